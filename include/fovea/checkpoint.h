@@ -1,0 +1,29 @@
+// Checkpoints: safetensors files with TransformerLens names and shapes.
+#ifndef FOVEA_CHECKPOINT_H
+#define FOVEA_CHECKPOINT_H
+
+#include <fovea/model.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// Writes the parameters as F32 safetensors, names and shapes as TransformerLens loads them
+// ("blocks.0.attn.W_Q" [H][d][d_head], "unembed.W_U" [d][V], ...); tensors that TransformerLens
+// expects and the model does not have (W_pos, biases) are written as zeros. The configuration goes
+// into __metadata__ (every field as text under its dotted key, and "format": "fovea"), and the
+// HookedTransformer configuration as JSON under "transformer_lens". The file appears whole or not at
+// all. Models without residual stream are exported by widening (see docs/checkpoints.md) only with
+// `widen`; without it they are written in their own shapes for Fovea itself.
+FV_API fv_status fv_checkpoint_write(const char *path, const fv_model *model, const float *params,
+                                     bool widen, fv_error *error);
+
+// Reads a file written by fv_checkpoint_write (not widened): its configuration, a new model and its
+// parameters (malloc; the caller frees both). Every size in the file is checked before use.
+FV_API fv_status fv_checkpoint_read(const char *path, fv_config *config, fv_model **model,
+                                    float **params, fv_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,67 @@
+// Claims: a measure over runs, what was published, a tolerance stated beforehand, and a verdict.
+//
+//   claims:
+//     - id: plateau-at-half                     # optional; made from the statement otherwise
+//       statement: "Perplexity stalls at half the vocabulary size."
+//       where: {task.vocab_size: 100}           # which runs (a list of values matches any)
+//       measure: plateau(perplexity) / task.vocab_size
+//       published: 0.5
+//       tolerance: 0.1                          # a seed agrees when |measure - published| <= tolerance
+//     - statement: "The plateau grows longer with V."
+//       measure: plateau_length(perplexity)
+//       across: task.vocab_size                 # per seed, the measure along this field
+//       trend: increasing                       # or decreasing
+//     - statement: "With d = 10 there is no plateau."
+//       where: {model.n_embd: 10, task.context_length: 4}
+//       measure: plateau_length(perplexity)
+//       below: 100                              # or above: X; both may stand together
+//       published: none
+//
+// A measure is an SQL expression over one run: fields by their dotted keys, series by their names,
+// and the functions of docs/claims.md (plateau, plateau_length, final, at, lowest, highest, mean,
+// first_below, first_above, ...). Agreement is counted per seed: "reproduced" from 4/5 of the seeds,
+// "partly" from 2/5, else "not reproduced".
+#ifndef FOVEA_CLAIM_H
+#define FOVEA_CLAIM_H
+
+#include <fovea/experiment.h>
+#include <fovea/record.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum fv_verdict { FV_REPRODUCED, FV_PARTLY, FV_NOT_REPRODUCED } fv_verdict;
+
+typedef struct fv_judgement {
+    char *id;        // "sticky-plateau/plateau-at-half"
+    char *source;    // of the experiment
+    char *statement; // of the claim
+    char *published; // as text: "0.5", or "none"
+    char *measured;  // as text: "median 0.51 (0.50 to 0.53)"
+    fv_verdict verdict;
+    char *note;      // "5 of 5 seeds within 0.1"; which seeds did not, and the file's own note
+    int n_seeds, n_agree;
+    double median, lowest, highest;
+} fv_judgement;
+
+FV_API const char *fv_verdict_text(fv_verdict verdict);
+
+// Judges every claim of the experiment on the records of its runs. *judgements is an array of
+// n_claims, freed with fv_judgements_free. Fails with FV_USAGE (file:line) for a measure that is no
+// expression, names an unknown series, or selects no run.
+FV_API fv_status fv_claims_judge(const fv_experiment *experiment, const fv_record *const *records,
+                                 int n_records, fv_judgement **judgements, fv_error *error);
+FV_API void fv_judgements_free(fv_judgement *judgements, int n);
+
+// Checks the claims' options (unknown keys, missing ones) without any run.
+FV_API fv_status fv_claims_check(const fv_experiment *experiment, fv_error *error);
+
+// Evaluates one measure on one run: NAN where the measure is SQL NULL ("never").
+FV_API fv_status fv_measure(const char *expression, const fv_record *record, double *value,
+                            fv_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,131 @@
+// The configuration of one run: three plain structures generated from fields.h.
+#ifndef FOVEA_CONFIG_H
+#define FOVEA_CONFIG_H
+
+#include <fovea/fields.h>
+#include <fovea/status.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { FV_MAX_LAYERS = 64, FV_MAX_INTS = 64 };
+
+// enum { FV_TASK_COPY, ..., FV_TASK_COUNT }; and so on for every choice list.
+#define FV_ENUM_TASK(name, text) FV_TASK_##name,
+#define FV_ENUM_LAYER(name, text) FV_LAYER_##name,
+#define FV_ENUM_POSITIONS(name, text) FV_POSITIONS_##name,
+#define FV_ENUM_NORM(name, text) FV_NORM_##name,
+#define FV_ENUM_ACTIVATION(name, text) FV_ACTIVATION_##name,
+#define FV_ENUM_INIT(name, text) FV_INIT_##name,
+#define FV_ENUM_DISTRIBUTION(name, text) FV_DISTRIBUTION_##name,
+#define FV_ENUM_DATA(name, text) FV_DATA_##name,
+#define FV_ENUM_OPTIMIZER(name, text) FV_OPTIMIZER_##name,
+#define FV_ENUM_SCHEDULE(name, text) FV_SCHEDULE_##name,
+#define FV_ENUM_METRIC(name, text) FV_METRIC_##name,
+#define FV_ENUM_LIST(LIST, items) enum { items(FV_ENUM_##LIST) FV_##LIST##_COUNT };
+FV_CHOICE_LISTS(FV_ENUM_LIST)
+#undef FV_ENUM_LIST
+
+typedef struct fv_layers {
+    int n;
+    int kind[FV_MAX_LAYERS]; // FV_LAYER_*
+} fv_layers;
+
+typedef struct fv_ints {
+    int n;
+    int value[FV_MAX_INTS];
+} fv_ints;
+
+#define FV_CTYPE_INT int
+#define FV_CTYPE_REAL double
+#define FV_CTYPE_BOOL bool
+#define FV_CTYPE_INTS fv_ints
+#define FV_CTYPE_LAYERS fv_layers
+#define FV_CTYPE_TASK int
+#define FV_CTYPE_POSITIONS int
+#define FV_CTYPE_NORM int
+#define FV_CTYPE_ACTIVATION int
+#define FV_CTYPE_INIT int
+#define FV_CTYPE_DISTRIBUTION int
+#define FV_CTYPE_DATA int
+#define FV_CTYPE_OPTIMIZER int
+#define FV_CTYPE_SCHEDULE int
+#define FV_CTYPE_METRIC int
+
+#define FV_MEMBER(section, name, TYPE, default_text, lowest, highest, help) FV_CTYPE_##TYPE name;
+typedef struct fv_task_config {
+    FV_TASK_FIELDS(FV_MEMBER)
+} fv_task_config;
+typedef struct fv_model_config {
+    FV_MODEL_FIELDS(FV_MEMBER)
+} fv_model_config;
+typedef struct fv_train_config {
+    FV_TRAIN_FIELDS(FV_MEMBER)
+} fv_train_config;
+#undef FV_MEMBER
+
+typedef struct fv_config {
+    fv_task_config task;
+    fv_model_config model;
+    fv_train_config train;
+} fv_config;
+
+typedef enum fv_type {
+    FV_TYPE_INT,
+    FV_TYPE_REAL,
+    FV_TYPE_BOOL,
+    FV_TYPE_CHOICE,
+    FV_TYPE_INTS,
+    FV_TYPE_LAYERS
+} fv_type;
+
+// One row of the field table.
+typedef struct fv_field {
+    const char *key; // dotted: "task.vocab_size"
+    fv_type type;
+    const char *default_text;
+    double lowest, highest;
+    const char *const *choices; // NULL-terminated; CHOICE and LAYERS only
+    const char *help;
+    size_t offset; // into fv_config
+} fv_field;
+
+// All fields in the order of fields.h.
+FV_API const fv_field *fv_fields(int *n);
+
+// The field of a dotted key, or NULL. `fv_field_nearest` gives the key closest in spelling.
+FV_API const fv_field *fv_field_find(const char *key);
+FV_API const char *fv_field_nearest(const char *key);
+
+// Sets every field to its default.
+FV_API void fv_config_init(fv_config *config);
+
+// Sets one field from YAML text ("1e-3", "[attention, mlp]"). Fails with FV_USAGE for an unknown key
+// (naming the nearest), a value of the wrong type, or one outside the field's range.
+FV_API fv_status fv_config_set(fv_config *config, const char *key, const char *yaml,
+                               fv_error *error);
+
+// The field's value as text that fv_config_set reads back to the same value (reals in shortest form
+// that round-trips). Returns the length that the whole text has, like snprintf.
+FV_API int fv_config_get(const fv_config *config, const fv_field *field, char *text, size_t size);
+
+// The field's value as a number: INT, REAL, BOOL and CHOICE (its index); NAN for lists.
+FV_API double fv_config_number(const fv_config *config, const fv_field *field);
+
+// Checks what single fields cannot: n_embd divisible by n_head, offset inside the context, ...
+// Fails with FV_USAGE and a sentence that says what would be right.
+FV_API fv_status fv_config_check(const fv_config *config, fv_error *error);
+
+// The identity of a run: 16 hexadecimal digits, a hash of every field whose value is not its default,
+// of the probes measured (order does not matter) and of the engine's numerics version.
+FV_API void fv_config_id(const fv_config *config, const char *const *probes, int n_probes,
+                         char id[17]);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

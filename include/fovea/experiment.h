@@ -1,0 +1,78 @@
+// An experiment file: a base configuration, a sweep over it, probes, figures and claims.
+// docs/experiments.md describes the format.
+#ifndef FOVEA_EXPERIMENT_H
+#define FOVEA_EXPERIMENT_H
+
+#include <fovea/config.h>
+#include <fovea/probe.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// One axis: a field and the values it takes, each as YAML text.
+typedef struct fv_axis {
+    const fv_field *field;
+    int n;
+    char **values;
+} fv_axis;
+
+// One grid: the product of its axes. A sweep is a list of grids, run one after the other.
+typedef struct fv_grid {
+    int n_axes;
+    fv_axis *axes;
+} fv_grid;
+
+// A mapping of plain text keys to values, as figures and claims hold them. A value is one YAML
+// scalar or a list of scalars; `line` is where the key stands in the file.
+typedef struct fv_option {
+    char *key;
+    int n_values;
+    char **values;
+    bool is_list;
+    int line;
+} fv_option;
+typedef struct fv_options {
+    int n;
+    fv_option *items;
+    int line;
+} fv_options;
+
+typedef struct fv_experiment {
+    char *path;   // as given
+    char *name;   // file name without folder and extension: "sticky-plateau"
+    char *source; // the file's `source`, "" if none
+    fv_config base;
+    int n_grids;
+    fv_grid *grids; // at least one; a file without sweep has one grid without axes
+    int n_probes;
+    const fv_probe **probes;
+    int n_figures;
+    fv_options *figures;
+    int n_claims;
+    fv_options *claims;
+} fv_experiment;
+
+// Reads `path` and applies overrides ("task.vocab_size=4,10,100", "train.seed=0..9",
+// "model.layers='[attention, attention]'"), which replace the file's value or axis of that field in
+// every grid. Checks everything that can be known before training: every configuration of every
+// grid, probe names, the options of figures and claims. Errors name file and line.
+FV_API fv_status fv_experiment_read(const char *path, const char *const *overrides, int n_overrides,
+                                    fv_experiment **experiment, fv_error *error);
+FV_API void fv_experiment_free(fv_experiment *experiment);
+
+// The number of distinct configurations of the sweep, and the i-th, in the file's order
+// (first grid first, last axis fastest).
+FV_API int fv_experiment_n_runs(const fv_experiment *experiment);
+FV_API void fv_experiment_config(const fv_experiment *experiment, int i, fv_config *config);
+
+// The option of a key, or NULL; its first value, or `otherwise`; as a number, or `otherwise`.
+FV_API const fv_option *fv_options_find(const fv_options *options, const char *key);
+FV_API const char *fv_options_text(const fv_options *options, const char *key,
+                                   const char *otherwise);
+FV_API double fv_options_number(const fv_options *options, const char *key, double otherwise);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,120 @@
+// Every configuration field, once. This table drives the fv_config structures, YAML files, command
+// line overrides, sweep axes, `fovea help FIELD`, the run's identity and docs/fields.md.
+//
+//   F(section, name, TYPE, default, lowest, highest, help)
+//
+// TYPE is one of INT (int), REAL (double), BOOL (bool), INTS (fv_ints), LAYERS (fv_layers), or a
+// choice list below (int, an index into it). The default is YAML text. Bounds are inclusive and
+// read for INT, REAL and INTS.
+#ifndef FOVEA_FIELDS_H
+#define FOVEA_FIELDS_H
+
+// Choice lists: X(ENUM_NAME, "text"). The enum constant is FV_<LIST>_<NAME>.
+#define FV_TASK_LIST(X) X(COPY, "copy")
+
+#define FV_LAYER_LIST(X)                                                                           \
+    X(ATTENTION, "attention")                                                                      \
+    X(MLP, "mlp")                                                                                  \
+    X(LAYER_NORM, "layer_norm")                                                                    \
+    X(RMS_NORM, "rms_norm")
+
+#define FV_POSITIONS_LIST(X)                                                                       \
+    X(NONE, "none")                                                                                \
+    X(LEARNED, "learned")                                                                          \
+    X(SINUSOIDAL, "sinusoidal")
+
+#define FV_NORM_LIST(X) X(NONE, "none") X(LAYER, "layer") X(RMS, "rms")
+#define FV_ACTIVATION_LIST(X) X(RELU, "relu") X(GELU, "gelu")
+#define FV_INIT_LIST(X) X(POSTS, "posts") X(NORMAL, "normal") X(GPT2, "gpt2")
+#define FV_DISTRIBUTION_LIST(X) X(UNIFORM, "uniform") X(ZIPF, "zipf")
+#define FV_DATA_LIST(X) X(FRESH, "fresh") X(FIXED, "fixed")
+
+#define FV_OPTIMIZER_LIST(X)                                                                       \
+    X(SGD, "sgd")                                                                                  \
+    X(MOMENTUM, "momentum")                                                                        \
+    X(ADAM, "adam")                                                                                \
+    X(ADAMW, "adamw")
+
+#define FV_SCHEDULE_LIST(X)                                                                        \
+    X(CONSTANT, "constant")                                                                        \
+    X(WARMUP, "warmup")                                                                            \
+    X(COSINE, "cosine")                                                                            \
+    X(LINEAR, "linear")                                                                            \
+    X(STEP, "step")
+
+#define FV_METRIC_LIST(X)                                                                          \
+    X(NONE, "none")                                                                                \
+    X(LOSS, "loss")                                                                                \
+    X(PERPLEXITY, "perplexity")                                                                    \
+    X(ACCURACY, "accuracy")                                                                        \
+    X(TEST_ACCURACY, "test_accuracy")
+
+// Every choice list, so that tables over all of them can be generated.
+#define FV_CHOICE_LISTS(C)                                                                         \
+    C(TASK, FV_TASK_LIST)                                                                          \
+    C(LAYER, FV_LAYER_LIST)                                                                        \
+    C(POSITIONS, FV_POSITIONS_LIST)                                                                \
+    C(NORM, FV_NORM_LIST)                                                                          \
+    C(ACTIVATION, FV_ACTIVATION_LIST)                                                              \
+    C(INIT, FV_INIT_LIST)                                                                          \
+    C(DISTRIBUTION, FV_DISTRIBUTION_LIST)                                                          \
+    C(DATA, FV_DATA_LIST)                                                                          \
+    C(OPTIMIZER, FV_OPTIMIZER_LIST)                                                                \
+    C(SCHEDULE, FV_SCHEDULE_LIST)                                                                  \
+    C(METRIC, FV_METRIC_LIST)
+
+// clang-format off
+#define FV_TASK_FIELDS(F)                                                                          \
+    F(task, name, TASK, "copy", 0, 0, "what the model must predict")                               \
+    F(task, vocab_size, INT, "100", 2, 1000000, "number of distinct tokens, V")                    \
+    F(task, context_length, INT, "4", 1, 65536, "tokens in a sequence, T")                         \
+    F(task, offset, INT, "0", 0, 65535, "copy: how far back from the last token the target lies (0 = the last token itself)") \
+    F(task, index, INT, "-1", -1, 65535, "copy: position of the target from the start; -1 uses offset instead") \
+    F(task, distribution, DISTRIBUTION, "uniform", 0, 0, "how tokens are drawn")                   \
+    F(task, zipf_alpha, REAL, "1.0", 0, 10, "zipf: token r (from 0) has weight (r + 1)^-alpha")    \
+    F(task, data, DATA, "fresh", 0, 0, "new sequences at every step, or a fixed training set")     \
+    F(task, n_train, INT, "10000", 1, 100000000, "fixed: sequences in the training set")           \
+    F(task, n_test, INT, "1024", 0, 10000000, "held-out sequences that test metrics are measured on; 0 for none")
+
+#define FV_MODEL_FIELDS(F)                                                                         \
+    F(model, n_embd, INT, "2", 1, 8192, "width of the residual stream, d")                         \
+    F(model, n_head, INT, "1", 1, 1024, "attention heads, H; divides n_embd")                      \
+    F(model, layers, LAYERS, "[attention]", 0, 0, "layers between embedding and unembedding, in order; name*3 repeats") \
+    F(model, positions, POSITIONS, "none", 0, 0, "positional embedding added to the token embedding") \
+    F(model, residual, BOOL, "false", 0, 0, "attention and mlp layers add to their input instead of replacing it") \
+    F(model, tied, BOOL, "false", 0, 0, "the unembedding is the transposed token embedding")       \
+    F(model, bias, BOOL, "false", 0, 0, "attention and mlp layers have biases")                    \
+    F(model, norm, NORM, "none", 0, 0, "normalisation in front of each attention and mlp layer and of the unembedding") \
+    F(model, activation, ACTIVATION, "gelu", 0, 0, "mlp: nonlinearity")                            \
+    F(model, d_mlp, INT, "0", 0, 65536, "mlp: hidden width; 0 means 4 n_embd")                     \
+    F(model, init, INIT, "posts", 0, 0, "posts: embeddings N(0,1), linear maps U(+-1/sqrt(fan_in)); normal: N(0, init_sigma); gpt2: N(0, 0.02), outputs into the stream scaled by 1/sqrt(2 layers)") \
+    F(model, init_sigma, REAL, "0.02", 0, 100, "init normal: standard deviation")
+
+#define FV_TRAIN_FIELDS(F)                                                                         \
+    F(train, steps, INT, "3000", 0, 1000000000, "optimizer steps")                                 \
+    F(train, batch_size, INT, "256", 1, 1048576, "sequences in a step, B")                         \
+    F(train, optimizer, OPTIMIZER, "adam", 0, 0, "update rule")                                    \
+    F(train, learning_rate, REAL, "1e-3", 0, 1000, "peak learning rate")                           \
+    F(train, schedule, SCHEDULE, "constant", 0, 0, "learning rate over time, after a linear warm-up of warmup_steps") \
+    F(train, warmup_steps, INT, "0", 0, 1000000000, "steps over which the learning rate rises linearly from 0") \
+    F(train, final_rate, REAL, "0.0", 0, 1, "cosine and linear: last learning rate as a fraction of the peak") \
+    F(train, decay_every, INT, "1000", 1, 1000000000, "step: steps between two decays")            \
+    F(train, decay_factor, REAL, "0.1", 0, 1, "step: factor of each decay")                        \
+    F(train, beta1, REAL, "0.9", 0, 0.999999, "adam: decay of the first moment")                   \
+    F(train, beta2, REAL, "0.999", 0, 0.9999999, "adam: decay of the second moment")               \
+    F(train, epsilon, REAL, "1e-8", 0, 1, "adam: added to the root of the second moment")          \
+    F(train, momentum, REAL, "0.9", 0, 0.999999, "momentum: decay of the velocity")                \
+    F(train, weight_decay, REAL, "0.0", 0, 100, "adamw: decoupled decay; other optimizers: L2 penalty added to the gradient") \
+    F(train, clip_norm, REAL, "0.0", 0, 1e9, "largest norm of the whole gradient; 0 does not clip") \
+    F(train, seed, INT, "0", 0, 2147483647, "seed of initialisation, training data and test data") \
+    F(train, log_every, INT, "10", 1, 1000000000, "steps between two points of the curves")        \
+    F(train, probe_every, INT, "0", 0, 1000000000, "steps between two probe measurements; 0 means log_every") \
+    F(train, snapshot_every, INT, "0", 0, 1000000000, "steps between two snapshots of all parameters; 0 takes none") \
+    F(train, snapshots, INTS, "[]", 0, 1000000000, "further steps at which a snapshot is taken")   \
+    F(train, stop_metric, METRIC, "none", 0, 0, "stop early once this metric is better than stop_value") \
+    F(train, stop_value, REAL, "0.0", -1e30, 1e30, "threshold of stop_metric: loss and perplexity at or below it, accuracy at or above it")
+// clang-format on
+
+#define FV_FIELDS(F) FV_TASK_FIELDS(F) FV_MODEL_FIELDS(F) FV_TRAIN_FIELDS(F)
+
+#endif

@@ -1,0 +1,52 @@
+// Figures: an experiment's runs drawn with gnuplot as SVG and PNG (animations as GIF), and the
+// one-file HTML report. docs/figures.md lists the kinds and their options.
+#ifndef FOVEA_FIGURE_H
+#define FOVEA_FIGURE_H
+
+#include <fovea/claim.h>
+#include <fovea/experiment.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct fv_drawn {
+    char *title;
+    char *svg, *png, *gif; // paths; svg and png, or gif alone for an animation
+} fv_drawn;
+
+// Checks one figure's options (unknown kind, unknown key, missing key) without any run.
+FV_API fv_status fv_figure_check(const fv_experiment *experiment, const fv_options *figure,
+                                 fv_error *error);
+
+// Draws the figure into `folder` as NAME.svg and NAME.png (or NAME.gif). Fails with
+// FV_MISSING_PROGRAM where gnuplot is not installed.
+FV_API fv_status fv_figure_draw(const fv_experiment *experiment, const fv_options *figure,
+                                const fv_record *const *records, int n_records, const char *folder,
+                                fv_drawn *drawn, fv_error *error);
+FV_API void fv_drawn_free(fv_drawn *drawn);
+
+// One experiment's part of a report.
+typedef struct fv_report_part {
+    const fv_experiment *experiment;
+    const fv_drawn *figures;
+    int n_figures;
+    const fv_judgement *judgements;
+    int n_judgements;
+    int n_runs;
+    double wall_seconds; // training time summed over runs
+} fv_report_part;
+
+// Writes a self-contained HTML file: figures inline, the table of claims and verdicts, every
+// configuration, the machine. Needs no network to open.
+FV_API fv_status fv_report_write(const char *path, const char *title, const fv_report_part *parts,
+                                 int n_parts, fv_error *error);
+
+// Writes claims.json: a list of {id, source, statement, published, measured, verdict, note, ...}.
+FV_API fv_status fv_claims_write_json(const char *path, const fv_judgement *judgements, int n,
+                                      fv_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

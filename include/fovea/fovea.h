@@ -1,0 +1,19 @@
+// Fovea: a laboratory for sparse attention. The whole public interface.
+#ifndef FOVEA_FOVEA_H
+#define FOVEA_FOVEA_H
+
+#include <fovea/checkpoint.h>
+#include <fovea/claim.h>
+#include <fovea/config.h>
+#include <fovea/experiment.h>
+#include <fovea/figure.h>
+#include <fovea/lab.h>
+#include <fovea/machine.h>
+#include <fovea/model.h>
+#include <fovea/probe.h>
+#include <fovea/record.h>
+#include <fovea/status.h>
+#include <fovea/store.h>
+#include <fovea/train.h>
+
+#endif

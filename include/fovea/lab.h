@@ -1,0 +1,43 @@
+// The lab: trains what is missing of an experiment's sweep on all cores and keeps it in the store.
+#ifndef FOVEA_LAB_H
+#define FOVEA_LAB_H
+
+#include <fovea/experiment.h>
+#include <fovea/store.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct fv_lab_progress {
+    int n_runs, n_done, n_cached; // n_done includes the cached ones
+    int n_diverged;
+    double share;           // of all missing steps, 0 to 1
+    double seconds;         // since the start
+    double seconds_left;    // estimate; negative while unknown
+    const char *experiment; // its name
+    int step;               // of the run that logged last,
+    double perplexity;      // and its training perplexity
+} fv_lab_progress;
+
+typedef struct fv_lab_options {
+    int n_jobs; // worker threads, >= 1
+    const volatile int *interrupted;
+    // Both are called from the thread that called fv_lab_run.
+    void (*on_progress)(void *context, const fv_lab_progress *progress); // some times a second
+    void (*on_run)(void *context, const fv_record *record, bool cached); // each run, stored
+    void *context;
+} fv_lab_options;
+
+// Trains every run of the sweep that the store does not have, and stores each as it ends. With fewer
+// runs than jobs the threads share runs. *records receives the records of all runs in the sweep's
+// order (an array of n_runs pointers, freed with fv_records_free). When interrupted, finished runs
+// are stored and FV_INTERRUPTED comes back.
+FV_API fv_status fv_lab_run(const fv_experiment *experiment, fv_store *store,
+                            const fv_lab_options *options, fv_record ***records, fv_error *error);
+FV_API void fv_records_free(fv_record **records, int n);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,71 @@
+// What a run leaves behind: its configuration, its curves, snapshots of its parameters. The train
+// floor fills a record, the run store keeps it, probes, claims and figures read it.
+#ifndef FOVEA_RECORD_H
+#define FOVEA_RECORD_H
+
+#include <fovea/config.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// name, text
+#define FV_OUTCOME_LIST(X)                                                                         \
+    X(DONE, "done")                     /* trained all its steps */                                \
+    X(STOPPED, "stopped")               /* reached stop_value early */                             \
+    X(DIVERGED, "diverged")             /* the loss became NaN or infinite; the curve ends there */
+
+typedef enum fv_outcome {
+#define FV_OUTCOME_ENUM(name, text) FV_OUTCOME_##name,
+    FV_OUTCOME_LIST(FV_OUTCOME_ENUM)
+#undef FV_OUTCOME_ENUM
+} fv_outcome;
+
+// A named curve: n points, steps strictly increasing. Names are metrics ("loss", "perplexity",
+// "accuracy", "test_loss", ...) or probes, with an index where a probe measures several numbers
+// ("attention_mass[2]").
+typedef struct fv_series {
+    char name[64];
+    int n, capacity;
+    int32_t *steps; // [n]
+    float *values;  // [n]
+} fv_series;
+
+// All parameters before the update of `step` (0 = the initialisation; train.steps = the result).
+typedef struct fv_snapshot {
+    int step;
+    float *params; // [n_params], the model's tensors one after the other (fv_model_tensors)
+} fv_snapshot;
+
+typedef struct fv_record {
+    char id[17];
+    fv_config config;
+    fv_outcome outcome;
+    int steps; // steps taken
+    double wall_seconds;
+    double us_per_step; // training alone: without logging, probes and snapshots
+    int n_series;
+    fv_series *series;
+    size_t n_params;
+    int n_snapshots;
+    fv_snapshot *snapshots; // by increasing step; the last one is the result
+} fv_record;
+
+FV_API void fv_record_init(fv_record *record);
+FV_API void fv_record_free(fv_record *record); // what it owns, not the structure
+
+// Appends a point to the named series, creating it where it does not exist yet.
+FV_API fv_status fv_record_add(fv_record *record, const char *series, int step, float value);
+
+// Appends a copy of `params`.
+FV_API fv_status fv_record_add_snapshot(fv_record *record, int step, const float *params);
+
+// The series of that name, or NULL.
+FV_API const fv_series *fv_record_find(const fv_record *record, const char *series);
+
+FV_API const char *fv_outcome_text(fv_outcome outcome);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,55 @@
+// The run store: one SQLite file (WAL) that holds whole runs or nothing of them. docs/store.md has
+// the schema. One connection writes; open one store per process and hand it records from one thread.
+#ifndef FOVEA_STORE_H
+#define FOVEA_STORE_H
+
+#include <fovea/record.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct fv_store fv_store;
+
+typedef enum fv_store_mode {
+    FV_STORE_READ,  // must exist; nothing is written
+    FV_STORE_WRITE, // created where it does not exist
+} fv_store_mode;
+
+// Opens `path`. Fails with FV_NEWER for a store of a newer schema, FV_STORE for a file that is not a
+// run store, FV_IO where the folder cannot be written.
+FV_API fv_status fv_store_open(const char *path, fv_store_mode mode, fv_store **store,
+                               fv_error *error);
+FV_API void fv_store_close(fv_store *store);
+
+// Whether a run is there, whole.
+FV_API bool fv_store_has(fv_store *store, const char *id);
+
+// Adds a run in one transaction; replaces one of the same id. `experiment` names the file it came
+// from. The caller may group several puts between fv_store_begin and fv_store_commit.
+FV_API fv_status fv_store_put(fv_store *store, const char *experiment, const fv_record *record,
+                              fv_error *error);
+FV_API fv_status fv_store_begin(fv_store *store, fv_error *error);
+FV_API fv_status fv_store_commit(fv_store *store, fv_error *error);
+
+// Loads a whole run; `id` may be a unique prefix (4 digits or more). Fails with FV_NOT_FOUND.
+FV_API fv_status fv_store_get(fv_store *store, const char *id, fv_record *record, fv_error *error);
+
+FV_API fv_status fv_store_delete(fv_store *store, const char *id, fv_error *error);
+
+// Calls `visit` for every run, oldest first, with the record's config, outcome, steps and times
+// (no series, no snapshots) and the final value of every series as `final` [n_final]. A visit that
+// does not return FV_OK ends the walk with that status.
+typedef struct fv_final {
+    const char *name;
+    double value;
+} fv_final;
+typedef fv_status (*fv_store_visit)(void *context, const fv_record *record, const char *experiment,
+                                    const fv_final *final, int n_final);
+FV_API fv_status fv_store_each(fv_store *store, fv_store_visit visit, void *context,
+                               fv_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

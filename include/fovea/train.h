@@ -1,0 +1,61 @@
+// Training: single steps, and whole runs that leave a record.
+#ifndef FOVEA_TRAIN_H
+#define FOVEA_TRAIN_H
+
+#include <fovea/model.h>
+#include <fovea/probe.h>
+#include <fovea/record.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct fv_trainer fv_trainer;
+
+// A trainer owns parameters, optimizer state, data stream and workspaces; nothing is allocated
+// afterwards. n_threads >= 1 share each step; the result does not depend on it.
+FV_API fv_status fv_trainer_create(const fv_config *config, int n_threads, fv_trainer **trainer,
+                                   fv_error *error);
+FV_API void fv_trainer_free(fv_trainer *trainer);
+
+// Takes one step: fresh data, forward, backward, update. Returns the mean loss over the batch in
+// nats, before the update. With `accuracy` not NULL also measures the share of targets that are the
+// argmax of their logits, which costs a little more.
+FV_API double fv_trainer_step(fv_trainer *trainer, double *accuracy);
+
+FV_API int fv_trainer_steps_done(const fv_trainer *trainer);
+FV_API const fv_model *fv_trainer_model(const fv_trainer *trainer);
+FV_API const float *fv_trainer_params(const fv_trainer *trainer); // [n_params]
+
+// The gradient of the mean loss over the batch of the last step, before clipping. [n_params]
+FV_API const float *fv_trainer_gradient(const fv_trainer *trainer);
+
+// Operations of one step (forward, backward, update), counted for the textbook arrangement that
+// computes only what the loss reads: `flops` (multiply-add = 2) and `exps`. `executed_flops` is what
+// this engine's own arrangement needs, which can be less.
+typedef struct fv_step_cost {
+    double flops, exps, executed_flops;
+} fv_step_cost;
+FV_API fv_step_cost fv_trainer_cost(const fv_trainer *trainer);
+
+typedef struct fv_run_options {
+    int n_threads; // >= 1
+    const fv_probe *const *probes;
+    int n_probes;
+    const volatile int *interrupted; // polled at every step; the run ends with FV_INTERRUPTED once set
+    // Called at every logged point with the training perplexity; may be NULL.
+    void (*on_log)(void *context, int step, double perplexity);
+    void *context;
+} fv_run_options;
+
+// Trains the configuration to its end and fills `record` (initialised by the caller) with the series
+// loss, perplexity, accuracy (of the training batch), test_loss, test_perplexity, test_accuracy
+// (where task.n_test > 0 and data is fixed), the probes' series, learning_rate, and snapshots. Divergence is an
+// outcome, not an error.
+FV_API fv_status fv_run(const fv_config *config, const fv_run_options *options, fv_record *record,
+                        fv_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
