@@ -54,10 +54,12 @@ typedef struct fv_record {
 FV_API void fv_record_init(fv_record *record);
 FV_API void fv_record_free(fv_record *record); // what it owns, not the structure
 
-// Appends a point to the named series, creating it where it does not exist yet.
+// Appends a point to the named series, creating it where it does not exist yet. FV_USAGE for a name
+// of 64 bytes or more, or a step that is not after the series' last one.
 FV_API fv_status fv_record_add(fv_record *record, const char *series, int step, float value);
 
-// Appends a copy of `params`.
+// Appends a copy of `params` [n_params]; record->n_params is set before. FV_USAGE for a step that is
+// not after the last snapshot's.
 FV_API fv_status fv_record_add_snapshot(fv_record *record, int step, const float *params);
 
 // The series of that name, or NULL.

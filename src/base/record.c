@@ -1,0 +1,101 @@
+#include <fovea/record.h>
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+void fv_record_init(fv_record *record) {
+    *record = (fv_record){0};
+}
+
+void fv_record_free(fv_record *record) {
+    if (record == NULL) return;
+    for (int i = 0; i < record->n_series; i++) {
+        free(record->series[i].steps);
+        free(record->series[i].values);
+    }
+    for (int i = 0; i < record->n_snapshots; i++) free(record->snapshots[i].params);
+    free(record->series);
+    free(record->snapshots);
+    *record = (fv_record){0};
+}
+
+// The array with room for one more element, whatever its capacity was: records are also made by the
+// run store, which allocates exactly what a run has.
+static void *grown(void *array, int n, size_t size) {
+    if (n == INT32_MAX || (size_t)n >= SIZE_MAX / size) return NULL;
+    return realloc(array, ((size_t)n + 1) * size);
+}
+
+static fv_series *find(const fv_record *record, const char *name) {
+    for (int i = 0; i < record->n_series; i++)
+        if (strcmp(record->series[i].name, name) == 0) return &record->series[i];
+    return NULL;
+}
+
+static fv_series *create(fv_record *record, const char *name) {
+    fv_series *series = grown(record->series, record->n_series, sizeof *series);
+    if (series == NULL) return NULL;
+    record->series = series;
+    series += record->n_series++;
+    *series = (fv_series){0};
+    strcpy(series->name, name);
+    return series;
+}
+
+static fv_status make_room(fv_series *series) {
+    if (series->n < series->capacity) return FV_OK;
+    if (series->capacity > INT32_MAX / 2) return FV_NO_MEMORY;
+    int capacity = series->capacity ? 2 * series->capacity : 64;
+    int32_t *steps = realloc(series->steps, (size_t)capacity * sizeof *steps);
+    if (steps == NULL) return FV_NO_MEMORY;
+    series->steps = steps;
+    float *values = realloc(series->values, (size_t)capacity * sizeof *values);
+    if (values == NULL) return FV_NO_MEMORY;
+    series->values = values;
+    series->capacity = capacity;
+    return FV_OK;
+}
+
+fv_status fv_record_add(fv_record *record, const char *name, int step, float value) {
+    if (strlen(name) >= sizeof record->series->name) return FV_USAGE;
+    fv_series *series = find(record, name);
+    if (series == NULL) series = create(record, name);
+    if (series == NULL || make_room(series) != FV_OK) return FV_NO_MEMORY;
+    if (series->n > 0 && step <= series->steps[series->n - 1]) return FV_USAGE;
+    series->steps[series->n] = step;
+    series->values[series->n++] = value;
+    return FV_OK;
+}
+
+fv_status fv_record_add_snapshot(fv_record *record, int step, const float *params) {
+    assert(record->n_params > 0);
+    int n = record->n_snapshots;
+    if (n > 0 && step <= record->snapshots[n - 1].step) return FV_USAGE;
+    if (record->n_params > SIZE_MAX / sizeof *params) return FV_NO_MEMORY;
+    fv_snapshot *snapshots = grown(record->snapshots, n, sizeof *snapshots);
+    if (snapshots == NULL) return FV_NO_MEMORY;
+    record->snapshots = snapshots;
+    size_t size = record->n_params * sizeof *params;
+    float *copy = malloc(size);
+    if (copy == NULL) return FV_NO_MEMORY;
+    memcpy(copy, params, size);
+    snapshots[n] = (fv_snapshot){.step = step, .params = copy};
+    record->n_snapshots = n + 1;
+    return FV_OK;
+}
+
+const fv_series *fv_record_find(const fv_record *record, const char *series) {
+    return find(record, series);
+}
+
+const char *fv_outcome_text(fv_outcome outcome) {
+    switch (outcome) {
+#define TEXT(name, text)                                                                           \
+    case FV_OUTCOME_##name:                                                                        \
+        return text;
+        FV_OUTCOME_LIST(TEXT)
+#undef TEXT
+    }
+    return "unknown";
+}
