@@ -1,0 +1,105 @@
+#include "tool.h"
+
+#include <math.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int tool_fail(const fv_error *error) {
+    fprintf(stderr, "fovea: %s\n", error->text);
+    switch (error->status) {
+    case FV_USAGE:
+    case FV_FORMAT:
+    case FV_NOT_FOUND:
+    case FV_NEWER:
+        return EXIT_USAGE;
+    default:
+        return EXIT_FAILED;
+    }
+}
+
+int tool_usage_error(const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    fputs("fovea: ", stderr);
+    vfprintf(stderr, format, arguments);
+    fputc('\n', stderr);
+    va_end(arguments);
+    return EXIT_USAGE;
+}
+
+volatile int tool_interrupted = 0;
+
+static void on_signal(int number) {
+    (void)number;
+    tool_interrupted = 1;
+}
+
+void tool_catch_interrupts(void) {
+    // SA_RESETHAND gives the second signal its default effect.
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+json_t *tool_number_json(double value) {
+    return isfinite(value) ? json_real(value) : json_null();
+}
+
+static json_t *layers_json(const fv_field *field, const fv_layers *layers) {
+    json_t *list = json_array();
+    for (int i = 0; i < layers->n; i++)
+        json_array_append_new(list, json_string(field->choices[layers->kind[i]]));
+    return list;
+}
+
+static json_t *ints_json(const fv_ints *ints) {
+    json_t *list = json_array();
+    for (int i = 0; i < ints->n; i++) json_array_append_new(list, json_integer(ints->value[i]));
+    return list;
+}
+
+static json_t *field_json(const fv_config *config, const fv_field *field) {
+    const void *value = (const char *)config + field->offset;
+    switch (field->type) {
+    case FV_TYPE_INT:
+        return json_integer(*(const int *)value);
+    case FV_TYPE_REAL:
+        return tool_number_json(*(const double *)value);
+    case FV_TYPE_BOOL:
+        return json_boolean(*(const bool *)value);
+    case FV_TYPE_CHOICE:
+        return json_string(field->choices[*(const int *)value]);
+    case FV_TYPE_INTS:
+        return ints_json(value);
+    case FV_TYPE_LAYERS:
+        return layers_json(field, value);
+    }
+    return NULL;
+}
+
+json_t *tool_config_json(const fv_config *config) {
+    json_t *object = json_object();
+    int n;
+    const fv_field *fields = fv_fields(&n);
+    for (int i = 0; object != NULL && i < n; i++) {
+        if (json_object_set_new(object, fields[i].key, field_json(config, &fields[i])) != 0) {
+            json_decref(object);
+            return NULL;
+        }
+    }
+    return object;
+}
+
+int tool_print_json(json_t *object) {
+    char *text = json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(9));
+    json_decref(object);
+    bool done = text != NULL && puts(text) >= 0 && fflush(stdout) == 0;
+    free(text);
+    if (done) return EXIT_DONE;
+    fputs("fovea: the JSON output cannot be written\n", stderr);
+    return EXIT_FAILED;
+}

@@ -1,0 +1,32 @@
+// What all verbs share: exit codes, error messages, Ctrl-C, and configurations as JSON.
+#ifndef FOVEA_TOOL_H
+#define FOVEA_TOOL_H
+
+#include <fovea/config.h>
+#include <jansson.h>
+
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+// Prints "fovea: <message>" to stderr and returns the exit code of the error's status: EXIT_USAGE
+// where the caller can put it right (usage, a malformed, missing or newer file), else EXIT_FAILED.
+int tool_fail(const fv_error *error);
+
+// The same for a message of the tool's own.
+int tool_usage_error(const char *format, ...) FV_PRINTF(1, 2);
+
+// Becomes 1 at the first SIGINT or SIGTERM after tool_catch_interrupts(); a second signal ends the
+// process at once.
+extern volatile int tool_interrupted;
+void tool_catch_interrupts(void);
+
+// Every field under its dotted key: numbers, booleans, texts and lists. NULL without memory.
+json_t *tool_config_json(const fv_config *config);
+
+// A number as JSON, null where it is not finite (JSON has no NaN).
+json_t *tool_number_json(double value);
+
+// Prints one JSON Lines object to stdout, flushes, and releases `object`. Returns EXIT_DONE, or
+// EXIT_FAILED with a message where stdout cannot be written or `object` is NULL.
+int tool_print_json(json_t *object);
+
+#endif

@@ -1,0 +1,14 @@
+// The verbs of the command line, once. Each `cmd_<verb>.c` defines `int cmd_<verb>(int argc,
+// char **argv)`, where argv[0] is the verb itself, and returns the exit code (tool.h). A new verb
+// is a new file and one line here.
+#ifndef FOVEA_TOOL_VERBS_H
+#define FOVEA_TOOL_VERBS_H
+
+// X(verb, one line of help), in the order of `fovea help`.
+#define VERB_LIST(X) X(help, "explains a verb or a configuration field")
+
+#define VERB_DECLARE(verb, help) int cmd_##verb(int argc, char **argv);
+VERB_LIST(VERB_DECLARE)
+#undef VERB_DECLARE
+
+#endif
