@@ -17,7 +17,9 @@ typedef enum fv_store_mode {
 } fv_store_mode;
 
 // Opens `path`. Fails with FV_NEWER for a store of a newer schema, FV_STORE for a file that is not a
-// run store, FV_IO where the folder cannot be written.
+// run store, FV_IO where the folder cannot be written, FV_NOT_FOUND for a store to read that does not
+// exist. While one process has the store open for writing, a second one that wants to write fails
+// with FV_STORE and the first one's process number; readers are always let in.
 FV_API fv_status fv_store_open(const char *path, fv_store_mode mode, fv_store **store,
                                fv_error *error);
 FV_API void fv_store_close(fv_store *store);
@@ -35,7 +37,15 @@ FV_API fv_status fv_store_commit(fv_store *store, fv_error *error);
 // Loads a whole run; `id` may be a unique prefix (4 digits or more). Fails with FV_NOT_FOUND.
 FV_API fv_status fv_store_get(fv_store *store, const char *id, fv_record *record, fv_error *error);
 
+// Deletes a run; `id` as in fv_store_get.
 FV_API fv_status fv_store_delete(fv_store *store, const char *id, fv_error *error);
+
+// A digest of everything that was computed: configuration, outcome, steps, series and snapshots, bit
+// by bit, of every run in the order of ids; not of times, origin or order of arrival. Two stores with
+// equal digests hold the same results. With `id` not NULL the digest of that run alone (id as in
+// fv_store_get). 16 hexadecimal digits.
+FV_API fv_status fv_store_digest(fv_store *store, const char *id, char digest[17],
+                                 fv_error *error);
 
 // Calls `visit` for every run, oldest first, with the record's config, outcome, steps and times
 // (no series, no snapshots) and the final value of every series as `final` [n_final]. A visit that
