@@ -1,0 +1,54 @@
+# The verbs. CMake holds the targets; this file only calls it. `make help` lists everything.
+BUILD ?= build
+JOBS ?= $(shell nproc)
+PREFIX ?= /usr/local
+FUZZ_SECONDS ?= 300
+CMAKE_FLAGS ?=
+
+FOVEA = $(BUILD)/fovea
+C_FILES = $(shell git ls-files '*.c' '*.h')
+CTEST = ctest --output-on-failure -j $(JOBS)
+
+.DEFAULT_GOAL = all
+.PHONY: all test bench bench-peers lint format sanitize fuzz interop faults install clean help
+
+all: ## build the tool, the libraries and the tests into build/ (BUILD=, CMAKE_FLAGS=)
+	@cmake -S . -B $(BUILD) -DCMAKE_INSTALL_PREFIX=$(PREFIX) $(CMAKE_FLAGS)
+	@cmake --build $(BUILD) -j $(JOBS)
+
+test: all ## run every test
+	cd $(BUILD) && $(CTEST)
+
+bench: all ## time training steps against this machine's measured limits
+	$(FOVEA) bench train
+
+bench-peers: all ## time the same steps in PyTorch and JAX, and print the ratios (BUDGET= seconds a case)
+	tests/peers/run.sh $(FOVEA) $(BUILD)/peers $(BUDGET)
+
+lint: all ## check formatting, and run clang-tidy, cppcheck and shellcheck where installed
+	scripts/lint.sh $(BUILD)
+
+format: ## rewrite the C files in the house format
+	clang-format -i $(C_FILES)
+
+sanitize: ## run the tests under the address and undefined-behaviour sanitizers, then under thread
+	scripts/sanitize.sh address,undefined $(BUILD)/sanitize-address $(JOBS)
+	scripts/sanitize.sh thread $(BUILD)/sanitize-thread $(JOBS)
+
+fuzz: ## fuzz every parser (FUZZ_SECONDS=300 each; needs clang)
+	scripts/fuzz.sh $(BUILD)/fuzz $(FUZZ_SECONDS) $(JOBS)
+
+interop: all ## open exported checkpoints with safetensors and TransformerLens (needs the network)
+	tests/interop/run.sh $(FOVEA) $(BUILD)/interop
+
+faults: all ## make every allocation and every write fail in turn
+	tests/faults/run.py $(FOVEA)
+
+install: all ## install the tool, libraries, headers and experiments (PREFIX=/usr/local)
+	cmake --install $(BUILD) --prefix $(PREFIX)
+
+clean: ## remove the build folder
+	rm -rf $(BUILD)
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# Installs the build folder $1 into a fresh prefix and uses the package in every way that it offers:
+# CMake and pkg-config, shared and static, C and C++, the tool, and the list of exported symbols.
+set -euo pipefail
+
+build=$(realpath "$1")
+source=$(realpath "$(dirname "$0")")
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+prefix=$work/prefix
+
+cmake --install "$build" --prefix "$prefix" >"$work/install.log"
+lib=$(dirname "$(find "$prefix" -name libfovea.a)")
+
+echo "exported symbols"
+foreign=$(nm -D --defined-only "$lib/libfovea.so" | awk '$2 != "A" && $3 !~ /^fv_/ { print $3 }')
+[ -z "$foreign" ] || { echo "libfovea.so exports names of its own without fv_: $foreign"; exit 1; }
+nm -D --defined-only "$lib/libfovea.so" | grep -q ' T fv_version$'
+foreign=$(nm -g --defined-only "$lib/libfovea.a" 2>/dev/null | awk 'NF == 3 && $3 !~ /^fv_/ { print $3 }')
+[ -z "$foreign" ] || { echo "libfovea.a has global names without fv_: $foreign"; exit 1; }
+
+echo "every header declares only what the shared library defines"
+cat "$prefix"/include/fovea/*.h | tr '\n' ' ' | grep -oE 'FV_API [^;({]*fv_[a-z0-9_]+\(' |
+    grep -oE 'fv_[a-z0-9_]+\($' | tr -d '(' | sort -u >"$work/declared"
+nm -D --defined-only "$lib/libfovea.so" | awk '{ print $3 }' | sort -u >"$work/defined"
+missing=$(comm -23 "$work/declared" "$work/defined")
+[ -s "$work/declared" ] || { echo "no declaration found in the headers"; exit 1; }
+[ -z "$missing" ] || { echo "declared, not defined: $missing"; exit 1; }
+
+echo "every header stands alone"
+for header in "$prefix"/include/fovea/*.h; do
+    cc -std=c11 -Wall -Wextra -Werror -fsyntax-only -I "$prefix/include" -x c "$header"
+done
+
+echo "find_package"
+cmake -S "$source" -B "$work/cmake" -DCMAKE_PREFIX_PATH="$prefix" >"$work/cmake.log" ||
+    { cat "$work/cmake.log"; exit 1; }
+cmake --build "$work/cmake" >"$work/cmake.log" || { cat "$work/cmake.log"; exit 1; }
+for program in "$work"/cmake/consumer_{shared,static,cpp}; do
+    [ ! -x "$program" ] || "$program"
+done
+
+echo "pkg-config"
+export PKG_CONFIG_PATH=$lib/pkgconfig${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}
+read -ra flags <<<"$(pkg-config --cflags --libs fovea)"
+cc "$source/consumer.c" -o "$work/shared" "${flags[@]}"
+LD_LIBRARY_PATH=$lib "$work/shared"
+read -ra flags <<<"$(pkg-config --static --cflags --libs fovea)"
+cc "$source/consumer.c" -o "$work/static" "${flags[@]/#-lfovea/-l:libfovea.a}"
+"$work/static"
+
+echo "the tool"
+cd "$work"
+"$prefix/bin/fovea" info
