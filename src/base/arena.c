@@ -1,0 +1,32 @@
+#include "base/arena.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+size_t fv_arena_reserve(fv_arena *arena, size_t count, size_t size) {
+    size_t bytes, offset = arena->size;
+    if (__builtin_mul_overflow(count, size, &bytes) ||
+        __builtin_add_overflow(bytes, FV_ALIGNMENT - 1, &bytes) ||
+        __builtin_add_overflow(arena->size, bytes & ~(size_t)(FV_ALIGNMENT - 1), &arena->size))
+        arena->overflowed = true;
+    return offset;
+}
+
+fv_status fv_arena_allocate(fv_arena *arena, fv_error *error) {
+    size_t size = arena->size > 0 ? arena->size : FV_ALIGNMENT;
+    if (!arena->overflowed && size < PTRDIFF_MAX)
+        arena->base = aligned_alloc(FV_ALIGNMENT, size);
+    if (arena->base == NULL)
+        return fv_fail(error, FV_NO_MEMORY,
+                       "out of memory: this model needs a workspace of %.1f MB; a smaller "
+                       "batch_size, context_length or n_embd needs less",
+                       (double)arena->size / 1e6);
+    memset(arena->base, 0, size);
+    return FV_OK;
+}
+
+void fv_arena_free(fv_arena *arena) {
+    free(arena->base);
+    *arena = (fv_arena){0};
+}

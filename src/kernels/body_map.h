@@ -1,0 +1,151 @@
+// Linear maps on lanes. A block of TI rows x TJ outputs stays in registers while the inputs pass: each
+// loaded activation vector feeds TJ multiply-adds, each broadcast weight TI.
+//
+// Blocks of 3 x 8 (24 accumulators of 32 registers) suit AVX-512; narrower outputs take more rows.
+// Wide inputs are walked in chunks of rows that stay in the second-level cache.
+#include "kernels/simd.h"
+
+// Rows by outputs of a register block.
+#if VW == 16
+#define MAP_BLOCKS(X) X(3, 8) X(4, 7) X(4, 6) X(4, 5) X(6, 4) X(8, 3) X(8, 2) X(8, 1)
+enum { MAP_WIDEST = 8 };
+#else
+#define MAP_BLOCKS(X) X(3, 4) X(4, 3) X(4, 2) X(8, 1)
+enum { MAP_WIDEST = 4 };
+#endif
+
+enum { MAP_CHUNK_FLOATS = 1 << 16 }; // activations in a chunk of rows: 256 KB
+
+INLINE void map_block(const fv_map *a, int r, int n, int part, int TI, int TJ) {
+    const float *x = a->x.data + r * a->x.stride + part * VW;
+    const float *w = a->w + n * a->w_out;
+    float *y = a->y.data + r * a->y.stride + n * L + part * VW;
+    vf acc[8][8];
+    UNROLL for (int i = 0; i < TI; i++) UNROLL for (int j = 0; j < TJ; j++) acc[i][j] =
+        a->accumulate ? vf_load(y + i * a->y.stride + j * L)
+        : a->bias     ? vf_set1(a->bias[n + j])
+                      : vf_set1(0);
+    for (int k = 0; k < a->n_in; k++, x += L, w += a->w_in) {
+        vf input[8];
+        UNROLL for (int i = 0; i < TI; i++) input[i] = vf_load(x + i * a->x.stride);
+        UNROLL for (int j = 0; j < TJ; j++) {
+            vf weight = vf_set1(w[j * a->w_out]);
+            UNROLL for (int i = 0; i < TI; i++) acc[i][j] = vf_fma(input[i], weight, acc[i][j]);
+        }
+    }
+    UNROLL for (int i = 0; i < TI; i++) UNROLL for (int j = 0; j < TJ; j++)
+        vf_store(y + i * a->y.stride + j * L, acc[i][j]);
+}
+
+// Outputs n .. n + TJ - 1 of rows first .. last - 1.
+#define DEFINE_MAP_COLUMNS(TI, TJ)                                                                 \
+    static void map_columns_##TJ(const fv_map *a, int first, int last, int n, int part) {          \
+        int r = first;                                                                             \
+        for (; r + TI <= last; r += TI) map_block(a, r, n, part, TI, TJ);                          \
+        for (; r < last; r++) map_block(a, r, n, part, 1, TJ);                                     \
+    }
+MAP_BLOCKS(DEFINE_MAP_COLUMNS)
+#undef DEFINE_MAP_COLUMNS
+
+static void map_rows(const fv_map *a, int first, int last, int part) {
+    for (int n = 0; n < a->n_out;) {
+        int width = a->n_out - n < MAP_WIDEST ? a->n_out - n : MAP_WIDEST;
+        switch (width) {
+#define CASE(TI, TJ)                                                                               \
+    case TJ: map_columns_##TJ(a, first, last, n, part); break;
+            MAP_BLOCKS(CASE)
+#undef CASE
+        }
+        n += width;
+    }
+}
+
+static void map(const fv_map *a) {
+    int chunk = MAP_CHUNK_FLOATS / (a->n_in * L);
+    chunk = chunk < 24 ? 24 : chunk;
+    for (int first = 0; first < a->n_rows; first += chunk) {
+        int last = first + chunk < a->n_rows ? first + chunk : a->n_rows;
+        for (int part = 0; part < PARTS; part++) map_rows(a, first, last, part);
+    }
+}
+
+// Weight gradients: a block of TI inputs x TJ outputs keeps TI * TJ <= 16 accumulators while the rows
+// pass; their lanes are summed once per chunk of rows.
+enum { GRADIENT_CHUNK_ROWS = 128 };
+
+INLINE void map_gradient_block(const fv_map_gradient *a, int first, int last, int k, int n, int TI,
+                               int TJ) {
+    vf total[16][PARTS];
+    UNROLL for (int i = TI * TJ; i < 16; i++) UNROLL for (int part = 0; part < PARTS; part++)
+        total[i][part] = vf_set1(0);
+    UNROLL for (int part = 0; part < PARTS; part++) {
+        const float *x = a->x.data + first * a->x.stride + k * L + part * VW;
+        const float *dy = a->dy.data + first * a->dy.stride + n * L + part * VW;
+        vf acc[16];
+        UNROLL for (int i = 0; i < TI * TJ; i++) acc[i] = vf_set1(0);
+        for (int r = first; r < last; r++, x += a->x.stride, dy += a->dy.stride) {
+            vf input[4];
+            UNROLL for (int i = 0; i < TI; i++) input[i] = vf_load(x + i * L);
+            UNROLL for (int j = 0; j < TJ; j++) {
+                vf slope = vf_load(dy + j * L);
+                UNROLL for (int i = 0; i < TI; i++)
+                    acc[i * TJ + j] = vf_fma(input[i], slope, acc[i * TJ + j]);
+            }
+        }
+        UNROLL for (int i = 0; i < TI * TJ; i++) total[i][part] = acc[i];
+    }
+    float sum[16];
+    reduce16(total, sum);
+    float *dw = a->dw + k * a->w_in + n * a->w_out;
+    UNROLL for (int i = 0; i < TI; i++) UNROLL for (int j = 0; j < TJ; j++)
+        dw[i * a->w_in + j * a->w_out] += sum[i * TJ + j];
+}
+
+#define DEFINE_GRADIENT_ROWS(TI, TJ)                                                               \
+    static void map_gradient_##TI##x##TJ(const fv_map_gradient *a, int first, int last, int k,     \
+                                         int n) {                                                  \
+        map_gradient_block(a, first, last, k, n, TI, TJ);                                          \
+    }
+#define GRADIENT_BLOCKS(X) X(4, 4) X(4, 2) X(4, 1) X(2, 8) X(2, 4) X(2, 2) X(2, 1) X(1, 8) X(1, 4) X(1, 2) X(1, 1)
+GRADIENT_BLOCKS(DEFINE_GRADIENT_ROWS)
+#undef DEFINE_GRADIENT_ROWS
+
+// The largest power of two up to `most` that does not pass what is left.
+INLINE int block_size(int left, int most) {
+    while (most > left) most /= 2;
+    return most;
+}
+
+static void map_gradient(const fv_map_gradient *a) {
+    for (int first = 0; first < a->n_rows; first += GRADIENT_CHUNK_ROWS) {
+        int last = first + GRADIENT_CHUNK_ROWS;
+        if (last > a->n_rows) last = a->n_rows;
+        for (int k = 0, TI; k < a->n_in; k += TI) {
+            TI = block_size(a->n_in - k, 4);
+            for (int n = 0, TJ; n < a->n_out; n += TJ) {
+                TJ = block_size(a->n_out - n, TI == 4 ? 4 : 8);
+                switch (TI * 16 + TJ) {
+#define CASE(TI_, TJ_)                                                                             \
+    case TI_ * 16 + TJ_: map_gradient_##TI_##x##TJ_(a, first, last, k, n); break;
+                    GRADIENT_BLOCKS(CASE)
+#undef CASE
+                }
+            }
+        }
+    }
+}
+
+static void bias_gradient(int n_rows, int n_out, fv_rows dy, float *db) {
+    for (int n = 0; n < n_out; n += 16) {
+        int width = n_out - n < 16 ? n_out - n : 16;
+        vf acc[16][PARTS];
+        float sum[16];
+        memset(acc, 0, sizeof acc);
+        for (int r = 0; r < n_rows; r++)
+            for (int j = 0; j < width; j++)
+                for (int part = 0; part < PARTS; part++)
+                    acc[j][part] += vf_load(dy.data + r * dy.stride + (n + j) * L + part * VW);
+        reduce16(acc, sum);
+        for (int j = 0; j < width; j++) db[n + j] += sum[j];
+    }
+}

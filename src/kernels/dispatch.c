@@ -1,0 +1,65 @@
+// Chooses the kernels: the fastest variant that this CPU runs, or the one that FOVEA_CPU names.
+#include "kernels/variants.h"
+
+#include <fovea/machine.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+static _Atomic(const fv_kernels *) chosen;
+
+static const fv_kernels *available[8]; // NULL-terminated
+
+static void find_available(void) {
+    int n = 0;
+#define APPEND(name, runs_here)                                                                    \
+    if (runs_here) available[n++] = &fv_kernels_##name;
+    FV_VARIANTS(APPEND)
+#undef APPEND
+}
+
+const fv_kernels *const *fv_kernels_available(void) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, find_available);
+    return available;
+}
+
+static const fv_kernels *find(const char *name) {
+    for (const fv_kernels *const *k = fv_kernels_available(); *k; k++)
+        if (strcmp((*k)->name, name) == 0) return *k;
+    return NULL;
+}
+
+static const fv_kernels *fastest(void) {
+    const fv_kernels *const *k = fv_kernels_available();
+    while (k[1]) k++;
+    return *k;
+}
+
+fv_status fv_kernels_force(const char *name, fv_error *error) {
+    const fv_kernels *kernels = find(name);
+    if (kernels == NULL) {
+        char names[128] = "";
+        for (const fv_kernels *const *k = fv_kernels_available(); *k; k++) {
+            strcat(names, k == fv_kernels_available() ? "" : ", ");
+            strcat(names, (*k)->name);
+        }
+        return fv_fail(error, FV_USAGE, "no kernels called '%s' run on this CPU; it runs %s", name,
+                       names);
+    }
+    atomic_store(&chosen, kernels);
+    return FV_OK;
+}
+
+const fv_kernels *fv_kernels_get(void) {
+    const fv_kernels *kernels = atomic_load(&chosen);
+    if (kernels) return kernels;
+    const char *name = getenv("FOVEA_CPU");
+    kernels = name ? find(name) : NULL;
+    if (kernels == NULL) kernels = fastest();
+    atomic_store(&chosen, kernels);
+    return kernels;
+}
+
+const char *fv_kernels_name(void) { return fv_kernels_get()->name; }

@@ -1,0 +1,188 @@
+// The math of the lab, with the sample in the lane.
+//
+// Sixteen samples travel together: an activation is [G][rows][features][16], G groups of sixteen
+// samples, the lane innermost, 64-byte aligned:
+//
+//     group 0, position 0:  feature 0: s0 s1 ... s15 | feature 1: s0 s1 ... s15 | ...
+//              position 1:  ...
+//     group 1, position 0:  ...
+//
+// Every per-sample operation is then a unit-stride vector loop for any vocabulary, width and context;
+// weights are broadcast; no shuffles, except where sixteen accumulators are summed over their lanes
+// (weight gradients) or sixteen rows of a table are turned into lanes (embeddings).
+//
+// All variants but the reference share one body (body.h), built once per instruction set. AVX2 and
+// AVX-512 give bit-identical results: same operations, same order, every multiply-add fused. Kernels
+// only compute: arguments are checked above, nothing is allocated.
+#ifndef KERNELS_KERNELS_H
+#define KERNELS_KERNELS_H
+
+#include "base/real.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { FV_LANES = 16 };
+
+// A matrix of rows [n][features][16] at equal distance: row r, feature f begins at
+// data + r * stride + f * 16. A gradient of the same shape has the same form.
+typedef struct fv_rows {
+    real *data;
+    ptrdiff_t stride; // reals between rows
+} fv_rows;
+
+// Y = X W (+ bias), or Y += X W. W is read at w[k * w_in + n * w_out], which covers W (w_in = n_out,
+// w_out = 1) and its transpose (w_in = 1, w_out = n_in) alike.
+typedef struct fv_map {
+    int n_rows, n_in, n_out;
+    fv_rows x, y;
+    const real *w;
+    ptrdiff_t w_in, w_out;
+    const real *bias; // [n_out] or NULL; ignored when accumulating
+    bool accumulate;  // Y += instead of Y =
+} fv_map;
+
+// dW[k * w_in + n * w_out] += sum over rows and lanes of X[k] dY[n].
+typedef struct fv_map_gradient {
+    int n_rows, n_in, n_out;
+    fv_rows x, dy;
+    real *dw;
+    ptrdiff_t w_in, w_out;
+} fv_map_gradient;
+
+// One head of causal attention for G groups:
+//
+//     P[i][j] = softmax_j(scale q_i . k_j), j < n_keys[i];    Z[i] = sum_j P[i][j] v_j
+//
+// Every pointer addresses feature 0 of row 0 of group 0; a group lies group_stride further. q, k, v
+// may share memory with each other (k = v = x pools the inputs themselves).
+typedef struct fv_attend_rows {
+    real *data;
+    ptrdiff_t row_stride, group_stride;
+} fv_attend_rows;
+
+typedef struct fv_attend {
+    int n_groups, n_queries, n_rows_keys; // n_rows_keys = max of n_keys
+    int d_key, d_value;
+    const int *n_keys; // [n_queries], not decreasing, each at least 1
+    real scale;
+    fv_attend_rows q, k, v, z;
+    fv_attend_rows p; // [G][n_queries][n_rows_keys][16]; 0 for j >= n_keys[i]
+} fv_attend;
+
+// Its gradients: dq = ..., dk += ..., dv += ... from dz. `scratch` holds
+// [n_queries][n_rows_keys][16].
+typedef struct fv_attend_gradient {
+    fv_attend forward;
+    fv_attend_rows dz, dq, dk, dv;
+    real *scratch;
+} fv_attend_gradient;
+
+// Token embedding plus positions: x[g][t][f] = table[tokens[g][t]][f] + positions[t][f].
+typedef struct fv_embed {
+    int n_groups, n_rows, n_embd, vocab_size;
+    const int32_t *tokens; // [G][rows][16], group_stride apart
+    ptrdiff_t tokens_group_stride;
+    const real *table;     // [V][d]
+    const real *positions; // [rows][d] or NULL
+    real *x;               // [G][rows][d][16]
+} fv_embed;
+
+// dtable[token] += dx, dpositions[t] += dx summed over groups and lanes (NULL: not wanted).
+typedef struct fv_embed_gradient {
+    fv_embed forward; // x holds dx
+    real *dtable, *dpositions;
+} fv_embed_gradient;
+
+// Softmax cross-entropy of logits [rows][V][16] at the targets [rows][16] (-1: no target).
+//   losses[r]  = log sum_n exp(logits[n]) - logits[target]; 0 without target
+//   correct[r] = 1 where the target's logit is the largest (first among equals), else 0 (may be NULL)
+// With `inverse` not NULL the logits are overwritten by the unscaled gradient e_n - [n = target] s and
+// inverse[r] = weight / s, where e_n = exp(logit_n - max), s = sum e_n; both 0 without target.
+// dlogits = gradient * inverse: whoever uses it scales once instead of V times.
+typedef struct fv_cross_entropy {
+    int n_rows, vocab_size;
+    real *logits;
+    const int32_t *targets; // [rows][16]
+    real weight;
+    real *losses;  // [rows][16]
+    real *correct; // [rows][16] or NULL
+    real *inverse; // [rows][16] or NULL
+} fv_cross_entropy;
+
+// Layer norm (center) or RMS norm over features:
+//   y = (x - mean) * rstd * w + b,  rstd = 1 / sqrt(variance + 1e-5)   (RMS: mean 0, no b)
+typedef struct fv_norm {
+    int n_rows, n_features;
+    bool center;
+    const real *w, *b; // b is NULL for RMS
+    fv_rows x, y;
+    real *mean, *rstd; // [rows][16], kept for the gradient; mean is not touched for RMS
+} fv_norm;
+
+typedef struct fv_norm_gradient {
+    fv_norm forward;
+    fv_rows dy, dx;  // dx is overwritten
+    real *dw, *db;   // += ; db is NULL for RMS
+} fv_norm_gradient;
+
+// y = f(x) elementwise over n reals, and dx = dy f'(x). The GELU is the tanh form.
+typedef enum fv_activation { FV_KERNEL_RELU, FV_KERNEL_GELU } fv_activation;
+
+// One Adam update over n parameters (Kingma & Ba; decoupled weight decay = Loshchilov & Hutter):
+//   m = b1 m + (1 - b1) g,  v = b2 v + (1 - b2) g^2
+//   p = p - decay p - rate m / (sqrt(v) * root_correction + epsilon)
+// rate holds learning_rate / (1 - b1^t), root_correction 1 / sqrt(1 - b2^t), decay learning_rate times
+// weight decay (0 for Adam).
+typedef struct fv_adam {
+    size_t n;
+    real *params, *m, *v;
+    const real *gradient;
+    real beta1, beta2, rate, root_correction, epsilon, decay;
+} fv_adam;
+
+// Uniform tokens on [0, vocab_size), tokens[g][t][lane], of samples first_sample, first_sample + 1,
+// ... : word t % 4 of the Philox block (sample, t / 4, step, stream), scaled by multiplication.
+typedef struct fv_draw {
+    uint64_t seed;
+    uint32_t stream, step, first_sample;
+    int n_groups, n_rows;
+    uint32_t vocab_size;
+    int32_t *tokens;
+} fv_draw;
+
+typedef struct fv_kernels {
+    const char *name;
+    void (*draw)(const fv_draw *);
+    void (*embed)(const fv_embed *);
+    void (*embed_gradient)(const fv_embed_gradient *);
+    void (*map)(const fv_map *);
+    void (*map_gradient)(const fv_map_gradient *);
+    // db[n] += sum over rows and lanes of dy[n]
+    void (*bias_gradient)(int n_rows, int n_out, fv_rows dy, real *db);
+    void (*attend)(const fv_attend *);
+    void (*attend_gradient)(const fv_attend_gradient *);
+    void (*cross_entropy)(const fv_cross_entropy *);
+    void (*norm)(const fv_norm *);
+    void (*norm_gradient)(const fv_norm_gradient *);
+    void (*activate)(fv_activation kind, size_t n, const real *x, real *y);
+    void (*activate_gradient)(fv_activation kind, size_t n, const real *x, const real *dy, real *dx);
+    // y[r][f] = x[r][f] * scale[r] for rows of n_features
+    void (*scale_rows)(int n_rows, int n_features, fv_rows x, const real *scale, fv_rows y);
+    void (*adam)(const fv_adam *);
+    void (*exp)(size_t n, const real *x, real *y); // n multiple of 16; at most 2 ulp on [-87, 0]
+    void (*log)(size_t n, const real *x, real *y); // n multiple of 16; x > 0 and normal
+    // Independent multiply-adds and exponentials for measuring the core's limits; both return what
+    // they computed so that no compiler can drop it.
+    double (*peak_fma)(long n, double *flops);
+    double (*peak_exp)(long n, double *exps);
+} fv_kernels;
+
+// The chosen variant; picked at the first call from FOVEA_CPU and the CPU.
+const fv_kernels *fv_kernels_get(void);
+
+// All variants this build has and this CPU runs, slowest (reference) first; NULL-terminated.
+const fv_kernels *const *fv_kernels_available(void);
+
+#endif

@@ -1,0 +1,281 @@
+// The reference: plain loops that say what every kernel computes. Never optimised, never deleted;
+// every faster variant is held against it, and the gradient checks run it in double precision.
+#include "base/random.h"
+#include "kernels/kernels.h"
+#include "kernels/variants.h"
+
+#include <math.h>
+
+enum { L = FV_LANES };
+
+static void draw(const fv_draw *a) {
+    for (int g = 0; g < a->n_groups; g++)
+        for (int l = 0; l < L; l++) {
+            fv_random random;
+            fv_random_init(&random, a->seed, (fv_stream)a->stream, a->step,
+                           a->first_sample + (uint32_t)(g * L + l));
+            for (int t = 0; t < a->n_rows; t++)
+                a->tokens[((size_t)g * a->n_rows + t) * L + l] =
+                    (int32_t)fv_random_below(&random, a->vocab_size);
+        }
+}
+
+static void embed(const fv_embed *a) {
+    for (int g = 0; g < a->n_groups; g++)
+        for (int t = 0; t < a->n_rows; t++)
+            for (int f = 0; f < a->n_embd; f++)
+                for (int l = 0; l < L; l++) {
+                    int32_t token = a->tokens[g * a->tokens_group_stride + t * L + l];
+                    real position = a->positions ? a->positions[t * a->n_embd + f] : 0;
+                    a->x[(((size_t)g * a->n_rows + t) * a->n_embd + f) * L + l] =
+                        a->table[(size_t)token * a->n_embd + f] + position;
+                }
+}
+
+static void embed_gradient(const fv_embed_gradient *a) {
+    const fv_embed *e = &a->forward;
+    for (int g = 0; g < e->n_groups; g++)
+        for (int t = 0; t < e->n_rows; t++)
+            for (int f = 0; f < e->n_embd; f++)
+                for (int l = 0; l < L; l++) {
+                    int32_t token = e->tokens[g * e->tokens_group_stride + t * L + l];
+                    real dx = e->x[(((size_t)g * e->n_rows + t) * e->n_embd + f) * L + l];
+                    a->dtable[(size_t)token * e->n_embd + f] += dx;
+                    if (a->dpositions) a->dpositions[t * e->n_embd + f] += dx;
+                }
+}
+
+static void map(const fv_map *a) {
+    for (int r = 0; r < a->n_rows; r++)
+        for (int n = 0; n < a->n_out; n++)
+            for (int l = 0; l < L; l++) {
+                real *y = a->y.data + r * a->y.stride + n * L + l;
+                real sum = a->accumulate ? *y : a->bias ? a->bias[n] : 0;
+                for (int k = 0; k < a->n_in; k++)
+                    sum += a->x.data[r * a->x.stride + k * L + l] * a->w[k * a->w_in + n * a->w_out];
+                *y = sum;
+            }
+}
+
+static void map_gradient(const fv_map_gradient *a) {
+    for (int k = 0; k < a->n_in; k++)
+        for (int n = 0; n < a->n_out; n++) {
+            real sum = 0;
+            for (int r = 0; r < a->n_rows; r++)
+                for (int l = 0; l < L; l++)
+                    sum += a->x.data[r * a->x.stride + k * L + l] *
+                           a->dy.data[r * a->dy.stride + n * L + l];
+            a->dw[k * a->w_in + n * a->w_out] += sum;
+        }
+}
+
+static void bias_gradient(int n_rows, int n_out, fv_rows dy, real *db) {
+    for (int n = 0; n < n_out; n++)
+        for (int r = 0; r < n_rows; r++)
+            for (int l = 0; l < L; l++) db[n] += dy.data[r * dy.stride + n * L + l];
+}
+
+// Element of row r, feature f, lane l in group g.
+static real *at(const fv_attend_rows *a, int g, int r, int f, int l) {
+    return a->data + g * a->group_stride + r * a->row_stride + f * L + l;
+}
+
+static void attend_query(const fv_attend *a, int g, int i, int l) {
+    int n_keys = a->n_keys[i];
+    real largest = -INFINITY, sum = 0;
+    for (int j = 0; j < n_keys; j++) {
+        real score = 0;
+        for (int f = 0; f < a->d_key; f++) score += *at(&a->q, g, i, f, l) * *at(&a->k, g, j, f, l);
+        score *= a->scale;
+        *at(&a->p, g, i, j, l) = score;
+        if (score > largest) largest = score;
+    }
+    for (int j = 0; j < n_keys; j++) {
+        real *p = at(&a->p, g, i, j, l);
+        *p = real_exp(*p - largest);
+        sum += *p;
+    }
+    for (int j = 0; j < n_keys; j++) *at(&a->p, g, i, j, l) /= sum;
+    for (int j = n_keys; j < a->n_rows_keys; j++) *at(&a->p, g, i, j, l) = 0;
+    for (int f = 0; f < a->d_value; f++) {
+        real z = 0;
+        for (int j = 0; j < n_keys; j++) z += *at(&a->p, g, i, j, l) * *at(&a->v, g, j, f, l);
+        *at(&a->z, g, i, f, l) = z;
+    }
+}
+
+static void attend(const fv_attend *a) {
+    for (int g = 0; g < a->n_groups; g++)
+        for (int i = 0; i < a->n_queries; i++)
+            for (int l = 0; l < L; l++) attend_query(a, g, i, l);
+}
+
+static void attend_query_gradient(const fv_attend_gradient *b, int g, int i, int l) {
+    const fv_attend *a = &b->forward;
+    int n_keys = a->n_keys[i];
+    real *ds = b->scratch + (size_t)i * a->n_rows_keys * L + l, sum = 0;
+    for (int j = 0; j < n_keys; j++) {
+        real dp = 0;
+        for (int f = 0; f < a->d_value; f++) dp += *at(&b->dz, g, i, f, l) * *at(&a->v, g, j, f, l);
+        ds[j * L] = dp;
+        sum += dp * *at(&a->p, g, i, j, l);
+    }
+    for (int j = 0; j < n_keys; j++)
+        ds[j * L] = (ds[j * L] - sum) * *at(&a->p, g, i, j, l) * a->scale;
+    for (int f = 0; f < a->d_key; f++) {
+        real dq = 0;
+        for (int j = 0; j < n_keys; j++) dq += ds[j * L] * *at(&a->k, g, j, f, l);
+        *at(&b->dq, g, i, f, l) = dq;
+    }
+    for (int j = 0; j < n_keys; j++) {
+        for (int f = 0; f < a->d_key; f++)
+            *at(&b->dk, g, j, f, l) += ds[j * L] * *at(&a->q, g, i, f, l);
+        for (int f = 0; f < a->d_value; f++)
+            *at(&b->dv, g, j, f, l) += *at(&a->p, g, i, j, l) * *at(&b->dz, g, i, f, l);
+    }
+}
+
+static void attend_gradient(const fv_attend_gradient *b) {
+    for (int g = 0; g < b->forward.n_groups; g++)
+        for (int i = 0; i < b->forward.n_queries; i++)
+            for (int l = 0; l < L; l++) attend_query_gradient(b, g, i, l);
+}
+
+static void cross_entropy_sample(const fv_cross_entropy *a, int r, int l) {
+    real *logits = a->logits + (size_t)r * a->vocab_size * L + l;
+    int target = a->targets[r * L + l], best = 0;
+    real sum = 0;
+    for (int n = 1; n < a->vocab_size; n++)
+        if (logits[n * L] > logits[best * L]) best = n;
+    real largest = logits[best * L], at_target = target >= 0 ? logits[target * L] : 0;
+    for (int n = 0; n < a->vocab_size; n++) sum += real_exp(logits[n * L] - largest);
+    a->losses[r * L + l] = target >= 0 ? real_log(sum) - (at_target - largest) : 0;
+    if (a->correct) a->correct[r * L + l] = target == best;
+    if (!a->inverse) return;
+    for (int n = 0; n < a->vocab_size; n++)
+        logits[n * L] = target >= 0 ? real_exp(logits[n * L] - largest) - (n == target ? sum : 0) : 0;
+    a->inverse[r * L + l] = target >= 0 ? a->weight / sum : 0;
+}
+
+static void cross_entropy(const fv_cross_entropy *a) {
+    for (int r = 0; r < a->n_rows; r++)
+        for (int l = 0; l < L; l++) cross_entropy_sample(a, r, l);
+}
+
+static void norm_sample(const fv_norm *a, int r, int l) {
+    const real *x = a->x.data + r * a->x.stride + l;
+    real *y = a->y.data + r * a->y.stride + l, mean = 0, variance = 0;
+    for (int f = 0; a->center && f < a->n_features; f++) mean += x[f * L] / a->n_features;
+    for (int f = 0; f < a->n_features; f++)
+        variance += (x[f * L] - mean) * (x[f * L] - mean) / a->n_features;
+    real rstd = 1 / real_sqrt(variance + (real)1e-5);
+    for (int f = 0; f < a->n_features; f++)
+        y[f * L] = (x[f * L] - mean) * rstd * a->w[f] + (a->b ? a->b[f] : 0);
+    if (a->center) a->mean[r * L + l] = mean;
+    a->rstd[r * L + l] = rstd;
+}
+
+static void norm(const fv_norm *a) {
+    for (int r = 0; r < a->n_rows; r++)
+        for (int l = 0; l < L; l++) norm_sample(a, r, l);
+}
+
+// With u = (x - mean) rstd and g = dy w:  dx = rstd (g - mean(g) - u mean(g u)), mean(g) only where
+// the mean was taken off.
+static void norm_gradient_sample(const fv_norm_gradient *b, int r, int l) {
+    const fv_norm *a = &b->forward;
+    const real *x = a->x.data + r * a->x.stride + l, *dy = b->dy.data + r * b->dy.stride + l;
+    real *dx = b->dx.data + r * b->dx.stride + l;
+    real mean = a->center ? a->mean[r * L + l] : 0, rstd = a->rstd[r * L + l];
+    real mean_g = 0, mean_gu = 0;
+    for (int f = 0; f < a->n_features; f++) {
+        real u = (x[f * L] - mean) * rstd, g = dy[f * L] * a->w[f];
+        if (a->center) mean_g += g / a->n_features;
+        mean_gu += g * u / a->n_features;
+        b->dw[f] += dy[f * L] * u;
+        if (b->db) b->db[f] += dy[f * L];
+    }
+    for (int f = 0; f < a->n_features; f++) {
+        real u = (x[f * L] - mean) * rstd;
+        dx[f * L] = rstd * (dy[f * L] * a->w[f] - mean_g - u * mean_gu);
+    }
+}
+
+static void norm_gradient(const fv_norm_gradient *b) {
+    for (int r = 0; r < b->forward.n_rows; r++)
+        for (int l = 0; l < L; l++) norm_gradient_sample(b, r, l);
+}
+
+// GELU, tanh form: x (1 + tanh u) / 2, u = sqrt(2/pi) (x + 0.044715 x^3).
+static real gelu(real x) {
+    real u = (real)0.7978845608028654 * (x + (real)0.044715 * x * x * x);
+    return (real)0.5 * x * (1 + real_tanh(u));
+}
+
+static real gelu_slope(real x) {
+    real u = (real)0.7978845608028654 * (x + (real)0.044715 * x * x * x), t = real_tanh(u);
+    real du = (real)0.7978845608028654 * (1 + 3 * (real)0.044715 * x * x);
+    return (real)0.5 * (1 + t) + (real)0.5 * x * (1 - t * t) * du;
+}
+
+static void activate(fv_activation kind, size_t n, const real *x, real *y) {
+    for (size_t i = 0; i < n; i++)
+        y[i] = kind == FV_KERNEL_RELU ? (x[i] > 0 ? x[i] : 0) : gelu(x[i]);
+}
+
+static void activate_gradient(fv_activation kind, size_t n, const real *x, const real *dy, real *dx) {
+    for (size_t i = 0; i < n; i++)
+        dx[i] = dy[i] * (kind == FV_KERNEL_RELU ? (x[i] > 0 ? 1 : 0) : gelu_slope(x[i]));
+}
+
+static void scale_rows(int n_rows, int n_features, fv_rows x, const real *scale, fv_rows y) {
+    for (int r = 0; r < n_rows; r++)
+        for (int f = 0; f < n_features; f++)
+            for (int l = 0; l < L; l++)
+                y.data[r * y.stride + f * L + l] =
+                    x.data[r * x.stride + f * L + l] * scale[r * L + l];
+}
+
+static void adam(const fv_adam *a) {
+    for (size_t i = 0; i < a->n; i++) {
+        real g = a->gradient[i];
+        a->m[i] = a->beta1 * a->m[i] + (1 - a->beta1) * g;
+        a->v[i] = a->beta2 * a->v[i] + (1 - a->beta2) * g * g;
+        real root = real_sqrt(a->v[i]) * a->root_correction + a->epsilon;
+        a->params[i] -= a->decay * a->params[i] + a->rate * a->m[i] / root;
+    }
+}
+
+static void exp_array(size_t n, const real *x, real *y) {
+    for (size_t i = 0; i < n; i++) y[i] = real_exp(x[i]);
+}
+
+static void log_array(size_t n, const real *x, real *y) {
+    for (size_t i = 0; i < n; i++) y[i] = real_log(x[i]);
+}
+
+static double peak_fma(long n, double *flops) {
+    real sum[8] = {1, 2, 3, 4, 5, 6, 7, 8};
+    for (long i = 0; i < n; i++)
+        for (int j = 0; j < 8; j++) sum[j] = sum[j] * (real)0.999 + (real)1e-3;
+    *flops = 16.0 * (double)n;
+    return (double)(sum[0] + sum[1] + sum[2] + sum[3] + sum[4] + sum[5] + sum[6] + sum[7]);
+}
+
+static double peak_exp(long n, double *exps) {
+    real sum = 0;
+    for (long i = 0; i < n; i++) sum += real_exp((real)(-(i % 64)) / 8);
+    *exps = (double)n;
+    return (double)sum;
+}
+
+const fv_kernels fv_kernels_reference = {"reference",    draw,
+                                         embed,          embed_gradient,
+                                         map,            map_gradient,
+                                         bias_gradient,  attend,
+                                         attend_gradient, cross_entropy,
+                                         norm,           norm_gradient,
+                                         activate,       activate_gradient,
+                                         scale_rows,     adam,
+                                         exp_array,      log_array,
+                                         peak_fma,       peak_exp};

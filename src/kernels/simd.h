@@ -1,0 +1,155 @@
+// The small vector vocabulary that the shared body is written in. A file per instruction set defines
+// VW, the floats in a vector (4, 8 or 16), and includes this; sixteen lanes are then PARTS vectors.
+// Arithmetic is the compiler's own vector operators; what they lack follows here per instruction set.
+#ifndef KERNELS_SIMD_H
+#define KERNELS_SIMD_H
+
+#include "kernels/kernels.h"
+
+#include <string.h>
+
+typedef float vf __attribute__((vector_size(4 * VW)));
+typedef int32_t vi __attribute__((vector_size(4 * VW)));
+typedef uint32_t vu __attribute__((vector_size(4 * VW)));
+
+#define INLINE static inline __attribute__((always_inline))
+#define UNROLL _Pragma("GCC unroll 16")
+
+enum { L = FV_LANES, PARTS = L / VW };
+
+INLINE vf vf_load(const float *p) { return *(const vf *)__builtin_assume_aligned(p, 4 * VW); }
+INLINE void vf_store(float *p, vf x) { *(vf *)__builtin_assume_aligned(p, 4 * VW) = x; }
+INLINE vi vi_load(const int32_t *p) { return *(const vi *)__builtin_assume_aligned(p, 4 * VW); }
+INLINE void vi_store(int32_t *p, vi x) { *(vi *)__builtin_assume_aligned(p, 4 * VW) = x; }
+INLINE vf vf_set1(float x) { return x - (vf){0}; }
+INLINE vi vi_set1(int32_t x) { return x - (vi){0}; }
+INLINE vf vf_and(vf x, vi mask) { return (vf)((vi)x & mask); }
+
+#if VW == 16
+#include <immintrin.h>
+INLINE vf vf_fma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
+INLINE vf vf_max(vf a, vf b) { return _mm512_max_ps(a, b); }
+INLINE vf vf_sqrt(vf a) { return _mm512_sqrt_ps(a); }
+INLINE vf vf_gather(const float *base, vi index) {
+    return _mm512_i32gather_ps((__m512i)index, base, 4);
+}
+// High and low words of the lanewise product.
+INLINE void vu_multiply(vu a, uint32_t b, vu *high, vu *low) {
+    __m512i factor = _mm512_set1_epi32((int)b), x = (__m512i)a;
+    __m512i even = _mm512_mul_epu32(x, factor);
+    __m512i odd = _mm512_mul_epu32(_mm512_srli_epi64(x, 32), factor);
+    *high = (vu)_mm512_mask_mov_epi32(_mm512_srli_epi64(even, 32), 0xAAAA, odd);
+    *low = (vu)_mm512_mask_mov_epi32(even, 0xAAAA, _mm512_slli_epi64(odd, 32));
+}
+#elif VW == 8
+#include <immintrin.h>
+INLINE vf vf_fma(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); }
+INLINE vf vf_max(vf a, vf b) { return _mm256_max_ps(a, b); }
+INLINE vf vf_sqrt(vf a) { return _mm256_sqrt_ps(a); }
+INLINE vf vf_gather(const float *base, vi index) {
+    return _mm256_i32gather_ps(base, (__m256i)index, 4);
+}
+INLINE void vu_multiply(vu a, uint32_t b, vu *high, vu *low) {
+    __m256i factor = _mm256_set1_epi32((int)b), x = (__m256i)a;
+    __m256i even = _mm256_mul_epu32(x, factor);
+    __m256i odd = _mm256_mul_epu32(_mm256_srli_epi64(x, 32), factor);
+    *high = (vu)_mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xAA);
+    *low = (vu)_mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xAA);
+}
+#else
+#include <math.h>
+INLINE vf vf_fma(vf a, vf b, vf c) { return a * b + c; } // rounds twice; no fused unit to rely on
+INLINE vf vf_max(vf a, vf b) {
+    vi larger = a > b;
+    return (vf)(((vi)a & larger) | ((vi)b & ~larger));
+}
+INLINE vf vf_sqrt(vf a) {
+    UNROLL for (int i = 0; i < VW; i++) a[i] = sqrtf(a[i]);
+    return a;
+}
+INLINE vf vf_gather(const float *base, vi index) {
+    vf x;
+    UNROLL for (int i = 0; i < VW; i++) x[i] = base[index[i]];
+    return x;
+}
+INLINE void vu_multiply(vu a, uint32_t b, vu *high, vu *low) {
+    UNROLL for (int i = 0; i < VW; i++) {
+        uint64_t product = (uint64_t)a[i] * b;
+        (*high)[i] = (uint32_t)(product >> 32);
+        (*low)[i] = (uint32_t)product;
+    }
+}
+#endif
+
+// exp(x) for x <= 88.4; below -87.3 it stays at exp(-87.3) = 1.2e-38. With n = round(x log2 e) and
+// r = x - n log 2 in two steps, a degree-5 minimax polynomial (relative error 0.8 ulp) gives exp(r),
+// and n is added to the exponent. At most 2 ulp in all (tests/unit/test_kernels.c).
+INLINE vf vf_exp(vf x) {
+    x = vf_max(x, vf_set1(-87.3f));
+    const vf magic = vf_set1(12582912.0f); // 1.5 * 2^23: adding it leaves round(x) in the low bits
+    vf shifted = vf_fma(x, vf_set1(1.44269504f), magic), n = shifted - magic;
+    vf r = vf_fma(n, vf_set1(-0.693145752f), x);
+    r = vf_fma(n, vf_set1(-1.42860677e-6f), r);
+    vf p = vf_set1(0.00829022952f);
+    p = vf_fma(p, r, vf_set1(0.0418983903f));
+    p = vf_fma(p, r, vf_set1(0.166676401f));
+    p = vf_fma(p, r, vf_set1(0.499991461f));
+    p = vf_fma(p, r, vf_set1(0.999999705f));
+    p = vf_fma(p, r, vf_set1(1.0f));
+    return (vf)((vi)p + ((vi)shifted << 23));
+}
+
+// log(x) for normal x > 0: x = 2^e m with m in [sqrt(1/2), sqrt(2)), log(m) by the polynomial of
+// Cephes logf. At most 2 ulp.
+INLINE vf vf_log(vf x) {
+    vi bits = (vi)x - 0x3f3504f3;
+    vi e = bits >> 23;
+    vf m = (vf)((bits & 0x007fffff) + 0x3f3504f3) - 1.0f;
+    vf exponent = __builtin_convertvector(e, vf), square = m * m;
+    vf p = vf_set1(7.0376836292e-2f);
+    p = vf_fma(p, m, vf_set1(-1.1514610310e-1f));
+    p = vf_fma(p, m, vf_set1(1.1676998740e-1f));
+    p = vf_fma(p, m, vf_set1(-1.2420140846e-1f));
+    p = vf_fma(p, m, vf_set1(1.4249322787e-1f));
+    p = vf_fma(p, m, vf_set1(-1.6668057665e-1f));
+    p = vf_fma(p, m, vf_set1(2.0000714765e-1f));
+    p = vf_fma(p, m, vf_set1(-2.4999993993e-1f));
+    p = vf_fma(p, m, vf_set1(3.3333331174e-1f));
+    p = p * m * square;
+    p = vf_fma(exponent, vf_set1(-2.12194440e-4f), p);
+    p = vf_fma(square, vf_set1(-0.5f), p);
+    return vf_fma(exponent, vf_set1(0.693359375f), m + p);
+}
+
+// Sums each of sixteen 16-lane accumulators over its lanes: out[i] = sum_l acc[i][l], always as
+// ((l, l + 8), then (l, l + 4), then (l, l + 2), then (l, l + 1)), whatever the vector width.
+#if VW == 16
+INLINE void reduce16(vf acc[16][PARTS], float out[16]) {
+    __m512 a[16], b[8], c[4], d[2];
+    // Accumulator 4 i + j goes to place 4 j + i, which the four rounds below turn back.
+    UNROLL for (int i = 0; i < 16; i++) a[i] = acc[4 * (i % 4) + i / 4][0];
+    UNROLL for (int i = 0; i < 8; i++)
+        b[i] = _mm512_add_ps(_mm512_shuffle_f32x4(a[2 * i], a[2 * i + 1], 0x44),
+                             _mm512_shuffle_f32x4(a[2 * i], a[2 * i + 1], 0xEE));
+    UNROLL for (int i = 0; i < 4; i++)
+        c[i] = _mm512_add_ps(_mm512_shuffle_f32x4(b[2 * i], b[2 * i + 1], 0x88),
+                             _mm512_shuffle_f32x4(b[2 * i], b[2 * i + 1], 0xDD));
+    UNROLL for (int i = 0; i < 2; i++)
+        d[i] = _mm512_add_ps(_mm512_shuffle_ps(c[2 * i], c[2 * i + 1], 0x44),
+                             _mm512_shuffle_ps(c[2 * i], c[2 * i + 1], 0xEE));
+    _mm512_storeu_ps(out, _mm512_add_ps(_mm512_shuffle_ps(d[0], d[1], 0x88),
+                                        _mm512_shuffle_ps(d[0], d[1], 0xDD)));
+}
+#else
+static inline void reduce16(vf acc[16][PARTS], float out[16]) {
+    for (int i = 0; i < 16; i++) {
+        float lane[L];
+        for (int part = 0; part < PARTS; part++) memcpy(lane + part * VW, &acc[i][part], sizeof(vf));
+        for (int half = L / 2; half > 0; half /= 2)
+            for (int l = 0; l < half; l++) lane[l] += lane[l + half];
+        out[i] = lane[0];
+    }
+}
+#endif
+
+#endif
