@@ -1,0 +1,29 @@
+// The probes, once. A new probe is its own file with `fv_status fv_measure_<name>(...)` and one
+// line here.
+#ifndef FOVEA_PROBES_PROBES_H
+#define FOVEA_PROBES_PROBES_H
+
+#include <fovea/probe.h>
+
+// X(name, one line of help), in the order of `fovea probe` and docs/probes.md.
+#define FV_PROBE_LIST(X)                                                                           \
+    X(effective_dimension,                                                                         \
+      "effective dimension of each embedding: exp of the entropy of its PCA explained-variance "   \
+      "ratios")                                                                                    \
+    X(effective_rank,                                                                              \
+      "effective rank of W_Q, W_K, W_V, W_O and the circuits QK and OV: exp of the entropy of "    \
+      "their normalised squared singular values")                                                  \
+    X(embedding_norm, "root mean square length of each embedding's rows")                          \
+    X(attention_mass,                                                                              \
+      "mean attention by distance back from the query, at the positions that the loss reads")      \
+    X(token_groups,                                                                                \
+      "number of groups of tokens that the predictions tell apart: exp of the entropy of the "     \
+      "groups' shares of the vocabulary")
+
+#define FV_PROBE_DECLARE(name, help)                                                               \
+    fv_status fv_measure_##name(const fv_model *model, const float *params, int step,              \
+                                fv_record *record, fv_error *error);
+FV_PROBE_LIST(FV_PROBE_DECLARE)
+#undef FV_PROBE_DECLARE
+
+#endif

@@ -1,0 +1,149 @@
+// How many groups of tokens the model tells apart. On test sequences the predicted probabilities
+// are added up by the true token: confusion M [truth][predicted]. Two tokens a and b count as told
+// apart when, of the probability given to either, the true one gets more than 3/4 on the average of
+// both:
+//
+//   ( M[a][a] / (M[a][a] + M[a][b])  +  M[b][b] / (M[b][b] + M[b][a]) ) / 2  >  0.75
+//
+// Groups are the connected components of what is not told apart. The series "token_groups" is exp
+// of the entropy of the groups' shares of the vocabulary: 1 while everything looks alike, 2 for two
+// pairs out of four (1.75 for one token against three), V once every token is known. A model
+// stalled at perplexity V/2 because it knows only halves of the vocabulary has 2.
+#include "probes/token_groups.h"
+
+#include "probes/linalg.h"
+#include "probes/probes.h"
+#include "probes/tensors.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+enum {
+    MAX_VOCABULARY = 512, // the confusion matrix is V x V at every measurement
+    SEQUENCES_PER_TOKEN = 64,
+    MIN_SEQUENCES = 256,
+    MAX_SEQUENCES = 8192,
+    CHUNK = 256 // sequences of one forward pass
+};
+static const double told_apart = 0.75;
+
+static bool are_told_apart(const double *confusion, int V, int a, int b) {
+    const double *row_a = confusion + (size_t)a * V, *row_b = confusion + (size_t)b * V;
+    double right_a = row_a[a] / (row_a[a] + row_a[b]);
+    double right_b = row_b[b] / (row_b[b] + row_b[a]);
+    return (right_a + right_b) / 2 > told_apart;
+}
+
+static bool is_unseen(const double *row, int V) {
+    double sum = 0;
+    for (int v = 0; v < V; v++) sum += row[v];
+    return sum == 0;
+}
+
+// Marks every token that is not told apart from `token`, directly or by steps, and returns how many
+// there are. `todo` [V] is room for the walk.
+static int spread(const double *confusion, int V, int token, bool *taken, int *todo) {
+    int n = 0, size = 0;
+    todo[n++] = token;
+    taken[token] = true;
+    while (n > 0) {
+        int a = todo[--n];
+        size++;
+        for (int b = 0; b < V; b++)
+            if (!taken[b] && !are_told_apart(confusion, V, a, b)) {
+                taken[b] = true;
+                todo[n++] = b;
+            }
+    }
+    return size;
+}
+
+fv_status fv_token_groups(const double *confusion, int V, double *groups, fv_error *error) {
+    bool *taken = calloc((size_t)V, sizeof *taken);
+    int *todo = calloc((size_t)V, sizeof *todo);
+    double *sizes = calloc((size_t)V, sizeof *sizes);
+    fv_status status = FV_OK;
+    if (!taken || !todo || !sizes) {
+        status = fv_fail(error, FV_NO_MEMORY, "no memory for the groups of %d tokens", V);
+        goto done;
+    }
+    for (int v = 0; v < V; v++) taken[v] = is_unseen(confusion + (size_t)v * V, V);
+    int n = 0;
+    for (int v = 0; v < V; v++)
+        if (!taken[v]) sizes[n++] = spread(confusion, V, v, taken, todo);
+    *groups = fv_effective_number(sizes, n);
+done:
+    free(taken);
+    free(todo);
+    free(sizes);
+    return status;
+}
+
+// sums [V] += softmax(logits [V])
+static void add_prediction(const float *logits, int V, double *sums) {
+    double largest = logits[0], total = 0;
+    for (int v = 1; v < V; v++) largest = logits[v] > largest ? logits[v] : largest;
+    for (int v = 0; v < V; v++) total += exp(logits[v] - largest);
+    for (int v = 0; v < V; v++) sums[v] += exp(logits[v] - largest) / total;
+}
+
+typedef struct workspace {
+    int32_t *tokens, *targets; // [CHUNK][T], [CHUNK][n_loss]
+    float *logits;             // [CHUNK][n_loss][V]
+    double *confusion;         // [V][V]
+} workspace;
+
+static fv_status workspace_create(workspace *w, size_t V, size_t context, size_t n_loss,
+                                  fv_error *error) {
+    *w = (workspace){
+        calloc(context * CHUNK, sizeof *w->tokens), calloc(n_loss * CHUNK, sizeof *w->targets),
+        calloc(n_loss * CHUNK, V * sizeof *w->logits), calloc(V * V, sizeof *w->confusion)};
+    if (w->tokens && w->targets && w->logits && w->confusion) return FV_OK;
+    return fv_fail(error, FV_NO_MEMORY, "no memory for the confusion of %zu tokens", V);
+}
+
+static void workspace_free(workspace *w) {
+    free(w->tokens);
+    free(w->targets);
+    free(w->logits);
+    free(w->confusion);
+}
+
+static fv_status fill_confusion(const fv_model *model, const float *params, int n_loss,
+                                workspace *w, fv_error *error) {
+    const fv_config *config = fv_model_config_of(model);
+    uint64_t seed = (uint64_t)config->train.seed;
+    int V = config->task.vocab_size, n = SEQUENCES_PER_TOKEN * V;
+    n = n < MIN_SEQUENCES ? MIN_SEQUENCES : n > MAX_SEQUENCES ? MAX_SEQUENCES : n;
+    for (int first = 0; first < n; first += CHUNK) {
+        fv_model_test_data(model, seed, (uint64_t)first, CHUNK, w->tokens, w->targets);
+        fv_status status = fv_model_logits(model, params, w->tokens, CHUNK, w->logits, error);
+        if (status != FV_OK) return status;
+        for (int i = 0; i < CHUNK * n_loss; i++)
+            if (w->targets[i] >= 0)
+                add_prediction(w->logits + (size_t)i * V, V,
+                               w->confusion + (size_t)w->targets[i] * V);
+    }
+    return FV_OK;
+}
+
+fv_status fv_measure_token_groups(const fv_model *model, const float *params, int step,
+                                  fv_record *record, fv_error *error) {
+    const fv_task_config *task = &fv_model_config_of(model)->task;
+    if (task->vocab_size > MAX_VOCABULARY)
+        return fv_fail(error, FV_USAGE,
+                       "probe token_groups: task.vocab_size is %d; the probe compares all pairs of "
+                       "tokens and takes at most %d",
+                       task->vocab_size, MAX_VOCABULARY);
+    int n_loss;
+    fv_model_loss_positions(model, &n_loss);
+    workspace w;
+    double groups = NAN;
+    fv_status status = workspace_create(&w, task->vocab_size, task->context_length, n_loss, error);
+    if (status == FV_OK) status = fill_confusion(model, params, n_loss, &w, error);
+    if (status == FV_OK) status = fv_token_groups(w.confusion, task->vocab_size, &groups, error);
+    if (status == FV_OK && fv_record_add(record, "token_groups", step, (float)groups) != FV_OK)
+        status = fv_fail(error, FV_NO_MEMORY, "no memory for the series 'token_groups'");
+    workspace_free(&w);
+    return status;
+}
