@@ -22,6 +22,7 @@ enum { FV_MAX_LAYERS = 64, FV_MAX_INTS = 64 };
 #define FV_ENUM_ACTIVATION(name, text) FV_ACTIVATION_##name,
 #define FV_ENUM_INIT(name, text) FV_INIT_##name,
 #define FV_ENUM_DISTRIBUTION(name, text) FV_DISTRIBUTION_##name,
+#define FV_ENUM_LOSS(name, text) FV_LOSS_##name,
 #define FV_ENUM_DATA(name, text) FV_DATA_##name,
 #define FV_ENUM_OPTIMIZER(name, text) FV_OPTIMIZER_##name,
 #define FV_ENUM_SCHEDULE(name, text) FV_SCHEDULE_##name,
@@ -51,6 +52,7 @@ typedef struct fv_ints {
 #define FV_CTYPE_ACTIVATION int
 #define FV_CTYPE_INIT int
 #define FV_CTYPE_DISTRIBUTION int
+#define FV_CTYPE_LOSS int
 #define FV_CTYPE_DATA int
 #define FV_CTYPE_OPTIMIZER int
 #define FV_CTYPE_SCHEDULE int

@@ -27,6 +27,7 @@
 #define FV_ACTIVATION_LIST(X) X(RELU, "relu") X(GELU, "gelu")
 #define FV_INIT_LIST(X) X(POSTS, "posts") X(NORMAL, "normal") X(GPT2, "gpt2")
 #define FV_DISTRIBUTION_LIST(X) X(UNIFORM, "uniform") X(ZIPF, "zipf")
+#define FV_LOSS_LIST(X) X(LAST, "last") X(ALL, "all")
 #define FV_DATA_LIST(X) X(FRESH, "fresh") X(FIXED, "fixed")
 
 #define FV_OPTIMIZER_LIST(X)                                                                       \
@@ -58,6 +59,7 @@
     C(ACTIVATION, FV_ACTIVATION_LIST)                                                              \
     C(INIT, FV_INIT_LIST)                                                                          \
     C(DISTRIBUTION, FV_DISTRIBUTION_LIST)                                                          \
+    C(LOSS, FV_LOSS_LIST)                                                                          \
     C(DATA, FV_DATA_LIST)                                                                          \
     C(OPTIMIZER, FV_OPTIMIZER_LIST)                                                                \
     C(SCHEDULE, FV_SCHEDULE_LIST)                                                                  \
@@ -70,9 +72,10 @@
     F(task, context_length, INT, "4", 1, 65536, "tokens in a sequence, T")                         \
     F(task, offset, INT, "0", 0, 65535, "copy: how far back from the last token the target lies (0 = the last token itself)") \
     F(task, index, INT, "-1", -1, 65535, "copy: position of the target from the start; -1 uses offset instead") \
+    F(task, loss, LOSS, "last", 0, 0, "predict at the last position, or at every position whose target exists") \
     F(task, distribution, DISTRIBUTION, "uniform", 0, 0, "how tokens are drawn")                   \
     F(task, zipf_alpha, REAL, "1.0", 0, 10, "zipf: token r (from 0) has weight (r + 1)^-alpha")    \
-    F(task, data, DATA, "fresh", 0, 0, "new sequences at every step, or a fixed training set")     \
+    F(task, data, DATA, "fresh", 0, 0, "new sequences at every step, or a fixed training set from which batches are drawn with replacement")     \
     F(task, n_train, INT, "10000", 1, 100000000, "fixed: sequences in the training set")           \
     F(task, n_test, INT, "1024", 0, 10000000, "held-out sequences that test metrics are measured on; 0 for none")
 

@@ -22,9 +22,10 @@ INLINE void map_block(const fv_map *a, int r, int n, int part, int TI, int TJ) {
     float *y = a->y.data + r * a->y.stride + n * L + part * VW;
     vf acc[8][8];
     UNROLL for (int i = 0; i < TI; i++) UNROLL for (int j = 0; j < TJ; j++) acc[i][j] =
-        a->accumulate ? vf_load(y + i * a->y.stride + j * L)
-        : a->bias     ? vf_set1(a->bias[n + j])
-                      : vf_set1(0);
+        a->accumulate ? vf_load(y + i * a->y.stride + j * L) : vf_set1(0);
+    if (a->bias)
+        UNROLL for (int j = 0; j < TJ; j++) UNROLL for (int i = 0; i < TI; i++)
+            acc[i][j] += a->bias[n + j];
     for (int k = 0; k < a->n_in; k++, x += L, w += a->w_in) {
         vf input[8];
         UNROLL for (int i = 0; i < TI; i++) input[i] = vf_load(x + i * a->x.stride);

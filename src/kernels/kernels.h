@@ -32,14 +32,14 @@ typedef struct fv_rows {
     ptrdiff_t stride; // reals between rows
 } fv_rows;
 
-// Y = X W (+ bias), or Y += X W. W is read at w[k * w_in + n * w_out], which covers W (w_in = n_out,
+// Y = X W + bias, or Y += X W + bias. W is read at w[k * w_in + n * w_out], which covers W (w_in = n_out,
 // w_out = 1) and its transpose (w_in = 1, w_out = n_in) alike.
 typedef struct fv_map {
     int n_rows, n_in, n_out;
     fv_rows x, y;
     const real *w;
     ptrdiff_t w_in, w_out;
-    const real *bias; // [n_out] or NULL; ignored when accumulating
+    const real *bias; // [n_out] or NULL
     bool accumulate;  // Y += instead of Y =
 } fv_map;
 
@@ -68,11 +68,11 @@ typedef struct fv_attend {
     const int *n_keys; // [n_queries], not decreasing, each at least 1
     real scale;
     fv_attend_rows q, k, v, z;
-    fv_attend_rows p; // [G][n_queries][n_rows_keys][16]; 0 for j >= n_keys[i]
+    fv_attend_rows p; // [G][n_queries][n_rows_keys][16]; entries from n_keys[i] on are unspecified
 } fv_attend;
 
-// Its gradients: dq = ..., dk += ..., dv += ... from dz. `scratch` holds
-// [n_queries][n_rows_keys][16].
+// Its gradients: dq = ..., dk += ..., dv += ... from dz, with P as attend left it (its unspecified
+// entries are overwritten). `scratch` holds [n_queries][n_rows_keys][16].
 typedef struct fv_attend_gradient {
     fv_attend forward;
     fv_attend_rows dz, dq, dk, dv;

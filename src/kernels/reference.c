@@ -50,7 +50,7 @@ static void map(const fv_map *a) {
         for (int n = 0; n < a->n_out; n++)
             for (int l = 0; l < L; l++) {
                 real *y = a->y.data + r * a->y.stride + n * L + l;
-                real sum = a->accumulate ? *y : a->bias ? a->bias[n] : 0;
+                real sum = (a->accumulate ? *y : 0) + (a->bias ? a->bias[n] : 0);
                 for (int k = 0; k < a->n_in; k++)
                     sum += a->x.data[r * a->x.stride + k * L + l] * a->w[k * a->w_in + n * a->w_out];
                 *y = sum;
@@ -96,7 +96,6 @@ static void attend_query(const fv_attend *a, int g, int i, int l) {
         sum += *p;
     }
     for (int j = 0; j < n_keys; j++) *at(&a->p, g, i, j, l) /= sum;
-    for (int j = n_keys; j < a->n_rows_keys; j++) *at(&a->p, g, i, j, l) = 0;
     for (int f = 0; f < a->d_value; f++) {
         real z = 0;
         for (int j = 0; j < n_keys; j++) z += *at(&a->p, g, i, j, l) * *at(&a->v, g, j, f, l);
