@@ -1,0 +1,64 @@
+// Inside of fv_measure (claim.h): from the text of a measure to an SQL statement and its
+// parameters, and the functions that it may call. docs/claims.md describes measures to their users.
+//
+//   plateau(perplexity) / task.vocab_size   ->   SELECT plateau(?1) / ?2
+//                                                ?1 = series "perplexity", ?2 = field, as REAL
+//
+// SQLite evaluates; Fovea reads the text only as far as it must to tell fields from series, to make
+// every number REAL (5 / 2 is 2.5), to check functions and their arguments before any run exists,
+// and to let nothing else of SQL through: no SELECT, no tables, no side effects.
+#ifndef FOVEA_LAB_MEASURE_H
+#define FOVEA_LAB_MEASURE_H
+
+#include <fovea/claim.h>
+#include <sqlite3.h>
+
+enum { FV_MEASURE_MAX_TEXT = 1000, FV_MEASURE_MAX_NAMES = 16 };
+
+// A field, or a series where `field` is NULL.
+typedef struct fv_measure_name {
+    char text[64];
+    const fv_field *field;
+} fv_measure_name;
+
+typedef struct fv_measure_text {
+    char sql[4 * FV_MEASURE_MAX_TEXT + 16];
+    int n_names;
+    fv_measure_name names[FV_MEASURE_MAX_NAMES]; // parameter ?1 is names[0]
+} fv_measure_text;
+
+// Fails with FV_USAGE and a sentence that names the place and the nearest known name.
+fv_status fv_measure_parse(const char *expression, fv_measure_text *parsed, fv_error *error);
+
+// What a function takes: 's' a series, 't' a quoted text, 'n' a number; what follows '|' may be
+// left out. `evaluate` is NULL for functions of SQLite's own.
+typedef struct fv_measure_call {
+    const fv_record *record;
+    const fv_series *series[2];
+    const char *text;
+    int n_numbers;
+    double numbers[4];
+    const char *problem; // set by a function that cannot do its work
+} fv_measure_call;
+
+typedef struct fv_measure_function {
+    const char *name;
+    const char *arguments;
+    double (*evaluate)(fv_measure_call *call); // NAN: never
+    const char *help;
+} fv_measure_function;
+
+const fv_measure_function *fv_measure_functions(int *n);
+const fv_measure_function *fv_measure_function_find(const char *name, size_t length);
+
+// The series that a measure or a figure calls `name`: the one of exactly this name, or the only one
+// whose dotted parts contain the parts of `name` in their order ("effective_rank.W_Q" for
+// "effective_rank.blocks.0.attn.W_Q"). NULL where there is none or several.
+const fv_series *fv_series_called(const fv_record *record, const char *name);
+
+// Whether a measure can be written like this: parses and prepares it, and checks its series against
+// those that training always logs and the given probes'. No run is needed.
+fv_status fv_measure_check(const char *expression, const fv_probe *const *probes, int n_probes,
+                           fv_error *error);
+
+#endif

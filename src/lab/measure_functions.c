@@ -1,0 +1,317 @@
+// The functions of measures. A new one is its body here and one line in the list.
+#include "lab/measure.h"
+
+#include "lab/plateau.h"
+#include "probes/linalg.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static double number_or(const fv_measure_call *call, int i, double otherwise) {
+    return i < call->n_numbers ? call->numbers[i] : otherwise;
+}
+
+// The points of a series between the numbers i and i + 1 of the call, inclusive; all by default.
+typedef struct span {
+    int first, end; // [first, end)
+} span;
+
+static span span_of(const fv_measure_call *call, const fv_series *series, int i) {
+    double from = number_or(call, i, -INFINITY), to = number_or(call, i + 1, INFINITY);
+    span s = {0, series->n};
+    while (s.first < s.end && series->steps[s.first] < from) s.first++;
+    while (s.end > s.first && series->steps[s.end - 1] > to) s.end--;
+    return s;
+}
+
+static double evaluate_initial(fv_measure_call *call) {
+    return call->series[0]->n > 0 ? call->series[0]->values[0] : NAN;
+}
+
+static double evaluate_final(fv_measure_call *call) {
+    const fv_series *s = call->series[0];
+    return s->n > 0 ? s->values[s->n - 1] : NAN;
+}
+
+// Linear between the two points around `step`.
+static double value_at(const fv_series *s, double step) {
+    if (s->n == 0 || step < s->steps[0] || step > s->steps[s->n - 1]) return NAN;
+    int i = 0;
+    while (s->steps[i] < step) i++;
+    if (s->steps[i] == step) return s->values[i];
+    double share = (step - s->steps[i - 1]) / (s->steps[i] - s->steps[i - 1]);
+    return s->values[i - 1] + share * ((double)s->values[i] - s->values[i - 1]);
+}
+
+static double evaluate_at(fv_measure_call *call) {
+    return value_at(call->series[0], call->numbers[0]);
+}
+
+static double evaluate_change(fv_measure_call *call) {
+    return value_at(call->series[0], call->numbers[1]) -
+           value_at(call->series[0], call->numbers[0]);
+}
+
+// The index of the extreme point in the call's span; sign +1 for the highest. -1: no point.
+static int extreme(const fv_measure_call *call, double sign) {
+    const fv_series *s = call->series[0];
+    span range = span_of(call, s, 0);
+    int best = -1;
+    for (int i = range.first; i < range.end; i++)
+        if (best < 0 || sign * s->values[i] > sign * s->values[best]) best = i;
+    return best;
+}
+
+static double evaluate_lowest(fv_measure_call *call) {
+    int i = extreme(call, -1);
+    return i < 0 ? NAN : call->series[0]->values[i];
+}
+
+static double evaluate_highest(fv_measure_call *call) {
+    int i = extreme(call, 1);
+    return i < 0 ? NAN : call->series[0]->values[i];
+}
+
+static double evaluate_lowest_step(fv_measure_call *call) {
+    int i = extreme(call, -1);
+    return i < 0 ? NAN : call->series[0]->steps[i];
+}
+
+static double evaluate_highest_step(fv_measure_call *call) {
+    int i = extreme(call, 1);
+    return i < 0 ? NAN : call->series[0]->steps[i];
+}
+
+static double evaluate_mean(fv_measure_call *call) {
+    const fv_series *s = call->series[0];
+    span range = span_of(call, s, 0);
+    double sum = 0;
+    for (int i = range.first; i < range.end; i++) sum += s->values[i];
+    return range.end > range.first ? sum / (range.end - range.first) : NAN;
+}
+
+static double first_where(const fv_measure_call *call, double sign) {
+    const fv_series *s = call->series[0];
+    for (int i = 0; i < s->n; i++)
+        if (sign * (s->values[i] - call->numbers[0]) > 0) return s->steps[i];
+    return NAN;
+}
+
+static double evaluate_first_below(fv_measure_call *call) {
+    return first_where(call, -1);
+}
+
+static double evaluate_first_above(fv_measure_call *call) {
+    return first_where(call, 1);
+}
+
+// Sums of squares and products about the means of x and y over the points of a series' span.
+typedef struct moments {
+    int n;
+    double xx, xy, yy;
+} moments;
+
+static moments moments_of(const fv_measure_call *call, bool against_step) {
+    const fv_series *y = call->series[0], *other = call->series[1];
+    span range = span_of(call, y, 0);
+    moments m = {0};
+    double mean_x = 0, mean_y = 0;
+    for (int i = range.first; i < range.end; i++) { // Welford's update: one pass, no cancellation
+        double x = against_step ? y->steps[i] : value_at(other, y->steps[i]);
+        if (isnan(x)) continue;
+        double dx = x - mean_x, dy = y->values[i] - mean_y;
+        m.n++;
+        mean_x += dx / m.n;
+        mean_y += dy / m.n;
+        m.xx += dx * (x - mean_x);
+        m.xy += dx * (y->values[i] - mean_y);
+        m.yy += dy * (y->values[i] - mean_y);
+    }
+    return m;
+}
+
+static double evaluate_slope(fv_measure_call *call) {
+    moments m = moments_of(call, true);
+    return m.xx > 0 ? m.xy / m.xx : NAN;
+}
+
+static double evaluate_correlation(fv_measure_call *call) {
+    moments m = moments_of(call, false);
+    return m.xx > 0 && m.yy > 0 ? m.xy / sqrt(m.xx * m.yy) : NAN;
+}
+
+static fv_plateau plateau_of(fv_measure_call *call) {
+    fv_plateau plateau = {0};
+    double floor = number_or(call, 0, 1);
+    if (!(floor > 0))
+        call->problem = "the floor of a plateau must be above 0";
+    else if (fv_plateau_find(call->series[0], floor, &plateau) != FV_OK)
+        call->problem = "out of memory";
+    return plateau;
+}
+
+static double evaluate_plateau(fv_measure_call *call) {
+    fv_plateau plateau = plateau_of(call);
+    return plateau.found ? plateau.height : NAN;
+}
+
+static double evaluate_plateau_length(fv_measure_call *call) {
+    fv_plateau plateau = plateau_of(call);
+    return plateau.end - plateau.start;
+}
+
+static double evaluate_plateau_start(fv_measure_call *call) {
+    fv_plateau plateau = plateau_of(call);
+    return plateau.found ? plateau.start : NAN;
+}
+
+static double evaluate_plateau_end(fv_measure_call *call) {
+    fv_plateau plateau = plateau_of(call);
+    return plateau.found ? plateau.end : NAN;
+}
+
+static double evaluate_plateau_left(fv_measure_call *call) {
+    fv_plateau plateau = plateau_of(call);
+    return plateau.found ? plateau.left : NAN;
+}
+
+static const fv_snapshot *nearest_snapshot(const fv_record *record, double step) {
+    const fv_snapshot *nearest = NULL;
+    for (int i = 0; i < record->n_snapshots; i++) {
+        const fv_snapshot *s = &record->snapshots[i];
+        if (nearest == NULL || fabs(s->step - step) < fabs(nearest->step - step)) nearest = s;
+    }
+    return nearest;
+}
+
+// The tensor that the call names: where it lies in a snapshot, and its shape.
+static bool find_tensor(fv_measure_call *call, size_t *offset, int *rows, int *cols) {
+    fv_model *model = NULL;
+    if (fv_model_create(&call->record->config, &model, NULL) != FV_OK) {
+        call->problem = "the run's model cannot be made";
+        return false;
+    }
+    const fv_tensor *tensor = fv_model_tensor(model, call->text);
+    bool fits = tensor != NULL && tensor->offset + tensor->size <= call->record->n_params;
+    if (fits) {
+        *offset = tensor->offset;
+        *rows = tensor->n_dims > 1 ? tensor->shape[0] : 1;
+        *cols = tensor->shape[tensor->n_dims - 1];
+    } else {
+        call->problem = "the model has no such tensor; embed.W_E is one";
+    }
+    fv_model_free(model);
+    return fits;
+}
+
+static double evaluate_cosine(fv_measure_call *call) {
+    size_t offset;
+    int rows, cols;
+    const fv_snapshot *snapshot = nearest_snapshot(call->record, call->numbers[2]);
+    if (snapshot == NULL || !find_tensor(call, &offset, &rows, &cols)) return NAN;
+    double i = call->numbers[0], j = call->numbers[1];
+    if (!(i >= 0 && j >= 0 && i < rows && j < rows)) {
+        call->problem = "the rows of a cosine must lie inside the tensor";
+        return NAN;
+    }
+    const float *a = snapshot->params + offset + (size_t)i * cols;
+    const float *b = snapshot->params + offset + (size_t)j * cols;
+    double ab = 0, aa = 0, bb = 0;
+    for (int c = 0; c < cols; c++) {
+        ab += (double)a[c] * b[c];
+        aa += (double)a[c] * a[c];
+        bb += (double)b[c] * b[c];
+    }
+    return aa > 0 && bb > 0 ? ab / sqrt(aa * bb) : NAN;
+}
+
+static double rank_of_difference(const float *from, const float *to, int rows, int cols) {
+    size_t n = (size_t)rows * cols;
+    float *moved = malloc(n * sizeof *moved);
+    if (moved == NULL) return -1;
+    for (size_t i = 0; i < n; i++) moved[i] = to[i] - from[i];
+    double rank = NAN;
+    fv_status status = fv_effective_rank(fv_matrix_of(moved, rows, cols), &rank, NULL);
+    free(moved);
+    return status == FV_OK ? rank : -1;
+}
+
+static double evaluate_motion_rank(fv_measure_call *call) {
+    size_t offset;
+    int rows, cols;
+    const fv_snapshot *from = nearest_snapshot(call->record, call->numbers[0]);
+    const fv_snapshot *to = nearest_snapshot(call->record, call->numbers[1]);
+    if (from == to || !find_tensor(call, &offset, &rows, &cols)) return NAN;
+    double rank = rank_of_difference(from->params + offset, to->params + offset, rows, cols);
+    if (rank < 0) call->problem = "out of memory";
+    return rank;
+}
+
+static double evaluate_ln(fv_measure_call *call) {
+    return call->numbers[0] > 0 ? log(call->numbers[0]) : NAN;
+}
+
+static double evaluate_exp(fv_measure_call *call) {
+    return exp(call->numbers[0]);
+}
+
+static double evaluate_sqrt(fv_measure_call *call) {
+    return sqrt(call->numbers[0]);
+}
+
+static double evaluate_pow(fv_measure_call *call) {
+    return pow(call->numbers[0], call->numbers[1]);
+}
+
+// X(name, arguments, help), in the order of docs/claims.md.
+#define FUNCTION_LIST(X)                                                                           \
+    X(initial, "s", "first value")                                                                 \
+    X(final, "s", "last value")                                                                    \
+    X(at, "sn", "value at a step, linear between points")                                          \
+    X(change, "snn", "value at the second step less value at the first")                           \
+    X(lowest, "s|nn", "smallest value, between two steps")                                         \
+    X(highest, "s|nn", "largest value, between two steps")                                         \
+    X(lowest_step, "s|nn", "step of the smallest value")                                           \
+    X(highest_step, "s|nn", "step of the largest value")                                           \
+    X(mean, "s|nn", "mean of the points between two steps")                                        \
+    X(slope, "s|nn", "slope per step of the least-squares line through the points")                \
+    X(correlation, "ss|nn", "Pearson correlation of two series")                                   \
+    X(first_below, "sn", "first step whose value is below a number")                               \
+    X(first_above, "sn", "first step whose value is above a number")                               \
+    X(plateau, "s|n", "height of the plateau")                                                     \
+    X(plateau_length, "s|n", "its length in steps, 0 without plateau")                             \
+    X(plateau_start, "s|n", "its first step")                                                      \
+    X(plateau_end, "s|n", "its last step")                                                         \
+    X(plateau_left, "s|n", "1 where the curve falls on after it, 0 where it is stuck to the end")  \
+    X(cosine, "tnnn", "cosine of two rows of a tensor in the snapshot nearest to a step")          \
+    X(motion_rank, "tnn", "effective rank of a tensor's change between two snapshots")             \
+    X(ln, "n", "natural logarithm")                                                                \
+    X(exp, "n", "exponential")                                                                     \
+    X(sqrt, "n", "square root")                                                                    \
+    X(pow, "nn", "power")
+
+static const fv_measure_function functions[] = {
+#define ROW(name, arguments, help) {#name, arguments, evaluate_##name, help},
+    FUNCTION_LIST(ROW)
+#undef ROW
+        {"abs", "n", NULL, "absolute value"},
+    {"round", "n|n", NULL, "rounded to some digits"},
+    {"min", "nn|nnnnnn", NULL, "smallest of several numbers"},
+    {"max", "nn|nnnnnn", NULL, "largest of several numbers"},
+    {"coalesce", "nn|nnnnnn", NULL, "the first that is not NULL"},
+    {"iif", "nnn", NULL, "second where the first holds, else third"},
+    {"nullif", "nn", NULL, "NULL where both are equal, else the first"},
+};
+
+const fv_measure_function *fv_measure_functions(int *n) {
+    *n = sizeof functions / sizeof functions[0];
+    return functions;
+}
+
+const fv_measure_function *fv_measure_function_find(const char *name, size_t length) {
+    for (size_t i = 0; i < sizeof functions / sizeof functions[0]; i++)
+        if (strlen(functions[i].name) == length && strncmp(functions[i].name, name, length) == 0)
+            return &functions[i];
+    return NULL;
+}
