@@ -185,7 +185,7 @@ const fv_series *fv_series_called(const fv_record *record, const char *name) {
 }
 
 static fv_status no_such_series(const fv_record *record, const char *name, fv_error *error) {
-    text list = {0};
+    text_buffer list = {0};
     for (int i = 0; i < record->n_series; i++)
         text_add(&list, "%s%s", i > 0 ? ", " : "", record->series[i].name);
     fv_status status =

@@ -1,0 +1,242 @@
+#include "lab/claim_plan.h"
+
+#include "base/text.h"
+#include "lab/measure.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+// X(key), in the order of docs/claims.md; `where` is a mapping, whose members are options
+// "where.<field>".
+#define KEY_LIST(X)                                                                                \
+    X(id)                                                                                          \
+    X(statement)                                                                                   \
+    X(where) X(measure) X(published) X(tolerance) X(above) X(below) X(across) X(trend) X(note)
+
+static const char where_prefix[] = "where.";
+
+// The claim being read, for messages.
+typedef struct reader {
+    const fv_experiment *experiment;
+    const fv_options *options;
+    fv_error *error;
+} reader;
+
+static FV_PRINTF(3, 4) fv_status
+    fail(const reader *r, const fv_option *at, const char *format, ...) {
+    char message[800];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(message, sizeof message, format, arguments);
+    va_end(arguments);
+    return fv_fail(r->error, FV_USAGE, "%s:%d: claim: %s", r->experiment->path,
+                   at ? at->line : r->options->line, message);
+}
+
+static const char *field_of_where(const fv_option *option) {
+    size_t n = sizeof where_prefix - 1;
+    return strncmp(option->key, where_prefix, n) == 0 ? option->key + n : NULL;
+}
+
+// Every value of a `where` must be one that its field can take.
+static fv_status check_where(const reader *r, const fv_option *option) {
+    const char *key = field_of_where(option);
+    if (fv_field_find(key) == NULL)
+        return fail(r, option, "'where' names '%s', which is no field; the nearest is %s", key,
+                    fv_field_nearest(key));
+    fv_config config;
+    fv_config_init(&config);
+    for (int i = 0; i < option->n_values; i++) {
+        fv_error cause;
+        if (fv_config_set(&config, key, option->values[i], &cause) != FV_OK)
+            return fail(r, option, "'where': %s", cause.text);
+    }
+    return FV_OK;
+}
+
+static fv_status check_keys(const reader *r) {
+#define NAME(key) #key,
+    static const char *const keys[] = {KEY_LIST(NAME) NULL};
+#undef NAME
+    for (int i = 0; i < r->options->n; i++) {
+        const fv_option *option = &r->options->items[i];
+        if (field_of_where(option) != NULL) {
+            fv_status status = check_where(r, option);
+            if (status != FV_OK) return status;
+            continue;
+        }
+        int k = 0;
+        while (keys[k] != NULL && strcmp(keys[k], option->key) != 0) k++;
+        if (keys[k] == NULL)
+            return fail(r, option, "there is no key '%s'; the nearest is '%s'", option->key,
+                        text_nearest(option->key, keys));
+        if (strcmp(option->key, "where") == 0)
+            return fail(r, option,
+                        "'where' is a mapping of fields to values, like "
+                        "{task.vocab_size: 100}");
+        if (option->n_values != 1) return fail(r, option, "'%s' takes one value", option->key);
+    }
+    return FV_OK;
+}
+
+static fv_status read_number(const reader *r, const char *key, double *value) {
+    const fv_option *option = fv_options_find(r->options, key);
+    if (option == NULL) return FV_OK;
+    if (text_to_real(option->values[0], value)) return FV_OK;
+    return fail(r, option, "'%s' is '%s'; it must be a number", key, option->values[0]);
+}
+
+static fv_status read_trend(const reader *r, const fv_option *across, const fv_option *trend,
+                            fv_claim_plan *plan) {
+    if (across == NULL || trend == NULL)
+        return fail(r, across ? across : trend,
+                    "'across' (a field) and 'trend' (increasing or decreasing) stand together");
+    plan->across = fv_field_find(across->values[0]);
+    if (plan->across == NULL)
+        return fail(r, across, "'across' names '%s', which is no field; the nearest is %s",
+                    across->values[0], fv_field_nearest(across->values[0]));
+    if (strcmp(trend->values[0], "increasing") == 0)
+        plan->sign = 1;
+    else if (strcmp(trend->values[0], "decreasing") == 0)
+        plan->sign = -1;
+    else
+        return fail(r, trend, "'trend' is '%s'; it must be increasing or decreasing",
+                    trend->values[0]);
+    plan->kind = FV_CLAIM_TREND;
+    return FV_OK;
+}
+
+// A claim says in exactly one way when a seed agrees.
+static fv_status read_kind(const reader *r, fv_claim_plan *plan) {
+    const fv_option *tolerance = fv_options_find(r->options, "tolerance");
+    const fv_option *above = fv_options_find(r->options, "above");
+    const fv_option *below = fv_options_find(r->options, "below");
+    const fv_option *across = fv_options_find(r->options, "across");
+    const fv_option *trend = fv_options_find(r->options, "trend");
+    bool bounded = above != NULL || below != NULL;
+    if ((tolerance != NULL) + bounded + (across != NULL || trend != NULL) != 1)
+        return fail(r, NULL,
+                    "needs exactly one of 'published' with 'tolerance', 'above' or 'below', and "
+                    "'across' with 'trend'");
+    if (across != NULL || trend != NULL) return read_trend(r, across, trend, plan);
+    fv_status status = FV_OK;
+    if (bounded) {
+        plan->kind = FV_CLAIM_BOUND;
+        status = read_number(r, "above", &plan->above);
+        if (status == FV_OK) status = read_number(r, "below", &plan->below);
+        if (status == FV_OK && !(plan->above < plan->below))
+            return fail(r, above, "'above' must be smaller than 'below'");
+        return status;
+    }
+    plan->kind = FV_CLAIM_NEAR;
+    if (fv_options_find(r->options, "published") == NULL)
+        return fail(r, tolerance, "'tolerance' needs 'published', a number");
+    status = read_number(r, "published", &plan->target);
+    if (status == FV_OK) status = read_number(r, "tolerance", &plan->tolerance);
+    if (status == FV_OK && !(plan->tolerance >= 0))
+        return fail(r, tolerance, "'tolerance' must not be negative");
+    return status;
+}
+
+// "Perplexity stalls at V/2." -> "perplexity-stalls-at-v-2"
+static void make_id(const char *source, char *id, size_t size) {
+    size_t n = 0;
+    for (; *source != '\0' && n + 1 < size; source++) {
+        if (isalnum((unsigned char)*source))
+            id[n++] = (char)tolower((unsigned char)*source);
+        else if (n > 0 && id[n - 1] != '-')
+            id[n++] = '-';
+    }
+    while (n > 0 && id[n - 1] == '-') n--;
+    id[n] = '\0';
+}
+
+static fv_status read_texts(const reader *r, fv_claim_plan *plan) {
+    plan->statement = fv_options_text(r->options, "statement", NULL);
+    plan->measure = fv_options_text(r->options, "measure", NULL);
+    plan->published = fv_options_text(r->options, "published", "");
+    plan->note = fv_options_text(r->options, "note", "");
+    if (plan->statement == NULL) return fail(r, NULL, "'statement' is missing: what is claimed");
+    if (plan->measure == NULL)
+        return fail(r, NULL,
+                    "'measure' is missing: an expression over one run, like "
+                    "final(perplexity)");
+    make_id(fv_options_text(r->options, "id", plan->statement), plan->id, sizeof plan->id);
+    if (plan->id[0] == '\0') return fail(r, NULL, "'id' needs a letter or digit");
+    fv_error cause;
+    if (fv_measure_check(plan->measure, r->experiment->probes, r->experiment->n_probes, &cause) !=
+        FV_OK)
+        return fail(r, fv_options_find(r->options, "measure"), "%s", cause.text);
+    return FV_OK;
+}
+
+fv_status fv_claim_read(const fv_experiment *experiment, int i, fv_claim_plan *plan,
+                        fv_error *error) {
+    reader r = {experiment, &experiment->claims[i], error};
+    *plan = (fv_claim_plan){.options = r.options, .above = -INFINITY, .below = INFINITY};
+    fv_status status = check_keys(&r);
+    if (status == FV_OK) status = read_texts(&r, plan);
+    if (status == FV_OK) status = read_kind(&r, plan);
+    return status;
+}
+
+fv_status fv_claims_check(const fv_experiment *experiment, fv_error *error) {
+    for (int i = 0; i < experiment->n_claims; i++) {
+        fv_claim_plan plan, earlier;
+        fv_status status = fv_claim_read(experiment, i, &plan, error);
+        if (status != FV_OK) return status;
+        for (int k = 0; k < i; k++) {
+            status = fv_claim_read(experiment, k, &earlier, error);
+            if (status != FV_OK) return status;
+            if (strcmp(earlier.id, plan.id) == 0)
+                return fv_fail(error, FV_USAGE,
+                               "%s:%d: claim: the claim of line %d has the id '%s' too; give one "
+                               "of them another 'id'",
+                               experiment->path, plan.options->line, earlier.options->line,
+                               plan.id);
+        }
+    }
+    return FV_OK;
+}
+
+// Values are compared as the field reads them: 1e-3 is 0.001.
+static bool equals(const fv_config *config, const fv_field *field, const char *value) {
+    fv_config other = *config;
+    char of_run[4096], of_claim[4096];
+    if (fv_config_set(&other, field->key, value, NULL) != FV_OK) return false;
+    fv_config_get(config, field, of_run, sizeof of_run);
+    fv_config_get(&other, field, of_claim, sizeof of_claim);
+    return strcmp(of_run, of_claim) == 0;
+}
+
+// A list given for a field that is itself a list is one value: model.layers: [attention, mlp].
+static bool equals_list(const fv_config *config, const fv_field *field, const fv_option *option) {
+    text_buffer list = {0};
+    text_add(&list, "[");
+    for (int i = 0; i < option->n_values; i++)
+        text_add(&list, "%s%s", i > 0 ? ", " : "", option->values[i]);
+    text_add(&list, "]");
+    bool equal = !list.failed && equals(config, field, list.data);
+    text_free(&list);
+    return equal;
+}
+
+static bool picks(const fv_option *option, const fv_field *field, const fv_config *config) {
+    bool list_field = field->type == FV_TYPE_LAYERS || field->type == FV_TYPE_INTS;
+    if (list_field && option->is_list) return equals_list(config, field, option);
+    for (int i = 0; i < option->n_values; i++)
+        if (equals(config, field, option->values[i])) return true;
+    return false;
+}
+
+bool fv_claim_selects(const fv_claim_plan *plan, const fv_config *config) {
+    for (int i = 0; i < plan->options->n; i++) {
+        const fv_option *option = &plan->options->items[i];
+        const char *key = field_of_where(option);
+        if (key != NULL && !picks(option, fv_field_find(key), config)) return false;
+    }
+    return true;
+}

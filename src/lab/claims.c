@@ -1,0 +1,267 @@
+// Verdicts. Each seed of a sweep is one independent attempt at a claim: a seed agrees when all of
+// its runs that the claim selects do, and the share of agreeing seeds is the verdict.
+#include "base/text.h"
+#include "lab/claim_plan.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const double share_reproduced = 4.0 / 5, share_partly = 2.0 / 5;
+enum { MAX_LISTED = 8 }; // seeds named in a note
+
+// One selected run.
+typedef struct cell {
+    int seed;
+    double along; // value of the field `across`, or 0
+    double value; // of the measure, NAN for never
+} cell;
+
+const char *fv_verdict_text(fv_verdict verdict) {
+    static const char *const texts[] = {"reproduced", "partly", "not reproduced"};
+    return texts[verdict];
+}
+
+static int compare_cells(const void *a, const void *b) {
+    const cell *x = a, *y = b;
+    if (x->seed != y->seed) return x->seed < y->seed ? -1 : 1;
+    return (x->along > y->along) - (x->along < y->along);
+}
+
+static int compare_numbers(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+// Median of the finite ones among the values of the cells whose `along` is given (all with NAN),
+// and their ends; NAN where there is none. Returns how many are finite. `room` [n].
+static int summarise(const cell *cells, int n, double along, double *room, double *median,
+                     double *lowest, double *highest) {
+    int m = 0;
+    for (int i = 0; i < n; i++)
+        if ((isnan(along) || cells[i].along == along) && !isnan(cells[i].value))
+            room[m++] = cells[i].value;
+    *median = *lowest = *highest = NAN;
+    if (m == 0) return 0;
+    qsort(room, (size_t)m, sizeof *room, compare_numbers);
+    *median = (room[(m - 1) / 2] + room[m / 2]) / 2;
+    *lowest = room[0];
+    *highest = room[m - 1];
+    return m;
+}
+
+static bool value_agrees(const fv_claim_plan *plan, double value) {
+    if (isnan(value)) return false;
+    if (plan->kind == FV_CLAIM_BOUND) return plan->above < value && value < plan->below;
+    // The last digit of a decimal tolerance is not the seed's fault.
+    return fabs(value - plan->target) <= plan->tolerance * (1 + 1e-12);
+}
+
+// Every run against every run further along the field.
+static bool trend_agrees(const fv_claim_plan *plan, const cell *cells, int n) {
+    bool compared = false;
+    for (int i = 0; i < n; i++) {
+        if (isnan(cells[i].value)) return false;
+        for (int j = i + 1; j < n; j++) {
+            if (cells[j].along == cells[i].along) continue;
+            if (!(plan->sign * (cells[j].value - cells[i].value) > 0)) return false;
+            compared = true;
+        }
+    }
+    return compared;
+}
+
+static bool seed_agrees(const fv_claim_plan *plan, const cell *cells, int n) {
+    if (plan->kind == FV_CLAIM_TREND) return trend_agrees(plan, cells, n);
+    for (int i = 0; i < n; i++)
+        if (!value_agrees(plan, cells[i].value)) return false;
+    return true;
+}
+
+static void add_number(text_buffer *out, double value) {
+    if (isnan(value))
+        text_add(out, "none");
+    else
+        text_add(out, "%.3g", value);
+}
+
+// What the seed measured: "0.71", or all of its runs: "310, 280, 900".
+static void add_values(text_buffer *out, const cell *cells, int n) {
+    for (int i = 0; i < n; i++) {
+        if (i > 0) text_add(out, ", ");
+        add_number(out, cells[i].value);
+    }
+}
+
+static void add_criterion(text_buffer *out, const fv_claim_plan *plan) {
+    if (plan->kind == FV_CLAIM_NEAR)
+        text_add(out, " within %.3g", plan->tolerance);
+    else if (plan->kind == FV_CLAIM_TREND)
+        text_add(out, " %s with %s", plan->sign > 0 ? "increasing" : "decreasing",
+                 plan->across->key);
+    else if (isinf(plan->below))
+        text_add(out, " above %.3g", plan->above);
+    else if (isinf(plan->above))
+        text_add(out, " below %.3g", plan->below);
+    else
+        text_add(out, " between %.3g and %.3g", plan->above, plan->below);
+}
+
+// Counts the seeds and writes the note: "4 of 5 seeds within 0.1; seed 3 did not (0.71)".
+static void count_seeds(const fv_claim_plan *plan, const cell *cells, int n, fv_judgement *j,
+                        text_buffer *note) {
+    text_buffer failed = {0}, values = {0};
+    int n_failed = 0;
+    for (int i = 0, end; i < n; i = end) {
+        for (end = i; end < n && cells[end].seed == cells[i].seed; end++) {
+        }
+        j->n_seeds++;
+        if (seed_agrees(plan, cells + i, end - i)) {
+            j->n_agree++;
+        } else if (++n_failed <= MAX_LISTED) {
+            text_add(&failed, "%s%d", n_failed > 1 ? ", " : "", cells[i].seed);
+            if (n_failed > 1) text_add(&values, "; ");
+            add_values(&values, cells + i, end - i);
+        }
+    }
+    text_add(note, "%d of %d seeds", j->n_agree, j->n_seeds);
+    add_criterion(note, plan);
+    if (n_failed > 0)
+        text_add(note, "; seed%s %s%s did not (%s)", n_failed > 1 ? "s" : "",
+                 failed.data ? failed.data : "", n_failed > MAX_LISTED ? ", ..." : "",
+                 values.data ? values.data : "");
+    if (*plan->note != '\0') text_add(note, ". %s", plan->note);
+    note->failed |= failed.failed || values.failed;
+    text_free(&failed);
+    text_free(&values);
+}
+
+static void describe_values(const cell *cells, int n, double *room, fv_judgement *j,
+                            text_buffer *out) {
+    int m = summarise(cells, n, NAN, room, &j->median, &j->lowest, &j->highest);
+    if (m == 0) {
+        text_add(out, "none");
+        return;
+    }
+    if (n == 1)
+        text_add(out, "%.3g", j->median);
+    else
+        text_add(out, "median %.3g (%.3g to %.3g)", j->median, j->lowest, j->highest);
+    if (m < n) text_add(out, ", none in %d of %d runs", n - m, n);
+}
+
+// "4: 640, 10: 1.1e+03, 100: 1.7e+03": the medians along the field.
+static void describe_trend(const cell *cells, int n, double *room, fv_judgement *j,
+                           text_buffer *out) {
+    j->median = j->lowest = j->highest = NAN;
+    for (double along = -INFINITY;;) {
+        double next = INFINITY, median, lowest, highest;
+        for (int i = 0; i < n; i++)
+            if (cells[i].along > along && cells[i].along < next) next = cells[i].along;
+        if (isinf(next)) return;
+        summarise(cells, n, next, room, &median, &lowest, &highest);
+        text_add(out, "%s%.6g: ", isinf(along) ? "medians " : ", ", next);
+        add_number(out, median);
+        along = next;
+    }
+}
+
+static fv_verdict verdict_of(const fv_judgement *j) {
+    double share = (double)j->n_agree / j->n_seeds;
+    return share >= share_reproduced ? FV_REPRODUCED
+           : share >= share_partly   ? FV_PARTLY
+                                     : FV_NOT_REPRODUCED;
+}
+
+// Measures the selected runs. cells [n_records].
+static fv_status measure_cells(const fv_experiment *experiment, const fv_claim_plan *plan,
+                               const fv_record *const *records, int n_records, cell *cells, int *n,
+                               fv_error *error) {
+    const fv_option *measure = fv_options_find(plan->options, "measure");
+    *n = 0;
+    for (int i = 0; i < n_records; i++) {
+        const fv_config *config = &records[i]->config;
+        if (!fv_claim_selects(plan, config)) continue;
+        cell *c = &cells[(*n)++];
+        c->seed = config->train.seed;
+        c->along = plan->across != NULL ? fv_config_number(config, plan->across) : 0;
+        fv_error cause;
+        fv_status status = fv_measure(plan->measure, records[i], &c->value, &cause);
+        if (status != FV_OK)
+            return fv_fail(error, status, "%s:%d: claim: %s", experiment->path, measure->line,
+                           cause.text);
+    }
+    if (*n == 0)
+        return fv_fail(error, FV_USAGE, "%s:%d: claim: its 'where' selects no run of the sweep",
+                       experiment->path, plan->options->line);
+    qsort(cells, (size_t)*n, sizeof *cells, compare_cells);
+    return FV_OK;
+}
+
+// The fields of the judgement that are text. Takes over what `measured` and `note` hold.
+static fv_status set_texts(const fv_experiment *experiment, const fv_claim_plan *plan,
+                           text_buffer *measured, text_buffer *note, fv_judgement *j,
+                           fv_error *error) {
+    text_buffer id = {0};
+    text_add(&id, "%s/%s", experiment->name, plan->id);
+    j->id = id.data;
+    j->source = text_copy(experiment->source);
+    j->statement = text_copy(plan->statement);
+    j->published = text_copy(plan->published);
+    j->measured = measured->data;
+    j->note = note->data;
+    if (id.failed || measured->failed || note->failed || !j->source || !j->statement ||
+        !j->published)
+        return fv_fail(error, FV_NO_MEMORY, "no memory for the verdicts of %s", experiment->path);
+    return FV_OK;
+}
+
+static fv_status judge(const fv_experiment *experiment, int i, const fv_record *const *records,
+                       int n_records, cell *cells, double *room, fv_judgement *j, fv_error *error) {
+    fv_claim_plan plan;
+    int n;
+    fv_status status = fv_claim_read(experiment, i, &plan, error);
+    if (status == FV_OK)
+        status = measure_cells(experiment, &plan, records, n_records, cells, &n, error);
+    if (status != FV_OK) return status;
+    text_buffer measured = {0}, note = {0};
+    count_seeds(&plan, cells, n, j, &note);
+    if (plan.kind == FV_CLAIM_TREND)
+        describe_trend(cells, n, room, j, &measured);
+    else
+        describe_values(cells, n, room, j, &measured);
+    j->verdict = verdict_of(j);
+    return set_texts(experiment, &plan, &measured, &note, j, error);
+}
+
+fv_status fv_claims_judge(const fv_experiment *experiment, const fv_record *const *records,
+                          int n_records, fv_judgement **judgements, fv_error *error) {
+    *judgements = NULL;
+    cell *cells = calloc((size_t)n_records + 1, sizeof *cells);
+    double *room = calloc((size_t)n_records + 1, sizeof *room);
+    fv_judgement *all = calloc((size_t)experiment->n_claims + 1, sizeof *all);
+    fv_status status = FV_OK;
+    if (!cells || !room || !all)
+        status = fv_fail(error, FV_NO_MEMORY, "no memory for the verdicts of %s", experiment->path);
+    for (int i = 0; i < experiment->n_claims && status == FV_OK; i++)
+        status = judge(experiment, i, records, n_records, cells, room, &all[i], error);
+    free(cells);
+    free(room);
+    if (status == FV_OK)
+        *judgements = all;
+    else
+        fv_judgements_free(all, experiment->n_claims);
+    return status;
+}
+
+void fv_judgements_free(fv_judgement *judgements, int n) {
+    for (int i = 0; judgements != NULL && i < n; i++) {
+        free(judgements[i].id);
+        free(judgements[i].source);
+        free(judgements[i].statement);
+        free(judgements[i].published);
+        free(judgements[i].measured);
+        free(judgements[i].note);
+    }
+    free(judgements);
+}
