@@ -1,0 +1,45 @@
+// Small helpers for text: a growing buffer, spelling distance, exact number formats.
+#ifndef BASE_TEXT_H
+#define BASE_TEXT_H
+
+#include <fovea/status.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// A growing text, always terminated. Start with {0}; once memory runs out `failed` stays set and
+// additions do nothing, so that callers check once at the end.
+typedef struct text_buffer {
+    char *data; // NULL until the first addition
+    size_t n, capacity;
+    bool failed;
+} text_buffer;
+
+void text_add(text_buffer *b, const char *format, ...) FV_PRINTF(2, 3);
+void text_add_char(text_buffer *b, char c);
+void text_free(text_buffer *b);
+
+// strdup and strndup under names of our own; NULL without memory.
+char *text_copy(const char *source);
+char *text_copy_n(const char *source, size_t n);
+
+// Damerau-Levenshtein distance (optimal string alignment): the fewest insertions, deletions,
+// substitutions and swaps of neighbours that turn a into b. Only the first 63 characters count.
+int text_distance(const char *a, const char *b);
+
+// The choice of a NULL-terminated list that is closest in spelling; the first of several equals.
+const char *text_nearest(const char *word, const char *const *choices);
+
+// Reads all of `source` as a decimal number: no spaces, no hexadecimal, no infinities.
+bool text_to_int(const char *source, long long *value);
+bool text_to_real(const char *source, double *value);
+
+// Writes the shortest decimal text that reads back to exactly `value`. Returns its length; `size`
+// of 32 is always enough.
+int text_from_real(double value, char *out, size_t size);
+
+// 64-bit FNV-1a, continued from `hash`; start with TEXT_HASH_START.
+#define TEXT_HASH_START 0xcbf29ce484222325u
+uint64_t text_hash(uint64_t hash, const char *source);
+
+#endif
