@@ -1,0 +1,275 @@
+#include "model/checkpoint_map.h"
+#include "model/layers.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+// What a dimension of a tensor counts. IN and OUT are the residual stream as a layer reads and
+// writes it: widening places the model's matrices along these two.
+typedef enum axis { NONE, IN, OUT, HEADS, D_HEAD, D_MLP, VOCAB, CONTEXT } axis;
+
+typedef struct plan {
+    const char *name;
+    bool per_head; // has a leading dimension of heads
+    axis rows, columns;
+} plan;
+
+static const plan ATTENTION[] = {
+    {"attn.W_Q", true, IN, D_HEAD},     {"attn.W_K", true, IN, D_HEAD},
+    {"attn.W_V", true, IN, D_HEAD},     {"attn.W_O", true, D_HEAD, OUT},
+    {"attn.b_Q", false, HEADS, D_HEAD}, {"attn.b_K", false, HEADS, D_HEAD},
+    {"attn.b_V", false, HEADS, D_HEAD}, {"attn.b_O", false, NONE, OUT},
+    {"ln1.w", false, NONE, IN},         {"ln1.b", false, NONE, IN}};
+
+static const plan MLP[] = {{"mlp.W_in", false, IN, D_MLP},   {"mlp.b_in", false, NONE, D_MLP},
+                           {"mlp.W_out", false, D_MLP, OUT}, {"mlp.b_out", false, NONE, OUT},
+                           {"ln2.w", false, NONE, IN},       {"ln2.b", false, NONE, IN}};
+
+static const plan EMBEDDING[] = {{"embed.W_E", false, VOCAB, OUT},
+                                 {"pos_embed.W_pos", false, CONTEXT, OUT}};
+
+static const plan HEAD[] = {{"ln_final.w", false, NONE, IN},
+                            {"ln_final.b", false, NONE, IN},
+                            {"unembed.W_U", false, IN, VOCAB},
+                            {"unembed.b_U", false, NONE, VOCAB}};
+
+static const plan NORM[] = {{"w", false, NONE, IN}, {"b", false, NONE, IN}};
+
+#define COUNT(array) (int)(sizeof(array) / sizeof(array)[0])
+
+const char *checkpoint_obstacle(const fv_config *config, bool widen) {
+    const fv_model_config *model = &config->model;
+    for (int i = 0; i < model->layers.n; i++) {
+        int kind = model->layers.kind[i];
+        if (kind != FV_LAYER_ATTENTION && kind != FV_LAYER_MLP)
+            return "TransformerLens has no layers besides attention and mlp; it normalises in "
+                   "front "
+                   "of these, as model.norm does";
+    }
+    if (model->residual) return NULL;
+    if (!widen)
+        return "it has no residual stream, which TransformerLens cannot switch off; widening "
+               "represents it exactly";
+    if (model->norm != FV_NORM_NONE)
+        return "it has no residual stream and model.norm is not none; a norm over the widened "
+               "stream "
+               "is not the norm over one layer's output";
+    return NULL;
+}
+
+int checkpoint_blocks(const fv_layers *layers, bool *has_mlp) {
+    int n = 0;
+    bool full = true; // the last block has its MLP
+    *has_mlp = false;
+    for (int i = 0; i < layers->n; i++) {
+        bool mlp = layers->kind[i] == FV_LAYER_MLP;
+        if (!mlp && layers->kind[i] != FV_LAYER_ATTENTION) continue;
+        if (!mlp || full) n++;
+        full = mlp;
+        *has_mlp |= mlp;
+    }
+    return n;
+}
+
+// ---- one entry
+// -----------------------------------------------------------------------------------
+
+static int extent(const fv_config *config, int width, axis axis_kind) {
+    const fv_model_config *model = &config->model;
+    switch (axis_kind) {
+    case NONE:
+        return 0;
+    case IN:
+    case OUT:
+        return width;
+    case HEADS:
+        return model->n_head;
+    case D_HEAD:
+        return model->n_embd / model->n_head;
+    case D_MLP:
+        return model->d_mlp > 0 ? model->d_mlp : 4 * model->n_embd;
+    case VOCAB:
+        return config->task.vocab_size;
+    case CONTEXT:
+        return config->task.context_length;
+    }
+    return 0;
+}
+
+static checkpoint_entry *new_entry(checkpoint_map *map) {
+    if (map->n == map->capacity) {
+        int capacity = map->capacity ? 2 * map->capacity : 32;
+        void *entries = realloc(map->entries, (size_t)capacity * sizeof *map->entries);
+        if (entries == NULL) return NULL;
+        map->entries = entries;
+        map->capacity = capacity;
+    }
+    checkpoint_entry *entry = &map->entries[map->n++];
+    *entry = (checkpoint_entry){0};
+    return entry;
+}
+
+// Where the parts of the stream begin that a layer reads and writes.
+typedef struct stream_parts {
+    int in, out;
+} stream_parts;
+
+// Adds the tensor of `row` under the name "<prefix><plan's name>", filled from the model's tensor
+// "<own><plan's name>" where there is one. False without memory.
+static bool add(checkpoint_map *map, const fv_model *model, const plan *row, const char *prefix,
+                const char *own, stream_parts parts) {
+    const fv_config *config = &model->config;
+    checkpoint_entry *entry = new_entry(map);
+    if (entry == NULL) return false;
+    snprintf(entry->name, sizeof entry->name, "%s%s", prefix, row->name);
+    entry->heads = row->per_head ? config->model.n_head : 0;
+    entry->rows = extent(config, map->width, row->rows);
+    entry->columns = extent(config, map->width, row->columns);
+    int d = config->model.n_embd;
+    entry->n_rows = row->rows == NONE ? 1 : extent(config, d, row->rows);
+    entry->n_columns = extent(config, d, row->columns);
+    entry->row = row->rows == IN ? parts.in : 0;
+    entry->column = row->columns == IN ? parts.in : row->columns == OUT ? parts.out : 0;
+
+    if (own == NULL) return true;
+    char name[sizeof entry->name];
+    snprintf(name, sizeof name, "%s%s", own, row->name);
+    const fv_tensor *tensor = fv_model_tensor(model, name);
+    if (tensor == NULL) return true;
+    entry->source = SOURCE_PARAMS;
+    entry->offset = tensor->offset;
+    // The model keeps the heads of a matrix side by side: [d][H d_head] and [H d_head][d].
+    size_t columns = (size_t)entry->n_columns;
+    bool heads_in_columns = row->per_head && row->columns == D_HEAD;
+    entry->column_stride = 1;
+    entry->row_stride = heads_in_columns ? columns * (size_t)entry->heads : columns;
+    entry->head_stride = heads_in_columns ? columns : columns * (size_t)entry->n_rows;
+    return true;
+}
+
+static checkpoint_entry *find(const checkpoint_map *map, const char *name) {
+    for (int i = 0; i < map->n; i++)
+        if (strcmp(map->entries[i].name, name) == 0) return &map->entries[i];
+    return NULL;
+}
+
+// ---- the whole file
+// ------------------------------------------------------------------------------
+
+// Whether the tensor "lnX.w" or "lnX.b" exists under model.norm; every other tensor does.
+static bool exists(const fv_config *config, const plan *row) {
+    if (strncmp(row->name, "ln", 2) != 0) return true;
+    bool is_bias = row->name[strlen(row->name) - 1] == 'b';
+    return is_bias ? config->model.norm == FV_NORM_LAYER : config->model.norm != FV_NORM_NONE;
+}
+
+static bool add_all(checkpoint_map *map, const fv_model *model, const plan *plans, int n,
+                    const char *prefix, const char *own, stream_parts parts) {
+    for (int i = 0; i < n; i++) {
+        if (!exists(&model->config, &plans[i])) continue;
+        if (!add(map, model, &plans[i], prefix, own, parts)) return false;
+    }
+    return true;
+}
+
+// One half of a block: the model's `own`-th layer of its kind, or zeros where that is ABSENT.
+enum { ABSENT = -1 };
+static bool add_half(checkpoint_map *map, const fv_model *model, bool mlp, int block, int own,
+                     stream_parts parts) {
+    char prefix[24], own_prefix[24];
+    snprintf(prefix, sizeof prefix, "blocks.%d.", block);
+    snprintf(own_prefix, sizeof own_prefix, "blocks.%d.", own);
+    const char *from = own == ABSENT ? NULL : own_prefix;
+    if (mlp) return add_all(map, model, MLP, COUNT(MLP), prefix, from, parts);
+    return add_all(map, model, ATTENTION, COUNT(ATTENTION), prefix, from, parts);
+}
+
+// Walks the list of layers; see the head of checkpoint_map.h for how blocks are cut.
+static bool add_blocks(checkpoint_map *map, const fv_model *model, int step) {
+    const fv_layers *layers = &model->config.model.layers;
+    int block = -1, n_attention = 0, n_mlp = 0, n_norms = 0;
+    bool full = true, made = true;
+    stream_parts parts = {0, step};
+    for (int i = 0; made && i < layers->n; i++) {
+        char prefix[24];
+        switch (layers->kind[i]) {
+        case FV_LAYER_ATTENTION:
+            if (!full && map->has_mlp)
+                made = add_half(map, model, true, block, ABSENT, (stream_parts){0});
+            made = made && add_half(map, model, false, ++block, n_attention++, parts);
+            full = false;
+            break;
+        case FV_LAYER_MLP:
+            if (full) made = add_half(map, model, false, ++block, ABSENT, (stream_parts){0});
+            made = made && add_half(map, model, true, block, n_mlp++, parts);
+            full = true;
+            break;
+        default:
+            snprintf(prefix, sizeof prefix, "norms.%d.", n_norms++);
+            made = add_all(map, model, NORM, layers->kind[i] == FV_LAYER_LAYER_NORM ? 2 : 1, prefix,
+                           prefix, parts);
+        }
+        parts.in += step;
+        parts.out += step;
+    }
+    if (made && !full && map->has_mlp)
+        made = add_half(map, model, true, block, ABSENT, (stream_parts){0});
+    return made;
+}
+
+// Sources that are no tensor of their own: sinusoidal positions, the tied unembedding.
+static void set_derived(const checkpoint_map *map, const fv_model *model) {
+    size_t d = (size_t)model->config.model.n_embd;
+    if (model->sinusoids != NULL) {
+        checkpoint_entry *positions = find(map, "pos_embed.W_pos");
+        positions->source = SOURCE_SINUSOIDS;
+        positions->row_stride = d;
+        positions->column_stride = 1;
+    }
+    if (model->config.model.tied) {
+        checkpoint_entry *unembedding = find(map, "unembed.W_U");
+        unembedding->source = SOURCE_DERIVED;
+        unembedding->offset = fv_model_tensor(model, "embed.W_E")->offset;
+        unembedding->row_stride = 1;
+        unembedding->column_stride = d;
+    }
+}
+
+fv_status checkpoint_map_create(const fv_model *model, bool widen, checkpoint_map *map,
+                                fv_error *error) {
+    const fv_model_config *config = &model->config.model;
+    bool widened = widen && !config->residual;
+    int d = config->n_embd;
+    *map = (checkpoint_map){.width = widened ? (config->layers.n + 1) * d : d};
+    map->n_blocks = checkpoint_blocks(&config->layers, &map->has_mlp);
+    stream_parts first = {0}, last = {.in = map->width - d};
+    bool made = add_all(map, model, EMBEDDING, COUNT(EMBEDDING), "", "", first) &&
+                add_blocks(map, model, widened ? d : 0) &&
+                add_all(map, model, HEAD, COUNT(HEAD), "", "", last);
+    if (made) {
+        set_derived(map, model);
+        return FV_OK;
+    }
+    checkpoint_map_free(map);
+    return fv_fail(error, FV_NO_MEMORY, "out of memory laying out a checkpoint");
+}
+
+void checkpoint_map_free(checkpoint_map *map) {
+    free(map->entries);
+    *map = (checkpoint_map){0};
+}
+
+size_t checkpoint_entry_size(const checkpoint_entry *entry) {
+    size_t heads = entry->heads > 0 ? (size_t)entry->heads : 1;
+    size_t rows = entry->rows > 0 ? (size_t)entry->rows : 1;
+    return heads * rows * (size_t)entry->columns;
+}
+
+int checkpoint_entry_shape(const checkpoint_entry *entry, uint64_t shape[3]) {
+    int n = 0;
+    if (entry->heads > 0) shape[n++] = (uint64_t)entry->heads;
+    if (entry->rows > 0) shape[n++] = (uint64_t)entry->rows;
+    shape[n++] = (uint64_t)entry->columns;
+    return n;
+}
