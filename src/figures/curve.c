@@ -1,0 +1,105 @@
+#include "figures/curve.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+static fv_status reserve(fv_scratch *scratch, size_t n, bool bounds, fv_curve *curve,
+                         fv_error *error) {
+    *curve = (fv_curve){.x = fv_scratch_get(scratch, n, sizeof(double)),
+                        .y = fv_scratch_get(scratch, n, sizeof(double))};
+    if (bounds) {
+        curve->low = fv_scratch_get(scratch, n, sizeof(double));
+        curve->high = fv_scratch_get(scratch, n, sizeof(double));
+    }
+    if (curve->x == NULL || curve->y == NULL || (bounds && (!curve->low || !curve->high)))
+        return fv_fail(error, FV_NO_MEMORY, "out of memory for a curve of %zu points", n);
+    return FV_OK;
+}
+
+fv_status fv_curve_read(fv_scratch *scratch, const fv_record *record, const char *x, const char *y,
+                        double minus, double over, fv_curve *curve, fv_error *error) {
+    const fv_series *ys = fv_record_find(record, y);
+    const fv_series *xs = x ? fv_record_find(record, x) : ys;
+    *curve = (fv_curve){0};
+    if (ys == NULL || xs == NULL) return FV_OK;
+    fv_status status = reserve(scratch, (size_t)ys->n, false, curve, error);
+    if (status != FV_OK) return status;
+    for (int i = 0, j = 0; i < ys->n; i++) {
+        while (j < xs->n && xs->steps[j] < ys->steps[i]) j++;
+        if (j == xs->n) break;
+        if (xs->steps[j] != ys->steps[i]) continue;
+        curve->x[curve->n] = x ? xs->values[j] : ys->steps[i];
+        curve->y[curve->n++] = (ys->values[i] - minus) / over;
+    }
+    return FV_OK;
+}
+
+typedef struct point {
+    double x, y;
+} point;
+
+static int by_x_then_y(const void *left, const void *right) {
+    const point *a = left, *b = right;
+    if (a->x != b->x) return a->x < b->x ? -1 : 1;
+    return (a->y > b->y) - (a->y < b->y);
+}
+
+fv_status fv_curve_median(fv_scratch *scratch, const fv_curve *curves, int n, fv_curve *median,
+                          fv_error *error) {
+    size_t total = 0, filled = 0;
+    int present = 0;
+    for (int c = 0; c < n; c++) {
+        total += (size_t)curves[c].n;
+        present += curves[c].n > 0;
+    }
+    point *points = fv_scratch_get(scratch, total, sizeof *points);
+    fv_status status = reserve(scratch, total, true, median, error);
+    if (status != FV_OK) return status;
+    if (points == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory for a median");
+    for (int c = 0; c < n; c++)
+        for (int i = 0; i < curves[c].n; i++)
+            if (isfinite(curves[c].y[i]))
+                points[filled++] = (point){curves[c].x[i], curves[c].y[i]};
+    qsort(points, filled, sizeof *points, by_x_then_y);
+    for (size_t first = 0, end; first < filled; first = end) {
+        for (end = first; end < filled && points[end].x == points[first].x;) end++;
+        size_t count = end - first, middle = first + count / 2;
+        if (2 * count <= (size_t)present) continue;
+        int k = median->n++;
+        median->x[k] = points[first].x;
+        median->y[k] =
+            count % 2 ? points[middle].y : 0.5 * (points[middle - 1].y + points[middle].y);
+        median->low[k] = points[first].y;
+        median->high[k] = points[end - 1].y;
+    }
+    return FV_OK;
+}
+
+static void keep(fv_curve *curve, int from, int to) {
+    curve->x[to] = curve->x[from];
+    curve->y[to] = curve->y[from];
+    if (curve->low) curve->low[to] = curve->low[from];
+    if (curve->high) curve->high[to] = curve->high[from];
+}
+
+void fv_curve_thin(fv_curve *curve, int most) {
+    if (curve->n <= most || most < 4) return;
+    int n = curve->n, stretches = most / 2, kept = 0;
+    for (int s = 0; s < stretches; s++) {
+        int first = (int)((long long)n * s / stretches);
+        int end = (int)((long long)n * (s + 1) / stretches);
+        int lowest = first, highest = first;
+        for (int i = first + 1; i < end; i++) {
+            if (!(curve->y[i] >= curve->y[lowest])) lowest = i;
+            if (!(curve->y[i] <= curve->y[highest])) highest = i;
+        }
+        int early = lowest < highest ? lowest : highest;
+        int late = lowest < highest ? highest : lowest;
+        if (s == 0 && early != 0) keep(curve, 0, kept++);
+        keep(curve, early, kept++);
+        if (late != early) keep(curve, late, kept++);
+        if (s == stretches - 1 && late != n - 1) keep(curve, n - 1, kept++);
+    }
+    curve->n = kept;
+}

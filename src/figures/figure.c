@@ -1,0 +1,179 @@
+#include <fovea/figure.h>
+
+#include "figures/gnuplot.h"
+#include "figures/kind.h"
+#include "figures/runs.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const fv_figure_kind *const kinds[] = {
+#define KIND(name) &fv_figure_##name,
+    FV_FIGURE_KIND_LIST(KIND)
+#undef KIND
+};
+enum { N_KINDS = sizeof kinds / sizeof *kinds };
+
+const fv_figure_kind *const *fv_figure_kinds(int *n) {
+    *n = N_KINDS;
+    return kinds;
+}
+
+static fv_status find_kind(const fv_figure_view *view, const fv_figure_kind **kind,
+                           fv_error *error) {
+    const char *name = fv_options_text(view->options, "kind", NULL);
+    char list[128] = "";
+    for (int i = 0; i < N_KINDS; i++) {
+        *kind = kinds[i];
+        if (name != NULL && strcmp(name, kinds[i]->name) == 0) return FV_OK;
+        size_t used = strlen(list);
+        snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", kinds[i]->name);
+    }
+    if (name == NULL)
+        return fv_figure_fail(view, NULL, error, "`kind` is missing; it is one of %s", list);
+    return fv_figure_fail(view, "kind", error, "there is no such kind; it is one of %s", list);
+}
+
+// The file name of a figure: its `name`, else the experiment's, with a number from the second
+// figure on.
+static char *name_of(const fv_experiment *experiment, const fv_options *figure,
+                     fv_scratch *scratch) {
+    const char *name = fv_options_text(figure, "name", NULL);
+    if (name != NULL) return fv_scratch_text(scratch, "%s", name);
+    long index = figure - experiment->figures;
+    if (experiment->figures == NULL || index <= 0 || index >= experiment->n_figures)
+        return fv_scratch_text(scratch, "%s", experiment->name);
+    return fv_scratch_text(scratch, "%s-%ld", experiment->name, index + 1);
+}
+
+// Two figures of one name would overwrite each other.
+static fv_status check_name(const fv_figure_view *view, fv_error *error) {
+    const fv_experiment *experiment = view->experiment;
+    const char *name = name_of(experiment, view->options, view->scratch);
+    if (name == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory");
+    for (int i = 0; i < experiment->n_figures && &experiment->figures[i] != view->options; i++) {
+        const char *other = name_of(experiment, &experiment->figures[i], view->scratch);
+        if (other != NULL && strcmp(name, other) == 0)
+            return fv_figure_fail(view, "name", error,
+                                  "another figure of the experiment is named \"%s\" too; give each "
+                                  "a `name` of its own",
+                                  name);
+    }
+    return FV_OK;
+}
+
+static fv_status load_configs(fv_figure_view *view, fv_error *error) {
+    size_t n = (size_t)fv_experiment_n_runs(view->experiment);
+    fv_config *configs = fv_scratch_get(view->scratch, n, sizeof *configs);
+    view->runs.configs = fv_scratch_get(view->scratch, n, sizeof *view->runs.configs);
+    if (configs == NULL || view->runs.configs == NULL)
+        return fv_fail(error, FV_NO_MEMORY, "out of memory");
+    for (size_t i = 0; i < n; i++) {
+        fv_experiment_config(view->experiment, (int)i, &configs[i]);
+        view->runs.configs[i] = &configs[i];
+    }
+    view->runs.n = (int)n;
+    return FV_OK;
+}
+
+fv_status fv_figure_check(const fv_experiment *experiment, const fv_options *figure,
+                          fv_error *error) {
+    fv_scratch scratch = {0};
+    fv_figure_view view = {.experiment = experiment, .options = figure, .scratch = &scratch};
+    const fv_figure_kind *kind;
+    fv_status status = find_kind(&view, &kind, error);
+    if (status == FV_OK) status = fv_figure_check_options(experiment, figure, kind, error);
+    if (status == FV_OK) status = check_name(&view, error);
+    if (status == FV_OK) status = load_configs(&view, error);
+    if (status == FV_OK) status = fv_runs_select(&view, error);
+    if (status == FV_OK) status = kind->check(&view, error);
+    fv_scratch_free(&scratch);
+    return status;
+}
+
+static fv_status use_records(fv_figure_view *view, const fv_record *const *records, int n,
+                             fv_error *error) {
+    fv_runs *runs = &view->runs;
+    runs->configs = fv_scratch_get(view->scratch, (size_t)n, sizeof *runs->configs);
+    runs->records = fv_scratch_get(view->scratch, (size_t)n, sizeof *runs->records);
+    if (runs->configs == NULL || runs->records == NULL)
+        return fv_fail(error, FV_NO_MEMORY, "out of memory");
+    for (int i = 0; i < n; i++) {
+        runs->records[i] = records[i];
+        runs->configs[i] = &records[i]->config;
+    }
+    runs->n = n;
+    if (n > 0) return FV_OK;
+    return fv_figure_fail(view, NULL, error, "there is no run to draw");
+}
+
+// Draws one picture of the script and keeps its path in *path.
+static fv_status draw_picture(const char *script, size_t length, fv_picture picture,
+                              const fv_figure_view *view, const char *folder, const char *name,
+                              const char *extension, char **path, fv_error *error) {
+    size_t size = strlen(folder) + strlen(name) + strlen(extension) + 3;
+    *path = malloc(size);
+    if (*path == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory");
+    snprintf(*path, size, "%s/%s.%s", folder, name, extension);
+    return fv_gnuplot_draw(script, length, picture, view->width, view->height, *path, error);
+}
+
+static fv_status draw_pictures(const fv_figure_kind *kind, const fv_figure_view *view,
+                               const char *script, size_t length, const char *folder,
+                               fv_drawn *drawn, fv_error *error) {
+    const char *name = name_of(view->experiment, view->options, view->scratch);
+    const char *source = view->experiment->source;
+    const char *title = fv_options_text(view->options, "title", source && *source ? source : name);
+    if (name == NULL || (drawn->title = strdup(title)) == NULL)
+        return fv_fail(error, FV_NO_MEMORY, "out of memory");
+    if (kind->animated)
+        return draw_picture(script, length, FV_PICTURE_GIF, view, folder, name, "gif", &drawn->gif,
+                            error);
+    fv_status status =
+        draw_picture(script, length, FV_PICTURE_SVG, view, folder, name, "svg", &drawn->svg, error);
+    if (status != FV_OK) return status;
+    return draw_picture(script, length, FV_PICTURE_PNG, view, folder, name, "png", &drawn->png,
+                        error);
+}
+
+fv_status fv_figure_draw(const fv_experiment *experiment, const fv_options *figure,
+                         const fv_record *const *records, int n_records, const char *folder,
+                         fv_drawn *drawn, fv_error *error) {
+    fv_scratch scratch = {0};
+    fv_figure_view view = {.experiment = experiment, .options = figure, .scratch = &scratch};
+    const fv_figure_kind *kind;
+    char *script = NULL;
+    size_t length = 0;
+    *drawn = (fv_drawn){0};
+
+    fv_status status = find_kind(&view, &kind, error);
+    if (status == FV_OK) status = fv_figure_check_options(experiment, figure, kind, error);
+    if (status == FV_OK) status = use_records(&view, records, n_records, error);
+    if (status == FV_OK) status = fv_runs_select(&view, error);
+    if (status != FV_OK) goto done;
+
+    view.script = open_memstream(&script, &length);
+    if (view.script == NULL) {
+        status = fv_fail(error, FV_NO_MEMORY, "out of memory");
+        goto done;
+    }
+    status = kind->draw(&view, error);
+    bool broken = ferror(view.script) != 0;
+    broken |= fclose(view.script) != 0;
+    if (status == FV_OK && broken) status = fv_fail(error, FV_NO_MEMORY, "out of memory");
+    if (status == FV_OK) status = draw_pictures(kind, &view, script, length, folder, drawn, error);
+done:
+    if (status != FV_OK) fv_drawn_free(drawn);
+    free(script);
+    fv_scratch_free(&scratch);
+    return status;
+}
+
+void fv_drawn_free(fv_drawn *drawn) {
+    if (drawn == NULL) return;
+    free(drawn->title);
+    free(drawn->svg);
+    free(drawn->png);
+    free(drawn->gif);
+    *drawn = (fv_drawn){0};
+}

@@ -1,0 +1,140 @@
+#include "figures/gnuplot.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+typedef struct picture_terminal {
+    const char *options;
+    int scale; // device pixels of a canvas unit
+} picture_terminal;
+
+static const picture_terminal terminals[] = {
+#define TERMINAL(name, options, scale) {options, scale},
+    FV_PICTURE_LIST(TERMINAL)
+#undef TERMINAL
+};
+
+// Inside single quotes gnuplot expands nothing (no backquotes, no macros, no backslashes); the only
+// character with a meaning is the quote, written twice.
+void fv_gnuplot_string(FILE *script, const char *text) {
+    fputc('\'', script);
+    for (const unsigned char *c = (const unsigned char *)text; *c != 0; c++) {
+        if (*c == '\'') fputc('\'', script);
+        fputc(*c < 0x20 || *c == 0x7f ? ' ' : *c, script);
+    }
+    fputc('\'', script);
+}
+
+// Starts gnuplot without its start-up files and waits for its end.
+static fv_status run(int in, int out, int messages, int *wait_status, fv_error *error) {
+    char *arguments[] = {"gnuplot", "--default-settings", "-", NULL};
+    posix_spawn_file_actions_t actions;
+    if (posix_spawn_file_actions_init(&actions) != 0)
+        return fv_fail(error, FV_NO_MEMORY, "no memory to start gnuplot");
+    int failed = posix_spawn_file_actions_adddup2(&actions, in, STDIN_FILENO);
+    if (!failed) failed = posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
+    if (!failed) failed = posix_spawn_file_actions_adddup2(&actions, messages, STDERR_FILENO);
+    pid_t child = -1;
+    if (!failed) failed = posix_spawnp(&child, arguments[0], &actions, NULL, arguments, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    if (failed == ENOENT)
+        return fv_fail(error, FV_MISSING_PROGRAM,
+                       "gnuplot is not installed, which draws the figures: install the package "
+                       "gnuplot-nox (gnuplot on some systems) and run the command again");
+    if (failed) return fv_fail(error, FV_IO, "cannot start gnuplot: %s", strerror(failed));
+    while (waitpid(child, wait_status, 0) < 0)
+        if (errno != EINTR)
+            return fv_fail(error, FV_IO, "cannot wait for gnuplot: %s", strerror(errno));
+    return FV_OK;
+}
+
+// The first complaint of gnuplot, on one line.
+static fv_status complain(FILE *messages, int wait_status, const char *path, fv_error *error) {
+    char text[700], *at = text;
+    rewind(messages);
+    size_t n = fread(text, 1, sizeof text - 1, messages);
+    for (size_t i = 0; i < n; i++) {
+        bool blank = text[i] == '\0' || strchr(" \t\r\n", text[i]) != NULL;
+        if (!blank) *at++ = text[i];
+        if (blank && at > text && at[-1] != ' ') *at++ = ' ';
+    }
+    while (at > text && at[-1] == ' ') at--;
+    *at = '\0';
+    if (WIFSIGNALED(wait_status))
+        return fv_fail(error, FV_IO, "%s: gnuplot was ended by signal %d", path,
+                       WTERMSIG(wait_status));
+    return fv_fail(error, FV_IO, "%s: gnuplot refused to draw: %s", path,
+                   *text ? text : "it gave no reason");
+}
+
+// mkstemp makes files that only their owner reads; pictures get the mode of ordinary files.
+static void make_ordinary(int file) {
+    mode_t mask = umask(0);
+    umask(mask);
+    fchmod(file, 0666 & ~mask);
+}
+
+fv_status fv_gnuplot_draw(const char *script, size_t length, fv_picture picture, int width,
+                          int height, const char *path, fv_error *error) {
+    fv_status status = FV_NO_MEMORY;
+    const picture_terminal *terminal = &terminals[picture];
+    int out = -1;
+    FILE *in = tmpfile(), *messages = tmpfile();
+    size_t size = strlen(path) + sizeof ".XXXXXX";
+    char *temporary = malloc(size);
+    if (temporary == NULL) {
+        fv_fail(error, status, "no memory to draw %s", path);
+        goto done;
+    }
+    snprintf(temporary, size, "%s.XXXXXX", path);
+    status = FV_IO;
+    if (in == NULL || messages == NULL) {
+        fv_fail(error, status, "cannot make a temporary file for gnuplot: %s", strerror(errno));
+        goto done;
+    }
+    fcntl(fileno(in), F_SETFD, FD_CLOEXEC);
+    fcntl(fileno(messages), F_SETFD, FD_CLOEXEC);
+    fprintf(in, "set encoding utf8\nset terminal %s size %d,%d\n", terminal->options,
+            terminal->scale * width, terminal->scale * height);
+    fwrite(script, 1, length, in);
+    if (fflush(in) != 0 || ferror(in) || lseek(fileno(in), 0, SEEK_SET) != 0) {
+        fv_fail(error, status, "cannot write a temporary file for gnuplot: %s", strerror(errno));
+        goto done;
+    }
+    out = mkstemp(temporary);
+    if (out < 0) {
+        fv_fail(error, status, "%s: cannot be written: %s", path, strerror(errno));
+        goto done;
+    }
+    fcntl(out, F_SETFD, FD_CLOEXEC);
+
+    int wait_status = 0;
+    struct stat written;
+    status = run(fileno(in), out, fileno(messages), &wait_status, error);
+    if (status != FV_OK) goto done;
+    if (wait_status != 0 || fstat(out, &written) != 0 || written.st_size == 0) {
+        status = complain(messages, wait_status, path, error);
+        goto done;
+    }
+    make_ordinary(out);
+    if (rename(temporary, path) != 0)
+        status = fv_fail(error, FV_IO, "%s: cannot be written: %s", path, strerror(errno));
+done:
+    if (out >= 0) {
+        close(out);
+        if (status != FV_OK) unlink(temporary);
+    }
+    if (in != NULL) fclose(in);
+    if (messages != NULL) fclose(messages);
+    free(temporary);
+    return status;
+}

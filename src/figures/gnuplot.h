@@ -1,0 +1,36 @@
+// gnuplot as a subprocess: a script goes in on its stdin, a picture comes out on its stdout. No
+// shell and no file name is involved, so nothing that an experiment file says can be run or
+// overwritten.
+#ifndef FOVEA_FIGURES_GNUPLOT_H
+#define FOVEA_FIGURES_GNUPLOT_H
+
+#include <fovea/status.h>
+#include <stddef.h>
+#include <stdio.h>
+
+// name, what gnuplot's `set terminal` gets: width and height in pixels are appended
+#define FV_PICTURE_LIST(X)                                                                         \
+    X(SVG, "svg dynamic noenhanced background '#ffffff' font 'sans-serif,12'", 1)                  \
+    X(PNG,                                                                                         \
+      "pngcairo noenhanced background '#ffffff' font 'Sans,12' fontscale 2 linewidth 2 "           \
+      "pointscale 2",                                                                              \
+      2)                                                                                           \
+    X(GIF, "gif animate delay 8 loop 0 optimize noenhanced background '#ffffff' font 'Sans,11'", 1)
+
+typedef enum fv_picture {
+#define FV_PICTURE_ENUM(name, terminal, scale) FV_PICTURE_##name,
+    FV_PICTURE_LIST(FV_PICTURE_ENUM)
+#undef FV_PICTURE_ENUM
+} fv_picture;
+
+// Writes `text` as a gnuplot string literal that stands for exactly these characters; control
+// characters become spaces.
+void fv_gnuplot_string(FILE *script, const char *text);
+
+// Runs the script, which draws on a canvas of width x height units, and puts the picture at `path`:
+// whole, or not at all. Fails with FV_MISSING_PROGRAM where there is no gnuplot, and with gnuplot's
+// own words where it refuses the script.
+fv_status fv_gnuplot_draw(const char *script, size_t length, fv_picture picture, int width,
+                          int height, const char *path, fv_error *error);
+
+#endif

@@ -1,0 +1,53 @@
+// Scatter: token embeddings as points, each with its number and coloured by it, so that the order
+// of tokens, where the model finds one, is seen at a glance.
+#include "figures/colour.h"
+#include "figures/rows.h"
+
+#include <math.h>
+
+static const fv_figure_option options[] = {
+    FV_ROWS_OPTIONS,
+    {"step", FV_OPTION_NUMBER, false, NULL,
+     "the snapshot nearest to this step; the last if not given"},
+    {"panel", FV_OPTION_FIELDS, false, NULL,
+     "one panel for each combination of these fields' values, drawn from its first seed"},
+    {"columns", FV_OPTION_NUMBER, false, NULL, "panels in a row"},
+};
+
+static fv_status draw_panel(const fv_figure_view *view, const fv_rows *rows,
+                            fv_obstacles *obstacles, fv_panel *panel, fv_error *error) {
+    (void)error;
+    double radius = rows->n_rows <= 12 ? 6 : 4;
+    fv_panel_block_begin(panel);
+    for (int r = 0; r < rows->n_rows; r++) {
+        const double *at = fv_rows_at(rows, 0, r);
+        if (!isfinite(at[0]) || !isfinite(at[1])) continue;
+        double x = fv_panel_x(panel, at[0]), y = fv_panel_y(panel, at[1]);
+        fv_obstacles_add(obstacles, (fv_box){x - radius, y - radius, x + radius, y + radius});
+        fprintf(panel->script, "%.7g %.7g %u\n", at[0], at[1], fv_rows_colour(rows, r));
+    }
+    fv_panel_block_end(panel, "using 1:2:3 with points pt 7 ps %g lc rgb variable notitle",
+                       radius / 6);
+    if (fv_figure_flag(view->options, "labels", true))
+        fv_rows_write_labels(rows, 0, obstacles, panel);
+    return FV_OK;
+}
+
+static fv_status check(const fv_figure_view *view, fv_error *error) {
+    return fv_rows_check(view, false, error);
+}
+
+static fv_status draw(fv_figure_view *view, fv_error *error) {
+    double step = fv_figure_number(view->options, "step");
+    return fv_rows_sheet(view, isnan(step) ? INT32_MAX : fmax(step, 0), draw_panel, error);
+}
+
+const fv_figure_kind fv_figure_scatter = {
+    .name = "scatter",
+    .help = "embeddings at one step as labelled points",
+    .options = options,
+    .n_options = sizeof options / sizeof *options,
+    .example = "{kind: scatter, tensor: embed.W_E, panel: model.n_embd, seed: 0}",
+    .check = check,
+    .draw = draw,
+};

@@ -1,0 +1,248 @@
+#include "figures/rows.h"
+
+#include "figures/colour.h"
+#include "probes/linalg.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_BOXES = 60000, LABEL_SIZE = 9 };
+
+static fv_status no_memory(fv_error *error) {
+    return fv_fail(error, FV_NO_MEMORY, "out of memory for a figure");
+}
+
+static const char *tensor_name(const fv_figure_view *view) {
+    return fv_options_text(view->options, "tensor", "embed.W_E");
+}
+
+static fv_status find_tensor(const fv_figure_view *view, const fv_config *config, fv_model **model,
+                             const fv_tensor **tensor, fv_error *error) {
+    fv_status status = fv_model_create(config, model, error);
+    if (status != FV_OK) return status;
+    *tensor = fv_model_tensor(*model, tensor_name(view));
+    if (*tensor != NULL && (*tensor)->n_dims == 2) return FV_OK;
+    char list[500] = "";
+    int n;
+    const fv_tensor *all = fv_model_tensors(*model, &n);
+    for (int i = 0; i < n; i++) {
+        size_t used = strlen(list);
+        if (all[i].n_dims == 2)
+            snprintf(list + used, sizeof list - used, "%s%s", used ? ", " : "", all[i].name);
+    }
+    fv_model_free(*model);
+    *model = NULL;
+    return fv_figure_fail(view, "tensor", error, "the model has no matrix \"%s\"; it has %s",
+                          tensor_name(view), list);
+}
+
+// --- reading -----------------------------------------------------------------------------------
+
+static int nearest_snapshot(const fv_record *record, double step) {
+    int nearest = 0;
+    for (int s = 1; s < record->n_snapshots; s++)
+        if (fabs(record->snapshots[s].step - step) <= fabs(record->snapshots[nearest].step - step))
+            nearest = s;
+    return nearest;
+}
+
+// Rows are what lies along the vocabulary or the positions: the unembedding [d][V] has them as
+// columns.
+static fv_matrix matrix_of(const fv_tensor *tensor, const float *params) {
+    fv_matrix matrix = fv_matrix_of(params + tensor->offset, tensor->shape[0], tensor->shape[1]);
+    return strcmp(tensor->name, "unembed.W_U") == 0 ? fv_matrix_transposed(matrix) : matrix;
+}
+
+static fv_status project(const fv_figure_view *view, const float *points, int dims, fv_rows *rows,
+                         fv_error *error) {
+    const char *projection =
+        fv_options_text(view->options, "projection", dims <= 2 ? "axes" : "pca");
+    size_t n = (size_t)rows->n_steps * (size_t)rows->n_rows;
+    if (strcmp(projection, "axes") == 0) {
+        for (size_t i = 0; i < n; i++)
+            for (int k = 0; k < 2; k++)
+                rows->place[2 * i + (size_t)k] =
+                    k < dims ? points[i * (size_t)dims + (size_t)k] : 0;
+        snprintf(rows->x_name, sizeof rows->x_name, "embedding dimension 1");
+        snprintf(rows->y_name, sizeof rows->y_name, "embedding dimension 2");
+        return FV_OK;
+    }
+    fv_pca pca;
+    fv_matrix matrix = fv_matrix_of(points, (int)n, dims);
+    fv_status status = fv_pca_fit(matrix, &pca, error);
+    if (status != FV_OK) return status;
+    fv_pca_project(&pca, matrix, 2, rows->place);
+    snprintf(rows->x_name, sizeof rows->x_name, "PC 1 (%.0f %%)", 100 * pca.explained[0]);
+    snprintf(rows->y_name, sizeof rows->y_name, "PC 2 (%.0f %%)",
+             pca.n > 1 ? 100 * pca.explained[1] : 0.0);
+    fv_pca_free(&pca);
+    return FV_OK;
+}
+
+fv_status fv_rows_read(const fv_figure_view *view, int run, double step, fv_rows *rows,
+                       fv_error *error) {
+    const fv_record *record = view->runs.records[run];
+    fv_model *model = NULL;
+    const fv_tensor *tensor;
+    *rows = (fv_rows){.record = record};
+    fv_status status = find_tensor(view, &record->config, &model, &tensor, error);
+    if (status != FV_OK) return status;
+    if (record->n_snapshots == 0 || record->n_params != fv_model_n_params(model)) {
+        status =
+            fv_figure_fail(view, NULL, error,
+                           "run %s was stored without the parameters that are drawn", record->id);
+        goto done;
+    }
+    fv_matrix shape = matrix_of(tensor, record->snapshots[0].params);
+    int first = step < 0 ? 0 : nearest_snapshot(record, step);
+    rows->positions = strcmp(tensor->name, "pos_embed.W_pos") == 0;
+    rows->n_rows = shape.rows;
+    rows->n_steps = step < 0 ? record->n_snapshots : 1;
+    size_t n = (size_t)rows->n_steps * (size_t)shape.rows, dims = (size_t)shape.cols;
+    float *points = fv_scratch_get(view->scratch, n * dims, sizeof *points);
+    rows->steps = fv_scratch_get(view->scratch, (size_t)rows->n_steps, sizeof *rows->steps);
+    rows->place = fv_scratch_get(view->scratch, 2 * n, sizeof *rows->place);
+    if (points == NULL || rows->steps == NULL || rows->place == NULL) {
+        status = no_memory(error);
+        goto done;
+    }
+    float *at = points;
+    for (int s = 0; s < rows->n_steps; s++) {
+        const fv_snapshot *snapshot = &record->snapshots[first + s];
+        fv_matrix matrix = matrix_of(tensor, snapshot->params);
+        rows->steps[s] = snapshot->step;
+        for (int r = 0; r < matrix.rows; r++)
+            for (int c = 0; c < matrix.cols; c++) *at++ = (float)fv_matrix_at(matrix, r, c);
+    }
+    status = project(view, points, shape.cols, rows, error);
+done:
+    fv_model_free(model);
+    return status;
+}
+
+// --- drawing -----------------------------------------------------------------------------------
+
+unsigned fv_rows_colour(const fv_rows *rows, int row) {
+    if (rows->n_rows <= FV_DISTINCT) return fv_colour_name(row);
+    return fv_colour_line((double)row / (rows->n_rows - 1));
+}
+
+void fv_rows_label(const fv_rows *rows, int row, char *text, size_t size) {
+    snprintf(text, size, "%d", rows->positions ? row - (rows->n_rows - 1) : row);
+}
+
+void fv_rows_scales(const fv_rows *rows, fv_panel *panel) {
+    fv_scale_init(&panel->x, false);
+    fv_scale_init(&panel->y, false);
+    for (int s = 0; s < rows->n_steps; s++)
+        for (int r = 0; r < rows->n_rows; r++) {
+            fv_scale_add(&panel->x, fv_rows_at(rows, s, r)[0]);
+            fv_scale_add(&panel->y, fv_rows_at(rows, s, r)[1]);
+        }
+    fv_scale_finish(&panel->x, NAN, NAN, 0.08);
+    fv_scale_finish(&panel->y, NAN, NAN, 0.08);
+    fv_scales_equalize(&panel->x, &panel->y, panel->width, panel->height);
+}
+
+// The free place for a label around (x, y) that is nearest to pointing away from the middle.
+static bool place_label(const fv_obstacles *obstacles, const fv_panel *panel, double x, double y,
+                        double width, double height, fv_box *place) {
+    double outwards = atan2(y - panel->height / 2, x - panel->width / 2);
+    for (int ring = 0; ring < 2; ring++)
+        for (int k = 0; k < 12; k++) {
+            double turn = (k + 1) / 2 * (k % 2 ? 1 : -1) * (M_PI / 6);
+            double away = 5 + 7 * ring;
+            double middle_x = x + cos(outwards + turn) * (away + width / 2);
+            double middle_y = y + sin(outwards + turn) * (away + height / 2);
+            *place = (fv_box){middle_x - width / 2, middle_y - height / 2, middle_x + width / 2,
+                              middle_y + height / 2};
+            bool inside = place->left >= 0 && place->top >= 0 && place->right <= panel->width &&
+                          place->bottom <= panel->height;
+            if (inside && fv_obstacles_hits(obstacles, *place) == 0) return true;
+        }
+    return false;
+}
+
+void fv_rows_write_labels(const fv_rows *rows, int s, fv_obstacles *obstacles, fv_panel *panel) {
+    for (int r = 0; r < rows->n_rows; r++) {
+        const double *at = fv_rows_at(rows, s, r);
+        double size = rows->n_rows <= 12 ? 12 : LABEL_SIZE;
+        char text[16];
+        fv_box place;
+        fv_rows_label(rows, r, text, sizeof text);
+        if (!isfinite(at[0]) || !isfinite(at[1]) ||
+            !place_label(obstacles, panel, fv_panel_x(panel, at[0]), fv_panel_y(panel, at[1]),
+                         fv_text_width(text, size) + 1, 0.85 * size, &place))
+            continue;
+        fv_panel_text(panel, 0.5 * (place.left + place.right), 0.5 * (place.top + place.bottom),
+                      'c', size, FV_INK, text);
+        fv_obstacles_add(obstacles, place);
+    }
+}
+
+// --- checks and the sheet ----------------------------------------------------------------------
+
+fv_status fv_rows_panels(const fv_figure_view *view, fv_partition *panels, fv_error *error) {
+    const fv_partition *const one[] = {panels};
+    fv_status status = fv_runs_split(view, "panel", false, NULL, 0, panels, error);
+    if (status == FV_OK) status = fv_runs_check_alike(view, one, 1, error);
+    return status;
+}
+
+fv_status fv_rows_check(const fv_figure_view *view, bool path, fv_error *error) {
+    fv_partition panels;
+    fv_status status = fv_rows_panels(view, &panels, error);
+    for (int i = 0; status == FV_OK && i < panels.n; i++) {
+        const fv_config *config = view->runs.configs[panels.first[i]];
+        fv_model *model = NULL;
+        const fv_tensor *tensor;
+        status = find_tensor(view, config, &model, &tensor, error);
+        fv_model_free(model);
+        if (status == FV_OK && path && config->train.snapshot_every == 0 &&
+            config->train.snapshots.n == 0)
+            status = fv_figure_fail(view, NULL, error,
+                                    "it draws parameters over training, but no snapshots are "
+                                    "taken; set train.snapshot_every");
+    }
+    return status;
+}
+
+fv_status fv_rows_sheet(fv_figure_view *view, double step, fv_rows_draw draw_panel,
+                        fv_error *error) {
+    fv_partition panels;
+    fv_status status = fv_rows_panels(view, &panels, error);
+    if (status != FV_OK) return status;
+    double side = panels.n == 1 ? 420 : 300;
+    fv_sheet sheet = {.script = view->script,
+                      .n = panels.n,
+                      .columns = (int)fv_options_number(view->options, "columns", 0),
+                      .panel_width = side,
+                      .panel_height = side,
+                      .title = fv_options_text(view->options, "title", NULL)};
+    fv_obstacles obstacles = {.boxes = fv_scratch_get(view->scratch, MOST_BOXES, sizeof(fv_box)),
+                              .capacity = MOST_BOXES};
+    if (obstacles.boxes == NULL) return no_memory(error);
+    fv_sheet_plan(&sheet);
+    fv_sheet_begin(&sheet);
+    for (int i = 0; status == FV_OK && i < panels.n; i++) {
+        fv_rows rows;
+        fv_panel panel;
+        int run = panels.first[i];
+        status = fv_rows_read(view, run, step, &rows, error);
+        if (status != FV_OK) return status;
+        const char *title = fv_runs_title(view, run, &panels, NULL);
+        if (title == NULL || fv_panel_begin(&panel, &sheet, i, title) != FV_OK)
+            return no_memory(error);
+        fv_rows_scales(&rows, &panel);
+        fv_panel_axes(&panel, rows.x_name, rows.y_name, NULL, false);
+        obstacles.n = 0;
+        status = draw_panel(view, &rows, &obstacles, &panel, error);
+        if (status == FV_OK && fv_panel_end(&panel) != FV_OK) status = no_memory(error);
+        fv_panel_drop(&panel);
+    }
+    fv_sheet_end(&sheet);
+    view->width = sheet.width;
+    view->height = sheet.height;
+    return status;
+}

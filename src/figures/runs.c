@@ -1,0 +1,268 @@
+#include "figures/runs.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+// The letters of docs/notation.md.
+#define SHORT_NAMES(X)                                                                             \
+    X("task.vocab_size", "V")                                                                      \
+    X("model.n_embd", "d")                                                                         \
+    X("task.context_length", "C")                                                                  \
+    X("model.n_head", "H")                                                                         \
+    X("train.batch_size", "B")                                                                     \
+    X("train.learning_rate", "lr")
+
+// The fields that name a setting in every title; the first ones of the list above.
+enum { N_TITLE_FIELDS = 3 };
+
+static const struct {
+    const char *key, *text;
+} short_names[] = {
+#define SHORT_NAME(key, text) {key, text},
+    SHORT_NAMES(SHORT_NAME)
+#undef SHORT_NAME
+};
+enum { N_SHORT_NAMES = sizeof short_names / sizeof *short_names };
+
+static bool same_value(const fv_config *a, const fv_config *b, const fv_field *field) {
+    if (field->type != FV_TYPE_INTS && field->type != FV_TYPE_LAYERS)
+        return fv_config_number(a, field) == fv_config_number(b, field);
+    char text_a[1024], text_b[1024];
+    int length_a = fv_config_get(a, field, text_a, sizeof text_a);
+    int length_b = fv_config_get(b, field, text_b, sizeof text_b);
+    return length_a == length_b && strcmp(text_a, text_b) == 0;
+}
+
+static bool is_seed(const fv_field *field) {
+    return strcmp(field->key, "train.seed") == 0;
+}
+
+// --- filtering ---------------------------------------------------------------------------------
+
+// Drops the runs whose field has none of the values.
+static fv_status keep_values(fv_figure_view *view, const fv_option *option, const fv_field *field,
+                             fv_error *error) {
+    fv_runs *runs = &view->runs;
+    bool *keep = fv_scratch_get(view->scratch, (size_t)runs->n, sizeof *keep);
+    fv_config *wanted = fv_scratch_get(view->scratch, 1, sizeof *wanted);
+    if (keep == NULL || wanted == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory");
+    for (int v = 0; v < option->n_values; v++) {
+        fv_config_init(wanted);
+        fv_error cause;
+        if (fv_config_set(wanted, field->key, option->values[v], &cause) != FV_OK)
+            return fv_figure_fail(view, option->key, error, "%s", cause.text);
+        for (int i = 0; i < runs->n; i++) keep[i] |= same_value(runs->configs[i], wanted, field);
+    }
+    int n = 0;
+    for (int i = 0; i < runs->n; i++) {
+        if (!keep[i]) continue;
+        runs->configs[n] = runs->configs[i];
+        if (runs->records != NULL) runs->records[n] = runs->records[i];
+        n++;
+    }
+    runs->n = n;
+    if (n > 0) return FV_OK;
+    return fv_figure_fail(view, option->key, error,
+                          "no run of the experiment has the value that `%s` asks for", option->key);
+}
+
+fv_status fv_runs_select(fv_figure_view *view, fv_error *error) {
+    for (int i = 0; i < view->options->n; i++) {
+        const fv_option *option = &view->options->items[i];
+        const char *key = option->key;
+        if (strcmp(key, "seed") == 0)
+            key = "train.seed";
+        else if (strncmp(key, "where.", 6) == 0)
+            key += 6;
+        else
+            continue;
+        fv_status status = keep_values(view, option, fv_field_find(key), error);
+        if (status != FV_OK) return status;
+    }
+    return FV_OK;
+}
+
+// --- splitting ---------------------------------------------------------------------------------
+
+static bool same_group(const fv_config *a, const fv_config *b, const fv_partition *partition) {
+    for (int f = 0; f < partition->n_fields; f++)
+        if (!same_value(a, b, partition->fields[f])) return false;
+    return true;
+}
+
+static void assign_groups(const fv_runs *runs, fv_partition *partition) {
+    for (int i = 0; i < runs->n; i++) {
+        int g = 0;
+        while (g < partition->n &&
+               !same_group(runs->configs[i], runs->configs[partition->first[g]], partition))
+            g++;
+        if (g == partition->n) partition->first[partition->n++] = i;
+        partition->group[i] = g;
+    }
+}
+
+static bool has_field(const fv_partition *partition, const fv_field *field) {
+    for (int f = 0; f < partition->n_fields; f++)
+        if (partition->fields[f] == field) return true;
+    return false;
+}
+
+static bool differs(const fv_runs *runs, const fv_field *field) {
+    for (int i = 1; i < runs->n; i++)
+        if (!same_value(runs->configs[0], runs->configs[i], field)) return true;
+    return false;
+}
+
+static void add_differing(const fv_runs *runs, const fv_partition *const *taken, int n_taken,
+                          fv_partition *partition) {
+    int n_fields;
+    const fv_field *fields = fv_fields(&n_fields);
+    for (int f = 0; f < n_fields; f++) {
+        bool skip = is_seed(&fields[f]);
+        for (int t = 0; t < n_taken; t++) skip |= has_field(taken[t], &fields[f]);
+        if (!skip && differs(runs, &fields[f]))
+            partition->fields[partition->n_fields++] = &fields[f];
+    }
+}
+
+fv_status fv_runs_split(const fv_figure_view *view, const char *key, bool otherwise_none,
+                        const fv_partition *const *taken, int n_taken, fv_partition *partition,
+                        fv_error *error) {
+    const fv_runs *runs = &view->runs;
+    const fv_option *option = fv_options_find(view->options, key);
+    int n_fields;
+    fv_fields(&n_fields);
+    if (option != NULL && option->n_values > n_fields) n_fields = option->n_values;
+    *partition = (fv_partition){
+        .fields = fv_scratch_get(view->scratch, (size_t)n_fields, sizeof *partition->fields),
+        .group = fv_scratch_get(view->scratch, (size_t)runs->n, sizeof *partition->group),
+        .first = fv_scratch_get(view->scratch, (size_t)runs->n, sizeof *partition->first)};
+    if (partition->fields == NULL || partition->group == NULL || partition->first == NULL)
+        return fv_fail(error, FV_NO_MEMORY, "out of memory");
+    if (option == NULL && !otherwise_none) add_differing(runs, taken, n_taken, partition);
+    for (int v = 0; option != NULL && v < option->n_values; v++)
+        if (strcmp(option->values[v], "none") != 0)
+            partition->fields[partition->n_fields++] = fv_field_find(option->values[v]);
+    assign_groups(runs, partition);
+    return FV_OK;
+}
+
+// The first run that falls into the same groups as run i.
+static int representative(int i, const fv_partition *const *partitions, int n_partitions) {
+    for (int j = 0; j < i; j++) {
+        bool together = true;
+        for (int p = 0; p < n_partitions; p++)
+            together &= partitions[p]->group[i] == partitions[p]->group[j];
+        if (together) return j;
+    }
+    return i;
+}
+
+fv_status fv_runs_check_alike(const fv_figure_view *view, const fv_partition *const *partitions,
+                              int n_partitions, fv_error *error) {
+    const fv_runs *runs = &view->runs;
+    int n_fields;
+    const fv_field *fields = fv_fields(&n_fields);
+    for (int i = 1; i < runs->n; i++) {
+        int j = representative(i, partitions, n_partitions);
+        for (int f = 0; j < i && f < n_fields; f++)
+            if (!is_seed(&fields[f]) && !same_value(runs->configs[i], runs->configs[j], &fields[f]))
+                return fv_figure_fail(view, NULL, error,
+                                      "runs that differ in %s would be drawn as one; add it to "
+                                      "`panel` or select one value with `where`",
+                                      fields[f].key);
+    }
+    return FV_OK;
+}
+
+// --- names -------------------------------------------------------------------------------------
+
+const char *fv_field_short(const fv_field *field) {
+    for (int i = 0; i < N_SHORT_NAMES; i++)
+        if (strcmp(short_names[i].key, field->key) == 0) return short_names[i].text;
+    const char *dot = strchr(field->key, '.');
+    return dot ? dot + 1 : field->key;
+}
+
+// Appends "name = value" to a text of `size` bytes; what does not fit is cut.
+static void append_value(char *text, size_t size, const fv_config *config, const fv_field *field) {
+    size_t used = strlen(text);
+    char value[128];
+    fv_config_get(config, field, value, sizeof value);
+    snprintf(text + used, size - used, "%s%s = %s", used ? ", " : "", fv_field_short(field), value);
+}
+
+char *fv_runs_title(const fv_figure_view *view, int run, const fv_partition *partition,
+                    const fv_partition *without) {
+    char text[256] = "";
+    const fv_config *config = view->runs.configs[run];
+    for (int i = 0; i < N_TITLE_FIELDS; i++) {
+        const fv_field *field = fv_field_find(short_names[i].key);
+        if (without == NULL || !has_field(without, field))
+            append_value(text, sizeof text, config, field);
+    }
+    for (int f = 0; f < partition->n_fields; f++) {
+        bool shown = false;
+        for (int i = 0; i < N_TITLE_FIELDS; i++)
+            shown |= strcmp(short_names[i].key, partition->fields[f]->key) == 0;
+        if (!shown) append_value(text, sizeof text, config, partition->fields[f]);
+    }
+    return fv_scratch_text(view->scratch, "%s", text);
+}
+
+char *fv_runs_label(const fv_figure_view *view, int run, const fv_partition *partition) {
+    char text[256] = "";
+    for (int f = 0; f < partition->n_fields; f++)
+        append_value(text, sizeof text, view->runs.configs[run], partition->fields[f]);
+    return fv_scratch_text(view->scratch, "%s", text);
+}
+
+// The length of the dotted name that starts at `text`.
+static size_t name_length(const char *text) {
+    size_t n = 0;
+    while (isalnum((unsigned char)text[n]) || text[n] == '_' || text[n] == '.') n++;
+    return n;
+}
+
+char *fv_expression_short(fv_scratch *scratch, const char *expression) {
+    char *text = fv_scratch_get(scratch, strlen(expression) + 1, 1), *at = text;
+    if (text == NULL) return NULL;
+    for (const char *c = expression; *c;) {
+        size_t n = name_length(c);
+        char key[64];
+        const fv_field *field = NULL;
+        if (n > 0 && n < sizeof key) {
+            memcpy(key, c, n);
+            key[n] = '\0';
+            field = fv_field_find(key);
+        }
+        if (field != NULL) {
+            at = stpcpy(at, fv_field_short(field)); // never longer than the key
+        } else {
+            size_t copied = n > 0 ? n : 1;
+            memcpy(at, c, copied);
+            at += copied;
+        }
+        c += n > 0 ? n : 1;
+    }
+    return text;
+}
+
+char *fv_series_label(fv_scratch *scratch, const char *series) {
+    char root[64];
+    size_t n = strcspn(series, ".[");
+    if (n >= sizeof root) return fv_scratch_text(scratch, "%s", series);
+    memcpy(root, series, n);
+    root[n] = '\0';
+    for (char *c = root; *c; c++)
+        if (*c == '_') *c = ' ';
+    const char *rest = series + n, *last = strrchr(rest, '.');
+    if (*rest == '\0') return fv_scratch_text(scratch, "%s", root);
+    if (*rest == '[' || last == NULL) return fv_scratch_text(scratch, "%s%s", root, rest);
+    int layer = 0;
+    if (sscanf(rest, ".blocks.%d.", &layer) == 1 && layer > 0)
+        return fv_scratch_text(scratch, "%s %s, layer %d", root, last + 1, layer);
+    return fv_scratch_text(scratch, "%s %s", root, last + 1);
+}

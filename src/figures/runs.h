@@ -1,0 +1,50 @@
+// Which runs a figure draws and where: filtered by `where` and `seed`, split into panels and
+// colours by configuration fields, titled by what a reader must know about them.
+#ifndef FOVEA_FIGURES_RUNS_H
+#define FOVEA_FIGURES_RUNS_H
+
+#include "figures/kind.h"
+
+// The runs split by the values of some fields, in the order in which the values appear.
+typedef struct fv_partition {
+    const fv_field **fields;
+    int n_fields;
+    int n;      // groups
+    int *group; // [runs.n]
+    int *first; // [n]: a run of each group
+} fv_partition;
+
+// Keeps of view->runs what the options `where` and `seed` select. Fails with FV_USAGE where that is
+// nothing.
+fv_status fv_runs_select(fv_figure_view *view, fv_error *error);
+
+// Splits by the fields of the option `key`. Where that option is not given: by every field that
+// differs between runs, but train.seed and the fields of the `taken` partitions; or, with
+// `otherwise_none`, not at all.
+fv_status fv_runs_split(const fv_figure_view *view, const char *key, bool otherwise_none,
+                        const fv_partition *const *taken, int n_taken, fv_partition *partition,
+                        fv_error *error);
+
+// Fails with FV_USAGE where two runs fall together in all `partitions` and yet differ in more than
+// their seed: a figure that hides such a difference would mislead.
+fv_status fv_runs_check_alike(const fv_figure_view *view, const fv_partition *const *partitions,
+                              int n_partitions, fv_error *error);
+
+// "V = 100, d = 2, C = 4, lr = 0.1": the three fields that every setting is known by, and those of
+// the partition, less those of `without` (may be NULL). In scratch memory, or NULL.
+char *fv_runs_title(const fv_figure_view *view, int run, const fv_partition *partition,
+                    const fv_partition *without);
+
+// "d = 10": the partition's fields alone.
+char *fv_runs_label(const fv_figure_view *view, int run, const fv_partition *partition);
+
+// "V" for task.vocab_size; a field without a usual letter gives its key's last part.
+const char *fv_field_short(const fv_field *field);
+
+// An expression over fields with their short names: "V / 2". In scratch memory, or NULL.
+char *fv_expression_short(fv_scratch *scratch, const char *expression);
+
+// "effective rank W_Q" for "effective_rank.blocks.0.attn.W_Q". In scratch memory, or NULL.
+char *fv_series_label(fv_scratch *scratch, const char *series);
+
+#endif

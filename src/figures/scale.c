@@ -1,0 +1,126 @@
+#include "figures/scale.h"
+
+#include <math.h>
+enum { MAX_TICS = 100 };
+
+void fv_scale_init(fv_scale *scale, bool log) {
+    *scale = (fv_scale){.low = INFINITY, .high = -INFINITY, .log = log};
+}
+
+void fv_scale_add(fv_scale *scale, double value) {
+    if (!isfinite(value) || (scale->log && value <= 0)) return;
+    scale->low = fmin(scale->low, value);
+    scale->high = fmax(scale->high, value);
+}
+
+void fv_scale_finish(fv_scale *scale, double low, double high, double padding) {
+    if (!isnan(low) && (!scale->log || low > 0)) scale->low = low;
+    if (!isnan(high) && (!scale->log || high > 0)) scale->high = high;
+    if (!isfinite(scale->low) || !isfinite(scale->high)) {
+        scale->low = isfinite(scale->low) ? scale->low : scale->log ? 0.1 : 0;
+        scale->high = isfinite(scale->high) ? scale->high : scale->low + 1;
+    }
+    if (scale->log) {
+        double margin = log(scale->high / scale->low) * padding;
+        if (scale->high <= scale->low * (1 + 1e-9)) margin = log(2);
+        if (isnan(low)) scale->low *= exp(-margin);
+        if (isnan(high)) scale->high *= exp(margin);
+    } else {
+        double size = fmax(fabs(scale->low), fabs(scale->high));
+        double margin = (scale->high - scale->low) * padding;
+        if (scale->high - scale->low <= 1e-6 * size || size == 0)
+            margin = size == 0 ? 1 : 0.1 * size;
+        if (isnan(low)) scale->low -= margin;
+        if (isnan(high)) scale->high += margin;
+    }
+    if (scale->high <= scale->low) scale->high = scale->log ? scale->low * 10 : scale->low + 1;
+}
+
+double fv_scale_place(const fv_scale *scale, double value) {
+    if (scale->log) return log(value / scale->low) / log(scale->high / scale->low);
+    return (value - scale->low) / (scale->high - scale->low);
+}
+
+static void widen(fv_scale *scale, double length) {
+    double middle = 0.5 * (scale->low + scale->high);
+    scale->low = middle - 0.5 * length;
+    scale->high = middle + 0.5 * length;
+}
+
+void fv_scales_equalize(fv_scale *x, fv_scale *y, double width, double height) {
+    double unit = fmax((x->high - x->low) / width, (y->high - y->low) / height);
+    widen(x, unit * width);
+    widen(y, unit * height);
+}
+
+// The largest of 1, 2, 5 times a power of ten that is not above `size` by much.
+static double round_step(double size) {
+    double power = pow(10, floor(log10(size)));
+    double share = size / power;
+    return power * (share < 1.5 ? 1 : share < 3.5 ? 2 : share < 7.5 ? 5 : 10);
+}
+
+static void write_linear(const fv_scale *scale, FILE *script, double length) {
+    double range = scale->high - scale->low;
+    double step = round_step(range / fmax(2, length / 70));
+    bool thousands = fmax(fabs(scale->low), fabs(scale->high)) >= 10000 && step >= 100;
+    const char *separator = "";
+    double first = ceil(scale->low / step - 1e-9);
+    for (int i = 0; i < MAX_TICS; i++) {
+        double value = (first + i) * step;
+        if (value > scale->high + 1e-9 * range) break;
+        if (thousands && value != 0)
+            fprintf(script, "%s'%.6gk' %.9g", separator, value / 1000, value);
+        else
+            fprintf(script, "%s'%.6g' %.9g", separator, value, value);
+        separator = ", ";
+    }
+}
+
+static void write_power(FILE *script, int exponent) {
+    static const char *const digits[] = {"⁰", "¹", "²", "³", "⁴", "⁵", "⁶", "⁷", "⁸", "⁹"};
+    if (exponent >= 0 && exponent <= 3) {
+        fprintf(script, "'%g'", pow(10, exponent));
+        return;
+    }
+    char text[16];
+    snprintf(text, sizeof text, "%d", exponent);
+    fputs("'10", script);
+    for (const char *c = text; *c; c++) fputs(*c == '-' ? "⁻" : digits[*c - '0'], script);
+    fputc('\'', script);
+}
+
+// Decades carry labels (every second or third where there are many); below two decades their
+// multiples by 2 and 5 do too. All nine multiples get a small tic of level 1.
+static void write_log(const fv_scale *scale, FILE *script, double length) {
+    double decades = log10(scale->high / scale->low);
+    int every = (int)fmax(1, ceil(decades / fmax(2, length / 40)));
+    bool multiples = decades < 2.2;
+    const char *separator = "";
+    for (int e = (int)floor(log10(scale->low)); e <= (int)floor(log10(scale->high)); e++) {
+        for (int m = 1; m <= 9; m++) {
+            double value = m * pow(10, e);
+            if (value < scale->low * (1 - 1e-9) || value > scale->high * (1 + 1e-9)) continue;
+            fputs(separator, script);
+            separator = ", ";
+            if (m == 1 && e % every == 0)
+                write_power(script, e);
+            else if (multiples && (m == 1 || m == 2 || m == 5))
+                fprintf(script, "'%g'", value);
+            else
+                fputs("''", script);
+            bool major = (m == 1 && e % every == 0) || (multiples && (m == 2 || m == 5));
+            fprintf(script, " %.9g %d", value, major ? 0 : 1);
+        }
+    }
+}
+
+void fv_scale_write(const fv_scale *scale, FILE *script, const char *axis, double length) {
+    if (scale->log) fprintf(script, "set logscale %s\n", axis);
+    fprintf(script, "set %srange [%.9g:%.9g]\nset %stics (", axis, scale->low, scale->high, axis);
+    if (scale->log)
+        write_log(scale, script, length);
+    else
+        write_linear(scale, script, length);
+    fputs(")\n", script);
+}

@@ -1,0 +1,34 @@
+// Axes: the range of a variable, linear or logarithmic, where a value lies on it, and its tics.
+#ifndef FOVEA_FIGURES_SCALE_H
+#define FOVEA_FIGURES_SCALE_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+typedef struct fv_scale {
+    double low, high; // low > high while empty
+    bool log;
+} fv_scale;
+
+void fv_scale_init(fv_scale *scale, bool log);
+
+// Widens the range to hold `value`; what the axis cannot show (not finite; not positive on a
+// logarithmic axis) changes nothing.
+void fv_scale_add(fv_scale *scale, double value);
+
+// Ends the collecting: replaces the ends by `low` and `high` where these are not NAN, gives an
+// empty or pointlike range a width, and leaves `padding` (a share of the length) free at the ends
+// that were not given.
+void fv_scale_finish(fv_scale *scale, double low, double high, double padding);
+
+// 0 at the low end, 1 at the high end.
+double fv_scale_place(const fv_scale *scale, double value);
+
+// Makes the units of both (linear) axes equally long on a panel of width x height.
+void fv_scales_equalize(fv_scale *x, fv_scale *y, double width, double height);
+
+// Writes gnuplot's range and tics of `axis` ("x", "y", "y2"), about `length` pixels long: round
+// numbers, decades as powers of ten, thousands as k.
+void fv_scale_write(const fv_scale *scale, FILE *script, const char *axis, double length);
+
+#endif

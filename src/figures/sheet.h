@@ -1,0 +1,112 @@
+// A sheet: panels of equal size in a grid, with a title above them and a legend and a note below.
+// Everything is placed in pixels by ourselves (gnuplot only draws), so that labels can avoid data
+// and the picture is the same in every format.
+//
+//   title
+//   +-- panel title --+   +-- panel title --+
+//   |                 |   |                 |     around each panel: pad_left, pad_right,
+//   +-----------------+   +-----------------+     pad_top, pad_bottom
+//          -- a   -- b   -- c                     legend, in as many rows as it needs
+//          note
+#ifndef FOVEA_FIGURES_SHEET_H
+#define FOVEA_FIGURES_SHEET_H
+
+#include "figures/scale.h"
+
+#include <fovea/status.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef enum fv_mark {
+    FV_MARK_LINE,
+    FV_MARK_DASHED,
+    FV_MARK_DOTTED,
+    FV_MARK_POINT,
+    FV_MARK_BOX
+} fv_mark;
+
+typedef struct fv_legend_entry {
+    const char *text;
+    unsigned colour;
+    fv_mark mark;
+} fv_legend_entry;
+
+typedef struct fv_sheet {
+    FILE *script;
+    int n, columns; // panels; columns <= 0 lets fv_sheet_plan choose
+    double panel_width, panel_height;
+    double pad_left, pad_right, pad_top, pad_bottom;
+    const char *title, *note; // NULL for none
+    const fv_legend_entry *legend;
+    int n_legend;
+    int width, height; // of the whole, set by fv_sheet_plan
+    double legend_top;
+} fv_sheet;
+
+// Lays the sheet out; fields that are 0 get their usual sizes.
+void fv_sheet_plan(fv_sheet *sheet);
+
+// Everything but the panels; then each panel in turn; then the end.
+void fv_sheet_begin(const fv_sheet *sheet);
+void fv_sheet_end(const fv_sheet *sheet);
+
+typedef struct fv_panel {
+    const fv_sheet *sheet;
+    FILE *script;
+    double left, top; // of the plotting area, pixels from the sheet's top left
+    double width, height;
+    fv_scale x, y, y2;
+    int n_blocks;
+    char *clauses; // of the plot command
+    size_t clauses_size;
+    FILE *clauses_stream;
+} fv_panel;
+
+// Starts panel i; the caller then sets its scales and calls fv_panel_axes.
+fv_status fv_panel_begin(fv_panel *panel, const fv_sheet *sheet, int i, const char *title);
+
+// Writes the axes, with y2 as a second one on the right where `second` is set. A NULL label writes
+// no label.
+void fv_panel_axes(fv_panel *panel, const char *x, const char *y, const char *y2, bool second);
+
+// Data goes between begin and end; end says how gnuplot draws it ("using 1:2 with lines ...").
+void fv_panel_block_begin(fv_panel *panel);
+void fv_panel_block_end(fv_panel *panel, const char *format, ...) FV_PRINTF(2, 3);
+
+// Text at pixels from the plotting area's top left; `x` is the left end, centre or right end for
+// 'l', 'c', 'r'.
+void fv_panel_text(fv_panel *panel, double x, double y, char align, double size, unsigned colour,
+                   const char *text);
+
+// Text that reads upwards, its middle at (x, y).
+void fv_panel_upright(fv_panel *panel, double x, double y, const char *text);
+
+// An arrow of a head alone, its tip at (x1, y1).
+void fv_panel_arrow(fv_panel *panel, double x0, double y0, double x1, double y1, unsigned colour);
+
+// Where values lie, in the pixels that fv_panel_text takes.
+double fv_panel_x(const fv_panel *panel, double value);
+double fv_panel_y(const fv_panel *panel, double value);
+
+// Draws the panel.
+fv_status fv_panel_end(fv_panel *panel);
+
+// Forgets a panel that is not drawn to its end.
+void fv_panel_drop(fv_panel *panel);
+
+// The width of `text` in pixels, estimated from its number of characters.
+double fv_text_width(const char *text, double size);
+
+// Boxes that labels must not cover, in pixels.
+typedef struct fv_box {
+    double left, top, right, bottom;
+} fv_box;
+typedef struct fv_obstacles {
+    fv_box *boxes; // room for `capacity`, of the caller
+    int n, capacity;
+} fv_obstacles;
+void fv_obstacles_add(fv_obstacles *obstacles, fv_box box); // without room: forgotten
+void fv_obstacles_add_segment(fv_obstacles *obstacles, double x0, double y0, double x1, double y1);
+int fv_obstacles_hits(const fv_obstacles *obstacles, fv_box box); // how many it overlaps
+
+#endif
