@@ -1,12 +1,12 @@
 // Scatter: token embeddings as points, each with its number and coloured by it, so that the order
 // of tokens, where the model finds one, is seen at a glance.
+#include "figures/cloud.h"
 #include "figures/colour.h"
-#include "figures/rows.h"
 
 #include <math.h>
 
 static const fv_figure_option options[] = {
-    FV_ROWS_OPTIONS,
+    FV_CLOUD_OPTIONS,
     {"step", FV_OPTION_NUMBER, false, NULL,
      "the snapshot nearest to this step; the last if not given"},
     {"panel", FV_OPTION_FIELDS, false, NULL,
@@ -14,32 +14,32 @@ static const fv_figure_option options[] = {
     {"columns", FV_OPTION_NUMBER, false, NULL, "panels in a row"},
 };
 
-static fv_status draw_panel(const fv_figure_view *view, const fv_rows *rows,
+static fv_status draw_panel(const fv_figure_view *view, const fv_cloud *cloud,
                             fv_obstacles *obstacles, fv_panel *panel, fv_error *error) {
     (void)error;
-    double radius = rows->n_rows <= 12 ? 6 : 4;
+    double radius = cloud->n_rows <= 12 ? 6 : 4;
     fv_panel_block_begin(panel);
-    for (int r = 0; r < rows->n_rows; r++) {
-        const double *at = fv_rows_at(rows, 0, r);
+    for (int r = 0; r < cloud->n_rows; r++) {
+        const double *at = fv_cloud_at(cloud, 0, r);
         if (!isfinite(at[0]) || !isfinite(at[1])) continue;
         double x = fv_panel_x(panel, at[0]), y = fv_panel_y(panel, at[1]);
         fv_obstacles_add(obstacles, (fv_box){x - radius, y - radius, x + radius, y + radius});
-        fprintf(panel->script, "%.7g %.7g %u\n", at[0], at[1], fv_rows_colour(rows, r));
+        fprintf(panel->script, "%.7g %.7g %u\n", at[0], at[1], fv_cloud_colour(cloud, r));
     }
     fv_panel_block_end(panel, "using 1:2:3 with points pt 7 ps %g lc rgb variable notitle",
                        radius / 6);
     if (fv_figure_flag(view->options, "labels", true))
-        fv_rows_write_labels(rows, 0, obstacles, panel);
+        fv_cloud_write_labels(cloud, 0, obstacles, panel);
     return FV_OK;
 }
 
 static fv_status check(const fv_figure_view *view, fv_error *error) {
-    return fv_rows_check(view, false, error);
+    return fv_cloud_check(view, false, error);
 }
 
 static fv_status draw(fv_figure_view *view, fv_error *error) {
     double step = fv_figure_number(view->options, "step");
-    return fv_rows_sheet(view, isnan(step) ? INT32_MAX : fmax(step, 0), draw_panel, error);
+    return fv_cloud_sheet(view, isnan(step) ? INT32_MAX : fmax(step, 0), draw_panel, error);
 }
 
 const fv_figure_kind fv_figure_scatter = {

@@ -1,14 +1,14 @@
 // Trajectories: the path of each row of a tensor through training, from an open circle to a full
 // one, with arrowheads that show which way it went.
+#include "figures/cloud.h"
 #include "figures/colour.h"
-#include "figures/rows.h"
 
 #include <math.h>
 
 enum { MOST_PATH_POINTS = 400, FEW_ROWS = 16 };
 
 static const fv_figure_option options[] = {
-    FV_ROWS_OPTIONS,
+    FV_CLOUD_OPTIONS,
     {"panel", FV_OPTION_FIELDS, false, NULL,
      "one panel for each combination of these fields' values, drawn from its first seed"},
     {"columns", FV_OPTION_NUMBER, false, NULL, "panels in a row"},
@@ -18,8 +18,8 @@ typedef struct pixel {
     double x, y;
 } pixel;
 
-static pixel pixel_of(const fv_rows *rows, const fv_panel *panel, int s, int row) {
-    const double *at = fv_rows_at(rows, s, row);
+static pixel pixel_of(const fv_cloud *cloud, const fv_panel *panel, int s, int row) {
+    const double *at = fv_cloud_at(cloud, s, row);
     return (pixel){fv_panel_x(panel, at[0]), fv_panel_y(panel, at[1])};
 }
 
@@ -29,18 +29,18 @@ static double stretch(pixel a, pixel b) {
     return isfinite(length) ? length : 0;
 }
 
-static double path_length(const fv_rows *rows, const fv_panel *panel, int row) {
+static double path_length(const fv_cloud *cloud, const fv_panel *panel, int row) {
     double length = 0;
-    for (int s = 1; s < rows->n_steps; s++)
-        length += stretch(pixel_of(rows, panel, s - 1, row), pixel_of(rows, panel, s, row));
+    for (int s = 1; s < cloud->n_steps; s++)
+        length += stretch(pixel_of(cloud, panel, s - 1, row), pixel_of(cloud, panel, s, row));
     return length;
 }
 
 // The point after `length` pixels of the path.
-static pixel walk(const fv_rows *rows, const fv_panel *panel, int row, double length) {
-    pixel from = pixel_of(rows, panel, 0, row);
-    for (int s = 1; s < rows->n_steps; s++) {
-        pixel to = pixel_of(rows, panel, s, row);
+static pixel walk(const fv_cloud *cloud, const fv_panel *panel, int row, double length) {
+    pixel from = pixel_of(cloud, panel, 0, row);
+    for (int s = 1; s < cloud->n_steps; s++) {
+        pixel to = pixel_of(cloud, panel, s, row);
         double part = stretch(from, to);
         if (part > 0 && length <= part)
             return (pixel){from.x + (to.x - from.x) * length / part,
@@ -53,48 +53,49 @@ static pixel walk(const fv_rows *rows, const fv_panel *panel, int row, double le
 
 // Heads at a quarter and three quarters of a path: one for the way into the plateau, one for the
 // way out. The direction is taken over a few pixels, because snapshots jitter.
-static void draw_heads(const fv_rows *rows, int row, fv_panel *panel) {
-    double length = path_length(rows, panel, row);
+static void draw_heads(const fv_cloud *cloud, int row, fv_panel *panel) {
+    double length = path_length(cloud, panel, row);
     if (length < 60) return;
     for (int k = 1; k <= 3; k += 2) {
-        pixel tip = walk(rows, panel, row, length * k / 4 + 5);
-        pixel tail = walk(rows, panel, row, length * k / 4 - 5);
+        pixel tip = walk(cloud, panel, row, length * k / 4 + 5);
+        pixel tail = walk(cloud, panel, row, length * k / 4 - 5);
         if (stretch(tail, tip) < 3) continue;
-        fv_panel_arrow(panel, tail.x, tail.y, tip.x, tip.y, fv_rows_colour(rows, row));
+        fv_panel_arrow(panel, tail.x, tail.y, tip.x, tip.y, fv_cloud_colour(cloud, row));
     }
 }
 
-static void draw_path(const fv_rows *rows, int row, fv_obstacles *obstacles, fv_panel *panel) {
-    int every = (rows->n_steps + MOST_PATH_POINTS - 1) / MOST_PATH_POINTS;
-    pixel before = pixel_of(rows, panel, 0, row);
+static void draw_path(const fv_cloud *cloud, int row, fv_obstacles *obstacles, fv_panel *panel) {
+    int every = (cloud->n_steps + MOST_PATH_POINTS - 1) / MOST_PATH_POINTS;
+    pixel before = pixel_of(cloud, panel, 0, row);
     fv_panel_block_begin(panel);
-    for (int s = 0; s < rows->n_steps; s++) {
-        const double *at = fv_rows_at(rows, s, row);
-        if (s % every != 0 && s != rows->n_steps - 1) continue;
+    for (int s = 0; s < cloud->n_steps; s++) {
+        const double *at = fv_cloud_at(cloud, s, row);
+        if (s % every != 0 && s != cloud->n_steps - 1) continue;
         if (!isfinite(at[0]) || !isfinite(at[1])) continue;
-        pixel now = pixel_of(rows, panel, s, row);
+        pixel now = pixel_of(cloud, panel, s, row);
         fv_obstacles_add_segment(obstacles, before.x, before.y, now.x, now.y);
         fprintf(panel->script, "%.7g %.7g\n", at[0], at[1]);
         before = now;
     }
     fv_panel_block_end(panel, "using 1:2 with lines lw %g lc rgb '#%06x' notitle",
-                       rows->n_rows <= FEW_ROWS ? 2.2 : 1.1, fv_rows_colour(rows, row));
+                       cloud->n_rows <= FEW_ROWS ? 2.2 : 1.1, fv_cloud_colour(cloud, row));
 }
 
 // The rows at one step as circles: open (white inside) or full.
-static void draw_ends(const fv_rows *rows, int s, bool open, fv_panel *panel) {
-    double size = rows->n_rows <= FEW_ROWS ? 1 : 0.5;
+static void draw_ends(const fv_cloud *cloud, int s, bool open, fv_panel *panel) {
+    double size = cloud->n_rows <= FEW_ROWS ? 1 : 0.5;
     fv_panel_block_begin(panel);
-    for (int r = 0; r < rows->n_rows; r++) {
-        const double *at = fv_rows_at(rows, s, r);
+    for (int r = 0; r < cloud->n_rows; r++) {
+        const double *at = fv_cloud_at(cloud, s, r);
         if (isfinite(at[0]) && isfinite(at[1]))
-            fprintf(panel->script, "%.7g %.7g %u\n", at[0], at[1], fv_rows_colour(rows, r));
+            fprintf(panel->script, "%.7g %.7g %u\n", at[0], at[1], fv_cloud_colour(cloud, r));
     }
     fv_panel_block_end(panel, "using 1:2:3 with points pt 7 ps %g lc rgb variable notitle", size);
     if (!open) return;
     fprintf(panel->script, "$hollow%d << EOD\n", s);
-    for (int r = 0; r < rows->n_rows; r++)
-        fprintf(panel->script, "%.7g %.7g\n", fv_rows_at(rows, s, r)[0], fv_rows_at(rows, s, r)[1]);
+    for (int r = 0; r < cloud->n_rows; r++)
+        fprintf(panel->script, "%.7g %.7g\n", fv_cloud_at(cloud, s, r)[0],
+                fv_cloud_at(cloud, s, r)[1]);
     fputs("EOD\n", panel->script);
     fprintf(panel->clauses_stream,
             ", $hollow%d using 1:2 with points pt 7 ps %g lc rgb '#ffffff' "
@@ -102,26 +103,26 @@ static void draw_ends(const fv_rows *rows, int s, bool open, fv_panel *panel) {
             s, 0.6 * size);
 }
 
-static fv_status draw_panel(const fv_figure_view *view, const fv_rows *rows,
+static fv_status draw_panel(const fv_figure_view *view, const fv_cloud *cloud,
                             fv_obstacles *obstacles, fv_panel *panel, fv_error *error) {
     (void)error;
-    int last = rows->n_steps - 1;
-    for (int r = 0; r < rows->n_rows; r++) draw_path(rows, r, obstacles, panel);
-    draw_ends(rows, 0, true, panel);
-    draw_ends(rows, last, false, panel);
-    if (rows->n_rows <= FEW_ROWS)
-        for (int r = 0; r < rows->n_rows; r++) draw_heads(rows, r, panel);
+    int last = cloud->n_steps - 1;
+    for (int r = 0; r < cloud->n_rows; r++) draw_path(cloud, r, obstacles, panel);
+    draw_ends(cloud, 0, true, panel);
+    draw_ends(cloud, last, false, panel);
+    if (cloud->n_rows <= FEW_ROWS)
+        for (int r = 0; r < cloud->n_rows; r++) draw_heads(cloud, r, panel);
     if (fv_figure_flag(view->options, "labels", true))
-        fv_rows_write_labels(rows, last, obstacles, panel);
+        fv_cloud_write_labels(cloud, last, obstacles, panel);
     return FV_OK;
 }
 
 static fv_status check(const fv_figure_view *view, fv_error *error) {
-    return fv_rows_check(view, true, error);
+    return fv_cloud_check(view, true, error);
 }
 
 static fv_status draw(fv_figure_view *view, fv_error *error) {
-    return fv_rows_sheet(view, -1, draw_panel, error);
+    return fv_cloud_sheet(view, -1, draw_panel, error);
 }
 
 const fv_figure_kind fv_figure_trajectories = {

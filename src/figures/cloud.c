@@ -1,4 +1,4 @@
-#include "figures/rows.h"
+#include "figures/cloud.h"
 
 #include "figures/colour.h"
 #include "probes/linalg.h"
@@ -54,38 +54,38 @@ static fv_matrix matrix_of(const fv_tensor *tensor, const float *params) {
     return strcmp(tensor->name, "unembed.W_U") == 0 ? fv_matrix_transposed(matrix) : matrix;
 }
 
-static fv_status project(const fv_figure_view *view, const float *points, int dims, fv_rows *rows,
+static fv_status project(const fv_figure_view *view, const float *points, int dims, fv_cloud *cloud,
                          fv_error *error) {
     const char *projection =
         fv_options_text(view->options, "projection", dims <= 2 ? "axes" : "pca");
-    size_t n = (size_t)rows->n_steps * (size_t)rows->n_rows;
+    size_t n = (size_t)cloud->n_steps * (size_t)cloud->n_rows;
     if (strcmp(projection, "axes") == 0) {
         for (size_t i = 0; i < n; i++)
             for (int k = 0; k < 2; k++)
-                rows->place[2 * i + (size_t)k] =
+                cloud->place[2 * i + (size_t)k] =
                     k < dims ? points[i * (size_t)dims + (size_t)k] : 0;
-        snprintf(rows->x_name, sizeof rows->x_name, "embedding dimension 1");
-        snprintf(rows->y_name, sizeof rows->y_name, "embedding dimension 2");
+        snprintf(cloud->x_name, sizeof cloud->x_name, "embedding dimension 1");
+        snprintf(cloud->y_name, sizeof cloud->y_name, "embedding dimension 2");
         return FV_OK;
     }
     fv_pca pca;
     fv_matrix matrix = fv_matrix_of(points, (int)n, dims);
     fv_status status = fv_pca_fit(matrix, &pca, error);
     if (status != FV_OK) return status;
-    fv_pca_project(&pca, matrix, 2, rows->place);
-    snprintf(rows->x_name, sizeof rows->x_name, "PC 1 (%.0f %%)", 100 * pca.explained[0]);
-    snprintf(rows->y_name, sizeof rows->y_name, "PC 2 (%.0f %%)",
+    fv_pca_project(&pca, matrix, 2, cloud->place);
+    snprintf(cloud->x_name, sizeof cloud->x_name, "PC 1 (%.0f %%)", 100 * pca.explained[0]);
+    snprintf(cloud->y_name, sizeof cloud->y_name, "PC 2 (%.0f %%)",
              pca.n > 1 ? 100 * pca.explained[1] : 0.0);
     fv_pca_free(&pca);
     return FV_OK;
 }
 
-fv_status fv_rows_read(const fv_figure_view *view, int run, double step, fv_rows *rows,
-                       fv_error *error) {
+fv_status fv_cloud_read(const fv_figure_view *view, int run, double step, fv_cloud *cloud,
+                        fv_error *error) {
     const fv_record *record = view->runs.records[run];
     fv_model *model = NULL;
     const fv_tensor *tensor;
-    *rows = (fv_rows){.record = record};
+    *cloud = (fv_cloud){.record = record};
     fv_status status = find_tensor(view, &record->config, &model, &tensor, error);
     if (status != FV_OK) return status;
     if (record->n_snapshots == 0 || record->n_params != fv_model_n_params(model)) {
@@ -96,26 +96,26 @@ fv_status fv_rows_read(const fv_figure_view *view, int run, double step, fv_rows
     }
     fv_matrix shape = matrix_of(tensor, record->snapshots[0].params);
     int first = step < 0 ? 0 : nearest_snapshot(record, step);
-    rows->positions = strcmp(tensor->name, "pos_embed.W_pos") == 0;
-    rows->n_rows = shape.rows;
-    rows->n_steps = step < 0 ? record->n_snapshots : 1;
-    size_t n = (size_t)rows->n_steps * (size_t)shape.rows, dims = (size_t)shape.cols;
+    cloud->positions = strcmp(tensor->name, "pos_embed.W_pos") == 0;
+    cloud->n_rows = shape.rows;
+    cloud->n_steps = step < 0 ? record->n_snapshots : 1;
+    size_t n = (size_t)cloud->n_steps * (size_t)shape.rows, dims = (size_t)shape.cols;
     float *points = fv_scratch_get(view->scratch, n * dims, sizeof *points);
-    rows->steps = fv_scratch_get(view->scratch, (size_t)rows->n_steps, sizeof *rows->steps);
-    rows->place = fv_scratch_get(view->scratch, 2 * n, sizeof *rows->place);
-    if (points == NULL || rows->steps == NULL || rows->place == NULL) {
+    cloud->steps = fv_scratch_get(view->scratch, (size_t)cloud->n_steps, sizeof *cloud->steps);
+    cloud->place = fv_scratch_get(view->scratch, 2 * n, sizeof *cloud->place);
+    if (points == NULL || cloud->steps == NULL || cloud->place == NULL) {
         status = no_memory(error);
         goto done;
     }
     float *at = points;
-    for (int s = 0; s < rows->n_steps; s++) {
+    for (int s = 0; s < cloud->n_steps; s++) {
         const fv_snapshot *snapshot = &record->snapshots[first + s];
         fv_matrix matrix = matrix_of(tensor, snapshot->params);
-        rows->steps[s] = snapshot->step;
+        cloud->steps[s] = snapshot->step;
         for (int r = 0; r < matrix.rows; r++)
             for (int c = 0; c < matrix.cols; c++) *at++ = (float)fv_matrix_at(matrix, r, c);
     }
-    status = project(view, points, shape.cols, rows, error);
+    status = project(view, points, shape.cols, cloud, error);
 done:
     fv_model_free(model);
     return status;
@@ -123,22 +123,22 @@ done:
 
 // --- drawing -----------------------------------------------------------------------------------
 
-unsigned fv_rows_colour(const fv_rows *rows, int row) {
-    if (rows->n_rows <= FV_DISTINCT) return fv_colour_name(row);
-    return fv_colour_line((double)row / (rows->n_rows - 1));
+unsigned fv_cloud_colour(const fv_cloud *cloud, int row) {
+    if (cloud->n_rows <= FV_DISTINCT) return fv_colour_name(row);
+    return fv_colour_line((double)row / (cloud->n_rows - 1));
 }
 
-void fv_rows_label(const fv_rows *rows, int row, char *text, size_t size) {
-    snprintf(text, size, "%d", rows->positions ? row - (rows->n_rows - 1) : row);
+void fv_cloud_label(const fv_cloud *cloud, int row, char *text, size_t size) {
+    snprintf(text, size, "%d", cloud->positions ? row - (cloud->n_rows - 1) : row);
 }
 
-void fv_rows_scales(const fv_rows *rows, fv_panel *panel) {
+void fv_cloud_scales(const fv_cloud *cloud, fv_panel *panel) {
     fv_scale_init(&panel->x, false);
     fv_scale_init(&panel->y, false);
-    for (int s = 0; s < rows->n_steps; s++)
-        for (int r = 0; r < rows->n_rows; r++) {
-            fv_scale_add(&panel->x, fv_rows_at(rows, s, r)[0]);
-            fv_scale_add(&panel->y, fv_rows_at(rows, s, r)[1]);
+    for (int s = 0; s < cloud->n_steps; s++)
+        for (int r = 0; r < cloud->n_rows; r++) {
+            fv_scale_add(&panel->x, fv_cloud_at(cloud, s, r)[0]);
+            fv_scale_add(&panel->y, fv_cloud_at(cloud, s, r)[1]);
         }
     fv_scale_finish(&panel->x, NAN, NAN, 0.08);
     fv_scale_finish(&panel->y, NAN, NAN, 0.08);
@@ -164,13 +164,13 @@ static bool place_label(const fv_obstacles *obstacles, const fv_panel *panel, do
     return false;
 }
 
-void fv_rows_write_labels(const fv_rows *rows, int s, fv_obstacles *obstacles, fv_panel *panel) {
-    for (int r = 0; r < rows->n_rows; r++) {
-        const double *at = fv_rows_at(rows, s, r);
-        double size = rows->n_rows <= 12 ? 12 : LABEL_SIZE;
+void fv_cloud_write_labels(const fv_cloud *cloud, int s, fv_obstacles *obstacles, fv_panel *panel) {
+    for (int r = 0; r < cloud->n_rows; r++) {
+        const double *at = fv_cloud_at(cloud, s, r);
+        double size = cloud->n_rows <= 12 ? 12 : LABEL_SIZE;
         char text[16];
         fv_box place;
-        fv_rows_label(rows, r, text, sizeof text);
+        fv_cloud_label(cloud, r, text, sizeof text);
         if (!isfinite(at[0]) || !isfinite(at[1]) ||
             !place_label(obstacles, panel, fv_panel_x(panel, at[0]), fv_panel_y(panel, at[1]),
                          fv_text_width(text, size) + 1, 0.85 * size, &place))
@@ -183,16 +183,16 @@ void fv_rows_write_labels(const fv_rows *rows, int s, fv_obstacles *obstacles, f
 
 // --- checks and the sheet ----------------------------------------------------------------------
 
-fv_status fv_rows_panels(const fv_figure_view *view, fv_partition *panels, fv_error *error) {
+fv_status fv_cloud_panels(const fv_figure_view *view, fv_partition *panels, fv_error *error) {
     const fv_partition *const one[] = {panels};
     fv_status status = fv_runs_split(view, "panel", false, NULL, 0, panels, error);
     if (status == FV_OK) status = fv_runs_check_alike(view, one, 1, error);
     return status;
 }
 
-fv_status fv_rows_check(const fv_figure_view *view, bool path, fv_error *error) {
+fv_status fv_cloud_check(const fv_figure_view *view, bool path, fv_error *error) {
     fv_partition panels;
-    fv_status status = fv_rows_panels(view, &panels, error);
+    fv_status status = fv_cloud_panels(view, &panels, error);
     for (int i = 0; status == FV_OK && i < panels.n; i++) {
         const fv_config *config = view->runs.configs[panels.first[i]];
         fv_model *model = NULL;
@@ -208,10 +208,10 @@ fv_status fv_rows_check(const fv_figure_view *view, bool path, fv_error *error) 
     return status;
 }
 
-fv_status fv_rows_sheet(fv_figure_view *view, double step, fv_rows_draw draw_panel,
-                        fv_error *error) {
+fv_status fv_cloud_sheet(fv_figure_view *view, double step, fv_cloud_draw draw_panel,
+                         fv_error *error) {
     fv_partition panels;
-    fv_status status = fv_rows_panels(view, &panels, error);
+    fv_status status = fv_cloud_panels(view, &panels, error);
     if (status != FV_OK) return status;
     double side = panels.n == 1 ? 420 : 300;
     fv_sheet sheet = {.script = view->script,
@@ -226,18 +226,18 @@ fv_status fv_rows_sheet(fv_figure_view *view, double step, fv_rows_draw draw_pan
     fv_sheet_plan(&sheet);
     fv_sheet_begin(&sheet);
     for (int i = 0; status == FV_OK && i < panels.n; i++) {
-        fv_rows rows;
+        fv_cloud cloud;
         fv_panel panel;
         int run = panels.first[i];
-        status = fv_rows_read(view, run, step, &rows, error);
+        status = fv_cloud_read(view, run, step, &cloud, error);
         if (status != FV_OK) return status;
         const char *title = fv_runs_title(view, run, &panels, NULL);
         if (title == NULL || fv_panel_begin(&panel, &sheet, i, title) != FV_OK)
             return no_memory(error);
-        fv_rows_scales(&rows, &panel);
-        fv_panel_axes(&panel, rows.x_name, rows.y_name, NULL, false);
+        fv_cloud_scales(&cloud, &panel);
+        fv_panel_axes(&panel, cloud.x_name, cloud.y_name, NULL, false);
         obstacles.n = 0;
-        status = draw_panel(view, &rows, &obstacles, &panel, error);
+        status = draw_panel(view, &cloud, &obstacles, &panel, error);
         if (status == FV_OK && fv_panel_end(&panel) != FV_OK) status = no_memory(error);
         fv_panel_drop(&panel);
     }
