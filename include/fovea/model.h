@@ -31,6 +31,9 @@ FV_API const fv_tensor *fv_model_tensors(const fv_model *model, int *n);
 FV_API const fv_tensor *fv_model_tensor(const fv_model *model, const char *name); // or NULL
 FV_API const fv_config *fv_model_config_of(const fv_model *model);
 
+// The sinusoidal table added to the token embeddings, [T][d], or NULL where there is none.
+FV_API const float *fv_model_sinusoids(const fv_model *model);
+
 // Draws the initial parameters of `seed` into params [n_params].
 FV_API void fv_model_init_params(const fv_model *model, uint64_t seed, float *params);
 
@@ -49,9 +52,10 @@ FV_API fv_status fv_model_patterns(const fv_model *model, const float *params,
                                    const int32_t *tokens, int n, float *patterns, fv_error *error);
 
 // Test sequences of the model's task: tokens [n][T] and targets [n][n_loss_positions] (-1: none),
-// drawn from the stream of `seed` that training never uses, starting at sequence `first`.
-FV_API void fv_model_test_data(const fv_model *model, uint64_t seed, uint64_t first, int n,
-                               int32_t *tokens, int32_t *targets);
+// drawn from the stream of `seed` that training never uses, starting at sequence `first`. Fails only
+// with FV_NO_MEMORY.
+FV_API fv_status fv_model_test_data(const fv_model *model, uint64_t seed, uint64_t first, int n,
+                                    int32_t *tokens, int32_t *targets);
 
 #ifdef __cplusplus
 }

@@ -23,6 +23,9 @@ FV_API void fv_trainer_free(fv_trainer *trainer);
 // argmax of their logits, which costs a little more.
 FV_API double fv_trainer_step(fv_trainer *trainer, double *accuracy);
 
+// Mean loss and accuracy over task.n_test held-out sequences (task.n_test > 0).
+FV_API void fv_trainer_test(fv_trainer *trainer, double *loss, double *accuracy);
+
 FV_API int fv_trainer_steps_done(const fv_trainer *trainer);
 FV_API const fv_model *fv_trainer_model(const fv_trainer *trainer);
 FV_API const float *fv_trainer_params(const fv_trainer *trainer); // [n_params]
@@ -49,9 +52,9 @@ typedef struct fv_run_options {
 } fv_run_options;
 
 // Trains the configuration to its end and fills `record` (initialised by the caller) with the series
-// loss, perplexity, accuracy (of the training batch), test_loss, test_perplexity, test_accuracy
-// (where task.n_test > 0 and data is fixed), the probes' series, learning_rate, and snapshots. Divergence is an
-// outcome, not an error.
+// loss, perplexity, accuracy (of the training batch, before the update of that step), learning_rate,
+// for fixed data and task.n_test > 0 also test_loss, test_perplexity, test_accuracy, then the probes'
+// series, and snapshots. Divergence is an outcome, not an error.
 FV_API fv_status fv_run(const fv_config *config, const fv_run_options *options, fv_record *record,
                         fv_error *error);
 

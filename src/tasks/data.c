@@ -104,7 +104,7 @@ void fv_data_batch(const fv_data *data, fv_stream stream, uint32_t step, int fir
 static fv_status make_fixed(fv_data *data) {
     int n_tokens = data->config.context_length, n = data->config.n_train;
     size_t size = (size_t)n_tokens + (size_t)data->n_loss, total;
-    int32_t *group = malloc(size * L * sizeof *group);
+    int32_t *group = aligned_alloc(64, size * L * sizeof *group); // a multiple of 64 bytes
     if (__builtin_mul_overflow(size * sizeof *data->fixed, (size_t)n, &total) || group == NULL ||
         (data->fixed = malloc(total)) == NULL) {
         free(group);

@@ -1,0 +1,302 @@
+// Causal multi-head attention: y = (softmax(q k^T / sqrt(d_head)) v) W_O.
+//
+// Two arrangements of the same function. The textbook one projects every input to keys and values. When
+// a single position is asked for, that is wasteful, since a projection commutes with the sums around it:
+//
+//     q . (x_j W_K) = (W_K q) . x_j          sum_j p_j (x_j W_V) = (sum_j p_j x_j) W_V
+//
+// so the query is carried to the inputs' space, the inputs themselves are pooled, and the pool is
+// projected once: 4 d operations a key and head instead of 4 d^2 + 4 d_head. For the posts' models
+// (one layer, last position) this removes nearly all arithmetic of long contexts. (b_K shifts all scores
+// of a query alike and has no effect; the textbook arrangement gives it a gradient of zero too.)
+#include "model/layers.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum param { W_Q, W_K, W_V, W_O, B_Q, B_K, B_V, B_O };
+enum buffer { COMPACT, Q, K, V, P, Z, CARRIED, POOLED, D_NORMED, D_K, D_V, D_SCRATCH };
+// Gradients that live only inside backward share one region: dz, dq, then carried queries and pools.
+enum scratch { S_DZ, S_DQ, S_DCARRIED, S_DPOOLED, S_SCORES, S_COUNT };
+
+static int head_width(const fv_layer *layer) {
+    return layer->model->config.model.n_embd / layer->model->config.model.n_head;
+}
+
+static int n_keys_of(const fv_layer *layer) { return layer->n_keys[layer->out.n - 1]; }
+
+static void plan_params(fv_model *model, fv_layer *layer) {
+    static const char *const weights[] = {"W_Q", "W_K", "W_V", "W_O"};
+    static const char *const biases[] = {"b_Q", "b_K", "b_V", "b_O"};
+    int d = model->config.model.n_embd, l = layer->index;
+    for (int i = 0; i < 4; i++)
+        layer->param[W_Q + i] = fv_model_add(model, i == W_O ? FV_INIT_OUTPUT : FV_INIT_LINEAR, d, d,
+                                             d, "blocks.%d.attn.%s", l, weights[i]);
+    for (int i = 0; i < 4; i++)
+        layer->param[B_Q + i] = model->config.model.bias
+                                    ? fv_model_add(model, FV_INIT_BIAS, d, 0, d,
+                                                   "blocks.%d.attn.%s", l, biases[i])
+                                    : SIZE_MAX;
+}
+
+static void plan_buffers(fv_model *model, fv_layer *layer) {
+    int d = model->config.model.n_embd, n_head = model->config.model.n_head;
+    int n_in = layer->in.n, n_out = layer->out.n, n_keys = n_keys_of(layer);
+    layer->buffer[COMPACT] = fv_model_reserve(model, n_out, d);
+    layer->buffer[Q] = fv_model_reserve(model, n_out, d);
+    layer->buffer[P] = fv_model_reserve(model, n_out * n_head, n_keys);
+    layer->buffer[Z] = fv_model_reserve(model, n_out, d);
+    layer->y = fv_model_reserve(model, n_out, d);
+    layer->buffer[D_NORMED] = layer->norm.present ? fv_model_reserve(model, n_in, d) : 0;
+    if (layer->pooled) {
+        layer->buffer[CARRIED] = fv_model_reserve(model, n_out * n_head, d);
+        layer->buffer[POOLED] = fv_model_reserve(model, n_out * n_head, d);
+    } else {
+        for (int i = 0; i < 2; i++) {
+            layer->buffer[K + i] = fv_model_reserve(model, n_in, d);
+            layer->buffer[D_K + i] = fv_model_reserve(model, n_in, d);
+        }
+    }
+    // Four matrices like q, and one group's scores.
+    layer->buffer[D_SCRATCH] = fv_model_reserve(model, 4 * n_out, d);
+    size_t scores = (size_t)n_out * (size_t)n_keys * FV_LANES;
+    fv_arena_reserve(&model->plan, scores, sizeof(real));
+}
+
+static fv_status plan(fv_model *model, fv_layer *layer) {
+    const fv_model_config *config = &model->config.model;
+    char name[32];
+    snprintf(name, sizeof name, "blocks.%d.ln1", layer->index);
+    layer->pooled = layer->out.n == 1 && config->n_head <= config->n_embd;
+    fv_norm_plan(model, &layer->norm, config->norm, layer->in.n, name);
+    plan_params(model, layer);
+    plan_buffers(model, layer);
+    return FV_OK;
+}
+
+static fv_linear linear(const fv_layer *layer, enum param w) {
+    int d = layer->model->config.model.n_embd;
+    return (fv_linear){layer->param[w], layer->param[w + 4], d, d};
+}
+
+static real *scratch(const fv_layer *layer, const fv_tile *tile, enum scratch which) {
+    size_t matrix = (size_t)layer->model->group_capacity * (size_t)layer->out.n *
+                    (size_t)layer->model->config.model.n_embd * FV_LANES;
+    return fv_tile_buffer(tile, layer->buffer[D_SCRATCH]) + (size_t)which * matrix;
+}
+
+// Rows [G][rows][width][16], from feature `first` on.
+static fv_attend_rows attend_rows(real *data, int rows, int width, int first) {
+    return (fv_attend_rows){data + (ptrdiff_t)first * FV_LANES, (ptrdiff_t)width * FV_LANES,
+                            (ptrdiff_t)rows * width * FV_LANES};
+}
+
+// The attention kernel's arguments for head h; x is the layer's (normalised) input.
+static fv_attend head_arguments(const fv_layer *layer, const fv_tile *tile, int h, real *x) {
+    int d = layer->model->config.model.n_embd, n_head = layer->model->config.model.n_head;
+    int d_head = head_width(layer), n_in = layer->in.n, n_out = layer->out.n;
+    int n_keys = n_keys_of(layer);
+    fv_attend a = {.n_groups = tile->n_groups,
+                   .n_queries = n_out,
+                   .n_rows_keys = n_keys,
+                   .n_keys = layer->n_keys,
+                   .scale = 1 / real_sqrt((real)d_head)};
+    real *p = fv_tile_buffer(tile, layer->buffer[P]);
+    a.p = attend_rows(p + (ptrdiff_t)h * n_out * n_keys * FV_LANES, n_out * n_head, n_keys, 0);
+    if (layer->pooled) {
+        a.d_key = a.d_value = d;
+        a.q = attend_rows(fv_tile_buffer(tile, layer->buffer[CARRIED]), n_head, d, h * d);
+        a.z = attend_rows(fv_tile_buffer(tile, layer->buffer[POOLED]), n_head, d, h * d);
+        a.k = a.v = attend_rows(x, n_in, d, 0);
+    } else {
+        a.d_key = a.d_value = d_head;
+        a.q = attend_rows(fv_tile_buffer(tile, layer->buffer[Q]), n_out, d, h * d_head);
+        a.z = attend_rows(fv_tile_buffer(tile, layer->buffer[Z]), n_out, d, h * d_head);
+        a.k = attend_rows(fv_tile_buffer(tile, layer->buffer[K]), n_in, d, h * d_head);
+        a.v = attend_rows(fv_tile_buffer(tile, layer->buffer[V]), n_in, d, h * d_head);
+    }
+    return a;
+}
+
+const real *fv_attention_row(const fv_layer *layer, const fv_tile *tile, int g, int h, int i) {
+    fv_attend a = head_arguments(layer, tile, h, fv_tile_buffer(tile, layer->x));
+    return a.p.data + g * a.p.group_stride + i * a.p.row_stride;
+}
+
+// A head's share of W_K or W_V [d][n_head * d_head] applied to rows: from the head's d_head features
+// to d with `back`, else from d to d_head.
+static fv_map head_map(const fv_layer *layer, const fv_tile *tile, enum param w, int h, bool back,
+                       fv_rows x, fv_rows y) {
+    int d = layer->model->config.model.n_embd, d_head = head_width(layer);
+    return (fv_map){.n_rows = tile->n_groups,
+                    .n_in = back ? d_head : d,
+                    .n_out = back ? d : d_head,
+                    .x = x,
+                    .y = y,
+                    .w = tile->params + layer->param[w] + h * d_head,
+                    .w_in = back ? 1 : d,
+                    .w_out = back ? d : 1};
+}
+
+// Head h of rows [G][n_head][width][16].
+static fv_rows head_rows(const fv_layer *layer, real *data, int h, int width) {
+    int n_head = layer->model->config.model.n_head;
+    return (fv_rows){data + (ptrdiff_t)h * width * FV_LANES, (ptrdiff_t)n_head * width * FV_LANES};
+}
+
+static void forward_pooled(const fv_layer *layer, const fv_tile *tile, real *x) {
+    const fv_kernels *kernels = tile->kernels;
+    int d = layer->model->config.model.n_embd, d_head = head_width(layer);
+    real *q = fv_tile_buffer(tile, layer->buffer[Q]), *z = fv_tile_buffer(tile, layer->buffer[Z]);
+    real *carried = fv_tile_buffer(tile, layer->buffer[CARRIED]);
+    real *pooled = fv_tile_buffer(tile, layer->buffer[POOLED]);
+    for (int h = 0; h < layer->model->config.model.n_head; h++) {
+        fv_map carry = head_map(layer, tile, W_K, h, true, head_rows(layer, q, h, d_head),
+                                head_rows(layer, carried, h, d));
+        kernels->map(&carry);
+        fv_attend attend = head_arguments(layer, tile, h, x);
+        kernels->attend(&attend);
+        fv_map project = head_map(layer, tile, W_V, h, false, head_rows(layer, pooled, h, d),
+                                  head_rows(layer, z, h, d_head));
+        if (layer->param[B_V] != SIZE_MAX)
+            project.bias = tile->params + layer->param[B_V] + h * d_head;
+        kernels->map(&project);
+    }
+}
+
+static void forward_textbook(const fv_layer *layer, const fv_tile *tile, real *x) {
+    int d = layer->model->config.model.n_embd, n = tile->n_groups * layer->in.n;
+    for (int i = 0; i < 2; i++)
+        fv_linear_forward(tile, linear(layer, W_K + i), n, fv_rows_dense(x, d),
+                          fv_rows_dense(fv_tile_buffer(tile, layer->buffer[K + i]), d), false);
+    for (int h = 0; h < layer->model->config.model.n_head; h++) {
+        fv_attend attend = head_arguments(layer, tile, h, x);
+        tile->kernels->attend(&attend);
+    }
+}
+
+static void forward(const fv_layer *layer, const fv_tile *tile) {
+    int d = layer->model->config.model.n_embd, n = tile->n_groups * layer->out.n;
+    real *x = fv_tile_buffer(tile, layer->x), *y = fv_tile_buffer(tile, layer->y);
+    real *compact = fv_tile_buffer(tile, layer->buffer[COMPACT]);
+    real *normed = fv_norm_forward(&layer->norm, tile, layer->in.n, x);
+    fv_linear_forward(tile, linear(layer, W_Q), n,
+                      fv_rows_of_output(layer, tile, normed, compact, false),
+                      fv_rows_dense(fv_tile_buffer(tile, layer->buffer[Q]), d), false);
+    if (layer->pooled)
+        forward_pooled(layer, tile, normed);
+    else
+        forward_textbook(layer, tile, normed);
+    if (layer->residual) {
+        fv_rows from = fv_rows_of_output(layer, tile, x, y, false);
+        for (int r = 0; from.data != y && r < n; r++)
+            memcpy(y + (ptrdiff_t)r * d * FV_LANES, from.data + r * from.stride,
+                   (size_t)d * FV_LANES * sizeof *y);
+    }
+    fv_linear_forward(tile, linear(layer, W_O), n,
+                      fv_rows_dense(fv_tile_buffer(tile, layer->buffer[Z]), d),
+                      fv_rows_dense(y, d), layer->residual);
+}
+
+// From dz to dq, W_K, W_V and the part of dx that flows through keys and values.
+static void backward_pooled(const fv_layer *layer, const fv_tile *tile, real *x, real *dz, real *dq,
+                            real *dx) {
+    const fv_kernels *kernels = tile->kernels;
+    int d = layer->model->config.model.n_embd, n_head = layer->model->config.model.n_head;
+    int d_head = head_width(layer);
+    real *q = fv_tile_buffer(tile, layer->buffer[Q]);
+    real *pooled = fv_tile_buffer(tile, layer->buffer[POOLED]);
+    real *dcarried = scratch(layer, tile, S_DCARRIED), *dpooled = scratch(layer, tile, S_DPOOLED);
+    memset(dx, 0, (size_t)tile->n_groups * (size_t)layer->in.n * (size_t)d * FV_LANES * sizeof *dx);
+    for (int h = 0; h < n_head; h++) {
+        fv_rows dz_h = head_rows(layer, dz, h, d_head), q_h = head_rows(layer, q, h, d_head);
+        fv_map unproject = head_map(layer, tile, W_V, h, true, dz_h, fv_rows_dense(dpooled, d));
+        kernels->map(&unproject);
+        fv_map_gradient dw = {.n_rows = tile->n_groups,
+                              .n_in = d,
+                              .n_out = d_head,
+                              .x = head_rows(layer, pooled, h, d),
+                              .dy = dz_h,
+                              .dw = tile->gradient + layer->param[W_V] + h * d_head,
+                              .w_in = d,
+                              .w_out = 1};
+        kernels->map_gradient(&dw);
+        kernels->attend_gradient(
+            &(fv_attend_gradient){.forward = head_arguments(layer, tile, h, x),
+                                  .dz = attend_rows(dpooled, 1, d, 0),
+                                  .dq = attend_rows(dcarried, 1, d, 0),
+                                  .dk = attend_rows(dx, layer->in.n, d, 0),
+                                  .dv = attend_rows(dx, layer->in.n, d, 0),
+                                  .scratch = scratch(layer, tile, S_SCORES)});
+        fv_map uncarry = head_map(layer, tile, W_K, h, false, fv_rows_dense(dcarried, d),
+                                  head_rows(layer, dq, h, d_head));
+        kernels->map(&uncarry);
+        dw.x = fv_rows_dense(dcarried, d);
+        dw.dy = q_h;
+        dw.dw = tile->gradient + layer->param[W_K] + h * d_head;
+        kernels->map_gradient(&dw);
+    }
+    if (layer->param[B_V] != SIZE_MAX)
+        kernels->bias_gradient(tile->n_groups, d, fv_rows_dense(dz, d),
+                               tile->gradient + layer->param[B_V]);
+}
+
+static void backward_textbook(const fv_layer *layer, const fv_tile *tile, real *x, real *dz, real *dq,
+                              real *dx) {
+    int d = layer->model->config.model.n_embd, n_in = layer->in.n, n = tile->n_groups * n_in;
+    real *dk = fv_tile_buffer(tile, layer->buffer[D_K]), *dv = fv_tile_buffer(tile, layer->buffer[D_V]);
+    memset(dk, 0, (size_t)n * (size_t)d * FV_LANES * sizeof *dk);
+    memset(dv, 0, (size_t)n * (size_t)d * FV_LANES * sizeof *dv);
+    for (int h = 0; h < layer->model->config.model.n_head; h++) {
+        int first = h * head_width(layer);
+        tile->kernels->attend_gradient(
+            &(fv_attend_gradient){.forward = head_arguments(layer, tile, h, x),
+                                  .dz = attend_rows(dz, layer->out.n, d, first),
+                                  .dq = attend_rows(dq, layer->out.n, d, first),
+                                  .dk = attend_rows(dk, n_in, d, first),
+                                  .dv = attend_rows(dv, n_in, d, first),
+                                  .scratch = scratch(layer, tile, S_SCORES)});
+    }
+    fv_linear_backward(tile, linear(layer, W_K), n, fv_rows_dense(x, d), fv_rows_dense(dk, d),
+                       fv_rows_dense(dx, d), false);
+    fv_linear_backward(tile, linear(layer, W_V), n, fv_rows_dense(x, d), fv_rows_dense(dv, d),
+                       fv_rows_dense(dx, d), true);
+}
+
+static void backward(const fv_layer *layer, const fv_tile *tile) {
+    int d = layer->model->config.model.n_embd, n = tile->n_groups * layer->out.n;
+    real *x = fv_tile_buffer(tile, layer->x), *dx = fv_tile_buffer(tile, layer->dx);
+    real *normed = layer->norm.present ? fv_tile_buffer(tile, layer->norm.y) : x;
+    real *dnormed = layer->norm.present ? fv_tile_buffer(tile, layer->buffer[D_NORMED]) : dx;
+    real *dz = scratch(layer, tile, S_DZ), *dq = scratch(layer, tile, S_DQ);
+    fv_rows dy = fv_rows_dense(fv_tile_buffer(tile, layer->dy), d);
+    fv_linear_backward(tile, linear(layer, W_O), n,
+                       fv_rows_dense(fv_tile_buffer(tile, layer->buffer[Z]), d), dy,
+                       fv_rows_dense(dz, d), false);
+    if (layer->pooled)
+        backward_pooled(layer, tile, normed, dz, dq, dnormed);
+    else
+        backward_textbook(layer, tile, normed, dz, dq, dnormed);
+    // The queries' inputs are rows of x: their gradient joins that of keys and values.
+    real *compact = fv_tile_buffer(tile, layer->buffer[COMPACT]);
+    fv_rows queries = fv_rows_of_output(layer, tile, normed, compact, false);
+    fv_rows dqueries = fv_rows_of_output(layer, tile, dnormed, dz, false);
+    bool view = queries.data != compact;
+    fv_linear_backward(tile, linear(layer, W_Q), n, queries, fv_rows_dense(dq, d),
+                       view ? dqueries : fv_rows_dense(dz, d), view);
+    if (!view) fv_rows_add(layer, tile, fv_rows_dense(dz, d), dnormed);
+    fv_norm_backward(&layer->norm, tile, layer->in.n, x, dnormed, dx);
+    if (layer->residual) fv_rows_add(layer, tile, dy, dx);
+}
+
+static void cost(const fv_layer *layer, double *textbook, double *executed, double *exps) {
+    double d = layer->model->config.model.n_embd, n_head = layer->model->config.model.n_head;
+    double n_in = layer->in.n, n_out = layer->out.n, pairs = 0;
+    for (int i = 0; i < layer->out.n; i++) pairs += layer->n_keys[i];
+    double around = 2 * n_out * d * d; // W_Q and W_O
+    *textbook = around + 2 * n_in * d * d + 2 * pairs * d;
+    *executed = layer->pooled ? around + 2 * n_out * d * d + 2 * pairs * d * n_head : *textbook;
+    *exps = pairs * n_head;
+}
+
+const fv_layer_type fv_layer_attention = {"attention", true, plan, forward, backward, cost};

@@ -1,0 +1,45 @@
+// Initial parameters: every tensor has its own stream of random numbers, so that it does not depend on
+// what else the model holds.
+#include "model/layers.h"
+
+#include <math.h>
+
+// Half-width of a uniform or standard deviation of a normal distribution.
+typedef struct spread {
+    bool normal;
+    double size;
+} spread;
+
+static spread spread_of(const fv_model *model, const fv_param *param) {
+    const fv_model_config *config = &model->config.model;
+    bool bias = param->init == FV_INIT_BIAS;
+    switch (config->init) {
+    case FV_INIT_NORMAL:
+        return (spread){true, bias ? 0 : config->init_sigma};
+    case FV_INIT_GPT2: {
+        double n_outputs = 2.0 * (config->layers.n > 0 ? config->layers.n : 1);
+        double size = param->init == FV_INIT_OUTPUT ? 0.02 / sqrt(n_outputs) : 0.02;
+        return (spread){true, bias ? 0 : size};
+    }
+    default: // the posts'
+        if (param->init == FV_INIT_EMBEDDING) return (spread){true, 1};
+        return (spread){false, 1 / sqrt(param->fan_in)};
+    }
+}
+
+void fv_model_init_params(const fv_model *model, uint64_t seed, float *params) {
+    for (int i = 0; i < model->n_tensors; i++) {
+        const fv_tensor *tensor = &model->tensors[i];
+        const fv_param *param = &model->params[i];
+        spread s = spread_of(model, param);
+        fv_random random;
+        fv_random_init(&random, seed, FV_STREAM_INIT, (uint32_t)i, 0);
+        for (size_t k = 0; k < tensor->size; k++) {
+            double value = param->init == FV_INIT_ONE ? 1 : 0;
+            if (param->init != FV_INIT_ONE && param->init != FV_INIT_ZERO)
+                value = s.normal ? s.size * fv_random_normal(&random)
+                                 : s.size * (2 * fv_random_uniform(&random) - 1);
+            params[tensor->offset + k] = (float)value;
+        }
+    }
+}

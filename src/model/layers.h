@@ -1,0 +1,170 @@
+// What a layer is made of: parameters inside the model's flat array, buffers inside a tile's
+// workspace, and the positions it must compute.
+//
+// A tile is G groups of sixteen samples; it goes forward and backward while it is in cache. Which
+// positions a layer computes is derived from the top down, from those that the loss reads: an
+// attention layer asked for the last position computes one query, and asks the layer below for all
+// positions, since its keys lie there.
+#ifndef MODEL_LAYERS_H
+#define MODEL_LAYERS_H
+
+#include "base/arena.h"
+#include "kernels/kernels.h"
+#include "tasks/data.h"
+
+#include <fovea/model.h>
+
+// Increasing positions of a sequence.
+typedef struct fv_positions {
+    int n;
+    int *at; // [n]
+} fv_positions;
+
+typedef enum fv_init_kind {
+    FV_INIT_EMBEDDING, // N(0, 1) in the posts' initialisation
+    FV_INIT_LINEAR,    // U(+-1 / sqrt(fan_in))
+    FV_INIT_OUTPUT,    // the same, writing into the residual stream (gpt2 scales it down)
+    FV_INIT_BIAS,      // U(+-1 / sqrt(fan_in)) in the posts' initialisation, else 0
+    FV_INIT_ZERO,
+    FV_INIT_ONE,
+} fv_init_kind;
+
+typedef struct fv_param {
+    fv_init_kind init;
+    int fan_in;
+} fv_param;
+
+struct fv_model {
+    fv_config config;
+    fv_data data; // loss positions and test sequences; never the training set
+    int n_tensors;
+    fv_tensor *tensors;
+    fv_param *params; // [n_tensors]
+    size_t n_params;
+
+    int group_capacity;   // G, groups in a full tile
+    fv_arena plan;        // the layout of a workspace (base is NULL)
+    int n_layers;         // embedding, config layers, head
+    struct fv_layer *layers;
+    int n_attention;
+    real *sinusoids;      // [T][d] or NULL
+    size_t tokens, targets; // buffers [G][T][16], [G][n_loss][16]
+    size_t losses, correct; // [G][n_loss][16]
+    size_t stream_gradient[2]; // dx of even and odd layers
+};
+
+// A tile at work. Buffers of the layers are offsets into `workspace`.
+typedef struct fv_tile {
+    const fv_model *model;
+    const fv_kernels *kernels;
+    const fv_arena *workspace;
+    int n_groups;
+    const real *params;
+    real *gradient;      // [n_params], accumulated; NULL: forward only
+    real weight;         // of each target in the loss
+    bool count_correct;
+} fv_tile;
+
+static inline real *fv_tile_buffer(const fv_tile *tile, size_t offset) {
+    return fv_arena_at(tile->workspace, offset);
+}
+
+// What layers keep: slots named by an enum in each layer's file.
+enum { FV_LAYER_PARAMS = 8, FV_LAYER_BUFFERS = 12 };
+
+// A norm in front of a layer.
+typedef struct fv_norm_part {
+    bool present, center;
+    size_t w, b;             // parameters
+    size_t y, mean, rstd;    // buffers
+} fv_norm_part;
+
+typedef struct fv_layer fv_layer;
+
+typedef struct fv_layer_type {
+    const char *name;
+    bool mixes_positions;
+    // Reserves parameters and buffers. `model` is being built; layer->in and ->out are known.
+    fv_status (*plan)(fv_model *model, fv_layer *layer);
+    // Reads buffer x [G][in.n][d][16], writes y [G][out.n][d][16].
+    void (*forward)(const fv_layer *layer, const fv_tile *tile);
+    // Reads dy, overwrites dx, adds to the parameters' gradients.
+    void (*backward)(const fv_layer *layer, const fv_tile *tile);
+    // Multiply-adds per sequence: as a textbook computes the wanted positions, and as executed here;
+    // exponentials per sequence. Forward only.
+    void (*cost)(const fv_layer *layer, double *textbook, double *executed, double *exps);
+} fv_layer_type;
+
+struct fv_layer {
+    const fv_layer_type *type;
+    const fv_model *model;
+    int index;        // among the layers of its own kind
+    fv_positions in, out;
+    int *rows;        // [out.n] row of in that holds each position of out
+    size_t x, y, dx, dy;
+    size_t param[FV_LAYER_PARAMS];
+    size_t buffer[FV_LAYER_BUFFERS];
+    int *n_keys;      // [out.n] rows of in at and before each position of out
+    fv_norm_part norm;
+    bool residual;
+    int pooled;       // attention: pools its inputs before projecting them
+};
+
+extern const fv_layer_type fv_layer_embedding, fv_layer_attention, fv_layer_mlp, fv_layer_layer_norm,
+    fv_layer_rms_norm, fv_layer_head;
+
+// Adds a parameter tensor ("blocks.0.attn.W_Q") unless there is one of that name; columns 0 makes a
+// vector. Returns its offset.
+size_t fv_model_add(fv_model *model, fv_init_kind init, int rows, int columns, int fan_in,
+                    const char *format, ...) FV_PRINTF(6, 7);
+
+// Reserves [G][rows][features][16] reals.
+size_t fv_model_reserve(fv_model *model, int rows, int features);
+
+// The rows of x that hold the layer's output positions, as a matrix of G * out.n rows: a view where
+// rows lie at equal distance, else a copy in `compact`. With `dense` also a view has no gaps.
+fv_rows fv_rows_of_output(const fv_layer *layer, const fv_tile *tile, real *x, real *compact,
+                          bool dense);
+
+// Adds dy, rows at the output positions, to the matching rows of dx.
+void fv_rows_add(const fv_layer *layer, const fv_tile *tile, fv_rows dy, real *dx);
+
+// All rows of a dense buffer [G][rows][features][16].
+static inline fv_rows fv_rows_dense(real *data, int features) {
+    return (fv_rows){data, (ptrdiff_t)features * FV_LANES};
+}
+
+// The norm in front of a layer, named "blocks.%d.ln1" and so on. `kind` is FV_NORM_*.
+void fv_norm_plan(fv_model *model, fv_norm_part *norm, int kind, int rows, const char *name);
+// Returns the normalised rows, or x itself where there is no norm.
+real *fv_norm_forward(const fv_norm_part *norm, const fv_tile *tile, int rows, real *x);
+// dx = gradient at x of dy; where there is no norm dx must be dy.
+void fv_norm_backward(const fv_norm_part *norm, const fv_tile *tile, int rows, real *x, real *dy,
+                      real *dx);
+
+// y = x W + b and its gradients, for the parameters at `w` [n_in][n_out] and `b` (SIZE_MAX: none).
+typedef struct fv_linear {
+    size_t w, b;
+    int n_in, n_out;
+} fv_linear;
+void fv_linear_forward(const fv_tile *tile, fv_linear linear, int n_rows, fv_rows x, fv_rows y,
+                       bool accumulate);
+// dx may be {NULL}; with `accumulate` dx += .
+void fv_linear_backward(const fv_tile *tile, fv_linear linear, int n_rows, fv_rows x, fv_rows dy,
+                        fv_rows dx, bool accumulate);
+
+// Plans a model that computes the given positions at the top instead of those of the loss, for at
+// most max_groups groups at a time.
+fv_status fv_model_plan(const fv_config *config, const fv_positions *top, int max_groups,
+                        fv_model **model, fv_error *error);
+
+// Forward through all layers; with tile->gradient also backward. Tokens and targets must be in place.
+void fv_tile_run(const fv_tile *tile);
+
+// The logits of the last forward's scored rows: [G * n_loss][V][16].
+void fv_head_logits(const fv_layer *layer, const fv_tile *tile, real *logits);
+
+// Attention probabilities of an attention layer's last forward: row i of head h in group g.
+const real *fv_attention_row(const fv_layer *layer, const fv_tile *tile, int g, int h, int i);
+
+#endif

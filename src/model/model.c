@@ -1,0 +1,242 @@
+// Plans a model: which layer computes which positions, where its parameters and buffers lie, and how
+// many samples a tile holds.
+#include "model/layers.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+// A tile's workspace should stay in the first- or second-level cache: small models take several groups
+// of samples at once, so that calls and loops are paid once for all of them.
+enum { TILE_BYTES = 96 * 1024 };
+
+size_t fv_model_add(fv_model *model, fv_init_kind init, int rows, int columns, int fan_in,
+                    const char *format, ...) {
+    fv_tensor *tensor = &model->tensors[model->n_tensors];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(tensor->name, sizeof tensor->name, format, arguments);
+    va_end(arguments);
+    const fv_tensor *known = fv_model_tensor(model, tensor->name);
+    if (known) return known->offset;
+    model->params[model->n_tensors++] = (fv_param){init, fan_in};
+    tensor->n_dims = columns > 0 ? 2 : 1;
+    tensor->shape[0] = rows;
+    tensor->shape[1] = columns;
+    tensor->offset = model->n_params;
+    tensor->size = (size_t)rows * (size_t)(columns > 0 ? columns : 1);
+    model->n_params += tensor->size;
+    return tensor->offset;
+}
+
+size_t fv_model_reserve(fv_model *model, int rows, int features) {
+    return fv_arena_reserve(&model->plan,
+                            (size_t)model->group_capacity * (size_t)rows * (size_t)features,
+                            FV_LANES * sizeof(real));
+}
+
+static fv_status copy_positions(const fv_positions *from, fv_positions *to) {
+    to->n = from->n;
+    to->at = malloc((size_t)from->n * sizeof *to->at);
+    if (to->at == NULL) return FV_NO_MEMORY;
+    memcpy(to->at, from->at, (size_t)from->n * sizeof *to->at);
+    return FV_OK;
+}
+
+static fv_status range(int first, int last, fv_positions *positions) {
+    positions->n = last - first + 1;
+    positions->at = malloc((size_t)positions->n * sizeof *positions->at);
+    if (positions->at == NULL) return FV_NO_MEMORY;
+    for (int i = 0; i < positions->n; i++) positions->at[i] = first + i;
+    return FV_OK;
+}
+
+// The positions a layer must read to compute `out`: an attention layer those up to the last; others
+// the same ones, made into a range at the bottom so that the embedding computes rows in a row.
+static fv_status needed(const fv_layer *layer, bool attention_below, fv_positions *in) {
+    const fv_positions *out = &layer->out;
+    if (layer->type->mixes_positions) return range(0, out->at[out->n - 1], in);
+    if (!attention_below) return range(out->at[0], out->at[out->n - 1], in);
+    return copy_positions(out, in);
+}
+
+static fv_status find_rows(fv_layer *layer) {
+    layer->rows = malloc((size_t)layer->out.n * sizeof *layer->rows);
+    layer->n_keys = malloc((size_t)layer->out.n * sizeof *layer->n_keys);
+    if (layer->rows == NULL || layer->n_keys == NULL) return FV_NO_MEMORY;
+    for (int i = 0, row = 0; i < layer->out.n; i++) {
+        while (layer->in.at[row] != layer->out.at[i]) row++;
+        layer->rows[i] = row;
+        layer->n_keys[i] = row + 1;
+    }
+    return FV_OK;
+}
+
+// From the top down: what each layer is asked for.
+static fv_status plan_positions(fv_model *model, const fv_positions *top) {
+    int lowest_attention = model->n_layers;
+    for (int i = model->n_layers - 1; i > 0; i--)
+        if (model->layers[i].type->mixes_positions) lowest_attention = i;
+    const fv_positions *wanted = top;
+    for (int i = model->n_layers - 1; i >= 0; i--) {
+        fv_layer *layer = &model->layers[i];
+        // Every layer but attention and head passes on the rows it is given.
+        bool selects = layer->type->mixes_positions || layer->type == &fv_layer_head;
+        fv_status status = FV_OK;
+        if (!selects && i < lowest_attention)
+            status = range(wanted->at[0], wanted->at[wanted->n - 1], &layer->out);
+        else
+            status = copy_positions(wanted, &layer->out);
+        if (status == FV_OK) status = needed(layer, i > lowest_attention, &layer->in);
+        if (status == FV_OK) status = find_rows(layer);
+        if (status != FV_OK) return status;
+        wanted = &layer->in;
+    }
+    return FV_OK;
+}
+
+static void choose_layers(fv_model *model) {
+    static const fv_layer_type *const types[FV_LAYER_COUNT] = {
+        [FV_LAYER_ATTENTION] = &fv_layer_attention,
+        [FV_LAYER_MLP] = &fv_layer_mlp,
+        [FV_LAYER_LAYER_NORM] = &fv_layer_layer_norm,
+        [FV_LAYER_RMS_NORM] = &fv_layer_rms_norm,
+    };
+    const fv_layers *list = &model->config.model.layers;
+    int count[FV_LAYER_COUNT] = {0};
+    model->layers[0].type = &fv_layer_embedding;
+    for (int i = 0; i < list->n; i++) {
+        fv_layer *layer = &model->layers[i + 1];
+        bool is_norm = list->kind[i] == FV_LAYER_LAYER_NORM || list->kind[i] == FV_LAYER_RMS_NORM;
+        layer->type = types[list->kind[i]];
+        layer->residual = model->config.model.residual && !is_norm;
+        // Both norms count together: "norms.0", "norms.1", ...
+        layer->index = count[is_norm ? FV_LAYER_LAYER_NORM : list->kind[i]]++;
+    }
+    model->layers[list->n + 1].type = &fv_layer_head;
+    model->n_attention = count[FV_LAYER_ATTENTION];
+    for (int i = 0; i < model->n_layers; i++) model->layers[i].model = model;
+}
+
+// Reserves everything for tiles of `groups` groups.
+static fv_status plan_buffers(fv_model *model, int groups) {
+    model->group_capacity = groups;
+    model->plan = (fv_arena){0};
+    int widest = 1, d = model->config.model.n_embd;
+    model->tokens = fv_model_reserve(model, model->config.task.context_length, 1);
+    model->targets = fv_model_reserve(model, model->data.n_loss, 1);
+    for (int i = 0; i < model->n_layers; i++) {
+        fv_layer *layer = &model->layers[i];
+        if (i > 0) layer->x = model->layers[i - 1].y;
+        fv_status status = layer->type->plan(model, layer);
+        if (status != FV_OK) return status;
+        if (layer->in.n > widest) widest = layer->in.n;
+    }
+    int n_top = model->layers[model->n_layers - 1].out.n;
+    model->losses = fv_model_reserve(model, n_top, 1);
+    model->correct = fv_model_reserve(model, n_top, 1);
+    for (int i = 0; i < 2; i++) model->stream_gradient[i] = fv_model_reserve(model, widest, d);
+    for (int i = 0; i < model->n_layers; i++) {
+        model->layers[i].dx = model->stream_gradient[i % 2];
+        model->layers[i].dy = model->stream_gradient[(i + 1) % 2];
+    }
+    return FV_OK;
+}
+
+// Groups a tile holds so that it stays in cache, spread evenly over the tiles.
+static int choose_groups(size_t bytes_per_group, int max_groups) {
+    size_t fitting = TILE_BYTES / bytes_per_group;
+    int groups = fitting < 1 ? 1 : fitting > (size_t)max_groups ? max_groups : (int)fitting;
+    int n_tiles = (max_groups + groups - 1) / groups;
+    return (max_groups + n_tiles - 1) / n_tiles;
+}
+
+static fv_status allocate(fv_model *model) {
+    enum { TENSORS_PER_LAYER = 10 }; // attention: four weights, four biases, two of its norm
+    model->n_layers = model->config.model.layers.n + 2;
+    size_t capacity = (size_t)model->n_layers * TENSORS_PER_LAYER + 1;
+    model->layers = calloc((size_t)model->n_layers, sizeof *model->layers);
+    model->tensors = calloc(capacity, sizeof *model->tensors);
+    model->params = calloc(capacity, sizeof *model->params);
+    return model->layers && model->tensors && model->params ? FV_OK : FV_NO_MEMORY;
+}
+
+fv_status fv_model_plan(const fv_config *config, const fv_positions *top, int max_groups,
+                        fv_model **out, fv_error *error) {
+    fv_model *model = calloc(1, sizeof *model);
+    if (model == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory for a model");
+    model->config = *config;
+    fv_status status =
+        fv_data_create(&config->task, (uint64_t)config->train.seed, false, &model->data, error);
+    if (status == FV_OK) {
+        fv_positions loss = {model->data.n_loss, model->data.loss_positions};
+        status = allocate(model);
+        if (status == FV_OK) choose_layers(model);
+        if (status == FV_OK) status = plan_positions(model, top ? top : &loss);
+        if (status == FV_OK) status = plan_buffers(model, 1);
+        if (status == FV_OK)
+            status = plan_buffers(model, choose_groups(model->plan.size, max_groups));
+        if (status != FV_OK) fv_fail(error, status, "out of memory for a model's plan");
+    }
+    if (status != FV_OK) {
+        fv_model_free(model);
+        return status;
+    }
+    *out = model;
+    return FV_OK;
+}
+
+fv_status fv_model_create(const fv_config *config, fv_model **model, fv_error *error) {
+    return fv_model_plan(config, NULL, (config->train.batch_size + FV_LANES - 1) / FV_LANES, model,
+                         error);
+}
+
+void fv_model_free(fv_model *model) {
+    if (model == NULL) return;
+    for (int i = 0; model->layers && i < model->n_layers; i++) {
+        fv_layer *layer = &model->layers[i];
+        free(layer->in.at);
+        free(layer->out.at);
+        free(layer->rows);
+        free(layer->n_keys);
+    }
+    free(model->layers);
+    free(model->tensors);
+    free(model->params);
+    free(model->sinusoids);
+    fv_data_free(&model->data);
+    free(model);
+}
+
+size_t fv_model_n_params(const fv_model *model) { return model->n_params; }
+const fv_config *fv_model_config_of(const fv_model *model) { return &model->config; }
+int fv_model_n_attention(const fv_model *model) { return model->n_attention; }
+
+#ifndef FOVEA_DOUBLE
+const float *fv_model_sinusoids(const fv_model *model) { return model->sinusoids; }
+#endif
+
+const fv_tensor *fv_model_tensors(const fv_model *model, int *n) {
+    *n = model->n_tensors;
+    return model->tensors;
+}
+
+const fv_tensor *fv_model_tensor(const fv_model *model, const char *name) {
+    for (int i = 0; i < model->n_tensors; i++)
+        if (strcmp(model->tensors[i].name, name) == 0) return &model->tensors[i];
+    return NULL;
+}
+
+const int *fv_model_loss_positions(const fv_model *model, int *n) {
+    *n = model->data.n_loss;
+    return model->data.loss_positions;
+}
+
+void fv_tile_run(const fv_tile *tile) {
+    const fv_model *model = tile->model;
+    for (int i = 0; i < model->n_layers; i++)
+        model->layers[i].type->forward(&model->layers[i], tile);
+    for (int i = model->n_layers - 1; tile->gradient && i >= 0; i--)
+        model->layers[i].type->backward(&model->layers[i], tile);
+}

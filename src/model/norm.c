@@ -1,0 +1,82 @@
+// Layer norm (Ba et al., 2016) and RMS norm (Zhang & Sennrich, 2019), in front of other layers or as
+// layers of their own.
+#include "model/layers.h"
+
+#include <stdio.h>
+
+void fv_norm_plan(fv_model *model, fv_norm_part *norm, int kind, int rows, const char *name) {
+    int d = model->config.model.n_embd;
+    *norm = (fv_norm_part){.present = kind != FV_NORM_NONE, .center = kind == FV_NORM_LAYER};
+    if (!norm->present) return;
+    norm->w = fv_model_add(model, FV_INIT_ONE, d, 0, d, "%s.w", name);
+    if (norm->center) norm->b = fv_model_add(model, FV_INIT_ZERO, d, 0, d, "%s.b", name);
+    norm->y = fv_model_reserve(model, rows, d);
+    norm->mean = fv_model_reserve(model, rows, 1);
+    norm->rstd = fv_model_reserve(model, rows, 1);
+}
+
+static fv_norm kernel_arguments(const fv_norm_part *norm, const fv_tile *tile, int rows, real *x) {
+    int d = tile->model->config.model.n_embd;
+    return (fv_norm){.n_rows = tile->n_groups * rows,
+                     .n_features = d,
+                     .center = norm->center,
+                     .w = tile->params + norm->w,
+                     .b = norm->center ? tile->params + norm->b : NULL,
+                     .x = fv_rows_dense(x, d),
+                     .y = fv_rows_dense(fv_tile_buffer(tile, norm->y), d),
+                     .mean = fv_tile_buffer(tile, norm->mean),
+                     .rstd = fv_tile_buffer(tile, norm->rstd)};
+}
+
+real *fv_norm_forward(const fv_norm_part *norm, const fv_tile *tile, int rows, real *x) {
+    if (!norm->present) return x;
+    fv_norm arguments = kernel_arguments(norm, tile, rows, x);
+    tile->kernels->norm(&arguments);
+    return arguments.y.data;
+}
+
+void fv_norm_backward(const fv_norm_part *norm, const fv_tile *tile, int rows, real *x, real *dy,
+                      real *dx) {
+    if (!norm->present) return;
+    int d = tile->model->config.model.n_embd;
+    tile->kernels->norm_gradient(
+        &(fv_norm_gradient){.forward = kernel_arguments(norm, tile, rows, x),
+                            .dy = fv_rows_dense(dy, d),
+                            .dx = fv_rows_dense(dx, d),
+                            .dw = tile->gradient + norm->w,
+                            .db = norm->center ? tile->gradient + norm->b : NULL});
+}
+
+static fv_status plan(fv_model *model, fv_layer *layer, int kind) {
+    char name[32];
+    snprintf(name, sizeof name, "norms.%d", layer->index);
+    fv_norm_plan(model, &layer->norm, kind, layer->in.n, name);
+    layer->y = layer->norm.y;
+    return FV_OK;
+}
+
+static fv_status plan_layer_norm(fv_model *model, fv_layer *layer) {
+    return plan(model, layer, FV_NORM_LAYER);
+}
+
+static fv_status plan_rms_norm(fv_model *model, fv_layer *layer) {
+    return plan(model, layer, FV_NORM_RMS);
+}
+
+static void forward(const fv_layer *layer, const fv_tile *tile) {
+    fv_norm_forward(&layer->norm, tile, layer->in.n, fv_tile_buffer(tile, layer->x));
+}
+
+static void backward(const fv_layer *layer, const fv_tile *tile) {
+    fv_norm_backward(&layer->norm, tile, layer->in.n, fv_tile_buffer(tile, layer->x),
+                     fv_tile_buffer(tile, layer->dy), fv_tile_buffer(tile, layer->dx));
+}
+
+static void cost(const fv_layer *layer, double *textbook, double *executed, double *exps) {
+    *textbook = *executed = 3.0 * layer->in.n * layer->model->config.model.n_embd;
+    *exps = 0;
+}
+
+const fv_layer_type fv_layer_layer_norm = {"layer_norm", false, plan_layer_norm,
+                                           forward,      backward, cost};
+const fv_layer_type fv_layer_rms_norm = {"rms_norm", false, plan_rms_norm, forward, backward, cost};

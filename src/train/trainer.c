@@ -1,0 +1,211 @@
+// One training step: tiles forward and backward, gradients summed, parameters updated.
+//
+// The batch is cut into tiles and the tiles into at most SLOTS runs of neighbours. Each run adds its
+// tiles' gradients up in order, in a buffer of its own; the buffers are added up in order at the end.
+// Both cuts depend on shapes alone, so the sum has the same bits for any number of threads.
+#include "base/pool.h"
+#include "model/layers.h"
+#include "train/optimizer.h"
+
+#include <fovea/train.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SLOTS = 8, L = FV_LANES };
+
+typedef struct part {
+    double loss, correct;
+    real *gradient; // [n_params], padded to whole vectors
+} part;
+
+struct fv_trainer {
+    fv_config config;
+    fv_model *model;
+    fv_data data;
+    const fv_kernels *kernels;
+    fv_pool *pool;
+    int n_threads, n_tiles, n_slots;
+    part slots[SLOTS];
+    fv_arena memory;       // parameters, moments, gradients
+    fv_arena *workspaces;  // [n_threads]
+    fv_optimizer optimizer;
+    int steps_done;
+    bool count_correct;
+    real weight; // of a target: 1 / targets in the batch
+};
+
+static fv_status create_memory(fv_trainer *t, fv_error *error) {
+    size_t n = (fv_model_n_params(t->model) + L - 1) / L * L, offsets[3 + SLOTS];
+    for (int i = 0; i < 3 + t->n_slots; i++)
+        offsets[i] = fv_arena_reserve(&t->memory, n, sizeof(real));
+    fv_status status = fv_arena_allocate(&t->memory, error);
+    if (status != FV_OK) return status;
+    t->optimizer = (fv_optimizer){.config = &t->config.train,
+                                  .n = n,
+                                  .params = fv_arena_at(&t->memory, offsets[0]),
+                                  .m = fv_arena_at(&t->memory, offsets[1]),
+                                  .v = fv_arena_at(&t->memory, offsets[2])};
+    for (int i = 0; i < t->n_slots; i++) t->slots[i].gradient = fv_arena_at(&t->memory, offsets[3 + i]);
+    t->workspaces = calloc((size_t)t->n_threads, sizeof *t->workspaces);
+    if (t->workspaces == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory");
+    for (int i = 0; i < t->n_threads && status == FV_OK; i++) {
+        t->workspaces[i] = t->model->plan;
+        status = fv_arena_allocate(&t->workspaces[i], error);
+    }
+    return status;
+}
+
+static fv_status init_params(fv_trainer *t, fv_error *error) {
+    size_t n = fv_model_n_params(t->model);
+    float *initial = malloc(n * sizeof *initial);
+    if (initial == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory for parameters");
+    fv_model_init_params(t->model, (uint64_t)t->config.train.seed, initial);
+    for (size_t i = 0; i < n; i++) t->optimizer.params[i] = initial[i];
+    free(initial);
+    return FV_OK;
+}
+
+fv_status fv_trainer_create(const fv_config *config, int n_threads, fv_trainer **out,
+                            fv_error *error) {
+    fv_trainer *t = calloc(1, sizeof *t);
+    if (t == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory for a run");
+    t->config = *config;
+    t->kernels = fv_kernels_get();
+    fv_status status = fv_model_create(config, &t->model, error);
+    if (status == FV_OK)
+        status = fv_data_create(&config->task, (uint64_t)config->train.seed, true, &t->data, error);
+    if (status == FV_OK) {
+        int n_groups = (config->train.batch_size + L - 1) / L, capacity = t->model->group_capacity;
+        t->n_tiles = (n_groups + capacity - 1) / capacity;
+        t->n_slots = t->n_tiles < SLOTS ? t->n_tiles : SLOTS;
+        t->n_threads = n_threads < t->n_slots ? n_threads : t->n_slots;
+        status = create_memory(t, error);
+    }
+    if (status == FV_OK) status = fv_pool_create(t->n_threads, &t->pool, error);
+    if (status == FV_OK) status = init_params(t, error);
+    if (status != FV_OK) {
+        fv_trainer_free(t);
+        return status;
+    }
+    *out = t;
+    return FV_OK;
+}
+
+void fv_trainer_free(fv_trainer *t) {
+    if (t == NULL) return;
+    fv_pool_free(t->pool);
+    for (int i = 0; t->workspaces && i < t->n_threads; i++) fv_arena_free(&t->workspaces[i]);
+    free(t->workspaces);
+    fv_arena_free(&t->memory);
+    fv_data_free(&t->data);
+    fv_model_free(t->model);
+    free(t);
+}
+
+// Adds a tile's losses to its slot, in the order of its lanes.
+static void count_tile(const fv_tile *tile, part *slot) {
+    const real *losses = fv_tile_buffer(tile, tile->model->losses);
+    const real *correct = fv_tile_buffer(tile, tile->model->correct);
+    int n = tile->n_groups * tile->model->data.n_loss * L;
+    for (int i = 0; i < n; i++) slot->loss += (double)losses[i];
+    for (int i = 0; tile->count_correct && i < n; i++) slot->correct += (double)correct[i];
+}
+
+// Runs the tiles of one slot over n_samples sequences of the stream; without a step only forward.
+static void run_tiles(fv_trainer *t, fv_stream stream, uint32_t step, int n_samples, int first,
+                      int last, fv_tile *tile, part *slot) {
+    int n_groups = (n_samples + L - 1) / L, capacity = t->model->group_capacity;
+    slot->loss = slot->correct = 0;
+    for (int i = first; i < last; i++) {
+        int group = i * capacity, left = n_groups - group;
+        tile->n_groups = left < capacity ? left : capacity;
+        fv_data_batch(&t->data, stream, step, group, tile->n_groups, n_samples,
+                      fv_arena_at(tile->workspace, t->model->tokens),
+                      fv_arena_at(tile->workspace, t->model->targets));
+        fv_tile_run(tile);
+        count_tile(tile, slot);
+    }
+}
+
+static fv_tile tile_of_worker(const fv_trainer *t, int worker) {
+    return (fv_tile){.model = t->model,
+                     .kernels = t->kernels,
+                     .workspace = &t->workspaces[worker],
+                     .params = t->optimizer.params,
+                     .weight = t->weight,
+                     .count_correct = t->count_correct};
+}
+
+static void train_slot(void *context, int piece, int worker) {
+    fv_trainer *t = context;
+    part *slot = &t->slots[piece];
+    fv_tile tile = tile_of_worker(t, worker);
+    tile.gradient = slot->gradient;
+    memset(slot->gradient, 0, t->optimizer.n * sizeof *slot->gradient);
+    int first = (int)((long)piece * t->n_tiles / t->n_slots);
+    int last = (int)((long)(piece + 1) * t->n_tiles / t->n_slots);
+    run_tiles(t, FV_STREAM_TRAIN, (uint32_t)t->steps_done, t->config.train.batch_size, first, last,
+              &tile, slot);
+}
+
+double fv_trainer_step(fv_trainer *t, double *accuracy) {
+    double n_targets = (double)t->config.train.batch_size * t->model->data.n_loss;
+    t->count_correct = accuracy != NULL;
+    t->weight = (real)(1 / n_targets);
+    fv_pool_run(t->pool, t->n_slots, train_slot, t);
+    double loss = 0, correct = 0;
+    real *gradient = t->slots[0].gradient;
+    for (int s = 0; s < t->n_slots; s++) {
+        loss += t->slots[s].loss;
+        correct += t->slots[s].correct;
+        const real *restrict from = t->slots[s].gradient;
+        for (size_t i = 0; s > 0 && i < t->optimizer.n; i++) gradient[i] += from[i];
+    }
+    fv_optimizer_step(&t->optimizer, t->kernels, t->steps_done, gradient);
+    t->steps_done++;
+    if (accuracy) *accuracy = correct / n_targets;
+    return loss / n_targets;
+}
+
+// Test tiles are shared out like training tiles; the slots' sums are added in order.
+static void test_slot(void *context, int piece, int worker) {
+    fv_trainer *t = context;
+    fv_tile tile = tile_of_worker(t, worker);
+    int n_samples = t->config.task.n_test, per_tile = t->model->group_capacity * L;
+    long n_tiles = (n_samples + per_tile - 1) / per_tile;
+    run_tiles(t, FV_STREAM_TEST, 0, n_samples, (int)(piece * n_tiles / t->n_slots),
+              (int)((piece + 1) * n_tiles / t->n_slots), &tile, &t->slots[piece]);
+}
+
+void fv_trainer_test(fv_trainer *t, double *loss, double *accuracy) {
+    double n_targets = (double)t->config.task.n_test * t->model->data.n_loss;
+    t->count_correct = true;
+    fv_pool_run(t->pool, t->n_slots, test_slot, t);
+    *loss = *accuracy = 0;
+    for (int s = 0; s < t->n_slots; s++) {
+        *loss += t->slots[s].loss / n_targets;
+        *accuracy += t->slots[s].correct / n_targets;
+    }
+}
+
+int fv_trainer_steps_done(const fv_trainer *t) { return t->steps_done; }
+const fv_model *fv_trainer_model(const fv_trainer *t) { return t->model; }
+
+fv_step_cost fv_trainer_cost(const fv_trainer *t) {
+    fv_step_cost cost = {0};
+    for (int i = 0; i < t->model->n_layers; i++) {
+        const fv_layer *layer = &t->model->layers[i];
+        double textbook, executed, exps;
+        layer->type->cost(layer, &textbook, &executed, &exps);
+        // A multiply-add is two operations; the backward pass takes two products for each.
+        cost.flops += 3 * 2 * textbook * t->config.train.batch_size;
+        cost.executed_flops += 3 * 2 * executed * t->config.train.batch_size;
+        cost.exps += exps * t->config.train.batch_size;
+    }
+    return cost;
+}
+
+#ifndef FOVEA_DOUBLE
+const float *fv_trainer_params(const fv_trainer *t) { return t->optimizer.params; }
+const float *fv_trainer_gradient(const fv_trainer *t) { return t->slots[0].gradient; }
+#endif
