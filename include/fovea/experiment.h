@@ -51,6 +51,8 @@ typedef struct fv_experiment {
     fv_options *figures;
     int n_claims;
     fv_options *claims;
+    int n_runs; // distinct configurations of all grids
+    int *order; // [n_runs]: the place of each in the grids' product; NULL where none stands twice
 } fv_experiment;
 
 // Reads `path` and applies overrides ("task.vocab_size=4,10,100", "train.seed=0..9",

@@ -1,0 +1,364 @@
+// Reads an experiment file. Each top-level key has one function; what they need to know of each
+// other is the line on which a field was set, for messages about a whole configuration.
+#include "base/yaml.h"
+#include "lab/grid.h"
+#include "lab/options.h"
+#include "lab/sweep.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct reader {
+    fv_experiment *experiment;
+    const char *path;
+    fv_grid everywhere; // axes of `task`, `model` and `train`, which every grid has
+    int *lines;         // [fields]: where each field was last set; 0: not in the file
+    fv_error error;
+} reader;
+
+static fv_status fail(reader *r, int line, fv_status status, const char *format, ...)
+    FV_PRINTF(4, 5);
+
+static fv_status fail(reader *r, int line, fv_status status, const char *format, ...) {
+    char message[896];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(message, sizeof message, format, arguments);
+    va_end(arguments);
+    if (line <= 0) return fv_fail(&r->error, status, "%s: %s", r->path, message);
+    return fv_fail(&r->error, status, "%s:%d: %s", r->path, line, message);
+}
+
+// Puts file and line in front of a message that knows neither.
+static fv_status at(reader *r, int line, fv_status status) {
+    if (status == FV_OK || status == FV_NO_MEMORY) return status;
+    char message[896];
+    snprintf(message, sizeof message, "%.895s", r->error.text);
+    return fail(r, line, status, "%s", message);
+}
+
+static fv_status no_memory(reader *r) {
+    return fv_fail(&r->error, FV_NO_MEMORY, "out of memory");
+}
+
+static fv_status require(reader *r, const yaml_value *value, yaml_kind kind, const char *example) {
+    if (value->kind == kind) return FV_OK;
+    return fail(r, value->line, FV_USAGE, "'%s' must be %s such as %s, not %s",
+                value->key ? value->key : "the file", yaml_kind_text(kind), example,
+                yaml_kind_text(value->kind));
+}
+
+// The field of a dotted key; *field stays NULL after a failure.
+static fv_status find_field(reader *r, const yaml_value *value, const char *key,
+                            const fv_field **field) {
+    *field = fv_field_find(key);
+    if (*field == NULL)
+        return fail(r, value->line, FV_USAGE, "there is no field '%.100s'; the nearest is '%s'",
+                    key, fv_field_nearest(key));
+    int n;
+    r->lines[*field - fv_fields(&n)] = value->line;
+    return FV_OK;
+}
+
+// One field of `task`, `model` or `train`: a value of the base configuration, or an axis
+// everywhere.
+static fv_status read_field(reader *r, const yaml_value *section, const yaml_value *value) {
+    char key[128];
+    snprintf(key, sizeof key, "%s.%s", section->key, value->key);
+    const fv_field *field;
+    fv_status status = find_field(r, value, key, &field);
+    if (status != FV_OK) return status;
+    fv_axis axis;
+    bool is_axis;
+    status = axis_read(field, value, &axis, &is_axis, &r->error);
+    if (status == FV_OK && is_axis) status = grid_put(&r->everywhere, &axis, &r->error);
+    if (status == FV_OK && !is_axis)
+        status = fv_config_set(&r->experiment->base, field->key, axis.values[0], &r->error);
+    axis_free(&axis);
+    return at(r, value->line, status);
+}
+
+static fv_status read_section(reader *r, const yaml_value *section) {
+    fv_status status = require(r, section, YAML_MAPPING, "{vocab_size: 100}");
+    for (int i = 0; i < section->n && status == FV_OK; i++)
+        status = read_field(r, section, &section->items[i]);
+    return status;
+}
+
+static fv_status add_axis(reader *r, fv_grid *grid, const yaml_value *value) {
+    const fv_field *field;
+    fv_status status = find_field(r, value, value->key, &field);
+    if (status != FV_OK) return status;
+    fv_axis axis;
+    bool is_axis; // a single value is an axis of one point
+    status = axis_read(field, value, &axis, &is_axis, &r->error);
+    if (status == FV_OK) status = grid_put(grid, &axis, &r->error);
+    axis_free(&axis);
+    return at(r, value->line, status);
+}
+
+// One grid: the axes that all have, and those of `mapping` (which may be NULL) in front of their
+// equals.
+static fv_status read_grid(reader *r, const yaml_value *mapping, fv_grid *grid) {
+    fv_status status = FV_OK;
+    for (int i = 0; i < r->everywhere.n_axes && status == FV_OK; i++) {
+        fv_axis copy;
+        status = axis_copy(&r->everywhere.axes[i], &copy, &r->error);
+        if (status == FV_OK) status = grid_put(grid, &copy, &r->error);
+        axis_free(&copy);
+    }
+    for (int i = 0; mapping != NULL && i < mapping->n && status == FV_OK; i++)
+        status = add_axis(r, grid, &mapping->items[i]);
+    return status;
+}
+
+static fv_status read_grids(reader *r, const yaml_value *sweep) {
+    bool several = sweep != NULL && sweep->kind == YAML_LIST;
+    if (several && sweep->n == 0)
+        return fail(r, sweep->line, FV_USAGE,
+                    "'sweep' is an empty list; leave it out for a single run");
+    int n = several ? sweep->n : 1;
+    fv_experiment *experiment = r->experiment;
+    experiment->grids = calloc((size_t)n, sizeof *experiment->grids);
+    if (experiment->grids == NULL) return no_memory(r);
+    experiment->n_grids = n;
+    fv_status status = FV_OK;
+    for (int i = 0; i < n && status == FV_OK; i++) {
+        const yaml_value *mapping = several ? &sweep->items[i] : sweep;
+        if (mapping != NULL) status = require(r, mapping, YAML_MAPPING, "{train.seed: 0..4}");
+        if (status == FV_OK) status = read_grid(r, mapping, &experiment->grids[i]);
+    }
+    return status;
+}
+
+static bool is_always_measured(const char *name) {
+#define METRIC(constant, text)                                                                     \
+    if (strcmp(name, text) == 0) return FV_METRIC_##constant != FV_METRIC_NONE;
+    FV_METRIC_LIST(METRIC)
+#undef METRIC
+    return false;
+}
+
+static fv_status add_probe(reader *r, const yaml_value *name) {
+    fv_experiment *experiment = r->experiment;
+    if (name->kind != YAML_SCALAR)
+        return fail(r, name->line, FV_USAGE, "'probes' must list names, not %s",
+                    yaml_kind_text(name->kind));
+    if (is_always_measured(name->scalar)) return FV_OK;
+    const fv_probe *probe = fv_probe_find(name->scalar);
+    if (probe == NULL)
+        return fail(r, name->line, FV_USAGE, "there is no probe '%.100s'; the nearest is '%s'",
+                    name->scalar, fv_probe_nearest(name->scalar));
+    for (int i = 0; i < experiment->n_probes; i++)
+        if (experiment->probes[i] == probe) return FV_OK;
+    experiment->probes[experiment->n_probes++] = probe;
+    return FV_OK;
+}
+
+static fv_status read_probes(reader *r, const yaml_value *list) {
+    fv_status status = require(r, list, YAML_LIST, "[effective_rank]");
+    if (status != FV_OK) return status;
+    int n_known; // more than these cannot be distinct
+    fv_probes(&n_known);
+    r->experiment->probes = calloc((size_t)n_known + 1, sizeof *r->experiment->probes);
+    if (r->experiment->probes == NULL) return no_memory(r);
+    for (int i = 0; i < list->n && status == FV_OK; i++) status = add_probe(r, &list->items[i]);
+    return status;
+}
+
+// A mapping, or a list of them.
+static fv_status read_mappings(reader *r, const yaml_value *value, fv_options **all, int *n_all) {
+    bool several = value->kind == YAML_LIST;
+    int n = several ? value->n : 1;
+    *all = calloc(n > 0 ? (size_t)n : 1, sizeof **all);
+    if (*all == NULL) return no_memory(r);
+    fv_status status = FV_OK;
+    for (int i = 0; i < n && status == FV_OK; i++) {
+        *n_all = i + 1;
+        status = options_read(r->path, several ? &value->items[i] : value, &(*all)[i], &r->error);
+    }
+    return status;
+}
+
+static fv_status read_source(reader *r, const yaml_value *value) {
+    fv_status status = require(r, value, YAML_SCALAR, "\"Sparse attention 1, figure 2\"");
+    if (status != FV_OK) return status;
+    r->experiment->source = text_copy(value->scalar);
+    return r->experiment->source != NULL ? FV_OK : no_memory(r);
+}
+
+static fv_status read_figure(reader *r, const yaml_value *value) {
+    return read_mappings(r, value, &r->experiment->figures, &r->experiment->n_figures);
+}
+
+static fv_status read_claims(reader *r, const yaml_value *value) {
+    fv_status status = require(r, value, YAML_LIST, "- statement: ...");
+    if (status != FV_OK) return status;
+    return read_mappings(r, value, &r->experiment->claims, &r->experiment->n_claims);
+}
+
+// `sweep` is read last, once the axes that all grids share are known.
+static fv_status remember_sweep(reader *r, const yaml_value *value) {
+    (void)r;
+    (void)value;
+    return FV_OK;
+}
+
+static const struct {
+    const char *key;
+    fv_status (*read)(reader *r, const yaml_value *value);
+} SECTIONS[] = {
+    {"source", read_source}, {"task", read_section},    {"model", read_section},
+    {"train", read_section}, {"sweep", remember_sweep}, {"probes", read_probes},
+    {"figure", read_figure}, {"claims", read_claims},
+};
+enum { N_SECTIONS = sizeof SECTIONS / sizeof SECTIONS[0] };
+
+static fv_status refuse_key(reader *r, const yaml_value *value) {
+    const char *keys[N_SECTIONS + 1] = {NULL};
+    for (int i = 0; i < N_SECTIONS; i++) keys[i] = SECTIONS[i].key;
+    return fail(r, value->line, FV_USAGE, "there is no key '%.100s'; the nearest is '%s'",
+                value->key, text_nearest(value->key, keys));
+}
+
+static fv_status read_top(reader *r, const yaml_value *root) {
+    if (root->kind != YAML_MAPPING)
+        return fail(r, root->line, FV_USAGE,
+                    "an experiment is a mapping that begins like 'task: {name: copy}', not %s",
+                    yaml_kind_text(root->kind));
+    fv_status status = FV_OK;
+    for (int i = 0; i < root->n && status == FV_OK; i++) {
+        const yaml_value *value = &root->items[i];
+        int s = 0;
+        while (s < N_SECTIONS && strcmp(SECTIONS[s].key, value->key) != 0) s++;
+        status = s < N_SECTIONS ? SECTIONS[s].read(r, value) : refuse_key(r, value);
+    }
+    if (status != FV_OK) return status;
+    return read_grids(r, yaml_value_member(root, "sweep"));
+}
+
+// Gives the field the values of `list`, whose single item is meant where there is only one.
+static fv_status override_field(reader *r, const fv_field *field, const yaml_value *list) {
+    const yaml_value *value = list->n == 1 ? &list->items[0] : list;
+    fv_axis axis;
+    bool is_axis;
+    fv_experiment *experiment = r->experiment;
+    fv_status status = axis_read(field, value, &axis, &is_axis, &r->error);
+    if (status == FV_OK && !is_axis)
+        status = fv_config_set(&experiment->base, field->key, axis.values[0], &r->error);
+    for (int i = 0; i < experiment->n_grids && status == FV_OK; i++) {
+        if (!is_axis) {
+            grid_remove(&experiment->grids[i], field);
+            continue;
+        }
+        fv_axis copy;
+        status = axis_copy(&axis, &copy, &r->error);
+        if (status == FV_OK) status = grid_put(&experiment->grids[i], &copy, &r->error);
+        axis_free(&copy);
+    }
+    axis_free(&axis);
+    return status;
+}
+
+// "task.vocab_size=4,10,100": what stands behind the sign is read as the items of a YAML list.
+static fv_status apply_override(reader *r, const char *override) {
+    size_t length = strcspn(override, "=");
+    if (override[length] == '\0' || length == 0)
+        return fv_fail(&r->error, FV_USAGE,
+                       "'%.100s' is no override; write key=value, as in task.vocab_size=100",
+                       override);
+    char key[128];
+    snprintf(key, sizeof key, "%.*s", length < 100 ? (int)length : 100, override);
+    const fv_field *field = fv_field_find(key);
+    if (field == NULL)
+        return fv_fail(&r->error, FV_USAGE, "there is no field '%s'; the nearest is '%s'", key,
+                       fv_field_nearest(key));
+    text_buffer yaml = {0};
+    text_add(&yaml, "[%s\n]", override + length + 1);
+    if (yaml.failed) return no_memory(r);
+    yaml_value *list = NULL;
+    fv_status status = yaml_value_read(yaml.data, yaml.n, NULL, &list, &r->error);
+    text_free(&yaml);
+    if (status == FV_FORMAT)
+        return fv_fail(&r->error, FV_USAGE, "'%.100s' has no value that YAML can read", override);
+    if (status == FV_OK && (list->kind != YAML_LIST || list->n == 0))
+        status = fv_fail(&r->error, FV_USAGE, "'%.100s' has no value; write %s=%s", override,
+                         field->key, field->default_text);
+    if (status == FV_OK) status = override_field(r, field, list);
+    yaml_value_free(list);
+    int n;
+    r->lines[field - fv_fields(&n)] = 0;
+    return status;
+}
+
+// "experiments/post/sticky-plateau.yaml" -> "sticky-plateau"
+static char *name_of(const char *path) {
+    const char *slash = strrchr(path, '/');
+    const char *name = slash ? slash + 1 : path;
+    const char *dot = strrchr(name, '.');
+    return text_copy_n(name, dot != NULL && dot != name ? (size_t)(dot - name) : strlen(name));
+}
+
+static fv_status start(reader *r, const char *path) {
+    int n;
+    fv_fields(&n);
+    r->path = path;
+    r->lines = calloc((size_t)n, sizeof *r->lines);
+    fv_experiment *experiment = r->experiment = calloc(1, sizeof *r->experiment);
+    if (r->lines == NULL || experiment == NULL) return no_memory(r);
+    fv_config_init(&experiment->base);
+    experiment->path = text_copy(path);
+    experiment->name = name_of(path);
+    if (experiment->path == NULL || experiment->name == NULL) return no_memory(r);
+    return FV_OK;
+}
+
+static fv_status plan(reader *r) {
+    const fv_field *culprit;
+    fv_status status = sweep_plan(r->experiment, &culprit, &r->error);
+    int n;
+    return at(r, culprit != NULL ? r->lines[culprit - fv_fields(&n)] : 0, status);
+}
+
+fv_status fv_experiment_read(const char *path, const char *const *overrides, int n_overrides,
+                             fv_experiment **experiment, fv_error *error) {
+    *experiment = NULL;
+    reader r = {0};
+    yaml_value *root = NULL;
+    fv_status status = start(&r, path);
+    if (status == FV_OK) status = yaml_value_read_file(path, &root, &r.error);
+    if (status == FV_OK) status = read_top(&r, root);
+    for (int i = 0; i < n_overrides && status == FV_OK; i++)
+        status = apply_override(&r, overrides[i]);
+    if (status == FV_OK && r.experiment->source == NULL &&
+        (r.experiment->source = text_copy("")) == NULL)
+        status = no_memory(&r);
+    if (status == FV_OK) status = plan(&r);
+    yaml_value_free(root);
+    grid_free(&r.everywhere);
+    free(r.lines);
+    if (status == FV_OK) {
+        *experiment = r.experiment;
+        return FV_OK;
+    }
+    fv_experiment_free(r.experiment);
+    return fv_fail(error, status, "%s", r.error.text);
+}
+
+void fv_experiment_free(fv_experiment *experiment) {
+    if (experiment == NULL) return;
+    for (int i = 0; i < experiment->n_grids; i++) grid_free(&experiment->grids[i]);
+    for (int i = 0; i < experiment->n_figures; i++) options_free(&experiment->figures[i]);
+    for (int i = 0; i < experiment->n_claims; i++) options_free(&experiment->claims[i]);
+    free(experiment->grids);
+    free(experiment->figures);
+    free(experiment->claims);
+    free(experiment->probes);
+    free(experiment->order);
+    free(experiment->source);
+    free(experiment->name);
+    free(experiment->path);
+    free(experiment);
+}

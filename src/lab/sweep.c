@@ -1,0 +1,138 @@
+// Grids may overlap, and a list may name a value twice; a configuration that stands in a sweep
+// twice is still one run. All points are walked once, to check each and to hash the fields that the
+// sweep touches; equal hashes are one run. The walk sets one field per point, not all of them, so
+// that ten million points take seconds.
+#include "lab/sweep.h"
+
+#include "base/config_check.h"
+#include "lab/grid.h"
+
+#include <stdlib.h>
+
+typedef struct point {
+    uint64_t hash;
+    int place; // in the product of all grids
+} point;
+
+typedef struct walk {
+    const fv_grid *grid;
+    const fv_field **swept; // fields of any axis of any grid
+    int n_swept;
+    point *points; // [n]
+    int n;
+    const fv_field **culprit;
+    fv_error *error;
+} walk;
+
+static uint64_t hash_swept(const walk *w, const fv_config *config) {
+    uint64_t hash = TEXT_HASH_START;
+    for (int i = 0; i < w->n_swept; i++) {
+        char value[2048];
+        fv_config_get(config, w->swept[i], value, sizeof value);
+        hash = text_hash(text_hash(hash, value), "\n");
+    }
+    return hash;
+}
+
+// Visits every point of the axes from `axis` on.
+static fv_status visit(walk *w, int axis, const fv_config *config) {
+    if (axis == w->grid->n_axes) {
+        w->points[w->n] = (point){hash_swept(w, config), w->n};
+        w->n++;
+        return config_check(config, w->culprit, w->error);
+    }
+    const fv_axis *a = &w->grid->axes[axis];
+    fv_config here = *config;
+    fv_status status = FV_OK;
+    for (int i = 0; i < a->n && status == FV_OK; i++) {
+        status = fv_config_set(&here, a->field->key, a->values[i], w->error);
+        if (status == FV_OK) status = visit(w, axis + 1, &here);
+    }
+    return status;
+}
+
+// The fields of all axes, each once; NULL without memory.
+static const fv_field **find_swept(const fv_experiment *experiment, int *n_swept) {
+    int n;
+    const fv_field *fields = fv_fields(&n);
+    const fv_field **swept = calloc((size_t)n, sizeof *swept);
+    *n_swept = 0;
+    for (int i = 0; swept != NULL && i < n; i++) {
+        bool found = false;
+        for (int g = 0; g < experiment->n_grids; g++)
+            for (int a = 0; a < experiment->grids[g].n_axes; a++)
+                found |= experiment->grids[g].axes[a].field == &fields[i];
+        if (found) swept[(*n_swept)++] = &fields[i];
+    }
+    return swept;
+}
+
+static int by_hash(const void *a, const void *b) {
+    const point *p = a, *q = b;
+    if (p->hash != q->hash) return p->hash < q->hash ? -1 : 1;
+    return (p->place > q->place) - (p->place < q->place);
+}
+
+static int by_place(const void *a, const void *b) {
+    const point *p = a, *q = b;
+    return (p->place > q->place) - (p->place < q->place);
+}
+
+// Keeps the first of equal points, in their order; returns how many remain.
+static int keep_distinct(point *points, int n) {
+    qsort(points, (size_t)n, sizeof *points, by_hash);
+    int kept = 0;
+    for (int i = 0; i < n; i++)
+        if (i == 0 || points[i].hash != points[i - 1].hash) points[kept++].place = points[i].place;
+    qsort(points, (size_t)kept, sizeof *points, by_place);
+    return kept;
+}
+
+static fv_status count_distinct(fv_experiment *experiment, point *points, int n, fv_error *error) {
+    experiment->n_runs = keep_distinct(points, n);
+    if (experiment->n_runs == n) return FV_OK;
+    experiment->order = calloc((size_t)experiment->n_runs, sizeof *experiment->order);
+    if (experiment->order == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory");
+    for (int i = 0; i < experiment->n_runs; i++) experiment->order[i] = points[i].place;
+    return FV_OK;
+}
+
+static int total_size(const fv_experiment *experiment) {
+    long long total = 0;
+    for (int g = 0; g < experiment->n_grids && total <= GRID_MAX_RUNS; g++)
+        total += grid_size(&experiment->grids[g]);
+    return total <= GRID_MAX_RUNS ? (int)total : GRID_MAX_RUNS + 1;
+}
+
+fv_status sweep_plan(fv_experiment *experiment, const fv_field **culprit, fv_error *error) {
+    *culprit = NULL;
+    int n = total_size(experiment);
+    if (n > GRID_MAX_RUNS)
+        return fv_fail(error, FV_USAGE, "the sweep has more than %d runs; make its axes shorter",
+                       GRID_MAX_RUNS);
+    walk w = {.culprit = culprit, .error = error};
+    w.points = calloc(n > 0 ? (size_t)n : 1, sizeof *w.points);
+    w.swept = find_swept(experiment, &w.n_swept);
+    fv_status status = FV_OK;
+    if (w.points == NULL || w.swept == NULL) status = fv_fail(error, FV_NO_MEMORY, "out of memory");
+    for (int g = 0; g < experiment->n_grids && status == FV_OK; g++) {
+        w.grid = &experiment->grids[g];
+        status = visit(&w, 0, &experiment->base);
+    }
+    if (status == FV_OK) status = count_distinct(experiment, w.points, n, error);
+    free(w.points);
+    free(w.swept);
+    return status;
+}
+
+int fv_experiment_n_runs(const fv_experiment *experiment) {
+    return experiment->n_runs;
+}
+
+void fv_experiment_config(const fv_experiment *experiment, int i, fv_config *config) {
+    int place = experiment->order != NULL ? experiment->order[i] : i;
+    const fv_grid *grid = experiment->grids;
+    for (; place >= grid_size(grid); grid++) place -= grid_size(grid);
+    *config = experiment->base;
+    grid_set(grid, place, config);
+}

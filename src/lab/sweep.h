@@ -1,0 +1,12 @@
+// The whole sweep of an experiment: all its grids together.
+#ifndef LAB_SWEEP_H
+#define LAB_SWEEP_H
+
+#include <fovea/experiment.h>
+
+// Checks every configuration of every grid and counts the distinct ones, into experiment->n_runs
+// and
+// ->order. On failure *culprit receives the field to blame, or NULL.
+fv_status sweep_plan(fv_experiment *experiment, const fv_field **culprit, fv_error *error);
+
+#endif
