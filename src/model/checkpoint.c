@@ -3,7 +3,6 @@
 #include "model/safetensors.h"
 
 #include <fovea/checkpoint.h>
-#include <fovea/machine.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,7 +50,7 @@ static json_t *make_metadata(const fv_config *config, const checkpoint_map *map,
                              bool representable) {
     json_t *metadata = json_object();
     bool made = set_text(metadata, "format", "fovea") &&
-                set_text(metadata, "fovea_version", fv_version()) &&
+                set_text(metadata, "fovea_version", FOVEA_VERSION) &&
                 set_text(metadata, "widened", widened ? "true" : "false");
     int n;
     const fv_field *fields = fv_fields(&n);
@@ -118,14 +117,14 @@ static void scatter(const checkpoint_entry *entry, const float *in, float *param
 static fv_status write_tensors(const char *path, const fv_model *model, const float *params,
                                const checkpoint_map *map, json_t *metadata, fv_error *error) {
     size_t total = 0;
-    for (int i = 0; i < map->n; i++) total += checkpoint_entry_size(&map->entries[i]);
+    for (size_t i = 0; i < map->n; i++) total += checkpoint_entry_size(&map->entries[i]);
     float *values = calloc(total, sizeof *values);
-    safetensors_item *items = calloc((size_t)map->n, sizeof *items);
+    safetensors_item *items = calloc(map->n, sizeof *items);
     fv_status status = FV_OK;
     if (metadata == NULL || values == NULL || items == NULL)
         status = fv_fail(error, FV_NO_MEMORY, "out of memory writing %s", path);
     float *next = values;
-    for (int i = 0; status == FV_OK && i < map->n; i++) {
+    for (size_t i = 0; status == FV_OK && i < map->n; i++) {
         const checkpoint_entry *entry = &map->entries[i];
         items[i].name = entry->name;
         items[i].n_dims = checkpoint_entry_shape(entry, items[i].shape);
@@ -133,7 +132,7 @@ static fv_status write_tensors(const char *path, const fv_model *model, const fl
         gather(entry, model, params, next);
         next += checkpoint_entry_size(entry);
     }
-    if (status == FV_OK) status = safetensors_write(path, metadata, items, map->n, error);
+    if (status == FV_OK) status = safetensors_write(path, metadata, items, (int)map->n, error);
     free(items);
     free(values);
     return status;
@@ -252,7 +251,7 @@ static fv_status read_params(const safetensors *file, const fv_model *model, flo
     checkpoint_map map;
     fv_status status = checkpoint_map_create(model, false, &map, error);
     size_t largest = 0;
-    for (int i = 0; status == FV_OK && i < map.n; i++) {
+    for (size_t i = 0; status == FV_OK && i < map.n; i++) {
         size_t size = checkpoint_entry_size(&map.entries[i]);
         if (size > largest) largest = size;
         status = read_entry(file, &map.entries[i], NULL, NULL, error);
@@ -264,7 +263,7 @@ static fv_status read_params(const safetensors *file, const fv_model *model, flo
         if (buffer == NULL || *params == NULL)
             status = fv_fail(error, FV_NO_MEMORY, "out of memory reading %s", file->path);
     }
-    for (int i = 0; status == FV_OK && i < map.n; i++)
+    for (size_t i = 0; status == FV_OK && i < map.n; i++)
         status = read_entry(file, &map.entries[i], buffer, *params, error);
     free(buffer);
     checkpoint_map_free(&map);

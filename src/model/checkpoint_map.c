@@ -99,8 +99,8 @@ static int extent(const fv_config *config, int width, axis axis_kind) {
 
 static checkpoint_entry *new_entry(checkpoint_map *map) {
     if (map->n == map->capacity) {
-        int capacity = map->capacity ? 2 * map->capacity : 32;
-        void *entries = realloc(map->entries, (size_t)capacity * sizeof *map->entries);
+        size_t capacity = map->capacity ? 2 * map->capacity : 32;
+        void *entries = realloc(map->entries, capacity * sizeof *map->entries);
         if (entries == NULL) return NULL;
         map->entries = entries;
         map->capacity = capacity;
@@ -149,7 +149,7 @@ static bool add(checkpoint_map *map, const fv_model *model, const plan *row, con
 }
 
 static checkpoint_entry *find(const checkpoint_map *map, const char *name) {
-    for (int i = 0; i < map->n; i++)
+    for (size_t i = 0; i < map->n; i++)
         if (strcmp(map->entries[i].name, name) == 0) return &map->entries[i];
     return NULL;
 }

@@ -39,7 +39,7 @@ typedef struct checkpoint_map {
     int n_blocks;
     int width; // of the residual stream in the file: d, or (L + 1) d
     bool has_mlp;
-    int n, capacity;
+    size_t n, capacity;
     checkpoint_entry *entries;
 } checkpoint_map;
 

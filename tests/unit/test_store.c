@@ -1,0 +1,458 @@
+// The run store: whole runs in and out bit for bit, one writer, and no damage that goes unnoticed.
+#include <fovea/model.h>
+#include <fovea/store.h>
+
+#include <math.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char folder[32];
+static char path[64];
+
+static int make_folder(void **state) {
+    (void)state;
+    strcpy(folder, "/tmp/fovea-store-XXXXXX");
+    if (mkdtemp(folder) == NULL) return -1;
+    snprintf(path, sizeof path, "%s/fovea.db", folder);
+    return 0;
+}
+
+// Fails where the store left anything behind: WAL files, its lock.
+static int remove_folder(void **state) {
+    (void)state;
+    unlink(path);
+    return rmdir(folder);
+}
+
+static fv_store *open_store(fv_store_mode mode) {
+    fv_store *store;
+    fv_error error = {0};
+    if (fv_store_open(path, mode, &store, &error) != FV_OK) fail_msg("%s", error.text);
+    return store;
+}
+
+// A run of the default configuration with odd values, every series length and two snapshots.
+static void make_record(fv_record *record, const char *id, int seed) {
+    fv_error error = {0};
+    fv_record_init(record);
+    strcpy(record->id, id);
+    fv_config_init(&record->config);
+    assert_int_equal(fv_config_set(&record->config, "train.learning_rate", "0.3", &error), FV_OK);
+    assert_int_equal(fv_config_set(&record->config, "train.snapshots", "[1, 7]", &error), FV_OK);
+    assert_int_equal(fv_config_set(&record->config, "model.layers", "[attention, mlp]", &error),
+                     FV_OK);
+    record->config.train.seed = seed;
+    record->outcome = FV_OUTCOME_DIVERGED;
+    record->steps = 1234;
+    record->wall_seconds = 0.1;
+    record->us_per_step = 2.5;
+    for (int i = 0; i < 100; i++)
+        assert_int_equal(fv_record_add(record, "loss", 10 * i, (float)i / 3 + (float)seed), FV_OK);
+    fv_record_add(record, "zeta", 0, -0.0f);
+    fv_record_add(record, "zeta", 1, INFINITY);
+    fv_record_add(record, "zeta", 2147483647, NAN);
+    fv_record_add(record, "alpha", 0, 1e-45f);
+
+    fv_model *model;
+    assert_int_equal(fv_model_create(&record->config, &model, &error), FV_OK);
+    record->n_params = fv_model_n_params(model);
+    float *params = calloc(record->n_params, sizeof *params);
+    for (size_t i = 0; i < record->n_params; i++) params[i] = (float)seed + 1 / (float)(i + 1);
+    assert_int_equal(fv_record_add_snapshot(record, 0, params), FV_OK);
+    params[0] = NAN;
+    assert_int_equal(fv_record_add_snapshot(record, 1234, params), FV_OK);
+    free(params);
+    fv_model_free(model);
+}
+
+static void put(fv_store *store, const char *id, int seed) {
+    fv_record record;
+    fv_error error = {0};
+    make_record(&record, id, seed);
+    if (fv_store_put(store, "an experiment", &record, &error) != FV_OK) fail_msg("%s", error.text);
+    fv_record_free(&record);
+}
+
+static void assert_same(const fv_record *a, const fv_record *b) {
+    assert_string_equal(a->id, b->id);
+    assert_memory_equal(&a->config.train.seed, &b->config.train.seed, sizeof(int));
+    char one[17], other[17];
+    fv_config_id(&a->config, NULL, 0, one);
+    fv_config_id(&b->config, NULL, 0, other);
+    assert_string_equal(one, other);
+    assert_int_equal(a->outcome, b->outcome);
+    assert_int_equal(a->steps, b->steps);
+    assert_true(a->wall_seconds == b->wall_seconds);
+    assert_true(a->us_per_step == b->us_per_step);
+    assert_int_equal(a->n_series, b->n_series);
+    for (int i = 0; i < a->n_series; i++) {
+        const fv_series *x = &a->series[i], *y = &b->series[i];
+        assert_string_equal(x->name, y->name);
+        assert_int_equal(x->n, y->n);
+        assert_memory_equal(x->steps, y->steps, (size_t)x->n * sizeof *x->steps);
+        assert_memory_equal(x->values, y->values, (size_t)x->n * sizeof *x->values);
+    }
+    assert_int_equal(a->n_params, b->n_params);
+    assert_int_equal(a->n_snapshots, b->n_snapshots);
+    for (int i = 0; i < a->n_snapshots; i++) {
+        assert_int_equal(a->snapshots[i].step, b->snapshots[i].step);
+        assert_memory_equal(a->snapshots[i].params, b->snapshots[i].params,
+                            a->n_params * sizeof(float));
+    }
+}
+
+#define ID_A "00000000000000aa"
+#define ID_B "00000000000000bb"
+#define ID_C "c000000000000000"
+
+static void gives_back_what_was_put(void **state) {
+    (void)state;
+    fv_record made, read;
+    fv_error error = {0};
+    make_record(&made, ID_A, 5);
+    fv_store *store = open_store(FV_STORE_WRITE);
+    assert_false(fv_store_has(store, ID_A));
+    assert_int_equal(fv_store_put(store, "e", &made, &error), FV_OK);
+    assert_true(fv_store_has(store, ID_A));
+    assert_false(fv_store_has(store, ID_B));
+    fv_store_close(store);
+
+    store = open_store(FV_STORE_READ);
+    assert_int_equal(fv_store_get(store, ID_A, &read, &error), FV_OK);
+    assert_same(&made, &read);
+    // A record from the store can grow like any other.
+    assert_int_equal(fv_record_add(&read, "later", 0, 1), FV_OK);
+    assert_int_equal(fv_record_add(&read, "loss", 5000, 1), FV_OK);
+    fv_record_free(&read);
+    fv_record_free(&made);
+    fv_store_close(store);
+}
+
+static void finds_runs_by_prefix(void **state) {
+    (void)state;
+    fv_store *store = open_store(FV_STORE_WRITE);
+    put(store, ID_A, 1);
+    put(store, ID_B, 2);
+    put(store, ID_C, 3);
+    fv_record record;
+    fv_error error = {0};
+    assert_int_equal(fv_store_get(store, "c000", &record, &error), FV_OK);
+    assert_string_equal(record.id, ID_C);
+    fv_record_free(&record);
+    static const struct {
+        const char *id, *says;
+    } BAD[] = {{"0000", "several runs"}, {"dddd", "has no run"},  {"c00", "not the id"},
+               {"", "not the id"},       {"c000%", "not the id"}, {"C000", "not the id"},
+               {"ffff", "has no run"},   {ID_A "0", "not the id"}};
+    for (size_t i = 0; i < sizeof BAD / sizeof BAD[0]; i++) {
+        assert_int_equal(fv_store_get(store, BAD[i].id, &record, &error), FV_NOT_FOUND);
+        if (strstr(error.text, BAD[i].says) == NULL) fail_msg("%s: %s", BAD[i].id, error.text);
+    }
+    fv_store_close(store);
+}
+
+static void replaces_and_deletes_whole_runs(void **state) {
+    (void)state;
+    fv_error error = {0};
+    fv_store *store = open_store(FV_STORE_WRITE);
+    put(store, ID_A, 1);
+    put(store, ID_A, 2);
+    put(store, ID_B, 3);
+    fv_record record;
+    assert_int_equal(fv_store_get(store, ID_A, &record, &error), FV_OK);
+    assert_int_equal(record.config.train.seed, 2);
+    assert_int_equal(record.n_snapshots, 2);
+    fv_record_free(&record);
+    assert_int_equal(fv_store_delete(store, ID_A, &error), FV_OK);
+    assert_false(fv_store_has(store, ID_A));
+    assert_true(fv_store_has(store, ID_B));
+    assert_int_equal(fv_store_delete(store, ID_A, &error), FV_NOT_FOUND);
+    fv_store_close(store);
+
+    // Nothing of the deleted run is left in any table.
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    static const char *const TABLES[] = {"series", "tensors", "snapshots"};
+    for (size_t i = 0; i < sizeof TABLES / sizeof TABLES[0]; i++) {
+        char sql[128];
+        snprintf(sql, sizeof sql, "SELECT count(*) FROM %s WHERE run_id <> '" ID_B "'", TABLES[i]);
+        sqlite3_stmt *statement;
+        assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &statement, NULL), SQLITE_OK);
+        assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+        assert_int_equal(sqlite3_column_int(statement, 0), 0);
+        sqlite3_finalize(statement);
+    }
+    sqlite3_close(db);
+}
+
+typedef struct visited {
+    int n;
+    char ids[8][17];
+    double final_zeta, final_loss;
+} visited;
+
+static fv_status visit(void *context, const fv_record *record, const char *experiment,
+                       const fv_final *final, int n_final) {
+    visited *seen = context;
+    assert_string_equal(experiment, "an experiment");
+    assert_int_equal(record->n_series, 0);
+    assert_int_equal(n_final, 3);
+    strcpy(seen->ids[seen->n++], record->id);
+    for (int i = 0; i < n_final; i++) {
+        if (strcmp(final[i].name, "loss") == 0) seen->final_loss = final[i].value;
+        if (strcmp(final[i].name, "zeta") == 0) seen->final_zeta = final[i].value;
+    }
+    return seen->n == 2 && record->config.train.seed == 9 ? FV_INTERRUPTED : FV_OK;
+}
+
+static void walks_runs_oldest_first(void **state) {
+    (void)state;
+    fv_error error = {0};
+    fv_store *store = open_store(FV_STORE_WRITE);
+    put(store, ID_C, 1);
+    put(store, ID_A, 2);
+    put(store, ID_B, 3);
+    visited seen = {0};
+    assert_int_equal(fv_store_each(store, visit, &seen, &error), FV_OK);
+    assert_int_equal(seen.n, 3);
+    assert_string_equal(seen.ids[0], ID_C);
+    assert_string_equal(seen.ids[1], ID_A);
+    assert_string_equal(seen.ids[2], ID_B);
+    assert_true(isnan(seen.final_zeta));
+    assert_true(seen.final_loss == (double)(99.0f / 3 + 3));
+    put(store, ID_A, 9); // replaced, so now the youngest
+    seen = (visited){0};
+    assert_int_equal(fv_store_each(store, visit, &seen, &error), FV_OK);
+    assert_string_equal(seen.ids[2], ID_A);
+    put(store, ID_B, 9);
+    put(store, ID_C, 4);
+    seen = (visited){0};
+    assert_int_equal(fv_store_each(store, visit, &seen, &error), FV_INTERRUPTED);
+    assert_int_equal(seen.n, 2);
+    fv_store_close(store);
+}
+
+static void groups_are_kept_whole_or_not_at_all(void **state) {
+    (void)state;
+    fv_error error = {0};
+    fv_store *store = open_store(FV_STORE_WRITE);
+    assert_int_equal(fv_store_begin(store, &error), FV_OK);
+    put(store, ID_A, 1);
+    put(store, ID_B, 2);
+    fv_record bad;
+    make_record(&bad, ID_C, 3);
+    bad.series[1].name[0] = 'l'; // "leta": then twice "loss" below
+    strcpy(bad.series[1].name, "loss");
+    assert_int_equal(fv_store_put(store, "e", &bad, &error), FV_STORE);
+    fv_record_free(&bad);
+    assert_false(fv_store_has(store, ID_C)); // not even half of it
+    assert_int_equal(fv_store_commit(store, &error), FV_OK);
+    assert_true(fv_store_has(store, ID_A));
+    assert_int_equal(fv_store_begin(store, &error), FV_OK);
+    put(store, ID_C, 1);
+    fv_store_close(store); // without a commit
+    store = open_store(FV_STORE_WRITE);
+    assert_true(fv_store_has(store, ID_B));
+    assert_false(fv_store_has(store, ID_C));
+    fv_store_close(store);
+}
+
+static void digests_tell_results_apart_and_nothing_else(void **state) {
+    (void)state;
+    fv_error error = {0};
+    char ab[17], ba[17], changed[17], one[17];
+    fv_store *store = open_store(FV_STORE_WRITE);
+    put(store, ID_A, 1);
+    put(store, ID_B, 2);
+    assert_int_equal(fv_store_digest(store, NULL, ab, &error), FV_OK);
+    assert_int_equal(fv_store_digest(store, ID_A, one, &error), FV_OK);
+    assert_int_equal(fv_store_digest(store, ID_C, one, &error), FV_NOT_FOUND);
+    // Another order of arrival, other times, another origin: the same results.
+    fv_record record;
+    make_record(&record, ID_A, 1);
+    record.wall_seconds = 77;
+    record.us_per_step = 78;
+    assert_int_equal(fv_store_put(store, "elsewhere", &record, &error), FV_OK);
+    assert_int_equal(fv_store_digest(store, NULL, ba, &error), FV_OK);
+    assert_string_equal(ab, ba);
+    // One bit of one value, of a snapshot, of a step.
+    uint32_t *bits[] = {(uint32_t *)&record.series[0].values[17],
+                        (uint32_t *)&record.snapshots[1].params[record.n_params - 1],
+                        (uint32_t *)&record.series[2].steps[0]};
+    for (size_t i = 0; i < sizeof bits / sizeof bits[0]; i++) {
+        *bits[i] ^= 1;
+        assert_int_equal(fv_store_put(store, "e", &record, &error), FV_OK);
+        assert_int_equal(fv_store_digest(store, NULL, changed, &error), FV_OK);
+        assert_string_not_equal(ab, changed);
+        *bits[i] ^= 1;
+    }
+    fv_record_free(&record);
+    fv_store_close(store);
+}
+
+static void lets_one_process_write_and_others_read(void **state) {
+    (void)state;
+    fv_error error = {0};
+    fv_store *writer = open_store(FV_STORE_WRITE), *second;
+    put(writer, ID_A, 1);
+    assert_int_equal(fv_store_open(path, FV_STORE_WRITE, &second, &error), FV_STORE);
+    char process[32];
+    snprintf(process, sizeof process, "process %ld", (long)getpid());
+    assert_non_null(strstr(error.text, process));
+    fv_store *reader = open_store(FV_STORE_READ);
+    assert_true(fv_store_has(reader, ID_A));
+    put(writer, ID_B, 2);
+    assert_true(fv_store_has(reader, ID_B));
+    fv_record record;
+    make_record(&record, ID_C, 1);
+    assert_int_not_equal(fv_store_put(reader, "e", &record, &error), FV_OK); // readers only read
+    fv_record_free(&record);
+    fv_store_close(reader);
+    fv_store_close(writer);
+    fv_store_close(open_store(FV_STORE_WRITE));
+}
+
+static void survives_a_writer_that_is_killed(void **state) {
+    (void)state;
+    pid_t child = fork();
+    if (child == 0) {
+        fv_store *store;
+        if (fv_store_open(path, FV_STORE_WRITE, &store, NULL) != FV_OK) _exit(1);
+        fv_record record;
+        make_record(&record, ID_A, 1);
+        if (fv_store_put(store, "e", &record, NULL) != FV_OK) _exit(1);
+        strcpy(record.id, ID_B);
+        fv_store_begin(store, NULL);
+        fv_store_put(store, "e", &record, NULL);
+        raise(SIGKILL);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    fv_store *store = open_store(FV_STORE_WRITE);
+    assert_true(fv_store_has(store, ID_A));
+    assert_false(fv_store_has(store, ID_B));
+    fv_store_close(store);
+}
+
+static void execute(const char *sql) {
+    sqlite3 *db;
+    char *message = NULL;
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    if (sqlite3_exec(db, sql, NULL, NULL, &message) != SQLITE_OK) fail_msg("%s: %s", sql, message);
+    sqlite3_close(db);
+}
+
+static void assert_open_fails(fv_status status, const char *says) {
+    for (int mode = FV_STORE_READ; mode <= FV_STORE_WRITE; mode++) {
+        fv_store *store;
+        fv_error error = {0};
+        assert_int_equal(fv_store_open(path, (fv_store_mode)mode, &store, &error), status);
+        assert_null(store);
+        if (strstr(error.text, says) == NULL) fail_msg("'%s' lacks '%s'", error.text, says);
+    }
+}
+
+static void refuses_what_is_no_store_of_this_version(void **state) {
+    (void)state;
+    fv_store *store;
+    fv_error error = {0};
+    assert_int_equal(fv_store_open(path, FV_STORE_READ, &store, &error), FV_NOT_FOUND);
+    fv_store_close(open_store(FV_STORE_WRITE));
+    execute("PRAGMA user_version = 999");
+    assert_open_fails(FV_NEWER, "newer Fovea");
+    unlink(path);
+    execute("CREATE TABLE other (x)");
+    assert_open_fails(FV_STORE, "another program");
+    unlink(path);
+    FILE *out = fopen(path, "w");
+    for (int i = 0; i < 1000; i++) fputs("not a database ", out);
+    fclose(out);
+    assert_open_fails(FV_STORE, "not a run store");
+    assert_int_equal(fv_store_open(folder, FV_STORE_WRITE, &store, &error), FV_STORE);
+    assert_int_equal(fv_store_open("/proc/fovea.db", FV_STORE_WRITE, &store, &error), FV_IO);
+    assert_int_equal(fv_store_open("/nonexistent/fovea.db", FV_STORE_WRITE, &store, &error), FV_IO);
+}
+
+static void notices_damaged_runs(void **state) {
+    (void)state;
+    static const char *const DAMAGE[] = {
+        "UPDATE series SET n = n + 1 WHERE name = 'loss'",
+        "UPDATE series SET n = -1 WHERE name = 'loss'",
+        "UPDATE series SET n = 4611686018427387905 WHERE name = 'loss'",
+        "UPDATE series SET steps = zeroblob(400) WHERE name = 'loss'",
+        "UPDATE series SET \"values\" = 'text' WHERE name = 'loss'",
+        "UPDATE series SET name = printf('%.100c', 'x') WHERE name = 'loss'",
+        "UPDATE snapshots SET params = zeroblob(4) WHERE step = 0",
+        "UPDATE snapshots SET step = -1 WHERE step = 0",
+        "UPDATE runs SET n_params = n_params - 1",
+        "UPDATE runs SET n_params = 0; UPDATE snapshots SET params = zeroblob(0)",
+        "UPDATE runs SET n_params = 9223372036854775807",
+        "UPDATE runs SET outcome = 'won'",
+        "UPDATE runs SET steps = -5",
+        "UPDATE runs SET config = '{'",
+        "UPDATE runs SET config = '[]'",
+        "UPDATE runs SET config = '{\"task.vocab_size\": \"many\"}'",
+        "UPDATE runs SET config = '{\"task.vocab_size\": {}}'",
+        "UPDATE runs SET config = '{\"task.vocab\": 3}'",
+        "UPDATE runs SET config = '{\"model.layers\": [[\"attention\"]]}'",
+        "UPDATE runs SET config = '{\"task.vocab_size\": 1, \"task.vocab_size\": 2}'",
+    };
+    for (size_t i = 0; i < sizeof DAMAGE / sizeof DAMAGE[0]; i++) {
+        fv_store *store = open_store(FV_STORE_WRITE);
+        put(store, ID_A, 1);
+        fv_store_close(store);
+        execute(DAMAGE[i]);
+        store = open_store(FV_STORE_READ);
+        fv_record record;
+        fv_error error = {0};
+        fv_status status = fv_store_get(store, ID_A, &record, &error);
+        if (status == FV_OK) fail_msg("%s went unnoticed", DAMAGE[i]);
+        assert_non_null(strstr(error.text, path));
+        fv_store_close(store);
+        unlink(path);
+    }
+}
+
+static void stores_a_run_without_curves(void **state) {
+    (void)state;
+    fv_record made, read;
+    fv_error error = {0};
+    fv_record_init(&made);
+    strcpy(made.id, ID_A);
+    fv_config_init(&made.config);
+    fv_store *store = open_store(FV_STORE_WRITE);
+    assert_int_equal(fv_store_put(store, "", &made, &error), FV_OK);
+    assert_int_equal(fv_store_get(store, ID_A, &read, &error), FV_OK);
+    assert_same(&made, &read);
+    fv_record_free(&read);
+    fv_store_close(store);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(gives_back_what_was_put),
+        TEST(finds_runs_by_prefix),
+        TEST(replaces_and_deletes_whole_runs),
+        TEST(walks_runs_oldest_first),
+        TEST(groups_are_kept_whole_or_not_at_all),
+        TEST(digests_tell_results_apart_and_nothing_else),
+        TEST(lets_one_process_write_and_others_read),
+        TEST(survives_a_writer_that_is_killed),
+        TEST(refuses_what_is_no_store_of_this_version),
+        TEST(notices_damaged_runs),
+        TEST(stores_a_run_without_curves),
+    };
+    return cmocka_run_group_tests_name("store", tests, NULL, NULL);
+}
