@@ -41,19 +41,44 @@ static const char *field_of_where(const fv_option *option) {
     return strncmp(option->key, where_prefix, n) == 0 ? option->key + n : NULL;
 }
 
+// The values that an option gives for a field: each of its items, or the whole list as one value of
+// a field that is itself a list (model.layers: [attention, mlp]). Calls `visit` until it returns
+// true.
+typedef bool (*value_visit)(void *context, const fv_field *field, const char *value);
+
+static bool any_value(const fv_option *option, const fv_field *field, value_visit visit,
+                      void *context) {
+    bool list_field = field->type == FV_TYPE_LAYERS || field->type == FV_TYPE_INTS;
+    if (!(list_field && option->is_list)) {
+        for (int i = 0; i < option->n_values; i++)
+            if (visit(context, field, option->values[i])) return true;
+        return false;
+    }
+    text_buffer list = {0};
+    text_add(&list, "[");
+    for (int i = 0; i < option->n_values; i++)
+        text_add(&list, "%s%s", i > 0 ? ", " : "", option->values[i]);
+    text_add(&list, "]");
+    bool found = !list.failed && visit(context, field, list.data);
+    text_free(&list);
+    return found;
+}
+
+static bool is_refused(void *context, const fv_field *field, const char *value) {
+    fv_config config;
+    fv_config_init(&config);
+    return fv_config_set(&config, field->key, value, context) != FV_OK;
+}
+
 // Every value of a `where` must be one that its field can take.
 static fv_status check_where(const reader *r, const fv_option *option) {
     const char *key = field_of_where(option);
     if (fv_field_find(key) == NULL)
         return fail(r, option, "'where' names '%s', which is no field; the nearest is %s", key,
                     fv_field_nearest(key));
-    fv_config config;
-    fv_config_init(&config);
-    for (int i = 0; i < option->n_values; i++) {
-        fv_error cause;
-        if (fv_config_set(&config, key, option->values[i], &cause) != FV_OK)
-            return fail(r, option, "'where': %s", cause.text);
-    }
+    fv_error cause;
+    if (any_value(option, fv_field_find(key), is_refused, &cause))
+        return fail(r, option, "'where': %s", cause.text);
     return FV_OK;
 }
 
@@ -203,7 +228,8 @@ fv_status fv_claims_check(const fv_experiment *experiment, fv_error *error) {
 }
 
 // Values are compared as the field reads them: 1e-3 is 0.001.
-static bool equals(const fv_config *config, const fv_field *field, const char *value) {
+static bool equals(void *context, const fv_field *field, const char *value) {
+    const fv_config *config = context;
     fv_config other = *config;
     char of_run[4096], of_claim[4096];
     if (fv_config_set(&other, field->key, value, NULL) != FV_OK) return false;
@@ -212,31 +238,13 @@ static bool equals(const fv_config *config, const fv_field *field, const char *v
     return strcmp(of_run, of_claim) == 0;
 }
 
-// A list given for a field that is itself a list is one value: model.layers: [attention, mlp].
-static bool equals_list(const fv_config *config, const fv_field *field, const fv_option *option) {
-    text_buffer list = {0};
-    text_add(&list, "[");
-    for (int i = 0; i < option->n_values; i++)
-        text_add(&list, "%s%s", i > 0 ? ", " : "", option->values[i]);
-    text_add(&list, "]");
-    bool equal = !list.failed && equals(config, field, list.data);
-    text_free(&list);
-    return equal;
-}
-
-static bool picks(const fv_option *option, const fv_field *field, const fv_config *config) {
-    bool list_field = field->type == FV_TYPE_LAYERS || field->type == FV_TYPE_INTS;
-    if (list_field && option->is_list) return equals_list(config, field, option);
-    for (int i = 0; i < option->n_values; i++)
-        if (equals(config, field, option->values[i])) return true;
-    return false;
-}
-
 bool fv_claim_selects(const fv_claim_plan *plan, const fv_config *config) {
     for (int i = 0; i < plan->options->n; i++) {
         const fv_option *option = &plan->options->items[i];
         const char *key = field_of_where(option);
-        if (key != NULL && !picks(option, fv_field_find(key), config)) return false;
+        if (key != NULL &&
+            !any_value(option, fv_field_find(key), equals, (void *)(uintptr_t)config))
+            return false;
     }
     return true;
 }

@@ -98,8 +98,11 @@ static fv_status add_parameter(parser *p, const char *name, size_t length, const
     return FV_OK;
 }
 
-static fv_status read_series(parser *p, const char *name, size_t length, const char *end) {
-    if (wanted(p) == 's' && stands_alone(p, name, end)) return add_parameter(p, name, length, NULL);
+// The name may stand in quotes; start and end are then theirs.
+static fv_status read_series(parser *p, const char *name, size_t length, const char *start,
+                             const char *end) {
+    if (wanted(p) == 's' && stands_alone(p, start, end))
+        return add_parameter(p, name, length, NULL);
     char hint[256], word[64];
     snprintf(word, sizeof word, "%.*s", (int)length, name);
     if (strncmp(word, "task.", 5) == 0 || strncmp(word, "model.", 6) == 0 ||
@@ -144,7 +147,7 @@ static fv_status read_name(parser *p) {
     char word[64];
     snprintf(word, sizeof word, "%.*s", (int)length, name);
     const fv_field *field = length < sizeof word ? fv_field_find(word) : NULL;
-    if (field == NULL) return read_series(p, name, length, p->at);
+    if (field == NULL) return read_series(p, name, length, name, p->at);
     if (wanted(p) != 'n')
         return complain(p, "a series or text is wanted instead of", name, length, "");
     return add_parameter(p, name, length, field);
@@ -180,7 +183,7 @@ static fv_status read_quoted(parser *p) {
     const char *end = strchr(start + 1, quote);
     if (end == NULL) return complain(p, "unfinished text", start, strlen(start), "");
     p->at = end + 1;
-    if (quote == '"') return read_series(p, start + 1, (size_t)(end - start - 1), p->at);
+    if (quote == '"') return read_series(p, start + 1, (size_t)(end - start - 1), start, p->at);
     emit(p, start, (size_t)(p->at - start));
     return FV_OK;
 }

@@ -41,7 +41,9 @@ static fv_status batch_make(const fv_model *model, const float *params, batch *b
     if (!b->tokens || !b->targets || !b->patterns)
         return fv_fail(error, FV_NO_MEMORY, "no memory for the attention patterns of %d sequences",
                        b->n);
-    fv_model_test_data(model, (uint64_t)config->train.seed, 0, b->n, b->tokens, b->targets);
+    if (fv_model_test_data(model, (uint64_t)config->train.seed, 0, b->n, b->tokens, b->targets) !=
+        FV_OK)
+        return fv_fail(error, FV_NO_MEMORY, "no memory for %d test sequences", b->n);
     return fv_model_patterns(model, params, b->tokens, b->n, b->patterns, error);
 }
 

@@ -116,7 +116,8 @@ static fv_status fill_confusion(const fv_model *model, const float *params, int 
     int V = config->task.vocab_size, n = SEQUENCES_PER_TOKEN * V;
     n = n < MIN_SEQUENCES ? MIN_SEQUENCES : n > MAX_SEQUENCES ? MAX_SEQUENCES : n;
     for (int first = 0; first < n; first += CHUNK) {
-        fv_model_test_data(model, seed, (uint64_t)first, CHUNK, w->tokens, w->targets);
+        if (fv_model_test_data(model, seed, (uint64_t)first, CHUNK, w->tokens, w->targets) != FV_OK)
+            return fv_fail(error, FV_NO_MEMORY, "no memory for %d test sequences", CHUNK);
         fv_status status = fv_model_logits(model, params, w->tokens, CHUNK, w->logits, error);
         if (status != FV_OK) return status;
         for (int i = 0; i < CHUNK * n_loss; i++)

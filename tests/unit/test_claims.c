@@ -1,0 +1,467 @@
+// Plateaus on curves whose plateau is known, measures, and verdicts.
+#include "lab/measure.h"
+#include "lab/plateau.h"
+
+#include <fovea/claim.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void assert_near(double value, double wanted, double tolerance) {
+    if (!(fabs(value - wanted) <= tolerance))
+        fail_msg("%.9g is not within %g of %.9g", value, tolerance, wanted);
+}
+
+// --- curves ------------------------------------------------------------------------------------
+
+// Standard normal by Box-Muller over a linear congruence.
+static double noise(uint64_t *state) {
+    double u[2];
+    for (int i = 0; i < 2; i++) {
+        *state = *state * 6364136223846793005u + 1442695040888963407u;
+        u[i] = ((double)(*state >> 11) + 1) / 9007199254740994.0;
+    }
+    return sqrt(-2 * log(u[0])) * cos(6.283185307179586 * u[1]);
+}
+
+// A fall from one level to the next: a logistic around `when`.
+typedef struct fall {
+    double when, width, to;
+} fall;
+
+typedef struct shape {
+    double start;
+    fall falls[3];
+    int steps, every;
+    double sigma; // relative noise of a point
+} shape;
+
+static void draw(const shape *shape, uint64_t seed, fv_record *record) {
+    for (int step = 0; step <= shape->steps; step += shape->every) {
+        double y = shape->start;
+        for (int i = 0; i < 3 && shape->falls[i].width > 0; i++) {
+            const fall *f = &shape->falls[i];
+            double from = i == 0 ? shape->start : shape->falls[i - 1].to;
+            y += (f->to - from) / (1 + exp((f->when - step) / f->width));
+        }
+        y *= exp(shape->sigma * noise(&seed));
+        assert_int_equal(fv_record_add(record, "perplexity", step, (float)y), FV_OK);
+    }
+}
+
+static fv_plateau plateau_of(const shape *shape, uint64_t seed) {
+    fv_record record;
+    fv_record_init(&record);
+    draw(shape, seed, &record);
+    fv_plateau plateau;
+    assert_int_equal(fv_plateau_find(fv_record_find(&record, "perplexity"), 1, &plateau), FV_OK);
+    fv_record_free(&record);
+    return plateau;
+}
+
+static void test_plateau_at_half(void **state) {
+    (void)state;
+    static const shape shapes[] = {
+        {4, {{280, 30, 2}, {1600, 60, 1}}, 2000, 10, 0.01},
+        {10, {{280, 30, 5}, {1900, 100, 1}}, 3000, 10, 0.01},
+        {100, {{220, 30, 50}, {2450, 100, 12}}, 3000, 10, 0.02},
+        {100, {{120, 12, 50}, {520, 20, 8}, {900, 60, 1}}, 3000, 10, 0.02},
+        {100, {{220, 30, 50}, {2450, 100, 12}}, 3000, 1, 0.03}, // each step logged, more noise
+        {100, {{220, 30, 50}, {2450, 100, 12}}, 3000, 50, 0.01},
+    };
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+        for (uint64_t seed = 0; seed < 20; seed++) {
+            const shape *s = &shapes[i];
+            fv_plateau p = plateau_of(s, seed);
+            assert_true(p.found && p.left);
+            assert_near(p.height / s->start, 0.5, 0.02);
+            double duration = s->falls[1].when - s->falls[0].when;
+            if (p.end - p.start < 0.5 * duration || p.end - p.start > duration)
+                fail_msg("shape %zu: a plateau from %d to %d", i, p.start, p.end);
+        }
+}
+
+static void test_no_plateau(void **state) {
+    (void)state;
+    static const shape shapes[] = {
+        {100, {{150, 30, 1}}, 3000, 10, 0.02}, // falls at once, then rests at the floor
+        {100, {{150, 30, 1}}, 3000, 1, 0.02},
+        {4, {{400, 60, 1}}, 2000, 10, 0.01},
+        {10, {{1500, 250, 1}}, 3000, 10, 0.01},   // slow all the way
+        {100, {{2000, 100, 90}}, 3000, 10, 0.01}, // hardly leaves its start
+        {100, {{0}}, 3000, 10, 0.01},             // never leaves it
+    };
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+        for (uint64_t seed = 0; seed < 20; seed++) {
+            fv_plateau p = plateau_of(&shapes[i], seed);
+            if (p.found)
+                fail_msg("shape %zu: a plateau at %g from %d to %d", i, p.height, p.start, p.end);
+        }
+}
+
+// Scaling time, as another learning rate does, scales the plateau and nothing else.
+static void test_plateau_knows_no_units(void **state) {
+    (void)state;
+    const shape slow = {100, {{2200, 300, 50}, {24500, 1000, 12}}, 30000, 100, 0};
+    const shape fast = {100, {{220, 30, 50}, {2450, 100, 12}}, 3000, 10, 0};
+    fv_plateau a = plateau_of(&slow, 0), b = plateau_of(&fast, 0);
+    assert_true(a.found && b.found);
+    assert_int_equal(a.start, 10 * b.start);
+    assert_int_equal(a.end, 10 * b.end);
+}
+
+static void test_stuck_to_the_end(void **state) {
+    (void)state;
+    const shape stuck = {100, {{220, 30, 50}}, 3000, 10, 0.01};
+    const shape left = {100, {{120, 15, 50}, {700, 30, 3}}, 9000, 10, 0.01};
+    fv_plateau p = plateau_of(&stuck, 1);
+    assert_true(p.found && !p.left);
+    assert_near(p.height, 50, 1);
+    assert_true(p.end > 2900);
+    // A long tail above the floor does not hide the plateau that was left.
+    p = plateau_of(&left, 1);
+    assert_true(p.found && p.left);
+    assert_near(p.height, 50, 1);
+}
+
+static void test_plateau_of_hostile_curves(void **state) {
+    (void)state;
+    static const float values[][4] = {
+        {0, 0, 0, 0}, {-1, 2, 3, 4}, {NAN, 1, 1, 1}, {8, 4, INFINITY, 1}, {8, 4, 4, 1}};
+    for (int i = 0; i < 5; i++) {
+        fv_record record;
+        fv_record_init(&record);
+        for (int k = 0; k < 4; k++) fv_record_add(&record, "x", k * 10, values[i][k]);
+        fv_plateau plateau;
+        assert_int_equal(fv_plateau_find(fv_record_find(&record, "x"), 1, &plateau), FV_OK);
+        fv_record_free(&record);
+    }
+    const fv_series empty = {.n = 0};
+    fv_plateau plateau;
+    assert_int_equal(fv_plateau_find(&empty, 1, &plateau), FV_OK);
+    assert_false(plateau.found);
+}
+
+// --- measures ----------------------------------------------------------------------------------
+
+// A run of vocabulary 5 with three curves of 11 points each.
+static void make_run(fv_record *record) {
+    fv_record_init(record);
+    fv_config_init(&record->config);
+    record->config.task.vocab_size = 5;
+    record->config.model.positions = FV_POSITIONS_LEARNED;
+    for (int i = 0; i <= 10; i++) {
+        fv_record_add(record, "perplexity", 10 * i, (float)(100 - 5 * i));
+        fv_record_add(record, "effective_rank.blocks.0.attn.W_Q", 10 * i, (float)(i * i));
+        fv_record_add(record, "effective_rank.blocks.0.attn.W_K", 10 * i, (float)-i);
+        fv_record_add(record, "attention_mass.0[1]", 10 * i, 0.25f);
+    }
+}
+
+static double value_of(const char *expression) {
+    fv_record record;
+    make_run(&record);
+    double value = -12345;
+    fv_error error = {0};
+    if (fv_measure(expression, &record, &value, &error) != FV_OK)
+        fail_msg("%s: %s", expression, error.text);
+    fv_record_free(&record);
+    return value;
+}
+
+static void test_measures(void **state) {
+    (void)state;
+    static const struct {
+        const char *expression;
+        double value;
+    } cases[] = {
+        {"5 / 2", 2.5},
+        {"task.vocab_size / 2", 2.5},
+        {"1e1 + .5", 10.5},
+        {"final(perplexity)", 50},
+        {"initial(perplexity)", 100},
+        {"at(perplexity, 15)", 92.5},
+        {"change(perplexity, 10, 30)", -10},
+        {"lowest(effective_rank.W_K)", -10},
+        {"highest(effective_rank.blocks.0.attn.W_Q, 15, 55)", 25},
+        {"highest_step(perplexity, 35, 100)", 40},
+        {"lowest_step(effective_rank.W_Q)", 0},
+        {"mean(perplexity, 20, 40)", 85},
+        {"mean(\"attention_mass.0[1]\")", 0.25},
+        {"mean(attention_mass.0[1])", 0.25},
+        {"slope(perplexity)", -0.5},
+        {"correlation(perplexity, effective_rank.W_K)", 1},
+        {"correlation(perplexity, effective_rank.W_Q) < -0.9", 1},
+        {"first_below(perplexity, 80)", 50},
+        {"first_above(effective_rank.W_Q, 80)", 90},
+        {"coalesce(plateau(perplexity), -1)", -1},
+        {"plateau_length(perplexity)", 0},
+        {"model.positions = 'learned'", 1},
+        {"case when model.residual then 1 else 2 end", 2},
+        {"max(abs(-3), sqrt(4), ln(exp(1)))", 3},
+        {"pow(2, 10)", 1024},
+        {"- - 3", 3},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_near(value_of(cases[i].expression), cases[i].value, 1e-6);
+    static const char *const never[] = {
+        "plateau(perplexity)",        "at(perplexity, 101)",
+        "first_below(perplexity, 3)", "1 / 0",
+        "mean(perplexity, 41, 42)",   "at(perplexity, plateau_end(perplexity))"};
+    for (size_t i = 0; i < sizeof never / sizeof *never; i++)
+        assert_true(isnan(value_of(never[i])));
+}
+
+static void test_refused_measures(void **state) {
+    (void)state;
+    static const struct {
+        const char *expression, *message;
+    } cases[] = {
+        {"perplexity / 2", "a series stands in a function: final(perplexity)"},
+        {"min(perplexity, 2)", "a series stands in a function"},
+        {"final(perplexity + 1)", "a series stands in a function"},
+        {"task.vocab_sise", "nearest field is task.vocab_size"},
+        {"platau(perplexity)", "nearest is plateau"},
+        {"at(perplexity)", "it takes 2"},
+        {"plateau(perplexity, 1, 2)", "it takes 1 to 2"},
+        {"final(task.vocab_size)", "a series or text is wanted"},
+        {"final(3)", "must be a series"},
+        {"final(effective_rank)", "no single series"},
+        {"final(losss)", "no single series"},
+        {"1 +", "is no expression"},
+        {"(1", "not closed"},
+        {"1)", "nothing is open"},
+        {"1; drop table x", "cannot read"},
+        {"1 -- 2", "cannot read"},
+        {"(select 1)", "no field is called 'select'"},
+        {"random()", "no function is called 'random'"},
+        {"zeroblob(1000000000)", "no function is called"},
+        {"load_extension('x')", "no function is called"},
+        {"'text'", "must be a number"},
+        {"'unfinished", "unfinished text"},
+        {"", "is no expression"},
+    };
+    fv_record record;
+    make_run(&record);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        double value;
+        fv_error error = {0};
+        assert_int_equal(fv_measure(cases[i].expression, &record, &value, &error), FV_USAGE);
+        if (strstr(error.text, cases[i].message) == NULL)
+            fail_msg("'%s' says: %s", cases[i].expression, error.text);
+    }
+    fv_record_free(&record);
+}
+
+// More different measures than are kept prepared, twice over.
+static void test_many_measures(void **state) {
+    (void)state;
+    for (int i = 0; i < 400; i++) {
+        char expression[64];
+        snprintf(expression, sizeof expression, "final(perplexity) + %d", i % 200);
+        assert_near(value_of(expression), 50 + i % 200, 0);
+    }
+}
+
+static void test_deep_and_long_measures(void **state) {
+    (void)state;
+    fv_record record;
+    make_run(&record);
+    char expression[3000];
+    double value;
+    fv_error error;
+    memset(expression, '(', sizeof expression);
+    expression[900] = '\0';
+    assert_int_equal(fv_measure(expression, &record, &value, &error), FV_USAGE);
+    memset(expression, '1', sizeof expression);
+    expression[sizeof expression - 1] = '\0';
+    assert_int_equal(fv_measure(expression, &record, &value, &error), FV_USAGE);
+    for (int i = 0; i < FV_MEASURE_MAX_TEXT; i++) expression[i] = i % 2 ? '+' : '1';
+    expression[FV_MEASURE_MAX_TEXT - 1] = '\0';
+    assert_int_equal(fv_measure(expression, &record, &value, &error), FV_USAGE); // depth 200
+    expression[199] = '\0';
+    assert_int_equal(fv_measure(expression, &record, &value, &error), FV_OK);
+    assert_near(value, 100, 0);
+    fv_record_free(&record);
+}
+
+// --- claims ------------------------------------------------------------------------------------
+
+enum { MAX_OPTIONS = 12 };
+
+// A claim in memory: "key", "value", ..., NULL.
+typedef struct claim {
+    fv_option options[MAX_OPTIONS];
+    char *values[MAX_OPTIONS];
+    fv_options list;
+} claim;
+
+static void make_claim(claim *c, const char *const *pairs) {
+    *c = (claim){.list = {0, c->options, 7}};
+    for (int i = 0; pairs[2 * i] != NULL; i++) {
+        c->values[i] = (char *)(uintptr_t)pairs[2 * i + 1];
+        c->options[i] =
+            (fv_option){(char *)(uintptr_t)pairs[2 * i], 1, &c->values[i], false, 8 + i};
+        c->list.n++;
+    }
+}
+
+static fv_experiment experiment_of(claim *c) {
+    fv_experiment e = {.path = (char *)"x.yaml", .name = (char *)"x", .source = (char *)"S"};
+    e.n_claims = 1;
+    e.claims = &c->list;
+    return e;
+}
+
+// Ten runs: seeds 0..4 by vocabularies 4 and 100. final(loss) is seed + vocabulary, and seed 3 has
+// a loss that is far off; perplexity is missing nowhere.
+enum { N_RUNS = 10 };
+
+static void make_runs(fv_record *runs, const fv_record **pointers) {
+    for (int i = 0; i < N_RUNS; i++) {
+        int seed = i / 2, vocabulary = i % 2 ? 100 : 4;
+        fv_record_init(&runs[i]);
+        fv_config_init(&runs[i].config);
+        runs[i].config.train.seed = seed;
+        runs[i].config.task.vocab_size = vocabulary;
+        fv_record_add(&runs[i], "loss", 0, (float)(seed == 3 ? -500 + seed : seed + vocabulary));
+        pointers[i] = &runs[i];
+    }
+}
+
+static fv_judgement *judge(const char *const *pairs, fv_error *error) {
+    fv_record runs[N_RUNS];
+    const fv_record *pointers[N_RUNS];
+    claim c;
+    make_claim(&c, pairs);
+    fv_experiment e = experiment_of(&c);
+    make_runs(runs, pointers);
+    fv_judgement *judgements = NULL;
+    *error = (fv_error){0};
+    fv_claims_judge(&e, pointers, N_RUNS, &judgements, error);
+    for (int i = 0; i < N_RUNS; i++) fv_record_free(&runs[i]);
+    return judgements;
+}
+
+static void expect(const char *const *pairs, fv_verdict verdict, const char *measured,
+                   const char *note) {
+    fv_error error;
+    fv_judgement *j = judge(pairs, &error);
+    if (j == NULL) fail_msg("%s", error.text);
+    assert_int_equal(j->verdict, verdict);
+    assert_string_equal(j->measured, measured);
+    assert_string_equal(j->note, note);
+    fv_judgements_free(j, 1);
+}
+
+static void test_verdicts(void **state) {
+    (void)state;
+    expect((const char *[]){"statement", "Near.", "where.task.vocab_size", "4", "measure",
+                            "final(loss)", "published", "5", "tolerance", "3", NULL},
+           FV_REPRODUCED, "median 5 (-497 to 8)", "4 of 5 seeds within 3; seed 3 did not (-497)");
+    expect((const char *[]){"statement", "Nearer.", "where.task.vocab_size", "4", "measure",
+                            "final(loss)", "published", "4.5", "tolerance", "0.5", NULL},
+           FV_PARTLY, "median 5 (-497 to 8)",
+           "2 of 5 seeds within 0.5; seeds 2, 3, 4 did not (6; -497; 8)");
+    expect((const char *[]){"statement", "Both.", "measure", "final(loss)", "below", "10", "above",
+                            "0", "note", "Short runs.", NULL},
+           FV_NOT_REPRODUCED, "median 7 (-497 to 104)",
+           "0 of 5 seeds between 0 and 10; seeds 0, 1, 2, 3, 4 did not (4, 100; 5, 101; 6, 102; "
+           "-497, -497; 8, 104). Short runs.");
+    expect((const char *[]){"statement", "Grows.", "measure", "final(loss)", "across",
+                            "task.vocab_size", "trend", "increasing", NULL},
+           FV_REPRODUCED, "medians 4: 5, 100: 101",
+           "4 of 5 seeds increasing with task.vocab_size; seed 3 did not (-497, -497)");
+    expect((const char *[]){"statement", "Shrinks.", "measure", "final(loss)", "across",
+                            "task.vocab_size", "trend", "decreasing", NULL},
+           FV_NOT_REPRODUCED, "medians 4: 5, 100: 101",
+           "0 of 5 seeds decreasing with task.vocab_size; seeds 0, 1, 2, 3, 4 did not (4, 100; 5, "
+           "101; 6, 102; -497, -497; 8, 104)");
+    expect((const char *[]){"statement", "Never.", "measure", "plateau(loss)", "above", "0", NULL},
+           FV_NOT_REPRODUCED, "none",
+           "0 of 5 seeds above 0; seeds 0, 1, 2, 3, 4 did not (none, none; none, none; none, none; "
+           "none, none; none, none)");
+}
+
+static void test_judgement_texts(void **state) {
+    (void)state;
+    fv_error error;
+    fv_judgement *j =
+        judge((const char *[]){"statement", "Perplexity stalls at V/2.", "measure", "final(loss)",
+                               "above", "-1e3", "published", "none", NULL},
+              &error);
+    assert_non_null(j);
+    assert_string_equal(j->id, "x/perplexity-stalls-at-v-2");
+    assert_string_equal(j->source, "S");
+    assert_string_equal(j->published, "none");
+    assert_string_equal(fv_verdict_text(j->verdict), "reproduced");
+    assert_int_equal(j->n_seeds, 5);
+    assert_int_equal(j->n_agree, 5);
+    fv_judgements_free(j, 1);
+}
+
+static void test_refused_claims(void **state) {
+    (void)state;
+    static const struct {
+        const char *pairs[14], *message;
+    } cases[] = {
+        {{"statement", "s", "mesure", "1"},
+         "x.yaml:9: claim: there is no key 'mesure'; the "
+         "nearest is 'measure'"},
+        {{"measure", "1", "above", "0"}, "x.yaml:7: claim: 'statement' is missing"},
+        {{"statement", "s", "above", "0"}, "'measure' is missing"},
+        {{"statement", "s", "measure", "1"}, "needs exactly one of"},
+        {{"statement", "s", "measure", "1", "above", "0", "trend", "increasing"},
+         "needs exactly one of"},
+        {{"statement", "s", "measure", "1", "tolerance", "1"}, "'tolerance' needs 'published'"},
+        {{"statement", "s", "measure", "1", "tolerance", "-1", "published", "2"},
+         "x.yaml:10: claim: 'tolerance' must not be negative"},
+        {{"statement", "s", "measure", "1", "tolerance", "1", "published", "none"},
+         "'published' is 'none'; it must be a number"},
+        {{"statement", "s", "measure", "1", "across", "train.seed"}, "stand together"},
+        {{"statement", "s", "measure", "1", "across", "train.sed", "trend", "increasing"},
+         "the nearest is train.seed"},
+        {{"statement", "s", "measure", "1", "across", "train.seed", "trend", "up"},
+         "must be increasing or decreasing"},
+        {{"statement", "s", "measure", "1", "above", "3", "below", "2"}, "smaller than 'below'"},
+        {{"statement", "s", "measure", "1", "above", "0", "where.task.vocabulary", "3"},
+         "nearest is task.vocab_size"},
+        {{"statement", "s", "measure", "1", "above", "0", "where.task.vocab_size", "one"},
+         "x.yaml:11: claim: 'where'"},
+        {{"statement", "s", "measure", "final(effective_rank.W_Q)", "above", "0"},
+         "neither logged by training nor a series of the file's probes"},
+        {{"statement", "s", "measure", "final(2)", "above", "0"}, "must be a series"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        claim c;
+        make_claim(&c, cases[i].pairs);
+        fv_experiment e = experiment_of(&c);
+        fv_error error = {0};
+        assert_int_equal(fv_claims_check(&e, &error), FV_USAGE);
+        if (strstr(error.text, cases[i].message) == NULL) fail_msg("case %zu: %s", i, error.text);
+    }
+    fv_error error;
+    assert_null(judge((const char *[]){"statement", "s", "measure", "1", "above", "0",
+                                       "where.task.vocab_size", "17", NULL},
+                      &error));
+    assert_non_null(strstr(error.text, "selects no run"));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_plateau_at_half),           cmocka_unit_test(test_no_plateau),
+        cmocka_unit_test(test_plateau_knows_no_units),    cmocka_unit_test(test_stuck_to_the_end),
+        cmocka_unit_test(test_plateau_of_hostile_curves), cmocka_unit_test(test_measures),
+        cmocka_unit_test(test_refused_measures),          cmocka_unit_test(test_many_measures),
+        cmocka_unit_test(test_deep_and_long_measures),    cmocka_unit_test(test_verdicts),
+        cmocka_unit_test(test_judgement_texts),           cmocka_unit_test(test_refused_claims),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
