@@ -1,0 +1,207 @@
+#include "lab/crew.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+typedef struct worker {
+    crew *crew;
+    pthread_t thread;
+    int n_threads;           // of its runs
+    const crew_job *current; // NULL between jobs
+    int step, n_steps;       // of `current`, at its last point
+} worker;
+
+struct crew {
+    pthread_mutex_t lock; // guards everything below but `stop`
+    pthread_cond_t changed;
+    crew_job *jobs; // [n_jobs]
+    int n_jobs, next;
+    crew_job *first, **end; // the queue of finished jobs
+    double finished_work;
+    fv_error failure;
+    int last_step;
+    double last_perplexity;
+    const fv_probe *const *probes;
+    int n_probes;
+    worker *workers; // [n_workers]
+    int n_workers, n_working;
+    volatile int stop; // polled by fv_run
+};
+
+static bool is_stopped(const crew *c) {
+    return __atomic_load_n(&c->stop, __ATOMIC_RELAXED) != 0;
+}
+
+static crew_job *take_job(worker *w) {
+    crew *c = w->crew;
+    pthread_mutex_lock(&c->lock);
+    crew_job *job = c->next < c->n_jobs && !is_stopped(c) ? &c->jobs[c->next++] : NULL;
+    w->current = job;
+    w->step = 0;
+    w->n_steps = job != NULL ? job->record->config.train.steps : 0;
+    pthread_mutex_unlock(&c->lock);
+    return job;
+}
+
+static void hand_over(worker *w, crew_job *job, const fv_error *error) {
+    crew *c = w->crew;
+    pthread_mutex_lock(&c->lock);
+    w->current = NULL;
+    if (job->status == FV_OK) c->finished_work += job->work;
+    bool failed = job->status != FV_OK && job->status != FV_INTERRUPTED;
+    if (failed && c->failure.status == FV_OK) c->failure = *error;
+    job->next = NULL;
+    *c->end = job;
+    c->end = &job->next;
+    pthread_cond_signal(&c->changed);
+    pthread_mutex_unlock(&c->lock);
+}
+
+// Called inside fv_run at every logged point. Progress is for the eye: where the lock is taken, the
+// next point will do.
+static void note_step(void *context, int step, double perplexity) {
+    worker *w = context;
+    crew *c = w->crew;
+    if (pthread_mutex_trylock(&c->lock) != 0) return;
+    w->step = step;
+    c->last_step = step;
+    c->last_perplexity = perplexity;
+    pthread_mutex_unlock(&c->lock);
+}
+
+static void train(worker *w, crew_job *job, fv_error *error) {
+    const fv_run_options options = {.n_threads = w->n_threads,
+                                    .probes = w->crew->probes,
+                                    .n_probes = w->crew->n_probes,
+                                    .interrupted = &w->crew->stop,
+                                    .on_log = note_step,
+                                    .context = w};
+    job->status = fv_run(&job->record->config, &options, job->record, error);
+}
+
+static void *work(void *context) {
+    worker *w = context;
+    for (crew_job *job = take_job(w); job != NULL; job = take_job(w)) {
+        fv_error error = {0};
+        train(w, job, &error);
+        hand_over(w, job, &error);
+    }
+    pthread_mutex_lock(&w->crew->lock);
+    w->crew->n_working--;
+    pthread_cond_signal(&w->crew->changed);
+    pthread_mutex_unlock(&w->crew->lock);
+    return NULL;
+}
+
+// Waits are measured with the clock that nobody sets.
+static void init_condition(pthread_cond_t *condition) {
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(condition, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
+// A machine that gives fewer threads than asked for does the work with those.
+static fv_status start_workers(crew *c, int n_threads, fv_error *error) {
+    int wanted = n_threads < c->n_jobs ? n_threads : c->n_jobs;
+    fv_status status = FV_OK;
+    pthread_mutex_lock(&c->lock);
+    for (int i = 0; i < wanted; i++) {
+        worker *w = &c->workers[i];
+        *w = (worker){.crew = c, .n_threads = n_threads / wanted + (i < n_threads % wanted)};
+        int problem = pthread_create(&w->thread, NULL, work, w);
+        if (problem == 0) {
+            c->n_workers = ++c->n_working;
+        } else {
+            if (i == 0)
+                status =
+                    fv_fail(error, FV_NO_MEMORY, "no thread can be started: %s", strerror(problem));
+            break;
+        }
+    }
+    pthread_mutex_unlock(&c->lock);
+    return status;
+}
+
+fv_status crew_start(crew_job *jobs, int n_jobs, int n_threads, const fv_probe *const *probes,
+                     int n_probes, crew **out, fv_error *error) {
+    *out = NULL;
+    crew *c = calloc(1, sizeof *c);
+    worker *workers = calloc(n_threads > 0 ? (size_t)n_threads : 1, sizeof *workers);
+    if (c == NULL || workers == NULL) {
+        free(c);
+        free(workers);
+        return fv_fail(error, FV_NO_MEMORY, "out of memory");
+    }
+    c->jobs = jobs;
+    c->n_jobs = n_jobs;
+    c->end = &c->first;
+    c->probes = probes;
+    c->n_probes = n_probes;
+    c->workers = workers;
+    pthread_mutex_init(&c->lock, NULL);
+    init_condition(&c->changed);
+    fv_status status = start_workers(c, n_threads > 0 ? n_threads : 1, error);
+    if (status == FV_OK)
+        *out = c;
+    else
+        crew_free(c);
+    return status;
+}
+
+static struct timespec after(double seconds) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    long long nanoseconds = t.tv_nsec + (long long)(seconds * 1e9);
+    t.tv_sec += (time_t)(nanoseconds / 1000000000);
+    t.tv_nsec = (long)(nanoseconds % 1000000000);
+    return t;
+}
+
+crew_job *crew_collect(crew *c, double seconds, bool *working) {
+    struct timespec until = after(seconds);
+    pthread_mutex_lock(&c->lock);
+    int waited = 0;
+    while (c->first == NULL && c->n_working > 0 && waited == 0)
+        waited = pthread_cond_timedwait(&c->changed, &c->lock, &until);
+    crew_job *finished = c->first;
+    c->first = NULL;
+    c->end = &c->first;
+    *working = c->n_working > 0;
+    pthread_mutex_unlock(&c->lock);
+    return finished;
+}
+
+void crew_failure(crew *c, fv_error *failure) {
+    pthread_mutex_lock(&c->lock);
+    *failure = c->failure;
+    pthread_mutex_unlock(&c->lock);
+}
+
+void crew_stop(crew *c) {
+    __atomic_store_n(&c->stop, 1, __ATOMIC_RELAXED);
+}
+
+void crew_progress_now(crew *c, crew_progress *progress) {
+    pthread_mutex_lock(&c->lock);
+    *progress = (crew_progress){c->finished_work, c->last_step, c->last_perplexity};
+    for (int i = 0; i < c->n_workers; i++) {
+        const worker *w = &c->workers[i];
+        if (w->current == NULL || w->n_steps == 0) continue;
+        progress->work += w->current->work * w->step / w->n_steps;
+    }
+    pthread_mutex_unlock(&c->lock);
+}
+
+void crew_free(crew *c) {
+    if (c == NULL) return;
+    crew_stop(c);
+    for (int i = 0; i < c->n_workers; i++) pthread_join(c->workers[i].thread, NULL);
+    pthread_cond_destroy(&c->changed);
+    pthread_mutex_destroy(&c->lock);
+    free(c->workers);
+    free(c);
+}

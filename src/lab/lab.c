@@ -1,0 +1,232 @@
+// Sweeps: what the store has is loaded, the rest is trained by a crew of workers and stored as it
+// ends. Results do not depend on who trained what and when, so that a sweep that was killed and
+// repeated gives the same store as one that was not.
+#include "lab/crew.h"
+
+#include <fovea/lab.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static const double PROGRESS_SECONDS = 0.2; // between two calls of on_progress
+static const double POLL_SECONDS = 0.05;    // between two looks at options->interrupted
+
+typedef struct lab {
+    const fv_experiment *experiment;
+    fv_store *store;
+    const fv_lab_options *options;
+    const char **probe_names;
+    fv_record **records; // [n_runs]; NULL while missing
+    crew_job *jobs;      // [n_jobs], the longest first
+    int n_jobs;
+    double total_work;
+    double started, reported; // seconds
+    fv_lab_progress progress;
+    fv_error *error;
+} lab;
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static fv_record *new_record(void) {
+    fv_record *record = malloc(sizeof *record);
+    if (record != NULL) fv_record_init(record);
+    return record;
+}
+
+static void free_record(fv_record *record) {
+    if (record == NULL) return;
+    fv_record_free(record);
+    free(record);
+}
+
+static fv_status no_memory(lab *l) {
+    return fv_fail(l->error, FV_NO_MEMORY, "%s: out of memory for %d runs", l->experiment->name,
+                   l->experiment->n_runs);
+}
+
+static bool is_interrupted(const lab *l) {
+    return l->options->interrupted != NULL && *l->options->interrupted != 0;
+}
+
+// Operations of a run up to a constant: which runs are long, and what share of the sweep is done.
+static double estimate_work(const fv_config *config) {
+    double width = config->model.n_embd, context = config->task.context_length;
+    double layers = config->model.layers.n * context * (width + context);
+    return (1.0 + config->train.steps) * config->train.batch_size * width *
+           (config->task.vocab_size + layers);
+}
+
+// The record of run i is there: counts it and tells the caller.
+static void take_record(lab *l, int i, fv_record *record, bool cached) {
+    l->records[i] = record;
+    l->progress.n_done++;
+    if (cached) l->progress.n_cached++;
+    if (record->outcome == FV_OUTCOME_DIVERGED) l->progress.n_diverged++;
+    if (l->options->on_run != NULL) l->options->on_run(l->options->context, record, cached);
+}
+
+static fv_status load_run(lab *l, int i, const char *id) {
+    fv_record *record = new_record();
+    if (record == NULL) return no_memory(l);
+    fv_status status = fv_store_get(l->store, id, record, l->error);
+    if (status == FV_OK)
+        take_record(l, i, record, true);
+    else
+        free_record(record);
+    return status;
+}
+
+static fv_status plan_run(lab *l, int i, const fv_config *config, const char *id) {
+    fv_record *record = new_record();
+    if (record == NULL) return no_memory(l);
+    memcpy(record->id, id, sizeof record->id);
+    record->config = *config;
+    crew_job *job = &l->jobs[l->n_jobs++];
+    *job = (crew_job){.index = i, .work = estimate_work(config), .record = record};
+    l->total_work += job->work;
+    return FV_OK;
+}
+
+static int longest_first(const void *a, const void *b) {
+    const crew_job *p = a, *q = b;
+    if (p->work != q->work) return p->work > q->work ? -1 : 1;
+    return p->index - q->index;
+}
+
+// Loads what the store has and makes jobs of the rest.
+static fv_status plan_runs(lab *l) {
+    fv_status status = FV_OK;
+    for (int i = 0; i < l->experiment->n_runs && status == FV_OK; i++) {
+        if (is_interrupted(l)) return FV_OK;
+        fv_config config;
+        char id[17];
+        fv_experiment_config(l->experiment, i, &config);
+        fv_config_id(&config, l->probe_names, l->experiment->n_probes, id);
+        bool stored = fv_store_has(l->store, id);
+        status = stored ? load_run(l, i, id) : plan_run(l, i, &config, id);
+    }
+    qsort(l->jobs, (size_t)l->n_jobs, sizeof *l->jobs, longest_first);
+    return status;
+}
+
+static void report(lab *l, crew *workers) {
+    if (l->options->on_progress == NULL) return;
+    double seconds = now() - l->started;
+    crew_progress at = {.work = l->total_work};
+    if (workers != NULL) crew_progress_now(workers, &at);
+    fv_lab_progress *p = &l->progress;
+    p->share = l->total_work > 0 ? at.work / l->total_work : 1;
+    p->seconds = seconds;
+    p->seconds_left = p->share > 0 ? seconds * (1 - p->share) / p->share : -1;
+    p->step = at.step;
+    p->perplexity = at.perplexity;
+    l->reported = now();
+    l->options->on_progress(l->options->context, p);
+}
+
+static fv_status find_failure(lab *l, crew *workers) {
+    fv_error failure;
+    crew_failure(workers, &failure);
+    if (failure.status == FV_OK) return FV_OK;
+    return fv_fail(l->error, failure.status, "%s: %.900s", l->experiment->name, failure.text);
+}
+
+// Stores the finished runs of the list in one transaction, then gives them to the caller.
+static fv_status store_runs(lab *l, const crew_job *list) {
+    if (list == NULL) return FV_OK;
+    fv_status status = fv_store_begin(l->store, l->error);
+    if (status != FV_OK) return status;
+    for (const crew_job *job = list; job != NULL && status == FV_OK; job = job->next)
+        if (job->status == FV_OK)
+            status = fv_store_put(l->store, l->experiment->name, job->record, l->error);
+    // What was put before a failure is kept: each run is whole in itself.
+    fv_status committed = fv_store_commit(l->store, status == FV_OK ? l->error : NULL);
+    return status != FV_OK ? status : committed;
+}
+
+static void take_runs(lab *l, crew_job *list) {
+    for (crew_job *job = list; job != NULL; job = job->next) {
+        if (job->status != FV_OK) continue;
+        take_record(l, job->index, job->record, false);
+        job->record = NULL;
+    }
+}
+
+// Collects from the workers until the last has gone home; after a failure only to let them end.
+static fv_status collect(lab *l, crew *workers) {
+    fv_status status = FV_OK;
+    bool working = true;
+    while (working) {
+        crew_job *list = crew_collect(workers, POLL_SECONDS, &working);
+        if (status == FV_OK) status = store_runs(l, list);
+        if (status == FV_OK) {
+            take_runs(l, list);
+            status = find_failure(l, workers);
+        }
+        if (status != FV_OK || is_interrupted(l)) crew_stop(workers);
+        if (now() - l->reported >= PROGRESS_SECONDS) report(l, workers);
+    }
+    return status;
+}
+
+static fv_status train_missing(lab *l) {
+    crew *workers = NULL;
+    fv_status status = crew_start(l->jobs, l->n_jobs, l->options->n_jobs, l->experiment->probes,
+                                  l->experiment->n_probes, &workers, l->error);
+    if (status != FV_OK) return status;
+    status = collect(l, workers);
+    if (status == FV_OK) report(l, workers);
+    crew_free(workers);
+    return status;
+}
+
+static fv_status check_complete(lab *l) {
+    int n = l->experiment->n_runs;
+    if (l->progress.n_done == n) return FV_OK;
+    return fv_fail(l->error, FV_INTERRUPTED,
+                   "%s: interrupted with %d of %d runs stored; the same command goes on from there",
+                   l->experiment->name, l->progress.n_done, n);
+}
+
+static fv_status prepare(lab *l) {
+    const fv_experiment *experiment = l->experiment;
+    size_t n = (size_t)experiment->n_runs, n_probes = (size_t)experiment->n_probes;
+    l->records = calloc(n, sizeof *l->records);
+    l->jobs = calloc(n, sizeof *l->jobs);
+    l->probe_names = calloc(n_probes + 1, sizeof *l->probe_names);
+    if (l->records == NULL || l->jobs == NULL || l->probe_names == NULL) return no_memory(l);
+    for (size_t i = 0; i < n_probes; i++) l->probe_names[i] = experiment->probes[i]->name;
+    return FV_OK;
+}
+
+fv_status fv_lab_run(const fv_experiment *experiment, fv_store *store,
+                     const fv_lab_options *options, fv_record ***records, fv_error *error) {
+    *records = NULL;
+    lab l = {.experiment = experiment, .store = store, .options = options, .error = error};
+    l.started = now();
+    l.progress.n_runs = experiment->n_runs;
+    l.progress.experiment = experiment->name;
+    fv_status status = prepare(&l);
+    if (status == FV_OK) status = plan_runs(&l);
+    if (status == FV_OK && l.n_jobs > 0 && !is_interrupted(&l)) status = train_missing(&l);
+    if (status == FV_OK) status = check_complete(&l);
+    if (status == FV_OK && l.n_jobs == 0) report(&l, NULL);
+    for (int i = 0; i < l.n_jobs; i++) free_record(l.jobs[i].record);
+    free(l.jobs);
+    free(l.probe_names);
+    if (status == FV_OK)
+        *records = l.records;
+    else
+        fv_records_free(l.records, experiment->n_runs);
+    return status;
+}
+
+void fv_records_free(fv_record **records, int n) {
+    if (records == NULL) return;
+    for (int i = 0; i < n; i++) free_record(records[i]);
+    free(records);
+}
