@@ -208,8 +208,8 @@ fv_status fv_cloud_check(const fv_figure_view *view, bool path, fv_error *error)
     return status;
 }
 
-fv_status fv_cloud_sheet(fv_figure_view *view, double step, fv_cloud_draw draw_panel,
-                         fv_error *error) {
+fv_status fv_cloud_sheet(fv_figure_view *view, double step, const char *note,
+                         fv_cloud_draw draw_panel, fv_error *error) {
     fv_partition panels;
     fv_status status = fv_cloud_panels(view, &panels, error);
     if (status != FV_OK) return status;
@@ -219,7 +219,8 @@ fv_status fv_cloud_sheet(fv_figure_view *view, double step, fv_cloud_draw draw_p
                       .columns = (int)fv_options_number(view->options, "columns", 0),
                       .panel_width = side,
                       .panel_height = side,
-                      .title = fv_options_text(view->options, "title", NULL)};
+                      .title = fv_options_text(view->options, "title", NULL),
+                      .note = note};
     fv_obstacles obstacles = {.boxes = fv_scratch_get(view->scratch, MOST_BOXES, sizeof(fv_box)),
                               .capacity = MOST_BOXES};
     if (obstacles.boxes == NULL) return no_memory(error);

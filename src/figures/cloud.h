@@ -61,7 +61,7 @@ fv_status fv_cloud_panels(const fv_figure_view *view, fv_partition *panels, fv_e
 // its setting. Shared by scatter and trajectories.
 typedef fv_status (*fv_cloud_draw)(const fv_figure_view *view, const fv_cloud *cloud,
                                    fv_obstacles *obstacles, fv_panel *panel, fv_error *error);
-fv_status fv_cloud_sheet(fv_figure_view *view, double step, fv_cloud_draw draw_panel,
-                         fv_error *error);
+fv_status fv_cloud_sheet(fv_figure_view *view, double step, const char *note,
+                         fv_cloud_draw draw_panel, fv_error *error);
 
 #endif

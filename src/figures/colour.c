@@ -29,7 +29,7 @@ unsigned fv_colour_scale(double share) {
 }
 
 unsigned fv_colour_line(double share) {
-    return fv_colour_scale(0.9 * share);
+    return fv_colour_scale(0.04 + 0.8 * share);
 }
 
 unsigned fv_colour_pale(unsigned colour, double weight) {

@@ -6,6 +6,7 @@
 
 enum {
     FV_INK = 0x1f2933,       // text and the first curve
+    FV_TICS = 0x3e4c59,      // numbers along axes
     FV_QUIET = 0x7b8794,     // axes, notes
     FV_GRID = 0xe4e7eb,      // grid lines
     FV_REFERENCE = 0x9aa5b1, // reference lines

@@ -12,8 +12,8 @@
 #define FV_PICTURE_LIST(X)                                                                         \
     X(SVG, "svg dynamic noenhanced background '#ffffff' font 'sans-serif,12'", 1)                  \
     X(PNG,                                                                                         \
-      "pngcairo noenhanced background '#ffffff' font 'Sans,12' fontscale 2 linewidth 2 "           \
-      "pointscale 2",                                                                              \
+      "pngcairo noenhanced background '#ffffff' font 'Sans,12' fontscale 1.5 linewidth 2 "         \
+      "pointscale 2.6 dashlength 1.6",                                                             \
       2)                                                                                           \
     X(GIF, "gif animate delay 8 loop 0 optimize noenhanced background '#ffffff' font 'Sans,11'", 1)
 

@@ -220,18 +220,44 @@ static void draw_boundary(const map *m, int i, double level, fv_panel *panel) {
     }
 }
 
+static void cell_text(const heat_cell *cell, char text[24]) {
+    *text = '\0';
+    if (cell->state == VALUE)
+        snprintf(text, 24, fabs(cell->value) >= 1000 ? "%.0f" : "%.3g", cell->value);
+}
+
+// Either every cell has room for its value, or none is written.
+static bool values_fit(const map *m, double cell_width, double cell_height) {
+    size_t n = (size_t)m->panels.n * (size_t)m->x.values.n * (size_t)m->y.values.n;
+    char text[24];
+    for (size_t c = 0; c < n; c++) {
+        cell_text(&m->cells[c], text);
+        if (fv_text_width(text, 10) > cell_width - 10) return false;
+    }
+    return cell_height >= 16;
+}
+
 static void write_values(const map *m, int i, fv_panel *panel) {
     double cell_width = panel->width / m->x.values.n, cell_height = panel->height / m->y.values.n;
+    if (!values_fit(m, cell_width, cell_height)) return;
     for (int y = 0; y < m->y.values.n; y++)
         for (int x = 0; x < m->x.values.n; x++) {
             const heat_cell *cell = cell_at(m, i, x, y);
             char text[24];
-            snprintf(text, sizeof text, "%.3g", cell->value);
-            if (cell->state != VALUE || fv_text_width(text, 10) > cell_width - 4) continue;
+            cell_text(cell, text);
             bool dark = fv_scale_place(&m->scale, cell->value) < 0.6;
             fv_panel_text(panel, (x + 0.5) * cell_width, panel->height - (y + 0.5) * cell_height,
                           'c', 10, dark ? 0xffffff : FV_INK, text);
         }
+}
+
+// "n_embd, d"
+static const char *field_label(const map *m, const fv_field *field) {
+    const char *name = strchr(field->key, '.') ? strchr(field->key, '.') + 1 : field->key;
+    const char *letter = fv_field_short(field);
+    if (strcmp(name, letter) == 0) return name;
+    const char *both = fv_scratch_text(m->view->scratch, "%s, %s", name, letter);
+    return both ? both : name;
 }
 
 // Labels of an axis: every value, or every second, third ... where they would touch.
@@ -246,6 +272,7 @@ static void write_tics(const map *m, const axis_values *side, const char *axis, 
         longest = fmax(longest, fv_text_width(text, 10.5) + 8);
     }
     int every = (int)ceil(longest * side->values.n / length);
+    fv_scale_write_tics(script, axis);
     fprintf(script, "set %srange [-0.5:%g]\nset %stics (", axis, side->values.n - 0.5, axis);
     for (int k = 0; k < side->values.n; k += every) {
         fv_config_get(m->view->runs.configs[side->run[k]], field, text, sizeof text);
@@ -266,7 +293,6 @@ static void draw_colour_scale(const map *m, fv_panel *panel) {
     fputs(")\n", script);
     fv_scale_write(&m->scale, script, "cb", panel->height);
     fprintf(script,
-            "set cbtics out scale 0.5,0.25\n"
             "set colorbox vertical user origin screen %.6f, screen %.6f size screen %.6f, screen "
             "%.6f noborder\n",
             (panel->left + panel->width + 16) / sheet->width,
@@ -277,7 +303,7 @@ static void draw_colour_scale(const map *m, fv_panel *panel) {
     const char *usual = value ? fv_scratch_text(m->view->scratch, "%s%s", value,
                                                 strcmp(how, "success") ? "" : ", share of seeds")
                               : NULL;
-    fv_panel_upright(panel, panel->width + 74, panel->height / 2,
+    fv_panel_upright(panel, panel->width + 86, panel->height / 2,
                      fv_options_text(m->view->options, "label", usual ? usual : ""));
     fv_panel_block_begin(panel); // what gnuplot draws a colour box for
     fputs("NaN NaN 0\n", script);
@@ -295,18 +321,17 @@ static fv_status draw_panel(map *m, int i, fv_error *error) {
     FILE *script = panel.script;
     int column = i % m->sheet.columns;
     bool last = column == m->sheet.columns - 1 || i == m->panels.n - 1;
-    fprintf(script, "unset grid\nunset colorbox\nset border 0\n"
-                    "set xtics out nomirror\nset ytics out nomirror\n");
+    fprintf(script, "unset grid\nunset colorbox\nset border 0 linecolor rgb '#%06x'\n", FV_QUIET);
     write_tics(m, &m->x, "x", panel.width, true);
     write_tics(m, &m->y, "y", panel.height, false);
     fv_panel_text(&panel, 0.5 * panel.width, panel.height + 34, 'c', 12, FV_INK,
-                  fv_options_text(o, "xlabel", fv_field_short(m->x.values.fields[0])));
+                  fv_options_text(o, "xlabel", field_label(m, m->x.values.fields[0])));
     if (column == 0)
         fv_panel_upright(&panel, -46, panel.height / 2,
-                         fv_options_text(o, "ylabel", fv_field_short(m->y.values.fields[0])));
+                         fv_options_text(o, "ylabel", field_label(m, m->y.values.fields[0])));
     draw_cells(m, i, &panel);
     if (!isnan(contour)) draw_boundary(m, i, contour, &panel);
-    if (panel.height / m->y.values.n >= 15) write_values(m, i, &panel);
+    write_values(m, i, &panel);
     if (last) draw_colour_scale(m, &panel);
     return fv_panel_end(&panel) == FV_OK ? FV_OK : no_memory(error);
 }
@@ -339,7 +364,7 @@ static fv_status draw(fv_figure_view *view, fv_error *error) {
     m.sheet.columns = (int)fv_options_number(view->options, "columns", 0);
     m.sheet.panel_width = panel_length(m.x.values.n);
     m.sheet.panel_height = panel_length(m.y.values.n);
-    m.sheet.pad_right = 92;
+    m.sheet.pad_right = 104;
     m.sheet.title = fv_options_text(view->options, "title", NULL);
     fv_sheet_plan(&m.sheet);
     fv_sheet_begin(&m.sheet);

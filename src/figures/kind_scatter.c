@@ -39,7 +39,7 @@ static fv_status check(const fv_figure_view *view, fv_error *error) {
 
 static fv_status draw(fv_figure_view *view, fv_error *error) {
     double step = fv_figure_number(view->options, "step");
-    return fv_cloud_sheet(view, isnan(step) ? INT32_MAX : fmax(step, 0), draw_panel, error);
+    return fv_cloud_sheet(view, isnan(step) ? INT32_MAX : fmax(step, 0), NULL, draw_panel, error);
 }
 
 const fv_figure_kind fv_figure_scatter = {

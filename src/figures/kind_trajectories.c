@@ -4,6 +4,7 @@
 #include "figures/colour.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 enum { MOST_PATH_POINTS = 400, FEW_ROWS = 16 };
 
@@ -51,15 +52,28 @@ static pixel walk(const fv_cloud *cloud, const fv_panel *panel, int row, double 
     return from;
 }
 
-// Heads at a quarter and three quarters of a path: one for the way into the plateau, one for the
-// way out. The direction is taken over a few pixels, because snapshots jitter.
+// How straight the path is around a place: the share of 24 pixels of path that the straight way
+// between their ends takes. Corners and places where the path jitters have little.
+static double straightness(const fv_cloud *cloud, const fv_panel *panel, int row, double length) {
+    return stretch(walk(cloud, panel, row, length - 12), walk(cloud, panel, row, length + 12)) / 24;
+}
+
+// Heads on the first and the last third of a path: one for the way into the plateau, one for the
+// way out; each where the path is straightest.
 static void draw_heads(const fv_cloud *cloud, int row, fv_panel *panel) {
     double length = path_length(cloud, panel, row);
     if (length < 60) return;
-    for (int k = 1; k <= 3; k += 2) {
-        pixel tip = walk(cloud, panel, row, length * k / 4 + 5);
-        pixel tail = walk(cloud, panel, row, length * k / 4 - 5);
-        if (stretch(tail, tip) < 3) continue;
+    for (int third = 0; third < 3; third += 2) {
+        double best = 0, most = 0;
+        for (int k = 1; k < 12; k++) {
+            double place = fmax(length * (third + k / 12.0) / 3, 14);
+            double straight = straightness(cloud, panel, row, place) - 0.02 * abs(k - 6);
+            if (straight <= most) continue;
+            most = straight;
+            best = place;
+        }
+        pixel tip = walk(cloud, panel, row, best + 6), tail = walk(cloud, panel, row, best - 6);
+        if (stretch(tail, tip) < 4) continue;
         fv_panel_arrow(panel, tail.x, tail.y, tip.x, tip.y, fv_cloud_colour(cloud, row));
     }
 }
@@ -122,7 +136,8 @@ static fv_status check(const fv_figure_view *view, fv_error *error) {
 }
 
 static fv_status draw(fv_figure_view *view, fv_error *error) {
-    return fv_cloud_sheet(view, -1, draw_panel, error);
+    return fv_cloud_sheet(view, -1, "open circle: initialisation, full circle: end of training",
+                          draw_panel, error);
 }
 
 const fv_figure_kind fv_figure_trajectories = {

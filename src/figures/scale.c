@@ -1,6 +1,9 @@
 #include "figures/scale.h"
 
+#include "figures/colour.h"
+
 #include <math.h>
+#include <string.h>
 enum { MAX_TICS = 100 };
 
 void fv_scale_init(fv_scale *scale, bool log) {
@@ -69,10 +72,11 @@ static void write_linear(const fv_scale *scale, FILE *script, double length) {
     for (int i = 0; i < MAX_TICS; i++) {
         double value = (first + i) * step;
         if (value > scale->high + 1e-9 * range) break;
+        const char *sign = value < 0 ? "−" : "";
         if (thousands && value != 0)
-            fprintf(script, "%s'%.6gk' %.9g", separator, value / 1000, value);
+            fprintf(script, "%s'%s%.6gk' %.9g", separator, sign, fabs(value) / 1000, value);
         else
-            fprintf(script, "%s'%.6g' %.9g", separator, value, value);
+            fprintf(script, "%s'%s%.6g' %.9g", separator, sign, fabs(value), value);
         separator = ", ";
     }
 }
@@ -115,9 +119,18 @@ static void write_log(const fv_scale *scale, FILE *script, double length) {
     }
 }
 
+void fv_scale_write_tics(FILE *script, const char *axis) {
+    bool below = strcmp(axis, "x") == 0;
+    fprintf(script,
+            "set %stics out nomirror scale 0.5,0.25 font ',10.5' textcolor rgb '#%06x' offset %s\n",
+            axis, FV_TICS, below ? "0,0.3" : "0,0");
+}
+
 void fv_scale_write(const fv_scale *scale, FILE *script, const char *axis, double length) {
     if (scale->log) fprintf(script, "set logscale %s\n", axis);
-    fprintf(script, "set %srange [%.9g:%.9g]\nset %stics (", axis, scale->low, scale->high, axis);
+    fprintf(script, "set %srange [%.9g:%.9g]\n", axis, scale->low, scale->high);
+    fv_scale_write_tics(script, axis);
+    fprintf(script, "set %stics (", axis);
     if (scale->log)
         write_log(scale, script, length);
     else

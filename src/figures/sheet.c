@@ -26,13 +26,16 @@ static double entry_width(const fv_legend_entry *entry) {
     return LEGEND_MARK + 6 + fv_text_width(entry->text, 12) + LEGEND_GAP;
 }
 
-// The entries [first, end) that fit into one row; returns its width.
+// The entries [first, end) of one row; returns its width. What does not fit into one row is spread
+// evenly over several.
 static double legend_row(const fv_sheet *sheet, int first, int *end) {
-    double width = 0;
+    double room = sheet->width - 2 * BORDER, total = 0, width = 0;
+    for (int i = 0; i < sheet->n_legend; i++) total += entry_width(&sheet->legend[i]);
+    double share = total <= room ? room : total / ceil(total / room);
     *end = first;
     while (*end < sheet->n_legend) {
         double entry = entry_width(&sheet->legend[*end]);
-        if (*end > first && width + entry > sheet->width - 2 * BORDER) break;
+        if (*end > first && (width + entry > room || width + 0.5 * entry > share)) break;
         width += entry;
         ++*end;
     }
@@ -112,12 +115,9 @@ static void draw_mark(const fv_sheet *sheet, const fv_legend_entry *entry, doubl
 }
 
 void fv_sheet_begin(const fv_sheet *sheet) {
-    fprintf(sheet->script,
-            "set multiplot\n"
-            "unset key\nunset label\nunset arrow\nunset object\n"
-            "set tics scale 0.5,0.25 font ',10.5' textcolor rgb '#%06x'\n"
-            "set datafile missing 'NaN'\n",
-            FV_INK);
+    fprintf(sheet->script, "set multiplot\n"
+                           "unset key\nunset label\nunset arrow\nunset object\n"
+                           "set datafile missing 'NaN'\n");
     if (sheet->title)
         text_at(sheet, BORDER + 4, BORDER + 10, "left font ':bold,15'", FV_INK, sheet->title);
     double y = sheet->legend_top + 0.5 * LEGEND_ROW;
@@ -166,8 +166,6 @@ fv_status fv_panel_begin(fv_panel *panel, const fv_sheet *sheet, int i, const ch
 void fv_panel_axes(fv_panel *panel, const char *x, const char *y, const char *y2, bool second) {
     FILE *script = panel->script;
     fprintf(script, "set border %d linewidth 1 linecolor rgb '#%06x'\n", second ? 11 : 3, FV_QUIET);
-    fputs("set xtics out nomirror\nset ytics out nomirror\n", script);
-    if (second) fputs("set y2tics out nomirror\n", script);
     fprintf(script, "set grid xtics ytics back linetype 1 linewidth 0.8 linecolor rgb '#%06x'\n",
             FV_GRID);
     fv_scale_write(&panel->x, script, "x", panel->width);
