@@ -22,8 +22,8 @@ test: all ## run every test
 bench: all ## time training steps against this machine's measured limits
 	$(FOVEA) bench train
 
-bench-peers: all ## time the same steps in PyTorch and JAX, and print the ratios (BUDGET= seconds a case)
-	tests/peers/run.sh $(FOVEA) $(BUILD)/peers $(BUDGET)
+bench-peers: all ## time the same steps in PyTorch and JAX, and print the ratios (BUDGET=800 seconds)
+	tests/peers/run.sh $(FOVEA) $(BUILD)/peers $(if $(BUDGET),--budget $(BUDGET))
 
 lint: all ## check formatting, and run clang-tidy, cppcheck and shellcheck where installed
 	scripts/lint.sh $(BUILD)
