@@ -2,7 +2,7 @@
 // is vector times vector and the softmax needs no shuffle. Queries go in blocks of PRODUCT_I; a block
 // computes scores up to the last key that any of its queries sees and sets the few beyond a query's
 // own last key to zero. Blocks above the diagonal are never touched.
-#include "kernels/simd.h"
+#include "kernels/body_attend_one.h"
 
 #if VW == 16
 enum { PRODUCT_I = 4, PRODUCT_J = 4 };
@@ -75,6 +75,7 @@ INLINE void softmax_row(float *p, int n_keys, int n_block, float scale) {
 }
 
 static void attend(const fv_attend *a) {
+    if (try_attend_one(a)) return;
     for (int g = 0; g < a->n_groups; g++)
         for (int part = 0; part < PARTS; part++) {
             lanes q = lanes_of(&a->q, g, part), k = lanes_of(&a->k, g, part);
@@ -106,6 +107,7 @@ static void attend_keys_gradient(const fv_attend_gradient *b, int g, int part, l
     lanes q = lanes_of(&a->q, g, part), p = lanes_of(&a->p, g, part);
     lanes dz = lanes_of(&b->dz, g, part), dk = lanes_of(&b->dk, g, part);
     lanes dv = lanes_of(&b->dv, g, part);
+    bool add_to_dk = !b->overwrite, add_to_dv = !b->overwrite || dk.data == dv.data;
     for (int j = 0, i = 0; j < a->n_rows_keys; j += PRODUCT_I) {
         int m = a->n_rows_keys - j < PRODUCT_I ? a->n_rows_keys - j : PRODUCT_I;
         // The first block of queries whose keys reach j; a partial reach of a key block is padded by
@@ -114,8 +116,9 @@ static void attend_keys_gradient(const fv_attend_gradient *b, int g, int part, l
         int n = a->n_queries - i;
         lanes ds_block = {ds.data + i * ds.row + j * L, ds.row, L};
         lanes p_block = {p.data + i * p.row + j * L, p.row, L};
-        product(rows_from(dk, j), transposed(ds_block), rows_from(q, i), m, a->d_key, n, true);
-        product(rows_from(dv, j), transposed(p_block), rows_from(dz, i), m, a->d_value, n, true);
+        product(rows_from(dk, j), transposed(ds_block), rows_from(q, i), m, a->d_key, n, add_to_dk);
+        product(rows_from(dv, j), transposed(p_block), rows_from(dz, i), m, a->d_value, n,
+                add_to_dv);
     }
 }
 
@@ -128,6 +131,7 @@ static void pad_rows(lanes a, int i, int m, int from, int to) {
 
 static void attend_gradient(const fv_attend_gradient *b) {
     const fv_attend *a = &b->forward;
+    if (try_attend_one_gradient(b)) return;
     for (int g = 0; g < a->n_groups; g++)
         for (int part = 0; part < PARTS; part++) {
             lanes k = lanes_of(&a->k, g, part), v = lanes_of(&a->v, g, part);

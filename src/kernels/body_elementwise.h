@@ -1,29 +1,53 @@
 // Everything that touches each number once or twice: cross-entropy, norms, activations, updates.
 #include "kernels/simd.h"
 
-// The targets are taken out lane by lane: sixteen scalar updates a row, instead of a comparison for
-// every class.
-INLINE void take_targets_out(float *e, const int32_t *targets, vf sum) {
+// Few classes are compared with the targets; of many, the targets' own are looked up lane by lane,
+// sixteen scalar accesses a row instead of a comparison for every class.
+enum { COMPARED_CLASSES = 16 };
+
+INLINE vf logits_at_targets(const float *logits, const int32_t *targets, int vocab_size) {
+    vf at_target = vf_set1(0);
+    vi target = vi_load(targets);
+    if (vocab_size <= COMPARED_CLASSES) {
+        for (int n = 0; n < vocab_size; n++)
+            at_target = at_target + vf_and(vf_load(logits + n * L), target == n);
+        return at_target;
+    }
+    for (int l = 0; l < VW; l++)
+        if (targets[l] >= 0) at_target[l] = logits[targets[l] * L + l];
+    return at_target;
+}
+
+INLINE void take_targets_out(float *e, const int32_t *targets, vf sum, int vocab_size) {
+    vi target = vi_load(targets);
+    if (vocab_size <= COMPARED_CLASSES) {
+        for (int n = 0; n < vocab_size; n++)
+            vf_store(e + n * L, vf_load(e + n * L) - vf_and(sum, target == n));
+        return;
+    }
     for (int l = 0; l < VW; l++)
         if (targets[l] >= 0) e[targets[l] * L + l] -= sum[l];
+}
+
+// 1 where the target is the first class with the largest logit.
+INLINE vf target_is_first(const float *logits, const int32_t *targets, vf largest) {
+    vf correct = vf_set1(0);
+    for (int l = 0; l < VW; l++) {
+        int best = 0;
+        while (logits[best * L + l] < largest[l]) best++;
+        correct[l] = targets[l] == best;
+    }
+    return correct;
 }
 
 INLINE void cross_entropy_row(const fv_cross_entropy *a, int r, int part) {
     float *logits = a->logits + (size_t)r * a->vocab_size * L + part * VW;
     const int32_t *targets = a->targets + r * L + part * VW;
-    vf largest = vf_load(logits), sum = vf_set1(0), at_target = vf_set1(0);
+    vf largest = vf_load(logits), sum = vf_set1(0);
     for (int n = 1; n < a->vocab_size; n++) largest = vf_max(largest, vf_load(logits + n * L));
-    for (int l = 0; l < VW; l++)
-        if (targets[l] >= 0) at_target[l] = logits[targets[l] * L + l];
-    if (a->correct) {
-        vf correct = vf_set1(0);
-        for (int l = 0; l < VW; l++) {
-            int best = 0;
-            while (logits[best * L + l] < largest[l]) best++;
-            correct[l] = targets[l] == best;
-        }
-        vf_store(a->correct + r * L + part * VW, correct);
-    }
+    vf at_target = logits_at_targets(logits, targets, a->vocab_size);
+    if (a->correct)
+        vf_store(a->correct + r * L + part * VW, target_is_first(logits, targets, largest));
     for (int n = 0; n < a->vocab_size; n++) {
         vf e = vf_exp(vf_load(logits + n * L) - largest);
         sum += e;
@@ -32,8 +56,8 @@ INLINE void cross_entropy_row(const fv_cross_entropy *a, int r, int part) {
     vi wanted = vi_load(targets) >= 0;
     vf_store(a->losses + r * L + part * VW, vf_and(vf_log(sum) - (at_target - largest), wanted));
     if (!a->inverse) return;
-    vf_store(a->inverse + r * L + part * VW, vf_and(vf_set1(a->weight) / sum, wanted));
-    take_targets_out(logits, targets, sum);
+    vf_store(a->inverse + r * L + part * VW, vf_and(a->weight / sum, wanted));
+    take_targets_out(logits, targets, sum, a->vocab_size);
 }
 
 static void cross_entropy(const fv_cross_entropy *a) {

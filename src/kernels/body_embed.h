@@ -66,6 +66,33 @@ INLINE void transpose16(__m512 r[16]) {
 }
 #endif
 
+#if VW == 16
+// A table of up to 32 numbers fits two registers, where a permutation looks sixteen of them up at once.
+typedef struct small_table {
+    __m512 low, high;
+} small_table;
+
+INLINE small_table load_small_table(const float *table, int n) {
+    uint32_t mask = n == 32 ? ~0u : (1u << n) - 1;
+    return (small_table){_mm512_maskz_loadu_ps((__mmask16)mask, table),
+                         _mm512_maskz_loadu_ps((__mmask16)(mask >> 16), table + 16)};
+}
+
+static void embed_small(const fv_embed *a) {
+    small_table table = load_small_table(a->table, a->vocab_size * a->n_embd);
+    for (int g = 0; g < a->n_groups; g++)
+        for (int t = 0; t < a->n_rows; t++) {
+            vi index = vi_load(a->tokens + g * a->tokens_group_stride + t * L) * a->n_embd;
+            float *x = a->x + ((size_t)g * a->n_rows + t) * a->n_embd * L;
+            for (int f = 0; f < a->n_embd; f++) {
+                vf y = _mm512_permutex2var_ps(table.low, (__m512i)(index + f), table.high);
+                if (a->positions) y += a->positions[t * a->n_embd + f];
+                vf_store(x + f * L, y);
+            }
+        }
+}
+#endif
+
 // x[f][lane] = table[tokens[lane]][f], f = 0 .. n - 1.
 INLINE void gather_rows(const float *table, int n_embd, const int32_t *tokens, float *x) {
     int f = 0;
@@ -87,6 +114,12 @@ INLINE void gather_rows(const float *table, int n_embd, const int32_t *tokens, f
 }
 
 static void embed(const fv_embed *a) {
+#if VW == 16
+    if (a->vocab_size * a->n_embd <= 32) {
+        embed_small(a);
+        return;
+    }
+#endif
     for (int g = 0; g < a->n_groups; g++)
         for (int t = 0; t < a->n_rows; t++) {
             float *x = a->x + ((size_t)g * a->n_rows + t) * a->n_embd * L;

@@ -71,11 +71,13 @@ typedef struct fv_attend {
     fv_attend_rows p; // [G][n_queries][n_rows_keys][16]; entries from n_keys[i] on are unspecified
 } fv_attend;
 
-// Its gradients: dq = ..., dk += ..., dv += ... from dz, with P as attend left it (its unspecified
-// entries are overwritten). `scratch` holds [n_queries][n_rows_keys][16].
+// Its gradients from dz: dq = ..., dk += ..., dv += ..., or dk = ..., dv = ... with `overwrite` (then
+// dk and dv may still be the same rows, which receive the sum of both). P is as attend left it; its
+// unspecified entries are overwritten. `scratch` holds [n_queries][n_rows_keys][16].
 typedef struct fv_attend_gradient {
     fv_attend forward;
     fv_attend_rows dz, dq, dk, dv;
+    bool overwrite;
     real *scratch;
 } fv_attend_gradient;
 

@@ -134,7 +134,18 @@ static void attend_query_gradient(const fv_attend_gradient *b, int g, int i, int
     }
 }
 
+static void clear_rows(const fv_attend_rows *rows, int n_groups, int n_rows, int width) {
+    for (int g = 0; g < n_groups; g++)
+        for (int r = 0; r < n_rows; r++)
+            for (int i = 0; i < width * L; i++) *at(rows, g, r, 0, i) = 0;
+}
+
 static void attend_gradient(const fv_attend_gradient *b) {
+    const fv_attend *a = &b->forward;
+    if (b->overwrite) {
+        clear_rows(&b->dk, a->n_groups, a->n_rows_keys, a->d_key);
+        clear_rows(&b->dv, a->n_groups, a->n_rows_keys, a->d_value);
+    }
     for (int g = 0; g < b->forward.n_groups; g++)
         for (int i = 0; i < b->forward.n_queries; i++)
             for (int l = 0; l < L; l++) attend_query_gradient(b, g, i, l);

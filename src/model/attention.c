@@ -207,7 +207,6 @@ static void backward_pooled(const fv_layer *layer, const fv_tile *tile, real *x,
     real *q = fv_tile_buffer(tile, layer->buffer[Q]);
     real *pooled = fv_tile_buffer(tile, layer->buffer[POOLED]);
     real *dcarried = scratch(layer, tile, S_DCARRIED), *dpooled = scratch(layer, tile, S_DPOOLED);
-    memset(dx, 0, (size_t)tile->n_groups * (size_t)layer->in.n * (size_t)d * FV_LANES * sizeof *dx);
     for (int h = 0; h < n_head; h++) {
         fv_rows dz_h = head_rows(layer, dz, h, d_head), q_h = head_rows(layer, q, h, d_head);
         fv_map unproject = head_map(layer, tile, W_V, h, true, dz_h, fv_rows_dense(dpooled, d));
@@ -227,6 +226,7 @@ static void backward_pooled(const fv_layer *layer, const fv_tile *tile, real *x,
                                   .dq = attend_rows(dcarried, 1, d, 0),
                                   .dk = attend_rows(dx, layer->in.n, d, 0),
                                   .dv = attend_rows(dx, layer->in.n, d, 0),
+                                  .overwrite = h == 0,
                                   .scratch = scratch(layer, tile, S_SCORES)});
         fv_map uncarry = head_map(layer, tile, W_K, h, false, fv_rows_dense(dcarried, d),
                                   head_rows(layer, dq, h, d_head));
@@ -245,8 +245,6 @@ static void backward_textbook(const fv_layer *layer, const fv_tile *tile, real *
                               real *dx) {
     int d = layer->model->config.model.n_embd, n_in = layer->in.n, n = tile->n_groups * n_in;
     real *dk = fv_tile_buffer(tile, layer->buffer[D_K]), *dv = fv_tile_buffer(tile, layer->buffer[D_V]);
-    memset(dk, 0, (size_t)n * (size_t)d * FV_LANES * sizeof *dk);
-    memset(dv, 0, (size_t)n * (size_t)d * FV_LANES * sizeof *dv);
     for (int h = 0; h < layer->model->config.model.n_head; h++) {
         int first = h * head_width(layer);
         tile->kernels->attend_gradient(
@@ -255,6 +253,7 @@ static void backward_textbook(const fv_layer *layer, const fv_tile *tile, real *
                                   .dq = attend_rows(dq, layer->out.n, d, first),
                                   .dk = attend_rows(dk, n_in, d, first),
                                   .dv = attend_rows(dv, n_in, d, first),
+                                  .overwrite = true,
                                   .scratch = scratch(layer, tile, S_SCORES)});
     }
     fv_linear_backward(tile, linear(layer, W_K), n, fv_rows_dense(x, d), fv_rows_dense(dk, d),

@@ -102,13 +102,20 @@ void fv_trainer_free(fv_trainer *t) {
     free(t);
 }
 
-// Adds a tile's losses to its slot, in the order of its lanes.
+// The sum of n * 16 values: lane by lane first, which vectorises, then over the lanes.
+static double sum_lanes(const real *values, int n) {
+    double lane[L] = {0}, sum = 0;
+    for (int i = 0; i < n; i++)
+        for (int l = 0; l < L; l++) lane[l] += (double)values[i * L + l];
+    for (int l = 0; l < L; l++) sum += lane[l];
+    return sum;
+}
+
 static void count_tile(const fv_tile *tile, part *slot) {
-    const real *losses = fv_tile_buffer(tile, tile->model->losses);
-    const real *correct = fv_tile_buffer(tile, tile->model->correct);
-    int n = tile->n_groups * tile->model->data.n_loss * L;
-    for (int i = 0; i < n; i++) slot->loss += (double)losses[i];
-    for (int i = 0; tile->count_correct && i < n; i++) slot->correct += (double)correct[i];
+    int n = tile->n_groups * tile->model->data.n_loss;
+    slot->loss += sum_lanes(fv_tile_buffer(tile, tile->model->losses), n);
+    if (tile->count_correct)
+        slot->correct += sum_lanes(fv_tile_buffer(tile, tile->model->correct), n);
 }
 
 // Runs the tiles of one slot over n_samples sequences of the stream; without a step only forward.
