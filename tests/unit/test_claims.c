@@ -36,19 +36,19 @@ typedef struct fall {
     double when, width, to;
 } fall;
 
-typedef struct shape {
+typedef struct falls {
     double start;
-    fall falls[3];
+    fall fall[3];
     int steps, every;
     double sigma; // relative noise of a point
-} shape;
+} falls;
 
-static void draw(const shape *shape, uint64_t seed, fv_record *record) {
+static void draw(const falls *shape, uint64_t seed, fv_record *record) {
     for (int step = 0; step <= shape->steps; step += shape->every) {
         double y = shape->start;
-        for (int i = 0; i < 3 && shape->falls[i].width > 0; i++) {
-            const fall *f = &shape->falls[i];
-            double from = i == 0 ? shape->start : shape->falls[i - 1].to;
+        for (int i = 0; i < 3 && shape->fall[i].width > 0; i++) {
+            const fall *f = &shape->fall[i];
+            double from = i == 0 ? shape->start : shape->fall[i - 1].to;
             y += (f->to - from) / (1 + exp((f->when - step) / f->width));
         }
         y *= exp(shape->sigma * noise(&seed));
@@ -56,7 +56,7 @@ static void draw(const shape *shape, uint64_t seed, fv_record *record) {
     }
 }
 
-static fv_plateau plateau_of(const shape *shape, uint64_t seed) {
+static fv_plateau plateau_of(const falls *shape, uint64_t seed) {
     fv_record record;
     fv_record_init(&record);
     draw(shape, seed, &record);
@@ -68,7 +68,7 @@ static fv_plateau plateau_of(const shape *shape, uint64_t seed) {
 
 static void test_plateau_at_half(void **state) {
     (void)state;
-    static const shape shapes[] = {
+    static const falls shapes[] = {
         {4, {{280, 30, 2}, {1600, 60, 1}}, 2000, 10, 0.01},
         {10, {{280, 30, 5}, {1900, 100, 1}}, 3000, 10, 0.01},
         {100, {{220, 30, 50}, {2450, 100, 12}}, 3000, 10, 0.02},
@@ -78,11 +78,11 @@ static void test_plateau_at_half(void **state) {
     };
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         for (uint64_t seed = 0; seed < 20; seed++) {
-            const shape *s = &shapes[i];
+            const falls *s = &shapes[i];
             fv_plateau p = plateau_of(s, seed);
             assert_true(p.found && p.left);
             assert_near(p.height / s->start, 0.5, 0.02);
-            double duration = s->falls[1].when - s->falls[0].when;
+            double duration = s->fall[1].when - s->fall[0].when;
             if (p.end - p.start < 0.5 * duration || p.end - p.start > duration)
                 fail_msg("shape %zu: a plateau from %d to %d", i, p.start, p.end);
         }
@@ -90,13 +90,12 @@ static void test_plateau_at_half(void **state) {
 
 static void test_no_plateau(void **state) {
     (void)state;
-    static const shape shapes[] = {
+    static const falls shapes[] = {
         {100, {{150, 30, 1}}, 3000, 10, 0.02}, // falls at once, then rests at the floor
-        {100, {{150, 30, 1}}, 3000, 1, 0.02},
-        {4, {{400, 60, 1}}, 2000, 10, 0.01},
+        {100, {{150, 30, 1}}, 3000, 1, 0.02},     {4, {{400, 60, 1}}, 2000, 10, 0.01},
         {10, {{1500, 250, 1}}, 3000, 10, 0.01},   // slow all the way
         {100, {{2000, 100, 90}}, 3000, 10, 0.01}, // hardly leaves its start
-        {100, {{0}}, 3000, 10, 0.01},             // never leaves it
+        {100, {{0, 0, 0}}, 3000, 10, 0.01},       // never leaves it
     };
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         for (uint64_t seed = 0; seed < 20; seed++) {
@@ -109,8 +108,8 @@ static void test_no_plateau(void **state) {
 // Scaling time, as another learning rate does, scales the plateau and nothing else.
 static void test_plateau_knows_no_units(void **state) {
     (void)state;
-    const shape slow = {100, {{2200, 300, 50}, {24500, 1000, 12}}, 30000, 100, 0};
-    const shape fast = {100, {{220, 30, 50}, {2450, 100, 12}}, 3000, 10, 0};
+    const falls slow = {100, {{2200, 300, 50}, {24500, 1000, 12}}, 30000, 100, 0};
+    const falls fast = {100, {{220, 30, 50}, {2450, 100, 12}}, 3000, 10, 0};
     fv_plateau a = plateau_of(&slow, 0), b = plateau_of(&fast, 0);
     assert_true(a.found && b.found);
     assert_int_equal(a.start, 10 * b.start);
@@ -119,8 +118,8 @@ static void test_plateau_knows_no_units(void **state) {
 
 static void test_stuck_to_the_end(void **state) {
     (void)state;
-    const shape stuck = {100, {{220, 30, 50}}, 3000, 10, 0.01};
-    const shape left = {100, {{120, 15, 50}, {700, 30, 3}}, 9000, 10, 0.01};
+    const falls stuck = {100, {{220, 30, 50}}, 3000, 10, 0.01};
+    const falls left = {100, {{120, 15, 50}, {700, 30, 3}}, 9000, 10, 0.01};
     fv_plateau p = plateau_of(&stuck, 1);
     assert_true(p.found && !p.left);
     assert_near(p.height, 50, 1);
