@@ -5,7 +5,10 @@
 #define FOVEA_TOOL_VERBS_H
 
 // X(verb, one line of help), in the order of `fovea help`.
-#define VERB_LIST(X) X(help, "explains a verb or a configuration field")
+#define VERB_LIST(X)                                                                               \
+    X(run, "trains an experiment file, draws its figures, judges its claims")                      \
+    X(reproduce, "does so for every experiment of a post")                                         \
+    X(help, "explains a verb or a configuration field")
 
 #define VERB_DECLARE(verb, help) int cmd_##verb(int argc, char **argv);
 VERB_LIST(VERB_DECLARE)

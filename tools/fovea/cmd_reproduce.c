@@ -1,0 +1,131 @@
+// `fovea reproduce`: every experiment of a post, into one run store and one report.
+#include "options.h"
+#include "posts.h"
+#include "study.h"
+#include "tool.h"
+#include "verbs.h"
+
+#include <fovea/machine.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct reproduction {
+    const char *post;
+    const char *out;
+    int jobs;
+    bool json;
+    study *studies; // [n]
+    int n;
+} reproduction;
+
+// All files are read and checked before the first is trained.
+static int read_studies(reproduction *r, const path_list *files) {
+    r->studies = calloc((size_t)files->n, sizeof *r->studies);
+    if (r->studies == NULL) {
+        const fv_error error = {FV_NO_MEMORY, "out of memory"};
+        return tool_fail(&error);
+    }
+    int exit_code = EXIT_DONE;
+    while (r->n < files->n && exit_code == EXIT_DONE) {
+        exit_code = study_read(&r->studies[r->n], files->items[r->n], NULL, 0);
+        r->n++;
+    }
+    return exit_code;
+}
+
+// Posts may use the same names for their figures: with all of them each post has its own folder.
+static int figure_folder(const reproduction *r, const char *file, char *folder, size_t size) {
+    snprintf(folder, size, "%s", r->out);
+    if (strcmp(r->post, "all") != 0) return EXIT_DONE;
+    const char *end = strrchr(file, '/'), *begin = end;
+    while (begin > file && begin[-1] != '/') begin--;
+    snprintf(folder, size, "%s/%.*s", r->out, (int)(end - begin), begin);
+    return study_make_folder(folder);
+}
+
+// Trains one study after the other; what fails in one does not keep the others back, except for a
+// failure to train.
+static int run_studies(reproduction *r, fv_store *store) {
+    progress *display = progress_create(stderr, false);
+    int exit_code = EXIT_DONE;
+    bool going = true;
+    for (int i = 0; i < r->n && going; i++) {
+        char folder[PATH_MAX];
+        int code = figure_folder(r, r->studies[i].experiment->path, folder, sizeof folder);
+        const study_options options = {folder, r->jobs, r->json, display};
+        if (code == EXIT_DONE) code = study_run(&r->studies[i], store, &options);
+        if (code != EXIT_DONE && exit_code == EXIT_DONE) exit_code = code;
+        going = r->studies[i].finished && !tool_interrupted;
+    }
+    progress_free(display);
+    return exit_code;
+}
+
+static int report(const reproduction *r) {
+    FILE *stream = r->json ? stderr : stdout;
+    int exit_code = study_write_reports(r->out, r->post, r->studies, r->n);
+    study_print_verdicts(stream, r->studies, r->n);
+    fprintf(stream, "%s/report.html\n", r->out);
+    return exit_code;
+}
+
+static int reproduce(reproduction *r, const path_list *files) {
+    int exit_code = read_studies(r, files);
+    if (exit_code == EXIT_DONE) exit_code = study_make_folder(r->out);
+    fv_store *store = NULL;
+    if (exit_code == EXIT_DONE) exit_code = study_open_store(r->out, &store);
+    if (exit_code == EXIT_DONE) {
+        tool_catch_interrupts();
+        exit_code = run_studies(r, store);
+        if (r->studies[r->n - 1].finished && !tool_interrupted) {
+            int reported = report(r);
+            if (exit_code == EXIT_DONE) exit_code = reported;
+        }
+    }
+    fv_store_close(store);
+    return exit_code;
+}
+
+int cmd_reproduce(int argc, char **argv) {
+    reproduction r = {.jobs = fv_machine_cores()};
+    const tool_option options[] = {
+        OPTION_TEXT(
+            "out", &r.out, "DIR",
+            "folder of the run store, figures, claims.json and report.html; out/POST if not "
+            "given"),
+        OPTION_INT("jobs", &r.jobs, "N", 1, 4096, "threads; all cores if not given"),
+        OPTION_FLAG("json", &r.json,
+                    "a line of JSON on stdout for every run, everything else on stderr"),
+        OPTION_END};
+    const tool_usage usage = {
+        .synopsis = "reproduce POST|all [options]",
+        .about =
+            "Trains every experiment of a post, draws its figures and judges every claim. POST "
+            "is a folder of experiment files under experiments/ (or a path to one). Ctrl-C "
+            "stops; the same command goes on from there.",
+        .example = "fovea reproduce sparse-attention-1 --out out/sparse-attention-1",
+        .min_operands = 1,
+        .max_operands = 1};
+    tool_operands given;
+    int exit_code;
+    if (!options_parse(argc, argv, &usage, options, &given, &exit_code)) return exit_code;
+
+    char post[PATH_MAX], out[PATH_MAX];
+    snprintf(post, sizeof post, "%s", given.items[0]);
+    for (size_t n = strlen(post); n > 1 && post[n - 1] == '/'; n--) post[n - 1] = '\0';
+    const char *slash = strrchr(post, '/');
+    snprintf(out, sizeof out, "out/%.*s", PATH_MAX - 8, slash != NULL ? slash + 1 : post);
+    r.post = post;
+    if (r.out == NULL) r.out = out;
+
+    path_list files;
+    exit_code = posts_find(post, &files);
+    if (exit_code != EXIT_DONE) return exit_code;
+    exit_code = reproduce(&r, &files);
+    for (int i = 0; i < r.n; i++) study_free(&r.studies[i]);
+    free(r.studies);
+    path_list_free(&files);
+    return exit_code;
+}

@@ -1,0 +1,86 @@
+// `fovea run`: one experiment file.
+#include "options.h"
+#include "study.h"
+#include "tool.h"
+#include "verbs.h"
+
+#include <fovea/machine.h>
+#include <stdio.h>
+
+typedef struct run_request {
+    const char *out; // NULL: out/<experiment>
+    int jobs;
+    bool json, quiet;
+} run_request;
+
+static void print_paths(FILE *stream, const study *s, const char *folder) {
+    fputc('\n', stream);
+    for (int i = 0; i < s->n_figures; i++) {
+        const fv_drawn *drawn = &s->figures[i];
+        if (drawn->svg != NULL) fprintf(stream, "%s\n", drawn->svg);
+        if (drawn->png != NULL) fprintf(stream, "%s\n", drawn->png);
+        if (drawn->gif != NULL) fprintf(stream, "%s\n", drawn->gif);
+    }
+    fprintf(stream, "%s/report.html\n", folder);
+}
+
+static int train_and_report(study *s, fv_store *store, const char *folder,
+                            const run_request *request) {
+    progress *display = progress_create(stderr, request->quiet);
+    const study_options options = {folder, request->jobs, request->json, display};
+    tool_catch_interrupts();
+    int exit_code = study_run(s, store, &options);
+    progress_free(display);
+    if (!s->finished) return exit_code;
+    int written = study_write_reports(folder, s->experiment->name, s, 1);
+    FILE *stream = request->json ? stderr : stdout;
+    if (!request->quiet) study_print_verdicts(stream, s, 1);
+    if (!request->quiet) print_paths(stream, s, folder);
+    return exit_code != EXIT_DONE ? exit_code : written;
+}
+
+static int run_in(const char *folder, study *s, const run_request *request) {
+    fv_store *store = NULL;
+    int exit_code = study_make_folder(folder);
+    if (exit_code == EXIT_DONE) exit_code = study_open_store(folder, &store);
+    if (exit_code == EXIT_DONE) exit_code = train_and_report(s, store, folder, request);
+    fv_store_close(store);
+    return exit_code;
+}
+
+int cmd_run(int argc, char **argv) {
+    run_request request = {.jobs = fv_machine_cores()};
+    const tool_option options[] = {
+        OPTION_TEXT("out", &request.out, "DIR",
+                    "folder of the run store, figures, claims.json and report.html; "
+                    "out/<experiment> if not given"),
+        OPTION_INT("jobs", &request.jobs, "N", 1, 4096, "threads; all cores if not given"),
+        OPTION_FLAG("json", &request.json,
+                    "a line of JSON on stdout for every run, everything else on stderr"),
+        OPTION_FLAG("quiet", &request.quiet, "prints errors only, and what --json asks for"),
+        OPTION_END};
+    const tool_usage usage = {
+        .synopsis = "run FILE [key=value ...] [options]",
+        .about =
+            "Trains every run of an experiment file that the run store does not have, draws its "
+            "figures and judges its claims. key=value replaces a field of the file; lists and "
+            "ranges make a grid. Ctrl-C stops; the same command goes on from there.",
+        .example = "fovea run experiments/sparse-attention-1/sticky-plateau.yaml "
+                   "task.vocab_size=4,10,100 train.seed=0..4",
+        .min_operands = 1,
+        .max_operands = 1,
+        .overrides = true};
+    tool_operands given;
+    int exit_code;
+    if (!options_parse(argc, argv, &usage, options, &given, &exit_code)) return exit_code;
+
+    study s;
+    exit_code = study_read(&s, given.items[0], given.overrides, given.n_overrides);
+    if (exit_code == EXIT_DONE) {
+        char folder[512];
+        snprintf(folder, sizeof folder, "out/%s", s.experiment->name);
+        exit_code = run_in(request.out != NULL ? request.out : folder, &s, &request);
+    }
+    study_free(&s);
+    return exit_code;
+}

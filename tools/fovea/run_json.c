@@ -1,0 +1,33 @@
+#include "run_json.h"
+
+#include "tool.h"
+
+#include <fovea/probe.h>
+#include <stdio.h>
+#include <string.h>
+
+// Whether a probe measured the series: its name is the probe's, or goes on with '.' or '['.
+static bool is_probe(const char *series) {
+    char name[sizeof((fv_series *)0)->name];
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(series, ".["), series);
+    return fv_probe_find(name) != NULL;
+}
+
+static json_t *final_values(const fv_record *record, bool probes) {
+    json_t *values = json_object();
+    for (int i = 0; i < record->n_series; i++) {
+        const fv_series *series = &record->series[i];
+        if (series->n == 0 || is_probe(series->name) != probes) continue;
+        json_object_set_new(values, series->name, tool_number_json(series->values[series->n - 1]));
+    }
+    return values;
+}
+
+json_t *run_json(const char *experiment, const fv_record *record, bool cached) {
+    return json_pack("{s:s, s:s, s:b, s:o, s:s, s:i, s:o, s:o, s:o, s:o}", "run_id", record->id,
+                     "experiment", experiment, "cached", (int)cached, "config",
+                     tool_config_json(&record->config), "outcome", fv_outcome_text(record->outcome),
+                     "steps", record->steps, "wall_seconds", tool_number_json(record->wall_seconds),
+                     "us_per_step", tool_number_json(record->us_per_step), "final",
+                     final_values(record, false), "probes", final_values(record, true));
+}

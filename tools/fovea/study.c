@@ -1,0 +1,242 @@
+#include "study.h"
+
+#include "run_json.h"
+#include "tool.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { PATH_SIZE = 4096 };
+
+static int no_memory(void) {
+    const fv_error error = {FV_NO_MEMORY, "out of memory"};
+    return tool_fail(&error);
+}
+
+// With overrides, a figure or a claim may be left without the runs that it speaks of.
+static bool is_left_out(const study *s, const fv_error *error) {
+    if (!s->overridden || error->status != FV_USAGE) return false;
+    fprintf(stderr, "fovea: left out because of the overrides: %s\n", error->text);
+    return true;
+}
+
+static int check_figures(const study *s) {
+    for (int i = 0; i < s->experiment->n_figures && !s->overridden; i++) {
+        fv_error error;
+        if (fv_figure_check(s->experiment, &s->experiment->figures[i], &error) != FV_OK)
+            return tool_fail(&error);
+    }
+    return EXIT_DONE;
+}
+
+int study_read(study *s, const char *path, const char *const *overrides, int n_overrides) {
+    *s = (study){.overridden = n_overrides > 0};
+    fv_error error;
+    if (fv_experiment_read(path, overrides, n_overrides, &s->experiment, &error) != FV_OK)
+        return tool_fail(&error);
+    s->n_runs = fv_experiment_n_runs(s->experiment);
+    if (fv_claims_check(s->experiment, &error) != FV_OK) return tool_fail(&error);
+    return check_figures(s);
+}
+
+typedef struct watch {
+    const study_options *options;
+    study *study;
+    int exit_code;
+} watch;
+
+static void on_run(void *context, const fv_record *record, bool cached) {
+    watch *w = context;
+    w->study->wall_seconds += record->wall_seconds;
+    if (!w->options->json) return;
+    progress_clear(w->options->progress);
+    int code = tool_print_json(run_json(w->study->experiment->name, record, cached));
+    if (code != EXIT_DONE) {
+        w->exit_code = code;
+        tool_interrupted = 1; // nobody listens any more
+    }
+}
+
+static void on_progress(void *context, const fv_lab_progress *now) {
+    watch *w = context;
+    progress_update(w->options->progress, now);
+}
+
+// *records stays NULL after a failure.
+static int train(study *s, fv_store *store, const study_options *options, fv_record ***records) {
+    watch w = {options, s, EXIT_DONE};
+    const fv_lab_options lab = {.n_jobs = options->jobs,
+                                .interrupted = &tool_interrupted,
+                                .on_progress = on_progress,
+                                .on_run = on_run,
+                                .context = &w};
+    fv_error error;
+    fv_status status = fv_lab_run(s->experiment, store, &lab, records, &error);
+    progress_finish(options->progress);
+    if (w.exit_code != EXIT_DONE) return w.exit_code;
+    return status == FV_OK ? EXIT_DONE : tool_fail(&error);
+}
+
+static int draw(study *s, const fv_record *const *records, const char *folder) {
+    int n = s->experiment->n_figures, exit_code = EXIT_DONE;
+    s->figures = calloc(n > 0 ? (size_t)n : 1, sizeof *s->figures);
+    if (s->figures == NULL) return no_memory();
+    for (int i = 0; i < n && !tool_interrupted; i++) {
+        fv_error error;
+        fv_drawn *drawn = &s->figures[s->n_figures];
+        fv_status status = fv_figure_draw(s->experiment, &s->experiment->figures[i], records,
+                                          s->n_runs, folder, drawn, &error);
+        if (status == FV_OK)
+            s->n_figures++;
+        else
+            fv_drawn_free(drawn);
+        if (status == FV_OK || is_left_out(s, &error)) continue;
+        exit_code = tool_fail(&error);
+    }
+    return exit_code;
+}
+
+static int judge(study *s, const fv_record *const *records) {
+    int n = s->experiment->n_claims, exit_code = EXIT_DONE;
+    s->verdicts = calloc(n > 0 ? (size_t)n : 1, sizeof(fv_judgement *));
+    if (s->verdicts == NULL) return no_memory();
+    for (int i = 0; i < n; i++) {
+        fv_experiment alone = *s->experiment; // with this claim only
+        alone.claims = &s->experiment->claims[i];
+        alone.n_claims = 1;
+        fv_error error;
+        fv_judgement **verdict = &s->verdicts[s->n_verdicts];
+        fv_status status = fv_claims_judge(&alone, records, s->n_runs, verdict, &error);
+        if (status == FV_OK) s->n_verdicts++;
+        if (status == FV_OK || is_left_out(s, &error)) continue;
+        exit_code = tool_fail(&error);
+    }
+    return exit_code;
+}
+
+int study_run(study *s, fv_store *store, const study_options *options) {
+    fv_record **records = NULL;
+    int exit_code = train(s, store, options, &records);
+    if (records == NULL) return exit_code;
+    s->finished = true;
+    const fv_record *const *all = (const fv_record *const *)records;
+    int judged = judge(s, all);
+    int drawn = draw(s, all, options->folder);
+    fv_records_free(records, s->n_runs);
+    if (exit_code == EXIT_DONE) exit_code = judged != EXIT_DONE ? judged : drawn;
+    return tool_interrupted && exit_code == EXIT_DONE ? EXIT_FAILED : exit_code;
+}
+
+void study_free(study *s) {
+    for (int i = 0; i < s->n_figures; i++) fv_drawn_free(&s->figures[i]);
+    for (int i = 0; i < s->n_verdicts; i++) fv_judgements_free(s->verdicts[i], 1);
+    free(s->figures);
+    free(s->verdicts);
+    fv_experiment_free(s->experiment);
+    *s = (study){0};
+}
+
+// All verdicts in one array, their texts shared; the array is the caller's. NULL without memory.
+static fv_judgement *gather(const study *studies, int n, int *n_verdicts) {
+    *n_verdicts = 0;
+    for (int i = 0; i < n; i++) *n_verdicts += studies[i].n_verdicts;
+    fv_judgement *all = calloc((size_t)*n_verdicts + 1, sizeof *all);
+    if (all == NULL) return NULL;
+    fv_judgement *next = all;
+    for (int i = 0; i < n; i++)
+        for (int j = 0; j < studies[i].n_verdicts; j++) *next++ = *studies[i].verdicts[j];
+    return all;
+}
+
+// `verdicts` as gather() made them.
+static int write_html(const char *path, const char *title, const study *studies, int n,
+                      const fv_judgement *verdicts) {
+    fv_report_part *parts = calloc((size_t)n + 1, sizeof *parts);
+    if (parts == NULL) return no_memory();
+    for (int i = 0; i < n; i++) {
+        const study *s = &studies[i];
+        parts[i] = (fv_report_part){s->experiment, s->figures, s->n_figures,   verdicts,
+                                    s->n_verdicts, s->n_runs,  s->wall_seconds};
+        verdicts += s->n_verdicts;
+    }
+    fv_error error;
+    fv_status status = fv_report_write(path, title, parts, n, &error);
+    free(parts);
+    return status == FV_OK ? EXIT_DONE : tool_fail(&error);
+}
+
+int study_write_reports(const char *folder, const char *title, const study *studies, int n) {
+    int n_verdicts;
+    fv_judgement *verdicts = gather(studies, n, &n_verdicts);
+    if (verdicts == NULL) return no_memory();
+    char path[PATH_SIZE];
+    fv_error error;
+    int exit_code = EXIT_DONE;
+    snprintf(path, sizeof path, "%s/claims.json", folder);
+    if (fv_claims_write_json(path, verdicts, n_verdicts, &error) != FV_OK)
+        exit_code = tool_fail(&error);
+    snprintf(path, sizeof path, "%s/report.html", folder);
+    int written = write_html(path, title, studies, n, verdicts);
+    free(verdicts);
+    return exit_code != EXIT_DONE ? exit_code : written;
+}
+
+static void print_verdict(FILE *stream, const fv_judgement *j) {
+    fprintf(stream, "  %-15s %s\n", fv_verdict_text(j->verdict), j->statement);
+    fprintf(stream, "  %-15s published %s, measured %s; %s\n", "", j->published, j->measured,
+            j->note);
+}
+
+void study_print_verdicts(FILE *stream, const study *studies, int n) {
+    int counts[3] = {0}, total = 0;
+    for (int i = 0; i < n; i++) {
+        if (studies[i].n_verdicts == 0) continue;
+        fprintf(stream, "\n%s: %s\n", studies[i].experiment->name, studies[i].experiment->source);
+        for (int j = 0; j < studies[i].n_verdicts; j++) {
+            print_verdict(stream, studies[i].verdicts[j]);
+            counts[studies[i].verdicts[j]->verdict]++;
+            total++;
+        }
+    }
+    if (total == 0) return;
+    fprintf(stream, "\n%d claim%s: %d %s, %d %s, %d %s\n", total, total == 1 ? "" : "s",
+            counts[FV_REPRODUCED], fv_verdict_text(FV_REPRODUCED), counts[FV_PARTLY],
+            fv_verdict_text(FV_PARTLY), counts[FV_NOT_REPRODUCED],
+            fv_verdict_text(FV_NOT_REPRODUCED));
+}
+
+static int folder_error(const char *folder, const char *problem) {
+    return tool_usage_error("the output folder %s cannot be %s: %s; choose another with --out DIR",
+                            folder, problem, strerror(errno));
+}
+
+int study_make_folder(const char *folder) {
+    char path[PATH_SIZE];
+    if (*folder == '\0' || strlen(folder) > sizeof path - 256)
+        return tool_usage_error("the output folder must be a path of 1 to %d characters",
+                                PATH_SIZE - 256);
+    snprintf(path, sizeof path, "%s", folder);
+    for (char *slash = path + 1; (slash = strchr(slash, '/')) != NULL; slash++) {
+        *slash = '\0';
+        if (mkdir(path, 0777) != 0 && errno != EEXIST) return folder_error(folder, "made");
+        *slash = '/';
+    }
+    if (mkdir(path, 0777) != 0 && errno != EEXIST) return folder_error(folder, "made");
+    struct stat info;
+    if (stat(path, &info) == 0 && !S_ISDIR(info.st_mode)) {
+        errno = ENOTDIR;
+        return folder_error(folder, "used");
+    }
+    return access(path, W_OK | X_OK) == 0 ? EXIT_DONE : folder_error(folder, "written");
+}
+
+int study_open_store(const char *folder, fv_store **store) {
+    char path[PATH_SIZE];
+    snprintf(path, sizeof path, "%s/fovea.db", folder);
+    fv_error error;
+    if (fv_store_open(path, FV_STORE_WRITE, store, &error) == FV_OK) return EXIT_DONE;
+    return tool_fail(&error);
+}

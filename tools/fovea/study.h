@@ -1,0 +1,51 @@
+// A study: one experiment from its file to its verdicts. `run` makes one, `reproduce` one for every
+// file of a post.
+#ifndef FOVEA_TOOL_STUDY_H
+#define FOVEA_TOOL_STUDY_H
+
+#include "progress.h"
+
+#include <fovea/figure.h>
+#include <fovea/lab.h>
+
+typedef struct study {
+    fv_experiment *experiment;
+    bool overridden;         // key=value changed what the file says
+    fv_drawn *figures;       // [n_figures]
+    int n_figures;           // drawn ones
+    fv_judgement **verdicts; // [n_verdicts], an array of one each
+    int n_verdicts;
+    bool finished; // every run is trained
+    int n_runs;
+    double wall_seconds; // training time summed over runs
+} study;
+
+typedef struct study_options {
+    const char *folder; // where figures go; must exist
+    int jobs;
+    bool json;          // JSON Lines of runs on stdout
+    progress *progress; // may be NULL
+} study_options;
+
+// Reads the file and checks all that can be known before training. Returns an exit code; prints
+// what is wrong. *s is released with study_free in any case.
+int study_read(study *s, const char *path, const char *const *overrides, int n_overrides);
+
+// Trains what the store does not have, draws the figures, judges the claims. A figure that cannot
+// be drawn or a claim that cannot be judged does not keep the others back.
+int study_run(study *s, fv_store *store, const study_options *options);
+void study_free(study *s);
+
+// Writes FOLDER/claims.json and FOLDER/report.html of all studies.
+int study_write_reports(const char *folder, const char *title, const study *studies, int n);
+
+// Prints a table of all verdicts, and a line that counts them, to `stream`.
+void study_print_verdicts(FILE *stream, const study *studies, int n);
+
+// Makes the folder and those above it, and sees that it can be written.
+int study_make_folder(const char *folder);
+
+// Opens FOLDER/fovea.db for writing.
+int study_open_store(const char *folder, fv_store **store);
+
+#endif
