@@ -1,10 +1,11 @@
 #include "figures/gnuplot.h"
 
+#include "figures/whole_file.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -76,65 +77,41 @@ static fv_status complain(FILE *messages, int wait_status, const char *path, fv_
                    *text ? text : "it gave no reason");
 }
 
-// mkstemp makes files that only their owner reads; pictures get the mode of ordinary files.
-static void make_ordinary(int file) {
-    mode_t mask = umask(0);
-    umask(mask);
-    fchmod(file, 0666 & ~mask);
+// The script as a file that gnuplot can read as its stdin: a pipe could block both sides.
+static FILE *write_script(const picture_terminal *terminal, int width, int height,
+                          const char *script, size_t length) {
+    FILE *in = tmpfile();
+    if (in == NULL) return NULL;
+    fcntl(fileno(in), F_SETFD, FD_CLOEXEC);
+    fprintf(in, "set encoding utf8\nset terminal %s size %d,%d\n", terminal->options,
+            terminal->scale * width, terminal->scale * height);
+    fwrite(script, 1, length, in);
+    if (fflush(in) == 0 && !ferror(in) && lseek(fileno(in), 0, SEEK_SET) == 0) return in;
+    fclose(in);
+    return NULL;
 }
 
 fv_status fv_gnuplot_draw(const char *script, size_t length, fv_picture picture, int width,
                           int height, const char *path, fv_error *error) {
-    fv_status status = FV_NO_MEMORY;
-    const picture_terminal *terminal = &terminals[picture];
-    int out = -1;
-    FILE *in = tmpfile(), *messages = tmpfile();
-    size_t size = strlen(path) + sizeof ".XXXXXX";
-    char *temporary = malloc(size);
-    if (temporary == NULL) {
-        fv_fail(error, status, "no memory to draw %s", path);
-        goto done;
-    }
-    snprintf(temporary, size, "%s.XXXXXX", path);
-    status = FV_IO;
-    if (in == NULL || messages == NULL) {
-        fv_fail(error, status, "cannot make a temporary file for gnuplot: %s", strerror(errno));
-        goto done;
-    }
-    fcntl(fileno(in), F_SETFD, FD_CLOEXEC);
-    fcntl(fileno(messages), F_SETFD, FD_CLOEXEC);
-    fprintf(in, "set encoding utf8\nset terminal %s size %d,%d\n", terminal->options,
-            terminal->scale * width, terminal->scale * height);
-    fwrite(script, 1, length, in);
-    if (fflush(in) != 0 || ferror(in) || lseek(fileno(in), 0, SEEK_SET) != 0) {
-        fv_fail(error, status, "cannot write a temporary file for gnuplot: %s", strerror(errno));
-        goto done;
-    }
-    out = mkstemp(temporary);
-    if (out < 0) {
-        fv_fail(error, status, "%s: cannot be written: %s", path, strerror(errno));
-        goto done;
-    }
-    fcntl(out, F_SETFD, FD_CLOEXEC);
-
-    int wait_status = 0;
-    struct stat written;
-    status = run(fileno(in), out, fileno(messages), &wait_status, error);
-    if (status != FV_OK) goto done;
-    if (wait_status != 0 || fstat(out, &written) != 0 || written.st_size == 0) {
-        status = complain(messages, wait_status, path, error);
-        goto done;
-    }
-    make_ordinary(out);
-    if (rename(temporary, path) != 0)
-        status = fv_fail(error, FV_IO, "%s: cannot be written: %s", path, strerror(errno));
-done:
-    if (out >= 0) {
-        close(out);
-        if (status != FV_OK) unlink(temporary);
+    fv_whole_file out;
+    fv_status status = fv_whole_file_open(&out, path, error);
+    if (status != FV_OK) return status;
+    FILE *in = write_script(&terminals[picture], width, height, script, length);
+    FILE *messages = tmpfile();
+    if (in != NULL && messages != NULL) {
+        int wait_status = 0;
+        struct stat written;
+        fcntl(fileno(messages), F_SETFD, FD_CLOEXEC);
+        status = run(fileno(in), fileno(out.stream), fileno(messages), &wait_status, error);
+        if (status == FV_OK &&
+            (wait_status != 0 || fstat(fileno(out.stream), &written) != 0 || written.st_size == 0))
+            status = complain(messages, wait_status, path, error);
+    } else {
+        status =
+            fv_fail(error, FV_IO, "cannot write a temporary file for gnuplot: %s", strerror(errno));
     }
     if (in != NULL) fclose(in);
     if (messages != NULL) fclose(messages);
-    free(temporary);
-    return status;
+    fv_status closed = fv_whole_file_close(&out, status == FV_OK, error);
+    return status != FV_OK ? status : closed;
 }
