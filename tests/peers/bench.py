@@ -106,7 +106,7 @@ def case_of(row):
         "layers": len(config["model.layers"]),
         "positions": config["model.positions"] != "none",
         "residual": config["model.residual"],
-        "last_only": config["loss_positions"] == "last",
+        "last_only": config["task.loss"] == "last",
         "batch": config["train.batch_size"],
     }
     work = flops(case)
