@@ -1,0 +1,368 @@
+// Gradients against central differences, in double precision, for every kind of layer and for whole
+// stacks; and the loss itself against a naive forward pass.
+//
+// The five-point difference (-f(2h) + 8 f(h) - 8 f(-h) + f(-2h)) / 12h errs by h^4 f'''''/30: with
+// h = 1e-3 and losses near 1 that is about 1e-12, as is its rounding. Where a rectifier has a kink,
+// h is 1e-6, so that no sample stands on it. Errors are measured against the largest gradient in
+// the tensor, so that a tensor with small gradients is checked as closely as one with large ones.
+#include "../unit/engine.h"
+#include "../unit/fault.h"
+#include "../unit/naive.h"
+#include "model/layers.h"
+
+enum { L = FV_LANES, ENTRIES = 24 }; // entries checked in a tensor
+
+static const double tolerance = 1e-6;
+
+// A model with parameters, one batch and a workspace.
+typedef struct rig {
+    fv_model *model;
+    const fv_kernels *kernels;
+    fv_data data;
+    fv_arena workspace;
+    int n_samples;
+    double step; // h
+    double *params, *gradient;
+    int32_t *tokens, *targets; // [groups][T][16], [groups][n_loss][16]
+} rig;
+
+static int n_groups(const rig *r) {
+    return (r->n_samples + L - 1) / L;
+}
+static size_t row_of(const rig *r) {
+    return (size_t)r->model->data.n_loss * L;
+}
+
+// `top` lists the scored positions, or is NULL for those of the task; it has as many of them.
+static rig rig_create(const char *words, const fv_positions *top) {
+    fv_config config = configure(words);
+    rig r = {.n_samples = config.train.batch_size, .kernels = fv_kernels_get()};
+    r.step = config.model.activation == FV_ACTIVATION_RELU ? 1e-6 : 1e-3;
+    check_ok(fv_model_plan(&config, top, n_groups(&r), &r.model, NULL));
+    check_ok(fv_data_create(&config.task, 7, true, &r.data, NULL));
+    r.workspace = r.model->plan;
+    check_ok(fv_arena_allocate(&r.workspace, NULL));
+    size_t n = r.model->n_params, groups = (size_t)n_groups(&r);
+    float *initial = malloc(n * sizeof *initial);
+    r.params = malloc(n * sizeof *r.params);
+    r.gradient = malloc(n * sizeof *r.gradient);
+    r.tokens = malloc(groups * (size_t)config.task.context_length * L * sizeof *r.tokens);
+    r.targets = malloc(groups * row_of(&r) * sizeof *r.targets);
+    fv_model_init_params(r.model, 11, initial);
+    uint64_t random = 13; // norms and biases leave the special values that they start from
+    for (size_t i = 0; i < n; i++) r.params[i] = initial[i] + 0.3 * noise(&random);
+    free(initial);
+    fv_data_batch(&r.data, FV_STREAM_TRAIN, 3, 0, n_groups(&r), r.n_samples, r.tokens, r.targets);
+    return r;
+}
+
+static void rig_free(rig *r) {
+    fv_model_free(r->model);
+    fv_data_free(&r->data);
+    fv_arena_free(&r->workspace);
+    free(r->params);
+    free(r->gradient);
+    free(r->tokens);
+    free(r->targets);
+}
+
+static size_t count_targets(const rig *r) {
+    size_t n = 0;
+    for (size_t i = 0; i < (size_t)n_groups(r) * row_of(r); i++) n += r->targets[i] >= 0;
+    return n;
+}
+
+// The mean loss of the batch; with `gradient` also adds its gradient there.
+static double run(const rig *r, double *gradient) {
+    const fv_model *model = r->model;
+    size_t n_tokens = (size_t)model->config.task.context_length * L, n_targets = count_targets(r);
+    double loss = 0;
+    for (int first = 0; first < n_groups(r); first += model->group_capacity) {
+        int left = n_groups(r) - first;
+        fv_tile tile = {.model = model,
+                        .kernels = r->kernels,
+                        .workspace = &r->workspace,
+                        .n_groups = left < model->group_capacity ? left : model->group_capacity,
+                        .params = r->params,
+                        .gradient = gradient,
+                        .weight = 1.0 / (double)n_targets};
+        size_t groups = (size_t)tile.n_groups;
+        memcpy(fv_arena_at(&r->workspace, model->tokens), r->tokens + (size_t)first * n_tokens,
+               groups * n_tokens * sizeof *r->tokens);
+        memcpy(fv_arena_at(&r->workspace, model->targets), r->targets + (size_t)first * row_of(r),
+               groups * row_of(r) * sizeof *r->targets);
+        fv_tile_run(&tile);
+        const double *losses = fv_tile_buffer(&tile, model->losses);
+        for (size_t i = 0; i < groups * row_of(r); i++) loss += losses[i];
+    }
+    return loss / (double)n_targets;
+}
+
+// Starts from a workspace full of NaN: a pass may read nothing that it has not written.
+static void differentiate(rig *r) {
+    memset(r->gradient, 0, r->model->n_params * sizeof *r->gradient);
+    memset(r->workspace.base, 0xff, r->workspace.size);
+    run(r, r->gradient);
+}
+
+// d loss / d params[i] by the five-point difference.
+static double difference(const rig *r, size_t i) {
+    static const double weights[] = {1, -8, 0, 8, -1};
+    double sum = 0, kept = r->params[i];
+    for (int k = 0; k < 5; k++) {
+        if (weights[k] == 0) continue;
+        r->params[i] = kept + (k - 2) * r->step;
+        sum += weights[k] * run(r, NULL);
+    }
+    r->params[i] = kept;
+    return sum / (12 * r->step);
+}
+
+// The oracle: the largest error of r->gradient in any tensor, relative to that tensor's largest
+// gradient (but not to less than 1e-4 of the model's largest). *worst names it.
+static double gradient_error(const rig *r, const char **worst) {
+    double largest = 0, worst_error = -1;
+    for (size_t i = 0; i < r->model->n_params; i++) largest = fmax(largest, fabs(r->gradient[i]));
+    uint64_t random = 17;
+    for (int k = 0; k < r->model->n_tensors; k++) {
+        const fv_tensor *tensor = &r->model->tensors[k];
+        bool all = tensor->size <= ENTRIES;
+        double error = 0, scale = 1e-4 * largest;
+        for (int e = 0; e < (all ? (int)tensor->size : ENTRIES); e++) {
+            size_t i = tensor->offset + (size_t)(all ? e : noise_below(&random, (int)tensor->size));
+            double numeric = difference(r, i);
+            error = fmax(error, fabs(numeric - r->gradient[i]));
+            if (!isfinite(numeric - r->gradient[i])) error = INFINITY;
+            scale = fmax(scale, fabs(numeric));
+        }
+        if (!(error / scale <= worst_error)) {
+            worst_error = error / scale;
+            *worst = tensor->name;
+        }
+    }
+    return worst_error;
+}
+
+// The second oracle: how far the loss is from a naive forward pass.
+static double loss_error(const rig *r) {
+    const fv_config *config = &r->model->config;
+    const fv_positions *scored = &r->model->layers[r->model->n_layers - 1].out;
+    int n_tokens = config->task.context_length, n_vocab = config->task.vocab_size;
+    int32_t *sequence = malloc((size_t)n_tokens * sizeof *sequence);
+    double *logits = malloc((size_t)n_tokens * (size_t)n_vocab * sizeof *logits), loss = 0;
+    for (int s = 0; s < r->n_samples; s++) {
+        for (int t = 0; t < n_tokens; t++)
+            sequence[t] = r->tokens[(s / L * n_tokens + t) * L + s % L];
+        naive_forward(r->model, r->params, sequence, logits, NULL);
+        for (int i = 0; i < scored->n; i++) {
+            int target = r->targets[(size_t)(s / L) * row_of(r) + (size_t)(i * L + s % L)];
+            if (target >= 0) loss += naive_loss(logits + scored->at[i] * n_vocab, n_vocab, target);
+        }
+    }
+    free(sequence);
+    free(logits);
+    return fabs(loss / (double)count_targets(r) - run(r, NULL));
+}
+
+// Each case: a configuration, and up to three scored positions in place of the task's (-1: none).
+static const struct {
+    const char *words;
+    int top[3];
+} cases[] = {
+#define TINY "task.vocab_size=5 task.context_length=4 train.batch_size=17 model.n_embd=4 "
+#define ALL  TINY "task.loss=all "
+    // Attention alone: pooled (only the last position is read) and textbook, one head and more.
+    {TINY "model.layers=[attention]", {-1}},
+    {TINY "model.layers=[attention] model.n_head=2", {-1}},
+    {TINY "model.layers=[attention] model.n_head=4 model.bias=true", {-1}},
+    {TINY "model.layers=[attention] model.bias=true model.residual=true", {-1}},
+    {TINY "model.layers=[attention] model.tied=true", {-1}},
+    {ALL "model.layers=[attention]", {-1}},
+    {ALL "model.layers=[attention] model.n_head=2 model.bias=true", {-1}},
+    {ALL "model.layers=[attention] model.n_head=4 model.residual=true", {-1}},
+    {ALL "model.layers=[attention] model.tied=true model.residual=true", {-1}},
+    // Positions.
+    {TINY "model.layers=[attention] model.positions=learned", {-1}},
+    {ALL "model.layers=[attention] model.positions=learned model.tied=true", {-1}},
+    {TINY "model.layers=[attention] model.positions=sinusoidal model.residual=true", {-1}},
+    {ALL "model.layers=[mlp] model.positions=learned", {-1}},
+    {TINY "model.layers=[mlp] model.positions=learned", {-1}},
+    // Norms in front of layers, and as layers.
+    {TINY "model.layers=[attention] model.norm=layer", {-1}},
+    {TINY "model.layers=[attention] model.norm=rms model.residual=true model.n_head=2", {-1}},
+    {ALL "model.layers=[attention] model.norm=layer model.residual=true model.bias=true", {-1}},
+    {ALL "model.layers=[attention] model.norm=rms model.tied=true", {-1}},
+    {TINY "model.layers=[layer_norm]", {-1}},
+    {ALL "model.layers=[rms_norm]", {-1}},
+    {TINY "model.layers=[attention,layer_norm] model.residual=true", {-1}},
+    {ALL "model.layers=[rms_norm,attention,layer_norm,mlp] model.residual=true", {-1}},
+    // MLPs.
+    {TINY "model.layers=[mlp]", {-1}},
+    {TINY "model.layers=[mlp] model.activation=relu model.bias=true", {-1}},
+    {ALL "model.layers=[mlp] model.activation=relu model.residual=true model.d_mlp=7", {-1}},
+    {ALL "model.layers=[mlp] model.bias=true model.norm=layer model.d_mlp=1", {-1}},
+    {TINY "model.layers=[mlp,mlp] model.norm=rms model.residual=true", {-1}},
+    // Stacks.
+    {TINY "model.layers=[] model.positions=learned", {-1}},
+    {ALL "model.layers=[] model.tied=true model.norm=layer", {-1}},
+    {TINY "model.layers=[attention,attention]", {-1}},
+    {TINY "model.layers=[attention,attention] model.residual=true model.n_head=2", {-1}},
+    {ALL "model.layers=[attention,attention] model.bias=true", {-1}},
+    {TINY "model.layers=[attention,mlp] model.residual=true model.norm=layer", {-1}},
+    {TINY "model.layers=[mlp,attention] model.residual=true model.norm=rms model.tied=true", {-1}},
+    {ALL "model.layers=[attention,mlp,attention] model.residual=true model.norm=layer "
+         "model.bias=true model.positions=learned model.n_head=2 model.tied=true",
+     {-1}},
+    {TINY "model.layers=[attention,attention,attention] model.residual=true "
+          "model.positions=sinusoidal",
+     {-1}},
+    {TINY "model.layers=[attention,mlp,attention,mlp] model.residual=true model.norm=rms "
+          "model.activation=relu model.n_head=2",
+     {-1}},
+    // Tasks: other targets, another distribution, a fixed set.
+    {TINY "model.layers=[attention,attention] model.positions=learned task.offset=2", {-1}},
+    {ALL "model.layers=[attention] model.positions=learned task.offset=2", {-1}},
+    {ALL "model.layers=[attention,mlp] task.index=1", {-1}},
+    {ALL "model.layers=[attention] task.distribution=zipf", {-1}},
+    {TINY "model.layers=[attention] task.data=fixed task.n_train=20", {-1}},
+    // Scored positions that no task names: one inside, with gaps, the first alone.
+    {ALL "model.layers=[attention] task.index=3", {1, -1}},
+    {ALL "model.layers=[attention,attention] task.index=2 model.residual=true", {0, 2, -1}},
+    {ALL "model.layers=[attention,mlp] task.index=1 model.norm=layer model.residual=true",
+     {0, 1, 3}},
+    {ALL "model.layers=[mlp] task.index=2 model.norm=rms model.positions=learned", {1, 3, -1}},
+    {ALL "model.layers=[attention,attention] task.index=3 model.bias=true", {0, -1}},
+    {ALL "model.layers=[] task.index=2 model.positions=learned model.norm=layer", {0, 3, -1}},
+    // The smallest of everything, and widths that no vector divides.
+    {"task.vocab_size=2 task.context_length=1 model.n_embd=1 train.batch_size=1 "
+     "model.layers=[attention,mlp] model.residual=true model.bias=true",
+     {-1}},
+    {"task.vocab_size=2 task.context_length=1 model.n_embd=2 train.batch_size=1 "
+     "model.layers=[attention] model.norm=layer",
+     {-1}},
+    {"task.vocab_size=2 task.context_length=3 model.n_embd=1 train.batch_size=16 task.loss=all "
+     "model.layers=[attention,attention] model.positions=learned",
+     {-1}},
+    {"task.vocab_size=17 task.context_length=9 model.n_embd=6 model.n_head=3 train.batch_size=33 "
+     "task.loss=all model.layers=[attention] model.residual=true",
+     {-1}},
+    {"task.vocab_size=33 task.context_length=7 model.n_embd=5 train.batch_size=40 "
+     "model.layers=[attention,mlp] model.residual=true model.norm=layer",
+     {-1}},
+};
+
+enum { N_CASES = sizeof cases / sizeof *cases };
+
+static rig rig_of_case(int i) {
+    int at[3];
+    fv_positions top = {0, at};
+    while (top.n < 3 && cases[i].top[0] >= 0 && cases[i].top[top.n] >= 0) {
+        at[top.n] = cases[i].top[top.n];
+        top.n++;
+    }
+    return rig_create(cases[i].words, top.n > 0 ? &top : NULL);
+}
+
+static void test_gradients(void **state) {
+    (void)state;
+    for (int i = 0; i < N_CASES; i++) {
+        rig r = rig_of_case(i);
+        const char *worst = "";
+        differentiate(&r);
+        double error = gradient_error(&r, &worst);
+        if (!(error <= tolerance))
+            fail_msg("%s (top %d): gradient of %s is off by %g", cases[i].words, cases[i].top[0],
+                     worst, error);
+        rig_free(&r);
+    }
+}
+
+static void test_losses(void **state) {
+    (void)state;
+    for (int i = 0; i < N_CASES; i++) {
+        rig r = rig_of_case(i);
+        double error = loss_error(&r);
+        if (!(error <= 1e-12))
+            fail_msg("%s (top %d): the loss is off by %g", cases[i].words, cases[i].top[0], error);
+        rig_free(&r);
+    }
+}
+
+// Gradients are added to what is there, and a batch's is the sum over its samples: lanes without a
+// sample must leave no trace, whatever tokens lie in them.
+static void test_padding_leaves_no_trace(void **state) {
+    (void)state;
+    rig r = rig_create(ALL "model.layers=[attention,mlp] model.norm=layer model.bias=true "
+                           "model.positions=learned",
+                       NULL);
+    differentiate(&r);
+    size_t n = r.model->n_params;
+    double *before = malloc(n * sizeof *before);
+    memcpy(before, r.gradient, n * sizeof *before);
+    for (int t = 0; t < 4; t++)
+        for (int l = 1; l < L; l++) r.tokens[(4 + t) * L + l] = 4 - t; // samples 17 .. 31
+    differentiate(&r);
+    for (size_t i = 0; i < n; i++) assert_true(before[i] == r.gradient[i]);
+    run(&r, r.gradient);
+    for (size_t i = 0; i < n; i++) check_near(r.gradient[i], 2 * before[i], 1e-12);
+    free(before);
+    rig_free(&r);
+}
+
+// A model in which every kernel works.
+#define EVERYTHING                                                                                 \
+    ALL "model.layers=[attention,mlp,layer_norm,rms_norm] model.norm=layer model.bias=true "       \
+        "model.residual=true model.positions=learned model.n_head=2"
+
+// Every kernel that a slip was planted in is caught: slips of the backward pass by the differences,
+// slips of the forward pass by the naive forward pass.
+static void test_oracles_catch_faulty_kernels(void **state) {
+    (void)state;
+    static const char *const not_in_a_model[] = {"draw", "adam", "exp", "log"};
+    fault faults[N_FAULTS];
+    rig r = rig_create(EVERYTHING, NULL);
+    faults_plant(r.kernels, faults);
+    for (int i = 0; i < N_FAULTS; i++) {
+        bool used = true;
+        for (int k = 0; k < 4; k++) used &= strcmp(faults[i].kernel, not_in_a_model[k]) != 0;
+        if (!used) continue;
+        const char *worst;
+        r.kernels = &faults[i].kernels;
+        differentiate(&r);
+        double forward = loss_error(&r), backward = gradient_error(&r, &worst);
+        if (forward <= 1e-12 && backward <= tolerance)
+            fail_msg("%s with a fault (%s) passes", faults[i].kernel, faults[i].name);
+    }
+    rig_free(&r);
+}
+
+static void test_oracles_catch_faulty_gradients(void **state) {
+    (void)state;
+    const char *worst;
+    rig r = rig_create(EVERYTHING, NULL);
+    differentiate(&r);
+    assert_true(gradient_error(&r, &worst) <= tolerance);
+    size_t i = fv_model_tensor(r.model, "blocks.0.attn.b_V")->offset;
+    double kept = r.gradient[i];
+    r.gradient[i] = kept * (1 + 1e-3);
+    assert_true(gradient_error(&r, &worst) > tolerance);
+    assert_string_equal(worst, "blocks.0.attn.b_V");
+    r.gradient[i] = -kept;
+    assert_true(gradient_error(&r, &worst) > tolerance);
+    r.gradient[i] = NAN;
+    assert_true(gradient_error(&r, &worst) > tolerance);
+    r.gradient[i] = kept;
+    assert_true(gradient_error(&r, &worst) <= tolerance);
+    rig_free(&r);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_gradients),
+        cmocka_unit_test(test_losses),
+        cmocka_unit_test(test_padding_leaves_no_trace),
+        cmocka_unit_test(test_oracles_catch_faulty_kernels),
+        cmocka_unit_test(test_oracles_catch_faulty_gradients),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

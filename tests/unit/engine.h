@@ -1,0 +1,75 @@
+// What the tests of the engine share: configurations written as text, numbers to fill arrays with,
+// and assertions that print the numbers they judge.
+#ifndef TESTS_ENGINE_H
+#define TESTS_ENGINE_H
+
+#include <fovea/config.h>
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+// A configuration from "task.vocab_size=10 model.layers=[attention,mlp] ...", words apart by
+// blanks.
+static inline fv_config configure(const char *words) {
+    fv_config config;
+    fv_error error;
+    fv_config_init(&config);
+    char text[1024];
+    int length = snprintf(text, sizeof text, "%s", words);
+    if (length >= (int)sizeof text) fail_msg("configuration too long: %s", words);
+    char *rest = NULL;
+    for (char *word = strtok_r(text, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) {
+        char *value = strchr(word, '=');
+        if (value == NULL) fail_msg("'%s' is not key=value", word);
+        *value++ = '\0';
+        if (fv_config_set(&config, word, value, &error) != FV_OK) fail_msg("%s", error.text);
+    }
+    if (fv_config_check(&config, &error) != FV_OK) fail_msg("%s: %s", words, error.text);
+    return config;
+}
+
+// A number on [0, 1) from a linear congruence: the tests' own, so that no fault of the engine's
+// generator can hide itself.
+static inline double noise01(uint64_t *state) {
+    *state = *state * 6364136223846793005u + 1442695040888963407u;
+    return (double)(*state >> 11) * 0x1p-53;
+}
+
+static inline double noise(uint64_t *state) {
+    return 2 * noise01(state) - 1;
+}
+
+// On [0, n).
+static inline int noise_below(uint64_t *state, int n) {
+    return (int)(noise01(state) * n);
+}
+
+#define check_near(value, wanted, tolerance)                                                       \
+    do {                                                                                           \
+        double value_ = (value), wanted_ = (wanted), tolerance_ = (tolerance);                     \
+        if (!(fabs(value_ - wanted_) <= tolerance_))                                               \
+            fail_msg("%s is %.9g, not within %g of %.9g", #value, value_, tolerance_, wanted_);    \
+    } while (0)
+
+#define check_between(value, lowest, highest)                                                      \
+    do {                                                                                           \
+        double value_ = (value), lowest_ = (lowest), highest_ = (highest);                         \
+        if (!(value_ >= lowest_ && value_ <= highest_))                                            \
+            fail_msg("%s is %.9g, not between %g and %g", #value, value_, lowest_, highest_);      \
+    } while (0)
+
+#define check_ok(call)                                                                             \
+    do {                                                                                           \
+        fv_status status_ = (call);                                                                \
+        if (status_ != FV_OK) fail_msg("%s: %s", #call, fv_status_text(status_));                  \
+    } while (0)
+
+#endif

@@ -1,0 +1,190 @@
+// Faults to plant: kernel tables in which one kernel has one slip of the kind that people make. A
+// test that has an oracle shows with them that the oracle can say no.
+//
+// Every slip is made in the arguments and the sound kernel does the rest, so that a faulty table
+// looks right everywhere but in the one place.
+#ifndef TESTS_FAULT_H
+#define TESTS_FAULT_H
+
+#include "kernels/kernels.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const fv_kernels *fault_sound; // does the rest
+
+static void fault_draw(const fv_draw *a) {
+    fv_draw b = *a;
+    b.step++;
+    fault_sound->draw(&b);
+}
+
+static void fault_embed(const fv_embed *a) {
+    fv_embed b = *a;
+    b.positions = NULL;
+    fault_sound->embed(&b);
+}
+
+static void fault_embed_gradient(const fv_embed_gradient *a) {
+    fv_embed_gradient b = *a;
+    b.forward.n_rows--; // the last position's tokens get no gradient
+    fault_sound->embed_gradient(&b);
+}
+
+static void fault_map_bias(const fv_map *a) {
+    fv_map b = *a;
+    b.bias = NULL;
+    fault_sound->map(&b);
+}
+
+static void fault_map_accumulate(const fv_map *a) {
+    fv_map b = *a;
+    b.accumulate = false;
+    fault_sound->map(&b);
+}
+
+static void fault_map_gradient(const fv_map_gradient *a) {
+    fv_map_gradient b = *a;
+    b.n_rows--;
+    fault_sound->map_gradient(&b);
+}
+
+static void fault_bias_gradient(int n_rows, int n_out, fv_rows dy, real *db) {
+    fault_sound->bias_gradient(n_rows - 1, n_out, dy, db);
+}
+
+static void fault_attend_scale(const fv_attend *a) {
+    fv_attend b = *a;
+    b.scale *= (real)1.001;
+    fault_sound->attend(&b);
+}
+
+// Every query sees one key too many, where there is one.
+static void fault_attend_mask(const fv_attend *a) {
+    fv_attend b = *a;
+    int *n_keys = malloc((size_t)a->n_queries * sizeof *n_keys);
+    for (int i = 0; i < a->n_queries; i++)
+        n_keys[i] = a->n_keys[i] + (a->n_keys[i] < a->n_rows_keys);
+    b.n_keys = n_keys;
+    fault_sound->attend(&b);
+    free(n_keys);
+}
+
+static void fault_attend_gradient_sign(const fv_attend_gradient *a) {
+    fv_attend_gradient b = *a;
+    b.forward.scale = -b.forward.scale;
+    fault_sound->attend_gradient(&b);
+}
+
+// Every query takes the first one's gradient.
+static void fault_attend_gradient_rows(const fv_attend_gradient *a) {
+    fv_attend_gradient b = *a;
+    b.dz.row_stride = 0;
+    fault_sound->attend_gradient(&b);
+}
+
+static void fault_cross_entropy(const fv_cross_entropy *a) {
+    fv_cross_entropy b = *a;
+    b.weight *= (real)1.001;
+    fault_sound->cross_entropy(&b);
+}
+
+static void fault_norm(const fv_norm *a) {
+    fv_norm b = *a;
+    b.n_features -= b.n_features > 1; // the last feature is left out
+    fault_sound->norm(&b);
+}
+
+static void fault_norm_gradient(const fv_norm_gradient *a) {
+    fv_norm_gradient b = *a;
+    b.forward.w = b.forward.rstd; // some other array of numbers near 1
+    if (b.forward.n_features > FV_LANES) b.forward.n_features--;
+    fault_sound->norm_gradient(&b);
+}
+
+static void fault_activate(fv_activation kind, size_t n, const real *x, real *y) {
+    fault_sound->activate(kind == FV_KERNEL_RELU ? FV_KERNEL_GELU : FV_KERNEL_RELU, n, x, y);
+}
+
+static void fault_activate_gradient(fv_activation kind, size_t n, const real *x, const real *dy,
+                                    real *dx) {
+    fault_sound->activate_gradient(kind == FV_KERNEL_RELU ? FV_KERNEL_GELU : FV_KERNEL_RELU, n, x,
+                                   dy, dx);
+}
+
+static void fault_scale_rows(int n_rows, int n_features, fv_rows x, const real *scale, fv_rows y) {
+    fault_sound->scale_rows(n_rows - 1, n_features, x, scale, y);
+}
+
+static void fault_adam_correction(const fv_adam *a) {
+    fv_adam b = *a;
+    b.root_correction = 1;
+    fault_sound->adam(&b);
+}
+
+static void fault_adam_decay(const fv_adam *a) {
+    fv_adam b = *a;
+    b.decay = 0;
+    fault_sound->adam(&b);
+}
+
+// Three units in the last place: more than the bound, less than any eye would see.
+static void fault_last_places(size_t n, real *y) {
+    for (size_t i = 0; i < n; i++) y[i] *= 1 + 3 * (real)(sizeof(real) == 4 ? 0x1p-23 : 0x1p-52);
+}
+
+static void fault_exp(size_t n, const real *x, real *y) {
+    fault_sound->exp(n, x, y);
+    fault_last_places(n, y);
+}
+
+static void fault_log(size_t n, const real *x, real *y) {
+    fault_sound->log(n, x, y);
+    fault_last_places(n, y);
+}
+
+// name of the fault, kernel, what it replaces the kernel by
+#define FAULTS(X)                                                                                  \
+    X("draws of the next step", draw, fault_draw)                                                  \
+    X("positions not added", embed, fault_embed)                                                   \
+    X("last position without gradient", embed_gradient, fault_embed_gradient)                      \
+    X("bias forgotten", map, fault_map_bias)                                                       \
+    X("replaces instead of adding", map, fault_map_accumulate)                                     \
+    X("last row forgotten", map_gradient, fault_map_gradient)                                      \
+    X("last row forgotten", bias_gradient, fault_bias_gradient)                                    \
+    X("scale off by 1e-3", attend, fault_attend_scale)                                             \
+    X("sees the next key", attend, fault_attend_mask)                                              \
+    X("sign flipped", attend_gradient, fault_attend_gradient_sign)                                 \
+    X("gradient of the first query for all", attend_gradient, fault_attend_gradient_rows)          \
+    X("weight off by 1e-3", cross_entropy, fault_cross_entropy)                                    \
+    X("last feature left out", norm, fault_norm)                                                   \
+    X("wrong weights", norm_gradient, fault_norm_gradient)                                         \
+    X("the other activation", activate, fault_activate)                                            \
+    X("the other activation", activate_gradient, fault_activate_gradient)                          \
+    X("last row forgotten", scale_rows, fault_scale_rows)                                          \
+    X("bias correction forgotten", adam, fault_adam_correction)                                    \
+    X("decay forgotten", adam, fault_adam_decay)                                                   \
+    X("3 units in the last place", exp, fault_exp)                                                 \
+    X("3 units in the last place", log, fault_log)
+
+#define FAULT_COUNT(name, kernel, function) +1
+enum { N_FAULTS = 0 FAULTS(FAULT_COUNT) };
+#undef FAULT_COUNT
+
+typedef struct fault {
+    const char *name, *kernel;
+    fv_kernels kernels;
+} fault;
+
+// Plants every fault in a copy of `sound` of its own.
+static inline void faults_plant(const fv_kernels *sound, fault faults[N_FAULTS]) {
+    fault_sound = sound;
+    fault *f = faults;
+#define FAULT_PLANT(name_, kernel_, function)                                                      \
+    *f = (fault){name_, #kernel_, *sound};                                                         \
+    f++->kernels.kernel_ = function;
+    FAULTS(FAULT_PLANT)
+#undef FAULT_PLANT
+}
+
+#endif

@@ -1,0 +1,181 @@
+// The model once more, as a textbook writes it: one sequence, double precision, every position of
+// every layer, no blocks, no lanes, no pruning. The engine's forward pass is held against it.
+#ifndef TESTS_NAIVE_H
+#define TESTS_NAIVE_H
+
+#include "engine.h"
+
+#include <fovea/model.h>
+
+typedef struct naive {
+    const fv_model *model;
+    const fv_config *config;
+    const double *params;
+    int T, d, V;
+    double *x;        // [T][d], the stream
+    double *patterns; // [n_attention][H][T][T], or NULL
+} naive;
+
+// The parameter of that name; NULL where the model has none.
+static const double *naive_param(const naive *n, const char *format, int layer) {
+    char name[48];
+    snprintf(name, sizeof name, format, layer);
+    const fv_tensor *tensor = fv_model_tensor(n->model, name);
+    return tensor ? n->params + tensor->offset : NULL;
+}
+
+static void naive_linear(const double *x, const double *w, const double *b, int n_in, int n_out,
+                         double *y) {
+    for (int o = 0; o < n_out; o++) {
+        y[o] = b ? b[o] : 0;
+        for (int i = 0; i < n_in; i++) y[o] += x[i] * w[i * n_out + o];
+    }
+}
+
+// Layer norm, or RMS norm where there is no bias; x itself where there is no weight.
+static void naive_norm(const double *x, const double *w, const double *b, int n, double *y) {
+    double mean = 0, square = 0;
+    for (int i = 0; i < n && b; i++) mean += x[i] / n;
+    for (int i = 0; i < n; i++) square += (x[i] - mean) * (x[i] - mean) / n;
+    for (int i = 0; i < n; i++)
+        y[i] = w ? (x[i] - mean) / sqrt(square + 1e-5) * w[i] + (b ? b[i] : 0) : x[i];
+}
+
+static void naive_norm_rows(const naive *n, const char *w, const char *b, int layer, double *y) {
+    for (int t = 0; t < n->T; t++)
+        naive_norm(n->x + t * n->d, naive_param(n, w, layer), naive_param(n, b, layer), n->d,
+                   y + t * n->d);
+}
+
+// Softmax over keys 0 .. t, in place.
+static void naive_softmax(double *scores, int n) {
+    double largest = scores[0], sum = 0;
+    for (int j = 1; j < n; j++) largest = fmax(largest, scores[j]);
+    for (int j = 0; j < n; j++) sum += scores[j] = exp(scores[j] - largest);
+    for (int j = 0; j < n; j++) scores[j] /= sum;
+}
+
+static void naive_attention(const naive *n, int layer) {
+    int d = n->d, T = n->T, H = n->config->model.n_head, width = d / H;
+    double *normed = malloc(sizeof(double) * (size_t)(5 * T * d + T)), *q = normed + T * d,
+           *k = q + T * d, *v = k + T * d, *z = v + T * d, *p = z + T * d;
+    naive_norm_rows(n, "blocks.%d.ln1.w", "blocks.%d.ln1.b", layer, normed);
+    for (int t = 0; t < T; t++) {
+        const double *x = normed + t * d;
+        naive_linear(x, naive_param(n, "blocks.%d.attn.W_Q", layer),
+                     naive_param(n, "blocks.%d.attn.b_Q", layer), d, d, q + t * d);
+        naive_linear(x, naive_param(n, "blocks.%d.attn.W_K", layer),
+                     naive_param(n, "blocks.%d.attn.b_K", layer), d, d, k + t * d);
+        naive_linear(x, naive_param(n, "blocks.%d.attn.W_V", layer),
+                     naive_param(n, "blocks.%d.attn.b_V", layer), d, d, v + t * d);
+    }
+    for (int h = 0; h < H; h++)
+        for (int t = 0; t < T; t++) {
+            for (int j = 0; j <= t; j++) {
+                p[j] = 0;
+                for (int f = h * width; f < (h + 1) * width; f++)
+                    p[j] += q[t * d + f] * k[j * d + f];
+                p[j] /= sqrt(width);
+            }
+            naive_softmax(p, t + 1);
+            for (int f = h * width; f < (h + 1) * width; f++) {
+                z[t * d + f] = 0;
+                for (int j = 0; j <= t; j++) z[t * d + f] += p[j] * v[j * d + f];
+            }
+            for (int j = 0; j <= t && n->patterns; j++)
+                n->patterns[((layer * H + h) * T + t) * T + j] = p[j];
+        }
+    for (int t = 0; t < T; t++) {
+        double *y = q; // no longer needed
+        naive_linear(z + t * d, naive_param(n, "blocks.%d.attn.W_O", layer),
+                     naive_param(n, "blocks.%d.attn.b_O", layer), d, d, y);
+        for (int f = 0; f < d; f++)
+            n->x[t * d + f] = y[f] + (n->config->model.residual ? n->x[t * d + f] : 0);
+    }
+    free(normed);
+}
+
+static double naive_activation(int kind, double x) {
+    if (kind == FV_ACTIVATION_RELU) return x > 0 ? x : 0;
+    return 0.5 * x * (1 + tanh(sqrt(2 / acos(-1)) * (x + 0.044715 * x * x * x)));
+}
+
+static void naive_mlp(const naive *n, int layer) {
+    const fv_model_config *config = &n->config->model;
+    int d = n->d, m = config->d_mlp > 0 ? config->d_mlp : 4 * d;
+    double *normed = malloc(sizeof(double) * (size_t)(n->T * d + m + d)),
+           *hidden = normed + n->T * d, *y = hidden + m;
+    naive_norm_rows(n, "blocks.%d.ln2.w", "blocks.%d.ln2.b", layer, normed);
+    for (int t = 0; t < n->T; t++) {
+        naive_linear(normed + t * d, naive_param(n, "blocks.%d.mlp.W_in", layer),
+                     naive_param(n, "blocks.%d.mlp.b_in", layer), d, m, hidden);
+        for (int i = 0; i < m; i++) hidden[i] = naive_activation(config->activation, hidden[i]);
+        naive_linear(hidden, naive_param(n, "blocks.%d.mlp.W_out", layer),
+                     naive_param(n, "blocks.%d.mlp.b_out", layer), m, d, y);
+        for (int f = 0; f < d; f++)
+            n->x[t * d + f] = y[f] + (config->residual ? n->x[t * d + f] : 0);
+    }
+    free(normed);
+}
+
+static void naive_embed(const naive *n, const int32_t *tokens) {
+    const double *table = naive_param(n, "embed.W_E", 0);
+    const double *learned = naive_param(n, "pos_embed.W_pos", 0);
+    for (int t = 0; t < n->T; t++)
+        for (int f = 0; f < n->d; f++) {
+            double angle = t / pow(10000, (double)(f - f % 2) / n->d), position = 0;
+            if (n->config->model.positions == FV_POSITIONS_SINUSOIDAL)
+                position = f % 2 ? cos(angle) : sin(angle);
+            if (n->config->model.positions == FV_POSITIONS_LEARNED)
+                position = learned[t * n->d + f];
+            n->x[t * n->d + f] = table[tokens[t] * n->d + f] + position;
+        }
+}
+
+// Logits of one sequence at every position: tokens [T] -> logits [T][V]; patterns as in `naive`.
+static inline void naive_forward(const fv_model *model, const double *params, const int32_t *tokens,
+                                 double *logits, double *patterns) {
+    naive n = {.model = model,
+               .config = fv_model_config_of(model),
+               .params = params,
+               .patterns = patterns};
+    n.T = n.config->task.context_length;
+    n.d = n.config->model.n_embd;
+    n.V = n.config->task.vocab_size;
+    double *normed = malloc(sizeof(double) * (size_t)(2 * n.T * n.d));
+    n.x = normed + n.T * n.d;
+    naive_embed(&n, tokens);
+    int n_attention = 0, n_mlp = 0, n_norms = 0;
+    for (int i = 0; i < n.config->model.layers.n; i++) switch (n.config->model.layers.kind[i]) {
+        case FV_LAYER_ATTENTION:
+            naive_attention(&n, n_attention++);
+            break;
+        case FV_LAYER_MLP:
+            naive_mlp(&n, n_mlp++);
+            break;
+        default:
+            naive_norm_rows(&n, "norms.%d.w", "norms.%d.b", n_norms++, n.x);
+        }
+    naive_norm_rows(&n, "ln_final.w", "ln_final.b", 0, normed);
+    const double *unembed = naive_param(&n, "unembed.W_U", 0),
+                 *table = naive_param(&n, "embed.W_E", 0);
+    for (int t = 0; t < n.T; t++)
+        for (int v = 0; v < n.V; v++) {
+            double sum = 0;
+            for (int f = 0; f < n.d; f++)
+                sum += normed[t * n.d + f] *
+                       (n.config->model.tied ? table[v * n.d + f] : unembed[f * n.V + v]);
+            logits[t * n.V + v] = sum;
+        }
+    free(normed);
+}
+
+// Cross-entropy of one row of logits at its target, in nats.
+static inline double naive_loss(const double *logits, int n_vocab, int target) {
+    double largest = logits[0], sum = 0;
+    for (int v = 1; v < n_vocab; v++) largest = fmax(largest, logits[v]);
+    for (int v = 0; v < n_vocab; v++) sum += exp(logits[v] - largest);
+    return log(sum) + largest - logits[target];
+}
+
+#endif
