@@ -2,39 +2,47 @@
 // into rows. These move data, so every variant gives the same bits.
 #include "kernels/simd.h"
 
-// Ten Philox rounds on the counters of VW samples at once; word w of block t / 4 is the token at t.
-INLINE void philox(vu c0, vu c1, vu c2, vu c3, const uint32_t key[2], vu out[4]) {
+// Ten Philox rounds on VW / 2 counters. Each word is the low half of a 64-bit place, where the widening
+// multiplication reads it; what is left in the high halves does no harm, so that a round is two
+// multiplications, two shifts and four exclusive-ors.
+INLINE void philox(vw c0, vw c1, vw c2, vw c3, const uint32_t key[2], vw out[4]) {
     uint32_t k0 = key[0], k1 = key[1];
-    for (int round = 0; round < 10; round++) {
-        vu high_a, low_a, high_b, low_b;
-        vu_multiply(c0, 0xD2511F53u, &high_a, &low_a);
-        vu_multiply(c2, 0xCD9E8D57u, &high_b, &low_b);
-        c0 = high_b ^ c1 ^ k0;
-        c1 = low_b;
-        c2 = high_a ^ c3 ^ k1;
-        c3 = low_a;
+    const vw zero = {0}, m0 = zero + 0xD2511F53u, m1 = zero + 0xCD9E8D57u;
+    UNROLL for (int round = 0; round < 10; round++) {
+        vw a = vw_multiply(c0, m0), b = vw_multiply(c2, m1);
+        c0 = (b >> 32) ^ c1 ^ (zero + k0);
+        c1 = b;
+        c2 = (a >> 32) ^ c3 ^ (zero + k1);
+        c3 = a;
         k0 += 0x9E3779B9u;
         k1 += 0xBB67AE85u;
     }
     out[0] = c0, out[1] = c1, out[2] = c2, out[3] = c3;
 }
 
-static void draw(const fv_draw *a) {
+// Four positions of VW samples: even and odd samples take turns in the 64-bit places, and the scaled
+// words, high halves of products, are put together again at the end.
+INLINE void draw_block(const fv_draw *a, uint32_t sample, int t, int32_t *tokens) {
     const uint32_t key[2] = {(uint32_t)a->seed, (uint32_t)(a->seed >> 32)};
-    vu lane, zero = {0};
-    for (int l = 0; l < VW; l++) lane[l] = (uint32_t)l;
+    const vw zero = {0}, block = zero + (uint32_t)t / 4, step = zero + a->step;
+    const vw stream = zero + a->stream, size = zero + a->vocab_size;
+    vw even, even_words[4], odd_words[4];
+    UNROLL for (int i = 0; i < VW / 2; i++) even[i] = 2 * (uint64_t)i;
+    philox(even + sample, block, step, stream, key, even_words);
+    philox(even + (sample + 1), block, step, stream, key, odd_words);
+    for (int w = 0; w < 4 && t + w < a->n_rows; w++) {
+        vw low = vw_multiply(even_words[w], size) >> 32;
+        vw high = vw_multiply(odd_words[w], size) & ((uint64_t)0xffffffffu << 32);
+        vi_store(tokens + w * L, (vi)(low | high));
+    }
+}
+
+static void draw(const fv_draw *a) {
     for (int g = 0; g < a->n_groups; g++)
         for (int part = 0; part < PARTS; part++)
-            for (int t = 0; t < a->n_rows; t += 4) {
-                vu words[4], high, low;
-                philox(lane + (a->first_sample + (uint32_t)(g * L + part * VW)),
-                       zero + (uint32_t)t / 4, zero + a->step, zero + a->stream, key, words);
-                int32_t *tokens = a->tokens + ((size_t)g * a->n_rows + t) * L + part * VW;
-                for (int w = 0; w < 4 && t + w < a->n_rows; w++) {
-                    vu_multiply(words[w], a->vocab_size, &high, &low);
-                    vi_store(tokens + w * L, (vi)high);
-                }
-            }
+            for (int t = 0; t < a->n_rows; t += 4)
+                draw_block(a, a->first_sample + (uint32_t)(g * L + part * VW), t,
+                           a->tokens + ((size_t)g * a->n_rows + t) * L + part * VW);
 }
 
 #if VW == 16
@@ -153,26 +161,30 @@ INLINE void scatter_rows(float *table, int n_embd, const int32_t *tokens, const 
         for (int l = 0; l < L; l++) table[(size_t)tokens[l] * n_embd + f] += x[f * L + l];
 }
 
-// With at most sixteen table entries every one is an accumulator: compare instead of scattering,
-// which would wait for its own last store to the same few rows.
-static void embed_gradient_small(const fv_embed_gradient *a) {
+// Of a small table every entry is an accumulator, sixteen at a time: comparing beats scattering, which
+// would wait for its own last store to the same few rows.
+enum { COMPARED_ENTRIES = 32 };
+
+static void embed_gradient_compared(const fv_embed_gradient *a, int first) {
     const fv_embed *e = &a->forward;
+    int n = e->vocab_size * e->n_embd - first, token_of[16], offset_of[16];
     vf acc[16][PARTS];
     float sum[16];
     memset(acc, 0, sizeof acc);
+    for (int i = 0; i < 16; i++) {
+        token_of[i] = (first + i) / e->n_embd;
+        offset_of[i] = (first + i) % e->n_embd * L;
+    }
     for (int g = 0; g < e->n_groups; g++)
         for (int t = 0; t < e->n_rows; t++)
             for (int part = 0; part < PARTS; part++) {
                 vi token = vi_load(e->tokens + g * e->tokens_group_stride + t * L + part * VW);
                 const float *x = e->x + ((size_t)g * e->n_rows + t) * e->n_embd * L + part * VW;
-                for (int v = 0, i = 0; v < e->vocab_size; v++) {
-                    vi here = token == v;
-                    for (int f = 0; f < e->n_embd; f++, i++)
-                        acc[i][part] += vf_and(vf_load(x + f * L), here);
-                }
+                UNROLL for (int i = 0; i < 16; i++)
+                    acc[i][part] += vf_and(vf_load(x + offset_of[i]), token == token_of[i]);
             }
     reduce16(acc, sum);
-    for (int i = 0; i < e->vocab_size * e->n_embd; i++) a->dtable[i] += sum[i];
+    for (int i = 0; i < n && i < 16; i++) a->dtable[first + i] += sum[i];
 }
 
 static void positions_gradient(const fv_embed_gradient *a, int t) {
@@ -196,8 +208,9 @@ static void positions_gradient(const fv_embed_gradient *a, int t) {
 static void embed_gradient(const fv_embed_gradient *a) {
     const fv_embed *e = &a->forward;
     for (int t = 0; a->dpositions && t < e->n_rows; t++) positions_gradient(a, t);
-    if (e->vocab_size * e->n_embd <= 16) {
-        embed_gradient_small(a);
+    int n_entries = e->vocab_size * e->n_embd;
+    if (n_entries <= COMPARED_ENTRIES) {
+        for (int first = 0; first < n_entries; first += 16) embed_gradient_compared(a, first);
         return;
     }
     for (int g = 0; g < e->n_groups; g++)

@@ -10,7 +10,7 @@
 
 typedef float vf __attribute__((vector_size(4 * VW)));
 typedef int32_t vi __attribute__((vector_size(4 * VW)));
-typedef uint32_t vu __attribute__((vector_size(4 * VW)));
+typedef uint64_t vw __attribute__((vector_size(4 * VW))); // wide: a 32-bit number in every other place
 
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("GCC unroll 16")
@@ -33,14 +33,6 @@ INLINE vf vf_sqrt(vf a) { return _mm512_sqrt_ps(a); }
 INLINE vf vf_gather(const float *base, vi index) {
     return _mm512_i32gather_ps((__m512i)index, base, 4);
 }
-// High and low words of the lanewise product.
-INLINE void vu_multiply(vu a, uint32_t b, vu *high, vu *low) {
-    __m512i factor = _mm512_set1_epi32((int)b), x = (__m512i)a;
-    __m512i even = _mm512_mul_epu32(x, factor);
-    __m512i odd = _mm512_mul_epu32(_mm512_srli_epi64(x, 32), factor);
-    *high = (vu)_mm512_mask_mov_epi32(_mm512_srli_epi64(even, 32), 0xAAAA, odd);
-    *low = (vu)_mm512_mask_mov_epi32(even, 0xAAAA, _mm512_slli_epi64(odd, 32));
-}
 #elif VW == 8
 #include <immintrin.h>
 INLINE vf vf_fma(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); }
@@ -48,13 +40,6 @@ INLINE vf vf_max(vf a, vf b) { return _mm256_max_ps(a, b); }
 INLINE vf vf_sqrt(vf a) { return _mm256_sqrt_ps(a); }
 INLINE vf vf_gather(const float *base, vi index) {
     return _mm256_i32gather_ps(base, (__m256i)index, 4);
-}
-INLINE void vu_multiply(vu a, uint32_t b, vu *high, vu *low) {
-    __m256i factor = _mm256_set1_epi32((int)b), x = (__m256i)a;
-    __m256i even = _mm256_mul_epu32(x, factor);
-    __m256i odd = _mm256_mul_epu32(_mm256_srli_epi64(x, 32), factor);
-    *high = (vu)_mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xAA);
-    *low = (vu)_mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xAA);
 }
 #else
 #include <math.h>
@@ -72,13 +57,15 @@ INLINE vf vf_gather(const float *base, vi index) {
     UNROLL for (int i = 0; i < VW; i++) x[i] = base[index[i]];
     return x;
 }
-INLINE void vu_multiply(vu a, uint32_t b, vu *high, vu *low) {
-    UNROLL for (int i = 0; i < VW; i++) {
-        uint64_t product = (uint64_t)a[i] * b;
-        (*high)[i] = (uint32_t)(product >> 32);
-        (*low)[i] = (uint32_t)product;
-    }
-}
+#endif
+
+// Products of the low halves of 64-bit places; the high halves of the factors are ignored.
+#if VW == 16
+INLINE vw vw_multiply(vw a, vw b) { return (vw)_mm512_mul_epu32((__m512i)a, (__m512i)b); }
+#elif VW == 8
+INLINE vw vw_multiply(vw a, vw b) { return (vw)_mm256_mul_epu32((__m256i)a, (__m256i)b); }
+#else
+INLINE vw vw_multiply(vw a, vw b) { return (a & 0xffffffffu) * (b & 0xffffffffu); }
 #endif
 
 // exp(x) for x <= 88.4; below -87.3 it stays at exp(-87.3) = 1.2e-38. With n = round(x log2 e) and

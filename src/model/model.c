@@ -9,7 +9,7 @@
 
 // A tile's workspace should stay in the first- or second-level cache: small models take several groups
 // of samples at once, so that calls and loops are paid once for all of them.
-enum { TILE_BYTES = 96 * 1024 };
+enum { TILE_BYTES = 256 * 1024 };
 
 size_t fv_model_add(fv_model *model, fv_init_kind init, int rows, int columns, int fan_in,
                     const char *format, ...) {

@@ -48,27 +48,26 @@ static void fill(const fv_data *data, fv_random *random, int32_t *tokens) {
                             : (int32_t)fv_random_below(random, (uint32_t)config->vocab_size);
 }
 
-// Fresh sequences of one group.
-static void fill_group(const fv_data *data, fv_stream stream, uint32_t step, int first_sample,
-                       int32_t *tokens, int32_t *targets) {
+// Fresh sequences of some groups; independent uniform tokens are drawn sixteen samples at a time.
+static void fill_groups(const fv_data *data, fv_stream stream, uint32_t step, int first_sample,
+                        int n_groups, int32_t *tokens) {
     const fv_task_config *config = &data->config;
-    if (data->task->fill || data->cumulative) {
-        for (int l = 0; l < L; l++) {
-            fv_random random;
-            fv_random_init(&random, data->seed, stream, step, (uint32_t)(first_sample + l));
-            fill(data, &random, tokens + l);
-        }
-    } else {
+    if (data->task->fill == NULL && data->cumulative == NULL) {
         fv_kernels_get()->draw(&(fv_draw){.seed = data->seed,
                                           .stream = stream,
                                           .step = step,
                                           .first_sample = (uint32_t)first_sample,
-                                          .n_groups = 1,
+                                          .n_groups = n_groups,
                                           .n_rows = config->context_length,
                                           .vocab_size = (uint32_t)config->vocab_size,
                                           .tokens = tokens});
+        return;
     }
-    data->task->answer(config, tokens, targets);
+    for (int s = 0; s < n_groups * L; s++) {
+        fv_random random;
+        fv_random_init(&random, data->seed, stream, step, (uint32_t)(first_sample + s));
+        fill(data, &random, tokens + (size_t)(s / L) * config->context_length * L + s % L);
+    }
 }
 
 // Sequences drawn with replacement from the fixed set.
@@ -87,14 +86,16 @@ static void draw_group(const fv_data *data, uint32_t step, int first_sample, int
 
 void fv_data_batch(const fv_data *data, fv_stream stream, uint32_t step, int first_group,
                    int n_groups, int n_samples, int32_t *tokens, int32_t *targets) {
+    bool fixed = data->fixed && stream == FV_STREAM_TRAIN;
+    if (!fixed) fill_groups(data, stream, step, first_group * L, n_groups, tokens);
     for (int g = 0; g < n_groups; g++) {
         int first = (first_group + g) * L;
         int32_t *group_targets = targets + (size_t)g * data->n_loss * L;
         int32_t *group_tokens = tokens + (size_t)g * data->config.context_length * L;
-        if (data->fixed && stream == FV_STREAM_TRAIN)
+        if (fixed)
             draw_group(data, step, first, group_tokens, group_targets);
         else
-            fill_group(data, stream, step, first, group_tokens, group_targets);
+            data->task->answer(&data->config, group_tokens, group_targets);
         for (int l = n_samples - first < 0 ? 0 : n_samples - first; l < L; l++)
             for (int t = 0; t < data->n_loss; t++) group_targets[t * L + l] = -1;
     }
@@ -111,7 +112,8 @@ static fv_status make_fixed(fv_data *data) {
         return FV_NO_MEMORY;
     }
     for (int first = 0; first < n; first += L) {
-        fill_group(data, FV_STREAM_TRAIN, 0, first, group, group + (size_t)n_tokens * L);
+        fill_groups(data, FV_STREAM_TRAIN, 0, first, 1, group);
+        data->task->answer(&data->config, group, group + (size_t)n_tokens * L);
         for (int l = 0; l < L && first + l < n; l++)
             for (size_t t = 0; t < size; t++)
                 data->fixed[(size_t)(first + l) * size + t] = group[t * L + (size_t)l];
