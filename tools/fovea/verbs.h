@@ -8,6 +8,9 @@
 #define VERB_LIST(X)                                                                               \
     X(run, "trains an experiment file, draws its figures, judges its claims")                      \
     X(reproduce, "does so for every experiment of a post")                                         \
+    X(runs, "lists, shows and deletes the runs of a store")                                        \
+    X(export, "writes curves as CSV, parameters as safetensors")                                   \
+    X(info, "the build, the machine, its kernels and their limits")                                \
     X(help, "explains a verb or a configuration field")
 
 #define VERB_DECLARE(verb, help) int cmd_##verb(int argc, char **argv);

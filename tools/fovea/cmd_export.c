@@ -1,0 +1,272 @@
+// `fovea export`: curves as CSV, parameters as safetensors.
+#include "options.h"
+#include "target.h"
+#include "tool.h"
+#include "verbs.h"
+
+#include <errno.h>
+#include <fovea/checkpoint.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+// The runs to export, by id and in the store's order, with what is needed to name them.
+typedef struct selection {
+    run_filter filter;
+    const char *id; // a prefix, or NULL for all
+    int n, capacity;
+    struct selected {
+        char id[17];
+        char *experiment;
+        fv_config config;
+    } * runs;
+} selection;
+
+static fv_status select_run(void *context, const fv_record *record, const char *experiment,
+                            const fv_final *final, int n_final) {
+    (void) final;
+    (void)n_final;
+    selection *s = context;
+    if (s->id != NULL && strncmp(record->id, s->id, strlen(s->id)) != 0) return FV_OK;
+    if (!filter_matches(&s->filter, record, experiment)) return FV_OK;
+    if (s->n == s->capacity) {
+        int capacity = s->capacity ? 2 * s->capacity : 64;
+        struct selected *runs = realloc(s->runs, (size_t)capacity * sizeof *runs);
+        if (runs == NULL) return FV_NO_MEMORY;
+        s->runs = runs;
+        s->capacity = capacity;
+    }
+    struct selected *run = &s->runs[s->n];
+    strcpy(run->id, record->id);
+    run->config = record->config;
+    run->experiment = strdup(experiment);
+    if (run->experiment == NULL) return FV_NO_MEMORY;
+    s->n++;
+    return FV_OK;
+}
+
+static void free_selection(selection *s) {
+    for (int i = 0; i < s->n; i++) free(s->runs[i].experiment);
+    free(s->runs);
+}
+
+// ---- CSV
+// -----------------------------------------------------------------------------------------
+
+// Writes a cell, quoted where it must be (RFC 4180).
+static void print_cell(FILE *out, const char *text) {
+    if (strpbrk(text, ",\"\r\n") == NULL) {
+        fputs(text, out);
+        return;
+    }
+    fputc('"', out);
+    for (; *text != '\0'; text++) {
+        if (*text == '"') fputc('"', out);
+        fputc(*text, out);
+    }
+    fputc('"', out);
+}
+
+static bool varies(const selection *s, const fv_field *field) {
+    char first[4096], other[4096];
+    for (int i = 0; i < s->n; i++) {
+        fv_config_get(&s->runs[i].config, field, i ? other : first, sizeof first);
+        if (i > 0 && strcmp(first, other) != 0) return true;
+    }
+    return false;
+}
+
+// The fields that tell the selected runs apart; they become columns.
+static int find_varying(const selection *s, const fv_field **varying, int max) {
+    int n_fields, n = 0;
+    const fv_field *fields = fv_fields(&n_fields);
+    for (int i = 0; i < n_fields && n < max; i++)
+        if (varies(s, &fields[i])) varying[n++] = &fields[i];
+    return n;
+}
+
+static void print_run(FILE *out, const struct selected *run, const fv_record *record,
+                      const fv_field *const *varying, int n_varying) {
+    for (int s = 0; s < record->n_series; s++) {
+        const fv_series *series = &record->series[s];
+        for (int i = 0; i < series->n; i++) {
+            fprintf(out, "%s,", run->id);
+            print_cell(out, run->experiment);
+            for (int f = 0; f < n_varying; f++) {
+                char text[4096];
+                fv_config_get(&run->config, varying[f], text, sizeof text);
+                fputc(',', out);
+                print_cell(out, text);
+            }
+            fputc(',', out);
+            print_cell(out, series->name);
+            fprintf(out, ",%d,", series->steps[i]);
+            // An empty cell is what readers take for a missing number.
+            if (!isnan(series->values[i])) fprintf(out, "%.9g", (double)series->values[i]);
+            fputc('\n', out);
+        }
+    }
+}
+
+static fv_status write_csv(fv_store *store, const selection *s, FILE *out, fv_error *error) {
+    enum { MAX_VARYING = 64 };
+    const fv_field *varying[MAX_VARYING];
+    int n_varying = find_varying(s, varying, MAX_VARYING);
+    fputs("run_id,experiment", out);
+    for (int i = 0; i < n_varying; i++) fprintf(out, ",%s", varying[i]->key);
+    fputs(",series,step,value\n", out);
+    fv_status status = FV_OK;
+    for (int i = 0; status == FV_OK && i < s->n; i++) {
+        fv_record record;
+        status = fv_store_get(store, s->runs[i].id, &record, error);
+        if (status == FV_OK) print_run(out, &s->runs[i], &record, varying, n_varying);
+        fv_record_free(&record);
+    }
+    return status;
+}
+
+// Writes to stdout, or to a file that appears whole or not at all.
+static fv_status export_csv(fv_store *store, const selection *s, const char *path,
+                            fv_error *error) {
+    char part[4200];
+    snprintf(part, sizeof part, "%s.part", path != NULL ? path : "");
+    FILE *out = path != NULL ? fopen(part, "w") : stdout;
+    if (out == NULL) return fv_fail(error, FV_IO, "cannot write %s: %s", path, strerror(errno));
+    fv_status status = write_csv(store, s, out, error);
+    bool written = ferror(out) == 0;
+    if ((path != NULL ? fclose(out) : fflush(out)) != 0) written = false;
+    if (status == FV_OK && written && path != NULL && rename(part, path) != 0) written = false;
+    if (status == FV_OK && !written)
+        status = fv_fail(error, FV_IO, "cannot write %s: %s", path != NULL ? path : "the CSV",
+                         strerror(errno));
+    if (status != FV_OK && path != NULL) unlink(part);
+    return status;
+}
+
+// ---- safetensors
+// ---------------------------------------------------------------------------------
+
+typedef struct checkpoint_options {
+    const char *out;
+    bool widen;
+    int step; // of the snapshot; -1: the result
+} checkpoint_options;
+
+static const fv_snapshot *find_snapshot(const fv_record *record, int step) {
+    if (step < 0 && record->n_snapshots > 0) return &record->snapshots[record->n_snapshots - 1];
+    for (int i = 0; i < record->n_snapshots; i++)
+        if (record->snapshots[i].step == step) return &record->snapshots[i];
+    return NULL;
+}
+
+static fv_status write_checkpoint(const fv_record *record, const checkpoint_options *options,
+                                  const char *path, fv_error *error) {
+    const fv_snapshot *snapshot = find_snapshot(record, options->step);
+    if (snapshot == NULL)
+        return fv_fail(error, FV_NOT_FOUND,
+                       "run %s has no snapshot of step %d; 'fovea runs DIR show %s' lists those it "
+                       "has",
+                       record->id, options->step, record->id);
+    fv_model *model;
+    fv_status status = fv_model_create(&record->config, &model, error);
+    if (status != FV_OK) return status;
+    status = fv_checkpoint_write(path, model, snapshot->params, options->widen, error);
+    fv_model_free(model);
+    if (status != FV_OK) return status;
+    fv_error reason = {0};
+    printf("%s\n", path);
+    if (fv_checkpoint_transformerlens(&record->config, options->widen, &reason) != FV_OK)
+        fprintf(stderr, "%s is for Fovea alone: %s\n", path, reason.text);
+    return FV_OK;
+}
+
+// One run goes to the file --out; several go to the folder --out, each under its id.
+static fv_status export_checkpoints(fv_store *store, const selection *s,
+                                    const checkpoint_options *options, fv_error *error) {
+    struct stat info;
+    bool folder = options->out != NULL && stat(options->out, &info) == 0 && S_ISDIR(info.st_mode);
+    if (s->n > 1 && !folder)
+        return fv_fail(error, FV_USAGE,
+                       "%d runs need a folder to be exported to; make one and name it with --out, "
+                       "or choose one run",
+                       s->n);
+    fv_status status = FV_OK;
+    for (int i = 0; status == FV_OK && i < s->n; i++) {
+        fv_record record;
+        char path[4200];
+        if (options->out != NULL && !folder)
+            snprintf(path, sizeof path, "%s", options->out);
+        else
+            snprintf(path, sizeof path, "%s/%s.safetensors", folder ? options->out : ".",
+                     s->runs[i].id);
+        status = fv_store_get(store, s->runs[i].id, &record, error);
+        if (status == FV_OK) status = write_checkpoint(&record, options, path, error);
+        fv_record_free(&record);
+    }
+    return status;
+}
+
+// ---- the verb
+// ------------------------------------------------------------------------------------
+
+static fv_status export(const char *operand, selection *s, const char *format,
+                        const checkpoint_options *options, fv_error *error) {
+    run_target target;
+    fv_store *store;
+    fv_status status = filter_check(&s->filter, error);
+    if (status == FV_OK) status = target_open(operand, FV_STORE_READ, &target, &store, error);
+    if (status != FV_OK) return status;
+    if (target.id[0] != '\0') s->id = target.id;
+    status = fv_store_each(store, select_run, s, error);
+    if (status == FV_NO_MEMORY) fv_fail(error, status, "out of memory listing runs");
+    if (status == FV_OK && s->n == 0)
+        status = fv_fail(error, FV_NOT_FOUND, "%s has no such run; 'fovea runs' lists what it has",
+                         target.path);
+    if (status == FV_OK && strcmp(format, "csv") == 0)
+        status = export_csv(store, s, options->out, error);
+    else if (status == FV_OK)
+        status = export_checkpoints(store, s, options, error);
+    fv_store_close(store);
+    return status;
+}
+
+int cmd_export(int argc, char **argv) {
+    const char *format = "csv";
+    checkpoint_options checkpoint = {.step = -1};
+    const tool_option options[] = {
+        OPTION_TEXT("format", &format, "csv|safetensors",
+                    "csv: every point of every series, a row each (the default); safetensors: "
+                    "parameters under TransformerLens's names"),
+        OPTION_TEXT("out", &checkpoint.out, "FILE",
+                    "csv: the file (stdout otherwise); safetensors: the file or folder "
+                    "(./RUN.safetensors otherwise)"),
+        OPTION_FLAG("widen", &checkpoint.widen,
+                    "safetensors: demand a file for TransformerLens, and widen models without "
+                    "residual stream"),
+        OPTION_INT("step", &checkpoint.step, "N", 0, INT32_MAX,
+                   "safetensors: the snapshot of step N instead of the result"),
+        OPTION_END};
+    const tool_usage usage = {
+        .synopsis = "export DIR|RUN [key=value ...] [options]",
+        .about = "Exports the runs of a store, DIR/fovea.db, or one run of it, DIR/ID with the "
+                 "first digits of its id; with key=value only those that have this value of a "
+                 "field, of outcome or of experiment.",
+        .example = "fovea export out task.vocab_size=100 --out curves.csv\n"
+                   "fovea export out/3fa2 --format safetensors --widen --out model.safetensors",
+        .min_operands = 1,
+        .max_operands = 1,
+        .overrides = true};
+    tool_operands operands;
+    int exit_code;
+    if (!options_parse(argc, argv, &usage, options, &operands, &exit_code)) return exit_code;
+    if (strcmp(format, "csv") != 0 && strcmp(format, "safetensors") != 0)
+        return tool_usage_error("export --format takes csv or safetensors, not '%s'", format);
+    selection s = {.filter = {operands.overrides, operands.n_overrides}};
+    fv_error error = {0};
+    fv_status status = export(operands.items[0], &s, format, &checkpoint, &error);
+    free_selection(&s);
+    return status == FV_OK ? EXIT_DONE : tool_fail(&error);
+}

@@ -1,0 +1,276 @@
+// `fovea runs`: what a run store holds.
+#include "options.h"
+#include "run_json.h"
+#include "table.h"
+#include "target.h"
+#include "tool.h"
+#include "verbs.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct run_row {
+    fv_record record; // without series and snapshots
+    char *experiment;
+    double loss, perplexity, accuracy;
+} run_row;
+
+typedef struct listing {
+    run_filter filter;
+    bool json;
+    int exit_code;
+    int n, capacity;
+    run_row *rows;
+} listing;
+
+static double value_of(const fv_final *final, int n_final, const char *name) {
+    for (int i = 0; i < n_final; i++)
+        if (strcmp(final[i].name, name) == 0) return final[i].value;
+    return NAN;
+}
+
+static fv_status add_row(listing *list, const fv_record *record, const char *experiment,
+                         const fv_final *final, int n_final) {
+    if (list->n == list->capacity) {
+        int capacity = list->capacity ? 2 * list->capacity : 64;
+        run_row *rows = realloc(list->rows, (size_t)capacity * sizeof *rows);
+        if (rows == NULL) return FV_NO_MEMORY;
+        list->rows = rows;
+        list->capacity = capacity;
+    }
+    char *name = strdup(experiment);
+    if (name == NULL) return FV_NO_MEMORY;
+    list->rows[list->n++] = (run_row){.record = *record,
+                                      .experiment = name,
+                                      .loss = value_of(final, n_final, "loss"),
+                                      .perplexity = value_of(final, n_final, "perplexity"),
+                                      .accuracy = value_of(final, n_final, "accuracy")};
+    return FV_OK;
+}
+
+// Prints the run as `run --json` does: its final values stand in for its series.
+static fv_status print_row(listing *list, const fv_record *record, const char *experiment,
+                           const fv_final *final, int n_final) {
+    fv_record brief = *record;
+    fv_status status = FV_OK;
+    for (int i = 0; status == FV_OK && i < n_final; i++)
+        status = fv_record_add(&brief, final[i].name, record->steps, (float) final[i].value);
+    if (status == FV_OK) list->exit_code = tool_print_json(run_json(experiment, &brief, true));
+    fv_record_free(&brief);
+    if (list->exit_code != EXIT_DONE) return FV_INTERRUPTED;
+    return status;
+}
+
+static fv_status visit(void *context, const fv_record *record, const char *experiment,
+                       const fv_final *final, int n_final) {
+    listing *list = context;
+    if (!filter_matches(&list->filter, record, experiment)) return FV_OK;
+    if (list->json) return print_row(list, record, experiment, final, n_final);
+    return add_row(list, record, experiment, final, n_final);
+}
+
+static void free_listing(listing *list) {
+    for (int i = 0; i < list->n; i++) free(list->rows[i].experiment);
+    free(list->rows);
+}
+
+// Whether the field distinguishes any of the listed runs.
+static bool varies(const listing *list, const fv_field *field) {
+    char first[4096], other[4096];
+    for (int i = 0; i < list->n; i++) {
+        fv_config_get(&list->rows[i].record.config, field, i ? other : first, sizeof first);
+        if (i > 0 && strcmp(first, other) != 0) return true;
+    }
+    return false;
+}
+
+static int print_table(const listing *list) {
+    enum { MAX_VARYING = 64 };
+    const fv_field *varying[MAX_VARYING];
+    int n_fields, n_varying = 0;
+    const fv_field *fields = fv_fields(&n_fields);
+    for (int i = 0; i < n_fields && n_varying < MAX_VARYING; i++)
+        if (varies(list, &fields[i])) varying[n_varying++] = &fields[i];
+    static const char *const LEFT[] = {"run", "experiment", "outcome", NULL};
+    static const char *const RIGHT[] = {"steps", "us/step", "loss", "perplexity", "accuracy", NULL};
+    table t;
+    table_init(&t, 8 + n_varying);
+    table_add_texts(&t, LEFT);
+    for (int i = 0; i < n_varying; i++) table_add(&t, "%s", varying[i]->key);
+    table_add_texts(&t, RIGHT);
+    for (int r = 0; r < list->n; r++) {
+        const run_row *row = &list->rows[r];
+        table_add(&t, "%s", row->record.id);
+        table_add(&t, "%s", row->experiment);
+        table_add(&t, "%s", fv_outcome_text(row->record.outcome));
+        for (int i = 0; i < n_varying; i++) {
+            char text[256];
+            fv_config_get(&row->record.config, varying[i], text, sizeof text);
+            table_add(&t, "%s", text);
+        }
+        table_add(&t, "%d", row->record.steps);
+        table_add_number(&t, row->record.us_per_step);
+        table_add_number(&t, row->loss);
+        table_add_number(&t, row->perplexity);
+        table_add_number(&t, row->accuracy);
+    }
+    bool printed = table_print(&t, stdout);
+    table_free(&t);
+    if (printed) return EXIT_DONE;
+    fputs("fovea: out of memory for the table of runs\n", stderr);
+    return EXIT_FAILED;
+}
+
+static int list_runs(fv_store *store, run_filter filter, bool json) {
+    listing list = {.filter = filter, .json = json};
+    fv_error error = {0};
+    fv_status status = fv_store_each(store, visit, &list, &error);
+    int exit_code = list.exit_code;
+    if (status == FV_NO_MEMORY && error.text[0] == '\0')
+        fv_fail(&error, FV_NO_MEMORY, "out of memory listing runs");
+    if (status != FV_OK && exit_code == EXIT_DONE)
+        exit_code = tool_fail(&error);
+    else if (status == FV_OK && !json && list.n > 0)
+        exit_code = print_table(&list);
+    else if (status == FV_OK && !json)
+        puts(filter.n > 0 ? "no run has these values" : "the store has no runs yet");
+    free_listing(&list);
+    return exit_code;
+}
+
+// ---- show
+// ----------------------------------------------------------------------------------------
+
+static void print_series(const fv_record *record) {
+    static const char *const HEADERS[] = {"series",  "points", "first", "lowest",
+                                          "highest", "final",  NULL};
+    table t;
+    table_init(&t, 6);
+    table_add_texts(&t, HEADERS);
+    for (int i = 0; i < record->n_series; i++) {
+        const fv_series *series = &record->series[i];
+        double lowest = INFINITY, highest = -INFINITY;
+        for (int j = 0; j < series->n; j++) {
+            lowest = fmin(lowest, (double)series->values[j]);
+            highest = fmax(highest, (double)series->values[j]);
+        }
+        table_add(&t, "%s", series->name);
+        table_add(&t, "%d", series->n);
+        table_add_number(&t, series->n > 0 ? (double)series->values[0] : NAN);
+        table_add_number(&t, lowest);
+        table_add_number(&t, highest);
+        table_add_number(&t, series->n > 0 ? (double)series->values[series->n - 1] : NAN);
+    }
+    table_print(&t, stdout);
+    table_free(&t);
+}
+
+static void print_run(const fv_record *record) {
+    printf("run %s: %s after %d steps, %.3g s, %.3g us per step\n\n", record->id,
+           fv_outcome_text(record->outcome), record->steps, record->wall_seconds,
+           record->us_per_step);
+    int n;
+    const fv_field *fields = fv_fields(&n);
+    fv_config defaults;
+    fv_config_init(&defaults);
+    for (int i = 0; i < n; i++) {
+        char value[4096], usual[4096];
+        fv_config_get(&record->config, &fields[i], value, sizeof value);
+        fv_config_get(&defaults, &fields[i], usual, sizeof usual);
+        printf("%c %-22s %s\n", strcmp(value, usual) != 0 ? '*' : ' ', fields[i].key, value);
+    }
+    printf("(* not the default)\n\n");
+    print_series(record);
+    printf("\n%d snapshots of %zu parameters", record->n_snapshots, record->n_params);
+    for (int i = 0; i < record->n_snapshots; i++)
+        printf("%s%d", i ? ", " : ", at steps ", record->snapshots[i].step);
+    putchar('\n');
+}
+
+static int show_run(fv_store *store, const char *id, bool json) {
+    fv_record record;
+    fv_error error = {0};
+    if (fv_store_get(store, id, &record, &error) != FV_OK) return tool_fail(&error);
+    int exit_code = EXIT_DONE;
+    if (json)
+        exit_code = tool_print_json(run_json("", &record, true));
+    else
+        print_run(&record);
+    fv_record_free(&record);
+    return exit_code;
+}
+
+// ---- delete and digest
+// ---------------------------------------------------------------------------
+
+static int delete_runs(fv_store *store, const char *const *ids, int n) {
+    fv_error error = {0};
+    fv_status status = fv_store_begin(store, &error);
+    for (int i = 0; status == FV_OK && i < n; i++) status = fv_store_delete(store, ids[i], &error);
+    if (status == FV_OK) status = fv_store_commit(store, &error);
+    if (status != FV_OK) return tool_fail(&error); // closing the store takes all of it back
+    fprintf(stderr, "deleted %d run%s\n", n, n == 1 ? "" : "s");
+    return EXIT_DONE;
+}
+
+static int print_digest(fv_store *store, const char *id, bool json) {
+    char digest[17];
+    fv_error error = {0};
+    if (fv_store_digest(store, id, digest, &error) != FV_OK) return tool_fail(&error);
+    if (json) return tool_print_json(json_pack("{s:s}", "digest", digest));
+    puts(digest);
+    return EXIT_DONE;
+}
+
+int cmd_runs(int argc, char **argv) {
+    bool json = false, digest = false;
+    const tool_option options[] = {
+        OPTION_FLAG("json", &json, "JSON Lines on stdout, as 'fovea run --json' prints them"),
+        OPTION_FLAG("digest", &digest,
+                    "print a digest of everything computed, times excepted: equal digests are "
+                    "equal results, bit for bit"),
+        OPTION_END};
+    const tool_usage usage = {
+        .synopsis = "runs DIR [show RUN | delete RUN ...] [key=value ...] [options]",
+        .about = "Lists the runs of a store, DIR/fovea.db; with key=value only those that have "
+                 "this value of a field, of outcome or of experiment. 'show' prints one run, "
+                 "'delete' removes runs. RUN is an id or its first 4 or more digits.",
+        .example = "fovea runs out task.vocab_size=100 outcome=done\n"
+                   "fovea runs out show 3fa2\n"
+                   "fovea runs out --digest",
+        .min_operands = 1,
+        .max_operands = -1,
+        .overrides = true};
+    tool_operands operands;
+    int exit_code;
+    if (!options_parse(argc, argv, &usage, options, &operands, &exit_code)) return exit_code;
+    const char *action = operands.n > 1 ? operands.items[1] : "list";
+    bool shows = strcmp(action, "show") == 0, deletes = strcmp(action, "delete") == 0;
+    if (operands.n > 1 && !shows && !deletes)
+        return tool_usage_error("runs can 'show' or 'delete', not '%s'", action);
+    if ((shows && operands.n != 3) || (deletes && operands.n < 3))
+        return tool_usage_error("runs DIR %s needs %s", action,
+                                shows ? "the id of one run" : "the ids of runs");
+
+    run_filter filter = {operands.overrides, operands.n_overrides};
+    fv_store *store;
+    run_target target;
+    fv_error error = {0};
+    if (filter_check(&filter, &error) != FV_OK ||
+        target_open(operands.items[0], deletes ? FV_STORE_WRITE : FV_STORE_READ, &target, &store,
+                    &error) != FV_OK)
+        return tool_fail(&error);
+    const char *id = target.id[0] != '\0' ? target.id : NULL;
+    if (deletes)
+        exit_code = delete_runs(store, operands.items + 2, operands.n - 2);
+    else if (digest)
+        exit_code = print_digest(store, shows ? operands.items[2] : id, json);
+    else if (shows || id != NULL)
+        exit_code = show_run(store, shows ? operands.items[2] : id, json);
+    else
+        exit_code = list_runs(store, filter, json);
+    fv_store_close(store);
+    return exit_code;
+}

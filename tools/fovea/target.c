@@ -1,0 +1,111 @@
+#include "target.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static bool is_file(const char *path) {
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISREG(info.st_mode);
+}
+
+static bool is_folder(const char *path) {
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+// The store that a folder or a file is; false where it is none. Folders are taken at their word, so
+// that the message about a missing store names the file that was looked for.
+static bool as_store(const char *operand, run_target *t) {
+    size_t length = strlen(operand);
+    while (length > 1 && operand[length - 1] == '/') length--;
+    const char *rest = is_folder(operand) ? "/fovea.db" : "";
+    if (rest[0] == '\0' && !is_file(operand)) return false;
+    int n = snprintf(t->path, sizeof t->path, "%.*s%s", (int)length, operand, rest);
+    return n > 0 && (size_t)n < sizeof t->path;
+}
+
+static bool looks_like_id(const char *text) {
+    size_t length = strlen(text);
+    return length >= 4 && length <= 16 && strspn(text, "0123456789abcdef") == length;
+}
+
+fv_status target_find(const char *operand, run_target *t, fv_error *error) {
+    *t = (run_target){0};
+    if (as_store(operand, t)) return FV_OK;
+    const char *slash = strrchr(operand, '/'), *id = slash != NULL ? slash + 1 : operand;
+    char store[sizeof t->path] = "out";
+    if (slash != NULL)
+        snprintf(store, sizeof store, "%.*s", slash > operand ? (int)(slash - operand) : 1,
+                 operand);
+    if (looks_like_id(id) && as_store(store, t)) {
+        snprintf(t->id, sizeof t->id, "%s", id);
+        return FV_OK;
+    }
+    return fv_fail(error, FV_NOT_FOUND,
+                   "there is neither a run store nor a run %s; name an output folder (out), its "
+                   "store (out/fovea.db), or a run in it (out/3fa29c41)",
+                   operand);
+}
+
+fv_status target_open(const char *operand, fv_store_mode mode, run_target *t, fv_store **store,
+                      fv_error *error) {
+    *store = NULL;
+    fv_status status = target_find(operand, t, error);
+    // A store to be changed must exist too.
+    if (status == FV_OK && mode == FV_STORE_WRITE && !is_file(t->path)) mode = FV_STORE_READ;
+    return status == FV_OK ? fv_store_open(t->path, mode, store, error) : status;
+}
+
+// ---- filters
+// -------------------------------------------------------------------------------------
+
+// Splits "key=value"; false where the key is too long to be one.
+static bool split(const char *text, char *key, size_t size, const char **value) {
+    size_t length = strcspn(text, "=");
+    if (length >= size) return false;
+    memcpy(key, text, length);
+    key[length] = '\0';
+    *value = text + length + (text[length] == '=');
+    return true;
+}
+
+static bool is_column(const char *key) {
+    return strcmp(key, "experiment") == 0 || strcmp(key, "outcome") == 0;
+}
+
+fv_status filter_check(const run_filter *f, fv_error *error) {
+    for (int i = 0; i < f->n; i++) {
+        char key[128];
+        const char *value;
+        fv_config scratch;
+        fv_config_init(&scratch);
+        if (!split(f->texts[i], key, sizeof key, &value))
+            return fv_fail(error, FV_USAGE, "there is no field '%.40s...'", f->texts[i]);
+        if (is_column(key)) continue;
+        fv_status status = fv_config_set(&scratch, key, value, error);
+        if (status != FV_OK) return status;
+    }
+    return FV_OK;
+}
+
+static bool matches(const char *text, const fv_record *record, const char *experiment) {
+    char key[128], wanted[4096], have[4096];
+    const char *value;
+    if (!split(text, key, sizeof key, &value)) return false;
+    if (strcmp(key, "experiment") == 0) return strcmp(value, experiment) == 0;
+    if (strcmp(key, "outcome") == 0) return strcmp(value, fv_outcome_text(record->outcome)) == 0;
+    // Both as the field prints them, so that 0.001 matches 1e-3.
+    fv_config scratch = record->config;
+    const fv_field *field = fv_field_find(key);
+    if (field == NULL || fv_config_set(&scratch, key, value, NULL) != FV_OK) return false;
+    fv_config_get(&scratch, field, wanted, sizeof wanted);
+    fv_config_get(&record->config, field, have, sizeof have);
+    return strcmp(wanted, have) == 0;
+}
+
+bool filter_matches(const run_filter *f, const fv_record *record, const char *experiment) {
+    for (int i = 0; i < f->n; i++)
+        if (!matches(f->texts[i], record, experiment)) return false;
+    return true;
+}
