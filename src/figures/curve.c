@@ -35,6 +35,18 @@ fv_status fv_curve_read(fv_scratch *scratch, const fv_record *record, const char
     return FV_OK;
 }
 
+fv_status fv_curve_copy(fv_scratch *scratch, const fv_curve *curve, fv_curve *copy,
+                        fv_error *error) {
+    fv_status status = reserve(scratch, (size_t)curve->n, false, copy, error);
+    if (status != FV_OK) return status;
+    copy->n = curve->n;
+    for (int i = 0; i < curve->n; i++) {
+        copy->x[i] = curve->x[i];
+        copy->y[i] = curve->y[i];
+    }
+    return FV_OK;
+}
+
 typedef struct point {
     double x, y;
 } point;
@@ -74,6 +86,38 @@ fv_status fv_curve_median(fv_scratch *scratch, const fv_curve *curves, int n, fv
         median->high[k] = points[end - 1].y;
     }
     return FV_OK;
+}
+
+// The mean distance of two curves at the x that both have, as far as it is finite.
+static double distance(const fv_curve *a, const fv_curve *b) {
+    double sum = 0;
+    int n = 0;
+    for (int i = 0, j = 0; i < a->n && j < b->n;) {
+        if (a->x[i] < b->x[j]) {
+            i++;
+        } else if (a->x[i] > b->x[j]) {
+            j++;
+        } else {
+            double apart = fabs(a->y[i++] - b->y[j++]);
+            if (!isfinite(apart)) continue;
+            sum += apart;
+            n++;
+        }
+    }
+    return n ? sum / n : 0;
+}
+
+int fv_curve_typical(const fv_curve *curves, int n) {
+    int typical = 0;
+    double least = INFINITY;
+    for (int c = 0; c < n; c++) {
+        double total = 0;
+        for (int other = 0; other < n; other++) total += distance(&curves[c], &curves[other]);
+        if (total >= least) continue;
+        least = total;
+        typical = c;
+    }
+    return typical;
 }
 
 static void keep(fv_curve *curve, int from, int to) {

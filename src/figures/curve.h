@@ -22,6 +22,15 @@ fv_status fv_curve_read(fv_scratch *scratch, const fv_record *record, const char
 fv_status fv_curve_median(fv_scratch *scratch, const fv_curve *curves, int n, fv_curve *median,
                           fv_error *error);
 
+// A copy that shares nothing with its original.
+fv_status fv_curve_copy(fv_scratch *scratch, const fv_curve *curve, fv_curve *copy,
+                        fv_error *error);
+
+// The curve that lies in the middle of the others: the one whose mean distance to the others, at
+// the x that they share, is smallest. A pointwise median blurs what happens at another time in
+// every run (of plateaus that end at different steps it shows none); this is a run as it was.
+int fv_curve_typical(const fv_curve *curves, int n);
+
 // Leaves about `most` points, in place, without losing a spike: of each stretch of x the lowest and
 // the highest point stay.
 void fv_curve_thin(fv_curve *curve, int most);

@@ -7,9 +7,8 @@
 #include "figures/kind.h"
 #include "figures/runs.h"
 #include "figures/sheet.h"
-#include "lab/measure.h"
+#include "figures/slots.h"
 
-#include <fnmatch.h>
 #include <math.h>
 #include <string.h>
 
@@ -31,6 +30,9 @@ static const fv_figure_option options[] = {
     {"minus", FV_OPTION_MEASURE, false, NULL, "subtracted from every value of y"},
     {"over", FV_OPTION_MEASURE, false, NULL,
      "divides every value of y, after `minus`: task.vocab_size"},
+    {"center", FV_OPTION_CHOICE, false, "median|typical",
+     "what stands for several seeds: their median at each step, or the one seed that lies in the "
+     "middle of the others, which keeps plateaus that end at different steps"},
     {"spread", FV_OPTION_CHOICE, false, "lines|band|none",
      "how several seeds show beside their median: each as a faint line, as the band from lowest to "
      "highest, or not at all"},
@@ -49,11 +51,6 @@ static const fv_figure_option options[] = {
     {"columns", FV_OPTION_NUMBER, false, NULL, "panels in a row"},
 };
 
-typedef struct curve_slot {
-    const char *series, *label;
-    bool second; // against the right axis
-} curve_slot;
-
 // One line of a panel: a series of all runs of one colour.
 typedef struct curve_line {
     fv_curve *runs;
@@ -67,11 +64,9 @@ typedef struct curve_line {
 typedef struct curves_plan {
     fv_figure_view *view;
     fv_partition panels, colours;
-    curve_slot *slots;
-    int n_slots;
+    fv_slots slots;
     const char *x; // NULL for the step
     const char *xlabel, *ylabel, *y2label;
-    bool any_second;
     fv_sheet sheet;
     fv_obstacles obstacles;
     curve_line *lines; // of the current panel
@@ -80,70 +75,6 @@ typedef struct curves_plan {
 
 static fv_status no_memory(fv_error *error) {
     return fv_fail(error, FV_NO_MEMORY, "out of memory for a figure");
-}
-
-// --- which series ------------------------------------------------------------------------------
-
-static bool has_slot(const curves_plan *p, const char *series, bool second) {
-    for (int s = 0; s < p->n_slots; s++)
-        if (p->slots[s].second == second && strcmp(p->slots[s].series, series) == 0) return true;
-    return false;
-}
-
-static bool matches(const fv_record *record, const char *pattern, const fv_series *series) {
-    if (strcmp(series->name, pattern) == 0) return true;
-    if (strpbrk(pattern, "*?") != NULL) return fnmatch(pattern, series->name, 0) == 0;
-    return fv_series_called(record, pattern) == series;
-}
-
-static fv_status no_series(const curves_plan *p, const char *key, const char *pattern,
-                           fv_error *error) {
-    char list[400] = "";
-    const fv_record *record = p->view->runs.records[0];
-    for (int i = 0; i < record->n_series; i++) {
-        size_t used = strlen(list);
-        snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", record->series[i].name);
-    }
-    return fv_figure_fail(p->view, key, error, "no run has a series \"%s\"; they have %s", pattern,
-                          list);
-}
-
-// Adds the series that the patterns of one option match in any run, in the patterns' order.
-static fv_status add_slots(curves_plan *p, const char *key, bool second, fv_error *error) {
-    const fv_option *option = fv_options_find(p->view->options, key);
-    const fv_runs *runs = &p->view->runs;
-    for (int v = 0; option != NULL && v < option->n_values; v++) {
-        const char *pattern = option->values[v];
-        bool found = false;
-        for (int i = 0; i < runs->n; i++) {
-            for (int s = 0; s < runs->records[i]->n_series; s++) {
-                const fv_series *series = &runs->records[i]->series[s];
-                if (!matches(runs->records[i], pattern, series)) continue;
-                found = true;
-                if (has_slot(p, series->name, second)) continue;
-                curve_slot *grown =
-                    fv_scratch_get(p->view->scratch, (size_t)p->n_slots + 1, sizeof *grown);
-                if (grown == NULL) return no_memory(error);
-                if (p->n_slots > 0) memcpy(grown, p->slots, (size_t)p->n_slots * sizeof *grown);
-                p->slots = grown;
-                p->slots[p->n_slots++] = (curve_slot){.series = series->name, .second = second};
-            }
-        }
-        if (!found) return no_series(p, key, pattern, error);
-        p->any_second |= second;
-    }
-    return FV_OK;
-}
-
-static fv_status label_slots(curves_plan *p, fv_error *error) {
-    const fv_option *labels = fv_options_find(p->view->options, "labels");
-    for (int s = 0; s < p->n_slots; s++) {
-        p->slots[s].label = labels != NULL && s < labels->n_values
-                                ? labels->values[s]
-                                : fv_series_label(p->view->scratch, p->slots[s].series);
-        if (p->slots[s].label == NULL) return no_memory(error);
-    }
-    return FV_OK;
 }
 
 // --- names of the axes -------------------------------------------------------------------------
@@ -165,9 +96,9 @@ static const char *transformed(const curves_plan *p, const char *label) {
 static const char *axis_label(const curves_plan *p, bool second) {
     const char *label = NULL;
     int n = 0;
-    for (int s = 0; s < p->n_slots; s++) {
-        if (p->slots[s].second != second) continue;
-        label = p->slots[s].label;
+    for (int s = 0; s < p->slots.n; s++) {
+        if (p->slots.items[s].second != second) continue;
+        label = p->slots.items[s].label;
         n++;
     }
     if (n != 1) return NULL;
@@ -187,7 +118,7 @@ static void name_axes(curves_plan *p) {
 // Series have distinct colours; beside a second axis the first one is black, as the quantity that
 // the others explain. Values of a numeric field lie on the colour scale.
 static unsigned slot_colour(const curves_plan *p, int s) {
-    if (!p->any_second) return fv_colour_name(s);
+    if (!p->slots.any_second) return fv_colour_name(s);
     return s == 0 ? FV_INK : fv_colour_name(s - 1);
 }
 
@@ -200,8 +131,8 @@ static unsigned group_colour(const curves_plan *p, int group) {
 }
 
 static fv_status make_legend(curves_plan *p, fv_error *error) {
-    bool by_group = p->colours.n > 1, by_slot = p->n_slots > 1;
-    int n = (by_group ? p->colours.n : 0) + (by_slot ? p->n_slots : 0), k = 0;
+    bool by_group = p->colours.n > 1, by_slot = p->slots.n > 1;
+    int n = (by_group ? p->colours.n : 0) + (by_slot ? p->slots.n : 0), k = 0;
     fv_legend_entry *legend = fv_scratch_get(p->view->scratch, (size_t)n, sizeof *legend);
     if (legend == NULL) return no_memory(error);
     for (int c = 0; by_group && c < p->colours.n; c++) {
@@ -209,9 +140,10 @@ static fv_status make_legend(curves_plan *p, fv_error *error) {
         if (text == NULL) return no_memory(error);
         legend[k++] = (fv_legend_entry){text, group_colour(p, c), FV_MARK_LINE};
     }
-    for (int s = 0; by_slot && s < p->n_slots; s++)
-        legend[k++] = (fv_legend_entry){p->slots[s].label, by_group ? FV_INK : slot_colour(p, s),
-                                        by_group ? (fv_mark)(s % 3) : FV_MARK_LINE};
+    for (int s = 0; by_slot && s < p->slots.n; s++)
+        legend[k++] =
+            (fv_legend_entry){p->slots.items[s].label, by_group ? FV_INK : slot_colour(p, s),
+                              by_group ? (fv_mark)(s % 3) : FV_MARK_LINE};
     p->sheet.legend = legend;
     p->sheet.n_legend = n;
     return FV_OK;
@@ -235,10 +167,14 @@ static fv_status transform_of(const curves_plan *p, int run, double *minus, doub
     return FV_OK;
 }
 
+static bool typical(const curves_plan *p) {
+    return strcmp(fv_options_text(p->view->options, "center", "median"), "typical") == 0;
+}
+
 // Reads the line of slot s and colour c in panel i; one without any run stays empty.
 static fv_status read_line(curves_plan *p, int i, int s, int c, curve_line *out, fv_error *error) {
     const fv_runs *runs = &p->view->runs;
-    const curve_slot *slot = &p->slots[s];
+    const fv_slot *slot = &p->slots.items[s];
     *out = (curve_line){.second = slot->second,
                         .colour = p->colours.n > 1 ? group_colour(p, c) : slot_colour(p, s),
                         .mark = p->colours.n > 1 ? (fv_mark)(s % 3) : FV_MARK_LINE};
@@ -255,6 +191,9 @@ static fv_status read_line(curves_plan *p, int i, int s, int c, curve_line *out,
         if (status != FV_OK) return status;
         if (out->runs[out->n_runs].n > 0) out->n_runs++;
     }
+    if (out->n_runs > 1 && typical(p))
+        return fv_curve_copy(p->view->scratch, &out->runs[fv_curve_typical(out->runs, out->n_runs)],
+                             &out->strong, error);
     if (out->n_runs > 1 && p->x == NULL)
         return fv_curve_median(p->view->scratch, out->runs, out->n_runs, &out->strong, error);
     return FV_OK;
@@ -262,7 +201,7 @@ static fv_status read_line(curves_plan *p, int i, int s, int c, curve_line *out,
 
 static fv_status read_panel(curves_plan *p, int i, fv_error *error) {
     p->n_lines = 0;
-    for (int s = 0; s < p->n_slots; s++)
+    for (int s = 0; s < p->slots.n; s++)
         for (int c = 0; c < p->colours.n; c++) {
             fv_status status = read_line(p, i, s, c, &p->lines[p->n_lines], error);
             if (status != FV_OK) return status;
@@ -294,6 +233,8 @@ static fv_status set_scales(const curves_plan *p, int run, fv_panel *panel, fv_e
     fv_scale_init(&panel->y, fv_figure_flag(o, "ylog", false));
     fv_scale_init(&panel->y2, fv_figure_flag(o, "y2log", false));
     for (int l = 0; l < p->n_lines; l++) add_to_scales(panel, &p->lines[l], left, right);
+    // The last point is logged some steps before the end, where the axis should end.
+    if (p->x == NULL) fv_scale_add(&panel->x, p->view->runs.records[run]->steps);
     const fv_option *lines = fv_options_find(o, "lines");
     for (int v = 0; lines != NULL && v < lines->n_values; v++) {
         double value;
@@ -344,7 +285,7 @@ static void keep_clear(curves_plan *p, const fv_panel *panel, const fv_curve *cu
 
 static void draw_faint(curves_plan *p, fv_panel *panel, curve_line *line, const char *spread) {
     if (line->n_runs < 2) return;
-    if (strcmp(spread, "band") == 0 && line->strong.n > 0) {
+    if (strcmp(spread, "band") == 0 && line->strong.low != NULL) {
         write_points(panel, &line->strong, true);
         fv_panel_block_end(panel,
                            "using 1:2:3 axes x1y%d with filledcurves lc rgb '#d0%06x' notitle",
@@ -439,7 +380,7 @@ static fv_status draw_panel(curves_plan *p, int i, fv_error *error) {
     int column = i % p->sheet.columns;
     bool last = column == p->sheet.columns - 1 || i == p->sheet.n - 1;
     fv_panel_axes(&panel, p->xlabel, column == 0 ? p->ylabel : NULL, last ? p->y2label : NULL,
-                  p->any_second);
+                  p->slots.any_second);
     for (int v = 0; status == FV_OK && v < n_references; v++)
         status = write_reference(p, run, v, &panel, error);
     for (int l = 0; l < p->n_lines; l++) draw_faint(p, &panel, &p->lines[l], spread);
@@ -464,6 +405,12 @@ static fv_status split(const fv_figure_view *view, fv_partition *panels, fv_part
 
 static fv_status check(const fv_figure_view *view, fv_error *error) {
     fv_partition panels, colours;
+    const char *spread = fv_options_text(view->options, "spread", "lines");
+    const char *center = fv_options_text(view->options, "center", "median");
+    if (strcmp(spread, "band") == 0 && strcmp(center, "typical") == 0)
+        return fv_figure_fail(view, "spread", error,
+                              "a band belongs to the median; use `center: median` or `spread: "
+                              "lines`");
     return split(view, &panels, &colours, error);
 }
 
@@ -477,28 +424,27 @@ static void set_note(curves_plan *p) {
                 seeds += p->panels.group[r] == i && p->colours.group[r] == c;
             if (seeds > most) most = seeds;
         }
-    if (most < 2 || p->x != NULL) return;
-    p->sheet.note =
-        fv_scratch_text(p->view->scratch, "%s over %d seeds%s", "median", most,
-                        strcmp(spread, "lines") == 0  ? " (strong) and each seed (faint)"
-                        : strcmp(spread, "band") == 0 ? " and the range from lowest to highest"
-                                                      : "");
+    if (most < 2 || (p->x != NULL && !typical(p))) return;
+    p->sheet.note = fv_scratch_text(
+        p->view->scratch, typical(p) ? "the most typical of %d seeds%s" : "median over %d seeds%s",
+        most,
+        strcmp(spread, "lines") == 0  ? " (strong) and each seed (faint)"
+        : strcmp(spread, "band") == 0 ? " and the range from lowest to highest"
+                                      : "");
 }
 
 static fv_status draw(fv_figure_view *view, fv_error *error) {
     curves_plan plan = {.view = view};
     const fv_options *o = view->options;
     fv_status status = split(view, &plan.panels, &plan.colours, error);
-    if (status == FV_OK) status = add_slots(&plan, "y", false, error);
-    if (status == FV_OK) status = add_slots(&plan, "y2", true, error);
-    if (status == FV_OK) status = label_slots(&plan, error);
+    if (status == FV_OK) status = fv_slots_read(view, &plan.slots, error);
     if (status == FV_OK) status = make_legend(&plan, error);
     if (status != FV_OK) return status;
     const char *x = fv_options_text(o, "x", "step");
     plan.x = strcmp(x, "step") == 0 ? NULL : x;
     name_axes(&plan);
     set_note(&plan);
-    size_t n_lines = (size_t)plan.n_slots * (size_t)plan.colours.n + 1;
+    size_t n_lines = (size_t)plan.slots.n * (size_t)plan.colours.n + 1;
     plan.lines = fv_scratch_get(view->scratch, n_lines, sizeof *plan.lines);
     plan.obstacles.boxes = fv_scratch_get(view->scratch, MOST_BOXES, sizeof(fv_box));
     plan.obstacles.capacity = MOST_BOXES;
@@ -510,7 +456,7 @@ static fv_status draw(fv_figure_view *view, fv_error *error) {
     plan.sheet.columns = (int)fv_options_number(o, "columns", 0);
     plan.sheet.panel_width = single ? 440 : 0;
     plan.sheet.panel_height = single ? 300 : 0;
-    plan.sheet.pad_right = plan.any_second ? 58 : 16;
+    plan.sheet.pad_right = plan.slots.any_second ? 58 : 16;
     plan.sheet.title = fv_options_text(o, "title", NULL);
     fv_sheet_plan(&plan.sheet);
     fv_sheet_begin(&plan.sheet);

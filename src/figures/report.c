@@ -75,8 +75,9 @@ static void write_header(FILE *html, const char *title, const fv_report_part *pa
 
 // --- one experiment ----------------------------------------------------------------------------
 
-static fv_status write_figure(FILE *html, const fv_drawn *drawn, int part, int figure,
-                              fv_error *error) {
+// A caption that repeats the heading says nothing.
+static fv_status write_figure(FILE *html, const fv_drawn *drawn, const char *heading, int part,
+                              int figure, fv_error *error) {
     char prefix[32];
     snprintf(prefix, sizeof prefix, "p%df%d-", part + 1, figure + 1);
     const char *title = drawn->title ? drawn->title : "";
@@ -86,9 +87,13 @@ static fv_status write_figure(FILE *html, const fv_drawn *drawn, int part, int f
         status = fv_html_svg(html, drawn->svg, prefix, title, error);
     else if (drawn->gif != NULL)
         status = fv_html_image(html, drawn->gif, "image/gif", title, error);
-    fputs("</div><figcaption>", html);
-    fv_html_text(html, title);
-    fputs("</figcaption></figure>\n", html);
+    fputs("</div>", html);
+    if (strcmp(title, heading) != 0) {
+        fputs("<figcaption>", html);
+        fv_html_text(html, title);
+        fputs("</figcaption>", html);
+    }
+    fputs("</figure>\n", html);
     return status;
 }
 
@@ -159,15 +164,16 @@ static void write_sweep(FILE *html, const fv_experiment *experiment) {
 
 static fv_status write_part(FILE *html, const fv_report_part *part, int index, fv_error *error) {
     const fv_experiment *experiment = part->experiment;
+    const char *heading = *experiment->source ? experiment->source : experiment->name;
     fprintf(html, "<section id=\"part%d\"><h2>", index + 1);
-    fv_html_text(html, *experiment->source ? experiment->source : experiment->name);
+    fv_html_text(html, heading);
     fputs("</h2>\n<p class=\"quiet\"><code>", html);
     fv_html_text(html, experiment->path);
     fputs("</code>, ", html);
     write_runs(html, part->n_runs, part->wall_seconds);
     fputs("</p>\n", html);
     for (int f = 0; f < part->n_figures; f++) {
-        fv_status status = write_figure(html, &part->figures[f], index, f, error);
+        fv_status status = write_figure(html, &part->figures[f], heading, index, f, error);
         if (status != FV_OK) return status;
     }
     write_claims(html, part);
