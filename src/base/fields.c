@@ -53,11 +53,16 @@ static const char *behind_dot(const char *key) {
     return dot ? dot + 1 : key;
 }
 
-// A right name in the wrong section, or without one, is one mistake however far the spelling is.
+// A right name in the wrong section, or without one, is one mistake however far the spelling is,
+// and so is a part of a name: "vocab" means task.vocab_size.
 static int field_distance(const char *key, const fv_field *field) {
+    const char *name = behind_dot(key), *field_name = behind_dot(field->key);
+    bool same_section = strncmp(key, field->key, (size_t)(field_name - field->key)) == 0;
+    if (strcmp(name, field_name) == 0) return 1;
+    if (strlen(name) >= 3 && strstr(field_name, name) != NULL) return same_section ? 1 : 2;
     int whole = text_distance(key, field->key);
-    int name = 1 + text_distance(behind_dot(key), behind_dot(field->key));
-    return whole < name ? whole : name;
+    int alone = 1 + text_distance(name, field_name);
+    return whole < alone ? whole : alone;
 }
 
 const char *fv_field_nearest(const char *key) {

@@ -30,5 +30,6 @@ int main(int argc, char **argv) {
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) name = "help";
     for (size_t i = 0; i < sizeof VERBS / sizeof VERBS[0]; i++)
         if (strcmp(name, VERBS[i].name) == 0) return VERBS[i].run(argc - 1, argv + 1);
-    return tool_usage_error("there is no verb '%s'; 'fovea help' lists them", name);
+#define VERB_NAME(verb, help) " " #verb
+    return tool_usage_error("there is no verb '%s'; the verbs are:" VERB_LIST(VERB_NAME), name);
 }

@@ -95,7 +95,7 @@ json_t *tool_config_json(const fv_config *config) {
 }
 
 int tool_print_json(json_t *object) {
-    char *text = json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(9));
+    char *text = json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(15));
     json_decref(object);
     bool done = text != NULL && puts(text) >= 0 && fflush(stdout) == 0;
     free(text);

@@ -1,0 +1,381 @@
+// Fields and configurations: what is taken, what is refused and how it is said, and the identity of
+// a run.
+#include "base/text.h"
+
+#include <fovea/config.h>
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static const fv_field *field_of(const char *key) {
+    const fv_field *field = fv_field_find(key);
+    if (field == NULL) fail_msg("there is no field %s", key);
+    return field;
+}
+
+static void set(fv_config *config, const char *key, const char *yaml) {
+    fv_error error = {0};
+    if (fv_config_set(config, key, yaml, &error) != FV_OK) fail_msg("%s", error.text);
+}
+
+static void expect_text(const fv_config *config, const char *key, const char *expected) {
+    char value[2048];
+    int length = fv_config_get(config, field_of(key), value, sizeof value);
+    assert_string_equal(value, expected);
+    assert_int_equal(length, strlen(expected));
+}
+
+static void defaults_are_what_the_table_says(void **state) {
+    (void)state;
+    int n;
+    const fv_field *fields = fv_fields(&n);
+    assert_true(n > 40);
+    fv_config defaults;
+    fv_config_init(&defaults);
+    for (int i = 0; i < n; i++) {
+        fv_config config = defaults;
+        set(&config, fields[i].key, fields[i].default_text);
+        char by_default[2048], by_text[2048];
+        fv_config_get(&defaults, &fields[i], by_default, sizeof by_default);
+        fv_config_get(&config, &fields[i], by_text, sizeof by_text);
+        assert_string_equal(by_default, by_text);
+        assert_ptr_equal(fv_field_find(fields[i].key), &fields[i]);
+        assert_true(strlen(fields[i].help) > 0);
+        bool chooses = fields[i].type == FV_TYPE_CHOICE || fields[i].type == FV_TYPE_LAYERS;
+        assert_int_equal(fields[i].choices != NULL, chooses);
+    }
+    assert_int_equal(defaults.task.vocab_size, 100);
+    assert_int_equal(defaults.task.index, -1);
+    assert_true(defaults.train.learning_rate == 1e-3);
+    assert_int_equal(defaults.model.layers.n, 1);
+    assert_int_equal(defaults.model.layers.kind[0], FV_LAYER_ATTENTION);
+    assert_int_equal(defaults.train.snapshots.n, 0);
+    assert_int_equal(defaults.train.optimizer, FV_OPTIMIZER_ADAM);
+}
+
+static void values_are_set_and_written(void **state) {
+    (void)state;
+    static const struct {
+        const char *key, *yaml, *text;
+    } cases[] = {
+        {"task.vocab_size", "1000", "1000"},
+        {"task.vocab_size", " 7 ", "7"},
+        {"task.index", "-1", "-1"},
+        {"train.learning_rate", "1e-3", "0.001"},
+        {"train.learning_rate", "3", "3"},
+        {"train.learning_rate", "1000", "1000"},
+        {"train.learning_rate", ".5", "0.5"},
+        {"train.learning_rate", "0.1234567890123", "0.1234567890123"},
+        {"train.stop_value", "-0.0", "0"},
+        {"train.stop_value", "-1e30", "-1e+30"},
+        {"train.clip_norm", "123456.5", "123456.5"},
+        {"train.epsilon", "1e-8", "1e-08"},
+        {"model.residual", "true", "true"},
+        {"model.residual", "false", "false"},
+        {"model.positions", "sinusoidal", "sinusoidal"},
+        {"model.positions", "'none'", "none"},
+        {"model.layers", "[attention, mlp]", "[attention, mlp]"},
+        {"model.layers", "mlp", "[mlp]"},
+        {"model.layers", "attention*3", "[attention, attention, attention]"},
+        {"model.layers", "[attention*2, mlp, rms_norm]", "[attention, attention, mlp, rms_norm]"},
+        {"train.snapshots", "[]", "[]"},
+        {"train.snapshots", "[0, 100, 3000]", "[0, 100, 3000]"},
+        {"train.snapshots", "12", "[12]"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        fv_config config;
+        fv_config_init(&config);
+        set(&config, cases[i].key, cases[i].yaml);
+        expect_text(&config, cases[i].key, cases[i].text);
+    }
+}
+
+static void refused_values_say_what_would_be_right(void **state) {
+    (void)state;
+    static const struct {
+        const char *key, *yaml, *message;
+    } cases[] = {
+        {"task.vocab_size", "1",
+         "task.vocab_size must be a whole number from 2 to 1000000, not '1'"},
+        {"task.vocab_size", "1000001", "from 2 to 1000000, not '1000001'"},
+        {"task.vocab_size", "99999999999999999999", "a whole number"},
+        {"task.vocab_size", "3.0", "a whole number"},
+        {"task.vocab_size", "1e3", "a whole number"},
+        {"task.vocab_size", "0x10", "a whole number"},
+        {"task.vocab_size", "'4'", "a whole number"},
+        {"task.vocab_size", "four", "a whole number"},
+        {"task.vocab_size", "[4]", "must be a single value, not 'a list'"},
+        {"task.vocab_size", "{a: 4}", "must be a single value, not 'a mapping'"},
+        {"task.vocab_size", "", "no value"},
+        {"task.context_length", "0", "from 1 to 65536, not '0'"},
+        {"train.learning_rate", "-1",
+         "train.learning_rate must be a number from 0 to 1000, not '-1'"},
+        {"train.learning_rate", "nan", "a number"},
+        {"train.learning_rate", "inf", "a number"},
+        {"train.learning_rate", "0x1p3", "a number"},
+        {"train.learning_rate", "1e999", "a number"},
+        {"train.learning_rate", "1e", "a number"},
+        {"model.residual", "yes", "must be true or false, not 'yes'"},
+        {"model.residual", "1", "true or false"},
+        {"model.residual", "'true'", "true or false"},
+        {"model.positions", "rotary", "must be one of none, learned, sinusoidal, not 'rotary'"},
+        {"model.layers", "[attn]", "of attention, mlp, layer_norm, rms_norm, not 'attn'"},
+        {"model.layers", "attention*65", "at most 64 layers"},
+        {"model.layers", "attention*99999999999", "at most 64 layers"},
+        {"model.layers", "attention*0", "not 'attention*0'"},
+        {"model.layers", "attention*", "not 'attention*'"},
+        {"model.layers", "[[attention]]", "a list of single values"},
+        {"train.snapshots", "[1, -1]", "not '-1'"},
+        {"train.snapshots", "[1, x]", "not 'x'"},
+        {"task.name", "&a copy", "anchors"},
+        {"task.name", "!!str copy", "tags"},
+        {"task.name", "[copy", "YAML syntax"},
+        {"task.name", "copy\n---\ncopy", "document"},
+        {"task.vocabsize", "4",
+         "there is no field 'task.vocabsize'; the nearest is 'task.vocab_size'"},
+        {"vocab_size", "4", "the nearest is 'task.vocab_size'"},
+        {"vocab", "4", "the nearest is 'task.vocab_size'"},
+        {"task.n_embd", "4", "the nearest is 'model.n_embd'"},
+        {"trian.sede", "4", "the nearest is 'train.seed'"},
+        {"train.size", "4", "the nearest is 'train.batch_size'"},
+    };
+    fv_config before;
+    fv_config_init(&before);
+    set(&before, "model.layers", "[mlp, attention]");
+    set(&before, "train.snapshots", "[5]");
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        fv_config config = before;
+        fv_error error = {0};
+        if (fv_config_set(&config, cases[i].key, cases[i].yaml, &error) != FV_USAGE)
+            fail_msg("%s=%s was taken", cases[i].key, cases[i].yaml);
+        assert_int_equal(error.status, FV_USAGE);
+        if (strstr(error.text, cases[i].message) == NULL)
+            fail_msg("'%s' does not say '%s'", error.text, cases[i].message);
+        assert_memory_equal(&config, &before, sizeof config);
+    }
+}
+
+static void lists_have_a_limit(void **state) {
+    (void)state;
+    char yaml[4096] = "[0";
+    for (int i = 1; i < FV_MAX_INTS; i++) sprintf(yaml + strlen(yaml), ", %d", i);
+    strcat(yaml, "]");
+    fv_config config;
+    fv_config_init(&config);
+    set(&config, "train.snapshots", yaml);
+    assert_int_equal(config.train.snapshots.n, FV_MAX_INTS);
+    expect_text(&config, "train.snapshots", yaml);
+    strcpy(strchr(yaml, ']'), ", 64]");
+    fv_error error = {0};
+    assert_int_equal(fv_config_set(&config, "train.snapshots", yaml, &error), FV_USAGE);
+    assert_non_null(strstr(error.text, "at most 64"));
+}
+
+static void get_counts_beyond_the_end(void **state) {
+    (void)state;
+    fv_config config;
+    fv_config_init(&config);
+    set(&config, "model.layers", "attention*64");
+    char text[10];
+    int length = fv_config_get(&config, field_of("model.layers"), text, sizeof text);
+    assert_int_equal(length, 64 * 9 + 63 * 2 + 2);
+    assert_string_equal(text, "[attentio");
+    assert_int_equal(fv_config_get(&config, field_of("model.layers"), NULL, 0), length);
+}
+
+static void numbers_of_fields(void **state) {
+    (void)state;
+    fv_config config;
+    fv_config_init(&config);
+    set(&config, "model.tied", "true");
+    assert_true(fv_config_number(&config, field_of("task.vocab_size")) == 100);
+    assert_true(fv_config_number(&config, field_of("train.learning_rate")) == 1e-3);
+    assert_true(fv_config_number(&config, field_of("model.tied")) == 1);
+    assert_true(fv_config_number(&config, field_of("train.optimizer")) == FV_OPTIMIZER_ADAM);
+    assert_true(isnan(fv_config_number(&config, field_of("model.layers"))));
+}
+
+static void fields_must_fit_together(void **state) {
+    (void)state;
+    static const struct {
+        const char *values[8]; // key, value, ...
+        const char *message;   // NULL: this is fine
+    } cases[] = {
+        {{0}, NULL},
+        {{"model.n_embd", "10", "model.n_head", "5"}, NULL},
+        {{"model.n_embd", "10", "model.n_head", "3"}, "n_head 3 does not divide model.n_embd 10"},
+        {{"task.offset", "3"}, NULL},
+        {{"task.offset", "4"}, "task.offset 4 reaches past the context"},
+        {{"task.index", "3"}, NULL},
+        {{"task.index", "4"}, "task.index 4 lies past the context"},
+        {{"task.index", "0", "task.offset", "9"}, NULL},
+        {{"train.stop_value", "0.5"}, "needs train.stop_metric"},
+        {{"train.stop_metric", "accuracy", "train.stop_value", "0.99"}, NULL},
+        {{"train.stop_metric", "accuracy"}, "train.stop_value 0"},
+        {{"train.stop_metric", "accuracy", "train.stop_value", "99"}, "between"},
+        {{"train.stop_metric", "perplexity", "train.stop_value", "0.5"}, "between"},
+        {{"train.stop_metric", "perplexity", "train.stop_value", "1.5"}, NULL},
+        {{"train.stop_metric", "test_accuracy", "train.stop_value", "0.5"}, "needs a test set"},
+        {{"train.stop_metric", "test_accuracy", "train.stop_value", "0.5", "task.data", "fixed"},
+         NULL},
+        {{"train.stop_metric", "test_accuracy", "task.n_test", "0", "task.data", "fixed"},
+         "needs a test set"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        fv_config config;
+        fv_config_init(&config);
+        for (int j = 0; j < 8 && cases[i].values[j] != NULL; j += 2)
+            set(&config, cases[i].values[j], cases[i].values[j + 1]);
+        fv_error error = {0};
+        fv_status status = fv_config_check(&config, &error);
+        assert_int_equal(status, cases[i].message ? FV_USAGE : FV_OK);
+        if (cases[i].message != NULL && strstr(error.text, cases[i].message) == NULL)
+            fail_msg("'%s' does not say '%s'", error.text, cases[i].message);
+    }
+}
+
+static void id_of(const fv_config *config, char id[17]) {
+    fv_config_id(config, NULL, 0, id);
+}
+
+// Some value of the field that is not its default.
+static void change(fv_config *config, const fv_field *field) {
+    static const char *const tries[] = {"1",    "2",          "3",     "0.25",    "true",
+                                        "none", "sinusoidal", "[mlp]", "adamw",   "zipf",
+                                        "[7]",  "fixed",      "relu",  "normal",  "warmup",
+                                        "rms",  "loss",       "all",   "accuracy"};
+    char before[17], after[17];
+    id_of(config, before);
+    for (size_t i = 0; i < sizeof tries / sizeof tries[0]; i++) {
+        if (fv_config_set(config, field->key, tries[i], NULL) != FV_OK) continue;
+        id_of(config, after);
+        if (strcmp(before, after) != 0) return;
+    }
+    if (field->choices == NULL || field->choices[1] != NULL)
+        fail_msg("no value of %s changes the identity", field->key);
+}
+
+static void identity_depends_on_every_field(void **state) {
+    (void)state;
+    int n;
+    const fv_field *fields = fv_fields(&n);
+    char ids[128][17];
+    assert_true(n < 128);
+    int n_ids = 0;
+    for (int i = 0; i < n; i++) {
+        if (fields[i].type == FV_TYPE_CHOICE && fields[i].choices[1] == NULL) continue;
+        fv_config config;
+        fv_config_init(&config);
+        change(&config, &fields[i]);
+        id_of(&config, ids[n_ids]);
+        for (int j = 0; j < n_ids; j++) assert_string_not_equal(ids[j], ids[n_ids]);
+        n_ids++;
+    }
+}
+
+static void identity_is_of_values_not_of_spelling(void **state) {
+    (void)state;
+    fv_config a, b;
+    fv_config_init(&a);
+    fv_config_init(&b);
+    set(&a, "train.learning_rate", "1e-2");
+    set(&b, "train.learning_rate", "0.010");
+    set(&b, "task.vocab_size", "100"); // the default, said aloud
+    char of_a[17], of_b[17];
+    id_of(&a, of_a);
+    id_of(&b, of_b);
+    assert_string_equal(of_a, of_b);
+    assert_int_equal(strspn(of_a, "0123456789abcdef"), 16);
+}
+
+static void identity_takes_probes_as_a_set(void **state) {
+    (void)state;
+    fv_config config;
+    fv_config_init(&config);
+    const char *const ab[] = {"a", "b"}, *const ba[] = {"b", "a", "b"};
+    char none[17], one[17], two[17], reversed[17];
+    fv_config_id(&config, NULL, 0, none);
+    fv_config_id(&config, ab, 1, one);
+    fv_config_id(&config, ab, 2, two);
+    fv_config_id(&config, ba, 3, reversed);
+    assert_string_not_equal(none, one);
+    assert_string_not_equal(one, two);
+    assert_string_equal(two, reversed);
+}
+
+// FNV-1a of "probes=\nnumerics=1\n" and of one field more, computed by hand elsewhere: run stores
+// made by earlier versions must go on being found.
+static void identity_stays(void **state) {
+    (void)state;
+    fv_config config;
+    fv_config_init(&config);
+    char id[17];
+    id_of(&config, id);
+    assert_string_equal(id, "b791492752d502fb");
+    set(&config, "task.vocab_size", "4");
+    set(&config, "train.seed", "1");
+    id_of(&config, id);
+    assert_string_equal(id, "71de41ef7606a2b9");
+}
+
+static void distances_of_spelling(void **state) {
+    (void)state;
+    assert_int_equal(text_distance("", ""), 0);
+    assert_int_equal(text_distance("", "abc"), 3);
+    assert_int_equal(text_distance("abc", ""), 3);
+    assert_int_equal(text_distance("kitten", "sitting"), 3);
+    assert_int_equal(text_distance("seed", "sede"), 1);
+    assert_int_equal(text_distance("ab", "ba"), 1);
+    assert_int_equal(text_distance("ca", "abc"), 3); // what optimal string alignment gives
+    char longer[300];
+    memset(longer, 'x', sizeof longer - 1);
+    longer[sizeof longer - 1] = '\0';
+    assert_int_equal(text_distance(longer, "y"), 63);
+}
+
+static void reals_have_their_shortest_text(void **state) {
+    (void)state;
+    uint64_t random = 1;
+    for (int i = 0; i < 20000; i++) {
+        random = random * 6364136223846793005u + 1442695040888963407u;
+        double value, back;
+        memcpy(&value, &random, sizeof value);
+        if (i % 2) value = (double)(int64_t)(random >> 40) / 1000;
+        if (!isfinite(value)) continue;
+        char text[32];
+        assert_true(text_from_real(value, text, sizeof text) < (int)sizeof text);
+        assert_true(text_to_real(text, &back));
+        assert_memory_equal(&back, &value, sizeof value);
+    }
+    char text[32];
+    text_from_real(0.1, text, sizeof text);
+    assert_string_equal(text, "0.1");
+    text_from_real(3000, text, sizeof text);
+    assert_string_equal(text, "3000");
+    text_from_real(1e300, text, sizeof text);
+    assert_string_equal(text, "1e+300");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(defaults_are_what_the_table_says),
+        cmocka_unit_test(values_are_set_and_written),
+        cmocka_unit_test(refused_values_say_what_would_be_right),
+        cmocka_unit_test(lists_have_a_limit),
+        cmocka_unit_test(get_counts_beyond_the_end),
+        cmocka_unit_test(numbers_of_fields),
+        cmocka_unit_test(fields_must_fit_together),
+        cmocka_unit_test(identity_depends_on_every_field),
+        cmocka_unit_test(identity_is_of_values_not_of_spelling),
+        cmocka_unit_test(identity_takes_probes_as_a_set),
+        cmocka_unit_test(identity_stays),
+        cmocka_unit_test(distances_of_spelling),
+        cmocka_unit_test(reals_have_their_shortest_text),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
