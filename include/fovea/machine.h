@@ -27,6 +27,9 @@ typedef struct fv_limits {
 } fv_limits;
 FV_API void fv_machine_limits(double seconds, fv_limits *limits);
 
+// The same without the memory's (bytes_per_second is 0), which takes longer to measure.
+FV_API void fv_machine_core_limits(double seconds, fv_limits *limits);
+
 #ifdef __cplusplus
 }
 #endif

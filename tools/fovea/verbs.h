@@ -8,6 +8,7 @@
 #define VERB_LIST(X)                                                                               \
     X(run, "trains an experiment file, draws its figures, judges its claims")                      \
     X(reproduce, "does so for every experiment of a post")                                         \
+    X(bench, "times the kernels against this machine's own limits")                                \
     X(runs, "lists, shows and deletes the runs of a store")                                        \
     X(export, "writes curves as CSV, parameters as safetensors")                                   \
     X(info, "the build, the machine, its kernels and their limits")                                \

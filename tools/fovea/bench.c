@@ -1,0 +1,37 @@
+#include "bench.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static double time_slice(void (*work)(void *), void *context, int repeats) {
+    double begun = now();
+    for (int i = 0; i < repeats; i++) work(context);
+    return (now() - begun) / repeats;
+}
+
+static int compare(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+bench_time bench_measure(void (*work)(void *context), void *context, double seconds) {
+    enum { MAX_SLICES = 4096, MIN_SLICES = 5 };
+    static double slices[MAX_SLICES];
+    time_slice(work, context, 2); // caches, page faults
+    double once = time_slice(work, context, 1);
+    int repeats = once > 1e-3 ? 1 : (int)(1e-3 / once) + 1;
+    bench_time time = {0};
+    double end = now() + seconds;
+    while (time.n < MAX_SLICES && (time.n < MIN_SLICES || now() < end))
+        slices[time.n++] = time_slice(work, context, repeats);
+    qsort(slices, (size_t)time.n, sizeof *slices, compare);
+    time.best = slices[0];
+    time.median = slices[time.n / 2];
+    return time;
+}

@@ -1,0 +1,41 @@
+// `fovea bench`: the kernels' times against this machine's own limits.
+#include "bench.h"
+#include "options.h"
+#include "tool.h"
+#include "verbs.h"
+
+#include <string.h>
+
+// X(name, function), in the order of `bench all`.
+#define BENCH_LIST(X) X(train, bench_train)
+
+int cmd_bench(int argc, char **argv) {
+    bench_options bench = {.seconds = 1};
+    const tool_option options[] = {
+        OPTION_TEXT("case", &bench.only, "NAME", "time only the case of this name"),
+        OPTION_REAL("seconds", &bench.seconds, "S", 0.001, 3600, "time spent on each case (1)"),
+        OPTION_FLAG("json", &bench.json, "JSON Lines on stdout, everything else on stderr"),
+        OPTION_END};
+    const tool_usage usage = {
+        .synopsis = "bench train|all [options]",
+        .about = "Times the kernels against this machine's own limits, measured in the same run.",
+        .example = "fovea bench train --json\n"
+                   "fovea bench train --case 'last V100 d2 C4 B256' --seconds 5",
+        .min_operands = 1,
+        .max_operands = 1};
+    tool_operands operands;
+    int exit_code;
+    if (!options_parse(argc, argv, &usage, options, &operands, &exit_code)) return exit_code;
+    const char *what = operands.items[0];
+    bool all = strcmp(what, "all") == 0, found = false;
+    exit_code = EXIT_DONE;
+#define RUN(name, function)                                                                        \
+    if (exit_code == EXIT_DONE && (all || strcmp(what, #name) == 0)) {                             \
+        found = true;                                                                              \
+        exit_code = function(&bench);                                                              \
+    }
+    BENCH_LIST(RUN)
+#undef RUN
+    if (!found) return tool_usage_error("there is no benchmark '%s'; there are train and all", what);
+    return exit_code;
+}
