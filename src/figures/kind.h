@@ -22,11 +22,12 @@ typedef enum fv_option_type {
     FV_OPTION_FILE,  // part of a file name: letters, digits, '-', '_', '.'
     FV_OPTION_NUMBER,
     FV_OPTION_BOOL,
-    FV_OPTION_CHOICE,  // one word of `choices`
-    FV_OPTION_FIELD,   // the dotted key of a configuration field
-    FV_OPTION_FIELDS,  // one or a list; or the word "none"
-    FV_OPTION_SERIES,  // names of curves, '*' and '?' standing for others; one or a list
-    FV_OPTION_MEASURE, // an expression as in claims
+    FV_OPTION_CHOICE,     // one word of `choices`
+    FV_OPTION_FIELD,      // the dotted key of a configuration field
+    FV_OPTION_FIELDS,     // one or a list; or the word "none"
+    FV_OPTION_ONE_SERIES, // the name of a curve
+    FV_OPTION_SERIES,     // names of curves, '*' and '?' standing for others; one or a list
+    FV_OPTION_MEASURE,    // an expression as in claims
     FV_OPTION_MEASURES,
     FV_OPTION_WHERE, // a mapping of fields to the values that are drawn
 } fv_option_type;

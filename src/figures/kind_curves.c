@@ -17,7 +17,7 @@ enum { MOST_POINTS = 1200, MOST_FAINT_POINTS = 400, MOST_BOXES = 60000 };
 static const fv_figure_option options[] = {
     {"y", FV_OPTION_SERIES, true, NULL, "series drawn against the left axis"},
     {"y2", FV_OPTION_SERIES, false, NULL, "series drawn against a second axis on the right"},
-    {"x", FV_OPTION_SERIES, false, NULL, "`step`, or a series"},
+    {"x", FV_OPTION_ONE_SERIES, false, NULL, "`step`, or a series"},
     {"panel", FV_OPTION_FIELDS, false, NULL,
      "one panel for each combination of these fields' values; `none` for a single panel; if not "
      "given, the fields that differ between the runs"},

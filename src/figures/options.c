@@ -1,6 +1,7 @@
 // Checking a figure's options against its kind's table, before anything is trained.
 #include "base/text.h"
 #include "figures/kind.h"
+#include "lab/measure.h"
 
 #include <ctype.h>
 #include <math.h>
@@ -41,6 +42,8 @@ const char *fv_option_type_text(fv_option_type type) {
         return "field";
     case FV_OPTION_FIELDS:
         return "field or list";
+    case FV_OPTION_ONE_SERIES:
+        return "series";
     case FV_OPTION_SERIES:
         return "series or list";
     case FV_OPTION_MEASURE:
@@ -132,6 +135,15 @@ static fv_status check_field(const fv_figure_view *view, const fv_option *option
                           option->key, key, fv_field_nearest(key));
 }
 
+static fv_status check_measure(const fv_figure_view *view, const char *key, const char *value,
+                               fv_error *error) {
+    fv_error cause;
+    fv_status status =
+        fv_measure_check(value, view->experiment->probes, view->experiment->n_probes, &cause);
+    if (status == FV_OK) return FV_OK;
+    return fv_figure_fail(view, key, error, "`%s`: %s", key, cause.text);
+}
+
 static fv_status check_value(const fv_figure_view *view, const fv_option *option,
                              const fv_figure_option *row, const char *value, fv_error *error) {
     double number;
@@ -158,13 +170,12 @@ static fv_status check_value(const fv_figure_view *view, const fv_option *option
         return check_field(view, option, value, error);
     case FV_OPTION_FIELD:
         return check_field(view, option, value, error);
+    case FV_OPTION_ONE_SERIES:
     case FV_OPTION_SERIES:
         return check_series(view, option, value, error);
     case FV_OPTION_MEASURE:
     case FV_OPTION_MEASURES:
-        if (*value != '\0') return FV_OK;
-        return fv_figure_fail(view, row->key, error, "`%s` is empty but must be an expression",
-                              row->key);
+        return check_measure(view, row->key, value, error);
     case FV_OPTION_TEXT:
     case FV_OPTION_TEXTS:
     case FV_OPTION_WHERE:

@@ -15,7 +15,7 @@
     X("train.learning_rate", "lr")
 
 // The fields that name a setting in every title; the first ones of the list above.
-enum { N_TITLE_FIELDS = 3 };
+enum { N_TITLE_FIELDS = 3, MOST_PANELS = 64 };
 
 static const struct {
     const char *key, *text;
@@ -146,6 +146,11 @@ fv_status fv_runs_split(const fv_figure_view *view, const char *key, bool otherw
         if (strcmp(option->values[v], "none") != 0)
             partition->fields[partition->n_fields++] = fv_field_find(option->values[v]);
     assign_groups(runs, partition);
+    if (partition->n > MOST_PANELS && strcmp(key, "panel") == 0)
+        return fv_figure_fail(view, key, error,
+                              "that makes %d panels, and a page holds %d; select with `where` or "
+                              "name fewer fields in `panel`",
+                              partition->n, MOST_PANELS);
     return FV_OK;
 }
 
