@@ -1,0 +1,499 @@
+// One call site for every kernel: it fills inputs of a given shape, calls the kernel, and keeps
+// what went in and came out. Two calls of the same shape by different variants can then be
+// compared, and a call can be repeated and timed.
+//
+// Arrays lie between guards of NaN, and so do the gaps between strided rows: a kernel that reads
+// there makes NaN of its results, one that writes there is found out.
+#ifndef TESTS_OPERATIONS_H
+#define TESTS_OPERATIONS_H
+
+#include "engine.h"
+
+#include "kernels/kernels.h"
+
+#include <time.h>
+
+enum { L = FV_LANES, GUARD = 64, MAX_ARRAYS = 16 };
+
+typedef struct array {
+    const char *name;
+    float *data;             // [n], GUARD floats of NaN on both sides
+    size_t n, width, stride; // of every `stride` floats the first `width` are used
+    bool is_output;
+    bool is_exact; // holds integers, or floats that must agree to the bit
+    double floor;  // errors are taken relative to the largest magnitude, but not to less than this
+} array;
+
+typedef enum flag {
+    BIAS = 1,       // bias, positions, centring: whatever a kernel has that may be absent
+    ACCUMULATE = 2, // adds to what is there
+    TRANSPOSED = 4, // weights read across; keys and values are the same rows
+    GAPS = 8,       // strided rows with gaps between them
+    HOSTILE = 16,   // magnitudes up to 1e4
+    EQUAL = 32,     // all logits equal
+    ALL_FLAGS = 63
+} flag;
+
+typedef struct shape {
+    int rows, in, out; // as each operation says
+    unsigned flags;
+} shape;
+
+typedef struct call {
+    const fv_kernels *kernels;
+    shape shape;
+    uint64_t random;
+    int repeats; // of the kernel, to time it
+    double seconds;
+    int n_arrays;
+    array arrays[MAX_ARRAYS];
+} call;
+
+static bool has(const call *c, flag f) {
+    return (c->shape.flags & f) != 0;
+}
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+#define TIMED(c, statement)                                                                        \
+    do {                                                                                           \
+        double begun_ = now();                                                                     \
+        for (int repeat_ = 0; repeat_ < (c)->repeats; repeat_++) statement;                        \
+        (c)->seconds = (now() - begun_) / (c)->repeats;                                            \
+    } while (0)
+
+// [n_rows][width] with `gap` floats after each row, all NaN.
+static array *add_array(call *c, const char *name, size_t n_rows, size_t width, size_t gap) {
+    array *a = &c->arrays[c->n_arrays++];
+    if (c->n_arrays > MAX_ARRAYS) fail_msg("too many arrays");
+    *a = (array){.name = name, .width = width, .stride = width + gap, .n = n_rows * (width + gap)};
+    size_t bytes = ((a->n + 2 * GUARD) * sizeof(float) + 63) / 64 * 64;
+    float *memory = aligned_alloc(64, bytes);
+    memset(memory, 0xff, bytes);
+    a->data = memory + GUARD;
+    return a;
+}
+
+static bool is_used(const array *a, size_t i) {
+    return i % a->stride < a->width;
+}
+
+static array *fill(call *c, array *a, double magnitude) {
+    for (size_t i = 0; i < a->n; i++)
+        if (is_used(a, i)) a->data[i] = (float)(magnitude * noise(&c->random));
+    return a;
+}
+
+// Whole numbers, so that scores of any size are exact in every variant.
+static array *fill_whole(call *c, array *a, double magnitude) {
+    fill(c, a, magnitude);
+    for (size_t i = 0; i < a->n; i++)
+        if (is_used(a, i)) a->data[i] = rintf(a->data[i]);
+    return a;
+}
+
+static float *input(call *c, const char *name, size_t n_rows, size_t width, size_t gap) {
+    return fill(c, add_array(c, name, n_rows, width, gap), 1)->data;
+}
+
+static int32_t *input_integers(call *c, const char *name, size_t n, int lowest, int end) {
+    array *a = add_array(c, name, 1, n, 0);
+    a->is_exact = true;
+    int32_t *data = (int32_t *)(void *)a->data;
+    for (size_t i = 0; i < n; i++) data[i] = lowest + noise_below(&c->random, end - lowest);
+    return data;
+}
+
+static float *output(call *c, const char *name, size_t n_rows, size_t width, size_t gap,
+                     double floor) {
+    array *a = add_array(c, name, n_rows, width, gap);
+    a->is_output = true;
+    a->floor = floor;
+    return a->data;
+}
+
+// An output that the kernel adds to.
+static float *accumulator(call *c, const char *name, size_t n_rows, size_t width, size_t gap,
+                          double floor) {
+    float *data = output(c, name, n_rows, width, gap, floor);
+    fill(c, &c->arrays[c->n_arrays - 1], 1);
+    return data;
+}
+
+static size_t gap_of(const call *c) {
+    return has(c, GAPS) ? 3 * L : 0;
+}
+
+// Rows [n_rows][features][16].
+static fv_rows rows_of(const call *c, float *data, int features) {
+    return (fv_rows){data, (ptrdiff_t)((size_t)features * L + gap_of(c))};
+}
+
+// shape.rows positions, shape.in tokens in the vocabulary (+ 1, at least 2).
+static void op_draw(call *c) {
+    int groups = 2, rows = c->shape.rows;
+    int32_t *tokens = (int32_t *)(void *)output(c, "tokens", 1, (size_t)(groups * rows * L), 0, 0);
+    c->arrays[c->n_arrays - 1].is_exact = true;
+    fv_draw a = {.seed = 0x123456789abcdefu,
+                 .stream = 1,
+                 .step = 77,
+                 .first_sample = 48,
+                 .n_groups = groups,
+                 .n_rows = rows,
+                 .vocab_size = (uint32_t)c->shape.in + 1,
+                 .tokens = tokens};
+    TIMED(c, c->kernels->draw(&a));
+}
+
+// shape.rows positions of a longer sequence, shape.in features, shape.out + 1 tokens.
+static fv_embed embed_arguments(call *c) {
+    int groups = 2, rows = c->shape.rows, width = c->shape.in, vocab = c->shape.out + 1;
+    fv_embed a = {.n_groups = groups, .n_rows = rows, .n_embd = width, .vocab_size = vocab};
+    a.tokens_group_stride = (ptrdiff_t)(rows + 3) * L;
+    a.tokens =
+        input_integers(c, "tokens", (size_t)groups * (size_t)a.tokens_group_stride, 0, vocab);
+    a.table = input(c, "table", 1, (size_t)(vocab * width), 0);
+    if (has(c, BIAS)) a.positions = input(c, "positions", 1, (size_t)(rows * width), 0);
+    return a;
+}
+
+static void op_embed(call *c) {
+    fv_embed a = embed_arguments(c);
+    a.x = output(c, "x", 1, (size_t)(a.n_groups * a.n_rows * a.n_embd * L), 0, 0);
+    c->arrays[c->n_arrays - 1].is_exact = true;
+    TIMED(c, c->kernels->embed(&a));
+}
+
+static void op_embed_gradient(call *c) {
+    fv_embed_gradient a = {.forward = embed_arguments(c)};
+    const fv_embed *e = &a.forward;
+    double floor = sqrt(e->n_groups * L);
+    a.forward.x = input(c, "dx", 1, (size_t)(e->n_groups * e->n_rows * e->n_embd * L), 0);
+    a.dtable = accumulator(c, "dtable", 1, (size_t)(e->vocab_size * e->n_embd), 0, floor);
+    if (has(c, BIAS))
+        a.dpositions = accumulator(c, "dpositions", 1, (size_t)(e->n_rows * e->n_embd), 0, floor);
+    TIMED(c, c->kernels->embed_gradient(&a));
+}
+
+static void op_map(call *c) {
+    int rows = c->shape.rows, in = c->shape.in, out = c->shape.out;
+    double floor = sqrt(in);
+    fv_map a = {.n_rows = rows, .n_in = in, .n_out = out, .accumulate = has(c, ACCUMULATE)};
+    a.x = rows_of(c, input(c, "x", (size_t)rows, (size_t)(in * L), gap_of(c)), in);
+    a.w = input(c, "w", 1, (size_t)(in * out), 0);
+    a.w_in = has(c, TRANSPOSED) ? 1 : out;
+    a.w_out = has(c, TRANSPOSED) ? in : 1;
+    if (has(c, BIAS)) a.bias = input(c, "bias", 1, (size_t)out, 0);
+    float *y = a.accumulate ? accumulator(c, "y", (size_t)rows, (size_t)(out * L), gap_of(c), floor)
+                            : output(c, "y", (size_t)rows, (size_t)(out * L), gap_of(c), floor);
+    a.y = rows_of(c, y, out);
+    TIMED(c, c->kernels->map(&a));
+}
+
+static void op_map_gradient(call *c) {
+    int rows = c->shape.rows, in = c->shape.in, out = c->shape.out;
+    fv_map_gradient a = {.n_rows = rows, .n_in = in, .n_out = out};
+    a.x = rows_of(c, input(c, "x", (size_t)rows, (size_t)(in * L), gap_of(c)), in);
+    a.dy = rows_of(c, input(c, "dy", (size_t)rows, (size_t)(out * L), gap_of(c)), out);
+    a.dw = accumulator(c, "dw", 1, (size_t)(in * out), 0, sqrt(rows * L));
+    a.w_in = has(c, TRANSPOSED) ? 1 : out;
+    a.w_out = has(c, TRANSPOSED) ? in : 1;
+    TIMED(c, c->kernels->map_gradient(&a));
+}
+
+static void op_bias_gradient(call *c) {
+    int rows = c->shape.rows, out = c->shape.out;
+    fv_rows dy = rows_of(c, input(c, "dy", (size_t)rows, (size_t)(out * L), gap_of(c)), out);
+    float *db = accumulator(c, "db", 1, (size_t)out, 0, sqrt(rows * L));
+    TIMED(c, c->kernels->bias_gradient(rows, out, dy, db));
+}
+
+// How many keys each query sees: a causal triangle, the end of one, or any increasing numbers.
+static int *choose_keys(call *c, int n_queries) {
+    int *n_keys = (int *)(void *)input_integers(c, "n_keys", (size_t)n_queries, 0, 3);
+    int pattern = noise_below(&c->random, 3), first = 1 + noise_below(&c->random, 12);
+    for (int i = 0; i < n_queries; i++) {
+        int more = n_keys[i];
+        if (pattern == 0) n_keys[i] = i + 1;
+        if (pattern == 1) n_keys[i] = i + first;
+        if (pattern == 2) n_keys[i] = i == 0 ? first : n_keys[i - 1] + more;
+    }
+    return n_keys;
+}
+
+// Rows [groups][rows][features][16] of one head among others: the gap holds the others' features.
+static fv_attend_rows attend_rows(const call *c, float *data, int rows, int features) {
+    ptrdiff_t row = (ptrdiff_t)((size_t)features * L + gap_of(c));
+    return (fv_attend_rows){data, row, rows * row};
+}
+
+static fv_attend_rows attend_input(call *c, const char *name, int rows, int features,
+                                   double magnitude) {
+    array *a = add_array(c, name, (size_t)(2 * rows), (size_t)(features * L), gap_of(c));
+    if (magnitude > 1)
+        fill_whole(c, a, magnitude);
+    else
+        fill(c, a, magnitude);
+    return attend_rows(c, a->data, rows, features);
+}
+
+// The largest magnitude of queries and keys; together they make scores of up to 1e4.
+static double attend_magnitude(const call *c) {
+    return has(c, HOSTILE) ? floor(100 / sqrt(c->shape.in)) : 1;
+}
+
+// shape.rows queries, shape.in key features, shape.out value features.
+static fv_attend attend_arguments(call *c) {
+    int n = c->shape.rows, d_key = c->shape.in;
+    int d_value = has(c, TRANSPOSED) ? d_key : c->shape.out;
+    fv_attend a = {.n_groups = 2, .n_queries = n, .d_key = d_key, .d_value = d_value};
+    a.n_keys = choose_keys(c, n);
+    a.n_rows_keys = a.n_keys[n - 1];
+    a.scale = has(c, HOSTILE) ? 1 : 0.7f;
+    a.q = attend_input(c, "q", n, d_key, attend_magnitude(c));
+    a.k = a.v = attend_input(c, "k", a.n_rows_keys, d_key, attend_magnitude(c));
+    if (!has(c, TRANSPOSED)) a.v = attend_input(c, "v", a.n_rows_keys, d_value, 1);
+    a.p = attend_rows(c, NULL, n, a.n_rows_keys);
+    a.p.data = output(c, "p", (size_t)(2 * n), (size_t)(a.n_rows_keys * L), gap_of(c), 1);
+    a.z = attend_rows(c, NULL, n, d_value);
+    a.z.data = output(c, "z", (size_t)(2 * n), (size_t)(d_value * L), gap_of(c), 1);
+    return a;
+}
+
+// Zeroes what a kernel may leave as it likes.
+static void clear_unspecified(const fv_attend *a) {
+    for (int g = 0; g < a->n_groups; g++)
+        for (int i = 0; i < a->n_queries; i++)
+            for (int j = a->n_keys[i] * L; j < a->n_rows_keys * L; j++)
+                a->p.data[g * a->p.group_stride + i * a->p.row_stride + j] = 0;
+}
+
+static void op_attend(call *c) {
+    fv_attend a = attend_arguments(c);
+    TIMED(c, c->kernels->attend(&a));
+    clear_unspecified(&a);
+}
+
+static void op_attend_gradient(call *c) {
+    fv_attend_gradient a = {.forward = attend_arguments(c), .overwrite = !has(c, ACCUMULATE)};
+    const fv_attend *f = &a.forward;
+    int n = f->n_queries, n_keys = f->n_rows_keys;
+    double slope = sqrt(f->d_value) * attend_magnitude(c) * sqrt(n);
+    float *(*make)(call *, const char *, size_t, size_t, size_t, double) =
+        has(c, ACCUMULATE) ? accumulator : output;
+    c->kernels->attend(f);
+    a.dz = attend_input(c, "dz", n, f->d_value, 1);
+    a.dq = attend_rows(
+        c, output(c, "dq", (size_t)(2 * n), (size_t)(f->d_key * L), gap_of(c), slope), n, f->d_key);
+    a.dk = a.dv = attend_rows(
+        c, make(c, "dk", (size_t)(2 * n_keys), (size_t)(f->d_key * L), gap_of(c), slope), n_keys,
+        f->d_key);
+    if (!has(c, TRANSPOSED))
+        a.dv = attend_rows(
+            c, make(c, "dv", (size_t)(2 * n_keys), (size_t)(f->d_value * L), gap_of(c), sqrt(n)),
+            n_keys, f->d_value);
+    a.scratch = add_array(c, "scratch", 1, (size_t)(n * n_keys * L), 0)->data;
+    c->n_arrays--; // of no interest once the call is over, but the guards above it are
+    TIMED(c, c->kernels->attend_gradient(&a));
+    clear_unspecified(f);
+    free(a.scratch - GUARD);
+}
+
+// shape.rows rows of shape.in + 1 classes; every fifth target is absent.
+static void op_cross_entropy(call *c) {
+    int rows = c->shape.rows, classes = c->shape.in + 1;
+    fv_cross_entropy a = {.n_rows = rows, .vocab_size = classes, .weight = 0.01f};
+    size_t n = (size_t)(rows * L);
+    int32_t *targets = input_integers(c, "targets", n, 0, classes);
+    for (size_t i = 0; i < n; i++)
+        if (noise01(&c->random) < 0.2) targets[i] = -1;
+    a.targets = targets;
+    a.logits = output(c, "logits", 1, n * (size_t)classes, 0, a.weight);
+    array *logits = &c->arrays[c->n_arrays - 1];
+    fill(c, logits, has(c, EQUAL) ? 0 : has(c, HOSTILE) ? 1e4 : 3);
+    a.losses = output(c, "losses", 1, n, 0, 1);
+    if (has(c, BIAS)) a.correct = output(c, "correct", 1, n, 0, 1);
+    if (has(c, ACCUMULATE)) a.inverse = output(c, "inverse", 1, n, 0, a.weight);
+    if (!a.inverse) logits->is_output = false; // may be left in any state
+    TIMED(c, c->kernels->cross_entropy(&a));
+    // Only the gradient, logits times inverse, has a meaning.
+    for (size_t i = 0; i < n * (size_t)classes; i++)
+        a.logits[i] =
+            a.inverse ? a.logits[i] * a.inverse[i / ((size_t)classes * L) * L + i % L] : 0;
+}
+
+// shape.rows rows of shape.in features; BIAS centres.
+static fv_norm norm_arguments(call *c) {
+    int rows = c->shape.rows, in = c->shape.in;
+    fv_norm a = {.n_rows = rows, .n_features = in, .center = has(c, BIAS)};
+    array *x = add_array(c, "x", (size_t)rows, (size_t)(in * L), gap_of(c));
+    a.x = rows_of(c, fill(c, x, has(c, HOSTILE) ? 1e4 : 1)->data, in);
+    a.w = input(c, "w", 1, (size_t)in, 0);
+    if (a.center) a.b = input(c, "b", 1, (size_t)in, 0);
+    a.y = rows_of(c, output(c, "y", (size_t)rows, (size_t)(in * L), gap_of(c), 1), in);
+    if (a.center) a.mean = output(c, "mean", 1, (size_t)(rows * L), 0, 1);
+    a.rstd = output(c, "rstd", 1, (size_t)(rows * L), 0, 0);
+    return a;
+}
+
+static void op_norm(call *c) {
+    fv_norm a = norm_arguments(c);
+    TIMED(c, c->kernels->norm(&a));
+}
+
+static void op_norm_gradient(call *c) {
+    fv_norm_gradient a = {.forward = norm_arguments(c)};
+    int rows = c->shape.rows, in = c->shape.in;
+    fv_kernels_available()[0]->norm(&a.forward); // the same mean and rstd for every variant
+    a.dy = rows_of(c, input(c, "dy", (size_t)rows, (size_t)(in * L), gap_of(c)), in);
+    float largest = 0;
+    for (int i = 0; i < rows * L; i++) largest = fmaxf(largest, a.forward.rstd[i]);
+    a.dx =
+        rows_of(c, output(c, "dx", (size_t)rows, (size_t)(in * L), gap_of(c), (double)largest), in);
+    a.dw = accumulator(c, "dw", 1, (size_t)in, 0, sqrt(rows * L));
+    if (a.forward.center) a.db = accumulator(c, "db", 1, (size_t)in, 0, sqrt(rows * L));
+    TIMED(c, c->kernels->norm_gradient(&a));
+}
+
+// shape.rows * shape.in * 16 numbers; BIAS chooses the rectifier.
+static void op_activate(call *c) {
+    size_t n = (size_t)(c->shape.rows * c->shape.in * L);
+    array *x = fill(c, add_array(c, "x", 1, n, 0), has(c, HOSTILE) ? 1e4 : 6);
+    float *y = output(c, "y", 1, n, 0, 1);
+    fv_activation kind = has(c, BIAS) ? FV_KERNEL_RELU : FV_KERNEL_GELU;
+    TIMED(c, c->kernels->activate(kind, n, x->data, y));
+}
+
+static void op_activate_gradient(call *c) {
+    size_t n = (size_t)(c->shape.rows * c->shape.in * L);
+    array *x = fill(c, add_array(c, "x", 1, n, 0), has(c, HOSTILE) ? 1e4 : 6);
+    float *dy = input(c, "dy", 1, n, 0), *dx = output(c, "dx", 1, n, 0, 1);
+    fv_activation kind = has(c, BIAS) ? FV_KERNEL_RELU : FV_KERNEL_GELU;
+    TIMED(c, c->kernels->activate_gradient(kind, n, x->data, dy, dx));
+}
+
+static void op_scale_rows(call *c) {
+    int rows = c->shape.rows, in = c->shape.in;
+    fv_rows x = rows_of(c, input(c, "x", (size_t)rows, (size_t)(in * L), gap_of(c)), in);
+    float *scale = input(c, "scale", 1, (size_t)(rows * L), 0);
+    fv_rows y = rows_of(c, output(c, "y", (size_t)rows, (size_t)(in * L), gap_of(c), 0), in);
+    c->arrays[c->n_arrays - 1].is_exact = true;
+    TIMED(c, c->kernels->scale_rows(rows, in, x, scale, y));
+}
+
+// shape.in * 16 parameters at step shape.rows; ACCUMULATE decays.
+static void op_adam(call *c) {
+    size_t n = (size_t)(c->shape.in * L);
+    fv_adam a = {.n = n, .beta1 = 0.9f, .beta2 = 0.999f, .epsilon = 1e-8f};
+    a.rate = (float)(0.01 / (1 - pow(0.9, c->shape.rows)));
+    a.root_correction = (float)(1 / sqrt(1 - pow(0.999, c->shape.rows)));
+    a.decay = has(c, ACCUMULATE) ? 0.01f : 0;
+    a.gradient = fill(c, add_array(c, "gradient", 1, n, 0), has(c, HOSTILE) ? 1e4 : 1)->data;
+    a.params = accumulator(c, "params", 1, n, 0, 1);
+    a.m = accumulator(c, "m", 1, n, 0, 1);
+    a.v = accumulator(c, "v", 1, n, 0, 1e-3);
+    for (size_t i = 0; i < n; i++) a.v[i] = fabsf(a.v[i]);
+    TIMED(c, c->kernels->adam(&a));
+}
+
+// kernel, tolerance of its results relative to the largest of them
+#define OPERATIONS(X)                                                                              \
+    X(draw, 0)                                                                                     \
+    X(embed, 0)                                                                                    \
+    X(embed_gradient, 2e-6)                                                                        \
+    X(map, 2e-6)                                                                                   \
+    X(map_gradient, 2e-6)                                                                          \
+    X(bias_gradient, 2e-6)                                                                         \
+    X(attend, 2e-6)                                                                                \
+    X(attend_gradient, 4e-6)                                                                       \
+    X(cross_entropy, 2e-6)                                                                         \
+    X(norm, 4e-6)                                                                                  \
+    X(norm_gradient, 4e-6)                                                                         \
+    X(activate, 2e-6)                                                                              \
+    X(activate_gradient, 4e-6)                                                                     \
+    X(scale_rows, 0)                                                                               \
+    X(adam, 2e-6)
+
+typedef struct operation {
+    const char *name;
+    double tolerance;
+    void (*run)(call *);
+} operation;
+
+static const operation operations[] = {
+#define OPERATION(name, tolerance) {#name, tolerance, op_##name},
+    OPERATIONS(OPERATION)
+#undef OPERATION
+};
+enum { N_OPERATIONS = sizeof operations / sizeof *operations };
+
+static inline call make_call(const operation *o, const fv_kernels *kernels, shape s) {
+    call c = {.kernels = kernels, .shape = s, .random = 19, .repeats = 1};
+    o->run(&c);
+    return c;
+}
+
+static inline void call_free(call *c) {
+    for (int i = 0; i < c->n_arrays; i++) free(c->arrays[i].data - GUARD);
+}
+
+static inline bool is_guard(const float *p) {
+    uint32_t bits;
+    memcpy(&bits, p, sizeof bits);
+    return bits == 0xffffffffu;
+}
+
+// Whether guards and gaps of an array still hold what they held.
+static inline bool is_contained(const array *a) {
+    for (int i = 0; i < GUARD; i++)
+        if (!is_guard(a->data - 1 - i) || !is_guard(a->data + a->n + i)) return false;
+    for (size_t i = 0; i < a->n; i++)
+        if (!is_used(a, i) && !is_guard(a->data + i)) return false;
+    return true;
+}
+
+static inline bool same_bits(const array *a, const array *b) {
+    return memcmp(a->data, b->data, a->n * sizeof *a->data) == 0;
+}
+
+// The error of one array against the same array of the truth.
+static inline double array_error(const array *truth, const array *a) {
+    if (!is_contained(a)) return INFINITY;
+    if (!a->is_output || a->is_exact) return same_bits(truth, a) ? 0 : INFINITY;
+    double largest = a->floor, error = 0;
+    for (size_t i = 0; i < a->n; i++) {
+        if (!is_used(a, i)) continue;
+        double wanted = (double)truth->data[i], difference = fabs(wanted - (double)a->data[i]);
+        if (!isfinite(difference)) return INFINITY;
+        largest = fmax(largest, fabs(wanted));
+        error = fmax(error, difference);
+    }
+    return error > 0 ? error / largest : 0;
+}
+
+// The oracle of parity: the largest error in any output; infinite where an input changed, something
+// was written beside an array, or a result is not finite. *worst names the array.
+static inline double call_error(const call *truth, const call *c, const char **worst) {
+    double largest = -1;
+    for (int i = 0; i < c->n_arrays; i++) {
+        double error = array_error(&truth->arrays[i], &c->arrays[i]);
+        if (!(error <= largest)) {
+            largest = error;
+            *worst = c->arrays[i].name;
+        }
+    }
+    return largest;
+}
+
+// The oracle of bit identity.
+static inline bool call_same_bits(const call *a, const call *b) {
+    for (int i = 0; i < a->n_arrays; i++)
+        if (!same_bits(&a->arrays[i], &b->arrays[i])) return false;
+    return true;
+}
+
+#endif
