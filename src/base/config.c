@@ -227,8 +227,11 @@ typedef struct cursor {
 } cursor;
 
 static void put(cursor *c, const char *word) {
-    size_t used = (size_t)c->length < c->size ? (size_t)c->length : c->size;
-    c->length += snprintf(c->text ? c->text + used : NULL, c->size - used, "%s", word);
+    for (; *word != '\0'; word++, c->length++) {
+        if ((size_t)c->length + 1 >= c->size) continue;
+        c->text[c->length] = *word;
+        c->text[c->length + 1] = '\0';
+    }
 }
 
 static void put_int(cursor *c, int value) {

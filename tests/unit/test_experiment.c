@@ -1,0 +1,424 @@
+// Experiment files: what they mean, how overrides change them, and that every mistake is said with
+// its file and line before anything is trained.
+#include "base/yaml.h"
+
+#include <fovea/experiment.h>
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char path[] = "/tmp/fovea-experiment-XXXXXX/sticky.plateau.yaml";
+static char folder[sizeof path];
+
+static int make_folder(void **state) {
+    (void)state;
+    strcpy(folder, "/tmp/fovea-experiment-XXXXXX");
+    if (mkdtemp(folder) == NULL) return -1;
+    memcpy(path, folder, strlen(folder));
+    return 0;
+}
+
+static int remove_folder(void **state) {
+    (void)state;
+    unlink(path);
+    return rmdir(folder);
+}
+
+static void write_bytes(const char *bytes, size_t size) {
+    FILE *file = fopen(path, "wb");
+    if (file == NULL || fwrite(bytes, 1, size, file) != size || fclose(file) != 0)
+        fail_msg("%s cannot be written", path);
+}
+
+static fv_experiment *read_with(const char *yaml, const char *const *overrides, int n) {
+    write_bytes(yaml, strlen(yaml));
+    fv_experiment *experiment;
+    fv_error error = {0};
+    if (fv_experiment_read(path, overrides, n, &experiment, &error) != FV_OK)
+        fail_msg("%s", error.text);
+    return experiment;
+}
+
+static fv_experiment *read_text(const char *yaml) {
+    return read_with(yaml, NULL, 0);
+}
+
+// "4 10 100": the field's values over all runs, in their order.
+static void expect_runs(const fv_experiment *experiment, const char *key, const char *expected) {
+    char all[4096] = "";
+    for (int i = 0; i < fv_experiment_n_runs(experiment); i++) {
+        fv_config config;
+        fv_experiment_config(experiment, i, &config);
+        if (i > 0) strcat(all, " ");
+        size_t used = strlen(all);
+        fv_config_get(&config, fv_field_find(key), all + used, sizeof all - used);
+    }
+    assert_string_equal(all, expected);
+}
+
+static void expect_refused_with(const char *yaml, const char *const *overrides, int n,
+                                fv_status status, const char *message) {
+    write_bytes(yaml, strlen(yaml));
+    fv_experiment *experiment = (fv_experiment *)&status;
+    fv_error error = {0};
+    fv_status got = fv_experiment_read(path, overrides, n, &experiment, &error);
+    assert_null(experiment);
+    char expected[1024];
+    const char *rest = message;
+    expected[0] = '\0';
+    if (strncmp(message, "@", 1) == 0) snprintf(expected, sizeof expected, "%s", path), rest++;
+    strncat(expected, rest, sizeof expected - strlen(expected) - 1);
+    if (strstr(error.text, expected) == NULL)
+        fail_msg("'%s' does not say '%s'", error.text, expected);
+    assert_int_equal(got, status);
+    assert_int_equal(error.status, status);
+}
+
+static const char WHOLE[] =
+    "source: \"Sparse attention 1, figure 1: sticky plateau\"\n"
+    "task:   {name: copy, offset: 0, vocab_size: 100, context_length: 4}\n"
+    "model:  {n_embd: 2, n_head: 1, layers: [attention], positions: none, residual: false}\n"
+    "train:  {steps: 3000, batch_size: 256, optimizer: adam, learning_rate: 1e-3, seed: 0}\n"
+    "sweep:  {task.vocab_size: [4, 10, 100]}\n"
+    "probes: [perplexity, effective_dimension, effective_dimension]\n"
+    "figure: {kind: curves, x: step, y: perplexity, panel: task.vocab_size,\n"
+    "         lines: [task.vocab_size / 2], where: {task.vocab_size: 100, train: {seed: [0, 1]}}}\n"
+    "claims:\n"
+    "  - statement: \"Perplexity stalls at half the vocabulary size.\"\n"
+    "    measure: plateau(perplexity) / task.vocab_size\n"
+    "    published: 0.5\n"
+    "    tolerance: 0.1\n"
+    "  - statement: second\n";
+
+static void a_whole_file(void **state) {
+    (void)state;
+    fv_experiment *e = read_text(WHOLE);
+    assert_string_equal(e->path, path);
+    assert_string_equal(e->name, "sticky.plateau");
+    assert_string_equal(e->source, "Sparse attention 1, figure 1: sticky plateau");
+    assert_int_equal(fv_experiment_n_runs(e), 3);
+    expect_runs(e, "task.vocab_size", "4 10 100");
+    assert_int_equal(e->n_grids, 1);
+    assert_int_equal(e->grids[0].n_axes, 1);
+    assert_string_equal(e->grids[0].axes[0].field->key, "task.vocab_size");
+    assert_int_equal(e->n_probes, 1);
+    assert_string_equal(e->probes[0]->name, "effective_dimension");
+
+    assert_int_equal(e->n_figures, 1);
+    const fv_options *figure = &e->figures[0];
+    assert_int_equal(figure->line, 7);
+    assert_string_equal(fv_options_text(figure, "kind", ""), "curves");
+    assert_string_equal(fv_options_text(figure, "absent", "otherwise"), "otherwise");
+    assert_true(fv_options_find(figure, "lines")->is_list);
+    assert_string_equal(fv_options_text(figure, "lines", ""), "task.vocab_size / 2");
+    assert_int_equal(fv_options_find(figure, "lines")->line, 8);
+    assert_true(fv_options_number(figure, "where.task.vocab_size", 0) == 100);
+    assert_false(fv_options_find(figure, "where.task.vocab_size")->is_list);
+    const fv_option *seeds = fv_options_find(figure, "where.train.seed");
+    assert_int_equal(seeds->n_values, 2);
+    assert_string_equal(seeds->values[1], "1");
+    assert_true(fv_options_number(figure, "kind", 7) == 7); // no number
+
+    assert_int_equal(e->n_claims, 2);
+    assert_int_equal(e->claims[0].line, 10);
+    assert_true(fv_options_number(&e->claims[0], "tolerance", 0) == 0.1);
+    assert_string_equal(fv_options_text(&e->claims[1], "statement", ""), "second");
+    fv_experiment_free(e);
+}
+
+static void the_smallest_files(void **state) {
+    (void)state;
+    fv_experiment *e = read_text("{}\n");
+    assert_int_equal(fv_experiment_n_runs(e), 1);
+    assert_int_equal(e->n_grids, 1);
+    assert_string_equal(e->source, "");
+    expect_runs(e, "task.vocab_size", "100");
+    fv_experiment_free(e);
+    e = read_text("sweep: {}\nprobes: []\nfigure: []\nclaims: []\ntask: {}\n");
+    assert_int_equal(fv_experiment_n_runs(e), 1);
+    assert_int_equal(e->n_figures + e->n_claims + e->n_probes, 0);
+    fv_experiment_free(e);
+}
+
+static void grids_multiply_the_last_axis_fastest(void **state) {
+    (void)state;
+    fv_experiment *e = read_text("sweep:\n  task.vocab_size: [4, 10]\n  train.seed: 0..2\n");
+    expect_runs(e, "task.vocab_size", "4 4 4 10 10 10");
+    expect_runs(e, "train.seed", "0 1 2 0 1 2");
+    fv_experiment_free(e);
+}
+
+static void several_grids_follow_one_another(void **state) {
+    (void)state;
+    fv_experiment *e = read_text("train: {seed: 0..1}\n"
+                                 "sweep:\n"
+                                 "  - {model.n_embd: 3, task.context_length: 4}\n"
+                                 "  - {model.n_embd: 10, task.context_length: [4, 100]}\n");
+    assert_int_equal(e->n_grids, 2);
+    expect_runs(e, "model.n_embd", "3 3 10 10 10 10");
+    expect_runs(e, "train.seed", "0 1 0 0 1 1");
+    expect_runs(e, "task.context_length", "4 4 4 100 4 100");
+    fv_experiment_free(e);
+}
+
+static void a_list_in_a_section_is_an_axis(void **state) {
+    (void)state;
+    fv_experiment *e = read_text("task: {vocab_size: [4, 10]}\ntrain: {seed: [0..1, 7]}\n");
+    expect_runs(e, "task.vocab_size", "4 4 4 10 10 10");
+    expect_runs(e, "train.seed", "0 1 7 0 1 7");
+    fv_experiment_free(e);
+    e = read_text("task: {vocab_size: [4, 10]}\nsweep: {task.vocab_size: [5, 6]}\n");
+    expect_runs(e, "task.vocab_size", "5 6"); // the sweep says it more closely
+    fv_experiment_free(e);
+}
+
+static void fields_that_are_lists(void **state) {
+    (void)state;
+    fv_experiment *e = read_text("model: {layers: [attention*2, mlp]}\n"
+                                 "sweep: {train.snapshots: [[], [1, 2]]}\n");
+    expect_runs(e, "model.layers", "[attention, attention, mlp] [attention, attention, mlp]");
+    expect_runs(e, "train.snapshots", "[] [1, 2]");
+    fv_experiment_free(e);
+    e = read_text("sweep: {model.layers: [[mlp], [attention*2]], train.snapshots: [3, 4]}\n");
+    expect_runs(e, "model.layers", "[mlp] [attention, attention]");
+    expect_runs(e, "train.snapshots", "[3, 4] [3, 4]");
+    fv_experiment_free(e);
+}
+
+static void a_configuration_runs_once(void **state) {
+    (void)state;
+    fv_experiment *e = read_text("train: {learning_rate: 0.01}\n"
+                                 "sweep:\n"
+                                 "  - {train.seed: [0, 1, 0], train.learning_rate: [0.01, 1e-2]}\n"
+                                 "  - {task.vocab_size: [100, 4]}\n"
+                                 "  - {train.seed: 1}\n");
+    assert_int_equal(fv_experiment_n_runs(e), 3);
+    expect_runs(e, "train.seed", "0 1 0");
+    expect_runs(e, "task.vocab_size", "100 100 4");
+    fv_experiment_free(e);
+}
+
+static void overrides_replace_values_and_axes(void **state) {
+    (void)state;
+    static const char yaml[] = "task: {vocab_size: 100}\n"
+                               "sweep:\n"
+                               "  - {task.vocab_size: [4, 10], train.seed: 0..1}\n"
+                               "  - {model.n_embd: 10}\n";
+    const char *single[] = {"train.seed=5"};
+    fv_experiment *e = read_with(yaml, single, 1);
+    expect_runs(e, "train.seed", "5 5 5");
+    expect_runs(e, "task.vocab_size", "4 10 100");
+    fv_experiment_free(e);
+    const char *list[] = {"task.vocab_size=7,8", "train.seed=0"};
+    e = read_with(yaml, list, 2);
+    expect_runs(e, "task.vocab_size", "7 8 7 8");
+    expect_runs(e, "model.n_embd", "2 2 10 10");
+    fv_experiment_free(e);
+    const char *range[] = {"train.seed=0..2", "train.seed=3..4", "task.vocab_size=4",
+                           "model.n_embd=10"};
+    e = read_with(yaml, range, 4);
+    expect_runs(e, "train.seed", "3 4"); // the second grid has become equal to the first
+    fv_experiment_free(e);
+    const char *layers[] = {"model.layers=[attention, attention]", "train.snapshots=1,2",
+                            "train.learning_rate=[1e-3, 1e-2]"};
+    e = read_with("{}\n", layers, 3);
+    expect_runs(e, "model.layers", "[attention, attention] [attention, attention]");
+    expect_runs(e, "train.snapshots", "[1, 2] [1, 2]");
+    expect_runs(e, "train.learning_rate", "0.001 0.01");
+    fv_experiment_free(e);
+    const char *several[] = {"model.layers=[mlp],[attention]"};
+    e = read_with("{}\n", several, 1);
+    expect_runs(e, "model.layers", "[mlp] [attention]");
+    fv_experiment_free(e);
+}
+
+static void overrides_can_save_a_file(void **state) {
+    (void)state;
+    const char *one[] = {"model.n_embd=9"};
+    fv_experiment *e = read_with("model: {n_embd: 10, n_head: 3}\n", one, 1);
+    assert_int_equal(fv_experiment_n_runs(e), 1);
+    fv_experiment_free(e);
+}
+
+static void bad_overrides(void **state) {
+    (void)state;
+    static const struct {
+        const char *override, *message;
+    } cases[] = {
+        {"task.vocab_size=1", "task.vocab_size must be a whole number from 2 to 1000000, not '1'"},
+        {"task.vocab_size=", "'task.vocab_size=' has no value; write task.vocab_size=100"},
+        {"task.vocab_size=[]", "an empty list leaves nothing to run"},
+        {"task.vocab_size=[4", "has no value that YAML can read"},
+        {"task.vocab_size=4]", "has no value that YAML can read"},
+        {"task.vocab_size=*x", "has no value that YAML can read"},
+        {"task.vocab_size={a: 1}", "a mapping"},
+        {"task.vocab_size", "is no override; write key=value"},
+        {"=4", "is no override"},
+        {"vocab_size=4", "there is no field 'vocab_size'; the nearest is 'task.vocab_size'"},
+        {"train.learning_rate=-1", "train.learning_rate must be a number from 0 to 1000, not '-1'"},
+        {"train.seed=5..1", "runs backwards; write 1..5"},
+        {"train.seed=-1..1", "whole numbers from 0"},
+        {"train.seed=0..99999999", "more than 10000000 values"},
+        {"train.learning_rate=0..1", "must be a number"},
+        {"model.n_head=3", "model.n_head 3 does not divide model.n_embd 2"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        expect_refused_with("{}\n", &cases[i].override, 1, FV_USAGE, cases[i].message);
+    const char *huge[] = {"train.seed=0..9999", "task.vocab_size=[4, 5]",
+                          "train.batch_size=1..501"};
+    expect_refused_with("{}\n", huge, 3, FV_USAGE, "more than 10000000 runs");
+}
+
+static void mistakes_have_a_line(void **state) {
+    (void)state;
+    static const struct {
+        const char *yaml, *message;
+        fv_status status;
+    } cases[] = {
+        {"", "@:1: the file is empty", FV_FORMAT},
+        {"# nothing\n", "the file is empty", FV_FORMAT},
+        {"- a\n", "@:1: an experiment is a mapping", FV_USAGE},
+        {"text\n", "@:1: an experiment is a mapping", FV_USAGE},
+        {"task:\n  {name: copy\nmodel: 3\n", "@:3: YAML syntax: ", FV_FORMAT},
+        {"task: {}\n\ttrain: {}\n", "@:2: YAML syntax: ", FV_FORMAT},
+        {"task: {}\n---\ntask: {}\n", "@:2: only one document", FV_FORMAT},
+        {"a: &a {}\nb: *a\n", "@:1: YAML anchors (&) and aliases (*) are refused", FV_FORMAT},
+        {"task:\n  vocab_size: *a\n", "@:2: YAML anchors", FV_FORMAT},
+        {"task:\n  vocab_size: !!int 4\n", "@:2: YAML tags", FV_FORMAT},
+        {"task: {}\nmodel: {}\ntask: {}\n", "@:3: the key 'task' is given twice, first in line 1",
+         FV_FORMAT},
+        {"task:\n  {a: 1, b: 2,\n   a: 3}\n", "@:3: the key 'a' is given twice", FV_FORMAT},
+        {"? [a]\n: 1\n", "a key must be a word", FV_FORMAT},
+        {"x: \xff\n", "@:1: this is not UTF-8 text", FV_FORMAT},
+        {"x: \"a\\0b\"\n", "NUL", FV_FORMAT},
+        {"\nsweeps: {}\n", "@:2: there is no key 'sweeps'; the nearest is 'sweep'", FV_USAGE},
+        {"task: 3\n", "@:1: 'task' must be a mapping such as", FV_USAGE},
+        {"task:\n  vocabsize: 3\n",
+         "@:2: there is no field 'task.vocabsize'; the nearest is 'task.vocab_size'", FV_USAGE},
+        {"task:\n  n_embd: 3\n", "the nearest is 'model.n_embd'", FV_USAGE},
+        {"task:\n  vocab_size: 1\n", "@:2: task.vocab_size must be a whole number from 2",
+         FV_USAGE},
+        {"train:\n  steps: 10\n  learning_rate: -1\n", "@:3: train.learning_rate must be",
+         FV_USAGE},
+        {"train:\n  steps: ten\n", "@:2: train.steps must be a whole number", FV_USAGE},
+        {"train:\n  steps: '10'\n", "@:2: train.steps must be a whole number", FV_USAGE},
+        {"train:\n  steps:\n", "@:2: train.steps", FV_USAGE},
+        {"train:\n  seed: []\n", "@:2: train.seed: an empty list leaves nothing to run", FV_USAGE},
+        {"task: {context_length: 0}\n", "@:1: task.context_length must be", FV_USAGE},
+        {"model:\n  n_embd: 10\n  n_head: 3\n", "@:3: model.n_head 3 does not divide", FV_USAGE},
+        {"task:\n  offset: 4\n", "@:2: task.offset 4 reaches past the context", FV_USAGE},
+        {"sweep:\n  task.offset: [0, 3, 4]\n", "@:2: task.offset 4 reaches past", FV_USAGE},
+        {"sweep:\n  - task.offset: [0]\n  - task.context_length: [9, 1]\n    task.offset: 1\n",
+         "@:4: task.offset 1 reaches past the context; task.context_length 1", FV_USAGE},
+        {"sweep:\n  vocab_size: [4]\n", "@:2: there is no field 'vocab_size'", FV_USAGE},
+        {"sweep: 3\n", "@:1: 'sweep' must be a mapping", FV_USAGE},
+        {"sweep: []\n", "@:1: 'sweep' is an empty list", FV_USAGE},
+        {"sweep: [3]\n", "must be a mapping", FV_USAGE},
+        {"sweep: {train.seed: []}\n", "an empty list", FV_USAGE},
+        {"sweep: {train.seed: 0..9999999, task.vocab_size: [4, 5]}\n", "more than 10000000 runs",
+         FV_USAGE},
+        {"probes: loss\n", "@:1: 'probes' must be a list", FV_USAGE},
+        {"probes: [loss, none]\n", "@:1: there is no probe 'none'", FV_USAGE},
+        {"probes:\n  - loss\n  - effectiverank\n",
+         "@:3: there is no probe 'effectiverank'; the nearest is 'effective_rank'", FV_USAGE},
+        {"probes: [[loss]]\n", "must list names, not a list", FV_USAGE},
+        {"source: [a]\n", "@:1: 'source' must be a value", FV_USAGE},
+        {"figure: 3\n", "@:1: here stands a value where a mapping", FV_USAGE},
+        {"figure:\n  - {kind: curves}\n  - 3\n", "@:3: here stands a value", FV_USAGE},
+        {"figure: {kind: [[a]]}\n", "@:1: the list of 'kind' must hold single values", FV_USAGE},
+        {"figure:\n  kind:\n", "@:2: 'kind' has no value", FV_USAGE},
+        {"figure: {where: {a: 1}, where.a: 2}\n", "@:1: 'where.a' is given twice", FV_USAGE},
+        {"claims: {statement: a}\n", "@:1: 'claims' must be a list", FV_USAGE},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        expect_refused_with(cases[i].yaml, NULL, 0, cases[i].status, cases[i].message);
+}
+
+static void hostile_sizes(void **state) {
+    (void)state;
+    text_buffer deep = {0}, many = {0}, keys = {0}, large = {0};
+    for (int i = 0; i < 100; i++) text_add(&deep, "[");
+    expect_refused_with(deep.data, NULL, 0, FV_FORMAT, "nested more than 16 deep");
+    text_add(&many, "sweep: {train.seed: [0");
+    for (int i = 0; i < 250000; i++) text_add(&many, ",0");
+    text_add(&many, "]}\n");
+    expect_refused_with(many.data, NULL, 0, FV_FORMAT, "more than 200000 values");
+    for (int i = 0; i < 1001; i++) text_add(&keys, "k%d: 1\n", i);
+    expect_refused_with(keys.data, NULL, 0, FV_FORMAT, "more than 1000 keys");
+    for (int i = 0; i < 40000; i++) text_add(&large, "# 0123456789012345678901234567\n");
+    expect_refused_with(large.data, NULL, 0, FV_FORMAT, "longer than 1048576 bytes");
+    text_free(&deep);
+    text_free(&many);
+    text_free(&keys);
+    text_free(&large);
+}
+
+static void files_that_cannot_be_read(void **state) {
+    (void)state;
+    fv_experiment *experiment;
+    fv_error error = {0};
+    unlink(path);
+    assert_int_equal(fv_experiment_read(path, NULL, 0, &experiment, &error), FV_NOT_FOUND);
+    assert_non_null(strstr(error.text, "No such file"));
+    assert_int_equal(fv_experiment_read(folder, NULL, 0, &experiment, &error), FV_NOT_FOUND);
+    assert_non_null(strstr(error.text, "is a folder"));
+    assert_int_equal(fv_experiment_read(folder, NULL, 0, &experiment, NULL), FV_NOT_FOUND);
+}
+
+// Any value comes back from its own text.
+static void written_yaml_reads_back(void **state) {
+    (void)state;
+    static const char *const values[] = {"4",
+                                         "[a, 'b c', \"d, e\", [f]]",
+                                         "{a: [1, 2], 'b: c': \"\\\"\\\\\"}",
+                                         "''",
+                                         "[]",
+                                         "{}",
+                                         "\"line\\nbreak\\ttab\"",
+                                         "'4'"};
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+        yaml_value *value, *again;
+        fv_error error = {0};
+        text_buffer once = {0}, twice = {0};
+        assert_int_equal(yaml_value_read(values[i], strlen(values[i]), NULL, &value, &error),
+                         FV_OK);
+        yaml_value_write(value, &once);
+        assert_int_equal(yaml_value_read(once.data, once.n, NULL, &again, &error), FV_OK);
+        yaml_value_write(again, &twice);
+        assert_string_equal(once.data, twice.data);
+        assert_int_equal(value->kind, again->kind);
+        assert_int_equal(value->quoted, again->quoted);
+        if (value->kind == YAML_SCALAR) assert_string_equal(value->scalar, again->scalar);
+        yaml_value_free(value);
+        yaml_value_free(again);
+        text_free(&once);
+        text_free(&twice);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_whole_file),
+        cmocka_unit_test(the_smallest_files),
+        cmocka_unit_test(grids_multiply_the_last_axis_fastest),
+        cmocka_unit_test(several_grids_follow_one_another),
+        cmocka_unit_test(a_list_in_a_section_is_an_axis),
+        cmocka_unit_test(fields_that_are_lists),
+        cmocka_unit_test(a_configuration_runs_once),
+        cmocka_unit_test(overrides_replace_values_and_axes),
+        cmocka_unit_test(overrides_can_save_a_file),
+        cmocka_unit_test(bad_overrides),
+        cmocka_unit_test(mistakes_have_a_line),
+        cmocka_unit_test(hostile_sizes),
+        cmocka_unit_test(files_that_cannot_be_read),
+        cmocka_unit_test(written_yaml_reads_back),
+    };
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}

@@ -1,0 +1,249 @@
+// Sweeps: whatever is interrupted, repeated or spread over threads, the store and the records end
+// up the same, bit for bit.
+#include <fovea/lab.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char folder[40], file[64], database[64];
+
+static const char SWEEP[] = "task: {context_length: 3}\n"
+                            "train: {steps: 40, batch_size: 32, log_every: 5}\n"
+                            "sweep: {task.vocab_size: [4, 9, 6], train.seed: 0..3}\n"
+                            "probes: [effective_dimension]\n";
+enum { N_RUNS = 12 };
+
+static int make_folder(void **state) {
+    (void)state;
+    strcpy(folder, "/tmp/fovea-lab-XXXXXX");
+    if (mkdtemp(folder) == NULL) return -1;
+    snprintf(file, sizeof file, "%s/sweep.yaml", folder);
+    snprintf(database, sizeof database, "%s/fovea.db", folder);
+    return 0;
+}
+
+static int remove_folder(void **state) {
+    (void)state;
+    unlink(file);
+    unlink(database);
+    return rmdir(folder);
+}
+
+static fv_experiment *read_experiment(const char *yaml) {
+    FILE *out = fopen(file, "w");
+    assert_non_null(out);
+    fputs(yaml, out);
+    fclose(out);
+    fv_experiment *experiment;
+    fv_error error = {0};
+    if (fv_experiment_read(file, NULL, 0, &experiment, &error) != FV_OK) fail_msg("%s", error.text);
+    return experiment;
+}
+
+static fv_store *open_store(fv_store_mode mode) {
+    fv_store *store;
+    fv_error error = {0};
+    if (fv_store_open(database, mode, &store, &error) != FV_OK) fail_msg("%s", error.text);
+    return store;
+}
+
+// What the callbacks saw, and what they do.
+typedef struct witness {
+    int n_runs, n_cached, stop_after;
+    volatile int interrupted;
+    char seen[64][17];
+    fv_store *store;
+    fv_lab_progress last;
+    int n_progress;
+} witness;
+
+static void on_run(void *context, const fv_record *record, bool cached) {
+    witness *w = context;
+    for (int i = 0; i < w->n_runs; i++) assert_string_not_equal(w->seen[i], record->id);
+    strcpy(w->seen[w->n_runs++], record->id);
+    w->n_cached += cached;
+    assert_true(fv_store_has(w->store, record->id)); // told only once it is safe
+    if (w->stop_after > 0 && w->n_runs - w->n_cached >= w->stop_after) w->interrupted = 1;
+}
+
+static void on_progress(void *context, const fv_lab_progress *progress) {
+    witness *w = context;
+    assert_true(progress->share >= w->last.share && progress->share <= 1.0001);
+    assert_true(progress->n_done >= w->last.n_done && progress->n_done <= progress->n_runs);
+    assert_true(progress->seconds >= w->last.seconds);
+    w->last = *progress;
+    w->n_progress++;
+}
+
+static fv_status run_with(const fv_experiment *experiment, fv_store *store, int n_jobs, witness *w,
+                          fv_record ***records, fv_error *error) {
+    w->store = store;
+    const fv_lab_options options = {.n_jobs = n_jobs,
+                                    .interrupted = &w->interrupted,
+                                    .on_progress = on_progress,
+                                    .on_run = on_run,
+                                    .context = w};
+    return fv_lab_run(experiment, store, &options, records, error);
+}
+
+// Trains the sweep in a fresh store and returns the digest of all of it.
+static void digest_of(const char *yaml, int n_jobs, char digest[17]) {
+    unlink(database);
+    fv_experiment *experiment = read_experiment(yaml);
+    fv_store *store = open_store(FV_STORE_WRITE);
+    fv_record **records;
+    fv_error error = {0};
+    witness w = {0};
+    if (run_with(experiment, store, n_jobs, &w, &records, &error) != FV_OK)
+        fail_msg("%s", error.text);
+    assert_int_equal(w.n_runs, experiment->n_runs);
+    assert_int_equal(w.n_cached, 0);
+    assert_true(w.n_progress >= 1);
+    assert_int_equal(w.last.n_done, experiment->n_runs);
+    fv_records_free(records, experiment->n_runs);
+    assert_int_equal(fv_store_digest(store, NULL, digest, &error), FV_OK);
+    fv_store_close(store);
+    fv_experiment_free(experiment);
+}
+
+static void records_come_in_the_order_of_the_sweep(void **state) {
+    (void)state;
+    unlink(database);
+    fv_experiment *experiment = read_experiment(SWEEP);
+    fv_store *store = open_store(FV_STORE_WRITE);
+    fv_error error = {0};
+    for (int pass = 0; pass < 2; pass++) { // trained, then loaded
+        fv_record **records;
+        witness w = {0};
+        assert_int_equal(run_with(experiment, store, 2, &w, &records, &error), FV_OK);
+        assert_int_equal(w.n_cached, pass == 0 ? 0 : N_RUNS);
+        static const int sizes[] = {4, 9, 6};
+        for (int i = 0; i < N_RUNS; i++) {
+            assert_int_equal(records[i]->config.task.vocab_size, sizes[i / 4]);
+            assert_int_equal(records[i]->config.train.seed, i % 4);
+            assert_int_equal(records[i]->steps, 40);
+            char id[17];
+            const char *const probes[] = {"effective_dimension"};
+            fv_config_id(&records[i]->config, probes, 1, id);
+            assert_string_equal(records[i]->id, id);
+            assert_non_null(fv_record_find(records[i], "perplexity"));
+            assert_non_null(fv_record_find(records[i], "effective_dimension.embed.W_E"));
+        }
+        fv_records_free(records, N_RUNS);
+    }
+    fv_store_close(store);
+    fv_experiment_free(experiment);
+}
+
+static void threads_change_nothing(void **state) {
+    (void)state;
+    char one[17], three[17], many[17];
+    digest_of(SWEEP, 1, one);
+    digest_of(SWEEP, 3, three);
+    digest_of(SWEEP, 40, many); // several threads a run
+    assert_string_equal(one, three);
+    assert_string_equal(one, many);
+    char other[17];
+    digest_of("train: {steps: 40, batch_size: 32}\n", 1, other);
+    assert_string_not_equal(one, other); // the digest does tell
+}
+
+static void interrupted_sweeps_go_on(void **state) {
+    (void)state;
+    static const char sweep[] = "train: {steps: 1000, seed: 0..7}\n";
+    enum { N = 8 };
+    char whole[17], resumed[17];
+    digest_of(sweep, 2, whole);
+    unlink(database);
+    fv_experiment *experiment = read_experiment(sweep);
+    int stored = 0, n_interrupted = 0;
+    while (stored < N) {
+        fv_store *store = open_store(FV_STORE_WRITE);
+        fv_record **records;
+        fv_error error = {0};
+        witness w = {.stop_after = 2};
+        fv_status status = run_with(experiment, store, 1, &w, &records, &error);
+        assert_int_equal(w.n_cached, stored); // nothing is trained twice
+        stored = w.n_runs;
+        n_interrupted += status == FV_INTERRUPTED;
+        assert_int_equal(status, stored == N ? FV_OK : FV_INTERRUPTED);
+        assert_int_equal(records != NULL, status == FV_OK);
+        if (status != FV_OK) assert_non_null(strstr(error.text, "the same command goes on"));
+        fv_records_free(records, N);
+        assert_int_equal(fv_store_digest(store, NULL, resumed, &error), FV_OK);
+        fv_store_close(store);
+    }
+    assert_true(n_interrupted >= 1);
+    assert_string_equal(whole, resumed);
+    fv_experiment_free(experiment);
+}
+
+static void a_long_run_stops_at_once(void **state) {
+    (void)state;
+    unlink(database);
+    fv_experiment *experiment = read_experiment("train: {steps: 1000000000, log_every: 1000000}\n");
+    fv_store *store = open_store(FV_STORE_WRITE);
+    witness w = {.interrupted = 1};
+    fv_record **records;
+    fv_error error = {0};
+    assert_int_equal(run_with(experiment, store, 1, &w, &records, &error), FV_INTERRUPTED);
+    assert_null(records);
+    assert_int_equal(w.n_runs, 0);
+    fv_store_close(store);
+    fv_experiment_free(experiment);
+}
+
+static void diverged_runs_are_results(void **state) {
+    (void)state;
+    unlink(database);
+    fv_experiment *experiment =
+        read_experiment("train: {steps: 300, batch_size: 32, optimizer: sgd}\n"
+                        "sweep: {train.learning_rate: [1000, 1e-3]}\n");
+    fv_store *store = open_store(FV_STORE_WRITE);
+    witness w = {0};
+    fv_record **records;
+    fv_error error = {0};
+    assert_int_equal(run_with(experiment, store, 2, &w, &records, &error), FV_OK);
+    assert_int_equal(records[0]->outcome, FV_OUTCOME_DIVERGED);
+    assert_int_equal(records[1]->outcome, FV_OUTCOME_DONE);
+    assert_int_equal(w.last.n_diverged, 1);
+    fv_records_free(records, 2);
+    fv_store_close(store);
+    fv_experiment_free(experiment);
+}
+
+static void a_store_that_cannot_be_written_is_one_error(void **state) {
+    (void)state;
+    unlink(database);
+    fv_store_close(open_store(FV_STORE_WRITE));
+    fv_experiment *experiment = read_experiment(SWEEP);
+    fv_store *store = open_store(FV_STORE_READ);
+    witness w = {0};
+    fv_record **records;
+    fv_error error = {0};
+    fv_status status = run_with(experiment, store, 2, &w, &records, &error);
+    assert_true(status == FV_IO || status == FV_STORE);
+    assert_non_null(strstr(error.text, "fovea.db"));
+    assert_null(records);
+    assert_int_equal(w.n_runs, 0);
+    fv_store_close(store);
+    fv_experiment_free(experiment);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(records_come_in_the_order_of_the_sweep),
+        cmocka_unit_test(threads_change_nothing),
+        cmocka_unit_test(interrupted_sweeps_go_on),
+        cmocka_unit_test(a_long_run_stops_at_once),
+        cmocka_unit_test(diverged_runs_are_results),
+        cmocka_unit_test(a_store_that_cannot_be_written_is_one_error),
+    };
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
