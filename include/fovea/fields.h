@@ -25,7 +25,7 @@
 
 #define FV_NORM_LIST(X) X(NONE, "none") X(LAYER, "layer") X(RMS, "rms")
 #define FV_ACTIVATION_LIST(X) X(RELU, "relu") X(GELU, "gelu")
-#define FV_INIT_LIST(X) X(POSTS, "posts") X(NORMAL, "normal") X(GPT2, "gpt2")
+#define FV_INIT_LIST(X) X(POSTS, "posts") X(UNIFORM, "uniform") X(NORMAL, "normal") X(GPT2, "gpt2")
 #define FV_DISTRIBUTION_LIST(X) X(UNIFORM, "uniform") X(ZIPF, "zipf")
 #define FV_LOSS_LIST(X) X(LAST, "last") X(ALL, "all")
 #define FV_DATA_LIST(X) X(FRESH, "fresh") X(FIXED, "fixed")
@@ -90,8 +90,9 @@
     F(model, norm, NORM, "none", 0, 0, "normalisation in front of each attention and mlp layer and of the unembedding") \
     F(model, activation, ACTIVATION, "gelu", 0, 0, "mlp: nonlinearity")                            \
     F(model, d_mlp, INT, "0", 0, 65536, "mlp: hidden width; 0 means 4 n_embd")                     \
-    F(model, init, INIT, "posts", 0, 0, "posts: embeddings N(0,1), linear maps U(+-1/sqrt(fan_in)); normal: N(0, init_sigma); gpt2: N(0, 0.02), outputs into the stream scaled by 1/sqrt(2 layers)") \
-    F(model, init_sigma, REAL, "0.02", 0, 100, "init normal: standard deviation")
+    F(model, init, INIT, "posts", 0, 0, "posts: embeddings N(0, embedding_sigma), linear maps U(+-1/sqrt(fan_in)); uniform: the same maps, embeddings U(+-1/sqrt(n_embd)); normal: N(0, init_sigma); gpt2: N(0, 0.02), outputs into the stream scaled by 1/sqrt(2 layers)") \
+    F(model, init_sigma, REAL, "0.02", 0, 100, "init normal: standard deviation")                  \
+    F(model, embedding_sigma, REAL, "1.0", 0, 100, "init posts: standard deviation of token and positional embeddings")
 
 #define FV_TRAIN_FIELDS(F)                                                                         \
     F(train, steps, INT, "3000", 0, 1000000000, "optimizer steps")                                 \

@@ -21,8 +21,8 @@ static spread spread_of(const fv_model *model, const fv_param *param) {
         double size = param->init == FV_INIT_OUTPUT ? 0.02 / sqrt(n_outputs) : 0.02;
         return (spread){true, bias ? 0 : size};
     }
-    default: // the posts'
-        if (param->init == FV_INIT_EMBEDDING) return (spread){true, 1};
+    default: // posts and uniform; the fan_in of an embedding is its width
+        if (param->init == FV_INIT_EMBEDDING && config->init == FV_INIT_POSTS) return (spread){true, config->embedding_sigma};
         return (spread){false, 1 / sqrt(param->fan_in)};
     }
 }

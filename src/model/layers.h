@@ -21,7 +21,7 @@ typedef struct fv_positions {
 } fv_positions;
 
 typedef enum fv_init_kind {
-    FV_INIT_EMBEDDING, // N(0, 1) in the posts' initialisation
+    FV_INIT_EMBEDDING, // fan_in is the width
     FV_INIT_LINEAR,    // U(+-1 / sqrt(fan_in))
     FV_INIT_OUTPUT,    // the same, writing into the residual stream (gpt2 scales it down)
     FV_INIT_BIAS,      // U(+-1 / sqrt(fan_in)) in the posts' initialisation, else 0
