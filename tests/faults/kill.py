@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-SWEEP = ["train.seed=0..63", "task.vocab_size=4,10", "train.steps=2000"]
+SWEEP = ["train.seed=0..63", "task.vocab_size=4,10", "train.steps=5000"]
 
 
 def command(tool, out, jobs):
@@ -40,6 +40,30 @@ def check(condition, message):
         sys.exit(f"kill: {message}")
 
 
+def digest(tool, out):
+    arguments = [tool, "runs", str(out), "--digest"]
+    return subprocess.run(arguments, check=True, capture_output=True, text=True).stdout
+
+
+def kill_until_done(sweep, out, longest, rng):
+    """Starts the sweep again and again, each time for at most `longest` seconds; the number of kills."""
+    kills, before = 0, {}
+    while True:
+        process = subprocess.Popen(sweep, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            exit_code = process.wait(rng.uniform(0, longest))
+            check(exit_code == 0, f"a continued sweep ended with exit code {exit_code}")
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        after = stored(out)
+        again = [run for run in before if after.get(run) != before[run]]
+        check(not again, f"{len(again)} stored runs were lost or trained again")
+        if process.returncode == 0:
+            return kills
+        kills, before = kills + 1, after
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("tool", type=lambda path: str(Path(path).resolve()))
@@ -47,54 +71,25 @@ def main():
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
     rng = random.Random(0)
-
+    kills = rounds = 0
     with tempfile.TemporaryDirectory(prefix="fovea-kill-") as name:
-        whole, killed = Path(name) / "whole", Path(name) / "killed"
+        whole = Path(name) / "whole"
         start = time.monotonic()
-        subprocess.run(
-            command(options.tool, whole, options.jobs), check=True, capture_output=True
-        )
+        undisturbed = command(options.tool, whole, options.jobs)
+        subprocess.run(undisturbed, check=True, capture_output=True)
         seconds = time.monotonic() - start
-        n_kills, before = 0, {}
-        while n_kills < options.kills:
-            process = subprocess.Popen(
-                command(options.tool, killed, options.jobs),
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
+        expected = digest(options.tool, whole)
+        while kills < options.kills:
+            rounds += 1
+            out = Path(name) / f"killed-{rounds}"
+            sweep = command(options.tool, out, options.jobs)
+            kills += kill_until_done(sweep, out, seconds / 3, rng)
+            check(
+                digest(options.tool, out) == expected,
+                "the results differ from an undisturbed sweep's",
             )
-            try:
-                process.wait(rng.uniform(0, 2 * seconds / options.kills))
-                break  # it was done
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-                n_kills += 1
-            after = stored(killed)
-            again = [run for run in before if after.get(run) != before[run]]
-            check(not again, f"{len(again)} stored runs were lost or trained again")
-            before = after
-        n_before = len(before)
-        subprocess.run(
-            command(options.tool, killed, options.jobs), check=True, capture_output=True
-        )
-        check(
-            all(stored(killed)[run] == when for run, when in before.items()),
-            "stored runs were trained again",
-        )
-        digests = [
-            subprocess.run(
-                [options.tool, "runs", str(out), "--digest"],
-                check=True,
-                capture_output=True,
-                text=True,
-            ).stdout
-            for out in (whole, killed)
-        ]
-        check(digests[0] == digests[1], "the results differ from an undisturbed sweep's")
-        print(
-            f"kill: {n_kills} kills, {n_before} of {len(stored(whole))} runs survived them; "
-            f"the finished store equals an undisturbed one"
-        )
+        n = len(stored(whole))
+    print(f"kill: {kills} kills in {rounds} sweeps of {n} runs; each equals the undisturbed one")
 
 
 if __name__ == "__main__":

@@ -138,14 +138,17 @@ def main():
             if options.kind not in (None, kind):
                 continue
             calls = sample(counts[kind], size)
-            bad = 0
+            wrong = {}  # complaint -> the faults that bring it about
             for call in calls:
-                what = complaint(trial, f"{kind}:{call}{how}", digest)
+                fault = f"{kind}:{call}{how}"
+                what = complaint(trial, fault, digest)
                 if what is not None:
-                    bad += 1
-                    print(f"FOVEA_FAULT={kind}:{call}{how}: {what}", flush=True)
-            print(f"faults: {kind}{how}: {len(calls)} of {counts[kind]} calls, {bad} wrong")
-            n_failed += bad
+                    wrong.setdefault(what.replace(name, "..."), []).append(fault)
+            for what, faults in wrong.items():
+                print(f"FOVEA_FAULT={faults[0]} and {len(faults) - 1} more: {what}")
+            n = sum(len(faults) for faults in wrong.values())
+            print(f"faults: {kind}{how}: {len(calls)} of {counts[kind]} calls, {n} wrong", flush=True)
+            n_failed += n
         return 1 if n_failed else 0
 
 
