@@ -24,13 +24,16 @@ static const picture_terminal terminals[] = {
 #undef TERMINAL
 };
 
-// Inside single quotes gnuplot expands nothing (no backquotes, no macros, no backslashes); the only
-// character with a meaning is the quote, written twice.
+// Inside single quotes gnuplot expands nothing (no backquotes, no macros, no backslashes). A quote
+// within could be written twice, but gnuplot misreads that at the start of a text and runs what
+// follows: an apostrophe, which looks better anyway, takes its place.
 void fv_gnuplot_string(FILE *script, const char *text) {
     fputc('\'', script);
     for (const unsigned char *c = (const unsigned char *)text; *c != 0; c++) {
-        if (*c == '\'') fputc('\'', script);
-        fputc(*c < 0x20 || *c == 0x7f ? ' ' : *c, script);
+        if (*c == '\'')
+            fputs("’", script);
+        else
+            fputc(*c < 0x20 || *c == 0x7f ? ' ' : *c, script);
     }
     fputc('\'', script);
 }

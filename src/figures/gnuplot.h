@@ -23,8 +23,8 @@ typedef enum fv_picture {
 #undef FV_PICTURE_ENUM
 } fv_picture;
 
-// Writes `text` as a gnuplot string literal that stands for exactly these characters; control
-// characters become spaces.
+// Writes `text` as a gnuplot string literal that stands for these characters; single quotes become
+// apostrophes and control characters spaces.
 void fv_gnuplot_string(FILE *script, const char *text);
 
 // Runs the script, which draws on a canvas of width x height units, and puts the picture at `path`:
