@@ -178,12 +178,15 @@ static void scale_rows(int n_rows, int n_features, fv_rows x, const float *scale
         }
 }
 
+// Moments move by their distance to the new value: beta v + (1 - beta) g^2 written as v + (1 - beta)
+// (g^2 - v) keeps its digits also where g^2 is far larger than v.
 static void adam(const fv_adam *a) {
-    vf beta1 = vf_set1(a->beta1), beta2 = vf_set1(a->beta2);
+    vf share1 = vf_set1(1 - a->beta1), share2 = vf_set1(1 - a->beta2);
     for (size_t i = 0; i < a->n; i += VW) {
         vf g = vf_load(a->gradient + i), p = vf_load(a->params + i);
-        vf m = vf_fma(beta1, vf_load(a->m + i) - g, g);
-        vf v = vf_fma(beta2, vf_load(a->v + i) - g * g, g * g);
+        vf m = vf_load(a->m + i), v = vf_load(a->v + i);
+        m = vf_fma(share1, g - m, m);
+        v = vf_fma(share2, g * g - v, v);
         vf_store(a->m + i, m);
         vf_store(a->v + i, v);
         vf root = vf_fma(vf_sqrt(v), vf_set1(a->root_correction), vf_set1(a->epsilon));
