@@ -1,5 +1,5 @@
-// Runs a fuzz target over the files of the given folders, where no fuzzer is at hand: each input that
-// a fuzzer once found interesting stays a regression test for every compiler and sanitizer.
+// Runs a fuzz target over the files of the given folders, where no fuzzer is at hand: each input
+// that a fuzzer once found interesting stays a regression test for every compiler and sanitizer.
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>
