@@ -1,0 +1,244 @@
+// Tasks and batches: targets against their definition, and batches that depend on nothing but seed,
+// stream, step and sample.
+#include "engine.h"
+
+#include "kernels/kernels.h"
+#include "tasks/data.h"
+
+enum { L = FV_LANES };
+
+// A batch, unpacked: tokens [n][T], targets [n][n_loss].
+typedef struct batch {
+    int n, n_tokens, n_loss;
+    int32_t *tokens, *targets;
+} batch;
+
+static void batch_free(batch *b) {
+    free(b->tokens);
+    free(b->targets);
+}
+
+// Takes the batch in tiles of `groups` groups.
+static batch take_batch(const fv_data *data, fv_stream stream, uint32_t step, int n, int groups) {
+    batch b = {.n = n, .n_tokens = data->config.context_length, .n_loss = data->n_loss};
+    size_t n_tokens = (size_t)b.n_tokens, n_loss = (size_t)b.n_loss;
+    b.tokens = malloc((size_t)n * n_tokens * sizeof *b.tokens);
+    b.targets = malloc((size_t)n * n_loss * sizeof *b.targets);
+    int32_t *tokens = aligned_alloc(64, (size_t)groups * n_tokens * L * sizeof *tokens);
+    int32_t *targets = aligned_alloc(64, (size_t)groups * n_loss * L * sizeof *targets);
+    for (int first = 0; first * L < n; first += groups) {
+        fv_data_batch(data, stream, step, first, groups, n, tokens, targets);
+        for (size_t s = 0; s < (size_t)groups * L; s++) {
+            size_t sample = (size_t)first * L + s, g = s / L, l = s % L;
+            for (size_t t = 0; t < n_loss; t++) {
+                int32_t target = targets[(g * n_loss + t) * L + l];
+                if (sample >= (size_t)n)
+                    assert_int_equal(target, -1); // a lane without a sample
+                else
+                    b.targets[sample * n_loss + t] = target;
+            }
+            for (size_t t = 0; t < n_tokens; t++) {
+                int32_t token = tokens[(g * n_tokens + t) * L + l];
+                assert_true(token >= 0 && token < data->config.vocab_size);
+                if (sample < (size_t)n) b.tokens[sample * n_tokens + t] = token;
+            }
+        }
+    }
+    free(tokens);
+    free(targets);
+    return b;
+}
+
+static fv_data make_data(const char *words, bool training) {
+    fv_config config = configure(words);
+    fv_data data;
+    check_ok(fv_data_create(&config.task, (uint64_t)config.train.seed, training, &data, NULL));
+    return data;
+}
+
+// The answer of the copy task at position t, by its definition; -1 where there is none.
+static int copied(const fv_task_config *config, const int32_t *tokens, int t) {
+    int from = config->index >= 0 ? config->index : t - config->offset;
+    return from >= 0 && from <= t ? tokens[from] : -1;
+}
+
+static void check_copy(const char *words) {
+    fv_data data = make_data(words, true);
+    const fv_task_config *config = &data.config;
+    int last = config->context_length - 1, n_wanted = 0;
+    for (int t = config->loss == FV_LOSS_ALL ? 0 : last; t <= last; t++) {
+        int32_t zeros[64] = {0};
+        if (copied(config, zeros, t) < 0) continue;
+        assert_int_equal(data.loss_positions[n_wanted++], t);
+    }
+    assert_int_equal(data.n_loss, n_wanted);
+    for (int stream = FV_STREAM_TRAIN; stream <= FV_STREAM_TEST; stream++) {
+        batch b = take_batch(&data, (fv_stream)stream, 2, 37, 2);
+        for (int s = 0; s < b.n; s++)
+            for (int i = 0; i < b.n_loss; i++)
+                assert_int_equal(b.targets[s * b.n_loss + i],
+                                 copied(config, b.tokens + s * b.n_tokens, data.loss_positions[i]));
+        batch_free(&b);
+    }
+    fv_data_free(&data);
+}
+
+static void test_copy(void **state) {
+    (void)state;
+    static const char *const cases[] = {
+        "task.context_length=1",
+        "task.context_length=4",
+        "task.context_length=4 task.offset=3",
+        "task.context_length=5 task.offset=1 task.loss=all",
+        "task.context_length=5 task.index=0",
+        "task.context_length=5 task.index=2 task.loss=all",
+        "task.context_length=5 task.index=4 task.loss=all",
+        "task.context_length=33 task.loss=all task.vocab_size=2",
+        "task.context_length=7 task.offset=2 task.loss=all task.distribution=zipf",
+        "task.context_length=6 task.offset=2 task.loss=all task.data=fixed task.n_train=30",
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) check_copy(cases[i]);
+}
+
+static bool same_prefix(const batch *a, const batch *b) {
+    size_t n = (size_t)(a->n < b->n ? a->n : b->n);
+    return memcmp(a->tokens, b->tokens, n * (size_t)a->n_tokens * sizeof *a->tokens) == 0 &&
+           memcmp(a->targets, b->targets, n * (size_t)a->n_loss * sizeof *a->targets) == 0;
+}
+
+// A sequence depends on its number alone: not on the size of the batch, nor on the tiles it is cut
+// into.
+static void test_batches_do_not_depend_on_tiles(void **state) {
+    (void)state;
+    static const char *const cases[] = {
+        "task.context_length=6 task.loss=all",
+        "task.context_length=6 task.distribution=zipf",
+        "task.context_length=6 task.data=fixed task.n_train=50",
+    };
+    for (int i = 0; i < 3; i++) {
+        fv_data data = make_data(cases[i], true);
+        batch small = take_batch(&data, FV_STREAM_TRAIN, 3, 17, 2);
+        batch large = take_batch(&data, FV_STREAM_TRAIN, 3, 64, 4);
+        batch single = take_batch(&data, FV_STREAM_TRAIN, 3, 64, 1);
+        batch later = take_batch(&data, FV_STREAM_TRAIN, 4, 64, 4);
+        assert_true(same_prefix(&small, &large));
+        assert_true(same_prefix(&single, &large));
+        assert_false(same_prefix(&later, &large));
+        batch_free(&small);
+        batch_free(&large);
+        batch_free(&single);
+        batch_free(&later);
+        fv_data_free(&data);
+    }
+}
+
+static void test_seed_and_stream_matter(void **state) {
+    (void)state;
+    fv_data data = make_data("task.context_length=6", true);
+    fv_data other = make_data("task.context_length=6 train.seed=1", true);
+    batch train = take_batch(&data, FV_STREAM_TRAIN, 0, 32, 2);
+    batch test = take_batch(&data, FV_STREAM_TEST, 0, 32, 2);
+    batch seed = take_batch(&other, FV_STREAM_TRAIN, 0, 32, 2);
+    assert_false(same_prefix(&train, &test));
+    assert_false(same_prefix(&train, &seed));
+    batch_free(&train);
+    batch_free(&test);
+    batch_free(&seed);
+    fv_data_free(&data);
+    fv_data_free(&other);
+}
+
+// Pearson's statistic of the tokens of many sequences against (r + 1)^-alpha, less its mean, in
+// standard deviations. The oracle of the distribution.
+static double distribution_error(const char *words, double alpha) {
+    enum { N = 20000 };
+    fv_data data = make_data(words, true);
+    batch b = take_batch(&data, FV_STREAM_TRAIN, 0, N, 16);
+    int n_vocab = data.config.vocab_size;
+    double *counts = calloc((size_t)n_vocab, sizeof *counts), sum = 0, statistic = 0;
+    for (int i = 0; i < N * b.n_tokens; i++) counts[b.tokens[i]]++;
+    for (int r = 0; r < n_vocab; r++) sum += pow(r + 1, -alpha);
+    for (int r = 0; r < n_vocab; r++) {
+        double wanted = N * b.n_tokens * pow(r + 1, -alpha) / sum;
+        statistic += (counts[r] - wanted) * (counts[r] - wanted) / wanted;
+    }
+    free(counts);
+    batch_free(&b);
+    fv_data_free(&data);
+    return fabs(statistic - (n_vocab - 1)) / sqrt(2.0 * (n_vocab - 1));
+}
+
+static void test_distributions(void **state) {
+    (void)state;
+    check_between(distribution_error("task.vocab_size=100", 0), 0, 4.5);
+    check_between(distribution_error("task.vocab_size=2", 0), 0, 4.5);
+    check_between(distribution_error("task.vocab_size=100 task.distribution=zipf", 1), 0, 4.5);
+    check_between(
+        distribution_error("task.vocab_size=30 task.distribution=zipf task.zipf_alpha=2", 2), 0,
+        4.5);
+    check_between(
+        distribution_error("task.vocab_size=30 task.distribution=zipf task.zipf_alpha=0", 0), 0,
+        4.5);
+    // It notices a power that is off by a twentieth.
+    assert_true(distribution_error("task.vocab_size=100 task.distribution=zipf", 1.05) > 4.5);
+    assert_true(distribution_error("task.vocab_size=100", 0.05) > 4.5);
+}
+
+// The number of a sequence, for looking it up.
+static uint64_t fingerprint(const int32_t *tokens, int n) {
+    uint64_t hash = 14695981039346656037u;
+    for (int t = 0; t < n; t++) hash = (hash ^ (uint64_t)tokens[t]) * 1099511628211u;
+    return hash;
+}
+
+// Fixed data: few different sequences, all of them used about equally often, others held out.
+static void test_fixed_data_repeat(void **state) {
+    (void)state;
+    enum { N_TRAIN = 20, N_STEPS = 40, BATCH = 48 };
+    fv_data data = make_data("task.context_length=8 task.data=fixed task.n_train=20", true);
+    uint64_t seen[N_TRAIN];
+    int counts[N_TRAIN] = {0}, n_seen = 0;
+    for (uint32_t step = 0; step < N_STEPS; step++) {
+        batch b = take_batch(&data, FV_STREAM_TRAIN, step, BATCH, 3);
+        for (int s = 0; s < BATCH; s++) {
+            uint64_t print = fingerprint(b.tokens + s * 8, 8);
+            int i = 0;
+            while (i < n_seen && seen[i] != print) i++;
+            assert_true(i < N_TRAIN);
+            if (i == n_seen) seen[n_seen++] = print;
+            counts[i]++;
+        }
+        batch_free(&b);
+    }
+    assert_int_equal(n_seen, N_TRAIN);
+    for (int i = 0; i < N_TRAIN; i++) check_near(counts[i], 96, 50); // 96 +- 10
+    batch held_out = take_batch(&data, FV_STREAM_TEST, 0, 64, 4);
+    for (int s = 0; s < 64; s++)
+        for (int i = 0; i < N_TRAIN; i++)
+            assert_true(seen[i] != fingerprint(held_out.tokens + s * 8, 8));
+    batch_free(&held_out);
+    fv_data_free(&data);
+}
+
+// The training set does not depend on how large it is: a set of 20 is the beginning of one of 50,
+// so that curves over n_train compare like with like.
+static void test_fixed_set_grows_at_its_end(void **state) {
+    (void)state;
+    fv_data small = make_data("task.context_length=8 task.data=fixed task.n_train=20", true);
+    fv_data large = make_data("task.context_length=8 task.data=fixed task.n_train=50", true);
+    assert_memory_equal(small.fixed, large.fixed, 20 * (8 + 1) * sizeof *small.fixed);
+    fv_data_free(&small);
+    fv_data_free(&large);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_copy),
+        cmocka_unit_test(test_batches_do_not_depend_on_tiles),
+        cmocka_unit_test(test_seed_and_stream_matter),
+        cmocka_unit_test(test_distributions),
+        cmocka_unit_test(test_fixed_data_repeat),
+        cmocka_unit_test(test_fixed_set_grows_at_its_end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
