@@ -8,7 +8,7 @@ build=$1 seconds=$2 jobs=$3
 compiler=$(command -v clang || compgen -c clang- | grep -m1 -E '^clang-[0-9]+$') ||
     { echo "make fuzz needs clang (Debian and Ubuntu: apt-get install clang)"; exit 1; }
 cmake -S . -B "$build" -DCMAKE_C_COMPILER="$compiler" -DCMAKE_BUILD_TYPE=Debug -DFOVEA_FUZZ=ON
-cmake --build "$build" -j "$jobs"
+cmake --build "$build" --target fuzzers -j "$jobs"
 
 fuzz_one() { # name
     mkdir -p "$build/corpus/$1"
