@@ -3,7 +3,8 @@
 // and pooling happen in registers. Compiled for each small width, so that the query, the pool and
 // their gradients are registers too.
 //
-// Measured on (V 4, d 2, C 4, batch 256): the step fell from 8.6 to 5.5 us against the blocked body.
+// Scores of all groups come before the pooling of all, which keeps more exponentials in flight. On
+// (V 4, d 2, C 4, batch 256) the attention of a step fell from 3.5 us to 0.9 us against the blocked body.
 #include "kernels/simd.h"
 
 enum { ONE_WIDEST = 16 };
@@ -28,8 +29,9 @@ INLINE void load_row(vf *to, const float *from, int D) {
     UNROLL for (int f = 0; f < D; f++) to[f] = vf_load(from + f * L);
 }
 
-INLINE void attend_one(const one_query *a, int D) {
-    vf q[ONE_WIDEST], z[ONE_WIDEST], sum = vf_set1(0);
+// Scores into p, their maximum over the keys into z's first row.
+INLINE void score_one(const one_query *a, int D) {
+    vf q[ONE_WIDEST];
     load_row(q, a->q, D);
     vf largest = dot(q, a->k, D);
     vf_store(a->p, largest);
@@ -38,6 +40,11 @@ INLINE void attend_one(const one_query *a, int D) {
         largest = vf_max(largest, score);
         vf_store(a->p + j * L, score);
     }
+    vf_store(a->z, largest);
+}
+
+INLINE void pool_one(const one_query *a, int D) {
+    vf z[ONE_WIDEST], sum = vf_set1(0), largest = vf_load(a->z);
     UNROLL for (int f = 0; f < D; f++) z[f] = vf_set1(0);
     for (int j = 0; j < a->n_keys; j++) {
         vf e = vf_exp((vf_load(a->p + j * L) - largest) * a->scale);
@@ -113,11 +120,14 @@ INLINE one_query_gradient one_query_gradient_of(const fv_attend_gradient *b, int
 
 #define DEFINE_ONE(D)                                                                              \
     static void attend_one_##D(const fv_attend *a) {                                               \
-        for (int g = 0; g < a->n_groups; g++)                                                      \
-            for (int part = 0; part < PARTS; part++) {                                             \
-                one_query one = one_query_of(a, g, part);                                          \
-                attend_one(&one, D);                                                               \
-            }                                                                                      \
+        for (int i = 0; i < a->n_groups * PARTS; i++) {                                            \
+            one_query one = one_query_of(a, i / PARTS, i % PARTS);                                 \
+            score_one(&one, D);                                                                    \
+        }                                                                                          \
+        for (int i = 0; i < a->n_groups * PARTS; i++) {                                            \
+            one_query one = one_query_of(a, i / PARTS, i % PARTS);                                 \
+            pool_one(&one, D);                                                                     \
+        }                                                                                          \
     }                                                                                              \
     static void attend_one_gradient_##D(const fv_attend_gradient *b) {                             \
         bool shared = b->dk.data == b->dv.data;                                                    \

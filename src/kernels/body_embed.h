@@ -163,9 +163,9 @@ INLINE void scatter_rows(float *table, int n_embd, const int32_t *tokens, const 
 
 // Of a small table every entry is an accumulator, sixteen at a time: comparing beats scattering, which
 // would wait for its own last store to the same few rows.
-enum { COMPARED_ENTRIES = 32 };
+enum { COMPARED_ENTRIES = 64 };
 
-static void embed_gradient_compared(const fv_embed_gradient *a, int first) {
+INLINE void embed_gradient_compared(const fv_embed_gradient *a, int first, int n_entries) {
     const fv_embed *e = &a->forward;
     int n = e->vocab_size * e->n_embd - first, token_of[16], offset_of[16];
     vf acc[16][PARTS];
@@ -180,7 +180,7 @@ static void embed_gradient_compared(const fv_embed_gradient *a, int first) {
             for (int part = 0; part < PARTS; part++) {
                 vi token = vi_load(e->tokens + g * e->tokens_group_stride + t * L + part * VW);
                 const float *x = e->x + ((size_t)g * e->n_rows + t) * e->n_embd * L + part * VW;
-                UNROLL for (int i = 0; i < 16; i++)
+                UNROLL for (int i = 0; i < n_entries; i++)
                     acc[i][part] += vf_and(vf_load(x + offset_of[i]), token == token_of[i]);
             }
     reduce16(acc, sum);
@@ -210,7 +210,9 @@ static void embed_gradient(const fv_embed_gradient *a) {
     for (int t = 0; a->dpositions && t < e->n_rows; t++) positions_gradient(a, t);
     int n_entries = e->vocab_size * e->n_embd;
     if (n_entries <= COMPARED_ENTRIES) {
-        for (int first = 0; first < n_entries; first += 16) embed_gradient_compared(a, first);
+        int first = 0;
+        for (; first + 8 < n_entries; first += 16) embed_gradient_compared(a, first, 16);
+        if (first < n_entries) embed_gradient_compared(a, first, 8);
         return;
     }
     for (int g = 0; g < e->n_groups; g++)
