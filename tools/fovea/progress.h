@@ -1,5 +1,5 @@
-// The progress of an experiment as a person sees it: on a terminal one bar and a small live curve of
-// the perplexity, redrawn in place; elsewhere a plain line every few seconds.
+// The progress of an experiment as a person sees it: on a terminal one bar and a small live curve
+// of the perplexity, redrawn in place; elsewhere a plain line every few seconds.
 #ifndef FOVEA_TOOLS_PROGRESS_H
 #define FOVEA_TOOLS_PROGRESS_H
 
@@ -8,8 +8,8 @@
 
 typedef struct progress progress;
 
-// Shows progress on `stream` (stderr, so that stdout stays free for results). With `quiet` nothing is
-// ever printed. Returns NULL without memory, which every function below takes and ignores.
+// Shows progress on `stream` (stderr, so that stdout stays free for results). With `quiet` nothing
+// is ever printed. Returns NULL without memory, which every function below takes and ignores.
 progress *progress_create(FILE *stream, bool quiet);
 
 // Redraws. Cheap to call often: it draws at most some times a second. Fits fv_lab_options as
