@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -438,6 +439,44 @@ static void stores_a_run_without_curves(void **state) {
     fv_store_close(store);
 }
 
+static double seconds(clockid_t clock) {
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+// A sweep must not wait for its store: prints how fast it takes runs of 4 curves with 301 points
+// and two snapshots, in groups as the lab does (docs/store.md quotes this).
+static void takes_runs_faster_than_they_train(void **state) {
+    (void)state;
+    enum { N_RUNS = 2000, POINTS = 301, GROUP = 20 };
+    static const char *const CURVES[] = {"loss", "perplexity", "accuracy", "learning_rate"};
+    fv_record record;
+    fv_error error = {0};
+    make_record(&record, ID_A, 1);
+    for (int c = 0; c < 4; c++)
+        for (int i = 0; i < POINTS; i++)
+            fv_record_add(&record, CURVES[c], 10000 + 10 * i, 1 / (float)(i + 1));
+    fv_store *store = open_store(FV_STORE_WRITE);
+    double wall = seconds(CLOCK_MONOTONIC), cpu = seconds(CLOCK_PROCESS_CPUTIME_ID);
+    for (int i = 0; i < N_RUNS; i++) {
+        snprintf(record.id, sizeof record.id, "%016x", (unsigned)i * 2654435769u);
+        if (i % GROUP == 0) assert_int_equal(fv_store_begin(store, &error), FV_OK);
+        assert_int_equal(fv_store_put(store, "e", &record, &error), FV_OK);
+        if (i % GROUP == GROUP - 1) assert_int_equal(fv_store_commit(store, &error), FV_OK);
+    }
+    wall = seconds(CLOCK_MONOTONIC) - wall;
+    cpu = seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu;
+    print_message("%.0f runs stored a second, %.0f us of CPU time each\n", N_RUNS / wall,
+                  cpu / N_RUNS * 1e6);
+    for (int i = 0; i < N_RUNS; i++) {
+        snprintf(record.id, sizeof record.id, "%016x", (unsigned)i * 2654435769u);
+        assert_true(fv_store_has(store, record.id));
+    }
+    fv_store_close(store);
+    fv_record_free(&record);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
 
 int main(void) {
@@ -453,6 +492,7 @@ int main(void) {
         TEST(refuses_what_is_no_store_of_this_version),
         TEST(notices_damaged_runs),
         TEST(stores_a_run_without_curves),
+        TEST(takes_runs_faster_than_they_train),
     };
     return cmocka_run_group_tests_name("store", tests, NULL, NULL);
 }
