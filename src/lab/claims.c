@@ -139,18 +139,19 @@ static void count_seeds(const fv_claim_plan *plan, const cell *cells, int n, fv_
 static void describe_values(const cell *cells, int n, double *room, fv_judgement *j,
                             text_buffer *out) {
     int m = summarise(cells, n, NAN, room, &j->median, &j->lowest, &j->highest);
-    if (m == 0) {
-        text_add(out, "none");
-        return;
+    if (m > 0 && n > 1) text_add(out, "median ");
+    add_number(out, j->median);
+    if (m > 0 && n > 1) {
+        text_add(out, " (");
+        add_number(out, j->lowest);
+        text_add(out, " to ");
+        add_number(out, j->highest);
+        text_add(out, ")");
     }
-    if (n == 1)
-        text_add(out, "%.3g", j->median);
-    else
-        text_add(out, "median %.3g (%.3g to %.3g)", j->median, j->lowest, j->highest);
-    if (m < n) text_add(out, ", none in %d of %d runs", n - m, n);
+    if (m > 0 && m < n) text_add(out, ", none in %d of %d runs", n - m, n);
 }
 
-// "4: 640, 10: 1.1e+03, 100: 1.7e+03": the medians along the field.
+// "medians 4: 640, 10: 1100, 100: 1700": the medians along the field.
 static void describe_trend(const cell *cells, int n, double *room, fv_judgement *j,
                            text_buffer *out) {
     j->median = j->lowest = j->highest = NAN;

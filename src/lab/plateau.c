@@ -29,7 +29,8 @@ static const double margin = 0.2;     // distance from start and floor, in ln
 static const double slowness = 3;     // times the average time that the descent takes for a band
 static const double arrived = 0.95;   // the descent ends at this share of the whole drop
 static const double quickly = 0.5;    // share of the stretch's time for the next band below it
-static const double stuck = 0.25;     // share of the run that a stretch never left must fill
+static const double stuck = 0.25;     // share of the run that a stretch never left must fill,
+static const double suddenly = 0.25;  // and of its time that the last band above it may have taken
 static const double smoothing = 0.03; // window, as a share of the points
 enum { MIN_WINDOW = 9 };
 
@@ -108,11 +109,22 @@ static bool is_left(const curve *c, int first, int last) {
     return false;
 }
 
+// Whether the curve came down the band above the stretch in a short time, and stays for long.
+static bool is_stuck(const curve *c, int first, int last) {
+    int length = c->steps[last] - c->steps[first];
+    if (length < stuck * (c->steps[c->n - 1] - c->steps[0])) return false;
+    double highest = -INFINITY;
+    for (int i = first; i <= last; i++) highest = fmax(highest, c->y[i]);
+    int before = first;
+    while (before > 0 && c->y[before] < highest + band) before--;
+    return c->steps[first] - c->steps[before] <= suddenly * length;
+}
+
 static void consider(const curve *c, int first, int last, double shortest, fv_plateau *best) {
     int length = c->steps[last] - c->steps[first];
     if (length <= 0 || length < shortest) return;
     bool left = is_left(c, first, last);
-    if (!left && length < stuck * (c->steps[c->n - 1] - c->steps[0])) return;
+    if (!left && !is_stuck(c, first, last)) return;
     if (best->found && best->left && !left) return;
     if (best->found && best->left == left && length <= best->end - best->start) return;
     double level = (c->sums[last + 1] - c->sums[first]) / (last + 1 - first);

@@ -130,6 +130,25 @@ static void test_stuck_to_the_end(void **state) {
     assert_near(p.height, 50, 1);
 }
 
+// Descents that slow down for ever, as a power of time, have no plateau however long they run.
+static void test_slow_tails(void **state) {
+    (void)state;
+    static const double powers[] = {0.3, 0.5, 1, 2};
+    for (int p = 0; p < 4; p++)
+        for (int last = 1000; last <= 100000; last *= 10) {
+            fv_record record;
+            fv_record_init(&record);
+            for (int step = 0; step <= last; step += last / 300)
+                fv_record_add(&record, "x", step, (float)(100 * pow(1 + step / 50.0, -powers[p])));
+            fv_plateau plateau;
+            assert_int_equal(fv_plateau_find(fv_record_find(&record, "x"), 1e-9, &plateau), FV_OK);
+            if (plateau.found)
+                fail_msg("power %g, %d steps: a plateau at %g from %d to %d", powers[p], last,
+                         plateau.height, plateau.start, plateau.end);
+            fv_record_free(&record);
+        }
+}
+
 static void test_plateau_of_hostile_curves(void **state) {
     (void)state;
     static const float values[][4] = {
@@ -455,12 +474,19 @@ static void test_refused_claims(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_plateau_at_half),           cmocka_unit_test(test_no_plateau),
-        cmocka_unit_test(test_plateau_knows_no_units),    cmocka_unit_test(test_stuck_to_the_end),
-        cmocka_unit_test(test_plateau_of_hostile_curves), cmocka_unit_test(test_measures),
-        cmocka_unit_test(test_refused_measures),          cmocka_unit_test(test_many_measures),
-        cmocka_unit_test(test_deep_and_long_measures),    cmocka_unit_test(test_verdicts),
-        cmocka_unit_test(test_judgement_texts),           cmocka_unit_test(test_refused_claims),
+        cmocka_unit_test(test_plateau_at_half),
+        cmocka_unit_test(test_no_plateau),
+        cmocka_unit_test(test_plateau_knows_no_units),
+        cmocka_unit_test(test_stuck_to_the_end),
+        cmocka_unit_test(test_slow_tails),
+        cmocka_unit_test(test_plateau_of_hostile_curves),
+        cmocka_unit_test(test_measures),
+        cmocka_unit_test(test_refused_measures),
+        cmocka_unit_test(test_many_measures),
+        cmocka_unit_test(test_deep_and_long_measures),
+        cmocka_unit_test(test_verdicts),
+        cmocka_unit_test(test_judgement_texts),
+        cmocka_unit_test(test_refused_claims),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
