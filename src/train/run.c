@@ -114,12 +114,17 @@ static fv_status take_step(run *r, int step, bool *ended) {
     return status;
 }
 
+// The flag may be set by another thread or a signal handler.
+static bool is_interrupted(const fv_run_options *options) {
+    return options->interrupted && __atomic_load_n(options->interrupted, __ATOMIC_RELAXED) != 0;
+}
+
 static fv_status train(run *r) {
     int n = r->config->train.steps, step = 0;
     bool ended = false;
     fv_status status = FV_OK;
     for (; step < n && !ended && status == FV_OK; step++) {
-        if (r->options->interrupted && *r->options->interrupted)
+        if (is_interrupted(r->options))
             return fv_fail(r->error, FV_INTERRUPTED, "interrupted at step %d of %d", step, n);
         status = take_step(r, step, &ended);
     }
