@@ -167,8 +167,8 @@ static void print_series(const fv_record *record) {
     table_free(&t);
 }
 
-static void print_run(const fv_record *record) {
-    printf("run %s: %s after %d steps, %.3g s, %.3g us per step\n\n", record->id,
+static void print_run(const fv_record *record, const char *experiment) {
+    printf("run %s of %s: %s after %d steps, %.3g s, %.3g us per step\n\n", record->id, experiment,
            fv_outcome_text(record->outcome), record->steps, record->wall_seconds,
            record->us_per_step);
     int n;
@@ -183,21 +183,39 @@ static void print_run(const fv_record *record) {
     }
     printf("(* not the default)\n\n");
     print_series(record);
-    printf("\n%d snapshots of %zu parameters", record->n_snapshots, record->n_params);
+    printf("\nsnapshots of %zu parameters at steps", record->n_params);
     for (int i = 0; i < record->n_snapshots; i++)
-        printf("%s%d", i ? ", " : ", at steps ", record->snapshots[i].step);
-    putchar('\n');
+        printf("%s %d", i ? "," : "", record->snapshots[i].step);
+    puts(record->n_snapshots > 0 ? "" : ": none");
+}
+
+// The name of the experiment that a run came from, which its record does not hold.
+typedef struct run_origin {
+    const char *id;
+    char experiment[256];
+} run_origin;
+
+static fv_status find_origin(void *context, const fv_record *record, const char *experiment,
+                             const fv_final *final, int n_final) {
+    (void) final;
+    (void)n_final;
+    run_origin *wanted = context;
+    if (strcmp(record->id, wanted->id) != 0) return FV_OK;
+    snprintf(wanted->experiment, sizeof wanted->experiment, "%s", experiment);
+    return FV_INTERRUPTED; // no need to go on
 }
 
 static int show_run(fv_store *store, const char *id, bool json) {
     fv_record record;
     fv_error error = {0};
     if (fv_store_get(store, id, &record, &error) != FV_OK) return tool_fail(&error);
+    run_origin origin = {.id = record.id};
+    fv_store_each(store, find_origin, &origin, NULL);
     int exit_code = EXIT_DONE;
     if (json)
-        exit_code = tool_print_json(run_json("", &record, true));
+        exit_code = tool_print_json(run_json(origin.experiment, &record, true));
     else
-        print_run(&record);
+        print_run(&record, origin.experiment);
     fv_record_free(&record);
     return exit_code;
 }
