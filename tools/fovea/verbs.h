@@ -9,6 +9,7 @@
     X(run, "trains an experiment file, draws its figures, judges its claims")                      \
     X(reproduce, "does so for every experiment of a post")                                         \
     X(bench, "times the kernels against this machine's own limits")                                \
+    X(probe, "circuits, ranks, attention and predictions of a trained model")                      \
     X(runs, "lists, shows and deletes the runs of a store")                                        \
     X(export, "writes curves as CSV, parameters as safetensors")                                   \
     X(info, "the build, the machine, its kernels and their limits")                                \

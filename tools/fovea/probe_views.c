@@ -1,0 +1,213 @@
+// The two views of what `fovea probe` found: JSON, and tables for people.
+#include "probe_findings.h"
+#include "table.h"
+#include "tool.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+enum {
+    N_TOP = 5,         // predictions shown at each position
+    MAX_MAP_TEXT = 16, // longest context whose whole attention map is printed
+    N_KEYS = 8,        // of longer ones: the keys with most attention
+    MAX_QK_TEXT = 8,   // widest circuit printed,
+    MAX_QK_JSON = 64   // and given as JSON
+};
+
+// --- JSON --------------------------------------------------------------------------------------
+
+static json_t *numbers_json(const float *values, int n) {
+    json_t *list = json_array();
+    for (int i = 0; i < n; i++) json_array_append_new(list, tool_number_json(values[i]));
+    return list;
+}
+
+static json_t *integers_json(const int32_t *values, int n) {
+    json_t *list = json_array();
+    for (int i = 0; i < n; i++) json_array_append_new(list, json_integer(values[i]));
+    return list;
+}
+
+// [layer][head][query][key]
+static json_t *patterns_json(const probe_findings *f) {
+    json_t *layers = json_array();
+    const float *row = f->patterns;
+    for (int l = 0; l < f->n_attention; l++) {
+        json_t *heads = json_array();
+        for (int h = 0; h < f->H; h++) {
+            json_t *queries = json_array();
+            for (int q = 0; q < f->T; q++, row += f->T)
+                json_array_append_new(queries, numbers_json(row, f->T));
+            json_array_append_new(heads, queries);
+        }
+        json_array_append_new(layers, heads);
+    }
+    return layers;
+}
+
+static json_t *predictions_json(const probe_findings *f) {
+    json_t *list = json_array();
+    for (int i = 0; i < f->n_loss; i++) {
+        int tokens[N_TOP];
+        double probabilities[N_TOP];
+        int n = probe_top(f, i, N_TOP, tokens, probabilities);
+        json_t *top = json_array();
+        for (int k = 0; k < n; k++)
+            json_array_append_new(top, json_pack("{s:i, s:o}", "token", tokens[k], "probability",
+                                                 tool_number_json(probabilities[k])));
+        json_t *target = f->targets[i] < 0 ? json_null() : json_integer(f->targets[i]);
+        json_array_append_new(list, json_pack("{s:i, s:o, s:o}", "position", f->loss_positions[i],
+                                              "target", target, "top", top));
+    }
+    return list;
+}
+
+static json_t *matrix_json(const double *values, int n) {
+    json_t *rows = json_array();
+    for (int i = 0; i < n; i++) {
+        json_t *row = json_array();
+        for (int j = 0; j < n; j++)
+            json_array_append_new(row, tool_number_json(values[(size_t)i * n + j]));
+        json_array_append_new(rows, row);
+    }
+    return rows;
+}
+
+static json_t *circuits_json(const probe_findings *f) {
+    json_t *circuits = json_object();
+    int d = f->subject->config.model.n_embd;
+    for (int l = 0; l < f->n_attention && d <= MAX_QK_JSON; l++)
+        for (int h = 0; h < f->H; h++) {
+            char name[64];
+            double *circuit = probe_qk_circuit(f, l, h, name);
+            if (circuit != NULL) json_object_set_new(circuits, name, matrix_json(circuit, d));
+            free(circuit);
+        }
+    return circuits;
+}
+
+json_t *probe_findings_json(const probe_findings *f) {
+    json_t *probes = json_object();
+    for (int i = 0; i < f->measured.n_series; i++)
+        json_object_set_new(probes, f->measured.series[i].name,
+                            tool_number_json(f->measured.series[i].values[0]));
+    const probe_subject *s = f->subject;
+    json_t *step = s->step < 0 ? json_null() : json_integer(s->step);
+    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "model", s->name, "step", step,
+                     "config", tool_config_json(&s->config), "probes", probes, "tokens",
+                     integers_json(f->tokens, f->T), "predictions", predictions_json(f), "circuits",
+                     circuits_json(f), "patterns", patterns_json(f));
+}
+
+// --- tables ------------------------------------------------------------------------------------
+
+static void print_probes(const probe_findings *f, FILE *out) {
+    table t;
+    table_init(&t, 2);
+    table_add(&t, "probe");
+    table_add(&t, "value");
+    for (int i = 0; i < f->measured.n_series; i++) {
+        table_add(&t, "%s", f->measured.series[i].name);
+        table_add_number(&t, f->measured.series[i].values[0]);
+    }
+    table_print(&t, out);
+    table_free(&t);
+}
+
+static void print_circuit(const char *name, const double *circuit, int d, FILE *out) {
+    fprintf(out, "\n%s, W_Q W_K^T: how a query (row) and a key (column) direction attract\n", name);
+    for (int i = 0; i < d; i++) {
+        for (int j = 0; j < d; j++) fprintf(out, " %9.3f", circuit[(size_t)i * d + j]);
+        fputc('\n', out);
+    }
+}
+
+static void print_circuits(const probe_findings *f, FILE *out) {
+    int d = f->subject->config.model.n_embd;
+    for (int l = 0; l < f->n_attention && d <= MAX_QK_TEXT; l++)
+        for (int h = 0; h < f->H; h++) {
+            char name[64];
+            double *circuit = probe_qk_circuit(f, l, h, name);
+            if (circuit != NULL) print_circuit(name, circuit, d, out);
+            free(circuit);
+        }
+}
+
+// Keys across, queries down; keys that a query cannot see stay empty.
+static void print_map(const probe_findings *f, const float *map, FILE *out) {
+    table t;
+    table_init(&t, f->T + 1);
+    table_add(&t, "query");
+    for (int k = 0; k < f->T; k++) table_add(&t, "%d", f->tokens[k]);
+    for (int q = 0; q < f->T; q++) {
+        table_add(&t, "%d", f->tokens[q]);
+        for (int k = 0; k < f->T; k++)
+            if (k <= q)
+                table_add(&t, "%.3f", map[q * f->T + k]);
+            else
+                table_add(&t, ".");
+    }
+    table_print(&t, out);
+    table_free(&t);
+}
+
+// The keys that get most attention from the query at `position`, largest first.
+static void print_largest_keys(const probe_findings *f, const float *row, int position, FILE *out) {
+    int taken[N_KEYS];
+    fprintf(out, "query at %d (token %d):", position, f->tokens[position]);
+    for (int n = 0; n < N_KEYS && n <= position; n++) {
+        int best = -1;
+        for (int k = 0; k <= position; k++) {
+            bool used = false;
+            for (int j = 0; j < n; j++) used |= taken[j] == k;
+            if (!used && (best < 0 || row[k] > row[best])) best = k;
+        }
+        taken[n] = best;
+        fprintf(out, "%s %d at %d %.3f", n > 0 ? "," : "", f->tokens[best], best, row[best]);
+    }
+    fputc('\n', out);
+}
+
+static void print_patterns(const probe_findings *f, FILE *out) {
+    for (int m = 0; m < f->n_attention * f->H; m++) {
+        const float *map = f->patterns + (size_t)m * (size_t)f->T * (size_t)f->T;
+        fprintf(out, "\nattention of layer %d", m / f->H);
+        if (f->H > 1) fprintf(out, ", head %d", m % f->H);
+        fputc('\n', out);
+        if (f->T <= MAX_MAP_TEXT) {
+            print_map(f, map, out);
+            continue;
+        }
+        for (int i = 0; i < f->n_loss && i < N_KEYS; i++)
+            print_largest_keys(f, map + (size_t)f->loss_positions[i] * (size_t)f->T,
+                               f->loss_positions[i], out);
+    }
+}
+
+static void print_predictions(const probe_findings *f, FILE *out) {
+    fprintf(out, "\npredictions\n");
+    for (int i = 0; i < f->n_loss; i++) {
+        int tokens[N_TOP];
+        double probabilities[N_TOP];
+        int n = probe_top(f, i, N_TOP, tokens, probabilities);
+        fprintf(out, "at %d:", f->loss_positions[i]);
+        for (int k = 0; k < n; k++)
+            fprintf(out, "%s %d %.3f", k > 0 ? "," : "", tokens[k], probabilities[k]);
+        if (f->targets[i] >= 0) fprintf(out, "   target %d", f->targets[i]);
+        fputc('\n', out);
+    }
+}
+
+void probe_findings_print(const probe_findings *f, FILE *out) {
+    const probe_subject *s = f->subject;
+    fprintf(out, "%s", s->name);
+    if (s->step >= 0) fprintf(out, ", step %d", s->step);
+    fprintf(out, ": V %d, d %d, H %d, T %d\n\n", f->V, s->config.model.n_embd, f->H, f->T);
+    print_probes(f, out);
+    print_circuits(f, out);
+    fprintf(out, "\ninput");
+    for (int i = 0; i < f->T; i++) fprintf(out, " %d", f->tokens[i]);
+    fputc('\n', out);
+    print_patterns(f, out);
+    print_predictions(f, out);
+}
