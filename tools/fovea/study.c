@@ -185,9 +185,9 @@ int study_write_reports(const char *folder, const char *title, const study *stud
 }
 
 static void print_verdict(FILE *stream, const fv_judgement *j) {
-    fprintf(stream, "  %-15s %s\n", fv_verdict_text(j->verdict), j->statement);
-    fprintf(stream, "  %-15s published %s, measured %s; %s\n", "", j->published, j->measured,
-            j->note);
+    fprintf(stream, "  %-15s %s\n  %-15s ", fv_verdict_text(j->verdict), j->statement, "");
+    if (j->published[0] != '\0') fprintf(stream, "published %s, ", j->published);
+    fprintf(stream, "measured %s; %s\n", j->measured, j->note);
 }
 
 void study_print_verdicts(FILE *stream, const study *studies, int n) {

@@ -8,11 +8,11 @@
 #define VERB_LIST(X)                                                                               \
     X(run, "trains an experiment file, draws its figures, judges its claims")                      \
     X(reproduce, "does so for every experiment of a post")                                         \
+    X(probe, "looks into a trained model: circuits, ranks, attention, predictions")                \
+    X(runs, "lists, shows and deletes stored runs")                                                \
+    X(export, "writes runs as safetensors or CSV")                                                 \
     X(bench, "times the kernels against this machine's own limits")                                \
-    X(probe, "circuits, ranks, attention and predictions of a trained model")                      \
-    X(runs, "lists, shows and deletes the runs of a store")                                        \
-    X(export, "writes curves as CSV, parameters as safetensors")                                   \
-    X(info, "the build, the machine, its kernels and their limits")                                \
+    X(info, "prints the build, the machine and the kernels chosen for it")                         \
     X(help, "explains a verb or a configuration field")
 
 #define VERB_DECLARE(verb, help) int cmd_##verb(int argc, char **argv);
