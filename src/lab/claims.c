@@ -82,7 +82,7 @@ static void add_number(text_buffer *out, double value) {
     if (isnan(value))
         text_add(out, "none");
     else
-        text_add(out, "%.3g", value);
+        text_add(out, fabs(value) < 1000 ? "%.3g" : "%.0f", value);
 }
 
 // What the seed measured: "0.71", or all of its runs: "310, 280, 900".
@@ -107,33 +107,59 @@ static void add_criterion(text_buffer *out, const fv_claim_plan *plan) {
         text_add(out, " between %.3g and %.3g", plan->above, plan->below);
 }
 
-// Counts the seeds and writes the note: "4 of 5 seeds within 0.1; seed 3 did not (0.71)".
+// The seeds that do not agree, in two lists: those without any value, and the others with theirs.
+typedef struct dissent {
+    int n_none, n_other;
+    text_buffer none, other, values;
+} dissent;
+
+static void add_seed(text_buffer *list, int *n, int seed) {
+    if (++*n <= MAX_LISTED)
+        text_add(list, "%s%d", *n > 1 ? ", " : "", seed);
+    else if (*n == MAX_LISTED + 1)
+        text_add(list, ", ...");
+}
+
+static void add_dissent(dissent *d, const cell *cells, int n) {
+    bool none = true;
+    for (int i = 0; i < n; i++) none &= isnan(cells[i].value);
+    add_seed(none ? &d->none : &d->other, none ? &d->n_none : &d->n_other, cells->seed);
+    if (none || d->n_other > MAX_LISTED) return;
+    if (d->n_other > 1) text_add(&d->values, "; ");
+    add_values(&d->values, cells, n);
+}
+
+static void describe_dissent(dissent *d, text_buffer *note) {
+    if (d->n_none > 0)
+        text_add(note, "; no value for seed%s %s", d->n_none > 1 ? "s" : "",
+                 d->none.data ? d->none.data : "");
+    if (d->n_other > 0)
+        text_add(note, "; seed%s %s did not (%s)", d->n_other > 1 ? "s" : "",
+                 d->other.data ? d->other.data : "", d->values.data ? d->values.data : "");
+    note->failed |= d->none.failed || d->other.failed || d->values.failed;
+    text_free(&d->none);
+    text_free(&d->other);
+    text_free(&d->values);
+}
+
+// Counts the seeds and writes the note: "3 of 5 seeds within 0.1; no value for seed 2; seed 3 did
+// not (0.71)".
 static void count_seeds(const fv_claim_plan *plan, const cell *cells, int n, fv_judgement *j,
                         text_buffer *note) {
-    text_buffer failed = {0}, values = {0};
-    int n_failed = 0;
+    dissent d = {0};
     for (int i = 0, end; i < n; i = end) {
         for (end = i; end < n && cells[end].seed == cells[i].seed; end++) {
         }
         j->n_seeds++;
-        if (seed_agrees(plan, cells + i, end - i)) {
+        if (seed_agrees(plan, cells + i, end - i))
             j->n_agree++;
-        } else if (++n_failed <= MAX_LISTED) {
-            text_add(&failed, "%s%d", n_failed > 1 ? ", " : "", cells[i].seed);
-            if (n_failed > 1) text_add(&values, "; ");
-            add_values(&values, cells + i, end - i);
-        }
+        else
+            add_dissent(&d, cells + i, end - i);
     }
     text_add(note, "%d of %d seeds", j->n_agree, j->n_seeds);
     add_criterion(note, plan);
-    if (n_failed > 0)
-        text_add(note, "; seed%s %s%s did not (%s)", n_failed > 1 ? "s" : "",
-                 failed.data ? failed.data : "", n_failed > MAX_LISTED ? ", ..." : "",
-                 values.data ? values.data : "");
+    describe_dissent(&d, note);
     if (*plan->note != '\0') text_add(note, ". %s", plan->note);
-    note->failed |= failed.failed || values.failed;
-    text_free(&failed);
-    text_free(&values);
 }
 
 static void describe_values(const cell *cells, int n, double *room, fv_judgement *j,

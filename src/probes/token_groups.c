@@ -1,9 +1,8 @@
 // How many groups of tokens the model tells apart. On test sequences the predicted probabilities
-// are added up by the true token: confusion M [truth][predicted]. Two tokens a and b count as told
-// apart when, of the probability given to either, the true one gets more than 3/4 on the average of
-// both:
+// are averaged by the true token: confusion M [truth][predicted], rows adding up to 1. Two tokens a
+// and b count as told apart when their rows overlap by less than half, that is, when their distance
 //
-//   ( M[a][a] / (M[a][a] + M[a][b])  +  M[b][b] / (M[b][b] + M[b][a]) ) / 2  >  0.75
+//   1/2 sum over v of |M[a][v] - M[b][v]|  >  1/2 .
 //
 // Groups are the connected components of what is not told apart. The series "token_groups" is exp
 // of the entropy of the groups' shares of the vocabulary: 1 while everything looks alike, 2 for two
@@ -19,25 +18,25 @@
 #include <stdlib.h>
 
 enum {
-    MAX_VOCABULARY = 512, // the confusion matrix is V x V at every measurement
+    MAX_VOCABULARY = 256, // all pairs of rows: V^3 operations at every measurement
     SEQUENCES_PER_TOKEN = 64,
     MIN_SEQUENCES = 256,
     MAX_SEQUENCES = 8192,
     CHUNK = 256 // sequences of one forward pass
 };
-static const double told_apart = 0.75;
+static const double told_apart = 0.5;
+
+static double row_sum(const double *confusion, int V, int row) {
+    double sum = 0;
+    for (int v = 0; v < V; v++) sum += confusion[(size_t)row * V + v];
+    return sum;
+}
 
 static bool are_told_apart(const double *confusion, int V, int a, int b) {
     const double *row_a = confusion + (size_t)a * V, *row_b = confusion + (size_t)b * V;
-    double right_a = row_a[a] / (row_a[a] + row_a[b]);
-    double right_b = row_b[b] / (row_b[b] + row_b[a]);
-    return (right_a + right_b) / 2 > told_apart;
-}
-
-static bool is_unseen(const double *row, int V) {
-    double sum = 0;
-    for (int v = 0; v < V; v++) sum += row[v];
-    return sum == 0;
+    double sum_a = row_sum(confusion, V, a), sum_b = row_sum(confusion, V, b), distance = 0;
+    for (int v = 0; v < V; v++) distance += fabs(row_a[v] / sum_a - row_b[v] / sum_b) / 2;
+    return distance > told_apart;
 }
 
 // Marks every token that is not told apart from `token`, directly or by steps, and returns how many
@@ -67,7 +66,7 @@ fv_status fv_token_groups(const double *confusion, int V, double *groups, fv_err
         status = fv_fail(error, FV_NO_MEMORY, "no memory for the groups of %d tokens", V);
         goto done;
     }
-    for (int v = 0; v < V; v++) taken[v] = is_unseen(confusion + (size_t)v * V, V);
+    for (int v = 0; v < V; v++) taken[v] = row_sum(confusion, V, v) == 0;
     int n = 0;
     for (int v = 0; v < V; v++)
         if (!taken[v]) sizes[n++] = spread(confusion, V, v, taken, todo);

@@ -403,9 +403,7 @@ static void test_verdicts(void **state) {
            "0 of 5 seeds decreasing with task.vocab_size; seeds 0, 1, 2, 3, 4 did not (4, 100; 5, "
            "101; 6, 102; -497, -497; 8, 104)");
     expect((const char *[]){"statement", "Never.", "measure", "plateau(loss)", "above", "0", NULL},
-           FV_NOT_REPRODUCED, "none",
-           "0 of 5 seeds above 0; seeds 0, 1, 2, 3, 4 did not (none, none; none, none; none, none; "
-           "none, none; none, none)");
+           FV_NOT_REPRODUCED, "none", "0 of 5 seeds above 0; no value for seeds 0, 1, 2, 3, 4");
 }
 
 static void test_judgement_texts(void **state) {

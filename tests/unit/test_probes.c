@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -205,6 +206,128 @@ static void test_token_groups(void **state) {
     assert_near(groups_of(unseen, 3), 2, 1e-12);
 }
 
+// --- probes of a model made by hand ------------------------------------------------------------
+
+typedef struct made {
+    fv_model *model;
+    float *params;
+    fv_record record;
+} made;
+
+// Four tokens in four dimensions; every square matrix is `scale` times the identity, as is W_U.
+static void make_model(made *m, int n_head) {
+    fv_config config;
+    fv_config_init(&config);
+    config.task.vocab_size = 4;
+    config.task.context_length = 7;
+    config.model.n_embd = 4;
+    config.model.n_head = n_head;
+    fv_error error = {0};
+    if (fv_model_create(&config, &m->model, &error) != FV_OK) fail_msg("%s", error.text);
+    m->params = calloc(fv_model_n_params(m->model), sizeof *m->params);
+    int n;
+    const fv_tensor *tensors = fv_model_tensors(m->model, &n);
+    for (int i = 0; i < n; i++)
+        for (int d = 0; d < 4; d++) m->params[tensors[i].offset + (size_t)(5 * d)] = 6;
+    fv_record_init(&m->record);
+}
+
+static void free_model(made *m) {
+    fv_model_free(m->model);
+    free(m->params);
+    fv_record_free(&m->record);
+}
+
+static void measure(made *m, const char *probe) {
+    fv_error error = {0};
+    if (fv_probe_find(probe)->measure(m->model, m->params, 30, &m->record, &error) != FV_OK)
+        fail_msg("%s: %s", probe, error.text);
+}
+
+static double value_of(const made *m, const char *series) {
+    const fv_series *s = fv_record_find(&m->record, series);
+    if (s == NULL) fail_msg("there is no series %s", series);
+    assert_int_equal(s->n, 1);
+    assert_int_equal(s->steps[0], 30);
+    return s->values[0];
+}
+
+static void test_rank_probes_of_a_model(void **state) {
+    (void)state;
+    made m;
+    make_model(&m, 1);
+    measure(&m, "effective_rank");
+    measure(&m, "effective_dimension");
+    measure(&m, "embedding_norm");
+    static const char *const full[] = {"W_Q", "W_K", "W_V", "W_O", "QK", "OV"};
+    for (int i = 0; i < 6; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "effective_rank.blocks.0.attn.%s", full[i]);
+        assert_near(value_of(&m, name), 4, 1e-6);
+    }
+    assert_near(value_of(&m, "effective_dimension.embed.W_E"), 3, 1e-6); // less the centring
+    assert_near(value_of(&m, "embedding_norm.embed.W_E"), 6, 1e-6);
+    assert_null(fv_record_find(&m.record, "effective_dimension.pos_embed.W_pos"));
+    free_model(&m);
+}
+
+static void test_rank_probes_of_heads(void **state) {
+    (void)state;
+    made m;
+    make_model(&m, 2);
+    const fv_tensor *q = fv_model_tensor(m.model, "blocks.0.attn.W_Q");
+    m.params[q->offset + 15] = 0; // the second head's query sees one direction
+    measure(&m, "effective_rank");
+    assert_near(value_of(&m, "effective_rank.blocks.0.attn.W_Q"), 3, 1e-6);
+    assert_near(value_of(&m, "effective_rank.blocks.0.attn.QK.h0"), 2, 1e-6);
+    assert_near(value_of(&m, "effective_rank.blocks.0.attn.QK.h1"), 1, 1e-6);
+    assert_near(value_of(&m, "effective_rank.blocks.0.attn.OV.h1"), 2, 1e-6);
+    free_model(&m);
+}
+
+// The query attends to its own token alone, which is the last and by chance others.
+static void test_attention_mass_of_a_model(void **state) {
+    (void)state;
+    made m;
+    make_model(&m, 1);
+    measure(&m, "attention_mass");
+    double total = value_of(&m, "attention_mass.0.rest");
+    for (int i = 0; i < 5; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "attention_mass.0[%d]", i);
+        total += value_of(&m, name);
+    }
+    assert_near(total, 1, 1e-5);
+    // E[1 / (1 + Binomial(6, 1/4))] = (1 - (3/4)^7) / (7/4)
+    assert_near(value_of(&m, "attention_mass.0[0]"), (1 - pow(0.75, 7)) / 1.75, 0.05);
+    const fv_tensor *q = fv_model_tensor(m.model, "blocks.0.attn.W_Q");
+    for (int d = 0; d < 4; d++) m.params[q->offset + (size_t)(5 * d)] = 0;
+    fv_record_free(&m.record);
+    measure(&m, "attention_mass");
+    assert_near(value_of(&m, "attention_mass.0[2]"), 1.0 / 7, 1e-6);
+    assert_near(value_of(&m, "attention_mass.0.rest"), 2.0 / 7, 1e-6);
+    free_model(&m);
+}
+
+static void test_token_groups_of_a_model(void **state) {
+    (void)state;
+    made m;
+    make_model(&m, 1);
+    measure(&m, "token_groups");
+    assert_near(value_of(&m, "token_groups"), 4, 1e-6);
+    const fv_tensor *e = fv_model_tensor(m.model, "embed.W_E");
+    float *w = m.params + e->offset; // tokens 0 and 1 share an embedding, and so do 2 and 3
+    for (int d = 0; d < 4; d++) {
+        w[4 + d] = w[d];
+        w[12 + d] = w[8 + d];
+    }
+    fv_record_free(&m.record);
+    measure(&m, "token_groups");
+    // Both tokens of a pair are taken for its first, which does not tell them apart either.
+    assert_near(value_of(&m, "token_groups"), 2, 1e-6);
+    free_model(&m);
+}
+
 static void test_list(void **state) {
     (void)state;
     int n;
@@ -226,6 +349,10 @@ int main(void) {
         cmocka_unit_test(test_dimension_of_line_and_circle),
         cmocka_unit_test(test_pca),
         cmocka_unit_test(test_token_groups),
+        cmocka_unit_test(test_rank_probes_of_a_model),
+        cmocka_unit_test(test_rank_probes_of_heads),
+        cmocka_unit_test(test_attention_mass_of_a_model),
+        cmocka_unit_test(test_token_groups_of_a_model),
         cmocka_unit_test(test_list),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
