@@ -39,7 +39,7 @@ static fv_series *create(fv_record *record, const char *name) {
     record->series = series;
     series += record->n_series++;
     *series = (fv_series){0};
-    strcpy(series->name, name);
+    memcpy(series->name, name, strlen(name) + 1); // fv_record_add has checked that it fits
     return series;
 }
 

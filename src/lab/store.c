@@ -195,10 +195,8 @@ static fv_status open_reader(fv_store *store, fv_error *error) {
 // Opens the connection. Readers open the file for writing too where they may, because only then
 // does SQLite remove its WAL files when the last connection closes; query_only keeps their hands
 // off.
-static fv_status connect_database(fv_store *store, fv_store_mode mode, fv_error *error) {
-    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX |
-                (mode == FV_STORE_WRITE ? SQLITE_OPEN_CREATE : 0);
-    if (sqlite3_open_v2(store->path, &store->db, flags, NULL) != SQLITE_OK) {
+static fv_status connect_database(fv_store *store, const char *name, int flags, fv_error *error) {
+    if (sqlite3_open_v2(name, &store->db, flags | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) {
         if (store->db == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory");
         return store_fail(store, "cannot be opened", error);
     }
@@ -207,6 +205,43 @@ static fv_status connect_database(fv_store *store, fv_store_mode mode, fv_error 
     sqlite3_db_config(store->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     sqlite3_db_config(store->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     return FV_OK;
+}
+
+// The path as a file: URI that promises SQLite that nobody writes. NULL without memory.
+static char *immutable_uri(const char *path) {
+    static const char END[] = "?immutable=1";
+    char *uri = malloc(sizeof "file:" + 3 * strlen(path) + sizeof END);
+    if (uri == NULL) return NULL;
+    char *next = uri + sprintf(uri, "file:");
+    for (; *path != '\0'; path++) {
+        if (strchr("?#%", *path) != NULL)
+            next += sprintf(next, "%%%02X", (unsigned char)*path);
+        else
+            *next++ = *path;
+    }
+    memcpy(next, END, sizeof END);
+    return uri;
+}
+
+// Even to read, WAL wants to make files in the folder. Where that is forbidden (an archive, someone
+// else's results) nobody can be writing, so that the file alone is enough, unless a killed writer
+// has left runs in its WAL.
+static bool reopen_immutable(fv_store *store, fv_error *error) {
+    int code = sqlite3_errcode(store->db) & 0xff;
+    if (code != SQLITE_READONLY && code != SQLITE_CANTOPEN) return false;
+    struct stat wal;
+    char *uri = immutable_uri(store->path);
+    char *wal_path = uri != NULL ? sqlite3_mprintf("%s-wal", store->path) : NULL;
+    bool alone = wal_path != NULL && (stat(wal_path, &wal) != 0 || wal.st_size == 0);
+    sqlite3_free(wal_path);
+    if (alone) {
+        sqlite3_close(store->db);
+        store->db = NULL;
+        int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_URI;
+        alone = connect_database(store, uri, flags, error) == FV_OK;
+    }
+    free(uri);
+    return alone;
 }
 
 // What SQLite does not say clearly: a missing file, a folder.
@@ -235,10 +270,13 @@ fv_status fv_store_open(const char *path, fv_store_mode mode, fv_store **out, fv
         free(store);
         return fv_fail(error, FV_NO_MEMORY, "out of memory opening run store %s", path);
     }
-    if (mode == FV_STORE_WRITE) status = store_lock(store, error);
-    if (status == FV_OK) status = connect_database(store, mode, error);
-    if (status == FV_OK)
-        status = mode == FV_STORE_WRITE ? open_writer(store, error) : open_reader(store, error);
+    bool writes = mode == FV_STORE_WRITE;
+    int flags = SQLITE_OPEN_READWRITE | (writes ? SQLITE_OPEN_CREATE : 0);
+    if (writes) status = store_lock(store, error);
+    if (status == FV_OK) status = connect_database(store, path, flags, error);
+    if (status == FV_OK) status = writes ? open_writer(store, error) : open_reader(store, error);
+    if (status != FV_OK && !writes && store->db != NULL && reopen_immutable(store, error))
+        status = open_reader(store, error);
     if (status == FV_OK)
         *out = store;
     else

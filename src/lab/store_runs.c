@@ -247,8 +247,9 @@ static fv_status read_series(fv_store *store, sqlite3_stmt *row, fv_record *reco
     const char *name = column_text(row, 0);
     sqlite3_int64 n = sqlite3_column_int64(row, 1);
     bool wrong_steps = true, wrong_values = true;
-    if (strlen(name) < sizeof series->name && n >= 0 && n <= INT32_MAX) {
-        strcpy(series->name, name);
+    size_t length = strlen(name);
+    if (length < sizeof series->name && n >= 0 && n <= INT32_MAX) {
+        memcpy(series->name, name, length + 1);
         series->n = series->capacity = (int)n;
         series->steps = copy_blob(row, 2, (size_t)n, sizeof *series->steps, &wrong_steps);
         series->values = copy_blob(row, 3, (size_t)n, sizeof *series->values, &wrong_values);

@@ -114,25 +114,36 @@ static void scatter(const checkpoint_entry *entry, const float *in, float *param
                 params[source_at(entry, h, r, c)] = in[file_at(entry, h, r, c)];
 }
 
+// Room for n floats, and for one where n is 0.
+static float *new_floats(size_t n) {
+    return calloc(n > 0 ? n : 1, sizeof(float));
+}
+
+static void fill_items(const fv_model *model, const float *params, const checkpoint_map *map,
+                       float *values, safetensors_item *items) {
+    for (size_t i = 0; i < map->n; i++) {
+        const checkpoint_entry *entry = &map->entries[i];
+        items[i].name = entry->name;
+        items[i].n_dims = checkpoint_entry_shape(entry, items[i].shape);
+        items[i].data = values;
+        gather(entry, model, params, values);
+        values += checkpoint_entry_size(entry);
+    }
+}
+
 static fv_status write_tensors(const char *path, const fv_model *model, const float *params,
                                const checkpoint_map *map, json_t *metadata, fv_error *error) {
     size_t total = 0;
     for (size_t i = 0; i < map->n; i++) total += checkpoint_entry_size(&map->entries[i]);
-    float *values = calloc(total, sizeof *values);
-    safetensors_item *items = calloc(map->n, sizeof *items);
+    float *values = new_floats(total);
+    safetensors_item *items = calloc(map->n + 1, sizeof *items);
     fv_status status = FV_OK;
-    if (metadata == NULL || values == NULL || items == NULL)
+    if (metadata == NULL || values == NULL || items == NULL) {
         status = fv_fail(error, FV_NO_MEMORY, "out of memory writing %s", path);
-    float *next = values;
-    for (size_t i = 0; status == FV_OK && i < map->n; i++) {
-        const checkpoint_entry *entry = &map->entries[i];
-        items[i].name = entry->name;
-        items[i].n_dims = checkpoint_entry_shape(entry, items[i].shape);
-        items[i].data = next;
-        gather(entry, model, params, next);
-        next += checkpoint_entry_size(entry);
+    } else {
+        fill_items(model, params, map, values, items);
+        status = safetensors_write(path, metadata, items, (int)map->n, error);
     }
-    if (status == FV_OK) status = safetensors_write(path, metadata, items, (int)map->n, error);
     free(items);
     free(values);
     return status;
@@ -238,7 +249,7 @@ static fv_status read_entry(const safetensors *file, const checkpoint_entry *ent
     if (entry->source != SOURCE_PARAMS) return FV_OK;
     uint64_t shape[3];
     int n_dims = checkpoint_entry_shape(entry, shape);
-    const safetensors_tensor *tensor;
+    const safetensors_tensor *tensor = NULL;
     fv_status status = find_tensor(file, entry->name, n_dims, shape, &tensor, error);
     if (status != FV_OK || params == NULL) return status;
     status = safetensors_read(file, tensor, buffer, error);
@@ -258,8 +269,8 @@ static fv_status read_params(const safetensors *file, const fv_model *model, flo
     }
     float *buffer = NULL;
     if (status == FV_OK) {
-        buffer = calloc(largest, sizeof *buffer);
-        *params = calloc(fv_model_n_params(model), sizeof **params);
+        buffer = new_floats(largest);
+        *params = new_floats(fv_model_n_params(model));
         if (buffer == NULL || *params == NULL)
             status = fv_fail(error, FV_NO_MEMORY, "out of memory reading %s", file->path);
     }

@@ -241,7 +241,7 @@ fv_status safetensors_open(const char *path, safetensors *file, fv_error *error)
         return fv_fail(error, FV_IO, "cannot read %s: %s", path, strerror(errno));
     status = header_length(file, prefix, n_prefix, size, &length, error);
     if (status != FV_OK) return status;
-    char *json = malloc(length);
+    char *json = malloc(length + 1);
     if (json == NULL) return no_memory(file, error);
     file->data = LENGTH_SIZE + length;
     if (read_at(file->file, json, length, LENGTH_SIZE))
