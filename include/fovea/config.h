@@ -15,19 +15,23 @@ extern "C" {
 enum { FV_MAX_LAYERS = 64, FV_MAX_INTS = 64 };
 
 // enum { FV_TASK_COPY, ..., FV_TASK_COUNT }; and so on for every choice list.
-#define FV_ENUM_TASK(name, text) FV_TASK_##name,
-#define FV_ENUM_LAYER(name, text) FV_LAYER_##name,
-#define FV_ENUM_POSITIONS(name, text) FV_POSITIONS_##name,
-#define FV_ENUM_NORM(name, text) FV_NORM_##name,
-#define FV_ENUM_ACTIVATION(name, text) FV_ACTIVATION_##name,
-#define FV_ENUM_INIT(name, text) FV_INIT_##name,
+#define FV_ENUM_TASK(name, text)         FV_TASK_##name,
+#define FV_ENUM_TIES(name, text)         FV_TIES_##name,
+#define FV_ENUM_POOL(name, text)         FV_POOL_##name,
+#define FV_ENUM_FILLER(name, text)       FV_FILLER_##name,
+#define FV_ENUM_LAYER(name, text)        FV_LAYER_##name,
+#define FV_ENUM_POSITIONS(name, text)    FV_POSITIONS_##name,
+#define FV_ENUM_SCORE(name, text)        FV_SCORE_##name,
+#define FV_ENUM_NORM(name, text)         FV_NORM_##name,
+#define FV_ENUM_ACTIVATION(name, text)   FV_ACTIVATION_##name,
+#define FV_ENUM_INIT(name, text)         FV_INIT_##name,
 #define FV_ENUM_DISTRIBUTION(name, text) FV_DISTRIBUTION_##name,
-#define FV_ENUM_LOSS(name, text) FV_LOSS_##name,
-#define FV_ENUM_DATA(name, text) FV_DATA_##name,
-#define FV_ENUM_OPTIMIZER(name, text) FV_OPTIMIZER_##name,
-#define FV_ENUM_SCHEDULE(name, text) FV_SCHEDULE_##name,
-#define FV_ENUM_METRIC(name, text) FV_METRIC_##name,
-#define FV_ENUM_LIST(LIST, items) enum { items(FV_ENUM_##LIST) FV_##LIST##_COUNT };
+#define FV_ENUM_LOSS(name, text)         FV_LOSS_##name,
+#define FV_ENUM_DATA(name, text)         FV_DATA_##name,
+#define FV_ENUM_OPTIMIZER(name, text)    FV_OPTIMIZER_##name,
+#define FV_ENUM_SCHEDULE(name, text)     FV_SCHEDULE_##name,
+#define FV_ENUM_METRIC(name, text)       FV_METRIC_##name,
+#define FV_ENUM_LIST(LIST, items)        enum { items(FV_ENUM_##LIST) FV_##LIST##_COUNT };
 FV_CHOICE_LISTS(FV_ENUM_LIST)
 #undef FV_ENUM_LIST
 
@@ -41,22 +45,26 @@ typedef struct fv_ints {
     int value[FV_MAX_INTS];
 } fv_ints;
 
-#define FV_CTYPE_INT int
-#define FV_CTYPE_REAL double
-#define FV_CTYPE_BOOL bool
-#define FV_CTYPE_INTS fv_ints
-#define FV_CTYPE_LAYERS fv_layers
-#define FV_CTYPE_TASK int
-#define FV_CTYPE_POSITIONS int
-#define FV_CTYPE_NORM int
-#define FV_CTYPE_ACTIVATION int
-#define FV_CTYPE_INIT int
+#define FV_CTYPE_INT          int
+#define FV_CTYPE_REAL         double
+#define FV_CTYPE_BOOL         bool
+#define FV_CTYPE_INTS         fv_ints
+#define FV_CTYPE_LAYERS       fv_layers
+#define FV_CTYPE_TASK         int
+#define FV_CTYPE_TIES         int
+#define FV_CTYPE_POOL         int
+#define FV_CTYPE_FILLER       int
+#define FV_CTYPE_POSITIONS    int
+#define FV_CTYPE_SCORE        int
+#define FV_CTYPE_NORM         int
+#define FV_CTYPE_ACTIVATION   int
+#define FV_CTYPE_INIT         int
 #define FV_CTYPE_DISTRIBUTION int
-#define FV_CTYPE_LOSS int
-#define FV_CTYPE_DATA int
-#define FV_CTYPE_OPTIMIZER int
-#define FV_CTYPE_SCHEDULE int
-#define FV_CTYPE_METRIC int
+#define FV_CTYPE_LOSS         int
+#define FV_CTYPE_DATA         int
+#define FV_CTYPE_OPTIMIZER    int
+#define FV_CTYPE_SCHEDULE     int
+#define FV_CTYPE_METRIC       int
 
 #define FV_MEMBER(section, name, TYPE, default_text, lowest, highest, help) FV_CTYPE_##TYPE name;
 typedef struct fv_task_config {
@@ -106,8 +114,8 @@ FV_API const char *fv_field_nearest(const char *key);
 // Sets every field to its default.
 FV_API void fv_config_init(fv_config *config);
 
-// Sets one field from YAML text ("1e-3", "[attention, mlp]"). Fails with FV_USAGE for an unknown key
-// (naming the nearest), a value of the wrong type, or one outside the field's range.
+// Sets one field from YAML text ("1e-3", "[attention, mlp]"). Fails with FV_USAGE for an unknown
+// key (naming the nearest), a value of the wrong type, or one outside the field's range.
 FV_API fv_status fv_config_set(fv_config *config, const char *key, const char *yaml,
                                fv_error *error);
 
@@ -122,8 +130,8 @@ FV_API double fv_config_number(const fv_config *config, const fv_field *field);
 // Fails with FV_USAGE and a sentence that says what would be right.
 FV_API fv_status fv_config_check(const fv_config *config, fv_error *error);
 
-// The identity of a run: 16 hexadecimal digits, a hash of every field whose value is not its default,
-// of the probes measured (order does not matter) and of the engine's numerics version.
+// The identity of a run: 16 hexadecimal digits, a hash of every field whose value is not its
+// default, of the probes measured (order does not matter) and of the engine's numerics version.
 FV_API void fv_config_id(const fv_config *config, const char *const *probes, int n_probes,
                          char id[17]);
 

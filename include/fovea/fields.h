@@ -10,7 +10,22 @@
 #define FOVEA_FIELDS_H
 
 // Choice lists: X(ENUM_NAME, "text"). The enum constant is FV_<LIST>_<NAME>.
-#define FV_TASK_LIST(X) X(COPY, "copy")
+#define FV_TASK_LIST(X)                                                                            \
+    X(COPY, "copy")                                                                                \
+    X(SIMILAR, "similar")                                                                          \
+    X(RECALL, "recall")                                                                            \
+    X(MQAR, "mqar")                                                                                \
+    X(INDUCTION, "induction")                                                                      \
+    X(SELECTIVE_COPY, "selective_copy")
+
+#define FV_TIES_LIST(X)                                                                            \
+    X(SMALLER, "smaller")                                                                          \
+    X(LARGER, "larger")                                                                            \
+    X(EARLIER, "earlier")                                                                          \
+    X(LATER, "later")
+
+#define FV_POOL_LIST(X) X(SHARED, "shared") X(SPLIT, "split")
+#define FV_FILLER_LIST(X) X(ZERO, "zero") X(RANDOM, "random")
 
 #define FV_LAYER_LIST(X)                                                                           \
     X(ATTENTION, "attention")                                                                      \
@@ -23,12 +38,17 @@
     X(LEARNED, "learned")                                                                          \
     X(SINUSOIDAL, "sinusoidal")
 
-#define FV_NORM_LIST(X) X(NONE, "none") X(LAYER, "layer") X(RMS, "rms")
-#define FV_ACTIVATION_LIST(X) X(RELU, "relu") X(GELU, "gelu")
-#define FV_INIT_LIST(X) X(POSTS, "posts") X(UNIFORM, "uniform") X(NORMAL, "normal") X(GPT2, "gpt2")
+#define FV_SCORE_LIST(X)                                                                           \
+    X(DOT, "dot")                                                                                  \
+    X(EUCLIDEAN, "euclidean")                                                                      \
+    X(HARMONIC, "harmonic")
+
+#define FV_NORM_LIST(X)         X(NONE, "none") X(LAYER, "layer") X(RMS, "rms")
+#define FV_ACTIVATION_LIST(X)   X(RELU, "relu") X(GELU, "gelu")
+#define FV_INIT_LIST(X)         X(POSTS, "posts") X(UNIFORM, "uniform") X(NORMAL, "normal") X(GPT2, "gpt2")
 #define FV_DISTRIBUTION_LIST(X) X(UNIFORM, "uniform") X(ZIPF, "zipf")
-#define FV_LOSS_LIST(X) X(LAST, "last") X(ALL, "all")
-#define FV_DATA_LIST(X) X(FRESH, "fresh") X(FIXED, "fixed")
+#define FV_LOSS_LIST(X)         X(LAST, "last") X(ALL, "all")
+#define FV_DATA_LIST(X)         X(FRESH, "fresh") X(FIXED, "fixed")
 
 #define FV_OPTIMIZER_LIST(X)                                                                       \
     X(SGD, "sgd")                                                                                  \
@@ -53,8 +73,12 @@
 // Every choice list, so that tables over all of them can be generated.
 #define FV_CHOICE_LISTS(C)                                                                         \
     C(TASK, FV_TASK_LIST)                                                                          \
+    C(TIES, FV_TIES_LIST)                                                                          \
+    C(POOL, FV_POOL_LIST)                                                                          \
+    C(FILLER, FV_FILLER_LIST)                                                                      \
     C(LAYER, FV_LAYER_LIST)                                                                        \
     C(POSITIONS, FV_POSITIONS_LIST)                                                                \
+    C(SCORE, FV_SCORE_LIST)                                                                        \
     C(NORM, FV_NORM_LIST)                                                                          \
     C(ACTIVATION, FV_ACTIVATION_LIST)                                                              \
     C(INIT, FV_INIT_LIST)                                                                          \
@@ -72,6 +96,15 @@
     F(task, context_length, INT, "4", 1, 65536, "tokens in a sequence, T")                         \
     F(task, offset, INT, "0", 0, 65535, "copy: how far back from the last token the target lies (0 = the last token itself)") \
     F(task, index, INT, "-1", -1, 65535, "copy: position of the target from the start; -1 uses offset instead") \
+    F(task, ties, TIES, "smaller", 0, 0, "similar: which of two equally near tokens is meant, by its value or by its place") \
+    F(task, n_pairs, INT, "8", 1, 8192, "recall and mqar: pairs of a key and its value in a sequence") \
+    F(task, pool, POOL, "shared", 0, 0, "recall: keys and values are both drawn from the whole vocabulary, or keys from its lower and values from its upper half") \
+    F(task, context_repetition, REAL, "1.0", 1, 8192, "recall: mean occurrences B of the queried pair in a training sequence; 1 is exactly one") \
+    F(task, sample_repetition, REAL, "0.0", 0, 1, "recall: share p of training sequences whose query is one of two fixed tokens") \
+    F(task, gap_power, REAL, "0.01", 0, 10, "mqar: slot g behind the pairs is asked in with weight g^(gap_power - 1); 1 is uniform") \
+    F(task, filler, FILLER, "zero", 0, 0, "mqar: what stands between queries: token 0, or uniform random tokens") \
+    F(task, period, INT, "0", 0, 65535, "induction: tokens before the sequence repeats; 0 means half of context_length") \
+    F(task, n_copy, INT, "16", 1, 32768, "selective_copy: tokens to be copied")                    \
     F(task, loss, LOSS, "last", 0, 0, "predict at the last position, or at every position whose target exists") \
     F(task, distribution, DISTRIBUTION, "uniform", 0, 0, "how tokens are drawn")                   \
     F(task, zipf_alpha, REAL, "1.0", 0, 10, "zipf: token r (from 0) has weight (r + 1)^-alpha")    \
@@ -83,6 +116,11 @@
     F(model, n_embd, INT, "2", 1, 8192, "width of the residual stream, d")                         \
     F(model, n_head, INT, "1", 1, 1024, "attention heads, H; divides n_embd")                      \
     F(model, layers, LAYERS, "[attention]", 0, 0, "layers between embedding and unembedding, in order; name*3 repeats") \
+    F(model, score, SCORE, "dot", 0, 0, "attention weights: softmax of q.k / sqrt(d_head), softmax of -beta |q - k|^2, or proportional to |q - k|^-power") \
+    F(model, score_beta, REAL, "1.0", 1e-6, 1e6, "euclidean: inverse temperature beta")            \
+    F(model, score_power, REAL, "2.0", 1e-3, 1000, "harmonic: power of the distance")              \
+    F(model, score_floor, REAL, "1e-3", 1e-9, 1e6, "harmonic: added to the squared distance, so that coincident points weigh finitely") \
+    F(model, exclude_self, BOOL, "false", 0, 0, "a position does not attend to itself; the first one then attends to nothing") \
     F(model, positions, POSITIONS, "none", 0, 0, "positional embedding added to the token embedding") \
     F(model, residual, BOOL, "false", 0, 0, "attention and mlp layers add to their input instead of replacing it") \
     F(model, tied, BOOL, "false", 0, 0, "the unembedding is the transposed token embedding")       \

@@ -14,6 +14,7 @@
 #include <fovea/record.h>
 #include <fovea/status.h>
 #include <fovea/store.h>
+#include <fovea/task.h>
 #include <fovea/train.h>
 
 #endif

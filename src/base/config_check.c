@@ -36,12 +36,131 @@ static fv_status check_copy(const check *c) {
     return FV_OK;
 }
 
-static fv_status check_task(const check *c) {
-    switch (c->config->task.name) {
-    case FV_TASK_COPY:
-        return check_copy(c);
+static fv_status check_similar(const check *c) {
+    if (c->config->task.context_length >= 2) return FV_OK;
+    return refuse(c, "task.context_length",
+                  "task.context_length 1 has no earlier token for task.name similar to find; it "
+                  "needs 2 or more");
+}
+
+static fv_status check_recall(const check *c) {
+    const fv_task_config *task = &c->config->task;
+    bool split = task->pool == FV_POOL_SPLIT;
+    int n_keys = split ? task->vocab_size / 2 : task->vocab_size;
+    if (task->n_pairs > n_keys)
+        return refuse(c, "task.n_pairs",
+                      "task.n_pairs %d needs as many different keys, and task.vocab_size %d with "
+                      "task.pool %s has %d",
+                      task->n_pairs, task->vocab_size, split ? "split" : "shared", n_keys);
+    if (task->context_length != 2 * task->n_pairs + 1)
+        return refuse(c, "task.context_length",
+                      "task.context_length %d does not fit task.n_pairs %d; task.name recall has 2 "
+                      "n_pairs + 1 = %d tokens",
+                      task->context_length, task->n_pairs, 2 * task->n_pairs + 1);
+    if (task->context_repetition > task->n_pairs)
+        return refuse(c, "task.context_repetition",
+                      "task.context_repetition %g is more than all task.n_pairs %d pairs",
+                      task->context_repetition, task->n_pairs);
+    if (task->sample_repetition > 0 && n_keys < 2)
+        return refuse(c, "task.sample_repetition",
+                      "task.sample_repetition repeats two keys, and task.vocab_size %d has %d",
+                      task->vocab_size, n_keys);
+    return FV_OK;
+}
+
+static fv_status check_mqar(const check *c) {
+    const fv_task_config *task = &c->config->task;
+    int n_keys = task->vocab_size / 2 - 1; // token 0 is filler
+    if (task->n_pairs > n_keys)
+        return refuse(c, "task.n_pairs",
+                      "task.n_pairs %d needs as many different keys, and task.vocab_size %d has %d "
+                      "(1 to vocab_size / 2 - 1)",
+                      task->n_pairs, task->vocab_size, n_keys);
+    if (task->context_length < 4 * task->n_pairs)
+        return refuse(c, "task.context_length",
+                      "task.context_length %d does not hold task.n_pairs %d pairs and as many "
+                      "queries; task.name mqar needs 4 n_pairs = %d tokens or more",
+                      task->context_length, task->n_pairs, 4 * task->n_pairs);
+    return FV_OK;
+}
+
+static fv_status check_induction(const check *c) {
+    const fv_task_config *task = &c->config->task;
+    if (task->context_length < 2)
+        return refuse(c, "task.context_length",
+                      "task.context_length 1 cannot repeat; task.name induction needs 2 or more");
+    if (task->period >= task->context_length)
+        return refuse(c, "task.period",
+                      "task.period %d leaves no repetition in task.context_length %d; it allows 1 "
+                      "to %d",
+                      task->period, task->context_length, task->context_length - 1);
+    return FV_OK;
+}
+
+static fv_status check_selective_copy(const check *c) {
+    const fv_task_config *task = &c->config->task;
+    if (task->vocab_size < 3)
+        return refuse(c, "task.vocab_size",
+                      "task.vocab_size %d holds the blank and the marker of task.name "
+                      "selective_copy and no data; it needs 3 or more",
+                      task->vocab_size);
+    if (task->context_length < 2 * task->n_copy)
+        return refuse(c, "task.n_copy",
+                      "task.n_copy %d tokens and as many markers do not fit task.context_length "
+                      "%d; it allows 1 to %d",
+                      task->n_copy, task->context_length, task->context_length / 2);
+    return FV_OK;
+}
+
+// Fields that not every task reads. A value that would be ignored is a mistake.
+enum { COPY = 1 << FV_TASK_COPY, SIMILAR = 1 << FV_TASK_SIMILAR, RECALL = 1 << FV_TASK_RECALL };
+enum { MQAR = 1 << FV_TASK_MQAR, INDUCTION = 1 << FV_TASK_INDUCTION };
+enum { SELECTIVE_COPY = 1 << FV_TASK_SELECTIVE_COPY };
+
+static const struct {
+    const char *key;
+    int tasks;
+    const char *names;
+} READERS[] = {
+    {"task.offset", COPY, "copy"},
+    {"task.index", COPY, "copy"},
+    {"task.loss", COPY | SIMILAR | INDUCTION, "copy, similar and induction"},
+    {"task.distribution", COPY | SIMILAR | INDUCTION, "copy, similar and induction"},
+    {"task.ties", SIMILAR, "similar"},
+    {"task.n_pairs", RECALL | MQAR, "recall and mqar"},
+    {"task.pool", RECALL, "recall"},
+    {"task.context_repetition", RECALL, "recall"},
+    {"task.sample_repetition", RECALL, "recall"},
+    {"task.gap_power", MQAR, "mqar"},
+    {"task.filler", MQAR, "mqar"},
+    {"task.period", INDUCTION, "induction"},
+    {"task.n_copy", SELECTIVE_COPY, "selective_copy"},
+};
+
+static fv_status check_readers(const check *c) {
+    fv_config defaults;
+    fv_config_init(&defaults);
+    for (size_t i = 0; i < sizeof READERS / sizeof *READERS; i++) {
+        const fv_field *field = fv_field_find(READERS[i].key);
+        if (READERS[i].tasks >> c->config->task.name & 1) continue;
+        if (fv_config_number(c->config, field) == fv_config_number(&defaults, field)) continue;
+        char value[64];
+        fv_config_get(c->config, field, value, sizeof value);
+        return refuse(c, field->key, "%s %s is not read by task.name %s, only by %s", field->key,
+                      value, fv_field_find("task.name")->choices[c->config->task.name],
+                      READERS[i].names);
     }
     return FV_OK;
+}
+
+static fv_status check_task(const check *c) {
+    static fv_status (*const checks[FV_TASK_COUNT])(const check *) = {
+        [FV_TASK_COPY] = check_copy,           [FV_TASK_SIMILAR] = check_similar,
+        [FV_TASK_RECALL] = check_recall,       [FV_TASK_MQAR] = check_mqar,
+        [FV_TASK_INDUCTION] = check_induction, [FV_TASK_SELECTIVE_COPY] = check_selective_copy,
+    };
+    fv_status status = check_readers(c);
+    return status == FV_OK ? checks[c->config->task.name](c) : status;
 }
 
 static fv_status check_model(const check *c) {
@@ -51,6 +170,11 @@ static fv_status check_model(const check *c) {
                       "model.n_head %d does not divide model.n_embd %d; each head gets n_embd / "
                       "n_head dimensions",
                       model->n_head, model->n_embd);
+    if (model->exclude_self && c->config->task.context_length == 1)
+        return refuse(
+            c, "model.exclude_self",
+            "model.exclude_self leaves the only position of task.context_length 1 nothing "
+            "to attend to; it needs a context of 2 or more");
     return FV_OK;
 }
 
@@ -80,14 +204,19 @@ static fv_status check_stop(const check *c) {
     case FV_METRIC_PERPLEXITY:
         return check_threshold(c, "perplexity", 1, 1e30);
     case FV_METRIC_TEST_ACCURACY:
-        if (task->data != FV_DATA_FIXED || task->n_test == 0)
+        if (!config_has_test(task))
             return refuse(c, "train.stop_metric",
-                          "train.stop_metric test_accuracy needs a test set: task.data fixed and "
-                          "task.n_test above 0");
+                          "train.stop_metric test_accuracy needs a test set: task.data fixed (or "
+                          "recall with repetition) and task.n_test above 0");
         return check_threshold(c, "accuracy", 1e-30, 1);
     default:
         return check_threshold(c, "accuracy", 1e-30, 1);
     }
+}
+
+bool config_has_test(const fv_task_config *task) {
+    bool repeats = task->context_repetition > 1 || task->sample_repetition > 0;
+    return task->n_test > 0 && (task->data == FV_DATA_FIXED || repeats);
 }
 
 fv_status config_check(const fv_config *config, const fv_field **culprit, fv_error *error) {

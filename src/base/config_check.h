@@ -8,4 +8,8 @@
 // is wrong; readers of files turn it into a line.
 fv_status config_check(const fv_config *config, const fv_field **culprit, fv_error *error);
 
+// Whether training measures a held-out set: where it can differ from what training draws, because
+// that is a fixed set or repeats what held-out data does not.
+bool config_has_test(const fv_task_config *task);
+
 #endif

@@ -1,7 +1,16 @@
-// Copy a token that has been seen: the one `offset` back from the position that predicts, or the one
-// at `index` from the start. Bayes-optimal loss: 0.
+// Copy a token that has been seen: the one `offset` back from the position that predicts, or the
+// one at `index` from the start. Bayes-optimal loss: 0.
+//
+// A position-blind model sees the query x_t and, in any order, the t tokens before it. If the
+// target is one of those, the best that it can say is each token's share of them, count / t. The
+// other t - 1 tokens are drawn independently of the target, so that a target r of probability w_r
+// has count - 1 ~ Binomial(t - 1, w_r), and the loss is E log(t / count): perplexities
+// of 1.99, 2.96 and 8.52 for uniform tokens, V = 100 and contexts of 3, 4 and 10. It is a bound for
+// all models without positions; (C - 2) / (C - 1) V, where models stall that cannot even read which
+// tokens are there, is not.
 #include "tasks/task.h"
 
+#include <math.h>
 #include <string.h>
 
 enum { L = 16 };
@@ -12,16 +21,19 @@ static int source(const fv_task_config *config, int t) {
     return t >= config->offset ? t - config->offset : -1;
 }
 
+static int first_query(const fv_task_config *config) {
+    return config->loss == FV_LOSS_ALL ? 0 : config->context_length - 1;
+}
+
 static int loss_positions(const fv_task_config *config, int *positions) {
-    int n = 0, last = config->context_length - 1;
-    for (int t = config->loss == FV_LOSS_ALL ? 0 : last; t <= last; t++)
+    int n = 0;
+    for (int t = first_query(config); t < config->context_length; t++)
         if (source(config, t) >= 0) positions[n++] = t;
     return n;
 }
 
 static void answer(const fv_task_config *config, const int32_t *tokens, int32_t *targets) {
-    int last = config->context_length - 1;
-    for (int t = config->loss == FV_LOSS_ALL ? 0 : last; t <= last; t++) {
+    for (int t = first_query(config); t < config->context_length; t++) {
         int from = source(config, t);
         if (from < 0) continue;
         memcpy(targets, tokens + from * L, L * sizeof *targets);
@@ -29,4 +41,44 @@ static void answer(const fv_task_config *config, const int32_t *tokens, int32_t 
     }
 }
 
-const fv_task fv_task_copy = {loss_positions, NULL, answer};
+// E log(n / (1 + k)) for k ~ Binomial(n - 1, p), by the recurrence of its probabilities.
+static double expected_surprise(int n, double p) {
+    if (p >= 1) return 0;
+    double probability = exp((n - 1) * log1p(-p)), loss = 0;
+    for (int k = 0; k < n; k++) {
+        loss += probability * log((double)n / (1 + k));
+        probability *= (n - 1 - k) / (k + 1.0) * p / (1 - p);
+    }
+    return loss;
+}
+
+static double blind_loss_at(const fv_task_config *config, int t) {
+    if (source(config, t) == t) return 0; // the query itself
+    if (config->distribution == FV_DISTRIBUTION_UNIFORM)
+        return expected_surprise(t, 1.0 / config->vocab_size);
+    double sum = 0, loss = 0;
+    for (int r = 0; r < config->vocab_size; r++) sum += pow(r + 1, -config->zipf_alpha);
+    for (int r = 0; r < config->vocab_size; r++) {
+        double w = pow(r + 1, -config->zipf_alpha) / sum;
+        loss += w * expected_surprise(t, w);
+    }
+    return loss;
+}
+
+static double blind_loss(const fv_task_config *config) {
+    double sum = 0;
+    int n = 0;
+    for (int t = first_query(config); t < config->context_length; t++) {
+        if (source(config, t) < 0) continue;
+        sum += blind_loss_at(config, t);
+        n++;
+    }
+    return sum / n;
+}
+
+const fv_task fv_task_copy = {
+    .loss_positions = loss_positions,
+    .answer = answer,
+    .bayes_loss = fv_task_no_loss,
+    .blind_loss = blind_loss,
+};

@@ -8,51 +8,58 @@
 
 enum { L = FV_LANES };
 
-static fv_status make_cumulative(fv_data *data) {
-    int n = data->config.vocab_size;
-    data->cumulative = malloc((size_t)n * sizeof *data->cumulative);
-    if (data->cumulative == NULL) return FV_NO_MEMORY;
-    double sum = 0;
-    for (int i = 0; i < n; i++) sum += pow(i + 1, -data->config.zipf_alpha);
-    double below = 0;
-    for (int i = 0; i < n; i++) {
-        below += pow(i + 1, -data->config.zipf_alpha) / sum;
-        data->cumulative[i] = below;
-    }
+static double zipf_weight(const void *config, int r) {
+    return pow(r + 1, -((const fv_task_config *)config)->zipf_alpha);
+}
+
+static double own_weight(const void *data, int i) {
+    const fv_data *d = data;
+    return d->task->weight(&d->config, i);
+}
+
+static fv_status make_weights(fv_data *data) {
+    const fv_task_config *config = &data->config;
+    if (data->task->weight)
+        return fv_weights_create(data->task->n_weights(config), own_weight, data, &data->weights);
+    if (config->distribution == FV_DISTRIBUTION_ZIPF)
+        return fv_weights_create(config->vocab_size, zipf_weight, config, &data->weights);
+    data->weights = (fv_weights){.n = config->vocab_size};
     return FV_OK;
 }
 
-static int32_t draw_zipf(const fv_data *data, fv_random *random) {
-    double u = fv_random_uniform(random);
-    int low = 0, high = data->config.vocab_size - 1;
-    while (low < high) {
-        int middle = low + (high - low) / 2;
-        if (data->cumulative[middle] < u)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+static void draw_tokens(const fv_fill *fill) {
+    for (int t = 0; t < fill->config->context_length; t++)
+        fill->tokens[t * fill->stride] = fv_weights_draw(fill->weights, fill->random);
 }
 
-// One sequence into a lane.
-static void fill(const fv_data *data, fv_random *random, int32_t *tokens) {
-    const fv_task_config *config = &data->config;
-    if (data->task->fill) {
-        data->task->fill(config, random, tokens, L);
-        return;
+// Sequences of some groups, one after the other, as the task draws them.
+static void draw_samples(const fv_data *data, fv_stream stream, uint32_t step, int first_sample,
+                         int n_groups, int32_t *tokens, int32_t *targets) {
+    bool held_out = stream == FV_STREAM_TEST;
+    size_t n_tokens = (size_t)data->config.context_length, n_loss = (size_t)data->n_loss;
+    if (data->task->answer == NULL)
+        for (size_t i = 0; i < (size_t)n_groups * n_loss * L; i++) targets[i] = -1;
+    for (size_t s = 0; s < (size_t)n_groups * L; s++) {
+        fv_random random;
+        fv_random_init(&random, data->seed, stream, step, (uint32_t)first_sample + (uint32_t)s);
+        const fv_fill fill = {.config = held_out ? &data->held_out : &data->config,
+                              .weights = &data->weights,
+                              .random = &random,
+                              .tokens = tokens + s / L * n_tokens * L + s % L,
+                              .targets = targets + s / L * n_loss * L + s % L,
+                              .stride = L};
+        if (data->task->fill)
+            data->task->fill(&fill);
+        else
+            draw_tokens(&fill);
     }
-    for (int t = 0; t < config->context_length; t++)
-        tokens[t * L] = data->cumulative
-                            ? draw_zipf(data, random)
-                            : (int32_t)fv_random_below(random, (uint32_t)config->vocab_size);
 }
 
 // Fresh sequences of some groups; independent uniform tokens are drawn sixteen samples at a time.
 static void fill_groups(const fv_data *data, fv_stream stream, uint32_t step, int first_sample,
-                        int n_groups, int32_t *tokens) {
+                        int n_groups, int32_t *tokens, int32_t *targets) {
     const fv_task_config *config = &data->config;
-    if (data->task->fill == NULL && data->cumulative == NULL) {
+    if (data->task->fill == NULL && data->weights.cumulative == NULL)
         fv_kernels_get()->draw(&(fv_draw){.seed = data->seed,
                                           .stream = stream,
                                           .step = step,
@@ -61,13 +68,11 @@ static void fill_groups(const fv_data *data, fv_stream stream, uint32_t step, in
                                           .n_rows = config->context_length,
                                           .vocab_size = (uint32_t)config->vocab_size,
                                           .tokens = tokens});
-        return;
-    }
-    for (int s = 0; s < n_groups * L; s++) {
-        fv_random random;
-        fv_random_init(&random, data->seed, stream, step, (uint32_t)(first_sample + s));
-        fill(data, &random, tokens + (size_t)(s / L) * config->context_length * L + s % L);
-    }
+    else
+        draw_samples(data, stream, step, first_sample, n_groups, tokens, targets);
+    for (int g = 0; g < n_groups && data->task->answer; g++)
+        data->task->answer(config, tokens + (size_t)g * config->context_length * L,
+                           targets + (size_t)g * data->n_loss * L);
 }
 
 // Sequences drawn with replacement from the fixed set.
@@ -76,7 +81,8 @@ static void draw_group(const fv_data *data, uint32_t step, int first_sample, int
     int n_tokens = data->config.context_length, size = n_tokens + data->n_loss;
     for (int l = 0; l < L; l++) {
         fv_random random;
-        fv_random_init(&random, data->seed, FV_STREAM_TRAIN, step + 1, (uint32_t)(first_sample + l));
+        fv_random_init(&random, data->seed, FV_STREAM_TRAIN, step + 1,
+                       (uint32_t)(first_sample + l));
         size_t index = fv_random_below(&random, (uint32_t)data->config.n_train);
         const int32_t *sequence = data->fixed + index * (size_t)size;
         for (int t = 0; t < n_tokens; t++) tokens[t * L + l] = sequence[t];
@@ -87,15 +93,12 @@ static void draw_group(const fv_data *data, uint32_t step, int first_sample, int
 void fv_data_batch(const fv_data *data, fv_stream stream, uint32_t step, int first_group,
                    int n_groups, int n_samples, int32_t *tokens, int32_t *targets) {
     bool fixed = data->fixed && stream == FV_STREAM_TRAIN;
-    if (!fixed) fill_groups(data, stream, step, first_group * L, n_groups, tokens);
+    if (!fixed) fill_groups(data, stream, step, first_group * L, n_groups, tokens, targets);
     for (int g = 0; g < n_groups; g++) {
         int first = (first_group + g) * L;
         int32_t *group_targets = targets + (size_t)g * data->n_loss * L;
         int32_t *group_tokens = tokens + (size_t)g * data->config.context_length * L;
-        if (fixed)
-            draw_group(data, step, first, group_tokens, group_targets);
-        else
-            data->task->answer(&data->config, group_tokens, group_targets);
+        if (fixed) draw_group(data, step, first, group_tokens, group_targets);
         for (int l = n_samples - first < 0 ? 0 : n_samples - first; l < L; l++)
             for (int t = 0; t < data->n_loss; t++) group_targets[t * L + l] = -1;
     }
@@ -112,8 +115,7 @@ static fv_status make_fixed(fv_data *data) {
         return FV_NO_MEMORY;
     }
     for (int first = 0; first < n; first += L) {
-        fill_groups(data, FV_STREAM_TRAIN, 0, first, 1, group);
-        data->task->answer(&data->config, group, group + (size_t)n_tokens * L);
+        fill_groups(data, FV_STREAM_TRAIN, 0, first, 1, group, group + (size_t)n_tokens * L);
         for (int l = 0; l < L && first + l < n; l++)
             for (size_t t = 0; t < size; t++)
                 data->fixed[(size_t)(first + l) * size + t] = group[t * L + (size_t)l];
@@ -124,17 +126,20 @@ static fv_status make_fixed(fv_data *data) {
 
 fv_status fv_data_create(const fv_task_config *config, uint64_t seed, bool training, fv_data *data,
                          fv_error *error) {
-    *data = (fv_data){.config = *config, .task = fv_task_of(config), .seed = seed};
+    *data =
+        (fv_data){.config = *config, .held_out = *config, .task = fv_task_of(config), .seed = seed};
+    if (data->task->hold_out) data->task->hold_out(&data->held_out);
     fv_status status = FV_OK;
     data->loss_positions = malloc((size_t)config->context_length * sizeof *data->loss_positions);
     if (data->loss_positions == NULL) status = FV_NO_MEMORY;
     if (status == FV_OK) data->n_loss = data->task->loss_positions(config, data->loss_positions);
-    if (status == FV_OK && config->distribution == FV_DISTRIBUTION_ZIPF)
-        status = make_cumulative(data);
+    data->n_targets = data->task->n_targets ? data->task->n_targets(config) : data->n_loss;
+    if (status == FV_OK) status = make_weights(data);
     if (status == FV_OK && training && config->data == FV_DATA_FIXED) status = make_fixed(data);
     if (status != FV_OK) {
         fv_data_free(data);
-        return fv_fail(error, status, "out of memory for the task's data (%d sequences of %d tokens)",
+        return fv_fail(error, status,
+                       "out of memory for the task's data (%d sequences of %d tokens)",
                        config->n_train, config->context_length);
     }
     return FV_OK;
@@ -142,7 +147,7 @@ fv_status fv_data_create(const fv_task_config *config, uint64_t seed, bool train
 
 void fv_data_free(fv_data *data) {
     free(data->loss_positions);
-    free(data->cumulative);
+    fv_weights_free(&data->weights);
     free(data->fixed);
     *data = (fv_data){0};
 }

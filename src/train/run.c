@@ -1,4 +1,5 @@
 // A whole run: steps, curves, probes, snapshots, and how it ended.
+#include "base/config_check.h"
 #include "train/optimizer.h"
 
 #include <fovea/train.h>
@@ -12,7 +13,7 @@ typedef struct run {
     fv_trainer *trainer;
     fv_record *record;
     fv_error *error;
-    bool tests;          // held-out metrics are measured
+    bool tests; // held-out metrics are measured
     double started, training_seconds;
 } run;
 
@@ -24,7 +25,8 @@ static double now(void) {
 
 static fv_status add(run *r, const char *series, int step, double value) {
     fv_status status = fv_record_add(r->record, series, step, (float)value);
-    return status == FV_OK ? FV_OK : fv_fail(r->error, status, "out of memory for the curves of a run");
+    return status == FV_OK ? FV_OK
+                           : fv_fail(r->error, status, "out of memory for the curves of a run");
 }
 
 // A loss, its perplexity and the accuracy under three names.
@@ -142,7 +144,7 @@ static fv_status train(run *r) {
 fv_status fv_run(const fv_config *config, const fv_run_options *options, fv_record *record,
                  fv_error *error) {
     run r = {.config = config, .options = options, .record = record, .error = error};
-    r.tests = config->task.n_test > 0 && config->task.data == FV_DATA_FIXED;
+    r.tests = config_has_test(&config->task);
     r.started = now();
     fv_status status = fv_trainer_create(config, options->n_threads, &r.trainer, error);
     if (status != FV_OK) return status;

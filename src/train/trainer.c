@@ -1,8 +1,9 @@
 // One training step: tiles forward and backward, gradients summed, parameters updated.
 //
-// The batch is cut into tiles and the tiles into at most SLOTS runs of neighbours. Each run adds its
-// tiles' gradients up in order, in a buffer of its own; the buffers are added up in order at the end.
-// Both cuts depend on shapes alone, so the sum has the same bits for any number of threads.
+// The batch is cut into tiles and the tiles into at most SLOTS runs of neighbours. Each run adds
+// its tiles' gradients up in order, in a buffer of its own; the buffers are added up in order at
+// the end. Both cuts depend on shapes alone, so the sum has the same bits for any number of
+// threads.
 #include "base/pool.h"
 #include "model/layers.h"
 #include "train/optimizer.h"
@@ -26,8 +27,8 @@ struct fv_trainer {
     fv_pool *pool;
     int n_threads, n_tiles, n_slots;
     part slots[SLOTS];
-    fv_arena memory;       // parameters, moments, gradients
-    fv_arena *workspaces;  // [n_threads]
+    fv_arena memory;      // parameters, moments, gradients
+    fv_arena *workspaces; // [n_threads]
     fv_optimizer optimizer;
     int steps_done;
     bool count_correct;
@@ -45,7 +46,8 @@ static fv_status create_memory(fv_trainer *t, fv_error *error) {
                                   .params = fv_arena_at(&t->memory, offsets[0]),
                                   .m = fv_arena_at(&t->memory, offsets[1]),
                                   .v = fv_arena_at(&t->memory, offsets[2])};
-    for (int i = 0; i < t->n_slots; i++) t->slots[i].gradient = fv_arena_at(&t->memory, offsets[3 + i]);
+    for (int i = 0; i < t->n_slots; i++)
+        t->slots[i].gradient = fv_arena_at(&t->memory, offsets[3 + i]);
     t->workspaces = calloc((size_t)t->n_threads, sizeof *t->workspaces);
     if (t->workspaces == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory");
     for (int i = 0; i < t->n_threads && status == FV_OK; i++) {
@@ -156,7 +158,7 @@ static void train_slot(void *context, int piece, int worker) {
 }
 
 double fv_trainer_step(fv_trainer *t, double *accuracy) {
-    double n_targets = (double)t->config.train.batch_size * t->model->data.n_loss;
+    double n_targets = (double)t->config.train.batch_size * t->model->data.n_targets;
     t->count_correct = accuracy != NULL;
     t->weight = (real)(1 / n_targets);
     fv_pool_run(t->pool, t->n_slots, train_slot, t);
@@ -185,7 +187,7 @@ static void test_slot(void *context, int piece, int worker) {
 }
 
 void fv_trainer_test(fv_trainer *t, double *loss, double *accuracy) {
-    double n_targets = (double)t->config.task.n_test * t->model->data.n_loss;
+    double n_targets = (double)t->config.task.n_test * t->model->data.n_targets;
     t->count_correct = true;
     fv_pool_run(t->pool, t->n_slots, test_slot, t);
     *loss = *accuracy = 0;
@@ -195,8 +197,12 @@ void fv_trainer_test(fv_trainer *t, double *loss, double *accuracy) {
     }
 }
 
-int fv_trainer_steps_done(const fv_trainer *t) { return t->steps_done; }
-const fv_model *fv_trainer_model(const fv_trainer *t) { return t->model; }
+int fv_trainer_steps_done(const fv_trainer *t) {
+    return t->steps_done;
+}
+const fv_model *fv_trainer_model(const fv_trainer *t) {
+    return t->model;
+}
 
 fv_step_cost fv_trainer_cost(const fv_trainer *t) {
     fv_step_cost cost = {0};
@@ -213,6 +219,10 @@ fv_step_cost fv_trainer_cost(const fv_trainer *t) {
 }
 
 #ifndef FOVEA_DOUBLE
-const float *fv_trainer_params(const fv_trainer *t) { return t->optimizer.params; }
-const float *fv_trainer_gradient(const fv_trainer *t) { return t->slots[0].gradient; }
+const float *fv_trainer_params(const fv_trainer *t) {
+    return t->optimizer.params;
+}
+const float *fv_trainer_gradient(const fv_trainer *t) {
+    return t->slots[0].gradient;
+}
 #endif

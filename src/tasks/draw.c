@@ -1,0 +1,74 @@
+#include "tasks/draw.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+fv_status fv_weights_create(int n, double (*weight)(const void *context, int i),
+                            const void *context, fv_weights *weights) {
+    *weights = (fv_weights){.n = n, .cumulative = malloc((size_t)n * sizeof(double))};
+    if (weights->cumulative == NULL) return FV_NO_MEMORY;
+    double sum = 0, below = 0;
+    for (int i = 0; i < n; i++) sum += weights->cumulative[i] = weight(context, i);
+    for (int i = 0; i < n; i++) {
+        below += weights->cumulative[i] / sum;
+        weights->cumulative[i] = below;
+    }
+    return FV_OK;
+}
+
+void fv_weights_free(fv_weights *weights) {
+    free(weights->cumulative);
+    *weights = (fv_weights){0};
+}
+
+int fv_weights_draw(const fv_weights *weights, fv_random *random) {
+    if (weights->cumulative == NULL) return (int)fv_random_below(random, (uint32_t)weights->n);
+    double u = fv_random_uniform(random);
+    int low = 0, high = weights->n - 1;
+    while (low < high) {
+        int middle = low + (high - low) / 2;
+        if (weights->cumulative[middle] < u)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+// The first n steps of Fisher and Yates' shuffle.
+static void shuffle(fv_random *random, int pool, int n, int32_t *out, int stride) {
+    uint16_t values[FV_DENSE_POOL];
+    for (int i = 0; i < pool; i++) values[i] = (uint16_t)i;
+    for (int i = 0; i < n; i++) {
+        int k = i + (int)fv_random_below(random, (uint32_t)(pool - i));
+        uint16_t value = values[k];
+        values[k] = values[i];
+        out[(size_t)i * stride] = value;
+    }
+}
+
+// Draws again what has been drawn before; a hash table at most half full remembers it.
+static void reject(fv_random *random, int pool, int n, int32_t *out, int stride) {
+    int32_t seen[2 * FV_MOST_DISTINCT]; // value + 1, 0 for an empty place
+    uint32_t mask = 1;
+    while (mask < 2 * (uint32_t)n) mask *= 2;
+    memset(seen, 0, mask * sizeof *seen);
+    mask--;
+    for (int i = 0; i < n;) {
+        int32_t value = (int32_t)fv_random_below(random, (uint32_t)pool);
+        uint32_t place = ((uint32_t)value * 0x9E3779B9u >> 7) & mask;
+        while (seen[place] != 0 && seen[place] != value + 1) place = (place + 1) & mask;
+        if (seen[place] != 0) continue;
+        seen[place] = value + 1;
+        out[(size_t)i++ * stride] = value;
+    }
+}
+
+void fv_draw_distinct(fv_random *random, int pool, int n, int32_t *out, int stride) {
+    assert(n <= pool && (pool <= FV_DENSE_POOL || n <= FV_MOST_DISTINCT));
+    if (pool <= FV_DENSE_POOL)
+        shuffle(random, pool, n, out, stride);
+    else
+        reject(random, pool, n, out, stride);
+}

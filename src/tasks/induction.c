@@ -1,0 +1,47 @@
+// Induction: a random sequence of `period` tokens, repeated; from its second copy on, the answer is
+// the token that came next in the copy before.
+//
+//   A B C D A B C D      at the second A: B, at the second B: C, ... ; period 4
+//
+// What Olsson et al., "In-context learning and induction heads" (2022), test heads with. With
+// task.loss all every position from the second copy on is scored, with last the last one.
+// Bayes-optimal loss: 0.
+#include "tasks/task.h"
+
+#include <string.h>
+
+enum { L = 16 };
+
+static int period_of(const fv_task_config *config) {
+    return config->period > 0 ? config->period : config->context_length / 2;
+}
+
+static int first_query(const fv_task_config *config) {
+    return config->loss == FV_LOSS_ALL ? period_of(config) : config->context_length - 1;
+}
+
+static int loss_positions(const fv_task_config *config, int *positions) {
+    int n = 0;
+    for (int t = first_query(config); t < config->context_length; t++) positions[n++] = t;
+    return n;
+}
+
+static void fill(const fv_fill *fill) {
+    int period = period_of(fill->config), stride = fill->stride;
+    for (int t = 0; t < fill->config->context_length; t++)
+        fill->tokens[t * stride] = t < period ? fv_weights_draw(fill->weights, fill->random)
+                                              : fill->tokens[(t - period) * stride];
+}
+
+static void answer(const fv_task_config *config, const int32_t *tokens, int32_t *targets) {
+    int period = period_of(config);
+    for (int t = first_query(config); t < config->context_length; t++, targets += L)
+        memcpy(targets, tokens + (t + 1 - period) * L, L * sizeof *targets);
+}
+
+const fv_task fv_task_induction = {
+    .loss_positions = loss_positions,
+    .fill = fill,
+    .answer = answer,
+    .bayes_loss = fv_task_no_loss,
+};

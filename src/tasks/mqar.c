@@ -1,0 +1,69 @@
+// Multi-query associative recall: K pairs of a key and its value, and behind them every key once
+// more, each at a distance of its own, with filler between; the answer at a query is the key's
+// value.
+//
+//   k1 v1 ... kK vK | . . k2 . . . . . k1 . ...      targets: v2 at k2, v1 at k1, none elsewhere
+//                     slot 1  slot 2 ...
+//
+// After Arora et al., "Zoology: measuring and improving recall in efficient language models" (ICLR
+// 2024; zoology/data/multiquery_ar.py). Keys are drawn from [1, V/2), values from [V/2, V), both
+// without repetition. The T - 2K tokens behind the pairs are slots of two tokens; a query is the
+// first token of its slot, and slots are drawn without replacement with probability proportional to
+// g^(gap_power - 1), g = 1 the nearest. Filler is token 0, or uniform random tokens. The last token
+// of an odd context is filler. Bayes-optimal loss: 0.
+#include "tasks/task.h"
+
+#include <math.h>
+
+static int n_slots(const fv_task_config *config) {
+    return config->context_length / 2 - config->n_pairs;
+}
+
+static int loss_positions(const fv_task_config *config, int *positions) {
+    int n = n_slots(config);
+    for (int g = 0; g < n; g++) positions[g] = 2 * (config->n_pairs + g);
+    return n;
+}
+
+static int n_targets(const fv_task_config *config) {
+    return config->n_pairs;
+}
+
+static double weight(const fv_task_config *config, int g) {
+    return pow(g + 1, config->gap_power - 1);
+}
+
+static void fill(const fv_fill *fill) {
+    const fv_task_config *config = fill->config;
+    int n = config->n_pairs, stride = fill->stride, pair = 2 * stride;
+    int half = config->vocab_size / 2;
+    int32_t *keys = fill->tokens, *values = keys + stride, *rest = keys + n * pair;
+    fv_draw_distinct(fill->random, half - 1, n, keys, pair);
+    fv_draw_distinct(fill->random, config->vocab_size - half, n, values, pair);
+    for (int i = 0; i < n; i++) {
+        keys[i * pair] += 1;
+        values[i * pair] += half;
+    }
+    for (int t = 2 * n; t < config->context_length; t++) {
+        bool random = config->filler == FV_FILLER_RANDOM;
+        uint32_t vocab = (uint32_t)config->vocab_size;
+        fill->tokens[t * stride] = random ? (int32_t)fv_random_below(fill->random, vocab) : 0;
+    }
+    // A slot that is taken has a target, and is drawn again.
+    for (int i = 0; i < n;) {
+        int g = fv_weights_draw(fill->weights, fill->random);
+        if (fill->targets[g * stride] >= 0) continue;
+        rest[g * pair] = keys[i * pair];
+        fill->targets[g * stride] = values[i * pair];
+        i++;
+    }
+}
+
+const fv_task fv_task_mqar = {
+    .loss_positions = loss_positions,
+    .n_targets = n_targets,
+    .n_weights = n_slots,
+    .weight = weight,
+    .fill = fill,
+    .bayes_loss = fv_task_no_loss,
+};
