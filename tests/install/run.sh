@@ -45,8 +45,10 @@ export PKG_CONFIG_PATH=$lib/pkgconfig${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}
 read -ra flags <<<"$(pkg-config --cflags --libs fovea)"
 cc "$source/consumer.c" -o "$work/shared" "${flags[@]}"
 LD_LIBRARY_PATH=$lib "$work/shared"
-read -ra flags <<<"$(pkg-config --static --cflags --libs fovea)"
-cc "$source/consumer.c" -o "$work/static" "${flags[@]/#-lfovea/-l:libfovea.a}"
+# --static would ask for the static forms of SQLite and the others too: name what fovea.pc says it needs.
+read -ra needed <<<"$(pkg-config --print-requires-private fovea | tr '\n' ' ')"
+read -ra flags <<<"$(pkg-config --cflags --libs fovea "${needed[@]}")"
+cc "$source/consumer.c" -o "$work/static" "${flags[@]/#-lfovea/-l:libfovea.a}" -pthread -lm
 "$work/static"
 
 echo "the tool"
