@@ -192,9 +192,10 @@ static fv_status read_texts(const reader *r, fv_claim_plan *plan) {
     make_id(fv_options_text(r->options, "id", plan->statement), plan->id, sizeof plan->id);
     if (plan->id[0] == '\0') return fail(r, NULL, "'id' needs a letter or digit");
     fv_error cause;
-    if (fv_measure_check(plan->measure, r->experiment->probes, r->experiment->n_probes, &cause) !=
-        FV_OK)
-        return fail(r, fv_options_find(r->options, "measure"), "%s", cause.text);
+    fv_status status =
+        fv_measure_check(plan->measure, r->experiment->probes, r->experiment->n_probes, &cause);
+    if (status == FV_NO_MEMORY) return fv_fail(r->error, status, "%s", cause.text);
+    if (status != FV_OK) return fail(r, fv_options_find(r->options, "measure"), "%s", cause.text);
     return FV_OK;
 }
 

@@ -23,6 +23,11 @@ static bool is_left_out(const study *s, const fv_error *error) {
     return true;
 }
 
+// Out of memory, a full disk: what comes next would fail as well and only say the same again.
+static bool is_fatal(fv_status status) {
+    return status == FV_NO_MEMORY || status == FV_IO || status == FV_STORE;
+}
+
 static int check_figures(const study *s) {
     for (int i = 0; i < s->experiment->n_figures && !s->overridden; i++) {
         fv_error error;
@@ -83,8 +88,9 @@ static int train(study *s, fv_store *store, const study_options *options, fv_rec
 static int draw(study *s, const fv_record *const *records, const char *folder) {
     int n = s->experiment->n_figures, exit_code = EXIT_DONE;
     s->figures = calloc(n > 0 ? (size_t)n : 1, sizeof *s->figures);
+    s->finished = s->figures != NULL;
     if (s->figures == NULL) return no_memory();
-    for (int i = 0; i < n && !tool_interrupted; i++) {
+    for (int i = 0; i < n && s->finished && !tool_interrupted; i++) {
         fv_error error;
         fv_drawn *drawn = &s->figures[s->n_figures];
         fv_status status = fv_figure_draw(s->experiment, &s->experiment->figures[i], records,
@@ -95,6 +101,7 @@ static int draw(study *s, const fv_record *const *records, const char *folder) {
             fv_drawn_free(drawn);
         if (status == FV_OK || is_left_out(s, &error)) continue;
         exit_code = tool_fail(&error);
+        s->finished = !is_fatal(status);
     }
     return exit_code;
 }
@@ -102,8 +109,9 @@ static int draw(study *s, const fv_record *const *records, const char *folder) {
 static int judge(study *s, const fv_record *const *records) {
     int n = s->experiment->n_claims, exit_code = EXIT_DONE;
     s->verdicts = calloc(n > 0 ? (size_t)n : 1, sizeof(fv_judgement *));
+    s->finished = s->verdicts != NULL;
     if (s->verdicts == NULL) return no_memory();
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; i < n && s->finished; i++) {
         fv_experiment alone = *s->experiment; // with this claim only
         alone.claims = &s->experiment->claims[i];
         alone.n_claims = 1;
@@ -113,6 +121,7 @@ static int judge(study *s, const fv_record *const *records) {
         if (status == FV_OK) s->n_verdicts++;
         if (status == FV_OK || is_left_out(s, &error)) continue;
         exit_code = tool_fail(&error);
+        s->finished = !is_fatal(status);
     }
     return exit_code;
 }
@@ -124,7 +133,7 @@ int study_run(study *s, fv_store *store, const study_options *options) {
     s->finished = true;
     const fv_record *const *all = (const fv_record *const *)records;
     int judged = judge(s, all);
-    int drawn = draw(s, all, options->folder);
+    int drawn = s->finished ? draw(s, all, options->folder) : EXIT_DONE;
     fv_records_free(records, s->n_runs);
     if (exit_code == EXIT_DONE) exit_code = judged != EXIT_DONE ? judged : drawn;
     return tool_interrupted && exit_code == EXIT_DONE ? EXIT_FAILED : exit_code;
@@ -179,9 +188,9 @@ int study_write_reports(const char *folder, const char *title, const study *stud
     if (fv_claims_write_json(path, verdicts, n_verdicts, &error) != FV_OK)
         exit_code = tool_fail(&error);
     snprintf(path, sizeof path, "%s/report.html", folder);
-    int written = write_html(path, title, studies, n, verdicts);
+    if (exit_code == EXIT_DONE) exit_code = write_html(path, title, studies, n, verdicts);
     free(verdicts);
-    return exit_code != EXIT_DONE ? exit_code : written;
+    return exit_code;
 }
 
 static void print_verdict(FILE *stream, const fv_judgement *j) {

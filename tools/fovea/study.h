@@ -15,7 +15,7 @@ typedef struct study {
     int n_figures;           // drawn ones
     fv_judgement **verdicts; // [n_verdicts], an array of one each
     int n_verdicts;
-    bool finished; // every run is trained
+    bool finished; // trained whole, and nothing stands in the way of a report
     int n_runs;
     double wall_seconds; // training time summed over runs
 } study;
