@@ -47,6 +47,13 @@ const char *checkpoint_obstacle(const fv_config *config, bool widen) {
                    "front "
                    "of these, as model.norm does";
     }
+    if (model->score != FV_SCORE_DOT)
+        return "its attention weights are not a softmax of dot products (model.score), the only "
+               "ones "
+               "that TransformerLens has";
+    if (model->exclude_self)
+        return "a position does not attend to itself (model.exclude_self), which TransformerLens "
+               "cannot exclude";
     if (model->residual) return NULL;
     if (!widen)
         return "it has no residual stream, which TransformerLens cannot switch off; widening "

@@ -92,6 +92,8 @@ static const char *const MODELS[][12] = {
     {SMALL, "model.layers=[attention, layer_norm, mlp, rms_norm, attention]", "model.residual=true",
      NULL},
     {SMALL, "model.layers=[attention, mlp]", "model.norm=layer", NULL},
+    {SMALL, "model.layers=[attention]", "model.score=euclidean", NULL},
+    {SMALL, "model.layers=[attention]", "model.exclude_self=true", NULL},
 };
 enum { N_MODELS = sizeof MODELS / sizeof MODELS[0] };
 
@@ -346,7 +348,9 @@ static void exports_compute_what_the_model_computes(void **state) {
         }
         free_trial(&t);
     }
-    assert_int_equal(n_exported, N_MODELS - 2); // norms as layers, norms without a residual stream
+    // Not exported: norms as layers, norms without a residual stream, other scores, excluded
+    // selves.
+    assert_int_equal(n_exported, N_MODELS - 4);
 }
 
 static void the_oracle_sees_a_wrong_weight(void **state) {
