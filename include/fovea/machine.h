@@ -9,10 +9,10 @@
 extern "C" {
 #endif
 
-FV_API const char *fv_version(void);       // "0.1.0"
-FV_API const char *fv_kernels_name(void);  // "avx512", "avx2", "portable" or "reference"
-FV_API const char *fv_machine_cpu(void);   // "AMD EPYC 9R14"
-FV_API int fv_machine_cores(void);         // cores this process may use
+FV_API const char *fv_version(void);      // "0.1.0"
+FV_API const char *fv_kernels_name(void); // "avx512", "avx2", "portable" or "reference"
+FV_API const char *fv_machine_cpu(void);  // "AMD EPYC 9R14"
+FV_API int fv_machine_cores(void);        // cores this process may use
 
 // Forces a kernel variant by name; the environment variable FOVEA_CPU does the same at start.
 // Fails with FV_USAGE for an unknown name or one that this CPU cannot run.
@@ -20,10 +20,10 @@ FV_API fv_status fv_kernels_force(const char *name, fv_error *error);
 
 // Limits of one core, measured now with the chosen kernels' vector width, taking about `seconds`.
 typedef struct fv_limits {
-    double fma_flops;       // peak single-precision operations a second (multiply-add = 2)
-    double exps;            // peak exponentials a second
+    double fma_flops;        // peak single-precision operations a second (multiply-add = 2)
+    double exps;             // peak exponentials a second
     double bytes_per_second; // streaming read from main memory
-    double clock_hz;        // estimated from a chain of dependent additions
+    double clock_hz;         // estimated from a chain of dependent additions
 } fv_limits;
 FV_API void fv_machine_limits(double seconds, fv_limits *limits);
 

@@ -45,15 +45,15 @@ FV_API const int *fv_model_loss_positions(const fv_model *model, int *n);
 FV_API fv_status fv_model_logits(const fv_model *model, const float *params, const int32_t *tokens,
                                  int n, float *logits, fv_error *error);
 
-// Attention patterns of n sequences: patterns [n][n_attention][H][T][T] (query, key), every row of a
-// query adding up to 1, keys after the query 0. n_attention counts the attention layers.
+// Attention patterns of n sequences: patterns [n][n_attention][H][T][T] (query, key), every row of
+// a query adding up to 1, keys after the query 0. n_attention counts the attention layers.
 FV_API int fv_model_n_attention(const fv_model *model);
 FV_API fv_status fv_model_patterns(const fv_model *model, const float *params,
                                    const int32_t *tokens, int n, float *patterns, fv_error *error);
 
 // Test sequences of the model's task: tokens [n][T] and targets [n][n_loss_positions] (-1: none),
-// drawn from the stream of `seed` that training never uses, starting at sequence `first`. Fails only
-// with FV_NO_MEMORY.
+// drawn from the stream of `seed` that training never uses, starting at sequence `first`. Fails
+// only with FV_NO_MEMORY.
 FV_API fv_status fv_model_test_data(const fv_model *model, uint64_t seed, uint64_t first, int n,
                                     int32_t *tokens, int32_t *targets);
 

@@ -34,8 +34,8 @@ FV_API const float *fv_trainer_params(const fv_trainer *trainer); // [n_params]
 FV_API const float *fv_trainer_gradient(const fv_trainer *trainer);
 
 // Operations of one step (forward, backward, update), counted for the textbook arrangement that
-// computes only what the loss reads: `flops` (multiply-add = 2) and `exps`. `executed_flops` is what
-// this engine's own arrangement needs, which can be less.
+// computes only what the loss reads: `flops` (multiply-add = 2) and `exps`. `executed_flops` is
+// what this engine's own arrangement needs, which can be less.
 typedef struct fv_step_cost {
     double flops, exps, executed_flops;
 } fv_step_cost;
@@ -45,16 +45,17 @@ typedef struct fv_run_options {
     int n_threads; // >= 1
     const fv_probe *const *probes;
     int n_probes;
-    const volatile int *interrupted; // polled at every step; the run ends with FV_INTERRUPTED once set
+    const volatile int
+        *interrupted; // polled at every step; the run ends with FV_INTERRUPTED once set
     // Called at every logged point with the training perplexity; may be NULL.
     void (*on_log)(void *context, int step, double perplexity);
     void *context;
 } fv_run_options;
 
-// Trains the configuration to its end and fills `record` (initialised by the caller) with the series
-// loss, perplexity, accuracy (of the training batch, before the update of that step), learning_rate,
-// for fixed data and task.n_test > 0 also test_loss, test_perplexity, test_accuracy, then the probes'
-// series, and snapshots. Divergence is an outcome, not an error.
+// Trains the configuration to its end and fills `record` (initialised by the caller) with the
+// series loss, perplexity, accuracy (of the training batch, before the update of that step),
+// learning_rate, for fixed data and task.n_test > 0 also test_loss, test_perplexity, test_accuracy,
+// then the probes' series, and snapshots. Divergence is an outcome, not an error.
 FV_API fv_status fv_run(const fv_config *config, const fv_run_options *options, fv_record *record,
                         fv_error *error);
 

@@ -15,8 +15,7 @@ size_t fv_arena_reserve(fv_arena *arena, size_t count, size_t size) {
 
 fv_status fv_arena_allocate(fv_arena *arena, fv_error *error) {
     size_t size = arena->size > 0 ? arena->size : FV_ALIGNMENT;
-    if (!arena->overflowed && size < PTRDIFF_MAX)
-        arena->base = aligned_alloc(FV_ALIGNMENT, size);
+    if (!arena->overflowed && size < PTRDIFF_MAX) arena->base = aligned_alloc(FV_ALIGNMENT, size);
     if (arena->base == NULL)
         return fv_fail(error, FV_NO_MEMORY,
                        "out of memory: this model needs a workspace of %.1f MB; a smaller "

@@ -66,8 +66,8 @@ fv_status fv_pool_create(int n_threads, fv_pool **out, fv_error *error) {
         if (s == NULL || pthread_create(&pool->threads[i], NULL, thread_main, s) != 0) {
             free(s);
             fv_pool_free(pool);
-            return fv_fail(error, FV_NO_MEMORY, "cannot start thread %d of %d; fewer jobs need fewer",
-                           i + 1, n_threads);
+            return fv_fail(error, FV_NO_MEMORY,
+                           "cannot start thread %d of %d; fewer jobs need fewer", i + 1, n_threads);
         }
         pool->n_threads++;
     }

@@ -10,8 +10,8 @@ typedef struct fv_pool fv_pool;
 fv_status fv_pool_create(int n_threads, fv_pool **pool, fv_error *error);
 void fv_pool_free(fv_pool *pool);
 
-// Calls work(context, piece, worker) for every piece in [0, n), worker in [0, n_threads), and returns
-// when all are done. Which worker takes which piece is not determined.
+// Calls work(context, piece, worker) for every piece in [0, n), worker in [0, n_threads), and
+// returns when all are done. Which worker takes which piece is not determined.
 typedef void (*fv_pool_work)(void *context, int piece, int worker);
 void fv_pool_run(fv_pool *pool, int n, fv_pool_work work, void *context);
 

@@ -1,6 +1,6 @@
 // Counter-based random numbers: Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as
-// 1, 2, 3", SC 2011). A number is a function of (seed, stream, step, sample, block), so that data do
-// not depend on batch tiles, threads or ranks, and no two uses ever share numbers.
+// 1, 2, 3", SC 2011). A number is a function of (seed, stream, step, sample, block), so that data
+// do not depend on batch tiles, threads or ranks, and no two uses ever share numbers.
 #ifndef BASE_RANDOM_H
 #define BASE_RANDOM_H
 

@@ -7,14 +7,14 @@
 
 #ifdef FOVEA_DOUBLE
 typedef double real;
-#define real_exp exp
-#define real_log log
+#define real_exp  exp
+#define real_log  log
 #define real_sqrt sqrt
 #define real_tanh tanh
 #else
 typedef float real;
-#define real_exp expf
-#define real_log logf
+#define real_exp  expf
+#define real_log  logf
 #define real_sqrt sqrtf
 #define real_tanh tanhf
 #endif

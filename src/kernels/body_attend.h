@@ -1,7 +1,7 @@
-// Causal attention on lanes: sixteen samples at once, each with its own scores, so that every product
-// is vector times vector and the softmax needs no shuffle. Queries go in blocks of PRODUCT_I; a block
-// computes scores up to the last key that any of its queries sees and sets the few beyond a query's
-// own last key to zero. Blocks above the diagonal are never touched.
+// Causal attention on lanes: sixteen samples at once, each with its own scores, so that every
+// product is vector times vector and the softmax needs no shuffle. Queries go in blocks of
+// PRODUCT_I; a block computes scores up to the last key that any of its queries sees and sets the
+// few beyond a query's own last key to zero. Blocks above the diagonal are never touched.
 #include "kernels/body_attend_one.h"
 
 #if VW == 16
@@ -16,7 +16,9 @@ typedef struct lanes {
     ptrdiff_t row, column;
 } lanes;
 
-INLINE void product_block(lanes c, lanes a, lanes b, int depth, bool accumulate, int TI, int TJ) {
+// With `metric` squared differences are summed instead of products.
+INLINE void product_block(lanes c, lanes a, lanes b, int depth, bool accumulate, bool metric,
+                          int TI, int TJ) {
     vf acc[PRODUCT_I][PRODUCT_J];
     UNROLL for (int i = 0; i < TI; i++) UNROLL for (int j = 0; j < TJ; j++) acc[i][j] =
         accumulate ? vf_load(c.data + i * c.row + j * c.column) : vf_set1(0);
@@ -26,15 +28,19 @@ INLINE void product_block(lanes c, lanes a, lanes b, int depth, bool accumulate,
         UNROLL for (int i = 0; i < TI; i++) left[i] = vf_load(pa + i * a.row);
         UNROLL for (int j = 0; j < TJ; j++) {
             vf right = vf_load(pb + j * b.column);
-            UNROLL for (int i = 0; i < TI; i++) acc[i][j] = vf_fma(left[i], right, acc[i][j]);
+            UNROLL for (int i = 0; i < TI; i++) {
+                vf difference = left[i] - right;
+                acc[i][j] = metric ? vf_fma(difference, difference, acc[i][j])
+                                   : vf_fma(left[i], right, acc[i][j]);
+            }
         }
     }
     UNROLL for (int i = 0; i < TI; i++) UNROLL for (int j = 0; j < TJ; j++)
         vf_store(c.data + i * c.row + j * c.column, acc[i][j]);
 }
 
-// C [m][n] (+)= A [m][depth] B [depth][n], lane by lane.
-static void product(lanes c, lanes a, lanes b, int m, int n, int depth, bool accumulate) {
+INLINE void product_any(lanes c, lanes a, lanes b, int m, int n, int depth, bool accumulate,
+                        bool metric) {
     for (int i = 0, TI; i < m; i += TI) {
         TI = m - i >= PRODUCT_I ? PRODUCT_I : 1;
         for (int j = 0, TJ; j < n; j += TJ) {
@@ -43,25 +49,89 @@ static void product(lanes c, lanes a, lanes b, int m, int n, int depth, bool acc
             lanes aa = {a.data + i * a.row, a.row, a.column};
             lanes bb = {b.data + j * b.column, b.row, b.column};
             if (TI == PRODUCT_I && TJ == PRODUCT_J)
-                product_block(cc, aa, bb, depth, accumulate, PRODUCT_I, PRODUCT_J);
+                product_block(cc, aa, bb, depth, accumulate, metric, PRODUCT_I, PRODUCT_J);
             else if (TI == PRODUCT_I)
-                product_block(cc, aa, bb, depth, accumulate, PRODUCT_I, 1);
+                product_block(cc, aa, bb, depth, accumulate, metric, PRODUCT_I, 1);
             else if (TJ == PRODUCT_J)
-                product_block(cc, aa, bb, depth, accumulate, 1, PRODUCT_J);
+                product_block(cc, aa, bb, depth, accumulate, metric, 1, PRODUCT_J);
             else
-                product_block(cc, aa, bb, depth, accumulate, 1, 1);
+                product_block(cc, aa, bb, depth, accumulate, metric, 1, 1);
         }
     }
+}
+
+// C [m][n] (+)= A [m][depth] B [depth][n], lane by lane.
+static void product(lanes c, lanes a, lanes b, int m, int n, int depth, bool accumulate) {
+    product_any(c, a, b, m, n, depth, accumulate, false);
+}
+
+// C [m][n] = |A_i - B_j|^2 for rows of A and columns of B.
+static void squared_distances(lanes c, lanes a, lanes b, int m, int n, int depth) {
+    product_any(c, a, b, m, n, depth, false, true);
 }
 
 INLINE lanes lanes_of(const fv_attend_rows *a, int g, int part) {
     return (lanes){a->data + g * a->group_stride + part * VW, a->row_stride, L};
 }
-INLINE lanes rows_from(lanes a, int i) { return (lanes){a.data + i * a.row, a.row, a.column}; }
-INLINE lanes transposed(lanes a) { return (lanes){a.data, a.column, a.row}; }
+INLINE lanes rows_from(lanes a, int i) {
+    return (lanes){a.data + i * a.row, a.row, a.column};
+}
+INLINE lanes transposed(lanes a) {
+    return (lanes){a.data, a.column, a.row};
+}
+
+// Squared distances become scores, and their slopes are kept for the gradient.
+INLINE void metric_row(const fv_attend *a, float *p, float *slopes, int n) {
+    for (int j = 0; j < n; j++) {
+        vf distance = vf_load(p + j * L);
+        if (a->score == FV_KERNEL_EUCLIDEAN) {
+            vf_store(p + j * L, distance * -a->scale);
+            vf_store(slopes + j * L, vf_set1(-a->scale));
+        } else {
+            vf raised = distance + a->floor;
+            vf_store(p + j * L, vf_log(raised) * (-a->power / 2));
+            vf_store(slopes + j * L, (-a->power / 2) / raised);
+        }
+    }
+}
+
+// The gradient of a function of |q - k|^2 is that of a dot product with the weights
+// h = -2 ds slope, less each point's own share:  dq_i = sum_j h_ij k_j - q_i sum_j h_ij, and
+// dk_j = sum_i h_ij q_i - k_j sum_i h_ij. This turns ds into h.
+static void metric_block_gradient(const fv_attend *a, int part, int g, int i, int m, int n_block,
+                                  lanes ds) {
+    lanes slopes = lanes_of(&a->slopes, g, part);
+    for (int row = i; row < i + m; row++)
+        for (int j = 0; j < n_block; j++) {
+            float *h = ds.data + row * ds.row + j * L;
+            vf slope = vf_load(slopes.data + row * slopes.row + j * L);
+            vf_store(h, vf_load(h) * slope * -2.0f);
+        }
+}
+
+// d_i -= x_i sum_j h_ij for m rows of d_key features.
+static void subtract_sums(lanes d, lanes x, lanes h, int m, int n, int d_key) {
+    for (int i = 0; i < m; i++) {
+        vf sum = vf_set1(0);
+        for (int j = 0; j < n; j++) sum += vf_load(h.data + i * h.row + j * h.column);
+        for (int f = 0; f < d_key; f++) {
+            float *to = d.data + i * d.row + f * L;
+            vf_store(to, vf_load(to) - vf_load(x.data + i * x.row + f * L) * sum);
+        }
+    }
+}
+
+// Entries of h beyond a query's own keys, which blocks of queries never wrote.
+static void clear_unseen(const fv_attend *a, lanes h) {
+    for (int i = 0; i < a->n_queries; i++)
+        for (int j = a->n_keys[i]; j < a->n_rows_keys; j++)
+            vf_store(h.data + i * h.row + j * L, vf_set1(0));
+}
 
 // Turns one row of scores into probabilities; n_block >= n_keys is what the query's block computed.
 INLINE void softmax_row(float *p, int n_keys, int n_block, float scale) {
+    for (int j = n_keys; j < n_block; j++) vf_store(p + j * L, vf_set1(0));
+    if (n_keys == 0) return;
     vf largest = vf_load(p), sum = vf_set1(0), factor = vf_set1(scale);
     for (int j = 1; j < n_keys; j++) largest = vf_max(largest, vf_load(p + j * L));
     for (int j = 0; j < n_keys; j++) {
@@ -71,22 +141,37 @@ INLINE void softmax_row(float *p, int n_keys, int n_block, float scale) {
     }
     vf inverse = 1.0f / sum;
     for (int j = 0; j < n_keys; j++) vf_store(p + j * L, vf_load(p + j * L) * inverse);
-    for (int j = n_keys; j < n_block; j++) vf_store(p + j * L, vf_set1(0));
+}
+
+// Scores of a block of queries, up to the factor that softmax_row applies.
+static void score_block(const fv_attend *a, int part, int g, int i, int m, int n_block) {
+    lanes q = lanes_of(&a->q, g, part), k = lanes_of(&a->k, g, part), p = lanes_of(&a->p, g, part);
+    if (a->score == FV_KERNEL_DOT) {
+        product(rows_from(p, i), rows_from(q, i), transposed(k), m, n_block, a->d_key, false);
+        return;
+    }
+    squared_distances(rows_from(p, i), rows_from(q, i), transposed(k), m, n_block, a->d_key);
+    lanes slopes = lanes_of(&a->slopes, g, part);
+    for (int row = i; row < i + m; row++)
+        metric_row(a, p.data + row * p.row, slopes.data + row * slopes.row, n_block);
+}
+
+INLINE float softmax_factor(const fv_attend *a) {
+    return a->score == FV_KERNEL_DOT ? a->scale : 1;
 }
 
 static void attend(const fv_attend *a) {
     if (try_attend_one(a)) return;
     for (int g = 0; g < a->n_groups; g++)
         for (int part = 0; part < PARTS; part++) {
-            lanes q = lanes_of(&a->q, g, part), k = lanes_of(&a->k, g, part);
             lanes v = lanes_of(&a->v, g, part), p = lanes_of(&a->p, g, part);
             lanes z = lanes_of(&a->z, g, part);
             for (int i = 0; i < a->n_queries; i += PRODUCT_I) {
                 int m = a->n_queries - i < PRODUCT_I ? a->n_queries - i : PRODUCT_I;
                 int n_block = a->n_keys[i + m - 1];
-                product(rows_from(p, i), rows_from(q, i), transposed(k), m, n_block, a->d_key, false);
+                score_block(a, part, g, i, m, n_block);
                 for (int row = i; row < i + m; row++)
-                    softmax_row(p.data + row * p.row, a->n_keys[row], n_block, a->scale);
+                    softmax_row(p.data + row * p.row, a->n_keys[row], n_block, softmax_factor(a));
                 product(rows_from(z, i), rows_from(p, i), v, m, a->d_value, n_block, false);
             }
         }
@@ -100,8 +185,9 @@ INLINE void softmax_row_gradient(float *ds, const float *p, int n_block, float s
         vf_store(ds + j * L, (vf_load(ds + j * L) - sum) * (vf_load(p + j * L) * factor));
 }
 
-// One group's dk and dv: key blocks gather from every query that sees them. Within a block of queries
-// the probabilities and ds beyond a query's own keys are zero, so whole blocks can be summed.
+// One group's dk and dv: key blocks gather from every query that sees them. Within a block of
+// queries the probabilities and ds beyond a query's own keys are zero, so whole blocks can be
+// summed.
 static void attend_keys_gradient(const fv_attend_gradient *b, int g, int part, lanes ds) {
     const fv_attend *a = &b->forward;
     lanes q = lanes_of(&a->q, g, part), p = lanes_of(&a->p, g, part);
@@ -110,8 +196,8 @@ static void attend_keys_gradient(const fv_attend_gradient *b, int g, int part, l
     bool add_to_dk = !b->overwrite, add_to_dv = !b->overwrite || dk.data == dv.data;
     for (int j = 0, i = 0; j < a->n_rows_keys; j += PRODUCT_I) {
         int m = a->n_rows_keys - j < PRODUCT_I ? a->n_rows_keys - j : PRODUCT_I;
-        // The first block of queries whose keys reach j; a partial reach of a key block is padded by
-        // the zeros that softmax_row wrote, and by attend_gradient's for whole key blocks.
+        // The first block of queries whose keys reach j; a partial reach of a key block is padded
+        // by the zeros that softmax_row wrote, and by attend_gradient's for whole key blocks.
         while (i + PRODUCT_I < a->n_queries && a->n_keys[i + PRODUCT_I - 1] <= j) i += PRODUCT_I;
         int n = a->n_queries - i;
         lanes ds_block = {ds.data + i * ds.row + j * L, ds.row, L};
@@ -122,8 +208,8 @@ static void attend_keys_gradient(const fv_attend_gradient *b, int g, int part, l
     }
 }
 
-// Key blocks are read whole, so every row of p and ds is zero up to the end of the key block in which
-// its query block ends.
+// Key blocks are read whole, so every row of p and ds is zero up to the end of the key block in
+// which its query block ends.
 static void pad_rows(lanes a, int i, int m, int from, int to) {
     for (int row = i; row < i + m; row++)
         for (int j = from; j < to; j++) vf_store(a.data + row * a.row + j * L, vf_set1(0));
@@ -147,11 +233,20 @@ static void attend_gradient(const fv_attend_gradient *b) {
                         false);
                 for (int row = i; row < i + m; row++)
                     softmax_row_gradient(ds.data + row * ds.row, p.data + row * p.row, n_block,
-                                         a->scale);
+                                         softmax_factor(a));
+                if (a->score != FV_KERNEL_DOT) metric_block_gradient(a, part, g, i, m, n_block, ds);
                 product(rows_from(dq, i), rows_from(ds, i), k, m, a->d_key, n_block, false);
+                if (a->score != FV_KERNEL_DOT)
+                    subtract_sums(rows_from(dq, i), rows_from(lanes_of(&a->q, g, part), i),
+                                  rows_from(ds, i), m, n_block, a->d_key);
                 pad_rows(ds, i, m, n_block, n_padded);
                 pad_rows(p, i, m, n_block, n_padded);
             }
             attend_keys_gradient(b, g, part, ds);
+            if (a->score != FV_KERNEL_DOT) {
+                clear_unseen(a, ds);
+                subtract_sums(lanes_of(&b->dk, g, part), k, transposed(ds), a->n_rows_keys,
+                              a->n_queries, a->d_key);
+            }
         }
 }

@@ -1,10 +1,11 @@
-// Attention of a single query per sample, the case of every last layer whose loss reads one position.
-// Blocks of queries cannot share loads here, so each key and value is read once, while scores, softmax
-// and pooling happen in registers. Compiled for each small width, so that the query, the pool and
-// their gradients are registers too.
+// Attention of a single query per sample, the case of every last layer whose loss reads one
+// position. Blocks of queries cannot share loads here, so each key and value is read once, while
+// scores, softmax and pooling happen in registers. Compiled for each small width, so that the
+// query, the pool and their gradients are registers too.
 //
 // Scores of all groups come before the pooling of all, which keeps more exponentials in flight. On
-// (V 4, d 2, C 4, batch 256) the attention of a step fell from 3.5 us to 0.9 us against the blocked body.
+// (V 4, d 2, C 4, batch 256) the attention of a step fell from 3.5 us to 0.9 us against the blocked
+// body.
 #include "kernels/simd.h"
 
 enum { ONE_WIDEST = 16 };
@@ -50,8 +51,8 @@ INLINE void pool_one(const one_query *a, int D) {
         vf e = vf_exp((vf_load(a->p + j * L) - largest) * a->scale);
         sum += e;
         vf_store(a->p + j * L, e);
-        UNROLL for (int f = 0; f < D; f++)
-            z[f] = vf_fma(e, vf_load(a->v + j * a->v_row + f * L), z[f]);
+        UNROLL for (int f = 0; f < D; f++) z[f] =
+            vf_fma(e, vf_load(a->v + j * a->v_row + f * L), z[f]);
     }
     vf inverse = 1.0f / sum;
     UNROLL for (int f = 0; f < D; f++) vf_store(a->z + f * L, z[f] * inverse);
@@ -87,8 +88,7 @@ INLINE void attend_one_gradient(const one_query_gradient *b, int D, bool shared,
                 vf_store(dk + f * L, vf_fma(p, dz[f], key));
             } else {
                 vf_store(dk + f * L, key);
-                vf_store(dv + f * L,
-                         overwrite ? p * dz[f] : vf_fma(p, dz[f], vf_load(dv + f * L)));
+                vf_store(dv + f * L, overwrite ? p * dz[f] : vf_fma(p, dz[f], vf_load(dv + f * L)));
             }
         }
     }
@@ -149,10 +149,13 @@ ONE_WIDTHS(DEFINE_ONE)
 
 // Whether the arguments are of this kind; then attends.
 static bool try_attend_one(const fv_attend *a) {
-    if (a->n_queries != 1 || a->d_key != a->d_value) return false;
+    if (a->n_queries != 1 || a->d_key != a->d_value || a->score != FV_KERNEL_DOT) return false;
+    if (a->n_keys[0] == 0) return false;
     switch (a->d_key) {
 #define CASE(D)                                                                                    \
-    case D: attend_one_##D(a); return true;
+    case D:                                                                                        \
+        attend_one_##D(a);                                                                         \
+        return true;
         ONE_WIDTHS(CASE)
 #undef CASE
     }
@@ -160,10 +163,14 @@ static bool try_attend_one(const fv_attend *a) {
 }
 
 static bool try_attend_one_gradient(const fv_attend_gradient *b) {
-    if (b->forward.n_queries != 1 || b->forward.d_key != b->forward.d_value) return false;
-    switch (b->forward.d_key) {
+    const fv_attend *a = &b->forward;
+    if (a->n_queries != 1 || a->d_key != a->d_value || a->score != FV_KERNEL_DOT) return false;
+    if (a->n_keys[0] == 0) return false;
+    switch (a->d_key) {
 #define CASE(D)                                                                                    \
-    case D: attend_one_gradient_##D(b); return true;
+    case D:                                                                                        \
+        attend_one_gradient_##D(b);                                                                \
+        return true;
         ONE_WIDTHS(CASE)
 #undef CASE
     }

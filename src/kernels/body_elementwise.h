@@ -81,7 +81,8 @@ static void norm(const fv_norm *a) {
             vf rstd = 1.0f / vf_sqrt(variance * share + 1e-5f);
             for (int f = 0; f < a->n_features; f++) {
                 vf bias = vf_set1(a->b ? a->b[f] : 0);
-                vf_store(y + f * L, vf_fma((vf_load(x + f * L) - mean) * rstd, vf_set1(a->w[f]), bias));
+                vf_store(y + f * L,
+                         vf_fma((vf_load(x + f * L) - mean) * rstd, vf_set1(a->w[f]), bias));
             }
             if (a->center) vf_store(a->mean + r * L + part * VW, mean);
             vf_store(a->rstd + r * L + part * VW, rstd);
@@ -162,7 +163,8 @@ static void activate_gradient(fv_activation kind, size_t n, const float *x, cons
             vf_store(dx + i, vf_and(slope, v > 0.0f));
         } else {
             vf s = gelu_gate(v);
-            vf du2 = vf_fma(v * v, vf_set1(6 * 0.7978845608f * 0.044715f), vf_set1(2 * 0.7978845608f));
+            vf du2 =
+                vf_fma(v * v, vf_set1(6 * 0.7978845608f * 0.044715f), vf_set1(2 * 0.7978845608f));
             vf_store(dx + i, slope * vf_fma(v * s * (1.0f - s), du2, s));
         }
     }
@@ -178,8 +180,8 @@ static void scale_rows(int n_rows, int n_features, fv_rows x, const float *scale
         }
 }
 
-// Moments move by their distance to the new value: beta v + (1 - beta) g^2 written as v + (1 - beta)
-// (g^2 - v) keeps its digits also where g^2 is far larger than v.
+// Moments move by their distance to the new value: beta v + (1 - beta) g^2 written as v + (1 -
+// beta) (g^2 - v) keeps its digits also where g^2 is far larger than v.
 static void adam(const fv_adam *a) {
     vf share1 = vf_set1(1 - a->beta1), share2 = vf_set1(1 - a->beta2);
     for (size_t i = 0; i < a->n; i += VW) {

@@ -2,9 +2,9 @@
 // into rows. These move data, so every variant gives the same bits.
 #include "kernels/simd.h"
 
-// Ten Philox rounds on VW / 2 counters. Each word is the low half of a 64-bit place, where the widening
-// multiplication reads it; what is left in the high halves does no harm, so that a round is two
-// multiplications, two shifts and four exclusive-ors.
+// Ten Philox rounds on VW / 2 counters. Each word is the low half of a 64-bit place, where the
+// widening multiplication reads it; what is left in the high halves does no harm, so that a round
+// is two multiplications, two shifts and four exclusive-ors.
 INLINE void philox(vw c0, vw c1, vw c2, vw c3, const uint32_t key[2], vw out[4]) {
     uint32_t k0 = key[0], k1 = key[1];
     const vw zero = {0}, m0 = zero + 0xD2511F53u, m1 = zero + 0xCD9E8D57u;
@@ -20,8 +20,8 @@ INLINE void philox(vw c0, vw c1, vw c2, vw c3, const uint32_t key[2], vw out[4])
     out[0] = c0, out[1] = c1, out[2] = c2, out[3] = c3;
 }
 
-// Four positions of VW samples: even and odd samples take turns in the 64-bit places, and the scaled
-// words, high halves of products, are put together again at the end.
+// Four positions of VW samples: even and odd samples take turns in the 64-bit places, and the
+// scaled words, high halves of products, are put together again at the end.
 INLINE void draw_block(const fv_draw *a, uint32_t sample, int t, int32_t *tokens) {
     const uint32_t key[2] = {(uint32_t)a->seed, (uint32_t)(a->seed >> 32)};
     const vw zero = {0}, block = zero + (uint32_t)t / 4, step = zero + a->step;
@@ -75,7 +75,8 @@ INLINE void transpose16(__m512 r[16]) {
 #endif
 
 #if VW == 16
-// A table of up to 32 numbers fits two registers, where a permutation looks sixteen of them up at once.
+// A table of up to 32 numbers fits two registers, where a permutation looks sixteen of them up at
+// once.
 typedef struct small_table {
     __m512 low, high;
 } small_table;
@@ -148,12 +149,12 @@ INLINE void scatter_rows(float *table, int n_embd, const int32_t *tokens, const 
         int width = n_embd - f < 16 ? n_embd - f : 16;
         __mmask16 mask = (__mmask16)(0xffffu >> (16 - width));
         __m512 r[16];
-        UNROLL for (int i = 0; i < 16; i++) r[i] = i < width ? vf_load(x + (f + i) * L) : vf_set1(0);
+        UNROLL for (int i = 0; i < 16; i++) r[i] =
+            i < width ? vf_load(x + (f + i) * L) : vf_set1(0);
         transpose16(r);
         UNROLL for (int l = 0; l < L; l++) {
             float *row = table + (size_t)tokens[l] * n_embd + f;
-            _mm512_mask_storeu_ps(row, mask,
-                                  _mm512_add_ps(_mm512_maskz_loadu_ps(mask, row), r[l]));
+            _mm512_mask_storeu_ps(row, mask, _mm512_add_ps(_mm512_maskz_loadu_ps(mask, row), r[l]));
         }
     }
 #endif
@@ -161,8 +162,8 @@ INLINE void scatter_rows(float *table, int n_embd, const int32_t *tokens, const 
         for (int l = 0; l < L; l++) table[(size_t)tokens[l] * n_embd + f] += x[f * L + l];
 }
 
-// Of a small table every entry is an accumulator, sixteen at a time: comparing beats scattering, which
-// would wait for its own last store to the same few rows.
+// Of a small table every entry is an accumulator, sixteen at a time: comparing beats scattering,
+// which would wait for its own last store to the same few rows.
 enum { COMPARED_ENTRIES = 64 };
 
 INLINE void embed_gradient_compared(const fv_embed_gradient *a, int first, int n_entries) {
@@ -180,8 +181,8 @@ INLINE void embed_gradient_compared(const fv_embed_gradient *a, int first, int n
             for (int part = 0; part < PARTS; part++) {
                 vi token = vi_load(e->tokens + g * e->tokens_group_stride + t * L + part * VW);
                 const float *x = e->x + ((size_t)g * e->n_rows + t) * e->n_embd * L + part * VW;
-                UNROLL for (int i = 0; i < n_entries; i++)
-                    acc[i][part] += vf_and(vf_load(x + offset_of[i]), token == token_of[i]);
+                UNROLL for (int i = 0; i < n_entries; i++) acc[i][part] +=
+                    vf_and(vf_load(x + offset_of[i]), token == token_of[i]);
             }
     reduce16(acc, sum);
     for (int i = 0; i < n && i < 16; i++) a->dtable[first + i] += sum[i];

@@ -1,5 +1,5 @@
-// Linear maps on lanes. A block of TI rows x TJ outputs stays in registers while the inputs pass: each
-// loaded activation vector feeds TJ multiply-adds, each broadcast weight TI.
+// Linear maps on lanes. A block of TI rows x TJ outputs stays in registers while the inputs pass:
+// each loaded activation vector feeds TJ multiply-adds, each broadcast weight TI.
 //
 // Blocks of 3 x 8 (24 accumulators of 32 registers) suit AVX-512; narrower outputs take more rows.
 // Wide inputs are walked in chunks of rows that stay in the second-level cache.
@@ -24,8 +24,8 @@ INLINE void map_block(const fv_map *a, int r, int n, int part, int TI, int TJ) {
     UNROLL for (int i = 0; i < TI; i++) UNROLL for (int j = 0; j < TJ; j++) acc[i][j] =
         a->accumulate ? vf_load(y + i * a->y.stride + j * L) : vf_set1(0);
     if (a->bias)
-        UNROLL for (int j = 0; j < TJ; j++) UNROLL for (int i = 0; i < TI; i++)
-            acc[i][j] += a->bias[n + j];
+        UNROLL for (int j = 0; j < TJ; j++) UNROLL for (int i = 0; i < TI; i++) acc[i][j] +=
+            a->bias[n + j];
     for (int k = 0; k < a->n_in; k++, x += L, w += a->w_in) {
         vf input[8];
         UNROLL for (int i = 0; i < TI; i++) input[i] = vf_load(x + i * a->x.stride);
@@ -53,7 +53,9 @@ static void map_rows(const fv_map *a, int first, int last, int part) {
         int width = a->n_out - n < MAP_WIDEST ? a->n_out - n : MAP_WIDEST;
         switch (width) {
 #define CASE(TI, TJ)                                                                               \
-    case TJ: map_columns_##TJ(a, first, last, n, part); break;
+    case TJ:                                                                                       \
+        map_columns_##TJ(a, first, last, n, part);                                                 \
+        break;
             MAP_BLOCKS(CASE)
 #undef CASE
         }
@@ -70,8 +72,8 @@ static void map(const fv_map *a) {
     }
 }
 
-// Weight gradients: a block of TI inputs x TJ outputs keeps TI * TJ <= 16 accumulators while the rows
-// pass; their lanes are summed once per chunk of rows.
+// Weight gradients: a block of TI inputs x TJ outputs keeps TI * TJ <= 16 accumulators while the
+// rows pass; their lanes are summed once per chunk of rows.
 enum { GRADIENT_CHUNK_ROWS = 128 };
 
 INLINE void map_gradient_block(const fv_map_gradient *a, int first, int last, int k, int n, int TI,
@@ -89,8 +91,8 @@ INLINE void map_gradient_block(const fv_map_gradient *a, int first, int last, in
             UNROLL for (int i = 0; i < TI; i++) input[i] = vf_load(x + i * L);
             UNROLL for (int j = 0; j < TJ; j++) {
                 vf slope = vf_load(dy + j * L);
-                UNROLL for (int i = 0; i < TI; i++)
-                    acc[i * TJ + j] = vf_fma(input[i], slope, acc[i * TJ + j]);
+                UNROLL for (int i = 0; i < TI; i++) acc[i * TJ + j] =
+                    vf_fma(input[i], slope, acc[i * TJ + j]);
             }
         }
         UNROLL for (int i = 0; i < TI * TJ; i++) total[i][part] = acc[i];
@@ -107,7 +109,8 @@ INLINE void map_gradient_block(const fv_map_gradient *a, int first, int last, in
                                          int n) {                                                  \
         map_gradient_block(a, first, last, k, n, TI, TJ);                                          \
     }
-#define GRADIENT_BLOCKS(X) X(4, 4) X(4, 2) X(4, 1) X(2, 8) X(2, 4) X(2, 2) X(2, 1) X(1, 8) X(1, 4) X(1, 2) X(1, 1)
+#define GRADIENT_BLOCKS(X)                                                                         \
+    X(4, 4) X(4, 2) X(4, 1) X(2, 8) X(2, 4) X(2, 2) X(2, 1) X(1, 8) X(1, 4) X(1, 2) X(1, 1)
 GRADIENT_BLOCKS(DEFINE_GRADIENT_ROWS)
 #undef DEFINE_GRADIENT_ROWS
 
@@ -127,7 +130,9 @@ static void map_gradient(const fv_map_gradient *a) {
                 TJ = block_size(a->n_out - n, TI == 4 ? 4 : 8);
                 switch (TI * 16 + TJ) {
 #define CASE(TI_, TJ_)                                                                             \
-    case TI_ * 16 + TJ_: map_gradient_##TI_##x##TJ_(a, first, last, k, n); break;
+    case TI_ * 16 + TJ_:                                                                           \
+        map_gradient_##TI_##x##TJ_(a, first, last, k, n);                                          \
+        break;
                     GRADIENT_BLOCKS(CASE)
 #undef CASE
                 }

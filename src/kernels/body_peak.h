@@ -1,5 +1,5 @@
-// The core's limits: as many independent multiply-adds, and exponentials from the first-level cache,
-// as the instruction set can do.
+// The core's limits: as many independent multiply-adds, and exponentials from the first-level
+// cache, as the instruction set can do.
 #include "kernels/simd.h"
 
 static double peak_fma(long n, double *flops) {
@@ -21,7 +21,8 @@ static double peak_exp(long n, double *exps) {
     for (int i = 0; i < SIZE; i++) x[i] = -20.0f * (float)i / SIZE;
     for (long i = 0; i < n; i++) {
         for (int j = 0; j < SIZE; j += 4 * VW)
-            UNROLL for (int k = 0; k < 4; k++) vf_store(y + j + k * VW, vf_exp(vf_load(x + j + k * VW)));
+            UNROLL for (int k = 0; k < 4; k++)
+                vf_store(y + j + k * VW, vf_exp(vf_load(x + j + k * VW)));
         __asm__ volatile("" : : "r"(x), "r"(y) : "memory");
     }
     *exps = (double)SIZE * (double)n;

@@ -62,4 +62,6 @@ const fv_kernels *fv_kernels_get(void) {
     return kernels;
 }
 
-const char *fv_kernels_name(void) { return fv_kernels_get()->name; }
+const char *fv_kernels_name(void) {
+    return fv_kernels_get()->name;
+}

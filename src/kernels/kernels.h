@@ -7,13 +7,13 @@
 //              position 1:  ...
 //     group 1, position 0:  ...
 //
-// Every per-sample operation is then a unit-stride vector loop for any vocabulary, width and context;
-// weights are broadcast; no shuffles, except where sixteen accumulators are summed over their lanes
-// (weight gradients) or sixteen rows of a table are turned into lanes (embeddings).
+// Every per-sample operation is then a unit-stride vector loop for any vocabulary, width and
+// context; weights are broadcast; no shuffles, except where sixteen accumulators are summed over
+// their lanes (weight gradients) or sixteen rows of a table are turned into lanes (embeddings).
 //
 // All variants but the reference share one body (body.h), built once per instruction set. AVX2 and
-// AVX-512 give bit-identical results: same operations, same order, every multiply-add fused. Kernels
-// only compute: arguments are checked above, nothing is allocated.
+// AVX-512 give bit-identical results: same operations, same order, every multiply-add fused.
+// Kernels only compute: arguments are checked above, nothing is allocated.
 #ifndef KERNELS_KERNELS_H
 #define KERNELS_KERNELS_H
 
@@ -32,8 +32,8 @@ typedef struct fv_rows {
     ptrdiff_t stride; // reals between rows
 } fv_rows;
 
-// Y = X W + bias, or Y += X W + bias. W is read at w[k * w_in + n * w_out], which covers W (w_in = n_out,
-// w_out = 1) and its transpose (w_in = 1, w_out = n_in) alike.
+// Y = X W + bias, or Y += X W + bias. W is read at w[k * w_in + n * w_out], which covers W (w_in =
+// n_out, w_out = 1) and its transpose (w_in = 1, w_out = n_in) alike.
 typedef struct fv_map {
     int n_rows, n_in, n_out;
     fv_rows x, y;
@@ -51,9 +51,15 @@ typedef struct fv_map_gradient {
     ptrdiff_t w_in, w_out;
 } fv_map_gradient;
 
+// How a query weighs a key: P is the softmax of
+//   dot        scale q . k
+//   euclidean  -scale |q - k|^2
+//   harmonic   -power / 2 log(|q - k|^2 + floor), weights proportional to distance^-power
+typedef enum fv_score { FV_KERNEL_DOT, FV_KERNEL_EUCLIDEAN, FV_KERNEL_HARMONIC } fv_score;
+
 // One head of causal attention for G groups:
 //
-//     P[i][j] = softmax_j(scale q_i . k_j), j < n_keys[i];    Z[i] = sum_j P[i][j] v_j
+//     P[i][j] = softmax_j(score(q_i, k_j)), j < n_keys[i];    Z[i] = sum_j P[i][j] v_j
 //
 // Every pointer addresses feature 0 of row 0 of group 0; a group lies group_stride further. q, k, v
 // may share memory with each other (k = v = x pools the inputs themselves).
@@ -65,15 +71,18 @@ typedef struct fv_attend_rows {
 typedef struct fv_attend {
     int n_groups, n_queries, n_rows_keys; // n_rows_keys = max of n_keys
     int d_key, d_value;
-    const int *n_keys; // [n_queries], not decreasing, each at least 1
-    real scale;
+    const int *n_keys; // [n_queries], not decreasing; a query without keys has z = 0
+    fv_score score;
+    real scale, power, floor;
     fv_attend_rows q, k, v, z;
     fv_attend_rows p; // [G][n_queries][n_rows_keys][16]; entries from n_keys[i] on are unspecified
+    fv_attend_rows slopes; // like p: d score / d |q - k|^2; not read or written for dot
 } fv_attend;
 
-// Its gradients from dz: dq = ..., dk += ..., dv += ..., or dk = ..., dv = ... with `overwrite` (then
-// dk and dv may still be the same rows, which receive the sum of both). P is as attend left it; its
-// unspecified entries are overwritten. `scratch` holds [n_queries][n_rows_keys][16].
+// Its gradients from dz: dq = ..., dk += ..., dv += ..., or dk = ..., dv = ... with `overwrite`
+// (then dk and dv may still be the same rows, which receive the sum of both). P and slopes are as
+// attend left them; their unspecified entries are overwritten. `scratch` holds
+// [n_queries][n_rows_keys][16].
 typedef struct fv_attend_gradient {
     fv_attend forward;
     fv_attend_rows dz, dq, dk, dv;
@@ -99,9 +108,10 @@ typedef struct fv_embed_gradient {
 
 // Softmax cross-entropy of logits [rows][V][16] at the targets [rows][16] (-1: no target).
 //   losses[r]  = log sum_n exp(logits[n]) - logits[target]; 0 without target
-//   correct[r] = 1 where the target's logit is the largest (first among equals), else 0 (may be NULL)
-// With `inverse` not NULL the logits are overwritten by the unscaled gradient e_n - [n = target] s and
-// inverse[r] = weight / s, where e_n = exp(logit_n - max), s = sum e_n; both 0 without target.
+//   correct[r] = 1 where the target's logit is the largest (first among equals), else 0 (may be
+//   NULL)
+// With `inverse` not NULL the logits are overwritten by the unscaled gradient e_n - [n = target] s
+// and inverse[r] = weight / s, where e_n = exp(logit_n - max), s = sum e_n; both 0 without target.
 // dlogits = gradient * inverse: whoever uses it scales once instead of V times.
 typedef struct fv_cross_entropy {
     int n_rows, vocab_size;
@@ -125,8 +135,8 @@ typedef struct fv_norm {
 
 typedef struct fv_norm_gradient {
     fv_norm forward;
-    fv_rows dy, dx;  // dx is overwritten
-    real *dw, *db;   // += ; db is NULL for RMS
+    fv_rows dy, dx; // dx is overwritten
+    real *dw, *db;  // += ; db is NULL for RMS
 } fv_norm_gradient;
 
 // y = f(x) elementwise over n reals, and dx = dy f'(x). The GELU is the tanh form.
@@ -135,8 +145,8 @@ typedef enum fv_activation { FV_KERNEL_RELU, FV_KERNEL_GELU } fv_activation;
 // One Adam update over n parameters (Kingma & Ba; decoupled weight decay = Loshchilov & Hutter):
 //   m = b1 m + (1 - b1) g,  v = b2 v + (1 - b2) g^2
 //   p = p - decay p - rate m / (sqrt(v) * root_correction + epsilon)
-// rate holds learning_rate / (1 - b1^t), root_correction 1 / sqrt(1 - b2^t), decay learning_rate times
-// weight decay (0 for Adam).
+// rate holds learning_rate / (1 - b1^t), root_correction 1 / sqrt(1 - b2^t), decay learning_rate
+// times weight decay (0 for Adam).
 typedef struct fv_adam {
     size_t n;
     real *params, *m, *v;
@@ -169,7 +179,8 @@ typedef struct fv_kernels {
     void (*norm)(const fv_norm *);
     void (*norm_gradient)(const fv_norm_gradient *);
     void (*activate)(fv_activation kind, size_t n, const real *x, real *y);
-    void (*activate_gradient)(fv_activation kind, size_t n, const real *x, const real *dy, real *dx);
+    void (*activate_gradient)(fv_activation kind, size_t n, const real *x, const real *dy,
+                              real *dx);
     // y[r][f] = x[r][f] * scale[r] for rows of n_features
     void (*scale_rows)(int n_rows, int n_features, fv_rows x, const real *scale, fv_rows y);
     void (*adam)(const fv_adam *);

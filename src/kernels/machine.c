@@ -11,7 +11,9 @@
 #include <time.h>
 #include <unistd.h>
 
-const char *fv_version(void) { return FOVEA_VERSION; }
+const char *fv_version(void) {
+    return FOVEA_VERSION;
+}
 
 static char cpu_name[128] = "unknown CPU";
 

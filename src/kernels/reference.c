@@ -52,7 +52,8 @@ static void map(const fv_map *a) {
                 real *y = a->y.data + r * a->y.stride + n * L + l;
                 real sum = (a->accumulate ? *y : 0) + (a->bias ? a->bias[n] : 0);
                 for (int k = 0; k < a->n_in; k++)
-                    sum += a->x.data[r * a->x.stride + k * L + l] * a->w[k * a->w_in + n * a->w_out];
+                    sum +=
+                        a->x.data[r * a->x.stride + k * L + l] * a->w[k * a->w_in + n * a->w_out];
                 *y = sum;
             }
 }
@@ -80,15 +81,35 @@ static real *at(const fv_attend_rows *a, int g, int r, int f, int l) {
     return a->data + g * a->group_stride + r * a->row_stride + f * L + l;
 }
 
+// The score of a query and a key, and its slope over their squared distance.
+static real score(const fv_attend *a, int g, int i, int j, int l, real *slope) {
+    real product = 0, distance = 0;
+    for (int f = 0; f < a->d_key; f++) {
+        real q = *at(&a->q, g, i, f, l), k = *at(&a->k, g, j, f, l);
+        product += q * k;
+        distance += (q - k) * (q - k);
+    }
+    switch (a->score) {
+    case FV_KERNEL_EUCLIDEAN:
+        *slope = -a->scale;
+        return -a->scale * distance;
+    case FV_KERNEL_HARMONIC:
+        *slope = -a->power / 2 / (distance + a->floor);
+        return -a->power / 2 * real_log(distance + a->floor);
+    default:
+        *slope = 0;
+        return a->scale * product;
+    }
+}
+
 static void attend_query(const fv_attend *a, int g, int i, int l) {
     int n_keys = a->n_keys[i];
-    real largest = -INFINITY, sum = 0;
+    real largest = -INFINITY, sum = 0, slope;
     for (int j = 0; j < n_keys; j++) {
-        real score = 0;
-        for (int f = 0; f < a->d_key; f++) score += *at(&a->q, g, i, f, l) * *at(&a->k, g, j, f, l);
-        score *= a->scale;
-        *at(&a->p, g, i, j, l) = score;
-        if (score > largest) largest = score;
+        real s = score(a, g, i, j, l, &slope);
+        *at(&a->p, g, i, j, l) = s;
+        if (a->score != FV_KERNEL_DOT) *at(&a->slopes, g, i, j, l) = slope;
+        if (s > largest) largest = s;
     }
     for (int j = 0; j < n_keys; j++) {
         real *p = at(&a->p, g, i, j, l);
@@ -119,19 +140,23 @@ static void attend_query_gradient(const fv_attend_gradient *b, int g, int i, int
         ds[j * L] = dp;
         sum += dp * *at(&a->p, g, i, j, l);
     }
+    for (int j = 0; j < n_keys; j++) ds[j * L] = (ds[j * L] - sum) * *at(&a->p, g, i, j, l);
+    for (int f = 0; f < a->d_key; f++) *at(&b->dq, g, i, f, l) = 0;
     for (int j = 0; j < n_keys; j++)
-        ds[j * L] = (ds[j * L] - sum) * *at(&a->p, g, i, j, l) * a->scale;
-    for (int f = 0; f < a->d_key; f++) {
-        real dq = 0;
-        for (int j = 0; j < n_keys; j++) dq += ds[j * L] * *at(&a->k, g, j, f, l);
-        *at(&b->dq, g, i, f, l) = dq;
-    }
-    for (int j = 0; j < n_keys; j++) {
-        for (int f = 0; f < a->d_key; f++)
-            *at(&b->dk, g, j, f, l) += ds[j * L] * *at(&a->q, g, i, f, l);
+        for (int f = 0; f < a->d_key; f++) {
+            real q = *at(&a->q, g, i, f, l), k = *at(&a->k, g, j, f, l);
+            if (a->score == FV_KERNEL_DOT) {
+                *at(&b->dq, g, i, f, l) += ds[j * L] * a->scale * k;
+                *at(&b->dk, g, j, f, l) += ds[j * L] * a->scale * q;
+            } else {
+                real towards = 2 * ds[j * L] * *at(&a->slopes, g, i, j, l) * (q - k);
+                *at(&b->dq, g, i, f, l) += towards;
+                *at(&b->dk, g, j, f, l) -= towards;
+            }
+        }
+    for (int j = 0; j < n_keys; j++)
         for (int f = 0; f < a->d_value; f++)
             *at(&b->dv, g, j, f, l) += *at(&a->p, g, i, j, l) * *at(&b->dz, g, i, f, l);
-    }
 }
 
 static void clear_rows(const fv_attend_rows *rows, int n_groups, int n_rows, int width) {
@@ -163,7 +188,8 @@ static void cross_entropy_sample(const fv_cross_entropy *a, int r, int l) {
     if (a->correct) a->correct[r * L + l] = target == best;
     if (!a->inverse) return;
     for (int n = 0; n < a->vocab_size; n++)
-        logits[n * L] = target >= 0 ? real_exp(logits[n * L] - largest) - (n == target ? sum : 0) : 0;
+        logits[n * L] =
+            target >= 0 ? real_exp(logits[n * L] - largest) - (n == target ? sum : 0) : 0;
     a->inverse[r * L + l] = target >= 0 ? a->weight / sum : 0;
 }
 
@@ -233,7 +259,8 @@ static void activate(fv_activation kind, size_t n, const real *x, real *y) {
         y[i] = kind == FV_KERNEL_RELU ? (x[i] > 0 ? x[i] : 0) : gelu(x[i]);
 }
 
-static void activate_gradient(fv_activation kind, size_t n, const real *x, const real *dy, real *dx) {
+static void activate_gradient(fv_activation kind, size_t n, const real *x, const real *dy,
+                              real *dx) {
     for (size_t i = 0; i < n; i++)
         dx[i] = dy[i] * (kind == FV_KERNEL_RELU ? (x[i] > 0 ? 1 : 0) : gelu_slope(x[i]));
 }
@@ -279,13 +306,8 @@ static double peak_exp(long n, double *exps) {
     return (double)sum;
 }
 
-const fv_kernels fv_kernels_reference = {"reference",    draw,
-                                         embed,          embed_gradient,
-                                         map,            map_gradient,
-                                         bias_gradient,  attend,
-                                         attend_gradient, cross_entropy,
-                                         norm,           norm_gradient,
-                                         activate,       activate_gradient,
-                                         scale_rows,     adam,
-                                         exp_array,      log_array,
-                                         peak_fma,       peak_exp};
+const fv_kernels fv_kernels_reference = {
+    "reference",  draw,          embed,     embed_gradient,    map,
+    map_gradient, bias_gradient, attend,    attend_gradient,   cross_entropy,
+    norm,         norm_gradient, activate,  activate_gradient, scale_rows,
+    adam,         exp_array,     log_array, peak_fma,          peak_exp};

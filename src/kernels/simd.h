@@ -1,6 +1,7 @@
-// The small vector vocabulary that the shared body is written in. A file per instruction set defines
-// VW, the floats in a vector (4, 8 or 16), and includes this; sixteen lanes are then PARTS vectors.
-// Arithmetic is the compiler's own vector operators; what they lack follows here per instruction set.
+// The small vector vocabulary that the shared body is written in. A file per instruction set
+// defines VW, the floats in a vector (4, 8 or 16), and includes this; sixteen lanes are then PARTS
+// vectors. Arithmetic is the compiler's own vector operators; what they lack follows here per
+// instruction set.
 #ifndef KERNELS_SIMD_H
 #define KERNELS_SIMD_H
 
@@ -10,40 +11,69 @@
 
 typedef float vf __attribute__((vector_size(4 * VW)));
 typedef int32_t vi __attribute__((vector_size(4 * VW)));
-typedef uint64_t vw __attribute__((vector_size(4 * VW))); // wide: a 32-bit number in every other place
+typedef uint64_t vw
+    __attribute__((vector_size(4 * VW))); // wide: a 32-bit number in every other place
 
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("GCC unroll 16")
 
 enum { L = FV_LANES, PARTS = L / VW };
 
-INLINE vf vf_load(const float *p) { return *(const vf *)__builtin_assume_aligned(p, 4 * VW); }
-INLINE void vf_store(float *p, vf x) { *(vf *)__builtin_assume_aligned(p, 4 * VW) = x; }
-INLINE vi vi_load(const int32_t *p) { return *(const vi *)__builtin_assume_aligned(p, 4 * VW); }
-INLINE void vi_store(int32_t *p, vi x) { *(vi *)__builtin_assume_aligned(p, 4 * VW) = x; }
-INLINE vf vf_set1(float x) { return x - (vf){0}; }
-INLINE vi vi_set1(int32_t x) { return x - (vi){0}; }
-INLINE vf vf_and(vf x, vi mask) { return (vf)((vi)x & mask); }
+INLINE vf vf_load(const float *p) {
+    return *(const vf *)__builtin_assume_aligned(p, 4 * VW);
+}
+INLINE void vf_store(float *p, vf x) {
+    *(vf *)__builtin_assume_aligned(p, 4 * VW) = x;
+}
+INLINE vi vi_load(const int32_t *p) {
+    return *(const vi *)__builtin_assume_aligned(p, 4 * VW);
+}
+INLINE void vi_store(int32_t *p, vi x) {
+    *(vi *)__builtin_assume_aligned(p, 4 * VW) = x;
+}
+INLINE vf vf_set1(float x) {
+    return x - (vf){0};
+}
+INLINE vi vi_set1(int32_t x) {
+    return x - (vi){0};
+}
+INLINE vf vf_and(vf x, vi mask) {
+    return (vf)((vi)x & mask);
+}
 
 #if VW == 16
 #include <immintrin.h>
-INLINE vf vf_fma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
-INLINE vf vf_max(vf a, vf b) { return _mm512_max_ps(a, b); }
-INLINE vf vf_sqrt(vf a) { return _mm512_sqrt_ps(a); }
+INLINE vf vf_fma(vf a, vf b, vf c) {
+    return _mm512_fmadd_ps(a, b, c);
+}
+INLINE vf vf_max(vf a, vf b) {
+    return _mm512_max_ps(a, b);
+}
+INLINE vf vf_sqrt(vf a) {
+    return _mm512_sqrt_ps(a);
+}
 INLINE vf vf_gather(const float *base, vi index) {
     return _mm512_i32gather_ps((__m512i)index, base, 4);
 }
 #elif VW == 8
 #include <immintrin.h>
-INLINE vf vf_fma(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); }
-INLINE vf vf_max(vf a, vf b) { return _mm256_max_ps(a, b); }
-INLINE vf vf_sqrt(vf a) { return _mm256_sqrt_ps(a); }
+INLINE vf vf_fma(vf a, vf b, vf c) {
+    return _mm256_fmadd_ps(a, b, c);
+}
+INLINE vf vf_max(vf a, vf b) {
+    return _mm256_max_ps(a, b);
+}
+INLINE vf vf_sqrt(vf a) {
+    return _mm256_sqrt_ps(a);
+}
 INLINE vf vf_gather(const float *base, vi index) {
     return _mm256_i32gather_ps(base, (__m256i)index, 4);
 }
 #else
 #include <math.h>
-INLINE vf vf_fma(vf a, vf b, vf c) { return a * b + c; } // rounds twice; no fused unit to rely on
+INLINE vf vf_fma(vf a, vf b, vf c) {
+    return a * b + c;
+} // rounds twice; no fused unit to rely on
 INLINE vf vf_max(vf a, vf b) {
     vi larger = a > b;
     return (vf)(((vi)a & larger) | ((vi)b & ~larger));
@@ -61,16 +91,22 @@ INLINE vf vf_gather(const float *base, vi index) {
 
 // Products of the low halves of 64-bit places; the high halves of the factors are ignored.
 #if VW == 16
-INLINE vw vw_multiply(vw a, vw b) { return (vw)_mm512_mul_epu32((__m512i)a, (__m512i)b); }
+INLINE vw vw_multiply(vw a, vw b) {
+    return (vw)_mm512_mul_epu32((__m512i)a, (__m512i)b);
+}
 #elif VW == 8
-INLINE vw vw_multiply(vw a, vw b) { return (vw)_mm256_mul_epu32((__m256i)a, (__m256i)b); }
+INLINE vw vw_multiply(vw a, vw b) {
+    return (vw)_mm256_mul_epu32((__m256i)a, (__m256i)b);
+}
 #else
-INLINE vw vw_multiply(vw a, vw b) { return (a & 0xffffffffu) * (b & 0xffffffffu); }
+INLINE vw vw_multiply(vw a, vw b) {
+    return (a & 0xffffffffu) * (b & 0xffffffffu);
+}
 #endif
 
 // exp(x) for x <= 88.4; below -87.3 it stays at exp(-87.3) = 1.2e-38. With n = round(x log2 e) and
-// r = x - n log 2 in two steps, a degree-5 minimax polynomial (relative error 0.8 ulp) gives exp(r),
-// and n is added to the exponent. At most 2 ulp in all (tests/unit/test_kernels.c).
+// r = x - n log 2 in two steps, a degree-5 minimax polynomial (relative error 0.8 ulp) gives
+// exp(r), and n is added to the exponent. At most 2 ulp in all (tests/unit/test_kernels.c).
 INLINE vf vf_exp(vf x) {
     x = vf_max(x, vf_set1(-87.3f));
     const vf magic = vf_set1(12582912.0f); // 1.5 * 2^23: adding it leaves round(x) in the low bits
@@ -115,15 +151,15 @@ INLINE void reduce16(vf acc[16][PARTS], float out[16]) {
     __m512 a[16], b[8], c[4], d[2];
     // Accumulator 4 i + j goes to place 4 j + i, which the four rounds below turn back.
     UNROLL for (int i = 0; i < 16; i++) a[i] = acc[4 * (i % 4) + i / 4][0];
-    UNROLL for (int i = 0; i < 8; i++)
-        b[i] = _mm512_add_ps(_mm512_shuffle_f32x4(a[2 * i], a[2 * i + 1], 0x44),
-                             _mm512_shuffle_f32x4(a[2 * i], a[2 * i + 1], 0xEE));
-    UNROLL for (int i = 0; i < 4; i++)
-        c[i] = _mm512_add_ps(_mm512_shuffle_f32x4(b[2 * i], b[2 * i + 1], 0x88),
-                             _mm512_shuffle_f32x4(b[2 * i], b[2 * i + 1], 0xDD));
-    UNROLL for (int i = 0; i < 2; i++)
-        d[i] = _mm512_add_ps(_mm512_shuffle_ps(c[2 * i], c[2 * i + 1], 0x44),
-                             _mm512_shuffle_ps(c[2 * i], c[2 * i + 1], 0xEE));
+    UNROLL for (int i = 0; i < 8; i++) b[i] =
+        _mm512_add_ps(_mm512_shuffle_f32x4(a[2 * i], a[2 * i + 1], 0x44),
+                      _mm512_shuffle_f32x4(a[2 * i], a[2 * i + 1], 0xEE));
+    UNROLL for (int i = 0; i < 4; i++) c[i] =
+        _mm512_add_ps(_mm512_shuffle_f32x4(b[2 * i], b[2 * i + 1], 0x88),
+                      _mm512_shuffle_f32x4(b[2 * i], b[2 * i + 1], 0xDD));
+    UNROLL for (int i = 0; i < 2; i++) d[i] =
+        _mm512_add_ps(_mm512_shuffle_ps(c[2 * i], c[2 * i + 1], 0x44),
+                      _mm512_shuffle_ps(c[2 * i], c[2 * i + 1], 0xEE));
     _mm512_storeu_ps(out, _mm512_add_ps(_mm512_shuffle_ps(d[0], d[1], 0x88),
                                         _mm512_shuffle_ps(d[0], d[1], 0xDD)));
 }
@@ -131,7 +167,8 @@ INLINE void reduce16(vf acc[16][PARTS], float out[16]) {
 static inline void reduce16(vf acc[16][PARTS], float out[16]) {
     for (int i = 0; i < 16; i++) {
         float lane[L];
-        for (int part = 0; part < PARTS; part++) memcpy(lane + part * VW, &acc[i][part], sizeof(vf));
+        for (int part = 0; part < PARTS; part++)
+            memcpy(lane + part * VW, &acc[i][part], sizeof(vf));
         for (int half = L / 2; half > 0; half /= 2)
             for (int l = 0; l < half; l++) lane[l] += lane[l + half];
         out[i] = lane[0];

@@ -1,42 +1,47 @@
 // Causal multi-head attention: y = (softmax(q k^T / sqrt(d_head)) v) W_O.
 //
-// Two arrangements of the same function. The textbook one projects every input to keys and values. When
-// a single position is asked for, that is wasteful, since a projection commutes with the sums around it:
+// Two arrangements of the same function. The textbook one projects every input to keys and values.
+// When a single position is asked for, that is wasteful, since a projection commutes with the sums
+// around it:
 //
 //     q . (x_j W_K) = (W_K q) . x_j          sum_j p_j (x_j W_V) = (sum_j p_j x_j) W_V
 //
 // so the query is carried to the inputs' space, the inputs themselves are pooled, and the pool is
 // projected once: 4 d operations a key and head instead of 4 d^2 + 4 d_head. For the posts' models
-// (one layer, last position) this removes nearly all arithmetic of long contexts. (b_K shifts all scores
-// of a query alike and has no effect; the textbook arrangement gives it a gradient of zero too.)
+// (one layer, last position) this removes nearly all arithmetic of long contexts. (b_K shifts all
+// scores of a query alike and has no effect; the textbook arrangement gives it a gradient of zero
+// too.)
 #include "model/layers.h"
 
 #include <stdio.h>
 #include <string.h>
 
 enum param { W_Q, W_K, W_V, W_O, B_Q, B_K, B_V, B_O };
-enum buffer { COMPACT, Q, K, V, P, Z, CARRIED, POOLED, D_NORMED, D_K, D_V, D_SCRATCH };
-// Gradients that live only inside backward share one region: dz, dq, then carried queries and pools.
+enum buffer { COMPACT, Q, K, V, P, Z, CARRIED, POOLED, D_NORMED, D_K, D_V, D_SCRATCH, SLOPES };
+// Gradients that live only inside backward share one region: dz, dq, then carried queries and
+// pools.
 enum scratch { S_DZ, S_DQ, S_DCARRIED, S_DPOOLED, S_SCORES, S_COUNT };
 
 static int head_width(const fv_layer *layer) {
     return layer->model->config.model.n_embd / layer->model->config.model.n_head;
 }
 
-static int n_keys_of(const fv_layer *layer) { return layer->n_keys[layer->out.n - 1]; }
+static int n_keys_of(const fv_layer *layer) {
+    return layer->n_keys[layer->out.n - 1];
+}
 
 static void plan_params(fv_model *model, fv_layer *layer) {
     static const char *const weights[] = {"W_Q", "W_K", "W_V", "W_O"};
     static const char *const biases[] = {"b_Q", "b_K", "b_V", "b_O"};
     int d = model->config.model.n_embd, l = layer->index;
     for (int i = 0; i < 4; i++)
-        layer->param[W_Q + i] = fv_model_add(model, i == W_O ? FV_INIT_OUTPUT : FV_INIT_LINEAR, d, d,
-                                             d, "blocks.%d.attn.%s", l, weights[i]);
+        layer->param[W_Q + i] = fv_model_add(model, i == W_O ? FV_INIT_OUTPUT : FV_INIT_LINEAR, d,
+                                             d, d, "blocks.%d.attn.%s", l, weights[i]);
     for (int i = 0; i < 4; i++)
-        layer->param[B_Q + i] = model->config.model.bias
-                                    ? fv_model_add(model, FV_INIT_BIAS, d, 0, d,
-                                                   "blocks.%d.attn.%s", l, biases[i])
-                                    : SIZE_MAX;
+        layer->param[B_Q + i] =
+            model->config.model.bias
+                ? fv_model_add(model, FV_INIT_BIAS, d, 0, d, "blocks.%d.attn.%s", l, biases[i])
+                : SIZE_MAX;
 }
 
 static void plan_buffers(fv_model *model, fv_layer *layer) {
@@ -45,6 +50,8 @@ static void plan_buffers(fv_model *model, fv_layer *layer) {
     layer->buffer[COMPACT] = fv_model_reserve(model, n_out, d);
     layer->buffer[Q] = fv_model_reserve(model, n_out, d);
     layer->buffer[P] = fv_model_reserve(model, n_out * n_head, n_keys);
+    if (model->config.model.score != FV_SCORE_DOT)
+        layer->buffer[SLOPES] = fv_model_reserve(model, n_out * n_head, n_keys);
     layer->buffer[Z] = fv_model_reserve(model, n_out, d);
     layer->y = fv_model_reserve(model, n_out, d);
     layer->buffer[D_NORMED] = layer->norm.present ? fv_model_reserve(model, n_in, d) : 0;
@@ -67,7 +74,10 @@ static fv_status plan(fv_model *model, fv_layer *layer) {
     const fv_model_config *config = &model->config.model;
     char name[32];
     snprintf(name, sizeof name, "blocks.%d.ln1", layer->index);
-    layer->pooled = layer->out.n == 1 && config->n_head <= config->n_embd;
+    layer->pooled =
+        layer->out.n == 1 && config->n_head <= config->n_embd && config->score == FV_SCORE_DOT;
+    for (int i = 0; i < layer->out.n; i++)
+        layer->n_keys[i] = layer->rows[i] + (config->exclude_self ? 0 : 1);
     fv_norm_plan(model, &layer->norm, config->norm, layer->in.n, name);
     plan_params(model, layer);
     plan_buffers(model, layer);
@@ -91,6 +101,18 @@ static fv_attend_rows attend_rows(real *data, int rows, int width, int first) {
                             (ptrdiff_t)rows * width * FV_LANES};
 }
 
+static void choose_score(const fv_model_config *config, int d_head, fv_attend *a) {
+    static const fv_score scores[FV_SCORE_COUNT] = {
+        [FV_SCORE_DOT] = FV_KERNEL_DOT,
+        [FV_SCORE_EUCLIDEAN] = FV_KERNEL_EUCLIDEAN,
+        [FV_SCORE_HARMONIC] = FV_KERNEL_HARMONIC,
+    };
+    a->score = scores[config->score];
+    a->scale = a->score == FV_KERNEL_DOT ? 1 / real_sqrt((real)d_head) : (real)config->score_beta;
+    a->power = (real)config->score_power;
+    a->floor = (real)config->score_floor;
+}
+
 // The attention kernel's arguments for head h; x is the layer's (normalised) input.
 static fv_attend head_arguments(const fv_layer *layer, const fv_tile *tile, int h, real *x) {
     int d = layer->model->config.model.n_embd, n_head = layer->model->config.model.n_head;
@@ -99,10 +121,13 @@ static fv_attend head_arguments(const fv_layer *layer, const fv_tile *tile, int 
     fv_attend a = {.n_groups = tile->n_groups,
                    .n_queries = n_out,
                    .n_rows_keys = n_keys,
-                   .n_keys = layer->n_keys,
-                   .scale = 1 / real_sqrt((real)d_head)};
-    real *p = fv_tile_buffer(tile, layer->buffer[P]);
-    a.p = attend_rows(p + (ptrdiff_t)h * n_out * n_keys * FV_LANES, n_out * n_head, n_keys, 0);
+                   .n_keys = layer->n_keys};
+    choose_score(&layer->model->config.model, d_head, &a);
+    ptrdiff_t head = (ptrdiff_t)h * n_out * n_keys * FV_LANES;
+    a.p = attend_rows(fv_tile_buffer(tile, layer->buffer[P]) + head, n_out * n_head, n_keys, 0);
+    a.slopes = a.p;
+    if (a.score != FV_KERNEL_DOT)
+        a.slopes.data = fv_tile_buffer(tile, layer->buffer[SLOPES]) + head;
     if (layer->pooled) {
         a.d_key = a.d_value = d;
         a.q = attend_rows(fv_tile_buffer(tile, layer->buffer[CARRIED]), n_head, d, h * d);
@@ -123,8 +148,8 @@ const real *fv_attention_row(const fv_layer *layer, const fv_tile *tile, int g, 
     return a.p.data + g * a.p.group_stride + i * a.p.row_stride;
 }
 
-// A head's share of W_K or W_V [d][n_head * d_head] applied to rows: from the head's d_head features
-// to d with `back`, else from d to d_head.
+// A head's share of W_K or W_V [d][n_head * d_head] applied to rows: from the head's d_head
+// features to d with `back`, else from d to d_head.
 static fv_map head_map(const fv_layer *layer, const fv_tile *tile, enum param w, int h, bool back,
                        fv_rows x, fv_rows y) {
     int d = layer->model->config.model.n_embd, d_head = head_width(layer);
@@ -194,8 +219,15 @@ static void forward(const fv_layer *layer, const fv_tile *tile) {
                    (size_t)d * FV_LANES * sizeof *y);
     }
     fv_linear_forward(tile, linear(layer, W_O), n,
-                      fv_rows_dense(fv_tile_buffer(tile, layer->buffer[Z]), d),
-                      fv_rows_dense(y, d), layer->residual);
+                      fv_rows_dense(fv_tile_buffer(tile, layer->buffer[Z]), d), fv_rows_dense(y, d),
+                      layer->residual);
+}
+
+// Rows that no query attends to get no gradient from attention, which leaves them as they are.
+static void clear_unattended(const fv_layer *layer, const fv_tile *tile, real *rows) {
+    size_t size = (size_t)tile->n_groups * (size_t)layer->in.n *
+                  (size_t)layer->model->config.model.n_embd * FV_LANES;
+    if (n_keys_of(layer) < layer->in.n) memset(rows, 0, size * sizeof *rows);
 }
 
 // From dz to dq, W_K, W_V and the part of dx that flows through keys and values.
@@ -207,6 +239,7 @@ static void backward_pooled(const fv_layer *layer, const fv_tile *tile, real *x,
     real *q = fv_tile_buffer(tile, layer->buffer[Q]);
     real *pooled = fv_tile_buffer(tile, layer->buffer[POOLED]);
     real *dcarried = scratch(layer, tile, S_DCARRIED), *dpooled = scratch(layer, tile, S_DPOOLED);
+    clear_unattended(layer, tile, dx);
     for (int h = 0; h < n_head; h++) {
         fv_rows dz_h = head_rows(layer, dz, h, d_head), q_h = head_rows(layer, q, h, d_head);
         fv_map unproject = head_map(layer, tile, W_V, h, true, dz_h, fv_rows_dense(dpooled, d));
@@ -220,14 +253,13 @@ static void backward_pooled(const fv_layer *layer, const fv_tile *tile, real *x,
                               .w_in = d,
                               .w_out = 1};
         kernels->map_gradient(&dw);
-        kernels->attend_gradient(
-            &(fv_attend_gradient){.forward = head_arguments(layer, tile, h, x),
-                                  .dz = attend_rows(dpooled, 1, d, 0),
-                                  .dq = attend_rows(dcarried, 1, d, 0),
-                                  .dk = attend_rows(dx, layer->in.n, d, 0),
-                                  .dv = attend_rows(dx, layer->in.n, d, 0),
-                                  .overwrite = h == 0,
-                                  .scratch = scratch(layer, tile, S_SCORES)});
+        kernels->attend_gradient(&(fv_attend_gradient){.forward = head_arguments(layer, tile, h, x),
+                                                       .dz = attend_rows(dpooled, 1, d, 0),
+                                                       .dq = attend_rows(dcarried, 1, d, 0),
+                                                       .dk = attend_rows(dx, layer->in.n, d, 0),
+                                                       .dv = attend_rows(dx, layer->in.n, d, 0),
+                                                       .overwrite = h == 0,
+                                                       .scratch = scratch(layer, tile, S_SCORES)});
         fv_map uncarry = head_map(layer, tile, W_K, h, false, fv_rows_dense(dcarried, d),
                                   head_rows(layer, dq, h, d_head));
         kernels->map(&uncarry);
@@ -241,10 +273,13 @@ static void backward_pooled(const fv_layer *layer, const fv_tile *tile, real *x,
                                tile->gradient + layer->param[B_V]);
 }
 
-static void backward_textbook(const fv_layer *layer, const fv_tile *tile, real *x, real *dz, real *dq,
-                              real *dx) {
+static void backward_textbook(const fv_layer *layer, const fv_tile *tile, real *x, real *dz,
+                              real *dq, real *dx) {
     int d = layer->model->config.model.n_embd, n_in = layer->in.n, n = tile->n_groups * n_in;
-    real *dk = fv_tile_buffer(tile, layer->buffer[D_K]), *dv = fv_tile_buffer(tile, layer->buffer[D_V]);
+    real *dk = fv_tile_buffer(tile, layer->buffer[D_K]),
+         *dv = fv_tile_buffer(tile, layer->buffer[D_V]);
+    clear_unattended(layer, tile, dk);
+    clear_unattended(layer, tile, dv);
     for (int h = 0; h < layer->model->config.model.n_head; h++) {
         int first = h * head_width(layer);
         tile->kernels->attend_gradient(

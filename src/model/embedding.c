@@ -21,8 +21,8 @@ static fv_status make_sinusoids(fv_model *model) {
 
 static fv_status plan(fv_model *model, fv_layer *layer) {
     int d = model->config.model.n_embd, n_positions = model->config.task.context_length;
-    layer->param[W_E] = fv_model_add(model, FV_INIT_EMBEDDING, model->config.task.vocab_size, d, d,
-                                     "embed.W_E");
+    layer->param[W_E] =
+        fv_model_add(model, FV_INIT_EMBEDDING, model->config.task.vocab_size, d, d, "embed.W_E");
     if (model->config.model.positions == FV_POSITIONS_LEARNED)
         layer->param[W_POS] =
             fv_model_add(model, FV_INIT_EMBEDDING, n_positions, d, d, "pos_embed.W_pos");
@@ -43,8 +43,9 @@ static fv_embed kernel_arguments(const fv_layer *layer, const fv_tile *tile, rea
                       .n_rows = layer->out.n,
                       .n_embd = d,
                       .vocab_size = config->task.vocab_size,
-                      .tokens = (const int32_t *)fv_arena_at(tile->workspace, layer->model->tokens) +
-                                first * FV_LANES,
+                      .tokens =
+                          (const int32_t *)fv_arena_at(tile->workspace, layer->model->tokens) +
+                          first * FV_LANES,
                       .tokens_group_stride = (ptrdiff_t)config->task.context_length * FV_LANES,
                       .table = tile->params + layer->param[W_E],
                       .positions = positions ? positions + (size_t)first * d : NULL,
@@ -62,8 +63,8 @@ static void backward(const fv_layer *layer, const fv_tile *tile) {
         .forward = kernel_arguments(layer, tile, fv_tile_buffer(tile, layer->dy)),
         .dtable = tile->gradient + layer->param[W_E]};
     if (config->model.positions == FV_POSITIONS_LEARNED)
-        arguments.dpositions = tile->gradient + layer->param[W_POS] +
-                               (size_t)layer->out.at[0] * config->model.n_embd;
+        arguments.dpositions =
+            tile->gradient + layer->param[W_POS] + (size_t)layer->out.at[0] * config->model.n_embd;
     tile->kernels->embed_gradient(&arguments);
 }
 

@@ -36,8 +36,8 @@ static fv_status pass_begin(const fv_model *model, const float *params, forward_
     return FV_OK;
 }
 
-// Puts sequences first .. of tokens [n][T] into the tile's lanes; the last lanes may repeat the last
-// sequence. Then runs every layer but the head.
+// Puts sequences first .. of tokens [n][T] into the tile's lanes; the last lanes may repeat the
+// last sequence. Then runs every layer but the head.
 static void pass_run(forward_pass *pass, const int32_t *tokens, int first, int n) {
     const fv_model *model = pass->tile.model;
     int n_tokens = model->config.task.context_length, left = n - first;
@@ -96,8 +96,8 @@ static void copy_patterns(const fv_tile *tile, int s, float *patterns) {
     }
 }
 
-fv_status fv_model_patterns(const fv_model *model, const float *params, const int32_t *tokens, int n,
-                            float *patterns, fv_error *error) {
+fv_status fv_model_patterns(const fv_model *model, const float *params, const int32_t *tokens,
+                            int n, float *patterns, fv_error *error) {
     int n_tokens = model->config.task.context_length;
     fv_positions all = {n_tokens, malloc((size_t)n_tokens * sizeof *all.at)};
     if (all.at == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory for attention patterns");

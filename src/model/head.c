@@ -1,9 +1,10 @@
-// The end of the model: final norm, unembedding, softmax cross-entropy, and where the gradient starts.
+// The end of the model: final norm, unembedding, softmax cross-entropy, and where the gradient
+// starts.
 //
-// Logits are [rows][V][16], the widest activation of a small model. They live only in a chunk of rows:
-// unembed, cross-entropy, both gradients, next chunk. The softmax is normalised nowhere: the gradient
-// of a row is (e_n - [n = target] sum) * inverse, linear in `inverse`, so the V numbers stay as they
-// are and the d numbers around them are scaled.
+// Logits are [rows][V][16], the widest activation of a small model. They live only in a chunk of
+// rows: unembed, cross-entropy, both gradients, next chunk. The softmax is normalised nowhere: the
+// gradient of a row is (e_n - [n = target] sum) * inverse, linear in `inverse`, so the V numbers
+// stay as they are and the d numbers around them are scaled.
 #include "model/layers.h"
 
 #include <string.h>
@@ -44,7 +45,8 @@ static void strides(const fv_layer *layer, ptrdiff_t *in, ptrdiff_t *out) {
     *out = config->model.tied ? config->model.n_embd : 1;
 }
 
-static void unembed(const fv_layer *layer, const fv_tile *tile, int n_rows, fv_rows x, real *logits) {
+static void unembed(const fv_layer *layer, const fv_tile *tile, int n_rows, fv_rows x,
+                    real *logits) {
     const fv_config *config = &layer->model->config;
     fv_map map = {.n_rows = n_rows,
                   .n_in = config->model.n_embd,
@@ -85,8 +87,9 @@ static void unembed_gradient(const fv_layer *layer, const fv_tile *tile, int n_r
 
 // The scored rows [G * out.n][d][16], normalised.
 static fv_rows scored_rows(const fv_layer *layer, const fv_tile *tile) {
-    fv_rows x = fv_rows_of_output(layer, tile, fv_tile_buffer(tile, layer->x),
-                                  fv_tile_buffer(tile, layer->buffer[COMPACT]), layer->norm.present);
+    fv_rows x =
+        fv_rows_of_output(layer, tile, fv_tile_buffer(tile, layer->x),
+                          fv_tile_buffer(tile, layer->buffer[COMPACT]), layer->norm.present);
     x.data = fv_norm_forward(&layer->norm, tile, layer->out.n, x.data);
     return x;
 }
@@ -116,8 +119,8 @@ static void forward(const fv_layer *layer, const fv_tile *tile) {
             .targets = targets + r * FV_LANES,
             .weight = tile->weight,
             .losses = fv_tile_buffer(tile, model->losses) + r * FV_LANES,
-            .correct = tile->count_correct ? fv_tile_buffer(tile, model->correct) + r * FV_LANES
-                                           : NULL,
+            .correct =
+                tile->count_correct ? fv_tile_buffer(tile, model->correct) + r * FV_LANES : NULL,
             .inverse = tile->gradient ? inverse + r * FV_LANES : NULL});
         if (tile->gradient)
             unembed_gradient(layer, tile, rows, part, logits, inverse + r * FV_LANES,

@@ -1,5 +1,5 @@
-// Initial parameters: every tensor has its own stream of random numbers, so that it does not depend on
-// what else the model holds.
+// Initial parameters: every tensor has its own stream of random numbers, so that it does not depend
+// on what else the model holds.
 #include "model/layers.h"
 
 #include <math.h>
@@ -22,7 +22,8 @@ static spread spread_of(const fv_model *model, const fv_param *param) {
         return (spread){true, bias ? 0 : size};
     }
     default: // posts and uniform; the fan_in of an embedding is its width
-        if (param->init == FV_INIT_EMBEDDING && config->init == FV_INIT_POSTS) return (spread){true, config->embedding_sigma};
+        if (param->init == FV_INIT_EMBEDDING && config->init == FV_INIT_POSTS)
+            return (spread){true, config->embedding_sigma};
         return (spread){false, 1 / sqrt(param->fan_in)};
     }
 }

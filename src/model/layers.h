@@ -42,14 +42,14 @@ struct fv_model {
     fv_param *params; // [n_tensors]
     size_t n_params;
 
-    int group_capacity;   // G, groups in a full tile
-    fv_arena plan;        // the layout of a workspace (base is NULL)
-    int n_layers;         // embedding, config layers, head
+    int group_capacity; // G, groups in a full tile
+    fv_arena plan;      // the layout of a workspace (base is NULL)
+    int n_layers;       // embedding, config layers, head
     struct fv_layer *layers;
     int n_attention;
-    real *sinusoids;      // [T][d] or NULL
-    size_t tokens, targets; // buffers [G][T][16], [G][n_loss][16]
-    size_t losses, correct; // [G][n_loss][16]
+    real *sinusoids;           // [T][d] or NULL
+    size_t tokens, targets;    // buffers [G][T][16], [G][n_loss][16]
+    size_t losses, correct;    // [G][n_loss][16]
     size_t stream_gradient[2]; // dx of even and odd layers
 };
 
@@ -60,8 +60,8 @@ typedef struct fv_tile {
     const fv_arena *workspace;
     int n_groups;
     const real *params;
-    real *gradient;      // [n_params], accumulated; NULL: forward only
-    real weight;         // of each target in the loss
+    real *gradient; // [n_params], accumulated; NULL: forward only
+    real weight;    // of each target in the loss
     bool count_correct;
 } fv_tile;
 
@@ -70,13 +70,13 @@ static inline real *fv_tile_buffer(const fv_tile *tile, size_t offset) {
 }
 
 // What layers keep: slots named by an enum in each layer's file.
-enum { FV_LAYER_PARAMS = 8, FV_LAYER_BUFFERS = 12 };
+enum { FV_LAYER_PARAMS = 8, FV_LAYER_BUFFERS = 16 };
 
 // A norm in front of a layer.
 typedef struct fv_norm_part {
     bool present, center;
-    size_t w, b;             // parameters
-    size_t y, mean, rstd;    // buffers
+    size_t w, b;          // parameters
+    size_t y, mean, rstd; // buffers
 } fv_norm_part;
 
 typedef struct fv_layer fv_layer;
@@ -90,28 +90,28 @@ typedef struct fv_layer_type {
     void (*forward)(const fv_layer *layer, const fv_tile *tile);
     // Reads dy, overwrites dx, adds to the parameters' gradients.
     void (*backward)(const fv_layer *layer, const fv_tile *tile);
-    // Multiply-adds per sequence: as a textbook computes the wanted positions, and as executed here;
-    // exponentials per sequence. Forward only.
+    // Multiply-adds per sequence: as a textbook computes the wanted positions, and as executed
+    // here; exponentials per sequence. Forward only.
     void (*cost)(const fv_layer *layer, double *textbook, double *executed, double *exps);
 } fv_layer_type;
 
 struct fv_layer {
     const fv_layer_type *type;
     const fv_model *model;
-    int index;        // among the layers of its own kind
+    int index; // among the layers of its own kind
     fv_positions in, out;
-    int *rows;        // [out.n] row of in that holds each position of out
+    int *rows; // [out.n] row of in that holds each position of out
     size_t x, y, dx, dy;
     size_t param[FV_LAYER_PARAMS];
     size_t buffer[FV_LAYER_BUFFERS];
-    int *n_keys;      // [out.n] rows of in at and before each position of out
+    int *n_keys; // [out.n] rows of in that each position of out attends to
     fv_norm_part norm;
     bool residual;
-    int pooled;       // attention: pools its inputs before projecting them
+    int pooled; // attention: pools its inputs before projecting them
 };
 
-extern const fv_layer_type fv_layer_embedding, fv_layer_attention, fv_layer_mlp, fv_layer_layer_norm,
-    fv_layer_rms_norm, fv_layer_head;
+extern const fv_layer_type fv_layer_embedding, fv_layer_attention, fv_layer_mlp,
+    fv_layer_layer_norm, fv_layer_rms_norm, fv_layer_head;
 
 // Adds a parameter tensor ("blocks.0.attn.W_Q") unless there is one of that name; columns 0 makes a
 // vector. Returns its offset.
@@ -158,7 +158,8 @@ void fv_linear_backward(const fv_tile *tile, fv_linear linear, int n_rows, fv_ro
 fv_status fv_model_plan(const fv_config *config, const fv_positions *top, int max_groups,
                         fv_model **model, fv_error *error);
 
-// Forward through all layers; with tile->gradient also backward. Tokens and targets must be in place.
+// Forward through all layers; with tile->gradient also backward. Tokens and targets must be in
+// place.
 void fv_tile_run(const fv_tile *tile);
 
 // The logits of the last forward's scored rows: [G * n_loss][V][16].

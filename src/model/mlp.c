@@ -25,7 +25,8 @@ static fv_status plan(fv_model *model, fv_layer *layer) {
         layer->param[B_IN] = fv_model_add(model, FV_INIT_BIAS, m, 0, d, "blocks.%d.mlp.b_in", l);
         layer->param[B_OUT] = fv_model_add(model, FV_INIT_BIAS, d, 0, m, "blocks.%d.mlp.b_out", l);
     }
-    for (int i = HIDDEN; i <= D_ACTIVE; i++) layer->buffer[i] = fv_model_reserve(model, layer->in.n, m);
+    for (int i = HIDDEN; i <= D_ACTIVE; i++)
+        layer->buffer[i] = fv_model_reserve(model, layer->in.n, m);
     layer->buffer[D_NORMED] = fv_model_reserve(model, layer->in.n, d);
     layer->y = fv_model_reserve(model, layer->out.n, d);
     return FV_OK;
@@ -33,7 +34,8 @@ static fv_status plan(fv_model *model, fv_layer *layer) {
 
 static fv_linear linear_in(const fv_layer *layer) {
     const fv_model_config *config = &layer->model->config.model;
-    return (fv_linear){layer->param[W_IN], layer->param[B_IN], config->n_embd, hidden_width(config)};
+    return (fv_linear){layer->param[W_IN], layer->param[B_IN], config->n_embd,
+                       hidden_width(config)};
 }
 
 static fv_linear linear_out(const fv_layer *layer) {

@@ -1,5 +1,5 @@
-// Plans a model: which layer computes which positions, where its parameters and buffers lie, and how
-// many samples a tile holds.
+// Plans a model: which layer computes which positions, where its parameters and buffers lie, and
+// how many samples a tile holds.
 #include "model/layers.h"
 
 #include <stdarg.h>
@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-// A tile's workspace should stay in the first- or second-level cache: small models take several groups
-// of samples at once, so that calls and loops are paid once for all of them.
+// A tile's workspace should stay in the first- or second-level cache: small models take several
+// groups of samples at once, so that calls and loops are paid once for all of them.
 enum { TILE_BYTES = 256 * 1024 };
 
 size_t fv_model_add(fv_model *model, fv_init_kind init, int rows, int columns, int fan_in,
@@ -209,12 +209,20 @@ void fv_model_free(fv_model *model) {
     free(model);
 }
 
-size_t fv_model_n_params(const fv_model *model) { return model->n_params; }
-const fv_config *fv_model_config_of(const fv_model *model) { return &model->config; }
-int fv_model_n_attention(const fv_model *model) { return model->n_attention; }
+size_t fv_model_n_params(const fv_model *model) {
+    return model->n_params;
+}
+const fv_config *fv_model_config_of(const fv_model *model) {
+    return &model->config;
+}
+int fv_model_n_attention(const fv_model *model) {
+    return model->n_attention;
+}
 
 #ifndef FOVEA_DOUBLE
-const float *fv_model_sinusoids(const fv_model *model) { return model->sinusoids; }
+const float *fv_model_sinusoids(const fv_model *model) {
+    return model->sinusoids;
+}
 #endif
 
 const fv_tensor *fv_model_tensors(const fv_model *model, int *n) {

@@ -1,5 +1,5 @@
-// Layer norm (Ba et al., 2016) and RMS norm (Zhang & Sennrich, 2019), in front of other layers or as
-// layers of their own.
+// Layer norm (Ba et al., 2016) and RMS norm (Zhang & Sennrich, 2019), in front of other layers or
+// as layers of their own.
 #include "model/layers.h"
 
 #include <stdio.h>
@@ -77,6 +77,6 @@ static void cost(const fv_layer *layer, double *textbook, double *executed, doub
     *exps = 0;
 }
 
-const fv_layer_type fv_layer_layer_norm = {"layer_norm", false, plan_layer_norm,
+const fv_layer_type fv_layer_layer_norm = {"layer_norm", false,    plan_layer_norm,
                                            forward,      backward, cost};
 const fv_layer_type fv_layer_rms_norm = {"rms_norm", false, plan_rms_norm, forward, backward, cost};

@@ -11,7 +11,7 @@ double fv_learning_rate(const fv_train_config *config, int step);
 
 typedef struct fv_optimizer {
     const fv_train_config *config;
-    size_t n; // parameters, padded to a multiple of 16; the padding stays 0
+    size_t n;             // parameters, padded to a multiple of 16; the padding stays 0
     real *params, *m, *v; // m: first moment or velocity; v: second moment
 } fv_optimizer;
 

@@ -177,6 +177,17 @@ static const struct {
     {TINY "model.layers=[attention] model.n_head=4 model.bias=true", {-1}},
     {TINY "model.layers=[attention] model.bias=true model.residual=true", {-1}},
     {TINY "model.layers=[attention] model.tied=true", {-1}},
+    // Other scores, and keys without the query's own.
+    {TINY "model.layers=[attention] model.score=euclidean", {-1}},
+    {ALL "model.layers=[attention] model.score=euclidean model.n_head=2 model.score_beta=0.7",
+     {-1}},
+    {TINY "model.layers=[attention] model.score=harmonic model.n_embd=1", {-1}},
+    {ALL "model.layers=[attention,attention] model.score=harmonic model.score_power=3 "
+         "model.score_floor=0.1 model.bias=true model.residual=true",
+     {-1}},
+    {TINY "model.layers=[attention] model.exclude_self=true", {-1}},
+    {ALL "model.layers=[attention] model.exclude_self=true model.n_head=2", {-1}},
+    {ALL "model.layers=[attention] model.exclude_self=true model.score=harmonic", {-1}},
     {ALL "model.layers=[attention]", {-1}},
     {ALL "model.layers=[attention] model.n_head=2 model.bias=true", {-1}},
     {ALL "model.layers=[attention] model.n_head=4 model.residual=true", {-1}},

@@ -245,14 +245,16 @@ static void id_of(const fv_config *config, char id[17]) {
 
 // Some value of the field that is not its default.
 static void change(fv_config *config, const fv_field *field) {
-    static const char *const tries[] = {"1",    "2",          "3",     "0.25",    "true",
-                                        "none", "sinusoidal", "[mlp]", "adamw",   "zipf",
-                                        "[7]",  "fixed",      "relu",  "normal",  "warmup",
-                                        "rms",  "loss",       "all",   "accuracy"};
+    static const char *const tries[] = {"1", "2", "3", "0.25", "true", "[mlp]", "[7]"};
     char before[17], after[17];
     id_of(config, before);
     for (size_t i = 0; i < sizeof tries / sizeof tries[0]; i++) {
         if (fv_config_set(config, field->key, tries[i], NULL) != FV_OK) continue;
+        id_of(config, after);
+        if (strcmp(before, after) != 0) return;
+    }
+    for (int i = 0; field->type == FV_TYPE_CHOICE && field->choices[i] != NULL; i++) {
+        assert_int_equal(fv_config_set(config, field->key, field->choices[i], NULL), FV_OK);
         id_of(config, after);
         if (strcmp(before, after) != 0) return;
     }

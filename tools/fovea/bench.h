@@ -9,8 +9,8 @@ typedef struct bench_time {
     int n;               // slices
 } bench_time;
 
-// Times work(context), repeated within slices of about a millisecond, for about `seconds` in all and
-// at least five slices.
+// Times work(context), repeated within slices of about a millisecond, for about `seconds` in all
+// and at least five slices.
 bench_time bench_measure(void (*work)(void *context), void *context, double seconds);
 
 // `fovea bench train`; the options of the verb.

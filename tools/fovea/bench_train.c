@@ -1,10 +1,10 @@
 // Times whole training steps (fresh data, forward, backward, Adam) on one thread.
 //
 // Each case is held against this core's own limits, measured just before and after it: the useful
-// operations over the peak of fused multiply-adds plus the exponentials over the peak of our own exp.
-// "Useful" counts the textbook arrangement, computing only the positions that the loss reads; where
-// attention is rearranged to need fewer operations (src/model/attention.c) the fraction can pass 1,
-// and `fraction_executed` says how the operations really done compare.
+// operations over the peak of fused multiply-adds plus the exponentials over the peak of our own
+// exp. "Useful" counts the textbook arrangement, computing only the positions that the loss reads;
+// where attention is rearranged to need fewer operations (src/model/attention.c) the fraction can
+// pass 1, and `fraction_executed` says how the operations really done compare.
 #include "bench.h"
 #include "table.h"
 #include "tool.h"
@@ -53,7 +53,9 @@ static fv_config config_of(const train_case *c) {
     return config;
 }
 
-static void one_step(void *trainer) { fv_trainer_step(trainer, NULL); }
+static void one_step(void *trainer) {
+    fv_trainer_step(trainer, NULL);
+}
 
 typedef struct result {
     fv_config config;
@@ -112,8 +114,8 @@ static void add_row(table *t, const train_case *c, const result *r) {
 }
 
 int bench_train(const bench_options *options) {
-    static const char *const HEADERS[] = {"case", "median us", "best us", "limit us",
-                                          "of limit", "executed", "GF/s", NULL};
+    static const char *const HEADERS[] = {"case",     "median us", "best us", "limit us",
+                                          "of limit", "executed",  "GF/s",    NULL};
     table t;
     result r;
     fv_error error;
@@ -132,7 +134,8 @@ int bench_train(const bench_options *options) {
     }
     if (n_found == 0)
         return table_free(&t), tool_usage_error("no case is called '%s'; `fovea bench train "
-                                                "--seconds 0.01` lists them all", options->only);
+                                                "--seconds 0.01` lists them all",
+                                                options->only);
     if (!options->json) {
         fprintf(stderr, "\r\033[K");
         printf("%s, %s kernels, one thread: %.1f GF/s multiply-add, %.2f G exp/s\n",

@@ -36,6 +36,7 @@ int cmd_bench(int argc, char **argv) {
     }
     BENCH_LIST(RUN)
 #undef RUN
-    if (!found) return tool_usage_error("there is no benchmark '%s'; there are train and all", what);
+    if (!found)
+        return tool_usage_error("there is no benchmark '%s'; there are train and all", what);
     return exit_code;
 }
