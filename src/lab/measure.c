@@ -210,6 +210,10 @@ static fv_status bind_names(const prepared *p, const fv_record *record, fv_error
         int rc;
         if (name->field != NULL) {
             rc = bind_field(p->statement, i + 1, name->field, &record->config);
+        } else if (name->quantity != NULL) {
+            double value = name->quantity->value(&record->config);
+            rc = isnan(value) ? sqlite3_bind_null(p->statement, i + 1)
+                              : sqlite3_bind_double(p->statement, i + 1, value);
         } else {
             const fv_series *series = fv_series_called(record, name->text);
             if (series == NULL) return no_such_series(record, name->text, error);
@@ -289,7 +293,7 @@ fv_status fv_measure_check(const char *expression, const fv_probe *const *probes
     empty.series = series;
     for (int i = 0; i < parsed.n_names; i++) {
         const char *name = parsed.names[i].text;
-        if (parsed.names[i].field != NULL) continue;
+        if (parsed.names[i].field != NULL || parsed.names[i].quantity != NULL) continue;
         if (!is_measured(name, probes, n_probes))
             return fv_fail(error, FV_USAGE,
                            "measure '%s': '%s' is neither logged by training nor a series of the "

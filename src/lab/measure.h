@@ -15,10 +15,19 @@
 
 enum { FV_MEASURE_MAX_TEXT = 1000, FV_MEASURE_MAX_NAMES = 16 };
 
-// A field, or a series where `field` is NULL.
+// A number that follows from a run's configuration. NAN: unknown.
+typedef struct fv_measure_quantity {
+    const char *name;
+    double (*value)(const fv_config *config);
+} fv_measure_quantity;
+
+const fv_measure_quantity *fv_measure_quantity_find(const char *name);
+
+// A field, a quantity, or a series where both are NULL.
 typedef struct fv_measure_name {
     char text[64];
     const fv_field *field;
+    const fv_measure_quantity *quantity;
 } fv_measure_name;
 
 typedef struct fv_measure_text {

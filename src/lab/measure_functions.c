@@ -4,6 +4,7 @@
 #include "lab/plateau.h"
 #include "probes/linalg.h"
 
+#include <fovea/task.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -313,5 +314,33 @@ const fv_measure_function *fv_measure_function_find(const char *name, size_t len
     for (size_t i = 0; i < sizeof functions / sizeof functions[0]; i++)
         if (strlen(functions[i].name) == length && strncmp(functions[i].name, name, length) == 0)
             return &functions[i];
+    return NULL;
+}
+
+static double bayes_loss(const fv_config *config) {
+    return fv_task_bayes_loss(&config->task);
+}
+
+static double bayes_perplexity(const fv_config *config) {
+    return exp(fv_task_bayes_loss(&config->task));
+}
+
+static double blind_loss(const fv_config *config) {
+    return fv_task_blind_loss(&config->task);
+}
+
+static double blind_perplexity(const fv_config *config) {
+    return exp(fv_task_blind_loss(&config->task));
+}
+
+const fv_measure_quantity *fv_measure_quantity_find(const char *name) {
+    static const fv_measure_quantity quantities[] = {
+        {"bayes_loss", bayes_loss},
+        {"bayes_perplexity", bayes_perplexity},
+        {"blind_loss", blind_loss},
+        {"blind_perplexity", blind_perplexity},
+    };
+    for (size_t i = 0; i < sizeof quantities / sizeof *quantities; i++)
+        if (strcmp(quantities[i].name, name) == 0) return &quantities[i];
     return NULL;
 }

@@ -80,7 +80,8 @@ static bool stands_alone(const parser *p, const char *start, const char *end) {
            strchr("),", *after) != NULL;
 }
 
-static fv_status add_parameter(parser *p, const char *name, size_t length, const fv_field *field) {
+static fv_status add_parameter(parser *p, const char *name, size_t length, const fv_field *field,
+                               const fv_measure_quantity *quantity) {
     fv_measure_text *t = p->text;
     int i = 0;
     while (i < t->n_names &&
@@ -91,6 +92,7 @@ static fv_status add_parameter(parser *p, const char *name, size_t length, const
             return complain(p, "too many or too long names at", name, length, "");
         snprintf(t->names[i].text, sizeof t->names[i].text, "%.*s", (int)length, name);
         t->names[i].field = field;
+        t->names[i].quantity = quantity;
         t->n_names++;
     }
     char parameter[8];
@@ -102,7 +104,7 @@ static fv_status add_parameter(parser *p, const char *name, size_t length, const
 static fv_status read_series(parser *p, const char *name, size_t length, const char *start,
                              const char *end) {
     if (wanted(p) == 's' && stands_alone(p, start, end))
-        return add_parameter(p, name, length, NULL);
+        return add_parameter(p, name, length, NULL, NULL);
     char hint[256], word[64];
     snprintf(word, sizeof word, "%.*s", (int)length, name);
     if (strncmp(word, "task.", 5) == 0 || strncmp(word, "model.", 6) == 0 ||
@@ -147,10 +149,12 @@ static fv_status read_name(parser *p) {
     char word[64];
     snprintf(word, sizeof word, "%.*s", (int)length, name);
     const fv_field *field = length < sizeof word ? fv_field_find(word) : NULL;
-    if (field == NULL) return read_series(p, name, length, name, p->at);
+    const fv_measure_quantity *quantity =
+        length < sizeof word ? fv_measure_quantity_find(word) : NULL;
+    if (field == NULL && quantity == NULL) return read_series(p, name, length, name, p->at);
     if (wanted(p) != 'n')
         return complain(p, "a series or text is wanted instead of", name, length, "");
-    return add_parameter(p, name, length, field);
+    return add_parameter(p, name, length, field, quantity);
 }
 
 // Whole numbers become REAL, so that a division is never one of integers.

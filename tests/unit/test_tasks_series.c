@@ -4,6 +4,7 @@
 
 #include "tasks/draw.h"
 
+#include <fovea/claim.h>
 #include <fovea/task.h>
 #include <fovea/train.h>
 
@@ -336,8 +337,8 @@ static void test_selective_copy(void **state) {
 
 // --- all of them --------------------------------------------------------------------------------
 
-// The second and third of three draws, put into map x map boxes, against equally likely choices; for
-// both ways of drawing.
+// The second and third of three draws, put into map x map boxes, against equally likely choices;
+// for both ways of drawing.
 static double distinct_error(int pool, int map) {
     enum { N = 24000 };
     double counts[64] = {0}, statistic = 0;
@@ -504,6 +505,25 @@ static void test_known_losses(void **state) {
     assert_true(isnan(fv_task_blind_loss(&recall.task)));
 }
 
+// In measures they are numbers of the configuration, and NULL where they are not known.
+static void test_known_losses_in_measures(void **state) {
+    (void)state;
+    fv_record record;
+    fv_record_init(&record);
+    fv_error error;
+    double value;
+    record.config = configure("task.offset=1 task.context_length=3");
+    check_ok(fv_measure("blind_perplexity + bayes_loss", &record, &value, &error));
+    check_near(value, exp(fv_task_blind_loss(&record.config.task)), 1e-12);
+    record.config = configure("task.name=recall task.n_pairs=2 task.context_length=5");
+    check_ok(fv_measure("bayes_perplexity", &record, &value, &error));
+    check_near(value, 1, 0);
+    check_ok(fv_measure("blind_loss", &record, &value, &error));
+    assert_true(isnan(value));
+    assert_int_equal(fv_measure("final(blind_loss)", &record, &value, &error), FV_USAGE);
+    fv_record_free(&record);
+}
+
 // --- what is refused ----------------------------------------------------------------------------
 
 static void test_refusals(void **state) {
@@ -565,6 +585,7 @@ int main(void) {
         cmocka_unit_test(test_loss_is_per_target),
         cmocka_unit_test(test_blind_loss),
         cmocka_unit_test(test_known_losses),
+        cmocka_unit_test(test_known_losses_in_measures),
         cmocka_unit_test(test_refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
