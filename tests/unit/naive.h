@@ -49,10 +49,23 @@ static void naive_norm_rows(const naive *n, const char *w, const char *b, int la
 
 // Softmax over keys 0 .. t, in place.
 static void naive_softmax(double *scores, int n) {
+    if (n == 0) return;
     double largest = scores[0], sum = 0;
     for (int j = 1; j < n; j++) largest = fmax(largest, scores[j]);
     for (int j = 0; j < n; j++) sum += scores[j] = exp(scores[j] - largest);
     for (int j = 0; j < n; j++) scores[j] /= sum;
+}
+
+static double naive_score(const fv_model_config *config, const double *q, const double *k, int n) {
+    double product = 0, distance = 0;
+    for (int f = 0; f < n; f++) {
+        product += q[f] * k[f];
+        distance += (q[f] - k[f]) * (q[f] - k[f]);
+    }
+    if (config->score == FV_SCORE_EUCLIDEAN) return -config->score_beta * distance;
+    if (config->score == FV_SCORE_HARMONIC)
+        return -config->score_power / 2 * log(distance + config->score_floor);
+    return product / sqrt(n);
 }
 
 static void naive_attention(const naive *n, int layer) {
@@ -71,18 +84,16 @@ static void naive_attention(const naive *n, int layer) {
     }
     for (int h = 0; h < H; h++)
         for (int t = 0; t < T; t++) {
-            for (int j = 0; j <= t; j++) {
-                p[j] = 0;
-                for (int f = h * width; f < (h + 1) * width; f++)
-                    p[j] += q[t * d + f] * k[j * d + f];
-                p[j] /= sqrt(width);
-            }
-            naive_softmax(p, t + 1);
+            int n_keys = n->config->model.exclude_self ? t : t + 1;
+            for (int j = 0; j < n_keys; j++)
+                p[j] = naive_score(&n->config->model, q + t * d + h * width, k + j * d + h * width,
+                                   width);
+            naive_softmax(p, n_keys);
             for (int f = h * width; f < (h + 1) * width; f++) {
                 z[t * d + f] = 0;
-                for (int j = 0; j <= t; j++) z[t * d + f] += p[j] * v[j * d + f];
+                for (int j = 0; j < n_keys; j++) z[t * d + f] += p[j] * v[j * d + f];
             }
-            for (int j = 0; j <= t && n->patterns; j++)
+            for (int j = 0; j < n_keys && n->patterns; j++)
                 n->patterns[((layer * H + h) * T + t) * T + j] = p[j];
         }
     for (int t = 0; t < T; t++) {
