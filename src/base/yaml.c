@@ -242,7 +242,8 @@ fv_status yaml_value_read_file(const char *path, yaml_value **value, fv_error *e
     *value = NULL;
     FILE *file = fopen(path, "rb");
     if (file == NULL)
-        return fv_fail(error, FV_NOT_FOUND, "%s cannot be opened: %s", path, strerror(errno));
+        return fv_fail(error, errno == ENOMEM ? FV_NO_MEMORY : FV_NOT_FOUND,
+                       "%s cannot be opened: %s", path, strerror(errno));
     char *bytes = NULL;
     size_t size = 0;
     fv_status status = read_bytes(file, path, &bytes, &size, error);
