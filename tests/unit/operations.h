@@ -246,6 +246,12 @@ static double attend_magnitude(const call *c) {
     return has(c, HOSTILE) ? floor(100 / sqrt(c->shape.in)) : 1;
 }
 
+// The flags that attention has no other use for choose among the scores.
+static fv_score choose_score(const call *c) {
+    if (has(c, HOSTILE)) return FV_KERNEL_DOT;
+    return has(c, BIAS) ? FV_KERNEL_EUCLIDEAN : has(c, EQUAL) ? FV_KERNEL_HARMONIC : FV_KERNEL_DOT;
+}
+
 // shape.rows queries, shape.in key features, shape.out value features.
 static fv_attend attend_arguments(call *c) {
     int n = c->shape.rows, d_key = c->shape.in;
@@ -254,11 +260,19 @@ static fv_attend attend_arguments(call *c) {
     a.n_keys = choose_keys(c, n);
     a.n_rows_keys = a.n_keys[n - 1];
     a.scale = has(c, HOSTILE) ? 1 : 0.7f;
+    a.score = choose_score(c);
+    if (a.score == FV_KERNEL_EUCLIDEAN) a.scale /= (float)d_key; // distances grow with the width
+    a.power = 3;
+    a.floor = 0.05f;
     a.q = attend_input(c, "q", n, d_key, attend_magnitude(c));
     a.k = a.v = attend_input(c, "k", a.n_rows_keys, d_key, attend_magnitude(c));
     if (!has(c, TRANSPOSED)) a.v = attend_input(c, "v", a.n_rows_keys, d_value, 1);
     a.p = attend_rows(c, NULL, n, a.n_rows_keys);
     a.p.data = output(c, "p", (size_t)(2 * n), (size_t)(a.n_rows_keys * L), gap_of(c), 1);
+    a.slopes = a.p;
+    if (a.score != FV_KERNEL_DOT)
+        a.slopes.data =
+            output(c, "slopes", (size_t)(2 * n), (size_t)(a.n_rows_keys * L), gap_of(c), 1);
     a.z = attend_rows(c, NULL, n, d_value);
     a.z.data = output(c, "z", (size_t)(2 * n), (size_t)(d_value * L), gap_of(c), 1);
     return a;
@@ -269,7 +283,8 @@ static void clear_unspecified(const fv_attend *a) {
     for (int g = 0; g < a->n_groups; g++)
         for (int i = 0; i < a->n_queries; i++)
             for (int j = a->n_keys[i] * L; j < a->n_rows_keys * L; j++)
-                a->p.data[g * a->p.group_stride + i * a->p.row_stride + j] = 0;
+                a->p.data[g * a->p.group_stride + i * a->p.row_stride + j] =
+                    a->slopes.data[g * a->p.group_stride + i * a->p.row_stride + j] = 0;
 }
 
 static void op_attend(call *c) {
