@@ -97,8 +97,7 @@ static void fault_norm(const fv_norm *a) {
 
 static void fault_norm_gradient(const fv_norm_gradient *a) {
     fv_norm_gradient b = *a;
-    b.forward.w = b.forward.rstd; // some other array of numbers near 1
-    if (b.forward.n_features > FV_LANES) b.forward.n_features--;
+    b.forward.center = false; // as if the mean did not depend on x
     fault_sound->norm_gradient(&b);
 }
 
@@ -158,7 +157,7 @@ static void fault_log(size_t n, const real *x, real *y) {
     X("gradient of the first query for all", attend_gradient, fault_attend_gradient_rows)          \
     X("weight off by 1e-3", cross_entropy, fault_cross_entropy)                                    \
     X("last feature left out", norm, fault_norm)                                                   \
-    X("wrong weights", norm_gradient, fault_norm_gradient)                                         \
+    X("mean taken for a constant", norm_gradient, fault_norm_gradient)                             \
     X("the other activation", activate, fault_activate)                                            \
     X("the other activation", activate_gradient, fault_activate_gradient)                          \
     X("last row forgotten", scale_rows, fault_scale_rows)                                          \
