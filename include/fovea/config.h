@@ -22,6 +22,7 @@ enum { FV_MAX_LAYERS = 64, FV_MAX_INTS = 64 };
 #define FV_ENUM_LAYER(name, text)        FV_LAYER_##name,
 #define FV_ENUM_POSITIONS(name, text)    FV_POSITIONS_##name,
 #define FV_ENUM_SCORE(name, text)        FV_SCORE_##name,
+#define FV_ENUM_EMBEDDING(name, text)    FV_EMBEDDING_##name,
 #define FV_ENUM_NORM(name, text)         FV_NORM_##name,
 #define FV_ENUM_ACTIVATION(name, text)   FV_ACTIVATION_##name,
 #define FV_ENUM_INIT(name, text)         FV_INIT_##name,
@@ -56,6 +57,7 @@ typedef struct fv_ints {
 #define FV_CTYPE_FILLER       int
 #define FV_CTYPE_POSITIONS    int
 #define FV_CTYPE_SCORE        int
+#define FV_CTYPE_EMBEDDING    int
 #define FV_CTYPE_NORM         int
 #define FV_CTYPE_ACTIVATION   int
 #define FV_CTYPE_INIT         int

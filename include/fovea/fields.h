@@ -24,7 +24,7 @@
     X(EARLIER, "earlier")                                                                          \
     X(LATER, "later")
 
-#define FV_POOL_LIST(X) X(SHARED, "shared") X(SPLIT, "split")
+#define FV_POOL_LIST(X)   X(SHARED, "shared") X(SPLIT, "split")
 #define FV_FILLER_LIST(X) X(ZERO, "zero") X(RANDOM, "random")
 
 #define FV_LAYER_LIST(X)                                                                           \
@@ -42,6 +42,12 @@
     X(DOT, "dot")                                                                                  \
     X(EUCLIDEAN, "euclidean")                                                                      \
     X(HARMONIC, "harmonic")
+
+#define FV_EMBEDDING_LIST(X)                                                                       \
+    X(LEARNED, "learned")                                                                          \
+    X(FIXED, "fixed")                                                                              \
+    X(RESAMPLED, "resampled")                                                                      \
+    X(NOISY, "noisy")
 
 #define FV_NORM_LIST(X)         X(NONE, "none") X(LAYER, "layer") X(RMS, "rms")
 #define FV_ACTIVATION_LIST(X)   X(RELU, "relu") X(GELU, "gelu")
@@ -79,6 +85,7 @@
     C(LAYER, FV_LAYER_LIST)                                                                        \
     C(POSITIONS, FV_POSITIONS_LIST)                                                                \
     C(SCORE, FV_SCORE_LIST)                                                                        \
+    C(EMBEDDING, FV_EMBEDDING_LIST)                                                                \
     C(NORM, FV_NORM_LIST)                                                                          \
     C(ACTIVATION, FV_ACTIVATION_LIST)                                                              \
     C(INIT, FV_INIT_LIST)                                                                          \
@@ -122,6 +129,8 @@
     F(model, score_floor, REAL, "1e-3", 1e-9, 1e6, "harmonic: added to the squared distance, so that coincident points weigh finitely") \
     F(model, exclude_self, BOOL, "false", 0, 0, "a position does not attend to itself; the first one then attends to nothing") \
     F(model, positions, POSITIONS, "none", 0, 0, "positional embedding added to the token embedding") \
+    F(model, embedding, EMBEDDING, "learned", 0, 0, "token embeddings: learned; fixed as drawn; drawn anew at every step; or learned under Gaussian noise drawn at every step") \
+    F(model, embedding_noise, REAL, "0.1", 0, 1000, "noisy: standard deviation of the noise")      \
     F(model, residual, BOOL, "false", 0, 0, "attention and mlp layers add to their input instead of replacing it") \
     F(model, tied, BOOL, "false", 0, 0, "the unembedding is the transposed token embedding")       \
     F(model, bias, BOOL, "false", 0, 0, "attention and mlp layers have biases")                    \
@@ -137,6 +146,10 @@
     F(train, batch_size, INT, "256", 1, 1048576, "sequences in a step, B")                         \
     F(train, optimizer, OPTIMIZER, "adam", 0, 0, "update rule")                                    \
     F(train, learning_rate, REAL, "1e-3", 0, 1000, "peak learning rate")                           \
+    F(train, embedding_rate, REAL, "1.0", 0, 1e6, "factor of the learning rate of token and positional embeddings") \
+    F(train, layer_rate, REAL, "1.0", 0, 1e6, "factor of the learning rate of everything between embedding and unembedding") \
+    F(train, unembedding_rate, REAL, "1.0", 0, 1e6, "factor of the learning rate of an untied unembedding") \
+    F(train, token_rate_power, REAL, "0.0", -10, 10, "a token's embedding learns at a rate scaled by (its frequency times vocab_size)^power") \
     F(train, schedule, SCHEDULE, "constant", 0, 0, "learning rate over time, after a linear warm-up of warmup_steps") \
     F(train, warmup_steps, INT, "0", 0, 1000000000, "steps over which the learning rate rises linearly from 0") \
     F(train, final_rate, REAL, "0.0", 0, 1, "cosine and linear: last learning rate as a fraction of the peak") \

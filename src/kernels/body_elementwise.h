@@ -192,8 +192,13 @@ static void adam(const fv_adam *a) {
         vf_store(a->m + i, m);
         vf_store(a->v + i, v);
         vf root = vf_fma(vf_sqrt(v), vf_set1(a->root_correction), vf_set1(a->epsilon));
-        p = vf_fma(vf_set1(-a->decay), p, p);
-        vf_store(a->params + i, vf_fma(vf_set1(-a->rate), m / root, p));
+        vf rate = vf_set1(-a->rate), decay = vf_set1(-a->decay);
+        if (a->rate_scale) {
+            rate *= vf_load(a->rate_scale + i);
+            decay *= vf_load(a->rate_scale + i);
+        }
+        p = vf_fma(decay, p, p);
+        vf_store(a->params + i, vf_fma(rate, m / root, p));
     }
 }
 

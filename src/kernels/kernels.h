@@ -151,6 +151,7 @@ typedef struct fv_adam {
     size_t n;
     real *params, *m, *v;
     const real *gradient;
+    const real *rate_scale; // [n] factors of rate and decay, or NULL
     real beta1, beta2, rate, root_correction, epsilon, decay;
 } fv_adam;
 

@@ -279,7 +279,8 @@ static void adam(const fv_adam *a) {
         a->m[i] = a->beta1 * a->m[i] + (1 - a->beta1) * g;
         a->v[i] = a->beta2 * a->v[i] + (1 - a->beta2) * g * g;
         real root = real_sqrt(a->v[i]) * a->root_correction + a->epsilon;
-        a->params[i] -= a->decay * a->params[i] + a->rate * a->m[i] / root;
+        real scale = a->rate_scale ? a->rate_scale[i] : 1;
+        a->params[i] -= scale * (a->decay * a->params[i] + a->rate * a->m[i] / root);
     }
 }
 

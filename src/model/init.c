@@ -28,19 +28,22 @@ static spread spread_of(const fv_model *model, const fv_param *param) {
     }
 }
 
-void fv_model_init_params(const fv_model *model, uint64_t seed, float *params) {
-    for (int i = 0; i < model->n_tensors; i++) {
-        const fv_tensor *tensor = &model->tensors[i];
-        const fv_param *param = &model->params[i];
-        spread s = spread_of(model, param);
-        fv_random random;
-        fv_random_init(&random, seed, FV_STREAM_INIT, (uint32_t)i, 0);
-        for (size_t k = 0; k < tensor->size; k++) {
-            double value = param->init == FV_INIT_ONE ? 1 : 0;
-            if (param->init != FV_INIT_ONE && param->init != FV_INIT_ZERO)
-                value = s.normal ? s.size * fv_random_normal(&random)
-                                 : s.size * (2 * fv_random_uniform(&random) - 1);
-            params[tensor->offset + k] = (float)value;
-        }
+void fv_model_init_tensor(const fv_model *model, int i, uint64_t seed, uint32_t draw,
+                          float *values) {
+    const fv_param *param = &model->params[i];
+    spread s = spread_of(model, param);
+    fv_random random;
+    fv_random_init(&random, seed, FV_STREAM_INIT, (uint32_t)i, draw);
+    for (size_t k = 0; k < model->tensors[i].size; k++) {
+        double value = param->init == FV_INIT_ONE ? 1 : 0;
+        if (param->init != FV_INIT_ONE && param->init != FV_INIT_ZERO)
+            value = s.normal ? s.size * fv_random_normal(&random)
+                             : s.size * (2 * fv_random_uniform(&random) - 1);
+        values[k] = (float)value;
     }
+}
+
+void fv_model_init_params(const fv_model *model, uint64_t seed, float *params) {
+    for (int i = 0; i < model->n_tensors; i++)
+        fv_model_init_tensor(model, i, seed, 0, params + model->tensors[i].offset);
 }

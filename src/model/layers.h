@@ -158,6 +158,11 @@ void fv_linear_backward(const fv_tile *tile, fv_linear linear, int n_rows, fv_ro
 fv_status fv_model_plan(const fv_config *config, const fv_positions *top, int max_groups,
                         fv_model **model, fv_error *error);
 
+// Draws the initial values of tensor i; `draw` 0 is the model's own initialisation, others are
+// independent of it.
+void fv_model_init_tensor(const fv_model *model, int i, uint64_t seed, uint32_t draw,
+                          float *values);
+
 // Forward through all layers; with tile->gradient also backward. Tokens and targets must be in
 // place.
 void fv_tile_run(const fv_tile *tile);

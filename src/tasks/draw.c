@@ -22,6 +22,11 @@ void fv_weights_free(fv_weights *weights) {
     *weights = (fv_weights){0};
 }
 
+double fv_weights_share(const fv_weights *weights, int i) {
+    if (weights->cumulative == NULL) return 1.0 / weights->n;
+    return weights->cumulative[i] - (i > 0 ? weights->cumulative[i - 1] : 0);
+}
+
 int fv_weights_draw(const fv_weights *weights, fv_random *random) {
     if (weights->cumulative == NULL) return (int)fv_random_below(random, (uint32_t)weights->n);
     double u = fv_random_uniform(random);

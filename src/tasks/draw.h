@@ -17,6 +17,7 @@ typedef struct fv_weights {
 fv_status fv_weights_create(int n, double (*weight)(const void *context, int i),
                             const void *context, fv_weights *weights);
 void fv_weights_free(fv_weights *weights);
+double fv_weights_share(const fv_weights *weights, int i); // the probability of i
 int fv_weights_draw(const fv_weights *weights, fv_random *random);
 
 // The most values that fv_draw_distinct draws from a pool beyond FV_DENSE_POOL.

@@ -41,6 +41,7 @@ static void step_adam(const fv_optimizer *o, const fv_kernels *kernels, int step
         .m = o->m,
         .v = o->v,
         .gradient = gradient,
+        .rate_scale = o->rate_scale,
         .beta1 = (real)c->beta1,
         .beta2 = (real)c->beta2,
         .rate = (real)(rate / (1 - pow(c->beta1, step + 1))),
@@ -55,7 +56,7 @@ static void step_descent(const fv_optimizer *o, double rate, const real *gradien
     real momentum = (real)(heavy ? o->config->momentum : 0), r = (real)rate;
     for (size_t i = 0; i < o->n; i++) {
         o->m[i] = momentum * o->m[i] + gradient[i];
-        o->params[i] -= r * o->m[i];
+        o->params[i] -= (o->rate_scale ? r * o->rate_scale[i] : r) * o->m[i];
     }
 }
 

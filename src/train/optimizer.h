@@ -13,6 +13,7 @@ typedef struct fv_optimizer {
     const fv_train_config *config;
     size_t n;             // parameters, padded to a multiple of 16; the padding stays 0
     real *params, *m, *v; // m: first moment or velocity; v: second moment
+    real *rate_scale;     // factors of the learning rate, or NULL
 } fv_optimizer;
 
 // One update from the gradient, which clipping may scale in place.

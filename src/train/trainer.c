@@ -6,7 +6,9 @@
 // threads.
 #include "base/pool.h"
 #include "model/layers.h"
+#include "train/embeddings.h"
 #include "train/optimizer.h"
+#include "train/rates.h"
 
 #include <fovea/train.h>
 #include <stdlib.h>
@@ -30,14 +32,15 @@ struct fv_trainer {
     fv_arena memory;      // parameters, moments, gradients
     fv_arena *workspaces; // [n_threads]
     fv_optimizer optimizer;
+    fv_embeddings embeddings;
     int steps_done;
     bool count_correct;
     real weight; // of a target: 1 / targets in the batch
 };
 
 static fv_status create_memory(fv_trainer *t, fv_error *error) {
-    size_t n = (fv_model_n_params(t->model) + L - 1) / L * L, offsets[3 + SLOTS];
-    for (int i = 0; i < 3 + t->n_slots; i++)
+    size_t n = (fv_model_n_params(t->model) + L - 1) / L * L, offsets[4 + SLOTS];
+    for (int i = 0; i < 4 + t->n_slots; i++)
         offsets[i] = fv_arena_reserve(&t->memory, n, sizeof(real));
     fv_status status = fv_arena_allocate(&t->memory, error);
     if (status != FV_OK) return status;
@@ -46,8 +49,10 @@ static fv_status create_memory(fv_trainer *t, fv_error *error) {
                                   .params = fv_arena_at(&t->memory, offsets[0]),
                                   .m = fv_arena_at(&t->memory, offsets[1]),
                                   .v = fv_arena_at(&t->memory, offsets[2])};
+    real *scale = fv_arena_at(&t->memory, offsets[3]);
+    if (fv_rates_fill(t->model, &t->data.weights, scale)) t->optimizer.rate_scale = scale;
     for (int i = 0; i < t->n_slots; i++)
-        t->slots[i].gradient = fv_arena_at(&t->memory, offsets[3 + i]);
+        t->slots[i].gradient = fv_arena_at(&t->memory, offsets[4 + i]);
     t->workspaces = calloc((size_t)t->n_threads, sizeof *t->workspaces);
     if (t->workspaces == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory");
     for (int i = 0; i < t->n_threads && status == FV_OK; i++) {
@@ -85,6 +90,7 @@ fv_status fv_trainer_create(const fv_config *config, int n_threads, fv_trainer *
     }
     if (status == FV_OK) status = fv_pool_create(t->n_threads, &t->pool, error);
     if (status == FV_OK) status = init_params(t, error);
+    if (status == FV_OK) status = fv_embeddings_create(t->model, &t->embeddings, error);
     if (status != FV_OK) {
         fv_trainer_free(t);
         return status;
@@ -98,6 +104,7 @@ void fv_trainer_free(fv_trainer *t) {
     fv_pool_free(t->pool);
     for (int i = 0; t->workspaces && i < t->n_threads; i++) fv_arena_free(&t->workspaces[i]);
     free(t->workspaces);
+    fv_embeddings_free(&t->embeddings);
     fv_arena_free(&t->memory);
     fv_data_free(&t->data);
     fv_model_free(t->model);
@@ -161,7 +168,9 @@ double fv_trainer_step(fv_trainer *t, double *accuracy) {
     double n_targets = (double)t->config.train.batch_size * t->model->data.n_targets;
     t->count_correct = accuracy != NULL;
     t->weight = (real)(1 / n_targets);
+    fv_embeddings_before(&t->embeddings, t->steps_done, t->optimizer.params);
     fv_pool_run(t->pool, t->n_slots, train_slot, t);
+    fv_embeddings_after(&t->embeddings, t->optimizer.params);
     double loss = 0, correct = 0;
     real *gradient = t->slots[0].gradient;
     for (int s = 0; s < t->n_slots; s++) {

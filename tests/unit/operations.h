@@ -400,7 +400,7 @@ static void op_scale_rows(call *c) {
     TIMED(c, c->kernels->scale_rows(rows, in, x, scale, y));
 }
 
-// shape.in * 16 parameters at step shape.rows; ACCUMULATE decays.
+// shape.in * 16 parameters at step shape.rows; ACCUMULATE decays, BIAS has rates of its own.
 static void op_adam(call *c) {
     size_t n = (size_t)(c->shape.in * L);
     fv_adam a = {.n = n, .beta1 = 0.9f, .beta2 = 0.999f, .epsilon = 1e-8f};
@@ -408,6 +408,7 @@ static void op_adam(call *c) {
     a.root_correction = (float)(1 / sqrt(1 - pow(0.999, c->shape.rows)));
     a.decay = has(c, ACCUMULATE) ? 0.01f : 0;
     a.gradient = fill(c, add_array(c, "gradient", 1, n, 0), has(c, HOSTILE) ? 1e4 : 1)->data;
+    if (has(c, BIAS)) a.rate_scale = input(c, "rate_scale", 1, n, 0);
     a.params = accumulator(c, "params", 1, n, 0, 1);
     a.m = accumulator(c, "m", 1, n, 0, 1);
     a.v = accumulator(c, "v", 1, n, 0, 1e-3);
