@@ -41,8 +41,9 @@ fuzz: ## fuzz every parser (FUZZ_SECONDS=300 each; needs clang)
 interop: all ## open exported checkpoints with safetensors and TransformerLens (needs the network)
 	tests/interop/run.sh $(FOVEA) $(BUILD)/interop
 
-faults: all ## make every allocation and every write fail in turn
+faults: all ## make every allocation and every write fail in turn; kill sweeps at random instants
 	tests/faults/run.py $(FOVEA)
+	tests/faults/kill.py $(FOVEA)
 
 install: all ## install the tool, libraries, headers and experiments (PREFIX=/usr/local)
 	cmake --install $(BUILD) --prefix $(PREFIX)
