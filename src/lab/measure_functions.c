@@ -107,6 +107,23 @@ static double evaluate_first_above(fv_measure_call *call) {
     return first_where(call, 1);
 }
 
+// The first point of those that lie on one side of a number until the series ends. A NaN lies on no
+// side: a run that diverged has lost what it learned.
+static double stays_where(const fv_measure_call *call, double sign) {
+    const fv_series *s = call->series[0];
+    int first = s->n;
+    while (first > 0 && sign * (s->values[first - 1] - call->numbers[0]) > 0) first--;
+    return first < s->n ? s->steps[first] : NAN;
+}
+
+static double evaluate_emergence(fv_measure_call *call) {
+    return stays_where(call, 1);
+}
+
+static double evaluate_emergence_below(fv_measure_call *call) {
+    return stays_where(call, -1);
+}
+
 // Sums of squares and products about the means of x and y over the points of a series' span.
 typedef struct moments {
     int n;
@@ -344,3 +361,5 @@ const fv_measure_quantity *fv_measure_quantity_find(const char *name) {
         if (strcmp(quantities[i].name, name) == 0) return &quantities[i];
     return NULL;
 }
+    X(emergence, "sn", "first step from which the series stays above a number")                    \
+    X(emergence_below, "sn", "first step from which it stays below a number")                      \

@@ -237,6 +237,36 @@ static void test_measures(void **state) {
         assert_true(isnan(value_of(never[i])));
 }
 
+// Accuracy that touches 0.9 at step 20, falls back, stays from step 40 on; and one that collapses.
+static void test_emergence(void **state) {
+    (void)state;
+    static const struct {
+        float values[6];
+        double above, below; // expected of emergence(x, 0.9) and emergence_below(x, 0.5)
+    } cases[] = {
+        {{0.1f, 0.2f, 0.95f, 0.8f, 0.92f, 0.99f}, 40, NAN},
+        {{0.1f, 0.2f, 0.95f, 0.99f, 0.99f, 0.3f}, NAN, 50},
+        {{0.1f, 0.2f, 0.3f, 0.4f, 0.5f, 0.9f}, NAN, NAN}, // 0.9 is not above 0.9
+        {{0.95f, 0.95f, 0.95f, 0.95f, 0.95f, 0.95f}, 0, NAN},
+        {{0.6f, 0.4f, 0.6f, 0.4f, 0.4f, 0.4f}, NAN, 30},
+        {{0.1f, 0.95f, 0.95f, 0.95f, 0.95f, NAN}, NAN, NAN},
+    };
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        fv_record record;
+        fv_record_init(&record);
+        fv_config_init(&record.config);
+        for (int i = 0; i < 6; i++) fv_record_add(&record, "accuracy", 10 * i, cases[c].values[i]);
+        double above, below;
+        assert_int_equal(fv_measure("emergence(accuracy, 0.9)", &record, &above, NULL), FV_OK);
+        assert_int_equal(fv_measure("emergence_below(accuracy, .5)", &record, &below, NULL), FV_OK);
+        fv_record_free(&record);
+        assert_int_equal(isnan(above), isnan(cases[c].above));
+        assert_int_equal(isnan(below), isnan(cases[c].below));
+        if (!isnan(above)) assert_near(above, cases[c].above, 0);
+        if (!isnan(below)) assert_near(below, cases[c].below, 0);
+    }
+}
+
 static void test_refused_measures(void **state) {
     (void)state;
     static const struct {
@@ -479,6 +509,7 @@ int main(void) {
         cmocka_unit_test(test_slow_tails),
         cmocka_unit_test(test_plateau_of_hostile_curves),
         cmocka_unit_test(test_measures),
+        cmocka_unit_test(test_emergence),
         cmocka_unit_test(test_refused_measures),
         cmocka_unit_test(test_many_measures),
         cmocka_unit_test(test_deep_and_long_measures),
