@@ -119,8 +119,8 @@ static const char *const configurations[] = {
     SHAPE "model.layers=[] model.norm=rms model.positions=sinusoidal",
     "task.vocab_size=2 task.context_length=1 model.n_embd=1 train.batch_size=1",
     "task.vocab_size=300 task.context_length=3 model.n_embd=17 train.batch_size=5 task.loss=all",
-    "task.vocab_size=5 task.context_length=40 model.n_embd=8 model.n_head=2 task.loss=all "
-    "model.layers=[attention,mlp,attention] model.residual=true model.norm=layer",
+    ("task.vocab_size=5 task.context_length=40 model.n_embd=8 model.n_head=2 task.loss=all "
+     "model.layers=[attention,mlp,attention] model.residual=true model.norm=layer"),
 };
 enum { N_CONFIGURATIONS = sizeof configurations / sizeof *configurations };
 

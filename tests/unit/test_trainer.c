@@ -43,8 +43,7 @@ static double update_error(const fv_config *config, const fv_config *exact,
     enum { N = 64 };
     static _Alignas(64) float params[N], m[N], v[N], gradient[N];
     exact_update truth[N];
-    fv_optimizer optimizer = {
-        .config = &config->train, .n = N, .params = params, .m = m, .v = v};
+    fv_optimizer optimizer = {.config = &config->train, .n = N, .params = params, .m = m, .v = v};
     uint64_t random = 37;
     for (int i = 0; i < N; i++) {
         params[i] = (float)noise(&random);
@@ -170,8 +169,7 @@ static void test_clipping(void **state) {
     fv_config config = configure("train.optimizer=sgd train.clip_norm=0.5 train.learning_rate=1");
     _Alignas(64) float params[16] = {0}, m[16] = {0}, v[16] = {0};
     _Alignas(64) float large[16] = {3, 0, -4}, small[16] = {0.3f, 0, -0.4f};
-    fv_optimizer optimizer = {
-        .config = &config.train, .n = 16, .params = params, .m = m, .v = v};
+    fv_optimizer optimizer = {.config = &config.train, .n = 16, .params = params, .m = m, .v = v};
     fv_optimizer_step(&optimizer, fv_kernels_get(), 0, large); // norm 5
     check_near((double)params[0], -0.3, 1e-7);
     check_near((double)params[2], 0.4, 1e-7);
