@@ -15,9 +15,11 @@ typedef struct fv_axis {
     const fv_field *field;
     int n;
     char **values;
+    bool joint; // its i-th value goes with the i-th of every other joint axis of the grid
 } fv_axis;
 
-// One grid: the product of its axes. A sweep is a list of grids, run one after the other.
+// One grid: the product of its axes, where all joint axes together count as one, the first. A sweep
+// is a list of grids, run one after the other.
 typedef struct fv_grid {
     int n_axes;
     fv_axis *axes;

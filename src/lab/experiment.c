@@ -3,6 +3,7 @@
 #include "base/yaml.h"
 #include "lab/grid.h"
 #include "lab/options.h"
+#include "lab/spread.h"
 #include "lab/sweep.h"
 
 #include <stdarg.h>
@@ -87,16 +88,40 @@ static fv_status read_section(reader *r, const yaml_value *section) {
     return status;
 }
 
-static fv_status add_axis(reader *r, fv_grid *grid, const yaml_value *value) {
+// `drawn` is NULL in a grid that does not draw.
+static fv_status add_axis(reader *r, fv_grid *grid, const yaml_value *value, const draws *drawn) {
     const fv_field *field;
     fv_status status = find_field(r, value, value->key, &field);
     if (status != FV_OK) return status;
     fv_axis axis;
     bool is_axis; // a single value is an axis of one point
-    status = axis_read(field, value, &axis, &is_axis, &r->error);
+    if (drawn != NULL && spread_is_distribution(value)) {
+        axis = (fv_axis){.field = field, .joint = true};
+        status = spread_draw(&axis, value, drawn, &r->error);
+    } else {
+        status = axis_read(field, value, &axis, &is_axis, &r->error);
+    }
     if (status == FV_OK) status = grid_put(grid, &axis, &r->error);
     axis_free(&axis);
     return at(r, value->line, status);
+}
+
+// The axes of one mapping of `sweep`; the one key that is no field says how often it draws.
+static fv_status read_axes(reader *r, const yaml_value *mapping, fv_grid *grid) {
+    const yaml_value *random = yaml_value_member(mapping, "random");
+    draws drawn;
+    fv_status status = FV_OK;
+    if (random != NULL) status = at(r, random->line, draws_read(random, &drawn, &r->error));
+    bool draws_any = false;
+    for (int i = 0; i < mapping->n && status == FV_OK; i++) {
+        if (&mapping->items[i] == random) continue;
+        status = add_axis(r, grid, &mapping->items[i], random != NULL ? &drawn : NULL);
+        draws_any |= spread_is_distribution(&mapping->items[i]);
+    }
+    if (status != FV_OK || random == NULL || draws_any) return status;
+    return fail(r, random->line, FV_USAGE,
+                "random: no field of this sweep is drawn; give one a distribution such as "
+                "{range: [2, 64]}");
 }
 
 // One grid: the axes that all have, and those of `mapping` (which may be NULL) in front of their
@@ -109,8 +134,7 @@ static fv_status read_grid(reader *r, const yaml_value *mapping, fv_grid *grid) 
         if (status == FV_OK) status = grid_put(grid, &copy, &r->error);
         axis_free(&copy);
     }
-    for (int i = 0; mapping != NULL && i < mapping->n && status == FV_OK; i++)
-        status = add_axis(r, grid, &mapping->items[i]);
+    if (mapping != NULL && status == FV_OK) status = read_axes(r, mapping, grid);
     return status;
 }
 

@@ -1,5 +1,7 @@
 #include "lab/grid.h"
 
+#include "lab/spread.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,8 +31,7 @@ static fv_status push(fv_axis *axis, char *value, fv_error *error) {
     return FV_OK;
 }
 
-// Pushes YAML text in its one spelling.
-static fv_status push_checked(fv_axis *axis, const char *yaml, fv_error *error) {
+fv_status axis_push(fv_axis *axis, const char *yaml, fv_error *error) {
     fv_config scratch;
     fv_config_init(&scratch);
     fv_status status = fv_config_set(&scratch, axis->field->key, yaml, error);
@@ -80,7 +81,7 @@ static fv_status push_yaml(fv_axis *axis, const yaml_value *value, bool *is_rang
     if (*is_range) return push_range(axis, value->scalar, first, last, error);
     text_buffer yaml = {0};
     yaml_value_write(value, &yaml);
-    fv_status status = yaml.failed ? no_memory(error) : push_checked(axis, yaml.data, error);
+    fv_status status = yaml.failed ? no_memory(error) : axis_push(axis, yaml.data, error);
     text_free(&yaml);
     return status;
 }
@@ -99,7 +100,14 @@ fv_status axis_read(const fv_field *field, const yaml_value *value, fv_axis *axi
                     fv_error *error) {
     *axis = (fv_axis){.field = field};
     bool is_range = false;
-    *is_axis = lists_values(field, value);
+    bool is_spaced = spread_is_spaced(value);
+    *is_axis = is_spaced || lists_values(field, value);
+    if (spread_is_distribution(value))
+        return fv_fail(error, FV_USAGE,
+                       "%s: values are drawn only in a sweep that says how many, as in {random: "
+                       "200, %s: {range: [2, 64]}}",
+                       field->key, field->key);
+    if (is_spaced) return spread_steps(axis, value, error);
     if (!*is_axis) {
         fv_status status = push_yaml(axis, value, &is_range, error);
         *is_axis = is_range;
@@ -116,7 +124,7 @@ fv_status axis_read(const fv_field *field, const yaml_value *value, fv_axis *axi
 }
 
 fv_status axis_copy(const fv_axis *axis, fv_axis *copy, fv_error *error) {
-    *copy = (fv_axis){.field = axis->field};
+    *copy = (fv_axis){.field = axis->field, .joint = axis->joint};
     fv_status status = FV_OK;
     for (int i = 0; i < axis->n && status == FV_OK; i++)
         status = push(copy, text_copy(axis->values[i]), error);
@@ -168,16 +176,28 @@ void grid_free(fv_grid *grid) {
     *grid = (fv_grid){0};
 }
 
+int grid_joint_size(const fv_grid *grid) {
+    for (int i = 0; i < grid->n_axes; i++)
+        if (grid->axes[i].joint) return grid->axes[i].n;
+    return 1;
+}
+
 int grid_size(const fv_grid *grid) {
-    long long size = 1;
-    for (int i = 0; i < grid->n_axes && size <= GRID_MAX_RUNS; i++) size *= grid->axes[i].n;
+    long long size = grid_joint_size(grid);
+    for (int i = 0; i < grid->n_axes && size <= GRID_MAX_RUNS; i++)
+        if (!grid->axes[i].joint) size *= grid->axes[i].n;
     return size <= GRID_MAX_RUNS ? (int)size : GRID_MAX_RUNS + 1;
 }
 
 void grid_set(const fv_grid *grid, int point, fv_config *config) {
     for (int i = grid->n_axes - 1; i >= 0; i--) {
         const fv_axis *axis = &grid->axes[i];
+        if (axis->joint) continue;
         fv_config_set(config, axis->field->key, axis->values[point % axis->n], NULL);
         point /= axis->n;
+    }
+    for (int i = 0; i < grid->n_axes; i++) {
+        const fv_axis *axis = &grid->axes[i];
+        if (axis->joint) fv_config_set(config, axis->field->key, axis->values[point], NULL);
     }
 }

@@ -34,7 +34,7 @@ static uint64_t hash_swept(const walk *w, const fv_config *config) {
     return hash;
 }
 
-// Visits every point of the axes from `axis` on.
+// Visits every point of the axes from `axis` on; joint axes are set already.
 static fv_status visit(walk *w, int axis, const fv_config *config) {
     if (axis == w->grid->n_axes) {
         w->points[w->n] = (point){hash_swept(w, config), w->n};
@@ -42,11 +42,26 @@ static fv_status visit(walk *w, int axis, const fv_config *config) {
         return config_check(config, w->culprit, w->error);
     }
     const fv_axis *a = &w->grid->axes[axis];
+    if (a->joint) return visit(w, axis + 1, config);
     fv_config here = *config;
     fv_status status = FV_OK;
     for (int i = 0; i < a->n && status == FV_OK; i++) {
         status = fv_config_set(&here, a->field->key, a->values[i], w->error);
         if (status == FV_OK) status = visit(w, axis + 1, &here);
+    }
+    return status;
+}
+
+static fv_status visit_grid(walk *w, const fv_config *base) {
+    fv_status status = FV_OK;
+    for (int i = 0; i < grid_joint_size(w->grid) && status == FV_OK; i++) {
+        fv_config here = *base;
+        for (int a = 0; a < w->grid->n_axes && status == FV_OK; a++) {
+            const fv_axis *axis = &w->grid->axes[a];
+            if (axis->joint)
+                status = fv_config_set(&here, axis->field->key, axis->values[i], w->error);
+        }
+        if (status == FV_OK) status = visit(w, 0, &here);
     }
     return status;
 }
@@ -117,7 +132,7 @@ fv_status sweep_plan(fv_experiment *experiment, const fv_field **culprit, fv_err
     if (w.points == NULL || w.swept == NULL) status = fv_fail(error, FV_NO_MEMORY, "out of memory");
     for (int g = 0; g < experiment->n_grids && status == FV_OK; g++) {
         w.grid = &experiment->grids[g];
-        status = visit(&w, 0, &experiment->base);
+        status = visit_grid(&w, &experiment->base);
     }
     if (status == FV_OK) status = count_distinct(experiment, w.points, n, error);
     free(w.points);

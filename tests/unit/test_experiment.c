@@ -403,6 +403,176 @@ static void written_yaml_reads_back(void **state) {
     }
 }
 
+// --- sweeps beyond lists -------------------------------------------------------------------------
+
+static void values_are_spaced_evenly(void **state) {
+    (void)state;
+    fv_experiment *e =
+        read_text("train: {learning_rate: {from: 1e-4, to: 1e-1, steps: 4, scale: log}}\n"
+                  "sweep: {task.vocab_size: {from: 4, to: 7, steps: 3}}\n");
+    expect_runs(e, "task.vocab_size", "4 6 7 4 6 7 4 6 7 4 6 7"); // 5.5 is rounded to even
+    expect_runs(e, "train.learning_rate",
+                "0.0001 0.0001 0.0001 0.001 0.001 0.001 0.01 0.01 0.01 0.1 0.1 0.1");
+    fv_experiment_free(e);
+    e = read_text("sweep: {model.n_embd: {from: 1, to: 8, steps: 20, scale: log}}\n");
+    expect_runs(e, "model.n_embd", "1 2 3 4 5 6 7 8"); // equal ones once
+    fv_experiment_free(e);
+    const char *override[] = {"train.learning_rate={from: 0, to: 1, steps: 11}"};
+    e = read_with("{}", override, 1);
+    expect_runs(e, "train.learning_rate", "0 0.1 0.2 0.3 0.4 0.5 0.6 0.7 0.8 0.9 1");
+    fv_experiment_free(e);
+}
+
+// The values of a field in the runs of a sweep.
+static int numbers_of(const char *yaml, const char *key, double *values) {
+    fv_experiment *e = read_text(yaml);
+    int n = fv_experiment_n_runs(e);
+    for (int i = 0; i < n; i++) {
+        fv_config config;
+        fv_experiment_config(e, i, &config);
+        values[i] = fv_config_number(&config, fv_field_find(key));
+    }
+    fv_experiment_free(e);
+    return n;
+}
+
+// The largest distance between the samples' distribution and the uniform one on [low, high], times
+// the root of their number (Kolmogorov and Smirnov): above 1.95 in one of 1000 fair samples.
+static double unevenness(double *values, int n, double low, double high, bool logarithmic) {
+    double worst = 0;
+    for (int i = 0; i < n; i++) {
+        int below = 0;
+        for (int j = 0; j < n; j++) below += values[j] <= values[i];
+        double share =
+            logarithmic ? log(values[i] / low) / log(high / low) : (values[i] - low) / (high - low);
+        worst = fmax(worst, fabs((double)below / n - share));
+    }
+    return worst * sqrt(n);
+}
+
+static void samples_follow_their_distribution(void **state) {
+    (void)state;
+    enum { N = 1000 };
+    static double values[N], others[N];
+    static const char yaml[] = "sweep:\n"
+                               "  random: 1000\n"
+                               "  train.learning_rate: {log_range: [1e-4, 1e-1]}\n"
+                               "  train.stop_value: {range: [0.5, 2]}\n"
+                               "  train.optimizer: {choice: [adam, sgd, adamw, adam]}\n"
+                               "train: {stop_metric: loss}\n";
+    assert_int_equal(numbers_of(yaml, "train.learning_rate", values), N);
+    assert_true(unevenness(values, N, 1e-4, 1e-1, true) < 1.95);
+    for (int i = 0; i < N; i++) assert_true(values[i] >= 1e-4 && values[i] <= 1e-1);
+    numbers_of(yaml, "train.stop_value", others);
+    assert_true(unevenness(others, N, 0.5, 2, false) < 1.95);
+    double together = 0; // fields are independent: their ranks do not agree
+    for (int i = 0; i < N; i++)
+        together += (log10(values[i]) + 2.5) * (others[i] - 1.25) / (N * 0.866 * 0.433);
+    assert_true(fabs(together) < 0.12);
+    int counts[FV_OPTIMIZER_COUNT] = {0};
+    numbers_of(yaml, "train.optimizer", values);
+    for (int i = 0; i < N; i++) counts[(int)values[i]]++;
+    assert_in_range(counts[FV_OPTIMIZER_ADAM], 440, 560);
+    assert_in_range(counts[FV_OPTIMIZER_SGD], 200, 300);
+    assert_int_equal(counts[FV_OPTIMIZER_MOMENTUM], 0);
+}
+
+// Both ends of a range of whole numbers are as likely as the others; seeds make a sample distinct.
+static void samples_of_whole_numbers(void **state) {
+    (void)state;
+    static double values[4000];
+    int n = numbers_of("sweep: {random: 400, model.n_embd: {range: [2, 5]}, train.seed: 0..399}\n"
+                       "task: {vocab_size: 4}\n",
+                       "model.n_embd", values);
+    assert_int_equal(n, 1600); // four widths, each with every seed
+    static const char yaml[] = "sweep: {random: 1000, task.offset: {range: [0, 3]},\n"
+                               "        train.weight_decay: {range: [0, 1]}}\n";
+    n = numbers_of(yaml, "task.offset", values);
+    int counts[4] = {0};
+    for (int i = 0; i < n; i++) counts[(int)values[i]]++;
+    for (int k = 0; k < 4; k++) assert_in_range(counts[k], 200, 300);
+}
+
+static void samples_stay_when_a_sweep_grows(void **state) {
+    (void)state;
+    double few[16], many[32], other[16], seeded[16];
+    int n = numbers_of("sweep: {random: 8, train.learning_rate: {log_range: [1e-4, 1e-1]}}\n",
+                       "train.learning_rate", few);
+    assert_int_equal(n, 8);
+    numbers_of("# a comment\nsweep:\n  - random: {samples: 16}\n"
+               "    train.weight_decay: {range: [0, 1]}\n"
+               "    train.learning_rate: {log_range: [1e-4, 1e-1]}\n",
+               "train.learning_rate", many);
+    assert_memory_equal(few, many, sizeof *few * 8);
+    numbers_of("sweep: {random: 8, train.weight_decay: {log_range: [1e-4, 1e-1]}}\n",
+               "train.weight_decay", other);
+    assert_memory_not_equal(few, other, sizeof *few * 8);
+    numbers_of("sweep: {random: {samples: 8, seed: 1},"
+               " train.learning_rate: {log_range: [1e-4, 1e-1]}}\n",
+               "train.learning_rate", seeded);
+    assert_memory_not_equal(few, seeded, sizeof *few * 8);
+}
+
+// Samples stand for settings: other axes multiply them, an override takes a field out.
+static void samples_multiply_with_axes(void **state) {
+    (void)state;
+    static const char yaml[] = "sweep: {train.seed: 0..1, random: 3, task.vocab_size: [4, 5],\n"
+                               "        train.learning_rate: {range: [0, 1]},\n"
+                               "        train.weight_decay: {range: [0, 1]}}\n";
+    fv_experiment *e = read_text(yaml);
+    expect_runs(e, "train.seed", "0 0 1 1 0 0 1 1 0 0 1 1");
+    expect_runs(e, "task.vocab_size", "4 5 4 5 4 5 4 5 4 5 4 5");
+    fv_config first, fourth, fifth;
+    fv_experiment_config(e, 0, &first);
+    fv_experiment_config(e, 3, &fourth);
+    fv_experiment_config(e, 4, &fifth);
+    assert_true(first.train.learning_rate == fourth.train.learning_rate);
+    assert_true(first.train.learning_rate != fifth.train.learning_rate);
+    assert_true(first.train.learning_rate != first.train.weight_decay);
+    fv_experiment_free(e);
+    const char *overrides[] = {"train.learning_rate=0.5", "train.seed=7"};
+    e = read_with(yaml, overrides, 2);
+    assert_int_equal(fv_experiment_n_runs(e), 6);
+    expect_runs(e, "train.learning_rate", "0.5 0.5 0.5 0.5 0.5 0.5");
+    fv_experiment_free(e);
+}
+
+static void bad_spreads(void **state) {
+    (void)state;
+    static const char *const cases[][2] = {
+        {"model: {n_embd: {range: [2, 64]}}\n", "@:1: model.n_embd: values are drawn only in a "},
+        {"sweep: {model.n_embd: {range: [2, 64]}}\n", "@:1: model.n_embd: values are drawn only"},
+        {"sweep:\n  random: 3\n  model.n_embd: [2, 3]\n", "@:2: random: no field of this sweep"},
+        {"sweep: {random: 0, model.n_embd: {range: [2, 64]}}\n", "random must be a number of"},
+        {"sweep: {random: many, model.n_embd: {range: [2, 64]}}\n", "random must be a number of"},
+        {"sweep: {random: 1e9, model.n_embd: {range: [2, 64]}}\n", "random must be a number of"},
+        {"sweep: {random: {sample: 3}}\n", "there is no key 'sample'; the nearest is 'samples'"},
+        {"sweep: {random: {samples: 3, seed: -1}}\n", "seed must be a whole number from 0"},
+        {"sweep:\n  random: 3\n  model.n_embd: {range: [64, 2]}\n",
+         "@:3: model.n_embd: 64 to 2 is"},
+        {"sweep: {random: 3, model.n_embd: {range: [0, 2]}}\n",
+         "must be from 1 to 8192, not 0 to 2"},
+        {"sweep: {random: 3, model.n_embd: {range: [1, 2.5]}}\n", "must be whole numbers"},
+        {"sweep: {random: 3, model.n_embd: {range: [2]}}\n", "range takes two numbers"},
+        {"sweep: {random: 3, model.n_embd: {range: ['2', 3]}}\n", "range takes two numbers"},
+        {"sweep: {random: 3, model.n_embd: {range: [2, 3], choice: [2]}}\n", "is a single range"},
+        {"sweep: {random: 3, train.optimizer: {range: [0, 2]}}\n", "is not a number; list its"},
+        {"sweep: {random: 3, train.optimizer: {choice: [adam, sdg]}}\n", "sgd"},
+        {"sweep: {random: 3, train.optimizer: {choice: adam}}\n", "choice takes a list"},
+        {"sweep: {random: 3, train.learning_rate: {log_range: [0, 1]}}\n", "begins above 0"},
+        {"sweep: {train.learning_rate: {from: 0, to: 1, steps: 3, scale: log}}\n", "above 0"},
+        {"sweep: {train.learning_rate: {from: 0, to: 1, steps: 1}}\n", "with 2 to"},
+        {"sweep: {train.learning_rate: {from: 0, to: 1}}\n", "are written like {from: 1"},
+        {"sweep: {train.learning_rate: {from: 0, to: 1, steps: 3, scale: lin}}\n", "not 'lin'"},
+        {"sweep: {train.learning_rate: {from: 0, till: 1}}\n", "there is no key 'till'"},
+        {"sweep: {train.learning_rate: {from: 1e999, to: 1, steps: 3}}\n", "are written like"},
+        {"sweep: {train.learning_rate: {}}\n", "a mapping"},
+        {"sweep:\n  random: 50\n  task.offset: {range: [0, 9]}\n", "@:3: task.offset"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        expect_refused_with(cases[i][0], NULL, 0, FV_USAGE, cases[i][1]);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_whole_file),
@@ -419,6 +589,12 @@ int main(void) {
         cmocka_unit_test(hostile_sizes),
         cmocka_unit_test(files_that_cannot_be_read),
         cmocka_unit_test(written_yaml_reads_back),
+        cmocka_unit_test(values_are_spaced_evenly),
+        cmocka_unit_test(samples_follow_their_distribution),
+        cmocka_unit_test(samples_of_whole_numbers),
+        cmocka_unit_test(samples_stay_when_a_sweep_grows),
+        cmocka_unit_test(samples_multiply_with_axes),
+        cmocka_unit_test(bad_spreads),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
