@@ -23,7 +23,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-TIMEOUT_SECONDS = 110
+TIMEOUT_SECONDS = 250
 
 
 def parse(text):
