@@ -137,7 +137,7 @@
     F(model, norm, NORM, "none", 0, 0, "normalisation in front of each attention and mlp layer and of the unembedding") \
     F(model, activation, ACTIVATION, "gelu", 0, 0, "mlp: nonlinearity")                            \
     F(model, d_mlp, INT, "0", 0, 65536, "mlp: hidden width; 0 means 4 n_embd")                     \
-    F(model, init, INIT, "posts", 0, 0, "posts: embeddings N(0, embedding_sigma), linear maps U(+-1/sqrt(fan_in)); uniform: the same maps, embeddings U(+-1/sqrt(n_embd)); normal: N(0, init_sigma); gpt2: N(0, 0.02), outputs into the stream scaled by 1/sqrt(2 layers)") \
+    F(model, init, INIT, "posts", 0, 0, "posts: embeddings N(0, embedding_sigma), linear maps U(+-1/sqrt(fan_in)); uniform: the same maps, embeddings U(+-1/sqrt(n_embd)); normal: N(0, init_sigma); gpt2: N(0, 0.02), the last map of attention and mlp scaled by 1/sqrt(number of such layers)") \
     F(model, init_sigma, REAL, "0.02", 0, 100, "init normal: standard deviation")                  \
     F(model, embedding_sigma, REAL, "1.0", 0, 100, "init posts: standard deviation of token and positional embeddings")
 

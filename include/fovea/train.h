@@ -30,7 +30,8 @@ FV_API int fv_trainer_steps_done(const fv_trainer *trainer);
 FV_API const fv_model *fv_trainer_model(const fv_trainer *trainer);
 FV_API const float *fv_trainer_params(const fv_trainer *trainer); // [n_params]
 
-// The gradient of the mean loss over the batch of the last step, before clipping. [n_params]
+// The gradient of the mean loss over the batch of the last step, [n_params], as the update used it:
+// clipped to clip_norm, and with the L2 penalty of weight_decay for optimizers other than adamw.
 FV_API const float *fv_trainer_gradient(const fv_trainer *trainer);
 
 // Operations of one step (forward, backward, update), counted for the textbook arrangement that

@@ -111,8 +111,9 @@ typedef struct fv_embed_gradient {
 //   correct[r] = 1 where the target's logit is the largest (first among equals), else 0 (may be
 //   NULL)
 // With `inverse` not NULL the logits are overwritten by the unscaled gradient e_n - [n = target] s
-// and inverse[r] = weight / s, where e_n = exp(logit_n - max), s = sum e_n; both 0 without target.
-// dlogits = gradient * inverse: whoever uses it scales once instead of V times.
+// and inverse[r] = weight / s, where e_n = exp(logit_n - max), s = sum e_n. Without target inverse
+// is 0 and the gradient is finite. dlogits = gradient * inverse: whoever uses it scales once
+// instead of V times.
 typedef struct fv_cross_entropy {
     int n_rows, vocab_size;
     real *logits;

@@ -113,11 +113,20 @@ INLINE vf vf_exp(vf x) {
     vf shifted = vf_fma(x, vf_set1(1.44269504f), magic), n = shifted - magic;
     vf r = vf_fma(n, vf_set1(-0.693145752f), x);
     r = vf_fma(n, vf_set1(-1.42860677e-6f), r);
+#if VW == 4 // without fused operations the roundings leave no room for the approximation's error
+    vf p = vf_set1(0.00138435599f);
+    p = vf_fma(p, r, vf_set1(0.00837423597f));
+    p = vf_fma(p, r, vf_set1(0.0416680074f));
+    p = vf_fma(p, r, vf_set1(0.166664303f));
+    p = vf_fma(p, r, vf_set1(0.499999942f));
+    p = vf_fma(p, r, vf_set1(1.0f));
+#else
     vf p = vf_set1(0.00829022952f);
     p = vf_fma(p, r, vf_set1(0.0418983903f));
     p = vf_fma(p, r, vf_set1(0.166676401f));
     p = vf_fma(p, r, vf_set1(0.499991461f));
     p = vf_fma(p, r, vf_set1(0.999999705f));
+#endif
     p = vf_fma(p, r, vf_set1(1.0f));
     return (vf)((vi)p + ((vi)shifted << 23));
 }

@@ -10,6 +10,14 @@ typedef struct spread {
     double size;
 } spread;
 
+// Layers that write into the stream: GPT-2 has two a block and scales by 1 / sqrt(2 blocks).
+static int count_outputs(const fv_model_config *config) {
+    int n = 0;
+    for (int i = 0; i < config->layers.n; i++)
+        n += config->layers.kind[i] == FV_LAYER_ATTENTION || config->layers.kind[i] == FV_LAYER_MLP;
+    return n;
+}
+
 static spread spread_of(const fv_model *model, const fv_param *param) {
     const fv_model_config *config = &model->config.model;
     bool bias = param->init == FV_INIT_BIAS;
@@ -17,8 +25,7 @@ static spread spread_of(const fv_model *model, const fv_param *param) {
     case FV_INIT_NORMAL:
         return (spread){true, bias ? 0 : config->init_sigma};
     case FV_INIT_GPT2: {
-        double n_outputs = 2.0 * (config->layers.n > 0 ? config->layers.n : 1);
-        double size = param->init == FV_INIT_OUTPUT ? 0.02 / sqrt(n_outputs) : 0.02;
+        double size = param->init == FV_INIT_OUTPUT ? 0.02 / sqrt(count_outputs(config)) : 0.02;
         return (spread){true, bias ? 0 : size};
     }
     default: // posts and uniform; the fan_in of an embedding is its width

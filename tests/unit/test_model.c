@@ -248,8 +248,8 @@ static void test_initialisations(void **state) {
     check_init(LARGE "model.init=normal model.init_sigma=0.3", "embed.W_E", true, 0.3);
     check_init(LARGE "model.init=gpt2", "embed.W_E", true, 0.02);
     check_init(LARGE "model.init=gpt2", "blocks.0.mlp.W_in", true, 0.02);
-    check_init(LARGE "model.init=gpt2", "blocks.0.attn.W_O", true, 0.02 / sqrt(4));
-    check_init(LARGE "model.init=gpt2", "blocks.0.mlp.W_out", true, 0.02 / sqrt(4));
+    check_init(LARGE "model.init=gpt2", "blocks.0.attn.W_O", true, 0.02 / sqrt(2));
+    check_init(LARGE "model.init=gpt2", "blocks.0.mlp.W_out", true, 0.02 / sqrt(2));
     static const char *const biases[] = {"blocks.0.attn.b_Q", "blocks.0.mlp.b_in", "ln_final.b"};
     for (int i = 0; i < 3; i++)
         assert_true(moments_of(LARGE "model.init=gpt2", biases[i], 3).largest == 0);
