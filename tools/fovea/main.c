@@ -3,6 +3,7 @@
 
 #include <fovea/machine.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 typedef struct verb {
@@ -16,6 +17,15 @@ static const verb VERBS[] = {
 #undef VERB_ROW
 };
 
+// FOVEA_CPU names the kernels; a name that this CPU cannot run is refused before anything starts.
+static int choose_kernels(void) {
+    const char *name = getenv("FOVEA_CPU");
+    if (name == NULL || *name == '\0') return EXIT_DONE;
+    fv_error error;
+    if (fv_kernels_force(name, &error) == FV_OK) return EXIT_DONE;
+    return tool_usage_error("FOVEA_CPU: %s", error.text);
+}
+
 int main(int argc, char **argv) {
     if (argc < 2) {
         char *help[] = {"help", NULL};
@@ -28,6 +38,8 @@ int main(int argc, char **argv) {
         return EXIT_DONE;
     }
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) name = "help";
+    int exit_code = choose_kernels();
+    if (exit_code != EXIT_DONE) return exit_code;
     for (size_t i = 0; i < sizeof VERBS / sizeof VERBS[0]; i++)
         if (strcmp(name, VERBS[i].name) == 0) return VERBS[i].run(argc - 1, argv + 1);
 #define VERB_NAME(verb, help) " " #verb
