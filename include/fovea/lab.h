@@ -21,7 +21,8 @@ typedef struct fv_lab_progress {
 } fv_lab_progress;
 
 typedef struct fv_lab_options {
-    int n_jobs; // worker threads, >= 1
+    int n_jobs;          // worker threads, >= 1
+    int share, n_shares; // trains share 1..n_shares of the sweep only; n_shares 0: all of it
     const volatile int *interrupted;
     // Both are called from the thread that called fv_lab_run.
     void (*on_progress)(void *context, const fv_lab_progress *progress); // some times a second
@@ -29,10 +30,10 @@ typedef struct fv_lab_options {
     void *context;
 } fv_lab_options;
 
-// Trains every run of the sweep that the store does not have, and stores each as it ends. With fewer
-// runs than jobs the threads share runs. *records receives the records of all runs in the sweep's
-// order (an array of n_runs pointers, freed with fv_records_free). When interrupted, finished runs
-// are stored and FV_INTERRUPTED comes back.
+// Trains every run of the sweep that the store does not have, and stores each as it ends. With
+// fewer runs than jobs the threads share runs. *records receives the records of all runs in the
+// sweep's order (an array of n_runs pointers, freed with fv_records_free), NULL for those of other
+// shares. When interrupted, finished runs are stored and FV_INTERRUPTED comes back.
 FV_API fv_status fv_lab_run(const fv_experiment *experiment, fv_store *store,
                             const fv_lab_options *options, fv_record ***records, fv_error *error);
 FV_API void fv_records_free(fv_record **records, int n);

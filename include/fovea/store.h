@@ -47,6 +47,15 @@ FV_API fv_status fv_store_delete(fv_store *store, const char *id, fv_error *erro
 FV_API fv_status fv_store_digest(fv_store *store, const char *id, char digest[17],
                                  fv_error *error);
 
+// Adds every run of `from` that `into` lacks; counts up `merged`. Where both have a run its results
+// must be the same bit for bit, else FV_STORE and the run's id. Between fv_store_begin and
+// fv_store_commit of `into`, all is added or, where it is closed without commit, nothing.
+typedef struct fv_merged {
+    int added, same;
+} fv_merged;
+FV_API fv_status fv_store_merge(fv_store *into, fv_store *from, fv_merged *merged,
+                                fv_error *error);
+
 // Calls `visit` for every run, oldest first, with the record's config, outcome, steps and times
 // (no series, no snapshots) and the final value of every series as `final` [n_final]. A visit that
 // does not return FV_OK ends the walk with that status.

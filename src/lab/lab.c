@@ -2,6 +2,7 @@
 // ends. Results do not depend on who trained what and when, so that a sweep that was killed and
 // repeated gives the same store as one that was not.
 #include "lab/crew.h"
+#include "lab/share.h"
 
 #include <fovea/lab.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@ typedef struct lab {
     fv_store *store;
     const fv_lab_options *options;
     const char **probe_names;
+    bool *mine;          // [n_runs]: belongs to the share that is asked for
     fv_record **records; // [n_runs]; NULL while missing
     crew_job *jobs;      // [n_jobs], the longest first
     int n_jobs;
@@ -101,6 +103,7 @@ static int longest_first(const void *a, const void *b) {
 static fv_status plan_runs(lab *l) {
     fv_status status = FV_OK;
     for (int i = 0; i < l->experiment->n_runs && status == FV_OK; i++) {
+        if (!l->mine[i]) continue;
         if (is_interrupted(l)) return FV_OK;
         fv_config config;
         char id[17];
@@ -185,11 +188,32 @@ static fv_status train_missing(lab *l) {
 }
 
 static fv_status check_complete(lab *l) {
-    int n = l->experiment->n_runs;
+    int n = l->progress.n_runs;
     if (l->progress.n_done == n) return FV_OK;
     return fv_fail(l->error, FV_INTERRUPTED,
                    "%s: interrupted with %d of %d runs stored; the same command goes on from there",
                    l->experiment->name, l->progress.n_done, n);
+}
+
+// Which runs are to be had, and how many.
+static fv_status choose_share(lab *l) {
+    int n = l->experiment->n_runs, n_shares = l->options->n_shares;
+    if (n_shares <= 1) {
+        memset(l->mine, true, (size_t)n * sizeof *l->mine);
+        l->progress.n_runs = n;
+        return FV_OK;
+    }
+    double *work = calloc((size_t)n, sizeof *work);
+    if (work == NULL) return no_memory(l);
+    for (int i = 0; i < n; i++) {
+        fv_config config;
+        fv_experiment_config(l->experiment, i, &config);
+        work[i] = estimate_work(&config);
+    }
+    fv_status status = share_deal(work, n, l->options->share, n_shares, l->mine, l->error);
+    for (int i = 0; i < n; i++) l->progress.n_runs += l->mine[i];
+    free(work);
+    return status;
 }
 
 static fv_status prepare(lab *l) {
@@ -198,9 +222,11 @@ static fv_status prepare(lab *l) {
     l->records = calloc(n, sizeof *l->records);
     l->jobs = calloc(n, sizeof *l->jobs);
     l->probe_names = calloc(n_probes + 1, sizeof *l->probe_names);
-    if (l->records == NULL || l->jobs == NULL || l->probe_names == NULL) return no_memory(l);
+    l->mine = calloc(n, sizeof *l->mine);
+    if (l->mine == NULL || l->records == NULL || l->jobs == NULL || l->probe_names == NULL)
+        return no_memory(l);
     for (size_t i = 0; i < n_probes; i++) l->probe_names[i] = experiment->probes[i]->name;
-    return FV_OK;
+    return choose_share(l);
 }
 
 fv_status fv_lab_run(const fv_experiment *experiment, fv_store *store,
@@ -208,7 +234,6 @@ fv_status fv_lab_run(const fv_experiment *experiment, fv_store *store,
     *records = NULL;
     lab l = {.experiment = experiment, .store = store, .options = options, .error = error};
     l.started = now();
-    l.progress.n_runs = experiment->n_runs;
     l.progress.experiment = experiment->name;
     fv_status status = prepare(&l);
     if (status == FV_OK) status = plan_runs(&l);
@@ -218,6 +243,7 @@ fv_status fv_lab_run(const fv_experiment *experiment, fv_store *store,
     for (int i = 0; i < l.n_jobs; i++) free_record(l.jobs[i].record);
     free(l.jobs);
     free(l.probe_names);
+    free(l.mine);
     if (status == FV_OK)
         *records = l.records;
     else

@@ -4,6 +4,7 @@
 //   store_lock.c    one writing process at a time
 //   store_runs.c    whole runs in and out
 //   store_digest.c  two stores compared bit for bit
+//   store_merge.c   one store's runs added to another
 #ifndef FOVEA_LAB_STORE_DB_H
 #define FOVEA_LAB_STORE_DB_H
 

@@ -236,6 +236,34 @@ static void a_store_that_cannot_be_written_is_one_error(void **state) {
     fv_experiment_free(experiment);
 }
 
+// Shares are disjoint, whole together, about equally long, and the same whatever the store has.
+static void shares_make_up_the_sweep(void **state) {
+    (void)state;
+    unlink(database);
+    fv_experiment *experiment = read_experiment(SWEEP);
+    fv_store *store = open_store(FV_STORE_WRITE);
+    int n = 0;
+    for (int pass = 0; pass < 2; pass++) {
+        for (int share = 1; share <= 5; share++) {
+            witness w = {.store = store};
+            const fv_lab_options options = {
+                .n_jobs = 2, .share = share, .n_shares = 5, .on_run = on_run, .context = &w};
+            fv_record **records;
+            assert_int_equal(fv_lab_run(experiment, store, &options, &records, NULL), FV_OK);
+            assert_in_range(w.n_runs, 2, 3);
+            assert_int_equal(w.n_cached, pass == 0 ? 0 : w.n_runs);
+            int there = 0;
+            for (int i = 0; i < N_RUNS; i++) there += records[i] != NULL;
+            assert_int_equal(there, w.n_runs);
+            if (pass == 0) n += w.n_runs;
+            fv_records_free(records, N_RUNS);
+        }
+    }
+    assert_int_equal(n, N_RUNS);
+    fv_store_close(store);
+    fv_experiment_free(experiment);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(records_come_in_the_order_of_the_sweep),
@@ -244,6 +272,7 @@ int main(void) {
         cmocka_unit_test(a_long_run_stops_at_once),
         cmocka_unit_test(diverged_runs_are_results),
         cmocka_unit_test(a_store_that_cannot_be_written_is_one_error),
+        cmocka_unit_test(shares_make_up_the_sweep),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -477,6 +477,76 @@ static void takes_runs_faster_than_they_train(void **state) {
     fv_record_free(&record);
 }
 
+// A second store beside `path`, with the given runs; unlinked when closed by drop_other.
+static char other_path[64];
+
+static fv_store *open_other(fv_store_mode mode) {
+    fv_store *store;
+    fv_error error = {0};
+    snprintf(other_path, sizeof other_path, "%s/other.db", folder);
+    if (fv_store_open(other_path, mode, &store, &error) != FV_OK) fail_msg("%s", error.text);
+    return store;
+}
+
+static void put_run_of(fv_store *store, const char *id, int seed, int flaw) {
+    fv_record record;
+    make_record(&record, id, seed);
+    if (flaw == 1) record.series[0].values[50] += 1;
+    if (flaw == 2) record.snapshots[1].params[1] += 1;
+    if (flaw == 3) record.steps++;
+    if (flaw == 4) strcpy(record.series[2].name, "beta");
+    assert_int_equal(fv_store_put(store, "origin", &record, NULL), FV_OK);
+    fv_record_free(&record);
+}
+
+static void merges_what_is_missing(void **state) {
+    (void)state;
+    fv_store *into = open_store(FV_STORE_WRITE), *from = open_other(FV_STORE_WRITE);
+    put_run_of(into, "00000000000000aa", 1, 0);
+    put_run_of(from, "00000000000000aa", 1, 0);
+    put_run_of(from, "00000000000000bb", 2, 0);
+    char theirs[17], ours[17];
+    fv_merged merged = {0};
+    fv_error error = {0};
+    assert_int_equal(fv_store_merge(into, from, &merged, &error), FV_OK);
+    assert_int_equal(merged.added, 1);
+    assert_int_equal(merged.same, 1);
+    assert_int_equal(fv_store_digest(into, NULL, ours, NULL), FV_OK);
+    assert_int_equal(fv_store_digest(from, NULL, theirs, NULL), FV_OK);
+    assert_string_equal(ours, theirs);
+    assert_int_equal(fv_store_merge(into, from, &merged, &error), FV_OK);
+    assert_int_equal(merged.added, 1);
+    assert_int_equal(merged.same, 3);
+    fv_store_close(from);
+    fv_store_close(into);
+    unlink(other_path);
+}
+
+// Whatever the results differ in, it is noticed, and a merge that was begun leaves no trace.
+static void refuses_to_merge_two_results_of_one_run(void **state) {
+    (void)state;
+    static const char *const whats[] = {"", "curves", "snapshots", "outcomes", "curves"};
+    for (int flaw = 1; flaw <= 4; flaw++) {
+        fv_store *into = open_store(FV_STORE_WRITE), *from = open_other(FV_STORE_WRITE);
+        put_run_of(into, "00000000000000bb", 2, 0);
+        put_run_of(from, "00000000000000aa", 1, 0);
+        put_run_of(from, "00000000000000bb", 2, flaw);
+        fv_merged merged = {0};
+        fv_error error = {0};
+        assert_int_equal(fv_store_begin(into, &error), FV_OK);
+        assert_int_equal(fv_store_merge(into, from, &merged, &error), FV_STORE);
+        assert_non_null(strstr(error.text, "00000000000000bb"));
+        assert_non_null(strstr(error.text, whats[flaw]));
+        fv_store_close(into);
+        into = open_store(FV_STORE_READ);
+        assert_false(fv_store_has(into, "00000000000000aa"));
+        assert_true(fv_store_has(into, "00000000000000bb"));
+        fv_store_close(into);
+        fv_store_close(from);
+        unlink(other_path);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
 
 int main(void) {
@@ -487,6 +557,8 @@ int main(void) {
         TEST(walks_runs_oldest_first),
         TEST(groups_are_kept_whole_or_not_at_all),
         TEST(digests_tell_results_apart_and_nothing_else),
+        TEST(merges_what_is_missing),
+        TEST(refuses_to_merge_two_results_of_one_run),
         TEST(lets_one_process_write_and_others_read),
         TEST(survives_a_writer_that_is_killed),
         TEST(refuses_what_is_no_store_of_this_version),

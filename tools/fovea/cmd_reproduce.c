@@ -54,7 +54,8 @@ static int run_studies(reproduction *r, fv_store *store) {
     for (int i = 0; i < r->n && going; i++) {
         char folder[PATH_MAX];
         int code = figure_folder(r, r->studies[i].experiment->path, folder, sizeof folder);
-        const study_options options = {folder, r->jobs, r->json, display};
+        const study_options options = {
+            .folder = folder, .jobs = r->jobs, .json = r->json, .progress = display};
         if (code == EXIT_DONE) code = study_run(&r->studies[i], store, &options);
         if (code != EXIT_DONE && exit_code == EXIT_DONE) exit_code = code;
         going = r->studies[i].finished && !tool_interrupted;

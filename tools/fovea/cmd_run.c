@@ -6,12 +6,22 @@
 
 #include <fovea/machine.h>
 #include <stdio.h>
+#include <string.h>
 
 typedef struct run_request {
     const char *out; // NULL: out/<experiment>
-    int jobs;
+    int jobs, share, n_shares;
     bool json, quiet;
 } run_request;
+
+// Reads "3/16"; "" leaves the whole sweep.
+static bool read_share(const char *text, run_request *request) {
+    char rest;
+    if (*text == '\0') return true;
+    return strspn(text, "0123456789/") == strlen(text) && strlen(text) < 16 &&
+           sscanf(text, "%d/%d%c", &request->share, &request->n_shares, &rest) == 2 &&
+           request->share >= 1 && request->share <= request->n_shares;
+}
 
 static void print_paths(FILE *stream, const study *s, const char *folder) {
     fputc('\n', stream);
@@ -27,10 +37,15 @@ static void print_paths(FILE *stream, const study *s, const char *folder) {
 static int train_and_report(study *s, fv_store *store, const char *folder,
                             const run_request *request) {
     progress *display = progress_create(stderr, request->quiet);
-    const study_options options = {folder, request->jobs, request->json, display};
+    const study_options options = {folder,  request->jobs,  request->json,
+                                   display, request->share, request->n_shares};
     tool_catch_interrupts();
     int exit_code = study_run(s, store, &options);
     progress_free(display);
+    if (exit_code == EXIT_DONE && request->n_shares > 1 && !request->quiet)
+        fprintf(request->json ? stderr : stdout,
+                "share %d of %d is in %s; 'fovea runs merge' joins the shares\n", request->share,
+                request->n_shares, folder);
     if (!s->finished) return exit_code;
     int written = study_write_reports(folder, s->experiment->name, s, 1);
     FILE *stream = request->json ? stderr : stdout;
@@ -50,11 +65,15 @@ static int run_in(const char *folder, study *s, const run_request *request) {
 
 int cmd_run(int argc, char **argv) {
     run_request request = {.jobs = fv_machine_cores()};
+    const char *share = "";
     const tool_option options[] = {
         OPTION_TEXT("out", &request.out, "DIR",
                     "folder of the run store, figures, claims.json and report.html; "
                     "out/<experiment> if not given"),
         OPTION_INT("jobs", &request.jobs, "N", 1, 4096, "threads; all cores if not given"),
+        OPTION_TEXT("share", &share, "K/N",
+                    "trains the K-th of N equal shares of the sweep and draws nothing; each with "
+                    "its own --out, for 'fovea runs merge' to join"),
         OPTION_FLAG("json", &request.json,
                     "a line of JSON on stdout for every run, everything else on stderr"),
         OPTION_FLAG("quiet", &request.quiet, "prints errors only, and what --json asks for"),
@@ -73,6 +92,11 @@ int cmd_run(int argc, char **argv) {
     tool_operands given;
     int exit_code;
     if (!options_parse(argc, argv, &usage, options, &given, &exit_code)) return exit_code;
+
+    if (!read_share(share, &request))
+        return tool_usage_error("run: --share must be K/N with K from 1 to N, as in 3/16, not "
+                                "'%s'",
+                                share);
 
     study s;
     exit_code = study_read(&s, given.items[0], given.overrides, given.n_overrides);

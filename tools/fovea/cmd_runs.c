@@ -1,6 +1,7 @@
 // `fovea runs`: what a run store holds.
 #include "options.h"
 #include "run_json.h"
+#include "runs_merge.h"
 #include "table.h"
 #include "target.h"
 #include "tool.h"
@@ -251,19 +252,29 @@ int cmd_runs(int argc, char **argv) {
                     "equal results, bit for bit"),
         OPTION_END};
     const tool_usage usage = {
-        .synopsis = "runs DIR [show RUN | delete RUN ...] [key=value ...] [options]",
+        .synopsis = "runs DIR [show RUN | delete RUN ...] [key=value ...] [options]\n"
+                    "       fovea runs merge INTO FROM ... [options]",
         .about = "Lists the runs of a store, DIR/fovea.db; with key=value only those that have "
                  "this value of a field, of outcome or of experiment. 'show' prints one run, "
-                 "'delete' removes runs. RUN is an id or its first 4 or more digits.",
+                 "'delete' removes runs. RUN is an id or its first 4 or more digits. 'merge' adds "
+                 "the runs of the stores FROM to the store INTO, all or none of them; a run that "
+                 "two stores have with different results is an error.",
         .example = "fovea runs out task.vocab_size=100 outcome=done\n"
                    "fovea runs out show 3fa2\n"
-                   "fovea runs out --digest",
+                   "fovea runs out --digest\n"
+                   "fovea runs merge out share-1 share-2",
         .min_operands = 1,
         .max_operands = -1,
         .overrides = true};
     tool_operands operands;
     int exit_code;
     if (!options_parse(argc, argv, &usage, options, &operands, &exit_code)) return exit_code;
+    if (strcmp(operands.items[0], "merge") == 0 && operands.n_overrides == 0 && !digest) {
+        if (operands.n < 3)
+            return tool_usage_error("runs merge needs a store to add to and stores to add, as in "
+                                    "'fovea runs merge out share-1 share-2'");
+        return runs_merge(operands.items[1], operands.items + 2, operands.n - 2, json);
+    }
     const char *action = operands.n > 1 ? operands.items[1] : "list";
     bool shows = strcmp(action, "show") == 0, deletes = strcmp(action, "delete") == 0;
     if (operands.n > 1 && !shows && !deletes)

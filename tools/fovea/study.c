@@ -74,6 +74,8 @@ static void on_progress(void *context, const fv_lab_progress *now) {
 static int train(study *s, fv_store *store, const study_options *options, fv_record ***records) {
     watch w = {options, s, EXIT_DONE};
     const fv_lab_options lab = {.n_jobs = options->jobs,
+                                .share = options->share,
+                                .n_shares = options->n_shares,
                                 .interrupted = &tool_interrupted,
                                 .on_progress = on_progress,
                                 .on_run = on_run,
@@ -130,6 +132,10 @@ int study_run(study *s, fv_store *store, const study_options *options) {
     fv_record **records = NULL;
     int exit_code = train(s, store, options, &records);
     if (records == NULL) return exit_code;
+    if (options->n_shares > 1) {
+        fv_records_free(records, s->n_runs);
+        return exit_code;
+    }
     s->finished = true;
     const fv_record *const *all = (const fv_record *const *)records;
     int judged = judge(s, all);

@@ -23,8 +23,9 @@ typedef struct study {
 typedef struct study_options {
     const char *folder; // where figures go; must exist
     int jobs;
-    bool json;          // JSON Lines of runs on stdout
-    progress *progress; // may be NULL
+    bool json;           // JSON Lines of runs on stdout
+    progress *progress;  // may be NULL
+    int share, n_shares; // n_shares above 1: trains that share, draws and judges nothing
 } study_options;
 
 // Reads the file and checks all that can be known before training. Returns an exit code; prints

@@ -1,0 +1,30 @@
+#!/bin/bash
+# One sweep on many nodes of a Slurm cluster. Each task of the array trains its share into a store of its
+# own; when all have ended, one more job merges the stores and draws the figures.
+#
+#   examples/slurm-array.sh experiments/phase-diagrams/sticky-plateau-length.yaml 16
+#   examples/slurm-array.sh FILE TASKS [key=value ...]
+#
+# A share depends on the sweep alone: submitted again, also after a time limit, each task goes on where
+# it was. Options of sbatch that your cluster wants (account, partition, ...) go into SBATCH_OPTIONS.
+set -euo pipefail
+
+file=${1:?an experiment file} tasks=${2:?the number of tasks}
+shift 2
+out=${FOVEA_OUT:-out/$(basename "$file" .yaml)}
+cores=${FOVEA_CORES:-8} hours=${FOVEA_HOURS:-4}
+fovea=${FOVEA:-fovea}
+mkdir -p "$out/shares"
+
+quoted=$(printf '%q ' "$file" "$@")
+array=$(sbatch --parsable ${SBATCH_OPTIONS:-} --job-name fovea --array "1-$tasks" \
+    --cpus-per-task "$cores" --time "$hours:00:00" --signal=INT@60 --output "$out/shares/%a.log" \
+    --wrap "exec $fovea run $quoted --share \$SLURM_ARRAY_TASK_ID/$tasks --jobs $cores \
+            --out $(printf '%q' "$out")/shares/\$SLURM_ARRAY_TASK_ID")
+echo "array job $array: $tasks shares of $file"
+
+stores=$(for k in $(seq "$tasks"); do printf '%q ' "$out/shares/$k"; done)
+sbatch ${SBATCH_OPTIONS:-} --job-name fovea-merge --dependency "afterok:${array%%;*}" \
+    --cpus-per-task "$cores" --time 1:00:00 --output "$out/merge.log" \
+    --wrap "$fovea runs merge $(printf '%q' "$out") $stores && \
+            $fovea run $quoted --jobs $cores --out $(printf '%q' "$out")"
