@@ -266,6 +266,80 @@ static double evaluate_motion_rank(fv_measure_call *call) {
     return rank;
 }
 
+// How unlike a circle the rows are: the standard deviation of their distances from their mean, over
+// the mean distance.
+static double evaluate_roundness(fv_measure_call *call) {
+    size_t offset;
+    int rows, cols;
+    const fv_snapshot *at = nearest_snapshot(call->record, call->numbers[0]);
+    if (at == NULL || !find_tensor(call, &offset, &rows, &cols)) return NAN;
+    const float *x = at->params + offset;
+    double sum = 0, squares = 0;
+    double *mean = calloc((size_t)cols, sizeof *mean);
+    if (mean == NULL) {
+        call->problem = "out of memory";
+        return NAN;
+    }
+    for (int i = 0; i < rows * cols; i++) mean[i % cols] += x[i] / (double)rows;
+    for (int r = 0; r < rows; r++) {
+        double square = 0;
+        for (int c = 0; c < cols; c++)
+            square += (x[r * cols + c] - mean[c]) * (x[r * cols + c] - mean[c]);
+        sum += sqrt(square);
+        squares += square;
+    }
+    free(mean);
+    double distance = sum / rows;
+    return sum > 0 ? sqrt(fmax(0, squares / rows - distance * distance)) / distance : NAN;
+}
+
+typedef struct bearing {
+    double angle;
+    int row;
+} bearing;
+
+static int compare_bearings(const void *a, const void *b) {
+    double x = ((const bearing *)a)->angle, y = ((const bearing *)b)->angle;
+    return (x > y) - (x < y);
+}
+
+// next[r]: the row that follows r counter-clockwise around the mean of all.
+static bool order_around(const float *x, int rows, int *next) {
+    bearing *all = malloc((size_t)rows * sizeof *all);
+    if (all == NULL) return false;
+    double mean[2] = {0, 0};
+    for (int r = 0; r < rows; r++)
+        for (int c = 0; c < 2; c++) mean[c] += x[2 * r + c] / rows;
+    for (int r = 0; r < rows; r++)
+        all[r] = (bearing){atan2(x[2 * r + 1] - mean[1], x[2 * r] - mean[0]), r};
+    qsort(all, (size_t)rows, sizeof *all, compare_bearings);
+    for (int r = 0; r < rows; r++) next[all[r].row] = all[(r + 1) % rows].row;
+    free(all);
+    return true;
+}
+
+static double evaluate_reordered(fv_measure_call *call) {
+    size_t offset;
+    int rows, cols, changed = 0;
+    const fv_snapshot *from = nearest_snapshot(call->record, call->numbers[0]);
+    const fv_snapshot *to = nearest_snapshot(call->record, call->numbers[1]);
+    if (from == to || !find_tensor(call, &offset, &rows, &cols)) return NAN;
+    if (cols != 2) {
+        call->problem = "only tensors of width 2 lie around a circle";
+        return NAN;
+    }
+    int *before = malloc((size_t)rows * sizeof *before);
+    int *after = malloc((size_t)rows * sizeof *after);
+    if (before != NULL && after != NULL && order_around(from->params + offset, rows, before) &&
+        order_around(to->params + offset, rows, after))
+        for (int r = 0; r < rows; r++) changed += before[r] != after[r];
+    else
+        call->problem = "out of memory";
+    free(before);
+    free(after);
+    return (double)changed / rows;
+}
+
 static double evaluate_ln(fv_measure_call *call) {
     return call->numbers[0] > 0 ? log(call->numbers[0]) : NAN;
 }
@@ -297,6 +371,8 @@ static double evaluate_pow(fv_measure_call *call) {
     X(correlation, "ss|nn", "Pearson correlation of two series")                                   \
     X(first_below, "sn", "first step whose value is below a number")                               \
     X(first_above, "sn", "first step whose value is above a number")                               \
+    X(emergence, "sn", "first step from which the series stays above a number")                    \
+    X(emergence_below, "sn", "first step from which it stays below a number")                      \
     X(plateau, "s|n", "height of the plateau")                                                     \
     X(plateau_length, "s|n", "its length in steps, 0 without plateau")                             \
     X(plateau_start, "s|n", "its first step")                                                      \
@@ -304,6 +380,8 @@ static double evaluate_pow(fv_measure_call *call) {
     X(plateau_left, "s|n", "1 where the curve falls on after it, 0 where it is stuck to the end")  \
     X(cosine, "tnnn", "cosine of two rows of a tensor in the snapshot nearest to a step")          \
     X(motion_rank, "tnn", "effective rank of a tensor's change between two snapshots")             \
+    X(roundness, "tn", "spread of a tensor's rows' distances from their mean: 0 on a circle")      \
+    X(reordered, "tnn", "share of rows of width 2 with another neighbour around the circle")       \
     X(ln, "n", "natural logarithm")                                                                \
     X(exp, "n", "exponential")                                                                     \
     X(sqrt, "n", "square root")                                                                    \
@@ -361,5 +439,3 @@ const fv_measure_quantity *fv_measure_quantity_find(const char *name) {
         if (strcmp(quantities[i].name, name) == 0) return &quantities[i];
     return NULL;
 }
-    X(emergence, "sn", "first step from which the series stays above a number")                    \
-    X(emergence_below, "sn", "first step from which it stays below a number")                      \

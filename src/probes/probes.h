@@ -18,7 +18,11 @@
       "mean attention by distance back from the query, at the positions that the loss reads")      \
     X(token_groups,                                                                                \
       "number of groups of tokens that the predictions tell apart: exp of the entropy of the "     \
-      "groups' shares of the vocabulary")
+      "groups' shares of the vocabulary")                                                          \
+    X(neighbours, "distance of consecutive tokens in the embedding, over that of all pairs")       \
+    X(separation,                                                                                  \
+      "positional embeddings along the direction that separates the position to attend to, and "   \
+      "the QK circuit's quadratic form along it")
 
 #define FV_PROBE_DECLARE(name, help)                                                               \
     fv_status fv_measure_##name(const fv_model *model, const float *params, int step,              \
