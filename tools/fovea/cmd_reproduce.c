@@ -104,8 +104,9 @@ int cmd_reproduce(int argc, char **argv) {
         .synopsis = "reproduce POST|all [options]",
         .about =
             "Trains every experiment of a post, draws its figures and judges every claim. POST "
-            "is a folder of experiment files under experiments/ (or a path to one). Ctrl-C "
-            "stops; the same command goes on from there.",
+            "is a folder of experiment files under experiments/ (or a path to one). 'all' is "
+            "every one but phase-diagrams, which takes an hour. Ctrl-C stops; the same command "
+            "goes on from there.",
         .example = "fovea reproduce sparse-attention-1 --out out/sparse-attention-1",
         .min_operands = 1,
         .max_operands = 1};

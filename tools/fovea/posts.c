@@ -102,6 +102,18 @@ static int find_in(const char *folder, const char *below, path_list *files) {
     return add_matches(files, pattern);
 }
 
+// Maps take minutes to an hour each. They belong to no post and are asked for by name.
+static void leave_out_maps(path_list *files) {
+    int kept = 0;
+    for (int i = 0; i < files->n; i++) {
+        if (strstr(files->items[i], "/phase-diagrams/") == NULL)
+            files->items[kept++] = files->items[i];
+        else
+            free(files->items[i]);
+    }
+    files->n = kept;
+}
+
 int posts_find(const char *post, path_list *files) {
     *files = (path_list){0};
     roots r;
@@ -115,6 +127,7 @@ int posts_find(const char *post, path_list *files) {
             char below[PATH_MAX];
             snprintf(below, sizeof below, "/%s", all ? "*" : post);
             exit_code = find_in(r.paths[i], below, files);
+            if (all) leave_out_maps(files);
         }
     }
     if (exit_code == EXIT_DONE && files->n == 0) exit_code = refuse_post(post, &r);
