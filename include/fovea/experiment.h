@@ -5,6 +5,7 @@
 
 #include <fovea/config.h>
 #include <fovea/probe.h>
+#include <fovea/record.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -40,6 +41,9 @@ typedef struct fv_options {
     int line;
 } fv_options;
 
+// What an adaptive sweep knows between its rounds.
+typedef struct fv_adaptive fv_adaptive;
+
 typedef struct fv_experiment {
     char *path;   // as given
     char *name;   // file name without folder and extension: "sticky-plateau"
@@ -55,6 +59,7 @@ typedef struct fv_experiment {
     fv_options *claims;
     int n_runs; // distinct configurations of all grids
     int *order; // [n_runs]: the place of each in the grids' product; NULL where none stands twice
+    fv_adaptive *adaptive; // NULL where the sweep is not adaptive
 } fv_experiment;
 
 // Reads `path` and applies overrides ("task.vocab_size=4,10,100", "train.seed=0..9",
@@ -69,6 +74,11 @@ FV_API void fv_experiment_free(fv_experiment *experiment);
 // (first grid first, last axis fastest).
 FV_API int fv_experiment_n_runs(const fv_experiment *experiment);
 FV_API void fv_experiment_config(const fv_experiment *experiment, int i, fv_config *config);
+
+// The next round of an adaptive sweep, from the records of all its runs so far [n_runs]. *grew:
+// there are more runs now. Never so for other sweeps and after the last round.
+FV_API fv_status fv_experiment_refine(fv_experiment *experiment, const fv_record *const *records,
+                                      bool *grew, fv_error *error);
 
 // The option of a key, or NULL; its first value, or `otherwise`; as a number, or `otherwise`.
 FV_API const fv_option *fv_options_find(const fv_options *options, const char *key);

@@ -11,6 +11,7 @@
 #include "figures/runs.h"
 #include "figures/sheet.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,9 @@ static const fv_figure_option options[] = {
      "runs that have a value, or the share of runs whose value is neither \"never\" nor 0"},
     {"contour", FV_OPTION_NUMBER, false, NULL,
      "draws the boundary between cells below this value and cells at or above it"},
+    {"fill", FV_OPTION_BOOL, false, NULL,
+     "settings without any run take the colour of the nearest one that has some: for adaptive and "
+     "random sweeps"},
     {"label", FV_OPTION_TEXT, false, NULL, "name of the colour scale"},
     {"panel", FV_OPTION_FIELDS, false, NULL,
      "one panel for each combination of these fields' values; if not given, the fields that differ "
@@ -172,6 +176,35 @@ static fv_status fill_cells(map *m, fv_error *error) {
     double low = fv_options_number(m->view->options, "zmin", share ? 0 : NAN);
     double high = fv_options_number(m->view->options, "zmax", share ? 1 : NAN);
     fv_scale_finish(&m->scale, low, high, 0);
+    return FV_OK;
+}
+
+// The nearest cell with runs; of several the one with the smallest y, then x.
+static const heat_cell *nearest_cell(const map *m, const bool *measured, int panel, int x, int y) {
+    const heat_cell *nearest = cell_at(m, panel, x, y);
+    long best = LONG_MAX;
+    for (int v = 0; v < m->y.values.n; v++)
+        for (int u = 0; u < m->x.values.n; u++) {
+            const heat_cell *cell = cell_at(m, panel, u, v);
+            long distance = (long)(u - x) * (u - x) + (long)(v - y) * (v - y);
+            if (!measured[cell - m->cells] || distance >= best) continue;
+            best = distance;
+            nearest = cell;
+        }
+    return nearest;
+}
+
+static fv_status fill_gaps(map *m, fv_error *error) {
+    size_t n = (size_t)m->panels.n * (size_t)m->x.values.n * (size_t)m->y.values.n;
+    bool *measured = fv_scratch_get(m->view->scratch, n, sizeof *measured);
+    if (measured == NULL) return no_memory(error);
+    for (size_t c = 0; c < n; c++) measured[c] = m->cells[c].state != EMPTY;
+    for (int p = 0; p < m->panels.n; p++)
+        for (int y = 0; y < m->y.values.n; y++)
+            for (int x = 0; x < m->x.values.n; x++) {
+                heat_cell *cell = cell_at(m, p, x, y);
+                if (!measured[cell - m->cells]) *cell = *nearest_cell(m, measured, p, x, y);
+            }
     return FV_OK;
 }
 
@@ -357,6 +390,8 @@ static fv_status draw(fv_figure_view *view, fv_error *error) {
     map m = {.view = view};
     fv_status status = split(&m, error);
     if (status == FV_OK) status = fill_cells(&m, error);
+    if (status == FV_OK && fv_figure_flag(view->options, "fill", false))
+        status = fill_gaps(&m, error);
     if (status == FV_OK) status = make_legend(&m, error);
     if (status != FV_OK) return status;
     m.sheet.script = view->script;

@@ -1,6 +1,7 @@
 // Reads an experiment file. Each top-level key has one function; what they need to know of each
 // other is the line on which a field was set, for messages about a whole configuration.
 #include "base/yaml.h"
+#include "lab/adaptive.h"
 #include "lab/grid.h"
 #include "lab/options.h"
 #include "lab/spread.h"
@@ -95,6 +96,9 @@ static fv_status add_axis(reader *r, fv_grid *grid, const yaml_value *value, con
     if (status != FV_OK) return status;
     fv_axis axis;
     bool is_axis; // a single value is an axis of one point
+    fv_adaptive *adaptive = r->experiment->adaptive;
+    if (adaptive != NULL && spread_is_spaced(value))
+        return at(r, value->line, adaptive_add_axis(adaptive, field, value, &r->error));
     if (drawn != NULL && spread_is_distribution(value)) {
         axis = (fv_axis){.field = field, .joint = true};
         status = spread_draw(&axis, value, drawn, &r->error);
@@ -106,18 +110,47 @@ static fv_status add_axis(reader *r, fv_grid *grid, const yaml_value *value, con
     return at(r, value->line, status);
 }
 
-// The axes of one mapping of `sweep`; the one key that is no field says how often it draws.
+static fv_status plan(reader *r) {
+    const fv_field *culprit;
+    fv_status status = sweep_plan(r->experiment, &culprit, &r->error);
+    int n;
+    return at(r, culprit != NULL ? r->lines[culprit - fv_fields(&n)] : 0, status);
+}
+
+// All points that an adaptive sweep could reach are checked as a grid before its first round.
+static fv_status begin_adaptive(reader *r, int line, fv_grid *grid) {
+    fv_experiment *experiment = r->experiment;
+    fv_status status = adaptive_put_all(experiment->adaptive, grid, &r->error);
+    if (status == FV_OK)
+        status = adaptive_check_measure(experiment->adaptive, experiment->probes,
+                                        experiment->n_probes, &r->error);
+    if (status != FV_OK) return at(r, line, status);
+    status = plan(r);
+    return status == FV_OK ? adaptive_begin(experiment->adaptive, grid, &r->error) : status;
+}
+
+// The axes of one mapping of `sweep`; two keys are no fields: how often it draws, and that it is
+// adaptive.
 static fv_status read_axes(reader *r, const yaml_value *mapping, fv_grid *grid) {
     const yaml_value *random = yaml_value_member(mapping, "random");
+    const yaml_value *adaptive = yaml_value_member(mapping, "adaptive");
     draws drawn;
     fv_status status = FV_OK;
-    if (random != NULL) status = at(r, random->line, draws_read(random, &drawn, &r->error));
+    if (adaptive != NULL && (random != NULL || r->experiment->n_grids > 1))
+        return fail(r, adaptive->line, FV_USAGE,
+                    "an adaptive sweep is a single mapping without 'random'");
+    if (adaptive != NULL)
+        status =
+            at(r, adaptive->line, adaptive_read(adaptive, &r->experiment->adaptive, &r->error));
+    if (status == FV_OK && random != NULL)
+        status = at(r, random->line, draws_read(random, &drawn, &r->error));
     bool draws_any = false;
     for (int i = 0; i < mapping->n && status == FV_OK; i++) {
-        if (&mapping->items[i] == random) continue;
+        if (&mapping->items[i] == random || &mapping->items[i] == adaptive) continue;
         status = add_axis(r, grid, &mapping->items[i], random != NULL ? &drawn : NULL);
         draws_any |= spread_is_distribution(&mapping->items[i]);
     }
+    if (status == FV_OK && adaptive != NULL) return begin_adaptive(r, adaptive->line, grid);
     if (status != FV_OK || random == NULL || draws_any) return status;
     return fail(r, random->line, FV_USAGE,
                 "random: no field of this sweep is drawn; give one a distribution such as "
@@ -269,6 +302,10 @@ static fv_status override_field(reader *r, const fv_field *field, const yaml_val
     fv_axis axis;
     bool is_axis;
     fv_experiment *experiment = r->experiment;
+    if (adaptive_has(experiment->adaptive, field))
+        return fv_fail(&r->error, FV_USAGE,
+                       "%s is refined by the adaptive sweep of %s and cannot be replaced",
+                       field->key, r->path);
     fv_status status = axis_read(field, value, &axis, &is_axis, &r->error);
     if (status == FV_OK && !is_axis)
         status = fv_config_set(&experiment->base, field->key, axis.values[0], &r->error);
@@ -339,13 +376,6 @@ static fv_status start(reader *r, const char *path) {
     return FV_OK;
 }
 
-static fv_status plan(reader *r) {
-    const fv_field *culprit;
-    fv_status status = sweep_plan(r->experiment, &culprit, &r->error);
-    int n;
-    return at(r, culprit != NULL ? r->lines[culprit - fv_fields(&n)] : 0, status);
-}
-
 fv_status fv_experiment_read(const char *path, const char *const *overrides, int n_overrides,
                              fv_experiment **experiment, fv_error *error) {
     *experiment = NULL;
@@ -381,6 +411,7 @@ void fv_experiment_free(fv_experiment *experiment) {
     free(experiment->claims);
     free(experiment->probes);
     free(experiment->order);
+    adaptive_free(experiment->adaptive);
     free(experiment->source);
     free(experiment->name);
     free(experiment->path);

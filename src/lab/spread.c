@@ -100,38 +100,57 @@ static void write_number(const fv_field *field, const interval *in, double value
 
 // --- evenly spaced -----------------------------------------------------------------------------
 
-static fv_status push_steps(fv_axis *axis, const interval *in, int steps, fv_error *error) {
+static fv_status read_steps(const fv_field *field, const yaml_value *mapping, interval *in,
+                            int *steps, fv_error *error) {
+    static const char *const KEYS[] = {"from", "to", "steps", "scale", NULL};
+    fv_status status = check_keys(mapping, KEYS, field->key, error);
+    if (status != FV_OK) return status;
+    *in = (interval){0};
+    if (!read_number(yaml_value_member(mapping, "from"), &in->low) ||
+        !read_number(yaml_value_member(mapping, "to"), &in->high) ||
+        !read_whole(yaml_value_member(mapping, "steps"), 2, GRID_MAX_RUNS, steps))
+        return fv_fail(error, FV_USAGE,
+                       "%s: spaced values are written like {from: 1, to: 100, steps: 3, scale: "
+                       "log}, with 2 to %d steps",
+                       field->key, GRID_MAX_RUNS);
+    const yaml_value *scale = yaml_value_member(mapping, "scale");
+    const char *word = scale == NULL ? "linear" : scale->kind == YAML_SCALAR ? scale->scalar : "";
+    in->logarithmic = strcmp(word, "log") == 0;
+    if (!in->logarithmic && strcmp(word, "linear") != 0)
+        return fv_fail(error, FV_USAGE, "%s: scale must be linear or log, not '%.40s'", field->key,
+                       word);
+    return check_interval(field, in, error);
+}
+
+static fv_status push_steps(fv_axis *axis, const interval *in, int steps, bool distinct,
+                            fv_error *error) {
     char text[32], last[32] = "";
     fv_status status = FV_OK;
     for (int i = 0; i < steps && status == FV_OK; i++) {
         write_number(axis->field, in, interpolate(in, (double)i / (steps - 1)), text);
-        if (strcmp(text, last) != 0) status = axis_push(axis, text, error);
+        if (!distinct || strcmp(text, last) != 0) status = axis_push(axis, text, error);
         memcpy(last, text, sizeof last);
     }
     return status;
 }
 
 fv_status spread_steps(fv_axis *axis, const yaml_value *mapping, fv_error *error) {
-    static const char *const KEYS[] = {"from", "to", "steps", "scale", NULL};
-    const char *key = axis->field->key;
-    fv_status status = check_keys(mapping, KEYS, key, error);
-    if (status != FV_OK) return status;
-    interval in = {0};
+    interval in;
     int steps;
-    if (!read_number(yaml_value_member(mapping, "from"), &in.low) ||
-        !read_number(yaml_value_member(mapping, "to"), &in.high) ||
-        !read_whole(yaml_value_member(mapping, "steps"), 2, GRID_MAX_RUNS, &steps))
-        return fv_fail(error, FV_USAGE,
-                       "%s: spaced values are written like {from: 1, to: 100, steps: 3, scale: "
-                       "log}, with 2 to %d steps",
-                       key, GRID_MAX_RUNS);
-    const yaml_value *scale = yaml_value_member(mapping, "scale");
-    const char *word = scale == NULL ? "linear" : scale->kind == YAML_SCALAR ? scale->scalar : "";
-    in.logarithmic = strcmp(word, "log") == 0;
-    if (!in.logarithmic && strcmp(word, "linear") != 0)
-        return fv_fail(error, FV_USAGE, "%s: scale must be linear or log, not '%.40s'", key, word);
-    status = check_interval(axis->field, &in, error);
-    return status == FV_OK ? push_steps(axis, &in, steps, error) : status;
+    fv_status status = read_steps(axis->field, mapping, &in, &steps, error);
+    return status == FV_OK ? push_steps(axis, &in, steps, true, error) : status;
+}
+
+fv_status spread_lattice(fv_axis *axis, const yaml_value *mapping, int halvings, fv_error *error) {
+    interval in;
+    int steps;
+    fv_status status = read_steps(axis->field, mapping, &in, &steps, error);
+    if (status != FV_OK) return status;
+    long long n = ((long long)steps - 1) * (1LL << halvings) + 1;
+    if (n > GRID_MAX_RUNS)
+        return fv_fail(error, FV_USAGE, "%s: %d steps halved %d times are more than %d values",
+                       axis->field->key, steps, halvings, GRID_MAX_RUNS);
+    return push_steps(axis, &in, (int)n, false, error);
 }
 
 // --- drawn -------------------------------------------------------------------------------------

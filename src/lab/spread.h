@@ -27,6 +27,10 @@ bool spread_is_distribution(const yaml_value *value);
 // Appends the evenly spaced values that the mapping describes; equal whole numbers once.
 fv_status spread_steps(fv_axis *axis, const yaml_value *mapping, fv_error *error);
 
+// The same after each interval has been halved `halvings` times, whole numbers as often as they
+// come.
+fv_status spread_lattice(fv_axis *axis, const yaml_value *mapping, int halvings, fv_error *error);
+
 // Appends d->n values drawn from the distribution. The i-th is a function of the seed, the field's
 // key and i: more samples leave the first ones as they were, and so do other fields.
 fv_status spread_draw(fv_axis *axis, const yaml_value *distribution, const draws *d,

@@ -104,6 +104,8 @@ static int keep_distinct(point *points, int n) {
 }
 
 static fv_status count_distinct(fv_experiment *experiment, point *points, int n, fv_error *error) {
+    free(experiment->order); // of an earlier round
+    experiment->order = NULL;
     experiment->n_runs = keep_distinct(points, n);
     if (experiment->n_runs == n) return FV_OK;
     experiment->order = calloc((size_t)experiment->n_runs, sizeof *experiment->order);

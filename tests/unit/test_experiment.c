@@ -573,6 +573,160 @@ static void bad_spreads(void **state) {
         expect_refused_with(cases[i][0], NULL, 0, FV_USAGE, cases[i][1]);
 }
 
+// --- adaptive sweeps -----------------------------------------------------------------------------
+
+// Trains nothing: each run's "loss" is given by `truth`. Returns the number of runs after the
+// round.
+static int refine_with(fv_experiment *e, double (*truth)(const fv_config *config), bool *grew) {
+    int n = fv_experiment_n_runs(e);
+    fv_record *records = calloc((size_t)n, sizeof *records);
+    const fv_record **all = calloc((size_t)n, sizeof *all);
+    assert_non_null(records);
+    assert_non_null(all);
+    for (int i = 0; i < n; i++) {
+        fv_record_init(&records[i]);
+        fv_experiment_config(e, i, &records[i].config);
+        fv_record_add(&records[i], "loss", 0, (float)truth(&records[i].config));
+        all[i] = &records[i];
+    }
+    fv_error error = {0};
+    if (fv_experiment_refine(e, all, grew, &error) != FV_OK) fail_msg("%s", error.text);
+    for (int i = 0; i < n; i++) fv_record_free(&records[i]);
+    free(records);
+    free(all);
+    return fv_experiment_n_runs(e);
+}
+
+static const char ADAPTIVE[] = "sweep:\n"
+                               "  adaptive: {measure: final(loss), threshold: 0, rounds: 4}\n"
+                               "  train.learning_rate: {from: 0, to: 1, steps: 3}\n"
+                               "  train.weight_decay: {from: 0, to: 1, steps: 3}\n"
+                               "  train.seed: 0..1\n";
+
+static double circle(const fv_config *c) {
+    double x = c->train.learning_rate, y = c->train.weight_decay;
+    return x * x + y * y - 0.64;
+}
+
+static double nowhere(const fv_config *c) {
+    (void)c;
+    return -1;
+}
+
+static double nan_beyond_half(const fv_config *c) {
+    return c->train.learning_rate > 0.5 ? (double)NAN : -1;
+}
+
+// Every cell of the finest size that the circle crosses has been run at its corners, for far fewer
+// runs than the full grid of 33 x 33.
+static void adaptive_sweeps_follow_the_boundary(void **state) {
+    (void)state;
+    fv_experiment *e = read_text(ADAPTIVE);
+    assert_int_equal(fv_experiment_n_runs(e), 2 * 9);
+    int n = 0, rounds = 0;
+    bool grew = true;
+    while (grew) {
+        n = refine_with(e, circle, &grew);
+        rounds += grew;
+    }
+    assert_int_equal(rounds, 4);
+    assert_in_range(n, 2 * 100, 2 * 33 * 33 / 3);
+    static bool run[33][33];
+    memset(run, 0, sizeof run);
+    for (int i = 0; i < n; i++) {
+        fv_config c;
+        fv_experiment_config(e, i, &c);
+        run[lround(32 * c.train.learning_rate)][lround(32 * c.train.weight_decay)] = true;
+    }
+    for (int i = 0; i < 32; i++)
+        for (int j = 0; j < 32; j++) {
+            int inside = i * i + j * j < 0.64 * 1024;
+            int beyond = (i + 1) * (i + 1) + (j + 1) * (j + 1) >= 0.64 * 1024;
+            if (inside && beyond)
+                assert_true(run[i][j] && run[i + 1][j] && run[i][j + 1] && run[i + 1][j + 1]);
+        }
+    assert_false(run[1][1]); // deep inside, nothing was refined
+    fv_experiment_free(e);
+}
+
+// The same results lead to the same runs; a flat map ends at once; "never" is above the threshold.
+static void adaptive_sweeps_depend_on_results_alone(void **state) {
+    (void)state;
+    bool grew;
+    char first[8192], second[8192];
+    for (int pass = 0; pass < 2; pass++) {
+        fv_experiment *e = read_text(ADAPTIVE);
+        refine_with(e, circle, &grew);
+        int n = refine_with(e, circle, &grew);
+        char *out = pass ? second : first;
+        size_t used = 0;
+        for (int i = 0; i < n; i++) {
+            fv_config c;
+            fv_experiment_config(e, i, &c);
+            used += (size_t)snprintf(out + used, sizeof first - used, "%g %g %d\n",
+                                     c.train.learning_rate, c.train.weight_decay, c.train.seed);
+        }
+        fv_experiment_free(e);
+    }
+    assert_string_equal(first, second);
+    fv_experiment *e = read_text(ADAPTIVE);
+    assert_int_equal(refine_with(e, nowhere, &grew), 2 * 9);
+    assert_false(grew);
+    fv_experiment_free(e);
+    e = read_text(ADAPTIVE);
+    assert_int_equal(refine_with(e, nan_beyond_half, &grew),
+                     2 * (9 + 9)); // two cells share an edge
+    fv_experiment_free(e);
+}
+
+static void adaptive_whole_numbers_run_once(void **state) {
+    (void)state;
+    fv_experiment *e = read_text("sweep:\n"
+                                 "  adaptive: {measure: final(loss), threshold: 0, rounds: 5}\n"
+                                 "  model.n_embd: {from: 1, to: 4, steps: 2, scale: log}\n"
+                                 "  train.learning_rate: {from: 0, to: 1, steps: 2}\n");
+    bool grew = true;
+    int n = 0;
+    while (grew) n = refine_with(e, circle, &grew);
+    assert_true(n > 4 && n <= 4 * 33); // no width but 1, 2, 3, 4
+    fv_experiment_free(e);
+}
+
+static void bad_adaptive_sweeps(void **state) {
+    (void)state;
+#define AXES                                                                                       \
+    "train.learning_rate: {from: 0, to: 1, steps: 3}, train.weight_decay: {from: 0, to: 1, "       \
+    "steps: 3}"
+    static const char *const cases[][2] = {
+        {"sweep: {adaptive: 3, " AXES "}\n", "@:1: adaptive must be like {measure:"},
+        {"sweep: {adaptive: {measure: final(loss), rounds: 3}, " AXES "}\n", "must be like"},
+        {"sweep: {adaptive: {measure: final(loss), threshold: 1, rounds: 9}, " AXES "}\n",
+         "1 to 8"},
+        {"sweep: {adaptive: {measure: final(los), threshold: 1, rounds: 1}, " AXES "}\n", "'los'"},
+        {"sweep: {adaptive: {measur: x}, " AXES "}\n", "the nearest is 'measure'"},
+        {"sweep: {adaptive: {measure: final(loss), threshold: 1, rounds: 1}}\n", "two fields with"},
+        {"sweep: {adaptive: {measure: final(loss), threshold: 1, rounds: 1}, " AXES
+         ", train.beta1: {from: 0, to: 0.5, steps: 3}}\n",
+         "train.beta1 is a third field"},
+        {"sweep: {random: 3, adaptive: {measure: final(loss), threshold: 1, rounds: 1}}\n",
+         "a single mapping without 'random'"},
+        {"sweep: [{train.seed: 1}, {adaptive: {measure: final(loss), threshold: 1, rounds: 1}}]\n",
+         "a single mapping without 'random'"},
+        {"sweep:\n  adaptive: {measure: final(loss), threshold: 1, rounds: 2}\n"
+         "  task.offset: {from: 0, to: 3, steps: 2}\n"
+         "  task.context_length: {from: 3, to: 8, steps: 2}\n",
+         "task.offset 3 reaches past"},
+        {"sweep: {adaptive: {measure: final(loss), threshold: 1, rounds: 8},\n"
+         "        train.learning_rate: {from: 0, to: 1, steps: 9},\n"
+         "        train.weight_decay: {from: 0, to: 1, steps: 9}}\n",
+         "more than 1000000 points"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        expect_refused_with(cases[i][0], NULL, 0, FV_USAGE, cases[i][1]);
+    const char *override[] = {"train.weight_decay=0.5"};
+    expect_refused_with(ADAPTIVE, override, 1, FV_USAGE, "is refined by the adaptive sweep");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_whole_file),
@@ -595,6 +749,10 @@ int main(void) {
         cmocka_unit_test(samples_stay_when_a_sweep_grows),
         cmocka_unit_test(samples_multiply_with_axes),
         cmocka_unit_test(bad_spreads),
+        cmocka_unit_test(adaptive_sweeps_follow_the_boundary),
+        cmocka_unit_test(adaptive_sweeps_depend_on_results_alone),
+        cmocka_unit_test(adaptive_whole_numbers_run_once),
+        cmocka_unit_test(bad_adaptive_sweeps),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

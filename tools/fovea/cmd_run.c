@@ -100,6 +100,9 @@ int cmd_run(int argc, char **argv) {
 
     study s;
     exit_code = study_read(&s, given.items[0], given.overrides, given.n_overrides);
+    if (exit_code == EXIT_DONE && request.n_shares > 1 && s.experiment->adaptive != NULL)
+        exit_code = tool_usage_error("run: an adaptive sweep cannot be shared: what it runs next "
+                                     "depends on all results so far");
     if (exit_code == EXIT_DONE) {
         char folder[512];
         snprintf(folder, sizeof folder, "out/%s", s.experiment->name);

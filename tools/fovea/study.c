@@ -47,14 +47,36 @@ int study_read(study *s, const char *path, const char *const *overrides, int n_o
     return check_figures(s);
 }
 
+// The ids of the runs that earlier rounds of an adaptive sweep have told of already.
+typedef struct told {
+    char (*ids)[17]; // [n], sorted
+    size_t n;
+} told;
+
 typedef struct watch {
     const study_options *options;
     study *study;
+    told told;
     int exit_code;
 } watch;
 
+static int compare_ids(const void *a, const void *b) {
+    return strcmp(a, b);
+}
+
+static bool tell_all(told *t, fv_record *const *records, int n) {
+    free(t->ids);
+    *t = (told){malloc((size_t)n * sizeof *t->ids), (size_t)n};
+    if (t->ids == NULL) return false;
+    for (int i = 0; i < n; i++) memcpy(t->ids[i], records[i]->id, sizeof t->ids[i]);
+    qsort(t->ids, t->n, sizeof *t->ids, compare_ids);
+    return true;
+}
+
 static void on_run(void *context, const fv_record *record, bool cached) {
     watch *w = context;
+    const told *t = &w->told;
+    if (t->n > 0 && bsearch(record->id, t->ids, t->n, sizeof *t->ids, compare_ids)) return;
     w->study->wall_seconds += record->wall_seconds;
     if (!w->options->json) return;
     progress_clear(w->options->progress);
@@ -70,19 +92,41 @@ static void on_progress(void *context, const fv_lab_progress *now) {
     progress_update(w->options->progress, now);
 }
 
-// *records stays NULL after a failure.
-static int train(study *s, fv_store *store, const study_options *options, fv_record ***records) {
-    watch w = {options, s, EXIT_DONE};
+static fv_status train_round(watch *w, fv_store *store, fv_record ***records, fv_error *error) {
+    const study_options *options = w->options;
     const fv_lab_options lab = {.n_jobs = options->jobs,
                                 .share = options->share,
                                 .n_shares = options->n_shares,
                                 .interrupted = &tool_interrupted,
                                 .on_progress = on_progress,
                                 .on_run = on_run,
-                                .context = &w};
-    fv_error error;
-    fv_status status = fv_lab_run(s->experiment, store, &lab, records, &error);
+                                .context = w};
+    fv_status status = fv_lab_run(w->study->experiment, store, &lab, records, error);
     progress_finish(options->progress);
+    return status;
+}
+
+// The runs of the sweep, round after round where it is adaptive. *records stays NULL after a
+// failure.
+static int train(study *s, fv_store *store, const study_options *options, fv_record ***records) {
+    watch w = {.options = options, .study = s};
+    fv_error error = {0};
+    bool more;
+    fv_status status;
+    do {
+        more = false;
+        status = train_round(&w, store, records, &error);
+        if (status != FV_OK || options->n_shares > 1) break;
+        const fv_record *const *all = (const fv_record *const *)*records;
+        status = fv_experiment_refine(s->experiment, all, &more, &error);
+        if (status == FV_OK && !more) break;
+        if (status == FV_OK && !tell_all(&w.told, *records, s->n_runs))
+            status = fv_fail(&error, FV_NO_MEMORY, "out of memory");
+        fv_records_free(*records, s->n_runs);
+        *records = NULL;
+        s->n_runs = fv_experiment_n_runs(s->experiment);
+    } while (more && status == FV_OK);
+    free(w.told.ids);
     if (w.exit_code != EXIT_DONE) return w.exit_code;
     return status == FV_OK ? EXIT_DONE : tool_fail(&error);
 }
