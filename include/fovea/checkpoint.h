@@ -12,15 +12,15 @@ extern "C" {
 // ("blocks.0.attn.W_Q" [H][d][d_head], "unembed.W_U" [d][V], ...); tensors that TransformerLens
 // expects and the model does not have (W_pos, biases) are written as zeros. The configuration goes
 // into __metadata__ (every field as text under its dotted key, and "format": "fovea"), and the
-// HookedTransformer configuration as JSON under "transformer_lens". The file appears whole or not at
-// all. Models without residual stream are exported by widening (see docs/checkpoints.md) only with
-// `widen`; without it they are written in their own shapes for Fovea itself. `widen` demands a file
-// for TransformerLens: FV_USAGE with the reason where it cannot represent the model.
+// HookedTransformer configuration as JSON under "transformer_lens". The file appears whole or not
+// at all. Models without residual stream are exported by widening (see docs/checkpoints.md) only
+// with `widen`; without it they are written in their own shapes for Fovea itself. `widen` demands a
+// file for TransformerLens: FV_USAGE with the reason where it cannot represent the model.
 FV_API fv_status fv_checkpoint_write(const char *path, const fv_model *model, const float *params,
                                      bool widen, fv_error *error);
 
-// Whether TransformerLens can represent the model, so that fv_checkpoint_write with the same `widen`
-// writes a file for it: FV_USAGE with the reason where not.
+// Whether TransformerLens can represent the model, so that fv_checkpoint_write with the same
+// `widen` writes a file for it: FV_USAGE with the reason where not.
 FV_API fv_status fv_checkpoint_transformerlens(const fv_config *config, bool widen,
                                                fv_error *error);
 

@@ -6,7 +6,8 @@
 //       where: {task.vocab_size: 100}           # which runs (a list of values matches any)
 //       measure: plateau(perplexity) / task.vocab_size
 //       published: 0.5
-//       tolerance: 0.1                          # a seed agrees when |measure - published| <= tolerance
+//       tolerance: 0.1                          # a seed agrees when |measure - published| <=
+//       tolerance
 //     - statement: "The plateau grows longer with V."
 //       measure: plateau_length(perplexity)
 //       across: task.vocab_size                 # per seed, the measure along this field
@@ -19,8 +20,8 @@
 //
 // A measure is an SQL expression over one run: fields by their dotted keys, series by their names,
 // and the functions of docs/claims.md (plateau, plateau_length, final, at, lowest, highest, mean,
-// first_below, first_above, ...). Agreement is counted per seed: "reproduced" from 4/5 of the seeds,
-// "partly" from 2/5, else "not reproduced".
+// first_below, first_above, ...). Agreement is counted per seed: "reproduced" from 4/5 of the
+// seeds, "partly" from 2/5, else "not reproduced".
 #ifndef FOVEA_CLAIM_H
 #define FOVEA_CLAIM_H
 
@@ -40,7 +41,7 @@ typedef struct fv_judgement {
     char *published; // as text: "0.5", or "none"
     char *measured;  // as text: "median 0.51 (0.50 to 0.53)"
     fv_verdict verdict;
-    char *note;      // "5 of 5 seeds within 0.1"; which seeds did not, and the file's own note
+    char *note; // "5 of 5 seeds within 0.1"; which seeds did not, and the file's own note
     int n_seeds, n_agree;
     double median, lowest, highest;
 } fv_judgement;

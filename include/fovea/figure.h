@@ -19,9 +19,9 @@ typedef struct fv_drawn {
 FV_API fv_status fv_figure_check(const fv_experiment *experiment, const fv_options *figure,
                                  fv_error *error);
 
-// The kinds of figures and their options as Markdown, made from the tables that fv_figure_check reads;
-// of one kind, or of all with NULL. The caller frees the text; NULL for an unknown kind or without
-// memory.
+// The kinds of figures and their options as Markdown, made from the tables that fv_figure_check
+// reads; of one kind, or of all with NULL. The caller frees the text; NULL for an unknown kind or
+// without memory.
 FV_API char *fv_figure_help(const char *kind);
 
 // Draws the figure into `folder` as NAME.svg and NAME.png (or NAME.gif). Fails with

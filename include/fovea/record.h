@@ -11,9 +11,9 @@ extern "C" {
 
 // name, text
 #define FV_OUTCOME_LIST(X)                                                                         \
-    X(DONE, "done")                     /* trained all its steps */                                \
-    X(STOPPED, "stopped")               /* reached stop_value early */                             \
-    X(DIVERGED, "diverged")             /* the loss became NaN or infinite; the curve ends there */
+    X(DONE, "done")         /* trained all its steps */                                            \
+    X(STOPPED, "stopped")   /* reached stop_value early */                                         \
+    X(DIVERGED, "diverged") /* the loss became NaN or infinite; the curve ends there */
 
 typedef enum fv_outcome {
 #define FV_OUTCOME_ENUM(name, text) FV_OUTCOME_##name,
@@ -58,8 +58,8 @@ FV_API void fv_record_free(fv_record *record); // what it owns, not the structur
 // of 64 bytes or more, or a step that is not after the series' last one.
 FV_API fv_status fv_record_add(fv_record *record, const char *series, int step, float value);
 
-// Appends a copy of `params` [n_params]; record->n_params is set before. FV_USAGE for a step that is
-// not after the last snapshot's.
+// Appends a copy of `params` [n_params]; record->n_params is set before. FV_USAGE for a step that
+// is not after the last snapshot's.
 FV_API fv_status fv_record_add_snapshot(fv_record *record, int step, const float *params);
 
 // The series of that name, or NULL.

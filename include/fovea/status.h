@@ -8,7 +8,7 @@ extern "C" {
 #endif
 
 #if defined(__GNUC__)
-#define FV_API __attribute__((visibility("default")))
+#define FV_API                   __attribute__((visibility("default")))
 #define FV_PRINTF(string, first) __attribute__((format(printf, string, first)))
 #else
 #define FV_API

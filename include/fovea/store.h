@@ -1,5 +1,6 @@
 // The run store: one SQLite file (WAL) that holds whole runs or nothing of them. docs/store.md has
-// the schema. One connection writes; open one store per process and hand it records from one thread.
+// the schema. One connection writes; open one store per process and hand it records from one
+// thread.
 #ifndef FOVEA_STORE_H
 #define FOVEA_STORE_H
 
@@ -16,10 +17,10 @@ typedef enum fv_store_mode {
     FV_STORE_WRITE, // created where it does not exist
 } fv_store_mode;
 
-// Opens `path`. Fails with FV_NEWER for a store of a newer schema, FV_STORE for a file that is not a
-// run store, FV_IO where the folder cannot be written, FV_NOT_FOUND for a store to read that does not
-// exist. While one process has the store open for writing, a second one that wants to write fails
-// with FV_STORE and the first one's process number; readers are always let in.
+// Opens `path`. Fails with FV_NEWER for a store of a newer schema, FV_STORE for a file that is not
+// a run store, FV_IO where the folder cannot be written, FV_NOT_FOUND for a store to read that does
+// not exist. While one process has the store open for writing, a second one that wants to write
+// fails with FV_STORE and the first one's process number; readers are always let in.
 FV_API fv_status fv_store_open(const char *path, fv_store_mode mode, fv_store **store,
                                fv_error *error);
 FV_API void fv_store_close(fv_store *store);
@@ -40,12 +41,11 @@ FV_API fv_status fv_store_get(fv_store *store, const char *id, fv_record *record
 // Deletes a run; `id` as in fv_store_get.
 FV_API fv_status fv_store_delete(fv_store *store, const char *id, fv_error *error);
 
-// A digest of everything that was computed: configuration, outcome, steps, series and snapshots, bit
-// by bit, of every run in the order of ids; not of times, origin or order of arrival. Two stores with
-// equal digests hold the same results. With `id` not NULL the digest of that run alone (id as in
-// fv_store_get). 16 hexadecimal digits.
-FV_API fv_status fv_store_digest(fv_store *store, const char *id, char digest[17],
-                                 fv_error *error);
+// A digest of everything that was computed: configuration, outcome, steps, series and snapshots,
+// bit by bit, of every run in the order of ids; not of times, origin or order of arrival. Two
+// stores with equal digests hold the same results. With `id` not NULL the digest of that run alone
+// (id as in fv_store_get). 16 hexadecimal digits.
+FV_API fv_status fv_store_digest(fv_store *store, const char *id, char digest[17], fv_error *error);
 
 // Adds every run of `from` that `into` lacks; counts up `merged`. Where both have a run its results
 // must be the same bit for bit, else FV_STORE and the run's id. Between fv_store_begin and
@@ -53,8 +53,7 @@ FV_API fv_status fv_store_digest(fv_store *store, const char *id, char digest[17
 typedef struct fv_merged {
     int added, same;
 } fv_merged;
-FV_API fv_status fv_store_merge(fv_store *into, fv_store *from, fv_merged *merged,
-                                fv_error *error);
+FV_API fv_status fv_store_merge(fv_store *into, fv_store *from, fv_merged *merged, fv_error *error);
 
 // Calls `visit` for every run, oldest first, with the record's config, outcome, steps and times
 // (no series, no snapshots) and the final value of every series as `final` [n_final]. A visit that
