@@ -13,8 +13,7 @@ fv_status fv_checkpoint_transformerlens(const fv_config *config, bool widen, fv_
     return fv_fail(error, FV_USAGE, "TransformerLens cannot represent this model: %s", obstacle);
 }
 
-// ---- metadata
-// ------------------------------------------------------------------------------------
+// --- metadata ----------------------------------------------------------------------------------
 
 static const char *norm_type(int norm) {
     return norm == FV_NORM_LAYER ? "LN" : norm == FV_NORM_RMS ? "RMS" : NULL;
@@ -71,8 +70,7 @@ static json_t *make_metadata(const fv_config *config, const checkpoint_map *map,
     return NULL;
 }
 
-// ---- writing
-// -------------------------------------------------------------------------------------
+// --- writing -----------------------------------------------------------------------------------
 
 static int heads(const checkpoint_entry *entry) {
     return entry->heads > 0 ? entry->heads : 1;
@@ -167,8 +165,7 @@ fv_status fv_checkpoint_write(const char *path, const fv_model *model, const flo
     return status;
 }
 
-// ---- reading
-// -------------------------------------------------------------------------------------
+// --- reading -----------------------------------------------------------------------------------
 
 // Fields of a later version would change what the model computes: a key that looks like a field and
 // is none is refused.

@@ -79,8 +79,7 @@ int checkpoint_blocks(const fv_layers *layers, bool *has_mlp) {
     return n;
 }
 
-// ---- one entry
-// -----------------------------------------------------------------------------------
+// --- one entry ---------------------------------------------------------------------------------
 
 static int extent(const fv_config *config, int width, axis axis_kind) {
     const fv_model_config *model = &config->model;
@@ -161,8 +160,7 @@ static checkpoint_entry *find(const checkpoint_map *map, const char *name) {
     return NULL;
 }
 
-// ---- the whole file
-// ------------------------------------------------------------------------------
+// --- the whole file ----------------------------------------------------------------------------
 
 // Whether the tensor "lnX.w" or "lnX.b" exists under model.norm; every other tensor does.
 static bool exists(const fv_config *config, const plan *row) {

@@ -34,8 +34,7 @@ static fv_status no_memory(const safetensors *file, fv_error *error) {
     return fv_fail(error, FV_NO_MEMORY, "out of memory reading %s", file->path);
 }
 
-// ---- the header
-// ----------------------------------------------------------------------------------
+// --- the header --------------------------------------------------------------------------------
 
 // The length that the file's first bytes give to the header, checked against the file.
 static fv_status header_length(const safetensors *file, const uint8_t *bytes, size_t n_bytes,
@@ -197,8 +196,7 @@ fv_status safetensors_parse(const char *path, const uint8_t *bytes, size_t n_byt
                         error);
 }
 
-// ---- files
-// ---------------------------------------------------------------------------------------
+// --- files -------------------------------------------------------------------------------------
 
 // Reads exactly n bytes at `at`; a file that became shorter meanwhile is an error too.
 static bool read_at(int file, void *bytes, size_t n, uint64_t at) {

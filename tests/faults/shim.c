@@ -38,8 +38,7 @@ static bool fails(int kind) {
     return true;
 }
 
-// ---- memory
-// --------------------------------------------------------------------------------------
+// --- memory ------------------------------------------------------------------------------------
 
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t n, size_t size);
@@ -64,8 +63,7 @@ int posix_memalign(void **out, size_t alignment, size_t size) {
     return *out != NULL ? 0 : ENOMEM;
 }
 
-// ---- disk
-// ----------------------------------------------------------------------------------------
+// --- disk --------------------------------------------------------------------------------------
 
 // The C library's own function behind ours.
 #define REAL(name)                                                                                 \
@@ -122,8 +120,7 @@ int fclose(FILE *stream) {
     return EOF;
 }
 
-// ---- arming
-// --------------------------------------------------------------------------------------
+// --- arming ------------------------------------------------------------------------------------
 
 static void read_fault(const char *text) {
     char kind[16] = "", how[16] = "";

@@ -31,8 +31,7 @@ static int remove_folder(void **state) {
     return rmdir(folder);
 }
 
-// ---- models
-// --------------------------------------------------------------------------------------
+// --- models ------------------------------------------------------------------------------------
 
 typedef struct trial {
     fv_config config;
@@ -121,8 +120,7 @@ static void reads_back_every_kind_of_model(void **state) {
     }
 }
 
-// ---- the oracle
-// ----------------------------------------------------------------------------------
+// --- the oracle --------------------------------------------------------------------------------
 
 typedef struct oracle {
     safetensors file;
@@ -369,8 +367,7 @@ static void the_oracle_sees_a_wrong_weight(void **state) {
     free_trial(&t);
 }
 
-// ---- files for Fovea alone
-// -----------------------------------------------------------------------
+// --- files for Fovea alone ---------------------------------------------------------------------
 
 static void says_what_a_file_is_for(void **state) {
     (void)state;

@@ -10,8 +10,7 @@
 
 #include <cmocka.h>
 
-// ---- headers in memory
-// ---------------------------------------------------------------------------
+// --- headers in memory -------------------------------------------------------------------------
 
 // The bytes of a file with this header and n_data bytes behind it; *size of them.
 static uint8_t *file_bytes(const char *json, size_t n_data, size_t *size) {
@@ -136,8 +135,7 @@ static void bounds_the_work_of_hostile_headers(void **state) {
     free(json);
 }
 
-// ---- files
-// ---------------------------------------------------------------------------------------
+// --- files -------------------------------------------------------------------------------------
 
 static char folder[] = "/tmp/fovea-safetensors-XXXXXX";
 static char path[sizeof folder + 16];

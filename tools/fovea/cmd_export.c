@@ -53,8 +53,7 @@ static void free_selection(selection *s) {
     free(s->runs);
 }
 
-// ---- CSV
-// -----------------------------------------------------------------------------------------
+// --- CSV ---------------------------------------------------------------------------------------
 
 // Writes a cell, quoted where it must be (RFC 4180).
 static void print_cell(FILE *out, const char *text) {
@@ -146,8 +145,7 @@ static fv_status export_csv(fv_store *store, const selection *s, const char *pat
     return status;
 }
 
-// ---- safetensors
-// ---------------------------------------------------------------------------------
+// --- safetensors -------------------------------------------------------------------------------
 
 typedef struct checkpoint_options {
     const char *out;
@@ -209,8 +207,7 @@ static fv_status export_checkpoints(fv_store *store, const selection *s,
     return status;
 }
 
-// ---- the verb
-// ------------------------------------------------------------------------------------
+// --- the verb ----------------------------------------------------------------------------------
 
 static fv_status export(const char *operand, selection *s, const char *format,
                         const checkpoint_options *options, fv_error *error) {

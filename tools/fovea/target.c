@@ -57,8 +57,7 @@ fv_status target_open(const char *operand, fv_store_mode mode, run_target *t, fv
     return status == FV_OK ? fv_store_open(t->path, mode, store, error) : status;
 }
 
-// ---- filters
-// -------------------------------------------------------------------------------------
+// --- filters -----------------------------------------------------------------------------------
 
 // Splits "key=value"; false where the key is too long to be one.
 static bool split(const char *text, char *key, size_t size, const char **value) {
