@@ -20,9 +20,19 @@ typedef struct fv_lab_progress {
     double perplexity;      // and its training perplexity
 } fv_lab_progress;
 
+// Trains one run in another process, as fv_run does in this one, and returns when it is done.
+// Called by as many threads at once as there are workers. Once *interrupted is set it may give up
+// with FV_INTERRUPTED.
+typedef fv_status (*fv_lab_remote)(void *context, int worker, const fv_config *config,
+                                   const fv_probe *const *probes, int n_probes,
+                                   const volatile int *interrupted, fv_record *record,
+                                   fv_error *error);
+
 typedef struct fv_lab_options {
-    int n_jobs;          // worker threads, >= 1
-    int share, n_shares; // trains share 1..n_shares of the sweep only; n_shares 0: all of it
+    int n_jobs;           // worker threads, >= 1
+    int share, n_shares;  // trains share 1..n_shares of the sweep only; n_shares 0: all of it
+    fv_lab_remote remote; // NULL, or what workers 1 to n_jobs - 1 train with; worker 0 is here
+    void *remote_context;
     const volatile int *interrupted;
     // Both are called from the thread that called fv_lab_run.
     void (*on_progress)(void *context, const fv_lab_progress *progress); // some times a second

@@ -8,6 +8,7 @@
 typedef struct worker {
     crew *crew;
     pthread_t thread;
+    int index;
     int n_threads;           // of its runs
     const crew_job *current; // NULL between jobs
     int step, n_steps;       // of `current`, at its last point
@@ -25,6 +26,8 @@ struct crew {
     double last_perplexity;
     const fv_probe *const *probes;
     int n_probes;
+    fv_lab_remote remote;
+    void *remote_context;
     worker *workers; // [n_workers]
     int n_workers, n_working;
     volatile int stop; // polled by fv_run
@@ -72,10 +75,17 @@ static void note_step(void *context, int step, double perplexity) {
 }
 
 static void train(worker *w, crew_job *job, fv_error *error) {
+    crew *c = w->crew;
+    if (c->remote != NULL && w->index > 0) {
+        const fv_config config = job->record->config;
+        job->status = c->remote(c->remote_context, w->index, &config, c->probes, c->n_probes,
+                                &c->stop, job->record, error);
+        return;
+    }
     const fv_run_options options = {.n_threads = w->n_threads,
-                                    .probes = w->crew->probes,
-                                    .n_probes = w->crew->n_probes,
-                                    .interrupted = &w->crew->stop,
+                                    .probes = c->probes,
+                                    .n_probes = c->n_probes,
+                                    .interrupted = &c->stop,
                                     .on_log = note_step,
                                     .context = w};
     job->status = fv_run(&job->record->config, &options, job->record, error);
@@ -111,7 +121,8 @@ static fv_status start_workers(crew *c, int n_threads, fv_error *error) {
     pthread_mutex_lock(&c->lock);
     for (int i = 0; i < wanted; i++) {
         worker *w = &c->workers[i];
-        *w = (worker){.crew = c, .n_threads = n_threads / wanted + (i < n_threads % wanted)};
+        *w = (worker){
+            .crew = c, .index = i, .n_threads = n_threads / wanted + (i < n_threads % wanted)};
         int problem = pthread_create(&w->thread, NULL, work, w);
         if (problem == 0) {
             c->n_workers = ++c->n_working;
@@ -127,7 +138,8 @@ static fv_status start_workers(crew *c, int n_threads, fv_error *error) {
 }
 
 fv_status crew_start(crew_job *jobs, int n_jobs, int n_threads, const fv_probe *const *probes,
-                     int n_probes, crew **out, fv_error *error) {
+                     int n_probes, fv_lab_remote remote, void *remote_context, crew **out,
+                     fv_error *error) {
     *out = NULL;
     crew *c = calloc(1, sizeof *c);
     worker *workers = calloc(n_threads > 0 ? (size_t)n_threads : 1, sizeof *workers);
@@ -141,6 +153,8 @@ fv_status crew_start(crew_job *jobs, int n_jobs, int n_threads, const fv_probe *
     c->end = &c->first;
     c->probes = probes;
     c->n_probes = n_probes;
+    c->remote = remote;
+    c->remote_context = remote_context;
     c->workers = workers;
     pthread_mutex_init(&c->lock, NULL);
     init_condition(&c->changed);

@@ -4,6 +4,7 @@
 #ifndef LAB_CREW_H
 #define LAB_CREW_H
 
+#include <fovea/lab.h>
 #include <fovea/train.h>
 
 typedef struct crew_job {
@@ -23,9 +24,11 @@ typedef struct crew_progress {
 } crew_progress;
 
 // Starts min(n_threads, n_jobs) workers that take jobs[0], jobs[1], ...; threads beyond the number
-// of jobs help inside runs. The jobs and the probes must outlive the crew.
+// of jobs help inside runs. With `remote`, every worker but the first trains with it (lab.h). The
+// jobs and the probes must outlive the crew.
 fv_status crew_start(crew_job *jobs, int n_jobs, int n_threads, const fv_probe *const *probes,
-                     int n_probes, crew **out, fv_error *error);
+                     int n_probes, fv_lab_remote remote, void *remote_context, crew **out,
+                     fv_error *error);
 
 // Waits up to `seconds` for finished jobs and returns all of them in a list, in the order in which
 // they ended; NULL if none. *working is false once every worker has gone home and nothing is left.

@@ -179,7 +179,8 @@ static fv_status collect(lab *l, crew *workers) {
 static fv_status train_missing(lab *l) {
     crew *workers = NULL;
     fv_status status = crew_start(l->jobs, l->n_jobs, l->options->n_jobs, l->experiment->probes,
-                                  l->experiment->n_probes, &workers, l->error);
+                                  l->experiment->n_probes, l->options->remote,
+                                  l->options->remote_context, &workers, l->error);
     if (status != FV_OK) return status;
     status = collect(l, workers);
     if (status == FV_OK) report(l, workers);

@@ -1,4 +1,5 @@
 // `fovea run`: one experiment file.
+#include "fleet.h"
 #include "options.h"
 #include "study.h"
 #include "tool.h"
@@ -12,6 +13,7 @@ typedef struct run_request {
     const char *out; // NULL: out/<experiment>
     int jobs, share, n_shares;
     bool json, quiet;
+    fleet *helpers; // other processes, or NULL
 } run_request;
 
 // Reads "3/16"; "" leaves the whole sweep.
@@ -37,8 +39,13 @@ static void print_paths(FILE *stream, const study *s, const char *folder) {
 static int train_and_report(study *s, fv_store *store, const char *folder,
                             const run_request *request) {
     progress *display = progress_create(stderr, request->quiet);
-    const study_options options = {folder,  request->jobs,  request->json,
-                                   display, request->share, request->n_shares};
+    const study_options options = {.folder = folder,
+                                   .jobs = request->jobs,
+                                   .json = request->json,
+                                   .progress = display,
+                                   .fleet = request->helpers,
+                                   .share = request->share,
+                                   .n_shares = request->n_shares};
     tool_catch_interrupts();
     int exit_code = study_run(s, store, &options);
     progress_free(display);
@@ -63,8 +70,8 @@ static int run_in(const char *folder, study *s, const run_request *request) {
     return exit_code;
 }
 
-int cmd_run(int argc, char **argv) {
-    run_request request = {.jobs = fv_machine_cores()};
+static int run_command(int argc, char **argv, fleet *helpers) {
+    run_request request = {.jobs = fv_machine_cores(), .helpers = helpers};
     const char *share = "";
     const tool_option options[] = {
         OPTION_TEXT("out", &request.out, "DIR",
@@ -83,9 +90,12 @@ int cmd_run(int argc, char **argv) {
         .about =
             "Trains every run of an experiment file that the run store does not have, draws its "
             "figures and judges its claims. key=value replaces a field of the file; lists and "
-            "ranges make a grid. Ctrl-C stops; the same command goes on from there.",
+            "ranges make a grid. Ctrl-C stops; the same command goes on from there. Under mpirun "
+            "the "
+            "processes share the sweep, each training one run at a time.",
         .example = "fovea run experiments/sparse-attention-1/sticky-plateau.yaml "
-                   "task.vocab_size=4,10,100 train.seed=0..4",
+                   "task.vocab_size=4,10,100 train.seed=0..4\n"
+                   "mpirun -n 4 fovea run experiments/sparse-attention-1/sticky-plateau.yaml",
         .min_operands = 1,
         .max_operands = 1,
         .overrides = true};
@@ -93,6 +103,7 @@ int cmd_run(int argc, char **argv) {
     int exit_code;
     if (!options_parse(argc, argv, &usage, options, &given, &exit_code)) return exit_code;
 
+    if (helpers != NULL) request.jobs = fleet_size(helpers);
     if (!read_share(share, &request))
         return tool_usage_error("run: --share must be K/N with K from 1 to N, as in 3/16, not "
                                 "'%s'",
@@ -109,5 +120,15 @@ int cmd_run(int argc, char **argv) {
         exit_code = run_in(request.out != NULL ? request.out : folder, &s, &request);
     }
     study_free(&s);
+    return exit_code;
+}
+
+int cmd_run(int argc, char **argv) {
+    fleet *helpers;
+    bool served;
+    int exit_code = fleet_join(&helpers, &served);
+    if (served || exit_code != EXIT_DONE) return exit_code;
+    exit_code = run_command(argc, argv, helpers);
+    fleet_leave(helpers, exit_code);
     return exit_code;
 }

@@ -1,5 +1,6 @@
 #include "study.h"
 
+#include "fleet.h"
 #include "run_json.h"
 #include "tool.h"
 
@@ -95,6 +96,8 @@ static void on_progress(void *context, const fv_lab_progress *now) {
 static fv_status train_round(watch *w, fv_store *store, fv_record ***records, fv_error *error) {
     const study_options *options = w->options;
     const fv_lab_options lab = {.n_jobs = options->jobs,
+                                .remote = options->fleet != NULL ? fleet_train : NULL,
+                                .remote_context = options->fleet,
                                 .share = options->share,
                                 .n_shares = options->n_shares,
                                 .interrupted = &tool_interrupted,

@@ -25,6 +25,7 @@ typedef struct study_options {
     int jobs;
     bool json;           // JSON Lines of runs on stdout
     progress *progress;  // may be NULL
+    struct fleet *fleet; // processes that help training, or NULL
     int share, n_shares; // n_shares above 1: trains that share, draws and judges nothing
 } study_options;
 
