@@ -7,7 +7,7 @@
 typedef struct fv_pool fv_pool;
 
 // n_threads includes the caller, who works too; 1 makes no thread.
-fv_status fv_pool_create(int n_threads, fv_pool **pool, fv_error *error);
+fv_status fv_pool_create(int n_threads, fv_pool **out, fv_error *error);
 void fv_pool_free(fv_pool *pool);
 
 // Calls work(context, piece, worker) for every piece in [0, n), worker in [0, n_threads), and

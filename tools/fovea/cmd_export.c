@@ -153,23 +153,13 @@ typedef struct checkpoint_options {
     int step; // of the snapshot; -1: the result
 } checkpoint_options;
 
-static const fv_snapshot *find_snapshot(const fv_record *record, int step) {
-    if (step < 0 && record->n_snapshots > 0) return &record->snapshots[record->n_snapshots - 1];
-    for (int i = 0; i < record->n_snapshots; i++)
-        if (record->snapshots[i].step == step) return &record->snapshots[i];
-    return NULL;
-}
-
 static fv_status write_checkpoint(const fv_record *record, const checkpoint_options *options,
                                   const char *path, fv_error *error) {
-    const fv_snapshot *snapshot = find_snapshot(record, options->step);
-    if (snapshot == NULL)
-        return fv_fail(error, FV_NOT_FOUND,
-                       "run %s has no snapshot of step %d; 'fovea runs DIR show %s' lists those it "
-                       "has",
-                       record->id, options->step, record->id);
+    const fv_snapshot *snapshot;
+    fv_status status = target_snapshot(record, options->step, &snapshot, error);
+    if (status != FV_OK) return status;
     fv_model *model;
-    fv_status status = fv_model_create(&record->config, &model, error);
+    status = fv_model_create(&record->config, &model, error);
     if (status != FV_OK) return status;
     status = fv_checkpoint_write(path, model, snapshot->params, options->widen, error);
     fv_model_free(model);

@@ -15,25 +15,15 @@ static bool is_checkpoint(const char *operand) {
     return dot != NULL && strcmp(dot, ".safetensors") == 0;
 }
 
-static const fv_snapshot *snapshot_of(const fv_record *record, int step) {
-    if (step < 0 && record->n_snapshots > 0) return &record->snapshots[record->n_snapshots - 1];
-    for (int i = 0; i < record->n_snapshots; i++)
-        if (record->snapshots[i].step == step) return &record->snapshots[i];
-    return NULL;
-}
-
 static fv_status take_snapshot(const fv_record *record, int step, probe_subject *s,
                                fv_error *error) {
-    const fv_snapshot *snapshot = snapshot_of(record, step);
-    if (snapshot == NULL)
-        return fv_fail(error, FV_NOT_FOUND,
-                       "run %s has no snapshot of step %d; train with train.snapshot_every or "
-                       "train.snapshots to take some",
-                       record->id, step);
+    const fv_snapshot *snapshot;
+    fv_status status = target_snapshot(record, step, &snapshot, error);
+    if (status != FV_OK) return status;
     snprintf(s->name, sizeof s->name, "%s", record->id);
     s->step = snapshot->step;
     s->config = record->config;
-    fv_status status = fv_model_create(&s->config, &s->model, error);
+    status = fv_model_create(&s->config, &s->model, error);
     if (status != FV_OK) return status;
     size_t bytes = record->n_params * sizeof *s->params;
     s->params = malloc(bytes > 0 ? bytes : 1);
@@ -63,14 +53,31 @@ static fv_status load_run(const char *operand, int step, probe_subject *s, fv_er
     return status;
 }
 
-fv_status probe_subject_load(const char *operand, int step, probe_subject *s, fv_error *error) {
-    *s = (probe_subject){.step = -1};
-    if (!is_checkpoint(operand)) return load_run(operand, step, s, error);
+static fv_status load_checkpoint(const char *operand, int step, probe_subject *s, fv_error *error) {
     if (step >= 0)
         return fv_fail(error, FV_USAGE, "--step chooses among a run's snapshots; %s is one",
                        operand);
     snprintf(s->name, sizeof s->name, "%s", operand);
     return fv_checkpoint_read(operand, &s->config, &s->model, &s->params, error);
+}
+
+// Attention, ranks and predictions of NaN look like numbers and mean nothing.
+static fv_status check_finite(const probe_subject *s, fv_error *error) {
+    size_t n = fv_model_n_params(s->model);
+    for (size_t i = 0; i < n; i++)
+        if (!isfinite(s->params[i]))
+            return fv_fail(error, FV_USAGE,
+                           "%s has parameters that are not finite, as those of a diverged run; "
+                           "measure a snapshot from before with --step",
+                           s->name);
+    return FV_OK;
+}
+
+fv_status probe_subject_load(const char *operand, int step, probe_subject *s, fv_error *error) {
+    *s = (probe_subject){.step = -1};
+    fv_status status = is_checkpoint(operand) ? load_checkpoint(operand, step, s, error)
+                                              : load_run(operand, step, s, error);
+    return status == FV_OK ? check_finite(s, error) : status;
 }
 
 void probe_subject_free(probe_subject *s) {

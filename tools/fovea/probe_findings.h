@@ -16,7 +16,8 @@ typedef struct probe_subject {
 } probe_subject;
 
 // Loads "out/3fa2" or "model.safetensors"; `step` -1 is the result of a run. Fails with FV_USAGE
-// for an operand that names a whole store, FV_NOT_FOUND for what is not there.
+// for an operand that names a whole store and for parameters that are not finite, FV_NOT_FOUND for
+// what is not there.
 fv_status probe_subject_load(const char *operand, int step, probe_subject *s, fv_error *error);
 void probe_subject_free(probe_subject *s);
 

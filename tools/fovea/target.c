@@ -57,6 +57,18 @@ fv_status target_open(const char *operand, fv_store_mode mode, run_target *t, fv
     return status == FV_OK ? fv_store_open(t->path, mode, store, error) : status;
 }
 
+fv_status target_snapshot(const fv_record *record, int step, const fv_snapshot **snapshot,
+                          fv_error *error) {
+    *snapshot = NULL;
+    for (int i = 0; i < record->n_snapshots; i++)
+        if (step < 0 || record->snapshots[i].step == step) *snapshot = &record->snapshots[i];
+    if (*snapshot != NULL) return FV_OK;
+    return fv_fail(error, FV_NOT_FOUND,
+                   "run %s has no snapshot of step %d; 'fovea runs DIR show %s' lists those it "
+                   "has, train.snapshots and train.snapshot_every take more",
+                   record->id, step, record->id);
+}
+
 // --- filters -----------------------------------------------------------------------------------
 
 // Splits "key=value"; false where the key is too long to be one.
@@ -69,8 +81,15 @@ static bool split(const char *text, char *key, size_t size, const char **value) 
     return true;
 }
 
-static bool is_column(const char *key) {
-    return strcmp(key, "experiment") == 0 || strcmp(key, "outcome") == 0;
+static fv_status check_outcome(const char *value, fv_error *error) {
+#define IS_OUTCOME(name, text) || strcmp(value, text) == 0
+    bool known = false FV_OUTCOME_LIST(IS_OUTCOME);
+#undef IS_OUTCOME
+#define OUTCOME_TEXT(name, text) " " text
+    if (known) return FV_OK;
+    return fv_fail(error, FV_USAGE, "there is no outcome '%.40s'; the outcomes are:%s", value,
+                   FV_OUTCOME_LIST(OUTCOME_TEXT));
+#undef OUTCOME_TEXT
 }
 
 fv_status filter_check(const run_filter *f, fv_error *error) {
@@ -81,8 +100,11 @@ fv_status filter_check(const run_filter *f, fv_error *error) {
         fv_config_init(&scratch);
         if (!split(f->texts[i], key, sizeof key, &value))
             return fv_fail(error, FV_USAGE, "there is no field '%.40s...'", f->texts[i]);
-        if (is_column(key)) continue;
-        fv_status status = fv_config_set(&scratch, key, value, error);
+        fv_status status = FV_OK;
+        if (strcmp(key, "outcome") == 0)
+            status = check_outcome(value, error);
+        else if (strcmp(key, "experiment") != 0)
+            status = fv_config_set(&scratch, key, value, error);
         if (status != FV_OK) return status;
     }
     return FV_OK;

@@ -19,9 +19,13 @@ fv_status target_find(const char *operand, run_target *t, fv_error *error);
 fv_status target_open(const char *operand, fv_store_mode mode, run_target *t, fv_store **store,
                       fv_error *error);
 
+// The snapshot of a step, or a run's result with -1. Fails with FV_NOT_FOUND.
+fv_status target_snapshot(const fv_record *record, int step, const fv_snapshot **snapshot,
+                          fv_error *error);
+
 // Adapts a visit to key=value filters: whether the run has all these values. A key is a
 // configuration field, or "experiment" or "outcome". FV_USAGE for a key that is neither or a value
-// that the field cannot take.
+// that the field cannot take; an outcome is one of FV_OUTCOME_LIST.
 typedef struct run_filter {
     const char *const *texts; // [n] "key=value"
     int n;
