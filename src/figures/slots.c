@@ -33,7 +33,7 @@ static fv_status fail_unknown(const fv_figure_view *view, const char *key, const
         snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", record->series[i].name);
     }
     return fv_figure_fail(view, key, error, "no run has a series \"%s\"; they have %s", pattern,
-                          list);
+                          *list ? list : "none");
 }
 
 static fv_status add(const fv_figure_view *view, const char *series, bool second, fv_slots *slots,

@@ -220,8 +220,12 @@ fv_status fv_experiment_refine(fv_experiment *experiment, const fv_record *const
     size_t n_points = (size_t)a->axes[0].n * (size_t)a->axes[1].n;
     votes *all = calloc(n_points, sizeof *all);
     bool *next = malloc(n_points * sizeof *next);
-    fv_status status = all != NULL && next != NULL ? FV_OK : no_memory(error);
-    if (status == FV_OK) status = count_votes(a, records, experiment->n_runs, all, error);
+    if (all == NULL || next == NULL) {
+        free(all);
+        free(next);
+        return no_memory(error);
+    }
+    fv_status status = count_votes(a, records, experiment->n_runs, all, error);
     if (status == FV_OK) {
         memcpy(next, a->chosen, n_points * sizeof *next);
         *grew = split_cells(a, all, next);

@@ -82,7 +82,7 @@ static void add_number(text_buffer *out, double value) {
     if (isnan(value))
         text_add(out, "none");
     else
-        text_add(out, fabs(value) < 1000 ? "%.3g" : "%.0f", value);
+        text_add(out, fabs(value) < 1000 ? "%.4g" : "%.0f", value);
 }
 
 // What the seed measured: "0.71", or all of its runs: "310, 280, 900".

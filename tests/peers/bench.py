@@ -11,6 +11,7 @@ import argparse
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 import time
@@ -175,19 +176,27 @@ def cpu_model():
     return "unknown CPU"
 
 
+def write_results(folder, machine, results):
+    """After every case, so that a run that is stopped leaves what it has."""
+    (folder / "peers.json").write_text(
+        json.dumps({"machine": machine, "results": results}, indent=1) + "\n"
+    )
+    (folder / "peers.md").write_text(table(results))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("tool", help="the fovea binary")
     parser.add_argument("--out", type=Path, required=True, help="folder for caches and results")
     parser.add_argument("--budget", type=float, default=800, help="seconds for the whole table")
-    parser.add_argument("--only", default="", help="only cases whose name contains this")
+    parser.add_argument("--only", default="", help="only cases whose name this regular expression finds")
     options = parser.parse_args()
 
     core = max(os.sched_getaffinity(0))
     end = time.monotonic() + options.budget
     fovea = Fovea(options.tool, core)
     cases = [case_of(row) for row in fovea.rows("--seconds", "0.01")]
-    cases = [case for case in cases if options.only in case["name"]]
+    cases = [case for case in cases if re.search(options.only, case["name"])]
     workers = [Worker(framework, core, options.out) for framework in ("torch", "jax")]
     machine = {"cpu": cpu_model(), "core": core}
     for worker in workers:
@@ -202,14 +211,11 @@ def main():
             {"case": case, "times": times, "limit": row["limit"],
              "fraction_of_limit": row["limit"] / times["fovea"]["us"]}
         )
+        write_results(options.out, machine, results)
         print(f"peers: {i + 1}/{len(cases)} {case['name']}", file=sys.stderr)
     for worker in workers:
         worker.close()
 
-    (options.out / "peers.json").write_text(
-        json.dumps({"machine": machine, "results": results}, indent=1) + "\n"
-    )
-    (options.out / "peers.md").write_text(table(results))
     print(table(results), end="")
 
 

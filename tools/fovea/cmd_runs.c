@@ -176,11 +176,14 @@ static void print_run(const fv_record *record, const char *experiment) {
     const fv_field *fields = fv_fields(&n);
     fv_config defaults;
     fv_config_init(&defaults);
+    int width = 0;
+    for (int i = 0; i < n; i++)
+        if ((int)strlen(fields[i].key) > width) width = (int)strlen(fields[i].key);
     for (int i = 0; i < n; i++) {
         char value[4096], usual[4096];
         fv_config_get(&record->config, &fields[i], value, sizeof value);
         fv_config_get(&defaults, &fields[i], usual, sizeof usual);
-        printf("%c %-22s %s\n", strcmp(value, usual) != 0 ? '*' : ' ', fields[i].key, value);
+        printf("%c %-*s %s\n", strcmp(value, usual) != 0 ? '*' : ' ', width, fields[i].key, value);
     }
     printf("(* not the default)\n\n");
     print_series(record);
