@@ -46,6 +46,9 @@ FV_API const char *fv_status_text(fv_status status);
 // status, so that a caller can write `return fv_fail(error, FV_FORMAT, "%s:%d: ...", path, line)`.
 FV_API fv_status fv_fail(fv_error *error, fv_status status, const char *format, ...)
     FV_PRINTF(3, 4);
+#ifdef __clang_analyzer__ // which cannot see that the status comes back as it went in
+#define fv_fail(error, status, ...) ((void)fv_fail(error, status, __VA_ARGS__), (status))
+#endif
 
 #ifdef __cplusplus
 }

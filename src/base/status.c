@@ -14,7 +14,7 @@ const char *fv_status_text(fv_status status) {
     return "unknown status";
 }
 
-fv_status fv_fail(fv_error *error, fv_status status, const char *format, ...) {
+fv_status(fv_fail)(fv_error *error, fv_status status, const char *format, ...) {
     if (error == NULL) return status;
     error->status = status;
     va_list arguments;

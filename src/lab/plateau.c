@@ -86,7 +86,7 @@ static fv_status curve_create(const fv_series *series, curve *c) {
         curve_free(c);
         return FV_NO_MEMORY;
     }
-    for (int i = 0; i < c->n; i++) c->y[i] = log(series->values[i]);
+    for (int i = 0; i < c->n; i++) c->y[i] = log((double)series->values[i]);
     smooth(c);
     return FV_OK;
 }
