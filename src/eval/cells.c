@@ -1,0 +1,89 @@
+#include <fovea/eval.h>
+
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *fv_answer_text(fv_answer answer) {
+    static const char *const TEXTS[] = {
+#define TEXT(name, text) text,
+        FV_ANSWER_LIST(TEXT)
+#undef TEXT
+    };
+    return (unsigned)answer < FV_N_ANSWERS ? TEXTS[answer] : "unknown answer";
+}
+
+bool fv_answer_counts(fv_answer answer) {
+    return answer != FV_ANSWER_TRUNCATED && answer != FV_ANSWER_ERROR;
+}
+
+void fv_wilson(int hits, int n, double z, double *low, double *high) {
+    *low = 0;
+    *high = 1;
+    if (n <= 0) return;
+    double share = (double)hits / n, zz = z * z / n;
+    double middle = (share + zz / 2) / (1 + zz);
+    double half = z / (1 + zz) * sqrt(share * (1 - share) / n + zz / (4.0 * n));
+    // At the ends the exact bounds are 0 and 1, which rounding would miss.
+    if (hits > 0) *low = fmax(0, middle - half);
+    if (hits < n) *high = fmin(1, middle + half);
+}
+
+void fv_cell_count(fv_cell *cell, fv_answer answer, double score) {
+    cell->counts[answer]++;
+    if (!fv_answer_counts(answer)) return;
+    cell->n++;
+    cell->hits += answer == FV_ANSWER_FOUND;
+    cell->score += (score - cell->score) / cell->n;
+}
+
+static bool same_place(const fv_cell *a, const fv_cell *b) {
+    return a->length == b->length && strcmp(a->model, b->model) == 0 &&
+           strcmp(a->task, b->task) == 0 && strcmp(a->unit, b->unit) == 0 &&
+           (a->depth == b->depth || (isnan(a->depth) && isnan(b->depth)));
+}
+
+fv_status fv_cells_put(fv_cells *cells, const fv_cell *cell, fv_error *error) {
+    for (int i = 0; i < cells->n; i++) {
+        if (!same_place(&cells->items[i], cell)) continue;
+        cells->items[i] = *cell;
+        return FV_OK;
+    }
+    if (cells->n == cells->capacity) {
+        int capacity = cells->capacity ? 2 * cells->capacity : 64;
+        fv_cell *grown = realloc(cells->items, (size_t)capacity * sizeof *grown);
+        if (grown == NULL)
+            return fv_fail(error, FV_NO_MEMORY, "out of memory for %d cells", capacity);
+        cells->items = grown;
+        cells->capacity = capacity;
+    }
+    cells->items[cells->n++] = *cell;
+    return FV_OK;
+}
+
+void fv_cells_free(fv_cells *cells) {
+    if (cells == NULL) return;
+    free(cells->items);
+    *cells = (fv_cells){0};
+}
+
+char *fv_cell_json(const fv_cell *cell) {
+    double low, high;
+    fv_wilson(cell->hits, cell->n, FV_Z95, &low, &high);
+    json_t *answers = json_object();
+    for (int a = 0; a < FV_N_ANSWERS; a++)
+        if (cell->counts[a] > 0)
+            json_object_set_new(answers, fv_answer_text((fv_answer)a),
+                                json_integer(cell->counts[a]));
+    json_t *object = json_pack(
+        "{s:s, s:s, s:s, s:i, s:o, s:i, s:i, s:o, s:f, s:f, s:o, s:i, s:o}", "model", cell->model,
+        "task", cell->task, "unit", cell->unit, "length", cell->length, "depth",
+        isnan(cell->depth) ? json_null() : json_real(cell->depth), "n", cell->n, "hits", cell->hits,
+        "rate", cell->n > 0 ? json_real((double)cell->hits / cell->n) : json_null(), "low", low,
+        "high", high, "score", cell->n > 0 ? json_real(cell->score) : json_null(), "trained_length",
+        cell->trained_length, "answers", answers);
+    char *text = json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(12));
+    json_decref(object);
+    return text;
+}

@@ -1,0 +1,115 @@
+#include <fovea/eval.h>
+
+#include "eval/db.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char PUT[] =
+    "INSERT OR REPLACE INTO cells (model, task, unit, length, depth, n, hits, low, high, score, "
+    "trained_length, answers) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+static const char GET[] = "SELECT model, task, unit, length, depth, n, hits, score, "
+                          "trained_length, answers FROM cells ORDER BY rowid";
+
+// {"found": 9, "wrong": 1}
+static char *answers_json(const fv_cell *cell) {
+    json_t *answers = json_object();
+    for (int a = 0; a < FV_N_ANSWERS; a++)
+        if (cell->counts[a] > 0)
+            json_object_set_new(answers, fv_answer_text((fv_answer)a),
+                                json_integer(cell->counts[a]));
+    char *text = json_dumps(answers, JSON_COMPACT);
+    json_decref(answers);
+    return text;
+}
+
+static bool put(sqlite3_stmt *statement, const fv_cell *cell) {
+    double low, high;
+    char *answers = answers_json(cell);
+    if (answers == NULL) return false;
+    fv_wilson(cell->hits, cell->n, FV_Z95, &low, &high);
+    sqlite3_bind_text(statement, 1, cell->model, -1, SQLITE_STATIC);
+    sqlite3_bind_text(statement, 2, cell->task, -1, SQLITE_STATIC);
+    sqlite3_bind_text(statement, 3, cell->unit, -1, SQLITE_STATIC);
+    sqlite3_bind_int(statement, 4, cell->length);
+    sqlite3_bind_null(statement, 5);
+    if (!isnan(cell->depth)) sqlite3_bind_double(statement, 5, cell->depth);
+    sqlite3_bind_int(statement, 6, cell->n);
+    sqlite3_bind_int(statement, 7, cell->hits);
+    sqlite3_bind_double(statement, 8, low);
+    sqlite3_bind_double(statement, 9, high);
+    sqlite3_bind_double(statement, 10, cell->score);
+    sqlite3_bind_int(statement, 11, cell->trained_length);
+    sqlite3_bind_text(statement, 12, answers, -1, SQLITE_STATIC);
+    sqlite3_step(statement);
+    bool done = sqlite3_reset(statement) == SQLITE_OK;
+    free(answers);
+    return done;
+}
+
+fv_status fv_cells_save(const char *folder, const fv_cells *cells, fv_error *error) {
+    sqlite3 *db;
+    sqlite3_stmt *statement = NULL;
+    fv_status status = eval_db_open(folder, EVAL_DB_WRITE, &db, error);
+    if (status != FV_OK) return status;
+    bool done = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL) == SQLITE_OK &&
+                sqlite3_prepare_v2(db, PUT, -1, &statement, NULL) == SQLITE_OK;
+    for (int i = 0; i < cells->n && done; i++) done = put(statement, &cells->items[i]);
+    done = done && sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) == SQLITE_OK;
+    if (!done) status = eval_db_fail(db, "cells cannot be saved", error);
+    sqlite3_finalize(statement);
+    sqlite3_close(db);
+    return status;
+}
+
+static void read_counts(const char *text, fv_cell *cell) {
+    json_t *answers = text != NULL ? json_loads(text, 0, NULL) : NULL;
+    for (int a = 0; a < FV_N_ANSWERS; a++)
+        cell->counts[a] =
+            (int)json_integer_value(json_object_get(answers, fv_answer_text((fv_answer)a)));
+    json_decref(answers);
+}
+
+static void read_text(sqlite3_stmt *row, int column, char *text, size_t size) {
+    const char *value = (const char *)sqlite3_column_text(row, column);
+    snprintf(text, size, "%s", value ? value : "");
+}
+
+static void read_cell(sqlite3_stmt *row, fv_cell *cell) {
+    *cell = (fv_cell){
+        .length = sqlite3_column_int(row, 3),
+        .depth = sqlite3_column_type(row, 4) == SQLITE_NULL ? NAN : sqlite3_column_double(row, 4),
+        .n = sqlite3_column_int(row, 5),
+        .hits = sqlite3_column_int(row, 6),
+        .score = sqlite3_column_double(row, 7),
+        .trained_length = sqlite3_column_int(row, 8)};
+    read_text(row, 0, cell->model, sizeof cell->model);
+    read_text(row, 1, cell->task, sizeof cell->task);
+    read_text(row, 2, cell->unit, sizeof cell->unit);
+    read_counts((const char *)sqlite3_column_text(row, 9), cell);
+}
+
+fv_status fv_cells_load(const char *folder, fv_cells *cells, fv_error *error) {
+    sqlite3 *db;
+    sqlite3_stmt *row = NULL;
+    fv_status status = eval_db_open(folder, EVAL_DB_READ, &db, error);
+    if (status != FV_OK) return status;
+    int step = sqlite3_prepare_v2(db, GET, -1, &row, NULL);
+    while (step == SQLITE_OK || step == SQLITE_ROW) {
+        if (step == SQLITE_ROW) {
+            fv_cell cell;
+            read_cell(row, &cell);
+            status = fv_cells_put(cells, &cell, error);
+            if (status != FV_OK) break;
+        }
+        step = sqlite3_step(row);
+    }
+    if (status == FV_OK && step != SQLITE_DONE)
+        status = eval_db_fail(db, "cells cannot be read", error);
+    sqlite3_finalize(row);
+    sqlite3_close(db);
+    return status;
+}
