@@ -330,11 +330,11 @@ static void remember(progress *p, const fv_lab_progress *report) {
     if (p->n_points < MOST_POINTS) p->n_points++;
 }
 
-void progress_update(progress *p, const fv_lab_progress *now) {
+void progress_update(progress *p, const fv_lab_progress *report) {
     if (p == NULL || p->quiet) return;
     double time = now();
     if (!p->any) p->drawn_at = p->live ? 0 : time; // plain lines start after some seconds
-    remember(p, now);
+    remember(p, report);
     if (time - p->drawn_at < (p->live ? redraw_seconds : line_seconds)) return;
     p->drawn_at = time;
     if (p->live)
@@ -343,8 +343,8 @@ void progress_update(progress *p, const fv_lab_progress *now) {
         write_line(p);
 }
 
-void progress_on_lab(void *p, const fv_lab_progress *now) {
-    progress_update(p, now);
+void progress_on_lab(void *p, const fv_lab_progress *report) {
+    progress_update(p, report);
 }
 
 void progress_finish(progress *p) {
