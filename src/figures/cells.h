@@ -1,0 +1,57 @@
+// Figures of a table of cells (fovea/eval.h). Each is drawn by gnuplot like every other figure;
+// what the pictures cannot say, the interval and the classes of a cell, lies over them in the
+// report as invisible boxes with tool tips.
+#ifndef FOVEA_FIGURES_CELLS_H
+#define FOVEA_FIGURES_CELLS_H
+
+#include "figures/scratch.h"
+#include "figures/sheet.h"
+
+#include <fovea/eval.h>
+#include <fovea/figure.h>
+
+// A box with a tool tip, in pixels of the sheet.
+typedef struct fv_hot_spot {
+    fv_box box;
+    const char *text;
+} fv_hot_spot;
+
+// One figure of cells on its way.
+typedef struct fv_cells_view {
+    const fv_cells *cells;
+    fv_scratch *scratch;
+    FILE *script;
+    fv_sheet sheet;
+    fv_hot_spot *spots; // room for spots_capacity, one of each drawn cell
+    int n_spots, spots_capacity;
+} fv_cells_view;
+
+// The cells split by some of their properties: groups in the order in which they appear.
+typedef enum fv_cell_key {
+    FV_CELL_MODEL = 1,
+    FV_CELL_TASK = 2, // with the unit of length
+    FV_CELL_LENGTH = 4
+} fv_cell_key;
+typedef struct fv_cell_groups {
+    int n;
+    int *group;            // [cells.n]; -1 for cells left out
+    const fv_cell **first; // [n]
+} fv_cell_groups;
+fv_status fv_cells_group(const fv_cells_view *view, int keys, bool with_depth,
+                         fv_cell_groups *groups, fv_error *error);
+
+// "niah_single_1, 8000 tokens, llama": the named properties, those that all cells share left out.
+const char *fv_cells_title(const fv_cells_view *view, const fv_cell *cell, int keys);
+
+// "9 of 10 found, 60 to 98 %; distractor 1", and where.
+const char *fv_cell_tip(fv_scratch *scratch, const fv_cell *cell);
+
+// Adds a hot spot at pixels of the panel's plotting area.
+void fv_cells_spot(fv_cells_view *view, const fv_panel *panel, fv_box box, const char *text);
+
+// The figures. Each writes the whole script; sheet.width stays 0 where there is nothing to draw.
+fv_status fv_cells_draw_map(fv_cells_view *view, fv_error *error);
+fv_status fv_cells_draw_middle(fv_cells_view *view, fv_error *error);
+fv_status fv_cells_draw_lengths(fv_cells_view *view, fv_error *error);
+
+#endif

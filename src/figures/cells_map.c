@@ -1,0 +1,181 @@
+// Depth x length heat maps: the start of the prompt is the top row, so that a map reads as the
+// context does. Cells are equally large whatever their lengths; grey ones have no answer that
+// counts.
+#include "figures/cells.h"
+#include "figures/colour.h"
+#include "figures/gnuplot.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+typedef struct axis {
+    double *values; // increasing
+    int n;
+} axis;
+
+typedef struct map {
+    fv_cells_view *view;
+    fv_cell_groups panels;
+    axis lengths, depths;
+} map;
+
+static int by_value(const void *left, const void *right) {
+    double a = *(const double *)left, b = *(const double *)right;
+    return (a > b) - (a < b);
+}
+
+// The distinct values that cells with a depth take.
+static fv_status collect(const map *m, bool depth, axis *side, fv_error *error) {
+    const fv_cells *cells = m->view->cells;
+    side->n = 0;
+    side->values = fv_scratch_get(m->view->scratch, (size_t)cells->n, sizeof *side->values);
+    if (side->values == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory for a heat map");
+    int n = 0;
+    for (int i = 0; i < cells->n; i++)
+        if (m->panels.group[i] >= 0)
+            side->values[n++] = depth ? cells->items[i].depth : cells->items[i].length;
+    qsort(side->values, (size_t)n, sizeof *side->values, by_value);
+    for (int i = 0; i < n; i++)
+        if (i == 0 || side->values[i] != side->values[side->n - 1])
+            side->values[side->n++] = side->values[i];
+    return FV_OK;
+}
+
+static int rank(const axis *side, double value) {
+    int k = 0;
+    while (k < side->n - 1 && side->values[k] != value) k++;
+    return k;
+}
+
+static void draw_cells(map *m, int i, fv_panel *panel) {
+    const fv_cells *cells = m->view->cells;
+    double width = panel->width / m->lengths.n, height = panel->height / m->depths.n;
+    fv_panel_block_begin(panel);
+    for (int c = 0; c < cells->n; c++) {
+        const fv_cell *cell = &cells->items[c];
+        if (m->panels.group[c] != i) continue;
+        int x = rank(&m->lengths, cell->length), y = rank(&m->depths, cell->depth);
+        double rate = cell->n > 0 ? (double)cell->hits / cell->n : NAN;
+        unsigned colour = cell->n > 0 ? fv_colour_scale(rate) : FV_MISSING;
+        fprintf(panel->script, "%d %d %g %g %g %g %u\n", x, y, x - 0.5, x + 0.5, y - 0.5, y + 0.5,
+                colour);
+        fv_cells_spot(m->view, panel,
+                      (fv_box){x * width, y * height, (x + 1) * width, (y + 1) * height},
+                      fv_cell_tip(m->view->scratch, cell));
+        if (cell->n == 0 || width < 34 || height < 15) continue;
+        char text[16];
+        snprintf(text, sizeof text, "%.0f", 100 * rate);
+        fv_panel_text(panel, (x + 0.5) * width, (y + 0.5) * height, 'c', 10,
+                      rate < 0.6 ? 0xffffff : FV_INK, text);
+    }
+    fv_panel_block_end(panel, "using 1:2:3:4:5:6:7 with boxxyerror fillstyle solid noborder "
+                              "lc rgb variable notitle");
+}
+
+// A line behind the longest length that the model was trained on.
+static void draw_training(const map *m, int i, fv_panel *panel) {
+    int trained = m->panels.first[i]->trained_length, k = 0;
+    while (k < m->lengths.n && m->lengths.values[k] <= trained) k++;
+    if (trained == 0 || k == 0 || k == m->lengths.n) return;
+    fv_panel_block_begin(panel);
+    fprintf(panel->script, "%g -0.5\n%g %g\n", k - 0.5, k - 0.5, m->depths.n - 0.5);
+    fv_panel_block_end(panel, "using 1:2 with lines lw 2.5 lc rgb '#ffffff' notitle");
+}
+
+static bool any_training(const fv_cells *cells) {
+    for (int i = 0; i < cells->n; i++)
+        if (cells->items[i].trained_length > 0) return true;
+    return false;
+}
+
+static void write_tic(FILE *script, double value, int place, bool first) {
+    char text[32];
+    if (value >= 10000 && fmod(value, 100) == 0)
+        snprintf(text, sizeof text, "%.4gk", value / 1000);
+    else
+        snprintf(text, sizeof text, "%.6g", value);
+    fputs(first ? "" : ", ", script);
+    fv_gnuplot_string(script, text);
+    fprintf(script, " %d", place);
+}
+
+static void write_tics(const axis *side, const char *name, double length, FILE *script) {
+    double needed = *name == 'x' ? 46 : 14;
+    int every = (int)ceil(needed * side->n / length);
+    fv_scale_write_tics(script, name);
+    bool down = *name == 'y';
+    fprintf(script, "set %srange [%g:%g]\nset %stics (", name, down ? side->n - 0.5 : -0.5,
+            down ? -0.5 : side->n - 0.5, name);
+    for (int k = 0; k < side->n; k += every) write_tic(script, side->values[k], k, k == 0);
+    fputs(")\n", script);
+}
+
+static void draw_colour_scale(fv_panel *panel) {
+    FILE *script = panel->script;
+    const fv_sheet *sheet = panel->sheet;
+    fv_scale scale = {0, 100, false};
+    fputs("set palette defined (", script);
+    for (int k = 0; k <= 32; k++)
+        fprintf(script, "%s%d '#%06x'", k ? ", " : "", k, fv_colour_scale(k / 32.0));
+    fputs(")\n", script);
+    fv_scale_write(&scale, script, "cb", panel->height);
+    fprintf(script,
+            "set colorbox vertical user origin screen %.6f, screen %.6f size screen %.6f, screen "
+            "%.6f noborder\n",
+            (panel->left + panel->width + 16) / sheet->width,
+            1 - (panel->top + panel->height) / sheet->height, 12.0 / sheet->width,
+            panel->height / sheet->height);
+    fv_panel_upright(panel, panel->width + 72, panel->height / 2, "found, %");
+    fv_panel_block_begin(panel); // what gnuplot draws a colour box for
+    fputs("NaN NaN 0\n", script);
+    fv_panel_block_end(panel, "using 1:2:3 with points palette notitle");
+}
+
+static fv_status draw_panel(map *m, int i, fv_error *error) {
+    const fv_sheet *sheet = &m->view->sheet;
+    const fv_cell *first = m->panels.first[i];
+    fv_panel panel;
+    const char *title = fv_cells_title(m->view, first, FV_CELL_TASK | FV_CELL_MODEL);
+    if (fv_panel_begin(&panel, sheet, i, title) != FV_OK)
+        return fv_fail(error, FV_NO_MEMORY, "out of memory for a heat map");
+    fprintf(panel.script, "unset grid\nunset colorbox\nset border 0 linecolor rgb '#%06x'\n",
+            FV_QUIET);
+    write_tics(&m->lengths, "x", panel.width, panel.script);
+    write_tics(&m->depths, "y", panel.height, panel.script);
+    const char *label = fv_scratch_text(m->view->scratch, "length, %s", first->unit);
+    fv_panel_text(&panel, 0.5 * panel.width, panel.height + 36, 'c', 12, FV_INK,
+                  label ? label : "length");
+    if (i % sheet->columns == 0) fv_panel_upright(&panel, -46, 0.5 * panel.height, "depth, %");
+    draw_cells(m, i, &panel);
+    draw_training(m, i, &panel);
+    if (i % sheet->columns == sheet->columns - 1 || i == sheet->n - 1) draw_colour_scale(&panel);
+    if (fv_panel_end(&panel) != FV_OK)
+        return fv_fail(error, FV_NO_MEMORY, "out of memory for a heat map");
+    return FV_OK;
+}
+
+static double panel_length(int cells, double least) {
+    return fmin(fmax(34.0 * cells, least), 520);
+}
+
+fv_status fv_cells_draw_map(fv_cells_view *view, fv_error *error) {
+    map m = {.view = view};
+    fv_status status = fv_cells_group(view, FV_CELL_TASK | FV_CELL_MODEL, true, &m.panels, error);
+    if (status == FV_OK) status = collect(&m, false, &m.lengths, error);
+    if (status == FV_OK) status = collect(&m, true, &m.depths, error);
+    if (status != FV_OK || m.panels.n == 0) return status;
+    view->sheet = (fv_sheet){
+        .script = view->script,
+        .n = m.panels.n,
+        .panel_width = panel_length(m.lengths.n, 200),
+        .panel_height = panel_length(m.depths.n, 160),
+        .pad_right = 84,
+        .pad_bottom = 52,
+        .title = "Found, by depth and length",
+        .note = any_training(view->cells) ? "white line: the longest length trained on" : NULL};
+    fv_sheet_plan(&view->sheet);
+    fv_sheet_begin(&view->sheet);
+    for (int i = 0; i < m.panels.n && status == FV_OK; i++) status = draw_panel(&m, i, error);
+    fv_sheet_end(&view->sheet);
+    return status;
+}

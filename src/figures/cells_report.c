@@ -1,0 +1,175 @@
+#include "figures/cells.h"
+#include "figures/gnuplot.h"
+#include "figures/html.h"
+#include "figures/report_style.h"
+#include "figures/whole_file.h"
+
+#include <fovea/machine.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+// name, what the report says above it
+#define CELLS_FIGURE_LIST(X)                                                                       \
+    X(map, "By depth and length")                                                                  \
+    X(middle, "By depth: what the middle loses")                                                   \
+    X(lengths, "By length, all depths together")
+
+typedef struct cells_figure {
+    const char *name, *heading;
+    fv_status (*draw)(fv_cells_view *view, fv_error *error);
+} cells_figure;
+
+static const cells_figure figures[] = {
+#define FIGURE(name, heading) {#name, heading, fv_cells_draw_##name},
+    CELLS_FIGURE_LIST(FIGURE)
+#undef FIGURE
+};
+
+// --- pictures ----------------------------------------------------------------------------------
+
+static fv_status draw_script(const fv_cells_view *view, const char *script, size_t length,
+                             const char *folder, const char *name, fv_error *error) {
+    static const struct {
+        fv_picture picture;
+        const char *extension;
+    } KINDS[] = {{FV_PICTURE_SVG, "svg"}, {FV_PICTURE_PNG, "png"}};
+    for (size_t k = 0; k < sizeof KINDS / sizeof *KINDS; k++) {
+        const char *path =
+            fv_scratch_text(view->scratch, "%s/%s.%s", folder, name, KINDS[k].extension);
+        if (path == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory");
+        fv_status status = fv_gnuplot_draw(script, length, KINDS[k].picture, view->sheet.width,
+                                           view->sheet.height, path, error);
+        if (status != FV_OK) return status;
+    }
+    return FV_OK;
+}
+
+// Draws one figure into the folder; sheet.width stays 0 where there is nothing to draw.
+static fv_status draw_figure(fv_cells_view *view, const cells_figure *figure, const char *folder,
+                             fv_error *error) {
+    char *script = NULL;
+    size_t length = 0;
+    size_t room = (size_t)view->cells->n;
+    view->spots = fv_scratch_get(view->scratch, room, sizeof *view->spots);
+    view->spots_capacity = view->cells->n;
+    view->script = open_memstream(&script, &length);
+    if (view->script == NULL || view->spots == NULL) {
+        if (view->script != NULL) fclose(view->script);
+        free(script);
+        return fv_fail(error, FV_NO_MEMORY, "out of memory");
+    }
+    fv_status status = figure->draw(view, error);
+    bool broken = ferror(view->script) != 0;
+    broken |= fclose(view->script) != 0;
+    if (status == FV_OK && broken) status = fv_fail(error, FV_NO_MEMORY, "out of memory");
+    if (status == FV_OK && view->sheet.width > 0)
+        status = draw_script(view, script, length, folder, figure->name, error);
+    free(script);
+    return status;
+}
+
+// --- the page ----------------------------------------------------------------------------------
+
+// The picture, and over it a second one of the same size that holds the tool tips.
+static fv_status write_picture(FILE *html, const fv_cells_view *view, const cells_figure *figure,
+                               const char *folder, fv_error *error) {
+    const char *path = fv_scratch_text(view->scratch, "%s/%s.svg", folder, figure->name);
+    const char *prefix = fv_scratch_text(view->scratch, "%s-", figure->name);
+    if (path == NULL || prefix == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory");
+    fprintf(html, "<section><h2>%s</h2>\n<figure><div class=\"picture\">", figure->heading);
+    fprintf(html, "<div style=\"position:relative;max-width:%dpx;margin:0 auto\">",
+            view->sheet.width);
+    fv_status status = fv_html_svg(html, path, prefix, figure->heading, error);
+    if (status != FV_OK) return status;
+    fprintf(html, "<svg viewBox=\"0 0 %d %d\" style=\"position:absolute;inset:0\">\n",
+            view->sheet.width, view->sheet.height);
+    for (int i = 0; i < view->n_spots; i++) {
+        const fv_hot_spot *spot = &view->spots[i];
+        fprintf(html,
+                "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" fill=\"transparent\">"
+                "<title>",
+                spot->box.left, spot->box.top, spot->box.right - spot->box.left,
+                spot->box.bottom - spot->box.top);
+        fv_html_text(html, spot->text);
+        fputs("</title></rect>\n", html);
+    }
+    fputs("</svg></div></div></figure></section>\n", html);
+    return FV_OK;
+}
+
+static void write_row(FILE *html, const fv_cell *cell) {
+    double low, high;
+    fv_wilson(cell->hits, cell->n, FV_Z95, &low, &high);
+    fputs("<tr><td>", html);
+    fv_html_text(html, cell->model);
+    fputs("</td><td>", html);
+    fv_html_text(html, cell->task);
+    fprintf(html, "</td><td class=\"number\">%d ", cell->length);
+    fv_html_text(html, cell->unit);
+    fputs("</td><td class=\"number\">", html);
+    if (!isnan(cell->depth)) fprintf(html, "%g %%", cell->depth);
+    fprintf(html, "</td><td class=\"number\">%d of %d</td>", cell->hits, cell->n);
+    fprintf(html, "<td class=\"number\">%.0f to %.0f %%</td><td class=\"number\">%.1f</td>",
+            100 * low, 100 * high, 100 * cell->score);
+    fputs("<td class=\"note\">", html);
+    const char *separator = "";
+    for (int a = 0; a < FV_N_ANSWERS; a++) {
+        if (a == FV_ANSWER_FOUND || cell->counts[a] == 0) continue;
+        fprintf(html, "%s%s %d", separator, fv_answer_text((fv_answer)a), cell->counts[a]);
+        separator = ", ";
+    }
+    fputs("</td></tr>\n", html);
+}
+
+static void write_table(FILE *html, const fv_cells *cells) {
+    fputs("<section><h2>Every cell</h2>\n<details><summary>Hits, intervals and what was said "
+          "instead</summary><div class=\"scroll\"><table><tr><th>Model</th><th>Task</th>"
+          "<th>Length</th><th>Depth</th><th>Found</th><th>95 %</th><th>Score</th>"
+          "<th>Other answers</th></tr>\n",
+          html);
+    for (int i = 0; i < cells->n; i++) write_row(html, &cells->items[i]);
+    fputs("</table></div></details></section>\n", html);
+}
+
+static void write_start(FILE *html, const char *title, const fv_cells *cells) {
+    long n = 0;
+    for (int i = 0; i < cells->n; i++) n += cells->items[i].n;
+    fputs("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
+          "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>",
+          html);
+    fv_html_text(html, title);
+    fprintf(html, "</title>\n<style>\n%s</style></head>\n<body>\n<header><div><h1>", report_style);
+    fv_html_text(html, title);
+    fprintf(html,
+            "</h1>\n<p class=\"quiet\">%d cells, %ld answers; point at a cell for its interval and "
+            "its answers</p></div></header>\n<main>\n",
+            cells->n, n);
+}
+
+fv_status fv_cells_report(const char *folder, const char *title, const fv_cells *cells,
+                          fv_error *error) {
+    fv_scratch scratch = {0};
+    fv_whole_file file;
+    const char *path = fv_scratch_text(&scratch, "%s/report.html", folder);
+    fv_status status = path == NULL ? fv_fail(error, FV_NO_MEMORY, "out of memory")
+                                    : fv_whole_file_open(&file, path, error);
+    if (status != FV_OK) {
+        fv_scratch_free(&scratch);
+        return status;
+    }
+    write_start(file.stream, title, cells);
+    for (size_t f = 0; f < sizeof figures / sizeof *figures && status == FV_OK; f++) {
+        fv_cells_view view = {.cells = cells, .scratch = &scratch};
+        status = draw_figure(&view, &figures[f], folder, error);
+        if (status == FV_OK && view.sheet.width > 0)
+            status = write_picture(file.stream, &view, &figures[f], folder, error);
+    }
+    write_table(file.stream, cells);
+    fprintf(file.stream, "</main>\n<footer>Fovea ");
+    fv_html_text(file.stream, fv_version());
+    fputs("</footer>\n</body></html>\n", file.stream);
+    fv_status closed = fv_whole_file_close(&file, status == FV_OK, error);
+    fv_scratch_free(&scratch);
+    return status != FV_OK ? status : closed;
+}
