@@ -12,7 +12,7 @@
 extern "C" {
 #endif
 
-enum { FV_MAX_LAYERS = 64, FV_MAX_INTS = 64 };
+enum { FV_MAX_LAYERS = 64, FV_MAX_INTS = 64, FV_MAX_LENGTHS = 512 };
 
 // enum { FV_TASK_COPY, ..., FV_TASK_COUNT }; and so on for every choice list.
 #define FV_ENUM_TASK(name, text)         FV_TASK_##name,

@@ -16,7 +16,11 @@
     X(RECALL, "recall")                                                                            \
     X(MQAR, "mqar")                                                                                \
     X(INDUCTION, "induction")                                                                      \
-    X(SELECTIVE_COPY, "selective_copy")
+    X(SELECTIVE_COPY, "selective_copy")                                                            \
+    X(NEEDLE, "needle")                                                                            \
+    X(NEEDLE_MULTI, "needle_multi")                                                                \
+    X(KV_RETRIEVAL, "kv_retrieval")                                                                \
+    X(POSITION, "position")
 
 #define FV_TIES_LIST(X)                                                                            \
     X(SMALLER, "smaller")                                                                          \
@@ -104,7 +108,7 @@
     F(task, offset, INT, "0", 0, 65535, "copy: how far back from the last token the target lies (0 = the last token itself)") \
     F(task, index, INT, "-1", -1, 65535, "copy: position of the target from the start; -1 uses offset instead") \
     F(task, ties, TIES, "smaller", 0, 0, "similar: which of two equally near tokens is meant, by its value or by its place") \
-    F(task, n_pairs, INT, "8", 1, 8192, "recall and mqar: pairs of a key and its value in a sequence") \
+    F(task, n_pairs, INT, "8", 1, 8192, "recall and mqar: pairs of a key and its value in a sequence; needle_multi: different keys") \
     F(task, pool, POOL, "shared", 0, 0, "recall: keys and values are both drawn from the whole vocabulary, or keys from its lower and values from its upper half") \
     F(task, context_repetition, REAL, "1.0", 1, 8192, "recall: mean occurrences B of the queried pair in a training sequence; 1 is exactly one") \
     F(task, sample_repetition, REAL, "0.0", 0, 1, "recall: share p of training sequences whose query is one of two fixed tokens") \
@@ -117,7 +121,13 @@
     F(task, zipf_alpha, REAL, "1.0", 0, 10, "zipf: token r (from 0) has weight (r + 1)^-alpha")    \
     F(task, data, DATA, "fresh", 0, 0, "new sequences at every step, or a fixed training set from which batches are drawn with replacement")     \
     F(task, n_train, INT, "10000", 1, 100000000, "fixed: sequences in the training set")           \
-    F(task, n_test, INT, "1024", 0, 10000000, "held-out sequences that test metrics are measured on; 0 for none")
+    F(task, n_test, INT, "1024", 0, 10000000, "held-out sequences that test metrics are measured on; 0 for none") \
+    F(task, length_min, INT, "0", 0, 65536, "shortest training sequence: every step draws a length from here to length_max; 0 means length_max") \
+    F(task, length_max, INT, "0", 0, 65536, "longest training sequence; 0 means context_length, the longest that the model reads when it is evaluated") \
+    F(task, length_step, INT, "1", 1, 65536, "distance of the training lengths, counted from length_min") \
+    F(task, depth, REAL, "-1.0", -1, 100, "needle, needle_multi, kv_retrieval and position: where the answer stands, in percent of the way from the first place to the last; below 0 anywhere") \
+    F(task, n_values, INT, "1", 1, 64, "needle_multi: needles of each key, each with its own value") \
+    F(task, n_queries, INT, "1", 1, 8192, "needle_multi: keys that are asked for, one after the other")
 
 #define FV_MODEL_FIELDS(F)                                                                         \
     F(model, n_embd, INT, "2", 1, 8192, "width of the residual stream, d")                         \

@@ -112,10 +112,65 @@ static fv_status check_selective_copy(const check *c) {
     return FV_OK;
 }
 
+static fv_status check_needle(const check *c) {
+    const fv_task_config *task = &c->config->task;
+    if (task->context_length >= 3) return FV_OK;
+    return refuse(c, "task.context_length",
+                  "task.context_length %d holds no needle and its question; task.name needle needs "
+                  "3 or more",
+                  task->context_length);
+}
+
+static fv_status check_needle_multi(const check *c) {
+    const fv_task_config *task = &c->config->task;
+    int n_keys = task->vocab_size / 2, tail = task->n_queries * task->n_values;
+    int needed = 2 * task->n_pairs * task->n_values + tail;
+    if (task->n_pairs > n_keys)
+        return refuse(c, "task.n_pairs",
+                      "task.n_pairs %d needs as many different keys, and task.vocab_size %d has %d",
+                      task->n_pairs, task->vocab_size, n_keys);
+    if (task->n_queries > task->n_pairs)
+        return refuse(c, "task.n_queries",
+                      "task.n_queries %d asks for more keys than there are; task.n_pairs %d allows "
+                      "1 to %d",
+                      task->n_queries, task->n_pairs, task->n_pairs);
+    if (task->context_length < needed)
+        return refuse(c, "task.context_length",
+                      "task.context_length %d does not hold the needles and questions; n_pairs %d, "
+                      "n_values %d and n_queries %d need %d tokens or more",
+                      task->context_length, task->n_pairs, task->n_values, task->n_queries, needed);
+    return FV_OK;
+}
+
+static fv_status check_kv_retrieval(const check *c) {
+    const fv_task_config *task = &c->config->task;
+    int n_keys = task->vocab_size / 2, n_pairs = (task->context_length - 1) / 2;
+    if (n_pairs < 1)
+        return refuse(c, "task.context_length",
+                      "task.context_length %d holds no pair and its question; task.name "
+                      "kv_retrieval needs 3 or more",
+                      task->context_length);
+    if (n_pairs > n_keys || n_pairs > 8192)
+        return refuse(c, "task.context_length",
+                      "task.context_length %d holds %d pairs, and task.vocab_size %d has %d keys; "
+                      "task.name kv_retrieval takes one for each pair, and no more than 8192",
+                      task->context_length, n_pairs, task->vocab_size, n_keys);
+    return FV_OK;
+}
+
+static fv_status check_position(const check *c) {
+    if (c->config->task.context_length >= 2) return FV_OK;
+    return refuse(c, "task.context_length",
+                  "task.context_length 1 has no place to ask for; task.name position needs 2 or "
+                  "more");
+}
+
 // Fields that not every task reads. A value that would be ignored is a mistake.
 enum { COPY = 1 << FV_TASK_COPY, SIMILAR = 1 << FV_TASK_SIMILAR, RECALL = 1 << FV_TASK_RECALL };
 enum { MQAR = 1 << FV_TASK_MQAR, INDUCTION = 1 << FV_TASK_INDUCTION };
-enum { SELECTIVE_COPY = 1 << FV_TASK_SELECTIVE_COPY };
+enum { SELECTIVE_COPY = 1 << FV_TASK_SELECTIVE_COPY, NEEDLE = 1 << FV_TASK_NEEDLE };
+enum { NEEDLE_MULTI = 1 << FV_TASK_NEEDLE_MULTI, KV_RETRIEVAL = 1 << FV_TASK_KV_RETRIEVAL };
+enum { POSITION = 1 << FV_TASK_POSITION };
 
 static const struct {
     const char *key;
@@ -127,7 +182,7 @@ static const struct {
     {"task.loss", COPY | SIMILAR | INDUCTION, "copy, similar and induction"},
     {"task.distribution", COPY | SIMILAR | INDUCTION, "copy, similar and induction"},
     {"task.ties", SIMILAR, "similar"},
-    {"task.n_pairs", RECALL | MQAR, "recall and mqar"},
+    {"task.n_pairs", RECALL | MQAR | NEEDLE_MULTI, "recall, mqar and needle_multi"},
     {"task.pool", RECALL, "recall"},
     {"task.context_repetition", RECALL, "recall"},
     {"task.sample_repetition", RECALL, "recall"},
@@ -135,6 +190,10 @@ static const struct {
     {"task.filler", MQAR, "mqar"},
     {"task.period", INDUCTION, "induction"},
     {"task.n_copy", SELECTIVE_COPY, "selective_copy"},
+    {"task.depth", NEEDLE | NEEDLE_MULTI | KV_RETRIEVAL | POSITION,
+     "needle, needle_multi, kv_retrieval and position"},
+    {"task.n_values", NEEDLE_MULTI, "needle_multi"},
+    {"task.n_queries", NEEDLE_MULTI, "needle_multi"},
 };
 
 static fv_status check_readers(const check *c) {
@@ -153,14 +212,59 @@ static fv_status check_readers(const check *c) {
     return FV_OK;
 }
 
-static fv_status check_task(const check *c) {
+// What the task itself asks of sequences of a length.
+static fv_status check_length(const check *c, int length) {
     static fv_status (*const checks[FV_TASK_COUNT])(const check *) = {
-        [FV_TASK_COPY] = check_copy,           [FV_TASK_SIMILAR] = check_similar,
-        [FV_TASK_RECALL] = check_recall,       [FV_TASK_MQAR] = check_mqar,
-        [FV_TASK_INDUCTION] = check_induction, [FV_TASK_SELECTIVE_COPY] = check_selective_copy,
+        [FV_TASK_COPY] = check_copy,
+        [FV_TASK_SIMILAR] = check_similar,
+        [FV_TASK_RECALL] = check_recall,
+        [FV_TASK_MQAR] = check_mqar,
+        [FV_TASK_INDUCTION] = check_induction,
+        [FV_TASK_SELECTIVE_COPY] = check_selective_copy,
+        [FV_TASK_NEEDLE] = check_needle,
+        [FV_TASK_NEEDLE_MULTI] = check_needle_multi,
+        [FV_TASK_KV_RETRIEVAL] = check_kv_retrieval,
+        [FV_TASK_POSITION] = check_position,
     };
+    fv_config config = *c->config;
+    config.task.context_length = length;
+    return checks[config.task.name](&(check){&config, c->culprit, c->error});
+}
+
+// Training lengths: inside the context, and every one of them a length that the task can have.
+static fv_status check_lengths(const check *c) {
+    const fv_task_config *task = &c->config->task;
+    int longest = task->length_max > 0 ? task->length_max : task->context_length;
+    int shortest = task->length_min > 0 ? task->length_min : longest;
+    if (longest > task->context_length)
+        return refuse(c, "task.length_max",
+                      "task.length_max %d is longer than what the model reads; "
+                      "task.context_length allows 1 to %d",
+                      longest, task->context_length);
+    if (shortest > longest)
+        return refuse(c, "task.length_min",
+                      "task.length_min %d is longer than the longest training sequence; it allows "
+                      "1 to %d",
+                      shortest, longest);
+    if ((longest - shortest) / task->length_step >= FV_MAX_LENGTHS)
+        return refuse(c, "task.length_step",
+                      "task.length_step %d makes %d training lengths; no more than %d are kept "
+                      "ready, so that it needs %d or more",
+                      task->length_step, (longest - shortest) / task->length_step + 1,
+                      FV_MAX_LENGTHS, (longest - shortest) / FV_MAX_LENGTHS + 1);
+    if (longest - shortest >= task->length_step && task->data == FV_DATA_FIXED)
+        return refuse(c, "task.length_min",
+                      "task.length_min %d draws lengths, and a fixed training set has one; set "
+                      "task.data fresh or leave length_min out",
+                      shortest);
+    fv_status status = check_length(c, longest);
+    return status == FV_OK ? check_length(c, shortest) : status;
+}
+
+static fv_status check_task(const check *c) {
     fv_status status = check_readers(c);
-    return status == FV_OK ? checks[c->config->task.name](c) : status;
+    if (status == FV_OK) status = check_length(c, c->config->task.context_length);
+    return status == FV_OK ? check_lengths(c) : status;
 }
 
 static fv_status check_model(const check *c) {

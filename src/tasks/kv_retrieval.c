@@ -1,0 +1,28 @@
+// Key-value retrieval: a context of nothing but pairs, one of whose keys is asked for at the end.
+//
+//   k1 v1 k2 v2 ... kN vN q -> value of q          N = (T - 1) / 2
+//
+// The synthetic task of Liu et al., "Lost in the middle" (arXiv 2307.03172), in tokens: the pair
+// asked for stands task.depth percent of the way through the pairs, 0 the first and 100 the last.
+// Keys are different tokens of the lower half of the vocabulary, values independent draws from the
+// upper half. How many pairs there are follows from the length; an even one begins with a value
+// that belongs to no key. Bayes-optimal loss: 0. (recall has a fixed number of pairs, one pool for
+// both if wanted, and repetition.)
+#include "tasks/place.h"
+
+static void fill(const fv_fill *fill) {
+    int n_tokens = fill->config->context_length, n = (n_tokens - 1) / 2, stride = fill->stride;
+    int32_t *first = fill->tokens + (n_tokens - 1 - 2 * n) * stride;
+    if (first != fill->tokens) fill->tokens[0] = fv_fill_upper(fill);
+    fv_draw_distinct(fill->random, fill->config->vocab_size / 2, n, first, 2 * stride);
+    for (int i = 0; i < n; i++) first[(2 * i + 1) * stride] = fv_fill_upper(fill);
+    int asked = fv_fill_place(fill, n);
+    fill->tokens[(n_tokens - 1) * stride] = first[2 * asked * stride];
+    fill->targets[0] = first[(2 * asked + 1) * stride];
+}
+
+const fv_task fv_task_kv_retrieval = {
+    .loss_positions = fv_last_position,
+    .fill = fill,
+    .bayes_loss = fv_task_no_loss,
+};

@@ -1,0 +1,25 @@
+// A needle in a haystack: one pair of a key and its value in filler, the key again at the end; the
+// answer is the value.
+//
+//   . . . k v . . . . . k -> v
+//
+// The task of Kamradt's "needle in a haystack" (2023) in tokens, as src/tasks/haystack.c lays it
+// out; it stands task.depth percent of the way through the filler. One key is all there is to find:
+// the token behind the only one of the lower half. Bayes-optimal loss: 0.
+#include "tasks/haystack.h"
+
+static const fv_needles ONE = {.n_keys = 1, .n_values = 1, .n_queries = 1};
+
+static int loss_positions(const fv_task_config *config, int *positions) {
+    return fv_haystack_positions(config, ONE, positions);
+}
+
+static void fill(const fv_fill *fill) {
+    fv_haystack_fill(fill, ONE);
+}
+
+const fv_task fv_task_needle = {
+    .loss_positions = loss_positions,
+    .fill = fill,
+    .bayes_loss = fv_task_no_loss,
+};
