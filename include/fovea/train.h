@@ -23,10 +23,12 @@ FV_API void fv_trainer_free(fv_trainer *trainer);
 // argmax of their logits, which costs a little more.
 FV_API double fv_trainer_step(fv_trainer *trainer, double *accuracy);
 
-// Mean loss and accuracy over task.n_test held-out sequences (task.n_test > 0).
+// Mean loss and accuracy over task.n_test held-out sequences (task.n_test > 0), of the longest
+// length that is trained.
 FV_API void fv_trainer_test(fv_trainer *trainer, double *loss, double *accuracy);
 
 FV_API int fv_trainer_steps_done(const fv_trainer *trainer);
+// The model of the whole task.context_length, whatever lengths are trained.
 FV_API const fv_model *fv_trainer_model(const fv_trainer *trainer);
 FV_API const float *fv_trainer_params(const fv_trainer *trainer); // [n_params]
 
@@ -34,9 +36,9 @@ FV_API const float *fv_trainer_params(const fv_trainer *trainer); // [n_params]
 // clipped to clip_norm, and with the L2 penalty of weight_decay for optimizers other than adamw.
 FV_API const float *fv_trainer_gradient(const fv_trainer *trainer);
 
-// Operations of one step (forward, backward, update), counted for the textbook arrangement that
-// computes only what the loss reads: `flops` (multiply-add = 2) and `exps`. `executed_flops` is
-// what this engine's own arrangement needs, which can be less.
+// Operations of one step (forward, backward, update; the mean over training lengths), counted for
+// the textbook arrangement that computes only what the loss reads: `flops` (multiply-add = 2) and
+// `exps`. `executed_flops` is what this engine's own arrangement needs, which can be less.
 typedef struct fv_step_cost {
     double flops, exps, executed_flops;
 } fv_step_cost;

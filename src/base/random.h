@@ -7,10 +7,11 @@
 #include <stdint.h>
 
 typedef enum fv_stream {
-    FV_STREAM_INIT,  // initial parameters
-    FV_STREAM_TRAIN, // training sequences
-    FV_STREAM_TEST,  // held-out sequences
-    FV_STREAM_SWEEP, // configurations of a sampled sweep
+    FV_STREAM_INIT,   // initial parameters
+    FV_STREAM_TRAIN,  // training sequences
+    FV_STREAM_TEST,   // held-out sequences
+    FV_STREAM_SWEEP,  // configurations of a sampled sweep
+    FV_STREAM_LENGTH, // the length of each training step's sequences
 } fv_stream;
 
 // The four words of a counter under a key: Philox4x32 with ten rounds.

@@ -8,7 +8,7 @@ enum param { W_E, W_POS };
 
 // The sinusoids of Vaswani et al. (2017): sin at even features, cos at odd ones.
 static fv_status make_sinusoids(fv_model *model) {
-    int n = model->config.task.context_length, d = model->config.model.n_embd;
+    int n = model->n_positions, d = model->config.model.n_embd;
     model->sinusoids = malloc((size_t)n * (size_t)d * sizeof *model->sinusoids);
     if (model->sinusoids == NULL) return FV_NO_MEMORY;
     for (int t = 0; t < n; t++)
@@ -20,12 +20,12 @@ static fv_status make_sinusoids(fv_model *model) {
 }
 
 static fv_status plan(fv_model *model, fv_layer *layer) {
-    int d = model->config.model.n_embd, n_positions = model->config.task.context_length;
+    int d = model->config.model.n_embd;
     layer->param[W_E] =
         fv_model_add(model, FV_INIT_EMBEDDING, model->config.task.vocab_size, d, d, "embed.W_E");
     if (model->config.model.positions == FV_POSITIONS_LEARNED)
         layer->param[W_POS] =
-            fv_model_add(model, FV_INIT_EMBEDDING, n_positions, d, d, "pos_embed.W_pos");
+            fv_model_add(model, FV_INIT_EMBEDDING, model->n_positions, d, d, "pos_embed.W_pos");
     layer->y = fv_model_reserve(model, layer->out.n, d);
     if (model->config.model.positions == FV_POSITIONS_SINUSOIDAL && model->sinusoids == NULL)
         return make_sinusoids(model);

@@ -104,7 +104,8 @@ fv_status fv_model_patterns(const fv_model *model, const float *params, const in
     for (int t = 0; t < n_tokens; t++) all.at[t] = t;
     fv_model *whole = NULL;
     forward_pass pass;
-    fv_status status = fv_model_plan(&model->config, &all, 1, &whole, error);
+    fv_status status =
+        fv_model_plan_part(&model->config, model->n_positions, &all, 1, &whole, error);
     free(all.at);
     if (status == FV_OK) status = pass_begin(whole, params, &pass, error);
     if (status == FV_OK) {

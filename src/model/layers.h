@@ -35,8 +35,9 @@ typedef struct fv_param {
 } fv_param;
 
 struct fv_model {
-    fv_config config;
-    fv_data data; // loss positions and test sequences; never the training set
+    fv_config config; // task.context_length: of the sequences it reads
+    int n_positions;  // rows of positional tables; at least context_length
+    fv_data data;     // loss positions and test sequences; never the training set
     int n_tensors;
     fv_tensor *tensors;
     fv_param *params; // [n_tensors]
@@ -47,7 +48,7 @@ struct fv_model {
     int n_layers;       // embedding, config layers, head
     struct fv_layer *layers;
     int n_attention;
-    real *sinusoids;           // [T][d] or NULL
+    real *sinusoids;           // [n_positions][d] or NULL
     size_t tokens, targets;    // buffers [G][T][16], [G][n_loss][16]
     size_t losses, correct;    // [G][n_loss][16]
     size_t stream_gradient[2]; // dx of even and odd layers
@@ -157,6 +158,11 @@ void fv_linear_backward(const fv_tile *tile, fv_linear linear, int n_rows, fv_ro
 // most max_groups groups at a time.
 fv_status fv_model_plan(const fv_config *config, const fv_positions *top, int max_groups,
                         fv_model **model, fv_error *error);
+
+// The same for a configuration whose context_length is shorter than that of the model it stands
+// for, n_positions: both have the same parameters, so that one array serves every length.
+fv_status fv_model_plan_part(const fv_config *config, int n_positions, const fv_positions *top,
+                             int max_groups, fv_model **model, fv_error *error);
 
 // Draws the initial values of tensor i; `draw` 0 is the model's own initialisation, others are
 // independent of it.

@@ -162,11 +162,12 @@ static fv_status allocate(fv_model *model) {
     return model->layers && model->tensors && model->params ? FV_OK : FV_NO_MEMORY;
 }
 
-fv_status fv_model_plan(const fv_config *config, const fv_positions *top, int max_groups,
-                        fv_model **out, fv_error *error) {
+fv_status fv_model_plan_part(const fv_config *config, int n_positions, const fv_positions *top,
+                             int max_groups, fv_model **out, fv_error *error) {
     fv_model *model = calloc(1, sizeof *model);
     if (model == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory for a model");
     model->config = *config;
+    model->n_positions = n_positions;
     fv_status status =
         fv_data_create(&config->task, (uint64_t)config->train.seed, false, &model->data, error);
     if (status == FV_OK) {
@@ -185,6 +186,11 @@ fv_status fv_model_plan(const fv_config *config, const fv_positions *top, int ma
     }
     *out = model;
     return FV_OK;
+}
+
+fv_status fv_model_plan(const fv_config *config, const fv_positions *top, int max_groups,
+                        fv_model **model, fv_error *error) {
+    return fv_model_plan_part(config, config->task.context_length, top, max_groups, model, error);
 }
 
 fv_status fv_model_create(const fv_config *config, fv_model **model, fv_error *error) {

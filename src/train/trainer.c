@@ -4,9 +4,13 @@
 // its tiles' gradients up in order, in a buffer of its own; the buffers are added up in order at
 // the end. Both cuts depend on shapes alone, so the sum has the same bits for any number of
 // threads.
+//
+// A run whose task has a range of lengths draws one at every step and takes the model that is
+// planned for it (lengths.h); parameters, gradients and workspaces are the same for all.
 #include "base/pool.h"
 #include "model/layers.h"
 #include "train/embeddings.h"
+#include "train/lengths.h"
 #include "train/optimizer.h"
 #include "train/rates.h"
 
@@ -23,11 +27,12 @@ typedef struct part {
 
 struct fv_trainer {
     fv_config config;
-    fv_model *model;
-    fv_data data;
+    fv_model *model; // of the whole context; owns the layout of the parameters
+    fv_lengths lengths;
+    const fv_length *length; // of the sequences at work
     const fv_kernels *kernels;
     fv_pool *pool;
-    int n_threads, n_tiles, n_slots;
+    int n_threads, n_slots;
     part slots[SLOTS];
     fv_arena memory;      // parameters, moments, gradients
     fv_arena *workspaces; // [n_threads]
@@ -50,13 +55,14 @@ static fv_status create_memory(fv_trainer *t, fv_error *error) {
                                   .m = fv_arena_at(&t->memory, offsets[1]),
                                   .v = fv_arena_at(&t->memory, offsets[2])};
     real *scale = fv_arena_at(&t->memory, offsets[3]);
-    if (fv_rates_fill(t->model, &t->data.weights, scale)) t->optimizer.rate_scale = scale;
+    const fv_weights *weights = &fv_lengths_longest(&t->lengths)->data.weights;
+    if (fv_rates_fill(t->model, weights, scale)) t->optimizer.rate_scale = scale;
     for (int i = 0; i < t->n_slots; i++)
         t->slots[i].gradient = fv_arena_at(&t->memory, offsets[4 + i]);
     t->workspaces = calloc((size_t)t->n_threads, sizeof *t->workspaces);
     if (t->workspaces == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory");
     for (int i = 0; i < t->n_threads && status == FV_OK; i++) {
-        t->workspaces[i] = t->model->plan;
+        t->workspaces[i] = fv_lengths_workspace(&t->lengths);
         status = fv_arena_allocate(&t->workspaces[i], error);
     }
     return status;
@@ -79,12 +85,10 @@ fv_status fv_trainer_create(const fv_config *config, int n_threads, fv_trainer *
     t->config = *config;
     t->kernels = fv_kernels_get();
     fv_status status = fv_model_create(config, &t->model, error);
-    if (status == FV_OK)
-        status = fv_data_create(&config->task, (uint64_t)config->train.seed, true, &t->data, error);
+    if (status == FV_OK) status = fv_lengths_create(t->model, &t->lengths, error);
     if (status == FV_OK) {
-        int n_groups = (config->train.batch_size + L - 1) / L, capacity = t->model->group_capacity;
-        t->n_tiles = (n_groups + capacity - 1) / capacity;
-        t->n_slots = t->n_tiles < SLOTS ? t->n_tiles : SLOTS;
+        int n_tiles = fv_lengths_most_tiles(&t->lengths);
+        t->n_slots = n_tiles < SLOTS ? n_tiles : SLOTS;
         t->n_threads = n_threads < t->n_slots ? n_threads : t->n_slots;
         status = create_memory(t, error);
     }
@@ -106,7 +110,7 @@ void fv_trainer_free(fv_trainer *t) {
     free(t->workspaces);
     fv_embeddings_free(&t->embeddings);
     fv_arena_free(&t->memory);
-    fv_data_free(&t->data);
+    fv_lengths_free(&t->lengths);
     fv_model_free(t->model);
     free(t);
 }
@@ -130,21 +134,22 @@ static void count_tile(const fv_tile *tile, part *slot) {
 // Runs the tiles of one slot over n_samples sequences of the stream; without a step only forward.
 static void run_tiles(fv_trainer *t, fv_stream stream, uint32_t step, int n_samples, int first,
                       int last, fv_tile *tile, part *slot) {
-    int n_groups = (n_samples + L - 1) / L, capacity = t->model->group_capacity;
+    const fv_model *model = t->length->model;
+    int n_groups = (n_samples + L - 1) / L, capacity = model->group_capacity;
     slot->loss = slot->correct = 0;
     for (int i = first; i < last; i++) {
         int group = i * capacity, left = n_groups - group;
         tile->n_groups = left < capacity ? left : capacity;
-        fv_data_batch(&t->data, stream, step, group, tile->n_groups, n_samples,
-                      fv_arena_at(tile->workspace, t->model->tokens),
-                      fv_arena_at(tile->workspace, t->model->targets));
+        fv_data_batch(&t->length->data, stream, step, group, tile->n_groups, n_samples,
+                      fv_arena_at(tile->workspace, model->tokens),
+                      fv_arena_at(tile->workspace, model->targets));
         fv_tile_run(tile);
         count_tile(tile, slot);
     }
 }
 
 static fv_tile tile_of_worker(const fv_trainer *t, int worker) {
-    return (fv_tile){.model = t->model,
+    return (fv_tile){.model = t->length->model,
                      .kernels = t->kernels,
                      .workspace = &t->workspaces[worker],
                      .params = t->optimizer.params,
@@ -158,14 +163,15 @@ static void train_slot(void *context, int piece, int worker) {
     fv_tile tile = tile_of_worker(t, worker);
     tile.gradient = slot->gradient;
     memset(slot->gradient, 0, t->optimizer.n * sizeof *slot->gradient);
-    int first = (int)((long)piece * t->n_tiles / t->n_slots);
-    int last = (int)((long)(piece + 1) * t->n_tiles / t->n_slots);
+    int first = (int)((long)piece * t->length->n_tiles / t->n_slots);
+    int last = (int)((long)(piece + 1) * t->length->n_tiles / t->n_slots);
     run_tiles(t, FV_STREAM_TRAIN, (uint32_t)t->steps_done, t->config.train.batch_size, first, last,
               &tile, slot);
 }
 
 double fv_trainer_step(fv_trainer *t, double *accuracy) {
-    double n_targets = (double)t->config.train.batch_size * t->model->data.n_targets;
+    t->length = fv_lengths_draw(&t->lengths, t->steps_done);
+    double n_targets = (double)t->config.train.batch_size * t->length->data.n_targets;
     t->count_correct = accuracy != NULL;
     t->weight = (real)(1 / n_targets);
     fv_embeddings_before(&t->embeddings, t->steps_done, t->optimizer.params);
@@ -189,14 +195,15 @@ double fv_trainer_step(fv_trainer *t, double *accuracy) {
 static void test_slot(void *context, int piece, int worker) {
     fv_trainer *t = context;
     fv_tile tile = tile_of_worker(t, worker);
-    int n_samples = t->config.task.n_test, per_tile = t->model->group_capacity * L;
+    int n_samples = t->config.task.n_test, per_tile = t->length->model->group_capacity * L;
     long n_tiles = (n_samples + per_tile - 1) / per_tile;
     run_tiles(t, FV_STREAM_TEST, 0, n_samples, (int)(piece * n_tiles / t->n_slots),
               (int)((piece + 1) * n_tiles / t->n_slots), &tile, &t->slots[piece]);
 }
 
 void fv_trainer_test(fv_trainer *t, double *loss, double *accuracy) {
-    double n_targets = (double)t->config.task.n_test * t->model->data.n_targets;
+    t->length = fv_lengths_longest(&t->lengths);
+    double n_targets = (double)t->config.task.n_test * t->length->data.n_targets;
     t->count_correct = true;
     fv_pool_run(t->pool, t->n_slots, test_slot, t);
     *loss = *accuracy = 0;
@@ -213,16 +220,30 @@ const fv_model *fv_trainer_model(const fv_trainer *t) {
     return t->model;
 }
 
-fv_step_cost fv_trainer_cost(const fv_trainer *t) {
+// Of a sequence of one length, for the forward pass: operations in the textbook's arrangement and
+// in this engine's.
+static fv_step_cost forward_cost(const fv_model *model) {
     fv_step_cost cost = {0};
-    for (int i = 0; i < t->model->n_layers; i++) {
-        const fv_layer *layer = &t->model->layers[i];
+    for (int i = 0; i < model->n_layers; i++) {
+        const fv_layer *layer = &model->layers[i];
         double textbook, executed, exps;
         layer->type->cost(layer, &textbook, &executed, &exps);
-        // A multiply-add is two operations; the backward pass takes two products for each.
-        cost.flops += 3 * 2 * textbook * t->config.train.batch_size;
-        cost.executed_flops += 3 * 2 * executed * t->config.train.batch_size;
-        cost.exps += exps * t->config.train.batch_size;
+        cost.flops += 2 * textbook; // a multiply-add is two operations
+        cost.executed_flops += 2 * executed;
+        cost.exps += exps;
+    }
+    return cost;
+}
+
+fv_step_cost fv_trainer_cost(const fv_trainer *t) {
+    fv_step_cost cost = {0};
+    double share = (double)t->config.train.batch_size / t->lengths.n;
+    for (int i = 0; i < t->lengths.n; i++) {
+        fv_step_cost forward = forward_cost(t->lengths.at[i].model);
+        // The backward pass takes two products for each of the forward pass.
+        cost.flops += 3 * share * forward.flops;
+        cost.executed_flops += 3 * share * forward.executed_flops;
+        cost.exps += share * forward.exps;
     }
     return cost;
 }
