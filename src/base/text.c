@@ -44,6 +44,13 @@ void text_add_char(text_buffer *b, char c) {
     b->data[b->n] = '\0';
 }
 
+void text_add_n(text_buffer *b, const char *source, size_t n) {
+    if (!text_reserve(b, n)) return;
+    memcpy(b->data + b->n, source, n);
+    b->n += n;
+    b->data[b->n] = '\0';
+}
+
 void text_free(text_buffer *b) {
     free(b->data);
     *b = (text_buffer){0};

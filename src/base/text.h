@@ -17,6 +17,7 @@ typedef struct text_buffer {
 
 void text_add(text_buffer *b, const char *format, ...) FV_PRINTF(2, 3);
 void text_add_char(text_buffer *b, char c);
+void text_add_n(text_buffer *b, const char *source, size_t n); // n bytes as they are
 void text_free(text_buffer *b);
 
 // strdup and strndup under names of our own; NULL without memory.
