@@ -1,0 +1,247 @@
+#include "eval/haystack.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+void haystack_escape(text_buffer *out, const char *text, size_t n) {
+    static const char NAMES[] = "\bb\tt\nn\ff\rr\"\"\\\\";
+    size_t start = 0;
+    for (size_t i = 0; i < n; i++) {
+        unsigned char c = (unsigned char)text[i];
+        if (c >= 0x20 && c != '"' && c != '\\') continue;
+        text_add_n(out, text + start, i - start);
+        start = i + 1;
+        const char *name = NULL;
+        for (size_t k = 0; k + 1 < sizeof NAMES && name == NULL; k += 2)
+            if (NAMES[k] == (char)c) name = &NAMES[k + 1];
+        if (name != NULL)
+            text_add(out, "\\%c", *name);
+        else
+            text_add(out, "\\u%04x", c);
+    }
+    text_add_n(out, text + start, n - start);
+}
+
+// The length of the UTF-8 character at `text`, 0 where there is none.
+static size_t character(const unsigned char *text, size_t n) {
+    unsigned char c = text[0];
+    if (c < 0x80) return c >= 0x20 || (c >= '\t' && c <= '\r' && c != '\v');
+    size_t length = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : 2;
+    if (c < 0xc2 || c > 0xf4 || length > n) return 0;
+    for (size_t i = 1; i < length; i++)
+        if ((text[i] & 0xc0) != 0x80) return 0;
+    bool overlong = (c == 0xe0 && text[1] < 0xa0) || (c == 0xf0 && text[1] < 0x90);
+    bool surrogate = c == 0xed && text[1] >= 0xa0, beyond = c == 0xf4 && text[1] >= 0x90;
+    return overlong || surrogate || beyond ? 0 : length;
+}
+
+size_t haystack_not_text(const char *text, size_t n) {
+    for (size_t i = 0; i < n;) {
+        size_t length = character((const unsigned char *)text + i, n - i);
+        if (length == 0) return i;
+        i += length;
+    }
+    return n;
+}
+
+void haystack_free(haystack *h) {
+    text_free(&h->raw);
+    text_free(&h->escaped);
+    free(h->raw_at);
+    free(h->escaped_at);
+    *h = (haystack){0};
+}
+
+static bool make_room(haystack *h) {
+    if (h->n_units + 1 < h->capacity) return true;
+    int capacity = h->capacity ? 2 * h->capacity : 1024;
+    size_t size = (size_t)capacity * sizeof(size_t);
+    size_t *raw_at = realloc(h->raw_at, size);
+    if (raw_at != NULL) h->raw_at = raw_at;
+    size_t *escaped_at = realloc(h->escaped_at, size);
+    if (escaped_at != NULL) h->escaped_at = escaped_at;
+    if (raw_at == NULL || escaped_at == NULL) return false;
+    h->capacity = capacity;
+    return true;
+}
+
+// Adds a unit and its separator.
+static void add_unit(haystack *h, const char *text, size_t n, const char *separator) {
+    if (!make_room(h)) {
+        h->raw.failed = true;
+        return;
+    }
+    h->raw_at[h->n_units] = h->raw.n;
+    h->escaped_at[h->n_units] = h->escaped.n;
+    text_add_n(&h->raw, text, n);
+    haystack_escape(&h->escaped, text, n);
+    size_t escaped = h->escaped.n;
+    text_add_n(&h->raw, separator, strlen(separator));
+    haystack_escape(&h->escaped, separator, strlen(separator));
+    h->n_separator = strlen(separator);
+    h->n_separator_escaped = h->escaped.n - escaped;
+    h->n_units++;
+    h->raw_at[h->n_units] = h->raw.n;
+    h->escaped_at[h->n_units] = h->escaped.n;
+}
+
+static fv_status finish(haystack *h, fv_error *error) {
+    if (h->raw.failed || h->escaped.failed) {
+        haystack_free(h);
+        return fv_fail(error, FV_NO_MEMORY, "out of memory for a haystack");
+    }
+    // A byte at a time is slow on megabytes; words of eight bytes are digest enough.
+    uint64_t digest = TEXT_HASH_START ^ h->raw.n, word;
+    for (size_t i = 0; i + sizeof word <= h->raw.n; i += sizeof word) {
+        memcpy(&word, h->raw.data + i, sizeof word);
+        digest = (digest ^ word) * 0x100000001b3u;
+        digest ^= digest >> 29;
+    }
+    size_t rest = h->raw.n / sizeof word * sizeof word;
+    h->digest = h->raw.n > 0 ? text_hash(digest, h->raw.data + rest) : digest;
+    return FV_OK;
+}
+
+// --- generated ---------------------------------------------------------------------------------
+
+void haystack_needle(text_buffer *out, eval_kind value_kind, const char *key, const char *value) {
+    text_add(out, "One of the special magic %s for %s is: %s.", eval_kind_text(value_kind), key,
+             value);
+}
+
+fv_status haystack_generate(haystack *h, haystack_kind kind, eval_kind key, eval_kind value,
+                            uint64_t seed, int n_units, fv_error *error) {
+    static const char NOISE[] = "The grass is green. The sky is blue. The sun is yellow. Here we "
+                                "go. There and back again.";
+    *h = (haystack){.kind = kind};
+    text_buffer unit = {0};
+    // Every unit has random numbers of its own, so that a longer haystack begins like a shorter
+    // one.
+    for (int i = 0; i < n_units; i++) {
+        char k[EVAL_VALUE_SIZE], v[EVAL_VALUE_SIZE];
+        fv_random random;
+        if (kind != HAYSTACK_NOISE) {
+            eval_random(&random, seed, "haystack", kind * 16 + value, i);
+            eval_draw(&random, key, k);
+            eval_draw(&random, value, v);
+        }
+        unit.n = 0;
+        if (kind == HAYSTACK_NEEDLES) haystack_needle(&unit, value, k, v);
+        if (kind == HAYSTACK_PAIRS) text_add(&unit, "\"%s\": \"%s\"", k, v);
+        if (kind == HAYSTACK_NOISE) text_add_n(&unit, NOISE, sizeof NOISE - 1);
+        if (unit.failed) break;
+        add_unit(h, unit.data, unit.n, kind == HAYSTACK_PAIRS ? ",\n " : "\n");
+    }
+    h->raw.failed |= unit.failed;
+    text_free(&unit);
+    return finish(h, error);
+}
+
+int haystack_offset(const haystack *h, uint64_t seed, int sample) {
+    // Independent of how long a generated haystack is, so that it may be as long as one call needs.
+    enum { GENERATED_OFFSETS = 1024 };
+    if (h->kind == HAYSTACK_NOISE) return 0;
+    bool generated = h->kind != HAYSTACK_TEXT;
+    int n = generated && h->n_units > GENERATED_OFFSETS ? GENERATED_OFFSETS : h->n_units;
+    fv_random random;
+    eval_random(&random, seed, "offset", 0, sample);
+    return (int)fv_random_below(&random, (uint32_t)n);
+}
+
+// --- a folder of text files --------------------------------------------------------------------
+
+static bool ends_sentence(const char *text, size_t i, size_t n) {
+    if (strchr(".!?", text[i]) == NULL) return false;
+    return i + 1 == n || text[i + 1] == ' ' || text[i + 1] == '\n' || text[i + 1] == '\r';
+}
+
+static bool is_blank(char c) {
+    return c == ' ' || c == '\n' || c == '\r' || c == '\t' || c == '\f';
+}
+
+// Cuts text into sentences: after . ! ? before a blank, and at empty lines. Blanks within a
+// sentence become single spaces, so that no line breaks of the file's width remain.
+static void add_sentences(haystack *h, const char *text, size_t n) {
+    text_buffer sentence = {0};
+    for (size_t i = 0; i < n && !sentence.failed; i++) {
+        bool blank = is_blank(text[i]);
+        bool paragraph = text[i] == '\n' && i + 1 < n && strchr("\n\r", text[i + 1]) != NULL;
+        if (!blank) text_add_char(&sentence, text[i]);
+        if (blank && sentence.n > 0 && sentence.data[sentence.n - 1] != ' ')
+            text_add_char(&sentence, ' ');
+        bool end = ends_sentence(text, i, n) || paragraph || i + 1 == n;
+        while (end && sentence.n > 0 && sentence.data[sentence.n - 1] == ' ')
+            sentence.data[--sentence.n] = '\0';
+        if (!end || sentence.n == 0) continue;
+        add_unit(h, sentence.data, sentence.n, " ");
+        sentence.n = 0;
+    }
+    h->raw.failed |= sentence.failed;
+    text_free(&sentence);
+}
+
+static fv_status read_file(haystack *h, const char *path, fv_error *error) {
+    FILE *file = fopen(path, "rb");
+    if (file == NULL) return fv_fail(error, FV_IO, "%s cannot be read: %s", path, strerror(errno));
+    text_buffer text = {0};
+    char block[1 << 14];
+    for (size_t n; (n = fread(block, 1, sizeof block, file)) > 0;) text_add_n(&text, block, n);
+    bool broken = ferror(file) != 0;
+    fclose(file);
+    fv_status status = FV_OK;
+    size_t bad = text.data != NULL ? haystack_not_text(text.data, text.n) : 0;
+    if (broken)
+        status = fv_fail(error, FV_IO, "%s cannot be read: %s", path, strerror(errno));
+    else if (text.failed)
+        status = fv_fail(error, FV_NO_MEMORY, "out of memory while reading %s", path);
+    else if (bad < text.n)
+        status = fv_fail(error, FV_FORMAT,
+                         "%s is not UTF-8 text (byte %zu); a haystack folder holds text files only",
+                         path, bad + 1);
+    else if (text.n > 0)
+        add_sentences(h, text.data, text.n);
+    text_free(&text);
+    return status;
+}
+
+static int wanted(const struct dirent *entry) {
+    return entry->d_name[0] != '.';
+}
+
+static int by_bytes(const struct dirent **a, const struct dirent **b) {
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+fv_status haystack_read(haystack *h, const char *folder, fv_error *error) {
+    *h = (haystack){.kind = HAYSTACK_TEXT};
+    struct dirent **entries;
+    int n = scandir(folder, &entries, wanted, by_bytes);
+    if (n < 0)
+        return fv_fail(error, errno == ENOENT || errno == ENOTDIR ? FV_NOT_FOUND : FV_IO,
+                       "the haystack %s cannot be read: %s; give a folder of text files, or noise, "
+                       "or needle",
+                       folder, strerror(errno));
+    fv_status status = FV_OK;
+    for (int i = 0; i < n; i++) {
+        char path[4096];
+        struct stat file;
+        int length = snprintf(path, sizeof path, "%s/%s", folder, entries[i]->d_name);
+        bool regular = length > 0 && (size_t)length < sizeof path && stat(path, &file) == 0 &&
+                       S_ISREG(file.st_mode);
+        if (status == FV_OK && regular) status = read_file(h, path, error);
+        free(entries[i]);
+    }
+    free(entries);
+    if (status == FV_OK) status = finish(h, error);
+    if (status == FV_OK && h->n_units == 0)
+        status = fv_fail(error, FV_FORMAT,
+                         "the haystack %s has no text: give a folder of text files, or noise, or "
+                         "needle",
+                         folder);
+    if (status != FV_OK) haystack_free(h);
+    return status;
+}
