@@ -5,6 +5,7 @@
 #include <fovea/checkpoint.h>
 #include <fovea/claim.h>
 #include <fovea/config.h>
+#include <fovea/cost.h>
 #include <fovea/experiment.h>
 #include <fovea/figure.h>
 #include <fovea/lab.h>

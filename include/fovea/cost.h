@@ -1,0 +1,130 @@
+// What a language model costs at a context length: parameters, FLOPs, KV cache and recurrent state,
+// read off its Hugging Face config.json. Every number comes from a formula that can be asked for,
+// as it stands and with the numbers in it: the text is what is computed.
+//
+//   fv_cost_model *model;
+//   fv_cost_setting setting;
+//   fv_cost total;
+//   fv_cost_setting_init(&setting);
+//   setting.tokens = 128000;
+//   if (fv_cost_model_read("llama-3.1-70b.json", &model, &error) == FV_OK &&
+//       fv_cost_total(model, &setting, &total, &error) == FV_OK)
+//       printf("%.2f GB\n", 1e-9 * (double)total.value[FV_COST_CACHE]); // 41.94 GB
+//
+// Norms, activations, softmax and rotary embeddings add parameters where they have any, but their
+// FLOPs are not counted: they are a per mille of a large model's.
+#ifndef FOVEA_COST_H
+#define FOVEA_COST_H
+
+#include <fovea/status.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// X(NAME, name, unit, meaning). A formula may use the quantities above it.
+#define FV_COST_LIST(X)                                                                            \
+    X(WEIGHTS, weights, "", "elements of the matrices that one token meets")                       \
+    X(PARAMETERS, parameters, "", "all trained numbers")                                           \
+    X(DECODE, decode, "FLOP", "one more token, whose context is `tokens` with itself")             \
+    X(PREFILL, prefill, "FLOP", "forward over all tokens; logits of the last one")                 \
+    X(TRAINING, training, "FLOP", "forward and backward over all tokens, logits of all")           \
+    X(CACHE, cache, "B", "keys and values that later tokens can read")                             \
+    X(CACHE_PAGED, cache_paged, "B", "the same in whole pages; windows give old pages back")       \
+    X(CACHE_FULL, cache_full, "B", "in whole pages by an engine that keeps every token")           \
+    X(STATE, state, "B", "recurrent and convolution state, whatever the context")
+
+typedef enum fv_cost_quantity {
+#define FV_COST_ENUM(NAME, name, unit, meaning) FV_COST_##NAME,
+    FV_COST_LIST(FV_COST_ENUM)
+#undef FV_COST_ENUM
+        FV_COST_COUNT
+} fv_cost_quantity;
+
+FV_API const char *fv_cost_name(fv_cost_quantity quantity);    // "cache_paged"
+FV_API const char *fv_cost_unit(fv_cost_quantity quantity);    // "B", "FLOP" or ""
+FV_API const char *fv_cost_meaning(fv_cost_quantity quantity); // one line
+
+typedef struct fv_cost {
+    uint64_t value[FV_COST_COUNT];
+} fv_cost;
+
+typedef struct fv_cost_setting {
+    uint64_t tokens;      // context length of each sequence, >= 1
+    uint64_t batch;       // sequences, >= 1
+    uint64_t cache_bytes; // of a number in the KV cache
+    uint64_t state_bytes; // of a number in the recurrent state
+    uint64_t page;        // tokens in a page of the cache, >= 1
+    bool full;            // every query sees every key, windows included; otherwise causal
+    bool recompute;       // training computes scores again, as tiled attention does (3.5x, not 3x)
+} fv_cost_setting;
+
+// 4096 tokens, one sequence, two bytes a number, pages of 16, causal.
+FV_API void fv_cost_setting_init(fv_cost_setting *setting);
+
+typedef struct fv_cost_model fv_cost_model;
+
+// Reads a config.json. Fails with FV_USAGE for an unknown family (naming the known ones), and with
+// FV_FORMAT for broken JSON, missing fields (naming them) and values out of range.
+FV_API fv_status fv_cost_model_read(const char *path, fv_cost_model **model, fv_error *error);
+
+// The same from memory; `name` stands in error messages.
+FV_API fv_status fv_cost_model_parse(const char *name, const char *json, size_t size,
+                                     fv_cost_model **model, fv_error *error);
+FV_API void fv_cost_model_free(fv_cost_model *model);
+
+FV_API const char *fv_cost_model_family(const fv_cost_model *model);  // "llama"
+FV_API uint64_t fv_cost_model_max_tokens(const fv_cost_model *model); // trained for; 0: not said
+FV_API const char *fv_cost_families(void);                            // "llama, mistral, ..."
+
+// All layers and sequences together. Fails with FV_USAGE where a number exceeds 64 bits.
+FV_API fv_status fv_cost_total(const fv_cost_model *model, const fv_cost_setting *setting,
+                               fv_cost *total, fv_error *error);
+
+// The parts that a model is made of: "attention", "attention, window 1024", "mlp", "experts", ...
+// Equal parts are one, however many layers have it.
+typedef struct fv_cost_part {
+    const char *name;
+    uint64_t n_layers;    // layers that have it
+    uint64_t n_copies;    // distinct sets of its parameters: fewer where layers share them
+    uint64_t kv_heads;    // of attention, otherwise 0
+    uint64_t query_heads; // of attention, otherwise 0
+} fv_cost_part;
+FV_API int fv_cost_n_parts(const fv_cost_model *model);
+FV_API void fv_cost_part_get(const fv_cost_model *model, int part, fv_cost_part *out);
+
+// One layer's part, one sequence.
+FV_API fv_status fv_cost_part_cost(const fv_cost_model *model, int part,
+                                   const fv_cost_setting *setting, fv_cost *cost, fv_error *error);
+
+// The formula behind a number of fv_cost_part_cost, with `numbers` in place of its names. Malloc,
+// or NULL without memory.
+FV_API char *fv_cost_formula(const fv_cost_model *model, int part, fv_cost_quantity quantity,
+                             const fv_cost_setting *setting, bool numbers);
+
+// What a name in a formula stands for: name i with its meaning, NULL past the end. Derived names
+// (pairs, keys, ...) come last.
+FV_API const char *fv_cost_variable(int i, const char **meaning);
+
+// One layer, all its parts, one sequence; shared parameters count in the first layers that have
+// them. Embedding and unembedding are the first and the last of n_layers.
+FV_API uint64_t fv_cost_n_layers(const fv_cost_model *model);
+FV_API fv_status fv_cost_layer(const fv_cost_model *model, uint64_t layer,
+                               const fv_cost_setting *setting, fv_cost *cost, fv_error *error);
+
+// The parts of a layer, at most `capacity`; returns how many.
+FV_API int fv_cost_layer_parts(const fv_cost_model *model, uint64_t layer, int *parts,
+                               int capacity);
+
+// The largest context whose paged cache and state, for setting->batch sequences, fit into `bytes`
+// of memory: 0 where not even one token does, UINT64_MAX where no context is too long.
+FV_API uint64_t fv_cost_largest_context(const fv_cost_model *model, const fv_cost_setting *setting,
+                                        uint64_t bytes);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,40 @@
+// A model as the cost formulas see it: parts, each of a kind with its dimensions, and which layer
+// has which parts.
+#ifndef LONGCTX_COST_MODEL_H
+#define LONGCTX_COST_MODEL_H
+
+#include "longctx/cost_kinds.h"
+
+#include <fovea/cost.h>
+
+enum { COST_MAX_PARTS = 64, COST_LAYER_PARTS = 6, COST_MAX_LAYERS = 65536 };
+
+typedef struct cost_part {
+    cost_kind kind;
+    cost_dims dims;
+    uint64_t n_layers, n_copies;
+    char name[64];
+} cost_part;
+
+typedef struct cost_layer {
+    int n;
+    uint8_t parts[COST_LAYER_PARTS];
+    uint8_t owns[COST_LAYER_PARTS]; // whether the parameters count here
+} cost_layer;
+
+struct fv_cost_model {
+    const char *family;
+    uint64_t max_tokens;
+    int n_parts;
+    cost_part parts[COST_MAX_PARTS];
+    uint64_t n_layers;  // embedding and unembedding included
+    cost_layer *layers; // [n_layers]
+};
+
+// Adds a part to a layer: of the parts that exist, the equal one, otherwise a new one. Its
+// parameters exist n_copies times, however many layers have it; 0: once for each layer. False where
+// a layer or the model has too many parts.
+bool cost_model_add(fv_cost_model *model, uint64_t layer, cost_kind kind, const cost_dims *dims,
+                    uint64_t n_copies);
+
+#endif

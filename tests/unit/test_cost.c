@@ -1,0 +1,490 @@
+// The cost model against published sizes, measurements of others, identities, and the counts of the
+// lab's own layers.
+#include "longctx/formula.h"
+#include "model/layers.h"
+
+#include <fovea/cost.h>
+#include <fovea/train.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define KIB 1024.0
+#define MIB (1024 * KIB)
+#define GIB (1024 * MIB)
+
+static fv_cost_model *load(const char *name) {
+    char path[512];
+    fv_error error = {0};
+    fv_cost_model *model;
+    snprintf(path, sizeof path, "%s/examples/configs/%s.json", FOVEA_SOURCE_DIR, name);
+    if (fv_cost_model_read(path, &model, &error) != FV_OK) fail_msg("%s", error.text);
+    return model;
+}
+
+static fv_cost total_of(const fv_cost_model *model, const fv_cost_setting *setting) {
+    fv_error error = {0};
+    fv_cost total;
+    if (fv_cost_total(model, setting, &total, &error) != FV_OK) fail_msg("%s", error.text);
+    return total;
+}
+
+static fv_cost_setting at(uint64_t tokens, uint64_t batch) {
+    fv_cost_setting setting;
+    fv_cost_setting_init(&setting);
+    setting.tokens = tokens;
+    setting.batch = batch;
+    return setting;
+}
+
+// A model of one layer of attention with n_head heads of d / n_head, nothing shared or windowed.
+static fv_cost_model *one_layer(uint64_t d, uint64_t n_head) {
+    char json[512];
+    fv_error error = {0};
+    fv_cost_model *model;
+    snprintf(json, sizeof json,
+             "{\"model_type\": \"llama\", \"hidden_size\": %d, \"num_hidden_layers\": 1, "
+             "\"num_attention_heads\": %d, \"intermediate_size\": 1, \"vocab_size\": 1}",
+             (int)d, (int)n_head);
+    if (fv_cost_model_parse("one", json, strlen(json), &model, &error) != FV_OK)
+        fail_msg("%s", error.text);
+    return model;
+}
+
+static int find_part(const fv_cost_model *model, const char *name) {
+    for (int p = 0; p < fv_cost_n_parts(model); p++) {
+        fv_cost_part part;
+        fv_cost_part_get(model, p, &part);
+        if (strcmp(part.name, name) == 0) return p;
+    }
+    fail_msg("there is no part %s", name);
+    return -1;
+}
+
+static fv_cost part_of(const fv_cost_model *model, const char *name,
+                       const fv_cost_setting *setting) {
+    fv_cost cost;
+    fv_error error = {0};
+    if (fv_cost_part_cost(model, find_part(model, name), setting, &cost, &error) != FV_OK)
+        fail_msg("%s", error.text);
+    return cost;
+}
+
+// --- sizes of the cache ------------------------------------------------------------------------
+
+typedef struct cache_oracle {
+    const char *model;
+    uint64_t tokens, batch;
+    fv_cost_quantity quantity;
+    double bytes, tolerance; // half a unit of the last published digit; 0: exact
+} cache_oracle;
+
+// Of publications and of logs of engines (llama.cpp, vLLM), at two bytes a number.
+static const cache_oracle CACHES[] = {
+    {"llama-3.1-70b", 128000, 1, FV_COST_CACHE, 41943040000.0, 0}, // 41.94 GB
+    {"llama-3.1-405b", 1, 1, FV_COST_CACHE, 516096, 0},
+    {"llama-3.1-405b", 262144, 1, FV_COST_CACHE, 126 * GIB, 0},
+    {"deepseek-v3", 1, 1, FV_COST_CACHE, 70272, 0},
+    {"deepseek-v3", 163840, 1, FV_COST_CACHE, 10.72 * GIB, 0.005 * GIB},
+    {"deepseek-v3", 1048576, 1, FV_COST_CACHE, 68.625 * GIB, 0},
+    {"gpt-oss-120b", 1, 1, FV_COST_CACHE, 73728, 0},
+    {"gpt-oss-120b", 78384, 1, FV_COST_CACHE_FULL, 5.38 * GIB, 0.005 * GIB},
+    {"gpt-oss-20b", 8192, 32, FV_COST_CACHE, 6.09 * GIB, 0.005 * GIB},
+    {"gpt-oss-20b", 8192, 32, FV_COST_CACHE_FULL, 12 * GIB, 0},
+    {"mistral-7b-v0.2", 262144, 1, FV_COST_CACHE, 32 * GIB, 0},
+    {"mixtral-8x22b", 262144, 1, FV_COST_CACHE, 56 * GIB, 0},
+    {"mistral-large-2", 262144, 1, FV_COST_CACHE, 88 * GIB, 0},
+    {"llama-3.1-70b", 262144, 1, FV_COST_CACHE, 80 * GIB, 0},
+    {"jamba-1.5-mini", 262144, 1, FV_COST_CACHE, 4 * GIB, 0},
+    {"jamba-1.5-large", 262144, 1, FV_COST_CACHE, 9 * GIB, 0},
+    {"gemma-3-27b", 131072, 1, FV_COST_CACHE, 10.41 * GIB, 0.005 * GIB},
+    {"gemma-3-27b", 131072, 1, FV_COST_CACHE_FULL, 62 * GIB, 0},
+    {"gemma-3-1b", 32768, 1, FV_COST_CACHE, 139 * MIB, 0},
+    {"gemma-3-1b", 32768, 1, FV_COST_CACHE_FULL, 832 * MIB, 0},
+    {"mistral-7b-v0.1", 1000000, 1, FV_COST_CACHE, 512 * MIB, 0}, // 4096 tokens, whatever comes
+};
+
+static void caches_are_as_published(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof CACHES / sizeof CACHES[0]; i++) {
+        const cache_oracle *o = &CACHES[i];
+        fv_cost_model *model = load(o->model);
+        fv_cost_setting setting = at(o->tokens, o->batch);
+        double bytes = (double)total_of(model, &setting).value[o->quantity];
+        if (fabs(bytes - o->bytes) > o->tolerance)
+            fail_msg("%s at %d tokens: %s is %.0f, not %.0f", o->model, (int)o->tokens,
+                     fv_cost_name(o->quantity), bytes, o->bytes);
+        fv_cost_model_free(model);
+    }
+}
+
+static void pages_round_up(void **state) {
+    (void)state;
+    fv_cost_model *model = load("gemma-3-1b");
+    fv_cost_setting setting = at(1000, 1);
+    fv_cost full = part_of(model, "attention", &setting);
+    assert_int_equal(full.value[FV_COST_CACHE], 1000 * 1024);
+    assert_int_equal(full.value[FV_COST_CACHE_PAGED], 1008 * 1024);
+    // A window of 512 moves over 32 pages and touches one more.
+    fv_cost window = part_of(model, "attention, window 512", &setting);
+    assert_int_equal(window.value[FV_COST_CACHE], 512 * 1024);
+    assert_int_equal(window.value[FV_COST_CACHE_PAGED], 528 * 1024);
+    assert_int_equal(window.value[FV_COST_CACHE_FULL], 1008 * 1024);
+    setting.tokens = 512; // the window is the whole context, and does not move
+    assert_int_equal(part_of(model, "attention, window 512", &setting).value[FV_COST_CACHE_PAGED],
+                     512 * 1024);
+    fv_cost_model_free(model);
+}
+
+static void states_do_not_grow(void **state) {
+    (void)state;
+    fv_cost_model *model = load("mamba-2.8b");
+    for (uint64_t tokens = 1; tokens < 1000000; tokens *= 10) {
+        fv_cost_setting setting = at(tokens, 3);
+        fv_cost total = total_of(model, &setting);
+        assert_int_equal(total.value[FV_COST_STATE], 3 * 64 * 5120 * (4 + 16) * 2);
+        assert_int_equal(total.value[FV_COST_CACHE], 0);
+    }
+    fv_cost_model_free(model);
+}
+
+// --- parameters --------------------------------------------------------------------------------
+
+// As the published checkpoints have them; where only a rounded number is published, that.
+static const struct {
+    const char *model;
+    double parameters, tolerance;
+} SIZES[] = {
+    {"gpt2", 124439808, 0},
+    {"llama-3.1-8b", 8030261248, 0},
+    {"llama-3.1-70b", 70553706496, 0},
+    {"llama-3.1-405b", 405853388800, 0},
+    {"mistral-7b-v0.1", 7241732096, 0},
+    {"mixtral-8x22b", 140.6e9, 0.05e9},
+    {"mistral-large-2", 122.6e9, 0.05e9},
+    {"qwen2.5-7b", 7615616512, 0},
+    {"qwen3-8b", 8190735360, 0},
+    {"qwen3-30b-a3b", 30.5e9, 0.05e9},
+    {"gemma-2-9b", 9241705984, 0},
+    {"gemma-3-1b", 999885952, 0},
+    {"gpt-oss-20b", 20.91e9, 0.005e9},
+    {"gpt-oss-120b", 116.83e9, 0.005e9},
+    {"deepseek-v2-lite", 15.7e9, 0.05e9},
+    {"deepseek-v3", 671.03e9, 0.005e9},
+    {"mamba-2.8b", 2768345600, 0},
+    {"falcon-mamba-7b", 7272665088, 0},
+    {"jamba-1.5-mini", 51.6e9, 0.05e9},
+    {"jamba-1.5-large", 398e9, 0.6e9},
+    {"zamba2-2.7b", 2.66e9, 0.005e9},
+};
+
+static void parameters_are_as_published(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof SIZES / sizeof SIZES[0]; i++) {
+        fv_cost_model *model = load(SIZES[i].model);
+        fv_cost_setting setting = at(1, 1);
+        double parameters = (double)total_of(model, &setting).value[FV_COST_PARAMETERS];
+        if (fabs(parameters - SIZES[i].parameters) > SIZES[i].tolerance)
+            fail_msg("%s has %.0f parameters, not %.0f", SIZES[i].model, parameters,
+                     SIZES[i].parameters);
+        fv_cost_model_free(model);
+    }
+}
+
+static void experts_are_met_in_part(void **state) {
+    (void)state;
+    // The published "active" parameters count the embedding's row or table in some way: 5 %.
+    static const struct {
+        const char *model;
+        double active;
+    } ACTIVE[] = {{"deepseek-v3", 37e9},    {"gpt-oss-120b", 5.13e9}, {"gpt-oss-20b", 3.61e9},
+                  {"mixtral-8x22b", 39e9},  {"jamba-1.5-mini", 12e9}, {"jamba-1.5-large", 94e9},
+                  {"llama-3.1-8b", 7.50e9}, {"qwen3-30b-a3b", 3.04e9}};
+    for (size_t i = 0; i < sizeof ACTIVE / sizeof ACTIVE[0]; i++) {
+        fv_cost_model *model = load(ACTIVE[i].model);
+        fv_cost_setting setting = at(1, 1);
+        double weights = (double)total_of(model, &setting).value[FV_COST_WEIGHTS];
+        assert_true(fabs(weights / ACTIVE[i].active - 1) < 0.05);
+        fv_cost_model_free(model);
+    }
+}
+
+// --- FLOPs -------------------------------------------------------------------------------------
+
+static void attention_is_4nnd_8ndd(void **state) {
+    (void)state;
+    const uint64_t d = 128;
+    fv_cost_model *model = one_layer(d, 1);
+    for (uint64_t n = 1; n <= 1 << 20; n *= 2) {
+        fv_cost_setting setting = at(n, 1);
+        setting.full = true;
+        uint64_t flops = part_of(model, "attention", &setting).value[FV_COST_PREFILL];
+        uint64_t scores = flops - 8 * n * d * d;
+        assert_int_equal(flops, 4 * n * n * d + 8 * n * d * d);
+        assert_int_equal(scores > flops - scores, n > 2 * d);
+        if (n == 1024) assert_int_equal(scores, 536870912);
+    }
+    fv_cost_model_free(model);
+}
+
+// Causal pairs, with and without a window, against counting them.
+static void pairs_are_counted(void **state) {
+    (void)state;
+    fv_cost_model *model = load("gemma-3-1b");
+    for (uint64_t n = 1; n < 2000; n += 173) {
+        fv_cost_setting setting = at(n, 1);
+        uint64_t all = 0, near = 0, width = 4 * 256;
+        for (uint64_t q = 0; q < n; q++)
+            for (uint64_t k = 0; k <= q; k++) {
+                all++;
+                near += q - k < 512;
+            }
+        fv_cost full = part_of(model, "attention", &setting);
+        fv_cost window = part_of(model, "attention, window 512", &setting);
+        uint64_t linear = 2 * n * full.value[FV_COST_WEIGHTS];
+        assert_int_equal(full.value[FV_COST_PREFILL], linear + 4 * width * all);
+        assert_int_equal(window.value[FV_COST_PREFILL], linear + 4 * width * near);
+        assert_int_equal(full.value[FV_COST_TRAINING], 3 * full.value[FV_COST_PREFILL]);
+        setting.recompute = true;
+        assert_int_equal(part_of(model, "attention", &setting).value[FV_COST_TRAINING],
+                         3 * linear + 14 * width * all);
+    }
+    fv_cost_model_free(model);
+}
+
+// Decoding token after token does what one prefill does, but for the logits.
+static void decoding_adds_up_to_prefill(void **state) {
+    (void)state;
+    static const char *const NAMES[] = {"gemma-3-1b", "jamba-1.5-mini", "zamba2-2.7b",
+                                        "qwen3-30b-a3b"};
+    for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++) {
+        fv_cost_model *model = load(NAMES[i]);
+        fv_cost_setting setting = at(600, 2);
+        fv_cost whole = total_of(model, &setting);
+        uint64_t logits = 2 * part_of(model, "unembedding", &setting).value[FV_COST_DECODE];
+        uint64_t sum = 0;
+        for (uint64_t t = 1; t <= 600; t++) {
+            setting.tokens = t;
+            sum += total_of(model, &setting).value[FV_COST_DECODE];
+        }
+        assert_int_equal(sum - 599 * logits, whole.value[FV_COST_PREFILL]);
+        fv_cost_model_free(model);
+    }
+}
+
+// The lab's layers count their own multiply-adds: the same model as a config.json must give the
+// same parameters and the same FLOPs of a training step.
+static void compare_with_lab(int d, int n_head, int n_layers, int n_tokens, int vocab, int batch) {
+    fv_config config;
+    fv_trainer *trainer;
+    fv_error error = {0};
+    fv_config_init(&config);
+    config.task.vocab_size = vocab;
+    config.task.context_length = n_tokens;
+    config.task.loss = FV_LOSS_ALL;
+    config.model.n_embd = d;
+    config.model.n_head = n_head;
+    config.model.layers.n = 2 * n_layers;
+    for (int i = 0; i < 2 * n_layers; i++)
+        config.model.layers.kind[i] = i % 2 ? FV_LAYER_MLP : FV_LAYER_ATTENTION;
+    config.model.positions = FV_POSITIONS_LEARNED;
+    config.model.residual = config.model.bias = config.model.tied = true;
+    config.model.norm = FV_NORM_LAYER;
+    config.train.batch_size = batch;
+    if (fv_trainer_create(&config, 1, &trainer, &error) != FV_OK) fail_msg("%s", error.text);
+
+    char json[512];
+    fv_cost_model *model;
+    snprintf(json, sizeof json,
+             "{\"model_type\": \"gpt2\", \"n_embd\": %d, \"n_layer\": %d, \"n_head\": %d, "
+             "\"vocab_size\": %d, \"n_positions\": %d}",
+             d, n_layers, n_head, vocab, n_tokens);
+    if (fv_cost_model_parse("lab", json, strlen(json), &model, &error) != FV_OK)
+        fail_msg("%s", error.text);
+    fv_cost_setting setting = at((uint64_t)n_tokens, (uint64_t)batch);
+    fv_cost total = total_of(model, &setting);
+    assert_int_equal(total.value[FV_COST_PARAMETERS], fv_model_n_params(fv_trainer_model(trainer)));
+    assert_true((double)total.value[FV_COST_TRAINING] == fv_trainer_cost(trainer).flops);
+    fv_cost_model_free(model);
+    fv_trainer_free(trainer);
+}
+
+static void flops_agree_with_the_lab(void **state) {
+    (void)state;
+    compare_with_lab(2, 1, 1, 4, 100, 256);
+    compare_with_lab(32, 4, 2, 33, 64, 7);
+    compare_with_lab(48, 3, 3, 100, 11, 20);
+}
+
+// --- layers, formulas, the inverse -------------------------------------------------------------
+
+static void layers_add_up(void **state) {
+    (void)state;
+    static const char *const NAMES[] = {"zamba2-2.7b", "gemma-3-27b", "deepseek-v3", "gpt2"};
+    for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++) {
+        fv_cost_model *model = load(NAMES[i]);
+        fv_cost_setting setting = at(5000, 1);
+        fv_cost total = total_of(model, &setting), sum = {{0}}, layer;
+        for (uint64_t l = 0; l < fv_cost_n_layers(model); l++) {
+            assert_int_equal(fv_cost_layer(model, l, &setting, &layer, NULL), FV_OK);
+            for (int q = 0; q < FV_COST_COUNT; q++) sum.value[q] += layer.value[q];
+        }
+        assert_memory_equal(&sum, &total, sizeof sum);
+        fv_cost_model_free(model);
+    }
+}
+
+static void shared_blocks_are_stored_once(void **state) {
+    (void)state;
+    fv_cost_model *model = load("zamba2-2.7b");
+    fv_cost_part part;
+    fv_cost_part_get(model, find_part(model, "attention"), &part);
+    assert_int_equal(part.n_layers, 9);
+    assert_int_equal(part.n_copies, 2);
+    assert_int_equal(part.kv_heads, 32);
+    fv_cost_part_get(model, find_part(model, "mamba-2"), &part);
+    assert_int_equal(part.n_layers, 54);
+    assert_int_equal(part.n_copies, 54);
+    fv_cost_model_free(model);
+}
+
+static uint64_t no_names(const void *scope, const char *name, size_t length) {
+    (void)scope, (void)name, (void)length;
+    fail_msg("a name is left in a formula");
+    return 0;
+}
+
+// The formula with numbers is arithmetic that gives the number.
+static void formulas_give_their_numbers(void **state) {
+    (void)state;
+    static const char *const NAMES[] = {"jamba-1.5-mini", "zamba2-2.7b", "deepseek-v3",
+                                        "gpt-oss-20b", "gpt2"};
+    for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++) {
+        fv_cost_model *model = load(NAMES[i]);
+        fv_cost_setting setting = at(12345, 1);
+        for (int p = 0; p < fv_cost_n_parts(model); p++) {
+            fv_cost cost;
+            assert_int_equal(fv_cost_part_cost(model, p, &setting, &cost, NULL), FV_OK);
+            for (int q = 0; q < FV_COST_COUNT; q++) {
+                char *text = fv_cost_formula(model, p, (fv_cost_quantity)q, &setting, true);
+                assert_non_null(text);
+                assert_int_equal(formula_evaluate(text, no_names, NULL), cost.value[q]);
+                free(text);
+            }
+        }
+        fv_cost_model_free(model);
+    }
+}
+
+static void formulas_follow_precedence(void **state) {
+    (void)state;
+    assert_int_equal(formula_evaluate("2 + 3 * (4 + 5) * 2", no_names, NULL), 56);
+    assert_int_equal(formula_evaluate("0 * 18446744073709551615 + 1", no_names, NULL), 1);
+    assert_true(formula_evaluate("4294967296 * 4294967296", no_names, NULL) == FORMULA_TOO_LARGE);
+    assert_true(formula_evaluate("18446744073709551614 + 2", no_names, NULL) == FORMULA_TOO_LARGE);
+    assert_true(formula_evaluate("4294967296 * 4294967296 + 1", no_names, NULL) ==
+                FORMULA_TOO_LARGE);
+}
+
+static void largest_context_is_tight(void **state) {
+    (void)state;
+    static const char *const NAMES[] = {"llama-3.1-8b", "gemma-3-27b", "jamba-1.5-mini"};
+    for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++) {
+        fv_cost_model *model = load(NAMES[i]);
+        fv_cost_setting setting = at(1, 3);
+        uint64_t memory = (uint64_t)(24 * GIB);
+        setting.tokens = fv_cost_largest_context(model, &setting, memory);
+        for (int more = 0; more < 2; more++, setting.tokens++) {
+            fv_cost total = total_of(model, &setting);
+            bool fits = total.value[FV_COST_CACHE_PAGED] + total.value[FV_COST_STATE] <= memory;
+            assert_int_equal(fits, more == 0);
+        }
+        fv_cost_model_free(model);
+    }
+    fv_cost_model *llama = load("llama-3.1-8b");
+    fv_cost_setting one = at(1, 1);
+    assert_int_equal(fv_cost_largest_context(llama, &one, (uint64_t)GIB), 8192);
+    assert_int_equal(fv_cost_largest_context(llama, &one, 1000), 0);
+    fv_cost_model_free(llama);
+    fv_cost_model *mamba = load("mamba-2.8b");
+    assert_true(fv_cost_largest_context(mamba, &one, (uint64_t)GIB) == UINT64_MAX);
+    fv_cost_model_free(mamba);
+}
+
+// --- mistakes ----------------------------------------------------------------------------------
+
+static void expect_refusal(const char *json, fv_status status, const char *text) {
+    fv_error error = {0};
+    fv_cost_model *model;
+    fv_status got = fv_cost_model_parse("x.json", json, strlen(json), &model, &error);
+    if (got != status || model != NULL || strstr(error.text, text) == NULL)
+        fail_msg("%s: status %d, \"%s\"", json, got, error.text);
+}
+
+static void mistakes_are_named(void **state) {
+    (void)state;
+    expect_refusal("{", FV_FORMAT, "x.json:1: it is no JSON");
+    expect_refusal("[]", FV_FORMAT, "no model_type");
+    expect_refusal("{\"model_type\": \"bloom\"}", FV_USAGE,
+                   "the family 'bloom' is not known; known are llama, mistral,");
+    expect_refusal("{\"model_type\": \"llama\", \"hidden_size\": 8}", FV_FORMAT,
+                   "must have vocab_size, num_hidden_layers, num_attention_heads, "
+                   "intermediate_size");
+    expect_refusal("{\"model_type\": \"mamba\", \"hidden_size\": -1}", FV_FORMAT,
+                   "hidden_size must be a whole number from 1");
+    expect_refusal("{\"model_type\": \"mamba\", \"hidden_size\": 8, \"vocab_size\": 8,"
+                   "\"num_hidden_layers\": 100000000}",
+                   FV_FORMAT, "must be at most 65536");
+    expect_refusal("{\"model_type\": \"mistral\", \"hidden_size\": 8, \"vocab_size\": 8,"
+                   "\"num_hidden_layers\": 1, \"num_attention_heads\": 4,"
+                   "\"num_key_value_heads\": 3, \"intermediate_size\": 8}",
+                   FV_FORMAT, "3 does not divide 4");
+    expect_refusal("{\"model_type\": \"gemma2\", \"hidden_size\": 8, \"vocab_size\": 8,"
+                   "\"num_hidden_layers\": 2, \"num_attention_heads\": 4,"
+                   "\"intermediate_size\": 8, \"sliding_window\": 4,"
+                   "\"layer_types\": [\"full_attention\", \"linear_attention\"]}",
+                   FV_FORMAT, "linear_attention");
+}
+
+static void too_much_is_refused(void **state) {
+    (void)state;
+    fv_cost_model *model = load("llama-3.1-405b");
+    fv_cost total;
+    fv_error error = {0};
+    static const uint64_t TOKENS[] = {1000000000000, UINT64_MAX / 2, UINT64_MAX};
+    for (size_t i = 0; i < 3; i++) {
+        fv_cost_setting setting = at(TOKENS[i], 1);
+        assert_int_equal(fv_cost_total(model, &setting, &total, &error), FV_USAGE);
+        assert_non_null(strstr(error.text, "exceeds 64 bits"));
+    }
+    fv_cost_setting setting = at(0, 1);
+    assert_int_equal(fv_cost_total(model, &setting, &total, &error), FV_USAGE);
+    fv_cost_model_free(model);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(caches_are_as_published),
+        cmocka_unit_test(pages_round_up),
+        cmocka_unit_test(states_do_not_grow),
+        cmocka_unit_test(parameters_are_as_published),
+        cmocka_unit_test(experts_are_met_in_part),
+        cmocka_unit_test(attention_is_4nnd_8ndd),
+        cmocka_unit_test(pairs_are_counted),
+        cmocka_unit_test(decoding_adds_up_to_prefill),
+        cmocka_unit_test(flops_agree_with_the_lab),
+        cmocka_unit_test(layers_add_up),
+        cmocka_unit_test(shared_blocks_are_stored_once),
+        cmocka_unit_test(formulas_give_their_numbers),
+        cmocka_unit_test(formulas_follow_precedence),
+        cmocka_unit_test(largest_context_is_tight),
+        cmocka_unit_test(mistakes_are_named),
+        cmocka_unit_test(too_much_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
