@@ -108,9 +108,10 @@ static fv_status finish(haystack *h, fv_error *error) {
 
 // --- generated ---------------------------------------------------------------------------------
 
-void haystack_needle(text_buffer *out, eval_kind value_kind, const char *key, const char *value) {
-    text_add(out, "One of the special magic %s for %s is: %s.", eval_kind_text(value_kind), key,
-             value);
+void haystack_needle(eval_kind value_kind, const char *key, const char *value,
+                     char out[HAYSTACK_NEEDLE_SIZE]) {
+    snprintf(out, HAYSTACK_NEEDLE_SIZE, "One of the special magic %s for %s is: %s.",
+             eval_kind_text(value_kind), key, value);
 }
 
 fv_status haystack_generate(haystack *h, haystack_kind kind, eval_kind key, eval_kind value,
@@ -118,26 +119,19 @@ fv_status haystack_generate(haystack *h, haystack_kind kind, eval_kind key, eval
     static const char NOISE[] = "The grass is green. The sky is blue. The sun is yellow. Here we "
                                 "go. There and back again.";
     *h = (haystack){.kind = kind};
-    text_buffer unit = {0};
     // Every unit has random numbers of its own, so that a longer haystack begins like a shorter
     // one.
-    for (int i = 0; i < n_units; i++) {
-        char k[EVAL_VALUE_SIZE], v[EVAL_VALUE_SIZE];
+    for (int i = 0; i < n_units && !h->raw.failed; i++) {
+        char k[EVAL_VALUE_SIZE] = "", v[EVAL_VALUE_SIZE] = "", unit[HAYSTACK_NEEDLE_SIZE];
         fv_random random;
-        if (kind != HAYSTACK_NOISE) {
-            eval_random(&random, seed, "haystack", kind * 16 + value, i);
-            eval_draw(&random, key, k);
-            eval_draw(&random, value, v);
-        }
-        unit.n = 0;
-        if (kind == HAYSTACK_NEEDLES) haystack_needle(&unit, value, k, v);
-        if (kind == HAYSTACK_PAIRS) text_add(&unit, "\"%s\": \"%s\"", k, v);
-        if (kind == HAYSTACK_NOISE) text_add_n(&unit, NOISE, sizeof NOISE - 1);
-        if (unit.failed) break;
-        add_unit(h, unit.data, unit.n, kind == HAYSTACK_PAIRS ? ",\n " : "\n");
+        eval_random(&random, seed, "haystack", kind * 16 + value, i);
+        eval_draw(&random, key, k);
+        eval_draw(&random, value, v);
+        if (kind == HAYSTACK_NEEDLES) haystack_needle(value, k, v, unit);
+        if (kind == HAYSTACK_PAIRS) snprintf(unit, sizeof unit, "\"%s\": \"%s\"", k, v);
+        const char *text = kind == HAYSTACK_NOISE ? NOISE : unit;
+        add_unit(h, text, strlen(text), kind == HAYSTACK_PAIRS ? ",\n " : "\n");
     }
-    h->raw.failed |= unit.failed;
-    text_free(&unit);
     return finish(h, error);
 }
 
@@ -153,6 +147,8 @@ int haystack_offset(const haystack *h, uint64_t seed, int sample) {
 }
 
 // --- a folder of text files --------------------------------------------------------------------
+
+enum { MOST_BYTES = 256 << 20 };
 
 static bool ends_sentence(const char *text, size_t i, size_t n) {
     if (strchr(".!?", text[i]) == NULL) return false;
@@ -185,6 +181,11 @@ static void add_sentences(haystack *h, const char *text, size_t n) {
 }
 
 static fv_status read_file(haystack *h, const char *path, fv_error *error) {
+    if (h->raw.n > MOST_BYTES)
+        return fv_fail(error, FV_FORMAT,
+                       "the folder of %s holds more than %d MB, more than any context; give a "
+                       "smaller one",
+                       path, MOST_BYTES >> 20);
     FILE *file = fopen(path, "rb");
     if (file == NULL) return fv_fail(error, FV_IO, "%s cannot be read: %s", path, strerror(errno));
     text_buffer text = {0};

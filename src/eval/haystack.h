@@ -41,7 +41,9 @@ void haystack_free(haystack *h);
 int haystack_offset(const haystack *h, uint64_t seed, int sample);
 
 // "One of the special magic numbers for quiet-otter is: 1234567."
-void haystack_needle(text_buffer *out, eval_kind value_kind, const char *key, const char *value);
+enum { HAYSTACK_NEEDLE_SIZE = 160 };
+void haystack_needle(eval_kind value_kind, const char *key, const char *value,
+                     char out[HAYSTACK_NEEDLE_SIZE]);
 
 // Appends `text` escaped for the inside of a JSON string. Bytes above 0x7f stay as they are.
 void haystack_escape(text_buffer *out, const char *text, size_t n);

@@ -1,0 +1,151 @@
+// The two tasks of "Lost in the Middle": a value of a JSON object, a question about one of many
+// documents.
+#include "eval/task.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+// The place of the answer among n: the first at depth 0, the last at 100.
+static int place_of(const eval_task *task, const eval_place *place, int n) {
+    fv_random random;
+    eval_random(&random, place->seed, task->name, -1, place->sample);
+    if (isnan(place->depth)) return (int)fv_random_below(&random, (uint32_t)n);
+    return (int)lround((n - 1) * place->depth / 100);
+}
+
+fv_status eval_build_kv(const eval_task *task, const eval_source *source, const eval_place *place,
+                        prompt *p, fv_error *error) {
+    const haystack *h = &source->hay[EVAL_HAY_PAIRS];
+    char key[EVAL_VALUE_SIZE], value[EVAL_VALUE_SIZE], pair[2 * EVAL_VALUE_SIZE + 8];
+    fv_random random;
+    eval_place_random(task, place, &random);
+    eval_draw(&random, EVAL_UUIDS, key);
+    eval_draw(&random, EVAL_UUIDS, value);
+    snprintf(pair, sizeof pair, "\"%s\": \"%s\"", key, value);
+    prompt_add(p, "Extract the value corresponding to the specified key in the JSON object below."
+                  "\n\n");
+    if (strcmp(task->name, "kv_query_aware") == 0) prompt_add(p, "Key: \"%s\"\n\n", key);
+    prompt_add(p, "JSON data:\n{");
+    prompt_insert insert = {place_of(task, place, place->n_units), pair};
+    prompt_add_context(p, h, haystack_offset(h, place->seed, place->sample), place->n_units - 1,
+                       &insert, 1);
+    prompt_add(p, "}\n\nKey: \"%s\"\n", key);
+    prompt_end(p, "Corresponding value:");
+    prompt_answer(p, value);
+    return p->failed ? fv_fail(error, FV_NO_MEMORY, "out of memory for a prompt") : FV_OK;
+}
+
+// --- documents ---------------------------------------------------------------------------------
+
+static bool is_gold(const json_t *context) {
+    const json_t *gold = json_object_get(context, "isgold");
+    if (gold == NULL) gold = json_object_get(context, "hasanswer");
+    return json_is_true(gold);
+}
+
+static const char *text_of(const json_t *object, const char *key) {
+    const char *text = json_string_value(json_object_get(object, key));
+    return text != NULL ? text : "";
+}
+
+static fv_status check_question(const json_t *line, const char *path, int number, fv_error *error) {
+    const json_t *answers = json_object_get(line, "answers"),
+                 *contexts = json_object_get(line, "ctxs");
+    size_t n_gold = 0;
+    const char *what = NULL;
+    for (size_t i = 0; i < json_array_size(contexts); i++)
+        n_gold += is_gold(json_array_get(contexts, i));
+    if (*text_of(line, "question") == '\0') what = "has no `question`";
+    if (what == NULL && json_array_size(answers) == 0) what = "has no `answers`";
+    if (what == NULL && !json_is_string(json_array_get(answers, 0)))
+        what = "has answers that are no texts";
+    if (what == NULL && n_gold == 0) what = "has no document in `ctxs` with \"isgold\": true";
+    if (what == NULL) return FV_OK;
+    return fv_fail(error, FV_FORMAT,
+                   "%s:%d: %s; a line is {\"question\": ..., \"answers\": [...], \"ctxs\": "
+                   "[{\"title\", \"text\", \"isgold\"}]}",
+                   path, number, what);
+}
+
+fv_status eval_read_documents(const char *path, json_t **documents, uint64_t *digest,
+                              fv_error *error) {
+    FILE *file = fopen(path, "rb");
+    if (file == NULL)
+        return fv_fail(error, errno == ENOENT ? FV_NOT_FOUND : FV_IO, "%s cannot be read: %s", path,
+                       strerror(errno));
+    char *line = NULL;
+    size_t capacity = 0;
+    fv_status status = FV_OK;
+    *documents = json_array();
+    *digest = TEXT_HASH_START;
+    ssize_t n;
+    for (int number = 1; status == FV_OK && (n = getline(&line, &capacity, file)) > 0; number++) {
+        if (strspn(line, " \t\r\n") == (size_t)n) continue;
+        json_error_t why;
+        json_t *question = json_loadb(line, (size_t)n, 0, &why);
+        *digest = text_hash(*digest, line);
+        if (question == NULL)
+            status = fv_fail(error, FV_FORMAT, "%s:%d: is no JSON: %s", path, number, why.text);
+        else
+            status = check_question(question, path, number, error);
+        if (json_array_append_new(*documents, question) != 0 && status == FV_OK)
+            status = fv_fail(error, FV_NO_MEMORY, "out of memory while reading %s", path);
+    }
+    free(line);
+    fclose(file);
+    if (status == FV_OK && json_array_size(*documents) == 0)
+        status = fv_fail(error, FV_FORMAT, "%s has no questions", path);
+    if (status != FV_OK) {
+        json_decref(*documents);
+        *documents = NULL;
+    }
+    return status;
+}
+
+static void add_document(prompt *p, int number, const json_t *document) {
+    prompt_add(p, "Document [%d](Title: ", number);
+    const char *title = text_of(document, "title"), *text = text_of(document, "text");
+    prompt_add_n(p, title, strlen(title));
+    prompt_add(p, ") ");
+    prompt_add_n(p, text, strlen(text));
+    prompt_add(p, "\n");
+}
+
+fv_status eval_build_documents(const eval_task *task, const eval_source *source,
+                               const eval_place *place, prompt *p, fv_error *error) {
+    size_t n_questions = json_array_size(source->documents);
+    const json_t *line = json_array_get(source->documents, (size_t)place->sample % n_questions);
+    const json_t *contexts = json_object_get(line, "ctxs"), *gold = NULL;
+    size_t n = json_array_size(contexts), at = 0;
+    for (size_t i = 0; i < n && gold == NULL; i++)
+        if (is_gold(json_array_get(contexts, i))) gold = json_array_get(contexts, i);
+    size_t n_others = 0;
+    for (size_t i = 0; i < n; i++) n_others += !is_gold(json_array_get(contexts, i));
+    if ((int)n_others < place->n_units - 1)
+        return fv_fail(
+            error, FV_USAGE,
+            "qa: question %zu has %zu documents beside the one with the answer; sizes go "
+            "up to %zu",
+            (size_t)place->sample % n_questions + 1, n_others, n_others + 1);
+    int gold_at = place_of(task, place, place->n_units);
+    prompt_add(p, "Write a high-quality answer for the given question using only the provided "
+                  "search results (some of which might be irrelevant).\n\n");
+    for (int i = 0; i < place->n_units; i++) {
+        const json_t *document = gold;
+        while (i != gold_at && is_gold(json_array_get(contexts, at))) at++;
+        if (i != gold_at) document = json_array_get(contexts, at++);
+        add_document(p, i + 1, document);
+    }
+    prompt_add(p, "\nQuestion: ");
+    prompt_add_n(p, text_of(line, "question"), strlen(text_of(line, "question")));
+    prompt_end(p, "\nAnswer:");
+    const json_t *answers = json_object_get(line, "answers");
+    for (size_t i = 0; i < json_array_size(answers); i++) {
+        const char *answer = json_string_value(json_array_get(answers, i));
+        if (answer != NULL) prompt_answer(p, answer);
+    }
+    return p->failed ? fv_fail(error, FV_NO_MEMORY, "out of memory for a prompt") : FV_OK;
+}
