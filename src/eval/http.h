@@ -16,7 +16,7 @@
     X(MALFORMED, "malformed reply", 1)                                                             \
     X(LARGE, "reply too large", 0)                                                                 \
     X(CONTEXT, "longer than the server's context", 0)                                              \
-    X(MODEL, "no such model", 0)                                                                   \
+    X(MODEL, "no such model or address (404)", 0)                                                  \
     X(KEY, "key refused (401, 403)", 0)                                                            \
     X(REFUSED, "request refused", 0)
 
