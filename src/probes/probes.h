@@ -22,7 +22,10 @@
     X(neighbours, "distance of consecutive tokens in the embedding, over that of all pairs")       \
     X(separation,                                                                                  \
       "positional embeddings along the direction that separates the position to attend to, and "   \
-      "the QK circuit's quadratic form along it")
+      "the QK circuit's quadratic form along it")                                                  \
+    X(needle_grid,                                                                                 \
+      "accuracy by length and depth of what the task hides, within the training lengths and "      \
+      "beyond")
 
 #define FV_PROBE_DECLARE(name, help)                                                               \
     fv_status fv_measure_##name(const fv_model *model, const float *params, int step,              \

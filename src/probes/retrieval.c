@@ -1,0 +1,177 @@
+#include "probes/retrieval.h"
+
+#include "model/layers.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+int fv_training_longest(const fv_task_config *task) {
+    return task->length_max > 0 ? task->length_max : task->context_length;
+}
+
+int fv_training_shortest(const fv_task_config *task) {
+    return task->length_min > 0 ? task->length_min : fv_training_longest(task);
+}
+
+// --- which cells there can be -------------------------------------------------------------------
+
+static fv_config config_of_cell(const fv_config *config, int length, double depth) {
+    fv_config cell = *config;
+    cell.task.context_length = length;
+    cell.task.length_min = cell.task.length_max = 0;
+    cell.task.length_step = 1;
+    cell.task.depth = depth;
+    return cell;
+}
+
+static fv_status refuse(fv_error *error, const char *task) {
+    return fv_fail(error, FV_USAGE,
+                   "task.name %s hides nothing at a depth; models of needle, needle_multi, "
+                   "kv_retrieval and position can be asked",
+                   task);
+}
+
+fv_status fv_retrieval_check(const fv_config *config, int length, double depth, fv_error *error) {
+    int task = config->task.name;
+    if (task != FV_TASK_NEEDLE && task != FV_TASK_NEEDLE_MULTI && task != FV_TASK_KV_RETRIEVAL &&
+        task != FV_TASK_POSITION)
+        return refuse(error, fv_field_find("task.name")->choices[task]);
+    if (!(depth >= 0 && depth <= 100))
+        return fv_fail(error, FV_USAGE,
+                       "depth %g is no percentage of the context; it takes 0 to 100", depth);
+    if (length < 1 || length > 65536)
+        return fv_fail(error, FV_USAGE, "length %d is out of range; it takes 1 to 65536 tokens",
+                       length);
+    if (config->model.positions == FV_POSITIONS_LEARNED && length > config->task.context_length)
+        return fv_fail(
+            error, FV_USAGE,
+            "length %d goes beyond the %d positions that the model has an embedding for; "
+            "task.context_length says how many it gets",
+            length, config->task.context_length);
+    fv_config cell = config_of_cell(config, length, depth);
+    return fv_config_check(&cell, error);
+}
+
+// --- asking -------------------------------------------------------------------------------------
+
+typedef struct questions {
+    int n, n_tokens, n_answers, n_vocab;
+    const int *places; // [n_answers], positions of the logits
+    int32_t *tokens;   // [n][n_tokens]
+    int32_t *targets;  // [n][n_answers]
+    float *logits;     // [n][n_answers][n_vocab]
+} questions;
+
+static void questions_free(questions *q) {
+    free(q->tokens);
+    free(q->targets);
+    free(q->logits);
+}
+
+static fv_status questions_make(const fv_model *model, uint64_t seed, uint64_t first, int n,
+                                questions *q, fv_error *error) {
+    *q = (questions){.n = n,
+                     .n_tokens = model->config.task.context_length,
+                     .n_vocab = model->config.task.vocab_size};
+    q->places = fv_model_loss_positions(model, &q->n_answers);
+    size_t answers = (size_t)n * (size_t)q->n_answers;
+    q->tokens = calloc((size_t)n, (size_t)q->n_tokens * sizeof *q->tokens);
+    q->targets = calloc(answers, sizeof *q->targets);
+    q->logits = calloc(answers, (size_t)q->n_vocab * sizeof *q->logits);
+    if (q->tokens && q->targets && q->logits &&
+        fv_model_test_data(model, seed, first, n, q->tokens, q->targets) == FV_OK)
+        return FV_OK;
+    return fv_fail(error, FV_NO_MEMORY, "out of memory for %d questions of %d tokens", n,
+                   q->n_tokens);
+}
+
+static int best_token(const float *logits, int n) {
+    int best = 0;
+    for (int v = 1; v < n; v++)
+        if (logits[v] > logits[best]) best = v;
+    return best;
+}
+
+// Whether the answer stands somewhere in front of the question, as a value that it is not: a token
+// of the half of the vocabulary that holds the right one.
+static bool is_distractor(const questions *q, const int32_t *tokens, int32_t answer,
+                          int32_t right) {
+    int half = q->n_vocab / 2;
+    if ((answer >= half) != (right >= half)) return false;
+    for (int t = 0; t < q->places[0]; t++)
+        if (tokens[t] == answer) return true;
+    return false;
+}
+
+static void judge(const questions *q, int i, fv_retrieval *result) {
+    const int32_t *targets = q->targets + (size_t)i * (size_t)q->n_answers;
+    const float *logits = q->logits + (size_t)i * (size_t)q->n_answers * (size_t)q->n_vocab;
+    int n_right = 0;
+    for (int a = 0; a < q->n_answers; a++)
+        n_right += best_token(logits + (size_t)a * (size_t)q->n_vocab, q->n_vocab) == targets[a];
+    result->n++;
+    result->score += ((double)n_right / q->n_answers - result->score) / result->n;
+    if (n_right == q->n_answers)
+        result->found++;
+    else if (n_right > 0)
+        result->part++;
+    else if (is_distractor(q, q->tokens + (size_t)i * (size_t)q->n_tokens,
+                           best_token(logits, q->n_vocab), targets[0]))
+        result->distractor++;
+    else
+        result->wrong++;
+}
+
+// At most this many questions at a time, so that long contexts and wide vocabularies fit.
+enum { AT_ONCE = 256 };
+
+static fv_status ask(const fv_model *model, const float *params, uint64_t seed, uint64_t first,
+                     int n, fv_retrieval *result, fv_error *error) {
+    questions q;
+    fv_status status = questions_make(model, seed, first, n, &q, error);
+    if (status == FV_OK) status = fv_model_logits(model, params, q.tokens, n, q.logits, error);
+    for (int i = 0; i < n && status == FV_OK; i++) judge(&q, i, result);
+    questions_free(&q);
+    return status;
+}
+
+fv_status fv_retrieval_ask(const fv_config *config, const float *params, int length, double depth,
+                           uint64_t seed, uint64_t first, int n, fv_retrieval *result,
+                           fv_error *error) {
+    *result = (fv_retrieval){0};
+    fv_config cell = config_of_cell(config, length, depth);
+    int whole = config->task.context_length;
+    fv_model *model;
+    fv_status status = fv_retrieval_check(config, length, depth, error);
+    if (status == FV_OK)
+        status = fv_model_plan_part(&cell, length > whole ? length : whole, NULL,
+                                    AT_ONCE / FV_LANES, &model, error);
+    if (status != FV_OK) return status;
+    for (int asked = 0; asked < n && status == FV_OK; asked += AT_ONCE) {
+        int some = n - asked < AT_ONCE ? n - asked : AT_ONCE;
+        status = ask(model, params, seed, first + (uint64_t)asked, some, result, error);
+    }
+    fv_model_free(model);
+    return status;
+}
+
+// --- the probe's grid ---------------------------------------------------------------------------
+
+void fv_grid_plan_make(const fv_task_config *task, fv_grid_plan *plan) {
+    enum { HALF = FV_GRID_LENGTHS / 2 };
+    int shortest = fv_training_shortest(task), longest = fv_training_longest(task);
+    *plan = (fv_grid_plan){0};
+    for (int k = 0; k < FV_GRID_DEPTHS; k++) plan->depths[k] = 100.0 * k / (FV_GRID_DEPTHS - 1);
+    for (int k = 0; k < FV_GRID_LENGTHS; k++) {
+        int within = (longest - shortest) * k / (HALF - 1) / task->length_step * task->length_step;
+        int beyond = (task->context_length - longest) * (k - HALF + 1) / HALF;
+        int length = k < HALF ? shortest + within : longest + beyond;
+        if (plan->n_lengths > 0 && plan->lengths[plan->n_lengths - 1] >= length) continue;
+        plan->lengths[plan->n_lengths++] = length;
+        plan->n_trained += length <= longest;
+    }
+}
+
+void fv_grid_name(int length, double depth, char name[FV_GRID_NAME]) {
+    snprintf(name, FV_GRID_NAME, "%d[%.0f]", length, depth);
+}

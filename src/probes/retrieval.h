@@ -1,0 +1,44 @@
+// Does a model of the lab find what stands at a given depth of a context of a given length? Asked
+// with held-out sequences of its own task, task.depth set.
+#ifndef PROBES_RETRIEVAL_H
+#define PROBES_RETRIEVAL_H
+
+#include <fovea/config.h>
+
+// A question is a sequence; its answers are the task's targets in it.
+typedef struct fv_retrieval {
+    int n;
+    int found;      // every answer right
+    int part;       // some of several right
+    int distractor; // none right; the first is another token of the same half that stands in front
+    int wrong;      // something else
+    double score;   // mean share of right answers
+} fv_retrieval;
+
+// The lengths that training drew from.
+int fv_training_longest(const fv_task_config *task);
+int fv_training_shortest(const fv_task_config *task);
+
+// Whether `config`'s model can be asked at this length and depth: FV_USAGE with a sentence for
+// tasks that hide nothing, lengths that the task or the table of learned positions does not reach.
+fv_status fv_retrieval_check(const fv_config *config, int length, double depth, fv_error *error);
+
+// Asks n questions, test sequences `first` and on of `seed`. Thread-safe.
+fv_status fv_retrieval_ask(const fv_config *config, const float *params, int length, double depth,
+                           uint64_t seed, uint64_t first, int n, fv_retrieval *result,
+                           fv_error *error);
+
+// The cells that the probe needle_grid measures: training lengths, then longer ones.
+enum { FV_GRID_DEPTHS = 11, FV_GRID_LENGTHS = 8, FV_GRID_SAMPLES = 128 };
+typedef struct fv_grid_plan {
+    int n_lengths, n_trained; // lengths[0 .. n_trained - 1] are within training
+    int lengths[FV_GRID_LENGTHS];
+    double depths[FV_GRID_DEPTHS];
+} fv_grid_plan;
+void fv_grid_plan_make(const fv_task_config *task, fv_grid_plan *plan);
+
+// "32[50]": the name of a cell's series behind "needle_grid.".
+enum { FV_GRID_NAME = 32 };
+void fv_grid_name(int length, double depth, char name[FV_GRID_NAME]);
+
+#endif
