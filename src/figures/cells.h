@@ -21,6 +21,8 @@ typedef struct fv_cells_view {
     const fv_cells *cells;
     fv_scratch *scratch;
     FILE *script;
+    const char *title; // NULL: the figure's usual one
+    int columns;       // of panels; 0: as many as fit
     fv_sheet sheet;
     fv_hot_spot *spots; // room for spots_capacity, one of each drawn cell
     int n_spots, spots_capacity;

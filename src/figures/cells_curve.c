@@ -119,7 +119,8 @@ static fv_status draw(fv_cells_view *view, bool by_length, const char *title, fv
     if (points == NULL) return no_memory(error);
     view->sheet = (fv_sheet){.script = view->script,
                              .n = c.panels.n,
-                             .title = title,
+                             .columns = view->columns,
+                             .title = view->title ? view->title : title,
                              .note = "bands: 95 % Wilson intervals"};
     status = make_legend(&c, error);
     if (status != FV_OK) return status;

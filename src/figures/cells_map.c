@@ -167,11 +167,12 @@ fv_status fv_cells_draw_map(fv_cells_view *view, fv_error *error) {
     view->sheet = (fv_sheet){
         .script = view->script,
         .n = m.panels.n,
+        .columns = view->columns,
         .panel_width = panel_length(m.lengths.n, 200),
         .panel_height = panel_length(m.depths.n, 160),
         .pad_right = 84,
         .pad_bottom = 52,
-        .title = "Found, by depth and length",
+        .title = view->title ? view->title : "Found, by depth and length",
         .note = any_training(view->cells) ? "white line: the longest length trained on" : NULL};
     fv_sheet_plan(&view->sheet);
     fv_sheet_begin(&view->sheet);

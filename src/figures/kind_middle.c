@@ -1,0 +1,47 @@
+// Accuracy over depth at one length, a line with its interval for each model: whether the middle of
+// the context is lost.
+#include "figures/cells.h"
+#include "figures/run_cells.h"
+
+static const fv_figure_option options[] = {
+    {"color", FV_OPTION_FIELDS, false, NULL,
+     "one line for each combination of these fields' values; if not given, the fields that differ "
+     "between the runs"},
+    {"labels", FV_OPTION_TEXTS, false, NULL,
+     "names of the lines, in their order; what differs between them if not given"},
+    {"length", FV_OPTION_NUMBER, false, NULL,
+     "length of the sequences; each run's longest training length if not given"},
+};
+
+static fv_status check(const fv_figure_view *view, fv_error *error) {
+    fv_partition models;
+    return fv_run_cells_split(view, "color", &models, error);
+}
+
+static fv_status draw(fv_figure_view *view, fv_error *error) {
+    fv_partition models;
+    fv_cells cells;
+    int length = (int)fv_options_number(view->options, "length", 0);
+    fv_status status = fv_run_cells_split(view, "color", &models, error);
+    if (status == FV_OK) status = fv_run_cells(view, &models, length, &cells, error);
+    if (status != FV_OK) return status;
+    fv_cells_view curve = {.cells = &cells,
+                           .scratch = view->scratch,
+                           .script = view->script,
+                           .title = fv_options_text(view->options, "title", NULL)};
+    status = fv_cells_draw_middle(&curve, error);
+    view->width = curve.sheet.width;
+    view->height = curve.sheet.height;
+    fv_cells_free(&cells);
+    return status;
+}
+
+const fv_figure_kind fv_figure_middle = {
+    .name = "middle",
+    .help = "accuracy over depth at one length, as the probe needle_grid measures it",
+    .options = options,
+    .n_options = sizeof options / sizeof *options,
+    .example = "{kind: middle, color: model.layers, labels: [attention, mamba]}",
+    .check = check,
+    .draw = draw,
+};

@@ -1,0 +1,46 @@
+// Heat maps of depth and length, one panel a model: where in its context a model of the lab finds
+// what it is asked for.
+#include "figures/cells.h"
+#include "figures/run_cells.h"
+
+static const fv_figure_option options[] = {
+    {"panel", FV_OPTION_FIELDS, false, NULL,
+     "one panel for each combination of these fields' values; if not given, the fields that differ "
+     "between the runs"},
+    {"labels", FV_OPTION_TEXTS, false, NULL,
+     "names of the panels, in their order; what differs between them if not given"},
+    {"columns", FV_OPTION_NUMBER, false, NULL, "panels in a row"},
+};
+
+static fv_status check(const fv_figure_view *view, fv_error *error) {
+    fv_partition models;
+    return fv_run_cells_split(view, "panel", &models, error);
+}
+
+static fv_status draw(fv_figure_view *view, fv_error *error) {
+    fv_partition models;
+    fv_cells cells;
+    fv_status status = fv_run_cells_split(view, "panel", &models, error);
+    if (status == FV_OK) status = fv_run_cells(view, &models, FV_ALL_LENGTHS, &cells, error);
+    if (status != FV_OK) return status;
+    fv_cells_view map = {.cells = &cells,
+                         .scratch = view->scratch,
+                         .script = view->script,
+                         .title = fv_options_text(view->options, "title", NULL),
+                         .columns = (int)fv_options_number(view->options, "columns", 0)};
+    status = fv_cells_draw_map(&map, error);
+    view->width = map.sheet.width;
+    view->height = map.sheet.height;
+    fv_cells_free(&cells);
+    return status;
+}
+
+const fv_figure_kind fv_figure_needle = {
+    .name = "needle",
+    .help = "accuracy by depth and length, as the probe needle_grid measures it",
+    .options = options,
+    .n_options = sizeof options / sizeof *options,
+    .example = "{kind: needle, panel: model.positions, labels: [learned, sinusoidal, none]}",
+    .check = check,
+    .draw = draw,
+};
