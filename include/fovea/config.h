@@ -36,10 +36,19 @@ enum { FV_MAX_LAYERS = 64, FV_MAX_INTS = 64, FV_MAX_LENGTHS = 512 };
 FV_CHOICE_LISTS(FV_ENUM_LIST)
 #undef FV_ENUM_LIST
 
+// What a layer of the list says for itself; where it is not given the model's field holds.
+typedef struct fv_layer_option {
+    bool given;
+    int value;
+} fv_layer_option;
+
+#define FV_LAYER_OPTION(name, LAYER, lowest, highest) fv_layer_option name[FV_MAX_LAYERS];
 typedef struct fv_layers {
     int n;
     int kind[FV_MAX_LAYERS]; // FV_LAYER_*
+    FV_LAYER_OPTIONS(FV_LAYER_OPTION)
 } fv_layers;
+#undef FV_LAYER_OPTION
 
 typedef struct fv_ints {
     int n;
@@ -124,6 +133,10 @@ FV_API fv_status fv_config_set(fv_config *config, const char *key, const char *y
 // The field's value as text that fv_config_set reads back to the same value (reals in shortest form
 // that round-trips). Returns the length that the whole text has, like snprintf.
 FV_API int fv_config_get(const fv_config *config, const fv_field *field, char *text, size_t size);
+
+// Layer i of the list as the list's text names it: "mlp", "attention(window=8 sinks=2)". Returns
+// the length that the whole text has, like snprintf.
+FV_API int fv_layer_text(const fv_layers *layers, int i, char *text, size_t size);
 
 // The field's value as a number: INT, REAL, BOOL and CHOICE (its index); NAN for lists.
 FV_API double fv_config_number(const fv_config *config, const fv_field *field);

@@ -37,6 +37,12 @@
     X(LAYER_NORM, "layer_norm")                                                                    \
     X(RMS_NORM, "rms_norm")
 
+// What a layer of the list may say for itself: X(name, of which layer, lowest, highest). The model
+// section has a field of the same name, which holds for the layers that do not.
+#define FV_LAYER_OPTIONS(X)                                                                        \
+    X(window, ATTENTION, 0, 65536)                                                                 \
+    X(sinks, ATTENTION, 0, 65536)
+
 #define FV_POSITIONS_LIST(X)                                                                       \
     X(NONE, "none")                                                                                \
     X(LEARNED, "learned")                                                                          \
@@ -132,7 +138,7 @@
 #define FV_MODEL_FIELDS(F)                                                                         \
     F(model, n_embd, INT, "2", 1, 8192, "width of the residual stream, d")                         \
     F(model, n_head, INT, "1", 1, 1024, "attention heads, H; divides n_embd")                      \
-    F(model, layers, LAYERS, "[attention]", 0, 0, "layers between embedding and unembedding, in order; name*3 repeats") \
+    F(model, layers, LAYERS, "[attention]", 0, 0, "layers between embedding and unembedding, in order; name*3 repeats; attention(window=8 sinks=2) has a window and sinks of its own") \
     F(model, score, SCORE, "dot", 0, 0, "attention weights: softmax of q.k / sqrt(d_head), softmax of -beta |q - k|^2, or proportional to |q - k|^-power") \
     F(model, score_beta, REAL, "1.0", 1e-6, 1e6, "euclidean: inverse temperature beta")            \
     F(model, score_power, REAL, "2.0", 1e-3, 1000, "harmonic: power of the distance")              \
@@ -149,7 +155,10 @@
     F(model, d_mlp, INT, "0", 0, 65536, "mlp: hidden width; 0 means 4 n_embd")                     \
     F(model, init, INIT, "posts", 0, 0, "posts: embeddings N(0, embedding_sigma), linear maps U(+-1/sqrt(fan_in)); uniform: the same maps, embeddings U(+-1/sqrt(n_embd)); normal: N(0, init_sigma); gpt2: N(0, 0.02), the last map of attention and mlp scaled by 1/sqrt(number of such layers)") \
     F(model, init_sigma, REAL, "0.02", 0, 100, "init normal: standard deviation")                  \
-    F(model, embedding_sigma, REAL, "1.0", 0, 100, "init posts: standard deviation of token and positional embeddings")
+    F(model, embedding_sigma, REAL, "1.0", 0, 100, "init posts: standard deviation of token and positional embeddings") \
+    F(model, window, INT, "0", 0, 65536, "attention sees this many keys, up to and including the query's own position; 0 is the whole context") \
+    F(model, sinks, INT, "0", 0, 65536, "attention also sees this many first positions of the sequence, however far behind the window they lie") \
+    F(model, score_power_learned, BOOL, "false", 0, 0, "harmonic: every head learns its power, starting from score_power")
 
 #define FV_TRAIN_FIELDS(F)                                                                         \
     F(train, steps, INT, "3000", 0, 1000000000, "optimizer steps")                                 \

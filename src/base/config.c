@@ -1,4 +1,5 @@
 // A configuration's values, from YAML text and to text.
+#include "base/layer_list.h"
 #include "base/text.h"
 #include "base/yaml.h"
 
@@ -40,10 +41,9 @@ static fv_status refuse_choice(const fv_field *field, const char *kind, const ch
     return refuse(field, what, given, error);
 }
 
-static int find_choice(const fv_field *field, const char *name, size_t length) {
+static int find_choice(const fv_field *field, const char *name) {
     for (int i = 0; field->choices[i] != NULL; i++)
-        if (strlen(field->choices[i]) == length && memcmp(field->choices[i], name, length) == 0)
-            return i;
+        if (strcmp(field->choices[i], name) == 0) return i;
     return -1;
 }
 
@@ -72,7 +72,7 @@ static fv_status set_scalar(const fv_field *field, const char *scalar, bool quot
         if (!quoted && (*(bool *)value || strcmp(scalar, "false") == 0)) return FV_OK;
         return refuse(field, "true or false", scalar, error);
     case FV_TYPE_CHOICE: {
-        int choice = find_choice(field, scalar, strlen(scalar));
+        int choice = find_choice(field, scalar);
         if (choice < 0) return refuse_choice(field, "one of", scalar, error);
         *(int *)value = choice;
         return FV_OK;
@@ -96,25 +96,10 @@ static fv_status add_int(const fv_field *field, const char *scalar, bool quoted,
     return FV_OK;
 }
 
-// "attention", or "attention*3" for three of them.
-static fv_status add_layers(const fv_field *field, const char *scalar, fv_layers *layers,
-                            fv_error *error) {
-    size_t length = strcspn(scalar, "*");
-    long long repeats = 1;
-    int kind = find_choice(field, scalar, length);
-    bool counted = scalar[length] == '\0' || text_to_int(scalar + length + 1, &repeats);
-    if (kind < 0 || !counted || repeats < 1)
-        return refuse_choice(field, "a list (name*3 repeats) of", scalar, error);
-    if (repeats > FV_MAX_LAYERS - layers->n)
-        return fv_fail(error, FV_USAGE, "%s holds at most %d layers", field->key, FV_MAX_LAYERS);
-    while (repeats-- > 0) layers->kind[layers->n++] = kind;
-    return FV_OK;
-}
-
 static fv_status add_item(const fv_field *field, const char *scalar, bool quoted, void *value,
                           fv_error *error) {
     if (field->type == FV_TYPE_INTS) return add_int(field, scalar, quoted, value, error);
-    return add_layers(field, scalar, value, error);
+    return layer_list_add(field, scalar, value, error);
 }
 
 static fv_status set_list(const fv_field *field, const yaml_value *list, void *value,
@@ -255,11 +240,13 @@ static void put_ints(cursor *c, const fv_ints *ints) {
     put(c, "]");
 }
 
-static void put_layers(cursor *c, const fv_field *field, const fv_layers *layers) {
+static void put_layers(cursor *c, const fv_layers *layers) {
     put(c, "[");
     for (int i = 0; i < layers->n; i++) {
         if (i > 0) put(c, ", ");
-        put(c, field->choices[layers->kind[i]]);
+        char layer[128];
+        fv_layer_text(layers, i, layer, sizeof layer);
+        put(c, layer);
     }
     put(c, "]");
 }
@@ -285,7 +272,7 @@ int fv_config_get(const fv_config *config, const fv_field *field, char *text, si
         put_ints(&c, value);
         break;
     case FV_TYPE_LAYERS:
-        put_layers(&c, field, value);
+        put_layers(&c, value);
         break;
     }
     return c.length;

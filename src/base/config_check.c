@@ -1,6 +1,8 @@
 // What must hold between fields, one function a section.
 #include "base/config_check.h"
 
+#include "base/layer_list.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -267,8 +269,36 @@ static fv_status check_task(const check *c) {
     return status == FV_OK ? check_lengths(c) : status;
 }
 
+// What layer i of the list sees. Its own option is to be changed, or else the model's field.
+static fv_status check_window(const check *c, int i) {
+    const fv_model_config *model = &c->config->model;
+    int window = layer_window(model, i), sinks = layer_sinks(model, i);
+    int context = c->config->task.context_length;
+    const char *key = model->layers.sinks[i].given ? "model.layers" : "model.sinks";
+    if (sinks > context)
+        return refuse(c, key,
+                      "%s: %d sinks reach past the context; task.context_length %d allows 0 to %d",
+                      key, sinks, context, context);
+    key = model->layers.window[i].given ? "model.layers" : "model.window";
+    if (window == 1 && sinks == 0 && model->exclude_self)
+        return refuse(c, key,
+                      "%s: a window of 1 holds only the position itself, which model.exclude_self "
+                      "takes out; it needs 2 or more, or sinks",
+                      key);
+    return FV_OK;
+}
+
 static fv_status check_model(const check *c) {
     const fv_model_config *model = &c->config->model;
+    for (int i = 0; i < model->layers.n; i++) {
+        fv_status status = model->layers.kind[i] == FV_LAYER_ATTENTION ? check_window(c, i) : FV_OK;
+        if (status != FV_OK) return status;
+    }
+    if (model->score_power_learned && model->score != FV_SCORE_HARMONIC)
+        return refuse(c, "model.score_power_learned",
+                      "model.score_power_learned learns the power of model.score harmonic, and "
+                      "model.score is %s",
+                      fv_field_find("model.score")->choices[model->score]);
     if (model->n_embd % model->n_head != 0)
         return refuse(c, "model.n_head",
                       "model.n_head %d does not divide model.n_embd %d; each head gets n_embd / "

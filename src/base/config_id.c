@@ -12,7 +12,7 @@
 #define COUNT(section, name, TYPE, default_text, lowest, highest, help) +1
 enum {
     N_FIELDS = 0 FV_FIELDS(COUNT),
-    LONGEST_VALUE = 2048, // a list of FV_MAX_LAYERS or FV_MAX_INTS items fits
+    LONGEST_VALUE = 4096, // a list of FV_MAX_LAYERS or FV_MAX_INTS items fits
 };
 
 static int by_key(const void *a, const void *b) {

@@ -1,7 +1,12 @@
 // Causal attention on lanes: sixteen samples at once, each with its own scores, so that every
 // product is vector times vector and the softmax needs no shuffle. Queries go in blocks of
-// PRODUCT_I; a block computes scores up to the last key that any of its queries sees and sets the
-// few beyond a query's own last key to zero. Blocks above the diagonal are never touched.
+// PRODUCT_I; a block computes scores of all keys that any of its queries sees and sets the few that
+// a query itself does not see to zero. Blocks above the diagonal, and those between the sinks and a
+// window, are never touched:
+//
+//            keys   0 1 2 3 4 5 6 7 8 9 ...
+//     queries 8..   s s . . . w w w w 0            s sink, w window, 0 computed and hidden,
+//                   s s . . . 0 w w w w            . never touched
 #include "kernels/body_attend_one.h"
 
 #if VW == 16
@@ -80,9 +85,51 @@ INLINE lanes transposed(lanes a) {
     return (lanes){a.data, a.column, a.row};
 }
 
+// The keys that a query or a block of queries reads: the sinks, and from the window's first key on.
+// Where the two touch all is one stretch, the second.
+typedef struct keys {
+    int first[2], end[2];
+} keys;
+
+INLINE keys keys_between(int sinks, int first, int end) {
+    if (first <= sinks) return (keys){{0, 0}, {0, end}};
+    return (keys){{0, first}, {sinks, end}};
+}
+
+INLINE int first_key_of(const fv_attend *a, int i) {
+    return a->first_key ? a->first_key[i] : 0;
+}
+
+INLINE keys keys_of_query(const fv_attend *a, int i) {
+    return keys_between(a->n_sinks, first_key_of(a, i), a->n_keys[i]);
+}
+
+// Widened to whole blocks of PRODUCT_I keys at the inner ends, so that the gradients of keys, which
+// are summed by such blocks, find every entry written.
+INLINE keys keys_of_block(const fv_attend *a, int i, int m) {
+    int sinks = (a->n_sinks + PRODUCT_I - 1) / PRODUCT_I * PRODUCT_I;
+    return keys_between(sinks, first_key_of(a, i) / PRODUCT_I * PRODUCT_I, a->n_keys[i + m - 1]);
+}
+
+INLINE int block_height(const fv_attend *a, int i) {
+    return a->n_queries - i < PRODUCT_I ? a->n_queries - i : PRODUCT_I;
+}
+
+INLINE void clear_entries(float *p, int from, int to) {
+    for (int j = from; j < to; j++) vf_store(p + j * L, vf_set1(0));
+}
+
+// Zeroes what the block computed and the query does not see.
+INLINE void hide(float *p, keys block, keys query) {
+    bool apart = block.first[1] > 0;
+    clear_entries(p, query.end[0], apart ? block.end[0] : query.first[1]);
+    if (apart) clear_entries(p, block.first[1], query.first[1]);
+    clear_entries(p, query.end[1], block.end[1]);
+}
+
 // Squared distances become scores, and their slopes are kept for the gradient.
-INLINE void metric_row(const fv_attend *a, float *p, float *slopes, int n) {
-    for (int j = 0; j < n; j++) {
+INLINE void metric_row(const fv_attend *a, float *p, float *slopes, int first, int end) {
+    for (int j = first; j < end; j++) {
         vf distance = vf_load(p + j * L);
         if (a->score == FV_KERNEL_EUCLIDEAN) {
             vf_store(p + j * L, distance * -a->scale);
@@ -95,21 +142,106 @@ INLINE void metric_row(const fv_attend *a, float *p, float *slopes, int n) {
     }
 }
 
-// The gradient of a function of |q - k|^2 is that of a dot product with the weights
-// h = -2 ds slope, less each point's own share:  dq_i = sum_j h_ij k_j - q_i sum_j h_ij, and
-// dk_j = sum_i h_ij q_i - k_j sum_i h_ij. This turns ds into h.
-static void metric_block_gradient(const fv_attend *a, int part, int g, int i, int m, int n_block,
-                                  lanes ds) {
+// Scores of a block of queries, up to the factor that softmax_row applies.
+static void score_block(const fv_attend *a, int part, int g, int i, int m, int first, int end) {
+    lanes q = lanes_of(&a->q, g, part), p = lanes_of(&a->p, g, part);
+    lanes k = rows_from(lanes_of(&a->k, g, part), first);
+    lanes scores = {p.data + i * p.row + first * L, p.row, L};
+    if (a->score == FV_KERNEL_DOT) {
+        product(scores, rows_from(q, i), transposed(k), m, end - first, a->d_key, false);
+        return;
+    }
+    squared_distances(scores, rows_from(q, i), transposed(k), m, end - first, a->d_key);
     lanes slopes = lanes_of(&a->slopes, g, part);
     for (int row = i; row < i + m; row++)
-        for (int j = 0; j < n_block; j++) {
-            float *h = ds.data + row * ds.row + j * L;
-            vf slope = vf_load(slopes.data + row * slopes.row + j * L);
-            vf_store(h, vf_load(h) * slope * -2.0f);
+        metric_row(a, p.data + row * p.row, slopes.data + row * slopes.row, first, end);
+}
+
+// Turns one row of scores into probabilities.
+INLINE void softmax_row(float *p, keys block, keys query, float scale) {
+    hide(p, block, query);
+    vf largest = vf_set1(-INFINITY), sum = vf_set1(0), factor = vf_set1(scale);
+    for (int s = 0; s < 2; s++)
+        for (int j = query.first[s]; j < query.end[s]; j++)
+            largest = vf_max(largest, vf_load(p + j * L));
+    for (int s = 0; s < 2; s++)
+        for (int j = query.first[s]; j < query.end[s]; j++) {
+            vf e = vf_exp((vf_load(p + j * L) - largest) * factor);
+            sum += e;
+            vf_store(p + j * L, e);
+        }
+    vf inverse = 1.0f / sum;
+    for (int s = 0; s < 2; s++)
+        for (int j = query.first[s]; j < query.end[s]; j++)
+            vf_store(p + j * L, vf_load(p + j * L) * inverse);
+}
+
+INLINE float softmax_factor(const fv_attend *a) {
+    return a->score == FV_KERNEL_DOT ? a->scale : 1;
+}
+
+// C [m][n] = P B over the block's keys, P from its row i on, B's rows being keys.
+static void pool_keys(lanes c, lanes p, lanes b, int i, int m, int n, keys block) {
+    int sinks = block.end[0];
+    if (sinks > 0) product(c, rows_from(p, i), b, m, n, sinks, false);
+    lanes window = {p.data + i * p.row + block.first[1] * L, p.row, L};
+    product(c, window, rows_from(b, block.first[1]), m, n, block.end[1] - block.first[1],
+            sinks > 0);
+}
+
+static void attend(const fv_attend *a) {
+    if (try_attend_one(a)) return;
+    for (int g = 0; g < a->n_groups; g++)
+        for (int part = 0; part < PARTS; part++) {
+            lanes v = lanes_of(&a->v, g, part), p = lanes_of(&a->p, g, part);
+            lanes z = lanes_of(&a->z, g, part);
+            for (int i = 0; i < a->n_queries; i += PRODUCT_I) {
+                int m = block_height(a, i);
+                keys block = keys_of_block(a, i, m);
+                for (int s = block.end[0] > 0 ? 0 : 1; s < 2; s++)
+                    score_block(a, part, g, i, m, block.first[s], block.end[s]);
+                for (int row = i; row < i + m; row++)
+                    softmax_row(p.data + row * p.row, block, keys_of_query(a, row),
+                                softmax_factor(a));
+                pool_keys(rows_from(z, i), p, v, i, m, a->d_value, block);
+            }
         }
 }
 
-// d_i -= x_i sum_j h_ij for m rows of d_key features.
+// ds = p (dp - sum p dp) scale, in place of dp.
+INLINE void softmax_row_gradient(float *ds, const float *p, keys block, float scale) {
+    vf sum = vf_set1(0), factor = vf_set1(scale);
+    for (int s = 0; s < 2; s++)
+        for (int j = block.first[s]; j < block.end[s]; j++)
+            sum = vf_fma(vf_load(ds + j * L), vf_load(p + j * L), sum);
+    for (int s = 0; s < 2; s++)
+        for (int j = block.first[s]; j < block.end[s]; j++)
+            vf_store(ds + j * L, (vf_load(ds + j * L) - sum) * (vf_load(p + j * L) * factor));
+}
+
+// The gradient of a function of |q - k|^2 is that of a dot product with the weights
+// h = -2 ds slope, less each point's own share:  dq_i = sum_j h_ij k_j - q_i sum_j h_ij, and
+// dk_j = sum_i h_ij q_i - k_j sum_i h_ij. This turns ds into h.
+INLINE void metric_row_gradient(float *ds, const float *slopes, keys block) {
+    for (int s = 0; s < 2; s++)
+        for (int j = block.first[s]; j < block.end[s]; j++)
+            vf_store(ds + j * L, vf_load(ds + j * L) * vf_load(slopes + j * L) * -2.0f);
+}
+
+// d score / d log(power) is the score itself, -power / 2 log(raised), and raised = -power / 2 /
+// slope. Adds ds score over the keys that the query sees: beyond them slopes need not exist.
+INLINE vf power_row_gradient(const fv_attend *a, const float *ds, const float *slopes, keys query,
+                             vf sum) {
+    float half = -a->power / 2;
+    for (int s = 0; s < 2; s++)
+        for (int j = query.first[s]; j < query.end[s]; j++) {
+            vf score = vf_log(half / vf_load(slopes + j * L)) * half;
+            sum = vf_fma(vf_load(ds + j * L), score, sum);
+        }
+    return sum;
+}
+
+// d_i -= x_i sum_j h_ij for m rows of d_key features and n columns of h.
 static void subtract_sums(lanes d, lanes x, lanes h, int m, int n, int d_key) {
     for (int i = 0; i < m; i++) {
         vf sum = vf_set1(0);
@@ -121,132 +253,91 @@ static void subtract_sums(lanes d, lanes x, lanes h, int m, int n, int d_key) {
     }
 }
 
-// Entries of h beyond a query's own keys, which blocks of queries never wrote.
-static void clear_unseen(const fv_attend *a, lanes h) {
-    for (int i = 0; i < a->n_queries; i++)
-        for (int j = a->n_keys[i]; j < a->n_rows_keys; j++)
-            vf_store(h.data + i * h.row + j * L, vf_set1(0));
-}
-
-// Turns one row of scores into probabilities; n_block >= n_keys is what the query's block computed.
-INLINE void softmax_row(float *p, int n_keys, int n_block, float scale) {
-    for (int j = n_keys; j < n_block; j++) vf_store(p + j * L, vf_set1(0));
-    if (n_keys == 0) return;
-    vf largest = vf_load(p), sum = vf_set1(0), factor = vf_set1(scale);
-    for (int j = 1; j < n_keys; j++) largest = vf_max(largest, vf_load(p + j * L));
-    for (int j = 0; j < n_keys; j++) {
-        vf e = vf_exp((vf_load(p + j * L) - largest) * factor);
-        sum += e;
-        vf_store(p + j * L, e);
-    }
-    vf inverse = 1.0f / sum;
-    for (int j = 0; j < n_keys; j++) vf_store(p + j * L, vf_load(p + j * L) * inverse);
-}
-
-// Scores of a block of queries, up to the factor that softmax_row applies.
-static void score_block(const fv_attend *a, int part, int g, int i, int m, int n_block) {
-    lanes q = lanes_of(&a->q, g, part), k = lanes_of(&a->k, g, part), p = lanes_of(&a->p, g, part);
-    if (a->score == FV_KERNEL_DOT) {
-        product(rows_from(p, i), rows_from(q, i), transposed(k), m, n_block, a->d_key, false);
-        return;
-    }
-    squared_distances(rows_from(p, i), rows_from(q, i), transposed(k), m, n_block, a->d_key);
-    lanes slopes = lanes_of(&a->slopes, g, part);
-    for (int row = i; row < i + m; row++)
-        metric_row(a, p.data + row * p.row, slopes.data + row * slopes.row, n_block);
-}
-
-INLINE float softmax_factor(const fv_attend *a) {
-    return a->score == FV_KERNEL_DOT ? a->scale : 1;
-}
-
-static void attend(const fv_attend *a) {
-    if (try_attend_one(a)) return;
-    for (int g = 0; g < a->n_groups; g++)
-        for (int part = 0; part < PARTS; part++) {
-            lanes v = lanes_of(&a->v, g, part), p = lanes_of(&a->p, g, part);
-            lanes z = lanes_of(&a->z, g, part);
-            for (int i = 0; i < a->n_queries; i += PRODUCT_I) {
-                int m = a->n_queries - i < PRODUCT_I ? a->n_queries - i : PRODUCT_I;
-                int n_block = a->n_keys[i + m - 1];
-                score_block(a, part, g, i, m, n_block);
-                for (int row = i; row < i + m; row++)
-                    softmax_row(p.data + row * p.row, a->n_keys[row], n_block, softmax_factor(a));
-                product(rows_from(z, i), rows_from(p, i), v, m, a->d_value, n_block, false);
-            }
-        }
-}
-
-// ds = p (dp - sum p dp) scale, in place of dp.
-INLINE void softmax_row_gradient(float *ds, const float *p, int n_block, float scale) {
-    vf sum = vf_set1(0), factor = vf_set1(scale);
-    for (int j = 0; j < n_block; j++) sum = vf_fma(vf_load(ds + j * L), vf_load(p + j * L), sum);
-    for (int j = 0; j < n_block; j++)
-        vf_store(ds + j * L, (vf_load(ds + j * L) - sum) * (vf_load(p + j * L) * factor));
+// A key block's queries: from the first block whose keys reach it to the last whose window does.
+// Both ends only grow with the key, so that one pass over the keys finds them all.
+static void advance_queries(const fv_attend *a, int j, int *from, int *to) {
+    while (*from + PRODUCT_I < a->n_queries && a->n_keys[*from + PRODUCT_I - 1] <= j)
+        *from += PRODUCT_I;
+    if (j < a->n_sinks) return;
+    while (*to < a->n_queries && keys_of_block(a, *to, block_height(a, *to)).first[1] <= j)
+        *to += block_height(a, *to);
 }
 
 // One group's dk and dv: key blocks gather from every query that sees them. Within a block of
-// queries the probabilities and ds beyond a query's own keys are zero, so whole blocks can be
-// summed.
+// queries the probabilities and ds of keys that a query does not see are zero, so whole blocks can
+// be summed; a partial reach of a key block is padded by zeros (hide, and attend_gradient).
 static void attend_keys_gradient(const fv_attend_gradient *b, int g, int part, lanes ds) {
     const fv_attend *a = &b->forward;
     lanes q = lanes_of(&a->q, g, part), p = lanes_of(&a->p, g, part);
-    lanes dz = lanes_of(&b->dz, g, part), dk = lanes_of(&b->dk, g, part);
-    lanes dv = lanes_of(&b->dv, g, part);
+    lanes k = lanes_of(&a->k, g, part), dz = lanes_of(&b->dz, g, part);
+    lanes dk = lanes_of(&b->dk, g, part), dv = lanes_of(&b->dv, g, part);
     bool add_to_dk = !b->overwrite, add_to_dv = !b->overwrite || dk.data == dv.data;
-    for (int j = 0, i = 0; j < a->n_rows_keys; j += PRODUCT_I) {
+    for (int j = 0, i = 0, end = 0; j < a->n_rows_keys; j += PRODUCT_I) {
         int m = a->n_rows_keys - j < PRODUCT_I ? a->n_rows_keys - j : PRODUCT_I;
-        // The first block of queries whose keys reach j; a partial reach of a key block is padded
-        // by the zeros that softmax_row wrote, and by attend_gradient's for whole key blocks.
-        while (i + PRODUCT_I < a->n_queries && a->n_keys[i + PRODUCT_I - 1] <= j) i += PRODUCT_I;
-        int n = a->n_queries - i;
-        lanes ds_block = {ds.data + i * ds.row + j * L, ds.row, L};
-        lanes p_block = {p.data + i * p.row + j * L, p.row, L};
-        product(rows_from(dk, j), transposed(ds_block), rows_from(q, i), m, a->d_key, n, add_to_dk);
-        product(rows_from(dv, j), transposed(p_block), rows_from(dz, i), m, a->d_value, n,
-                add_to_dv);
+        advance_queries(a, j, &i, &end);
+        int last = j < a->n_sinks ? a->n_queries : end, n = last > i ? last - i : 0;
+        lanes ds_block = transposed((lanes){ds.data + i * ds.row + j * L, ds.row, L});
+        lanes p_block = transposed((lanes){p.data + i * p.row + j * L, p.row, L});
+        product(rows_from(dk, j), ds_block, rows_from(q, i), m, a->d_key, n, add_to_dk);
+        product(rows_from(dv, j), p_block, rows_from(dz, i), m, a->d_value, n, add_to_dv);
+        if (a->score != FV_KERNEL_DOT)
+            subtract_sums(rows_from(dk, j), rows_from(k, j), ds_block, m, n, a->d_key);
     }
 }
 
-// Key blocks are read whole, so every row of p and ds is zero up to the end of the key block in
-// which its query block ends.
-static void pad_rows(lanes a, int i, int m, int from, int to) {
-    for (int row = i; row < i + m; row++)
-        for (int j = from; j < to; j++) vf_store(a.data + row * a.row + j * L, vf_set1(0));
+// One block of queries: dq and ds, and its share of d log(power), lane by lane.
+static vf attend_block_gradient(const fv_attend_gradient *b, int g, int part, int i, lanes ds,
+                                vf dlog_power) {
+    const fv_attend *a = &b->forward;
+    lanes q = lanes_of(&a->q, g, part), k = lanes_of(&a->k, g, part);
+    lanes v = lanes_of(&a->v, g, part), p = lanes_of(&a->p, g, part);
+    lanes dz = lanes_of(&b->dz, g, part), dq = lanes_of(&b->dq, g, part);
+    lanes slopes = lanes_of(&a->slopes, g, part);
+    int m = block_height(a, i);
+    keys block = keys_of_block(a, i, m);
+    for (int s = block.end[0] > 0 ? 0 : 1; s < 2; s++) {
+        lanes dp = {ds.data + i * ds.row + block.first[s] * L, ds.row, L};
+        product(dp, rows_from(dz, i), transposed(rows_from(v, block.first[s])), m,
+                block.end[s] - block.first[s], a->d_value, false);
+    }
+    for (int row = i; row < i + m; row++) {
+        float *ds_row = ds.data + row * ds.row, *slopes_row = slopes.data + row * slopes.row;
+        softmax_row_gradient(ds_row, p.data + row * p.row, block, softmax_factor(a));
+        if (b->dlog_power)
+            dlog_power =
+                power_row_gradient(a, ds_row, slopes_row, keys_of_query(a, row), dlog_power);
+        if (a->score != FV_KERNEL_DOT) metric_row_gradient(ds_row, slopes_row, block);
+    }
+    pool_keys(rows_from(dq, i), ds, k, i, m, a->d_key, block);
+    for (int s = 0; s < 2 && a->score != FV_KERNEL_DOT; s++) {
+        lanes h = {ds.data + i * ds.row + block.first[s] * L, ds.row, L};
+        subtract_sums(rows_from(dq, i), rows_from(q, i), h, m, block.end[s] - block.first[s],
+                      a->d_key);
+    }
+    // Key blocks are read whole, so every row is zero up to the end of the last one it reaches.
+    int padded = (block.end[1] + PRODUCT_I - 1) / PRODUCT_I * PRODUCT_I;
+    if (padded > a->n_rows_keys) padded = a->n_rows_keys;
+    for (int row = i; row < i + m; row++) {
+        clear_entries(ds.data + row * ds.row, block.end[1], padded);
+        clear_entries(p.data + row * p.row, block.end[1], padded);
+    }
+    return dlog_power;
 }
 
 static void attend_gradient(const fv_attend_gradient *b) {
     const fv_attend *a = &b->forward;
     if (try_attend_one_gradient(b)) return;
+    vf dlog_power[PARTS];
+    for (int part = 0; part < PARTS; part++) dlog_power[part] = vf_set1(0);
     for (int g = 0; g < a->n_groups; g++)
         for (int part = 0; part < PARTS; part++) {
-            lanes k = lanes_of(&a->k, g, part), v = lanes_of(&a->v, g, part);
-            lanes p = lanes_of(&a->p, g, part), dz = lanes_of(&b->dz, g, part);
-            lanes dq = lanes_of(&b->dq, g, part);
             lanes ds = {b->scratch + part * VW, (ptrdiff_t)a->n_rows_keys * L, L};
-            for (int i = 0; i < a->n_queries; i += PRODUCT_I) {
-                int m = a->n_queries - i < PRODUCT_I ? a->n_queries - i : PRODUCT_I;
-                int n_block = a->n_keys[i + m - 1];
-                int n_padded = (n_block + PRODUCT_I - 1) / PRODUCT_I * PRODUCT_I;
-                if (n_padded > a->n_rows_keys) n_padded = a->n_rows_keys;
-                product(rows_from(ds, i), rows_from(dz, i), transposed(v), m, n_block, a->d_value,
-                        false);
-                for (int row = i; row < i + m; row++)
-                    softmax_row_gradient(ds.data + row * ds.row, p.data + row * p.row, n_block,
-                                         softmax_factor(a));
-                if (a->score != FV_KERNEL_DOT) metric_block_gradient(a, part, g, i, m, n_block, ds);
-                product(rows_from(dq, i), rows_from(ds, i), k, m, a->d_key, n_block, false);
-                if (a->score != FV_KERNEL_DOT)
-                    subtract_sums(rows_from(dq, i), rows_from(lanes_of(&a->q, g, part), i),
-                                  rows_from(ds, i), m, n_block, a->d_key);
-                pad_rows(ds, i, m, n_block, n_padded);
-                pad_rows(p, i, m, n_block, n_padded);
-            }
+            for (int i = 0; i < a->n_queries; i += PRODUCT_I)
+                dlog_power[part] = attend_block_gradient(b, g, part, i, ds, dlog_power[part]);
             attend_keys_gradient(b, g, part, ds);
-            if (a->score != FV_KERNEL_DOT) {
-                clear_unseen(a, ds);
-                subtract_sums(lanes_of(&b->dk, g, part), k, transposed(ds), a->n_rows_keys,
-                              a->n_queries, a->d_key);
-            }
         }
+    if (b->dlog_power == NULL) return;
+    float lane[L];
+    memcpy(lane, dlog_power, sizeof lane);
+    for (int l = 0; l < L; l++) *b->dlog_power += lane[l];
 }

@@ -147,10 +147,15 @@ INLINE one_query_gradient one_query_gradient_of(const fv_attend_gradient *b, int
 ONE_WIDTHS(DEFINE_ONE)
 #undef DEFINE_ONE
 
+static bool is_one_query(const fv_attend *a) {
+    bool sees_all = a->first_key == NULL || a->first_key[0] <= a->n_sinks;
+    return a->n_queries == 1 && a->d_key == a->d_value && a->score == FV_KERNEL_DOT &&
+           a->n_keys[0] > 0 && sees_all;
+}
+
 // Whether the arguments are of this kind; then attends.
 static bool try_attend_one(const fv_attend *a) {
-    if (a->n_queries != 1 || a->d_key != a->d_value || a->score != FV_KERNEL_DOT) return false;
-    if (a->n_keys[0] == 0) return false;
+    if (!is_one_query(a)) return false;
     switch (a->d_key) {
 #define CASE(D)                                                                                    \
     case D:                                                                                        \
@@ -164,8 +169,7 @@ static bool try_attend_one(const fv_attend *a) {
 
 static bool try_attend_one_gradient(const fv_attend_gradient *b) {
     const fv_attend *a = &b->forward;
-    if (a->n_queries != 1 || a->d_key != a->d_value || a->score != FV_KERNEL_DOT) return false;
-    if (a->n_keys[0] == 0) return false;
+    if (!is_one_query(a)) return false;
     switch (a->d_key) {
 #define CASE(D)                                                                                    \
     case D:                                                                                        \

@@ -59,10 +59,12 @@ typedef enum fv_score { FV_KERNEL_DOT, FV_KERNEL_EUCLIDEAN, FV_KERNEL_HARMONIC }
 
 // One head of causal attention for G groups:
 //
-//     P[i][j] = softmax_j(score(q_i, k_j)), j < n_keys[i];    Z[i] = sum_j P[i][j] v_j
+//     P[i][j] = softmax_j(score(q_i, k_j)) over the keys j that i sees;  Z[i] = sum_j P[i][j] v_j
 //
-// Every pointer addresses feature 0 of row 0 of group 0; a group lies group_stride further. q, k, v
-// may share memory with each other (k = v = x pools the inputs themselves).
+// Query i sees the keys of its window, first_key[i] <= j < n_keys[i], and those of the n_sinks
+// first rows that lie before it: work and memory traffic are proportional to the keys seen. Every
+// pointer addresses feature 0 of row 0 of group 0; a group lies group_stride further. q, k, v may
+// share memory with each other (k = v = x pools the inputs themselves).
 typedef struct fv_attend_rows {
     real *data;
     ptrdiff_t row_stride, group_stride;
@@ -71,23 +73,32 @@ typedef struct fv_attend_rows {
 typedef struct fv_attend {
     int n_groups, n_queries, n_rows_keys; // n_rows_keys = max of n_keys
     int d_key, d_value;
-    const int *n_keys; // [n_queries], not decreasing; a query without keys has z = 0
+    const int *n_keys;    // [n_queries], not decreasing; a query without keys has z = 0
+    const int *first_key; // [n_queries], not decreasing, at most n_keys; NULL: all 0
+    int n_sinks;
     fv_score score;
     real scale, power, floor;
     fv_attend_rows q, k, v, z;
-    fv_attend_rows p; // [G][n_queries][n_rows_keys][16]; entries from n_keys[i] on are unspecified
+    fv_attend_rows p; // [G][n_queries][n_rows_keys][16]; entries of unseen keys are unspecified
     fv_attend_rows slopes; // like p: d score / d |q - k|^2; not read or written for dot
 } fv_attend;
+
+static inline bool fv_attend_sees(const fv_attend *a, int query, int key) {
+    bool within = a->first_key == NULL || key >= a->first_key[query] || key < a->n_sinks;
+    return within && key < a->n_keys[query];
+}
 
 // Its gradients from dz: dq = ..., dk += ..., dv += ..., or dk = ..., dv = ... with `overwrite`
 // (then dk and dv may still be the same rows, which receive the sum of both). P and slopes are as
 // attend left them; their unspecified entries are overwritten. `scratch` holds
-// [n_queries][n_rows_keys][16].
+// [n_queries][n_rows_keys][16]. Of the harmonic score also *dlog_power += dL / d log(power), unless
+// it is NULL.
 typedef struct fv_attend_gradient {
     fv_attend forward;
     fv_attend_rows dz, dq, dk, dv;
     bool overwrite;
     real *scratch;
+    real *dlog_power;
 } fv_attend_gradient;
 
 // Token embedding plus positions: x[g][t][f] = table[tokens[g][t]][f] + positions[t][f].

@@ -102,24 +102,34 @@ static real score(const fv_attend *a, int g, int i, int j, int l, real *slope) {
     }
 }
 
+// The key that query i sees after key j; the first for j = -1, n_keys[i] or more behind the last.
+static int next_key(const fv_attend *a, int i, int j) {
+    do j++;
+    while (j < a->n_keys[i] && !fv_attend_sees(a, i, j));
+    return j;
+}
+#define EACH_KEY(a, i, j)                                                                          \
+    int j = next_key(a, i, -1);                                                                    \
+    j < (a)->n_keys[i];                                                                            \
+    j = next_key(a, i, j)
+
 static void attend_query(const fv_attend *a, int g, int i, int l) {
-    int n_keys = a->n_keys[i];
     real largest = -INFINITY, sum = 0, slope;
-    for (int j = 0; j < n_keys; j++) {
+    for (EACH_KEY(a, i, j)) {
         real s = score(a, g, i, j, l, &slope);
         *at(&a->p, g, i, j, l) = s;
         if (a->score != FV_KERNEL_DOT) *at(&a->slopes, g, i, j, l) = slope;
         if (s > largest) largest = s;
     }
-    for (int j = 0; j < n_keys; j++) {
+    for (EACH_KEY(a, i, j)) {
         real *p = at(&a->p, g, i, j, l);
         *p = real_exp(*p - largest);
         sum += *p;
     }
-    for (int j = 0; j < n_keys; j++) *at(&a->p, g, i, j, l) /= sum;
+    for (EACH_KEY(a, i, j)) *at(&a->p, g, i, j, l) /= sum;
     for (int f = 0; f < a->d_value; f++) {
         real z = 0;
-        for (int j = 0; j < n_keys; j++) z += *at(&a->p, g, i, j, l) * *at(&a->v, g, j, f, l);
+        for (EACH_KEY(a, i, j)) z += *at(&a->p, g, i, j, l) * *at(&a->v, g, j, f, l);
         *at(&a->z, g, i, f, l) = z;
     }
 }
@@ -132,17 +142,20 @@ static void attend(const fv_attend *a) {
 
 static void attend_query_gradient(const fv_attend_gradient *b, int g, int i, int l) {
     const fv_attend *a = &b->forward;
-    int n_keys = a->n_keys[i];
     real *ds = b->scratch + (size_t)i * a->n_rows_keys * L + l, sum = 0;
-    for (int j = 0; j < n_keys; j++) {
+    for (EACH_KEY(a, i, j)) {
         real dp = 0;
         for (int f = 0; f < a->d_value; f++) dp += *at(&b->dz, g, i, f, l) * *at(&a->v, g, j, f, l);
         ds[j * L] = dp;
         sum += dp * *at(&a->p, g, i, j, l);
     }
-    for (int j = 0; j < n_keys; j++) ds[j * L] = (ds[j * L] - sum) * *at(&a->p, g, i, j, l);
+    for (EACH_KEY(a, i, j)) ds[j * L] = (ds[j * L] - sum) * *at(&a->p, g, i, j, l);
+    for (EACH_KEY(a, i, j)) {
+        real slope;
+        if (b->dlog_power) *b->dlog_power += ds[j * L] * score(a, g, i, j, l, &slope);
+    }
     for (int f = 0; f < a->d_key; f++) *at(&b->dq, g, i, f, l) = 0;
-    for (int j = 0; j < n_keys; j++)
+    for (EACH_KEY(a, i, j))
         for (int f = 0; f < a->d_key; f++) {
             real q = *at(&a->q, g, i, f, l), k = *at(&a->k, g, j, f, l);
             if (a->score == FV_KERNEL_DOT) {
@@ -154,7 +167,7 @@ static void attend_query_gradient(const fv_attend_gradient *b, int g, int i, int
                 *at(&b->dk, g, j, f, l) -= towards;
             }
         }
-    for (int j = 0; j < n_keys; j++)
+    for (EACH_KEY(a, i, j))
         for (int f = 0; f < a->d_value; f++)
             *at(&b->dv, g, j, f, l) += *at(&a->p, g, i, j, l) * *at(&b->dz, g, i, f, l);
 }

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { VALUE_SIZE = 4096 }; // the text of the longest list, 64 layer names, is far shorter
+enum { VALUE_SIZE = 4096 }; // the longest list, 64 layers with their options, is shorter
 
 static void print_field(FILE *out, const fv_config *config, const fv_field *field) {
     const void *value = (const char *)config + field->offset;
@@ -28,8 +28,10 @@ static void print_field(FILE *out, const fv_config *config, const fv_field *fiel
         fputs(ints->n ? "]" : "[]", out);
         break;
     case FV_TYPE_LAYERS:
-        for (int i = 0; i < layers->n; i++)
-            fprintf(out, "%c\"%s\"", i ? ',' : '[', field->choices[layers->kind[i]]);
+        for (int i = 0; i < layers->n; i++) {
+            fv_layer_text(layers, i, text, sizeof text);
+            fprintf(out, "%c\"%s\"", i ? ',' : '[', text);
+        }
         fputs(layers->n ? "]" : "[]", out);
         break;
     }

@@ -27,7 +27,7 @@ typedef struct walk {
 static uint64_t hash_swept(const walk *w, const fv_config *config) {
     uint64_t hash = TEXT_HASH_START;
     for (int i = 0; i < w->n_swept; i++) {
-        char value[2048];
+        char value[4096];
         fv_config_get(config, w->swept[i], value, sizeof value);
         hash = text_hash(text_hash(hash, value), "\n");
     }

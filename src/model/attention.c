@@ -1,4 +1,5 @@
-// Causal multi-head attention: y = (softmax(q k^T / sqrt(d_head)) v) W_O.
+// Causal multi-head attention: y = (softmax(q k^T / sqrt(d_head)) v) W_O, over all keys or over a
+// window of them and a few sinks at the start of the sequence (StreamingLLM, arXiv 2309.17453).
 //
 // Two arrangements of the same function. The textbook one projects every input to keys and values.
 // When a single position is asked for, that is wasteful, since a projection commutes with the sums
@@ -16,7 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum param { W_Q, W_K, W_V, W_O, B_Q, B_K, B_V, B_O };
+enum param { W_Q, W_K, W_V, W_O, B_Q, B_K, B_V, B_O, LOG_POWER };
 enum buffer { COMPACT, Q, K, V, P, Z, CARRIED, POOLED, D_NORMED, D_K, D_V, D_SCRATCH, SLOPES };
 // Gradients that live only inside backward share one region: dz, dq, then carried queries and
 // pools.
@@ -42,6 +43,9 @@ static void plan_params(fv_model *model, fv_layer *layer) {
             model->config.model.bias
                 ? fv_model_add(model, FV_INIT_BIAS, d, 0, d, "blocks.%d.attn.%s", l, biases[i])
                 : SIZE_MAX;
+    if (model->config.model.score_power_learned)
+        layer->param[LOG_POWER] = fv_model_add(model, FV_INIT_LOG_POWER, model->config.model.n_head,
+                                               0, 1, "blocks.%d.attn.log_power", l);
 }
 
 static void plan_buffers(fv_model *model, fv_layer *layer) {
@@ -70,14 +74,25 @@ static void plan_buffers(fv_model *model, fv_layer *layer) {
     fv_arena_reserve(&model->plan, scores, sizeof(real));
 }
 
+// Which rows of `in` each query sees. Rows of a window and of the sinks lie side by side, since
+// `in` holds every position that any query sees.
+static void plan_keys(fv_layer *layer, bool exclude_self) {
+    const fv_positions *in = &layer->in, *out = &layer->out;
+    for (int i = 0, first = 0; i < out->n; i++) {
+        layer->n_keys[i] = layer->rows[i] + (exclude_self ? 0 : 1);
+        while (layer->window > 0 && in->at[first] <= out->at[i] - layer->window) first++;
+        layer->first_key[i] = first > layer->sinks ? first : 0;
+        if (layer->first_key[i] > layer->n_keys[i]) layer->first_key[i] = layer->n_keys[i];
+    }
+}
+
 static fv_status plan(fv_model *model, fv_layer *layer) {
     const fv_model_config *config = &model->config.model;
     char name[32];
     snprintf(name, sizeof name, "blocks.%d.ln1", layer->index);
     layer->pooled =
         layer->out.n == 1 && config->n_head <= config->n_embd && config->score == FV_SCORE_DOT;
-    for (int i = 0; i < layer->out.n; i++)
-        layer->n_keys[i] = layer->rows[i] + (config->exclude_self ? 0 : 1);
+    plan_keys(layer, config->exclude_self);
     fv_norm_plan(model, &layer->norm, config->norm, layer->in.n, name);
     plan_params(model, layer);
     plan_buffers(model, layer);
@@ -101,15 +116,19 @@ static fv_attend_rows attend_rows(real *data, int rows, int width, int first) {
                             (ptrdiff_t)rows * width * FV_LANES};
 }
 
-static void choose_score(const fv_model_config *config, int d_head, fv_attend *a) {
+// Head h's score. A learned power is the exponential of its parameter, and so always positive.
+static void choose_score(const fv_layer *layer, const fv_tile *tile, int h, fv_attend *a) {
     static const fv_score scores[FV_SCORE_COUNT] = {
         [FV_SCORE_DOT] = FV_KERNEL_DOT,
         [FV_SCORE_EUCLIDEAN] = FV_KERNEL_EUCLIDEAN,
         [FV_SCORE_HARMONIC] = FV_KERNEL_HARMONIC,
     };
+    const fv_model_config *config = &layer->model->config.model;
     a->score = scores[config->score];
-    a->scale = a->score == FV_KERNEL_DOT ? 1 / real_sqrt((real)d_head) : (real)config->score_beta;
-    a->power = (real)config->score_power;
+    a->scale = a->score == FV_KERNEL_DOT ? 1 / real_sqrt((real)head_width(layer))
+                                         : (real)config->score_beta;
+    a->power = config->score_power_learned ? real_exp(tile->params[layer->param[LOG_POWER] + h])
+                                           : (real)config->score_power;
     a->floor = (real)config->score_floor;
 }
 
@@ -121,8 +140,10 @@ static fv_attend head_arguments(const fv_layer *layer, const fv_tile *tile, int 
     fv_attend a = {.n_groups = tile->n_groups,
                    .n_queries = n_out,
                    .n_rows_keys = n_keys,
-                   .n_keys = layer->n_keys};
-    choose_score(&layer->model->config.model, d_head, &a);
+                   .n_keys = layer->n_keys,
+                   .first_key = layer->first_key,
+                   .n_sinks = layer->sinks};
+    choose_score(layer, tile, h, &a);
     ptrdiff_t head = (ptrdiff_t)h * n_out * n_keys * FV_LANES;
     a.p = attend_rows(fv_tile_buffer(tile, layer->buffer[P]) + head, n_out * n_head, n_keys, 0);
     a.slopes = a.p;
@@ -146,6 +167,13 @@ static fv_attend head_arguments(const fv_layer *layer, const fv_tile *tile, int 
 const real *fv_attention_row(const fv_layer *layer, const fv_tile *tile, int g, int h, int i) {
     fv_attend a = head_arguments(layer, tile, h, fv_tile_buffer(tile, layer->x));
     return a.p.data + g * a.p.group_stride + i * a.p.row_stride;
+}
+
+bool fv_attention_sees(const fv_layer *layer, int i, int row) {
+    return fv_attend_sees(&(fv_attend){.n_keys = layer->n_keys,
+                                       .first_key = layer->first_key,
+                                       .n_sinks = layer->sinks},
+                          i, row);
 }
 
 // A head's share of W_K or W_V [d][n_head * d_head] applied to rows: from the head's d_head
@@ -280,8 +308,10 @@ static void backward_textbook(const fv_layer *layer, const fv_tile *tile, real *
          *dv = fv_tile_buffer(tile, layer->buffer[D_V]);
     clear_unattended(layer, tile, dk);
     clear_unattended(layer, tile, dv);
+    bool learned = layer->model->config.model.score_power_learned;
     for (int h = 0; h < layer->model->config.model.n_head; h++) {
         int first = h * head_width(layer);
+        real *dlog_power = learned ? tile->gradient + layer->param[LOG_POWER] + h : NULL;
         tile->kernels->attend_gradient(
             &(fv_attend_gradient){.forward = head_arguments(layer, tile, h, x),
                                   .dz = attend_rows(dz, layer->out.n, d, first),
@@ -289,7 +319,8 @@ static void backward_textbook(const fv_layer *layer, const fv_tile *tile, real *
                                   .dk = attend_rows(dk, n_in, d, first),
                                   .dv = attend_rows(dv, n_in, d, first),
                                   .overwrite = true,
-                                  .scratch = scratch(layer, tile, S_SCORES)});
+                                  .scratch = scratch(layer, tile, S_SCORES),
+                                  .dlog_power = dlog_power});
     }
     fv_linear_backward(tile, linear(layer, W_K), n, fv_rows_dense(x, d), fv_rows_dense(dk, d),
                        fv_rows_dense(dx, d), false);
@@ -326,7 +357,10 @@ static void backward(const fv_layer *layer, const fv_tile *tile) {
 static void cost(const fv_layer *layer, double *textbook, double *executed, double *exps) {
     double d = layer->model->config.model.n_embd, n_head = layer->model->config.model.n_head;
     double n_in = layer->in.n, n_out = layer->out.n, pairs = 0;
-    for (int i = 0; i < layer->out.n; i++) pairs += layer->n_keys[i];
+    for (int i = 0; i < layer->out.n; i++) {
+        int behind = layer->first_key[i] - layer->sinks; // what the window leaves out
+        pairs += layer->n_keys[i] - (behind > 0 ? behind : 0);
+    }
     double around = 2 * n_out * d * d; // W_Q and W_O
     *textbook = around + 2 * n_in * d * d + 2 * pairs * d;
     *executed = layer->pooled ? around + 2 * n_out * d * d + 2 * pairs * d * n_head : *textbook;

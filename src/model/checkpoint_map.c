@@ -1,4 +1,6 @@
 #include "model/checkpoint_map.h"
+
+#include "base/layer_list.h"
 #include "model/layers.h"
 
 #include <stdio.h>
@@ -51,6 +53,10 @@ const char *checkpoint_obstacle(const fv_config *config, bool widen) {
         return "its attention weights are not a softmax of dot products (model.score), the only "
                "ones "
                "that TransformerLens has";
+    for (int i = 0; i < model->layers.n; i++)
+        if (layer_window(model, i) > 0)
+            return "a position does not attend to all before it (model.window), which the "
+                   "configuration written for TransformerLens does not express";
     if (model->exclude_self)
         return "a position does not attend to itself (model.exclude_self), which TransformerLens "
                "cannot exclude";

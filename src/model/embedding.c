@@ -1,4 +1,6 @@
-// Token embedding plus positions.
+// Token embedding plus positions. Where windows leave positions out that nobody sees, the rows fall
+// into several runs of neighbouring positions, and the kernels take one of these, and one group, at
+// a time.
 #include "model/layers.h"
 
 #include <math.h>
@@ -32,40 +34,68 @@ static fv_status plan(fv_model *model, fv_layer *layer) {
     return FV_OK;
 }
 
-static fv_embed kernel_arguments(const fv_layer *layer, const fv_tile *tile, real *x) {
+// Rows [row, row + n) of groups [group, group + n_groups), at neighbouring positions.
+typedef struct run {
+    int row, n, group, n_groups;
+} run;
+
+// Steps to the next run; false behind the last. Starts from {0}.
+static bool next_run(const fv_layer *layer, const fv_tile *tile, run *r) {
+    const fv_positions *out = &layer->out;
+    if (out->at[out->n - 1] - out->at[0] == out->n - 1) { // one run, of all groups at once
+        bool first = r->n == 0;
+        *r = (run){0, out->n, 0, tile->n_groups};
+        return first;
+    }
+    r->row += r->n;
+    if (r->row == out->n) {
+        r->row = 0;
+        r->group++;
+    }
+    for (r->n = 1; r->row + r->n < out->n; r->n++)
+        if (out->at[r->row + r->n] != out->at[r->row] + r->n) break;
+    r->n_groups = 1;
+    return r->group < tile->n_groups;
+}
+
+static fv_embed kernel_arguments(const fv_layer *layer, const fv_tile *tile, run r, real *x) {
     const fv_config *config = &layer->model->config;
-    int first = layer->out.at[0], d = config->model.n_embd;
+    int first = layer->out.at[r.row], d = config->model.n_embd;
+    ptrdiff_t stride = (ptrdiff_t)config->task.context_length * FV_LANES;
+    const int32_t *tokens = fv_arena_at(tile->workspace, layer->model->tokens);
     const real *positions = NULL;
     if (config->model.positions == FV_POSITIONS_LEARNED)
         positions = tile->params + layer->param[W_POS];
     if (config->model.positions == FV_POSITIONS_SINUSOIDAL) positions = layer->model->sinusoids;
-    return (fv_embed){.n_groups = tile->n_groups,
-                      .n_rows = layer->out.n,
+    return (fv_embed){.n_groups = r.n_groups,
+                      .n_rows = r.n,
                       .n_embd = d,
                       .vocab_size = config->task.vocab_size,
-                      .tokens =
-                          (const int32_t *)fv_arena_at(tile->workspace, layer->model->tokens) +
-                          first * FV_LANES,
-                      .tokens_group_stride = (ptrdiff_t)config->task.context_length * FV_LANES,
+                      .tokens = tokens + r.group * stride + first * FV_LANES,
+                      .tokens_group_stride = stride,
                       .table = tile->params + layer->param[W_E],
                       .positions = positions ? positions + (size_t)first * d : NULL,
-                      .x = x};
+                      .x = x + ((size_t)r.group * layer->out.n + r.row) * d * FV_LANES};
 }
 
 static void forward(const fv_layer *layer, const fv_tile *tile) {
-    fv_embed arguments = kernel_arguments(layer, tile, fv_tile_buffer(tile, layer->y));
-    tile->kernels->embed(&arguments);
+    for (run r = {0}; next_run(layer, tile, &r);) {
+        fv_embed arguments = kernel_arguments(layer, tile, r, fv_tile_buffer(tile, layer->y));
+        tile->kernels->embed(&arguments);
+    }
 }
 
 static void backward(const fv_layer *layer, const fv_tile *tile) {
     const fv_config *config = &layer->model->config;
-    fv_embed_gradient arguments = {
-        .forward = kernel_arguments(layer, tile, fv_tile_buffer(tile, layer->dy)),
-        .dtable = tile->gradient + layer->param[W_E]};
-    if (config->model.positions == FV_POSITIONS_LEARNED)
-        arguments.dpositions =
-            tile->gradient + layer->param[W_POS] + (size_t)layer->out.at[0] * config->model.n_embd;
-    tile->kernels->embed_gradient(&arguments);
+    for (run r = {0}; next_run(layer, tile, &r);) {
+        fv_embed_gradient arguments = {
+            .forward = kernel_arguments(layer, tile, r, fv_tile_buffer(tile, layer->dy)),
+            .dtable = tile->gradient + layer->param[W_E]};
+        if (config->model.positions == FV_POSITIONS_LEARNED)
+            arguments.dpositions = tile->gradient + layer->param[W_POS] +
+                                   (size_t)layer->out.at[r.row] * config->model.n_embd;
+        tile->kernels->embed_gradient(&arguments);
+    }
 }
 
 static void cost(const fv_layer *layer, double *textbook, double *executed, double *exps) {

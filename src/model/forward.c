@@ -91,7 +91,8 @@ static void copy_patterns(const fv_tile *tile, int s, float *patterns) {
             for (int t = 0; t < layer->out.n; t++) {
                 const real *row = fv_attention_row(layer, tile, s / L, h, t);
                 float *to = patterns + (((size_t)layer->index * n_head + h) * n + t) * (size_t)n;
-                for (int j = 0; j < layer->n_keys[t]; j++) to[j] = (float)row[j * L + s % L];
+                for (int j = 0; j < layer->n_keys[t]; j++)
+                    if (fv_attention_sees(layer, t, j)) to[j] = (float)row[j * L + s % L];
             }
     }
 }

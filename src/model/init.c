@@ -42,10 +42,21 @@ void fv_model_init_tensor(const fv_model *model, int i, uint64_t seed, uint32_t 
     fv_random random;
     fv_random_init(&random, seed, FV_STREAM_INIT, (uint32_t)i, draw);
     for (size_t k = 0; k < model->tensors[i].size; k++) {
-        double value = param->init == FV_INIT_ONE ? 1 : 0;
-        if (param->init != FV_INIT_ONE && param->init != FV_INIT_ZERO)
+        double value;
+        switch (param->init) {
+        case FV_INIT_ZERO:
+            value = 0;
+            break;
+        case FV_INIT_ONE:
+            value = 1;
+            break;
+        case FV_INIT_LOG_POWER:
+            value = log(model->config.model.score_power);
+            break;
+        default:
             value = s.normal ? s.size * fv_random_normal(&random)
                              : s.size * (2 * fv_random_uniform(&random) - 1);
+        }
         values[k] = (float)value;
     }
 }

@@ -3,8 +3,8 @@
 //
 // A tile is G groups of sixteen samples; it goes forward and backward while it is in cache. Which
 // positions a layer computes is derived from the top down, from those that the loss reads: an
-// attention layer asked for the last position computes one query, and asks the layer below for all
-// positions, since its keys lie there.
+// attention layer asked for the last position computes one query, and asks the layer below for the
+// positions of its keys: all of them, or the sinks and a window.
 #ifndef MODEL_LAYERS_H
 #define MODEL_LAYERS_H
 
@@ -27,6 +27,7 @@ typedef enum fv_init_kind {
     FV_INIT_BIAS,      // U(+-1 / sqrt(fan_in)) in the posts' initialisation, else 0
     FV_INIT_ZERO,
     FV_INIT_ONE,
+    FV_INIT_LOG_POWER, // log(model.score_power)
 } fv_init_kind;
 
 typedef struct fv_param {
@@ -71,7 +72,7 @@ static inline real *fv_tile_buffer(const fv_tile *tile, size_t offset) {
 }
 
 // What layers keep: slots named by an enum in each layer's file.
-enum { FV_LAYER_PARAMS = 8, FV_LAYER_BUFFERS = 16 };
+enum { FV_LAYER_PARAMS = 12, FV_LAYER_BUFFERS = 16 };
 
 // A norm in front of a layer.
 typedef struct fv_norm_part {
@@ -105,7 +106,9 @@ struct fv_layer {
     size_t x, y, dx, dy;
     size_t param[FV_LAYER_PARAMS];
     size_t buffer[FV_LAYER_BUFFERS];
-    int *n_keys; // [out.n] rows of in that each position of out attends to
+    int window, sinks; // attention; a window of 0 is the whole context
+    // Rows of in that each position of out attends to: from first_key to n_keys, and the sinks.
+    int *n_keys, *first_key; // [out.n]
     fv_norm_part norm;
     bool residual;
     int pooled; // attention: pools its inputs before projecting them
@@ -176,7 +179,9 @@ void fv_tile_run(const fv_tile *tile);
 // The logits of the last forward's scored rows: [G * n_loss][V][16].
 void fv_head_logits(const fv_layer *layer, const fv_tile *tile, real *logits);
 
-// Attention probabilities of an attention layer's last forward: row i of head h in group g.
+// Attention probabilities of an attention layer's last forward: row i of head h in group g. Entries
+// of rows that position i does not attend to (fv_attention_sees) are unspecified.
 const real *fv_attention_row(const fv_layer *layer, const fv_tile *tile, int g, int h, int i);
+bool fv_attention_sees(const fv_layer *layer, int i, int row);
 
 #endif

@@ -1,5 +1,6 @@
 // Plans a model: which layer computes which positions, where its parameters and buffers lie, and
 // how many samples a tile holds.
+#include "base/layer_list.h"
 #include "model/layers.h"
 
 #include <stdarg.h>
@@ -52,19 +53,34 @@ static fv_status range(int first, int last, fv_positions *positions) {
     return FV_OK;
 }
 
-// The positions a layer must read to compute `out`: an attention layer those up to the last; others
-// the same ones, made into a range at the bottom so that the embedding computes rows in a row.
-static fv_status needed(const fv_layer *layer, bool attention_below, fv_positions *in) {
+// The positions that some position of `out` attends to: the sinks, and a window up to each.
+static fv_status seen(const fv_layer *layer, fv_positions *in) {
     const fv_positions *out = &layer->out;
+    in->at = malloc((size_t)(out->at[out->n - 1] + 1) * sizeof *in->at);
+    if (in->at == NULL) return FV_NO_MEMORY;
+    in->n = 0;
+    for (int t = 0, i = 0; i < out->n; t++) {
+        if (t < layer->sinks || t > out->at[i] - layer->window) in->at[in->n++] = t;
+        if (t == out->at[i]) i++;
+    }
+    return FV_OK;
+}
+
+// The positions a layer must read to compute `out`: one that mixes positions those up to the last,
+// as far as any is seen; others the same ones.
+static fv_status needed(const fv_layer *layer, fv_positions *in) {
+    const fv_positions *out = &layer->out;
+    if (layer->window > 0) return seen(layer, in);
     if (layer->type->mixes_positions) return range(0, out->at[out->n - 1], in);
-    if (!attention_below) return range(out->at[0], out->at[out->n - 1], in);
     return copy_positions(out, in);
 }
 
 static fv_status find_rows(fv_layer *layer) {
     layer->rows = malloc((size_t)layer->out.n * sizeof *layer->rows);
     layer->n_keys = malloc((size_t)layer->out.n * sizeof *layer->n_keys);
-    if (layer->rows == NULL || layer->n_keys == NULL) return FV_NO_MEMORY;
+    layer->first_key = calloc((size_t)layer->out.n, sizeof *layer->first_key);
+    if (layer->rows == NULL || layer->n_keys == NULL || layer->first_key == NULL)
+        return FV_NO_MEMORY;
     for (int i = 0, row = 0; i < layer->out.n; i++) {
         while (layer->in.at[row] != layer->out.at[i]) row++;
         layer->rows[i] = row;
@@ -75,20 +91,11 @@ static fv_status find_rows(fv_layer *layer) {
 
 // From the top down: what each layer is asked for.
 static fv_status plan_positions(fv_model *model, const fv_positions *top) {
-    int lowest_attention = model->n_layers;
-    for (int i = model->n_layers - 1; i > 0; i--)
-        if (model->layers[i].type->mixes_positions) lowest_attention = i;
     const fv_positions *wanted = top;
     for (int i = model->n_layers - 1; i >= 0; i--) {
         fv_layer *layer = &model->layers[i];
-        // Every layer but attention and head passes on the rows it is given.
-        bool selects = layer->type->mixes_positions || layer->type == &fv_layer_head;
-        fv_status status = FV_OK;
-        if (!selects && i < lowest_attention)
-            status = range(wanted->at[0], wanted->at[wanted->n - 1], &layer->out);
-        else
-            status = copy_positions(wanted, &layer->out);
-        if (status == FV_OK) status = needed(layer, i > lowest_attention, &layer->in);
+        fv_status status = copy_positions(wanted, &layer->out);
+        if (status == FV_OK) status = needed(layer, &layer->in);
         if (status == FV_OK) status = find_rows(layer);
         if (status != FV_OK) return status;
         wanted = &layer->in;
@@ -111,6 +118,10 @@ static void choose_layers(fv_model *model) {
         bool is_norm = list->kind[i] == FV_LAYER_LAYER_NORM || list->kind[i] == FV_LAYER_RMS_NORM;
         layer->type = types[list->kind[i]];
         layer->residual = model->config.model.residual && !is_norm;
+        if (layer->type == &fv_layer_attention) {
+            layer->window = layer_window(&model->config.model, i);
+            layer->sinks = layer_sinks(&model->config.model, i);
+        }
         // Both norms count together: "norms.0", "norms.1", ...
         layer->index = count[is_norm ? FV_LAYER_LAYER_NORM : list->kind[i]]++;
     }
@@ -153,7 +164,8 @@ static int choose_groups(size_t bytes_per_group, int max_groups) {
 }
 
 static fv_status allocate(fv_model *model) {
-    enum { TENSORS_PER_LAYER = 10 }; // attention: four weights, four biases, two of its norm
+    // Attention: four weights, four biases, powers, two of its norm.
+    enum { TENSORS_PER_LAYER = 11 };
     model->n_layers = model->config.model.layers.n + 2;
     size_t capacity = (size_t)model->n_layers * TENSORS_PER_LAYER + 1;
     model->layers = calloc((size_t)model->n_layers, sizeof *model->layers);
@@ -206,6 +218,7 @@ void fv_model_free(fv_model *model) {
         free(layer->out.at);
         free(layer->rows);
         free(layer->n_keys);
+        free(layer->first_key);
     }
     free(model->layers);
     free(model->tensors);

@@ -171,6 +171,7 @@ static const struct {
 } cases[] = {
 #define TINY "task.vocab_size=5 task.context_length=4 train.batch_size=17 model.n_embd=4 "
 #define ALL  TINY "task.loss=all "
+#define LONG "task.vocab_size=5 task.context_length=19 train.batch_size=17 model.n_embd=4 "
     // Attention alone: pooled (only the last position is read) and textbook, one head and more.
     {TINY "model.layers=[attention]", {-1}},
     {TINY "model.layers=[attention] model.n_head=2", {-1}},
@@ -188,6 +189,39 @@ static const struct {
     {TINY "model.layers=[attention] model.exclude_self=true", {-1}},
     {ALL "model.layers=[attention] model.exclude_self=true model.n_head=2", {-1}},
     {ALL "model.layers=[attention] model.exclude_self=true model.score=harmonic", {-1}},
+    // Windows and sinks: alone, with every score, around the own key, in stacks that prune.
+    {TINY "model.layers=[attention] model.window=2", {-1}},
+    {ALL "model.layers=[attention] model.window=1 model.bias=true", {-1}},
+    {ALL "model.layers=[attention] model.window=2 model.sinks=1 model.n_head=2", {-1}},
+    {LONG "model.layers=[attention] model.window=3", {-1}},
+    {LONG "model.layers=[attention] model.window=3 model.sinks=2 task.loss=all", {-1}},
+    {LONG "model.layers=[attention] model.window=5 model.sinks=5 model.exclude_self=true "
+          "task.loss=all",
+     {-1}},
+    {LONG "model.layers=[attention] model.window=1 model.sinks=1 model.exclude_self=true "
+          "task.loss=all",
+     {-1}},
+    {LONG "model.layers=[attention] model.window=4 model.sinks=2 model.score=euclidean "
+          "task.loss=all",
+     {-1}},
+    {LONG "model.layers=[attention,attention] model.window=3 model.sinks=1 model.score=harmonic "
+          "model.residual=true model.positions=learned",
+     {-1}},
+    {LONG "model.layers=[attention,mlp,attention] model.window=4 model.sinks=2 model.residual=true "
+          "model.norm=layer model.positions=learned model.n_head=2",
+     {-1}},
+    {LONG "model.layers=[mlp,attention(window=2),attention(window=3)] model.sinks=1 "
+          "model.positions=sinusoidal model.norm=rms",
+     {-1}},
+    {LONG "model.layers=[attention(window=3),attention] model.residual=true", {-1}},
+    // Powers that are learned.
+    {TINY "model.layers=[attention] model.score=harmonic model.score_power_learned=true", {-1}},
+    {ALL "model.layers=[attention,attention] model.score=harmonic model.score_power_learned=true "
+         "model.score_power=3 model.n_head=2 model.residual=true",
+     {-1}},
+    {LONG "model.layers=[attention] model.score=harmonic model.score_power_learned=true "
+          "model.exclude_self=true model.window=5 model.sinks=2 task.loss=all",
+     {-1}},
     {ALL "model.layers=[attention]", {-1}},
     {ALL "model.layers=[attention] model.n_head=2 model.bias=true", {-1}},
     {ALL "model.layers=[attention] model.n_head=4 model.residual=true", {-1}},
@@ -323,7 +357,7 @@ static void test_padding_leaves_no_trace(void **state) {
 // A model in which every kernel works.
 #define EVERYTHING                                                                                 \
     ALL "model.layers=[attention,mlp,layer_norm,rms_norm] model.norm=layer model.bias=true "       \
-        "model.residual=true model.positions=learned model.n_head=2"
+        "model.residual=true model.positions=learned model.n_head=2 model.window=2 model.sinks=1"
 
 // Every kernel that a slip was planted in is caught: slips of the backward pass by the differences,
 // slips of the forward pass by the naive forward pass.

@@ -16,6 +16,16 @@
 
 #include <cmocka.h>
 
+// The next word of a text, ended by a blank outside of brackets; NULL behind the last.
+static inline char *next_word(char **rest) {
+    char *word = *rest + strspn(*rest, " "), *end = word;
+    for (int depth = 0; *end != '\0' && (*end != ' ' || depth > 0); end++)
+        depth += (*end == '[') - (*end == ']');
+    *rest = *end == '\0' ? end : end + 1;
+    *end = '\0';
+    return end > word ? word : NULL;
+}
+
 // A configuration from "task.vocab_size=10 model.layers=[attention,mlp] ...", words apart by
 // blanks.
 static inline fv_config configure(const char *words) {
@@ -25,8 +35,8 @@ static inline fv_config configure(const char *words) {
     char text[1024];
     int length = snprintf(text, sizeof text, "%s", words);
     if (length >= (int)sizeof text) fail_msg("configuration too long: %s", words);
-    char *rest = NULL;
-    for (char *word = strtok_r(text, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) {
+    char *rest = text;
+    for (char *word = next_word(&rest); word; word = next_word(&rest)) {
         char *value = strchr(word, '=');
         if (value == NULL) fail_msg("'%s' is not key=value", word);
         *value++ = '\0';

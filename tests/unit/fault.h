@@ -70,6 +70,20 @@ static void fault_attend_mask(const fv_attend *a) {
     free(n_keys);
 }
 
+// Every query sees the whole context, where there is a window.
+static void fault_attend_window(const fv_attend *a) {
+    fv_attend b = *a;
+    b.first_key = NULL;
+    fault_sound->attend(&b);
+}
+
+// Keys behind the window give no values, but keep their gradients.
+static void fault_attend_gradient_window(const fv_attend_gradient *a) {
+    fv_attend_gradient b = *a;
+    b.forward.n_sinks = 0;
+    fault_sound->attend_gradient(&b);
+}
+
 static void fault_attend_gradient_sign(const fv_attend_gradient *a) {
     fv_attend_gradient b = *a;
     b.forward.scale = -b.forward.scale;
@@ -153,6 +167,8 @@ static void fault_log(size_t n, const real *x, real *y) {
     X("last row forgotten", bias_gradient, fault_bias_gradient)                                    \
     X("scale off by 1e-3", attend, fault_attend_scale)                                             \
     X("sees the next key", attend, fault_attend_mask)                                              \
+    X("sees behind its window", attend, fault_attend_window)                                       \
+    X("forgets the sinks", attend_gradient, fault_attend_gradient_window)                          \
     X("sign flipped", attend_gradient, fault_attend_gradient_sign)                                 \
     X("gradient of the first query for all", attend_gradient, fault_attend_gradient_rows)          \
     X("weight off by 1e-3", cross_entropy, fault_cross_entropy)                                    \

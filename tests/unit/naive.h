@@ -47,28 +47,38 @@ static void naive_norm_rows(const naive *n, const char *w, const char *b, int la
                    y + t * n->d);
 }
 
-// Softmax over keys 0 .. t, in place.
+// Softmax in place over keys 0 .. t; a key that is not seen has a score of -infinity.
 static void naive_softmax(double *scores, int n) {
-    if (n == 0) return;
-    double largest = scores[0], sum = 0;
-    for (int j = 1; j < n; j++) largest = fmax(largest, scores[j]);
-    for (int j = 0; j < n; j++) sum += scores[j] = exp(scores[j] - largest);
-    for (int j = 0; j < n; j++) scores[j] /= sum;
+    double largest = -INFINITY, sum = 0;
+    for (int j = 0; j < n; j++) largest = fmax(largest, scores[j]);
+    for (int j = 0; j < n; j++)
+        sum += scores[j] = isfinite(scores[j]) ? exp(scores[j] - largest) : 0;
+    for (int j = 0; j < n && sum > 0; j++) scores[j] /= sum;
 }
 
-static double naive_score(const fv_model_config *config, const double *q, const double *k, int n) {
+// What layer i of the list says, or else the model.
+static int naive_option(const fv_layer_option *own, int of_model) {
+    return own->given ? own->value : of_model;
+}
+
+static double naive_score(const fv_model_config *config, double power, const double *q,
+                          const double *k, int n) {
     double product = 0, distance = 0;
     for (int f = 0; f < n; f++) {
         product += q[f] * k[f];
         distance += (q[f] - k[f]) * (q[f] - k[f]);
     }
     if (config->score == FV_SCORE_EUCLIDEAN) return -config->score_beta * distance;
-    if (config->score == FV_SCORE_HARMONIC)
-        return -config->score_power / 2 * log(distance + config->score_floor);
+    if (config->score == FV_SCORE_HARMONIC) return -power / 2 * log(distance + config->score_floor);
     return product / sqrt(n);
 }
 
-static void naive_attention(const naive *n, int layer) {
+// Attention layer `layer`, the i-th of the list.
+static void naive_attention(const naive *n, int layer, int i) {
+    const fv_model_config *config = &n->config->model;
+    int window = naive_option(&config->layers.window[i], config->window);
+    int sinks = naive_option(&config->layers.sinks[i], config->sinks);
+    const double *log_power = naive_param(n, "blocks.%d.attn.log_power", layer);
     int d = n->d, T = n->T, H = n->config->model.n_head, width = d / H;
     double *normed = malloc(sizeof(double) * (size_t)(5 * T * d + T)), *q = normed + T * d,
            *k = q + T * d, *v = k + T * d, *z = v + T * d, *p = z + T * d;
@@ -85,9 +95,13 @@ static void naive_attention(const naive *n, int layer) {
     for (int h = 0; h < H; h++)
         for (int t = 0; t < T; t++) {
             int n_keys = n->config->model.exclude_self ? t : t + 1;
-            for (int j = 0; j < n_keys; j++)
-                p[j] = naive_score(&n->config->model, q + t * d + h * width, k + j * d + h * width,
-                                   width);
+            double power = log_power ? exp(log_power[h]) : config->score_power;
+            for (int j = 0; j < n_keys; j++) {
+                bool seen = window == 0 || j > t - window || j < sinks;
+                p[j] = seen ? naive_score(config, power, q + t * d + h * width,
+                                          k + j * d + h * width, width)
+                            : -INFINITY;
+            }
             naive_softmax(p, n_keys);
             for (int f = h * width; f < (h + 1) * width; f++) {
                 z[t * d + f] = 0;
@@ -159,7 +173,7 @@ static inline void naive_forward(const fv_model *model, const double *params, co
     int n_attention = 0, n_mlp = 0, n_norms = 0;
     for (int i = 0; i < n.config->model.layers.n; i++) switch (n.config->model.layers.kind[i]) {
         case FV_LAYER_ATTENTION:
-            naive_attention(&n, n_attention++);
+            naive_attention(&n, n_attention++, i);
             break;
         case FV_LAYER_MLP:
             naive_mlp(&n, n_mlp++);

@@ -225,6 +225,18 @@ static int *choose_keys(call *c, int n_queries) {
     return n_keys;
 }
 
+// Half of the shapes see a window, and half of those sinks as well.
+static void choose_window(call *c, fv_attend *a) {
+    int window = 1 + noise_below(&c->random, 12), sinks = noise_below(&c->random, 7);
+    bool has_window = noise01(&c->random) < 0.5, has_sinks = noise01(&c->random) < 0.5;
+    if (!has_window) return;
+    int *first = (int *)(void *)input_integers(c, "first_key", (size_t)a->n_queries, 0, 1);
+    for (int i = 0; i < a->n_queries; i++)
+        first[i] = a->n_keys[i] > window ? a->n_keys[i] - window : 0;
+    a->first_key = first;
+    if (has_sinks) a->n_sinks = sinks;
+}
+
 // Rows [groups][rows][features][16] of one head among others: the gap holds the others' features.
 static fv_attend_rows attend_rows(const call *c, float *data, int rows, int features) {
     ptrdiff_t row = (ptrdiff_t)((size_t)features * L + gap_of(c));
@@ -258,6 +270,7 @@ static fv_attend attend_arguments(call *c) {
     int d_value = has(c, TRANSPOSED) ? d_key : c->shape.out;
     fv_attend a = {.n_groups = 2, .n_queries = n, .d_key = d_key, .d_value = d_value};
     a.n_keys = choose_keys(c, n);
+    choose_window(c, &a);
     a.n_rows_keys = a.n_keys[n - 1];
     a.scale = has(c, HOSTILE) ? 1 : 0.7f;
     a.score = choose_score(c);
@@ -282,9 +295,10 @@ static fv_attend attend_arguments(call *c) {
 static void clear_unspecified(const fv_attend *a) {
     for (int g = 0; g < a->n_groups; g++)
         for (int i = 0; i < a->n_queries; i++)
-            for (int j = a->n_keys[i] * L; j < a->n_rows_keys * L; j++)
-                a->p.data[g * a->p.group_stride + i * a->p.row_stride + j] =
-                    a->slopes.data[g * a->p.group_stride + i * a->p.row_stride + j] = 0;
+            for (int j = 0; j < a->n_rows_keys * L; j++) {
+                ptrdiff_t at = g * a->p.group_stride + i * a->p.row_stride + j;
+                if (!fv_attend_sees(a, i, j / L)) a->p.data[at] = a->slopes.data[at] = 0;
+            }
 }
 
 static void op_attend(call *c) {
@@ -311,6 +325,8 @@ static void op_attend_gradient(call *c) {
         a.dv = attend_rows(
             c, make(c, "dv", (size_t)(2 * n_keys), (size_t)(f->d_value * L), gap_of(c), sqrt(n)),
             n_keys, f->d_value);
+    if (f->score == FV_KERNEL_HARMONIC)
+        a.dlog_power = accumulator(c, "dlog_power", 1, 1, 0, sqrt(n));
     a.scratch = add_array(c, "scratch", 1, (size_t)(n * n_keys * L), 0)->data;
     c->n_arrays--; // of no interest once the call is over, but the guards above it are
     TIMED(c, c->kernels->attend_gradient(&a));

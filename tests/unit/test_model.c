@@ -109,6 +109,15 @@ static const char *const configurations[] = {
     SHAPE "model.layers=[attention] model.score=euclidean model.score_beta=0.5",
     SHAPE "model.layers=[attention,attention] model.score=harmonic model.n_head=2 task.loss=all",
     SHAPE "model.layers=[attention] model.exclude_self=true",
+    SHAPE "model.layers=[attention] model.window=2 task.loss=all",
+    SHAPE "model.layers=[attention] model.window=3 model.sinks=1",
+    SHAPE "model.layers=[attention] model.score=harmonic model.score_power_learned=true",
+    ("task.vocab_size=5 task.context_length=40 model.n_embd=8 model.n_head=2 "
+     "model.layers=[mlp,attention(window=7),attention(window=5 sinks=3),attention] "
+     "model.window=11 model.sinks=2 model.residual=true model.norm=layer"),
+    ("task.vocab_size=5 task.context_length=40 model.n_embd=8 model.n_head=2 task.loss=all "
+     "model.layers=[attention,attention(window=0)] model.window=9 model.sinks=6 "
+     "model.exclude_self=true model.score=euclidean model.positions=learned"),
     SHAPE "model.layers=[attention,attention] model.residual=true task.loss=all task.index=3",
     SHAPE "model.layers=[attention,mlp] model.residual=true model.norm=layer model.bias=true",
     SHAPE "model.layers=[mlp,attention] model.norm=rms model.activation=relu task.loss=all "

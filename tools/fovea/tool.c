@@ -49,10 +49,13 @@ json_t *tool_number_json(double value) {
     return isfinite(value) ? json_real(value) : json_null();
 }
 
-static json_t *layers_json(const fv_field *field, const fv_layers *layers) {
+static json_t *layers_json(const fv_layers *layers) {
     json_t *list = json_array();
-    for (int i = 0; i < layers->n; i++)
-        json_array_append_new(list, json_string(field->choices[layers->kind[i]]));
+    for (int i = 0; i < layers->n; i++) {
+        char text[128];
+        fv_layer_text(layers, i, text, sizeof text);
+        json_array_append_new(list, json_string(text));
+    }
     return list;
 }
 
@@ -76,7 +79,7 @@ static json_t *field_json(const fv_config *config, const fv_field *field) {
     case FV_TYPE_INTS:
         return ints_json(value);
     case FV_TYPE_LAYERS:
-        return layers_json(field, value);
+        return layers_json(value);
     }
     return NULL;
 }
