@@ -91,6 +91,125 @@ FV_API fv_status fv_cells_load(const char *folder, fv_cells *cells, fv_error *er
 FV_API fv_status fv_cells_report(const char *folder, const char *title, const fv_cells *cells,
                                  fv_error *error);
 
+// --- served models -----------------------------------------------------------------------------
+
+// What to ask a server. Texts and arrays are the caller's and live as long as the fv_served.
+typedef struct fv_served_options {
+    const char *folder;   // of eval.db
+    const char *endpoint; // "http://localhost:8000" or ".../v1"; NULL: nothing is asked, only built
+    const char *model;    // as the server calls it
+    const char *label;    // in tables and figures; NULL: the model. Keeps answers apart in eval.db
+    const char *api;      // "chat" or "completions"
+    const char *key;      // sent as a bearer token, stored nowhere; NULL for none
+    const char *extra;    // a JSON object of more members of every request; NULL for none
+
+    const char *const *tasks; // fv_eval_task_name
+    int n_tasks;
+    const int *lengths; // in the tasks' unit
+    int n_lengths;
+    const double *depths; // percent, for tasks with a depth
+    int n_depths;
+    const char *haystack;  // NULL: each task's own; "noise", "needle", or a folder of text files
+    const char *documents; // a JSON Lines file for the task qa
+    uint64_t seed;
+    int max_tokens; // of an answer; 0: each task's own
+
+    int samples;       // of each cell
+    double interval;   // 0, or: asks until the 95 % interval is at most this wide, or `samples`
+    int in_flight;     // requests at once
+    int retries;       // tries of a request after the first
+    double timeout;    // seconds for one try
+    double retry_wait; // seconds before the second try; doubles with every further one
+
+    const volatile int *interrupted;
+    // Called some times a second while questions are asked.
+    void (*on_progress)(void *context, int n_done, int n_failed, int n_all, double seconds,
+                        double seconds_left);
+    void *context;
+    bool dry; // writes nothing and asks nothing but lengths
+} fv_served_options;
+
+typedef struct fv_served fv_served;
+
+// The names of all tasks, one line about each, and the unit of their lengths; NULL past the last.
+FV_API const char *fv_eval_task_name(int i);
+FV_API const char *fv_eval_task_help(int i);
+FV_API const char *fv_eval_task_unit(int i);
+
+// Checks the options, reads or builds the haystacks, opens eval.db and counts lengths, in the
+// server's own tokens, that no earlier call counted. FV_USAGE, FV_FORMAT, FV_NOT_FOUND for what
+// the caller can put right; FV_IO where no server answers; FV_STORE while another process asks into
+// the same folder. Not thread-safe.
+FV_API fv_status fv_served_open(const fv_served_options *options, fv_served **served,
+                                fv_error *error);
+FV_API void fv_served_close(fv_served *served);
+
+// What a call of fv_served_ask will do.
+typedef struct fv_served_plan {
+    int n_cells;
+    int n_requests;       // to be asked; with an interval at most
+    int n_stored;         // answered by earlier calls
+    double prompt_tokens; // of the requests
+    double shared_tokens; // of these, the ones that repeat the beginning of an earlier prompt
+    double answer_tokens; // at most
+    double seconds;       // by the speed of stored answers; negative while there are none
+    int context;          // of the server, in tokens; 0 where it does not say
+    const char *counted;  // how tokens were counted: "vllm", "llama.cpp", "usage", "estimate", ...
+} fv_served_plan;
+FV_API void fv_served_plan_make(const fv_served *served, fv_served_plan *plan);
+
+// Asks everything that is missing, in an order that lets the server reuse prefixes: the same
+// haystack, its needle moving from deep to shallow. Every answer is stored as it comes: after a
+// kill only the requests that were in flight are asked again. FV_INTERRUPTED when told to stop;
+// failed requests are no failure of the call.
+FV_API fv_status fv_served_ask(fv_served *served, fv_error *error);
+
+// The cells from everything stored; they are added to `cells`.
+FV_API fv_status fv_served_cells(fv_served *served, fv_cells *cells, fv_error *error);
+
+// What failed, by kind: `n` questions, with what the server said to the last of them. `unasked`
+// questions were left out after that failure, as no better end was in sight.
+typedef struct fv_served_fault {
+    char kind[48], note[256];
+    int n, unasked;
+} fv_served_fault;
+FV_API const fv_served_fault *fv_served_faults(const fv_served *served, int *n);
+
+// A stored question and its prompt, built again from its row.
+typedef struct fv_shown {
+    char *prompt;  // as it was sent
+    char *system;  // the system message, or NULL
+    char *summary; // one line a fact: where, what was expected, what came of it
+    bool same;     // whether the prompt is the one that was asked, by its fingerprint
+} fv_shown;
+FV_API fv_status fv_served_show(const char *folder, int64_t row, fv_shown *shown, fv_error *error);
+FV_API void fv_shown_free(fv_shown *shown);
+
+// --- RULER's files -----------------------------------------------------------------------------
+
+// Writes FOLDER/LENGTH/TASK/validation.jsonl with `samples` lines {index, input, outputs, length,
+// length_w_model_temp, answer_prefix} for every task and length of the options, whose needles
+// stand at random depths as in RULER. Tokens are counted by the endpoint, or estimated without one.
+FV_API fv_status fv_ruler_write(const fv_served_options *options, const char *folder,
+                                fv_error *error);
+
+// Writes the stored answers as RULER's client does: FOLDER/LENGTH/TASK.jsonl with lines {index,
+// pred, input, outputs, others, truncation, length}.
+FV_API fv_status fv_ruler_predictions(fv_served *served, const char *folder, fv_error *error);
+
+// The score of one file of predictions, by RULER's own metric of the task that the file's name
+// begins with: qa string_match_part, all others string_match_all.
+typedef struct fv_ruler_score {
+    char task[64];
+    double score; // 0 to 100, to two digits
+    int n, nulls; // lines, and those with an empty prediction
+} fv_ruler_score;
+
+// Scores TASK.jsonl, or every TASK.jsonl of a folder, whose summary.csv is written as RULER's
+// scorer does where `summary` is set. The caller frees *scores.
+FV_API fv_status fv_ruler_score_files(const char *path, bool summary, fv_ruler_score **scores,
+                                      int *n, fv_error *error);
+
 #ifdef __cplusplus
 }
 #endif

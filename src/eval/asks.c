@@ -123,11 +123,11 @@ static void bind_count(sqlite3_stmt *s, int column, int count) {
         sqlite3_bind_int(s, column, count);
 }
 
-static void bind_key(sqlite3_stmt *s, const asks_key *key, const char *task, const char *haystack) {
+static void bind_key(sqlite3_stmt *s, const asks_key *key, const char *task, const char *hay) {
     bind_text(s, 1, key->model);
     bind_text(s, 2, key->api);
     bind_text(s, 3, task);
-    bind_text(s, 4, haystack);
+    bind_text(s, 4, hay);
     sqlite3_bind_int64(s, 5, (sqlite3_int64)key->seed);
 }
 
@@ -211,12 +211,12 @@ static void read_row(sqlite3_stmt *s, asks_row *row) {
                       .id = sqlite3_column_int64(s, 25)};
 }
 
-fv_status asks_each(asks *a, const asks_key *key, const char *task, const char *haystack,
+fv_status asks_each(asks *a, const asks_key *key, const char *task, const char *hay,
                     asks_visit visit, void *context, fv_error *error) {
     if (a->db == NULL) return FV_OK;
     sqlite3_stmt *s = prepared(a, ASKS_EACH);
     if (s == NULL) return eval_db_fail(a->db, "cannot be read", error);
-    bind_key(s, key, task, haystack);
+    bind_key(s, key, task, hay);
     int step;
     while ((step = sqlite3_step(s)) == SQLITE_ROW) {
         asks_row row;
@@ -249,11 +249,11 @@ fv_status asks_get(asks *a, int64_t id, asks_row *row, fv_error *error) {
 
 // --- lengths -----------------------------------------------------------------------------------
 
-bool asks_fit(asks *a, const asks_key *key, const char *task, const char *haystack, int length,
+bool asks_fit(asks *a, const asks_key *key, const char *task, const char *hay, int length,
               int *n_units, int *tokens, char *counted) {
     sqlite3_stmt *s = prepared(a, ASKS_FIT);
     if (s == NULL) return false;
-    bind_key(s, key, task, haystack);
+    bind_key(s, key, task, hay);
     sqlite3_bind_int(s, 6, length);
     bool found = sqlite3_step(s) == SQLITE_ROW;
     if (found) {
@@ -265,11 +265,11 @@ bool asks_fit(asks *a, const asks_key *key, const char *task, const char *haysta
     return found;
 }
 
-fv_status asks_put_fit(asks *a, const asks_key *key, const char *task, const char *haystack,
-                       int length, int n_units, int tokens, const char *counted, fv_error *error) {
+fv_status asks_put_fit(asks *a, const asks_key *key, const char *task, const char *hay, int length,
+                       int n_units, int tokens, const char *counted, fv_error *error) {
     sqlite3_stmt *s = prepared(a, ASKS_PUT_FIT);
     if (s == NULL) return eval_db_fail(a->db, "a length cannot be stored", error);
-    bind_key(s, key, task, haystack);
+    bind_key(s, key, task, hay);
     sqlite3_bind_int(s, 6, length);
     sqlite3_bind_int(s, 7, n_units);
     sqlite3_bind_int(s, 8, tokens);

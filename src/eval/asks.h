@@ -45,7 +45,7 @@ fv_status asks_put(asks *a, const asks_row *row, fv_error *error);
 // Calls `visit` with every question of the key, task and haystack; those of failures first and in
 // the order of their places.
 typedef void (*asks_visit)(void *context, const asks_row *row);
-fv_status asks_each(asks *a, const asks_key *key, const char *task, const char *haystack,
+fv_status asks_each(asks *a, const asks_key *key, const char *task, const char *hay,
                     asks_visit visit, void *context, fv_error *error);
 
 // One question by its number; FV_NOT_FOUND.
@@ -53,9 +53,9 @@ fv_status asks_get(asks *a, int64_t id, asks_row *row, fv_error *error);
 
 // How many units make a length, and the tokens of such a prompt, found earlier; false where it was
 // not. `counted` [16] says how tokens were counted.
-bool asks_fit(asks *a, const asks_key *key, const char *task, const char *haystack, int length,
+bool asks_fit(asks *a, const asks_key *key, const char *task, const char *hay, int length,
               int *n_units, int *tokens, char *counted);
-fv_status asks_put_fit(asks *a, const asks_key *key, const char *task, const char *haystack,
-                       int length, int n_units, int tokens, const char *counted, fv_error *error);
+fv_status asks_put_fit(asks *a, const asks_key *key, const char *task, const char *hay, int length,
+                       int n_units, int tokens, const char *counted, fv_error *error);
 
 #endif

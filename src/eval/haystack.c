@@ -89,21 +89,10 @@ static void add_unit(haystack *h, const char *text, size_t n, const char *separa
     h->escaped_at[h->n_units] = h->escaped.n;
 }
 
-static fv_status finish(haystack *h, fv_error *error) {
-    if (h->raw.failed || h->escaped.failed) {
-        haystack_free(h);
-        return fv_fail(error, FV_NO_MEMORY, "out of memory for a haystack");
-    }
-    // A byte at a time is slow on megabytes; words of eight bytes are digest enough.
-    uint64_t digest = TEXT_HASH_START ^ h->raw.n, word;
-    for (size_t i = 0; i + sizeof word <= h->raw.n; i += sizeof word) {
-        memcpy(&word, h->raw.data + i, sizeof word);
-        digest = (digest ^ word) * 0x100000001b3u;
-        digest ^= digest >> 29;
-    }
-    size_t rest = h->raw.n / sizeof word * sizeof word;
-    h->digest = h->raw.n > 0 ? text_hash(digest, h->raw.data + rest) : digest;
-    return FV_OK;
+static fv_status check(haystack *h, fv_error *error) {
+    if (!h->raw.failed && !h->escaped.failed) return FV_OK;
+    haystack_free(h);
+    return fv_fail(error, FV_NO_MEMORY, "out of memory for a haystack");
 }
 
 // --- generated ---------------------------------------------------------------------------------
@@ -132,7 +121,11 @@ fv_status haystack_generate(haystack *h, haystack_kind kind, eval_kind key, eval
         const char *text = kind == HAYSTACK_NOISE ? NOISE : unit;
         add_unit(h, text, strlen(text), kind == HAYSTACK_PAIRS ? ",\n " : "\n");
     }
-    return finish(h, error);
+    // Not of the text, which is as long as one call needs: of what it is made from.
+    char made[64];
+    snprintf(made, sizeof made, "%d %d %d %llu", kind, key, value, (unsigned long long)seed);
+    h->digest = text_hash(TEXT_HASH_START, made);
+    return check(h, error);
 }
 
 int haystack_offset(const haystack *h, uint64_t seed, int sample) {
@@ -209,6 +202,18 @@ static fv_status read_file(haystack *h, const char *path, fv_error *error) {
     return status;
 }
 
+// A byte at a time is slow on megabytes; words of eight bytes are digest enough.
+static uint64_t digest_of(const text_buffer *text) {
+    uint64_t digest = TEXT_HASH_START ^ text->n, word;
+    size_t whole = text->n / sizeof word * sizeof word;
+    for (size_t i = 0; i < whole; i += sizeof word) {
+        memcpy(&word, text->data + i, sizeof word);
+        digest = (digest ^ word) * 0x100000001b3u;
+        digest ^= digest >> 29;
+    }
+    return text->n > 0 ? text_hash(digest, text->data + whole) : digest;
+}
+
 static int wanted(const struct dirent *entry) {
     return entry->d_name[0] != '.';
 }
@@ -237,7 +242,8 @@ fv_status haystack_read(haystack *h, const char *folder, fv_error *error) {
         free(entries[i]);
     }
     free(entries);
-    if (status == FV_OK) status = finish(h, error);
+    if (status == FV_OK) status = check(h, error);
+    if (status == FV_OK) h->digest = digest_of(&h->raw);
     if (status == FV_OK && h->n_units == 0)
         status = fv_fail(error, FV_FORMAT,
                          "the haystack %s has no text: give a folder of text files, or noise, or "

@@ -24,7 +24,7 @@ typedef struct haystack {
     size_t *raw_at, *escaped_at; // [n_units + 1], where each unit begins
     int n_units, capacity;
     size_t n_separator, n_separator_escaped; // bytes at the end of every unit
-    uint64_t digest;                         // of the raw text
+    uint64_t digest; // of a folder's text, or of what a generated one is made from
 } haystack;
 
 // `value` is what the needles of HAYSTACK_NEEDLES hide; n_units is what a prompt needs at most.

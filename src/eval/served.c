@@ -1,0 +1,416 @@
+// What a call will ask: the options checked, the haystacks built, the lengths counted, the stored
+// answers read. served_ask.c does the asking.
+#include "eval/served.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FIRST_ROUND = 8 }; // samples before an interval is looked at
+
+// --- options -----------------------------------------------------------------------------------
+
+fv_status served_address(const char *endpoint, bool chat, char **root, char **url,
+                         fv_error *error) {
+    size_t scheme = strncmp(endpoint, "http://", 7) == 0    ? 7
+                    : strncmp(endpoint, "https://", 8) == 0 ? 8
+                                                            : 0;
+    size_t n = strlen(endpoint), host = strcspn(endpoint + scheme, "/");
+    if (scheme == 0)
+        return fv_fail(error, FV_USAGE,
+                       "the endpoint '%s' is no web address: write http://HOST:PORT or "
+                       "https://HOST/v1",
+                       endpoint);
+    if (memchr(endpoint + scheme, '@', host) != NULL)
+        return fv_fail(error, FV_USAGE,
+                       "the endpoint has a password in it, which would be stored; give the key in "
+                       "FOVEA_API_KEY");
+    if (host == 0 || strpbrk(endpoint, "?# \t\r\n") != NULL)
+        return fv_fail(error, FV_USAGE,
+                       "the endpoint '%s' is no address of a server: write http://HOST:PORT",
+                       endpoint);
+    while (endpoint[n - 1] == '/') n--;
+    if (n > 3 && strncmp(endpoint + n - 3, "/v1", 3) == 0) n -= 3;
+    text_buffer whole = {0};
+    text_add(&whole, "%.*s/v1/%s", (int)n, endpoint, chat ? "chat/completions" : "completions");
+    *root = text_copy_n(endpoint, n);
+    *url = whole.data;
+    if (*root == NULL || whole.failed) return fv_fail(error, FV_NO_MEMORY, "out of memory");
+    return FV_OK;
+}
+
+fv_status served_connect(const fv_served_options *o, int in_flight, size_t most_read, http **out,
+                         fv_error *error) {
+    const http_options options = {.in_flight = in_flight,
+                                  .retries = o->retries,
+                                  .timeout = o->timeout,
+                                  .wait = o->retry_wait,
+                                  .key = o->key,
+                                  .most_read = most_read};
+    return http_create(&options, out, error);
+}
+
+static fv_status check_tasks(const fv_served_options *o, fv_error *error) {
+    for (int t = 0; t < o->n_tasks; t++) {
+        if (eval_task_find(o->tasks[t]) != NULL) continue;
+        const char *names[64] = {0};
+        for (int i = 0; i < 63 && fv_eval_task_name(i) != NULL; i++)
+            names[i] = fv_eval_task_name(i);
+        return fv_fail(error, FV_USAGE, "there is no task '%s'; the nearest is '%s'", o->tasks[t],
+                       text_nearest(o->tasks[t], names));
+    }
+    return FV_OK;
+}
+
+static fv_status check(const fv_served_options *o, fv_error *error) {
+    fv_status status = check_tasks(o, error);
+    if (status != FV_OK) return status;
+    for (int d = 0; d < o->n_depths; d++)
+        if (!(o->depths[d] >= 0 && o->depths[d] <= 100))
+            return fv_fail(error, FV_USAGE, "a depth is a percentage from 0 to 100, not %g",
+                           o->depths[d]);
+    for (int l = 0; l < o->n_lengths; l++)
+        if (o->lengths[l] < 1 || o->lengths[l] > 100000000)
+            return fv_fail(error, FV_USAGE, "a length is from 1 to 100000000, not %d",
+                           o->lengths[l]);
+    if (strcmp(o->api, "chat") != 0 && strcmp(o->api, "completions") != 0)
+        return fv_fail(error, FV_USAGE, "--api is chat or completions, not '%s'", o->api);
+    const char *label = o->label != NULL ? o->label : o->model;
+    if (label == NULL || *label == '\0' || strlen(label) >= sizeof((fv_cell *)0)->model)
+        return fv_fail(error, FV_USAGE,
+                       "the model needs a name of 1 to %zu bytes; --label gives it a shorter one",
+                       sizeof((fv_cell *)0)->model - 1);
+    if (haystack_not_text(label, strlen(label)) < strlen(label) ||
+        haystack_not_text(o->model, strlen(o->model)) < strlen(o->model))
+        return fv_fail(error, FV_USAGE, "the name of the model is no UTF-8 text");
+    return FV_OK;
+}
+
+// --- groups and cells --------------------------------------------------------------------------
+
+static int longest(const fv_served_options *o) {
+    int most = 1;
+    for (int l = 0; l < o->n_lengths; l++) most = o->lengths[l] > most ? o->lengths[l] : most;
+    return most;
+}
+
+// A task whose haystack was chosen says so in tables and figures.
+static void write_task_name(const served_group *g, const char *chosen, fv_cell *cell) {
+    const char *base = chosen != NULL ? strrchr(chosen, '/') : NULL;
+    bool default_hay = chosen == NULL || g->hay == g->task->hay;
+    if (g->hay == EVAL_HAY_TEXT && chosen != NULL) default_hay = false;
+    snprintf(cell->task, sizeof cell->task, "%s%s%.20s", g->task->name, default_hay ? "" : ", ",
+             default_hay                       ? ""
+             : base != NULL && base[1] != '\0' ? base + 1
+                                               : chosen);
+}
+
+static int by_falling(const void *left, const void *right) {
+    double a = *(const double *)left, b = *(const double *)right;
+    return (a < b) - (a > b);
+}
+
+// The cells of a group: from deep to shallow, so that each prompt begins like the one before it up
+// to its own needle.
+static fv_status add_cells(fv_served *s, served_group *g, fv_error *error) {
+    const fv_served_options *o = &s->options;
+    double depths[512] = {NAN};
+    int n = 1;
+    if (g->task->has_depth && o->n_depths > 0) {
+        n = o->n_depths < 512 ? o->n_depths : 512;
+        memcpy(depths, o->depths, (size_t)n * sizeof *depths);
+        qsort(depths, (size_t)n, sizeof *depths, by_falling);
+    }
+    g->first_cell = s->n_cells;
+    for (int d = 0; d < n; d++) {
+        if (d > 0 && depths[d] == depths[d - 1]) continue;
+        served_cell *c = &s->cells[s->n_cells++];
+        const char *label = o->label != NULL ? o->label : o->model;
+        *c = (served_cell){.group = g, .cell = {.length = g->length, .depth = depths[d]}};
+        snprintf(c->cell.model, sizeof c->cell.model, "%s", label);
+        snprintf(c->cell.unit, sizeof c->cell.unit, "%s", g->task->unit);
+        write_task_name(g, o->haystack, &c->cell);
+        c->target = o->interval > 0 && o->samples > FIRST_ROUND ? FIRST_ROUND : o->samples;
+        c->state = calloc((size_t)o->samples, 1);
+        if (c->state == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory");
+    }
+    g->n_cells = s->n_cells - g->first_cell;
+    return FV_OK;
+}
+
+static fv_status make_group(fv_served *s, const eval_task *task, int length, fv_error *error) {
+    const fv_served_options *o = &s->options;
+    const source_options from = {o->haystack, o->documents, o->seed, longest(o)};
+    served_group *g = &s->groups[s->n_groups++];
+    *g = (served_group){.task = task,
+                        .length = length,
+                        .max_tokens = o->max_tokens > 0 ? o->max_tokens : task->max_tokens};
+    fv_status status = source_prepare(&s->source, task, &from, &g->hay, &g->haystack, error);
+    if (status != FV_OK) return status;
+    prompt p = {0}; // for its system message
+    eval_place place = {.seed = o->seed, .length = length, .hay = g->hay, .depth = 50};
+    place.n_units = task->least_units;
+    prompt_clear(&p);
+    status = task->build(task, &s->source, &place, &p, error);
+    if (status == FV_OK)
+        status =
+            wire_frame_make(&g->frame, strcmp(o->api, "chat") == 0 ? WIRE_CHAT : WIRE_COMPLETIONS,
+                            o->model, p.system, g->max_tokens, o->extra, error);
+    prompt_free(&p);
+    return status == FV_OK ? add_cells(s, g, error) : status;
+}
+
+static fv_status make_groups(fv_served *s, fv_error *error) {
+    const fv_served_options *o = &s->options;
+    size_t n = (size_t)o->n_tasks * (size_t)o->n_lengths;
+    size_t depths = o->n_depths > 0 ? (size_t)o->n_depths : 1;
+    s->groups = calloc(n, sizeof *s->groups);
+    s->cells = calloc(n * depths, sizeof *s->cells);
+    if (s->groups == NULL || s->cells == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory");
+    for (int t = 0; t < o->n_tasks; t++)
+        for (int l = 0; l < o->n_lengths; l++) {
+            fv_status status = make_group(s, eval_task_find(o->tasks[t]), o->lengths[l], error);
+            if (status != FV_OK) return status;
+        }
+    return FV_OK;
+}
+
+// --- lengths -----------------------------------------------------------------------------------
+
+static fv_status fit_group(fv_served *s, served_group *g, token_counter *counter, fv_error *error) {
+    const eval_place place = {
+        .seed = s->options.seed, .length = g->length, .hay = g->hay, .depth = 50};
+    fv_status status = tokens_fit(counter, g->task, &s->source, g->max_tokens, &place, &g->n_units,
+                                  &g->tokens, error);
+    if (status != FV_OK) return status;
+    snprintf(g->counted, sizeof g->counted, "%s", tokens_way_text(counter->way));
+    if (s->options.dry) return FV_OK;
+    return asks_put_fit(s->asks, &s->key, g->task->name, g->haystack, g->length, g->n_units,
+                        g->tokens, g->counted, error);
+}
+
+static fv_status fit_lengths(fv_served *s, fv_error *error) {
+    const fv_served_options *o = &s->options;
+    token_counter counter = {.model = o->model,
+                             .extra = o->extra,
+                             .api = strcmp(o->api, "chat") == 0 ? WIRE_CHAT : WIRE_COMPLETIONS,
+                             .interrupted = o->interrupted};
+    bool open = false;
+    fv_status status = FV_OK;
+    for (int i = 0; i < s->n_groups && status == FV_OK; i++) {
+        served_group *g = &s->groups[i];
+        if (asks_fit(s->asks, &s->key, g->task->name, g->haystack, g->length, &g->n_units,
+                     &g->tokens, g->counted))
+            continue;
+        if (!open) {
+            counter.root = text_copy(s->root);
+            counter.url = text_copy(s->url);
+            if (counter.root == NULL || counter.url == NULL)
+                status = fv_fail(error, FV_NO_MEMORY, "out of memory");
+            if (status == FV_OK) status = served_connect(o, 1, 256 << 20, &counter.http, error);
+            if (status == FV_OK) status = tokens_open(&counter, error);
+            open = true;
+        }
+        if (status == FV_OK) status = fit_group(s, g, &counter, error);
+    }
+    s->context = counter.context;
+    http *connection = counter.http;
+    tokens_close(&counter);
+    http_free(connection);
+    return status;
+}
+
+// --- what is stored ----------------------------------------------------------------------------
+
+eval_place served_place(const fv_served *s, const served_cell *cell, int sample) {
+    const served_group *g = cell->group;
+    return (eval_place){.seed = s->options.seed,
+                        .sample = sample,
+                        .length = g->length,
+                        .n_units = g->n_units,
+                        .depth = cell->cell.depth,
+                        .hay = g->hay};
+}
+
+fv_served_fault *served_count_fault(fv_served *s, const char *kind, const char *note) {
+    fv_served_fault *fault = NULL;
+    for (int i = 0; i < s->n_faults && fault == NULL; i++)
+        if (strcmp(s->faults[i].kind, kind) == 0) fault = &s->faults[i];
+    if (fault == NULL) {
+        fv_served_fault *grown = realloc(s->faults, ((size_t)s->n_faults + 1) * sizeof *grown);
+        if (grown == NULL) return NULL;
+        s->faults = grown;
+        fault = &grown[s->n_faults++];
+        *fault = (fv_served_fault){0};
+        snprintf(fault->kind, sizeof fault->kind, "%s", kind);
+    }
+    snprintf(fault->note, sizeof fault->note, "%s", note);
+    return fault;
+}
+
+typedef struct loader {
+    fv_served *served;
+    const served_group *group;
+    double seconds;
+    int n;
+} loader;
+
+static void load_row(void *context, const asks_row *row) {
+    loader *l = context;
+    fv_served *s = l->served;
+    if (row->length != l->group->length) return;
+    for (int i = 0; i < l->group->n_cells; i++) {
+        served_cell *c = &s->cells[l->group->first_cell + i];
+        bool same = isnan(row->depth) ? isnan(c->cell.depth) : row->depth == c->cell.depth;
+        if (!same) continue;
+        bool counts = fv_answer_counts(row->answer);
+        fv_cell_count(&c->cell, row->answer, row->score);
+        if (counts && row->sample < s->options.samples) c->state[row->sample] = SAMPLE_ANSWERED;
+        if (counts) {
+            s->n_stored++;
+            l->seconds += row->seconds;
+            l->n++;
+        } else {
+            fv_served_fault *fault = served_count_fault(
+                s, row->error_kind ? row->error_kind : "error", row->error ? row->error : "");
+            if (fault != NULL) fault->n++;
+        }
+    }
+}
+
+fv_status served_load(fv_served *s, fv_error *error) {
+    loader l = {.served = s};
+    s->n_stored = 0;
+    for (int i = 0; i < s->n_faults; i++) s->faults[i].n = 0;
+    for (int i = 0; i < s->n_cells; i++) {
+        fv_cell *cell = &s->cells[i].cell;
+        cell->n = cell->hits = 0;
+        cell->score = 0;
+        memset(cell->counts, 0, sizeof cell->counts);
+    }
+    for (int i = 0; i < s->n_groups; i++) {
+        l.group = &s->groups[i];
+        fv_status status = asks_each(s->asks, &s->key, l.group->task->name, l.group->haystack,
+                                     load_row, &l, error);
+        if (status != FV_OK) return status;
+    }
+    s->mean_seconds = l.n > 0 ? l.seconds / l.n : 0;
+    return FV_OK;
+}
+
+bool served_wants_more(const fv_served *s, const served_cell *c) {
+    double low, high;
+    if (s->options.interval <= 0 || c->target >= s->options.samples) return false;
+    fv_wilson(c->cell.hits, c->cell.n, FV_Z95, &low, &high);
+    return high - low > s->options.interval;
+}
+
+int served_count_missing(const fv_served *s) {
+    int n = 0;
+    for (int i = 0; i < s->n_cells; i++) {
+        const served_cell *c = &s->cells[i];
+        for (int k = 0; k < c->target; k++) n += c->state[k] == SAMPLE_MISSING;
+    }
+    return n;
+}
+
+// --- the interface -----------------------------------------------------------------------------
+
+fv_status fv_served_open(const fv_served_options *options, fv_served **out, fv_error *error) {
+    *out = NULL;
+    fv_status status = check(options, error);
+    if (status != FV_OK) return status;
+    fv_served *s = calloc(1, sizeof *s);
+    if (s == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory");
+    s->options = *options;
+    s->key = (asks_key){options->label != NULL ? options->label : options->model, options->api,
+                        options->seed};
+    bool chat = strcmp(options->api, "chat") == 0;
+    status = served_address(options->endpoint, chat, &s->root, &s->url, error);
+    if (status == FV_OK) status = make_groups(s, error);
+    if (status == FV_OK) status = asks_open(options->folder, !options->dry, &s->asks, error);
+    if (status == FV_OK) status = fit_lengths(s, error);
+    if (status == FV_OK) status = served_load(s, error);
+    if (status == FV_OK)
+        *out = s;
+    else
+        fv_served_close(s);
+    return status;
+}
+
+void fv_served_close(fv_served *s) {
+    if (s == NULL) return;
+    for (int i = 0; i < s->n_groups; i++) {
+        free(s->groups[i].haystack);
+        wire_frame_free(&s->groups[i].frame);
+    }
+    for (int i = 0; i < s->n_cells; i++) free(s->cells[i].state);
+    free(s->groups);
+    free(s->cells);
+    free(s->faults);
+    free(s->root);
+    free(s->url);
+    source_free(&s->source);
+    asks_close(s->asks);
+    free(s);
+}
+
+// The tokens of missing samples, and those of them that stood at the beginning of the prompt asked
+// before: the deepest needle of a haystack comes first, and the others repeat it up to their own.
+static void plan_group(const fv_served *s, const served_group *g, fv_served_plan *plan) {
+    for (int k = 0; k < s->options.samples; k++) {
+        bool first = true;
+        for (int i = 0; i < g->n_cells; i++) {
+            const served_cell *c = &s->cells[g->first_cell + i];
+            int most = s->options.interval > 0 ? s->options.samples : c->target;
+            if (k >= most || c->state[k] != SAMPLE_MISSING) continue;
+            plan->n_requests++;
+            plan->prompt_tokens += g->tokens;
+            plan->answer_tokens += g->max_tokens;
+            if (!first) plan->shared_tokens += g->tokens * c->cell.depth / 100;
+            first = false;
+        }
+    }
+}
+
+void fv_served_plan_make(const fv_served *s, fv_served_plan *plan) {
+    *plan = (fv_served_plan){.n_cells = s->n_cells,
+                             .n_stored = s->n_stored,
+                             .context = s->context,
+                             .seconds = -1,
+                             .counted = s->n_groups > 0 ? s->groups[0].counted : ""};
+    for (int i = 0; i < s->n_groups; i++) plan_group(s, &s->groups[i], plan);
+    if (s->mean_seconds > 0)
+        plan->seconds = plan->n_requests * s->mean_seconds / s->options.in_flight;
+}
+
+fv_status fv_served_cells(fv_served *s, fv_cells *cells, fv_error *error) {
+    fv_status status = served_load(s, error);
+    for (int i = 0; i < s->n_cells && status == FV_OK; i++)
+        status = fv_cells_put(cells, &s->cells[i].cell, error);
+    return status;
+}
+
+const fv_served_fault *fv_served_faults(const fv_served *s, int *n) {
+    *n = s->n_faults;
+    return s->faults;
+}
+
+const char *fv_eval_task_name(int i) {
+    int n;
+    const eval_task *tasks = eval_tasks(&n);
+    return i >= 0 && i < n ? tasks[i].name : NULL;
+}
+
+const char *fv_eval_task_help(int i) {
+    int n;
+    const eval_task *tasks = eval_tasks(&n);
+    return i >= 0 && i < n ? tasks[i].help : NULL;
+}
+
+const char *fv_eval_task_unit(int i) {
+    int n;
+    const eval_task *tasks = eval_tasks(&n);
+    return i >= 0 && i < n ? tasks[i].unit : NULL;
+}

@@ -1,0 +1,70 @@
+// An evaluation of a served model on its way: the cells, which of their samples are answered, and
+// what their prompts are made of.
+#ifndef FOVEA_EVAL_SERVED_H
+#define FOVEA_EVAL_SERVED_H
+
+#include "eval/asks.h"
+#include "eval/source.h"
+#include "eval/tokens.h"
+
+// A task at one length: cells that differ in depth alone and share their haystacks.
+typedef struct served_group {
+    const eval_task *task;
+    char *haystack; // what the prompts are made of
+    eval_hay hay;
+    int length, n_units, tokens, max_tokens;
+    char counted[16];
+    wire_frame frame;
+    int first_cell, n_cells; // by falling depth
+    int n_answered;          // in this call
+    int n_too_long;          // refused by the server as too long, in this call
+} served_group;
+
+typedef enum sample_state { SAMPLE_MISSING, SAMPLE_ANSWERED, SAMPLE_FAILED } sample_state;
+
+typedef struct served_cell {
+    served_group *group;
+    fv_cell cell;         // counts of everything stored
+    unsigned char *state; // [samples] of sample_state
+    int target;           // samples wanted so far
+} served_cell;
+
+struct fv_served {
+    fv_served_options options;
+    char *root, *url;
+    asks *asks;
+    asks_key key;
+    eval_source source;
+    served_group *groups;
+    served_cell *cells;
+    int n_groups, n_cells, context;
+    double mean_seconds; // of stored answers; 0 while there are none
+    int n_stored;
+    fv_served_fault *faults;
+    int n_faults;
+};
+
+// Reads all stored answers into the cells.
+fv_status served_load(fv_served *s, fv_error *error);
+
+// The place of a sample.
+eval_place served_place(const fv_served *s, const served_cell *cell, int sample);
+
+// Counts one failure of a kind.
+fv_served_fault *served_count_fault(fv_served *s, const char *kind, const char *note);
+
+// The wanted width of the interval is not reached and there are more samples to ask for.
+bool served_wants_more(const fv_served *s, const served_cell *cell);
+
+// How many requests are wanted now, and how many of them are missing.
+int served_count_missing(const fv_served *s);
+
+// "http://host:8000" and ".../v1/chat/completions" of an endpoint. FV_USAGE for one that is no http
+// address, or has a password in it.
+fv_status served_address(const char *endpoint, bool chat, char **root, char **url, fv_error *error);
+
+// A connection for `in_flight` requests of the options.
+fv_status served_connect(const fv_served_options *options, int in_flight, size_t most_read,
+                         http **out, fv_error *error);
+
+#endif

@@ -1,0 +1,23 @@
+// Which haystack a task uses, and building it.
+#ifndef FOVEA_EVAL_SOURCE_H
+#define FOVEA_EVAL_SOURCE_H
+
+#include "eval/task.h"
+
+// Where prompts come from: as in fv_served_options.
+typedef struct source_options {
+    const char *haystack, *documents;
+    uint64_t seed;
+    int longest; // length that will be asked for, in the task's unit
+} source_options;
+
+// Builds what the task needs and `source` lacks. *hay is the haystack, and *name (to be freed) says
+// what the prompts are made of: generated ones by their kind, the user's with path and digest.
+fv_status source_prepare(eval_source *source, const eval_task *task, const source_options *options,
+                         eval_hay *hay, char **name, fv_error *error);
+void source_free(eval_source *source);
+
+// The options that a name was made from. *haystack [4096] and *documents [4096] become "" for none.
+void source_from_name(const char *name, char *haystack, char *documents);
+
+#endif
