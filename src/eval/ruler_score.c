@@ -1,0 +1,169 @@
+// Scores of RULER's prediction files: lines {index, pred, outputs, ...}. Its metrics are means of
+// case insensitive substring matches, times a hundred, rounded to two digits.
+#include "eval/score.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static bool is_space(char c) {
+    return c == ' ' || (c >= '\t' && c <= '\r') || (c >= 0x1c && c <= 0x1f);
+}
+
+// RULER's postprocessing: blanks off both ends, control characters to line feeds, blanks off again.
+static char *postprocess(const char *text, size_t n) {
+    while (n > 0 && is_space(*text)) text++, n--;
+    while (n > 0 && is_space(text[n - 1])) n--;
+    char *clean = text_copy_n(text, n);
+    for (size_t i = 0; clean != NULL && i < n; i++)
+        if ((unsigned char)clean[i] < 0x20) clean[i] = '\n';
+    return clean;
+}
+
+// An expected value as text: RULER's are texts, other writers' may be numbers.
+static char *value_text(const json_t *value) {
+    if (json_is_string(value)) return text_copy(json_string_value(value));
+    return json_dumps(value, JSON_ENCODE_ANY);
+}
+
+static fv_status score_line(const json_t *line, eval_metric metric, const char *where,
+                            fv_ruler_score *score, fv_error *error) {
+    const json_t *pred = json_object_get(line, "pred"), *outputs = json_object_get(line, "outputs");
+    if (json_is_array(pred)) pred = json_array_get(pred, 0);
+    size_t n = json_array_size(outputs);
+    if (!json_is_string(pred) || n == 0)
+        return fv_fail(error, FV_FORMAT,
+                       "%s: has no `pred` and `outputs`; RULER's client writes {\"pred\": ..., "
+                       "\"outputs\": [...]} lines",
+                       where);
+    char *reply = postprocess(json_string_value(pred), json_string_length(pred));
+    char **answers = calloc(n, sizeof *answers);
+    bool failed = reply == NULL || answers == NULL;
+    for (size_t i = 0; i < n && !failed; i++) {
+        answers[i] = value_text(json_array_get(outputs, i));
+        failed = answers[i] == NULL;
+    }
+    if (!failed) {
+        score->score += eval_score(metric, reply, answers, (int)n);
+        score->nulls += *reply == '\0';
+        score->n++;
+    }
+    for (size_t i = 0; i < n && answers != NULL; i++) free(answers[i]);
+    free(answers);
+    free(reply);
+    return failed ? fv_fail(error, FV_NO_MEMORY, "out of memory") : FV_OK;
+}
+
+static fv_status score_file(const char *path, fv_ruler_score *score, fv_error *error) {
+    const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+    FILE *file = fopen(path, "rb");
+    if (file == NULL)
+        return fv_fail(error, errno == ENOENT ? FV_NOT_FOUND : FV_IO, "%s cannot be read: %s", path,
+                       strerror(errno));
+    *score = (fv_ruler_score){0};
+    snprintf(score->task, sizeof score->task, "%.*s", (int)strcspn(name, "."), name);
+    bool any = strcmp(score->task, "qa") == 0 || strncmp(score->task, "qa_", 3) == 0;
+    eval_metric metric = any ? EVAL_MATCH_PART : EVAL_MATCH_ALL;
+    char *text = NULL;
+    size_t capacity = 0;
+    fv_status status = FV_OK;
+    ssize_t n;
+    for (int number = 1; status == FV_OK && (n = getline(&text, &capacity, file)) > 0; number++) {
+        char where[4200];
+        json_error_t why;
+        if (strspn(text, " \t\r\n") == (size_t)n) continue;
+        snprintf(where, sizeof where, "%s:%d", path, number);
+        json_t *line = json_loadb(text, (size_t)n, JSON_ALLOW_NUL, &why);
+        status = line == NULL ? fv_fail(error, FV_FORMAT, "%s: is no JSON: %s", where, why.text)
+                              : score_line(line, metric, where, score, error);
+        json_decref(line);
+    }
+    free(text);
+    fclose(file);
+    if (status == FV_OK && score->n == 0)
+        return fv_fail(error, FV_FORMAT, "%s has no predictions", path);
+    if (status == FV_OK) score->score = round(score->score / score->n * 100 * 100) / 100;
+    return status;
+}
+
+static int wanted(const struct dirent *entry) {
+    const char *end = strrchr(entry->d_name, '.');
+    return entry->d_name[0] != '.' && end != NULL && strcmp(end, ".jsonl") == 0;
+}
+
+static fv_status score_folder(const char *folder, fv_ruler_score **scores, int *n,
+                              fv_error *error) {
+    struct dirent **entries;
+    int found = scandir(folder, &entries, wanted, alphasort);
+    if (found < 0) return fv_fail(error, FV_IO, "%s cannot be read: %s", folder, strerror(errno));
+    fv_status status = FV_OK;
+    *scores = calloc((size_t)found + 1, sizeof **scores);
+    if (*scores == NULL) status = fv_fail(error, FV_NO_MEMORY, "out of memory");
+    for (int i = 0; i < found; i++) {
+        char path[4096];
+        snprintf(path, sizeof path, "%s/%s", folder, entries[i]->d_name);
+        if (status == FV_OK) status = score_file(path, &(*scores)[(*n)++], error);
+        free(entries[i]);
+    }
+    free(entries);
+    if (status == FV_OK && found == 0)
+        status = fv_fail(error, FV_NOT_FOUND,
+                         "%s has no TASK.jsonl file of predictions as RULER's client writes them",
+                         folder);
+    return status;
+}
+
+// As pandas prints a float: the shortest text, with a point.
+static void write_score(FILE *csv, double score) {
+    char text[32];
+    text_from_real(score, text, sizeof text);
+    fprintf(csv, ",%s%s", text, strchr(text, '.') ? "" : ".0");
+}
+
+static fv_status write_summary(const char *folder, const fv_ruler_score *scores, int n,
+                               fv_error *error) {
+    char path[4096];
+    snprintf(path, sizeof path, "%s/summary.csv", folder);
+    FILE *csv = fopen(path, "w");
+    if (csv == NULL)
+        return fv_fail(error, FV_IO, "%s cannot be written: %s", path, strerror(errno));
+    for (int i = 0; i <= n; i++) fprintf(csv, "%s%d", i ? "," : "", i);
+    fputs("\nTasks", csv);
+    for (int i = 0; i < n; i++) fprintf(csv, ",%s", scores[i].task);
+    fputs("\nScore", csv);
+    for (int i = 0; i < n; i++) write_score(csv, scores[i].score);
+    fputs("\nNulls", csv);
+    for (int i = 0; i < n; i++) fprintf(csv, ",%d/%d", scores[i].nulls, scores[i].n);
+    fputc('\n', csv);
+    if (fclose(csv) == 0) return FV_OK;
+    return fv_fail(error, FV_IO, "%s cannot be written: %s", path, strerror(errno));
+}
+
+fv_status fv_ruler_score_files(const char *path, bool summary, fv_ruler_score **scores, int *n,
+                               fv_error *error) {
+    struct stat file;
+    *scores = NULL;
+    *n = 0;
+    if (stat(path, &file) != 0)
+        return fv_fail(error, errno == ENOENT ? FV_NOT_FOUND : FV_IO, "%s cannot be read: %s", path,
+                       strerror(errno));
+    fv_status status;
+    if (S_ISDIR(file.st_mode)) {
+        status = score_folder(path, scores, n, error);
+        if (status == FV_OK && summary) status = write_summary(path, *scores, *n, error);
+    } else {
+        *scores = calloc(1, sizeof **scores);
+        status = *scores == NULL ? fv_fail(error, FV_NO_MEMORY, "out of memory")
+                                 : score_file(path, *scores, error);
+        *n = 1;
+    }
+    if (status == FV_OK) return FV_OK;
+    free(*scores);
+    *scores = NULL;
+    *n = 0;
+    return status;
+}
