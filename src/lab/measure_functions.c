@@ -2,6 +2,7 @@
 #include "lab/measure.h"
 
 #include "lab/plateau.h"
+#include "probes/angular.h"
 #include "probes/linalg.h"
 
 #include <fovea/task.h>
@@ -122,6 +123,21 @@ static double evaluate_emergence(fv_measure_call *call) {
 
 static double evaluate_emergence_below(fv_measure_call *call) {
     return stays_where(call, -1);
+}
+
+static double evaluate_last_above(fv_measure_call *call) {
+    const fv_series *s = call->series[0];
+    for (int i = s->n - 1; i >= 0; i--)
+        if (s->values[i] > call->numbers[0]) return s->steps[i];
+    return NAN;
+}
+
+static double evaluate_count_above(fv_measure_call *call) {
+    const fv_series *s = call->series[0];
+    span range = span_of(call, s, 1);
+    int n = 0;
+    for (int i = range.first; i < range.end; i++) n += s->values[i] > call->numbers[0];
+    return n;
 }
 
 // Sums of squares and products about the means of x and y over the points of a series' span.
@@ -293,31 +309,6 @@ static double evaluate_roundness(fv_measure_call *call) {
     return sum > 0 ? sqrt(fmax(0, squares / rows - distance * distance)) / distance : NAN;
 }
 
-typedef struct bearing {
-    double angle;
-    int row;
-} bearing;
-
-static int compare_bearings(const void *a, const void *b) {
-    double x = ((const bearing *)a)->angle, y = ((const bearing *)b)->angle;
-    return (x > y) - (x < y);
-}
-
-// next[r]: the row that follows r counter-clockwise around the mean of all.
-static bool order_around(const float *x, int rows, int *next) {
-    bearing *all = malloc((size_t)rows * sizeof *all);
-    if (all == NULL) return false;
-    double mean[2] = {0, 0};
-    for (int r = 0; r < rows; r++)
-        for (int c = 0; c < 2; c++) mean[c] += x[2 * r + c] / rows;
-    for (int r = 0; r < rows; r++)
-        all[r] = (bearing){atan2(x[2 * r + 1] - mean[1], x[2 * r] - mean[0]), r};
-    qsort(all, (size_t)rows, sizeof *all, compare_bearings);
-    for (int r = 0; r < rows; r++) next[all[r].row] = all[(r + 1) % rows].row;
-    free(all);
-    return true;
-}
-
 static double evaluate_reordered(fv_measure_call *call) {
     size_t offset;
     int rows, cols, changed = 0;
@@ -330,8 +321,8 @@ static double evaluate_reordered(fv_measure_call *call) {
     }
     int *before = malloc((size_t)rows * sizeof *before);
     int *after = malloc((size_t)rows * sizeof *after);
-    if (before != NULL && after != NULL && order_around(from->params + offset, rows, before) &&
-        order_around(to->params + offset, rows, after))
+    if (before != NULL && after != NULL && fv_angular_order(from->params + offset, rows, before) &&
+        fv_angular_order(to->params + offset, rows, after))
         for (int r = 0; r < rows; r++) changed += before[r] != after[r];
     else
         call->problem = "out of memory";
@@ -371,6 +362,8 @@ static double evaluate_pow(fv_measure_call *call) {
     X(correlation, "ss|nn", "Pearson correlation of two series")                                   \
     X(first_below, "sn", "first step whose value is below a number")                               \
     X(first_above, "sn", "first step whose value is above a number")                               \
+    X(last_above, "sn", "last step whose value is above a number")                                 \
+    X(count_above, "sn|nn", "number of points above a number, between two steps")                  \
     X(emergence, "sn", "first step from which the series stays above a number")                    \
     X(emergence_below, "sn", "first step from which it stays below a number")                      \
     X(plateau, "s|n", "height of the plateau")                                                     \

@@ -23,6 +23,15 @@
     X(separation,                                                                                  \
       "positional embeddings along the direction that separates the position to attend to, and "   \
       "the QK circuit's quadratic form along it")                                                  \
+    X(current_token, "attention of each head to the query's own position")                         \
+    X(previous_token, "attention of each head to the position in front of the query")              \
+    X(duplicate_token, "attention of each head to earlier occurrences of the query's token")       \
+    X(induction,                                                                                   \
+      "attention of each head to what followed earlier occurrences of the query's token (prefix "  \
+      "matching); on repeated random tokens where the task's sequences repeat none")               \
+    X(token_loss, "loss by the token that is to be predicted")                                     \
+    X(position_loss, "loss by the position of the prediction")                                     \
+    X(swaps, "tokens of a two-dimensional embedding with another neighbour around their circle")   \
     X(needle_grid,                                                                                 \
       "accuracy by length and depth of what the task hides, within the training lengths and "      \
       "beyond")

@@ -5,14 +5,21 @@
 // attention layer then prefers the position by s^T W_Q W_K^T s < 0: equal signs along s repel,
 // opposite ones attract.
 //
-//   separation.target    s . p of the position
-//   separation.others    the lowest s . p of the others
-//   separation.circuit   s^T W_Q W_K^T s, over all heads
+//   separation.target       s . p of the position
+//   separation.others       the lowest s . p of the others
+//   separation.circuit      s^T W_Q W_K^T s of the first attention layer, over all heads
+//   separation.circuit.h1   of one head, where there are several
+//   separation[2]           s . p_2, for contexts of up to 64: the path of every position along s
+//
+// The direction is fitted anew at every measurement. `fovea probe RUN` holds one fast instead, the
+// last fitted or a given one, and follows a run's snapshots along it.
 #include "probes/probes.h"
 #include "probes/tensors.h"
 
 #include <math.h>
 #include <stdlib.h>
+
+enum { MAX_PATHS = 64 };
 
 static int target_of(const fv_task_config *task) {
     int last = task->context_length - 1;
@@ -24,6 +31,14 @@ static double dot_row(fv_matrix a, int row, const double *s) {
     double sum = 0;
     for (int c = 0; c < a.cols; c++) sum += fv_matrix_at(a, row, c) * s[c];
     return sum;
+}
+
+// The rows that the model's sequences use.
+static fv_matrix positions_of(const fv_model *model, const fv_tensor *pos, const float *params) {
+    fv_matrix positions = fv_matrix_of_tensor(pos, params);
+    int context = fv_model_config_of(model)->task.context_length;
+    if (positions.rows > context) positions.rows = context;
+    return positions;
 }
 
 // s [d]: from the target to the mean of the others, of length 1. Returns false where they coincide.
@@ -40,37 +55,90 @@ static bool fit_direction(fv_matrix positions, int target, double *s) {
     return square > 0;
 }
 
+bool fv_separation_fit(const fv_model *model, const float *params, double *s) {
+    const fv_tensor *pos = fv_model_tensor(model, "pos_embed.W_pos");
+    if (pos == NULL) return false;
+    fv_matrix positions = positions_of(model, pos, params);
+    int target = target_of(&fv_model_config_of(model)->task);
+    return positions.rows > 1 && fit_direction(positions, target, s);
+}
+
+// The W_Q and W_K of an attention layer; false where there is none.
+static bool find_circuit(const fv_model *model, const float *params, int layer, fv_matrix *q,
+                         fv_matrix *k) {
+    int n;
+    const fv_tensor *tensors = fv_model_tensors(model, &n);
+    for (int i = 0; i < n; i++) {
+        if (!fv_ends_with(tensors[i].name, ".attn.W_Q") || layer-- > 0) continue;
+        char name[sizeof tensors[i].name];
+        snprintf(name, sizeof name, "%s", tensors[i].name);
+        name[strlen(name) - 1] = 'K';
+        const fv_tensor *keys = fv_model_tensor(model, name);
+        if (keys == NULL) return false;
+        *q = fv_matrix_of_tensor(&tensors[i], params);
+        *k = fv_matrix_of_tensor(keys, params);
+        return true;
+    }
+    return false;
+}
+
 // (s W_Q) . (s W_K)
-static double circuit(fv_matrix q, fv_matrix k, const double *s) {
+double fv_qk_form(const fv_model *model, const float *params, int layer, int head,
+                  const double *s) {
+    fv_matrix q, k;
+    if (!find_circuit(model, params, layer, &q, &k)) return NAN;
+    q = fv_matrix_transposed(q);
+    k = fv_matrix_transposed(k);
+    int d_head = q.rows / fv_model_config_of(model)->model.n_head;
+    int first = head < 0 ? 0 : head * d_head, end = head < 0 ? q.rows : first + d_head;
     double sum = 0;
-    for (int j = 0; j < q.cols; j++)
-        sum += dot_row(fv_matrix_transposed(q), j, s) * dot_row(fv_matrix_transposed(k), j, s);
+    for (int j = first; j < end; j++) sum += dot_row(q, j, s) * dot_row(k, j, s);
     return sum;
+}
+
+static fv_status add_circuits(const fv_model *model, const float *params, const double *s, int step,
+                              fv_record *record, fv_error *error) {
+    int n_head = fv_model_config_of(model)->model.n_head;
+    fv_status status = fv_probe_add(record, "separation", "circuit", step,
+                                    fv_qk_form(model, params, 0, -1, s), error);
+    for (int h = 0; h < n_head && n_head > 1 && status == FV_OK; h++) {
+        char name[32];
+        snprintf(name, sizeof name, "circuit.h%d", h);
+        status = fv_probe_add(record, "separation", name, step, fv_qk_form(model, params, 0, h, s),
+                              error);
+    }
+    return status;
+}
+
+static fv_status add_positions(fv_matrix positions, int target, const double *s, int step,
+                               fv_record *record, fv_error *error) {
+    double others = INFINITY;
+    for (int r = 0; r < positions.rows; r++)
+        if (r != target) others = fmin(others, dot_row(positions, r, s));
+    fv_status status =
+        fv_probe_add(record, "separation", "target", step, dot_row(positions, target, s), error);
+    if (status == FV_OK) status = fv_probe_add(record, "separation", "others", step, others, error);
+    for (int r = 0; r < positions.rows && positions.rows <= MAX_PATHS && status == FV_OK; r++) {
+        char name[32];
+        snprintf(name, sizeof name, "separation[%d]", r);
+        if (fv_record_add(record, name, step, (float)dot_row(positions, r, s)) != FV_OK)
+            status = fv_fail(error, FV_NO_MEMORY, "no memory for the series '%s'", name);
+    }
+    return status;
 }
 
 fv_status fv_measure_separation(const fv_model *model, const float *params, int step,
                                 fv_record *record, fv_error *error) {
     const fv_tensor *pos = fv_model_tensor(model, "pos_embed.W_pos");
-    const fv_tensor *q = fv_model_tensor(model, "blocks.0.attn.W_Q");
-    const fv_tensor *k = fv_model_tensor(model, "blocks.0.attn.W_K");
-    if (pos == NULL || q == NULL || k == NULL || pos->shape[0] < 2) return FV_OK;
-    fv_matrix positions = fv_matrix_of_tensor(pos, params);
-    int target = target_of(&fv_model_config_of(model)->task);
-    double *s = malloc((size_t)positions.cols * sizeof *s), others = INFINITY;
+    if (pos == NULL || fv_model_n_attention(model) == 0) return FV_OK;
+    fv_matrix positions = positions_of(model, pos, params);
+    double *s = malloc((size_t)positions.cols * sizeof *s);
     if (s == NULL) return fv_fail(error, FV_NO_MEMORY, "no memory for a separation direction");
     fv_status status = FV_OK;
-    if (fit_direction(positions, target, s)) {
-        for (int r = 0; r < positions.rows; r++)
-            if (r != target) others = fmin(others, dot_row(positions, r, s));
-        const struct {
-            const char *name;
-            double value;
-        } found[] = {{"target", dot_row(positions, target, s)},
-                     {"others", others},
-                     {"circuit",
-                      circuit(fv_matrix_of_tensor(q, params), fv_matrix_of_tensor(k, params), s)}};
-        for (int i = 0; i < 3 && status == FV_OK; i++)
-            status = fv_probe_add(record, "separation", found[i].name, step, found[i].value, error);
+    if (fv_separation_fit(model, params, s)) {
+        int target = target_of(&fv_model_config_of(model)->task);
+        status = add_positions(positions, target, s, step, record, error);
+        if (status == FV_OK) status = add_circuits(model, params, s, step, record, error);
     }
     free(s);
     return status;
