@@ -217,7 +217,7 @@ char *fv_cost_formula(const fv_cost_model *model, int part, fv_cost_quantity qua
     const char *formula = KINDS[p->kind].formulas[quantity];
     text_buffer text = {0};
     if (numbers) {
-        fv_cost cost;
+        fv_cost cost = {{0}};
         evaluate(p, setting, &cost);
         scope s = make_scope(p, setting, &cost);
         formula_substitute(&text, formula, look_up, &s);

@@ -17,7 +17,7 @@
 #define COST_DIMENSION_LIST(X)                                                                     \
     X(vocab, "tokens in the vocabulary")                                                           \
     X(width, "of the residual stream (hidden_size)")                                               \
-    X(input, "width of what a part reads, where it is not the residual stream's")                  \
+    X(input, "width of what a map reads: the residual stream's, or twice that (zamba2)")           \
     X(positions, "rows of a learned positional table")                                             \
     X(untied, "1 where the unembedding has a matrix of its own, 0 where it is the embedding's")    \
     X(vectors, "biases, norms and the like")                                                       \

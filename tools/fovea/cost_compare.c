@@ -1,0 +1,140 @@
+// Several models side by side: memory and operations over the context.
+#include "cost_view.h"
+#include "quantity.h"
+#include "table.h"
+#include "tool.h"
+
+#include <fovea/chart.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+
+enum { MAX_CONTEXTS = 64, FIRST_CONTEXT = 1024 };
+
+// What is compared: one panel of the figure each.
+enum { MEMORY, DECODE, PREFILL, N_MEASURES };
+static const struct {
+    const char *title, *label;
+    double unit;
+} MEASURES[N_MEASURES] = {{"KV cache and state", "GB", 1e9},
+                          {"one more token", "GFLOP", 1e9},
+                          {"prefill", "TFLOP", 1e12}};
+
+typedef struct comparison {
+    int n_models, n_contexts;
+    uint64_t contexts[MAX_CONTEXTS];
+    double *values; // [n_models][N_MEASURES][MAX_CONTEXTS], in the measures' units
+} comparison;
+
+static double *values_of(const comparison *c, int model, int measure) {
+    return c->values + ((size_t)model * N_MEASURES + (size_t)measure) * MAX_CONTEXTS;
+}
+
+// Powers of two, and the context that was asked for.
+static void choose_contexts(comparison *c, uint64_t most) {
+    for (uint64_t n = FIRST_CONTEXT; n < most && c->n_contexts < MAX_CONTEXTS - 1; n *= 2)
+        c->contexts[c->n_contexts++] = n;
+    c->contexts[c->n_contexts++] = most;
+}
+
+static fv_status fill(const cost_subject *subjects, const cost_request *request, comparison *c,
+                      fv_error *error) {
+    c->values = calloc((size_t)c->n_models * N_MEASURES * MAX_CONTEXTS, sizeof *c->values);
+    if (c->values == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory for a comparison");
+    for (int m = 0; m < c->n_models; m++)
+        for (int i = 0; i < c->n_contexts; i++) {
+            fv_cost_setting setting = request->setting;
+            fv_cost total;
+            setting.tokens = c->contexts[i];
+            fv_status status = fv_cost_total(subjects[m].model, &setting, &total, error);
+            if (status != FV_OK) return status;
+            const double values[] = {
+                (double)total.value[FV_COST_CACHE] + (double)total.value[FV_COST_STATE],
+                (double)total.value[FV_COST_DECODE], (double)total.value[FV_COST_PREFILL]};
+            for (int k = 0; k < N_MEASURES; k++)
+                values_of(c, m, k)[i] = values[k] / MEASURES[k].unit;
+        }
+    return FV_OK;
+}
+
+static bool print_tables(const cost_subject *subjects, const comparison *c) {
+    bool done = true;
+    for (int k = 0; done && k < N_MEASURES; k++) {
+        table t;
+        table_init(&t, c->n_models + 1);
+        table_add(&t, "context");
+        for (int m = 0; m < c->n_models; m++) table_add(&t, "%s", subjects[m].name);
+        for (int i = 0; i < c->n_contexts; i++) {
+            table_add(&t, "%" PRIu64, c->contexts[i]);
+            for (int m = 0; m < c->n_models; m++) table_add_number(&t, values_of(c, m, k)[i]);
+        }
+        printf("%s%s, %s\n", k ? "\n" : "", MEASURES[k].title, MEASURES[k].label);
+        done = table_print(&t, stdout);
+        table_free(&t);
+    }
+    return done;
+}
+
+static int print_lines(const cost_subject *subjects, const comparison *c) {
+    int exit_code = EXIT_DONE;
+    for (int m = 0; m < c->n_models; m++)
+        for (int i = 0; exit_code == EXIT_DONE && i < c->n_contexts; i++)
+            exit_code = tool_print_json(json_pack(
+                "{s:s, s:s, s:I, s:f, s:f, s:f}", "model", subjects[m].name, "family",
+                fv_cost_model_family(subjects[m].model), "context", (json_int_t)c->contexts[i],
+                "memory_bytes", values_of(c, m, MEMORY)[i] * MEASURES[MEMORY].unit, "decode_flops",
+                values_of(c, m, DECODE)[i] * MEASURES[DECODE].unit, "prefill_flops",
+                values_of(c, m, PREFILL)[i] * MEASURES[PREFILL].unit));
+    return exit_code;
+}
+
+static fv_status draw(const cost_subject *subjects, const comparison *c,
+                      const cost_request *request, const char *folder, fv_error *error) {
+    double x[MAX_CONTEXTS];
+    char note[160];
+    fv_chart_panel panels[N_MEASURES] = {{0}};
+    fv_chart_line *lines = calloc((size_t)c->n_models * N_MEASURES, sizeof *lines);
+    if (lines == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory for a figure");
+    for (int i = 0; i < c->n_contexts; i++) x[i] = (double)c->contexts[i];
+    for (int k = 0; k < N_MEASURES; k++) {
+        panels[k] = (fv_chart_panel){.title = MEASURES[k].title,
+                                     .xlabel = "context, tokens",
+                                     .ylabel = MEASURES[k].label,
+                                     .xlog = true,
+                                     .ylog = true,
+                                     .lines = lines + k * c->n_models,
+                                     .n_lines = c->n_models};
+        for (int m = 0; m < c->n_models; m++)
+            lines[k * c->n_models + m] = (fv_chart_line){
+                .label = subjects[m].name, .n = c->n_contexts, .x = x, .y = values_of(c, m, k)};
+    }
+    snprintf(note, sizeof note,
+             "%" PRIu64 " sequence%s; %" PRIu64 " bytes a number in the cache, %" PRIu64
+             " in the state",
+             request->setting.batch, request->setting.batch == 1 ? "" : "s",
+             request->setting.cache_bytes, request->setting.state_bytes);
+    const fv_chart chart = {.title = "What a longer context costs",
+                            .note = note,
+                            .panels = panels,
+                            .n_panels = N_MEASURES};
+    fv_drawn drawn;
+    fv_status status = fv_chart_draw(&chart, folder, "cost", &drawn, error);
+    if (status == FV_OK) fprintf(stderr, "%s and %s\n", drawn.svg, drawn.png);
+    if (status == FV_OK) fv_drawn_free(&drawn);
+    free(lines);
+    return status;
+}
+
+fv_status cost_compare(const cost_subject *subjects, int n, const cost_request *request,
+                       const char *folder, bool json, int *exit_code, fv_error *error) {
+    comparison c = {.n_models = n};
+    choose_contexts(&c, request->setting.tokens);
+    fv_status status = fill(subjects, request, &c, error);
+    *exit_code = EXIT_DONE;
+    if (status == FV_OK && json) *exit_code = print_lines(subjects, &c);
+    if (status == FV_OK && !json && !print_tables(subjects, &c))
+        status = fv_fail(error, FV_NO_MEMORY, "out of memory for a table");
+    if (status == FV_OK && folder != NULL) status = draw(subjects, &c, request, folder, error);
+    free(c.values);
+    return status;
+}

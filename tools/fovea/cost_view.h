@@ -1,0 +1,43 @@
+// `fovea cost`: what it prints about one model, and its comparison of several.
+#ifndef FOVEA_TOOL_COST_VIEW_H
+#define FOVEA_TOOL_COST_VIEW_H
+
+#include <fovea/cost.h>
+#include <jansson.h>
+
+typedef struct cost_subject {
+    const char *path;
+    char name[64]; // the file's, without folder and ending
+    fv_cost_model *model;
+} cost_subject;
+
+typedef struct cost_request {
+    fv_cost_setting setting;
+    double weight_bytes; // of a parameter
+    uint64_t memory;     // 0: not asked
+} cost_request;
+
+// Bytes of the parameters.
+double cost_weight_memory(const cost_request *request, const fv_cost *total);
+
+// The largest contexts for request->memory: beside the parameters, and alone.
+typedef struct cost_fit {
+    uint64_t beside_weights, alone; // UINT64_MAX: any
+} cost_fit;
+cost_fit cost_fit_memory(const cost_subject *subject, const cost_request *request,
+                         const fv_cost *total);
+
+// One model: table, formulas, and what its cache is not. Fails as fv_cost_total does.
+fv_status cost_print(const cost_subject *subject, const cost_request *request, fv_error *error);
+
+// The same as one object, with a row for each layer. *out is NULL without memory.
+fv_status cost_json(const cost_subject *subject, const cost_request *request, json_t **out,
+                    fv_error *error);
+
+// Several models over contexts up to request->setting.tokens: prints a table, or JSON Lines, and
+// draws cost.svg and cost.png into `folder` where that is not NULL. *exit_code becomes EXIT_FAILED
+// where the output cannot be written.
+fv_status cost_compare(const cost_subject *subjects, int n, const cost_request *request,
+                       const char *folder, bool json, int *exit_code, fv_error *error);
+
+#endif

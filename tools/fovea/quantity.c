@@ -1,0 +1,54 @@
+#include "quantity.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char PREFIXES[] = "kMGT", DIGITS[] = "0123456789";
+
+// The factor of a unit at *at, which moves behind it: 1 where there is none.
+static uint64_t read_unit(const char **at, bool bytes) {
+    // "Ki" is written with a capital letter, "k" without.
+    char letter = (*at)[0] == 'K' && (*at)[1] == 'i' ? 'k' : (*at)[0];
+    const char *prefix = letter != '\0' ? strchr(PREFIXES, letter) : NULL;
+    uint64_t factor = 1;
+    if (prefix != NULL) {
+        bool binary = (*at)[1] == 'i';
+        for (long i = 0; i <= prefix - PREFIXES; i++) factor *= binary ? 1024 : 1000;
+        *at += binary ? 2 : 1;
+    }
+    if (bytes && **at == 'B') ++*at;
+    return factor;
+}
+
+bool quantity_read(const char *text, bool bytes, uint64_t *value) {
+    size_t n = strspn(text, DIGITS);
+    const char *at = text + n;
+    double fraction = 0;
+    errno = 0;
+    uint64_t whole = strtoull(text, NULL, 10);
+    if (n == 0 || errno != 0) return false;
+    if (*at == '.') {
+        size_t digits = strspn(++at, DIGITS);
+        for (size_t i = digits; i > 0; i--) fraction = (fraction + (at[i - 1] - '0')) / 10;
+        at += digits;
+    }
+    uint64_t factor = read_unit(&at, bytes);
+    uint64_t rest = (uint64_t)llround(fraction * (double)factor);
+    return *at == '\0' && !__builtin_mul_overflow(whole, factor, value) &&
+           !__builtin_add_overflow(*value, rest, value);
+}
+
+const char *quantity_text(double value, const char *unit, char *text) {
+    static const char *const NAMES[] = {"", "k", "M", "G", "T", "P", "E"};
+    size_t i = 0;
+    while (fabs(value) >= 999.95 && i + 1 < sizeof NAMES / sizeof NAMES[0]) {
+        value /= 1000;
+        i++;
+    }
+    const char *blank = *unit != '\0' || i > 0 ? " " : "";
+    snprintf(text, 24, "%.4g%s%s%s", value, blank, NAMES[i], unit);
+    return text;
+}
