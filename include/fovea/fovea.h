@@ -2,6 +2,7 @@
 #ifndef FOVEA_FOVEA_H
 #define FOVEA_FOVEA_H
 
+#include <fovea/attention.h>
 #include <fovea/checkpoint.h>
 #include <fovea/claim.h>
 #include <fovea/config.h>

@@ -1,0 +1,281 @@
+// The tile loop, forward: each piece of work is one tile of queries of one head, which meets the
+// keys of its phase tile by tile. Pieces share nothing, so that threads change no result.
+#include "longctx/plan.h"
+
+#include <limits.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const double LOG2_E = 1.4426950408889634, LOG_2 = 0.6931471805599453;
+
+// Rows --------------------------------------------------------------------------------------------
+
+void fv_rows_load(const fv_attention *plan, const float *from, fv_head_rows at, const int64_t *rows,
+                  int n, float *to) {
+    size_t d = (size_t)plan->config.d_head;
+    for (int i = 0; i < n; i++)
+        memcpy(to + (ptrdiff_t)i * plan->d_padded,
+               (const char *)from + (at.base + (size_t)(rows[i] * at.row)) * sizeof(float),
+               d * sizeof(float));
+    memset(to + (ptrdiff_t)n * plan->d_padded, 0,
+           (size_t)(FV_TILE_QUERIES - n) * (size_t)plan->d_padded * sizeof(float));
+}
+
+void fv_rows_store(const fv_attention *plan, const float *from, fv_head_rows at,
+                   const int64_t *rows, int n, float *to) {
+    for (int i = 0; i < n; i++)
+        memcpy((char *)to + (at.base + (size_t)(rows[i] * at.row)) * sizeof(float),
+               from + (ptrdiff_t)i * plan->d_padded, (size_t)plan->config.d_head * sizeof(float));
+}
+
+// Numbers at addresses that are no multiple of four are copied out and back.
+void fv_rows_add(const fv_attention *plan, const float *from, fv_head_rows at, const int64_t *rows,
+                 int n, float *to) {
+    int d = (int)plan->config.d_head;
+    for (int i = 0; i < n; i++) {
+        char *row = (char *)to + (at.base + (size_t)(rows[i] * at.row)) * sizeof(float);
+        const float *x = from + (ptrdiff_t)i * plan->d_padded;
+        for (int f = 0; f < d; f++) {
+            float y;
+            memcpy(&y, row + (size_t)f * sizeof y, sizeof y);
+            y += x[f];
+            memcpy(row + (size_t)f * sizeof y, &y, sizeof y);
+        }
+    }
+}
+
+void fv_kv_load(const fv_attention *plan, const void *from, size_t offset, float *to) {
+    size_t d = (size_t)plan->config.d_head;
+    if (plan->config.kv_type == FV_FLOAT32) {
+        memcpy(to, (const char *)from + offset * sizeof(float), d * sizeof(float));
+        return;
+    }
+    const char *halves = (const char *)from + offset * sizeof(uint16_t);
+    for (size_t f = 0; f < d; f++) {
+        uint16_t half;
+        memcpy(&half, halves + f * sizeof half, sizeof half);
+        uint32_t bits = (uint32_t)half << 16;
+        memcpy(to + f, &bits, sizeof bits);
+    }
+}
+
+int64_t fv_phase_tiles(const fv_phase *phase) {
+    int64_t n = 0;
+    for (int i = 0; i < phase->n_queries; i++)
+        n += (phase->queries[i].n + FV_TILE_QUERIES - 1) / FV_TILE_QUERIES;
+    return n;
+}
+
+const fv_strand *fv_phase_tile(const fv_phase *phase, int64_t tile, int64_t *first_query) {
+    const fv_strand *s = phase->queries;
+    for (int64_t n; tile >= (n = (s->n + FV_TILE_QUERIES - 1) / FV_TILE_QUERIES); s++) tile -= n;
+    *first_query = tile * FV_TILE_QUERIES;
+    return s;
+}
+
+// One tile of queries -----------------------------------------------------------------------------
+
+typedef struct forward_pass {
+    fv_attention *plan;
+    const fv_local_queries *queries;
+    const fv_local_keys *keys;
+    const fv_phase *phase;
+    bool fresh;
+    int64_t n_tiles, first_piece;
+} forward_pass;
+
+static float *log_sum_of(const forward_pass *pass, int64_t head) {
+    return pass->queries->row_log_sum + head * fv_placement_rows(&pass->queries->at);
+}
+
+static float float_at(const float *x, int64_t i) {
+    float y;
+    memcpy(&y, (const char *)x + (size_t)i * sizeof y, sizeof y);
+    return y;
+}
+
+static void load_state(const forward_pass *pass, fv_worker *w, fv_head_rows at, int64_t head) {
+    const fv_attention *plan = pass->plan;
+    const fv_query_tile *tile = &w->queries;
+    for (int i = 0; i < FV_TILE_QUERIES; i++) {
+        w->largest[i] = FV_NO_SCORE;
+        w->sum[i] = 0;
+    }
+    if (pass->fresh) {
+        memset(w->ot, 0, (size_t)plan->d_padded * FV_TILE_QUERIES * sizeof *w->ot);
+        return;
+    }
+    fv_rows_load(plan, pass->queries->o, at, tile->rows, tile->n, w->o);
+    plan->kernels->to_columns(plan->d_padded, w->o, 1, w->ot);
+    for (int i = 0; i < tile->n; i++) {
+        float log_sum = float_at(log_sum_of(pass, head), tile->rows[i]);
+        if (log_sum == -INFINITY) continue;
+        w->largest[i] = (float)(log_sum * LOG2_E);
+        w->sum[i] = 1;
+    }
+}
+
+static void store_state(const forward_pass *pass, fv_worker *w, fv_head_rows at, int64_t head) {
+    const fv_attention *plan = pass->plan;
+    const fv_query_tile *tile = &w->queries;
+    for (int i = 0; i < FV_TILE_QUERIES; i++) w->factors[i] = w->sum[i] == 0 ? 0 : 1 / w->sum[i];
+    plan->kernels->to_rows(plan->d_padded, w->ot, w->factors, w->o);
+    fv_rows_store(plan, w->o, at, tile->rows, tile->n, pass->queries->o);
+    for (int i = 0; i < tile->n; i++) {
+        float log_sum =
+            w->sum[i] == 0 ? -INFINITY : (float)(w->largest[i] * LOG_2 + log(w->sum[i]));
+        memcpy((char *)log_sum_of(pass, head) + (size_t)tile->rows[i] * sizeof log_sum, &log_sum,
+               sizeof log_sum);
+    }
+}
+
+// Keys and values of a tile: where they lie if that can be read as floats at even distances.
+static void point_at_keys(const forward_pass *pass, fv_worker *w, const fv_strand *strand,
+                          fv_head_rows at, fv_tile_job *job) {
+    const fv_attention *plan = pass->plan;
+    const fv_key_tile *tile = &w->keys;
+    const fv_local_keys *keys = pass->keys;
+    job->n_keys = tile->n;
+    job->seen = tile->seen;
+    bool in_place = plan->config.kv_type == FV_FLOAT32 && tile->contiguous && !strand->rows &&
+                    ((uintptr_t)keys->k | (uintptr_t)keys->v) % sizeof(float) == 0;
+    if (in_place) {
+        size_t offset = at.base + (size_t)(fv_strand_row(strand, tile->first) * at.row);
+        job->k = (const float *)keys->k + offset;
+        job->v = (const float *)keys->v + offset;
+        job->k_stride = job->v_stride = strand->row_step * at.row;
+        return;
+    }
+    for (int i = 0; i < tile->n; i++) {
+        int64_t index = tile->contiguous ? tile->first + i : tile->index[i];
+        size_t offset = at.base + (size_t)(fv_strand_row(strand, index) * at.row);
+        fv_kv_load(plan, keys->k, offset, w->k + (ptrdiff_t)i * plan->d_padded);
+        fv_kv_load(plan, keys->v, offset, w->v + (ptrdiff_t)i * plan->d_padded);
+    }
+    job->k = w->k;
+    job->v = w->v;
+    job->k_stride = job->v_stride = plan->d_padded;
+}
+
+static void forward_piece(void *context, int piece, int worker) {
+    const forward_pass *pass = context;
+    fv_attention *plan = pass->plan;
+    const fv_attention_config *c = &plan->config;
+    fv_worker *w = &plan->workers[worker];
+    // The last tiles of a causal mask have the most keys: they go first.
+    int64_t number = pass->first_piece + piece, first_query;
+    int64_t head = number / pass->n_tiles, tile = pass->n_tiles - 1 - number % pass->n_tiles;
+    const fv_strand *queries = fv_phase_tile(pass->phase, tile, &first_query);
+    fv_head_rows q_at = fv_head_rows_of(plan, fv_placement_rows(&pass->queries->at), c->n_head,
+                                        head / c->n_head, head % c->n_head);
+    fv_head_rows k_at = fv_head_rows_of(plan, fv_placement_rows(&pass->keys->at), c->n_kv_head,
+                                        head / c->n_head, head % c->n_head / plan->group);
+    fv_tile_job job = {.d = (int)c->d_head,
+                       .score = plan->score,
+                       .qt = w->qt,
+                       .p = w->p,
+                       .ot = w->ot,
+                       .largest = w->largest,
+                       .sum = w->sum};
+    bool loaded = false;
+    for (int i = 0; i < pass->phase->n_keys; i++) {
+        const fv_strand *keys = &pass->phase->keys[i];
+        if (keys->residue != queries->residue) continue;
+        fv_query_tile_set(&plan->mask, queries, first_query, keys->kind, &w->queries);
+        w->walk.gather = true;
+        fv_walk_start(&w->walk, &plan->mask, &w->queries, keys, 0, keys->n);
+        while (fv_walk_next(&w->walk, &w->keys)) {
+            if (!loaded) {
+                fv_rows_load(plan, pass->queries->q, q_at, w->queries.rows, w->queries.n, w->q);
+                plan->kernels->to_columns(plan->d_padded, w->q, plan->column_factor, w->qt);
+                load_state(pass, w, q_at, head);
+                loaded = true;
+            }
+            point_at_keys(pass, w, keys, k_at, &job);
+            plan->kernels->forward(&job);
+            w->work.pairs += w->keys.pairs;
+            w->work.tiles++;
+        }
+    }
+    if (loaded) store_state(pass, w, q_at, head);
+}
+
+// The whole ---------------------------------------------------------------------------------------
+
+// No key seen yet: zeros and -infinity, which a tile without keys never visits.
+static void clear_state(const fv_attention *plan, const fv_local_queries *queries) {
+    const fv_attention_config *c = &plan->config;
+    int64_t rows = c->n_batch * c->n_head * fv_placement_rows(&queries->at);
+    memset(queries->o, 0, (size_t)(rows * c->d_head) * sizeof *queries->o);
+    float none = -INFINITY;
+    for (int64_t i = 0; i < rows; i++)
+        memcpy((char *)queries->row_log_sum + (size_t)i * sizeof none, &none, sizeof none);
+}
+
+void fv_tiles_forward(fv_attention *plan, const fv_local_queries *queries,
+                      const fv_local_keys *keys, bool fresh) {
+    const fv_attention_config *c = &plan->config;
+    if (fresh) clear_state(plan, queries);
+    fv_phases_set(&plan->mask, &queries->at, &keys->at, &plan->phases);
+    for (int i = 0; i < plan->phases.n; i++) {
+        forward_pass pass = {.plan = plan,
+                             .queries = queries,
+                             .keys = keys,
+                             .phase = &plan->phases.phase[i],
+                             .fresh = fresh && i == 0,
+                             .n_tiles = fv_phase_tiles(&plan->phases.phase[i])};
+        int64_t n = pass.n_tiles * c->n_batch * c->n_head;
+        for (; pass.first_piece < n; pass.first_piece += INT_MAX) {
+            int64_t left = n - pass.first_piece;
+            fv_pool_run(plan->pool, left < INT_MAX ? (int)left : INT_MAX, forward_piece, &pass);
+        }
+    }
+}
+
+// Counting ----------------------------------------------------------------------------------------
+
+// Walks all tiles on memory of its own: the plan is not changed. Stops at the first with `any`.
+static fv_attention_work count(const fv_attention *plan, const fv_placement *queries,
+                               const fv_placement *keys, bool any) {
+    fv_attention_work work = {0};
+    const fv_mask *mask = &plan->mask;
+    fv_phases phases = {0};
+    fv_walk walk = {.gather = true,
+                    .intervals = malloc(fv_walk_capacity(mask) * sizeof *walk.intervals)};
+    fv_query_tile tile;
+    fv_key_tile key_tile;
+    if (walk.intervals == NULL || fv_phases_create(mask, &phases, NULL) != FV_OK) {
+        free(walk.intervals);
+        return (fv_attention_work){-1, -1};
+    }
+    fv_phases_set(mask, queries, keys, &phases);
+    for (int i = 0; i < phases.n; i++) {
+        const fv_phase *phase = &phases.phase[i];
+        int64_t n = fv_phase_tiles(phase), first_query;
+        for (int64_t t = 0; t < n; t++) {
+            const fv_strand *strand = fv_phase_tile(phase, t, &first_query);
+            for (int j = 0; j < phase->n_keys && !(any && work.tiles > 0); j++) {
+                if (phase->keys[j].residue != strand->residue) continue;
+                fv_query_tile_set(mask, strand, first_query, phase->keys[j].kind, &tile);
+                fv_walk_start(&walk, mask, &tile, &phase->keys[j], 0, phase->keys[j].n);
+                while (fv_walk_next(&walk, &key_tile) && !(any && work.tiles > 0)) {
+                    work.pairs += key_tile.pairs;
+                    work.tiles++;
+                }
+            }
+        }
+    }
+    fv_phases_free(&phases);
+    free(walk.intervals);
+    return work;
+}
+
+fv_attention_work fv_tiles_count(const fv_attention *plan, const fv_placement *queries,
+                                 const fv_placement *keys) {
+    return count(plan, queries, keys, false);
+}
+
+bool fv_tiles_any(const fv_attention *plan, const fv_placement *queries, const fv_placement *keys) {
+    return count(plan, queries, keys, true).tiles != 0;
+}
