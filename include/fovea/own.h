@@ -1,0 +1,50 @@
+// Models of the lab asked what they find in their context: cells of depth and length, counted in
+// tokens, on held-out sequences of the model's own task (needle, needle_multi, kv_retrieval or
+// position). The cells are those that served models fill (eval.h), so that one figure shows both.
+#ifndef FOVEA_OWN_H
+#define FOVEA_OWN_H
+
+#include <fovea/config.h>
+#include <fovea/eval.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { FV_OWN_MOST = 64 }; // lengths, and depths
+
+typedef struct fv_own_plan {
+    int n_lengths, n_depths;
+    int lengths[FV_OWN_MOST];
+    double depths[FV_OWN_MOST]; // 0 to 100
+    int n_samples;              // of each cell
+    double width;               // 0, or: samples are added until the 95 % interval is no wider
+    int most_samples;           // then no more than these
+    uint64_t seed;              // of the sequences; training never draws them
+    int n_threads;              // the result does not depend on it
+    const volatile int *interrupted;
+} fv_own_plan;
+
+// The usual plans. For a map: eight lengths from the shortest that the model was trained on to
+// those beyond its training, up to twice the longest (learned positions: up to context_length), and
+// depths in steps of 10. For the middle: depths in steps of 5 at the longest training length.
+FV_API void fv_own_plan_map(const fv_config *config, fv_own_plan *plan);
+FV_API void fv_own_plan_middle(const fv_config *config, fv_own_plan *plan);
+
+// Whether the model can be asked all of it: FV_USAGE with a sentence where not.
+FV_API fv_status fv_own_check(const fv_config *config, const fv_own_plan *plan, fv_error *error);
+
+// Asks the model with these parameters and puts a cell for every length and depth, `label` naming
+// the model. An answer that is another token of the context counts as a distractor. FV_INTERRUPTED
+// leaves `cells` as they were.
+FV_API fv_status fv_own_measure(const fv_config *config, const float *params, const char *label,
+                                const fv_own_plan *plan, fv_cells *cells, fv_error *error);
+
+// A name for the model's architecture: "2 x attention, learned positions", for figures that show
+// several. As long as it has to be, at most 96 characters with the end.
+FV_API void fv_own_label(const fv_config *config, char label[96]);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
