@@ -44,16 +44,16 @@ static void draw_places(fv_random *random, int n, int places[NAMES]) {
 // One chain in n_units of noise, and the question for it; writes how the answer begins.
 static void add_chain(fv_random *random, const haystack *h, int letters, int n_units, prompt *p,
                       char names[NAMES][8], char *prefix, size_t size) {
-    char texts[NAMES][48];
+    char texts[NAMES][64];
     int places[NAMES], value = 10000 + (int)fv_random_below(random, 90000);
     prompt_insert inserts[NAMES];
     draw_names(random, letters, names);
     draw_places(random, n_units, places);
     for (int i = 0; i < NAMES; i++) {
         if (i == 0)
-            snprintf(texts[i], sizeof texts[i], "VAR %s = %d", names[i], value);
+            snprintf(texts[i], sizeof texts[i], "VAR %.7s = %d", names[i], value);
         else
-            snprintf(texts[i], sizeof texts[i], "VAR %s = VAR %s", names[i], names[i - 1]);
+            snprintf(texts[i], sizeof texts[i], "VAR %.7s = VAR %.7s", names[i], names[i - 1]);
         inserts[i] = (prompt_insert){places[i], texts[i]};
     }
     prompt_add(p, "Memorize and track the chain(s) of variable assignment hidden in the following "

@@ -44,6 +44,7 @@ struct progress {
     int n_points, next_point;
     point points[MOST_POINTS]; // a ring: the newest overwrite the oldest
     char experiment[128];
+    char unit[24];
 };
 
 static double now(void) {
@@ -73,7 +74,12 @@ progress *progress_create(FILE *stream, bool quiet) {
     p->live = isatty(fileno(stream)) && term != NULL && strcmp(term, "dumb") != 0;
     p->unicode = locale_is_utf8();
     p->colour = p->live && (no_colour == NULL || *no_colour == '\0');
+    progress_set_unit(p, "runs");
     return p;
+}
+
+void progress_set_unit(progress *p, const char *unit) {
+    if (p != NULL) snprintf(p->unit, sizeof p->unit, "%s", unit);
 }
 
 void progress_free(progress *p) {
@@ -96,8 +102,9 @@ static void write_duration(double seconds, char *text, size_t size) {
 }
 
 // "9 of 15 runs, 3 cached, 1 diverged, 4 s left"
-static void write_counts(const fv_lab_progress *last, char *text, size_t size) {
-    int n = snprintf(text, size, "%d of %d runs", last->n_done, last->n_runs);
+static void write_counts(const progress *p, char *text, size_t size) {
+    const fv_lab_progress *last = &p->last;
+    int n = snprintf(text, size, "%d of %d %s", last->n_done, last->n_runs, p->unit);
     if (last->n_cached > 0 && n < (int)size)
         n += snprintf(text + n, size - (size_t)n, ", %d cached", last->n_cached);
     if (last->n_diverged > 0 && n < (int)size)
@@ -161,7 +168,7 @@ static void put_bar(const progress *p, picture *to, double share, int width) {
 
 static void put_first_row(const progress *p, picture *to, int columns) {
     char counts[160], percent[16];
-    write_counts(&p->last, counts, sizeof counts);
+    write_counts(p, counts, sizeof counts);
     snprintf(percent, sizeof percent, "%3.0f %%", floor(100 * share_of(&p->last)));
     int name = (int)strlen(p->experiment);
     int rest = 2 + (int)strlen(percent) + 3 + (int)strlen(counts);
@@ -308,7 +315,7 @@ void progress_clear(progress *p) {
 
 static void write_line(progress *p) {
     char counts[160];
-    write_counts(&p->last, counts, sizeof counts);
+    write_counts(p, counts, sizeof counts);
     fprintf(p->stream, "%s: %.0f %%, %s\n", p->experiment, floor(100 * share_of(&p->last)), counts);
     fflush(p->stream);
 }
@@ -354,11 +361,11 @@ void progress_finish(progress *p) {
     char time[32];
     write_duration(last->seconds, time, sizeof time);
     if (last->n_done < last->n_runs)
-        fprintf(p->stream, "%s: %d of %d runs in %s", p->experiment, last->n_done, last->n_runs,
-                time);
+        fprintf(p->stream, "%s: %d of %d %s in %s", p->experiment, last->n_done, last->n_runs,
+                p->unit, time);
     else
-        fprintf(p->stream, "%s: %d run%s in %s", p->experiment, last->n_runs,
-                last->n_runs == 1 ? "" : "s", time);
+        fprintf(p->stream, "%s: %d %.*s in %s", p->experiment, last->n_runs,
+                (int)strlen(p->unit) - (last->n_runs == 1), p->unit, time);
     if (last->n_cached > 0) fprintf(p->stream, ", %d cached", last->n_cached);
     if (last->n_diverged > 0) fprintf(p->stream, ", %d diverged", last->n_diverged);
     fputc('\n', p->stream);

@@ -12,6 +12,9 @@ typedef struct progress progress;
 // is ever printed. Returns NULL without memory, which every function below takes and ignores.
 progress *progress_create(FILE *stream, bool quiet);
 
+// What is counted, in the plural: "runs" if never called.
+void progress_set_unit(progress *p, const char *unit);
+
 // Redraws. Cheap to call often: it draws at most some times a second. Fits fv_lab_options as
 // on_progress through a wrapper, or directly: progress_on_lab has its signature.
 void progress_update(progress *p, const fv_lab_progress *report);

@@ -13,8 +13,7 @@
     X(export, "writes runs as safetensors or CSV")                                                 \
     X(bench, "times the kernels against this machine's own limits")                                \
     X(cost, "says what a model costs at a context length, from its config.json")                   \
-    X(needle,                                                                                      \
-      "asks for what is hidden in a long prompt, by depth and length: own and served models")      \
+    X(needle, "asks own and served models for what is hidden in a long prompt")                    \
     X(middle, "draws the lost-in-the-middle curve of own and served models")                       \
     X(info, "prints the build, the machine and the kernels chosen for it")                         \
     X(help, "explains a verb or a configuration field")

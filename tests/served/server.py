@@ -1,0 +1,301 @@
+#!/usr/bin/env python3
+"""A small OpenAI-compatible server that answers with a planted accuracy and misbehaves on request.
+
+    server.py [--config FILE] [--log FILE]
+
+Prints its port on stdout and serves until killed. It finds the needle in the prompt by itself and
+answers rightly with the probability planted for that depth and length; how it fails otherwise is
+planted too. The same prompt always gets the same answer. POST /plant merges a JSON object into the
+configuration:
+
+    plant       {"length": {"depth": share of right answers}}, the nearest entries count
+    otherwise   {"distractor": 1, "wrong": 1, "refusal": 1, "empty": 1, "cut off": 1}, weights
+    tokenize    "vllm", "llama.cpp", "llama-cpp" or "" for a server that does not count
+    usage       whether replies say how many tokens were read
+    context     the longest prompt; beyond it HTTP 400, or with "truncate" it silently reads less
+    key, model  what requests must have
+    delay       seconds before an answer
+    faults      [{"kind": ..., "share": of prompts, "times": arrivals that fail, -1 for all}]
+
+The log has a JSON line for every completion that was begun: the prompt's digest, length and what was
+done with it.
+"""
+
+import argparse
+import asyncio
+import hashlib
+import json
+import random
+import re
+import sys
+
+DEFAULTS = {
+    "plant": {"1": {"0": 1.0}},
+    "otherwise": {"wrong": 1},
+    "tokenize": "vllm",
+    "usage": True,
+    "context": 0,
+    "truncate": False,
+    "key": "",
+    "model": "",
+    "delay": 0,
+    "faults": [],
+}
+REFUSAL = "I'm sorry, but I cannot find that in the text."
+KEY_MENTIONED = re.compile(r"for (\S+?) mentioned in the provided text\?")
+
+
+def count_tokens(text):
+    """Words and line breaks: a tokenizer that is fast on megabytes."""
+    return text.count(" ") + text.count("\n") + 1
+
+
+def share(text, salt):
+    """A number in [0, 1) that belongs to the text."""
+    digest = hashlib.blake2b(text.encode(), digest_size=8, salt=salt.encode()).digest()
+    return int.from_bytes(digest, "big") / 2**64
+
+
+def find_needle(prompt):
+    """(value, place in the prompt, other values) of what the prompt asks for, or None."""
+    tail = prompt[-600:]
+    asked = KEY_MENTIONED.search(tail)
+    if asked:
+        marker = f" for {asked.group(1)} is: "
+        place = prompt.find(marker)
+        if place < 0:
+            return None
+        value = prompt[place + len(marker) : prompt.index(".", place)]
+        around = prompt[max(0, place - 3000) : place] + prompt[place + 90 : place + 3000]
+        return value, place, re.findall(r" is: (\S+)\.", around)
+    asked = re.search(r'Key: "([^"]+)"\nCorresponding value:$', tail)
+    if asked:
+        marker = f'"{asked.group(1)}": "'
+        place = prompt.find(marker)
+        value = prompt[place + len(marker) : prompt.index('"', place + len(marker))]
+        around = prompt[max(0, place - 3000) : place] + prompt[place + 90 : place + 3000]
+        return value, place, re.findall(r'": "([0-9a-f-]{36})"', around)
+    return None
+
+
+def nearest(table, value):
+    return table[min(table, key=lambda entry: abs(float(entry) - value))]
+
+
+class State:
+    def __init__(self, config, log):
+        self.config = dict(DEFAULTS, **config)
+        self.log = log
+        self.arrivals = {}
+
+    def answer(self, prompt):
+        """(text, finish_reason) for a prompt."""
+        found = find_needle(prompt)
+        if found is None:
+            return "", "stop"
+        value, place, others = found
+        unique = prompt[-600:] + value + str(place) + str(len(prompt))
+        depth = 100 * place / len(prompt)
+        accuracy = nearest(nearest(self.config["plant"], count_tokens(prompt)), depth)
+        if share(unique, "right") < accuracy:
+            return f"It is {value}.", "stop"
+        kinds = dict(self.config["otherwise"])
+        if not others:
+            kinds.pop("distractor", None)
+        chosen = random.Random(unique).choices(list(kinds or {"wrong": 1}), list((kinds or {"wrong": 1}).values()))
+        return {
+            "distractor": (f"It is {others[0] if others else ''}.", "stop"),
+            "wrong": ("It is a blue house.", "stop"),
+            "refusal": (REFUSAL, "stop"),
+            "empty": ("", "stop"),
+            "cut off": ("Let me think about where I have seen this before: the text", "length"),
+        }[chosen[0]]
+
+    def fault(self, prompt, digest):
+        """The kind of fault that this arrival of the prompt meets, or None."""
+        self.arrivals[digest] = arrivals = self.arrivals.get(digest, 0) + 1
+        low, place = 0.0, share(digest, "fault")
+        for fault in self.config["faults"]:
+            if low <= place < low + fault["share"]:
+                return fault if fault["times"] < 0 or arrivals <= fault["times"] else None
+            low += fault["share"]
+        return None
+
+
+class Server(asyncio.Protocol):
+    def __init__(self, state):
+        self.state = state
+        self.buffer = bytearray()
+        self.waiting = None
+        self.closed = False
+
+    def connection_made(self, transport):
+        self.transport = transport
+
+    def connection_lost(self, _):
+        self.closed = True
+        if self.waiting:
+            self.waiting.cancel()
+
+    def data_received(self, data):
+        self.buffer += data
+        while self.waiting is None:
+            end = self.buffer.find(b"\r\n\r\n")
+            if end < 0:
+                return
+            head = self.buffer[:end].decode("latin-1")
+            found = re.search(r"(?i)\r\ncontent-length: *(\d+)", head)
+            size = int(found.group(1)) if found else 0
+            if len(self.buffer) < end + 4 + size:
+                return
+            body = bytes(self.buffer[end + 4 : end + 4 + size])
+            del self.buffer[: end + 4 + size]
+            self.handle(head, body)
+
+    # --- replies
+
+    def send(self, status, body, extra=""):
+        if self.closed:
+            return
+        if not isinstance(body, bytes):
+            body = json.dumps(body).encode()
+        self.transport.write(
+            f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\n{extra}"
+            f"Content-Length: {len(body)}\r\n\r\n".encode() + body
+        )
+
+    def send_error(self, status, message, extra=""):
+        self.send(status, {"error": {"message": message, "code": status}}, extra)
+
+    def send_fault(self, fault, prompt):
+        kind = fault["kind"]
+        if kind == "429":
+            self.send_error(429, "slow down", f"Retry-After: {fault.get('after', 1)}\r\n")
+        elif kind == "500":
+            self.send_error(500, "something broke inside")
+        elif kind == "html":
+            self.send(502, b"<html><body>Bad Gateway</body></html>")
+        elif kind == "malformed":
+            self.send(200, b'{"choices": [{"message": {"content": "It is')
+        elif kind == "other":
+            self.send(200, {"hello": "there"})
+        elif kind == "null":
+            self.send_answer(prompt, None, "stop")
+        elif kind == "large":
+            self.send_answer(prompt, "x" * 10_000_000, "stop")
+        elif kind == "model":
+            self.send_error(404, "The model `m` does not exist.")
+        elif kind == "key":
+            self.send_error(401, f"Incorrect API key provided: {fault.get('echo', '')}")
+        elif kind == "context":
+            self.send_error(400, "This model's maximum context length is 100 tokens.")
+        elif kind == "reset":
+            self.transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{\"choices\": [")
+            asyncio.get_running_loop().call_later(0.01, self.transport.abort)
+        elif kind == "drop":
+            self.transport.close()
+        elif kind == "endless":
+            self.transport.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            self.drip()
+        elif kind == "stall":
+            self.waiting = asyncio.get_running_loop().call_later(3600, lambda: None)
+        else:
+            raise ValueError(kind)
+
+    def drip(self):
+        if not self.closed:
+            self.transport.write(b"1\r\n \r\n")
+            self.waiting = asyncio.get_running_loop().call_later(0.02, self.drip)
+
+    def send_answer(self, prompt, text, finish):
+        chat = self.chat
+        tokens = count_tokens(prompt)
+        if self.state.config["truncate"] and self.state.config["context"]:
+            tokens = min(tokens, self.state.config["context"])
+        choice = {"index": 0, "finish_reason": finish}
+        choice.update({"message": {"role": "assistant", "content": text}} if chat else {"text": text})
+        reply = {"id": "x", "object": "chat.completion" if chat else "text_completion", "choices": [choice]}
+        if self.state.config["usage"]:
+            reply["usage"] = {
+                "prompt_tokens": tokens,
+                "completion_tokens": count_tokens(text or ""),
+                "total_tokens": tokens,
+            }
+        self.send(200, reply)
+
+    # --- requests
+
+    def handle(self, head, body):
+        path = head.split(" ", 2)[1]
+        config = self.state.config
+        if path == "/plant":
+            config.update(json.loads(body))
+            self.state.arrivals.clear()
+            return self.send(200, {})
+        if config["key"] and f"authorization: bearer {config['key']}" not in head.lower():
+            return self.send_error(401, "Incorrect API key provided")
+        if path == "/tokenize" and config["tokenize"] in ("vllm", "llama.cpp"):
+            return self.tokenize(json.loads(body), config["tokenize"])
+        if path == "/extras/tokenize/count" and config["tokenize"] == "llama-cpp":
+            return self.send(200, {"count": count_tokens(json.loads(body)["input"])})
+        if path == "/v1/models":
+            return self.send(200, {"data": [{"id": "m", "max_model_len": config["context"] or None}]})
+        if path in ("/v1/chat/completions", "/v1/completions"):
+            return self.complete(json.loads(body), path.startswith("/v1/chat"))
+        return self.send_error(404, "Not Found")
+
+    def tokenize(self, request, form):
+        text = request.get("content" if form == "llama.cpp" else "prompt")
+        if text is None:
+            text = request["messages"][0]["content"]
+        n = count_tokens(text)
+        if form == "vllm":
+            return self.send(200, {"count": n, "max_model_len": self.state.config["context"] or None})
+        return self.send(200, {"tokens": [1] * n})
+
+    def complete(self, request, chat):
+        config = self.state.config
+        prompt = request["messages"][-1]["content"] if chat else request["prompt"]
+        digest = hashlib.blake2b(prompt.encode(), digest_size=8).hexdigest()
+        self.chat = chat
+        fault = self.state.fault(prompt, digest)
+        if self.state.log:
+            entry = {"digest": digest, "tokens": count_tokens(prompt), "fault": fault and fault["kind"]}
+            self.state.log.write(json.dumps(entry) + "\n")
+            self.state.log.flush()
+        if config["model"] and request["model"] != config["model"]:
+            return self.send_error(404, f"The model `{request['model']}` does not exist.")
+        if fault:
+            return self.send_fault(fault, prompt)
+        limit = config["context"]
+        if limit and not config["truncate"] and count_tokens(prompt) + request.get("max_tokens", 16) > limit:
+            return self.send_error(400, f"This model's maximum context length is {limit} tokens.")
+        text, finish = self.state.answer(prompt)
+        if not config["delay"]:
+            return self.send_answer(prompt, text, finish)
+
+        def later():
+            self.waiting = None
+            self.send_answer(prompt, text, finish)
+            self.data_received(b"")
+
+        self.waiting = asyncio.get_running_loop().call_later(config["delay"], later)
+
+
+async def serve(options):
+    config = json.loads(open(options.config).read()) if options.config else {}
+    log = open(options.log, "a") if options.log else None
+    state = State(config, log)
+    server = await asyncio.get_running_loop().create_server(lambda: Server(state), "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--config")
+    parser.add_argument("--log")
+    try:
+        asyncio.run(serve(parser.parse_args()))
+    except KeyboardInterrupt:
+        sys.exit(0)
