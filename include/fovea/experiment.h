@@ -58,14 +58,19 @@ typedef struct fv_experiment {
     int n_claims;
     fv_options *claims;
     int n_runs; // distinct configurations of all grids
-    int *order; // [n_runs]: the place of each in the grids' product; NULL where none stands twice
+    int *order; // [n_runs]: the place of each in the grids' product; NULL where that is its number
     fv_adaptive *adaptive; // NULL where the sweep is not adaptive
+    fv_options optional;   // fields and values of the runs that are trained only when asked for
+    bool complete;         // they have been asked for
+    int n_left_out;        // distinct configurations that they are and that `n_runs` does not count
+    int *left_out;         // [n_left_out]: their places
 } fv_experiment;
 
 // Reads `path` and applies overrides ("task.vocab_size=4,10,100", "train.seed=0..9",
 // "model.layers='[attention, attention]'"), which replace the file's value or axis of that field in
 // every grid. Checks everything that can be known before training: every configuration of every
-// grid, probe names, the options of figures and claims. Errors name file and line.
+// grid, probe names, the options of figures and claims. Errors name file and line. Optional runs
+// are left out, unless an override replaces a field that makes them so.
 FV_API fv_status fv_experiment_read(const char *path, const char *const *overrides, int n_overrides,
                                     fv_experiment **experiment, fv_error *error);
 FV_API void fv_experiment_free(fv_experiment *experiment);
@@ -74,6 +79,9 @@ FV_API void fv_experiment_free(fv_experiment *experiment);
 // (first grid first, last axis fastest).
 FV_API int fv_experiment_n_runs(const fv_experiment *experiment);
 FV_API void fv_experiment_config(const fv_experiment *experiment, int i, fv_config *config);
+
+// Puts the optional runs into the sweep, where they change the numbers of the others.
+FV_API fv_status fv_experiment_complete(fv_experiment *experiment, fv_error *error);
 
 // The next round of an adaptive sweep, from the records of all its runs so far [n_runs]. *grew:
 // there are more runs now. Never so for other sweeps and after the last round.

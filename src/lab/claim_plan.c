@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "lab/measure.h"
+#include "lab/where.h"
 
 #include <ctype.h>
 #include <math.h>
@@ -14,7 +15,9 @@
 #define KEY_LIST(X)                                                                                \
     X(id)                                                                                          \
     X(statement)                                                                                   \
-    X(where) X(measure) X(published) X(tolerance) X(above) X(below) X(across) X(trend) X(note)
+    X(where)                                                                                       \
+    X(measure)                                                                                     \
+    X(published) X(tolerance) X(above) X(below) X(across) X(trend) X(fit) X(reduce) X(note)
 
 static const char where_prefix[] = "where.";
 
@@ -36,50 +39,11 @@ static FV_PRINTF(3, 4) fv_status
                    at ? at->line : r->options->line, message);
 }
 
-static const char *field_of_where(const fv_option *option) {
-    size_t n = sizeof where_prefix - 1;
-    return strncmp(option->key, where_prefix, n) == 0 ? option->key + n : NULL;
-}
-
-// The values that an option gives for a field: each of its items, or the whole list as one value of
-// a field that is itself a list (model.layers: [attention, mlp]). Calls `visit` until it returns
-// true.
-typedef bool (*value_visit)(void *context, const fv_field *field, const char *value);
-
-static bool any_value(const fv_option *option, const fv_field *field, value_visit visit,
-                      void *context) {
-    bool list_field = field->type == FV_TYPE_LAYERS || field->type == FV_TYPE_INTS;
-    if (!(list_field && option->is_list)) {
-        for (int i = 0; i < option->n_values; i++)
-            if (visit(context, field, option->values[i])) return true;
-        return false;
-    }
-    text_buffer list = {0};
-    text_add(&list, "[");
-    for (int i = 0; i < option->n_values; i++)
-        text_add(&list, "%s%s", i > 0 ? ", " : "", option->values[i]);
-    text_add(&list, "]");
-    bool found = !list.failed && visit(context, field, list.data);
-    text_free(&list);
-    return found;
-}
-
-static bool is_refused(void *context, const fv_field *field, const char *value) {
-    fv_config config;
-    fv_config_init(&config);
-    return fv_config_set(&config, field->key, value, context) != FV_OK;
-}
-
 // Every value of a `where` must be one that its field can take.
-static fv_status check_where(const reader *r, const fv_option *option) {
-    const char *key = field_of_where(option);
-    if (fv_field_find(key) == NULL)
-        return fail(r, option, "'where' names '%s', which is no field; the nearest is %s", key,
-                    fv_field_nearest(key));
+static fv_status check_where(const reader *r, const fv_option *option, const char *key) {
     fv_error cause;
-    if (any_value(option, fv_field_find(key), is_refused, &cause))
-        return fail(r, option, "'where': %s", cause.text);
-    return FV_OK;
+    fv_status status = where_check(option, key, &cause);
+    return status == FV_OK ? FV_OK : fail(r, option, "'where': %s", cause.text);
 }
 
 static fv_status check_keys(const reader *r) {
@@ -88,8 +52,9 @@ static fv_status check_keys(const reader *r) {
 #undef NAME
     for (int i = 0; i < r->options->n; i++) {
         const fv_option *option = &r->options->items[i];
-        if (field_of_where(option) != NULL) {
-            fv_status status = check_where(r, option);
+        const char *where = where_key(option, where_prefix);
+        if (where != NULL) {
+            fv_status status = check_where(r, option, where);
             if (status != FV_OK) return status;
             continue;
         }
@@ -114,15 +79,24 @@ static fv_status read_number(const reader *r, const char *key, double *value) {
     return fail(r, option, "'%s' is '%s'; it must be a number", key, option->values[0]);
 }
 
-static fv_status read_trend(const reader *r, const fv_option *across, const fv_option *trend,
-                            fv_claim_plan *plan) {
-    if (across == NULL || trend == NULL)
-        return fail(r, across ? across : trend,
-                    "'across' (a field) and 'trend' (increasing or decreasing) stand together");
+static fv_status read_across(const reader *r, const fv_option *across, const fv_option *trend,
+                             const fv_option *fit, fv_claim_plan *plan) {
+    if (across == NULL || (trend == NULL) == (fit == NULL))
+        return fail(r,
+                    across  ? across
+                    : trend ? trend
+                            : fit,
+                    "'across' (a field) and either 'trend' (increasing or decreasing) or 'fit' "
+                    "(power or ratio) stand together");
     plan->across = fv_field_find(across->values[0]);
     if (plan->across == NULL)
         return fail(r, across, "'across' names '%s', which is no field; the nearest is %s",
                     across->values[0], fv_field_nearest(across->values[0]));
+    return FV_OK;
+}
+
+static fv_status read_trend(const reader *r, const fv_option *trend, fv_claim_plan *plan) {
+    plan->kind = FV_CLAIM_TREND;
     if (strcmp(trend->values[0], "increasing") == 0)
         plan->sign = 1;
     else if (strcmp(trend->values[0], "decreasing") == 0)
@@ -130,8 +104,45 @@ static fv_status read_trend(const reader *r, const fv_option *across, const fv_o
     else
         return fail(r, trend, "'trend' is '%s'; it must be increasing or decreasing",
                     trend->values[0]);
-    plan->kind = FV_CLAIM_TREND;
     return FV_OK;
+}
+
+// The place of an option's word in a list that ends with NULL, counted from 1; 0 where the option
+// is not given.
+static fv_status read_word(const reader *r, const char *key, const char *const *words, int *place) {
+    const fv_option *option = fv_options_find(r->options, key);
+    *place = 0;
+    if (option == NULL) return FV_OK;
+    for (int i = 0; words[i] != NULL; i++)
+        if (strcmp(words[i], option->values[0]) == 0) *place = i + 1;
+    if (*place > 0) return FV_OK;
+    return fail(r, option, "'%s' is '%s', which it cannot be; the nearest is '%s'", key,
+                option->values[0], text_nearest(option->values[0], words));
+}
+
+static fv_status read_summaries(const reader *r, fv_claim_plan *plan) {
+#define WORD(name, text) text,
+    static const char *const reduces[] = {FV_REDUCE_LIST(WORD) NULL};
+    static const char *const fits[] = {FV_FIT_LIST(WORD) NULL};
+#undef WORD
+    int reduce, fit;
+    fv_status status = read_word(r, "reduce", reduces, &reduce);
+    if (status == FV_OK) status = read_word(r, "fit", fits, &fit);
+    if (status != FV_OK) return status;
+    plan->reduce = (fv_reduce)reduce;
+    plan->fit = (fv_fit)fit;
+    // A ratio has one value at each end.
+    if (plan->fit == FV_FIT_RATIO && plan->reduce == FV_REDUCE_NONE) plan->reduce = FV_REDUCE_MEAN;
+    return FV_OK;
+}
+
+static fv_status read_bounds(const reader *r, const fv_option *above, fv_claim_plan *plan) {
+    plan->kind = FV_CLAIM_BOUND;
+    fv_status status = read_number(r, "above", &plan->above);
+    if (status == FV_OK) status = read_number(r, "below", &plan->below);
+    if (status == FV_OK && !(plan->above < plan->below))
+        return fail(r, above, "'above' must be smaller than 'below'");
+    return status;
 }
 
 // A claim says in exactly one way when a seed agrees.
@@ -141,21 +152,18 @@ static fv_status read_kind(const reader *r, fv_claim_plan *plan) {
     const fv_option *below = fv_options_find(r->options, "below");
     const fv_option *across = fv_options_find(r->options, "across");
     const fv_option *trend = fv_options_find(r->options, "trend");
+    const fv_option *fit = fv_options_find(r->options, "fit");
     bool bounded = above != NULL || below != NULL;
-    if ((tolerance != NULL) + bounded + (across != NULL || trend != NULL) != 1)
+    bool trends = trend != NULL || (across != NULL && fit == NULL);
+    if ((tolerance != NULL) + bounded + trends != 1)
         return fail(r, NULL,
                     "needs exactly one of 'published' with 'tolerance', 'above' or 'below', and "
                     "'across' with 'trend'");
-    if (across != NULL || trend != NULL) return read_trend(r, across, trend, plan);
-    fv_status status = FV_OK;
-    if (bounded) {
-        plan->kind = FV_CLAIM_BOUND;
-        status = read_number(r, "above", &plan->above);
-        if (status == FV_OK) status = read_number(r, "below", &plan->below);
-        if (status == FV_OK && !(plan->above < plan->below))
-            return fail(r, above, "'above' must be smaller than 'below'");
-        return status;
-    }
+    fv_status status = read_summaries(r, plan);
+    if (status == FV_OK && (across != NULL || trend != NULL || fit != NULL))
+        status = read_across(r, across, trend, fit, plan);
+    if (status != FV_OK || trends) return status != FV_OK ? status : read_trend(r, trend, plan);
+    if (bounded) return read_bounds(r, above, plan);
     plan->kind = FV_CLAIM_NEAR;
     if (fv_options_find(r->options, "published") == NULL)
         return fail(r, tolerance, "'tolerance' needs 'published', a number");
@@ -228,24 +236,6 @@ fv_status fv_claims_check(const fv_experiment *experiment, fv_error *error) {
     return FV_OK;
 }
 
-// Values are compared as the field reads them: 1e-3 is 0.001.
-static bool equals(void *context, const fv_field *field, const char *value) {
-    const fv_config *config = context;
-    fv_config other = *config;
-    char of_run[4096], of_claim[4096];
-    if (fv_config_set(&other, field->key, value, NULL) != FV_OK) return false;
-    fv_config_get(config, field, of_run, sizeof of_run);
-    fv_config_get(&other, field, of_claim, sizeof of_claim);
-    return strcmp(of_run, of_claim) == 0;
-}
-
 bool fv_claim_selects(const fv_claim_plan *plan, const fv_config *config) {
-    for (int i = 0; i < plan->options->n; i++) {
-        const fv_option *option = &plan->options->items[i];
-        const char *key = field_of_where(option);
-        if (key != NULL &&
-            !any_value(option, fv_field_find(key), equals, (void *)(uintptr_t)config))
-            return false;
-    }
-    return true;
+    return where_selects(plan->options, where_prefix, config);
 }

@@ -5,6 +5,30 @@
 
 #include <fovea/claim.h>
 
+// X(NAME, text): what several runs of a seed at the same place along `across` come to, and what a
+// seed's runs along it come to: the exponent of the power law through them, or the value at the
+// field's largest value over that at its smallest.
+#define FV_REDUCE_LIST(X)                                                                          \
+    X(LOWEST, "lowest")                                                                            \
+    X(HIGHEST, "highest")                                                                          \
+    X(MEAN, "mean")                                                                                \
+    X(SUM, "sum")
+#define FV_FIT_LIST(X) X(POWER, "power") X(RATIO, "ratio")
+
+typedef enum fv_reduce {
+    FV_REDUCE_NONE,
+#define FV_REDUCE_ENUM(name, text) FV_REDUCE_##name,
+    FV_REDUCE_LIST(FV_REDUCE_ENUM)
+#undef FV_REDUCE_ENUM
+} fv_reduce;
+
+typedef enum fv_fit {
+    FV_FIT_NONE,
+#define FV_FIT_ENUM(name, text) FV_FIT_##name,
+    FV_FIT_LIST(FV_FIT_ENUM)
+#undef FV_FIT_ENUM
+} fv_fit;
+
 typedef enum fv_claim_kind {
     FV_CLAIM_NEAR,  // |measure - published| <= tolerance
     FV_CLAIM_BOUND, // above < measure < below
@@ -20,6 +44,8 @@ typedef struct fv_claim_plan {
     double above, below; // -INFINITY and INFINITY where not given
     const fv_field *across;
     double sign; // +1 increasing, -1 decreasing
+    fv_reduce reduce;
+    fv_fit fit; // what NEAR and BOUND judge is then a seed's fit
 } fv_claim_plan;
 
 // Reads claim i. Fails with FV_USAGE and "file:line: ...".

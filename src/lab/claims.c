@@ -1,7 +1,10 @@
 // Verdicts. Each seed of a sweep is one independent attempt at a claim: a seed agrees when all of
-// its runs that the claim selects do, and the share of agreeing seeds is the verdict.
+// its runs that the claim selects do, or their fit does, and the share of agreeing seeds is the
+// verdict.
 #include "base/text.h"
-#include "lab/claim_plan.h"
+#include "lab/claim_cells.h"
+#include "lab/power_fit.h"
+#include "lab/sweep.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -10,22 +13,11 @@
 static const double share_reproduced = 4.0 / 5, share_partly = 2.0 / 5;
 enum { MAX_LISTED = 8 }; // seeds named in a note
 
-// One selected run.
-typedef struct cell {
-    int seed;
-    double along; // value of the field `across`, or 0
-    double value; // of the measure, NAN for never
-} cell;
+typedef fv_claim_cell cell;
 
 const char *fv_verdict_text(fv_verdict verdict) {
     static const char *const texts[] = {"reproduced", "partly", "not reproduced"};
     return texts[verdict];
-}
-
-static int compare_cells(const void *a, const void *b) {
-    const cell *x = a, *y = b;
-    if (x->seed != y->seed) return x->seed < y->seed ? -1 : 1;
-    return (x->along > y->along) - (x->along < y->along);
 }
 
 static int compare_numbers(const void *a, const void *b) {
@@ -50,11 +42,13 @@ static int summarise(const cell *cells, int n, double along, double *room, doubl
     return m;
 }
 
-static bool value_agrees(const fv_claim_plan *plan, double value) {
-    if (isnan(value)) return false;
-    if (plan->kind == FV_CLAIM_BOUND) return plan->above < value && value < plan->below;
+static bool value_agrees(const fv_claim_plan *plan, const cell *c) {
+    if (isnan(c->value)) return false;
+    if (c->beyond)
+        return plan->kind == FV_CLAIM_BOUND && plan->above <= c->value && isinf(plan->below);
+    if (plan->kind == FV_CLAIM_BOUND) return plan->above < c->value && c->value < plan->below;
     // The last digit of a decimal tolerance is not the seed's fault.
-    return fabs(value - plan->target) <= plan->tolerance * (1 + 1e-12);
+    return fabs(c->value - plan->target) <= plan->tolerance * (1 + 1e-12);
 }
 
 // Every run against every run further along the field.
@@ -74,7 +68,7 @@ static bool trend_agrees(const fv_claim_plan *plan, const cell *cells, int n) {
 static bool seed_agrees(const fv_claim_plan *plan, const cell *cells, int n) {
     if (plan->kind == FV_CLAIM_TREND) return trend_agrees(plan, cells, n);
     for (int i = 0; i < n; i++)
-        if (!value_agrees(plan, cells[i].value)) return false;
+        if (!value_agrees(plan, &cells[i])) return false;
     return true;
 }
 
@@ -88,7 +82,7 @@ static void add_number(text_buffer *out, double value) {
 // What the seed measured: "0.71", or all of its runs: "310, 280, 900".
 static void add_values(text_buffer *out, const cell *cells, int n) {
     for (int i = 0; i < n; i++) {
-        if (i > 0) text_add(out, ", ");
+        text_add(out, "%s%s", i > 0 ? ", " : "", cells[i].beyond ? "more than " : "");
         add_number(out, cells[i].value);
     }
 }
@@ -159,7 +153,6 @@ static void count_seeds(const fv_claim_plan *plan, const cell *cells, int n, fv_
     text_add(note, "%d of %d seeds", j->n_agree, j->n_seeds);
     add_criterion(note, plan);
     describe_dissent(&d, note);
-    if (*plan->note != '\0') text_add(note, ". %s", plan->note);
 }
 
 static void describe_values(const cell *cells, int n, double *room, fv_judgement *j,
@@ -175,6 +168,21 @@ static void describe_values(const cell *cells, int n, double *room, fv_judgement
         text_add(out, ")");
     }
     if (m > 0 && m < n) text_add(out, ", none in %d of %d runs", n - m, n);
+}
+
+// "exponent 2.31 (95 % from 2.05 to 2.6), 2 of 21 runs ended before": one law for all seeds.
+static void describe_power(const cell *cells, int n, fv_judgement *j, text_buffer *out) {
+    fv_power_fit fit;
+    bool found = fv_claim_cells_power(cells, n, &fit);
+    j->median = fit.exponent;
+    j->lowest = fit.low;
+    j->highest = fit.high;
+    if (!found) {
+        text_add(out, "none");
+        return;
+    }
+    text_add(out, "exponent %.3g (95 %% from %.3g to %.3g)", fit.exponent, fit.low, fit.high);
+    if (fit.n_censored > 0) text_add(out, ", %d of %d runs ended before", fit.n_censored, fit.n);
 }
 
 // "medians 4: 640, 10: 1100, 100: 1700": the medians along the field.
@@ -212,6 +220,8 @@ static fv_status measure_cells(const fv_experiment *experiment, const fv_claim_p
         cell *c = &cells[(*n)++];
         c->seed = config->train.seed;
         c->along = plan->across != NULL ? fv_config_number(config, plan->across) : 0;
+        c->end = records[i]->steps;
+        c->beyond = false;
         fv_error cause;
         fv_status status = fv_measure(plan->measure, records[i], &c->value, &cause);
         if (status != FV_OK)
@@ -221,7 +231,7 @@ static fv_status measure_cells(const fv_experiment *experiment, const fv_claim_p
     if (*n == 0)
         return fv_fail(error, FV_USAGE, "%s:%d: claim: its 'where' selects no run of the sweep",
                        experiment->path, plan->options->line);
-    qsort(cells, (size_t)*n, sizeof *cells, compare_cells);
+    fv_claim_cells_sort(cells, *n);
     return FV_OK;
 }
 
@@ -243,6 +253,25 @@ static fv_status set_texts(const fv_experiment *experiment, const fv_claim_plan 
     return FV_OK;
 }
 
+// "; without 3 optional runs (task.n_pairs 32)", where the claim speaks of them.
+static void note_left_out(const fv_experiment *experiment, const fv_claim_plan *plan,
+                          text_buffer *note) {
+    int n = 0;
+    for (int i = 0; i < experiment->n_left_out; i++) {
+        fv_config config;
+        sweep_left_out(experiment, i, &config);
+        n += fv_claim_selects(plan, &config);
+    }
+    if (n == 0) return;
+    text_add(note, "; without %d optional run%s (", n, n > 1 ? "s" : "");
+    for (int i = 0; i < experiment->optional.n; i++) {
+        const fv_option *option = &experiment->optional.items[i];
+        text_add(note, "%s%s", i > 0 ? ", " : "", option->key);
+        for (int v = 0; v < option->n_values; v++) text_add(note, " %s", option->values[v]);
+    }
+    text_add_char(note, ')');
+}
+
 static fv_status judge(const fv_experiment *experiment, int i, const fv_record *const *records,
                        int n_records, cell *cells, double *room, fv_judgement *j, fv_error *error) {
     fv_claim_plan plan;
@@ -252,10 +281,15 @@ static fv_status judge(const fv_experiment *experiment, int i, const fv_record *
         status = measure_cells(experiment, &plan, records, n_records, cells, &n, error);
     if (status != FV_OK) return status;
     text_buffer measured = {0}, note = {0};
+    n = fv_claim_cells_reduce(plan.reduce, cells, n);
+    if (plan.fit == FV_FIT_POWER) describe_power(cells, n, j, &measured);
+    n = fv_claim_cells_fit(plan.fit, cells, n);
     count_seeds(&plan, cells, n, j, &note);
+    note_left_out(experiment, &plan, &note);
+    if (*plan.note != '\0') text_add(&note, ". %s", plan.note);
     if (plan.kind == FV_CLAIM_TREND)
         describe_trend(cells, n, room, j, &measured);
-    else
+    else if (plan.fit != FV_FIT_POWER)
         describe_values(cells, n, room, j, &measured);
     j->verdict = verdict_of(j);
     return set_texts(experiment, &plan, &measured, &note, j, error);

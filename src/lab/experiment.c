@@ -6,6 +6,7 @@
 #include "lab/options.h"
 #include "lab/spread.h"
 #include "lab/sweep.h"
+#include "lab/where.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -120,6 +121,9 @@ static fv_status plan(reader *r) {
 // All points that an adaptive sweep could reach are checked as a grid before its first round.
 static fv_status begin_adaptive(reader *r, int line, fv_grid *grid) {
     fv_experiment *experiment = r->experiment;
+    if (experiment->optional.n > 0)
+        return fail(r, experiment->optional.line, FV_USAGE,
+                    "an adaptive sweep chooses its runs itself and has no optional ones");
     fv_status status = adaptive_put_all(experiment->adaptive, grid, &r->error);
     if (status == FV_OK)
         status = adaptive_check_measure(experiment->adaptive, experiment->probes,
@@ -256,6 +260,16 @@ static fv_status read_claims(reader *r, const yaml_value *value) {
     return read_mappings(r, value, &r->experiment->claims, &r->experiment->n_claims);
 }
 
+// Which runs wait until they are asked for: {task.n_pairs: 32}.
+static fv_status read_optional(reader *r, const yaml_value *value) {
+    fv_options *optional = &r->experiment->optional;
+    fv_status status = options_read(r->path, value, optional, &r->error);
+    for (int i = 0; i < optional->n && status == FV_OK; i++)
+        status = at(r, optional->items[i].line,
+                    where_check(&optional->items[i], optional->items[i].key, &r->error));
+    return status;
+}
+
 // `sweep` is read last, once the axes that all grids share are known.
 static fv_status remember_sweep(reader *r, const yaml_value *value) {
     (void)r;
@@ -269,7 +283,7 @@ static const struct {
 } SECTIONS[] = {
     {"source", read_source}, {"task", read_section},    {"model", read_section},
     {"train", read_section}, {"sweep", remember_sweep}, {"probes", read_probes},
-    {"figure", read_figure}, {"claims", read_claims},
+    {"figure", read_figure}, {"claims", read_claims},   {"optional", read_optional},
 };
 enum { N_SECTIONS = sizeof SECTIONS / sizeof SECTIONS[0] };
 
@@ -306,6 +320,7 @@ static fv_status override_field(reader *r, const fv_field *field, const yaml_val
         return fv_fail(&r->error, FV_USAGE,
                        "%s is refined by the adaptive sweep of %s and cannot be replaced",
                        field->key, r->path);
+    if (fv_options_find(&experiment->optional, field->key) != NULL) experiment->complete = true;
     fv_status status = axis_read(field, value, &axis, &is_axis, &r->error);
     if (status == FV_OK && !is_axis)
         status = fv_config_set(&experiment->base, field->key, axis.values[0], &r->error);
@@ -411,6 +426,8 @@ void fv_experiment_free(fv_experiment *experiment) {
     free(experiment->claims);
     free(experiment->probes);
     free(experiment->order);
+    free(experiment->left_out);
+    options_free(&experiment->optional);
     adaptive_free(experiment->adaptive);
     free(experiment->source);
     free(experiment->name);

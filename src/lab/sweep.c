@@ -1,20 +1,23 @@
 // Grids may overlap, and a list may name a value twice; a configuration that stands in a sweep
-// twice is still one run. All points are walked once, to check each and to hash the fields that the
-// sweep touches; equal hashes are one run. The walk sets one field per point, not all of them, so
-// that ten million points take seconds.
+// twice is still one run. Optional runs that nobody asked for are left out. All points are walked
+// once, to check each and to hash the fields that the sweep touches; equal hashes are one run. The
+// walk sets one field per point, not all of them, so that ten million points take seconds.
 #include "lab/sweep.h"
 
 #include "base/config_check.h"
 #include "lab/grid.h"
+#include "lab/where.h"
 
 #include <stdlib.h>
 
 typedef struct point {
     uint64_t hash;
     int place; // in the product of all grids
+    bool left_out;
 } point;
 
 typedef struct walk {
+    const fv_experiment *experiment;
     const fv_grid *grid;
     const fv_field **swept; // fields of any axis of any grid
     int n_swept;
@@ -37,7 +40,10 @@ static uint64_t hash_swept(const walk *w, const fv_config *config) {
 // Visits every point of the axes from `axis` on; joint axes are set already.
 static fv_status visit(walk *w, int axis, const fv_config *config) {
     if (axis == w->grid->n_axes) {
-        w->points[w->n] = (point){hash_swept(w, config), w->n};
+        const fv_experiment *e = w->experiment;
+        bool left_out =
+            e->optional.n > 0 && !e->complete && where_selects(&e->optional, "", config);
+        w->points[w->n] = (point){hash_swept(w, config), w->n, left_out};
         w->n++;
         return config_check(config, w->culprit, w->error);
     }
@@ -98,20 +104,37 @@ static int keep_distinct(point *points, int n) {
     qsort(points, (size_t)n, sizeof *points, by_hash);
     int kept = 0;
     for (int i = 0; i < n; i++)
-        if (i == 0 || points[i].hash != points[i - 1].hash) points[kept++].place = points[i].place;
+        if (i == 0 || points[i].hash != points[i - 1].hash) points[kept++] = points[i];
     qsort(points, (size_t)kept, sizeof *points, by_place);
     return kept;
 }
 
+// The places of the points that are left out, or of the others.
+static int *list_places(const point *points, int n, bool left_out, int *n_places) {
+    int *places = calloc(n > 0 ? (size_t)n : 1, sizeof *places);
+    *n_places = 0;
+    for (int i = 0; places != NULL && i < n; i++)
+        if (points[i].left_out == left_out) places[(*n_places)++] = points[i].place;
+    return places;
+}
+
 static fv_status count_distinct(fv_experiment *experiment, point *points, int n, fv_error *error) {
     free(experiment->order); // of an earlier round
-    experiment->order = NULL;
-    experiment->n_runs = keep_distinct(points, n);
-    if (experiment->n_runs == n) return FV_OK;
-    experiment->order = calloc((size_t)experiment->n_runs, sizeof *experiment->order);
-    if (experiment->order == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory");
-    for (int i = 0; i < experiment->n_runs; i++) experiment->order[i] = points[i].place;
-    return FV_OK;
+    free(experiment->left_out);
+    experiment->order = experiment->left_out = NULL;
+    int distinct = keep_distinct(points, n);
+    experiment->order = list_places(points, distinct, false, &experiment->n_runs);
+    experiment->left_out = list_places(points, distinct, true, &experiment->n_left_out);
+    if (experiment->order == NULL || experiment->left_out == NULL)
+        return fv_fail(error, FV_NO_MEMORY, "out of memory");
+    if (experiment->n_runs == n) { // each run's place is its number
+        free(experiment->order);
+        experiment->order = NULL;
+    }
+    if (experiment->n_runs > 0 || n == 0) return FV_OK;
+    return fv_fail(error, FV_USAGE,
+                   "all %d runs of the sweep are optional; leave some that always run",
+                   experiment->n_left_out);
 }
 
 static int total_size(const fv_experiment *experiment) {
@@ -127,7 +150,7 @@ fv_status sweep_plan(fv_experiment *experiment, const fv_field **culprit, fv_err
     if (n > GRID_MAX_RUNS)
         return fv_fail(error, FV_USAGE, "the sweep has more than %d runs; make its axes shorter",
                        GRID_MAX_RUNS);
-    walk w = {.culprit = culprit, .error = error};
+    walk w = {.experiment = experiment, .culprit = culprit, .error = error};
     w.points = calloc(n > 0 ? (size_t)n : 1, sizeof *w.points);
     w.swept = find_swept(experiment, &w.n_swept);
     fv_status status = FV_OK;
@@ -146,10 +169,25 @@ int fv_experiment_n_runs(const fv_experiment *experiment) {
     return experiment->n_runs;
 }
 
-void fv_experiment_config(const fv_experiment *experiment, int i, fv_config *config) {
-    int place = experiment->order != NULL ? experiment->order[i] : i;
+// `place` counts through the grids one after the other.
+static void config_at(const fv_experiment *experiment, int place, fv_config *config) {
     const fv_grid *grid = experiment->grids;
     for (; place >= grid_size(grid); grid++) place -= grid_size(grid);
     *config = experiment->base;
     grid_set(grid, place, config);
+}
+
+void fv_experiment_config(const fv_experiment *experiment, int i, fv_config *config) {
+    config_at(experiment, experiment->order != NULL ? experiment->order[i] : i, config);
+}
+
+void sweep_left_out(const fv_experiment *experiment, int i, fv_config *config) {
+    config_at(experiment, experiment->left_out[i], config);
+}
+
+fv_status fv_experiment_complete(fv_experiment *experiment, fv_error *error) {
+    const fv_field *culprit;
+    if (experiment->complete || experiment->optional.n == 0) return FV_OK;
+    experiment->complete = true;
+    return sweep_plan(experiment, &culprit, error);
 }

@@ -5,8 +5,11 @@
 #include <fovea/experiment.h>
 
 // Checks every configuration of every grid and counts the distinct ones, into experiment->n_runs
-// and
-// ->order. On failure *culprit receives the field to blame, or NULL.
+// and ->order, and those left out as optional, into ->n_left_out and ->left_out. On failure
+// *culprit receives the field to blame, or NULL.
 fv_status sweep_plan(fv_experiment *experiment, const fv_field **culprit, fv_error *error);
+
+// The i-th configuration that is left out.
+void sweep_left_out(const fv_experiment *experiment, int i, fv_config *config);
 
 #endif

@@ -453,6 +453,98 @@ static void test_judgement_texts(void **state) {
     fv_judgements_free(j, 1);
 }
 
+// Runs of sizes 2, 4, 8 and 16 whose accuracy rises at step 10 x^2, with two learning rates, of
+// which the larger one takes twice as long; seed 1 grows as x^3 instead and is cut off at step
+// 20000, seed 2 never rises at 16.
+enum { N_TIMES = 3 * 4 * 2 };
+
+static void make_times(fv_record *runs, const fv_record **pointers) {
+    for (int i = 0; i < N_TIMES; i++) {
+        int seed = i / 8, x = 2 << (i / 2 % 4);
+        fv_record_init(&runs[i]);
+        fv_config_init(&runs[i].config);
+        runs[i].config.train.seed = seed;
+        runs[i].config.task.vocab_size = x;
+        runs[i].config.train.learning_rate = i % 2 ? 0.1 : 0.01;
+        int step = 10 * x * x * (seed == 1 ? x : 1) * (i % 2 ? 2 : 1);
+        bool never = step > 20000 || (seed == 2 && x == 16);
+        runs[i].steps = 20000;
+        fv_record_add(&runs[i], "accuracy", 0, 0);
+        if (!never) fv_record_add(&runs[i], "accuracy", step, 1);
+        pointers[i] = &runs[i];
+    }
+}
+
+static void expect_times(const char *const *pairs, fv_verdict verdict, const char *measured,
+                         const char *note) {
+    fv_record runs[N_TIMES];
+    const fv_record *pointers[N_TIMES];
+    claim c;
+    make_claim(&c, pairs);
+    fv_experiment e = experiment_of(&c);
+    make_times(runs, pointers);
+    fv_judgement *j = NULL;
+    fv_error error;
+    if (fv_claims_judge(&e, pointers, N_TIMES, &j, &error) != FV_OK) fail_msg("%s", error.text);
+    for (int i = 0; i < N_TIMES; i++) fv_record_free(&runs[i]);
+    assert_int_equal(j->verdict, verdict);
+    assert_string_equal(j->measured, measured);
+    assert_string_equal(j->note, note);
+    fv_judgements_free(j, 1);
+}
+
+#define TIMES(...)                                                                                 \
+    (const char *[]) {                                                                             \
+        "statement", "s", "measure", "first_above(accuracy, 0.5)", "across", "task.vocab_size",    \
+            __VA_ARGS__, NULL                                                                      \
+    }
+
+static void test_fits(void **state) {
+    (void)state;
+    expect_times(TIMES("fit", "power", "where.train.learning_rate", "0.01", "where.train.seed", "0",
+                       "published", "2", "tolerance", "0.01"),
+                 FV_REPRODUCED, "exponent 2 (95 % from 2 to 2)", "1 of 1 seeds within 0.01");
+    expect_times(TIMES("fit", "power", "where.train.learning_rate", "0.01", "above", "2.5"),
+                 FV_PARTLY, "exponent 2.69 (95 % from 1.83 to 3.72), 2 of 12 runs ended before",
+                 "2 of 3 seeds above 2.5; seed 0 did not (2)");
+    // From 2 to 16: 64 times as long; seed 1 more than 20000 / 80, seed 2 more than 20000 / 40.
+    expect_times(TIMES("fit", "ratio", "where.train.learning_rate", "0.01", "above", "60"),
+                 FV_REPRODUCED, "median 250 (64 to 500)", "3 of 3 seeds above 60");
+    expect_times(TIMES("fit", "ratio", "where.train.learning_rate", "0.01", "above", "300"),
+                 FV_NOT_REPRODUCED, "median 250 (64 to 500)",
+                 "1 of 3 seeds above 300; seeds 0, 1 did not (64; more than 250)");
+    expect_times(TIMES("fit", "ratio", "where.train.learning_rate", "0.01", "published", "500",
+                       "tolerance", "1"),
+                 FV_NOT_REPRODUCED, "median 250 (64 to 500)",
+                 "0 of 3 seeds within 1; seeds 0, 1, 2 did not (64; more than 250; more than 500)");
+}
+
+static void test_reduced_claims(void **state) {
+    (void)state;
+    // The better of two learning rates, the worse one, and both together.
+    expect_times(TIMES("trend", "increasing", "reduce", "lowest", "where.train.seed", "0"),
+                 FV_REPRODUCED, "medians 2: 40, 4: 160, 8: 640, 16: 2560",
+                 "1 of 1 seeds increasing with task.vocab_size");
+    expect_times(TIMES("trend", "increasing", "reduce", "highest", "where.train.seed", "0"),
+                 FV_REPRODUCED, "medians 2: 80, 4: 320, 8: 1280, 16: 5120",
+                 "1 of 1 seeds increasing with task.vocab_size");
+    expect_times(TIMES("trend", "increasing", "reduce", "sum", "where.train.seed", "0"),
+                 FV_REPRODUCED, "medians 2: 120, 4: 480, 8: 1920, 16: 7680",
+                 "1 of 1 seeds increasing with task.vocab_size");
+    expect_times(TIMES("trend", "increasing", "reduce", "mean", "where.train.seed", "0"),
+                 FV_REPRODUCED, "medians 2: 60, 4: 240, 8: 960, 16: 3840",
+                 "1 of 1 seeds increasing with task.vocab_size");
+    // Without a value at one of them a mean has none; seed 1 needs 40960 and 81920 steps at 16.
+    expect_times(TIMES("trend", "increasing", "reduce", "mean", "where.train.seed", "1"),
+                 FV_NOT_REPRODUCED, "medians 2: 120, 4: 960, 8: 7680, 16: none",
+                 "0 of 1 seeds increasing with task.vocab_size; seed 1 did not (120, 960, 7680, "
+                 "none)");
+    // A ratio takes the mean where nothing else is said: 64 again, of both learning rates.
+    expect_times(
+        TIMES("fit", "ratio", "where.train.seed", "0", "published", "64", "tolerance", "0"),
+        FV_REPRODUCED, "64", "1 of 1 seeds within 0");
+}
+
 static void test_refused_claims(void **state) {
     (void)state;
     static const struct {
@@ -477,6 +569,16 @@ static void test_refused_claims(void **state) {
         {{"statement", "s", "measure", "1", "across", "train.seed", "trend", "up"},
          "must be increasing or decreasing"},
         {{"statement", "s", "measure", "1", "above", "3", "below", "2"}, "smaller than 'below'"},
+        {{"statement", "s", "measure", "1", "above", "3", "fit", "power"}, "stand together"},
+        {{"statement", "s", "measure", "1", "above", "3", "fit", "powr", "across", "train.seed"},
+         "x.yaml:11: claim: 'fit' is 'powr', which it cannot be; the nearest is 'power'"},
+        {{"statement", "s", "measure", "1", "above", "3", "reduce", "least"},
+         "'reduce' is 'least'"},
+        {{"statement", "s", "measure", "1", "across", "train.seed", "fit", "power"},
+         "needs exactly one of"},
+        {{"statement", "s", "measure", "1", "across", "train.seed", "fit", "power", "trend",
+          "increasing", "above", "1"},
+         "needs exactly one of"},
         {{"statement", "s", "measure", "1", "above", "0", "where.task.vocabulary", "3"},
          "nearest is task.vocab_size"},
         {{"statement", "s", "measure", "1", "above", "0", "where.task.vocab_size", "one"},
@@ -515,6 +617,8 @@ int main(void) {
         cmocka_unit_test(test_deep_and_long_measures),
         cmocka_unit_test(test_verdicts),
         cmocka_unit_test(test_judgement_texts),
+        cmocka_unit_test(test_fits),
+        cmocka_unit_test(test_reduced_claims),
         cmocka_unit_test(test_refused_claims),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -192,6 +192,37 @@ static void fields_that_are_lists(void **state) {
     fv_experiment_free(e);
 }
 
+static void optional_runs_wait(void **state) {
+    (void)state;
+    static const char yaml[] = "sweep:\n"
+                               "  - {task.vocab_size: 8, train.seed: 0..1}\n"
+                               "  - {task.vocab_size: [16, 32], train.seed: 0..1}\n"
+                               "optional: {task.vocab_size: [32, 64], train.seed: 1}\n";
+    fv_experiment *e = read_text(yaml);
+    expect_runs(e, "task.vocab_size", "8 8 16 16 32"); // both conditions, any value of a list
+    expect_runs(e, "train.seed", "0 1 0 1 0");
+    assert_int_equal(e->n_left_out, 1);
+    assert_int_equal(fv_experiment_complete(e, NULL), FV_OK);
+    expect_runs(e, "task.vocab_size", "8 8 16 16 32 32");
+    assert_int_equal(e->n_left_out, 0);
+    assert_int_equal(fv_experiment_complete(e, NULL), FV_OK);
+    assert_int_equal(fv_experiment_n_runs(e), 6);
+    fv_experiment_free(e);
+
+    // Who names the field on the command line asks for its values; another field asks for nothing.
+    const char *asks = "task.vocab_size=32", *other = "train.steps=10";
+    assert_int_equal(fv_experiment_read(path, &asks, 1, &e, NULL), FV_OK);
+    expect_runs(e, "task.vocab_size", "32 32");
+    fv_experiment_free(e);
+    assert_int_equal(fv_experiment_read(path, &other, 1, &e, NULL), FV_OK);
+    assert_int_equal(fv_experiment_n_runs(e), 5);
+    fv_experiment_free(e);
+
+    e = read_text("optional: {}\nsweep: {train.seed: 0..1}\n");
+    assert_int_equal(fv_experiment_n_runs(e), 2);
+    fv_experiment_free(e);
+}
+
 static void a_configuration_runs_once(void **state) {
     (void)state;
     fv_experiment *e = read_text("train: {learning_rate: 0.01}\n"
@@ -336,6 +367,16 @@ static void mistakes_have_a_line(void **state) {
         {"figure:\n  kind:\n", "@:2: 'kind' has no value", FV_USAGE},
         {"figure: {where: {a: 1}, where.a: 2}\n", "@:1: 'where.a' is given twice", FV_USAGE},
         {"claims: {statement: a}\n", "@:1: 'claims' must be a list", FV_USAGE},
+        {"optional: 3\n", "@:1: here stands a value where a mapping", FV_USAGE},
+        {"optional:\n  task.pairs: 3\n",
+         "@:2: 'task.pairs' is no field; the nearest is task.n_pairs", FV_USAGE},
+        {"optional:\n  train.seed: one\n", "@:2: train.seed", FV_USAGE},
+        {"optional: {train.seed: 0}\n", "all 1 runs of the sweep are optional", FV_USAGE},
+        {"optional: {train.seed: 0}\n"
+         "sweep: {adaptive: {measure: final(loss), threshold: 1, rounds: 1},\n"
+         "        model.n_embd: {from: 1, to: 9, steps: 3},\n"
+         "        task.context_length: {from: 2, to: 8, steps: 3}}\n",
+         "@:1: an adaptive sweep chooses its runs itself", FV_USAGE},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         expect_refused_with(cases[i].yaml, NULL, 0, cases[i].status, cases[i].message);
@@ -735,6 +776,7 @@ int main(void) {
         cmocka_unit_test(several_grids_follow_one_another),
         cmocka_unit_test(a_list_in_a_section_is_an_axis),
         cmocka_unit_test(fields_that_are_lists),
+        cmocka_unit_test(optional_runs_wait),
         cmocka_unit_test(a_configuration_runs_once),
         cmocka_unit_test(overrides_replace_values_and_axes),
         cmocka_unit_test(overrides_can_save_a_file),

@@ -15,7 +15,7 @@ typedef struct reproduction {
     const char *post;
     const char *out;
     int jobs;
-    bool json;
+    bool json, all;
     study *studies; // [n]
     int n;
 } reproduction;
@@ -29,7 +29,7 @@ static int read_studies(reproduction *r, const path_list *files) {
     }
     int exit_code = EXIT_DONE;
     while (r->n < files->n && exit_code == EXIT_DONE) {
-        exit_code = study_read(&r->studies[r->n], files->items[r->n], NULL, 0);
+        exit_code = study_read(&r->studies[r->n], files->items[r->n], NULL, 0, r->all);
         r->n++;
     }
     return exit_code;
@@ -97,6 +97,8 @@ int cmd_reproduce(int argc, char **argv) {
             "folder of the run store, figures, claims.json and report.html; out/POST if not "
             "given"),
         OPTION_INT("jobs", &r.jobs, "N", 1, 4096, "threads; all cores if not given"),
+        OPTION_FLAG("all", &r.all,
+                    "trains optional runs too: those that a file holds back for their length"),
         OPTION_FLAG("json", &r.json,
                     "a line of JSON on stdout for every run, everything else on stderr"),
         OPTION_END};

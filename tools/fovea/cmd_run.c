@@ -12,7 +12,7 @@
 typedef struct run_request {
     const char *out; // NULL: out/<experiment>
     int jobs, share, n_shares;
-    bool json, quiet;
+    bool json, quiet, all;
     fleet *helpers; // other processes, or NULL
 } run_request;
 
@@ -81,6 +81,8 @@ static int run_command(int argc, char **argv, fleet *helpers) {
         OPTION_TEXT("share", &share, "K/N",
                     "trains the K-th of N equal shares of the sweep and draws nothing; each with "
                     "its own --out, for 'fovea runs merge' to join"),
+        OPTION_FLAG("all", &request.all,
+                    "trains optional runs too: those that a file holds back for their length"),
         OPTION_FLAG("json", &request.json,
                     "a line of JSON on stdout for every run, everything else on stderr"),
         OPTION_FLAG("quiet", &request.quiet, "prints errors only, and what --json asks for"),
@@ -110,7 +112,7 @@ static int run_command(int argc, char **argv, fleet *helpers) {
                                 share);
 
     study s;
-    exit_code = study_read(&s, given.items[0], given.overrides, given.n_overrides);
+    exit_code = study_read(&s, given.items[0], given.overrides, given.n_overrides, request.all);
     if (exit_code == EXIT_DONE && request.n_shares > 1 && s.experiment->adaptive != NULL)
         exit_code = tool_usage_error("run: an adaptive sweep cannot be shared: what it runs next "
                                      "depends on all results so far");

@@ -17,10 +17,13 @@ static int no_memory(void) {
     return tool_fail(&error);
 }
 
-// With overrides, a figure or a claim may be left without the runs that it speaks of.
+// With overrides, or without the optional runs, a figure or a claim may be left without the runs
+// that it speaks of.
 static bool is_left_out(const study *s, const fv_error *error) {
-    if (!s->overridden || error->status != FV_USAGE) return false;
-    fprintf(stderr, "fovea: left out because of the overrides: %s\n", error->text);
+    bool partial = s->overridden || s->experiment->n_left_out > 0;
+    if (!partial || error->status != FV_USAGE) return false;
+    fprintf(stderr, "fovea: left out %s: %s\n",
+            s->overridden ? "because of the overrides" : "without the optional runs", error->text);
     return true;
 }
 
@@ -29,29 +32,35 @@ static bool is_fatal(fv_status status) {
     return status == FV_NO_MEMORY || status == FV_IO || status == FV_STORE;
 }
 
-static bool fits_without_overrides(const char *path, int figure) {
+static bool fits_whole_sweep(const char *path, int figure) {
     fv_experiment *plain = NULL;
     bool fits = fv_experiment_read(path, NULL, 0, &plain, NULL) == FV_OK &&
+                fv_experiment_complete(plain, NULL) == FV_OK &&
                 fv_figure_check(plain, &plain->figures[figure], NULL) == FV_OK;
     fv_experiment_free(plain);
     return fits;
 }
 
-// A figure that only the overrides leave without its runs is no mistake: draw() leaves it out.
+// A figure that only overrides or missing optional runs leave without its own is no mistake:
+// draw() leaves it out.
 static int check_figures(const study *s, const char *path) {
     for (int i = 0; i < s->experiment->n_figures; i++) {
         fv_error error;
         if (fv_figure_check(s->experiment, &s->experiment->figures[i], &error) == FV_OK) continue;
-        bool excused = s->overridden && error.status == FV_USAGE && fits_without_overrides(path, i);
+        bool partial = s->overridden || s->experiment->n_left_out > 0;
+        bool excused = partial && error.status == FV_USAGE && fits_whole_sweep(path, i);
         if (!excused) return tool_fail(&error);
     }
     return EXIT_DONE;
 }
 
-int study_read(study *s, const char *path, const char *const *overrides, int n_overrides) {
+int study_read(study *s, const char *path, const char *const *overrides, int n_overrides,
+               bool complete) {
     *s = (study){.overridden = n_overrides > 0};
     fv_error error;
     if (fv_experiment_read(path, overrides, n_overrides, &s->experiment, &error) != FV_OK)
+        return tool_fail(&error);
+    if (complete && fv_experiment_complete(s->experiment, &error) != FV_OK)
         return tool_fail(&error);
     s->n_runs = fv_experiment_n_runs(s->experiment);
     if (fv_claims_check(s->experiment, &error) != FV_OK) return tool_fail(&error);
@@ -266,7 +275,11 @@ void study_print_verdicts(FILE *stream, const study *studies, int n) {
     int counts[3] = {0}, total = 0;
     for (int i = 0; i < n; i++) {
         if (studies[i].n_verdicts == 0) continue;
-        fprintf(stream, "\n%s: %s\n", studies[i].experiment->name, studies[i].experiment->source);
+        const fv_experiment *experiment = studies[i].experiment;
+        fprintf(stream, "\n%s: %s\n", experiment->name, experiment->source);
+        if (experiment->n_left_out > 0)
+            fprintf(stream, "  without %d optional run%s, which --all trains\n",
+                    experiment->n_left_out, experiment->n_left_out > 1 ? "s" : "");
         for (int j = 0; j < studies[i].n_verdicts; j++) {
             print_verdict(stream, studies[i].verdicts[j]);
             counts[studies[i].verdicts[j]->verdict]++;

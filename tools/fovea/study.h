@@ -29,9 +29,11 @@ typedef struct study_options {
     int share, n_shares; // n_shares above 1: trains that share, draws and judges nothing
 } study_options;
 
-// Reads the file and checks all that can be known before training. Returns an exit code; prints
-// what is wrong. *s is released with study_free in any case.
-int study_read(study *s, const char *path, const char *const *overrides, int n_overrides);
+// Reads the file, with its optional runs if it is to be `complete`, and checks all that can be
+// known before training. Returns an exit code; prints what is wrong. *s is released with study_free
+// in any case.
+int study_read(study *s, const char *path, const char *const *overrides, int n_overrides,
+               bool complete);
 
 // Trains what the store does not have, draws the figures, judges the claims. A figure that cannot
 // be drawn or a claim that cannot be judged does not keep the others back.

@@ -1,0 +1,33 @@
+// What a claim has measured: a cell for each selected run, and what its `reduce` and `fit` make of
+// them. A measure without a value ("never") is later than everything, and where it is a time it is
+// known to lie beyond the run's end.
+#ifndef FOVEA_LAB_CLAIM_CELLS_H
+#define FOVEA_LAB_CLAIM_CELLS_H
+
+#include "lab/claim_plan.h"
+
+typedef struct fv_claim_cell {
+    int seed;
+    double along; // value of the field `across`, or 0
+    double value; // of the measure, NAN for never
+    double end;   // steps of the run: a time that never came is later
+    bool beyond;  // the value is a lower bound
+} fv_claim_cell;
+
+// Orders by seed, then along the field.
+void fv_claim_cells_sort(fv_claim_cell *cells, int n);
+
+// One cell for all of a seed's that lie at the same place along the field. "Never" is the highest
+// of several and not the lowest; means and sums with it are never. Returns how many cells remain;
+// they must be sorted.
+int fv_claim_cells_reduce(fv_reduce how, fv_claim_cell *cells, int n);
+
+// One cell a seed: its exponent or its ratio. Returns how many cells remain; they must be sorted
+// and, for a ratio, reduced.
+int fv_claim_cells_fit(fv_fit how, fv_claim_cell *cells, int n);
+
+// The power law through all cells together. False where there is none.
+struct fv_power_fit;
+bool fv_claim_cells_power(const fv_claim_cell *cells, int n, struct fv_power_fit *fit);
+
+#endif

@@ -1,0 +1,69 @@
+#include "lab/where.h"
+
+#include "base/text.h"
+
+#include <stdint.h>
+#include <string.h>
+
+// The values that an option gives for a field: each of its items, or the whole list as one value of
+// a field that is itself a list (model.layers: [attention, mlp]). Calls `visit` until it returns
+// true.
+typedef bool (*value_visit)(void *context, const fv_field *field, const char *value);
+
+static bool any_value(const fv_option *option, const fv_field *field, value_visit visit,
+                      void *context) {
+    bool list_field = field->type == FV_TYPE_LAYERS || field->type == FV_TYPE_INTS;
+    if (!(list_field && option->is_list)) {
+        for (int i = 0; i < option->n_values; i++)
+            if (visit(context, field, option->values[i])) return true;
+        return false;
+    }
+    text_buffer list = {0};
+    text_add(&list, "[");
+    for (int i = 0; i < option->n_values; i++)
+        text_add(&list, "%s%s", i > 0 ? ", " : "", option->values[i]);
+    text_add(&list, "]");
+    bool found = !list.failed && visit(context, field, list.data);
+    text_free(&list);
+    return found;
+}
+
+static bool is_refused(void *context, const fv_field *field, const char *value) {
+    fv_config config;
+    fv_config_init(&config);
+    return fv_config_set(&config, field->key, value, context) != FV_OK;
+}
+
+// Values are compared as the field reads them: 1e-3 is 0.001.
+static bool equals(void *context, const fv_field *field, const char *value) {
+    const fv_config *config = context;
+    fv_config other = *config;
+    char of_run[4096], of_claim[4096];
+    if (fv_config_set(&other, field->key, value, NULL) != FV_OK) return false;
+    fv_config_get(config, field, of_run, sizeof of_run);
+    fv_config_get(&other, field, of_claim, sizeof of_claim);
+    return strcmp(of_run, of_claim) == 0;
+}
+
+const char *where_key(const fv_option *option, const char *prefix) {
+    size_t n = strlen(prefix);
+    return strncmp(option->key, prefix, n) == 0 ? option->key + n : NULL;
+}
+
+fv_status where_check(const fv_option *option, const char *key, fv_error *error) {
+    const fv_field *field = fv_field_find(key);
+    if (field == NULL)
+        return fv_fail(error, FV_USAGE, "'%.100s' is no field; the nearest is %s", key,
+                       fv_field_nearest(key));
+    return any_value(option, field, is_refused, error) ? FV_USAGE : FV_OK;
+}
+
+bool where_selects(const fv_options *options, const char *prefix, const fv_config *config) {
+    for (int i = 0; i < options->n; i++) {
+        const char *key = where_key(&options->items[i], prefix);
+        if (key != NULL &&
+            !any_value(&options->items[i], fv_field_find(key), equals, (void *)(uintptr_t)config))
+            return false;
+    }
+    return true;
+}
