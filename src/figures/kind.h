@@ -14,6 +14,7 @@
     X(scatter)                                                                                     \
     X(trajectories)                                                                                \
     X(heatmap)                                                                                     \
+    X(scaling)                                                                                     \
     X(animation)
 
 typedef enum fv_option_type {

@@ -284,15 +284,6 @@ static void write_values(const map *m, int i, fv_panel *panel) {
         }
 }
 
-// "n_embd, d"
-static const char *field_label(const map *m, const fv_field *field) {
-    const char *name = strchr(field->key, '.') ? strchr(field->key, '.') + 1 : field->key;
-    const char *letter = fv_field_short(field);
-    if (strcmp(name, letter) == 0) return name;
-    const char *both = fv_scratch_text(m->view->scratch, "%s, %s", name, letter);
-    return both ? both : name;
-}
-
 // Labels of an axis: every value, or every second, third ... where they would touch.
 static void write_tics(const map *m, const axis_values *side, const char *axis, double length,
                        bool across) {
@@ -357,11 +348,13 @@ static fv_status draw_panel(map *m, int i, fv_error *error) {
     fprintf(script, "unset grid\nunset colorbox\nset border 0 linecolor rgb '#%06x'\n", FV_QUIET);
     write_tics(m, &m->x, "x", panel.width, true);
     write_tics(m, &m->y, "y", panel.height, false);
-    fv_panel_text(&panel, 0.5 * panel.width, panel.height + 34, 'c', 12, FV_INK,
-                  fv_options_text(o, "xlabel", field_label(m, m->x.values.fields[0])));
+    fv_panel_text(
+        &panel, 0.5 * panel.width, panel.height + 34, 'c', 12, FV_INK,
+        fv_options_text(o, "xlabel", fv_field_label(m->view->scratch, m->x.values.fields[0])));
     if (column == 0)
-        fv_panel_upright(&panel, -46, panel.height / 2,
-                         fv_options_text(o, "ylabel", field_label(m, m->y.values.fields[0])));
+        fv_panel_upright(
+            &panel, -46, panel.height / 2,
+            fv_options_text(o, "ylabel", fv_field_label(m->view->scratch, m->y.values.fields[0])));
     draw_cells(m, i, &panel);
     if (!isnan(contour)) draw_boundary(m, i, contour, &panel);
     write_values(m, i, &panel);

@@ -191,6 +191,14 @@ const char *fv_field_short(const fv_field *field) {
     return dot ? dot + 1 : field->key;
 }
 
+const char *fv_field_label(fv_scratch *scratch, const fv_field *field) {
+    const char *dot = strchr(field->key, '.'), *name = dot ? dot + 1 : field->key;
+    const char *letter = fv_field_short(field);
+    if (strcmp(name, letter) == 0) return name;
+    const char *both = fv_scratch_text(scratch, "%s, %s", name, letter);
+    return both ? both : name;
+}
+
 // Appends "name = value" to a text of `size` bytes; what does not fit is cut.
 static void append_value(char *text, size_t size, const fv_config *config, const fv_field *field) {
     size_t used = strlen(text);

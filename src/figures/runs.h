@@ -41,6 +41,9 @@ char *fv_runs_label(const fv_figure_view *view, int run, const fv_partition *par
 // "V" for task.vocab_size; a field without a usual letter gives its key's last part.
 const char *fv_field_short(const fv_field *field);
 
+// "n_embd, d": the name of an axis along the field. The name alone without memory.
+const char *fv_field_label(fv_scratch *scratch, const fv_field *field);
+
 // An expression over fields with their short names: "V / 2". In scratch memory, or NULL.
 char *fv_expression_short(fv_scratch *scratch, const char *expression);
 

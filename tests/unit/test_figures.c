@@ -469,6 +469,35 @@ static void test_heatmap(void **state) {
     free(svg);
 }
 
+// The plateau ends at 500, 520 and 540 whatever V: "the first below V / 4" comes then, so its law
+// has exponent 0; nothing falls below 0.5.
+static void test_scaling(void **state) {
+    (void)state;
+    char *svg = svg_of(SWEEP "figure: {kind: scaling, x: task.vocab_size, y: "
+                             "\"first_below(perplexity, 1.5)\"}\n");
+    assert_shows(svg, "vocab_size, V");
+    assert_shows(svg, "first_below(perplexity, 1.5)");
+    assert_shows(svg, "medians over 3 seeds");
+    assert_null(strstr(svg, "∝"));
+    free(svg);
+    // 100 V^2 exactly: a law without scatter.
+    svg = svg_of(SWEEP "figure: {kind: scaling, x: task.vocab_size, fit: power, ylabel: a label, "
+                       "y: 100 * task.vocab_size * task.vocab_size}\n");
+    assert_shows(svg, "∝ V^2.00, 95 % from 2.00 to 2.00");
+    assert_shows(svg, "a label");
+    free(svg);
+    // Seed 2 never gets there at V = 10, and the law stays above its last step, 1000.
+    svg = svg_of(SWEEP "figure: {kind: scaling, x: task.vocab_size, fit: power, y: "
+                       "\"nullif(iif(train.seed + task.vocab_size > 11, 0, 700), 0)\"}\n");
+    assert_shows(svg, "medians over 3 seeds; △ not within the run, which ended there");
+    assert_non_null(strstr(svg, "∝ V^0."));
+    free(svg);
+    svg = svg_of(SWEEP "figure: {kind: scaling, x: task.vocab_size, color: train.seed, fit: power, "
+                       "y: 100 * task.vocab_size}\n");
+    assert_shows(svg, "seed = 2"); // two points a colour: no law
+    free(svg);
+}
+
 static void test_animation(void **state) {
     (void)state;
     bench b;
@@ -535,6 +564,9 @@ static void test_refusals(void **state) {
     refused("  kind: scatter\n  tensor: embed.W\n", "it has embed.W_E");
     refused("  kind: scatter\n  projection: tsne\n", "one of axes|pca");
     refused("  kind: animation\n", "differ in task.vocab_size");
+    refused("  kind: scaling\n  x: model.layers\n  y: final(loss)\n", "model.layers is no number");
+    refused("  kind: scaling\n  x: task.vocab_size\n  y: final(loss)\n  fit: exponential\n",
+            "power");
     refused("  kind: heatmap\n  x: task.vocab_size\n  y: model.layers\n  value: final(loss)\n",
             "which has no order");
 }
@@ -600,6 +632,7 @@ int main(void) {
         cmocka_unit_test(test_scatter_and_trajectories),
         cmocka_unit_test(test_cloud),
         cmocka_unit_test(test_heatmap),
+        cmocka_unit_test(test_scaling),
         cmocka_unit_test(test_animation),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_missing_snapshots),

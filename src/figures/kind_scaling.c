@@ -1,0 +1,336 @@
+// Scaling: a measure of whole runs against a field, and the power law through it. Each run is a
+// point, a line joins the medians over seeds.
+//
+// Measures are mostly times ("when does recall emerge?"), and some never come. Such a run is an
+// open triangle at the step where it ended, the median counts it as later than everything, and the
+// power law knows it as a lower bound (lab/power_fit.h): a law through the successes alone would
+// be too flat.
+#include "figures/colour.h"
+#include "figures/kind.h"
+#include "figures/runs.h"
+#include "figures/sheet.h"
+#include "lab/power_fit.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+enum { CURVE_POINTS = 48 };
+
+static const fv_figure_option options[] = {
+    {"x", FV_OPTION_FIELD, true, NULL, "field along the x axis"},
+    {"y", FV_OPTION_MEASURE, true, NULL, "what is measured of each run"},
+    {"panel", FV_OPTION_FIELDS, false, NULL,
+     "one panel for each combination of these fields' values; `none` for a single panel; if not "
+     "given, the fields that differ between the runs, but x and color"},
+    {"color", FV_OPTION_FIELDS, false, NULL, "points within a panel are coloured by these fields"},
+    {"fit", FV_OPTION_CHOICE, false, "power",
+     "draws the power law through all runs of a colour and says its exponent with a 95 % interval; "
+     "runs without a value count as later than their last step"},
+    {"xlog", FV_OPTION_BOOL, false, NULL, "logarithmic x axis; true with a fit, if not given"},
+    {"ylog", FV_OPTION_BOOL, false, NULL, "logarithmic y axis; true with a fit, if not given"},
+    {"ymin", FV_OPTION_NUMBER, false, NULL, "lower end of the y axis"},
+    {"ymax", FV_OPTION_NUMBER, false, NULL, "upper end of the y axis"},
+    {"xlabel", FV_OPTION_TEXT, false, NULL, "name of the x axis"},
+    {"ylabel", FV_OPTION_TEXT, false, NULL, "name of the y axis"},
+    {"columns", FV_OPTION_NUMBER, false, NULL, "panels in a row"},
+};
+
+typedef struct scaling {
+    fv_figure_view *view;
+    fv_partition x, panels, colours;
+    double *place;          // [runs] value of the field x
+    double *measured;       // [runs] NAN: never
+    fv_power_point *points; // [runs] room for those of one colour
+    double *values;         // [runs] room for those at one place
+    bool fits, any_never;
+    int most_seeds;
+    fv_sheet sheet;
+} scaling;
+
+static fv_status no_memory(fv_error *error) {
+    return fv_fail(error, FV_NO_MEMORY, "out of memory for a figure");
+}
+
+static fv_status split(scaling *s, fv_error *error) {
+    const fv_partition *const all[] = {&s->x, &s->colours, &s->panels};
+    fv_status status = fv_runs_split(s->view, "x", true, NULL, 0, &s->x, error);
+    if (status == FV_OK)
+        status = fv_runs_split(s->view, "color", true, NULL, 0, &s->colours, error);
+    if (status == FV_OK) status = fv_runs_split(s->view, "panel", false, all, 2, &s->panels, error);
+    if (status == FV_OK) status = fv_runs_check_alike(s->view, all, 3, error);
+    return status;
+}
+
+static fv_status check(const fv_figure_view *view, fv_error *error) {
+    const fv_field *field = fv_field_find(fv_options_text(view->options, "x", ""));
+    if (field->type != FV_TYPE_INT && field->type != FV_TYPE_REAL)
+        return fv_figure_fail(view, "x", error, "%s is no number; choose a field that is one",
+                              field->key);
+    scaling s = {.view = (fv_figure_view *)view};
+    return split(&s, error);
+}
+
+static fv_status measure(scaling *s, fv_error *error) {
+    const fv_runs *runs = &s->view->runs;
+    const char *expression = fv_options_text(s->view->options, "y", "");
+    fv_scratch *scratch = s->view->scratch;
+    size_t n = (size_t)runs->n;
+    s->place = fv_scratch_get(scratch, n, sizeof *s->place);
+    s->measured = fv_scratch_get(scratch, n, sizeof *s->measured);
+    s->points = fv_scratch_get(scratch, n, sizeof *s->points);
+    s->values = fv_scratch_get(scratch, n, sizeof *s->values);
+    if (!s->place || !s->measured || !s->points || !s->values) return no_memory(error);
+    for (int r = 0; r < runs->n; r++) {
+        s->place[r] = fv_config_number(runs->configs[r], s->x.fields[0]);
+        fv_status status = fv_measure(expression, runs->records[r], &s->measured[r], error);
+        if (status != FV_OK) return status;
+        s->any_never |= isnan(s->measured[r]);
+    }
+    return FV_OK;
+}
+
+// --- one colour of one panel -------------------------------------------------------------------
+
+static bool belongs(const scaling *s, int r, int panel, int colour) {
+    return s->panels.group[r] == panel && s->colours.group[r] == colour;
+}
+
+static double height_of(const scaling *s, int r) {
+    return isnan(s->measured[r]) ? s->view->runs.records[r]->steps : s->measured[r];
+}
+
+static int by_value(const void *left, const void *right) {
+    double a = *(const double *)left, b = *(const double *)right;
+    return (a > b) - (a < b);
+}
+
+// The median at group g of the x axis; NAN without runs, INFINITY where it is never.
+static double median_at(scaling *s, int g, int panel, int colour) {
+    int n = 0;
+    for (int r = 0; r < s->view->runs.n; r++)
+        if (s->x.group[r] == g && belongs(s, r, panel, colour))
+            s->values[n++] = isnan(s->measured[r]) ? INFINITY : s->measured[r];
+    if (n > s->most_seeds) s->most_seeds = n;
+    if (n == 0) return NAN;
+    qsort(s->values, (size_t)n, sizeof *s->values, by_value);
+    return n % 2 ? s->values[n / 2] : 0.5 * (s->values[n / 2 - 1] + s->values[n / 2]);
+}
+
+static bool find_law(scaling *s, int panel, int colour, fv_power_fit *fit) {
+    int n = 0;
+    for (int r = 0; r < s->view->runs.n; r++)
+        if (belongs(s, r, panel, colour))
+            s->points[n++] = (fv_power_point){s->place[r], height_of(s, r), isnan(s->measured[r])};
+    return s->fits && fv_power_fit_find(s->points, n, fit);
+}
+
+static unsigned colour_of(const scaling *s, int colour) {
+    const fv_partition *c = &s->colours;
+    bool numeric = c->n_fields == 1 &&
+                   (c->fields[0]->type == FV_TYPE_INT || c->fields[0]->type == FV_TYPE_REAL);
+    if (c->n <= 2 || !numeric) return fv_colour_name(colour);
+    return fv_colour_line((double)colour / (c->n - 1));
+}
+
+static void draw_runs(const scaling *s, fv_panel *panel, int i, int colour, bool never) {
+    int n = 0;
+    fv_panel_block_begin(panel);
+    for (int r = 0; r < s->view->runs.n; r++)
+        if (belongs(s, r, i, colour) && isnan(s->measured[r]) == never)
+            n += fprintf(panel->script, "%.9g %.9g\n", s->place[r], height_of(s, r));
+    if (n == 0) fputs("NaN NaN\n", panel->script);
+    fv_panel_block_end(panel, "using 1:2 with points pt %d ps %g lw 1.2 lc rgb '#%06x' notitle",
+                       never ? 8 : 7, never ? 0.9 : 0.5,
+                       never ? colour_of(s, colour) : fv_colour_pale(colour_of(s, colour), 0.55));
+}
+
+// Medians in the order of x; a place where the median is never breaks the line.
+static void draw_medians(scaling *s, fv_panel *panel, int i, int colour) {
+    double last = -INFINITY;
+    bool any = false;
+    fv_panel_block_begin(panel);
+    for (int k = 0; k < s->x.n; k++) {
+        int next = -1;
+        for (int g = 0; g < s->x.n; g++) {
+            double place = s->place[s->x.first[g]];
+            if (place > last && (next < 0 || place < s->place[s->x.first[next]])) next = g;
+        }
+        last = s->place[s->x.first[next]];
+        double median = median_at(s, next, i, colour);
+        if (isnan(median)) continue;
+        any = true;
+        if (isinf(median))
+            fputs("\n", panel->script);
+        else
+            fprintf(panel->script, "%.9g %.9g\n", last, median);
+    }
+    if (!any) fputs("NaN NaN\n", panel->script);
+    fv_panel_block_end(panel, "using 1:2 with %s lw 1.9 pt 7 ps 0.8 lc rgb '#%06x' notitle",
+                       s->fits ? "points" : "linespoints", colour_of(s, colour));
+}
+
+static void draw_law(fv_panel *panel, const fv_power_fit *fit, unsigned colour) {
+    const fv_scale *x = &panel->x;
+    fv_panel_block_begin(panel);
+    for (int k = 0; k <= CURVE_POINTS; k++) {
+        double share = (double)k / CURVE_POINTS;
+        double at =
+            x->log ? x->low * pow(x->high / x->low, share) : x->low + share * (x->high - x->low);
+        if (at > 0) fprintf(panel->script, "%.9g %.9g\n", at, fit->factor * pow(at, fit->exponent));
+    }
+    fv_panel_block_end(panel, "using 1:2 with lines lw 1.6 dt (9,5) lc rgb '#%06x' notitle",
+                       colour);
+}
+
+// "∝ n_pairs^2.31, 95 % from 2.05 to 2.60"
+static char *law_text(const scaling *s, const fv_power_fit *fit) {
+    return fv_scratch_text(s->view->scratch, "∝ %s^%.2f, 95 %% from %.2f to %.2f",
+                           fv_field_short(s->x.fields[0]), fit->exponent, fit->low, fit->high);
+}
+
+// A single panel says its laws in the legend. Of several each says its own, in the corner that the
+// law leaves free: a growing one the upper left, a falling one the right.
+static void write_law(const scaling *s, fv_panel *panel, const fv_power_fit *fit, int line,
+                      unsigned colour) {
+    bool grows = fit->exponent > 0;
+    const char *text = law_text(s, fit);
+    if (s->panels.n == 1 || text == NULL) return;
+    fv_panel_text(panel, grows ? 10 : panel->width - 10, 12 + 16.0 * line, grows ? 'l' : 'r', 10.5,
+                  colour, text);
+}
+
+// --- the sheet ---------------------------------------------------------------------------------
+
+static void set_scales(const scaling *s, int i, fv_panel *panel) {
+    const fv_options *o = s->view->options;
+    fv_scale_init(&panel->x, fv_figure_flag(o, "xlog", s->fits));
+    fv_scale_init(&panel->y, fv_figure_flag(o, "ylog", s->fits));
+    for (int r = 0; r < s->view->runs.n; r++) {
+        fv_scale_add(&panel->x, s->place[r]); // all panels share it
+        if (s->panels.group[r] == i) fv_scale_add(&panel->y, height_of(s, r));
+    }
+    fv_scale_finish(&panel->x, NAN, NAN, 0.06);
+    fv_scale_finish(&panel->y, fv_figure_number(o, "ymin"), fv_figure_number(o, "ymax"), 0.08);
+}
+
+// The axis is labelled where there are runs, as far as labels have room.
+static void write_places(const scaling *s, fv_panel *panel) {
+    const char *separator = "";
+    double last = -INFINITY, free_from = -INFINITY;
+    fputs("set xtics (", panel->script);
+    for (int k = 0; k < s->x.n; k++) {
+        double next = INFINITY;
+        for (int g = 0; g < s->x.n; g++) {
+            double place = s->place[s->x.first[g]];
+            if (place > last) next = fmin(next, place);
+        }
+        last = next;
+        char text[32];
+        snprintf(text, sizeof text, "%g", next);
+        double at = fv_panel_x(panel, next), half = 0.5 * fv_text_width(text, 10.5) + 3;
+        if (!isfinite(at)) continue; // zero on a logarithmic axis
+        bool room = at - half >= free_from;
+        if (room) free_from = at + half;
+        fprintf(panel->script, "%s'%s' %.9g", separator, room ? text : "", next);
+        separator = ", ";
+    }
+    fputs(")\n", panel->script);
+}
+
+static fv_status draw_panel(scaling *s, int i, fv_error *error) {
+    fv_panel panel;
+    const fv_options *o = s->view->options;
+    const char *title =
+        s->panels.n > 1 ? fv_runs_label(s->view, s->panels.first[i], &s->panels) : NULL;
+    const char *x = fv_field_label(s->view->scratch, s->x.fields[0]);
+    const char *y = fv_expression_short(s->view->scratch, fv_options_text(o, "y", ""));
+    if (x == NULL || y == NULL || fv_panel_begin(&panel, &s->sheet, i, title) != FV_OK)
+        return no_memory(error);
+    set_scales(s, i, &panel);
+    fv_panel_axes(&panel, fv_options_text(o, "xlabel", x),
+                  i % s->sheet.columns == 0 ? fv_options_text(o, "ylabel", y) : NULL, NULL, false);
+    write_places(s, &panel);
+    int n_laws = 0;
+    for (int c = 0; c < s->colours.n; c++) {
+        fv_power_fit fit;
+        draw_runs(s, &panel, i, c, false);
+        draw_runs(s, &panel, i, c, true);
+        draw_medians(s, &panel, i, c);
+        if (!find_law(s, i, c, &fit)) continue;
+        draw_law(&panel, &fit, colour_of(s, c));
+        write_law(s, &panel, &fit, n_laws++, colour_of(s, c));
+    }
+    return fv_panel_end(&panel) == FV_OK ? FV_OK : no_memory(error);
+}
+
+static const char *legend_text(scaling *s, int colour) {
+    fv_power_fit fit;
+    const char *label =
+        s->colours.n > 1 ? fv_runs_label(s->view, s->colours.first[colour], &s->colours) : "";
+    if (s->panels.n > 1 || label == NULL || !find_law(s, 0, colour, &fit)) return label;
+    const char *law = law_text(s, &fit);
+    if (law == NULL || *label == '\0') return law;
+    return fv_scratch_text(s->view->scratch, "%s: %s", label, law);
+}
+
+static fv_status make_legend(scaling *s, fv_error *error) {
+    int n = s->colours.n;
+    fv_legend_entry *legend = fv_scratch_get(s->view->scratch, (size_t)n, sizeof *legend);
+    if (legend == NULL) return no_memory(error);
+    for (int c = 0; c < n; c++) {
+        const char *text = legend_text(s, c);
+        if (text == NULL) return no_memory(error);
+        if (*text == '\0') continue; // one colour without a law
+        fv_mark mark = s->fits && s->panels.n == 1 ? FV_MARK_DASHED : FV_MARK_POINT;
+        legend[s->sheet.n_legend++] = (fv_legend_entry){text, colour_of(s, c), mark};
+    }
+    s->sheet.legend = legend;
+    return FV_OK;
+}
+
+static fv_status make_note(scaling *s, fv_error *error) {
+    for (int p = 0; p < s->panels.n; p++)
+        for (int c = 0; c < s->colours.n; c++)
+            for (int g = 0; g < s->x.n; g++) median_at(s, g, p, c); // counts seeds
+    bool several = s->most_seeds > 1;
+    if (!several && !s->any_never) return FV_OK;
+    const char *never = s->any_never ? "△ not within the run, which ended there" : "";
+    s->sheet.note = several ? fv_scratch_text(s->view->scratch, "medians over %d seeds%s%s",
+                                              s->most_seeds, s->any_never ? "; " : "", never)
+                            : never;
+    return s->sheet.note != NULL ? FV_OK : no_memory(error);
+}
+
+static fv_status draw(fv_figure_view *view, fv_error *error) {
+    scaling s = {.view = view};
+    s.fits = fv_options_find(view->options, "fit") != NULL;
+    fv_status status = split(&s, error);
+    if (status == FV_OK) status = measure(&s, error);
+    if (status == FV_OK) status = make_legend(&s, error);
+    if (status == FV_OK) status = make_note(&s, error);
+    if (status != FV_OK) return status;
+    bool single = s.panels.n == 1;
+    s.sheet.script = view->script;
+    s.sheet.n = s.panels.n;
+    s.sheet.columns = (int)fv_options_number(view->options, "columns", 0);
+    s.sheet.panel_width = single ? 440 : 0;
+    s.sheet.panel_height = single ? 300 : 0;
+    s.sheet.title = fv_options_text(view->options, "title", NULL);
+    fv_sheet_plan(&s.sheet);
+    fv_sheet_begin(&s.sheet);
+    for (int i = 0; status == FV_OK && i < s.panels.n; i++) status = draw_panel(&s, i, error);
+    fv_sheet_end(&s.sheet);
+    view->width = s.sheet.width;
+    view->height = s.sheet.height;
+    return status;
+}
+
+const fv_figure_kind fv_figure_scaling = {
+    .name = "scaling",
+    .help = "a measure of runs against a field, with a power law",
+    .options = options,
+    .n_options = sizeof options / sizeof *options,
+    .example = "{kind: scaling, x: task.n_pairs, y: \"emergence(accuracy, 0.5)\", fit: power}",
+    .check = check,
+    .draw = draw,
+};
