@@ -35,7 +35,8 @@
     X(ATTENTION, "attention")                                                                      \
     X(MLP, "mlp")                                                                                  \
     X(LAYER_NORM, "layer_norm")                                                                    \
-    X(RMS_NORM, "rms_norm")
+    X(RMS_NORM, "rms_norm")                                                                        \
+    X(MAMBA, "mamba")
 
 // What a layer of the list may say for itself: X(name, of which layer, lowest, highest). The model
 // section has a field of the same name, which holds for the layers that do not.
@@ -147,15 +148,19 @@
     F(model, positions, POSITIONS, "none", 0, 0, "positional embedding added to the token embedding") \
     F(model, embedding, EMBEDDING, "learned", 0, 0, "token embeddings: learned; fixed as drawn; drawn anew at every step; or learned under Gaussian noise drawn at every step") \
     F(model, embedding_noise, REAL, "0.1", 0, 1000, "noisy: standard deviation of the noise")      \
-    F(model, residual, BOOL, "false", 0, 0, "attention and mlp layers add to their input instead of replacing it") \
+    F(model, residual, BOOL, "false", 0, 0, "attention, mlp and mamba layers add to their input instead of replacing it") \
     F(model, tied, BOOL, "false", 0, 0, "the unembedding is the transposed token embedding")       \
     F(model, bias, BOOL, "false", 0, 0, "attention and mlp layers have biases")                    \
-    F(model, norm, NORM, "none", 0, 0, "normalisation in front of each attention and mlp layer and of the unembedding") \
+    F(model, norm, NORM, "none", 0, 0, "normalisation in front of each attention, mlp and mamba layer and of the unembedding") \
     F(model, activation, ACTIVATION, "gelu", 0, 0, "mlp: nonlinearity")                            \
     F(model, d_mlp, INT, "0", 0, 65536, "mlp: hidden width; 0 means 4 n_embd")                     \
-    F(model, init, INIT, "posts", 0, 0, "posts: embeddings N(0, embedding_sigma), linear maps U(+-1/sqrt(fan_in)); uniform: the same maps, embeddings U(+-1/sqrt(n_embd)); normal: N(0, init_sigma); gpt2: N(0, 0.02), the last map of attention and mlp scaled by 1/sqrt(number of such layers)") \
+    F(model, init, INIT, "posts", 0, 0, "posts: embeddings N(0, embedding_sigma), linear maps U(+-1/sqrt(fan_in)); uniform: the same maps, embeddings U(+-1/sqrt(n_embd)); normal: N(0, init_sigma); gpt2: N(0, 0.02), the last map of attention, mlp and mamba scaled by 1/sqrt(number of such layers)") \
     F(model, init_sigma, REAL, "0.02", 0, 100, "init normal: standard deviation")                  \
     F(model, embedding_sigma, REAL, "1.0", 0, 100, "init posts: standard deviation of token and positional embeddings") \
+    F(model, mamba_state, INT, "16", 1, 256, "mamba: numbers in the state of each channel, N")     \
+    F(model, mamba_expand, INT, "2", 1, 16, "mamba: channels as a multiple of n_embd")             \
+    F(model, mamba_conv, INT, "4", 1, 16, "mamba: taps of the causal convolution")                 \
+    F(model, mamba_dt_rank, INT, "0", 0, 8192, "mamba: rank of the map to the time steps; 0 means n_embd / 16, rounded up") \
     F(model, window, INT, "0", 0, 65536, "attention sees this many keys, up to and including the query's own position; 0 is the whole context") \
     F(model, sinks, INT, "0", 0, 65536, "attention also sees this many first positions of the sequence, however far behind the window they lie") \
     F(model, score_power_learned, BOOL, "false", 0, 0, "harmonic: every head learns its power, starting from score_power")

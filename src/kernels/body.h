@@ -5,10 +5,12 @@
 #include "kernels/body_embed.h"
 #include "kernels/body_map.h"
 #include "kernels/body_peak.h"
+#include "kernels/body_scan.h"
 
 #define FV_KERNEL_TABLE(variant)                                                                   \
     const fv_kernels fv_kernels_##variant = {                                                      \
         #variant,     draw,          embed,     embed_gradient,    map,                            \
         map_gradient, bias_gradient, attend,    attend_gradient,   cross_entropy,                  \
         norm,         norm_gradient, activate,  activate_gradient, scale_rows,                     \
-        adam,         exp_array,     log_array, peak_fma,          peak_exp}
+        adam,         exp_array,     log_array, peak_fma,          peak_exp,                       \
+        conv,         conv_gradient, scan,      scan_gradient}

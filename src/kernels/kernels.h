@@ -151,6 +151,55 @@ typedef struct fv_norm_gradient {
     real *dw, *db;  // += ; db is NULL for RMS
 } fv_norm_gradient;
 
+// Causal depthwise convolution and SiLU, x / (1 + exp(-x)), over G groups of n_rows positions:
+//   y[t][f] = silu(b[f] + sum_k w[f][k] x[t - width + 1 + k][f]), x before position 0 being 0
+typedef struct fv_conv {
+    int n_groups, n_rows, n_features, width; // width at most FV_CONV_MAX_WIDTH
+    const real *x;                           // [G][rows][features][16]
+    const real *w, *b;                       // [features][width], [features]
+    real *y;                                 // like x
+} fv_conv;
+
+enum { FV_CONV_MAX_WIDTH = 16, FV_SCAN_MAX_STATE = 256 };
+
+// dy is overwritten by the gradient before SiLU.
+typedef struct fv_conv_gradient {
+    fv_conv forward; // y is not touched
+    real *dy, *dx;   // like x; dx is overwritten
+    real *dw, *db;   // +=
+} fv_conv_gradient;
+
+// Selective scan of G groups: of every channel f, with a state h [N] that begins at 0,
+//
+//     delta_t = log(1 + exp(raw_t + bias))
+//     h_t[n]  = exp(delta_t a[n]) h_{t-1}[n] + delta_t u_t b_t[n]
+//     sum_o   = sum_n h_t[n] c_o[n] + skip u_t,   y_o = sum_o silu(z_o),   t = rows[o]
+//
+// The outputs are asked for at some rows only. All arrays but a, bias and skip are lanes.
+typedef struct fv_scan {
+    int n_groups, n_rows, n_outputs, n_channels, n_state; // n_state at most FV_SCAN_MAX_STATE
+    const int *rows;                                      // [outputs], increasing
+    const real *a, *skip, *bias;                          // [channels][N], [channels], [channels]
+    const real *u, *raw;                                  // [G][rows][channels][16]
+    fv_rows b;                                            // G * rows rows of N
+    const real *c;                                        // [G][outputs][N][16]
+    const real *z;                                        // [G][outputs][channels][16]
+    real *delta;                                          // like u
+    real *sum, *y;                                        // like z
+} fv_scan;
+
+// Its gradients from dy; delta and sum are as scan left them. du, draw, dz, db and dc are
+// overwritten; da, dskip += . (dbias is the sum of draw over rows and lanes.)
+enum { FV_SCAN_SCRATCH = 16 }; // rows [16] of scratch for every position
+typedef struct fv_scan_gradient {
+    fv_scan forward;
+    const real *dy;
+    real *du, *draw, *dz;
+    fv_rows db;
+    real *dc, *da, *dskip;
+    real *scratch; // [rows][FV_SCAN_SCRATCH][16]
+} fv_scan_gradient;
+
 // y = f(x) elementwise over n reals, and dx = dy f'(x). The GELU is the tanh form.
 typedef enum fv_activation { FV_KERNEL_RELU, FV_KERNEL_GELU } fv_activation;
 
@@ -203,6 +252,10 @@ typedef struct fv_kernels {
     // they computed so that no compiler can drop it.
     double (*peak_fma)(long n, double *flops);
     double (*peak_exp)(long n, double *exps);
+    void (*conv)(const fv_conv *);
+    void (*conv_gradient)(const fv_conv_gradient *);
+    void (*scan)(const fv_scan *);
+    void (*scan_gradient)(const fv_scan_gradient *);
 } fv_kernels;
 
 // The chosen variant; picked at the first call from FOVEA_CPU and the CPU.

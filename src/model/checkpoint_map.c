@@ -9,7 +9,22 @@
 
 // What a dimension of a tensor counts. IN and OUT are the residual stream as a layer reads and
 // writes it: widening places the model's matrices along these two.
-typedef enum axis { NONE, IN, OUT, HEADS, D_HEAD, D_MLP, VOCAB, CONTEXT } axis;
+typedef enum axis {
+    NONE,
+    IN,
+    OUT,
+    HEADS,
+    D_HEAD,
+    D_MLP,
+    VOCAB,
+    CONTEXT,
+    INNER,      // channels of a mamba layer, and what its maps are cut into
+    INNER_GATE, // x and z
+    RANK,
+    RANK_B_C, // delta, B and C
+    TAPS,
+    STATE,
+} axis;
 
 typedef struct plan {
     const char *name;
@@ -27,6 +42,14 @@ static const plan ATTENTION[] = {
 static const plan MLP[] = {{"mlp.W_in", false, IN, D_MLP},   {"mlp.b_in", false, NONE, D_MLP},
                            {"mlp.W_out", false, D_MLP, OUT}, {"mlp.b_out", false, NONE, OUT},
                            {"ln2.w", false, NONE, IN},       {"ln2.b", false, NONE, IN}};
+
+static const plan MAMBA[] = {
+    {"mamba.in_proj", false, IN, INNER_GATE}, {"mamba.conv.w", false, INNER, TAPS},
+    {"mamba.conv.b", false, NONE, INNER},     {"mamba.x_proj", false, INNER, RANK_B_C},
+    {"mamba.dt_proj.w", false, RANK, INNER},  {"mamba.dt_proj.b", false, NONE, INNER},
+    {"mamba.A_log", false, INNER, STATE},     {"mamba.D", false, NONE, INNER},
+    {"mamba.out_proj", false, INNER, OUT},    {"ln_mamba.w", false, NONE, IN},
+    {"ln_mamba.b", false, NONE, IN}};
 
 static const plan EMBEDDING[] = {{"embed.W_E", false, VOCAB, OUT},
                                  {"pos_embed.W_pos", false, CONTEXT, OUT}};
@@ -87,6 +110,10 @@ int checkpoint_blocks(const fv_layers *layers, bool *has_mlp) {
 
 // --- one entry ---------------------------------------------------------------------------------
 
+static int mamba_rank(const fv_model_config *model) {
+    return model->mamba_dt_rank > 0 ? model->mamba_dt_rank : (model->n_embd + 15) / 16;
+}
+
 static int extent(const fv_config *config, int width, axis axis_kind) {
     const fv_model_config *model = &config->model;
     switch (axis_kind) {
@@ -105,6 +132,18 @@ static int extent(const fv_config *config, int width, axis axis_kind) {
         return config->task.vocab_size;
     case CONTEXT:
         return config->task.context_length;
+    case INNER:
+        return model->mamba_expand * model->n_embd;
+    case INNER_GATE:
+        return 2 * model->mamba_expand * model->n_embd;
+    case RANK:
+        return mamba_rank(model);
+    case RANK_B_C:
+        return mamba_rank(model) + 2 * model->mamba_state;
+    case TAPS:
+        return model->mamba_conv;
+    case STATE:
+        return model->mamba_state;
     }
     return 0;
 }
@@ -200,6 +239,7 @@ static bool add_half(checkpoint_map *map, const fv_model *model, bool mlp, int b
 static bool add_blocks(checkpoint_map *map, const fv_model *model, int step) {
     const fv_layers *layers = &model->config.model.layers;
     int block = -1, n_attention = 0, n_mlp = 0, n_norms = 0;
+    int n_mamba = 0;
     bool full = true, made = true;
     stream_parts parts = {0, step};
     for (int i = 0; made && i < layers->n; i++) {
@@ -215,6 +255,10 @@ static bool add_blocks(checkpoint_map *map, const fv_model *model, int step) {
             if (full) made = add_half(map, model, false, ++block, ABSENT, (stream_parts){0});
             made = made && add_half(map, model, true, block, n_mlp++, parts);
             full = true;
+            break;
+        case FV_LAYER_MAMBA:
+            snprintf(prefix, sizeof prefix, "blocks.%d.", n_mamba++);
+            made = add_all(map, model, MAMBA, COUNT(MAMBA), prefix, prefix, parts);
             break;
         default:
             snprintf(prefix, sizeof prefix, "norms.%d.", n_norms++);

@@ -14,13 +14,15 @@ typedef struct spread {
 static int count_outputs(const fv_model_config *config) {
     int n = 0;
     for (int i = 0; i < config->layers.n; i++)
-        n += config->layers.kind[i] == FV_LAYER_ATTENTION || config->layers.kind[i] == FV_LAYER_MLP;
+        n += config->layers.kind[i] == FV_LAYER_ATTENTION ||
+             config->layers.kind[i] == FV_LAYER_MLP || config->layers.kind[i] == FV_LAYER_MAMBA;
     return n;
 }
 
 static spread spread_of(const fv_model *model, const fv_param *param) {
     const fv_model_config *config = &model->config.model;
     bool bias = param->init == FV_INIT_BIAS;
+    if (param->init == FV_INIT_FAN_IN) return (spread){false, 1 / sqrt(param->fan_in)};
     switch (config->init) {
     case FV_INIT_NORMAL:
         return (spread){true, bias ? 0 : config->init_sigma};
@@ -33,6 +35,12 @@ static spread spread_of(const fv_model *model, const fv_param *param) {
             return (spread){true, config->embedding_sigma};
         return (spread){false, 1 / sqrt(param->fan_in)};
     }
+}
+
+// The bias that makes a step of exp(U(log 1e-3, log 1e-1)): the inverse of softplus there.
+static double time_step_bias(fv_random *random) {
+    double step = exp(log(1e-3) + fv_random_uniform(random) * (log(1e-1) - log(1e-3)));
+    return step + log(-expm1(-step));
 }
 
 void fv_model_init_tensor(const fv_model *model, int i, uint64_t seed, uint32_t draw,
@@ -52,6 +60,12 @@ void fv_model_init_tensor(const fv_model *model, int i, uint64_t seed, uint32_t 
             break;
         case FV_INIT_LOG_POWER:
             value = log(model->config.model.score_power);
+            break;
+        case FV_INIT_TIME_STEP:
+            value = time_step_bias(&random);
+            break;
+        case FV_INIT_LOG_COLUMN:
+            value = log(1.0 + (double)(k % (size_t)param->fan_in));
             break;
         default:
             value = s.normal ? s.size * fv_random_normal(&random)

@@ -27,7 +27,10 @@ typedef enum fv_init_kind {
     FV_INIT_BIAS,      // U(+-1 / sqrt(fan_in)) in the posts' initialisation, else 0
     FV_INIT_ZERO,
     FV_INIT_ONE,
-    FV_INIT_LOG_POWER, // log(model.score_power)
+    FV_INIT_FAN_IN,     // U(+-1 / sqrt(fan_in)) whatever model.init says
+    FV_INIT_TIME_STEP,  // b with log(1 + exp(b)) log-uniform in [1e-3, 1e-1]
+    FV_INIT_LOG_COLUMN, // log(1 + column) of rows of fan_in
+    FV_INIT_LOG_POWER,  // log(model.score_power)
 } fv_init_kind;
 
 typedef struct fv_param {
@@ -72,7 +75,7 @@ static inline real *fv_tile_buffer(const fv_tile *tile, size_t offset) {
 }
 
 // What layers keep: slots named by an enum in each layer's file.
-enum { FV_LAYER_PARAMS = 12, FV_LAYER_BUFFERS = 16 };
+enum { FV_LAYER_PARAMS = 12, FV_LAYER_BUFFERS = 24 };
 
 // A norm in front of a layer.
 typedef struct fv_norm_part {
@@ -115,7 +118,7 @@ struct fv_layer {
 };
 
 extern const fv_layer_type fv_layer_embedding, fv_layer_attention, fv_layer_mlp,
-    fv_layer_layer_norm, fv_layer_rms_norm, fv_layer_head;
+    fv_layer_layer_norm, fv_layer_rms_norm, fv_layer_mamba, fv_layer_head;
 
 // Adds a parameter tensor ("blocks.0.attn.W_Q") unless there is one of that name; columns 0 makes a
 // vector. Returns its offset.
@@ -132,6 +135,12 @@ fv_rows fv_rows_of_output(const fv_layer *layer, const fv_tile *tile, real *x, r
 
 // Adds dy, rows at the output positions, to the matching rows of dx.
 void fv_rows_add(const fv_layer *layer, const fv_tile *tile, fv_rows dy, real *dx);
+
+// The same two for rows of any width [G][in.n][width][16]; the view has no gaps.
+fv_rows fv_rows_at_outputs(const fv_layer *layer, const fv_tile *tile, real *x, int width,
+                           real *compact);
+void fv_rows_add_at_outputs(const fv_layer *layer, const fv_tile *tile, fv_rows dy, int width,
+                            real *dx);
 
 // All rows of a dense buffer [G][rows][features][16].
 static inline fv_rows fv_rows_dense(real *data, int features) {

@@ -105,10 +105,9 @@ static fv_status plan_positions(fv_model *model, const fv_positions *top) {
 
 static void choose_layers(fv_model *model) {
     static const fv_layer_type *const types[FV_LAYER_COUNT] = {
-        [FV_LAYER_ATTENTION] = &fv_layer_attention,
-        [FV_LAYER_MLP] = &fv_layer_mlp,
-        [FV_LAYER_LAYER_NORM] = &fv_layer_layer_norm,
-        [FV_LAYER_RMS_NORM] = &fv_layer_rms_norm,
+        [FV_LAYER_ATTENTION] = &fv_layer_attention,   [FV_LAYER_MLP] = &fv_layer_mlp,
+        [FV_LAYER_LAYER_NORM] = &fv_layer_layer_norm, [FV_LAYER_RMS_NORM] = &fv_layer_rms_norm,
+        [FV_LAYER_MAMBA] = &fv_layer_mamba,
     };
     const fv_layers *list = &model->config.model.layers;
     int count[FV_LAYER_COUNT] = {0};
@@ -164,7 +163,7 @@ static int choose_groups(size_t bytes_per_group, int max_groups) {
 }
 
 static fv_status allocate(fv_model *model) {
-    // Attention: four weights, four biases, powers, two of its norm.
+    // Attention: four weights, four biases, powers, two of its norm; mamba: nine, and those two.
     enum { TENSORS_PER_LAYER = 11 };
     model->n_layers = model->config.model.layers.n + 2;
     size_t capacity = (size_t)model->n_layers * TENSORS_PER_LAYER + 1;

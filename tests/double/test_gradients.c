@@ -247,6 +247,18 @@ static const struct {
     {ALL "model.layers=[mlp] model.activation=relu model.residual=true model.d_mlp=7", {-1}},
     {ALL "model.layers=[mlp] model.bias=true model.norm=layer model.d_mlp=1", {-1}},
     {TINY "model.layers=[mlp,mlp] model.norm=rms model.residual=true", {-1}},
+    // Mamba: every position read, the last alone, some; widths and states that no block divides.
+    {TINY "model.layers=[mamba] model.mamba_state=3", {-1}},
+    {ALL "model.layers=[mamba] model.mamba_state=9 model.mamba_conv=2 model.residual=true", {-1}},
+    {ALL "model.layers=[mamba] model.mamba_expand=1 model.mamba_dt_rank=3 model.norm=rms", {-1}},
+    {TINY "model.layers=[mamba] model.mamba_conv=7 model.norm=layer model.residual=true", {-1}},
+    {ALL "model.layers=[mamba] model.mamba_conv=1 model.mamba_state=1", {-1}},
+    {TINY "model.layers=[mamba,mamba] model.residual=true model.mamba_state=2", {-1}},
+    {ALL "model.layers=[mamba,attention,mamba,mlp] model.residual=true model.norm=rms "
+         "model.mamba_state=2 model.mamba_expand=1",
+     {-1}},
+    {ALL "model.layers=[attention,mamba] task.index=2 model.mamba_state=2 model.norm=layer",
+     {0, 2, -1}},
     // Stacks.
     {TINY "model.layers=[] model.positions=learned", {-1}},
     {ALL "model.layers=[] model.tied=true model.norm=layer", {-1}},
@@ -356,7 +368,7 @@ static void test_padding_leaves_no_trace(void **state) {
 
 // A model in which every kernel works.
 #define EVERYTHING                                                                                 \
-    ALL "model.layers=[attention,mlp,layer_norm,rms_norm] model.norm=layer model.bias=true "       \
+    ALL "model.layers=[attention,mlp,mamba,layer_norm,rms_norm] model.norm=layer model.bias=true " \
         "model.residual=true model.positions=learned model.n_head=2 model.window=2 model.sinks=1"
 
 // Every kernel that a slip was planted in is caught: slips of the backward pass by the differences,

@@ -156,6 +156,60 @@ static void fault_log(size_t n, const real *x, real *y) {
     fault_last_places(n, y);
 }
 
+static void fault_conv_bias(const fv_conv *a) {
+    fv_conv b = *a;
+    real *zeros = calloc((size_t)a->n_features, sizeof *zeros);
+    b.b = zeros;
+    fault_sound->conv(&b);
+    free(zeros);
+}
+
+// The last group's input gets a gradient of zero.
+static void fault_conv_gradient(const fv_conv_gradient *a) {
+    fv_conv_gradient b = *a;
+    size_t n = (size_t)a->forward.n_rows * (size_t)a->forward.n_features * FV_LANES;
+    b.forward.n_groups--;
+    memset(b.dx + (size_t)b.forward.n_groups * n, 0, n * sizeof *b.dx);
+    fault_sound->conv_gradient(&b);
+}
+
+static void fault_scan_skip(const fv_scan *a) {
+    fv_scan b = *a;
+    real *zeros = calloc((size_t)a->n_channels, sizeof *zeros);
+    b.skip = zeros;
+    fault_sound->scan(&b);
+    free(zeros);
+}
+
+static void fault_scan_bias(const fv_scan *a) {
+    fv_scan b = *a;
+    real *zeros = calloc((size_t)a->n_channels, sizeof *zeros);
+    b.bias = zeros;
+    fault_sound->scan(&b);
+    free(zeros);
+}
+
+static void fault_scan_gradient_a(const fv_scan_gradient *a) {
+    fv_scan_gradient b = *a;
+    size_t n = (size_t)a->forward.n_channels * (size_t)a->forward.n_state;
+    real *elsewhere = calloc(n, sizeof *elsewhere);
+    b.da = elsewhere;
+    fault_sound->scan_gradient(&b);
+    free(elsewhere);
+}
+
+// u gets what the skip hands it and nothing through the state.
+static void fault_scan_gradient_c(const fv_scan_gradient *a) {
+    fv_scan_gradient b = *a;
+    const fv_scan *s = &a->forward;
+    size_t n = (size_t)s->n_groups * (size_t)s->n_outputs * (size_t)s->n_state * FV_LANES;
+    real *zeros = aligned_alloc(64, n * sizeof *zeros);
+    memset(zeros, 0, n * sizeof *zeros);
+    b.forward.c = zeros;
+    fault_sound->scan_gradient(&b);
+    free(zeros);
+}
+
 // name of the fault, kernel, what it replaces the kernel by
 #define FAULTS(X)                                                                                  \
     X("draws of the next step", draw, fault_draw)                                                  \
@@ -179,6 +233,12 @@ static void fault_log(size_t n, const real *x, real *y) {
     X("last row forgotten", scale_rows, fault_scale_rows)                                          \
     X("bias correction forgotten", adam, fault_adam_correction)                                    \
     X("decay forgotten", adam, fault_adam_decay)                                                   \
+    X("bias forgotten", conv, fault_conv_bias)                                                     \
+    X("last group without gradient", conv_gradient, fault_conv_gradient)                           \
+    X("skip forgotten", scan, fault_scan_skip)                                                     \
+    X("steps without bias", scan, fault_scan_bias)                                                 \
+    X("gradient of the decay forgotten", scan_gradient, fault_scan_gradient_a)                     \
+    X("no gradient through the state", scan_gradient, fault_scan_gradient_c)                       \
     X("3 units in the last place", exp, fault_exp)                                                 \
     X("3 units in the last place", log, fault_log)
 

@@ -143,6 +143,72 @@ static void naive_mlp(const naive *n, int layer) {
     free(normed);
 }
 
+static double naive_silu(double x) {
+    return x / (1 + exp(-x));
+}
+
+// One channel of a Mamba layer over the whole sequence: u [T][E], step, B, C [T][R + 2 N] -> y [T].
+static void naive_scan(const naive *n, int layer, int channel, const double *u, const double *maps,
+                       double *y) {
+    const fv_model_config *config = &n->config->model;
+    int E = config->mamba_expand * n->d, N = config->mamba_state;
+    int R = config->mamba_dt_rank > 0 ? config->mamba_dt_rank : (n->d + 15) / 16;
+    const double *w_dt = naive_param(n, "blocks.%d.mamba.dt_proj.w", layer),
+                 *b_dt = naive_param(n, "blocks.%d.mamba.dt_proj.b", layer),
+                 *a_log = naive_param(n, "blocks.%d.mamba.A_log", layer),
+                 *skip = naive_param(n, "blocks.%d.mamba.D", layer);
+    double h[256] = {0};
+    for (int t = 0; t < n->T; t++) {
+        const double *map = maps + t * (R + 2 * N), *B = map + R, *C = B + N;
+        double step = b_dt[channel], ut = u[t * E + channel];
+        for (int r = 0; r < R; r++) step += map[r] * w_dt[r * E + channel];
+        double delta = log1p(exp(step));
+        y[t] = skip[channel] * ut;
+        for (int s = 0; s < N; s++) {
+            h[s] = exp(-delta * exp(a_log[channel * N + s])) * h[s] + delta * B[s] * ut;
+            y[t] += C[s] * h[s];
+        }
+    }
+}
+
+static void naive_mamba(const naive *n, int layer) {
+    const fv_model_config *config = &n->config->model;
+    int d = n->d, T = n->T, E = config->mamba_expand * d, taps = config->mamba_conv;
+    int R = config->mamba_dt_rank > 0 ? config->mamba_dt_rank : (d + 15) / 16;
+    int maps_width = R + 2 * config->mamba_state;
+    double *normed = malloc(sizeof(double) * (size_t)(T * (2 * d + 4 * E + maps_width + 1))),
+           *xz = normed + T * d, *u = xz + 2 * T * E, *gated = u + T * E, *y = gated + T * E,
+           *maps = y + T * d, *scanned = maps + T * maps_width;
+    const double *filter = naive_param(n, "blocks.%d.mamba.conv.w", layer),
+                 *bias = naive_param(n, "blocks.%d.mamba.conv.b", layer);
+    naive_norm_rows(n, "blocks.%d.ln_mamba.w", "blocks.%d.ln_mamba.b", layer, normed);
+    for (int t = 0; t < T; t++)
+        naive_linear(normed + t * d, naive_param(n, "blocks.%d.mamba.in_proj", layer), NULL, d,
+                     2 * E, xz + t * 2 * E);
+    for (int t = 0; t < T; t++) {
+        for (int e = 0; e < E; e++) {
+            double sum = bias[e];
+            for (int back = 0; back < taps && back <= t; back++)
+                sum += filter[e * taps + taps - 1 - back] * xz[(t - back) * 2 * E + e];
+            u[t * E + e] = naive_silu(sum);
+        }
+        naive_linear(u + t * E, naive_param(n, "blocks.%d.mamba.x_proj", layer), NULL, E,
+                     maps_width, maps + t * maps_width);
+    }
+    for (int e = 0; e < E; e++) {
+        naive_scan(n, layer, e, u, maps, scanned);
+        for (int t = 0; t < T; t++)
+            gated[t * E + e] = scanned[t] * naive_silu(xz[t * 2 * E + E + e]);
+    }
+    for (int t = 0; t < T; t++) {
+        naive_linear(gated + t * E, naive_param(n, "blocks.%d.mamba.out_proj", layer), NULL, E, d,
+                     y + t * d);
+        for (int f = 0; f < d; f++)
+            n->x[t * d + f] = y[t * d + f] + (config->residual ? n->x[t * d + f] : 0);
+    }
+    free(normed);
+}
+
 static void naive_embed(const naive *n, const int32_t *tokens) {
     const double *table = naive_param(n, "embed.W_E", 0);
     const double *learned = naive_param(n, "pos_embed.W_pos", 0);
@@ -170,13 +236,16 @@ static inline void naive_forward(const fv_model *model, const double *params, co
     double *normed = malloc(sizeof(double) * (size_t)(2 * n.T * n.d));
     n.x = normed + n.T * n.d;
     naive_embed(&n, tokens);
-    int n_attention = 0, n_mlp = 0, n_norms = 0;
+    int n_attention = 0, n_mlp = 0, n_norms = 0, n_mamba = 0;
     for (int i = 0; i < n.config->model.layers.n; i++) switch (n.config->model.layers.kind[i]) {
         case FV_LAYER_ATTENTION:
             naive_attention(&n, n_attention++, i);
             break;
         case FV_LAYER_MLP:
             naive_mlp(&n, n_mlp++);
+            break;
+        case FV_LAYER_MAMBA:
+            naive_mamba(&n, n_mamba++);
             break;
         default:
             naive_norm_rows(&n, "norms.%d.w", "norms.%d.b", n_norms++, n.x);
