@@ -183,6 +183,7 @@ static int64_t index_of(const fv_strand *s, int64_t x) {
         return low;
     }
     if (x <= s->position) return 0;
+    if (x - s->position > s->n * s->step) return s->n; // x may be the largest number there is
     return min64(s->n, (x - s->position + s->step - 1) / s->step);
 }
 
