@@ -3,6 +3,7 @@
 #define FOVEA_FOVEA_H
 
 #include <fovea/attention.h>
+#include <fovea/chart.h>
 #include <fovea/checkpoint.h>
 #include <fovea/claim.h>
 #include <fovea/config.h>
@@ -14,6 +15,7 @@
 #include <fovea/model.h>
 #include <fovea/probe.h>
 #include <fovea/record.h>
+#include <fovea/ring.h>
 #include <fovea/status.h>
 #include <fovea/store.h>
 #include <fovea/task.h>
