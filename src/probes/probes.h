@@ -31,6 +31,7 @@
       "matching); on repeated random tokens where the task's sequences repeat none")               \
     X(token_loss, "loss by the token that is to be predicted")                                     \
     X(position_loss, "loss by the position of the prediction")                                     \
+    X(score_power, "power of each head of harmonic attention that learns it")                      \
     X(swaps, "tokens of a two-dimensional embedding with another neighbour around their circle")   \
     X(needle_grid,                                                                                 \
       "accuracy by length and depth of what the task hides, within the training lengths and "      \

@@ -69,6 +69,23 @@ static void test_neighbours(void **state) {
     assert_true(isnan(neighbours_of(words, same)));
 }
 
+// Powers start from the field, and follow their parameter.
+static void test_score_power(void **state) {
+    (void)state;
+    subject s;
+    subject_open(&s, "model.n_embd=4 model.n_head=2 model.layers=[attention,mlp,attention] "
+                     "model.score=harmonic model.score_power=3 model.score_power_learned=true");
+    fv_model_init_params(s.model, 1, s.params);
+    tensor(&s, "blocks.1.attn.log_power")[1] = -1;
+    check_near(probe(&s, "score_power", "score_power.0.h0"), 3, 1e-6);
+    check_near(probe(&s, "score_power", "score_power.1.h0"), 3, 1e-6);
+    check_near(probe(&s, "score_power", "score_power.1.h1"), exp(-1), 1e-6);
+    subject_close(&s);
+    subject_open(&s, "model.score=harmonic");
+    assert_true(isnan(probe(&s, "score_power", "score_power.0")));
+    subject_close(&s);
+}
+
 // p(-1) = (-1, -1) and the others at (1, 1): s is (1, 1) / sqrt 2.
 static void test_separation(void **state) {
     (void)state;
@@ -131,6 +148,7 @@ static void test_circles(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_neighbours),
+        cmocka_unit_test(test_score_power),
         cmocka_unit_test(test_separation),
         cmocka_unit_test(test_circles),
     };
