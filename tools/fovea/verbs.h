@@ -15,6 +15,7 @@
     X(cost, "says what a model costs at a context length, from its config.json")                   \
     X(needle, "asks own and served models for what is hidden in a long prompt")                    \
     X(middle, "draws the lost-in-the-middle curve of own and served models")                       \
+    X(ring, "attention over many processes: ring attention under mpirun")                          \
     X(info, "prints the build, the machine and the kernels chosen for it")                         \
     X(help, "explains a verb or a configuration field")
 

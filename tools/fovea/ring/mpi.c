@@ -1,0 +1,132 @@
+// Over MPI: every message non-blocking, in pieces that its integers can count. When a process is
+// lost MPI's own error handler ends the others.
+#include "ring_group.h"
+
+#include "tool.h"
+
+#include <mpi.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum { MOST_PIECES = 64, TAG_GIVE = FV_RING_SLOTS };
+static const size_t PIECE = (size_t)1 << 30; // bytes
+
+typedef struct message {
+    MPI_Request pieces[MOST_PIECES];
+    int n;
+} message;
+
+struct ring_group {
+    int rank, size;
+    message sends[FV_RING_SLOTS], receives[FV_RING_SLOTS];
+};
+
+int ring_group_join(ring_group **out) {
+    *out = calloc(1, sizeof **out);
+    if (*out == NULL) {
+        fv_error error;
+        fv_fail(&error, FV_NO_MEMORY, "out of memory");
+        return tool_fail(&error);
+    }
+    MPI_Init(NULL, NULL);
+    MPI_Comm_rank(MPI_COMM_WORLD, &(*out)->rank);
+    MPI_Comm_size(MPI_COMM_WORLD, &(*out)->size);
+    return EXIT_DONE;
+}
+
+void ring_group_leave(ring_group *g) {
+    if (g == NULL) return;
+    MPI_Finalize();
+    free(g);
+}
+
+// --- the transport -------------------------------------------------------------------------------
+
+static fv_status check_size(size_t size, fv_error *error) {
+    if (size <= MOST_PIECES * PIECE) return FV_OK;
+    return fv_fail(error, FV_USAGE,
+                   "ring: a block of %zu bytes is more than can be sent; use more "
+                   "ranks",
+                   size);
+}
+
+static fv_status mpi_send(void *context, int slot, int to, const void *data, size_t size,
+                          fv_error *error) {
+    message *m = &((ring_group *)context)->sends[slot];
+    fv_status status = check_size(size, error);
+    for (size_t at = 0; status == FV_OK && at < size; at += PIECE)
+        MPI_Isend((const char *)data + at, (int)(size - at < PIECE ? size - at : PIECE), MPI_BYTE,
+                  to, slot, MPI_COMM_WORLD, &m->pieces[m->n++]);
+    return status;
+}
+
+static fv_status mpi_receive(void *context, int slot, int from, void *data, size_t size,
+                             fv_error *error) {
+    message *m = &((ring_group *)context)->receives[slot];
+    fv_status status = check_size(size, error);
+    for (size_t at = 0; status == FV_OK && at < size; at += PIECE)
+        MPI_Irecv((char *)data + at, (int)(size - at < PIECE ? size - at : PIECE), MPI_BYTE, from,
+                  slot, MPI_COMM_WORLD, &m->pieces[m->n++]);
+    return status;
+}
+
+static fv_status wait_for(message *m) {
+    MPI_Waitall(m->n, m->pieces, MPI_STATUSES_IGNORE);
+    m->n = 0;
+    return FV_OK;
+}
+
+static fv_status mpi_wait_send(void *context, int slot, fv_error *error) {
+    (void)error;
+    return wait_for(&((ring_group *)context)->sends[slot]);
+}
+
+static fv_status mpi_wait_receive(void *context, int slot, fv_error *error) {
+    (void)error;
+    return wait_for(&((ring_group *)context)->receives[slot]);
+}
+
+fv_ring_transport ring_group_transport(ring_group *g) {
+    return (fv_ring_transport){.context = g,
+                               .rank = g->rank,
+                               .n_ranks = g->size,
+                               .send = mpi_send,
+                               .receive = mpi_receive,
+                               .wait_send = mpi_wait_send,
+                               .wait_receive = mpi_wait_receive};
+}
+
+// --- the group -----------------------------------------------------------------------------------
+
+void ring_group_meet(ring_group *g) {
+    (void)g;
+    const struct timespec a_moment = {.tv_nsec = 200000};
+    MPI_Request request;
+    int here = 0;
+    MPI_Ibarrier(MPI_COMM_WORLD, &request);
+    for (MPI_Test(&request, &here, MPI_STATUS_IGNORE); !here;
+         MPI_Test(&request, &here, MPI_STATUS_IGNORE))
+        nanosleep(&a_moment, NULL);
+    MPI_Barrier(MPI_COMM_WORLD); // all are awake: leave together
+}
+
+double ring_group_largest(ring_group *g, double number) {
+    (void)g;
+    double largest;
+    MPI_Allreduce(&number, &largest, 1, MPI_DOUBLE, MPI_MAX, MPI_COMM_WORLD);
+    return largest;
+}
+
+void ring_group_give(ring_group *g, const void *data, size_t size) {
+    (void)g;
+    for (size_t at = 0; at < size; at += PIECE)
+        MPI_Send((const char *)data + at, (int)(size - at < PIECE ? size - at : PIECE), MPI_BYTE, 0,
+                 TAG_GIVE, MPI_COMM_WORLD);
+}
+
+void ring_group_take(ring_group *g, int rank, void *data, size_t size) {
+    (void)g;
+    for (size_t at = 0; at < size; at += PIECE)
+        MPI_Recv((char *)data + at, (int)(size - at < PIECE ? size - at : PIECE), MPI_BYTE, rank,
+                 TAG_GIVE, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+}

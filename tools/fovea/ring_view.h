@@ -1,0 +1,30 @@
+// What `fovea ring` shows: tables, JSON, the timeline, and the forecast for more ranks.
+#ifndef FOVEA_TOOL_RING_VIEW_H
+#define FOVEA_TOOL_RING_VIEW_H
+
+#include "ring_run.h"
+
+#include <jansson.h>
+
+// The machine as the run measured it; `hides` where more than half of the messages' time passed
+// while ranks computed.
+fv_ring_machine ring_machine(const ring_request *request, const ring_outcome *outcome);
+
+// What the model says about this very run.
+fv_status ring_forecast(const ring_request *request, const ring_outcome *outcome,
+                        fv_ring_forecast *forecast, fv_error *error);
+
+fv_status ring_print(const ring_request *request, const ring_outcome *outcome, fv_error *error);
+fv_status ring_json(const ring_request *request, const ring_outcome *outcome, json_t **out,
+                    fv_error *error);
+
+// Draws what every rank did, step by step.
+fv_status ring_draw_timeline(const ring_request *request, const ring_outcome *outcome,
+                             const char *path, fv_error *error);
+
+// Draws the time of a pass over `n` positions on 8 to 1024 ranks of this machine's speed: for each
+// layout, with this machine's messages (hidden or not as measured) and with hidden ones.
+fv_status ring_draw_scaling(const ring_request *request, const ring_outcome *outcome, int64_t n,
+                            const char *path, fv_error *error);
+
+#endif
