@@ -76,7 +76,7 @@ static void test_planted_and_censored(void **state) {
     (void)state;
     enum { SETS = 400 };
     uint64_t random = 7;
-    double mean = 0, mean_dropped = 0;
+    double mean = 0, mean_dropped = 0, scatter = 0;
     int covered = 0, censored = 0;
     for (int set = 0; set < SETS; set++) {
         fv_power_point points[N_RUNS];
@@ -84,6 +84,7 @@ static void test_planted_and_censored(void **state) {
         plant(&random, 3000, points);
         assert_true(fv_power_fit_find(points, N_RUNS, &fit));
         mean += fit.exponent / SETS;
+        scatter += fit.scatter / SETS;
         censored += fit.n_censored;
         covered += fit.low <= 2.25 && 2.25 <= fit.high;
         assert_true(fv_power_fit_find(points, keep_events(points, N_RUNS), &dropped));
@@ -91,6 +92,7 @@ static void test_planted_and_censored(void **state) {
     }
     assert_true(censored > SETS * 4 && censored < SETS * 7);
     assert_near(mean, 2.25, 0.04);
+    assert_near(scatter, 0.5 * sqrt(1 - 2.0 / N_RUNS), 0.015); // two parameters are fitted
     assert_true(mean_dropped < 2.15);
     assert_true(covered >= 0.92 * SETS && covered <= 0.98 * SETS);
 }
