@@ -2,7 +2,9 @@
 """Sweeps over processes: run.py TOOL MPIRUN
 
 A sweep of 200 runs under mpirun must give the store of a single process, bit for bit. A worker that
-is killed must cost no run that was stored, and the same command must complete the sweep.
+is killed must cost no run that was stored, and the same command must complete the sweep. Where
+mpirun goes on without a dead process, and where a worker only stalls or is asked to end, its run
+must be given out again, and the sweep end as if nothing had been.
 """
 
 import os
@@ -84,33 +86,87 @@ def equal_stores(folder):
     check(result.stderr.count("missing.yaml") == 1, f"not one message: {result.stderr}")
 
 
-def killed_worker(folder):
-    file = folder / "long.yaml"
-    file.write_text(SWEEP.replace("STEPS", "6000"))
-    out = folder / "killed"
-    launcher = subprocess.Popen(fleet(file, out), env=ENVIRONMENT, stdout=subprocess.DEVNULL,
-                                stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60
-    while len(stored(out)) < 20 and time.monotonic() < deadline:
-        time.sleep(0.02)
-    workers = workers_of(launcher.pid)
-    check(len(workers) == 3, f"{len(workers)} workers are found, not 3")
-    before = stored(out)
-    os.kill(workers[0], signal.SIGKILL)
-    check(launcher.wait(60) != 0, "a killed worker went unnoticed")
-    after = stored(out)
+class Sweep:
+    """A long sweep under mpirun, caught in the middle of its work."""
+
+    def __init__(self, file, out, lease=None, options=()):
+        self.out = out
+        command = fleet(file, out)
+        command[1:1] = options
+        environment = dict(ENVIRONMENT, FOVEA_LEASE=str(lease)) if lease else ENVIRONMENT
+        self.errors = tempfile.TemporaryFile("w+")
+        self.launcher = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL,
+                                         stderr=self.errors)
+        deadline = time.monotonic() + 60
+        while len(stored(out)) < 20 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        self.workers = workers_of(self.launcher.pid)
+        check(len(self.workers) == 3, f"{len(self.workers)} workers are found, not 3")
+
+    def end(self):
+        code = self.launcher.wait(120)
+        self.errors.seek(0)
+        return code, self.errors.read()
+
+
+def lost_worker(folder, file, whole, name, signals, message, **options):
+    """The sweep must end well although `signals` (signal, worker) are sent in the middle of it."""
+    sweep = Sweep(file, folder / name, **options)
+    before = stored(sweep.out)
+    for number, worker in signals:
+        os.kill(sweep.workers[worker], number)
+    code, errors = sweep.end()
+    check(code == 0, f"{name}: exit code {code}: {errors}")
+    for _, worker in signals:
+        check(message in errors, f"{name}: nothing says that it {message}: {errors}")
+    after = stored(sweep.out)
+    check(len(after) == 200, f"{name}: {len(after)} of 200 runs are stored")
+    check(all(after[id] == when for id, when in before.items()), f"{name}: a run was trained again")
+    check(digest(sweep.out) == whole, f"{name}: the stores differ")
+    check((sweep.out / "long.svg").exists(), f"{name}: no figure is drawn")
+    print(f"mpi: {name} with {len(before)} of 200 runs stored, its run given out again")
+
+
+def knows_recovery():
+    return "--enable-recovery" in run([MPIRUN, "--help", "all"]).stdout + run([MPIRUN, "--help"]).stdout
+
+
+def ended_by_mpirun(folder, file, whole):
+    """Without recovery mpirun ends all when one dies; the same command does the rest."""
+    sweep = Sweep(file, folder / "killed")
+    before = stored(sweep.out)
+    os.kill(sweep.workers[0], signal.SIGKILL)
+    check(sweep.end()[0] != 0, "a killed worker went unnoticed")
+    after = stored(sweep.out)
     check(20 <= len(after) < 200, f"{len(after)} runs are stored after the kill")
     check(all(after.get(id) == when for id, when in before.items()), "a stored run is lost")
-    result = run(fleet(file, out))
+    result = run(fleet(file, sweep.out))
     check(result.returncode == 0, f"the repeated command failed: {result.stderr}")
-    final = stored(out)
+    final = stored(sweep.out)
     check(len(final) == 200, f"{len(final)} runs are stored in the end")
     check(all(final[id] == when for id, when in after.items()), "a stored run was trained again")
-    run([TOOL, "run", str(file), "--out", str(folder / "long"), "--quiet"], check=True)
-    check(digest(out) == digest(folder / "long"), "the completed store differs")
+    check(digest(sweep.out) == whole, "the completed store differs")
     print(f"mpi: killed with {len(after)} of 200 runs stored, then completed")
+
+
+def lost_workers(folder):
+    file = folder / "long.yaml"
+    file.write_text(SWEEP.replace("STEPS", "6000"))
+    run([TOOL, "run", str(file), "--out", str(folder / "long"), "--quiet"], check=True)
+    whole = digest(folder / "long")
+    ended_by_mpirun(folder, file, whole)
+    lost_worker(folder, file, whole, "asked to end", [(signal.SIGTERM, 0)], "has left")
+    lost_worker(folder, file, whole, "stopped", [(signal.SIGSTOP, 1)], "is lost", lease=3)
+    if not knows_recovery():
+        print("mpi: this mpirun has no --enable-recovery")
+        return
+    recovery = ["--enable-recovery"]
+    lost_worker(folder, file, whole, "killed and gone on", [(signal.SIGKILL, 0)], "is lost", lease=3,
+                options=recovery + ["--mca", "btl", "tcp,self"])  # as between hosts
+    lost_worker(folder, file, whole, "all killed", [(signal.SIGKILL, i) for i in range(3)], "is lost",
+                lease=3, options=recovery)
 
 
 with tempfile.TemporaryDirectory() as name:
     equal_stores(Path(name))
-    killed_worker(Path(name))
+    lost_workers(Path(name))
