@@ -15,7 +15,9 @@
     X(trajectories)                                                                                \
     X(heatmap)                                                                                     \
     X(scaling)                                                                                     \
-    X(animation)
+    X(animation)                                                                                   \
+    X(needle)                                                                                      \
+    X(middle)
 
 typedef enum fv_option_type {
     FV_OPTION_TEXT,  // anything

@@ -11,14 +11,45 @@ static bool is_measured(const fv_experiment *experiment) {
     return false;
 }
 
+static bool has_one_length(const fv_task_config *task) {
+    return fv_training_shortest(task) == task->context_length;
+}
+
+// Runs of one length each may differ in it and be one model all the same: their cells stand side by
+// side. A second partition by length says so; runs over ranges of lengths are all in one group.
+static fv_status split_lengths(const fv_figure_view *view, fv_partition *lengths, fv_error *error) {
+    int n = view->runs.n;
+    *lengths = (fv_partition){.n_fields = 1, .n = 0};
+    lengths->fields = fv_scratch_get(view->scratch, 1, sizeof *lengths->fields);
+    lengths->group = fv_scratch_get(view->scratch, (size_t)n, sizeof *lengths->group);
+    lengths->first = fv_scratch_get(view->scratch, (size_t)n, sizeof *lengths->first);
+    if (lengths->fields == NULL || lengths->group == NULL || lengths->first == NULL)
+        return fv_fail(error, FV_NO_MEMORY, "out of memory for a figure of %d runs", n);
+    lengths->fields[0] = fv_field_find("task.context_length");
+    for (int r = 0; r < n; r++) {
+        const fv_task_config *task = &view->runs.configs[r]->task;
+        int g = 0;
+        for (; g < lengths->n; g++) {
+            const fv_task_config *other = &view->runs.configs[lengths->first[g]]->task;
+            bool both = has_one_length(task) && has_one_length(other);
+            if (!both || task->context_length == other->context_length) break;
+        }
+        if (g == lengths->n) lengths->first[lengths->n++] = r;
+        lengths->group[r] = g;
+    }
+    return FV_OK;
+}
+
 fv_status fv_run_cells_split(const fv_figure_view *view, const char *key, fv_partition *models,
                              fv_error *error) {
     if (!is_measured(view->experiment))
         return fv_figure_fail(view, "kind", error,
                               "the cells come from the probe needle_grid; list it under `probes`");
-    fv_status status = fv_runs_split(view, key, false, NULL, 0, models, error);
-    if (status == FV_OK)
-        status = fv_runs_check_alike(view, (const fv_partition *const[]){models}, 1, error);
+    fv_partition lengths;
+    const fv_partition *const both[] = {models, &lengths};
+    fv_status status = split_lengths(view, &lengths, error);
+    if (status == FV_OK) status = fv_runs_split(view, key, false, both + 1, 1, models, error);
+    if (status == FV_OK) status = fv_runs_check_alike(view, both, 2, error);
     if (status != FV_OK) return status;
     const fv_option *labels = fv_options_find(view->options, "labels");
     if (labels == NULL || labels->n_values == models->n) return FV_OK;
@@ -54,10 +85,12 @@ static fv_status count(fv_cells *cells, fv_cell cell, int hits, fv_error *error)
 static fv_status add_run(const fv_record *record, const char *model, int one_length,
                          fv_cells *cells, fv_error *error) {
     const fv_task_config *task = &record->config.task;
-    fv_cell cell = {.unit = "tokens", .trained_length = fv_training_longest(task)};
+    fv_cell cell = {.unit = "tokens"};
+    // A run of one length has no training range whose end a map could show.
+    if (!has_one_length(task)) cell.trained_length = fv_training_longest(task);
     snprintf(cell.model, sizeof cell.model, "%s", model);
     snprintf(cell.task, sizeof cell.task, "%s", fv_field_find("task.name")->choices[task->name]);
-    int wanted = one_length == 0 ? cell.trained_length : one_length;
+    int wanted = one_length == 0 ? fv_training_longest(task) : one_length;
     fv_grid_plan plan;
     fv_grid_plan_make(task, &plan);
     for (int l = 0; l < plan.n_lengths; l++) {
