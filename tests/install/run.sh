@@ -51,6 +51,20 @@ read -ra flags <<<"$(pkg-config --cflags --libs fovea "${needed[@]}")"
 cc "$source/consumer.c" -o "$work/static" "${flags[@]/#-lfovea/-l:libfovea.a}" -pthread -lm
 "$work/static"
 
+echo "examples"
+root=$source/../..
+for example in attention; do
+    cmake -S "$root/examples/$example" -B "$work/$example" -DCMAKE_PREFIX_PATH="$prefix" >"$work/cmake.log" &&
+        cmake --build "$work/$example" >"$work/cmake.log" || { cat "$work/cmake.log"; exit 1; }
+    "$work/$example/$example"
+    read -ra flags <<<"$(pkg-config --cflags --libs fovea)"
+    cc "$root/examples/$example/$example.c" -o "$work/$example/linked" "${flags[@]}" -lm
+    LD_LIBRARY_PATH=$lib "$work/$example/linked"
+done
+
+echo "ctypes"
+python3 "$root/tests/interop/fovea_attention.py" "$lib/libfovea.so"
+
 echo "the tool"
 cd "$work"
 "$prefix/bin/fovea" info
