@@ -165,15 +165,23 @@ static void append(char label[96], const char *format, ...) {
 }
 
 void fv_own_label(const fv_config *config, char label[96]) {
-    const fv_layers *layers = &config->model.layers;
+    const fv_model_config *model = &config->model;
     const char *const *names = fv_field_find("model.layers")->choices;
+    bool attends = false;
     *label = '\0';
-    for (int i = 0, n; i < layers->n; i += n) {
-        for (n = 1; i + n < layers->n && layers->kind[i + n] == layers->kind[i];) n++;
+    for (int i = 0, n; i < model->layers.n; i += n) {
+        int kind = model->layers.kind[i];
+        for (n = 1; i + n < model->layers.n && model->layers.kind[i + n] == kind;) n++;
         append(label, "%s", i ? " + " : "");
         if (n > 1) append(label, "%d x ", n);
-        append(label, "%s", names[layers->kind[i]]);
+        append(label, "%s", names[kind]);
+        attends |= kind == FV_LAYER_ATTENTION;
     }
-    append(label, ", %s positions",
-           fv_field_find("model.positions")->choices[config->model.positions]);
+    if (attends && model->window > 0) append(label, ", window %d", model->window);
+    if (attends && model->sinks > 0) append(label, ", %d sinks", model->sinks);
+    if (model->positions != FV_POSITIONS_NONE)
+        append(label, ", %s positions",
+               fv_field_find("model.positions")->choices[model->positions]);
+    else if (attends)
+        append(label, ", no positions");
 }

@@ -208,7 +208,10 @@ static fv_status fit_lengths(fv_served *s, fv_error *error) {
             counter.url = text_copy(s->url);
             if (counter.root == NULL || counter.url == NULL)
                 status = fv_fail(error, FV_NO_MEMORY, "out of memory");
-            if (status == FV_OK) status = served_connect(o, 1, 256 << 20, &counter.http, error);
+            // Whoever starts a command waits for its first words: few tries.
+            fv_served_options few = *o;
+            if (few.retries > 2) few.retries = 2;
+            if (status == FV_OK) status = served_connect(&few, 1, 256 << 20, &counter.http, error);
             if (status == FV_OK) status = tokens_open(&counter, error);
             open = true;
         }

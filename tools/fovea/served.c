@@ -31,20 +31,26 @@ bool served_has_option(int argc, char **argv, const char *name) {
 
 // --- lists of the command line -----------------------------------------------------------------
 
-// "0,25,50", or "0..100" for eleven values from end to end, "0..100:5" for five. How many, or -1.
+// "0..100" for eleven values from end to end, "0..100:5" for five. How many, or -1.
+static int read_range(const char *text, const char *dots, double *values) {
+    char *end, rest;
+    int n = 11;
+    double low = strtod(text, &end); // may take the first dot for a decimal point
+    if (end == text || (end != dots && end != dots + 1)) return -1;
+    double high = strtod(dots + 2, &end);
+    if (end == dots + 2 || !isfinite(low) || !isfinite(high)) return -1;
+    bool counted = *end == ':';
+    if (counted && (sscanf(end, ":%d%c", &n, &rest) != 1 || n < 2 || n > MOST_LIST)) return -1;
+    if (!counted && *end != '\0') return -1;
+    for (int i = 0; i < n; i++) values[i] = low + (high - low) * i / (n - 1);
+    return n;
+}
+
+// "0,25,50" or a range. How many, or -1.
 static int read_numbers(const char *text, double *values) {
-    double low, high;
-    int n = 11, end = 0;
-    if (sscanf(text, "%lf..%lf%n", &low, &high, &end) == 2 && end > 0) {
-        char rest;
-        bool counted = text[end] == ':';
-        if (counted && (sscanf(text + end, ":%d%c", &n, &rest) != 1 || n < 2 || n > MOST_LIST))
-            return -1;
-        if (!counted && text[end] != '\0') return -1;
-        for (int i = 0; i < n; i++) values[i] = low + (high - low) * i / (n - 1);
-        return n;
-    }
-    for (n = 0; n < MOST_LIST;) {
+    const char *dots = strstr(text, "..");
+    if (dots != NULL) return read_range(text, dots, values);
+    for (int n = 0; n < MOST_LIST;) {
         char *rest;
         values[n] = strtod(text, &rest);
         if (rest == text || !isfinite(values[n])) return -1;
@@ -200,38 +206,48 @@ static bool same_task(const fv_cell *a, const fv_cell *b) {
     return strcmp(a->task, b->task) == 0 && a->length == b->length;
 }
 
-// One row a cell; the depths of one task and length follow each other.
+// "wrong 2, refusal 1"
+static void other_answers(const fv_cell *cell, char *text, size_t size) {
+    *text = '\0';
+    for (int a = 0; a < FV_N_ANSWERS; a++) {
+        size_t used = strlen(text);
+        if (a != FV_ANSWER_FOUND && cell->counts[a] > 0)
+            snprintf(text + used, size - used, "%s%s %d", used ? ", " : "",
+                     fv_answer_text((fv_answer)a), cell->counts[a]);
+    }
+}
+
+static void add_cell(table *t, const fv_cell *cell, bool first) {
+    char others[200];
+    double low, high;
+    fv_wilson(cell->hits, cell->n, FV_Z95, &low, &high);
+    other_answers(cell, others, sizeof others);
+    table_add(t, "%s", first ? cell->task : "");
+    if (first)
+        table_add(t, "%d %s", cell->length, cell->unit);
+    else
+        table_add(t, "%s", "");
+    if (isnan(cell->depth))
+        table_add(t, "%s", "");
+    else
+        table_add(t, "%g %%", cell->depth);
+    table_add(t, "%d of %d", cell->hits, cell->n);
+    table_add(t, "%.0f to %.0f %%", 100 * low, 100 * high);
+    table_add(t, "%.1f", 100 * cell->score);
+    table_add(t, "%s", others);
+}
+
+// One row a cell. The cells of a task and length come from deep to shallow and are printed as the
+// context reads.
 static bool print_cells(FILE *out, const fv_cells *cells) {
     static const char *const HEADERS[] = {"task", "length", "depth",     "found",
                                           "95 %", "score",  "otherwise", NULL};
     table t;
     table_init(&t, 7);
     table_add_texts(&t, HEADERS);
-    for (int i = cells->n - 1; i >= 0; i--) { // cells come from deep to shallow
-        const fv_cell *cell = &cells->items[i];
-        double low, high;
-        char others[200] = "";
-        fv_wilson(cell->hits, cell->n, FV_Z95, &low, &high);
-        for (int a = 0; a < FV_N_ANSWERS; a++) {
-            size_t used = strlen(others);
-            if (a != FV_ANSWER_FOUND && cell->counts[a] > 0)
-                snprintf(others + used, sizeof others - used, "%s%s %d", used ? ", " : "",
-                         fv_answer_text((fv_answer)a), cell->counts[a]);
-        }
-        bool repeats = i + 1 < cells->n && same_task(cell, &cells->items[i + 1]);
-        table_add(&t, "%s", repeats ? "" : cell->task);
-        if (repeats)
-            table_add(&t, "%s", "");
-        else
-            table_add(&t, "%d %s", cell->length, cell->unit);
-        if (isnan(cell->depth))
-            table_add(&t, "%s", "");
-        else
-            table_add(&t, "%g %%", cell->depth);
-        table_add(&t, "%d of %d", cell->hits, cell->n);
-        table_add(&t, "%.0f to %.0f %%", 100 * low, 100 * high);
-        table_add(&t, "%.1f", 100 * cell->score);
-        table_add(&t, "%s", *others ? others : "");
+    for (int i = 0, end; i < cells->n; i = end) {
+        for (end = i + 1; end < cells->n && same_task(&cells->items[i], &cells->items[end]);) end++;
+        for (int k = end - 1; k >= i; k--) add_cell(&t, &cells->items[k], k == end - 1);
     }
     bool printed = table_print(&t, out);
     table_free(&t);
@@ -274,59 +290,58 @@ static fv_status keep(const served_request *r, const fv_cells *cells, fv_error *
     return status;
 }
 
-static int report(const served_request *r, fv_served *served) {
-    fv_cells cells = {0};
+// The cells, printed; what failed is told at the end.
+static int report(const served_request *r, fv_served *served, fv_cells *cells) {
     fv_error error;
-    fv_status status = fv_served_cells(served, &cells, &error);
+    fv_status status = fv_served_cells(served, cells, &error);
     if (status == FV_OK && r->predictions != NULL)
         status = fv_ruler_predictions(served, r->predictions, &error);
-    for (int i = 0; i < cells.n && r->json && status == FV_OK; i++) {
-        char *line = fv_cell_json(&cells.items[i]);
+    for (int i = 0; i < cells->n && r->json && status == FV_OK; i++) {
+        char *line = fv_cell_json(&cells->items[i]);
         bool printed = line != NULL && puts(line) >= 0 && fflush(stdout) == 0;
         free(line);
         if (!printed) status = fv_fail(&error, FV_IO, "the JSON output cannot be written");
     }
-    if (status == FV_OK && !r->quiet) print_cells(r->json ? stderr : stdout, &cells);
-    if (status == FV_OK) status = keep(r, &cells, &error);
-    fv_cells_free(&cells);
+    if (status == FV_OK && !r->quiet) print_cells(r->json ? stderr : stdout, cells);
     if (status != FV_OK) return tool_fail(&error);
-    if (!r->quiet) fprintf(r->json ? stderr : stdout, "\n%s/report.html\n", r->out);
-    return EXIT_DONE;
+    return print_faults(served) > 0 ? EXIT_FAILED : EXIT_DONE;
 }
 
 // --- the verbs ---------------------------------------------------------------------------------
 
-static int ask(const served_request *r, lists *l) {
+static int plan(const served_request *r, const fv_served *served) {
+    fv_served_plan made;
+    fv_served_plan_make(served, &made);
+    if (r->dry && r->json) return print_plan_json(r, &made);
+    if (r->dry || !r->quiet) print_plan(r->dry ? stdout : stderr, r, &made);
+    return EXIT_DONE;
+}
+
+// Asks what is missing; *asked says whether that came to its end, so that there is something to
+// draw.
+static int ask(const served_request *r, lists *l, fv_cells *cells, bool *asked) {
     fv_error error;
     fv_served *served;
-    fv_served_plan plan;
-    progress *display = progress_create(stderr, r->quiet);
-    progress_set_unit(display, "requests");
-    l->options.context = display;
     fv_status status = fv_served_open(&l->options, &served, &error);
-    int exit_code = status == FV_OK ? EXIT_DONE : tool_fail(&error);
-    if (status == FV_OK) {
-        fv_served_plan_make(served, &plan);
-        if (r->dry && r->json)
-            exit_code = print_plan_json(r, &plan);
-        else if (r->dry || !r->quiet)
-            print_plan(r->dry ? stdout : stderr, r, &plan);
-    }
-    if (status == FV_OK && !r->dry) {
+    if (status != FV_OK) return tool_fail(&error);
+    int exit_code = plan(r, served);
+    if (!r->dry && exit_code == EXIT_DONE) {
         status = fv_served_ask(served, &error);
-        progress_finish(display);
-        exit_code = status == FV_OK ? report(r, served) : tool_fail(&error);
+        progress_finish(l->options.context);
+        *asked = status == FV_OK;
+        exit_code = *asked ? report(r, served, cells) : tool_fail(&error);
         if (status == FV_INTERRUPTED)
             fputs("answers so far are stored; the same command asks the rest\n", stderr);
-        if (status == FV_OK && print_faults(served) > 0) exit_code = EXIT_FAILED;
     }
     fv_served_close(served);
-    progress_free(display);
     return exit_code;
 }
 
 int served_run(const served_request *r) {
     lists l;
+    fv_cells cells = {0};
+    fv_error error;
+    bool asked = false;
     if (r->endpoint == NULL || r->model == NULL)
         return tool_usage_error(
             "%s: give the server with --endpoint URL and its model with --model "
@@ -335,7 +350,17 @@ int served_run(const served_request *r) {
     int exit_code = read_request(r, &l);
     if (exit_code == EXIT_DONE && !r->dry) exit_code = study_make_folder(r->out);
     tool_catch_interrupts();
-    if (exit_code == EXIT_DONE) exit_code = ask(r, &l);
+    progress *display = progress_create(stderr, r->quiet);
+    progress_set_unit(display, "requests");
+    l.options.context = display;
+    if (exit_code == EXIT_DONE) exit_code = ask(r, &l, &cells, &asked);
+    // The folder is free for the next command while figures are drawn.
+    if (asked && keep(r, &cells, &error) != FV_OK)
+        exit_code = tool_fail(&error);
+    else if (asked && !r->quiet)
+        fprintf(r->json ? stderr : stdout, "\n%s/report.html\n", r->out);
+    progress_free(display);
+    fv_cells_free(&cells);
     free(l.task_text);
     return exit_code;
 }

@@ -1,0 +1,395 @@
+#!/usr/bin/env python3
+"""`fovea needle` and `fovea middle` against server.py: run.py TOOL [--kills N] [--only NAME]
+
+Every check runs the tool as a user does and compares what it stored with what the server planted, or
+with what the server logged.
+"""
+
+import argparse
+import csv
+import json
+import math
+import os
+import random
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+KEY = "sk-secret-0123456789"
+FAST = ["--retry-wait", "0.01", "--quiet"]
+
+
+def check(condition, message):
+    if not condition:
+        sys.exit(f"served: {message}")
+
+
+class Server:
+    def __init__(self, folder, **config):
+        self.folder = Path(tempfile.mkdtemp(dir=folder))
+        (self.folder / "config").write_text(json.dumps(config))
+        self.log_path = self.folder / "log"
+        command = [sys.executable, HERE / "server.py", "--config", self.folder / "config"]
+        command += ["--log", self.log_path]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        self.url = f"http://127.0.0.1:{int(self.process.stdout.readline())}"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+
+    def log(self):
+        return [json.loads(line) for line in self.log_path.read_text().splitlines()]
+
+    def plant(self, **config):
+        body = json.dumps(config).encode()
+        urllib.request.urlopen(urllib.request.Request(self.url + "/plant", data=body)).read()
+
+
+class Bench:
+    """The tool, its folder for this check, and how to call it."""
+
+    def __init__(self, tool, folder):
+        self.tool, self.folder = tool, folder
+
+    def server(self, **config):
+        return Server(self.folder, **config)
+
+    def run(self, *arguments, code=0, verb="needle", key=None):
+        environment = {k: v for k, v in os.environ.items() if not k.endswith("_API_KEY")}
+        if key:
+            environment["FOVEA_API_KEY"] = key
+        command = [self.tool, verb, *map(str, arguments)]
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=200)
+        said = done.stdout + done.stderr
+        check(code is None or done.returncode == code, f"{command}: exit {done.returncode}: {said}")
+        return done
+
+    def ask(self, server, out, *arguments, **options):
+        base = ["--endpoint", server.url, "--model", "m", "--out", out, *FAST]
+        return self.run(*base, *arguments, **options)
+
+    def rows(self, out, columns, where="1"):
+        with sqlite3.connect(f"file:{out}/eval.db?mode=ro", uri=True) as db:
+            return db.execute(f"SELECT {columns} FROM asks WHERE {where}").fetchall()
+
+    def cells(self, out):
+        with sqlite3.connect(f"file:{out}/eval.db?mode=ro", uri=True) as db:
+            db.row_factory = sqlite3.Row
+            return [dict(row) for row in db.execute("SELECT * FROM cells")]
+
+
+def binomial_low(hits, n, p):
+    """Whether `hits` of n trials is possible under p: within 4.5 standard deviations and a half."""
+    return abs(hits - n * p) <= 4.5 * math.sqrt(n * p * (1 - p)) + 0.5
+
+
+PLANT = {"1000": {"0": 0.95, "50": 0.4, "100": 0.9}, "3000": {"0": 0.7, "50": 0.05, "100": 1.0}}
+OTHERWISE = {"wrong": 2, "distractor": 3, "refusal": 2, "empty": 1, "cut off": 2}
+
+
+def planted_table(bench):
+    """The accuracy planted by depth and length, and every class of answer, come back."""
+    with bench.server(plant=PLANT, otherwise=OTHERWISE) as server:
+        out = bench.folder / "out"
+        bench.ask(server, out, "--task", "niah_multikey_2", "--lengths", "1000,3000", "--depths", "0,50,100",
+                  "--samples", 60, "--concurrency", 16)
+        outside = 0
+        classes = dict.fromkeys([*OTHERWISE, "found"], 0)
+        for cell in bench.cells(out):
+            planted = PLANT[str(cell["length"])][f"{cell['depth']:.0f}"]
+            check(cell["n"] == 60, f"{cell['n']} of 60 answers in {cell}")
+            check(binomial_low(cell["hits"], 60, planted), f"{cell['hits']} of 60 is not {planted}")
+            outside += not cell["low"] <= planted <= cell["high"]
+            for name, n in json.loads(cell["answers"]).items():
+                classes[name] += n
+        check(outside <= 1, f"{outside} of 6 planted shares lie outside their 95 % intervals")
+        check(all(classes.values()), f"a class is missing: {classes}")
+        other = sum(classes.values()) - classes["found"]
+        for name, weight in OTHERWISE.items():
+            check(binomial_low(classes[name], other, weight / 10), f"{name}: {classes[name]} of {other}")
+        # Which distractor: its value, and where it stands in the prompt.
+        for value, depth, reply in bench.rows(out, "distractor, distractor_depth, reply", "class = 'distractor'"):
+            check(value in reply and 0 <= depth <= 100, f"distractor {value} of '{reply}'")
+        for name in ("map.svg", "map.png", "middle.svg", "lengths.png", "report.html"):
+            check((out / name).stat().st_size > 1000, f"{name} is missing")
+        check("95 %:" in (out / "report.html").read_text(), "the report has no intervals on hover")
+        tokens = bench.rows(out, "DISTINCT length, prompt_tokens")
+        check(all(0.9 * n - 200 < t <= n for n, t in tokens), f"lengths are not met: {tokens}")
+
+
+def prefix_order(bench):
+    """One request at a time: prompts of one haystack follow each other from deep to shallow."""
+    with bench.server() as server:
+        out = bench.folder / "out"
+        bench.ask(server, out, "--lengths", 1000, "--depths", "0..100:5", "--samples", 3, "--concurrency", 1)
+        order = bench.rows(out, "sample, depth", "1 ORDER BY id")
+        check(order == [(s, d) for s in range(3) for d in (100, 75, 50, 25, 0)], f"order {order}")
+
+
+def interval(bench):
+    """Cells that are certain soon get few samples, uncertain ones more."""
+    with bench.server(plant={"1": {"0": 1.0, "100": 0.5}}) as server:
+        out = bench.folder / "out"
+        bench.ask(server, out, "--lengths", 1000, "--depths", "0,100", "--samples", 200, "--interval", 0.25)
+        sure, unsure = sorted(bench.cells(out), key=lambda cell: cell["depth"])
+        check(sure["n"] < 24, f"{sure['n']} samples of a sure cell")
+        check(unsure["n"] >= 48, f"{unsure['n']} samples of an unsure cell")
+        check(all(c["high"] - c["low"] <= 0.25 for c in (sure, unsure)), "an interval is too wide")
+
+
+def rebuild(bench):
+    """Every prompt comes back from its row, to the byte."""
+    essays = bench.folder / "essays"
+    essays.mkdir()
+    (essays / "a.txt").write_text('He said "no". \\ A second sentence!\n\nÜber alles; ein Satz.\n' * 40)
+    (essays / "b.txt").write_text("Wait?  Two  blanks.\tA tab. " * 40)
+    tasks = "niah_single_1,niah_single_3,niah_multikey_1,niah_multikey_3,niah_multiquery,niah_multivalue,vt,cwe,fwe,classic"
+    with bench.server() as server:
+        out = bench.folder / "out"
+        bench.ask(server, out, "--task", tasks, "--lengths", 2000, "--depths", "30", "--samples", 2,
+                  "--haystack", essays, "--api", "completions")
+        bench.ask(server, out, "--sizes", "20", "--samples", 2, verb="middle")
+        logged = {entry["digest"] for entry in server.log()}
+        rows = bench.rows(out, "id, task, prompt_tokens")
+        check(len(rows) == 2 * (10 + 5), f"{len(rows)} rows")
+        import hashlib
+        for row, task, tokens in rows:
+            shown = bench.run("--show", row, "--out", out)
+            digest = hashlib.blake2b(shown.stdout.encode(), digest_size=8).hexdigest()
+            check(digest in logged, f"the prompt of row {row} ({task}) is another one")
+        (essays / "b.txt").write_text("Changed. " * 100)
+        row = next(row for row, task, _ in rows if task == "niah_single_3")
+        bench.run("--show", row, "--out", out, code=1)
+
+
+def counting(bench):
+    """Lengths by every way of counting tokens, and without any."""
+    for way in ("vllm", "llama.cpp", "llama-cpp", ""):
+        with bench.server(tokenize=way) as server:
+            out = bench.folder / f"out{way}"
+            bench.ask(server, out, "--lengths", "1000,4000", "--depths", 50, "--samples", 1)
+            tokens = dict(bench.rows(out, "length, prompt_tokens"))
+            check(all(0.97 * (n - 128) - 25 < t <= n - 128 for n, t in tokens.items()), f"'{way}': {tokens}")
+    with bench.server(tokenize="", usage=False) as server:
+        out = bench.folder / "none"
+        bench.ask(server, out, "--lengths", 1000, "--depths", 50, "--samples", 2)
+        check(bench.rows(out, "class, prompt_tokens") == [("found", None)] * 2, "no usage, no answer")
+
+
+def truncation(bench):
+    """A server that silently reads less is found out; one that says so is believed."""
+    with bench.server(context=2000, truncate=True) as server:
+        out = bench.folder / "silent"
+        bench.ask(server, out, "--lengths", "1000,4000", "--depths", 50, "--samples", 8, "--concurrency", 1, code=1)
+        check(dict(bench.rows(out, "length, class")) == {1000: "found", 4000: "truncated"}, "not found out")
+        check(len(server.log()) == 8 + 3, "went on asking for what the server cannot read")
+    with bench.server(context=2000) as server:
+        out = bench.folder / "open"
+        done = bench.ask(server, out, "--lengths", "1000,4000", "--depths", 50, "--samples", 8, "--concurrency", 1, code=1)
+        check("longer than the server's context" in done.stderr, f"no reason given: {done.stderr}")
+        check("asks these 8 again" in done.stderr, f"not counted: {done.stderr}")
+        server.plant(context=0)
+        bench.ask(server, out, "--lengths", "1000,4000", "--depths", 50, "--samples", 8)
+        check([c["n"] for c in bench.cells(out)] == [8, 8], "failed cells were not tried again")
+
+
+PASSING = ["429", "500", "html", "malformed", "other", "reset", "drop"]
+
+
+def passing_faults(bench):
+    """Faults that pass: every question is answered in the end, each once, after bounded retries."""
+    faults = [{"kind": kind, "share": 0.12, "times": 2, "after": 1} for kind in PASSING]
+    with bench.server(faults=faults) as server:
+        out = bench.folder / "out"
+        bench.ask(server, out, "--lengths", 500, "--depths", "0..100", "--samples", 6, "--concurrency", 8)
+        attempts = dict(bench.rows(out, "attempts, count(*)", "1 GROUP BY attempts"))
+        check(bench.rows(out, "DISTINCT class") == [("found",)], "something failed")
+        # libcurl itself tries again where a kept connection is closed before any reply.
+        check(set(attempts) <= {1, 2, 3} and attempts[3] > 30, f"attempts {attempts}")
+
+
+LASTING = {
+    "500": "server error (5xx)",
+    "malformed": "malformed reply",
+    "reset": "connection lost",
+    "drop": "connection lost",
+    "large": "reply too large",
+    "endless": "no reply in time",
+    "stall": "no reply in time",
+    "429": "too many requests (429)",
+}
+
+
+def lasting_faults(bench):
+    """Faults that stay: an error of the right kind, a table at the end, and everything asked again."""
+    faults = [{"kind": kind, "share": 0.11, "times": -1, "after": 0} for kind in LASTING]
+    with bench.server(faults=faults) as server:
+        out = bench.folder / "out"
+        ask = ["--lengths", 500, "--depths", "0..100", "--samples", 5, "--concurrency", 55, "--retries", 1, "--timeout", 4]
+        done = bench.ask(server, out, *ask, code=1)
+        kinds = dict(bench.rows(out, "error_kind, count(*)", "class = 'error' GROUP BY error_kind"))
+        check(set(kinds) == set(LASTING.values()), f"kinds {kinds}")
+        check(all(kind in done.stderr for kind in kinds), f"the table lacks a kind: {done.stderr}")
+        check(max(bench.rows(out, "attempts"))[0] == 2, "more than one retry")
+        failed, before = sum(kinds.values()), len(server.log())
+        server.plant(faults=[])
+        bench.ask(server, out, *ask)
+        check(len(server.log()) - before == failed, "answered questions were asked again")
+        check(bench.rows(out, "DISTINCT class") == [("found",)], "failed questions were not asked again")
+
+
+def null_content(bench):
+    """A null content is an empty answer, not an error."""
+    with bench.server(faults=[{"kind": "null", "share": 1, "times": -1}]) as server:
+        out = bench.folder / "out"
+        bench.ask(server, out, "--lengths", 500, "--depths", 50, "--samples", 2)
+        check(bench.rows(out, "class, attempts") == [("empty", 1)] * 2, "null is not empty")
+
+
+def hopeless(bench):
+    """A wrong model, a wrong key, no server: few requests, a clear word, nothing lost."""
+    with bench.server(model="other") as server:
+        done = bench.ask(server, bench.folder / "model", "--lengths", 500, "--samples", 50, code=1)
+        check("no such model" in done.stderr and len(server.log()) <= 16, f"{len(server.log())}: {done.stderr}")
+    with bench.server(faults=[{"kind": "key", "share": 1, "times": -1, "echo": KEY}]) as server:
+        out = bench.folder / "key"
+        done = bench.ask(server, out, "--lengths", 500, "--samples", 50, code=1, key=KEY)
+        check("key refused" in done.stderr, done.stderr)
+        server.plant(faults=[], key=KEY)
+        bench.ask(server, out, "--lengths", 500, "--depths", 50, "--samples", 3, key=KEY)
+        stored = b"".join(path.read_bytes() for path in out.iterdir())
+        check(KEY.encode() not in stored and KEY not in done.stderr + done.stdout, "the key was stored")
+        url = server.url
+        out = bench.folder / "gone"
+        bench.ask(server, out, "--lengths", 500, "--depths", 50, "--samples", 3, key=KEY)
+    ask = ["--endpoint", url, "--model", "m", "--out", out, *FAST]
+    done = bench.run(*ask, "--lengths", 500, "--depths", 50, "--samples", 30, "--retries", 1, code=1)
+    check("no connection" in done.stderr, done.stderr)
+    done = bench.run(*ask, "--lengths", 600, "--depths", 50, "--retries", 1, code=1)
+    check("no server answers at" in done.stderr, done.stderr)
+
+
+def ruler_files(bench):
+    """Our predictions get the scores that our cells have; hand-written files RULER's own."""
+    with bench.server(plant={"1": {"0": 0.6}}) as server:
+        out, pred = bench.folder / "out", bench.folder / "pred"
+        bench.ask(server, out, "--lengths", 1000, "--depths", "0,100", "--samples", 20, "--predictions", pred)
+        scores = bench.run("--score", pred / "1000", "--json").stdout
+        cells = bench.cells(out)
+        share = sum(c["hits"] for c in cells) / sum(c["n"] for c in cells)
+        check(abs(json.loads(scores)["score"] - 100 * share) < 0.005, f"{scores} is not {share}")
+        with open(pred / "1000" / "summary.csv") as file:
+            check([row[0] for row in csv.reader(file)] == ["0", "Tasks", "Score", "Nulls"], "summary.csv")
+    data = bench.folder / "data"
+    bench.run("--data", data, "--lengths", "2000", "--samples", 3, "--task", "all", "--haystack", "noise")
+    for path in data.glob("2000/*/validation.jsonl"):
+        for i, line in enumerate(path.read_text().splitlines()):
+            row = json.loads(line)
+            check(row["index"] == i and row["outputs"] and row["length"] <= 2000, f"{path}: {line[:200]}")
+            text = row["input"]
+            check(path.parent.name == "classic" or all(o in text for o in row["outputs"]), f"{path}: no answer")
+    check(len(list(data.glob("2000/*"))) == 12, "a task is missing")
+    first = {path: path.read_bytes() for path in data.glob("2000/*/*")}
+    bench.run("--data", data, "--lengths", "2000", "--samples", 3, "--task", "all", "--haystack", "noise")
+    check(all(path.read_bytes() == text for path, text in first.items()), "the same seed gave other data")
+
+
+def documents(bench):
+    """Lost-in-the-middle's questions, the document with the answer moved through the others."""
+    path = bench.folder / "qa.jsonl"
+    contexts = [{"title": f"T{i}", "text": f"Text {i}.", "isgold": i == 3} for i in range(12)]
+    path.write_text(json.dumps({"question": "Which?", "answers": ["The Text 3"], "ctxs": contexts}) + "\n")
+    with bench.server() as server:
+        out = bench.folder / "out"
+        bench.ask(server, out, "--task", "qa", "--documents", path, "--sizes", 10, "--samples", 1,
+                  "--depths", "0,50,100", "--api", "completions", verb="middle")
+        for row, depth in bench.rows(out, "id, depth"):
+            prompt = bench.run("--show", row, "--out", out).stdout
+            place = {0: 1, 50: 6, 100: 10}[depth]
+            check(f"Document [{place}](Title: T3) Text 3." in prompt, f"gold is not at {place}: {prompt}")
+            check(prompt.count("Document [") == 10, "not ten documents")
+        bench.ask(server, out, "--task", "qa", "--documents", path, "--sizes", 13, code=2, verb="middle")
+
+
+def killed(bench, kills):
+    """kill -9 at any time: nothing stored is asked again, and at most the requests in flight twice."""
+    in_flight, rng, done_kills, rounds = 6, random.Random(1), 0, 0
+    while done_kills < kills:
+        rounds += 1
+        with bench.server(delay=0.004) as server:
+            out = bench.folder / f"killed{rounds}"
+            command = [bench.tool, "needle", "--endpoint", server.url, "--model", "m", "--out", out, *FAST,
+                       "--lengths", "300", "--depths", "0..100", "--samples", "30", "--concurrency", in_flight]
+            round_kills = 0
+            while True:
+                process = subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+                try:
+                    process.wait(rng.uniform(0, 0.25))
+                    said = process.stderr.read().decode()
+                    check(process.returncode == 0, f"a continued call failed: {said}")
+                    break
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+                    round_kills += 1
+            done_kills += round_kills
+            digests = [entry["digest"] for entry in server.log()]
+            rows = bench.rows(out, "count(*), sum(class = 'found')")[0]
+            check(rows == (330, 330), f"{rows} of 330 answers are stored")
+            repeated = len(digests) - len(set(digests))
+            check(len(set(digests)) == 330, f"{len(set(digests))} questions instead of 330")
+            check(repeated <= in_flight * round_kills, f"{repeated} repeated in {round_kills} kills")
+    print(f"served: {done_kills} kills in {rounds} rounds, {repeated} requests repeated in the last")
+
+
+def interrupted(bench):
+    """Ctrl-C: a word, an exit code, and the same command goes on."""
+    import signal
+    with bench.server(delay=0.05) as server:
+        out = bench.folder / "out"
+        command = [bench.tool, "needle", "--endpoint", server.url, "--model", "m", "--out", out, "--lengths", "300",
+                   "--depths", "0..100", "--samples", "20", "--concurrency", "4"]
+        process = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        while len(server.log() if server.log_path.exists() else []) < 20:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=20)[0].decode()
+        check(process.returncode == 1 and "the same command asks the rest" in said, said)
+        check(16 <= bench.rows(out, "count(*)")[0][0] < 220, "what was answered is not stored")
+
+
+CHECKS = [planted_table, prefix_order, interval, rebuild, counting, truncation, passing_faults, lasting_faults,
+          null_content, hopeless, ruler_files, documents, interrupted, killed]
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("tool", type=lambda path: str(Path(path).resolve()))
+    parser.add_argument("--kills", type=int, default=24)
+    parser.add_argument("--only")
+    options = parser.parse_args()
+    for one in CHECKS:
+        if options.only and one.__name__ != options.only:
+            continue
+        start = time.monotonic()
+        folder = Path(tempfile.mkdtemp(prefix="fovea-served-"))
+        try:
+            bench = Bench(options.tool, folder)
+            one(bench, options.kills) if one is killed else one(bench)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        print(f"served: {one.__name__} {time.monotonic() - start:.1f} s", flush=True)
+
+
+if __name__ == "__main__":
+    main()
