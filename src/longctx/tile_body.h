@@ -154,53 +154,72 @@ static int regions_of(int n_keys, const uint64_t *seen, region out[STRIPS]) {
     else                                                                                           \
         FOR_BLOCKS_OF(queries, width, low, high, NARROW, NARROW_TALL, BLOCK)
 
-INLINE void score_region(const fv_tile_job *t, const region *r, bool metric) {
+// Scores of a region, and the largest of each query so far in largest[64]; where pairs are masked
+// largest_seen finds it.
+INLINE void score_region(const fv_tile_job *t, const region *r, bool metric, float *largest) {
 #define BLOCK(j, q, tall, wide)                                                                    \
     {                                                                                              \
         vf acc[MOST_TALL][MOST_WIDE];                                                              \
         dot_block(t->qt + q, t->k + (j)*t->k_stride, t->k_stride, t->d, metric, tall, wide, acc);  \
-        UNROLL for (int i = 0; i < tall; i++) UNROLL for (int w = 0; w < wide; w++) vf_store(      \
-            t->p + (j + i) * Q + q + w * VW, metric ? score_of(&t->score, acc[i][w]) : acc[i][w]); \
+        UNROLL for (int w = 0; w < wide; w++) {                                                    \
+            vf most = vf_load(largest + q + w * VW);                                               \
+            UNROLL for (int i = 0; i < tall; i++) {                                                \
+                vf s = metric ? score_of(&t->score, acc[i][w]) : acc[i][w];                        \
+                vf_store(t->p + (j + i) * Q + q + w * VW, s);                                      \
+                most = vf_max(most, s);                                                            \
+            }                                                                                      \
+            if (!r->seen) vf_store(largest + q + w * VW, most);                                    \
+        }                                                                                          \
     }
     FOR_BLOCKS(r->first, r->width, r->low, r->high, BLOCK)
 #undef BLOCK
 }
 
-// The largest score so far; ot and sum are brought to it where it rose.
-static void raise_largest(const fv_tile_job *t, const region *r) {
+static void largest_seen(const fv_tile_job *t, const region *r, float *largest) {
     for (int q = r->first; q < r->first + r->width; q += VW) {
-        vf before = vf_load(t->largest + q), largest = before;
+        vf most = vf_load(largest + q);
         for (int j = r->low; j < r->high; j++) {
-            vf s = vf_load(t->p + j * Q + q);
-            if (r->seen) {
-                vi seen = lanes_of_bits(r->seen[j], q);
-                s = (vf)(((vi)s & seen) | ((vi)vf_set1(FV_NO_SCORE) & ~seen));
-            }
-            largest = vf_max(largest, s);
+            vi seen = lanes_of_bits(r->seen[j], q), none = (vi)vf_set1(FV_NO_SCORE);
+            vi s = (vi)vf_load(t->p + j * Q + q);
+            most = vf_max(most, (vf)((s & seen) | (none & ~seen)));
         }
-        vi rose = largest != before;
+        vf_store(largest + q, most);
+    }
+}
+
+// Brings the running state to a larger maximum, where there is one.
+static void raise_largest(const fv_tile_job *t, const region *r, const float *largest) {
+    for (int q = r->first; q < r->first + r->width; q += VW) {
+        vf before = vf_load(t->largest + q), now = vf_load(largest + q);
+        vi rose = now != before;
         bool any = false;
         UNROLL for (int i = 0; i < VW; i++) any |= rose[i] != 0;
         if (!any) continue;
-        vf factor = exp2_below(before - largest);
-        vf_store(t->largest + q, largest);
+        vf factor = exp2_below(before - now);
+        vf_store(t->largest + q, now);
         vf_store(t->sum + q, vf_load(t->sum + q) * factor);
         for (int f = 0; f < t->d; f++)
             vf_store(t->ot + f * Q + q, vf_load(t->ot + f * Q + q) * factor);
     }
 }
 
+// Two vectors of queries side by side, as each waits for its sum.
 static void exponentials(const fv_tile_job *t, const region *r) {
-    for (int q = r->first; q < r->first + r->width; q += VW) {
-        vf largest = vf_load(t->largest + q), sum = vf_load(t->sum + q);
-        for (int j = r->low; j < r->high; j++) {
-            float *at = t->p + j * Q + q;
-            vf p = exp2_below(vf_load(at) - largest);
-            if (r->seen) p = vf_and(p, lanes_of_bits(r->seen[j], q));
-            sum += p;
-            vf_store(at, p);
+    enum { SIDE = 16 / VW > 1 ? 2 : 1 };
+    for (int q = r->first; q < r->first + r->width; q += SIDE * VW) {
+        vf largest[SIDE], sum[SIDE];
+        UNROLL for (int w = 0; w < SIDE; w++) {
+            largest[w] = vf_load(t->largest + q + w * VW);
+            sum[w] = vf_load(t->sum + q + w * VW);
         }
-        vf_store(t->sum + q, sum);
+        for (int j = r->low; j < r->high; j++) UNROLL for (int w = 0; w < SIDE; w++) {
+                float *at = t->p + j * Q + q + w * VW;
+                vf p = exp2_below(vf_load(at) - largest[w]);
+                if (r->seen) p = vf_and(p, lanes_of_bits(r->seen[j], q + w * VW));
+                sum[w] += p;
+                vf_store(at, p);
+            }
+        UNROLL for (int w = 0; w < SIDE; w++) vf_store(t->sum + q + w * VW, sum[w]);
     }
 }
 
@@ -226,14 +245,17 @@ static void add_values(const fv_tile_job *t, const region *r) {
 }
 
 static void forward(const fv_tile_job *t) {
+    _Alignas(64) float largest[Q];
     region regions[STRIPS];
     int n = regions_of(t->n_keys, t->seen, regions);
+    memcpy(largest, t->largest, sizeof largest);
     for (int i = 0; i < n; i++) {
         if (t->score.kind == FV_KERNEL_DOT)
-            score_region(t, &regions[i], false);
+            score_region(t, &regions[i], false, largest);
         else
-            score_region(t, &regions[i], true);
-        raise_largest(t, &regions[i]);
+            score_region(t, &regions[i], true, largest);
+        if (regions[i].seen) largest_seen(t, &regions[i], largest);
+        raise_largest(t, &regions[i], largest);
         exponentials(t, &regions[i]);
         add_values(t, &regions[i]);
     }

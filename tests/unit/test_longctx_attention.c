@@ -6,7 +6,7 @@
 
 static const double TOLERANCE = 5e-6;
 
-enum { N_CASES = 300 };
+enum { N_CASES = 200 };
 
 static void run(const attention_case *a, attention_result *r) {
     fv_error error;
@@ -124,8 +124,281 @@ static void test_decode(void **state) {
     }
 }
 
+// A result of the same arrays compared number by number.
+static bool same_bits(const attention_case *a, const attention_result *x,
+                      const attention_result *y) {
+    size_t rows = (size_t)(a->config.n_batch * a->config.n_head * a->config.n_query);
+    return memcmp(x->o, y->o, a->n_q * 4) == 0 && memcmp(x->log_sum, y->log_sum, rows * 4) == 0 &&
+           memcmp(x->dq, y->dq, a->n_q * 4) == 0 && memcmp(x->dk, y->dk, a->n_k * 4) == 0 &&
+           memcmp(x->dv, y->dv, a->n_k * 4) == 0;
+}
+
+// A few chunks of keys, so that threads have turns to wait for.
+static void long_case(attention_case *a, int i) {
+    uint64_t state = 77 + (uint64_t)i;
+    *a = (attention_case){0};
+    fv_attention_config *c = &a->config;
+    fv_attention_config_init(c);
+    c->n_threads = 1;
+    c->n_kv_head = 1;
+    c->n_head = 1 + i % 2;
+    c->d_head = i % 2 ? 24 : 128;
+    c->n_query = c->n_key = 700;
+    if (i > 0) longctx_mask(a, &state);
+    longctx_fill(a, &state, 1);
+}
+
+static void test_threads(void **state) {
+    (void)state;
+    fv_kernels_force(fv_kernels_available()[1]->name, NULL);
+    for (int i = 0; i < 8; i++) {
+        attention_case a;
+        long_case(&a, i);
+        attention_result one = longctx_result(&a), many = longctx_result(&a);
+        run(&a, &one);
+        for (int n = 2; n <= 5; n++) {
+            a.config.n_threads = n;
+            run(&a, &many);
+            if (!same_bits(&a, &one, &many))
+                fail_msg("%d threads give other bits (%s)", n, describe(&a));
+        }
+        longctx_result_free(&one);
+        longctx_result_free(&many);
+        longctx_case_free(&a);
+    }
+}
+
+static void test_instruction_sets(void **state) {
+    (void)state;
+    if (fv_kernels_force("avx512", NULL) != FV_OK) skip();
+    for (int i = 0; i < 60; i++) {
+        attention_case a;
+        longctx_case(&a, i);
+        attention_result x = longctx_result(&a), y = longctx_result(&a);
+        fv_kernels_force("avx512", NULL);
+        run(&a, &x);
+        fv_kernels_force("avx2", NULL);
+        run(&a, &y);
+        if (!same_bits(&a, &x, &y))
+            fail_msg("case %d: AVX2 gives other bits (%s)", i, describe(&a));
+        longctx_result_free(&x);
+        longctx_result_free(&y);
+        longctx_case_free(&a);
+    }
+}
+
+// Scores of +-1e4: weights are still finite and sum to one. With v = 1 the output is their sum.
+static void test_large_scores(void **state) {
+    (void)state;
+    for (const fv_kernels *const *k = fv_kernels_available(); *k; k++) {
+        fv_kernels_force((*k)->name, NULL);
+        uint64_t random = 5;
+        attention_case a = {0};
+        fv_attention_config_init(&a.config);
+        a.config.n_query = a.config.n_key = 200;
+        a.config.d_head = 16;
+        a.config.scale = 1;
+        a.config.n_threads = 1;
+        longctx_fill(&a, &random, 30); // |q.k| up to 16 x 51^2
+        for (size_t i = 0; i < a.n_k; i++) a.v[i] = 1;
+        attention_result r = longctx_result(&a);
+        run(&a, &r);
+        for (size_t i = 0; i < a.n_q; i++) {
+            assert_true(fabs(r.o[i] - 1.0) < 1e-5);
+            assert_true(isfinite(r.dq[i]) && isfinite(r.dk[i]) && isfinite(r.dv[i]));
+        }
+        longctx_result_free(&r);
+        longctx_case_free(&a);
+    }
+}
+
+// bfloat16 keys and values give what their numbers give as floats, to the bit.
+static void test_bfloat16(void **state) {
+    (void)state;
+    for (const fv_kernels *const *k = fv_kernels_available(); *k; k++)
+        for (int d = 24; d <= 32; d += 8) {
+            fv_kernels_force((*k)->name, NULL);
+            uint64_t random = 9;
+            attention_case a = {0};
+            fv_attention_config_init(&a.config);
+            a.config.n_query = a.config.n_key = 150;
+            a.config.d_head = d;
+            a.config.n_threads = 1;
+            a.config.kv_type = FV_BFLOAT16;
+            longctx_fill(&a, &random, 1);
+            attention_result half = longctx_result(&a), single = longctx_result(&a);
+            run(&a, &half);
+            a.config.kv_type = FV_FLOAT32; // k and v hold the rounded numbers
+            run(&a, &single);
+            assert_true(same_bits(&a, &half, &single));
+            longctx_result_free(&half);
+            longctx_result_free(&single);
+            longctx_case_free(&a);
+        }
+}
+
+// Arrays at odd addresses give the same bits.
+static float *shifted(const float *x, size_t n) {
+    char *copy = malloc(n * 4 + 1);
+    memcpy(copy + 1, x, n * 4);
+    return (float *)(void *)(copy + 1);
+}
+
+static void test_unaligned(void **state) {
+    (void)state;
+    fv_kernels_force(fv_kernels_available()[1]->name, NULL);
+    attention_case a;
+    long_case(&a, 1);
+    attention_result plain = longctx_result(&a);
+    run(&a, &plain);
+    size_t rows = (size_t)(a.config.n_head * a.config.n_query);
+    attention_case b = a;
+    b.q = shifted(a.q, a.n_q), b.k = shifted(a.k, a.n_k), b.v = shifted(a.v, a.n_k);
+    b.d_o = shifted(a.d_o, a.n_q);
+    attention_result odd = {shifted(plain.o, a.n_q), shifted(plain.log_sum, rows),
+                            shifted(plain.dq, a.n_q), shifted(plain.dk, a.n_k),
+                            shifted(plain.dv, a.n_k)};
+    run(&b, &odd);
+    assert_true(same_bits(&a, &plain, &odd));
+    float *const made[] = {b.q, b.k, b.v, b.d_o, odd.o, odd.log_sum, odd.dq, odd.dk, odd.dv};
+    for (size_t i = 0; i < sizeof made / sizeof *made; i++) free((char *)made[i] - 1);
+    longctx_result_free(&plain);
+    longctx_case_free(&a);
+}
+
+// Random blocks: v shows which keys a query saw. Each block row has as many different blocks as
+// asked for, whole ones, not behind it with causal, and the same ones for the same seed.
+static void test_random_blocks(void **state) {
+    (void)state;
+    enum { N = 256, BLOCK = 16, BLOCKS = N / BLOCK, ASKED = 3 };
+    static float v[N * N], o[N * N];
+    fv_attention_config c;
+    fv_attention_config_init(&c);
+    c.n_query = c.n_key = c.d_head = N;
+    c.n_threads = 1;
+    c.mask = (fv_attention_mask){.causal = true, .block = BLOCK, .random_blocks = ASKED};
+    float *q = calloc(N * N, 4);
+    for (int i = 0; i < N; i++) v[i * N + i] = 1;
+    fv_attention *attention;
+    assert_int_equal(fv_attention_create(&c, &attention, NULL), FV_OK);
+    assert_int_equal(fv_attention_forward(attention, q, q, v, o, NULL, NULL), FV_OK);
+    double pairs = 0;
+    bool differ = false;
+    for (int i = 0; i < N; i++) {
+        int whole = 0;
+        for (int b = 0; b < BLOCKS; b++) {
+            int seen = 0, reachable = 0;
+            for (int j = b * BLOCK; j < (b + 1) * BLOCK; j++) {
+                seen += o[i * N + j] > 0;
+                reachable += j <= i;
+            }
+            assert_true(seen == 0 || seen == reachable);
+            whole += seen > 0;
+            pairs += seen;
+            if (i / BLOCK == BLOCKS - 1 && b > 0) differ |= (seen > 0) != (o[i * N] > 0);
+        }
+        int row = i / BLOCK, most = row + 1 < ASKED ? row + 1 : ASKED;
+        assert_int_equal(whole, most);
+    }
+    assert_true(differ);
+    assert_true(fv_attention_pairs(attention) == pairs);
+    fv_attention_free(attention);
+    free(q);
+}
+
+// What must be refused, each with the word that its message must hold.
+static void test_bad_input(void **state) {
+    (void)state;
+    static const int64_t outside[] = {99}, twice[] = {3, 3};
+    static const uint8_t bitmap[8];
+    fv_attention_config good;
+    fv_attention_config_init(&good);
+    good.n_query = good.n_key = 64;
+#define WITH(word)                                                                                 \
+    { good, word }
+    struct {
+        fv_attention_config config;
+        const char *word;
+    } cases[] = {WITH("n_key"),
+                 WITH("n_query"),
+                 WITH("divide"),
+                 WITH("d_head"),
+                 WITH("window"),
+                 WITH("bitmap"),
+                 WITH("more than memory"),
+                 WITH("outside"),
+                 WITH("ascend"),
+                 WITH("scale"),
+                 WITH("score"),
+                 WITH("n_threads"),
+                 WITH("first_query"),
+                 WITH("stride"),
+                 WITH("globals is NULL"),
+                 WITH("bitmap is NULL")};
+#undef WITH
+    cases[0].config.n_key = 0;
+    cases[1].config.n_query = -5;
+    cases[2].config.n_head = 3, cases[2].config.n_kv_head = 2;
+    cases[3].config.d_head = 1 << 20;
+    cases[4].config.mask.window = -1;
+    cases[5].config.mask.bitmap = bitmap, cases[5].config.mask.bitmap_bytes = 8;
+    cases[6].config.n_key = INT64_MAX / 64;
+    cases[7].config.mask.globals = outside, cases[7].config.mask.n_globals = 1;
+    cases[8].config.mask.globals = twice, cases[8].config.mask.n_globals = 2;
+    cases[9].config.scale = NAN;
+    cases[10].config.score = 17;
+    cases[11].config.n_threads = -1;
+    cases[12].config.first_query = -1;
+    cases[13].config.mask.stride_window = 4;
+    cases[14].config.mask.n_globals = 2;
+    cases[15].config.mask.bitmap_bytes = 8;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        fv_attention *attention;
+        fv_error error = {0};
+        assert_int_equal(fv_attention_create(&cases[i].config, &attention, &error), FV_USAGE);
+        assert_null(attention);
+        if (strstr(error.text, cases[i].word) == NULL)
+            fail_msg("'%s' says nothing about %s", error.text, cases[i].word);
+    }
+    fv_attention *attention;
+    fv_error error;
+    float x[64] = {0};
+    assert_int_equal(fv_attention_create(&good, &attention, &error), FV_OK);
+    assert_int_equal(fv_attention_decode(attention, 65, x, x, x, x, &error), FV_USAGE);
+    assert_int_equal(fv_attention_decode(attention, 0, x, x, x, x, &error), FV_USAGE);
+    fv_attention_free(attention);
+    fv_attention_free(NULL);
+}
+
+// The oracle can say no: a wrong mask, scale or array is far outside the tolerance.
+static void test_planted_faults(void **state) {
+    (void)state;
+    attention_case a;
+    long_case(&a, 0);
+    attention_truth t = longctx_truth(&a);
+    attention_result r = longctx_result(&a);
+    fv_attention_config right = a.config;
+    for (int fault = 0; fault < 4; fault++) {
+        a.config = right;
+        if (fault == 1) a.config.scale = 1.0001 / sqrt((double)right.d_head);
+        if (fault == 2) a.config.mask.window = 699; // the first key of the last query
+        if (fault == 3) a.config.mask.causal = false;
+        run(&a, &r);
+        double error = longctx_error(r.o, t.o, a.n_q) + longctx_error(r.dq, t.dq, a.n_q) +
+                       longctx_error(r.dk, t.dk, a.n_k) + longctx_error(r.dv, t.dv, a.n_k);
+        assert_true(fault == 0 ? error <= 4 * TOLERANCE : error > 8 * TOLERANCE);
+    }
+    longctx_result_free(&r);
+    longctx_truth_free(&t);
+    longctx_case_free(&a);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_definition),
-                                       cmocka_unit_test(test_decode)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_definition),   cmocka_unit_test(test_decode),
+        cmocka_unit_test(test_threads),      cmocka_unit_test(test_instruction_sets),
+        cmocka_unit_test(test_large_scores), cmocka_unit_test(test_bfloat16),
+        cmocka_unit_test(test_unaligned),    cmocka_unit_test(test_random_blocks),
+        cmocka_unit_test(test_bad_input),    cmocka_unit_test(test_planted_faults)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

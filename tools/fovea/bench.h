@@ -13,12 +13,14 @@ typedef struct bench_time {
 // and at least five slices.
 bench_time bench_measure(void (*work)(void *context), void *context, double seconds);
 
-// `fovea bench train`; the options of the verb.
+// The options of the verb, and what it times: bench_<name>.c each.
 typedef struct bench_options {
     const char *only; // a case's name, or NULL
     double seconds;   // a case
     bool json;
+    bool full; // the largest cases too
 } bench_options;
 int bench_train(const bench_options *options);
+int bench_attention(const bench_options *options);
 
 #endif

@@ -7,20 +7,24 @@
 #include <string.h>
 
 // X(name, function), in the order of `bench all`.
-#define BENCH_LIST(X) X(train, bench_train)
+#define BENCH_LIST(X)                                                                              \
+    X(train, bench_train)                                                                          \
+    X(attention, bench_attention)
 
 int cmd_bench(int argc, char **argv) {
     bench_options bench = {.seconds = 1};
     const tool_option options[] = {
         OPTION_TEXT("case", &bench.only, "NAME", "time only the case of this name"),
         OPTION_REAL("seconds", &bench.seconds, "S", 0.001, 3600, "time spent on each case (1)"),
+        OPTION_FLAG("full", &bench.full, "the largest cases too, which take minutes"),
         OPTION_FLAG("json", &bench.json, "JSON Lines on stdout, everything else on stderr"),
         OPTION_END};
     const tool_usage usage = {
-        .synopsis = "bench train|all [options]",
+        .synopsis = "bench train|attention|all [options]",
         .about = "Times the kernels against this machine's own limits, measured in the same run.",
         .example = "fovea bench train --json\n"
-                   "fovea bench train --case 'last V100 d2 C4 B256' --seconds 5",
+                   "fovea bench train --case 'last V100 d2 C4 B256' --seconds 5\n"
+                   "fovea bench attention --full",
         .min_operands = 1,
         .max_operands = 1};
     tool_operands operands;
@@ -36,7 +40,10 @@ int cmd_bench(int argc, char **argv) {
     }
     BENCH_LIST(RUN)
 #undef RUN
+#define NAME(name, function) #name ", "
     if (!found)
-        return tool_usage_error("there is no benchmark '%s'; there are train and all", what);
+        return tool_usage_error("there is no benchmark '%s'; there are " BENCH_LIST(NAME) "and all",
+                                what);
+#undef NAME
     return exit_code;
 }
