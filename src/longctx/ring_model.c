@@ -15,7 +15,7 @@ typedef struct model {
     const fv_attention *plan;
     ring_schedule schedule;
     double *work; // [n_ranks][n_ranks] operations of rank r at step s, forward
-    double *begun, *done, *keys, *sums; // [n_ranks] of the last step; [2][n_ranks] for arrivals
+    double *begun, *done, *keys, *sums; // [n_ranks]
 } model;
 
 static double largest(const double *x, int n) {
@@ -35,10 +35,9 @@ static fv_status count_work(model *m, fv_error *error) {
     for (int r = 0; r < s->n_ranks; r++)
         for (int step = 0; step <= s->n_steps; step++) {
             if (!ring_has_block(s, r, step)) continue;
-            fv_attention_work work =
-                fv_tiles_count(m->plan, &s->at[r], &s->at[ring_block_at(s, r, step)]);
-            if (work.pairs < 0) return fv_fail(error, FV_NO_MEMORY, "out of memory for a count");
-            m->work[(size_t)r * (size_t)s->n_ranks + (size_t)step] = each * (double)work.pairs;
+            int64_t pairs = ring_pairs(m->plan, &s->at[r], &s->at[ring_block_at(s, r, step)]);
+            if (pairs < 0) return fv_fail(error, FV_NO_MEMORY, "out of memory for a count");
+            m->work[(size_t)r * (size_t)s->n_ranks + (size_t)step] = each * (double)pairs;
         }
     return FV_OK;
 }

@@ -61,10 +61,59 @@ int64_t fv_ring_position(fv_ring_layout layout, int64_t n, int n_ranks, int rank
     return s->first + row * s->step;
 }
 
+// --- pairs ---------------------------------------------------------------------------------------
+
+// The sum over i = 0 .. m - 1 of first + i, each cut to 0 .. most.
+static int64_t cut_sum(int64_t first, int64_t m, int64_t most) {
+    int64_t below = first < 0 ? (-first < m ? -first : m) : 0; // terms that are cut to 0
+    first += below;
+    m -= below;
+    int64_t rising = most - first < 0 ? 0 : most - first < m ? most - first : m;
+    return rising * first + rising * (rising - 1) / 2 + (m - rising) * most;
+}
+
+static int64_t floor_divide(int64_t a, int64_t b) {
+    return a / b - (a % b < 0);
+}
+
+// Pairs of a query and a key at or before the query's position + shift. Both stretches have the
+// same step, so that the number of such keys rises by one from query to query.
+static int64_t pairs_up_to(const fv_stretch *queries, const fv_stretch *keys, int64_t shift) {
+    int64_t first = floor_divide(queries->first + shift - keys->first, keys->step) + 1;
+    return cut_sum(first, queries->n, keys->n);
+}
+
+static bool is_simple(const fv_attention_mask *mask) {
+    return mask->sinks == 0 && mask->stride == 0 && mask->n_globals == 0 &&
+           mask->random_blocks == 0 && mask->bitmap_bytes == 0;
+}
+
+int64_t ring_pairs(const fv_attention *plan, const fv_placement *queries,
+                   const fv_placement *keys) {
+    const fv_attention_config *c = fv_attention_config_of(plan);
+    const fv_attention_mask *mask = &c->mask;
+    if (!is_simple(mask)) return fv_tiles_count(plan, queries, keys).pairs;
+    int64_t ahead = mask->causal ? 0 : mask->window ? mask->window - 1 : c->n_key, pairs = 0;
+    for (int i = 0; i < queries->n_stretches; i++)
+        for (int j = 0; j < keys->n_stretches; j++) {
+            const fv_stretch *q = &queries->stretches[i], *k = &keys->stretches[j];
+            pairs += pairs_up_to(q, k, ahead);
+            if (mask->window > 0) pairs -= pairs_up_to(q, k, -mask->window);
+        }
+    return pairs;
+}
+
+// --- the schedule --------------------------------------------------------------------------------
+
+static bool needs(const fv_attention *plan, const fv_placement *queries, const fv_placement *keys) {
+    return is_simple(&fv_attention_config_of(plan)->mask) ? ring_pairs(plan, queries, keys) > 0
+                                                          : fv_tiles_any(plan, queries, keys);
+}
+
 // The furthest rank behind b that needs its block.
 static int travel_of(const fv_attention *plan, const ring_schedule *s, int b) {
     for (int step = s->n_ranks - 1; step > 0; step--)
-        if (fv_tiles_any(plan, &s->at[(b + step) % s->n_ranks], &s->at[b])) return step;
+        if (needs(plan, &s->at[(b + step) % s->n_ranks], &s->at[b])) return step;
     return 0;
 }
 

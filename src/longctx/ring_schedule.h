@@ -33,6 +33,10 @@ static inline bool ring_has_block(const ring_schedule *s, int rank, int step) {
     return step < s->n_ranks && step <= s->travel[ring_block_at(s, rank, step)];
 }
 
+// The pairs that the mask leaves between the rows, of one head; -1 without memory. At once for
+// causal masks and windows, by walking the tiles for others.
+int64_t ring_pairs(const fv_attention *plan, const fv_placement *queries, const fv_placement *keys);
+
 // Rows of the largest block.
 int64_t ring_most_rows(const ring_schedule *s);
 

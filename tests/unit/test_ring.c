@@ -327,6 +327,30 @@ static void positions_are_shared_out(void **state) {
             }
 }
 
+// Counted at once, as by walking all tiles.
+static void pairs_without_walking(void **state) {
+    (void)state;
+    static const fv_attention_mask MASKS[] = {
+        {0}, {.causal = true}, {.causal = true, .window = 37}, {.window = 50}, {.window = 1}};
+    for (size_t i = 0; i < sizeof MASKS / sizeof MASKS[0]; i++)
+        for (int layout = 0; layout < FV_RING_LAYOUT_COUNT; layout++)
+            for (int n_ranks = 1; n_ranks < 7; n_ranks++) {
+                fv_attention *plan;
+                fv_ring_config config = causal(211, (fv_ring_layout)layout);
+                config.attention.mask = MASKS[i];
+                assert_int_equal(fv_attention_create(&config.attention, &plan, NULL), FV_OK);
+                for (int q = 0; q < n_ranks; q++)
+                    for (int k = 0; k < n_ranks; k++) {
+                        fv_placement queries =
+                            ring_placement((fv_ring_layout)layout, 211, n_ranks, q);
+                        fv_placement keys = ring_placement((fv_ring_layout)layout, 211, n_ranks, k);
+                        assert_int_equal(ring_pairs(plan, &queries, &keys),
+                                         fv_tiles_count(plan, &queries, &keys).pairs);
+                    }
+                fv_attention_free(plan);
+            }
+}
+
 // --- work and bytes ------------------------------------------------------------------------------
 
 static int64_t spread_of_tiles(fv_ring_layout layout, int n_ranks, int64_t n) {
@@ -554,6 +578,7 @@ int main(void) {
         cmocka_unit_test(any_shape),
         cmocka_unit_test(one_row_a_rank),
         cmocka_unit_test(positions_are_shared_out),
+        cmocka_unit_test(pairs_without_walking),
         cmocka_unit_test(zigzag_balances),
         cmocka_unit_test(bytes_follow_the_formula),
         cmocka_unit_test(windows_skip_ranks),
