@@ -1,0 +1,193 @@
+// Models of the lab asked by depth and length: plans, cells that do not depend on threads, samples
+// added until an interval is narrow, and what is refused. The model counts values (its attention is
+// uniform, embedding and values one-hot), so that how often it is right is known.
+#include "engine.h"
+
+#include <fovea/model.h>
+#include <fovea/own.h>
+
+enum { V = 16, HALF = V / 2 };
+
+#define WORDS "task.name=kv_retrieval task.vocab_size=16 model.n_embd=16 task.context_length=5"
+
+static void set_identity(const fv_model *model, float *params, const char *name, int first) {
+    const fv_tensor *tensor = fv_model_tensor(model, name);
+    for (int i = first; i < V; i++) params[tensor->offset + i * V + i] = 1;
+}
+
+static float *make_counter(const fv_config *config) {
+    fv_model *model;
+    check_ok(fv_model_create(config, &model, NULL));
+    float *params = calloc(fv_model_n_params(model), sizeof *params);
+    set_identity(model, params, "embed.W_E", 0);
+    set_identity(model, params, "blocks.0.attn.W_V", 0);
+    set_identity(model, params, "blocks.0.attn.W_O", 0);
+    set_identity(model, params, "unembed.W_U", HALF);
+    fv_model_free(model);
+    return params;
+}
+
+static fv_cells measure(const fv_config *config, const float *params, const fv_own_plan *plan) {
+    fv_cells cells = {0};
+    fv_error error;
+    if (fv_own_measure(config, params, "counter", plan, &cells, &error) != FV_OK)
+        fail_msg("%s", error.text);
+    return cells;
+}
+
+static void test_cells(void **state) {
+    (void)state;
+    fv_config config = configure(WORDS);
+    float *params = make_counter(&config);
+    fv_own_plan plan = {.n_lengths = 2,
+                        .n_depths = 2,
+                        .lengths = {3, 5},
+                        .depths = {0, 100},
+                        .n_samples = 3000,
+                        .seed = 4,
+                        .n_threads = 1};
+    fv_cells cells = measure(&config, params, &plan);
+    assert_int_equal(cells.n, 4);
+    for (int i = 0; i < cells.n; i++) {
+        const fv_cell *cell = &cells.items[i];
+        // Alone its value is found; of two the smaller one is said.
+        double share = cell->length == 3 ? 1 : 0.5 * (1 + 1.0 / HALF);
+        assert_string_equal(cell->task, "kv_retrieval");
+        assert_string_equal(cell->unit, "tokens");
+        assert_string_equal(cell->model, "counter");
+        assert_int_equal(cell->length, plan.lengths[i / 2]);
+        check_near(cell->depth, plan.depths[i % 2], 0);
+        assert_int_equal(cell->n, 3000);
+        assert_int_equal(cell->trained_length, 5);
+        check_near((double)cell->hits / cell->n, share, 6 * sqrt(share * (1 - share) / 3000));
+        assert_int_equal(cell->hits, cell->counts[FV_ANSWER_FOUND]);
+        assert_int_equal(cell->n, cell->hits + cell->counts[FV_ANSWER_DISTRACTOR]);
+    }
+    // Cells have sequences of their own, and every number of threads counts the same.
+    assert_int_not_equal(cells.items[2].hits, cells.items[3].hits);
+    plan.n_threads = 3;
+    fv_cells again = measure(&config, params, &plan);
+    assert_memory_equal(cells.items, again.items, (size_t)cells.n * sizeof *cells.items);
+    plan.seed = 5;
+    fv_cells other = measure(&config, params, &plan);
+    assert_memory_not_equal(cells.items, other.items, (size_t)cells.n * sizeof *cells.items);
+    fv_cells_free(&cells);
+    fv_cells_free(&again);
+    fv_cells_free(&other);
+    free(params);
+}
+
+static void test_width(void **state) {
+    (void)state;
+    fv_config config = configure(WORDS);
+    float *params = make_counter(&config);
+    fv_own_plan plan = {.n_lengths = 2,
+                        .n_depths = 1,
+                        .lengths = {3, 5},
+                        .depths = {0},
+                        .n_samples = 50,
+                        .width = 0.1,
+                        .most_samples = 100000,
+                        .n_threads = 1};
+    fv_cells cells = measure(&config, params, &plan);
+    double low, high;
+    for (int i = 0; i < 2; i++) {
+        const fv_cell *cell = &cells.items[i];
+        fv_wilson(cell->hits, cell->n, FV_Z95, &low, &high);
+        check_between(high - low, 0, 0.1);
+        assert_int_equal(cell->n % 50, 0);
+    }
+    // A share near one half needs about (2 * 1.96 / 0.1)^2 / 4 = 384 trials, a sure one far fewer.
+    assert_int_equal(cells.items[0].n, 50);
+    check_between(cells.items[1].n, 350, 400);
+    fv_cells_free(&cells);
+    plan.most_samples = 120;
+    cells = measure(&config, params, &plan);
+    assert_int_equal(cells.items[1].n, 150); // the first round at or above 120
+    fv_cells_free(&cells);
+    free(params);
+}
+
+static void test_plans(void **state) {
+    (void)state;
+    static const int TWICE[] = {8, 16, 24, 32, 40, 48, 56, 64}, KNOWN[] = {8, 16, 24, 32};
+    fv_own_plan plan;
+    fv_config config = configure("task.name=needle task.context_length=32 task.length_min=8");
+    fv_own_plan_map(&config, &plan);
+    assert_int_equal(plan.n_lengths, 8);
+    assert_memory_equal(plan.lengths, TWICE, sizeof TWICE);
+    assert_int_equal(plan.n_depths, 11);
+    fv_own_plan_middle(&config, &plan);
+    assert_int_equal(plan.n_lengths, 1);
+    assert_int_equal(plan.lengths[0], 32);
+    assert_int_equal(plan.n_depths, 21);
+    check_near(plan.depths[20], 100, 0);
+    // Learned positions end with the context.
+    config.model.positions = FV_POSITIONS_LEARNED;
+    fv_own_plan_map(&config, &plan);
+    assert_int_equal(plan.n_lengths, 4);
+    assert_memory_equal(plan.lengths, KNOWN, sizeof KNOWN);
+    // Eight keys are too few for twice the pairs.
+    config = configure("task.name=kv_retrieval task.vocab_size=16 task.context_length=17");
+    fv_own_plan_map(&config, &plan);
+    assert_int_equal(plan.n_lengths, 1);
+    assert_int_equal(plan.lengths[0], 17);
+}
+
+static void test_refusals(void **state) {
+    (void)state;
+    fv_own_plan plan;
+    fv_error error;
+    fv_cells cells = {0};
+    fv_config config = configure("task.name=copy");
+    fv_own_plan_map(&config, &plan);
+    assert_int_equal(fv_own_check(&config, &plan, &error), FV_USAGE);
+    assert_non_null(strstr(error.text, "copy hides nothing"));
+    config = configure(WORDS);
+    float *params = make_counter(&config);
+    fv_own_plan_middle(&config, &plan);
+    plan.depths[3] = 101;
+    assert_int_equal(fv_own_measure(&config, params, "x", &plan, &cells, &error), FV_USAGE);
+    plan.depths[3] = 3;
+    volatile int interrupted = 1;
+    plan.interrupted = &interrupted;
+    assert_int_equal(fv_own_measure(&config, params, "x", &plan, &cells, &error), FV_INTERRUPTED);
+    assert_int_equal(cells.n, 0);
+    free(params);
+}
+
+static void check_label(const char *words, const char *wanted) {
+    fv_config config = configure(words);
+    char label[96];
+    fv_own_label(&config, label);
+    assert_string_equal(label, wanted);
+}
+
+static void test_labels(void **state) {
+    (void)state;
+    check_label("model.layers=[attention]", "attention, no positions");
+    check_label("model.layers=[attention,attention,mlp] model.positions=learned",
+                "2 x attention + mlp, learned positions");
+    check_label("model.layers=[attention,attention] model.window=6 model.sinks=2 "
+                "task.context_length=16 model.positions=sinusoidal",
+                "2 x attention, window 6, 2 sinks, sinusoidal positions");
+    check_label("model.layers=[mamba,mamba,attention,mamba]",
+                "2 x mamba + attention + mamba, no positions");
+    check_label("model.layers=[mamba,mamba]", "2 x mamba");
+    char words[1024] = "model.layers=[attention";
+    for (int i = 0; i < 30; i++) strcat(words, i % 2 ? ",attention" : ",mlp");
+    strcat(words, "]");
+    fv_config config = configure(words);
+    char label[96];
+    fv_own_label(&config, label);
+    assert_int_equal(strlen(label), 95);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_cells),  cmocka_unit_test(test_width),
+        cmocka_unit_test(test_plans),  cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_labels),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
