@@ -3,6 +3,7 @@ BUILD ?= build
 JOBS ?= $(shell nproc)
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 300
+OUT ?= out/all
 CMAKE_FLAGS ?=
 
 FOVEA = $(BUILD)/fovea
@@ -10,7 +11,7 @@ C_FILES = $(shell git ls-files '*.c' '*.h')
 CTEST = ctest --output-on-failure -j $(JOBS)
 
 .DEFAULT_GOAL = all
-.PHONY: all test bench bench-peers lint format sanitize fuzz interop faults install clean help
+.PHONY: all test gallery bench bench-peers lint format sanitize fuzz interop faults install clean help
 
 all: ## build the tool, the libraries and the tests into build/ (BUILD=, CMAKE_FLAGS=)
 	@cmake -S . -B $(BUILD) -DCMAKE_INSTALL_PREFIX=$(PREFIX) $(CMAKE_FLAGS)
@@ -44,6 +45,9 @@ interop: all ## open exported checkpoints with safetensors and TransformerLens (
 faults: all ## make every allocation and every write fail in turn; kill sweeps at random instants
 	tests/faults/run.py $(FOVEA)
 	tests/faults/kill.py $(FOVEA)
+
+gallery: ## make docs/gallery.md of what 'fovea reproduce' left (OUT="out/all" or several folders)
+	scripts/gallery.sh $(OUT)
 
 install: all ## install the tool, libraries, headers and experiments (PREFIX=/usr/local)
 	cmake --install $(BUILD) --prefix $(PREFIX)

@@ -47,6 +47,11 @@ typedef struct fv_report_part {
 FV_API fv_status fv_report_write(const char *path, const char *title, const fv_report_part *parts,
                                  int n_parts, fv_error *error);
 
+// Writes the same figures and verdicts as Markdown, which shows the pictures by their paths as seen
+// from its own folder.
+FV_API fv_status fv_gallery_write(const char *path, const char *title, const fv_report_part *parts,
+                                  int n_parts, fv_error *error);
+
 // Writes claims.json: a list of {id, source, statement, published, measured, verdict, note, ...}.
 FV_API fv_status fv_claims_write_json(const char *path, const fv_judgement *judgements, int n,
                                       fv_error *error);

@@ -66,7 +66,7 @@ static int run_studies(reproduction *r, fv_store *store) {
 
 static int report(const reproduction *r) {
     FILE *stream = r->json ? stderr : stdout;
-    int exit_code = study_write_reports(r->out, r->post, r->studies, r->n);
+    int exit_code = study_write_reports(r->out, r->post, r->studies, r->n, true);
     study_print_verdicts(stream, r->studies, r->n);
     fprintf(stream, "%s/report.html\n", r->out);
     return exit_code;
@@ -94,8 +94,8 @@ int cmd_reproduce(int argc, char **argv) {
     const tool_option options[] = {
         OPTION_TEXT(
             "out", &r.out, "DIR",
-            "folder of the run store, figures, claims.json and report.html; out/POST if not "
-            "given"),
+            "folder of the run store, figures, claims.json, report.html and gallery.md; out/POST "
+            "if not given"),
         OPTION_INT("jobs", &r.jobs, "N", 1, 4096, "threads; all cores if not given"),
         OPTION_FLAG("all", &r.all,
                     "trains optional runs too: those that a file holds back for their length"),

@@ -54,7 +54,7 @@ static int train_and_report(study *s, fv_store *store, const char *folder,
                 "share %d of %d is in %s; 'fovea runs merge' joins the shares\n", request->share,
                 request->n_shares, folder);
     if (!s->finished) return exit_code;
-    int written = study_write_reports(folder, s->experiment->name, s, 1);
+    int written = study_write_reports(folder, s->experiment->name, s, 1, false);
     FILE *stream = request->json ? stderr : stdout;
     if (!request->quiet) study_print_verdicts(stream, s, 1);
     if (!request->quiet) print_paths(stream, s, folder);

@@ -232,37 +232,43 @@ static fv_judgement *gather(const study *studies, int n, int *n_verdicts) {
     return all;
 }
 
-// `verdicts` as gather() made them.
-static int write_html(const char *path, const char *title, const study *studies, int n,
-                      const fv_judgement *verdicts) {
+// The parts of a report, malloc; `verdicts` as gather() made them. NULL without memory.
+static fv_report_part *make_parts(const study *studies, int n, const fv_judgement *verdicts) {
     fv_report_part *parts = calloc((size_t)n + 1, sizeof *parts);
-    if (parts == NULL) return no_memory();
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; parts != NULL && i < n; i++) {
         const study *s = &studies[i];
         parts[i] = (fv_report_part){s->experiment, s->figures, s->n_figures,   verdicts,
                                     s->n_verdicts, s->n_runs,  s->wall_seconds};
         verdicts += s->n_verdicts;
     }
-    fv_error error;
-    fv_status status = fv_report_write(path, title, parts, n, &error);
-    free(parts);
-    return status == FV_OK ? EXIT_DONE : tool_fail(&error);
+    return parts;
 }
 
-int study_write_reports(const char *folder, const char *title, const study *studies, int n) {
+static fv_status write_reports(const char *folder, const char *title, const fv_report_part *parts,
+                               int n, const fv_judgement *verdicts, int n_verdicts, bool gallery,
+                               fv_error *error) {
+    char path[PATH_SIZE];
+    snprintf(path, sizeof path, "%s/claims.json", folder);
+    fv_status status = fv_claims_write_json(path, verdicts, n_verdicts, error);
+    snprintf(path, sizeof path, "%s/report.html", folder);
+    if (status == FV_OK) status = fv_report_write(path, title, parts, n, error);
+    snprintf(path, sizeof path, "%s/gallery.md", folder);
+    if (status == FV_OK && gallery) status = fv_gallery_write(path, title, parts, n, error);
+    return status;
+}
+
+int study_write_reports(const char *folder, const char *title, const study *studies, int n,
+                        bool gallery) {
     int n_verdicts;
     fv_judgement *verdicts = gather(studies, n, &n_verdicts);
-    if (verdicts == NULL) return no_memory();
-    char path[PATH_SIZE];
-    fv_error error;
-    int exit_code = EXIT_DONE;
-    snprintf(path, sizeof path, "%s/claims.json", folder);
-    if (fv_claims_write_json(path, verdicts, n_verdicts, &error) != FV_OK)
-        exit_code = tool_fail(&error);
-    snprintf(path, sizeof path, "%s/report.html", folder);
-    if (exit_code == EXIT_DONE) exit_code = write_html(path, title, studies, n, verdicts);
+    fv_report_part *parts = verdicts != NULL ? make_parts(studies, n, verdicts) : NULL;
+    fv_error error = {FV_NO_MEMORY, "out of memory"};
+    fv_status status = FV_NO_MEMORY;
+    if (parts != NULL)
+        status = write_reports(folder, title, parts, n, verdicts, n_verdicts, gallery, &error);
+    free(parts);
     free(verdicts);
-    return exit_code;
+    return status == FV_OK ? EXIT_DONE : tool_fail(&error);
 }
 
 static void print_verdict(FILE *stream, const fv_judgement *j) {

@@ -40,8 +40,10 @@ int study_read(study *s, const char *path, const char *const *overrides, int n_o
 int study_run(study *s, fv_store *store, const study_options *options);
 void study_free(study *s);
 
-// Writes FOLDER/claims.json and FOLDER/report.html of all studies.
-int study_write_reports(const char *folder, const char *title, const study *studies, int n);
+// Writes FOLDER/claims.json and FOLDER/report.html of all studies, and FOLDER/gallery.md with
+// `gallery`.
+int study_write_reports(const char *folder, const char *title, const study *studies, int n,
+                        bool gallery);
 
 // Prints a table of all verdicts, and a line that counts them, to `stream`.
 void study_print_verdicts(FILE *stream, const study *studies, int n);
