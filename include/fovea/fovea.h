@@ -15,6 +15,7 @@
 #include <fovea/model.h>
 #include <fovea/probe.h>
 #include <fovea/record.h>
+#include <fovea/scan.h>
 #include <fovea/ring.h>
 #include <fovea/status.h>
 #include <fovea/store.h>
