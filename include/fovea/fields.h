@@ -163,7 +163,9 @@
     F(model, mamba_dt_rank, INT, "0", 0, 8192, "mamba: rank of the map to the time steps; 0 means n_embd / 16, rounded up") \
     F(model, window, INT, "0", 0, 65536, "attention sees this many keys, up to and including the query's own position; 0 is the whole context") \
     F(model, sinks, INT, "0", 0, 65536, "attention also sees this many first positions of the sequence, however far behind the window they lie") \
-    F(model, score_power_learned, BOOL, "false", 0, 0, "harmonic: every head learns its power, starting from score_power")
+    F(model, score_power_learned, BOOL, "false", 0, 0, "harmonic: every head learns its power, starting from score_power") \
+    F(model, d_score, INT, "0", 0, 8192, "features of a head's queries and keys that its score compares, the others stay 0; 0 means n_embd / n_head") \
+    F(model, d_positions, INT, "0", 0, 8192, "learned positions: features that positional embeddings have, the others stay 0; 0 means n_embd")
 
 #define FV_TRAIN_FIELDS(F)                                                                         \
     F(train, steps, INT, "3000", 0, 1000000000, "optimizer steps")                                 \

@@ -294,6 +294,22 @@ static fv_status check_model(const check *c) {
         fv_status status = model->layers.kind[i] == FV_LAYER_ATTENTION ? check_window(c, i) : FV_OK;
         if (status != FV_OK) return status;
     }
+    if (model->d_score > model->n_embd / model->n_head)
+        return refuse(
+            c, "model.d_score",
+            "model.d_score %d is more than a head has; n_embd / n_head allows 1 to %d, and "
+            "0 for all",
+            model->d_score, model->n_embd / model->n_head);
+    if (model->d_positions > 0 && model->positions != FV_POSITIONS_LEARNED)
+        return refuse(c, "model.d_positions",
+                      "model.d_positions %d narrows model.positions learned, and they are %s",
+                      model->d_positions,
+                      fv_field_find("model.positions")->choices[model->positions]);
+    if (model->d_positions > model->n_embd)
+        return refuse(c, "model.d_positions",
+                      "model.d_positions %d is wider than the stream; model.n_embd allows 1 to %d, "
+                      "and 0 for all",
+                      model->d_positions, model->n_embd);
     if (model->score_power_learned && model->score != FV_SCORE_HARMONIC)
         return refuse(c, "model.score_power_learned",
                       "model.score_power_learned learns the power of model.score harmonic, and "

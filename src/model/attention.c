@@ -43,6 +43,13 @@ static void plan_params(fv_model *model, fv_layer *layer) {
             model->config.model.bias
                 ? fv_model_add(model, FV_INIT_BIAS, d, 0, d, "blocks.%d.attn.%s", l, biases[i])
                 : SIZE_MAX;
+    for (int i = 0; i < 2 && model->config.model.d_score > 0; i++) { // queries and keys
+        fv_model_restrict(model, layer->param[W_Q + i], model->config.model.d_score,
+                          head_width(layer));
+        if (layer->param[B_Q + i] != SIZE_MAX)
+            fv_model_restrict(model, layer->param[B_Q + i], model->config.model.d_score,
+                              head_width(layer));
+    }
     if (model->config.model.score_power_learned)
         layer->param[LOG_POWER] = fv_model_add(model, FV_INIT_LOG_POWER, model->config.model.n_head,
                                                0, 1, "blocks.%d.attn.log_power", l);

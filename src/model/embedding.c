@@ -28,6 +28,8 @@ static fv_status plan(fv_model *model, fv_layer *layer) {
     if (model->config.model.positions == FV_POSITIONS_LEARNED)
         layer->param[W_POS] =
             fv_model_add(model, FV_INIT_EMBEDDING, model->n_positions, d, d, "pos_embed.W_pos");
+    if (model->config.model.d_positions > 0)
+        fv_model_restrict(model, layer->param[W_POS], model->config.model.d_positions, d);
     layer->y = fv_model_reserve(model, layer->out.n, d);
     if (model->config.model.positions == FV_POSITIONS_SINUSOIDAL && model->sinusoids == NULL)
         return make_sinusoids(model);

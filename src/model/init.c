@@ -71,7 +71,7 @@ void fv_model_init_tensor(const fv_model *model, int i, uint64_t seed, uint32_t 
             value = s.normal ? s.size * fv_random_normal(&random)
                              : s.size * (2 * fv_random_uniform(&random) - 1);
         }
-        values[k] = (float)value;
+        values[k] = fv_param_is_learned(param, k) ? (float)value : 0;
     }
 }
 

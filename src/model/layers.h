@@ -36,7 +36,13 @@ typedef enum fv_init_kind {
 typedef struct fv_param {
     fv_init_kind init;
     int fan_in;
+    // Of every `period` numbers the first `kept` are learned and the others stay 0; 0: all are learned.
+    int kept, period;
 } fv_param;
+
+static inline bool fv_param_is_learned(const fv_param *param, size_t k) {
+    return param->kept == 0 || k % (size_t)param->period < (size_t)param->kept;
+}
 
 struct fv_model {
     fv_config config; // task.context_length: of the sequences it reads
@@ -124,6 +130,9 @@ extern const fv_layer_type fv_layer_embedding, fv_layer_attention, fv_layer_mlp,
 // vector. Returns its offset.
 size_t fv_model_add(fv_model *model, fv_init_kind init, int rows, int columns, int fan_in,
                     const char *format, ...) FV_PRINTF(6, 7);
+
+// Holds all but the first `kept` of every `period` numbers of the tensor at `offset` at 0.
+void fv_model_restrict(fv_model *model, size_t offset, int kept, int period);
 
 // Reserves [G][rows][features][16] reals.
 size_t fv_model_reserve(fv_model *model, int rows, int features);

@@ -21,7 +21,7 @@ size_t fv_model_add(fv_model *model, fv_init_kind init, int rows, int columns, i
     va_end(arguments);
     const fv_tensor *known = fv_model_tensor(model, tensor->name);
     if (known) return known->offset;
-    model->params[model->n_tensors++] = (fv_param){init, fan_in};
+    model->params[model->n_tensors++] = (fv_param){.init = init, .fan_in = fan_in};
     tensor->n_dims = columns > 0 ? 2 : 1;
     tensor->shape[0] = rows;
     tensor->shape[1] = columns;
@@ -29,6 +29,14 @@ size_t fv_model_add(fv_model *model, fv_init_kind init, int rows, int columns, i
     tensor->size = (size_t)rows * (size_t)(columns > 0 ? columns : 1);
     model->n_params += tensor->size;
     return tensor->offset;
+}
+
+void fv_model_restrict(fv_model *model, size_t offset, int kept, int period) {
+    for (int i = 0; i < model->n_tensors; i++) {
+        if (model->tensors[i].offset != offset) continue;
+        model->params[i].kept = kept;
+        model->params[i].period = period;
+    }
 }
 
 size_t fv_model_reserve(fv_model *model, int rows, int features) {

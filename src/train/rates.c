@@ -21,7 +21,7 @@ bool fv_rates_fill(const fv_model *model, const fv_weights *tokens, real *scale)
         size_t width = (size_t)config->model.n_embd;
         bool by_token = strcmp(tensor->name, "embed.W_E") == 0 && tokens->n > 0;
         for (size_t k = 0; k < tensor->size; k++) {
-            double factor = rate;
+            double factor = fv_param_is_learned(&model->params[i], k) ? rate : 0;
             if (by_token && (int)(k / width) < tokens->n)
                 factor *= pow(fv_weights_share(tokens, (int)(k / width)) * tokens->n,
                               config->train.token_rate_power);

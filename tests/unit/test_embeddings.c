@@ -113,6 +113,33 @@ static void test_rare_tokens_learn_faster(void **state) {
     release(&t);
 }
 
+// Whether a trained tensor is 0 in all but the first `kept` of every `period` numbers, and nowhere
+// in those.
+static bool is_restricted(const trained *t, const char *name, size_t kept, size_t period) {
+    const fv_tensor *tensor = fv_model_tensor(fv_trainer_model(t->trainer), name);
+    const float *now = fv_trainer_params(t->trainer) + tensor->offset;
+    for (size_t i = 0; i < tensor->size; i++)
+        if ((now[i] != 0) != (i % period < kept)) return false;
+    return true;
+}
+
+static void test_narrow_scores_and_positions_stay_narrow(void **state) {
+    (void)state;
+    trained t = train(SMALL "model.n_embd=6 model.n_head=2 model.d_score=1 model.d_positions=2 "
+                            "model.positions=learned model.bias=true train.optimizer=adamw "
+                            "train.weight_decay=0.1 task.offset=1",
+                      STEPS);
+    assert_true(is_restricted(&t, "blocks.0.attn.W_Q", 1, 3));
+    assert_true(is_restricted(&t, "blocks.0.attn.W_K", 1, 3));
+    assert_true(is_restricted(&t, "blocks.0.attn.b_Q", 1, 3));
+    assert_true(is_restricted(&t, "pos_embed.W_pos", 2, 6));
+    assert_true(is_restricted(&t, "blocks.0.attn.W_V", 3, 3));
+    assert_false(is_restricted(&t, "blocks.0.attn.W_V", 1, 3));
+    assert_true(change(&t, "blocks.0.attn.W_Q", 0, 1) > 0);
+    assert_true(change(&t, "pos_embed.W_pos", 0, 2) > 0);
+    release(&t);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fixed_embeddings_stay),
@@ -120,6 +147,7 @@ int main(void) {
         cmocka_unit_test(test_noise_is_taken_off_again),
         cmocka_unit_test(test_groups_have_their_rates),
         cmocka_unit_test(test_rare_tokens_learn_faster),
+        cmocka_unit_test(test_narrow_scores_and_positions_stay_narrow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
