@@ -68,6 +68,21 @@ static void test_answers(void **state) {
     fv_model_free(model);
 }
 
+// A window of two tokens shows the last value alone.
+static void test_depths(void **state) {
+    (void)state;
+    fv_config config = configure(WORDS "5 model.window=2");
+    fv_model *model;
+    check_ok(fv_model_create(&config, &model, NULL));
+    float *params = make_counter(model);
+    assert_int_equal(ask(&config, params, 5, 100, 500).found, 500);
+    double share = 1.0 / HALF; // both values are the same
+    check_near(ask(&config, params, 5, 0, 2000).found / 2000.0, share,
+               6 * sqrt(share * (1 - share) / 2000));
+    free(params);
+    fv_model_free(model);
+}
+
 // Of several answers some can be right.
 static void test_parts(void **state) {
     (void)state;
