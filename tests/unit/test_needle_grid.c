@@ -189,9 +189,9 @@ static void test_refusals(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_answers),  cmocka_unit_test(test_parts),
-        cmocka_unit_test(test_plan),     cmocka_unit_test(test_probe),
-        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_answers), cmocka_unit_test(test_depths),
+        cmocka_unit_test(test_parts),   cmocka_unit_test(test_plan),
+        cmocka_unit_test(test_probe),   cmocka_unit_test(test_refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
