@@ -13,6 +13,7 @@
 #include <fovea/lab.h>
 #include <fovea/machine.h>
 #include <fovea/model.h>
+#include <fovea/own.h>
 #include <fovea/probe.h>
 #include <fovea/record.h>
 #include <fovea/scan.h>
