@@ -56,7 +56,10 @@ static bool is_interrupted(const lab *l) {
 
 // Operations of a run up to a constant: which runs are long, and what share of the sweep is done.
 static double estimate_work(const fv_config *config) {
-    double width = config->model.n_embd, context = config->task.context_length;
+    const fv_task_config *task = &config->task;
+    double longest = task->length_max > 0 ? task->length_max : task->context_length;
+    double shortest = task->length_min > 0 ? task->length_min : longest;
+    double width = config->model.n_embd, context = (shortest + longest) / 2;
     double layers = config->model.layers.n * context * (width + context);
     return (1.0 + config->train.steps) * config->train.batch_size * width *
            (config->task.vocab_size + layers);
