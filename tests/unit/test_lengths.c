@@ -46,7 +46,7 @@ static void test_parameters_are_shared(void **state) {
         char words[256];
         snprintf(words, sizeof words,
                  SMALL "task.context_length=20 task.length_min=4 model.positions=%s "
-                       "model.layers=[attention,mlp,layer_norm]",
+                       "model.layers=[attention,mlp,layer_norm,mamba]",
                  positions[p]);
         fv_model *model = make_model(words);
         fv_lengths lengths;
@@ -138,6 +138,9 @@ static void test_workspaces_need_no_clearing(void **state) {
         "model.layers=[attention,attention] model.n_head=2 model.norm=rms model.bias=true",
         "model.layers=[attention,mlp,layer_norm] model.residual=true model.positions=learned",
         "model.layers=[mlp,attention,attention] model.score=euclidean model.exclude_self=true",
+        "model.layers=[attention,attention] model.window=4 model.sinks=2",
+        "model.layers=[mamba,mamba] model.norm=rms model.residual=true",
+        "model.layers=[mamba,attention,mamba] model.mamba_conv=2 model.positions=sinusoidal",
     };
     for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
         char words[256];
