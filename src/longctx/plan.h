@@ -58,12 +58,12 @@ static inline fv_head_rows fv_head_rows_of(const fv_attention *plan, int64_t n_r
 }
 
 // Copies rows of floats, at any address, into padded rows and back.
-void fv_rows_load(const fv_attention *plan, const float *from, fv_head_rows at, const int64_t *rows,
-                  int n, float *to);
-void fv_rows_store(const fv_attention *plan, const float *from, fv_head_rows at,
-                   const int64_t *rows, int n, float *to);
-void fv_rows_add(const fv_attention *plan, const float *from, fv_head_rows at, const int64_t *rows,
-                 int n, float *to);
+void fv_head_rows_load(const fv_attention *plan, const float *from, fv_head_rows at,
+                       const int64_t *rows, int n, float *to);
+void fv_head_rows_store(const fv_attention *plan, const float *from, fv_head_rows at,
+                        const int64_t *rows, int n, float *to);
+void fv_head_rows_add(const fv_attention *plan, const float *from, fv_head_rows at,
+                      const int64_t *rows, int n, float *to);
 
 // One row of keys or values, of the plan's kv_type, as floats.
 void fv_kv_load(const fv_attention *plan, const void *from, size_t offset, float *to);

@@ -11,8 +11,8 @@ static const double LOG2_E = 1.4426950408889634, LOG_2 = 0.6931471805599453;
 
 // Rows --------------------------------------------------------------------------------------------
 
-void fv_rows_load(const fv_attention *plan, const float *from, fv_head_rows at, const int64_t *rows,
-                  int n, float *to) {
+void fv_head_rows_load(const fv_attention *plan, const float *from, fv_head_rows at,
+                       const int64_t *rows, int n, float *to) {
     size_t d = (size_t)plan->config.d_head;
     for (int i = 0; i < n; i++)
         memcpy(to + (ptrdiff_t)i * plan->d_padded,
@@ -22,16 +22,16 @@ void fv_rows_load(const fv_attention *plan, const float *from, fv_head_rows at, 
            (size_t)(FV_TILE_QUERIES - n) * (size_t)plan->d_padded * sizeof(float));
 }
 
-void fv_rows_store(const fv_attention *plan, const float *from, fv_head_rows at,
-                   const int64_t *rows, int n, float *to) {
+void fv_head_rows_store(const fv_attention *plan, const float *from, fv_head_rows at,
+                        const int64_t *rows, int n, float *to) {
     for (int i = 0; i < n; i++)
         memcpy((char *)to + (at.base + (size_t)(rows[i] * at.row)) * sizeof(float),
                from + (ptrdiff_t)i * plan->d_padded, (size_t)plan->config.d_head * sizeof(float));
 }
 
 // Numbers at addresses that are no multiple of four are copied out and back.
-void fv_rows_add(const fv_attention *plan, const float *from, fv_head_rows at, const int64_t *rows,
-                 int n, float *to) {
+void fv_head_rows_add(const fv_attention *plan, const float *from, fv_head_rows at,
+                      const int64_t *rows, int n, float *to) {
     int d = (int)plan->config.d_head;
     for (int i = 0; i < n; i++) {
         char *row = (char *)to + (at.base + (size_t)(rows[i] * at.row)) * sizeof(float);
@@ -106,7 +106,7 @@ static void load_state(const forward_pass *pass, fv_worker *w, fv_head_rows at, 
         memset(w->ot, 0, (size_t)plan->d_padded * FV_TILE_QUERIES * sizeof *w->ot);
         return;
     }
-    fv_rows_load(plan, pass->queries->o, at, tile->rows, tile->n, w->o);
+    fv_head_rows_load(plan, pass->queries->o, at, tile->rows, tile->n, w->o);
     plan->kernels->to_columns(plan->d_padded, w->o, 1, w->ot);
     for (int i = 0; i < tile->n; i++) {
         float log_sum = float_at(log_sum_of(pass, head), tile->rows[i]);
@@ -121,7 +121,7 @@ static void store_state(const forward_pass *pass, fv_worker *w, fv_head_rows at,
     const fv_query_tile *tile = &w->queries;
     for (int i = 0; i < FV_TILE_QUERIES; i++) w->factors[i] = w->sum[i] == 0 ? 0 : 1 / w->sum[i];
     plan->kernels->to_rows(plan->d_padded, w->ot, w->factors, w->o);
-    fv_rows_store(plan, w->o, at, tile->rows, tile->n, pass->queries->o);
+    fv_head_rows_store(plan, w->o, at, tile->rows, tile->n, pass->queries->o);
     for (int i = 0; i < tile->n; i++) {
         float log_sum =
             w->sum[i] == 0 ? -INFINITY : (float)(w->largest[i] * LOG_2 + log(w->sum[i]));
@@ -187,7 +187,8 @@ static void forward_piece(void *context, int piece, int worker) {
         fv_walk_start(&w->walk, &plan->mask, &w->queries, keys, 0, keys->n);
         while (fv_walk_next(&w->walk, &w->keys)) {
             if (!loaded) {
-                fv_rows_load(plan, pass->queries->q, q_at, w->queries.rows, w->queries.n, w->q);
+                fv_head_rows_load(plan, pass->queries->q, q_at, w->queries.rows, w->queries.n,
+                                  w->q);
                 plan->kernels->to_columns(plan->d_padded, w->q, plan->column_factor, w->qt);
                 load_state(pass, w, q_at, head);
                 loaded = true;

@@ -91,8 +91,8 @@ static void load_queries(const piece *p, fv_head_rows at, int64_t head) {
     fv_worker *w = p->worker;
     const fv_query_tile *tile = &w->queries;
     int64_t rows = fv_placement_rows(&queries->at);
-    fv_rows_load(plan, queries->q, at, tile->rows, tile->n, w->q);
-    fv_rows_load(plan, queries->d_o, at, tile->rows, tile->n, w->g);
+    fv_head_rows_load(plan, queries->q, at, tile->rows, tile->n, w->q);
+    fv_head_rows_load(plan, queries->d_o, at, tile->rows, tile->n, w->g);
     plan->kernels->to_columns(plan->d_padded, w->q, plan->column_factor, w->qt);
     plan->kernels->to_columns(plan->d_padded, w->g, 1, w->gt);
     for (int i = 0; i < FV_TILE_QUERIES; i++) {
@@ -155,7 +155,7 @@ static void visit(piece *p, const fv_strand *queries, int64_t tile, int64_t head
     }
     if (!loaded) return;
     wait_for_turn(p, turn);
-    fv_rows_add(plan, w->o, at, w->queries.rows, w->queries.n, pass->queries->dq);
+    fv_head_rows_add(plan, w->o, at, w->queries.rows, w->queries.n, pass->queries->dq);
 }
 
 // One chunk of keys -------------------------------------------------------------------------------
@@ -179,8 +179,8 @@ static void add_chunk(const piece *p, fv_head_rows at) {
     for (int64_t i = p->low; i < p->high; i++) {
         int64_t row = fv_strand_row(p->strand, i);
         ptrdiff_t from = (i - p->low) * plan->d_padded;
-        fv_rows_add(plan, p->worker->chunk_dk + from, at, &row, 1, p->pass->dk);
-        fv_rows_add(plan, p->worker->chunk_dv + from, at, &row, 1, p->pass->dv);
+        fv_head_rows_add(plan, p->worker->chunk_dk + from, at, &row, 1, p->pass->dk);
+        fv_head_rows_add(plan, p->worker->chunk_dv + from, at, &row, 1, p->pass->dv);
     }
 }
 
