@@ -32,23 +32,45 @@ INLINE void decode_scores(const fv_decode_job *t, const float *q, int first, int
     reduce16(acc, out);
 }
 
-// Scores become weights under the running maximum; the output so far is brought to it.
+// The largest and the sum of lanes, in halves: the same order for every width of vectors.
+INLINE float largest_of(const float lane[L]) {
+    float x = lane[0];
+    for (int i = 1; i < L; i++) x = lane[i] > x || lane[i] != lane[i] ? lane[i] : x;
+    return x;
+}
+INLINE float sum_of(float lane[L]) {
+    for (int half = L / 2; half > 0; half /= 2)
+        for (int i = 0; i < half; i++) lane[i] += lane[i + half];
+    return lane[0];
+}
+
+// Scores become weights under the running maximum; the output so far is brought to it. Places
+// behind the last key get no weight.
 INLINE void decode_weights(const fv_decode_job *t, int head, int n_rounded) {
+    _Alignas(64) float lanes[L];
     float *p = t->p + head * FV_TILE_KEYS, *o = t->o + (ptrdiff_t)head * t->d_padded;
-    float before = t->largest[head], largest = before;
+    float before = t->largest[head];
+    vf most[PARTS], sum[PARTS];
     for (int j = t->n_keys; j < n_rounded; j++) p[j] = FV_NO_SCORE;
-    for (int j = 0; j < t->n_keys; j++) largest = p[j] > largest || p[j] != p[j] ? p[j] : largest;
+    UNROLL for (int i = 0; i < PARTS; i++) most[i] = vf_set1(before);
+    for (int j = 0; j < n_rounded; j += L)
+        UNROLL for (int i = 0; i < PARTS; i++) most[i] = vf_max(most[i], vf_load(p + j + i * VW));
+    UNROLL for (int i = 0; i < PARTS; i++) vf_store(lanes + i * VW, most[i]);
+    float largest = largest_of(lanes);
     if (largest != before) {
-        float factor = exp2_below(vf_set1(before - largest))[0];
+        vf factor = exp2_below(vf_set1(before - largest));
         t->largest[head] = largest;
-        t->sum[head] *= factor;
-        for (int f = 0; f < t->d_padded; f++) o[f] *= factor;
+        t->sum[head] *= factor[0];
+        for (int f = 0; f < t->d_padded; f += VW) vf_store(o + f, vf_load(o + f) * factor);
     }
-    for (int j = 0; j < n_rounded; j += VW)
-        vf_store(p + j, exp2_below(vf_load(p + j) - vf_set1(t->largest[head])));
-    float sum = 0;
-    for (int j = 0; j < t->n_keys; j++) sum += p[j];
-    t->sum[head] += sum;
+    UNROLL for (int i = 0; i < PARTS; i++) sum[i] = vf_set1(0);
+    for (int j = 0; j < n_rounded; j += L) UNROLL for (int i = 0; i < PARTS; i++) {
+            vf weight = exp2_below(vf_load(p + j + i * VW) - vf_set1(largest));
+            vf_store(p + j + i * VW, weight);
+            sum[i] += weight;
+        }
+    UNROLL for (int i = 0; i < PARTS; i++) vf_store(lanes + i * VW, sum[i]);
+    t->sum[head] += sum_of(lanes);
 }
 
 // o[f] += sum over keys of p v[f], for up to `wide` vectors of features in registers.
