@@ -68,7 +68,8 @@ fv_status asks_open(const char *folder, bool writes, asks **out, fv_error *error
     asks *a = calloc(1, sizeof *a);
     *out = NULL;
     if (a == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory");
-    fv_status status = writes ? lock(a, folder, error) : FV_OK;
+    fv_status status = writes ? eval_make_folder(folder, error) : FV_OK;
+    if (status == FV_OK && writes) status = lock(a, folder, error);
     if (status == FV_OK)
         status = eval_db_open(folder, writes ? EVAL_DB_WRITE : EVAL_DB_READ, &a->db, error);
     if (status == FV_NOT_FOUND && !writes) status = FV_OK;

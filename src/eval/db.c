@@ -103,6 +103,26 @@ static fv_status prepare(sqlite3 *db, eval_db_mode mode, const char *path, fv_er
     return FV_OK;
 }
 
+fv_status eval_make_folder(const char *folder, fv_error *error) {
+    char path[4096];
+    size_t n = strlen(folder);
+    if (n == 0 || n >= sizeof path)
+        return fv_fail(error, FV_USAGE, "an output folder is a path of 1 to %zu bytes",
+                       sizeof path - 1);
+    memcpy(path, folder, n + 1);
+    for (char *at = path + 1;; at++) {
+        if (*at != '/' && *at != '\0') continue;
+        char end = *at;
+        *at = '\0';
+        bool made = mkdir(path, 0777) == 0 || errno == EEXIST;
+        *at = end;
+        if (!made)
+            return fv_fail(error, FV_IO, "the folder %s cannot be made: %s; choose another", folder,
+                           strerror(errno));
+        if (end == '\0') return FV_OK;
+    }
+}
+
 fv_status eval_db_open(const char *folder, eval_db_mode mode, sqlite3 **db, fv_error *error) {
     char path[4096];
     struct stat file;

@@ -15,6 +15,9 @@ typedef enum eval_db_mode {
 // of another program, FV_IO where the folder cannot be written. NULL in *db on failure.
 fv_status eval_db_open(const char *folder, eval_db_mode mode, sqlite3 **db, fv_error *error);
 
+// Makes a folder and those above it.
+fv_status eval_make_folder(const char *folder, fv_error *error);
+
 // Turns SQLite's last error into a status and a sentence: "FOLDER/eval.db: `doing`: why".
 fv_status eval_db_fail(sqlite3 *db, const char *doing, fv_error *error);
 

@@ -2,26 +2,11 @@
 // them, and the scores of predictions by its metrics.
 #include "eval/served.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-
-static fv_status make_folder(char *path, fv_error *error) {
-    for (char *at = path + 1;; at++) {
-        if (*at != '/' && *at != '\0') continue;
-        char end = *at;
-        *at = '\0';
-        bool made = mkdir(path, 0777) == 0 || errno == EEXIST;
-        *at = end;
-        if (!made)
-            return fv_fail(error, FV_IO, "the folder %s cannot be made: %s", path, strerror(errno));
-        if (end == '\0') return FV_OK;
-    }
-}
 
 // Opens FOLDER/LENGTH/TASK`rest` for writing, and makes its folders.
 static fv_status open_file(const char *folder, int length, const char *task, const char *rest,
@@ -32,7 +17,7 @@ static fv_status open_file(const char *folder, int length, const char *task, con
         return fv_fail(error, FV_USAGE, "the folder's name is too long: %.60s...", folder);
     char *name = strrchr(path, '/');
     *name = '\0';
-    fv_status status = make_folder(path, error);
+    fv_status status = eval_make_folder(path, error);
     *name = '/';
     if (status != FV_OK) return status;
     *file = fopen(path, "w");

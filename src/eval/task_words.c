@@ -186,14 +186,19 @@ fv_status eval_build_common(const eval_task *task, const eval_source *source,
 
 // --- frequent words ----------------------------------------------------------------------------
 
-enum { LETTERS = 6 };
+enum { LETTERS = 6, ANSWERS = 3 };
 
-// A code of six letters of its own for every rank: `start` and `step` walk over all of them.
-static void write_code(uint64_t start, uint64_t step, int rank, char code[LETTERS + 1]) {
-    uint64_t all = 308915776; // 26^6
-    uint64_t at = (start + step * (uint64_t)rank) % all;
-    for (int i = 0; i < LETTERS; i++, at /= 26) code[i] = (char)('a' + at % 26);
-    code[LETTERS] = '\0';
+// Code words of six letters, by rank. Rank 0 is dots; ranks 1 to 3 are the answers, which no
+// further rank may repeat.
+static void draw_codes(fv_random *random, char (*codes)[LETTERS + 1], int n) {
+    for (int i = 0; i < n; i++) {
+        bool again = false;
+        for (int c = 0; c < LETTERS; c++) codes[i][c] = (char)('a' + fv_random_below(random, 26));
+        codes[i][LETTERS] = '\0';
+        for (int k = 1; k <= ANSWERS && k < i; k++) again |= strcmp(codes[k], codes[i]) == 0;
+        i -= again;
+    }
+    snprintf(codes[0], sizeof codes[0], "...");
 }
 
 fv_status eval_build_frequent(const eval_task *task, const eval_source *source,
@@ -203,37 +208,29 @@ fv_status eval_build_frequent(const eval_task *task, const eval_source *source,
     int n_codes = place->length / 50 > 5 ? place->length / 50 : 5, n = 0;
     int most = place->n_units + n_codes;
     int *list = malloc((size_t)most * sizeof *list);
-    if (list == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory for a prompt");
+    char(*codes)[LETTERS + 1] = malloc((size_t)n_codes * sizeof *codes);
+    text_buffer text = {0};
     fv_random random;
     eval_place_random(task, place, &random);
-    uint64_t start = fv_random_u32(&random);
-    uint64_t step =
-        26 * 13 * (uint64_t)fv_random_below(&random, 400000) + 1; // odd, not 13's multiple
-    for (int rank = 0; rank < n_codes; rank++) {
+    p->failed |= list == NULL || codes == NULL;
+    if (!p->failed) draw_codes(&random, codes, n_codes);
+    for (int rank = 0; rank < n_codes && !p->failed; rank++) {
         int times = (int)fmax(1, round(place->n_units / (zeta2 * (rank + 1.0) * (rank + 1.0))));
         for (int i = 0; i < times && n < most; i++) list[n++] = rank;
     }
-    shuffle(&random, list, n);
-    text_buffer text = {0};
-    for (int i = 0; i < n; i++) {
-        char code[LETTERS + 1];
-        write_code(start, step, list[i], code);
-        text_add(&text, "%s%s", i ? " " : "", list[i] == 0 ? "..." : code);
-    }
-    free(list);
+    if (!p->failed) shuffle(&random, list, n);
+    for (int i = 0; i < n; i++) text_add(&text, "%s%s", i ? " " : "", codes[list[i]]);
     prompt_add(p, "Read the following coded text and track the frequency of each coded word. Find "
                   "the three most frequently appeared coded words. ");
-    prompt_add_n(p, text.data, text.n);
+    if (text.data != NULL) prompt_add_n(p, text.data, text.n);
     prompt_add(p, "\nQuestion: Do not provide any explanation. Please ignore the dots '....'. What "
                   "are the three most frequently appeared words in the above coded text?");
     prompt_end(p, " Answer: According to the coded text above, the three most frequently appeared "
                   "words are:");
-    for (int rank = 1; rank <= 3; rank++) {
-        char code[LETTERS + 1];
-        write_code(start, step, rank, code);
-        prompt_answer(p, code);
-    }
+    for (int rank = 1; rank <= ANSWERS && !p->failed; rank++) prompt_answer(p, codes[rank]);
     p->failed |= text.failed;
+    free(list);
+    free(codes);
     text_free(&text);
     return built(p, error);
 }

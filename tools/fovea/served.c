@@ -1,7 +1,6 @@
 #include "served.h"
 
 #include "progress.h"
-#include "study.h"
 #include "table.h"
 #include "tool.h"
 
@@ -348,7 +347,6 @@ int served_run(const served_request *r) {
             "NAME",
             r->verb);
     int exit_code = read_request(r, &l);
-    if (exit_code == EXIT_DONE && !r->dry) exit_code = study_make_folder(r->out);
     tool_catch_interrupts();
     progress *display = progress_create(stderr, r->quiet);
     progress_set_unit(display, "requests");
@@ -370,7 +368,6 @@ int served_write_data(const served_request *r, const char *folder) {
     fv_error error;
     int exit_code = read_request(r, &l);
     tool_catch_interrupts();
-    if (exit_code == EXIT_DONE) exit_code = study_make_folder(folder);
     if (exit_code == EXIT_DONE && fv_ruler_write(&l.options, folder, &error) != FV_OK)
         exit_code = tool_fail(&error);
     if (exit_code == EXIT_DONE && !r->quiet)

@@ -1,0 +1,488 @@
+// Needles and the lost middle: intervals, cells, haystacks, prompts, tasks, scores, replies.
+#include "eval/haystack.h"
+#include "eval/score.h"
+#include "eval/served.h"
+#include "eval/source.h"
+#include "eval/wire.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static void near(double a, double b, double tolerance) {
+    if (fabs(a - b) > tolerance) fail_msg("%.9g is not %.9g", a, b);
+}
+
+// --- intervals and cells -----------------------------------------------------------------------
+
+// Newcombe, "Two-sided confidence intervals for the single proportion" (1998), table I, method 3.
+static void test_wilson(void **state) {
+    (void)state;
+    double low, high;
+    fv_wilson(81, 263, FV_Z95, &low, &high);
+    near(low, 0.2553, 5e-5);
+    near(high, 0.3662, 5e-5);
+    fv_wilson(15, 148, FV_Z95, &low, &high);
+    near(low, 0.0624, 5e-5);
+    near(high, 0.1605, 5e-5);
+    fv_wilson(0, 20, FV_Z95, &low, &high);
+    assert_true(low == 0);
+    near(high, 0.1611, 5e-5);
+    fv_wilson(1, 29, FV_Z95, &low, &high);
+    near(low, 0.0061, 5e-5);
+    near(high, 0.1718, 5e-5);
+    fv_wilson(0, 0, FV_Z95, &low, &high);
+    assert_true(low == 0 && high == 1);
+    // The defining equation holds at both ends.
+    fv_wilson(7, 31, 1.5, &low, &high);
+    near(fabs(7.0 / 31 - low), 1.5 * sqrt(low * (1 - low) / 31), 1e-12);
+    near(fabs(7.0 / 31 - high), 1.5 * sqrt(high * (1 - high) / 31), 1e-12);
+}
+
+static fv_cell make_cell(const char *model, int length, double depth) {
+    fv_cell cell = {.length = length, .depth = depth};
+    snprintf(cell.model, sizeof cell.model, "%s", model);
+    snprintf(cell.task, sizeof cell.task, "kv");
+    snprintf(cell.unit, sizeof cell.unit, "tokens");
+    return cell;
+}
+
+static void test_cells(void **state) {
+    (void)state;
+    fv_error error;
+    fv_cells cells = {0}, back = {0};
+    char folder[] = "/tmp/fovea-cells-XXXXXX", path[64];
+    assert_non_null(mkdtemp(folder));
+    fv_cell a = make_cell("it's \"m\"", 1000, 12.5), b = make_cell("n", 1000, NAN);
+    fv_cell_count(&a, FV_ANSWER_FOUND, 1);
+    fv_cell_count(&a, FV_ANSWER_PART, 0.25);
+    fv_cell_count(&a, FV_ANSWER_ERROR, 0);
+    fv_cell_count(&a, FV_ANSWER_TRUNCATED, 0);
+    assert_int_equal(a.n, 2);
+    assert_int_equal(a.hits, 1);
+    near(a.score, 0.625, 1e-15);
+    assert_int_equal(fv_cells_put(&cells, &a, &error), FV_OK);
+    assert_int_equal(fv_cells_put(&cells, &b, &error), FV_OK);
+    b.n = b.hits = 3;
+    assert_int_equal(fv_cells_put(&cells, &b, &error), FV_OK);
+    assert_int_equal(cells.n, 2);
+    assert_int_equal(fv_cells_load(folder, &back, &error), FV_NOT_FOUND);
+    assert_int_equal(fv_cells_save(folder, &cells, &error), FV_OK);
+    assert_int_equal(fv_cells_save(folder, &cells, &error), FV_OK);
+    assert_int_equal(fv_cells_load(folder, &back, &error), FV_OK);
+    assert_int_equal(back.n, 2);
+    assert_string_equal(back.items[0].model, a.model);
+    assert_memory_equal(back.items[0].counts, a.counts, sizeof a.counts);
+    near(back.items[0].depth, 12.5, 0);
+    assert_true(isnan(back.items[1].depth) && back.items[1].hits == 3);
+    char *json = fv_cell_json(&back.items[1]);
+    assert_non_null(strstr(json, "\"depth\":null"));
+    assert_non_null(strstr(json, "\"rate\":1.0"));
+    free(json);
+    fv_cells_free(&cells);
+    fv_cells_free(&back);
+    snprintf(path, sizeof path, "rm -r %s", folder);
+    assert_int_equal(system(path), 0);
+}
+
+// --- haystacks ---------------------------------------------------------------------------------
+
+static void test_escape(void **state) {
+    (void)state;
+    static const char HARD[] = "a\"b\\c\n\t\r\b\f\x01\x1f/\x7f \xc3\xa9\xf0\x9f\x8c\xb5";
+    text_buffer out = {0};
+    text_add_char(&out, '"');
+    haystack_escape(&out, HARD, sizeof HARD - 1);
+    text_add_char(&out, '"');
+    json_t *read = json_loads(out.data, JSON_DECODE_ANY, NULL);
+    assert_non_null(read);
+    assert_string_equal(json_string_value(read), HARD);
+    json_decref(read);
+    text_free(&out);
+}
+
+static void test_not_text(void **state) {
+    (void)state;
+    assert_int_equal(haystack_not_text("caf\xc3\xa9\n", 6), 6);
+    assert_int_equal(haystack_not_text("ab\0c", 4), 2);
+    assert_int_equal(haystack_not_text("ab\xff", 3), 2);
+    assert_int_equal(haystack_not_text("a\xc3", 2), 1);            // cut off
+    assert_int_equal(haystack_not_text("\xc0\xaf", 2), 0);         // too long for what it says
+    assert_int_equal(haystack_not_text("\xed\xa0\x80", 3), 0);     // half of a pair
+    assert_int_equal(haystack_not_text("\xf4\x90\x80\x80", 4), 0); // beyond Unicode
+    assert_int_equal(haystack_not_text("\xf4\x8f\xbf\xbf", 4), 4); // its last character
+}
+
+// No word is a part of another: an answer that is no hit must not look like one.
+static void test_words(void **state) {
+    (void)state;
+    int n = eval_n_words();
+    assert_true(n > 50000);
+    char(*adjective)[EVAL_VALUE_SIZE] = calloc((size_t)n, sizeof *adjective);
+    char(*noun)[EVAL_VALUE_SIZE] = calloc((size_t)n, sizeof *noun);
+    int n_adjectives = 0, n_nouns = 0;
+    for (int i = 0; i < n; i++) {
+        char word[EVAL_VALUE_SIZE];
+        eval_word(i, word, sizeof word);
+        char *dash = strchr(word, '-');
+        assert_non_null(dash);
+        *dash = '\0';
+        if (n_adjectives == 0 || strcmp(adjective[n_adjectives - 1], word) != 0)
+            strcpy(adjective[n_adjectives++], word);
+        if (n_adjectives == 1) strcpy(noun[n_nouns++], dash + 1);
+    }
+    assert_int_equal(n_adjectives * n_nouns, n);
+    for (int i = 0; i < n_adjectives; i++)
+        for (int k = 0; k < n_adjectives; k++) {
+            size_t a = strlen(adjective[i]), b = strlen(adjective[k]);
+            if (i != k && b >= a && strcmp(adjective[k] + b - a, adjective[i]) == 0)
+                fail_msg("%s ends in %s", adjective[k], adjective[i]);
+        }
+    for (int i = 0; i < n_nouns; i++)
+        for (int k = 0; k < n_nouns; k++)
+            if (i != k && strncmp(noun[k], noun[i], strlen(noun[i])) == 0)
+                fail_msg("%s begins with %s", noun[k], noun[i]);
+    free(adjective);
+    free(noun);
+}
+
+// --- prompts and tasks -------------------------------------------------------------------------
+
+// Builds a sample and checks what holds for every prompt: pieces escape to the JSON of the text,
+// the answers stand in it, and the same place builds the same.
+static void check_sample(const eval_task *task, const eval_source *source, const eval_place *place,
+                         bool answers_inside) {
+    fv_error error;
+    prompt p = {0}, again = {0};
+    prompt_clear(&p);
+    prompt_clear(&again);
+    assert_int_equal(task->build(task, source, place, &p, &error), FV_OK);
+    assert_int_equal(task->build(task, source, place, &again, &error), FV_OK);
+    assert_true(p.hash == again.hash);
+    char *text = prompt_text(&p, false), *input = prompt_text(&p, true);
+    assert_int_equal(strlen(text), p.n_raw);
+    assert_int_equal(strlen(input) + p.prefix.n, p.n_raw);
+    text_buffer json = {0};
+    text_add_char(&json, '"');
+    for (int i = 0; i < p.n_pieces; i++)
+        text_add_n(&json, prompt_piece_escaped(&p, i), p.pieces[i].n_escaped);
+    text_add_char(&json, '"');
+    assert_int_equal(json.n, p.n_escaped + 2);
+    json_t *read = json_loads(json.data, JSON_DECODE_ANY, NULL);
+    assert_string_equal(json_string_value(read), text);
+    assert_true(p.n_answers > 0);
+    for (int i = 0; i < p.n_answers && answers_inside; i++)
+        assert_non_null(strstr(input, p.answers[i]));
+    json_decref(read);
+    text_free(&json);
+    free(text);
+    free(input);
+    prompt_free(&p);
+    prompt_free(&again);
+}
+
+static void test_tasks(void **state) {
+    (void)state;
+    fv_error error;
+    int n;
+    const eval_task *tasks = eval_tasks(&n);
+    for (int t = 0; t < n; t++) {
+        eval_source source = {0};
+        const source_options options = {"noise", NULL, 42, 4096};
+        eval_place place = {.seed = 42, .length = 4096, .depth = NAN};
+        char *name = NULL;
+        if (strcmp(tasks[t].name, "qa") == 0) continue;
+        assert_int_equal(source_prepare(&source, &tasks[t], &options, &place.hay, &name, &error),
+                         FV_OK);
+        bool inside = strcmp(tasks[t].name, "classic") != 0;
+        for (place.sample = 0; place.sample < 5; place.sample++) {
+            static const int UNITS[] = {0, 1, 40, 2000}; // beyond the least a task asks for
+            for (int u = 0; u < 4; u++) {
+                place.n_units = tasks[t].least_units + UNITS[u];
+                place.depth = u == 0 ? NAN : 100.0 * (u - 1) / 2;
+                check_sample(&tasks[t], &source, &place, inside);
+            }
+        }
+        free(name);
+        source_free(&source);
+    }
+}
+
+static double depth_of(const char *text, const char *value) {
+    const char *at = strstr(text, value);
+    return at == NULL ? -1 : 100.0 * (double)(at - text) / (double)strlen(text);
+}
+
+static void test_depth(void **state) {
+    (void)state;
+    fv_error error;
+    const eval_task *task = eval_task_find("niah_single_1");
+    eval_source source = {0};
+    const source_options options = {NULL, NULL, 1, 10000};
+    eval_place place = {.seed = 1, .length = 10000, .n_units = 1000};
+    char *name;
+    assert_int_equal(source_prepare(&source, task, &options, &place.hay, &name, &error), FV_OK);
+    for (place.depth = 0; place.depth <= 100; place.depth += 12.5) {
+        prompt p = {0};
+        prompt_clear(&p);
+        assert_int_equal(task->build(task, &source, &place, &p, &error), FV_OK);
+        char *text = prompt_text(&p, true);
+        near(depth_of(text, p.answers[0]), place.depth, 0.5);
+        near(100 * prompt_find(&p, p.answers[0]), depth_of(text, p.answers[0]), 0.5);
+        assert_true(prompt_find(&p, "7654321x") < 0);
+        free(text);
+        prompt_free(&p);
+    }
+    free(name);
+    source_free(&source);
+}
+
+// The words of RULER's prompt, to the letter.
+static void test_ruler_prompt(void **state) {
+    (void)state;
+    fv_error error;
+    const eval_task *task = eval_task_find("niah_single_1");
+    eval_source source = {0};
+    const source_options options = {NULL, NULL, 42, 100};
+    eval_place place = {.seed = 42, .length = 100, .n_units = 1, .depth = 0};
+    char *name, expected[1024], key[64];
+    prompt p = {0};
+    prompt_clear(&p);
+    assert_int_equal(source_prepare(&source, task, &options, &place.hay, &name, &error), FV_OK);
+    assert_int_equal(task->build(task, &source, &place, &p, &error), FV_OK);
+    char *text = prompt_text(&p, false);
+    assert_int_equal(sscanf(strstr(text, "numbers for ") + 12, "%63s", key), 1);
+    snprintf(
+        expected, sizeof expected,
+        "A special magic number is hidden within the following text. Make sure to memorize it. "
+        "I will quiz you about the number afterwards.\n"
+        "One of the special magic numbers for %s is: %s.\n"
+        "The grass is green. The sky is blue. The sun is yellow. Here we go. There and back "
+        "again.\n"
+        "What is the special magic number for %s mentioned in the provided text? The special "
+        "magic number for %s mentioned in the provided text is",
+        key, p.answers[0], key, key);
+    assert_string_equal(text, expected);
+    free(text);
+    free(name);
+    prompt_free(&p);
+    source_free(&source);
+}
+
+// --- scores ------------------------------------------------------------------------------------
+
+static void test_metrics(void **state) {
+    (void)state;
+    char *three[] = {"Alpha", "beta", "Gamma"}, *articles[] = {"The United States"};
+    near(eval_score(EVAL_MATCH_ALL, "ALPHA, gamma", three, 3), 2.0 / 3, 1e-15);
+    near(eval_score(EVAL_MATCH_PART, "x gamma", three, 3), 1, 0);
+    near(eval_score(EVAL_MATCH_PART, "nothing", three, 3), 0, 0);
+    near(eval_score(EVAL_SUBSPAN, "In the united, states!\nno", articles, 1), 1, 0);
+    near(eval_score(EVAL_SUBSPAN, "no\nunited states", articles, 1), 0, 0);
+}
+
+static fv_answer judged(const char *reply, bool cut, const char *distractor) {
+    fv_error error;
+    const eval_task *task = eval_task_find("niah_multikey_2");
+    eval_source source = {0};
+    const source_options options = {NULL, NULL, 3, 1000};
+    eval_place place = {.seed = 3, .length = 1000, .n_units = 30, .depth = 50};
+    char *name;
+    prompt p = {0};
+    eval_verdict verdict;
+    prompt_clear(&p);
+    assert_int_equal(source_prepare(&source, task, &options, &place.hay, &name, &error), FV_OK);
+    assert_int_equal(task->build(task, &source, &place, &p, &error), FV_OK);
+    char *text = prompt_text(&p, true), other[8] = "", said[256];
+    sscanf(strstr(text, " is: ") + 5, "%7[0-9]", other);
+    snprintf(said, sizeof said, reply, *distractor ? other : p.answers[0]);
+    eval_judge(task, &p, said, cut, &verdict);
+    if (verdict.answer == FV_ANSWER_DISTRACTOR) {
+        assert_string_equal(verdict.distractor, other);
+        near(verdict.distractor_depth, depth_of(text, other), 2);
+    }
+    free(text);
+    free(name);
+    prompt_free(&p);
+    source_free(&source);
+    return verdict.answer;
+}
+
+static void test_classes(void **state) {
+    (void)state;
+    assert_int_equal(judged("It is %s.", false, ""), FV_ANSWER_FOUND);
+    assert_int_equal(judged("It is %s.", true, ""), FV_ANSWER_FOUND);
+    assert_int_equal(judged("It is %s.", false, "other"), FV_ANSWER_DISTRACTOR);
+    assert_int_equal(judged("It is 12%s34.", false, "other"), FV_ANSWER_WRONG);
+    assert_int_equal(judged("A blue house%.0s", false, ""), FV_ANSWER_WRONG);
+    assert_int_equal(judged("I\xe2\x80\x99m sorry%.0s", false, ""), FV_ANSWER_REFUSAL);
+    assert_int_equal(judged("It is not mentioned%.0s", false, ""), FV_ANSWER_REFUSAL);
+    assert_int_equal(judged(" \n%.0s", false, ""), FV_ANSWER_EMPTY);
+    assert_int_equal(judged(" \n%.0s", true, ""), FV_ANSWER_CUT);
+    assert_int_equal(judged("Let me see%.0s", true, ""), FV_ANSWER_CUT);
+}
+
+// --- the wire ----------------------------------------------------------------------------------
+
+static http_fault read_reply(const char *body, int status, wire_reply *reply, char *note) {
+    *note = '\0';
+    return wire_read(body, strlen(body), status, reply, note);
+}
+
+static void test_replies(void **state) {
+    (void)state;
+    wire_reply reply;
+    char note[256];
+    assert_int_equal(
+        read_reply("{\"choices\":[{\"message\":{\"content\":\"hi\"},\"finish_reason\":"
+                   "\"stop\"}],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":2}}",
+                   200, &reply, note),
+        HTTP_NONE);
+    assert_string_equal(reply.text, "hi");
+    assert_int_equal(reply.prompt_tokens, 7);
+    free(reply.text);
+    assert_int_equal(read_reply("{\"choices\":[{\"text\":\"yo\",\"finish_reason\":\"length\"}]}",
+                                200, &reply, note),
+                     HTTP_NONE);
+    assert_string_equal(reply.text, "yo");
+    assert_string_equal(reply.finish, "length");
+    assert_int_equal(reply.prompt_tokens, -1);
+    free(reply.text);
+    assert_int_equal(
+        read_reply("{\"choices\":[{\"message\":{\"content\":null}}]}", 200, &reply, note),
+        HTTP_NONE);
+    assert_string_equal(reply.text, "");
+    free(reply.text);
+    static const struct {
+        const char *body;
+        int status;
+        http_fault fault;
+    } BAD[] = {
+        {"", 200, HTTP_MALFORMED},
+        {"{\"choices\":[", 200, HTTP_MALFORMED},
+        {"[]", 200, HTTP_MALFORMED},
+        {"{\"choices\":[]}", 200, HTTP_MALFORMED},
+        {"{\"choices\":[{}]}", 200, HTTP_MALFORMED},
+        {"{\"choices\":[{\"message\":{\"content\":3}}]}", 200, HTTP_MALFORMED},
+        {"{\"error\":{\"message\":\"overloaded\"}}", 200, HTTP_SERVER},
+        {"{\"error\":{\"message\":\"slow\"}}", 429, HTTP_BUSY},
+        {"<html>", 502, HTTP_SERVER},
+        {"{\"error\":{\"message\":\"bad key\"}}", 401, HTTP_KEY},
+        {"{\"object\":\"error\",\"message\":\"This model's maximum context length is 9\"}", 400,
+         HTTP_CONTEXT},
+        {"{\"error\":{\"code\":400,\"message\":\"the request exceeds the available context "
+         "size\"}}",
+         400, HTTP_CONTEXT},
+        {"{\"error\":{\"message\":\"The model `x` does not exist\"}}", 404, HTTP_MODEL},
+        {"{\"detail\":\"unknown model\"}", 400, HTTP_MODEL},
+        {"{\"error\":{\"message\":\"temperature\"}}", 400, HTTP_REFUSED},
+    };
+    for (size_t i = 0; i < sizeof BAD / sizeof *BAD; i++)
+        if (read_reply(BAD[i].body, BAD[i].status, &reply, note) != BAD[i].fault)
+            fail_msg("%s with %d is not '%s'", BAD[i].body, BAD[i].status,
+                     http_fault_text(BAD[i].fault));
+}
+
+static void test_frames(void **state) {
+    (void)state;
+    fv_error error;
+    wire_frame frame;
+    assert_int_equal(wire_frame_make(&frame, WIRE_CHAT, "a\"b", "be \"brief\"", 5,
+                                     "{\"temperature\":null,\"max_completion_tokens\":9}", &error),
+                     FV_OK);
+    text_buffer body = {0};
+    text_add(&body, "%sHELLO%s", frame.head_system, frame.tail);
+    json_t *read = json_loads(body.data, 0, NULL);
+    const json_t *messages = json_object_get(read, "messages");
+    assert_string_equal(json_string_value(json_object_get(read, "model")), "a\"b");
+    assert_int_equal(json_array_size(messages), 2);
+    assert_string_equal(json_string_value(json_object_get(json_array_get(messages, 1), "content")),
+                        "HELLO");
+    assert_null(json_object_get(read, "max_tokens"));
+    assert_null(json_object_get(read, "temperature"));
+    assert_int_equal(json_integer_value(json_object_get(read, "max_completion_tokens")), 9);
+    json_decref(read);
+    text_free(&body);
+    wire_frame_free(&frame);
+    assert_int_equal(wire_frame_make(&frame, WIRE_CHAT, "m", NULL, 5, "[1]", &error), FV_USAGE);
+    assert_int_equal(wire_frame_make(&frame, WIRE_CHAT, "m", NULL, 5, "{oops", &error), FV_USAGE);
+}
+
+static void test_addresses(void **state) {
+    (void)state;
+    fv_error error;
+    static const char *const GOOD[] = {"http://h:1", "http://h:1/", "http://h:1/v1",
+                                       "http://h:1/v1/"};
+    for (size_t i = 0; i < sizeof GOOD / sizeof *GOOD; i++) {
+        char *root, *url;
+        assert_int_equal(served_address(GOOD[i], true, &root, &url, &error), FV_OK);
+        assert_string_equal(root, "http://h:1");
+        assert_string_equal(url, "http://h:1/v1/chat/completions");
+        free(root);
+        free(url);
+    }
+    static const char *const BAD[] = {"localhost:8000", "", "ftp://h", "http://", "http://u:p@h/",
+                                      "http://h/?x=1"};
+    for (size_t i = 0; i < sizeof BAD / sizeof *BAD; i++) {
+        char *root, *url;
+        assert_int_equal(served_address(BAD[i], true, &root, &url, &error), FV_USAGE);
+    }
+}
+
+// --- RULER's files -----------------------------------------------------------------------------
+
+static void test_ruler_scores(void **state) {
+    (void)state;
+    fv_error error;
+    char folder[] = "/tmp/fovea-ruler-XXXXXX", path[64];
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/niah_multikey_1.jsonl", folder);
+    FILE *file = fopen(path, "w");
+    fputs("{\"index\":0,\"pred\":\" AB\\u0007c "
+          "\",\"input\":\"\",\"outputs\":[\"ab\",\"zz\"],\"others\":{},"
+          "\"truncation\":-1,\"length\":-1}\n"
+          "{\"index\":1,\"pred\":\"\\n\\t\",\"outputs\":[\"1\"]}\n"
+          "{\"index\":2,\"pred\":\"x 17 y\",\"outputs\":[\"17\"]}\n",
+          file);
+    fclose(file);
+    snprintf(path, sizeof path, "%s/qa_1.jsonl", folder);
+    file = fopen(path, "w");
+    fputs("{\"pred\":\"Paris\",\"outputs\":[\"rome\",\"paris\"]}\n", file);
+    fclose(file);
+    fv_ruler_score *scores;
+    int n;
+    assert_int_equal(fv_ruler_score_files(folder, true, &scores, &n, &error), FV_OK);
+    assert_int_equal(n, 2);
+    near(scores[0].score, 50, 0);
+    assert_int_equal(scores[0].nulls, 1);
+    near(scores[1].score, 100, 0);
+    free(scores);
+    char text[256] = "";
+    snprintf(path, sizeof path, "%s/summary.csv", folder);
+    file = fopen(path, "r");
+    assert_true(fread(text, 1, sizeof text - 1, file) > 0);
+    fclose(file);
+    assert_string_equal(text,
+                        "0,1,2\nTasks,niah_multikey_1,qa_1\nScore,50.0,100.0\nNulls,1/3,0/1\n");
+    snprintf(path, sizeof path, "rm -r %s", folder);
+    assert_int_equal(system(path), 0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_wilson),    cmocka_unit_test(test_cells),
+        cmocka_unit_test(test_escape),    cmocka_unit_test(test_not_text),
+        cmocka_unit_test(test_words),     cmocka_unit_test(test_tasks),
+        cmocka_unit_test(test_depth),     cmocka_unit_test(test_ruler_prompt),
+        cmocka_unit_test(test_metrics),   cmocka_unit_test(test_classes),
+        cmocka_unit_test(test_replies),   cmocka_unit_test(test_frames),
+        cmocka_unit_test(test_addresses), cmocka_unit_test(test_ruler_scores),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
