@@ -12,6 +12,13 @@
 //       measure: plateau_length(perplexity)
 //       across: task.vocab_size                 # per seed, the measure along this field
 //       trend: increasing                       # or decreasing
+//     - statement: "Emergence takes Npairs^2.25 steps."
+//       measure: emergence(accuracy, 0.5)
+//       across: task.n_pairs
+//       fit: power                              # or ratio; judged by tolerance, above or below
+//       reduce: lowest                          # of several runs of a seed at the same place
+//       published: 2.25
+//       tolerance: 0.5
 //     - statement: "With d = 10 there is no plateau."
 //       where: {model.n_embd: 10, task.context_length: 4}
 //       measure: plateau_length(perplexity)
