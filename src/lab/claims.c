@@ -173,14 +173,14 @@ static void describe_values(const cell *cells, int n, double *room, fv_judgement
 // "exponent 2.31 (95 % from 2.05 to 2.6), 2 of 21 runs ended before": one law for all seeds.
 static void describe_power(const cell *cells, int n, fv_judgement *j, text_buffer *out) {
     fv_power_fit fit;
-    bool found = fv_claim_cells_power(cells, n, &fit);
-    j->median = fit.exponent;
-    j->lowest = fit.low;
-    j->highest = fit.high;
-    if (!found) {
+    j->median = j->lowest = j->highest = NAN;
+    if (!fv_claim_cells_power(cells, n, &fit)) {
         text_add(out, "none");
         return;
     }
+    j->median = fit.exponent;
+    j->lowest = fit.low;
+    j->highest = fit.high;
     text_add(out, "exponent %.3g (95 %% from %.3g to %.3g)", fit.exponent, fit.low, fit.high);
     if (fit.n_censored > 0) text_add(out, ", %d of %d runs ended before", fit.n_censored, fit.n);
 }
