@@ -71,6 +71,30 @@ static fv_status read_depths(const char *list, fv_own_plan *plan, fv_error *erro
     return FV_OK;
 }
 
+// Asks a model for more than it was trained for: fields of the task, but those that the model's
+// parameters depend on.
+static fv_status override_task(const tool_operands *operands, fv_config *config, fv_error *error) {
+    static const char *const FIXED[] = {"task.vocab_size", "task.context_length", "task.length_min",
+                                        "task.length_max"};
+    for (int i = 0; i < operands->n_overrides; i++) {
+        const char *text = operands->overrides[i];
+        char key[64];
+        snprintf(key, sizeof key, "%.*s", (int)strcspn(text, "="), text);
+        bool fixed = strncmp(key, "task.", 5) != 0;
+        for (size_t k = 0; k < sizeof FIXED / sizeof *FIXED; k++)
+            fixed |= strcmp(key, FIXED[k]) == 0;
+        if (fixed)
+            return fv_fail(
+                error, FV_USAGE,
+                "%s is the trained model's own; only what its task hides can be changed, "
+                "as in task.name=needle_multi task.n_pairs=4, and --lengths",
+                key);
+        fv_status status = fv_config_set(config, key, strchr(text, '=') + 1, error);
+        if (status != FV_OK) return status;
+    }
+    return FV_OK;
+}
+
 static fv_status make_plan(const request *r, needle_view view, const fv_config *config,
                            fv_own_plan *plan, fv_error *error) {
     if (view == NEEDLE_MAP)
@@ -143,23 +167,25 @@ static void make_label(const request *r, const probe_subject *subject, int n_ope
 }
 
 // Asks one model and puts its cells to the others.
-static fv_status ask(const request *r, needle_view view, const char *operand, int n_operands,
+static fv_status ask(const request *r, needle_view view, const tool_operands *operands, int i,
                      fv_cells *all, fv_error *error) {
+    const char *operand = operands->items[i];
     probe_subject subject;
     fv_own_plan plan;
     fv_cells cells = {0};
     char label[96] = "";
     fv_status status = probe_subject_load(operand, r->step, &subject, error);
+    if (status == FV_OK) status = override_task(operands, &subject.config, error);
     if (status == FV_OK) status = make_plan(r, view, &subject.config, &plan, error);
     if (status == FV_OK) {
-        make_label(r, &subject, n_operands, label);
+        make_label(r, &subject, operands->n, label);
         fprintf(stderr, "asking %s: %d lengths, %d depths, %d sequences each%s\n", operand,
                 plan.n_lengths, plan.n_depths, plan.n_samples, plan.width > 0 ? " or more" : "");
         status = fv_own_measure(&subject.config, subject.params, label, &plan, &cells, error);
     }
     if (status == FV_OK) status = show(&cells, &plan, label, r->json, error);
-    for (int i = 0; i < cells.n && status == FV_OK; i++)
-        status = fv_cells_put(all, &cells.items[i], error);
+    for (int c = 0; c < cells.n && status == FV_OK; c++)
+        status = fv_cells_put(all, &cells.items[c], error);
     fv_cells_free(&cells);
     probe_subject_free(&subject);
     return status;
@@ -189,7 +215,7 @@ static int run(const request *r, needle_view view, const tool_operands *operands
                                 operands->n);
     tool_catch_interrupts();
     for (int i = 0; i < operands->n && status == FV_OK; i++)
-        status = ask(r, view, operands->items[i], operands->n, &cells, &error);
+        status = ask(r, view, operands, i, &cells, &error);
     if (status == FV_OK && r->out != NULL) status = keep(r, &cells, &error);
     fv_cells_free(&cells);
     return status == FV_OK ? EXIT_DONE : tool_fail(&error);
@@ -225,22 +251,26 @@ static int own(int argc, char **argv, needle_view view) {
         OPTION_FLAG("json", &r.json, "a line of JSON for each cell on stdout"),
         OPTION_END};
     const tool_usage usage = {
-        .synopsis =
-            map ? "needle RUN|CHECKPOINT ... [options]" : "middle RUN|CHECKPOINT ... [options]",
+        .synopsis = map ? "needle RUN|CHECKPOINT ... [task.key=value ...] [options]"
+                        : "middle RUN|CHECKPOINT ... [task.key=value ...] [options]",
         .about =
             map ? "Asks models of the lab for what their task hides, over a grid of depths and "
                   "lengths. RUN is a run of a store, DIR/ID with the first digits of its id; "
-                  "CHECKPOINT a .safetensors file that Fovea wrote."
+                  "CHECKPOINT a .safetensors file that Fovea wrote. With key=value it is asked for "
+                  "another task than its own."
                 : "Asks models of the lab for what their task hides, over depth at one length: "
                   "the lost-in-the-middle curve. RUN is a run of a store, DIR/ID with the first "
-                  "digits of its id; CHECKPOINT a .safetensors file that Fovea wrote.",
+                  "digits of its id; CHECKPOINT a .safetensors file that Fovea wrote. With "
+                  "key=value "
+                  "it is asked for another task than its own.",
         .example =
             map ? "fovea needle out/3fa2 --out map\n"
                   "fovea needle model.safetensors --lengths 16,32,64 --depths 0,50,100 --json"
                 : "fovea middle out/3fa2 out/77ab --out map\n"
                   "fovea middle model.safetensors --lengths 64 --width 0.05",
         .min_operands = 1,
-        .max_operands = -1};
+        .max_operands = -1,
+        .overrides = true};
     tool_operands operands;
     int exit_code;
     if (!options_parse(argc, argv, &usage, options, &operands, &exit_code)) return exit_code;
