@@ -22,5 +22,7 @@ typedef struct bench_options {
 } bench_options;
 int bench_train(const bench_options *options);
 int bench_attention(const bench_options *options);
+int bench_scan(const bench_options *options);
+int bench_ring(const bench_options *options);
 
 #endif

@@ -9,7 +9,9 @@
 // X(name, function), in the order of `bench all`.
 #define BENCH_LIST(X)                                                                              \
     X(train, bench_train)                                                                          \
-    X(attention, bench_attention)
+    X(scan, bench_scan)                                                                            \
+    X(attention, bench_attention)                                                                  \
+    X(ring, bench_ring)
 
 int cmd_bench(int argc, char **argv) {
     bench_options bench = {.seconds = 1};
@@ -20,7 +22,7 @@ int cmd_bench(int argc, char **argv) {
         OPTION_FLAG("json", &bench.json, "JSON Lines on stdout, everything else on stderr"),
         OPTION_END};
     const tool_usage usage = {
-        .synopsis = "bench train|attention|all [options]",
+        .synopsis = "bench train|attention|scan|ring|all [options]",
         .about = "Times the kernels against this machine's own limits, measured in the same run.",
         .example = "fovea bench train --json\n"
                    "fovea bench train --case 'last V100 d2 C4 B256' --seconds 5\n"
