@@ -2,16 +2,14 @@
 # Makes docs/gallery.md of what `fovea reproduce` left in output folders: gallery.sh OUT [OUT ...]
 #
 # Pictures are copied to docs/images/gallery: SVG where that is small, else PNG in few colours, and
-# animations at half their size. A folder's own gallery.md says which there are and what stands
-# beside them.
+# animations as they are, which no scaling makes smaller. A folder's own gallery.md says which there
+# are and what stands beside them.
 set -eu
 page=docs/gallery.md
 pictures=docs/images/gallery
 largest_svg=40000 # bytes; PNG is smaller above
 
-for tool in convert awk; do
-  command -v "$tool" >/dev/null || { echo "gallery: $tool is missing (imagemagick, awk)" >&2; exit 1; }
-done
+command -v convert >/dev/null || { echo "gallery: convert is missing (imagemagick)" >&2; exit 1; }
 for out in "$@"; do
   [ -f "$out/gallery.md" ] || { echo "gallery: $out has no gallery.md; 'fovea reproduce POST --out $out' writes it" >&2; exit 1; }
 done
@@ -21,7 +19,7 @@ done
 publish() {
   case $1 in
     *.gif)
-      convert "$1" -coalesce -resize 50% -colors 32 -layers optimize "$pictures/$2.gif"
+      cp "$1" "$pictures/$2.gif"
       echo "$2.gif" ;;
     *)
       if [ "$(wc -c <"$1")" -le $largest_svg ]; then
@@ -56,7 +54,8 @@ END
           path=${path%>)}
           name=$(printf '%s' "$path" | sed 's/\.[a-z]*$//; s,/,-,g')
           case $path in */*) ;; *) name=$post-$name ;; esac
-          printf '%s](images/gallery/%s)\n' "${line%%](<*}" "$(publish "$out/$path" "$name")" ;;
+          published=$(publish "$out/$path" "$name")
+          printf '%s](images/gallery/%s)\n' "${line%%](<*}" "$published" ;;
         *) printf '%s\n' "$line" ;;
       esac
     done

@@ -338,6 +338,20 @@ static fv_status override_field(reader *r, const fv_field *field, const yaml_val
     return status;
 }
 
+// Figures, claims and the like belong to the file: no near field is what was meant by their keys.
+static fv_status refuse_override(reader *r, const char *key) {
+    size_t length = strcspn(key, ".");
+    for (int i = 0; i < N_SECTIONS; i++)
+        if (SECTIONS[i].read != read_section && strlen(SECTIONS[i].key) == length &&
+            strncmp(key, SECTIONS[i].key, length) == 0)
+            return fv_fail(&r->error, FV_USAGE,
+                           "'%s' cannot be overridden: the command line changes fields of task, "
+                           "model and train; edit '%s' in %s",
+                           key, SECTIONS[i].key, r->experiment->path);
+    return fv_fail(&r->error, FV_USAGE, "there is no field '%s'; the nearest is '%s'", key,
+                   fv_field_nearest(key));
+}
+
 // "task.vocab_size=4,10,100": what stands behind the sign is read as the items of a YAML list.
 static fv_status apply_override(reader *r, const char *override) {
     size_t length = strcspn(override, "=");
@@ -348,9 +362,7 @@ static fv_status apply_override(reader *r, const char *override) {
     char key[128];
     snprintf(key, sizeof key, "%.*s", length < 100 ? (int)length : 100, override);
     const fv_field *field = fv_field_find(key);
-    if (field == NULL)
-        return fv_fail(&r->error, FV_USAGE, "there is no field '%s'; the nearest is '%s'", key,
-                       fv_field_nearest(key));
+    if (field == NULL) return refuse_override(r, key);
     text_buffer yaml = {0};
     text_add(&yaml, "[%s\n]", override + length + 1);
     if (yaml.failed) return no_memory(r);

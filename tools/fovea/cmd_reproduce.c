@@ -66,7 +66,9 @@ static int run_studies(reproduction *r, fv_store *store) {
 
 static int report(const reproduction *r) {
     FILE *stream = r->json ? stderr : stdout;
-    int exit_code = study_write_reports(r->out, r->post, r->studies, r->n, true);
+    const char *slash = strrchr(r->post, '/');
+    const char *title = slash != NULL ? slash + 1 : r->post;
+    int exit_code = study_write_reports(r->out, title, r->studies, r->n, true);
     study_print_verdicts(stream, r->studies, r->n);
     fprintf(stream, "%s/report.html\n", r->out);
     return exit_code;
