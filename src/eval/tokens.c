@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { CHAT_TOKENS = 24 };
+
 const char *tokens_way_text(tokens_way way) {
     static const char *const TEXTS[] = {
 #define TEXT(name, text) text,
@@ -248,7 +250,9 @@ fv_status tokens_fit(token_counter *c, const eval_task *task, const eval_source 
                      fv_error *error) {
     fitter f = {c, task, source, *place, {0}};
     bool in_tokens = strcmp(task->unit, "tokens") == 0;
-    int budget = place->length - max_tokens, least;
+    // llama.cpp counts the text alone; the template of a chat adds some tokens to it.
+    bool bare = c->api == WIRE_CHAT && (c->way == TOKENS_LLAMA || c->way == TOKENS_LLAMA_PYTHON);
+    int budget = place->length - max_tokens - (bare ? CHAT_TOKENS : 0), least;
     f.place.depth = task->has_depth ? 50 : NAN;
     fv_status status =
         count_units(&f, in_tokens ? task->least_units : place->length, &least, error);
@@ -256,10 +260,11 @@ fv_status tokens_fit(token_counter *c, const eval_task *task, const eval_source 
         *n_units = place->length;
         *tokens = least;
     } else if (status == FV_OK && least > budget) {
-        status = fv_fail(error, FV_USAGE,
-                         "length %d is below what %s needs: %d tokens of prompt and %d of answer; "
-                         "use %d or more",
-                         place->length, task->name, least, max_tokens, least + max_tokens);
+        status =
+            fv_fail(error, FV_USAGE,
+                    "length %d is below what %s needs: %d tokens of prompt and %d of answer; "
+                    "use %d or more",
+                    place->length, task->name, least, max_tokens, least + place->length - budget);
     } else if (status == FV_OK && c->way == TOKENS_USAGE) {
         status = extrapolate(&f, least, budget, n_units, tokens, error);
     } else if (status == FV_OK) {

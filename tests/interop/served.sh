@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Asks a real inference server, llama.cpp's own with a random model made on the spot: served.sh TOOL FOLDER
+# The first call makes a virtual environment in FOLDER (needs the network, about 200 MB).
+set -euo pipefail
+
+tool=$(realpath "$1")
+mkdir -p "$2"
+folder=$(realpath "$2")
+here=$(realpath "$(dirname "$0")")
+python=$folder/served-venv/bin/python
+
+if [ ! -e "$folder/served-ready" ]; then
+    echo "interop: installing llama.cpp's server into $folder"
+    python3 -m venv "$folder/served-venv"
+    "$python" -m pip install --quiet xllamacpp gguf numpy
+    touch "$folder/served-ready"
+fi
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+"$python" "$here/served.py" "$tool" "$work"
