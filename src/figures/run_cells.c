@@ -48,7 +48,8 @@ fv_status fv_run_cells_split(const fv_figure_view *view, const char *key, fv_par
     fv_partition lengths;
     const fv_partition *const both[] = {models, &lengths};
     fv_status status = split_lengths(view, &lengths, error);
-    if (status == FV_OK) status = fv_runs_split(view, key, false, both + 1, 1, models, error);
+    if (status == FV_OK)
+        status = fv_runs_split(view, key, false, both + 1, lengths.n > 1, models, error);
     if (status == FV_OK) status = fv_runs_check_alike(view, both, 2, error);
     if (status != FV_OK) return status;
     const fv_option *labels = fv_options_find(view->options, "labels");
