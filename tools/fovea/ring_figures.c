@@ -101,69 +101,98 @@ fv_status ring_draw_timeline(const ring_request *request, const ring_outcome *o,
 
 // --- more ranks ----------------------------------------------------------------------------------
 
-enum { FIRST_RANKS = 8, LAST_RANKS = 1024, N_SIZES = 8, N_LINES = FV_RING_LAYOUT_COUNT + 1 };
+enum { FIRST_RANKS = 8, LAST_RANKS = 1024, N_SIZES = 8 };
+
+// The networks that the model is asked about, one panel each behind the panel of seconds.
+enum { AS_HERE, ETHERNET, HIDDEN, N_NETWORKS };
+static const char *const NETWORKS[N_NETWORKS] = {
+    [AS_HERE] = "messages as measured here",
+    [ETHERNET] = "10 Gbit/s, 20 µs, nothing hidden",
+    [HIDDEN] = "10 Gbit/s, 20 µs, hidden",
+};
+
+static fv_ring_machine machine_of(const ring_request *request, const ring_outcome *o, int network) {
+    fv_ring_machine machine = ring_machine(request, o);
+    if (network == AS_HERE) return machine;
+    machine.latency = 20e-6;
+    machine.bytes_per_second = 1.1e9;
+    machine.hides = network == HIDDEN;
+    return machine;
+}
 
 typedef struct scaling {
     double ranks[N_SIZES];
-    double seconds[2][N_LINES][N_SIZES]; // [messages as here, hidden][layout, then ideal]
+    double seconds[FV_RING_LAYOUT_COUNT][N_SIZES]; // as here
+    double ideal[N_SIZES];
+    double share[N_NETWORKS][FV_RING_LAYOUT_COUNT][N_SIZES]; // ideal of seconds, per cent
 } scaling;
 
 static fv_status predict_all(const ring_request *request, const ring_outcome *o, int64_t n,
                              scaling *s, fv_error *error) {
-    fv_status status = FV_OK;
     fv_ring_config config = request->config;
     config.attention.n_query = config.attention.n_key = n;
     config.attention.n_threads = 1;
-    for (int hidden = 0; hidden < 2; hidden++)
+    for (int network = 0; network < N_NETWORKS; network++)
         for (int l = 0; l < FV_RING_LAYOUT_COUNT; l++)
             for (int i = 0, ranks = FIRST_RANKS; ranks <= LAST_RANKS; i++, ranks *= 2) {
                 fv_ring_forecast f;
-                fv_ring_machine machine = ring_machine(request, o);
-                if (hidden) machine.hides = true;
+                fv_ring_machine machine = machine_of(request, o, network);
                 config.layout = (fv_ring_layout)l;
-                status = fv_ring_predict(&config, ranks, &machine, &f, error);
+                fv_status status = fv_ring_predict(&config, ranks, &machine, &f, error);
                 if (status != FV_OK) return status;
+                if (network == AS_HERE) s->seconds[l][i] = f.seconds;
                 s->ranks[i] = ranks;
-                s->seconds[hidden][l][i] = f.seconds;
-                s->seconds[hidden][FV_RING_LAYOUT_COUNT][i] = f.ideal_seconds;
+                s->ideal[i] = f.ideal_seconds;
+                s->share[network][l][i] = 100 * f.ideal_seconds / f.seconds;
             }
-    return status;
+    return FV_OK;
+}
+
+static fv_chart_line layout_line(const scaling *s, int layout, const double *y) {
+    return (fv_chart_line){.label = fv_ring_layout_name((fv_ring_layout)layout),
+                           .style = FV_CHART_POINTS,
+                           .n = N_SIZES,
+                           .x = s->ranks,
+                           .y = y};
 }
 
 static fv_status draw_scaling(const ring_request *request, const ring_outcome *o, int64_t n,
                               const scaling *s, const char *path, fv_error *error) {
     char title[160], note[240];
-    fv_chart_line lines[2][N_LINES];
-    fv_chart_panel panels[2];
+    fv_chart_line seconds[FV_RING_LAYOUT_COUNT + 1], shares[N_NETWORKS][FV_RING_LAYOUT_COUNT];
+    fv_chart_panel panels[1 + N_NETWORKS];
     fv_ring_machine machine = ring_machine(request, o);
-    for (int p = 0; p < 2; p++) {
-        for (int l = 0; l < N_LINES; l++) {
-            bool ideal = l == FV_RING_LAYOUT_COUNT;
-            lines[p][l] = (fv_chart_line){.label = ideal ? "work shared evenly, no messages"
-                                                         : fv_ring_layout_name((fv_ring_layout)l),
-                                          .style = ideal ? FV_CHART_DASHED : FV_CHART_POINTS,
-                                          .n = N_SIZES,
-                                          .x = s->ranks,
-                                          .y = s->seconds[p][l]};
-        }
-        panels[p] = (fv_chart_panel){.title = p ? "messages travel while ranks compute"
-                                                : "messages as measured here",
-                                     .xlabel = "ranks",
-                                     .ylabel = p ? NULL : "seconds",
-                                     .xlog = true,
-                                     .ylog = true,
-                                     .lines = lines[p],
-                                     .n_lines = N_LINES};
+    for (int l = 0; l < FV_RING_LAYOUT_COUNT; l++) seconds[l] = layout_line(s, l, s->seconds[l]);
+    seconds[FV_RING_LAYOUT_COUNT] = (fv_chart_line){"work shared evenly, no messages",
+                                                    FV_CHART_DASHED, N_SIZES, s->ranks, s->ideal};
+    panels[0] = (fv_chart_panel){.title = NETWORKS[AS_HERE],
+                                 .xlabel = "ranks",
+                                 .ylabel = "seconds",
+                                 .xlog = true,
+                                 .ylog = true,
+                                 .lines = seconds,
+                                 .n_lines = FV_RING_LAYOUT_COUNT + 1};
+    for (int k = 0; k < N_NETWORKS; k++) {
+        for (int l = 0; l < FV_RING_LAYOUT_COUNT; l++)
+            shares[k][l] = layout_line(s, l, s->share[k][l]);
+        panels[1 + k] = (fv_chart_panel){.title = NETWORKS[k],
+                                         .xlabel = "ranks",
+                                         .ylabel = "% of the ideal speed",
+                                         .xlog = true,
+                                         .from_zero = true,
+                                         .lines = shares[k],
+                                         .n_lines = FV_RING_LAYOUT_COUNT};
     }
     snprintf(title, sizeof title, "A model of the ring: %" PRId64 " positions%s", n,
              request->config.gradients ? ", forward and backward" : ", forward");
     snprintf(note, sizeof note,
-             "%" PRId64 " heads of %" PRId64 ", from %.0f GFLOP/s a rank, %.2g s a message, "
-             "%.2g GB/s",
-             request->config.attention.n_head, request->config.attention.d_head,
-             machine.flops / 1e9, machine.latency, machine.bytes_per_second / 1e9);
+             "%" PRId64 " head%s of %" PRId64 "; measured here: %.0f GFLOP/s a rank, %.2g s a "
+             "message, %.2g GB/s",
+             request->config.attention.n_head, request->config.attention.n_head == 1 ? "" : "s",
+             request->config.attention.d_head, machine.flops / 1e9, machine.latency,
+             machine.bytes_per_second / 1e9);
     const fv_chart chart = {
-        .title = title, .note = note, .panels = panels, .n_panels = 2, .panel_width = 340};
+        .title = title, .note = note, .panels = panels, .n_panels = 1 + N_NETWORKS};
     return fv_chart_draw_file(&chart, path, error);
 }
 

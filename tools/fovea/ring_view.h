@@ -22,8 +22,8 @@ fv_status ring_json(const ring_request *request, const ring_outcome *outcome, js
 fv_status ring_draw_timeline(const ring_request *request, const ring_outcome *outcome,
                              const char *path, fv_error *error);
 
-// Draws the time of a pass over `n` positions on 8 to 1024 ranks of this machine's speed: for each
-// layout, with this machine's messages (hidden or not as measured) and with hidden ones.
+// Draws a pass over `n` positions on 8 to 1024 ranks of this machine's speed, by the model:
+// seconds, and the share of the ideal speed with messages as measured and over a slower network.
 fv_status ring_draw_scaling(const ring_request *request, const ring_outcome *outcome, int64_t n,
                             const char *path, fv_error *error);
 
