@@ -233,7 +233,7 @@ static void add_cell(table *t, const fv_cell *cell, bool first) {
     table_add(t, "%d of %d", cell->hits, cell->n);
     table_add(t, "%.0f to %.0f %%", 100 * low, 100 * high);
     table_add(t, "%.1f", 100 * cell->score);
-    table_add(t, "%s", others);
+    table_add(t, "%s", *others ? others : "-");
 }
 
 // One row a cell. The cells of a task and length come from deep to shallow and are printed as the
