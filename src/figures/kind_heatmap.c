@@ -284,22 +284,57 @@ static void write_values(const map *m, int i, fv_panel *panel) {
         }
 }
 
+// The label of value k. Reals that a range has made are rounded: a reader places them, and finds
+// their digits in the report.
+static void tic_text(const map *m, const axis_values *side, int k, int digits, char text[64]) {
+    const fv_config *config = m->view->runs.configs[side->run[k]];
+    const fv_field *field = side->values.fields[0];
+    if (field->type == FV_TYPE_REAL)
+        snprintf(text, 64, "%.*g", digits, fv_config_number(config, field));
+    else
+        fv_config_get(config, field, text, 64);
+}
+
+// The fewest digits, from two on, that tell neighbouring values apart.
+static int tic_digits(const map *m, const axis_values *side) {
+    char text[64], previous[64] = "";
+    int digits = 2;
+    for (int k = 0; k < side->values.n && digits < 17;) {
+        tic_text(m, side, k, digits, text);
+        if (strcmp(text, previous) == 0) {
+            digits++;
+            k = 0;
+            previous[0] = '\0';
+            continue;
+        }
+        strcpy(previous, text);
+        k++;
+    }
+    return digits;
+}
+
+static double longest_tic(const map *m, const axis_values *side) {
+    double longest = 0;
+    char text[64];
+    int digits = tic_digits(m, side);
+    for (int k = 0; k < side->values.n; k++) {
+        tic_text(m, side, k, digits, text);
+        longest = fmax(longest, fv_text_width(text, 10.5));
+    }
+    return longest;
+}
+
 // Labels of an axis: every value, or every second, third ... where they would touch.
 static void write_tics(const map *m, const axis_values *side, const char *axis, double length,
                        bool across) {
-    double longest = 14;
+    double room = across ? fmax(14, longest_tic(m, side) + 8) : 14;
     char text[64];
     FILE *script = m->view->script;
-    const fv_field *field = side->values.fields[0];
-    for (int k = 0; across && k < side->values.n; k++) {
-        fv_config_get(m->view->runs.configs[side->run[k]], field, text, sizeof text);
-        longest = fmax(longest, fv_text_width(text, 10.5) + 8);
-    }
-    int every = (int)ceil(longest * side->values.n / length);
+    int digits = tic_digits(m, side), every = (int)ceil(room * side->values.n / length);
     fv_scale_write_tics(script, axis);
     fprintf(script, "set %srange [-0.5:%g]\nset %stics (", axis, side->values.n - 0.5, axis);
     for (int k = 0; k < side->values.n; k += every) {
-        fv_config_get(m->view->runs.configs[side->run[k]], field, text, sizeof text);
+        tic_text(m, side, k, digits, text);
         fputs(k ? ", " : "", script);
         fv_gnuplot_string(script, text);
         fprintf(script, " %d", k);
@@ -353,7 +388,7 @@ static fv_status draw_panel(map *m, int i, fv_error *error) {
         fv_options_text(o, "xlabel", fv_field_label(m->view->scratch, m->x.values.fields[0])));
     if (column == 0)
         fv_panel_upright(
-            &panel, -46, panel.height / 2,
+            &panel, 12 - m->sheet.pad_left, panel.height / 2,
             fv_options_text(o, "ylabel", fv_field_label(m->view->scratch, m->y.values.fields[0])));
     draw_cells(m, i, &panel);
     if (!isnan(contour)) draw_boundary(m, i, contour, &panel);
@@ -392,6 +427,7 @@ static fv_status draw(fv_figure_view *view, fv_error *error) {
     m.sheet.columns = (int)fv_options_number(view->options, "columns", 0);
     m.sheet.panel_width = panel_length(m.x.values.n);
     m.sheet.panel_height = panel_length(m.y.values.n);
+    m.sheet.pad_left = fmax(58, longest_tic(&m, &m.y) + 34);
     m.sheet.pad_right = 104;
     m.sheet.title = fv_options_text(view->options, "title", NULL);
     fv_sheet_plan(&m.sheet);
