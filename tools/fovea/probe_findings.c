@@ -37,8 +37,6 @@ static fv_status load_run(const char *operand, int step, probe_subject *s, fv_er
     fv_store *store;
     fv_status status = target_open(operand, FV_STORE_READ, &target, &store, error);
     if (status != FV_OK) return status;
-    fv_record record;
-    fv_record_init(&record);
     if (target.id[0] == '\0')
         status =
             fv_fail(error, FV_USAGE,
@@ -46,9 +44,8 @@ static fv_status load_run(const char *operand, int step, probe_subject *s, fv_er
                     "lists them)",
                     operand);
     else
-        status = fv_store_get(store, target.id, &record, error);
-    if (status == FV_OK) status = take_snapshot(&record, step, s, error);
-    fv_record_free(&record);
+        status = fv_store_get(store, target.id, &s->record, error);
+    if (status == FV_OK) status = take_snapshot(&s->record, step, s, error);
     fv_store_close(store);
     return status;
 }
@@ -75,6 +72,7 @@ static fv_status check_finite(const probe_subject *s, fv_error *error) {
 
 fv_status probe_subject_load(const char *operand, int step, probe_subject *s, fv_error *error) {
     *s = (probe_subject){.step = -1};
+    fv_record_init(&s->record);
     fv_status status = is_checkpoint(operand) ? load_checkpoint(operand, step, s, error)
                                               : load_run(operand, step, s, error);
     return status == FV_OK ? check_finite(s, error) : status;
@@ -83,6 +81,7 @@ fv_status probe_subject_load(const char *operand, int step, probe_subject *s, fv
 void probe_subject_free(probe_subject *s) {
     fv_model_free(s->model);
     free(s->params);
+    fv_record_free(&s->record);
     *s = (probe_subject){0};
 }
 

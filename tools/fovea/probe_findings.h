@@ -13,6 +13,7 @@ typedef struct probe_subject {
     fv_config config;
     fv_model *model;
     float *params;
+    fv_record record; // the whole run; empty for a checkpoint
 } probe_subject;
 
 // Loads "out/3fa2" or "model.safetensors"; `step` -1 is the result of a run. Fails with FV_USAGE

@@ -5,13 +5,15 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
-    N_TOP = 5,         // predictions shown at each position
-    MAX_MAP_TEXT = 16, // longest context whose whole attention map is printed
-    N_KEYS = 8,        // of longer ones: the keys with most attention
-    MAX_QK_TEXT = 8,   // widest circuit printed,
-    MAX_QK_JSON = 64   // and given as JSON
+    N_TOP = 5,          // predictions shown at each position
+    MAX_MAP_TEXT = 16,  // longest context whose whole attention map is printed
+    N_KEYS = 8,         // of longer ones: the keys with most attention
+    MAX_LIST_TEXT = 10, // longest list of one probe printed number by number
+    MAX_QK_TEXT = 8,    // widest circuit printed,
+    MAX_QK_JSON = 64    // and given as JSON
 };
 
 // --- JSON --------------------------------------------------------------------------------------
@@ -101,14 +103,43 @@ json_t *probe_findings_json(const probe_findings *f) {
 
 // --- tables ------------------------------------------------------------------------------------
 
+// How many series from `first` on are of one list, name[0], name[1], ...
+static int list_length(const fv_record *measured, int first) {
+    const fv_series *series = measured->series;
+    size_t stem = strcspn(series[first].name, "[");
+    int n = 1;
+    while (series[first].name[stem] == '[' && first + n < measured->n_series &&
+           strncmp(series[first + n].name, series[first].name, stem + 1) == 0)
+        n++;
+    return n;
+}
+
+// Long lists, as of a loss for every token, as one row; --json has all.
+static void add_list(table *t, const fv_series *series, int n) {
+    double lowest = INFINITY, highest = -INFINITY;
+    for (int i = 0; i < n; i++) {
+        lowest = fmin(lowest, series[i].values[0]);
+        highest = fmax(highest, series[i].values[0]);
+    }
+    table_add(t, "%.*s (%d)", (int)strcspn(series->name, "["), series->name, n);
+    table_add(t, "%.4g to %.4g", lowest, highest);
+}
+
 static void print_probes(const probe_findings *f, FILE *out) {
     table t;
     table_init(&t, 2);
     table_add(&t, "probe");
     table_add(&t, "value");
-    for (int i = 0; i < f->measured.n_series; i++) {
-        table_add(&t, "%s", f->measured.series[i].name);
-        table_add_number(&t, f->measured.series[i].values[0]);
+    for (int i = 0, n; i < f->measured.n_series; i += n) {
+        const fv_series *series = &f->measured.series[i];
+        n = list_length(&f->measured, i);
+        if (n > MAX_LIST_TEXT) {
+            add_list(&t, series, n);
+            continue;
+        }
+        n = 1;
+        table_add(&t, "%s", series->name);
+        table_add_number(&t, series->values[0]);
     }
     table_print(&t, out);
     table_free(&t);
