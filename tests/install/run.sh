@@ -53,7 +53,7 @@ cc "$source/consumer.c" -o "$work/static" "${flags[@]/#-lfovea/-l:libfovea.a}" -
 
 echo "examples"
 root=$source/../..
-for example in attention; do
+for example in attention ring; do
     cmake -S "$root/examples/$example" -B "$work/$example" -DCMAKE_PREFIX_PATH="$prefix" >"$work/cmake.log" &&
         cmake --build "$work/$example" >"$work/cmake.log" || { cat "$work/cmake.log"; exit 1; }
     "$work/$example/$example"
