@@ -199,11 +199,27 @@ const char *fv_field_label(fv_scratch *scratch, const fv_field *field) {
     return both ? both : name;
 }
 
+// The layers as an experiment file may write them, repetitions short: "[mamba*7, attention]".
+static void write_layers(const fv_layers *layers, const char *const *names, char *text,
+                         size_t size) {
+    size_t used = (size_t)snprintf(text, size, "[");
+    for (int i = 0, n; i < layers->n && used < size; i += n) {
+        for (n = 1; i + n < layers->n && layers->kind[i + n] == layers->kind[i];) n++;
+        used += (size_t)snprintf(text + used, size - used, "%s%s", i ? ", " : "",
+                                 names[layers->kind[i]]);
+        if (n > 1 && used < size) used += (size_t)snprintf(text + used, size - used, "*%d", n);
+    }
+    if (used < size) snprintf(text + used, size - used, "]");
+}
+
 // Appends "name = value" to a text of `size` bytes; what does not fit is cut.
 static void append_value(char *text, size_t size, const fv_config *config, const fv_field *field) {
     size_t used = strlen(text);
     char value[128];
-    fv_config_get(config, field, value, sizeof value);
+    if (field->type == FV_TYPE_LAYERS)
+        write_layers(&config->model.layers, field->choices, value, sizeof value);
+    else
+        fv_config_get(config, field, value, sizeof value);
     snprintf(text + used, size - used, "%s%s = %s", used ? ", " : "", fv_field_short(field), value);
 }
 
