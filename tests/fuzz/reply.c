@@ -1,0 +1,41 @@
+// Fuzzes what reads a server's reply: whatever comes over the wire is an answer or a fault with a
+// note, and every answer has a class. The first byte chooses the HTTP status.
+#include "eval/score.h"
+#include "eval/wire.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void judge(const char *text) {
+    char *answers[] = {"1234567", "quiet-otter"};
+    prompt p = {.answers = answers, .n_answers = 2};
+    int n;
+    const eval_task *tasks = eval_tasks(&n);
+    for (int t = 0; t < n; t++) {
+        eval_verdict verdict;
+        eval_judge(&tasks[t], &p, text, t % 2, &verdict);
+        if ((unsigned)verdict.answer >= FV_N_ANSWERS || !(verdict.score >= 0 && verdict.score <= 1))
+            abort();
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    static const int STATUSES[] = {200, 400, 401, 404, 413, 429, 500};
+    char note[sizeof((http_call *)0)->note] = "";
+    wire_reply reply;
+    if (size < 1) return 0;
+    char *body = malloc(size);
+    if (body == NULL) return 0;
+    memcpy(body, data + 1, size - 1);
+    body[size - 1] = '\0'; // as the buffer of a reply ends
+    int status = STATUSES[data[0] % (sizeof STATUSES / sizeof *STATUSES)];
+    http_fault fault = wire_read(body, size - 1, status, &reply, note);
+    if ((fault == HTTP_NONE) != (reply.text != NULL)) abort();
+    if (memchr(note, '\0', sizeof note) == NULL) abort();
+    if (fault == HTTP_NONE) judge(reply.text);
+    free(reply.text);
+    free(body);
+    return 0;
+}
