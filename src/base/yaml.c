@@ -123,7 +123,7 @@ static fv_status read_key(reader *r, const yaml_event_t *event, const yaml_value
         return fail(r, line, FV_FORMAT, "a key must be a word, not a list or a mapping");
     yaml_value scalar = {.line = line};
     status = read_scalar(r, event, &scalar);
-    if (status != FV_OK) return status;
+    if (scalar.scalar == NULL) return status;
     if (mapping->n == MAX_MEMBERS)
         status = fail(r, line, FV_FORMAT, "a mapping holds more than %d keys", MAX_MEMBERS);
     else if (yaml_value_member(mapping, scalar.scalar) != NULL)
