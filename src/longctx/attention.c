@@ -114,7 +114,8 @@ static void choose_score(fv_attention *plan) {
     }
 }
 
-// Keys, values and their gradients of a backward piece take 512 KiB.
+// Keys, values and their gradients of a backward piece take 512 KiB; the totals of the gradients,
+// which are rarely touched, another 256.
 static int chunk_of(int d_padded) {
     int chunk = 32768 / d_padded / FV_TILE_KEYS * FV_TILE_KEYS;
     if (chunk < FV_TILE_KEYS) return FV_TILE_KEYS;
@@ -137,6 +138,8 @@ static int chunk_of(int d_padded) {
     ADD(chunk_v, chunk *n)                                                                         \
     ADD(chunk_dk, chunk *n)                                                                        \
     ADD(chunk_dv, chunk *n)                                                                        \
+    ADD(total_dk, chunk *n)                                                                        \
+    ADD(total_dv, chunk *n)                                                                        \
     ADD(largest, FV_TILE_QUERIES)                                                                  \
     ADD(sum, FV_TILE_QUERIES)                                                                      \
     ADD(factors, FV_TILE_QUERIES)                                                                  \

@@ -19,7 +19,8 @@ typedef struct fv_worker {
     float *p, *ds;              // [128][64]
     float *k, *v;               // [128][d_padded]: keys and values that cannot be read in place
     float *chunk_k, *chunk_v;   // [chunk][d_padded]: the keys of a backward piece
-    float *chunk_dk, *chunk_dv; // and their gradients
+    float *chunk_dk, *chunk_dv; // and their gradients from the last few tiles of queries
+    float *total_dk, *total_dv; // and from the tiles before
     float *largest, *sum, *factors; // [64]; backward: log sums, deltas
     float *decode_q, *decode_p;     // [group][d_padded], [group][128]
     fv_attention_work work;

@@ -6,7 +6,7 @@
 
 static const double TOLERANCE = 5e-6;
 
-enum { N_CASES = 200 };
+enum { N_CASES = 150 };
 
 static void run(const attention_case *a, attention_result *r) {
     fv_error error;
@@ -75,6 +75,8 @@ static void test_definition(void **state) {
         attention_truth t = longctx_truth(&a);
         attention_result r = longctx_result(&a);
         for (const fv_kernels *const *k = fv_kernels_available(); *k; k++) {
+            bool slow = k == fv_kernels_available(); // the reference: it takes every third case
+            if (slow && i % 3 != 0) continue;
             assert_int_equal(fv_kernels_force((*k)->name, NULL), FV_OK);
             run(&a, &r);
             compare(&a, &r, &t, (*k)->name, i);
@@ -131,6 +133,34 @@ static bool same_bits(const attention_case *a, const attention_result *x,
     return memcmp(x->o, y->o, a->n_q * 4) == 0 && memcmp(x->log_sum, y->log_sum, rows * 4) == 0 &&
            memcmp(x->dq, y->dq, a->n_q * 4) == 0 && memcmp(x->dk, y->dk, a->n_k * 4) == 0 &&
            memcmp(x->dv, y->dv, a->n_k * 4) == 0;
+}
+
+// Gradients of a few keys that very many queries see: sums of 262,144 terms, which are off by
+// 1e-5 of their norm where they are made in one level, and by 5e-7 in two.
+static void test_long_sums(void **state) {
+    (void)state;
+    const double tolerance = 1e-6;
+    uint64_t random = 3;
+    attention_case a = {0};
+    fv_attention_config_init(&a.config);
+    a.config.n_query = 1 << 18;
+    a.config.n_key = 4;
+    a.config.d_head = 8;
+    a.config.n_threads = 1;
+    a.config.mask.causal = false;
+    longctx_fill(&a, &random, 1);
+    attention_truth t = longctx_truth(&a);
+    attention_result r = longctx_result(&a);
+    for (const fv_kernels *const *k = fv_kernels_available(); *k; k++) {
+        fv_kernels_force((*k)->name, NULL);
+        run(&a, &r);
+        double dk = longctx_error(r.dk, t.dk, a.n_k), dv = longctx_error(r.dv, t.dv, a.n_k);
+        if (!(dk <= tolerance && dv <= tolerance))
+            fail_msg("%s: dk is off by %g, dv by %g", (*k)->name, dk, dv);
+    }
+    longctx_result_free(&r);
+    longctx_truth_free(&t);
+    longctx_case_free(&a);
 }
 
 // A few chunks of keys, so that threads have turns to wait for.
@@ -395,10 +425,11 @@ static void test_planted_faults(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_definition),   cmocka_unit_test(test_decode),
-        cmocka_unit_test(test_threads),      cmocka_unit_test(test_instruction_sets),
-        cmocka_unit_test(test_large_scores), cmocka_unit_test(test_bfloat16),
-        cmocka_unit_test(test_unaligned),    cmocka_unit_test(test_random_blocks),
-        cmocka_unit_test(test_bad_input),    cmocka_unit_test(test_planted_faults)};
+        cmocka_unit_test(test_definition),       cmocka_unit_test(test_decode),
+        cmocka_unit_test(test_long_sums),        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_instruction_sets), cmocka_unit_test(test_large_scores),
+        cmocka_unit_test(test_bfloat16),         cmocka_unit_test(test_unaligned),
+        cmocka_unit_test(test_random_blocks),    cmocka_unit_test(test_bad_input),
+        cmocka_unit_test(test_planted_faults)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
