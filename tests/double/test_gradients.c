@@ -386,8 +386,8 @@ static void test_oracles_catch_faulty_kernels(void **state) {
         const char *worst;
         r.kernels = &faults[i].kernels;
         differentiate(&r);
-        double forward = loss_error(&r), backward = gradient_error(&r, &worst);
-        if (forward <= 1e-12 && backward <= tolerance)
+        if (!(loss_error(&r) <= 1e-12)) continue;
+        if (gradient_error(&r, &worst) <= tolerance)
             fail_msg("%s with a fault (%s) passes", faults[i].kernel, faults[i].name);
     }
     rig_free(&r);
