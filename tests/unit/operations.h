@@ -520,7 +520,8 @@ static void op_scan_gradient(call *c) {
     a.db = rows_of(c, db, state);
     a.dc = output(c, "dc", 1, (size_t)(2 * outputs * state * L), 0, root);
     a.da = accumulator(c, "da", 1, (size_t)(n * state), 0, sqrt(rows * L));
-    a.dskip = accumulator(c, "dskip", 1, (size_t)n, 0, sqrt(rows * L));
+    double gate = has(c, HOSTILE) ? 100 : 1; // as large as z makes what is summed
+    a.dskip = accumulator(c, "dskip", 1, (size_t)n, 0, gate * sqrt(rows * L));
     a.scratch = add_array(c, "scratch", 1, (size_t)(rows * FV_SCAN_SCRATCH * L), 0)->data;
     c->n_arrays--; // of no interest once the call is over, but the guards above it are
     TIMED(c, c->kernels->scan_gradient(&a));
