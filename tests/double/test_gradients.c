@@ -171,7 +171,7 @@ static const struct {
 } cases[] = {
 #define TINY "task.vocab_size=5 task.context_length=4 train.batch_size=17 model.n_embd=4 "
 #define ALL  TINY "task.loss=all "
-#define LONG "task.vocab_size=5 task.context_length=19 train.batch_size=17 model.n_embd=4 "
+#define LONG "task.vocab_size=5 task.context_length=19 train.batch_size=3 model.n_embd=4 "
     // Attention alone: pooled (only the last position is read) and textbook, one head and more.
     {TINY "model.layers=[attention]", {-1}},
     {TINY "model.layers=[attention] model.n_head=2", {-1}},
@@ -251,7 +251,9 @@ static const struct {
     {TINY "model.layers=[mamba] model.mamba_state=3", {-1}},
     {ALL "model.layers=[mamba] model.mamba_state=9 model.mamba_conv=2 model.residual=true", {-1}},
     {ALL "model.layers=[mamba] model.mamba_expand=1 model.mamba_dt_rank=3 model.norm=rms", {-1}},
-    {TINY "model.layers=[mamba] model.mamba_conv=7 model.norm=layer model.residual=true", {-1}},
+    {TINY "model.layers=[mamba] model.mamba_conv=7 model.norm=layer model.residual=true "
+          "model.mamba_state=4",
+     {-1}},
     {ALL "model.layers=[mamba] model.mamba_conv=1 model.mamba_state=1", {-1}},
     {TINY "model.layers=[mamba,mamba] model.residual=true model.mamba_state=2", {-1}},
     {ALL "model.layers=[mamba,attention,mamba,mlp] model.residual=true model.norm=rms "
@@ -369,7 +371,8 @@ static void test_padding_leaves_no_trace(void **state) {
 // A model in which every kernel works.
 #define EVERYTHING                                                                                 \
     ALL "model.layers=[attention,mlp,mamba,layer_norm,rms_norm] model.norm=layer model.bias=true " \
-        "model.residual=true model.positions=learned model.n_head=2 model.window=2 model.sinks=1"
+        "model.residual=true model.positions=learned model.n_head=2 model.window=2 model.sinks=1 " \
+        "model.mamba_state=2 model.mamba_expand=1"
 
 // Every kernel that a slip was planted in is caught: slips of the backward pass by the differences,
 // slips of the forward pass by the naive forward pass.
