@@ -12,6 +12,7 @@
 #include <fovea/figure.h>
 #include <fovea/lab.h>
 #include <fovea/machine.h>
+#include <fovea/mixer.h>
 #include <fovea/model.h>
 #include <fovea/own.h>
 #include <fovea/probe.h>
