@@ -1,7 +1,7 @@
-// The gradient of the long scan. A task is a block of channels of one sequence: from its last chunk
-// to its first it takes the state that forward kept, runs the chunk once more keeping every state,
-// and goes back through it. B and C are shared by all channels: every block sums its part, and the
-// parts are added in the order of the blocks.
+// The gradient of the long scan. A thread takes a span of blocks of one sequence: from the last
+// chunk to the first it takes the states that forward kept, runs the chunk of each block once more
+// keeping every state, and goes back through it. B and C are shared by all channels: every block
+// sums its part, and the parts are added in the order of the blocks.
 #include "longctx/scan_plan.h"
 
 #include <string.h>
@@ -25,39 +25,50 @@ static float *task_sums(const fv_selective_scan *scan, int64_t task) {
     return (float *)scan->partial.base + (size_t)task * padded;
 }
 
-static void run_task(void *context, int piece, int worker) {
-    const backward_pass *pass = context;
+static void clear_sums(const fv_selective_scan *scan, int64_t task) {
+    memset(task_sums(scan, task), 0, task_size(scan) * sizeof(float));
+    memset(scan_dstate(scan, task), 0, scan->state_size * sizeof(float));
+}
+
+static void run_chunk(const backward_pass *pass, const scan_worker *w, int64_t batch, int64_t block,
+                      int64_t i) {
     fv_selective_scan *scan = pass->scan;
     const fv_selective_scan_config *c = &scan->config;
-    int64_t task = piece, block = task % scan->n_blocks, batch = task / scan->n_blocks;
-    scan_worker w = scan_worker_of(scan, worker);
+    int64_t task = batch * scan->n_blocks + block, maps = i * c->chunk * c->n_state;
     float *da = task_sums(scan, task), *dskip = da + scan->state_size, *dbias = dskip + W;
     float *db = dbias + W, *dc = db + c->n * c->n_state;
-    memset(da, 0, task_size(scan) * sizeof *da);
-    memset(w.dstate, 0, scan->state_size * sizeof *w.dstate);
-    for (int64_t i = scan->n_chunks - 1; i >= 0; i--) {
-        fv_scan_chunk chunk = scan_chunk(scan, pass->input, &w, batch, block, i);
-        ptrdiff_t at = chunk.u - pass->input->u;
-        int64_t maps = i * c->chunk * c->n_state;
-        memcpy(w.state, scan_kept(scan, task, i), scan->state_size * sizeof *w.state);
-        scan->kernels->backward(&(fv_scan_chunk_gradient){
-            .forward = chunk,
-            .dy = pass->dy + at,
-            .du = pass->gradient->du + at,
-            .ddelta = pass->gradient->ddelta + at,
-            .dz = pass->input->z && pass->gradient->dz ? pass->gradient->dz + at : NULL,
-            .dstate = w.dstate,
-            .da = da,
-            .dskip = dskip,
-            .dbias = dbias,
-            .db = db + maps,
-            .dc = dc + maps,
-            .dsum = w.dsum,
-            .ddrive = w.ddrive,
-            .dstep = w.dstep,
-            .kept = w.kept,
-            .lanes = w.lanes});
-    }
+    fv_scan_chunk chunk = scan_chunk(scan, pass->input, w, batch, block, i);
+    ptrdiff_t at = chunk.u - pass->input->u;
+    memcpy(w->state, scan_kept(scan, task, i), scan->state_size * sizeof *w->state);
+    scan->kernels->backward(&(fv_scan_chunk_gradient){
+        .forward = chunk,
+        .dy = pass->dy + at,
+        .du = pass->gradient->du + at,
+        .ddelta = pass->gradient->ddelta + at,
+        .dz = pass->input->z && pass->gradient->dz ? pass->gradient->dz + at : NULL,
+        .dstate = scan_dstate(scan, task),
+        .da = da,
+        .dskip = dskip,
+        .dbias = dbias,
+        .db = db + maps,
+        .dc = dc + maps,
+        .dsum = w->dsum,
+        .ddrive = w->ddrive,
+        .dstep = w->dstep,
+        .kept = w->kept,
+        .lanes = w->lanes});
+}
+
+static void run_span(void *context, int piece, int worker) {
+    const backward_pass *pass = context;
+    fv_selective_scan *scan = pass->scan;
+    scan_span span = scan_span_of(scan, piece);
+    scan_worker w = scan_worker_of(scan, worker);
+    for (int64_t block = span.first; block < span.end; block++)
+        clear_sums(scan, span.batch * scan->n_blocks + block);
+    for (int64_t i = scan->n_chunks - 1; i >= 0; i--)
+        for (int64_t block = span.first; block < span.end; block++)
+            run_chunk(pass, &w, span.batch, block, i);
 }
 
 // Gradients of the channels' own weights, added over sequences.
@@ -112,7 +123,7 @@ fv_status fv_selective_scan_backward(fv_selective_scan *scan, const fv_selective
         if (status != FV_OK) return status;
     }
     backward_pass pass = {scan, input, dy, gradient};
-    fv_pool_run(scan->pool, (int)tasks, run_task, &pass);
+    fv_pool_run(scan->pool, (int)(scan->config.n_batch * scan->n_spans), run_span, &pass);
     add_tasks(&pass);
     return FV_OK;
 }

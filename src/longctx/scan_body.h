@@ -64,6 +64,14 @@ static void prepare(const fv_scan_chunk *s) {
         }
 }
 
+// What the same strip of the next chunk will read and write, while this one computes.
+INLINE void fetch(const fv_scan_chunk *s, ptrdiff_t at) {
+    __builtin_prefetch(s->u + at);
+    __builtin_prefetch(s->delta + at);
+    if (s->z) __builtin_prefetch(s->z + at);
+    if (s->y) __builtin_prefetch(s->y + at, 1);
+}
+
 // Numbers n .. n + N - 1 of the states of VW channels. With `kept` the states and decays of every
 // position go there: [t][2][n_state][16].
 INLINE void run_states(const fv_scan_chunk *s, int i, int n, int N, float *kept) {
@@ -73,6 +81,7 @@ INLINE void run_states(const fv_scan_chunk *s, int i, int n, int N, float *kept)
     for (int t = 0; t < s->n; t++, b += s->n_state, c += s->n_state) {
         vf step = vf_load(s->step + t * W + i), drive = vf_load(s->drive + t * W + i);
         vf sum = vf_load(s->sum + t * W + i), four = vf_set1(0);
+        if (n == 0 && i % L == 0 && s->ahead) fetch(s, t * s->row + s->ahead + i);
         __asm__ volatile("" : : : "memory"); // A is read again: registers are for the states
         UNROLL for (int j = 0; j < N; j++) {
             vf decay = vf_exp2(step * vf_load(a + j * W));

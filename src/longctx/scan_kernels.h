@@ -19,6 +19,7 @@ typedef struct fv_scan_chunk {
     bool correction;            // see `forward`
     const float *u, *delta, *z; // position t at t * row; z may be NULL
     ptrdiff_t row;              // floats between positions of u, delta, z and y
+    ptrdiff_t ahead;            // floats to the chunk that comes next, to be fetched early, or 0
     const float *a;             // [state][BLOCK], times log2(e)
     const float *skip, *bias;   // [BLOCK]
     const float *b, *c;         // [n][state]

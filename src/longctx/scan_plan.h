@@ -14,8 +14,8 @@ struct fv_selective_scan {
     const fv_scan_kernels *kernels;
     fv_pool *pool;
     int n_threads;
-    // Blocks of channels; chunks of positions; segments of chunks. A task is (batch, block).
-    int64_t n_blocks, n_chunks, n_segments, chunks_per_segment;
+    // Blocks of channels, in spans; chunks of positions, in segments. A task is (batch, block).
+    int64_t n_blocks, n_spans, n_chunks, n_segments, chunks_per_segment;
     size_t state_size; // floats: [state][FV_SCAN_BLOCK]
     fv_arena arena, kept, partial;
     size_t at_a, at_skip, at_bias, at_states, at_totals, at_workers, worker_size;
@@ -25,7 +25,7 @@ struct fv_selective_scan {
 // The scratch of a worker.
 typedef struct scan_worker {
     float *step, *drive, *sum, *dsum, *ddrive, *dstep; // [chunk][BLOCK]
-    float *state, *dstate;                             // [state][BLOCK]
+    float *state;                                      // [state][BLOCK]
     float *kept, *lanes;
 } scan_worker;
 
@@ -46,6 +46,10 @@ static inline float *scan_state(const fv_selective_scan *s, int64_t task, int64_
 static inline float *scan_before(const fv_selective_scan *s, int64_t task, int64_t segment) {
     return scan_state(s, task, segment) + s->state_size;
 }
+// The gradient of a task's state, on the way back. Nothing comes before the first segment.
+static inline float *scan_dstate(const fv_selective_scan *s, int64_t task) {
+    return scan_before(s, task, 0);
+}
 // The sum of a segment's steps, [BLOCK].
 static inline float *scan_total(const fv_selective_scan *s, int64_t task, int64_t segment) {
     return (float *)fv_arena_at(&s->arena, s->at_totals) +
@@ -56,10 +60,16 @@ static inline float *scan_kept(const fv_selective_scan *s, int64_t task, int64_t
     return (float *)s->kept.base + (size_t)(task * s->n_chunks + chunk) * s->state_size;
 }
 
+// Blocks of a sequence that are scanned together, a chunk of each in turn: first .. end - 1.
+typedef struct scan_span {
+    int64_t batch, first, end;
+} scan_span;
+scan_span scan_span_of(const fv_selective_scan *scan, int64_t index);
+
 int scan_block_width(const fv_selective_scan *scan, int64_t block);
 void scan_pack(fv_selective_scan *scan, const fv_selective_scan_input *input);
 scan_worker scan_worker_of(const fv_selective_scan *scan, int worker);
-// The arguments of a chunk but y and total.
+// The arguments of a chunk but y and total; its state is the worker's.
 fv_scan_chunk scan_chunk(const fv_selective_scan *scan, const fv_selective_scan_input *input,
                          const scan_worker *worker, int64_t batch, int64_t block, int64_t chunk);
 
