@@ -18,11 +18,14 @@ typedef struct bench_options {
     const char *only; // a case's name, or NULL
     double seconds;   // a case
     bool json;
-    bool full; // the largest cases too
+    bool full;       // the largest cases too
+    int max_n;       // of crossover: the longest sequence, 0 for the default
+    const char *out; // of crossover: the figure's folder, or NULL
 } bench_options;
 int bench_train(const bench_options *options);
 int bench_attention(const bench_options *options);
 int bench_scan(const bench_options *options);
 int bench_ring(const bench_options *options);
+int bench_crossover(const bench_options *options);
 
 #endif

@@ -11,7 +11,8 @@
     X(train, bench_train)                                                                          \
     X(scan, bench_scan)                                                                            \
     X(attention, bench_attention)                                                                  \
-    X(ring, bench_ring)
+    X(ring, bench_ring)                                                                            \
+    X(crossover, bench_crossover)
 
 int cmd_bench(int argc, char **argv) {
     bench_options bench = {.seconds = 1};
@@ -19,14 +20,21 @@ int cmd_bench(int argc, char **argv) {
         OPTION_TEXT("case", &bench.only, "NAME", "time only the case of this name"),
         OPTION_REAL("seconds", &bench.seconds, "S", 0.001, 3600, "time spent on each case (1)"),
         OPTION_FLAG("full", &bench.full, "the largest cases too, which take minutes"),
+        OPTION_INT("max-n", &bench.max_n, "N", 256, 131072,
+                   "crossover: the longest sequence (32768, with --full 131072)"),
+        OPTION_TEXT("out", &bench.out, "DIR", "crossover: folder for its figure"),
         OPTION_FLAG("json", &bench.json, "JSON Lines on stdout, everything else on stderr"),
         OPTION_END};
     const tool_usage usage = {
-        .synopsis = "bench train|attention|scan|ring|all [options]",
-        .about = "Times the kernels against this machine's own limits, measured in the same run.",
+        .synopsis = "bench train|scan|attention|ring|crossover|all [options]",
+        .about =
+            "Times the kernels against this machine's own limits, measured in the same run; "
+            "`crossover` finds from which length on each alternative to dense attention is the "
+            "faster layer.",
         .example = "fovea bench train --json\n"
                    "fovea bench train --case 'last V100 d2 C4 B256' --seconds 5\n"
-                   "fovea bench attention --full",
+                   "fovea bench attention --full\n"
+                   "fovea bench crossover --max-n 8192 --out figures",
         .min_operands = 1,
         .max_operands = 1};
     tool_operands operands;
@@ -34,6 +42,9 @@ int cmd_bench(int argc, char **argv) {
     if (!options_parse(argc, argv, &usage, options, &operands, &exit_code)) return exit_code;
     const char *what = operands.items[0];
     bool all = strcmp(what, "all") == 0, found = false;
+    if ((bench.max_n > 0 || bench.out) && strcmp(what, "crossover") != 0)
+        return tool_usage_error("--max-n and --out belong to `fovea bench crossover`, not to '%s'",
+                                what);
     exit_code = EXIT_DONE;
 #define RUN(name, function)                                                                        \
     if (exit_code == EXIT_DONE && (all || strcmp(what, #name) == 0)) {                             \
