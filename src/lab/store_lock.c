@@ -22,8 +22,8 @@ static fv_status held(const fv_store *store, int file, fv_error *error) {
     if (n > 0) holder[n] = '\0';
     holder[strcspn(holder, "\n")] = '\0';
     return fv_fail(error, FV_STORE,
-                   "run store %s is being written by %s; let it end, or write to another folder",
-                   store->path, holder);
+                   "%s is being written by %s; let it end, or write to another folder", store->path,
+                   holder);
 }
 
 static bool write_holder(int file) {
@@ -59,10 +59,9 @@ fv_status store_lock(fv_store *store, fv_error *error) {
         if (locked != 0 && file >= 0 && errno == EWOULDBLOCK)
             status = held(store, file, error);
         else if (locked != 0 || taken)
-            status = fv_fail(error, FV_IO,
-                             "cannot write %s: %s; the folder of a run store must "
-                             "exist and be writable",
-                             path, strerror(errno));
+            status =
+                fv_fail(error, FV_IO, "cannot write %s: %s; its folder must exist and be writable",
+                        path, strerror(errno));
         if (taken) unlink(path);
         if (file >= 0) close(file);
         if (status == FV_OK) continue; // locked a file that its last owner had just removed
