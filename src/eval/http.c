@@ -219,18 +219,35 @@ static double pause_before(http *h, http_call *call) {
     return fmin(pause, longest_wait) * (0.75 + 0.5 * fv_random_uniform(&h->random));
 }
 
+void http_hide_key(const http *h, char *text, size_t n_text) {
+    const char *key = h->options.key;
+    size_t n = key != NULL ? strlen(key) : 0;
+    if (n < 4) return;
+    for (size_t i = 0; i + n <= n_text; i++)
+        if (text[i] == *key && memcmp(text + i, key, n) == 0) memset(text + i, '*', n);
+}
+
+static void note_network_fault(http_call *call, CURLcode code) {
+    if (call->fault == HTTP_LARGE)
+        snprintf(call->note, sizeof call->note, "a reply of more than %zu bytes, which is not read",
+                 call->owner->options.most_read);
+    else
+        snprintf(call->note, sizeof call->note, "%s", curl_easy_strerror(code));
+}
+
 static void finish_try(http *h, http_call *call, CURLcode code) {
     long status = 0;
     curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
     curl_easy_getinfo(call->easy, CURLINFO_TOTAL_TIME, &call->seconds);
     call->status = (int)status;
     call->fault = network_fault(code);
+    // Before a note cuts it short, and again where JSON had escaped it.
+    http_hide_key(h, call->reply.data, call->reply.n);
     if (call->fault != HTTP_NONE)
-        snprintf(call->note, sizeof call->note, "%s",
-                 call->fault == HTTP_LARGE ? "more than a reply can have"
-                                           : curl_easy_strerror(code));
+        note_network_fault(call, code);
     else
         call->fault = call->judge(call);
+    http_hide_key(h, call->note, strlen(call->note));
     // Before the handle is used again the pause is read from it.
     double pause = worth_another_try(call->fault) ? pause_before(h, call) : 0;
     curl_multi_remove_handle(h->multi, call->easy);

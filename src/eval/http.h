@@ -37,7 +37,7 @@ typedef struct http_options {
     double timeout;   // seconds that one try may take
     double wait;      // seconds before the second try; doubled with every further one
     const char *key;  // for "Authorization: Bearer", or NULL
-    size_t most_read; // bytes of a reply
+    size_t most_read; // bytes of a reply; longer ones are HTTP_LARGE
 } http_options;
 
 // One request. The caller fills the first part; head, prompt (escaped) and tail make the body, none
@@ -76,6 +76,10 @@ void http_start(http *h, http_call *call);
 
 // A finished call, or NULL after `milliseconds` without one, or where none is in flight.
 http_call *http_wait(http *h, int milliseconds);
+
+// Puts asterisks over the key: servers like to quote a wrong one, and nothing of it may be stored
+// or printed. Replies and notes have none already; what is decoded from a reply may.
+void http_hide_key(const http *h, char *text, size_t n_text);
 
 // Gives back what a call keeps.
 void http_call_free(http_call *call);

@@ -15,9 +15,10 @@ typedef struct served_group {
     int length, n_units, tokens, max_tokens;
     char counted[16];
     wire_frame frame;
-    int first_cell, n_cells; // by falling depth
-    int n_answered;          // in this call
-    int n_too_long;          // refused by the server as too long, in this call
+    int first_cell, n_cells;   // by falling depth
+    int n_answered;            // in this call
+    int n_too_long;            // that the server did not read whole, in this call
+    const char *too_long_kind; // whether it said so
 } served_group;
 
 typedef enum sample_state { SAMPLE_MISSING, SAMPLE_ANSWERED, SAMPLE_FAILED } sample_state;

@@ -16,9 +16,12 @@
 
 enum {
     MOST_REPLY = 1 << 20, // bytes: no answer of some hundred tokens is longer
+    MOST_TOKEN = 64,      // bytes: and no further token, however it is escaped
     ROUND = 8,            // further samples of a cell whose interval is too wide
     ENOUGH_TOO_LONG = 3   // refusals after which a length is given up
 };
+
+static const char TRUNCATED_KIND[] = "prompt truncated";
 
 typedef struct slot {
     http_call call;
@@ -36,8 +39,7 @@ typedef struct asker {
     int n_idle, n_all, n_done, n_failed;
     int group, sample, cell; // the cursor: where to look for the next missing sample
     int in_a_row;            // failures without an answer between them
-    bool stopped;            // there is no sense in going on
-    char stop_kind[48];
+    const char *stop_kind;   // NULL, or why there is no sense in going on
     double started, shown;
 } asker;
 
@@ -74,7 +76,7 @@ static served_cell *next_missing(asker *a, int *sample) {
 static bool widen(asker *a) {
     fv_served *s = a->s;
     bool any = false;
-    for (int i = 0; i < s->n_cells && !a->stopped; i++) {
+    for (int i = 0; i < s->n_cells && a->stop_kind == NULL; i++) {
         served_cell *c = &s->cells[i];
         if (!served_wants_more(s, c) || given_up(c->group)) continue;
         int target = c->target + ROUND;
@@ -114,8 +116,16 @@ static fv_status send(asker *a, slot *at, fv_error *error) {
     return FV_OK;
 }
 
+// What a reply may have: --max-tokens allows longer ones.
+static size_t most_reply(const fv_served *s) {
+    int most_tokens = 0;
+    for (int i = 0; i < s->n_groups; i++)
+        if (s->groups[i].max_tokens > most_tokens) most_tokens = s->groups[i].max_tokens;
+    return MOST_REPLY + (size_t)MOST_TOKEN * (size_t)most_tokens;
+}
+
 static fv_status fill_slots(asker *a, fv_error *error) {
-    while (a->n_idle > 0 && !a->stopped) {
+    while (a->n_idle > 0 && a->stop_kind == NULL) {
         slot *at = a->idle[a->n_idle - 1];
         at->cell = next_missing(a, &at->sample);
         if (at->cell == NULL) return FV_OK;
@@ -127,13 +137,6 @@ static fv_status fill_slots(asker *a, fv_error *error) {
 }
 
 // --- what came of it ---------------------------------------------------------------------------
-
-// Servers like to quote a wrong key: nothing of it may be stored.
-static void hide_key(char *text, const char *key) {
-    size_t n = key != NULL ? strlen(key) : 0;
-    if (text == NULL || n < 4) return;
-    for (char *at = text; (at = strstr(at, key)) != NULL; at += n) memset(at, '*', n);
-}
 
 // Whether the server read clearly less than it was sent. Prompts of one length differ by some
 // tokens: by few where their haystacks are alike, by more where they are different texts.
@@ -161,12 +164,11 @@ static void classify(asker *a, slot *at, asks_row *row, eval_verdict *verdict, c
     *verdict = (eval_verdict){.answer = FV_ANSWER_ERROR};
     if (call->fault != HTTP_NONE) {
         snprintf(note, sizeof call->note, "%s", call->note);
-        hide_key(note, a->s->options.key);
         row->error_kind = http_fault_text(call->fault);
         row->error = note;
         return;
     }
-    hide_key(at->reply.text, a->s->options.key);
+    http_hide_key(a->http, at->reply.text, strlen(at->reply.text));
     row->reply = at->reply.text;
     row->finish = at->reply.finish;
     row->prompt_tokens = at->reply.prompt_tokens;
@@ -175,7 +177,7 @@ static void classify(asker *a, slot *at, asks_row *row, eval_verdict *verdict, c
         verdict->answer = FV_ANSWER_TRUNCATED;
         snprintf(note, sizeof call->note, "the server read %d tokens of about %d",
                  at->reply.prompt_tokens, g->tokens);
-        row->error_kind = "prompt truncated";
+        row->error_kind = TRUNCATED_KIND;
         row->error = note;
         return;
     }
@@ -194,13 +196,15 @@ static void watch(asker *a, const slot *at, fv_answer answer) {
         return;
     }
     a->n_failed++;
-    g->n_too_long += fault == HTTP_CONTEXT || answer == FV_ANSWER_TRUNCATED;
-    bool of_length = fault == HTTP_CONTEXT || fault == HTTP_LARGE || answer == FV_ANSWER_TRUNCATED;
-    if (!of_length) a->in_a_row++;
+    bool too_long = fault == HTTP_CONTEXT || answer == FV_ANSWER_TRUNCATED;
+    if (too_long) {
+        g->n_too_long++;
+        g->too_long_kind = fault == HTTP_CONTEXT ? http_fault_text(fault) : TRUNCATED_KIND;
+    }
+    if (!too_long && fault != HTTP_LARGE) a->in_a_row++;
     bool hopeless = (fault == HTTP_MODEL || fault == HTTP_KEY) && a->in_a_row == a->n_failed;
     if (!hopeless && a->in_a_row < 4 + 2 * a->s->options.in_flight) return;
-    a->stopped = true;
-    snprintf(a->stop_kind, sizeof a->stop_kind, "%s", http_fault_text(fault));
+    a->stop_kind = http_fault_text(fault);
 }
 
 static fv_status store(asker *a, slot *at, fv_error *error) {
@@ -281,10 +285,9 @@ static void count_unasked(asker *a) {
     for (int i = 0; i < s->n_faults; i++) s->faults[i].unasked = 0;
     for (int i = 0; i < s->n_cells; i++) {
         const served_cell *c = &s->cells[i];
-        bool too_long = given_up(c->group);
-        if (!a->stopped && !too_long) continue;
-        const char *kind = too_long ? http_fault_text(HTTP_CONTEXT) : a->stop_kind;
+        const char *kind = given_up(c->group) ? c->group->too_long_kind : a->stop_kind;
         int n = 0;
+        if (kind == NULL) continue;
         for (int k = 0; k < c->target; k++) n += c->state[k] == SAMPLE_MISSING;
         for (int f = 0; f < s->n_faults; f++)
             if (strcmp(s->faults[f].kind, kind) == 0) s->faults[f].unasked += n;
@@ -298,7 +301,7 @@ fv_status fv_served_ask(fv_served *s, fv_error *error) {
     a.idle = calloc(n, sizeof *a.idle);
     fv_status status =
         a.slots != NULL && a.idle != NULL
-            ? served_connect(&s->options, s->options.in_flight, MOST_REPLY, &a.http, error)
+            ? served_connect(&s->options, s->options.in_flight, most_reply(s), &a.http, error)
             : fv_fail(error, FV_NO_MEMORY, "out of memory");
     for (size_t i = 0; i < n && status == FV_OK; i++) a.idle[a.n_idle++] = &a.slots[n - 1 - i];
     if (status == FV_OK && a.n_all == 0) widen(&a);
