@@ -92,6 +92,9 @@ static fv_status read_across(const reader *r, const fv_option *across, const fv_
     if (plan->across == NULL)
         return fail(r, across, "'across' names '%s', which is no field; the nearest is %s",
                     across->values[0], fv_field_nearest(across->values[0]));
+    if (plan->across->type == FV_TYPE_INTS || plan->across->type == FV_TYPE_LAYERS)
+        return fail(r, across, "'across' names %s, a list, which has no order; choose a number",
+                    plan->across->key);
     return FV_OK;
 }
 
@@ -162,7 +165,8 @@ static fv_status read_kind(const reader *r, fv_claim_plan *plan) {
     fv_status status = read_summaries(r, plan);
     if (status == FV_OK && (across != NULL || trend != NULL || fit != NULL))
         status = read_across(r, across, trend, fit, plan);
-    if (status != FV_OK || trends) return status != FV_OK ? status : read_trend(r, trend, plan);
+    if (status != FV_OK) return status;
+    if (trend != NULL) return read_trend(r, trend, plan);
     if (bounded) return read_bounds(r, above, plan);
     plan->kind = FV_CLAIM_NEAR;
     if (fv_options_find(r->options, "published") == NULL)
