@@ -154,12 +154,28 @@ static int regions_of(int n_keys, const uint64_t *seen, region out[STRIPS]) {
     else                                                                                           \
         FOR_BLOCKS_OF(queries, width, low, high, NARROW, NARROW_TALL, BLOCK)
 
+// Asks for a row that is needed soon: the memory's own foresight follows few rows at a time, and
+// values are read in columns. Without it 16,384 positions run at 0.73 of the limit instead of 0.82.
+INLINE void prefetch_row(const float *row, int d) {
+    for (int f = 0; f < d; f += L) __builtin_prefetch(row + f);
+}
+
+// The next keys, and the values of these, which add_values reads.
+INLINE void prefetch_block(const fv_tile_job *t, const region *r, int j, int tall) {
+    enum { AHEAD = 8 };
+    for (int i = j; i < j + tall; i++) {
+        if (i + AHEAD < r->high) prefetch_row(t->k + (i + AHEAD) * t->k_stride, t->d);
+        prefetch_row(t->v + i * t->v_stride, t->d);
+    }
+}
+
 // Scores of a region, and the largest of each query so far in largest[64]; where pairs are masked
 // largest_seen finds it.
 INLINE void score_region(const fv_tile_job *t, const region *r, bool metric, float *largest) {
 #define BLOCK(j, q, tall, wide)                                                                    \
     {                                                                                              \
         vf acc[MOST_TALL][MOST_WIDE];                                                              \
+        if ((q) == r->first) prefetch_block(t, r, j, tall);                                        \
         dot_block(t->qt + q, t->k + (j)*t->k_stride, t->k_stride, t->d, metric, tall, wide, acc);  \
         UNROLL for (int w = 0; w < wide; w++) {                                                    \
             vf most = vf_load(largest + q + w * VW);                                               \

@@ -275,7 +275,8 @@ void fv_walk_start(fv_walk *walk, const fv_mask *mask, const fv_query_tile *quer
     merge(walk);
 }
 
-// Takes the next keys: up to 128 of one interval, or of several where short ones may share.
+// Takes the next keys: up to 128 of one interval, or of several where short ones may share: from
+// half a tile on, a tile of its own costs less than copying.
 static void take_keys(fv_walk *walk, fv_key_tile *tile) {
     fv_interval *next = &walk->intervals[walk->at];
     tile->first = next->low;
@@ -283,7 +284,7 @@ static void take_keys(fv_walk *walk, fv_key_tile *tile) {
     tile->contiguous = true;
     next->low += tile->n;
     if (next->low == next->high) walk->at++;
-    if (!walk->gather || tile->n == FV_TILE_KEYS || walk->at == walk->n) return;
+    if (!walk->gather || 2 * tile->n >= FV_TILE_KEYS || walk->at == walk->n) return;
     tile->contiguous = false;
     for (int i = 0; i < tile->n; i++) tile->index[i] = tile->first + i;
     while (tile->n < FV_TILE_KEYS && walk->at < walk->n) {
