@@ -30,15 +30,24 @@ static void clear_sums(const fv_selective_scan *scan, int64_t task) {
     memset(scan_dstate(scan, task), 0, scan->state_size * sizeof(float));
 }
 
-static void run_chunk(const backward_pass *pass, const scan_worker *w, int64_t batch, int64_t block,
-                      int64_t i) {
+// From a chunk's inputs to those of the chunk that comes next, in floats; 0 at the end.
+static ptrdiff_t ahead(const fv_selective_scan *scan, const scan_span *span, int64_t block,
+                       int64_t chunk) {
+    if (block + 1 < span->end) return W;
+    if (chunk == 0) return 0;
+    return -(scan->config.chunk * scan->config.n_channels + (span->end - 1 - span->first) * W);
+}
+
+static void run_chunk(const backward_pass *pass, const scan_worker *w, const scan_span *span,
+                      int64_t block, int64_t i) {
     fv_selective_scan *scan = pass->scan;
     const fv_selective_scan_config *c = &scan->config;
-    int64_t task = batch * scan->n_blocks + block, maps = i * c->chunk * c->n_state;
+    int64_t task = span->batch * scan->n_blocks + block, maps = i * c->chunk * c->n_state;
     float *da = task_sums(scan, task), *dskip = da + scan->state_size, *dbias = dskip + W;
     float *db = dbias + W, *dc = db + c->n * c->n_state;
-    fv_scan_chunk chunk = scan_chunk(scan, pass->input, w, batch, block, i);
+    fv_scan_chunk chunk = scan_chunk(scan, pass->input, w, span->batch, block, i);
     ptrdiff_t at = chunk.u - pass->input->u;
+    chunk.ahead = ahead(scan, span, block, i);
     memcpy(w->state, scan_kept(scan, task, i), scan->state_size * sizeof *w->state);
     scan->kernels->backward(&(fv_scan_chunk_gradient){
         .forward = chunk,
@@ -68,7 +77,7 @@ static void run_span(void *context, int piece, int worker) {
         clear_sums(scan, span.batch * scan->n_blocks + block);
     for (int64_t i = scan->n_chunks - 1; i >= 0; i--)
         for (int64_t block = span.first; block < span.end; block++)
-            run_chunk(pass, &w, span.batch, block, i);
+            run_chunk(pass, &w, &span, block, i);
 }
 
 // Gradients of the channels' own weights, added over sequences.

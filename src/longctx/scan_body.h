@@ -148,6 +148,14 @@ static void forward(const fv_scan_chunk *s) {
     if (s->y) gate(s);
 }
 
+// The same of what only the way back reads and writes.
+INLINE void fetch_slopes(const fv_scan_chunk_gradient *g, ptrdiff_t at) {
+    __builtin_prefetch(g->dy + at);
+    __builtin_prefetch(g->du + at, 1);
+    __builtin_prefetch(g->ddelta + at, 1);
+    if (g->dz) __builtin_prefetch(g->dz + at, 1);
+}
+
 // Back through numbers n .. n + N - 1; kept and lanes are those of this vector of channels.
 INLINE void back_states(const fv_scan_chunk_gradient *g, int i, int n, int N, const float *start,
                         const float *kept, float *lanes) {
@@ -164,6 +172,9 @@ INLINE void back_states(const fv_scan_chunk_gradient *g, int i, int n, int N, co
         const float *after = kept + 2 * t * position + n * L, *decays = after + position;
         const float *before = t > 0 ? after - 2 * position : start + n * L;
         float *db = lanes + t * position + n * L, *dc = db + half;
+        // Forgets where these came from: else every number of a state gets pointers of its own.
+        __asm__("" : "+r"(after), "+r"(decays), "+r"(before), "+r"(db), "+r"(dc));
+        if (n == 0 && i % L == 0 && s->ahead) fetch_slopes(g, t * s->row + s->ahead + i);
         vf dsum = vf_load(g->dsum + t * W + i), step = vf_load(s->step + t * W + i);
         vf drive = vf_load(s->drive + t * W + i), ddrive = vf_load(g->ddrive + t * W + i);
         vf dstep = vf_load(g->dstep + t * W + i);
