@@ -65,6 +65,11 @@ FV_API void fv_judgements_free(fv_judgement *judgements, int n);
 // Checks the claims' options (unknown keys, missing ones) without any run.
 FV_API fv_status fv_claims_check(const fv_experiment *experiment, fv_error *error);
 
+// Checks what only runs can tell, on one step of the first run that each claim selects: that it
+// selects one, that the field of `across` has several values, that the measure's series exist.
+// Fails with FV_USAGE (file:line), or as a probe does that cannot measure that run.
+FV_API fv_status fv_claims_rehearse(const fv_experiment *experiment, fv_error *error);
+
 // Evaluates one measure on one run: NAN where the measure is SQL NULL ("never").
 FV_API fv_status fv_measure(const char *expression, const fv_record *record, double *value,
                             fv_error *error);

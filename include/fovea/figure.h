@@ -19,6 +19,12 @@ typedef struct fv_drawn {
 FV_API fv_status fv_figure_check(const fv_experiment *experiment, const fv_options *figure,
                                  fv_error *error);
 
+// Checks what only runs can tell, on one step of the runs that it draws: that one of them has each
+// series, and that measures find theirs in the first. Fails with FV_USAGE (file:line), or as a
+// probe does that cannot measure that run.
+FV_API fv_status fv_figure_rehearse(const fv_experiment *experiment, const fv_options *figure,
+                                    fv_error *error);
+
 // The kinds of figures and their options as Markdown, made from the tables that fv_figure_check
 // reads; of one kind, or of all with NULL. The caller frees the text; NULL for an unknown kind or
 // without memory.

@@ -48,6 +48,10 @@ FV_API fv_status fv_lab_run(const fv_experiment *experiment, fv_store *store,
                             const fv_lab_options *options, fv_record ***records, fv_error *error);
 FV_API void fv_records_free(fv_record **records, int n);
 
+// One step of the sweep's first run, of which nothing is kept. Fails where a probe cannot measure
+// it.
+FV_API fv_status fv_lab_rehearse(const fv_experiment *experiment, fv_error *error);
+
 #ifdef __cplusplus
 }
 #endif

@@ -2,6 +2,7 @@
 
 #include "figures/gnuplot.h"
 #include "figures/kind.h"
+#include "figures/rehearse.h"
 #include "figures/runs.h"
 
 #include <stdlib.h>
@@ -76,6 +77,19 @@ static fv_status load_configs(fv_figure_view *view, fv_error *error) {
     return FV_OK;
 }
 
+fv_status fv_figure_rehearse(const fv_experiment *experiment, const fv_options *figure,
+                             fv_error *error) {
+    fv_scratch scratch = {0};
+    fv_figure_view view = {.experiment = experiment, .options = figure, .scratch = &scratch};
+    const fv_figure_kind *kind;
+    fv_status status = find_kind(&view, &kind, error);
+    if (status == FV_OK) status = load_configs(&view, error);
+    if (status == FV_OK) status = fv_runs_select(&view, error);
+    if (status == FV_OK) status = fv_figure_rehearse_options(&view, kind, error);
+    fv_scratch_free(&scratch);
+    return status;
+}
+
 fv_status fv_figure_check(const fv_experiment *experiment, const fv_options *figure,
                           fv_error *error) {
     fv_scratch scratch = {0};
@@ -131,6 +145,7 @@ static fv_status draw_pictures(const fv_figure_kind *kind, const fv_figure_view 
                             error);
     fv_status status =
         draw_picture(script, length, FV_PICTURE_SVG, view, folder, name, "svg", &drawn->svg, error);
+    if (status == FV_OK) status = fv_spots_write(drawn->svg, &view->spots, error);
     if (status != FV_OK) return status;
     return draw_picture(script, length, FV_PICTURE_PNG, view, folder, name, "png", &drawn->png,
                         error);

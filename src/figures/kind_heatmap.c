@@ -114,6 +114,9 @@ static fv_status check(const fv_figure_view *view, fv_error *error) {
                                   "%s is a list, which has no order on an axis; choose a number",
                                   field->key);
     }
+    const char *x = fv_options_text(view->options, "x", "");
+    if (strcmp(x, fv_options_text(view->options, "y", "")) == 0)
+        return fv_figure_fail(view, "y", error, "both axes are %s; choose two fields", x);
     map m = {.view = (fv_figure_view *)view};
     return split(&m, error);
 }

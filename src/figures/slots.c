@@ -24,6 +24,12 @@ static bool matches(const fv_record *record, const char *pattern, const fv_serie
     return fv_series_called(record, pattern) == series;
 }
 
+bool fv_slots_match(const fv_record *record, const char *pattern) {
+    for (int i = 0; i < record->n_series; i++)
+        if (matches(record, pattern, &record->series[i])) return true;
+    return false;
+}
+
 static fv_status fail_unknown(const fv_figure_view *view, const char *key, const char *pattern,
                               fv_error *error) {
     char list[400] = "";

@@ -16,6 +16,10 @@ typedef struct fv_slots {
     bool any_second;
 } fv_slots;
 
+// Whether a run has a series that `pattern` names: a whole name, a pattern, or a short name as
+// measures have them ("effective_rank.W_Q").
+bool fv_slots_match(const fv_record *record, const char *pattern);
+
 // In the order of the options and, within a pattern, of the runs. Fails with FV_USAGE for a name
 // that no run has.
 fv_status fv_slots_read(const fv_figure_view *view, fv_slots *slots, fv_error *error);

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "lab/claim_cells.h"
 #include "lab/power_fit.h"
+#include "lab/rehearsal.h"
 #include "lab/sweep.h"
 
 #include <math.h>
@@ -208,11 +209,25 @@ static fv_verdict verdict_of(const fv_judgement *j) {
                                      : FV_NOT_REPRODUCED;
 }
 
+static fv_status fail_empty(const fv_experiment *experiment, const fv_claim_plan *plan,
+                            fv_error *error) {
+    return fv_fail(error, FV_USAGE, "%s:%d: claim: its 'where' selects no run of the sweep",
+                   experiment->path, plan->options->line);
+}
+
+static fv_status measure_run(const fv_experiment *experiment, const fv_claim_plan *plan,
+                             const fv_record *record, double *value, fv_error *error) {
+    fv_error cause;
+    fv_status status = fv_measure(plan->measure, record, value, &cause);
+    if (status == FV_OK) return FV_OK;
+    return fv_fail(error, status, "%s:%d: claim: %s", experiment->path,
+                   fv_options_find(plan->options, "measure")->line, cause.text);
+}
+
 // Measures the selected runs. cells [n_records].
 static fv_status measure_cells(const fv_experiment *experiment, const fv_claim_plan *plan,
                                const fv_record *const *records, int n_records, cell *cells, int *n,
                                fv_error *error) {
-    const fv_option *measure = fv_options_find(plan->options, "measure");
     *n = 0;
     for (int i = 0; i < n_records; i++) {
         const fv_config *config = &records[i]->config;
@@ -222,17 +237,57 @@ static fv_status measure_cells(const fv_experiment *experiment, const fv_claim_p
         c->along = plan->across != NULL ? fv_config_number(config, plan->across) : 0;
         c->end = records[i]->steps;
         c->beyond = false;
-        fv_error cause;
-        fv_status status = fv_measure(plan->measure, records[i], &c->value, &cause);
-        if (status != FV_OK)
-            return fv_fail(error, status, "%s:%d: claim: %s", experiment->path, measure->line,
-                           cause.text);
+        fv_status status = measure_run(experiment, plan, records[i], &c->value, error);
+        if (status != FV_OK) return status;
     }
-    if (*n == 0)
-        return fv_fail(error, FV_USAGE, "%s:%d: claim: its 'where' selects no run of the sweep",
-                       experiment->path, plan->options->line);
+    if (*n == 0) return fail_empty(experiment, plan, error);
     fv_claim_cells_sort(cells, *n);
     return FV_OK;
+}
+
+// The runs that are left out, or come with a later round, may be those that a claim speaks of.
+static bool knows_all_runs(const fv_experiment *experiment) {
+    return experiment->n_left_out == 0 && experiment->adaptive == NULL;
+}
+
+static fv_status rehearse(const fv_claim_plan *plan, rehearsal *stage, fv_error *error) {
+    const fv_experiment *experiment = stage->experiment;
+    fv_config config, first;
+    int n_selected = 0;
+    bool several = false; // values of the field of `across`
+    for (int i = 0; i < fv_experiment_n_runs(experiment); i++) {
+        fv_experiment_config(experiment, i, &config);
+        if (!fv_claim_selects(plan, &config)) continue;
+        if (n_selected++ == 0) first = config;
+        several |= plan->across != NULL && fv_config_number(&config, plan->across) !=
+                                               fv_config_number(&first, plan->across);
+    }
+    bool complete = knows_all_runs(experiment);
+    if (n_selected == 0 && !complete) return FV_OK;
+    if (n_selected == 0) return fail_empty(experiment, plan, error);
+    if (plan->across != NULL && !several && complete)
+        return fv_fail(error, FV_USAGE,
+                       "%s:%d: claim: 'across' compares values of %s, and its runs have only one",
+                       experiment->path, fv_options_find(plan->options, "across")->line,
+                       plan->across->key);
+    const fv_record *record;
+    double value;
+    fv_status status = rehearsal_run(stage, &first, &record, error);
+    if (status != FV_OK || record == NULL) return status;
+    return measure_run(experiment, plan, record, &value, error);
+}
+
+fv_status fv_claims_rehearse(const fv_experiment *experiment, fv_error *error) {
+    rehearsal stage;
+    rehearsal_init(&stage, experiment);
+    fv_status status = FV_OK;
+    for (int i = 0; i < experiment->n_claims && status == FV_OK; i++) {
+        fv_claim_plan plan;
+        status = fv_claim_read(experiment, i, &plan, error);
+        if (status == FV_OK) status = rehearse(&plan, &stage, error);
+    }
+    rehearsal_free(&stage);
+    return status;
 }
 
 // The fields of the judgement that are text. Takes over what `measured` and `note` hold.

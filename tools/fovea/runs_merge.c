@@ -29,12 +29,21 @@ static fv_status add(fv_store *into, const char *from, fv_merged *merged, fv_err
     return status;
 }
 
+// Before `into` is made: a mistyped name leaves nothing behind.
+static bool all_exist(const char *const *from, int n, fv_error *error) {
+    run_target target;
+    for (int i = 0; i < n; i++)
+        if (target_find(from[i], &target, error) != FV_OK) return false;
+    return true;
+}
+
 int runs_merge(const char *into, const char *const *from, int n, bool json) {
+    fv_error error = {0};
+    if (!all_exist(from, n, &error)) return tool_fail(&error);
     fv_store *store = NULL;
     int exit_code = open_into(into, &store);
     if (exit_code != EXIT_DONE) return exit_code;
     fv_merged merged = {0};
-    fv_error error = {0};
     fv_status status = fv_store_begin(store, &error);
     for (int i = 0; i < n && status == FV_OK; i++) status = add(store, from[i], &merged, &error);
     if (status == FV_OK) status = fv_store_commit(store, &error);
