@@ -1,17 +1,24 @@
 #include "bench.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <time.h>
 
-static double now(void) {
+static double read_clock(clockid_t id) {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(id, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static double time_slice(void (*work)(void *), void *context, int repeats) {
-    double begun = now();
+static double now(void) {
+    return read_clock(CLOCK_MONOTONIC);
+}
+
+static double time_slice(void (*work)(void *), void *context, int repeats, double *running) {
+    double begun = now(), begun_running = read_clock(CLOCK_PROCESS_CPUTIME_ID);
     for (int i = 0; i < repeats; i++) work(context);
+    double ran = (read_clock(CLOCK_PROCESS_CPUTIME_ID) - begun_running) / repeats;
+    if (ran < *running) *running = ran;
     return (now() - begun) / repeats;
 }
 
@@ -23,13 +30,13 @@ static int compare(const void *a, const void *b) {
 bench_time bench_measure(void (*work)(void *context), void *context, double seconds) {
     enum { MAX_SLICES = 4096, MIN_SLICES = 5 };
     static double slices[MAX_SLICES];
-    time_slice(work, context, 2); // caches, page faults
-    double once = time_slice(work, context, 1);
+    bench_time time = {.running = INFINITY};
+    time_slice(work, context, 2, &time.running); // caches, page faults
+    double once = time_slice(work, context, 1, &time.running);
     int repeats = once > 1e-3 ? 1 : (int)(1e-3 / once) + 1;
-    bench_time time = {0};
     double end = now() + seconds;
     while (time.n < MAX_SLICES && (time.n < MIN_SLICES || now() < end))
-        slices[time.n++] = time_slice(work, context, repeats);
+        slices[time.n++] = time_slice(work, context, repeats, &time.running);
     qsort(slices, (size_t)time.n, sizeof *slices, compare);
     time.best = slices[0];
     time.median = slices[time.n / 2];

@@ -6,6 +6,7 @@
 
 typedef struct bench_time {
     double median, best; // seconds
+    double running;      // processor seconds of all threads in the slice that took fewest
     int n;               // slices
 } bench_time;
 
