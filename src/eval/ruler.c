@@ -88,18 +88,33 @@ static void write_data_line(FILE *file, const prompt *p, int index, int length) 
     fputs("}\n", file);
 }
 
-static fv_status write_data(data_writer *w, const eval_task *task, int length, fv_error *error) {
+static int most_tokens(const data_writer *w, const eval_task *task) {
+    return w->options->max_tokens > 0 ? w->options->max_tokens : task->max_tokens;
+}
+
+// What the prompts of a file are made of, and whether its length is enough.
+static fv_status prepare(data_writer *w, const eval_task *task, int length, eval_place *place,
+                         int *tokens, fv_error *error) {
     const fv_served_options *o = w->options;
-    int longest = length, tokens;
+    int longest = length;
     for (int l = 0; l < o->n_lengths; l++)
         longest = o->lengths[l] > longest ? o->lengths[l] : longest;
     const source_options from = {o->haystack, o->documents, o->seed, longest};
-    eval_place place = {.seed = o->seed, .length = length, .depth = NAN};
-    int max_tokens = o->max_tokens > 0 ? o->max_tokens : task->max_tokens;
+    *place = (eval_place){.seed = o->seed, .length = length, .depth = NAN};
     char *name = NULL;
-    FILE *file;
-    fv_status status = source_prepare(&w->source, task, &from, &place.hay, &name, error);
+    fv_status status = source_prepare(&w->source, task, &from, &place->hay, &name, error);
     free(name);
+    if (status != FV_OK) return status;
+    return tokens_check(&w->counter, task, &w->source, most_tokens(w, task), place, &place->n_units,
+                        tokens, error);
+}
+
+static fv_status write_data(data_writer *w, const eval_task *task, int length, fv_error *error) {
+    const fv_served_options *o = w->options;
+    int max_tokens = most_tokens(w, task), tokens;
+    eval_place place;
+    FILE *file;
+    fv_status status = prepare(w, task, length, &place, &tokens, error);
     if (status == FV_OK)
         status = tokens_fit(&w->counter, task, &w->source, max_tokens, &place, &place.n_units,
                             &tokens, error);
@@ -117,6 +132,24 @@ static fv_status write_data(data_writer *w, const eval_task *task, int length, f
     return status != FV_OK ? status : closed;
 }
 
+// Nothing is written before everything is known to be good.
+static fv_status check_data(data_writer *w, fv_error *error) {
+    const fv_served_options *o = w->options;
+    for (int t = 0; t < o->n_tasks; t++) {
+        const eval_task *task = eval_task_find(o->tasks[t]);
+        if (task == NULL)
+            return fv_fail(error, FV_USAGE, "there is no task '%s'; --tasks lists them",
+                           o->tasks[t]);
+        for (int l = 0; l < o->n_lengths; l++) {
+            eval_place place;
+            int tokens;
+            fv_status status = prepare(w, task, o->lengths[l], &place, &tokens, error);
+            if (status != FV_OK) return status;
+        }
+    }
+    return FV_OK;
+}
+
 fv_status fv_ruler_write(const fv_served_options *o, const char *folder, fv_error *error) {
     data_writer w = {.options = o, .folder = folder};
     w.counter = (token_counter){
@@ -127,12 +160,10 @@ fv_status fv_ruler_write(const fv_served_options *o, const char *folder, fv_erro
         if (status == FV_OK) status = served_connect(o, 1, 256 << 20, &w.counter.http, error);
     }
     if (status == FV_OK) status = tokens_open(&w.counter, error);
-    for (int t = 0; t < o->n_tasks && status == FV_OK; t++) {
-        const eval_task *task = eval_task_find(o->tasks[t]);
-        if (task == NULL) status = fv_fail(error, FV_USAGE, "there is no task '%s'", o->tasks[t]);
+    if (status == FV_OK) status = check_data(&w, error);
+    for (int t = 0; t < o->n_tasks && status == FV_OK; t++)
         for (int l = 0; l < o->n_lengths && status == FV_OK; l++)
-            status = write_data(&w, task, o->lengths[l], error);
-    }
+            status = write_data(&w, eval_task_find(o->tasks[t]), o->lengths[l], error);
     http *connection = w.counter.http;
     tokens_close(&w.counter);
     http_free(connection);

@@ -178,6 +178,14 @@ static fv_status make_groups(fv_served *s, fv_error *error) {
 
 // --- lengths -----------------------------------------------------------------------------------
 
+static fv_status check_group(fv_served *s, served_group *g, token_counter *counter,
+                             fv_error *error) {
+    const eval_place place = {
+        .seed = s->options.seed, .length = g->length, .hay = g->hay, .depth = 50};
+    return tokens_check(counter, g->task, &s->source, g->max_tokens, &place, &g->n_units,
+                        &g->tokens, error);
+}
+
 static fv_status fit_group(fv_served *s, served_group *g, token_counter *counter, fv_error *error) {
     const eval_place place = {
         .seed = s->options.seed, .length = g->length, .hay = g->hay, .depth = 50};
@@ -190,33 +198,46 @@ static fv_status fit_group(fv_served *s, served_group *g, token_counter *counter
                         g->tokens, g->counted, error);
 }
 
-static fv_status fit_lengths(fv_served *s, fv_error *error) {
+static fv_status open_counter(const fv_served *s, token_counter *counter, fv_error *error) {
     const fv_served_options *o = &s->options;
-    token_counter counter = {.model = o->model,
-                             .extra = o->extra,
-                             .api = strcmp(o->api, "chat") == 0 ? WIRE_CHAT : WIRE_COMPLETIONS,
-                             .interrupted = o->interrupted};
-    bool open = false;
-    fv_status status = FV_OK;
+    *counter = (token_counter){.model = o->model,
+                               .extra = o->extra,
+                               .api = strcmp(o->api, "chat") == 0 ? WIRE_CHAT : WIRE_COMPLETIONS,
+                               .interrupted = o->interrupted,
+                               .root = text_copy(s->root),
+                               .url = text_copy(s->url)};
+    if (counter->root == NULL || counter->url == NULL)
+        return fv_fail(error, FV_NO_MEMORY, "out of memory");
+    // Whoever starts a command waits for its first words: few tries.
+    fv_served_options few = *o;
+    if (few.retries > 2) few.retries = 2;
+    fv_status status = served_connect(&few, 1, 256 << 20, &counter->http, error);
+    return status == FV_OK ? tokens_open(counter, error) : status;
+}
+
+static fv_status open_asks(fv_served *s, bool writes, fv_error *error) {
+    asks_close(s->asks);
+    s->asks = NULL;
+    return asks_open(s->options.folder, writes, &s->asks, error);
+}
+
+// Finds the lengths that no earlier call counted. Nothing is written before all of them are known
+// to be long enough.
+static fv_status fit_lengths(fv_served *s, fv_error *error) {
+    token_counter counter = {0};
+    int n_new = 0;
+    fv_status status = open_asks(s, false, error);
     for (int i = 0; i < s->n_groups && status == FV_OK; i++) {
         served_group *g = &s->groups[i];
-        if (asks_fit(s->asks, &s->key, g->task->name, g->haystack, g->length, &g->n_units,
-                     &g->tokens, g->counted))
-            continue;
-        if (!open) {
-            counter.root = text_copy(s->root);
-            counter.url = text_copy(s->url);
-            if (counter.root == NULL || counter.url == NULL)
-                status = fv_fail(error, FV_NO_MEMORY, "out of memory");
-            // Whoever starts a command waits for its first words: few tries.
-            fv_served_options few = *o;
-            if (few.retries > 2) few.retries = 2;
-            if (status == FV_OK) status = served_connect(&few, 1, 256 << 20, &counter.http, error);
-            if (status == FV_OK) status = tokens_open(&counter, error);
-            open = true;
-        }
-        if (status == FV_OK) status = fit_group(s, g, &counter, error);
+        g->fitted = asks_fit(s->asks, &s->key, g->task->name, g->haystack, g->length, &g->n_units,
+                             &g->tokens, g->counted);
+        if (g->fitted) continue;
+        if (n_new++ == 0) status = open_counter(s, &counter, error);
+        if (status == FV_OK) status = check_group(s, g, &counter, error);
     }
+    if (status == FV_OK && !s->options.dry) status = open_asks(s, true, error);
+    for (int i = 0; i < s->n_groups && status == FV_OK; i++)
+        if (!s->groups[i].fitted) status = fit_group(s, &s->groups[i], &counter, error);
     s->context = counter.context;
     http *connection = counter.http;
     tokens_close(&counter);
@@ -332,7 +353,6 @@ fv_status fv_served_open(const fv_served_options *options, fv_served **out, fv_e
     bool chat = strcmp(options->api, "chat") == 0;
     status = served_address(options->endpoint, chat, &s->root, &s->url, error);
     if (status == FV_OK) status = make_groups(s, error);
-    if (status == FV_OK) status = asks_open(options->folder, !options->dry, &s->asks, error);
     if (status == FV_OK) status = fit_lengths(s, error);
     if (status == FV_OK) status = served_load(s, error);
     if (status == FV_OK)

@@ -14,6 +14,7 @@ typedef struct served_group {
     eval_hay hay;
     int length, n_units, tokens, max_tokens;
     char counted[16];
+    bool fitted; // an earlier call found these
     wire_frame frame;
     int first_cell, n_cells;   // by falling depth
     int n_answered;            // in this call

@@ -245,31 +245,46 @@ static fv_status extrapolate(fitter *f, int least_tokens, int budget, int *n_uni
     return FV_OK;
 }
 
+// What a length leaves for the prompt. llama.cpp counts the text alone; the template of a chat adds
+// some tokens to it.
+static int prompt_budget(const token_counter *c, int length, int max_tokens) {
+    bool bare = c->api == WIRE_CHAT && (c->way == TOKENS_LLAMA || c->way == TOKENS_LLAMA_PYTHON);
+    return length - max_tokens - (bare ? CHAT_TOKENS : 0);
+}
+
+static fitter start_fit(token_counter *c, const eval_task *task, const eval_source *source,
+                        const eval_place *place) {
+    fitter f = {c, task, source, *place, {0}};
+    f.place.depth = task->has_depth ? 50 : NAN;
+    return f;
+}
+
+fv_status tokens_check(token_counter *c, const eval_task *task, const eval_source *source,
+                       int max_tokens, const eval_place *place, int *n_units, int *tokens,
+                       fv_error *error) {
+    fitter f = start_fit(c, task, source, place);
+    bool in_tokens = strcmp(task->unit, "tokens") == 0;
+    int budget = prompt_budget(c, place->length, max_tokens);
+    *n_units = in_tokens ? task->least_units : place->length;
+    fv_status status = count_units(&f, *n_units, tokens, error);
+    prompt_free(&f.prompt);
+    if (status != FV_OK || !in_tokens || *tokens <= budget) return status;
+    return fv_fail(error, FV_USAGE,
+                   "length %d is below what %s needs: %d tokens of prompt and %d of answer; "
+                   "use %d or more",
+                   place->length, task->name, *tokens, max_tokens,
+                   *tokens + place->length - budget);
+}
+
 fv_status tokens_fit(token_counter *c, const eval_task *task, const eval_source *source,
                      int max_tokens, const eval_place *place, int *n_units, int *tokens,
                      fv_error *error) {
-    fitter f = {c, task, source, *place, {0}};
-    bool in_tokens = strcmp(task->unit, "tokens") == 0;
-    // llama.cpp counts the text alone; the template of a chat adds some tokens to it.
-    bool bare = c->api == WIRE_CHAT && (c->way == TOKENS_LLAMA || c->way == TOKENS_LLAMA_PYTHON);
-    int budget = place->length - max_tokens - (bare ? CHAT_TOKENS : 0), least;
-    f.place.depth = task->has_depth ? 50 : NAN;
-    fv_status status =
-        count_units(&f, in_tokens ? task->least_units : place->length, &least, error);
-    if (status == FV_OK && !in_tokens) {
-        *n_units = place->length;
-        *tokens = least;
-    } else if (status == FV_OK && least > budget) {
-        status =
-            fv_fail(error, FV_USAGE,
-                    "length %d is below what %s needs: %d tokens of prompt and %d of answer; "
-                    "use %d or more",
-                    place->length, task->name, least, max_tokens, least + place->length - budget);
-    } else if (status == FV_OK && c->way == TOKENS_USAGE) {
-        status = extrapolate(&f, least, budget, n_units, tokens, error);
-    } else if (status == FV_OK) {
-        status = search(&f, least, budget, n_units, tokens, error);
-    }
+    if (strcmp(task->unit, "tokens") != 0) return FV_OK;
+    fitter f = start_fit(c, task, source, place);
+    int budget = prompt_budget(c, place->length, max_tokens), least = *tokens;
+    fv_status status = c->way == TOKENS_USAGE
+                           ? extrapolate(&f, least, budget, n_units, tokens, error)
+                           : search(&f, least, budget, n_units, tokens, error);
     prompt_free(&f.prompt);
     return status;
 }

@@ -35,9 +35,15 @@ fv_status tokens_open(token_counter *counter, fv_error *error);
 void tokens_close(token_counter *counter);
 const char *tokens_way_text(tokens_way way);
 
-// The units that fill `place->length` tokens, of prompt and answer together, without being more,
-// and the tokens of such a prompt alone. FV_USAGE where the length is below what the question
-// itself needs. For tasks whose lengths are units already, only the tokens.
+// The least units that a prompt can have, and its tokens; for tasks whose lengths are units
+// already, those of the length. FV_USAGE where `place->length` tokens, of prompt and answer
+// together, are below what the question itself needs.
+fv_status tokens_check(token_counter *counter, const eval_task *task, const eval_source *source,
+                       int max_tokens, const eval_place *place, int *n_units, int *tokens,
+                       fv_error *error);
+
+// From what tokens_check found: the units that fill `place->length` tokens without being more, and
+// the tokens of such a prompt alone.
 fv_status tokens_fit(token_counter *counter, const eval_task *task, const eval_source *source,
                      int max_tokens, const eval_place *place, int *n_units, int *tokens,
                      fv_error *error);
