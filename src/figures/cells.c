@@ -72,8 +72,16 @@ const char *fv_cell_tip(fv_scratch *scratch, const fv_cell *cell) {
 }
 
 void fv_cells_spot(fv_cells_view *view, const fv_panel *panel, fv_box box, const char *text) {
-    if (view->n_spots == view->spots_capacity) return;
-    view->spots[view->n_spots++] = (fv_hot_spot){{panel->left + box.left, panel->top + box.top,
-                                                  panel->left + box.right, panel->top + box.bottom},
-                                                 text};
+    fv_hot_spots *spots = &view->spots;
+    if (spots->n == spots->capacity) {
+        int capacity = spots->capacity > 0 ? 2 * spots->capacity : 64;
+        fv_hot_spot *grown = fv_scratch_get(view->scratch, (size_t)capacity, sizeof *grown);
+        if (grown == NULL) return;
+        if (spots->n > 0) memcpy(grown, spots->items, (size_t)spots->n * sizeof *grown);
+        spots->items = grown;
+        spots->capacity = capacity;
+    }
+    spots->items[spots->n++] = (fv_hot_spot){{panel->left + box.left, panel->top + box.top,
+                                              panel->left + box.right, panel->top + box.bottom},
+                                             text};
 }

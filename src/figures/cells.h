@@ -1,20 +1,13 @@
-// Figures of a table of cells (fovea/eval.h). Each is drawn by gnuplot like every other figure;
-// what the pictures cannot say, the interval and the classes of a cell, lies over them in the
-// report as invisible boxes with tool tips.
+// Figures of a table of cells (fovea/eval.h). Each is drawn by gnuplot like every other figure; the
+// interval and the classes of a cell are tool tips over it.
 #ifndef FOVEA_FIGURES_CELLS_H
 #define FOVEA_FIGURES_CELLS_H
 
 #include "figures/scratch.h"
-#include "figures/sheet.h"
+#include "figures/spots.h"
 
 #include <fovea/eval.h>
 #include <fovea/figure.h>
-
-// A box with a tool tip, in pixels of the sheet.
-typedef struct fv_hot_spot {
-    fv_box box;
-    const char *text;
-} fv_hot_spot;
 
 // One figure of cells on its way.
 typedef struct fv_cells_view {
@@ -24,8 +17,7 @@ typedef struct fv_cells_view {
     const char *title; // NULL: the figure's usual one
     int columns;       // of panels; 0: as many as fit
     fv_sheet sheet;
-    fv_hot_spot *spots; // room for spots_capacity, one of each drawn cell
-    int n_spots, spots_capacity;
+    fv_hot_spots spots; // one of each drawn cell
 } fv_cells_view;
 
 // The cells split by some of their properties: groups in the order in which they appear.
@@ -48,7 +40,7 @@ const char *fv_cells_title(const fv_cells_view *view, const fv_cell *cell, int k
 // "9 of 10 found, 60 to 98 %; distractor 1", and where.
 const char *fv_cell_tip(fv_scratch *scratch, const fv_cell *cell);
 
-// Adds a hot spot at pixels of the panel's plotting area.
+// Adds a hot spot at pixels of the panel's plotting area; without memory there is none.
 void fv_cells_spot(fv_cells_view *view, const fv_panel *panel, fv_box box, const char *text);
 
 // The figures. Each writes the whole script; sheet.width stays 0 where there is nothing to draw.

@@ -1,12 +1,14 @@
 // Depth x length heat maps: the start of the prompt is the top row, so that a map reads as the
 // context does. Cells are equally large whatever their lengths; grey ones have no answer that
-// counts.
+// counts. Panels of one task have the same axes, so that models can be compared; those of another
+// task, with lengths of its own, leave no gaps in them.
 #include "figures/cells.h"
 #include "figures/colour.h"
 #include "figures/gnuplot.h"
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 typedef struct axis {
     double *values; // increasing
@@ -16,7 +18,7 @@ typedef struct axis {
 typedef struct map {
     fv_cells_view *view;
     fv_cell_groups panels;
-    axis lengths, depths;
+    axis lengths, depths; // of the panel that is drawn
 } map;
 
 static int by_value(const void *left, const void *right) {
@@ -24,21 +26,26 @@ static int by_value(const void *left, const void *right) {
     return (a > b) - (a < b);
 }
 
-// The distinct values that cells with a depth take.
-static fv_status collect(const map *m, bool depth, axis *side, fv_error *error) {
-    const fv_cells *cells = m->view->cells;
-    side->n = 0;
-    side->values = fv_scratch_get(m->view->scratch, (size_t)cells->n, sizeof *side->values);
-    if (side->values == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory for a heat map");
+// The distinct values that cells of the panel's task take.
+static void collect(const map *m, int panel, bool depth, axis *side) {
+    const fv_cell *first = m->panels.first[panel];
     int n = 0;
-    for (int i = 0; i < cells->n; i++)
-        if (m->panels.group[i] >= 0)
-            side->values[n++] = depth ? cells->items[i].depth : cells->items[i].length;
+    side->n = 0;
+    for (int i = 0; i < m->view->cells->n; i++) {
+        const fv_cell *cell = &m->view->cells->items[i];
+        if (m->panels.group[i] >= 0 && strcmp(cell->task, first->task) == 0 &&
+            strcmp(cell->unit, first->unit) == 0)
+            side->values[n++] = depth ? cell->depth : cell->length;
+    }
     qsort(side->values, (size_t)n, sizeof *side->values, by_value);
     for (int i = 0; i < n; i++)
         if (i == 0 || side->values[i] != side->values[side->n - 1])
             side->values[side->n++] = side->values[i];
-    return FV_OK;
+}
+
+static void use_axes(map *m, int panel) {
+    collect(m, panel, false, &m->lengths);
+    collect(m, panel, true, &m->depths);
 }
 
 static int rank(const axis *side, double value) {
@@ -135,6 +142,7 @@ static fv_status draw_panel(map *m, int i, fv_error *error) {
     const fv_sheet *sheet = &m->view->sheet;
     const fv_cell *first = m->panels.first[i];
     fv_panel panel;
+    use_axes(m, i);
     const char *title = fv_cells_title(m->view, first, FV_CELL_TASK | FV_CELL_MODEL);
     if (fv_panel_begin(&panel, sheet, i, title) != FV_OK)
         return fv_fail(error, FV_NO_MEMORY, "out of memory for a heat map");
@@ -161,15 +169,24 @@ static double panel_length(int cells, double least) {
 fv_status fv_cells_draw_map(fv_cells_view *view, fv_error *error) {
     map m = {.view = view};
     fv_status status = fv_cells_group(view, FV_CELL_TASK | FV_CELL_MODEL, true, &m.panels, error);
-    if (status == FV_OK) status = collect(&m, false, &m.lengths, error);
-    if (status == FV_OK) status = collect(&m, true, &m.depths, error);
     if (status != FV_OK || m.panels.n == 0) return status;
+    size_t n = (size_t)view->cells->n;
+    m.lengths.values = fv_scratch_get(view->scratch, n, sizeof *m.lengths.values);
+    m.depths.values = fv_scratch_get(view->scratch, n, sizeof *m.depths.values);
+    if (m.lengths.values == NULL || m.depths.values == NULL)
+        return fv_fail(error, FV_NO_MEMORY, "out of memory for a heat map");
+    int most_lengths = 0, most_depths = 0;
+    for (int i = 0; i < m.panels.n; i++) {
+        use_axes(&m, i);
+        if (m.lengths.n > most_lengths) most_lengths = m.lengths.n;
+        if (m.depths.n > most_depths) most_depths = m.depths.n;
+    }
     view->sheet = (fv_sheet){
         .script = view->script,
         .n = m.panels.n,
         .columns = view->columns,
-        .panel_width = panel_length(m.lengths.n, 200),
-        .panel_height = panel_length(m.depths.n, 160),
+        .panel_width = panel_length(most_lengths, 200),
+        .panel_height = panel_length(most_depths, 160),
         .pad_right = 84,
         .pad_bottom = 52,
         .title = view->title ? view->title : "Found, by depth and length",

@@ -40,6 +40,8 @@ static fv_status draw_script(const fv_cells_view *view, const char *script, size
         if (path == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory");
         fv_status status = fv_gnuplot_draw(script, length, KINDS[k].picture, view->sheet.width,
                                            view->sheet.height, path, error);
+        if (status == FV_OK && KINDS[k].picture == FV_PICTURE_SVG)
+            status = fv_spots_write(path, &view->spots, error);
         if (status != FV_OK) return status;
     }
     return FV_OK;
@@ -50,15 +52,8 @@ static fv_status draw_figure(fv_cells_view *view, const cells_figure *figure, co
                              fv_error *error) {
     char *script = NULL;
     size_t length = 0;
-    size_t room = (size_t)view->cells->n;
-    view->spots = fv_scratch_get(view->scratch, room, sizeof *view->spots);
-    view->spots_capacity = view->cells->n;
     view->script = open_memstream(&script, &length);
-    if (view->script == NULL || view->spots == NULL) {
-        if (view->script != NULL) fclose(view->script);
-        free(script);
-        return fv_fail(error, FV_NO_MEMORY, "out of memory");
-    }
+    if (view->script == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory");
     fv_status status = figure->draw(view, error);
     bool broken = ferror(view->script) != 0;
     broken |= fclose(view->script) != 0;
@@ -71,31 +66,15 @@ static fv_status draw_figure(fv_cells_view *view, const cells_figure *figure, co
 
 // --- the page ----------------------------------------------------------------------------------
 
-// The picture, and over it a second one of the same size that holds the tool tips.
 static fv_status write_picture(FILE *html, const fv_cells_view *view, const cells_figure *figure,
                                const char *folder, fv_error *error) {
     const char *path = fv_scratch_text(view->scratch, "%s/%s.svg", folder, figure->name);
     const char *prefix = fv_scratch_text(view->scratch, "%s-", figure->name);
     if (path == NULL || prefix == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory");
     fprintf(html, "<section><h2>%s</h2>\n<figure><div class=\"picture\">", figure->heading);
-    fprintf(html, "<div style=\"position:relative;max-width:%dpx;margin:0 auto\">",
-            view->sheet.width);
     fv_status status = fv_html_svg(html, path, prefix, figure->heading, error);
-    if (status != FV_OK) return status;
-    fprintf(html, "<svg viewBox=\"0 0 %d %d\" style=\"position:absolute;inset:0\">\n",
-            view->sheet.width, view->sheet.height);
-    for (int i = 0; i < view->n_spots; i++) {
-        const fv_hot_spot *spot = &view->spots[i];
-        fprintf(html,
-                "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" fill=\"transparent\">"
-                "<title>",
-                spot->box.left, spot->box.top, spot->box.right - spot->box.left,
-                spot->box.bottom - spot->box.top);
-        fv_html_text(html, spot->text);
-        fputs("</title></rect>\n", html);
-    }
-    fputs("</svg></div></div></figure></section>\n", html);
-    return FV_OK;
+    fputs("</div></figure></section>\n", html);
+    return status;
 }
 
 static void write_row(FILE *html, const fv_cell *cell) {

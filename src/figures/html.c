@@ -1,5 +1,7 @@
 #include "figures/html.h"
 
+#include "figures/spots.h"
+
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -29,8 +31,7 @@ void fv_html_text(FILE *html, const char *text) {
     }
 }
 
-// The whole file, with a zero behind it.
-static fv_status read_file(const char *path, char **bytes, size_t *length, fv_error *error) {
+fv_status fv_html_read_file(const char *path, char **bytes, size_t *length, fv_error *error) {
     size_t capacity = 0;
     *bytes = NULL;
     *length = 0;
@@ -86,10 +87,12 @@ static const char *element_end(const char *at, const char *name) {
     return end ? end + strlen(close) : NULL;
 }
 
+// Without gnuplot's own titles and descriptions; tool tips stay.
 static void write_svg(FILE *html, const char *svg, const char *prefix) {
     bool in_tag = false;
+    const char *spots = strstr(svg, FV_SPOTS_START);
     for (const char *at = svg; *at != '\0';) {
-        const char *skip = element_end(at, "title");
+        const char *skip = spots == NULL || at < spots ? element_end(at, "title") : NULL;
         if (skip == NULL) skip = element_end(at, "desc");
         if (skip != NULL) {
             at = skip;
@@ -112,7 +115,7 @@ fv_status fv_html_svg(FILE *html, const char *path, const char *prefix, const ch
                       fv_error *error) {
     char *bytes;
     size_t length;
-    fv_status status = read_file(path, &bytes, &length, error);
+    fv_status status = fv_html_read_file(path, &bytes, &length, error);
     if (status != FV_OK) return status;
     const char *svg = strstr(bytes, "<svg");
     if (svg == NULL) {
@@ -150,7 +153,7 @@ fv_status fv_html_image(FILE *html, const char *path, const char *type, const ch
                         fv_error *error) {
     char *bytes;
     size_t length;
-    fv_status status = read_file(path, &bytes, &length, error);
+    fv_status status = fv_html_read_file(path, &bytes, &length, error);
     if (status != FV_OK) return status;
     fprintf(html, "<img alt=\"");
     fv_html_text(html, title);

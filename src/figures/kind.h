@@ -5,6 +5,7 @@
 #define FOVEA_FIGURES_KIND_H
 
 #include "figures/scratch.h"
+#include "figures/spots.h"
 
 #include <fovea/figure.h>
 #include <stdio.h>
@@ -58,7 +59,8 @@ typedef struct fv_figure_view {
     fv_runs runs;
     fv_scratch *scratch;
     FILE *script;
-    int width, height; // of the canvas, set by draw
+    int width, height;  // of the canvas, set by draw
+    fv_hot_spots spots; // tool tips, set by draw where a kind has them
 } fv_figure_view;
 
 typedef struct fv_figure_kind {

@@ -32,6 +32,7 @@ static fv_status draw(fv_figure_view *view, fv_error *error) {
     status = fv_cells_draw_middle(&curve, error);
     view->width = curve.sheet.width;
     view->height = curve.sheet.height;
+    view->spots = curve.spots;
     fv_cells_free(&cells);
     return status;
 }

@@ -31,6 +31,7 @@ static fv_status draw(fv_figure_view *view, fv_error *error) {
     status = fv_cells_draw_map(&map, error);
     view->width = map.sheet.width;
     view->height = map.sheet.height;
+    view->spots = map.spots;
     fv_cells_free(&cells);
     return status;
 }
