@@ -186,6 +186,15 @@ def counting(bench):
         check(bench.rows(out, "class, prompt_tokens") == [("found", None)] * 2, "no usage, no answer")
 
 
+def too_short(bench):
+    """A length that the question itself does not fit into, by the server's count: nothing is written."""
+    with bench.server() as server:
+        out = bench.folder / "out"
+        done = bench.ask(server, out, "--lengths", "1000,60", "--depths", 50, code=2)
+        check("length 60 is below what niah_single_1 needs" in done.stderr, done.stderr)
+        check(not out.exists() and not server.log(), "something was written or asked")
+
+
 def truncation(bench):
     """A server that silently reads less is found out; one that says so is believed."""
     with bench.server(context=2000, truncate=True) as server:
@@ -308,6 +317,27 @@ def ruler_files(bench):
     check(all(path.read_bytes() == text for path, text in first.items()), "the same seed gave other data")
 
 
+def own_and_served(bench):
+    """A model of the lab and a served one share a folder and its figures, in whichever order they come."""
+    runs, out, config = bench.folder / "runs", bench.folder / "out", bench.folder / "tiny.yaml"
+    config.write_text("task: {name: needle, vocab_size: 8, context_length: 8, length_min: 4}\n"
+                      "train: {steps: 5, batch_size: 4}\nmodel: {n_embd: 8, layers: [attention]}\n")
+    bench.run(config, "--out", runs, verb="run")
+    run = bench.run(runs, verb="runs").stdout.splitlines()[1].split()[0]
+    with bench.server() as server:
+        ask = ["--lengths", "1000,2000", "--depths", "0,50,100", "--samples", 4]
+        bench.ask(server, out, *ask)
+        bench.run(runs / run, "--samples", 16, "--label", "own", "--out", out)
+        before = len(server.log())
+        bench.ask(server, out, *ask)
+        check(len(server.log()) == before, "answered questions were asked again")
+        tasks = {(cell["model"], cell["task"]) for cell in bench.cells(out)}
+        check(tasks == {("m", "niah_single_1"), ("own", "needle")}, f"cells of {tasks}")
+        for name in ("map.svg", "middle.svg", "lengths.svg", "report.html"):
+            drawn = (out / name).read_text()
+            check("<title>m, niah_single_1\n" in drawn and "<title>own, needle\n" in drawn, f"{name} lacks a model")
+
+
 def documents(bench):
     """Lost-in-the-middle's questions, the document with the answer moved through the others."""
     path = bench.folder / "qa.jsonl"
@@ -361,23 +391,25 @@ def killed(bench, kills):
 
 
 def interrupted(bench):
-    """Ctrl-C: a word, an exit code, and the same command goes on."""
+    """One command at a time asks into a folder. Ctrl-C: a word, an exit code, and the same command goes on."""
     import signal
     with bench.server(delay=0.05) as server:
         out = bench.folder / "out"
         command = [bench.tool, "needle", "--endpoint", server.url, "--model", "m", "--out", out, "--lengths", "300",
-                   "--depths", "0..100", "--samples", "20", "--concurrency", "4"]
+                   "--depths", "0..100", "--samples", "50", "--concurrency", "4"]
         process = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         while len(server.log() if server.log_path.exists() else []) < 20:
             time.sleep(0.02)
+        done = bench.ask(server, out, "--lengths", 300, code=1)
+        check(f"{out}/eval.db is being written by process {process.pid} " in done.stderr, done.stderr)
         process.send_signal(signal.SIGINT)
         said = process.communicate(timeout=20)[0].decode()
         check(process.returncode == 1 and "the same command asks the rest" in said, said)
-        check(16 <= bench.rows(out, "count(*)")[0][0] < 220, "what was answered is not stored")
+        check(16 <= bench.rows(out, "count(*)")[0][0] < 550, "what was answered is not stored")
 
 
 CHECKS = [killed, passing_faults, lasting_faults, counting, rebuild, truncation, planted_table, prefix_order, interval,
-          null_content, hopeless, ruler_files, documents, interrupted]
+          null_content, hopeless, ruler_files, own_and_served, documents, interrupted, too_short]
 
 
 def run_check(one, options):
