@@ -52,7 +52,7 @@ def case(library, n, d, heads, rounds):
         for name, pair in contenders.items():
             for i, work in enumerate(pair):
                 best[name][i] = min(best[name][i], timed(work))
-    off = max(float((o - their_o).abs().max()), float((dk - k.grad / (rounds)).abs().max()))
+    off = max(float((o - their_o.detach()).abs().max()), float((dk - k.grad / (rounds)).abs().max()))
     for name, (ours, theirs) in best.items():
         print(f"n {n:6d} d {d:3d} {name:8s}  Fovea {1e3 * ours:9.2f} ms  PyTorch {1e3 * theirs:9.2f} ms"
               f"  {theirs / ours:5.2f}x   largest difference {off:.1e}", flush=True)
