@@ -8,9 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+// A cell that is evaluated again keeps its row: figures keep their order and colours.
 static const char PUT[] =
-    "INSERT OR REPLACE INTO cells (model, task, unit, length, depth, n, hits, low, high, score, "
-    "trained_length, answers) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+    "INSERT INTO cells (model, task, unit, length, depth, n, hits, low, high, score, "
+    "trained_length, answers) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) "
+    "ON CONFLICT (model, task, unit, length, ifnull(depth, -1)) DO UPDATE SET n = ?6, hits = ?7, "
+    "low = ?8, high = ?9, score = ?10, trained_length = ?11, answers = ?12";
 static const char GET[] = "SELECT model, task, unit, length, depth, n, hits, score, "
                           "trained_length, answers FROM cells ORDER BY rowid";
 

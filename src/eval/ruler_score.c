@@ -10,14 +10,15 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static bool is_space(char c) {
-    return c == ' ' || (c >= '\t' && c <= '\r') || (c >= 0x1c && c <= 0x1f);
+static bool is_blank(char c) {
+    return (unsigned char)c <= ' ';
 }
 
-// RULER's postprocessing: blanks off both ends, control characters to line feeds, blanks off again.
+// RULER's postprocessing: blanks off both ends, control characters to line feeds, blanks off again,
+// so that none of either is left at an end.
 static char *postprocess(const char *text, size_t n) {
-    while (n > 0 && is_space(*text)) text++, n--;
-    while (n > 0 && is_space(text[n - 1])) n--;
+    while (n > 0 && is_blank(*text)) text++, n--;
+    while (n > 0 && is_blank(text[n - 1])) n--;
     char *clean = text_copy_n(text, n);
     for (size_t i = 0; clean != NULL && i < n; i++)
         if ((unsigned char)clean[i] < 0x20) clean[i] = '\n';
