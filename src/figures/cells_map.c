@@ -69,14 +69,26 @@ static void draw_cells(map *m, int i, fv_panel *panel) {
         fv_cells_spot(m->view, panel,
                       (fv_box){x * width, y * height, (x + 1) * width, (y + 1) * height},
                       fv_cell_tip(m->view->scratch, cell));
-        if (cell->n == 0 || width < 34 || height < 15) continue;
+    }
+    fv_panel_block_end(panel, "using 1:2:3:4:5:6:7 with boxxyerror fillstyle solid noborder "
+                              "lc rgb variable notitle");
+}
+
+// The rates in percent, where the cells have room for them.
+static void write_rates(const map *m, int i, fv_panel *panel) {
+    const fv_cells *cells = m->view->cells;
+    double width = panel->width / m->lengths.n, height = panel->height / m->depths.n;
+    if (width < 30 || height < 15) return;
+    for (int c = 0; c < cells->n; c++) {
+        const fv_cell *cell = &cells->items[c];
+        if (m->panels.group[c] != i || cell->n == 0) continue;
+        int x = rank(&m->lengths, cell->length), y = rank(&m->depths, cell->depth);
+        double rate = (double)cell->hits / cell->n;
         char text[16];
         snprintf(text, sizeof text, "%.0f", 100 * rate);
         fv_panel_text(panel, (x + 0.5) * width, (y + 0.5) * height, 'c', 10,
                       rate < 0.6 ? 0xffffff : FV_INK, text);
     }
-    fv_panel_block_end(panel, "using 1:2:3:4:5:6:7 with boxxyerror fillstyle solid noborder "
-                              "lc rgb variable notitle");
 }
 
 // A line behind the longest length that the model was trained on.
@@ -155,6 +167,7 @@ static fv_status draw_panel(map *m, int i, fv_error *error) {
                   label ? label : "length");
     if (i % sheet->columns == 0) fv_panel_upright(&panel, -46, 0.5 * panel.height, "depth, %");
     draw_cells(m, i, &panel);
+    write_rates(m, i, &panel);
     draw_training(m, i, &panel);
     if (i % sheet->columns == sheet->columns - 1 || i == sheet->n - 1) draw_colour_scale(&panel);
     if (fv_panel_end(&panel) != FV_OK)

@@ -336,6 +336,8 @@ def own_and_served(bench):
         for name in ("map.svg", "middle.svg", "lengths.svg", "report.html"):
             drawn = (out / name).read_text()
             check("<title>m, niah_single_1\n" in drawn and "<title>own, needle\n" in drawn, f"{name} lacks a model")
+        # Six cells of the served model, beside the numbers of the axes.
+        check((out / "map.svg").read_text().count("<text>100</text>") >= 8, "the map's cells have no numbers")
 
 
 def documents(bench):
