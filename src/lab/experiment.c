@@ -118,6 +118,15 @@ static fv_status plan(reader *r) {
     return at(r, culprit != NULL ? r->lines[culprit - fv_fields(&n)] : 0, status);
 }
 
+// An override may have replaced the values that make runs optional; a file alone means some of its
+// own.
+static fv_status check_optional(reader *r) {
+    const fv_experiment *experiment = r->experiment;
+    if (experiment->optional.n == 0 || experiment->n_left_out > 0) return FV_OK;
+    return fail(r, experiment->optional.line, FV_USAGE,
+                "'optional' names values that no run of the sweep has");
+}
+
 // All points that an adaptive sweep could reach are checked as a grid before its first round.
 static fv_status begin_adaptive(reader *r, int line, fv_grid *grid) {
     fv_experiment *experiment = r->experiment;
@@ -417,6 +426,7 @@ fv_status fv_experiment_read(const char *path, const char *const *overrides, int
         (r.experiment->source = text_copy("")) == NULL)
         status = no_memory(&r);
     if (status == FV_OK) status = plan(&r);
+    if (status == FV_OK && n_overrides == 0) status = check_optional(&r);
     yaml_value_free(root);
     grid_free(&r.everywhere);
     free(r.lines);

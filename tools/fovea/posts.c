@@ -92,8 +92,9 @@ static int refuse_post(const char *post, const roots *r) {
     }
     path_list_free(&folders);
     if (exit_code != EXIT_DONE) return exit_code;
-    return tool_usage_error("there is no post '%s' in %s, which has: %s; 'all' means all of them",
-                            post, r->paths[0], names);
+    return tool_usage_error(
+        "there is no post '%s' in %s, which has: %s; 'all' means every one but phase-diagrams",
+        post, r->paths[0], names);
 }
 
 static int find_in(const char *folder, const char *below, path_list *files) {
