@@ -125,7 +125,8 @@ static void report(lab *l, crew *workers) {
     crew_progress at = {.work = l->total_work};
     if (workers != NULL) crew_progress_now(workers, &at);
     fv_lab_progress *p = &l->progress;
-    p->share = l->total_work > 0 ? at.work / l->total_work : 1;
+    double share = l->total_work > 0 ? at.work / l->total_work : 1;
+    if (share > p->share) p->share = share; // runs that are interrupted take theirs back
     p->seconds = seconds;
     p->seconds_left = p->share > 0 ? seconds * (1 - p->share) / p->share : -1;
     p->step = at.step;
