@@ -3,8 +3,8 @@
 // Threads take spans of neighbouring blocks of channels, of one sequence, over one segment of
 // positions. Of a span the same chunk of every block is scanned before the next chunk, so that rows
 // are read as they lie in memory: at 1024 channels a row of each array is a page, and going down
-// the sequence block by block would turn the pages of four arrays once for every block (by a third
-// slower at n = 4096).
+// the sequence block by block would turn the pages of four arrays once for every block (1.6 times
+// the time at n = 4096).
 //
 // Segments are scanned as if nothing came before them. Since the scan is linear in its state, what
 // did come before is added afterwards: the state at a segment's end is the one computed there plus

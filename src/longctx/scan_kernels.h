@@ -3,7 +3,7 @@
 // The channel is the lane. A strip of sixteen channels keeps its states in registers while the
 // positions of a chunk pass; then the next strip of the block follows, whose inputs lie in the
 // cache lines beside. Blocks are FV_SCAN_BLOCK channels wide, so that a chunk of one block (steps,
-// drives, sums) stays in the first-level cache. Arrays of a block are [..][FV_SCAN_BLOCK], zero
+// drives, sums) stays in the second-level cache. Arrays of a block are [..][FV_SCAN_BLOCK], zero
 // from `width` on; a channel that does not exist then stays at zero throughout.
 #ifndef LONGCTX_SCAN_KERNELS_H
 #define LONGCTX_SCAN_KERNELS_H

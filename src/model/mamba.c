@@ -1,12 +1,14 @@
 // Mamba (Gu & Dao, 2023): a recurrence whose state of fixed size chooses, token by token, what to
 // keep.
 //
-//     x, z   = split(input W_in)                          E = expand * d channels each
-//     u      = silu(conv(x))                              causal, one filter of a few taps a
-//     channel s,B,C  = split(u W_x)                               dt_rank, N and N numbers a
-//     position delta  = softplus(s W_dt + b_dt)                    [E] h_t    = exp(delta_t A)
-//     h_{t-1} + delta_t B_t u_t   [E][N], A = -exp(A_log), B by Euler's rule y      = ((C_t . h_t +
-//     D u_t) silu(z_t)) W_out
+//     x, z    = split(input W_in)                   E = expand * d channels each
+//     u       = silu(conv(x))                       causal, one filter of a few taps a channel
+//     s, B, C = split(u W_x)                        dt_rank, N and N numbers a position
+//     delta   = softplus(s W_dt + b_dt)             [E]
+//     h_t     = exp(delta_t A) h_{t-1} + delta_t B_t u_t     [E][N], A = -exp(A_log)
+//     y       = ((C_t . h_t + D u_t) silu(z_t)) W_out
+//
+// B is by Euler's rule.
 //
 // What a position needs of later layers alone (z, C, the sum over the state, W_out) is computed
 // where an output is wanted; x, u, delta, B and the state at all earlier positions. The gradient
