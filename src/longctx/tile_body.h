@@ -20,7 +20,10 @@ enum { WIDE = 2, TALL = 6, NARROW = 2, NARROW_TALL = 6 };
 enum { WIDE = 2, TALL = 4, NARROW = 2, NARROW_TALL = 4 };
 #endif
 
+typedef uint32_t vu __attribute__((vector_size(4 * VW)));
+
 // 2^x for x <= 0 with a relative error below 2e-7; from -126 down it stays at 2^-126. A NaN stays.
+// Lanes that a mask takes away later may hold any x: they wrap around.
 INLINE vf exp2_below(vf x) {
     x = vf_max(vf_set1(-126.0f), x);
     const vf magic = vf_set1(12582912.0f); // 1.5 * 2^23: adding it leaves round(x) in the low bits
@@ -31,7 +34,7 @@ INLINE vf exp2_below(vf x) {
     p = vf_fma(p, r, vf_set1(0.24022242426872253f));
     p = vf_fma(p, r, vf_set1(0.6931470036506653f));
     p = vf_fma(p, r, vf_set1(1.0f));
-    return (vf)((vi)p + ((vi)shifted << 23));
+    return (vf)((vu)p + ((vu)shifted << 23));
 }
 
 // All ones in the lanes whose bit is set.
