@@ -17,6 +17,7 @@ fovea=${FOVEA:-fovea}
 mkdir -p "$out/shares"
 
 quoted=$(printf '%q ' "$file" "$@")
+# shellcheck disable=SC2086 # several options, one a word
 array=$(sbatch --parsable ${SBATCH_OPTIONS:-} --job-name fovea --array "1-$tasks" \
     --cpus-per-task "$cores" --time "$hours:00:00" --signal=INT@60 --output "$out/shares/%a.log" \
     --wrap "exec $fovea run $quoted --share \$SLURM_ARRAY_TASK_ID/$tasks --jobs $cores \
@@ -24,6 +25,7 @@ array=$(sbatch --parsable ${SBATCH_OPTIONS:-} --job-name fovea --array "1-$tasks
 echo "array job $array: $tasks shares of $file"
 
 stores=$(for k in $(seq "$tasks"); do printf '%q ' "$out/shares/$k"; done)
+# shellcheck disable=SC2086
 sbatch ${SBATCH_OPTIONS:-} --job-name fovea-merge --dependency "afterok:${array%%;*}" \
     --cpus-per-task "$cores" --time 1:00:00 --output "$out/merge.log" \
     --wrap "$fovea runs merge $(printf '%q' "$out") $stores && \

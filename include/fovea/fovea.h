@@ -17,8 +17,8 @@
 #include <fovea/own.h>
 #include <fovea/probe.h>
 #include <fovea/record.h>
-#include <fovea/scan.h>
 #include <fovea/ring.h>
+#include <fovea/scan.h>
 #include <fovea/status.h>
 #include <fovea/store.h>
 #include <fovea/task.h>

@@ -7,17 +7,17 @@
 
 #ifdef FOVEA_DOUBLE
 typedef double real;
-#define real_exp  exp
-#define real_log  log
-#define real_sqrt sqrt
-#define real_tanh tanh
+#define real_exp   exp
+#define real_log   log
+#define real_sqrt  sqrt
+#define real_tanh  tanh
 #define real_log1p log1p
 #else
 typedef float real;
-#define real_exp  expf
-#define real_log  logf
-#define real_sqrt sqrtf
-#define real_tanh tanhf
+#define real_exp   expf
+#define real_log   logf
+#define real_sqrt  sqrtf
+#define real_tanh  tanhf
 #define real_log1p log1pf
 #endif
 

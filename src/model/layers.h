@@ -36,7 +36,8 @@ typedef enum fv_init_kind {
 typedef struct fv_param {
     fv_init_kind init;
     int fan_in;
-    // Of every `period` numbers the first `kept` are learned and the others stay 0; 0: all are learned.
+    // Of every `period` numbers the first `kept` are learned and the others stay 0; 0: all are
+    // learned.
     int kept, period;
 } fv_param;
 

@@ -53,9 +53,12 @@ cc "$source/consumer.c" -o "$work/static" "${flags[@]/#-lfovea/-l:libfovea.a}" -
 
 echo "examples"
 root=$source/../..
-for example in attention ring; do
-    cmake -S "$root/examples/$example" -B "$work/$example" -DCMAKE_PREFIX_PATH="$prefix" >"$work/cmake.log" &&
-        cmake --build "$work/$example" >"$work/cmake.log" || { cat "$work/cmake.log"; exit 1; }
+for example in attention ring scan; do
+    if ! { cmake -S "$root/examples/$example" -B "$work/$example" -DCMAKE_PREFIX_PATH="$prefix" &&
+        cmake --build "$work/$example"; } >"$work/cmake.log"; then
+        cat "$work/cmake.log"
+        exit 1
+    fi
     "$work/$example/$example"
     read -ra flags <<<"$(pkg-config --cflags --libs fovea)"
     cc "$root/examples/$example/$example.c" -o "$work/$example/linked" "${flags[@]}" -lm
