@@ -32,6 +32,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 exports=()
 for model in "${models[@]}"; do
+    words=()
     eval "words=($model)"
     name=${words[0]}
     out=$work/$name
