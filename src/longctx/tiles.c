@@ -124,7 +124,7 @@ static void store_state(const forward_pass *pass, fv_worker *w, fv_head_rows at,
     fv_head_rows_store(plan, w->o, at, tile->rows, tile->n, pass->queries->o);
     for (int i = 0; i < tile->n; i++) {
         float log_sum =
-            w->sum[i] == 0 ? -INFINITY : (float)(w->largest[i] * LOG_2 + log(w->sum[i]));
+            w->sum[i] == 0 ? -INFINITY : (float)(w->largest[i] * LOG_2 + log((double)w->sum[i]));
         memcpy((char *)log_sum_of(pass, head) + (size_t)tile->rows[i] * sizeof log_sum, &log_sum,
                sizeof log_sum);
     }
