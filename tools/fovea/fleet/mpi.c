@@ -382,6 +382,12 @@ static int engage(fleet *f, const volatile int *interrupted) {
     }
 }
 
+static void report_gone(int rank, worker_state state) {
+    fprintf(stderr, "fovea: worker %d %s; its run is given out again\n", rank,
+            state == IS_LOST ? "is lost" : "has left");
+}
+
+// Whether the worker has taken the order; one that was stopped between two runs takes none.
 static bool send_order(fleet *f, int rank, char *order) {
     MPI_Request request;
     pthread_mutex_lock(&f->pulse.lock);
@@ -390,6 +396,7 @@ static bool send_order(fleet *f, int rank, char *order) {
                 settle(&f->pulse.lock, &request, f->lease);
     if (!sent) f->workers[rank] = IS_LOST;
     pthread_mutex_unlock(&f->pulse.lock);
+    if (!sent) report_gone(rank, IS_LOST);
     return sent;
 }
 
@@ -424,8 +431,7 @@ static fv_status await_result(fleet *f, int rank, const volatile int *interrupte
         worker_state state = listen(f, rank, &heard, result, size);
         if (state == IS_FREE) return FV_OK;
         if (state != IS_BUSY) {
-            fprintf(stderr, "fovea: worker %d %s; its run is given out again\n", rank,
-                    state == IS_LOST ? "is lost" : "has left");
+            report_gone(rank, state);
             return FV_OK;
         }
         if (__atomic_load_n(interrupted, __ATOMIC_RELAXED))
