@@ -1,11 +1,11 @@
 #include "eval/http.h"
+#include "base/clock.h"
 
 #include <curl/curl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { SMALL_BODY = 16 << 10 };
 static const double longest_wait = 60, longest_retry_after = 300;
@@ -37,12 +37,6 @@ static bool worth_another_try(http_fault fault) {
 #undef AGAIN_ROW
     };
     return AGAIN[fault];
-}
-
-static double now(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
 // --- the body ----------------------------------------------------------------------------------
@@ -212,7 +206,7 @@ static double pause_before(http *h, http_call *call) {
     curl_easy_getinfo(call->easy, CURLINFO_RETRY_AFTER, &asked);
     if (asked > 0) {
         double pause = fmin((double)asked, longest_retry_after);
-        h->gate = fmax(h->gate, now() + pause);
+        h->gate = fmax(h->gate, fv_clock_now() + pause);
         return pause;
     }
     double pause = h->options.wait * pow(2, call->attempts - 1);
@@ -253,14 +247,14 @@ static void finish_try(http *h, http_call *call, CURLcode code) {
     curl_multi_remove_handle(h->multi, call->easy);
     h->n_running--;
     if (worth_another_try(call->fault) && call->attempts <= h->options.retries)
-        put_waiting(h, call, now() + pause);
+        put_waiting(h, call, fv_clock_now() + pause);
     else
         put_done(h, call);
 }
 
 // Starts what is due; returns the milliseconds until more is, at most `most`.
 static int start_due(http *h, int most) {
-    double time = now(), soonest = INFINITY;
+    double time = fv_clock_now(), soonest = INFINITY;
     for (http_call **at = &h->waiting; *at != NULL;) {
         http_call *call = *at;
         if (call->due > time) {
@@ -299,7 +293,7 @@ static void collect(http *h) {
 void http_start(http *h, http_call *call) {
     call->attempts = 0;
     call->fault = HTTP_NONE;
-    if (h->gate > now())
+    if (h->gate > fv_clock_now())
         put_waiting(h, call, h->gate);
     else
         start_try(h, call);
@@ -336,7 +330,7 @@ fv_status http_create(const http_options *options, http **out, fv_error *error) 
         h->headers = curl_slist_append(NULL, "Content-Type: application/json");
         struct curl_slist *more = curl_slist_append(h->headers, "Expect:");
         good = h->multi != NULL && h->headers != NULL && more != NULL;
-        fv_random_init(&h->random, (uint64_t)(1e6 * now()), FV_STREAM_TEST, 0, 0);
+        fv_random_init(&h->random, (uint64_t)(1e6 * fv_clock_now()), FV_STREAM_TEST, 0, 0);
     }
     if (good && options->key != NULL) {
         text_buffer line = {0};

@@ -6,13 +6,13 @@
 //
 // A slot is used again only after its answer is committed, so that whatever kills the process, no
 // more requests are repeated than there are slots.
+#include "base/clock.h"
 #include "eval/served.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum {
     MOST_REPLY = 1 << 20, // bytes: no answer of some hundred tokens is longer
@@ -42,12 +42,6 @@ typedef struct asker {
     const char *stop_kind;   // NULL, or why there is no sense in going on
     double started, shown;
 } asker;
-
-static double now(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
 
 // --- what to ask next --------------------------------------------------------------------------
 
@@ -256,7 +250,7 @@ static fv_status store_arrived(asker *a, http_call *first, fv_error *error) {
 
 static void show(asker *a, bool now_or_never) {
     const fv_served_options *o = &a->s->options;
-    double time = now();
+    double time = fv_clock_now();
     if (o->on_progress == NULL || (!now_or_never && time - a->shown < 0.1)) return;
     a->shown = time;
     double seconds = time - a->started;
@@ -296,7 +290,7 @@ static void count_unasked(asker *a) {
 
 fv_status fv_served_ask(fv_served *s, fv_error *error) {
     size_t n = (size_t)s->options.in_flight;
-    asker a = {.s = s, .started = now(), .n_all = served_count_missing(s)};
+    asker a = {.s = s, .started = fv_clock_now(), .n_all = served_count_missing(s)};
     a.slots = calloc(n, sizeof *a.slots);
     a.idle = calloc(n, sizeof *a.idle);
     fv_status status =

@@ -1,5 +1,6 @@
 // What this machine is and what it can do at most, each limit measured when it is asked for.
 #define _GNU_SOURCE // sched_getaffinity
+#include "base/clock.h"
 #include "kernels/kernels.h"
 
 #include <fovea/machine.h>
@@ -8,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 const char *fv_version(void) {
@@ -43,12 +43,6 @@ int fv_machine_cores(void) {
     return n > 0 ? (int)n : 1;
 }
 
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 // A measurement does n rounds of something and says how much that was.
 typedef double (*measurement)(long n, double *amount);
 
@@ -57,10 +51,10 @@ static double best_rate(measurement measure, double seconds) {
     double best = 0, amount;
     long n = 1;
     volatile double sink = 0;
-    for (double started = now(), end = started + seconds; now() < end;) {
-        double begun = now();
+    for (double started = fv_clock_now(), end = started + seconds; fv_clock_now() < end;) {
+        double begun = fv_clock_now();
         sink += measure(n, &amount);
-        double taken = now() - begun;
+        double taken = fv_clock_now() - begun;
         if (taken > 0 && amount / taken > best) best = amount / taken;
         if (taken < 3e-4) n *= 2;
     }
@@ -91,12 +85,12 @@ static double read_bandwidth(double seconds) {
     memset(block, 1, BYTES);
     double best = 0;
     volatile unsigned long sink = 0;
-    for (double end = now() + seconds; now() < end;) {
-        double begun = now();
+    for (double end = fv_clock_now() + seconds; fv_clock_now() < end;) {
+        double begun = fv_clock_now();
         unsigned long sum[8] = {0};
         for (size_t i = 0; i < WORDS; i += 8)
             for (size_t j = 0; j < 8; j++) sum[j] += block[i + j];
-        double rate = BYTES / (now() - begun);
+        double rate = BYTES / (fv_clock_now() - begun);
         sink += sum[0] + sum[1] + sum[2] + sum[3] + sum[4] + sum[5] + sum[6] + sum[7];
         if (rate > best) best = rate;
     }

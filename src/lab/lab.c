@@ -1,13 +1,13 @@
 // Sweeps: what the store has is loaded, the rest is trained by a crew of workers and stored as it
 // ends. Results do not depend on who trained what and when, so that a sweep that was killed and
 // repeated gives the same store as one that was not.
+#include "base/clock.h"
 #include "lab/crew.h"
 #include "lab/share.h"
 
 #include <fovea/lab.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 static const double PROGRESS_SECONDS = 0.2; // between two calls of on_progress
 static const double POLL_SECONDS = 0.05;    // between two looks at options->interrupted
@@ -26,12 +26,6 @@ typedef struct lab {
     fv_lab_progress progress;
     fv_error *error;
 } lab;
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static fv_record *new_record(void) {
     fv_record *record = malloc(sizeof *record);
@@ -121,7 +115,7 @@ static fv_status plan_runs(lab *l) {
 
 static void report(lab *l, crew *workers) {
     if (l->options->on_progress == NULL) return;
-    double seconds = now() - l->started;
+    double seconds = fv_clock_now() - l->started;
     crew_progress at = {.work = l->total_work};
     if (workers != NULL) crew_progress_now(workers, &at);
     fv_lab_progress *p = &l->progress;
@@ -131,7 +125,7 @@ static void report(lab *l, crew *workers) {
     p->seconds_left = p->share > 0 ? seconds * (1 - p->share) / p->share : -1;
     p->step = at.step;
     p->perplexity = at.perplexity;
-    l->reported = now();
+    l->reported = fv_clock_now();
     l->options->on_progress(l->options->context, p);
 }
 
@@ -175,7 +169,7 @@ static fv_status collect(lab *l, crew *workers) {
             status = find_failure(l, workers);
         }
         if (status != FV_OK || is_interrupted(l)) crew_stop(workers);
-        if (now() - l->reported >= PROGRESS_SECONDS) report(l, workers);
+        if (fv_clock_now() - l->reported >= PROGRESS_SECONDS) report(l, workers);
     }
     return status;
 }
@@ -238,7 +232,7 @@ fv_status fv_lab_run(const fv_experiment *experiment, fv_store *store,
                      const fv_lab_options *options, fv_record ***records, fv_error *error) {
     *records = NULL;
     lab l = {.experiment = experiment, .store = store, .options = options, .error = error};
-    l.started = now();
+    l.started = fv_clock_now();
     l.progress.experiment = experiment->name;
     fv_status status = prepare(&l);
     if (status == FV_OK) status = plan_runs(&l);

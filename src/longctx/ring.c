@@ -9,11 +9,11 @@
 // In the backward pass the gradients of a block travel behind it: a rank adds its share to what
 // arrives from the rank before and sends the sum on, so that a sum has a whole step to travel in.
 // The last rank that a block visits sends its gradients home.
+#include "base/clock.h"
 #include "longctx/ring_schedule.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { SLOT_KEYS, SLOT_VALUES, SLOT_DK, SLOT_DV, SLOT_HOME_DK, SLOT_HOME_DV };
 
@@ -38,12 +38,6 @@ struct fv_ring {
     int n_spans, capacity;
     double began;
 };
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 // --- making and freeing --------------------------------------------------------------------------
 
@@ -143,18 +137,18 @@ static void begin(fv_ring *ring) {
     ring->report = (fv_ring_report){0};
     ring->n_spans = 0;
     ring->worked = fv_attention_worked(ring->plan);
-    ring->began = now();
+    ring->began = fv_clock_now();
 }
 
 static void finish(fv_ring *ring) {
     fv_attention_work work = fv_attention_worked(ring->plan);
-    ring->report.seconds = now() - ring->began;
+    ring->report.seconds = fv_clock_now() - ring->began;
     ring->report.work =
         (fv_attention_work){work.pairs - ring->worked.pairs, work.tiles - ring->worked.tiles};
 }
 
 static void note(fv_ring *ring, fv_ring_activity activity, int block, double from) {
-    double to = now() - ring->began;
+    double to = fv_clock_now() - ring->began;
     from -= ring->began;
     if (activity == FV_RING_COMPUTES) ring->report.compute_seconds += to - from;
     if (activity == FV_RING_WAITS) ring->report.wait_seconds += to - from;
@@ -195,7 +189,7 @@ static fv_status receive_pair(fv_ring *ring, int slot, int from, pair data, size
 static fv_status wait_pair(fv_ring *ring, int slot, bool received, int block, fv_error *error) {
     const fv_ring_transport *t = &ring->transport;
     fv_status (*wait)(void *, int, fv_error *) = received ? t->wait_receive : t->wait_send;
-    double from = now();
+    double from = fv_clock_now();
     fv_status status = wait(t->context, slot, error);
     if (status == FV_OK) status = wait(t->context, slot + 1, error);
     note(ring, FV_RING_WAITS, block, from);
@@ -233,7 +227,7 @@ static fv_status go_around(fv_ring *ring, const void *k, const void *v, visitor 
     begin(ring);
     for (int step = 0; status == FV_OK && step <= s->n_steps; step++) {
         int block = ring_block_at(s, ring->rank, step);
-        double started = now();
+        double started = fv_clock_now();
         if (step < s->n_steps) status = start_travel(ring, step, current, error);
         if (status == FV_OK) status = visit(ring, context, step, block, current, error);
         if (status != FV_OK || step == s->n_steps) break;
@@ -269,7 +263,7 @@ static fv_status visit_forward(fv_ring *ring, void *context, int step, int block
     (void)error;
     if (!ring_has_block(&ring->schedule, ring->rank, step)) return FV_OK;
     fv_local_keys local = keys_of(ring, block, keys);
-    double from = now();
+    double from = fv_clock_now();
     fv_tiles_forward(ring->plan, context, &local, step == 0);
     note(ring, FV_RING_COMPUTES, block, from);
     return FV_OK;
@@ -315,7 +309,7 @@ static fv_status receive_sums(fv_ring *ring, int step, fv_error *error) {
 static void compute_share(fv_ring *ring, const backward *b, int block, pair keys, pair share) {
     fv_local_keys local = keys_of(ring, block, keys);
     size_t size = rows_of(ring, block) * ring->gradient_row;
-    double from = now();
+    double from = fv_clock_now();
     memset(share.a, 0, size);
     memset(share.b, 0, size);
     fv_tiles_backward(ring->plan, &b->queries, &local, share.a, share.b);
@@ -339,7 +333,7 @@ static fv_status add_up(fv_ring *ring, const backward *b, int step, int block, p
     size_t n = rows_of(ring, block) * ring->gradient_row / sizeof(float);
     compute_share(ring, b, block, keys, ring->share);
     fv_status status = wait_pair(ring, SLOT_DK, true, block, error);
-    double from = now();
+    double from = fv_clock_now();
     add(sums.a, ring->share.a, n);
     add(sums.b, ring->share.b, n);
     note(ring, FV_RING_COMPUTES, block, from);

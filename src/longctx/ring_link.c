@@ -1,3 +1,5 @@
+#include "base/clock.h"
+
 #include <fovea/ring.h>
 
 #include <math.h>
@@ -11,14 +13,8 @@ struct fv_ring_link {
     double ready[FV_RING_SLOTS]; // when the slot's message has
 };
 
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static void sleep_until(double when) {
-    double seconds = when - now();
+    double seconds = when - fv_clock_now();
     if (!(seconds > 0)) return;
     struct timespec left = {(time_t)seconds, (long)(1e9 * fmod(seconds, 1))};
     while (nanosleep(&left, &left) != 0) {
@@ -55,7 +51,7 @@ static fv_status link_send(void *context, int slot, int to, const void *data, si
 static fv_status link_receive(void *context, int slot, int from, void *data, size_t size,
                               fv_error *error) {
     fv_ring_link *link = context;
-    link->free_at = fmax(link->free_at, now()) + (double)size / link->bytes_per_second;
+    link->free_at = fmax(link->free_at, fv_clock_now()) + (double)size / link->bytes_per_second;
     link->ready[slot] = link->free_at + link->latency;
     return link->under.receive(link->under.context, slot, from, data, size, error);
 }

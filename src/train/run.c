@@ -1,11 +1,11 @@
 // A whole run: steps, curves, probes, snapshots, and how it ended.
+#include "base/clock.h"
 #include "base/config_check.h"
 #include "train/optimizer.h"
 
 #include <fovea/train.h>
 
 #include <math.h>
-#include <time.h>
 
 typedef struct run {
     const fv_config *config;
@@ -16,12 +16,6 @@ typedef struct run {
     bool tests; // held-out metrics are measured
     double started, training_seconds;
 } run;
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static fv_status add(run *r, const char *series, int step, double value) {
     fv_status status = fv_record_add(r->record, series, step, (float)value);
@@ -97,9 +91,9 @@ static fv_status take_step(run *r, int step, bool *ended) {
     fv_status status = observe(r, step);
     if (status == FV_OK && logs && r->tests) status = observe_test(r, step);
     if (status != FV_OK) return status;
-    double accuracy, begun = now();
+    double accuracy, begun = fv_clock_now();
     double loss = fv_trainer_step(r->trainer, logs ? &accuracy : NULL);
-    r->training_seconds += now() - begun;
+    r->training_seconds += fv_clock_now() - begun;
     if (!isfinite(loss)) {
         r->record->outcome = FV_OUTCOME_DIVERGED;
         *ended = true;
@@ -145,14 +139,14 @@ fv_status fv_run(const fv_config *config, const fv_run_options *options, fv_reco
                  fv_error *error) {
     run r = {.config = config, .options = options, .record = record, .error = error};
     r.tests = config_has_test(&config->task);
-    r.started = now();
+    r.started = fv_clock_now();
     fv_status status = fv_trainer_create(config, options->n_threads, &r.trainer, error);
     if (status != FV_OK) return status;
     record->config = *config;
     record->outcome = FV_OUTCOME_DONE;
     record->n_params = fv_model_n_params(fv_trainer_model(r.trainer));
     status = train(&r);
-    record->wall_seconds = now() - r.started;
+    record->wall_seconds = fv_clock_now() - r.started;
     record->us_per_step = record->steps > 0 ? 1e6 * r.training_seconds / record->steps : 0;
     fv_trainer_free(r.trainer);
     return status;
