@@ -190,13 +190,14 @@ static fv_status measure(work *w, double seconds, bench_time *time) {
     return FV_OK;
 }
 
+static volatile unsigned long read_sum; // so that what is read counts as used
+
 // Bytes a second that this thread reads from memory: the best of many slices of a block much larger
 // than the last cache, by the same clock as the cases. 0 without memory.
 static double read_bandwidth(void) {
     enum { BLOCK = 256 << 20, SLICE = 8 << 20, WORDS = SLICE / sizeof(unsigned long), ROUNDS = 3 };
     unsigned long *block = malloc(BLOCK);
     double best = 0;
-    volatile unsigned long sink = 0;
     if (block) memset(block, 1, BLOCK);
     for (size_t i = 0; block && i < (size_t)ROUNDS * (BLOCK / SLICE); i++) {
         const unsigned long *slice = block + i % (BLOCK / SLICE) * WORDS;
@@ -205,7 +206,7 @@ static double read_bandwidth(void) {
         for (size_t j = 0; j < WORDS; j += 8)
             for (size_t k = 0; k < 8; k++) sum[k] += slice[j + k];
         double rate = SLICE / (seconds_of(CLOCK_THREAD_CPUTIME_ID) - begun);
-        for (size_t k = 0; k < 8; k++) sink += sum[k];
+        for (size_t k = 0; k < 8; k++) read_sum += sum[k];
         if (rate > best) best = rate;
     }
     free(block);
@@ -282,6 +283,14 @@ static int print_json(const attention_case *c, const result *r) {
         r->peak_memory, "kernels", fv_kernels_name(), "cpu", fv_machine_cpu()));
 }
 
+// A number, or an empty cell where it has no meaning.
+static void add_digits(table *t, bool shown, int digits, double value) {
+    if (shown)
+        table_add(t, "%.*f", digits, value);
+    else
+        table_add(t, "%s", "");
+}
+
 static void add_row(table *t, const attention_case *c, const result *r) {
     table_add(t, "%s", c->name);
     table_add(t, "%.2f", 1e3 * r->time.median);
@@ -289,9 +298,9 @@ static void add_row(table *t, const attention_case *c, const result *r) {
     table_add(t, "%.2f", 1e3 * r->limit);
     table_add(t, "%.2f", r->limit / r->time.median);
     table_add(t, "%.2f", r->limit / r->time.best);
-    table_add(t, c->operation == DECODE ? "" : "%.4f", r->density);
-    table_add(t, r->speed_up > 0 ? "%.2f" : "", r->speed_up);
-    table_add(t, r->speed_up > 0 && c->n_threads == 1 ? "%.2f" : "", r->speed_up * r->density);
+    add_digits(t, c->operation != DECODE, 4, r->density);
+    add_digits(t, r->speed_up > 0, 2, r->speed_up);
+    add_digits(t, r->speed_up > 0 && c->n_threads == 1, 2, r->speed_up * r->density);
 }
 
 int bench_attention(const bench_options *options) {

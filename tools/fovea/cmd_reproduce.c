@@ -16,20 +16,21 @@ typedef struct reproduction {
     const char *out;
     int jobs;
     bool json, all;
-    study *studies; // [n]
+    const path_list *files;
+    study *studies; // [n], of the files
     int n;
 } reproduction;
 
 // All files are read and checked before the first is trained.
-static int read_studies(reproduction *r, const path_list *files) {
-    r->studies = calloc((size_t)files->n, sizeof *r->studies);
+static int read_studies(reproduction *r) {
+    r->studies = calloc((size_t)r->files->n, sizeof *r->studies);
     if (r->studies == NULL) {
         const fv_error error = {FV_NO_MEMORY, "out of memory"};
         return tool_fail(&error);
     }
     int exit_code = EXIT_DONE;
-    while (r->n < files->n && exit_code == EXIT_DONE) {
-        exit_code = study_read(&r->studies[r->n], files->items[r->n], NULL, 0, r->all);
+    while (r->n < r->files->n && exit_code == EXIT_DONE) {
+        exit_code = study_read(&r->studies[r->n], r->files->items[r->n], NULL, 0, r->all);
         r->n++;
     }
     return exit_code;
@@ -53,7 +54,7 @@ static int run_studies(reproduction *r, fv_store *store) {
     bool going = true;
     for (int i = 0; i < r->n && going; i++) {
         char folder[PATH_MAX];
-        int code = figure_folder(r, r->studies[i].experiment->path, folder, sizeof folder);
+        int code = figure_folder(r, r->files->items[i], folder, sizeof folder);
         const study_options options = {
             .folder = folder, .jobs = r->jobs, .json = r->json, .progress = display};
         if (code == EXIT_DONE) code = study_run(&r->studies[i], store, &options);
@@ -74,8 +75,8 @@ static int report(const reproduction *r) {
     return exit_code;
 }
 
-static int reproduce(reproduction *r, const path_list *files) {
-    int exit_code = read_studies(r, files);
+static int reproduce(reproduction *r) {
+    int exit_code = read_studies(r);
     if (exit_code == EXIT_DONE) exit_code = study_make_folder(r->out);
     fv_store *store = NULL;
     if (exit_code == EXIT_DONE) exit_code = study_open_store(r->out, &store);
@@ -129,7 +130,8 @@ int cmd_reproduce(int argc, char **argv) {
     path_list files;
     exit_code = posts_find(post, &files);
     if (exit_code != EXIT_DONE) return exit_code;
-    exit_code = reproduce(&r, &files);
+    r.files = &files;
+    exit_code = reproduce(&r);
     for (int i = 0; i < r.n; i++) study_free(&r.studies[i]);
     free(r.studies);
     path_list_free(&files);

@@ -21,9 +21,9 @@ int fleet_join(fleet **out, bool *served);
 int fleet_size(const fleet *f);
 
 // fv_lab_options.remote, with the fleet as its context: trains the run on rank `worker`.
-fv_status fleet_train(void *f, int worker, const fv_config *config, const fv_probe *const *probes,
-                      int n_probes, const volatile int *interrupted, fv_record *record,
-                      fv_error *error);
+fv_status fleet_train(void *context, int worker, const fv_config *config,
+                      const fv_probe *const *probes, int n_probes, const volatile int *interrupted,
+                      fv_record *record, fv_error *error);
 
 // Sends the others home; those that still train are not waited for, but ended. After this nothing
 // of the fleet may be used.

@@ -22,10 +22,10 @@ int fleet_size(const fleet *f) {
     return 1;
 }
 
-fv_status fleet_train(void *f, int worker, const fv_config *config, const fv_probe *const *probes,
-                      int n_probes, const volatile int *interrupted, fv_record *record,
-                      fv_error *error) {
-    (void)f, (void)worker, (void)config, (void)probes, (void)n_probes;
+fv_status fleet_train(void *context, int worker, const fv_config *config,
+                      const fv_probe *const *probes, int n_probes, const volatile int *interrupted,
+                      fv_record *record, fv_error *error) {
+    (void)context, (void)worker, (void)config, (void)probes, (void)n_probes;
     (void)interrupted, (void)record;
     return fv_fail(error, FV_USAGE, "there is no fleet to train on");
 }
