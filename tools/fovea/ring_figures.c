@@ -15,7 +15,7 @@ static const char *const ACTIVITIES[N_ACTIVITIES] = {
     [FV_RING_TRAVELS] = "keys and values on their way",
 };
 
-// All spans of an activity, as bars: two rows a rank, below each other.
+// The spans of one activity, as bars: two rows a rank, below each other.
 typedef struct bars {
     double *from, *to;
     int *row;
@@ -33,14 +33,14 @@ static void free_bars(bars *b) {
     free(b->row);
 }
 
-static void fill(const ring_outcome *o, bars *all) {
+static void fill(const ring_outcome *o, fv_ring_activity activity, bars *b) {
     for (int r = 0; r < o->n_ranks; r++)
         for (int i = 0; i < o->members[r].n_spans; i++) {
             const fv_ring_span *span = &o->members[r].spans[i];
-            bars *b = &all[span->activity];
+            if (span->activity != activity) continue;
             b->from[b->n] = 1e3 * span->from;
             b->to[b->n] = 1e3 * span->to;
-            b->row[b->n++] = 2 * r + (span->activity == FV_RING_TRAVELS);
+            b->row[b->n++] = 2 * r + (activity == FV_RING_TRAVELS);
         }
 }
 
@@ -88,7 +88,7 @@ fv_status ring_draw_timeline(const ring_request *request, const ring_outcome *o,
         rows[2 * r + 1] = "";
     }
     fv_status status = FV_OK;
-    if (done) fill(o, all);
+    for (int i = 0; done && i < N_ACTIVITIES; i++) fill(o, (fv_ring_activity)i, &all[i]);
     if (done)
         status = draw_bars(request, o, all, rows, path, error);
     else
