@@ -8,6 +8,7 @@ must be given out again, and the sweep end as if nothing had been.
 """
 
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -97,11 +98,15 @@ class Sweep:
         self.errors = tempfile.TemporaryFile("w+")
         self.launcher = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL,
                                          stderr=self.errors)
-        deadline = time.monotonic() + 60
-        while len(stored(out)) < 20 and time.monotonic() < deadline:
-            time.sleep(0.02)
+        self.wait_for(1)  # from now on rank 0 is the one that has the store open
         self.workers = workers_of(self.launcher.pid)
         check(len(self.workers) == 3, f"{len(self.workers)} workers are found, not 3")
+        self.wait_for(20)
+
+    def wait_for(self, n_stored):
+        deadline = time.monotonic() + 60
+        while len(stored(self.out)) < n_stored and time.monotonic() < deadline:
+            time.sleep(0.02)
 
     def end(self):
         code = self.launcher.wait(120)
@@ -149,11 +154,23 @@ def ended_by_mpirun(folder, file, whole):
     print(f"mpi: killed with {len(after)} of 200 runs stored, then completed")
 
 
+def long_sweep(folder):
+    """A sweep of 6 seconds or more for three workers, however fast they are, and its digest: mpirun
+    takes one to notice that a process is dead, and another to end the rest."""
+    file, alone = folder / "long.yaml", folder / "long"
+    steps, seconds = 6000, 0
+    while seconds < 6:
+        file.write_text(SWEEP.replace("STEPS", str(steps)))
+        shutil.rmtree(alone, ignore_errors=True)
+        start = time.monotonic()
+        run([TOOL, "run", str(file), "--out", str(alone), "--jobs", "3", "--quiet"], check=True)
+        seconds = time.monotonic() - start
+        steps *= 2
+    return file, digest(alone)
+
+
 def lost_workers(folder):
-    file = folder / "long.yaml"
-    file.write_text(SWEEP.replace("STEPS", "6000"))
-    run([TOOL, "run", str(file), "--out", str(folder / "long"), "--quiet"], check=True)
-    whole = digest(folder / "long")
+    file, whole = long_sweep(folder)
     ended_by_mpirun(folder, file, whole)
     lost_worker(folder, file, whole, "asked to end", [(signal.SIGTERM, 0)], "has left")
     lost_worker(folder, file, whole, "stopped", [(signal.SIGSTOP, 1)], "is lost", lease=3)
