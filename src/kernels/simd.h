@@ -11,6 +11,7 @@
 
 typedef float vf __attribute__((vector_size(4 * VW)));
 typedef int32_t vi __attribute__((vector_size(4 * VW)));
+typedef uint32_t vu __attribute__((vector_size(4 * VW)));
 typedef uint64_t vw
     __attribute__((vector_size(4 * VW))); // wide: a 32-bit number in every other place
 
@@ -104,13 +105,20 @@ INLINE vw vw_multiply(vw a, vw b) {
 }
 #endif
 
+// Adding it to x leaves round(x) in the low bits: 1.5 * 2^23.
+#define ROUNDER vf_set1(12582912.0f)
+
+// 2^n p, where `shifted` is n + ROUNDER: n is added to the exponent.
+INLINE vf vf_times_power(vf p, vf shifted) {
+    return (vf)((vu)p + ((vu)shifted << 23));
+}
+
 // exp(x) for x <= 88.4; below -87.3 it stays at exp(-87.3) = 1.2e-38. With n = round(x log2 e) and
 // r = x - n log 2 in two steps, a degree-5 minimax polynomial (relative error 0.8 ulp) gives
 // exp(r), and n is added to the exponent. At most 2 ulp in all (tests/unit/test_kernels.c).
 INLINE vf vf_exp(vf x) {
     x = vf_max(x, vf_set1(-87.3f));
-    const vf magic = vf_set1(12582912.0f); // 1.5 * 2^23: adding it leaves round(x) in the low bits
-    vf shifted = vf_fma(x, vf_set1(1.44269504f), magic), n = shifted - magic;
+    vf shifted = vf_fma(x, vf_set1(1.44269504f), ROUNDER), n = shifted - ROUNDER;
     vf r = vf_fma(n, vf_set1(-0.693145752f), x);
     r = vf_fma(n, vf_set1(-1.42860677e-6f), r);
 #if VW == 4 // without fused operations the roundings leave no room for the approximation's error
@@ -128,7 +136,24 @@ INLINE vf vf_exp(vf x) {
     p = vf_fma(p, r, vf_set1(0.999999705f));
 #endif
     p = vf_fma(p, r, vf_set1(1.0f));
-    return (vf)((vi)p + ((vi)shifted << 23));
+    return vf_times_power(p, shifted);
+}
+
+// 2^x for x <= 0, the cheaper exponential of loops that can fold log2(e) into a factor of x: no
+// range is reduced in two steps. From -126 down it stays at 2^-126; a NaN stays; lanes with x above
+// 0, which a mask takes away later, wrap around. With n = round(x) and r = x - n in [-1/2, 1/2], a
+// polynomial with value 1 and slope log 2 at 0 gives 2^r to 1.1e-7: decays close to 1, which a scan
+// multiplies with each other thousands of times, err least.
+INLINE vf vf_exp2(vf x) {
+    x = vf_max(vf_set1(-126.0f), x);
+    vf shifted = x + ROUNDER, r = x - (shifted - ROUNDER);
+    vf p = vf_set1(0.00133002643f);
+    p = vf_fma(p, r, vf_set1(0.00966970902f));
+    p = vf_fma(p, r, vf_set1(0.0555055998f));
+    p = vf_fma(p, r, vf_set1(0.240222812f));
+    p = vf_fma(p, r, vf_set1(0.693147181f));
+    p = vf_fma(p, r, vf_set1(1.0f));
+    return vf_times_power(p, shifted);
 }
 
 // log(x) for normal x > 0: x = 2^e m with m in [sqrt(1/2), sqrt(2)), log(m) by the polynomial of

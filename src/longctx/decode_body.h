@@ -60,14 +60,14 @@ INLINE void decode_weights(const fv_decode_job *t, int head, int n_rounded) {
     UNROLL for (int i = 0; i < PARTS; i++) vf_store(lanes + i * VW, most[i]);
     float largest = largest_of(lanes);
     if (largest != before) {
-        vf factor = exp2_below(vf_set1(before - largest));
+        vf factor = vf_exp2(vf_set1(before - largest));
         t->largest[head] = largest;
         t->sum[head] *= factor[0];
         for (int f = 0; f < t->d_padded; f += VW) vf_store(o + f, vf_load(o + f) * factor);
     }
     UNROLL for (int i = 0; i < PARTS; i++) sum[i] = vf_set1(0);
     for (int j = 0; j < n_rounded; j += L) UNROLL for (int i = 0; i < PARTS; i++) {
-            vf weight = exp2_below(vf_load(p + j + i * VW) - vf_set1(largest));
+            vf weight = vf_exp2(vf_load(p + j + i * VW) - vf_set1(largest));
             vf_store(p + j + i * VW, weight);
             sum[i] += weight;
         }

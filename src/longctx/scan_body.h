@@ -11,22 +11,6 @@ enum { W = FV_SCAN_BLOCK };
 // Numbers of a state that stay in registers.
 enum { STATES = VW == 16 ? 16 : 4 };
 
-// 2^x for x <= 0; at most 2^-126 below that. With n = round(x) and r = x - n in [-1/2, 1/2], a
-// polynomial with value 1 and slope log 2 at 0 gives 2^r to 1.1e-7, and n is added to the exponent:
-// decays close to 1, which are multiplied with each other thousands of times, err least.
-INLINE vf vf_exp2(vf x) {
-    const vf magic = vf_set1(12582912.0f); // 1.5 * 2^23
-    x = vf_max(x, vf_set1(-126.0f));
-    vf shifted = x + magic, r = x - (shifted - magic);
-    vf p = vf_set1(0.00133002643f);
-    p = vf_fma(p, r, vf_set1(0.00966970902f));
-    p = vf_fma(p, r, vf_set1(0.0555055998f));
-    p = vf_fma(p, r, vf_set1(0.240222812f));
-    p = vf_fma(p, r, vf_set1(0.693147181f));
-    p = vf_fma(p, r, vf_set1(1.0f));
-    return (vf)((vi)p + ((vi)shifted << 23));
-}
-
 // `left` floats from anywhere, zeros behind them.
 INLINE vf load_some(const float *p, int left) {
     vf x = vf_set1(0);

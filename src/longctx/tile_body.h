@@ -20,23 +20,6 @@ enum { WIDE = 2, TALL = 6, NARROW = 2, NARROW_TALL = 6 };
 enum { WIDE = 2, TALL = 4, NARROW = 2, NARROW_TALL = 4 };
 #endif
 
-typedef uint32_t vu __attribute__((vector_size(4 * VW)));
-
-// 2^x for x <= 0 with a relative error below 2e-7; from -126 down it stays at 2^-126. A NaN stays.
-// Lanes that a mask takes away later may hold any x: they wrap around.
-INLINE vf exp2_below(vf x) {
-    x = vf_max(vf_set1(-126.0f), x);
-    const vf magic = vf_set1(12582912.0f); // 1.5 * 2^23: adding it leaves round(x) in the low bits
-    vf shifted = x + magic, r = x - (shifted - magic);
-    vf p = vf_set1(0.001326472731307149f);
-    p = vf_fma(p, r, vf_set1(0.009671512991189957f));
-    p = vf_fma(p, r, vf_set1(0.05550733581185341f));
-    p = vf_fma(p, r, vf_set1(0.24022242426872253f));
-    p = vf_fma(p, r, vf_set1(0.6931470036506653f));
-    p = vf_fma(p, r, vf_set1(1.0f));
-    return (vf)((vu)p + ((vu)shifted << 23));
-}
-
 // All ones in the lanes whose bit is set.
 INLINE vi lanes_of_bits(uint64_t bits, int first) {
     vi lane_bit;
@@ -214,7 +197,7 @@ static void raise_largest(const fv_tile_job *t, const region *r, const float *la
         bool any = false;
         UNROLL for (int i = 0; i < VW; i++) any |= rose[i] != 0;
         if (!any) continue;
-        vf factor = exp2_below(before - now);
+        vf factor = vf_exp2(before - now);
         vf_store(t->largest + q, now);
         vf_store(t->sum + q, vf_load(t->sum + q) * factor);
         for (int f = 0; f < t->d; f++)
@@ -233,7 +216,7 @@ static void exponentials(const fv_tile_job *t, const region *r) {
         }
         for (int j = r->low; j < r->high; j++) UNROLL for (int w = 0; w < SIDE; w++) {
                 float *at = t->p + j * Q + q + w * VW;
-                vf p = exp2_below(vf_load(at) - largest[w]);
+                vf p = vf_exp2(vf_load(at) - largest[w]);
                 if (r->seen) p = vf_and(p, lanes_of_bits(r->seen[j], q + w * VW));
                 sum[w] += p;
                 vf_store(at, p);
@@ -290,7 +273,7 @@ INLINE void probability_region(const fv_tile_gradient *t, const region *r, bool 
         dot_block(t->qt + q, t->k + (j)*t->d_padded, t->d_padded, t->d, metric, tall, wide, acc);  \
         UNROLL for (int i = 0; i < tall; i++) UNROLL for (int w = 0; w < wide; w++) {              \
             vf s = metric ? score_of(&t->score, acc[i][w]) : acc[i][w];                            \
-            vf p = exp2_below(s - vf_load(t->log_sum + q + w * VW));                               \
+            vf p = vf_exp2(s - vf_load(t->log_sum + q + w * VW));                                  \
             if (r->seen) p = vf_and(p, lanes_of_bits(r->seen[j + i], q + w * VW));                 \
             vf_store(t->p + (j + i) * Q + q + w * VW, p);                                          \
             if (metric && t->score.kind == FV_KERNEL_HARMONIC)                                     \
