@@ -44,16 +44,7 @@ static sqlite3_stmt *prepared(asks *a, int statement) {
         ASKS_STATEMENTS(STATEMENT_SQL)
 #undef STATEMENT_SQL
     };
-    sqlite3_stmt **at = &a->statements[statement];
-    if (a->db != NULL && *at == NULL)
-        sqlite3_prepare_v3(a->db, SQL[statement], -1, SQLITE_PREPARE_PERSISTENT, at, NULL);
-    return *at;
-}
-
-static bool done(sqlite3_stmt *statement) {
-    if (statement == NULL) return false;
-    sqlite3_step(statement);
-    return sqlite3_reset(statement) == SQLITE_OK;
+    return a->db != NULL ? sql_statement(a->db, &a->statements[statement], SQL[statement]) : NULL;
 }
 
 static fv_status lock(asks *a, const char *folder, fv_error *error) {
@@ -90,12 +81,12 @@ void asks_close(asks *a) {
 }
 
 fv_status asks_begin(asks *a, fv_error *error) {
-    if (done(prepared(a, ASKS_BEGIN))) return FV_OK;
+    if (sql_done(prepared(a, ASKS_BEGIN))) return FV_OK;
     return eval_db_fail(a->db, "cannot be written", error);
 }
 
 fv_status asks_commit(asks *a, fv_error *error) {
-    if (done(prepared(a, ASKS_COMMIT))) return FV_OK;
+    if (sql_done(prepared(a, ASKS_COMMIT))) return FV_OK;
     fv_status status = eval_db_fail(a->db, "cannot be written", error);
     if (!sqlite3_get_autocommit(a->db)) sqlite3_exec(a->db, "ROLLBACK", NULL, NULL, NULL);
     return status;
@@ -160,7 +151,7 @@ fv_status asks_put(asks *a, const asks_row *row, fv_error *error) {
     bind_count(s, 23, row->prompt_tokens);
     bind_count(s, 24, row->completion_tokens);
     sqlite3_bind_double(s, 25, row->seconds);
-    if (done(s)) return FV_OK;
+    if (sql_done(s)) return FV_OK;
     return eval_db_fail(a->db, "an answer cannot be stored", error);
 }
 
@@ -275,6 +266,6 @@ fv_status asks_put_fit(asks *a, const asks_key *key, const char *task, const cha
     sqlite3_bind_int(s, 7, n_units);
     sqlite3_bind_int(s, 8, tokens);
     bind_text(s, 9, counted);
-    if (done(s)) return FV_OK;
+    if (sql_done(s)) return FV_OK;
     return eval_db_fail(a->db, "a length cannot be stored", error);
 }

@@ -2,16 +2,9 @@
 #include "eval/db.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-
-enum {
-    APPLICATION_ID = 0x46764576, // "FvEv"
-    SCHEMA_VERSION = 1,
-    BUSY_MILLISECONDS = 10000
-};
 
 // A sample is known by everything above `class`: from these columns its prompt can be built again,
 // and `prompt_hash` tells whether it came out the same. `units` is how many pieces of haystack the
@@ -41,66 +34,17 @@ static const char SCHEMA[] =
     "CREATE UNIQUE INDEX asks_place ON asks"
     "  (model, api, task, haystack, seed, length, unit, ifnull(depth, -1), sample);";
 
+static const sql_kind KIND = {.application_id = 0x46764576, // "FvEv"
+                              .version = 1,
+                              .schema = SCHEMA,
+                              .title = "",
+                              .what = "an evaluation of Fovea",
+                              .safe = "what is stored is"};
+
 fv_status eval_db_fail(sqlite3 *db, const char *doing, fv_error *error) {
-    const char *path = sqlite3_db_filename(db, "main"), *why = sqlite3_errmsg(db);
-    if (path == NULL || *path == '\0') path = "eval.db";
-    switch (sqlite3_errcode(db) & 0xff) {
-    case SQLITE_NOMEM:
-        return fv_fail(error, FV_NO_MEMORY, "%s: %s: out of memory", path, doing);
-    case SQLITE_NOTADB:
-        return fv_fail(error, FV_STORE, "%s is not a database of Fovea: %s", path, why);
-    case SQLITE_FULL:
-    case SQLITE_IOERR:
-    case SQLITE_CANTOPEN:
-    case SQLITE_READONLY:
-        return fv_fail(
-            error, FV_IO,
-            "%s: %s: %s; what is stored is safe, repeat the command once the disk can be "
-            "written",
-            path, doing, why);
-    default:
-        return fv_fail(error, FV_STORE, "%s: %s: %s", path, doing, why);
-    }
-}
-
-static fv_status read_number(sqlite3 *db, const char *sql, int *number, fv_error *error) {
-    sqlite3_stmt *statement = NULL;
-    bool read = sqlite3_prepare_v2(db, sql, -1, &statement, NULL) == SQLITE_OK &&
-                sqlite3_step(statement) == SQLITE_ROW;
-    if (read) *number = sqlite3_column_int(statement, 0);
-    fv_status status = read ? FV_OK : eval_db_fail(db, "cannot be read", error);
-    sqlite3_finalize(statement);
-    return status;
-}
-
-// Inside a write transaction, so that two commands that start together make one schema.
-static fv_status prepare(sqlite3 *db, eval_db_mode mode, const char *path, fv_error *error) {
-    int application = 0, version = 0, objects = 0;
-    fv_status status = read_number(db, "PRAGMA application_id", &application, error);
-    if (status == FV_OK) status = read_number(db, "PRAGMA user_version", &version, error);
-    if (status == FV_OK)
-        status = read_number(db, "SELECT count(*) FROM sqlite_schema", &objects, error);
-    if (status != FV_OK) return status;
-    if (application == 0 && version == 0 && objects == 0) {
-        if (mode == EVAL_DB_READ)
-            return fv_fail(error, FV_NOT_FOUND, "%s is empty: nothing was evaluated there", path);
-        char stamp[96];
-        snprintf(stamp, sizeof stamp, "PRAGMA application_id = %d; PRAGMA user_version = %d",
-                 APPLICATION_ID, SCHEMA_VERSION);
-        if (sqlite3_exec(db, SCHEMA, NULL, NULL, NULL) != SQLITE_OK ||
-            sqlite3_exec(db, stamp, NULL, NULL, NULL) != SQLITE_OK)
-            return eval_db_fail(db, "cannot be made", error);
-        return FV_OK;
-    }
-    if (application != APPLICATION_ID)
-        return fv_fail(error, FV_STORE,
-                       "%s is a database of another program; evaluate into another folder", path);
-    if (version > SCHEMA_VERSION)
-        return fv_fail(error, FV_NEWER,
-                       "%s was made by a newer Fovea (schema %d, this one knows %d); use that "
-                       "version, or another folder",
-                       path, version, SCHEMA_VERSION);
-    return FV_OK;
+    sql_file file = {&KIND, sqlite3_db_filename(db, "main"), db};
+    if (file.path == NULL || *file.path == '\0') file.path = "eval.db";
+    return sql_fail(&file, doing, error);
 }
 
 fv_status eval_make_folder(const char *folder, fv_error *error) {
@@ -123,6 +67,25 @@ fv_status eval_make_folder(const char *folder, fv_error *error) {
     }
 }
 
+// Within one transaction, so that two commands that start together make one schema.
+static fv_status open_writer(const sql_file *file, fv_error *error) {
+    bool empty;
+    fv_status status =
+        sql_execute(file, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE",
+                    "cannot be opened", error);
+    if (status == FV_OK) status = sql_check(file, &empty, error);
+    if (status == FV_OK && empty) status = sql_stamp(file, error);
+    if (status == FV_OK) status = sql_execute(file, "COMMIT", "cannot be written", error);
+    return status;
+}
+
+static fv_status open_reader(const sql_file *file, fv_error *error) {
+    bool empty;
+    fv_status status = sql_check(file, &empty, error);
+    if (status != FV_OK || !empty) return status;
+    return fv_fail(error, FV_NOT_FOUND, "%s is empty: nothing was evaluated there", file->path);
+}
+
 fv_status eval_db_open(const char *folder, eval_db_mode mode, sqlite3 **db, fv_error *error) {
     char path[4096];
     struct stat file;
@@ -134,28 +97,15 @@ fv_status eval_db_open(const char *folder, eval_db_mode mode, sqlite3 **db, fv_e
         return fv_fail(error, errno == ENOENT || errno == ENOTDIR ? FV_NOT_FOUND : FV_IO,
                        "%s cannot be read: %s; 'fovea needle --out %s' makes it", path,
                        strerror(errno), folder);
-    int flags = SQLITE_OPEN_READWRITE | (mode == EVAL_DB_WRITE ? SQLITE_OPEN_CREATE : 0);
-    fv_status status = FV_OK;
-    if (sqlite3_open_v2(path, db, flags | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) {
-        status = *db == NULL ? fv_fail(error, FV_NO_MEMORY, "out of memory")
-                             : eval_db_fail(*db, "cannot be opened", error);
-        goto done;
-    }
-    sqlite3_busy_timeout(*db, BUSY_MILLISECONDS);
-    if (mode == EVAL_DB_WRITE &&
-        sqlite3_exec(*db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE",
-                     NULL, NULL, NULL) != SQLITE_OK) {
-        status = eval_db_fail(*db, "cannot be opened", error);
-        goto done;
-    }
-    status = prepare(*db, mode, path, error);
-    if (mode == EVAL_DB_WRITE && status == FV_OK &&
-        sqlite3_exec(*db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK)
-        status = eval_db_fail(*db, "cannot be written", error);
-done:
-    if (status != FV_OK) {
-        sqlite3_close(*db);
-        *db = NULL;
-    }
+    sql_file opened = {&KIND, path, NULL};
+    fv_status status = sql_connect(
+        &opened, path, SQLITE_OPEN_READWRITE | (mode == EVAL_DB_WRITE ? SQLITE_OPEN_CREATE : 0),
+        error);
+    if (status == FV_OK)
+        status = mode == EVAL_DB_WRITE ? open_writer(&opened, error) : open_reader(&opened, error);
+    if (status == FV_OK)
+        *db = opened.db;
+    else
+        sqlite3_close(opened.db);
     return status;
 }

@@ -3,8 +3,7 @@
 #ifndef FOVEA_EVAL_DB_H
 #define FOVEA_EVAL_DB_H
 
-#include <fovea/status.h>
-#include <sqlite3.h>
+#include "base/sql.h"
 
 typedef enum eval_db_mode {
     EVAL_DB_READ,  // must exist
@@ -18,7 +17,7 @@ fv_status eval_db_open(const char *folder, eval_db_mode mode, sqlite3 **db, fv_e
 // Makes a folder and those above it.
 fv_status eval_make_folder(const char *folder, fv_error *error);
 
-// Turns SQLite's last error into a status and a sentence: "FOLDER/eval.db: `doing`: why".
+// sql_fail for it: "FOLDER/eval.db: `doing`: why".
 fv_status eval_db_fail(sqlite3 *db, const char *doing, fv_error *error);
 
 #endif

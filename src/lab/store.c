@@ -14,12 +14,6 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-enum {
-    APPLICATION_ID = 0x466f7665, // "Fove"
-    SCHEMA_VERSION = 1,
-    BUSY_MILLISECONDS = 10000
-};
-
 static const char SCHEMA[] =
     "CREATE TABLE runs ("
     "  id TEXT PRIMARY KEY NOT NULL,"
@@ -52,51 +46,33 @@ static const char SCHEMA[] =
     "  params BLOB NOT NULL,"
     "  UNIQUE (run_id, step));";
 
+static const sql_kind KIND = {.application_id = 0x466f7665, // "Fove"
+                              .version = 1,
+                              .schema = SCHEMA,
+                              .title = "run store ",
+                              .what = "a run store of Fovea",
+                              .safe = "stored runs are"};
+
+static sql_file file_of(const fv_store *store) {
+    return (sql_file){&KIND, store->path, store->db};
+}
+
 sqlite3_stmt *store_statement(fv_store *store, int statement) {
     static const char *const SQL[] = {
 #define STATEMENT_SQL(name, sql) sql,
         STORE_STATEMENTS(STATEMENT_SQL)
 #undef STATEMENT_SQL
     };
-    sqlite3_stmt **prepared = &store->statements[statement];
-    if (*prepared == NULL)
-        sqlite3_prepare_v3(store->db, SQL[statement], -1, SQLITE_PREPARE_PERSISTENT, prepared,
-                           NULL);
-    return *prepared;
-}
-
-bool store_done(sqlite3_stmt *statement) {
-    sqlite3_step(statement);
-    return sqlite3_reset(statement) == SQLITE_OK;
+    return sql_statement(store->db, &store->statements[statement], SQL[statement]);
 }
 
 bool store_do(fv_store *store, int statement) {
-    sqlite3_stmt *prepared = store_statement(store, statement);
-    return prepared != NULL && store_done(prepared);
+    return sql_done(store_statement(store, statement));
 }
 
 fv_status store_fail(fv_store *store, const char *doing, fv_error *error) {
-    const char *why = sqlite3_errmsg(store->db);
-    switch (sqlite3_errcode(store->db) & 0xff) {
-    case SQLITE_NOMEM:
-        return fv_fail(error, FV_NO_MEMORY, "run store %s: %s: out of memory", store->path, doing);
-    case SQLITE_NOTADB:
-        return fv_fail(error, FV_STORE, "%s is not a run store of Fovea: %s", store->path, why);
-    case SQLITE_CORRUPT:
-        return fv_fail(error, FV_STORE,
-                       "run store %s is damaged: %s; move it away and run the experiments again",
-                       store->path, why);
-    case SQLITE_FULL:
-    case SQLITE_IOERR:
-    case SQLITE_CANTOPEN:
-    case SQLITE_READONLY:
-        return fv_fail(error, FV_IO,
-                       "run store %s: %s: %s; stored runs are safe, repeat the command once the "
-                       "disk can be written",
-                       store->path, doing, why);
-    default:
-        return fv_fail(error, FV_STORE, "run store %s: %s: %s", store->path, doing, why);
-    }
+    const sql_file file = file_of(store);
+    return sql_fail(&file, doing, error);
 }
 
 fv_status store_damaged(const fv_store *store, const char *id, const char *what, fv_error *error) {
@@ -105,51 +81,20 @@ fv_status store_damaged(const fv_store *store, const char *id, const char *what,
 }
 
 static fv_status execute(fv_store *store, const char *sql, fv_error *error) {
-    if (sqlite3_exec(store->db, sql, NULL, NULL, NULL) == SQLITE_OK) return FV_OK;
-    return store_fail(store, "cannot be opened", error);
+    const sql_file file = file_of(store);
+    return sql_execute(&file, sql, "cannot be opened", error);
 }
 
-// The first column of the first row.
-static fv_status read_number(fv_store *store, const char *sql, int *number, fv_error *error) {
-    sqlite3_stmt *statement = NULL;
-    bool read = sqlite3_prepare_v2(store->db, sql, -1, &statement, NULL) == SQLITE_OK &&
-                sqlite3_step(statement) == SQLITE_ROW;
-    if (read) *number = sqlite3_column_int(statement, 0);
-    fv_status status = read ? FV_OK : store_fail(store, "cannot be read", error);
-    sqlite3_finalize(statement);
-    return status;
-}
-
-// Whether the database is a run store that this version reads; *empty where it is nothing yet.
 static fv_status check_schema(fv_store *store, bool *empty, fv_error *error) {
-    int application = 0, version = 0, objects = 0;
-    fv_status status = read_number(store, "PRAGMA application_id", &application, error);
-    if (status == FV_OK) status = read_number(store, "PRAGMA user_version", &version, error);
-    if (status == FV_OK)
-        status = read_number(store, "SELECT count(*) FROM sqlite_schema", &objects, error);
-    if (status != FV_OK) return status;
-    *empty = application == 0 && version == 0 && objects == 0;
-    if (*empty) return FV_OK;
-    if (application != APPLICATION_ID)
-        return fv_fail(error, FV_STORE,
-                       "%s is a database of another program, not a run store of "
-                       "Fovea; write to another folder",
-                       store->path);
-    if (version > SCHEMA_VERSION)
-        return fv_fail(error, FV_NEWER,
-                       "run store %s was made by a newer Fovea (schema %d, this one knows %d); use "
-                       "that version, or write to another folder",
-                       store->path, version, SCHEMA_VERSION);
-    return FV_OK;
+    const sql_file file = file_of(store);
+    return sql_check(&file, empty, error);
 }
 
 static fv_status create_schema(fv_store *store, fv_error *error) {
-    char stamp[128];
-    snprintf(stamp, sizeof stamp, "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT",
-             APPLICATION_ID, SCHEMA_VERSION);
+    const sql_file file = file_of(store);
     fv_status status = execute(store, "BEGIN IMMEDIATE", error);
-    if (status == FV_OK) status = execute(store, SCHEMA, error);
-    if (status == FV_OK) status = execute(store, stamp, error);
+    if (status == FV_OK) status = sql_stamp(&file, error);
+    if (status == FV_OK) status = execute(store, "COMMIT", error);
     return status;
 }
 
@@ -196,15 +141,10 @@ static fv_status open_reader(fv_store *store, fv_error *error) {
 // does SQLite remove its WAL files when the last connection closes; query_only keeps their hands
 // off.
 static fv_status connect_database(fv_store *store, const char *name, int flags, fv_error *error) {
-    if (sqlite3_open_v2(name, &store->db, flags | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) {
-        if (store->db == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory");
-        return store_fail(store, "cannot be opened", error);
-    }
-    sqlite3_extended_result_codes(store->db, 1);
-    sqlite3_busy_timeout(store->db, BUSY_MILLISECONDS);
-    sqlite3_db_config(store->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-    sqlite3_db_config(store->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-    return FV_OK;
+    sql_file file = file_of(store);
+    fv_status status = sql_connect(&file, name, flags, error);
+    store->db = file.db;
+    return status;
 }
 
 // The path as a file: URI that promises SQLite that nobody writes. NULL without memory.

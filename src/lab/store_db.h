@@ -8,8 +8,9 @@
 #ifndef FOVEA_LAB_STORE_DB_H
 #define FOVEA_LAB_STORE_DB_H
 
+#include "base/sql.h"
+
 #include <fovea/store.h>
-#include <sqlite3.h>
 
 // Blobs hold little-endian numbers, as every machine that Fovea runs on has them.
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the run store writes the host's order");
@@ -67,10 +68,7 @@ struct fv_store {
 // The statement, ready to bind. NULL on failure, which store_fail then explains.
 sqlite3_stmt *store_statement(fv_store *store, int statement);
 
-// Runs a bound statement that returns no rows and resets it; true on success.
-bool store_done(sqlite3_stmt *statement);
-
-// Both of the above for a statement without parameters.
+// Runs a statement without parameters and rows; true on success.
 bool store_do(fv_store *store, int statement);
 
 // Turns SQLite's last error into a status and a sentence: "run store PATH: `doing`: why".

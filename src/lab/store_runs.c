@@ -34,7 +34,7 @@ static bool put_run(fv_store *store, const char *experiment, const fv_record *re
     sqlite3_bind_double(statement, 6, record->us_per_step);
     sqlite3_bind_int64(statement, 7, (sqlite3_int64)record->n_params);
     bind_text(statement, 8, config);
-    return store_done(statement);
+    return sql_done(statement);
 }
 
 static bool put_series(fv_store *store, const fv_record *record) {
@@ -50,7 +50,7 @@ static bool put_series(fv_store *store, const fv_record *record) {
         sqlite3_bind_double(statement, 4, n > 0 ? (double)series->values[n - 1] : (double)NAN);
         bind_blob(statement, 5, series->steps, n * sizeof *series->steps);
         bind_blob(statement, 6, series->values, n * sizeof *series->values);
-        if (!store_done(statement)) return false;
+        if (!sql_done(statement)) return false;
     }
     return true;
 }
@@ -62,7 +62,7 @@ static bool put_snapshots(fv_store *store, const fv_record *record) {
         bind_text(statement, 1, record->id);
         sqlite3_bind_int(statement, 2, record->snapshots[i].step);
         bind_blob(statement, 3, record->snapshots[i].params, record->n_params * sizeof(float));
-        if (!store_done(statement)) return false;
+        if (!sql_done(statement)) return false;
     }
     return true;
 }
@@ -84,7 +84,7 @@ static bool put_tensors(fv_store *store, const fv_record *record, const fv_model
         bind_text(statement, 3, shape);
         sqlite3_bind_int64(statement, 4, (sqlite3_int64)tensors[i].offset);
         sqlite3_bind_int64(statement, 5, (sqlite3_int64)tensors[i].size);
-        if (!store_done(statement)) return false;
+        if (!sql_done(statement)) return false;
     }
     return true;
 }
@@ -94,7 +94,7 @@ static bool put_all(fv_store *store, const char *experiment, const fv_record *re
     sqlite3_stmt *old = store_statement(store, STATEMENT_DELETE);
     if (old == NULL) return false;
     bind_text(old, 1, record->id);
-    return store_done(old) && put_run(store, experiment, record, config) &&
+    return sql_done(old) && put_run(store, experiment, record, config) &&
            put_series(store, record) && (model == NULL || put_tensors(store, record, model)) &&
            put_snapshots(store, record);
 }
@@ -180,7 +180,7 @@ fv_status fv_store_delete(fv_store *store, const char *id, fv_error *error) {
     if (status != FV_OK) return status;
     sqlite3_stmt *statement = store_statement(store, STATEMENT_DELETE);
     if (statement != NULL) bind_text(statement, 1, whole);
-    if (statement != NULL && store_done(statement)) return FV_OK;
+    if (statement != NULL && sql_done(statement)) return FV_OK;
     return store_fail(store, "cannot be written", error);
 }
 

@@ -1,0 +1,98 @@
+#include "base/sql.h"
+
+#include <stdio.h>
+
+enum { BUSY_MILLISECONDS = 10000 };
+
+fv_status sql_fail(const sql_file *file, const char *doing, fv_error *error) {
+    const char *why = sqlite3_errmsg(file->db);
+    switch (sqlite3_errcode(file->db) & 0xff) {
+    case SQLITE_NOMEM:
+        return fv_fail(error, FV_NO_MEMORY, "%s%s: %s: out of memory", file->kind->title,
+                       file->path, doing);
+    case SQLITE_NOTADB:
+        return fv_fail(error, FV_STORE, "%s is not %s: %s", file->path, file->kind->what, why);
+    case SQLITE_CORRUPT:
+        return fv_fail(error, FV_STORE,
+                       "%s%s is damaged: %s; move it away and run the experiments again",
+                       file->kind->title, file->path, why);
+    case SQLITE_FULL:
+    case SQLITE_IOERR:
+    case SQLITE_CANTOPEN:
+    case SQLITE_READONLY:
+        return fv_fail(error, FV_IO,
+                       "%s%s: %s: %s; %s safe, repeat the command once the disk can be written",
+                       file->kind->title, file->path, doing, why, file->kind->safe);
+    default:
+        return fv_fail(error, FV_STORE, "%s%s: %s: %s", file->kind->title, file->path, doing, why);
+    }
+}
+
+fv_status sql_connect(sql_file *file, const char *name, int flags, fv_error *error) {
+    if (sqlite3_open_v2(name, &file->db, flags | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) {
+        if (file->db == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory");
+        return sql_fail(file, "cannot be opened", error);
+    }
+    sqlite3_extended_result_codes(file->db, 1);
+    sqlite3_busy_timeout(file->db, BUSY_MILLISECONDS);
+    sqlite3_db_config(file->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    sqlite3_db_config(file->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+    return FV_OK;
+}
+
+// The first column of the first row.
+static fv_status read_number(const sql_file *file, const char *sql, int *number, fv_error *error) {
+    sqlite3_stmt *statement = NULL;
+    bool read = sqlite3_prepare_v2(file->db, sql, -1, &statement, NULL) == SQLITE_OK &&
+                sqlite3_step(statement) == SQLITE_ROW;
+    if (read) *number = sqlite3_column_int(statement, 0);
+    fv_status status = read ? FV_OK : sql_fail(file, "cannot be read", error);
+    sqlite3_finalize(statement);
+    return status;
+}
+
+fv_status sql_check(const sql_file *file, bool *empty, fv_error *error) {
+    int application = 0, version = 0, objects = 0;
+    fv_status status = read_number(file, "PRAGMA application_id", &application, error);
+    if (status == FV_OK) status = read_number(file, "PRAGMA user_version", &version, error);
+    if (status == FV_OK)
+        status = read_number(file, "SELECT count(*) FROM sqlite_schema", &objects, error);
+    if (status != FV_OK) return status;
+    *empty = application == 0 && version == 0 && objects == 0;
+    if (*empty) return FV_OK;
+    if (application != file->kind->application_id)
+        return fv_fail(error, FV_STORE,
+                       "%s is a database of another program, not %s; write to another folder",
+                       file->path, file->kind->what);
+    if (version > file->kind->version)
+        return fv_fail(error, FV_NEWER,
+                       "%s%s was made by a newer Fovea (schema %d, this one knows %d); use that "
+                       "version, or write to another folder",
+                       file->kind->title, file->path, version, file->kind->version);
+    return FV_OK;
+}
+
+fv_status sql_stamp(const sql_file *file, fv_error *error) {
+    char stamp[96];
+    snprintf(stamp, sizeof stamp, "PRAGMA application_id = %d; PRAGMA user_version = %d",
+             file->kind->application_id, file->kind->version);
+    fv_status status = sql_execute(file, file->kind->schema, "cannot be opened", error);
+    if (status == FV_OK) status = sql_execute(file, stamp, "cannot be opened", error);
+    return status;
+}
+
+fv_status sql_execute(const sql_file *file, const char *sql, const char *doing, fv_error *error) {
+    if (sqlite3_exec(file->db, sql, NULL, NULL, NULL) == SQLITE_OK) return FV_OK;
+    return sql_fail(file, doing, error);
+}
+
+sqlite3_stmt *sql_statement(sqlite3 *db, sqlite3_stmt **kept, const char *sql) {
+    if (*kept == NULL) sqlite3_prepare_v3(db, sql, -1, SQLITE_PREPARE_PERSISTENT, kept, NULL);
+    return *kept;
+}
+
+bool sql_done(sqlite3_stmt *statement) {
+    if (statement == NULL) return false;
+    sqlite3_step(statement);
+    return sqlite3_reset(statement) == SQLITE_OK;
+}
