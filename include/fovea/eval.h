@@ -7,6 +7,7 @@
 
 #include <fovea/status.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #ifdef __cplusplus
@@ -63,6 +64,10 @@ FV_API void fv_cells_free(fv_cells *cells);
 
 // Counts one more answer in the cell: n, hits, counts and the running mean of score.
 FV_API void fv_cell_count(fv_cell *cell, fv_answer answer, double score);
+
+// Writes what was answered but for what was found, "wrong 2, refusal 1"; "" for nothing else. 160
+// bytes hold it.
+FV_API void fv_cell_otherwise(const fv_cell *cell, char *text, size_t size);
 
 // The Wilson score interval of hits among n trials (E. B. Wilson, JASA 22, 1927): the shares p for
 // which |hits/n - p| <= z sqrt(p (1 - p) / n). z = FV_Z95 gives 95 %. Without trials [0, 1].

@@ -1,7 +1,7 @@
-#include <fovea/eval.h>
+#include "eval/cells.h"
 
-#include <jansson.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,6 +38,17 @@ void fv_cell_count(fv_cell *cell, fv_answer answer, double score) {
     cell->score += (score - cell->score) / cell->n;
 }
 
+void fv_cell_otherwise(const fv_cell *cell, char *text, size_t size) {
+    size_t used = 0;
+    if (size > 0) *text = '\0';
+    for (int a = 0; a < FV_N_ANSWERS && used < size; a++) {
+        if (a == FV_ANSWER_FOUND || cell->counts[a] == 0) continue;
+        int n = snprintf(text + used, size - used, "%s%s %d", used > 0 ? ", " : "",
+                         fv_answer_text((fv_answer)a), cell->counts[a]);
+        used += n > 0 ? (size_t)n : size;
+    }
+}
+
 static bool same_place(const fv_cell *a, const fv_cell *b) {
     return a->length == b->length && strcmp(a->model, b->model) == 0 &&
            strcmp(a->task, b->task) == 0 && strcmp(a->unit, b->unit) == 0 &&
@@ -68,21 +79,25 @@ void fv_cells_free(fv_cells *cells) {
     *cells = (fv_cells){0};
 }
 
-char *fv_cell_json(const fv_cell *cell) {
-    double low, high;
-    fv_wilson(cell->hits, cell->n, FV_Z95, &low, &high);
+json_t *cell_answers_json(const fv_cell *cell) {
     json_t *answers = json_object();
     for (int a = 0; a < FV_N_ANSWERS; a++)
         if (cell->counts[a] > 0)
             json_object_set_new(answers, fv_answer_text((fv_answer)a),
                                 json_integer(cell->counts[a]));
+    return answers;
+}
+
+char *fv_cell_json(const fv_cell *cell) {
+    double low, high;
+    fv_wilson(cell->hits, cell->n, FV_Z95, &low, &high);
     json_t *object = json_pack(
         "{s:s, s:s, s:s, s:i, s:o, s:i, s:i, s:o, s:f, s:f, s:o, s:i, s:o}", "model", cell->model,
         "task", cell->task, "unit", cell->unit, "length", cell->length, "depth",
         isnan(cell->depth) ? json_null() : json_real(cell->depth), "n", cell->n, "hits", cell->hits,
         "rate", cell->n > 0 ? json_real((double)cell->hits / cell->n) : json_null(), "low", low,
         "high", high, "score", cell->n > 0 ? json_real(cell->score) : json_null(), "trained_length",
-        cell->trained_length, "answers", answers);
+        cell->trained_length, "answers", cell_answers_json(cell));
     char *text = json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(12));
     json_decref(object);
     return text;

@@ -1,8 +1,6 @@
-#include <fovea/eval.h>
-
+#include "eval/cells.h"
 #include "eval/db.h"
 
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,21 +15,11 @@ static const char PUT[] =
 static const char GET[] = "SELECT model, task, unit, length, depth, n, hits, score, "
                           "trained_length, answers FROM cells ORDER BY rowid";
 
-// {"found": 9, "wrong": 1}
-static char *answers_json(const fv_cell *cell) {
-    json_t *answers = json_object();
-    for (int a = 0; a < FV_N_ANSWERS; a++)
-        if (cell->counts[a] > 0)
-            json_object_set_new(answers, fv_answer_text((fv_answer)a),
-                                json_integer(cell->counts[a]));
-    char *text = json_dumps(answers, JSON_COMPACT);
-    json_decref(answers);
-    return text;
-}
-
 static bool put(sqlite3_stmt *statement, const fv_cell *cell) {
     double low, high;
-    char *answers = answers_json(cell);
+    json_t *counts = cell_answers_json(cell);
+    char *answers = json_dumps(counts, JSON_COMPACT);
+    json_decref(counts);
     if (answers == NULL) return false;
     fv_wilson(cell->hits, cell->n, FV_Z95, &low, &high);
     sqlite3_bind_text(statement, 1, cell->model, -1, SQLITE_STATIC);

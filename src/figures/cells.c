@@ -61,13 +61,11 @@ const char *fv_cell_tip(fv_scratch *scratch, const fv_cell *cell) {
             ? fv_scratch_text(scratch, "%d %s", cell->length, cell->unit)
             : fv_scratch_text(scratch, "depth %g %%, %d %s", cell->depth, cell->length, cell->unit);
     const char *counts = interval_text(scratch, cell);
-    for (int a = 0; a < FV_N_ANSWERS && counts != NULL; a++)
-        if (a != FV_ANSWER_FOUND && cell->counts[a] > 0)
-            counts = fv_scratch_text(scratch, "%s, %s %d", counts, fv_answer_text((fv_answer)a),
-                                     cell->counts[a]);
+    char others[160];
+    fv_cell_otherwise(cell, others, sizeof others);
     if (place == NULL || counts == NULL) return "";
-    const char *tip =
-        fv_scratch_text(scratch, "%s, %s\n%s\n%s", cell->model, cell->task, place, counts);
+    const char *tip = fv_scratch_text(scratch, "%s, %s\n%s\n%s%s%s", cell->model, cell->task, place,
+                                      counts, *others ? ", " : "", others);
     return tip != NULL ? tip : "";
 }
 

@@ -129,30 +129,10 @@ static void write_tics(const axis *side, const char *name, double length, FILE *
     fputs(")\n", script);
 }
 
-static void draw_colour_scale(fv_panel *panel) {
-    FILE *script = panel->script;
-    const fv_sheet *sheet = panel->sheet;
-    fv_scale scale = {0, 100, false};
-    fputs("set palette defined (", script);
-    for (int k = 0; k <= 32; k++)
-        fprintf(script, "%s%d '#%06x'", k ? ", " : "", k, fv_colour_scale(k / 32.0));
-    fputs(")\n", script);
-    fv_scale_write(&scale, script, "cb", panel->height);
-    fprintf(script,
-            "set colorbox vertical user origin screen %.6f, screen %.6f size screen %.6f, screen "
-            "%.6f noborder\n",
-            (panel->left + panel->width + 16) / sheet->width,
-            1 - (panel->top + panel->height) / sheet->height, 12.0 / sheet->width,
-            panel->height / sheet->height);
-    fv_panel_upright(panel, panel->width + 72, panel->height / 2, "found, %");
-    fv_panel_block_begin(panel); // what gnuplot draws a colour box for
-    fputs("NaN NaN 0\n", script);
-    fv_panel_block_end(panel, "using 1:2:3 with points palette notitle");
-}
-
 static fv_status draw_panel(map *m, int i, fv_error *error) {
     const fv_sheet *sheet = &m->view->sheet;
     const fv_cell *first = m->panels.first[i];
+    const fv_scale percent = {0, 100, false};
     fv_panel panel;
     use_axes(m, i);
     const char *title = fv_cells_title(m->view, first, FV_CELL_TASK | FV_CELL_MODEL);
@@ -169,7 +149,8 @@ static fv_status draw_panel(map *m, int i, fv_error *error) {
     draw_cells(m, i, &panel);
     write_rates(m, i, &panel);
     draw_training(m, i, &panel);
-    if (i % sheet->columns == sheet->columns - 1 || i == sheet->n - 1) draw_colour_scale(&panel);
+    if (i % sheet->columns == sheet->columns - 1 || i == sheet->n - 1)
+        fv_panel_colour_bar(&panel, &percent, 72, "found, %");
     if (fv_panel_end(&panel) != FV_OK)
         return fv_fail(error, FV_NO_MEMORY, "out of memory for a heat map");
     return FV_OK;

@@ -91,14 +91,9 @@ static void write_row(FILE *html, const fv_cell *cell) {
     fprintf(html, "</td><td class=\"number\">%d of %d</td>", cell->hits, cell->n);
     fprintf(html, "<td class=\"number\">%.0f to %.0f %%</td><td class=\"number\">%.1f</td>",
             100 * low, 100 * high, 100 * cell->score);
-    fputs("<td class=\"note\">", html);
-    const char *separator = "";
-    for (int a = 0; a < FV_N_ANSWERS; a++) {
-        if (a == FV_ANSWER_FOUND || cell->counts[a] == 0) continue;
-        fprintf(html, "%s%s %d", separator, fv_answer_text((fv_answer)a), cell->counts[a]);
-        separator = ", ";
-    }
-    fputs("</td></tr>\n", html);
+    char others[160];
+    fv_cell_otherwise(cell, others, sizeof others);
+    fprintf(html, "<td class=\"note\">%s</td></tr>\n", others);
 }
 
 static void write_table(FILE *html, const fv_cells *cells) {

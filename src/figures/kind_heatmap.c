@@ -346,30 +346,14 @@ static void write_tics(const map *m, const axis_values *side, const char *axis, 
 }
 
 static void draw_colour_scale(const map *m, fv_panel *panel) {
-    FILE *script = panel->script;
-    const fv_sheet *sheet = &m->sheet;
     const char *how = fv_options_text(m->view->options, "reduce", "median");
-    fputs("set palette defined (", script);
-    for (int k = 0; k <= 32; k++)
-        fprintf(script, "%s%d '#%06x'", k ? ", " : "", k, fv_colour_scale(k / 32.0));
-    fputs(")\n", script);
-    fv_scale_write(&m->scale, script, "cb", panel->height);
-    fprintf(script,
-            "set colorbox vertical user origin screen %.6f, screen %.6f size screen %.6f, screen "
-            "%.6f noborder\n",
-            (panel->left + panel->width + 16) / sheet->width,
-            1 - (panel->top + panel->height) / sheet->height, 12.0 / sheet->width,
-            panel->height / sheet->height);
     const char *value =
         fv_expression_short(m->view->scratch, fv_options_text(m->view->options, "value", ""));
     const char *usual = value ? fv_scratch_text(m->view->scratch, "%s%s", value,
                                                 strcmp(how, "success") ? "" : ", share of seeds")
                               : NULL;
-    fv_panel_upright(panel, panel->width + 86, panel->height / 2,
-                     fv_options_text(m->view->options, "label", usual ? usual : ""));
-    fv_panel_block_begin(panel); // what gnuplot draws a colour box for
-    fputs("NaN NaN 0\n", script);
-    fv_panel_block_end(panel, "using 1:2:3 with points palette notitle");
+    fv_panel_colour_bar(panel, &m->scale, 86,
+                        fv_options_text(m->view->options, "label", usual ? usual : ""));
 }
 
 static fv_status draw_panel(map *m, int i, fv_error *error) {

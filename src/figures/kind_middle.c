@@ -1,6 +1,5 @@
 // Accuracy over depth at one length, a line with its interval for each model: whether the middle of
 // the context is lost.
-#include "figures/cells.h"
 #include "figures/run_cells.h"
 
 static const fv_figure_option options[] = {
@@ -19,22 +18,8 @@ static fv_status check(const fv_figure_view *view, fv_error *error) {
 }
 
 static fv_status draw(fv_figure_view *view, fv_error *error) {
-    fv_partition models;
-    fv_cells cells;
     int length = (int)fv_options_number(view->options, "length", 0);
-    fv_status status = fv_run_cells_split(view, "color", &models, error);
-    if (status == FV_OK) status = fv_run_cells(view, &models, length, &cells, error);
-    if (status != FV_OK) return status;
-    fv_cells_view curve = {.cells = &cells,
-                           .scratch = view->scratch,
-                           .script = view->script,
-                           .title = fv_options_text(view->options, "title", NULL)};
-    status = fv_cells_draw_middle(&curve, error);
-    view->width = curve.sheet.width;
-    view->height = curve.sheet.height;
-    view->spots = curve.spots;
-    fv_cells_free(&cells);
-    return status;
+    return fv_run_cells_draw(view, "color", length, fv_cells_draw_middle, error);
 }
 
 const fv_figure_kind fv_figure_middle = {

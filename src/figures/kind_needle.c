@@ -1,6 +1,5 @@
 // Heat maps of depth and length, one panel a model: where in its context a model of the lab finds
 // what it is asked for.
-#include "figures/cells.h"
 #include "figures/run_cells.h"
 
 static const fv_figure_option options[] = {
@@ -18,22 +17,7 @@ static fv_status check(const fv_figure_view *view, fv_error *error) {
 }
 
 static fv_status draw(fv_figure_view *view, fv_error *error) {
-    fv_partition models;
-    fv_cells cells;
-    fv_status status = fv_run_cells_split(view, "panel", &models, error);
-    if (status == FV_OK) status = fv_run_cells(view, &models, FV_ALL_LENGTHS, &cells, error);
-    if (status != FV_OK) return status;
-    fv_cells_view map = {.cells = &cells,
-                         .scratch = view->scratch,
-                         .script = view->script,
-                         .title = fv_options_text(view->options, "title", NULL),
-                         .columns = (int)fv_options_number(view->options, "columns", 0)};
-    status = fv_cells_draw_map(&map, error);
-    view->width = map.sheet.width;
-    view->height = map.sheet.height;
-    view->spots = map.spots;
-    fv_cells_free(&cells);
-    return status;
+    return fv_run_cells_draw(view, "panel", FV_ALL_LENGTHS, fv_cells_draw_map, error);
 }
 
 const fv_figure_kind fv_figure_needle = {

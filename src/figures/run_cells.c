@@ -112,8 +112,9 @@ static fv_status add_run(const fv_record *record, const char *model, int one_len
     return FV_OK;
 }
 
-fv_status fv_run_cells(const fv_figure_view *view, const fv_partition *models, int one_length,
-                       fv_cells *cells, fv_error *error) {
+// All cells of all runs; with `one_length` those of that length, or (0) of the longest trained.
+static fv_status collect(const fv_figure_view *view, const fv_partition *models, int one_length,
+                         fv_cells *cells, fv_error *error) {
     *cells = (fv_cells){0};
     fv_status status = FV_OK;
     for (int m = 0; m < models->n && status == FV_OK; m++)
@@ -126,5 +127,26 @@ fv_status fv_run_cells(const fv_figure_view *view, const fv_partition *models, i
                                 "no run has cells: the models' task hides nothing at a depth, or "
                                 "none was measured at the length asked for");
     if (status != FV_OK) fv_cells_free(cells);
+    return status;
+}
+
+fv_status fv_run_cells_draw(fv_figure_view *view, const char *key, int one_length,
+                            fv_status (*draw)(fv_cells_view *view, fv_error *error),
+                            fv_error *error) {
+    fv_partition models;
+    fv_cells cells;
+    fv_status status = fv_run_cells_split(view, key, &models, error);
+    if (status == FV_OK) status = collect(view, &models, one_length, &cells, error);
+    if (status != FV_OK) return status;
+    fv_cells_view figure = {.cells = &cells,
+                            .scratch = view->scratch,
+                            .script = view->script,
+                            .title = fv_options_text(view->options, "title", NULL),
+                            .columns = (int)fv_options_number(view->options, "columns", 0)};
+    status = draw(&figure, error);
+    view->width = figure.sheet.width;
+    view->height = figure.sheet.height;
+    view->spots = figure.spots;
+    fv_cells_free(&cells);
     return status;
 }

@@ -218,6 +218,27 @@ void fv_panel_arrow(fv_panel *panel, double x0, double y0, double x1, double y1,
             13.0 / sheet->width, colour);
 }
 
+void fv_panel_colour_bar(fv_panel *panel, const fv_scale *scale, double label_at,
+                         const char *label) {
+    FILE *script = panel->script;
+    const fv_sheet *sheet = panel->sheet;
+    fputs("set palette defined (", script);
+    for (int k = 0; k <= 32; k++)
+        fprintf(script, "%s%d '#%06x'", k ? ", " : "", k, fv_colour_scale(k / 32.0));
+    fputs(")\n", script);
+    fv_scale_write(scale, script, "cb", panel->height);
+    fprintf(script,
+            "set colorbox vertical user origin screen %.6f, screen %.6f size screen %.6f, screen "
+            "%.6f noborder\n",
+            (panel->left + panel->width + 16) / sheet->width,
+            1 - (panel->top + panel->height) / sheet->height, 12.0 / sheet->width,
+            panel->height / sheet->height);
+    fv_panel_upright(panel, panel->width + label_at, panel->height / 2, label);
+    fv_panel_block_begin(panel); // what gnuplot draws a colour box for
+    fputs("NaN NaN 0\n", script);
+    fv_panel_block_end(panel, "using 1:2:3 with points palette notitle");
+}
+
 double fv_panel_x(const fv_panel *panel, double value) {
     return panel->width * fv_scale_place(&panel->x, value);
 }

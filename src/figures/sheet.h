@@ -84,6 +84,11 @@ void fv_panel_upright(fv_panel *panel, double x, double y, const char *text);
 // An arrow of a head alone, its tip at (x1, y1).
 void fv_panel_arrow(fv_panel *panel, double x0, double y0, double x1, double y1, unsigned colour);
 
+// The bar of fv_colour_scale to the right of a panel whose data are coloured by `scale`; its label
+// reads upwards, `label_at` pixels from the panel.
+void fv_panel_colour_bar(fv_panel *panel, const fv_scale *scale, double label_at,
+                         const char *label);
+
 // Where values lie, in the pixels that fv_panel_text takes.
 double fv_panel_x(const fv_panel *panel, double value);
 double fv_panel_y(const fv_panel *panel, double value);

@@ -1,6 +1,7 @@
 // `fovea needle` and `fovea middle` for models of the lab.
 #include "needle.h"
 
+#include "number_list.h"
 #include "options.h"
 #include "probe_findings.h"
 #include "table.h"
@@ -28,27 +29,8 @@ typedef struct request {
 
 // --- what was asked for -------------------------------------------------------------------------
 
-// "8,16,32" -> values; how many, or -1 where it is no list of at most FV_OWN_MOST numbers.
-static int read_numbers(const char *list, double *values) {
-    for (int n = 0; n < FV_OWN_MOST;) {
-        char *end;
-        values[n] = strtod(list, &end);
-        if (end == list || !isfinite(values[n])) return -1;
-        n++;
-        if (*end == '\0') return n;
-        if (*end != ',') return -1;
-        list = end + 1;
-    }
-    return -1;
-}
-
 static fv_status read_lengths(const char *list, fv_own_plan *plan, fv_error *error) {
-    double values[FV_OWN_MOST];
-    int n = read_numbers(list, values);
-    for (int i = 0; i < n; i++) {
-        if (values[i] != floor(values[i]) || values[i] < 1 || values[i] > 65536) n = -1;
-        if (n > 0) plan->lengths[i] = (int)values[i];
-    }
+    int n = number_list_whole(list, 1, 65536, plan->lengths, FV_OWN_MOST);
     if (n < 0)
         return fv_fail(error, FV_USAGE,
                        "--lengths takes up to %d whole numbers of 1 to 65536 with commas, as in "
@@ -59,7 +41,7 @@ static fv_status read_lengths(const char *list, fv_own_plan *plan, fv_error *err
 }
 
 static fv_status read_depths(const char *list, fv_own_plan *plan, fv_error *error) {
-    int n = read_numbers(list, plan->depths);
+    int n = number_list(list, plan->depths, FV_OWN_MOST);
     for (int i = 0; i < n; i++)
         if (plan->depths[i] < 0 || plan->depths[i] > 100) n = -1;
     if (n < 0)

@@ -1,5 +1,6 @@
 #include "served.h"
 
+#include "number_list.h"
 #include "progress.h"
 #include "table.h"
 #include "tool.h"
@@ -30,44 +31,8 @@ bool served_has_option(int argc, char **argv, const char *name) {
 
 // --- lists of the command line -----------------------------------------------------------------
 
-// "0..100" for eleven values from end to end, "0..100:5" for five. How many, or -1.
-static int read_range(const char *text, const char *dots, double *values) {
-    char *end, rest;
-    int n = 11;
-    double low = strtod(text, &end); // may take the first dot for a decimal point
-    if (end == text || (end != dots && end != dots + 1)) return -1;
-    double high = strtod(dots + 2, &end);
-    if (end == dots + 2 || !isfinite(low) || !isfinite(high)) return -1;
-    bool counted = *end == ':';
-    if (counted && (sscanf(end, ":%d%c", &n, &rest) != 1 || n < 2 || n > MOST_LIST)) return -1;
-    if (!counted && *end != '\0') return -1;
-    for (int i = 0; i < n; i++) values[i] = low + (high - low) * i / (n - 1);
-    return n;
-}
-
-// "0,25,50" or a range. How many, or -1.
-static int read_numbers(const char *text, double *values) {
-    const char *dots = strstr(text, "..");
-    if (dots != NULL) return read_range(text, dots, values);
-    for (int n = 0; n < MOST_LIST;) {
-        char *rest;
-        values[n] = strtod(text, &rest);
-        if (rest == text || !isfinite(values[n])) return -1;
-        n++;
-        if (*rest == '\0') return n;
-        if (*rest != ',') return -1;
-        text = rest + 1;
-    }
-    return -1;
-}
-
 static int read_lengths(const served_request *r, lists *l) {
-    double values[MOST_LIST];
-    int n = read_numbers(r->lengths, values);
-    for (int i = 0; i < n; i++) {
-        if (values[i] < 1 || values[i] > 1e8 || values[i] != floor(values[i])) n = -1;
-        if (n > 0) l->lengths[i] = (int)values[i];
-    }
+    int n = number_list_whole(r->lengths, 1, 100000000, l->lengths, MOST_LIST);
     l->options.n_lengths = n;
     l->options.lengths = l->lengths;
     if (n > 0) return EXIT_DONE;
@@ -77,7 +42,7 @@ static int read_lengths(const served_request *r, lists *l) {
 }
 
 static int read_depths(const served_request *r, lists *l) {
-    int n = read_numbers(r->depths, l->depths);
+    int n = number_list(r->depths, l->depths, MOST_LIST);
     l->options.n_depths = n;
     l->options.depths = l->depths;
     if (n < 0)
@@ -205,22 +170,11 @@ static bool same_task(const fv_cell *a, const fv_cell *b) {
     return strcmp(a->task, b->task) == 0 && a->length == b->length;
 }
 
-// "wrong 2, refusal 1"
-static void other_answers(const fv_cell *cell, char *text, size_t size) {
-    *text = '\0';
-    for (int a = 0; a < FV_N_ANSWERS; a++) {
-        size_t used = strlen(text);
-        if (a != FV_ANSWER_FOUND && cell->counts[a] > 0)
-            snprintf(text + used, size - used, "%s%s %d", used ? ", " : "",
-                     fv_answer_text((fv_answer)a), cell->counts[a]);
-    }
-}
-
 static void add_cell(table *t, const fv_cell *cell, bool first) {
-    char others[200];
+    char others[160];
     double low, high;
     fv_wilson(cell->hits, cell->n, FV_Z95, &low, &high);
-    other_answers(cell, others, sizeof others);
+    fv_cell_otherwise(cell, others, sizeof others);
     table_add(t, "%s", first ? cell->task : "");
     if (first)
         table_add(t, "%d %s", cell->length, cell->unit);
