@@ -289,7 +289,8 @@ int bench_crossover(const bench_options *options) {
         return tool_usage_error("crossover has no cases of its own to choose from by --case; "
                                 "--max-n N ends it at shorter sequences");
     int longest = options->max_n > 0 ? options->max_n : options->full ? CROSSOVER_LONGEST : 32768;
-    if (options->out && study_make_folder(options->out) != EXIT_DONE) return EXIT_FAILED;
+    int code = options->out ? study_make_folder(options->out) : EXIT_DONE;
+    if (code != EXIT_DONE) return code;
     memset(&c, 0, sizeof c);
     choose_lengths(longest, &c);
     tool_catch_interrupts();
@@ -300,7 +301,7 @@ int bench_crossover(const bench_options *options) {
     }
     join_equals(&c);
     add_hybrid(&c);
-    int code = options->json ? crossover_print_json(&c) : crossover_print(&c);
+    code = options->json ? crossover_print_json(&c) : crossover_print(&c);
     if (code == EXIT_DONE && options->out && crossover_draw(&c, options->out, &error) != FV_OK)
         code = tool_fail(&error);
     return code;

@@ -140,7 +140,7 @@ int bench_train(const bench_options *options) {
         fprintf(stderr, "\r\033[K");
         printf("%s, %s kernels, one thread: %.1f GF/s multiply-add, %.2f G exp/s\n",
                fv_machine_cpu(), fv_kernels_name(), r.limits.fma_flops / 1e9, r.limits.exps / 1e9);
-        table_print(&t, stdout);
+        return table_show(&t);
     }
     table_free(&t);
     return EXIT_DONE;

@@ -2,7 +2,6 @@
 #include "cost_view.h"
 #include "options.h"
 #include "quantity.h"
-#include "study.h"
 #include "tool.h"
 #include "verbs.h"
 
@@ -64,8 +63,7 @@ static int show(const char *const *paths, int n, const cost_request *request,
     cost_subject subjects[MAX_MODELS] = {{0}};
     fv_error error = {0};
     fv_status status = FV_OK;
-    int exit_code = o->out != NULL ? study_make_folder(o->out) : EXIT_DONE;
-    if (exit_code != EXIT_DONE) return exit_code;
+    int exit_code = EXIT_DONE;
     for (int i = 0; status == FV_OK && i < n; i++) {
         subjects[i].path = paths[i];
         name_subject(&subjects[i]);

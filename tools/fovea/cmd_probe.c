@@ -69,10 +69,10 @@ static int print_all(const probe_findings *f, const probe_swaps *swaps, const pr
         json_object_set_new(object, "separation", probe_path_json(path, model->n_embd));
         return tool_print_json(object);
     }
-    probe_findings_print(f, stdout);
-    probe_path_print(path, model->n_embd, model->n_head, stdout);
-    probe_swaps_print(swaps, stdout);
-    return EXIT_DONE;
+    int exit_code = probe_findings_print(f);
+    if (exit_code == EXIT_DONE) exit_code = probe_path_print(path, model->n_embd, model->n_head);
+    if (exit_code == EXIT_DONE) probe_swaps_print(swaps);
+    return exit_code;
 }
 
 static fv_status probe_subject_tell(const probe_subject *subject, const request *r, int *exit_code,

@@ -117,11 +117,7 @@ static int print_table(const listing *list) {
         table_add_number(&t, row->perplexity);
         table_add_number(&t, row->accuracy);
     }
-    bool printed = table_print(&t, stdout);
-    table_free(&t);
-    if (printed) return EXIT_DONE;
-    fputs("fovea: out of memory for the table of runs\n", stderr);
-    return EXIT_FAILED;
+    return table_show(&t);
 }
 
 static int list_runs(fv_store *store, run_filter filter, bool json) {
@@ -141,10 +137,9 @@ static int list_runs(fv_store *store, run_filter filter, bool json) {
     return exit_code;
 }
 
-// ---- show
-// ----------------------------------------------------------------------------------------
+// --- show --------------------------------------------------------------------------------------
 
-static void print_series(const fv_record *record) {
+static int print_series(const fv_record *record) {
     static const char *const HEADERS[] = {"series",  "points", "first", "lowest",
                                           "highest", "final",  NULL};
     table t;
@@ -164,11 +159,10 @@ static void print_series(const fv_record *record) {
         table_add_number(&t, highest);
         table_add_number(&t, series->n > 0 ? (double)series->values[series->n - 1] : NAN);
     }
-    table_print(&t, stdout);
-    table_free(&t);
+    return table_show(&t);
 }
 
-static void print_run(const fv_record *record, const char *experiment) {
+static int print_run(const fv_record *record, const char *experiment) {
     printf("run %s of %s: %s after %d steps, %.3g s, %.3g us per step\n\n", record->id, experiment,
            fv_outcome_text(record->outcome), record->steps, record->wall_seconds,
            record->us_per_step);
@@ -186,11 +180,13 @@ static void print_run(const fv_record *record, const char *experiment) {
         printf("%c %-*s %s\n", strcmp(value, usual) != 0 ? '*' : ' ', width, fields[i].key, value);
     }
     printf("(* not the default)\n\n");
-    print_series(record);
+    int exit_code = print_series(record);
+    if (exit_code != EXIT_DONE) return exit_code;
     printf("\nsnapshots of %zu parameters at steps", record->n_params);
     for (int i = 0; i < record->n_snapshots; i++)
         printf("%s %d", i ? "," : "", record->snapshots[i].step);
     puts(record->n_snapshots > 0 ? "" : ": none");
+    return EXIT_DONE;
 }
 
 // The name of the experiment that a run came from, which its record does not hold.
@@ -219,13 +215,12 @@ static int show_run(fv_store *store, const char *id, bool json) {
     if (json)
         exit_code = tool_print_json(run_json(origin.experiment, &record, true));
     else
-        print_run(&record, origin.experiment);
+        exit_code = print_run(&record, origin.experiment);
     fv_record_free(&record);
     return exit_code;
 }
 
-// ---- delete and digest
-// ---------------------------------------------------------------------------
+// --- delete and digest -------------------------------------------------------------------------
 
 static int delete_runs(fv_store *store, const char *const *ids, int n) {
     fv_error error = {0};

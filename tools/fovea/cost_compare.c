@@ -1,10 +1,10 @@
 // Several models side by side: memory and operations over the context.
 #include "cost_view.h"
 #include "quantity.h"
+#include "study.h"
 #include "table.h"
 #include "tool.h"
 
-#include <fovea/chart.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -23,7 +23,8 @@ static const struct {
 typedef struct comparison {
     int n_models, n_contexts;
     uint64_t contexts[MAX_CONTEXTS];
-    double *values; // [n_models][N_MEASURES][MAX_CONTEXTS], in the measures' units
+    double *values;  // [n_models][N_MEASURES][MAX_CONTEXTS], in the measures' units
+    fv_cost *totals; // [n_models], at the last context
 } comparison;
 
 static double *values_of(const comparison *c, int model, int measure) {
@@ -40,51 +41,90 @@ static void choose_contexts(comparison *c, uint64_t most) {
 static fv_status fill(const cost_subject *subjects, const cost_request *request, comparison *c,
                       fv_error *error) {
     c->values = calloc((size_t)c->n_models * N_MEASURES * MAX_CONTEXTS, sizeof *c->values);
-    if (c->values == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory for a comparison");
+    c->totals = calloc((size_t)c->n_models, sizeof *c->totals);
+    if (c->values == NULL || c->totals == NULL)
+        return fv_fail(error, FV_NO_MEMORY, "out of memory for a comparison");
     for (int m = 0; m < c->n_models; m++)
         for (int i = 0; i < c->n_contexts; i++) {
             fv_cost_setting setting = request->setting;
-            fv_cost total;
+            fv_cost *total = &c->totals[m];
             setting.tokens = c->contexts[i];
-            fv_status status = fv_cost_total(subjects[m].model, &setting, &total, error);
+            fv_status status = fv_cost_total(subjects[m].model, &setting, total, error);
             if (status != FV_OK) return status;
             const double values[] = {
-                (double)total.value[FV_COST_CACHE] + (double)total.value[FV_COST_STATE],
-                (double)total.value[FV_COST_DECODE], (double)total.value[FV_COST_PREFILL]};
+                (double)total->value[FV_COST_CACHE] + (double)total->value[FV_COST_STATE],
+                (double)total->value[FV_COST_DECODE], (double)total->value[FV_COST_PREFILL]};
             for (int k = 0; k < N_MEASURES; k++)
                 values_of(c, m, k)[i] = values[k] / MEASURES[k].unit;
         }
     return FV_OK;
 }
 
-static bool print_tables(const cost_subject *subjects, const comparison *c) {
-    bool done = true;
-    for (int k = 0; done && k < N_MEASURES; k++) {
-        table t;
-        table_init(&t, c->n_models + 1);
-        table_add(&t, "context");
-        for (int m = 0; m < c->n_models; m++) table_add(&t, "%s", subjects[m].name);
-        for (int i = 0; i < c->n_contexts; i++) {
-            table_add(&t, "%" PRIu64, c->contexts[i]);
-            for (int m = 0; m < c->n_models; m++) table_add_number(&t, values_of(c, m, k)[i]);
-        }
-        printf("%s%s, %s\n", k ? "\n" : "", MEASURES[k].title, MEASURES[k].label);
-        done = table_print(&t, stdout);
-        table_free(&t);
+static int print_measure(const cost_subject *subjects, const comparison *c, int measure) {
+    table t;
+    table_init(&t, c->n_models + 1);
+    table_add(&t, "context");
+    for (int m = 0; m < c->n_models; m++) table_add(&t, "%s", subjects[m].name);
+    for (int i = 0; i < c->n_contexts; i++) {
+        table_add(&t, "%" PRIu64, c->contexts[i]);
+        for (int m = 0; m < c->n_models; m++) table_add_number(&t, values_of(c, m, measure)[i]);
     }
-    return done;
+    printf("%s%s, %s\n", measure > 0 ? "\n" : "", MEASURES[measure].title, MEASURES[measure].label);
+    return table_show(&t);
 }
 
-static int print_lines(const cost_subject *subjects, const comparison *c) {
+static void add_context(table *t, uint64_t context) {
+    if (context == UINT64_MAX)
+        table_add(t, "any");
+    else
+        table_add(t, "%" PRIu64, context);
+}
+
+static int print_fits(const cost_subject *subjects, const comparison *c,
+                      const cost_request *request) {
+    static const char *const HEADERS[] = {"model", "beside the parameters", "cache and state alone",
+                                          NULL};
+    char memory[24];
+    table t;
+    table_init(&t, 3);
+    table_add_texts(&t, HEADERS);
+    for (int m = 0; m < c->n_models; m++) {
+        cost_fit fit = cost_fit_memory(&subjects[m], request, &c->totals[m]);
+        table_add(&t, "%s", subjects[m].name);
+        add_context(&t, fit.beside_weights);
+        add_context(&t, fit.alone);
+    }
+    printf("\nThe largest context for %" PRIu64 " sequence%s in %s, tokens\n",
+           request->setting.batch, request->setting.batch == 1 ? "" : "s",
+           quantity_text((double)request->memory, "B", memory));
+    return table_show(&t);
+}
+
+static int print_tables(const cost_subject *subjects, const comparison *c,
+                        const cost_request *request) {
+    int exit_code = EXIT_DONE;
+    for (int k = 0; exit_code == EXIT_DONE && k < N_MEASURES; k++)
+        exit_code = print_measure(subjects, c, k);
+    if (exit_code == EXIT_DONE && request->memory > 0) exit_code = print_fits(subjects, c, request);
+    return exit_code;
+}
+
+static int print_lines(const cost_subject *subjects, const comparison *c,
+                       const cost_request *request) {
     int exit_code = EXIT_DONE;
     for (int m = 0; m < c->n_models; m++)
-        for (int i = 0; exit_code == EXIT_DONE && i < c->n_contexts; i++)
-            exit_code = tool_print_json(json_pack(
+        for (int i = 0; exit_code == EXIT_DONE && i < c->n_contexts; i++) {
+            json_t *line = json_pack(
                 "{s:s, s:s, s:I, s:f, s:f, s:f}", "model", subjects[m].name, "family",
                 fv_cost_model_family(subjects[m].model), "context", (json_int_t)c->contexts[i],
                 "memory_bytes", values_of(c, m, MEMORY)[i] * MEASURES[MEMORY].unit, "decode_flops",
                 values_of(c, m, DECODE)[i] * MEASURES[DECODE].unit, "prefill_flops",
-                values_of(c, m, PREFILL)[i] * MEASURES[PREFILL].unit));
+                values_of(c, m, PREFILL)[i] * MEASURES[PREFILL].unit);
+            if (request->memory > 0)
+                json_object_set_new(line, "largest_context",
+                                    cost_fit_json(&subjects[m], request, &c->totals[m]));
+            exit_code = tool_print_json(line);
+        }
     return exit_code;
 }
 
@@ -117,10 +157,7 @@ static fv_status draw(const cost_subject *subjects, const comparison *c,
                             .note = note,
                             .panels = panels,
                             .n_panels = N_MEASURES};
-    fv_drawn drawn;
-    fv_status status = fv_chart_draw(&chart, folder, "cost", &drawn, error);
-    if (status == FV_OK) fprintf(stderr, "%s and %s\n", drawn.svg, drawn.png);
-    if (status == FV_OK) fv_drawn_free(&drawn);
+    fv_status status = tool_draw(&chart, folder, "cost", error);
     free(lines);
     return status;
 }
@@ -131,10 +168,14 @@ fv_status cost_compare(const cost_subject *subjects, int n, const cost_request *
     choose_contexts(&c, request->setting.tokens);
     fv_status status = fill(subjects, request, &c, error);
     *exit_code = EXIT_DONE;
-    if (status == FV_OK && json) *exit_code = print_lines(subjects, &c);
-    if (status == FV_OK && !json && !print_tables(subjects, &c))
-        status = fv_fail(error, FV_NO_MEMORY, "out of memory for a table");
-    if (status == FV_OK && folder != NULL) status = draw(subjects, &c, request, folder, error);
+    // The folder is made when nothing can be wrong any more with what was asked.
+    if (status == FV_OK && folder != NULL) *exit_code = study_make_folder(folder);
+    if (status == FV_OK && *exit_code == EXIT_DONE)
+        *exit_code =
+            json ? print_lines(subjects, &c, request) : print_tables(subjects, &c, request);
+    if (status == FV_OK && *exit_code == EXIT_DONE && folder != NULL)
+        status = draw(subjects, &c, request, folder, error);
     free(c.values);
+    free(c.totals);
     return status;
 }

@@ -271,6 +271,13 @@ static json_t *context_json(uint64_t context) {
     return context == UINT64_MAX ? json_null() : json_integer((json_int_t)context);
 }
 
+json_t *cost_fit_json(const cost_subject *subject, const cost_request *request,
+                      const fv_cost *total) {
+    cost_fit fit = cost_fit_memory(subject, request, total);
+    return json_pack("{s:I, s:o, s:o}", "memory", (json_int_t)request->memory, "beside_weights",
+                     context_json(fit.beside_weights), "alone", context_json(fit.alone));
+}
+
 fv_status cost_json(const cost_subject *subject, const cost_request *request, json_t **out,
                     fv_error *error) {
     fv_cost total;
@@ -291,12 +298,7 @@ fv_status cost_json(const cost_subject *subject, const cost_request *request, js
         json_pack("{s:s, s:s, s:I, s:I, s:o, s:o, s:o}", "model", subject->name, "family",
                   fv_cost_model_family(subject->model), "context", (json_int_t)s->tokens, "batch",
                   (json_int_t)s->batch, "totals", totals, "parts", parts, "layers", layers);
-    if (*out != NULL && request->memory > 0) {
-        cost_fit fit = cost_fit_memory(subject, request, &total);
-        json_object_set_new(*out, "largest_context",
-                            json_pack("{s:I, s:o, s:o}", "memory", (json_int_t)request->memory,
-                                      "beside_weights", context_json(fit.beside_weights), "alone",
-                                      context_json(fit.alone)));
-    }
+    if (*out != NULL && request->memory > 0)
+        json_object_set_new(*out, "largest_context", cost_fit_json(subject, request, &total));
     return FV_OK;
 }

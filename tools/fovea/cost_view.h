@@ -27,6 +27,10 @@ typedef struct cost_fit {
 cost_fit cost_fit_memory(const cost_subject *subject, const cost_request *request,
                          const fv_cost *total);
 
+// The same as an object; NULL without memory.
+json_t *cost_fit_json(const cost_subject *subject, const cost_request *request,
+                      const fv_cost *total);
+
 // One model: table, formulas, and what its cache is not. Fails as fv_cost_total does.
 fv_status cost_print(const cost_subject *subject, const cost_request *request, fv_error *error);
 
@@ -34,9 +38,9 @@ fv_status cost_print(const cost_subject *subject, const cost_request *request, f
 fv_status cost_json(const cost_subject *subject, const cost_request *request, json_t **out,
                     fv_error *error);
 
-// Several models over contexts up to request->setting.tokens: prints a table, or JSON Lines, and
-// draws cost.svg and cost.png into `folder` where that is not NULL. *exit_code becomes EXIT_FAILED
-// where the output cannot be written.
+// Several models over contexts up to request->setting.tokens: prints tables, or JSON Lines, and
+// draws cost.svg and cost.png into `folder`, which it makes, where that is not NULL. *exit_code is
+// that of what could not be made or written.
 fv_status cost_compare(const cost_subject *subjects, int n, const cost_request *request,
                        const char *folder, bool json, int *exit_code, fv_error *error);
 

@@ -89,7 +89,7 @@ static const char *const VERDICTS[] = {[CROSSOVER_UNCHECKED] = "not checked",
 
 // --- text ----------------------------------------------------------------------------------------
 
-static bool print_table(const crossover *c, int measure) {
+static int print_table(const crossover *c, int measure) {
     table t;
     table_init(&t, CROSSOVER_N_LAYERS + 1);
     table_add(&t, "n");
@@ -100,9 +100,7 @@ static bool print_table(const crossover *c, int measure) {
             table_add_number(&t, c->value[measure][l][i] / MEASURES[measure].unit);
     }
     printf("\n%s, %s\n", MEASURES[measure].title, MEASURES[measure].label);
-    bool done = table_print(&t, stdout);
-    table_free(&t);
-    return done;
+    return table_show(&t);
 }
 
 int crossover_print(const crossover *c) {
@@ -113,12 +111,9 @@ int crossover_print(const crossover *c) {
     for (int l = 0; l < CROSSOVER_N_LAYERS; l++)
         printf("  %-13s %s: %.2f of this core's peak at n = %.0f\n", crossover_names[l], ABOUT[l],
                c->limit[l][last] / c->value[CROSSOVER_FORWARD][l][last], c->length[last]);
-    for (int k = 0; k < CROSSOVER_N_MEASURES; k++)
-        if (!print_table(c, k)) {
-            fv_error error;
-            fv_fail(&error, FV_NO_MEMORY, "out of memory for a table");
-            return tool_fail(&error);
-        }
+    int code = EXIT_DONE;
+    for (int k = 0; code == EXIT_DONE && k < CROSSOVER_N_MEASURES; k++) code = print_table(c, k);
+    if (code != EXIT_DONE) return code;
     for (int k = 0; k < CROSSOVER_N_MEASURES; k++) {
         printf("\n%s: less than dense\n", MEASURES[k].title);
         for (int l = CROSSOVER_DENSE + 1; l < CROSSOVER_N_LAYERS; l++) {
@@ -244,10 +239,5 @@ fv_status crossover_draw(const crossover *c, const char *folder, fv_error *error
                             .note = note,
                             .panels = panels,
                             .n_panels = CROSSOVER_N_MEASURES};
-    fv_drawn drawn;
-    fv_status status = fv_chart_draw(&chart, folder, "crossover", &drawn, error);
-    if (status != FV_OK) return status;
-    fprintf(stderr, "%s and %s\n", drawn.svg, drawn.png);
-    fv_drawn_free(&drawn);
-    return FV_OK;
+    return tool_draw(&chart, folder, "crossover", error);
 }

@@ -26,6 +26,14 @@ static int choose_kernels(void) {
     return tool_usage_error("FOVEA_CPU: %s", error.text);
 }
 
+// What a verb printed may still fail to be written, as on a full disk.
+static int check_output(int exit_code) {
+    bool written = fflush(stdout) == 0 && !ferror(stdout);
+    if (written || exit_code != EXIT_DONE) return exit_code;
+    fputs("fovea: the output cannot be written\n", stderr);
+    return EXIT_FAILED;
+}
+
 int main(int argc, char **argv) {
     if (argc < 2) {
         char *help[] = {"help", NULL};
@@ -41,7 +49,7 @@ int main(int argc, char **argv) {
     int exit_code = choose_kernels();
     if (exit_code != EXIT_DONE) return exit_code;
     for (size_t i = 0; i < sizeof VERBS / sizeof VERBS[0]; i++)
-        if (strcmp(name, VERBS[i].name) == 0) return VERBS[i].run(argc - 1, argv + 1);
+        if (strcmp(name, VERBS[i].name) == 0) return check_output(VERBS[i].run(argc - 1, argv + 1));
 #define VERB_NAME(verb, help) " " #verb
     return tool_usage_error("there is no verb '%s'; the verbs are:" VERB_LIST(VERB_NAME), name);
 }

@@ -49,6 +49,6 @@ int probe_top(const probe_findings *f, int i, int k, int *tokens, double *probab
 double *probe_qk_circuit(const probe_findings *f, int layer, int head, char *name);
 
 json_t *probe_findings_json(const probe_findings *f); // NULL without memory
-void probe_findings_print(const probe_findings *f, FILE *out);
+int probe_findings_print(const probe_findings *f);    // an exit code
 
 #endif

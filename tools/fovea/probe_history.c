@@ -75,16 +75,16 @@ json_t *probe_swaps_json(const probe_swaps *swaps) {
                      "measured", swaps->n_measured, "steps", steps, "tokens", tokens);
 }
 
-void probe_swaps_print(const probe_swaps *swaps, FILE *out) {
+void probe_swaps_print(const probe_swaps *swaps) {
     if (swaps->n_measured == 0) return;
-    fprintf(out, "\nswaps at %d of %d %s", swaps->n, swaps->n_measured,
-            swaps->recorded ? "measurements" : "snapshots");
-    if (swaps->n > N_SHOWN) fprintf(out, ", the last %d", N_SHOWN);
-    fputs(swaps->n > 0 ? ": step (tokens with another neighbour)\n" : "\n", out);
+    printf("\nswaps at %d of %d %s", swaps->n, swaps->n_measured,
+           swaps->recorded ? "measurements" : "snapshots");
+    if (swaps->n > N_SHOWN) printf(", the last %d", N_SHOWN);
+    puts(swaps->n > 0 ? ": step (tokens with another neighbour)" : "");
     int first = swaps->n > N_SHOWN ? swaps->n - N_SHOWN : 0;
     for (int i = first; i < swaps->n; i++)
-        fprintf(out, "%s%d (%d)", i > first ? ", " : "  ", swaps->steps[i], swaps->n_tokens[i]);
-    if (swaps->n > 0) fputc('\n', out);
+        printf("%s%d (%d)", i > first ? ", " : "  ", swaps->steps[i], swaps->n_tokens[i]);
+    if (swaps->n > 0) putchar('\n');
 }
 
 // --- a path along a direction ------------------------------------------------------------------
@@ -177,16 +177,16 @@ static void add_row(table *t, const probe_path *path, int i, int T, int n_forms)
         table_add(t, "%.3f", path->forms[(size_t)i * path->n_forms + f]);
 }
 
-void probe_path_print(const probe_path *path, int n_embd, int n_head, FILE *out) {
-    if (path->n == 0) return;
+int probe_path_print(const probe_path *path, int n_embd, int n_head) {
+    if (path->n == 0) return EXIT_DONE;
     int T = path->T < MAX_COLUMNS ? path->T : MAX_COLUMNS;
     int n_forms = path->n_forms < MAX_COLUMNS ? path->n_forms : MAX_COLUMNS;
-    fprintf(out, "\npositions p along s and s QK s of each %s, s = (",
-            n_head > 1 ? "layer and head" : "layer");
+    printf("\npositions p along s and s QK s of each %s, s = (",
+           n_head > 1 ? "layer and head" : "layer");
     for (int c = 0; c < n_embd && c < MAX_COLUMNS; c++)
-        fprintf(out, "%s%.3g", c > 0 ? ", " : "", path->s[c]);
-    fprintf(out, "%s), %s\n", n_embd > MAX_COLUMNS ? ", ..." : "",
-            path->fitted ? "which separates the position to attend to" : "as given");
+        printf("%s%.3g", c > 0 ? ", " : "", path->s[c]);
+    printf("%s), %s\n", n_embd > MAX_COLUMNS ? ", ..." : "",
+           path->fitted ? "which separates the position to attend to" : "as given");
     table t;
     table_init(&t, 1 + T + n_forms);
     table_add(&t, "step");
@@ -199,6 +199,5 @@ void probe_path_print(const probe_path *path, int n_embd, int n_head, FILE *out)
     int n_rows = path->n < N_ROWS ? path->n : N_ROWS;
     for (int r = 0; r < n_rows; r++)
         add_row(&t, path, n_rows > 1 ? r * (path->n - 1) / (n_rows - 1) : 0, T, n_forms);
-    table_print(&t, out);
-    table_free(&t);
+    return table_show(&t);
 }

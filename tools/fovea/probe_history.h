@@ -37,7 +37,7 @@ void probe_path_free(probe_path *path);
 
 json_t *probe_swaps_json(const probe_swaps *swaps);
 json_t *probe_path_json(const probe_path *path, int n_embd);
-void probe_swaps_print(const probe_swaps *swaps, FILE *out);
-void probe_path_print(const probe_path *path, int n_embd, int n_head, FILE *out);
+void probe_swaps_print(const probe_swaps *swaps);
+int probe_path_print(const probe_path *path, int n_embd, int n_head);
 
 #endif

@@ -125,7 +125,7 @@ static void add_list(table *t, const fv_series *series, int n) {
     table_add(t, "%.4g to %.4g", lowest, highest);
 }
 
-static void print_probes(const probe_findings *f, FILE *out) {
+static int print_probes(const probe_findings *f) {
     table t;
     table_init(&t, 2);
     table_add(&t, "probe");
@@ -141,31 +141,30 @@ static void print_probes(const probe_findings *f, FILE *out) {
         table_add(&t, "%s", series->name);
         table_add_number(&t, series->values[0]);
     }
-    table_print(&t, out);
-    table_free(&t);
+    return table_show(&t);
 }
 
-static void print_circuit(const char *name, const double *circuit, int d, FILE *out) {
-    fprintf(out, "\n%s, W_Q W_K^T: how a query (row) and a key (column) direction attract\n", name);
+static void print_circuit(const char *name, const double *circuit, int d) {
+    printf("\n%s, W_Q W_K^T: how a query (row) and a key (column) direction attract\n", name);
     for (int i = 0; i < d; i++) {
-        for (int j = 0; j < d; j++) fprintf(out, " %9.3f", circuit[(size_t)i * d + j]);
-        fputc('\n', out);
+        for (int j = 0; j < d; j++) printf(" %9.3f", circuit[(size_t)i * d + j]);
+        putchar('\n');
     }
 }
 
-static void print_circuits(const probe_findings *f, FILE *out) {
+static void print_circuits(const probe_findings *f) {
     int d = f->subject->config.model.n_embd;
     for (int l = 0; l < f->n_attention && d <= MAX_QK_TEXT; l++)
         for (int h = 0; h < f->H; h++) {
             char name[64];
             double *circuit = probe_qk_circuit(f, l, h, name);
-            if (circuit != NULL) print_circuit(name, circuit, d, out);
+            if (circuit != NULL) print_circuit(name, circuit, d);
             free(circuit);
         }
 }
 
 // Keys across, queries down; keys that a query cannot see stay empty.
-static void print_map(const probe_findings *f, const float *map, FILE *out) {
+static int print_map(const probe_findings *f, const float *map) {
     table t;
     table_init(&t, f->T + 1);
     table_add(&t, "query");
@@ -178,14 +177,13 @@ static void print_map(const probe_findings *f, const float *map, FILE *out) {
             else
                 table_add(&t, ".");
     }
-    table_print(&t, out);
-    table_free(&t);
+    return table_show(&t);
 }
 
 // The keys that get most attention from the query at `position`, largest first.
-static void print_largest_keys(const probe_findings *f, const float *row, int position, FILE *out) {
+static void print_largest_keys(const probe_findings *f, const float *row, int position) {
     int taken[N_KEYS];
-    fprintf(out, "query at %d (token %d):", position, f->tokens[position]);
+    printf("query at %d (token %d):", position, f->tokens[position]);
     for (int n = 0; n < N_KEYS && n <= position; n++) {
         int best = -1;
         for (int k = 0; k <= position; k++) {
@@ -194,51 +192,55 @@ static void print_largest_keys(const probe_findings *f, const float *row, int po
             if (!used && (best < 0 || row[k] > row[best])) best = k;
         }
         taken[n] = best;
-        fprintf(out, "%s %d at %d %.3f", n > 0 ? "," : "", f->tokens[best], best, row[best]);
+        printf("%s %d at %d %.3f", n > 0 ? "," : "", f->tokens[best], best, row[best]);
     }
-    fputc('\n', out);
+    putchar('\n');
 }
 
-static void print_patterns(const probe_findings *f, FILE *out) {
-    for (int m = 0; m < f->n_attention * f->H; m++) {
+static int print_patterns(const probe_findings *f) {
+    int exit_code = EXIT_DONE;
+    for (int m = 0; exit_code == EXIT_DONE && m < f->n_attention * f->H; m++) {
         const float *map = f->patterns + (size_t)m * (size_t)f->T * (size_t)f->T;
-        fprintf(out, "\nattention of layer %d", m / f->H);
-        if (f->H > 1) fprintf(out, ", head %d", m % f->H);
-        fputc('\n', out);
+        printf("\nattention of layer %d", m / f->H);
+        if (f->H > 1) printf(", head %d", m % f->H);
+        putchar('\n');
         if (f->T <= MAX_MAP_TEXT) {
-            print_map(f, map, out);
+            exit_code = print_map(f, map);
             continue;
         }
         for (int i = 0; i < f->n_loss && i < N_KEYS; i++)
             print_largest_keys(f, map + (size_t)f->loss_positions[i] * (size_t)f->T,
-                               f->loss_positions[i], out);
+                               f->loss_positions[i]);
     }
+    return exit_code;
 }
 
-static void print_predictions(const probe_findings *f, FILE *out) {
-    fprintf(out, "\npredictions\n");
+static void print_predictions(const probe_findings *f) {
+    printf("\npredictions\n");
     for (int i = 0; i < f->n_loss; i++) {
         int tokens[N_TOP];
         double probabilities[N_TOP];
         int n = probe_top(f, i, N_TOP, tokens, probabilities);
-        fprintf(out, "at %d:", f->loss_positions[i]);
+        printf("at %d:", f->loss_positions[i]);
         for (int k = 0; k < n; k++)
-            fprintf(out, "%s %d %.3f", k > 0 ? "," : "", tokens[k], probabilities[k]);
-        if (f->targets[i] >= 0) fprintf(out, "   target %d", f->targets[i]);
-        fputc('\n', out);
+            printf("%s %d %.3f", k > 0 ? "," : "", tokens[k], probabilities[k]);
+        if (f->targets[i] >= 0) printf("   target %d", f->targets[i]);
+        putchar('\n');
     }
 }
 
-void probe_findings_print(const probe_findings *f, FILE *out) {
+int probe_findings_print(const probe_findings *f) {
     const probe_subject *s = f->subject;
-    fprintf(out, "%s", s->name);
-    if (s->step >= 0) fprintf(out, ", step %d", s->step);
-    fprintf(out, ": V %d, d %d, H %d, T %d\n\n", f->V, s->config.model.n_embd, f->H, f->T);
-    print_probes(f, out);
-    print_circuits(f, out);
-    fprintf(out, "\ninput");
-    for (int i = 0; i < f->T; i++) fprintf(out, " %d", f->tokens[i]);
-    fputc('\n', out);
-    print_patterns(f, out);
-    print_predictions(f, out);
+    printf("%s", s->name);
+    if (s->step >= 0) printf(", step %d", s->step);
+    printf(": V %d, d %d, H %d, T %d\n\n", f->V, s->config.model.n_embd, f->H, f->T);
+    int exit_code = print_probes(f);
+    if (exit_code != EXIT_DONE) return exit_code;
+    print_circuits(f);
+    printf("\ninput");
+    for (int i = 0; i < f->T; i++) printf(" %d", f->tokens[i]);
+    putchar('\n');
+    exit_code = print_patterns(f);
+    if (exit_code == EXIT_DONE) print_predictions(f);
+    return exit_code;
 }

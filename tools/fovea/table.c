@@ -1,5 +1,7 @@
 #include "table.h"
 
+#include "tool.h"
+
 #include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -82,4 +84,11 @@ void table_free(table *t) {
     for (int i = 0; i < t->n; i++) free(t->cells[i]);
     free(t->cells);
     *t = (table){0};
+}
+
+int table_show(table *t) {
+    const fv_error error = {FV_NO_MEMORY, "out of memory for a table"};
+    bool done = table_print(t, stdout);
+    table_free(t);
+    return done ? EXIT_DONE : tool_fail(&error);
 }

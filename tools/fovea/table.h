@@ -29,4 +29,7 @@ void table_add_number(table *t, double value);
 bool table_print(const table *t, FILE *out);
 void table_free(table *t);
 
+// Prints the table on stdout and frees it. Returns EXIT_DONE, or EXIT_FAILED with a message.
+int table_show(table *t);
+
 #endif

@@ -97,6 +97,15 @@ json_t *tool_config_json(const fv_config *config) {
     return object;
 }
 
+fv_status tool_draw(const fv_chart *chart, const char *folder, const char *name, fv_error *error) {
+    fv_drawn drawn;
+    fv_status status = fv_chart_draw(chart, folder, name, &drawn, error);
+    if (status != FV_OK) return status;
+    fprintf(stderr, "%s and %s\n", drawn.svg, drawn.png);
+    fv_drawn_free(&drawn);
+    return FV_OK;
+}
+
 int tool_print_json(json_t *object) {
     char *text = json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(15));
     json_decref(object);

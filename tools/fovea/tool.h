@@ -2,6 +2,7 @@
 #ifndef FOVEA_TOOL_H
 #define FOVEA_TOOL_H
 
+#include <fovea/chart.h>
 #include <fovea/config.h>
 #include <jansson.h>
 
@@ -24,6 +25,9 @@ json_t *tool_config_json(const fv_config *config);
 
 // A number as JSON, null where it is not finite (JSON has no NaN).
 json_t *tool_number_json(double value);
+
+// Draws folder/NAME.svg and .png and says so on stderr. Fails as fv_chart_draw does.
+fv_status tool_draw(const fv_chart *chart, const char *folder, const char *name, fv_error *error);
 
 // Prints one JSON Lines object to stdout, flushes, and releases `object`. Returns EXIT_DONE, or
 // EXIT_FAILED with a message where stdout cannot be written or `object` is NULL.
