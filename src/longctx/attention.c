@@ -122,14 +122,25 @@ static int chunk_of(int d_padded) {
     return chunk > 1024 ? 1024 : chunk;
 }
 
-// Calls ADD(member, count) for every array of floats of a worker.
+// Columns of queries and running outputs of tiles abreast take 256 KiB, which leaves the rest of a
+// second-level cache to the keys and values that they share.
+static int abreast_of(int d_padded) {
+    int n = 512 / d_padded;
+    if (n < 1) return 1;
+    return n > FV_MOST_ABREAST ? FV_MOST_ABREAST : n;
+}
+
+// Calls ADD(member, count) for every array of floats of a tile of queries, and of a worker.
+#define FV_STATE_ARRAYS(ADD)                                                                       \
+    ADD(qt, FV_TILE_QUERIES *n)                                                                    \
+    ADD(ot, FV_TILE_QUERIES *n)                                                                    \
+    ADD(largest, FV_TILE_QUERIES)                                                                  \
+    ADD(sum, FV_TILE_QUERIES)
 #define FV_WORKER_ARRAYS(ADD)                                                                      \
     ADD(q, FV_TILE_QUERIES *n)                                                                     \
     ADD(g, FV_TILE_QUERIES *n)                                                                     \
     ADD(o, FV_TILE_QUERIES *n)                                                                     \
-    ADD(qt, FV_TILE_QUERIES *n)                                                                    \
     ADD(gt, FV_TILE_QUERIES *n)                                                                    \
-    ADD(ot, FV_TILE_QUERIES *n)                                                                    \
     ADD(p, FV_TILE_QUERIES *FV_TILE_KEYS)                                                          \
     ADD(ds, FV_TILE_QUERIES *FV_TILE_KEYS)                                                         \
     ADD(k, FV_TILE_KEYS *n)                                                                        \
@@ -140,8 +151,6 @@ static int chunk_of(int d_padded) {
     ADD(chunk_dv, chunk *n)                                                                        \
     ADD(total_dk, chunk *n)                                                                        \
     ADD(total_dv, chunk *n)                                                                        \
-    ADD(largest, FV_TILE_QUERIES)                                                                  \
-    ADD(sum, FV_TILE_QUERIES)                                                                      \
     ADD(factors, FV_TILE_QUERIES)                                                                  \
     ADD(decode_q, group *n)                                                                        \
     ADD(decode_p, group *FV_TILE_KEYS)
@@ -149,22 +158,28 @@ static int chunk_of(int d_padded) {
 // Reserves every worker's arrays, or with `place` says where they lie: the same calls give the same
 // offsets.
 static void lay_out(fv_attention *plan, fv_arena *arena, bool place) {
-    size_t n = (size_t)plan->d_padded, chunk = (size_t)plan->chunk, group = (size_t)plan->group;
-    for (int i = 0; i < plan->n_workers; i++) {
-        fv_worker *w = &plan->workers[i];
-        size_t at;
+    size_t n = (size_t)plan->d_padded, chunk = (size_t)plan->chunk, group = (size_t)plan->group, at;
 #define LAY_OUT(member, count)                                                                     \
-    at = fv_arena_reserve(arena, count, sizeof *w->member);                                        \
-    if (place) w->member = fv_arena_at(&plan->arena, at);
+    at = fv_arena_reserve(arena, count, sizeof *x->member);                                        \
+    if (place) x->member = fv_arena_at(&plan->arena, at);
+    for (int i = 0; i < plan->n_workers; i++) {
+        fv_worker *x = &plan->workers[i];
+        x->states = plan->states + (ptrdiff_t)i * plan->abreast;
         FV_WORKER_ARRAYS(LAY_OUT)
-        LAY_OUT(walk.intervals, fv_walk_capacity(&plan->mask))
-#undef LAY_OUT
     }
+    for (int i = 0; i < plan->n_workers * plan->abreast; i++) {
+        fv_query_state *x = &plan->states[i];
+        FV_STATE_ARRAYS(LAY_OUT)
+        LAY_OUT(walk.intervals, fv_walk_capacity(&plan->mask))
+    }
+#undef LAY_OUT
 }
 
 static fv_status allocate_workers(fv_attention *plan, fv_error *error) {
-    plan->workers = calloc((size_t)plan->n_workers, sizeof *plan->workers);
-    if (plan->workers == NULL)
+    size_t n = (size_t)plan->n_workers;
+    plan->workers = calloc(n, sizeof *plan->workers);
+    plan->states = calloc(n * (size_t)plan->abreast, sizeof *plan->states);
+    if (plan->workers == NULL || plan->states == NULL)
         return fv_fail(error, FV_NO_MEMORY, "out of memory for %d workers", plan->n_workers);
     lay_out(plan, &plan->arena, false);
     fv_status status = fv_arena_allocate(&plan->arena, error);
@@ -199,6 +214,7 @@ static fv_status prepare(fv_attention *plan, fv_error *error) {
     plan->d_padded = (int)((c->d_head + FV_LANES - 1) / FV_LANES * FV_LANES);
     plan->group = (int)(c->n_head / c->n_kv_head);
     plan->chunk = chunk_of(plan->d_padded);
+    plan->abreast = abreast_of(plan->d_padded);
     plan->n_workers = c->n_threads ? c->n_threads : fv_machine_cores();
     choose_score(plan);
     fv_status status = fv_mask_create(c, &plan->mask, error);
@@ -235,6 +251,7 @@ void fv_attention_free(fv_attention *plan) {
     fv_pool_free(plan->pool);
     free(plan->progress);
     free(plan->workers);
+    free(plan->states);
     fv_arena_free(&plan->arena);
     fv_phases_free(&plan->phases);
     fv_mask_free(&plan->mask);

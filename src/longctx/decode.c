@@ -71,17 +71,18 @@ static bool add_tile(decode_pass *pass, const fv_strand *strand, const fv_key_ti
 static bool list_tiles(decode_pass *pass, int64_t n_cached) {
     fv_attention *plan = pass->plan;
     fv_worker *w = &plan->workers[0];
-    fv_placement query = {1, {{1, n_cached - 1, 1}}}, keys = {1, {{n_cached, 0, 1}}};
-    fv_phases_set(&plan->mask, &query, &keys, &plan->phases);
+    fv_query_state *query = &w->states[0];
+    fv_placement last = {1, {{1, n_cached - 1, 1}}}, keys = {1, {{n_cached, 0, 1}}};
+    fv_phases_set(&plan->mask, &last, &keys, &plan->phases);
     for (int i = 0; i < plan->phases.n; i++) {
         const fv_phase *phase = &plan->phases.phase[i];
         for (int j = 0; j < phase->n_keys; j++) {
             const fv_strand *strand = &phase->keys[j];
             if (phase->queries->n == 0 || strand->residue != phase->queries->residue) continue;
-            fv_query_tile_set(&plan->mask, phase->queries, 0, strand->kind, &w->queries);
-            w->walk.gather = true;
-            fv_walk_start(&w->walk, &plan->mask, &w->queries, strand, 0, strand->n);
-            while (fv_walk_next(&w->walk, &w->keys))
+            fv_query_tile_set(&plan->mask, phase->queries, 0, strand->kind, &query->queries);
+            query->walk.gather = true;
+            fv_walk_start(&query->walk, &plan->mask, &query->queries, strand, 0, strand->n);
+            while (fv_walk_next(&query->walk, &w->keys))
                 if (!add_tile(pass, strand, &w->keys)) return false;
         }
     }

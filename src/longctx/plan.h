@@ -9,20 +9,32 @@
 
 #include <stdatomic.h>
 
+enum { FV_MOST_ABREAST = 8 };
+
+// A tile of queries on its way through the keys.
+typedef struct fv_query_state {
+    fv_query_tile queries;
+    fv_walk walk;
+    const fv_strand *strand; // of the queries; forward only
+    int64_t first;           // of them in the strand
+    bool loaded;             // has met keys, and what follows is filled
+    float *qt, *ot;          // [d_padded][64]: queries, running output
+    float *largest, *sum;    // [64]; backward: log sums, deltas
+} fv_query_state;
+
 // One worker's memory. Rows are padded to d_padded features; the padding stays zero.
 typedef struct fv_worker {
-    fv_query_tile queries;
+    fv_query_state *states; // [abreast]; backward and decoding use the first
     fv_key_tile keys;
-    fv_walk walk;
     float *q, *g, *o;           // [64][d_padded]: queries, gradients of the output, output or dq
-    float *qt, *gt, *ot;        // [d_padded][64]: the same as columns
+    float *gt;                  // [d_padded][64]: the gradients as columns
     float *p, *ds;              // [128][64]
     float *k, *v;               // [128][d_padded]: keys and values that cannot be read in place
     float *chunk_k, *chunk_v;   // [chunk][d_padded]: the keys of a backward piece
     float *chunk_dk, *chunk_dv; // and their gradients from the last few tiles of queries
     float *total_dk, *total_dv; // and from the tiles before
-    float *largest, *sum, *factors; // [64]; backward: log sums, deltas
-    float *decode_q, *decode_p;     // [group][d_padded], [group][128]
+    float *factors;             // [64]
+    float *decode_q, *decode_p; // [group][d_padded], [group][128]
     fv_attention_work work;
 } fv_worker;
 
@@ -35,9 +47,11 @@ struct fv_attention {
     float column_factor; // what queries are multiplied by on their way into columns
     int d_padded, group; // heads of queries that share a head of keys
     int chunk;           // keys of a piece of the backward pass: they stay in the cache
+    int abreast;         // tiles of queries that go through the keys together, at most
     fv_pool *pool;
     int n_workers;
     fv_worker *workers;
+    fv_query_state *states; // of all workers
     fv_arena arena;
     _Atomic int64_t *progress; // of backward pieces, see tiles_backward.c
     int64_t n_progress;

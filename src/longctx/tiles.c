@@ -1,5 +1,11 @@
-// The tile loop, forward: each piece of work is one tile of queries of one head, which meets the
-// keys of its phase tile by tile. Pieces share nothing, so that threads change no result.
+// The tile loop, forward: each piece of work is a few neighbouring tiles of queries of one head,
+// which go through the keys of their phase abreast:
+//
+//     for each tile of keys:   queries 0 .. 63,  queries 64 .. 127,  ...
+//
+// The first of them brings keys and values from memory, the others find them in the second-level
+// cache. Every tile of queries keeps the order in which it meets keys, and pieces share nothing, so
+// that neither their width nor threads change a result.
 #include "longctx/plan.h"
 
 #include <limits.h>
@@ -82,8 +88,18 @@ typedef struct forward_pass {
     const fv_local_keys *keys;
     const fv_phase *phase;
     bool fresh;
-    int64_t n_tiles, first_piece;
+    int abreast;
+    int64_t n_tiles, n_fronts, first_piece; // of one head
 } forward_pass;
+
+// A piece of work: tiles of queries abreast, of one head.
+typedef struct front {
+    const forward_pass *pass;
+    fv_worker *worker;
+    int64_t head;
+    fv_head_rows q_at, k_at;
+    int n;
+} front;
 
 static float *log_sum_of(const forward_pass *pass, int64_t head) {
     return pass->queries->row_log_sum + head * fv_placement_rows(&pass->queries->at);
@@ -95,61 +111,66 @@ static float float_at(const float *x, int64_t i) {
     return y;
 }
 
-static void load_state(const forward_pass *pass, fv_worker *w, fv_head_rows at, int64_t head) {
-    const fv_attention *plan = pass->plan;
-    const fv_query_tile *tile = &w->queries;
+static void load_state(const front *f, fv_query_state *s) {
+    const fv_attention *plan = f->pass->plan;
+    const fv_query_tile *tile = &s->queries;
+    fv_worker *w = f->worker;
+    s->loaded = true;
+    fv_head_rows_load(plan, f->pass->queries->q, f->q_at, tile->rows, tile->n, w->q);
+    plan->kernels->to_columns(plan->d_padded, w->q, plan->column_factor, s->qt);
     for (int i = 0; i < FV_TILE_QUERIES; i++) {
-        w->largest[i] = FV_NO_SCORE;
-        w->sum[i] = 0;
+        s->largest[i] = FV_NO_SCORE;
+        s->sum[i] = 0;
     }
-    if (pass->fresh) {
-        memset(w->ot, 0, (size_t)plan->d_padded * FV_TILE_QUERIES * sizeof *w->ot);
+    if (f->pass->fresh) {
+        memset(s->ot, 0, (size_t)plan->d_padded * FV_TILE_QUERIES * sizeof *s->ot);
         return;
     }
-    fv_head_rows_load(plan, pass->queries->o, at, tile->rows, tile->n, w->o);
-    plan->kernels->to_columns(plan->d_padded, w->o, 1, w->ot);
+    fv_head_rows_load(plan, f->pass->queries->o, f->q_at, tile->rows, tile->n, w->o);
+    plan->kernels->to_columns(plan->d_padded, w->o, 1, s->ot);
     for (int i = 0; i < tile->n; i++) {
-        float log_sum = float_at(log_sum_of(pass, head), tile->rows[i]);
+        float log_sum = float_at(log_sum_of(f->pass, f->head), tile->rows[i]);
         if (log_sum == -INFINITY) continue;
-        w->largest[i] = (float)(log_sum * LOG2_E);
-        w->sum[i] = 1;
+        s->largest[i] = (float)(log_sum * LOG2_E);
+        s->sum[i] = 1;
     }
 }
 
-static void store_state(const forward_pass *pass, fv_worker *w, fv_head_rows at, int64_t head) {
-    const fv_attention *plan = pass->plan;
-    const fv_query_tile *tile = &w->queries;
-    for (int i = 0; i < FV_TILE_QUERIES; i++) w->factors[i] = w->sum[i] == 0 ? 0 : 1 / w->sum[i];
-    plan->kernels->to_rows(plan->d_padded, w->ot, w->factors, w->o);
-    fv_head_rows_store(plan, w->o, at, tile->rows, tile->n, pass->queries->o);
+static void store_state(const front *f, const fv_query_state *s) {
+    const fv_attention *plan = f->pass->plan;
+    const fv_query_tile *tile = &s->queries;
+    fv_worker *w = f->worker;
+    for (int i = 0; i < FV_TILE_QUERIES; i++) w->factors[i] = s->sum[i] == 0 ? 0 : 1 / s->sum[i];
+    plan->kernels->to_rows(plan->d_padded, s->ot, w->factors, w->o);
+    fv_head_rows_store(plan, w->o, f->q_at, tile->rows, tile->n, f->pass->queries->o);
     for (int i = 0; i < tile->n; i++) {
         float log_sum =
-            w->sum[i] == 0 ? -INFINITY : (float)(w->largest[i] * LOG_2 + log((double)w->sum[i]));
-        memcpy((char *)log_sum_of(pass, head) + (size_t)tile->rows[i] * sizeof log_sum, &log_sum,
-               sizeof log_sum);
+            s->sum[i] == 0 ? -INFINITY : (float)(s->largest[i] * LOG_2 + log((double)s->sum[i]));
+        memcpy((char *)log_sum_of(f->pass, f->head) + (size_t)tile->rows[i] * sizeof log_sum,
+               &log_sum, sizeof log_sum);
     }
 }
 
 // Keys and values of a tile: where they lie if that can be read as floats at even distances.
-static void point_at_keys(const forward_pass *pass, fv_worker *w, const fv_strand *strand,
-                          fv_head_rows at, fv_tile_job *job) {
-    const fv_attention *plan = pass->plan;
+static void point_at_keys(const front *f, const fv_strand *strand, fv_tile_job *job) {
+    const fv_attention *plan = f->pass->plan;
+    fv_worker *w = f->worker;
     const fv_key_tile *tile = &w->keys;
-    const fv_local_keys *keys = pass->keys;
+    const fv_local_keys *keys = f->pass->keys;
     job->n_keys = tile->n;
     job->seen = tile->seen;
     bool in_place = plan->config.kv_type == FV_FLOAT32 && tile->contiguous && !strand->rows &&
                     ((uintptr_t)keys->k | (uintptr_t)keys->v) % sizeof(float) == 0;
     if (in_place) {
-        size_t offset = at.base + (size_t)(fv_strand_row(strand, tile->first) * at.row);
+        size_t offset = f->k_at.base + (size_t)(fv_strand_row(strand, tile->first) * f->k_at.row);
         job->k = (const float *)keys->k + offset;
         job->v = (const float *)keys->v + offset;
-        job->k_stride = job->v_stride = strand->row_step * at.row;
+        job->k_stride = job->v_stride = strand->row_step * f->k_at.row;
         return;
     }
     for (int i = 0; i < tile->n; i++) {
         int64_t index = tile->contiguous ? tile->first + i : tile->index[i];
-        size_t offset = at.base + (size_t)(fv_strand_row(strand, index) * at.row);
+        size_t offset = f->k_at.base + (size_t)(fv_strand_row(strand, index) * f->k_at.row);
         fv_kv_load(plan, keys->k, offset, w->k + (ptrdiff_t)i * plan->d_padded);
         fv_kv_load(plan, keys->v, offset, w->v + (ptrdiff_t)i * plan->d_padded);
     }
@@ -158,48 +179,73 @@ static void point_at_keys(const forward_pass *pass, fv_worker *w, const fv_stran
     job->k_stride = job->v_stride = plan->d_padded;
 }
 
-static void forward_piece(void *context, int piece, int worker) {
-    const forward_pass *pass = context;
+// The next keys of one tile of queries; false where it has met them all.
+static bool meet_keys(const front *f, fv_query_state *s, const fv_strand *strand) {
+    const fv_attention *plan = f->pass->plan;
+    fv_worker *w = f->worker;
+    if (!fv_walk_next(&s->walk, &w->keys)) return false;
+    if (!s->loaded) load_state(f, s);
+    fv_tile_job job = {.d = (int)plan->config.d_head,
+                       .score = plan->score,
+                       .qt = s->qt,
+                       .p = w->p,
+                       .ot = s->ot,
+                       .largest = s->largest,
+                       .sum = s->sum};
+    point_at_keys(f, strand, &job);
+    plan->kernels->forward(&job);
+    w->work.pairs += w->keys.pairs;
+    w->work.tiles++;
+    return true;
+}
+
+// The tiles of queries abreast ------------------------------------------------------------------
+
+static front front_of(const forward_pass *pass, int64_t number, int worker) {
     fv_attention *plan = pass->plan;
     const fv_attention_config *c = &plan->config;
-    fv_worker *w = &plan->workers[worker];
+    int64_t head = number / pass->n_fronts;
+    front f = {.pass = pass, .worker = &plan->workers[worker], .head = head};
+    f.q_at = fv_head_rows_of(plan, fv_placement_rows(&pass->queries->at), c->n_head,
+                             head / c->n_head, head % c->n_head);
+    f.k_at = fv_head_rows_of(plan, fv_placement_rows(&pass->keys->at), c->n_kv_head,
+                             head / c->n_head, head % c->n_head / plan->group);
     // The last tiles of a causal mask have the most keys: they go first.
-    int64_t number = pass->first_piece + piece, first_query;
-    int64_t head = number / pass->n_tiles, tile = pass->n_tiles - 1 - number % pass->n_tiles;
-    const fv_strand *queries = fv_phase_tile(pass->phase, tile, &first_query);
-    fv_head_rows q_at = fv_head_rows_of(plan, fv_placement_rows(&pass->queries->at), c->n_head,
-                                        head / c->n_head, head % c->n_head);
-    fv_head_rows k_at = fv_head_rows_of(plan, fv_placement_rows(&pass->keys->at), c->n_kv_head,
-                                        head / c->n_head, head % c->n_head / plan->group);
-    fv_tile_job job = {.d = (int)c->d_head,
-                       .score = plan->score,
-                       .qt = w->qt,
-                       .p = w->p,
-                       .ot = w->ot,
-                       .largest = w->largest,
-                       .sum = w->sum};
-    bool loaded = false;
-    for (int i = 0; i < pass->phase->n_keys; i++) {
-        const fv_strand *keys = &pass->phase->keys[i];
-        if (keys->residue != queries->residue) continue;
-        fv_query_tile_set(&plan->mask, queries, first_query, keys->kind, &w->queries);
-        w->walk.gather = true;
-        fv_walk_start(&w->walk, &plan->mask, &w->queries, keys, 0, keys->n);
-        while (fv_walk_next(&w->walk, &w->keys)) {
-            if (!loaded) {
-                fv_head_rows_load(plan, pass->queries->q, q_at, w->queries.rows, w->queries.n,
-                                  w->q);
-                plan->kernels->to_columns(plan->d_padded, w->q, plan->column_factor, w->qt);
-                load_state(pass, w, q_at, head);
-                loaded = true;
-            }
-            point_at_keys(pass, w, keys, k_at, &job);
-            plan->kernels->forward(&job);
-            w->work.pairs += w->keys.pairs;
-            w->work.tiles++;
-        }
+    int64_t tile = (pass->n_fronts - 1 - number % pass->n_fronts) * pass->abreast;
+    for (; f.n < pass->abreast && tile < pass->n_tiles; f.n++, tile++) {
+        fv_query_state *s = &f.worker->states[f.n];
+        s->strand = fv_phase_tile(pass->phase, tile, &s->first);
+        s->loaded = false;
     }
-    if (loaded) store_state(pass, w, q_at, head);
+    return f;
+}
+
+static void meet_strand(const front *f, const fv_strand *keys) {
+    const fv_mask *mask = &f->pass->plan->mask;
+    fv_query_state *states = f->worker->states, *walking[FV_MOST_ABREAST];
+    int n = 0;
+    for (int i = 0; i < f->n; i++) {
+        fv_query_state *s = &states[i];
+        if (keys->residue != s->strand->residue) continue;
+        fv_query_tile_set(mask, s->strand, s->first, keys->kind, &s->queries);
+        s->walk.gather = true;
+        fv_walk_start(&s->walk, mask, &s->queries, keys, 0, keys->n);
+        walking[n++] = s;
+    }
+    while (n > 0) {
+        int left = 0;
+        for (int i = 0; i < n; i++)
+            if (meet_keys(f, walking[i], keys)) walking[left++] = walking[i];
+        n = left;
+    }
+}
+
+static void forward_piece(void *context, int piece, int worker) {
+    const forward_pass *pass = context;
+    front f = front_of(pass, pass->first_piece + piece, worker);
+    for (int i = 0; i < pass->phase->n_keys; i++) meet_strand(&f, &pass->phase->keys[i]);
+    for (int i = 0; i < f.n; i++)
+        if (f.worker->states[i].loaded) store_state(&f, &f.worker->states[i]);
 }
 
 // The whole ---------------------------------------------------------------------------------------
@@ -214,9 +260,18 @@ static void clear_state(const fv_attention *plan, const fv_local_queries *querie
         memcpy((char *)queries->row_log_sum + (size_t)i * sizeof none, &none, sizeof none);
 }
 
+// Fewer tiles abreast where there are too few to keep all workers busy.
+static int abreast_of(const fv_attention *plan, int64_t n_tiles) {
+    enum { PIECES = 4 }; // of a worker
+    int64_t n = n_tiles / ((int64_t)PIECES * plan->n_workers);
+    if (n < 1) return 1;
+    return n < plan->abreast ? (int)n : plan->abreast;
+}
+
 void fv_tiles_forward(fv_attention *plan, const fv_local_queries *queries,
                       const fv_local_keys *keys, bool fresh) {
     const fv_attention_config *c = &plan->config;
+    int64_t heads = c->n_batch * c->n_head;
     if (fresh) clear_state(plan, queries);
     fv_phases_set(&plan->mask, &queries->at, &keys->at, &plan->phases);
     for (int i = 0; i < plan->phases.n; i++) {
@@ -226,7 +281,9 @@ void fv_tiles_forward(fv_attention *plan, const fv_local_queries *queries,
                              .phase = &plan->phases.phase[i],
                              .fresh = fresh && i == 0,
                              .n_tiles = fv_phase_tiles(&plan->phases.phase[i])};
-        int64_t n = pass.n_tiles * c->n_batch * c->n_head;
+        pass.abreast = abreast_of(plan, pass.n_tiles * heads);
+        pass.n_fronts = (pass.n_tiles + pass.abreast - 1) / pass.abreast;
+        int64_t n = pass.n_fronts * heads;
         for (; pass.first_piece < n; pass.first_piece += INT_MAX) {
             int64_t left = n - pass.first_piece;
             fv_pool_run(plan->pool, left < INT_MAX ? (int)left : INT_MAX, forward_piece, &pass);

@@ -95,11 +95,12 @@ static void load_queries(const piece *p, fv_head_rows at, int64_t head) {
     const fv_attention *plan = p->pass->plan;
     const fv_local_gradients *queries = p->pass->queries;
     fv_worker *w = p->worker;
-    const fv_query_tile *tile = &w->queries;
+    fv_query_state *s = &w->states[0];
+    const fv_query_tile *tile = &s->queries;
     int64_t rows = fv_placement_rows(&queries->at);
     fv_head_rows_load(plan, queries->q, at, tile->rows, tile->n, w->q);
     fv_head_rows_load(plan, queries->d_o, at, tile->rows, tile->n, w->g);
-    plan->kernels->to_columns(plan->d_padded, w->q, plan->column_factor, w->qt);
+    plan->kernels->to_columns(plan->d_padded, w->q, plan->column_factor, s->qt);
     plan->kernels->to_columns(plan->d_padded, w->g, 1, w->gt);
     for (int i = 0; i < FV_TILE_QUERIES; i++) {
         // A place without a query gets a log sum that leaves nothing of its weights.
@@ -108,8 +109,8 @@ static void load_queries(const piece *p, fv_head_rows at, int64_t head) {
             log_sum = number_at(queries->row_log_sum, head * rows + tile->rows[i]);
             delta = number_at(queries->delta, head * rows + tile->rows[i]);
         }
-        w->largest[i] = log_sum == -INFINITY ? 1e30f : (float)(log_sum * LOG2_E);
-        w->sum[i] = delta;
+        s->largest[i] = log_sum == -INFINITY ? 1e30f : (float)(log_sum * LOG2_E);
+        s->sum[i] = delta;
     }
     memset(w->o, 0, (size_t)(FV_TILE_QUERIES * plan->d_padded) * sizeof *w->o);
 }
@@ -117,15 +118,16 @@ static void load_queries(const piece *p, fv_head_rows at, int64_t head) {
 static fv_tile_gradient gradient_of(const piece *p) {
     const fv_attention *plan = p->pass->plan;
     const fv_worker *w = p->worker;
+    const fv_query_state *s = &w->states[0];
     return (fv_tile_gradient){.d = (int)plan->config.d_head,
                               .d_padded = plan->d_padded,
                               .score = plan->score,
-                              .qt = w->qt,
+                              .qt = s->qt,
                               .gt = w->gt,
                               .q = w->q,
                               .g = w->g,
-                              .log_sum = w->largest,
-                              .delta = w->sum,
+                              .log_sum = s->largest,
+                              .delta = s->sum,
                               .p = w->p,
                               .ds = w->ds,
                               .dq = w->o};
@@ -152,15 +154,16 @@ static void visit(piece *p, const fv_strand *queries, int64_t tile, int64_t head
     fv_attention *plan = pass->plan;
     const fv_attention_config *c = &plan->config;
     fv_worker *w = p->worker;
+    fv_query_state *s = &w->states[0];
     fv_head_rows at = fv_head_rows_of(plan, fv_placement_rows(&pass->queries->at), c->n_head,
                                       head / c->n_head, head % c->n_head);
     fv_tile_gradient g = gradient_of(p);
     bool loaded = false;
     report(p, turn);
-    fv_query_tile_set(&plan->mask, queries, tile * FV_TILE_QUERIES, p->strand->kind, &w->queries);
-    w->walk.gather = false;
-    fv_walk_start(&w->walk, &plan->mask, &w->queries, p->strand, p->low, p->high);
-    while (fv_walk_next(&w->walk, &w->keys)) {
+    fv_query_tile_set(&plan->mask, queries, tile * FV_TILE_QUERIES, p->strand->kind, &s->queries);
+    s->walk.gather = false;
+    fv_walk_start(&s->walk, &plan->mask, &s->queries, p->strand, p->low, p->high);
+    while (fv_walk_next(&s->walk, &w->keys)) {
         if (!loaded) load_queries(p, at, head);
         loaded = true;
         ptrdiff_t first = (w->keys.first - p->low) * plan->d_padded;
@@ -177,7 +180,7 @@ static void visit(piece *p, const fv_strand *queries, int64_t tile, int64_t head
     if (!loaded) return;
     if (++p->n_summed == TILES_OF_SUM) move_to_totals(p);
     wait_for_turn(p, turn);
-    fv_head_rows_add(plan, w->o, at, w->queries.rows, w->queries.n, pass->queries->dq);
+    fv_head_rows_add(plan, w->o, at, s->queries.rows, s->queries.n, pass->queries->dq);
 }
 
 // One chunk of keys -------------------------------------------------------------------------------
