@@ -57,6 +57,13 @@ static inline double noise(uint64_t *state) {
     return 2 * noise01(state) - 1;
 }
 
+// Standard normal, by Box-Muller.
+static inline double noise_normal(uint64_t *state) {
+    double u[2];
+    for (int i = 0; i < 2; i++) u[i] = noise01(state) + 0x1p-54;
+    return sqrt(-2 * log(u[0])) * cos(6.283185307179586 * u[1]);
+}
+
 // On [0, n).
 static inline int noise_below(uint64_t *state, int n) {
     return (int)(noise01(state) * n);

@@ -156,13 +156,19 @@ static void fault_log(size_t n, const real *x, real *y) {
     fault_last_places(n, y);
 }
 
-static void fault_conv_bias(const fv_conv *a) {
-    fv_conv b = *a;
-    real *zeros = calloc((size_t)a->n_features, sizeof *zeros);
-    b.b = zeros;
-    fault_sound->conv(&b);
-    free(zeros);
-}
+// The kernel with zeros in place of one of its arrays.
+#define FAULT_ZEROS(function, kernel, member, n_member)                                            \
+    static void function(const fv_##kernel *a) {                                                   \
+        fv_##kernel b = *a;                                                                        \
+        real *zeros = calloc((size_t)a->n_member, sizeof *zeros);                                  \
+        b.member = zeros;                                                                          \
+        fault_sound->kernel(&b);                                                                   \
+        free(zeros);                                                                               \
+    }
+FAULT_ZEROS(fault_conv_bias, conv, b, n_features)
+FAULT_ZEROS(fault_scan_skip, scan, skip, n_channels)
+FAULT_ZEROS(fault_scan_bias, scan, bias, n_channels)
+#undef FAULT_ZEROS
 
 // The last group's input gets a gradient of zero.
 static void fault_conv_gradient(const fv_conv_gradient *a) {
@@ -171,22 +177,6 @@ static void fault_conv_gradient(const fv_conv_gradient *a) {
     b.forward.n_groups--;
     memset(b.dx + (size_t)b.forward.n_groups * n, 0, n * sizeof *b.dx);
     fault_sound->conv_gradient(&b);
-}
-
-static void fault_scan_skip(const fv_scan *a) {
-    fv_scan b = *a;
-    real *zeros = calloc((size_t)a->n_channels, sizeof *zeros);
-    b.skip = zeros;
-    fault_sound->scan(&b);
-    free(zeros);
-}
-
-static void fault_scan_bias(const fv_scan *a) {
-    fv_scan b = *a;
-    real *zeros = calloc((size_t)a->n_channels, sizeof *zeros);
-    b.bias = zeros;
-    fault_sound->scan(&b);
-    free(zeros);
 }
 
 static void fault_scan_gradient_a(const fv_scan_gradient *a) {

@@ -1,35 +1,11 @@
 // Plateaus on curves whose plateau is known, measures, and verdicts.
+#include "engine.h"
 #include "lab/measure.h"
 #include "lab/plateau.h"
 
 #include <fovea/claim.h>
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-static void assert_near(double value, double wanted, double tolerance) {
-    if (!(fabs(value - wanted) <= tolerance))
-        fail_msg("%.9g is not within %g of %.9g", value, tolerance, wanted);
-}
 
 // --- curves ------------------------------------------------------------------------------------
-
-// Standard normal by Box-Muller over a linear congruence.
-static double noise(uint64_t *state) {
-    double u[2];
-    for (int i = 0; i < 2; i++) {
-        *state = *state * 6364136223846793005u + 1442695040888963407u;
-        u[i] = ((double)(*state >> 11) + 1) / 9007199254740994.0;
-    }
-    return sqrt(-2 * log(u[0])) * cos(6.283185307179586 * u[1]);
-}
 
 // A fall from one level to the next: a logistic around `when`.
 typedef struct fall {
@@ -51,7 +27,7 @@ static void draw(const falls *shape, uint64_t seed, fv_record *record) {
             double from = i == 0 ? shape->start : shape->fall[i - 1].to;
             y += (f->to - from) / (1 + exp((f->when - step) / f->width));
         }
-        y *= exp(shape->sigma * noise(&seed));
+        y *= exp(shape->sigma * noise_normal(&seed));
         assert_int_equal(fv_record_add(record, "perplexity", step, (float)y), FV_OK);
     }
 }
@@ -81,7 +57,7 @@ static void test_plateau_at_half(void **state) {
             const falls *s = &shapes[i];
             fv_plateau p = plateau_of(s, seed);
             assert_true(p.found && p.left);
-            assert_near(p.height / s->start, 0.5, 0.02);
+            check_near(p.height / s->start, 0.5, 0.02);
             double duration = s->fall[1].when - s->fall[0].when;
             if (p.end - p.start < 0.5 * duration || p.end - p.start > duration)
                 fail_msg("shape %zu: a plateau from %d to %d", i, p.start, p.end);
@@ -122,12 +98,12 @@ static void test_stuck_to_the_end(void **state) {
     const falls left = {100, {{120, 15, 50}, {700, 30, 3}}, 9000, 10, 0.01};
     fv_plateau p = plateau_of(&stuck, 1);
     assert_true(p.found && !p.left);
-    assert_near(p.height, 50, 1);
+    check_near(p.height, 50, 1);
     assert_true(p.end > 2900);
     // A long tail above the floor does not hide the plateau that was left.
     p = plateau_of(&left, 1);
     assert_true(p.found && p.left);
-    assert_near(p.height, 50, 1);
+    check_near(p.height, 50, 1);
 }
 
 // Descents that slow down for ever, as a power of time, have no plateau however long they run.
@@ -228,7 +204,7 @@ static void test_measures(void **state) {
         {"- - 3", 3},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        assert_near(value_of(cases[i].expression), cases[i].value, 1e-6);
+        check_near(value_of(cases[i].expression), cases[i].value, 1e-6);
     static const char *const never[] = {
         "plateau(perplexity)",        "at(perplexity, 101)",
         "first_below(perplexity, 3)", "1 / 0",
@@ -262,8 +238,8 @@ static void test_emergence(void **state) {
         fv_record_free(&record);
         assert_int_equal(isnan(above), isnan(cases[c].above));
         assert_int_equal(isnan(below), isnan(cases[c].below));
-        if (!isnan(above)) assert_near(above, cases[c].above, 0);
-        if (!isnan(below)) assert_near(below, cases[c].below, 0);
+        if (!isnan(above)) check_near(above, cases[c].above, 0);
+        if (!isnan(below)) check_near(below, cases[c].below, 0);
     }
 }
 
@@ -314,7 +290,7 @@ static void test_many_measures(void **state) {
     for (int i = 0; i < 400; i++) {
         char expression[64];
         snprintf(expression, sizeof expression, "final(perplexity) + %d", i % 200);
-        assert_near(value_of(expression), 50 + i % 200, 0);
+        check_near(value_of(expression), 50 + i % 200, 0);
     }
 }
 
@@ -336,7 +312,7 @@ static void test_deep_and_long_measures(void **state) {
     assert_int_equal(fv_measure(expression, &record, &value, &error), FV_USAGE); // depth 200
     expression[199] = '\0';
     assert_int_equal(fv_measure(expression, &record, &value, &error), FV_OK);
-    assert_near(value, 100, 0);
+    check_near(value, 100, 0);
     fv_record_free(&record);
 }
 
@@ -522,18 +498,16 @@ static void test_fits(void **state) {
 static void test_reduced_claims(void **state) {
     (void)state;
     // The better of two learning rates, the worse one, and both together.
-    expect_times(TIMES("trend", "increasing", "reduce", "lowest", "where.train.seed", "0"),
-                 FV_REPRODUCED, "medians 2: 40, 4: 160, 8: 640, 16: 2560",
-                 "1 of 1 seeds increasing with task.vocab_size");
-    expect_times(TIMES("trend", "increasing", "reduce", "highest", "where.train.seed", "0"),
-                 FV_REPRODUCED, "medians 2: 80, 4: 320, 8: 1280, 16: 5120",
-                 "1 of 1 seeds increasing with task.vocab_size");
-    expect_times(TIMES("trend", "increasing", "reduce", "sum", "where.train.seed", "0"),
-                 FV_REPRODUCED, "medians 2: 120, 4: 480, 8: 1920, 16: 7680",
-                 "1 of 1 seeds increasing with task.vocab_size");
-    expect_times(TIMES("trend", "increasing", "reduce", "mean", "where.train.seed", "0"),
-                 FV_REPRODUCED, "medians 2: 60, 4: 240, 8: 960, 16: 3840",
-                 "1 of 1 seeds increasing with task.vocab_size");
+    static const struct {
+        const char *reduce, *medians;
+    } cases[] = {{"lowest", "medians 2: 40, 4: 160, 8: 640, 16: 2560"},
+                 {"highest", "medians 2: 80, 4: 320, 8: 1280, 16: 5120"},
+                 {"sum", "medians 2: 120, 4: 480, 8: 1920, 16: 7680"},
+                 {"mean", "medians 2: 60, 4: 240, 8: 960, 16: 3840"}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        expect_times(
+            TIMES("trend", "increasing", "reduce", cases[i].reduce, "where.train.seed", "0"),
+            FV_REPRODUCED, cases[i].medians, "1 of 1 seeds increasing with task.vocab_size");
     // Without a value at one of them a mean has none; seed 1 needs 40960 and 81920 steps at 16.
     expect_times(TIMES("trend", "increasing", "reduce", "mean", "where.train.seed", "1"),
                  FV_NOT_REPRODUCED, "medians 2: 120, 4: 960, 8: 7680, 16: none",

@@ -160,6 +160,14 @@ static void assert_shows(const char *svg, const char *text) {
     if (strstr(svg, element) == NULL) fail_msg("the picture does not show \"%s\"", text);
 }
 
+// Draws the figure; every one of the texts is in it.
+#define check_shows(yaml, ...) svg_shows(yaml, (const char *[]){__VA_ARGS__, NULL})
+static void svg_shows(const char *yaml, const char *const *texts) {
+    char *svg = svg_of(yaml);
+    for (; *texts != NULL; texts++) assert_shows(svg, *texts);
+    free(svg);
+}
+
 #define SWEEP                                                                                      \
     "source: try\ntask: {context_length: 4}\ntrain: {steps: 1000, snapshot_every: 100}\n"          \
     "sweep: {task.vocab_size: [4, 10], train.seed: 0..2}\n"
@@ -399,28 +407,17 @@ static void test_curves_in_colours(void **state) {
 
 static void test_series_patterns(void **state) {
     (void)state;
-    char *svg = svg_of(SWEEP "figure: {kind: curves, y: [\"*\"], center: typical}\n");
-    assert_shows(svg, "perplexity");
-    assert_shows(svg, "loss");
-    assert_shows(svg, "the most typical of 3 seeds (strong) and each seed (faint)");
-    free(svg);
+    check_shows(SWEEP "figure: {kind: curves, y: [\"*\"], center: typical}\n", "perplexity", "loss",
+                "the most typical of 3 seeds (strong) and each seed (faint)");
 }
 
 static void test_scatter_and_trajectories(void **state) {
     (void)state;
-    char *svg = svg_of(SWEEP "figure: {kind: scatter, where: {task.vocab_size: 10}, seed: 0}\n");
-    for (int v = 0; v < 10; v++) {
-        char label[8];
-        snprintf(label, sizeof label, "%d", v);
-        assert_shows(svg, label);
-    }
-    assert_shows(svg, "embedding dimension 1");
-    free(svg);
-    svg = svg_of(SWEEP "figure: {kind: trajectories, projection: pca, seed: 0}\n");
+    check_shows(SWEEP "figure: {kind: scatter, where: {task.vocab_size: 10}, seed: 0}\n", "0", "1",
+                "2", "3", "4", "5", "6", "7", "8", "9", "embedding dimension 1");
     // All points lie on one line.
-    assert_shows(svg, "PC 1 (100 %)");
-    assert_shows(svg, "open circle: initialisation, full circle: end of training");
-    free(svg);
+    check_shows(SWEEP "figure: {kind: trajectories, projection: pca, seed: 0}\n", "PC 1 (100 %)",
+                "open circle: initialisation, full circle: end of training");
 }
 
 static void test_cloud(void **state) {
@@ -458,15 +455,13 @@ static void test_heatmap(void **state) {
     assert_shows(svg, "boundary at 550");
     assert_null(strstr(svg, ">never<"));
     free(svg);
-    svg = svg_of(SWEEP "figure: {kind: heatmap, x: task.vocab_size, y: model.n_embd, value: "
-                       "\"first_below(perplexity, 0.5)\"}\n");
-    assert_shows(svg, "never");
-    free(svg);
-    svg = svg_of(SWEEP
-                 "figure: {kind: heatmap, x: task.vocab_size, y: model.n_embd, reduce: success, "
-                 "value: \"first_below(perplexity, 1.5) < 575\"}\n");
-    assert_shows(svg, "1"); // V = 4: every seed
-    free(svg);
+    check_shows(SWEEP "figure: {kind: heatmap, x: task.vocab_size, y: model.n_embd, value: "
+                      "\"first_below(perplexity, 0.5)\"}\n",
+                "never");
+    check_shows(SWEEP
+                "figure: {kind: heatmap, x: task.vocab_size, y: model.n_embd, reduce: success, "
+                "value: \"first_below(perplexity, 1.5) < 575\"}\n",
+                "1"); // V = 4: every seed
 }
 
 // The plateau ends at 500, 520 and 540 whatever V: "the first below V / 4" comes then, so its law
@@ -481,21 +476,18 @@ static void test_scaling(void **state) {
     assert_null(strstr(svg, "∝"));
     free(svg);
     // 100 V^2 exactly: a law without scatter.
-    svg = svg_of(SWEEP "figure: {kind: scaling, x: task.vocab_size, fit: power, ylabel: a label, "
-                       "y: 100 * task.vocab_size * task.vocab_size}\n");
-    assert_shows(svg, "∝ V^2.00, 95 % from 2.00 to 2.00");
-    assert_shows(svg, "a label");
-    free(svg);
+    check_shows(SWEEP "figure: {kind: scaling, x: task.vocab_size, fit: power, ylabel: a label, "
+                      "y: 100 * task.vocab_size * task.vocab_size}\n",
+                "∝ V^2.00, 95 % from 2.00 to 2.00", "a label");
     // Seed 2 never gets there at V = 10, and the law stays above its last step, 1000.
     svg = svg_of(SWEEP "figure: {kind: scaling, x: task.vocab_size, fit: power, y: "
                        "\"nullif(iif(train.seed + task.vocab_size > 11, 0, 700), 0)\"}\n");
     assert_shows(svg, "medians over 3 seeds; △ not within the run, which ended there");
     assert_non_null(strstr(svg, "∝ V^0."));
     free(svg);
-    svg = svg_of(SWEEP "figure: {kind: scaling, x: task.vocab_size, color: train.seed, fit: power, "
-                       "y: 100 * task.vocab_size}\n");
-    assert_shows(svg, "seed = 2"); // two points a colour: no law
-    free(svg);
+    check_shows(SWEEP "figure: {kind: scaling, x: task.vocab_size, color: train.seed, fit: power, "
+                      "y: 100 * task.vocab_size}\n",
+                "seed = 2"); // two points a colour: no law
 }
 
 static void test_animation(void **state) {

@@ -1,33 +1,8 @@
 // Head scores, losses by token and position, and swaps, on models planted by hand whose answers are
 // known.
-#include "engine.h"
+#include "subject.h"
 
 #include <fovea/claim.h>
-#include <fovea/model.h>
-#include <fovea/probe.h>
-#include <fovea/record.h>
-
-typedef struct subject {
-    fv_config config;
-    fv_model *model;
-    float *params; // zeros at first
-    fv_record record;
-} subject;
-
-static void subject_open(subject *s, const char *words) {
-    s->config = configure(words);
-    check_ok(fv_model_create(&s->config, &s->model, NULL));
-    s->params = calloc(fv_model_n_params(s->model), sizeof *s->params);
-    fv_record_init(&s->record);
-    s->record.config = s->config;
-    s->record.n_params = fv_model_n_params(s->model);
-}
-
-static void subject_close(subject *s) {
-    fv_record_free(&s->record);
-    free(s->params);
-    fv_model_free(s->model);
-}
 
 static void run_probe(subject *s, const char *probe, int step) {
     fv_error error;

@@ -1,30 +1,7 @@
 // The power law against laws that are known: planted exponents with scatter and censoring, the t
 // interval of an ordinary least-squares line, and what must not be fitted.
+#include "engine.h"
 #include "lab/power_fit.h"
-
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-static void assert_near(double value, double wanted, double tolerance) {
-    if (!(fabs(value - wanted) <= tolerance))
-        fail_msg("%.9g is not within %g of %.9g", value, tolerance, wanted);
-}
-
-// Standard normal by Box-Muller over a linear congruence.
-static double noise(uint64_t *state) {
-    double u[2];
-    for (int i = 0; i < 2; i++) {
-        *state = *state * 6364136223846793005u + 1442695040888963407u;
-        u[i] = ((double)(*state >> 11) + 1) / 9007199254740994.0;
-    }
-    return sqrt(-2 * log(u[0])) * cos(6.283185307179586 * u[1]);
-}
 
 static const double sizes[] = {4, 6, 8, 12, 16, 24, 32};
 enum { N_SIZES = 7, N_SEEDS = 3, N_RUNS = N_SIZES * N_SEEDS };
@@ -32,7 +9,7 @@ enum { N_SIZES = 7, N_SEEDS = 3, N_RUNS = N_SIZES * N_SEEDS };
 // T = 3 x^2.25 with a scatter of 0.5 in ln T, not seen beyond `last`.
 static void plant(uint64_t *state, double last, fv_power_point *points) {
     for (int i = 0; i < N_RUNS; i++) {
-        double x = sizes[i / N_SEEDS], time = 3 * pow(x, 2.25) * exp(0.5 * noise(state));
+        double x = sizes[i / N_SEEDS], time = 3 * pow(x, 2.25) * exp(0.5 * noise_normal(state));
         points[i] = (fv_power_point){x, fmin(time, last), time >= last};
     }
 }
@@ -49,10 +26,10 @@ static void test_exact(void **state) {
     const fv_power_point points[] = {{1, 2, false}, {2, 8, false}, {4, 32, false}, {8, 100, true}};
     fv_power_fit fit;
     assert_true(fv_power_fit_find(points, 4, &fit));
-    assert_near(fit.exponent, 2, 1e-6);
-    assert_near(fit.factor, 2, 1e-5);
-    assert_near(fit.low, 2, 1e-4);
-    assert_near(fit.high, 2, 1e-4);
+    check_near(fit.exponent, 2, 1e-6);
+    check_near(fit.factor, 2, 1e-5);
+    check_near(fit.low, 2, 1e-4);
+    check_near(fit.high, 2, 1e-4);
     assert_true(fit.n == 4 && fit.n_censored == 1 && fit.scatter < 1e-5);
 }
 
@@ -64,9 +41,9 @@ static void test_least_squares(void **state) {
         {1, 1, false}, {2, 3, false}, {3, 4, false}, {4, 9, false}, {5, 11, false}};
     fv_power_fit fit;
     assert_true(fv_power_fit_find(points, 5, &fit));
-    assert_near(fit.exponent, 1.4922107, 1e-6);
-    assert_near(fit.low, 1.0734705, 1e-6);
-    assert_near(fit.high, 1.9109509, 1e-6);
+    check_near(fit.exponent, 1.4922107, 1e-6);
+    check_near(fit.low, 1.0734705, 1e-6);
+    check_near(fit.high, 1.9109509, 1e-6);
 }
 
 // Over many planted data sets with a quarter of the runs censored the exponent is right on the
@@ -91,8 +68,8 @@ static void test_planted_and_censored(void **state) {
         mean_dropped += dropped.exponent / SETS;
     }
     assert_true(censored > SETS * 4 && censored < SETS * 7);
-    assert_near(mean, 2.25, 0.04);
-    assert_near(scatter, 0.5 * sqrt(1 - 2.0 / N_RUNS), 0.015); // two parameters are fitted
+    check_near(mean, 2.25, 0.04);
+    check_near(scatter, 0.5 * sqrt(1 - 2.0 / N_RUNS), 0.015); // two parameters are fitted
     assert_true(mean_dropped < 2.15);
     assert_true(covered >= 0.92 * SETS && covered <= 0.98 * SETS);
 }
@@ -110,10 +87,10 @@ static void test_units(void **state) {
         points[i].time /= 250;
     }
     assert_true(fv_power_fit_find(points, N_RUNS, &other));
-    assert_near(other.exponent, one.exponent, 1e-6);
-    assert_near(other.low, one.low, 1e-6);
-    assert_near(other.high, one.high, 1e-6);
-    assert_near(other.factor * pow(1000, one.exponent) * 250 / one.factor, 1, 1e-5);
+    check_near(other.exponent, one.exponent, 1e-6);
+    check_near(other.low, one.low, 1e-6);
+    check_near(other.high, one.high, 1e-6);
+    check_near(other.factor * pow(1000, one.exponent) * 250 / one.factor, 1, 1e-5);
 }
 
 // A bound below the law says nothing; one far above it moves the law, and stays finite.
@@ -126,7 +103,7 @@ static void test_bounds(void **state) {
     assert_true(fv_power_fit_find(points, N_RUNS, &without));
     points[N_RUNS] = (fv_power_point){32, 1e-3, true};
     assert_true(fv_power_fit_find(points, N_RUNS + 1, &with));
-    assert_near(with.exponent, without.exponent, 1e-6);
+    check_near(with.exponent, without.exponent, 1e-6);
     points[N_RUNS] = (fv_power_point){32, 1e12, true};
     assert_true(fv_power_fit_find(points, N_RUNS + 1, &with));
     assert_true(with.exponent > without.exponent + 0.5 && with.exponent < 20);

@@ -1,31 +1,7 @@
 // Probes and measures of the later posts, on embeddings whose answers are known.
-#include "engine.h"
+#include "subject.h"
 
 #include <fovea/claim.h>
-#include <fovea/model.h>
-#include <fovea/probe.h>
-#include <fovea/record.h>
-
-typedef struct subject {
-    fv_config config;
-    fv_model *model;
-    float *params; // zeros at first
-    fv_record record;
-} subject;
-
-static void subject_open(subject *s, const char *words) {
-    s->config = configure(words);
-    check_ok(fv_model_create(&s->config, &s->model, NULL));
-    s->params = calloc(fv_model_n_params(s->model), sizeof *s->params);
-    fv_record_init(&s->record);
-    s->record.config = s->config;
-}
-
-static void subject_close(subject *s) {
-    fv_record_free(&s->record);
-    free(s->params);
-    fv_model_free(s->model);
-}
 
 static float *tensor(const subject *s, const char *name) {
     const fv_tensor *found = fv_model_tensor(s->model, name);

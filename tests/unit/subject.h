@@ -1,0 +1,33 @@
+// A model whose parameters a test sets by hand, and the record that probes measure it into.
+#ifndef TESTS_SUBJECT_H
+#define TESTS_SUBJECT_H
+
+#include "engine.h"
+
+#include <fovea/model.h>
+#include <fovea/probe.h>
+#include <fovea/record.h>
+
+typedef struct subject {
+    fv_config config;
+    fv_model *model;
+    float *params; // zeros at first
+    fv_record record;
+} subject;
+
+static inline void subject_open(subject *s, const char *words) {
+    s->config = configure(words);
+    check_ok(fv_model_create(&s->config, &s->model, NULL));
+    s->params = calloc(fv_model_n_params(s->model), sizeof *s->params);
+    fv_record_init(&s->record);
+    s->record.config = s->config;
+    s->record.n_params = fv_model_n_params(s->model);
+}
+
+static inline void subject_close(subject *s) {
+    fv_record_free(&s->record);
+    free(s->params);
+    fv_model_free(s->model);
+}
+
+#endif
