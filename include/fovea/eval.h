@@ -62,6 +62,9 @@ typedef struct fv_cells {
 FV_API fv_status fv_cells_put(fv_cells *cells, const fv_cell *cell, fv_error *error);
 FV_API void fv_cells_free(fv_cells *cells);
 
+// The cell of the same model, task, unit, length and depth as `place`, or NULL.
+FV_API const fv_cell *fv_cells_find(const fv_cells *cells, const fv_cell *place);
+
 // Counts one more answer in the cell: n, hits, counts and the running mean of score.
 FV_API void fv_cell_count(fv_cell *cell, fv_answer answer, double score);
 
@@ -80,9 +83,9 @@ FV_API void fv_wilson(int hits, int n, double z, double *low, double *high);
 FV_API char *fv_cell_json(const fv_cell *cell);
 
 // The table `cells` of the SQLite file FOLDER/eval.db (docs/long-context.md has the schema), which
-// is made where it does not exist. Saving replaces cells of the same model, task, unit, length and
-// depth and keeps all others, so that several commands can fill one folder; loading appends.
-// FV_NOT_FOUND where there is nothing to load.
+// is made where it does not exist, with its folder. Saving replaces cells of the same model, task,
+// unit, length and depth and keeps all others, so that several commands can fill one folder;
+// loading appends. FV_NOT_FOUND where there is nothing to load.
 FV_API fv_status fv_cells_save(const char *folder, const fv_cells *cells, fv_error *error);
 FV_API fv_status fv_cells_load(const char *folder, fv_cells *cells, fv_error *error);
 
@@ -91,6 +94,8 @@ FV_API fv_status fv_cells_load(const char *folder, fv_cells *cells, fv_error *er
 //   map      depth x length heat maps, a panel for each task and model
 //   middle   rate over depth with bands of the intervals, a panel for each task and length, a line
 //            for each model: the lost-in-the-middle curve
+//   together the same of models that were asked different things, of the lab and served, in one
+//            panel: each at the longest length that it was trained on, or was asked at
 //   lengths  rate over length, all depths together, a panel for each task, a line for each model
 // Figures that the table has nothing for are left out. FV_MISSING_PROGRAM without gnuplot.
 FV_API fv_status fv_cells_report(const char *folder, const char *title, const fv_cells *cells,

@@ -55,14 +55,20 @@ static bool same_place(const fv_cell *a, const fv_cell *b) {
            (a->depth == b->depth || (isnan(a->depth) && isnan(b->depth)));
 }
 
+const fv_cell *fv_cells_find(const fv_cells *cells, const fv_cell *place) {
+    for (int i = 0; i < cells->n; i++)
+        if (same_place(&cells->items[i], place)) return &cells->items[i];
+    return NULL;
+}
+
 fv_status fv_cells_put(fv_cells *cells, const fv_cell *cell, fv_error *error) {
-    for (int i = 0; i < cells->n; i++) {
-        if (!same_place(&cells->items[i], cell)) continue;
-        cells->items[i] = *cell;
+    const fv_cell *known = fv_cells_find(cells, cell);
+    if (known != NULL) {
+        cells->items[known - cells->items] = *cell;
         return FV_OK;
     }
     if (cells->n == cells->capacity) {
-        int capacity = cells->capacity ? 2 * cells->capacity : 64;
+        int capacity = cells->capacity > 0 ? 2 * cells->capacity : 64;
         fv_cell *grown = realloc(cells->items, (size_t)capacity * sizeof *grown);
         if (grown == NULL)
             return fv_fail(error, FV_NO_MEMORY, "out of memory for %d cells", capacity);

@@ -44,7 +44,8 @@ static bool put(sqlite3_stmt *statement, const fv_cell *cell) {
 fv_status fv_cells_save(const char *folder, const fv_cells *cells, fv_error *error) {
     sqlite3 *db;
     sqlite3_stmt *statement = NULL;
-    fv_status status = eval_db_open(folder, EVAL_DB_WRITE, &db, error);
+    fv_status status = eval_make_folder(folder, error);
+    if (status == FV_OK) status = eval_db_open(folder, EVAL_DB_WRITE, &db, error);
     if (status != FV_OK) return status;
     bool done = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL) == SQLITE_OK &&
                 sqlite3_prepare_v2(db, PUT, -1, &statement, NULL) == SQLITE_OK;

@@ -46,6 +46,7 @@ void fv_cells_spot(fv_cells_view *view, const fv_panel *panel, fv_box box, const
 // The figures. Each writes the whole script; sheet.width stays 0 where there is nothing to draw.
 fv_status fv_cells_draw_map(fv_cells_view *view, fv_error *error);
 fv_status fv_cells_draw_middle(fv_cells_view *view, fv_error *error);
+fv_status fv_cells_draw_together(fv_cells_view *view, fv_error *error);
 fv_status fv_cells_draw_lengths(fv_cells_view *view, fv_error *error);
 
 #endif

@@ -1,15 +1,19 @@
 // The share of answers found as a curve with a band, the 95 % interval: over depth, which shows
-// what a model loses in the middle, or over length with all depths together. Models share a panel.
+// what a model loses in the middle, or over length with all depths together. Models share a panel
+// where they were asked the same; models of the lab and served ones, whose tasks and lengths
+// differ, share one over depth, each at one length of its own.
 #include "figures/cells.h"
 #include "figures/colour.h"
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 typedef struct curves {
     fv_cells_view *view;
-    fv_cell_groups panels, models;
-    bool by_length; // x is the length, else the depth
+    fv_cell_groups panels, lines;
+    int panel_keys, line_keys; // what tells panels, and lines, apart
+    bool by_length;            // x is the length, else the depth
 } curves;
 
 static fv_status no_memory(fv_error *error) {
@@ -21,11 +25,11 @@ static double place(const curves *c, const fv_cell *cell) {
 }
 
 // A line's points: cells of one panel and model, those of equal x together.
-static int gather(const curves *c, int panel, int model, fv_cell *points) {
+static int gather(const curves *c, int panel, int line, fv_cell *points) {
     int n = 0;
     for (int i = 0; i < c->view->cells->n; i++) {
         const fv_cell *cell = &c->view->cells->items[i];
-        if (c->panels.group[i] != panel || c->models.group[i] != model || cell->n == 0) continue;
+        if (c->panels.group[i] != panel || c->lines.group[i] != line || cell->n == 0) continue;
         int k = 0;
         while (k < n && place(c, &points[k]) != place(c, cell)) k++;
         if (k < n) {
@@ -45,8 +49,8 @@ static int gather(const curves *c, int panel, int model, fv_cell *points) {
     return n;
 }
 
-static void draw_line(curves *c, fv_panel *panel, const fv_cell *points, int n, int model) {
-    unsigned colour = fv_colour_name(model);
+static void draw_line(curves *c, fv_panel *panel, const fv_cell *points, int n, int line) {
+    unsigned colour = fv_colour_name(line);
     fv_panel_block_begin(panel);
     for (int i = 0; i < n; i++) {
         double low, high;
@@ -68,10 +72,9 @@ static void draw_line(curves *c, fv_panel *panel, const fv_cell *points, int n, 
 
 static fv_status draw_panel(curves *c, int i, fv_cell *points, fv_error *error) {
     const fv_cell *first = c->panels.first[i];
-    int keys = FV_CELL_TASK | (c->by_length ? 0 : FV_CELL_LENGTH);
+    const char *title = fv_cells_title(c->view, first, c->panel_keys);
     fv_panel panel;
-    if (fv_panel_begin(&panel, &c->view->sheet, i, fv_cells_title(c->view, first, keys)) != FV_OK)
-        return no_memory(error);
+    if (fv_panel_begin(&panel, &c->view->sheet, i, title) != FV_OK) return no_memory(error);
     fv_scale_init(&panel.x, c->by_length);
     for (int k = 0; k < c->view->cells->n; k++)
         if (c->panels.group[k] == i) fv_scale_add(&panel.x, place(c, &c->view->cells->items[k]));
@@ -80,20 +83,28 @@ static fv_status draw_panel(curves *c, int i, fv_cell *points, fv_error *error) 
     const char *label =
         c->by_length ? fv_scratch_text(c->view->scratch, "length, %s", first->unit) : "depth, %";
     fv_panel_axes(&panel, label, i % c->view->sheet.columns == 0 ? "found, %" : NULL, NULL, false);
-    for (int m = 0; m < c->models.n; m++) {
-        int n = gather(c, i, m, points);
-        if (n > 0) draw_line(c, &panel, points, n, m);
+    for (int k = 0; k < c->lines.n; k++) {
+        int n = gather(c, i, k, points);
+        if (n > 0) draw_line(c, &panel, points, n, k);
     }
     return fv_panel_end(&panel) == FV_OK ? FV_OK : no_memory(error);
 }
 
+// "llama", or where its task and length are its own "llama, kv, 300 pairs".
+static const char *line_name(const curves *c, const fv_cell *cell) {
+    const char *rest = fv_cells_title(c->view, cell, c->line_keys & ~FV_CELL_MODEL);
+    const char *name =
+        fv_scratch_text(c->view->scratch, "%s%s%s", cell->model, *rest != '\0' ? ", " : "", rest);
+    return name != NULL ? name : cell->model;
+}
+
 static fv_status make_legend(curves *c, fv_error *error) {
-    size_t n = (size_t)c->models.n;
+    size_t n = (size_t)c->lines.n;
     fv_legend_entry *legend = fv_scratch_get(c->view->scratch, n, sizeof *legend);
     if (legend == NULL) return no_memory(error);
-    for (size_t m = 0; m < n; m++)
-        legend[m] =
-            (fv_legend_entry){c->models.first[m]->model, fv_colour_name((int)m), FV_MARK_LINE};
+    for (size_t k = 0; k < n; k++)
+        legend[k] = (fv_legend_entry){line_name(c, c->lines.first[k]), fv_colour_name((int)k),
+                                      FV_MARK_LINE};
     c->view->sheet.legend = legend;
     c->view->sheet.n_legend = (int)n;
     return FV_OK;
@@ -109,33 +120,100 @@ static bool worth_drawing(const curves *c) {
     return false;
 }
 
-static fv_status draw(fv_cells_view *view, bool by_length, const char *title, fv_error *error) {
-    curves c = {.view = view, .by_length = by_length};
-    int keys = FV_CELL_TASK | (by_length ? 0 : FV_CELL_LENGTH);
-    fv_status status = fv_cells_group(view, keys, !by_length, &c.panels, error);
-    if (status == FV_OK) status = fv_cells_group(view, FV_CELL_MODEL, !by_length, &c.models, error);
-    if (status != FV_OK || !worth_drawing(&c)) return status;
+static fv_status draw(curves *c, const char *title, fv_error *error) {
+    fv_cells_view *view = c->view;
     fv_cell *points = fv_scratch_get(view->scratch, (size_t)view->cells->n, sizeof *points);
     if (points == NULL) return no_memory(error);
     view->sheet = (fv_sheet){.script = view->script,
-                             .n = c.panels.n,
+                             .n = c->panels.n,
                              .columns = view->columns,
                              .title = view->title ? view->title : title,
                              .note = "bands: 95 % Wilson intervals"};
-    status = make_legend(&c, error);
+    fv_status status = make_legend(c, error);
     if (status != FV_OK) return status;
     fv_sheet_plan(&view->sheet);
     fv_sheet_begin(&view->sheet);
-    for (int i = 0; i < c.panels.n && status == FV_OK; i++)
-        status = draw_panel(&c, i, points, error);
+    for (int i = 0; i < c->panels.n && status == FV_OK; i++)
+        status = draw_panel(c, i, points, error);
     fv_sheet_end(&view->sheet);
     return status;
 }
 
+// --- models that were asked the same -----------------------------------------------------------
+
+static fv_status draw_models(fv_cells_view *view, bool by_length, const char *title,
+                             fv_error *error) {
+    curves c = {.view = view,
+                .by_length = by_length,
+                .panel_keys = FV_CELL_TASK | (by_length ? 0 : FV_CELL_LENGTH),
+                .line_keys = FV_CELL_MODEL};
+    fv_status status = fv_cells_group(view, c.panel_keys, !by_length, &c.panels, error);
+    if (status == FV_OK) status = fv_cells_group(view, c.line_keys, !by_length, &c.lines, error);
+    if (status != FV_OK || !worth_drawing(&c)) return status;
+    return draw(&c, title, error);
+}
+
 fv_status fv_cells_draw_middle(fv_cells_view *view, fv_error *error) {
-    return draw(view, false, "Found, by depth", error);
+    return draw_models(view, false, "Found, by depth", error);
 }
 
 fv_status fv_cells_draw_lengths(fv_cells_view *view, fv_error *error) {
-    return draw(view, true, "Found, by length", error);
+    return draw_models(view, true, "Found, by length", error);
+}
+
+// --- models that were not ----------------------------------------------------------------------
+
+// The length at which a model of a task stands in one panel with others: the longest that it was
+// trained on, or where that is not known the longest that it was asked at.
+static int own_length(const curves *c, int line) {
+    int longest = 0, trained = 0;
+    for (int i = 0; i < c->view->cells->n; i++) {
+        const fv_cell *cell = &c->view->cells->items[i];
+        if (c->lines.group[i] != line || cell->n == 0) continue;
+        if (cell->length > longest) longest = cell->length;
+        if (cell->length <= cell->trained_length && cell->length > trained) trained = cell->length;
+    }
+    return trained > 0 ? trained : longest;
+}
+
+// Leaves a line the cells of one length and gives it the number `kept`; its first cell, or NULL.
+static const fv_cell *keep_length(curves *c, int line, int length, int kept) {
+    const fv_cell *first = NULL;
+    for (int i = 0; i < c->view->cells->n; i++) {
+        const fv_cell *cell = &c->view->cells->items[i];
+        if (c->lines.group[i] != line) continue;
+        if (cell->length != length || cell->n == 0) {
+            c->panels.group[i] = -1;
+            continue;
+        }
+        c->lines.group[i] = kept;
+        if (first == NULL) first = cell;
+    }
+    return first;
+}
+
+// Leaves each line its own length. Whether lines are left that no other panel has together.
+static bool choose_lengths(curves *c) {
+    bool differ = false;
+    int kept = 0;
+    for (int k = 0; k < c->lines.n; k++) {
+        const fv_cell *first = keep_length(c, k, own_length(c, k), kept);
+        if (first == NULL) continue; // questions that all failed
+        c->lines.first[kept++] = first;
+        const fv_cell *other = c->lines.first[0];
+        differ |= first->length != other->length || strcmp(first->task, other->task) != 0 ||
+                  strcmp(first->unit, other->unit) != 0;
+    }
+    c->lines.n = kept;
+    return differ;
+}
+
+fv_status fv_cells_draw_together(fv_cells_view *view, fv_error *error) {
+    curves c = {.view = view, .line_keys = FV_CELL_MODEL | FV_CELL_TASK | FV_CELL_LENGTH};
+    fv_status status = fv_cells_group(view, 0, true, &c.panels, error);
+    if (status == FV_OK)
+        status = fv_cells_group(view, FV_CELL_MODEL | FV_CELL_TASK, true, &c.lines, error);
+    if (status != FV_OK || c.panels.n == 0 || !choose_lengths(&c) || !worth_drawing(&c))
+        return status;
+    return draw(&c, "Found, by depth, each model at a length of its own", error);
 }

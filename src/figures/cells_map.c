@@ -129,14 +129,17 @@ static void write_tics(const axis *side, const char *name, double length, FILE *
     fputs(")\n", script);
 }
 
+static const char *panel_title(const map *m, int i) {
+    return fv_cells_title(m->view, m->panels.first[i], FV_CELL_TASK | FV_CELL_MODEL);
+}
+
 static fv_status draw_panel(map *m, int i, fv_error *error) {
     const fv_sheet *sheet = &m->view->sheet;
     const fv_cell *first = m->panels.first[i];
     const fv_scale percent = {0, 100, false};
     fv_panel panel;
     use_axes(m, i);
-    const char *title = fv_cells_title(m->view, first, FV_CELL_TASK | FV_CELL_MODEL);
-    if (fv_panel_begin(&panel, sheet, i, title) != FV_OK)
+    if (fv_panel_begin(&panel, sheet, i, panel_title(m, i)) != FV_OK)
         return fv_fail(error, FV_NO_MEMORY, "out of memory for a heat map");
     fprintf(panel.script, "unset grid\nunset colorbox\nset border 0 linecolor rgb '#%06x'\n",
             FV_QUIET);
@@ -170,16 +173,18 @@ fv_status fv_cells_draw_map(fv_cells_view *view, fv_error *error) {
     if (m.lengths.values == NULL || m.depths.values == NULL)
         return fv_fail(error, FV_NO_MEMORY, "out of memory for a heat map");
     int most_lengths = 0, most_depths = 0;
+    double widest = 200; // titles may reach over the axis on the left and the gap on the right
     for (int i = 0; i < m.panels.n; i++) {
         use_axes(&m, i);
         if (m.lengths.n > most_lengths) most_lengths = m.lengths.n;
         if (m.depths.n > most_depths) most_depths = m.depths.n;
+        widest = fmax(widest, fv_text_width(panel_title(&m, i), 13) - 80);
     }
     view->sheet = (fv_sheet){
         .script = view->script,
         .n = m.panels.n,
         .columns = view->columns,
-        .panel_width = panel_length(most_lengths, 200),
+        .panel_width = fmax(panel_length(most_lengths, 200), widest),
         .panel_height = panel_length(most_depths, 160),
         .pad_right = 84,
         .pad_bottom = 52,

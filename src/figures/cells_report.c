@@ -13,6 +13,7 @@
 #define CELLS_FIGURE_LIST(X)                                                                       \
     X(map, "By depth and length")                                                                  \
     X(middle, "By depth: what the middle loses")                                                   \
+    X(together, "By depth: all of them in one panel")                                              \
     X(lengths, "By length, all depths together")
 
 typedef struct cells_figure {

@@ -67,14 +67,8 @@ static const char *label_of(const fv_figure_view *view, const fv_partition *mode
 
 // Puts `cell` with `hits` more of FV_GRID_SAMPLES questions.
 static fv_status count(fv_cells *cells, fv_cell cell, int hits, fv_error *error) {
-    for (int i = 0; i < cells->n; i++) {
-        const fv_cell *known = &cells->items[i];
-        if (known->length != cell.length || known->depth != cell.depth ||
-            strcmp(known->model, cell.model) != 0 || strcmp(known->task, cell.task) != 0)
-            continue;
-        cell = *known;
-        break;
-    }
+    const fv_cell *known = fv_cells_find(cells, &cell);
+    if (known != NULL) cell = *known;
     cell.n += FV_GRID_SAMPLES;
     cell.hits += hits;
     cell.counts[FV_ANSWER_FOUND] += hits;

@@ -53,6 +53,14 @@ static int usual_columns(int n) {
     return (n + rows - 1) / rows;
 }
 
+// The longest entry needs room even in a row of its own: gnuplot leaves out what begins outside.
+static double widest_entry(const fv_sheet *sheet) {
+    double widest = 0;
+    for (int i = 0; i < sheet->n_legend; i++)
+        widest = fmax(widest, entry_width(&sheet->legend[i]) - LEGEND_GAP);
+    return widest;
+}
+
 void fv_sheet_plan(fv_sheet *sheet) {
     if (sheet->columns <= 0) sheet->columns = usual_columns(sheet->n);
     if (sheet->columns > sheet->n) sheet->columns = sheet->n;
@@ -63,7 +71,9 @@ void fv_sheet_plan(fv_sheet *sheet) {
     sheet->pad_top = or_usual(sheet->pad_top, 26);
     sheet->pad_bottom = or_usual(sheet->pad_bottom, 46);
     int rows = (sheet->n + sheet->columns - 1) / sheet->columns;
-    double across = sheet->pad_left + sheet->panel_width + sheet->pad_right;
+    double pads = sheet->pad_left + sheet->pad_right;
+    sheet->panel_width = fmax(sheet->panel_width, widest_entry(sheet) / sheet->columns - pads);
+    double across = pads + sheet->panel_width;
     double down = sheet->pad_top + sheet->panel_height + sheet->pad_bottom;
     sheet->width = (int)ceil(sheet->columns * across + 2 * BORDER);
     double height = BORDER + (sheet->title ? TITLE_HEIGHT : 0) + rows * down;

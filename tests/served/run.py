@@ -333,11 +333,29 @@ def own_and_served(bench):
         check(len(server.log()) == before, "answered questions were asked again")
         tasks = {(cell["model"], cell["task"]) for cell in bench.cells(out)}
         check(tasks == {("m", "niah_single_1"), ("own", "needle")}, f"cells of {tasks}")
-        for name in ("map.svg", "middle.svg", "lengths.svg", "report.html"):
+        for name in ("map.svg", "middle.svg", "together.svg", "lengths.svg", "report.html"):
             drawn = (out / name).read_text()
             check("<title>m, niah_single_1\n" in drawn and "<title>own, needle\n" in drawn, f"{name} lacks a model")
+        # One panel, each model at its longest length, the bands' lines named.
+        together = (out / "together.svg").read_text()
+        check("m, niah_single_1, 2000 tokens" in together and "own, needle, 8 tokens" in together, "lines have no names")
+        check("depth 50 %, 1000 tokens" not in together, "a model stands in one panel at two lengths")
         # Six cells of the served model, beside the numbers of the axes.
         check((out / "map.svg").read_text().count("<text>100</text>") >= 8, "the map's cells have no numbers")
+        # Folders of their own are drawn together, in either half and without asking, and stay as they are.
+        apart, both = bench.folder / "apart", [bench.folder / f"both{i}" for i in range(3)]
+        bench.run(runs / run, "--samples", 16, "--label", "own", "--out", apart, verb="middle")
+        bench.ask(server, both[0], *ask, "--with", apart)
+        bench.run(runs / run, "--samples", 16, "--label", "own", "--out", both[1], "--with", both[0])
+        bench.run("--with", f"{apart},{both[0]}", "--out", both[2])
+        for folder in both:
+            together = (folder / "together.svg").read_text()
+            check("<title>m, niah_single_1\n" in together and "<title>own, needle\n" in together, f"{folder} lacks a model")
+        check({cell["model"] for cell in bench.cells(both[0])} == {"m"}, "cells of --with were stored")
+        check(not bench.cells(both[2]), "cells of --with were stored")
+        bench.run(runs / run, "--samples", 32, "--label", "own", "--out", bench.folder / "other", verb="middle")
+        done = bench.run("--with", f"{apart},{bench.folder / 'other'}", "--out", both[2], code=2)
+        check("has own, needle at length 8 with other answers" in done.stderr, done.stderr)
 
 
 def documents(bench):

@@ -1,19 +1,19 @@
 // `fovea needle` and `fovea middle` for models of the lab.
 #include "needle.h"
 
+#include "cells_folder.h"
 #include "number_list.h"
 #include "options.h"
 #include "probe_findings.h"
+#include "served.h"
 #include "table.h"
 #include "tool.h"
 
 #include <errno.h>
 #include <fovea/machine.h>
 #include <fovea/own.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 typedef enum needle_view {
     NEEDLE_MAP,   // depth x length
@@ -21,7 +21,7 @@ typedef enum needle_view {
 } needle_view;
 
 typedef struct request {
-    const char *lengths, *depths, *label, *out;
+    const char *lengths, *depths, *label, *out, *with;
     int samples, most_samples, step, seed, jobs;
     double width;
     bool json;
@@ -173,32 +173,23 @@ static fv_status ask(const request *r, needle_view view, const tool_operands *op
     return status;
 }
 
-// Adds the cells to those of the folder and draws them all.
-static fv_status keep(const request *r, const fv_cells *cells, fv_error *error) {
-    fv_cells whole = {0};
-    if (mkdir(r->out, 0777) != 0 && errno != EEXIST)
-        return fv_fail(error, FV_IO, "%s cannot be made: %s", r->out, strerror(errno));
-    fv_status status = fv_cells_save(r->out, cells, error);
-    if (status == FV_OK) status = fv_cells_load(r->out, &whole, error);
-    if (status == FV_OK)
-        status = fv_cells_report(r->out, "Does the model use its context?", &whole, error);
-    fv_cells_free(&whole);
-    if (status == FV_OK) fprintf(stderr, "%s/report.html\n", r->out);
-    return status;
-}
-
 static int run(const request *r, needle_view view, const tool_operands *operands) {
     fv_cells cells = {0};
     fv_error error = {0};
-    fv_status status = FV_OK;
     if (r->label != NULL && operands->n > 1)
         return tool_usage_error("--label names one model, and there are %d; leave it out or ask "
                                 "them one after the other with the same --out",
                                 operands->n);
+    if (r->with != NULL && r->out == NULL)
+        return tool_usage_error("--with needs --out DIR, the folder of the figures");
+    fv_status status = cells_folder_check(r->with, &error);
     tool_catch_interrupts();
     for (int i = 0; i < operands->n && status == FV_OK; i++)
         status = ask(r, view, operands, i, &cells, &error);
-    if (status == FV_OK && r->out != NULL) status = keep(r, &cells, &error);
+    if (status == FV_OK && r->out != NULL) {
+        status = cells_folder_keep(r->out, r->with, &cells, &error);
+        if (status == FV_OK) fprintf(stderr, "%s/report.html\n", r->out);
+    }
     fv_cells_free(&cells);
     return status == FV_OK ? EXIT_DONE : tool_fail(&error);
 }
@@ -229,6 +220,7 @@ static int own(int argc, char **argv, needle_view view) {
                     "the model's name in figures; its layers if not given"),
         OPTION_TEXT("out", &r.out, "DIR",
                     "adds the cells to DIR/eval.db and draws all that it has into DIR"),
+        OPTION_TEXT("with", &r.with, "DIR,...", CELLS_WITH_HELP),
         OPTION_INT("jobs", &r.jobs, "N", 1, 4096, "threads; all cores if not given"),
         OPTION_FLAG("json", &r.json, "a line of JSON for each cell on stdout"),
         OPTION_END};
@@ -247,10 +239,11 @@ static int own(int argc, char **argv, needle_view view) {
                   "it is asked for another task than its own.",
         .example =
             map ? "fovea needle out/3fa2 --out map\n"
-                  "fovea needle model.safetensors --lengths 16,32,64 --depths 0,50,100 --json"
-                : "fovea middle out/3fa2 out/77ab --out map\n"
+                  "fovea needle model.safetensors --lengths 16,32,64 --depths 0,50,100 --json\n"
+                  "fovea needle --with map,out/needle --out both"
+                : "fovea middle out/3fa2 out/77ab --out map --with out/needle\n"
                   "fovea middle model.safetensors --lengths 64 --width 0.05",
-        .min_operands = 1,
+        .min_operands = served_has_option(argc, argv, "with") ? 0 : 1,
         .max_operands = -1,
         .overrides = true};
     tool_operands operands;

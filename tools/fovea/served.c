@@ -1,5 +1,6 @@
 #include "served.h"
 
+#include "cells_folder.h"
 #include "number_list.h"
 #include "progress.h"
 #include "table.h"
@@ -232,17 +233,6 @@ static int print_faults(const fv_served *served) {
     return n_open;
 }
 
-// Adds the cells to those of the folder and draws them all.
-static fv_status keep(const served_request *r, const fv_cells *cells, fv_error *error) {
-    fv_cells whole = {0};
-    fv_status status = fv_cells_save(r->out, cells, error);
-    if (status == FV_OK) status = fv_cells_load(r->out, &whole, error);
-    if (status == FV_OK)
-        status = fv_cells_report(r->out, "Does the model use its context?", &whole, error);
-    fv_cells_free(&whole);
-    return status;
-}
-
 // The cells, printed; what failed is told at the end.
 static int report(const served_request *r, fv_served *served, fv_cells *cells) {
     fv_error error;
@@ -300,6 +290,7 @@ int served_run(const served_request *r) {
             "%s: give the server with --endpoint URL and its model with --model "
             "NAME",
             r->verb);
+    if (cells_folder_check(r->with, &error) != FV_OK) return tool_fail(&error);
     int exit_code = read_request(r, &l);
     tool_catch_interrupts();
     progress *display = progress_create(stderr, r->quiet);
@@ -307,7 +298,7 @@ int served_run(const served_request *r) {
     l.options.context = display;
     if (exit_code == EXIT_DONE) exit_code = ask(r, &l, &cells, &asked);
     // The folder is free for the next command while figures are drawn.
-    if (asked && keep(r, &cells, &error) != FV_OK)
+    if (asked && cells_folder_keep(r->out, r->with, &cells, &error) != FV_OK)
         exit_code = tool_fail(&error);
     else if (asked && !r->quiet)
         fprintf(r->json ? stderr : stdout, "\n%s/report.html\n", r->out);

@@ -3,13 +3,14 @@
 #ifndef FOVEA_TOOL_SERVED_H
 #define FOVEA_TOOL_SERVED_H
 
+#include "cells_folder.h"
 #include "options.h"
 
 #include <fovea/eval.h>
 
 typedef struct served_request {
     const char *verb; // "needle" or "middle"
-    const char *endpoint, *model, *label, *api, *extra, *out;
+    const char *endpoint, *model, *label, *api, *extra, *out, *with;
     const char *tasks, *lengths, *depths, *haystack, *documents, *predictions;
     int samples, in_flight, retries, max_tokens, seed;
     double interval, timeout, retry_wait, price_in, price_out;
@@ -59,6 +60,7 @@ typedef struct served_request {
         OPTION_TEXT("out", &(r).out, "DIR",                                                        \
                     "folder of eval.db, figures and report.html; out/needle if not given; "        \
                     "several models may share one"),                                               \
+        OPTION_TEXT("with", &(r).with, "DIR,...", CELLS_WITH_HELP),                                \
         OPTION_FLAG("json", &(r).json,                                                             \
                     "a line of JSON for each cell on stdout, everything else on stderr"),          \
         OPTION_FLAG("quiet", &(r).quiet, "prints errors only, and what --json asks for")
