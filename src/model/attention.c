@@ -12,13 +12,31 @@
 // (one layer, last position) this removes nearly all arithmetic of long contexts. (b_K shifts all
 // scores of a query alike and has no effect; the textbook arrangement gives it a gradient of zero
 // too.)
-#include "model/layers.h"
+//
+// Over long contexts the textbook's probabilities are not kept: model/attention_long.h.
+#include "model/attention_long.h"
 
 #include <stdio.h>
 #include <string.h>
 
 enum param { W_Q, W_K, W_V, W_O, B_Q, B_K, B_V, B_O, LOG_POWER };
-enum buffer { COMPACT, Q, K, V, P, Z, CARRIED, POOLED, D_NORMED, D_K, D_V, D_SCRATCH, SLOPES };
+enum buffer {
+    COMPACT,
+    Q,
+    K,
+    V,
+    P,
+    Z,
+    CARRIED,
+    POOLED,
+    D_NORMED,
+    D_K,
+    D_V,
+    D_SCRATCH,
+    SLOPES,
+    LOG_SUMS,
+    LONG
+};
 // Gradients that live only inside backward share one region: dz, dq, then carried queries and
 // pools.
 enum scratch { S_DZ, S_DQ, S_DCARRIED, S_DPOOLED, S_SCORES, S_COUNT };
@@ -55,14 +73,30 @@ static void plan_params(fv_model *model, fv_layer *layer) {
                                                0, 1, "blocks.%d.attn.log_power", l);
 }
 
+static void plan_probabilities(fv_model *model, fv_layer *layer) {
+    int rows = layer->out.n * model->config.model.n_head, n_keys = n_keys_of(layer);
+    layer->buffer[P] = fv_model_reserve(model, rows, n_keys);
+    if (model->config.model.score != FV_SCORE_DOT)
+        layer->buffer[SLOPES] = fv_model_reserve(model, rows, n_keys);
+}
+
+static void plan_long_buffers(fv_model *model, fv_layer *layer) {
+    size_t n_in = (size_t)layer->in.n, n_out = (size_t)layer->out.n;
+    size_t d = (size_t)model->config.model.n_embd, n_head = (size_t)model->config.model.n_head;
+    layer->buffer[LOG_SUMS] = fv_model_reserve(model, layer->out.n, (int)n_head);
+    layer->buffer[LONG] = fv_arena_reserve(
+        &model->plan, ((3 * n_out + 4 * n_in) * d + n_out * n_head) * FV_LANES, sizeof(real));
+}
+
 static void plan_buffers(fv_model *model, fv_layer *layer) {
     int d = model->config.model.n_embd, n_head = model->config.model.n_head;
-    int n_in = layer->in.n, n_out = layer->out.n, n_keys = n_keys_of(layer);
+    int n_in = layer->in.n, n_out = layer->out.n;
     layer->buffer[COMPACT] = fv_model_reserve(model, n_out, d);
     layer->buffer[Q] = fv_model_reserve(model, n_out, d);
-    layer->buffer[P] = fv_model_reserve(model, n_out * n_head, n_keys);
-    if (model->config.model.score != FV_SCORE_DOT)
-        layer->buffer[SLOPES] = fv_model_reserve(model, n_out * n_head, n_keys);
+    if (layer->long_attention != NULL)
+        plan_long_buffers(model, layer);
+    else
+        plan_probabilities(model, layer);
     layer->buffer[Z] = fv_model_reserve(model, n_out, d);
     layer->y = fv_model_reserve(model, n_out, d);
     layer->buffer[D_NORMED] = layer->norm.present ? fv_model_reserve(model, n_in, d) : 0;
@@ -77,8 +111,8 @@ static void plan_buffers(fv_model *model, fv_layer *layer) {
     }
     // Four matrices like q, and one group's scores.
     layer->buffer[D_SCRATCH] = fv_model_reserve(model, 4 * n_out, d);
-    size_t scores = (size_t)n_out * (size_t)n_keys * FV_LANES;
-    fv_arena_reserve(&model->plan, scores, sizeof(real));
+    size_t scores = (size_t)n_out * (size_t)n_keys_of(layer) * FV_LANES;
+    if (layer->long_attention == NULL) fv_arena_reserve(&model->plan, scores, sizeof(real));
 }
 
 // Which rows of `in` each query sees. Rows of a window and of the sinks lie side by side, since
@@ -100,6 +134,10 @@ static fv_status plan(fv_model *model, fv_layer *layer) {
     layer->pooled =
         layer->out.n == 1 && config->n_head <= config->n_embd && config->score == FV_SCORE_DOT;
     plan_keys(layer, config->exclude_self);
+    if (!layer->pooled && !model->keeps_patterns && layer->long_attention == NULL) {
+        fv_status status = fv_long_attention_create(layer, &layer->long_attention, NULL);
+        if (status != FV_OK) return status;
+    }
     fv_norm_plan(model, &layer->norm, config->norm, layer->in.n, name);
     plan_params(model, layer);
     plan_buffers(model, layer);
@@ -224,12 +262,32 @@ static void forward_pooled(const fv_layer *layer, const fv_tile *tile, real *x) 
     }
 }
 
+static fv_long_rows long_rows(const fv_layer *layer, const fv_tile *tile, int g) {
+    const fv_model_config *config = &layer->model->config.model;
+    size_t query = (size_t)g * (size_t)layer->out.n * FV_LANES;
+    size_t key = (size_t)g * (size_t)layer->in.n * (size_t)config->n_embd * FV_LANES;
+    real *log_sums = fv_tile_buffer(tile, layer->buffer[LOG_SUMS]);
+    return (fv_long_rows){
+        .q = fv_tile_buffer(tile, layer->buffer[Q]) + query * (size_t)config->n_embd,
+        .k = fv_tile_buffer(tile, layer->buffer[K]) + key,
+        .v = fv_tile_buffer(tile, layer->buffer[V]) + key,
+        .z = fv_tile_buffer(tile, layer->buffer[Z]) + query * (size_t)config->n_embd,
+        .log_sums = log_sums + query * (size_t)config->n_head,
+        .dk = fv_tile_buffer(tile, layer->buffer[D_K]) + key,
+        .dv = fv_tile_buffer(tile, layer->buffer[D_V]) + key,
+        .scratch = fv_tile_buffer(tile, layer->buffer[LONG])};
+}
+
 static void forward_textbook(const fv_layer *layer, const fv_tile *tile, real *x) {
     int d = layer->model->config.model.n_embd, n = tile->n_groups * layer->in.n;
     for (int i = 0; i < 2; i++)
         fv_linear_forward(tile, linear(layer, W_K + i), n, fv_rows_dense(x, d),
                           fv_rows_dense(fv_tile_buffer(tile, layer->buffer[K + i]), d), false);
-    for (int h = 0; h < layer->model->config.model.n_head; h++) {
+    for (int g = 0; layer->long_attention != NULL && g < tile->n_groups; g++) {
+        fv_long_rows rows = long_rows(layer, tile, g);
+        fv_long_attention_forward(layer->long_attention, &rows);
+    }
+    for (int h = 0; layer->long_attention == NULL && h < layer->model->config.model.n_head; h++) {
         fv_attend attend = head_arguments(layer, tile, h, x);
         tile->kernels->attend(&attend);
     }
@@ -308,11 +366,19 @@ static void backward_pooled(const fv_layer *layer, const fv_tile *tile, real *x,
                                tile->gradient + layer->param[B_V]);
 }
 
-static void backward_textbook(const fv_layer *layer, const fv_tile *tile, real *x, real *dz,
-                              real *dq, real *dx) {
-    int d = layer->model->config.model.n_embd, n_in = layer->in.n, n = tile->n_groups * n_in;
-    real *dk = fv_tile_buffer(tile, layer->buffer[D_K]),
-         *dv = fv_tile_buffer(tile, layer->buffer[D_V]);
+static void backward_long(const fv_layer *layer, const fv_tile *tile, const real *dz, real *dq) {
+    size_t group = (size_t)layer->out.n * (size_t)layer->model->config.model.n_embd * FV_LANES;
+    for (int g = 0; g < tile->n_groups; g++) {
+        fv_long_rows rows = long_rows(layer, tile, g);
+        rows.dz = dz + (size_t)g * group;
+        rows.dq = dq + (size_t)g * group;
+        fv_long_attention_backward(layer->long_attention, &rows);
+    }
+}
+
+static void backward_heads(const fv_layer *layer, const fv_tile *tile, real *x, real *dz, real *dq,
+                           real *dk, real *dv) {
+    int d = layer->model->config.model.n_embd, n_in = layer->in.n;
     clear_unattended(layer, tile, dk);
     clear_unattended(layer, tile, dv);
     bool learned = layer->model->config.model.score_power_learned;
@@ -329,6 +395,17 @@ static void backward_textbook(const fv_layer *layer, const fv_tile *tile, real *
                                   .scratch = scratch(layer, tile, S_SCORES),
                                   .dlog_power = dlog_power});
     }
+}
+
+static void backward_textbook(const fv_layer *layer, const fv_tile *tile, real *x, real *dz,
+                              real *dq, real *dx) {
+    int d = layer->model->config.model.n_embd, n = tile->n_groups * layer->in.n;
+    real *dk = fv_tile_buffer(tile, layer->buffer[D_K]);
+    real *dv = fv_tile_buffer(tile, layer->buffer[D_V]);
+    if (layer->long_attention != NULL)
+        backward_long(layer, tile, dz, dq);
+    else
+        backward_heads(layer, tile, x, dz, dq, dk, dv);
     fv_linear_backward(tile, linear(layer, W_K), n, fv_rows_dense(x, d), fv_rows_dense(dk, d),
                        fv_rows_dense(dx, d), false);
     fv_linear_backward(tile, linear(layer, W_V), n, fv_rows_dense(x, d), fv_rows_dense(dv, d),

@@ -106,7 +106,7 @@ fv_status fv_model_patterns(const fv_model *model, const float *params, const in
     fv_model *whole = NULL;
     forward_pass pass;
     fv_status status =
-        fv_model_plan_part(&model->config, model->n_positions, &all, 1, &whole, error);
+        fv_model_plan_patterns(&model->config, model->n_positions, &all, 1, &whole, error);
     free(all.at);
     if (status == FV_OK) status = pass_begin(whole, params, &pass, error);
     if (status == FV_OK) {

@@ -54,9 +54,10 @@ struct fv_model {
     fv_param *params; // [n_tensors]
     size_t n_params;
 
-    int group_capacity; // G, groups in a full tile
-    fv_arena plan;      // the layout of a workspace (base is NULL)
-    int n_layers;       // embedding, config layers, head
+    bool keeps_patterns; // attention's probabilities stay for fv_attention_row
+    int group_capacity;  // G, groups in a full tile
+    fv_arena plan;       // the layout of a workspace (base is NULL)
+    int n_layers;        // embedding, config layers, head
     struct fv_layer *layers;
     int n_attention;
     real *sinusoids;           // [n_positions][d] or NULL
@@ -121,7 +122,8 @@ struct fv_layer {
     int *n_keys, *first_key; // [out.n]
     fv_norm_part norm;
     bool residual;
-    int pooled; // attention: pools its inputs before projecting them
+    int pooled;                               // attention: pools its inputs before projecting them
+    struct fv_long_attention *long_attention; // attention that keeps no probabilities, or NULL
 };
 
 extern const fv_layer_type fv_layer_embedding, fv_layer_attention, fv_layer_mlp,
@@ -186,6 +188,10 @@ fv_status fv_model_plan(const fv_config *config, const fv_positions *top, int ma
 fv_status fv_model_plan_part(const fv_config *config, int n_positions, const fv_positions *top,
                              int max_groups, fv_model **model, fv_error *error);
 
+// The same for a model that keeps its attention's probabilities however long the context.
+fv_status fv_model_plan_patterns(const fv_config *config, int n_positions, const fv_positions *top,
+                                 int max_groups, fv_model **model, fv_error *error);
+
 // Draws the initial values of tensor i; `draw` 0 is the model's own initialisation, others are
 // independent of it.
 void fv_model_init_tensor(const fv_model *model, int i, uint64_t seed, uint32_t draw,
@@ -198,8 +204,9 @@ void fv_tile_run(const fv_tile *tile);
 // The logits of the last forward's scored rows: [G * n_loss][V][16].
 void fv_head_logits(const fv_layer *layer, const fv_tile *tile, real *logits);
 
-// Attention probabilities of an attention layer's last forward: row i of head h in group g. Entries
-// of rows that position i does not attend to (fv_attention_sees) are unspecified.
+// Attention probabilities of an attention layer's last forward, in a model that keeps them: row i
+// of head h in group g. Entries of rows that position i does not attend to (fv_attention_sees) are
+// unspecified.
 const real *fv_attention_row(const fv_layer *layer, const fv_tile *tile, int g, int h, int i);
 bool fv_attention_sees(const fv_layer *layer, int i, int row);
 

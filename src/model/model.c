@@ -1,7 +1,7 @@
 // Plans a model: which layer computes which positions, where its parameters and buffers lie, and
 // how many samples a tile holds.
 #include "base/layer_list.h"
-#include "model/layers.h"
+#include "model/attention_long.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -181,10 +181,11 @@ static fv_status allocate(fv_model *model) {
     return model->layers && model->tensors && model->params ? FV_OK : FV_NO_MEMORY;
 }
 
-fv_status fv_model_plan_part(const fv_config *config, int n_positions, const fv_positions *top,
-                             int max_groups, fv_model **out, fv_error *error) {
+static fv_status plan_model(const fv_config *config, int n_positions, const fv_positions *top,
+                            int max_groups, bool keeps_patterns, fv_model **out, fv_error *error) {
     fv_model *model = calloc(1, sizeof *model);
     if (model == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory for a model");
+    model->keeps_patterns = keeps_patterns;
     model->config = *config;
     model->n_positions = n_positions;
     fv_status status =
@@ -207,6 +208,16 @@ fv_status fv_model_plan_part(const fv_config *config, int n_positions, const fv_
     return FV_OK;
 }
 
+fv_status fv_model_plan_part(const fv_config *config, int n_positions, const fv_positions *top,
+                             int max_groups, fv_model **model, fv_error *error) {
+    return plan_model(config, n_positions, top, max_groups, false, model, error);
+}
+
+fv_status fv_model_plan_patterns(const fv_config *config, int n_positions, const fv_positions *top,
+                                 int max_groups, fv_model **model, fv_error *error) {
+    return plan_model(config, n_positions, top, max_groups, true, model, error);
+}
+
 fv_status fv_model_plan(const fv_config *config, const fv_positions *top, int max_groups,
                         fv_model **model, fv_error *error) {
     return fv_model_plan_part(config, config->task.context_length, top, max_groups, model, error);
@@ -226,6 +237,7 @@ void fv_model_free(fv_model *model) {
         free(layer->rows);
         free(layer->n_keys);
         free(layer->first_key);
+        fv_long_attention_free(layer->long_attention);
     }
     free(model->layers);
     free(model->tensors);

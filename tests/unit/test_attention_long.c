@@ -1,0 +1,174 @@
+// Attention of the lab over long contexts, whose samples leave their lanes for the tiled kernel,
+// against the arrangement that keeps every probability: the same loss, and the same gradient.
+//
+// `test_attention_long --time` prints what a step of either takes, and how much memory.
+#include "engine.h"
+
+#include "model/attention_long.h"
+
+#include <time.h>
+
+enum { L = FV_LANES };
+
+typedef struct rig {
+    fv_model *model;
+    fv_arena workspace;
+    float *gradient;
+    double loss;
+} rig;
+
+static rig rig_create(const fv_config *config, bool keeps) {
+    rig r = {0};
+    int length = config->task.context_length;
+    check_ok((keeps ? fv_model_plan_patterns : fv_model_plan_part)(config, length, NULL, 2,
+                                                                   &r.model, NULL));
+    r.workspace = r.model->plan;
+    check_ok(fv_arena_allocate(&r.workspace, NULL));
+    r.gradient = calloc(r.model->n_params, sizeof *r.gradient);
+    return r;
+}
+
+static void rig_free(rig *r) {
+    fv_arena_free(&r->workspace);
+    fv_model_free(r->model);
+    free(r->gradient);
+}
+
+// Loss and gradient of 19 sequences, from a workspace full of NaN.
+static void rig_run(rig *r, const float *params) {
+    enum { N_SAMPLES = 19 };
+    fv_data data;
+    check_ok(fv_data_create(&r->model->config.task, 7, true, &data, NULL));
+    memset(r->workspace.base, 0xff, r->workspace.size);
+    memset(r->gradient, 0, r->model->n_params * sizeof *r->gradient);
+    r->loss = 0;
+    fv_tile tile = {.model = r->model,
+                    .kernels = fv_kernels_get(),
+                    .workspace = &r->workspace,
+                    .params = params,
+                    .gradient = r->gradient,
+                    .weight = 1.0f / (float)(N_SAMPLES * data.n_targets)};
+    for (int group = 0; group < 2; group += tile.n_groups) {
+        tile.n_groups = r->model->group_capacity < 2 - group ? r->model->group_capacity : 2 - group;
+        fv_data_batch(&data, FV_STREAM_TRAIN, 3, group, tile.n_groups, N_SAMPLES,
+                      fv_arena_at(&r->workspace, r->model->tokens),
+                      fv_arena_at(&r->workspace, r->model->targets));
+        fv_tile_run(&tile);
+        const float *losses = fv_arena_at(&r->workspace, r->model->losses);
+        for (int i = 0; i < tile.n_groups * data.n_loss * L; i++) r->loss += (double)losses[i];
+    }
+    fv_data_free(&data);
+}
+
+static bool is_long(const rig *r) {
+    for (int i = 0; i < r->model->n_layers; i++)
+        if (r->model->layers[i].long_attention != NULL) return true;
+    return false;
+}
+
+static void assert_equal_arrangements(const char *words) {
+    fv_config config = configure(words);
+    rig kept = rig_create(&config, true), tiled = rig_create(&config, false);
+    assert_false(is_long(&kept));
+    if (!is_long(&tiled)) fail_msg("%s: the long kernel is not used", words);
+    float *params = malloc(kept.model->n_params * sizeof *params);
+    fv_model_init_params(kept.model, 11, params);
+    rig_run(&kept, params);
+    rig_run(&tiled, params);
+    double error = 0, norm = 0;
+    for (size_t i = 0; i < kept.model->n_params; i++) {
+        double difference = (double)tiled.gradient[i] - (double)kept.gradient[i];
+        error += difference * difference;
+        norm += (double)kept.gradient[i] * (double)kept.gradient[i];
+    }
+    if (!(fabs(tiled.loss - kept.loss) <= 1e-5 * fabs(kept.loss)) ||
+        !(sqrt(error) <= 1e-4 * sqrt(norm)))
+        fail_msg("%s: loss %.9g, not %.9g; gradient off by %.3g of its norm", words, tiled.loss,
+                 kept.loss, sqrt(error / norm));
+    free(params);
+    rig_free(&kept);
+    rig_free(&tiled);
+}
+
+// All positions, the last ones, windows that leave a gap behind their sinks, several heads, widths
+// that are no multiple of the tile's; the score's formulas.
+static void equals_kept_probabilities(void **state) {
+    (void)state;
+    static const char *const CASES[] = {
+        "task.loss=all task.context_length=517 model.n_embd=5",
+        "task.loss=all task.context_length=640 task.offset=30 model.n_embd=16 model.n_head=4 "
+        "model.positions=learned",
+        "task.loss=all task.context_length=900 task.offset=700 model.n_embd=6 model.n_head=2 "
+        "model.layers=[attention(window=550 sinks=3)]",
+        "task.loss=all task.context_length=600 model.n_embd=8 model.score=euclidean",
+        "task.loss=all task.context_length=600 model.n_embd=8 model.score=harmonic "
+        "model.layers=[attention,mlp,attention] model.norm=layer model.residual=true",
+        "task.loss=all task.context_length=530 model.n_embd=8 model.n_head=2 model.d_score=3 "
+        "model.bias=true model.layers=[attention(window=20 sinks=1),attention]",
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) assert_equal_arrangements(CASES[i]);
+}
+
+static void keeps_what_it_cannot_tile(void **state) {
+    (void)state;
+    static const char *const CASES[] = {
+        "task.loss=all task.context_length=511 model.n_embd=4",
+        "task.loss=all task.context_length=600 model.n_embd=4 model.exclude_self=true",
+        "task.loss=all task.context_length=600 model.n_embd=4 model.score=harmonic "
+        "model.score_power_learned=true",
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        fv_config config = configure(CASES[i]);
+        rig r = rig_create(&config, false);
+        if (is_long(&r)) fail_msg("%s: probabilities are not kept", CASES[i]);
+        rig_free(&r);
+    }
+}
+
+// --- --time ------------------------------------------------------------------------------------
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static void time_arrangements(int length, int width) {
+    char words[256];
+    snprintf(words, sizeof words, "task.loss=all task.context_length=%d model.n_embd=%d", length,
+             width);
+    fv_config config = configure(words);
+    double best[2];
+    size_t bytes[2];
+    for (int keeps = 0; keeps < 2; keeps++) {
+        rig r = rig_create(&config, keeps);
+        float *params = malloc(r.model->n_params * sizeof *params);
+        fv_model_init_params(r.model, 11, params);
+        bytes[keeps] = r.workspace.size;
+        best[keeps] = INFINITY;
+        for (int i = 0; i < 5; i++) {
+            double start = now();
+            rig_run(&r, params);
+            best[keeps] = fmin(best[keeps], now() - start);
+        }
+        free(params);
+        rig_free(&r);
+    }
+    printf("%6d %4d %10.1f %10.1f ms %6.2fx %10.1f %10.1f MiB\n", length, width, 1e3 * best[1],
+           1e3 * best[0], best[1] / best[0], (double)bytes[1] / 1048576,
+           (double)bytes[0] / 1048576);
+}
+
+int main(int argc, char **argv) {
+    if (argc > 1 && strcmp(argv[1], "--time") == 0) {
+        printf("length  d_h       kept      tiled                 kept      tiled\n");
+        for (int length = 256; length <= 2048; length *= 2)
+            for (int width = 2; width <= 64; width *= 2) time_arrangements(length, width);
+        return 0;
+    }
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(equals_kept_probabilities),
+        cmocka_unit_test(keeps_what_it_cannot_tile),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
