@@ -1,8 +1,10 @@
 #include "bench.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 static double read_clock(clockid_t id) {
     struct timespec t;
@@ -41,4 +43,10 @@ bench_time bench_measure(void (*work)(void *context), void *context, double seco
     time.best = slices[0];
     time.median = slices[time.n / 2];
     return time;
+}
+
+void bench_count(int n) {
+    if (!isatty(fileno(stderr))) return;
+    fputs("\r\033[K", stderr);
+    if (n > 0) fprintf(stderr, "%d cases timed", n);
 }

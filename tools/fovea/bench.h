@@ -14,6 +14,9 @@ typedef struct bench_time {
 // and at least five slices.
 bench_time bench_measure(void (*work)(void *context), void *context, double seconds);
 
+// Says how many cases are timed, on a terminal only and in place; 0 clears that again.
+void bench_count(int n);
+
 // The options of the verb, and what it times: bench_<name>.c each.
 typedef struct bench_options {
     const char *only; // a case's name, or NULL

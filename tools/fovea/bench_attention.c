@@ -324,17 +324,17 @@ int bench_attention(const bench_options *options) {
         }
         if (options->json) code = print_json(&CASES[i], &results[i]);
         add_row(&t, &CASES[i], &results[i]);
-        if (!options->json) fprintf(stderr, "\r%d cases timed", n_found);
+        if (!options->json) bench_count(n_found);
     }
     if (n_found == 0)
         code = tool_usage_error("no case is called '%s'; `fovea bench attention --seconds 0.01` "
                                 "lists them all",
                                 options->only);
     if (code == EXIT_DONE && !options->json) {
-        fprintf(stderr, "\r\033[K");
+        bench_count(0);
         printf("%s, %s kernels; fractions of the limit at the median and at the best\n",
                fv_machine_cpu(), fv_kernels_name());
-        table_print(&t, stdout);
+        code = table_show(&t);
     }
     table_free(&t);
     return code;

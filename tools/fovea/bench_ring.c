@@ -241,7 +241,7 @@ int bench_ring(const bench_options *options) {
     if (!options->json) {
         printf("%s, %s kernels, %d ranks as threads on %d cores\n", fv_machine_cpu(),
                fv_kernels_name(), N_RANKS, fv_machine_cores());
-        table_print(&t, stdout);
+        return table_show(&t);
     }
     table_free(&t);
     return EXIT_DONE;

@@ -218,17 +218,17 @@ int bench_scan(const bench_options *options) {
         if (code == EXIT_DONE && options->json) code = print_json(&CASES[i], &r);
         if (code != EXIT_DONE) break;
         add_row(&t, &CASES[i], &r);
-        if (!options->json) fprintf(stderr, "\r%d cases timed", n_found);
+        if (!options->json) bench_count(n_found);
     }
     if (code == EXIT_DONE && n_found == 0)
         code = tool_usage_error("no case is called '%s'; `fovea bench scan --full --seconds 0.01` "
                                 "lists them all",
                                 options->only);
     else if (code == EXIT_DONE && !options->json) {
-        fprintf(stderr, "\r\033[K");
+        bench_count(0);
         printf("%s, %s kernels: %.1f GF/s multiply-add, %.2f G exp/s\n", fv_machine_cpu(),
                fv_kernels_name(), r.limits.fma_flops / 1e9, r.limits.exps / 1e9);
-        table_print(&t, stdout);
+        code = table_show(&t);
     }
     table_free(&t);
     return code;

@@ -130,14 +130,14 @@ int bench_train(const bench_options *options) {
         if (code == 0 && options->json) code = print_json(&CASES[i], &r);
         if (code != 0) return table_free(&t), code;
         add_row(&t, &CASES[i], &r);
-        if (!options->json) fprintf(stderr, "\r%d cases timed", n_found);
+        if (!options->json) bench_count(n_found);
     }
     if (n_found == 0)
         return table_free(&t), tool_usage_error("no case is called '%s'; `fovea bench train "
                                                 "--seconds 0.01` lists them all",
                                                 options->only);
     if (!options->json) {
-        fprintf(stderr, "\r\033[K");
+        bench_count(0);
         printf("%s, %s kernels, one thread: %.1f GF/s multiply-add, %.2f G exp/s\n",
                fv_machine_cpu(), fv_kernels_name(), r.limits.fma_flops / 1e9, r.limits.exps / 1e9);
         return table_show(&t);

@@ -45,6 +45,8 @@ int cmd_bench(int argc, char **argv) {
     if ((bench.max_n > 0 || bench.out) && strcmp(what, "crossover") != 0)
         return tool_usage_error("--max-n and --out belong to `fovea bench crossover`, not to '%s'",
                                 what);
+    if (all && bench.only)
+        return tool_usage_error("--case names a case of one benchmark; name that one, not 'all'");
     exit_code = EXIT_DONE;
 #define RUN(name, function)                                                                        \
     if (exit_code == EXIT_DONE && (all || strcmp(what, #name) == 0)) {                             \

@@ -242,7 +242,8 @@ int cmd_export(int argc, char **argv) {
                  "first digits of its id; with key=value only those that have this value of a "
                  "field, of outcome or of experiment.",
         .example = "fovea export out task.vocab_size=100 --out curves.csv\n"
-                   "fovea export out/3fa2 --format safetensors --widen --out model.safetensors",
+                   "fovea export out/3fa2 --format safetensors --out model.safetensors\n"
+                   "fovea export out/3fa2 --format safetensors --widen --out lens.safetensors",
         .min_operands = 1,
         .max_operands = 1,
         .overrides = true};
@@ -251,6 +252,8 @@ int cmd_export(int argc, char **argv) {
     if (!options_parse(argc, argv, &usage, options, &operands, &exit_code)) return exit_code;
     if (strcmp(format, "csv") != 0 && strcmp(format, "safetensors") != 0)
         return tool_usage_error("export --format takes csv or safetensors, not '%s'", format);
+    if (strcmp(format, "csv") == 0 && (checkpoint.widen || checkpoint.step >= 0))
+        return tool_usage_error("export: --widen and --step belong to --format safetensors");
     selection s = {.filter = {operands.overrides, operands.n_overrides}};
     fv_error error = {0};
     fv_status status = export(operands.items[0], &s, format, &checkpoint, &error);

@@ -267,7 +267,13 @@ int cmd_runs(int argc, char **argv) {
     tool_operands operands;
     int exit_code;
     if (!options_parse(argc, argv, &usage, options, &operands, &exit_code)) return exit_code;
-    if (strcmp(operands.items[0], "merge") == 0 && operands.n_overrides == 0 && !digest) {
+    bool merges = strcmp(operands.items[0], "merge") == 0;
+    if ((merges || operands.n > 1 || digest) && operands.n_overrides > 0)
+        return tool_usage_error("runs: key=value chooses among runs that are listed, and there is "
+                                "'%s'",
+                                digest ? "--digest" : operands.items[merges ? 0 : 1]);
+    if (merges) {
+        if (digest) return tool_usage_error("runs merge has no --digest");
         if (operands.n < 3)
             return tool_usage_error("runs merge needs a store to add to and stores to add, as in "
                                     "'fovea runs merge out share-1 share-2'");
@@ -277,6 +283,8 @@ int cmd_runs(int argc, char **argv) {
     bool shows = strcmp(action, "show") == 0, deletes = strcmp(action, "delete") == 0;
     if (operands.n > 1 && !shows && !deletes)
         return tool_usage_error("runs can 'show' or 'delete', not '%s'", action);
+    if (deletes && (digest || json))
+        return tool_usage_error("runs DIR delete prints neither --digest nor --json");
     if ((shows && operands.n != 3) || (deletes && operands.n < 3))
         return tool_usage_error("runs DIR %s needs %s", action,
                                 shows ? "the id of one run" : "the ids of runs");

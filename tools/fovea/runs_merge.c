@@ -30,16 +30,19 @@ static fv_status add(fv_store *into, const char *from, fv_merged *merged, fv_err
 }
 
 // Before `into` is made: a mistyped name leaves nothing behind.
-static bool all_exist(const char *const *from, int n, fv_error *error) {
+static bool all_open(const char *const *from, int n, fv_error *error) {
     run_target target;
-    for (int i = 0; i < n; i++)
-        if (target_find(from[i], &target, error) != FV_OK) return false;
+    for (int i = 0; i < n; i++) {
+        fv_store *store;
+        if (target_open(from[i], FV_STORE_READ, &target, &store, error) != FV_OK) return false;
+        fv_store_close(store);
+    }
     return true;
 }
 
 int runs_merge(const char *into, const char *const *from, int n, bool json) {
     fv_error error = {0};
-    if (!all_exist(from, n, &error)) return tool_fail(&error);
+    if (!all_open(from, n, &error)) return tool_fail(&error);
     fv_store *store = NULL;
     int exit_code = open_into(into, &store);
     if (exit_code != EXIT_DONE) return exit_code;

@@ -1,5 +1,6 @@
 #include "target.h"
 
+#include <glob.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -48,10 +49,73 @@ fv_status target_find(const char *operand, run_target *t, fv_error *error) {
                    operand);
 }
 
+// --- a folder of stores ------------------------------------------------------------------------
+
+static bool has_run(const char *path, const char *id) {
+    fv_store *store;
+    fv_record record;
+    if (fv_store_open(path, FV_STORE_READ, &store, NULL) != FV_OK) return false;
+    bool found = fv_store_get(store, id, &record, NULL) == FV_OK;
+    if (found) fv_record_free(&record);
+    fv_store_close(store);
+    return found;
+}
+
+// "out/a/fovea.db, out/b/fovea.db, ..."
+static void list_stores(const glob_t *stores, char *text, size_t size) {
+    enum { MOST = 5 };
+    size_t used = 0;
+    for (size_t i = 0; i < stores->gl_pathc && i < MOST && used < size; i++)
+        used += (size_t)snprintf(text + used, size - used, "%s%s", i > 0 ? ", " : "",
+                                 stores->gl_pathv[i]);
+    if (stores->gl_pathc > MOST && used < size) snprintf(text + used, size - used, ", ...");
+}
+
+// The one store among them that has the run becomes the target's.
+static fv_status choose_store(run_target *t, const glob_t *stores, const char *names,
+                              fv_error *error) {
+    const char *found = NULL;
+    for (size_t i = 0; i < stores->gl_pathc; i++) {
+        const char *path = stores->gl_pathv[i];
+        if (!has_run(path, t->id)) continue;
+        if (found != NULL)
+            return fv_fail(error, FV_USAGE, "run %s is in %s and in %s; name one of them", t->id,
+                           found, path);
+        found = path;
+    }
+    if (found == NULL)
+        return fv_fail(error, FV_NOT_FOUND,
+                       "there is no run %s in %s; 'fovea runs' lists what a store has", t->id,
+                       names);
+    snprintf(t->path, sizeof t->path, "%s", found);
+    return FV_OK;
+}
+
+// Where the folder has no store of its own; what has none below either is left to fv_store_open.
+static fv_status look_below(run_target *t, fv_error *error) {
+    char pattern[sizeof t->path + 4];
+    const char *slash = strrchr(t->path, '/');
+    if (slash == NULL) return FV_OK;
+    snprintf(pattern, sizeof pattern, "%.*s/*%s", (int)(slash - t->path), t->path, slash);
+    glob_t stores;
+    if (glob(pattern, 0, NULL, &stores) != 0) return FV_OK;
+    char names[300] = "";
+    list_stores(&stores, names, sizeof names);
+    fv_status status = FV_OK;
+    if (t->id[0] != '\0')
+        status = choose_store(t, &stores, names, error);
+    else
+        status = fv_fail(error, FV_NOT_FOUND, "there is no run store %s, but there is %s", t->path,
+                         names);
+    globfree(&stores);
+    return status;
+}
+
 fv_status target_open(const char *operand, fv_store_mode mode, run_target *t, fv_store **store,
                       fv_error *error) {
     *store = NULL;
     fv_status status = target_find(operand, t, error);
+    if (status == FV_OK && !is_file(t->path)) status = look_below(t, error);
     // A store to be changed must exist too.
     if (status == FV_OK && mode == FV_STORE_WRITE && !is_file(t->path)) mode = FV_STORE_READ;
     return status == FV_OK ? fv_store_open(t->path, mode, store, error) : status;

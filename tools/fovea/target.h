@@ -1,6 +1,7 @@
 // What an operand names: a run store ("out" or "out/fovea.db"), or one run in it ("out/3fa29c41",
-// the id or its first digits). A bare id is looked for in "out", where `fovea run` writes by
-// default.
+// the id or its first digits). A bare id is looked for in "out". `fovea run FILE` writes to
+// out/<experiment> by default, so that a run of a folder without a store is looked for in the
+// stores one folder below.
 #ifndef FOVEA_TOOL_TARGET_H
 #define FOVEA_TOOL_TARGET_H
 
@@ -15,7 +16,7 @@ typedef struct run_target {
 // with FV_NOT_FOUND.
 fv_status target_find(const char *operand, run_target *t, fv_error *error);
 
-// Finds the store and opens it.
+// Finds the store and opens it. Fails as fv_store_open does, or with FV_NOT_FOUND.
 fv_status target_open(const char *operand, fv_store_mode mode, run_target *t, fv_store **store,
                       fv_error *error);
 
