@@ -75,12 +75,20 @@ def needs_less_memory():
           f"memory does not fall as one over the ranks: {peaks}")
 
 
-def one_message_for_too_many_ranks():
-    result = ring(4, "--n", 3)
-    lines = [line for line in result.stderr.splitlines() if line.startswith("fovea: ")]
-    check(result.returncode == 2, f"exit code {result.returncode} for more ranks than positions")
-    check(lines == ["fovea: ring: 4 ranks cannot share 3 positions; there must be 1 to 3 ranks"],
-          f"messages are {lines}")
+def one_message_for_mistakes():
+    for arguments, message in [
+            (["--n", 3], "4 ranks cannot share 3 positions; there must be 1 to 3 ranks"),
+            (["--n", 0], "--n must be a number of positions as in 65536, 64k (64,000) or 64Ki "
+                         "(65,536), not '0'"),
+            (["--n", 64, "--timeline", "ring.pdf"],
+             "the picture ring.pdf must be called NAME.svg or NAME.png"),
+            (["--n", 64, "--forecast-n", 1000], "--forecast-n must be a number of positions, at "
+                                                "least one for each of 1024 ranks, not '1000'")]:
+        result = ring(4, *arguments)
+        lines = [line for line in result.stderr.splitlines() if line.startswith("fovea: ")]
+        check(result.returncode == 2 and "compute s" not in result.stdout,
+              f"exit code {result.returncode} for {arguments}")
+        check(lines == [f"fovea: ring: {message}"], f"messages are {lines}")
 
 
 def ranks_of(launcher):
@@ -116,5 +124,5 @@ def killed_rank():
 equal_to_one_process()
 shares_work()
 needs_less_memory()
-one_message_for_too_many_ranks()
+one_message_for_mistakes()
 killed_rank()

@@ -22,6 +22,12 @@ static bool read_positions(const char *text, int64_t *n) {
     return true;
 }
 
+// Before minutes of work: a picture that is asked for has a name that can be drawn.
+static bool is_picture(const char *path) {
+    const char *ending = path != NULL ? strrchr(path, '.') : ".svg";
+    return ending != NULL && (strcmp(ending, ".svg") == 0 || strcmp(ending, ".png") == 0);
+}
+
 // Fills the request; a mistake is a message in `error`, which only one rank prints.
 static fv_status read_request(const ring_options *o, ring_request *r, int64_t *forecast_n,
                               fv_error *error) {
@@ -32,9 +38,14 @@ static fv_status read_request(const ring_options *o, ring_request *r, int64_t *f
                        "ring: --n must be a number of positions as in 65536, 64k (64,000) or 64Ki "
                        "(65,536), not '%s'",
                        o->n);
-    if (!read_positions(o->forecast_n, forecast_n))
+    if (!read_positions(o->forecast_n, forecast_n) || *forecast_n < RING_FORECAST_RANKS)
         return fv_fail(error, FV_USAGE,
-                       "ring: --forecast-n must be a number of positions, not '%s'", o->forecast_n);
+                       "ring: --forecast-n must be a number of positions, at least one for each of "
+                       "%d ranks, not '%s'",
+                       RING_FORECAST_RANKS, o->forecast_n);
+    if (!is_picture(o->timeline) || !is_picture(o->forecast))
+        return fv_fail(error, FV_USAGE, "ring: the picture %s must be called NAME.svg or NAME.png",
+                       is_picture(o->timeline) ? o->forecast : o->timeline);
     if (!fv_ring_layout_find(o->layout, &r->config.layout))
         return fv_fail(error, FV_USAGE,
                        "ring: there is no layout '%s'; there are contiguous, striped and zigzag",

@@ -101,7 +101,7 @@ fv_status ring_draw_timeline(const ring_request *request, const ring_outcome *o,
 
 // --- more ranks ----------------------------------------------------------------------------------
 
-enum { FIRST_RANKS = 8, LAST_RANKS = 1024, N_SIZES = 8 };
+enum { FIRST_RANKS = 8, N_SIZES = 8 };
 
 // The networks that the model is asked about, one panel each behind the panel of seconds.
 enum { AS_HERE, ETHERNET, HIDDEN, N_NETWORKS };
@@ -134,7 +134,7 @@ static fv_status predict_all(const ring_request *request, const ring_outcome *o,
     config.attention.n_threads = 1;
     for (int network = 0; network < N_NETWORKS; network++)
         for (int l = 0; l < FV_RING_LAYOUT_COUNT; l++)
-            for (int i = 0, ranks = FIRST_RANKS; ranks <= LAST_RANKS; i++, ranks *= 2) {
+            for (int i = 0, ranks = FIRST_RANKS; ranks <= RING_FORECAST_RANKS; i++, ranks *= 2) {
                 fv_ring_forecast f;
                 fv_ring_machine machine = machine_of(request, o, network);
                 config.layout = (fv_ring_layout)l;
@@ -199,11 +199,6 @@ static fv_status draw_scaling(const ring_request *request, const ring_outcome *o
 fv_status ring_draw_scaling(const ring_request *request, const ring_outcome *o, int64_t n,
                             const char *path, fv_error *error) {
     scaling s = {.ranks = {0}};
-    if (n < LAST_RANKS)
-        return fv_fail(error, FV_USAGE,
-                       "ring: a forecast for %d ranks needs at least as many positions, not "
-                       "%" PRId64,
-                       LAST_RANKS, n);
     fv_status status = predict_all(request, o, n, &s, error);
     return status == FV_OK ? draw_scaling(request, o, n, &s, path, error) : status;
 }

@@ -6,6 +6,8 @@
 
 #include <jansson.h>
 
+enum { RING_FORECAST_RANKS = 1024 };
+
 // The machine as the run measured it; `hides` where more than half of the messages' time passed
 // while ranks computed.
 fv_ring_machine ring_machine(const ring_request *request, const ring_outcome *outcome);
@@ -22,8 +24,9 @@ fv_status ring_json(const ring_request *request, const ring_outcome *outcome, js
 fv_status ring_draw_timeline(const ring_request *request, const ring_outcome *outcome,
                              const char *path, fv_error *error);
 
-// Draws a pass over `n` positions on 8 to 1024 ranks of this machine's speed, by the model:
-// seconds, and the share of the ideal speed with messages as measured and over a slower network.
+// Draws a pass over `n` positions, RING_FORECAST_RANKS or more, on 8 to as many ranks of this
+// machine's speed, by the model: seconds, and the share of the ideal speed with messages as
+// measured and over a slower network.
 fv_status ring_draw_scaling(const ring_request *request, const ring_outcome *outcome, int64_t n,
                             const char *path, fv_error *error);
 
