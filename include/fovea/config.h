@@ -141,8 +141,10 @@ FV_API int fv_layer_text(const fv_layers *layers, int i, char *text, size_t size
 // The field's value as a number: INT, REAL, BOOL and CHOICE (its index); NAN for lists.
 FV_API double fv_config_number(const fv_config *config, const fv_field *field);
 
-// Checks what single fields cannot: n_embd divisible by n_head, offset inside the context, ...
-// Fails with FV_USAGE and a sentence that says what would be right.
+// Checks what single fields cannot: n_embd divisible by n_head, offset inside the context, no value
+// that nothing reads, ... Fails with FV_USAGE and a sentence that says what would be right. The
+// last of these is a mistake only in a configuration on its own: one run of a sweep may have a
+// field that others read, and trains as if it had its default.
 FV_API fv_status fv_config_check(const fv_config *config, fv_error *error);
 
 // The identity of a run: 16 hexadecimal digits, a hash of every field whose value is not its

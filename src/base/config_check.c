@@ -1,6 +1,7 @@
 // What must hold between fields, one function a section.
 #include "base/config_check.h"
 
+#include "base/config_readers.h"
 #include "base/layer_list.h"
 
 #include <stdarg.h>
@@ -167,53 +168,6 @@ static fv_status check_position(const check *c) {
                   "more");
 }
 
-// Fields that not every task reads. A value that would be ignored is a mistake.
-enum { COPY = 1 << FV_TASK_COPY, SIMILAR = 1 << FV_TASK_SIMILAR, RECALL = 1 << FV_TASK_RECALL };
-enum { MQAR = 1 << FV_TASK_MQAR, INDUCTION = 1 << FV_TASK_INDUCTION };
-enum { SELECTIVE_COPY = 1 << FV_TASK_SELECTIVE_COPY, NEEDLE = 1 << FV_TASK_NEEDLE };
-enum { NEEDLE_MULTI = 1 << FV_TASK_NEEDLE_MULTI, KV_RETRIEVAL = 1 << FV_TASK_KV_RETRIEVAL };
-enum { POSITION = 1 << FV_TASK_POSITION };
-
-static const struct {
-    const char *key;
-    int tasks;
-    const char *names;
-} READERS[] = {
-    {"task.offset", COPY, "copy"},
-    {"task.index", COPY, "copy"},
-    {"task.loss", COPY | SIMILAR | INDUCTION, "copy, similar and induction"},
-    {"task.distribution", COPY | SIMILAR | INDUCTION, "copy, similar and induction"},
-    {"task.ties", SIMILAR, "similar"},
-    {"task.n_pairs", RECALL | MQAR | NEEDLE_MULTI, "recall, mqar and needle_multi"},
-    {"task.pool", RECALL, "recall"},
-    {"task.context_repetition", RECALL, "recall"},
-    {"task.sample_repetition", RECALL, "recall"},
-    {"task.gap_power", MQAR, "mqar"},
-    {"task.filler", MQAR, "mqar"},
-    {"task.period", INDUCTION, "induction"},
-    {"task.n_copy", SELECTIVE_COPY, "selective_copy"},
-    {"task.depth", NEEDLE | NEEDLE_MULTI | KV_RETRIEVAL | POSITION,
-     "needle, needle_multi, kv_retrieval and position"},
-    {"task.n_values", NEEDLE_MULTI, "needle_multi"},
-    {"task.n_queries", NEEDLE_MULTI, "needle_multi"},
-};
-
-static fv_status check_readers(const check *c) {
-    fv_config defaults;
-    fv_config_init(&defaults);
-    for (size_t i = 0; i < sizeof READERS / sizeof *READERS; i++) {
-        const fv_field *field = fv_field_find(READERS[i].key);
-        if (READERS[i].tasks >> c->config->task.name & 1) continue;
-        if (fv_config_number(c->config, field) == fv_config_number(&defaults, field)) continue;
-        char value[64];
-        fv_config_get(c->config, field, value, sizeof value);
-        return refuse(c, field->key, "%s %s is not read by task.name %s, only by %s", field->key,
-                      value, fv_field_find("task.name")->choices[c->config->task.name],
-                      READERS[i].names);
-    }
-    return FV_OK;
-}
-
 // What the task itself asks of sequences of a length.
 static fv_status check_length(const check *c, int length) {
     static fv_status (*const checks[FV_TASK_COUNT])(const check *) = {
@@ -264,8 +218,7 @@ static fv_status check_lengths(const check *c) {
 }
 
 static fv_status check_task(const check *c) {
-    fv_status status = check_readers(c);
-    if (status == FV_OK) status = check_length(c, c->config->task.context_length);
+    fv_status status = check_length(c, c->config->task.context_length);
     return status == FV_OK ? check_lengths(c) : status;
 }
 
@@ -300,21 +253,11 @@ static fv_status check_model(const check *c) {
             "model.d_score %d is more than a head has; n_embd / n_head allows 1 to %d, and "
             "0 for all",
             model->d_score, model->n_embd / model->n_head);
-    if (model->d_positions > 0 && model->positions != FV_POSITIONS_LEARNED)
-        return refuse(c, "model.d_positions",
-                      "model.d_positions %d narrows model.positions learned, and they are %s",
-                      model->d_positions,
-                      fv_field_find("model.positions")->choices[model->positions]);
     if (model->d_positions > model->n_embd)
         return refuse(c, "model.d_positions",
                       "model.d_positions %d is wider than the stream; model.n_embd allows 1 to %d, "
                       "and 0 for all",
                       model->d_positions, model->n_embd);
-    if (model->score_power_learned && model->score != FV_SCORE_HARMONIC)
-        return refuse(c, "model.score_power_learned",
-                      "model.score_power_learned learns the power of model.score harmonic, and "
-                      "model.score is %s",
-                      fv_field_find("model.score")->choices[model->score]);
     if (model->n_embd % model->n_head != 0)
         return refuse(c, "model.n_head",
                       "model.n_head %d does not divide model.n_embd %d; each head gets n_embd / "
@@ -344,11 +287,7 @@ static fv_status check_stop(const check *c) {
     const fv_task_config *task = &c->config->task;
     switch (train->stop_metric) {
     case FV_METRIC_NONE:
-        if (train->stop_value == 0) return FV_OK;
-        return refuse(c, "train.stop_value",
-                      "train.stop_value %g needs train.stop_metric: loss, perplexity, accuracy or "
-                      "test_accuracy",
-                      train->stop_value);
+        return FV_OK;
     case FV_METRIC_LOSS:
         return check_threshold(c, "the loss", 1e-30, 1e30);
     case FV_METRIC_PERPLEXITY:
@@ -365,7 +304,8 @@ static fv_status check_stop(const check *c) {
 }
 
 bool config_has_test(const fv_task_config *task) {
-    bool repeats = task->context_repetition > 1 || task->sample_repetition > 0;
+    bool repeats = task->name == FV_TASK_RECALL &&
+                   (task->context_repetition > 1 || task->sample_repetition > 0);
     return task->n_test > 0 && (task->data == FV_DATA_FIXED || repeats);
 }
 
@@ -380,5 +320,6 @@ fv_status config_check(const fv_config *config, const fv_field **culprit, fv_err
 
 fv_status fv_config_check(const fv_config *config, fv_error *error) {
     const fv_field *culprit;
-    return config_check(config, &culprit, error);
+    fv_status status = config_check_readers(config, &culprit, error);
+    return status == FV_OK ? config_check(config, &culprit, error) : status;
 }

@@ -4,8 +4,9 @@
 
 #include <fovea/config.h>
 
-// As fv_config_check. *culprit receives the field that the message asks to change, NULL where none
-// is wrong; readers of files turn it into a line.
+// What fv_config_check checks but for fields that are not read, which a sweep may have for its
+// other runs (base/config_readers.h). *culprit receives the field that the message asks to change,
+// NULL where none is wrong; readers of files turn it into a line.
 fv_status config_check(const fv_config *config, const fv_field **culprit, fv_error *error);
 
 // Whether training measures a held-out set: where it can differ from what training draws, because

@@ -111,11 +111,22 @@ static fv_status add_axis(reader *r, fv_grid *grid, const yaml_value *value, con
     return at(r, value->line, status);
 }
 
+// Puts the line of the field that a message blames in front of it.
+static fv_status blame(reader *r, const fv_field *culprit, fv_status status) {
+    int n;
+    return at(r, culprit != NULL ? r->lines[culprit - fv_fields(&n)] : 0, status);
+}
+
 static fv_status plan(reader *r) {
     const fv_field *culprit;
     fv_status status = sweep_plan(r->experiment, &culprit, &r->error);
-    int n;
-    return at(r, culprit != NULL ? r->lines[culprit - fv_fields(&n)] : 0, status);
+    return blame(r, culprit, status);
+}
+
+static fv_status check_readers(reader *r) {
+    const fv_field *culprit;
+    fv_status status = sweep_check_readers(r->experiment, &culprit, &r->error);
+    return blame(r, culprit, status);
 }
 
 // An override may have replaced the values that make runs optional; a file alone means some of its
@@ -425,6 +436,7 @@ fv_status fv_experiment_read(const char *path, const char *const *overrides, int
     if (status == FV_OK && r.experiment->source == NULL &&
         (r.experiment->source = text_copy("")) == NULL)
         status = no_memory(&r);
+    if (status == FV_OK) status = check_readers(&r);
     if (status == FV_OK) status = plan(&r);
     if (status == FV_OK && n_overrides == 0) status = check_optional(&r);
     yaml_value_free(root);

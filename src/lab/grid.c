@@ -143,6 +143,10 @@ static fv_axis *find_axis(const fv_grid *grid, const fv_field *field) {
     return NULL;
 }
 
+const fv_axis *grid_axis(const fv_grid *grid, const fv_field *field) {
+    return find_axis(grid, field);
+}
+
 fv_status grid_put(fv_grid *grid, fv_axis *axis, fv_error *error) {
     fv_axis *place = find_axis(grid, axis->field);
     if (place != NULL) {

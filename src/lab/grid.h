@@ -26,6 +26,7 @@ fv_status axis_push(fv_axis *axis, const char *yaml, fv_error *error);
 // behind all others. Fails only without memory, and has freed the axis then.
 fv_status grid_put(fv_grid *grid, fv_axis *axis, fv_error *error);
 void grid_remove(fv_grid *grid, const fv_field *field);
+const fv_axis *grid_axis(const fv_grid *grid, const fv_field *field); // NULL where it has none
 void grid_free(fv_grid *grid);
 
 // The length of its joint axes; 1 where it has none.

@@ -5,6 +5,7 @@
 #include "lab/sweep.h"
 
 #include "base/config_check.h"
+#include "base/config_readers.h"
 #include "lab/grid.h"
 #include "lab/where.h"
 
@@ -163,6 +164,64 @@ fv_status sweep_plan(fv_experiment *experiment, const fv_field **culprit, fv_err
     free(w.points);
     free(w.swept);
     return status;
+}
+
+// --- fields that no run reads -------------------------------------------------------------------
+
+typedef bool (*config_test)(const void *what, const fv_config *config);
+
+// Whether a run has a value of the field that passes the test; *found is the first, the base
+// configuration but for that field. Every value of an axis is in some run, so that no product of
+// axes need be walked.
+static bool any_value(const fv_experiment *experiment, const fv_field *field, config_test passes,
+                      const void *what, fv_config *found) {
+    for (int g = 0; g < experiment->n_grids; g++) {
+        const fv_axis *axis = grid_axis(&experiment->grids[g], field);
+        for (int i = 0; i < (axis != NULL ? axis->n : 1); i++) {
+            *found = experiment->base;
+            if (axis != NULL) fv_config_set(found, field->key, axis->values[i], NULL);
+            if (passes(what, found)) return true;
+        }
+    }
+    return false;
+}
+
+static bool sets(const void *field, const fv_config *config) {
+    return !config_is_default(config, field);
+}
+
+static bool chooses(const void *choices, const fv_config *config) {
+    return config_chooses(choices, config);
+}
+
+static bool is_any(const void *nothing, const fv_config *config) {
+    (void)nothing, (void)config;
+    return true;
+}
+
+static bool is_read(const fv_experiment *experiment, const config_reader *reader) {
+    fv_config choosing;
+    for (const config_choices *choices = reader->any; choices->key != NULL; choices++)
+        if (any_value(experiment, fv_field_find(choices->key), chooses, choices, &choosing))
+            return true;
+    return false;
+}
+
+fv_status sweep_check_readers(const fv_experiment *experiment, const fv_field **culprit,
+                              fv_error *error) {
+    int n;
+    const config_reader *readers = config_readers(&n);
+    *culprit = NULL;
+    for (int i = 0; i < n; i++) {
+        fv_config setting, choosing;
+        const fv_field *field = fv_field_find(readers[i].key);
+        if (!any_value(experiment, field, sets, field, &setting)) continue;
+        if (is_read(experiment, &readers[i])) continue;
+        *culprit = field;
+        any_value(experiment, fv_field_find(readers[i].any->key), is_any, NULL, &choosing);
+        return config_refuse_unread(&readers[i], &setting, &choosing, error);
+    }
+    return FV_OK;
 }
 
 int fv_experiment_n_runs(const fv_experiment *experiment) {

@@ -9,6 +9,10 @@
 // *culprit receives the field to blame, or NULL.
 fv_status sweep_plan(fv_experiment *experiment, const fv_field **culprit, fv_error *error);
 
+// Refuses a field that a run of the sweep sets and that none reads. *culprit as above.
+fv_status sweep_check_readers(const fv_experiment *experiment, const fv_field **culprit,
+                              fv_error *error);
+
 // The i-th configuration that is left out.
 void sweep_left_out(const fv_experiment *experiment, int i, fv_config *config);
 

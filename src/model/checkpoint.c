@@ -1,3 +1,4 @@
+#include "base/config_check.h"
 #include "model/checkpoint_map.h"
 #include "model/layers.h"
 #include "model/safetensors.h"
@@ -205,7 +206,8 @@ static fv_status read_config(const safetensors *file, fv_config *config, fv_erro
         if (text != NULL && fv_config_set(config, fields[i].key, text, &cause) != FV_OK)
             status = fv_fail(error, FV_FORMAT, "%s: %s", file->path, cause.text);
     }
-    if (status == FV_OK && fv_config_check(config, &cause) != FV_OK)
+    const fv_field *culprit;
+    if (status == FV_OK && config_check(config, &culprit, &cause) != FV_OK)
         status = fv_fail(error, FV_FORMAT, "%s: %s", file->path, cause.text);
     return status;
 }

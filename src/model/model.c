@@ -1,5 +1,6 @@
 // Plans a model: which layer computes which positions, where its parameters and buffers lie, and
 // how many samples a tile holds.
+#include "base/config_readers.h"
 #include "base/layer_list.h"
 #include "model/attention_long.h"
 
@@ -187,9 +188,10 @@ static fv_status plan_model(const fv_config *config, int n_positions, const fv_p
     if (model == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory for a model");
     model->keeps_patterns = keeps_patterns;
     model->config = *config;
+    config_drop_unread(&model->config);
     model->n_positions = n_positions;
-    fv_status status =
-        fv_data_create(&config->task, (uint64_t)config->train.seed, false, &model->data, error);
+    fv_status status = fv_data_create(&model->config.task, (uint64_t)config->train.seed, false,
+                                      &model->data, error);
     if (status == FV_OK) {
         fv_positions loss = {model->data.n_loss, model->data.loss_positions};
         status = allocate(model);

@@ -1,5 +1,6 @@
 #include "probes/retrieval.h"
 
+#include "base/config_check.h"
 #include "model/layers.h"
 
 #include <stdio.h>
@@ -49,7 +50,8 @@ fv_status fv_retrieval_check(const fv_config *config, int length, double depth, 
             "task.context_length says how many it gets",
             length, config->task.context_length);
     fv_config cell = config_of_cell(config, length, depth);
-    return fv_config_check(&cell, error);
+    const fv_field *culprit;
+    return config_check(&cell, &culprit, error);
 }
 
 // --- asking -------------------------------------------------------------------------------------

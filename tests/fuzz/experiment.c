@@ -3,6 +3,8 @@
 //
 // The file ends at the first zero byte; what follows are overrides, a zero byte between them.
 #define _GNU_SOURCE
+#include "base/config_check.h"
+
 #include <fovea/claim.h>
 #include <fovea/experiment.h>
 #include <stdio.h>
@@ -35,7 +37,8 @@ static void check_runs(const fv_experiment *experiment) {
     for (int i = 0; i < n && i < 10; i++) {
         fv_config config, again;
         fv_experiment_config(experiment, i, &config);
-        if (fv_config_check(&config, NULL) != FV_OK) abort();
+        const fv_field *culprit;
+        if (config_check(&config, &culprit, NULL) != FV_OK) abort();
         fv_config_init(&again);
         for (int f = 0; f < n_fields; f++) {
             char value[2048];

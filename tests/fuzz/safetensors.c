@@ -2,6 +2,7 @@
 // read or refused with a message.
 #define _GNU_SOURCE
 #include "model/safetensors.h"
+#include "base/config_check.h"
 
 #include <fovea/checkpoint.h>
 #include <stdio.h>
@@ -25,7 +26,8 @@ static fv_status read_checkpoint(const uint8_t *data, size_t size, fv_error *err
     float *params;
     fv_status status = fv_checkpoint_read(path, &config, &model, &params, error);
     if ((status == FV_OK) != (model != NULL && params != NULL)) abort();
-    if (status == FV_OK && fv_config_check(&config, error) != FV_OK) abort();
+    const fv_field *culprit;
+    if (status == FV_OK && config_check(&config, &culprit, error) != FV_OK) abort();
     fv_model_free(model);
     free(params);
     return status;

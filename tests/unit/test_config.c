@@ -1,5 +1,6 @@
 // Fields and configurations: what is taken, what is refused and how it is said, and the identity of
 // a run.
+#include "base/config_readers.h"
 #include "base/text.h"
 
 #include <fovea/config.h>
@@ -226,8 +227,20 @@ static void fields_must_fit_together(void **state) {
         {{"task.offset", "4"}, "task.offset 4 reaches past the context"},
         {{"task.index", "3"}, NULL},
         {{"task.index", "4"}, "task.index 4 lies past the context"},
-        {{"task.index", "0", "task.offset", "9"}, NULL},
-        {{"train.stop_value", "0.5"}, "needs train.stop_metric"},
+        {{"task.index", "0", "task.offset", "2"}, "task.offset 2 is not read by task.index 0"},
+        {{"train.stop_value", "0.5"}, "is not read by train.stop_metric none, only by loss"},
+        {{"model.score_beta", "4"}, "is not read by model.score dot, only by euclidean"},
+        {{"model.score_beta", "4", "model.score", "euclidean"}, NULL},
+        {{"model.score_beta", "1"}, NULL}, // the default, said aloud
+        {{"model.d_mlp", "8"}, "is not read by model.layers [attention], only by mlp"},
+        {{"model.d_mlp", "8", "model.layers", "[attention, mlp]"}, NULL},
+        {{"model.bias", "true", "model.layers", "[mamba]"}, "only by attention and mlp"},
+        {{"train.unembedding_rate", "2", "model.tied", "true"}, "model.tied true, only by false"},
+        {{"train.unembedding_rate", "2"}, NULL},
+        {{"task.length_step", "2"}, "only by task.length_min other than 0"},
+        {{"task.length_step", "2", "task.length_min", "1"}, NULL},
+        {{"task.n_test", "9"}, "only by fixed, or by task.context_repetition other than 1.0"},
+        {{"task.n_test", "9", "task.data", "fixed"}, NULL},
         {{"train.stop_metric", "accuracy", "train.stop_value", "0.99"}, NULL},
         {{"train.stop_metric", "accuracy"}, "train.stop_value 0"},
         {{"train.stop_metric", "accuracy", "train.stop_value", "99"}, "between"},
@@ -250,6 +263,49 @@ static void fields_must_fit_together(void **state) {
         if (cases[i].message != NULL && strstr(error.text, cases[i].message) == NULL)
             fail_msg("'%s' does not say '%s'", error.text, cases[i].message);
     }
+}
+
+// The message of every row can name what would read its field, and a default is always read.
+static void readers_name_fields_and_choices(void **state) {
+    (void)state;
+    int n;
+    const config_reader *readers = config_readers(&n);
+    fv_config config;
+    fv_config_init(&config);
+    for (int i = 0; i < n; i++) {
+        const fv_field *field = fv_field_find(readers[i].key);
+        assert_non_null(field);
+        assert_true(field->type != FV_TYPE_LAYERS && field->type != FV_TYPE_INTS);
+        assert_true(config_is_default(&config, field));
+        assert_non_null(readers[i].any[0].key);
+        fv_error error;
+        assert_int_equal(config_refuse_unread(&readers[i], &config, &config, &error), FV_USAGE);
+        for (const config_choices *c = readers[i].any; c->key != NULL; c++) {
+            assert_non_null(fv_field_find(c->key));
+            assert_true(c->bits != 0);
+        }
+        const char *only = strstr(error.text, ", only by ");
+        if (only == NULL || only[strlen(", only by ")] == '\0')
+            fail_msg("'%s' names no choice", error.text);
+    }
+}
+
+static void unread_fields_fall_back(void **state) {
+    (void)state;
+    fv_config config, defaults;
+    fv_config_init(&config);
+    fv_config_init(&defaults);
+    set(&config, "model.score_beta", "4");
+    set(&config, "model.score_power_learned", "true");
+    set(&config, "task.ties", "later");
+    set(&config, "task.offset", "2");
+    config_drop_unread(&config);
+    assert_int_equal(config.task.offset, 2); // copy reads it
+    config.task.offset = 0;
+    char of_config[17], of_defaults[17];
+    fv_config_id(&config, NULL, 0, of_config);
+    fv_config_id(&defaults, NULL, 0, of_defaults);
+    assert_string_equal(of_config, of_defaults);
 }
 
 static void id_of(const fv_config *config, char id[17]) {
@@ -385,6 +441,8 @@ int main(void) {
         cmocka_unit_test(get_counts_beyond_the_end),
         cmocka_unit_test(numbers_of_fields),
         cmocka_unit_test(fields_must_fit_together),
+        cmocka_unit_test(readers_name_fields_and_choices),
+        cmocka_unit_test(unread_fields_fall_back),
         cmocka_unit_test(identity_depends_on_every_field),
         cmocka_unit_test(identity_is_of_values_not_of_spelling),
         cmocka_unit_test(identity_takes_probes_as_a_set),

@@ -382,6 +382,38 @@ static void mistakes_have_a_line(void **state) {
         expect_refused_with(cases[i].yaml, NULL, 0, cases[i].status, cases[i].message);
 }
 
+static void fields_must_be_read_by_some_run(void **state) {
+    (void)state;
+    static const char *const sound[] = {
+        "sweep: {model.score: [dot, euclidean], model.score_beta: [1, 4]}\n",
+        "model: {score_beta: 4}\nsweep: [{model.score: dot}, {model.score: [euclidean]}]\n",
+        "task: {name: [copy, similar], offset: 1, ties: later}\n",
+        "model: {d_positions: 1}\nsweep: {model.positions: [none, learned]}\n",
+        "task: {n_test: 9}\nsweep: {task.data: [fresh, fixed]}\n",
+        "sweep: {random: 8, model.score: {choice: [dot, euclidean]}, model.score_beta: 4}\n",
+    };
+    for (size_t i = 0; i < sizeof sound / sizeof *sound; i++)
+        fv_experiment_free(read_text(sound[i]));
+    static const char *const cases[][2] = {
+        {"model:\n  score_beta: 4\n",
+         "@:2: model.score_beta 4 is not read by model.score dot, only by euclidean"},
+        {"sweep: {model.score: [dot, harmonic], model.score_beta: [1, 4]}\n",
+         "@:1: model.score_beta 4 is not read by model.score dot, only by euclidean"},
+        {"task: {name: [copy, recall], n_pairs: 4, context_length: 9}\nmodel: {bias: true,\n"
+         "  activation: relu}\n",
+         "@:3: model.activation relu is not read by model.layers [attention], only by mlp"},
+        {"sweep: [{train.beta1: 0.5, train.optimizer: sgd}, {train.optimizer: momentum}]\n",
+         "@:1: train.beta1 0.5 is not read by train.optimizer sgd, only by adam and adamw"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        expect_refused_with(cases[i][0], NULL, 0, FV_USAGE, cases[i][1]);
+    // An override can take the reader away, and give it.
+    const char *dot[] = {"model.score=dot"}, *euclidean[] = {"model.score=euclidean"};
+    expect_refused_with("model: {score: euclidean, score_beta: 4}\n", dot, 1, FV_USAGE,
+                        "@:1: model.score_beta 4 is not read by model.score dot");
+    fv_experiment_free(read_with("model: {score_beta: 4}\n", euclidean, 1));
+}
+
 static void hostile_sizes(void **state) {
     (void)state;
     text_buffer deep = {0}, many = {0}, keys = {0}, large = {0};
@@ -782,6 +814,7 @@ int main(void) {
         cmocka_unit_test(overrides_can_save_a_file),
         cmocka_unit_test(bad_overrides),
         cmocka_unit_test(mistakes_have_a_line),
+        cmocka_unit_test(fields_must_be_read_by_some_run),
         cmocka_unit_test(hostile_sizes),
         cmocka_unit_test(files_that_cannot_be_read),
         cmocka_unit_test(written_yaml_reads_back),

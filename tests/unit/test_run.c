@@ -47,6 +47,32 @@ static fv_trainer *trainer_after(const char *words, int steps) {
 
 #define SMALL "task.vocab_size=10 train.batch_size=32 "
 
+// A run of a sweep may have fields that only others read: they change nothing.
+static void test_unread_fields_change_nothing(void **state) {
+    (void)state;
+    static const char *const unread[][2] = {{"model.score_power_learned", "true"},
+                                            {"model.score_beta", "4"},
+                                            {"model.d_positions", "1"},
+                                            {"task.sample_repetition", "0.5"},
+                                            {"task.depth", "50"},
+                                            {"model.d_mlp", "3"}};
+    fv_config config = configure(SMALL "train.steps=25");
+    fv_record plain = run(SMALL "train.steps=25", NULL), record;
+    for (size_t i = 0; i < sizeof unread / sizeof *unread; i++)
+        check_ok(fv_config_set(&config, unread[i][0], unread[i][1], NULL));
+    fv_record_init(&record);
+    const fv_run_options options = {.n_threads = 1};
+    check_ok(fv_run(&config, &options, &record, NULL));
+    assert_int_equal(record.n_params, plain.n_params);
+    assert_int_equal(record.n_series, plain.n_series);
+    const float *result = record.snapshots[record.n_snapshots - 1].params;
+    const float *expected = plain.snapshots[plain.n_snapshots - 1].params;
+    assert_memory_equal(result, expected, plain.n_params * sizeof *expected);
+    assert_true(record.config.model.score_power_learned); // what was asked for stays on record
+    fv_record_free(&record);
+    fv_record_free(&plain);
+}
+
 static void test_curves(void **state) {
     (void)state;
     fv_record record = run(SMALL "train.steps=25 train.log_every=10 train.schedule=linear", NULL);
@@ -353,6 +379,7 @@ static void test_published_values_catch_faults(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_curves),
+        cmocka_unit_test(test_unread_fields_change_nothing),
         cmocka_unit_test(test_snapshots),
         cmocka_unit_test(test_first_snapshot_is_the_initialisation),
         cmocka_unit_test(test_held_out_curves),
