@@ -121,10 +121,12 @@ typedef struct fv_served_options {
     int n_depths;
     const char *haystack;  // NULL: each task's own; "noise", "needle", or a folder of text files
     const char *documents; // a JSON Lines file for the task qa
+    const char *questions; // NULL, or a data file of RULER or a folder TASK/validation.jsonl of
+                           // them: asked as they are in place of tasks, lengths and depths
     uint64_t seed;
     int max_tokens; // of an answer; 0: each task's own
 
-    int samples;       // of each cell
+    int samples;       // of each cell; of `questions` at most these, 0: all
     double interval;   // 0, or: asks until the 95 % interval is at most this wide, or `samples`
     int in_flight;     // requests at once
     int retries;       // tries of a request after the first
@@ -203,8 +205,8 @@ FV_API void fv_shown_free(fv_shown *shown);
 FV_API fv_status fv_ruler_write(const fv_served_options *options, const char *folder,
                                 fv_error *error);
 
-// Writes the stored answers as RULER's client does: FOLDER/LENGTH/TASK.jsonl with lines {index,
-// pred, input, outputs, others, truncation, length}.
+// Writes the stored answers as RULER's client does: FOLDER/LENGTH/TASK.jsonl, of `questions`
+// FOLDER/TASK.jsonl, with lines {index, pred, input, outputs, others, truncation, length}.
 FV_API fv_status fv_ruler_predictions(fv_served *served, const char *folder, fv_error *error);
 
 // The score of one file of predictions, by RULER's own metric of the task that the file's name

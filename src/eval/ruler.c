@@ -4,67 +4,77 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-// Opens FOLDER/LENGTH/TASK`rest` for writing, and makes its folders.
-static fv_status open_file(const char *folder, int length, const char *task, const char *rest,
-                           FILE **file, fv_error *error) {
+// A file on its way. What fails on it is told when it is closed.
+typedef struct ruler_file {
+    FILE *file;
+    text_buffer escaped; // of the text that is written
     char path[4096];
-    int n = snprintf(path, sizeof path, "%s/%d/%s%s", folder, length, task, rest);
-    if (n < 0 || (size_t)n >= sizeof path)
-        return fv_fail(error, FV_USAGE, "the folder's name is too long: %.60s...", folder);
-    char *name = strrchr(path, '/');
+} ruler_file;
+
+// Opens the file that `format` names, and makes its folders.
+static fv_status open_file(ruler_file *f, fv_error *error, const char *format, ...) FV_PRINTF(3, 4);
+
+static fv_status open_file(ruler_file *f, fv_error *error, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    int n = vsnprintf(f->path, sizeof f->path, format, arguments);
+    va_end(arguments);
+    if (n < 0 || (size_t)n >= sizeof f->path)
+        return fv_fail(error, FV_USAGE, "the folder's name is too long: %.60s...", f->path);
+    char *name = strrchr(f->path, '/');
     *name = '\0';
-    fv_status status = eval_make_folder(path, error);
+    fv_status status = eval_make_folder(f->path, error);
     *name = '/';
     if (status != FV_OK) return status;
-    *file = fopen(path, "w");
-    if (*file != NULL) return FV_OK;
-    return fv_fail(error, FV_IO, "%s cannot be written: %s", path, strerror(errno));
+    f->file = fopen(f->path, "w");
+    if (f->file != NULL) return FV_OK;
+    return fv_fail(error, FV_IO, "%s cannot be written: %s", f->path, strerror(errno));
 }
 
-static fv_status close_file(FILE *file, const char *task, fv_error *error) {
-    bool broken = ferror(file) != 0;
-    broken |= fclose(file) != 0;
-    if (!broken) return FV_OK;
-    return fv_fail(error, FV_IO, "the file of %s cannot be written: %s", task, strerror(errno));
+static fv_status close_file(ruler_file *f, fv_error *error) {
+    bool no_memory = f->escaped.failed, broken = ferror(f->file) != 0;
+    broken |= fclose(f->file) != 0;
+    text_free(&f->escaped);
+    if (broken) return fv_fail(error, FV_IO, "%s cannot be written: %s", f->path, strerror(errno));
+    return no_memory ? fv_fail(error, FV_NO_MEMORY, "%s: out of memory", f->path) : FV_OK;
 }
 
 // --- what both kinds of files have -------------------------------------------------------------
 
-static void write_string(FILE *file, const char *text, size_t n) {
-    text_buffer escaped = {0};
-    haystack_escape(&escaped, text, n);
-    fputc('"', file);
-    if (escaped.data != NULL) fwrite(escaped.data, 1, escaped.n, file);
-    fputc('"', file);
-    text_free(&escaped);
+static void write_string(ruler_file *f, const char *text, size_t n) {
+    f->escaped.n = 0;
+    haystack_escape(&f->escaped, text, n);
+    fputc('"', f->file);
+    if (f->escaped.n > 0) fwrite(f->escaped.data, 1, f->escaped.n, f->file);
+    fputc('"', f->file);
 }
 
 // The prompt without the answer's beginning, from its pieces as they are.
-static void write_input(FILE *file, const prompt *p) {
-    text_buffer prefix = {0};
-    if (p->prefix.n > 0) haystack_escape(&prefix, p->prefix.data, p->prefix.n);
-    size_t left = p->n_escaped - prefix.n;
-    fputc('"', file);
+static void write_input(ruler_file *f, const prompt *p) {
+    f->escaped.n = 0;
+    if (p->prefix.n > 0) haystack_escape(&f->escaped, p->prefix.data, p->prefix.n);
+    size_t left = p->n_escaped - f->escaped.n;
+    fputc('"', f->file);
     for (int i = 0; i < p->n_pieces && left > 0; i++) {
         size_t n = p->pieces[i].n_escaped < left ? p->pieces[i].n_escaped : left;
-        fwrite(prompt_piece_escaped(p, i), 1, n, file);
+        fwrite(prompt_piece_escaped(p, i), 1, n, f->file);
         left -= n;
     }
-    fputc('"', file);
-    text_free(&prefix);
+    fputc('"', f->file);
 }
 
-static void write_outputs(FILE *file, const prompt *p) {
-    fputc('[', file);
+static void write_outputs(ruler_file *f, const prompt *p) {
+    fputc('[', f->file);
     for (int i = 0; i < p->n_answers; i++) {
-        if (i > 0) fputs(", ", file);
-        write_string(file, p->answers[i], strlen(p->answers[i]));
+        if (i > 0) fputs(", ", f->file);
+        write_string(f, p->answers[i], strlen(p->answers[i]));
     }
-    fputc(']', file);
+    fputc(']', f->file);
 }
 
 // --- data --------------------------------------------------------------------------------------
@@ -77,15 +87,15 @@ typedef struct data_writer {
     prompt prompt;
 } data_writer;
 
-static void write_data_line(FILE *file, const prompt *p, int index, int length) {
-    fprintf(file, "{\"index\": %d, \"input\": ", index);
-    write_input(file, p);
-    fputs(", \"outputs\": ", file);
-    write_outputs(file, p);
-    fprintf(file, ", \"length\": %d, \"length_w_model_temp\": %d, \"answer_prefix\": ", length,
+static void write_data_line(ruler_file *f, const prompt *p, int index, int length) {
+    fprintf(f->file, "{\"index\": %d, \"input\": ", index);
+    write_input(f, p);
+    fputs(", \"outputs\": ", f->file);
+    write_outputs(f, p);
+    fprintf(f->file, ", \"length\": %d, \"length_w_model_temp\": %d, \"answer_prefix\": ", length,
             length);
-    write_string(file, p->prefix.data ? p->prefix.data : "", p->prefix.n);
-    fputs("}\n", file);
+    write_string(f, p->prefix.data ? p->prefix.data : "", p->prefix.n);
+    fputs("}\n", f->file);
 }
 
 static int most_tokens(const data_writer *w, const eval_task *task) {
@@ -113,22 +123,23 @@ static fv_status write_data(data_writer *w, const eval_task *task, int length, f
     const fv_served_options *o = w->options;
     int max_tokens = most_tokens(w, task), tokens;
     eval_place place;
-    FILE *file;
+    ruler_file file = {0};
     fv_status status = prepare(w, task, length, &place, &tokens, error);
     if (status == FV_OK)
         status = tokens_fit(&w->counter, task, &w->source, max_tokens, &place, &place.n_units,
                             &tokens, error);
     if (status == FV_OK)
-        status = open_file(w->folder, length, task->name, "/validation.jsonl", &file, error);
+        status =
+            open_file(&file, error, "%s/%d/%s/validation.jsonl", w->folder, length, task->name);
     if (status != FV_OK) return status;
     for (; place.sample < o->samples && status == FV_OK; place.sample++) {
         if (o->interrupted != NULL && *o->interrupted)
             status = fv_fail(error, FV_INTERRUPTED, "interrupted");
         prompt_clear(&w->prompt);
         if (status == FV_OK) status = task->build(task, &w->source, &place, &w->prompt, error);
-        if (status == FV_OK) write_data_line(file, &w->prompt, place.sample, tokens + max_tokens);
+        if (status == FV_OK) write_data_line(&file, &w->prompt, place.sample, tokens + max_tokens);
     }
-    fv_status closed = close_file(file, task->name, error);
+    fv_status closed = close_file(&file, error);
     return status != FV_OK ? status : closed;
 }
 
@@ -177,12 +188,40 @@ fv_status fv_ruler_write(const fv_served_options *o, const char *folder, fv_erro
 typedef struct prediction_writer {
     const fv_served *served;
     const served_group *group;
-    FILE *file;
+    ruler_file file;
     prompt prompt;
     int n;
     fv_status status;
     fv_error *error;
 } prediction_writer;
+
+// What RULER's client copies from a line of data, or writes where the line lacks it.
+static void write_copied(FILE *file, const json_t *line, const char *name, const char *lacking) {
+    const json_t *value = json_object_get(line, name);
+    char *text = value != NULL ? json_dumps(value, JSON_ENCODE_ANY) : NULL;
+    fprintf(file, ", \"%s\": %s", name, text != NULL ? text : lacking);
+    free(text);
+}
+
+static void write_line(prediction_writer *w, const asks_row *row, const json_t *line) {
+    ruler_file *f = &w->file;
+    const char *reply = row->reply ? row->reply : "";
+    const json_t *index = json_object_get(line, "index");
+    char tokens[16];
+    snprintf(tokens, sizeof tokens, "%d", row->prompt_tokens);
+    fprintf(f->file, "{\"index\": %lld, \"pred\": ",
+            index != NULL ? (long long)json_integer_value(index) : w->n);
+    w->n++;
+    write_string(f, reply, strlen(reply));
+    fputs(", \"input\": ", f->file);
+    write_input(f, &w->prompt);
+    fputs(", \"outputs\": ", f->file);
+    write_outputs(f, &w->prompt);
+    write_copied(f->file, line, "others", "{}");
+    write_copied(f->file, line, "truncation", "-1");
+    write_copied(f->file, line, "length", tokens);
+    fputs("}\n", f->file);
+}
 
 static void write_prediction(void *context, const asks_row *row) {
     prediction_writer *w = context;
@@ -194,32 +233,33 @@ static void write_prediction(void *context, const asks_row *row) {
                               .n_units = row->n_units,
                               .depth = row->depth,
                               .hay = g->hay};
+    json_t *line = NULL;
     prompt_clear(&w->prompt);
     w->status = g->task->build(g->task, &w->served->source, &place, &w->prompt, w->error);
-    if (w->status != FV_OK) return;
-    const char *reply = row->reply ? row->reply : "";
-    fprintf(w->file, "{\"index\": %d, \"pred\": ", w->n++);
-    write_string(w->file, reply, strlen(reply));
-    fputs(", \"input\": ", w->file);
-    write_input(w->file, &w->prompt);
-    fputs(", \"outputs\": ", w->file);
-    write_outputs(w->file, &w->prompt);
-    fprintf(w->file, ", \"others\": {}, \"truncation\": -1, \"length\": %d}\n", row->prompt_tokens);
+    if (w->status == FV_OK && g->data != NULL)
+        w->status = data_file_line(g->data, row->sample, &line, w->error);
+    if (w->status == FV_OK) write_line(w, row, line);
+    json_decref(line);
+}
+
+static fv_status write_predictions(fv_served *s, const served_group *g, const char *folder,
+                                   fv_error *error) {
+    prediction_writer w = {.served = s, .group = g, .error = error};
+    fv_status status =
+        g->data != NULL
+            ? open_file(&w.file, error, "%s/%s.jsonl", folder, g->task->name)
+            : open_file(&w.file, error, "%s/%d/%s.jsonl", folder, g->length, g->task->name);
+    if (status != FV_OK) return status;
+    status = asks_each(s->asks, &s->key, g->task->name, g->haystack, write_prediction, &w, error);
+    if (status == FV_OK) status = w.status;
+    prompt_free(&w.prompt);
+    fv_status closed = close_file(&w.file, error);
+    return status != FV_OK ? status : closed;
 }
 
 fv_status fv_ruler_predictions(fv_served *s, const char *folder, fv_error *error) {
     fv_status status = FV_OK;
-    for (int i = 0; i < s->n_groups && status == FV_OK; i++) {
-        prediction_writer w = {.served = s, .group = &s->groups[i], .error = error};
-        const served_group *g = w.group;
-        status = open_file(folder, g->length, g->task->name, ".jsonl", &w.file, error);
-        if (status != FV_OK) break;
-        status =
-            asks_each(s->asks, &s->key, g->task->name, g->haystack, write_prediction, &w, error);
-        if (status == FV_OK) status = w.status;
-        prompt_free(&w.prompt);
-        fv_status closed = close_file(w.file, g->task->name, error);
-        if (status == FV_OK) status = closed;
-    }
+    for (int i = 0; i < s->n_groups && status == FV_OK; i++)
+        status = write_predictions(s, &s->groups[i], folder, error);
     return status;
 }

@@ -1,5 +1,6 @@
 // Scores of RULER's prediction files: lines {index, pred, outputs, ...}. Its metrics are means of
 // case insensitive substring matches, times a hundred, rounded to two digits.
+#include "eval/lines.h"
 #include "eval/score.h"
 
 #include <dirent.h>
@@ -25,33 +26,33 @@ static char *postprocess(const char *text, size_t n) {
     return clean;
 }
 
-// An expected value as text: RULER's are texts, other writers' may be numbers.
-static char *value_text(const json_t *value) {
-    if (json_is_string(value)) return text_copy(json_string_value(value));
-    return json_dumps(value, JSON_ENCODE_ANY);
-}
+typedef struct scorer {
+    eval_metric metric;
+    fv_ruler_score *score;
+} scorer;
 
-static fv_status score_line(const json_t *line, eval_metric metric, const char *where,
-                            fv_ruler_score *score, fv_error *error) {
-    const json_t *pred = json_object_get(line, "pred"), *outputs = json_object_get(line, "outputs");
+static fv_status score_line(void *context, const json_line *line, fv_error *error) {
+    const scorer *s = context;
+    const json_t *pred = json_object_get(line->object, "pred");
+    const json_t *outputs = json_object_get(line->object, "outputs");
     if (json_is_array(pred)) pred = json_array_get(pred, 0);
     size_t n = json_array_size(outputs);
     if (!json_is_string(pred) || n == 0)
         return fv_fail(error, FV_FORMAT,
                        "%s: has no `pred` and `outputs`; RULER's client writes {\"pred\": ..., "
                        "\"outputs\": [...]} lines",
-                       where);
+                       line->where);
     char *reply = postprocess(json_string_value(pred), json_string_length(pred));
     char **answers = calloc(n, sizeof *answers);
     bool failed = reply == NULL || answers == NULL;
     for (size_t i = 0; i < n && !failed; i++) {
-        answers[i] = value_text(json_array_get(outputs, i));
+        answers[i] = json_value_text(json_array_get(outputs, i)); // other writers have numbers
         failed = answers[i] == NULL;
     }
     if (!failed) {
-        score->score += eval_score(metric, reply, answers, (int)n);
-        score->nulls += *reply == '\0';
-        score->n++;
+        s->score->score += eval_score(s->metric, reply, answers, (int)n);
+        s->score->nulls += *reply == '\0';
+        s->score->n++;
     }
     for (size_t i = 0; i < n && answers != NULL; i++) free(answers[i]);
     free(answers);
@@ -61,30 +62,10 @@ static fv_status score_line(const json_t *line, eval_metric metric, const char *
 
 static fv_status score_file(const char *path, fv_ruler_score *score, fv_error *error) {
     const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
-    FILE *file = fopen(path, "rb");
-    if (file == NULL)
-        return fv_fail(error, errno == ENOENT ? FV_NOT_FOUND : FV_IO, "%s cannot be read: %s", path,
-                       strerror(errno));
     *score = (fv_ruler_score){0};
     snprintf(score->task, sizeof score->task, "%.*s", (int)strcspn(name, "."), name);
-    bool any = strcmp(score->task, "qa") == 0 || strncmp(score->task, "qa_", 3) == 0;
-    eval_metric metric = any ? EVAL_MATCH_PART : EVAL_MATCH_ALL;
-    char *text = NULL;
-    size_t capacity = 0;
-    fv_status status = FV_OK;
-    ssize_t n;
-    for (int number = 1; status == FV_OK && (n = getline(&text, &capacity, file)) > 0; number++) {
-        char where[4200];
-        json_error_t why;
-        if (strspn(text, " \t\r\n") == (size_t)n) continue;
-        snprintf(where, sizeof where, "%s:%d", path, number);
-        json_t *line = json_loadb(text, (size_t)n, JSON_ALLOW_NUL, &why);
-        status = line == NULL ? fv_fail(error, FV_FORMAT, "%s: is no JSON: %s", where, why.text)
-                              : score_line(line, metric, where, score, error);
-        json_decref(line);
-    }
-    free(text);
-    fclose(file);
+    scorer s = {eval_ruler_metric(score->task), score};
+    fv_status status = json_lines_each(path, JSON_ALLOW_NUL, score_line, &s, error);
     if (status == FV_OK && score->n == 0)
         return fv_fail(error, FV_FORMAT, "%s has no predictions", path);
     if (status == FV_OK) score->score = round(score->score / score->n * 100 * 100) / 100;

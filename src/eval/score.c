@@ -57,6 +57,11 @@ double eval_score(eval_metric metric, const char *reply, char *const *answers, i
     return n_answers > 0 ? (double)found / n_answers : 0;
 }
 
+eval_metric eval_ruler_metric(const char *task) {
+    bool qa = strcmp(task, "qa") == 0 || strncmp(task, "qa_", 3) == 0;
+    return qa ? EVAL_MATCH_PART : EVAL_MATCH_ALL;
+}
+
 static bool is_refusal(const char *reply) {
     static const char *const PHRASES[] = {"i cannot",
                                           "i can't",

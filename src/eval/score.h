@@ -10,6 +10,9 @@
 // (EVAL_MATCH_PART, EVAL_SUBSPAN). Capitals do not matter (those of ASCII).
 double eval_score(eval_metric metric, const char *reply, char *const *answers, int n_answers);
 
+// RULER's metric of a task, by its name.
+eval_metric eval_ruler_metric(const char *task);
+
 // What came of a sample.
 typedef struct eval_verdict {
     fv_answer answer;

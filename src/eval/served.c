@@ -7,7 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_ROUND = 8 }; // samples before an interval is looked at
+enum {
+    FIRST_ROUND = 8,  // samples before an interval is looked at
+    MOST_DEPTHS = 512 // of one length
+};
 
 // --- options -----------------------------------------------------------------------------------
 
@@ -66,6 +69,11 @@ static fv_status check_tasks(const fv_served_options *o, fv_error *error) {
 static fv_status check(const fv_served_options *o, fv_error *error) {
     fv_status status = check_tasks(o, error);
     if (status != FV_OK) return status;
+    if (o->n_depths > MOST_DEPTHS)
+        return fv_fail(error, FV_USAGE, "%d depths are too many; ask up to %d", o->n_depths,
+                       MOST_DEPTHS);
+    if (o->questions == NULL && o->samples < 1)
+        return fv_fail(error, FV_USAGE, "a cell needs 1 sample or more, not %d", o->samples);
     for (int d = 0; d < o->n_depths; d++)
         if (!(o->depths[d] >= 0 && o->depths[d] <= 100))
             return fv_fail(error, FV_USAGE, "a depth is a percentage from 0 to 100, not %g",
@@ -98,6 +106,10 @@ static int longest(const fv_served_options *o) {
 // A task whose haystack was chosen says so in tables and figures.
 static void write_task_name(const served_group *g, const char *chosen, fv_cell *cell) {
     const char *base = chosen != NULL ? strrchr(chosen, '/') : NULL;
+    if (g->data != NULL) {
+        snprintf(cell->task, sizeof cell->task, "%.40s, data", g->task->name);
+        return;
+    }
     bool default_hay = chosen == NULL || g->hay == g->task->hay;
     if (g->hay == EVAL_HAY_TEXT && chosen != NULL) default_hay = false;
     snprintf(cell->task, sizeof cell->task, "%s%s%.20s", g->task->name, default_hay ? "" : ", ",
@@ -115,10 +127,10 @@ static int by_falling(const void *left, const void *right) {
 // to its own needle.
 static fv_status add_cells(fv_served *s, served_group *g, fv_error *error) {
     const fv_served_options *o = &s->options;
-    double depths[512] = {NAN};
+    double depths[MOST_DEPTHS] = {NAN};
     int n = 1;
     if (g->task->has_depth && o->n_depths > 0) {
-        n = o->n_depths < 512 ? o->n_depths : 512;
+        n = o->n_depths;
         memcpy(depths, o->depths, (size_t)n * sizeof *depths);
         qsort(depths, (size_t)n, sizeof *depths, by_falling);
     }
@@ -131,22 +143,28 @@ static fv_status add_cells(fv_served *s, served_group *g, fv_error *error) {
         snprintf(c->cell.model, sizeof c->cell.model, "%s", label);
         snprintf(c->cell.unit, sizeof c->cell.unit, "%s", g->task->unit);
         write_task_name(g, o->haystack, &c->cell);
-        c->target = o->interval > 0 && o->samples > FIRST_ROUND ? FIRST_ROUND : o->samples;
-        c->state = calloc((size_t)o->samples, 1);
+        c->target = o->interval > 0 && g->samples > FIRST_ROUND ? FIRST_ROUND : g->samples;
+        c->state = calloc((size_t)g->samples, 1);
         if (c->state == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory");
     }
     g->n_cells = s->n_cells - g->first_cell;
     return FV_OK;
 }
 
-static fv_status make_group(fv_served *s, const eval_task *task, int length, fv_error *error) {
+static fv_status make_group(fv_served *s, const eval_task *task, const data_file *data, int length,
+                            fv_error *error) {
     const fv_served_options *o = &s->options;
     const source_options from = {o->haystack, o->documents, o->seed, longest(o)};
     served_group *g = &s->groups[s->n_groups++];
     *g = (served_group){.task = task,
+                        .data = data,
+                        .samples = o->samples,
                         .length = length,
                         .max_tokens = o->max_tokens > 0 ? o->max_tokens : task->max_tokens};
-    fv_status status = source_prepare(&s->source, task, &from, &g->hay, &g->haystack, error);
+    if (data != NULL && (g->samples == 0 || g->samples > data->n)) g->samples = data->n;
+    fv_status status = data != NULL
+                           ? source_data_name(data, &g->haystack, error)
+                           : source_prepare(&s->source, task, &from, &g->hay, &g->haystack, error);
     if (status != FV_OK) return status;
     prompt p = {0}; // for its system message
     eval_place place = {.seed = o->seed, .length = length, .hay = g->hay, .depth = 50};
@@ -161,19 +179,31 @@ static fv_status make_group(fv_served *s, const eval_task *task, int length, fv_
     return status == FV_OK ? add_cells(s, g, error) : status;
 }
 
+static fv_status make_room(fv_served *s, size_t n_groups, size_t n_depths, fv_error *error) {
+    s->groups = calloc(n_groups, sizeof *s->groups);
+    s->cells = calloc(n_groups * n_depths, sizeof *s->cells);
+    if (s->groups != NULL && s->cells != NULL) return FV_OK;
+    return fv_fail(error, FV_NO_MEMORY, "out of memory");
+}
+
+// A group for each data file.
+static fv_status make_data_groups(fv_served *s, fv_error *error) {
+    fv_status status = data_files_open(s->options.questions, &s->data, &s->n_data, error);
+    if (status == FV_OK) status = make_room(s, (size_t)s->n_data, 1, error);
+    for (int i = 0; i < s->n_data && status == FV_OK; i++)
+        status = make_group(s, &s->data[i]->task, s->data[i], s->data[i]->length, error);
+    return status;
+}
+
 static fv_status make_groups(fv_served *s, fv_error *error) {
     const fv_served_options *o = &s->options;
+    if (o->questions != NULL) return make_data_groups(s, error);
     size_t n = (size_t)o->n_tasks * (size_t)o->n_lengths;
-    size_t depths = o->n_depths > 0 ? (size_t)o->n_depths : 1;
-    s->groups = calloc(n, sizeof *s->groups);
-    s->cells = calloc(n * depths, sizeof *s->cells);
-    if (s->groups == NULL || s->cells == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory");
-    for (int t = 0; t < o->n_tasks; t++)
-        for (int l = 0; l < o->n_lengths; l++) {
-            fv_status status = make_group(s, eval_task_find(o->tasks[t]), o->lengths[l], error);
-            if (status != FV_OK) return status;
-        }
-    return FV_OK;
+    fv_status status = make_room(s, n, o->n_depths > 0 ? (size_t)o->n_depths : 1, error);
+    for (int t = 0; t < o->n_tasks && status == FV_OK; t++)
+        for (int l = 0; l < o->n_lengths && status == FV_OK; l++)
+            status = make_group(s, eval_task_find(o->tasks[t]), NULL, o->lengths[l], error);
+    return status;
 }
 
 // --- lengths -----------------------------------------------------------------------------------
@@ -290,7 +320,8 @@ static void load_row(void *context, const asks_row *row) {
         if (!same) continue;
         bool counts = fv_answer_counts(row->answer);
         fv_cell_count(&c->cell, row->answer, row->score);
-        if (counts && row->sample < s->options.samples) c->state[row->sample] = SAMPLE_ANSWERED;
+        if (counts && row->sample >= 0 && row->sample < l->group->samples)
+            c->state[row->sample] = SAMPLE_ANSWERED;
         if (counts) {
             s->n_stored++;
             l->seconds += row->seconds;
@@ -325,7 +356,7 @@ fv_status served_load(fv_served *s, fv_error *error) {
 
 bool served_wants_more(const fv_served *s, const served_cell *c) {
     double low, high;
-    if (s->options.interval <= 0 || c->target >= s->options.samples) return false;
+    if (s->options.interval <= 0 || c->target >= c->group->samples) return false;
     fv_wilson(c->cell.hits, c->cell.n, FV_Z95, &low, &high);
     return high - low > s->options.interval;
 }
@@ -375,6 +406,7 @@ void fv_served_close(fv_served *s) {
     free(s->root);
     free(s->url);
     source_free(&s->source);
+    data_files_close(s->data, s->n_data);
     asks_close(s->asks);
     free(s);
 }
@@ -382,11 +414,11 @@ void fv_served_close(fv_served *s) {
 // The tokens of missing samples, and those of them that stood at the beginning of the prompt asked
 // before: the deepest needle of a haystack comes first, and the others repeat it up to their own.
 static void plan_group(const fv_served *s, const served_group *g, fv_served_plan *plan) {
-    for (int k = 0; k < s->options.samples; k++) {
+    for (int k = 0; k < g->samples; k++) {
         bool first = true;
         for (int i = 0; i < g->n_cells; i++) {
             const served_cell *c = &s->cells[g->first_cell + i];
-            int most = s->options.interval > 0 ? s->options.samples : c->target;
+            int most = s->options.interval > 0 ? g->samples : c->target;
             if (k >= most || c->state[k] != SAMPLE_MISSING) continue;
             plan->n_requests++;
             plan->prompt_tokens += g->tokens;

@@ -4,13 +4,16 @@
 #define FOVEA_EVAL_SERVED_H
 
 #include "eval/asks.h"
+#include "eval/data_file.h"
 #include "eval/source.h"
 #include "eval/tokens.h"
 
 // A task at one length: cells that differ in depth alone and share their haystacks.
 typedef struct served_group {
     const eval_task *task;
-    char *haystack; // what the prompts are made of
+    const data_file *data; // that has the questions, or NULL
+    int samples;           // of each cell, at most
+    char *haystack;        // what the prompts are made of
     eval_hay hay;
     int length, n_units, tokens, max_tokens;
     char counted[16];
@@ -27,7 +30,7 @@ typedef enum sample_state { SAMPLE_MISSING, SAMPLE_ANSWERED, SAMPLE_FAILED } sam
 typedef struct served_cell {
     served_group *group;
     fv_cell cell;         // counts of everything stored
-    unsigned char *state; // [samples] of sample_state
+    unsigned char *state; // [group->samples] of sample_state
     int target;           // samples wanted so far
 } served_cell;
 
@@ -37,6 +40,8 @@ struct fv_served {
     asks *asks;
     asks_key key;
     eval_source source;
+    data_file **data; // [n_data]
+    int n_data;
     served_group *groups;
     served_cell *cells;
     int n_groups, n_cells, context;

@@ -54,7 +54,7 @@ static served_cell *next_missing(asker *a, int *sample) {
     fv_served *s = a->s;
     for (; a->group < s->n_groups; a->group++, a->sample = 0) {
         served_group *g = &s->groups[a->group];
-        for (; a->sample < s->options.samples && !given_up(g); a->sample++, a->cell = 0)
+        for (; a->sample < g->samples && !given_up(g); a->sample++, a->cell = 0)
             while (a->cell < g->n_cells) {
                 served_cell *c = &s->cells[g->first_cell + a->cell++];
                 if (a->sample >= c->target || c->state[a->sample] != SAMPLE_MISSING) continue;
@@ -74,7 +74,7 @@ static bool widen(asker *a) {
         served_cell *c = &s->cells[i];
         if (!served_wants_more(s, c) || given_up(c->group)) continue;
         int target = c->target + ROUND;
-        c->target = target < s->options.samples ? target : s->options.samples;
+        c->target = target < c->group->samples ? target : c->group->samples;
         any = true;
     }
     a->group = a->sample = a->cell = 0;
@@ -137,10 +137,9 @@ static fv_status fill_slots(asker *a, fv_error *error) {
 static bool is_truncated(const served_group *g, int prompt_tokens) {
     if (prompt_tokens < 0 || strcmp(g->counted, tokens_way_text(TOKENS_ESTIMATE)) == 0)
         return false;
-    bool alike = g->hay != EVAL_HAY_TEXT && strcmp(g->task->unit, "documents") != 0;
+    bool alike = g->hay != EVAL_HAY_TEXT && g->task->spread == 0;
     bool exact = strcmp(g->counted, tokens_way_text(TOKENS_USAGE)) != 0;
-    double slack = 16 + (alike && exact ? 0.02 : 0.1) * g->tokens;
-    if (strcmp(g->task->unit, "documents") == 0) slack += 0.4 * g->tokens;
+    double slack = 16 + ((alike && exact ? 0.02 : 0.1) + g->task->spread) * g->tokens;
     return prompt_tokens < g->tokens - slack;
 }
 

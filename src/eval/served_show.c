@@ -26,26 +26,18 @@ static char *summarise(const asks_row *row) {
     return text.data;
 }
 
-static fv_status rebuild(const asks_row *row, fv_shown *shown, fv_error *error) {
-    char folder[4096], documents[4096];
-    const eval_task *task = eval_task_find(row->task);
-    if (task == NULL)
-        return fv_fail(error, FV_FORMAT, "row %lld asks for '%s', a task that this version lacks",
-                       (long long)row->id, row->task);
-    source_from_name(row->haystack, folder, documents);
-    const source_options from = {*folder ? folder : NULL, *documents ? documents : NULL, row->seed,
-                                 row->length};
-    eval_source source = {0};
+// The prompt of a row, from a task and what it is made of.
+static fv_status show(const asks_row *row, const eval_task *task, const eval_source *source,
+                      eval_hay hay, fv_shown *shown, fv_error *error) {
+    const eval_place place = {.seed = row->seed,
+                              .sample = row->sample,
+                              .length = row->length,
+                              .n_units = row->n_units,
+                              .depth = row->depth,
+                              .hay = hay};
     prompt p = {0};
-    char *name = NULL;
-    eval_place place = {.seed = row->seed,
-                        .sample = row->sample,
-                        .length = row->length,
-                        .n_units = row->n_units,
-                        .depth = row->depth};
-    fv_status status = source_prepare(&source, task, &from, &place.hay, &name, error);
     prompt_clear(&p);
-    if (status == FV_OK) status = task->build(task, &source, &place, &p, error);
+    fv_status status = task->build(task, source, &place, &p, error);
     if (status == FV_OK) {
         shown->prompt = prompt_text(&p, false);
         shown->system = p.system != NULL ? text_copy(p.system) : NULL;
@@ -54,6 +46,37 @@ static fv_status rebuild(const asks_row *row, fv_shown *shown, fv_error *error) 
             status = fv_fail(error, FV_NO_MEMORY, "out of memory");
     }
     prompt_free(&p);
+    return status;
+}
+
+static fv_status show_question(const asks_row *row, const char *path, fv_shown *shown,
+                               fv_error *error) {
+    data_file **files;
+    int n;
+    const eval_source nothing = {0};
+    fv_status status = data_files_open(path, &files, &n, error);
+    if (status == FV_OK)
+        status = show(row, &files[0]->task, &nothing, EVAL_HAY_NOISE, shown, error);
+    data_files_close(files, n);
+    return status;
+}
+
+static fv_status rebuild(const asks_row *row, fv_shown *shown, fv_error *error) {
+    source_origin origin;
+    source_from_name(row->haystack, &origin);
+    if (*origin.questions) return show_question(row, origin.questions, shown, error);
+    const eval_task *task = eval_task_find(row->task);
+    if (task == NULL)
+        return fv_fail(error, FV_FORMAT, "row %lld asks for '%s', a task that this version lacks",
+                       (long long)row->id, row->task);
+    const source_options from = {*origin.haystack ? origin.haystack : NULL,
+                                 *origin.documents ? origin.documents : NULL, row->seed,
+                                 row->length};
+    eval_source source = {0};
+    eval_hay hay;
+    char *name = NULL;
+    fv_status status = source_prepare(&source, task, &from, &hay, &name, error);
+    if (status == FV_OK) status = show(row, task, &source, hay, shown, error);
     source_free(&source);
     free(name);
     return status;

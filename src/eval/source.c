@@ -57,16 +57,24 @@ static char *name_with_path(const char *kind, const char *path, uint64_t digest)
     return name.data;
 }
 
-void source_from_name(const char *name, char *haystack_out, char *documents) {
+fv_status source_data_name(const data_file *data, char **name, fv_error *error) {
+    *name = name_with_path("data", data->path, data->digest);
+    return *name != NULL ? FV_OK : fv_fail(error, FV_NO_MEMORY, "out of memory");
+}
+
+void source_from_name(const char *name, source_origin *origin) {
     const char *path = strchr(name, ':'), *end = strrchr(name, '#');
-    *haystack_out = *documents = '\0';
+    *origin = (source_origin){"", "", ""};
     if (path == NULL || end == NULL || end < path) {
         bool needles = strstr(name, "needles") != NULL;
-        snprintf(haystack_out, 4096, "%s", needles ? "needle" : "noise");
+        snprintf(origin->haystack, sizeof origin->haystack, "%s", needles ? "needle" : "noise");
         return;
     }
-    bool texts = strncmp(name, "texts:", 6) == 0;
-    snprintf(texts ? haystack_out : documents, 4096, "%.*s", (int)(end - path - 1), path + 1);
+    size_t n = (size_t)(path - name);
+    char *to = strncmp(name, "texts", n) == 0  ? origin->haystack
+               : strncmp(name, "data", n) == 0 ? origin->questions
+                                               : origin->documents;
+    snprintf(to, sizeof origin->haystack, "%.*s", (int)(end - path - 1), path + 1);
 }
 
 static fv_status build(eval_source *source, eval_hay hay, const source_options *options,

@@ -2,7 +2,7 @@
 #ifndef FOVEA_EVAL_SOURCE_H
 #define FOVEA_EVAL_SOURCE_H
 
-#include "eval/task.h"
+#include "eval/data_file.h"
 
 // Where prompts come from: as in fv_served_options.
 typedef struct source_options {
@@ -17,7 +17,13 @@ fv_status source_prepare(eval_source *source, const eval_task *task, const sourc
                          eval_hay *hay, char **name, fv_error *error);
 void source_free(eval_source *source);
 
-// The options that a name was made from. *haystack [4096] and *documents [4096] become "" for none.
-void source_from_name(const char *name, char *haystack, char *documents);
+// The same name for the questions of a data file.
+fv_status source_data_name(const data_file *data, char **name, fv_error *error);
+
+// What a name was made from; "" for what it was not.
+typedef struct source_origin {
+    char haystack[4096], documents[4096], questions[4096];
+} source_origin;
+void source_from_name(const char *name, source_origin *origin);
 
 #endif

@@ -51,6 +51,8 @@ struct eval_task {
     eval_metric metric;
     int least_units; // of the haystack
     bool distracts;  // other values like the answer stand in the prompt
+    double spread;   // share of tokens by which prompts differ, beyond what their haystacks do
+    bool as_is;      // prompts come from a file, as long as they are
 };
 
 // The task of a name, or NULL; all of them.
@@ -77,6 +79,9 @@ fv_status eval_build_documents(const eval_task *task, const eval_source *source,
 // ctxs: [{title, text, isgold}]}, as lost-in-the-middle has them.
 fv_status eval_read_documents(const char *path, json_t **documents, uint64_t *digest,
                               fv_error *error);
+
+// Whether the task's lengths are tokens, which its haystack is cut to.
+bool eval_task_fits(const eval_task *task);
 
 // The random numbers of a sample: of its task, length, depth and number.
 void eval_place_random(const eval_task *task, const eval_place *place, fv_random *random);

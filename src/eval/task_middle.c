@@ -1,8 +1,8 @@
 // The two tasks of "Lost in the Middle": a value of a JSON object, a question about one of many
 // documents.
+#include "eval/lines.h"
 #include "eval/task.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,58 +51,48 @@ static const char *text_of(const json_t *object, const char *key) {
     return text != NULL ? text : "";
 }
 
-static fv_status check_question(const json_t *line, const char *path, int number, fv_error *error) {
-    const json_t *answers = json_object_get(line, "answers"),
-                 *contexts = json_object_get(line, "ctxs");
+typedef struct reader {
+    json_t *questions;
+    uint64_t digest;
+} reader;
+
+static fv_status take_question(void *context, const json_line *line, fv_error *error) {
+    reader *r = context;
+    const json_t *answers = json_object_get(line->object, "answers"),
+                 *contexts = json_object_get(line->object, "ctxs");
     size_t n_gold = 0;
     const char *what = NULL;
     for (size_t i = 0; i < json_array_size(contexts); i++)
         n_gold += is_gold(json_array_get(contexts, i));
-    if (*text_of(line, "question") == '\0') what = "has no `question`";
+    if (*text_of(line->object, "question") == '\0') what = "has no `question`";
     if (what == NULL && json_array_size(answers) == 0) what = "has no `answers`";
     if (what == NULL && !json_is_string(json_array_get(answers, 0)))
         what = "has answers that are no texts";
     if (what == NULL && n_gold == 0) what = "has no document in `ctxs` with \"isgold\": true";
-    if (what == NULL) return FV_OK;
-    return fv_fail(error, FV_FORMAT,
-                   "%s:%d: %s; a line is {\"question\": ..., \"answers\": [...], \"ctxs\": "
-                   "[{\"title\", \"text\", \"isgold\"}]}",
-                   path, number, what);
+    if (what != NULL)
+        return fv_fail(error, FV_FORMAT,
+                       "%s: %s; a line is {\"question\": ..., \"answers\": [...], \"ctxs\": "
+                       "[{\"title\", \"text\", \"isgold\"}]}",
+                       line->where, what);
+    r->digest = text_hash(r->digest, line->text);
+    if (json_array_append(r->questions, line->object) == 0) return FV_OK;
+    return fv_fail(error, FV_NO_MEMORY, "%s: out of memory", line->where);
 }
 
 fv_status eval_read_documents(const char *path, json_t **documents, uint64_t *digest,
                               fv_error *error) {
-    FILE *file = fopen(path, "rb");
-    if (file == NULL)
-        return fv_fail(error, errno == ENOENT ? FV_NOT_FOUND : FV_IO, "%s cannot be read: %s", path,
-                       strerror(errno));
-    char *line = NULL;
-    size_t capacity = 0;
-    fv_status status = FV_OK;
-    *documents = json_array();
-    *digest = TEXT_HASH_START;
-    ssize_t n;
-    for (int number = 1; status == FV_OK && (n = getline(&line, &capacity, file)) > 0; number++) {
-        if (strspn(line, " \t\r\n") == (size_t)n) continue;
-        json_error_t why;
-        json_t *question = json_loadb(line, (size_t)n, 0, &why);
-        *digest = text_hash(*digest, line);
-        if (question == NULL)
-            status = fv_fail(error, FV_FORMAT, "%s:%d: is no JSON: %s", path, number, why.text);
-        else
-            status = check_question(question, path, number, error);
-        if (json_array_append_new(*documents, question) != 0 && status == FV_OK)
-            status = fv_fail(error, FV_NO_MEMORY, "out of memory while reading %s", path);
-    }
-    free(line);
-    fclose(file);
-    if (status == FV_OK && json_array_size(*documents) == 0)
+    reader r = {json_array(), TEXT_HASH_START};
+    *documents = NULL;
+    fv_status status = json_lines_each(path, 0, take_question, &r, error);
+    if (status == FV_OK && json_array_size(r.questions) == 0)
         status = fv_fail(error, FV_FORMAT, "%s has no questions", path);
     if (status != FV_OK) {
-        json_decref(*documents);
-        *documents = NULL;
+        json_decref(r.questions);
+        return status;
     }
-    return status;
+    *documents = r.questions;
+    *digest = r.digest;
+    return FV_OK;
 }
 
 static void add_document(prompt *p, int number, const json_t *document) {

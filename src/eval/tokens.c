@@ -263,12 +263,12 @@ fv_status tokens_check(token_counter *c, const eval_task *task, const eval_sourc
                        int max_tokens, const eval_place *place, int *n_units, int *tokens,
                        fv_error *error) {
     fitter f = start_fit(c, task, source, place);
-    bool in_tokens = strcmp(task->unit, "tokens") == 0;
+    bool fits = eval_task_fits(task);
     int budget = prompt_budget(c, place->length, max_tokens);
-    *n_units = in_tokens ? task->least_units : place->length;
+    *n_units = fits ? task->least_units : place->length;
     fv_status status = count_units(&f, *n_units, tokens, error);
     prompt_free(&f.prompt);
-    if (status != FV_OK || !in_tokens || *tokens <= budget) return status;
+    if (status != FV_OK || !fits || *tokens <= budget) return status;
     return fv_fail(error, FV_USAGE,
                    "length %d is below what %s needs: %d tokens of prompt and %d of answer; "
                    "use %d or more",
@@ -279,7 +279,7 @@ fv_status tokens_check(token_counter *c, const eval_task *task, const eval_sourc
 fv_status tokens_fit(token_counter *c, const eval_task *task, const eval_source *source,
                      int max_tokens, const eval_place *place, int *n_units, int *tokens,
                      fv_error *error) {
-    if (strcmp(task->unit, "tokens") != 0) return FV_OK;
+    if (!eval_task_fits(task)) return FV_OK;
     fitter f = start_fit(c, task, source, place);
     int budget = prompt_budget(c, place->length, max_tokens), least = *tokens;
     fv_status status = c->way == TOKENS_USAGE

@@ -317,6 +317,54 @@ def ruler_files(bench):
     check(all(path.read_bytes() == text for path, text in first.items()), "the same seed gave other data")
 
 
+def ruler_questions(bench):
+    """RULER's data files are asked as they are, once, and their predictions are its client's."""
+    data, out, pred = bench.folder / "data", bench.folder / "out", bench.folder / "pred"
+    bench.run("--data", data, "--lengths", 2000, "--samples", 4, "--task", "niah_single_1,niah_multikey_2,vt")
+    with bench.server() as server:
+        done = bench.ask(server, out, "--questions", data / "2000", "--predictions", pred, "--api", "completions")
+        check(len(server.log()) == 12, f"{len(server.log())} of 12 questions were asked: {done.stdout}")
+        logged = {entry["digest"] for entry in server.log()}
+        import hashlib
+        for task in ("niah_single_1", "niah_multikey_2", "vt"):
+            lines = [json.loads(line) for line in (data / "2000" / task / "validation.jsonl").read_text().splitlines()]
+            answers = [json.loads(line) for line in (pred / f"{task}.jsonl").read_text().splitlines()]
+            for line, answer in zip(lines, answers, strict=True):
+                asked = (line["input"] + line["answer_prefix"]).encode()
+                check(hashlib.blake2b(asked, digest_size=8).hexdigest() in logged, f"{task}: not asked as it is")
+                check(list(answer) == ["index", "pred", "input", "outputs", "others", "truncation", "length"], str(answer))
+                check(all(answer[key] == line[key] for key in ("index", "input", "outputs", "length")), str(answer))
+                check(answer["others"] == {} and answer["truncation"] == -1, str(answer))
+        scores = {s["task"]: s["score"] for s in map(json.loads, bench.run("--score", pred, "--json").stdout.splitlines())}
+        cells = {cell["task"]: cell for cell in bench.cells(out)}
+        check(set(cells) == {f"{task}, data" for task in scores}, f"{cells}")
+        for task, score in scores.items():
+            cell = cells[f"{task}, data"]
+            check(abs(100 * cell["score"] - score) < 0.005 and cell["n"] == 4 and cell["length"] == 2000, f"{cell}: {score}")
+        for row, digest in bench.rows(out, "id, prompt_hash"):
+            check(bench.run("--show", row, "--out", out).stdout, f"row {row} ({digest}) is not built again")
+        # The same command asks nothing; --samples asks the first ones of a file.
+        bench.ask(server, out, "--questions", data / "2000", "--api", "completions")
+        bench.ask(server, out, "--questions", data / "2000" / "vt" / "validation.jsonl", "--samples", 2)
+        check(len(server.log()) == 14, f"{len(server.log())} requests")
+        # Another program's file: its own name, numbers as answers, members that are passed on.
+        other = bench.folder / "qa_7.jsonl"
+        other.write_text(json.dumps({"index": 5, "input": "Say 12345.", "outputs": [12345, "never"], "others": {"id": 3},
+                                     "truncation": 0, "length": 300}) + "\n")
+        bench.ask(server, out, "--questions", other, "--predictions", pred)
+        answer = json.loads((pred / "qa_7.jsonl").read_text())
+        check((answer["index"], answer["others"], answer["truncation"], answer["length"]) == (5, {"id": 3}, 0, 300), str(answer))
+        other.write_text('{"index": 0}\n')
+        done = bench.ask(server, out, "--questions", other, code=2)
+        check("qa_7.jsonl:1: has no `input` and `outputs`" in done.stderr, done.stderr)
+        done = bench.ask(server, out, "--questions", bench.folder / "out", code=2)
+        check("has no TASK/validation.jsonl of RULER's data" in done.stderr, done.stderr)
+        row = bench.rows(out, "id", "task = 'qa_7'")[0][0]
+        bench.run("--show", row, "--out", out, code=2)
+        done = bench.ask(server, out, "--questions", other, "--lengths", 500, code=2)
+        check("leave out --lengths" in done.stderr, done.stderr)
+
+
 def own_and_served(bench):
     """A model of the lab and a served one share a folder and its figures, in whichever order they come."""
     runs, out, config = bench.folder / "runs", bench.folder / "out", bench.folder / "tiny.yaml"
@@ -429,7 +477,7 @@ def interrupted(bench):
 
 
 CHECKS = [killed, passing_faults, lasting_faults, counting, rebuild, truncation, planted_table, prefix_order, interval,
-          null_content, hopeless, ruler_files, own_and_served, documents, interrupted, too_short]
+          null_content, hopeless, ruler_files, ruler_questions, own_and_served, documents, interrupted, too_short]
 
 
 def run_check(one, options):

@@ -46,6 +46,10 @@ static int needle_served(int argc, char **argv) {
         OPTION_TEXT("data", &r.data, "DIR",
                     "writes RULER's data files DIR/LENGTH/TASK/validation.jsonl instead of asking; "
                     "lengths are estimated without --endpoint"),
+        OPTION_TEXT(
+            "questions", &r.served.questions, "PATH",
+            "asks what a data file of RULER has, or a folder of TASK/validation.jsonl, as it "
+            "is: all of it, or --samples of each"),
         OPTION_TEXT("score", &r.score, "PATH",
                     "scores prediction files of RULER, one or a folder of them, with its metrics"),
         OPTION_END};
@@ -63,6 +67,8 @@ static int needle_served(int argc, char **argv) {
             "fovea needle --show 17 --out out/needle\n"
             "fovea needle --data ruler --task all --haystack ~/essays --lengths 4096 --samples "
             "500\n"
+            "fovea needle --endpoint http://localhost:8000 --model llama --questions ruler/4096 "
+            "--predictions ruler/pred\n"
             "fovea needle --score ruler/pred",
         .min_operands = 0,
         .max_operands = 0};
@@ -72,12 +78,18 @@ static int needle_served(int argc, char **argv) {
     if (r.tasks) return list_tasks();
     if (r.show >= 0) return served_show(&r.served, r.show);
     if (r.score != NULL) return served_score(&r.served, r.score);
+    static const char *const BUILT[] = {"task", "lengths", "depths", "haystack", "data"};
+    for (size_t i = 0; i < sizeof BUILT / sizeof *BUILT && r.served.questions != NULL; i++)
+        if (served_has_option(argc, argv, BUILT[i]))
+            return tool_usage_error("needle: --questions asks what its files have; leave out --%s",
+                                    BUILT[i]);
     if (r.data != NULL) return served_write_data(&r.served, r.data);
     return served_run(&r.served);
 }
 
 int cmd_needle(int argc, char **argv) {
-    static const char *const SERVED[] = {"endpoint", "show", "data", "score", "tasks", "model"};
+    static const char *const SERVED[] = {"endpoint", "show",  "data", "questions",
+                                         "score",    "tasks", "model"};
     for (size_t i = 0; i < sizeof SERVED / sizeof *SERVED; i++)
         if (served_has_option(argc, argv, SERVED[i])) return needle_served(argc, argv);
     // Alone, --help is about both halves.

@@ -1,7 +1,7 @@
 // `fovea needle` and `fovea middle` have two halves each. With --endpoint (and for the files of
-// served models: --show, --data, --score) they are about a served model, cmd_needle.c and
-// cmd_middle.c. With an operand, a stored run or a checkpoint, they hand the whole command line to
-// the half for models of the lab, needle_own.c. Both fill the table of cells of --out
+// served models: --show, --data, --questions, --score) they are about a served model, cmd_needle.c
+// and cmd_middle.c. With an operand, a stored run or a checkpoint, they hand the whole command line
+// to the half for models of the lab, needle_own.c. Both fill the table of cells of --out
 // (fovea/eval.h), so that figures show own and served models side by side.
 #ifndef FOVEA_TOOL_NEEDLE_H
 #define FOVEA_TOOL_NEEDLE_H

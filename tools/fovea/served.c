@@ -101,9 +101,12 @@ static int read_request(const served_request *r, lists *l) {
                              .extra = r->extra,
                              .haystack = r->haystack,
                              .documents = r->documents,
+                             .questions = r->questions,
                              .seed = (uint64_t)r->seed,
                              .max_tokens = r->max_tokens,
-                             .samples = r->samples,
+                             .samples = r->samples > 0         ? r->samples
+                                        : r->questions != NULL ? 0
+                                                               : 10,
                              .interval = r->interval,
                              .in_flight = r->in_flight,
                              .retries = r->retries,

@@ -11,7 +11,7 @@
 typedef struct served_request {
     const char *verb; // "needle" or "middle"
     const char *endpoint, *model, *label, *api, *extra, *out, *with;
-    const char *tasks, *lengths, *depths, *haystack, *documents, *predictions;
+    const char *tasks, *lengths, *depths, *haystack, *documents, *questions, *predictions;
     int samples, in_flight, retries, max_tokens, seed;
     double interval, timeout, retry_wait, price_in, price_out;
     bool dry, json, quiet;
@@ -19,8 +19,7 @@ typedef struct served_request {
 
 // The values that options start with.
 #define SERVED_USUAL                                                                               \
-    .api = "chat", .samples = 10, .in_flight = 8, .retries = 5, .seed = 42, .timeout = 600,        \
-    .retry_wait = 1
+    .api = "chat", .in_flight = 8, .retries = 5, .seed = 42, .timeout = 600, .retry_wait = 1
 
 // The options that both verbs have, for the table of options.
 #define SERVED_OPTIONS(r)                                                                          \
