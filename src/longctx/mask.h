@@ -124,6 +124,9 @@ void fv_walk_start(fv_walk *walk, const fv_mask *mask, const fv_query_tile *quer
                    const fv_strand *keys, int64_t low, int64_t high);
 bool fv_walk_next(fv_walk *walk, fv_key_tile *tile);
 
+// The keys that the next tile begins with, as far as they lie together; empty at the end.
+fv_interval fv_walk_ahead(const fv_walk *walk);
+
 // A range of query indices of the strand outside of which no query sees keys low .. high - 1.
 fv_interval fv_walk_queries(const fv_mask *mask, const fv_strand *queries, const fv_strand *keys,
                             int64_t low, int64_t high);

@@ -102,91 +102,133 @@ INLINE vf score_of(const fv_tile_score *score, vf x) {
     return vf_log(x + score->floor) * -score->factor;
 }
 
-// Part of a tile: queries first .. first + width - 1, keys low .. high - 1.
+// Part of a tile: queries first .. first + width - 1, keys low .. high - 1, of which all its
+// queries see whole_low .. whole_high - 1.
 typedef struct region {
-    int first, width, low, high;
-    const uint64_t *seen; // NULL: all
+    int first, width, low, high, whole_low, whole_high;
+    const uint64_t *seen; // NULL: all of them see all of them
 } region;
+
+// The first run of keys that all queries of a tile see, so that no strip need look for it.
+static void find_whole(int n_keys, const uint64_t *seen, int *low, int *high) {
+    for (*low = 0; *low < n_keys && ~seen[*low] != 0;) ++*low;
+    for (*high = *low; *high < n_keys && ~seen[*high] == 0;) ++*high;
+}
 
 // The regions of a tile; at most STRIPS.
 static int regions_of(int n_keys, const uint64_t *seen, region out[STRIPS]) {
     if (seen == NULL) {
-        out[0] = (region){0, Q, 0, n_keys, NULL};
+        out[0] = (region){0, Q, 0, n_keys, 0, n_keys, NULL};
         return 1;
     }
-    int n = 0;
+    int n = 0, tile_low, tile_high;
+    find_whole(n_keys, seen, &tile_low, &tile_high);
     for (int strip = 0; strip < STRIPS; strip++) {
         uint64_t wanted = (uint64_t)0xffff << (strip * L);
-        int low = 0, high = n_keys;
-        while (low < high && (seen[low] & wanted) == 0) low++;
-        while (low < high && (seen[high - 1] & wanted) == 0) high--;
-        uint64_t all = wanted;
-        for (int j = low; j < high; j++) all &= seen[j];
-        if (low < high) out[n++] = (region){strip * L, L, low, high, all == wanted ? NULL : seen};
+        region r = {strip * L, L, 0, n_keys, 0, 0, NULL};
+        while (r.low < r.high && (seen[r.low] & wanted) == 0) r.low++;
+        while (r.low < r.high && (seen[r.high - 1] & wanted) == 0) r.high--;
+        if (r.low == r.high) continue;
+        r.whole_low = r.low;
+        while (r.whole_low < r.high && (seen[r.whole_low] & wanted) != wanted) r.whole_low++;
+        r.whole_high = r.whole_low;
+        while (r.whole_high < r.high && (seen[r.whole_high] & wanted) == wanted)
+            r.whole_high = r.whole_high == tile_low ? tile_high : r.whole_high + 1;
+        if (r.whole_low > r.low || r.whole_high < r.high) r.seen = seen;
+        out[n++] = r;
     }
     return n;
 }
 
-// Calls BLOCK(key, query, tall, wide) with constant sizes over all of a region.
-#define FOR_BLOCKS_OF(queries, width, low, high, WIDE_, TALL_, BLOCK)                              \
+// Calls BLOCK(key, query, tall, wide) with constant sizes over all of a region; REST(low, tall,
+// BLOCK, query, wide) does what is left of the keys (or features) from j_ on.
+#define FOR_BLOCKS_OF(queries, width, low, high, WIDE_, TALL_, BLOCK, REST)                        \
     for (int q_ = (queries); q_ < (queries) + (width); q_ += WIDE_ * VW) {                         \
         int j_ = (low);                                                                            \
         for (; j_ + TALL_ <= (high); j_ += TALL_) BLOCK(j_, q_, TALL_, WIDE_);                     \
-        for (; j_ < (high); j_++) BLOCK(j_, q_, 1, WIDE_);                                         \
+        REST(high, WIDE_, TALL_, BLOCK)                                                            \
     }
-#define FOR_BLOCKS(queries, width, low, high, BLOCK)                                               \
+#define ONE_BY_ONE(high, WIDE_, TALL_, BLOCK)                                                      \
+    for (; j_ < (high); j_++) BLOCK(j_, q_, 1, WIDE_);
+#define BLOCKS(queries, width, low, high, BLOCK, REST)                                             \
     if ((width) % (WIDE * VW) == 0)                                                                \
-        FOR_BLOCKS_OF(queries, width, low, high, WIDE, TALL, BLOCK)                                \
+        FOR_BLOCKS_OF(queries, width, low, high, WIDE, TALL, BLOCK, REST)                          \
     else                                                                                           \
-        FOR_BLOCKS_OF(queries, width, low, high, NARROW, NARROW_TALL, BLOCK)
+        FOR_BLOCKS_OF(queries, width, low, high, NARROW, NARROW_TALL, BLOCK, REST)
+#define FOR_BLOCKS(queries, width, low, high, BLOCK)                                               \
+    BLOCKS(queries, width, low, high, BLOCK, ONE_BY_ONE)
 
-// Asks for a row that is needed soon: the memory's own foresight follows few rows at a time, and
-// values are read in columns. Without it 16,384 positions run at 0.73 of the limit instead of 0.81.
-INLINE void prefetch_row(const float *row, int d) {
-    for (int f = 0; f < d; f += L) __builtin_prefetch(row + f);
+// The same where a block may be done twice and may reach below `low`, down to 0: the rest is the
+// last block, as single keys of one vector would wait for every sum.
+#define ONCE_MORE(high, WIDE_, TALL_, BLOCK)                                                       \
+    if (j_ < (high) && (high) >= TALL_)                                                            \
+        BLOCK((high)-TALL_, q_, TALL_, WIDE_)                                                      \
+    else                                                                                           \
+        ONE_BY_ONE(high, WIDE_, TALL_, BLOCK)
+#define FOR_REPEATABLE_BLOCKS(queries, width, low, high, BLOCK)                                    \
+    BLOCKS(queries, width, low, high, BLOCK, ONCE_MORE)
+
+// Asks for rows of the next keys and values, a few with every block: the memory's own foresight
+// follows few rows at a time, and values are read in columns. Without it 16,384 positions run at
+// 0.73 of the limit instead of 0.81.
+INLINE void fetch_ahead(const fv_tile_job *t, int first, int n) {
+    for (int i = first; i < first + n && i < t->n_ahead; i++)
+        for (int f = 0; f < t->d; f += L) {
+            __builtin_prefetch(t->k + (t->ahead + i) * t->k_stride + f, 0, 2);
+            __builtin_prefetch(t->v + (t->ahead + i) * t->v_stride + f, 0, 2);
+        }
 }
 
-// The next keys, and the values of these, which add_values reads.
-INLINE void prefetch_block(const fv_tile_job *t, const region *r, int j, int tall) {
-    enum { AHEAD = 8 };
-    for (int i = j; i < j + tall; i++) {
-        if (i + AHEAD < r->high) prefetch_row(t->k + (i + AHEAD) * t->k_stride, t->d);
-        prefetch_row(t->v + i * t->v_stride, t->d);
-    }
+// Weights lie densely, [key][width]: in rows of 64 those of a strip would share a quarter of the
+// first-level cache's sets with their columns of queries and outputs.
+INLINE float *weights_of(const fv_tile_job *t, const region *r, int key, int query) {
+    return t->p + key * r->width + query - r->first;
 }
 
-// Scores of a region, and the largest of each query so far in largest[64]; where pairs are masked
-// largest_seen finds it.
+// Scores of a region, and the largest of each query so far in largest[64], in blocks that all its
+// queries see; largest_at_edges looks at the others.
 INLINE void score_region(const fv_tile_job *t, const region *r, bool metric, float *largest) {
 #define BLOCK(j, q, tall, wide)                                                                    \
     {                                                                                              \
         vf acc[MOST_TALL][MOST_WIDE];                                                              \
-        if ((q) == r->first) prefetch_block(t, r, j, tall);                                        \
+        if ((q) == 0 && t->n_ahead > 0) fetch_ahead(t, j, tall);                                   \
         dot_block(t->qt + q, t->k + (j)*t->k_stride, t->k_stride, t->d, metric, tall, wide, acc);  \
         UNROLL for (int w = 0; w < wide; w++) {                                                    \
             vf most = vf_load(largest + q + w * VW);                                               \
             UNROLL for (int i = 0; i < tall; i++) {                                                \
                 vf s = metric ? score_of(&t->score, acc[i][w]) : acc[i][w];                        \
-                vf_store(t->p + (j + i) * Q + q + w * VW, s);                                      \
+                vf_store(weights_of(t, r, j + i, q + w * VW), s);                                  \
                 most = vf_max(most, s);                                                            \
             }                                                                                      \
-            if (!r->seen) vf_store(largest + q + w * VW, most);                                    \
+            if ((j) >= r->whole_low && (j) + (tall) <= r->whole_high)                              \
+                vf_store(largest + q + w * VW, most);                                              \
         }                                                                                          \
     }
-    FOR_BLOCKS(r->first, r->width, r->low, r->high, BLOCK)
+    FOR_REPEATABLE_BLOCKS(r->first, r->width, r->low, r->high, BLOCK)
 #undef BLOCK
 }
 
-static void largest_seen(const fv_tile_job *t, const region *r, float *largest) {
+static void largest_seen(const fv_tile_job *t, const region *r, int low, int high, float *largest) {
     for (int q = r->first; q < r->first + r->width; q += VW) {
         vf most = vf_load(largest + q);
-        for (int j = r->low; j < r->high; j++) {
-            vi seen = lanes_of_bits(r->seen[j], q), none = (vi)vf_set1(FV_NO_SCORE);
-            vi s = (vi)vf_load(t->p + j * Q + q);
+        for (int j = low; j < high; j++) {
+            vi seen = lanes_of_bits(t->seen[j], q), none = (vi)vf_set1(FV_NO_SCORE);
+            vi s = (vi)vf_load(weights_of(t, r, j, q));
             most = vf_max(most, (vf)((s & seen) | (none & ~seen)));
         }
         vf_store(largest + q, most);
     }
+}
+
+// The keys before and behind those that all see, and so many of these as blocks share with them.
+static void largest_at_edges(const fv_tile_job *t, const region *r, float *largest) {
+    enum { SHARED = MOST_TALL - 1 };
+    if (r->whole_high - r->whole_low <= 2 * SHARED) {
+        if (t->seen) largest_seen(t, r, r->low, r->high, largest);
+        return;
+    }
+    if (r->low < r->whole_low) largest_seen(t, r, r->low, r->whole_low + SHARED, largest);
+    if (r->whole_high < r->high) largest_seen(t, r, r->whole_high - SHARED, r->high, largest);
 }
 
 // Brings the running state to a larger maximum, where there is one.
@@ -205,6 +247,18 @@ static void raise_largest(const fv_tile_job *t, const region *r, const float *la
     }
 }
 
+// Weights of keys low .. high - 1 and their sums, for `side` vectors of queries.
+INLINE void weigh(const fv_tile_job *t, const region *r, int q, int low, int high, bool masked,
+                  int side, const vf *largest, vf *sum) {
+    for (int j = low; j < high; j++) UNROLL for (int w = 0; w < side; w++) {
+            float *at = weights_of(t, r, j, q + w * VW);
+            vf p = vf_exp2(vf_load(at) - largest[w]);
+            if (masked) p = vf_and(p, lanes_of_bits(t->seen[j], q + w * VW));
+            sum[w] += p;
+            vf_store(at, p);
+        }
+}
+
 // Two vectors of queries side by side, as each waits for its sum.
 static void exponentials(const fv_tile_job *t, const region *r) {
     enum { SIDE = 16 / VW > 1 ? 2 : 1 };
@@ -214,13 +268,9 @@ static void exponentials(const fv_tile_job *t, const region *r) {
             largest[w] = vf_load(t->largest + q + w * VW);
             sum[w] = vf_load(t->sum + q + w * VW);
         }
-        for (int j = r->low; j < r->high; j++) UNROLL for (int w = 0; w < SIDE; w++) {
-                float *at = t->p + j * Q + q + w * VW;
-                vf p = vf_exp2(vf_load(at) - largest[w]);
-                if (r->seen) p = vf_and(p, lanes_of_bits(r->seen[j], q + w * VW));
-                sum[w] += p;
-                vf_store(at, p);
-            }
+        weigh(t, r, q, r->low, r->whole_low, true, SIDE, largest, sum);
+        weigh(t, r, q, r->whole_low, r->whole_high, false, SIDE, largest, sum);
+        weigh(t, r, q, r->whole_high, r->high, true, SIDE, largest, sum);
         UNROLL for (int w = 0; w < SIDE; w++) vf_store(t->sum + q + w * VW, sum[w]);
     }
 }
@@ -235,7 +285,7 @@ static void add_values(const fv_tile_job *t, const region *r) {
         const float *value = t->v + r->low * t->v_stride + f;                                      \
         for (int j = r->low; j < r->high; j++, value += t->v_stride) {                             \
             vf p[MOST_WIDE];                                                                       \
-            UNROLL for (int w = 0; w < wide; w++) p[w] = vf_load(t->p + j * Q + q + w * VW);       \
+            UNROLL for (int w = 0; w < wide; w++) p[w] = vf_load(weights_of(t, r, j, q + w * VW)); \
             UNROLL for (int i = 0; i < tall; i++) UNROLL for (int w = 0; w < wide; w++)            \
                 acc[i][w] = vf_fma(vf_set1(value[i]), p[w], acc[i][w]);                            \
         }                                                                                          \
@@ -256,7 +306,7 @@ static void forward(const fv_tile_job *t) {
             score_region(t, &regions[i], false, largest);
         else
             score_region(t, &regions[i], true, largest);
-        if (regions[i].seen) largest_seen(t, &regions[i], largest);
+        largest_at_edges(t, &regions[i], largest);
         raise_largest(t, &regions[i], largest);
         exponentials(t, &regions[i]);
         add_values(t, &regions[i]);
@@ -280,7 +330,7 @@ INLINE void probability_region(const fv_tile_gradient *t, const region *r, bool 
                 vf_store(t->ds + (j + i) * Q + q + w * VW, 1.0f / (acc[i][w] + t->score.floor));   \
         }                                                                                          \
     }
-    FOR_BLOCKS(r->first, r->width, r->low, r->high, BLOCK)
+    FOR_REPEATABLE_BLOCKS(r->first, r->width, r->low, r->high, BLOCK)
 #undef BLOCK
 }
 

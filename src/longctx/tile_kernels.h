@@ -33,6 +33,8 @@ typedef struct fv_tile_job {
     const float *qt;              // [d][64]
     const float *k, *v;           // rows of d
     ptrdiff_t k_stride, v_stride; // floats between rows
+    ptrdiff_t ahead;              // the row, counted from k and v, from which on
+    int n_ahead;                  // so many rows will be wanted next
     const uint64_t *seen;         // [n_keys], bit q: query q sees the key; NULL: all do
     float *p;                     // [128][64], scratch
     float *ot, *largest, *sum;    // [d][64], [64], [64]: the running state

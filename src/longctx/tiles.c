@@ -99,6 +99,7 @@ typedef struct front {
     int64_t head;
     fv_head_rows q_at, k_at;
     int n;
+    fv_interval fetched; // keys of the strand that were asked for last
 } front;
 
 static float *log_sum_of(const forward_pass *pass, int64_t head) {
@@ -151,8 +152,9 @@ static void store_state(const front *f, const fv_query_state *s) {
     }
 }
 
-// Keys and values of a tile: where they lie if that can be read as floats at even distances.
-static void point_at_keys(const front *f, const fv_strand *strand, fv_tile_job *job) {
+// Keys and values of a tile: where they lie (true) if that can be read as floats at even distances,
+// else copied.
+static bool point_at_keys(const front *f, const fv_strand *strand, fv_tile_job *job) {
     const fv_attention *plan = f->pass->plan;
     fv_worker *w = f->worker;
     const fv_key_tile *tile = &w->keys;
@@ -166,7 +168,7 @@ static void point_at_keys(const front *f, const fv_strand *strand, fv_tile_job *
         job->k = (const float *)keys->k + offset;
         job->v = (const float *)keys->v + offset;
         job->k_stride = job->v_stride = strand->row_step * f->k_at.row;
-        return;
+        return true;
     }
     for (int i = 0; i < tile->n; i++) {
         int64_t index = tile->contiguous ? tile->first + i : tile->index[i];
@@ -177,10 +179,24 @@ static void point_at_keys(const front *f, const fv_strand *strand, fv_tile_job *
     job->k = w->k;
     job->v = w->v;
     job->k_stride = job->v_stride = plan->d_padded;
+    return false;
+}
+
+// Asks for the keys that come next, unless another tile of queries did.
+static void look_ahead(front *f, const fv_walk *walk, fv_tile_job *job) {
+    fv_interval next = fv_walk_ahead(walk);
+    if (next.low >= f->fetched.low && next.low <= f->fetched.high)
+        next.low = f->fetched.high;
+    else
+        f->fetched = next;
+    if (next.low >= next.high) return;
+    job->ahead = next.low - f->worker->keys.first;
+    job->n_ahead = (int)(next.high - next.low);
+    f->fetched.high = next.high;
 }
 
 // The next keys of one tile of queries; false where it has met them all.
-static bool meet_keys(const front *f, fv_query_state *s, const fv_strand *strand) {
+static bool meet_keys(front *f, fv_query_state *s, const fv_strand *strand) {
     const fv_attention *plan = f->pass->plan;
     fv_worker *w = f->worker;
     if (!fv_walk_next(&s->walk, &w->keys)) return false;
@@ -192,7 +208,7 @@ static bool meet_keys(const front *f, fv_query_state *s, const fv_strand *strand
                        .ot = s->ot,
                        .largest = s->largest,
                        .sum = s->sum};
-    point_at_keys(f, strand, &job);
+    if (point_at_keys(f, strand, &job)) look_ahead(f, &s->walk, &job);
     plan->kernels->forward(&job);
     w->work.pairs += w->keys.pairs;
     w->work.tiles++;
@@ -220,10 +236,11 @@ static front front_of(const forward_pass *pass, int64_t number, int worker) {
     return f;
 }
 
-static void meet_strand(const front *f, const fv_strand *keys) {
+static void meet_strand(front *f, const fv_strand *keys) {
     const fv_mask *mask = &f->pass->plan->mask;
     fv_query_state *states = f->worker->states, *walking[FV_MOST_ABREAST];
     int n = 0;
+    f->fetched = (fv_interval){0, 0};
     for (int i = 0; i < f->n; i++) {
         fv_query_state *s = &states[i];
         if (keys->residue != s->strand->residue) continue;

@@ -333,6 +333,12 @@ bool fv_walk_next(fv_walk *walk, fv_key_tile *tile) {
     return false;
 }
 
+fv_interval fv_walk_ahead(const fv_walk *walk) {
+    if (walk->at == walk->n) return (fv_interval){0, 0};
+    const fv_interval *next = &walk->intervals[walk->at];
+    return (fv_interval){next->low, min64(next->high, next->low + FV_TILE_KEYS)};
+}
+
 fv_interval fv_walk_queries(const fv_mask *mask, const fv_strand *queries, const fv_strand *keys,
                             int64_t low, int64_t high) {
     int64_t first = fv_strand_position(keys, low), last = fv_strand_position(keys, high - 1);
