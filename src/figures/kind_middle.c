@@ -12,14 +12,16 @@ static const fv_figure_option options[] = {
      "length of the sequences; each run's longest training length if not given"},
 };
 
+static int length_of(const fv_figure_view *view) {
+    return (int)fv_options_number(view->options, "length", 0);
+}
+
 static fv_status check(const fv_figure_view *view, fv_error *error) {
-    fv_partition models;
-    return fv_run_cells_split(view, "color", &models, error);
+    return fv_run_cells_check(view, "color", length_of(view), error);
 }
 
 static fv_status draw(fv_figure_view *view, fv_error *error) {
-    int length = (int)fv_options_number(view->options, "length", 0);
-    return fv_run_cells_draw(view, "color", length, fv_cells_draw_middle, error);
+    return fv_run_cells_draw(view, "color", length_of(view), fv_cells_draw_middle, error);
 }
 
 const fv_figure_kind fv_figure_middle = {

@@ -12,8 +12,7 @@ static const fv_figure_option options[] = {
 };
 
 static fv_status check(const fv_figure_view *view, fv_error *error) {
-    fv_partition models;
-    return fv_run_cells_split(view, "panel", &models, error);
+    return fv_run_cells_check(view, "panel", FV_ALL_LENGTHS, error);
 }
 
 static fv_status draw(fv_figure_view *view, fv_error *error) {

@@ -58,6 +58,53 @@ fv_status fv_run_cells_split(const fv_figure_view *view, const char *key, fv_par
                           labels->n_values, models->n);
 }
 
+// --- before training ----------------------------------------------------------------------------
+
+// The length that a run is asked for: FV_ALL_LENGTHS, or that of `one_length`, 0 its longest of
+// training.
+static int wanted_length(const fv_task_config *task, int one_length) {
+    return one_length == 0 ? fv_training_longest(task) : one_length;
+}
+
+static bool measures_length(const fv_grid_plan *plan, int wanted) {
+    bool found = wanted == FV_ALL_LENGTHS;
+    for (int l = 0; l < plan->n_lengths; l++) found |= plan->lengths[l] == wanted;
+    return found;
+}
+
+static fv_status refuse_length(const fv_figure_view *view, const fv_grid_plan *plan, int length,
+                               fv_error *error) {
+    char list[128] = "";
+    for (int l = 0; l < plan->n_lengths; l++) {
+        size_t used = strlen(list);
+        snprintf(list + used, sizeof list - used, "%s%d", l > 0 ? ", " : "", plan->lengths[l]);
+    }
+    return fv_figure_fail(view, "length", error,
+                          "no run is measured at %d tokens; needle_grid takes the lengths %s",
+                          length, list);
+}
+
+fv_status fv_run_cells_check(const fv_figure_view *view, const char *key, int one_length,
+                             fv_error *error) {
+    fv_partition models;
+    fv_status status = fv_run_cells_split(view, key, &models, error);
+    fv_grid_plan plan, hides = {0}; // of the first run that hides something
+    fv_error cause, first;
+    for (int r = 0; r < view->runs.n && status == FV_OK; r++) {
+        const fv_config *config = view->runs.configs[r];
+        fv_grid_plan_make(&config->task, &plan);
+        bool can = fv_retrieval_check(config, plan.lengths[0], 0, &cause) == FV_OK;
+        if (can && measures_length(&plan, wanted_length(&config->task, one_length))) return FV_OK;
+        if (can && hides.n_lengths == 0) hides = plan;
+        if (r == 0) first = cause;
+    }
+    if (status != FV_OK) return status;
+    if (hides.n_lengths > 0) return refuse_length(view, &hides, one_length, error);
+    return fv_figure_fail(view, "kind", error, "no run has cells: %s", first.text);
+}
+
+// --- after it -----------------------------------------------------------------------------------
+
 static const char *label_of(const fv_figure_view *view, const fv_partition *models, int model) {
     const fv_option *labels = fv_options_find(view->options, "labels");
     if (labels != NULL) return labels->values[model];
@@ -85,11 +132,11 @@ static fv_status add_run(const fv_record *record, const char *model, int one_len
     if (!has_one_length(task)) cell.trained_length = fv_training_longest(task);
     snprintf(cell.model, sizeof cell.model, "%s", model);
     snprintf(cell.task, sizeof cell.task, "%s", fv_field_find("task.name")->choices[task->name]);
-    int wanted = one_length == 0 ? fv_training_longest(task) : one_length;
+    int wanted = wanted_length(task, one_length);
     fv_grid_plan plan;
     fv_grid_plan_make(task, &plan);
     for (int l = 0; l < plan.n_lengths; l++) {
-        if (one_length != FV_ALL_LENGTHS && plan.lengths[l] != wanted) continue;
+        if (wanted != FV_ALL_LENGTHS && plan.lengths[l] != wanted) continue;
         for (int d = 0; d < FV_GRID_DEPTHS; d++) {
             char name[FV_GRID_NAME], series[64];
             fv_grid_name(plan.lengths[l], plan.depths[d], name);
@@ -106,9 +153,8 @@ static fv_status add_run(const fv_record *record, const char *model, int one_len
     return FV_OK;
 }
 
-// All cells of all runs; with `one_length` those of that length, or (0) of the longest trained.
-static fv_status collect(const fv_figure_view *view, const fv_partition *models, int one_length,
-                         fv_cells *cells, fv_error *error) {
+fv_status fv_run_cells(const fv_figure_view *view, const fv_partition *models, int one_length,
+                       fv_cells *cells, fv_error *error) {
     *cells = (fv_cells){0};
     fv_status status = FV_OK;
     for (int m = 0; m < models->n && status == FV_OK; m++)
@@ -118,8 +164,7 @@ static fv_status collect(const fv_figure_view *view, const fv_partition *models,
                                  cells, error);
     if (status == FV_OK && cells->n == 0)
         status = fv_figure_fail(view, "kind", error,
-                                "no run has cells: the models' task hides nothing at a depth, or "
-                                "none was measured at the length asked for");
+                                "no run has cells: all that could have them diverged at once");
     if (status != FV_OK) fv_cells_free(cells);
     return status;
 }
@@ -130,7 +175,7 @@ fv_status fv_run_cells_draw(fv_figure_view *view, const char *key, int one_lengt
     fv_partition models;
     fv_cells cells;
     fv_status status = fv_run_cells_split(view, key, &models, error);
-    if (status == FV_OK) status = collect(view, &models, one_length, &cells, error);
+    if (status == FV_OK) status = fv_run_cells(view, &models, one_length, &cells, error);
     if (status != FV_OK) return status;
     fv_cells_view figure = {.cells = &cells,
                             .scratch = view->scratch,

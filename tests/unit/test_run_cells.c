@@ -177,6 +177,12 @@ static void test_refusals(void **state) {
                   "3 labels for 2 models");
     check_refused("task: {name: needle}\nfigure: {kind: needle}\n", "probe needle_grid");
     check_refused(NEEDLE "figure: {kind: middle, panel: model.positions}\n", "panel");
+    check_refused("probes: [needle_grid]\nfigure: {kind: needle}\n",
+                  ":2: figure needle: no run has cells: task.name copy hides nothing");
+    check_refused("probes: [needle_grid]\nfigure: {kind: middle}\n", "copy hides nothing");
+    check_refused(NEEDLE "figure: {kind: middle, length: 7}\n",
+                  ":4: figure middle: no run is measured at 7 tokens; needle_grid takes the "
+                  "lengths 4, 5, 6, 8, 10, 12, 14, 16");
     check_refused("task: {name: needle, context_length: 8}\nprobes: [needle_grid]\n"
                   "sweep: {model.n_embd: [2, 4], model.positions: [none, learned]}\n"
                   "figure: {kind: needle, panel: model.positions}\n",
