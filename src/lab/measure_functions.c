@@ -296,11 +296,14 @@ static double evaluate_roundness(fv_measure_call *call) {
         call->problem = "out of memory";
         return NAN;
     }
-    for (int i = 0; i < rows * cols; i++) mean[i % cols] += x[i] / (double)rows;
+    for (int r = 0; r < rows; r++)
+        for (int c = 0; c < cols; c++) mean[c] += x[(size_t)r * cols + c] / (double)rows;
     for (int r = 0; r < rows; r++) {
         double square = 0;
-        for (int c = 0; c < cols; c++)
-            square += (x[r * cols + c] - mean[c]) * (x[r * cols + c] - mean[c]);
+        for (int c = 0; c < cols; c++) {
+            double away = x[(size_t)r * cols + c] - mean[c];
+            square += away * away;
+        }
         sum += sqrt(square);
         squares += square;
     }

@@ -31,7 +31,8 @@ static inline double fv_matrix_at(fv_matrix a, int r, int c) {
 }
 
 // exp(-sum p log p) with p = weights / sum(weights): how many of the n weights count. Between 1 and
-// n; 0 where the weights add up to nothing or are not finite. Negative weights count as 0.
+// n; 0 where the weights add up to nothing, NAN where they are not finite. Negative weights count
+// as 0.
 double fv_effective_number(const double *weights, int n);
 
 // Eigenvalues of the symmetric a [n][n], largest first, into values [n]. With `vectors`, row i of a

@@ -40,18 +40,18 @@ static bool are_told_apart(const double *confusion, int V, int a, int b) {
 }
 
 // Marks every token that is not told apart from `token`, directly or by steps, and returns how many
-// there are. `todo` [V] is room for the walk.
-static int spread(const double *confusion, int V, int token, bool *taken, int *todo) {
+// there are. `waiting` [V] is room for the walk.
+static int spread(const double *confusion, int V, int token, bool *taken, int *waiting) {
     int n = 0, size = 0;
-    todo[n++] = token;
+    waiting[n++] = token;
     taken[token] = true;
     while (n > 0) {
-        int a = todo[--n];
+        int a = waiting[--n];
         size++;
         for (int b = 0; b < V; b++)
             if (!taken[b] && !are_told_apart(confusion, V, a, b)) {
                 taken[b] = true;
-                todo[n++] = b;
+                waiting[n++] = b;
             }
     }
     return size;
@@ -59,21 +59,21 @@ static int spread(const double *confusion, int V, int token, bool *taken, int *t
 
 fv_status fv_token_groups(const double *confusion, int V, double *groups, fv_error *error) {
     bool *taken = calloc((size_t)V, sizeof *taken);
-    int *todo = calloc((size_t)V, sizeof *todo);
+    int *waiting = calloc((size_t)V, sizeof *waiting);
     double *sizes = calloc((size_t)V, sizeof *sizes);
     fv_status status = FV_OK;
-    if (!taken || !todo || !sizes) {
+    if (!taken || !waiting || !sizes) {
         status = fv_fail(error, FV_NO_MEMORY, "no memory for the groups of %d tokens", V);
         goto done;
     }
     for (int v = 0; v < V; v++) taken[v] = row_sum(confusion, V, v) == 0;
     int n = 0;
     for (int v = 0; v < V; v++)
-        if (!taken[v]) sizes[n++] = spread(confusion, V, v, taken, todo);
+        if (!taken[v]) sizes[n++] = spread(confusion, V, v, taken, waiting);
     *groups = fv_effective_number(sizes, n);
 done:
     free(taken);
-    free(todo);
+    free(waiting);
     free(sizes);
     return status;
 }
