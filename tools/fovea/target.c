@@ -15,6 +15,17 @@ static bool is_folder(const char *path) {
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
+// Whether a file begins as no database does. An empty one may become a store.
+static bool is_other_file(const char *path) {
+    static const char BEGINNING[] = "SQLite format 3";
+    char bytes[sizeof BEGINNING];
+    FILE *file = is_file(path) ? fopen(path, "rb") : NULL;
+    if (file == NULL) return false;
+    size_t n = fread(bytes, 1, sizeof bytes, file);
+    fclose(file);
+    return n > 0 && memcmp(bytes, BEGINNING, n) != 0;
+}
+
 // The store that a folder or a file is; false where it is none. Folders are taken at their word, so
 // that the message about a missing store names the file that was looked for.
 static bool as_store(const char *operand, run_target *t) {
@@ -33,6 +44,12 @@ static bool looks_like_id(const char *text) {
 
 fv_status target_find(const char *operand, run_target *t, fv_error *error) {
     *t = (run_target){0};
+    if (is_other_file(operand))
+        return fv_fail(
+            error, FV_USAGE,
+            "%s is no run store; name the folder that 'fovea run' wrote (out), its store "
+            "(out/fovea.db), or a run in it (out/3fa29c41)",
+            operand);
     if (as_store(operand, t)) return FV_OK;
     const char *slash = strrchr(operand, '/'), *id = slash != NULL ? slash + 1 : operand;
     char store[sizeof t->path] = "out";
