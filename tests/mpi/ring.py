@@ -80,6 +80,8 @@ def one_message_for_mistakes():
             (["--n", 3], "4 ranks cannot share 3 positions; there must be 1 to 3 ranks"),
             (["--n", 0], "--n must be a number of positions as in 65536, 64k (64,000) or 64Ki "
                          "(65,536), not '0'"),
+            (["--n", 64, "--link-us", 20],
+             "--link-us 20 is of a network whose speed --link-gbps must say"),
             (["--n", 64, "--timeline", "ring.pdf"],
              "the picture ring.pdf must be called NAME.svg or NAME.png"),
             (["--n", 64, "--forecast-n", 1000], "--forecast-n must be a number of positions, at "

@@ -52,6 +52,10 @@ static fv_status read_request(const ring_options *o, ring_request *r, int64_t *f
                        o->layout);
     if (strcmp(o->mask, "causal") != 0 && strcmp(o->mask, "full") != 0)
         return fv_fail(error, FV_USAGE, "ring: --mask must be causal or full, not '%s'", o->mask);
+    if (o->latency > 0 && o->bandwidth <= 0)
+        return fv_fail(error, FV_USAGE,
+                       "ring: --link-us %g is of a network whose speed --link-gbps must say",
+                       o->latency);
     a->n_query = a->n_key;
     a->n_head = o->heads;
     a->n_kv_head = o->kv_heads ? o->kv_heads : o->heads;

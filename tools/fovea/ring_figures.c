@@ -54,12 +54,13 @@ static fv_status draw_bars(const ring_request *request, const ring_outcome *o, c
     snprintf(title, sizeof title, "%s ring, %" PRId64 " positions, %d ranks%s",
              fv_ring_layout_name(request->config.layout), a->n_key, o->n_ranks,
              request->config.gradients ? ", forward and backward" : "");
+    char network[100] = "MPI over shared memory copies a message when it is waited for";
+    if (request->link_bandwidth > 0)
+        snprintf(network, sizeof network, "an emulated network of %g GB/s and %g µs a message",
+                 request->link_bandwidth / 1e9, request->latency * 1e6);
     snprintf(note, sizeof note,
-             "%.0f %% of the time of a forward pass's messages passed while ranks computed%s",
-             100 * ring_hidden_share(o),
-             request->link_bandwidth > 0 ? ""
-                                         : "; MPI over shared memory copies a message when it is "
-                                           "waited for");
+             "%.0f %% of the time of a forward pass's messages passed while ranks computed; %s",
+             100 * ring_hidden_share(o), network);
     const fv_chart_panel panel = {.xlabel = "milliseconds",
                                   .bars = series,
                                   .n_bars = N_ACTIVITIES,
