@@ -92,28 +92,34 @@ static void list_columns(const fv_mask *mask, const fv_strand *in, int n_in, fv_
             list_position(in, n_in, mask->globals[i], out, rows, positions);
 }
 
+// True where the BAND phase and its columns can have pairs.
+static bool has_band(const fv_mask *mask, const fv_strand *columns) {
+    return mask->everything || mask->window > 0 || mask->has_blocks || columns->n > 0;
+}
+
 void fv_phases_set(const fv_mask *mask, const fv_placement *queries, const fv_placement *keys,
                    fv_phases *phases) {
     fv_strand *next = phases->strands;
     int64_t *list = phases->lists, n_columns = fv_mask_columns(mask);
     phases->n = 0;
 
-    fv_phase *first = &phases->phase[phases->n++];
-    first->queries = next;
-    first->n_queries = in_place(queries, mask->end_query, next);
-    next += first->n_queries;
-    fv_strand *columns = first->keys = next++;
+    fv_phase first = {.queries = next};
+    first.n_queries = in_place(queries, mask->end_query, next);
+    next += first.n_queries;
+    fv_strand *columns = first.keys = next++;
     fv_strand *band = next;
     int n_band = in_place(keys, mask->end_key, band);
     next += n_band;
-    first->n_keys = 1 + n_band;
+    first.n_keys = 1 + n_band;
     list_columns(mask, band, n_band, columns, list, list + n_columns);
     list += 2 * n_columns;
+    // Strides alone leave nothing to it, and the next phase then is the first to see every query.
+    if (mask->stride == 0 || has_band(mask, columns)) phases->phase[phases->n++] = first;
 
     if (mask->stride > 0) {
         fv_phase *stride = &phases->phase[phases->n++];
         stride->queries = next;
-        stride->n_queries = by_residue(first->queries, first->n_queries, mask->stride, next);
+        stride->n_queries = by_residue(first.queries, first.n_queries, mask->stride, next);
         next += stride->n_queries;
         stride->keys = next;
         stride->n_keys = by_residue(band, n_band, mask->stride, next);
@@ -126,7 +132,7 @@ void fv_phases_set(const fv_mask *mask, const fv_placement *queries, const fv_pl
         *rows->queries =
             (fv_strand){.rows = list, .positions = list + mask->n_globals, .residue = -1};
         for (int64_t i = 0; i < mask->n_globals; i++)
-            list_position(first->queries, first->n_queries, mask->globals[i], rows->queries, list,
+            list_position(first.queries, first.n_queries, mask->globals[i], rows->queries, list,
                           list + mask->n_globals);
         rows->keys = next;
         rows->n_keys = n_band;

@@ -112,6 +112,14 @@ static float float_at(const float *x, int64_t i) {
     return y;
 }
 
+static void clear_state(const front *f, fv_query_state *s) {
+    for (int i = 0; i < FV_TILE_QUERIES; i++) {
+        s->largest[i] = FV_NO_SCORE;
+        s->sum[i] = 0;
+    }
+    memset(s->ot, 0, (size_t)f->pass->plan->d_padded * FV_TILE_QUERIES * sizeof *s->ot);
+}
+
 static void load_state(const front *f, fv_query_state *s) {
     const fv_attention *plan = f->pass->plan;
     const fv_query_tile *tile = &s->queries;
@@ -119,14 +127,8 @@ static void load_state(const front *f, fv_query_state *s) {
     s->loaded = true;
     fv_head_rows_load(plan, f->pass->queries->q, f->q_at, tile->rows, tile->n, w->q);
     plan->kernels->to_columns(plan->d_padded, w->q, plan->column_factor, s->qt);
-    for (int i = 0; i < FV_TILE_QUERIES; i++) {
-        s->largest[i] = FV_NO_SCORE;
-        s->sum[i] = 0;
-    }
-    if (f->pass->fresh) {
-        memset(s->ot, 0, (size_t)plan->d_padded * FV_TILE_QUERIES * sizeof *s->ot);
-        return;
-    }
+    clear_state(f, s);
+    if (f->pass->fresh) return;
     fv_head_rows_load(plan, f->pass->queries->o, f->q_at, tile->rows, tile->n, w->o);
     plan->kernels->to_columns(plan->d_padded, w->o, 1, s->ot);
     for (int i = 0; i < tile->n; i++) {
@@ -232,6 +234,7 @@ static front front_of(const forward_pass *pass, int64_t number, int worker) {
         fv_query_state *s = &f.worker->states[f.n];
         s->strand = fv_phase_tile(pass->phase, tile, &s->first);
         s->loaded = false;
+        fv_query_tile_set(&plan->mask, s->strand, s->first, FV_BAND, &s->queries);
     }
     return f;
 }
@@ -261,25 +264,35 @@ static void forward_piece(void *context, int piece, int worker) {
     const forward_pass *pass = context;
     front f = front_of(pass, pass->first_piece + piece, worker);
     for (int i = 0; i < pass->phase->n_keys; i++) meet_strand(&f, &pass->phase->keys[i]);
-    for (int i = 0; i < f.n; i++)
-        if (f.worker->states[i].loaded) store_state(&f, &f.worker->states[i]);
+    for (int i = 0; i < f.n; i++) {
+        fv_query_state *s = &f.worker->states[i];
+        if (!s->loaded && pass->fresh) clear_state(&f, s);
+        if (s->loaded || pass->fresh) store_state(&f, s);
+    }
 }
 
 // The whole ---------------------------------------------------------------------------------------
 
-// No key seen yet: zeros and -infinity, which a tile without keys never visits.
-static void clear_state(const fv_attention *plan, const fv_local_queries *queries) {
+// Zeros and -infinity, where there are rows that no phase visits: padding.
+static void clear_padding(const fv_attention *plan, const fv_local_queries *queries) {
     const fv_attention_config *c = &plan->config;
-    int64_t rows = c->n_batch * c->n_head * fv_placement_rows(&queries->at);
+    const fv_phase *first = &plan->phases.phase[0];
+    int64_t local = fv_placement_rows(&queries->at), n = 0, rows = c->n_batch * c->n_head * local;
+    for (int i = 0; i < first->n_queries; i++) n += first->queries[i].n;
+    if (n == local) return;
     memset(queries->o, 0, (size_t)(rows * c->d_head) * sizeof *queries->o);
     float none = -INFINITY;
     for (int64_t i = 0; i < rows; i++)
         memcpy((char *)queries->row_log_sum + (size_t)i * sizeof none, &none, sizeof none);
 }
 
-// Fewer tiles abreast where there are too few to keep all workers busy.
+// Fewer tiles abreast where there are too few to keep all workers busy; one alone where each has
+// random blocks of its own and would only push the others' out of the cache.
 static int abreast_of(const fv_attention *plan, int64_t n_tiles) {
     enum { PIECES = 4 }; // of a worker
+    const fv_mask *mask = &plan->mask;
+    bool alike = mask->everything || mask->window > 0 || mask->stride > 0 || mask->bitmap;
+    if (!alike) return 1;
     int64_t n = n_tiles / ((int64_t)PIECES * plan->n_workers);
     if (n < 1) return 1;
     return n < plan->abreast ? (int)n : plan->abreast;
@@ -289,8 +302,8 @@ void fv_tiles_forward(fv_attention *plan, const fv_local_queries *queries,
                       const fv_local_keys *keys, bool fresh) {
     const fv_attention_config *c = &plan->config;
     int64_t heads = c->n_batch * c->n_head;
-    if (fresh) clear_state(plan, queries);
     fv_phases_set(&plan->mask, &queries->at, &keys->at, &plan->phases);
+    if (fresh) clear_padding(plan, queries);
     for (int i = 0; i < plan->phases.n; i++) {
         forward_pass pass = {.plan = plan,
                              .queries = queries,

@@ -295,15 +295,71 @@ static void take_keys(fv_walk *walk, fv_key_tile *tile) {
     }
 }
 
+// The bits that are set, without the library call that stands for them in portable code.
+static int count_bits(uint64_t x) {
+    x -= x >> 1 & 0x5555555555555555;
+    x = (x & 0x3333333333333333) + (x >> 2 & 0x3333333333333333);
+    x = (x + (x >> 4)) & 0x0f0f0f0f0f0f0f0f;
+    return (int)(x * 0x0101010101010101 >> 56);
+}
+
 static int64_t tile_index(const fv_key_tile *tile, int i) {
     return tile->contiguous ? tile->first + i : tile->index[i];
 }
 
-static void set_bits(const fv_walk *walk, fv_key_tile *tile) {
+// Divides upwards; b > 0.
+static int64_t ceiling(int64_t a, int64_t b) {
+    return a > 0 ? (a - 1) / b + 1 : -(-a / b);
+}
+
+static int clamp(int64_t x, int n) {
+    return x < 0 ? 0 : x > n ? n : (int)x;
+}
+
+// Where queries and keys go in equal steps, what one key shows is what the key before showed, a
+// query further: the queries low .. high - 1 of key 0 (as if there were queries on both sides) say
+// all. False where it is not so simple.
+static bool find_edges(const fv_walk *walk, const fv_key_tile *tile, int64_t *low, int64_t *high) {
+    const fv_mask *mask = walk->mask;
+    const fv_query_tile *queries = walk->queries;
+    const fv_strand *keys = walk->keys;
+    bool band = keys->kind == FV_BAND;
+    if (mask->n_globals > 0 || !tile->contiguous || keys->positions || !queries->affine ||
+        (band && (mask->has_blocks || mask->stride > 0)))
+        return false;
+    int64_t first = queries->positions[0], step = keys->step;
+    if (queries->n > 1 && queries->positions[1] - first != step) return false;
+    int64_t x = fv_strand_position(keys, tile->first) - first;
+    int64_t reach = keys->kind == FV_STRIDE     ? mask->stride_reach
+                    : band && !mask->everything ? mask->window
+                                                : INT64_MAX / 4;
+    *low = ceiling(x - reach + 1, step);
+    *high = ceiling(x + reach, step);
+    if (mask->causal) *low = max64(*low, ceiling(x, step));
+    return true;
+}
+
+// The first keys of a tile that are sinks, which other phases show.
+static int sinks_in(const fv_walk *walk, const fv_key_tile *tile) {
+    if (walk->keys->kind != FV_BAND && walk->keys->kind != FV_STRIDE) return 0;
+    if (walk->mask->everything) return 0;
+    return clamp(index_of(walk->keys, walk->mask->sinks) - tile->first, tile->n);
+}
+
+static void set_shifted(const fv_walk *walk, fv_key_tile *tile, int64_t low, int64_t high) {
+    int n = walk->queries->n, n_sinks = sinks_in(walk, tile);
+    for (int i = 0; i < n_sinks; i++) tile->bits[i] = 0;
+    for (int i = n_sinks; i < tile->n; i++) {
+        int from = clamp(low + i, n), to = clamp(high + i, n);
+        tile->bits[i] = bits_between(from, to);
+        tile->pairs += to > from ? to - from : 0;
+    }
+}
+
+static void set_each(const fv_walk *walk, fv_key_tile *tile) {
     bool blocks = walk->keys->kind == FV_BAND && walk->mask->has_blocks;
     int64_t column = -1;
-    uint64_t column_bits = 0, all = ~(uint64_t)0;
-    tile->pairs = 0;
+    uint64_t column_bits = 0;
     for (int i = 0; i < tile->n; i++) {
         int64_t x = fv_strand_position(walk->keys, tile_index(tile, i));
         if (blocks && x / walk->mask->block != column) {
@@ -311,10 +367,18 @@ static void set_bits(const fv_walk *walk, fv_key_tile *tile) {
             column_bits = block_bits(walk->mask, walk->queries, column);
         }
         tile->bits[i] = key_bits(walk, x, column_bits);
-        tile->pairs += __builtin_popcountll(tile->bits[i]);
-        all &= tile->bits[i];
+        tile->pairs += count_bits(tile->bits[i]);
     }
-    tile->seen = all == bits_between(0, walk->queries->n) ? NULL : tile->bits;
+}
+
+static void set_bits(const fv_walk *walk, fv_key_tile *tile) {
+    int64_t low, high, all = (int64_t)tile->n * walk->queries->n;
+    tile->pairs = 0;
+    if (find_edges(walk, tile, &low, &high))
+        set_shifted(walk, tile, low, high);
+    else
+        set_each(walk, tile);
+    tile->seen = tile->pairs == all ? NULL : tile->bits;
 }
 
 bool fv_walk_next(fv_walk *walk, fv_key_tile *tile) {
