@@ -120,7 +120,8 @@ typedef struct fv_served_options {
     const double *depths; // percent, for tasks with a depth
     int n_depths;
     const char *haystack;  // NULL: each task's own; "noise", "needle", or a folder of text files
-    const char *documents; // a JSON Lines file for the task qa
+    const char *documents; // a JSON Lines file for the task qa; for qa_1 and qa_2 SQuAD's and
+                           // HotpotQA's, or a folder of squad.json and hotpotqa.json
     const char *questions; // NULL, or a data file of RULER or a folder TASK/validation.jsonl of
                            // them: asked as they are in place of tasks, lengths and depths
     uint64_t seed;

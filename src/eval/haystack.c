@@ -174,22 +174,24 @@ static void add_sentences(haystack *h, const char *text, size_t n) {
 }
 
 static fv_status read_file(haystack *h, const char *path, fv_error *error) {
-    if (h->raw.n > MOST_BYTES)
-        return fv_fail(error, FV_FORMAT,
-                       "the folder of %s holds more than %d MB, more than any context; give a "
-                       "smaller one",
-                       path, MOST_BYTES >> 20);
     FILE *file = fopen(path, "rb");
     if (file == NULL) return fv_fail(error, FV_IO, "%s cannot be read: %s", path, strerror(errno));
     text_buffer text = {0};
     char block[1 << 14];
-    for (size_t n; (n = fread(block, 1, sizeof block, file)) > 0;) text_add_n(&text, block, n);
+    for (size_t n;
+         h->raw.n + text.n <= MOST_BYTES && (n = fread(block, 1, sizeof block, file)) > 0;)
+        text_add_n(&text, block, n);
     bool broken = ferror(file) != 0;
     fclose(file);
     fv_status status = FV_OK;
     size_t bad = text.data != NULL ? haystack_not_text(text.data, text.n) : 0;
     if (broken)
         status = fv_fail(error, FV_IO, "%s cannot be read: %s", path, strerror(errno));
+    else if (h->raw.n + text.n > MOST_BYTES)
+        status = fv_fail(error, FV_FORMAT,
+                         "the folder of %s holds more than %d MB, more than any context; give a "
+                         "smaller one",
+                         path, MOST_BYTES >> 20);
     else if (text.failed)
         status = fv_fail(error, FV_NO_MEMORY, "out of memory while reading %s", path);
     else if (bad < text.n)
@@ -212,6 +214,14 @@ static uint64_t digest_of(const text_buffer *text) {
         digest ^= digest >> 29;
     }
     return text->n > 0 ? text_hash(digest, text->data + whole) : digest;
+}
+
+fv_status haystack_take(haystack *h, char *const *units, int n, const char *separator,
+                        fv_error *error) {
+    *h = (haystack){.kind = HAYSTACK_TAKEN};
+    for (int i = 0; i < n; i++) add_unit(h, units[i], strlen(units[i]), separator);
+    h->digest = digest_of(&h->raw);
+    return check(h, error);
 }
 
 static int wanted(const struct dirent *entry) {

@@ -16,6 +16,7 @@ typedef enum haystack_kind {
     HAYSTACK_TEXT,    // the sentences of a folder of text files
     HAYSTACK_NEEDLES, // sentences like the needle's own, of other keys
     HAYSTACK_PAIRS,   // JSON pairs of uuids
+    HAYSTACK_TAKEN    // whatever the caller has
 } haystack_kind;
 
 typedef struct haystack {
@@ -35,6 +36,10 @@ fv_status haystack_generate(haystack *h, haystack_kind kind, eval_kind key, eval
 // names begin with a dot. Fails with FV_NOT_FOUND for a folder that is not there, FV_FORMAT for one
 // without any text, or a file that is no text (the message names file and byte).
 fv_status haystack_read(haystack *h, const char *folder, fv_error *error);
+
+// Units that are there already.
+fv_status haystack_take(haystack *h, char *const *units, int n, const char *separator,
+                        fv_error *error);
 void haystack_free(haystack *h);
 
 // Where the units of a sample begin: samples read different parts of a haystack.

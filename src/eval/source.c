@@ -89,36 +89,69 @@ static fv_status build(eval_source *source, eval_hay hay, const source_options *
                              error);
 }
 
+static fv_status no_documents(const eval_task *task, const char *what, fv_error *error) {
+    return fv_fail(error, FV_USAGE, "%s asks about your documents: give %s", task->name, what);
+}
+
+static fv_status prepare_documents(eval_source *source, const eval_task *task, const char *path,
+                                   char **name, fv_error *error) {
+    fv_status status = FV_OK;
+    if (path == NULL)
+        return no_documents(task, "a JSON Lines file of questions with --documents FILE", error);
+    if (source->documents == NULL)
+        status = eval_read_documents(path, &source->documents, &source->documents_digest, error);
+    if (status == FV_OK) *name = name_with_path("documents", path, source->documents_digest);
+    return status;
+}
+
+static fv_status prepare_reading(eval_source *source, const eval_task *task, const char *path,
+                                 char **name, fv_error *error) {
+    reading **r = &source->readings[task->reading];
+    char **file = &source->reading_files[task->reading];
+    fv_status status = FV_OK;
+    if (path == NULL)
+        return no_documents(task,
+                            "SQuAD's (qa_1) or HotpotQA's (qa_2) JSON file with --documents FILE, "
+                            "or a folder of squad.json and hotpotqa.json",
+                            error);
+    if (*r == NULL) status = reading_open(path, task->reading, r, file, error);
+    if (status == FV_OK) *name = name_with_path("documents", *file, (*r)->documents.digest);
+    return status;
+}
+
+static fv_status prepare_haystack(eval_source *source, const eval_task *task,
+                                  const source_options *options, eval_hay hay, char **name,
+                                  fv_error *error) {
+    bool words = task->build == eval_build_common || task->build == eval_build_frequent;
+    fv_status status = words ? FV_OK : build(source, hay, options, error);
+    if (status != FV_OK) return status;
+    *name = hay == EVAL_HAY_TEXT
+                ? name_with_path("texts", options->haystack, source->hay[hay].digest)
+                : text_copy(words ? "words" : NAMES[hay]);
+    return FV_OK;
+}
+
 fv_status source_prepare(eval_source *source, const eval_task *task, const source_options *options,
                          eval_hay *hay, char **name, fv_error *error) {
     *name = NULL;
     fv_status status = choose(task, options->haystack, hay, error);
     if (status != FV_OK) return status;
-    if (task->build == eval_build_documents) {
-        if (options->documents == NULL)
-            return fv_fail(error, FV_USAGE,
-                           "%s asks about your documents: give a JSON Lines file of questions with "
-                           "--documents FILE",
-                           task->name);
-        if (source->documents == NULL)
-            status = eval_read_documents(options->documents, &source->documents,
-                                         &source->documents_digest, error);
-        if (status == FV_OK)
-            *name = name_with_path("documents", options->documents, source->documents_digest);
-    } else {
-        bool words = task->build == eval_build_common || task->build == eval_build_frequent;
-        if (!words) status = build(source, *hay, options, error);
-        if (status == FV_OK && *hay == EVAL_HAY_TEXT)
-            *name = name_with_path("texts", options->haystack, source->hay[*hay].digest);
-        else if (status == FV_OK)
-            *name = text_copy(words ? "words" : NAMES[*hay]);
-    }
+    if (task->build == eval_build_documents)
+        status = prepare_documents(source, task, options->documents, name, error);
+    else if (task->build == eval_build_reading)
+        status = prepare_reading(source, task, options->documents, name, error);
+    else
+        status = prepare_haystack(source, task, options, *hay, name, error);
     if (status == FV_OK && *name == NULL) status = fv_fail(error, FV_NO_MEMORY, "out of memory");
     return status;
 }
 
 void source_free(eval_source *source) {
     for (int i = 0; i < EVAL_N_HAYSTACKS; i++) haystack_free(&source->hay[i]);
+    for (int i = 0; i < READING_N_FORMATS; i++) {
+        reading_free(source->readings[i]);
+        free(source->reading_files[i]);
+    }
     json_decref(source->documents);
     *source = (eval_source){0};
 }

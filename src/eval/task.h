@@ -4,6 +4,7 @@
 #define FOVEA_EVAL_TASK_H
 
 #include "eval/prompt.h"
+#include "eval/reading.h"
 
 #include <jansson.h>
 
@@ -21,6 +22,8 @@ typedef struct eval_source {
     haystack hay[EVAL_N_HAYSTACKS]; // n_units 0: not built
     json_t *documents;              // a list of {question, answers, ctxs}
     uint64_t documents_digest;
+    reading *readings[READING_N_FORMATS]; // NULL: not read
+    char *reading_files[READING_N_FORMATS];
 } eval_source;
 
 // How an answer is scored: RULER's string_match_all and string_match_part, lost-in-the-middle's
@@ -52,7 +55,8 @@ struct eval_task {
     int least_units; // of the haystack
     bool distracts;  // other values like the answer stand in the prompt
     double spread;   // share of tokens by which prompts differ, beyond what their haystacks do
-    bool as_is;      // prompts come from a file, as long as they are
+    reading_format reading; // of eval_build_reading
+    bool as_is;             // prompts come from a file, as long as they are
 };
 
 // The task of a name, or NULL; all of them.
@@ -74,6 +78,9 @@ fv_status eval_build_kv(const eval_task *task, const eval_source *source, const 
                         prompt *p, fv_error *error);
 fv_status eval_build_documents(const eval_task *task, const eval_source *source,
                                const eval_place *place, prompt *p, fv_error *error);
+
+fv_status eval_build_reading(const eval_task *task, const eval_source *source,
+                             const eval_place *place, prompt *p, fv_error *error);
 
 // Reads a file of questions with documents: JSON Lines {question, answers: [text],
 // ctxs: [{title, text, isgold}]}, as lost-in-the-middle has them.

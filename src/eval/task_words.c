@@ -10,14 +10,6 @@ static fv_status built(const prompt *p, fv_error *error) {
     return p->failed ? fv_fail(error, FV_NO_MEMORY, "out of memory for a prompt") : FV_OK;
 }
 
-static void shuffle(fv_random *random, int *items, int n) {
-    for (int i = n - 1; i > 0; i--) {
-        int j = (int)fv_random_below(random, (uint32_t)i + 1), swap = items[i];
-        items[i] = items[j];
-        items[j] = swap;
-    }
-}
-
 // --- variable tracking -------------------------------------------------------------------------
 
 enum { HOPS = 4, NAMES = HOPS + 1 };
@@ -104,7 +96,7 @@ static bool add_list(fv_random *random, const frequencies *often, const int *wor
     text_buffer text = {0};
     for (int w = 0; w < n && list != NULL; w++)
         for (int i = 0; i < (w < COMMON ? often->common : often->others); i++) list[k++] = words[w];
-    if (list != NULL) shuffle(random, list, total);
+    if (list != NULL) eval_shuffle(random, list, total);
     for (int i = 0; i < total && list != NULL; i++) {
         char word[EVAL_VALUE_SIZE];
         eval_word(list[i], word, sizeof word);
@@ -218,7 +210,7 @@ fv_status eval_build_frequent(const eval_task *task, const eval_source *source,
         int times = (int)fmax(1, round(place->n_units / (zeta2 * (rank + 1.0) * (rank + 1.0))));
         for (int i = 0; i < times && n < most; i++) list[n++] = rank;
     }
-    if (!p->failed) shuffle(&random, list, n);
+    if (!p->failed) eval_shuffle(&random, list, n);
     for (int i = 0; i < n; i++) text_add(&text, "%s%s", i ? " " : "", codes[list[i]]);
     prompt_add(p, "Read the following coded text and track the frequency of each coded word. Find "
                   "the three most frequently appeared coded words. ");

@@ -6,10 +6,18 @@
 // RULER's tasks (github.com/NVIDIA/RULER, scripts/data) by their names there and with their
 // prompts, the first needle in a haystack (github.com/gkamradt/LLMTest_NeedleInAHaystack), and the
 // two tasks of "Lost in the Middle" (Liu et al., arXiv 2307.03172).
-#define NIAH(name, hay, key, value, keys, values, queries, help)                                   \
+#define NIAH(title, haystack, keys, values, n_key, n_value, n_query, about)                        \
     {                                                                                              \
-        name, help, eval_build_niah, EVAL_HAY_##hay, EVAL_##key, EVAL_##value, keys, values,       \
-            queries, (values) * (queries) == 1, 128, "tokens", EVAL_MATCH_ALL, 1, true, 0, false   \
+        .name = title, .help = about, .build = eval_build_niah, .hay = EVAL_HAY_##haystack,        \
+        .key = EVAL_##keys, .value = EVAL_##values, .n_keys = n_key, .n_values = n_value,          \
+        .n_queries = n_query, .has_depth = (n_value) * (n_query) == 1, .max_tokens = 128,          \
+        .unit = "tokens", .least_units = 1, .distracts = true                                      \
+    }
+#define KV(title, about)                                                                           \
+    {                                                                                              \
+        .name = title, .help = about, .build = eval_build_kv, .hay = EVAL_HAY_PAIRS,               \
+        .key = EVAL_UUIDS, .value = EVAL_UUIDS, .has_depth = true, .max_tokens = 100,              \
+        .unit = "pairs", .least_units = 2, .distracts = true                                       \
     }
 static const eval_task TASKS[] = {
     NIAH("niah_single_1", NOISE, WORDS, NUMBERS, 1, 1, 1, "a number in repeated sentences"),
@@ -20,24 +28,62 @@ static const eval_task TASKS[] = {
     NIAH("niah_multikey_3", UUID_NEEDLES, UUIDS, UUIDS, 1, 1, 1, "a uuid among uuids alone"),
     NIAH("niah_multivalue", TEXT, WORDS, NUMBERS, 1, 4, 1, "four values of one key in texts"),
     NIAH("niah_multiquery", TEXT, WORDS, NUMBERS, 4, 1, 4, "four keys asked for at once"),
-    {"vt", "which variables got a value, through a chain of assignments", eval_build_chain,
-     EVAL_HAY_NOISE, EVAL_WORDS, EVAL_NUMBERS, 1, 1, 1, false, 30, "tokens", EVAL_MATCH_ALL, 5,
-     false, 0, false},
-    {"cwe", "the ten most common words of a list", eval_build_common, EVAL_HAY_NOISE, EVAL_WORDS,
-     EVAL_WORDS, 1, 1, 1, false, 120, "tokens", EVAL_MATCH_ALL, 1, false, 0, false},
-    {"fwe", "the three most frequent words of a coded text", eval_build_frequent, EVAL_HAY_NOISE,
-     EVAL_WORDS, EVAL_WORDS, 1, 1, 1, false, 50, "tokens", EVAL_MATCH_ALL, 200, false, 0, false},
-    {"classic", "the sandwich in San Francisco, the first needle in a haystack", eval_build_classic,
-     EVAL_HAY_TEXT, EVAL_WORDS, EVAL_WORDS, 1, 1, 1, true, 300, "tokens", EVAL_MATCH_ALL, 1, false,
-     0, false},
-    {"kv", "the value of a key in a JSON object of uuids", eval_build_kv, EVAL_HAY_PAIRS,
-     EVAL_UUIDS, EVAL_UUIDS, 1, 1, 1, true, 100, "pairs", EVAL_MATCH_ALL, 2, true, 0, false},
-    {"kv_query_aware", "the same, the key named before the object too", eval_build_kv,
-     EVAL_HAY_PAIRS, EVAL_UUIDS, EVAL_UUIDS, 1, 1, 1, true, 100, "pairs", EVAL_MATCH_ALL, 2, true,
-     0, false},
-    {"qa", "a question about one of the documents of --documents", eval_build_documents,
-     EVAL_HAY_NOISE, EVAL_WORDS, EVAL_WORDS, 1, 1, 1, true, 100, "documents", EVAL_SUBSPAN, 1,
-     false, 0.4, false},
+    {.name = "vt",
+     .help = "which variables got a value, through a chain of assignments",
+     .build = eval_build_chain,
+     .max_tokens = 30,
+     .unit = "tokens",
+     .least_units = 5},
+    {.name = "cwe",
+     .help = "the ten most common words of a list",
+     .build = eval_build_common,
+     .max_tokens = 120,
+     .unit = "tokens",
+     .least_units = 1},
+    {.name = "fwe",
+     .help = "the three most frequent words of a coded text",
+     .build = eval_build_frequent,
+     .max_tokens = 50,
+     .unit = "tokens",
+     .least_units = 200},
+    {.name = "qa_1",
+     .help = "a question about one of SQuAD's documents, --documents",
+     .build = eval_build_reading,
+     .reading = READING_SQUAD,
+     .metric = EVAL_MATCH_PART,
+     .has_depth = true,
+     .max_tokens = 32,
+     .unit = "tokens",
+     .least_units = 1,
+     .spread = 0.1},
+    {.name = "qa_2",
+     .help = "a question about two of HotpotQA's documents, --documents",
+     .build = eval_build_reading,
+     .reading = READING_HOTPOTQA,
+     .metric = EVAL_MATCH_PART,
+     .max_tokens = 32,
+     .unit = "tokens",
+     .least_units = 1,
+     .spread = 0.1},
+    {.name = "classic",
+     .help = "the sandwich in San Francisco, the first needle in a haystack",
+     .build = eval_build_classic,
+     .hay = EVAL_HAY_TEXT,
+     .has_depth = true,
+     .max_tokens = 300,
+     .unit = "tokens",
+     .least_units = 1},
+    KV("kv", "the value of a key in a JSON object of uuids"),
+    KV("kv_query_aware", "the same, the key named before the object too"),
+    {.name = "qa",
+     .help = "a question about one of the documents of --documents",
+     .build = eval_build_documents,
+     .metric = EVAL_SUBSPAN,
+     .has_depth = true,
+     .max_tokens = 100,
+     .unit = "documents",
+     .least_units = 1,
+     .spread = 0.4},
 };
 enum { N_TASKS = sizeof TASKS / sizeof *TASKS };
 

@@ -192,10 +192,19 @@ typedef struct fitter {
 } fitter;
 
 static fv_status count_units(fitter *f, int n_units, int *tokens, fv_error *error) {
+    enum { SEVERAL = 8 }; // prompts that differ: the longest of some
+    int n = eval_task_fits(f->task) && f->task->spread > 0 ? SEVERAL : 1, found;
+    fv_status status = FV_OK;
     f->place.n_units = n_units;
-    prompt_clear(&f->prompt);
-    fv_status status = f->task->build(f->task, f->source, &f->place, &f->prompt, error);
-    return status == FV_OK ? count(f->counter, &f->prompt, tokens, error) : status;
+    *tokens = -1;
+    for (int i = 0; i < n && status == FV_OK; i++) {
+        f->place.sample = i;
+        prompt_clear(&f->prompt);
+        status = f->task->build(f->task, f->source, &f->place, &f->prompt, error);
+        if (status == FV_OK) status = count(f->counter, &f->prompt, &found, error);
+        if (status == FV_OK && found > *tokens) *tokens = found;
+    }
+    return status;
 }
 
 // The largest number of units whose prompt has at most `budget` tokens. Tokens grow nearly in
@@ -216,6 +225,7 @@ static fv_status search(fitter *f, int least_tokens, int budget, int *n_units, i
         fv_status status = count_units(f, next, &found, error);
         if (status != FV_OK) return status;
         if (found > low_tokens) per_unit = (double)(found - low_tokens) / (next - low);
+        if (found == low_tokens) per_unit /= 16; // what a prompt must have fills these units, too
         if (found > budget) {
             high = next;
             high_tokens = found;

@@ -121,6 +121,14 @@ void eval_draw(fv_random *random, eval_kind kind, char out[EVAL_VALUE_SIZE]) {
     }
 }
 
+void eval_shuffle(fv_random *random, int *items, int n) {
+    for (int i = n - 1; i > 0; i--) {
+        int j = (int)fv_random_below(random, (uint32_t)i + 1), swap = items[i];
+        items[i] = items[j];
+        items[j] = swap;
+    }
+}
+
 const char *eval_kind_text(eval_kind kind) {
     static const char *const TEXTS[] = {"words", "numbers", "uuids"};
     return TEXTS[kind];

@@ -15,6 +15,9 @@ const char *eval_kind_text(eval_kind kind);
 // Draws a word, a number of seven digits, or a uuid.
 void eval_draw(fv_random *random, eval_kind kind, char out[EVAL_VALUE_SIZE]);
 
+// Every order of the n items is as likely as any other.
+void eval_shuffle(fv_random *random, int *items, int n);
+
 // All words, by number; `index` in [0, eval_n_words()).
 int eval_n_words(void);
 void eval_word(int index, char *out, size_t size);

@@ -423,6 +423,64 @@ def documents(bench):
         bench.ask(server, out, "--task", "qa", "--documents", path, "--sizes", 13, code=2, verb="middle")
 
 
+def reading_files(folder):
+    """SQuAD's and HotpotQA's files, small: everyone keeps something, and says so in a document."""
+    rng = random.Random(3)
+    words = "amber brook cedar delta ember fjord grove heath inlet jetty".split()
+
+    def text(i):
+        filler = [" ".join(rng.choices(words, k=9)) + "." for _ in range(rng.randint(2, 30))]
+        return " ".join([*filler, f"Person{i} keeps {words[i % 10]} {i}.", *filler])
+
+    documents = [text(i) for i in range(120)]
+    qas = [[{"question": f"What does Person{i} keep?", "is_impossible": False,
+             "answers": [{"text": f"{words[i % 10]} {i}"}, {"text": "never said"}]}] for i in range(120)]
+    articles = [{"paragraphs": [{"context": documents[i], "qas": qas[i]} for i in range(a, a + 10)]} for a in range(0, 120, 10)]
+    folder.mkdir()
+    (folder / "squad.json").write_text(json.dumps({"data": articles}))
+    hotpot = [{"question": f"What does Person{i} keep?", "answer": f"{words[i % 10]} {i}",
+               "context": [[f"T{k % 120}", [documents[k % 120]]] for k in range(i, i + 4)]} for i in range(120)]
+    (folder / "hotpotqa.json").write_text(json.dumps(hotpot))
+
+
+def reading(bench):
+    """RULER's qa tasks: questions about the documents of a user's files, at the depth that a grid wants."""
+    files, out, pred = bench.folder / "json", bench.folder / "out", bench.folder / "pred"
+    reading_files(files)
+    with bench.server(plant={"1": {"0": 1.0, "50": 0.3, "100": 0.9}}) as server:
+        ask = ["--task", "qa_1,qa_2", "--lengths", "3000,6000", "--samples", 30, "--documents", files]
+        bench.ask(server, out, *ask, "--depths", "0,50,100", "--predictions", pred, "--concurrency", 16)
+        for cell in bench.cells(out):
+            check(cell["n"] == 30, f"{cell}")
+            if cell["depth"] is not None:
+                planted = {0: 1.0, 50: 0.3, 100: 0.9}[cell["depth"]]
+                check(binomial_low(cell["hits"], 30, planted), f"{cell['hits']} of 30 is not {planted}")
+        # A question's own documents make the first two of HotpotQA differ; no prompt is longer than asked.
+        tokens = bench.rows(out, "length, max(prompt_tokens), min(prompt_tokens)", "1 GROUP BY task, length")
+        check(all(0.93 * n - 32 < low and high <= n - 32 + 0.01 * n for n, high, low in tokens), f"lengths are not met: {tokens}")
+        for row, depth in bench.rows(out, "id, depth", "sample < 2 AND task = 'qa_1'"):
+            prompt = bench.run("--show", row, "--out", out).stdout
+            n, who = prompt.count("Document "), prompt.split("What does ")[1].split(" keep")[0]
+            number = prompt[: prompt.index(f"{who} keeps")].count("Document ")
+            check(abs(100 * (number - 1) / (n - 1) - depth) <= 50.1 / (n - 1), f"{who} is document {number} of {n}, not at {depth} %")
+        # Found is any of the answers, as RULER scores it.
+        score = json.loads(bench.run("--score", pred / "3000" / "qa_1.jsonl", "--json").stdout)["score"]
+        cells = [cell for cell in bench.cells(out) if cell["task"] == "qa_1" and cell["length"] == 3000]
+        check(abs(score - 100 * sum(c["hits"] for c in cells) / 90) < 0.01, f"{score}")
+        before = len(server.log())
+        bench.ask(server, out, *ask, "--depths", "0,50,100")
+        check(len(server.log()) == before, "answered questions were asked again")
+        done = bench.ask(server, out, "--task", "qa_2", "--documents", files / "squad.json", code=2)
+        check("squad.json has no questions with answers; it must be HotpotQA" in done.stderr, done.stderr)
+        done = bench.ask(server, out, "--task", "qa_1", code=2)
+        check("qa_1 asks about your documents: give SQuAD's" in done.stderr, done.stderr)
+    data = bench.folder / "data"
+    bench.run("--data", data, "--lengths", 3000, "--samples", 2, "--task", "all", "--haystack", "noise", "--documents", files)
+    check(len(list(data.glob("3000/*"))) == 14, "a task is missing")
+    line = json.loads((data / "3000" / "qa_1" / "validation.jsonl").read_text().splitlines()[1])
+    check(line["outputs"][1] == "never said" and line["answer_prefix"] == " Answer:", str(line)[-200:])
+
+
 def stored(bench, out):
     try:
         return bench.rows(out, "count(*)")[0][0]
@@ -477,7 +535,7 @@ def interrupted(bench):
 
 
 CHECKS = [killed, passing_faults, lasting_faults, counting, rebuild, truncation, planted_table, prefix_order, interval,
-          null_content, hopeless, ruler_files, ruler_questions, own_and_served, documents, interrupted, too_short]
+          null_content, hopeless, ruler_files, ruler_questions, own_and_served, reading, documents, interrupted, too_short]
 
 
 def run_check(one, options):

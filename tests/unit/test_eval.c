@@ -197,7 +197,7 @@ static void test_tasks(void **state) {
         const source_options options = {"noise", NULL, 42, 4096};
         eval_place place = {.seed = 42, .length = 4096, .depth = NAN};
         char *name = NULL;
-        if (strcmp(tasks[t].name, "qa") == 0) continue;
+        if (strncmp(tasks[t].name, "qa", 2) == 0) continue; // test_reading.c
         assert_int_equal(source_prepare(&source, &tasks[t], &options, &place.hay, &name, &error),
                          FV_OK);
         bool inside = strcmp(tasks[t].name, "classic") != 0;

@@ -39,6 +39,10 @@ static int needle_served(int argc, char **argv) {
                     "(eleven depths) if not given"),
         OPTION_TEXT("haystack", &r.served.haystack, "H",
                     "noise, needle, or a folder of text files, in place of the task's own"),
+        OPTION_TEXT(
+            "documents", &r.served.documents, "PATH",
+            "for qa_1 SQuAD's JSON file, for qa_2 HotpotQA's; for both a folder of squad.json "
+            "and hotpotqa.json, as RULER's scripts leave it"),
         SERVED_OPTIONS(r.served),
         OPTION_INT("show", &r.show, "ROW", 0, 2147483647,
                    "prints the exact prompt of a row of the table asks in --out, and what came of "
@@ -78,7 +82,8 @@ static int needle_served(int argc, char **argv) {
     if (r.tasks) return list_tasks();
     if (r.show >= 0) return served_show(&r.served, r.show);
     if (r.score != NULL) return served_score(&r.served, r.score);
-    static const char *const BUILT[] = {"task", "lengths", "depths", "haystack", "data"};
+    static const char *const BUILT[] = {"task",     "lengths",   "depths",
+                                        "haystack", "documents", "data"};
     for (size_t i = 0; i < sizeof BUILT / sizeof *BUILT && r.served.questions != NULL; i++)
         if (served_has_option(argc, argv, BUILT[i]))
             return tool_usage_error("needle: --questions asks what its files have; leave out --%s",

@@ -57,7 +57,7 @@ static int read_depths(const served_request *r, lists *l) {
     return EXIT_DONE;
 }
 
-// "a,b"; "all" is every task whose lengths are tokens.
+// "a,b"; "all" is every task whose lengths are tokens, those about documents where there are any.
 static int read_tasks(const served_request *r, lists *l) {
     int n = 0;
     l->options.tasks = l->tasks;
@@ -65,7 +65,9 @@ static int read_tasks(const served_request *r, lists *l) {
     if (l->task_text == NULL) return tool_usage_error("out of memory");
     if (strcmp(r->tasks, "all") == 0) {
         for (int i = 0; fv_eval_task_name(i) != NULL; i++)
-            if (strcmp(fv_eval_task_unit(i), "tokens") == 0) l->tasks[n++] = fv_eval_task_name(i);
+            if (strcmp(fv_eval_task_unit(i), "tokens") == 0 &&
+                (r->documents != NULL || strncmp(fv_eval_task_name(i), "qa_", 3) != 0))
+                l->tasks[n++] = fv_eval_task_name(i);
     } else {
         for (char *name = strtok(l->task_text, ","); name != NULL && n < 64;
              name = strtok(NULL, ","))
