@@ -65,7 +65,7 @@ static fv_status make_rank(const fv_ring_config *config, const fv_ring_transport
     for (int t = 0; t < RING_TENSORS; t++) {
         r->tensors[t] = malloc(ring_part_size(&part, t) * sizeof(float));
         done = done && r->tensors[t] != NULL;
-        if (r->tensors[t] != NULL && t <= RING_D_O) ring_part_draw(&part, t, r->tensors[t]);
+        if (t <= RING_D_O && r->tensors[t] != NULL) ring_part_draw(&part, t, r->tensors[t]);
     }
     r->log_sum = malloc((size_t)(a->n_head * ring_part_rows(&part)) * sizeof(float));
     if (!done || r->log_sum == NULL)

@@ -15,13 +15,14 @@ static const fv_cost_quantity COLUMNS[] = {FV_COST_PARAMETERS, FV_COST_PREFILL, 
                                            FV_COST_CACHE_FULL, FV_COST_STATE};
 enum { N_COLUMNS = sizeof COLUMNS / sizeof COLUMNS[0] };
 
-double cost_weight_memory(const cost_request *request, const fv_cost *total) {
+// Bytes of the parameters.
+static double weight_memory(const cost_request *request, const fv_cost *total) {
     return request->weight_bytes * (double)total->value[FV_COST_PARAMETERS];
 }
 
 cost_fit cost_fit_memory(const cost_subject *subject, const cost_request *request,
                          const fv_cost *total) {
-    double left = (double)request->memory - cost_weight_memory(request, total);
+    double left = (double)request->memory - weight_memory(request, total);
     return (cost_fit){
         .alone = fv_cost_largest_context(subject->model, &request->setting, request->memory),
         .beside_weights =
@@ -175,8 +176,8 @@ static void print_fit(const cost_subject *subject, const cost_request *request,
     printf("\nThe largest context for %" PRIu64 " sequence%s in %s:\n", request->setting.batch,
            request->setting.batch == 1 ? "" : "s",
            quantity_text((double)request->memory, "B", memory));
-    quantity_text(cost_weight_memory(request, total), "B", weights);
-    if (cost_weight_memory(request, total) >= (double)request->memory)
+    quantity_text(weight_memory(request, total), "B", weights);
+    if (weight_memory(request, total) >= (double)request->memory)
         printf("  the parameters alone need %s\n", weights);
     else
         print_context("  beside the parameters", fit.beside_weights);
@@ -192,7 +193,7 @@ fv_status cost_print(const cost_subject *subject, const cost_request *request, f
     printf("%s (%s): %s parameters, %s at %g bytes each\n", subject->name,
            fv_cost_model_family(subject->model),
            quantity_text((double)total.value[FV_COST_PARAMETERS], "", a),
-           quantity_text(cost_weight_memory(request, &total), "B", b), request->weight_bytes);
+           quantity_text(weight_memory(request, &total), "B", b), request->weight_bytes);
     printf("%" PRIu64 " sequence%s of %" PRIu64 " tokens, %s attention; pages of %" PRIu64
            " tokens\n\n",
            s->batch, s->batch == 1 ? "" : "s", s->tokens, s->full ? "full" : "causal", s->page);
@@ -292,7 +293,7 @@ fv_status cost_json(const cost_subject *subject, const cost_request *request, js
         json_array_append_new(layers, layer_json(subject, request, l));
     if (totals != NULL) {
         set_values(totals, &total);
-        json_object_set_new(totals, "weight_bytes", json_real(cost_weight_memory(request, &total)));
+        json_object_set_new(totals, "weight_bytes", json_real(weight_memory(request, &total)));
     }
     *out =
         json_pack("{s:s, s:s, s:I, s:I, s:o, s:o, s:o}", "model", subject->name, "family",

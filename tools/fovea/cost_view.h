@@ -17,9 +17,6 @@ typedef struct cost_request {
     uint64_t memory;     // 0: not asked
 } cost_request;
 
-// Bytes of the parameters.
-double cost_weight_memory(const cost_request *request, const fv_cost *total);
-
 // The largest contexts for request->memory: beside the parameters, and alone.
 typedef struct cost_fit {
     uint64_t beside_weights, alone; // UINT64_MAX: any

@@ -49,15 +49,6 @@ typedef struct crossover {
     fv_limits peak;
 } crossover;
 
-// The seed's claim: attention is faster at 1K, Mamba from 16K on.
-typedef enum crossover_verdict {
-    CROSSOVER_UNCHECKED, // lengths stop below
-    CROSSOVER_HOLDS,
-    CROSSOVER_PARTLY,
-    CROSSOVER_FAILS,
-} crossover_verdict;
-crossover_verdict crossover_claim(const crossover *c, char *text, size_t size);
-
 // The tables, crossings and verdict as text or JSON Lines; both return an exit code.
 int crossover_print(const crossover *c);
 int crossover_print_json(const crossover *c);

@@ -63,14 +63,27 @@ static int index_of(const crossover *c, double length) {
     return -1;
 }
 
-crossover_verdict crossover_claim(const crossover *c, char *text, size_t size) {
+static const char CLAIM[] = "attention is faster at 1K, Mamba from 16K on";
+
+typedef enum verdict {
+    UNCHECKED, // lengths stop below
+    HOLDS,
+    PARTLY,
+    FAILS,
+} verdict;
+static const char *const VERDICTS[] = {[UNCHECKED] = "not checked",
+                                       [HOLDS] = "reproduced",
+                                       [PARTLY] = "partly",
+                                       [FAILS] = "not reproduced"};
+
+static verdict judge_claim(const crossover *c, char *text, size_t size) {
     const double *dense = c->value[CROSSOVER_FORWARD][CROSSOVER_DENSE];
     const double *mamba = c->value[CROSSOVER_FORWARD][CROSSOVER_MAMBA];
     int early = index_of(c, 1024), late = index_of(c, 16384);
     if (early < 0 || late < 0) {
         snprintf(text, size, "lengths stop at %.0f; --max-n 16384 or more checks it",
                  c->length[c->n - 1]);
-        return CROSSOVER_UNCHECKED;
+        return UNCHECKED;
     }
     bool first = dense[early] < mamba[early], second = true;
     for (int i = late; i < c->n; i++) second = second && mamba[i] < dense[i];
@@ -78,14 +91,8 @@ crossover_verdict crossover_claim(const crossover *c, char *text, size_t size) {
              "at 1024 dense attention takes %.2f of Mamba's time, at 16384 %.2f, at %.0f %.2f",
              dense[early] / mamba[early], dense[late] / mamba[late], c->length[c->n - 1],
              dense[c->n - 1] / mamba[c->n - 1]);
-    return first && second ? CROSSOVER_HOLDS : first || second ? CROSSOVER_PARTLY : CROSSOVER_FAILS;
+    return first && second ? HOLDS : first || second ? PARTLY : FAILS;
 }
-
-static const char CLAIM[] = "attention is faster at 1K, Mamba from 16K on";
-static const char *const VERDICTS[] = {[CROSSOVER_UNCHECKED] = "not checked",
-                                       [CROSSOVER_HOLDS] = "reproduced",
-                                       [CROSSOVER_PARTLY] = "partly",
-                                       [CROSSOVER_FAILS] = "not reproduced"};
 
 // --- text ----------------------------------------------------------------------------------------
 
@@ -121,8 +128,8 @@ int crossover_print(const crossover *c) {
             printf("  %-13s %s\n", crossover_names[l], text);
         }
     }
-    crossover_verdict verdict = crossover_claim(c, text, sizeof text);
-    printf("\nClaim: %s\n  %s: %s\n", CLAIM, VERDICTS[verdict], text);
+    verdict given = judge_claim(c, text, sizeof text);
+    printf("\nClaim: %s\n  %s: %s\n", CLAIM, VERDICTS[given], text);
     return EXIT_DONE;
 }
 
@@ -170,9 +177,9 @@ int crossover_print_json(const crossover *c) {
         for (int l = CROSSOVER_DENSE + 1; code == EXIT_DONE && l < CROSSOVER_N_LAYERS; l++)
             code = print_crossings(c, k, l);
     if (code != EXIT_DONE) return code;
-    crossover_verdict verdict = crossover_claim(c, text, sizeof text);
+    verdict given = judge_claim(c, text, sizeof text);
     return tool_print_json(json_pack("{s:s, s:s, s:s, s:s}", "name", "claim", "statement", CLAIM,
-                                     "verdict", VERDICTS[verdict], "note", text));
+                                     "verdict", VERDICTS[given], "note", text));
 }
 
 // --- the figure ----------------------------------------------------------------------------------

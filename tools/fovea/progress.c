@@ -350,10 +350,6 @@ void progress_update(progress *p, const fv_lab_progress *report) {
         write_line(p);
 }
 
-void progress_on_lab(void *p, const fv_lab_progress *report) {
-    progress_update(p, report);
-}
-
 void progress_finish(progress *p) {
     if (p == NULL || !p->any) return;
     progress_clear(p);

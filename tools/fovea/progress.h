@@ -15,10 +15,8 @@ progress *progress_create(FILE *stream, bool quiet);
 // What is counted, in the plural: "runs" if never called.
 void progress_set_unit(progress *p, const char *unit);
 
-// Redraws. Cheap to call often: it draws at most some times a second. Fits fv_lab_options as
-// on_progress through a wrapper, or directly: progress_on_lab has its signature.
+// Redraws. Cheap to call often: it draws at most some times a second.
 void progress_update(progress *p, const fv_lab_progress *report);
-void progress_on_lab(void *p, const fv_lab_progress *report);
 
 // Removes the live picture, so that the caller can print a line; the next update draws it again.
 void progress_clear(progress *p);

@@ -55,7 +55,7 @@ static fv_status allocate(const run *r, const ring_part *part, float **tensors, 
         size_t n = ring_part_size(part, t);
         tensors[t] = malloc(n * sizeof *tensors[t]);
         done = done && tensors[t] != NULL;
-        if (tensors[t] != NULL && t <= RING_D_O) ring_part_draw(part, t, tensors[t]);
+        if (t <= RING_D_O && tensors[t] != NULL) ring_part_draw(part, t, tensors[t]);
     }
     *log_sum = malloc((size_t)(a->n_batch * a->n_head * ring_part_rows(part)) * sizeof **log_sum);
     if (done && *log_sum != NULL) return FV_OK;
