@@ -99,9 +99,31 @@ INLINE vw vw_multiply(vw a, vw b) {
 INLINE vw vw_multiply(vw a, vw b) {
     return (vw)_mm256_mul_epu32((__m256i)a, (__m256i)b);
 }
+#elif defined(__SSE2__)
+#include <emmintrin.h>
+INLINE vw vw_multiply(vw a, vw b) {
+    return (vw)_mm_mul_epu32((__m128i)a, (__m128i)b);
+}
 #else
 INLINE vw vw_multiply(vw a, vw b) {
     return (a & 0xffffffffu) * (b & 0xffffffffu);
+}
+#endif
+
+// x + y, or x - y, in the lanes where a == b, else x. A sum must not begin at -0.
+#if VW == 16
+INLINE vf vf_add_where_equal(vf x, vf y, vi a, vi b) {
+    return _mm512_mask_add_ps(x, _mm512_cmpeq_epi32_mask((__m512i)a, (__m512i)b), x, y);
+}
+INLINE vf vf_subtract_where_equal(vf x, vf y, vi a, vi b) {
+    return _mm512_mask_sub_ps(x, _mm512_cmpeq_epi32_mask((__m512i)a, (__m512i)b), x, y);
+}
+#else
+INLINE vf vf_add_where_equal(vf x, vf y, vi a, vi b) {
+    return x + vf_and(y, a == b);
+}
+INLINE vf vf_subtract_where_equal(vf x, vf y, vi a, vi b) {
+    return x - vf_and(y, a == b);
 }
 #endif
 
