@@ -1,5 +1,7 @@
 #include "figures/runs.h"
 
+#include "lab/where.h"
+
 #include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
@@ -29,7 +31,7 @@ enum { N_SHORT_NAMES = sizeof short_names / sizeof *short_names };
 static bool same_value(const fv_config *a, const fv_config *b, const fv_field *field) {
     if (field->type != FV_TYPE_INTS && field->type != FV_TYPE_LAYERS)
         return fv_config_number(a, field) == fv_config_number(b, field);
-    char text_a[1024], text_b[1024];
+    char text_a[4096], text_b[4096];
     int length_a = fv_config_get(a, field, text_a, sizeof text_a);
     int length_b = fv_config_get(b, field, text_b, sizeof text_b);
     return length_a == length_b && strcmp(text_a, text_b) == 0;
@@ -42,22 +44,15 @@ static bool is_seed(const fv_field *field) {
 // --- filtering ---------------------------------------------------------------------------------
 
 // Drops the runs whose field has none of the values.
-static fv_status keep_values(fv_figure_view *view, const fv_option *option, const fv_field *field,
+static fv_status keep_values(fv_figure_view *view, const fv_option *option, const char *field,
                              fv_error *error) {
     fv_runs *runs = &view->runs;
-    bool *keep = fv_scratch_get(view->scratch, (size_t)runs->n, sizeof *keep);
-    fv_config *wanted = fv_scratch_get(view->scratch, 1, sizeof *wanted);
-    if (keep == NULL || wanted == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory");
-    for (int v = 0; v < option->n_values; v++) {
-        fv_config_init(wanted);
-        fv_error cause;
-        if (fv_config_set(wanted, field->key, option->values[v], &cause) != FV_OK)
-            return fv_figure_fail(view, option->key, error, "%s", cause.text);
-        for (int i = 0; i < runs->n; i++) keep[i] |= same_value(runs->configs[i], wanted, field);
-    }
+    fv_error cause;
+    if (where_check(option, field, &cause) != FV_OK)
+        return fv_figure_fail(view, option->key, error, "%s", cause.text);
     int n = 0;
     for (int i = 0; i < runs->n; i++) {
-        if (!keep[i]) continue;
+        if (!where_matches(option, field, runs->configs[i])) continue;
         runs->configs[n] = runs->configs[i];
         if (runs->records != NULL) runs->records[n] = runs->records[i];
         n++;
@@ -78,7 +73,7 @@ fv_status fv_runs_select(fv_figure_view *view, fv_error *error) {
             key += 6;
         else
             continue;
-        fv_status status = keep_values(view, option, fv_field_find(key), error);
+        fv_status status = keep_values(view, option, key, error);
         if (status != FV_OK) return status;
     }
     return FV_OK;

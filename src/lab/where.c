@@ -58,12 +58,14 @@ fv_status where_check(const fv_option *option, const char *key, fv_error *error)
     return any_value(option, field, is_refused, error) ? FV_USAGE : FV_OK;
 }
 
+bool where_matches(const fv_option *option, const char *key, const fv_config *config) {
+    return any_value(option, fv_field_find(key), equals, (void *)(uintptr_t)config);
+}
+
 bool where_selects(const fv_options *options, const char *prefix, const fv_config *config) {
     for (int i = 0; i < options->n; i++) {
         const char *key = where_key(&options->items[i], prefix);
-        if (key != NULL &&
-            !any_value(&options->items[i], fv_field_find(key), equals, (void *)(uintptr_t)config))
-            return false;
+        if (key != NULL && !where_matches(&options->items[i], key, config)) return false;
     }
     return true;
 }

@@ -405,6 +405,18 @@ static void test_curves_in_colours(void **state) {
     free(svg);
 }
 
+// A list of single layers is one value of model.layers, as in claims.
+static void test_where_layers(void **state) {
+    (void)state;
+    char *svg =
+        svg_of("sweep: {model.layers: [[mlp, attention], [attention, mlp]], train.seed: 0..2}\n"
+               "figure: {kind: curves, y: loss, where: {model.layers: [attention, mlp]}}\n");
+    assert_shows(svg, "median over 3 seeds (strong) and each seed (faint)");
+    assert_null(strstr(svg, "layers ="));
+    assert_int_equal(count(svg, "stroke='rgb(  0, 114, 178)' opacity"), 3);
+    free(svg);
+}
+
 static void test_series_patterns(void **state) {
     (void)state;
     check_shows(SWEEP "figure: {kind: curves, y: [\"*\"], center: typical}\n", "perplexity", "loss",
@@ -620,6 +632,7 @@ int main(void) {
         cmocka_unit_test(test_hostile_title),
         cmocka_unit_test(test_curves),
         cmocka_unit_test(test_curves_in_colours),
+        cmocka_unit_test(test_where_layers),
         cmocka_unit_test(test_series_patterns),
         cmocka_unit_test(test_scatter_and_trajectories),
         cmocka_unit_test(test_cloud),
