@@ -1,25 +1,21 @@
 #include "bench.h"
 
+#include "tool.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
-static double read_clock(clockid_t id) {
-    struct timespec t;
-    clock_gettime(id, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static double now(void) {
-    return read_clock(CLOCK_MONOTONIC);
+    return tool_seconds(CLOCK_MONOTONIC);
 }
 
 static double time_slice(void (*work)(void *), void *context, int repeats, double *running) {
-    double begun = now(), begun_running = read_clock(CLOCK_PROCESS_CPUTIME_ID);
+    double begun = now(), begun_running = tool_seconds(CLOCK_PROCESS_CPUTIME_ID);
     for (int i = 0; i < repeats; i++) work(context);
-    double ran = (read_clock(CLOCK_PROCESS_CPUTIME_ID) - begun_running) / repeats;
+    double ran = (tool_seconds(CLOCK_PROCESS_CPUTIME_ID) - begun_running) / repeats;
     if (ran < *running) *running = ran;
     return (now() - begun) / repeats;
 }

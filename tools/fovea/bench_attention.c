@@ -158,12 +158,6 @@ static fv_status once(work *w) {
     }
 }
 
-static double seconds_of(clockid_t clock) {
-    struct timespec t;
-    clock_gettime(clock, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static int compare(const void *a, const void *b) {
     double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
@@ -176,12 +170,12 @@ static fv_status measure(work *w, double seconds, bench_time *time) {
     clockid_t clock = w->c->n_threads == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC;
     *time = (bench_time){0};
     fv_status status = once(w);
-    double end = seconds_of(CLOCK_MONOTONIC) + seconds;
+    double end = tool_seconds(CLOCK_MONOTONIC) + seconds;
     while (status == FV_OK && time->n < MAX_SLICES &&
-           (time->n < MIN_SLICES || seconds_of(CLOCK_MONOTONIC) < end)) {
-        double begun = seconds_of(clock);
+           (time->n < MIN_SLICES || tool_seconds(CLOCK_MONOTONIC) < end)) {
+        double begun = tool_seconds(clock);
         status = once(w);
-        slices[time->n++] = seconds_of(clock) - begun;
+        slices[time->n++] = tool_seconds(clock) - begun;
     }
     if (status != FV_OK) return status;
     qsort(slices, (size_t)time->n, sizeof *slices, compare);
@@ -202,10 +196,10 @@ static double read_bandwidth(void) {
     for (size_t i = 0; block && i < (size_t)ROUNDS * (BLOCK / SLICE); i++) {
         const unsigned long *slice = block + i % (BLOCK / SLICE) * WORDS;
         unsigned long sum[8] = {0};
-        double begun = seconds_of(CLOCK_THREAD_CPUTIME_ID);
+        double begun = tool_seconds(CLOCK_THREAD_CPUTIME_ID);
         for (size_t j = 0; j < WORDS; j += 8)
             for (size_t k = 0; k < 8; k++) sum[k] += slice[j + k];
-        double rate = SLICE / (seconds_of(CLOCK_THREAD_CPUTIME_ID) - begun);
+        double rate = SLICE / (tool_seconds(CLOCK_THREAD_CPUTIME_ID) - begun);
         for (size_t k = 0; k < 8; k++) read_sum += sum[k];
         if (rate > best) best = rate;
     }

@@ -27,12 +27,6 @@ const char *const crossover_names[CROSSOVER_N_LAYERS] = {
 #undef NAME
 };
 
-static double seconds_of(clockid_t clock) {
-    struct timespec t;
-    clock_gettime(clock, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 // --- the layers ----------------------------------------------------------------------------------
 
 static fv_mixer_config config_of(int layer, int64_t n) {
@@ -129,10 +123,10 @@ static fv_status go_on(bench *b, int64_t from, int64_t to, double *seconds, fv_e
     fv_status status = FV_OK;
     for (int64_t n; status == FV_OK && from < to && !tool_interrupted; from += n) {
         n = to - from < STRETCH ? to - from : STRETCH;
-        double begun = seconds_of(CLOCK_THREAD_CPUTIME_ID);
+        double begun = tool_seconds(CLOCK_THREAD_CPUTIME_ID);
         status = fv_mixer_forward(b->mixer, n, b->x + from * CROSSOVER_WIDTH,
                                   b->y + from * CROSSOVER_WIDTH, error);
-        *seconds += seconds_of(CLOCK_THREAD_CPUTIME_ID) - begun;
+        *seconds += tool_seconds(CLOCK_THREAD_CPUTIME_ID) - begun;
     }
     return status;
 }
@@ -143,9 +137,9 @@ static fv_status time_tokens(bench *b, int at, int64_t n, fv_error *error) {
     fv_status status = FV_OK;
     double *best = &b->c->value[CROSSOVER_TOKEN][b->layer][at];
     for (int i = 0; status == FV_OK && i < TOKENS; i++) {
-        double begun = seconds_of(CLOCK_THREAD_CPUTIME_ID);
+        double begun = tool_seconds(CLOCK_THREAD_CPUTIME_ID);
         status = fv_mixer_forward(b->mixer, 1, b->x, b->y, error);
-        keep_best(seconds_of(CLOCK_THREAD_CPUTIME_ID) - begun, best);
+        keep_best(tool_seconds(CLOCK_THREAD_CPUTIME_ID) - begun, best);
     }
     if (status == FV_OK && b->layer != CROSSOVER_MAMBA)
         status = fv_mixer_rewind(b->mixer, n, error);
@@ -206,9 +200,9 @@ static fv_status measure_layer(bench *b, fv_error *error) {
     double seconds = b->options->seconds;
     for (int n = c->n; status == FV_OK && n > 0 && !tool_interrupted; seconds /= 2) {
         n = lengths_within(c, b->layer, seconds / 3);
-        double end = seconds_of(CLOCK_MONOTONIC) + seconds;
+        double end = tool_seconds(CLOCK_MONOTONIC) + seconds;
         for (int i = 0; status == FV_OK && n > 0 && !tool_interrupted && i < 100; i++) {
-            if (i >= 2 && seconds_of(CLOCK_MONOTONIC) > end) break;
+            if (i >= 2 && tool_seconds(CLOCK_MONOTONIC) > end) break;
             status = one_pass(b, n, error);
         }
         if (n < 3) break;

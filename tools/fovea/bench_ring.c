@@ -39,12 +39,6 @@ static const ring_case CASES[] = {
     {"zigzag n65536 d64 backward", FV_RING_ZIGZAG, 65536, 64, true, true},
 };
 
-static double read_clock(clockid_t clock) {
-    struct timespec t;
-    clock_gettime(clock, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 // --- ranks ---------------------------------------------------------------------------------------
 
 typedef struct rank {
@@ -82,14 +76,14 @@ static void free_rank(rank *r) {
 static void *run_rank(void *context) {
     rank *r = context;
     float **t = r->tensors;
-    double began = read_clock(CLOCK_THREAD_CPUTIME_ID);
+    double began = tool_seconds(CLOCK_THREAD_CPUTIME_ID);
     r->status =
         fv_ring_forward(r->ring, t[RING_Q], t[RING_K], t[RING_V], t[RING_O], r->log_sum, &r->error);
     if (r->status == FV_OK && r->backward)
         r->status =
             fv_ring_backward(r->ring, t[RING_Q], t[RING_K], t[RING_V], t[RING_O], r->log_sum,
                              t[RING_D_O], t[RING_DQ], t[RING_DK], t[RING_DV], &r->error);
-    r->running = read_clock(CLOCK_THREAD_CPUTIME_ID) - began;
+    r->running = tool_seconds(CLOCK_THREAD_CPUTIME_ID) - began;
     return NULL;
 }
 
@@ -106,12 +100,12 @@ static void keep_best(timing *best, const timing *t, bool first) {
 static fv_status pass(rank *ranks, int n, timing *out, fv_error *error) {
     pthread_t other;
     *out = (timing){0};
-    double began = read_clock(CLOCK_MONOTONIC);
+    double began = tool_seconds(CLOCK_MONOTONIC);
     if (n > 1 && pthread_create(&other, NULL, run_rank, &ranks[1]) != 0)
         return fv_fail(error, FV_NO_MEMORY, "cannot start a thread for a rank");
     run_rank(&ranks[0]);
     if (n > 1) pthread_join(other, NULL);
-    out->wall = read_clock(CLOCK_MONOTONIC) - began;
+    out->wall = tool_seconds(CLOCK_MONOTONIC) - began;
     for (int i = 0; i < n; i++) {
         if (ranks[i].running > out->running) out->running = ranks[i].running;
         if (ranks[i].status == FV_OK) continue;
@@ -138,8 +132,9 @@ static int compare(const void *a, const void *b) {
 static fv_status take_turns(rank *single, rank *ranks, double seconds, result *out,
                             fv_error *error) {
     static double times[MOST_ROUNDS];
-    double end = read_clock(CLOCK_MONOTONIC) + seconds;
-    while (out->n < MOST_ROUNDS && (out->n < FEWEST_ROUNDS || read_clock(CLOCK_MONOTONIC) < end)) {
+    double end = tool_seconds(CLOCK_MONOTONIC) + seconds;
+    while (out->n < MOST_ROUNDS &&
+           (out->n < FEWEST_ROUNDS || tool_seconds(CLOCK_MONOTONIC) < end)) {
         timing alone, together;
         fv_status status = pass(single, 1, &alone, error);
         if (status == FV_OK) status = pass(ranks, N_RANKS, &together, error);

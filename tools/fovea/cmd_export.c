@@ -2,6 +2,7 @@
 #include "options.h"
 #include "target.h"
 #include "tool.h"
+#include "varying.h"
 #include "verbs.h"
 
 #include <errno.h>
@@ -69,24 +70,6 @@ static void print_cell(FILE *out, const char *text) {
     fputc('"', out);
 }
 
-static bool varies(const selection *s, const fv_field *field) {
-    char first[4096], other[4096];
-    for (int i = 0; i < s->n; i++) {
-        fv_config_get(&s->runs[i].config, field, i ? other : first, sizeof first);
-        if (i > 0 && strcmp(first, other) != 0) return true;
-    }
-    return false;
-}
-
-// The fields that tell the selected runs apart; they become columns.
-static int find_varying(const selection *s, const fv_field **varying, int max) {
-    int n_fields, n = 0;
-    const fv_field *fields = fv_fields(&n_fields);
-    for (int i = 0; i < n_fields && n < max; i++)
-        if (varies(s, &fields[i])) varying[n++] = &fields[i];
-    return n;
-}
-
 static void print_run(FILE *out, const struct selected *run, const fv_record *record,
                       const fv_field *const *varying, int n_varying) {
     for (int s = 0; s < record->n_series; s++) {
@@ -111,9 +94,8 @@ static void print_run(FILE *out, const struct selected *run, const fv_record *re
 }
 
 static fv_status write_csv(fv_store *store, const selection *s, FILE *out, fv_error *error) {
-    enum { MAX_VARYING = 64 };
-    const fv_field *varying[MAX_VARYING];
-    int n_varying = find_varying(s, varying, MAX_VARYING);
+    const fv_field *varying[VARYING_MOST];
+    int n_varying = varying_find(&s->runs->config, sizeof *s->runs, s->n, varying);
     fputs("run_id,experiment", out);
     for (int i = 0; i < n_varying; i++) fprintf(out, ",%s", varying[i]->key);
     fputs(",series,step,value\n", out);

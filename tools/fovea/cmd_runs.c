@@ -5,6 +5,7 @@
 #include "table.h"
 #include "target.h"
 #include "tool.h"
+#include "varying.h"
 #include "verbs.h"
 
 #include <math.h>
@@ -77,23 +78,9 @@ static void free_listing(listing *list) {
     free(list->rows);
 }
 
-// Whether the field distinguishes any of the listed runs.
-static bool varies(const listing *list, const fv_field *field) {
-    char first[4096], other[4096];
-    for (int i = 0; i < list->n; i++) {
-        fv_config_get(&list->rows[i].record.config, field, i ? other : first, sizeof first);
-        if (i > 0 && strcmp(first, other) != 0) return true;
-    }
-    return false;
-}
-
 static int print_table(const listing *list) {
-    enum { MAX_VARYING = 64 };
-    const fv_field *varying[MAX_VARYING];
-    int n_fields, n_varying = 0;
-    const fv_field *fields = fv_fields(&n_fields);
-    for (int i = 0; i < n_fields && n_varying < MAX_VARYING; i++)
-        if (varies(list, &fields[i])) varying[n_varying++] = &fields[i];
+    const fv_field *varying[VARYING_MOST];
+    int n_varying = varying_find(&list->rows->record.config, sizeof *list->rows, list->n, varying);
     static const char *const LEFT[] = {"run", "experiment", "outcome", NULL};
     static const char *const RIGHT[] = {"steps", "us/step", "loss", "perplexity", "accuracy", NULL};
     table t;

@@ -13,6 +13,8 @@
 // Elsewhere (a pipe, a log file, TERM=dumb): one plain line every few seconds.
 #include "progress.h"
 
+#include "tool.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,9 +50,7 @@ struct progress {
 };
 
 static double now(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+    return tool_seconds(CLOCK_MONOTONIC);
 }
 
 // A locale that is not set at all (containers) says nothing; today's terminals then speak UTF-8.

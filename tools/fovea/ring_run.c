@@ -1,6 +1,7 @@
 #include "ring_run.h"
 
 #include "ring_data.h"
+#include "tool.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -23,9 +24,7 @@ typedef struct run {
 } run;
 
 static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+    return tool_seconds(CLOCK_MONOTONIC);
 }
 
 // A line of /proc/self/status in bytes; NAN where there is none.

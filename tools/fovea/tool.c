@@ -45,6 +45,12 @@ void tool_catch_interrupts(void) {
     sigaction(SIGTERM, &action, NULL);
 }
 
+double tool_seconds(clockid_t clock) {
+    struct timespec t;
+    clock_gettime(clock, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
 json_t *tool_number_json(double value) {
     return isfinite(value) ? json_real(value) : json_null();
 }

@@ -5,6 +5,7 @@
 #include <fovea/chart.h>
 #include <fovea/config.h>
 #include <jansson.h>
+#include <time.h>
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
@@ -19,6 +20,9 @@ int tool_usage_error(const char *format, ...) FV_PRINTF(1, 2);
 // process at once.
 extern volatile int tool_interrupted;
 void tool_catch_interrupts(void);
+
+// Seconds on a clock, as CLOCK_MONOTONIC or CLOCK_THREAD_CPUTIME_ID.
+double tool_seconds(clockid_t clock);
 
 // Every field under its dotted key: numbers, booleans, texts and lists. NULL without memory.
 json_t *tool_config_json(const fv_config *config);

@@ -91,9 +91,7 @@ static void pulse_end(pulse *p) {
 // --- messages ----------------------------------------------------------------------------------
 
 static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+    return tool_seconds(CLOCK_MONOTONIC);
 }
 
 static void nap(void) {
