@@ -11,7 +11,7 @@ C_FILES = $(shell git ls-files '*.c' '*.h')
 CTEST = ctest --output-on-failure -j $(JOBS)
 
 .DEFAULT_GOAL = all
-.PHONY: all test gallery bench bench-peers lint format sanitize fuzz interop interop-served faults install clean help
+.PHONY: all test gallery bench bench-peers lint format sanitize fuzz interop interop-served interop-ruler faults install clean help
 
 all: ## build the tool, the libraries and the tests into build/ (BUILD=, CMAKE_FLAGS=)
 	@cmake -S . -B $(BUILD) -DCMAKE_INSTALL_PREFIX=$(PREFIX) $(CMAKE_FLAGS)
@@ -44,6 +44,9 @@ interop: all ## open exported checkpoints with safetensors and TransformerLens (
 
 interop-served: all ## ask llama.cpp's own server with a random model (needs the network once)
 	tests/interop/served.sh $(FOVEA) $(BUILD)/interop
+
+interop-ruler: all ## hold scores of predictions against RULER's metrics in other programs (needs the network once)
+	tests/interop/ruler.sh $(FOVEA) $(BUILD)/interop
 
 faults: all ## make every allocation and every write fail in turn; kill sweeps at random instants
 	tests/faults/run.py $(FOVEA)

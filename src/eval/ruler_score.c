@@ -11,15 +11,31 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static bool is_blank(char c) {
-    return (unsigned char)c <= ' ';
+// Whether the n bytes are one blank or control character, as Python's strip() has blanks.
+static bool is_blank(const char *text, size_t n) {
+    static const char *const WIDE[] = {"\xc2\x85", "\xc2\xa0", "\u1680", "\u2028",
+                                       "\u2029",   "\u202f",   "\u205f", "\u3000"};
+    if (n == 1) return (unsigned char)*text <= ' ';
+    if (n == 3 && memcmp(text, "\xe2\x80", 2) == 0 && (unsigned char)text[2] >= 0x80 &&
+        (unsigned char)text[2] <= 0x8a)
+        return true; // U+2000 to U+200A
+    for (size_t i = 0; i < sizeof WIDE / sizeof *WIDE; i++)
+        if (n == strlen(WIDE[i]) && memcmp(text, WIDE[i], n) == 0) return true;
+    return false;
+}
+
+// The bytes of the blank at the start, or with `end` at the end, of the text; 0 for none.
+static size_t blank(const char *text, size_t n, bool end) {
+    for (size_t length = 1; length <= 3 && length <= n; length++)
+        if (is_blank(end ? text + n - length : text, length)) return length;
+    return 0;
 }
 
 // RULER's postprocessing: blanks off both ends, control characters to line feeds, blanks off again,
 // so that none of either is left at an end.
 static char *postprocess(const char *text, size_t n) {
-    while (n > 0 && is_blank(*text)) text++, n--;
-    while (n > 0 && is_blank(text[n - 1])) n--;
+    for (size_t off; (off = blank(text, n, false)) > 0; n -= off) text += off;
+    for (size_t off; (off = blank(text, n, true)) > 0;) n -= off;
     char *clean = text_copy_n(text, n);
     for (size_t i = 0; clean != NULL && i < n; i++)
         if ((unsigned char)clean[i] < 0x20) clean[i] = '\n';

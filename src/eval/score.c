@@ -6,17 +6,80 @@
 #include <string.h>
 #include <strings.h>
 
-// strcasestr by ASCII alone, whatever the locale is.
-static bool contains(const char *text, const char *part) {
-    size_t n = strlen(part);
-    for (; *text != '\0'; text++) {
-        size_t i = 0;
-        while (i < n && text[i] != '\0' &&
-               tolower((unsigned char)text[i]) == tolower((unsigned char)part[i]))
-            i++;
-        if (i == n) return true;
+// Capitals with a small letter of one character, as Unicode has them for the alphabets of Europe
+// and Vietnam: those from `first` to `last`, every one or every second, become `add` more. Not the
+// locale's, which differs from machine to machine.
+static const struct {
+    unsigned first, last, step, add;
+} CAPITALS[] = {{0x41, 0x5a, 1, 32},
+                {0xc0, 0xd6, 1, 32},
+                {0xd8, 0xde, 1, 32},
+                {0x100, 0x12e, 2, 1},
+                {0x132, 0x136, 2, 1},
+                {0x139, 0x147, 2, 1},
+                {0x14a, 0x176, 2, 1},
+                {0x179, 0x17d, 2, 1},
+                {0x1cd, 0x1db, 2, 1},
+                {0x1de, 0x1ee, 2, 1},
+                {0x1f8, 0x21e, 2, 1},
+                {0x222, 0x232, 2, 1},
+                {0x388, 0x38a, 1, 37},
+                {0x391, 0x3a1, 1, 32},
+                {0x3a3, 0x3ab, 1, 32},
+                {0x400, 0x40f, 1, 80},
+                {0x410, 0x42f, 1, 32},
+                {0x460, 0x480, 2, 1},
+                {0x48a, 0x4be, 2, 1},
+                {0x4d0, 0x52e, 2, 1},
+                {0x531, 0x556, 1, 48},
+                {0x1e00, 0x1e94, 2, 1},
+                {0x1ea0, 0x1efe, 2, 1},
+                {0x386, 0x386, 1, 38},
+                {0x38c, 0x38c, 1, 64},
+                {0x38e, 0x38f, 1, 63},
+                {0x4c1, 0x4cd, 2, 1},
+                {0x1a0, 0x1a4, 2, 1},
+                {0x1af, 0x1af, 1, 1},
+                {0x18f, 0x18f, 1, 202},
+                {0x178, 0x178, 1, 0xffu - 0x178u},
+                {0xff21, 0xff3a, 1, 32}};
+
+static unsigned small_letter(unsigned c) {
+    for (size_t i = 0; i < sizeof CAPITALS / sizeof *CAPITALS; i++)
+        if (c >= CAPITALS[i].first && c <= CAPITALS[i].last &&
+            (c - CAPITALS[i].first) % CAPITALS[i].step == 0)
+            return c + CAPITALS[i].add;
+    return c;
+}
+
+// The character at *at, as a small letter, and moves on. A byte that is no UTF-8 is itself, above
+// all characters.
+static unsigned next_small(const char **at) {
+    enum { ABOVE = 0x110000 };
+    const unsigned char *text = (const unsigned char *)*at;
+    unsigned c = text[0], n = c >= 0xf0 ? 3 : c >= 0xe0 ? 2 : c >= 0xc2 ? 1 : 0;
+    unsigned value = n > 0 ? c & (0x3fu >> n) : c < 0x80 ? c : ABOVE + c;
+    for (unsigned i = 1; i <= n; i++) {
+        if ((text[i] & 0xc0) != 0x80) {
+            ++*at;
+            return ABOVE + c;
+        }
+        value = value << 6 | (text[i] & 0x3f);
     }
-    return n == 0;
+    *at += n + 1;
+    return small_letter(value);
+}
+
+static bool starts_with(const char *text, const char *part) {
+    while (*part != '\0')
+        if (*text == '\0' || next_small(&text) != next_small(&part)) return false;
+    return true;
+}
+
+static bool contains(const char *text, const char *part) {
+    for (; *text != '\0'; next_small(&text))
+        if (starts_with(text, part)) return true;
+    return *part == '\0';
 }
 
 // SQuAD's normalisation: small letters, no punctuation, no articles, single spaces.

@@ -283,6 +283,18 @@ static void test_metrics(void **state) {
     near(eval_score(EVAL_MATCH_ALL, "ALPHA, gamma", three, 3), 2.0 / 3, 1e-15);
     near(eval_score(EVAL_MATCH_PART, "x gamma", three, 3), 1, 0);
     near(eval_score(EVAL_MATCH_PART, "nothing", three, 3), 0, 0);
+    // Beyond ASCII, as RULER's own scorer has it; bytes that are no text are only themselves.
+    char *accents[] = {"\xc3\x89"
+                       "cole",
+                       "\xce\xa9\xce\xbc\xce\xad\xce\xb3\xce\xb1", "\xd0\x9c\xd0\xbe"};
+    near(eval_score(EVAL_MATCH_ALL,
+                    "l'\xc3\xa9"
+                    "COLE \xcf\x89\xce\xbc\xce\xad\xce\xb3\xce\xb1 \xd0\xbc\xd0\x9e",
+                    accents, 3),
+         1, 0);
+    char *broken[] = {"\xc3", "\xe2\x82"};
+    near(eval_score(EVAL_MATCH_ALL, "a\xc3 \xe2\x82", broken, 2), 1, 0);
+    near(eval_score(EVAL_MATCH_ALL, "a\xe3 \xe2\x83", broken, 2), 0, 0);
     near(eval_score(EVAL_SUBSPAN, "In the united, states!\nno", articles, 1), 1, 0);
     near(eval_score(EVAL_SUBSPAN, "no\nunited states", articles, 1), 0, 0);
 }
