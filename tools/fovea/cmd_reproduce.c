@@ -24,10 +24,7 @@ typedef struct reproduction {
 // All files are read and checked before the first is trained.
 static int read_studies(reproduction *r) {
     r->studies = calloc((size_t)r->files->n, sizeof *r->studies);
-    if (r->studies == NULL) {
-        const fv_error error = {FV_NO_MEMORY, "out of memory"};
-        return tool_fail(&error);
-    }
+    if (r->studies == NULL) return tool_no_memory();
     int exit_code = EXIT_DONE;
     while (r->n < r->files->n && exit_code == EXIT_DONE) {
         exit_code = study_read(&r->studies[r->n], r->files->items[r->n], NULL, 0, r->all);

@@ -31,8 +31,10 @@ static void print_option(const char *name, const char *argument, const char *hel
     enum { HELP_COLUMN = 20, WIDTH = 100 };
     char left[64];
     snprintf(left, sizeof left, "  --%s%s%s", name, argument ? " " : "", argument ? argument : "");
-    printf("%-*s", HELP_COLUMN, left);
-    if (strlen(left) >= HELP_COLUMN) printf("\n%*s", HELP_COLUMN, "");
+    if (strlen(left) <= HELP_COLUMN - 2)
+        printf("%-*s", HELP_COLUMN, left);
+    else
+        printf("%s\n%*s", left, HELP_COLUMN, "");
     print_wrapped(help, HELP_COLUMN, WIDTH);
 }
 

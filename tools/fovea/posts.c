@@ -18,11 +18,6 @@ void path_list_free(path_list *list) {
     *list = (path_list){0};
 }
 
-static int no_memory(void) {
-    const fv_error error = {FV_NO_MEMORY, "out of memory"};
-    return tool_fail(&error);
-}
-
 static bool is_folder(const char *path) {
     struct stat info;
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
@@ -33,7 +28,7 @@ static int add_matches(path_list *list, const char *pattern) {
     glob_t found;
     int problem = glob(pattern, GLOB_MARK, NULL, &found);
     if (problem == GLOB_NOMATCH) return EXIT_DONE;
-    if (problem != 0) return no_memory();
+    if (problem != 0) return tool_no_memory();
     size_t n = (size_t)list->n + found.gl_pathc;
     char **items = realloc(list->items, n * sizeof *items);
     if (items != NULL) list->items = items;
@@ -43,7 +38,7 @@ static int add_matches(path_list *list, const char *pattern) {
         if (copy != NULL) list->items[list->n++] = copy;
     }
     globfree(&found);
-    return items != NULL ? EXIT_DONE : no_memory();
+    return items != NULL ? EXIT_DONE : tool_no_memory();
 }
 
 typedef struct roots {

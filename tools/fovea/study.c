@@ -12,11 +12,6 @@
 
 enum { PATH_SIZE = 4096 };
 
-static int no_memory(void) {
-    const fv_error error = {FV_NO_MEMORY, "out of memory"};
-    return tool_fail(&error);
-}
-
 // With overrides, or without the optional runs, a figure or a claim may be left without the runs
 // that it speaks of.
 static bool is_left_out(const study *s, const fv_error *error) {
@@ -172,7 +167,7 @@ static int draw(study *s, const fv_record *const *records, const char *folder) {
     int n = s->experiment->n_figures, exit_code = EXIT_DONE;
     s->figures = calloc(n > 0 ? (size_t)n : 1, sizeof *s->figures);
     s->finished = s->figures != NULL;
-    if (s->figures == NULL) return no_memory();
+    if (s->figures == NULL) return tool_no_memory();
     for (int i = 0; i < n && s->finished && !tool_interrupted; i++) {
         fv_error error;
         fv_drawn *drawn = &s->figures[s->n_figures];
@@ -193,7 +188,7 @@ static int judge(study *s, const fv_record *const *records) {
     int n = s->experiment->n_claims, exit_code = EXIT_DONE;
     s->verdicts = calloc(n > 0 ? (size_t)n : 1, sizeof(fv_judgement *));
     s->finished = s->verdicts != NULL;
-    if (s->verdicts == NULL) return no_memory();
+    if (s->verdicts == NULL) return tool_no_memory();
     for (int i = 0; i < n && s->finished; i++) {
         fv_experiment alone = *s->experiment; // with this claim only
         alone.claims = &s->experiment->claims[i];

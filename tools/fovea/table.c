@@ -87,8 +87,7 @@ void table_free(table *t) {
 }
 
 int table_show(table *t) {
-    const fv_error error = {FV_NO_MEMORY, "out of memory for a table"};
     bool done = table_print(t, stdout);
     table_free(t);
-    return done ? EXIT_DONE : tool_fail(&error);
+    return done ? EXIT_DONE : tool_no_memory();
 }

@@ -20,6 +20,11 @@ int tool_fail(const fv_error *error) {
     }
 }
 
+int tool_no_memory(void) {
+    const fv_error error = {FV_NO_MEMORY, "out of memory"};
+    return tool_fail(&error);
+}
+
 int tool_usage_error(const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);

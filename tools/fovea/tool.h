@@ -13,7 +13,10 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 // where the caller can put it right (usage, a malformed, missing or newer file), else EXIT_FAILED.
 int tool_fail(const fv_error *error);
 
-// The same for a message of the tool's own.
+// The same for an allocation of the tool's own.
+int tool_no_memory(void);
+
+// The same for a message of the tool's own, always EXIT_USAGE.
 int tool_usage_error(const char *format, ...) FV_PRINTF(1, 2);
 
 // Becomes 1 at the first SIGINT or SIGTERM after tool_catch_interrupts(); a second signal ends the
