@@ -6,49 +6,48 @@
 #include <string.h>
 #include <strings.h>
 
-// Capitals with a small letter of one character, as Unicode has them for the alphabets of Europe
-// and Vietnam: those from `first` to `last`, every one or every second, become `add` more. Not the
-// locale's, which differs from machine to machine.
-static const struct {
-    unsigned first, last, step, add;
-} CAPITALS[] = {{0x41, 0x5a, 1, 32},
-                {0xc0, 0xd6, 1, 32},
-                {0xd8, 0xde, 1, 32},
-                {0x100, 0x12e, 2, 1},
-                {0x132, 0x136, 2, 1},
-                {0x139, 0x147, 2, 1},
-                {0x14a, 0x176, 2, 1},
-                {0x179, 0x17d, 2, 1},
-                {0x1cd, 0x1db, 2, 1},
-                {0x1de, 0x1ee, 2, 1},
-                {0x1f8, 0x21e, 2, 1},
-                {0x222, 0x232, 2, 1},
-                {0x388, 0x38a, 1, 37},
-                {0x391, 0x3a1, 1, 32},
-                {0x3a3, 0x3ab, 1, 32},
-                {0x400, 0x40f, 1, 80},
-                {0x410, 0x42f, 1, 32},
-                {0x460, 0x480, 2, 1},
-                {0x48a, 0x4be, 2, 1},
-                {0x4d0, 0x52e, 2, 1},
-                {0x531, 0x556, 1, 48},
-                {0x1e00, 0x1e94, 2, 1},
-                {0x1ea0, 0x1efe, 2, 1},
-                {0x386, 0x386, 1, 38},
-                {0x38c, 0x38c, 1, 64},
-                {0x38e, 0x38f, 1, 63},
-                {0x4c1, 0x4cd, 2, 1},
-                {0x1a0, 0x1a4, 2, 1},
-                {0x1af, 0x1af, 1, 1},
-                {0x18f, 0x18f, 1, 202},
-                {0x178, 0x178, 1, 0xffu - 0x178u},
-                {0xff21, 0xff3a, 1, 32}};
+// Capitals beyond ASCII whose small letter is one character, as Unicode has them for the alphabets
+// of Europe and Vietnam: first, last, every which, what to add. Not the locale's, which differs
+// from machine to machine.
+#define CAPITAL_LIST(X)                                                                            \
+    X(0xc0, 0xd6, 1, 32)                                                                           \
+    X(0xd8, 0xde, 1, 32)                                                                           \
+    X(0x100, 0x12e, 2, 1)                                                                          \
+    X(0x132, 0x136, 2, 1)                                                                          \
+    X(0x139, 0x147, 2, 1)                                                                          \
+    X(0x14a, 0x176, 2, 1)                                                                          \
+    X(0x178, 0x178, 1, 0xffu - 0x178u)                                                             \
+    X(0x179, 0x17d, 2, 1)                                                                          \
+    X(0x18f, 0x18f, 1, 202)                                                                        \
+    X(0x1a0, 0x1a4, 2, 1)                                                                          \
+    X(0x1af, 0x1af, 1, 1)                                                                          \
+    X(0x1cd, 0x1db, 2, 1)                                                                          \
+    X(0x1de, 0x1ee, 2, 1)                                                                          \
+    X(0x1f8, 0x21e, 2, 1)                                                                          \
+    X(0x222, 0x232, 2, 1)                                                                          \
+    X(0x386, 0x386, 1, 38)                                                                         \
+    X(0x388, 0x38a, 1, 37)                                                                         \
+    X(0x38c, 0x38c, 1, 64)                                                                         \
+    X(0x38e, 0x38f, 1, 63)                                                                         \
+    X(0x391, 0x3a1, 1, 32)                                                                         \
+    X(0x3a3, 0x3ab, 1, 32)                                                                         \
+    X(0x400, 0x40f, 1, 80)                                                                         \
+    X(0x410, 0x42f, 1, 32)                                                                         \
+    X(0x460, 0x480, 2, 1)                                                                          \
+    X(0x48a, 0x4be, 2, 1)                                                                          \
+    X(0x4c1, 0x4cd, 2, 1)                                                                          \
+    X(0x4d0, 0x52e, 2, 1)                                                                          \
+    X(0x531, 0x556, 1, 48)                                                                         \
+    X(0x1e00, 0x1e94, 2, 1)                                                                        \
+    X(0x1ea0, 0x1efe, 2, 1)                                                                        \
+    X(0xff21, 0xff3a, 1, 32)
 
 static unsigned small_letter(unsigned c) {
-    for (size_t i = 0; i < sizeof CAPITALS / sizeof *CAPITALS; i++)
-        if (c >= CAPITALS[i].first && c <= CAPITALS[i].last &&
-            (c - CAPITALS[i].first) % CAPITALS[i].step == 0)
-            return c + CAPITALS[i].add;
+    if (c < 0x80) return c >= 'A' && c <= 'Z' ? c + 32 : c;
+#define SMALL(first, last, step, add)                                                              \
+    if (c >= (first) && c <= (last)) return (c - (first)) % (step) == 0 ? c + (add) : c;
+    CAPITAL_LIST(SMALL)
+#undef SMALL
     return c;
 }
 
