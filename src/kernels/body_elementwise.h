@@ -1,33 +1,10 @@
 // Everything that touches each number once or twice: cross-entropy, norms, activations, updates.
 #include "kernels/simd.h"
 
-// Few classes are compared with the targets; of many, the targets' own are looked up lane by lane,
-// sixteen scalar accesses a row instead of a comparison for every class.
-enum { COMPARED_CLASSES = 16 };
-
-INLINE vf logits_at_targets(const float *logits, const int32_t *targets, int vocab_size) {
-    vf at_target = vf_set1(0);
-    vi target = vi_load(targets);
-    if (vocab_size <= COMPARED_CLASSES) {
-        for (int n = 0; n < vocab_size; n++)
-            at_target = at_target + vf_and(vf_load(logits + n * L), target == n);
-        return at_target;
-    }
-    for (int l = 0; l < VW; l++)
-        if (targets[l] >= 0) at_target[l] = logits[targets[l] * L + l];
-    return at_target;
-}
-
-INLINE void take_targets_out(float *e, const int32_t *targets, vf sum, int vocab_size) {
-    vi target = vi_load(targets);
-    if (vocab_size <= COMPARED_CLASSES) {
-        for (int n = 0; n < vocab_size; n++)
-            vf_store(e + n * L, vf_load(e + n * L) - vf_and(sum, target == n));
-        return;
-    }
-    for (int l = 0; l < VW; l++)
-        if (targets[l] >= 0) e[targets[l] * L + l] -= sum[l];
-}
+// Of many classes the targets' own are looked up lane by lane, sixteen scalar accesses a row; few
+// classes are all compared with the targets, and several rows of them go in step, as one alone
+// would wait for its own exponentials, logarithm and division.
+enum { COMPARED_CLASSES = 16, COMPARED_ROWS = VW == 16 ? 4 : 2 };
 
 // 1 where the target is the first class with the largest logit.
 INLINE vf target_is_first(const float *logits, const int32_t *targets, vf largest) {
@@ -40,29 +17,81 @@ INLINE vf target_is_first(const float *logits, const int32_t *targets, vf larges
     return correct;
 }
 
-INLINE void cross_entropy_row(const fv_cross_entropy *a, int r, int part) {
-    float *logits = a->logits + (size_t)r * a->vocab_size * L + part * VW;
-    const int32_t *targets = a->targets + r * L + part * VW;
-    vf largest = vf_load(logits), sum = vf_set1(0);
-    for (int n = 1; n < a->vocab_size; n++) largest = vf_max(largest, vf_load(logits + n * L));
-    vf at_target = logits_at_targets(logits, targets, a->vocab_size);
+typedef struct class_row {
+    float *logits; // [V][16]
+    const int32_t *targets;
+    vf largest, at_target, sum;
+} class_row;
+
+INLINE class_row class_row_of(const fv_cross_entropy *a, int r, int part) {
+    class_row row = {.logits = a->logits + (size_t)r * a->vocab_size * L + part * VW,
+                     .targets = a->targets + r * L + part * VW};
+    row.largest = vf_load(row.logits);
+    row.at_target = row.sum = vf_set1(0);
+    return row;
+}
+
+INLINE void exponentiate(class_row *row, int n) {
+    vf e = vf_exp(vf_load(row->logits + n * L) - row->largest);
+    row->sum += e;
+    vf_store(row->logits + n * L, e);
+}
+
+// Of a row whose exponentials are in place.
+INLINE void store_loss(const fv_cross_entropy *a, const class_row *row, int r, int part) {
+    vi wanted = vi_load(row->targets) >= 0;
+    vf_store(a->losses + r * L + part * VW,
+             vf_and(vf_log(row->sum) - (row->at_target - row->largest), wanted));
+    if (a->inverse) vf_store(a->inverse + r * L + part * VW, vf_and(a->weight / row->sum, wanted));
+}
+
+INLINE void cross_entropy_many(const fv_cross_entropy *a, int r, int part) {
+    class_row row = class_row_of(a, r, part);
+    for (int n = 1; n < a->vocab_size; n++)
+        row.largest = vf_max(row.largest, vf_load(row.logits + n * L));
+    for (int l = 0; l < VW; l++)
+        if (row.targets[l] >= 0) row.at_target[l] = row.logits[row.targets[l] * L + l];
     if (a->correct)
-        vf_store(a->correct + r * L + part * VW, target_is_first(logits, targets, largest));
-    for (int n = 0; n < a->vocab_size; n++) {
-        vf e = vf_exp(vf_load(logits + n * L) - largest);
-        sum += e;
-        vf_store(logits + n * L, e);
-    }
-    vi wanted = vi_load(targets) >= 0;
-    vf_store(a->losses + r * L + part * VW, vf_and(vf_log(sum) - (at_target - largest), wanted));
-    if (!a->inverse) return;
-    vf_store(a->inverse + r * L + part * VW, vf_and(a->weight / sum, wanted));
-    take_targets_out(logits, targets, sum, a->vocab_size);
+        vf_store(a->correct + r * L + part * VW,
+                 target_is_first(row.logits, row.targets, row.largest));
+    for (int n = 0; n < a->vocab_size; n++) exponentiate(&row, n);
+    store_loss(a, &row, r, part);
+    for (int l = 0; a->inverse && l < VW; l++)
+        if (row.targets[l] >= 0) row.logits[row.targets[l] * L + l] -= row.sum[l];
+}
+
+INLINE void cross_entropy_few(const fv_cross_entropy *a, int r, int part, int n_rows) {
+    class_row rows[COMPARED_ROWS];
+    UNROLL for (int i = 0; i < n_rows; i++) rows[i] = class_row_of(a, r + i, part);
+    for (int n = 0; n < a->vocab_size; n++) UNROLL for (int i = 0; i < n_rows; i++) {
+            vf logit = vf_load(rows[i].logits + n * L);
+            rows[i].largest = vf_max(rows[i].largest, logit);
+            rows[i].at_target =
+                vf_add_where_equal(rows[i].at_target, logit, vi_load(rows[i].targets), vi_set1(n));
+        }
+    if (a->correct)
+        UNROLL for (int i = 0; i < n_rows; i++)
+            vf_store(a->correct + (r + i) * L + part * VW,
+                     target_is_first(rows[i].logits, rows[i].targets, rows[i].largest));
+    for (int n = 0; n < a->vocab_size; n++)
+        UNROLL for (int i = 0; i < n_rows; i++) exponentiate(&rows[i], n);
+    UNROLL for (int i = 0; i < n_rows; i++) store_loss(a, &rows[i], r + i, part);
+    for (int n = 0; a->inverse && n < a->vocab_size; n++) UNROLL for (int i = 0; i < n_rows; i++) {
+            float *e = rows[i].logits + n * L;
+            vf_store(e, vf_subtract_where_equal(vf_load(e), rows[i].sum, vi_load(rows[i].targets),
+                                                vi_set1(n)));
+        }
 }
 
 static void cross_entropy(const fv_cross_entropy *a) {
-    for (int r = 0; r < a->n_rows; r++)
-        for (int part = 0; part < PARTS; part++) cross_entropy_row(a, r, part);
+    bool few = a->vocab_size <= COMPARED_CLASSES;
+    for (int part = 0; part < PARTS; part++) {
+        int r = 0;
+        for (; few && r + COMPARED_ROWS <= a->n_rows; r += COMPARED_ROWS)
+            cross_entropy_few(a, r, part, COMPARED_ROWS);
+        for (; few && r < a->n_rows; r++) cross_entropy_few(a, r, part, 1);
+        for (; r < a->n_rows; r++) cross_entropy_many(a, r, part);
+    }
 }
 
 static void norm(const fv_norm *a) {
