@@ -265,6 +265,19 @@ const yaml_value *yaml_value_member(const yaml_value *mapping, const char *key) 
     return NULL;
 }
 
+fv_status yaml_check_keys(const yaml_value *mapping, const char *const *keys, const char *what,
+                          fv_error *error) {
+    for (int i = 0; i < mapping->n; i++) {
+        const char *key = mapping->items[i].key;
+        int k = 0;
+        while (keys[k] != NULL && strcmp(keys[k], key) != 0) k++;
+        if (keys[k] == NULL)
+            return fv_fail(error, FV_USAGE, "%s: there is no key '%.100s'; the nearest is '%s'",
+                           what, key, text_nearest(key, keys));
+    }
+    return FV_OK;
+}
+
 static void write_quoted(const char *scalar, text_buffer *out) {
     text_add_char(out, '"');
     for (const char *c = scalar; *c != '\0'; c++) {

@@ -30,6 +30,10 @@ void yaml_value_free(yaml_value *value);
 // The member of a mapping, or NULL.
 const yaml_value *yaml_value_member(const yaml_value *mapping, const char *key);
 
+// Refuses a member whose key is not in the NULL-terminated list: "WHAT: there is no key ...".
+fv_status yaml_check_keys(const yaml_value *mapping, const char *const *keys, const char *what,
+                          fv_error *error);
+
 // Adds the value as one line of YAML: "4", "[attention, mlp]", "{a: 1}". It reads back to itself.
 void yaml_value_write(const yaml_value *value, text_buffer *out);
 

@@ -36,21 +36,12 @@ static const char *text_of(const yaml_value *mapping, const char *key) {
     return value != NULL && value->kind == YAML_SCALAR ? value->scalar : "";
 }
 
-static fv_status check_keys(const yaml_value *mapping, fv_error *error) {
-    static const char *const KEYS[] = {"measure", "threshold", "rounds", NULL};
-    for (int i = 0; i < mapping->n; i++) {
-        const char *key = mapping->items[i].key, *nearest = text_nearest(key, KEYS);
-        if (strcmp(key, nearest) != 0)
-            return fv_fail(error, FV_USAGE,
-                           "adaptive: there is no key '%.100s'; the nearest is '%s'", key, nearest);
-    }
-    return FV_OK;
-}
-
 fv_status adaptive_read(const yaml_value *value, fv_adaptive **adaptive, fv_error *error) {
+    static const char *const KEYS[] = {"measure", "threshold", "rounds", NULL};
     long long rounds;
     double threshold;
-    fv_status status = value->kind == YAML_MAPPING ? check_keys(value, error) : FV_OK;
+    fv_status status = FV_OK;
+    if (value->kind == YAML_MAPPING) status = yaml_check_keys(value, KEYS, "adaptive", error);
     if (status != FV_OK) return status;
     if (value->kind != YAML_MAPPING || *text_of(value, "measure") == '\0' ||
         !text_to_real(text_of(value, "threshold"), &threshold) ||

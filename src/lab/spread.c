@@ -27,25 +27,12 @@ static bool read_whole(const yaml_value *value, long long lowest, long long high
     return true;
 }
 
-static fv_status check_keys(const yaml_value *mapping, const char *const *keys, const char *what,
-                            fv_error *error) {
-    for (int i = 0; i < mapping->n; i++) {
-        const char *key = mapping->items[i].key;
-        int k = 0;
-        while (keys[k] != NULL && strcmp(keys[k], key) != 0) k++;
-        if (keys[k] == NULL)
-            return fv_fail(error, FV_USAGE, "%s: there is no key '%.100s'; the nearest is '%s'",
-                           what, key, text_nearest(key, keys));
-    }
-    return FV_OK;
-}
-
 fv_status draws_read(const yaml_value *value, draws *d, fv_error *error) {
     static const char *const KEYS[] = {"samples", "seed", NULL};
     *d = (draws){0};
     const yaml_value *samples = value, *seed = NULL;
     if (value->kind == YAML_MAPPING) {
-        fv_status status = check_keys(value, KEYS, "random", error);
+        fv_status status = yaml_check_keys(value, KEYS, "random", error);
         if (status != FV_OK) return status;
         samples = yaml_value_member(value, "samples");
         seed = yaml_value_member(value, "seed");
@@ -103,7 +90,7 @@ static void write_number(const fv_field *field, const interval *in, double value
 static fv_status read_steps(const fv_field *field, const yaml_value *mapping, interval *in,
                             int *steps, fv_error *error) {
     static const char *const KEYS[] = {"from", "to", "steps", "scale", NULL};
-    fv_status status = check_keys(mapping, KEYS, field->key, error);
+    fv_status status = yaml_check_keys(mapping, KEYS, field->key, error);
     if (status != FV_OK) return status;
     *in = (interval){0};
     if (!read_number(yaml_value_member(mapping, "from"), &in->low) ||

@@ -10,11 +10,5 @@ static bool is_duplicate(const int32_t *tokens, int query, int key) {
 
 fv_status fv_measure_duplicate_token(const fv_model *model, const float *params, int step,
                                      fv_record *record, fv_error *error) {
-    fv_head_batch b;
-    fv_status status = fv_head_batch_make(model, params, &b, error);
-    if (status == FV_OK)
-        status =
-            fv_head_scores_add(model, &b, "duplicate_token", is_duplicate, step, record, error);
-    fv_head_batch_free(&b);
-    return status;
+    return fv_head_score(model, params, "duplicate_token", is_duplicate, step, record, error);
 }

@@ -123,3 +123,12 @@ fv_status fv_head_scores_add(const fv_model *model, const fv_head_batch *b, cons
     }
     return status;
 }
+
+fv_status fv_head_score(const fv_model *model, const float *params, const char *probe,
+                        fv_head_rule rule, int step, fv_record *record, fv_error *error) {
+    fv_head_batch b;
+    fv_status status = fv_head_batch_make(model, params, &b, error);
+    if (status == FV_OK) status = fv_head_scores_add(model, &b, probe, rule, step, record, error);
+    fv_head_batch_free(&b);
+    return status;
+}

@@ -45,6 +45,10 @@ void fv_head_batch_free(fv_head_batch *b); // what it owns; also of a zeroed one
 fv_status fv_head_scores_add(const fv_model *model, const fv_head_batch *b, const char *probe,
                              fv_head_rule rule, int step, fv_record *record, fv_error *error);
 
+// The same of the model's test sequences, from the parameters on: a whole probe.
+fv_status fv_head_score(const fv_model *model, const float *params, const char *probe,
+                        fv_head_rule rule, int step, fv_record *record, fv_error *error);
+
 // "0" or "0.h1", by which series name a head.
 void fv_head_name(char *name, size_t size, int n_head, int layer, int head);
 

@@ -26,9 +26,9 @@ static inline char *next_word(char **rest) {
     return end > word ? word : NULL;
 }
 
-// A configuration from "task.vocab_size=10 model.layers=[attention,mlp] ...", words apart by
-// blanks.
-static inline fv_config configure(const char *words) {
+// A configuration, not checked, from "task.vocab_size=10 model.layers=[attention,mlp] ...", words
+// apart by blanks. `section` ("task.", or "") stands in front of every key.
+static inline fv_config read_configuration(const char *section, const char *words) {
     fv_config config;
     fv_error error;
     fv_config_init(&config);
@@ -40,10 +40,28 @@ static inline fv_config configure(const char *words) {
         char *value = strchr(word, '=');
         if (value == NULL) fail_msg("'%s' is not key=value", word);
         *value++ = '\0';
-        if (fv_config_set(&config, word, value, &error) != FV_OK) fail_msg("%s", error.text);
+        char key[64];
+        snprintf(key, sizeof key, "%s%s", section, word);
+        if (fv_config_set(&config, key, value, &error) != FV_OK) fail_msg("%s", error.text);
     }
+    return config;
+}
+
+static inline fv_config configure(const char *words) {
+    fv_error error;
+    fv_config config = read_configuration("", words);
     if (fv_config_check(&config, &error) != FV_OK) fail_msg("%s: %s", words, error.text);
     return config;
+}
+
+// That the configuration is refused, with a message that says `fragment`.
+static inline void check_configuration_refused(const char *section, const char *words,
+                                               const char *fragment) {
+    fv_error error;
+    fv_config config = read_configuration(section, words);
+    assert_int_equal(fv_config_check(&config, &error), FV_USAGE);
+    if (strstr(error.text, fragment) == NULL)
+        fail_msg("%s: '%s' does not say '%s'", words, error.text, fragment);
 }
 
 // A number on [0, 1) from a linear congruence: the tests' own, so that no fault of the engine's

@@ -228,21 +228,6 @@ static void test_losses_by_token_and_position(void **state) {
 
 // --- swaps -------------------------------------------------------------------------------------
 
-static void plant_circle(const subject *s, const int *order, int n, double radius) {
-    for (int i = 0; i < n; i++) {
-        double angle = 6.283185307179586 * i / n + 0.1;
-        *at(s, "embed.W_E", order[i], 0) = (float)(3 + radius * cos(angle));
-        *at(s, "embed.W_E", order[i], 1) = (float)(radius * sin(angle) - 5);
-    }
-}
-
-static double measured(const subject *s, const char *expression) {
-    double result;
-    fv_error error;
-    if (fv_measure(expression, &s->record, &result, &error) != FV_OK) fail_msg("%s", error.text);
-    return result;
-}
-
 static void test_swaps(void **state) {
     (void)state;
     subject s;
@@ -256,7 +241,7 @@ static void test_swaps(void **state) {
     } path[] = {{plain, 0, 0},    {turned, 10, 0}, {swapped, 20, 3},
                 {swapped, 30, 0}, {plain, 40, 3},  {plain, 50, 0}};
     for (int i = 0; i < 6; i++) {
-        plant_circle(&s, path[i].order, 6, 2 + i);
+        subject_circle(at(&s, "embed.W_E", 0, 0), path[i].order, 6, 2 + i);
         run_probe(&s, "swaps", path[i].step);
         check_near(value(&s, "swaps"), path[i].changed, 0);
     }
@@ -266,10 +251,10 @@ static void test_swaps(void **state) {
     assert_int_equal(next->steps[1], 20);
     check_near(next->values[1], 3, 0);
     assert_int_equal(fv_record_find(&s.record, "swaps.next[4]")->n, 1);
-    check_near(measured(&s, "count_above(swaps, 0)"), 2, 0);
-    check_near(measured(&s, "count_above(swaps, 0, 25, 50)"), 1, 0);
-    check_near(measured(&s, "last_above(swaps, 0)"), 40, 0);
-    assert_true(isnan(measured(&s, "last_above(swaps, 5)")));
+    check_near(subject_measure(&s, "count_above(swaps, 0)"), 2, 0);
+    check_near(subject_measure(&s, "count_above(swaps, 0, 25, 50)"), 1, 0);
+    check_near(subject_measure(&s, "last_above(swaps, 0)"), 40, 0);
+    assert_true(isnan(subject_measure(&s, "last_above(swaps, 5)")));
     subject_close(&s);
     subject_open(&s, "task.vocab_size=6 model.n_embd=3");
     run_probe(&s, "swaps", 0);

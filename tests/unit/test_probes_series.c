@@ -83,20 +83,8 @@ static void test_separation(void **state) {
 }
 
 static void add_circle(subject *s, int step, const int *order, int n, double radius) {
-    float *x = tensor(s, "embed.W_E");
-    for (int i = 0; i < n; i++) {
-        double angle = 6.283185307179586 * i / n + 0.1;
-        x[2 * order[i]] = (float)(3 + radius * cos(angle));
-        x[2 * order[i] + 1] = (float)(radius * sin(angle) - 5);
-    }
+    subject_circle(tensor(s, "embed.W_E"), order, n, radius);
     check_ok(fv_record_add_snapshot(&s->record, step, s->params));
-}
-
-static double measure(const subject *s, const char *expression) {
-    double value;
-    fv_error error;
-    if (fv_measure(expression, &s->record, &value, &error) != FV_OK) fail_msg("%s", error.text);
-    return value;
 }
 
 static void test_circles(void **state) {
@@ -109,15 +97,15 @@ static void test_circles(void **state) {
     add_circle(&s, 0, plain, 6, 2);
     add_circle(&s, 10, turned, 6, 7);
     add_circle(&s, 20, swapped, 6, 7);
-    check_near(measure(&s, "reordered('embed.W_E', 0, 10)"), 0, 0); // a turn is no swap
-    check_near(measure(&s, "reordered('embed.W_E', 0, 20)"), 0.5,
+    check_near(subject_measure(&s, "reordered('embed.W_E', 0, 10)"), 0, 0); // a turn is no swap
+    check_near(subject_measure(&s, "reordered('embed.W_E', 0, 20)"), 0.5,
                1e-9); // 0 2 1 3: three successors
-    check_near(measure(&s, "roundness('embed.W_E', 10)"), 0, 1e-6);
+    check_near(subject_measure(&s, "roundness('embed.W_E', 10)"), 0, 1e-6);
     static const float line[12] = {0, 0, 0, 0, 0, 0, -6, 0, 0, 0, 6, 0};
     memcpy(tensor(&s, "embed.W_E"), line, sizeof line);
     check_ok(fv_record_add_snapshot(&s.record, 30, s.params));
     // Distances 0 0 0 6 0 6: mean 2, deviation sqrt 8.
-    check_near(measure(&s, "roundness('embed.W_E', 30)"), sqrt(8) / 2, 1e-6);
+    check_near(subject_measure(&s, "roundness('embed.W_E', 30)"), sqrt(8) / 2, 1e-6);
     subject_close(&s);
 }
 

@@ -551,22 +551,8 @@ static void test_refusals(void **state) {
         {"name=similar offset=1", "task.offset 1 is not read by task.name similar, only by copy"},
         {"name=copy ties=later", "task.ties later is not read by task.name copy"},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        fv_config config;
-        fv_error error;
-        fv_config_init(&config);
-        char text[256], key[64], *rest = NULL;
-        snprintf(text, sizeof text, "%s", cases[i].words);
-        for (char *word = strtok_r(text, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) {
-            char *value = strchr(word, '=');
-            *value++ = '\0';
-            snprintf(key, sizeof key, "task.%s", word);
-            check_ok(fv_config_set(&config, key, value, &error));
-        }
-        assert_int_equal(fv_config_check(&config, &error), FV_USAGE);
-        if (strstr(error.text, cases[i].fragment) == NULL)
-            fail_msg("%s: '%s' does not say '%s'", cases[i].words, error.text, cases[i].fragment);
-    }
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        check_configuration_refused("task.", cases[i].words, cases[i].fragment);
 }
 
 int main(void) {
