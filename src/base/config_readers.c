@@ -17,10 +17,12 @@ enum {
     DRAWING = TASK(COPY) | TASK(SIMILAR) | TASK(INDUCTION),
     HIDING = TASK(NEEDLE) | TASK(NEEDLE_MULTI) | TASK(KV_RETRIEVAL) | TASK(POSITION),
     ADAM = OPTIMIZER(ADAM) | OPTIMIZER(ADAMW),
+    OWN_WINDOW = 1 << FV_LAYER_COUNT, // a layer that has one itself
     METRICS = (1 << FV_METRIC_COUNT) - 1 - (1 << FV_METRIC_NONE),
 };
 
-// In the order of fields.h.
+// In the order of fields.h, where a field comes behind the one that decides whether it is read:
+// what is dropped takes with it what it would have had read.
 static const config_reader READERS[] = {
     {"task.offset", {{"task.name", TASK(COPY)}}},
     {"task.offset", {{"task.index", AT_DEFAULT}}},
@@ -64,10 +66,12 @@ static const config_reader READERS[] = {
     {"model.mamba_dt_rank", {{"model.layers", LAYER(MAMBA)}}},
     {"model.window", {{"model.layers", LAYER(ATTENTION)}}},
     {"model.sinks", {{"model.layers", LAYER(ATTENTION)}}},
+    {"model.sinks", {{"model.window", SET}, {"model.layers", OWN_WINDOW}}},
     {"model.score_power_learned", {{"model.score", SCORE(HARMONIC)}}},
     {"model.d_score", {{"model.layers", LAYER(ATTENTION)}}},
     {"model.d_positions", {{"model.positions", 1 << FV_POSITIONS_LEARNED}}},
     {"train.unembedding_rate", {{"model.tied", NO}}},
+    {"train.token_rate_power", {{"task.distribution", 1 << FV_DISTRIBUTION_ZIPF}}},
     {"train.final_rate", {{"train.schedule", SCHEDULE(COSINE) | SCHEDULE(LINEAR)}}},
     {"train.decay_every", {{"train.schedule", SCHEDULE(STEP)}}},
     {"train.decay_factor", {{"train.schedule", SCHEDULE(STEP)}}},
@@ -92,7 +96,10 @@ bool config_is_default(const fv_config *config, const fv_field *field) {
 
 static unsigned bits_of_layers(const fv_layers *layers) {
     unsigned bits = 0;
-    for (int i = 0; i < layers->n; i++) bits |= 1u << layers->kind[i];
+    for (int i = 0; i < layers->n; i++) {
+        bits |= 1u << layers->kind[i];
+        if (layers->window[i].given && layers->window[i].value > 0) bits |= OWN_WINDOW;
+    }
     return bits;
 }
 
@@ -117,6 +124,8 @@ static bool is_read(const config_reader *reader, const fv_config *config) {
 // The i-th choice as text; NULL behind the last.
 static const char *choice_text(const fv_field *field, int i) {
     static const char *const truths[] = {"false", "true", NULL};
+    if (field->type == FV_TYPE_LAYERS && i >= FV_LAYER_COUNT)
+        return i == FV_LAYER_COUNT ? "attention(window=N)" : NULL;
     return field->type == FV_TYPE_BOOL ? truths[i] : field->choices[i];
 }
 
@@ -169,10 +178,9 @@ fv_status config_check_readers(const fv_config *config, const fv_field **culprit
 }
 
 void config_drop_unread(fv_config *config) {
-    const fv_config given = *config;
     for (int i = 0; i < N_READERS; i++) {
         const fv_field *field = fv_field_find(READERS[i].key);
-        if (!is_read(&READERS[i], &given) && !config_is_default(config, field))
+        if (!is_read(&READERS[i], config) && !config_is_default(config, field))
             fv_config_set(config, field->key, field->default_text, NULL);
     }
 }

@@ -237,6 +237,11 @@ static void fields_must_fit_together(void **state) {
         {{"model.bias", "true", "model.layers", "[mamba]"}, "only by attention and mlp"},
         {{"train.unembedding_rate", "2", "model.tied", "true"}, "model.tied true, only by false"},
         {{"train.unembedding_rate", "2"}, NULL},
+        {{"model.sinks", "2"}, "window 0, only by model.window other than 0, or by attention("},
+        {{"model.sinks", "2", "model.window", "3"}, NULL},
+        {{"model.sinks", "2", "model.layers", "[attention(window=3)]"}, NULL},
+        {{"train.token_rate_power", "1"}, "task.distribution uniform, only by zipf"},
+        {{"train.token_rate_power", "1", "task.distribution", "zipf"}, NULL},
         {{"task.length_step", "2"}, "only by task.length_min other than 0"},
         {{"task.length_step", "2", "task.length_min", "1"}, NULL},
         {{"task.n_test", "9"}, "only by fixed, or by task.context_repetition other than 1.0"},
@@ -306,6 +311,13 @@ static void unread_fields_fall_back(void **state) {
     fv_config_id(&config, NULL, 0, of_config);
     fv_config_id(&defaults, NULL, 0, of_defaults);
     assert_string_equal(of_config, of_defaults);
+    // What is dropped takes with it what it would have had read.
+    set(&config, "task.name", "mqar");
+    set(&config, "task.distribution", "zipf");
+    set(&config, "train.token_rate_power", "1");
+    config_drop_unread(&config);
+    assert_int_equal(config.task.distribution, FV_DISTRIBUTION_UNIFORM);
+    assert_true(config.train.token_rate_power == 0);
 }
 
 static void id_of(const fv_config *config, char id[17]) {
