@@ -11,8 +11,8 @@
 #include "probes/token_groups.h"
 
 #include "probes/linalg.h"
+#include "probes/predictions.h"
 #include "probes/probes.h"
-#include "probes/tensors.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -20,9 +20,8 @@
 enum {
     MAX_VOCABULARY = 256, // all pairs of rows: V^3 operations at every measurement
     SEQUENCES_PER_TOKEN = 64,
-    MIN_SEQUENCES = 256,
+    MIN_SEQUENCES = 256, // and a multiple of them
     MAX_SEQUENCES = 8192,
-    CHUNK = 256 // sequences of one forward pass
 };
 static const double told_apart = 0.5;
 
@@ -78,72 +77,44 @@ done:
     return status;
 }
 
-// sums [V] += softmax(logits [V])
-static void add_prediction(const float *logits, int V, double *sums) {
-    double largest = logits[0], total = 0;
-    for (int v = 1; v < V; v++) largest = logits[v] > largest ? logits[v] : largest;
-    for (int v = 0; v < V; v++) total += exp(logits[v] - largest);
-    for (int v = 0; v < V; v++) sums[v] += exp(logits[v] - largest) / total;
+typedef struct confusion {
+    int V;
+    double *rows; // [V][V]
+} confusion;
+
+// The row of the target += softmax(logits [V])
+static void add_prediction(void *context, int place, int target, const float *logits) {
+    (void)place;
+    const confusion *c = context;
+    double largest = logits[0], total = 0, *row = c->rows + (size_t)target * c->V;
+    for (int v = 1; v < c->V; v++) largest = logits[v] > largest ? logits[v] : largest;
+    for (int v = 0; v < c->V; v++) total += exp(logits[v] - largest);
+    for (int v = 0; v < c->V; v++) row[v] += exp(logits[v] - largest) / total;
 }
 
-typedef struct workspace {
-    int32_t *tokens, *targets; // [CHUNK][T], [CHUNK][n_loss]
-    float *logits;             // [CHUNK][n_loss][V]
-    double *confusion;         // [V][V]
-} workspace;
-
-static fv_status workspace_create(workspace *w, size_t V, size_t context, size_t n_loss,
-                                  fv_error *error) {
-    *w = (workspace){
-        calloc(context * CHUNK, sizeof *w->tokens), calloc(n_loss * CHUNK, sizeof *w->targets),
-        calloc(n_loss * CHUNK, V * sizeof *w->logits), calloc(V * V, sizeof *w->confusion)};
-    if (w->tokens && w->targets && w->logits && w->confusion) return FV_OK;
-    return fv_fail(error, FV_NO_MEMORY, "no memory for the confusion of %zu tokens", V);
-}
-
-static void workspace_free(workspace *w) {
-    free(w->tokens);
-    free(w->targets);
-    free(w->logits);
-    free(w->confusion);
-}
-
-static fv_status fill_confusion(const fv_model *model, const float *params, int n_loss,
-                                workspace *w, fv_error *error) {
-    const fv_config *config = fv_model_config_of(model);
-    uint64_t seed = (uint64_t)config->train.seed;
-    int V = config->task.vocab_size, n = SEQUENCES_PER_TOKEN * V;
+static int n_sequences(int V) {
+    int n = SEQUENCES_PER_TOKEN * V;
     n = n < MIN_SEQUENCES ? MIN_SEQUENCES : n > MAX_SEQUENCES ? MAX_SEQUENCES : n;
-    for (int first = 0; first < n; first += CHUNK) {
-        if (fv_model_test_data(model, seed, (uint64_t)first, CHUNK, w->tokens, w->targets) != FV_OK)
-            return fv_fail(error, FV_NO_MEMORY, "no memory for %d test sequences", CHUNK);
-        fv_status status = fv_model_logits(model, params, w->tokens, CHUNK, w->logits, error);
-        if (status != FV_OK) return status;
-        for (int i = 0; i < CHUNK * n_loss; i++)
-            if (w->targets[i] >= 0)
-                add_prediction(w->logits + (size_t)i * V, V,
-                               w->confusion + (size_t)w->targets[i] * V);
-    }
-    return FV_OK;
+    return (n + MIN_SEQUENCES - 1) / MIN_SEQUENCES * MIN_SEQUENCES;
 }
 
 fv_status fv_measure_token_groups(const fv_model *model, const float *params, int step,
                                   fv_record *record, fv_error *error) {
-    const fv_task_config *task = &fv_model_config_of(model)->task;
-    if (task->vocab_size > MAX_VOCABULARY)
+    int V = fv_model_config_of(model)->task.vocab_size;
+    if (V > MAX_VOCABULARY)
         return fv_fail(error, FV_USAGE,
                        "probe token_groups: task.vocab_size is %d; the probe compares all pairs of "
                        "tokens and takes at most %d",
-                       task->vocab_size, MAX_VOCABULARY);
-    int n_loss;
-    fv_model_loss_positions(model, &n_loss);
-    workspace w;
+                       V, MAX_VOCABULARY);
     double groups = NAN;
-    fv_status status = workspace_create(&w, task->vocab_size, task->context_length, n_loss, error);
-    if (status == FV_OK) status = fill_confusion(model, params, n_loss, &w, error);
-    if (status == FV_OK) status = fv_token_groups(w.confusion, task->vocab_size, &groups, error);
+    confusion c = {V, calloc((size_t)V * (size_t)V, sizeof *c.rows)};
+    if (c.rows == NULL)
+        return fv_fail(error, FV_NO_MEMORY, "no memory for the confusion of %d tokens", V);
+    fv_status status =
+        fv_predictions_each(model, params, n_sequences(V), add_prediction, &c, error);
+    if (status == FV_OK) status = fv_token_groups(c.rows, V, &groups, error);
     if (status == FV_OK && fv_record_add(record, "token_groups", step, (float)groups) != FV_OK)
         status = fv_fail(error, FV_NO_MEMORY, "no memory for the series 'token_groups'");
-    workspace_free(&w);
+    free(c.rows);
     return status;
 }

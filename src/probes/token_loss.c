@@ -2,10 +2,11 @@
 // where: "token_loss[7]" over all targets that are token 7, "position_loss[3]" over all at position
 // 3. Averaged with their numbers of targets both give the loss. Tokens that are never a target in
 // the sequences have no point.
+#include "probes/predictions.h"
 #include "probes/probes.h"
-#include "probes/tensors.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 enum {
@@ -13,7 +14,7 @@ enum {
     SEQUENCES_PER_TOKEN = 32, // at a single loss position
     MIN_SEQUENCES = 256,
     MAX_SEQUENCES = 8192,
-    CHUNK = 128 // sequences of one forward pass
+    UNIT = 128 // of which there is a whole number
 };
 
 // Sums of the loss by the token or by the index of the position.
@@ -22,37 +23,16 @@ typedef struct sums {
     long *count;  // [n]
 } sums;
 
-typedef struct workspace {
-    int V, T, n_loss;
-    int32_t *tokens, *targets;  // [CHUNK][T], [CHUNK][n_loss]
-    float *logits;              // [CHUNK][n_loss][V]
+typedef struct losses {
+    int V, n_loss;
     sums by_token, by_position; // [V], [n_loss]
-} workspace;
+} losses;
 
-static void workspace_free(workspace *w) {
-    free(w->tokens);
-    free(w->targets);
-    free(w->logits);
-    free(w->by_token.loss);
-    free(w->by_token.count);
-    free(w->by_position.loss);
-    free(w->by_position.count);
-}
-
-static fv_status workspace_create(workspace *w, const fv_model *model, fv_error *error) {
-    const fv_task_config *task = &fv_model_config_of(model)->task;
-    *w = (workspace){.V = task->vocab_size, .T = task->context_length};
-    fv_model_loss_positions(model, &w->n_loss);
-    size_t V = (size_t)w->V, n_loss = (size_t)w->n_loss;
-    w->tokens = calloc((size_t)w->T * CHUNK, sizeof *w->tokens);
-    w->targets = calloc(n_loss * CHUNK, sizeof *w->targets);
-    w->logits = calloc(n_loss * CHUNK, V * sizeof *w->logits);
-    w->by_token = (sums){calloc(V, sizeof(double)), calloc(V, sizeof(long))};
-    w->by_position = (sums){calloc(n_loss, sizeof(double)), calloc(n_loss, sizeof(long))};
-    if (w->tokens && w->targets && w->logits && w->by_token.loss && w->by_token.count &&
-        w->by_position.loss && w->by_position.count)
-        return FV_OK;
-    return fv_fail(error, FV_NO_MEMORY, "no memory for the losses of %d tokens", w->V);
+static void losses_free(losses *l) {
+    free(l->by_token.loss);
+    free(l->by_token.count);
+    free(l->by_position.loss);
+    free(l->by_position.count);
 }
 
 static double cross_entropy(const float *logits, int V, int target) {
@@ -67,27 +47,29 @@ static void add_loss(sums *s, int i, double loss) {
     s->count[i]++;
 }
 
-static int n_sequences(const workspace *w) {
-    long n = (long)SEQUENCES_PER_TOKEN * w->V / w->n_loss;
-    return n < MIN_SEQUENCES ? MIN_SEQUENCES : n > MAX_SEQUENCES ? MAX_SEQUENCES : (int)n;
+static void add_prediction(void *context, int place, int target, const float *logits) {
+    losses *l = context;
+    double loss = cross_entropy(logits, l->V, target);
+    add_loss(&l->by_token, target, loss);
+    add_loss(&l->by_position, place, loss);
 }
 
-static fv_status fill(const fv_model *model, const float *params, workspace *w, fv_error *error) {
-    uint64_t seed = (uint64_t)fv_model_config_of(model)->train.seed;
-    for (int first = 0; first < n_sequences(w); first += CHUNK) {
-        if (fv_model_test_data(model, seed, (uint64_t)first, CHUNK, w->tokens, w->targets) != FV_OK)
-            return fv_fail(error, FV_NO_MEMORY, "no memory for %d test sequences", CHUNK);
-        fv_status status = fv_model_logits(model, params, w->tokens, CHUNK, w->logits, error);
-        if (status != FV_OK) return status;
-        for (int i = 0; i < CHUNK * w->n_loss; i++) {
-            if (w->targets[i] < 0) continue;
-            const float *logits = w->logits + (size_t)i * (size_t)w->V;
-            double loss = cross_entropy(logits, w->V, w->targets[i]);
-            add_loss(&w->by_token, w->targets[i], loss);
-            add_loss(&w->by_position, i % w->n_loss, loss);
-        }
-    }
-    return FV_OK;
+static int n_sequences(const losses *l) {
+    long n = (long)SEQUENCES_PER_TOKEN * l->V / l->n_loss;
+    n = n < MIN_SEQUENCES ? MIN_SEQUENCES : n > MAX_SEQUENCES ? MAX_SEQUENCES : n;
+    return (int)((n + UNIT - 1) / UNIT * UNIT);
+}
+
+static fv_status losses_measure(losses *l, const fv_model *model, const float *params,
+                                fv_error *error) {
+    *l = (losses){.V = fv_model_config_of(model)->task.vocab_size};
+    fv_model_loss_positions(model, &l->n_loss);
+    size_t V = (size_t)l->V, n_loss = (size_t)l->n_loss;
+    l->by_token = (sums){calloc(V, sizeof(double)), calloc(V, sizeof(long))};
+    l->by_position = (sums){calloc(n_loss, sizeof(double)), calloc(n_loss, sizeof(long))};
+    if (!l->by_token.loss || !l->by_token.count || !l->by_position.loss || !l->by_position.count)
+        return fv_fail(error, FV_NO_MEMORY, "no memory for the losses of %d tokens", l->V);
+    return fv_predictions_each(model, params, n_sequences(l), add_prediction, l, error);
 }
 
 // `places` names the sums; NULL: by their indices.
@@ -116,12 +98,11 @@ fv_status fv_measure_token_loss(const fv_model *model, const float *params, int 
     int V = fv_model_config_of(model)->task.vocab_size;
     fv_status status = check_size("token_loss", "task.vocab_size", V, error);
     if (status != FV_OK) return status;
-    workspace w;
-    status = workspace_create(&w, model, error);
-    if (status == FV_OK) status = fill(model, params, &w, error);
+    losses l;
+    status = losses_measure(&l, model, params, error);
     if (status == FV_OK)
-        status = add_points(&w.by_token, V, NULL, "token_loss", step, record, error);
-    workspace_free(&w);
+        status = add_points(&l.by_token, V, NULL, "token_loss", step, record, error);
+    losses_free(&l);
     return status;
 }
 
@@ -131,12 +112,11 @@ fv_status fv_measure_position_loss(const fv_model *model, const float *params, i
     const int *positions = fv_model_loss_positions(model, &n_loss);
     fv_status status = check_size("position_loss", "task.context_length", n_loss, error);
     if (status != FV_OK) return status;
-    workspace w;
-    status = workspace_create(&w, model, error);
-    if (status == FV_OK) status = fill(model, params, &w, error);
+    losses l;
+    status = losses_measure(&l, model, params, error);
     if (status == FV_OK)
         status =
-            add_points(&w.by_position, n_loss, positions, "position_loss", step, record, error);
-    workspace_free(&w);
+            add_points(&l.by_position, n_loss, positions, "position_loss", step, record, error);
+    losses_free(&l);
     return status;
 }
