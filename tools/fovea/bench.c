@@ -46,3 +46,12 @@ void bench_count(int n) {
     fputs("\r\033[K", stderr);
     if (n > 0) fprintf(stderr, "%d cases timed", n);
 }
+
+int bench_no_case(const char *name, const void *cases, size_t size, size_t n) {
+    fprintf(stderr, "fovea: no case is called '%s'; there are", name);
+    for (size_t i = 0; i < n; i++)
+        fprintf(stderr, "%s '%s'", i > 0 ? "," : "",
+                *(const char *const *)((const char *)cases + i * size));
+    fputc('\n', stderr);
+    return EXIT_USAGE;
+}

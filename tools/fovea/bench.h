@@ -3,6 +3,7 @@
 #define FOVEA_TOOL_BENCH_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 typedef struct bench_time {
     double median, best; // seconds
@@ -16,6 +17,10 @@ bench_time bench_measure(void (*work)(void *context), void *context, double seco
 
 // Says how many cases are timed, on a terminal only and in place; 0 clears that again.
 void bench_count(int n);
+
+// Wrong usage: no case is called `name`. Says which there are: n structures of `size` bytes, each of
+// which begins with its name.
+int bench_no_case(const char *name, const void *cases, size_t size, size_t n);
 
 // The options of the verb, and what it times: bench_<name>.c each.
 typedef struct bench_options {

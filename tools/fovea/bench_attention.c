@@ -321,9 +321,7 @@ int bench_attention(const bench_options *options) {
         if (!options->json) bench_count(n_found);
     }
     if (n_found == 0)
-        code = tool_usage_error("no case is called '%s'; `fovea bench attention --seconds 0.01` "
-                                "lists them all",
-                                options->only);
+        code = bench_no_case(options->only, CASES, sizeof CASES[0], sizeof CASES / sizeof CASES[0]);
     if (code == EXIT_DONE && !options->json) {
         bench_count(0);
         printf("%s, %s kernels; fractions of the limit at the median and at the best\n",

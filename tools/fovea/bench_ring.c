@@ -230,9 +230,8 @@ int bench_ring(const bench_options *options) {
         add_row(&t, c, &r);
     }
     if (n_found == 0)
-        return table_free(&t), tool_usage_error("no case is called '%s'; `fovea bench ring "
-                                                "--seconds 0.01` lists them all",
-                                                options->only);
+        return table_free(&t),
+               bench_no_case(options->only, CASES, sizeof CASES[0], sizeof CASES / sizeof CASES[0]);
     if (!options->json) {
         printf("%s, %s kernels, %d ranks as threads on %d cores\n", fv_machine_cpu(),
                fv_kernels_name(), N_RANKS, fv_machine_cores());

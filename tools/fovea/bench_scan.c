@@ -221,9 +221,7 @@ int bench_scan(const bench_options *options) {
         if (!options->json) bench_count(n_found);
     }
     if (code == EXIT_DONE && n_found == 0)
-        code = tool_usage_error("no case is called '%s'; `fovea bench scan --full --seconds 0.01` "
-                                "lists them all",
-                                options->only);
+        code = bench_no_case(options->only, CASES, sizeof CASES[0], sizeof CASES / sizeof CASES[0]);
     else if (code == EXIT_DONE && !options->json) {
         bench_count(0);
         printf("%s, %s kernels: %.1f GF/s multiply-add, %.2f G exp/s\n", fv_machine_cpu(),

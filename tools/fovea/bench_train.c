@@ -133,9 +133,8 @@ int bench_train(const bench_options *options) {
         if (!options->json) bench_count(n_found);
     }
     if (n_found == 0)
-        return table_free(&t), tool_usage_error("no case is called '%s'; `fovea bench train "
-                                                "--seconds 0.01` lists them all",
-                                                options->only);
+        return table_free(&t),
+               bench_no_case(options->only, CASES, sizeof CASES[0], sizeof CASES / sizeof CASES[0]);
     if (!options->json) {
         bench_count(0);
         printf("%s, %s kernels, one thread: %.1f GF/s multiply-add, %.2f G exp/s\n",
