@@ -153,6 +153,7 @@ static int abreast_of(int d_padded) {
     ADD(total_dv, chunk *n)                                                                        \
     ADD(factors, FV_TILE_QUERIES)                                                                  \
     ADD(decode_q, group *n)                                                                        \
+    ADD(decode_paired, group *n)                                                                   \
     ADD(decode_p, group *FV_TILE_KEYS)
 
 // Reserves every worker's arrays, or with `place` says where they lie: the same calls give the same

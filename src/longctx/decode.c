@@ -152,6 +152,7 @@ static void decode_piece(void *context, int piece, int worker) {
                          .score = plan->score,
                          .q = w->decode_q,
                          .p = w->decode_p,
+                         .paired = w->decode_paired,
                          .o = state,
                          .largest = largest,
                          .sum = largest + plan->group};

@@ -2,34 +2,106 @@
 // for all heads that share it, and reading is what it costs. Sixteen keys at a time give sixteen
 // accumulators, which reduce16 turns into one vector of scores.
 
-// VW numbers of a row, at any address.
-INLINE vf row_load(const char *row, int f, bool bfloat16) {
-    if (bfloat16) {
-        typedef uint16_t half __attribute__((vector_size(2 * VW)));
-        half x;
-        memcpy(&x, row + 2 * f, sizeof x);
-        return (vf)(__builtin_convertvector(x, vi) << 16);
-    }
-    vf x;
-    memcpy(&x, row + 4 * f, sizeof x);
-    return x;
+enum { MOST_GROUPS = 8 }; // of L features, that are done together
+
+#if VW == 16
+#define EVEN(a, b)                                                                                 \
+    __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30)
+#define ODD(a, b)                                                                                  \
+    __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31)
+#define ZIP_LOW(a, b)                                                                              \
+    __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)
+#define ZIP_HIGH(a, b)                                                                             \
+    __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
+#elif VW == 8
+#define EVEN(a, b)     __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14)
+#define ODD(a, b)      __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15)
+#define ZIP_LOW(a, b)  __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11)
+#define ZIP_HIGH(a, b) __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15)
+#else
+#define EVEN(a, b)     __builtin_shufflevector(a, b, 0, 2, 4, 6)
+#define ODD(a, b)      __builtin_shufflevector(a, b, 1, 3, 5, 7)
+#define ZIP_LOW(a, b)  __builtin_shufflevector(a, b, 0, 4, 1, 5)
+#define ZIP_HIGH(a, b) __builtin_shufflevector(a, b, 2, 6, 3, 7)
+#endif
+
+// Two bfloat16s are one 32-bit number, of which a shift makes the first and a mask the second:
+// where groups come in pairs, the first of a pair holds the even features and the second the odd
+// ones.
+INLINE bool in_pairs(int groups, bool bfloat16) {
+    return bfloat16 && groups % 2 == 0;
 }
 
+// `groups` groups of a row, at any address.
+INLINE void row_load(const char *row, int groups, bool bfloat16, vf out[MOST_GROUPS][PARTS]) {
+    typedef uint16_t half __attribute__((vector_size(2 * VW)));
+    UNROLL for (int g = 0; g < groups; g++) UNROLL for (int part = 0; part < PARTS; part++) {
+        int at = g * L + part * VW;
+        if (in_pairs(groups, bfloat16)) {
+            if (g % 2 == 1) continue;
+            vu x;
+            memcpy(&x, row + 2 * (at + part * VW), sizeof x);
+            out[g][part] = (vf)(x << 16);
+            out[g + 1][part] = (vf)(x & 0xffff0000u);
+        } else if (bfloat16) {
+            half x;
+            memcpy(&x, row + 2 * at, sizeof x);
+            out[g][part] = (vf)(__builtin_convertvector(x, vu) << 16);
+        } else {
+            memcpy(&out[g][part], row + 4 * at, sizeof(vf));
+        }
+    }
+}
+
+// Floats of this plan, in the order that row_load gives, and back.
+INLINE void like_row_load(const float *from, int groups, bool bfloat16,
+                          vf out[MOST_GROUPS][PARTS]) {
+    bool pairs = in_pairs(groups, bfloat16);
+    UNROLL for (int g = 0; g < groups; g++) UNROLL for (int part = 0; part < PARTS; part++) {
+        const float *at = from + g * L + part * VW, *pair = at + part * VW;
+        if (!pairs) out[g][part] = vf_load(at);
+        if (!pairs || g % 2 == 1) continue;
+        out[g][part] = EVEN(vf_load(pair), vf_load(pair + VW));
+        out[g + 1][part] = ODD(vf_load(pair), vf_load(pair + VW));
+    }
+}
+
+INLINE void like_row_store(float *to, int groups, bool bfloat16, vf x[MOST_GROUPS][PARTS]) {
+    bool pairs = in_pairs(groups, bfloat16);
+    UNROLL for (int g = 0; g < groups; g++) UNROLL for (int part = 0; part < PARTS; part++) {
+        float *at = to + g * L + part * VW, *pair = at + part * VW;
+        if (!pairs) vf_store(at, x[g][part]);
+        if (!pairs || g % 2 == 1) continue;
+        vf_store(pair, ZIP_LOW(x[g][part], x[g + 1][part]));
+        vf_store(pair + VW, ZIP_HIGH(x[g][part], x[g + 1][part]));
+    }
+}
+
+// Adds what some groups of features give to the score of a row.
+INLINE void score_groups(const char *row, const float *query, int groups, bool bfloat16,
+                         bool metric, vf acc[PARTS]) {
+    vf key[MOST_GROUPS][PARTS];
+    row_load(row, groups, bfloat16, key);
+    UNROLL for (int g = 0; g < groups; g++) UNROLL for (int part = 0; part < PARTS; part++) {
+        vf q = vf_load(query + g * L + part * VW), difference = q - key[g][part];
+        acc[part] =
+            metric ? vf_fma(difference, difference, acc[part]) : vf_fma(q, key[g][part], acc[part]);
+    }
+}
+
+// Row by row, as memory is read fastest; the rows' sums do not wait for each other.
 INLINE void decode_scores(const fv_decode_job *t, const float *q, int first, int n, bool bfloat16,
                           bool metric, float out[16]) {
     vf acc[16][PARTS];
-    // Row by row, as memory is read fastest; the rows' sums do not wait for each other.
+    const int size = bfloat16 ? 2 : 4, d = t->d_padded;
     UNROLL for (int j = 0; j < 16; j++) {
         UNROLL for (int part = 0; part < PARTS; part++) acc[j][part] = vf_set1(0);
+        if (j >= n) continue;
         const char *row = t->k + (first + j) * t->k_stride;
-        if (j < n)
-            for (int f = 0; f < t->d_padded; f += L)
-                UNROLL for (int part = 0; part < PARTS; part++) {
-                    vf query = vf_load(q + f + part * VW);
-                    vf key = row_load(row, f + part * VW, bfloat16), difference = query - key;
-                    acc[j][part] = metric ? vf_fma(difference, difference, acc[j][part])
-                                          : vf_fma(query, key, acc[j][part]);
-                }
+        int f = 0;
+        for (; f + 2 * L <= d; f += 2 * L)
+            score_groups(row + f * size, q + f, 2, bfloat16, metric, acc[j]);
+        if (f < d) score_groups(row + f * size, q + f, 1, bfloat16, metric, acc[j]);
     }
     reduce16(acc, out);
 }
@@ -75,46 +147,77 @@ INLINE void decode_weights(const fv_decode_job *t, int head, int n_rounded) {
     t->sum[head] += sum_of(lanes);
 }
 
-// o[f] += sum over keys of p v[f], for up to `wide` vectors of features in registers.
-INLINE void decode_values(const fv_decode_job *t, int head, int f, int wide, bool bfloat16) {
+// o[f] += sum over keys of p v[f], for `heads` heads (one or two) and some groups of features in
+// registers.
+INLINE void decode_values(const fv_decode_job *t, int head, int heads, int f, int groups,
+                          bool bfloat16) {
+    vf acc[2][MOST_GROUPS][PARTS], value[MOST_GROUPS][PARTS];
+    UNROLL for (int h = 0; h < heads; h++)
+        like_row_load(t->o + (ptrdiff_t)(head + h) * t->d_padded + f, groups, bfloat16, acc[h]);
+    const char *row = t->v + f * (bfloat16 ? 2 : 4);
     const float *p = t->p + head * FV_TILE_KEYS;
-    float *o = t->o + (ptrdiff_t)head * t->d_padded + f;
-    vf acc[8];
-    UNROLL for (int w = 0; w < wide; w++) acc[w] = vf_load(o + w * VW);
-    const char *row = t->v;
     for (int j = 0; j < t->n_keys; j++, row += t->v_stride) {
-        vf weight = vf_set1(p[j]);
-        UNROLL for (int w = 0; w < wide; w++) acc[w] =
-            vf_fma(weight, row_load(row, f + w * VW, bfloat16), acc[w]);
+        row_load(row, groups, bfloat16, value);
+        UNROLL for (int h = 0; h < heads; h++) {
+            vf weight = vf_set1(p[h * FV_TILE_KEYS + j]);
+            UNROLL for (int g = 0; g < groups; g++) UNROLL for (int part = 0; part < PARTS; part++)
+                acc[h][g][part] = vf_fma(weight, value[g][part], acc[h][g][part]);
+        }
     }
-    UNROLL for (int w = 0; w < wide; w++) vf_store(o + w * VW, acc[w]);
+    UNROLL for (int h = 0; h < heads; h++)
+        like_row_store(t->o + (ptrdiff_t)(head + h) * t->d_padded + f, groups, bfloat16, acc[h]);
+}
+
+INLINE void decode_heads(const fv_decode_job *t, int head, int heads, bool bfloat16) {
+    int f = 0;
+    if (heads == 1)
+        for (; f + 8 * L <= t->d_padded; f += 8 * L) decode_values(t, head, heads, f, 8, bfloat16);
+    for (; f + 4 * L <= t->d_padded; f += 4 * L) decode_values(t, head, heads, f, 4, bfloat16);
+    for (; f < t->d_padded; f += L) decode_values(t, head, heads, f, 1, bfloat16);
+}
+
+// Scores of sixteen keys from `first` on, or as many as there are.
+INLINE void score_keys(const fv_decode_job *t, int head, int first, bool bfloat16) {
+    const float *q = (bfloat16 ? t->paired : t->q) + (ptrdiff_t)head * t->d_padded;
+    float *p = t->p + head * FV_TILE_KEYS + first;
+    bool metric = t->score.kind != FV_KERNEL_DOT;
+    int n = t->n_keys - first < 16 ? t->n_keys - first : 16;
+    if (metric)
+        decode_scores(t, q, first, n, bfloat16, true, p);
+    else if (n == 16)
+        decode_scores(t, q, first, 16, bfloat16, false, p);
+    else
+        decode_scores(t, q, first, n, bfloat16, false, p);
+    if (metric)
+        UNROLL for (int i = 0; i < 16; i += VW)
+            vf_store(p + i, score_of(&t->score, vf_load(p + i)));
+}
+
+// Queries in the order of pairs of bfloat16s.
+static void pair_queries(const fv_decode_job *t) {
+    vf x[MOST_GROUPS][PARTS];
+    for (int head = 0; head < t->n_heads; head++)
+        for (int f = 0; f < t->d_padded; f += 2 * L) {
+            ptrdiff_t at = (ptrdiff_t)head * t->d_padded + f;
+            int groups = f + L < t->d_padded ? 2 : 1;
+            if (groups == 2)
+                like_row_load(t->q + at, 2, true, x);
+            else
+                like_row_load(t->q + at, 1, true, x);
+            for (int g = 0; g < groups; g++)
+                for (int part = 0; part < PARTS; part++)
+                    vf_store(t->paired + at + g * L + part * VW, x[g][part]);
+        }
 }
 
 INLINE void decode_typed(const fv_decode_job *t, bool bfloat16) {
-    int n_rounded = (t->n_keys + 15) / 16 * 16;
-    bool metric = t->score.kind != FV_KERNEL_DOT;
+    int n_rounded = (t->n_keys + 15) / 16 * 16, head = 0;
+    if (bfloat16) pair_queries(t);
     for (int j = 0; j < t->n_keys; j += 16)
-        for (int head = 0; head < t->n_heads; head++) {
-            const float *q = t->q + (ptrdiff_t)head * t->d_padded;
-            float *p = t->p + head * FV_TILE_KEYS + j;
-            int n = t->n_keys - j < 16 ? t->n_keys - j : 16;
-            if (metric)
-                decode_scores(t, q, j, n, bfloat16, true, p);
-            else if (n == 16)
-                decode_scores(t, q, j, 16, bfloat16, false, p);
-            else
-                decode_scores(t, q, j, n, bfloat16, false, p);
-            if (metric)
-                UNROLL for (int i = 0; i < 16; i += VW)
-                    vf_store(p + i, score_of(&t->score, vf_load(p + i)));
-        }
-    for (int head = 0; head < t->n_heads; head++) {
-        decode_weights(t, head, n_rounded);
-        int f = 0;
-        for (; f + 8 * VW <= t->d_padded; f += 8 * VW) decode_values(t, head, f, 8, bfloat16);
-        for (; f + 4 * VW <= t->d_padded; f += 4 * VW) decode_values(t, head, f, 4, bfloat16);
-        for (; f < t->d_padded; f += VW) decode_values(t, head, f, 1, bfloat16);
-    }
+        for (int i = 0; i < t->n_heads; i++) score_keys(t, i, j, bfloat16);
+    for (int i = 0; i < t->n_heads; i++) decode_weights(t, i, n_rounded);
+    for (; head + 2 <= t->n_heads; head += 2) decode_heads(t, head, 2, bfloat16);
+    if (head < t->n_heads) decode_heads(t, head, 1, bfloat16);
 }
 
 static void decode(const fv_decode_job *t) {

@@ -34,7 +34,7 @@ typedef struct fv_worker {
     float *chunk_dk, *chunk_dv; // and their gradients from the last few tiles of queries
     float *total_dk, *total_dv; // and from the tiles before
     float *factors;             // [64]
-    float *decode_q, *decode_p; // [group][d_padded], [group][128]
+    float *decode_q, *decode_paired, *decode_p; // [group][d_padded] twice, [group][128]
     fv_attention_work work;
 } fv_worker;
 

@@ -63,7 +63,7 @@ typedef struct fv_decode_job {
     const char *k, *v;            // rows of d_padded numbers, float or bfloat16, at any address
     ptrdiff_t k_stride, v_stride; // bytes between rows
     bool bfloat16;
-    float *p;                 // [n_heads][128], scratch
+    float *p, *paired;        // [n_heads][128], [n_heads][d_padded], scratch
     float *o, *largest, *sum; // [n_heads][d_padded], [n_heads], [n_heads]: the running state
 } fv_decode_job;
 
