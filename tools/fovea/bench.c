@@ -41,12 +41,6 @@ bench_time bench_measure(void (*work)(void *context), void *context, double seco
     return time;
 }
 
-void bench_count(int n) {
-    if (!isatty(fileno(stderr))) return;
-    fputs("\r\033[K", stderr);
-    if (n > 0) fprintf(stderr, "%d cases timed", n);
-}
-
 int bench_no_case(const char *name, const void *cases, size_t size, size_t n) {
     fprintf(stderr, "fovea: no case is called '%s'; there are", name);
     for (size_t i = 0; i < n; i++)
@@ -54,4 +48,12 @@ int bench_no_case(const char *name, const void *cases, size_t size, size_t n) {
                 *(const char *const *)((const char *)cases + i * size));
     fputc('\n', stderr);
     return EXIT_USAGE;
+}
+
+void bench_announce(const bench_options *options, const char *name) {
+    if (options->json) return;
+    if (isatty(fileno(stderr)))
+        fprintf(stderr, "\r\033[K%s%s", name ? "timing " : "", name ? name : "");
+    else if (name)
+        fprintf(stderr, "timing %s\n", name);
 }

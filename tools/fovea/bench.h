@@ -15,11 +15,8 @@ typedef struct bench_time {
 // and at least five slices.
 bench_time bench_measure(void (*work)(void *context), void *context, double seconds);
 
-// Says how many cases are timed, on a terminal only and in place; 0 clears that again.
-void bench_count(int n);
-
-// Wrong usage: no case is called `name`. Says which there are: n structures of `size` bytes, each of
-// which begins with its name.
+// Wrong usage: no case is called `name`. Says which there are: n structures of `size` bytes, each
+// of which begins with its name.
 int bench_no_case(const char *name, const void *cases, size_t size, size_t n);
 
 // The options of the verb, and what it times: bench_<name>.c each.
@@ -31,6 +28,11 @@ typedef struct bench_options {
     int max_n;       // of crossover: the longest sequence, 0 for the default
     const char *out; // of crossover: the figure's folder, or NULL
 } bench_options;
+
+// Says on stderr which case is being timed, as the large ones take minutes; NULL at the end. Silent
+// with JSON.
+void bench_announce(const bench_options *options, const char *name);
+
 int bench_train(const bench_options *options);
 int bench_attention(const bench_options *options);
 int bench_scan(const bench_options *options);

@@ -312,18 +312,18 @@ int bench_attention(const bench_options *options) {
                           : CASES[i].full && !options->full)
             continue;
         n_found++;
+        bench_announce(options, CASES[i].name);
         if (time_case(i, options->seconds, results, &error) != FV_OK) {
             code = tool_fail(&error);
             break;
         }
         if (options->json) code = print_json(&CASES[i], &results[i]);
         add_row(&t, &CASES[i], &results[i]);
-        if (!options->json) bench_count(n_found);
     }
     if (n_found == 0)
         code = bench_no_case(options->only, CASES, sizeof CASES[0], sizeof CASES / sizeof CASES[0]);
     if (code == EXIT_DONE && !options->json) {
-        bench_count(0);
+        bench_announce(options, NULL);
         printf("%s, %s kernels; fractions of the limit at the median and at the best\n",
                fv_machine_cpu(), fv_kernels_name());
         code = table_show(&t);

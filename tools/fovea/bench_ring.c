@@ -223,6 +223,7 @@ int bench_ring(const bench_options *options) {
             options->only ? strcmp(options->only, c->name) == 0 : options->full || !c->only_full;
         if (!chosen) continue;
         n_found++;
+        bench_announce(options, c->name);
         fv_status status = measure(c, options->seconds, &r, &error);
         int code = status != FV_OK ? tool_fail(&error) : 0;
         if (code == 0 && options->json) code = print_json(c, &r);
@@ -233,6 +234,7 @@ int bench_ring(const bench_options *options) {
         return table_free(&t),
                bench_no_case(options->only, CASES, sizeof CASES[0], sizeof CASES / sizeof CASES[0]);
     if (!options->json) {
+        bench_announce(options, NULL);
         printf("%s, %s kernels, %d ranks as threads on %d cores\n", fv_machine_cpu(),
                fv_kernels_name(), N_RANKS, fv_machine_cores());
         return table_show(&t);

@@ -214,16 +214,16 @@ int bench_scan(const bench_options *options) {
         bool named = options->only && strcmp(options->only, CASES[i].name) == 0;
         if (options->only ? !named : CASES[i].full && !options->full) continue;
         n_found++;
+        bench_announce(options, CASES[i].name);
         if (measure(&CASES[i], options->seconds, &r, &error) != FV_OK) code = tool_fail(&error);
         if (code == EXIT_DONE && options->json) code = print_json(&CASES[i], &r);
         if (code != EXIT_DONE) break;
         add_row(&t, &CASES[i], &r);
-        if (!options->json) bench_count(n_found);
     }
     if (code == EXIT_DONE && n_found == 0)
         code = bench_no_case(options->only, CASES, sizeof CASES[0], sizeof CASES / sizeof CASES[0]);
     else if (code == EXIT_DONE && !options->json) {
-        bench_count(0);
+        bench_announce(options, NULL);
         printf("%s, %s kernels: %.1f GF/s multiply-add, %.2f G exp/s\n", fv_machine_cpu(),
                fv_kernels_name(), r.limits.fma_flops / 1e9, r.limits.exps / 1e9);
         code = table_show(&t);

@@ -125,18 +125,18 @@ int bench_train(const bench_options *options) {
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
         if (options->only && strcmp(options->only, CASES[i].name) != 0) continue;
         n_found++;
+        bench_announce(options, CASES[i].name);
         fv_status status = measure(&CASES[i], options->seconds, &r, &error);
         int code = status != FV_OK ? tool_fail(&error) : 0;
         if (code == 0 && options->json) code = print_json(&CASES[i], &r);
         if (code != 0) return table_free(&t), code;
         add_row(&t, &CASES[i], &r);
-        if (!options->json) bench_count(n_found);
     }
     if (n_found == 0)
         return table_free(&t),
                bench_no_case(options->only, CASES, sizeof CASES[0], sizeof CASES / sizeof CASES[0]);
     if (!options->json) {
-        bench_count(0);
+        bench_announce(options, NULL);
         printf("%s, %s kernels, one thread: %.1f GF/s multiply-add, %.2f G exp/s\n",
                fv_machine_cpu(), fv_kernels_name(), r.limits.fma_flops / 1e9, r.limits.exps / 1e9);
         return table_show(&t);
