@@ -12,16 +12,22 @@ static int64_t max64(int64_t a, int64_t b) {
     return a > b ? a : b;
 }
 
-static bool is_global(const fv_mask *mask, int64_t position) {
-    int64_t low = 0, high = mask->n_globals;
+// How many of n ascending numbers are below x.
+static int64_t count_below(const int64_t *numbers, int64_t n, int64_t x) {
+    int64_t low = 0, high = n;
     while (low < high) {
         int64_t middle = low + (high - low) / 2;
-        if (mask->globals[middle] < position)
+        if (numbers[middle] < x)
             low = middle + 1;
         else
             high = middle;
     }
-    return low < mask->n_globals && mask->globals[low] == position;
+    return low;
+}
+
+static bool is_global(const fv_mask *mask, int64_t position) {
+    int64_t at = count_below(mask->globals, mask->n_globals, position);
+    return at < mask->n_globals && mask->globals[at] == position;
 }
 
 static bool any_global(const fv_mask *mask, int64_t first, int64_t last) {
@@ -69,15 +75,7 @@ static int queries_below(const fv_query_tile *tile, int64_t x) {
         int64_t step = tile->positions[1] - first;
         return (int)(step == 1 ? x - first : (x - first + step - 1) / step);
     }
-    int low = 0, high = tile->n;
-    while (low < high) {
-        int middle = (low + high) / 2;
-        if (tile->positions[middle] < x)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    return (int)count_below(tile->positions, tile->n, x);
 }
 
 // Bits low .. high - 1.
@@ -171,17 +169,7 @@ size_t fv_walk_capacity(const fv_mask *mask) {
 
 // The first index of the strand whose position is at least x.
 static int64_t index_of(const fv_strand *s, int64_t x) {
-    if (s->positions) {
-        int64_t low = 0, high = s->n;
-        while (low < high) {
-            int64_t middle = low + (high - low) / 2;
-            if (s->positions[middle] < x)
-                low = middle + 1;
-            else
-                high = middle;
-        }
-        return low;
-    }
+    if (s->positions) return count_below(s->positions, s->n, x);
     if (x <= s->position) return 0;
     if (x - s->position > s->n * s->step) return s->n; // x may be the largest number there is
     return min64(s->n, (x - s->position + s->step - 1) / s->step);
