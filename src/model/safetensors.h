@@ -30,8 +30,17 @@ enum {
     X(I8, 8)                                                                                       \
     X(F8_E5M2, 8)                                                                                  \
     X(F8_E4M3, 8)                                                                                  \
-    X(I16, 16) X(U16, 16) X(F16, 16) X(BF16, 16) X(I32, 32) X(U32, 32) X(F32, 32) X(C64, 64)       \
-        X(F64, 64) X(I64, 64) X(U64, 64)
+    X(I16, 16)                                                                                     \
+    X(U16, 16)                                                                                     \
+    X(F16, 16)                                                                                     \
+    X(BF16, 16)                                                                                    \
+    X(I32, 32)                                                                                     \
+    X(U32, 32)                                                                                     \
+    X(F32, 32)                                                                                     \
+    X(C64, 64)                                                                                     \
+    X(F64, 64)                                                                                     \
+    X(I64, 64)                                                                                     \
+    X(U64, 64)
 
 typedef enum safetensors_dtype {
 #define SAFETENSORS_ENUM(name, bits) SAFETENSORS_##name,
