@@ -3,10 +3,11 @@
 //
 //     for a chunk of keys:    for every tile of queries:   p, ds again;  dk, dv += ..;  dq += ..
 //
-// dk and dv belong to the piece. dq is shared by the chunks of a head, and its sums must not depend
-// on who is faster: a chunk adds to a tile of queries only when every chunk before it has passed
-// that tile. `progress` says how far each chunk is. Chunks are taken in order, so the first
-// unfinished one never waits; with one thread nobody does.
+// dq is shared by the chunks of a head, and its sums must not depend on who is faster: a chunk adds
+// to a tile of queries only when every chunk before it has passed that tile. Sinks and globals stand
+// among the columns and again in the band, so a chunk moves its sums to dk and dv only when every
+// chunk before it has done so. `progress` says how far each chunk is. Chunks are taken in order, so
+// the first unfinished one never waits; with one thread nobody does.
 //
 // Sums over very many queries are made in two levels, as the rounding of one long sum grows with
 // the root of its length: a few tiles of queries add to the chunk's gradients, which then move to
@@ -21,6 +22,9 @@
 static const double LOG2_E = 1.4426950408889634;
 
 enum { TILES_OF_SUM = 8 }; // tiles of queries that add to the gradients before these move
+
+// A chunk's progress behind the last tile of queries, and with its sums in dk and dv.
+static const int64_t HAS_PASSED = INT64_MAX - 1, HAS_ENDED = INT64_MAX;
 
 typedef struct backward_pass {
     fv_attention *plan;
@@ -73,7 +77,7 @@ static void wait_for_turn(piece *p, int64_t turn) {
             int64_t at;
             while ((at = atomic_load_explicit(progress_of(p, chunk), memory_order_acquire)) <= turn)
                 sched_yield();
-            if (at == INT64_MAX && chunk == p->settled) p->settled = chunk + 1;
+            if (at == HAS_ENDED && chunk == p->settled) p->settled = chunk + 1;
         }
         first = end;
     }
@@ -243,8 +247,10 @@ static void backward_piece(void *context, int number, int worker) {
                                       p.shared / c->n_kv_head, p.shared % c->n_kv_head);
     load_chunk(&p, at);
     visit_all(&p);
-    report(&p, INT64_MAX);
+    report(&p, HAS_PASSED);
+    wait_for_turn(&p, HAS_PASSED);
     add_chunk(&p, at);
+    report(&p, HAS_ENDED);
 }
 
 void fv_tiles_backward(fv_attention *plan, const fv_local_gradients *queries,
