@@ -215,6 +215,13 @@ static fv_status fail_empty(const fv_experiment *experiment, const fv_claim_plan
                    experiment->path, plan->options->line);
 }
 
+static fv_status fail_alone(const fv_experiment *experiment, const fv_claim_plan *plan,
+                            fv_error *error) {
+    return fv_fail(
+        error, FV_USAGE, "%s:%d: claim: 'across' compares values of %s, and its runs have only one",
+        experiment->path, fv_options_find(plan->options, "across")->line, plan->across->key);
+}
+
 static fv_status measure_run(const fv_experiment *experiment, const fv_claim_plan *plan,
                              const fv_record *record, double *value, fv_error *error) {
     fv_error cause;
@@ -229,18 +236,21 @@ static fv_status measure_cells(const fv_experiment *experiment, const fv_claim_p
                                const fv_record *const *records, int n_records, cell *cells, int *n,
                                fv_error *error) {
     *n = 0;
+    bool several = false;
     for (int i = 0; i < n_records; i++) {
         const fv_config *config = &records[i]->config;
         if (!fv_claim_selects(plan, config)) continue;
         cell *c = &cells[(*n)++];
         c->seed = config->train.seed;
         c->along = plan->across != NULL ? fv_config_number(config, plan->across) : 0;
+        several |= c->along != cells[0].along;
         c->end = records[i]->steps;
         c->beyond = false;
         fv_status status = measure_run(experiment, plan, records[i], &c->value, error);
         if (status != FV_OK) return status;
     }
     if (*n == 0) return fail_empty(experiment, plan, error);
+    if (plan->across != NULL && !several) return fail_alone(experiment, plan, error);
     fv_claim_cells_sort(cells, *n);
     return FV_OK;
 }
@@ -265,11 +275,7 @@ static fv_status rehearse(const fv_claim_plan *plan, rehearsal *stage, fv_error 
     bool complete = knows_all_runs(experiment);
     if (n_selected == 0 && !complete) return FV_OK;
     if (n_selected == 0) return fail_empty(experiment, plan, error);
-    if (plan->across != NULL && !several && complete)
-        return fv_fail(error, FV_USAGE,
-                       "%s:%d: claim: 'across' compares values of %s, and its runs have only one",
-                       experiment->path, fv_options_find(plan->options, "across")->line,
-                       plan->across->key);
+    if (plan->across != NULL && !several && complete) return fail_alone(experiment, plan, error);
     const fv_record *record;
     double value;
     fv_status status = rehearsal_run(stage, &first, &record, error);
