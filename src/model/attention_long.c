@@ -1,5 +1,6 @@
 #include "model/attention_long.h"
 
+#include "longctx/tile_kernels.h"
 #include "longctx/tiles.h"
 
 #include <fovea/machine.h>
@@ -54,8 +55,9 @@ static bool place(const fv_positions *positions, fv_placement *placement) {
 
 static bool serves(const fv_layer *layer, fv_placement *queries, fv_placement *keys) {
     const fv_model_config *config = &layer->model->config.model;
-    return layer->in.n >= FV_LONG_CONTEXT && !config->exclude_self &&
-           !config->score_power_learned && place(&layer->out, queries) && place(&layer->in, keys);
+    return layer->in.n >= FV_LONG_CONTEXT && config->n_embd / config->n_head <= FV_MAX_HEAD_WIDTH &&
+           !config->exclude_self && !config->score_power_learned && place(&layer->out, queries) &&
+           place(&layer->in, keys);
 }
 
 static fv_attention_config describe(const fv_layer *layer) {

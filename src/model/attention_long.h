@@ -15,7 +15,8 @@ typedef struct fv_long_attention fv_long_attention;
 
 // *out stays NULL where the layer keeps its probabilities: below FV_LONG_CONTEXT keys, where
 // positions ask or are seen in more than two stretches, where none sees itself, where the score has
-// a learned part, and in double precision, which the tiled kernel does not know.
+// a learned part, where a head is wider than the tiled kernel takes, and in double precision, which
+// it does not know.
 fv_status fv_long_attention_create(const fv_layer *layer, fv_long_attention **out, fv_error *error);
 void fv_long_attention_free(fv_long_attention *attention);
 
