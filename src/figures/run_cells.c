@@ -61,9 +61,9 @@ fv_status fv_run_cells_split(const fv_figure_view *view, const char *key, fv_par
 // --- before training ----------------------------------------------------------------------------
 
 // The length that a run is asked for: FV_ALL_LENGTHS, or that of `one_length`, 0 its longest of
-// training.
-static int wanted_length(const fv_task_config *task, int one_length) {
-    return one_length == 0 ? fv_training_longest(task) : one_length;
+// training, which steps of length_step may not bring to length_max.
+static int wanted_length(const fv_grid_plan *plan, int one_length) {
+    return one_length == 0 ? plan->lengths[plan->n_trained - 1] : one_length;
 }
 
 static bool measures_length(const fv_grid_plan *plan, int wanted) {
@@ -94,9 +94,9 @@ fv_status fv_run_cells_check(const fv_figure_view *view, const char *key, int on
         const fv_config *config = view->runs.configs[r];
         fv_grid_plan_make(&config->task, &plan);
         bool can = fv_retrieval_check(config, plan.lengths[0], 0, &cause) == FV_OK;
-        if (can && measures_length(&plan, wanted_length(&config->task, one_length))) return FV_OK;
+        if (can && measures_length(&plan, wanted_length(&plan, one_length))) return FV_OK;
         if (can && hides.n_lengths == 0) hides = plan;
-        if (r == 0) first = cause;
+        if (!can && r == 0) first = cause;
     }
     if (status != FV_OK) return status;
     if (hides.n_lengths > 0) return refuse_length(view, &hides, one_length, error);
@@ -132,9 +132,9 @@ static fv_status add_run(const fv_record *record, const char *model, int one_len
     if (!has_one_length(task)) cell.trained_length = fv_training_longest(task);
     snprintf(cell.model, sizeof cell.model, "%s", model);
     snprintf(cell.task, sizeof cell.task, "%s", fv_field_find("task.name")->choices[task->name]);
-    int wanted = wanted_length(task, one_length);
     fv_grid_plan plan;
     fv_grid_plan_make(task, &plan);
+    int wanted = wanted_length(&plan, one_length);
     for (int l = 0; l < plan.n_lengths; l++) {
         if (wanted != FV_ALL_LENGTHS && plan.lengths[l] != wanted) continue;
         for (int d = 0; d < FV_GRID_DEPTHS; d++) {

@@ -128,6 +128,16 @@ static void test_one_length(void **state) {
     check_ok(fv_run_cells_split(&b.view, "color", &models, NULL));
     assert_int_equal(fv_run_cells(&b.view, &models, 7, &cells, &error), FV_USAGE);
     bench_close(&b);
+    // Lengths 4 and 8: the next step would be longer than length_max.
+    bench_open(&b, "task: {name: needle, vocab_size: 8, context_length: 16, length_min: 4,\n"
+                   "  length_max: 10, length_step: 4}\nprobes: [needle_grid]\n"
+                   "figure: {kind: middle}\n");
+    check_ok(fv_run_cells_check(&b.view, "color", 0, NULL));
+    cells = take_cells(&b, "color", 0);
+    assert_int_equal(cells.n, FV_GRID_DEPTHS);
+    assert_int_equal(cells.items[0].length, 8);
+    fv_cells_free(&cells);
+    bench_close(&b);
 }
 
 // Runs of one length each are one model; with ranges of lengths their cells would mix.
