@@ -140,8 +140,8 @@ static int regions_of(int n_keys, const uint64_t *seen, region out[STRIPS]) {
     return n;
 }
 
-// Calls BLOCK(key, query, tall, wide) with constant sizes over all of a region; REST(low, tall,
-// BLOCK, query, wide) does what is left of the keys (or features) from j_ on.
+// Calls BLOCK(key, query, tall, wide) with constant sizes over all of a region; REST(high, wide,
+// tall, BLOCK) does what is left of the keys (or features), from j_ on, for the queries from q_ on.
 #define FOR_BLOCKS_OF(queries, width, low, high, WIDE_, TALL_, BLOCK, REST)                        \
     for (int q_ = (queries); q_ < (queries) + (width); q_ += WIDE_ * VW) {                         \
         int j_ = (low);                                                                            \
