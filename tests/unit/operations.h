@@ -9,9 +9,8 @@
 
 #include "engine.h"
 
+#include "base/clock.h"
 #include "kernels/kernels.h"
-
-#include <time.h>
 
 enum { L = FV_LANES, GUARD = 64, MAX_ARRAYS = 24 };
 
@@ -53,17 +52,11 @@ static bool has(const call *c, flag f) {
     return (c->shape.flags & f) != 0;
 }
 
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 #define TIMED(c, statement)                                                                        \
     do {                                                                                           \
-        double begun_ = now();                                                                     \
+        double begun_ = fv_clock_now();                                                            \
         for (int repeat_ = 0; repeat_ < (c)->repeats; repeat_++) statement;                        \
-        (c)->seconds = (now() - begun_) / (c)->repeats;                                            \
+        (c)->seconds = (fv_clock_now() - begun_) / (c)->repeats;                                   \
     } while (0)
 
 // [n_rows][width] with `gap` floats after each row, all NaN.

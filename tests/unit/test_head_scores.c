@@ -2,8 +2,6 @@
 // known.
 #include "subject.h"
 
-#include <fovea/claim.h>
-
 static void run_probe(subject *s, const char *probe, int step) {
     fv_error error;
     if (fv_probe_find(probe)->measure(s->model, s->params, step, &s->record, &error) != FV_OK)

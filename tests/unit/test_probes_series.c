@@ -1,8 +1,6 @@
 // Probes and measures of the later posts, on embeddings whose answers are known.
 #include "subject.h"
 
-#include <fovea/claim.h>
-
 static float *tensor(const subject *s, const char *name) {
     const fv_tensor *found = fv_model_tensor(s->model, name);
     assert_non_null(found);
