@@ -25,6 +25,19 @@ static int compare(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
+double bench_sort(double *times, int n) {
+    qsort(times, (size_t)n, sizeof *times, compare);
+    return times[n / 2];
+}
+
+void bench_fill(float *x, size_t n) {
+    unsigned seed = 1;
+    for (size_t i = 0; i < n; i++) {
+        seed = seed * 1664525u + 1013904223u;
+        x[i] = ((float)(seed >> 8) / 8388608.0f - 1) * 1.7f;
+    }
+}
+
 bench_time bench_measure(void (*work)(void *context), void *context, double seconds) {
     enum { MAX_SLICES = 4096, MIN_SLICES = 5 };
     static double slices[MAX_SLICES];
@@ -35,9 +48,8 @@ bench_time bench_measure(void (*work)(void *context), void *context, double seco
     double end = now() + seconds;
     while (time.n < MAX_SLICES && (time.n < MIN_SLICES || now() < end))
         slices[time.n++] = time_slice(work, context, repeats, &time.running);
-    qsort(slices, (size_t)time.n, sizeof *slices, compare);
+    time.median = bench_sort(slices, time.n);
     time.best = slices[0];
-    time.median = slices[time.n / 2];
     return time;
 }
 

@@ -15,6 +15,13 @@ typedef struct bench_time {
 // and at least five slices.
 bench_time bench_measure(void (*work)(void *context), void *context, double seconds);
 
+// Sorts n times, n at least 1, and returns the median.
+double bench_sort(double *times, int n);
+
+// Fills x with numbers of about unit size, from a linear congruence; as two halves they are small
+// bfloat16s.
+void bench_fill(float *x, size_t n);
+
 // Wrong usage: no case is called `name`. Says which there are: n structures of `size` bytes, each
 // of which begins with its name.
 int bench_no_case(const char *name, const void *cases, size_t size, size_t n);

@@ -107,14 +107,6 @@ static fv_attention_config config_of(const attention_case *c) {
     return config;
 }
 
-// Numbers of about unit size from a linear congruence; as two halves they are small bfloat16s.
-static void fill(float *x, size_t n, unsigned seed) {
-    for (size_t i = 0; i < n; i++) {
-        seed = seed * 1664525u + 1013904223u;
-        x[i] = ((float)(seed >> 8) / 8388608.0f - 1) * 1.7f;
-    }
-}
-
 static fv_status work_start(work *w, const attention_case *c) {
     size_t rows = (size_t)c->n, d = (size_t)c->d_head;
     size_t kv = rows * d * (size_t)c->n_kv_head;
@@ -127,7 +119,7 @@ static fv_status work_start(work *w, const attention_case *c) {
     fv_attention_config config = config_of(c);
     fv_status status = fv_attention_create(&config, &w->attention, &w->error);
     if (status != FV_OK) return status;
-    fill(w->memory, total, 1);
+    bench_fill(w->memory, total);
     w->q = w->memory;
     w->o = w->q + queries;
     w->k = w->o + queries;
@@ -158,11 +150,6 @@ static fv_status once(work *w) {
     }
 }
 
-static int compare(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 // At least three slices of one call each, after one that is not counted.
 static fv_status measure(work *w, double seconds, bench_time *time) {
     enum { MAX_SLICES = 4096, MIN_SLICES = 3 };
@@ -178,9 +165,8 @@ static fv_status measure(work *w, double seconds, bench_time *time) {
         slices[time->n++] = tool_seconds(clock) - begun;
     }
     if (status != FV_OK) return status;
-    qsort(slices, (size_t)time->n, sizeof *slices, compare);
+    time->median = bench_sort(slices, time->n);
     time->best = slices[0];
-    time->median = slices[time->n / 2];
     return FV_OK;
 }
 

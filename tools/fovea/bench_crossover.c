@@ -242,15 +242,6 @@ static void add_hybrid(crossover *c) {
     }
 }
 
-// Numbers of about unit size from a linear congruence.
-static void fill(float *x, size_t n) {
-    unsigned seed = 1;
-    for (size_t i = 0; i < n; i++) {
-        seed = seed * 1664525u + 1013904223u;
-        x[i] = ((float)(seed >> 8) / 8388608.0f - 1) * 1.7f;
-    }
-}
-
 static fv_status measure(const bench_options *options, crossover *c, fv_error *error) {
     size_t n = (size_t)c->length[c->n - 1] * CROSSOVER_WIDTH;
     bench b = {.c = c, .options = options, .live = isatty(fileno(stderr))};
@@ -263,7 +254,7 @@ static fv_status measure(const bench_options *options, crossover *c, fv_error *e
                          "--max-n asks for fewer",
                          c->length[c->n - 1], CROSSOVER_WIDTH);
     else
-        fill(b.x, n);
+        bench_fill(b.x, n);
     update_peak(&c->peak);
     for (; status == FV_OK && b.layer < CROSSOVER_HYBRID && !tool_interrupted; b.layer++)
         status = measure_layer(&b, error);

@@ -124,11 +124,6 @@ typedef struct result {
     int64_t tiles[N_RANKS];
 } result;
 
-static int compare(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static fv_status take_turns(rank *single, rank *ranks, double seconds, result *out,
                             fv_error *error) {
     static double times[MOST_ROUNDS];
@@ -143,8 +138,7 @@ static fv_status take_turns(rank *single, rank *ranks, double seconds, result *o
         keep_best(&out->best, &together, out->n == 0);
         times[out->n++] = together.wall;
     }
-    qsort(times, (size_t)out->n, sizeof *times, compare);
-    out->median = times[out->n / 2];
+    out->median = bench_sort(times, out->n);
     for (int i = 0; i < N_RANKS; i++) out->tiles[i] = fv_ring_last(ranks[i].ring).work.tiles;
     return FV_OK;
 }
