@@ -153,13 +153,14 @@ static void explain_cache(const cost_subject *subject, const cost_request *reque
     }
     if (kv_heads < 2) return;
     char a[24], b[24], c[24];
-    printf("The keys and values of %" PRIu64 " heads a layer take %s. Leaving the heads out of the "
+    printf(" The keys and values of %" PRIu64
+           " heads a layer take %s. Leaving the heads out of the "
            "formula (layers x head_dim x 2 x tokens x bytes) would give %s",
            kv_heads, quantity_text(right, "B", a), quantity_text(one_head, "B", b));
     if (query_heads > kv_heads)
         printf(", counting the %" PRIu64 " query heads %s", query_heads,
                quantity_text(every_head, "B", c));
-    printf(".\n");
+    printf(".");
 }
 
 static void print_context(const char *text, uint64_t context) {
@@ -203,13 +204,15 @@ fv_status cost_print(const cost_subject *subject, const cost_request *request, f
     for (int c = 0; c < N_COLUMNS; c++)
         printf("%-12s %s\n", fv_cost_name(COLUMNS[c]), fv_cost_meaning(COLUMNS[c]));
     printf("\n");
-    if (total.value[FV_COST_CACHE] > 0)
-        printf("KV cache: %s (%.2f GiB). ",
+    if (total.value[FV_COST_CACHE] > 0) {
+        printf("KV cache: %s (%.2f GiB).",
                quantity_text((double)total.value[FV_COST_CACHE], "B", a),
                (double)total.value[FV_COST_CACHE] / (1 << 30));
-    else
+        explain_cache(subject, request);
+        printf("\n");
+    } else {
         printf("There is no KV cache.\n");
-    explain_cache(subject, request);
+    }
     uint64_t trained = fv_cost_model_max_tokens(subject->model);
     if (trained > 0 && s->tokens > trained)
         printf("The model was made for %" PRIu64 " tokens (max_position_embeddings).\n", trained);
