@@ -137,7 +137,9 @@ static fv_status write_summary(const char *folder, const fv_ruler_score *scores,
     fputs("\nNulls", csv);
     for (int i = 0; i < n; i++) fprintf(csv, ",%d/%d", scores[i].nulls, scores[i].n);
     fputc('\n', csv);
-    if (fclose(csv) == 0) return FV_OK;
+    bool broken = ferror(csv) != 0;
+    broken |= fclose(csv) != 0;
+    if (!broken) return FV_OK;
     return fv_fail(error, FV_IO, "%s cannot be written: %s", path, strerror(errno));
 }
 

@@ -83,12 +83,14 @@ static bool contains(const char *text, const char *part) {
 
 // SQuAD's normalisation: small letters, no punctuation, no articles, single spaces.
 static void normalise(const char *text, size_t n, text_buffer *out) {
+    static const char BLANKS[] = " \t\r\n\f\v";
     text_buffer plain = {0};
+    char *rest = NULL;
     for (size_t i = 0; i < n; i++)
         if (!ispunct((unsigned char)text[i]))
             text_add_char(&plain, (char)tolower((unsigned char)text[i]));
-    for (char *word = plain.data ? strtok(plain.data, " \t\r\n\f\v") : NULL; word != NULL;
-         word = strtok(NULL, " \t\r\n\f\v")) {
+    for (char *word = plain.data ? strtok_r(plain.data, BLANKS, &rest) : NULL; word != NULL;
+         word = strtok_r(NULL, BLANKS, &rest)) {
         if (strcmp(word, "a") == 0 || strcmp(word, "an") == 0 || strcmp(word, "the") == 0) continue;
         text_add(out, "%s%s", out->n > 0 ? " " : "", word);
     }

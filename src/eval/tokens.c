@@ -249,7 +249,7 @@ static fv_status extrapolate(fitter *f, int least_tokens, int budget, int *n_uni
     fv_status status = count_units(f, further, &found, error);
     if (status != FV_OK) return status;
     double per_unit = fmax(0.01, (found - least_tokens) / 32.0);
-    int units = (int)floor((budget - least_tokens) / per_unit);
+    int units = (int)fmin(floor((budget - least_tokens) / per_unit), 1e8);
     *n_units = f->task->least_units + units;
     *tokens = (int)(least_tokens + units * per_unit);
     return FV_OK;
