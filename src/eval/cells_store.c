@@ -35,8 +35,7 @@ static bool put(sqlite3_stmt *statement, const fv_cell *cell) {
     sqlite3_bind_double(statement, 10, cell->score);
     sqlite3_bind_int(statement, 11, cell->trained_length);
     sqlite3_bind_text(statement, 12, answers, -1, SQLITE_STATIC);
-    sqlite3_step(statement);
-    bool done = sqlite3_reset(statement) == SQLITE_OK;
+    bool done = sql_done(statement);
     free(answers);
     return done;
 }
