@@ -107,8 +107,7 @@ int cmd_reproduce(int argc, char **argv) {
         .about =
             "Trains every experiment of a post, draws its figures and judges every claim. POST "
             "is a folder of experiment files under experiments/ (or a path to one). 'all' is "
-            "every one but phase-diagrams, which takes an hour. Ctrl-C stops; the same command "
-            "goes on from there.",
+            "every one but phase-diagrams. Ctrl-C stops; the same command goes on from there.",
         .example = "fovea reproduce sparse-attention-1 --out out/sparse-attention-1",
         .min_operands = 1,
         .max_operands = 1};

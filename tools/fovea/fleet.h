@@ -20,7 +20,8 @@ int fleet_join(fleet **out, bool *served);
 // How many processes train, this one included; 1 for NULL.
 int fleet_size(const fleet *f);
 
-// fv_lab_options.remote, with the fleet as its context: trains the run on rank `worker`.
+// fv_lab_options.remote, with the fleet as its context: trains the run on whichever other process
+// is free, or here where none is left.
 fv_status fleet_train(void *context, int worker, const fv_config *config,
                       const fv_probe *const *probes, int n_probes, const volatile int *interrupted,
                       fv_record *record, fv_error *error);

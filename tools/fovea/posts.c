@@ -98,7 +98,7 @@ static int find_in(const char *folder, const char *below, path_list *files) {
     return add_matches(files, pattern);
 }
 
-// Maps take minutes to an hour each. They belong to no post and are asked for by name.
+// Maps take minutes each. They belong to no post and are asked for by name.
 static void leave_out_maps(path_list *files) {
     int kept = 0;
     for (int i = 0; i < files->n; i++) {

@@ -12,11 +12,12 @@ typedef struct run_target {
     char id[17];     // as given; "" for the whole store
 } run_target;
 
-// Looks at the file system only: the store may still turn out to be none, or to lack the run. Fails
-// with FV_NOT_FOUND.
+// Looks at the file system only: the store may still turn out to be none, or to lack the run.
+// FV_NOT_FOUND, or FV_USAGE for a file that is no database.
 fv_status target_find(const char *operand, run_target *t, fv_error *error);
 
-// Finds the store and opens it. Fails as fv_store_open does, or with FV_NOT_FOUND.
+// Finds the store and opens it. Fails as target_find and fv_store_open do, with FV_USAGE too where
+// several stores have the run.
 fv_status target_open(const char *operand, fv_store_mode mode, run_target *t, fv_store **store,
                       fv_error *error);
 
