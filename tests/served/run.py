@@ -7,6 +7,7 @@ with what the server logged.
 
 import argparse
 import csv
+import hashlib
 import json
 import math
 import os
@@ -162,7 +163,6 @@ def rebuild(bench):
         logged = {entry["digest"] for entry in server.log()}
         rows = bench.rows(out, "id, task, prompt_tokens")
         check(len(rows) == 2 * (10 + 5), f"{len(rows)} rows")
-        import hashlib
         for row, task, tokens in rows:
             shown = bench.run("--show", row, "--out", out)
             digest = hashlib.blake2b(shown.stdout.encode(), digest_size=8).hexdigest()
@@ -325,7 +325,6 @@ def ruler_questions(bench):
         done = bench.ask(server, out, "--questions", data / "2000", "--predictions", pred, "--api", "completions")
         check(len(server.log()) == 12, f"{len(server.log())} of 12 questions were asked: {done.stdout}")
         logged = {entry["digest"] for entry in server.log()}
-        import hashlib
         for task in ("niah_single_1", "niah_multikey_2", "vt"):
             lines = [json.loads(line) for line in (data / "2000" / task / "validation.jsonl").read_text().splitlines()]
             answers = [json.loads(line) for line in (pred / f"{task}.jsonl").read_text().splitlines()]
