@@ -173,7 +173,8 @@ static fv_answer answer_of(const char *text) {
     return FV_ANSWER_ERROR;
 }
 
-static void read_row(sqlite3_stmt *s, asks_row *row) {
+// Whoever has the file can change it: numbers that count or index are checked.
+static fv_status read_row(sqlite3_stmt *s, asks_row *row, fv_error *error) {
     const char *hash = column_text(s, 10);
     *row = (asks_row){.model = column_text(s, 0),
                       .api = column_text(s, 1),
@@ -201,6 +202,11 @@ static void read_row(sqlite3_stmt *s, asks_row *row) {
                       .completion_tokens = column_count(s, 23),
                       .seconds = sqlite3_column_double(s, 24),
                       .id = sqlite3_column_int64(s, 25)};
+    if (row->length >= 1 && row->sample >= 0 && row->n_units >= 0) return FV_OK;
+    return fv_fail(error, FV_STORE,
+                   "row %lld of eval.db is damaged: length %d, sample %d, %d units; delete it, and "
+                   "it is asked again",
+                   (long long)row->id, row->length, row->sample, row->n_units);
 }
 
 fv_status asks_each(asks *a, const asks_key *key, const char *task, const char *hay,
@@ -209,14 +215,15 @@ fv_status asks_each(asks *a, const asks_key *key, const char *task, const char *
     sqlite3_stmt *s = prepared(a, ASKS_EACH);
     if (s == NULL) return eval_db_fail(a->db, "cannot be read", error);
     bind_key(s, key, task, hay);
-    int step;
-    while ((step = sqlite3_step(s)) == SQLITE_ROW) {
+    int step = SQLITE_DONE;
+    fv_status status = FV_OK;
+    while (status == FV_OK && (step = sqlite3_step(s)) == SQLITE_ROW) {
         asks_row row;
-        read_row(s, &row);
-        visit(context, &row);
+        status = read_row(s, &row, error);
+        if (status == FV_OK) visit(context, &row);
     }
-    fv_status status =
-        step == SQLITE_DONE ? FV_OK : eval_db_fail(a->db, "answers cannot be read", error);
+    if (status == FV_OK && step != SQLITE_DONE)
+        status = eval_db_fail(a->db, "answers cannot be read", error);
     sqlite3_reset(s);
     return status;
 }
@@ -227,10 +234,7 @@ fv_status asks_get(asks *a, int64_t id, asks_row *row, fv_error *error) {
     if (s != NULL) {
         sqlite3_reset(s);
         sqlite3_bind_int64(s, 1, id);
-        if (sqlite3_step(s) == SQLITE_ROW) {
-            read_row(s, row);
-            return FV_OK;
-        }
+        if (sqlite3_step(s) == SQLITE_ROW) return read_row(s, row, error);
         sqlite3_reset(s);
     }
     return fv_fail(error, FV_NOT_FOUND,
@@ -252,6 +256,7 @@ bool asks_fit(asks *a, const asks_key *key, const char *task, const char *hay, i
         *n_units = sqlite3_column_int(s, 0);
         *tokens = sqlite3_column_int(s, 1);
         snprintf(counted, 16, "%s", column_text(s, 2));
+        found = *n_units >= 0 && *tokens >= 0; // else it is measured again
     }
     sqlite3_reset(s);
     return found;

@@ -170,6 +170,11 @@ def rebuild(bench):
         (essays / "b.txt").write_text("Changed. " * 100)
         row = next(row for row, task, _ in rows if task == "niah_single_3")
         bench.run("--show", row, "--out", out, code=1)
+        with sqlite3.connect(out / "eval.db") as db:
+            db.execute("UPDATE asks SET sample = -7 WHERE id = ?", (row,))
+        db.close()
+        check("is damaged: length 2000, sample -7" in bench.run("--show", row, "--out", out, code=1).stderr,
+              "a sample below 0 is not refused")
 
 
 def counting(bench):
