@@ -85,6 +85,7 @@ fv_status fv_long_attention_create(const fv_layer *layer, fv_long_attention **ou
     fv_placement queries, keys;
     if (!serves(layer, &queries, &keys)) return FV_OK;
     int n = fv_machine_cores();
+    if (n > layer->model->max_groups) n = layer->model->max_groups; // no more tiles than that
     fv_long_attention *a = calloc(1, sizeof *a + (size_t)n * sizeof *a->kernels);
     if (a == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory for attention");
     pthread_mutex_init(&a->lock, NULL);

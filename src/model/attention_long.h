@@ -10,7 +10,8 @@
 
 enum { FV_LONG_CONTEXT = 512 }; // keys
 
-// A layer's kernels, one for each thread that may run it, each with the memory that it needs.
+// A layer's kernels, one for each tile that may be at work at once, each with the memory that it
+// needs.
 typedef struct fv_long_attention fv_long_attention;
 
 // *out stays NULL where the layer keeps its probabilities: below FV_LONG_CONTEXT keys, where

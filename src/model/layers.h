@@ -55,6 +55,7 @@ struct fv_model {
     size_t n_params;
 
     bool keeps_patterns; // attention's probabilities stay for fv_attention_row
+    int max_groups;      // of a batch
     int group_capacity;  // G, groups in a full tile
     fv_arena plan;       // the layout of a workspace (base is NULL)
     int n_layers;        // embedding, config layers, head

@@ -187,6 +187,7 @@ static fv_status plan_model(const fv_config *config, int n_positions, const fv_p
     fv_model *model = calloc(1, sizeof *model);
     if (model == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory for a model");
     model->keeps_patterns = keeps_patterns;
+    model->max_groups = max_groups;
     model->config = *config;
     config_drop_unread(&model->config);
     model->n_positions = n_positions;
