@@ -202,7 +202,9 @@ static fv_status close_parenthesis(parser *p) {
         least = (size_t)(optional - call->function->arguments);
         most--;
     }
-    size_t n = (size_t)call->n_arguments;
+    const char *before = p->at - 1;
+    while (isspace((unsigned char)*before)) before--;
+    size_t n = *before == '(' ? 0 : (size_t)call->n_arguments;
     if (n >= least && n <= most) return FV_OK;
     char hint[96];
     if (least == most)
