@@ -4,10 +4,10 @@
 //     for a chunk of keys:    for every tile of queries:   p, ds again;  dk, dv += ..;  dq += ..
 //
 // dq is shared by the chunks of a head, and its sums must not depend on who is faster: a chunk adds
-// to a tile of queries only when every chunk before it has passed that tile. Sinks and globals stand
-// among the columns and again in the band, so a chunk moves its sums to dk and dv only when every
-// chunk before it has done so. `progress` says how far each chunk is. Chunks are taken in order, so
-// the first unfinished one never waits; with one thread nobody does.
+// to a tile of queries only when every chunk before it has passed that tile. Sinks and globals
+// stand among the columns and again in the band, so a chunk moves its sums to dk and dv only when
+// every chunk before it has done so. `progress` says how far each chunk is. Chunks are taken in
+// order, so the first unfinished one never waits; with one thread nobody does.
 //
 // Sums over very many queries are made in two levels, as the rounding of one long sum grows with
 // the root of its length: a few tiles of queries add to the chunk's gradients, which then move to
