@@ -19,7 +19,7 @@ static void write_spot(FILE *svg, const fv_hot_spot *spot) {
 fv_status fv_spots_write(const char *path, const fv_hot_spots *spots, fv_error *error) {
     char *bytes;
     size_t length;
-    fv_whole_file file;
+    fv_whole_file file = {0};
     if (spots->n == 0) return FV_OK;
     fv_status status = fv_html_read_file(path, &bytes, &length, error);
     if (status != FV_OK) return status;

@@ -42,7 +42,8 @@ static uint64_t factor(reader *r) {
     if (take(r, '(')) {
         uint64_t inner = sum(r);
         bool closed = take(r, ')');
-        assert(closed), (void)closed;
+        assert(closed);
+        (void)closed;
         return inner;
     }
     const char *word = r->at;

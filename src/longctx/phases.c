@@ -34,15 +34,16 @@ static int in_place(const fv_placement *at, int64_t end, fv_strand *strands) {
         const fv_stretch *s = &at->stretches[i];
         int64_t exist = s->first >= end ? 0 : (end - s->first + s->step - 1) / s->step;
         if (exist > s->n) exist = s->n;
-        if (exist > 0)
-            strands[n++] = (fv_strand){.n = exist,
-                                       .row = row,
-                                       .row_step = 1,
-                                       .position = s->first,
-                                       .step = s->step,
-                                       .kind = FV_BAND,
-                                       .residue = -1};
         row += s->n;
+        if (exist <= 0) continue;
+        strands[n] = (fv_strand){.n = exist,
+                                 .row = row - s->n,
+                                 .row_step = 1,
+                                 .position = s->first,
+                                 .step = s->step,
+                                 .kind = FV_BAND,
+                                 .residue = -1};
+        n++;
     }
     return n;
 }
@@ -58,13 +59,14 @@ static int by_residue(const fv_strand *in, int n_in, int64_t stride, fv_strand *
         int64_t classes = stride / common_divisor(stride, in[i].step);
         for (int64_t c = 0; c < classes && c < in[i].n; c++) {
             int64_t position = fv_strand_position(&in[i], c);
-            out[n++] = (fv_strand){.n = (in[i].n - c + classes - 1) / classes,
-                                   .row = in[i].row + c,
-                                   .row_step = classes,
-                                   .position = position,
-                                   .step = in[i].step * classes,
-                                   .kind = FV_STRIDE,
-                                   .residue = position % stride};
+            out[n] = (fv_strand){.n = (in[i].n - c + classes - 1) / classes,
+                                 .row = in[i].row + c,
+                                 .row_step = classes,
+                                 .position = position,
+                                 .step = in[i].step * classes,
+                                 .kind = FV_STRIDE,
+                                 .residue = position % stride};
+            n++;
         }
     }
     return n;

@@ -22,7 +22,7 @@ static size_t task_size(const fv_selective_scan *scan) {
 
 static float *task_sums(const fv_selective_scan *scan, int64_t task) {
     size_t padded = (task_size(scan) + 15) / 16 * 16;
-    return (float *)scan->partial.base + (size_t)task * padded;
+    return (float *)fv_arena_at(&scan->partial, 0) + (size_t)task * padded;
 }
 
 static void clear_sums(const fv_selective_scan *scan, int64_t task) {

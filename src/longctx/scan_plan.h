@@ -57,7 +57,7 @@ static inline float *scan_total(const fv_selective_scan *s, int64_t task, int64_
 }
 // The state before a chunk, kept for the gradient.
 static inline float *scan_kept(const fv_selective_scan *s, int64_t task, int64_t chunk) {
-    return (float *)s->kept.base + (size_t)(task * s->n_chunks + chunk) * s->state_size;
+    return (float *)fv_arena_at(&s->kept, 0) + (size_t)(task * s->n_chunks + chunk) * s->state_size;
 }
 
 // Blocks of a sequence that are scanned together, a chunk of each in turn: first .. end - 1.

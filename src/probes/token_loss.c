@@ -36,9 +36,10 @@ static void losses_free(losses *l) {
 }
 
 static double cross_entropy(const float *logits, int V, int target) {
-    double largest = logits[0], total = 0;
+    double largest = logits[0];
     for (int v = 1; v < V; v++) largest = fmax(largest, logits[v]);
-    for (int v = 0; v < V; v++) total += exp(logits[v] - largest);
+    double total = exp(logits[0] - largest);
+    for (int v = 1; v < V; v++) total += exp(logits[v] - largest);
     return log(total) + largest - logits[target];
 }
 

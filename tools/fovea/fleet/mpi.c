@@ -129,9 +129,6 @@ static bool settle(pthread_mutex_t *lock, MPI_Request *request, double seconds) 
     }
 }
 
-// The checker knows MPI_Wait alone; here MPI_Test or MPI_Request_free ends every request.
-// NOLINTBEGIN(clang-analyzer-optin.mpi.MPI-Checker)
-
 // Sends a message that says all by its tag, and does not wait for one who may be dead.
 static void send_sign(int rank, int tag) {
     MPI_Request request;
@@ -162,8 +159,6 @@ static char *take(pthread_mutex_t *lock, int rank, int tag, int size, double sec
     }
     return settle(lock, &request, seconds) ? bytes : NULL; // what hangs keeps its memory
 }
-
-// NOLINTEND(clang-analyzer-optin.mpi.MPI-Checker)
 
 // --- the others --------------------------------------------------------------------------------
 
