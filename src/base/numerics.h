@@ -3,6 +3,6 @@
 #ifndef BASE_NUMERICS_H
 #define BASE_NUMERICS_H
 
-#define FV_NUMERICS_VERSION 1
+#define FV_NUMERICS_VERSION 2
 
 #endif
