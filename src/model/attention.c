@@ -278,19 +278,29 @@ static fv_long_rows long_rows(const fv_layer *layer, const fv_tile *tile, int g)
         .scratch = fv_tile_buffer(tile, layer->buffer[LONG])};
 }
 
+static void forward_long(const fv_layer *layer, const fv_tile *tile) {
+    for (int g = 0; g < tile->n_groups; g++) {
+        fv_long_rows rows = long_rows(layer, tile, g);
+        fv_long_attention_forward(layer->long_attention, &rows);
+    }
+}
+
+static void forward_heads(const fv_layer *layer, const fv_tile *tile, real *x) {
+    for (int h = 0; h < layer->model->config.model.n_head; h++) {
+        fv_attend attend = head_arguments(layer, tile, h, x);
+        tile->kernels->attend(&attend);
+    }
+}
+
 static void forward_textbook(const fv_layer *layer, const fv_tile *tile, real *x) {
     int d = layer->model->config.model.n_embd, n = tile->n_groups * layer->in.n;
     for (int i = 0; i < 2; i++)
         fv_linear_forward(tile, linear(layer, W_K + i), n, fv_rows_dense(x, d),
                           fv_rows_dense(fv_tile_buffer(tile, layer->buffer[K + i]), d), false);
-    for (int g = 0; layer->long_attention != NULL && g < tile->n_groups; g++) {
-        fv_long_rows rows = long_rows(layer, tile, g);
-        fv_long_attention_forward(layer->long_attention, &rows);
-    }
-    for (int h = 0; layer->long_attention == NULL && h < layer->model->config.model.n_head; h++) {
-        fv_attend attend = head_arguments(layer, tile, h, x);
-        tile->kernels->attend(&attend);
-    }
+    if (layer->long_attention != NULL)
+        forward_long(layer, tile);
+    else
+        forward_heads(layer, tile, x);
 }
 
 static void forward(const fv_layer *layer, const fv_tile *tile) {
