@@ -60,7 +60,7 @@ static uint64_t hash_names(uint64_t hash, const char *const *names, int n) {
 
 void fv_config_id(const fv_config *config, const char *const *probes, int n_probes, char id[17]) {
     char version[32];
-    snprintf(version, sizeof version, "\nnumerics=%d\n", FV_NUMERICS_VERSION);
+    snprintf(version, sizeof version, "\nnumerics=%d\n", numerics_version(config));
     uint64_t hash = hash_fields(TEXT_HASH_START, config);
     hash = text_hash(hash, "probes=");
     hash = hash_names(hash, probes, n_probes);

@@ -1,8 +1,11 @@
-// The version of the engine's numerics: raised whenever a change makes the same configuration give
-// other bits. It is part of every run's identity, so that stores never mix results of two versions.
+// The version of the engine's numerics that a configuration's results have. It is part of every
+// run's identity, so that stores never mix results of two versions, and a change that touches some
+// configurations leaves the runs of all others where they are found.
 #ifndef BASE_NUMERICS_H
 #define BASE_NUMERICS_H
 
-#define FV_NUMERICS_VERSION 2
+#include <fovea/config.h>
+
+int numerics_version(const fv_config *config);
 
 #endif

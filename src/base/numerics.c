@@ -1,0 +1,33 @@
+// Whenever a change makes the same configuration give other bits, it gets a row here, with a
+// version higher than all before and a test that holds for every configuration it touches (and may
+// hold for more: their runs are then trained again for nothing).
+#include "base/numerics.h"
+
+enum { FIRST_VERSION = 1 };
+
+// Attention over 512 keys and more goes through the tiled kernel, which sums in another order.
+static bool is_long(const fv_config *config) {
+    return config->task.context_length >= 512;
+}
+
+// Rates of tokens take the frequencies of the task's own distribution.
+static bool rates_tokens(const fv_config *config) {
+    return config->train.token_rate_power != 0;
+}
+
+static const struct {
+    int version;
+    bool (*touches)(const fv_config *config);
+} changes[] = {
+    {2, is_long},
+    {2, rates_tokens},
+};
+
+int numerics_version(const fv_config *config) {
+    int version = FIRST_VERSION;
+    for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
+        if (changes[i].version > version && changes[i].touches(config))
+            version = changes[i].version;
+    }
+    return version;
+}
