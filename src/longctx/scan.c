@@ -19,10 +19,9 @@
 
 enum { W = FV_SCAN_BLOCK, CHUNK = 32, SEGMENTS = 8, SHORTEST_SEGMENT = 2048 };
 enum { PART = 32 }; // channels whose corrections are one piece of work
-enum {
-    SPANS = 2,
-    LARGEST_SPAN = 1 << 15
-}; // a thread; floats of a state, half a second-level cache
+// Floats of a span's state: at 16 for a channel, 1024 channels, so that a chunk of them and the one
+// that is fetched meanwhile fit the second-level cache.
+enum { LARGEST_SPAN = 1 << 14 };
 
 void fv_selective_scan_config_init(fv_selective_scan_config *config) {
     *config = (fv_selective_scan_config){
@@ -75,7 +74,7 @@ static void cut(fv_selective_scan *scan) {
     scan->n_segments = (scan->n_chunks + scan->chunks_per_segment - 1) / scan->chunks_per_segment;
     // Enough spans for every thread; fewer and longer ones read memory better.
     int64_t others = c->n_batch * scan->n_segments;
-    scan->n_spans = (SPANS * scan->n_threads + others - 1) / others;
+    scan->n_spans = (scan->n_threads + others - 1) / others;
     int64_t longest = LARGEST_SPAN / (c->n_state * W) > 0 ? LARGEST_SPAN / (c->n_state * W) : 1;
     if (scan->n_spans * longest < scan->n_blocks)
         scan->n_spans = (scan->n_blocks + longest - 1) / longest;
@@ -220,6 +219,16 @@ fv_scan_chunk scan_chunk(const fv_selective_scan *scan, const fv_selective_scan_
                            .sum = w->sum};
 }
 
+void scan_look_ahead(const fv_selective_scan *scan, const scan_span *span, int64_t block, int64_t i,
+                     int64_t next, fv_scan_chunk *chunk) {
+    const fv_selective_scan_config *c = &scan->config;
+    if (next < 0 || (next + 1) * c->chunk > c->n) return;
+    int64_t end = span->end * W < c->n_channels ? span->end * W : c->n_channels;
+    chunk->ahead = (next - i) * c->chunk * c->n_channels - (block - span->first) * W;
+    chunk->ahead_lines = (int)((end - span->first * W + FV_LANES - 1) / FV_LANES);
+    chunk->ahead_first = (int)((block - span->first) * (W / FV_LANES) * c->chunk);
+}
+
 // --- forward -----------------------------------------------------------------------------------
 
 typedef struct forward_pass {
@@ -233,16 +242,6 @@ static void finish_chunk(const forward_pass *pass, const fv_scan_chunk *chunk) {
     fv_scan_chunk c = *chunk;
     c.y = pass->y + (chunk->u - pass->input->u);
     pass->scan->kernels->forward(&c);
-}
-
-// From a chunk's inputs to those of the chunk that is scanned next, in floats; 0 at a segment's end
-// or where the next one is shorter.
-static ptrdiff_t ahead(const fv_selective_scan *scan, const scan_span *span, int64_t block,
-                       int64_t chunk) {
-    const fv_selective_scan_config *c = &scan->config;
-    if (block + 1 < span->end) return W;
-    if ((chunk + 2) * c->chunk > c->n) return 0;
-    return c->chunk * c->n_channels - (span->end - 1 - span->first) * W;
 }
 
 // From a state of zero, or the initial one in the first segment.
@@ -265,13 +264,14 @@ static void scan_segment(void *context, int piece, int worker) {
     for (int64_t block = span.first; block < span.end; block++)
         begin_segment(pass, span.batch, block, segment);
     int64_t first = segment * scan->chunks_per_segment, end = first + scan->chunks_per_segment;
-    for (int64_t i = first; i < end && i < scan->n_chunks; i++)
+    if (end > scan->n_chunks) end = scan->n_chunks;
+    for (int64_t i = first; i < end; i++)
         for (int64_t block = span.first; block < span.end; block++) {
             int64_t task = span.batch * scan->n_blocks + block;
             fv_scan_chunk chunk = scan_chunk(scan, pass->input, &w, span.batch, block, i);
             chunk.state = scan_state(scan, task, segment);
             chunk.total = scan_total(scan, task, segment);
-            chunk.ahead = ahead(scan, &span, block, i);
+            scan_look_ahead(scan, &span, block, i, i + 1 < end ? i + 1 : -1, &chunk);
             if (pass->keep)
                 memcpy(scan_kept(scan, task, i), chunk.state, scan->state_size * sizeof(float));
             finish_chunk(pass, &chunk);

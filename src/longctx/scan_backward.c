@@ -30,14 +30,6 @@ static void clear_sums(const fv_selective_scan *scan, int64_t task) {
     memset(scan_dstate(scan, task), 0, scan->state_size * sizeof(float));
 }
 
-// From a chunk's inputs to those of the chunk that comes next, in floats; 0 at the end.
-static ptrdiff_t ahead(const fv_selective_scan *scan, const scan_span *span, int64_t block,
-                       int64_t chunk) {
-    if (block + 1 < span->end) return W;
-    if (chunk == 0) return 0;
-    return -(scan->config.chunk * scan->config.n_channels + (span->end - 1 - span->first) * W);
-}
-
 static void run_chunk(const backward_pass *pass, const scan_worker *w, const scan_span *span,
                       int64_t block, int64_t i) {
     fv_selective_scan *scan = pass->scan;
@@ -47,7 +39,7 @@ static void run_chunk(const backward_pass *pass, const scan_worker *w, const sca
     float *db = dbias + W, *dc = db + c->n * c->n_state;
     fv_scan_chunk chunk = scan_chunk(scan, pass->input, w, span->batch, block, i);
     ptrdiff_t at = chunk.u - pass->input->u;
-    chunk.ahead = ahead(scan, span, block, i);
+    scan_look_ahead(scan, span, block, i, i - 1, &chunk);
     memcpy(w->state, scan_kept(scan, task, i), scan->state_size * sizeof *w->state);
     scan->kernels->backward(&(fv_scan_chunk_gradient){
         .forward = chunk,

@@ -48,24 +48,48 @@ static void prepare(const fv_scan_chunk *s) {
         }
 }
 
-// What the same strip of the next chunk will read and write, while this one computes.
-INLINE void fetch(const fv_scan_chunk *s, ptrdiff_t at) {
-    __builtin_prefetch(s->u + at);
-    __builtin_prefetch(s->delta + at);
-    if (s->z) __builtin_prefetch(s->z + at);
-    if (s->y) __builtin_prefetch(s->y + at, 1);
+// While position t of strip i computes, one line of the next chunk's inputs comes into the
+// second-level cache. The lines come as they lie in memory, row by row, whatever strip they belong
+// to. (Fetching what is written, too, or into the first level costs more than it saves.)
+typedef struct line_ahead {
+    ptrdiff_t row; // floats from what is scanned now
+    int line, n_lines;
+} line_ahead;
+
+INLINE line_ahead first_line_ahead(const fv_scan_chunk *s, int i) {
+    if (s->ahead == 0) return (line_ahead){0};
+    int line = s->ahead_first + i / L * s->n;
+    return (line_ahead){s->ahead + line / s->ahead_lines * s->row, line % s->ahead_lines,
+                        s->ahead_lines};
+}
+
+INLINE ptrdiff_t next_line_ahead(line_ahead *next, ptrdiff_t row) {
+    ptrdiff_t at = next->row + (ptrdiff_t)next->line * L;
+    if (++next->line == next->n_lines) next->line = 0, next->row += row;
+    return at;
+}
+
+INLINE void fetch(const float *p) {
+    __builtin_prefetch(p, 0, 2);
 }
 
 // Numbers n .. n + N - 1 of the states of VW channels. With `kept` the states and decays of every
 // position go there: [t][2][n_state][16].
 INLINE void run_states(const fv_scan_chunk *s, int i, int n, int N, float *kept) {
     vf h[STATES];
+    bool fetches = n == 0 && i % L == 0 && s->ahead != 0;
+    line_ahead next = first_line_ahead(s, i);
     const float *a = s->a + n * W + i, *b = s->b + n, *c = s->c + n;
     UNROLL for (int j = 0; j < N; j++) h[j] = vf_load(s->state + (n + j) * W + i);
     for (int t = 0; t < s->n; t++, b += s->n_state, c += s->n_state) {
         vf step = vf_load(s->step + t * W + i), drive = vf_load(s->drive + t * W + i);
         vf sum = vf_load(s->sum + t * W + i), four = vf_set1(0);
-        if (n == 0 && i % L == 0 && s->ahead) fetch(s, t * s->row + s->ahead + i);
+        if (fetches) {
+            ptrdiff_t at = next_line_ahead(&next, s->row);
+            fetch(s->u + at);
+            fetch(s->delta + at);
+            if (s->z) fetch(s->z + at);
+        }
         __asm__ volatile("" : : : "memory"); // A is read again: registers are for the states
         UNROLL for (int j = 0; j < N; j++) {
             vf decay = vf_exp2(step * vf_load(a + j * W));
@@ -132,19 +156,13 @@ static void forward(const fv_scan_chunk *s) {
     if (s->y) gate(s);
 }
 
-// The same of what only the way back reads and writes.
-INLINE void fetch_slopes(const fv_scan_chunk_gradient *g, ptrdiff_t at) {
-    __builtin_prefetch(g->dy + at);
-    __builtin_prefetch(g->du + at, 1);
-    __builtin_prefetch(g->ddelta + at, 1);
-    if (g->dz) __builtin_prefetch(g->dz + at, 1);
-}
-
 // Back through numbers n .. n + N - 1; kept and lanes are those of this vector of channels.
 INLINE void back_states(const fv_scan_chunk_gradient *g, int i, int n, int N, const float *start,
                         const float *kept, float *lanes) {
     const fv_scan_chunk *s = &g->forward;
     vf dh[STATES], da[STATES];
+    bool fetches = n == 0 && i % L == 0 && s->ahead != 0;
+    line_ahead next = first_line_ahead(s, i);
     const float *a = s->a + n * W + i;
     ptrdiff_t position = (ptrdiff_t)s->n_state * L, half = s->n * position;
     UNROLL for (int j = 0; j < N; j++) {
@@ -158,7 +176,7 @@ INLINE void back_states(const fv_scan_chunk_gradient *g, int i, int n, int N, co
         float *db = lanes + t * position + n * L, *dc = db + half;
         // Forgets where these came from: else every number of a state gets pointers of its own.
         __asm__("" : "+r"(after), "+r"(decays), "+r"(before), "+r"(db), "+r"(dc));
-        if (n == 0 && i % L == 0 && s->ahead) fetch_slopes(g, t * s->row + s->ahead + i);
+        if (fetches) fetch(g->dy + next_line_ahead(&next, s->row));
         vf dsum = vf_load(g->dsum + t * W + i), step = vf_load(s->step + t * W + i);
         vf drive = vf_load(s->drive + t * W + i), ddrive = vf_load(g->ddrive + t * W + i);
         vf dstep = vf_load(g->dstep + t * W + i);

@@ -19,14 +19,17 @@ typedef struct fv_scan_chunk {
     bool correction;            // see `forward`
     const float *u, *delta, *z; // position t at t * row; z may be NULL
     ptrdiff_t row;              // floats between positions of u, delta, z and y
-    ptrdiff_t ahead;            // floats to the chunk that comes next, to be fetched early, or 0
-    const float *a;             // [state][BLOCK], times log2(e)
-    const float *skip, *bias;   // [BLOCK]
-    const float *b, *c;         // [n][state]
-    float *state;               // [state][BLOCK], before the chunk and then after it
-    float *y;                   // like u, or NULL
-    float *step, *drive, *sum;  // [n][BLOCK], filled by forward: the step, step u, sum C h + D u
-    float *total;               // [BLOCK], += the steps, or NULL
+    // The span's next chunk, fetched while this one is scanned: floats from here to its first row,
+    // or 0; cache lines in a row of it; and the first line that falls to this block.
+    ptrdiff_t ahead;
+    int ahead_lines, ahead_first;
+    const float *a;            // [state][BLOCK], times log2(e)
+    const float *skip, *bias;  // [BLOCK]
+    const float *b, *c;        // [n][state]
+    float *state;              // [state][BLOCK], before the chunk and then after it
+    float *y;                  // like u, or NULL
+    float *step, *drive, *sum; // [n][BLOCK], filled by forward: the step, step u, sum C h + D u
+    float *total;              // [BLOCK], += the steps, or NULL
 } fv_scan_chunk;
 
 typedef struct fv_scan_chunk_gradient {

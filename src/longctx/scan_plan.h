@@ -72,5 +72,9 @@ scan_worker scan_worker_of(const fv_selective_scan *scan, int worker);
 // The arguments of a chunk but y and total; its state is the worker's.
 fv_scan_chunk scan_chunk(const fv_selective_scan *scan, const fv_selective_scan_input *input,
                          const scan_worker *worker, int64_t batch, int64_t block, int64_t chunk);
+// Has chunk i of a block fetch its part of chunk `next` of the span, unless that is negative or
+// shorter than others.
+void scan_look_ahead(const fv_selective_scan *scan, const scan_span *span, int64_t block, int64_t i,
+                     int64_t next, fv_scan_chunk *chunk);
 
 #endif
