@@ -15,20 +15,12 @@ static bool rates_tokens(const fv_config *config) {
     return config->train.token_rate_power != 0;
 }
 
-// Softplus, of Mamba's steps, takes no logarithm any more.
-static bool has_mamba(const fv_config *config) {
-    for (int i = 0; i < config->model.layers.n; i++)
-        if (config->model.layers.kind[i] == FV_LAYER_MAMBA) return true;
-    return false;
-}
-
 static const struct {
     int version;
     bool (*touches)(const fv_config *config);
 } changes[] = {
     {2, is_long},
     {2, rates_tokens},
-    {3, has_mamba},
 };
 
 int numerics_version(const fv_config *config) {

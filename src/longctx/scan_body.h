@@ -40,7 +40,7 @@ static void prepare(const fv_scan_chunk *s) {
             int left = s->width - i;
             vf u = load_some(s->u + t * s->row + i, left);
             vf step = load_some(s->delta + t * s->row + i, left) + vf_load(s->bias + i);
-            if (s->softplus) step = vf_softplus(step);
+            if (s->softplus) step = vf_quick_softplus(step);
             if (s->total) vf_store(s->total + i, vf_load(s->total + i) + step);
             vf_store(s->step + t * W + i, step);
             vf_store(s->drive + t * W + i, s->correction ? vf_set1(0) : step * u);

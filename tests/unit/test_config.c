@@ -415,9 +415,6 @@ static void identity_stays(void **state) {
     set(&config, "train.token_rate_power", "0.5"); // "numerics=2"
     id_of(&config, id);
     assert_string_equal(id, "333af539128723d8");
-    set(&config, "model.layers", "[mamba]"); // the highest of all that touch it: "numerics=3"
-    id_of(&config, id);
-    assert_string_equal(id, "750d0b2a6c2b8ae5");
 }
 
 static void distances_of_spelling(void **state) {
