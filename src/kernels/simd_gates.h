@@ -15,9 +15,9 @@ INLINE vf vf_softplus(vf x) {
     return vf_max(x, vf_set1(0)) + (vf_log(w) + (e - (w - 1.0f)) / w);
 }
 
-// The same to the last two or three bits, in half the time: the scan over long sequences takes it. The
-// lab keeps the one above, which gives its stored runs their bits. Here log(1 + e) = 2 atanh(s) with
-// s = e / (2 + e), at most 1/3: s times a polynomial of s^2 within 4e-9 of it.
+// The same to the last two or three bits, in half the time: the scan over long sequences takes it.
+// The lab keeps the one above, which gives its stored runs their bits. Here log(1 + e) = 2 atanh(s)
+// with s = e / (2 + e), at most 1/3: s times a polynomial of s^2 within 4e-9 of it.
 INLINE vf vf_quick_softplus(vf x) {
     vf e = vf_exp(-(vf)((vi)x & 0x7fffffff)), s = e / (2.0f + e), t = s * s;
     vf p = vf_set1(0.28178334f);
