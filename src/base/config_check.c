@@ -232,6 +232,11 @@ static fv_status check_window(const check *c, int i) {
         return refuse(c, key,
                       "%s: %d sinks reach past the context; task.context_length %d allows 0 to %d",
                       key, sinks, context, context);
+    if (model->layers.sinks[i].given && sinks > 0 && window == 0)
+        return refuse(c, "model.layers",
+                      "model.layers: sinks belong to a window, and attention(sinks=%d) has none; "
+                      "without one every earlier position is seen, the first ones too",
+                      sinks);
     key = model->layers.window[i].given ? "model.layers" : "model.window";
     if (window == 1 && sinks == 0 && model->exclude_self)
         return refuse(c, key,

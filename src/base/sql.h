@@ -7,13 +7,15 @@
 #include <sqlite3.h>
 #include <stdbool.h>
 
-// A kind of file. Messages read "`title`PATH: ...", "PATH is not `what`", "`safe` safe".
+// A kind of file. Messages read "`title`PATH: ...", "PATH is not `what`", "`safe` safe", "move it
+// away and `again` again".
 typedef struct sql_kind {
     int application_id, version; // stamped into the file
     const char *schema;          // the statements that make it
     const char *title;           // "run store ", or ""
     const char *what;            // "a run store of Fovea"
     const char *safe;            // "stored runs are"
+    const char *again;           // "run the experiments"
 } sql_kind;
 
 // An open file; `path` is the caller's.

@@ -68,7 +68,7 @@ static fv_status take_line(void *context, const json_line *line, fv_error *error
     return FV_OK;
 }
 
-// The last folder of the path that is a number, as RULER names lengths; 0 for none.
+// The last folder of the path that is a number; 0 for none.
 static int length_of(const char *path) {
     int found = 0;
     for (const char *at = path; at != NULL; at = strchr(at, '/')) {
@@ -77,6 +77,15 @@ static int length_of(const char *path) {
         if (n > 0 && n < 9 && at[n] == '/') found = atoi(at);
     }
     return found;
+}
+
+// RULER names a folder by the length that its questions come close to and do not pass. Where lines
+// tell their lengths, a number that they do not bear out is something else, a year perhaps.
+static void name_length(data_file *data) {
+    int named = length_of(data->path), longest = data->length;
+    bool is_length = named > 0 && (longest == 0 || (named >= longest && named / 2 <= longest));
+    if (is_length) data->length = named;
+    if (data->length == 0) data->length = 1;
 }
 
 // ".../vt/validation.jsonl" and "vt.jsonl" are of the task vt.
@@ -135,8 +144,7 @@ static fv_status open_one(const char *path, data_file **out, fv_error *error) {
         close_one(data);
         return status;
     }
-    int named = length_of(data->path);
-    if (named > 0 || data->length == 0) data->length = named > 0 ? named : 1;
+    name_length(data);
     make_task(data);
     *out = data;
     return FV_OK;

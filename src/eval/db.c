@@ -39,7 +39,8 @@ static const sql_kind KIND = {.application_id = 0x46764576, // "FvEv"
                               .schema = SCHEMA,
                               .title = "",
                               .what = "an evaluation of Fovea",
-                              .safe = "what is stored is"};
+                              .safe = "what is stored is",
+                              .again = "evaluate"};
 
 fv_status eval_db_fail(sqlite3 *db, const char *doing, fv_error *error) {
     sql_file file = {&KIND, sqlite3_db_filename(db, "main"), db};

@@ -51,7 +51,8 @@ static const sql_kind KIND = {.application_id = 0x466f7665, // "Fove"
                               .schema = SCHEMA,
                               .title = "run store ",
                               .what = "a run store of Fovea",
-                              .safe = "stored runs are"};
+                              .safe = "stored runs are",
+                              .again = "run the experiments"};
 
 static sql_file file_of(const fv_store *store) {
     return (sql_file){&KIND, store->path, store->db};

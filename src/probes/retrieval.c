@@ -6,8 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+// Lengths are counted in steps from the shortest: the last one may stop short of length_max.
 int fv_training_longest(const fv_task_config *task) {
-    return task->length_max > 0 ? task->length_max : task->context_length;
+    int longest = task->length_max > 0 ? task->length_max : task->context_length;
+    return task->length_min > 0 ? longest - (longest - task->length_min) % task->length_step
+                                : longest;
 }
 
 int fv_training_shortest(const fv_task_config *task) {

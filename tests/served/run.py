@@ -352,12 +352,15 @@ def ruler_questions(bench):
         bench.ask(server, out, "--questions", data / "2000" / "vt" / "validation.jsonl", "--samples", 2)
         check(len(server.log()) == 14, f"{len(server.log())} requests")
         # Another program's file: its own name, numbers as answers, members that are passed on.
-        other = bench.folder / "qa_7.jsonl"
+        # The year in its path is no length: its lines tell theirs.
+        (bench.folder / "2024").mkdir()
+        other = bench.folder / "2024" / "qa_7.jsonl"
         other.write_text(json.dumps({"index": 5, "input": "Say 12345.", "outputs": [12345, "never"], "others": {"id": 3},
                                      "truncation": 0, "length": 300}) + "\n")
         bench.ask(server, out, "--questions", other, "--predictions", pred)
         answer = json.loads((pred / "qa_7.jsonl").read_text())
         check((answer["index"], answer["others"], answer["truncation"], answer["length"]) == (5, {"id": 3}, 0, 300), str(answer))
+        check(bench.rows(out, "DISTINCT length", "task = 'qa_7'") == [(300,)], "its length")
         other.write_text('{"index": 0}\n')
         done = bench.ask(server, out, "--questions", other, code=2)
         check("qa_7.jsonl:1: has no `input` and `outputs`" in done.stderr, done.stderr)

@@ -3,6 +3,7 @@
 // in the workspace.
 #include "engine.h"
 
+#include "probes/retrieval.h"
 #include "train/lengths.h"
 
 #include <fovea/train.h>
@@ -25,6 +26,7 @@ static void test_draws(void **state) {
     check_ok(fv_lengths_create(model, &lengths, NULL));
     assert_int_equal(lengths.n, N); // 5, 8, ..., 23
     assert_int_equal(fv_lengths_longest(&lengths)->model->config.task.context_length, 23);
+    assert_int_equal(fv_training_longest(&model->config.task), 23);
     int count[N] = {0};
     for (int step = 0; step < STEPS; step++) {
         const fv_length *length = fv_lengths_draw(&lengths, step);
