@@ -239,25 +239,38 @@ static bool find_tensor(fv_measure_call *call, size_t *offset, int *rows, int *c
     return fits;
 }
 
-static double evaluate_cosine(fv_measure_call *call) {
+// Of rows i and j of the call's tensor, or of what they have moved by since `from` if that is
+// given.
+static double cosine_of_rows(fv_measure_call *call, const fv_snapshot *from,
+                             const fv_snapshot *to) {
     size_t offset;
     int rows, cols;
-    const fv_snapshot *snapshot = nearest_snapshot(call->record, call->numbers[2]);
-    if (snapshot == NULL || !find_tensor(call, &offset, &rows, &cols)) return NAN;
+    if (to == NULL || !find_tensor(call, &offset, &rows, &cols)) return NAN;
     double i = call->numbers[0], j = call->numbers[1];
     if (!(i >= 0 && j >= 0 && i < rows && j < rows)) {
         call->problem = "the rows of a cosine must lie inside the tensor";
         return NAN;
     }
-    const float *a = snapshot->params + offset + (size_t)i * cols;
-    const float *b = snapshot->params + offset + (size_t)j * cols;
+    size_t at_a = offset + (size_t)i * cols, at_b = offset + (size_t)j * cols;
     double ab = 0, aa = 0, bb = 0;
     for (int c = 0; c < cols; c++) {
-        ab += (double)a[c] * b[c];
-        aa += (double)a[c] * a[c];
-        bb += (double)b[c] * b[c];
+        double a = to->params[at_a + c], b = to->params[at_b + c];
+        if (from != NULL) a -= from->params[at_a + c], b -= from->params[at_b + c];
+        ab += a * b;
+        aa += a * a;
+        bb += b * b;
     }
     return aa > 0 && bb > 0 ? ab / sqrt(aa * bb) : NAN;
+}
+
+static double evaluate_cosine(fv_measure_call *call) {
+    return cosine_of_rows(call, NULL, nearest_snapshot(call->record, call->numbers[2]));
+}
+
+static double evaluate_motion_cosine(fv_measure_call *call) {
+    const fv_snapshot *from = nearest_snapshot(call->record, call->numbers[2]);
+    const fv_snapshot *to = nearest_snapshot(call->record, call->numbers[3]);
+    return from != to ? cosine_of_rows(call, from, to) : NAN;
 }
 
 static double rank_of_difference(const float *from, const float *to, int rows, int cols) {
@@ -375,6 +388,8 @@ static double evaluate_pow(fv_measure_call *call) {
     X(plateau_end, "s|n", "its last step")                                                         \
     X(plateau_left, "s|n", "1 where the curve falls on after it, 0 where it is stuck to the end")  \
     X(cosine, "tnnn", "cosine of two rows of a tensor in the snapshot nearest to a step")          \
+    X(motion_cosine, "tnnnn",                                                                      \
+      "cosine of what two rows of a tensor moved by between two snapshots")                        \
     X(motion_rank, "tnn", "effective rank of a tensor's change between two snapshots")             \
     X(roundness, "tn", "spread of a tensor's rows' distances from their mean: 0 on a circle")      \
     X(reordered, "tnn", "share of rows of width 2 with another neighbour around the circle")       \

@@ -99,6 +99,10 @@ static void test_circles(void **state) {
     check_near(subject_measure(&s, "reordered('embed.W_E', 0, 20)"), 0.5,
                1e-9); // 0 2 1 3: three successors
     check_near(subject_measure(&s, "roundness('embed.W_E', 10)"), 0, 1e-6);
+    // Outwards from 2 to 7: opposite ones apart, neighbours 60 degrees from each other.
+    check_near(subject_measure(&s, "motion_cosine('embed.W_E', 0, 3, 0, 20)"), -1, 1e-6);
+    check_near(subject_measure(&s, "motion_cosine('embed.W_E', 0, 5, 0, 20)"), 0.5, 1e-6);
+    assert_true(isnan(subject_measure(&s, "motion_cosine('embed.W_E', 0, 5, 20, 20)")));
     static const float line[12] = {0, 0, 0, 0, 0, 0, -6, 0, 0, 0, 6, 0};
     memcpy(tensor(&s, "embed.W_E"), line, sizeof line);
     check_ok(fv_record_add_snapshot(&s.record, 30, s.params));
