@@ -9,10 +9,11 @@ INLINE vf vf_sigmoid(vf x) {
 }
 
 // log(1 + exp(x)). With e = exp(-|x|) and w = 1 + e rounded, log(w) + (e - (w - 1)) / w gives back
-// what the rounding took, so that small results keep their digits.
+// what the rounding took, so that small results keep their digits. The exponential of a NaN is a
+// number, but the maximum takes its second operand then: a NaN stays.
 INLINE vf vf_softplus(vf x) {
     vf e = vf_exp(-(vf)((vi)x & 0x7fffffff)), w = 1.0f + e;
-    return vf_max(x, vf_set1(0)) + (vf_log(w) + (e - (w - 1.0f)) / w);
+    return vf_max(vf_set1(0), x) + (vf_log(w) + (e - (w - 1.0f)) / w);
 }
 
 // The same to the last two or three bits, in half the time: the scan over long sequences takes it.
@@ -25,7 +26,7 @@ INLINE vf vf_quick_softplus(vf x) {
     p = vf_fma(p, t, vf_set1(0.40024909f));
     p = vf_fma(p, t, vf_set1(0.66666317f));
     p = vf_fma(p, t, vf_set1(2.0f));
-    return vf_fma(p, s, vf_max(x, vf_set1(0)));
+    return vf_fma(p, s, vf_max(vf_set1(0), x));
 }
 
 // d silu(x) / dx
