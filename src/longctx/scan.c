@@ -312,12 +312,19 @@ static fv_scan_chunk part_of(fv_scan_chunk c, int first) {
     return c;
 }
 
+// The largest magnitude; a NaN where there is one, as without their sign the bits of floats are in
+// the order of the floats, with infinity and then the NaNs above all others.
 static float largest(const float *x, int64_t n_state) {
-    float most = 0;
+    int32_t most = 0, bits;
+    float magnitude;
     for (int64_t n = 0; n < n_state; n++)
-        for (int i = 0; i < PART; i++)
-            most = fabsf(x[n * W + i]) > most ? fabsf(x[n * W + i]) : most;
-    return most;
+        for (int i = 0; i < PART; i++) {
+            memcpy(&bits, &x[n * W + i], sizeof bits);
+            bits &= 0x7fffffff;
+            most = bits > most ? bits : most;
+        }
+    memcpy(&magnitude, &most, sizeof magnitude);
+    return magnitude;
 }
 
 static void add_part(const float *x, int64_t n_state, float *to) {
@@ -326,8 +333,8 @@ static void add_part(const float *x, int64_t n_state, float *to) {
 }
 
 // Piece (batch, block, segment - 1, part of the block): adds what the state before the segment does
-// in it, until that has decayed to nothing beside the rounding of what is there. In parts, so that
-// the threads share it even where there is but one block.
+// in it, until that has decayed to nothing beside the rounding of what is there: NaN and infinity
+// never do. In parts, so that the threads share it even where there is but one block.
 static void correct_segment(void *context, int piece, int worker) {
     const forward_pass *pass = context;
     fv_selective_scan *scan = pass->scan;
@@ -342,7 +349,8 @@ static void correct_segment(void *context, int piece, int worker) {
     float negligible = largest(state, n_state) * 0x1p-40f;
     int64_t first = segment * scan->chunks_per_segment, end = first + scan->chunks_per_segment;
     for (int64_t i = first; i < end && i < scan->n_chunks; i++) {
-        if (largest(state, n_state) <= negligible) break;
+        float left = largest(state, n_state);
+        if (isfinite(left) && left <= negligible) break;
         if (pass->keep) add_part(state, n_state, scan_kept(scan, task, i) + first_channel);
         fv_scan_chunk chunk = scan_chunk(scan, pass->input, &w, batch, block, i);
         chunk.correction = true;

@@ -236,6 +236,79 @@ static void test_same_bits(void **state) {
     }
 }
 
+// The lab's scan of one channel whose raw step at position 2 is not a number.
+static void check_raw_steps(const fv_kernels *kernels) {
+    enum { ROWS = 5, LANE = 3 };
+    static _Alignas(64) real u[ROWS * FV_LANES], raw[ROWS * FV_LANES], b[ROWS * FV_LANES];
+    static _Alignas(64) real delta[ROWS * FV_LANES], sum[ROWS * FV_LANES], y[ROWS * FV_LANES];
+    const real a = -1, skip = 1, bias = 0;
+    const int rows[ROWS] = {0, 1, 2, 3, 4};
+    for (int i = 0; i < ROWS * FV_LANES; i++) u[i] = b[i] = 1, raw[i] = 0;
+    raw[2 * FV_LANES + LANE] = NAN;
+    kernels->scan(&(fv_scan){.n_groups = 1,
+                             .n_rows = ROWS,
+                             .n_outputs = ROWS,
+                             .n_channels = 1,
+                             .n_state = 1,
+                             .rows = rows,
+                             .a = &a,
+                             .skip = &skip,
+                             .bias = &bias,
+                             .u = u,
+                             .raw = raw,
+                             .b = {b, FV_LANES},
+                             .c = b,
+                             .z = b,
+                             .delta = delta,
+                             .sum = sum,
+                             .y = y});
+    for (int i = 0; i < ROWS * FV_LANES; i++) {
+        bool finite = i % FV_LANES != LANE || i / FV_LANES < 2;
+        if (isfinite(y[i]) != finite)
+            fail_msg("%s: lane %d of position %d is %g", kernels->name, i % FV_LANES, i / FV_LANES,
+                     (double)y[i]);
+    }
+}
+
+// A number that is not finite is seen in every output behind it, and in the same results whether
+// the sequence is scanned whole or in segments.
+static void test_not_finite(void **state) {
+    (void)state;
+    enum { ROW = 5, CHANNEL = 7, N = 512, CHANNELS = 40 };
+    static const struct {
+        int input;
+        float value;
+    } poisons[] = {{U, NAN}, {U, INFINITY}, {U, -INFINITY}, {DELTA, NAN}, {DELTA, INFINITY}};
+    const problem p = {{1, N, CHANNELS, 16, true, 16, 1, 2}, true, true, true, true, 20};
+    for (const fv_kernels *const *k = fv_kernels_available(); *k; k++) {
+        check_ok(fv_kernels_force((*k)->name, NULL));
+        check_raw_steps(*k);
+        for (size_t i = 0; i < sizeof poisons / sizeof *poisons; i++) {
+            rig whole = rig_create(p), cut = rig_create(p);
+            whole.input[poisons[i].input][ROW * CHANNELS + CHANNEL] = poisons[i].value;
+            cut.input[poisons[i].input][ROW * CHANNELS + CHANNEL] = poisons[i].value;
+            run(&whole, true);
+            for (int at = 0; at < N * CHANNELS; at++)
+                if (isfinite(whole.result[Y][at]) !=
+                    (at % CHANNELS != CHANNEL || at / CHANNELS < ROW))
+                    fail_msg("%s, poison %zu: y of channel %d at %d is %g", (*k)->name, i,
+                             at % CHANNELS, at / CHANNELS, (double)whole.result[Y][at]);
+            for (cut.p.config.segments = 2; cut.p.config.segments <= 4;
+                 cut.p.config.segments += 2) {
+                run(&cut, true);
+                for (int r = 0; r < N_RESULTS; r++)
+                    for (size_t at = 0; at < cut.result_size[r]; at++)
+                        if (isfinite(cut.result[r][at]) != isfinite(whole.result[r][at]))
+                            fail_msg("%s, poison %zu, %d segments: %s is %g at %zu, not %g",
+                                     (*k)->name, i, (int)cut.p.config.segments, result_names[r],
+                                     (double)cut.result[r][at], at, (double)whole.result[r][at]);
+            }
+            rig_free(&whole);
+            rig_free(&cut);
+        }
+    }
+}
+
 // Position by position with the state handed on is the scan of the whole.
 static void test_step(void **state) {
     (void)state;
@@ -347,6 +420,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_against_double_precision),
         cmocka_unit_test(test_same_bits),
+        cmocka_unit_test(test_not_finite),
         cmocka_unit_test(test_step),
         cmocka_unit_test(test_memory),
         cmocka_unit_test(test_mistakes),
