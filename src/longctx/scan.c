@@ -57,7 +57,18 @@ static fv_status check(const fv_selective_scan_config *c, fv_error *error) {
     return FV_OK;
 }
 
-// Cuts positions into chunks and segments, channels into blocks.
+// How many spans the blocks of a sequence make where each is shared out `others` times besides:
+// enough for every thread; fewer and longer ones read memory better.
+static int64_t spans_beside(const fv_selective_scan *scan, int64_t others) {
+    int64_t n = (scan->n_threads + others - 1) / others;
+    int64_t longest = LARGEST_SPAN / (scan->config.n_state * W);
+    if (longest < 1) longest = 1;
+    if (n * longest < scan->n_blocks) n = (scan->n_blocks + longest - 1) / longest;
+    return n < scan->n_blocks ? n : scan->n_blocks;
+}
+
+// Cuts positions into chunks and segments, channels into blocks. The way back starts from the last
+// state and knows no segments.
 static void cut(fv_selective_scan *scan) {
     fv_selective_scan_config *c = &scan->config;
     if (c->chunk == 0) c->chunk = CHUNK;
@@ -72,13 +83,8 @@ static void cut(fv_selective_scan *scan) {
     if (c->segments > scan->n_chunks) c->segments = scan->n_chunks;
     scan->chunks_per_segment = (scan->n_chunks + c->segments - 1) / c->segments;
     scan->n_segments = (scan->n_chunks + scan->chunks_per_segment - 1) / scan->chunks_per_segment;
-    // Enough spans for every thread; fewer and longer ones read memory better.
-    int64_t others = c->n_batch * scan->n_segments;
-    scan->n_spans = (scan->n_threads + others - 1) / others;
-    int64_t longest = LARGEST_SPAN / (c->n_state * W) > 0 ? LARGEST_SPAN / (c->n_state * W) : 1;
-    if (scan->n_spans * longest < scan->n_blocks)
-        scan->n_spans = (scan->n_blocks + longest - 1) / longest;
-    if (scan->n_spans > scan->n_blocks) scan->n_spans = scan->n_blocks;
+    scan->n_spans = spans_beside(scan, c->n_batch * scan->n_segments);
+    scan->n_back_spans = spans_beside(scan, c->n_batch);
 }
 
 static void reserve(fv_selective_scan *scan) {
@@ -142,11 +148,11 @@ int scan_block_width(const fv_selective_scan *scan, int64_t block) {
     return left < W ? (int)left : W;
 }
 
-scan_span scan_span_of(const fv_selective_scan *scan, int64_t index) {
-    int64_t span = index % scan->n_spans;
-    return (scan_span){.batch = index / scan->n_spans,
-                       .first = span * scan->n_blocks / scan->n_spans,
-                       .end = (span + 1) * scan->n_blocks / scan->n_spans};
+scan_span scan_span_of(const fv_selective_scan *scan, int64_t n_spans, int64_t index) {
+    int64_t span = index % n_spans;
+    return (scan_span){.batch = index / n_spans,
+                       .first = span * scan->n_blocks / n_spans,
+                       .end = (span + 1) * scan->n_blocks / n_spans};
 }
 
 void scan_pack(fv_selective_scan *scan, const fv_selective_scan_input *input) {
@@ -259,7 +265,7 @@ static void scan_segment(void *context, int piece, int worker) {
     const forward_pass *pass = context;
     fv_selective_scan *scan = pass->scan;
     int64_t segment = piece % scan->n_segments;
-    scan_span span = scan_span_of(scan, piece / scan->n_segments);
+    scan_span span = scan_span_of(scan, scan->n_spans, piece / scan->n_segments);
     scan_worker w = scan_worker_of(scan, worker);
     for (int64_t block = span.first; block < span.end; block++)
         begin_segment(pass, span.batch, block, segment);

@@ -63,7 +63,7 @@ static void run_chunk(const backward_pass *pass, const scan_worker *w, const sca
 static void run_span(void *context, int piece, int worker) {
     const backward_pass *pass = context;
     fv_selective_scan *scan = pass->scan;
-    scan_span span = scan_span_of(scan, piece);
+    scan_span span = scan_span_of(scan, scan->n_back_spans, piece);
     scan_worker w = scan_worker_of(scan, worker);
     for (int64_t block = span.first; block < span.end; block++)
         clear_sums(scan, span.batch * scan->n_blocks + block);
@@ -124,7 +124,7 @@ fv_status fv_selective_scan_backward(fv_selective_scan *scan, const fv_selective
         if (status != FV_OK) return status;
     }
     backward_pass pass = {scan, input, dy, gradient};
-    fv_pool_run(scan->pool, (int)(scan->config.n_batch * scan->n_spans), run_span, &pass);
+    fv_pool_run(scan->pool, (int)(scan->config.n_batch * scan->n_back_spans), run_span, &pass);
     add_tasks(&pass);
     return FV_OK;
 }

@@ -14,8 +14,9 @@ struct fv_selective_scan {
     const fv_scan_kernels *kernels;
     fv_pool *pool;
     int n_threads;
-    // Blocks of channels, in spans; chunks of positions, in segments. A task is (batch, block).
-    int64_t n_blocks, n_spans, n_chunks, n_segments, chunks_per_segment;
+    // Blocks of channels, in spans (others on the way back); chunks of positions, in segments. A
+    // task is (batch, block).
+    int64_t n_blocks, n_spans, n_back_spans, n_chunks, n_segments, chunks_per_segment;
     size_t state_size; // floats: [state][FV_SCAN_BLOCK]
     fv_arena arena, kept, partial;
     size_t at_a, at_skip, at_bias, at_states, at_totals, at_workers, worker_size;
@@ -64,7 +65,8 @@ static inline float *scan_kept(const fv_selective_scan *s, int64_t task, int64_t
 typedef struct scan_span {
     int64_t batch, first, end;
 } scan_span;
-scan_span scan_span_of(const fv_selective_scan *scan, int64_t index);
+// Span `index` of n_batch * n_spans.
+scan_span scan_span_of(const fv_selective_scan *scan, int64_t n_spans, int64_t index);
 
 int scan_block_width(const fv_selective_scan *scan, int64_t block);
 void scan_pack(fv_selective_scan *scan, const fv_selective_scan_input *input);

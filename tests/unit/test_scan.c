@@ -2,6 +2,7 @@
 #include "engine.h"
 
 #include "kernels/kernels.h"
+#include "longctx/scan_plan.h"
 
 #include <fovea/machine.h>
 #include <fovea/scan.h>
@@ -309,6 +310,32 @@ static void test_not_finite(void **state) {
     }
 }
 
+// Either pass has a piece of work for every thread where there are blocks enough; segments, which
+// the way back does not have, take nothing from it.
+static void test_work_for_all_threads(void **state) {
+    (void)state;
+    static const int64_t shapes[][4] = {// batch, n, channels, threads
+                                        {1, 4096, 512, 2}, {1, 65536, 512, 4}, {1, 65536, 256, 2},
+                                        {2, 4096, 512, 8}, {3, 100, 512, 2},   {1, 65536, 64, 4},
+                                        {1, 4096, 4096, 2}};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        fv_selective_scan *scan;
+        fv_selective_scan_config c;
+        fv_selective_scan_config_init(&c);
+        c.n_batch = shapes[i][0], c.n = shapes[i][1], c.n_channels = shapes[i][2];
+        c.n_threads = (int)shapes[i][3];
+        check_ok(fv_selective_scan_create(&c, &scan, NULL));
+        int64_t most = c.n_batch * ((c.n_channels + FV_SCAN_BLOCK - 1) / FV_SCAN_BLOCK);
+        int64_t wanted = c.n_threads < most ? c.n_threads : most;
+        int64_t forward = c.n_batch * scan->n_spans * scan->n_segments;
+        int64_t backward = c.n_batch * scan->n_back_spans;
+        if (forward < wanted || backward < wanted || backward > most)
+            fail_msg("shape %zu: %d pieces forward and %d back for %d threads and %d blocks", i,
+                     (int)forward, (int)backward, c.n_threads, (int)most);
+        fv_selective_scan_free(scan);
+    }
+}
+
 // Position by position with the state handed on is the scan of the whole.
 static void test_step(void **state) {
     (void)state;
@@ -421,6 +448,7 @@ int main(void) {
         cmocka_unit_test(test_against_double_precision),
         cmocka_unit_test(test_same_bits),
         cmocka_unit_test(test_not_finite),
+        cmocka_unit_test(test_work_for_all_threads),
         cmocka_unit_test(test_step),
         cmocka_unit_test(test_memory),
         cmocka_unit_test(test_mistakes),
