@@ -195,11 +195,16 @@ static fv_status read_grid(reader *r, const yaml_value *mapping, fv_grid *grid) 
     return status;
 }
 
+// Whoever writes an empty grid has lost its fields; a file without `sweep` is one run.
+static fv_status fail_no_cells(reader *r, const yaml_value *grid) {
+    return fail(r, grid->line, FV_USAGE,
+                "'sweep' has a grid of zero cells; give it fields, as in {train.seed: 0..4}, or "
+                "leave 'sweep' out for a single run");
+}
+
 static fv_status read_grids(reader *r, const yaml_value *sweep) {
     bool several = sweep != NULL && sweep->kind == YAML_LIST;
-    if (several && sweep->n == 0)
-        return fail(r, sweep->line, FV_USAGE,
-                    "'sweep' is an empty list; leave it out for a single run");
+    if (several && sweep->n == 0) return fail_no_cells(r, sweep);
     int n = several ? sweep->n : 1;
     fv_experiment *experiment = r->experiment;
     experiment->grids = calloc((size_t)n, sizeof *experiment->grids);
@@ -209,6 +214,8 @@ static fv_status read_grids(reader *r, const yaml_value *sweep) {
     for (int i = 0; i < n && status == FV_OK; i++) {
         const yaml_value *mapping = several ? &sweep->items[i] : sweep;
         if (mapping != NULL) status = require(r, mapping, YAML_MAPPING, "{train.seed: 0..4}");
+        if (status == FV_OK && mapping != NULL && mapping->n == 0)
+            status = fail_no_cells(r, mapping);
         if (status == FV_OK) status = read_grid(r, mapping, &experiment->grids[i]);
     }
     return status;

@@ -141,7 +141,7 @@ static void the_smallest_files(void **state) {
     assert_string_equal(e->source, "");
     expect_runs(e, "task.vocab_size", "100");
     fv_experiment_free(e);
-    e = read_text("sweep: {}\nprobes: []\nfigure: []\nclaims: []\ntask: {}\n");
+    e = read_text("probes: []\nfigure: []\nclaims: []\ntask: {}\n");
     assert_int_equal(fv_experiment_n_runs(e), 1);
     assert_int_equal(e->n_figures + e->n_claims + e->n_probes, 0);
     fv_experiment_free(e);
@@ -350,7 +350,12 @@ static void mistakes_have_a_line(void **state) {
          "@:4: task.offset 1 reaches past the context; task.context_length 1", FV_USAGE},
         {"sweep:\n  vocab_size: [4]\n", "@:2: there is no field 'vocab_size'", FV_USAGE},
         {"sweep: 3\n", "@:1: 'sweep' must be a mapping", FV_USAGE},
-        {"sweep: []\n", "@:1: 'sweep' is an empty list", FV_USAGE},
+        {"sweep: []\n", "@:1: 'sweep' has a grid of zero cells", FV_USAGE},
+        {"task: {}\nsweep: {}\n", "@:2: 'sweep' has a grid of zero cells", FV_USAGE},
+        {"sweep:\n  - {}\n", "@:2: 'sweep' has a grid of zero cells", FV_USAGE},
+        {"sweep:\n  - {train.seed: 1}\n  - {}\n", "@:3: 'sweep' has a grid of zero cells",
+         FV_USAGE},
+        {"task: {vocab_size: [4, 5]}\nsweep: {}\n", "@:2: 'sweep' has a grid", FV_USAGE},
         {"sweep: [3]\n", "must be a mapping", FV_USAGE},
         {"sweep: {train.seed: []}\n", "an empty list", FV_USAGE},
         {"sweep: {train.seed: 0..9999999, task.vocab_size: [4, 5]}\n", "more than 10000000 runs",
