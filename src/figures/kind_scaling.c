@@ -19,6 +19,8 @@ enum { CURVE_POINTS = 48 };
 static const fv_figure_option options[] = {
     {"x", FV_OPTION_FIELD, true, NULL, "field along the x axis"},
     {"y", FV_OPTION_MEASURE, true, NULL, "what is measured of each run"},
+    {"place", FV_OPTION_MEASURE, false, NULL,
+     "where along the x axis a run stands; at its value of x if not given"},
     {"panel", FV_OPTION_FIELDS, false, NULL,
      "one panel for each combination of these fields' values; `none` for a single panel; if not "
      "given, the fields that differ between the runs, but x and color"},
@@ -38,7 +40,7 @@ static const fv_figure_option options[] = {
 typedef struct scaling {
     fv_figure_view *view;
     fv_partition x, panels, colours;
-    double *place;          // [runs] value of the field x
+    double *place;          // [runs] value of the field x, or of the measure `place`
     double *measured;       // [runs] NAN: never
     fv_power_point *points; // [runs] room for those of one colour
     double *values;         // [runs] room for those at one place
@@ -73,6 +75,7 @@ static fv_status check(const fv_figure_view *view, fv_error *error) {
 static fv_status measure(scaling *s, fv_error *error) {
     const fv_runs *runs = &s->view->runs;
     const char *expression = fv_options_text(s->view->options, "y", "");
+    const char *place = fv_options_text(s->view->options, "place", NULL);
     fv_scratch *scratch = s->view->scratch;
     size_t n = (size_t)runs->n;
     s->place = fv_scratch_get(scratch, n, sizeof *s->place);
@@ -83,7 +86,13 @@ static fv_status measure(scaling *s, fv_error *error) {
     for (int r = 0; r < runs->n; r++) {
         s->place[r] = fv_config_number(runs->configs[r], s->x.fields[0]);
         fv_status status = fv_measure(expression, runs->records[r], &s->measured[r], error);
+        if (status == FV_OK && place != NULL)
+            status = fv_measure(place, runs->records[r], &s->place[r], error);
         if (status != FV_OK) return status;
+        if (isnan(s->place[r]))
+            return fv_figure_fail(s->view, "place", error, "it has no value for a run of %s %g",
+                                  s->x.fields[0]->key,
+                                  fv_config_number(runs->configs[r], s->x.fields[0]));
         s->any_never |= isnan(s->measured[r]);
     }
     return FV_OK;
@@ -102,6 +111,13 @@ static double height_of(const scaling *s, int r) {
 static int by_value(const void *left, const void *right) {
     double a = *(const double *)left, b = *(const double *)right;
     return (a > b) - (a < b);
+}
+
+// Where the runs of group g of the x axis stand; NAN without runs.
+static double place_of(const scaling *s, int g, int panel, int colour) {
+    for (int r = 0; r < s->view->runs.n; r++)
+        if (s->x.group[r] == g && belongs(s, r, panel, colour)) return s->place[r];
+    return NAN;
 }
 
 // The median at group g of the x axis; NAN without runs, INFINITY where it is never.
@@ -152,12 +168,12 @@ static void draw_medians(scaling *s, fv_panel *panel, int i, int colour) {
     for (int k = 0; k < s->x.n; k++) {
         int next = -1;
         for (int g = 0; g < s->x.n; g++) {
-            double place = s->place[s->x.first[g]];
-            if (place > last && (next < 0 || place < s->place[s->x.first[next]])) next = g;
+            double place = place_of(s, g, i, colour);
+            if (place > last && (next < 0 || place < place_of(s, next, i, colour))) next = g;
         }
-        last = s->place[s->x.first[next]];
+        if (next < 0) break;
+        last = place_of(s, next, i, colour);
         double median = median_at(s, next, i, colour);
-        if (isnan(median)) continue;
         any = true;
         if (isinf(median))
             fputs("\n", panel->script);
@@ -242,14 +258,16 @@ static fv_status draw_panel(scaling *s, int i, fv_error *error) {
     const fv_options *o = s->view->options;
     const char *title =
         s->panels.n > 1 ? fv_runs_label(s->view, s->panels.first[i], &s->panels) : NULL;
-    const char *x = fv_field_label(s->view->scratch, s->x.fields[0]);
+    const char *place = fv_options_text(o, "place", NULL);
+    const char *x = place != NULL ? fv_expression_short(s->view->scratch, place)
+                                  : fv_field_label(s->view->scratch, s->x.fields[0]);
     const char *y = fv_expression_short(s->view->scratch, fv_options_text(o, "y", ""));
     if (x == NULL || y == NULL || fv_panel_begin(&panel, &s->sheet, i, title) != FV_OK)
         return no_memory(error);
     set_scales(s, i, &panel);
     fv_panel_axes(&panel, fv_options_text(o, "xlabel", x),
                   i % s->sheet.columns == 0 ? fv_options_text(o, "ylabel", y) : NULL, NULL, false);
-    write_places(s, &panel);
+    if (fv_options_find(o, "place") == NULL) write_places(s, &panel);
     int n_laws = 0;
     for (int c = 0; c < s->colours.n; c++) {
         fv_power_fit fit;

@@ -1,6 +1,7 @@
 // The functions of measures. A new one is its body here and one line in the list.
 #include "lab/measure.h"
 
+#include "base/layer_list.h"
 #include "lab/plateau.h"
 #include "probes/angular.h"
 #include "probes/linalg.h"
@@ -439,12 +440,27 @@ static double blind_perplexity(const fv_config *config) {
     return exp(fv_task_blind_loss(&config->task));
 }
 
+// What the layers hand on from token to token once the context is full, in bytes: keys and values
+// of what attention still sees; of Mamba the state and what its convolution remembers.
+static double state_bytes(const fv_config *config) {
+    const fv_model_config *m = &config->model;
+    double numbers = 0;
+    for (int i = 0; i < m->layers.n; i++) {
+        int window = layer_window(m, i), seen = config->task.context_length;
+        if (window > 0 && window + layer_sinks(m, i) < seen) seen = window + layer_sinks(m, i);
+        int keys = m->d_score > 0 ? m->d_score * m->n_head : m->n_embd;
+        if (m->layers.kind[i] == FV_LAYER_ATTENTION) numbers += (double)seen * (keys + m->n_embd);
+        if (m->layers.kind[i] == FV_LAYER_MAMBA)
+            numbers += (double)m->mamba_expand * m->n_embd * (m->mamba_state + m->mamba_conv - 1);
+    }
+    return numbers * sizeof(float);
+}
+
 const fv_measure_quantity *fv_measure_quantity_find(const char *name) {
     static const fv_measure_quantity quantities[] = {
-        {"bayes_loss", bayes_loss},
-        {"bayes_perplexity", bayes_perplexity},
-        {"blind_loss", blind_loss},
-        {"blind_perplexity", blind_perplexity},
+        {"bayes_loss", bayes_loss},   {"bayes_perplexity", bayes_perplexity},
+        {"blind_loss", blind_loss},   {"blind_perplexity", blind_perplexity},
+        {"state_bytes", state_bytes},
     };
     for (size_t i = 0; i < sizeof quantities / sizeof *quantities; i++)
         if (strcmp(quantities[i].name, name) == 0) return &quantities[i];

@@ -524,6 +524,31 @@ static void test_known_losses_in_measures(void **state) {
     fv_record_free(&record);
 }
 
+static void test_state_bytes(void **state) {
+    (void)state;
+    static const struct {
+        const char *words;
+        double bytes;
+    } cases[] = {
+        {"model.layers=[mamba*7,attention] model.mamba_state=8 model.mamba_expand=1",
+         4 * (7 * 32 * (8 + 3) + 64 * 2 * 32)},
+        {"model.layers=[attention,mlp] model.window=8 model.sinks=2", 4 * 10 * 2 * 32},
+        {"model.layers=[attention] model.window=70", 4 * 64 * 2 * 32},
+        {"model.layers=[attention] model.n_head=2 model.d_score=4", 4 * 64 * (8 + 32)},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char words[256];
+        snprintf(words, sizeof words, "task.context_length=64 model.n_embd=32 %s", cases[i].words);
+        fv_record record;
+        fv_record_init(&record);
+        record.config = configure(words);
+        double value;
+        check_ok(fv_measure("state_bytes", &record, &value, NULL));
+        check_near(value, cases[i].bytes, 0);
+        fv_record_free(&record);
+    }
+}
+
 // --- what is refused ----------------------------------------------------------------------------
 
 static void test_refusals(void **state) {
@@ -572,6 +597,7 @@ int main(void) {
         cmocka_unit_test(test_blind_loss),
         cmocka_unit_test(test_known_losses),
         cmocka_unit_test(test_known_losses_in_measures),
+        cmocka_unit_test(test_state_bytes),
         cmocka_unit_test(test_refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
