@@ -42,7 +42,15 @@ FV_API fv_status fv_selective_scan_create(const fv_selective_scan_config *config
                                           fv_selective_scan **out, fv_error *error);
 FV_API void fv_selective_scan_free(fv_selective_scan *scan);
 
-// Bytes that the object holds, states for the gradient included once they are kept.
+// Bytes that the object holds. The first call that needs them adds, for every sequence and every
+// 128 channels (fewer count as 128), so many floats:
+//
+//     forward with `keep`   128 n_state ceil(n / chunk)       the states
+//     backward              2 n n_state                       parts of dB and dC
+//                           + 128 n_state + 256, rounded up   parts of dA, dD and dbias
+//                             to a multiple of 16
+//
+// A longer chunk saves states only: at 32 the parts of dB and dC take half as much as they do.
 FV_API size_t fv_selective_scan_bytes(const fv_selective_scan *scan);
 
 typedef struct fv_selective_scan_input {
@@ -57,7 +65,7 @@ typedef struct fv_selective_scan_input {
 
 // Writes y [batch][n][channels]; the last state to `final` [batch][state][channels] unless NULL
 // (it may be the same memory as input->initial). With `keep` the object keeps the states that the
-// gradient starts from, n / chunk of them. FV_NO_MEMORY for these.
+// gradient starts from, one every `chunk` positions. FV_NO_MEMORY for these.
 FV_API fv_status fv_selective_scan_forward(fv_selective_scan *scan,
                                            const fv_selective_scan_input *input, float *y,
                                            float *final, bool keep, fv_error *error);
@@ -68,7 +76,8 @@ typedef struct fv_selective_scan_gradient {
 } fv_selective_scan_gradient;
 
 // The gradients from dy [batch][n][channels], after a forward that kept its states, with the same
-// input. The initial state is taken for a constant. FV_USAGE without such a forward.
+// input. The initial state is taken for a constant. FV_USAGE without such a forward; FV_NO_MEMORY
+// for the sums that the first call allocates (fv_selective_scan_bytes).
 FV_API fv_status fv_selective_scan_backward(fv_selective_scan *scan,
                                             const fv_selective_scan_input *input, const float *dy,
                                             const fv_selective_scan_gradient *gradient,
