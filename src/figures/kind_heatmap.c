@@ -2,9 +2,10 @@
 // stands for all seeds of one setting. Cells are equally large whatever their values, so that a
 // geometric grid is a logarithmic axis by itself.
 //
-// "Never" (a measure that is NULL: the plateau that is not left, the accuracy that is not reached)
-// is a result, not a gap: the median counts it as larger than everything, its cells are grey, and
-// only settings without any run stay white.
+// A measure without a value (the plateau that is not left, the accuracy that is not reached, or was
+// reached and lost again) is a result, not a gap: the median counts it as larger than everything,
+// its cells are grey and "not by the end" of their runs, and only settings without any run stay
+// white.
 #include "figures/colour.h"
 #include "figures/gnuplot.h"
 #include "figures/kind.h"
@@ -21,8 +22,8 @@ static const fv_figure_option options[] = {
     {"y", FV_OPTION_FIELD, true, NULL, "field along the y axis"},
     {"value", FV_OPTION_MEASURE, true, NULL, "what is measured of each run"},
     {"reduce", FV_OPTION_CHOICE, false, "median|mean|success",
-     "how seeds become one value: median (\"never\" counts as larger than everything), mean of the "
-     "runs that have a value, or the share of runs whose value is neither \"never\" nor 0"},
+     "how seeds become one value: median (a run without a value counts as larger than everything), "
+     "mean of the runs that have a value, or the share of runs that have one other than 0"},
     {"contour", FV_OPTION_NUMBER, false, NULL,
      "draws the boundary between cells below this value and cells at or above it"},
     {"fill", FV_OPTION_BOOL, false, NULL,
@@ -47,7 +48,7 @@ typedef struct axis_values {
     int *run;  // [values.n]: a run of rank k
 } axis_values;
 
-typedef enum cell_state { EMPTY, NEVER, VALUE } cell_state;
+typedef enum cell_state { EMPTY, MISSING, VALUE } cell_state;
 
 typedef struct heat_cell {
     cell_state state;
@@ -62,7 +63,7 @@ typedef struct map {
     heat_cell *cells; // [panels.n][y.values.n][x.values.n]
     fv_scale scale;
     fv_sheet sheet;
-    bool any_never;
+    bool any_missing;
 } map;
 
 static fv_status no_memory(fv_error *error) {
@@ -128,7 +129,7 @@ static int by_value(const void *left, const void *right) {
     return (a > b) - (a < b);
 }
 
-// What the values of one setting's seeds come to; NAN among them means "never".
+// What the values of one setting's seeds come to; NAN among them: not by the end of the run.
 static heat_cell reduce(double *values, int n, const char *how) {
     int n_finite = 0, n_true = 0;
     double sum = 0;
@@ -146,7 +147,7 @@ static heat_cell reduce(double *values, int n, const char *how) {
         qsort(values, (size_t)n, sizeof *values, by_value);
         value = n % 2 ? values[n / 2] : 0.5 * (values[n / 2 - 1] + values[n / 2]);
     }
-    return isfinite(value) ? (heat_cell){VALUE, value} : (heat_cell){NEVER, INFINITY};
+    return isfinite(value) ? (heat_cell){VALUE, value} : (heat_cell){MISSING, INFINITY};
 }
 
 static fv_status fill_cells(map *m, fv_error *error) {
@@ -173,7 +174,7 @@ static fv_status fill_cells(map *m, fv_error *error) {
                 values[n++] = m->measured[r];
         m->cells[c] = reduce(values, n, how);
         if (m->cells[c].state == VALUE) fv_scale_add(&m->scale, m->cells[c].value);
-        m->any_never |= m->cells[c].state == NEVER;
+        m->any_missing |= m->cells[c].state == MISSING;
     }
     bool share = strcmp(how, "success") == 0;
     double low = fv_options_number(m->view->options, "zmin", share ? 0 : NAN);
@@ -391,8 +392,8 @@ static fv_status make_legend(map *m, fv_error *error) {
     if (legend == NULL || boundary == NULL) return no_memory(error);
     if (!isnan(contour))
         legend[m->sheet.n_legend++] = (fv_legend_entry){boundary, FV_INK, FV_MARK_LINE};
-    if (m->any_never)
-        legend[m->sheet.n_legend++] = (fv_legend_entry){"never", FV_MISSING, FV_MARK_BOX};
+    if (m->any_missing)
+        legend[m->sheet.n_legend++] = (fv_legend_entry){"not by the end", FV_MISSING, FV_MARK_BOX};
     m->sheet.legend = legend;
     return FV_OK;
 }

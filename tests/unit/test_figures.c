@@ -465,11 +465,15 @@ static void test_heatmap(void **state) {
     assert_shows(svg, "seed");
     assert_shows(svg, "a label");
     assert_shows(svg, "boundary at 550");
-    assert_null(strstr(svg, ">never<"));
+    assert_null(strstr(svg, "not by the end"));
     free(svg);
     check_shows(SWEEP "figure: {kind: heatmap, x: task.vocab_size, y: model.n_embd, value: "
                       "\"first_below(perplexity, 0.5)\"}\n",
-                "never");
+                "not by the end");
+    // Above 1.5 from the start, and below it at the end: reached, and lost again.
+    check_shows(SWEEP "figure: {kind: heatmap, x: task.vocab_size, y: model.n_embd, value: "
+                      "\"emergence(perplexity, 1.5)\"}\n",
+                "not by the end");
     check_shows(SWEEP
                 "figure: {kind: heatmap, x: task.vocab_size, y: model.n_embd, reduce: success, "
                 "value: \"first_below(perplexity, 1.5) < 575\"}\n",
