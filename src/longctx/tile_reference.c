@@ -11,7 +11,8 @@ static bool sees(const uint64_t *seen, int key, int query) {
     return seen == NULL || (seen[key] >> query & 1);
 }
 
-// In units of log 2; *slope receives what ds is multiplied by (tile_body.h).
+// In units of log 2; *slope receives what ds is multiplied by. A distance that is not finite has no
+// harmonic score (tile_body.h).
 static double score(const fv_tile_score *s, int d, const float *query, ptrdiff_t query_step,
                     const float *key, double *slope) {
     double product = 0, distance = 0;
@@ -24,7 +25,7 @@ static double score(const fv_tile_score *s, int d, const float *query, ptrdiff_t
     if (s->kind == FV_KERNEL_DOT) return product;
     if (s->kind == FV_KERNEL_EUCLIDEAN) return -(double)s->factor * distance;
     *slope /= distance + s->floor;
-    return -(double)s->factor * log(distance + s->floor);
+    return -(double)s->factor * log(distance + s->floor) + (distance - distance);
 }
 
 static void to_columns(int n, const float *rows, float factor, float *columns) {

@@ -296,6 +296,96 @@ static void test_unaligned(void **state) {
     longctx_case_free(&a);
 }
 
+// Queries low .. high - 1.
+typedef struct query_range {
+    int64_t low, high;
+} query_range;
+
+// One head of 600 positions with a window of 100.
+static void window_case(attention_case *a, int score) {
+    uint64_t random = 31;
+    *a = (attention_case){0};
+    fv_attention_config_init(&a->config);
+    a->config.n_query = a->config.n_key = 600;
+    a->config.d_head = 16;
+    a->config.n_threads = 1;
+    a->config.score = score;
+    a->config.mask.window = 100;
+    longctx_fill(a, &random, 1);
+}
+
+// That rows of x are not finite where they must be, and are those of `clean` where they may not
+// change.
+static void check_reach(const char *what, const float *x, const float *clean, int64_t d,
+                        query_range must, query_range may) {
+    for (int64_t i = 0; i < 600; i++) {
+        bool finite = true;
+        for (int64_t f = 0; f < d; f++) finite &= isfinite(x[i * d + f]) != 0;
+        if (finite && i >= must.low && i < must.high)
+            fail_msg("%s: row %d is finite", what, (int)i);
+        if ((i < may.low || i >= may.high) &&
+            memcmp(x + i * d, clean + i * d, (size_t)d * sizeof *x) != 0)
+            fail_msg("%s: row %d changed", what, (int)i);
+    }
+}
+
+// Decoding reads what its query sees and nothing else: the last query that meets row 300 (which is
+// itself, of q) gives no number, the next one does.
+static void check_decode(const char *what, const attention_case *a, bool of_query) {
+    fv_attention *attention;
+    float o[16];
+    assert_int_equal(fv_attention_create(&a->config, &attention, NULL), FV_OK);
+    for (int64_t i = of_query ? 300 : 399; i <= (of_query ? 301 : 400); i++) {
+        bool finite = true, reached = i == 300 || i == 399;
+        assert_int_equal(fv_attention_decode(attention, i + 1, a->q + i * 16, a->k, a->v, o, NULL),
+                         FV_OK);
+        for (int f = 0; f < 16; f++) finite &= isfinite(o[f]) != 0;
+        if (finite == reached) fail_msg("%s: query %d decodes to %g", what, (int)i, (double)o[0]);
+    }
+    fv_attention_free(attention);
+}
+
+// A number that is not finite in row 300 of q, k or v is seen in the output and the gradient of
+// every query that meets it, 300 .. 399 for keys and values, and reaches no query that is not
+// computed together with one of these: 63 rows further at most.
+static void test_not_finite(void **state) {
+    (void)state;
+    enum { Q_, K_, V_, N_WHERE, ROW = 300, FEATURE = 3 };
+    static const float values[] = {NAN, INFINITY, -INFINITY};
+    static const int scores[] = {FV_SCORE_DOT, FV_SCORE_EUCLIDEAN, FV_SCORE_HARMONIC};
+    for (const fv_kernels *const *k = fv_kernels_available(); *k; k++)
+        for (int score = 0; score < 3; score++) {
+            fv_kernels_force((*k)->name, NULL);
+            attention_case a;
+            window_case(&a, scores[score]);
+            int64_t d = a.config.d_head;
+            attention_result clean = longctx_result(&a), r = longctx_result(&a);
+            run(&a, &clean);
+            for (int i = 0; i < N_WHERE * 3; i++) {
+                // A key at infinity has the weight 0 where the score is its product or distance.
+                int where = i / 3;
+                if (where != V_ && i % 3 > 0 && scores[score] != FV_SCORE_HARMONIC) continue;
+                float *x = (where == Q_ ? a.q : where == K_ ? a.k : a.v) + ROW * d + FEATURE;
+                float was = *x;
+                char what[80];
+                *x = values[i % 3];
+                snprintf(what, sizeof what, "%s, score %d, %c is %g", (*k)->name, score,
+                         "qkv"[where], (double)*x);
+                run(&a, &r);
+                query_range must = {ROW, where == Q_ ? ROW + 1 : ROW + 100};
+                query_range may = {must.low - 63, must.high + 63};
+                if (where == Q_) may = must;
+                check_reach(what, r.o, clean.o, d, must, may);
+                check_reach(what, r.dq, clean.dq, d, must, may);
+                check_decode(what, &a, where == Q_);
+                *x = was;
+            }
+            longctx_result_free(&clean);
+            longctx_result_free(&r);
+            longctx_case_free(&a);
+        }
+}
+
 // Random blocks: v shows which keys a query saw. Each block row has as many different blocks as
 // asked for, whole ones, not behind it with causal, and the same ones for the same seed.
 static void test_random_blocks(void **state) {
@@ -429,7 +519,7 @@ int main(void) {
         cmocka_unit_test(test_long_sums),        cmocka_unit_test(test_threads),
         cmocka_unit_test(test_instruction_sets), cmocka_unit_test(test_large_scores),
         cmocka_unit_test(test_bfloat16),         cmocka_unit_test(test_unaligned),
-        cmocka_unit_test(test_random_blocks),    cmocka_unit_test(test_bad_input),
-        cmocka_unit_test(test_planted_faults)};
+        cmocka_unit_test(test_not_finite),       cmocka_unit_test(test_random_blocks),
+        cmocka_unit_test(test_bad_input),        cmocka_unit_test(test_planted_faults)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
