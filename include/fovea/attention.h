@@ -2,9 +2,21 @@
 //
 //     p_ij = softmax over the visible keys j of score(q_i, k_j);    o_i = sum_j p_ij v_j
 //
-// A mask says which keys a query sees. It is described, never stored as a matrix: what it excludes
-// is neither computed nor read, so that time is proportional to the pairs that remain. A query that
-// sees no key has o = 0 and a row log-sum of -infinity.
+// A mask says which keys a query sees. It is described, never stored as a matrix. Work goes by
+// tiles of 64 neighbouring queries and up to 128 keys: one that the mask excludes as a whole is not
+// computed, so that time is proportional to the pairs that remain. A query that sees no key has
+// o = 0 and a row log-sum of -infinity.
+//
+// In a tile that the mask cuts, a key has the weight 0 for a query that does not see it, and this
+// still multiplies the key's row of v and, in the gradients, the rows of k, q and d_o: a NaN or
+// infinity there comes across. What a query does not see must therefore be finite (zeros, as
+// padding) where one of its 63 neighbours sees it or other keys of the same tile: up to 63
+// positions behind a causal query, and as many before the first key of a window. Decoding reads the
+// visible rows alone.
+//
+// A query or key that is not a number leaves none in the outputs that meet it. With the harmonic
+// score neither does infinity, or a squared distance that overflows; with the others a score of
+// -infinity is a weight of 0.
 //
 // Results are the same bits for any number of threads, and on AVX2 and AVX-512.
 #ifndef FOVEA_ATTENTION_H
