@@ -1,6 +1,7 @@
 #include "longctx/cost_families.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,8 @@
     X(gemma2, transformer, .tied = true, .sandwich = true, .sliding = SLIDES_PATTERN,              \
       .pattern = 2, .head_dim = 256)                                                               \
     X(gemma3_text, transformer, .tied = true, .qk_norm = true, .sandwich = true,                   \
-      .sliding = SLIDES_PATTERN, .pattern = 6, .head_dim = 256, .vocab = 262208)                   \
+      .sliding = SLIDES_PATTERN, .pattern = 6, .heads = 8, .kv_heads = 4, .head_dim = 256,         \
+      .vocab = 262208)                                                                             \
     X(gpt_oss, transformer, .bias = true, .sinks = true, .sliding = SLIDES_PATTERN,                \
       .pattern = 2, .mixture = MIXTURE_GPT_OSS)                                                    \
     X(gpt2, gpt2, 0)                                                                               \
@@ -28,7 +30,7 @@
     X(mamba, mamba, .tied = true)                                                                  \
     X(falcon_mamba, mamba, .tied = true)                                                           \
     X(jamba, jamba, 0)                                                                             \
-    X(zamba2, zamba2, 0)
+    X(zamba2, zamba2, .heads = 32)
 // clang-format on
 
 static const cost_family families[] = {
@@ -47,7 +49,8 @@ const char *fv_cost_families(void) {
 
 bool cost_begin(cost_config *config, fv_cost_model *model, uint64_t n_layers) {
     if (n_layers > COST_MAX_LAYERS) {
-        cost_config_wrong(config, "the number of layers", "must be at most %d", COST_MAX_LAYERS);
+        cost_config_wrong(config, "the number of layers", "must be at most %d, not %d",
+                          COST_MAX_LAYERS, (int)n_layers);
         return false;
     }
     model->n_layers = n_layers + 2;
@@ -72,15 +75,28 @@ void cost_add_ends(cost_config *config, fv_cost_model *model, cost_dims dims, bo
     cost_add(config, model, model->n_layers - 1, COST_UNEMBEDDING, dims, 0);
 }
 
-void cost_read_heads(cost_config *config, cost_dims *dims, uint64_t default_head_dim) {
-    dims->heads = cost_config_need(config, "num_attention_heads");
-    dims->kv_heads = cost_config_get(config, "num_key_value_heads", dims->heads);
-    if (default_head_dim == 0) default_head_dim = dims->width / dims->heads;
-    dims->head_dim = cost_config_get(config, "head_dim", default_head_dim);
-    if (dims->kv_heads == 0 || dims->heads % dims->kv_heads != 0)
-        cost_config_wrong(config, "num_key_value_heads",
-                          "must divide num_attention_heads, and %d does not divide %d",
-                          (int)dims->kv_heads, (int)dims->heads);
+void cost_read_heads(cost_config *c, const cost_traits *traits, const char *key, cost_dims *dims) {
+    dims->heads = traits->heads
+                      ? cost_config_size(c, "num_attention_heads", (uint64_t)traits->heads)
+                      : cost_config_need(c, "num_attention_heads");
+    dims->kv_heads = cost_config_size(c, "num_key_value_heads",
+                                      traits->kv_heads ? (uint64_t)traits->kv_heads : dims->heads);
+    cost_config_expect(c, dims->heads % dims->kv_heads == 0, "num_key_value_heads",
+                       "must divide num_attention_heads, and %d does not divide %d",
+                       (int)dims->kv_heads, (int)dims->heads);
+    dims->head_dim = cost_config_size(c, key, (uint64_t)traits->head_dim);
+    if (dims->head_dim > 0) return;
+    cost_config_expect(c, dims->input % dims->heads == 0, "num_attention_heads",
+                       "must divide the width that heads share where %s does not give theirs, and "
+                       "%d does not divide %" PRIu64,
+                       key, (int)dims->heads, dims->input);
+    dims->head_dim = dims->input / dims->heads;
+}
+
+void cost_check_experts(cost_config *c, const cost_dims *dims) {
+    cost_config_expect(c, dims->active <= dims->experts, "num_experts_per_tok",
+                       "must be at most the %d experts of a layer, not %d", (int)dims->experts,
+                       (int)dims->active);
 }
 
 // --- a whole config ----------------------------------------------------------------------------
@@ -108,7 +124,7 @@ static fv_status read_model(const char *name, json_t *root, fv_cost_model *model
                        type, fv_cost_families());
     model->family = family->name;
     cost_config config = {.name = name, .family = family->name, .fields = root, .error = error};
-    model->max_tokens = cost_config_get(&config, "max_position_embeddings", 0);
+    model->max_tokens = cost_config_size(&config, "max_position_embeddings", 0);
     family->read(&config, &family->traits, model);
     fv_status status = cost_config_finish(&config);
     text_free(&config.missing);

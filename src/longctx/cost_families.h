@@ -31,7 +31,7 @@ typedef struct cost_traits {
     bool sinks;    // one learned number a head
     cost_sliding sliding;
     cost_mixture mixture;
-    int pattern, head_dim, vocab; // 0: no default
+    int pattern, heads, kv_heads, head_dim, vocab; // 0: no default
 } cost_traits;
 
 typedef struct cost_family {
@@ -59,7 +59,12 @@ void cost_add(cost_config *config, fv_cost_model *model, uint64_t layer, cost_ki
 // Adds embedding and unembedding around the blocks.
 void cost_add_ends(cost_config *config, fv_cost_model *model, cost_dims dims, bool tied);
 
-// num_attention_heads, num_key_value_heads and head_dim, checked to fit each other.
-void cost_read_heads(cost_config *config, cost_dims *dims, uint64_t default_head_dim);
+// num_attention_heads, num_key_value_heads and the width of a head, which `key` gives where heads
+// do not simply share dims->input; checked to fit each other.
+void cost_read_heads(cost_config *config, const cost_traits *traits, const char *key,
+                     cost_dims *dims);
+
+// A token cannot be sent to more experts than there are.
+void cost_check_experts(cost_config *config, const cost_dims *dims);
 
 #endif

@@ -5,21 +5,43 @@
 
 // --- attention ---------------------------------------------------------------------------------
 
-// Whether block i slides, from layer_types, or from the family's own rule.
-static bool slides(cost_config *c, const cost_traits *traits, const json_t *types, uint64_t i,
-                   uint64_t pattern, uint64_t first) {
-    if (types == NULL) {
-        if (traits->sliding == SLIDES_ALL) return true;
-        if (traits->sliding == SLIDES_UPPER) return i >= first;
-        return traits->sliding == SLIDES_PATTERN && (i + 1) % pattern != 0;
+// Which blocks slide: layer_types says so, or the family's own rule.
+typedef struct slide_rule {
+    const json_t *types;
+    cost_sliding sliding;
+    uint64_t window, pattern, first;
+} slide_rule;
+
+static bool slides(const slide_rule *rule, uint64_t i) {
+    if (rule->types != NULL) {
+        const char *type = json_string_value(json_array_get(rule->types, i));
+        return type != NULL && strcmp(type, "sliding_attention") == 0;
     }
-    const char *type = json_string_value(json_array_get(types, i));
-    if (type != NULL && strcmp(type, "sliding_attention") == 0) return true;
-    if (type == NULL || strcmp(type, "full_attention") != 0)
-        cost_config_wrong(c, "layer_types",
-                          "holds '%.40s'; known are full_attention and sliding_attention",
-                          type ? type : "no text");
-    return false;
+    if (rule->sliding == SLIDES_ALL) return true;
+    if (rule->sliding == SLIDES_UPPER) return i >= rule->first;
+    return rule->sliding == SLIDES_PATTERN && (i + 1) % rule->pattern != 0;
+}
+
+// A window of 0 is none.
+static slide_rule read_slide_rule(cost_config *c, const cost_traits *traits, uint64_t n) {
+    static const char *const TYPES[] = {"full_attention", "sliding_attention", NULL};
+    uint64_t pattern = (uint64_t)traits->pattern,
+             first = cost_config_get(c, "max_window_layers", n);
+    slide_rule rule = {.sliding = traits->sliding,
+                       .window = cost_config_get(c, "sliding_window", 0),
+                       .pattern = cost_config_size(c, "sliding_window_pattern", pattern),
+                       .first = first};
+    bool unused =
+        traits->sliding == SLIDES_UPPER && !cost_config_flag(c, "use_sliding_window", false);
+    if (rule.window > 0 || traits->sliding != SLIDES_NONE)
+        rule.types = cost_config_list(c, "layer_types");
+    cost_config_check_kinds(c, "layer_types", rule.types, n, TYPES);
+    for (uint64_t i = 0; rule.types != NULL && i < n; i++)
+        cost_config_expect(c, rule.window > 0 || unused || !slides(&rule, i), "sliding_window",
+                           "must be a whole number from 1 where layer_types holds "
+                           "sliding_attention");
+    if (unused) rule.window = 0;
+    return rule;
 }
 
 static uint64_t attention_vectors(cost_config *c, const cost_traits *traits, const cost_dims *d) {
@@ -35,26 +57,12 @@ static uint64_t attention_vectors(cost_config *c, const cost_traits *traits, con
 static void add_attention(cost_config *c, const cost_traits *traits, fv_cost_model *model,
                           const cost_dims *base) {
     cost_dims dims = {.width = base->width, .input = base->width};
-    cost_read_heads(c, &dims, (uint64_t)traits->head_dim);
+    cost_read_heads(c, traits, "head_dim", &dims);
     dims.vectors = attention_vectors(c, traits, &dims);
     uint64_t n = model->n_layers - 2;
-    uint64_t window = cost_config_get(c, "sliding_window", 0);
-    uint64_t pattern = cost_config_get(c, "sliding_window_pattern", (uint64_t)traits->pattern);
-    if (traits->sliding == SLIDES_UPPER && !cost_config_flag(c, "use_sliding_window", false))
-        window = 0;
-    uint64_t first = cost_config_get(c, "max_window_layers", n);
-    const json_t *types = window ? cost_config_list(c, "layer_types") : NULL;
-    if (types != NULL && json_array_size(types) != n) {
-        cost_config_wrong(c, "layer_types", "has %d entries for %d layers",
-                          (int)json_array_size(types), (int)n);
-        return;
-    }
-    if (traits->sliding == SLIDES_PATTERN && pattern == 0) {
-        cost_config_wrong(c, "sliding_window_pattern", "must be at least 1");
-        return;
-    }
+    slide_rule rule = read_slide_rule(c, traits, n);
     for (uint64_t i = 0; i < n; i++) {
-        dims.window = window && slides(c, traits, types, i, pattern, first) ? window : 0;
+        dims.window = slides(&rule, i) ? rule.window : 0;
         cost_add(c, model, i + 1, COST_ATTENTION, dims, 0);
     }
 }
@@ -70,9 +78,7 @@ static cost_dims mixture_dims(cost_config *c, cost_mixture mixture, cost_dims di
     if (dims.shared_hidden > 0) dims.vectors += dims.width; // the gate of the shared expert
     if (mixture == MIXTURE_GPT_OSS)
         dims.vectors += dims.experts * (1 + 2 * dims.expert_hidden + dims.width);
-    if (dims.active > dims.experts)
-        cost_config_wrong(c, "num_experts_per_tok", "must be at most the %d experts",
-                          (int)dims.experts);
+    cost_check_experts(c, &dims);
     return dims;
 }
 
@@ -88,26 +94,29 @@ static void add_mlps(cost_config *c, const cost_traits *traits, fv_cost_model *m
         .width = base->width, .matrices = 3, .vectors = (traits->sandwich ? 2 : 1) * base->width};
     cost_dims mixture = {0};
     const json_t *dense = NULL;
-    uint64_t step = 1;
-    if (traits->mixture != MIXTURE_NONE) mixture = mixture_dims(c, traits->mixture, dims);
-    if (traits->mixture == MIXTURE_QWEN) {
+    uint64_t n = model->n_layers - 2, step = 1;
+    bool mixes = traits->mixture != MIXTURE_NONE, qwen = traits->mixture == MIXTURE_QWEN;
+    if (mixes) mixture = mixture_dims(c, traits->mixture, dims);
+    if (qwen) {
         dense = cost_config_list(c, "mlp_only_layers");
-        step = cost_config_get(c, "decoder_sparse_step", 1);
+        cost_config_check_layers(c, "mlp_only_layers", dense, n);
+        step = cost_config_size(c, "decoder_sparse_step", 1);
     }
-    dims.hidden = traits->mixture == MIXTURE_QWEN ? cost_config_get(c, "intermediate_size", 0)
-                                                  : cost_config_need(c, "intermediate_size");
+    // A file of experts alone need not say how wide a dense layer would be.
+    bool all = qwen && step == 1 && json_array_size(dense) == 0;
+    dims.hidden =
+        all ? cost_config_get(c, "intermediate_size", 0) : cost_config_need(c, "intermediate_size");
     if (cost_config_flag(c, "mlp_bias", false)) dims.vectors += 2 * dims.hidden + dims.width;
-    for (uint64_t i = 0; i < model->n_layers - 2; i++) {
-        bool mixes = traits->mixture != MIXTURE_NONE && step > 0 && (i + 1) % step == 0 &&
-                     !is_dense(dense, i);
-        cost_add(c, model, i + 1, mixes ? COST_EXPERTS : COST_MLP, mixes ? mixture : dims, 0);
+    for (uint64_t i = 0; i < n; i++) {
+        bool here = mixes && (i + 1) % step == 0 && !is_dense(dense, i);
+        cost_add(c, model, i + 1, here ? COST_EXPERTS : COST_MLP, here ? mixture : dims, 0);
     }
 }
 
 void cost_read_transformer(cost_config *c, const cost_traits *traits, fv_cost_model *model) {
     cost_dims base = {.width = cost_config_need(c, "hidden_size"),
                       .vocab = traits->vocab
-                                   ? cost_config_get(c, "vocab_size", (uint64_t)traits->vocab)
+                                   ? cost_config_size(c, "vocab_size", (uint64_t)traits->vocab)
                                    : cost_config_need(c, "vocab_size")};
     if (!cost_begin(c, model, cost_config_need(c, "num_hidden_layers"))) return;
     add_attention(c, traits, model, &base);
@@ -121,13 +130,12 @@ void cost_read_gpt2(cost_config *c, const cost_traits *traits, fv_cost_model *mo
     (void)traits;
     uint64_t d = cost_config_need(c, "n_embd"), n = cost_config_need(c, "n_layer");
     uint64_t heads = cost_config_need(c, "n_head");
-    uint64_t hidden = cost_config_get(c, "n_inner", 4 * d);
+    uint64_t hidden = cost_config_size(c, "n_inner", 4 * d);
     cost_dims ends = {.width = d,
                       .vocab = cost_config_need(c, "vocab_size"),
                       .positions = cost_config_need(c, "n_positions")};
-    if (d % heads != 0)
-        cost_config_wrong(c, "n_head", "must divide n_embd, and %d does not divide %d", (int)heads,
-                          (int)d);
+    cost_config_expect(c, d % heads == 0, "n_head", "must divide n_embd, and %d does not divide %d",
+                       (int)heads, (int)d);
     if (!cost_begin(c, model, n)) return;
     model->max_tokens = ends.positions;
     cost_dims attention = {.width = d,
@@ -155,7 +163,7 @@ static cost_dims latent_dims(cost_config *c, uint64_t width) {
     cost_dims dims = {.width = width,
                       .heads = cost_config_need(c, "num_attention_heads"),
                       .kv_rank = cost_config_need(c, "kv_lora_rank"),
-                      .query_rank = cost_config_get(c, "q_lora_rank", 0),
+                      .query_rank = cost_config_size(c, "q_lora_rank", 0),
                       .rope = cost_config_need(c, "qk_rope_head_dim"),
                       .nope = cost_config_need(c, "qk_nope_head_dim"),
                       .value_dim = cost_config_need(c, "v_head_dim")};
@@ -179,14 +187,17 @@ void cost_read_deepseek(cost_config *c, const cost_traits *traits, fv_cost_model
                          .experts = cost_config_need(c, "n_routed_experts"),
                          .active = cost_config_need(c, "num_experts_per_tok"),
                          .expert_hidden = cost_config_need(c, "moe_intermediate_size")};
+    cost_check_experts(c, &mixture);
     mixture.shared_hidden = cost_config_get(c, "n_shared_experts", 0) * mixture.expert_hidden;
     if (strcmp(c->family, "deepseek_v3") == 0) mixture.vectors += mixture.experts; // routing bias
     uint64_t n_dense = cost_config_get(c, "first_k_dense_replace", 0);
-    uint64_t step = cost_config_get(c, "moe_layer_freq", 1);
+    uint64_t step = cost_config_size(c, "moe_layer_freq", 1);
     uint64_t n = cost_config_need(c, "num_hidden_layers");
+    cost_config_expect(c, n_dense <= n, "first_k_dense_replace",
+                       "must be at most the %d layers, not %d", (int)n, (int)n_dense);
     if (!cost_begin(c, model, n)) return;
     for (uint64_t i = 0; i < n; i++) {
-        bool mixes = i >= n_dense && step > 0 && i % step == 0;
+        bool mixes = i >= n_dense && i % step == 0;
         cost_add(c, model, i + 1, COST_LATENT, latent, 0);
         cost_add(c, model, i + 1, mixes ? COST_EXPERTS : COST_MLP, mixes ? mixture : mlp, 0);
     }
