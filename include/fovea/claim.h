@@ -28,7 +28,8 @@
 // A measure is an SQL expression over one run: fields by their dotted keys, series by their names,
 // and the functions of docs/claims.md (plateau, plateau_length, final, at, lowest, highest, mean,
 // first_below, first_above, ...). Agreement is counted per seed: "reproduced" from 4/5 of the
-// seeds, "partly" from 2/5, else "not reproduced".
+// seeds, "partly" from 2/5, else "not reproduced". A seed whose runs ended too early to tell is
+// undecided and counts as not agreeing.
 #ifndef FOVEA_CLAIM_H
 #define FOVEA_CLAIM_H
 
@@ -50,6 +51,7 @@ typedef struct fv_judgement {
     fv_verdict verdict;
     char *note; // "5 of 5 seeds within 0.1"; which seeds did not, and the file's own note
     int n_seeds, n_agree;
+    int n_undecided, *undecided; // seeds whose runs ended too early to tell; they do not agree
     double median, lowest, highest;
 } fv_judgement;
 

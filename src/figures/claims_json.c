@@ -10,12 +10,23 @@ static json_t *number(double value) {
     return isfinite(value) ? json_real(value) : json_null();
 }
 
+static json_t *seeds_json(const int *seeds, int n) {
+    json_t *list = json_array();
+    for (int i = 0; i < n && list != NULL; i++)
+        if (json_array_append_new(list, json_integer(seeds[i])) != 0) {
+            json_decref(list);
+            return NULL;
+        }
+    return list;
+}
+
 static json_t *judgement_json(const fv_judgement *j) {
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:o, s:o, s:o}", //
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:o, s:o, s:o, s:o}", //
                      "id", j->id, "source", j->source, "statement", j->statement, "published",
                      j->published, "measured", j->measured, "verdict", fv_verdict_text(j->verdict),
-                     "note", j->note, "n_seeds", j->n_seeds, "n_agree", j->n_agree, "median",
-                     number(j->median), "lowest", number(j->lowest), "highest", number(j->highest));
+                     "note", j->note, "n_seeds", j->n_seeds, "n_agree", j->n_agree, "undecided",
+                     seeds_json(j->undecided, j->n_undecided), "median", number(j->median),
+                     "lowest", number(j->lowest), "highest", number(j->highest));
 }
 
 fv_status fv_claims_write_json(const char *path, const fv_judgement *judgements, int n,

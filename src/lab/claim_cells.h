@@ -1,18 +1,27 @@
 // What a claim has measured: a cell for each selected run, and what its `reduce` and `fit` make of
-// them. A measure without a value ("never") is later than everything, and where it is a time it is
-// known to lie beyond the run's end.
+// them. A measure without a value ("never") is later than everything; where it is the step of an
+// event, that step is known to lie beyond the run's end. Such bounds are carried along as ranges,
+// so that a ratio is bounded from below where its numerator never came, from above where its
+// denominator did not, and open where neither came.
 #ifndef FOVEA_LAB_CLAIM_CELLS_H
 #define FOVEA_LAB_CLAIM_CELLS_H
 
 #include "lab/claim_plan.h"
 
+// What is known of a number: all where both ends are equal, else that it lies strictly between
+// them. NAN, both: there is none.
+typedef struct fv_claim_range {
+    double low, high;
+} fv_claim_range;
+
 typedef struct fv_claim_cell {
     int seed;
     double along; // value of the field `across`, or 0
-    double value; // of the measure, NAN for never
-    double end;   // steps of the run: a time that never came is later
-    bool beyond;  // the value is a lower bound
+    fv_claim_range value;
 } fv_claim_cell;
+
+// The measure of a run that ended after `steps`; NAN is an event after it where the claim censors.
+fv_claim_range fv_claim_range_of(const fv_claim_plan *plan, double measure, int steps);
 
 // Orders by seed, then along the field.
 void fv_claim_cells_sort(fv_claim_cell *cells, int n);

@@ -218,6 +218,11 @@ fv_status fv_claim_read(const fv_experiment *experiment, int i, fv_claim_plan *p
     fv_status status = check_keys(&r);
     if (status == FV_OK) status = read_texts(&r, plan);
     if (status == FV_OK) status = read_kind(&r, plan);
+    // A single run is judged by the value that it has; docs/claims.md asks for steps in a power
+    // law.
+    if (status == FV_OK)
+        plan->censors = plan->fit == FV_FIT_POWER ||
+                        (plan->across != NULL && fv_measure_is_step(plan->measure));
     return status;
 }
 

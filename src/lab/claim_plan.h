@@ -45,7 +45,8 @@ typedef struct fv_claim_plan {
     const fv_field *across;
     double sign; // +1 increasing, -1 decreasing
     fv_reduce reduce;
-    fv_fit fit; // what NEAR and BOUND judge is then a seed's fit
+    fv_fit fit;   // what NEAR and BOUND judge is then a seed's fit
+    bool censors; // a run without a value is one that ended before its event
 } fv_claim_plan;
 
 // Reads claim i. Fails with FV_USAGE and "file:line: ...".

@@ -1,8 +1,8 @@
 // Verdicts. Each seed of a sweep is one independent attempt at a claim: a seed agrees when all of
 // its runs that the claim selects do, or their fit does, and the share of agreeing seeds is the
-// verdict.
-#include "base/text.h"
-#include "lab/claim_cells.h"
+// verdict. A seed whose runs ended too early to tell is undecided: it does not agree, and the note
+// says that it does not contradict either.
+#include "lab/claim_text.h"
 #include "lab/power_fit.h"
 #include "lab/rehearsal.h"
 #include "lab/sweep.h"
@@ -15,6 +15,10 @@ static const double share_reproduced = 4.0 / 5, share_partly = 2.0 / 5;
 enum { MAX_LISTED = 8 }; // seeds named in a note
 
 typedef fv_claim_cell cell;
+typedef fv_claim_range range;
+
+// What a claim makes of a seed, worst first: a seed is as good as the worst of its runs.
+typedef enum outcome { CONTRADICTS, UNDECIDED, AGREES } outcome;
 
 const char *fv_verdict_text(fv_verdict verdict) {
     static const char *const texts[] = {"reproduced", "partly", "not reproduced"};
@@ -26,14 +30,18 @@ static int compare_numbers(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-// Median of the finite ones among the values of the cells whose `along` is given (all with NAN),
-// and their ends; NAN where there is none. Returns how many are finite. `room` [n].
-static int summarise(const cell *cells, int n, double along, double *room, double *median,
-                     double *lowest, double *highest) {
+typedef struct summary {
+    int n; // cells with a value
+    range median, lowest, highest;
+} summary;
+
+// One end of the ranges. Returns how many there are.
+static int summarise_end(const cell *cells, int n, double along, bool high, double *room,
+                         double *median, double *lowest, double *highest) {
     int m = 0;
     for (int i = 0; i < n; i++)
-        if ((isnan(along) || cells[i].along == along) && !isnan(cells[i].value))
-            room[m++] = cells[i].value;
+        if ((isnan(along) || cells[i].along == along) && !isnan(cells[i].value.high))
+            room[m++] = high ? cells[i].value.high : cells[i].value.low;
     *median = *lowest = *highest = NAN;
     if (m == 0) return 0;
     qsort(room, (size_t)m, sizeof *room, compare_numbers);
@@ -43,49 +51,59 @@ static int summarise(const cell *cells, int n, double along, double *room, doubl
     return m;
 }
 
-static bool value_agrees(const fv_claim_plan *plan, const cell *c) {
-    if (isnan(c->value)) return false;
-    if (c->beyond)
-        return plan->kind == FV_CLAIM_BOUND && plan->above <= c->value && isinf(plan->below);
-    if (plan->kind == FV_CLAIM_BOUND) return plan->above < c->value && c->value < plan->below;
+// Of the cells that have a value and whose `along` is given (all with NAN). The median of ranges
+// lies between the medians of their ends. `room` [n].
+static summary summarise(const cell *cells, int n, double along, double *room) {
+    summary s;
+    summarise_end(cells, n, along, false, room, &s.median.low, &s.lowest.low, &s.highest.low);
+    s.n =
+        summarise_end(cells, n, along, true, room, &s.median.high, &s.lowest.high, &s.highest.high);
+    return s;
+}
+
+static outcome judge_value(const fv_claim_plan *plan, const range *v) {
+    if (isnan(v->high)) return CONTRADICTS;
+    bool exact = v->low == v->high, near = plan->kind == FV_CLAIM_NEAR;
     // The last digit of a decimal tolerance is not the seed's fault.
-    return fabs(c->value - plan->target) <= plan->tolerance * (1 + 1e-12);
+    double slack = plan->tolerance * (1 + 1e-12);
+    if (near && exact) return fabs(v->low - plan->target) <= slack ? AGREES : CONTRADICTS;
+    double above = near ? plan->target - slack : plan->above;
+    double below = near ? plan->target + slack : plan->below;
+    if (v->high <= above || v->low >= below) return CONTRADICTS;
+    return exact || (above <= v->low && v->high <= below) ? AGREES : UNDECIDED;
+}
+
+// Whether one value is smaller than another. Ranges that only touch have no number in common.
+static outcome judge_order(const range *small, const range *large) {
+    bool exact = small->low == small->high && large->low == large->high;
+    if (isnan(small->high) || isnan(large->high)) return CONTRADICTS;
+    if (large->low > small->high || (large->low == small->high && !exact)) return AGREES;
+    return large->high <= small->low ? CONTRADICTS : UNDECIDED;
 }
 
 // Every run against every run further along the field.
-static bool trend_agrees(const fv_claim_plan *plan, const cell *cells, int n) {
+static outcome judge_trend(const fv_claim_plan *plan, const cell *cells, int n) {
     bool compared = false;
-    for (int i = 0; i < n; i++) {
-        if (isnan(cells[i].value)) return false;
+    outcome worst = AGREES;
+    for (int i = 0; i < n; i++)
         for (int j = i + 1; j < n; j++) {
             if (cells[j].along == cells[i].along) continue;
-            if (!(plan->sign * (cells[j].value - cells[i].value) > 0)) return false;
+            const range *a = &cells[i].value, *b = &cells[j].value;
+            outcome o = plan->sign > 0 ? judge_order(a, b) : judge_order(b, a);
+            if (o < worst) worst = o;
             compared = true;
         }
-    }
-    return compared;
+    return compared ? worst : CONTRADICTS;
 }
 
-static bool seed_agrees(const fv_claim_plan *plan, const cell *cells, int n) {
-    if (plan->kind == FV_CLAIM_TREND) return trend_agrees(plan, cells, n);
-    for (int i = 0; i < n; i++)
-        if (!value_agrees(plan, &cells[i])) return false;
-    return true;
-}
-
-static void add_number(text_buffer *out, double value) {
-    if (isnan(value))
-        text_add(out, "none");
-    else
-        text_add(out, fabs(value) < 1000 ? "%.4g" : "%.0f", value);
-}
-
-// What the seed measured: "0.71", or all of its runs: "310, 280, 900".
-static void add_values(text_buffer *out, const cell *cells, int n) {
+static outcome judge_seed(const fv_claim_plan *plan, const cell *cells, int n) {
+    if (plan->kind == FV_CLAIM_TREND) return judge_trend(plan, cells, n);
+    outcome worst = AGREES;
     for (int i = 0; i < n; i++) {
-        text_add(out, "%s%s", i > 0 ? ", " : "", cells[i].beyond ? "more than " : "");
-        add_number(out, cells[i].value);
+        outcome o = judge_value(plan, &cells[i].value);
+        if (o < worst) worst = o;
     }
+    return worst;
 }
 
 static void add_criterion(text_buffer *out, const fv_claim_plan *plan) {
@@ -102,73 +120,114 @@ static void add_criterion(text_buffer *out, const fv_claim_plan *plan) {
         text_add(out, " between %.3g and %.3g", plan->above, plan->below);
 }
 
-// The seeds that do not agree, in two lists: those without any value, and the others with theirs.
+// Seeds that do not agree for one reason, and what they measured.
 typedef struct dissent {
-    int n_none, n_other;
-    text_buffer none, other, values;
+    int n;
+    text_buffer seeds, values;
 } dissent;
 
-static void add_seed(text_buffer *list, int *n, int seed) {
-    if (++*n <= MAX_LISTED)
-        text_add(list, "%s%d", *n > 1 ? ", " : "", seed);
-    else if (*n == MAX_LISTED + 1)
-        text_add(list, ", ...");
-}
-
 static void add_dissent(dissent *d, const cell *cells, int n) {
-    bool none = true;
-    for (int i = 0; i < n; i++) none &= isnan(cells[i].value);
-    add_seed(none ? &d->none : &d->other, none ? &d->n_none : &d->n_other, cells->seed);
-    if (none || d->n_other > MAX_LISTED) return;
-    if (d->n_other > 1) text_add(&d->values, "; ");
-    add_values(&d->values, cells, n);
+    d->n++;
+    if (d->n == MAX_LISTED + 1) text_add(&d->seeds, ", ...");
+    if (d->n > MAX_LISTED) return;
+    text_add(&d->seeds, "%s%d", d->n > 1 ? ", " : "", cells->seed);
+    if (d->n > 1) text_add(&d->values, "; ");
+    claim_text_values(&d->values, cells, n);
 }
 
-static void describe_dissent(dissent *d, text_buffer *note) {
-    if (d->n_none > 0)
-        text_add(note, "; no value for seed%s %s", d->n_none > 1 ? "s" : "",
-                 d->none.data ? d->none.data : "");
-    if (d->n_other > 0)
-        text_add(note, "; seed%s %s did not (%s)", d->n_other > 1 ? "s" : "",
-                 d->other.data ? d->other.data : "", d->values.data ? d->values.data : "");
-    note->failed |= d->none.failed || d->other.failed || d->values.failed;
-    text_free(&d->none);
-    text_free(&d->other);
-    text_free(&d->values);
+static const char *text_of(const text_buffer *text) {
+    return text->data != NULL ? text->data : "";
 }
 
-// Counts the seeds and writes the note: "3 of 5 seeds within 0.1; no value for seed 2; seed 3 did
-// not (0.71)".
-static void count_seeds(const fv_claim_plan *plan, const cell *cells, int n, fv_judgement *j,
+// The seeds for which there is no value, that contradict, and that are undecided.
+typedef struct dissents {
+    dissent without, against, open;
+} dissents;
+
+static void describe_dissents(dissents *d, const fv_judgement *j, text_buffer *note) {
+    dissent *all[] = {&d->without, &d->against, &d->open};
+    const char *s[3];
+    for (int i = 0; i < 3; i++) s[i] = all[i]->n > 1 ? "s" : "";
+    if (d->without.n > 0)
+        text_add(note, "; no value for seed%s %s", s[0], text_of(&d->without.seeds));
+    if (d->against.n > 0)
+        text_add(note, "; seed%s %s did not (%s)", s[1], text_of(&d->against.seeds),
+                 text_of(&d->against.values));
+    if (d->open.n > 0)
+        text_add(note, "; seed%s %s undecided: %s runs end too early (%s)", s[2],
+                 text_of(&d->open.seeds), d->open.n > 1 ? "their" : "its",
+                 text_of(&d->open.values));
+    if (j->n_undecided > 0 && j->n_agree + j->n_undecided == j->n_seeds &&
+        j->verdict != FV_REPRODUCED)
+        text_add(note, "; longer runs would decide");
+    for (int i = 0; i < 3; i++) {
+        note->failed |= all[i]->seeds.failed || all[i]->values.failed;
+        text_free(&all[i]->seeds);
+        text_free(&all[i]->values);
+    }
+}
+
+static bool has_no_value(const cell *cells, int n) {
+    for (int i = 0; i < n; i++)
+        if (!isnan(cells[i].value.high)) return false;
+    return true;
+}
+
+static fv_verdict verdict_of(const fv_judgement *j) {
+    double share = (double)j->n_agree / j->n_seeds;
+    return share >= share_reproduced ? FV_REPRODUCED
+           : share >= share_partly   ? FV_PARTLY
+                                     : FV_NOT_REPRODUCED;
+}
+
+// Counts the seeds, gives the verdict and writes the note: "3 of 5 seeds within 0.1; no value for
+// seed 2; seed 3 did not (0.71)". j->undecided has room for n.
+static void judge_seeds(const fv_claim_plan *plan, const cell *cells, int n, fv_judgement *j,
                         text_buffer *note) {
-    dissent d = {0};
+    dissents d = {0};
     for (int i = 0, end; i < n; i = end) {
         for (end = i; end < n && cells[end].seed == cells[i].seed; end++) {
         }
         j->n_seeds++;
-        if (seed_agrees(plan, cells + i, end - i))
+        outcome o = judge_seed(plan, cells + i, end - i);
+        if (o == AGREES) {
             j->n_agree++;
-        else
-            add_dissent(&d, cells + i, end - i);
+        } else if (o == UNDECIDED) {
+            j->undecided[j->n_undecided++] = cells[i].seed;
+            add_dissent(&d.open, cells + i, end - i);
+        } else {
+            bool without = has_no_value(cells + i, end - i);
+            add_dissent(without ? &d.without : &d.against, cells + i, end - i);
+        }
     }
+    j->verdict = verdict_of(j);
     text_add(note, "%d of %d seeds", j->n_agree, j->n_seeds);
     add_criterion(note, plan);
-    describe_dissent(&d, note);
+    describe_dissents(&d, j, note);
+}
+
+// A range that has one end in one number: that end.
+static double number_of(const range *v) {
+    if (v->low == v->high || !(v->low > 0)) return isfinite(v->high) ? v->high : NAN;
+    return isinf(v->high) ? v->low : NAN;
 }
 
 static void describe_values(const cell *cells, int n, double *room, fv_judgement *j,
                             text_buffer *out) {
-    int m = summarise(cells, n, NAN, room, &j->median, &j->lowest, &j->highest);
-    if (m > 0 && n > 1) text_add(out, "median ");
-    add_number(out, j->median);
-    if (m > 0 && n > 1) {
+    summary s = summarise(cells, n, NAN, room);
+    j->median = number_of(&s.median);
+    j->lowest = number_of(&s.lowest);
+    j->highest = number_of(&s.highest);
+    if (s.n > 0 && n > 1) text_add(out, "median ");
+    claim_text_range(out, &s.median, CLAIM_TEXT_DIGITS);
+    if (s.n > 0 && n > 1) {
         text_add(out, " (");
-        add_number(out, j->lowest);
+        claim_text_range(out, &s.lowest, CLAIM_TEXT_DIGITS);
         text_add(out, " to ");
-        add_number(out, j->highest);
+        claim_text_range(out, &s.highest, CLAIM_TEXT_DIGITS);
         text_add(out, ")");
     }
-    if (m > 0 && m < n) text_add(out, ", none in %d of %d runs", n - m, n);
+    if (s.n > 0 && s.n < n) text_add(out, ", none in %d of %d runs", n - s.n, n);
 }
 
 // "exponent 2.31 (95 % from 2.05 to 2.6), 2 of 21 runs ended before": one law for all seeds.
@@ -186,27 +245,39 @@ static void describe_power(const cell *cells, int n, fv_judgement *j, text_buffe
     if (fit.n_censored > 0) text_add(out, ", %d of %d runs ended before", fit.n_censored, fit.n);
 }
 
+// The next place along the field, and the median there. False behind the last.
+static bool next_median(const cell *cells, int n, double *room, double *along, range *median) {
+    double next = INFINITY;
+    for (int i = 0; i < n; i++)
+        if (cells[i].along > *along && cells[i].along < next) next = cells[i].along;
+    if (isinf(next)) return false;
+    *along = next;
+    *median = summarise(cells, n, next, room).median;
+    return true;
+}
+
 // "medians 4: 640, 10: 1100, 100: 1700": the medians along the field.
-static void describe_trend(const cell *cells, int n, double *room, fv_judgement *j,
-                           text_buffer *out) {
+static void describe_trend(const fv_field *field, const cell *cells, int n, double *room,
+                           fv_judgement *j, text_buffer *out) {
     j->median = j->lowest = j->highest = NAN;
-    for (double along = -INFINITY;;) {
-        double next = INFINITY, median, lowest, highest;
-        for (int i = 0; i < n; i++)
-            if (cells[i].along > along && cells[i].along < next) next = cells[i].along;
-        if (isinf(next)) return;
-        summarise(cells, n, next, room, &median, &lowest, &highest);
-        text_add(out, "%s%.6g: ", isinf(along) ? "medians " : ", ", next);
-        add_number(out, median);
-        along = next;
+    double along = -INFINITY;
+    range median, before = {NAN, NAN};
+    int digits = CLAIM_TEXT_DIGITS;
+    while (next_median(cells, n, room, &along, &median)) {
+        digits = claim_text_digits(digits, &before, &median);
+        before = median;
+    }
+    along = -INFINITY;
+    for (int i = 0; next_median(cells, n, room, &along, &median); i++) {
+        text_add(out, i == 0 ? "medians " : ", ");
+        claim_text_place(out, field, along);
+        text_add(out, ": ");
+        claim_text_range(out, &median, digits);
     }
 }
 
-static fv_verdict verdict_of(const fv_judgement *j) {
-    double share = (double)j->n_agree / j->n_seeds;
-    return share >= share_reproduced ? FV_REPRODUCED
-           : share >= share_partly   ? FV_PARTLY
-                                     : FV_NOT_REPRODUCED;
+static fv_status fail_memory(const fv_experiment *experiment, fv_error *error) {
+    return fv_fail(error, FV_NO_MEMORY, "no memory for the verdicts of %s", experiment->path);
 }
 
 static fv_status fail_empty(const fv_experiment *experiment, const fv_claim_plan *plan,
@@ -244,10 +315,10 @@ static fv_status measure_cells(const fv_experiment *experiment, const fv_claim_p
         c->seed = config->train.seed;
         c->along = plan->across != NULL ? fv_config_number(config, plan->across) : 0;
         several |= c->along != cells[0].along;
-        c->end = records[i]->steps;
-        c->beyond = false;
-        fv_status status = measure_run(experiment, plan, records[i], &c->value, error);
+        double value;
+        fv_status status = measure_run(experiment, plan, records[i], &value, error);
         if (status != FV_OK) return status;
+        c->value = fv_claim_range_of(plan, value, records[i]->steps);
     }
     if (*n == 0) return fail_empty(experiment, plan, error);
     if (plan->across != NULL && !several) return fail_alone(experiment, plan, error);
@@ -310,7 +381,7 @@ static fv_status set_texts(const fv_experiment *experiment, const fv_claim_plan 
     j->note = note->data;
     if (id.failed || measured->failed || note->failed || !j->source || !j->statement ||
         !j->published)
-        return fv_fail(error, FV_NO_MEMORY, "no memory for the verdicts of %s", experiment->path);
+        return fail_memory(experiment, error);
     return FV_OK;
 }
 
@@ -341,18 +412,19 @@ static fv_status judge(const fv_experiment *experiment, int i, const fv_record *
     if (status == FV_OK)
         status = measure_cells(experiment, &plan, records, n_records, cells, &n, error);
     if (status != FV_OK) return status;
+    j->undecided = calloc((size_t)n, sizeof *j->undecided);
+    if (j->undecided == NULL) return fail_memory(experiment, error);
     text_buffer measured = {0}, note = {0};
     n = fv_claim_cells_reduce(plan.reduce, cells, n);
     if (plan.fit == FV_FIT_POWER) describe_power(cells, n, j, &measured);
     n = fv_claim_cells_fit(plan.fit, cells, n);
-    count_seeds(&plan, cells, n, j, &note);
+    judge_seeds(&plan, cells, n, j, &note);
     note_left_out(experiment, &plan, &note);
     if (*plan.note != '\0') text_add(&note, ". %s", plan.note);
     if (plan.kind == FV_CLAIM_TREND)
-        describe_trend(cells, n, room, j, &measured);
+        describe_trend(plan.across, cells, n, room, j, &measured);
     else if (plan.fit != FV_FIT_POWER)
         describe_values(cells, n, room, j, &measured);
-    j->verdict = verdict_of(j);
     return set_texts(experiment, &plan, &measured, &note, j, error);
 }
 
@@ -363,8 +435,7 @@ fv_status fv_claims_judge(const fv_experiment *experiment, const fv_record *cons
     double *room = calloc((size_t)n_records + 1, sizeof *room);
     fv_judgement *all = calloc((size_t)experiment->n_claims + 1, sizeof *all);
     fv_status status = FV_OK;
-    if (!cells || !room || !all)
-        status = fv_fail(error, FV_NO_MEMORY, "no memory for the verdicts of %s", experiment->path);
+    if (!cells || !room || !all) status = fail_memory(experiment, error);
     for (int i = 0; i < experiment->n_claims && status == FV_OK; i++)
         status = judge(experiment, i, records, n_records, cells, room, &all[i], error);
     free(cells);
@@ -384,6 +455,7 @@ void fv_judgements_free(fv_judgement *judgements, int n) {
         free(judgements[i].published);
         free(judgements[i].measured);
         free(judgements[i].note);
+        free(judgements[i].undecided);
     }
     free(judgements);
 }

@@ -262,6 +262,16 @@ fv_status fv_measure(const char *expression, const fv_record *record, double *va
     return status;
 }
 
+bool fv_measure_is_step(const char *expression) {
+    static const char *const names[] = {"first_below", "first_above", "emergence",
+                                        "emergence_below"};
+    fv_measure_text parsed;
+    if (fv_measure_parse(expression, &parsed, NULL) != FV_OK || parsed.whole == NULL) return false;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(names[i], parsed.whole->name) == 0) return true;
+    return false;
+}
+
 // What training logs whatever the probes (train.h).
 static bool is_training_series(const char *name) {
     static const char *const names[] = {"loss",         "perplexity",      "accuracy",

@@ -32,6 +32,7 @@ typedef struct fv_measure_name {
 
 typedef struct fv_measure_text {
     char sql[4 * FV_MEASURE_MAX_TEXT + 16];
+    const struct fv_measure_function *whole; // whose one call the measure is; else NULL
     int n_names;
     fv_measure_name names[FV_MEASURE_MAX_NAMES]; // parameter ?1 is names[0]
 } fv_measure_text;
@@ -64,6 +65,10 @@ const fv_measure_function *fv_measure_function_find(const char *name, size_t len
 // whose dotted parts contain the parts of `name` in their order ("effective_rank.W_Q" for
 // "effective_rank.blocks.0.attn.W_Q"). NULL where there is none or several.
 const fv_series *fv_series_called(const fv_record *record, const char *name);
+
+// Whether the measure is the step of an event: no value then means that it had not come by the
+// run's last step.
+bool fv_measure_is_step(const char *expression);
 
 // Whether a measure can be written like this: parses and prepares it, and checks its series against
 // those that training always logs and the given probes'. No run is needed.

@@ -121,6 +121,7 @@ static fv_status open_function(parser *p, const char *name, size_t length) {
     const fv_measure_function *function = fv_measure_function_find(name, length);
     if (function != NULL) {
         if (p->depth == MAX_DEPTH) return complain(p, "too deep at", name, length, "");
+        if (name == skip_spaces(p->expression)) p->text->whole = function;
         p->open[p->depth++] = (open_call){function, 1};
         emit(p, name, length);
         emit(p, "(", 1);
@@ -195,6 +196,7 @@ static fv_status read_quoted(parser *p) {
 static fv_status close_parenthesis(parser *p) {
     if (p->depth == 0) return complain(p, "nothing is open at", p->at, strlen(p->at), "");
     const open_call *call = &p->open[--p->depth];
+    if (p->depth == 0 && *skip_spaces(p->at + 1) != '\0') p->text->whole = NULL;
     if (call->function == NULL) return FV_OK;
     size_t most = strlen(call->function->arguments), least = most;
     const char *optional = strchr(call->function->arguments, '|');

@@ -243,6 +243,29 @@ static void test_emergence(void **state) {
     }
 }
 
+static void test_steps_of_events(void **state) {
+    (void)state;
+    static const struct {
+        const char *expression;
+        bool is_step;
+    } cases[] = {
+        {"emergence(accuracy, 0.5)", true},
+        {" first_above ( \"attention_mass.0[1]\", task.vocab_size / (1 + 2) ) ", true},
+        {"emergence_below(loss, 0.5)", true},
+        {"first_below(loss, 0.5)", true},
+        {"emergence(accuracy, 0.5) / 2", false},
+        {"emergence(accuracy, 0.5) + emergence(loss, 0.5)", false},
+        {"- emergence(accuracy, 0.5)", false},
+        {"max(emergence(accuracy, 0.5), 2)", false},
+        {"plateau_start(loss)", false},
+        {"task.vocab_size", false},
+        {"emergence(", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        if (fv_measure_is_step(cases[i].expression) != cases[i].is_step)
+            fail_msg("%s", cases[i].expression);
+}
+
 static void test_refused_measures(void **state) {
     (void)state;
     static const struct {
@@ -484,15 +507,161 @@ static void test_fits(void **state) {
                  FV_PARTLY, "exponent 2.69 (95 % from 1.83 to 3.72), 2 of 12 runs ended before",
                  "2 of 3 seeds above 2.5; seed 0 did not (2)");
     // From 2 to 16: 64 times as long; seed 1 more than 20000 / 80, seed 2 more than 20000 / 40.
+    const char *measured = "median more than 250 (64 to more than 500)";
     expect_times(TIMES("fit", "ratio", "where.train.learning_rate", "0.01", "above", "60"),
-                 FV_REPRODUCED, "median 250 (64 to 500)", "3 of 3 seeds above 60");
+                 FV_REPRODUCED, measured, "3 of 3 seeds above 60");
     expect_times(TIMES("fit", "ratio", "where.train.learning_rate", "0.01", "above", "300"),
-                 FV_NOT_REPRODUCED, "median 250 (64 to 500)",
-                 "1 of 3 seeds above 300; seeds 0, 1 did not (64; more than 250)");
+                 FV_NOT_REPRODUCED, measured,
+                 "1 of 3 seeds above 300; seed 0 did not (64); seed 1 undecided: its runs end too "
+                 "early (more than 250)");
     expect_times(TIMES("fit", "ratio", "where.train.learning_rate", "0.01", "published", "500",
                        "tolerance", "1"),
-                 FV_NOT_REPRODUCED, "median 250 (64 to 500)",
-                 "0 of 3 seeds within 1; seeds 0, 1, 2 did not (64; more than 250; more than 500)");
+                 FV_NOT_REPRODUCED, measured,
+                 "0 of 3 seeds within 1; seed 0 did not (64); seeds 1, 2 undecided: their runs end "
+                 "too early (more than 250; more than 500)");
+}
+
+// Three seeds with learning rates 0.001 and 0.01, which differ in their schedule and bias too, and
+// the steps at which their accuracy rises; 0: not within 3000.
+enum { N_PAIRS = 3 * 2 };
+
+static fv_judgement *judge_steps(const int steps[3][2], const char *const *pairs) {
+    fv_record runs[N_PAIRS];
+    const fv_record *pointers[N_PAIRS];
+    for (int i = 0; i < N_PAIRS; i++) {
+        fv_record_init(&runs[i]);
+        fv_config *config = &runs[i].config;
+        fv_config_init(config);
+        config->train.seed = i / 2;
+        config->train.learning_rate = i % 2 ? 0.01 : 0.001;
+        config->train.schedule = i % 2 ? FV_SCHEDULE_COSINE : FV_SCHEDULE_CONSTANT;
+        config->model.residual = i % 2;
+        runs[i].steps = 3000;
+        fv_record_add(&runs[i], "accuracy", 0, 0);
+        if (steps[i / 2][i % 2] > 0) fv_record_add(&runs[i], "accuracy", steps[i / 2][i % 2], 1);
+        fv_record_add(&runs[i], "loss", 0, i % 2 ? 1.00001f : 1);
+        fv_record_add(&runs[i], "perplexity", 0, i % 2 ? 12345.2f : 12345.4f);
+        pointers[i] = &runs[i];
+    }
+    claim c;
+    make_claim(&c, pairs);
+    fv_experiment e = experiment_of(&c);
+    fv_judgement *j = NULL;
+    fv_error error;
+    if (fv_claims_judge(&e, pointers, N_PAIRS, &j, &error) != FV_OK) fail_msg("%s", error.text);
+    for (int i = 0; i < N_PAIRS; i++) fv_record_free(&runs[i]);
+    return j;
+}
+
+static void expect_steps(const int steps[3][2], const char *const *pairs, fv_verdict verdict,
+                         const char *measured, const char *note) {
+    fv_judgement *j = judge_steps(steps, pairs);
+    assert_string_equal(j->note, note);
+    assert_string_equal(j->measured, measured);
+    assert_int_equal(j->verdict, verdict);
+    fv_judgements_free(j, 1);
+}
+
+#define STEPS(...)                                                                                 \
+    (const char *[]) {                                                                             \
+        "statement", "s", "measure", "emergence(accuracy, 0.5)", "across", "train.learning_rate",  \
+            __VA_ARGS__, NULL                                                                      \
+    }
+
+static const int first_never[3][2] = {{0, 1100}, {0, 970}, {0, 1040}};
+static const int last_never[3][2] = {{1100, 0}, {970, 0}, {1000, 0}};
+static const int mixed[3][2] = {{0, 0}, {100, 2000}, {2000, 100}};
+
+// A run that ended before the event bounds a ratio from one side or the other.
+static void test_bounded_ratios(void **state) {
+    (void)state;
+    const char *less = "median less than 0.3467 (less than 0.3233 to less than 0.3667)";
+    const char *more = "median more than 3 (more than 2.727 to more than 3.093)";
+    expect_steps(first_never, STEPS("fit", "ratio", "below", "1"), FV_REPRODUCED, less,
+                 "3 of 3 seeds below 1");
+    expect_steps(first_never, STEPS("fit", "ratio", "above", "0.1"), FV_NOT_REPRODUCED, less,
+                 "0 of 3 seeds above 0.1; seeds 0, 1, 2 undecided: their runs end too early (less "
+                 "than 0.3667; less than 0.3233; less than 0.3467); longer runs would decide");
+    expect_steps(first_never, STEPS("fit", "ratio", "above", "0.5"), FV_NOT_REPRODUCED, less,
+                 "0 of 3 seeds above 0.5; seeds 0, 1, 2 did not (less than 0.3667; less than "
+                 "0.3233; less than 0.3467)");
+    expect_steps(last_never, STEPS("fit", "ratio", "above", "1"), FV_REPRODUCED, more,
+                 "3 of 3 seeds above 1");
+    expect_steps(last_never, STEPS("fit", "ratio", "above", "3"), FV_PARTLY, more,
+                 "2 of 3 seeds above 3; seed 0 undecided: its runs end too early (more than "
+                 "2.727); longer runs would decide");
+    expect_steps(last_never, STEPS("fit", "ratio", "above", "5"), FV_NOT_REPRODUCED, more,
+                 "0 of 3 seeds above 5; seeds 0, 1, 2 undecided: their runs end too early (more "
+                 "than 2.727; more than 3.093; more than 3); longer runs would decide");
+    expect_steps(mixed, STEPS("fit", "ratio", "above", "5"), FV_NOT_REPRODUCED,
+                 "median between 0.05 and 20 (less than 0.05 to more than 20)",
+                 "1 of 3 seeds above 5; seed 2 did not (0.05); seed 0 undecided: its runs end too "
+                 "early (unknown)");
+}
+
+static void test_undecided_seeds(void **state) {
+    (void)state;
+    fv_judgement *j = judge_steps(mixed, STEPS("fit", "ratio", "above", "5"));
+    assert_int_equal(j->n_undecided, 1);
+    assert_int_equal(j->undecided[0], 0);
+    fv_judgements_free(j, 1);
+    j = judge_steps(last_never, STEPS("fit", "ratio", "above", "5"));
+    assert_int_equal(j->n_undecided, 3);
+    for (int i = 0; i < 3; i++) assert_int_equal(j->undecided[i], i);
+    assert_true(j->median == 3 && j->n_agree == 0 && j->n_seeds == 3);
+    fv_judgements_free(j, 1);
+}
+
+// The step of an event that never came is later than every step that did; of other measures nothing
+// is known.
+static void test_trends_of_steps(void **state) {
+    (void)state;
+    expect_steps(last_never, STEPS("trend", "increasing"), FV_REPRODUCED,
+                 "medians 0.001: 1000, 0.01: more than 3000",
+                 "3 of 3 seeds increasing with train.learning_rate");
+    expect_steps(first_never, STEPS("trend", "decreasing"), FV_REPRODUCED,
+                 "medians 0.001: more than 3000, 0.01: 1040",
+                 "3 of 3 seeds decreasing with train.learning_rate");
+    expect_steps(first_never, STEPS("trend", "increasing"), FV_NOT_REPRODUCED,
+                 "medians 0.001: more than 3000, 0.01: 1040",
+                 "0 of 3 seeds increasing with train.learning_rate; seeds 0, 1, 2 did not (more "
+                 "than 3000, 1100; more than 3000, 970; more than 3000, 1040)");
+    expect_steps(mixed, STEPS("trend", "increasing"), FV_NOT_REPRODUCED,
+                 "medians 0.001: 2000, 0.01: 2000",
+                 "1 of 3 seeds increasing with train.learning_rate; seed 2 did not (2000, 100); "
+                 "seed 0 undecided: its runs end too early (more than 3000, more than 3000)");
+    const char *const no_step[] = {"statement", "s",
+                                   "measure",   "emergence(accuracy, 0.5) / 2",
+                                   "across",    "train.learning_rate",
+                                   "trend",     "increasing",
+                                   NULL};
+    expect_steps(last_never, no_step, FV_NOT_REPRODUCED, "medians 0.001: 500, 0.01: none",
+                 "0 of 3 seeds increasing with train.learning_rate; seeds 0, 1, 2 did not (550, "
+                 "none; 485, none; 500, none)");
+    const char *const no_ratio[] = {"statement", "s",
+                                    "measure",   "2 * emergence(accuracy, 0.5)",
+                                    "across",    "train.learning_rate",
+                                    "fit",       "ratio",
+                                    "above",     "1",
+                                    NULL};
+    expect_steps(last_never, no_ratio, FV_NOT_REPRODUCED, "none",
+                 "0 of 3 seeds above 1; no value for seeds 0, 1, 2");
+}
+
+// What is compared is told apart, and words stand for choices.
+static void test_trends_are_readable(void **state) {
+    (void)state;
+    const char *const schedules[] = {"statement",   "s",          "measure",
+                                     "final(loss)", "across",     "train.schedule",
+                                     "trend",       "increasing", NULL};
+    expect_steps(mixed, schedules, FV_REPRODUCED, "medians constant: 1, cosine: 1.00001",
+                 "3 of 3 seeds increasing with train.schedule");
+    const char *const residual[] = {
+        "statement", "s",          "measure", "final(perplexity)", "across", "model.residual",
+        "trend",     "increasing", NULL};
+    expect_steps(mixed, residual, FV_NOT_REPRODUCED, "medians false: 12345.4, true: 12345.2",
+                 "0 of 3 seeds increasing with model.residual; seeds 0, 1, 2 did not (12345.4, "
+                 "12345.2; 12345.4, 12345.2; 12345.4, 12345.2)");
 }
 
 static void test_reduced_claims(void **state) {
@@ -510,9 +679,8 @@ static void test_reduced_claims(void **state) {
             FV_REPRODUCED, cases[i].medians, "1 of 1 seeds increasing with task.vocab_size");
     // Without a value at one of them a mean has none; seed 1 needs 40960 and 81920 steps at 16.
     expect_times(TIMES("trend", "increasing", "reduce", "mean", "where.train.seed", "1"),
-                 FV_NOT_REPRODUCED, "medians 2: 120, 4: 960, 8: 7680, 16: none",
-                 "0 of 1 seeds increasing with task.vocab_size; seed 1 did not (120, 960, 7680, "
-                 "none)");
+                 FV_REPRODUCED, "medians 2: 120, 4: 960, 8: 7680, 16: more than 20000",
+                 "1 of 1 seeds increasing with task.vocab_size");
     // A ratio takes the mean where nothing else is said: 64 again, of both learning rates.
     expect_times(
         TIMES("fit", "ratio", "where.train.seed", "0", "published", "64", "tolerance", "0"),
@@ -591,7 +759,12 @@ int main(void) {
         cmocka_unit_test(test_deep_and_long_measures),
         cmocka_unit_test(test_verdicts),
         cmocka_unit_test(test_judgement_texts),
+        cmocka_unit_test(test_steps_of_events),
         cmocka_unit_test(test_fits),
+        cmocka_unit_test(test_bounded_ratios),
+        cmocka_unit_test(test_undecided_seeds),
+        cmocka_unit_test(test_trends_of_steps),
+        cmocka_unit_test(test_trends_are_readable),
         cmocka_unit_test(test_reduced_claims),
         cmocka_unit_test(test_refused_claims),
     };

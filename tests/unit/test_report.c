@@ -209,6 +209,9 @@ static void test_claims_json(void **state) {
     (void)state;
     fv_judgement judgements[] = {judgement("try/a", FV_PARTLY, 0.5),
                                  judgement("try/b", FV_NOT_REPRODUCED, NAN)};
+    int undecided[] = {0, 3};
+    judgements[1].undecided = undecided;
+    judgements[1].n_undecided = 2;
     assert_int_equal(fv_claims_write_json(path_in("claims.json"), judgements, 2, NULL), FV_OK);
     json_t *list = json_load_file(path_in("claims.json"), 0, NULL);
     assert_int_equal(json_array_size(list), 2);
@@ -223,6 +226,11 @@ static void test_claims_json(void **state) {
     assert_int_equal(json_integer_value(json_object_get(first, "n_agree")), 4);
     assert_true(json_real_value(json_object_get(first, "median")) == 0.5);
     assert_true(json_is_null(json_object_get(json_array_get(list, 1), "median")));
+    assert_int_equal(json_array_size(json_object_get(first, "undecided")), 0);
+    assert_true(json_is_array(json_object_get(first, "undecided")));
+    const json_t *seeds = json_object_get(json_array_get(list, 1), "undecided");
+    assert_int_equal(json_array_size(seeds), 2);
+    assert_int_equal(json_integer_value(json_array_get(seeds, 1)), 3);
     json_decref(list);
     fv_error error = {0};
     assert_int_equal(fv_claims_write_json(path_in("no/claims.json"), judgements, 2, &error), FV_IO);
