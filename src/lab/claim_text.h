@@ -1,0 +1,24 @@
+// How the numbers of a verdict are written.
+#ifndef FOVEA_LAB_CLAIM_TEXT_H
+#define FOVEA_LAB_CLAIM_TEXT_H
+
+#include "base/text.h"
+#include "lab/claim_cells.h"
+
+// Significant digits where nothing needs more; from 1000 on at least all before the point.
+enum { CLAIM_TEXT_DIGITS = 4 };
+
+// `digits`, or as many more, up to 7, as tell two numbers that are compared apart.
+int claim_text_digits(int digits, const fv_claim_range *a, const fv_claim_range *b);
+
+// "0.71", "more than 250", "less than 0.37"; "unknown" where nothing bounds it, "none" where there
+// is none.
+void claim_text_range(text_buffer *out, const fv_claim_range *v, int digits);
+
+// What a seed measured: "0.71", or all of its runs: "310, 280, 900".
+void claim_text_values(text_buffer *out, const fv_claim_cell *cells, int n);
+
+// A field's value as it is written in an experiment: a choice or truth value by its word.
+void claim_text_place(text_buffer *out, const fv_field *field, double along);
+
+#endif
