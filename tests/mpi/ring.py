@@ -3,7 +3,7 @@
 
 On 2, 4 and 8 ranks, for lengths that divide and lengths that do not, the ring must give what one
 process gives, send what its schedule says, share the work, and need less memory with more ranks. A
-rank that is killed must end the job, soon and with a message.
+rank that is killed, and one that alone runs out of memory, must end the job, soon and with a message.
 """
 
 import json
@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -123,8 +124,55 @@ def killed_rank():
     print(f"mpi: a killed rank ended the job after {seconds:.1f} s")
 
 
+def build_denier(folder):
+    denier = str(Path(folder) / "deny.so")
+    compiler = os.environ.get("CC", "cc").split()
+    source = str(Path(__file__).resolve().parent / "deny.c")
+    subprocess.run([*compiler, "-std=gnu11", "-O1", "-shared", "-fPIC", source, "-o", denier],
+                   check=True)
+    return denier
+
+
+def ends_within(seconds, arguments):
+    """Exit code and stderr; a job that hangs is ended by mpirun, which takes the ranks with it."""
+    job = subprocess.Popen(arguments, env=ENVIRONMENT, stdout=subprocess.DEVNULL,
+                           stderr=subprocess.PIPE, text=True)
+    try:
+        _, message = job.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        job.terminate()
+        job.communicate()
+        return None, ""
+    return job.returncode, message
+
+
+def one_rank_out_of_memory():
+    # 1000 positions on 3 ranks: 334 rows on the first, 333 on each other one.
+    command = [TOOL, "ring", "--n", "1000", "--d-head", "40", "--layout", "contiguous",
+               "--repeats", "1"]
+    share = 333 * 40 * 4
+    with tempfile.TemporaryDirectory(prefix="fovea-ring-") as folder:
+        denier = build_denier(folder)
+        for rank, what, size in [(0, "the others' results", f"{share}-{share}"),
+                                 (0, "the others' reports", "145000-150000"),
+                                 (0, "the whole sequence", "160000-160000"),
+                                 (1, "its share", f"{share}-{share}"),
+                                 (2, "a ring", "98400-100000")]:
+            denied = ["env", f"LD_PRELOAD={denier}", f"FOVEA_DENY={size}", *command]
+            job = [MPIRUN]
+            for r in range(3):
+                job += [":"] * (r > 0) + ["-n", "1", *(denied if r == rank else command)]
+            code, message = ends_within(60, job)
+            check(code is not None, f"no memory for {what} on rank {rank}: the job hangs")
+            lines = [line for line in message.splitlines() if line.startswith("fovea: ")]
+            check(code == 1 and len(lines) == 1 and "out of memory" in lines[0],
+                  f"no memory for {what} on rank {rank}: exit code {code}, {message}")
+    print("mpi: a rank without memory ended the job with one message")
+
+
 equal_to_one_process()
 shares_work()
 needs_less_memory()
 one_message_for_mistakes()
+one_rank_out_of_memory()
 killed_rank()

@@ -74,6 +74,18 @@ static void free_all(run *r) {
     fv_attention_free(r->attention);
 }
 
+// --- agreeing ------------------------------------------------------------------------------------
+
+// The failure of any rank is that of all. Before messages whose other end would wait for ever,
+// every rank makes its room first and then agrees; nothing that one rank alone can fail at comes
+// between.
+static fv_status agree(ring_group *group, fv_status status, fv_error *error) {
+    fv_status worst = (fv_status)-ring_group_largest(group, -(double)status);
+    if (status == FV_OK && worst != FV_OK)
+        return fv_fail(error, worst, "another rank has failed: %s", fv_status_text(worst));
+    return status;
+}
+
 // --- passes --------------------------------------------------------------------------------------
 
 static void keep_spans(ring_member *m, const fv_ring *ring, double offset) {
@@ -120,14 +132,6 @@ static fv_status single_pass(run *r, double *forward, double *seconds, fv_error 
 }
 
 // --- measuring -----------------------------------------------------------------------------------
-
-// The failure of any rank is that of all.
-static fv_status agree(run *r, fv_status status, fv_error *error) {
-    fv_status worst = (fv_status)-ring_group_largest(r->group, -(double)status);
-    if (status == FV_OK && worst != FV_OK)
-        return fv_fail(error, worst, "another rank has failed: %s", fv_status_text(worst));
-    return status;
-}
 
 // The time of a small message: to the next rank and from the one before.
 static fv_status measure_latency(run *r, fv_error *error) {
@@ -187,7 +191,7 @@ static fv_status measure_single(run *r, fv_error *error) {
             o->single_forward = forward;
         }
     }
-    return agree(r, status, error);
+    return agree(r->group, status, error);
 }
 
 // Ring and single process take turns, so that a drifting clock meets both.
@@ -211,34 +215,50 @@ static double largest_of(const float *x, size_t n) {
 }
 
 // Rank 0 takes the others' results one by one into one buffer.
-static fv_status check_tensor(run *r, int tensor, fv_error *error) {
+static void check_tensor(run *r, int tensor, float *theirs) {
     size_t size = ring_part_size(&r->part, tensor);
     if (r->transport.rank != 0) {
         ring_group_give(r->group, r->mine[tensor], size * sizeof(float));
-        return FV_OK;
+        return;
     }
     double apart = ring_part_distance(&r->part, tensor, r->mine[tensor], r->whole[tensor]);
-    fv_status status = FV_OK;
     for (int rank = 1; rank < r->transport.n_ranks; rank++) {
         ring_part other = r->part;
         other.rank = rank;
         size = ring_part_size(&other, tensor);
-        float *theirs = malloc(size * sizeof *theirs);
-        if (theirs == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory for a check");
         ring_group_take(r->group, rank, theirs, size * sizeof *theirs);
         double distance = ring_part_distance(&other, tensor, theirs, r->whole[tensor]);
         if (!(distance <= apart)) apart = distance;
-        free(theirs);
     }
     r->outcome->errors[tensor] =
         apart / largest_of(r->whole[tensor], ring_part_size(&r->all, tensor));
-    return status;
+}
+
+// The largest tensor of a rank but the first.
+static size_t largest_share(const run *r) {
+    size_t most = 1;
+    for (int rank = 1; rank < r->transport.n_ranks; rank++) {
+        ring_part other = r->part;
+        other.rank = rank;
+        for (int t = RING_O; t < RING_TENSORS; t++) {
+            size_t size = ring_part_size(&other, t);
+            if (size > most) most = size;
+        }
+    }
+    return most;
 }
 
 static fv_status check(run *r, fv_error *error) {
     fv_status status = FV_OK;
+    float *theirs = NULL;
+    if (r->transport.rank == 0) {
+        theirs = malloc(largest_share(r) * sizeof *theirs);
+        if (theirs == NULL) status = fv_fail(error, FV_NO_MEMORY, "out of memory for a check");
+    }
+    status = agree(r->group, status, error);
     for (int t = RING_O; t < RING_TENSORS && status == FV_OK; t++)
-        if (is_wanted(r, t)) status = agree(r, check_tensor(r, t, error), error);
+        if (is_wanted(r, t)) check_tensor(r, t, theirs);
+    free(theirs);
     return status;
 }
 
@@ -263,7 +283,7 @@ static fv_status prepare(run *r, fv_error *error) {
     double before = memory_line("VmRSS:");
     fv_status status = fv_ring_create(&request->config, &r->transport, &r->ring, error);
     if (status == FV_OK) status = allocate(r, &r->part, r->mine, &r->log_sum, error);
-    status = agree(r, status, error);
+    status = agree(r->group, status, error);
     if (status == FV_OK) status = measure_ring(r, error);
     if (status != FV_OK) return status;
     r->outcome->seconds = 0; // it was for the memory alone
@@ -273,7 +293,7 @@ static fv_status prepare(run *r, fv_error *error) {
         if (status == FV_OK)
             status = fv_attention_create(&request->config.attention, &r->attention, error);
     }
-    return agree(r, status, error);
+    return agree(r->group, status, error);
 }
 
 static fv_status collect(run *r, fv_error *error) {
@@ -281,12 +301,17 @@ static fv_status collect(run *r, fv_error *error) {
     r->member.rows = ring_part_rows(&r->part);
     r->member.plan = fv_ring_plan_of(r->ring);
     o->n_ranks = r->transport.n_ranks;
+    fv_status status = FV_OK;
+    if (r->transport.rank == 0) {
+        o->members = calloc((size_t)o->n_ranks, sizeof *o->members);
+        if (o->members == NULL) status = fv_fail(error, FV_NO_MEMORY, "out of memory for reports");
+    }
+    status = agree(r->group, status, error);
+    if (status != FV_OK) return status;
     if (r->transport.rank != 0) {
         ring_group_give(r->group, &r->member, sizeof r->member);
         return FV_OK;
     }
-    o->members = calloc((size_t)o->n_ranks, sizeof *o->members);
-    if (o->members == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory for reports");
     o->members[0] = r->member;
     for (int rank = 1; rank < o->n_ranks; rank++)
         ring_group_take(r->group, rank, &o->members[rank], sizeof r->member);
@@ -297,11 +322,16 @@ fv_status ring_run(const ring_request *request, ring_group *group, ring_outcome 
                    fv_error *error) {
     *outcome = (ring_outcome){0};
     run *r = calloc(1, sizeof *r);
-    if (r == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory for a ring");
+    fv_status status = r != NULL ? FV_OK : fv_fail(error, FV_NO_MEMORY, "out of memory for a ring");
+    status = agree(group, status, error);
+    if (status != FV_OK) {
+        free(r);
+        return status;
+    }
     r->request = request;
     r->group = group;
     r->outcome = outcome;
-    fv_status status = join_link(r, error);
+    status = agree(group, join_link(r, error), error);
     if (status == FV_OK) status = prepare(r, error);
     if (status == FV_OK) status = measure(r, error);
     if (status == FV_OK && request->check) status = check(r, error);
