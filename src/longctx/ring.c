@@ -65,6 +65,12 @@ static void free_pair(pair *p) {
     free(p->b);
 }
 
+// Buffers that blocks travel through: the one of step 0 is the rank's own array, so that a block
+// that travels once needs one, and two take turns from the second step on.
+static int n_buffers(const fv_ring *ring) {
+    return ring->schedule.n_steps < 2 ? ring->schedule.n_steps : 2;
+}
+
 static fv_status allocate(fv_ring *ring, fv_error *error) {
     const fv_attention_config *c = fv_attention_config_of(ring->plan);
     size_t rows = (size_t)ring->most_rows, n_spans = 3 * (size_t)ring->schedule.n_ranks + 16;
@@ -72,17 +78,16 @@ static fv_status allocate(fv_ring *ring, fv_error *error) {
     ring->spans = calloc(2 * n_spans, sizeof *ring->spans);
     ring->capacity = (int)(2 * n_spans);
     done = ring->spans != NULL;
-    for (int i = 0; i < 2 && ring->schedule.n_steps > 0; i++)
-        done = allocate_pair(&ring->kv[i], rows * ring->kv_row) && done;
+    for (int step = 1; step <= n_buffers(ring); step++)
+        done = allocate_pair(&ring->kv[step % 2], rows * ring->kv_row) && done;
     if (ring->gradients) {
         size_t n = (size_t)(c->n_batch * c->n_head * ring->rows);
         ring->delta = malloc(n * sizeof *ring->delta);
         done = done && ring->delta != NULL;
-        if (ring->schedule.n_steps > 0) {
-            for (int i = 0; i < 2; i++)
-                done = allocate_pair(&ring->sums[i], rows * ring->gradient_row) && done;
+        for (int step = 1; step <= n_buffers(ring); step++)
+            done = allocate_pair(&ring->sums[step % 2], rows * ring->gradient_row) && done;
+        if (n_buffers(ring) > 0)
             done = allocate_pair(&ring->share, rows * ring->gradient_row) && done;
-        }
     }
     return done ? FV_OK : fv_fail(error, FV_NO_MEMORY, "out of memory for the blocks of a ring");
 }
@@ -398,8 +403,11 @@ fv_ring_plan fv_ring_plan_of(const fv_ring *ring) {
             goes_on || step > 0 ? 2 * rows_of(ring, block) * ring->gradient_row : 0;
     }
     plan.backward_bytes += plan.forward_bytes;
-    size_t rows = (size_t)ring->most_rows;
-    if (s->n_steps > 0) plan.memory_bytes += 4 * rows * ring->kv_row;
-    if (s->n_steps > 0 && ring->gradients) plan.memory_bytes += 6 * rows * ring->gradient_row;
+    const fv_attention_config *c = fv_attention_config_of(ring->plan);
+    size_t rows = (size_t)ring->most_rows, n = 2 * (size_t)n_buffers(ring);
+    plan.memory_bytes = n * rows * ring->kv_row;
+    if (!ring->gradients) return plan;
+    plan.memory_bytes += (size_t)(c->n_batch * c->n_head * ring->rows) * sizeof *ring->delta;
+    if (n > 0) plan.memory_bytes += (n + 2) * rows * ring->gradient_row;
     return plan;
 }

@@ -403,6 +403,11 @@ static void bytes_follow_the_formula(void **state) {
             for (int r = 0; r < RANKS[i]; r++) {
                 assert_int_equal(members[r].forward.bytes_sent, (n_ranks - 1) * block);
                 assert_int_equal(members[r].backward.bytes_sent, (2 * n_ranks - 1) * block);
+                // Keys and values, and their sums, in as many buffers as blocks travel steps, at
+                // most two; one rank's share of the sums; a number a query.
+                uint64_t buffers = n_ranks == 2 ? 1 : 2, heads = (uint64_t)config.attention.n_head;
+                assert_int_equal(members[r].plan.memory_bytes,
+                                 (2 * buffers + 1) * block + n / n_ranks * heads * 4);
             }
             free_ring(members, RANKS[i]);
             free_whole(&w);
