@@ -321,8 +321,9 @@ static void backward(const fv_layer *layer, const fv_tile *tile) {
     if (layer->residual) fv_rows_add(layer, tile, dy, dx);
 }
 
-// Three multiply-adds and an exponential for every number of the state (the factors of the decay
-// and of the drive, the recurrence), one more where it is read out.
+// For every number of the state and position two products (the step times A and times B u) and the
+// multiply-add of the recurrence, which together count as two multiply-adds; an exponential; one
+// multiply-add more where the state is read out.
 static void cost(const fv_layer *layer, double *textbook, double *executed, double *exps) {
     sizes s = sizes_of(layer);
     double n_in = s.n_in, n_out = s.n_out, inner = s.inner, state = inner * s.n_state;

@@ -70,7 +70,7 @@ def needs_less_memory():
                         "contiguous", "--no-check", "--repeats", 1)
         peaks[n_ranks] = max(r["peak_bytes"] for r in found["ranks"])
     print("mpi: peak memory of a rank, MB:", {n: round(p / 1e6) for n, p in peaks.items()})
-    # A rank holds Q, K, V, O of its rows; with others, two more blocks of K and V travel.
+    # A rank holds Q, K, V, O of its rows; with others, K and V of a block that travels one step.
     check(peaks[1] > 4 * 65536 * 4 * 64 * 4, "a single rank holds less than its tensors")
     check(peaks[4] < 0.65 * peaks[2] and peaks[8] < 0.65 * peaks[4],
           f"memory does not fall as one over the ranks: {peaks}")

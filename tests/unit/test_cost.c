@@ -57,6 +57,16 @@ static fv_cost_model *one_layer(uint64_t d, uint64_t n_head) {
     return model;
 }
 
+// Frees the text.
+static fv_cost_model *parse(char *json) {
+    fv_error error = {0};
+    fv_cost_model *model;
+    if (fv_cost_model_parse("x.json", json, strlen(json), &model, &error) != FV_OK)
+        fail_msg("%s: %s", json, error.text);
+    free(json);
+    return model;
+}
+
 static int find_part(const fv_cost_model *model, const char *name) {
     for (int p = 0; p < fv_cost_n_parts(model); p++) {
         fv_cost_part part;
@@ -280,37 +290,75 @@ static void decoding_adds_up_to_prefill(void **state) {
 
 // The lab's layers count their own multiply-adds: the same model as a config.json must give the
 // same parameters and the same FLOPs of a training step.
-static void compare_with_lab(int d, int n_head, int n_layers, int n_tokens, int vocab, int batch) {
-    fv_config config;
+static fv_trainer *lab_model(int d, int n_tokens, int vocab, int batch, fv_config *config) {
     fv_trainer *trainer;
     fv_error error = {0};
+    config->task.vocab_size = vocab;
+    config->task.context_length = n_tokens;
+    config->task.loss = FV_LOSS_ALL;
+    config->model.n_embd = d;
+    config->model.residual = config->model.tied = true;
+    config->train.batch_size = batch;
+    if (fv_trainer_create(config, 1, &trainer, &error) != FV_OK) fail_msg("%s", error.text);
+    return trainer;
+}
+
+static void compare_with_lab(int d, int n_head, int n_layers, int n_tokens, int vocab, int batch) {
+    fv_config config;
     fv_config_init(&config);
-    config.task.vocab_size = vocab;
-    config.task.context_length = n_tokens;
-    config.task.loss = FV_LOSS_ALL;
-    config.model.n_embd = d;
     config.model.n_head = n_head;
     config.model.layers.n = 2 * n_layers;
     for (int i = 0; i < 2 * n_layers; i++)
         config.model.layers.kind[i] = i % 2 ? FV_LAYER_MLP : FV_LAYER_ATTENTION;
     config.model.positions = FV_POSITIONS_LEARNED;
-    config.model.residual = config.model.bias = config.model.tied = true;
+    config.model.bias = true;
     config.model.norm = FV_NORM_LAYER;
-    config.train.batch_size = batch;
-    if (fv_trainer_create(&config, 1, &trainer, &error) != FV_OK) fail_msg("%s", error.text);
+    fv_trainer *trainer = lab_model(d, n_tokens, vocab, batch, &config);
 
     char json[512];
-    fv_cost_model *model;
     snprintf(json, sizeof json,
              "{\"model_type\": \"gpt2\", \"n_embd\": %d, \"n_layer\": %d, \"n_head\": %d, "
              "\"vocab_size\": %d, \"n_positions\": %d}",
              d, n_layers, n_head, vocab, n_tokens);
-    if (fv_cost_model_parse("lab", json, strlen(json), &model, &error) != FV_OK)
-        fail_msg("%s", error.text);
+    fv_cost_model *model = parse(strdup(json));
     fv_cost_setting setting = at((uint64_t)n_tokens, (uint64_t)batch);
     fv_cost total = total_of(model, &setting);
     assert_int_equal(total.value[FV_COST_PARAMETERS], fv_model_n_params(fv_trainer_model(trainer)));
     assert_true((double)total.value[FV_COST_TRAINING] == fv_trainer_cost(trainer).flops);
+    fv_cost_model_free(model);
+    fv_trainer_free(trainer);
+}
+
+// Everything but the scan, of which a training step has three: `cost` counts the parallel scan's 9
+// operations a number of the state, the lab the 6 of its own, which goes from position to position.
+static void compare_mamba_with_lab(int d, int n_layers, int n_state, int n_conv, int n_tokens,
+                                   int vocab, int batch) {
+    fv_config config;
+    fv_config_init(&config);
+    config.model.layers.n = n_layers;
+    for (int i = 0; i < n_layers; i++) config.model.layers.kind[i] = FV_LAYER_MAMBA;
+    config.model.mamba_state = n_state;
+    config.model.mamba_conv = n_conv;
+    config.model.mamba_expand = 2;
+    config.model.mamba_dt_rank = 3;
+    config.model.positions = FV_POSITIONS_NONE;
+    config.model.bias = false;
+    config.model.norm = FV_NORM_RMS;
+    fv_trainer *trainer = lab_model(d, n_tokens, vocab, batch, &config);
+
+    char json[512];
+    snprintf(json, sizeof json,
+             "{\"model_type\": \"mamba\", \"hidden_size\": %d, \"num_hidden_layers\": %d, "
+             "\"state_size\": %d, \"conv_kernel\": %d, \"expand\": 2, \"time_step_rank\": 3, "
+             "\"vocab_size\": %d}",
+             d, n_layers, n_state, n_conv, vocab);
+    fv_cost_model *model = parse(strdup(json));
+    fv_cost_setting setting = at((uint64_t)n_tokens, (uint64_t)batch);
+    fv_cost total = total_of(model, &setting);
+    double numbers = (double)batch * n_layers * n_tokens * 2 * d * n_state;
+    assert_int_equal(total.value[FV_COST_PARAMETERS], fv_model_n_params(fv_trainer_model(trainer)));
+    assert_true((double)total.value[FV_COST_TRAINING] - 3 * 9 * numbers ==
+                fv_trainer_cost(trainer).flops - 3 * 6 * numbers);
     fv_cost_model_free(model);
     fv_trainer_free(trainer);
 }
@@ -320,6 +368,8 @@ static void flops_agree_with_the_lab(void **state) {
     compare_with_lab(2, 1, 1, 4, 100, 256);
     compare_with_lab(32, 4, 2, 33, 64, 7);
     compare_with_lab(48, 3, 3, 100, 11, 20);
+    compare_mamba_with_lab(4, 1, 2, 2, 5, 10, 16);
+    compare_mamba_with_lab(32, 2, 16, 4, 33, 64, 7);
 }
 
 // --- layers, formulas, the inverse -------------------------------------------------------------
@@ -585,15 +635,6 @@ static void the_impossible_is_refused(void **state) {
         expect_refusal(json, FV_FORMAT, IMPOSSIBLE[i].message);
         free(json);
     }
-}
-
-static fv_cost_model *parse(char *json) {
-    fv_error error = {0};
-    fv_cost_model *model;
-    if (fv_cost_model_parse("x.json", json, strlen(json), &model, &error) != FV_OK)
-        fail_msg("%s: %s", json, error.text);
-    free(json);
-    return model;
 }
 
 // What looks odd but exists, or means "none".
