@@ -15,12 +15,19 @@ static bool rates_tokens(const fv_config *config) {
     return config->train.token_rate_power != 0;
 }
 
+// The first layer's projections are looked up, not computed at every position.
+static bool looks_up(const fv_config *config) {
+    return config->model.n_embd >= 128 && config->model.layers.n > 0 &&
+           config->model.layers.kind[0] == FV_LAYER_ATTENTION && config->model.norm == FV_NORM_NONE;
+}
+
 static const struct {
     int version;
     bool (*touches)(const fv_config *config);
 } changes[] = {
     {2, is_long},
     {2, rates_tokens},
+    {3, looks_up},
 };
 
 int numerics_version(const fv_config *config) {

@@ -13,8 +13,10 @@
 // scores of a query alike and has no effect; the textbook arrangement gives it a gradient of zero
 // too.)
 //
-// Over long contexts the textbook's probabilities are not kept: model/attention_long.h.
+// Over long contexts the textbook's probabilities are not kept: model/attention_long.h. The first
+// layer may look its projections up instead of computing them: model/token_tables.h.
 #include "model/attention_long.h"
+#include "model/token_tables.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -141,6 +143,7 @@ static fv_status plan(fv_model *model, fv_layer *layer) {
     fv_norm_plan(model, &layer->norm, config->norm, layer->in.n, name);
     plan_params(model, layer);
     plan_buffers(model, layer);
+    if (!layer->pooled) fv_token_tables_plan(model, layer);
     return FV_OK;
 }
 
@@ -292,11 +295,28 @@ static void forward_heads(const fv_layer *layer, const fv_tile *tile, real *x) {
     }
 }
 
-static void forward_textbook(const fv_layer *layer, const fv_tile *tile, real *x) {
-    int d = layer->model->config.model.n_embd, n = tile->n_groups * layer->in.n;
-    for (int i = 0; i < 2; i++)
-        fv_linear_forward(tile, linear(layer, W_K + i), n, fv_rows_dense(x, d),
+// Queries, and keys and values unless what they are made of is pooled.
+static void project(const fv_layer *layer, const fv_tile *tile, real *x) {
+    int d = layer->model->config.model.n_embd, n = tile->n_groups * layer->out.n;
+    real *compact = fv_tile_buffer(tile, layer->buffer[COMPACT]);
+    fv_linear_forward(tile, linear(layer, W_Q), n,
+                      fv_rows_of_output(layer, tile, x, compact, false),
+                      fv_rows_dense(fv_tile_buffer(tile, layer->buffer[Q]), d), false);
+    for (int i = 0; i < 2 && !layer->pooled; i++)
+        fv_linear_forward(tile, linear(layer, W_K + i), tile->n_groups * layer->in.n,
+                          fv_rows_dense(x, d),
                           fv_rows_dense(fv_tile_buffer(tile, layer->buffer[K + i]), d), false);
+}
+
+static void look_up(const fv_layer *layer, const fv_tile *tile) {
+    fv_token_tables_begin(layer, tile);
+    for (int i = 0; i < 3; i++)
+        fv_token_tables_forward(layer, tile, linear(layer, W_Q + i),
+                                i == 0 ? &layer->out : &layer->in,
+                                fv_tile_buffer(tile, layer->buffer[Q + i]));
+}
+
+static void forward_textbook(const fv_layer *layer, const fv_tile *tile, real *x) {
     if (layer->long_attention != NULL)
         forward_long(layer, tile);
     else
@@ -306,11 +326,11 @@ static void forward_textbook(const fv_layer *layer, const fv_tile *tile, real *x
 static void forward(const fv_layer *layer, const fv_tile *tile) {
     int d = layer->model->config.model.n_embd, n = tile->n_groups * layer->out.n;
     real *x = fv_tile_buffer(tile, layer->x), *y = fv_tile_buffer(tile, layer->y);
-    real *compact = fv_tile_buffer(tile, layer->buffer[COMPACT]);
     real *normed = fv_norm_forward(&layer->norm, tile, layer->in.n, x);
-    fv_linear_forward(tile, linear(layer, W_Q), n,
-                      fv_rows_of_output(layer, tile, normed, compact, false),
-                      fv_rows_dense(fv_tile_buffer(tile, layer->buffer[Q]), d), false);
+    if (layer->tables.present)
+        look_up(layer, tile);
+    else
+        project(layer, tile, normed);
     if (layer->pooled)
         forward_pooled(layer, tile, normed);
     else
@@ -416,10 +436,38 @@ static void backward_textbook(const fv_layer *layer, const fv_tile *tile, real *
         backward_long(layer, tile, dz, dq);
     else
         backward_heads(layer, tile, x, dz, dq, dk, dv);
+    if (layer->tables.present) return;
     fv_linear_backward(tile, linear(layer, W_K), n, fv_rows_dense(x, d), fv_rows_dense(dk, d),
                        fv_rows_dense(dx, d), false);
     fv_linear_backward(tile, linear(layer, W_V), n, fv_rows_dense(x, d), fv_rows_dense(dv, d),
                        fv_rows_dense(dx, d), true);
+}
+
+// What queries, keys and values came from are the embeddings themselves: only what passes the layer
+// by is left for dx.
+static void backward_look_up(const fv_layer *layer, const fv_tile *tile, real *dq, real *dx) {
+    real *const slopes[] = {dq, fv_tile_buffer(tile, layer->buffer[D_K]),
+                            fv_tile_buffer(tile, layer->buffer[D_V])};
+    for (int i = 0; i < 3; i++)
+        fv_token_tables_backward(layer, tile, linear(layer, W_Q + i),
+                                 i == 0 ? &layer->out : &layer->in, slopes[i], i == 0);
+    fv_token_tables_end(layer, tile);
+    memset(dx, 0,
+           (size_t)tile->n_groups * (size_t)layer->in.n *
+               (size_t)layer->model->config.model.n_embd * FV_LANES * sizeof *dx);
+}
+
+// The queries' inputs are rows of x: their gradient joins that of keys and values.
+static void backward_queries(const fv_layer *layer, const fv_tile *tile, real *x, real *dz,
+                             real *dq, real *dx) {
+    int d = layer->model->config.model.n_embd, n = tile->n_groups * layer->out.n;
+    real *compact = fv_tile_buffer(tile, layer->buffer[COMPACT]);
+    fv_rows queries = fv_rows_of_output(layer, tile, x, compact, false);
+    fv_rows dqueries = fv_rows_of_output(layer, tile, dx, dz, false);
+    bool view = queries.data != compact;
+    fv_linear_backward(tile, linear(layer, W_Q), n, queries, fv_rows_dense(dq, d),
+                       view ? dqueries : fv_rows_dense(dz, d), view);
+    if (!view) fv_rows_add(layer, tile, fv_rows_dense(dz, d), dx);
 }
 
 static void backward(const fv_layer *layer, const fv_tile *tile) {
@@ -436,14 +484,10 @@ static void backward(const fv_layer *layer, const fv_tile *tile) {
         backward_pooled(layer, tile, normed, dz, dq, dnormed);
     else
         backward_textbook(layer, tile, normed, dz, dq, dnormed);
-    // The queries' inputs are rows of x: their gradient joins that of keys and values.
-    real *compact = fv_tile_buffer(tile, layer->buffer[COMPACT]);
-    fv_rows queries = fv_rows_of_output(layer, tile, normed, compact, false);
-    fv_rows dqueries = fv_rows_of_output(layer, tile, dnormed, dz, false);
-    bool view = queries.data != compact;
-    fv_linear_backward(tile, linear(layer, W_Q), n, queries, fv_rows_dense(dq, d),
-                       view ? dqueries : fv_rows_dense(dz, d), view);
-    if (!view) fv_rows_add(layer, tile, fv_rows_dense(dz, d), dnormed);
+    if (layer->tables.present)
+        backward_look_up(layer, tile, dq, dx);
+    else
+        backward_queries(layer, tile, normed, dz, dq, dnormed);
     fv_norm_backward(&layer->norm, tile, layer->in.n, x, dnormed, dx);
     if (layer->residual) fv_rows_add(layer, tile, dy, dx);
 }
@@ -458,6 +502,8 @@ static void cost(const fv_layer *layer, double *textbook, double *executed, doub
     double around = 2 * n_out * d * d; // W_Q and W_O
     *textbook = around + 2 * n_in * d * d + 2 * pairs * d;
     *executed = layer->pooled ? around + 2 * n_out * d * d + 2 * pairs * d * n_head : *textbook;
+    if (layer->tables.present)
+        *executed = (n_out + 3 * fv_token_tables_rows(layer)) * d * d + 2 * pairs * d;
     *exps = pairs * n_head;
 }
 

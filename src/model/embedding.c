@@ -6,8 +6,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum param { W_E, W_POS };
-
 // The sinusoids of Vaswani et al. (2017): sin at even features, cos at odd ones.
 static fv_status make_sinusoids(fv_model *model) {
     int n = model->n_positions, d = model->config.model.n_embd;
@@ -23,13 +21,14 @@ static fv_status make_sinusoids(fv_model *model) {
 
 static fv_status plan(fv_model *model, fv_layer *layer) {
     int d = model->config.model.n_embd;
-    layer->param[W_E] =
+    layer->param[FV_EMBEDDING_TOKENS] =
         fv_model_add(model, FV_INIT_EMBEDDING, model->config.task.vocab_size, d, d, "embed.W_E");
     if (model->config.model.positions == FV_POSITIONS_LEARNED)
-        layer->param[W_POS] =
+        layer->param[FV_EMBEDDING_POSITIONS] =
             fv_model_add(model, FV_INIT_EMBEDDING, model->n_positions, d, d, "pos_embed.W_pos");
     if (model->config.model.d_positions > 0)
-        fv_model_restrict(model, layer->param[W_POS], model->config.model.d_positions, d);
+        fv_model_restrict(model, layer->param[FV_EMBEDDING_POSITIONS],
+                          model->config.model.d_positions, d);
     layer->y = fv_model_reserve(model, layer->out.n, d);
     if (model->config.model.positions == FV_POSITIONS_SINUSOIDAL && model->sinusoids == NULL)
         return make_sinusoids(model);
@@ -67,7 +66,7 @@ static fv_embed kernel_arguments(const fv_layer *layer, const fv_tile *tile, run
     const int32_t *tokens = fv_arena_at(tile->workspace, layer->model->tokens);
     const real *positions = NULL;
     if (config->model.positions == FV_POSITIONS_LEARNED)
-        positions = tile->params + layer->param[W_POS];
+        positions = tile->params + layer->param[FV_EMBEDDING_POSITIONS];
     if (config->model.positions == FV_POSITIONS_SINUSOIDAL) positions = layer->model->sinusoids;
     return (fv_embed){.n_groups = r.n_groups,
                       .n_rows = r.n,
@@ -75,7 +74,7 @@ static fv_embed kernel_arguments(const fv_layer *layer, const fv_tile *tile, run
                       .vocab_size = config->task.vocab_size,
                       .tokens = tokens + r.group * stride + first * FV_LANES,
                       .tokens_group_stride = stride,
-                      .table = tile->params + layer->param[W_E],
+                      .table = tile->params + layer->param[FV_EMBEDDING_TOKENS],
                       .positions = positions ? positions + (size_t)first * d : NULL,
                       .x = x + ((size_t)r.group * layer->out.n + r.row) * d * FV_LANES};
 }
@@ -92,9 +91,9 @@ static void backward(const fv_layer *layer, const fv_tile *tile) {
     for (run r = {0}; next_run(layer, tile, &r);) {
         fv_embed_gradient arguments = {
             .forward = kernel_arguments(layer, tile, r, fv_tile_buffer(tile, layer->dy)),
-            .dtable = tile->gradient + layer->param[W_E]};
+            .dtable = tile->gradient + layer->param[FV_EMBEDDING_TOKENS]};
         if (config->model.positions == FV_POSITIONS_LEARNED)
-            arguments.dpositions = tile->gradient + layer->param[W_POS] +
+            arguments.dpositions = tile->gradient + layer->param[FV_EMBEDDING_POSITIONS] +
                                    (size_t)layer->out.at[r.row] * config->model.n_embd;
         tile->kernels->embed_gradient(&arguments);
     }

@@ -83,7 +83,9 @@ static inline real *fv_tile_buffer(const fv_tile *tile, size_t offset) {
     return fv_arena_at(tile->workspace, offset);
 }
 
-// What layers keep: slots named by an enum in each layer's file.
+// What layers keep: slots named by an enum in each layer's file, but for the embedding's
+// parameters, which the first layer may read, too.
+enum { FV_EMBEDDING_TOKENS, FV_EMBEDDING_POSITIONS };
 enum { FV_LAYER_PARAMS = 12, FV_LAYER_BUFFERS = 24 };
 
 // A norm in front of a layer.
@@ -92,6 +94,13 @@ typedef struct fv_norm_part {
     size_t w, b;          // parameters
     size_t y, mean, rstd; // buffers
 } fv_norm_part;
+
+// Tables of what the first layer's linear maps make of tokens and positions: token_tables.h.
+typedef struct fv_token_tables {
+    bool present;
+    size_t inputs, outputs, dinputs; // [V + T][d]: E over P, what becomes of it, its gradient
+    size_t columns, products;        // matrices in pieces of sixteen columns
+} fv_token_tables;
 
 typedef struct fv_layer fv_layer;
 
@@ -122,6 +131,7 @@ struct fv_layer {
     // Rows of in that each position of out attends to: from first_key to n_keys, and the sinks.
     int *n_keys, *first_key; // [out.n]
     fv_norm_part norm;
+    fv_token_tables tables; // attention
     bool residual;
     int pooled;                               // attention: pools its inputs before projecting them
     struct fv_long_attention *long_attention; // attention that keeps no probabilities, or NULL

@@ -226,6 +226,15 @@ static const struct {
     {ALL "model.layers=[attention] model.n_head=2 model.bias=true", {-1}},
     {ALL "model.layers=[attention] model.n_head=4 model.residual=true", {-1}},
     {ALL "model.layers=[attention] model.tied=true model.residual=true", {-1}},
+// So wide that the first layer looks its projections up: with all kinds of positions, biases, an
+// unembedding that shares the embedding, rows that nobody attends to, and a layer behind it.
+#define WIDE "task.vocab_size=4 task.context_length=2 train.batch_size=3 model.n_embd=128 "
+    {WIDE "model.layers=[attention] task.loss=all model.positions=learned model.residual=true "
+          "model.bias=true model.n_head=4",
+     {-1}},
+    {WIDE "model.layers=[attention] task.loss=all model.tied=true model.exclude_self=true", {-1}},
+    {WIDE "model.layers=[attention,attention] model.positions=sinusoidal train.batch_size=17",
+     {-1}},
     // Positions.
     {TINY "model.layers=[attention] model.positions=learned", {-1}},
     {ALL "model.layers=[attention] model.positions=learned model.tied=true", {-1}},
@@ -336,6 +345,16 @@ static void test_gradients(void **state) {
     }
 }
 
+static void test_wide_layers_look_up(void **state) {
+    (void)state;
+    for (int i = 0; i < N_CASES; i++) {
+        rig r = rig_of_case(i);
+        bool wide = r.model->config.model.n_embd >= 128;
+        assert_int_equal(r.model->layers[1].tables.present, wide);
+        rig_free(&r);
+    }
+}
+
 static void test_losses(void **state) {
     (void)state;
     for (int i = 0; i < N_CASES; i++) {
@@ -419,6 +438,7 @@ static void test_oracles_catch_faulty_gradients(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gradients),
+        cmocka_unit_test(test_wide_layers_look_up),
         cmocka_unit_test(test_losses),
         cmocka_unit_test(test_padding_leaves_no_trace),
         cmocka_unit_test(test_oracles_catch_faulty_kernels),

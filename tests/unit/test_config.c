@@ -415,6 +415,9 @@ static void identity_stays(void **state) {
     set(&config, "train.token_rate_power", "0.5"); // "numerics=2"
     id_of(&config, id);
     assert_string_equal(id, "333af539128723d8");
+    set(&config, "model.n_embd", "128"); // the highest of all that touch it: "numerics=3"
+    id_of(&config, id);
+    assert_string_equal(id, "7382dddc5df1bb9b");
 }
 
 static void distances_of_spelling(void **state) {

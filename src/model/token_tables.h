@@ -1,0 +1,32 @@
+// The first layer's linear maps, where its input is nothing but a token's embedding plus a
+// position's: (E[v] + P[t]) W = (E W)[v] + (P W)[t]. V + T rows are projected instead of every
+// position of every sample, and the results looked up like embeddings; on the way back the
+// gradients of what was looked up are summed before they pass W.
+#ifndef MODEL_TOKEN_TABLES_H
+#define MODEL_TOKEN_TABLES_H
+
+#include "model/layers.h"
+
+enum { FV_TOKEN_TABLES_WIDTH = 128 }; // features, from which on tables are used
+
+// Sets layer->tables.present and reserves the tables where they can be used and save work: for the
+// first layer, without a norm, at neighbouring positions that outnumber the rows to be projected.
+void fv_token_tables_plan(fv_model *model, fv_layer *layer);
+
+// Rows that a tile projects for each of its samples.
+double fv_token_tables_rows(const fv_layer *layer);
+
+// Puts E over P, before any map of a tile.
+void fv_token_tables_begin(const fv_layer *layer, const fv_tile *tile);
+// y [G][positions.n][d][16] = x W + b at these positions, which are neighbours.
+void fv_token_tables_forward(const fv_layer *layer, const fv_tile *tile, fv_linear linear,
+                             const fv_positions *positions, real *y);
+
+// From dy to the gradients of W and b, and of E and P among `dinputs`, which the first map of a
+// tile overwrites.
+void fv_token_tables_backward(const fv_layer *layer, const fv_tile *tile, fv_linear linear,
+                              const fv_positions *positions, real *dy, bool overwrite);
+// Adds dinputs to the gradients of the embeddings.
+void fv_token_tables_end(const fv_layer *layer, const fv_tile *tile);
+
+#endif
