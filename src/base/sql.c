@@ -13,8 +13,7 @@ fv_status sql_fail(const sql_file *file, const char *doing, fv_error *error) {
     case SQLITE_NOTADB:
         return fv_fail(error, FV_STORE, "%s is not %s: %s", file->path, file->kind->what, why);
     case SQLITE_CORRUPT:
-        return fv_fail(error, FV_STORE,
-                       "%s%s is damaged: %s; move it away and %s again",
+        return fv_fail(error, FV_STORE, "%s%s is damaged: %s; move it away and %s again",
                        file->kind->title, file->path, why, file->kind->again);
     case SQLITE_FULL:
     case SQLITE_IOERR:
