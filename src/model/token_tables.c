@@ -30,7 +30,7 @@ static bool fit(const fv_layer *layer) {
 void fv_token_tables_plan(fv_model *model, fv_layer *layer) {
     fv_token_tables *tables = &layer->tables;
     if (!(tables->present = fit(layer))) return;
-    size_t rows = (size_t)(n_tokens(layer) + n_positions(layer));
+    size_t rows = (size_t)n_tokens(layer) + (size_t)n_positions(layer);
     size_t d = (size_t)model->config.model.n_embd, most = rows > d ? rows : d;
     tables->inputs = fv_arena_reserve(&model->plan, rows * d, sizeof(real));
     tables->outputs = fv_arena_reserve(&model->plan, rows * d, sizeof(real));
