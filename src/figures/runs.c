@@ -218,13 +218,24 @@ static void append_value(char *text, size_t size, const fv_config *config, const
     snprintf(text + used, size - used, "%s%s = %s", used ? ", " : "", fv_field_short(field), value);
 }
 
+// Whether all runs of the panel of `run` have its value.
+static bool is_shared(const fv_figure_view *view, int run, const fv_partition *panels,
+                      const fv_field *field) {
+    for (int i = 0; i < view->runs.n; i++)
+        if (panels->group[i] == panels->group[run] &&
+            !same_value(view->runs.configs[i], view->runs.configs[run], field))
+            return false;
+    return true;
+}
+
 char *fv_runs_title(const fv_figure_view *view, int run, const fv_partition *partition,
                     const fv_partition *without) {
     char text[256] = "";
     const fv_config *config = view->runs.configs[run];
     for (int i = 0; i < N_TITLE_FIELDS; i++) {
         const fv_field *field = fv_field_find(short_names[i].key);
-        if (without == NULL || !has_field(without, field))
+        if ((without == NULL || !has_field(without, field)) &&
+            is_shared(view, run, partition, field))
             append_value(text, sizeof text, config, field);
     }
     for (int f = 0; f < partition->n_fields; f++) {
