@@ -35,6 +35,13 @@ static fv_status plan(fv_model *model, fv_layer *layer) {
     return FV_OK;
 }
 
+const real *fv_positions_table(const fv_tile *tile) {
+    const fv_model *model = tile->model;
+    if (model->config.model.positions == FV_POSITIONS_LEARNED)
+        return tile->params + model->layers[0].param[FV_EMBEDDING_POSITIONS];
+    return model->sinusoids;
+}
+
 // Rows [row, row + n) of groups [group, group + n_groups), at neighbouring positions.
 typedef struct run {
     int row, n, group, n_groups;
@@ -64,10 +71,7 @@ static fv_embed kernel_arguments(const fv_layer *layer, const fv_tile *tile, run
     int first = layer->out.at[r.row], d = config->model.n_embd;
     ptrdiff_t stride = (ptrdiff_t)config->task.context_length * FV_LANES;
     const int32_t *tokens = fv_arena_at(tile->workspace, layer->model->tokens);
-    const real *positions = NULL;
-    if (config->model.positions == FV_POSITIONS_LEARNED)
-        positions = tile->params + layer->param[FV_EMBEDDING_POSITIONS];
-    if (config->model.positions == FV_POSITIONS_SINUSOIDAL) positions = layer->model->sinusoids;
+    const real *positions = fv_positions_table(tile);
     return (fv_embed){.n_groups = r.n_groups,
                       .n_rows = r.n,
                       .n_embd = d,

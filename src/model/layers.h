@@ -140,6 +140,9 @@ struct fv_layer {
 extern const fv_layer_type fv_layer_embedding, fv_layer_attention, fv_layer_mlp,
     fv_layer_layer_norm, fv_layer_rms_norm, fv_layer_mamba, fv_layer_head;
 
+// What is added to the embeddings of tokens, [n_positions][d]; NULL without positions.
+const real *fv_positions_table(const fv_tile *tile);
+
 // Adds a parameter tensor ("blocks.0.attn.W_Q") unless there is one of that name; columns 0 makes a
 // vector. Returns its offset.
 size_t fv_model_add(fv_model *model, fv_init_kind init, int rows, int columns, int fan_in,

@@ -23,6 +23,7 @@ static bool fit(const fv_layer *layer) {
     const fv_config *config = &layer->model->config;
     bool is_first = layer == &layer->model->layers[1];
     int rows = n_tokens(layer) + n_positions(layer), d = config->model.n_embd;
+    // Half of a group's rows at most.
     return is_first && config->model.norm == FV_NORM_NONE && d >= FV_TOKEN_TABLES_WIDTH &&
            d % L == 0 && is_run(&layer->in) && is_run(&layer->out) && rows <= L / 2 * layer->in.n;
 }
@@ -76,12 +77,6 @@ static void multiply(const fv_layer *layer, const fv_tile *tile, int m, int n, i
             }
 }
 
-static const real *positions_of(const fv_layer *layer, const fv_tile *tile) {
-    const fv_model *model = layer->model;
-    if (model->config.model.positions == FV_POSITIONS_SINUSOIDAL) return model->sinusoids;
-    return tile->params + layer->model->layers[0].param[FV_EMBEDDING_POSITIONS];
-}
-
 void fv_token_tables_begin(const fv_layer *layer, const fv_tile *tile) {
     size_t d = (size_t)layer->model->config.model.n_embd;
     size_t tokens = (size_t)n_tokens(layer) * d, positions = (size_t)n_positions(layer) * d;
@@ -89,7 +84,7 @@ void fv_token_tables_begin(const fv_layer *layer, const fv_tile *tile) {
     memcpy(inputs, tile->params + layer->model->layers[0].param[FV_EMBEDDING_TOKENS],
            tokens * sizeof *inputs);
     if (positions > 0)
-        memcpy(inputs + tokens, positions_of(layer, tile) + (size_t)layer->in.at[0] * d,
+        memcpy(inputs + tokens, fv_positions_table(tile) + (size_t)layer->in.at[0] * d,
                positions * sizeof *inputs);
 }
 

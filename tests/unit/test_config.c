@@ -2,6 +2,8 @@
 // a run.
 #include "base/config_readers.h"
 #include "base/text.h"
+#include "model/attention_long.h"
+#include "model/token_tables.h"
 
 #include <fovea/config.h>
 
@@ -415,6 +417,9 @@ static void identity_stays(void **state) {
     set(&config, "train.token_rate_power", "0.5"); // "numerics=2"
     id_of(&config, id);
     assert_string_equal(id, "333af539128723d8");
+    // base/numerics.c, which lies below the model, names its thresholds a second time.
+    assert_int_equal(FV_LONG_CONTEXT, 512);
+    assert_int_equal(FV_TOKEN_TABLES_WIDTH, 128);
     set(&config, "model.n_embd", "128"); // the highest of all that touch it: "numerics=3"
     id_of(&config, id);
     assert_string_equal(id, "7382dddc5df1bb9b");
