@@ -218,9 +218,11 @@ static void describe_values(const cell *cells, int n, double *room, fv_judgement
     j->median = number_of(&s.median);
     j->lowest = number_of(&s.lowest);
     j->highest = number_of(&s.highest);
-    if (s.n > 0 && n > 1) text_add(out, "median ");
+    bool known = isfinite(s.lowest.high) || s.highest.low > 0; // of one of them, if only a bound
+    bool spread = s.n > 0 && n > 1 && known;
+    if (spread) text_add(out, "median ");
     claim_text_range(out, &s.median, CLAIM_TEXT_DIGITS);
-    if (s.n > 0 && n > 1) {
+    if (spread) {
         text_add(out, " (");
         claim_text_range(out, &s.lowest, CLAIM_TEXT_DIGITS);
         text_add(out, " to ");

@@ -570,6 +570,7 @@ static void expect_steps(const int steps[3][2], const char *const *pairs, fv_ver
 
 static const int first_never[3][2] = {{0, 1100}, {0, 970}, {0, 1040}};
 static const int last_never[3][2] = {{1100, 0}, {970, 0}, {1000, 0}};
+static const int both_never[3][2] = {{0, 0}, {0, 0}, {0, 0}};
 static const int mixed[3][2] = {{0, 0}, {100, 2000}, {2000, 100}};
 
 // A run that ended before the event bounds a ratio from one side or the other.
@@ -597,6 +598,9 @@ static void test_bounded_ratios(void **state) {
                  "median between 0.05 and 20 (less than 0.05 to more than 20)",
                  "1 of 3 seeds above 5; seed 2 did not (0.05); seed 0 undecided: its runs end too "
                  "early (unknown)");
+    expect_steps(both_never, STEPS("fit", "ratio", "above", "5"), FV_NOT_REPRODUCED, "unknown",
+                 "0 of 3 seeds above 5; seeds 0, 1, 2 undecided: their runs end too early "
+                 "(unknown; unknown; unknown); longer runs would decide");
 }
 
 static void test_undecided_seeds(void **state) {
