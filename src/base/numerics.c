@@ -17,8 +17,9 @@ static bool rates_tokens(const fv_config *config) {
 
 // The first layer's projections are looked up, not computed at every position.
 static bool looks_up(const fv_config *config) {
-    return config->model.n_embd >= 128 && config->model.layers.n > 0 &&
-           config->model.layers.kind[0] == FV_LAYER_ATTENTION && config->model.norm == FV_NORM_NONE;
+    const fv_model_config *model = &config->model;
+    return model->n_embd % 16 == 0 && model->norm == FV_NORM_NONE && model->layers.n > 0 &&
+           model->layers.kind[0] == FV_LAYER_ATTENTION;
 }
 
 static const struct {

@@ -24,8 +24,8 @@ static bool fit(const fv_layer *layer) {
     bool is_first = layer == &layer->model->layers[1];
     int rows = n_tokens(layer) + n_positions(layer), d = config->model.n_embd;
     // Half of a group's rows at most.
-    return is_first && config->model.norm == FV_NORM_NONE && d >= FV_TOKEN_TABLES_WIDTH &&
-           d % L == 0 && is_run(&layer->in) && is_run(&layer->out) && rows <= L / 2 * layer->in.n;
+    return is_first && config->model.norm == FV_NORM_NONE && d % L == 0 && is_run(&layer->in) &&
+           is_run(&layer->out) && rows <= L / 2 * layer->in.n;
 }
 
 void fv_token_tables_plan(fv_model *model, fv_layer *layer) {

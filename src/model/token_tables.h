@@ -7,10 +7,9 @@
 
 #include "model/layers.h"
 
-enum { FV_TOKEN_TABLES_WIDTH = 128 }; // features, from which on tables are used
-
 // Sets layer->tables.present and reserves the tables where they can be used and save work: for the
-// first layer, without a norm, at neighbouring positions that outnumber the rows to be projected.
+// first layer, without a norm, with a multiple of sixteen features, at neighbouring positions that
+// outnumber the rows to be projected.
 void fv_token_tables_plan(fv_model *model, fv_layer *layer);
 
 // Rows that a tile projects for each of its samples.

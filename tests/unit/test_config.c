@@ -3,7 +3,7 @@
 #include "base/config_readers.h"
 #include "base/text.h"
 #include "model/attention_long.h"
-#include "model/token_tables.h"
+#include "model/layers.h"
 
 #include <fovea/config.h>
 
@@ -419,10 +419,13 @@ static void identity_stays(void **state) {
     assert_string_equal(id, "333af539128723d8");
     // base/numerics.c, which lies below the model, names its thresholds a second time.
     assert_int_equal(FV_LONG_CONTEXT, 512);
-    assert_int_equal(FV_TOKEN_TABLES_WIDTH, 128);
-    set(&config, "model.n_embd", "128"); // the highest of all that touch it: "numerics=3"
+    assert_int_equal(FV_LANES, 16);
+    set(&config, "model.n_embd", "17"); // still "numerics=2"
     id_of(&config, id);
-    assert_string_equal(id, "7382dddc5df1bb9b");
+    assert_string_equal(id, "48c875634ca7118f");
+    set(&config, "model.n_embd", "16"); // the highest of all that touch it: "numerics=3"
+    id_of(&config, id);
+    assert_string_equal(id, "aa6c48f3a1259335");
 }
 
 static void distances_of_spelling(void **state) {
