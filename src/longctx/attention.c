@@ -114,12 +114,18 @@ static void choose_score(fv_attention *plan) {
     }
 }
 
+static int between(int64_t low, int64_t x, int64_t high) {
+    return (int)(x < low ? low : x > high ? high : x);
+}
+
 // Keys, values and their gradients of a backward piece take 512 KiB; the totals of the gradients,
-// which are rarely touched, another 256.
-static int chunk_of(int d_padded) {
-    int chunk = 32768 / d_padded / FV_TILE_KEYS * FV_TILE_KEYS;
-    if (chunk < FV_TILE_KEYS) return FV_TILE_KEYS;
-    return chunk > 1024 ? 1024 : chunk;
+// which are rarely touched, another 256. Where a tile of queries sees few keys of a chunk, loading
+// it costs more than what falls out of the cache: chunks are longer, while there are eight of them.
+static int chunk_of(const fv_attention_config *config, int d_padded) {
+    int chunk = between(FV_TILE_KEYS, 32768 / d_padded / FV_TILE_KEYS * FV_TILE_KEYS, 1024);
+    const fv_attention_mask *mask = &config->mask;
+    if (mask->stride == 0 && mask->random_blocks == 0 && mask->bitmap == NULL) return chunk;
+    return between(chunk, config->n_key / 8 / FV_TILE_KEYS * FV_TILE_KEYS, 4 * chunk);
 }
 
 // Columns of queries and running outputs of tiles abreast take 256 KiB, which leaves the rest of a
@@ -214,7 +220,7 @@ static fv_status prepare(fv_attention *plan, fv_error *error) {
     plan->kernels = fv_tile_kernels_get();
     plan->d_padded = (int)((c->d_head + FV_LANES - 1) / FV_LANES * FV_LANES);
     plan->group = (int)(c->n_head / c->n_kv_head);
-    plan->chunk = chunk_of(plan->d_padded);
+    plan->chunk = chunk_of(c, plan->d_padded);
     plan->abreast = abreast_of(plan->d_padded);
     plan->n_workers = c->n_threads ? c->n_threads : fv_machine_cores();
     choose_score(plan);
