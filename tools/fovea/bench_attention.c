@@ -77,7 +77,8 @@ enum { N_CASES = sizeof CASES / sizeof *CASES };
 typedef struct result {
     bench_time time;
     double pairs, density; // of one head
-    double limit, peak;    // seconds; operations or bytes a second
+    bench_time limit;      // what it is held against
+    double peak;           // operations or bytes a second
     double speed_up;       // over the dense case, or two threads over one; 0 where there is none
     double peak_memory;    // of the process so far, bytes
 } result;
@@ -150,61 +151,59 @@ static fv_status once(work *w) {
     }
 }
 
-// At least three slices of one call each, after one that is not counted.
-static fv_status measure(work *w, double seconds, bench_time *time) {
-    enum { MAX_SLICES = 4096, MIN_SLICES = 3 };
-    static double slices[MAX_SLICES];
-    clockid_t clock = w->c->n_threads == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC;
-    *time = (bench_time){0};
-    fv_status status = once(w);
-    double end = tool_seconds(CLOCK_MONOTONIC) + seconds;
-    while (status == FV_OK && time->n < MAX_SLICES &&
-           (time->n < MIN_SLICES || tool_seconds(CLOCK_MONOTONIC) < end)) {
-        double begun = tool_seconds(clock);
-        status = once(w);
-        slices[time->n++] = tool_seconds(clock) - begun;
-    }
-    if (status != FV_OK) return status;
-    time->median = bench_sort(slices, time->n);
-    time->best = slices[0];
-    return FV_OK;
-}
-
 static volatile unsigned long read_sum; // so that what is read counts as used
 
-// Bytes a second that this thread reads from memory: the best of many slices of a block much larger
-// than the last cache, by the same clock as the cases. 0 without memory.
-static double read_bandwidth(void) {
-    enum { BLOCK = 256 << 20, SLICE = 8 << 20, WORDS = SLICE / sizeof(unsigned long), ROUNDS = 3 };
-    unsigned long *block = malloc(BLOCK);
-    double best = 0;
-    if (block) memset(block, 1, BLOCK);
-    for (size_t i = 0; block && i < (size_t)ROUNDS * (BLOCK / SLICE); i++) {
-        const unsigned long *slice = block + i % (BLOCK / SLICE) * WORDS;
-        unsigned long sum[8] = {0};
-        double begun = tool_seconds(CLOCK_THREAD_CPUTIME_ID);
-        for (size_t j = 0; j < WORDS; j += 8)
-            for (size_t k = 0; k < 8; k++) sum[k] += slice[j + k];
-        double rate = SLICE / (tool_seconds(CLOCK_THREAD_CPUTIME_ID) - begun);
-        for (size_t k = 0; k < 8; k++) read_sum += sum[k];
-        if (rate > best) best = rate;
-    }
-    free(block);
-    return best;
-}
-
-// The best seen so far of what the case is held against.
-static double peak_now(const attention_case *c, double peak) {
-    fv_limits limits = {0};
-    if (c->operation != DECODE) fv_machine_core_limits(0.15, &limits);
-    double now = c->operation == DECODE ? read_bandwidth() : limits.fma_flops;
-    return now > peak ? now : peak;
+static void read_once(const float *from, double bytes) {
+    const unsigned long *word = (const unsigned long *)(const void *)from;
+    unsigned long sum[8] = {0};
+    size_t n = (size_t)bytes / sizeof *word;
+    for (size_t i = 0; i + 8 <= n; i += 8)
+        for (size_t k = 0; k < 8; k++) sum[k] += word[i + k];
+    for (size_t k = 0; k < 8; k++) read_sum += sum[k];
 }
 
 static double amount_of(const attention_case *c, double pairs) {
     double size = c->bfloat16 ? 2 : 4;
     if (c->operation == DECODE) return 2 * size * c->n * c->d_head * c->n_kv_head;
     return (c->operation == FORWARD ? 4 : 10) * pairs * c->d_head * c->n_head;
+}
+
+// At least three slices of one call each, after one that is not counted. Reading has no peak of its
+// own that a loop could find once for all: before each slice of decoding the same thread reads the
+// same keys and values, and `limit` is made of these times.
+static fv_status measure(work *w, double seconds, bench_time *time, bench_time *limit) {
+    enum { MAX_SLICES = 4096, MIN_SLICES = 3 };
+    static double slices[MAX_SLICES], reads[MAX_SLICES];
+    bool reading = w->c->operation == DECODE;
+    clockid_t clock = w->c->n_threads == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC;
+    *time = *limit = (bench_time){0};
+    fv_status status = once(w);
+    double end = tool_seconds(CLOCK_MONOTONIC) + seconds;
+    while (status == FV_OK && time->n < MAX_SLICES &&
+           (time->n < MIN_SLICES || tool_seconds(CLOCK_MONOTONIC) < end)) {
+        double begun = tool_seconds(clock), bytes = amount_of(w->c, 0);
+        if (reading) {
+            read_once(w->k, bytes / 2);
+            read_once(w->v, bytes / 2);
+            reads[limit->n++] = tool_seconds(clock) - begun;
+            begun = tool_seconds(clock);
+        }
+        status = once(w);
+        slices[time->n++] = tool_seconds(clock) - begun;
+    }
+    if (status != FV_OK) return status;
+    time->median = bench_sort(slices, time->n);
+    time->best = slices[0];
+    if (!reading) return FV_OK;
+    limit->median = bench_sort(reads, limit->n);
+    limit->best = reads[0];
+    return FV_OK;
+}
+
+static double peak_flops(double before) {
+    fv_limits limits = {0};
+    fv_machine_core_limits(0.15, &limits);
+    return limits.fma_flops > before ? limits.fma_flops : before;
 }
 
 // The earlier case that this one is compared with: dense, one thread, the same otherwise.
@@ -226,12 +225,14 @@ static fv_status time_case(int number, double seconds, result results[N_CASES], 
     result *r = &results[number];
     fv_status status = work_start(&w, c);
     if (status == FV_OK) {
-        r->peak = peak_now(c, 0);
-        status = measure(&w, seconds, &r->time);
-        r->peak = peak_now(c, r->peak);
-        r->pairs = c->operation == DECODE ? c->n : fv_attention_pairs(w.attention);
-        r->density = c->operation == DECODE ? 1 : r->pairs / (0.5 * c->n * (c->n + 1.0));
-        r->limit = amount_of(c, r->pairs) / (r->peak * c->n_threads);
+        bool reads = c->operation == DECODE;
+        if (!reads) r->peak = peak_flops(0);
+        status = measure(&w, seconds, &r->time, &r->limit);
+        r->pairs = reads ? c->n : fv_attention_pairs(w.attention);
+        r->density = reads ? 1 : r->pairs / (0.5 * c->n * (c->n + 1.0));
+        double amount = amount_of(c, r->pairs);
+        r->peak = reads ? amount / r->limit.best : peak_flops(r->peak);
+        if (!reads) r->limit.best = r->limit.median = amount / (r->peak * c->n_threads);
         int dense = dense_of(c);
         if (dense >= 0 && results[dense].time.n > 0)
             r->speed_up = results[dense].time.best / r->time.best;
@@ -256,11 +257,11 @@ static int print_json(const attention_case *c, const result *r) {
     return tool_print_json(json_pack(
         "{s:s, s:o, s:f, s:f, s:i, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:s, s:f, s:f, s:s, s:s}",
         "name", c->name, "config", config, "median", 1e3 * r->time.median, "best",
-        1e3 * r->time.best, "slices", r->time.n, "unit", "ms", "limit", 1e3 * r->limit,
-        "fraction_of_limit", r->limit / r->time.median, "fraction_best", r->limit / r->time.best,
-        "pairs", r->pairs, "density", r->density, "peak", r->peak, "peak_unit",
-        c->operation == DECODE ? "bytes/s" : "flop/s", "speed_up", r->speed_up, "peak_memory",
-        r->peak_memory, "kernels", fv_kernels_name(), "cpu", fv_machine_cpu()));
+        1e3 * r->time.best, "slices", r->time.n, "unit", "ms", "limit", 1e3 * r->limit.best,
+        "fraction_of_limit", r->limit.median / r->time.median, "fraction_best",
+        r->limit.best / r->time.best, "pairs", r->pairs, "density", r->density, "peak", r->peak,
+        "peak_unit", c->operation == DECODE ? "bytes/s" : "flop/s", "speed_up", r->speed_up,
+        "peak_memory", r->peak_memory, "kernels", fv_kernels_name(), "cpu", fv_machine_cpu()));
 }
 
 // A number, or an empty cell where it has no meaning.
@@ -275,9 +276,9 @@ static void add_row(table *t, const attention_case *c, const result *r) {
     table_add(t, "%s", c->name);
     table_add(t, "%.2f", 1e3 * r->time.median);
     table_add(t, "%.2f", 1e3 * r->time.best);
-    table_add(t, "%.2f", 1e3 * r->limit);
-    table_add(t, "%.2f", r->limit / r->time.median);
-    table_add(t, "%.2f", r->limit / r->time.best);
+    table_add(t, "%.2f", 1e3 * r->limit.best);
+    table_add(t, "%.2f", r->limit.median / r->time.median);
+    table_add(t, "%.2f", r->limit.best / r->time.best);
     add_digits(t, c->operation != DECODE, 4, r->density);
     add_digits(t, r->speed_up > 0, 2, r->speed_up);
     add_digits(t, r->speed_up > 0 && c->n_threads == 1, 2, r->speed_up * r->density);
