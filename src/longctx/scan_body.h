@@ -33,11 +33,20 @@ INLINE void store_some(float *p, vf x, int left) {
     i < (width);                                                                                   \
     i += VW
 
+// Rows of one block lie a page apart, where the caches' own foresight ends: a few rows ahead of its
+// use each is asked for.
+INLINE void fetch_row(const fv_scan_chunk *s, const float *from, int t, int i) {
+    enum { ROWS_AHEAD = 1 };
+    if (t + ROWS_AHEAD < s->n) __builtin_prefetch(from + (t + ROWS_AHEAD) * s->row + i, 0, 3);
+}
+
 // Steps, drives and what the sums begin with.
 static void prepare(const fv_scan_chunk *s) {
     for (int t = 0; t < s->n; t++)
         for (EACH_LANES(i, s->width)) {
             int left = s->width - i;
+            fetch_row(s, s->u, t, i);
+            fetch_row(s, s->delta, t, i);
             vf u = load_some(s->u + t * s->row + i, left);
             vf step = load_some(s->delta + t * s->row + i, left) + vf_load(s->bias + i);
             if (s->softplus) step = vf_quick_softplus(step);
@@ -50,7 +59,8 @@ static void prepare(const fv_scan_chunk *s) {
 
 // While position t of strip i computes, one line of the next chunk's inputs comes into the
 // second-level cache. The lines come as they lie in memory, row by row, whatever strip they belong
-// to. (Fetching what is written, too, or into the first level costs more than it saves.)
+// to. (Fetching what is written, too, or into the first level costs more than it saves.) Of the next
+// block of this chunk, one line of steps and inputs comes into the first.
 typedef struct line_ahead {
     ptrdiff_t row; // floats from what is scanned now
     int line, n_lines;
@@ -73,11 +83,16 @@ INLINE void fetch(const float *p) {
     __builtin_prefetch(p, 0, 2);
 }
 
+INLINE bool any_block_ahead(const fv_scan_chunk *s) {
+    return s->ahead != 0 && s->ahead_first + W / L * s->n < s->ahead_lines * s->n;
+}
+
 // Numbers n .. n + N - 1 of the states of VW channels. With `kept` the states and decays of every
 // position go there: [t][2][n_state][16].
 INLINE void run_states(const fv_scan_chunk *s, int i, int n, int N, float *kept) {
     vf h[STATES];
     bool fetches = n == 0 && i % L == 0 && s->ahead != 0;
+    bool fetches_block = fetches && any_block_ahead(s);
     line_ahead next = first_line_ahead(s, i);
     const float *a = s->a + n * W + i, *b = s->b + n, *c = s->c + n;
     UNROLL for (int j = 0; j < N; j++) h[j] = vf_load(s->state + (n + j) * W + i);
@@ -89,6 +104,10 @@ INLINE void run_states(const fv_scan_chunk *s, int i, int n, int N, float *kept)
             fetch(s->u + at);
             fetch(s->delta + at);
             if (s->z) fetch(s->z + at);
+        }
+        if (fetches_block) {
+            __builtin_prefetch(s->u + t * s->row + W + i, 0, 3);
+            __builtin_prefetch(s->delta + t * s->row + W + i, 0, 3);
         }
         __asm__ volatile("" : : : "memory"); // A is read again: registers are for the states
         UNROLL for (int j = 0; j < N; j++) {
@@ -142,6 +161,7 @@ static void gate(const fv_scan_chunk *s) {
             float *at = s->y + t * s->row + i;
             vf y = vf_load(s->sum + t * W + i);
             if (s->z) {
+                fetch_row(s, s->z, t, i);
                 vf z = load_some(s->z + t * s->row + i, left);
                 y = y * (z * vf_sigmoid(z));
             }
