@@ -59,8 +59,8 @@ static void prepare(const fv_scan_chunk *s) {
 
 // While position t of strip i computes, one line of the next chunk's inputs comes into the
 // second-level cache. The lines come as they lie in memory, row by row, whatever strip they belong
-// to. (Fetching what is written, too, or into the first level costs more than it saves.) Of the next
-// block of this chunk, one line of steps and inputs comes into the first.
+// to. (Fetching what is written, too, or into the first level costs more than it saves.) Of the
+// next block of this chunk, one line of steps and inputs comes into the first.
 typedef struct line_ahead {
     ptrdiff_t row; // floats from what is scanned now
     int line, n_lines;
