@@ -65,6 +65,11 @@ static const attention_case CASES[] = {
     {"random blocks 1/16", FORWARD, 16384, 64, 1, 1, 1, .random_blocks = 8},
     {"random blocks 1/32", FORWARD, 16384, 64, 1, 1, 1, .random_blocks = 4},
     {"random blocks 1/8 backward", BACKWARD, 16384, 64, 1, 1, 1, .random_blocks = 17},
+    {"window 1/32 n65536", FORWARD, 65536, 64, 1, 1, 1, .full = true, .window = 1032},
+    {"window and sinks 1/32 n65536", FORWARD, 65536, 64, 1, 1, 1, .full = true, .window = 967,
+     .sinks = 64},
+    {"stride 1/32 n65536", FORWARD, 65536, 64, 1, 1, 1, .full = true, .stride = 32},
+    {"random blocks 1/32 n65536", FORWARD, 65536, 64, 1, 1, 1, .full = true, .random_blocks = 16},
     {"window 1024 n65536", FORWARD, 65536, 64, 1, 1, 1, .window = 1024},
     {"window 1024 n262144", FORWARD, 262144, 64, 1, 1, 1, .window = 1024},
     {"window 1024 n1048576", FORWARD, 1048576, 64, 1, 1, 1, .window = 1024, .full = true},
@@ -284,6 +289,15 @@ static void add_row(table *t, const attention_case *c, const result *r) {
     add_digits(t, r->speed_up > 0 && c->n_threads == 1, 2, r->speed_up * r->density);
 }
 
+// With a case's name, it and the case it is compared with.
+static bool is_wanted(const bench_options *options, int number) {
+    if (options->only == NULL) return options->full || !CASES[number].full;
+    for (int i = 0; i < N_CASES; i++)
+        if (strcmp(options->only, CASES[i].name) == 0)
+            return number == i || number == dense_of(&CASES[i]);
+    return false;
+}
+
 int bench_attention(const bench_options *options) {
     static const char *const HEADERS[] = {"case", "median ms", "best ms",  "limit ms",  "median",
                                           "best", "density",   "speed-up", "x density", NULL};
@@ -295,9 +309,7 @@ int bench_attention(const bench_options *options) {
     table_init(&t, 9);
     table_add_texts(&t, HEADERS);
     for (int i = 0; i < N_CASES && code == EXIT_DONE && !tool_interrupted; i++) {
-        if (options->only ? strcmp(options->only, CASES[i].name) != 0
-                          : CASES[i].full && !options->full)
-            continue;
+        if (!is_wanted(options, i)) continue;
         n_found++;
         bench_announce(options, CASES[i].name);
         if (time_case(i, options->seconds, results, &error) != FV_OK) {
