@@ -6,6 +6,7 @@
 #include "longctx/plan.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,7 +111,7 @@ static void gather(const decode_pass *pass, fv_worker *w, const seen_tile *tile,
 static void decode_tile(const decode_pass *pass, fv_worker *w, const seen_tile *tile,
                         fv_head_rows at, fv_decode_job *job) {
     const fv_attention *plan = pass->plan;
-    job->n_keys = tile->n;
+    job->n_keys = job->n_rows = tile->n;
     if (tile->step == 0 || plan->d_padded != plan->config.d_head) {
         gather(pass, w, tile, at, job);
     } else {
@@ -120,6 +121,8 @@ static void decode_tile(const decode_pass *pass, fv_worker *w, const seen_tile *
         job->k = (const char *)pass->k + offset;
         job->v = (const char *)pass->v + offset;
         job->k_stride = job->v_stride = tile->step * at.row * size;
+        int64_t rows = (pass->n_rows - 1 - tile->first) / tile->step + 1;
+        job->n_rows = (int)(rows < INT_MAX ? rows : INT_MAX);
     }
     plan->kernels->decode(job);
     w->work.pairs += tile->n * plan->group;

@@ -58,6 +58,7 @@ typedef struct fv_tile_gradient {
 // One query for each of n_heads heads that share keys: rows padded to d_padded.
 typedef struct fv_decode_job {
     int d_padded, n_heads, n_keys;
+    int n_rows; // n_keys, and what lies behind them and may be asked for ahead of its use
     fv_tile_score score;
     const float *q;               // [n_heads][d_padded]; dot: scaled by factor
     const char *k, *v;            // rows of d_padded numbers, float or bfloat16, at any address
