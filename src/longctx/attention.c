@@ -120,12 +120,12 @@ static int between(int64_t low, int64_t x, int64_t high) {
 
 // Keys, values and their gradients of a backward piece take 512 KiB; the totals of the gradients,
 // which are rarely touched, another 256. Where a tile of queries sees few keys of a chunk, loading
-// it costs more than what falls out of the cache: chunks are longer, while there are eight of them.
+// it costs more than what falls out of the cache: chunks are longer, while there are sixteen of them.
 static int chunk_of(const fv_attention_config *config, int d_padded) {
     int chunk = between(FV_TILE_KEYS, 32768 / d_padded / FV_TILE_KEYS * FV_TILE_KEYS, 1024);
     const fv_attention_mask *mask = &config->mask;
     if (mask->stride == 0 && mask->random_blocks == 0 && mask->bitmap == NULL) return chunk;
-    return between(chunk, config->n_key / 8 / FV_TILE_KEYS * FV_TILE_KEYS, 4 * chunk);
+    return between(chunk, config->n_key / 16 / FV_TILE_KEYS * FV_TILE_KEYS, 4 * chunk);
 }
 
 // Columns of queries and running outputs of tiles abreast take 256 KiB, which leaves the rest of a
@@ -196,11 +196,10 @@ static fv_status allocate_workers(fv_attention *plan, fv_error *error) {
     return FV_OK;
 }
 
-// Chunks of one head of keys, at most: those of all strands of all phases.
+// Chunks of one head of keys in one phase, at most: the first has the columns and the band.
 static fv_status allocate_progress(fv_attention *plan, fv_error *error) {
     int64_t strands = FV_MAX_STRETCHES * (plan->mask.stride + 2) + 1, n;
-    int64_t keys = plan->config.n_key > fv_mask_columns(&plan->mask) ? plan->config.n_key
-                                                                     : fv_mask_columns(&plan->mask);
+    int64_t keys = plan->config.n_key + fv_mask_columns(&plan->mask);
     if (__builtin_mul_overflow(keys / plan->chunk + strands,
                                plan->config.n_batch * plan->config.n_kv_head, &n) ||
         n > INT_MAX)
@@ -229,6 +228,7 @@ static fv_status prepare(fv_attention *plan, fv_error *error) {
     if (status == FV_OK) status = allocate_workers(plan, error);
     if (status == FV_OK) status = allocate_progress(plan, error);
     if (status == FV_OK) status = fv_pool_create(plan->n_workers, &plan->pool, error);
+    plan->config.mask.window = plan->mask.window; // not beyond the sequence
     plan->config.mask.globals = NULL;
     plan->config.mask.bitmap = NULL;
     return status;

@@ -14,6 +14,7 @@
 // its totals. With 65,537 queries the error of dk falls from 1e-5 of its norm to below 1e-6.
 #include "longctx/plan.h"
 
+#include <assert.h>
 #include <limits.h>
 #include <math.h>
 #include <sched.h>
@@ -269,6 +270,7 @@ void fv_tiles_backward(fv_attention *plan, const fv_local_gradients *queries,
                               .n_shared = c->n_batch * c->n_kv_head};
         for (int j = 0; j < phase->n_keys; j++) pass.n_chunks += chunks_of(plan, &phase->keys[j]);
         int64_t n = pass.n_chunks * pass.n_shared;
+        assert(n <= plan->n_progress);
         for (int64_t j = 0; j < n; j++)
             atomic_store_explicit(&plan->progress[j], -1, memory_order_relaxed);
         fv_pool_run(plan->pool, (int)n, backward_piece, &pass);

@@ -163,6 +163,29 @@ static void test_long_sums(void **state) {
     longctx_case_free(&a);
 }
 
+// Keys that all queries see, as many as there are: they are columns and stand in the band once
+// more, in chunks of their own.
+static void test_many_columns(void **state) {
+    (void)state;
+    uint64_t random = 4;
+    attention_case a = {0};
+    fv_attention_config_init(&a.config);
+    a.config.n_query = a.config.n_key = 1024;
+    a.config.d_head = 256; // the shortest chunks
+    a.config.n_threads = 2;
+    a.config.mask.window = 1;
+    a.config.mask.sinks = 1024;
+    longctx_fill(&a, &random, 1);
+    attention_truth t = longctx_truth(&a);
+    attention_result r = longctx_result(&a);
+    fv_kernels_force(fv_kernels_available()[1]->name, NULL);
+    run(&a, &r);
+    compare(&a, &r, &t, fv_kernels_name(), 0);
+    longctx_result_free(&r);
+    longctx_truth_free(&t);
+    longctx_case_free(&a);
+}
+
 // A few chunks of keys, so that threads have turns to wait for.
 static void long_case(attention_case *a, int i) {
     uint64_t state = 77 + (uint64_t)i;
@@ -515,11 +538,12 @@ static void test_planted_faults(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_definition),       cmocka_unit_test(test_decode),
-        cmocka_unit_test(test_long_sums),        cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_instruction_sets), cmocka_unit_test(test_large_scores),
-        cmocka_unit_test(test_bfloat16),         cmocka_unit_test(test_unaligned),
-        cmocka_unit_test(test_not_finite),       cmocka_unit_test(test_random_blocks),
-        cmocka_unit_test(test_bad_input),        cmocka_unit_test(test_planted_faults)};
+        cmocka_unit_test(test_definition),    cmocka_unit_test(test_decode),
+        cmocka_unit_test(test_long_sums),     cmocka_unit_test(test_many_columns),
+        cmocka_unit_test(test_threads),       cmocka_unit_test(test_instruction_sets),
+        cmocka_unit_test(test_large_scores),  cmocka_unit_test(test_bfloat16),
+        cmocka_unit_test(test_unaligned),     cmocka_unit_test(test_not_finite),
+        cmocka_unit_test(test_random_blocks), cmocka_unit_test(test_bad_input),
+        cmocka_unit_test(test_planted_faults)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -264,6 +264,7 @@ static void any_mask(void **state) {
         {"full", {0}},
         {"window", {.causal = true, .window = 40}},
         {"window both ways", {.window = 70}},
+        {"window beyond all", {.causal = true, .window = INT64_MAX}},
         {"window and sinks", {.causal = true, .window = 33, .sinks = 5}},
         {"strided", {.causal = true, .window = 8, .stride = 7}},
         {"longformer", {.window = 20, .globals = GLOBALS, .n_globals = 3}},
