@@ -3,8 +3,10 @@
 #include "tool.h"
 
 #include <math.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -28,6 +30,16 @@ static int compare(const void *a, const void *b) {
 double bench_sort(double *times, int n) {
     qsort(times, (size_t)n, sizeof *times, compare);
     return times[n / 2];
+}
+
+void *bench_memory(size_t bytes) {
+    const size_t page = (size_t)1 << 21;
+    size_t rounded = (bytes + page - 1) / page * page;
+    void *memory = bytes <= SIZE_MAX - page ? aligned_alloc(page, rounded) : NULL;
+#ifdef MADV_HUGEPAGE
+    if (memory) madvise(memory, rounded, MADV_HUGEPAGE); // advice: without it all goes on, slower
+#endif
+    return memory;
 }
 
 void bench_fill(float *x, size_t n) {

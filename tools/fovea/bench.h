@@ -18,8 +18,11 @@ bench_time bench_measure(void (*work)(void *context), void *context, double seco
 // Sorts n times, n at least 1, and returns the median.
 double bench_sort(double *times, int n);
 
-// Fills x with numbers of about unit size, from a linear congruence; as two halves they are small
-// bfloat16s.
+// Memory in pages of 2 MiB where the system gives them, as keepers of large caches ask for them; to
+// be freed with free(). NULL without memory.
+void *bench_memory(size_t bytes);
+
+// Fills x with numbers of about unit size, from a linear congruence.
 void bench_fill(float *x, size_t n);
 
 // Wrong usage: no case is called `name`. Says which there are: n structures of `size` bytes, each
