@@ -19,6 +19,9 @@
 // -infinity is a weight of 0.
 //
 // Results are the same bits for any number of threads, and on AVX2 and AVX-512.
+//
+// The running softmax over tiles and the gradients from its log-sums are those of FlashAttention-2
+// (arXiv 2307.08691); what lies in a vector's lanes, and the masks as phases, are not.
 #ifndef FOVEA_ATTENTION_H
 #define FOVEA_ATTENTION_H
 
@@ -52,7 +55,7 @@ typedef struct fv_attention_mask {
     uint64_t random_seed;
     const uint8_t *bitmap; // [block rows][(block columns + 7) / 8]: bit c % 8 of byte c / 8 shows
                            // block column c (numpy.packbits(..., axis=1, bitorder="little"))
-    size_t bitmap_bytes;   // must be what n_query, n_key and block ask for
+    size_t bitmap_bytes; // block rows (of positions below first_query + n_query) times bytes a row
 } fv_attention_mask;
 
 typedef enum fv_attention_layout {
@@ -68,7 +71,8 @@ typedef enum fv_number_type {
 typedef struct fv_attention_config {
     int64_t n_batch, n_head;
     int64_t n_kv_head; // divides n_head; n_head / n_kv_head heads of queries share a head of keys
-    int64_t n_query, n_key, d_head;
+    int64_t n_query, n_key;
+    int64_t d_head;      // 4096 at most
     int64_t first_query; // position of query 0; key j is at position j
     fv_attention_layout layout;
     fv_number_type kv_type; // of k and v; everything else is float
@@ -88,7 +92,7 @@ FV_API void fv_attention_config_init(fv_attention_config *config);
 typedef struct fv_attention fv_attention;
 
 // FV_USAGE with a sentence for sizes below 1, heads that do not divide, a negative window, a bitmap
-// of the wrong size, globals outside the sequence, and sizes that overflow.
+// of the wrong size, globals outside the sequence, and sizes that overflow; FV_NO_MEMORY.
 FV_API fv_status fv_attention_create(const fv_attention_config *config, fv_attention **out,
                                      fv_error *error);
 FV_API void fv_attention_free(fv_attention *attention);
@@ -96,11 +100,13 @@ FV_API void fv_attention_free(fv_attention *attention);
 // q and o hold [n_batch][n_head][n_query][d_head], k and v [n_batch][n_kv_head][n_key][d_head], in
 // the order of the layout; no pointer needs any alignment. `row_log_sum` [n_batch][n_head][n_query]
 // receives log sum_j exp(score_ij), which the gradients need; it may be NULL. o is overwritten.
+// Fails only without row_log_sum, with FV_NO_MEMORY for an array of its size.
 FV_API fv_status fv_attention_forward(fv_attention *attention, const float *q, const void *k,
                                       const void *v, float *o, float *row_log_sum, fv_error *error);
 
 // The gradients from d_o, given what forward left in o and row_log_sum. Probabilities are computed
 // again tile by tile. dq is like q; dk and dv are like k and v but float; all are overwritten.
+// FV_USAGE without row_log_sum, FV_NO_MEMORY for an array of its size.
 FV_API fv_status fv_attention_backward(fv_attention *attention, const float *q, const void *k,
                                        const void *v, const float *o, const float *row_log_sum,
                                        const float *d_o, float *dq, float *dk, float *dv,
@@ -109,11 +115,13 @@ FV_API fv_status fv_attention_backward(fv_attention *attention, const float *q, 
 // One new query for each batch and head against a cache: k and v hold n_key rows, of which the
 // first n_cached are filled; q and o hold [n_batch][n_head][d_head]. The query's position is
 // n_cached - 1, the mask is that of the whole sequence. Reads each visible key and value once.
+// FV_USAGE for n_cached below 1, above n_key or above first_query + n_query; FV_NO_MEMORY for a
+// list of the visible tiles.
 FV_API fv_status fv_attention_decode(fv_attention *attention, int64_t n_cached, const float *q,
                                      const void *k, const void *v, float *o, fv_error *error);
 
 // The pairs of query and key that the mask leaves, of one head: a forward pass needs 4 d_head
-// operations for each, a backward pass 10 d_head.
+// operations for each, a backward pass 10 d_head. -1 without memory for the count.
 FV_API double fv_attention_pairs(const fv_attention *attention);
 
 // What was computed since the plan was made: pairs, and pairs of tiles of 64 queries x 128 keys.

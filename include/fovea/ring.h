@@ -74,7 +74,8 @@ FV_API void fv_ring_free(fv_ring *ring);
 
 // As fv_attention_forward and fv_attention_backward, on all ranks at once: arrays hold the rank's
 // own rows, [n_batch][n_head][rows][d_head] and so on in the order of the layout. row_log_sum
-// [n_batch][n_head][rows] is needed. Fails only where the transport does.
+// [n_batch][n_head][rows] is needed. They fail where the transport does, and fv_ring_backward with
+// FV_USAGE for a ring that was made without `gradients`.
 FV_API fv_status fv_ring_forward(fv_ring *ring, const float *q, const void *k, const void *v,
                                  float *o, float *row_log_sum, fv_error *error);
 FV_API fv_status fv_ring_backward(fv_ring *ring, const float *q, const void *k, const void *v,
