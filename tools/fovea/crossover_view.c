@@ -240,10 +240,11 @@ fv_status crossover_draw(const crossover *c, const char *folder, fv_error *error
                                      .n_lines = LINES};
     }
     char note[200];
-    snprintf(note, sizeof note,
-             "%s, one thread; width %d, %d heads, fp32. Block-sparse attention holds and keeps what "
-             "dense attention does: their lines of memory coincide.",
-             fv_machine_cpu(), CROSSOVER_WIDTH, CROSSOVER_HEADS);
+    snprintf(
+        note, sizeof note,
+        "%s, one thread; width %d, %d heads, fp32. Block-sparse attention holds and keeps what "
+        "dense attention does: their lines of memory coincide.",
+        fv_machine_cpu(), CROSSOVER_WIDTH, CROSSOVER_HEADS);
     const fv_chart chart = {.title = "Attention and its alternatives over the context",
                             .note = note,
                             .panels = panels,
