@@ -1,4 +1,5 @@
 // Checking a figure's options against its kind's table, before anything is trained.
+#include "lab/options.h"
 #include "base/text.h"
 #include "figures/kind.h"
 #include "lab/measure.h"
@@ -141,6 +142,11 @@ static fv_status check_measure(const fv_figure_view *view, const char *key, cons
     fv_status status =
         fv_measure_check(value, view->experiment->probes, view->experiment->n_probes, &cause);
     if (status == FV_OK) return FV_OK;
+    if (options_is_cut(value))
+        return fv_figure_fail(view, key, error,
+                              "`%s`: '%s' lacks a ')'; a measure with a comma needs quotes inside "
+                              "[...] and {...}, e.g. \"emergence(accuracy, 0.5)\"",
+                              key, value);
     return fv_figure_fail(view, key, error, "`%s`: %s", key, cause.text);
 }
 

@@ -16,14 +16,31 @@ static fv_status no_memory(fv_error *error) {
     return fv_fail(error, FV_NO_MEMORY, "out of memory");
 }
 
+bool options_is_cut(const char *text) {
+    int depth = 0;
+    for (const char *c = text; *c; c++) depth += *c == '(' ? 1 : *c == ')' ? -1 : 0;
+    return depth > 0;
+}
+
+// A comma in a call ends a value inside {...}, so that YAML reads the rest of it as one more key.
+static fv_status fail_empty(const flattening *f, const fv_option *option, int line) {
+    const fv_option *before = option > f->options->items ? option - 1 : NULL;
+    bool is_rest = before != NULL && before->n_values == 1 && options_is_cut(before->values[0]) &&
+                   (before->line == line || strchr(option->key, ')') != NULL);
+    if (!is_rest)
+        return fv_fail(f->error, FV_USAGE, "%s:%d: '%s' has no value", f->path, line, option->key);
+    return fv_fail(f->error, FV_USAGE,
+                   "%s:%d: '%s' has no value: it is the rest of '%s', and a value with a comma "
+                   "inside {...} needs quotes, e.g. \"emergence(accuracy, 0.5)\"",
+                   f->path, line, option->key, before->key);
+}
+
 static fv_status add_value(const flattening *f, fv_option *option, const yaml_value *value) {
     if (value->kind != YAML_SCALAR)
         return fv_fail(f->error, FV_USAGE,
                        "%s:%d: the list of '%s' must hold single values, not %s", f->path,
                        value->line, option->key, yaml_kind_text(value->kind));
-    if (value->scalar[0] == '\0' && !value->quoted)
-        return fv_fail(f->error, FV_USAGE, "%s:%d: '%s' has no value", f->path, value->line,
-                       option->key);
+    if (value->scalar[0] == '\0' && !value->quoted) return fail_empty(f, option, value->line);
     option->values[option->n_values] = text_copy(value->scalar);
     if (option->values[option->n_values] == NULL) return no_memory(f->error);
     option->n_values++;

@@ -13,4 +13,7 @@ fv_status options_read(const char *path, const yaml_value *mapping, fv_options *
                        fv_error *error);
 void options_free(fv_options *options);
 
+// Whether more parentheses open than close: a call that a comma of YAML has cut in two.
+bool options_is_cut(const char *text);
+
 #endif
