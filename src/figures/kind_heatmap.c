@@ -118,6 +118,9 @@ static fv_status check(const fv_figure_view *view, fv_error *error) {
     const char *x = fv_options_text(view->options, "x", "");
     if (strcmp(x, fv_options_text(view->options, "y", "")) == 0)
         return fv_figure_fail(view, "y", error, "both axes are %s; choose two fields", x);
+    fv_status status = fv_runs_check_swept(view, "x", error);
+    if (status == FV_OK) status = fv_runs_check_swept(view, "y", error);
+    if (status != FV_OK) return status;
     map m = {.view = (fv_figure_view *)view};
     return split(&m, error);
 }

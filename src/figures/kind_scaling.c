@@ -68,8 +68,9 @@ static fv_status check(const fv_figure_view *view, fv_error *error) {
     if (field->type != FV_TYPE_INT && field->type != FV_TYPE_REAL)
         return fv_figure_fail(view, "x", error, "%s is no number; choose a field that is one",
                               field->key);
+    fv_status status = fv_runs_check_swept(view, "x", error);
     scaling s = {.view = (fv_figure_view *)view};
-    return split(&s, error);
+    return status == FV_OK ? split(&s, error) : status;
 }
 
 static fv_status measure(scaling *s, fv_error *error) {

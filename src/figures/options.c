@@ -1,5 +1,6 @@
 // Checking a figure's options against its kind's table, before anything is trained.
 #include "lab/options.h"
+
 #include "base/text.h"
 #include "figures/kind.h"
 #include "lab/measure.h"

@@ -177,6 +177,25 @@ fv_status fv_runs_check_alike(const fv_figure_view *view, const fv_partition *co
     return FV_OK;
 }
 
+fv_status fv_runs_check_swept(const fv_figure_view *view, const char *key, fv_error *error) {
+    const fv_experiment *experiment = view->experiment;
+    const fv_field *field = fv_field_find(fv_options_text(view->options, key, ""));
+    int n = fv_experiment_n_runs(experiment);
+    fv_config first, other;
+    if (n == 0) return FV_OK;
+    fv_experiment_config(experiment, 0, &first);
+    for (int i = 1; i < n; i++) {
+        fv_experiment_config(experiment, i, &other);
+        if (!same_value(&first, &other, field)) return FV_OK;
+    }
+    char value[128];
+    fv_config_get(&first, field, value, sizeof value);
+    return fv_figure_fail(view, key, error,
+                          "`%s` is %s, which is %s in every run; put it into `sweep` with several "
+                          "values",
+                          key, field->key, value);
+}
+
 // --- names -------------------------------------------------------------------------------------
 
 const char *fv_field_short(const fv_field *field) {

@@ -30,6 +30,10 @@ fv_status fv_runs_split(const fv_figure_view *view, const char *key, bool otherw
 fv_status fv_runs_check_alike(const fv_figure_view *view, const fv_partition *const *partitions,
                               int n_partitions, fv_error *error);
 
+// Fails with FV_USAGE where all runs of the experiment, selected or not, have one value of the
+// field that the option `key` puts along an axis: what the figure is about is not in its file.
+fv_status fv_runs_check_swept(const fv_figure_view *view, const char *key, fv_error *error);
+
 // "V = 100, d = 2, C = 4, lr = 0.1": the three fields that every setting is known by, and those of
 // the partition, less those of `without` (may be NULL). In scratch memory, or NULL.
 char *fv_runs_title(const fv_figure_view *view, int run, const fv_partition *partition,

@@ -172,6 +172,10 @@ static void svg_shows(const char *yaml, const char *const *texts) {
     "source: try\ntask: {context_length: 4}\ntrain: {steps: 1000, snapshot_every: 100}\n"          \
     "sweep: {task.vocab_size: [4, 10], train.seed: 0..2}\n"
 
+#define MAP_SWEEP                                                                                  \
+    "source: try\ntrain: {steps: 1000, snapshot_every: 100}\n"                                     \
+    "sweep: {task.vocab_size: [4, 10], model.n_embd: [2, 3], train.seed: 0..2}\n"
+
 // --- numbers behind the pictures ---------------------------------------------------------------
 
 static fv_curve curve_of(double *x, double *y, int n) {
@@ -467,14 +471,14 @@ static void test_heatmap(void **state) {
     assert_shows(svg, "boundary at 550");
     assert_null(strstr(svg, "not by the end"));
     free(svg);
-    check_shows(SWEEP "figure: {kind: heatmap, x: task.vocab_size, y: model.n_embd, value: "
-                      "\"first_below(perplexity, 0.5)\"}\n",
+    check_shows(MAP_SWEEP "figure: {kind: heatmap, x: task.vocab_size, y: model.n_embd, value: "
+                          "\"first_below(perplexity, 0.5)\"}\n",
                 "not by the end");
     // Above 1.5 from the start, and below it at the end: reached, and lost again.
-    check_shows(SWEEP "figure: {kind: heatmap, x: task.vocab_size, y: model.n_embd, value: "
-                      "\"emergence(perplexity, 1.5)\"}\n",
+    check_shows(MAP_SWEEP "figure: {kind: heatmap, x: task.vocab_size, y: model.n_embd, value: "
+                          "\"emergence(perplexity, 1.5)\"}\n",
                 "not by the end");
-    check_shows(SWEEP
+    check_shows(MAP_SWEEP
                 "figure: {kind: heatmap, x: task.vocab_size, y: model.n_embd, reduce: success, "
                 "value: \"first_below(perplexity, 1.5) < 575\"}\n",
                 "1"); // V = 4: every seed
@@ -577,6 +581,21 @@ static void test_refusals(void **state) {
             "power");
     refused("  kind: heatmap\n  x: task.vocab_size\n  y: model.layers\n  value: final(loss)\n",
             "which has no order");
+    refused("  kind: heatmap\n  x: task.vocab_size\n  y: model.n_embd\n  value: final(loss)\n",
+            "try.yaml:8: figure heatmap: `y` is model.n_embd, which is 2 in every run; put it into "
+            "`sweep` with several values");
+    refused("  kind: heatmap\n  x: train.steps\n  y: train.seed\n  value: final(loss)\n",
+            "`x` is train.steps, which is 1000 in every run");
+    refused("  kind: scaling\n  x: model.n_embd\n  y: final(loss)\n",
+            "`x` is model.n_embd, which is 2 in every run");
+}
+
+// A figure may look at one value of what its experiment sweeps.
+static void test_one_row(void **state) {
+    (void)state;
+    check_shows(SWEEP "figure: {kind: heatmap, x: task.vocab_size, y: train.seed, seed: 1, value: "
+                      "\"first_below(perplexity, 1.5)\"}\n",
+                "seed", "1");
 }
 
 static void test_missing_snapshots(void **state) {
@@ -644,6 +663,7 @@ int main(void) {
         cmocka_unit_test(test_scaling),
         cmocka_unit_test(test_animation),
         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_one_row),
         cmocka_unit_test(test_missing_snapshots),
         cmocka_unit_test(test_unknown_series),
         cmocka_unit_test(test_documentation),
