@@ -10,7 +10,8 @@ static bool is_long(const fv_config *config) {
     return config->task.context_length >= 512;
 }
 
-// Rates of tokens take the frequencies of the task's own distribution.
+// Rates of tokens take the frequencies of the task's own distribution; and rare tokens' from their
+// weights.
 static bool rates_tokens(const fv_config *config) {
     return config->train.token_rate_power != 0;
 }
@@ -27,8 +28,8 @@ static const struct {
     bool (*touches)(const fv_config *config);
 } changes[] = {
     {2, is_long},
-    {2, rates_tokens},
     {3, looks_up},
+    {4, rates_tokens},
 };
 
 int numerics_version(const fv_config *config) {

@@ -7,11 +7,15 @@
 fv_status fv_weights_create(int n, double (*weight)(const void *context, int i),
                             const void *context, fv_weights *weights) {
     *weights = (fv_weights){.n = n, .cumulative = malloc((size_t)n * sizeof(double))};
-    if (weights->cumulative == NULL) return FV_NO_MEMORY;
+    weights->shares = malloc((size_t)n * sizeof(double));
+    if (weights->cumulative == NULL || weights->shares == NULL) {
+        fv_weights_free(weights);
+        return FV_NO_MEMORY;
+    }
     double sum = 0, below = 0;
-    for (int i = 0; i < n; i++) sum += weights->cumulative[i] = weight(context, i);
+    for (int i = 0; i < n; i++) sum += weights->shares[i] = weight(context, i);
     for (int i = 0; i < n; i++) {
-        below += weights->cumulative[i] / sum;
+        below += weights->shares[i] /= sum;
         weights->cumulative[i] = below;
     }
     return FV_OK;
@@ -19,12 +23,13 @@ fv_status fv_weights_create(int n, double (*weight)(const void *context, int i),
 
 void fv_weights_free(fv_weights *weights) {
     free(weights->cumulative);
+    free(weights->shares);
     *weights = (fv_weights){0};
 }
 
+// Not a difference of cumulative weights: beside a sum near 1 a small share cancels to 0.
 double fv_weights_share(const fv_weights *weights, int i) {
-    if (weights->cumulative == NULL) return 1.0 / weights->n;
-    return weights->cumulative[i] - (i > 0 ? weights->cumulative[i - 1] : 0);
+    return weights->shares == NULL ? 1.0 / weights->n : weights->shares[i];
 }
 
 int fv_weights_draw(const fv_weights *weights, fv_random *random) {

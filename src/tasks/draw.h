@@ -11,6 +11,7 @@
 typedef struct fv_weights {
     int n;
     double *cumulative; // [n], ends at 1; NULL: uniform
+    double *shares;     // [n], the probability of each; NULL: uniform
 } fv_weights;
 
 // Takes weight(context, i) for every i; they need not add up to 1.

@@ -1,6 +1,17 @@
 #include "train/rates.h"
 
+#include <math.h>
 #include <string.h>
+
+// Tokens that never occur have rates beyond all numbers, and infinity times their gradient, 0, is
+// no number. Times the largest learning rate this one is still finite.
+static const double HIGHEST_FACTOR = 1e20;
+
+// The factor of a token's row: its frequency over the mean one, to token_rate_power.
+static double token_rate(const fv_config *config, const fv_weights *tokens, int token) {
+    double frequency = fv_weights_share(tokens, token) * tokens->n;
+    return fmin(pow(frequency, config->train.token_rate_power), HIGHEST_FACTOR);
+}
 
 // The factor of a tensor's group.
 static double group_rate(const fv_config *config, const char *name) {
@@ -23,8 +34,7 @@ bool fv_rates_fill(const fv_model *model, const fv_weights *tokens, real *scale)
         for (size_t k = 0; k < tensor->size; k++) {
             double factor = fv_param_is_learned(&model->params[i], k) ? rate : 0;
             if (by_token && (int)(k / width) < tokens->n)
-                factor *= pow(fv_weights_share(tokens, (int)(k / width)) * tokens->n,
-                              config->train.token_rate_power);
+                factor *= token_rate(config, tokens, (int)(k / width));
             scale[tensor->offset + k] = (real)factor;
             if ((real)factor != 1) differs = true;
         }

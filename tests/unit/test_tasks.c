@@ -124,6 +124,24 @@ static void test_distributions(void **state) {
     assert_true(distribution_error("task.vocab_size=100", 0.05) > 4.5);
 }
 
+static double steep(const void *unused, int i) {
+    (void)unused;
+    return pow(i + 1, -4);
+}
+
+// A share is its weight over their sum, also where it is nothing beside the shares before it.
+static void test_small_shares(void **state) {
+    (void)state;
+    enum { N = 20000 };
+    fv_weights weights;
+    check_ok(fv_weights_create(N, steep, NULL, &weights));
+    double sum = 0;
+    for (int i = 0; i < N; i++) sum += pow(i + 1, -4);
+    for (int i = 0; i < N; i++)
+        check_near(fv_weights_share(&weights, i) * sum / pow(i + 1, -4), 1, 1e-12);
+    fv_weights_free(&weights);
+}
+
 // The number of a sequence, for looking it up.
 static uint64_t fingerprint(const int32_t *tokens, int n) {
     uint64_t hash = 14695981039346656037u;
@@ -177,6 +195,7 @@ int main(void) {
         cmocka_unit_test(test_batches_do_not_depend_on_tiles),
         cmocka_unit_test(test_seed_and_stream_matter),
         cmocka_unit_test(test_distributions),
+        cmocka_unit_test(test_small_shares),
         cmocka_unit_test(test_fixed_data_repeat),
         cmocka_unit_test(test_fixed_set_grows_at_its_end),
     };

@@ -500,6 +500,33 @@ static void test_unknown_kernels_are_refused(void **state) {
     assert_string_equal(fv_kernels_name(), chosen);
 }
 
+// Rates of tokens so rare that a batch never holds them: they are numbers, and leave no others.
+static void test_rates_of_rare_tokens(void **state) {
+    (void)state;
+    static const char *const cases[] = {
+        "train.token_rate_power=-0.5",
+        "train.token_rate_power=-0.5 train.optimizer=sgd",
+        "train.token_rate_power=-10",
+        "train.token_rate_power=-10 train.learning_rate=1000 train.optimizer=momentum",
+        "train.token_rate_power=-10 model.embedding=fixed",
+        "train.token_rate_power=10",
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char words[256];
+        snprintf(words, sizeof words,
+                 "task.vocab_size=20000 task.distribution=zipf task.zipf_alpha=4 "
+                 "train.batch_size=16 %s",
+                 cases[i]);
+        rig r = rig_create(words);
+        fv_trainer_step(r.trainer, NULL);
+        const fv_model *model = fv_trainer_model(r.trainer);
+        const float *params = fv_trainer_params(r.trainer);
+        for (size_t k = 0; k < fv_model_n_params(model); k++)
+            if (!isfinite(params[k])) fail_msg("%s: parameter %zu is %g", cases[i], k, params[k]);
+        rig_free(&r);
+    }
+}
+
 // Operations of a step, counted by hand for one attention layer with the last position scored.
 static void test_cost(void **state) {
     (void)state;
@@ -530,6 +557,7 @@ int main(void) {
         cmocka_unit_test(test_other_variants_stay_close),
         cmocka_unit_test(test_batch_size_of_one_sequence),
         cmocka_unit_test(test_unknown_kernels_are_refused),
+        cmocka_unit_test(test_rates_of_rare_tokens),
         cmocka_unit_test(test_cost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
