@@ -23,6 +23,11 @@ static bool looks_up(const fv_config *config) {
            model->layers.kind[0] == FV_LAYER_ATTENTION;
 }
 
+// Slots that hardly ever come are drawn among the free ones.
+static bool asks_far(const fv_config *config) {
+    return config->task.name == FV_TASK_MQAR && config->task.gap_power > 1;
+}
+
 static const struct {
     int version;
     bool (*touches)(const fv_config *config);
@@ -30,6 +35,7 @@ static const struct {
     {2, is_long},
     {3, looks_up},
     {4, rates_tokens},
+    {4, asks_far},
 };
 
 int numerics_version(const fv_config *config) {

@@ -33,11 +33,48 @@ static double weight(const fv_task_config *config, int g) {
     return pow(g + 1, config->gap_power - 1);
 }
 
+// A draw among the slots that are still free. The same law as drawing among all of them until a
+// free one comes, but in a time that does not depend on the weights.
+static int draw_free(const fv_fill *fill, int n) {
+    double sum = 0, below = 0;
+    for (int g = 0; g < n; g++)
+        if (fill->targets[g * fill->stride] < 0) sum += fv_weights_share(fill->weights, g);
+    double u = fv_random_uniform(fill->random) * sum;
+    int last = 0;
+    for (int g = 0; g < n && below < u; g++) {
+        if (fill->targets[g * fill->stride] >= 0) continue;
+        below += fv_weights_share(fill->weights, g);
+        last = g;
+    }
+    return last;
+}
+
+// Every key once more, in a slot of its own. A slot that is taken is drawn again; but slots of tiny
+// weight, with a large gap_power, hardly ever come, or never: a draw has 32 bits. After MOST_TRIES
+// draws for each slot the free ones are drawn directly. Weights that fall (gap_power <= 1) leave
+// the rarest of n slots 1 / (n (1 + ln n)) or more, so that they get there with odds of n exp(-256
+// / (1 + ln n)) or less: not in any training.
+static void place_queries(const fv_fill *fill) {
+    enum { MOST_TRIES = 256 }; // for each slot
+    int n = fill->config->n_pairs, stride = fill->stride, pair = 2 * stride;
+    int slots = n_slots(fill->config), tries_left = MOST_TRIES * slots;
+    const int32_t *keys = fill->tokens, *values = keys + stride;
+    int32_t *rest = fill->tokens + n * pair;
+    for (int i = 0; i < n;) {
+        int g = tries_left-- > 0 ? fv_weights_draw(fill->weights, fill->random)
+                                 : draw_free(fill, slots);
+        if (fill->targets[g * stride] >= 0) continue;
+        rest[g * pair] = keys[i * pair];
+        fill->targets[g * stride] = values[i * pair];
+        i++;
+    }
+}
+
 static void fill(const fv_fill *fill) {
     const fv_task_config *config = fill->config;
     int n = config->n_pairs, stride = fill->stride, pair = 2 * stride;
     int half = config->vocab_size / 2;
-    int32_t *keys = fill->tokens, *values = keys + stride, *rest = keys + n * pair;
+    int32_t *keys = fill->tokens, *values = keys + stride;
     fv_draw_distinct(fill->random, half - 1, n, keys, pair);
     fv_draw_distinct(fill->random, config->vocab_size - half, n, values, pair);
     for (int i = 0; i < n; i++) {
@@ -49,14 +86,7 @@ static void fill(const fv_fill *fill) {
         uint32_t vocab = (uint32_t)config->vocab_size;
         fill->tokens[t * stride] = random ? (int32_t)fv_random_below(fill->random, vocab) : 0;
     }
-    // A slot that is taken has a target, and is drawn again.
-    for (int i = 0; i < n;) {
-        int g = fv_weights_draw(fill->weights, fill->random);
-        if (fill->targets[g * stride] >= 0) continue;
-        rest[g * pair] = keys[i * pair];
-        fill->targets[g * stride] = values[i * pair];
-        i++;
-    }
+    place_queries(fill);
 }
 
 const fv_task fv_task_mqar = {

@@ -427,6 +427,13 @@ static void identity_stays(void **state) {
     set(&config, "model.n_embd", "16"); // "numerics=3"
     id_of(&config, id);
     assert_string_equal(id, "c5dbf6be47f232e3");
+    set(&config, "task.name", "mqar"); // still "numerics=3"
+    set(&config, "task.gap_power", "1");
+    id_of(&config, id);
+    assert_string_equal(id, "18c22be5692b3dd4");
+    set(&config, "task.gap_power", "1.5"); // the highest of all that touch it: "numerics=4"
+    id_of(&config, id);
+    assert_string_equal(id, "8050d03b6378bdce");
 }
 
 static void distances_of_spelling(void **state) {

@@ -281,6 +281,56 @@ static void test_gaps(void **state) {
     assert_true(gap_error(half, 0.6) > 35);
 }
 
+// The slot that sample s of a batch asks key i in.
+static int slot_of_key(const fv_data *data, const batch *b, int s, int i) {
+    const int32_t *tokens = b->tokens + (size_t)s * (size_t)b->n_tokens;
+    for (int g = 0; g < data->n_loss; g++)
+        if (tokens[data->loss_positions[g]] == tokens[2 * i]) return g;
+    fail_msg("key %d is asked for nowhere", i);
+    return -1;
+}
+
+// As many slots as keys: every slot is asked in, however rarely it would be drawn, and of two slots
+// a and b the first is a with odds of a^(power - 1) to b^(power - 1). The largest error of all
+// pairs, in standard deviations.
+static double order_error(int n_pairs, double drawn, double claimed) {
+    enum { N = 4000, MOST = 16 };
+    char words[160];
+    snprintf(words, sizeof words,
+             "task.name=mqar task.n_pairs=%d task.context_length=%d task.gap_power=%g", n_pairs,
+             4 * n_pairs, drawn);
+    fv_data data = make_data(words, true);
+    batch b = take_batch(&data, FV_STREAM_TRAIN, 0, N, 10);
+    double before[MOST][MOST] = {{0}}, worst = 0;
+    for (int s = 0; s < N; s++) {
+        int slots[MOST];
+        for (int i = 0; i < n_pairs; i++) slots[i] = slot_of_key(&data, &b, s, i);
+        for (int i = 0; i < n_pairs; i++)
+            for (int j = i + 1; j < n_pairs; j++) before[slots[i]][slots[j]]++;
+    }
+    for (int g = 0; g < n_pairs; g++) {
+        for (int h = g + 1; h < n_pairs; h++) {
+            assert_true(before[g][h] + before[h][g] == N);
+            double share = 1 / (1 + pow((h + 1.0) / (g + 1), claimed - 1));
+            double wanted = N * share, variance = N * share * (1 - share);
+            worst = fmax(worst, fabs(before[g][h] - wanted) / sqrt(variance + 1));
+        }
+    }
+    batch_free(&b);
+    fv_data_free(&data);
+    return worst;
+}
+
+static void test_rare_slots(void **state) {
+    (void)state;
+    static const double powers[] = {0, 1, 5, 10};
+    for (size_t i = 0; i < sizeof powers / sizeof *powers; i++) {
+        check_between(order_error(4, powers[i], powers[i]), 0, 5);
+        check_between(order_error(16, powers[i], powers[i]), 0, 5);
+    }
+    assert_true(order_error(16, 5, 4.5) > 5);
+}
+
 // --- induction and selective copy ---------------------------------------------------------------
 
 static void check_induction(const fv_data *data, bool held_out, const int32_t *tokens,
@@ -589,6 +639,7 @@ int main(void) {
         cmocka_unit_test(test_query_place_is_uniform),
         cmocka_unit_test(test_mqar),
         cmocka_unit_test(test_gaps),
+        cmocka_unit_test(test_rare_slots),
         cmocka_unit_test(test_induction),
         cmocka_unit_test(test_selective_copy),
         cmocka_unit_test(test_distinct_draws),
