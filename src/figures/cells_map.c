@@ -109,7 +109,9 @@ static bool any_training(const fv_cells *cells) {
 
 static void write_tic(FILE *script, double value, int place, bool first) {
     char text[32];
-    if (value >= 10000 && fmod(value, 100) == 0)
+    if (value >= 1e6)
+        snprintf(text, sizeof text, "%.7ge6", value / 1e6);
+    else if (value >= 10000 && fmod(value, 100) == 0)
         snprintf(text, sizeof text, "%.4gk", value / 1000);
     else
         snprintf(text, sizeof text, "%.6g", value);

@@ -63,20 +63,36 @@ static double round_step(double size) {
     return power * (share < 1.5 ? 1 : share < 3.5 ? 2 : share < 7.5 ? 5 : 10);
 }
 
+// What the numbers of an axis count in: thousands, or from a million on one power of ten for all.
+typedef struct unit {
+    double size;
+    char suffix[16];
+} unit;
+
+static unit unit_of(double largest, double step) {
+    unit u = {1, ""};
+    if (step < 100 || largest < 10000) return u;
+    if (largest < 1e6) return (unit){1000, "k"};
+    int exponent = 3 * (int)floor(log10(largest) / 3);
+    u.size = pow(10, exponent);
+    snprintf(u.suffix, sizeof u.suffix, "e%d", exponent);
+    return u;
+}
+
 static void write_linear(const fv_scale *scale, FILE *script, double length) {
     double range = scale->high - scale->low;
     double step = round_step(range / fmax(2, length / 70));
-    bool thousands = fmax(fabs(scale->low), fabs(scale->high)) >= 10000 && step >= 100;
+    double largest = fmax(fabs(scale->low), fabs(scale->high));
+    unit u = unit_of(largest, step);
+    // Enough to tell neighbours apart, as far as a double does.
+    int digits = (int)fmin(15, fmax(6, ceil(log10(largest / step)) + 1));
     const char *separator = "";
     double first = ceil(scale->low / step - 1e-9);
     for (int i = 0; i < MAX_TICS; i++) {
         double value = (first + i) * step;
         if (value > scale->high + 1e-9 * range) break;
-        const char *sign = value < 0 ? "−" : "";
-        if (thousands && value != 0)
-            fprintf(script, "%s'%s%.6gk' %.9g", separator, sign, fabs(value) / 1000, value);
-        else
-            fprintf(script, "%s'%s%.6g' %.9g", separator, sign, fabs(value), value);
+        fprintf(script, "%s'%s%.*g%s' %.*g", separator, value < 0 ? "−" : "", digits,
+                fabs(value) / u.size, value != 0 ? u.suffix : "", digits + 3, value);
         separator = ", ";
     }
 }
@@ -92,6 +108,13 @@ static void write_power(FILE *script, int exponent) {
     fputs("'10", script);
     for (const char *c = text; *c; c++) fputs(*c == '-' ? "⁻" : digits[*c - '0'], script);
     fputc('\'', script);
+}
+
+static void write_multiple(FILE *script, int m, int exponent) {
+    if (exponent < 6)
+        fprintf(script, "'%g'", m * pow(10, exponent));
+    else
+        fprintf(script, "'%de%d'", m, exponent);
 }
 
 // Decades carry labels (every second or third where there are many); below two decades their
@@ -110,7 +133,7 @@ static void write_log(const fv_scale *scale, FILE *script, double length) {
             if (m == 1 && e % every == 0)
                 write_power(script, e);
             else if (multiples && (m == 1 || m == 2 || m == 5))
-                fprintf(script, "'%g'", value);
+                write_multiple(script, m, e);
             else
                 fputs("''", script);
             bool major = (m == 1 && e % every == 0) || (multiples && (m == 2 || m == 5));

@@ -9,6 +9,7 @@
 #include "figures/sheet.h"
 
 #include <dirent.h>
+#include <fovea/eval.h>
 #include <fovea/figure.h>
 #include <math.h>
 #include <setjmp.h>
@@ -277,10 +278,44 @@ static void test_tics(void **state) {
                         "tics ('0' 0, '500' 500, '1000' 1000, '1500' 1500, '2000' 2000, '2500' "
                         "2500, '3000' 3000)\n");
     assert_non_null(strstr(tics_of(0, 200000, false, 300), "'50k' 50000"));
+    assert_string_equal(tics_of(0, 1.5e12, false, 240),
+                        "tics ('0' 0, '0.5e12' 5e+11, '1e12' 1e+12, '1.5e12' 1.5e+12)\n");
+    assert_string_equal(tics_of(0, 1000000, false, 140),
+                        "tics ('0' 0, '0.5e6' 500000, '1e6' 1000000)\n");
+    assert_non_null(strstr(tics_of(0, 999999, false, 140), "'500k' 500000"));
+    assert_non_null(strstr(tics_of(-6e7, 0, false, 240), "'−40e6' -40000000"));
+    assert_non_null(strstr(tics_of(2e6, 2e6 + 10, false, 300), "'2000002' 2000002"));
+    assert_non_null(strstr(tics_of(1e6, 2e7, true, 300), "'2e6' 2000000 0"));
     assert_non_null(strstr(tics_of(-1.2, 1.2, false, 300), "'−1' -1"));
     assert_non_null(strstr(tics_of(1e-6, 1, true, 300), "'10⁻⁵' 1e-05 0"));
     // Ends that a double cannot step between must not hang.
     assert_non_null(tics_of(1e17, 1e17 + 16, false, 300));
+}
+
+static void test_long_lengths(void **state) {
+    (void)state;
+    char folder[] = "/tmp/fovea-figures-XXXXXX", path[64], command[64];
+    assert_non_null(mkdtemp(folder));
+    fv_cells cells = {0};
+    fv_error error = {0};
+    const int lengths[] = {4096, 64000, 1048576, 2000000};
+    for (int i = 0; i < 4; i++) {
+        fv_cell cell = {.model = "m", .task = "t", .unit = "tokens", .length = lengths[i]};
+        fv_cell_count(&cell, FV_ANSWER_FOUND, 1);
+        assert_int_equal(fv_cells_put(&cells, &cell, &error), FV_OK);
+    }
+    if (fv_cells_report(folder, "try", &cells, &error) != FV_OK) fail_msg("%s", error.text);
+    snprintf(path, sizeof path, "%s/map.svg", folder);
+    char *svg = read_text(path);
+    assert_non_null(svg);
+    assert_shows(svg, "4096");
+    assert_shows(svg, "64k");
+    assert_shows(svg, "1.048576e6");
+    assert_shows(svg, "2e6");
+    free(svg);
+    fv_cells_free(&cells);
+    snprintf(command, sizeof command, "rm -r %s", folder);
+    assert_int_equal(system(command), 0);
 }
 
 static void test_scales(void **state) {
@@ -647,6 +682,7 @@ int main(void) {
         cmocka_unit_test(test_thinning_keeps_spikes),
         cmocka_unit_test(test_reading_a_curve),
         cmocka_unit_test(test_tics),
+        cmocka_unit_test(test_long_lengths),
         cmocka_unit_test(test_scales),
         cmocka_unit_test(test_obstacles),
         cmocka_unit_test(test_strings_cannot_break_out),
