@@ -17,7 +17,10 @@ enum {
     DRAWING = TASK(COPY) | TASK(SIMILAR) | TASK(INDUCTION),
     HIDING = TASK(NEEDLE) | TASK(NEEDLE_MULTI) | TASK(KV_RETRIEVAL) | TASK(POSITION),
     ADAM = OPTIMIZER(ADAM) | OPTIMIZER(ADAMW),
+    LEARNED_EMBEDDING = 1 << FV_EMBEDDING_LEARNED | 1 << FV_EMBEDDING_NOISY,
     OWN_WINDOW = 1 << FV_LAYER_COUNT, // a layer that has one itself
+    // Warm-up has nothing but its steps; without them it is `constant`.
+    OTHER_SCHEDULES = (1 << FV_SCHEDULE_COUNT) - 1 - SCHEDULE(WARMUP),
     METRICS = (1 << FV_METRIC_COUNT) - 1 - (1 << FV_METRIC_NONE),
 };
 
@@ -70,8 +73,12 @@ static const config_reader READERS[] = {
     {"model.score_power_learned", {{"model.score", SCORE(HARMONIC)}}},
     {"model.d_score", {{"model.layers", LAYER(ATTENTION)}}},
     {"model.d_positions", {{"model.positions", 1 << FV_POSITIONS_LEARNED}}},
+    {"train.embedding_rate",
+     {{"model.embedding", LEARNED_EMBEDDING}, {"model.positions", 1 << FV_POSITIONS_LEARNED}}},
     {"train.unembedding_rate", {{"model.tied", NO}}},
     {"train.token_rate_power", {{"task.distribution", 1 << FV_DISTRIBUTION_ZIPF}}},
+    {"train.token_rate_power", {{"model.embedding", LEARNED_EMBEDDING}}},
+    {"train.schedule", {{"train.warmup_steps", SET}, {"train.schedule", OTHER_SCHEDULES}}},
     {"train.final_rate", {{"train.schedule", SCHEDULE(COSINE) | SCHEDULE(LINEAR)}}},
     {"train.decay_every", {{"train.schedule", SCHEDULE(STEP)}}},
     {"train.decay_factor", {{"train.schedule", SCHEDULE(STEP)}}},
@@ -161,7 +168,9 @@ fv_status config_refuse_unread(const config_reader *reader, const fv_config *set
         char more[128];
         size_t used = strlen(others);
         name_choices(choices, more, sizeof more);
-        snprintf(others + used, sizeof others - used, ", or by %s", more);
+        bool choice = fv_field_find(choices->key)->type == FV_TYPE_CHOICE; // its words say less
+        snprintf(others + used, sizeof others - used, ", or by %s%s%s", choice ? choices->key : "",
+                 choice ? " " : "", more);
     }
     return fv_fail(error, FV_USAGE, "%s %s is not read by %s %s, only by %s%s", field->key, value,
                    first->key, chosen, names, others);

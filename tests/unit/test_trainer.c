@@ -508,7 +508,6 @@ static void test_rates_of_rare_tokens(void **state) {
         "train.token_rate_power=-0.5 train.optimizer=sgd",
         "train.token_rate_power=-10",
         "train.token_rate_power=-10 train.learning_rate=1000 train.optimizer=momentum",
-        "train.token_rate_power=-10 model.embedding=fixed",
         "train.token_rate_power=10",
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
