@@ -6,7 +6,11 @@
 #   examples/slurm-array.sh FILE TASKS [key=value ...]
 #
 # A share depends on the sweep alone: submitted again, also after a time limit, each task goes on where
-# it was. Options of sbatch that your cluster wants (account, partition, ...) go into SBATCH_OPTIONS.
+# it was. A minute or two before the limit fovea is interrupted (B: signals the batch shell, which `exec` made
+# fovea; without it only job steps are signalled). The last job waits for all shares to end, well or not: with
+# `afterok` a single time limit would leave it pending for good. Merging adds whole runs, all or none, and may
+# be repeated; what the shares have left over, that job trains until its own hour is up.
+# Options of sbatch that your cluster wants (account, partition, ...) go into SBATCH_OPTIONS.
 set -euo pipefail
 
 file=${1:?an experiment file} tasks=${2:?the number of tasks}
@@ -19,14 +23,14 @@ mkdir -p "$out/shares"
 quoted=$(printf '%q ' "$file" "$@")
 # shellcheck disable=SC2086 # several options, one a word
 array=$(sbatch --parsable ${SBATCH_OPTIONS:-} --job-name fovea --array "1-$tasks" \
-    --cpus-per-task "$cores" --time "$hours:00:00" --signal=INT@60 --output "$out/shares/%a.log" \
+    --cpus-per-task "$cores" --time "$hours:00:00" --signal=B:INT@60 --output "$out/shares/%a.log" \
     --wrap "exec $fovea run $quoted --share \$SLURM_ARRAY_TASK_ID/$tasks --jobs $cores \
             --out $(printf '%q' "$out")/shares/\$SLURM_ARRAY_TASK_ID")
 echo "array job $array: $tasks shares of $file"
 
 stores=$(for k in $(seq "$tasks"); do printf '%q ' "$out/shares/$k"; done)
 # shellcheck disable=SC2086
-sbatch ${SBATCH_OPTIONS:-} --job-name fovea-merge --dependency "afterok:${array%%;*}" \
-    --cpus-per-task "$cores" --time 1:00:00 --output "$out/merge.log" \
+sbatch ${SBATCH_OPTIONS:-} --job-name fovea-merge --dependency "afterany:${array%%;*}" \
+    --cpus-per-task "$cores" --time 1:00:00 --signal=B:INT@60 --output "$out/merge.log" \
     --wrap "$fovea runs merge $(printf '%q' "$out") $stores && \
-            $fovea run $quoted --jobs $cores --out $(printf '%q' "$out")"
+            exec $fovea run $quoted --jobs $cores --out $(printf '%q' "$out")"
