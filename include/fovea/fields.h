@@ -112,7 +112,7 @@
 #define FV_TASK_FIELDS(F)                                                                          \
     F(task, name, TASK, "copy", 0, 0, "what the model must predict")                               \
     F(task, vocab_size, INT, "100", 2, 1000000, "number of distinct tokens, V")                    \
-    F(task, context_length, INT, "4", 1, 65536, "tokens in a sequence, T")                         \
+    F(task, context_length, INT, "4", 0, 65536, "tokens in a sequence, T; 0, for recall, means the 2 n_pairs + 1 that it has") \
     F(task, offset, INT, "0", 0, 65535, "copy: how far back from the last token the target lies (0 = the last token itself)") \
     F(task, index, INT, "-1", -1, 65535, "copy: position of the target from the start; -1 uses offset instead") \
     F(task, ties, TIES, "smaller", 0, 0, "similar: which of two equally near tokens is meant, by its value or by its place") \

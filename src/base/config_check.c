@@ -46,6 +46,15 @@ static fv_status check_similar(const check *c) {
                   "needs 2 or more");
 }
 
+// The one length that sequences of the task have; 0 where they may have others.
+static int only_length(const fv_task_config *task) {
+    return task->name == FV_TASK_RECALL ? 2 * task->n_pairs + 1 : 0;
+}
+
+void config_settle_length(fv_task_config *task) {
+    if (task->context_length == 0) task->context_length = only_length(task);
+}
+
 static fv_status check_recall(const check *c) {
     const fv_task_config *task = &c->config->task;
     bool split = task->pool == FV_POOL_SPLIT;
@@ -55,11 +64,11 @@ static fv_status check_recall(const check *c) {
                       "task.n_pairs %d needs as many different keys, and task.vocab_size %d with "
                       "task.pool %s has %d",
                       task->n_pairs, task->vocab_size, split ? "split" : "shared", n_keys);
-    if (task->context_length != 2 * task->n_pairs + 1)
+    if (task->context_length != only_length(task))
         return refuse(c, "task.context_length",
                       "task.context_length %d does not fit task.n_pairs %d; task.name recall has 2 "
                       "n_pairs + 1 = %d tokens",
-                      task->context_length, task->n_pairs, 2 * task->n_pairs + 1);
+                      task->context_length, task->n_pairs, only_length(task));
     if (task->context_repetition > task->n_pairs)
         return refuse(c, "task.context_repetition",
                       "task.context_repetition %g is more than all task.n_pairs %d pairs",
@@ -218,7 +227,14 @@ static fv_status check_lengths(const check *c) {
 }
 
 static fv_status check_task(const check *c) {
-    fv_status status = check_length(c, c->config->task.context_length);
+    const fv_task_config *task = &c->config->task;
+    if (task->context_length == 0 && only_length(task) == 0)
+        return refuse(
+            c, "task.context_length",
+            "task.context_length must be a whole number from 1 to 65536 for task.name %s; "
+            "0, the length that follows from n_pairs, is for recall",
+            fv_field_find("task.name")->choices[task->name]);
+    fv_status status = check_length(c, task->context_length);
     return status == FV_OK ? check_lengths(c) : status;
 }
 

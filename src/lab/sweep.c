@@ -38,16 +38,23 @@ static uint64_t hash_swept(const walk *w, const fv_config *config) {
     return hash;
 }
 
+static fv_status add_point(walk *w, const fv_config *config) {
+    const fv_experiment *e = w->experiment;
+    fv_config settled; // a copy, as the next point settles its own
+    if (config->task.context_length == 0) {
+        settled = *config;
+        config_settle_length(&settled.task);
+        config = &settled;
+    }
+    bool left_out = e->optional.n > 0 && !e->complete && where_selects(&e->optional, "", config);
+    w->points[w->n] = (point){hash_swept(w, config), w->n, left_out};
+    w->n++;
+    return config_check(config, w->culprit, w->error);
+}
+
 // Visits every point of the axes from `axis` on; joint axes are set already.
 static fv_status visit(walk *w, int axis, const fv_config *config) {
-    if (axis == w->grid->n_axes) {
-        const fv_experiment *e = w->experiment;
-        bool left_out =
-            e->optional.n > 0 && !e->complete && where_selects(&e->optional, "", config);
-        w->points[w->n] = (point){hash_swept(w, config), w->n, left_out};
-        w->n++;
-        return config_check(config, w->culprit, w->error);
-    }
+    if (axis == w->grid->n_axes) return add_point(w, config);
     const fv_axis *a = &w->grid->axes[axis];
     if (a->joint) return visit(w, axis + 1, config);
     fv_config here = *config;
@@ -234,6 +241,7 @@ static void config_at(const fv_experiment *experiment, int place, fv_config *con
     for (; place >= grid_size(grid); grid++) place -= grid_size(grid);
     *config = experiment->base;
     grid_set(grid, place, config);
+    config_settle_length(&config->task);
 }
 
 void fv_experiment_config(const fv_experiment *experiment, int i, fv_config *config) {

@@ -264,6 +264,55 @@ static void shares_make_up_the_sweep(void **state) {
     fv_experiment_free(experiment);
 }
 
+// That the runs of two experiments have the same identities.
+static void expect_same_runs(const char *yaml, const char *explicit_yaml) {
+    fv_experiment *a = read_experiment(yaml), *b = read_experiment(explicit_yaml);
+    assert_int_equal(a->n_runs, b->n_runs);
+    for (int i = 0; i < a->n_runs; i++) {
+        fv_config of_a, of_b;
+        char id_a[17], id_b[17];
+        fv_experiment_config(a, i, &of_a);
+        fv_experiment_config(b, i, &of_b);
+        fv_config_id(&of_a, NULL, 0, id_a);
+        fv_config_id(&of_b, NULL, 0, id_b);
+        assert_string_equal(id_a, id_b);
+        assert_int_equal(of_a.task.context_length, of_b.task.context_length);
+    }
+    fv_experiment_free(a);
+    fv_experiment_free(b);
+}
+
+static void a_length_that_follows_is_that_length(void **state) {
+    (void)state;
+#define RECALL "task: {name: recall, vocab_size: 64, context_length: 0}\n"
+    expect_same_runs(RECALL "sweep: {task.n_pairs: [2, 4, 1], train.seed: 0..1}\n",
+                     "task: {name: recall, vocab_size: 64}\nsweep:\n"
+                     "  - {task.n_pairs: 2, task.context_length: 5, train.seed: 0..1}\n"
+                     "  - {task.n_pairs: 4, task.context_length: 9, train.seed: 0..1}\n"
+                     "  - {task.n_pairs: 1, task.context_length: 3, train.seed: 0..1}\n");
+    // Said in both ways it is one run; beside other tasks it is their axis.
+    expect_same_runs("task: {name: recall, vocab_size: 64, n_pairs: 2}\n"
+                     "sweep: {task.context_length: [0, 5]}\n",
+                     "task: {name: recall, vocab_size: 64, n_pairs: 2, context_length: 5}\n");
+    expect_same_runs("task: {n_pairs: 2}\nsweep: [{task.name: copy, task.context_length: 7},\n"
+                     "  {task.name: recall, task.context_length: 0}]\n",
+                     "task: {n_pairs: 2}\nsweep: [{task.name: copy, task.context_length: 7},\n"
+                     "  {task.name: recall, task.context_length: 5}]\n");
+    fv_experiment_free(
+        read_experiment(RECALL "sweep: {random: 9, task.n_pairs: {range: [1, 30]}}\n"));
+    fv_experiment_free(
+        read_experiment(RECALL "sweep:\n"
+                               "  adaptive: {measure: final(accuracy), threshold: 0.5, rounds: 2}\n"
+                               "  task.n_pairs: {from: 1, to: 9, steps: 2}\n"
+                               "  model.n_embd: {from: 2, to: 10, steps: 2}\n"));
+    // Runs left out as optional are named by the length that they would have.
+    fv_experiment *experiment = read_experiment(
+        RECALL "sweep: {task.n_pairs: [2, 4]}\noptional: {task.context_length: 9}\n");
+    assert_int_equal(experiment->n_runs, 1);
+    fv_experiment_free(experiment);
+#undef RECALL
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(records_come_in_the_order_of_the_sweep),
@@ -273,6 +322,7 @@ int main(void) {
         cmocka_unit_test(diverged_runs_are_results),
         cmocka_unit_test(a_store_that_cannot_be_written_is_one_error),
         cmocka_unit_test(shares_make_up_the_sweep),
+        cmocka_unit_test(a_length_that_follows_is_that_length),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
