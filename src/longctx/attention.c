@@ -120,7 +120,7 @@ static int between(int64_t low, int64_t x, int64_t high) {
 
 // Keys, values and their gradients of a backward piece take 512 KiB; the totals of the gradients,
 // which are rarely touched, another 256. Where a tile of queries sees few keys of a chunk, loading
-// it costs more than what falls out of the cache: chunks are longer, while there are sixteen of them.
+// it costs more than what falls out of the cache: chunks are longer, while there are sixteen.
 static int chunk_of(const fv_attention_config *config, int d_padded) {
     int chunk = between(FV_TILE_KEYS, 32768 / d_padded / FV_TILE_KEYS * FV_TILE_KEYS, 1024);
     const fv_attention_mask *mask = &config->mask;

@@ -96,11 +96,11 @@ INLINE void dot_block(const float *columns, const float *rows, ptrdiff_t stride,
 }
 
 // From products or squared distances to scores in units of log 2. The logarithm makes a number of
-// any bits: x - x, which is 0 for numbers, keeps NaN, and makes it of infinity.
+// any bits: x * 0, which is 0 for squared distances, keeps NaN, and makes it of infinity.
 INLINE vf score_of(const fv_tile_score *score, vf x) {
     if (score->kind == FV_KERNEL_DOT) return x;
     if (score->kind == FV_KERNEL_EUCLIDEAN) return x * -score->factor;
-    return vf_log(x + score->floor) * -score->factor + (x - x);
+    return vf_log(x + score->floor) * -score->factor + x * 0.0f;
 }
 
 // Part of a tile: queries first .. first + width - 1, keys low .. high - 1, of which all its
