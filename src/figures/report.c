@@ -3,6 +3,7 @@
 #include <fovea/figure.h>
 #include <fovea/machine.h>
 
+#include "base/config_check.h"
 #include "figures/html.h"
 #include "figures/report_style.h"
 #include "figures/whole_file.h"
@@ -128,17 +129,27 @@ static bool in_sweep(const fv_experiment *experiment, const fv_field *field) {
     return false;
 }
 
+// A length that follows from a field of the sweep is no setting.
+static bool length_varies(const fv_experiment *experiment, const fv_field *field) {
+    return strcmp(field->key, "task.context_length") == 0 &&
+           experiment->base.task.context_length == 0 &&
+           in_sweep(experiment, fv_field_find("task.n_pairs"));
+}
+
 // The fields that the experiment sets; all others have their defaults.
 static void write_settings(FILE *html, const fv_experiment *experiment) {
     int n;
     const fv_field *fields = fv_fields(&n);
-    fv_config usual;
+    fv_config usual, base = experiment->base;
     fv_config_init(&usual);
+    config_settle_length(&base.task);
     for (int f = 0; f < n; f++) {
         char value[512], otherwise[512];
-        fv_config_get(&experiment->base, &fields[f], value, sizeof value);
+        fv_config_get(&base, &fields[f], value, sizeof value);
         fv_config_get(&usual, &fields[f], otherwise, sizeof otherwise);
-        if (strcmp(value, otherwise) == 0 || in_sweep(experiment, &fields[f])) continue;
+        if (strcmp(value, otherwise) == 0 || in_sweep(experiment, &fields[f]) ||
+            length_varies(experiment, &fields[f]))
+            continue;
         fputs("<tr>", html);
         write_cell(html, "", fields[f].key);
         write_cell(html, "", value);

@@ -33,11 +33,10 @@ INLINE void store_some(float *p, vf x, int left) {
     i < (width);                                                                                   \
     i += VW
 
-// Rows of one block lie a page apart, where the caches' own foresight ends: a few rows ahead of its
-// use each is asked for.
-INLINE void fetch_row(const fv_scan_chunk *s, const float *from, int t, int i) {
-    enum { ROWS_AHEAD = 1 };
-    if (t + ROWS_AHEAD < s->n) __builtin_prefetch(from + (t + ROWS_AHEAD) * s->row + i, 0, 3);
+// Rows of one block lie a page apart, where the caches' own foresight ends: each is asked for while
+// the row before is in use.
+INLINE void fetch_next_row(const fv_scan_chunk *s, const float *from, int t, int i) {
+    if (t + 1 < s->n) __builtin_prefetch(from + (t + 1) * s->row + i, 0, 3);
 }
 
 // Steps, drives and what the sums begin with.
@@ -45,8 +44,8 @@ static void prepare(const fv_scan_chunk *s) {
     for (int t = 0; t < s->n; t++)
         for (EACH_LANES(i, s->width)) {
             int left = s->width - i;
-            fetch_row(s, s->u, t, i);
-            fetch_row(s, s->delta, t, i);
+            fetch_next_row(s, s->u, t, i);
+            fetch_next_row(s, s->delta, t, i);
             vf u = load_some(s->u + t * s->row + i, left);
             vf step = load_some(s->delta + t * s->row + i, left) + vf_load(s->bias + i);
             if (s->softplus) step = vf_quick_softplus(step);
@@ -59,8 +58,8 @@ static void prepare(const fv_scan_chunk *s) {
 
 // While position t of strip i computes, one line of the next chunk's inputs comes into the
 // second-level cache. The lines come as they lie in memory, row by row, whatever strip they belong
-// to. (Fetching what is written, too, or into the first level costs more than it saves.) Of the
-// next block of this chunk, one line of steps and inputs comes into the first.
+// to. (Fetching what is written, too, or from memory into the first level costs more than it
+// saves.) From the second level into the first comes the line at the same place of the next block.
 typedef struct line_ahead {
     ptrdiff_t row; // floats from what is scanned now
     int line, n_lines;
@@ -83,8 +82,9 @@ INLINE void fetch(const float *p) {
     __builtin_prefetch(p, 0, 2);
 }
 
-INLINE bool any_block_ahead(const fv_scan_chunk *s) {
-    return s->ahead != 0 && s->ahead_first + W / L * s->n < s->ahead_lines * s->n;
+// Whether the next block has a strip i.
+INLINE bool any_block_ahead(const fv_scan_chunk *s, int i) {
+    return s->ahead_first + (W + i) / L * s->n < s->ahead_lines * s->n;
 }
 
 // Numbers n .. n + N - 1 of the states of VW channels. With `kept` the states and decays of every
@@ -92,7 +92,7 @@ INLINE bool any_block_ahead(const fv_scan_chunk *s) {
 INLINE void run_states(const fv_scan_chunk *s, int i, int n, int N, float *kept) {
     vf h[STATES];
     bool fetches = n == 0 && i % L == 0 && s->ahead != 0;
-    bool fetches_block = fetches && any_block_ahead(s);
+    bool fetches_block = fetches && any_block_ahead(s, i);
     line_ahead next = first_line_ahead(s, i);
     const float *a = s->a + n * W + i, *b = s->b + n, *c = s->c + n;
     UNROLL for (int j = 0; j < N; j++) h[j] = vf_load(s->state + (n + j) * W + i);
@@ -161,7 +161,7 @@ static void gate(const fv_scan_chunk *s) {
             float *at = s->y + t * s->row + i;
             vf y = vf_load(s->sum + t * W + i);
             if (s->z) {
-                fetch_row(s, s->z, t, i);
+                fetch_next_row(s, s->z, t, i);
                 vf z = load_some(s->z + t * s->row + i, left);
                 y = y * (z * vf_sigmoid(z));
             }

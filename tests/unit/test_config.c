@@ -245,8 +245,7 @@ static void fields_must_fit_together(void **state) {
         {{"train.embedding_rate", "2", "model.embedding", "noisy"}, NULL},
         {{"train.embedding_rate", "2", "model.embedding", "fixed"},
          "train.embedding_rate 2 is not read by model.embedding fixed, only by learned and noisy, "
-         "or "
-         "by model.positions learned"},
+         "or by model.positions learned"},
         {{"train.embedding_rate", "2", "model.embedding", "resampled", "model.positions",
           "sinusoidal"},
          "model.embedding resampled, only by learned and noisy"},
@@ -254,8 +253,7 @@ static void fields_must_fit_together(void **state) {
          NULL},
         {{"train.schedule", "warmup"},
          "train.schedule warmup is not read by train.warmup_steps 0, only by train.warmup_steps "
-         "other "
-         "than 0, or by train.schedule constant, cosine, linear and step"},
+         "other than 0, or by train.schedule constant, cosine, linear and step"},
         {{"train.schedule", "warmup", "train.warmup_steps", "10"}, NULL},
         {{"train.schedule", "cosine"}, NULL},
         {{"train.warmup_steps", "10"}, NULL},

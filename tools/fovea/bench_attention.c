@@ -173,15 +173,17 @@ static fv_status once(work *w) {
 static volatile unsigned long read_sum; // so that what is read counts as used
 
 // Reads keys and values in turns of RUN bytes, which is faster than one after the other.
+typedef unsigned long word __attribute__((may_alias));
+
 static void read_once(const float *keys, const float *values, size_t bytes) {
-    enum { RUN = 4096, WORDS = RUN / sizeof(unsigned long) };
+    enum { RUN = 4096, WORDS = RUN / sizeof(word) };
     unsigned long sum[8] = {0};
     for (size_t at = 0; at + RUN <= bytes; at += RUN) {
         const char *const runs[] = {(const char *)keys + at, (const char *)values + at};
         for (int r = 0; r < 2; r++) {
-            const unsigned long *word = (const unsigned long *)(const void *)runs[r];
+            const word *from = (const word *)(const void *)runs[r];
             for (size_t i = 0; i < WORDS; i += 8)
-                for (size_t k = 0; k < 8; k++) sum[k] += word[i + k];
+                for (size_t k = 0; k < 8; k++) sum[k] += from[i + k];
         }
     }
     for (size_t k = 0; k < 8; k++) read_sum += sum[k];

@@ -18,7 +18,7 @@ int cmd_bench(int argc, char **argv) {
     bench_options bench = {.seconds = 1};
     const tool_option options[] = {
         OPTION_TEXT("case", &bench.only, "NAME",
-                    "time only the case of this name; a wrong one lists all"),
+                    "time this case, and the one it is compared with; a wrong name lists all"),
         OPTION_REAL("seconds", &bench.seconds, "S", 0.001, 3600, "time spent on each case (1)"),
         OPTION_FLAG("full", &bench.full, "the largest cases too, which take minutes"),
         OPTION_INT("max-n", &bench.max_n, "N", 256, 131072,
