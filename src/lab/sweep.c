@@ -40,16 +40,12 @@ static uint64_t hash_swept(const walk *w, const fv_config *config) {
 
 static fv_status add_point(walk *w, const fv_config *config) {
     const fv_experiment *e = w->experiment;
-    fv_config settled; // a copy, as the next point settles its own
-    if (config->task.context_length == 0) {
-        settled = *config;
-        config_settle_length(&settled.task);
-        config = &settled;
-    }
-    bool left_out = e->optional.n > 0 && !e->complete && where_selects(&e->optional, "", config);
-    w->points[w->n] = (point){hash_swept(w, config), w->n, left_out};
+    fv_config settled = *config; // the next point settles its own
+    config_settle_length(&settled.task);
+    bool left_out = e->optional.n > 0 && !e->complete && where_selects(&e->optional, "", &settled);
+    w->points[w->n] = (point){hash_swept(w, &settled), w->n, left_out};
     w->n++;
-    return config_check(config, w->culprit, w->error);
+    return config_check(&settled, w->culprit, w->error);
 }
 
 // Visits every point of the axes from `axis` on; joint axes are set already.

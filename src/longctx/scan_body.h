@@ -33,10 +33,18 @@ INLINE void store_some(float *p, vf x, int left) {
     i < (width);                                                                                   \
     i += VW
 
+INLINE void fetch_near(const float *p) {
+    __builtin_prefetch(p, 0, 3); // into the first level
+}
+
+INLINE void fetch_far(const float *p) {
+    __builtin_prefetch(p, 0, 2); // into the second
+}
+
 // Rows of one block lie a page apart, where the caches' own foresight ends: each is asked for while
 // the row before is in use.
 INLINE void fetch_next_row(const fv_scan_chunk *s, const float *from, int t, int i) {
-    if (t + 1 < s->n) __builtin_prefetch(from + (t + 1) * s->row + i, 0, 3);
+    if (t + 1 < s->n) fetch_near(from + (t + 1) * s->row + i);
 }
 
 // Steps, drives and what the sums begin with.
@@ -78,10 +86,6 @@ INLINE ptrdiff_t next_line_ahead(line_ahead *next, ptrdiff_t row) {
     return at;
 }
 
-INLINE void fetch(const float *p) {
-    __builtin_prefetch(p, 0, 2);
-}
-
 // Whether the next block has a strip i.
 INLINE bool any_block_ahead(const fv_scan_chunk *s, int i) {
     return s->ahead_first + (W + i) / L * s->n < s->ahead_lines * s->n;
@@ -101,13 +105,13 @@ INLINE void run_states(const fv_scan_chunk *s, int i, int n, int N, float *kept)
         vf sum = vf_load(s->sum + t * W + i), four = vf_set1(0);
         if (fetches) {
             ptrdiff_t at = next_line_ahead(&next, s->row);
-            fetch(s->u + at);
-            fetch(s->delta + at);
-            if (s->z) fetch(s->z + at);
+            fetch_far(s->u + at);
+            fetch_far(s->delta + at);
+            if (s->z) fetch_far(s->z + at);
         }
         if (fetches_block) {
-            __builtin_prefetch(s->u + t * s->row + W + i, 0, 3);
-            __builtin_prefetch(s->delta + t * s->row + W + i, 0, 3);
+            fetch_near(s->u + t * s->row + W + i);
+            fetch_near(s->delta + t * s->row + W + i);
         }
         __asm__ volatile("" : : : "memory"); // A is read again: registers are for the states
         UNROLL for (int j = 0; j < N; j++) {
@@ -196,7 +200,7 @@ INLINE void back_states(const fv_scan_chunk_gradient *g, int i, int n, int N, co
         float *db = lanes + t * position + n * L, *dc = db + half;
         // Forgets where these came from: else every number of a state gets pointers of its own.
         __asm__("" : "+r"(after), "+r"(decays), "+r"(before), "+r"(db), "+r"(dc));
-        if (fetches) fetch(g->dy + next_line_ahead(&next, s->row));
+        if (fetches) fetch_far(g->dy + next_line_ahead(&next, s->row));
         vf dsum = vf_load(g->dsum + t * W + i), step = vf_load(s->step + t * W + i);
         vf drive = vf_load(s->drive + t * W + i), ddrive = vf_load(g->ddrive + t * W + i);
         vf dstep = vf_load(g->dstep + t * W + i);

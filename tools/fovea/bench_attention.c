@@ -172,9 +172,9 @@ static fv_status once(work *w) {
 
 static volatile unsigned long read_sum; // so that what is read counts as used
 
-// Reads keys and values in turns of RUN bytes, which is faster than one after the other.
 typedef unsigned long word __attribute__((may_alias));
 
+// Reads keys and values in turns of RUN bytes, which is faster than one after the other.
 static void read_once(const float *keys, const float *values, size_t bytes) {
     enum { RUN = 4096, WORDS = RUN / sizeof(word) };
     unsigned long sum[8] = {0};
@@ -202,14 +202,15 @@ static fv_status measure(work *w, double seconds, bench_time *time, bench_time *
     static double slices[MAX_SLICES], reads[MAX_SLICES];
     bool reading = w->c->operation == DECODE;
     clockid_t clock = w->c->n_threads == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC;
+    size_t bytes = reading ? (size_t)amount_of(w->c, 0) : 0;
     *time = *limit = (bench_time){0};
     fv_status status = once(w);
     double end = tool_seconds(CLOCK_MONOTONIC) + seconds;
     while (status == FV_OK && time->n < MAX_SLICES &&
            (time->n < MIN_SLICES || tool_seconds(CLOCK_MONOTONIC) < end)) {
-        double begun = tool_seconds(clock), bytes = amount_of(w->c, 0);
+        double begun = tool_seconds(clock);
         if (reading) {
-            read_once(w->k, w->v, (size_t)bytes / 2);
+            read_once(w->k, w->v, bytes / 2);
             reads[limit->n++] = tool_seconds(clock) - begun;
             begun = tool_seconds(clock);
         }
