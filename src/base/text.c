@@ -119,6 +119,35 @@ bool text_to_real(const char *source, double *value) {
     return end != source && *end == '\0' && isfinite(*value);
 }
 
+size_t text_character(const char *text, size_t n) {
+    const unsigned char *byte = (const unsigned char *)text;
+    unsigned char c = byte[0];
+    if (n == 0 || c < 0x80) return n > 0;
+    size_t length = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : 2;
+    if (c < 0xc2 || c > 0xf4 || length > n) return 0;
+    for (size_t i = 1; i < length; i++)
+        if ((byte[i] & 0xc0) != 0x80) return 0;
+    bool overlong = (c == 0xe0 && byte[1] < 0xa0) || (c == 0xf0 && byte[1] < 0x90);
+    bool surrogate = c == 0xed && byte[1] >= 0xa0, beyond = c == 0xf4 && byte[1] >= 0x90;
+    return overlong || surrogate || beyond ? 0 : length;
+}
+
+size_t text_mark(const char *text, size_t n) {
+    return n >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+}
+
+// By the mark in front, or without one by the zeros that latin letters have beside them.
+const char *text_wide(const char *text, size_t n) {
+    if (n < 4 && (n < 2 || n % 2 != 0)) return NULL;
+    bool marked = memcmp(text, "\xff\xfe", 2) == 0 || memcmp(text, "\xfe\xff", 2) == 0;
+    bool widest =
+        n >= 4 && (memcmp(text, "\xff\xfe\0\0", 4) == 0 || memcmp(text, "\0\0\xfe\xff", 4) == 0);
+    if (widest) return "UTF-32";
+    bool little = text[0] != '\0' && text[1] == '\0', big = text[0] == '\0' && text[1] != '\0';
+    if (n >= 4) little = little && text[3] == '\0', big = big && text[2] == '\0';
+    return marked || little || big ? "UTF-16" : NULL;
+}
+
 int text_from_real(double value, char *out, size_t size) {
     char digits[32];
     int precision = 0;

@@ -35,6 +35,15 @@ const char *text_nearest(const char *word, const char *const *choices);
 bool text_to_int(const char *source, long long *value);
 bool text_to_real(const char *source, double *value);
 
+// The bytes of the UTF-8 character at `text`, of which n are left; 0 where there is none.
+size_t text_character(const char *text, size_t n);
+
+// Files of other programs may begin with a byte order mark. Its length in UTF-8 (3, or 0 without
+// one), and "UTF-16" or "UTF-32" for a text that is written so, which nothing here reads, else
+// NULL.
+size_t text_mark(const char *text, size_t n);
+const char *text_wide(const char *text, size_t n);
+
 // Writes the shortest decimal text that reads back to exactly `value`. Returns its length; `size`
 // of 32 is always enough.
 int text_from_real(double value, char *out, size_t size);

@@ -1,5 +1,6 @@
 #include "eval/lines.h"
 
+#include "base/json.h"
 #include "base/text.h"
 
 #include <errno.h>
@@ -19,7 +20,7 @@ static fv_status cannot_read(const char *path, int why, fv_error *error) {
 static fv_status parse(const char *text, size_t n, size_t flags, const char *where, json_t **object,
                        fv_error *error) {
     json_error_t why;
-    *object = json_loadb(text, n, flags, &why);
+    *object = json_read(text, n, flags, &why);
     if (*object == NULL) return fv_fail(error, FV_FORMAT, "%s: is no JSON: %s", where, why.text);
     if (json_is_object(*object)) return FV_OK;
     json_decref(*object);
@@ -38,11 +39,13 @@ fv_status json_lines_each(const char *path, size_t flags, json_visit visit, void
     long at = 0;
     errno = 0;
     for (int number = 1; status == FV_OK && (n = getline(&text, &capacity, file)) > 0; number++) {
-        json_line line = {.text = text, .n = (size_t)n, .where = where, .at = at};
+        size_t mark = number == 1 ? text_mark(text, (size_t)n) : 0;
+        json_line line = {.text = text + mark, .n = (size_t)n - mark, .where = where};
+        line.at = at + (long)mark;
         at += n;
-        if (strspn(text, " \t\r\n") == (size_t)n) continue;
+        if (strspn(line.text, " \t\r\n") == line.n) continue;
         snprintf(where, sizeof where, "%s:%d", path, number);
-        status = parse(text, line.n, flags, where, &line.object, error);
+        status = parse(line.text, line.n, flags, where, &line.object, error);
         if (status == FV_OK) status = visit(context, &line, error);
         json_decref(line.object);
     }

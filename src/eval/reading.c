@@ -1,5 +1,7 @@
 #include "eval/reading.h"
 
+#include "base/json.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -208,7 +210,7 @@ static fv_status load(loader *l, reading_format format, fv_error *error) {
     if (file == NULL)
         return fv_fail(error, errno == ENOENT || errno == ENOTDIR ? FV_NOT_FOUND : FV_IO,
                        "%s cannot be read: %s", l->path, strerror(errno));
-    l->root = json_loadf(file, 0, &why);
+    l->root = json_read_file(file, 0, &why);
     bool broken = ferror(file) != 0;
     fclose(file);
     if (broken) return fv_fail(error, FV_IO, "%s cannot be read", l->path);

@@ -1,5 +1,7 @@
 #include "longctx/cost_families.h"
 
+#include "base/json.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -150,7 +152,7 @@ static fv_status make_model(const char *name, json_t *root, const json_error_t *
 fv_status fv_cost_model_parse(const char *name, const char *text, size_t size,
                               fv_cost_model **model, fv_error *error) {
     json_error_t json;
-    json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &json);
+    json_t *root = json_read(text, size, JSON_REJECT_DUPLICATES, &json);
     return make_model(name, root, &json, model, error);
 }
 
@@ -160,7 +162,7 @@ fv_status fv_cost_model_read(const char *path, fv_cost_model **model, fv_error *
     if (file == NULL)
         return fv_fail(error, FV_NOT_FOUND, "%s cannot be opened: %s", path, strerror(errno));
     json_error_t json;
-    json_t *root = json_loadf(file, JSON_REJECT_DUPLICATES, &json);
+    json_t *root = json_read_file(file, JSON_REJECT_DUPLICATES, &json);
     fclose(file);
     return make_model(path, root, &json, model, error);
 }
