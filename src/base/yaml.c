@@ -207,13 +207,17 @@ fv_status yaml_value_read(const char *source, size_t size, const char *name, yam
     reader r = {.name = name, .error = error};
     if (size > MAX_BYTES)
         return fail(&r, 1, FV_FORMAT, "the text is longer than %d bytes", MAX_BYTES);
+    const char *wide = text_wide(source, size);
+    if (wide != NULL) return fail(&r, 1, FV_FORMAT, "this is %s text; save it as UTF-8", wide);
+    // libyaml counts a mark as a column, and the first key stands deeper than the others.
+    size_t mark = text_mark(source, size);
     yaml_value *root = calloc(1, sizeof *root);
     if (root == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory");
     if (!yaml_parser_initialize(&r.parser)) {
         free(root);
         return fv_fail(error, FV_NO_MEMORY, "out of memory");
     }
-    yaml_parser_set_input_string(&r.parser, (const unsigned char *)source, size);
+    yaml_parser_set_input_string(&r.parser, (const unsigned char *)source + mark, size - mark);
     yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
     fv_status status = read_document(&r, root);
     yaml_parser_delete(&r.parser);

@@ -26,23 +26,16 @@ void haystack_escape(text_buffer *out, const char *text, size_t n) {
     text_add_n(out, text + start, n - start);
 }
 
-// The length of the UTF-8 character at `text`, 0 where there is none.
-static size_t character(const unsigned char *text, size_t n) {
-    unsigned char c = text[0];
-    if (c < 0x80) return c >= 0x20 || (c >= '\t' && c <= '\r' && c != '\v');
-    size_t length = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : 2;
-    if (c < 0xc2 || c > 0xf4 || length > n) return 0;
-    for (size_t i = 1; i < length; i++)
-        if ((text[i] & 0xc0) != 0x80) return 0;
-    bool overlong = (c == 0xe0 && text[1] < 0xa0) || (c == 0xf0 && text[1] < 0x90);
-    bool surrogate = c == 0xed && text[1] >= 0xa0, beyond = c == 0xf4 && text[1] >= 0x90;
-    return overlong || surrogate || beyond ? 0 : length;
+// Control characters that a text has.
+static bool is_layout(char c) {
+    return c == '\t' || c == '\n' || c == '\f' || c == '\r';
 }
 
 size_t haystack_not_text(const char *text, size_t n) {
     for (size_t i = 0; i < n;) {
-        size_t length = character((const unsigned char *)text + i, n - i);
-        if (length == 0) return i;
+        size_t length = text_character(text + i, n - i);
+        bool control = (unsigned char)text[i] < 0x20 && !is_layout(text[i]);
+        if (length == 0 || control) return i;
         i += length;
     }
     return n;
@@ -143,26 +136,49 @@ int haystack_offset(const haystack *h, uint64_t seed, int sample) {
 
 enum { MOST_BYTES = 256 << 20 };
 
-static bool ends_sentence(const char *text, size_t i, size_t n) {
-    if (strchr(".!?", text[i]) == NULL) return false;
-    return i + 1 == n || text[i + 1] == ' ' || text[i + 1] == '\n' || text[i + 1] == '\r';
-}
-
 static bool is_blank(char c) {
-    return c == ' ' || c == '\n' || c == '\r' || c == '\t' || c == '\f';
+    return c == ' ' || is_layout(c);
 }
 
-// Cuts text into sentences: after . ! ? before a blank, and at empty lines. Blanks within a
-// sentence become single spaces, so that no line breaks of the file's width remain.
+// Whether the character at `text` is one of the list.
+static bool is_among(const char *const *list, const char *text, size_t n) {
+    for (; *list != NULL; list++)
+        if (strlen(*list) <= n && memcmp(*list, text, strlen(*list)) == 0) return true;
+    return false;
+}
+
+// The bytes of the sentence's end at `text`, or 0: . ! ? before a blank; the wide ones of Chinese
+// and Japanese, behind which no blank stands, with the brackets and quotes that close there. A wide
+// point between wide digits or letters is none.
+static size_t sentence_end(const char *text, size_t n) {
+    static const char *const ENDS[] = {"。", "！", "？", "｡", "．", NULL};
+    static const char *const CLOSING[] = {"」", "』", "）", "】", "》", "〉", "］",
+                                          "｣",  "”",  "’",  "。", "！", "？", NULL};
+    enum { WIDE = 3 };
+    if (strchr(".!?", *text) != NULL) return n == 1 || is_blank(text[1]);
+    if (!is_among(ENDS, text, n)) return 0;
+    bool point = memcmp(text, "．", WIDE) == 0, inside = n > WIDE && text[WIDE] == '\xef';
+    if (point && inside && !is_among(ENDS, text + WIDE, n - WIDE) &&
+        !is_among(CLOSING, text + WIDE, n - WIDE))
+        return 0;
+    size_t end = WIDE;
+    while (end < n && is_among(CLOSING, text + end, n - end)) end += WIDE;
+    return end;
+}
+
+// Cuts text into sentences: at their ends, and at empty lines. Blanks within a sentence become
+// single spaces, so that no line breaks of the file's width remain.
 static void add_sentences(haystack *h, const char *text, size_t n) {
     text_buffer sentence = {0};
     for (size_t i = 0; i < n && !sentence.failed; i++) {
         bool blank = is_blank(text[i]);
         bool paragraph = text[i] == '\n' && i + 1 < n && strchr("\n\r", text[i + 1]) != NULL;
-        if (!blank) text_add_char(&sentence, text[i]);
+        size_t mark = sentence_end(text + i, n - i);
+        if (!blank) text_add_n(&sentence, text + i, mark > 0 ? mark : 1);
+        i += mark > 0 ? mark - 1 : 0;
         if (blank && sentence.n > 0 && sentence.data[sentence.n - 1] != ' ')
             text_add_char(&sentence, ' ');
-        bool end = ends_sentence(text, i, n) || paragraph || i + 1 == n;
+        bool end = mark > 0 || paragraph || i + 1 == n;
         while (end && sentence.n > 0 && sentence.data[sentence.n - 1] == ' ')
             sentence.data[--sentence.n] = '\0';
         if (!end || sentence.n == 0) continue;
@@ -185,6 +201,8 @@ static fv_status read_file(haystack *h, const char *path, fv_error *error) {
     fclose(file);
     fv_status status = FV_OK;
     size_t bad = text.data != NULL ? haystack_not_text(text.data, text.n) : 0;
+    const char *wide = text.data != NULL ? text_wide(text.data, text.n) : NULL;
+    size_t mark = text.data != NULL ? text_mark(text.data, text.n) : 0;
     if (broken)
         status = fv_fail(error, FV_IO, "%s cannot be read: %s", path, strerror(errno));
     else if (h->raw.n + text.n > MOST_BYTES)
@@ -194,12 +212,14 @@ static fv_status read_file(haystack *h, const char *path, fv_error *error) {
                          path, MOST_BYTES >> 20);
     else if (text.failed)
         status = fv_fail(error, FV_NO_MEMORY, "out of memory while reading %s", path);
+    else if (wide != NULL)
+        status = fv_fail(error, FV_FORMAT, "%s is %s text; save it as UTF-8", path, wide);
     else if (bad < text.n)
         status = fv_fail(error, FV_FORMAT,
                          "%s is not UTF-8 text (byte %zu); a haystack folder holds text files only",
                          path, bad + 1);
-    else if (text.n > 0)
-        add_sentences(h, text.data, text.n);
+    else if (text.n > mark)
+        add_sentences(h, text.data + mark, text.n - mark);
     text_free(&text);
     return status;
 }
