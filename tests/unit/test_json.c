@@ -64,7 +64,7 @@ static void test_refused(void **state) {
         {"{\"a\": NaN,\n\"b\": oops}", "oops", 2},
         {"{\"a\": \"open\n}", "newline", 1},
         {"{\"a\": \"\\ud83d", "premature", 1},
-        {"{\"a\": \"\\", "premature", 1},
+        {"{\"a\": \"\\", "invalid escape", 1},
         {"{\"a\": --1}", "invalid", 1},
         {"", "expected", 1},
     };
