@@ -167,7 +167,7 @@ fv_status fv_ruler_write(const fv_served_options *o, const char *folder, fv_erro
         .model = o->model ? o->model : "", .api = WIRE_COMPLETIONS, .interrupted = o->interrupted};
     fv_status status = FV_OK;
     if (o->endpoint != NULL) {
-        status = served_address(o->endpoint, false, &w.counter.root, &w.counter.url, error);
+        status = address_read(o->endpoint, false, &w.counter.at, error);
         if (status == FV_OK) status = served_connect(o, 1, 256 << 20, &w.counter.http, error);
     }
     if (status == FV_OK) status = tokens_open(&w.counter, error);

@@ -14,35 +14,6 @@ enum {
 
 // --- options -----------------------------------------------------------------------------------
 
-fv_status served_address(const char *endpoint, bool chat, char **root, char **url,
-                         fv_error *error) {
-    size_t scheme = strncmp(endpoint, "http://", 7) == 0    ? 7
-                    : strncmp(endpoint, "https://", 8) == 0 ? 8
-                                                            : 0;
-    size_t n = strlen(endpoint), host = strcspn(endpoint + scheme, "/");
-    if (scheme == 0)
-        return fv_fail(error, FV_USAGE,
-                       "the endpoint '%s' is no web address: write http://HOST:PORT or "
-                       "https://HOST/v1",
-                       endpoint);
-    if (memchr(endpoint + scheme, '@', host) != NULL)
-        return fv_fail(error, FV_USAGE,
-                       "the endpoint has a password in it, which would be stored; give the key in "
-                       "FOVEA_API_KEY");
-    if (host == 0 || strpbrk(endpoint, "?# \t\r\n") != NULL)
-        return fv_fail(error, FV_USAGE,
-                       "the endpoint '%s' is no address of a server: write http://HOST:PORT",
-                       endpoint);
-    while (endpoint[n - 1] == '/') n--;
-    if (n > 3 && strncmp(endpoint + n - 3, "/v1", 3) == 0) n -= 3;
-    text_buffer whole = {0};
-    text_add(&whole, "%.*s/v1/%s", (int)n, endpoint, chat ? "chat/completions" : "completions");
-    *root = text_copy_n(endpoint, n);
-    *url = whole.data;
-    if (*root == NULL || whole.failed) return fv_fail(error, FV_NO_MEMORY, "out of memory");
-    return FV_OK;
-}
-
 fv_status served_connect(const fv_served_options *o, int in_flight, size_t most_read, http **out,
                          fv_error *error) {
     const http_options options = {.in_flight = in_flight,
@@ -233,15 +204,13 @@ static fv_status open_counter(const fv_served *s, token_counter *counter, fv_err
     *counter = (token_counter){.model = o->model,
                                .extra = o->extra,
                                .api = strcmp(o->api, "chat") == 0 ? WIRE_CHAT : WIRE_COMPLETIONS,
-                               .interrupted = o->interrupted,
-                               .root = text_copy(s->root),
-                               .url = text_copy(s->url)};
-    if (counter->root == NULL || counter->url == NULL)
-        return fv_fail(error, FV_NO_MEMORY, "out of memory");
+                               .interrupted = o->interrupted};
+    fv_status status = address_read(o->endpoint, counter->api == WIRE_CHAT, &counter->at, error);
+    if (status != FV_OK) return status;
     // Whoever starts a command waits for its first words: few tries.
     fv_served_options few = *o;
     if (few.retries > 2) few.retries = 2;
-    fv_status status = served_connect(&few, 1, 256 << 20, &counter->http, error);
+    status = served_connect(&few, 1, 256 << 20, &counter->http, error);
     return status == FV_OK ? tokens_open(counter, error) : status;
 }
 
@@ -382,7 +351,7 @@ fv_status fv_served_open(const fv_served_options *options, fv_served **out, fv_e
     s->key = (asks_key){options->label != NULL ? options->label : options->model, options->api,
                         options->seed};
     bool chat = strcmp(options->api, "chat") == 0;
-    status = served_address(options->endpoint, chat, &s->root, &s->url, error);
+    status = address_read(options->endpoint, chat, &s->at, error);
     if (status == FV_OK) status = make_groups(s, error);
     if (status == FV_OK) status = fit_lengths(s, error);
     if (status == FV_OK) status = served_load(s, error);
@@ -403,8 +372,7 @@ void fv_served_close(fv_served *s) {
     free(s->groups);
     free(s->cells);
     free(s->faults);
-    free(s->root);
-    free(s->url);
+    address_free(&s->at);
     source_free(&s->source);
     data_files_close(s->data, s->n_data);
     asks_close(s->asks);

@@ -36,7 +36,7 @@ typedef struct served_cell {
 
 struct fv_served {
     fv_served_options options;
-    char *root, *url;
+    address at;
     asks *asks;
     asks_key key;
     eval_source source;
@@ -65,10 +65,6 @@ bool served_wants_more(const fv_served *s, const served_cell *cell);
 
 // How many requests are wanted now, and how many of them are missing.
 int served_count_missing(const fv_served *s);
-
-// "http://host:8000" and ".../v1/chat/completions" of an endpoint. FV_USAGE for one that is no http
-// address, or has a password in it.
-fv_status served_address(const char *endpoint, bool chat, char **root, char **url, fv_error *error);
 
 // A connection for `in_flight` requests of the options.
 fv_status served_connect(const fv_served_options *options, int in_flight, size_t most_read,

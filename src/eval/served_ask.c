@@ -84,10 +84,21 @@ static bool widen(asker *a) {
 
 // --- one request -------------------------------------------------------------------------------
 
+// Where nothing was found: the address may be another than was thought.
+static void name_address(http_call *call) {
+    char said[sizeof call->note];
+    const char *rest = strchr(call->note, ':');
+    snprintf(said, sizeof said, "%s", rest != NULL ? rest : "");
+    snprintf(call->note, sizeof call->note, "HTTP 404 at %.150s%.90s", call->url, said);
+}
+
 static http_fault judge(http_call *call) {
     slot *at = call->context;
     free(at->reply.text);
-    return wire_read(call->reply.data, call->reply.n, call->status, &at->reply, call->note);
+    http_fault fault =
+        wire_read(call->reply.data, call->reply.n, call->status, &at->reply, call->note);
+    if (call->status == 404) name_address(call);
+    return fault;
 }
 
 static fv_status send(asker *a, slot *at, fv_error *error) {
@@ -97,7 +108,7 @@ static fv_status send(asker *a, slot *at, fv_error *error) {
     fv_status status = g->task->build(g->task, &a->s->source, &place, &at->prompt, error);
     if (status != FV_OK) return status;
     http_call *call = &at->call;
-    call->url = a->s->url;
+    call->url = a->s->at.url;
     call->head = at->prompt.system != NULL ? g->frame.head_system : g->frame.head;
     call->n_head = strlen(call->head);
     call->tail = g->frame.tail;
@@ -174,8 +185,7 @@ static void classify(asker *a, slot *at, asks_row *row, eval_verdict *verdict, c
         row->error = note;
         return;
     }
-    eval_judge(g->task, &at->prompt, at->reply.text, strcmp(at->reply.finish, "length") == 0,
-               verdict);
+    eval_judge(g->task, &at->prompt, at->reply.text, at->reply.cut, verdict);
 }
 
 // Whether further requests have a chance. A wrong model or key stays wrong; a server that has

@@ -1,4 +1,5 @@
 #include "eval/tokens.h"
+#include "base/json.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -39,9 +40,9 @@ static fv_status ask(token_counter *c, const char *url, const char *head, const 
     fv_status status = http_fetch(c->http, &c->call, c->interrupted, error);
     if (status != FV_OK) return status;
     if (c->call.fault == HTTP_CONNECT)
-        return fv_fail(error, FV_IO, "no server answers at %s: %s", c->root, c->call.note);
+        return fv_fail(error, FV_IO, "no server answers at %s: %s", c->at.root, c->call.note);
     if (c->call.fault == HTTP_NONE && c->call.status == 200)
-        *reply = json_loadb(c->call.reply.data, c->call.reply.n, 0, NULL);
+        *reply = json_read(c->call.reply.data, c->call.reply.n, 0, NULL);
     return FV_OK;
 }
 
@@ -64,7 +65,7 @@ static char *named_head(const token_counter *c, const char *rest) {
 
 static fv_status ask_path(token_counter *c, const char *path, const char *rest, const prompt *p,
                           const char *tail, json_t **reply, fv_error *error) {
-    char *url = join(c->root, path), *head = named_head(c, rest);
+    char *url = join(c->at.root, path), *head = named_head(c, rest);
     fv_status status = url != NULL && head != NULL ? ask(c, url, head, p, tail, reply, error)
                                                    : fv_fail(error, FV_NO_MEMORY, "out of memory");
     free(url);
@@ -81,10 +82,10 @@ static int count_of(const json_t *reply) {
 
 // The server's context, from /props (llama.cpp) or the list of models (vLLM, llama.cpp).
 static fv_status find_context(token_counter *c, fv_error *error) {
-    static const char *const PATHS[] = {"/props", "/v1/models"};
+    const char *const places[][2] = {{c->at.root, "/props"}, {c->at.base, "/models"}};
     for (int i = 0; i < 2 && c->context <= 0; i++) {
         json_t *reply = NULL;
-        char *url = join(c->root, PATHS[i]);
+        char *url = join(places[i][0], places[i][1]);
         if (url == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory");
         fv_status status = ask(c, url, "", NULL, "", &reply, error);
         free(url);
@@ -123,8 +124,7 @@ fv_status tokens_open(token_counter *c, fv_error *error) {
 
 void tokens_close(token_counter *c) {
     http_call_free(&c->call);
-    free(c->root);
-    free(c->url);
+    address_free(&c->at);
     *c = (token_counter){0};
 }
 
@@ -136,7 +136,7 @@ static fv_status count_usage(token_counter *c, const prompt *p, int *tokens, fv_
     fv_status status = wire_frame_make(&frame, c->api, c->model, p->system, 1, c->extra, error);
     if (status != FV_OK) return status;
     const char *head = p->system != NULL ? frame.head_system : frame.head;
-    status = ask(c, c->url, head, p, frame.tail, &reply, error);
+    status = ask(c, c->at.url, head, p, frame.tail, &reply, error);
     wire_frame_free(&frame);
     if (status != FV_OK) return status;
     const json_t *usage = json_object_get(reply, "usage");

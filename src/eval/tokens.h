@@ -2,6 +2,7 @@
 #ifndef FOVEA_EVAL_TOKENS_H
 #define FOVEA_EVAL_TOKENS_H
 
+#include "eval/address.h"
 #include "eval/task.h"
 #include "eval/wire.h"
 
@@ -26,7 +27,7 @@ typedef struct token_counter {
     http_call call;
     const char *model, *extra;
     wire_api api;
-    char *root, *url; // "http://host:8000", ".../v1/completions"
+    address at;
     const volatile int *interrupted;
 } token_counter;
 

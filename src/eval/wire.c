@@ -1,10 +1,12 @@
 #include "eval/wire.h"
+#include "base/json.h"
+#include "eval/thoughts.h"
 
 #include <ctype.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum { NOTE = sizeof((http_call *)0)->note };
 
@@ -89,6 +91,7 @@ void wire_frame_free(wire_frame *frame) {
 
 // The sentence of an error, wherever this server puts it, or NULL.
 static const char *error_sentence(const json_t *root) {
+    if (json_is_array(root)) root = json_array_get(root, 0); // Google's
     const json_t *error = json_object_get(root, "error");
     if (json_is_string(error)) return json_string_value(error);
     const char *text = json_string_value(json_object_get(error, "message"));
@@ -135,7 +138,7 @@ static void take_note(char *note, const char *text) {
 }
 
 http_fault wire_fault(const char *body, size_t n, int status, char *note) {
-    json_t *root = json_loadb(body, n, 0, NULL);
+    json_t *root = json_read(body, n, 0, NULL);
     const char *sentence = error_sentence(root);
     if (sentence == NULL && root == NULL && n > 0) sentence = body; // plain text, or a page
     char said[NOTE] = "";
@@ -156,49 +159,86 @@ static int token_count(const json_t *usage, const char *key) {
     return json_is_integer(count) ? (int)json_integer_value(count) : -1;
 }
 
-// The text of a choice: a message's content or a completion's text. False where there is neither.
-static bool choice_text(const json_t *choice, const char **text, size_t *n, bool *thought) {
+// A content of parts: the text of those that are said, without those that are thought or called.
+static void add_parts(const json_t *parts, text_buffer *text) {
+    static const char *const SAID[] = {"text", "output_text", "refusal"};
+    size_t i;
+    const json_t *part;
+    json_array_foreach(parts, i, part) {
+        const char *type = json_string_value(json_object_get(part, "type"));
+        bool said = type == NULL;
+        for (size_t k = 0; !said && k < sizeof SAID / sizeof *SAID; k++)
+            said = strcmp(type, SAID[k]) == 0;
+        if (!said) continue;
+        const json_t *inside = json_is_string(part) ? part : json_object_get(part, "text");
+        if (json_is_object(inside)) inside = json_object_get(inside, "value");
+        if (inside == NULL) inside = json_object_get(part, "refusal");
+        if (json_is_string(inside))
+            text_add_n(text, json_string_value(inside), json_string_length(inside));
+    }
+}
+
+// The text of a choice: a message's content, as a string or in parts, its refusal, or a
+// completion's text. False where there is none of them.
+static bool choice_text(const json_t *choice, text_buffer *text) {
     const json_t *message = json_object_get(choice, "message"), *content;
     content = json_is_object(message) ? json_object_get(message, "content")
                                       : json_object_get(choice, "text");
-    *text = "";
-    *n = 0;
-    *thought = json_is_string(json_object_get(message, "reasoning_content")) ||
-               json_is_string(json_object_get(message, "reasoning"));
-    if (json_is_string(content)) {
-        *text = json_string_value(content);
-        *n = json_string_length(content);
-        return true;
-    }
-    return json_is_null(content) || (content == NULL && json_is_object(message));
+    const json_t *refusal = json_object_get(message, "refusal");
+    bool nothing = content == NULL || json_is_null(content);
+    if (nothing && json_is_string(refusal)) content = refusal;
+    text_add_n(text, "", 0);
+    if (json_is_string(content))
+        text_add_n(text, json_string_value(content), json_string_length(content));
+    else if (json_is_array(content))
+        add_parts(content, text);
+    else
+        return json_is_null(content) || (content == NULL && json_is_object(message));
+    return true;
+}
+
+// How servers say that the tokens ended before the answer did.
+static bool is_cut(const char *finish) {
+    return strcmp(finish, "length") == 0 || strcmp(finish, "model_length") == 0 ||
+           strcasecmp(finish, "max_tokens") == 0;
+}
+
+static void take_choice(const json_t *root, const json_t *choice, text_buffer *text,
+                        wire_reply *reply) {
+    const json_t *usage = json_object_get(root, "usage");
+    const char *finish = json_string_value(json_object_get(choice, "finish_reason"));
+    bool open = false;
+    snprintf(reply->finish, sizeof reply->finish, "%s", finish ? finish : "");
+    reply->prompt_tokens = token_count(usage, "prompt_tokens");
+    reply->completion_tokens = token_count(usage, "completion_tokens");
+    text->n = thoughts_remove(text->data, strlen(text->data), &open);
+    reply->cut = open || is_cut(reply->finish);
+    reply->text = text->data;
+    *text = (text_buffer){0};
 }
 
 http_fault wire_read(const char *body, size_t n, int status, wire_reply *reply, char *note) {
     *reply = (wire_reply){.prompt_tokens = -1, .completion_tokens = -1};
     if (status != 200) return wire_fault(body, n, status, note);
     json_error_t why;
-    json_t *root = json_loadb(body, n, 0, &why);
+    json_t *root = json_read(body, n, 0, &why);
     const json_t *choice = json_array_get(json_object_get(root, "choices"), 0);
-    const char *text;
-    size_t length;
+    text_buffer text = {0};
     http_fault fault = HTTP_NONE;
     if (root == NULL) {
         snprintf(note, NOTE, "the reply is no JSON: %.100s", why.text);
         fault = HTTP_MALFORMED;
     } else if (error_sentence(root) != NULL) {
         fault = wire_fault(body, n, 500, note);
-    } else if (choice == NULL || !choice_text(choice, &text, &length, &reply->thought)) {
+    } else if (choice == NULL || !choice_text(choice, &text)) {
         snprintf(note, NOTE, "the reply has no choices[0] with a message or a text");
         fault = HTTP_MALFORMED;
+    } else if (text.failed) {
+        fault = HTTP_MALFORMED;
     } else {
-        const json_t *usage = json_object_get(root, "usage");
-        const char *finish = json_string_value(json_object_get(choice, "finish_reason"));
-        snprintf(reply->finish, sizeof reply->finish, "%s", finish ? finish : "");
-        reply->prompt_tokens = token_count(usage, "prompt_tokens");
-        reply->completion_tokens = token_count(usage, "completion_tokens");
-        reply->text = text_copy_n(text, length);
-        if (reply->text == NULL) fault = HTTP_MALFORMED;
+        take_choice(root, choice, &text, reply);
     }
+    text_free(&text);
     json_decref(root);
     return fault;
 }

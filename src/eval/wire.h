@@ -18,9 +18,9 @@ void wire_frame_free(wire_frame *frame);
 
 // A reply that could be read.
 typedef struct wire_reply {
-    char *text;                           // "" where the content is null; owned
+    char *text;                           // without thoughts; "" where there is no more; owned
     char finish[24];                      // "stop", "length", ...; "" where it does not say
-    bool thought;                         // it has reasoning beside the answer
+    bool cut;                             // it ends where the tokens did, or inside a thought
     int prompt_tokens, completion_tokens; // -1 where usage is missing
 } wire_reply;
 

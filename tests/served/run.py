@@ -274,6 +274,38 @@ def null_content(bench):
         check(bench.rows(out, "class, attempts") == [("empty", 1)] * 2, "null is not empty")
 
 
+def forms(bench):
+    """Thoughts are no answers, parts and loose JSON are some; values only thought of are not found."""
+    point = ["--lengths", 500, "--depths", 50, "--samples", 3, "--retries", 0]
+    for form, accuracy, otherwise, wanted in [
+        ("thought", 1, "wrong", "found"),
+        ("thought", 0, "refusal", "refusal"),
+        ("open thought", 1, "wrong", "cut off"),
+        ("parts", 1, "wrong", "found"),
+        ("loose", 1, "wrong", "found"),
+    ]:
+        plant = {"plant": {"1": {"0": accuracy}}, "otherwise": {otherwise: 1}}
+        with bench.server(form=form, **plant) as server:
+            out = bench.folder / f"{form} {accuracy}"
+            bench.ask(server, out, *point)
+            check(bench.rows(out, "class") == [(wanted,)] * 3, f"{form}: {bench.rows(out, 'class, reply')}")
+
+
+def addresses(bench):
+    """A path that is given is kept, a whole address is cut back, and a 404 says where it was asked."""
+    point = ["--lengths", 500, "--depths", 50, "--samples", 2, "--retries", 0]
+    with bench.server(base="/v1beta/openai", context=4000, tokenize="") as server:
+        for i, path in enumerate(["/v1beta/openai", "/v1beta/openai/chat/completions"]):
+            out = bench.folder / str(i)
+            base = ["--endpoint", server.url + path, "--model", "m", "--out", out, *FAST]
+            done = bench.run(*base, *point)
+            check(bench.rows(out, "class") == [("found",)] * 2, done.stderr)
+        done = bench.run(*base, "--lengths", 5000, "--dry-run")
+        check("4000 tokens" in done.stdout + done.stderr, f"the list of models was not read: {done}")
+        done = bench.ask(server, bench.folder / "wrong", *point, code=1)
+        check(f"404 at {server.url}/v1/chat/completions: Not Found" in done.stderr, done.stderr)
+
+
 def hopeless(bench):
     """A wrong model, a wrong key, no server: few requests, a clear word, nothing lost."""
     with bench.server(model="other") as server:
@@ -542,7 +574,7 @@ def interrupted(bench):
 
 
 CHECKS = [killed, passing_faults, lasting_faults, counting, rebuild, truncation, planted_table, prefix_order, interval,
-          null_content, hopeless, ruler_files, ruler_questions, own_and_served, reading, documents, interrupted, too_short]
+          null_content, forms, addresses, hopeless, ruler_files, ruler_questions, own_and_served, reading, documents, interrupted, too_short]
 
 
 def run_check(one, options):

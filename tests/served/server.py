@@ -15,6 +15,9 @@ configuration:
     context     the longest prompt; beyond it HTTP 400, or with "truncate" it silently reads less
     key, model  what requests must have
     delay       seconds before an answer
+    form        how an answer is written: "thought", the right value in a closed thought before it;
+                "open thought", the whole answer inside one; "parts", a list; "loose", with what is no JSON
+    base        the path at which the API stands
     faults      [{"kind": ..., "share": of prompts, "times": arrivals that fail, -1 for all}]
 
 The log has a JSON line for every completion that was begun: the prompt's digest, length and what was
@@ -39,6 +42,8 @@ DEFAULTS = {
     "key": "",
     "model": "",
     "delay": 0,
+    "form": "",
+    "base": "/v1",
     "faults": [],
 }
 REFUSAL = "I'm sorry, but I cannot find that in the text."
@@ -212,13 +217,26 @@ class Server(asyncio.Protocol):
             self.transport.write(b"1\r\n \r\n")
             self.waiting = asyncio.get_running_loop().call_later(0.02, self.drip)
 
+    def write(self, prompt, text):
+        """The content of an answer, as the form has it."""
+        form = self.state.config["form"]
+        found = find_needle(prompt)
+        if form == "thought":
+            return f"<think>\nIt says {found and found[0]}, a trap?\n</think>\n\n{text}"
+        if form == "open thought":
+            return f"<think>\nSo {text}"
+        if form == "parts":
+            thought = {"type": "thinking", "thinking": [{"type": "text", "text": "Easy."}]}
+            return [thought, {"type": "text", "text": text[:4]}, {"type": "text", "text": text[4:]}]
+        return text + "\0\ud83d" if form == "loose" else text
+
     def send_answer(self, prompt, text, finish):
         chat = self.chat
         tokens = count_tokens(prompt)
         if self.state.config["truncate"] and self.state.config["context"]:
             tokens = min(tokens, self.state.config["context"])
         choice = {"index": 0, "finish_reason": finish}
-        choice.update({"message": {"role": "assistant", "content": text}} if chat else {"text": text})
+        choice.update({"message": {"role": "assistant", "content": self.write(prompt, text)}} if chat else {"text": text})
         reply = {"id": "x", "object": "chat.completion" if chat else "text_completion", "choices": [choice]}
         if self.state.config["usage"]:
             reply["usage"] = {
@@ -226,6 +244,8 @@ class Server(asyncio.Protocol):
                 "completion_tokens": count_tokens(text or ""),
                 "total_tokens": tokens,
             }
+        if self.state.config["form"] == "loose":
+            reply.update(created=10**40, score=[float("nan"), float("inf")])
         self.send(200, reply)
 
     # --- requests
@@ -243,10 +263,10 @@ class Server(asyncio.Protocol):
             return self.tokenize(json.loads(body), config["tokenize"])
         if path == "/extras/tokenize/count" and config["tokenize"] == "llama-cpp":
             return self.send(200, {"count": count_tokens(json.loads(body)["input"])})
-        if path == "/v1/models":
+        if path == config["base"] + "/models":
             return self.send(200, {"data": [{"id": "m", "max_model_len": config["context"] or None}]})
-        if path in ("/v1/chat/completions", "/v1/completions"):
-            return self.complete(json.loads(body), path.startswith("/v1/chat"))
+        if path in (config["base"] + "/chat/completions", config["base"] + "/completions"):
+            return self.complete(json.loads(body), path.endswith("/chat/completions"))
         return self.send_error(404, "Not Found")
 
     def tokenize(self, request, form):

@@ -429,22 +429,132 @@ static void test_frames(void **state) {
 static void test_addresses(void **state) {
     (void)state;
     fv_error error;
-    static const char *const GOOD[] = {"http://h:1", "http://h:1/", "http://h:1/v1",
-                                       "http://h:1/v1/"};
+    static const struct {
+        const char *endpoint, *root, *base;
+    } GOOD[] = {
+        {"http://h:1", "http://h:1", "http://h:1/v1"},
+        {"http://h:1/", "http://h:1", "http://h:1/v1"},
+        {"http://h:1/v1", "http://h:1", "http://h:1/v1"},
+        {"http://h:1/v1/", "http://h:1", "http://h:1/v1"},
+        {"http://h:1/v1/chat/completions", "http://h:1", "http://h:1/v1"},
+        {"http://h:1/api/v3", "http://h:1/api", "http://h:1/api/v3"},
+        {"http://h:1/v1beta/openai/", "http://h:1/v1beta/openai", "http://h:1/v1beta/openai"},
+        {"http://h:1/chat/completions", "http://h:1", "http://h:1/v1"},
+    };
     for (size_t i = 0; i < sizeof GOOD / sizeof *GOOD; i++) {
-        char *root, *url;
-        assert_int_equal(served_address(GOOD[i], true, &root, &url, &error), FV_OK);
-        assert_string_equal(root, "http://h:1");
-        assert_string_equal(url, "http://h:1/v1/chat/completions");
-        free(root);
-        free(url);
+        address at;
+        char url[128];
+        snprintf(url, sizeof url, "%s/chat/completions", GOOD[i].base);
+        assert_int_equal(address_read(GOOD[i].endpoint, true, &at, &error), FV_OK);
+        assert_string_equal(at.root, GOOD[i].root);
+        assert_string_equal(at.base, GOOD[i].base);
+        assert_string_equal(at.url, url);
+        address_free(&at);
     }
-    static const char *const BAD[] = {"localhost:8000", "", "ftp://h", "http://", "http://u:p@h/",
-                                      "http://h/?x=1"};
-    for (size_t i = 0; i < sizeof BAD / sizeof *BAD; i++) {
-        char *root, *url;
-        assert_int_equal(served_address(BAD[i], true, &root, &url, &error), FV_USAGE);
+    address at;
+    assert_int_equal(address_read("https://h/x/v1/completions", false, &at, &error), FV_OK);
+    assert_string_equal(at.url, "https://h/x/v1/completions");
+    assert_string_equal(at.root, "https://h/x");
+    address_free(&at);
+    static const char *const BAD[] = {
+        "localhost:8000",         "", "ftp://h", "http://", "http://u:p@h/", "http://h/?x=1",
+        "http://h/v1/completions"};
+    for (size_t i = 0; i < sizeof BAD / sizeof *BAD; i++)
+        assert_int_equal(address_read(BAD[i], true, &at, &error), FV_USAGE);
+}
+
+// What is an answer in what servers send, and whether it was cut off.
+static void test_answers(void **state) {
+    (void)state;
+    static const struct {
+        const char *message, *text;
+        bool cut;
+    } ROWS[] = {
+        {"\"content\": \"<think>not 7</think>\\n\\nIt is 8.\"", "\n\nIt is 8.", false},
+        {"\"content\": \"not 7</think>It is 8.\"", "It is 8.", false},
+        {"\"content\": \"<think>a</think>b<THINK>c</think>d\"", "bd", false},
+        {"\"content\": \"<think>is it 7? or\"", "", true},
+        {"\"content\": \"8 <thinking>or 7\"", "8 ", true},
+        {"\"content\": \"[THINK]7[/THINK]8\"", "8", false},
+        {"\"content\": \"<|channel|>analysis<|message|>7<|end|>8<|end|>\"", "8<|end|>", false},
+        {"\"content\": [{\"type\": \"thinking\", \"text\": \"7\"}, {\"type\": \"text\", "
+         "\"text\": \"It is\"}, {\"type\": \"text\", \"text\": \" 8\"}]",
+         "It is 8", false},
+        {"\"content\": [\"8\", {\"text\": {\"value\": \"9\"}}]", "89", false},
+        {"\"content\": []", "", false},
+        {"\"content\": null, \"refusal\": \"I can't.\"", "I can't.", false},
+        {"\"content\": \"8\\u0000\\ud83d\"", "8\xef\xbf\xbd\xef\xbf\xbd", false},
+        {"\"content\": \"8\", \"logprobs\": [-Infinity, NaN]", "8", false},
+    };
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        char body[1024], note[256];
+        wire_reply reply;
+        int n =
+            snprintf(body, sizeof body, "{\"created\": 1e400, \"choices\": [{\"message\": {%s}}]}",
+                     ROWS[i].message);
+        http_fault fault = wire_read(body, (size_t)n, 200, &reply, note);
+        if (fault != HTTP_NONE) fail_msg("%s: %s", ROWS[i].message, note);
+        assert_string_equal(reply.text, ROWS[i].text);
+        assert_int_equal(reply.cut, ROWS[i].cut);
+        free(reply.text);
     }
+    char note[256];
+    wire_reply reply;
+    static const char CUT[] = "{\"choices\": [{\"text\": \"8\", \"finish_reason\": "
+                              "\"MAX_TOKENS\"}]}";
+    assert_int_equal(wire_read(CUT, strlen(CUT), 200, &reply, note), HTTP_NONE);
+    assert_true(reply.cut);
+    free(reply.text);
+    static const char LIST[] = "[{\"error\": {\"message\": \"no such thing\"}}]";
+    assert_int_equal(wire_read(LIST, strlen(LIST), 404, &reply, note), HTTP_MODEL);
+    assert_string_equal(note, "HTTP 404: no such thing");
+}
+
+// --- a folder of texts -------------------------------------------------------------------------
+
+static fv_status read_text_as(const char *text, size_t n, haystack *h, fv_error *error) {
+    char folder[] = "/tmp/fovea-texts-XXXXXX", path[64];
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/a.txt", folder);
+    FILE *file = fopen(path, "wb");
+    assert_int_equal(fwrite(text, 1, n, file), n);
+    fclose(file);
+    fv_status status = haystack_read(h, folder, error);
+    unlink(path);
+    rmdir(folder);
+    return status;
+}
+
+// Where sentences end, written as a bar in place of the separator.
+static void test_sentences(void **state) {
+    (void)state;
+    static const char *const ROWS[][2] = {
+        {"One. Two!\tThree?", "One.|Two!|Three?"},
+        {"Version 1.5 of it. Done", "Version 1.5 of it.|Done"},
+        {"A line\r\nof two.\r\n\r\nNext\r\n", "A line of two.|Next"},
+        {"\xef\xbb\xbfMarked. Text.", "Marked.|Text."},
+        {"開館。雨！晴？", "開館。|雨！|晴？"},
+        {"「行く。」と言う。次", "「行く。」|と言う。|次"},
+        {"本当！？はい｡ﾊｲ", "本当！？|はい｡|ﾊｲ"},
+        {"约３．５元．好", "约３．５元．|好"},
+        {"中文。\nEnglish. 中", "中文。|English.|中"},
+    };
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        haystack h;
+        fv_error error;
+        assert_int_equal(read_text_as(ROWS[i][0], strlen(ROWS[i][0]), &h, &error), FV_OK);
+        char cut[256] = "";
+        for (int u = 0; u < h.n_units; u++)
+            snprintf(cut + strlen(cut), sizeof cut - strlen(cut), "%s%.*s", u > 0 ? "|" : "",
+                     (int)(h.raw_at[u + 1] - h.raw_at[u] - h.n_separator),
+                     h.raw.data + h.raw_at[u]);
+        assert_string_equal(cut, ROWS[i][1]);
+        haystack_free(&h);
+    }
+    haystack h;
+    fv_error error;
+    assert_int_equal(read_text_as("\xff\xfeO\0n\0e\0", 8, &h, &error), FV_FORMAT);
+    assert_non_null(strstr(error.text, "a.txt is UTF-16 text; save it as UTF-8"));
 }
 
 // --- RULER's files -----------------------------------------------------------------------------
@@ -465,7 +575,7 @@ static void test_ruler_scores(void **state) {
     fclose(file);
     snprintf(path, sizeof path, "%s/qa_1.jsonl", folder);
     file = fopen(path, "w");
-    fputs("{\"pred\":\"Paris\",\"outputs\":[\"rome\",\"paris\"]}\n", file);
+    fputs("\xef\xbb\xbf{\"pred\":\"Paris\",\"outputs\":[\"rome\",\"paris\"]}\n", file);
     fclose(file);
     fv_ruler_score *scores;
     int n;
@@ -494,7 +604,8 @@ int main(void) {
         cmocka_unit_test(test_depth),     cmocka_unit_test(test_ruler_prompt),
         cmocka_unit_test(test_metrics),   cmocka_unit_test(test_classes),
         cmocka_unit_test(test_replies),   cmocka_unit_test(test_frames),
-        cmocka_unit_test(test_addresses), cmocka_unit_test(test_ruler_scores),
+        cmocka_unit_test(test_addresses), cmocka_unit_test(test_answers),
+        cmocka_unit_test(test_sentences), cmocka_unit_test(test_ruler_scores),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
