@@ -29,7 +29,8 @@
 // and the functions of docs/claims.md (plateau, plateau_length, final, at, lowest, highest, mean,
 // first_below, first_above, ...). Agreement is counted per seed: "reproduced" from 4/5 of the
 // seeds, "partly" from 2/5, else "not reproduced". A seed whose runs ended too early to tell is
-// undecided and counts as not agreeing.
+// undecided and counts as not agreeing. A run that diverged has no value of what is said of its end
+// or of its whole course.
 #ifndef FOVEA_CLAIM_H
 #define FOVEA_CLAIM_H
 
@@ -53,6 +54,7 @@ typedef struct fv_judgement {
     int n_seeds, n_agree;
     int n_undecided, *undecided; // seeds whose runs ended too early to tell; they do not agree
     double median, lowest, highest;
+    fv_divergence diverged; // of the runs that the claim selects
 } fv_judgement;
 
 FV_API const char *fv_verdict_text(fv_verdict verdict);

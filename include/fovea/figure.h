@@ -46,6 +46,7 @@ typedef struct fv_report_part {
     int n_judgements;
     int n_runs;
     double wall_seconds; // training time summed over runs
+    fv_divergence diverged;
 } fv_report_part;
 
 // Writes a self-contained HTML file: figures inline, the table of claims and verdicts, every

@@ -11,13 +11,13 @@ extern "C" {
 
 typedef struct fv_lab_progress {
     int n_runs, n_done, n_cached; // n_done includes the cached ones
-    int n_diverged;
-    double share;           // of all missing steps, 0 to 1
-    double seconds;         // since the start
-    double seconds_left;    // estimate; negative while unknown
-    const char *experiment; // its name
-    int step;               // of the run that logged last,
-    double perplexity;      // and its training perplexity
+    fv_divergence diverged;       // of those that are done
+    double share;                 // of all missing steps, 0 to 1
+    double seconds;               // since the start
+    double seconds_left;          // estimate; negative while unknown
+    const char *experiment;       // its name
+    int step;                     // of the run that logged last,
+    double perplexity;            // and its training perplexity
 } fv_lab_progress;
 
 // Trains one run in another process, as fv_run does in this one, and returns when it is done.

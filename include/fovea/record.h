@@ -67,6 +67,23 @@ FV_API const fv_series *fv_record_find(const fv_record *record, const char *seri
 
 FV_API const char *fv_outcome_text(fv_outcome outcome);
 
+// The step at which a run diverged: its loss before the update of this step was no number, so that
+// nothing is known from here on. -1 where it did not diverge.
+FV_API int fv_record_diverged_at(const fv_record *record);
+
+// How many of several runs diverged, and the steps at which the first and the last of them did.
+typedef struct fv_divergence {
+    int n_runs, n, first, last;
+} fv_divergence;
+
+// Counts one more run, or all that another has counted.
+FV_API void fv_divergence_add(fv_divergence *divergence, const fv_record *record);
+FV_API void fv_divergence_join(fv_divergence *divergence, const fv_divergence *other);
+
+// "2 of 12 runs diverged, at steps 120 to 910"; "" where none did. Returns the length that the
+// whole text has, like snprintf.
+FV_API int fv_divergence_text(const fv_divergence *divergence, char *text, size_t size);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,6 +1,7 @@
 #include <fovea/record.h>
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -98,4 +99,34 @@ const char *fv_outcome_text(fv_outcome outcome) {
 #undef TEXT
     }
     return "unknown";
+}
+
+int fv_record_diverged_at(const fv_record *record) {
+    return record->outcome == FV_OUTCOME_DIVERGED ? record->steps - 1 : -1;
+}
+
+void fv_divergence_add(fv_divergence *divergence, const fv_record *record) {
+    int step = fv_record_diverged_at(record);
+    const fv_divergence one = {.n_runs = 1, .n = step >= 0, .first = step, .last = step};
+    fv_divergence_join(divergence, &one);
+}
+
+void fv_divergence_join(fv_divergence *divergence, const fv_divergence *other) {
+    fv_divergence *d = divergence;
+    d->n_runs += other->n_runs;
+    if (other->n == 0) return;
+    if (d->n == 0 || other->first < d->first) d->first = other->first;
+    if (d->n == 0 || other->last > d->last) d->last = other->last;
+    d->n += other->n;
+}
+
+int fv_divergence_text(const fv_divergence *divergence, char *text, size_t size) {
+    const fv_divergence *d = divergence;
+    if (d->n == 0) return snprintf(text, size, "%s", "");
+    int n = snprintf(text, size, "%d of %d run%s diverged, at step", d->n, d->n_runs,
+                     d->n_runs == 1 ? "" : "s");
+    size_t used = n < 0 ? 0 : (size_t)n < size ? (size_t)n : size;
+    return n + (d->first == d->last
+                    ? snprintf(text + used, size - used, " %d", d->first)
+                    : snprintf(text + used, size - used, "s %d to %d", d->first, d->last));
 }

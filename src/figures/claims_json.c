@@ -20,13 +20,22 @@ static json_t *seeds_json(const int *seeds, int n) {
     return list;
 }
 
+// The steps at which the first and the last run diverged, or nothing.
+static json_t *divergence_json(const fv_divergence *diverged) {
+    if (diverged->n == 0) return json_array();
+    return json_pack("[i, i]", diverged->first, diverged->last);
+}
+
 static json_t *judgement_json(const fv_judgement *j) {
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:o, s:o, s:o, s:o}", //
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:o, s:o, s:o, s:o, s:i, s:i, "
+                     "s:o}",
                      "id", j->id, "source", j->source, "statement", j->statement, "published",
                      j->published, "measured", j->measured, "verdict", fv_verdict_text(j->verdict),
                      "note", j->note, "n_seeds", j->n_seeds, "n_agree", j->n_agree, "undecided",
                      seeds_json(j->undecided, j->n_undecided), "median", number(j->median),
-                     "lowest", number(j->lowest), "highest", number(j->highest));
+                     "lowest", number(j->lowest), "highest", number(j->highest), "n_runs",
+                     j->diverged.n_runs, "n_diverged", j->diverged.n, "diverged_at",
+                     divergence_json(&j->diverged));
 }
 
 fv_status fv_claims_write_json(const char *path, const fv_judgement *judgements, int n,

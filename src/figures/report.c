@@ -26,10 +26,12 @@ static void write_duration(FILE *html, double seconds) {
         fprintf(html, "%.3g h", seconds / 3600);
 }
 
-static void write_runs(FILE *html, int n_runs, double seconds) {
+static void write_runs(FILE *html, int n_runs, double seconds, const fv_divergence *diverged) {
+    char text[128];
     fprintf(html, "%d run%s, ", n_runs, n_runs == 1 ? "" : "s");
     write_duration(html, seconds);
     fputs(" of training", html);
+    if (fv_divergence_text(diverged, text, sizeof text) > 0) fprintf(html, "; %s", text);
 }
 
 // --- header ------------------------------------------------------------------------------------
@@ -49,7 +51,9 @@ static void write_tally(FILE *html, const int counts[N_VERDICTS], int total) {
 static void write_header(FILE *html, const char *title, const fv_report_part *parts, int n_parts) {
     int counts[N_VERDICTS] = {0}, n_runs = 0, n_claims = 0;
     double seconds = 0;
+    fv_divergence diverged = {0};
     for (int i = 0; i < n_parts; i++) {
+        fv_divergence_join(&diverged, &parts[i].diverged);
         count_verdicts(&parts[i], counts);
         n_claims += parts[i].n_judgements;
         n_runs += parts[i].n_runs;
@@ -59,7 +63,7 @@ static void write_header(FILE *html, const char *title, const fv_report_part *pa
     fv_html_text(html, title);
     fprintf(html, "</h1>\n<p class=\"quiet\">%d experiment%s, %d claim%s, ", n_parts,
             n_parts == 1 ? "" : "s", n_claims, n_claims == 1 ? "" : "s");
-    write_runs(html, n_runs, seconds);
+    write_runs(html, n_runs, seconds, &diverged);
     fputs("</p>\n", html);
     if (n_claims > 0) write_tally(html, counts, n_claims);
     if (n_parts > 1) {
@@ -181,7 +185,7 @@ static fv_status write_part(FILE *html, const fv_report_part *part, int index, f
     fputs("</h2>\n<p class=\"quiet\"><code>", html);
     fv_html_text(html, experiment->path);
     fputs("</code>, ", html);
-    write_runs(html, part->n_runs, part->wall_seconds);
+    write_runs(html, part->n_runs, part->wall_seconds, &part->diverged);
     fputs("</p>\n", html);
     for (int f = 0; f < part->n_figures; f++) {
         fv_status status = write_figure(html, &part->figures[f], heading, index, f, error);

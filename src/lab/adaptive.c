@@ -20,7 +20,8 @@ struct fv_adaptive {
     bool *chosen;    // [axes[0].n][axes[1].n]
 };
 
-// How many runs of a point there are, and how many of them reach the threshold.
+// How many runs of a point there are that did not diverge, and how many of them reach the
+// threshold.
 typedef struct votes {
     int n, above;
 } votes;
@@ -153,6 +154,7 @@ static fv_status count_votes(const fv_adaptive *a, const fv_record *const *recor
         double value;
         fv_status status = fv_measure(a->measure, records[r], &value, error);
         if (status != FV_OK) return status;
+        if (isnan(value) && records[r]->outcome == FV_OUTCOME_DIVERGED) continue;
         votes *v = &all[at(a, place_of(&a->axes[0], &records[r]->config),
                            place_of(&a->axes[1], &records[r]->config))];
         v->n++;
@@ -167,20 +169,24 @@ static int first_equal(const fv_axis *axis, int i) {
     return i;
 }
 
-static bool is_above(const fv_adaptive *a, const votes *all, int i, int j) {
-    const votes *v = &all[at(a, first_equal(&a->axes[0], i), first_equal(&a->axes[1], j))];
-    return 2 * v->above >= v->n;
+static const votes *votes_of(const fv_adaptive *a, const votes *all, int i, int j) {
+    return &all[at(a, first_equal(&a->axes[0], i), first_equal(&a->axes[1], j))];
 }
 
-// Whether the cell from (i, j) on has been run at all its corners and they disagree.
+// Whether the cell from (i, j) on has been run at all its corners and they disagree. A corner whose
+// runs all diverged lies on neither side.
 static bool is_split(const fv_adaptive *a, const votes *all, int i, int j, int spacing) {
-    int n_above = 0;
+    int n_above = 0, n_below = 0;
     for (int corner = 0; corner < 4; corner++) {
         int x = i + (corner & 1) * spacing, y = j + (corner >> 1) * spacing;
         if (!a->chosen[at(a, x, y)]) return false;
-        n_above += is_above(a, all, x, y);
+        const votes *v = votes_of(a, all, x, y);
+        if (v->n > 0 && 2 * v->above >= v->n)
+            n_above++;
+        else if (v->n > 0)
+            n_below++;
     }
-    return n_above > 0 && n_above < 4;
+    return n_above > 0 && n_below > 0;
 }
 
 // The nine points of a cell that is split; true where any is new.

@@ -5,9 +5,11 @@
 #include <math.h>
 #include <stdlib.h>
 
-fv_claim_range fv_claim_range_of(const fv_claim_plan *plan, double measure, int steps) {
-    bool censored = isnan(measure) && plan->censors;
-    return censored ? (fv_claim_range){steps, INFINITY} : (fv_claim_range){measure, measure};
+fv_claim_range fv_claim_range_of(const fv_claim_plan *plan, double measure,
+                                 const fv_record *record) {
+    bool censored = isnan(measure) && plan->censors && record->outcome != FV_OUTCOME_DIVERGED;
+    return censored ? (fv_claim_range){record->steps, INFINITY}
+                    : (fv_claim_range){measure, measure};
 }
 
 static int compare(const void *a, const void *b) {
@@ -40,7 +42,11 @@ static void combine(fv_reduce how, fv_claim_range *a, const fv_claim_range *b) {
 
 static fv_claim_cell reduce(fv_reduce how, const fv_claim_cell *cells, int n) {
     fv_claim_cell cell = cells[0];
-    for (int i = 1; i < n; i++) combine(how, &cell.value, &cells[i].value);
+    for (int i = 1; i < n; i++) {
+        combine(how, &cell.value, &cells[i].value);
+        if (cell.diverged_at < 0) cell.diverged_at = cells[i].diverged_at;
+    }
+    if (!isnan(cell.value.high)) cell.diverged_at = -1;
     if (how == FV_REDUCE_MEAN) {
         cell.value.low /= n;
         cell.value.high /= n;
@@ -61,11 +67,13 @@ int fv_claim_cells_reduce(fv_reduce how, fv_claim_cell *cells, int n) {
 bool fv_claim_cells_power(const fv_claim_cell *cells, int n, fv_power_fit *fit) {
     fv_power_point *points = calloc((size_t)n + 1, sizeof *points);
     if (points == NULL) return false;
+    int n_points = 0;
     for (int i = 0; i < n; i++) {
         const fv_claim_range *v = &cells[i].value;
-        points[i] = (fv_power_point){cells[i].along, v->low, v->low < v->high};
+        if (isnan(v->high)) continue; // diverged
+        points[n_points++] = (fv_power_point){cells[i].along, v->low, v->low < v->high};
     }
-    bool found = fv_power_fit_find(points, n, fit);
+    bool found = fv_power_fit_find(points, n_points, fit);
     free(points);
     return found;
 }
@@ -80,13 +88,14 @@ static fv_claim_range ratio(const fv_claim_range *last, const fv_claim_range *fi
 int fv_claim_cells_fit(fv_fit how, fv_claim_cell *cells, int n) {
     int kept = 0;
     for (int i = 0, end; how != FV_FIT_NONE && i < n; i = end) {
-        for (end = i; end < n && cells[end].seed == cells[i].seed; end++) {
-        }
         fv_power_fit fit;
-        fv_claim_cell cell = {.seed = cells[i].seed, .value = {NAN, NAN}};
+        fv_claim_cell cell = {.seed = cells[i].seed, .diverged_at = -1, .value = {NAN, NAN}};
+        for (end = i; end < n && cells[end].seed == cells[i].seed; end++)
+            if (cell.diverged_at < 0) cell.diverged_at = cells[end].diverged_at;
         if (how == FV_FIT_RATIO && end - i > 1)
             cell.value = ratio(&cells[end - 1].value, &cells[i].value);
-        else if (how == FV_FIT_POWER && fv_claim_cells_power(cells + i, end - i, &fit))
+        else if (how == FV_FIT_POWER && cell.diverged_at < 0 &&
+                 fv_claim_cells_power(cells + i, end - i, &fit))
             cell.value = (fv_claim_range){fit.exponent, fit.exponent};
         cells[kept++] = cell;
     }

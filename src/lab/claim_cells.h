@@ -16,12 +16,15 @@ typedef struct fv_claim_range {
 
 typedef struct fv_claim_cell {
     int seed;
-    double along; // value of the field `across`, or 0
+    int diverged_at; // the step at which a run diverged that left it without a value; else -1
+    double along;    // value of the field `across`, or 0
     fv_claim_range value;
 } fv_claim_cell;
 
-// The measure of a run that ended after `steps`; NAN is an event after it where the claim censors.
-fv_claim_range fv_claim_range_of(const fv_claim_plan *plan, double measure, int steps);
+// The measure of a run; NAN is an event after its end where the claim censors, unless the run
+// diverged: then it never comes.
+fv_claim_range fv_claim_range_of(const fv_claim_plan *plan, double measure,
+                                 const fv_record *record);
 
 // Orders by seed, then along the field.
 void fv_claim_cells_sort(fv_claim_cell *cells, int n);
@@ -31,11 +34,11 @@ void fv_claim_cells_sort(fv_claim_cell *cells, int n);
 // they must be sorted.
 int fv_claim_cells_reduce(fv_reduce how, fv_claim_cell *cells, int n);
 
-// One cell a seed: its exponent or its ratio. Returns how many cells remain; they must be sorted
-// and, for a ratio, reduced.
+// One cell a seed: its exponent or its ratio; no exponent where one of its runs diverged. Returns
+// how many cells remain; they must be sorted and, for a ratio, reduced.
 int fv_claim_cells_fit(fv_fit how, fv_claim_cell *cells, int n);
 
-// The power law through all cells together. False where there is none.
+// The power law through all cells together that did not diverge. False where there is none.
 struct fv_power_fit;
 bool fv_claim_cells_power(const fv_claim_cell *cells, int n, struct fv_power_fit *fit);
 

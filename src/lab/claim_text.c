@@ -53,7 +53,10 @@ void claim_text_values(text_buffer *out, const fv_claim_cell *cells, int n) {
         digits = claim_text_digits(digits, &cells[i - 1].value, &cells[i].value);
     for (int i = 0; i < n; i++) {
         if (i > 0) text_add(out, ", ");
-        claim_text_range(out, &cells[i].value, digits);
+        if (cells[i].diverged_at >= 0)
+            text_add(out, "diverged at %d", cells[i].diverged_at);
+        else
+            claim_text_range(out, &cells[i].value, digits);
     }
 }
 

@@ -64,7 +64,7 @@ static void take_record(lab *l, int i, fv_record *record, bool cached) {
     l->records[i] = record;
     l->progress.n_done++;
     if (cached) l->progress.n_cached++;
-    if (record->outcome == FV_OUTCOME_DIVERGED) l->progress.n_diverged++;
+    fv_divergence_add(&l->progress.diverged, record);
     if (l->options->on_run != NULL) l->options->on_run(l->options->context, record, cached);
 }
 

@@ -25,6 +25,7 @@ static struct engine {
     pthread_mutex_t mutex;
     sqlite3 *db;
     const fv_record *record; // being measured
+    bool lost;               // a function spoke of what the run's divergence has put an end to
     uint64_t clock;
     prepared cache[N_CACHED];
 } engine = {.mutex = PTHREAD_MUTEX_INITIALIZER};
@@ -55,6 +56,24 @@ static bool take_arguments(sqlite3_context *context, const fv_measure_function *
     return true;
 }
 
+// The last step that the call speaks of; infinite where that is the end of the run.
+static double reach_of(const fv_measure_function *function, const fv_measure_call *call) {
+    double last = -INFINITY;
+    if (function->reach < FV_REACH_STEPS_0) return INFINITY;
+    for (int i = function->reach - FV_REACH_STEPS_0; i < call->n_numbers; i++)
+        last = fmax(last, call->numbers[i]);
+    return isinf(last) ? INFINITY : last;
+}
+
+// Whether the function would speak of what a run no longer was when it diverged.
+static bool is_lost(const fv_measure_function *function, const fv_measure_call *call,
+                    double result) {
+    int diverged_at = fv_record_diverged_at(call->record);
+    if (diverged_at < 0 || function->reach == FV_REACH_NONE) return false;
+    if (isnan(result)) return true;
+    return function->reach != FV_REACH_FOUND && reach_of(function, call) >= diverged_at;
+}
+
 static void evaluate(sqlite3_context *context, int n, sqlite3_value **values) {
     const fv_measure_function *function = sqlite3_user_data(context);
     fv_measure_call call = {.record = engine.record};
@@ -64,7 +83,8 @@ static void evaluate(sqlite3_context *context, int n, sqlite3_value **values) {
         char message[128];
         snprintf(message, sizeof message, "%s: %s", function->name, call.problem);
         sqlite3_result_error(context, message, -1);
-    } else if (isnan(result)) {
+    } else if (isnan(result) || is_lost(function, &call, result)) {
+        engine.lost |= is_lost(function, &call, result);
         sqlite3_result_null(context);
     } else {
         sqlite3_result_double(context, result);
@@ -211,11 +231,13 @@ static fv_status bind_names(const prepared *p, const fv_record *record, fv_error
         if (name->field != NULL) {
             rc = bind_field(p->statement, i + 1, name->field, &record->config);
         } else if (name->quantity != NULL) {
-            double value = name->quantity->value(&record->config);
+            double value = name->quantity->value(record);
             rc = isnan(value) ? sqlite3_bind_null(p->statement, i + 1)
                               : sqlite3_bind_double(p->statement, i + 1, value);
         } else {
+            static const fv_series nothing; // what a run that diverged at once has left
             const fv_series *series = fv_series_called(record, name->text);
+            if (series == NULL && record->outcome == FV_OUTCOME_DIVERGED) series = &nothing;
             if (series == NULL) return no_such_series(record, name->text, error);
             rc = sqlite3_bind_pointer(p->statement, i + 1, (void *)(uintptr_t)series, pointer_type,
                                       NULL);
@@ -253,7 +275,9 @@ fv_status fv_measure(const char *expression, const fv_record *record, double *va
     if (status == FV_OK) status = bind_names(p, record, error);
     if (status == FV_OK) {
         engine.record = record;
+        engine.lost = false;
         status = read_result(p, value, error);
+        if (engine.lost) *value = NAN; // whatever coalesce and the like made of it
         engine.record = NULL;
         sqlite3_reset(p->statement);
     }
@@ -266,7 +290,10 @@ bool fv_measure_is_step(const char *expression) {
     static const char *const names[] = {"first_below", "first_above", "emergence",
                                         "emergence_below"};
     fv_measure_text parsed;
-    if (fv_measure_parse(expression, &parsed, NULL) != FV_OK || parsed.whole == NULL) return false;
+    if (fv_measure_parse(expression, &parsed, NULL) != FV_OK) return false;
+    const fv_measure_quantity *quantity = fv_measure_quantity_find(expression);
+    if (quantity != NULL) return quantity->is_step;
+    if (parsed.whole == NULL) return false;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (strcmp(names[i], parsed.whole->name) == 0) return true;
     return false;

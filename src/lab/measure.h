@@ -15,10 +15,11 @@
 
 enum { FV_MEASURE_MAX_TEXT = 1000, FV_MEASURE_MAX_NAMES = 16 };
 
-// A number that follows from a run's configuration. NAN: unknown.
+// A number that needs no series: of a run's configuration, or of how it ended. NAN: unknown.
 typedef struct fv_measure_quantity {
     const char *name;
-    double (*value)(const fv_config *config);
+    bool is_step; // of an event, which may not come before the run ends
+    double (*value)(const fv_record *record);
 } fv_measure_quantity;
 
 const fv_measure_quantity *fv_measure_quantity_find(const char *name);
@@ -51,8 +52,20 @@ typedef struct fv_measure_call {
     const char *problem; // set by a function that cannot do its work
 } fv_measure_call;
 
+// What part of a run a function speaks of. A run that diverged is known before the step where it
+// did; what a function says of a later moment, of the end or of the whole course is no value.
+typedef enum fv_measure_reach {
+    FV_REACH_NONE,    // of no run: numbers alone
+    FV_REACH_FOUND,   // of the moment that it finds; of all of the run where it finds none
+    FV_REACH_END,     // of the end, or of the whole course
+    FV_REACH_STEPS_0, // of what lies up to the latest of its numbers from this one on, all of them
+    FV_REACH_STEPS_1, // steps; of the whole course where they are left out
+    FV_REACH_STEPS_2,
+} fv_measure_reach;
+
 typedef struct fv_measure_function {
     const char *name;
+    fv_measure_reach reach;
     const char *arguments;
     double (*evaluate)(fv_measure_call *call); // NAN: never
     const char *help;

@@ -110,7 +110,7 @@ static double evaluate_first_above(fv_measure_call *call) {
 }
 
 // The first point of those that lie on one side of a number until the series ends. A NaN lies on no
-// side: a run that diverged has lost what it learned.
+// side.
 static double stays_where(const fv_measure_call *call, double sign) {
     const fv_series *s = call->series[0];
     int first = s->n;
@@ -211,10 +211,13 @@ static double evaluate_plateau_left(fv_measure_call *call) {
     return plateau.found ? plateau.left : NAN;
 }
 
+// The parameters of a run from the step on at which it diverged are no numbers.
 static const fv_snapshot *nearest_snapshot(const fv_record *record, double step) {
     const fv_snapshot *nearest = NULL;
+    int diverged_at = fv_record_diverged_at(record);
     for (int i = 0; i < record->n_snapshots; i++) {
         const fv_snapshot *s = &record->snapshots[i];
+        if (diverged_at >= 0 && s->step >= diverged_at) break;
         if (nearest == NULL || fabs(s->step - step) < fabs(nearest->step - step)) nearest = s;
     }
     return nearest;
@@ -364,52 +367,56 @@ static double evaluate_pow(fv_measure_call *call) {
     return pow(call->numbers[0], call->numbers[1]);
 }
 
-// X(name, arguments, help), in the order of docs/claims.md.
+// X(name, reach, arguments, help), in the order of docs/claims.md.
 #define FUNCTION_LIST(X)                                                                           \
-    X(initial, "s", "first value")                                                                 \
-    X(final, "s", "last value")                                                                    \
-    X(at, "sn", "value at a step, linear between points")                                          \
-    X(change, "snn", "value at the second step less value at the first")                           \
-    X(lowest, "s|nn", "smallest value, between two steps")                                         \
-    X(highest, "s|nn", "largest value, between two steps")                                         \
-    X(lowest_step, "s|nn", "step of the smallest value")                                           \
-    X(highest_step, "s|nn", "step of the largest value")                                           \
-    X(mean, "s|nn", "mean of the points between two steps")                                        \
-    X(slope, "s|nn", "slope per step of the least-squares line through the points")                \
-    X(correlation, "ss|nn", "Pearson correlation of two series")                                   \
-    X(first_below, "sn", "first step whose value is below a number")                               \
-    X(first_above, "sn", "first step whose value is above a number")                               \
-    X(last_above, "sn", "last step whose value is above a number")                                 \
-    X(count_above, "sn|nn", "number of points above a number, between two steps")                  \
-    X(emergence, "sn", "first step from which the series stays above a number")                    \
-    X(emergence_below, "sn", "first step from which it stays below a number")                      \
-    X(plateau, "s|n", "height of the plateau")                                                     \
-    X(plateau_length, "s|n", "its length in steps, 0 without plateau")                             \
-    X(plateau_start, "s|n", "its first step")                                                      \
-    X(plateau_end, "s|n", "its last step")                                                         \
-    X(plateau_left, "s|n", "1 where the curve falls on after it, 0 where it is stuck to the end")  \
-    X(cosine, "tnnn", "cosine of two rows of a tensor in the snapshot nearest to a step")          \
-    X(motion_cosine, "tnnnn",                                                                      \
+    X(initial, FOUND, "s", "first value")                                                          \
+    X(final, END, "s", "last value")                                                               \
+    X(at, STEPS_0, "sn", "value at a step, linear between points")                                 \
+    X(change, STEPS_0, "snn", "value at the second step less value at the first")                  \
+    X(lowest, STEPS_0, "s|nn", "smallest value, between two steps")                                \
+    X(highest, STEPS_0, "s|nn", "largest value, between two steps")                                \
+    X(lowest_step, STEPS_0, "s|nn", "step of the smallest value")                                  \
+    X(highest_step, STEPS_0, "s|nn", "step of the largest value")                                  \
+    X(mean, STEPS_0, "s|nn", "mean of the points between two steps")                               \
+    X(slope, STEPS_0, "s|nn", "slope per step of the least-squares line through the points")       \
+    X(correlation, STEPS_0, "ss|nn", "Pearson correlation of two series")                          \
+    X(first_below, FOUND, "sn", "first step whose value is below a number")                        \
+    X(first_above, FOUND, "sn", "first step whose value is above a number")                        \
+    X(last_above, END, "sn", "last step whose value is above a number")                            \
+    X(count_above, STEPS_1, "sn|nn", "number of points above a number, between two steps")         \
+    X(emergence, END, "sn", "first step from which the series stays above a number")               \
+    X(emergence_below, END, "sn", "first step from which it stays below a number")                 \
+    X(plateau, END, "s|n", "height of the plateau")                                                \
+    X(plateau_length, END, "s|n", "its length in steps, 0 without plateau")                        \
+    X(plateau_start, END, "s|n", "its first step")                                                 \
+    X(plateau_end, END, "s|n", "its last step")                                                    \
+    X(plateau_left, END, "s|n",                                                                    \
+      "1 where the curve falls on after it, 0 where it is stuck to the end")                       \
+    X(cosine, STEPS_2, "tnnn", "cosine of two rows of a tensor in the snapshot nearest to a step") \
+    X(motion_cosine, STEPS_2, "tnnnn",                                                             \
       "cosine of what two rows of a tensor moved by between two snapshots")                        \
-    X(motion_rank, "tnn", "effective rank of a tensor's change between two snapshots")             \
-    X(roundness, "tn", "spread of a tensor's rows' distances from their mean: 0 on a circle")      \
-    X(reordered, "tnn", "share of rows of width 2 with another neighbour around the circle")       \
-    X(ln, "n", "natural logarithm")                                                                \
-    X(exp, "n", "exponential")                                                                     \
-    X(sqrt, "n", "square root")                                                                    \
-    X(pow, "nn", "power")
+    X(motion_rank, STEPS_0, "tnn", "effective rank of a tensor's change between two snapshots")    \
+    X(roundness, STEPS_0, "tn",                                                                    \
+      "spread of a tensor's rows' distances from their mean: 0 on a circle")                       \
+    X(reordered, STEPS_0, "tnn",                                                                   \
+      "share of rows of width 2 with another neighbour around the circle")                         \
+    X(ln, NONE, "n", "natural logarithm")                                                          \
+    X(exp, NONE, "n", "exponential")                                                               \
+    X(sqrt, NONE, "n", "square root")                                                              \
+    X(pow, NONE, "nn", "power")
 
 static const fv_measure_function functions[] = {
-#define ROW(name, arguments, help) {#name, arguments, evaluate_##name, help},
+#define ROW(name, reach, arguments, help)                                                          \
+    {#name, FV_REACH_##reach, arguments, evaluate_##name, help},
     FUNCTION_LIST(ROW)
 #undef ROW
-        {"abs", "n", NULL, "absolute value"},
-    {"round", "n|n", NULL, "rounded to some digits"},
-    {"min", "nn|nnnnnn", NULL, "smallest of several numbers"},
-    {"max", "nn|nnnnnn", NULL, "largest of several numbers"},
-    {"coalesce", "nn|nnnnnn", NULL, "the first that is not NULL"},
-    {"iif", "nnn", NULL, "second where the first holds, else third"},
-    {"nullif", "nn", NULL, "NULL where both are equal, else the first"},
+        {"abs", FV_REACH_NONE, "n", NULL, "absolute value"},
+    {"round", FV_REACH_NONE, "n|n", NULL, "rounded to some digits"},
+    {"min", FV_REACH_NONE, "nn|nnnnnn", NULL, "smallest of several numbers"},
+    {"max", FV_REACH_NONE, "nn|nnnnnn", NULL, "largest of several numbers"},
+    {"coalesce", FV_REACH_NONE, "nn|nnnnnn", NULL, "the first that is not NULL"},
+    {"iif", FV_REACH_NONE, "nnn", NULL, "second where the first holds, else third"},
+    {"nullif", FV_REACH_NONE, "nn", NULL, "NULL where both are equal, else the first"},
 };
 
 const fv_measure_function *fv_measure_functions(int *n) {
@@ -424,25 +431,26 @@ const fv_measure_function *fv_measure_function_find(const char *name, size_t len
     return NULL;
 }
 
-static double bayes_loss(const fv_config *config) {
-    return fv_task_bayes_loss(&config->task);
+static double bayes_loss(const fv_record *record) {
+    return fv_task_bayes_loss(&record->config.task);
 }
 
-static double bayes_perplexity(const fv_config *config) {
-    return exp(fv_task_bayes_loss(&config->task));
+static double bayes_perplexity(const fv_record *record) {
+    return exp(fv_task_bayes_loss(&record->config.task));
 }
 
-static double blind_loss(const fv_config *config) {
-    return fv_task_blind_loss(&config->task);
+static double blind_loss(const fv_record *record) {
+    return fv_task_blind_loss(&record->config.task);
 }
 
-static double blind_perplexity(const fv_config *config) {
-    return exp(fv_task_blind_loss(&config->task));
+static double blind_perplexity(const fv_record *record) {
+    return exp(fv_task_blind_loss(&record->config.task));
 }
 
 // What the layers hand on from token to token once the context is full, in bytes: keys and values
 // of what attention still sees; of Mamba the state and what its convolution remembers.
-static double state_bytes(const fv_config *config) {
+static double state_bytes(const fv_record *record) {
+    const fv_config *config = &record->config;
     const fv_model_config *m = &config->model;
     double numbers = 0;
     for (int i = 0; i < m->layers.n; i++) {
@@ -456,11 +464,21 @@ static double state_bytes(const fv_config *config) {
     return numbers * sizeof(float);
 }
 
+static double diverged(const fv_record *record) {
+    return record->outcome == FV_OUTCOME_DIVERGED;
+}
+
+static double diverged_at(const fv_record *record) {
+    int step = fv_record_diverged_at(record);
+    return step >= 0 ? step : NAN;
+}
+
 const fv_measure_quantity *fv_measure_quantity_find(const char *name) {
     static const fv_measure_quantity quantities[] = {
-        {"bayes_loss", bayes_loss},   {"bayes_perplexity", bayes_perplexity},
-        {"blind_loss", blind_loss},   {"blind_perplexity", blind_perplexity},
-        {"state_bytes", state_bytes},
+        {"bayes_loss", false, bayes_loss},   {"bayes_perplexity", false, bayes_perplexity},
+        {"blind_loss", false, blind_loss},   {"blind_perplexity", false, blind_perplexity},
+        {"state_bytes", false, state_bytes}, {"diverged", false, diverged},
+        {"diverged_at", true, diverged_at},
     };
     for (size_t i = 0; i < sizeof quantities / sizeof *quantities; i++)
         if (strcmp(quantities[i].name, name) == 0) return &quantities[i];

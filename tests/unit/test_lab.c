@@ -212,7 +212,7 @@ static void diverged_runs_are_results(void **state) {
     assert_int_equal(run_with(experiment, store, 2, &w, &records, &error), FV_OK);
     assert_int_equal(records[0]->outcome, FV_OUTCOME_DIVERGED);
     assert_int_equal(records[1]->outcome, FV_OUTCOME_DONE);
-    assert_int_equal(w.last.n_diverged, 1);
+    assert_int_equal(w.last.diverged.n, 1);
     fv_records_free(records, 2);
     fv_store_close(store);
     fv_experiment_free(experiment);

@@ -23,7 +23,9 @@ typedef struct selection {
         char id[17];
         char *experiment;
         fv_config config;
+        int diverged_at; // -1: did not
     } * runs;
+    fv_divergence diverged;
 } selection;
 
 static fv_status select_run(void *context, const fv_record *record, const char *experiment,
@@ -43,6 +45,8 @@ static fv_status select_run(void *context, const fv_record *record, const char *
     struct selected *run = &s->runs[s->n];
     strcpy(run->id, record->id);
     run->config = record->config;
+    run->diverged_at = fv_record_diverged_at(record);
+    fv_divergence_add(&s->diverged, record);
     run->experiment = strdup(experiment);
     if (run->experiment == NULL) return FV_NO_MEMORY;
     s->n++;
@@ -70,8 +74,9 @@ static void print_cell(FILE *out, const char *text) {
     fputc('"', out);
 }
 
+// `diverges`: there is a column for the step at which a run diverged.
 static void print_run(FILE *out, const struct selected *run, const fv_record *record,
-                      const fv_field *const *varying, int n_varying) {
+                      const fv_field *const *varying, int n_varying, bool diverges) {
     for (int s = 0; s < record->n_series; s++) {
         const fv_series *series = &record->series[s];
         for (int i = 0; i < series->n; i++) {
@@ -83,6 +88,8 @@ static void print_run(FILE *out, const struct selected *run, const fv_record *re
                 fputc(',', out);
                 print_cell(out, text);
             }
+            if (diverges) fputc(',', out);
+            if (run->diverged_at >= 0) fprintf(out, "%d", run->diverged_at);
             fputc(',', out);
             print_cell(out, series->name);
             fprintf(out, ",%d,", series->steps[i]);
@@ -98,12 +105,13 @@ static fv_status write_csv(fv_store *store, const selection *s, FILE *out, fv_er
     int n_varying = varying_find(&s->runs->config, sizeof *s->runs, s->n, varying);
     fputs("run_id,experiment", out);
     for (int i = 0; i < n_varying; i++) fprintf(out, ",%s", varying[i]->key);
-    fputs(",series,step,value\n", out);
+    bool diverges = s->diverged.n > 0;
+    fprintf(out, "%s,series,step,value\n", diverges ? ",diverged_at" : "");
     fv_status status = FV_OK;
     for (int i = 0; status == FV_OK && i < s->n; i++) {
         fv_record record;
         status = fv_store_get(store, s->runs[i].id, &record, error);
-        if (status == FV_OK) print_run(out, &s->runs[i], &record, varying, n_varying);
+        if (status == FV_OK) print_run(out, &s->runs[i], &record, varying, n_varying, diverges);
         fv_record_free(&record);
     }
     return status;
@@ -199,6 +207,9 @@ static fv_status export(const char *operand, selection *s, const char *format,
     else if (status == FV_OK)
         status = export_checkpoints(store, s, options, error);
     fv_store_close(store);
+    char diverged[128];
+    if (status == FV_OK && fv_divergence_text(&s->diverged, diverged, sizeof diverged) > 0)
+        fprintf(stderr, "%s\n", diverged);
     return status;
 }
 

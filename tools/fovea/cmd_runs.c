@@ -16,7 +16,7 @@
 typedef struct run_row {
     fv_record record; // without series and snapshots
     char *experiment;
-    double loss, perplexity, accuracy;
+    double loss, perplexity, accuracy; // NAN: none, as of a run that diverged
 } run_row;
 
 typedef struct listing {
@@ -25,6 +25,7 @@ typedef struct listing {
     int exit_code;
     int n, capacity;
     run_row *rows;
+    fv_divergence diverged;
 } listing;
 
 static double value_of(const fv_final *final, int n_final, const char *name) {
@@ -44,6 +45,7 @@ static fv_status add_row(listing *list, const fv_record *record, const char *exp
     }
     char *name = strdup(experiment);
     if (name == NULL) return FV_NO_MEMORY;
+    if (record->outcome == FV_OUTCOME_DIVERGED) n_final = 0;
     list->rows[list->n++] = (run_row){.record = *record,
                                       .experiment = name,
                                       .loss = value_of(final, n_final, "loss"),
@@ -69,6 +71,7 @@ static fv_status visit(void *context, const fv_record *record, const char *exper
                        const fv_final *final, int n_final) {
     listing *list = context;
     if (!filter_matches(&list->filter, record, experiment)) return FV_OK;
+    fv_divergence_add(&list->diverged, record);
     if (list->json) return print_row(list, record, experiment, final, n_final);
     return add_row(list, record, experiment, final, n_final);
 }
@@ -120,6 +123,9 @@ static int list_runs(fv_store *store, run_filter filter, bool json) {
         exit_code = print_table(&list);
     else if (status == FV_OK && !json)
         puts(filter.n > 0 ? "no run has these values" : "the store has no runs yet");
+    char diverged[128];
+    if (exit_code == EXIT_DONE && fv_divergence_text(&list.diverged, diverged, sizeof diverged) > 0)
+        fprintf(stderr, "%s\n", diverged);
     free_listing(&list);
     return exit_code;
 }
@@ -144,14 +150,18 @@ static int print_series(const fv_record *record) {
         table_add_number(&t, series->n > 0 ? (double)series->values[0] : NAN);
         table_add_number(&t, lowest);
         table_add_number(&t, highest);
-        table_add_number(&t, series->n > 0 ? (double)series->values[series->n - 1] : NAN);
+        bool ends = series->n > 0 && record->outcome != FV_OUTCOME_DIVERGED;
+        table_add_number(&t, ends ? (double)series->values[series->n - 1] : NAN);
     }
     return table_show(&t);
 }
 
 static int print_run(const fv_record *record, const char *experiment) {
-    printf("run %s of %s: %s after %d steps, %.3g s, %.3g us per step\n\n", record->id, experiment,
-           fv_outcome_text(record->outcome), record->steps, record->wall_seconds,
+    char at[32] = "";
+    if (record->outcome == FV_OUTCOME_DIVERGED)
+        snprintf(at, sizeof at, " at step %d,", fv_record_diverged_at(record));
+    printf("run %s of %s: %s%s after %d steps, %.3g s, %.3g us per step\n\n", record->id,
+           experiment, fv_outcome_text(record->outcome), at, record->steps, record->wall_seconds,
            record->us_per_step);
     int n;
     const fv_field *fields = fv_fields(&n);

@@ -107,8 +107,8 @@ static void write_counts(const progress *p, char *text, size_t size) {
     int n = snprintf(text, size, "%d of %d %s", last->n_done, last->n_runs, p->unit);
     if (last->n_cached > 0 && n < (int)size)
         n += snprintf(text + n, size - (size_t)n, ", %d cached", last->n_cached);
-    if (last->n_diverged > 0 && n < (int)size)
-        n += snprintf(text + n, size - (size_t)n, ", %d diverged", last->n_diverged);
+    if (last->diverged.n > 0 && n < (int)size)
+        n += snprintf(text + n, size - (size_t)n, ", %d diverged", last->diverged.n);
     if (last->seconds_left >= 0 && last->n_done < last->n_runs && n < (int)size) {
         char left[32];
         write_duration(last->seconds_left, left, sizeof left);
@@ -363,7 +363,9 @@ void progress_finish(progress *p) {
         fprintf(p->stream, "%s: %d %.*s in %s", p->experiment, last->n_runs,
                 (int)strlen(p->unit) - (last->n_runs == 1), p->unit, time);
     if (last->n_cached > 0) fprintf(p->stream, ", %d cached", last->n_cached);
-    if (last->n_diverged > 0) fprintf(p->stream, ", %d diverged", last->n_diverged);
+    char diverged[128];
+    if (fv_divergence_text(&last->diverged, diverged, sizeof diverged) > 0)
+        fprintf(p->stream, "; %s", diverged);
     fputc('\n', p->stream);
     fflush(p->stream);
     p->any = false;

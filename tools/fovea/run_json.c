@@ -3,6 +3,7 @@
 #include "tool.h"
 
 #include <fovea/probe.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,20 +14,29 @@ static bool is_probe(const char *series) {
     return fv_probe_find(name) != NULL;
 }
 
+// What a run that diverged measured last is no result: its values are null, also those of the
+// metrics that it may not have come to measure.
 static json_t *final_values(const fv_record *record, bool probes) {
+    static const char *const metrics[] = {"loss", "perplexity", "accuracy"};
+    bool diverged = record->outcome == FV_OUTCOME_DIVERGED;
     json_t *values = json_object();
+    for (int i = 0; i < 3 && diverged && !probes; i++)
+        json_object_set_new(values, metrics[i], json_null());
     for (int i = 0; i < record->n_series; i++) {
         const fv_series *series = &record->series[i];
         if (series->n == 0 || is_probe(series->name) != probes) continue;
-        json_object_set_new(values, series->name, tool_number_json(series->values[series->n - 1]));
+        double last = diverged ? NAN : series->values[series->n - 1];
+        json_object_set_new(values, series->name, tool_number_json(last));
     }
     return values;
 }
 
 json_t *run_json(const char *experiment, const fv_record *record, bool cached) {
-    return json_pack("{s:s, s:s, s:b, s:o, s:s, s:i, s:o, s:o, s:o, s:o}", "run_id", record->id,
-                     "experiment", experiment, "cached", (int)cached, "config",
+    int diverged_at = fv_record_diverged_at(record);
+    return json_pack("{s:s, s:s, s:b, s:o, s:s, s:o, s:i, s:o, s:o, s:o, s:o}", "run_id",
+                     record->id, "experiment", experiment, "cached", (int)cached, "config",
                      tool_config_json(&record->config), "outcome", fv_outcome_text(record->outcome),
+                     "diverged_at", diverged_at >= 0 ? json_integer(diverged_at) : json_null(),
                      "steps", record->steps, "wall_seconds", tool_number_json(record->wall_seconds),
                      "us_per_step", tool_number_json(record->us_per_step), "final",
                      final_values(record, false), "probes", final_values(record, true));

@@ -5,8 +5,9 @@
 #include <fovea/record.h>
 #include <jansson.h>
 
-// {run_id, experiment, cached, config, outcome, steps, wall_seconds, us_per_step, final, probes}:
-// `final` the last value of every metric, `probes` of every probe's series. NULL without memory.
+// {run_id, experiment, cached, config, outcome, diverged_at, steps, wall_seconds, us_per_step,
+// final, probes}: `final` the last value of every metric, `probes` of every probe's series, null
+// those of a run that diverged. NULL without memory.
 json_t *run_json(const char *experiment, const fv_record *record, bool cached);
 
 #endif

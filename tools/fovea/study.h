@@ -18,6 +18,7 @@ typedef struct study {
     bool finished; // trained whole, and nothing stands in the way of a report
     int n_runs;
     double wall_seconds; // training time summed over runs
+    fv_divergence diverged;
 } study;
 
 typedef struct study_options {
