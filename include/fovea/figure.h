@@ -13,6 +13,7 @@ extern "C" {
 typedef struct fv_drawn {
     char *title;
     char *svg, *png, *gif; // paths; svg and png, or gif alone for an animation
+    char *remark; // what a reader should be told, a line each: that nothing has a value; or NULL
 } fv_drawn;
 
 // Checks one figure's options (unknown kind, unknown key, missing key) without any run.

@@ -16,6 +16,8 @@ typedef struct fv_cells_view {
     FILE *script;
     const char *title; // NULL: the figure's usual one
     int columns;       // of panels; 0: as many as fit
+    const char *note;  // to stand below beside the figure's own; NULL for none
+    bool crossed;      // cells without an answer are those of diverged runs
     fv_sheet sheet;
     fv_hot_spots spots; // one of each drawn cell
 } fv_cells_view;

@@ -79,7 +79,7 @@ static fv_status draw_panel(curves *c, int i, fv_cell *points, fv_error *error) 
     for (int k = 0; k < c->view->cells->n; k++)
         if (c->panels.group[k] == i) fv_scale_add(&panel.x, place(c, &c->view->cells->items[k]));
     fv_scale_finish(&panel.x, c->by_length ? NAN : 0, c->by_length ? NAN : 100, 0.03);
-    panel.y = (fv_scale){0, 100, false};
+    panel.y = (fv_scale){.low = 0, .high = 100};
     const char *label =
         c->by_length ? fv_scratch_text(c->view->scratch, "length, %s", first->unit) : "depth, %";
     fv_panel_axes(&panel, label, i % c->view->sheet.columns == 0 ? "found, %" : NULL, NULL, false);
@@ -120,6 +120,13 @@ static bool worth_drawing(const curves *c) {
     return false;
 }
 
+static const char *note_of(const fv_cells_view *view) {
+    static const char bands[] = "bands: 95 % Wilson intervals";
+    const char *both =
+        view->note == NULL ? bands : fv_scratch_text(view->scratch, "%s; %s", bands, view->note);
+    return both != NULL ? both : bands;
+}
+
 static fv_status draw(curves *c, const char *title, fv_error *error) {
     fv_cells_view *view = c->view;
     fv_cell *points = fv_scratch_get(view->scratch, (size_t)view->cells->n, sizeof *points);
@@ -128,7 +135,7 @@ static fv_status draw(curves *c, const char *title, fv_error *error) {
                              .n = c->panels.n,
                              .columns = view->columns,
                              .title = view->title ? view->title : title,
-                             .note = "bands: 95 % Wilson intervals"};
+                             .note = note_of(view)};
     fv_status status = make_legend(c, error);
     if (status != FV_OK) return status;
     fv_sheet_plan(&view->sheet);

@@ -4,6 +4,7 @@
 // task, with lengths of its own, leave no gaps in them.
 #include "figures/cells.h"
 #include "figures/colour.h"
+#include "figures/diverged.h"
 #include "figures/gnuplot.h"
 
 #include <math.h>
@@ -74,6 +75,22 @@ static void draw_cells(map *m, int i, fv_panel *panel) {
                               "lc rgb variable notitle");
 }
 
+// Crosses out the cells of models whose runs all diverged.
+static void cross_cells(const map *m, int i, fv_panel *panel) {
+    const fv_cells *cells = m->view->cells;
+    int n = 0;
+    for (int c = 0; c < cells->n && m->view->crossed; c++) {
+        const fv_cell *cell = &cells->items[c];
+        if (m->panels.group[c] != i || cell->n > 0) continue;
+        if (n++ == 0) fv_panel_block_begin(panel);
+        fprintf(panel->script, "%d %d\n", rank(&m->lengths, cell->length),
+                rank(&m->depths, cell->depth));
+    }
+    if (n > 0)
+        fv_panel_block_end(panel, "using 1:2 with points " FV_CROSS " lc rgb '#%06x' notitle",
+                           FV_INK);
+}
+
 // The rates in percent, where the cells have room for them.
 static void write_rates(const map *m, int i, fv_panel *panel) {
     const fv_cells *cells = m->view->cells;
@@ -138,7 +155,7 @@ static const char *panel_title(const map *m, int i) {
 static fv_status draw_panel(map *m, int i, fv_error *error) {
     const fv_sheet *sheet = &m->view->sheet;
     const fv_cell *first = m->panels.first[i];
-    const fv_scale percent = {0, 100, false};
+    const fv_scale percent = {.low = 0, .high = 100};
     fv_panel panel;
     use_axes(m, i);
     if (fv_panel_begin(&panel, sheet, i, panel_title(m, i)) != FV_OK)
@@ -148,17 +165,38 @@ static fv_status draw_panel(map *m, int i, fv_error *error) {
     write_tics(&m->lengths, "x", panel.width, panel.script);
     write_tics(&m->depths, "y", panel.height, panel.script);
     const char *label = fv_scratch_text(m->view->scratch, "length, %s", first->unit);
-    fv_panel_text(&panel, 0.5 * panel.width, panel.height + 36, 'c', 12, FV_INK,
-                  label ? label : "length");
-    if (i % sheet->columns == 0) fv_panel_upright(&panel, -46, 0.5 * panel.height, "depth, %");
+    fv_panel_below(&panel, label ? label : "length");
+    if (i % sheet->columns == 0) fv_panel_upright(&panel, 'l', "depth, %");
     draw_cells(m, i, &panel);
     write_rates(m, i, &panel);
+    cross_cells(m, i, &panel);
     draw_training(m, i, &panel);
     if (i % sheet->columns == sheet->columns - 1 || i == sheet->n - 1)
-        fv_panel_colour_bar(&panel, &percent, 72, "found, %");
+        fv_panel_colour_bar(&panel, &percent, "found, %");
     if (fv_panel_end(&panel) != FV_OK)
         return fv_fail(error, FV_NO_MEMORY, "out of memory for a heat map");
     return FV_OK;
+}
+
+static const char *note_of(const fv_cells_view *view) {
+    const char *line =
+        any_training(view->cells) ? "white line: the longest length trained on" : NULL;
+    if (line == NULL || view->note == NULL) return line != NULL ? line : view->note;
+    return fv_scratch_text(view->scratch, "%s; %s", line, view->note);
+}
+
+// Says what grey cells are; without memory nothing does.
+static void add_key(map *m) {
+    fv_cells_view *view = m->view;
+    bool any_grey = false;
+    for (int c = 0; c < view->cells->n; c++)
+        any_grey |= m->panels.group[c] >= 0 && view->cells->items[c].n == 0;
+    fv_legend_entry *legend = fv_scratch_get(view->scratch, 1, sizeof *legend);
+    if (!any_grey || legend == NULL) return;
+    legend[0] = view->crossed ? fv_diverged_entry()
+                              : (fv_legend_entry){"no answer that counts", FV_MISSING, FV_MARK_BOX};
+    view->sheet.legend = legend;
+    view->sheet.n_legend = 1;
 }
 
 static double panel_length(int cells, double least) {
@@ -182,16 +220,18 @@ fv_status fv_cells_draw_map(fv_cells_view *view, fv_error *error) {
         if (m.depths.n > most_depths) most_depths = m.depths.n;
         widest = fmax(widest, fv_text_width(panel_title(&m, i), 13) - 80);
     }
-    view->sheet = (fv_sheet){
-        .script = view->script,
-        .n = m.panels.n,
-        .columns = view->columns,
-        .panel_width = fmax(panel_length(most_lengths, 200), widest),
-        .panel_height = panel_length(most_depths, 160),
-        .pad_right = 84,
-        .pad_bottom = 52,
-        .title = view->title ? view->title : "Found, by depth and length",
-        .note = any_training(view->cells) ? "white line: the longest length trained on" : NULL};
+    view->sheet = (fv_sheet){.script = view->script,
+                             .n = m.panels.n,
+                             .columns = view->columns,
+                             .panel_width = fmax(panel_length(most_lengths, 200), widest),
+                             .panel_height = panel_length(most_depths, 160),
+                             .pad_right = 84,
+                             .pad_bottom = 52,
+                             .title = view->title ? view->title : "Found, by depth and length",
+                             .note = note_of(view),
+                             .ylabel = "depth, %"};
+    for (int i = 0; i < m.panels.n; i++) fv_sheet_room_for(&view->sheet, panel_title(&m, i));
+    add_key(&m);
     fv_sheet_plan(&view->sheet);
     fv_sheet_begin(&view->sheet);
     for (int i = 0; i < m.panels.n && status == FV_OK; i++) status = draw_panel(&m, i, error);

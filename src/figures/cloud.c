@@ -1,13 +1,15 @@
 #include "figures/cloud.h"
 
 #include "figures/colour.h"
+#include "figures/diverged.h"
+#include "figures/empty.h"
 #include "probes/linalg.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_BOXES = 60000, LABEL_SIZE = 9 };
+enum { LABEL_SIZE = 9 };
 
 static fv_status no_memory(fv_error *error) {
     return fv_fail(error, FV_NO_MEMORY, "out of memory for a figure");
@@ -54,12 +56,33 @@ static fv_matrix matrix_of(const fv_tensor *tensor, const float *params) {
     return strcmp(tensor->name, "unembed.W_U") == 0 ? fv_matrix_transposed(matrix) : matrix;
 }
 
+static bool is_finite_row(const float *row, int dims) {
+    for (int k = 0; k < dims; k++)
+        if (!isfinite(row[k])) return false;
+    return true;
+}
+
+// The principal axes of the finite points: those of a run that diverged late are worth seeing.
+static fv_status fit_axes(const fv_figure_view *view, const float *points, size_t n, int dims,
+                          fv_pca *pca, fv_error *error) {
+    float *finite = fv_scratch_get(view->scratch, n * (size_t)dims, sizeof *finite);
+    size_t kept = 0;
+    if (finite == NULL) return no_memory(error);
+    for (size_t i = 0; i < n; i++) {
+        const float *row = points + i * (size_t)dims;
+        if (is_finite_row(row, dims))
+            memcpy(finite + kept++ * (size_t)dims, row, (size_t)dims * sizeof *row);
+    }
+    return fv_pca_fit(fv_matrix_of(finite, (int)kept, dims), pca, error);
+}
+
 static fv_status project(const fv_figure_view *view, const float *points, int dims, fv_cloud *cloud,
                          fv_error *error) {
     const char *projection =
         fv_options_text(view->options, "projection", dims <= 2 ? "axes" : "pca");
     size_t n = (size_t)cloud->n_steps * (size_t)cloud->n_rows;
-    if (strcmp(projection, "axes") == 0) {
+    cloud->flat = dims == 1;
+    if (strcmp(projection, "axes") == 0 || dims == 1) {
         for (size_t i = 0; i < n; i++)
             for (int k = 0; k < 2; k++)
                 cloud->place[2 * i + (size_t)k] =
@@ -69,18 +92,54 @@ static fv_status project(const fv_figure_view *view, const float *points, int di
         return FV_OK;
     }
     fv_pca pca;
-    fv_matrix matrix = fv_matrix_of(points, (int)n, dims);
-    fv_status status = fv_pca_fit(matrix, &pca, error);
+    fv_status status = fit_axes(view, points, n, dims, &pca, error);
     if (status != FV_OK) return status;
-    fv_pca_project(&pca, matrix, 2, cloud->place);
-    snprintf(cloud->x_name, sizeof cloud->x_name, "PC 1 (%.0f %%)", 100 * pca.explained[0]);
+    fv_pca_project(&pca, fv_matrix_of(points, (int)n, dims), 2, cloud->place);
+    for (size_t i = 0; i < n; i++) // no axis may make NaN a zero
+        if (!is_finite_row(points + i * (size_t)dims, dims)) cloud->place[2 * i] = NAN;
+    snprintf(cloud->x_name, sizeof cloud->x_name, "PC 1 (%.0f %%)",
+             pca.n > 0 ? 100 * pca.explained[0] : 0.0);
     snprintf(cloud->y_name, sizeof cloud->y_name, "PC 2 (%.0f %%)",
              pca.n > 1 ? 100 * pca.explained[1] : 0.0);
     fv_pca_free(&pca);
     return FV_OK;
 }
 
-fv_status fv_cloud_read(const fv_figure_view *view, int run, double step, fv_cloud *cloud,
+// Sets the sizes of the cloud and takes its memory; false without.
+static bool reserve(const fv_figure_view *view, int n_all, int n_steps, int most, fv_cloud *cloud) {
+    cloud->n_all = n_all;
+    cloud->every = (n_all + most - 1) / most;
+    cloud->n_rows = (n_all + cloud->every - 1) / cloud->every;
+    cloud->n_steps = n_steps;
+    size_t n = (size_t)n_steps * (size_t)cloud->n_rows;
+    cloud->steps = fv_scratch_get(view->scratch, (size_t)n_steps, sizeof *cloud->steps);
+    cloud->place = fv_scratch_get(view->scratch, 2 * n, sizeof *cloud->place);
+    return cloud->steps != NULL && cloud->place != NULL;
+}
+
+static fv_status read_points(const fv_figure_view *view, const fv_tensor *tensor, double step,
+                             int most, fv_cloud *cloud, fv_error *error) {
+    const fv_record *record = cloud->record;
+    fv_matrix shape = matrix_of(tensor, record->snapshots[0].params);
+    int first = step < 0 ? 0 : nearest_snapshot(record, step);
+    cloud->positions = strcmp(tensor->name, "pos_embed.W_pos") == 0;
+    if (!reserve(view, shape.rows, step < 0 ? record->n_snapshots : 1, most, cloud))
+        return no_memory(error);
+    size_t n = (size_t)cloud->n_steps * (size_t)cloud->n_rows, dims = (size_t)shape.cols;
+    float *points = fv_scratch_get(view->scratch, n * dims, sizeof *points), *at = points;
+    if (points == NULL) return no_memory(error);
+    for (int s = 0; s < cloud->n_steps; s++) {
+        const fv_snapshot *snapshot = &record->snapshots[first + s];
+        fv_matrix matrix = matrix_of(tensor, snapshot->params);
+        cloud->steps[s] = snapshot->step;
+        for (int r = 0; r < cloud->n_rows; r++)
+            for (int c = 0; c < matrix.cols; c++)
+                *at++ = (float)fv_matrix_at(matrix, r * cloud->every, c);
+    }
+    return project(view, points, shape.cols, cloud, error);
+}
+
+fv_status fv_cloud_read(const fv_figure_view *view, int run, double step, int most, fv_cloud *cloud,
                         fv_error *error) {
     const fv_record *record = view->runs.records[run];
     fv_model *model = NULL;
@@ -88,37 +147,56 @@ fv_status fv_cloud_read(const fv_figure_view *view, int run, double step, fv_clo
     *cloud = (fv_cloud){.record = record};
     fv_status status = find_tensor(view, &record->config, &model, &tensor, error);
     if (status != FV_OK) return status;
-    if (record->n_snapshots == 0 || record->n_params != fv_model_n_params(model)) {
+    if (record->n_snapshots == 0 || record->n_params != fv_model_n_params(model))
         status =
             fv_figure_fail(view, NULL, error,
                            "run %s was stored without the parameters that are drawn", record->id);
-        goto done;
-    }
-    fv_matrix shape = matrix_of(tensor, record->snapshots[0].params);
-    int first = step < 0 ? 0 : nearest_snapshot(record, step);
-    cloud->positions = strcmp(tensor->name, "pos_embed.W_pos") == 0;
-    cloud->n_rows = shape.rows;
-    cloud->n_steps = step < 0 ? record->n_snapshots : 1;
-    size_t n = (size_t)cloud->n_steps * (size_t)shape.rows, dims = (size_t)shape.cols;
-    float *points = fv_scratch_get(view->scratch, n * dims, sizeof *points);
-    cloud->steps = fv_scratch_get(view->scratch, (size_t)cloud->n_steps, sizeof *cloud->steps);
-    cloud->place = fv_scratch_get(view->scratch, 2 * n, sizeof *cloud->place);
-    if (points == NULL || cloud->steps == NULL || cloud->place == NULL) {
-        status = no_memory(error);
-        goto done;
-    }
-    float *at = points;
-    for (int s = 0; s < cloud->n_steps; s++) {
-        const fv_snapshot *snapshot = &record->snapshots[first + s];
-        fv_matrix matrix = matrix_of(tensor, snapshot->params);
-        cloud->steps[s] = snapshot->step;
-        for (int r = 0; r < matrix.rows; r++)
-            for (int c = 0; c < matrix.cols; c++) *at++ = (float)fv_matrix_at(matrix, r, c);
-    }
-    status = project(view, points, shape.cols, cloud, error);
-done:
+    else
+        status = read_points(view, tensor, step, most, cloud, error);
     fv_model_free(model);
     return status;
+}
+
+// The number that a row is known by.
+static int number_of(const fv_cloud *cloud, int row) {
+    return cloud->positions ? row * cloud->every - (cloud->n_all - 1) : row * cloud->every;
+}
+
+void fv_cloud_unfold(fv_cloud *cloud, bool over_time) {
+    if (!cloud->flat) return;
+    for (int s = 0; s < cloud->n_steps; s++)
+        for (int r = 0; r < cloud->n_rows; r++) {
+            double *at = &cloud->place[2 * ((size_t)s * (size_t)cloud->n_rows + (size_t)r)];
+            at[1] = over_time ? at[0] : number_of(cloud, r);
+            if (over_time && isfinite(at[1])) at[0] = cloud->steps[s];
+        }
+    if (over_time) snprintf(cloud->y_name, sizeof cloud->y_name, "%s", cloud->x_name);
+    if (over_time)
+        snprintf(cloud->x_name, sizeof cloud->x_name, "training step");
+    else
+        snprintf(cloud->y_name, sizeof cloud->y_name, cloud->positions ? "position" : "row");
+}
+
+bool fv_cloud_has(const fv_cloud *cloud, int s, int row) {
+    const double *at = fv_cloud_at(cloud, s, row);
+    return isfinite(at[0]) && isfinite(at[1]);
+}
+
+int fv_cloud_last(const fv_cloud *cloud, int row) {
+    int s = cloud->n_steps - 1;
+    while (s >= 0 && !fv_cloud_has(cloud, s, row)) s--;
+    return s;
+}
+
+const char *fv_cloud_reason(const fv_figure_view *view, const fv_cloud *cloud, int first,
+                            int last) {
+    for (int s = first; s <= last; s++)
+        for (int r = 0; r < cloud->n_rows; r++)
+            if (fv_cloud_has(cloud, s, r)) return NULL;
+    if (cloud->record->outcome != FV_OUTCOME_DIVERGED) return "every coordinate is NaN or infinite";
+    return fv_scratch_text(view->scratch,
+                           "every coordinate is NaN or infinite: the run diverged at step %d",
+                           fv_diverged_at(cloud->record));
 }
 
 // --- drawing -----------------------------------------------------------------------------------
@@ -129,7 +207,7 @@ unsigned fv_cloud_colour(const fv_cloud *cloud, int row) {
 }
 
 void fv_cloud_label(const fv_cloud *cloud, int row, char *text, size_t size) {
-    snprintf(text, size, "%d", cloud->positions ? row - (cloud->n_rows - 1) : row);
+    snprintf(text, size, "%d", number_of(cloud, row));
 }
 
 void fv_cloud_scales(const fv_cloud *cloud, fv_panel *panel) {
@@ -142,7 +220,7 @@ void fv_cloud_scales(const fv_cloud *cloud, fv_panel *panel) {
         }
     fv_scale_finish(&panel->x, NAN, NAN, 0.08);
     fv_scale_finish(&panel->y, NAN, NAN, 0.08);
-    fv_scales_equalize(&panel->x, &panel->y, panel->width, panel->height);
+    if (!cloud->flat) fv_scales_equalize(&panel->x, &panel->y, panel->width, panel->height);
 }
 
 // The free place for a label around (x, y) that is nearest to pointing away from the middle.
@@ -208,41 +286,94 @@ fv_status fv_cloud_check(const fv_figure_view *view, bool path, fv_error *error)
     return status;
 }
 
-fv_status fv_cloud_sheet(fv_figure_view *view, double step, const char *note,
-                         fv_cloud_draw draw_panel, fv_error *error) {
+// "every 20th of 100000 rows; 1 of 4 runs diverged, at step 3"
+static const char *note_of(const fv_figure_view *view, const fv_cloud_figure *figure,
+                           const fv_cloud *cloud) {
+    const char *note = figure->note;
+    if (cloud->every > 1)
+        note = fv_scratch_text(view->scratch, "%s%s%d of %d rows, evenly chosen", note ? note : "",
+                               note ? "; " : "", cloud->n_rows, cloud->n_all);
+    return fv_diverged_note(view, note);
+}
+
+static void plan_sheet(const fv_figure_view *view, const fv_partition *panels,
+                       const fv_cloud_figure *figure, const fv_cloud *first, fv_sheet *sheet) {
+    static const char *names[] = {"embedding dimension 1", "embedding dimension 2"};
+    double side = panels->n == 1 ? 420 : 300;
+    *sheet = (fv_sheet){.script = view->script,
+                        .n = panels->n,
+                        .columns = (int)fv_options_number(view->options, "columns", 0),
+                        .panel_width = side,
+                        .panel_height = side,
+                        .title = fv_options_text(view->options, "title", NULL),
+                        .note = note_of(view, figure, first),
+                        .xlabel = names[0],
+                        .ylabel = names[1]};
+    fv_legend_entry *legend = fv_scratch_get(view->scratch, 1, sizeof *legend);
+    if (figure->crosses && fv_runs_diverged(view) > 0 && legend != NULL) {
+        legend[0] = fv_diverged_entry();
+        sheet->legend = legend;
+        sheet->n_legend = 1;
+    }
+    for (int i = 0; i < panels->n; i++)
+        fv_sheet_room_for(sheet, fv_runs_title(view, panels->first[i], panels, NULL));
+    fv_sheet_plan(sheet);
+}
+
+// Says in the lower left corner that the run diverged; labels keep away.
+static void say_diverged(const fv_figure_view *view, const fv_cloud *cloud, fv_obstacles *obstacles,
+                         fv_panel *panel) {
+    if (cloud->record->outcome != FV_OUTCOME_DIVERGED) return;
+    const char *text =
+        fv_scratch_text(view->scratch, "diverged at step %d", fv_diverged_at(cloud->record));
+    if (text == NULL) return;
+    double y = panel->height - 12, width = fv_text_width(text, 10);
+    fv_panel_boxed(panel, 8, y, 'l', 10, FV_INK, text);
+    fv_obstacles_add(obstacles, (fv_box){8, y - 7, 8 + width, y + 7});
+}
+
+static fv_status draw_cloud(const fv_figure_view *view, const fv_cloud_figure *figure,
+                            const fv_cloud *cloud, fv_obstacles *obstacles, fv_empty *empty,
+                            fv_panel *panel, fv_error *error) {
+    fv_cloud_scales(cloud, panel);
+    fv_panel_axes(panel, cloud->x_name, cloud->y_name, NULL, false);
+    fv_obstacles_clear(obstacles);
+    const char *reason = fv_cloud_reason(view, cloud, 0, cloud->n_steps - 1);
+    if (reason == NULL) say_diverged(view, cloud, obstacles, panel);
+    fv_status status = figure->draw_panel(view, cloud, obstacles, panel, error);
+    fv_empty_panel(empty, panel, reason);
+    return status;
+}
+
+fv_status fv_cloud_sheet(fv_figure_view *view, const fv_cloud_figure *figure, fv_error *error) {
     fv_partition panels;
+    fv_sheet sheet;
+    fv_cloud cloud;
+    fv_obstacles obstacles;
+    fv_empty empty = {0};
     fv_status status = fv_cloud_panels(view, &panels, error);
+    if (status == FV_OK)
+        status = fv_cloud_read(view, panels.first[0], figure->step, figure->most, &cloud, error);
     if (status != FV_OK) return status;
-    double side = panels.n == 1 ? 420 : 300;
-    fv_sheet sheet = {.script = view->script,
-                      .n = panels.n,
-                      .columns = (int)fv_options_number(view->options, "columns", 0),
-                      .panel_width = side,
-                      .panel_height = side,
-                      .title = fv_options_text(view->options, "title", NULL),
-                      .note = note};
-    fv_obstacles obstacles = {.boxes = fv_scratch_get(view->scratch, MOST_BOXES, sizeof(fv_box)),
-                              .capacity = MOST_BOXES};
-    if (obstacles.boxes == NULL) return no_memory(error);
-    fv_sheet_plan(&sheet);
+    plan_sheet(view, &panels, figure, &cloud, &sheet);
+    if (!fv_obstacles_init(&obstacles, view->scratch, sheet.panel_width, sheet.panel_height))
+        return no_memory(error);
     fv_sheet_begin(&sheet);
     for (int i = 0; status == FV_OK && i < panels.n; i++) {
-        fv_cloud cloud;
         fv_panel panel;
         int run = panels.first[i];
-        status = fv_cloud_read(view, run, step, &cloud, error);
+        status = fv_cloud_read(view, run, figure->step, figure->most, &cloud, error);
         if (status != FV_OK) return status;
+        fv_cloud_unfold(&cloud, figure->step < 0);
         const char *title = fv_runs_title(view, run, &panels, NULL);
         if (title == NULL || fv_panel_begin(&panel, &sheet, i, title) != FV_OK)
             return no_memory(error);
-        fv_cloud_scales(&cloud, &panel);
-        fv_panel_axes(&panel, cloud.x_name, cloud.y_name, NULL, false);
-        obstacles.n = 0;
-        status = draw_panel(view, &cloud, &obstacles, &panel, error);
+        status = draw_cloud(view, figure, &cloud, &obstacles, &empty, &panel, error);
         if (status == FV_OK && fv_panel_end(&panel) != FV_OK) status = no_memory(error);
         fv_panel_drop(&panel);
     }
     fv_sheet_end(&sheet);
+    fv_empty_figure(&empty, view, panels.n);
     view->width = sheet.width;
     view->height = sheet.height;
     return status;

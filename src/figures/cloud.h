@@ -7,6 +7,8 @@
 #include "figures/runs.h"
 #include "figures/sheet.h"
 
+enum { FV_MOST_POINTS = 5000, FV_MOST_PATHS = 500 }; // that one panel shows
+
 // The options that the three kinds share.
 #define FV_CLOUD_OPTIONS                                                                           \
     {"tensor", FV_OPTION_TEXT, false, NULL,                                                        \
@@ -23,22 +25,38 @@
 typedef struct fv_cloud {
     const fv_record *record;
     bool positions; // rows are positions, not tokens: numbered ..., -1, 0 up to the last one
-    int n_rows;
+    bool flat;      // one dimension of its own: the other axis is something else
+    int n_all;      // rows of the tensor
+    int n_rows;     // that are drawn: every `every`-th of them
+    int every;
     int n_steps;
     int *steps;    // [n_steps] of the snapshots
     double *place; // [n_steps][n_rows][2]
     char x_name[32], y_name[32];
 } fv_cloud;
 
-// Reads the rows of run `run`: of all snapshots with `step` < 0, else of the snapshot nearest to
-// it. Principal components are those of all points read. Fails with FV_USAGE for a tensor that the
-// model does not have.
-fv_status fv_cloud_read(const fv_figure_view *view, int run, double step, fv_cloud *cloud,
+// Reads the rows of run `run`, at most `most` of them evenly chosen: of all snapshots with `step` <
+// 0, else of the snapshot nearest to it. Principal components are those of all finite points read.
+// Fails with FV_USAGE for a tensor that the model does not have.
+fv_status fv_cloud_read(const fv_figure_view *view, int run, double step, int most, fv_cloud *cloud,
                         fv_error *error);
+
+// Gives a cloud of one dimension a second axis: the rows' numbers, or with `over_time` the step,
+// which then lies along x. Others stay as they are.
+void fv_cloud_unfold(fv_cloud *cloud, bool over_time);
 
 static inline const double *fv_cloud_at(const fv_cloud *cloud, int s, int row) {
     return &cloud->place[2 * ((size_t)s * (size_t)cloud->n_rows + (size_t)row)];
 }
+
+// Whether row `row` has a place in step s.
+bool fv_cloud_has(const fv_cloud *cloud, int s, int row);
+
+// The last step in which the row has a place, or -1.
+int fv_cloud_last(const fv_cloud *cloud, int row);
+
+// Why no point of steps [first, last] has a place, or NULL where one has.
+const char *fv_cloud_reason(const fv_figure_view *view, const fv_cloud *cloud, int first, int last);
 
 unsigned fv_cloud_colour(const fv_cloud *cloud, int row);
 void fv_cloud_label(const fv_cloud *cloud, int row, char *text, size_t size);
@@ -57,11 +75,17 @@ fv_status fv_cloud_check(const fv_figure_view *view, bool path, fv_error *error)
 // Splits the runs into panels of one setting each.
 fv_status fv_cloud_panels(const fv_figure_view *view, fv_partition *panels, fv_error *error);
 
-// Plans a sheet of square panels and draws each through `draw_panel`, which gets the first run of
-// its setting. Shared by scatter and trajectories.
-typedef fv_status (*fv_cloud_draw)(const fv_figure_view *view, const fv_cloud *cloud,
-                                   fv_obstacles *obstacles, fv_panel *panel, fv_error *error);
-fv_status fv_cloud_sheet(fv_figure_view *view, double step, const char *note,
-                         fv_cloud_draw draw_panel, fv_error *error);
+// A figure of one picture of a cloud a panel, shared by scatter and trajectories.
+typedef struct fv_cloud_figure {
+    double step;      // as fv_cloud_read takes it
+    int most;         // rows
+    const char *note; // below; NULL for none
+    bool crosses;     // draw_panel marks the ends of diverged runs with crosses
+    fv_status (*draw_panel)(const fv_figure_view *view, const fv_cloud *cloud,
+                            fv_obstacles *obstacles, fv_panel *panel, fv_error *error);
+} fv_cloud_figure;
+
+// Plans a sheet of square panels and draws each from the first run of its setting.
+fv_status fv_cloud_sheet(fv_figure_view *view, const fv_cloud_figure *figure, fv_error *error);
 
 #endif

@@ -110,8 +110,11 @@ static double distance(const fv_curve *a, const fv_curve *b) {
 int fv_curve_typical(const fv_curve *curves, int n) {
     int typical = 0;
     double least = INFINITY;
+    bool all_diverged = true;
+    for (int c = 0; c < n; c++) all_diverged &= curves[c].diverged;
     for (int c = 0; c < n; c++) {
         double total = 0;
+        if (curves[c].diverged && !all_diverged) continue;
         for (int other = 0; other < n; other++) total += distance(&curves[c], &curves[other]);
         if (total >= least) continue;
         least = total;

@@ -5,11 +5,13 @@
 #include "figures/scratch.h"
 
 #include <fovea/record.h>
+#include <stdbool.h>
 
 typedef struct fv_curve {
     int n;
     double *x, *y;
     double *low, *high; // of the values that a median stands for; NULL for a single run's curve
+    bool diverged;      // of a run that diverged: it ends before its time
 } fv_curve;
 
 // The series `y` against the series `x` (NULL: against the step) of one run, at the steps that both
@@ -28,7 +30,8 @@ fv_status fv_curve_copy(fv_scratch *scratch, const fv_curve *curve, fv_curve *co
 
 // The curve that lies in the middle of the others: the one whose mean distance to the others, at
 // the x that they share, is smallest. A pointwise median blurs what happens at another time in
-// every run (of plateaus that end at different steps it shows none); this is a run as it was.
+// every run (of plateaus that end at different steps it shows none); this is a run as it was. A run
+// that diverged stands for the others only where all of them did.
 int fv_curve_typical(const fv_curve *curves, int n);
 
 // Leaves about `most` points, in place, without losing a spike: of each stretch of x the lowest and

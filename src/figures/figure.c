@@ -121,6 +121,13 @@ static fv_status use_records(fv_figure_view *view, const fv_record *const *recor
     return fv_figure_fail(view, NULL, error, "there is no run to draw");
 }
 
+void fv_figure_remark(fv_figure_view *view, const char *line) {
+    if (line == NULL) return;
+    const char *both =
+        view->remark == NULL ? line : fv_scratch_text(view->scratch, "%s\n%s", view->remark, line);
+    if (both != NULL) view->remark = both;
+}
+
 // Draws one picture of the script and keeps its path in *path.
 static fv_status draw_picture(const char *script, size_t length, fv_picture picture,
                               const fv_figure_view *view, const char *folder, const char *name,
@@ -177,6 +184,8 @@ fv_status fv_figure_draw(const fv_experiment *experiment, const fv_options *figu
     broken |= fclose(view.script) != 0;
     if (status == FV_OK && broken) status = fv_fail(error, FV_NO_MEMORY, "out of memory");
     if (status == FV_OK) status = draw_pictures(kind, &view, script, length, folder, drawn, error);
+    if (status == FV_OK && view.remark != NULL && (drawn->remark = strdup(view.remark)) == NULL)
+        status = fv_fail(error, FV_NO_MEMORY, "out of memory");
 done:
     if (status != FV_OK) fv_drawn_free(drawn);
     free(script);
@@ -190,5 +199,6 @@ void fv_drawn_free(fv_drawn *drawn) {
     free(drawn->svg);
     free(drawn->png);
     free(drawn->gif);
+    free(drawn->remark);
     *drawn = (fv_drawn){0};
 }

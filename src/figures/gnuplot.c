@@ -1,5 +1,6 @@
 #include "figures/gnuplot.h"
 
+#include "figures/fit.h"
 #include "figures/whole_file.h"
 
 #include <errno.h>
@@ -27,15 +28,29 @@ static const picture_terminal terminals[] = {
 // Inside single quotes gnuplot expands nothing (no backquotes, no macros, no backslashes). A quote
 // within could be written twice, but gnuplot misreads that at the start of a text and runs what
 // follows: an apostrophe, which looks better anyway, takes its place.
-void fv_gnuplot_string(FILE *script, const char *text) {
+//
+// What XML forbids is kept out: gnuplot writes texts into an SVG as they are, but for & and <.
+void fv_gnuplot_text(FILE *script, const char *text, size_t n, const char *end) {
+    const char *stop = text + n, *at = text;
     fputc('\'', script);
-    for (const unsigned char *c = (const unsigned char *)text; *c != 0; c++) {
-        if (*c == '\'')
+    for (const char *start = at; at < stop; start = at) {
+        uint32_t c = fv_next_character(&at);
+        if (c == '\'')
             fputs("’", script);
+        else if (c < 0x20 || (c >= 0x7f && c <= 0x9f))
+            fputc(' ', script);
+        else if ((c & 0xfffe) == 0xfffe || c == 0xfffd)
+            fputs("\xef\xbf\xbd", script);
+        else if (c == '>' && start - text >= 2 && start[-1] == ']' && start[-2] == ']')
+            fputs("\xe2\x80\x8b>", script); // a space of no width: "]]>" ends what it is not in
         else
-            fputc(*c < 0x20 || *c == 0x7f ? ' ' : *c, script);
+            fwrite(start, 1, (size_t)(at - start), script);
     }
-    fputc('\'', script);
+    fprintf(script, "%s'", end);
+}
+
+void fv_gnuplot_string(FILE *script, const char *text) {
+    fv_gnuplot_text(script, text, strlen(text), "");
 }
 
 // Starts gnuplot without its start-up files and waits for its end.

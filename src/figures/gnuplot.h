@@ -24,8 +24,11 @@ typedef enum fv_picture {
 } fv_picture;
 
 // Writes `text` as a gnuplot string literal that stands for these characters; single quotes become
-// apostrophes and control characters spaces.
+// apostrophes, control characters spaces, and what is no character U+FFFD.
 void fv_gnuplot_string(FILE *script, const char *text);
+
+// The same of the n bytes of `text`, followed by `end`.
+void fv_gnuplot_text(FILE *script, const char *text, size_t n, const char *end);
 
 // Runs the script, which draws on a canvas of width x height units, and puts the picture at `path`:
 // whole, or not at all. Fails with FV_MISSING_PROGRAM where there is no gnuplot, and with gnuplot's

@@ -61,6 +61,7 @@ typedef struct fv_figure_view {
     FILE *script;
     int width, height;  // of the canvas, set by draw
     fv_hot_spots spots; // tool tips, set by draw where a kind has them
+    const char *remark; // what the caller should tell, a line each; NULL for nothing
 } fv_figure_view;
 
 typedef struct fv_figure_kind {
@@ -90,6 +91,9 @@ fv_status fv_figure_check_options(const fv_experiment *experiment, const fv_opti
 // Options of the checked types.
 bool fv_figure_flag(const fv_options *options, const char *key, bool otherwise);
 double fv_figure_number(const fv_options *options, const char *key); // NAN where it is not given
+
+// Adds a line to view->remark; without memory, or for NULL, nothing.
+void fv_figure_remark(fv_figure_view *view, const char *line);
 
 // Fails with FV_USAGE and "path:line: figure KIND: message"; the line is the one of `key`, or of
 // the figure where that is not given.

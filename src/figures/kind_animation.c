@@ -1,7 +1,10 @@
 // Animation: the rows of a tensor moving through training, as a GIF; each frame shows where the
-// rows are and the last stretch of their way.
+// rows are and the last stretch of their way. Rows of a run that diverged end as crosses, where
+// they were last.
 #include "figures/cloud.h"
 #include "figures/colour.h"
+#include "figures/diverged.h"
+#include "figures/empty.h"
 
 #include <math.h>
 
@@ -27,8 +30,7 @@ static void draw_tails(const fv_cloud *cloud, const int *snapshots, int frame, f
         fv_panel_block_begin(panel);
         for (int s = first; s <= last; s++) {
             const double *at = fv_cloud_at(cloud, s, r);
-            if (isfinite(at[0]) && isfinite(at[1]))
-                fprintf(panel->script, "%.5g %.5g\n", at[0], at[1]);
+            if (fv_cloud_has(cloud, s, r)) fprintf(panel->script, "%.5g %.5g\n", at[0], at[1]);
         }
         fv_panel_block_end(panel, "using 1:2 with lines lw 2 lc rgb '#%06x' notitle",
                            fv_colour_pale(fv_cloud_colour(cloud, r), 0.45));
@@ -41,7 +43,7 @@ static void draw_points(const fv_cloud *cloud, int s, bool labels, fv_obstacles 
     fv_panel_block_begin(panel);
     for (int r = 0; r < cloud->n_rows; r++) {
         const double *at = fv_cloud_at(cloud, s, r);
-        if (!isfinite(at[0]) || !isfinite(at[1])) continue;
+        if (!fv_cloud_has(cloud, s, r)) continue;
         double x = fv_panel_x(panel, at[0]), y = fv_panel_y(panel, at[1]);
         fv_obstacles_add(obstacles, (fv_box){x - radius, y - radius, x + radius, y + radius});
         fprintf(panel->script, "%.5g %.5g %u\n", at[0], at[1], fv_cloud_colour(cloud, r));
@@ -52,25 +54,60 @@ static void draw_points(const fv_cloud *cloud, int s, bool labels, fv_obstacles 
     if (labels && cloud->n_rows <= 40) fv_cloud_write_labels(cloud, s, obstacles, panel);
 }
 
-static fv_status draw_frame(const fv_figure_view *view, const fv_sheet *sheet,
-                            const fv_cloud *cloud, const int *snapshots, int frame,
-                            fv_obstacles *obstacles, fv_error *error) {
-    fv_panel panel;
-    int s = snapshots[frame];
+// Rows that have lost their place, as crosses where they had their last.
+static void draw_lost(const fv_cloud *cloud, int s, fv_panel *panel) {
+    int n = 0;
+    for (int r = 0; r < cloud->n_rows; r++) {
+        int last = fv_cloud_last(cloud, r);
+        if (last < 0 || last >= s || fv_cloud_has(cloud, s, r)) continue;
+        if (n++ == 0) fv_panel_block_begin(panel);
+        const double *at = fv_cloud_at(cloud, last, r);
+        fprintf(panel->script, "%.5g %.5g %u\n", at[0], at[1], fv_cloud_colour(cloud, r));
+    }
+    if (n > 0)
+        fv_panel_block_end(panel, "using 1:2:3 with points " FV_CROSS " lc rgb variable notitle");
+}
+
+static void write_title(const fv_cloud *cloud, int s, char *title, size_t size) {
     double perplexity = value_at(cloud->record, "perplexity", cloud->steps[s]);
+    bool diverged = cloud->record->outcome == FV_OUTCOME_DIVERGED &&
+                    cloud->steps[s] >= fv_diverged_at(cloud->record);
+    if (diverged)
+        snprintf(title, size, "diverged at step %d", fv_diverged_at(cloud->record));
+    else
+        snprintf(title, size, isnan(perplexity) ? "step %d" : "step %d, perplexity %.2f",
+                 cloud->steps[s], perplexity);
+}
+
+// The animation on its way: what all frames share.
+typedef struct animation {
+    const fv_figure_view *view;
+    fv_sheet sheet;
+    fv_cloud cloud;
+    fv_obstacles obstacles;
+    const char *reason; // why it is empty, or NULL
+    fv_empty empty;
+    int snapshots[200 + HOLD], n; // of each frame
+} animation;
+
+static fv_status draw_frame(animation *a, int frame, fv_error *error) {
+    fv_panel panel;
+    int s = a->snapshots[frame];
     char title[80];
-    snprintf(title, sizeof title, isnan(perplexity) ? "step %d" : "step %d, perplexity %.2f",
-             cloud->steps[s], perplexity);
-    fv_sheet_begin(sheet);
-    if (fv_panel_begin(&panel, sheet, 0, title) != FV_OK)
+    write_title(&a->cloud, s, title, sizeof title);
+    fv_sheet_begin(&a->sheet);
+    if (fv_panel_begin(&panel, &a->sheet, 0, title) != FV_OK)
         return fv_fail(error, FV_NO_MEMORY, "out of memory for an animation");
-    obstacles->n = 0;
-    fv_cloud_scales(cloud, &panel);
-    fv_panel_axes(&panel, cloud->x_name, cloud->y_name, NULL, false);
-    draw_tails(cloud, snapshots, frame, &panel);
-    draw_points(cloud, s, fv_figure_flag(view->options, "labels", true), obstacles, &panel);
+    fv_obstacles_clear(&a->obstacles);
+    fv_cloud_scales(&a->cloud, &panel);
+    fv_panel_axes(&panel, a->cloud.x_name, a->cloud.y_name, NULL, false);
+    draw_tails(&a->cloud, a->snapshots, frame, &panel);
+    draw_lost(&a->cloud, s, &panel);
+    draw_points(&a->cloud, s, fv_figure_flag(a->view->options, "labels", true), &a->obstacles,
+                &panel);
+    fv_empty_panel(&a->empty, &panel, a->reason);
     fv_status status = fv_panel_end(&panel);
-    fv_sheet_end(sheet);
+    fv_sheet_end(&a->sheet);
     return status == FV_OK ? FV_OK : fv_fail(error, status, "out of memory for an animation");
 }
 
@@ -86,31 +123,46 @@ static fv_status check(const fv_figure_view *view, fv_error *error) {
     return status;
 }
 
-static fv_status draw(fv_figure_view *view, fv_error *error) {
-    fv_cloud cloud;
-    int snapshots[200 + HOLD], n = 0;
-    fv_status status = check(view, error);
-    if (status == FV_OK) status = fv_cloud_read(view, 0, -1, &cloud, error);
-    if (status != FV_OK) return status;
-    int most = (int)fmin(fmax(fv_options_number(view->options, "frames", MOST_FRAMES), 2), 200);
-    int frames = cloud.n_steps < most ? cloud.n_steps : most;
+static void choose_snapshots(animation *a) {
+    int steps = a->cloud.n_steps;
+    int most = (int)fmin(fmax(fv_options_number(a->view->options, "frames", MOST_FRAMES), 2), 200);
+    int frames = steps < most ? steps : most;
     for (int f = 0; f < frames; f++)
-        snapshots[n++] = frames > 1 ? (int)((long long)f * (cloud.n_steps - 1) / (frames - 1)) : 0;
-    for (int f = 0; f < HOLD; f++) snapshots[n++] = cloud.n_steps - 1;
+        a->snapshots[a->n++] = frames > 1 ? (int)((long long)f * (steps - 1) / (frames - 1)) : 0;
+    for (int f = 0; f < HOLD; f++) a->snapshots[a->n++] = steps - 1;
+}
 
-    fv_sheet sheet = {.script = view->script,
-                      .n = 1,
-                      .panel_width = 380,
-                      .panel_height = 380,
-                      .title = fv_options_text(view->options, "title", NULL)};
-    fv_obstacles obstacles = {.boxes = fv_scratch_get(view->scratch, 4096, sizeof(fv_box)),
-                              .capacity = 4096};
-    if (obstacles.boxes == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory");
-    fv_sheet_plan(&sheet);
-    for (int f = 0; status == FV_OK && f < n; f++)
-        status = draw_frame(view, &sheet, &cloud, snapshots, f, &obstacles, error);
-    view->width = sheet.width;
-    view->height = sheet.height;
+static void plan_sheet(animation *a) {
+    const fv_cloud *cloud = &a->cloud;
+    const char *rows = cloud->every > 1
+                           ? fv_scratch_text(a->view->scratch, "%d of %d rows, evenly chosen",
+                                             cloud->n_rows, cloud->n_all)
+                           : NULL;
+    a->sheet = (fv_sheet){.script = a->view->script,
+                          .n = 1,
+                          .panel_width = 380,
+                          .panel_height = 380,
+                          .title = fv_options_text(a->view->options, "title", NULL),
+                          .note = fv_diverged_note(a->view, rows)};
+    fv_sheet_plan(&a->sheet);
+}
+
+static fv_status draw(fv_figure_view *view, fv_error *error) {
+    animation a = {.view = view};
+    fv_status status = check(view, error);
+    if (status == FV_OK) status = fv_cloud_read(view, 0, -1, FV_MOST_PATHS, &a.cloud, error);
+    if (status != FV_OK) return status;
+    fv_cloud_unfold(&a.cloud, false);
+    a.reason = fv_cloud_reason(view, &a.cloud, 0, a.cloud.n_steps - 1);
+    choose_snapshots(&a);
+    plan_sheet(&a);
+    if (!fv_obstacles_init(&a.obstacles, view->scratch, a.sheet.panel_width, a.sheet.panel_height))
+        return fv_fail(error, FV_NO_MEMORY, "out of memory");
+    for (int f = 0; status == FV_OK && f < a.n; f++) status = draw_frame(&a, f, error);
+    a.empty.n = a.empty.n > 0; // every frame says the same
+    fv_empty_figure(&a.empty, view, 1);
+    view->width = a.sheet.width;
+    view->height = a.sheet.height;
     return status;
 }
 

@@ -4,8 +4,12 @@
 // Measures are mostly times ("when does recall emerge?"), and some never come. Such a run is an
 // open triangle at the step where it ended, the median counts it as later than everything, and the
 // power law knows it as a lower bound (lab/power_fit.h): a law through the successes alone would
-// be too flat.
+// be too flat. A run that diverged is a cross along the upper edge: the median counts it in the
+// same way, and the power law leaves it out, since how long it lasted says nothing about the time
+// that was asked for.
 #include "figures/colour.h"
+#include "figures/diverged.h"
+#include "figures/empty.h"
 #include "figures/kind.h"
 #include "figures/runs.h"
 #include "figures/sheet.h"
@@ -47,6 +51,7 @@ typedef struct scaling {
     bool fits, any_never;
     int most_seeds;
     fv_sheet sheet;
+    fv_empty empty;
 } scaling;
 
 static fv_status no_memory(fv_error *error) {
@@ -73,6 +78,15 @@ static fv_status check(const fv_figure_view *view, fv_error *error) {
     return status == FV_OK ? split(&s, error) : status;
 }
 
+// Without a value, which leaves a lower bound only where the run got to its end.
+static bool is_lost(const scaling *s, int r) {
+    return isnan(s->measured[r]) && fv_run_diverged(s->view, r);
+}
+
+static bool is_never(const scaling *s, int r) {
+    return isnan(s->measured[r]) && !fv_run_diverged(s->view, r);
+}
+
 static fv_status measure(scaling *s, fv_error *error) {
     const fv_runs *runs = &s->view->runs;
     const char *expression = fv_options_text(s->view->options, "y", "");
@@ -94,7 +108,7 @@ static fv_status measure(scaling *s, fv_error *error) {
             return fv_figure_fail(s->view, "place", error, "it has no value for a run of %s %g",
                                   s->x.fields[0]->key,
                                   fv_config_number(runs->configs[r], s->x.fields[0]));
-        s->any_never |= isnan(s->measured[r]);
+        s->any_never |= is_never(s, r);
     }
     return FV_OK;
 }
@@ -136,7 +150,7 @@ static double median_at(scaling *s, int g, int panel, int colour) {
 static bool find_law(scaling *s, int panel, int colour, fv_power_fit *fit) {
     int n = 0;
     for (int r = 0; r < s->view->runs.n; r++)
-        if (belongs(s, r, panel, colour))
+        if (belongs(s, r, panel, colour) && !is_lost(s, r))
             s->points[n++] = (fv_power_point){s->place[r], height_of(s, r), isnan(s->measured[r])};
     return s->fits && fv_power_fit_find(s->points, n, fit);
 }
@@ -153,12 +167,26 @@ static void draw_runs(const scaling *s, fv_panel *panel, int i, int colour, bool
     int n = 0;
     fv_panel_block_begin(panel);
     for (int r = 0; r < s->view->runs.n; r++)
-        if (belongs(s, r, i, colour) && isnan(s->measured[r]) == never)
+        if (belongs(s, r, i, colour) && !is_lost(s, r) && is_never(s, r) == never)
             n += fprintf(panel->script, "%.9g %.9g\n", s->place[r], height_of(s, r));
     if (n == 0) fputs("NaN NaN\n", panel->script);
     fv_panel_block_end(panel, "using 1:2 with points pt %d ps %g lw 1.2 lc rgb '#%06x' notitle",
                        never ? 8 : 7, never ? 0.9 : 0.5,
                        never ? colour_of(s, colour) : fv_colour_pale(colour_of(s, colour), 0.55));
+}
+
+// Along the upper edge, where a median counts them.
+static void draw_lost(const scaling *s, fv_panel *panel, int i, int colour) {
+    int n = 0;
+    double height = fv_scale_value(&panel->y, 0.975);
+    for (int r = 0; r < s->view->runs.n; r++) {
+        if (!belongs(s, r, i, colour) || !is_lost(s, r)) continue;
+        if (n++ == 0) fv_panel_block_begin(panel);
+        fprintf(panel->script, "%.9g %.9g\n", s->place[r], height);
+    }
+    if (n > 0)
+        fv_panel_block_end(panel, "using 1:2 with points " FV_CROSS " lc rgb '#%06x' notitle",
+                           colour_of(s, colour));
 }
 
 // Medians in the order of x; a place where the median is never breaks the line.
@@ -224,7 +252,7 @@ static void set_scales(const scaling *s, int i, fv_panel *panel) {
     fv_scale_init(&panel->y, fv_figure_flag(o, "ylog", s->fits));
     for (int r = 0; r < s->view->runs.n; r++) {
         fv_scale_add(&panel->x, s->place[r]); // all panels share it
-        if (s->panels.group[r] == i) fv_scale_add(&panel->y, height_of(s, r));
+        if (s->panels.group[r] == i && !is_lost(s, r)) fv_scale_add(&panel->y, height_of(s, r));
     }
     fv_scale_finish(&panel->x, NAN, NAN, 0.06);
     fv_scale_finish(&panel->y, fv_figure_number(o, "ymin"), fv_figure_number(o, "ymax"), 0.08);
@@ -254,31 +282,54 @@ static void write_places(const scaling *s, fv_panel *panel) {
     fputs(")\n", panel->script);
 }
 
+static const char *panel_title(const scaling *s, int i) {
+    return s->panels.n > 1 ? fv_runs_label(s->view, s->panels.first[i], &s->panels) : NULL;
+}
+
+// Why the panel has no run with a value, or NULL where it has one or more.
+static const char *reason_of(const scaling *s, int i, const fv_panel *panel) {
+    int n = 0, n_lost = 0, n_never = 0;
+    for (int r = 0; r < s->view->runs.n; r++) {
+        if (s->panels.group[r] != i) continue;
+        n++;
+        n_lost += is_lost(s, r);
+        n_never += is_never(s, r);
+        if (isfinite(s->measured[r]) && fv_scale_shows(&panel->x, s->place[r]) &&
+            fv_scale_shows(&panel->y, s->measured[r]))
+            return NULL;
+    }
+    const char *why = n_lost == n            ? "every run diverged"
+                      : n_lost + n_never < n ? "a logarithmic axis shows nothing that is 0 or "
+                                               "negative, and no axis what is infinite"
+                      : n_lost > 0           ? "every run diverged or ended before"
+                                             : "not within any run";
+    return fv_scratch_text(
+        s->view->scratch, "%s: %s",
+        fv_expression_short(s->view->scratch, fv_options_text(s->view->options, "y", "")), why);
+}
+
 static fv_status draw_panel(scaling *s, int i, fv_error *error) {
     fv_panel panel;
     const fv_options *o = s->view->options;
-    const char *title =
-        s->panels.n > 1 ? fv_runs_label(s->view, s->panels.first[i], &s->panels) : NULL;
-    const char *place = fv_options_text(o, "place", NULL);
-    const char *x = place != NULL ? fv_expression_short(s->view->scratch, place)
-                                  : fv_field_label(s->view->scratch, s->x.fields[0]);
-    const char *y = fv_expression_short(s->view->scratch, fv_options_text(o, "y", ""));
-    if (x == NULL || y == NULL || fv_panel_begin(&panel, &s->sheet, i, title) != FV_OK)
+    if (s->sheet.xlabel == NULL || s->sheet.ylabel == NULL ||
+        fv_panel_begin(&panel, &s->sheet, i, panel_title(s, i)) != FV_OK)
         return no_memory(error);
     set_scales(s, i, &panel);
-    fv_panel_axes(&panel, fv_options_text(o, "xlabel", x),
-                  i % s->sheet.columns == 0 ? fv_options_text(o, "ylabel", y) : NULL, NULL, false);
+    fv_panel_axes(&panel, s->sheet.xlabel, i % s->sheet.columns == 0 ? s->sheet.ylabel : NULL, NULL,
+                  false);
     if (fv_options_find(o, "place") == NULL) write_places(s, &panel);
     int n_laws = 0;
     for (int c = 0; c < s->colours.n; c++) {
         fv_power_fit fit;
         draw_runs(s, &panel, i, c, false);
         draw_runs(s, &panel, i, c, true);
+        draw_lost(s, &panel, i, c);
         draw_medians(s, &panel, i, c);
         if (!find_law(s, i, c, &fit)) continue;
         draw_law(&panel, &fit, colour_of(s, c));
         write_law(s, &panel, &fit, n_laws++, colour_of(s, c));
     }
+    fv_empty_panel(&s->empty, &panel, reason_of(s, i, &panel));
     return fv_panel_end(&panel) == FV_OK ? FV_OK : no_memory(error);
 }
 
@@ -294,7 +345,7 @@ static const char *legend_text(scaling *s, int colour) {
 
 static fv_status make_legend(scaling *s, fv_error *error) {
     int n = s->colours.n;
-    fv_legend_entry *legend = fv_scratch_get(s->view->scratch, (size_t)n, sizeof *legend);
+    fv_legend_entry *legend = fv_scratch_get(s->view->scratch, (size_t)n + 1, sizeof *legend);
     if (legend == NULL) return no_memory(error);
     for (int c = 0; c < n; c++) {
         const char *text = legend_text(s, c);
@@ -303,6 +354,9 @@ static fv_status make_legend(scaling *s, fv_error *error) {
         fv_mark mark = s->fits && s->panels.n == 1 ? FV_MARK_DASHED : FV_MARK_POINT;
         legend[s->sheet.n_legend++] = (fv_legend_entry){text, colour_of(s, c), mark};
     }
+    bool any_lost = false;
+    for (int r = 0; r < s->view->runs.n; r++) any_lost |= is_lost(s, r);
+    if (any_lost) legend[s->sheet.n_legend++] = fv_diverged_entry();
     s->sheet.legend = legend;
     return FV_OK;
 }
@@ -312,12 +366,34 @@ static fv_status make_note(scaling *s, fv_error *error) {
         for (int c = 0; c < s->colours.n; c++)
             for (int g = 0; g < s->x.n; g++) median_at(s, g, p, c); // counts seeds
     bool several = s->most_seeds > 1;
-    if (!several && !s->any_never) return FV_OK;
-    const char *never = s->any_never ? "△ not within the run, which ended there" : "";
-    s->sheet.note = several ? fv_scratch_text(s->view->scratch, "medians over %d seeds%s%s",
-                                              s->most_seeds, s->any_never ? "; " : "", never)
-                            : never;
-    return s->sheet.note != NULL ? FV_OK : no_memory(error);
+    const char *never = s->any_never ? "△ not within the run, which ended there" : NULL;
+    const char *note = several
+                           ? fv_scratch_text(s->view->scratch, "medians over %d seeds%s%s",
+                                             s->most_seeds, never ? "; " : "", never ? never : "")
+                           : never;
+    if (several && note == NULL) return no_memory(error);
+    s->sheet.note = fv_diverged_note(s->view, note);
+    return FV_OK;
+}
+
+static void plan_sheet(scaling *s) {
+    const fv_options *o = s->view->options;
+    fv_scratch *scratch = s->view->scratch;
+    const char *place = fv_options_text(o, "place", NULL);
+    const char *x = place != NULL ? fv_expression_short(scratch, place)
+                                  : fv_field_label(scratch, s->x.fields[0]);
+    bool single = s->panels.n == 1;
+    s->sheet.script = s->view->script;
+    s->sheet.n = s->panels.n;
+    s->sheet.columns = (int)fv_options_number(o, "columns", 0);
+    s->sheet.panel_width = single ? 440 : 0;
+    s->sheet.panel_height = single ? 300 : 0;
+    s->sheet.title = fv_options_text(o, "title", NULL);
+    s->sheet.xlabel = fv_options_text(o, "xlabel", x);
+    s->sheet.ylabel =
+        fv_options_text(o, "ylabel", fv_expression_short(scratch, fv_options_text(o, "y", "")));
+    for (int i = 0; i < s->panels.n; i++) fv_sheet_room_for(&s->sheet, panel_title(s, i));
+    fv_sheet_plan(&s->sheet);
 }
 
 static fv_status draw(fv_figure_view *view, fv_error *error) {
@@ -328,17 +404,11 @@ static fv_status draw(fv_figure_view *view, fv_error *error) {
     if (status == FV_OK) status = make_legend(&s, error);
     if (status == FV_OK) status = make_note(&s, error);
     if (status != FV_OK) return status;
-    bool single = s.panels.n == 1;
-    s.sheet.script = view->script;
-    s.sheet.n = s.panels.n;
-    s.sheet.columns = (int)fv_options_number(view->options, "columns", 0);
-    s.sheet.panel_width = single ? 440 : 0;
-    s.sheet.panel_height = single ? 300 : 0;
-    s.sheet.title = fv_options_text(view->options, "title", NULL);
-    fv_sheet_plan(&s.sheet);
+    plan_sheet(&s);
     fv_sheet_begin(&s.sheet);
     for (int i = 0; status == FV_OK && i < s.panels.n; i++) status = draw_panel(&s, i, error);
     fv_sheet_end(&s.sheet);
+    fv_empty_figure(&s.empty, view, s.panels.n);
     view->width = s.sheet.width;
     view->height = s.sheet.height;
     return status;

@@ -21,7 +21,7 @@ static fv_status draw_panel(const fv_figure_view *view, const fv_cloud *cloud,
     fv_panel_block_begin(panel);
     for (int r = 0; r < cloud->n_rows; r++) {
         const double *at = fv_cloud_at(cloud, 0, r);
-        if (!isfinite(at[0]) || !isfinite(at[1])) continue;
+        if (!fv_cloud_has(cloud, 0, r)) continue;
         double x = fv_panel_x(panel, at[0]), y = fv_panel_y(panel, at[1]);
         fv_obstacles_add(obstacles, (fv_box){x - radius, y - radius, x + radius, y + radius});
         fprintf(panel->script, "%.7g %.7g %u\n", at[0], at[1], fv_cloud_colour(cloud, r));
@@ -39,7 +39,10 @@ static fv_status check(const fv_figure_view *view, fv_error *error) {
 
 static fv_status draw(fv_figure_view *view, fv_error *error) {
     double step = fv_figure_number(view->options, "step");
-    return fv_cloud_sheet(view, isnan(step) ? INT32_MAX : fmax(step, 0), NULL, draw_panel, error);
+    const fv_cloud_figure figure = {.step = isnan(step) ? INT32_MAX : fmax(step, 0),
+                                    .most = FV_MOST_POINTS,
+                                    .draw_panel = draw_panel};
+    return fv_cloud_sheet(view, &figure, error);
 }
 
 const fv_figure_kind fv_figure_scatter = {

@@ -1,5 +1,6 @@
 // Trajectories: the path of each row of a tensor through training, from an open circle to a full
-// one, with arrowheads that show which way it went.
+// one, with arrowheads that show which way it went. A path of a run that diverged ends in a cross,
+// where its last finite point is.
 #include "figures/cloud.h"
 #include "figures/colour.h"
 
@@ -85,7 +86,7 @@ static void draw_path(const fv_cloud *cloud, int row, fv_obstacles *obstacles, f
     for (int s = 0; s < cloud->n_steps; s++) {
         const double *at = fv_cloud_at(cloud, s, row);
         if (s % every != 0 && s != cloud->n_steps - 1) continue;
-        if (!isfinite(at[0]) || !isfinite(at[1])) continue;
+        if (!fv_cloud_has(cloud, s, row)) continue;
         pixel now = pixel_of(cloud, panel, s, row);
         fv_obstacles_add_segment(obstacles, before.x, before.y, now.x, now.y);
         fprintf(panel->script, "%.7g %.7g\n", at[0], at[1]);
@@ -95,39 +96,52 @@ static void draw_path(const fv_cloud *cloud, int row, fv_obstacles *obstacles, f
                        cloud->n_rows <= FEW_ROWS ? 2.2 : 1.1, fv_cloud_colour(cloud, row));
 }
 
-// The rows at one step as circles: open (white inside) or full.
-static void draw_ends(const fv_cloud *cloud, int s, bool open, fv_panel *panel) {
-    double size = cloud->n_rows <= FEW_ROWS ? 1 : 0.5;
+static double circle_size(const fv_cloud *cloud) {
+    return cloud->n_rows <= FEW_ROWS ? 1 : 0.5;
+}
+
+// The rows at the first step as open circles: white inside.
+static void draw_starts(const fv_cloud *cloud, fv_panel *panel) {
+    int block = panel->n_blocks;
+    double size = circle_size(cloud);
     fv_panel_block_begin(panel);
     for (int r = 0; r < cloud->n_rows; r++) {
-        const double *at = fv_cloud_at(cloud, s, r);
-        if (isfinite(at[0]) && isfinite(at[1]))
+        const double *at = fv_cloud_at(cloud, 0, r);
+        if (fv_cloud_has(cloud, 0, r))
             fprintf(panel->script, "%.7g %.7g %u\n", at[0], at[1], fv_cloud_colour(cloud, r));
     }
     fv_panel_block_end(panel, "using 1:2:3 with points pt 7 ps %g lc rgb variable notitle", size);
-    if (!open) return;
-    fprintf(panel->script, "$hollow%d << EOD\n", s);
-    for (int r = 0; r < cloud->n_rows; r++)
-        fprintf(panel->script, "%.7g %.7g\n", fv_cloud_at(cloud, s, r)[0],
-                fv_cloud_at(cloud, s, r)[1]);
-    fputs("EOD\n", panel->script);
     fprintf(panel->clauses_stream,
-            ", $hollow%d using 1:2 with points pt 7 ps %g lc rgb '#ffffff' "
-            "notitle",
-            s, 0.6 * size);
+            ", $d%d using 1:2 with points pt 7 ps %g lc rgb '#ffffff' notitle", block, 0.6 * size);
+}
+
+// Where the paths end: full circles, or the crosses of a run that diverged.
+static void draw_ends(const fv_cloud *cloud, fv_panel *panel) {
+    bool diverged = cloud->record->outcome == FV_OUTCOME_DIVERGED;
+    fv_panel_block_begin(panel);
+    for (int r = 0; r < cloud->n_rows; r++) {
+        int s = diverged ? fv_cloud_last(cloud, r) : cloud->n_steps - 1;
+        if (s < 0 || !fv_cloud_has(cloud, s, r)) continue;
+        const double *at = fv_cloud_at(cloud, s, r);
+        fprintf(panel->script, "%.7g %.7g %u\n", at[0], at[1], fv_cloud_colour(cloud, r));
+    }
+    if (diverged)
+        fv_panel_block_end(panel, "using 1:2:3 with points " FV_CROSS " lc rgb variable notitle");
+    else
+        fv_panel_block_end(panel, "using 1:2:3 with points pt 7 ps %g lc rgb variable notitle",
+                           circle_size(cloud));
 }
 
 static fv_status draw_panel(const fv_figure_view *view, const fv_cloud *cloud,
                             fv_obstacles *obstacles, fv_panel *panel, fv_error *error) {
     (void)error;
-    int last = cloud->n_steps - 1;
     for (int r = 0; r < cloud->n_rows; r++) draw_path(cloud, r, obstacles, panel);
-    draw_ends(cloud, 0, true, panel);
-    draw_ends(cloud, last, false, panel);
+    draw_starts(cloud, panel);
+    draw_ends(cloud, panel);
     if (cloud->n_rows <= FEW_ROWS)
         for (int r = 0; r < cloud->n_rows; r++) draw_heads(cloud, r, panel);
     if (fv_figure_flag(view->options, "labels", true))
-        fv_cloud_write_labels(cloud, last, obstacles, panel);
+        fv_cloud_write_labels(cloud, cloud->n_steps - 1, obstacles, panel);
     return FV_OK;
 }
 
@@ -136,8 +150,13 @@ static fv_status check(const fv_figure_view *view, fv_error *error) {
 }
 
 static fv_status draw(fv_figure_view *view, fv_error *error) {
-    return fv_cloud_sheet(view, -1, "open circle: initialisation, full circle: end of training",
-                          draw_panel, error);
+    const fv_cloud_figure figure = {.step = -1,
+                                    .most = FV_MOST_PATHS,
+                                    .note =
+                                        "open circle: initialisation, full circle: end of training",
+                                    .crosses = true,
+                                    .draw_panel = draw_panel};
+    return fv_cloud_sheet(view, &figure, error);
 }
 
 const fv_figure_kind fv_figure_trajectories = {

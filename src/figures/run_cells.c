@@ -1,5 +1,7 @@
 #include "figures/run_cells.h"
 
+#include "figures/diverged.h"
+
 #include "probes/retrieval.h"
 
 #include <math.h>
@@ -112,10 +114,13 @@ static const char *label_of(const fv_figure_view *view, const fv_partition *mode
     return label != NULL ? label : "";
 }
 
-// Puts `cell` with `hits` more of FV_GRID_SAMPLES questions.
-static fv_status count(fv_cells *cells, fv_cell cell, int hits, fv_error *error) {
+// Puts `cell` with `hits` more of FV_GRID_SAMPLES questions, or with NAN none: the cell of a run
+// that diverged has no answer, whatever it was before, but has a place.
+static fv_status count(fv_cells *cells, fv_cell cell, double hits_found, fv_error *error) {
     const fv_cell *known = fv_cells_find(cells, &cell);
     if (known != NULL) cell = *known;
+    if (isnan(hits_found)) return fv_cells_put(cells, &cell, error);
+    int hits = (int)lround(hits_found);
     cell.n += FV_GRID_SAMPLES;
     cell.hits += hits;
     cell.counts[FV_ANSWER_FOUND] += hits;
@@ -142,10 +147,11 @@ static fv_status add_run(const fv_record *record, const char *model, int one_len
             fv_grid_name(plan.lengths[l], plan.depths[d], name);
             snprintf(series, sizeof series, "needle_grid.%s", name);
             const fv_series *s = fv_record_find(record, series);
-            if (s == NULL || s->n == 0) continue; // a diverged run
+            bool diverged = record->outcome == FV_OUTCOME_DIVERGED;
+            if (!diverged && (s == NULL || s->n == 0)) continue; // nothing to find
             cell.length = plan.lengths[l];
             cell.depth = plan.depths[d];
-            int hits = (int)lround((double)s->values[s->n - 1] * FV_GRID_SAMPLES);
+            double hits = diverged ? NAN : (double)s->values[s->n - 1] * FV_GRID_SAMPLES;
             fv_status status = count(cells, cell, hits, error);
             if (status != FV_OK) return status;
         }
@@ -163,10 +169,18 @@ fv_status fv_run_cells(const fv_figure_view *view, const fv_partition *models, i
                 status = add_run(view->runs.records[r], label_of(view, models, m), one_length,
                                  cells, error);
     if (status == FV_OK && cells->n == 0)
-        status = fv_figure_fail(view, "kind", error,
-                                "no run has cells: all that could have them diverged at once");
+        status = fv_figure_fail(view, "kind", error, "no run has cells");
     if (status != FV_OK) fv_cells_free(cells);
     return status;
+}
+
+// What to say of cells without a single answer, NULL where there is one.
+static const char *remark_of(const fv_figure_view *view, const fv_cells *cells) {
+    for (int i = 0; i < cells->n; i++)
+        if (cells->items[i].n > 0) return NULL;
+    return fv_scratch_text(view->scratch,
+                           "nothing has a value: no cell has an answer; %d of %d runs diverged",
+                           fv_runs_diverged(view), view->runs.n);
 }
 
 fv_status fv_run_cells_draw(fv_figure_view *view, const char *key, int one_length,
@@ -182,7 +196,10 @@ fv_status fv_run_cells_draw(fv_figure_view *view, const char *key, int one_lengt
                             .script = view->script,
                             .title = fv_options_text(view->options, "title", NULL),
                             .columns = (int)fv_options_number(view->options, "columns", 0)};
+    figure.note = fv_diverged_note(view, NULL);
+    figure.crossed = fv_runs_diverged(view) > 0;
     status = draw(&figure, error);
+    fv_figure_remark(view, remark_of(view, &cells));
     view->width = figure.sheet.width;
     view->height = figure.sheet.height;
     view->spots = figure.spots;

@@ -10,8 +10,12 @@ void fv_scale_init(fv_scale *scale, bool log) {
     *scale = (fv_scale){.low = INFINITY, .high = -INFINITY, .log = log};
 }
 
+bool fv_scale_shows(const fv_scale *scale, double value) {
+    return isfinite(value) && !(scale->log && value <= 0);
+}
+
 void fv_scale_add(fv_scale *scale, double value) {
-    if (!isfinite(value) || (scale->log && value <= 0)) return;
+    if (!fv_scale_shows(scale, value)) return;
     scale->low = fmin(scale->low, value);
     scale->high = fmax(scale->high, value);
 }
@@ -19,6 +23,7 @@ void fv_scale_add(fv_scale *scale, double value) {
 void fv_scale_finish(fv_scale *scale, double low, double high, double padding) {
     if (!isnan(low) && (!scale->log || low > 0)) scale->low = low;
     if (!isnan(high) && (!scale->log || high > 0)) scale->high = high;
+    scale->invented = !isfinite(scale->low) && !isfinite(scale->high);
     if (!isfinite(scale->low) || !isfinite(scale->high)) {
         scale->low = isfinite(scale->low) ? scale->low : scale->log ? 0.1 : 0;
         scale->high = isfinite(scale->high) ? scale->high : scale->low + 1;
@@ -42,6 +47,15 @@ void fv_scale_finish(fv_scale *scale, double low, double high, double padding) {
 double fv_scale_place(const fv_scale *scale, double value) {
     if (scale->log) return log(value / scale->low) / log(scale->high / scale->low);
     return (value - scale->low) / (scale->high - scale->low);
+}
+
+double fv_scale_value(const fv_scale *scale, double share) {
+    if (scale->log) return scale->low * pow(scale->high / scale->low, share);
+    return scale->low + (scale->high - scale->low) * share;
+}
+
+bool fv_scale_holds(const fv_scale *scale, double value) {
+    return value >= scale->low && value <= scale->high;
 }
 
 static void widen(fv_scale *scale, double length) {
@@ -152,6 +166,10 @@ void fv_scale_write_tics(FILE *script, const char *axis) {
 void fv_scale_write(const fv_scale *scale, FILE *script, const char *axis, double length) {
     if (scale->log) fprintf(script, "set logscale %s\n", axis);
     fprintf(script, "set %srange [%.9g:%.9g]\n", axis, scale->low, scale->high);
+    if (scale->invented) {
+        fprintf(script, "unset %stics\n", axis);
+        return;
+    }
     fv_scale_write_tics(script, axis);
     fprintf(script, "set %stics (", axis);
     if (scale->log)

@@ -8,6 +8,7 @@
 typedef struct fv_scale {
     double low, high; // low > high while empty
     bool log;
+    bool invented; // nothing was added and no end given: the axis gets no numbers
 } fv_scale;
 
 void fv_scale_init(fv_scale *scale, bool log);
@@ -16,6 +17,9 @@ void fv_scale_init(fv_scale *scale, bool log);
 // logarithmic axis) changes nothing.
 void fv_scale_add(fv_scale *scale, double value);
 
+// Whether the axis can show `value` at all: finite, and positive on a logarithmic one.
+bool fv_scale_shows(const fv_scale *scale, double value);
+
 // Ends the collecting: replaces the ends by `low` and `high` where these are not NAN, gives an
 // empty or pointlike range a width, and leaves `padding` (a share of the length) free at the ends
 // that were not given.
@@ -23,6 +27,12 @@ void fv_scale_finish(fv_scale *scale, double low, double high, double padding);
 
 // 0 at the low end, 1 at the high end.
 double fv_scale_place(const fv_scale *scale, double value);
+
+// The value at a share of the length: the inverse of fv_scale_place.
+double fv_scale_value(const fv_scale *scale, double share);
+
+// Whether `value` lies between the ends.
+bool fv_scale_holds(const fv_scale *scale, double value);
 
 // Makes the units of both (linear) axes equally long on a panel of width x height.
 void fv_scales_equalize(fv_scale *x, fv_scale *y, double width, double height);

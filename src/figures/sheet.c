@@ -4,43 +4,112 @@
 #include "figures/gnuplot.h"
 
 #include <math.h>
-#include <stdarg.h>
-#include <stdlib.h>
+#include <string.h>
 
 enum {
-    TITLE_HEIGHT = 34,
-    LEGEND_ROW = 20,
-    LEGEND_MARK = 26, // width of a line sample
-    LEGEND_GAP = 22,  // between entries
-    NOTE_HEIGHT = 20,
-    BORDER = 10,
+    TITLE_SIZE = 15,
+    LEGEND_SIZE = 12,
+    LEGEND_MARK = 26,  // width of a line sample
+    LEGEND_GAP = 22,   // between entries
+    LEGEND_TEXT = 460, // an entry is at most so wide, longer ones have several lines
+    NOTE_SIZE = 10,
+    BORDER = FV_SHEET_BORDER,
 };
 
-double fv_text_width(const char *text, double size) {
-    int characters = 0;
-    for (const char *c = text; *c; c++) characters += (*c & 0xc0) != 0x80;
-    return 0.58 * size * characters;
+// Bold letters are wider than those that fit.h measures.
+static const double bold = 1.14;
+
+// --- the legend --------------------------------------------------------------------------------
+
+static fv_fitted entry_lines(const fv_legend_entry *entry) {
+    return fv_text_fit(entry->text, LEGEND_SIZE, LEGEND_SIZE - 2, LEGEND_TEXT, FV_MOST_LINES);
 }
 
 static double entry_width(const fv_legend_entry *entry) {
-    return LEGEND_MARK + 6 + fv_text_width(entry->text, 12) + LEGEND_GAP;
+    return LEGEND_MARK + 6 + entry_lines(entry).width + LEGEND_GAP;
 }
 
 // The entries [first, end) of one row; returns its width. What does not fit into one row is spread
 // evenly over several.
-static double legend_row(const fv_sheet *sheet, int first, int *end) {
+static double legend_row(const fv_sheet *sheet, int first, int *end, double *height) {
     double room = sheet->width - 2 * BORDER, total = 0, width = 0;
     for (int i = 0; i < sheet->n_legend; i++) total += entry_width(&sheet->legend[i]);
     double share = total <= room ? room : total / ceil(total / room);
     *end = first;
+    *height = 0;
     while (*end < sheet->n_legend) {
+        fv_fitted lines = entry_lines(&sheet->legend[*end]);
         double entry = entry_width(&sheet->legend[*end]);
         if (*end > first && (width + entry > room || width + 0.5 * entry > share)) break;
         width += entry;
+        *height = fmax(*height, fv_fitted_height(&lines) + 4.4);
         ++*end;
     }
     return width - LEGEND_GAP;
 }
+
+// The longest entry needs room even in a row of its own: gnuplot leaves out what begins outside.
+static double widest_entry(const fv_sheet *sheet) {
+    double widest = 0;
+    for (int i = 0; i < sheet->n_legend; i++)
+        widest = fmax(widest, entry_width(&sheet->legend[i]) - LEGEND_GAP);
+    return widest;
+}
+
+static void draw_mark(const fv_sheet *sheet, const fv_legend_entry *entry, double x, double y) {
+    FILE *script = sheet->script;
+    if (entry->mark == FV_MARK_POINT || entry->mark >= FV_MARK_CROSS) {
+        fputs("set label '' at ", script);
+        fv_sheet_at(sheet, x + LEGEND_MARK / 2.0, y);
+        fprintf(script, " front point %s lc rgb '#%06x'\n",
+                entry->mark == FV_MARK_POINT   ? "pt 7 ps 0.9"
+                : entry->mark == FV_MARK_CROSS ? FV_CROSS
+                                               : FV_SMALL_CROSS,
+                entry->colour);
+    } else if (entry->mark == FV_MARK_BOX) {
+        fputs("set object rectangle from ", script);
+        fv_sheet_at(sheet, x + 8, y + 6);
+        fputs(" to ", script);
+        fv_sheet_at(sheet, x + LEGEND_MARK, y - 6);
+        fprintf(script, " front fillcolor rgb '#%06x' fillstyle solid noborder\n", entry->colour);
+    } else {
+        static const char *const dashes[] = {"solid", "(9,5)", "(2,4)"};
+        fputs("set arrow from ", script);
+        fv_sheet_at(sheet, x, y);
+        fputs(" to ", script);
+        fv_sheet_at(sheet, x + LEGEND_MARK, y);
+        fprintf(script, " nohead front linewidth 2.2 dashtype %s linecolor rgb '#%06x'\n",
+                dashes[entry->mark], entry->colour);
+    }
+}
+
+// Lines of text, centred on y.
+static void write_lines(const fv_sheet *sheet, const fv_fitted *lines, double x, double y,
+                        const char *align, const char *style, unsigned colour) {
+    char how[64];
+    double step = lines->size * 1.3;
+    snprintf(how, sizeof how, "%s font ':%s%.4g'", align, style, lines->size);
+    if (*style == '\0') snprintf(how, sizeof how, "%s font ',%.4g'", align, lines->size);
+    for (int k = 0; k < lines->n; k++)
+        fv_sheet_text(sheet, x, y + (k - 0.5 * (lines->n - 1)) * step, how, colour,
+                      lines->lines[k].start, lines->lines[k].n, lines->cut && k == lines->n - 1);
+}
+
+static void draw_legend(const fv_sheet *sheet) {
+    double top = sheet->legend_top, height;
+    int end = 0;
+    for (int i = 0; i < sheet->n_legend; i = end, top += height) {
+        double x = 0.5 * (sheet->width - legend_row(sheet, i, &end, &height));
+        for (int e = i; e < end; e++) {
+            fv_fitted lines = entry_lines(&sheet->legend[e]);
+            draw_mark(sheet, &sheet->legend[e], x, top + 0.5 * height);
+            write_lines(sheet, &lines, x + LEGEND_MARK + 6, top + 0.5 * height, "left", "", FV_INK);
+            x += entry_width(&sheet->legend[e]);
+        }
+    }
+}
+
+// --- the plan ----------------------------------------------------------------------------------
 
 static double or_usual(double value, double usual) {
     return value > 0 ? value : usual;
@@ -53,12 +122,33 @@ static int usual_columns(int n) {
     return (n + rows - 1) / rows;
 }
 
-// The longest entry needs room even in a row of its own: gnuplot leaves out what begins outside.
-static double widest_entry(const fv_sheet *sheet) {
-    double widest = 0;
-    for (int i = 0; i < sheet->n_legend; i++)
-        widest = fmax(widest, entry_width(&sheet->legend[i]) - LEGEND_GAP);
-    return widest;
+// Room for the lines that a panel's own texts need beyond the first.
+static void widen_pads(fv_sheet *sheet) {
+    const struct {
+        const char *text;
+        fv_fitted (*fit)(const fv_sheet *sheet, const char *text);
+        double *pad;
+    } texts[] = {{sheet->panel_title, fv_sheet_fit_title, &sheet->pad_top},
+                 {sheet->xlabel, fv_sheet_fit_across, &sheet->pad_bottom},
+                 {sheet->ylabel, fv_sheet_fit_upright, &sheet->pad_left},
+                 {sheet->y2label, fv_sheet_fit_upright, &sheet->pad_right}};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        if (texts[i].text == NULL) continue;
+        fv_fitted lines = texts[i].fit(sheet, texts[i].text);
+        if (lines.n > 1) *texts[i].pad += fv_fitted_height(&lines) - lines.size * 1.3;
+    }
+}
+
+static fv_fitted fit_title(const char *title, double room) {
+    fv_fitted lines = fv_text_fit(title, TITLE_SIZE, TITLE_SIZE - 2, room / bold, 3);
+    return lines.cut ? fv_text_fit(title, 11, 10, room / bold, FV_MOST_LINES) : lines;
+}
+
+void fv_sheet_room_for(fv_sheet *sheet, const char *title) {
+    if (title == NULL) return;
+    if (sheet->panel_title == NULL ||
+        fv_text_width(title, 1) > fv_text_width(sheet->panel_title, 1))
+        sheet->panel_title = title;
 }
 
 void fv_sheet_plan(fv_sheet *sheet) {
@@ -73,229 +163,58 @@ void fv_sheet_plan(fv_sheet *sheet) {
     int rows = (sheet->n + sheet->columns - 1) / sheet->columns;
     double pads = sheet->pad_left + sheet->pad_right;
     sheet->panel_width = fmax(sheet->panel_width, widest_entry(sheet) / sheet->columns - pads);
-    double across = pads + sheet->panel_width;
+    widen_pads(sheet);
+    double across = sheet->pad_left + sheet->panel_width + sheet->pad_right;
     double down = sheet->pad_top + sheet->panel_height + sheet->pad_bottom;
     sheet->width = (int)ceil(sheet->columns * across + 2 * BORDER);
-    double height = BORDER + (sheet->title ? TITLE_HEIGHT : 0) + rows * down;
+    sheet->top = BORDER;
+    if (sheet->title != NULL) {
+        sheet->title_lines = fit_title(sheet->title, sheet->width - 2 * BORDER - 8);
+        sheet->top += fv_fitted_height(&sheet->title_lines) + 14;
+    }
+    double height = sheet->top + rows * down, row;
     sheet->legend_top = height + 4;
     int end = 0;
-    for (int i = 0; i < sheet->n_legend; i = end) {
-        legend_row(sheet, i, &end);
-        height += LEGEND_ROW;
+    for (int i = 0; i < sheet->n_legend; i = end, height += row) legend_row(sheet, i, &end, &row);
+    if (sheet->note != NULL) {
+        sheet->note_lines =
+            fv_text_fit(sheet->note, NOTE_SIZE, NOTE_SIZE - 1, sheet->width - 2 * BORDER, 4);
+        height += fv_fitted_height(&sheet->note_lines) + 7;
     }
-    if (sheet->note) height += NOTE_HEIGHT;
     sheet->height = (int)ceil(height + BORDER);
 }
 
-// gnuplot's screen coordinates of a pixel.
-static void at(const fv_sheet *sheet, double x, double y) {
+// --- writing -----------------------------------------------------------------------------------
+
+void fv_sheet_at(const fv_sheet *sheet, double x, double y) {
     fprintf(sheet->script, "screen %.6f, screen %.6f", x / sheet->width, 1 - y / sheet->height);
 }
 
-static void text_at(const fv_sheet *sheet, double x, double y, const char *how, unsigned colour,
-                    const char *text) {
+void fv_sheet_text(const fv_sheet *sheet, double x, double y, const char *how, unsigned colour,
+                   const char *text, size_t n, bool cut) {
     fputs("set label ", sheet->script);
-    fv_gnuplot_string(sheet->script, text);
+    fv_gnuplot_text(sheet->script, text, n, cut ? "…" : "");
     fputs(" at ", sheet->script);
-    at(sheet, x, y);
+    fv_sheet_at(sheet, x, y);
     fprintf(sheet->script, " front textcolor rgb '#%06x' %s\n", colour, how);
 }
 
-static void draw_mark(const fv_sheet *sheet, const fv_legend_entry *entry, double x, double y) {
-    FILE *script = sheet->script;
-    if (entry->mark == FV_MARK_POINT) {
-        fputs("set label '' at ", script);
-        at(sheet, x + LEGEND_MARK / 2.0, y);
-        fprintf(script, " front point pt 7 ps 0.9 lc rgb '#%06x'\n", entry->colour);
-    } else if (entry->mark == FV_MARK_BOX) {
-        fputs("set object rectangle from ", script);
-        at(sheet, x + 8, y + 6);
-        fputs(" to ", script);
-        at(sheet, x + LEGEND_MARK, y - 6);
-        fprintf(script, " front fillcolor rgb '#%06x' fillstyle solid noborder\n", entry->colour);
-    } else {
-        static const char *const dashes[] = {"solid", "(9,5)", "(2,4)"};
-        fputs("set arrow from ", script);
-        at(sheet, x, y);
-        fputs(" to ", script);
-        at(sheet, x + LEGEND_MARK, y);
-        fprintf(script, " nohead front linewidth 2.2 dashtype %s linecolor rgb '#%06x'\n",
-                dashes[entry->mark], entry->colour);
-    }
-}
-
 void fv_sheet_begin(const fv_sheet *sheet) {
-    fprintf(sheet->script, "set multiplot\n"
-                           "unset key\nunset label\nunset arrow\nunset object\n"
-                           "set datafile missing 'NaN'\n");
-    if (sheet->title)
-        text_at(sheet, BORDER + 4, BORDER + 10, "left font ':bold,15'", FV_INK, sheet->title);
-    double y = sheet->legend_top + 0.5 * LEGEND_ROW;
-    int end = 0;
-    for (int i = 0; i < sheet->n_legend; i = end, y += LEGEND_ROW) {
-        double x = 0.5 * (sheet->width - legend_row(sheet, i, &end));
-        for (int e = i; e < end; e++) {
-            draw_mark(sheet, &sheet->legend[e], x, y);
-            text_at(sheet, x + LEGEND_MARK + 6, y, "left font ',12'", FV_INK,
-                    sheet->legend[e].text);
-            x += entry_width(&sheet->legend[e]);
-        }
-    }
-    if (sheet->note)
-        text_at(sheet, 0.5 * sheet->width, sheet->height - BORDER - 6, "center font ',10'",
-                FV_QUIET, sheet->note);
+    fprintf(sheet->script,
+            "set multiplot\n"
+            "unset key\nunset label\nunset arrow\nunset object\n"
+            "set style textbox opaque fillcolor rgb '#ffffff' noborder margins 1,0.5\n"
+            "set datafile missing 'NaN'\n");
+    if (sheet->title != NULL)
+        write_lines(sheet, &sheet->title_lines, BORDER + 4,
+                    BORDER + 0.5 * fv_fitted_height(&sheet->title_lines), "left", "bold,", FV_INK);
+    draw_legend(sheet);
+    if (sheet->note != NULL)
+        write_lines(sheet, &sheet->note_lines, 0.5 * sheet->width,
+                    sheet->height - BORDER - 0.5 * fv_fitted_height(&sheet->note_lines), "center",
+                    "", FV_TICS);
 }
 
 void fv_sheet_end(const fv_sheet *sheet) {
     fputs("unset multiplot\n", sheet->script);
-}
-
-fv_status fv_panel_begin(fv_panel *panel, const fv_sheet *sheet, int i, const char *title) {
-    int row = i / sheet->columns, column = i % sheet->columns;
-    FILE *script = sheet->script;
-    *panel = (fv_panel){.sheet = sheet, .script = script};
-    panel->clauses_stream = open_memstream(&panel->clauses, &panel->clauses_size);
-    if (panel->clauses_stream == NULL) return FV_NO_MEMORY;
-    panel->width = sheet->panel_width;
-    panel->height = sheet->panel_height;
-    panel->left = BORDER + column * (sheet->pad_left + sheet->panel_width + sheet->pad_right) +
-                  sheet->pad_left;
-    panel->top = BORDER + (sheet->title ? TITLE_HEIGHT : 0) + sheet->pad_top +
-                 row * (sheet->pad_top + sheet->panel_height + sheet->pad_bottom);
-    if (i > 0) fputs("unset label\nunset arrow\nunset object\nundefine $*\n", script);
-    fprintf(script,
-            "set lmargin at screen %.6f\nset rmargin at screen %.6f\n"
-            "set tmargin at screen %.6f\nset bmargin at screen %.6f\n",
-            panel->left / sheet->width, (panel->left + panel->width) / sheet->width,
-            1 - panel->top / sheet->height, 1 - (panel->top + panel->height) / sheet->height);
-    fputs("unset logscale\nunset xtics\nunset ytics\nunset y2tics\n", script);
-    if (title != NULL) fv_panel_text(panel, 0.5 * panel->width, -12, 'c', 12, FV_INK, title);
-    return FV_OK;
-}
-
-void fv_panel_axes(fv_panel *panel, const char *x, const char *y, const char *y2, bool second) {
-    FILE *script = panel->script;
-    fprintf(script, "set border %d linewidth 1 linecolor rgb '#%06x'\n", second ? 11 : 3, FV_QUIET);
-    fprintf(script, "set grid xtics ytics back linetype 1 linewidth 0.8 linecolor rgb '#%06x'\n",
-            FV_GRID);
-    fv_scale_write(&panel->x, script, "x", panel->width);
-    fv_scale_write(&panel->y, script, "y", panel->height);
-    if (second) fv_scale_write(&panel->y2, script, "y2", panel->height);
-    if (x != NULL) fv_panel_text(panel, 0.5 * panel->width, panel->height + 34, 'c', 12, FV_INK, x);
-    if (y != NULL) fv_panel_upright(panel, -46, 0.5 * panel->height, y);
-    if (y2 != NULL) fv_panel_upright(panel, panel->width + 44, 0.5 * panel->height, y2);
-}
-
-void fv_panel_block_begin(fv_panel *panel) {
-    fprintf(panel->script, "$d%d << EOD\n", panel->n_blocks);
-}
-
-void fv_panel_block_end(fv_panel *panel, const char *format, ...) {
-    fputs("EOD\n", panel->script);
-    fprintf(panel->clauses_stream, "%s$d%d ", panel->n_blocks ? ", " : "", panel->n_blocks);
-    va_list arguments;
-    va_start(arguments, format);
-    vfprintf(panel->clauses_stream, format, arguments);
-    va_end(arguments);
-    panel->n_blocks++;
-}
-
-void fv_panel_text(fv_panel *panel, double x, double y, char align, double size, unsigned colour,
-                   const char *text) {
-    char how[64];
-    snprintf(how, sizeof how, "%s font ',%g'",
-             align == 'l'   ? "left"
-             : align == 'r' ? "right"
-                            : "center",
-             size);
-    text_at(panel->sheet, panel->left + x, panel->top + y, how, colour, text);
-}
-
-void fv_panel_upright(fv_panel *panel, double x, double y, const char *text) {
-    text_at(panel->sheet, panel->left + x, panel->top + y, "center rotate by 90 font ',12'", FV_INK,
-            text);
-}
-
-void fv_panel_arrow(fv_panel *panel, double x0, double y0, double x1, double y1, unsigned colour) {
-    const fv_sheet *sheet = panel->sheet;
-    fputs("set arrow from ", panel->script);
-    at(sheet, panel->left + x0, panel->top + y0);
-    fputs(" to ", panel->script);
-    at(sheet, panel->left + x1, panel->top + y1);
-    fprintf(panel->script,
-            " head filled front size screen %.5f,20,60 fixed linewidth 1.5 linecolor rgb "
-            "'#%06x'\n",
-            13.0 / sheet->width, colour);
-}
-
-void fv_panel_colour_bar(fv_panel *panel, const fv_scale *scale, double label_at,
-                         const char *label) {
-    FILE *script = panel->script;
-    const fv_sheet *sheet = panel->sheet;
-    fputs("set palette defined (", script);
-    for (int k = 0; k <= 32; k++)
-        fprintf(script, "%s%d '#%06x'", k ? ", " : "", k, fv_colour_scale(k / 32.0));
-    fputs(")\n", script);
-    fv_scale_write(scale, script, "cb", panel->height);
-    fprintf(script,
-            "set colorbox vertical user origin screen %.6f, screen %.6f size screen %.6f, screen "
-            "%.6f noborder\n",
-            (panel->left + panel->width + 16) / sheet->width,
-            1 - (panel->top + panel->height) / sheet->height, 12.0 / sheet->width,
-            panel->height / sheet->height);
-    fv_panel_upright(panel, panel->width + label_at, panel->height / 2, label);
-    fv_panel_block_begin(panel); // what gnuplot draws a colour box for
-    fputs("NaN NaN 0\n", script);
-    fv_panel_block_end(panel, "using 1:2:3 with points palette notitle");
-}
-
-double fv_panel_x(const fv_panel *panel, double value) {
-    return panel->width * fv_scale_place(&panel->x, value);
-}
-
-double fv_panel_y(const fv_panel *panel, double value) {
-    return panel->height * (1 - fv_scale_place(&panel->y, value));
-}
-
-fv_status fv_panel_end(fv_panel *panel) {
-    bool failed = ferror(panel->clauses_stream);
-    failed |= fclose(panel->clauses_stream) != 0;
-    panel->clauses_stream = NULL;
-    if (!failed)
-        fprintf(panel->script, "plot %s\n", panel->n_blocks ? panel->clauses : "NaN notitle");
-    free(panel->clauses);
-    panel->clauses = NULL;
-    return failed ? FV_NO_MEMORY : FV_OK;
-}
-
-void fv_panel_drop(fv_panel *panel) {
-    if (panel->clauses_stream != NULL) fclose(panel->clauses_stream);
-    free(panel->clauses);
-    panel->clauses_stream = NULL;
-    panel->clauses = NULL;
-}
-
-void fv_obstacles_add(fv_obstacles *obstacles, fv_box box) {
-    if (obstacles->n < obstacles->capacity) obstacles->boxes[obstacles->n++] = box;
-}
-
-// A slanted line is a string of small boxes: its own bounding box would claim far more.
-void fv_obstacles_add_segment(fv_obstacles *obstacles, double x0, double y0, double x1, double y1) {
-    double length = hypot(x1 - x0, y1 - y0);
-    if (!isfinite(length)) return;
-    int n = (int)fmin(1 + length / 6, 400);
-    for (int i = 0; i <= n; i++) {
-        double x = x0 + (x1 - x0) * i / n, y = y0 + (y1 - y0) * i / n;
-        fv_obstacles_add(obstacles, (fv_box){x - 1.5, y - 1.5, x + 1.5, y + 1.5});
-    }
-}
-
-int fv_obstacles_hits(const fv_obstacles *obstacles, fv_box box) {
-    int hits = 0;
-    for (int i = 0; i < obstacles->n; i++) {
-        const fv_box *other = &obstacles->boxes[i];
-        hits += box.left < other->right && other->left < box.right && box.top < other->bottom &&
-                other->top < box.bottom;
-    }
-    return hits;
 }

@@ -11,19 +11,29 @@
 #ifndef FOVEA_FIGURES_SHEET_H
 #define FOVEA_FIGURES_SHEET_H
 
+#include "figures/fit.h"
+#include "figures/obstacles.h"
 #include "figures/scale.h"
 
 #include <fovea/status.h>
 #include <stdbool.h>
 #include <stddef.h>
 
+enum { FV_SHEET_BORDER = 10 }; // pixels around everything
+
 typedef enum fv_mark {
     FV_MARK_LINE,
     FV_MARK_DASHED,
     FV_MARK_DOTTED,
     FV_MARK_POINT,
-    FV_MARK_BOX
+    FV_MARK_BOX,
+    FV_MARK_CROSS,
+    FV_MARK_SMALL_CROSS
 } fv_mark;
+
+// How gnuplot draws the cross of what diverged.
+#define FV_CROSS       "pt 2 ps 0.9 lw 2"
+#define FV_SMALL_CROSS "pt 2 ps 0.5 lw 1.5"
 
 typedef struct fv_legend_entry {
     const char *text;
@@ -37,14 +47,34 @@ typedef struct fv_sheet {
     double panel_width, panel_height;
     double pad_left, pad_right, pad_top, pad_bottom;
     const char *title, *note; // NULL for none
+    // Texts that need room in every panel; NULL for none. The longest title, the names of the axes.
+    const char *panel_title, *xlabel, *ylabel, *y2label;
     const fv_legend_entry *legend;
     int n_legend;
-    int width, height; // of the whole, set by fv_sheet_plan
-    double legend_top;
+    // Set by fv_sheet_plan.
+    int width, height; // of the whole
+    double top, legend_top;
+    fv_fitted title_lines, note_lines;
 } fv_sheet;
 
-// Lays the sheet out; fields that are 0 get their usual sizes.
+// Lays the sheet out, so that every text has room; fields that are 0 get their usual sizes.
 void fv_sheet_plan(fv_sheet *sheet);
+
+// How the texts of a panel fit: its title, the name of the axis below, those that read upwards.
+fv_fitted fv_sheet_fit_title(const fv_sheet *sheet, const char *text);
+fv_fitted fv_sheet_fit_across(const fv_sheet *sheet, const char *text);
+fv_fitted fv_sheet_fit_upright(const fv_sheet *sheet, const char *text);
+
+// Makes `title` the longest title of a panel where it is.
+void fv_sheet_room_for(fv_sheet *sheet, const char *title);
+
+// Writes the n bytes of `text` at pixels of the sheet, centred on y. `how` are gnuplot's words for
+// alignment, size and rotation.
+void fv_sheet_text(const fv_sheet *sheet, double x, double y, const char *how, unsigned colour,
+                   const char *text, size_t n, bool cut);
+
+// Writes a pixel of the sheet in gnuplot's screen coordinates.
+void fv_sheet_at(const fv_sheet *sheet, double x, double y);
 
 // Everything but the panels; then each panel in turn; then the end.
 void fv_sheet_begin(const fv_sheet *sheet);
@@ -78,16 +108,27 @@ void fv_panel_block_end(fv_panel *panel, const char *format, ...) FV_PRINTF(2, 3
 void fv_panel_text(fv_panel *panel, double x, double y, char align, double size, unsigned colour,
                    const char *text);
 
-// Text that reads upwards, its middle at (x, y).
-void fv_panel_upright(fv_panel *panel, double x, double y, const char *text);
+// The same on a white ground, for where data cannot be avoided.
+void fv_panel_boxed(fv_panel *panel, double x, double y, char align, double size, unsigned colour,
+                    const char *text);
+
+// Lines of at most `width` pixels on a white ground, the first at y.
+void fv_panel_wrapped(fv_panel *panel, double x, double y, char align, double size, unsigned colour,
+                      double width, int most, const char *text);
+
+// The name of an axis on the left or (right: 'r') on the right, which reads upwards along the outer
+// edge of the panel's room.
+void fv_panel_upright(fv_panel *panel, char side, const char *text);
+
+// The name of the axis below.
+void fv_panel_below(fv_panel *panel, const char *text);
 
 // An arrow of a head alone, its tip at (x1, y1).
 void fv_panel_arrow(fv_panel *panel, double x0, double y0, double x1, double y1, unsigned colour);
 
-// The bar of fv_colour_scale to the right of a panel whose data are coloured by `scale`; its label
-// reads upwards, `label_at` pixels from the panel.
-void fv_panel_colour_bar(fv_panel *panel, const fv_scale *scale, double label_at,
-                         const char *label);
+// The bar of fv_colour_scale to the right of a panel whose data are coloured by `scale`, and its
+// name.
+void fv_panel_colour_bar(fv_panel *panel, const fv_scale *scale, const char *label);
 
 // Where values lie, in the pixels that fv_panel_text takes.
 double fv_panel_x(const fv_panel *panel, double value);
@@ -98,20 +139,5 @@ fv_status fv_panel_end(fv_panel *panel);
 
 // Forgets a panel that is not drawn to its end.
 void fv_panel_drop(fv_panel *panel);
-
-// The width of `text` in pixels, estimated from its number of characters.
-double fv_text_width(const char *text, double size);
-
-// Boxes that labels must not cover, in pixels.
-typedef struct fv_box {
-    double left, top, right, bottom;
-} fv_box;
-typedef struct fv_obstacles {
-    fv_box *boxes; // room for `capacity`, of the caller
-    int n, capacity;
-} fv_obstacles;
-void fv_obstacles_add(fv_obstacles *obstacles, fv_box box); // without room: forgotten
-void fv_obstacles_add_segment(fv_obstacles *obstacles, double x0, double y0, double x1, double y1);
-int fv_obstacles_hits(const fv_obstacles *obstacles, fv_box box); // how many it overlaps
 
 #endif

@@ -1,6 +1,7 @@
-// Figures: the summaries behind them, the checks in front of them, and what stands in the pictures.
-// Experiments are read from real YAML; the runs are synthetic, because their curves must be known.
-#include "base/text.h"
+// Figures: the summaries behind them, and the checks in front of them. What stands in the pictures
+// is in test_figures_kinds.c.
+#include "figure_bench.h"
+
 #include "figures/cloud.h"
 #include "figures/curve.h"
 #include "figures/gnuplot.h"
@@ -8,174 +9,7 @@
 #include "figures/scale.h"
 #include "figures/sheet.h"
 
-#include <dirent.h>
 #include <fovea/eval.h>
-#include <fovea/figure.h>
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-// --- a laboratory in a temporary folder --------------------------------------------------------
-
-typedef struct bench {
-    char folder[64];
-    fv_experiment *experiment;
-    fv_record **records;
-    int n;
-} bench;
-
-static char *path_in(const bench *b, const char *name) {
-    static char path[256];
-    snprintf(path, sizeof path, "%s/%s", b->folder, name);
-    return path;
-}
-
-static char *read_text(const char *path) {
-    FILE *file = fopen(path, "rb");
-    if (file == NULL) return NULL;
-    char *bytes = calloc(1, 4 << 20);
-    assert_non_null(bytes);
-    size_t n = fread(bytes, 1, (4 << 20) - 1, file);
-    (void)n;
-    fclose(file);
-    return bytes;
-}
-
-static int count(const char *text, const char *part) {
-    int n = 0;
-    for (const char *at = text; (at = strstr(at, part)) != NULL; at += strlen(part)) n++;
-    return n;
-}
-
-static int n_files(const char *folder) {
-    int n = 0;
-    DIR *dir = opendir(folder);
-    assert_non_null(dir);
-    for (struct dirent *entry; (entry = readdir(dir)) != NULL;) n += entry->d_name[0] != '.';
-    closedir(dir);
-    return n;
-}
-
-static void bench_open(bench *b, const char *yaml) {
-    *b = (bench){.folder = "/tmp/fovea-figures-XXXXXX"};
-    assert_non_null(mkdtemp(b->folder));
-    FILE *file = fopen(path_in(b, "try.yaml"), "w");
-    assert_non_null(file);
-    fputs(yaml, file);
-    fclose(file);
-    fv_error error = {0};
-    if (fv_experiment_read(path_in(b, "try.yaml"), NULL, 0, &b->experiment, &error) != FV_OK)
-        fail_msg("%s", error.text);
-    unlink(path_in(b, "try.yaml"));
-}
-
-static void bench_close(bench *b) {
-    for (int i = 0; i < b->n; i++) {
-        fv_record_free(b->records[i]);
-        free(b->records[i]);
-    }
-    free(b->records);
-    fv_experiment_free(b->experiment);
-    char command[128];
-    snprintf(command, sizeof command, "rm -r %s", b->folder);
-    assert_int_equal(system(command), 0);
-}
-
-// Perplexity falls from V through a plateau at V / 2 to 1; the embedding [V][d] moves on a line.
-static void fill(fv_record *record, int run) {
-    int V = record->config.task.vocab_size, seed = record->config.train.seed;
-    snprintf(record->id, sizeof record->id, "%016d", run);
-    record->steps = 1000;
-    for (int step = 0; step < 1000; step += 10) {
-        double end = 500 + 20 * seed;
-        double value = 1 + (V / 2.0 - 1) / (1 + exp((step - end) / 20)) +
-                       V / 2.0 / (1 + exp((step - 100) / 20.0));
-        fv_record_add(record, "perplexity", step, (float)value);
-        fv_record_add(record, "loss", step, (float)log(value));
-    }
-    fv_model *model;
-    assert_int_equal(fv_model_create(&record->config, &model, NULL), FV_OK);
-    const fv_tensor *tensor = fv_model_tensor(model, "embed.W_E");
-    record->n_params = fv_model_n_params(model);
-    float *params = calloc(record->n_params, sizeof *params);
-    for (int step = 0; step <= 1000; step += 100) {
-        for (int v = 0; v < tensor->shape[0]; v++)
-            for (int k = 0; k < tensor->shape[1]; k++)
-                params[tensor->offset + (size_t)(v * tensor->shape[1] + k)] =
-                    (float)((v + 1) * (k + 1) * step / 1000.0);
-        assert_int_equal(fv_record_add_snapshot(record, step, params), FV_OK);
-    }
-    free(params);
-    fv_model_free(model);
-}
-
-static void bench_run(bench *b) {
-    b->n = fv_experiment_n_runs(b->experiment);
-    b->records = calloc((size_t)b->n, sizeof *b->records);
-    for (int i = 0; i < b->n; i++) {
-        b->records[i] = calloc(1, sizeof *b->records[i]);
-        fv_record_init(b->records[i]);
-        fv_experiment_config(b->experiment, i, &b->records[i]->config);
-        fill(b->records[i], i);
-    }
-}
-
-static fv_status bench_draw(bench *b, fv_drawn *drawn, fv_error *error) {
-    if (b->records == NULL) bench_run(b);
-    return fv_figure_draw(b->experiment, &b->experiment->figures[0],
-                          (const fv_record *const *)b->records, b->n, b->folder, drawn, error);
-}
-
-// The SVG of the experiment's first figure; the caller frees it.
-static char *svg_of(const char *yaml) {
-    bench b;
-    fv_drawn drawn;
-    fv_error error = {0};
-    bench_open(&b, yaml);
-    if (fv_figure_check(b.experiment, &b.experiment->figures[0], &error) != FV_OK ||
-        bench_draw(&b, &drawn, &error) != FV_OK)
-        fail_msg("%s", error.text);
-    char *svg = read_text(drawn.svg), *png = read_text(drawn.png);
-    assert_non_null(svg);
-    assert_memory_equal(png, "\x89PNG", 4);
-    assert_null(drawn.gif);
-    free(png);
-    fv_drawn_free(&drawn);
-    assert_int_equal(n_files(b.folder), 2); // nothing temporary is left
-    bench_close(&b);
-    return svg;
-}
-
-static void assert_shows(const char *svg, const char *text) {
-    char element[200];
-    snprintf(element, sizeof element, ">%s<", text);
-    if (strstr(svg, element) == NULL) fail_msg("the picture does not show \"%s\"", text);
-}
-
-// Draws the figure; every one of the texts is in it.
-#define check_shows(yaml, ...) svg_shows(yaml, (const char *[]){__VA_ARGS__, NULL})
-static void svg_shows(const char *yaml, const char *const *texts) {
-    char *svg = svg_of(yaml);
-    for (; *texts != NULL; texts++) assert_shows(svg, *texts);
-    free(svg);
-}
-
-#define SWEEP                                                                                      \
-    "source: try\ntask: {context_length: 4}\ntrain: {steps: 1000, snapshot_every: 100}\n"          \
-    "sweep: {task.vocab_size: [4, 10], train.seed: 0..2}\n"
-
-#define MAP_SWEEP                                                                                  \
-    "source: try\ntrain: {steps: 1000, snapshot_every: 100}\n"                                     \
-    "sweep: {task.vocab_size: [4, 10], model.n_embd: [2, 3], train.seed: 0..2}\n"
 
 // --- numbers behind the pictures ---------------------------------------------------------------
 
@@ -265,7 +99,7 @@ static void test_reading_a_curve(void **state) {
 
 static char *tics_of(double low, double high, bool log, double length) {
     static char text[4000];
-    fv_scale scale = {low, high, log};
+    fv_scale scale = {.low = low, .high = high, .log = log};
     FILE *out = fmemopen(text, sizeof text, "w");
     fv_scale_write(&scale, out, "x", length);
     fclose(out);
@@ -339,12 +173,21 @@ static void test_scales(void **state) {
 
 static void test_obstacles(void **state) {
     (void)state;
-    fv_box room[100];
-    fv_obstacles obstacles = {.boxes = room, .capacity = 100};
+    fv_scratch scratch = {0};
+    fv_obstacles obstacles;
+    assert_true(fv_obstacles_init(&obstacles, &scratch, 200, 120.5));
     fv_obstacles_add_segment(&obstacles, 0, 0, 100, 100);
     assert_true(fv_obstacles_hits(&obstacles, (fv_box){40, 45, 60, 55}) > 0);
     // Inside the bounding box of the segment, and yet free.
     assert_int_equal(fv_obstacles_hits(&obstacles, (fv_box){60, 10, 90, 30}), 0);
+    fv_obstacles_clear(&obstacles);
+    // What lies far away takes no time and no room; what crosses the panel does.
+    fv_obstacles_add_segment(&obstacles, -1e30, 50, 1e30, 50);
+    fv_obstacles_add_segment(&obstacles, NAN, 0, 1, INFINITY);
+    fv_obstacles_add(&obstacles, (fv_box){-1e30, -1e30, -1e29, -1e29});
+    assert_true(fv_obstacles_hits(&obstacles, (fv_box){0, 40, 200, 60}) >= 3 * 199);
+    assert_int_equal(fv_obstacles_hits(&obstacles, (fv_box){0, 55, 200, 200}), 0);
+    fv_scratch_free(&scratch);
 }
 
 // --- gnuplot -----------------------------------------------------------------------------------
@@ -409,163 +252,6 @@ static void test_hostile_title(void **state) {
     assert_null(strstr(svg, "<script"));
     assert_int_equal(access("/tmp/fovea-owned", F_OK), -1);
     free(svg);
-}
-
-// --- kinds -------------------------------------------------------------------------------------
-
-static void test_curves(void **state) {
-    (void)state;
-    char *svg = svg_of(SWEEP "figure: {kind: curves, y: perplexity, lines: [task.vocab_size / 2], "
-                             "line_labels: [stuck], title: A title}\n");
-    assert_shows(svg, "A title");
-    assert_shows(svg, "V = 4, d = 2, C = 4");
-    assert_shows(svg, "V = 10, d = 2, C = 4");
-    assert_shows(svg, "stuck = 2");
-    assert_shows(svg, "stuck = 5");
-    assert_shows(svg, "perplexity");
-    assert_shows(svg, "median over 3 seeds (strong) and each seed (faint)");
-    // In each of the panels three faint lines and a strong one, all in the first colour.
-    assert_int_equal(count(svg, "stroke='rgb(  0, 114, 178)' opacity"), 6);
-    assert_int_equal(count(svg, "stroke='rgb(  0, 114, 178)'  d='"), 2);
-    free(svg);
-}
-
-static void test_curves_in_colours(void **state) {
-    (void)state;
-    char *svg = svg_of(SWEEP "figure: {kind: curves, y: [perplexity], y2: [loss], panel: none, "
-                             "color: task.vocab_size, seed: 1, minus: 1, over: task.vocab_size, "
-                             "ylog: true}\n");
-    assert_shows(svg, "V = 4");
-    assert_shows(svg, "V = 10");
-    assert_shows(svg, "(perplexity − 1) / V");
-    assert_shows(svg, "loss");
-    assert_shows(svg, "d = 2, C = 4");
-    assert_null(strstr(svg, "seeds"));
-    free(svg);
-}
-
-// A list of single layers is one value of model.layers, as in claims.
-static void test_where_layers(void **state) {
-    (void)state;
-    char *svg =
-        svg_of("sweep: {model.layers: [[mlp, attention], [attention, mlp]], train.seed: 0..2}\n"
-               "figure: {kind: curves, y: loss, where: {model.layers: [attention, mlp]}}\n");
-    assert_shows(svg, "median over 3 seeds (strong) and each seed (faint)");
-    assert_null(strstr(svg, "layers ="));
-    assert_int_equal(count(svg, "stroke='rgb(  0, 114, 178)' opacity"), 3);
-    free(svg);
-}
-
-static void test_series_patterns(void **state) {
-    (void)state;
-    check_shows(SWEEP "figure: {kind: curves, y: [\"*\"], center: typical}\n", "perplexity", "loss",
-                "the most typical of 3 seeds (strong) and each seed (faint)");
-}
-
-static void test_scatter_and_trajectories(void **state) {
-    (void)state;
-    check_shows(SWEEP "figure: {kind: scatter, where: {task.vocab_size: 10}, seed: 0}\n", "0", "1",
-                "2", "3", "4", "5", "6", "7", "8", "9", "embedding dimension 1");
-    // All points lie on one line.
-    check_shows(SWEEP "figure: {kind: trajectories, projection: pca, seed: 0}\n", "PC 1 (100 %)",
-                "open circle: initialisation, full circle: end of training");
-}
-
-static void test_cloud(void **state) {
-    (void)state;
-    bench b;
-    fv_error error = {0};
-    fv_cloud cloud;
-    fv_scratch scratch = {0};
-    bench_open(&b, SWEEP "figure: {kind: scatter}\n");
-    bench_run(&b);
-    const fv_config *configs[] = {&b.records[0]->config};
-    const fv_record *records[] = {b.records[0]};
-    fv_figure_view view = {.experiment = b.experiment,
-                           .options = &b.experiment->figures[0],
-                           .runs = {1, configs, records},
-                           .scratch = &scratch};
-    assert_int_equal(fv_cloud_read(&view, 0, 333, &cloud, &error), FV_OK);
-    assert_true(cloud.n_steps == 1 && cloud.steps[0] == 300 && cloud.n_rows == 4);
-    assert_true(fabs(fv_cloud_at(&cloud, 0, 2)[0] - 0.9) < 1e-6);
-    assert_true(fabs(fv_cloud_at(&cloud, 0, 2)[1] - 1.8) < 1e-6);
-    assert_int_equal(fv_cloud_read(&view, 0, -1, &cloud, &error), FV_OK);
-    assert_int_equal(cloud.n_steps, 11);
-    fv_scratch_free(&scratch);
-    bench_close(&b);
-}
-
-static void test_heatmap(void **state) {
-    (void)state;
-    // first_below 1.5 is reached by V = 4 and 10, 0.5 by none.
-    char *svg = svg_of(SWEEP "figure: {kind: heatmap, x: task.vocab_size, y: train.seed, value: "
-                             "\"first_below(perplexity, 1.5)\", contour: 550, label: a label}\n");
-    assert_shows(svg, "vocab_size, V");
-    assert_shows(svg, "seed");
-    assert_shows(svg, "a label");
-    assert_shows(svg, "boundary at 550");
-    assert_null(strstr(svg, "not by the end"));
-    free(svg);
-    check_shows(MAP_SWEEP "figure: {kind: heatmap, x: task.vocab_size, y: model.n_embd, value: "
-                          "\"first_below(perplexity, 0.5)\"}\n",
-                "not by the end");
-    // Above 1.5 from the start, and below it at the end: reached, and lost again.
-    check_shows(MAP_SWEEP "figure: {kind: heatmap, x: task.vocab_size, y: model.n_embd, value: "
-                          "\"emergence(perplexity, 1.5)\"}\n",
-                "not by the end");
-    check_shows(MAP_SWEEP
-                "figure: {kind: heatmap, x: task.vocab_size, y: model.n_embd, reduce: success, "
-                "value: \"first_below(perplexity, 1.5) < 575\"}\n",
-                "1"); // V = 4: every seed
-}
-
-// The plateau ends at 500, 520 and 540 whatever V: "the first below V / 4" comes then, so its law
-// has exponent 0; nothing falls below 0.5.
-static void test_scaling(void **state) {
-    (void)state;
-    char *svg = svg_of(SWEEP "figure: {kind: scaling, x: task.vocab_size, y: "
-                             "\"first_below(perplexity, 1.5)\"}\n");
-    assert_shows(svg, "vocab_size, V");
-    assert_shows(svg, "first_below(perplexity, 1.5)");
-    assert_shows(svg, "medians over 3 seeds");
-    assert_null(strstr(svg, "∝"));
-    free(svg);
-    // 100 V^2 exactly: a law without scatter.
-    check_shows(SWEEP "figure: {kind: scaling, x: task.vocab_size, fit: power, ylabel: a label, "
-                      "y: 100 * task.vocab_size * task.vocab_size}\n",
-                "∝ V^2.00, 95 % from 2.00 to 2.00", "a label");
-    // Seed 2 never gets there at V = 10, and the law stays above its last step, 1000.
-    svg = svg_of(SWEEP "figure: {kind: scaling, x: task.vocab_size, fit: power, y: "
-                       "\"nullif(iif(train.seed + task.vocab_size > 11, 0, 700), 0)\"}\n");
-    assert_shows(svg, "medians over 3 seeds; △ not within the run, which ended there");
-    assert_non_null(strstr(svg, "∝ V^0."));
-    free(svg);
-    check_shows(SWEEP "figure: {kind: scaling, x: task.vocab_size, color: train.seed, fit: power, "
-                      "y: 100 * task.vocab_size}\n",
-                "seed = 2"); // two points a colour: no law
-}
-
-static void test_animation(void **state) {
-    (void)state;
-    bench b;
-    fv_drawn drawn;
-    fv_error error = {0};
-    bench_open(&b, SWEEP "figure: {kind: animation, where: {task.vocab_size: 4}, frames: 5}\n");
-    if (bench_draw(&b, &drawn, &error) != FV_OK) fail_msg("%s", error.text);
-    assert_null(drawn.svg);
-    assert_null(drawn.png);
-    FILE *file = fopen(drawn.gif, "rb");
-    char *bytes = calloc(1, 2 << 20);
-    size_t n = fread(bytes, 1, 2 << 20, file), frames = 0;
-    fclose(file);
-    assert_memory_equal(bytes, "GIF89a", 6);
-    // Each frame has a graphic control extension: 21 F9 04.
-    for (size_t i = 0; i + 2 < n; i++) frames += memcmp(bytes + i, "\x21\xf9\x04", 3) == 0;
-    assert_in_range(frames, 5, 20);
-    free(bytes);
-    fv_drawn_free(&drawn);
-    assert_int_equal(n_files(b.folder), 1);
-    bench_close(&b);
 }
 
 // --- refusals ----------------------------------------------------------------------------------
@@ -689,15 +375,6 @@ int main(void) {
         cmocka_unit_test(test_gnuplot_refuses),
         cmocka_unit_test(test_missing_gnuplot),
         cmocka_unit_test(test_hostile_title),
-        cmocka_unit_test(test_curves),
-        cmocka_unit_test(test_curves_in_colours),
-        cmocka_unit_test(test_where_layers),
-        cmocka_unit_test(test_series_patterns),
-        cmocka_unit_test(test_scatter_and_trajectories),
-        cmocka_unit_test(test_cloud),
-        cmocka_unit_test(test_heatmap),
-        cmocka_unit_test(test_scaling),
-        cmocka_unit_test(test_animation),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_one_row),
         cmocka_unit_test(test_missing_snapshots),

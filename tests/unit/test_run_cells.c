@@ -140,6 +140,26 @@ static void test_one_length(void **state) {
     bench_close(&b);
 }
 
+// What a run measured before it diverged is no answer; its cells are there without one.
+static void test_diverged_runs(void **state) {
+    (void)state;
+    bench b;
+    bench_open(&b, NEEDLE "figure: {kind: needle, labels: [blind, seeing]}\n");
+    for (int i = 0; i < b.view.runs.n; i++)
+        if (b.configs[i].model.positions == b.configs[0].model.positions ||
+            b.configs[i].train.seed == 1)
+            b.records[i].outcome = FV_OUTCOME_DIVERGED;
+    fv_cells cells = take_cells(&b, "panel", FV_ALL_LENGTHS);
+    for (int i = 0; i < cells.n; i++) {
+        const fv_cell *cell = &cells.items[i];
+        bool blind = strcmp(cell->model, "blind") == 0;
+        assert_int_equal(cell->n, blind ? 0 : FV_GRID_SAMPLES); // of the one seed that is left
+        assert_int_equal(cell->hits, blind || cell->depth == 100 ? 0 : FV_GRID_SAMPLES / 2);
+    }
+    fv_cells_free(&cells);
+    bench_close(&b);
+}
+
 // Runs of one length each are one model; with ranges of lengths their cells would mix.
 static void test_several_lengths(void **state) {
     (void)state;
@@ -203,6 +223,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_seeds_count_together),
         cmocka_unit_test(test_one_length),
+        cmocka_unit_test(test_diverged_runs),
         cmocka_unit_test(test_several_lengths),
         cmocka_unit_test(test_refusals),
     };

@@ -163,6 +163,16 @@ static int train(study *s, fv_store *store, const study_options *options, fv_rec
     return status == FV_OK ? EXIT_DONE : tool_fail(&error);
 }
 
+// "fovea: out/try/loss.svg: nothing has a value: ..."
+static void tell_remarks(const fv_drawn *drawn) {
+    const char *name = drawn->svg != NULL ? drawn->svg : drawn->gif;
+    for (const char *line = drawn->remark; line != NULL && *line != '\0';) {
+        size_t n = strcspn(line, "\n");
+        fprintf(stderr, "fovea: %s: %.*s\n", name, (int)n, line);
+        line += line[n] == '\n' ? n + 1 : n;
+    }
+}
+
 static int draw(study *s, const fv_record *const *records, const char *folder) {
     int n = s->experiment->n_figures, exit_code = EXIT_DONE;
     s->figures = calloc(n > 0 ? (size_t)n : 1, sizeof *s->figures);
@@ -173,10 +183,12 @@ static int draw(study *s, const fv_record *const *records, const char *folder) {
         fv_drawn *drawn = &s->figures[s->n_figures];
         fv_status status = fv_figure_draw(s->experiment, &s->experiment->figures[i], records,
                                           s->n_runs, folder, drawn, &error);
-        if (status == FV_OK)
+        if (status == FV_OK) {
             s->n_figures++;
-        else
+            tell_remarks(drawn);
+        } else {
             fv_drawn_free(drawn);
+        }
         if (status == FV_OK || is_left_out(s, &error)) continue;
         exit_code = tool_fail(&error);
         s->finished = !is_fatal(status);

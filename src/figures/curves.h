@@ -1,0 +1,59 @@
+// A figure of curves on its way: the plan of the whole, and the lines of the panel that is drawn.
+#ifndef FOVEA_FIGURES_CURVES_H
+#define FOVEA_FIGURES_CURVES_H
+
+#include "figures/curve.h"
+#include "figures/empty.h"
+#include "figures/kind.h"
+#include "figures/runs.h"
+#include "figures/sheet.h"
+#include "figures/slots.h"
+
+// One line of a panel: a series of all runs of one colour.
+typedef struct fv_curve_line {
+    fv_curve *runs;
+    int n_runs;
+    fv_curve strong; // what stands for several runs
+    bool second;     // against the right axis
+    unsigned colour;
+    fv_mark mark;
+} fv_curve_line;
+
+typedef struct fv_curves {
+    fv_figure_view *view;
+    fv_partition panels, colours;
+    fv_slots slots;
+    const char *x; // NULL for the step
+    const char *xlabel, *ylabel, *y2label;
+    fv_sheet sheet;
+    fv_obstacles obstacles;
+    fv_empty empty;
+    fv_curve_line *lines; // of the current panel
+    int n_lines;
+} fv_curves;
+
+// The colour of series s, or of group c of the option `color`.
+unsigned fv_curves_slot_colour(const fv_curves *p, int s);
+unsigned fv_curves_group_colour(const fv_curves *p, int c);
+
+// Whether the option `center` asks for the most typical run instead of the median.
+bool fv_curves_typical(const fv_curves *p);
+
+// Reads the lines of panel i.
+fv_status fv_curves_read(fv_curves *p, int i, fv_error *error);
+
+// Sets the panel's scales to hold its lines and the reference lines.
+fv_status fv_curves_set_scales(const fv_curves *p, int i, fv_panel *panel, fv_error *error);
+
+// Draws the lines; curves of runs that diverged end in a cross.
+void fv_curves_draw(fv_curves *p, fv_panel *panel);
+
+// Why the panel shows no point, or NULL where it shows one.
+const char *fv_curves_reason(const fv_curves *p, const fv_panel *panel);
+
+// The reference lines of panel i, and after all else is drawn their names.
+int fv_curves_n_references(const fv_curves *p);
+fv_status fv_curves_draw_references(const fv_curves *p, int i, fv_panel *panel, fv_error *error);
+fv_status fv_curves_name_references(fv_curves *p, int i, fv_panel *panel, fv_error *error);
+
+#endif

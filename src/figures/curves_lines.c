@@ -1,0 +1,281 @@
+// The lines of one panel of curves: read from the runs, scaled, drawn.
+#include "figures/colour.h"
+#include "figures/curves.h"
+#include "figures/diverged.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { MOST_POINTS = 1200, MOST_FAINT_POINTS = 400 };
+
+static fv_status no_memory(fv_error *error) {
+    return fv_fail(error, FV_NO_MEMORY, "out of memory for a figure");
+}
+
+// --- reading -----------------------------------------------------------------------------------
+
+static fv_status transform_of(const fv_curves *p, int run, double *minus, double *over,
+                              fv_error *error) {
+    const struct {
+        const char *key;
+        double *value, otherwise;
+    } both[] = {{"minus", minus, 0}, {"over", over, 1}};
+    for (int i = 0; i < 2; i++) {
+        const char *expression = fv_options_text(p->view->options, both[i].key, NULL);
+        *both[i].value = both[i].otherwise;
+        if (expression == NULL) continue;
+        fv_status status = fv_measure(expression, p->view->runs.records[run], both[i].value, error);
+        if (status != FV_OK) return status;
+    }
+    return FV_OK;
+}
+
+bool fv_curves_typical(const fv_curves *p) {
+    return strcmp(fv_options_text(p->view->options, "center", "median"), "typical") == 0;
+}
+
+static fv_status read_run(const fv_curves *p, const fv_slot *slot, int run, fv_curve *curve,
+                          fv_error *error) {
+    double minus = 0, over = 1;
+    fv_status status = FV_OK;
+    if (!slot->second) status = transform_of(p, run, &minus, &over, error);
+    if (status == FV_OK)
+        status = fv_curve_read(p->view->scratch, p->view->runs.records[run], p->x, slot->series,
+                               minus, over, curve, error);
+    curve->diverged = fv_run_diverged(p->view, run);
+    return status;
+}
+
+// Reads the line of slot s and colour c in panel i; one without any run stays empty.
+static fv_status read_line(fv_curves *p, int i, int s, int c, fv_curve_line *out, fv_error *error) {
+    const fv_slot *slot = &p->slots.items[s];
+    bool by_group = p->colours.n > 1;
+    *out = (fv_curve_line){.second = slot->second,
+                           .colour = by_group ? fv_curves_group_colour(p, c)
+                                              : fv_curves_slot_colour(p, s),
+                           .mark = by_group ? (fv_mark)(s % 3) : FV_MARK_LINE};
+    out->runs = fv_scratch_get(p->view->scratch, (size_t)p->view->runs.n, sizeof *out->runs);
+    if (out->runs == NULL) return no_memory(error);
+    for (int r = 0; r < p->view->runs.n; r++) {
+        if (p->panels.group[r] != i || p->colours.group[r] != c) continue;
+        fv_status status = read_run(p, slot, r, &out->runs[out->n_runs], error);
+        if (status != FV_OK) return status;
+        if (out->runs[out->n_runs].n > 0) out->n_runs++;
+    }
+    if (out->n_runs > 1 && fv_curves_typical(p))
+        return fv_curve_copy(p->view->scratch, &out->runs[fv_curve_typical(out->runs, out->n_runs)],
+                             &out->strong, error);
+    if (out->n_runs > 1 && p->x == NULL)
+        return fv_curve_median(p->view->scratch, out->runs, out->n_runs, &out->strong, error);
+    return FV_OK;
+}
+
+fv_status fv_curves_read(fv_curves *p, int i, fv_error *error) {
+    p->n_lines = 0;
+    for (int s = 0; s < p->slots.n; s++)
+        for (int c = 0; c < p->colours.n; c++) {
+            fv_status status = read_line(p, i, s, c, &p->lines[p->n_lines], error);
+            if (status != FV_OK) return status;
+            p->n_lines += p->lines[p->n_lines].n_runs > 0;
+        }
+    return FV_OK;
+}
+
+// --- scales ------------------------------------------------------------------------------------
+
+static bool shows(const fv_curve *curve, int i, double left, double right) {
+    return !(curve->x[i] < left) && !(curve->x[i] > right);
+}
+
+static void add_to_scales(fv_panel *panel, const fv_curve_line *line, double left, double right) {
+    fv_scale *y = line->second ? &panel->y2 : &panel->y;
+    for (int r = 0; r < line->n_runs; r++) {
+        const fv_curve *curve = &line->runs[r];
+        for (int i = 0; i < curve->n; i++) {
+            if (!shows(curve, i, left, right)) continue;
+            fv_scale_add(&panel->x, curve->x[i]);
+            fv_scale_add(y, curve->y[i]);
+        }
+    }
+}
+
+// The last point is logged some steps before the end, where the axis should end.
+static void add_ends(const fv_curves *p, int i, fv_panel *panel) {
+    for (int r = 0; p->x == NULL && r < p->view->runs.n; r++)
+        if (p->panels.group[r] == i) fv_scale_add(&panel->x, p->view->runs.records[r]->steps);
+}
+
+fv_status fv_curves_set_scales(const fv_curves *p, int i, fv_panel *panel, fv_error *error) {
+    const fv_options *o = p->view->options;
+    double left = fv_figure_number(o, "xmin"), right = fv_figure_number(o, "xmax");
+    fv_scale_init(&panel->x, fv_figure_flag(o, "xlog", false));
+    fv_scale_init(&panel->y, fv_figure_flag(o, "ylog", false));
+    fv_scale_init(&panel->y2, fv_figure_flag(o, "y2log", false));
+    for (int l = 0; l < p->n_lines; l++) add_to_scales(panel, &p->lines[l], left, right);
+    add_ends(p, i, panel);
+    const fv_option *lines = fv_options_find(o, "lines");
+    const fv_record *first = p->view->runs.records[p->panels.first[i]];
+    for (int v = 0; lines != NULL && v < lines->n_values; v++) {
+        double value;
+        fv_status status = fv_measure(lines->values[v], first, &value, error);
+        if (status != FV_OK) return status;
+        fv_scale_add(&panel->y, value);
+    }
+    fv_scale_finish(&panel->x, left, right, p->x ? 0.03 : 0);
+    fv_scale_finish(&panel->y, fv_figure_number(o, "ymin"), fv_figure_number(o, "ymax"), 0.05);
+    fv_scale_finish(&panel->y2, fv_figure_number(o, "y2min"), fv_figure_number(o, "y2max"), 0.05);
+    return FV_OK;
+}
+
+// --- drawing -----------------------------------------------------------------------------------
+
+static const fv_scale *scale_of(const fv_panel *panel, const fv_curve_line *line) {
+    return line->second ? &panel->y2 : &panel->y;
+}
+
+// Whether the axes can show point i: a line has a gap where they cannot.
+static bool drawable(const fv_panel *panel, const fv_curve_line *line, const fv_curve *curve,
+                     int i) {
+    return i >= 0 && i < curve->n && fv_scale_shows(&panel->x, curve->x[i]) &&
+           fv_scale_shows(scale_of(panel, line), curve->y[i]);
+}
+
+static void write_points(fv_panel *panel, const fv_curve *curve, const fv_curve_line *line,
+                         bool band) {
+    fv_panel_block_begin(panel);
+    for (int i = 0; i < curve->n; i++) {
+        if (!drawable(panel, line, curve, i))
+            fputs("\n", panel->script);
+        else if (band)
+            fprintf(panel->script, "%.7g %.7g %.7g\n", curve->x[i], curve->low[i], curve->high[i]);
+        else
+            fprintf(panel->script, "%.7g %.7g\n", curve->x[i], curve->y[i]);
+    }
+}
+
+// A line through a single point is nothing: points without a neighbour are dots.
+static void draw_dots(fv_panel *panel, const fv_curve *curve, const fv_curve_line *line,
+                      double size, unsigned transparency) {
+    int n = 0;
+    for (int i = 0; i < curve->n; i++) {
+        bool alone = drawable(panel, line, curve, i) && !drawable(panel, line, curve, i - 1) &&
+                     !drawable(panel, line, curve, i + 1);
+        if (!alone) continue;
+        if (n++ == 0) fv_panel_block_begin(panel);
+        fprintf(panel->script, "%.7g %.7g\n", curve->x[i], curve->y[i]);
+    }
+    if (n > 0)
+        fv_panel_block_end(panel,
+                           "using 1:2 axes x1y%d with points pt 7 ps %g lc rgb '#%02x%06x' notitle",
+                           line->second ? 2 : 1, size, transparency, line->colour);
+}
+
+static void draw_line(fv_panel *panel, const fv_curve *curve, const fv_curve_line *line,
+                      double width, unsigned transparency) {
+    static const char *const dashes[] = {"solid", "(10,5)", "(2,4)"};
+    write_points(panel, curve, line, false);
+    fv_panel_block_end(panel,
+                       "using 1:2 axes x1y%d with lines lw %g dt %s lc rgb '#%02x%06x' notitle",
+                       line->second ? 2 : 1, width, dashes[line->mark], transparency, line->colour);
+    draw_dots(panel, curve, line, width > 1 ? 0.7 : 0.45, transparency);
+}
+
+// Where the curve runs, so that labels keep away.
+static void keep_clear(fv_curves *p, const fv_panel *panel, const fv_curve *curve,
+                       const fv_curve_line *line) {
+    const fv_scale *y = scale_of(panel, line);
+    for (int i = 0; i < curve->n; i++) {
+        int before = drawable(panel, line, curve, i - 1) ? i - 1 : i;
+        if (!drawable(panel, line, curve, i)) continue;
+        fv_obstacles_add_segment(&p->obstacles, fv_panel_x(panel, curve->x[before]),
+                                 panel->height * (1 - fv_scale_place(y, curve->y[before])),
+                                 fv_panel_x(panel, curve->x[i]),
+                                 panel->height * (1 - fv_scale_place(y, curve->y[i])));
+    }
+}
+
+static void draw_faint(fv_curves *p, fv_panel *panel, fv_curve_line *line) {
+    const char *spread = fv_options_text(p->view->options, "spread", "lines");
+    if (line->n_runs < 2) return;
+    if (strcmp(spread, "band") == 0 && line->strong.low != NULL) {
+        write_points(panel, &line->strong, line, true);
+        fv_panel_block_end(panel,
+                           "using 1:2:3 axes x1y%d with filledcurves lc rgb '#d0%06x' notitle",
+                           line->second ? 2 : 1, line->colour);
+    }
+    for (int r = 0; r < line->n_runs; r++) {
+        fv_curve_thin(&line->runs[r], MOST_FAINT_POINTS);
+        if (strcmp(spread, "lines") == 0 || line->strong.n == 0)
+            draw_line(panel, &line->runs[r], line, 0.8, line->strong.n > 0 ? 0xa8 : 0);
+        if (strcmp(spread, "none") != 0) keep_clear(p, panel, &line->runs[r], line);
+    }
+}
+
+static void draw_strong(fv_curves *p, fv_panel *panel, fv_curve_line *line) {
+    fv_curve *curve = line->n_runs > 1 ? &line->strong : &line->runs[0];
+    if (curve->n == 0) return;
+    fv_curve_thin(curve, MOST_POINTS);
+    draw_line(panel, curve, line, 1.9, 0);
+    keep_clear(p, panel, curve, line);
+}
+
+// A cross at the last point of each run that diverged, whether or not the run itself is drawn.
+static void draw_crosses(fv_curves *p, fv_panel *panel, const fv_curve_line *line) {
+    int n = 0;
+    for (int r = 0; r < line->n_runs; r++) {
+        const fv_curve *curve = &line->runs[r];
+        int last = curve->n - 1;
+        while (last >= 0 && !drawable(panel, line, curve, last)) last--;
+        if (!curve->diverged || last < 0) continue;
+        if (n++ == 0) fv_panel_block_begin(panel);
+        fprintf(panel->script, "%.7g %.7g\n", curve->x[last], curve->y[last]);
+        double x = fv_panel_x(panel, curve->x[last]);
+        double y = panel->height * (1 - fv_scale_place(scale_of(panel, line), curve->y[last]));
+        fv_obstacles_add(&p->obstacles, (fv_box){x - 6, y - 6, x + 6, y + 6});
+    }
+    if (n > 0)
+        fv_panel_block_end(panel,
+                           "using 1:2 axes x1y%d with points " FV_CROSS " lc rgb '#%06x' notitle",
+                           line->second ? 2 : 1, line->colour);
+}
+
+void fv_curves_draw(fv_curves *p, fv_panel *panel) {
+    for (int l = 0; l < p->n_lines; l++) draw_faint(p, panel, &p->lines[l]);
+    for (int l = p->n_lines - 1; l >= 0; l--) draw_strong(p, panel, &p->lines[l]);
+    for (int l = 0; l < p->n_lines; l++) draw_crosses(p, panel, &p->lines[l]);
+}
+
+// --- nothing to draw ---------------------------------------------------------------------------
+
+// How many points pass each of these questions, asked in this order.
+typedef struct tally {
+    int n, finite, drawable, inside;
+} tally;
+
+static void count(const fv_panel *panel, const fv_curve_line *line, tally *t) {
+    const fv_scale *y = scale_of(panel, line);
+    for (int r = 0; r < line->n_runs; r++)
+        for (int i = 0; i < line->runs[r].n; i++) {
+            const fv_curve *curve = &line->runs[r];
+            bool finite = isfinite(curve->x[i]) && isfinite(curve->y[i]);
+            bool can = finite && drawable(panel, line, curve, i);
+            t->n++;
+            t->finite += finite;
+            t->drawable += can;
+            t->inside +=
+                can && fv_scale_holds(&panel->x, curve->x[i]) && fv_scale_holds(y, curve->y[i]);
+        }
+}
+
+const char *fv_curves_reason(const fv_curves *p, const fv_panel *panel) {
+    tally t = {0};
+    for (int l = 0; l < p->n_lines; l++) count(panel, &p->lines[l], &t);
+    if (t.inside > 0) return NULL;
+    if (t.n == 0) return "no run has a point of what is drawn";
+    if (t.finite == 0)
+        return fv_options_find(p->view->options, "over") != NULL
+                   ? "every value is NaN or infinite; `over` may be 0"
+                   : "every value is NaN or infinite";
+    if (t.drawable == 0) return "a logarithmic axis shows nothing that is 0 or negative";
+    return "every point lies outside the ends that the axes are given";
+}

@@ -1,0 +1,23 @@
+#include "figures/empty.h"
+
+#include "figures/colour.h"
+#include "figures/diverged.h"
+
+void fv_empty_panel(fv_empty *empty, fv_panel *panel, const char *reason) {
+    if (reason == NULL) return;
+    if (empty->n++ == 0) empty->reason = reason;
+    double x = panel->width / 2, y = panel->height / 2;
+    fv_panel_boxed(panel, x, y - 9, 'c', 12, FV_INK, "nothing has a value");
+    fv_panel_wrapped(panel, x, y + 9, 'c', 10, FV_TICS, panel->width - 12, 3, reason);
+}
+
+void fv_empty_figure(const fv_empty *empty, fv_figure_view *view, int n) {
+    if (empty->n < n || n == 0) return;
+    int diverged = view->runs.records != NULL ? fv_runs_diverged(view) : 0;
+    const char *end = diverged == 0 ? ""
+                                    : fv_scratch_text(view->scratch, "; %d of %d runs diverged",
+                                                      diverged, view->runs.n);
+    const char *text = fv_scratch_text(view->scratch, "nothing has a value: %s%s", empty->reason,
+                                       end != NULL ? end : "");
+    fv_figure_remark(view, text);
+}

@@ -1,0 +1,20 @@
+// Panels in which nothing is drawn say why; a figure of nothing but such panels is told to whoever
+// asked for it as well.
+#ifndef FOVEA_FIGURES_EMPTY_H
+#define FOVEA_FIGURES_EMPTY_H
+
+#include "figures/kind.h"
+#include "figures/sheet.h"
+
+typedef struct fv_empty {
+    int n;              // panels without a value
+    const char *reason; // of the first of them
+} fv_empty;             // starts as {0}
+
+// With a `reason` writes into the panel that nothing has a value and why; NULL: the panel has some.
+void fv_empty_panel(fv_empty *empty, fv_panel *panel, const char *reason);
+
+// After the last of n panels: where all are empty, view->remark says so.
+void fv_empty_figure(const fv_empty *empty, fv_figure_view *view, int n);
+
+#endif

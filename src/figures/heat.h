@@ -1,0 +1,49 @@
+// The numbers behind a heat map: the values of its axes in order, and what each cell comes to.
+#ifndef FOVEA_FIGURES_HEAT_H
+#define FOVEA_FIGURES_HEAT_H
+
+#include "figures/empty.h"
+#include "figures/kind.h"
+#include "figures/runs.h"
+#include "figures/sheet.h"
+
+// The values of one axis in increasing order.
+typedef struct fv_heat_axis {
+    fv_partition values;
+    int *rank; // [values.n]: of group g
+    int *run;  // [values.n]: a run of rank k
+} fv_heat_axis;
+
+typedef enum fv_heat_state {
+    FV_HEAT_EMPTY,    // no run
+    FV_HEAT_MISSING,  // not by the end of the runs
+    FV_HEAT_DIVERGED, // no value, and half of the runs or more diverged
+    FV_HEAT_VALUE
+} fv_heat_state;
+
+typedef struct fv_heat_cell {
+    fv_heat_state state;
+    double value;   // INFINITY for MISSING and DIVERGED
+    int n_diverged; // of its runs
+} fv_heat_cell;
+
+typedef struct fv_heat {
+    fv_figure_view *view;
+    fv_heat_axis x, y;
+    fv_partition panels;
+    fv_heat_cell *cells; // [panels.n][y.values.n][x.values.n]
+    fv_scale scale;
+    fv_sheet sheet;
+    fv_empty empty;
+    bool any_missing, any_diverged, any_value, any_corner; // a value in spite of some that diverged
+} fv_heat;
+
+fv_heat_cell *fv_heat_at(const fv_heat *m, int panel, int x, int y);
+
+// Splits the runs by the axes and into panels.
+fv_status fv_heat_split(fv_heat *m, fv_error *error);
+
+// Measures every run and fills the cells and the scale.
+fv_status fv_heat_fill(fv_heat *m, fv_error *error);
+
+#endif

@@ -1,0 +1,175 @@
+// What stands in the pictures of every kind of figure.
+#include "figure_bench.h"
+
+#include "figures/cloud.h"
+#include "figures/kind.h"
+
+static void test_curves(void **state) {
+    (void)state;
+    char *svg = svg_of(SWEEP "figure: {kind: curves, y: perplexity, lines: [task.vocab_size / 2], "
+                             "line_labels: [stuck], title: A title}\n");
+    assert_shows(svg, "A title");
+    assert_shows(svg, "V = 4, d = 2, C = 4");
+    assert_shows(svg, "V = 10, d = 2, C = 4");
+    assert_shows(svg, "stuck = 2");
+    assert_shows(svg, "stuck = 5");
+    assert_shows(svg, "perplexity");
+    assert_shows(svg, "median over 3 seeds (strong) and each seed (faint)");
+    // In each of the panels three faint lines and a strong one, all in the first colour.
+    assert_int_equal(count(svg, "stroke='rgb(  0, 114, 178)' opacity"), 6);
+    assert_int_equal(count(svg, "stroke='rgb(  0, 114, 178)'  d='"), 2);
+    free(svg);
+}
+
+static void test_curves_in_colours(void **state) {
+    (void)state;
+    char *svg = svg_of(SWEEP "figure: {kind: curves, y: [perplexity], y2: [loss], panel: none, "
+                             "color: task.vocab_size, seed: 1, minus: 1, over: task.vocab_size, "
+                             "ylog: true}\n");
+    assert_shows(svg, "V = 4");
+    assert_shows(svg, "V = 10");
+    assert_shows(svg, "(perplexity − 1) / V");
+    assert_shows(svg, "loss");
+    assert_shows(svg, "d = 2, C = 4");
+    assert_null(strstr(svg, "seeds"));
+    free(svg);
+}
+
+// A list of single layers is one value of model.layers, as in claims.
+static void test_where_layers(void **state) {
+    (void)state;
+    char *svg =
+        svg_of("sweep: {model.layers: [[mlp, attention], [attention, mlp]], train.seed: 0..2}\n"
+               "figure: {kind: curves, y: loss, where: {model.layers: [attention, mlp]}}\n");
+    assert_shows(svg, "median over 3 seeds (strong) and each seed (faint)");
+    assert_null(strstr(svg, "layers ="));
+    assert_int_equal(count(svg, "stroke='rgb(  0, 114, 178)' opacity"), 3);
+    free(svg);
+}
+
+static void test_series_patterns(void **state) {
+    (void)state;
+    check_shows(SWEEP "figure: {kind: curves, y: [\"*\"], center: typical}\n", "perplexity", "loss",
+                "the most typical of 3 seeds (strong) and each seed (faint)");
+}
+
+static void test_scatter_and_trajectories(void **state) {
+    (void)state;
+    check_shows(SWEEP "figure: {kind: scatter, where: {task.vocab_size: 10}, seed: 0}\n", "0", "1",
+                "2", "3", "4", "5", "6", "7", "8", "9", "embedding dimension 1");
+    // All points lie on one line.
+    check_shows(SWEEP "figure: {kind: trajectories, projection: pca, seed: 0}\n", "PC 1 (100 %)",
+                "open circle: initialisation, full circle: end of training");
+}
+
+static void test_cloud(void **state) {
+    (void)state;
+    bench b;
+    fv_error error = {0};
+    fv_cloud cloud;
+    fv_scratch scratch = {0};
+    bench_open(&b, SWEEP "figure: {kind: scatter}\n");
+    bench_run(&b);
+    const fv_config *configs[] = {&b.records[0]->config};
+    const fv_record *records[] = {b.records[0]};
+    fv_figure_view view = {.experiment = b.experiment,
+                           .options = &b.experiment->figures[0],
+                           .runs = {1, configs, records},
+                           .scratch = &scratch};
+    assert_int_equal(fv_cloud_read(&view, 0, 333, 100, &cloud, &error), FV_OK);
+    assert_true(cloud.n_steps == 1 && cloud.steps[0] == 300 && cloud.n_rows == 4);
+    assert_true(fabs(fv_cloud_at(&cloud, 0, 2)[0] - 0.9) < 1e-6);
+    assert_true(fabs(fv_cloud_at(&cloud, 0, 2)[1] - 1.8) < 1e-6);
+    assert_int_equal(fv_cloud_read(&view, 0, -1, 100, &cloud, &error), FV_OK);
+    assert_int_equal(cloud.n_steps, 11);
+    fv_scratch_free(&scratch);
+    bench_close(&b);
+}
+
+static void test_heatmap(void **state) {
+    (void)state;
+    // first_below 1.5 is reached by V = 4 and 10, 0.5 by none.
+    char *svg = svg_of(SWEEP "figure: {kind: heatmap, x: task.vocab_size, y: train.seed, value: "
+                             "\"first_below(perplexity, 1.5)\", contour: 550, label: a label}\n");
+    assert_shows(svg, "vocab_size, V");
+    assert_shows(svg, "seed");
+    assert_shows(svg, "a label");
+    assert_shows(svg, "boundary at 550");
+    assert_null(strstr(svg, "not by the end"));
+    free(svg);
+    check_shows(MAP_SWEEP "figure: {kind: heatmap, x: task.vocab_size, y: model.n_embd, value: "
+                          "\"first_below(perplexity, 0.5)\"}\n",
+                "not by the end");
+    // Above 1.5 from the start, and below it at the end: reached, and lost again.
+    check_shows(MAP_SWEEP "figure: {kind: heatmap, x: task.vocab_size, y: model.n_embd, value: "
+                          "\"emergence(perplexity, 1.5)\"}\n",
+                "not by the end");
+    check_shows(MAP_SWEEP
+                "figure: {kind: heatmap, x: task.vocab_size, y: model.n_embd, reduce: success, "
+                "value: \"first_below(perplexity, 1.5) < 575\"}\n",
+                "1"); // V = 4: every seed
+}
+
+// The plateau ends at 500, 520 and 540 whatever V: "the first below V / 4" comes then, so its law
+// has exponent 0; nothing falls below 0.5.
+static void test_scaling(void **state) {
+    (void)state;
+    char *svg = svg_of(SWEEP "figure: {kind: scaling, x: task.vocab_size, y: "
+                             "\"first_below(perplexity, 1.5)\"}\n");
+    assert_shows(svg, "vocab_size, V");
+    assert_shows(svg, "first_below(perplexity, 1.5)");
+    assert_shows(svg, "medians over 3 seeds");
+    assert_null(strstr(svg, "∝"));
+    free(svg);
+    // 100 V^2 exactly: a law without scatter.
+    check_shows(SWEEP "figure: {kind: scaling, x: task.vocab_size, fit: power, ylabel: a label, "
+                      "y: 100 * task.vocab_size * task.vocab_size}\n",
+                "∝ V^2.00, 95 % from 2.00 to 2.00", "a label");
+    // Seed 2 never gets there at V = 10, and the law stays above its last step, 1000.
+    svg = svg_of(SWEEP "figure: {kind: scaling, x: task.vocab_size, fit: power, y: "
+                       "\"nullif(iif(train.seed + task.vocab_size > 11, 0, 700), 0)\"}\n");
+    assert_shows(svg, "medians over 3 seeds; △ not within the run, which ended there");
+    assert_non_null(strstr(svg, "∝ V^0."));
+    free(svg);
+    check_shows(SWEEP "figure: {kind: scaling, x: task.vocab_size, color: train.seed, fit: power, "
+                      "y: 100 * task.vocab_size}\n",
+                "seed = 2"); // two points a colour: no law
+}
+
+static void test_animation(void **state) {
+    (void)state;
+    bench b;
+    fv_drawn drawn;
+    fv_error error = {0};
+    bench_open(&b, SWEEP "figure: {kind: animation, where: {task.vocab_size: 4}, frames: 5}\n");
+    if (bench_draw(&b, &drawn, &error) != FV_OK) fail_msg("%s", error.text);
+    assert_null(drawn.svg);
+    assert_null(drawn.png);
+    FILE *file = fopen(drawn.gif, "rb");
+    char *bytes = calloc(1, 2 << 20);
+    size_t n = fread(bytes, 1, 2 << 20, file), frames = 0;
+    fclose(file);
+    assert_memory_equal(bytes, "GIF89a", 6);
+    // Each frame has a graphic control extension: 21 F9 04.
+    for (size_t i = 0; i + 2 < n; i++) frames += memcmp(bytes + i, "\x21\xf9\x04", 3) == 0;
+    assert_in_range(frames, 5, 20);
+    free(bytes);
+    fv_drawn_free(&drawn);
+    assert_int_equal(n_files(b.folder), 1);
+    bench_close(&b);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_curves),
+        cmocka_unit_test(test_curves_in_colours),
+        cmocka_unit_test(test_where_layers),
+        cmocka_unit_test(test_series_patterns),
+        cmocka_unit_test(test_scatter_and_trajectories),
+        cmocka_unit_test(test_cloud),
+        cmocka_unit_test(test_heatmap),
+        cmocka_unit_test(test_scaling),
+        cmocka_unit_test(test_animation),
+    };
+    return cmocka_run_group_tests_name("figures_kinds", tests, NULL, NULL);
+}
