@@ -1,4 +1,5 @@
 // A configuration's values, from YAML text and to text.
+#include "base/config_refuse.h"
 #include "base/layer_list.h"
 #include "base/text.h"
 #include "base/yaml.h"
@@ -16,29 +17,6 @@ static void *value_of(fv_config *config, const fv_field *field) {
 
 static const void *value_in(const fv_config *config, const fv_field *field) {
     return (const char *)config + field->offset;
-}
-
-// "task.vocab_size must be a whole number from 2 to 1000000, not '1'"
-static fv_status refuse(const fv_field *field, const char *what, const char *given,
-                        fv_error *error) {
-    return fv_fail(error, FV_USAGE, "%s must be %s, not '%.100s'", field->key, what, given);
-}
-
-static fv_status refuse_number(const fv_field *field, const char *kind, const char *given,
-                               fv_error *error) {
-    char what[96];
-    snprintf(what, sizeof what, "%s from %.10g to %.10g", kind, field->lowest, field->highest);
-    return refuse(field, what, given, error);
-}
-
-static fv_status refuse_choice(const fv_field *field, const char *kind, const char *given,
-                               fv_error *error) {
-    char what[512];
-    int n = snprintf(what, sizeof what, "%s", kind);
-    for (int i = 0; field->choices[i] != NULL && n < (int)sizeof what; i++)
-        n += snprintf(what + n, sizeof what - (size_t)n, "%s%s", i > 0 ? ", " : " ",
-                      field->choices[i]);
-    return refuse(field, what, given, error);
 }
 
 static int find_choice(const fv_field *field, const char *name) {
@@ -61,16 +39,16 @@ static fv_status set_scalar(const fv_field *field, const char *scalar, bool quot
     switch (field->type) {
     case FV_TYPE_INT:
         if (!quoted && read_int(field, scalar, value)) return FV_OK;
-        return refuse_number(field, "a whole number", scalar, error);
+        return refuse_number(field, "a whole number", scalar, quoted, error);
     case FV_TYPE_REAL:
         if (quoted || !text_to_real(scalar, &real) || real < field->lowest || real > field->highest)
-            return refuse_number(field, "a number", scalar, error);
+            return refuse_number(field, "a number", scalar, quoted, error);
         *(double *)value = real == 0 ? 0 : real; // -0 and 0 are one configuration
         return FV_OK;
     case FV_TYPE_BOOL:
         *(bool *)value = strcmp(scalar, "true") == 0;
         if (!quoted && (*(bool *)value || strcmp(scalar, "false") == 0)) return FV_OK;
-        return refuse(field, "true or false", scalar, error);
+        return refuse_value(field, "true or false", scalar, quoted, error);
     case FV_TYPE_CHOICE: {
         int choice = find_choice(field, scalar);
         if (choice < 0) return refuse_choice(field, "one of", scalar, error);
@@ -81,7 +59,7 @@ static fv_status set_scalar(const fv_field *field, const char *scalar, bool quot
     case FV_TYPE_LAYERS:
         break;
     }
-    return refuse(field, "a list", scalar, error);
+    return refuse_value(field, "a list", scalar, quoted, error);
 }
 
 static fv_status add_int(const fv_field *field, const char *scalar, bool quoted, fv_ints *ints,
@@ -90,7 +68,7 @@ static fv_status add_int(const fv_field *field, const char *scalar, bool quoted,
         char what[128];
         snprintf(what, sizeof what, "a list of at most %d whole numbers from %.10g to %.10g",
                  FV_MAX_INTS, field->lowest, field->highest);
-        return refuse(field, what, scalar, error);
+        return refuse_value(field, what, scalar, quoted, error);
     }
     ints->n++;
     return FV_OK;
@@ -109,7 +87,8 @@ static fv_status set_list(const fv_field *field, const yaml_value *list, void *v
     for (int i = 0; i < list->n; i++) {
         const yaml_value *item = &list->items[i];
         if (item->kind != YAML_SCALAR)
-            return refuse(field, "a list of single values", yaml_kind_text(item->kind), error);
+            return refuse_value(field, "a list of single values", yaml_kind_text(item->kind), false,
+                                error);
         fv_status status = add_item(field, item->scalar, item->quoted, value, error);
         if (status != FV_OK) return status;
     }
@@ -120,12 +99,14 @@ static fv_status set_value(const fv_field *field, const yaml_value *given, void 
                            fv_error *error) {
     bool takes_list = field->type == FV_TYPE_INTS || field->type == FV_TYPE_LAYERS;
     if (given->kind == YAML_MAPPING)
-        return refuse(field, takes_list ? "a list" : "a single value", "a mapping", error);
+        return refuse_value(field, takes_list ? "a list" : "a single value", "a mapping", false,
+                            error);
     if (takes_list) {
         yaml_value alone = {.kind = YAML_LIST, .n = 1, .items = (yaml_value *)given};
         return set_list(field, given->kind == YAML_LIST ? given : &alone, value, error);
     }
-    if (given->kind == YAML_LIST) return refuse(field, "a single value", "a list", error);
+    if (given->kind == YAML_LIST)
+        return refuse_value(field, "a single value", "a list", false, error);
     return set_scalar(field, given->scalar, given->quoted, value, error);
 }
 
@@ -171,9 +152,7 @@ static fv_status set_field(fv_config *config, const fv_field *field, const char 
 
 fv_status fv_config_set(fv_config *config, const char *key, const char *yaml, fv_error *error) {
     const fv_field *field = fv_field_find(key);
-    if (field != NULL) return set_field(config, field, yaml, error);
-    return fv_fail(error, FV_USAGE, "there is no field '%.100s'; the nearest is '%s'", key,
-                   fv_field_nearest(key));
+    return field != NULL ? set_field(config, field, yaml, error) : refuse_field(key, error);
 }
 
 static pthread_once_t defaults_made = PTHREAD_ONCE_INIT;

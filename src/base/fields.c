@@ -1,4 +1,5 @@
 // The field table of fields.h as rows that can be walked.
+#include "base/synonyms.h"
 #include "base/text.h"
 
 #include <fovea/config.h>
@@ -58,16 +59,26 @@ static const char *behind_dot(const char *key) {
 static int field_distance(const char *key, const fv_field *field) {
     const char *name = behind_dot(key), *field_name = behind_dot(field->key);
     bool same_section = strncmp(key, field->key, (size_t)(field_name - field->key)) == 0;
-    if (strcmp(name, field_name) == 0) return 1;
+    if (strcmp(name, field_name) == 0) return same_section ? 0 : 1;
     if (strlen(name) >= 3 && strstr(field_name, name) != NULL) return same_section ? 1 : 2;
     int whole = text_distance(key, field->key);
     int alone = 1 + text_distance(name, field_name);
     return whole < alone ? whole : alone;
 }
 
+static bool is_name(const char *key, const fv_field *field) {
+    return strcmp(behind_dot(key), behind_dot(field->key)) == 0;
+}
+
 const char *fv_field_nearest(const char *key) {
+    char plain[128];
+    text_plain(key, plain, sizeof plain);
     int nearest = 0;
     for (int i = 1; i < N_FIELDS; i++)
-        if (field_distance(key, &FIELDS[i]) < field_distance(key, &FIELDS[nearest])) nearest = i;
-    return FIELDS[nearest].key;
+        if (field_distance(plain, &FIELDS[i]) < field_distance(plain, &FIELDS[nearest]))
+            nearest = i;
+    const char *meant = synonym_of("section", plain);
+    if (meant != NULL) return meant;
+    meant = synonym_of("field", plain);
+    return meant != NULL && !is_name(plain, &FIELDS[nearest]) ? meant : FIELDS[nearest].key;
 }

@@ -1,5 +1,6 @@
 #include "base/layer_list.h"
 
+#include "base/synonyms.h"
 #include "base/text.h"
 
 #include <stdio.h>
@@ -33,21 +34,29 @@ typedef struct reader {
     fv_error *error;
 } reader;
 
-static fv_status refuse(const reader *r) {
-    char names[256] = "";
-    int n = 0;
-    for (int i = 0; r->field->choices[i] != NULL && n < (int)sizeof names; i++)
-        n += snprintf(names + n, sizeof names - (size_t)n, "%s%s", i > 0 ? ", " : "",
-                      r->field->choices[i]);
-    return fv_fail(r->error, FV_USAGE, "%s must be a list (name*3 repeats) of %s, not '%.100s'",
-                   r->field->key, names, r->item);
-}
-
 static int find_kind(const fv_field *field, const char *name, size_t length) {
     for (int i = 0; field->choices[i] != NULL; i++)
         if (strlen(field->choices[i]) == length && memcmp(field->choices[i], name, length) == 0)
             return i;
     return -1;
+}
+
+// What stands in front of a repetition or options is looked for among the layers.
+static fv_status refuse(const reader *r) {
+    char names[256] = "", name[64], hint[96] = "";
+    int n = 0;
+    for (int i = 0; r->field->choices[i] != NULL && n < (int)sizeof names; i++)
+        n += snprintf(names + n, sizeof names - (size_t)n, "%s%s", i > 0 ? ", " : "",
+                      r->field->choices[i]);
+    long long count;
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(r->item, "*("), r->item);
+    if (text_to_int(r->item, &count))
+        snprintf(hint, sizeof hint, "; that many layers are attention*%lld", count);
+    else if (find_kind(r->field, name, strlen(name)) < 0)
+        snprintf(hint, sizeof hint, "; the nearest is '%s'",
+                 synonym_nearest(r->field->key, name, r->field->choices));
+    return fv_fail(r->error, FV_USAGE, "%s must be a list (name*3 repeats) of %s, not '%.100s'%s",
+                   r->field->key, names, r->item, hint);
 }
 
 static fv_status refuse_option(const reader *r, int kind, const char *name) {

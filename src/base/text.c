@@ -72,6 +72,13 @@ static int least(int a, int b) {
     return a < b ? a : b;
 }
 
+void text_plain(const char *word, char *plain, size_t size) {
+    size_t n = 0;
+    for (; word[n] != '\0' && n + 1 < size; n++)
+        plain[n] = word[n] == '-' || word[n] == ' ' ? '_' : (char)tolower((unsigned char)word[n]);
+    plain[n] = '\0';
+}
+
 int text_distance(const char *a, const char *b) {
     enum { LONGEST = 63 };
     int n = (int)strnlen(a, LONGEST), m = (int)strnlen(b, LONGEST);
@@ -94,12 +101,25 @@ int text_distance(const char *a, const char *b) {
 
 const char *text_nearest(const char *word, const char *const *choices) {
     const char *nearest = NULL;
+    char plain[64];
     int lowest = 0;
+    text_plain(word, plain, sizeof plain);
+    word = plain;
     for (int i = 0; choices[i] != NULL; i++) {
         int distance = text_distance(word, choices[i]);
         if (nearest == NULL || distance < lowest) nearest = choices[i], lowest = distance;
     }
     return nearest;
+}
+
+// "1e4", "2.5e+3". Beyond 2^53 a double does not hold every whole number.
+static bool power_of_ten(const char *source, long long *value) {
+    const char *exponent = strpbrk(source, "eE");
+    double real;
+    if (exponent == NULL || exponent[1] == '-' || !text_to_real(source, &real)) return false;
+    if (real != floor(real) || fabs(real) > 9007199254740992.0) return false;
+    *value = (long long)real;
+    return true;
 }
 
 bool text_to_int(const char *source, long long *value) {
@@ -108,7 +128,7 @@ bool text_to_int(const char *source, long long *value) {
     char *end;
     errno = 0;
     *value = strtoll(source, &end, 10);
-    return *end == '\0' && errno == 0;
+    return errno == 0 && (*end == '\0' || power_of_ten(source, value));
 }
 
 bool text_to_real(const char *source, double *value) {
@@ -146,6 +166,27 @@ const char *text_wide(const char *text, size_t n) {
     bool little = text[0] != '\0' && text[1] == '\0', big = text[0] == '\0' && text[1] != '\0';
     if (n >= 4) little = little && text[3] == '\0', big = big && text[2] == '\0';
     return marked || little || big ? "UTF-16" : NULL;
+}
+
+// The two sides of the dots of a range; the left one is copied to `left` [size].
+static const char *split_range(const char *source, char *left, size_t size) {
+    const char *dots = strstr(source, "..");
+    if (dots == NULL || (size_t)(dots - source) >= size) return NULL;
+    memcpy(left, source, (size_t)(dots - source));
+    left[dots - source] = '\0';
+    return dots + 2;
+}
+
+bool text_to_range(const char *source, long long *first, long long *last) {
+    char left[32];
+    const char *right = split_range(source, left, sizeof left);
+    return right != NULL && text_to_int(left, first) && text_to_int(right, last);
+}
+
+bool text_to_reals(const char *source, double *first, double *last) {
+    char left[32];
+    const char *right = split_range(source, left, sizeof left);
+    return right != NULL && text_to_real(left, first) && text_to_real(right, last);
 }
 
 int text_from_real(double value, char *out, size_t size) {

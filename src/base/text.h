@@ -28,12 +28,21 @@ char *text_copy_n(const char *source, size_t n);
 // substitutions and swaps of neighbours that turn a into b. Only the first 63 characters count.
 int text_distance(const char *a, const char *b);
 
-// The choice of a NULL-terminated list that is closest in spelling; the first of several equals.
+// A word as names are written here: small letters, '_' for '-' and blanks. Cut to `size`.
+void text_plain(const char *word, char *plain, size_t size);
+
+// The choice of a NULL-terminated list that is closest in spelling, capitals and dashes aside; the
+// first of several equals.
 const char *text_nearest(const char *word, const char *const *choices);
 
-// Reads all of `source` as a decimal number: no spaces, no hexadecimal, no infinities.
+// Reads all of `source` as a decimal number: no spaces, no hexadecimal, no infinities. A whole
+// number may have a power of ten behind it ("1e4", "2.5e3"), as long as nothing is left of a point.
 bool text_to_int(const char *source, long long *value);
 bool text_to_real(const char *source, double *value);
+
+// Reads "0..9", "1e3..1e4"; whether the ends are in order is the caller's to see.
+bool text_to_range(const char *source, long long *first, long long *last);
+bool text_to_reals(const char *source, double *first, double *last); // "1e-3..1e-1"
 
 // The bytes of the UTF-8 character at `text`, of which n are left; 0 where there is none.
 size_t text_character(const char *text, size_t n);

@@ -1,5 +1,6 @@
 #include <fovea/figure.h>
 
+#include "base/synonyms.h"
 #include "figures/gnuplot.h"
 #include "figures/kind.h"
 #include "figures/rehearse.h"
@@ -23,16 +24,20 @@ const fv_figure_kind *const *fv_figure_kinds(int *n) {
 static fv_status find_kind(const fv_figure_view *view, const fv_figure_kind **kind,
                            fv_error *error) {
     const char *name = fv_options_text(view->options, "kind", NULL);
+    const char *names[N_KINDS + 1] = {NULL};
     char list[128] = "";
     for (int i = 0; i < N_KINDS; i++) {
         *kind = kinds[i];
+        names[i] = kinds[i]->name;
         if (name != NULL && strcmp(name, kinds[i]->name) == 0) return FV_OK;
         size_t used = strlen(list);
         snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", kinds[i]->name);
     }
     if (name == NULL)
         return fv_figure_fail(view, NULL, error, "`kind` is missing; it is one of %s", list);
-    return fv_figure_fail(view, "kind", error, "there is no such kind; it is one of %s", list);
+    return fv_figure_fail(view, "kind", error,
+                          "there is no kind '%.60s'; it is one of %s, and the nearest is '%s'",
+                          name, list, synonym_nearest("figure", name, names));
 }
 
 // The file name of a figure: its `name`, else the experiment's, with a number from the second

@@ -1,9 +1,11 @@
 // Checking a figure's options against its kind's table, before anything is trained.
 #include "lab/options.h"
 
+#include "base/synonyms.h"
 #include "base/text.h"
 #include "figures/kind.h"
 #include "lab/measure.h"
+#include "lab/where.h"
 
 #include <ctype.h>
 #include <math.h>
@@ -17,7 +19,8 @@ static const fv_figure_option common[] = {
      "file name of the pictures, without extension; the experiment's name if not given"},
     {"title", FV_OPTION_TEXT, false, NULL, "headline above the panels"},
     {"where", FV_OPTION_WHERE, false, NULL,
-     "which runs are drawn: {task.vocab_size: 100, model.n_embd: [2, 10]}; all if not given"},
+     "which runs are drawn: {task.vocab_size: 100, train.seed: 0..4, model.n_embd: [2, 10]}; all "
+     "if not given"},
     {"seed", FV_OPTION_NUMBER, false, NULL, "draws the runs of this seed only"},
 };
 
@@ -220,11 +223,11 @@ static const fv_figure_option *find_row(const fv_figure_kind *kind, const char *
 
 static fv_status fail_unknown(const fv_figure_view *view, const fv_figure_kind *kind,
                               const char *key, fv_error *error) {
-    const fv_figure_option *row, *nearest = row_at(kind, 0);
-    for (int i = 1; (row = row_at(kind, i)) != NULL; i++)
-        if (text_distance(key, row->key) < text_distance(key, nearest->key)) nearest = row;
+    enum { MOST = 64 };
+    const char *names[MOST + 1] = {NULL};
+    for (int i = 0; i < MOST && row_at(kind, i) != NULL; i++) names[i] = row_at(kind, i)->key;
     return fv_figure_fail(view, key, error, "there is no option \"%s\"; the nearest is `%s`", key,
-                          nearest->key);
+                          synonym_nearest("option", key, names));
 }
 
 static fv_status check_option(const fv_figure_view *view, const fv_figure_kind *kind,
@@ -232,8 +235,12 @@ static fv_status check_option(const fv_figure_view *view, const fv_figure_kind *
     const fv_figure_option *row = find_row(kind, option->key);
     if (row == NULL) return fail_unknown(view, kind, option->key, error);
     if (row->type == FV_OPTION_WHERE) {
-        fv_status status = check_field(view, option, option->key + strlen(row->key) + 1, error);
+        const char *field = option->key + strlen(row->key) + 1;
+        fv_error cause;
+        fv_status status = check_field(view, option, field, error);
         if (status != FV_OK) return status;
+        if (where_check(option, field, &cause) != FV_OK)
+            return fv_figure_fail(view, option->key, error, "`%s`: %s", row->key, cause.text);
     }
     if (option->n_values == 0)
         return fv_figure_fail(view, option->key, error, "`%s` has no value", option->key);

@@ -1,5 +1,6 @@
 #include "lab/claim_plan.h"
 
+#include "base/synonyms.h"
 #include "base/text.h"
 #include "lab/measure.h"
 #include "lab/where.h"
@@ -62,7 +63,7 @@ static fv_status check_keys(const reader *r) {
         while (keys[k] != NULL && strcmp(keys[k], option->key) != 0) k++;
         if (keys[k] == NULL)
             return fail(r, option, "there is no key '%s'; the nearest is '%s'", option->key,
-                        text_nearest(option->key, keys));
+                        synonym_nearest("test", option->key, keys));
         if (strcmp(option->key, "where") == 0)
             return fail(r, option,
                         "'where' is a mapping of fields to values, like "

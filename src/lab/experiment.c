@@ -1,5 +1,7 @@
 // Reads an experiment file. Each top-level key has one function; what they need to know of each
 // other is the line on which a field was set, for messages about a whole configuration.
+#include "base/config_refuse.h"
+#include "base/synonyms.h"
 #include "base/yaml.h"
 #include "lab/adaptive.h"
 #include "lab/grid.h"
@@ -57,9 +59,7 @@ static fv_status require(reader *r, const yaml_value *value, yaml_kind kind, con
 static fv_status find_field(reader *r, const yaml_value *value, const char *key,
                             const fv_field **field) {
     *field = fv_field_find(key);
-    if (*field == NULL)
-        return fail(r, value->line, FV_USAGE, "there is no field '%.100s'; the nearest is '%s'",
-                    key, fv_field_nearest(key));
+    if (*field == NULL) return at(r, value->line, refuse_field(key, &r->error));
     int n;
     r->lines[*field - fv_fields(&n)] = value->line;
     return FV_OK;
@@ -314,11 +314,30 @@ static const struct {
 };
 enum { N_SECTIONS = sizeof SECTIONS / sizeof SECTIONS[0] };
 
+// A field at the top of the file, or what is one elsewhere: "lr: 1e-3".
+static const fv_field *stray_field(const yaml_value *value) {
+    const char *nearest = fv_field_nearest(value->key), *name = strchr(nearest, '.') + 1;
+    bool single = value->kind == YAML_SCALAR || strchr(value->key, '.') != NULL;
+    bool meant = strcmp(name, value->key) == 0 || strcmp(nearest, value->key) == 0 ||
+                 synonym_of("field", value->key) != NULL;
+    return single && meant ? fv_field_find(nearest) : NULL;
+}
+
 static fv_status refuse_key(reader *r, const yaml_value *value) {
     const char *keys[N_SECTIONS + 1] = {NULL};
     for (int i = 0; i < N_SECTIONS; i++) keys[i] = SECTIONS[i].key;
+    const fv_field *field = stray_field(value);
+    if (field != NULL)
+        return fail(r, value->line, FV_USAGE,
+                    "there is no key '%.100s'; the nearest is %s, which is written '%.*s: {%s: "
+                    "...}'",
+                    value->key, field->key, (int)strcspn(field->key, "."), field->key,
+                    strchr(field->key, '.') + 1);
+    if (synonym_absent(value->key) != NULL)
+        return fail(r, value->line, FV_USAGE, "there is no key '%.100s': %s", value->key,
+                    synonym_absent(value->key));
     return fail(r, value->line, FV_USAGE, "there is no key '%.100s'; the nearest is '%s'",
-                value->key, text_nearest(value->key, keys));
+                value->key, synonym_nearest("key", value->key, keys));
 }
 
 static fv_status read_top(reader *r, const yaml_value *root) {
@@ -375,8 +394,7 @@ static fv_status refuse_override(reader *r, const char *key) {
                            "'%s' cannot be overridden: the command line changes fields of task, "
                            "model and train; edit '%s' in %s",
                            key, SECTIONS[i].key, r->experiment->path);
-    return fv_fail(&r->error, FV_USAGE, "there is no field '%s'; the nearest is '%s'", key,
-                   fv_field_nearest(key));
+    return refuse_field(key, &r->error);
 }
 
 // "task.vocab_size=4,10,100": what stands behind the sign is read as the items of a YAML list.

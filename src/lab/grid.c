@@ -42,29 +42,24 @@ fv_status axis_push(fv_axis *axis, const char *yaml, fv_error *error) {
     return push(axis, value, error);
 }
 
-// Splits "0..9"; false where it is something else.
-static bool read_range(const char *scalar, long long *first, long long *last) {
-    const char *dots = strstr(scalar, "..");
-    char left[24];
-    if (dots == NULL || (size_t)(dots - scalar) >= sizeof left) return false;
-    memcpy(left, scalar, (size_t)(dots - scalar));
-    left[dots - scalar] = '\0';
-    return text_to_int(left, first) && text_to_int(dots + 2, last);
+fv_status range_check(const fv_field *field, const char *scalar, long long first, long long last,
+                      fv_error *error) {
+    if (first > last)
+        return fv_fail(error, FV_USAGE, "%s: the range %s runs backwards; write %lld..%lld",
+                       field->key, scalar, last, first);
+    if (first >= field->lowest && last <= field->highest) return FV_OK;
+    return fv_fail(error, FV_USAGE, "%s must be whole numbers from %.10g to %.10g, not '%s'",
+                   field->key, field->lowest, field->highest, scalar);
 }
 
 static fv_status push_range(fv_axis *axis, const char *scalar, long long first, long long last,
                             fv_error *error) {
     const fv_field *field = axis->field;
-    if (first > last)
-        return fv_fail(error, FV_USAGE, "%s: the range %s runs backwards; write %lld..%lld",
-                       field->key, scalar, last, first);
-    if (first < field->lowest || last > field->highest)
-        return fv_fail(error, FV_USAGE, "%s must be whole numbers from %.10g to %.10g, not '%s'",
-                       field->key, field->lowest, field->highest, scalar);
+    fv_status status = range_check(field, scalar, first, last, error);
+    if (status != FV_OK) return status;
     if (last - first >= GRID_MAX_RUNS)
         return fv_fail(error, FV_USAGE, "%s: the range %s has more than %d values", field->key,
                        scalar, GRID_MAX_RUNS);
-    fv_status status = FV_OK;
     for (long long i = first; i <= last && status == FV_OK; i++) {
         char value[24];
         snprintf(value, sizeof value, "%lld", i);
@@ -77,7 +72,7 @@ static fv_status push_yaml(fv_axis *axis, const yaml_value *value, bool *is_rang
                            fv_error *error) {
     long long first, last;
     *is_range = axis->field->type == FV_TYPE_INT && value->kind == YAML_SCALAR && !value->quoted &&
-                read_range(value->scalar, &first, &last);
+                text_to_range(value->scalar, &first, &last);
     if (*is_range) return push_range(axis, value->scalar, first, last, error);
     text_buffer yaml = {0};
     yaml_value_write(value, &yaml);

@@ -19,6 +19,10 @@ fv_status axis_read(const fv_field *field, const yaml_value *value, fv_axis *axi
 fv_status axis_copy(const fv_axis *axis, fv_axis *copy, fv_error *error);
 void axis_free(fv_axis *axis);
 
+// Fails with FV_USAGE for a range of a field of whole numbers that runs backwards or out of bounds.
+fv_status range_check(const fv_field *field, const char *scalar, long long first, long long last,
+                      fv_error *error);
+
 // Appends a value, given as YAML text, in its one spelling.
 fv_status axis_push(fv_axis *axis, const char *yaml, fv_error *error);
 

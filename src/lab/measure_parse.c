@@ -1,5 +1,6 @@
 #include "lab/measure.h"
 
+#include "base/synonyms.h"
 #include "base/text.h"
 
 #include <ctype.h>
@@ -134,7 +135,7 @@ static fv_status open_function(parser *p, const char *name, size_t length) {
     for (int i = 0; i < n && i < 63; i++) names[i] = functions[i].name;
     char word[64], hint[96];
     snprintf(word, sizeof word, "%.*s", (int)length, name);
-    snprintf(hint, sizeof hint, "the nearest is %s", text_nearest(word, names));
+    snprintf(hint, sizeof hint, "the nearest is %s", synonym_nearest("measure", word, names));
     return complain(p, "no function is called", name, length, hint);
 }
 

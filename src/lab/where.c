@@ -1,6 +1,7 @@
 #include "lab/where.h"
 
 #include "base/text.h"
+#include "lab/grid.h"
 
 #include <stdint.h>
 #include <string.h>
@@ -28,8 +29,21 @@ static bool any_value(const fv_option *option, const fv_field *field, value_visi
     return found;
 }
 
+static bool is_range(const fv_field *field, const char *value, long long *first, long long *last) {
+    return field->type == FV_TYPE_INT && text_to_range(value, first, last);
+}
+
 static bool is_refused(void *context, const fv_field *field, const char *value) {
     fv_config config;
+    long long first, last;
+    double low, high;
+    if (is_range(field, value, &first, &last))
+        return range_check(field, value, first, last, context) != FV_OK;
+    if (field->type == FV_TYPE_REAL && text_to_reals(value, &low, &high))
+        return fv_fail(context, FV_USAGE,
+                       "%s: '%.60s' is no list of values: write those that are meant, as in [%.6g, "
+                       "%.6g]",
+                       field->key, value, low, high) != FV_OK;
     fv_config_init(&config);
     return fv_config_set(&config, field->key, value, context) != FV_OK;
 }
@@ -38,6 +52,11 @@ static bool is_refused(void *context, const fv_field *field, const char *value) 
 static bool equals(void *context, const fv_field *field, const char *value) {
     const fv_config *config = context;
     fv_config other = *config;
+    long long first, last;
+    if (is_range(field, value, &first, &last)) {
+        double number = fv_config_number(config, field);
+        return number >= first && number <= last;
+    }
     char of_run[4096], of_claim[4096];
     if (fv_config_set(&other, field->key, value, NULL) != FV_OK) return false;
     fv_config_get(config, field, of_run, sizeof of_run);

@@ -1,6 +1,6 @@
 #include "probes/probes.h"
 
-#include "base/text.h"
+#include "base/synonyms.h"
 
 #include <string.h>
 
@@ -28,5 +28,5 @@ const char *fv_probe_nearest(const char *name) {
 #define NAME(probe, help) #probe,
     static const char *const names[] = {FV_PROBE_LIST(NAME) NULL};
 #undef NAME
-    return text_nearest(name, names);
+    return synonym_nearest("probe", name, names);
 }

@@ -274,7 +274,11 @@ static void refused(const char *figure, const char *part) {
 static void test_refusals(void **state) {
     (void)state;
     refused("  y: perplexity\n", "`kind` is missing; it is one of curves, scatter");
-    refused("  kind: curve\n  y: perplexity\n", "no such kind");
+    refused("  kind: curve\n  y: perplexity\n", "there is no kind 'curve'");
+    refused("  kind: imshow\n  y: perplexity\n", "the nearest is 'heatmap'");
+    refused("  kind: curves\n  y: perplexity\n  hue: task.vocab_size\n", "the nearest is `lines`");
+    refused("  kind: curves\n  y: perplexity\n  where: {task.vocab_size: ten}\n",
+            "must be a whole number from 2 to 1000000, not 'ten'");
     refused("  kind: curves\n  y: perplexity\n  pannel: none\n",
             "try.yaml:8: figure curves: there is no option \"pannel\"; the nearest is `panel`");
     refused("  kind: curves\n", "`y` is missing");

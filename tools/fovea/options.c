@@ -3,6 +3,7 @@
 #include "tool.h"
 
 #include <errno.h>
+#include <math.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,12 +54,16 @@ static void print_help(const tool_usage *usage, const tool_option *options) {
     }
 }
 
+// A whole number may be written with a power of ten, as fields have it: 1e4, not 1.5 or 10000.0.
 static bool read_number(const tool_option *option, const char *text, double *number) {
     char *end;
     errno = 0;
-    *number = option->type == OPTION_IS_INT ? (double)strtol(text, &end, 10) : strtod(text, &end);
-    return end != text && *end == '\0' && errno == 0 && *number >= option->lowest &&
-           *number <= option->highest;
+    *number = strtod(text, &end);
+    const char *exponent = strpbrk(text, "eE");
+    bool whole = exponent != NULL ? exponent[1] != '-' : strchr(text, '.') == NULL;
+    if (option->type == OPTION_IS_INT && (!whole || *number != floor(*number))) return false;
+    return end != text && *end == '\0' && text[strspn(text, "+-.0123456789eE")] == '\0' &&
+           errno == 0 && *number >= option->lowest && *number <= option->highest;
 }
 
 // Stores the option's value; false after a message.
