@@ -28,9 +28,10 @@
 // A measure is an SQL expression over one run: fields by their dotted keys, series by their names,
 // and the functions of docs/claims.md (plateau, plateau_length, final, at, lowest, highest, mean,
 // first_below, first_above, ...). Agreement is counted per seed: "reproduced" from 4/5 of the
-// seeds, "partly" from 2/5, else "not reproduced". A seed whose runs ended too early to tell is
-// undecided and counts as not agreeing. A run that diverged has no value of what is said of its end
-// or of its whole course.
+// seeds, "partly" from 2/5, else "not reproduced"; where overrides have changed more of the runs
+// that a claim selects than their seeds and how they are watched, it is "not comparable". A seed
+// whose runs ended too early to tell is undecided and counts as not agreeing. A run that diverged
+// has no value of what is said of its end or of its whole course.
 #ifndef FOVEA_CLAIM_H
 #define FOVEA_CLAIM_H
 
@@ -41,7 +42,19 @@
 extern "C" {
 #endif
 
-typedef enum fv_verdict { FV_REPRODUCED, FV_PARTLY, FV_NOT_REPRODUCED } fv_verdict;
+// X(NAME, text). The last is of runs that are not those of the file: overrides have changed them.
+#define FV_VERDICT_LIST(X)                                                                         \
+    X(REPRODUCED, "reproduced")                                                                    \
+    X(PARTLY, "partly")                                                                            \
+    X(NOT_REPRODUCED, "not reproduced")                                                            \
+    X(NOT_COMPARABLE, "not comparable")
+
+typedef enum fv_verdict {
+#define FV_VERDICT_ENUM(name, text) FV_##name,
+    FV_VERDICT_LIST(FV_VERDICT_ENUM)
+#undef FV_VERDICT_ENUM
+        FV_VERDICT_COUNT
+} fv_verdict;
 
 typedef struct fv_judgement {
     char *id;        // "sticky-plateau/plateau-at-half"
@@ -50,7 +63,8 @@ typedef struct fv_judgement {
     char *published; // as text: "0.5", or "none"
     char *measured;  // as text: "median 0.51 (0.50 to 0.53)"
     fv_verdict verdict;
-    char *note; // "5 of 5 seeds within 0.1"; which seeds did not, and the file's own note
+    char *note; // "5 of 5 seeds within 0.1"; which seeds did not, and the file's own note; before
+                // it, where that is so, "not comparable: train.steps was changed"
     int n_seeds, n_agree;
     int n_undecided, *undecided; // seeds whose runs ended too early to tell; they do not agree
     double median, lowest, highest;

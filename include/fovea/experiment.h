@@ -64,6 +64,9 @@ typedef struct fv_experiment {
     bool complete;         // they have been asked for
     int n_left_out;        // distinct configurations that they are and that `n_runs` does not count
     int *left_out;         // [n_left_out]: their places
+    bool overridden;       // by the command line
+    struct fv_experiment *published; // what the file says without the overrides, for its claims;
+                                     // NULL where there are none, or where it is a mistake
 } fv_experiment;
 
 // Reads `path` and applies overrides ("task.vocab_size=4,10,100", "train.seed=0..9",

@@ -197,6 +197,15 @@
     F(train, stop_value, REAL, "0.0", -1e30, 1e30, "threshold of stop_metric: loss and perplexity at or below it, accuracy at or above it")
 // clang-format on
 
+// Fields that say which of many equal runs is meant, or how it is watched, not what is trained:
+// X(section, name). Claims about runs in which the command line has changed no other are judged.
+#define FV_UNCOMPARED_FIELDS(X)                                                                    \
+    X(train, seed)                                                                                 \
+    X(train, log_every)                                                                            \
+    X(train, probe_every)                                                                          \
+    X(train, snapshot_every)                                                                       \
+    X(train, snapshots)
+
 #define FV_FIELDS(F) FV_TASK_FIELDS(F) FV_MODEL_FIELDS(F) FV_TRAIN_FIELDS(F)
 
 #endif

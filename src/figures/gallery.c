@@ -8,8 +8,6 @@
 
 #include <string.h>
 
-enum { N_VERDICTS = FV_NOT_REPRODUCED + 1 };
-
 // Nothing in `text` may end a cell, begin a tag or start an emphasis.
 static void write_text(FILE *md, const char *text) {
     for (const char *c = text; *c != '\0'; c++) {
@@ -73,14 +71,15 @@ static void write_part(FILE *md, const char *page, const fv_report_part *part) {
 }
 
 static void write_tally(FILE *md, const fv_report_part *parts, int n_parts) {
-    int counts[N_VERDICTS] = {0}, total = 0;
+    int counts[FV_VERDICT_COUNT] = {0}, total = 0;
     for (int i = 0; i < n_parts; i++)
         for (int j = 0; j < parts[i].n_judgements; j++, total++)
             counts[parts[i].judgements[j].verdict]++;
     fprintf(md, "%d experiment%s, %d claim%s:", n_parts, n_parts == 1 ? "" : "s", total,
             total == 1 ? "" : "s");
-    for (int v = 0; v < N_VERDICTS; v++)
-        fprintf(md, "%s %d %s", v > 0 ? "," : "", counts[v], fv_verdict_text((fv_verdict)v));
+    for (int v = 0; v < FV_VERDICT_COUNT; v++)
+        if (v != FV_NOT_COMPARABLE || counts[v] > 0)
+            fprintf(md, "%s %d %s", v > 0 ? "," : "", counts[v], fv_verdict_text((fv_verdict)v));
     fprintf(md, ". Fovea %s, %s kernels, %s.\n\n", fv_version(), fv_kernels_name(),
             fv_machine_cpu());
 }

@@ -10,10 +10,14 @@
 
 #include <string.h>
 
-enum { N_VERDICTS = FV_NOT_REPRODUCED + 1 };
-static const char *const verdict_class[N_VERDICTS] = {"good", "half", "bad"};
+static const char *const verdict_class[FV_VERDICT_COUNT] = {
+    [FV_REPRODUCED] = "good",
+    [FV_PARTLY] = "half",
+    [FV_NOT_REPRODUCED] = "bad",
+    [FV_NOT_COMPARABLE] = "apart",
+};
 
-static void count_verdicts(const fv_report_part *part, int counts[N_VERDICTS]) {
+static void count_verdicts(const fv_report_part *part, int counts[FV_VERDICT_COUNT]) {
     for (int i = 0; i < part->n_judgements; i++) counts[part->judgements[i].verdict]++;
 }
 
@@ -36,20 +40,21 @@ static void write_runs(FILE *html, int n_runs, double seconds, const fv_divergen
 
 // --- header ------------------------------------------------------------------------------------
 
-static void write_tally(FILE *html, const int counts[N_VERDICTS], int total) {
+static void write_tally(FILE *html, const int counts[FV_VERDICT_COUNT], int total) {
     fputs("<div class=\"tally\">", html);
-    for (int v = 0; v < N_VERDICTS; v++)
-        fprintf(html, "<div class=\"%s\"><b>%d</b>%s</div>", verdict_class[v], counts[v],
-                fv_verdict_text((fv_verdict)v));
+    for (int v = 0; v < FV_VERDICT_COUNT; v++)
+        if (v != FV_NOT_COMPARABLE || counts[v] > 0)
+            fprintf(html, "<div class=\"%s\"><b>%d</b>%s</div>", verdict_class[v], counts[v],
+                    fv_verdict_text((fv_verdict)v));
     fputs("</div>\n<div class=\"share\" aria-hidden=\"true\">", html);
-    for (int v = 0; v < N_VERDICTS; v++)
+    for (int v = 0; v < FV_VERDICT_COUNT; v++)
         fprintf(html, "<i class=\"%s\" style=\"width:%.3f%%\"></i>", verdict_class[v],
                 100.0 * counts[v] / total);
     fputs("</div>\n", html);
 }
 
 static void write_header(FILE *html, const char *title, const fv_report_part *parts, int n_parts) {
-    int counts[N_VERDICTS] = {0}, n_runs = 0, n_claims = 0;
+    int counts[FV_VERDICT_COUNT] = {0}, n_runs = 0, n_claims = 0;
     double seconds = 0;
     fv_divergence diverged = {0};
     for (int i = 0; i < n_parts; i++) {

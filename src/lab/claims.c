@@ -1,8 +1,9 @@
 // Verdicts. Each seed of a sweep is one independent attempt at a claim: a seed agrees when all of
 // its runs that the claim selects do, or their fit does, and the share of agreeing seeds is the
-// verdict. A seed whose runs ended too early to tell is undecided: it does not agree, and the note
-// says that it does not contradict either.
+// verdict, unless overrides have changed the runs. A seed whose runs ended too early to tell is
+// undecided: it does not agree, and the note says that it does not contradict either.
 #include "lab/claim_text.h"
+#include "lab/comparable.h"
 #include "lab/power_fit.h"
 #include "lab/rehearsal.h"
 #include "lab/sweep.h"
@@ -21,7 +22,9 @@ typedef fv_claim_range range;
 typedef enum outcome { CONTRADICTS, UNDECIDED, AGREES } outcome;
 
 const char *fv_verdict_text(fv_verdict verdict) {
-    static const char *const texts[] = {"reproduced", "partly", "not reproduced"};
+#define TEXT(name, text) text,
+    static const char *const texts[] = {FV_VERDICT_LIST(TEXT)};
+#undef TEXT
     return texts[verdict];
 }
 
@@ -408,6 +411,17 @@ static void note_left_out(const fv_experiment *experiment, const fv_claim_plan *
     text_add_char(note, ')');
 }
 
+// "not comparable: train.steps was changed; ", where the runs are not those of the file.
+static fv_status note_changes(const fv_experiment *experiment, const fv_claim_plan *plan,
+                              text_buffer *note, fv_error *error) {
+    text_buffer why = {0};
+    fv_status status = comparable_find(experiment, plan, &why, error);
+    if (status == FV_OK && why.n > 0) text_add(note, "not comparable: %s; ", why.data);
+    note->failed |= why.failed;
+    text_free(&why);
+    return status;
+}
+
 // "; 2 of 12 runs diverged, at steps 120 to 910", whether or not they left a value.
 static void note_diverged(const fv_divergence *diverged, text_buffer *note) {
     char text[128];
@@ -426,10 +440,14 @@ static fv_status judge(const fv_experiment *experiment, int i, const fv_record *
     j->undecided = calloc((size_t)n, sizeof *j->undecided);
     if (j->undecided == NULL) return fail_memory(experiment, error);
     text_buffer measured = {0}, note = {0};
+    status = note_changes(experiment, &plan, &note, error);
+    if (status != FV_OK) return status;
+    bool comparable = note.n == 0;
     n = fv_claim_cells_reduce(plan.reduce, cells, n);
     if (plan.fit == FV_FIT_POWER) describe_power(cells, n, j, &measured);
     n = fv_claim_cells_fit(plan.fit, cells, n);
     judge_seeds(&plan, cells, n, j, &note);
+    if (!comparable) j->verdict = FV_NOT_COMPARABLE;
     note_diverged(&j->diverged, &note);
     note_left_out(experiment, &plan, &note);
     if (*plan.note != '\0') text_add(&note, ". %s", plan.note);

@@ -448,13 +448,11 @@ static fv_status start(reader *r, const char *path) {
     return FV_OK;
 }
 
-fv_status fv_experiment_read(const char *path, const char *const *overrides, int n_overrides,
-                             fv_experiment **experiment, fv_error *error) {
-    *experiment = NULL;
+// Reads the experiment of a YAML tree.
+static fv_status read_tree(const char *path, const yaml_value *root, const char *const *overrides,
+                           int n_overrides, fv_experiment **experiment, fv_error *error) {
     reader r = {0};
-    yaml_value *root = NULL;
     fv_status status = start(&r, path);
-    if (status == FV_OK) status = yaml_value_read_file(path, &root, &r.error);
     if (status == FV_OK) status = read_top(&r, root);
     for (int i = 0; i < n_overrides && status == FV_OK; i++)
         status = apply_override(&r, overrides[i]);
@@ -464,7 +462,6 @@ fv_status fv_experiment_read(const char *path, const char *const *overrides, int
     if (status == FV_OK) status = check_readers(&r);
     if (status == FV_OK) status = plan(&r);
     if (status == FV_OK && n_overrides == 0) status = check_optional(&r);
-    yaml_value_free(root);
     grid_free(&r.everywhere);
     free(r.lines);
     if (status == FV_OK) {
@@ -475,8 +472,30 @@ fv_status fv_experiment_read(const char *path, const char *const *overrides, int
     return fv_fail(error, status, "%s", r.error.text);
 }
 
+fv_status fv_experiment_read(const char *path, const char *const *overrides, int n_overrides,
+                             fv_experiment **experiment, fv_error *error) {
+    *experiment = NULL;
+    yaml_value *root = NULL;
+    fv_status status = yaml_value_read_file(path, &root, error);
+    if (status == FV_OK) status = read_tree(path, root, overrides, n_overrides, experiment, error);
+    if (status == FV_OK && n_overrides > 0) {
+        (*experiment)->overridden = true;
+        if ((*experiment)->n_claims > 0)
+            status = read_tree(path, root, NULL, 0, &(*experiment)->published, error);
+        if (status == FV_NO_MEMORY) {
+            fv_experiment_free(*experiment);
+            *experiment = NULL;
+        } else {
+            status = FV_OK; // a file that only its overrides make right
+        }
+    }
+    yaml_value_free(root);
+    return status;
+}
+
 void fv_experiment_free(fv_experiment *experiment) {
     if (experiment == NULL) return;
+    fv_experiment_free(experiment->published);
     for (int i = 0; i < experiment->n_grids; i++) grid_free(&experiment->grids[i]);
     for (int i = 0; i < experiment->n_figures; i++) options_free(&experiment->figures[i]);
     for (int i = 0; i < experiment->n_claims; i++) options_free(&experiment->claims[i]);

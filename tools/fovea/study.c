@@ -301,7 +301,7 @@ static void print_verdict(FILE *stream, const fv_judgement *j) {
 }
 
 void study_print_verdicts(FILE *stream, const study *studies, int n) {
-    int counts[3] = {0}, total = 0;
+    int counts[FV_VERDICT_COUNT] = {0}, total = 0;
     for (int i = 0; i < n; i++) {
         if (studies[i].n_verdicts == 0) continue;
         const fv_experiment *experiment = studies[i].experiment;
@@ -316,10 +316,12 @@ void study_print_verdicts(FILE *stream, const study *studies, int n) {
         }
     }
     if (total == 0) return;
-    fprintf(stream, "\n%d claim%s: %d %s, %d %s, %d %s\n", total, total == 1 ? "" : "s",
-            counts[FV_REPRODUCED], fv_verdict_text(FV_REPRODUCED), counts[FV_PARTLY],
-            fv_verdict_text(FV_PARTLY), counts[FV_NOT_REPRODUCED],
-            fv_verdict_text(FV_NOT_REPRODUCED));
+    fprintf(stream, "\n%d claim%s:", total, total == 1 ? "" : "s");
+    for (int v = 0; v < FV_VERDICT_COUNT; v++)
+        if (v != FV_NOT_COMPARABLE || counts[v] > 0)
+            fprintf(stream, "%s %d %s", v > 0 ? "," : "", counts[v],
+                    fv_verdict_text((fv_verdict)v));
+    fputc('\n', stream);
 }
 
 static int folder_error(const char *folder, const char *problem) {
