@@ -2,6 +2,7 @@
 # files by which pkg-config and CMake's find_package find them. tests/install uses all of it.
 include(CMakePackageConfigHelpers)
 
+list(JOIN FOVEA_MODULES " " FOVEA_MODULES_TEXT)
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/fovea)
 
 install(TARGETS fovea_static fovea_shared EXPORT fovea-targets

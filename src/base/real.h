@@ -3,6 +3,8 @@
 #ifndef BASE_REAL_H
 #define BASE_REAL_H
 
+#include "base/ieee.h"
+
 #include <math.h>
 
 #ifdef FOVEA_DOUBLE

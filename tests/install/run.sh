@@ -51,6 +51,13 @@ read -ra flags <<<"$(pkg-config --cflags --libs fovea "${needed[@]}")"
 cc "$source/consumer.c" -o "$work/static" "${flags[@]/#-lfovea/-l:libfovea.a}" -pthread -lm
 "$work/static"
 
+echo "a consumer that is optimised at link time"
+cc -O2 -flto "$source/consumer.c" -o "$work/static-lto" "${flags[@]/#-lfovea/-l:libfovea.a}" -pthread -lm
+"$work/static-lto"
+read -ra flags <<<"$(pkg-config --cflags --libs fovea)"
+cc -O2 -flto "$source/consumer.c" -o "$work/shared-lto" "${flags[@]}"
+LD_LIBRARY_PATH=$lib "$work/shared-lto"
+
 echo "examples"
 root=$source/../..
 for example in attention ring scan; do

@@ -1,0 +1,45 @@
+# How Fovea's own sources are compiled, whatever flags a parent project or a distributor gives: these
+# stand behind theirs on the command line, and hold for this folder and those below it only.
+include(CheckCCompilerFlag)
+
+add_compile_options(-std=gnu11 -Wall -Wextra -Wshadow -Wstrict-prototypes)
+if(NOT PROJECT_IS_TOP_LEVEL)
+  add_compile_options(-Wno-error -Wno-pedantic) # those of the parent are about its own sources
+endif()
+
+# A NaN is how divergence shows, and the order of sums is part of what a stored run means: whatever
+# -ffast-math, -Ofast or one of their parts turn off is turned on again. base/ieee.h refuses the rest.
+# Rounding must not depend on what the compiler fuses: kernels say fma where they mean it.
+set(FOVEA_ARITHMETIC -fno-fast-math -fno-finite-math-only -fno-unsafe-math-optimizations
+  -fno-associative-math -fno-reciprocal-math -fsigned-zeros)
+check_c_compiler_flag(-fno-single-precision-constant FOVEA_HAS_NO_SINGLE_PRECISION_CONSTANT)
+if(FOVEA_HAS_NO_SINGLE_PRECISION_CONSTANT)
+  list(APPEND FOVEA_ARITHMETIC -fno-single-precision-constant)
+endif()
+add_compile_options(${FOVEA_ARITHMETIC} -ffp-contract=off -fno-math-errno)
+# At the link the same flags would add a start-up routine that flushes subnormal numbers of the whole
+# process; -Ofast asks for it too, unless another -O follows.
+add_link_options(-fno-fast-math -fno-unsafe-math-optimizations -O3)
+
+# Without a build type, as in a parent that sets none, kernels would be fifty times slower.
+if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_C_FLAGS MATCHES "-O")
+  add_compile_options($<$<CONFIG:>:-O3>)
+endif()
+
+# Under -flto the objects hold machine code too, of which the static library is made. A compiler that
+# cannot write both leaves link-time optimisation out.
+check_c_compiler_flag("-Werror -ffat-lto-objects" FOVEA_HAS_FAT_LTO)
+if(FOVEA_HAS_FAT_LTO)
+  set(FOVEA_LTO_OPTION -ffat-lto-objects)
+else()
+  set(FOVEA_LTO_OPTION -fno-lto)
+endif()
+
+if(FOVEA_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=address,undefined)
+elseif(FOVEA_SANITIZE)
+  add_compile_options(-fsanitize=${FOVEA_SANITIZE} -fno-sanitize-recover=all
+    -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${FOVEA_SANITIZE})
+endif()

@@ -1,0 +1,30 @@
+# The tool, from tools/fovea.
+
+# Sweeps and rings over processes (tools/fovea/fleet.h): one file where MPI is installed, another
+# where not.
+option(FOVEA_MPI "spread sweeps over processes with MPI, where it is installed" ON)
+set(FLEET none)
+if(FOVEA_MPI)
+  find_package(MPI QUIET COMPONENTS C)
+  if(MPI_C_FOUND)
+    set(FLEET mpi)
+  else()
+    set(why "no MPI is found")
+  endif()
+else()
+  set(why "FOVEA_MPI is off")
+endif()
+if(FLEET STREQUAL none)
+  message(NOTICE "fovea: ${why}: sweeps and ring attention over processes are not built")
+endif()
+
+file(GLOB TOOL_SOURCES CONFIGURE_DEPENDS tools/fovea/*.c)
+list(APPEND TOOL_SOURCES tools/fovea/fleet/${FLEET}.c tools/fovea/ring/${FLEET}.c)
+add_executable(fovea ${TOOL_SOURCES})
+target_compile_definitions(fovea PRIVATE FOVEA_DATA_DIR="${CMAKE_INSTALL_FULL_DATADIR}/fovea")
+target_include_directories(fovea PRIVATE tools/fovea)
+target_link_libraries(fovea PRIVATE fovea_static ${FOVEA_DEPENDENCIES})
+if(FLEET STREQUAL mpi)
+  target_link_libraries(fovea PRIVATE MPI::MPI_C)
+endif()
+set_target_properties(fovea PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR})
