@@ -128,7 +128,7 @@ def lost_worker(folder, file, whole, name, signals, message, **options):
     check(len(after) == 200, f"{name}: {len(after)} of 200 runs are stored")
     check(all(after[id] == when for id, when in before.items()), f"{name}: a run was trained again")
     check(digest(sweep.out) == whole, f"{name}: the stores differ")
-    check((sweep.out / "long.svg").exists(), f"{name}: no figure is drawn")
+    check((sweep.out / f"{file.stem}.svg").exists(), f"{name}: no figure is drawn")
     print(f"mpi: {name} with {len(before)} of 200 runs stored, its run given out again")
 
 
@@ -154,24 +154,25 @@ def ended_by_mpirun(folder, file, whole):
     print(f"mpi: killed with {len(after)} of 200 runs stored, then completed")
 
 
-def long_sweep(folder):
-    """A sweep of 6 seconds or more for three workers, however fast they are, and its digest: mpirun
-    takes one to notice that a process is dead, and another to end the rest."""
-    file, alone = folder / "long.yaml", folder / "long"
-    steps, seconds = 6000, 0
-    while seconds < 6:
+def sweep_of(least, folder, name):
+    """A sweep of `least` seconds or more for three workers, however fast they are, and its digest."""
+    file, alone = folder / f"{name}.yaml", folder / name
+    steps, seconds = round(1000 * least), 0
+    while seconds < least:
         file.write_text(SWEEP.replace("STEPS", str(steps)))
         shutil.rmtree(alone, ignore_errors=True)
         start = time.monotonic()
         run([TOOL, "run", str(file), "--out", str(alone), "--jobs", "3", "--quiet"], check=True)
         seconds = time.monotonic() - start
-        steps *= 2
+        steps = round(steps * min(max(1.2 * least / seconds, 1.2), 8))
     return file, digest(alone)
 
 
 def lost_workers(folder):
-    file, whole = long_sweep(folder)
-    ended_by_mpirun(folder, file, whole)
+    # mpirun takes a second to notice that a process is dead, and another to end the rest. A run that
+    # is given out again takes as long as its lease, however short the sweep.
+    ended_by_mpirun(folder, *sweep_of(6, folder, "long"))
+    file, whole = sweep_of(2, folder, "short")
     lost_worker(folder, file, whole, "asked to end", [(signal.SIGTERM, 0)], "has left")
     lost_worker(folder, file, whole, "stopped", [(signal.SIGSTOP, 1)], "is lost", lease=3)
     if not knows_recovery():
