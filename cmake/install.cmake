@@ -14,6 +14,14 @@ install(DIRECTORY experiments DESTINATION ${CMAKE_INSTALL_DATADIR}/fovea
 if(TARGET fovea)
   install(TARGETS fovea RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()
+if(TARGET manual)
+  install(DIRECTORY ${FOVEA_MANUAL}/man1 ${FOVEA_MANUAL}/man5 DESTINATION ${CMAKE_INSTALL_MANDIR})
+  install(FILES ${FOVEA_MANUAL}/bash/fovea
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+  install(FILES ${FOVEA_MANUAL}/zsh/_fovea DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)
+  install(FILES ${FOVEA_MANUAL}/fish/fovea.fish
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
+endif()
 
 install(EXPORT fovea-targets NAMESPACE fovea:: DESTINATION ${package_dir})
 configure_package_config_file(cmake/fovea-config.cmake.in fovea-config.cmake

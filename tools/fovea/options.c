@@ -54,6 +54,12 @@ static void print_help(const tool_usage *usage, const tool_option *options) {
     }
 }
 
+static options_reader *at_help = print_help;
+
+void options_read_by(options_reader *reader) {
+    at_help = reader;
+}
+
 // A whole number may be written with a power of ten, as fields have it: 1e4, not 1.5 or 10000.0.
 static bool read_number(const tool_option *option, const char *text, double *number) {
     char *end;
@@ -153,7 +159,7 @@ bool options_parse(int argc, char **argv, const tool_usage *usage, const tool_op
             options_end = true;
         } else if (!options_end &&
                    (strcmp(argument, "--help") == 0 || strcmp(argument, "-h") == 0)) {
-            print_help(usage, options);
+            at_help(usage, options);
             *exit_code = EXIT_DONE;
             return false;
         } else if (!options_end && argument[0] == '-' && argument[1] == '-') {

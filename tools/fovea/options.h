@@ -74,4 +74,9 @@ typedef struct tool_operands {
 bool options_parse(int argc, char **argv, const tool_usage *usage, const tool_option *options,
                    tool_operands *operands, int *exit_code);
 
+// What is done with the tables of a verb at --help: they are printed, unless a reader is set. The
+// program that makes the manual pages (tools/manual) sets one. They live as long as the call.
+typedef void options_reader(const tool_usage *usage, const tool_option *options);
+void options_read_by(options_reader *reader);
+
 #endif
