@@ -11,7 +11,7 @@ C_FILES = $(shell git ls-files '*.c' '*.h')
 CTEST = ctest --output-on-failure -j $(JOBS)
 
 .DEFAULT_GOAL = all
-.PHONY: all test gallery bench bench-peers lint format sanitize fuzz interop interop-served interop-ruler faults install clean help
+.PHONY: all test gallery bench bench-peers lint format sanitize fuzz interop interop-served interop-ruler faults dist deb install clean help
 
 all: ## build the tool, the libraries and the tests into build/ (BUILD=, CMAKE_FLAGS=)
 	@cmake -S . -B $(BUILD) -DCMAKE_INSTALL_PREFIX=$(PREFIX) $(CMAKE_FLAGS)
@@ -57,6 +57,12 @@ gallery: ## make docs/gallery.md of what 'fovea reproduce' left (OUT="out/all" o
 
 install: all ## install the tool, libraries, headers and experiments (PREFIX=/usr/local)
 	cmake --install $(BUILD) --prefix $(PREFIX)
+
+dist: ## make the source archive build/fovea-VERSION.tar.gz of the last commit
+	scripts/dist.sh $(BUILD)
+
+deb: ## make Debian packages in build/deb, and have lintian look at them
+	scripts/deb.sh $(BUILD)/deb "$$(scripts/dist.sh $(BUILD))"
 
 clean: ## remove the build folder
 	rm -rf $(BUILD)
