@@ -38,6 +38,14 @@ FV_API fv_status fv_figure_draw(const fv_experiment *experiment, const fv_option
                                 fv_drawn *drawn, fv_error *error);
 FV_API void fv_drawn_free(fv_drawn *drawn);
 
+// While *flag is not 0, all drawing of this process ends with FV_INTERRUPTED: gnuplot runs in a
+// process group of its own and does not hear the terminal's signals. NULL (the usual) for none.
+FV_API void fv_drawing_interrupt(const volatile int *flag);
+
+// Kills the gnuplot that is drawing, if any. May be called from a signal handler that then ends the
+// process.
+FV_API void fv_drawing_abandon(void);
+
 // One experiment's part of a report.
 typedef struct fv_report_part {
     const fv_experiment *experiment;

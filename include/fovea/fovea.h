@@ -23,5 +23,6 @@
 #include <fovea/store.h>
 #include <fovea/task.h>
 #include <fovea/train.h>
+#include <fovea/whole_file.h>
 
 #endif

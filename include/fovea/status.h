@@ -3,6 +3,8 @@
 #ifndef FOVEA_STATUS_H
 #define FOVEA_STATUS_H
 
+#include <stddef.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -39,11 +41,17 @@ typedef struct fv_error {
     char text[1024];
 } fv_error;
 
+// Replaces the control characters of a text, in place, by what C writes for them, as in \n or \x1b:
+// names, addresses and replies from outside end no line and steer no terminal. What then does not
+// fit into `size` bytes is cut.
+FV_API void fv_printable(char *text, size_t size);
+
 // The constant text of a status, never NULL.
 FV_API const char *fv_status_text(fv_status status);
 
-// Writes the formatted message and the status into `error` (which may be NULL) and returns the
-// status, so that a caller can write `return fv_fail(error, FV_FORMAT, "%s:%d: ...", path, line)`.
+// Writes the formatted message, made printable, and the status into `error` (which may be NULL) and
+// returns the status, so that a caller can write `return fv_fail(error, FV_FORMAT, "%s:%d: ...",
+// path, line)`.
 FV_API fv_status fv_fail(fv_error *error, fv_status status, const char *format, ...)
     FV_PRINTF(3, 4);
 #ifdef __clang_analyzer__ // which cannot see that the status comes back as it went in

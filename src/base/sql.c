@@ -1,11 +1,13 @@
 #include "base/sql.h"
 
 #include <stdio.h>
+#include <string.h>
 
 enum { BUSY_MILLISECONDS = 10000 };
 
 fv_status sql_fail(const sql_file *file, const char *doing, fv_error *error) {
     const char *why = sqlite3_errmsg(file->db);
+    int cause;
     switch (sqlite3_errcode(file->db) & 0xff) {
     case SQLITE_NOMEM:
         return fv_fail(error, FV_NO_MEMORY, "%s%s: %s: out of memory", file->kind->title,
@@ -19,15 +21,42 @@ fv_status sql_fail(const sql_file *file, const char *doing, fv_error *error) {
     case SQLITE_IOERR:
     case SQLITE_CANTOPEN:
     case SQLITE_READONLY:
+        cause = sqlite3_system_errno(file->db);
         return fv_fail(error, FV_IO,
-                       "%s%s: %s: %s; %s safe, repeat the command once the disk can be written",
-                       file->kind->title, file->path, doing, why, file->kind->safe);
+                       "%s%s: %s: %s%s%s%s; %s safe, repeat the command once the disk can be "
+                       "written",
+                       file->kind->title, file->path, doing, why, cause != 0 ? " (" : "",
+                       cause != 0 ? strerror(cause) : "", cause != 0 ? ")" : "", file->kind->safe);
     default:
         return fv_fail(error, FV_STORE, "%s%s: %s: %s", file->kind->title, file->path, doing, why);
     }
 }
 
+// Whether the path has more than `most` bytes once it is absolute. A path that cannot be looked at
+// is left to whoever opens it.
+static bool is_too_long(const char *path, int most, sqlite3_vfs *system, char *whole) {
+    if (system->xFullPathname(system, path, system->mxPathname + 1, whole) == SQLITE_OK)
+        return strlen(whole) > (size_t)most;
+    return strlen(path) > (size_t)most;
+}
+
+fv_status sql_check_path(const char *path, fv_error *error) {
+    sqlite3_vfs *system = sqlite3_vfs_find(NULL);
+    char *whole = system != NULL ? sqlite3_malloc(system->mxPathname + 1) : NULL;
+    if (whole == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory");
+    int most = system->mxPathname - (int)strlen("-journal"); // SQLite's longest name beside it
+    bool too_long = is_too_long(path, most, system, whole);
+    sqlite3_free(whole);
+    if (!too_long) return FV_OK;
+    return fv_fail(error, FV_USAGE,
+                   "the path of a database may have %d bytes as seen from the root, which is "
+                   "SQLite's limit; choose a shorter folder than %.60s...",
+                   most, path);
+}
+
 fv_status sql_connect(sql_file *file, const char *name, int flags, fv_error *error) {
+    fv_status status = sql_check_path(file->path, error);
+    if (status != FV_OK) return status;
     if (sqlite3_open_v2(name, &file->db, flags | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) {
         if (file->db == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory");
         return sql_fail(file, "cannot be opened", error);

@@ -25,6 +25,10 @@ typedef struct sql_file {
     sqlite3 *db;
 } sql_file;
 
+// Whether SQLite can open a file of this path, there or not: FV_USAGE where the path, made
+// absolute, is longer than SQLite takes.
+fv_status sql_check_path(const char *path, fv_error *error);
+
 // Opens a connection for this thread alone, which waits some seconds for others and trusts nothing
 // that a schema says. `name` is the path, or a URI of it. The caller closes file->db, on failure
 // too.

@@ -2,6 +2,7 @@
 #include "eval/db.h"
 
 #include <errno.h>
+#include <fovea/whole_file.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -49,23 +50,7 @@ fv_status eval_db_fail(sqlite3 *db, const char *doing, fv_error *error) {
 }
 
 fv_status eval_make_folder(const char *folder, fv_error *error) {
-    char path[4096];
-    size_t n = strlen(folder);
-    if (n == 0 || n >= sizeof path)
-        return fv_fail(error, FV_USAGE, "an output folder is a path of 1 to %zu bytes",
-                       sizeof path - 1);
-    memcpy(path, folder, n + 1);
-    for (char *at = path + 1;; at++) {
-        if (*at != '/' && *at != '\0') continue;
-        char end = *at;
-        *at = '\0';
-        bool made = mkdir(path, 0777) == 0 || errno == EEXIST;
-        *at = end;
-        if (!made)
-            return fv_fail(error, FV_IO, "the folder %s cannot be made: %s; choose another", folder,
-                           strerror(errno));
-        if (end == '\0') return FV_OK;
-    }
+    return fv_folder_make(folder, "eval.db", error);
 }
 
 // Within one transaction, so that two commands that start together make one schema.

@@ -14,7 +14,7 @@ typedef enum eval_db_mode {
 // of another program, FV_IO where the folder cannot be written. NULL in *db on failure.
 fv_status eval_db_open(const char *folder, eval_db_mode mode, sqlite3 **db, fv_error *error);
 
-// Makes a folder and those above it.
+// Makes the folder of such a file, and those above it.
 fv_status eval_make_folder(const char *folder, fv_error *error);
 
 // sql_fail for it: "FOLDER/eval.db: `doing`: why".

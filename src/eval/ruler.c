@@ -2,7 +2,7 @@
 // them, and the scores of predictions by its metrics.
 #include "eval/served.h"
 
-#include <errno.h>
+#include <fovea/whole_file.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,37 +11,38 @@
 
 // A file on its way. What fails on it is told when it is closed.
 typedef struct ruler_file {
-    FILE *file;
+    fv_whole_file whole;
+    FILE *file;          // its stream
     text_buffer escaped; // of the text that is written
-    char path[4096];
 } ruler_file;
 
 // Opens the file that `format` names, and makes its folders.
 static fv_status open_file(ruler_file *f, fv_error *error, const char *format, ...) FV_PRINTF(3, 4);
 
 static fv_status open_file(ruler_file *f, fv_error *error, const char *format, ...) {
+    char path[4096];
     va_list arguments;
     va_start(arguments, format);
-    int n = vsnprintf(f->path, sizeof f->path, format, arguments);
+    int n = vsnprintf(path, sizeof path, format, arguments);
     va_end(arguments);
-    if (n < 0 || (size_t)n >= sizeof f->path)
-        return fv_fail(error, FV_USAGE, "the folder's name is too long: %.60s...", f->path);
-    char *name = strrchr(f->path, '/');
+    if (n < 0 || (size_t)n >= sizeof path)
+        return fv_fail(error, FV_USAGE, "the folder's name is too long: %.60s...", path);
+    char *name = strrchr(path, '/');
     *name = '\0';
-    fv_status status = eval_make_folder(f->path, error);
+    fv_status status = fv_folder_make(path, NULL, error);
     *name = '/';
-    if (status != FV_OK) return status;
-    f->file = fopen(f->path, "w");
-    if (f->file != NULL) return FV_OK;
-    return fv_fail(error, FV_IO, "%s cannot be written: %s", f->path, strerror(errno));
+    if (status == FV_OK) status = fv_whole_file_open(&f->whole, path, error);
+    f->file = f->whole.stream;
+    return status;
 }
 
-static fv_status close_file(ruler_file *f, fv_error *error) {
-    bool no_memory = f->escaped.failed, broken = ferror(f->file) != 0;
-    broken |= fclose(f->file) != 0;
+// With `status` as it is so far: a file that went wrong is not kept.
+static fv_status close_file(ruler_file *f, fv_status status, fv_error *error) {
+    if (status == FV_OK && f->escaped.failed)
+        status = fv_fail(error, FV_NO_MEMORY, "%s: out of memory", f->whole.path);
     text_free(&f->escaped);
-    if (broken) return fv_fail(error, FV_IO, "%s cannot be written: %s", f->path, strerror(errno));
-    return no_memory ? fv_fail(error, FV_NO_MEMORY, "%s: out of memory", f->path) : FV_OK;
+    fv_status closed = fv_whole_file_close(&f->whole, status == FV_OK, error);
+    return status != FV_OK ? status : closed;
 }
 
 // --- what both kinds of files have -------------------------------------------------------------
@@ -139,8 +140,7 @@ static fv_status write_data(data_writer *w, const eval_task *task, int length, f
         if (status == FV_OK) status = task->build(task, &w->source, &place, &w->prompt, error);
         if (status == FV_OK) write_data_line(&file, &w->prompt, place.sample, tokens + max_tokens);
     }
-    fv_status closed = close_file(&file, error);
-    return status != FV_OK ? status : closed;
+    return close_file(&file, status, error);
 }
 
 // Nothing is written before everything is known to be good.
@@ -172,6 +172,7 @@ fv_status fv_ruler_write(const fv_served_options *o, const char *folder, fv_erro
     }
     if (status == FV_OK) status = tokens_open(&w.counter, error);
     if (status == FV_OK) status = check_data(&w, error);
+    if (status == FV_OK) status = fv_folder_make(folder, NULL, error);
     for (int t = 0; t < o->n_tasks && status == FV_OK; t++)
         for (int l = 0; l < o->n_lengths && status == FV_OK; l++)
             status = write_data(&w, eval_task_find(o->tasks[t]), o->lengths[l], error);
@@ -253,8 +254,7 @@ static fv_status write_predictions(fv_served *s, const served_group *g, const ch
     status = asks_each(s->asks, &s->key, g->task->name, g->haystack, write_prediction, &w, error);
     if (status == FV_OK) status = w.status;
     prompt_free(&w.prompt);
-    fv_status closed = close_file(&w.file, error);
-    return status != FV_OK ? status : closed;
+    return close_file(&w.file, status, error);
 }
 
 fv_status fv_ruler_predictions(fv_served *s, const char *folder, fv_error *error) {

@@ -5,6 +5,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fovea/whole_file.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -124,11 +125,14 @@ static void write_score(FILE *csv, double score) {
 
 static fv_status write_summary(const char *folder, const fv_ruler_score *scores, int n,
                                fv_error *error) {
-    char path[4096];
-    snprintf(path, sizeof path, "%s/summary.csv", folder);
-    FILE *csv = fopen(path, "w");
-    if (csv == NULL)
-        return fv_fail(error, FV_IO, "%s cannot be written: %s", path, strerror(errno));
+    text_buffer path = {0};
+    fv_whole_file file;
+    text_add(&path, "%s/summary.csv", folder);
+    fv_status status = path.failed ? fv_fail(error, FV_NO_MEMORY, "out of memory")
+                                   : fv_whole_file_open(&file, path.data, error);
+    text_free(&path);
+    if (status != FV_OK) return status;
+    FILE *csv = file.stream;
     for (int i = 0; i <= n; i++) fprintf(csv, "%s%d", i ? "," : "", i);
     fputs("\nTasks", csv);
     for (int i = 0; i < n; i++) fprintf(csv, ",%s", scores[i].task);
@@ -137,10 +141,7 @@ static fv_status write_summary(const char *folder, const fv_ruler_score *scores,
     fputs("\nNulls", csv);
     for (int i = 0; i < n; i++) fprintf(csv, ",%d/%d", scores[i].nulls, scores[i].n);
     fputc('\n', csv);
-    bool broken = ferror(csv) != 0;
-    broken |= fclose(csv) != 0;
-    if (!broken) return FV_OK;
-    return fv_fail(error, FV_IO, "%s cannot be written: %s", path, strerror(errno));
+    return fv_whole_file_close(&file, 1, error);
 }
 
 fv_status fv_ruler_score_files(const char *path, bool summary, fv_ruler_score **scores, int *n,

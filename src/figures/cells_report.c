@@ -2,9 +2,9 @@
 #include "figures/gnuplot.h"
 #include "figures/html.h"
 #include "figures/report_style.h"
-#include "figures/whole_file.h"
 
 #include <fovea/machine.h>
+#include <fovea/whole_file.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

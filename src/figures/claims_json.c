@@ -1,6 +1,5 @@
 #include <fovea/figure.h>
-
-#include "figures/whole_file.h"
+#include <fovea/whole_file.h>
 
 #include <jansson.h>
 #include <math.h>

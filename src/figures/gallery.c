@@ -3,8 +3,7 @@
 // into docs/gallery.md.
 #include <fovea/figure.h>
 #include <fovea/machine.h>
-
-#include "figures/whole_file.h"
+#include <fovea/whole_file.h>
 
 #include <string.h>
 

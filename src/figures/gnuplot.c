@@ -1,18 +1,18 @@
+#define _GNU_SOURCE // memfd_create
 #include "figures/gnuplot.h"
 
 #include "figures/fit.h"
-#include "figures/whole_file.h"
+#include "figures/gnuplot_process.h"
+#include "figures/picture.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <spawn.h>
-#include <stdbool.h>
+#include <fovea/whole_file.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
-
-extern char **environ;
 
 typedef struct picture_terminal {
     const char *options;
@@ -53,83 +53,66 @@ void fv_gnuplot_string(FILE *script, const char *text) {
     fv_gnuplot_text(script, text, strlen(text), "");
 }
 
-// Starts gnuplot without its start-up files and waits for its end.
-static fv_status run(int in, int out, int messages, int *wait_status, fv_error *error) {
-    char *arguments[] = {"gnuplot", "--default-settings", "-", NULL};
-    posix_spawn_file_actions_t actions;
-    if (posix_spawn_file_actions_init(&actions) != 0)
-        return fv_fail(error, FV_NO_MEMORY, "no memory to start gnuplot");
-    int failed = posix_spawn_file_actions_adddup2(&actions, in, STDIN_FILENO);
-    if (!failed) failed = posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
-    if (!failed) failed = posix_spawn_file_actions_adddup2(&actions, messages, STDERR_FILENO);
-    pid_t child = -1;
-    if (!failed) failed = posix_spawnp(&child, arguments[0], &actions, NULL, arguments, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    if (failed == ENOENT)
-        return fv_fail(error, FV_MISSING_PROGRAM,
-                       "gnuplot is not installed, which draws the figures: install the package "
-                       "gnuplot-nox (gnuplot on some systems) and run the command again");
-    if (failed) return fv_fail(error, FV_IO, "cannot start gnuplot: %s", strerror(failed));
-    while (waitpid(child, wait_status, 0) < 0)
-        if (errno != EINTR)
-            return fv_fail(error, FV_IO, "cannot wait for gnuplot: %s", strerror(errno));
-    return FV_OK;
-}
-
-// The first complaint of gnuplot, on one line.
-static fv_status complain(FILE *messages, int wait_status, const char *path, fv_error *error) {
-    char text[700], *at = text;
-    rewind(messages);
-    size_t n = fread(text, 1, sizeof text - 1, messages);
-    for (size_t i = 0; i < n; i++) {
-        bool blank = text[i] == '\0' || strchr(" \t\r\n", text[i]) != NULL;
-        if (!blank) *at++ = text[i];
-        if (blank && at > text && at[-1] != ' ') *at++ = ' ';
+// A file in memory, so that a full disk cannot cut what gnuplot writes without looking; in the
+// folder of temporary files where the system has none.
+static FILE *memory_file(void) {
+    int descriptor = memfd_create("fovea-gnuplot", MFD_CLOEXEC);
+    if (descriptor < 0) {
+        FILE *file = tmpfile();
+        if (file != NULL) fcntl(fileno(file), F_SETFD, FD_CLOEXEC);
+        return file;
     }
-    while (at > text && at[-1] == ' ') at--;
-    *at = '\0';
-    if (WIFSIGNALED(wait_status))
-        return fv_fail(error, FV_IO, "%s: gnuplot was ended by signal %d", path,
-                       WTERMSIG(wait_status));
-    return fv_fail(error, FV_IO, "%s: gnuplot refused to draw: %s", path,
-                   *text ? text : "it gave no reason");
+    FILE *file = fdopen(descriptor, "w+");
+    if (file == NULL) close(descriptor);
+    return file;
 }
 
 // The script as a file that gnuplot can read as its stdin: a pipe could block both sides.
-static FILE *write_script(const picture_terminal *terminal, int width, int height,
-                          const char *script, size_t length) {
-    FILE *in = tmpfile();
-    if (in == NULL) return NULL;
-    fcntl(fileno(in), F_SETFD, FD_CLOEXEC);
+static bool write_script(FILE *in, const picture_terminal *terminal, int width, int height,
+                         const char *script, size_t length) {
     fprintf(in, "set encoding utf8\nset terminal %s size %d,%d\n", terminal->options,
             terminal->scale * width, terminal->scale * height);
     fwrite(script, 1, length, in);
-    if (fflush(in) == 0 && !ferror(in) && lseek(fileno(in), 0, SEEK_SET) == 0) return in;
-    fclose(in);
-    return NULL;
+    return fflush(in) == 0 && !ferror(in) && lseek(fileno(in), 0, SEEK_SET) == 0;
+}
+
+static fv_status draw(FILE *in, FILE *out, const picture_terminal *terminal, int width, int height,
+                      const char *script, size_t length, const char *path, fv_error *error) {
+    if (in == NULL || out == NULL || !write_script(in, terminal, width, height, script, length))
+        return fv_fail(error, FV_IO, "cannot write a temporary file for gnuplot: %s",
+                       strerror(errno));
+    return fv_gnuplot_run(fileno(in), fileno(out), path, error);
+}
+
+// Puts the picture in place, if it is one.
+static fv_status keep(FILE *from, fv_picture picture, const char *path, fv_error *error) {
+    struct stat drawn;
+    if (fstat(fileno(from), &drawn) != 0)
+        return fv_fail(error, FV_IO, "%s cannot be written: %s", path, strerror(errno));
+    size_t size = (size_t)drawn.st_size;
+    char *bytes = malloc(size + 1);
+    if (bytes == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory while writing %s", path);
+    fv_whole_file file;
+    fv_status status = FV_OK;
+    rewind(from);
+    if (fread(bytes, 1, size, from) != size || !fv_picture_is_whole(picture, bytes, size))
+        status = fv_fail(error, FV_IO, "%s is cut short; is the disk full?", path);
+    if (status == FV_OK) status = fv_whole_file_open(&file, path, error);
+    if (status == FV_OK) {
+        fwrite(bytes, 1, size, file.stream);
+        status = fv_whole_file_close(&file, 1, error);
+    }
+    free(bytes);
+    return status;
 }
 
 fv_status fv_gnuplot_draw(const char *script, size_t length, fv_picture picture, int width,
                           int height, const char *path, fv_error *error) {
-    fv_whole_file out;
-    fv_status status = fv_whole_file_open(&out, path, error);
-    if (status != FV_OK) return status;
-    FILE *in = write_script(&terminals[picture], width, height, script, length);
-    FILE *messages = tmpfile();
-    if (in != NULL && messages != NULL) {
-        int wait_status = 0;
-        struct stat written;
-        fcntl(fileno(messages), F_SETFD, FD_CLOEXEC);
-        status = run(fileno(in), fileno(out.stream), fileno(messages), &wait_status, error);
-        if (status == FV_OK &&
-            (wait_status != 0 || fstat(fileno(out.stream), &written) != 0 || written.st_size == 0))
-            status = complain(messages, wait_status, path, error);
-    } else {
-        status =
-            fv_fail(error, FV_IO, "cannot write a temporary file for gnuplot: %s", strerror(errno));
-    }
+    FILE *in = memory_file(), *out = memory_file();
+    fv_status status =
+        draw(in, out, &terminals[picture], width, height, script, length, path, error);
+    if (status == FV_OK) status = keep(out, picture, path, error);
     if (in != NULL) fclose(in);
-    if (messages != NULL) fclose(messages);
-    fv_status closed = fv_whole_file_close(&out, status == FV_OK, error);
-    return status != FV_OK ? status : closed;
+    if (out != NULL) fclose(out);
+    return status;
 }

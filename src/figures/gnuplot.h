@@ -1,6 +1,6 @@
-// gnuplot as a subprocess: a script goes in on its stdin, a picture comes out on its stdout. No
-// shell and no file name is involved, so nothing that an experiment file says can be run or
-// overwritten.
+// gnuplot as a subprocess: a script goes in on its stdin, a picture comes out on its stdout, into
+// memory. No shell and no file name is involved, so nothing that an experiment file says can be run
+// or overwritten, and no full disk can cut the picture unseen.
 #ifndef FOVEA_FIGURES_GNUPLOT_H
 #define FOVEA_FIGURES_GNUPLOT_H
 

@@ -2,11 +2,11 @@
 // Everything that comes from experiment files is escaped on its way in.
 #include <fovea/figure.h>
 #include <fovea/machine.h>
+#include <fovea/whole_file.h>
 
 #include "base/config_check.h"
 #include "figures/html.h"
 #include "figures/report_style.h"
-#include "figures/whole_file.h"
 
 #include <string.h>
 

@@ -1,8 +1,8 @@
 #include "figures/spots.h"
 
 #include "figures/html.h"
-#include "figures/whole_file.h"
 
+#include <fovea/whole_file.h>
 #include <stdlib.h>
 #include <string.h>
 

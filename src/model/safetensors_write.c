@@ -1,14 +1,10 @@
-// Writing safetensors: into a temporary file beside the target, which takes the target's name only
-// once all of it is on disk.
+// Writing safetensors.
 #include "model/safetensors.h"
 
-#include <errno.h>
-#include <fcntl.h>
+#include <fovea/whole_file.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static int by_name(const void *a, const void *b) {
     const safetensors_item *x = a, *y = b;
@@ -53,77 +49,27 @@ static char *make_header(json_t *metadata, const safetensors_item *items, int n_
     return bytes;
 }
 
-static bool write_all(int file, const void *bytes, size_t n) {
-    const char *next = bytes;
-    while (n > 0) {
-        ssize_t put = write(file, next, n);
-        if (put < 0 && errno == EINTR) continue;
-        if (put < 0) return false;
-        next += put;
-        n -= (size_t)put;
-    }
-    return true;
-}
-
-static bool write_items(int file, const safetensors_item *items, int n_items) {
+static void write_items(FILE *out, const safetensors_item *items, int n_items) {
     for (int i = 0; i < n_items; i++) {
-        size_t size = sizeof(float);
-        for (int d = 0; d < items[i].n_dims; d++) size *= (size_t)items[i].shape[d];
-        if (!write_all(file, items[i].data, size)) return false;
+        size_t n = 1;
+        for (int d = 0; d < items[i].n_dims; d++) n *= (size_t)items[i].shape[d];
+        fwrite(items[i].data, sizeof(float), n, out);
     }
-    return true;
-}
-
-// Makes the new name durable, as far as the file system lets us.
-static void sync_folder(const char *path) {
-    const char *slash = strrchr(path, '/');
-    size_t length = slash == NULL ? 1 : slash == path ? 1 : (size_t)(slash - path);
-    char *folder = strndup(slash == NULL ? "." : path, length);
-    int file = folder != NULL ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-    if (file >= 0) {
-        fsync(file);
-        close(file);
-    }
-    free(folder);
-}
-
-static fv_status write_file(const char *path, const char *temporary, const char *header,
-                            size_t header_size, const safetensors_item *items, int n_items,
-                            fv_error *error) {
-    int file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    bool written = file >= 0 && write_all(file, header, header_size) &&
-                   write_items(file, items, n_items) && fsync(file) == 0;
-    int cause = errno;
-    if (file >= 0 && close(file) != 0 && written) {
-        cause = errno;
-        written = false;
-    }
-    if (written && rename(temporary, path) != 0) {
-        cause = errno;
-        written = false;
-    }
-    if (written) {
-        sync_folder(path);
-        return FV_OK;
-    }
-    if (file >= 0) unlink(temporary);
-    return fv_fail(error, FV_IO, "cannot write %s: %s", path, strerror(cause));
 }
 
 fv_status safetensors_write(const char *path, json_t *metadata, safetensors_item *items,
                             int n_items, fv_error *error) {
     qsort(items, (size_t)n_items, sizeof *items, by_name);
-    size_t header_size = 0, path_size = strlen(path) + 32;
+    size_t header_size = 0;
     char *header = make_header(metadata, items, n_items, &header_size);
-    char *temporary = malloc(path_size);
-    fv_status status = FV_OK;
-    if (header == NULL || temporary == NULL) {
-        status = fv_fail(error, FV_NO_MEMORY, "out of memory writing %s", path);
-    } else {
-        snprintf(temporary, path_size, "%s.%ld.part", path, (long)getpid());
-        status = write_file(path, temporary, header, header_size, items, n_items, error);
+    if (header == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory writing %s", path);
+    fv_whole_file file;
+    fv_status status = fv_whole_file_open(&file, path, error);
+    if (status == FV_OK) {
+        fwrite(header, 1, header_size, file.stream);
+        write_items(file.stream, items, n_items);
+        status = fv_whole_file_close(&file, 1, error);
     }
-    free(temporary);
     free(header);
     return status;
 }

@@ -66,7 +66,10 @@ bench_time bench_measure(void (*work)(void *context), void *context, double seco
 }
 
 int bench_no_case(const char *name, const void *cases, size_t size, size_t n) {
-    fprintf(stderr, "fovea: no case is called '%s'; there are", name);
+    char printable[128];
+    snprintf(printable, sizeof printable, "%s", name);
+    fv_printable(printable, sizeof printable);
+    fprintf(stderr, "fovea: no case is called '%s'; there are", printable);
     for (size_t i = 0; i < n; i++)
         fprintf(stderr, "%s '%s'", i > 0 ? "," : "",
                 *(const char *const *)((const char *)cases + i * size));

@@ -274,7 +274,7 @@ int bench_crossover(const bench_options *options) {
         return tool_usage_error("crossover has no cases of its own to choose from by --case; "
                                 "--max-n N ends it at shorter sequences");
     int longest = options->max_n > 0 ? options->max_n : options->full ? CROSSOVER_LONGEST : 32768;
-    int code = options->out ? study_make_folder(options->out) : EXIT_DONE;
+    int code = options->out ? study_make_folder(options->out, NULL) : EXIT_DONE;
     if (code != EXIT_DONE) return code;
     memset(&c, 0, sizeof c);
     choose_lengths(longest, &c);

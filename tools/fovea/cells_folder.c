@@ -44,6 +44,11 @@ fv_status cells_folder_check(const char *with, fv_error *error) {
     return status;
 }
 
+fv_status cells_folder_make(const char *folder, fv_error *error) {
+    const fv_cells none = {0};
+    return fv_cells_save(folder, &none, error);
+}
+
 fv_status cells_folder_keep(const char *folder, const char *with, const fv_cells *cells,
                             fv_error *error) {
     fv_cells whole = {0};

@@ -12,6 +12,10 @@
 // is started.
 fv_status cells_folder_check(const char *with, fv_error *error);
 
+// Makes the folder and its file, to which nothing is added yet: what cannot be kept need not be
+// computed.
+fv_status cells_folder_make(const char *folder, fv_error *error);
+
 // Adds the cells to those of `folder` and draws them all, together with those of the folders that
 // `with` lists (NULL for none). FV_USAGE where two folders have a cell with different answers.
 fv_status cells_folder_keep(const char *folder, const char *with, const fv_cells *cells,

@@ -7,12 +7,12 @@
 
 #include <errno.h>
 #include <fovea/checkpoint.h>
+#include <fovea/whole_file.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 // The runs to export, by id and in the store's order, with what is needed to name them.
 typedef struct selection {
@@ -117,22 +117,24 @@ static fv_status write_csv(fv_store *store, const selection *s, FILE *out, fv_er
     return status;
 }
 
+static fv_status print_csv(fv_store *store, const selection *s, fv_error *error) {
+    fv_status status = write_csv(store, s, stdout, error);
+    if (status == FV_OK && (fflush(stdout) != 0 || ferror(stdout)))
+        status = fv_fail(error, FV_IO, "cannot write the CSV: %s", strerror(errno));
+    return status;
+}
+
 // Writes to stdout, or to a file that appears whole or not at all.
 static fv_status export_csv(fv_store *store, const selection *s, const char *path,
                             fv_error *error) {
-    char part[4200];
-    snprintf(part, sizeof part, "%s.part", path != NULL ? path : "");
-    FILE *out = path != NULL ? fopen(part, "w") : stdout;
-    if (out == NULL) return fv_fail(error, FV_IO, "cannot write %s: %s", path, strerror(errno));
-    fv_status status = write_csv(store, s, out, error);
-    bool written = ferror(out) == 0;
-    if ((path != NULL ? fclose(out) : fflush(out)) != 0) written = false;
-    if (status == FV_OK && written && path != NULL && rename(part, path) != 0) written = false;
-    if (status == FV_OK && !written)
-        status = fv_fail(error, FV_IO, "cannot write %s: %s", path != NULL ? path : "the CSV",
-                         strerror(errno));
-    if (status != FV_OK && path != NULL) unlink(part);
-    return status;
+    if (path == NULL) return print_csv(store, s, error);
+    fv_whole_file file;
+    fv_status status = fv_whole_file_check(path, error);
+    if (status == FV_OK) status = fv_whole_file_open(&file, path, error);
+    if (status != FV_OK) return status;
+    status = write_csv(store, s, file.stream, error);
+    fv_status closed = fv_whole_file_close(&file, status == FV_OK, error);
+    return status != FV_OK ? status : closed;
 }
 
 // --- safetensors -------------------------------------------------------------------------------
@@ -157,7 +159,7 @@ static fv_status write_checkpoint(const fv_record *record, const checkpoint_opti
     fv_error reason = {0};
     printf("%s\n", path);
     if (fv_checkpoint_transformerlens(&record->config, options->widen, &reason) != FV_OK)
-        fprintf(stderr, "%s is for Fovea alone: %s\n", path, reason.text);
+        tool_note("%s is for Fovea alone: %s", path, reason.text);
     return FV_OK;
 }
 
@@ -172,6 +174,12 @@ static fv_status export_checkpoints(fv_store *store, const selection *s,
                        "or choose one run",
                        s->n);
     fv_status status = FV_OK;
+    if (folder)
+        fv_folder_sweep(options->out);
+    else if (options->out != NULL)
+        status = fv_whole_file_check(options->out, error);
+    else
+        fv_folder_sweep(".");
     for (int i = 0; status == FV_OK && i < s->n; i++) {
         fv_record record;
         char path[4200];

@@ -40,7 +40,7 @@ static int figure_folder(const reproduction *r, const char *file, char *folder, 
     const char *end = strrchr(file, '/'), *begin = end;
     while (begin > file && begin[-1] != '/') begin--;
     snprintf(folder, size, "%s/%.*s", r->out, (int)(end - begin), begin);
-    return study_make_folder(folder);
+    return study_make_folder(folder, NULL);
 }
 
 // Trains one study after the other; what fails in one does not keep the others back, except for a
@@ -74,7 +74,7 @@ static int report(const reproduction *r) {
 
 static int reproduce(reproduction *r) {
     int exit_code = read_studies(r);
-    if (exit_code == EXIT_DONE) exit_code = study_make_folder(r->out);
+    if (exit_code == EXIT_DONE) exit_code = study_make_folder(r->out, "fovea.db");
     fv_store *store = NULL;
     if (exit_code == EXIT_DONE) exit_code = study_open_store(r->out, &store);
     if (exit_code == EXIT_DONE) {

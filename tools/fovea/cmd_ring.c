@@ -5,6 +5,7 @@
 #include "tool.h"
 #include "verbs.h"
 
+#include <fovea/whole_file.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -96,6 +97,13 @@ static bool is_wrong(const ring_outcome *outcome) {
     return false;
 }
 
+// That the figures can be written, before there is something to draw.
+static fv_status check_files(const ring_options *o, fv_error *error) {
+    fv_status status = o->timeline != NULL ? fv_whole_file_check(o->timeline, error) : FV_OK;
+    if (status == FV_OK && o->forecast != NULL) status = fv_whole_file_check(o->forecast, error);
+    return status;
+}
+
 static int run(const ring_options *o, ring_group *group) {
     ring_request request = {0};
     ring_outcome outcome = {0};
@@ -104,6 +112,9 @@ static int run(const ring_options *o, ring_group *group) {
     int exit_code = EXIT_DONE;
     bool first = ring_group_transport(group).rank == 0;
     fv_status status = read_request(o, &request, &forecast_n, &error);
+    // Of several ranks one may lack the folder, and they could not agree to end.
+    if (status == FV_OK && ring_group_transport(group).n_ranks == 1)
+        status = check_files(o, &error);
     if (status == FV_OK) status = ring_run(&request, group, &outcome, &error);
     if (status == FV_OK && first)
         status = show(o, &request, &outcome, forecast_n, &exit_code, &error);

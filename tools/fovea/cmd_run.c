@@ -63,7 +63,7 @@ static int train_and_report(study *s, fv_store *store, const char *folder,
 
 static int run_in(const char *folder, study *s, const run_request *request) {
     fv_store *store = NULL;
-    int exit_code = study_make_folder(folder);
+    int exit_code = study_make_folder(folder, "fovea.db");
     if (exit_code == EXIT_DONE) exit_code = study_open_store(folder, &store);
     if (exit_code == EXIT_DONE) exit_code = train_and_report(s, store, folder, request);
     fv_store_close(store);

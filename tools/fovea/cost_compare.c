@@ -169,7 +169,7 @@ fv_status cost_compare(const cost_subject *subjects, int n, const cost_request *
     fv_status status = fill(subjects, request, &c, error);
     *exit_code = EXIT_DONE;
     // The folder is made when nothing can be wrong any more with what was asked.
-    if (status == FV_OK && folder != NULL) *exit_code = study_make_folder(folder);
+    if (status == FV_OK && folder != NULL) *exit_code = study_make_folder(folder, NULL);
     if (status == FV_OK && *exit_code == EXIT_DONE)
         *exit_code =
             json ? print_lines(subjects, &c, request) : print_tables(subjects, &c, request);

@@ -1,10 +1,13 @@
 #include "tool.h"
 #include "verbs.h"
 
+#include <fcntl.h>
 #include <fovea/machine.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef struct verb {
     const char *name;
@@ -26,6 +29,15 @@ static int choose_kernels(void) {
     return tool_usage_error("FOVEA_CPU: %s", error.text);
 }
 
+// A closed standard stream would give its number to the next file that is opened, and what is
+// printed would go there.
+static void open_streams(void) {
+    int file;
+    do file = open("/dev/null", O_RDONLY);
+    while (file >= 0 && file <= STDERR_FILENO);
+    if (file >= 0) close(file);
+}
+
 // What a verb printed may still fail to be written, as on a full disk.
 static int check_output(int exit_code) {
     bool written = fflush(stdout) == 0 && !ferror(stdout);
@@ -34,17 +46,21 @@ static int check_output(int exit_code) {
     return EXIT_FAILED;
 }
 
+static int print_version(void) {
+    printf("fovea %s\n", fv_version());
+    return EXIT_DONE;
+}
+
 int main(int argc, char **argv) {
+    open_streams();
+    signal(SIGXFSZ, SIG_IGN); // `ulimit -f`: the write that meets the limit fails instead
     if (argc < 2) {
         char *help[] = {"help", NULL};
         cmd_help(1, help);
         return EXIT_USAGE;
     }
     const char *name = argv[1];
-    if (strcmp(name, "--version") == 0) {
-        printf("fovea %s\n", fv_version());
-        return EXIT_DONE;
-    }
+    if (strcmp(name, "--version") == 0) return check_output(print_version());
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) name = "help";
     int exit_code = choose_kernels();
     if (exit_code != EXIT_DONE) return exit_code;

@@ -159,10 +159,11 @@ static fv_status ask(const request *r, needle_view view, const tool_operands *op
     fv_status status = probe_subject_load(operand, r->step, &subject, error);
     if (status == FV_OK) status = override_task(operands, &subject.config, error);
     if (status == FV_OK) status = make_plan(r, view, &subject.config, &plan, error);
+    if (status == FV_OK && r->out != NULL) status = cells_folder_make(r->out, error);
     if (status == FV_OK) {
         make_label(r, &subject, operands->n, label);
-        fprintf(stderr, "asking %s: %d lengths, %d depths, %d sequences each%s\n", operand,
-                plan.n_lengths, plan.n_depths, plan.n_samples, plan.width > 0 ? " or more" : "");
+        tool_note("asking %s: %d lengths, %d depths, %d sequences each%s", operand, plan.n_lengths,
+                  plan.n_depths, plan.n_samples, plan.width > 0 ? " or more" : "");
         status = fv_own_measure(&subject.config, subject.params, label, &plan, &cells, error);
     }
     if (status == FV_OK) status = show(&cells, &plan, label, r->json, error);
@@ -188,7 +189,7 @@ static int run(const request *r, needle_view view, const tool_operands *operands
         status = ask(r, view, operands, i, &cells, &error);
     if (status == FV_OK && r->out != NULL) {
         status = cells_folder_keep(r->out, r->with, &cells, &error);
-        if (status == FV_OK) fprintf(stderr, "%s/report.html\n", r->out);
+        if (status == FV_OK) tool_note("%s/report.html", r->out);
     }
     fv_cells_free(&cells);
     return status == FV_OK ? EXIT_DONE : tool_fail(&error);

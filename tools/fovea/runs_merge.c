@@ -11,7 +11,7 @@ static int open_into(const char *into, fv_store **store) {
     run_target target;
     fv_error error = {0};
     if (target_find(into, &target, NULL) != FV_OK || target.id[0] != '\0') {
-        int exit_code = study_make_folder(into);
+        int exit_code = study_make_folder(into, "fovea.db");
         return exit_code == EXIT_DONE ? study_open_store(into, store) : exit_code;
     }
     fv_status status = fv_store_open(target.path, FV_STORE_WRITE, store, &error);

@@ -6,6 +6,7 @@
 #include "table.h"
 #include "tool.h"
 
+#include <fovea/whole_file.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -137,8 +138,10 @@ static double cost_of(const served_request *r, const fv_served_plan *plan) {
 }
 
 static void print_plan(FILE *out, const served_request *r, const fv_served_plan *plan) {
-    fprintf(out, "%s at %s: %d cells, %d requests", r->label ? r->label : r->model, r->endpoint,
-            plan->n_cells, plan->n_requests);
+    char whom[512];
+    snprintf(whom, sizeof whom, "%s at %s", r->label ? r->label : r->model, r->endpoint);
+    fv_printable(whom, sizeof whom);
+    fprintf(out, "%s: %d cells, %d requests", whom, plan->n_cells, plan->n_requests);
     if (r->interval > 0) fputs(" at most", out);
     if (plan->n_stored > 0) fprintf(out, ", %d answered before", plan->n_stored);
     fputs("\nprompt tokens  ", out);
@@ -274,7 +277,8 @@ static int ask(const served_request *r, lists *l, fv_cells *cells, bool *asked) 
     if (status != FV_OK) return tool_fail(&error);
     int exit_code = plan(r, served);
     if (!r->dry && exit_code == EXIT_DONE) {
-        status = fv_served_ask(served, &error);
+        if (r->predictions != NULL) status = fv_folder_make(r->predictions, NULL, &error);
+        if (status == FV_OK) status = fv_served_ask(served, &error);
         progress_finish(l->options.context);
         *asked = status == FV_OK;
         exit_code = *asked ? report(r, served, cells) : tool_fail(&error);

@@ -4,11 +4,9 @@
 #include "run_json.h"
 #include "tool.h"
 
-#include <errno.h>
+#include <fovea/whole_file.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 enum { PATH_SIZE = 4096 };
 
@@ -189,11 +187,23 @@ static int draw(study *s, const fv_record *const *records, const char *folder) {
         } else {
             fv_drawn_free(drawn);
         }
-        if (status == FV_OK || is_left_out(s, &error)) continue;
+        if (status == FV_OK || status == FV_INTERRUPTED || is_left_out(s, &error)) continue;
         exit_code = tool_fail(&error);
         s->finished = !is_fatal(status);
     }
     return exit_code;
+}
+
+// Without its last figures a report would pass for a whole one.
+static int interrupted(study *s) {
+    s->finished = false;
+    fv_error error;
+    fv_fail(
+        &error, FV_INTERRUPTED,
+        "%s: interrupted with all runs stored and %d of %d figures drawn; the same command goes "
+        "on from there",
+        s->experiment->name, s->n_figures, s->experiment->n_figures);
+    return tool_fail(&error);
 }
 
 static int judge(study *s, const fv_record *const *records) {
@@ -220,7 +230,7 @@ int study_run(study *s, fv_store *store, const study_options *options) {
     fv_record **records = NULL;
     int exit_code = train(s, store, options, &records);
     if (records == NULL) return exit_code;
-    if (options->n_shares > 1) {
+    if (options->n_shares > 1 || exit_code != EXIT_DONE) {
         fv_records_free(records, s->n_runs);
         return exit_code;
     }
@@ -230,8 +240,8 @@ int study_run(study *s, fv_store *store, const study_options *options) {
     int judged = judge(s, all);
     int drawn = s->finished ? draw(s, all, options->folder) : EXIT_DONE;
     fv_records_free(records, s->n_runs);
-    if (exit_code == EXIT_DONE) exit_code = judged != EXIT_DONE ? judged : drawn;
-    return tool_interrupted && exit_code == EXIT_DONE ? EXIT_FAILED : exit_code;
+    if (tool_interrupted && s->finished) return interrupted(s);
+    return judged != EXIT_DONE ? judged : drawn;
 }
 
 void study_free(study *s) {
@@ -324,29 +334,12 @@ void study_print_verdicts(FILE *stream, const study *studies, int n) {
     fputc('\n', stream);
 }
 
-static int folder_error(const char *folder, const char *problem) {
-    return tool_usage_error("the output folder %s cannot be %s: %s; choose another with --out DIR",
-                            folder, problem, strerror(errno));
-}
-
-int study_make_folder(const char *folder) {
-    char path[PATH_SIZE];
-    if (*folder == '\0' || strlen(folder) > sizeof path - 256)
-        return tool_usage_error("the output folder must be a path of 1 to %d characters",
-                                PATH_SIZE - 256);
-    snprintf(path, sizeof path, "%s", folder);
-    for (char *slash = path + 1; (slash = strchr(slash, '/')) != NULL; slash++) {
-        *slash = '\0';
-        if (mkdir(path, 0777) != 0 && errno != EEXIST) return folder_error(folder, "made");
-        *slash = '/';
-    }
-    if (mkdir(path, 0777) != 0 && errno != EEXIST) return folder_error(folder, "made");
-    struct stat info;
-    if (stat(path, &info) == 0 && !S_ISDIR(info.st_mode)) {
-        errno = ENOTDIR;
-        return folder_error(folder, "used");
-    }
-    return access(path, W_OK | X_OK) == 0 ? EXIT_DONE : folder_error(folder, "written");
+int study_make_folder(const char *folder, const char *database) {
+    fv_error error;
+    fv_status status = fv_folder_make(folder, database, &error);
+    if (status == FV_USAGE)
+        strncat(error.text, " with --out DIR", sizeof error.text - strlen(error.text) - 1);
+    return status == FV_OK ? EXIT_DONE : tool_fail(&error);
 }
 
 int study_open_store(const char *folder, fv_store **store) {

@@ -49,8 +49,9 @@ int study_write_reports(const char *folder, const char *title, const study *stud
 // Prints a table of all verdicts, and a line that counts them, to `stream`.
 void study_print_verdicts(FILE *stream, const study *studies, int n);
 
-// Makes the folder and those above it, and sees that it can be written.
-int study_make_folder(const char *folder);
+// Makes the folder and those above it, and sees that it can be written, and that a database of that
+// name can be opened in it (NULL: none will). Returns an exit code.
+int study_make_folder(const char *folder, const char *database);
 
 // Opens FOLDER/fovea.db for writing.
 int study_open_store(const char *folder, fv_store **store);

@@ -27,6 +27,7 @@ void table_add(table *t, const char *format, ...) {
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
+    fv_printable(text, sizeof text);
     char *cell = make_room(t) ? strdup(text) : NULL;
     t->failed |= cell == NULL;
     if (cell != NULL) t->cells[t->n++] = cell;

@@ -26,34 +26,60 @@ int tool_no_memory(void) {
 }
 
 int tool_usage_error(const char *format, ...) {
+    char text[1024];
     va_list arguments;
     va_start(arguments, format);
-    fputs("fovea: ", stderr);
-    vfprintf(stderr, format, arguments);
-    fputc('\n', stderr);
+    vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
+    fv_printable(text, sizeof text);
+    fprintf(stderr, "fovea: %s\n", text);
     return EXIT_USAGE;
 }
 
-volatile int tool_interrupted = 0;
-
-static void on_signal(int number) {
-    (void)number;
-    tool_interrupted = 1;
-}
-
-void tool_catch_interrupts(void) {
-    // SA_RESETHAND gives the second signal its default effect.
-    struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
+void tool_note(const char *format, ...) {
+    char text[1024];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    fv_printable(text, sizeof text);
+    fprintf(stderr, "%s\n", text);
 }
 
 double tool_seconds(clockid_t clock) {
     struct timespec t;
     clock_gettime(clock, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+volatile int tool_interrupted = 0;
+
+// `timeout` and shells send one signal twice, to the process and to its group.
+static const double SAME_SIGNAL_SECONDS = 0.2;
+
+static void on_signal(int number) {
+    static double first;
+    double now = tool_seconds(CLOCK_MONOTONIC);
+    if (!tool_interrupted) first = now;
+    if (now - first > SAME_SIGNAL_SECONDS) { // whoever asks again does not want to wait
+        fv_drawing_abandon();
+        signal(number, SIG_DFL);
+        raise(number);
+    }
+    tool_interrupted = 1;
+}
+
+void tool_catch_interrupts(void) {
+    struct sigaction action = {.sa_handler = on_signal}, before;
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    // nohup has it ignored, for a purpose.
+    if (sigaction(SIGHUP, NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+        sigaction(SIGHUP, &action, NULL);
+    // A reader that has gone is an output that cannot be written, not the end of a sweep.
+    signal(SIGPIPE, SIG_IGN);
+    fv_drawing_interrupt(&tool_interrupted);
 }
 
 json_t *tool_number_json(double value) {
@@ -112,7 +138,7 @@ fv_status tool_draw(const fv_chart *chart, const char *folder, const char *name,
     fv_drawn drawn;
     fv_status status = fv_chart_draw(chart, folder, name, &drawn, error);
     if (status != FV_OK) return status;
-    fprintf(stderr, "%s and %s\n", drawn.svg, drawn.png);
+    tool_note("%s and %s", drawn.svg, drawn.png);
     fv_drawn_free(&drawn);
     return FV_OK;
 }
