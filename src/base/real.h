@@ -10,17 +10,21 @@
 #ifdef FOVEA_DOUBLE
 typedef double real;
 #define real_exp   exp
+#define real_exp2  exp2
 #define real_log   log
 #define real_sqrt  sqrt
 #define real_tanh  tanh
 #define real_log1p log1p
+#define real_abs   fabs
 #else
 typedef float real;
 #define real_exp   expf
+#define real_exp2  exp2f
 #define real_log   logf
 #define real_sqrt  sqrtf
 #define real_tanh  tanhf
 #define real_log1p log1pf
+#define real_abs   fabsf
 #endif
 
 #endif

@@ -166,7 +166,7 @@ INLINE void softmax_row(float *p, keys block, keys query, float scale) {
             largest = vf_max(largest, vf_load(p + j * L));
     for (int s = 0; s < 2; s++)
         for (int j = query.first[s]; j < query.end[s]; j++) {
-            vf e = vf_exp((vf_load(p + j * L) - largest) * factor);
+            vf e = vf_exp_share((vf_load(p + j * L) - largest) * factor);
             sum += e;
             vf_store(p + j * L, e);
         }
@@ -216,7 +216,9 @@ INLINE void softmax_row_gradient(float *ds, const float *p, keys block, float sc
             sum = vf_fma(vf_load(ds + j * L), vf_load(p + j * L), sum);
     for (int s = 0; s < 2; s++)
         for (int j = block.first[s]; j < block.end[s]; j++)
-            vf_store(ds + j * L, (vf_load(ds + j * L) - sum) * (vf_load(p + j * L) * factor));
+            vf_store(
+                ds + j * L,
+                vf_flush((vf_load(ds + j * L) - sum) * (vf_load(p + j * L) * factor), FV_LEAST));
 }
 
 // The gradient of a function of |q - k|^2 is that of a dot product with the weights

@@ -48,7 +48,7 @@ INLINE void pool_one(const one_query *a, int D) {
     vf z[ONE_WIDEST], sum = vf_set1(0), largest = vf_load(a->z);
     UNROLL for (int f = 0; f < D; f++) z[f] = vf_set1(0);
     for (int j = 0; j < a->n_keys; j++) {
-        vf e = vf_exp((vf_load(a->p + j * L) - largest) * a->scale);
+        vf e = vf_exp_share((vf_load(a->p + j * L) - largest) * a->scale);
         sum += e;
         vf_store(a->p + j * L, e);
         UNROLL for (int f = 0; f < D; f++) z[f] =
@@ -79,7 +79,8 @@ INLINE void attend_one_gradient(const one_query_gradient *b, int D, bool shared,
     }
     UNROLL for (int f = 0; f < D; f++) dq[f] = vf_set1(0);
     for (int j = 0; j < a->n_keys; j++) {
-        vf p = vf_load(a->p + j * L), ds = (vf_load(b->ds + j * L) - sum) * (p * a->scale);
+        vf p = vf_load(a->p + j * L);
+        vf ds = vf_flush((vf_load(b->ds + j * L) - sum) * (p * a->scale), FV_LEAST);
         float *dk = b->dk + j * b->dk_row, *dv = b->dv + j * b->dv_row;
         UNROLL for (int f = 0; f < D; f++) {
             dq[f] = vf_fma(ds, vf_load(a->k + j * a->k_row + f * L), dq[f]);

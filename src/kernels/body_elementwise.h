@@ -1,5 +1,5 @@
 // Everything that touches each number once or twice: cross-entropy, norms, activations, updates.
-#include "kernels/simd.h"
+#include "kernels/simd_gates.h"
 
 // Of many classes the targets' own are looked up lane by lane, sixteen scalar accesses a row; few
 // classes are all compared with the targets, and several rows of them go in step, as one alone
@@ -32,7 +32,7 @@ INLINE class_row class_row_of(const fv_cross_entropy *a, int r, int part) {
 }
 
 INLINE void exponentiate(class_row *row, int n) {
-    vf e = vf_exp(vf_load(row->logits + n * L) - row->largest);
+    vf e = vf_exp_share(vf_load(row->logits + n * L) - row->largest);
     row->sum += e;
     vf_store(row->logits + n * L, e);
 }
@@ -174,13 +174,13 @@ static void norm_gradient(const fv_norm_gradient *b) {
 // The tanh form of the GELU is x sigmoid(2 u), u = sqrt(2/pi) (x + 0.044715 x^3).
 INLINE vf gelu_gate(vf x) {
     vf u2 = x * vf_fma(x * x, vf_set1(2 * 0.7978845608f * 0.044715f), vf_set1(2 * 0.7978845608f));
-    return 1.0f / (1.0f + vf_exp(-vf_max(u2, vf_set1(-80.0f))));
+    return vf_sigmoid(u2);
 }
 
 static void activate(fv_activation kind, size_t n, const float *x, float *y) {
     for (size_t i = 0; i < n; i += VW) {
         vf v = vf_load(x + i);
-        vf_store(y + i, kind == FV_KERNEL_RELU ? vf_max(v, vf_set1(0)) : v * gelu_gate(v));
+        vf_store(y + i, kind == FV_KERNEL_RELU ? vf_max(vf_set1(0), v) : v * gelu_gate(v));
     }
 }
 
@@ -189,7 +189,7 @@ static void activate_gradient(fv_activation kind, size_t n, const float *x, cons
     for (size_t i = 0; i < n; i += VW) {
         vf v = vf_load(x + i), slope = vf_load(dy + i);
         if (kind == FV_KERNEL_RELU) {
-            vf_store(dx + i, vf_and(slope, v > 0.0f));
+            vf_store(dx + i, vf_and(slope, ~(v <= 0.0f)));
         } else {
             vf s = gelu_gate(v);
             vf du2 =
@@ -212,12 +212,13 @@ static void scale_rows(int n_rows, int n_features, fv_rows x, const float *scale
 // Moments move by their distance to the new value: beta v + (1 - beta) g^2 written as v + (1 -
 // beta) (g^2 - v) keeps its digits also where g^2 is far larger than v.
 static void adam(const fv_adam *a) {
-    vf share1 = vf_set1(1 - a->beta1), share2 = vf_set1(1 - a->beta2);
+    vf share1 = vf_set1(a->share1), share2 = vf_set1(a->share2);
     for (size_t i = 0; i < a->n; i += VW) {
-        vf g = vf_load(a->gradient + i), p = vf_load(a->params + i);
+        vf g = vf_flush(vf_load(a->gradient + i), a->least_gradient), p = vf_load(a->params + i);
         vf m = vf_load(a->m + i), v = vf_load(a->v + i);
-        m = vf_fma(share1, g - m, m);
+        m = vf_flush(vf_fma(share1, g - m, m), FV_LEAST);
         v = vf_fma(share2, g * g - v, v);
+        v = vf_zero_below(v, v, FV_LEAST_SQUARE);
         vf_store(a->m + i, m);
         vf_store(a->v + i, v);
         vf root = vf_fma(vf_sqrt(v), vf_set1(a->root_correction), vf_set1(a->epsilon));
@@ -227,7 +228,7 @@ static void adam(const fv_adam *a) {
             decay *= vf_load(a->rate_scale + i);
         }
         p = vf_fma(decay, p, p);
-        vf_store(a->params + i, vf_fma(rate, m / root, p));
+        vf_store(a->params + i, vf_flush(vf_fma(rate, m / root, p), FV_LEAST));
     }
 }
 

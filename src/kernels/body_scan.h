@@ -111,8 +111,8 @@ INLINE void scan_states(const fv_scan *s, const scan_lanes *p, int n, int N, flo
         vf delta = vf_load(p->delta + t * p->row), drive = delta * vf_load(p->u + t * p->row);
         const float *b = p->b + t * s->b.stride + n * L;
         UNROLL for (int j = 0; j < N; j++) {
-            vf decay = vf_exp(delta * a[j]);
-            h[j] = vf_fma(decay, h[j], drive * vf_load(b + j * L));
+            vf decay = vf_exp_share(delta * a[j]);
+            h[j] = vf_flush(vf_fma(decay, h[j], drive * vf_load(b + j * L)), FV_LEAST);
             if (kept) {
                 vf_store(kept + (ptrdiff_t)(2 * t * SCAN_BLOCK + j) * L, h[j]);
                 vf_store(kept + (ptrdiff_t)((2 * t + 1) * SCAN_BLOCK + j) * L, decay);
@@ -194,7 +194,7 @@ INLINE void scan_states_gradient(const fv_scan_gradient *b, const scan_lanes *p,
         const float *bt = p->b + t * s->b.stride + n * L;
         float *db = q->db + t * b->db.stride + n * L;
         UNROLL for (int j = 0; j < N; j++) {
-            vf back = dh[j] * vf_load(state + (SCAN_BLOCK + j) * L);
+            vf back = vf_flush(dh[j] * vf_load(state + (SCAN_BLOCK + j) * L), FV_LEAST);
             vf before = t > 0 ? vf_load(state + (j - 2 * SCAN_BLOCK) * L) : vf_set1(0);
             vf slope = back * before; // of delta a
             vf_store(db + j * L, vf_fma(dh[j], drive, vf_load(db + j * L)));

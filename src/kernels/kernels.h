@@ -25,6 +25,34 @@
 
 enum { FV_LANES = 16 };
 
+// What counts as nothing. Below 2^-126 floats are subnormal, and on many processors an operation
+// that meets one takes over a hundred cycles: a run that had converged would take up to ten times
+// as long a step. So values are set to 0 where they die out, long before they get there. That is
+// part of the arithmetic, in the reference as in every variant, not a mode of the processor; a NaN
+// is not below anything and stays.
+//
+//   FV_LEAST_SHARE   weights of a softmax before they are divided by their sum, over the largest
+//                    (no sum could tell), sigmoids, softplus, decays of a state
+//   FV_LEAST         gradients of scores and states, states, velocities, first moments, parameters
+//   FV_LEAST_SQUARE  second moments; see fv_adam for the gradients
+#define FV_LEAST_SHARE      0x1p-64f
+#define FV_LOG_LEAST_SHARE  (-44.3614197f)
+#define FV_LOG2_LEAST_SHARE (-64.0f)
+#define FV_LEAST            0x1p-100f
+#define FV_LEAST_SQUARE     0x1p-120f
+
+static inline real fv_flush(real x, real least) {
+    return real_abs(x) < least ? 0 : x;
+}
+
+// exp(x) and 2^x for x <= 0, where it is not nothing beside 1.
+static inline real fv_exp_share(real x) {
+    return x < FV_LOG_LEAST_SHARE ? 0 : real_exp(x);
+}
+static inline real fv_exp2_share(real x) {
+    return x < FV_LOG2_LEAST_SHARE ? 0 : real_exp2(x);
+}
+
 // A matrix of rows [n][features][16] at equal distance: row r, feature f begins at
 // data + r * stride + f * 16. A gradient of the same shape has the same form.
 typedef struct fv_rows {
@@ -207,13 +235,19 @@ typedef enum fv_activation { FV_KERNEL_RELU, FV_KERNEL_GELU } fv_activation;
 //   m = b1 m + (1 - b1) g,  v = b2 v + (1 - b2) g^2
 //   p = p - decay p - rate m / (sqrt(v) * root_correction + epsilon)
 // rate holds learning_rate / (1 - b1^t), root_correction 1 / sqrt(1 - b2^t), decay learning_rate
-// times weight decay (0 for Adam).
+// times weight decay (0 for Adam). The shares 1 - b are taken before they are rounded: that of a
+// rounded b2 of 0.999 would be off by 1.3e-5, and the correction would not fit it.
+//
+// m and p are 0 below FV_LEAST, v below FV_LEAST_SQUARE. Gradients are 0 below least_gradient,
+// whose square alone makes that v: so m never outlives v.
 typedef struct fv_adam {
     size_t n;
     real *params, *m, *v;
     const real *gradient;
     const real *rate_scale; // [n] factors of rate and decay, or NULL
-    real beta1, beta2, rate, root_correction, epsilon, decay;
+    real share1, share2;    // 1 - b1, 1 - b2
+    real least_gradient;    // sqrt(FV_LEAST_SQUARE / share2)
+    real rate, root_correction, epsilon, decay;
 } fv_adam;
 
 // Uniform tokens on [0, vocab_size), tokens[g][t][lane], of samples first_sample, first_sample + 1,
@@ -246,7 +280,7 @@ typedef struct fv_kernels {
     // y[r][f] = x[r][f] * scale[r] for rows of n_features
     void (*scale_rows)(int n_rows, int n_features, fv_rows x, const real *scale, fv_rows y);
     void (*adam)(const fv_adam *);
-    void (*exp)(size_t n, const real *x, real *y); // n multiple of 16; at most 2 ulp on [-87, 0]
+    void (*exp)(size_t n, const real *x, real *y); // n multiple of 16; at most 2 ulp on [-87, 88]
     void (*log)(size_t n, const real *x, real *y); // n multiple of 16; x > 0 and normal
     // Independent multiply-adds and exponentials for measuring the core's limits; both return what
     // they computed so that no compiler can drop it.

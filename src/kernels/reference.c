@@ -123,7 +123,7 @@ static void attend_query(const fv_attend *a, int g, int i, int l) {
     }
     for (EACH_KEY(a, i, j)) {
         real *p = at(&a->p, g, i, j, l);
-        *p = real_exp(*p - largest);
+        *p = fv_exp_share(*p - largest);
         sum += *p;
     }
     for (EACH_KEY(a, i, j)) *at(&a->p, g, i, j, l) /= sum;
@@ -149,7 +149,8 @@ static void attend_query_gradient(const fv_attend_gradient *b, int g, int i, int
         ds[j * L] = dp;
         sum += dp * *at(&a->p, g, i, j, l);
     }
-    for (EACH_KEY(a, i, j)) ds[j * L] = (ds[j * L] - sum) * *at(&a->p, g, i, j, l);
+    for (EACH_KEY(a, i, j))
+        ds[j * L] = fv_flush((ds[j * L] - sum) * *at(&a->p, g, i, j, l), FV_LEAST);
     for (EACH_KEY(a, i, j)) {
         real slope;
         if (b->dlog_power) *b->dlog_power += ds[j * L] * score(a, g, i, j, l, &slope);
@@ -196,13 +197,13 @@ static void cross_entropy_sample(const fv_cross_entropy *a, int r, int l) {
     for (int n = 1; n < a->vocab_size; n++)
         if (logits[n * L] > logits[best * L]) best = n;
     real largest = logits[best * L], at_target = target >= 0 ? logits[target * L] : 0;
-    for (int n = 0; n < a->vocab_size; n++) sum += real_exp(logits[n * L] - largest);
+    for (int n = 0; n < a->vocab_size; n++) sum += fv_exp_share(logits[n * L] - largest);
     a->losses[r * L + l] = target >= 0 ? real_log(sum) - (at_target - largest) : 0;
     if (a->correct) a->correct[r * L + l] = target == best;
     if (!a->inverse) return;
     for (int n = 0; n < a->vocab_size; n++)
         logits[n * L] =
-            target >= 0 ? real_exp(logits[n * L] - largest) - (n == target ? sum : 0) : 0;
+            target >= 0 ? fv_exp_share(logits[n * L] - largest) - (n == target ? sum : 0) : 0;
     a->inverse[r * L + l] = target >= 0 ? a->weight / sum : 0;
 }
 
@@ -269,13 +270,13 @@ static real gelu_slope(real x) {
 
 static void activate(fv_activation kind, size_t n, const real *x, real *y) {
     for (size_t i = 0; i < n; i++)
-        y[i] = kind == FV_KERNEL_RELU ? (x[i] > 0 ? x[i] : 0) : gelu(x[i]);
+        y[i] = kind == FV_KERNEL_RELU ? (x[i] <= 0 ? 0 : x[i]) : gelu(x[i]);
 }
 
 static void activate_gradient(fv_activation kind, size_t n, const real *x, const real *dy,
                               real *dx) {
     for (size_t i = 0; i < n; i++)
-        dx[i] = dy[i] * (kind == FV_KERNEL_RELU ? (x[i] > 0 ? 1 : 0) : gelu_slope(x[i]));
+        dx[i] = dy[i] * (kind == FV_KERNEL_RELU ? (x[i] <= 0 ? 0 : 1) : gelu_slope(x[i]));
 }
 
 static void scale_rows(int n_rows, int n_features, fv_rows x, const real *scale, fv_rows y) {
@@ -288,12 +289,13 @@ static void scale_rows(int n_rows, int n_features, fv_rows x, const real *scale,
 
 static void adam(const fv_adam *a) {
     for (size_t i = 0; i < a->n; i++) {
-        real g = a->gradient[i];
-        a->m[i] = a->beta1 * a->m[i] + (1 - a->beta1) * g;
-        a->v[i] = a->beta2 * a->v[i] + (1 - a->beta2) * g * g;
+        real g = fv_flush(a->gradient[i], a->least_gradient);
+        a->m[i] = fv_flush(a->m[i] + a->share1 * (g - a->m[i]), FV_LEAST);
+        a->v[i] = fv_flush(a->v[i] + a->share2 * (g * g - a->v[i]), FV_LEAST_SQUARE);
         real root = real_sqrt(a->v[i]) * a->root_correction + a->epsilon;
         real scale = a->rate_scale ? a->rate_scale[i] : 1;
-        a->params[i] -= scale * (a->decay * a->params[i] + a->rate * a->m[i] / root);
+        real change = scale * (a->decay * a->params[i] + a->rate * a->m[i] / root);
+        a->params[i] = fv_flush(a->params[i] - change, FV_LEAST);
     }
 }
 

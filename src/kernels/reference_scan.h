@@ -1,11 +1,11 @@
 // The reference of the convolution and the scan of a Mamba layer; a part of reference.c.
 
 static real sigmoid(real x) {
-    return x > 0 ? 1 / (1 + real_exp(-x)) : real_exp(x) / (1 + real_exp(x));
+    return x > 0 ? 1 / (1 + real_exp(-x)) : fv_exp_share(x) / (1 + fv_exp_share(x));
 }
 
 static real softplus(real x) {
-    return (x > 0 ? x : 0) + real_log1p(real_exp(x > 0 ? -x : x));
+    return (x <= 0 ? 0 : x) + real_log1p(fv_exp_share(x > 0 ? -x : x));
 }
 
 static real silu_slope(real x) {
@@ -74,7 +74,7 @@ static void scan_state(const fv_scan *s, int g, int f, int n, int l, real *state
     for (int t = 0; t < s->n_rows; t++) {
         size_t i = element(s->n_rows, s->n_channels, g, t, f, l);
         real b = s->b.data[((ptrdiff_t)g * s->n_rows + t) * s->b.stride + n * L + l];
-        h = real_exp(s->delta[i] * a) * h + s->delta[i] * s->u[i] * b;
+        h = fv_flush(fv_exp_share(s->delta[i] * a) * h + s->delta[i] * s->u[i] * b, FV_LEAST);
         int o = output_of(s, t);
         if (states)
             states[t * L] = h;
@@ -120,10 +120,11 @@ static void scan_state_gradient(const fv_scan_gradient *b, int g, int f, int n, 
             dh += dsum * s->c[k];
             b->dc[k] += dsum * states[t * L];
         }
-        real decay = real_exp(s->delta[i] * a), before = t > 0 ? states[(t - 1) * L] : 0;
+        real decay = fv_exp_share(s->delta[i] * a), before = t > 0 ? states[(t - 1) * L] : 0;
         real bt = s->b.data[row * s->b.stride + n * L + l];
         b->db.data[row * b->db.stride + n * L + l] += dh * s->delta[i] * s->u[i];
         b->du[i] += dh * bt * s->delta[i];
+        if (real_abs(dh * decay) < FV_LEAST) decay = 0;
         b->draw[i] += dh * (bt * s->u[i] + decay * before * a);
         b->da[f * s->n_state + n] += dh * decay * before * s->delta[i];
         dh *= decay;

@@ -7,6 +7,7 @@
 
 #include "kernels/kernels.h"
 
+#include <math.h>
 #include <string.h>
 
 typedef float vf __attribute__((vector_size(4 * VW)));
@@ -42,6 +43,7 @@ INLINE vf vf_and(vf x, vi mask) {
     return (vf)((vi)x & mask);
 }
 
+// The maximum and the minimum take their second operand where one of the two is NaN.
 #if VW == 16
 #include <immintrin.h>
 INLINE vf vf_fma(vf a, vf b, vf c) {
@@ -49,6 +51,9 @@ INLINE vf vf_fma(vf a, vf b, vf c) {
 }
 INLINE vf vf_max(vf a, vf b) {
     return _mm512_max_ps(a, b);
+}
+INLINE vf vf_min(vf a, vf b) {
+    return _mm512_min_ps(a, b);
 }
 INLINE vf vf_sqrt(vf a) {
     return _mm512_sqrt_ps(a);
@@ -64,6 +69,9 @@ INLINE vf vf_fma(vf a, vf b, vf c) {
 INLINE vf vf_max(vf a, vf b) {
     return _mm256_max_ps(a, b);
 }
+INLINE vf vf_min(vf a, vf b) {
+    return _mm256_min_ps(a, b);
+}
 INLINE vf vf_sqrt(vf a) {
     return _mm256_sqrt_ps(a);
 }
@@ -71,13 +79,16 @@ INLINE vf vf_gather(const float *base, vi index) {
     return _mm256_i32gather_ps(base, (__m256i)index, 4);
 }
 #else
-#include <math.h>
 INLINE vf vf_fma(vf a, vf b, vf c) {
     return a * b + c;
 } // rounds twice; no fused unit to rely on
 INLINE vf vf_max(vf a, vf b) {
     vi larger = a > b;
     return (vf)(((vi)a & larger) | ((vi)b & ~larger));
+}
+INLINE vf vf_min(vf a, vf b) {
+    vi smaller = a < b;
+    return (vf)(((vi)a & smaller) | ((vi)b & ~smaller));
 }
 INLINE vf vf_sqrt(vf a) {
     UNROLL for (int i = 0; i < VW; i++) a[i] = sqrtf(a[i]);
@@ -127,19 +138,38 @@ INLINE vf vf_subtract_where_equal(vf x, vf y, vi a, vi b) {
 }
 #endif
 
-// Adding it to x leaves round(x) in the low bits: 1.5 * 2^23.
-#define ROUNDER vf_set1(12582912.0f)
-
-// 2^n p, where `shifted` is n + ROUNDER: n is added to the exponent.
-INLINE vf vf_times_power(vf p, vf shifted) {
-    return (vf)((vu)p + ((vu)shifted << 23));
+// y, but 0 in the lanes where x is below `least`; where x is NaN it is y.
+INLINE vf vf_zero_below(vf y, vf x, float least) {
+#if VW == 16
+    return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x, vf_set1(least), _CMP_NLT_UQ), y);
+#else
+    return vf_and(y, ~(x < vf_set1(least)));
+#endif
 }
 
-// exp(x) for x <= 88.4; below -87.3 it stays at exp(-87.3) = 1.2e-38. With n = round(x log2 e) and
-// r = x - n log 2 in two steps, a degree-5 minimax polynomial (relative error 0.8 ulp) gives
-// exp(r), and n is added to the exponent. At most 2 ulp in all (tests/unit/test_kernels.c).
-INLINE vf vf_exp(vf x) {
-    x = vf_max(x, vf_set1(-87.3f));
+INLINE vf vf_abs(vf x) {
+    return vf_and(x, vi_set1(0x7fffffff));
+}
+
+// x, or 0 where it is closer to 0 than `least` (kernels.h says why).
+INLINE vf vf_flush(vf x, float least) {
+    return vf_zero_below(x, vf_abs(x), least);
+}
+
+// Adding it to x leaves round(x) + 127, the exponent of 2^round(x), in the low bits: 1.5 * 2^23 +
+// 127.
+#define ROUNDER vf_set1(12583039.0f)
+
+// 2^n p, where `shifted` is n + ROUNDER.
+INLINE vf vf_times_power(vf p, vf shifted) {
+    return p * (vf)((vu)shifted << 23);
+}
+
+// exp(x), 0 for x below `least` (-87.3 or more), for x <= 88.3; from there to 89.0 infinity, then
+// of any bits. A NaN stays. With n = round(x log2 e) and r = x - n log 2 in two steps, a degree-5
+// minimax polynomial (relative error 0.8 ulp) gives exp(r). At most 2 ulp in all
+// (tests/unit/test_kernels.c).
+INLINE vf vf_exp_from(vf x, float least) {
     vf shifted = vf_fma(x, vf_set1(1.44269504f), ROUNDER), n = shifted - ROUNDER;
     vf r = vf_fma(n, vf_set1(-0.693145752f), x);
     r = vf_fma(n, vf_set1(-1.42860677e-6f), r);
@@ -158,16 +188,25 @@ INLINE vf vf_exp(vf x) {
     p = vf_fma(p, r, vf_set1(0.999999705f));
 #endif
     p = vf_fma(p, r, vf_set1(1.0f));
-    return vf_times_power(p, shifted);
+    return vf_zero_below(vf_times_power(p, shifted), x, least);
+}
+
+// exp(x): 0 below -87.3, infinity above 88.4.
+INLINE vf vf_exp(vf x) {
+    return vf_exp_from(vf_min(vf_set1(89.0f), x), -87.3f);
+}
+
+// exp(x) for x <= 0 of which only what can count beside 1 is wanted: 0 below FV_LEAST_SHARE.
+INLINE vf vf_exp_share(vf x) {
+    return vf_exp_from(x, FV_LOG_LEAST_SHARE);
 }
 
 // 2^x for x <= 0, the cheaper exponential of loops that can fold log2(e) into a factor of x: no
-// range is reduced in two steps. From -126 down it stays at 2^-126; a NaN stays; lanes with x above
-// 0, which a mask takes away later, wrap around. With n = round(x) and r = x - n in [-1/2, 1/2], a
+// range is reduced in two steps. 0 below FV_LEAST_SHARE; a NaN stays; lanes with x above 0, which a
+// mask takes away later, wrap around. With n = round(x) and r = x - n in [-1/2, 1/2], a
 // polynomial with value 1 and slope log 2 at 0 gives 2^r to 1.1e-7: decays close to 1, which a scan
 // multiplies with each other thousands of times, err least.
 INLINE vf vf_exp2(vf x) {
-    x = vf_max(vf_set1(-126.0f), x);
     vf shifted = x + ROUNDER, r = x - (shifted - ROUNDER);
     vf p = vf_set1(0.00133002643f);
     p = vf_fma(p, r, vf_set1(0.00966970902f));
@@ -175,11 +214,11 @@ INLINE vf vf_exp2(vf x) {
     p = vf_fma(p, r, vf_set1(0.240222812f));
     p = vf_fma(p, r, vf_set1(0.693147181f));
     p = vf_fma(p, r, vf_set1(1.0f));
-    return vf_times_power(p, shifted);
+    return vf_zero_below(vf_times_power(p, shifted), x, FV_LOG2_LEAST_SHARE);
 }
 
-// log(x) for normal x > 0: x = 2^e m with m in [sqrt(1/2), sqrt(2)), log(m) by the polynomial of
-// Cephes logf. At most 2 ulp.
+// log(x) for normal x > 0; infinity and NaN stay. x = 2^e m with m in [sqrt(1/2), sqrt(2)), log(m)
+// by the polynomial of Cephes logf. At most 2 ulp.
 INLINE vf vf_log(vf x) {
     vi bits = (vi)x - 0x3f3504f3;
     vi e = bits >> 23;
@@ -197,7 +236,9 @@ INLINE vf vf_log(vf x) {
     p = p * m * square;
     p = vf_fma(exponent, vf_set1(-2.12194440e-4f), p);
     p = vf_fma(square, vf_set1(-0.5f), p);
-    return vf_fma(exponent, vf_set1(0.693359375f), m + p);
+    p = vf_fma(exponent, vf_set1(0.693359375f), m + p);
+    vi finite = x < INFINITY;
+    return (vf)(((vi)p & finite) | ((vi)x & ~finite));
 }
 
 // Sums each of sixteen 16-lane accumulators over its lanes: out[i] = sum_l acc[i][l], always as

@@ -4,23 +4,23 @@
 
 #include "kernels/simd.h"
 
+// 1 / (1 + exp(-x)), 0 below FV_LEAST_SHARE.
 INLINE vf vf_sigmoid(vf x) {
-    return 1.0f / (1.0f + vf_exp(-vf_max(x, vf_set1(-80.0f))));
+    return vf_zero_below(1.0f / (1.0f + vf_exp_share(-x)), x, FV_LOG_LEAST_SHARE);
 }
 
 // log(1 + exp(x)). With e = exp(-|x|) and w = 1 + e rounded, log(w) + (e - (w - 1)) / w gives back
-// what the rounding took, so that small results keep their digits. The exponential of a NaN is a
-// number, but the maximum takes its second operand then: a NaN stays.
+// what the rounding took, so that small results keep their digits; below FV_LEAST_SHARE it is 0.
 INLINE vf vf_softplus(vf x) {
-    vf e = vf_exp(-(vf)((vi)x & 0x7fffffff)), w = 1.0f + e;
+    vf e = vf_exp_share(-vf_abs(x)), w = 1.0f + e;
     return vf_max(vf_set1(0), x) + (vf_log(w) + (e - (w - 1.0f)) / w);
 }
 
 // The same to the last two or three bits, in half the time: the scan over long sequences takes it.
-// The lab keeps the one above, which gives its stored runs their bits. Here log(1 + e) = 2 atanh(s)
+// Here log(1 + e) = 2 atanh(s)
 // with s = e / (2 + e), at most 1/3: s times a polynomial of s^2 within 4e-9 of it.
 INLINE vf vf_quick_softplus(vf x) {
-    vf e = vf_exp(-(vf)((vi)x & 0x7fffffff)), s = e / (2.0f + e), t = s * s;
+    vf e = vf_exp_share(-vf_abs(x)), s = e / (2.0f + e), t = s * s;
     vf p = vf_set1(0.28178334f);
     p = vf_fma(p, t, vf_set1(0.27960601f));
     p = vf_fma(p, t, vf_set1(0.40024909f));

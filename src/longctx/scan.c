@@ -298,7 +298,9 @@ static void join_segments(void *context, int piece, int worker) {
             memcpy(scan_before(scan, task, 1), scan_state(scan, task, 0),
                    scan->state_size * sizeof(float));
         for (size_t i = 0; i < scan->state_size; i++)
-            after[i] = exp2f(a[i] * total[i % W]) * before[i] + scan_state(scan, task, s)[i];
+            after[i] = fv_flush(fv_exp2_share(a[i] * total[i % W]) * before[i] +
+                                    scan_state(scan, task, s)[i],
+                                FV_LEAST);
     }
     if (pass->final)
         save_state(scan,

@@ -116,7 +116,7 @@ INLINE void run_states(const fv_scan_chunk *s, int i, int n, int N, float *kept)
         __asm__ volatile("" : : : "memory"); // A is read again: registers are for the states
         UNROLL for (int j = 0; j < N; j++) {
             vf decay = vf_exp2(step * vf_load(a + j * W));
-            h[j] = vf_fma(decay, h[j], drive * vf_set1(b[j]));
+            h[j] = vf_flush(vf_fma(decay, h[j], drive * vf_set1(b[j])), FV_LEAST);
             // Sums of four, whatever N is, so that the order of additions is the same everywhere.
             four = j % 4 == 0 ? h[j] * c[j] : vf_fma(h[j], vf_set1(c[j]), four);
             if (j % 4 == 3 || N == 1) sum += four;
@@ -209,7 +209,7 @@ INLINE void back_states(const fv_scan_chunk_gradient *g, int i, int n, int N, co
             dh[j] = vf_fma(dsum, vf_set1(c[j]), dh[j]);
             vf_store(db + j * L, vf_fma(dh[j], drive, vf_load(db + j * L)));
             ddrive = vf_fma(dh[j], vf_set1(b[j]), ddrive);
-            dh[j] = dh[j] * vf_load(decays + j * L);
+            dh[j] = vf_flush(dh[j] * vf_load(decays + j * L), FV_LEAST);
             vf slope = dh[j] * vf_load(before + j * L);
             dstep = vf_fma(slope, vf_load(a + j * W), dstep);
             da[j] = vf_fma(slope, step, da[j]);

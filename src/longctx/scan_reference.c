@@ -1,4 +1,5 @@
 // The long scan as its definition says it, channel by channel: never optimised, never deleted.
+#include "kernels/kernels.h"
 #include "longctx/scan_kernels.h"
 
 #include <math.h>
@@ -8,11 +9,16 @@
 enum { W = FV_SCAN_BLOCK };
 
 static float sigmoid(float x) {
-    return x > 0 ? 1 / (1 + expf(-x)) : expf(x) / (1 + expf(x));
+    return x > 0 ? 1 / (1 + expf(-x)) : fv_exp_share(x) / (1 + fv_exp_share(x));
 }
 
 static float softplus(float x) {
-    return (x > 0 ? x : 0) + log1pf(expf(x > 0 ? -x : x));
+    return (x <= 0 ? 0 : x) + log1pf(fv_exp_share(x > 0 ? -x : x));
+}
+
+// The state h after a step; log_decay in units of log 2.
+static float next_state(float log_decay, float h, float drive) {
+    return fv_flush(fv_exp2_share(log_decay) * h + drive, FV_LEAST);
 }
 
 static void forward_channel(const fv_scan_chunk *s, int i) {
@@ -22,7 +28,7 @@ static void forward_channel(const fv_scan_chunk *s, int i) {
         float drive = s->correction ? 0 : step * u, sum = s->correction ? 0 : s->skip[i] * u;
         for (int n = 0; n < s->n_state; n++) {
             float *h = &s->state[n * W + i];
-            *h = exp2f(step * s->a[n * W + i]) * *h + drive * s->b[t * s->n_state + n];
+            *h = next_state(step * s->a[n * W + i], *h, drive * s->b[t * s->n_state + n]);
             sum += *h * s->c[t * s->n_state + n];
         }
         s->step[t * W + i] = step;
@@ -46,20 +52,20 @@ static void backward_state(const fv_scan_chunk_gradient *b, int i, int n) {
     float *kept = b->kept, a = s->a[n * W + i]; // h before each position
     for (int t = 0; t < s->n; t++) {
         kept[t] = s->state[n * W + i];
-        s->state[n * W + i] = exp2f(s->step[t * W + i] * a) * kept[t] +
-                              s->drive[t * W + i] * s->b[t * s->n_state + n];
+        s->state[n * W + i] = next_state(s->step[t * W + i] * a, kept[t],
+                                         s->drive[t * W + i] * s->b[t * s->n_state + n]);
     }
     float after = s->state[n * W + i], dh = b->dstate[n * W + i];
     for (int t = s->n - 1; t >= 0; t--) {
         int at = t * s->n_state + n;
-        float decay = exp2f(s->step[t * W + i] * a), dsum = b->dsum[t * W + i];
+        float decay = fv_exp2_share(s->step[t * W + i] * a), dsum = b->dsum[t * W + i];
         b->dc[at] += dsum * after;
         dh += dsum * s->c[at];
         b->db[at] += dh * s->drive[t * W + i];
         b->ddrive[t * W + i] += dh * s->b[at];
-        b->dstep[t * W + i] += dh * decay * kept[t] * a * 0.693147181f;
-        b->da[n * W + i] += dh * decay * kept[t] * s->step[t * W + i];
-        dh *= decay;
+        dh = fv_flush(dh * decay, FV_LEAST);
+        b->dstep[t * W + i] += dh * kept[t] * a * 0.693147181f;
+        b->da[n * W + i] += dh * kept[t] * s->step[t * W + i];
         after = kept[t];
     }
     b->dstate[n * W + i] = dh;

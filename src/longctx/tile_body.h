@@ -316,7 +316,8 @@ static void forward(const fv_tile_job *t) {
 
 // Gradients ---------------------------------------------------------------------------------------
 
-// p = 2^(score - log_sum); for the harmonic score ds keeps 1 / (distance^2 + floor).
+// p = 2^(score - log_sum), at most 1: the log-sum was rounded, by more than 1 where scores pass
+// 2^24. For the harmonic score ds keeps 1 / (distance^2 + floor).
 INLINE void probability_region(const fv_tile_gradient *t, const region *r, bool metric){
 #define BLOCK(j, q, tall, wide)                                                                    \
     {                                                                                              \
@@ -324,7 +325,7 @@ INLINE void probability_region(const fv_tile_gradient *t, const region *r, bool 
         dot_block(t->qt + q, t->k + (j)*t->d_padded, t->d_padded, t->d, metric, tall, wide, acc);  \
         UNROLL for (int i = 0; i < tall; i++) UNROLL for (int w = 0; w < wide; w++) {              \
             vf s = metric ? score_of(&t->score, acc[i][w]) : acc[i][w];                            \
-            vf p = vf_exp2(s - vf_load(t->log_sum + q + w * VW));                                  \
+            vf p = vf_exp2(vf_min(vf_set1(0), s - vf_load(t->log_sum + q + w * VW)));              \
             if (r->seen) p = vf_and(p, lanes_of_bits(r->seen[j + i], q + w * VW));                 \
             vf_store(t->p + (j + i) * Q + q + w * VW, p);                                          \
             if (metric && t->score.kind == FV_KERNEL_HARMONIC)                                     \
@@ -347,7 +348,7 @@ INLINE void slope_region(const fv_tile_gradient *t, const region *r, bool harmon
             float *at = t->ds + (j + i) * Q + q + w * VW;                                          \
             vf p = vf_load(t->p + (j + i) * Q + q + w * VW) * t->score.slope;                      \
             if (harmonic) p *= vf_load(at);                                                        \
-            vf_store(at, p *(acc[i][w] - vf_load(t->delta + q + w * VW)));                         \
+            vf_store(at, vf_flush(p *(acc[i][w] - vf_load(t->delta + q + w * VW)), FV_LEAST));     \
         }                                                                                          \
     }
     FOR_BLOCKS(r->first, r->width, r->low, r->high, BLOCK)

@@ -7,6 +7,11 @@
 
 enum { Q = FV_TILE_QUERIES };
 
+// 2^x beside 1, as in kernels.h.
+static double exp2_share(double x) {
+    return x < FV_LOG2_LEAST_SHARE ? 0 : exp2(x);
+}
+
 static bool sees(const uint64_t *seen, int key, int query) {
     return seen == NULL || (seen[key] >> query & 1);
 }
@@ -44,11 +49,11 @@ static void forward_query(const fv_tile_job *t, int q) {
         scores[j] = score(&t->score, t->d, t->qt + q, Q, t->k + j * t->k_stride, &slope);
         if (sees(t->seen, j, q) && !(scores[j] <= largest)) largest = scores[j];
     }
-    double factor = exp2(t->largest[q] - largest);
+    double factor = exp2_share(t->largest[q] - largest);
     largest = (float)largest; // as it is kept
     sum = t->sum[q] * factor;
     for (int j = 0; j < t->n_keys; j++) {
-        scores[j] = sees(t->seen, j, q) ? exp2(scores[j] - largest) : 0;
+        scores[j] = sees(t->seen, j, q) ? exp2_share(scores[j] - largest) : 0;
         sum += scores[j];
     }
     for (int f = 0; f < t->d; f++) {
@@ -68,9 +73,11 @@ static void backward_pair(const fv_tile_gradient *t, int q, int j) {
     ptrdiff_t n = t->d_padded;
     const float *k = t->k + j * n, *v = t->v + j * n, *query = t->q + q * n, *g = t->g + q * n;
     double slope, dp = 0;
-    double p = exp2(score(&t->score, t->d, t->qt + q, Q, k, &slope) - t->log_sum[q]);
+    double x = score(&t->score, t->d, t->qt + q, Q, k, &slope) - t->log_sum[q];
+    double p = exp2_share(x > 0 ? 0 : x);
     for (int f = 0; f < t->d; f++) dp += (double)t->gt[f * Q + q] * v[f];
     double ds = p * (dp - t->delta[q]) * slope;
+    if (fabs(ds) < FV_LEAST) ds = 0;
     bool metric = t->score.kind != FV_KERNEL_DOT;
     for (int f = 0; f < t->d; f++) {
         double difference = metric ? (double)query[f] - k[f] : 0;
@@ -106,7 +113,7 @@ static void decode_key(const fv_decode_job *t, int head, const float *k, const f
     float *o = t->o + (ptrdiff_t)head * t->d_padded;
     double slope, s = score(&t->score, t->d_padded, q, 1, k, &slope);
     double before = t->largest[head], largest = s <= before ? before : (float)s;
-    double factor = exp2(before - largest), p = exp2(s - largest);
+    double factor = exp2_share(before - largest), p = exp2_share(s - largest);
     for (int f = 0; f < t->d_padded; f++) o[f] = (float)(o[f] * factor + p * v[f]);
     t->sum[head] = (float)(t->sum[head] * factor + p);
     t->largest[head] = (float)largest;

@@ -32,9 +32,16 @@ static void clip(const fv_optimizer *o, real *gradient) {
     for (size_t i = 0; i < o->n; i++) gradient[i] *= factor;
 }
 
+// 1 - beta^n, which is 1 in double precision long before the power is subnormal and slow to
+// compute.
+static double correction(double beta, int n) {
+    return n * log(beta) < -40 ? 1 : 1 - pow(beta, n);
+}
+
 static void step_adam(const fv_optimizer *o, const fv_kernels *kernels, int step, double rate,
                       const real *gradient) {
     const fv_train_config *c = o->config;
+    double share2 = 1 - c->beta2;
     kernels->adam(&(fv_adam){
         .n = o->n,
         .params = o->params,
@@ -42,21 +49,24 @@ static void step_adam(const fv_optimizer *o, const fv_kernels *kernels, int step
         .v = o->v,
         .gradient = gradient,
         .rate_scale = o->rate_scale,
-        .beta1 = (real)c->beta1,
-        .beta2 = (real)c->beta2,
-        .rate = (real)(rate / (1 - pow(c->beta1, step + 1))),
-        .root_correction = (real)(1 / sqrt(1 - pow(c->beta2, step + 1))),
+        .share1 = (real)(1 - c->beta1),
+        .share2 = (real)share2,
+        .least_gradient = (real)sqrt(FV_LEAST_SQUARE / share2),
+        .rate = (real)(rate / correction(c->beta1, step + 1)),
+        .root_correction = (real)(1 / sqrt(correction(c->beta2, step + 1))),
         .epsilon = (real)c->epsilon,
         .decay = (real)(c->optimizer == FV_OPTIMIZER_ADAMW ? rate * c->weight_decay : 0)});
 }
 
-// Plain and heavy-ball descent: velocity = momentum * velocity + gradient.
+// Plain and heavy-ball descent: velocity = momentum * velocity + gradient. Velocities and
+// parameters that die out become 0 (kernels.h).
 static void step_descent(const fv_optimizer *o, double rate, const real *gradient) {
     bool heavy = o->config->optimizer == FV_OPTIMIZER_MOMENTUM;
     real momentum = (real)(heavy ? o->config->momentum : 0), r = (real)rate;
     for (size_t i = 0; i < o->n; i++) {
-        o->m[i] = momentum * o->m[i] + gradient[i];
-        o->params[i] -= (o->rate_scale ? r * o->rate_scale[i] : r) * o->m[i];
+        real rate_here = o->rate_scale ? r * o->rate_scale[i] : r;
+        o->m[i] = fv_flush(momentum * o->m[i] + gradient[i], FV_LEAST);
+        o->params[i] = fv_flush(o->params[i] - rate_here * o->m[i], FV_LEAST);
     }
 }
 

@@ -412,7 +412,7 @@ static void op_scale_rows(call *c) {
 // shape.in * 16 parameters at step shape.rows; ACCUMULATE decays, BIAS has rates of its own.
 static void op_adam(call *c) {
     size_t n = (size_t)(c->shape.in * L);
-    fv_adam a = {.n = n, .beta1 = 0.9f, .beta2 = 0.999f, .epsilon = 1e-8f};
+    fv_adam a = {.n = n, .share1 = 0.1f, .share2 = 0.001f, .epsilon = 1e-8f};
     a.rate = (float)(0.01 / (1 - pow(0.9, c->shape.rows)));
     a.root_correction = (float)(1 / sqrt(1 - pow(0.999, c->shape.rows)));
     a.decay = has(c, ACCUMULATE) ? 0.01f : 0;
