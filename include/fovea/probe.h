@@ -16,6 +16,7 @@ typedef struct fv_probe {
     // probe ("effective_rank.blocks.0.attn.W_Q", "attention_mass.0[1]" = layer 0, offset 1).
     fv_status (*measure)(const fv_model *model, const float *params, int step, fv_record *record,
                          fv_error *error);
+    const char *needs; // a line of an experiment file without which it measures nothing, or ""
 } fv_probe;
 
 // All probes, and the one of a name (or NULL), and the nearest name for messages.

@@ -70,6 +70,7 @@ typedef struct fv_figure_kind {
     int n_options;
     bool animated;       // a GIF instead of SVG and PNG
     const char *example; // YAML, for the documentation
+    const char *needs;   // the other lines of an experiment file that can be drawn like this
     // What the types of the options cannot say; no records yet.
     fv_status (*check)(const fv_figure_view *view, fv_error *error);
     fv_status (*draw)(fv_figure_view *view, fv_error *error);

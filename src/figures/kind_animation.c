@@ -173,6 +173,7 @@ const fv_figure_kind fv_figure_animation = {
     .n_options = sizeof options / sizeof *options,
     .animated = true,
     .example = "{kind: animation, tensor: embed.W_E, where: {task.vocab_size: 4}, seed: 0}",
+    .needs = "task: {vocab_size: 4}\ntrain: {steps: 500, snapshot_every: 100}",
     .check = check,
     .draw = draw,
 };

@@ -239,6 +239,7 @@ const fv_figure_kind fv_figure_curves = {
     .n_options = sizeof options / sizeof *options,
     .example =
         "{kind: curves, y: perplexity, panel: task.vocab_size, lines: [task.vocab_size / 2]}",
+    .needs = "train: {steps: 500}\nsweep: {task.vocab_size: [4, 10, 100]}",
     .check = check,
     .draw = draw,
 };

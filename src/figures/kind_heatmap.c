@@ -335,6 +335,7 @@ const fv_figure_kind fv_figure_heatmap = {
     .n_options = sizeof options / sizeof *options,
     .example = "{kind: heatmap, x: task.context_length, y: model.n_embd, value: "
                "plateau_length(perplexity), contour: 100}",
+    .needs = "train: {steps: 500}\nsweep: {task.context_length: [2, 4], model.n_embd: [2, 4]}",
     .check = check,
     .draw = draw,
 };

@@ -30,6 +30,8 @@ const fv_figure_kind fv_figure_middle = {
     .options = options,
     .n_options = sizeof options / sizeof *options,
     .example = "{kind: middle, color: model.layers, labels: [attention, mamba]}",
+    .needs = "task: {name: needle, vocab_size: 32, context_length: 32}\ntrain: {steps: "
+             "200}\nsweep: {model.layers: [[attention], [mamba]]}\nprobes: [needle_grid]",
     .check = check,
     .draw = draw,
 };

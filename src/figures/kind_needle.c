@@ -25,6 +25,8 @@ const fv_figure_kind fv_figure_needle = {
     .options = options,
     .n_options = sizeof options / sizeof *options,
     .example = "{kind: needle, panel: model.positions, labels: [learned, sinusoidal, none]}",
+    .needs = "task: {name: needle, vocab_size: 32, context_length: 32}\ntrain: {steps: "
+             "200}\nsweep: {model.positions: [learned, sinusoidal, none]}\nprobes: [needle_grid]",
     .check = check,
     .draw = draw,
 };

@@ -419,7 +419,9 @@ const fv_figure_kind fv_figure_scaling = {
     .help = "a measure of runs against a field, with a power law",
     .options = options,
     .n_options = sizeof options / sizeof *options,
-    .example = "{kind: scaling, x: task.n_pairs, y: \"emergence(accuracy, 0.5)\", fit: power}",
+    .example = "{kind: scaling, x: task.vocab_size, y: \"emergence(accuracy, 0.5)\", fit: power}",
+    .needs = "model: {n_embd: 8}\ntrain: {learning_rate: 1e-2, seed: 0..2}\nsweep: "
+             "{task.vocab_size: [4, 8, 16]}",
     .check = check,
     .draw = draw,
 };

@@ -51,6 +51,7 @@ const fv_figure_kind fv_figure_scatter = {
     .options = options,
     .n_options = sizeof options / sizeof *options,
     .example = "{kind: scatter, tensor: embed.W_E, panel: model.n_embd, seed: 0}",
+    .needs = "train: {steps: 500, snapshots: [500]}\nsweep: {model.n_embd: [2, 10]}",
     .check = check,
     .draw = draw,
 };

@@ -165,6 +165,7 @@ const fv_figure_kind fv_figure_trajectories = {
     .options = options,
     .n_options = sizeof options / sizeof *options,
     .example = "{kind: trajectories, tensor: embed.W_E, where: {task.vocab_size: 4}, seed: 0}",
+    .needs = "task: {vocab_size: 4}\ntrain: {steps: 500, snapshot_every: 50}",
     .check = check,
     .draw = draw,
 };

@@ -11,14 +11,34 @@
 #include <stdio.h>
 #include <string.h>
 
-// X(key), in the order of docs/claims.md; `where` is a mapping, whose members are options
-// "where.<field>".
-#define KEY_LIST(X)                                                                                \
-    X(id)                                                                                          \
-    X(statement)                                                                                   \
-    X(where)                                                                                       \
-    X(measure)                                                                                     \
-    X(published) X(tolerance) X(above) X(below) X(across) X(trend) X(fit) X(reduce) X(note)
+// X(key, help, example), in the order of docs/claims.md; `where` is a mapping, whose members are
+// options "where.<field>".
+// clang-format off
+#define KEY_LIST(X) \
+    X(id, "its name in claims.json; made from the statement if not given", "claims: [{statement: It learns., id: learns, measure: final(loss), below: 6}]") \
+    X(statement, "what is claimed, one sentence", "claims: [{statement: It learns., measure: final(loss), below: 6}]") \
+    X(where, "which runs: fields and the values they must have, each one, a list or a range", "claims: [{statement: It learns., measure: final(loss), below: 6, where: {train.seed: 0..9}}]") \
+    X(measure, "what is measured of a run: an expression of series, fields and functions", "claims: [{statement: It learns., measure: final(perplexity) / task.vocab_size, below: 2}]") \
+    X(published, "the published value; with tolerance, what the measure must come close to", "claims: [{statement: It learns., measure: final(loss), published: 4.6, tolerance: 0.5}]") \
+    X(tolerance, "how far from `published` a seed may be and still agree", "claims: [{statement: It learns., measure: final(loss), published: 4.6, tolerance: 0.5}]") \
+    X(above, "what the measure must be above", "claims: [{statement: It learns., measure: final(accuracy), above: 0.9}]") \
+    X(below, "what the measure must be below", "claims: [{statement: It learns., measure: final(loss), below: 0.1}]") \
+    X(across, "the field along which the measure is compared, for every seed", "sweep: {task.vocab_size: [4, 10]}\nclaims: [{statement: It learns., measure: final(loss), across: task.vocab_size, trend: increasing}]") \
+    X(trend, "increasing or decreasing along the field of `across`", "sweep: {task.vocab_size: [4, 10]}\nclaims: [{statement: It learns., measure: final(loss), across: task.vocab_size, trend: increasing}]") \
+    X(fit, "power, the exponent of a power law along `across`, or ratio, of its ends", "sweep: {task.vocab_size: [4, 10]}\nclaims: [{statement: It learns., measure: final(loss), across: task.vocab_size, fit: ratio, above: 1}]") \
+    X(reduce, "lowest, highest, mean or sum of several runs of a seed at the same place of `across`", "sweep: {task.vocab_size: [4, 10], model.n_embd: [2, 4]}\nclaims: [{statement: It learns., measure: final(loss), reduce: lowest, across: task.vocab_size, trend: increasing}]") \
+    X(note, "a remark that is appended to the note of the verdict", "claims: [{statement: It learns., measure: final(loss), below: 6, note: Read off the figure.}]")
+// clang-format on
+
+const fv_claim_key *fv_claim_keys(int *n) {
+    static const fv_claim_key keys[] = {
+#define ROW(key, help, example) {#key, help, example},
+        KEY_LIST(ROW)
+#undef ROW
+    };
+    *n = sizeof keys / sizeof *keys;
+    return keys;
+}
 
 static const char where_prefix[] = "where.";
 
@@ -48,7 +68,7 @@ static fv_status check_where(const reader *r, const fv_option *option, const cha
 }
 
 static fv_status check_keys(const reader *r) {
-#define NAME(key) #key,
+#define NAME(key, help, example) #key,
     static const char *const keys[] = {KEY_LIST(NAME) NULL};
 #undef NAME
     for (int i = 0; i < r->options->n; i++) {

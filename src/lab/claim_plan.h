@@ -35,6 +35,13 @@ typedef enum fv_claim_kind {
     FV_CLAIM_TREND, // the measure rises or falls along a field
 } fv_claim_kind;
 
+// A key of a claim: its name, one line of help, and lines of an experiment file that use it.
+typedef struct fv_claim_key {
+    const char *name, *help, *example;
+} fv_claim_key;
+
+const fv_claim_key *fv_claim_keys(int *n);
+
 typedef struct fv_claim_plan {
     const fv_options *options;
     const char *statement, *measure, *published, *note; // in the experiment

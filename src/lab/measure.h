@@ -20,8 +20,10 @@ typedef struct fv_measure_quantity {
     const char *name;
     bool is_step; // of an event, which may not come before the run ends
     double (*value)(const fv_record *record);
+    const char *help;
 } fv_measure_quantity;
 
+const fv_measure_quantity *fv_measure_quantities(int *n);
 const fv_measure_quantity *fv_measure_quantity_find(const char *name);
 
 // A field, a quantity, or a series where both are NULL.
@@ -69,6 +71,7 @@ typedef struct fv_measure_function {
     const char *arguments;
     double (*evaluate)(fv_measure_call *call); // NAN: never
     const char *help;
+    const char *example; // a measure with it, of series that every run has
 } fv_measure_function;
 
 const fv_measure_function *fv_measure_functions(int *n);

@@ -367,56 +367,76 @@ static double evaluate_pow(fv_measure_call *call) {
     return pow(call->numbers[0], call->numbers[1]);
 }
 
-// X(name, reach, arguments, help), in the order of docs/claims.md.
+// X(name, reach, arguments, help, example), in the order of docs/claims.md.
 #define FUNCTION_LIST(X)                                                                           \
-    X(initial, FOUND, "s", "first value")                                                          \
-    X(final, END, "s", "last value")                                                               \
-    X(at, STEPS_0, "sn", "value at a step, linear between points")                                 \
-    X(change, STEPS_0, "snn", "value at the second step less value at the first")                  \
-    X(lowest, STEPS_0, "s|nn", "smallest value, between two steps")                                \
-    X(highest, STEPS_0, "s|nn", "largest value, between two steps")                                \
-    X(lowest_step, STEPS_0, "s|nn", "step of the smallest value")                                  \
-    X(highest_step, STEPS_0, "s|nn", "step of the largest value")                                  \
-    X(mean, STEPS_0, "s|nn", "mean of the points between two steps")                               \
-    X(slope, STEPS_0, "s|nn", "slope per step of the least-squares line through the points")       \
-    X(correlation, STEPS_0, "ss|nn", "Pearson correlation of two series")                          \
-    X(first_below, FOUND, "sn", "first step whose value is below a number")                        \
-    X(first_above, FOUND, "sn", "first step whose value is above a number")                        \
-    X(last_above, END, "sn", "last step whose value is above a number")                            \
-    X(count_above, STEPS_1, "sn|nn", "number of points above a number, between two steps")         \
-    X(emergence, END, "sn", "first step from which the series stays above a number")               \
-    X(emergence_below, END, "sn", "first step from which it stays below a number")                 \
-    X(plateau, END, "s|n", "height of the plateau")                                                \
-    X(plateau_length, END, "s|n", "its length in steps, 0 without plateau")                        \
-    X(plateau_start, END, "s|n", "its first step")                                                 \
-    X(plateau_end, END, "s|n", "its last step")                                                    \
+    X(initial, FOUND, "s", "first value", "initial(loss)")                                         \
+    X(final, END, "s", "last value", "final(loss)")                                                \
+    X(at, STEPS_0, "sn", "value at a step, linear between points", "at(loss, 100)")                \
+    X(change, STEPS_0, "snn", "value at the second step less value at the first",                  \
+      "change(loss, 100, 200)")                                                                    \
+    X(lowest, STEPS_0, "s|nn", "smallest value, between two steps", "lowest(loss)")                \
+    X(highest, STEPS_0, "s|nn", "largest value, between two steps", "highest(accuracy, 100, 200)") \
+    X(lowest_step, STEPS_0, "s|nn", "step of the smallest value", "lowest_step(loss)")             \
+    X(highest_step, STEPS_0, "s|nn", "step of the largest value", "highest_step(accuracy)")        \
+    X(mean, STEPS_0, "s|nn", "mean of the points between two steps", "mean(accuracy, 100, 200)")   \
+    X(slope, STEPS_0, "s|nn", "slope per step of the least-squares line through the points",       \
+      "slope(loss, 0, 100)")                                                                       \
+    X(correlation, STEPS_0, "ss|nn", "Pearson correlation of two series",                          \
+      "correlation(loss, accuracy)")                                                               \
+    X(first_below, FOUND, "sn", "first step whose value is below a number",                        \
+      "first_below(perplexity, 50)")                                                               \
+    X(first_above, FOUND, "sn", "first step whose value is above a number",                        \
+      "first_above(accuracy, 0.5)")                                                                \
+    X(last_above, END, "sn", "last step whose value is above a number", "last_above(loss, 1)")     \
+    X(count_above, STEPS_1, "sn|nn", "number of points above a number, between two steps",         \
+      "count_above(loss, 1)")                                                                      \
+    X(emergence, END, "sn", "first step from which the series stays above a number",               \
+      "emergence(accuracy, 0.5)")                                                                  \
+    X(emergence_below, END, "sn", "first step from which it stays below a number",                 \
+      "emergence_below(loss, 1)")                                                                  \
+    X(plateau, END, "s|n", "height of the plateau", "plateau(perplexity) / task.vocab_size")       \
+    X(plateau_length, END, "s|n", "its length in steps, 0 without plateau",                        \
+      "plateau_length(perplexity)")                                                                \
+    X(plateau_start, END, "s|n", "its first step", "plateau_start(perplexity)")                    \
+    X(plateau_end, END, "s|n", "its last step", "plateau_end(perplexity)")                         \
     X(plateau_left, END, "s|n",                                                                    \
-      "1 where the curve falls on after it, 0 where it is stuck to the end")                       \
-    X(cosine, STEPS_2, "tnnn", "cosine of two rows of a tensor in the snapshot nearest to a step") \
+      "1 where the curve falls on after it, 0 where it is stuck to the end",                       \
+      "plateau_left(perplexity)")                                                                  \
+    X(cosine, STEPS_2, "tnnn", "cosine of two rows of a tensor in the snapshot nearest to a step", \
+      "cosine('embed.W_E', 0, 1, 100)")                                                            \
     X(motion_cosine, STEPS_2, "tnnnn",                                                             \
-      "cosine of what two rows of a tensor moved by between two snapshots")                        \
-    X(motion_rank, STEPS_0, "tnn", "effective rank of a tensor's change between two snapshots")    \
+      "cosine of what two rows of a tensor moved by between two snapshots",                        \
+      "motion_cosine('embed.W_E', 0, 1, 0, 100)")                                                  \
+    X(motion_rank, STEPS_0, "tnn", "effective rank of a tensor's change between two snapshots",    \
+      "motion_rank('embed.W_E', 0, 100)")                                                          \
     X(roundness, STEPS_0, "tn",                                                                    \
-      "spread of a tensor's rows' distances from their mean: 0 on a circle")                       \
+      "spread of a tensor's rows' distances from their mean: 0 on a circle",                       \
+      "roundness('embed.W_E', 100)")                                                               \
     X(reordered, STEPS_0, "tnn",                                                                   \
-      "share of rows of width 2 with another neighbour around the circle")                         \
-    X(ln, NONE, "n", "natural logarithm")                                                          \
-    X(exp, NONE, "n", "exponential")                                                               \
-    X(sqrt, NONE, "n", "square root")                                                              \
-    X(pow, NONE, "nn", "power")
+      "share of rows of width 2 with another neighbour around the circle",                         \
+      "reordered('embed.W_E', 0, 100)")                                                            \
+    X(ln, NONE, "n", "natural logarithm", "ln(task.vocab_size) - final(loss)")                     \
+    X(exp, NONE, "n", "exponential", "exp(final(loss))")                                           \
+    X(sqrt, NONE, "n", "square root", "sqrt(model.n_embd)")                                        \
+    X(pow, NONE, "nn", "power", "pow(final(loss), 2)")
 
 static const fv_measure_function functions[] = {
-#define ROW(name, reach, arguments, help)                                                          \
-    {#name, FV_REACH_##reach, arguments, evaluate_##name, help},
+#define ROW(name, reach, arguments, help, example)                                                 \
+    {#name, FV_REACH_##reach, arguments, evaluate_##name, help, example},
     FUNCTION_LIST(ROW)
 #undef ROW
-        {"abs", FV_REACH_NONE, "n", NULL, "absolute value"},
-    {"round", FV_REACH_NONE, "n|n", NULL, "rounded to some digits"},
-    {"min", FV_REACH_NONE, "nn|nnnnnn", NULL, "smallest of several numbers"},
-    {"max", FV_REACH_NONE, "nn|nnnnnn", NULL, "largest of several numbers"},
-    {"coalesce", FV_REACH_NONE, "nn|nnnnnn", NULL, "the first that is not NULL"},
-    {"iif", FV_REACH_NONE, "nnn", NULL, "second where the first holds, else third"},
-    {"nullif", FV_REACH_NONE, "nn", NULL, "NULL where both are equal, else the first"},
+        {"abs", FV_REACH_NONE, "n", NULL, "absolute value", "abs(final(loss) - initial(loss))"},
+    {"round", FV_REACH_NONE, "n|n", NULL, "rounded to some digits", "round(final(loss), 2)"},
+    {"min", FV_REACH_NONE, "nn|nnnnnn", NULL, "smallest of several numbers",
+     "min(final(loss), initial(loss))"},
+    {"max", FV_REACH_NONE, "nn|nnnnnn", NULL, "largest of several numbers",
+     "max(final(loss), initial(loss))"},
+    {"coalesce", FV_REACH_NONE, "nn|nnnnnn", NULL, "the first that is not NULL",
+     "coalesce(emergence(accuracy, 0.5), 1e9)"},
+    {"iif", FV_REACH_NONE, "nnn", NULL, "second where the first holds, else third",
+     "iif(final(loss) < 1, 1, 0)"},
+    {"nullif", FV_REACH_NONE, "nn", NULL, "NULL where both are equal, else the first",
+     "nullif(plateau_length(perplexity), 0)"},
 };
 
 const fv_measure_function *fv_measure_functions(int *n) {
@@ -473,14 +493,26 @@ static double diverged_at(const fv_record *record) {
     return step >= 0 ? step : NAN;
 }
 
+static const fv_measure_quantity quantities[] = {
+    {"bayes_loss", false, bayes_loss, "loss of the best of all predictors"},
+    {"bayes_perplexity", false, bayes_perplexity, "its perplexity"},
+    {"blind_loss", false, blind_loss,
+     "loss of the best predictor that sees which tokens there are but not where"},
+    {"blind_perplexity", false, blind_perplexity, "its perplexity"},
+    {"state_bytes", false, state_bytes,
+     "bytes that the layers hand on from token to token once the context is full"},
+    {"diverged", false, diverged, "1 where the run diverged, else 0"},
+    {"diverged_at", true, diverged_at, "the step at which it did"},
+};
+enum { N_QUANTITIES = sizeof quantities / sizeof *quantities };
+
+const fv_measure_quantity *fv_measure_quantities(int *n) {
+    *n = N_QUANTITIES;
+    return quantities;
+}
+
 const fv_measure_quantity *fv_measure_quantity_find(const char *name) {
-    static const fv_measure_quantity quantities[] = {
-        {"bayes_loss", false, bayes_loss},   {"bayes_perplexity", false, bayes_perplexity},
-        {"blind_loss", false, blind_loss},   {"blind_perplexity", false, blind_perplexity},
-        {"state_bytes", false, state_bytes}, {"diverged", false, diverged},
-        {"diverged_at", true, diverged_at},
-    };
-    for (size_t i = 0; i < sizeof quantities / sizeof *quantities; i++)
+    for (int i = 0; i < N_QUANTITIES; i++)
         if (strcmp(quantities[i].name, name) == 0) return &quantities[i];
     return NULL;
 }

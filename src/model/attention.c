@@ -507,4 +507,13 @@ static void cost(const fv_layer *layer, double *textbook, double *executed, doub
     *exps = pairs * n_head;
 }
 
-const fv_layer_type fv_layer_attention = {"attention", true, plan, forward, backward, cost};
+const fv_layer_type fv_layer_attention = {
+    "attention",
+    true,
+    plan,
+    forward,
+    backward,
+    cost,
+    "multi-head attention over earlier positions, n_head heads of n_embd / n_head each; "
+    "attention(window=8 sinks=2) sees a window and first positions",
+    "model: {layers: [attention(window=8 sinks=2), attention], n_embd: 8, n_head: 2}"};

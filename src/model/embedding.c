@@ -108,4 +108,5 @@ static void cost(const fv_layer *layer, double *textbook, double *executed, doub
     *textbook = *executed = *exps = 0; // moves data only
 }
 
-const fv_layer_type fv_layer_embedding = {"embedding", false, plan, forward, backward, cost};
+const fv_layer_type fv_layer_embedding = {"embedding", false, plan, forward,
+                                          backward,    cost,  NULL, NULL};

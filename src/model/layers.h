@@ -116,7 +116,13 @@ typedef struct fv_layer_type {
     // Multiply-adds per sequence: as a textbook computes the wanted positions, and as executed
     // here; exponentials per sequence. Forward only.
     void (*cost)(const fv_layer *layer, double *textbook, double *executed, double *exps);
+    // What it does, in one line, and a line of an experiment file that has it; NULL for what is in
+    // no list of layers.
+    const char *help, *example;
 } fv_layer_type;
+
+// The type of FV_LAYER_<kind>.
+const fv_layer_type *fv_layer_type_of(int kind);
 
 struct fv_layer {
     const fv_layer_type *type;

@@ -334,4 +334,12 @@ static void cost(const fv_layer *layer, double *textbook, double *executed, doub
     *exps = n_in * state + (2 * n_in + n_out) * inner; // decays; softplus, SiLU, gate
 }
 
-const fv_layer_type fv_layer_mamba = {"mamba", true, plan, forward, backward, cost};
+const fv_layer_type fv_layer_mamba = {
+    "mamba",
+    true,
+    plan,
+    forward,
+    backward,
+    cost,
+    "selective state space: a gated recurrence over positions with a state of its own",
+    "model: {layers: [mamba], n_embd: 8, mamba_state: 4}"};

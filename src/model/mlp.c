@@ -92,4 +92,12 @@ static void cost(const fv_layer *layer, double *textbook, double *executed, doub
     *exps = config->activation == FV_ACTIVATION_GELU ? n * m : 0;
 }
 
-const fv_layer_type fv_layer_mlp = {"mlp", false, plan, forward, backward, cost};
+const fv_layer_type fv_layer_mlp = {
+    "mlp",
+    false,
+    plan,
+    forward,
+    backward,
+    cost,
+    "two linear maps with an activation between, d_mlp wide, position by position",
+    "model: {layers: [attention, mlp], residual: true, n_embd: 8, d_mlp: 32}"};

@@ -112,19 +112,23 @@ static fv_status plan_positions(fv_model *model, const fv_positions *top) {
     return FV_OK;
 }
 
-static void choose_layers(fv_model *model) {
+const fv_layer_type *fv_layer_type_of(int kind) {
     static const fv_layer_type *const types[FV_LAYER_COUNT] = {
         [FV_LAYER_ATTENTION] = &fv_layer_attention,   [FV_LAYER_MLP] = &fv_layer_mlp,
         [FV_LAYER_LAYER_NORM] = &fv_layer_layer_norm, [FV_LAYER_RMS_NORM] = &fv_layer_rms_norm,
         [FV_LAYER_MAMBA] = &fv_layer_mamba,
     };
+    return types[kind];
+}
+
+static void choose_layers(fv_model *model) {
     const fv_layers *list = &model->config.model.layers;
     int count[FV_LAYER_COUNT] = {0};
     model->layers[0].type = &fv_layer_embedding;
     for (int i = 0; i < list->n; i++) {
         fv_layer *layer = &model->layers[i + 1];
         bool is_norm = list->kind[i] == FV_LAYER_LAYER_NORM || list->kind[i] == FV_LAYER_RMS_NORM;
-        layer->type = types[list->kind[i]];
+        layer->type = fv_layer_type_of(list->kind[i]);
         layer->residual = model->config.model.residual && !is_norm;
         if (layer->type == &fv_layer_attention) {
             layer->window = layer_window(&model->config.model, i);

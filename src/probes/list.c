@@ -4,11 +4,12 @@
 
 #include <string.h>
 
-#define PROBE(name, help) static const fv_probe probe_##name = {#name, help, fv_measure_##name};
+#define PROBE(name, help, needs)                                                                   \
+    static const fv_probe probe_##name = {#name, help, fv_measure_##name, needs};
 FV_PROBE_LIST(PROBE)
 #undef PROBE
 
-#define POINTER(name, help) &probe_##name,
+#define POINTER(name, help, needs) &probe_##name,
 static const fv_probe *const probes[] = {FV_PROBE_LIST(POINTER)};
 #undef POINTER
 enum { N_PROBES = sizeof probes / sizeof probes[0] };
@@ -25,7 +26,7 @@ const fv_probe *fv_probe_find(const char *name) {
 }
 
 const char *fv_probe_nearest(const char *name) {
-#define NAME(probe, help) #probe,
+#define NAME(probe, help, needs) #probe,
     static const char *const names[] = {FV_PROBE_LIST(NAME) NULL};
 #undef NAME
     return synonym_nearest("probe", name, names);

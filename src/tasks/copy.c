@@ -77,6 +77,8 @@ static double blind_loss(const fv_task_config *config) {
 }
 
 const fv_task fv_task_copy = {
+    .help = "the token that stands `offset` back from the last one, or at `index`",
+    .example = "task: {name: copy, offset: 1, vocab_size: 100, context_length: 4}",
     .loss_positions = loss_positions,
     .answer = answer,
     .bayes_loss = fv_task_no_loss,

@@ -40,6 +40,8 @@ static void answer(const fv_task_config *config, const int32_t *tokens, int32_t 
 }
 
 const fv_task fv_task_induction = {
+    .help = "what came next when the sequence was seen before: random tokens, repeated",
+    .example = "task: {name: induction, vocab_size: 32, context_length: 16, loss: all}",
     .loss_positions = loss_positions,
     .fill = fill,
     .answer = answer,

@@ -22,6 +22,8 @@ static void fill(const fv_fill *fill) {
 }
 
 const fv_task fv_task_kv_retrieval = {
+    .help = "the value of one of the pairs that fill the whole context, as in Lost in the middle",
+    .example = "task: {name: kv_retrieval, context_length: 17, vocab_size: 32}",
     .loss_positions = fv_last_position,
     .fill = fill,
     .bayes_loss = fv_task_no_loss,

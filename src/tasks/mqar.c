@@ -90,6 +90,8 @@ static void fill(const fv_fill *fill) {
 }
 
 const fv_task fv_task_mqar = {
+    .help = "the values of several keys asked for at distances of their own, as in Zoology",
+    .example = "task: {name: mqar, n_pairs: 4, context_length: 32, vocab_size: 64}",
     .loss_positions = loss_positions,
     .n_targets = n_targets,
     .n_weights = n_slots,

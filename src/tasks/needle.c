@@ -19,6 +19,8 @@ static void fill(const fv_fill *fill) {
 }
 
 const fv_task fv_task_needle = {
+    .help = "the value of the one key that is hidden in filler, `depth` percent of the way",
+    .example = "task: {name: needle, vocab_size: 32, context_length: 32}",
     .loss_positions = loss_positions,
     .fill = fill,
     .bayes_loss = fv_task_no_loss,

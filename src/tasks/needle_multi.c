@@ -22,6 +22,10 @@ static void fill(const fv_fill *fill) {
 }
 
 const fv_task fv_task_needle_multi = {
+    .help = "the values of several of the keys hidden in filler, as RULER's multi-key, multi-value "
+            "and multi-query",
+    .example =
+        "task: {name: needle_multi, n_pairs: 4, n_queries: 2, context_length: 32, vocab_size: 32}",
     .loss_positions = loss_positions,
     .fill = fill,
     .bayes_loss = fv_task_no_loss,

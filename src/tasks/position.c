@@ -20,6 +20,9 @@ static void fill(const fv_fill *fill) {
 }
 
 const fv_task fv_task_position = {
+    .help = "the token at the place that the last token names",
+    .example =
+        "task: {name: position, context_length: 8, vocab_size: 32}\nmodel: {positions: learned}",
     .loss_positions = fv_last_position,
     .fill = fill,
     .bayes_loss = fv_task_no_loss,

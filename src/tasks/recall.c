@@ -86,6 +86,8 @@ static void fill(const fv_fill *fill) {
 }
 
 const fv_task fv_task_recall = {
+    .help = "the value of the key that is asked for, of n_pairs pairs in front of it",
+    .example = "task: {name: recall, n_pairs: 8, context_length: 0, vocab_size: 64}",
     .loss_positions = loss_positions,
     .fill = fill,
     .hold_out = hold_out,

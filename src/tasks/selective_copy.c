@@ -34,6 +34,9 @@ static void fill(const fv_fill *fill) {
 }
 
 const fv_task fv_task_selective_copy = {
+    .help = "n_copy tokens scattered over blanks, in their order",
+    .example =
+        "task: {name: selective_copy, n_copy: 4, context_length: 32, vocab_size: 16}",
     .loss_positions = loss_positions,
     .fill = fill,
     .bayes_loss = fv_task_no_loss,

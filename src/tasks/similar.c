@@ -53,6 +53,8 @@ static double blind_loss(const fv_task_config *config) {
 }
 
 const fv_task fv_task_similar = {
+    .help = "of the tokens before the last, the one nearest to it as a number",
+    .example = "task: {name: similar, vocab_size: 20, context_length: 8}",
     .loss_positions = loss_positions,
     .answer = answer,
     .bayes_loss = fv_task_no_loss,

@@ -18,6 +18,9 @@ typedef struct fv_fill {
 } fv_fill;
 
 typedef struct fv_task {
+    const char *help;    // what must be predicted, in one line
+    const char *example; // lines of an experiment file that train it
+
     // Positions whose prediction is scored, increasing, into positions [context_length]; returns
     // how many.
     int (*loss_positions)(const fv_task_config *config, int *positions);

@@ -1,9 +1,10 @@
-// `fovea help`: the verbs, one field or all of them, and docs/fields.md. Everything said about
-// fields comes from their table.
+// `fovea help`: the verbs, what help_topics.c finds, and docs/fields.md.
+#include "help_topics.h"
 #include "options.h"
 #include "tool.h"
 #include "verbs.h"
 
+#include <fovea/topic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,57 +13,11 @@ static int help_verbs(void) {
 #define VERB_HELP(verb, help) printf("  %-10s %s\n", #verb, help);
     VERB_LIST(VERB_HELP)
 #undef VERB_HELP
-    printf("\n'fovea VERB --help' explains a verb, 'fovea help FIELD' a configuration field,\n"
+    printf("\n'fovea VERB --help' explains a verb, 'fovea help WORD' what experiment files are "
+           "made of:\n"
+           "fields, tasks, layers, probes, measures, figures, claims, by their names and in their "
+           "help.\n"
            "'fovea help fields' lists the fields, 'fovea --version' prints the version.\n");
-    return EXIT_DONE;
-}
-
-static const char *type_text(const fv_field *field) {
-    switch (field->type) {
-    case FV_TYPE_INT:
-        return "whole number";
-    case FV_TYPE_REAL:
-        return "number";
-    case FV_TYPE_BOOL:
-        return "true or false";
-    case FV_TYPE_CHOICE:
-        return "one of";
-    case FV_TYPE_INTS:
-        return "list of whole numbers";
-    case FV_TYPE_LAYERS:
-        return "list of";
-    }
-    return "";
-}
-
-// "whole number, 2 to 1000000" or "one of none, learned, sinusoidal".
-static void print_type(const fv_field *field) {
-    printf("%s", type_text(field));
-    if (field->choices != NULL) {
-        for (int i = 0; field->choices[i] != NULL; i++)
-            printf("%s %s", i > 0 ? "," : "", field->choices[i]);
-    } else if (field->type != FV_TYPE_BOOL) {
-        printf(", %.10g to %.10g", field->lowest, field->highest);
-    }
-}
-
-static int help_field(const fv_field *field) {
-    printf("%s: %s\n", field->key, field->help);
-    printf("  takes    ");
-    print_type(field);
-    printf("\n  default  %s\n", field->default_text);
-    const char *example = field->type == FV_TYPE_CHOICE ? field->choices[0] : field->default_text;
-    bool quoted = field->type == FV_TYPE_INTS || field->type == FV_TYPE_LAYERS;
-    printf("  example  fovea run FILE %s=%s%s%s\n", field->key, quoted ? "'" : "", example,
-           quoted ? "'" : "");
-    return EXIT_DONE;
-}
-
-static int help_fields(void) {
-    int n;
-    const fv_field *fields = fv_fields(&n);
-    for (int i = 0; i < n; i++)
-        printf("%-22s %-12s %s\n", fields[i].key, fields[i].default_text, fields[i].help);
     return EXIT_DONE;
 }
 
@@ -78,34 +33,21 @@ static int help_markdown(void) {
            "Made by `fovea help --markdown` from `include/fovea/fields.h`. "
            "[experiments.md](experiments.md) says\nwhere fields are written and how they are "
            "swept.\n");
-    int n;
-    const fv_field *fields = fv_fields(&n);
-    size_t section = 0; // length of the section's name in the previous key
-    for (int i = 0; i < n; i++) {
-        size_t length = strcspn(fields[i].key, ".");
-        if (i == 0 || length != section || strncmp(fields[i].key, fields[i - 1].key, length) != 0)
+    fv_topic field;
+    const char *before = "";
+    for (int i = 0; fv_topic_at(FV_TOPIC_FIELD, i, &field); i++) {
+        int length = (int)strcspn(field.name, ".") + 1;
+        if (strncmp(field.name, before, (size_t)length) != 0)
             printf(
                 "\n## %.*s\n\n| field | takes | default | meaning |\n| --- | --- | --- | --- |\n",
-                (int)length, fields[i].key);
-        section = length;
-        printf("| `%s` | ", fields[i].key);
-        print_type(&fields[i]);
-        printf(" | `%s` | ", fields[i].default_text);
-        print_markdown_text(fields[i].help);
+                length - 1, field.name);
+        before = field.name;
+        printf("| `%s` | %s | `%s` | ", field.name, field.takes,
+               fv_field_find(field.name)->default_text);
+        print_markdown_text(field.help);
         printf(" |\n");
     }
     return EXIT_DONE;
-}
-
-// A field by its dotted key, or by the part behind the dot.
-static const fv_field *find_field(const char *name) {
-    const fv_field *field = fv_field_find(name);
-    if (field != NULL || strchr(name, '.') != NULL) return field;
-    int n;
-    const fv_field *fields = fv_fields(&n);
-    for (int i = 0; i < n; i++)
-        if (strcmp(strchr(fields[i].key, '.') + 1, name) == 0) return &fields[i];
-    return NULL;
 }
 
 static int help_about(const char *name) {
@@ -117,11 +59,7 @@ static int help_about(const char *name) {
     }
     VERB_LIST(VERB_HELP)
 #undef VERB_HELP
-    if (strcmp(name, "fields") == 0) return help_fields();
-    const fv_field *field = find_field(name);
-    if (field != NULL) return help_field(field);
-    return tool_usage_error("there is no verb or field '%s'; the nearest field is %s", name,
-                            fv_field_nearest(name));
+    return help_topics(NULL, name);
 }
 
 int cmd_help(int argc, char **argv) {
@@ -129,15 +67,23 @@ int cmd_help(int argc, char **argv) {
     const tool_option options[] = {
         OPTION_FLAG("markdown", &markdown, "prints docs/fields.md, the table of all fields"),
         OPTION_END};
-    const tool_usage usage = {.synopsis = "help [VERB | FIELD | fields] [--markdown]",
-                              .about =
-                                  "Explains a verb, one configuration field, or lists all fields.",
-                              .example = "fovea help task.vocab_size",
-                              .max_operands = 1};
+    const tool_usage usage = {
+        .synopsis = "help [VERB | WORD | LIST [WORD]] [--markdown]",
+        .about =
+            "Explains a verb, or whatever is called WORD or speaks of it: fields, tasks, layers, "
+            "probes, measures, kinds of figures and their keys, claims; also by what other "
+            "libraries call it. A LIST (fields, tasks, layers, probes, measures, figures, keys, "
+            "claims) is printed whole, with an example each.",
+        .example = "fovea help task.vocab_size\n"
+                   "fovea help lr\n"
+                   "fovea help measures\n"
+                   "fovea help figures heatmap",
+        .max_operands = 2};
     tool_operands operands;
     int exit_code;
     if (!options_parse(argc, argv, &usage, options, &operands, &exit_code)) return exit_code;
     if (markdown) return help_markdown();
     if (operands.n == 0) return help_verbs();
+    if (operands.n == 2) return help_topics(operands.items[0], operands.items[1]);
     return help_about(operands.items[0]);
 }

@@ -96,7 +96,7 @@ static int run_command(int argc, char **argv, fleet *helpers) {
             "the "
             "processes share the sweep, each training one run at a time.",
         .example = "fovea run experiments/sparse-attention-1/sticky-plateau.yaml "
-                   "task.vocab_size=4,10,100 train.seed=0..4\n"
+                   "task.vocab_size=4,10,100 train.seed=5..9\n"
                    "mpirun -n 2 fovea run experiments/sparse-attention-1/sticky-plateau.yaml",
         .min_operands = 1,
         .max_operands = 1,

@@ -1,0 +1,205 @@
+// The tables of everything that experiment files are made of, under one roof.
+#include "base/synonyms.h"
+#include "figures/kind.h"
+#include "lab/claim_plan.h"
+#include "lab/measure.h"
+#include "model/layers.h"
+#include "tasks/task.h"
+
+#include <fovea/config.h>
+#include <fovea/topic.h>
+#include <stdio.h>
+#include <string.h>
+
+const char *fv_topic_text(fv_topic_kind kind, bool several) {
+    static const char *const TEXTS[][2] = {
+#define TEXT(name, one, several) {one, several},
+        FV_TOPIC_LIST(TEXT)
+#undef TEXT
+    };
+    return TEXTS[kind][several];
+}
+
+static void add(char *text, size_t size, const char *before, const char *word) {
+    size_t n = strlen(text);
+    snprintf(text + n, size - n, "%s%s", n > 0 ? before : "", word);
+}
+
+// --- one function a kind -----------------------------------------------------------------------
+
+static const char *type_text(fv_type type) {
+    static const char *const TEXTS[] = {
+        [FV_TYPE_INT] = "whole number",           [FV_TYPE_REAL] = "number",
+        [FV_TYPE_BOOL] = "true or false",         [FV_TYPE_CHOICE] = "one of",
+        [FV_TYPE_INTS] = "list of whole numbers", [FV_TYPE_LAYERS] = "list of",
+    };
+    return TEXTS[type];
+}
+
+// "whole number, 2 to 1000000" or "one of none, learned, sinusoidal".
+static bool field_at(int i, fv_topic *t) {
+    int n;
+    const fv_field *fields = fv_fields(&n);
+    if (i >= n) return false;
+    const fv_field *field = &fields[i];
+    t->name = field->key;
+    t->help = field->help;
+    add(t->takes, sizeof t->takes, "", type_text(field->type));
+    for (int c = 0; field->choices != NULL && field->choices[c] != NULL; c++)
+        add(t->takes, sizeof t->takes, c > 0 ? ", " : " ", field->choices[c]);
+    size_t length = strlen(t->takes);
+    if (field->choices == NULL && field->type != FV_TYPE_BOOL)
+        snprintf(t->takes + length, sizeof t->takes - length, ", %.10g to %.10g", field->lowest,
+                 field->highest);
+    bool quoted = field->type == FV_TYPE_INTS || field->type == FV_TYPE_LAYERS;
+    snprintf(t->example, sizeof t->example, "%s=%s%s%s", field->key, quoted ? "'" : "",
+             field->type == FV_TYPE_CHOICE ? field->choices[0] : field->default_text,
+             quoted ? "'" : "");
+    return true;
+}
+
+static bool task_at(int i, fv_topic *t) {
+    if (i >= FV_TASK_COUNT) return false;
+    const fv_task_config config = {.name = i};
+    const fv_task *task = fv_task_of(&config);
+    t->name = fv_field_find("task.name")->choices[i];
+    t->help = task->help;
+    add(t->example, sizeof t->example, "", task->example);
+    return true;
+}
+
+static bool layer_at(int i, fv_topic *t) {
+    if (i >= FV_LAYER_COUNT) return false;
+    const fv_layer_type *type = fv_layer_type_of(i);
+    t->name = type->name;
+    t->help = type->help;
+    add(t->example, sizeof t->example, "", type->example);
+    return true;
+}
+
+static bool probe_at(int i, fv_topic *t) {
+    int n;
+    const fv_probe *const *probes = fv_probes(&n);
+    if (i >= n) return false;
+    t->name = probes[i]->name;
+    t->help = probes[i]->help;
+    add(t->example, sizeof t->example, "", probes[i]->needs);
+    char line[96];
+    snprintf(line, sizeof line, "probes: [%s]", probes[i]->name);
+    add(t->example, sizeof t->example, "\n", line);
+    return true;
+}
+
+// "series, number, number [, number]" of "snn|n".
+static void write_arguments(const char *arguments, char *text, size_t size) {
+    const char *open = "";
+    for (const char *a = arguments; *a != '\0'; a++) {
+        if (*a == '|') {
+            open = " [";
+            continue;
+        }
+        size_t n = strlen(text);
+        const char *word = *a == 's' ? "series" : *a == 't' ? "'tensor'" : "number";
+        snprintf(text + n, size - n, "%s%s%s", *open ? open : "", n > 0 ? ", " : "", word);
+        open = "";
+    }
+    if (strchr(arguments, '|') != NULL) add(text, size, "", "]");
+}
+
+// Functions first, then what follows from a run's configuration and outcome.
+static bool measure_at(int i, fv_topic *t) {
+    int n, n_quantities;
+    const fv_measure_function *functions = fv_measure_functions(&n);
+    const fv_measure_quantity *quantities = fv_measure_quantities(&n_quantities);
+    if (i >= n + n_quantities) return false;
+    t->name = i < n ? functions[i].name : quantities[i - n].name;
+    t->help = i < n ? functions[i].help : quantities[i - n].help;
+    if (i < n) write_arguments(functions[i].arguments, t->takes, sizeof t->takes);
+    snprintf(t->example, sizeof t->example, "measure: %s", i < n ? functions[i].example : t->name);
+    return true;
+}
+
+static bool figure_at(int i, fv_topic *t) {
+    int n;
+    const fv_figure_kind *const *kinds = fv_figure_kinds(&n);
+    if (i >= n) return false;
+    t->name = kinds[i]->name;
+    t->help = kinds[i]->help;
+    add(t->example, sizeof t->example, "", kinds[i]->needs);
+    add(t->example, sizeof t->example, "\n", "figure: ");
+    add(t->example, sizeof t->example, "", kinds[i]->example);
+    return true;
+}
+
+static void write_key(const fv_figure_option *option, const char *of, fv_topic *t) {
+    t->name = option->key;
+    t->of = of;
+    t->help = option->help;
+    if (option->type != FV_OPTION_CHOICE)
+        add(t->takes, sizeof t->takes, "", fv_option_type_text(option->type));
+    for (const char *c = option->choices; c != NULL && *c != '\0'; c++)
+        add(t->takes, sizeof t->takes, "", *c == '|' ? " or " : (char[]){*c, '\0'});
+    if (option->required) add(t->takes, sizeof t->takes, ", ", "required");
+}
+
+// Those of every figure, then those of each kind.
+static bool key_at(int i, fv_topic *t) {
+    int n, n_kinds;
+    const fv_figure_option *common = fv_figure_common_options(&n);
+    const fv_figure_kind *const *kinds = fv_figure_kinds(&n_kinds);
+    if (i < n) {
+        write_key(&common[i], "", t);
+        return true;
+    }
+    i -= n;
+    for (int k = 0; k < n_kinds; i -= kinds[k++]->n_options)
+        if (i < kinds[k]->n_options) {
+            write_key(&kinds[k]->options[i], kinds[k]->name, t);
+            return true;
+        }
+    return false;
+}
+
+static bool claim_at(int i, fv_topic *t) {
+    int n;
+    const fv_claim_key *keys = fv_claim_keys(&n);
+    if (i >= n) return false;
+    t->name = keys[i].name;
+    t->help = keys[i].help;
+    add(t->example, sizeof t->example, "", keys[i].example);
+    return true;
+}
+
+// What each kind is called in synonyms.h.
+static const struct {
+    bool (*at)(int i, fv_topic *topic);
+    const char *of;
+} KINDS[FV_TOPIC_COUNT] = {
+    [FV_TOPIC_FIELD] = {field_at, "field"},        [FV_TOPIC_TASK] = {task_at, "task.name"},
+    [FV_TOPIC_LAYER] = {layer_at, "model.layers"}, [FV_TOPIC_PROBE] = {probe_at, "probe"},
+    [FV_TOPIC_MEASURE] = {measure_at, "measure"},  [FV_TOPIC_FIGURE] = {figure_at, "figure"},
+    [FV_TOPIC_KEY] = {key_at, "option"},           [FV_TOPIC_CLAIM] = {claim_at, "test"},
+};
+
+bool fv_topic_at(fv_topic_kind kind, int i, fv_topic *topic) {
+    *topic = (fv_topic){.of = ""};
+    return KINDS[kind].at(i, topic);
+}
+
+const char *fv_topic_meant(fv_topic_kind kind, const char *word) {
+    const char *section = kind == FV_TOPIC_FIELD ? synonym_of("section", word) : NULL;
+    return section != NULL ? section : synonym_of(KINDS[kind].of, word);
+}
+
+const char *fv_topic_nearest(fv_topic_kind kind, const char *word) {
+    enum { MOST = 256 };
+    const char *names[MOST + 1] = {NULL};
+    fv_topic topic;
+    if (kind == FV_TOPIC_FIELD) return fv_field_nearest(word);
+    for (int i = 0; i < MOST && fv_topic_at(kind, i, &topic); i++) names[i] = topic.name;
+    return synonym_nearest(KINDS[kind].of, word, names);
+}
+
+const char *fv_topic_absent(const char *word) {
+    return synonym_absent(word);
+}
