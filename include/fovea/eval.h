@@ -101,6 +101,11 @@ FV_API fv_status fv_cells_load(const char *folder, fv_cells *cells, fv_error *er
 FV_API fv_status fv_cells_report(const char *folder, const char *title, const fv_cells *cells,
                                  fv_error *error);
 
+// The same; *remark becomes what a reader should be told of the pictures, such as characters that
+// no font has, or NULL. The caller frees it.
+FV_API fv_status fv_cells_draw(const char *folder, const char *title, const fv_cells *cells,
+                               char **remark, fv_error *error);
+
 // --- served models -----------------------------------------------------------------------------
 
 // What to ask a server. Texts and arrays are the caller's and live as long as the fv_served.

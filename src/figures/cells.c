@@ -69,6 +69,12 @@ const char *fv_cell_tip(fv_scratch *scratch, const fv_cell *cell) {
     return tip != NULL ? tip : "";
 }
 
+const char *fv_cells_reason(const fv_cells_view *view, const fv_cell_groups *groups, int g) {
+    for (int i = 0; i < view->cells->n; i++)
+        if (groups->group[i] == g && view->cells->items[i].n > 0) return NULL;
+    return view->crossed ? "every run diverged" : "no question has an answer that counts";
+}
+
 void fv_cells_spot(fv_cells_view *view, const fv_panel *panel, fv_box box, const char *text) {
     fv_hot_spots *spots = &view->spots;
     if (spots->n == spots->capacity) {

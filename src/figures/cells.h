@@ -3,6 +3,7 @@
 #ifndef FOVEA_FIGURES_CELLS_H
 #define FOVEA_FIGURES_CELLS_H
 
+#include "figures/empty.h"
 #include "figures/scratch.h"
 #include "figures/spots.h"
 
@@ -20,6 +21,8 @@ typedef struct fv_cells_view {
     bool crossed;      // cells without an answer are those of diverged runs
     fv_sheet sheet;
     fv_hot_spots spots; // one of each drawn cell
+    fv_empty empty;
+    const char *remark; // what the caller should tell; NULL for nothing
 } fv_cells_view;
 
 // The cells split by some of their properties: groups in the order in which they appear.
@@ -41,6 +44,9 @@ const char *fv_cells_title(const fv_cells_view *view, const fv_cell *cell, int k
 
 // "9 of 10 found, 60 to 98 %; distractor 1", and where.
 const char *fv_cell_tip(fv_scratch *scratch, const fv_cell *cell);
+
+// Why the cells of group g have nothing to draw, or NULL where one has an answer.
+const char *fv_cells_reason(const fv_cells_view *view, const fv_cell_groups *groups, int g);
 
 // Adds a hot spot at pixels of the panel's plotting area; without memory there is none.
 void fv_cells_spot(fv_cells_view *view, const fv_panel *panel, fv_box box, const char *text);

@@ -87,26 +87,39 @@ static fv_status draw_panel(curves *c, int i, fv_cell *points, fv_error *error) 
         int n = gather(c, i, k, points);
         if (n > 0) draw_line(c, &panel, points, n, k);
     }
+    fv_empty_panel(&c->view->empty, &panel, fv_cells_reason(c->view, &c->panels, i));
     return fv_panel_end(&panel) == FV_OK ? FV_OK : no_memory(error);
 }
 
 // "llama", or where its task and length are its own "llama, kv, 300 pairs".
 static const char *line_name(const curves *c, const fv_cell *cell) {
     const char *rest = fv_cells_title(c->view, cell, c->line_keys & ~FV_CELL_MODEL);
-    const char *name =
-        fv_scratch_text(c->view->scratch, "%s%s%s", cell->model, *rest != '\0' ? ", " : "", rest);
+    const char *name = fv_scratch_text(c->view->scratch, "%s%s%s", cell->model,
+                                       *cell->model != '\0' && *rest != '\0' ? ", " : "", rest);
     return name != NULL ? name : cell->model;
+}
+
+// "llama: diverged" where the line has no point.
+static const char *legend_name(const curves *c, int line) {
+    const char *name = line_name(c, c->lines.first[line]);
+    const char *reason = fv_cells_reason(c->view, &c->lines, line);
+    if (reason == NULL) return name;
+    const char *both = fv_scratch_text(c->view->scratch, "%s%s%s", name, *name ? ": " : "", reason);
+    return both != NULL ? both : name;
 }
 
 static fv_status make_legend(curves *c, fv_error *error) {
     size_t n = (size_t)c->lines.n;
     fv_legend_entry *legend = fv_scratch_get(c->view->scratch, n, sizeof *legend);
     if (legend == NULL) return no_memory(error);
-    for (size_t k = 0; k < n; k++)
-        legend[k] = (fv_legend_entry){line_name(c, c->lines.first[k]), fv_colour_name((int)k),
-                                      FV_MARK_LINE};
+    int kept = 0; // a single line may have no name
+    for (size_t k = 0; k < n; k++) {
+        const char *name = legend_name(c, (int)k);
+        if (*name != '\0')
+            legend[kept++] = (fv_legend_entry){name, fv_colour_name((int)k), FV_MARK_LINE};
+    }
     c->view->sheet.legend = legend;
-    c->view->sheet.n_legend = (int)n;
+    c->view->sheet.n_legend = kept;
     return FV_OK;
 }
 
@@ -143,6 +156,7 @@ static fv_status draw(curves *c, const char *title, fv_error *error) {
     for (int i = 0; i < c->panels.n && status == FV_OK; i++)
         status = draw_panel(c, i, points, error);
     fv_sheet_end(&view->sheet);
+    view->remark = fv_empty_remark(&view->empty, view->scratch, c->panels.n);
     return status;
 }
 

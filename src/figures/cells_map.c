@@ -152,6 +152,12 @@ static const char *panel_title(const map *m, int i) {
     return fv_cells_title(m->view, m->panels.first[i], FV_CELL_TASK | FV_CELL_MODEL);
 }
 
+static bool has_answers(const fv_cells_view *view) {
+    for (int i = 0; i < view->cells->n; i++)
+        if (view->cells->items[i].n > 0) return true;
+    return false;
+}
+
 static fv_status draw_panel(map *m, int i, fv_error *error) {
     const fv_sheet *sheet = &m->view->sheet;
     const fv_cell *first = m->panels.first[i];
@@ -171,7 +177,8 @@ static fv_status draw_panel(map *m, int i, fv_error *error) {
     write_rates(m, i, &panel);
     cross_cells(m, i, &panel);
     draw_training(m, i, &panel);
-    if (i % sheet->columns == sheet->columns - 1 || i == sheet->n - 1)
+    fv_empty_panel(&m->view->empty, &panel, fv_cells_reason(m->view, &m->panels, i));
+    if (has_answers(m->view) && (i % sheet->columns == sheet->columns - 1 || i == sheet->n - 1))
         fv_panel_colour_bar(&panel, &percent, "found, %");
     if (fv_panel_end(&panel) != FV_OK)
         return fv_fail(error, FV_NO_MEMORY, "out of memory for a heat map");
@@ -236,5 +243,6 @@ fv_status fv_cells_draw_map(fv_cells_view *view, fv_error *error) {
     fv_sheet_begin(&view->sheet);
     for (int i = 0; i < m.panels.n && status == FV_OK; i++) status = draw_panel(&m, i, error);
     fv_sheet_end(&view->sheet);
+    view->remark = fv_empty_remark(&view->empty, view->scratch, m.panels.n);
     return status;
 }

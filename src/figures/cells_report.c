@@ -1,5 +1,5 @@
 #include "figures/cells.h"
-#include "figures/gnuplot.h"
+#include "figures/fonts.h"
 #include "figures/html.h"
 #include "figures/report_style.h"
 
@@ -29,7 +29,7 @@ static const cells_figure figures[] = {
 
 // --- pictures ----------------------------------------------------------------------------------
 
-static fv_status draw_script(const fv_cells_view *view, const char *script, size_t length,
+static fv_status draw_script(fv_cells_view *view, const char *script, size_t length,
                              const char *folder, const char *name, fv_error *error) {
     static const struct {
         fv_picture picture;
@@ -39,8 +39,13 @@ static fv_status draw_script(const fv_cells_view *view, const char *script, size
         const char *path =
             fv_scratch_text(view->scratch, "%s/%s.%s", folder, name, KINDS[k].extension);
         if (path == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory");
-        fv_status status = fv_gnuplot_draw(script, length, KINDS[k].picture, view->sheet.width,
-                                           view->sheet.height, path, error);
+        fv_drawable drawable;
+        fv_status status =
+            fv_fonts_drawable(view->scratch, KINDS[k].picture, script, length, &drawable, error);
+        if (status == FV_OK)
+            status = fv_gnuplot_draw(drawable.script, drawable.length, KINDS[k].picture,
+                                     view->sheet.width, view->sheet.height, path, error);
+        if (view->remark == NULL) view->remark = drawable.remark;
         if (status == FV_OK && KINDS[k].picture == FV_PICTURE_SVG)
             status = fv_spots_write(path, &view->spots, error);
         if (status != FV_OK) return status;
@@ -124,7 +129,14 @@ static void write_start(FILE *html, const char *title, const fv_cells *cells) {
 
 fv_status fv_cells_report(const char *folder, const char *title, const fv_cells *cells,
                           fv_error *error) {
+    return fv_cells_draw(folder, title, cells, NULL, error);
+}
+
+fv_status fv_cells_draw(const char *folder, const char *title, const fv_cells *cells, char **remark,
+                        fv_error *error) {
     fv_scratch scratch = {0};
+    const char *first_remark = NULL;
+    if (remark != NULL) *remark = NULL;
     fv_whole_file file;
     const char *path = fv_scratch_text(&scratch, "%s/report.html", folder);
     fv_status status = path == NULL ? fv_fail(error, FV_NO_MEMORY, "out of memory")
@@ -139,7 +151,11 @@ fv_status fv_cells_report(const char *folder, const char *title, const fv_cells 
         status = draw_figure(&view, &figures[f], folder, error);
         if (status == FV_OK && view.sheet.width > 0)
             status = write_picture(file.stream, &view, &figures[f], folder, error);
+        if (first_remark == NULL) first_remark = view.remark; // the others are about the same texts
     }
+    if (status == FV_OK && remark != NULL && first_remark != NULL &&
+        (*remark = strdup(first_remark)) == NULL)
+        status = fv_fail(error, FV_NO_MEMORY, "out of memory");
     write_table(file.stream, cells);
     fprintf(file.stream, "</main>\n<footer>Fovea ");
     fv_html_text(file.stream, fv_version());

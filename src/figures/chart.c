@@ -1,7 +1,8 @@
 #include <fovea/chart.h>
 
 #include "figures/colour.h"
-#include "figures/gnuplot.h"
+#include "figures/empty.h"
+#include "figures/fonts.h"
 #include "figures/scratch.h"
 #include "figures/sheet.h"
 
@@ -16,6 +17,7 @@ typedef struct plan {
     fv_sheet sheet;
     fv_legend_entry *legend;
     int n_legend;
+    fv_empty empty;
 } plan;
 
 static fv_status no_memory(fv_error *error) {
@@ -127,7 +129,19 @@ static void draw_bars(const plan *p, const fv_chart_panel *from, fv_panel *panel
                        colour_of(p, bars->label));
 }
 
-static fv_status draw_panel(const plan *p, int i, fv_error *error) {
+// Why the panel shows nothing, or NULL where it shows something.
+static const char *reason_of(const fv_chart_panel *from, const fv_panel *panel) {
+    for (int b = 0; b < from->n_bars; b++)
+        if (from->bars[b].n > 0) return NULL;
+    for (int l = 0; l < from->n_lines; l++)
+        for (int i = 0; i < from->lines[l].n; i++)
+            if (fv_scale_shows(&panel->x, from->lines[l].x[i]) &&
+                fv_scale_shows(&panel->y, from->lines[l].y[i]))
+                return NULL;
+    return "there is no point that the axes can show";
+}
+
+static fv_status draw_panel(plan *p, int i, fv_error *error) {
     const fv_chart_panel *from = &p->chart->panels[i];
     fv_panel panel;
     if (fv_panel_begin(&panel, &p->sheet, i, from->title) != FV_OK) return no_memory(error);
@@ -138,6 +152,7 @@ static fv_status draw_panel(const plan *p, int i, fv_error *error) {
         if (from->bars[b].n > 0) draw_bars(p, from, &panel, &from->bars[b]);
     for (int l = 0; l < from->n_lines; l++)
         if (from->lines[l].n > 0) draw_line(p, &panel, &from->lines[l]);
+    fv_empty_panel(&p->empty, &panel, reason_of(from, &panel));
     return fv_panel_end(&panel) == FV_OK ? FV_OK : no_memory(error);
 }
 
@@ -177,7 +192,21 @@ typedef struct picture_file {
     const char *path;
 } picture_file;
 
-static fv_status draw_files(const fv_chart *chart, const picture_file *files, int n,
+// Draws the script; *remark (may be NULL) gets what to tell, malloc, where there is something.
+static fv_status draw_file(plan *p, const char *script, size_t length, const picture_file *file,
+                           char **remark, fv_error *error) {
+    fv_drawable drawable;
+    fv_status status =
+        fv_fonts_drawable(&p->scratch, file->picture, script, length, &drawable, error);
+    if (status != FV_OK) return status;
+    if (drawable.remark != NULL && remark != NULL && *remark == NULL &&
+        (*remark = strdup(drawable.remark)) == NULL)
+        return no_memory(error);
+    return fv_gnuplot_draw(drawable.script, drawable.length, file->picture, p->sheet.width,
+                           p->sheet.height, file->path, error);
+}
+
+static fv_status draw_files(const fv_chart *chart, const picture_file *files, int n, char **remark,
                             fv_error *error) {
     plan p = {.chart = chart};
     char *text = NULL;
@@ -189,8 +218,7 @@ static fv_status draw_files(const fv_chart *chart, const picture_file *files, in
     broken |= fclose(script) != 0;
     if (status == FV_OK && broken) status = no_memory(error);
     for (int i = 0; status == FV_OK && i < n; i++)
-        status = fv_gnuplot_draw(text, length, files[i].picture, p.sheet.width, p.sheet.height,
-                                 files[i].path, error);
+        status = draw_file(&p, text, length, &files[i], remark, error);
     free(text);
     fv_scratch_free(&p.scratch);
     return status;
@@ -211,7 +239,7 @@ fv_status fv_chart_draw(const fv_chart *chart, const char *folder, const char *n
     fv_status status = FV_OK;
     if (drawn->title == NULL || drawn->svg == NULL || drawn->png == NULL) status = no_memory(error);
     const picture_file files[] = {{FV_PICTURE_SVG, drawn->svg}, {FV_PICTURE_PNG, drawn->png}};
-    if (status == FV_OK) status = draw_files(chart, files, 2, error);
+    if (status == FV_OK) status = draw_files(chart, files, 2, &drawn->remark, error);
     if (status != FV_OK) fv_drawn_free(drawn);
     return status;
 }
@@ -222,5 +250,5 @@ fv_status fv_chart_draw_file(const fv_chart *chart, const char *path, fv_error *
     if (!svg && (ending == NULL || strcmp(ending, ".png") != 0))
         return fv_fail(error, FV_USAGE, "%s: a picture's name ends in .svg or .png", path);
     const picture_file file = {svg ? FV_PICTURE_SVG : FV_PICTURE_PNG, path};
-    return draw_files(chart, &file, 1, error);
+    return draw_files(chart, &file, 1, NULL, error);
 }

@@ -7,7 +7,7 @@
 #include "figures/runs.h"
 #include "figures/sheet.h"
 
-enum { FV_MOST_POINTS = 5000, FV_MOST_PATHS = 500 }; // that one panel shows
+enum { FV_MOST_POINTS = 20000, FV_MOST_PATHS = 500 }; // that one panel shows
 
 // The options that the three kinds share.
 #define FV_CLOUD_OPTIONS                                                                           \

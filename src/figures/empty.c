@@ -11,13 +11,16 @@ void fv_empty_panel(fv_empty *empty, fv_panel *panel, const char *reason) {
     fv_panel_wrapped(panel, x, y + 9, 'c', 10, FV_TICS, panel->width - 12, 3, reason);
 }
 
+const char *fv_empty_remark(const fv_empty *empty, fv_scratch *scratch, int n) {
+    if (empty->n < n || n == 0) return NULL;
+    return fv_scratch_text(scratch, "nothing has a value: %s", empty->reason);
+}
+
 void fv_empty_figure(const fv_empty *empty, fv_figure_view *view, int n) {
-    if (empty->n < n || n == 0) return;
-    int diverged = view->runs.records != NULL ? fv_runs_diverged(view) : 0;
-    const char *end = diverged == 0 ? ""
-                                    : fv_scratch_text(view->scratch, "; %d of %d runs diverged",
-                                                      diverged, view->runs.n);
-    const char *text = fv_scratch_text(view->scratch, "nothing has a value: %s%s", empty->reason,
-                                       end != NULL ? end : "");
+    const char *text = fv_empty_remark(empty, view->scratch, n);
+    int diverged = fv_runs_diverged(view);
+    if (text != NULL && diverged > 0)
+        text = fv_scratch_text(view->scratch, "%s; %d of %d runs diverged", text, diverged,
+                               view->runs.n);
     fv_figure_remark(view, text);
 }

@@ -14,6 +14,9 @@ typedef struct fv_empty {
 // With a `reason` writes into the panel that nothing has a value and why; NULL: the panel has some.
 void fv_empty_panel(fv_empty *empty, fv_panel *panel, const char *reason);
 
+// "nothing has a value: ..." where all of n panels are empty, else NULL.
+const char *fv_empty_remark(const fv_empty *empty, fv_scratch *scratch, int n);
+
 // After the last of n panels: where all are empty, view->remark says so.
 void fv_empty_figure(const fv_empty *empty, fv_figure_view *view, int n);
 

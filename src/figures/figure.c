@@ -1,7 +1,7 @@
 #include <fovea/figure.h>
 
 #include "base/synonyms.h"
-#include "figures/gnuplot.h"
+#include "figures/fonts.h"
 #include "figures/kind.h"
 #include "figures/rehearse.h"
 #include "figures/runs.h"
@@ -135,18 +135,23 @@ void fv_figure_remark(fv_figure_view *view, const char *line) {
 
 // Draws one picture of the script and keeps its path in *path.
 static fv_status draw_picture(const char *script, size_t length, fv_picture picture,
-                              const fv_figure_view *view, const char *folder, const char *name,
+                              fv_figure_view *view, const char *folder, const char *name,
                               const char *extension, char **path, fv_error *error) {
     size_t size = strlen(folder) + strlen(name) + strlen(extension) + 3;
     *path = malloc(size);
     if (*path == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory");
     snprintf(*path, size, "%s/%s.%s", folder, name, extension);
-    return fv_gnuplot_draw(script, length, picture, view->width, view->height, *path, error);
+    fv_drawable drawable;
+    fv_status status = fv_fonts_drawable(view->scratch, picture, script, length, &drawable, error);
+    fv_figure_remark(view, drawable.remark);
+    if (status != FV_OK) return status;
+    return fv_gnuplot_draw(drawable.script, drawable.length, picture, view->width, view->height,
+                           *path, error);
 }
 
-static fv_status draw_pictures(const fv_figure_kind *kind, const fv_figure_view *view,
-                               const char *script, size_t length, const char *folder,
-                               fv_drawn *drawn, fv_error *error) {
+static fv_status draw_pictures(const fv_figure_kind *kind, fv_figure_view *view, const char *script,
+                               size_t length, const char *folder, fv_drawn *drawn,
+                               fv_error *error) {
     const char *name = name_of(view->experiment, view->options, view->scratch);
     const char *source = view->experiment->source;
     const char *title = fv_options_text(view->options, "title", source && *source ? source : name);

@@ -62,7 +62,7 @@ static const struct {
     {0xe0000, 0xe01ef, 0},   // tags, variants
 };
 
-static double width_of(uint32_t character) {
+double fv_character_width(uint32_t character) {
     if (character < 0x80)
         return character >= ' ' && character < 0x7f ? ascii_widths[character - ' '] / 100.0 : 0.32;
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
@@ -73,7 +73,7 @@ static double width_of(uint32_t character) {
 
 double fv_text_width(const char *text, double size) {
     double width = 0;
-    for (uint32_t c; (c = fv_next_character(&text)) != 0;) width += width_of(c);
+    for (uint32_t c; (c = fv_next_character(&text)) != 0;) width += fv_character_width(c);
     return width * size;
 }
 
@@ -93,7 +93,7 @@ static const char *line_end(const char *text, double size, double width) {
         const char *next = at;
         uint32_t c = fv_next_character(&next);
         if (c == 0) return at;
-        double wide = width_of(c) * size;
+        double wide = fv_character_width(c) * size;
         if (c != ' ' && used + wide > width && at > text) return last != NULL ? last : at;
         used += wide;
         at = next;
@@ -106,7 +106,7 @@ static size_t shorten(const char *line, double size, double width) {
     double used = fv_text_width(ellipsis, size);
     for (const char *at = line, *next = line;; at = next) {
         uint32_t c = fv_next_character(&next);
-        used += width_of(c) * size;
+        used += fv_character_width(c) * size;
         if (c == 0 || used > width) return (size_t)(at - line);
     }
 }
@@ -114,7 +114,7 @@ static size_t shorten(const char *line, double size, double width) {
 static void add_line(fv_fitted *fitted, const char *start, const char *end) {
     double width = 0;
     while (end > start && end[-1] == ' ') end--;
-    for (const char *at = start; at < end;) width += width_of(fv_next_character(&at));
+    for (const char *at = start; at < end;) width += fv_character_width(fv_next_character(&at));
     fitted->lines[fitted->n].start = start;
     fitted->lines[fitted->n++].n = (size_t)(end - start);
     fitted->width = fmax(fitted->width, width * fitted->size);

@@ -14,6 +14,9 @@
 // end, where *text stays.
 uint32_t fv_next_character(const char **text);
 
+// The width of a character as a share of the letters' size; 0 for one that joins what is before it.
+double fv_character_width(uint32_t character);
+
 // The width of `text` in pixels.
 double fv_text_width(const char *text, double size);
 

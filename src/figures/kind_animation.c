@@ -143,6 +143,7 @@ static void plan_sheet(animation *a) {
                           .panel_width = 380,
                           .panel_height = 380,
                           .title = fv_options_text(a->view->options, "title", NULL),
+                          .plain = true, // a GIF has one font
                           .note = fv_diverged_note(a->view, rows)};
     fv_sheet_plan(&a->sheet);
 }

@@ -143,9 +143,13 @@ static fv_status fill_panel(fv_curves *p, int i, fv_panel *panel, fv_error *erro
     return fv_curves_name_references(p, i, panel, error);
 }
 
+static const char *panel_title(const fv_curves *p, int i) {
+    return fv_runs_title(p->view, p->panels.first[i], &p->panels, &p->colours);
+}
+
 static fv_status draw_panel(fv_curves *p, int i, fv_error *error) {
     fv_panel panel;
-    const char *title = fv_runs_title(p->view, p->panels.first[i], &p->panels, &p->colours);
+    const char *title = panel_title(p, i);
     if (title == NULL || fv_panel_begin(&panel, &p->sheet, i, title) != FV_OK)
         return no_memory(error);
     fv_status status = fill_panel(p, i, &panel, error);
@@ -159,6 +163,7 @@ static fv_status split(const fv_figure_view *view, fv_partition *panels, fv_part
     const fv_partition *const both[] = {colours, panels};
     fv_status status = fv_runs_split(view, "color", true, NULL, 0, colours, error);
     if (status == FV_OK) status = fv_runs_split(view, "panel", false, both, 1, panels, error);
+    if (status == FV_OK) fv_runs_leave(view, panels, colours);
     if (status == FV_OK) status = fv_runs_check_alike(view, both, 2, error);
     return status;
 }
@@ -205,6 +210,10 @@ static void plan_sheet(fv_curves *p) {
     p->sheet.pad_right = p->slots.any_second ? 58 : 16;
     p->sheet.title = fv_options_text(o, "title", NULL);
     p->sheet.note = fv_diverged_note(p->view, seeds_note(p));
+    p->sheet.xlabel = p->xlabel;
+    p->sheet.ylabel = p->ylabel;
+    p->sheet.y2label = p->y2label;
+    for (int i = 0; i < p->panels.n; i++) fv_sheet_room_for(&p->sheet, panel_title(p, i));
     fv_sheet_plan(&p->sheet);
 }
 

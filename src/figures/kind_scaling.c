@@ -17,6 +17,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { CURVE_POINTS = 48 };
 
@@ -64,6 +65,7 @@ static fv_status split(scaling *s, fv_error *error) {
     if (status == FV_OK)
         status = fv_runs_split(s->view, "color", true, NULL, 0, &s->colours, error);
     if (status == FV_OK) status = fv_runs_split(s->view, "panel", false, all, 2, &s->panels, error);
+    if (status == FV_OK) fv_runs_leave(s->view, &s->panels, &s->colours);
     if (status == FV_OK) status = fv_runs_check_alike(s->view, all, 3, error);
     return status;
 }
@@ -227,10 +229,17 @@ static void draw_law(fv_panel *panel, const fv_power_fit *fit, unsigned colour) 
                        colour);
 }
 
-// "∝ n_pairs^2.31, 95 % from 2.05 to 2.60"
+// "∝ n_pairs^2.31, 95 % from 2.05 to 2.60", or where runs stand elsewhere "∝ (2 * n_pairs)^2.31,
+// ..."
 static char *law_text(const scaling *s, const fv_power_fit *fit) {
-    return fv_scratch_text(s->view->scratch, "∝ %s^%.2f, 95 %% from %.2f to %.2f",
-                           fv_field_short(s->x.fields[0]), fit->exponent, fit->low, fit->high);
+    const char *place = fv_options_text(s->view->options, "place", NULL);
+    const char *at = place != NULL ? fv_expression_short(s->view->scratch, place)
+                                   : fv_field_short(s->x.fields[0]);
+    bool name = at != NULL && strpbrk(at, " +-*/(,") == NULL;
+    return fv_scratch_text(s->view->scratch,
+                           name ? "∝ %s^%.2f, 95 %% from %.2f to %.2f"
+                                : "∝ (%s)^%.2f, 95 %% from %.2f to %.2f",
+                           at != NULL ? at : "x", fit->exponent, fit->low, fit->high);
 }
 
 // A single panel says its laws in the legend. Of several each says its own, in the corner that the

@@ -174,15 +174,6 @@ fv_status fv_run_cells(const fv_figure_view *view, const fv_partition *models, i
     return status;
 }
 
-// What to say of cells without a single answer, NULL where there is one.
-static const char *remark_of(const fv_figure_view *view, const fv_cells *cells) {
-    for (int i = 0; i < cells->n; i++)
-        if (cells->items[i].n > 0) return NULL;
-    return fv_scratch_text(view->scratch,
-                           "nothing has a value: no cell has an answer; %d of %d runs diverged",
-                           fv_runs_diverged(view), view->runs.n);
-}
-
 fv_status fv_run_cells_draw(fv_figure_view *view, const char *key, int one_length,
                             fv_status (*draw)(fv_cells_view *view, fv_error *error),
                             fv_error *error) {
@@ -199,7 +190,7 @@ fv_status fv_run_cells_draw(fv_figure_view *view, const char *key, int one_lengt
     figure.note = fv_diverged_note(view, NULL);
     figure.crossed = fv_runs_diverged(view) > 0;
     status = draw(&figure, error);
-    fv_figure_remark(view, remark_of(view, &cells));
+    if (status == FV_OK) fv_empty_figure(&figure.empty, view, figure.sheet.n);
     view->width = figure.sheet.width;
     view->height = figure.sheet.height;
     view->spots = figure.spots;

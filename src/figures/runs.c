@@ -149,6 +149,15 @@ fv_status fv_runs_split(const fv_figure_view *view, const char *key, bool otherw
     return FV_OK;
 }
 
+void fv_runs_leave(const fv_figure_view *view, const fv_partition *other, fv_partition *partition) {
+    int n = 0;
+    for (int f = 0; f < partition->n_fields; f++)
+        if (!has_field(other, partition->fields[f])) partition->fields[n++] = partition->fields[f];
+    partition->n_fields = n;
+    partition->n = 0;
+    assign_groups(&view->runs, partition);
+}
+
 // The first run that falls into the same groups as run i.
 static int representative(int i, const fv_partition *const *partitions, int n_partitions) {
     for (int j = 0; j < i; j++) {
@@ -269,7 +278,9 @@ char *fv_runs_title(const fv_figure_view *view, int run, const fv_partition *par
 char *fv_runs_label(const fv_figure_view *view, int run, const fv_partition *partition) {
     char text[256] = "";
     for (int f = 0; f < partition->n_fields; f++)
-        append_value(text, sizeof text, view->runs.configs[run], partition->fields[f]);
+        if (partition->n_fields == 1 || partition->n == 1 ||
+            differs(&view->runs, partition->fields[f]))
+            append_value(text, sizeof text, view->runs.configs[run], partition->fields[f]);
     return fv_scratch_text(view->scratch, "%s", text);
 }
 

@@ -25,6 +25,9 @@ fv_status fv_runs_split(const fv_figure_view *view, const char *key, bool otherw
                         const fv_partition *const *taken, int n_taken, fv_partition *partition,
                         fv_error *error);
 
+// Leaves the fields of `other` to it: what tells panels apart need not tell lines within one apart.
+void fv_runs_leave(const fv_figure_view *view, const fv_partition *other, fv_partition *partition);
+
 // Fails with FV_USAGE where two runs fall together in all `partitions` and yet differ in more than
 // their seed: a figure that hides such a difference would mislead.
 fv_status fv_runs_check_alike(const fv_figure_view *view, const fv_partition *const *partitions,
@@ -39,7 +42,7 @@ fv_status fv_runs_check_swept(const fv_figure_view *view, const char *key, fv_er
 char *fv_runs_title(const fv_figure_view *view, int run, const fv_partition *partition,
                     const fv_partition *without);
 
-// "d = 10": the partition's fields alone.
+// "d = 10": the partition's fields alone, as far as they tell its groups apart.
 char *fv_runs_label(const fv_figure_view *view, int run, const fv_partition *partition);
 
 // "V" for task.vocab_size; a field without a usual letter gives its key's last part.

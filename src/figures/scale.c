@@ -1,10 +1,14 @@
 #include "figures/scale.h"
 
 #include "figures/colour.h"
+#include "figures/fit.h"
 
 #include <math.h>
 #include <string.h>
+
 enum { MAX_TICS = 100 };
+
+static const double TIC_SIZE = 10.5;
 
 void fv_scale_init(fv_scale *scale, bool log) {
     *scale = (fv_scale){.low = INFINITY, .high = -INFINITY, .log = log};
@@ -29,7 +33,7 @@ void fv_scale_finish(fv_scale *scale, double low, double high, double padding) {
         scale->high = isfinite(scale->high) ? scale->high : scale->low + 1;
     }
     if (scale->log) {
-        double margin = log(scale->high / scale->low) * padding;
+        double margin = (log(scale->high) - log(scale->low)) * padding;
         if (scale->high <= scale->low * (1 + 1e-9)) margin = log(2);
         if (isnan(low)) scale->low *= exp(-margin);
         if (isnan(high)) scale->high *= exp(margin);
@@ -45,12 +49,12 @@ void fv_scale_finish(fv_scale *scale, double low, double high, double padding) {
 }
 
 double fv_scale_place(const fv_scale *scale, double value) {
-    if (scale->log) return log(value / scale->low) / log(scale->high / scale->low);
+    if (scale->log) return (log(value) - log(scale->low)) / (log(scale->high) - log(scale->low));
     return (value - scale->low) / (scale->high - scale->low);
 }
 
 double fv_scale_value(const fv_scale *scale, double share) {
-    if (scale->log) return scale->low * pow(scale->high / scale->low, share);
+    if (scale->log) return exp(log(scale->low) + share * (log(scale->high) - log(scale->low)));
     return scale->low + (scale->high - scale->low) * share;
 }
 
@@ -93,67 +97,144 @@ static unit unit_of(double largest, double step) {
     return u;
 }
 
-static void write_linear(const fv_scale *scale, FILE *script, double length) {
-    double range = scale->high - scale->low;
-    double step = round_step(range / fmax(2, length / 70));
+// Numbers that are equally far apart.
+typedef struct linear {
+    double first, step; // the first as a multiple of the step
+    int digits;         // enough to tell neighbours apart, as far as a double does
+    unit counts;
+} linear;
+
+static linear linear_of(const fv_scale *scale, double length, double gap) {
+    double step = round_step((scale->high - scale->low) / fmax(2, length / gap));
     double largest = fmax(fabs(scale->low), fabs(scale->high));
-    unit u = unit_of(largest, step);
-    // Enough to tell neighbours apart, as far as a double does.
-    int digits = (int)fmin(15, fmax(6, ceil(log10(largest / step)) + 1));
+    return (linear){.first = ceil(scale->low / step - 1e-9),
+                    .step = step,
+                    .digits = (int)fmin(15, fmax(6, ceil(log10(largest / step)) + 1)),
+                    .counts = unit_of(largest, step)};
+}
+
+static void linear_text(const linear *l, double value, char text[40]) {
+    snprintf(text, 40, "%s%.*g%s", value < 0 ? "−" : "", l->digits, fabs(value) / l->counts.size,
+             value != 0 ? l->counts.suffix : "");
+}
+
+// The room of a number along its axis: its width below, its height at the side.
+static double room_of(const char *text, bool across) {
+    return across ? fv_text_width(text, TIC_SIZE) + 6 : TIC_SIZE + 3;
+}
+
+// Round numbers from end to end.
+static void write_linear(const fv_scale *scale, FILE *script, double length, bool across) {
+    double range = scale->high - scale->low, gap = 70;
+    linear l = linear_of(scale, length, gap);
+    char text[40];
+    for (int k = 0; k < 3; k++) { // fewer where they are long
+        linear_text(&l, (l.first + 1) * l.step, text);
+        if (room_of(text, across) <= length * l.step / range) break;
+        l = linear_of(scale, length, gap *= 1.6);
+    }
     const char *separator = "";
-    double first = ceil(scale->low / step - 1e-9);
     for (int i = 0; i < MAX_TICS; i++) {
-        double value = (first + i) * step;
+        double value = (l.first + i) * l.step;
         if (value > scale->high + 1e-9 * range) break;
-        fprintf(script, "%s'%s%.*g%s' %.*g", separator, value < 0 ? "−" : "", digits,
-                fabs(value) / u.size, value != 0 ? u.suffix : "", digits + 3, value);
+        linear_text(&l, value, text);
+        fprintf(script, "%s'%s' %.*g", separator, text, l.digits + 3, value);
         separator = ", ";
     }
 }
 
-static void write_power(FILE *script, int exponent) {
+static void power_text(int exponent, char text[40]) {
     static const char *const digits[] = {"⁰", "¹", "²", "³", "⁴", "⁵", "⁶", "⁷", "⁸", "⁹"};
-    if (exponent >= 0 && exponent <= 3) {
-        fprintf(script, "'%g'", pow(10, exponent));
-        return;
-    }
-    char text[16];
-    snprintf(text, sizeof text, "%d", exponent);
-    fputs("'10", script);
-    for (const char *c = text; *c; c++) fputs(*c == '-' ? "⁻" : digits[*c - '0'], script);
-    fputc('\'', script);
+    char number[16];
+    snprintf(text, 40, exponent >= 0 && exponent <= 3 ? "%g" : "10", pow(10, exponent));
+    if (exponent >= 0 && exponent <= 3) return;
+    snprintf(number, sizeof number, "%d", exponent);
+    for (const char *c = number; *c; c++) strcat(text, *c == '-' ? "⁻" : digits[*c - '0']);
 }
 
-static void write_multiple(FILE *script, int m, int exponent) {
+static void multiple_text(int m, int exponent, char text[40]) {
     if (exponent < 6)
-        fprintf(script, "'%g'", m * pow(10, exponent));
+        snprintf(text, 40, "%g", m * pow(10, exponent));
     else
-        fprintf(script, "'%de%d'", m, exponent);
+        snprintf(text, 40, "%de%d", m, exponent);
 }
 
-// Decades carry labels (every second or third where there are many); below two decades their
-// multiples by 2 and 5 do too. All nine multiples get a small tic of level 1.
-static void write_log(const fv_scale *scale, FILE *script, double length) {
-    double decades = log10(scale->high / scale->low);
-    int every = (int)fmax(1, ceil(decades / fmax(2, length / 40)));
-    bool multiples = decades < 2.2;
+// Which multiples of the decades bear numbers.
+typedef enum labelled { DECADES, FEW_MULTIPLES, ALL_MULTIPLES } labelled;
+
+// The number at m times a power of ten; false where there is none.
+static bool number_at(labelled which, int m, int exponent, int every, char text[40]) {
+    *text = '\0';
+    if (m == 1 && exponent % every == 0)
+        power_text(exponent, text);
+    else if (which == ALL_MULTIPLES || (which == FEW_MULTIPLES && (m == 1 || m == 2 || m == 5)))
+        multiple_text(m, exponent, text);
+    return *text != '\0';
+}
+
+static bool holds_nearly(const fv_scale *scale, double value) {
+    return value >= scale->low * (1 - 1e-9) && value <= scale->high * (1 + 1e-9);
+}
+
+typedef struct decades {
+    int first, last;
+    int every; // that many have one number
+} decades;
+
+static decades decades_of(const fv_scale *scale, double length) {
+    decades d = {(int)floor(log10(scale->low)), (int)floor(log10(scale->high)), 1};
+    d.every = (int)fmax(1, ceil((log10(scale->high) - log10(scale->low)) / fmax(2, length / 40)));
+    return d;
+}
+
+// Decades carry numbers (every second or third where there are many); where these are few their
+// multiples by 2 and 5 do too. All nine multiples get a small tic of level 1, or where decades are
+// many these alone.
+static void write_log(const fv_scale *scale, FILE *script, decades d, labelled which) {
     const char *separator = "";
-    for (int e = (int)floor(log10(scale->low)); e <= (int)floor(log10(scale->high)); e++) {
+    for (int e = d.first; e <= d.last; e++)
+        for (int m = 1; m <= (d.every > 1 ? 1 : 9); m++) {
+            double value = m * pow(10, e);
+            char text[40];
+            if (!holds_nearly(scale, value)) continue;
+            bool number = number_at(which, m, e, d.every, text);
+            fprintf(script, "%s'%s' %.9g %d", separator, text, value, number ? 0 : 1);
+            separator = ", ";
+        }
+}
+
+// How many numbers the axis would have; 0 where two of them would touch.
+static int count_numbers(const fv_scale *scale, decades d, labelled which, double length,
+                         bool across) {
+    int n = 0;
+    double end = -INFINITY;
+    for (int e = d.first; e <= d.last; e++)
         for (int m = 1; m <= 9; m++) {
             double value = m * pow(10, e);
-            if (value < scale->low * (1 - 1e-9) || value > scale->high * (1 + 1e-9)) continue;
-            fputs(separator, script);
-            separator = ", ";
-            if (m == 1 && e % every == 0)
-                write_power(script, e);
-            else if (multiples && (m == 1 || m == 2 || m == 5))
-                write_multiple(script, m, e);
-            else
-                fputs("''", script);
-            bool major = (m == 1 && e % every == 0) || (multiples && (m == 2 || m == 5));
-            fprintf(script, " %.9g %d", value, major ? 0 : 1);
+            char text[40];
+            if (!holds_nearly(scale, value) || !number_at(which, m, e, d.every, text)) continue;
+            double at = length * fv_scale_place(scale, value), half = 0.5 * room_of(text, across);
+            if (at - half < end) return 0;
+            end = at + half;
+            n++;
         }
+    return n;
+}
+
+// A scale needs two numbers to be read, and three to be seen as logarithmic: the first choice that
+// has them and room for them, else numbers that are equally far apart.
+static void write_logarithmic(const fv_scale *scale, FILE *script, double length, bool across) {
+    decades d = decades_of(scale, length);
+    bool many = scale->high > 160 * scale->low;
+    for (labelled which = many ? DECADES : FEW_MULTIPLES; which <= ALL_MULTIPLES; which++) {
+        if (count_numbers(scale, d, which, length, across) < 3) continue;
+        write_log(scale, script, d, which);
+        return;
     }
+    if (many)
+        write_log(scale, script, d, DECADES);
+    else
+        write_linear(scale, script, length, across);
 }
 
 void fv_scale_write_tics(FILE *script, const char *axis) {
@@ -173,8 +254,8 @@ void fv_scale_write(const fv_scale *scale, FILE *script, const char *axis, doubl
     fv_scale_write_tics(script, axis);
     fprintf(script, "set %stics (", axis);
     if (scale->log)
-        write_log(scale, script, length);
+        write_logarithmic(scale, script, length, *axis == 'x');
     else
-        write_linear(scale, script, length);
+        write_linear(scale, script, length, *axis == 'x');
     fputs(")\n", script);
 }

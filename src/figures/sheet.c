@@ -83,13 +83,12 @@ static void draw_mark(const fv_sheet *sheet, const fv_legend_entry *entry, doubl
     }
 }
 
-// Lines of text, centred on y.
+// Lines of text, centred on y, in a font of the family (none: the usual).
 static void write_lines(const fv_sheet *sheet, const fv_fitted *lines, double x, double y,
-                        const char *align, const char *style, unsigned colour) {
+                        const char *align, const char *family, unsigned colour) {
     char how[64];
     double step = lines->size * 1.3;
-    snprintf(how, sizeof how, "%s font ':%s%.4g'", align, style, lines->size);
-    if (*style == '\0') snprintf(how, sizeof how, "%s font ',%.4g'", align, lines->size);
+    snprintf(how, sizeof how, "%s font '%s,%.4g'", align, family, lines->size);
     for (int k = 0; k < lines->n; k++)
         fv_sheet_text(sheet, x, y + (k - 0.5 * (lines->n - 1)) * step, how, colour,
                       lines->lines[k].start, lines->lines[k].n, lines->cut && k == lines->n - 1);
@@ -168,6 +167,8 @@ void fv_sheet_plan(fv_sheet *sheet) {
     double down = sheet->pad_top + sheet->panel_height + sheet->pad_bottom;
     sheet->width = (int)ceil(sheet->columns * across + 2 * BORDER);
     sheet->top = BORDER;
+    if (sheet->title != NULL && sheet->title[strspn(sheet->title, " \t\n")] == '\0')
+        sheet->title = NULL;
     if (sheet->title != NULL) {
         sheet->title_lines = fit_title(sheet->title, sheet->width - 2 * BORDER - 8);
         sheet->top += fv_fitted_height(&sheet->title_lines) + 14;
@@ -207,7 +208,8 @@ void fv_sheet_begin(const fv_sheet *sheet) {
             "set datafile missing 'NaN'\n");
     if (sheet->title != NULL)
         write_lines(sheet, &sheet->title_lines, BORDER + 4,
-                    BORDER + 0.5 * fv_fitted_height(&sheet->title_lines), "left", "bold,", FV_INK);
+                    BORDER + 0.5 * fv_fitted_height(&sheet->title_lines), "left",
+                    sheet->plain ? "" : "sans-serif Bold", FV_INK);
     draw_legend(sheet);
     if (sheet->note != NULL)
         write_lines(sheet, &sheet->note_lines, 0.5 * sheet->width,

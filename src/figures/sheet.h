@@ -47,6 +47,7 @@ typedef struct fv_sheet {
     double panel_width, panel_height;
     double pad_left, pad_right, pad_top, pad_bottom;
     const char *title, *note; // NULL for none
+    bool plain;               // the title is of the usual font, not bold
     // Texts that need room in every panel; NULL for none. The longest title, the names of the axes.
     const char *panel_title, *xlabel, *ylabel, *y2label;
     const fv_legend_entry *legend;

@@ -1,5 +1,7 @@
 #include "cells_folder.h"
 
+#include "tool.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,8 +57,11 @@ fv_status cells_folder_keep(const char *folder, const char *with, const fv_cells
     fv_status status = fv_cells_save(folder, cells, error);
     if (status == FV_OK) status = fv_cells_load(folder, &whole, error);
     if (status == FV_OK) status = add_folders(&whole, with, error);
+    char *remark = NULL;
     if (status == FV_OK)
-        status = fv_cells_report(folder, "Does the model use its context?", &whole, error);
+        status = fv_cells_draw(folder, "Does the model use its context?", &whole, &remark, error);
+    if (status == FV_OK) tool_tell_remark(folder, remark);
+    free(remark);
     fv_cells_free(&whole);
     return status;
 }

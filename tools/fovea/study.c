@@ -161,16 +161,6 @@ static int train(study *s, fv_store *store, const study_options *options, fv_rec
     return status == FV_OK ? EXIT_DONE : tool_fail(&error);
 }
 
-// "fovea: out/try/loss.svg: nothing has a value: ..."
-static void tell_remarks(const fv_drawn *drawn) {
-    const char *name = drawn->svg != NULL ? drawn->svg : drawn->gif;
-    for (const char *line = drawn->remark; line != NULL && *line != '\0';) {
-        size_t n = strcspn(line, "\n");
-        fprintf(stderr, "fovea: %s: %.*s\n", name, (int)n, line);
-        line += line[n] == '\n' ? n + 1 : n;
-    }
-}
-
 static int draw(study *s, const fv_record *const *records, const char *folder) {
     int n = s->experiment->n_figures, exit_code = EXIT_DONE;
     s->figures = calloc(n > 0 ? (size_t)n : 1, sizeof *s->figures);
@@ -183,7 +173,7 @@ static int draw(study *s, const fv_record *const *records, const char *folder) {
                                           s->n_runs, folder, drawn, &error);
         if (status == FV_OK) {
             s->n_figures++;
-            tell_remarks(drawn);
+            tool_tell_remark(drawn->svg != NULL ? drawn->svg : drawn->gif, drawn->remark);
         } else {
             fv_drawn_free(drawn);
         }

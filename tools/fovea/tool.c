@@ -134,11 +134,20 @@ json_t *tool_config_json(const fv_config *config) {
     return object;
 }
 
+void tool_tell_remark(const char *path, const char *remark) {
+    for (const char *line = remark; line != NULL && *line != '\0';) {
+        size_t n = strcspn(line, "\n");
+        tool_note("fovea: %s: %.*s", path, (int)n, line);
+        line += line[n] == '\n' ? n + 1 : n;
+    }
+}
+
 fv_status tool_draw(const fv_chart *chart, const char *folder, const char *name, fv_error *error) {
     fv_drawn drawn;
     fv_status status = fv_chart_draw(chart, folder, name, &drawn, error);
     if (status != FV_OK) return status;
     tool_note("%s and %s", drawn.svg, drawn.png);
+    tool_tell_remark(drawn.svg, drawn.remark);
     fv_drawn_free(&drawn);
     return FV_OK;
 }

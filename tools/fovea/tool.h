@@ -36,6 +36,10 @@ json_t *tool_config_json(const fv_config *config);
 // A number as JSON, null where it is not finite (JSON has no NaN).
 json_t *tool_number_json(double value);
 
+// Says on stderr what a reader should be told of the pictures at `path`: a line each; NULL:
+// nothing.
+void tool_tell_remark(const char *path, const char *remark);
+
 // Draws folder/NAME.svg and .png and says so on stderr. Fails as fv_chart_draw does.
 fv_status tool_draw(const fv_chart *chart, const char *folder, const char *name, fv_error *error);
 

@@ -1,0 +1,24 @@
+// Which characters this machine can draw. A PNG holds glyphs, and where no font has one the
+// renderer draws its own sign for that, which gnuplot scales beyond recognition: black strokes over
+// the whole picture. A GIF is drawn from one single font. What cannot be drawn is replaced there,
+// and said; an SVG holds characters and leaves the glyphs to its viewer.
+//
+// fontconfig is asked, by its programs: gnuplot's own text renderer needs them installed.
+#ifndef FOVEA_FIGURES_FONTS_H
+#define FOVEA_FIGURES_FONTS_H
+
+#include "figures/gnuplot.h"
+#include "figures/scratch.h"
+
+typedef struct fv_drawable {
+    const char *script;
+    size_t length;
+    const char *remark; // which characters were replaced; NULL for none
+} fv_drawable;
+
+// The script with nothing but characters that `picture` can show; the script itself where that is
+// so, or where fontconfig cannot be asked.
+fv_status fv_fonts_drawable(fv_scratch *scratch, fv_picture picture, const char *script,
+                            size_t length, fv_drawable *drawable, fv_error *error);
+
+#endif
