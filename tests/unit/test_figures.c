@@ -126,6 +126,38 @@ static void test_tics(void **state) {
     assert_non_null(tics_of(1e17, 1e17 + 16, false, 300));
 }
 
+// Every axis can be read: numbers at two places or more, whatever it spans.
+static void test_log_tics(void **state) {
+    (void)state;
+    const double ends[][2] = {
+        {2.2, 4.6},    {2.1, 4.9},      {5.1, 9.9},   {5, 10},      {1, 2},        {3.01, 3.02},
+        {95, 105},     {0.9, 1.1},      {1e-6, 3e-6}, {3e7, 8e7},   {1, 9},        {1.5, 200},
+        {1e-30, 1e30}, {1e-300, 1e300}, {1e-12, 1},   {7e-5, 7e-4}, {12345, 12346}};
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        for (double length = 120; length <= 440; length += 160) {
+            char *text = tics_of(ends[i][0], ends[i][1], true, length);
+            int tics = count(text, "' "), empty = count(text, "'' ");
+            if (tics - empty < 2)
+                fail_msg("%g to %g on %g pixels: %s", ends[i][0], ends[i][1], length, text);
+        }
+    assert_non_null(strstr(tics_of(2.2, 4.6, true, 300), "'2.5' 2.5"));
+    assert_non_null(strstr(tics_of(5, 10, true, 300), "'7' 7 0"));
+}
+
+// An axis that nothing was added to has no numbers of its own.
+static void test_invented_axis(void **state) {
+    (void)state;
+    char text[200] = "";
+    fv_scale scale;
+    fv_scale_init(&scale, false);
+    fv_scale_finish(&scale, NAN, NAN, 0.05);
+    FILE *out = fmemopen(text, sizeof text, "w");
+    fv_scale_write(&scale, out, "y", 200);
+    fclose(out);
+    assert_non_null(strstr(text, "unset ytics"));
+    assert_null(strstr(text, "'0'"));
+}
+
 static void test_long_lengths(void **state) {
     (void)state;
     char folder[] = "/tmp/fovea-figures-XXXXXX", path[64], command[64];
@@ -190,6 +222,41 @@ static void test_obstacles(void **state) {
     fv_scratch_free(&scratch);
 }
 
+// --- texts -------------------------------------------------------------------------------------
+
+static void test_texts_fit(void **state) {
+    (void)state;
+    fv_scratch scratch = {0};
+    fv_fitted fitted = fv_text_fit("short", 12, 10, 200, 3);
+    assert_true(fitted.n == 1 && fitted.size == 12 && !fitted.cut);
+    const char *words = "some words that together are wider than the room that they have";
+    fitted = fv_text_fit(words, 12, 10, 150, 5);
+    assert_true(fitted.n > 1 && fitted.size == 10 && !fitted.cut);
+    for (int k = 0; k < fitted.n; k++) {
+        char *line = fv_fitted_line(&scratch, &fitted, k);
+        assert_true(fv_text_width(line, fitted.size) <= 150);
+        assert_true(line[0] != ' ' && line[strlen(line) - 1] != ' ');
+    }
+    fitted = fv_text_fit(words, 12, 12, 150, 2);
+    assert_true(fitted.n == 2 && fitted.cut);
+    char *last = fv_fitted_line(&scratch, &fitted, 1);
+    assert_non_null(strstr(last, "…"));
+    assert_true(fv_text_width(last, 12) <= 150);
+    // One word, and a text without spaces, break anywhere; never inside of a character.
+    fitted = fv_text_fit("WWWWWWWWWWWWWWWWWWWWWWWW", 12, 12, 100, 12);
+    assert_true(fitted.n == 3 && !fitted.cut);
+    fitted = fv_text_fit("学习率学习率学习率学习率", 12, 12, 60, 12);
+    assert_int_equal(fitted.n, 3);
+    assert_int_equal(fitted.lines[0].n, 15); // five characters
+    fv_text_fit("", 12, 10, 100, 3);
+    fv_text_fit("      ", 12, 10, 5, 3);
+    fv_text_fit("x", 12, 10, 0, 0);
+    // Marks take no room of their own, Chinese takes twice that of Latin.
+    assert_true(fv_text_width("e\xcc\x81", 10) == fv_text_width("e", 10));
+    assert_true(fv_text_width("学", 10) > 1.5 * fv_text_width("e", 10));
+    fv_scratch_free(&scratch);
+}
+
 // --- gnuplot -----------------------------------------------------------------------------------
 
 static void test_strings_cannot_break_out(void **state) {
@@ -199,6 +266,34 @@ static void test_strings_cannot_break_out(void **state) {
     fv_gnuplot_string(out, "it's `x` \"$y\"\n@z\\");
     fclose(out);
     assert_string_equal(text, "'it’s `x` \"$y\" @z\\'");
+}
+
+// Whatever a text holds, the SVG is XML: xmllint would not be there on every machine, so what XML
+// forbids is looked for.
+static void test_strings_are_xml(void **state) {
+    (void)state;
+    static const struct {
+        const char *text, *wanted;
+    } cases[] = {
+        {"a]]>b", "'a]]\xe2\x80\x8b>b'"},
+        {"]]>", "']]\xe2\x80\x8b>'"},
+        {"\x01\x1f\x7f\xc2\x85", "'    '"},                                   // controls
+        {"\xc3(\xff\xfe", "'\xef\xbf\xbd(\xef\xbf\xbd\xef\xbf\xbd'"},         // no UTF-8
+        {"\xed\xa0\x80", "'\xef\xbf\xbd'"},                                   // a surrogate
+        {"\xef\xbf\xbe\xef\xbf\xbf", "'\xef\xbf\xbd\xef\xbf\xbd'"},           // not characters
+        {"\xc0\x80\xe0\x80\x80", "'\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd'"},   // overlong
+        {"\xe5\xad\xa6 \xf0\x9f\x99\x82", "'\xe5\xad\xa6 \xf0\x9f\x99\x82'"}, // 学 🙂
+        {"\xe5\xad", "'\xef\xbf\xbd\xef\xbf\xbd'"},                           // cut short
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[100] = "";
+        FILE *out = fmemopen(text, sizeof text, "w");
+        fv_gnuplot_string(out, cases[i].text);
+        fclose(out);
+        if (strstr(text, cases[i].wanted) == NULL) fail_msg("case %zu: %s", i, text);
+        assert_null(strstr(text, "]]>"));
+        for (const char *c = text; *c; c++) assert_true((unsigned char)*c >= 0x20);
+    }
 }
 
 static void test_gnuplot_refuses(void **state) {
@@ -372,10 +467,14 @@ int main(void) {
         cmocka_unit_test(test_thinning_keeps_spikes),
         cmocka_unit_test(test_reading_a_curve),
         cmocka_unit_test(test_tics),
+        cmocka_unit_test(test_log_tics),
+        cmocka_unit_test(test_invented_axis),
         cmocka_unit_test(test_long_lengths),
         cmocka_unit_test(test_scales),
         cmocka_unit_test(test_obstacles),
+        cmocka_unit_test(test_texts_fit),
         cmocka_unit_test(test_strings_cannot_break_out),
+        cmocka_unit_test(test_strings_are_xml),
         cmocka_unit_test(test_gnuplot_refuses),
         cmocka_unit_test(test_missing_gnuplot),
         cmocka_unit_test(test_hostile_title),
