@@ -16,7 +16,8 @@ typedef struct fv_axis {
     const fv_field *field;
     int n;
     char **values;
-    bool joint; // its i-th value goes with the i-th of every other joint axis of the grid
+    int n_items; // as written: of a list that is one value of a field of lists, or evenly spaced
+    bool joint;  // its i-th value goes with the i-th of every other joint axis of the grid
 } fv_axis;
 
 // One grid: the product of its axes, where all joint axes together count as one, the first. A sweep
@@ -90,6 +91,13 @@ FV_API fv_status fv_experiment_complete(fv_experiment *experiment, fv_error *err
 // there are more runs now. Never so for other sweeps and after the last round.
 FV_API fv_status fv_experiment_refine(fv_experiment *experiment, const fv_record *const *records,
                                       bool *grew, fv_error *error);
+
+// What the experiment does that its author hardly meant and that only the results would show, a
+// sentence each, "FILE: ..." or "FILE:LINE: ...": a sweep that trains one model twice, a task that
+// cannot be learned as it is configured, means over samples that differ. Fails without memory.
+typedef void (*fv_say)(void *context, const char *sentence);
+FV_API fv_status fv_experiment_warn(const fv_experiment *experiment, fv_say say, void *context,
+                                    fv_error *error);
 
 // The option of a key, or NULL; its first value, or `otherwise`; as a number, or `otherwise`.
 FV_API const fv_option *fv_options_find(const fv_options *options, const char *key);

@@ -128,6 +128,12 @@ static bool is_read(const config_reader *reader, const fv_config *config) {
     return false;
 }
 
+bool config_reads(const fv_config *config, const fv_field *field) {
+    for (int i = 0; i < N_READERS; i++)
+        if (strcmp(READERS[i].key, field->key) == 0 && !is_read(&READERS[i], config)) return false;
+    return true;
+}
+
 // The i-th choice as text; NULL behind the last.
 static const char *choice_text(const fv_field *field, int i) {
     static const char *const truths[] = {"false", "true", NULL};

@@ -31,6 +31,9 @@ bool config_chooses(const config_choices *choices, const fv_config *config);
 
 bool config_is_default(const fv_config *config, const fv_field *field);
 
+// Whether the configuration reads the field.
+bool config_reads(const fv_config *config, const fv_field *field);
+
 // "task.ties later is not read by task.name copy, only by similar": FV_USAGE, with the value that
 // `setting` gives the field and what `choosing` has instead of the choices. Of a sweep these may be
 // two configurations.

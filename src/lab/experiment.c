@@ -370,6 +370,8 @@ static fv_status override_field(reader *r, const fv_field *field, const yaml_val
     fv_status status = axis_read(field, value, &axis, &is_axis, &r->error);
     if (status == FV_OK && !is_axis)
         status = fv_config_set(&experiment->base, field->key, axis.values[0], &r->error);
+    // One list of layers, though commas make an axis elsewhere: fv_experiment_warn sees it there.
+    is_axis |= field->type == FV_TYPE_LAYERS && value == list;
     for (int i = 0; i < experiment->n_grids && status == FV_OK; i++) {
         if (!is_axis) {
             grid_remove(&experiment->grids[i], field);

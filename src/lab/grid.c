@@ -106,6 +106,7 @@ fv_status axis_read(const fv_field *field, const yaml_value *value, fv_axis *axi
     if (!*is_axis) {
         fv_status status = push_yaml(axis, value, &is_range, error);
         *is_axis = is_range;
+        axis->n_items = value->kind == YAML_LIST ? value->n : 0;
         return status;
     }
     if (value->n == 0)
@@ -119,7 +120,7 @@ fv_status axis_read(const fv_field *field, const yaml_value *value, fv_axis *axi
 }
 
 fv_status axis_copy(const fv_axis *axis, fv_axis *copy, fv_error *error) {
-    *copy = (fv_axis){.field = axis->field, .joint = axis->joint};
+    *copy = (fv_axis){.field = axis->field, .n_items = axis->n_items, .joint = axis->joint};
     fv_status status = FV_OK;
     for (int i = 0; i < axis->n && status == FV_OK; i++)
         status = push(copy, text_copy(axis->values[i]), error);

@@ -125,7 +125,9 @@ fv_status spread_steps(fv_axis *axis, const yaml_value *mapping, fv_error *error
     interval in;
     int steps;
     fv_status status = read_steps(axis->field, mapping, &in, &steps, error);
-    return status == FV_OK ? push_steps(axis, &in, steps, true, error) : status;
+    if (status != FV_OK) return status;
+    axis->n_items = steps;
+    return push_steps(axis, &in, steps, true, error);
 }
 
 fv_status spread_lattice(fv_axis *axis, const yaml_value *mapping, int halvings, fv_error *error) {

@@ -27,8 +27,9 @@ static int read_studies(reproduction *r) {
     if (r->studies == NULL) return tool_no_memory();
     int exit_code = EXIT_DONE;
     while (r->n < r->files->n && exit_code == EXIT_DONE) {
-        exit_code = study_read(&r->studies[r->n], r->files->items[r->n], NULL, 0, r->all);
-        r->n++;
+        study *s = &r->studies[r->n++];
+        exit_code = study_read(s, r->files->items[r->n - 1], NULL, 0, r->all);
+        if (exit_code == EXIT_DONE) exit_code = study_warn(s);
     }
     return exit_code;
 }

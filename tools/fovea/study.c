@@ -75,6 +75,17 @@ int study_read(study *s, const char *path, const char *const *overrides, int n_o
     return exit_code == EXIT_DONE ? rehearse(s) : exit_code;
 }
 
+static void print_warning(void *context, const char *sentence) {
+    (void)context;
+    fprintf(stderr, "fovea: warning: %s\n", sentence);
+}
+
+int study_warn(const study *s) {
+    fv_error error;
+    fv_status status = fv_experiment_warn(s->experiment, print_warning, NULL, &error);
+    return status == FV_OK ? EXIT_DONE : tool_fail(&error);
+}
+
 // The ids of the runs that earlier rounds of an adaptive sweep have told of already.
 typedef struct told {
     char (*ids)[17]; // [n], sorted

@@ -36,6 +36,9 @@ typedef struct study_options {
 int study_read(study *s, const char *path, const char *const *overrides, int n_overrides,
                bool complete);
 
+// Prints what fv_experiment_warn has to say, to stderr. Returns an exit code.
+int study_warn(const study *s);
+
 // Trains what the store does not have, draws the figures, judges the claims. A figure that cannot
 // be drawn or a claim that cannot be judged does not keep the others back.
 int study_run(study *s, fv_store *store, const study_options *options);
