@@ -282,7 +282,7 @@ static fv_status broken_probe(const fv_model *model, const float *params, int st
 
 static void test_probes(void **state) {
     (void)state;
-    static const fv_probe probe = {"first_parameter", "", first_parameter};
+    static const fv_probe probe = {.name = "first_parameter", .measure = first_parameter};
     const fv_probe *const probes[] = {&probe};
     fv_run_options options = {.n_threads = 1, .probes = probes, .n_probes = 1};
     const char *words = SMALL "train.steps=25 train.probe_every=10 train.log_every=5";
@@ -303,7 +303,7 @@ static void test_probes(void **state) {
 
 static void test_failing_probe_ends_the_run(void **state) {
     (void)state;
-    static const fv_probe probe = {"broken", "", broken_probe};
+    static const fv_probe probe = {.name = "broken", .measure = broken_probe};
     const fv_probe *const probes[] = {&probe};
     fv_run_options options = {.n_threads = 1, .probes = probes, .n_probes = 1};
     fv_config config = configure(SMALL "train.steps=25");
