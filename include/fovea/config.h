@@ -147,10 +147,30 @@ FV_API double fv_config_number(const fv_config *config, const fv_field *field);
 // field that others read, and trains as if it had its default.
 FV_API fv_status fv_config_check(const fv_config *config, fv_error *error);
 
-// The identity of a run: 16 hexadecimal digits, a hash of every field whose value is not its
-// default, of the probes measured (order does not matter) and of the engine's numerics version.
-FV_API void fv_config_id(const fv_config *config, const char *const *probes, int n_probes,
-                         char id[17]);
+// How kernels round: three kinds that differ in the last digits. Within a kind all kernels give the
+// same bits. X(name, text)
+#define FV_ARITHMETIC_LIST(X)                                                                      \
+    X(FUSED, "fused")         /* multiply-adds round once: avx2, avx512 */                         \
+    X(PLAIN, "plain")         /* every operation rounds: portable */                               \
+    X(REFERENCE, "reference") /* the order of the plain loops that define the math */
+
+typedef enum fv_arithmetic {
+#define FV_ARITHMETIC_ENUM(name, text) FV_ARITHMETIC_##name,
+    FV_ARITHMETIC_LIST(FV_ARITHMETIC_ENUM)
+#undef FV_ARITHMETIC_ENUM
+} fv_arithmetic;
+
+FV_API const char *fv_arithmetic_text(fv_arithmetic arithmetic);
+
+// The version of the numerics that this Fovea computes the configuration with. It rises with every
+// change that gives other bits.
+FV_API int fv_config_numerics(const fv_config *config);
+
+// The identity of a run, which names its result bit for bit: 16 hexadecimal digits, a hash of every
+// field whose value is not its default, of fv_config_numerics and of the arithmetic
+// (fv_kernels_arithmetic of machine.h for a run of this process). What is measured of a run, its
+// probes, is no part of it.
+FV_API void fv_config_id(const fv_config *config, fv_arithmetic arithmetic, char id[17]);
 
 #ifdef __cplusplus
 }

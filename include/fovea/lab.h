@@ -34,16 +34,19 @@ typedef struct fv_lab_options {
     fv_lab_remote remote; // NULL, or what workers 1 to n_jobs - 1 train with; worker 0 is here
     void *remote_context;
     const volatile int *interrupted;
-    // Both are called from the thread that called fv_lab_run.
+    // All are called from the thread that called fv_lab_run, and may be NULL.
     void (*on_progress)(void *context, const fv_lab_progress *progress); // some times a second
     void (*on_run)(void *context, const fv_record *record, bool cached); // each run, stored
+    void (*on_notice)(void *context, const char *text); // a sentence: why a run is trained again
     void *context;
 } fv_lab_options;
 
-// Trains every run of the sweep that the store does not have, and stores each as it ends. With
-// fewer runs than jobs the threads share runs. *records receives the records of all runs in the
-// sweep's order (an array of n_runs pointers, freed with fv_records_free), NULL for those of other
-// shares. When interrupted, finished runs are stored and FV_INTERRUPTED comes back.
+// Trains every run of the sweep that the store does not have, and stores each as it ends; a stored
+// run that was not measured by a probe of the experiment is trained again and replaced, and said to
+// be (on_notice). With fewer runs than jobs the threads share runs. *records receives the records
+// of all runs in the sweep's order (an array of n_runs pointers, freed with fv_records_free), NULL
+// for those of other shares. When interrupted, finished runs are stored and FV_INTERRUPTED comes
+// back.
 FV_API fv_status fv_lab_run(const fv_experiment *experiment, fv_store *store,
                             const fv_lab_options *options, fv_record ***records, fv_error *error);
 FV_API void fv_records_free(fv_record **records, int n);

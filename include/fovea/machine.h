@@ -2,7 +2,7 @@
 #ifndef FOVEA_MACHINE_H
 #define FOVEA_MACHINE_H
 
-#include <fovea/status.h>
+#include <fovea/config.h>
 #include <stddef.h>
 
 #ifdef __cplusplus
@@ -11,8 +11,9 @@ extern "C" {
 
 FV_API const char *fv_version(void);      // "0.1.0"
 FV_API const char *fv_kernels_name(void); // "avx512", "avx2", "portable" or "reference"
-FV_API const char *fv_machine_cpu(void);  // "AMD EPYC 9R14"
-FV_API int fv_machine_cores(void);        // cores this process may use
+FV_API fv_arithmetic fv_kernels_arithmetic(void);
+FV_API const char *fv_machine_cpu(void); // "AMD EPYC 9R14"
+FV_API int fv_machine_cores(void);       // cores this process may use
 
 // Forces a kernel variant by name; the environment variable FOVEA_CPU does the same at start.
 // Fails with FV_USAGE for an unknown name or one that this CPU cannot run.

@@ -37,9 +37,14 @@ typedef struct fv_snapshot {
     float *params; // [n_params], the model's tensors one after the other (fv_model_tensors)
 } fv_snapshot;
 
+enum { FV_KERNELS_SIZE = 16, FV_PROBES_SIZE = 512 };
+
 typedef struct fv_record {
     char id[17];
     fv_config config;
+    int numerics; // fv_config_numerics of the Fovea that trained it; 0: before that was kept
+    char kernels[FV_KERNELS_SIZE]; // fv_kernels_name of the machine that trained it
+    char probes[FV_PROBES_SIZE];   // what was measured: names in alphabetical order, by commas
     fv_outcome outcome;
     int steps; // steps taken
     double wall_seconds;

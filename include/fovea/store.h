@@ -48,10 +48,11 @@ FV_API fv_status fv_store_delete(fv_store *store, const char *id, fv_error *erro
 FV_API fv_status fv_store_digest(fv_store *store, const char *id, char digest[17], fv_error *error);
 
 // Adds every run of `from` that `into` lacks; counts up `merged`. Where both have a run its results
-// must be the same bit for bit, else FV_STORE and the run's id. Between fv_store_begin and
+// must be the same bit for bit, else FV_STORE and the run's id; a run that different probes
+// measured gets the curves of both. Between fv_store_begin and
 // fv_store_commit of `into`, all is added or, where it is closed without commit, nothing.
 typedef struct fv_merged {
-    int added, same;
+    int added, same, united;
 } fv_merged;
 FV_API fv_status fv_store_merge(fv_store *into, fv_store *from, fv_merged *merged, fv_error *error);
 

@@ -55,10 +55,11 @@ typedef struct fv_run_options {
     void *context;
 } fv_run_options;
 
-// Trains the configuration to its end and fills `record` (initialised by the caller) with the
-// series loss, perplexity, accuracy (of the training batch, before the update of that step),
-// learning_rate, for fixed data and task.n_test > 0 also test_loss, test_perplexity, test_accuracy,
-// then the probes' series, and snapshots. Divergence is an outcome, not an error.
+// Trains the configuration to its end and fills `record` (initialised by the caller) with its
+// identity, what computed and measured it, the series loss, perplexity, accuracy (of the training
+// batch, before the update of that step), learning_rate, for fixed data and task.n_test > 0 also
+// test_loss, test_perplexity, test_accuracy, then the probes' series, and snapshots. Divergence is
+// an outcome, not an error.
 FV_API fv_status fv_run(const fv_config *config, const fv_run_options *options, fv_record *record,
                         fv_error *error);
 

@@ -40,30 +40,28 @@ static uint64_t hash_fields(uint64_t hash, const fv_config *config) {
     return hash;
 }
 
-// The alphabetically first of the names behind `previous` (NULL: the first of all), or NULL.
-static const char *next_name(const char *const *names, int n, const char *previous) {
-    const char *next = NULL;
-    for (int i = 0; i < n; i++) {
-        bool behind = previous == NULL || strcmp(names[i], previous) > 0;
-        if (behind && (next == NULL || strcmp(names[i], next) < 0)) next = names[i];
+const char *fv_arithmetic_text(fv_arithmetic arithmetic) {
+    switch (arithmetic) {
+#define TEXT(name, text)                                                                           \
+    case FV_ARITHMETIC_##name:                                                                     \
+        return text;
+        FV_ARITHMETIC_LIST(TEXT)
+#undef TEXT
     }
-    return next;
+    return "unknown";
 }
 
-static uint64_t hash_names(uint64_t hash, const char *const *names, int n) {
-    for (const char *name = next_name(names, n, NULL); name; name = next_name(names, n, name)) {
-        hash = text_hash(hash, name);
-        hash = text_hash(hash, ",");
-    }
-    return hash;
+int fv_config_numerics(const fv_config *config) {
+    return numerics_version(config);
 }
 
-void fv_config_id(const fv_config *config, const char *const *probes, int n_probes, char id[17]) {
-    char version[32];
-    snprintf(version, sizeof version, "\nnumerics=%d\n", numerics_version(config));
-    uint64_t hash = hash_fields(TEXT_HASH_START, config);
-    hash = text_hash(hash, "probes=");
-    hash = hash_names(hash, probes, n_probes);
-    hash = text_hash(hash, version);
+// "probes=" stands there from when probes were part of the identity: runs without any keep theirs.
+void fv_config_id(const fv_config *config, fv_arithmetic arithmetic, char id[17]) {
+    char rest[96];
+    int n = snprintf(rest, sizeof rest, "probes=\nnumerics=%d\n", numerics_version(config));
+    if (arithmetic != FV_ARITHMETIC_FUSED)
+        snprintf(rest + n, sizeof rest - (size_t)n, "arithmetic=%s\n",
+                 fv_arithmetic_text(arithmetic));
+    uint64_t hash = text_hash(hash_fields(TEXT_HASH_START, config), rest);
     snprintf(id, 17, "%016" PRIx64, hash);
 }

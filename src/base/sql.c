@@ -79,24 +79,27 @@ static fv_status read_number(const sql_file *file, const char *sql, int *number,
     return status;
 }
 
-fv_status sql_check(const sql_file *file, bool *empty, fv_error *error) {
-    int application = 0, version = 0, objects = 0;
+fv_status sql_check(const sql_file *file, int *version, fv_error *error) {
+    int application = 0, objects = 0;
     fv_status status = read_number(file, "PRAGMA application_id", &application, error);
-    if (status == FV_OK) status = read_number(file, "PRAGMA user_version", &version, error);
+    if (status == FV_OK) status = read_number(file, "PRAGMA user_version", version, error);
     if (status == FV_OK)
         status = read_number(file, "SELECT count(*) FROM sqlite_schema", &objects, error);
     if (status != FV_OK) return status;
-    *empty = application == 0 && version == 0 && objects == 0;
-    if (*empty) return FV_OK;
+    if (application == 0 && *version == 0 && objects == 0) return FV_OK;
     if (application != file->kind->application_id)
         return fv_fail(error, FV_STORE,
                        "%s is a database of another program, not %s; write to another folder",
                        file->path, file->kind->what);
-    if (version > file->kind->version)
+    if (*version < 1 || objects == 0)
+        return fv_fail(error, FV_STORE,
+                       "%s%s is damaged: it has no schema; move it away and %s again",
+                       file->kind->title, file->path, file->kind->again);
+    if (*version > file->kind->version)
         return fv_fail(error, FV_NEWER,
                        "%s%s was made by a newer Fovea (schema %d, this one knows %d); use that "
                        "version, or write to another folder",
-                       file->kind->title, file->path, version, file->kind->version);
+                       file->kind->title, file->path, *version, file->kind->version);
     return FV_OK;
 }
 

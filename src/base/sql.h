@@ -34,9 +34,9 @@ fv_status sql_check_path(const char *path, fv_error *error);
 // too.
 fv_status sql_connect(sql_file *file, const char *name, int flags, fv_error *error);
 
-// Whether the file is one of its kind that this version reads; *empty where it is nothing yet.
-// FV_STORE for a file of another program, FV_NEWER for a newer schema.
-fv_status sql_check(const sql_file *file, bool *empty, fv_error *error);
+// Whether the file is one of its kind that this version reads, and its schema's version; 0 where it
+// is nothing yet. FV_STORE for a file of another program, FV_NEWER for a newer schema.
+fv_status sql_check(const sql_file *file, int *version, fv_error *error);
 
 // Makes an empty file one of its kind, within a transaction of the caller's.
 fv_status sql_stamp(const sql_file *file, fv_error *error);

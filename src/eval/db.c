@@ -55,20 +55,20 @@ fv_status eval_make_folder(const char *folder, fv_error *error) {
 
 // Within one transaction, so that two commands that start together make one schema.
 static fv_status open_writer(const sql_file *file, fv_error *error) {
-    bool empty;
+    int version;
     fv_status status =
         sql_execute(file, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE",
                     "cannot be opened", error);
-    if (status == FV_OK) status = sql_check(file, &empty, error);
-    if (status == FV_OK && empty) status = sql_stamp(file, error);
+    if (status == FV_OK) status = sql_check(file, &version, error);
+    if (status == FV_OK && version == 0) status = sql_stamp(file, error);
     if (status == FV_OK) status = sql_execute(file, "COMMIT", "cannot be written", error);
     return status;
 }
 
 static fv_status open_reader(const sql_file *file, fv_error *error) {
-    bool empty;
-    fv_status status = sql_check(file, &empty, error);
-    if (status != FV_OK || !empty) return status;
+    int version;
+    fv_status status = sql_check(file, &version, error);
+    if (status != FV_OK || version > 0) return status;
     return fv_fail(error, FV_NOT_FOUND, "%s is empty: nothing was evaluated there", file->path);
 }
 

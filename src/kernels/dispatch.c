@@ -62,6 +62,10 @@ const fv_kernels *fv_kernels_get(void) {
     return kernels;
 }
 
+fv_arithmetic fv_kernels_arithmetic(void) {
+    return fv_kernels_get()->arithmetic;
+}
+
 const char *fv_kernels_name(void) {
     return fv_kernels_get()->name;
 }

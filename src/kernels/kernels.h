@@ -19,6 +19,7 @@
 
 #include "base/real.h"
 
+#include <fovea/config.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -262,6 +263,7 @@ typedef struct fv_draw {
 
 typedef struct fv_kernels {
     const char *name;
+    fv_arithmetic arithmetic; // tables of one kind give the same bits
     void (*draw)(const fv_draw *);
     void (*embed)(const fv_embed *);
     void (*embed_gradient)(const fv_embed_gradient *);

@@ -324,9 +324,28 @@ static double peak_exp(long n, double *exps) {
 
 #include "kernels/reference_scan.h" // needs L
 
-const fv_kernels fv_kernels_reference = {
-    "reference",  draw,          embed,     embed_gradient,    map,
-    map_gradient, bias_gradient, attend,    attend_gradient,   cross_entropy,
-    norm,         norm_gradient, activate,  activate_gradient, scale_rows,
-    adam,         exp_array,     log_array, peak_fma,          peak_exp,
-    conv,         conv_gradient, scan,      scan_gradient};
+const fv_kernels fv_kernels_reference = {"reference",
+                                         FV_ARITHMETIC_REFERENCE,
+                                         draw,
+                                         embed,
+                                         embed_gradient,
+                                         map,
+                                         map_gradient,
+                                         bias_gradient,
+                                         attend,
+                                         attend_gradient,
+                                         cross_entropy,
+                                         norm,
+                                         norm_gradient,
+                                         activate,
+                                         activate_gradient,
+                                         scale_rows,
+                                         adam,
+                                         exp_array,
+                                         log_array,
+                                         peak_fma,
+                                         peak_exp,
+                                         conv,
+                                         conv_gradient,
+                                         scan,
+                                         scan_gradient};

@@ -24,8 +24,6 @@ struct crew {
     fv_error failure;
     int last_step;
     double last_perplexity;
-    const fv_probe *const *probes;
-    int n_probes;
     fv_lab_remote remote;
     void *remote_context;
     worker *workers; // [n_workers]
@@ -78,13 +76,13 @@ static void train(worker *w, crew_job *job, fv_error *error) {
     crew *c = w->crew;
     if (c->remote != NULL && w->index > 0) {
         const fv_config config = job->record->config;
-        job->status = c->remote(c->remote_context, w->index, &config, c->probes, c->n_probes,
+        job->status = c->remote(c->remote_context, w->index, &config, job->probes, job->n_probes,
                                 &c->stop, job->record, error);
         return;
     }
     const fv_run_options options = {.n_threads = w->n_threads,
-                                    .probes = c->probes,
-                                    .n_probes = c->n_probes,
+                                    .probes = job->probes,
+                                    .n_probes = job->n_probes,
                                     .interrupted = &c->stop,
                                     .on_log = note_step,
                                     .context = w};
@@ -137,9 +135,8 @@ static fv_status start_workers(crew *c, int n_threads, fv_error *error) {
     return status;
 }
 
-fv_status crew_start(crew_job *jobs, int n_jobs, int n_threads, const fv_probe *const *probes,
-                     int n_probes, fv_lab_remote remote, void *remote_context, crew **out,
-                     fv_error *error) {
+fv_status crew_start(crew_job *jobs, int n_jobs, int n_threads, fv_lab_remote remote,
+                     void *remote_context, crew **out, fv_error *error) {
     *out = NULL;
     crew *c = calloc(1, sizeof *c);
     worker *workers = calloc(n_threads > 0 ? (size_t)n_threads : 1, sizeof *workers);
@@ -151,8 +148,6 @@ fv_status crew_start(crew_job *jobs, int n_jobs, int n_threads, const fv_probe *
     c->jobs = jobs;
     c->n_jobs = n_jobs;
     c->end = &c->first;
-    c->probes = probes;
-    c->n_probes = n_probes;
     c->remote = remote;
     c->remote_context = remote_context;
     c->workers = workers;

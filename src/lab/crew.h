@@ -8,9 +8,11 @@
 #include <fovea/train.h>
 
 typedef struct crew_job {
-    int index;             // of the run in its sweep
-    double work;           // estimate of its operations, in any unit
-    fv_record *record;     // its configuration beforehand, the rest by fv_run; the caller's
+    int index;               // of the run in its sweep
+    double work;             // estimate of its operations, in any unit
+    fv_record *record;       // its configuration beforehand, the rest by fv_run; the caller's
+    const fv_probe **probes; // [n_probes], the caller's
+    int n_probes;
     fv_status status;      // how fv_run ended
     struct crew_job *next; // in the queue
 } crew_job;
@@ -25,10 +27,9 @@ typedef struct crew_progress {
 
 // Starts min(n_threads, n_jobs) workers that take jobs[0], jobs[1], ...; threads beyond the number
 // of jobs help inside runs. With `remote`, every worker but the first trains with it (lab.h). The
-// jobs and the probes must outlive the crew.
-fv_status crew_start(crew_job *jobs, int n_jobs, int n_threads, const fv_probe *const *probes,
-                     int n_probes, fv_lab_remote remote, void *remote_context, crew **out,
-                     fv_error *error);
+// jobs must outlive the crew.
+fv_status crew_start(crew_job *jobs, int n_jobs, int n_threads, fv_lab_remote remote,
+                     void *remote_context, crew **out, fv_error *error);
 
 // Waits up to `seconds` for finished jobs and returns all of them in a list, in the order in which
 // they ended; NULL if none. *working is false once every worker has gone home and nothing is left.

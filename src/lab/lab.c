@@ -4,8 +4,11 @@
 #include "base/clock.h"
 #include "lab/crew.h"
 #include "lab/share.h"
+#include "probes/probes.h"
 
 #include <fovea/lab.h>
+#include <fovea/machine.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,10 +19,12 @@ typedef struct lab {
     const fv_experiment *experiment;
     fv_store *store;
     const fv_lab_options *options;
-    const char **probe_names;
-    bool *mine;          // [n_runs]: belongs to the share that is asked for
-    fv_record **records; // [n_runs]; NULL while missing
-    crew_job *jobs;      // [n_jobs], the longest first
+    char probes[FV_PROBES_SIZE];  // that are asked for
+    char lacking[FV_PROBES_SIZE]; // what stored runs were found to lack of them,
+    int n_lacking;                // and how many
+    bool *mine;                   // [n_runs]: belongs to the share that is asked for
+    fv_record **records;          // [n_runs]; NULL while missing
+    crew_job *jobs;               // [n_jobs], the longest first
     int n_jobs;
     double total_work;
     double started, reported; // seconds
@@ -68,26 +73,70 @@ static void take_record(lab *l, int i, fv_record *record, bool cached) {
     if (l->options->on_run != NULL) l->options->on_run(l->options->context, record, cached);
 }
 
-static fv_status load_run(lab *l, int i, const char *id) {
+// `probes`: what to measure, those that are asked for among them.
+static fv_status plan_run(lab *l, int i, const fv_config *config, const char *probes) {
+    int n_known;
+    const fv_probe *const *known = fv_probes(&n_known);
+    fv_record *record = new_record();
+    const fv_probe **list = calloc((size_t)n_known, sizeof *list);
+    if (record == NULL || list == NULL) {
+        free_record(record);
+        free(list);
+        return no_memory(l);
+    }
+    record->config = *config;
+    crew_job *job = &l->jobs[l->n_jobs++];
+    *job = (crew_job){.index = i, .work = estimate_work(config), .record = record, .probes = list};
+    for (int k = 0; k < n_known; k++)
+        if (probes_listed(probes, known[k]->name)) list[job->n_probes++] = known[k];
+    l->total_work += job->work;
+    return FV_OK;
+}
+
+// Whether the run was measured as it is asked for; else what it lacks is noted.
+static bool has_probes(lab *l, const fv_record *record) {
+    bool has = true;
+    for (int i = 0; i < l->experiment->n_probes; i++) {
+        const char *name = l->experiment->probes[i]->name;
+        if (probes_listed(record->probes, name)) continue;
+        probes_unite(l->lacking, name);
+        has = false;
+    }
+    l->n_lacking += !has;
+    return has;
+}
+
+// Takes the run from the store. One that lacks a probe is trained again with those it has and those
+// it lacks, so that two experiments on one store do not take turns.
+static fv_status load_run(lab *l, int i, const fv_config *config, const char *id) {
     fv_record *record = new_record();
     if (record == NULL) return no_memory(l);
     fv_status status = fv_store_get(l->store, id, record, l->error);
-    if (status == FV_OK)
+    bool complete = status == FV_OK && has_probes(l, record);
+    if (complete) {
         take_record(l, i, record, true);
-    else
-        free_record(record);
+        return FV_OK;
+    }
+    if (status == FV_OK) {
+        probes_unite(record->probes, l->probes);
+        status = plan_run(l, i, config, record->probes);
+    }
+    free_record(record);
     return status;
 }
 
-static fv_status plan_run(lab *l, int i, const fv_config *config, const char *id) {
-    fv_record *record = new_record();
-    if (record == NULL) return no_memory(l);
-    memcpy(record->id, id, sizeof record->id);
-    record->config = *config;
-    crew_job *job = &l->jobs[l->n_jobs++];
-    *job = (crew_job){.index = i, .work = estimate_work(config), .record = record};
-    l->total_work += job->work;
-    return FV_OK;
+static void notice(const lab *l, const char *text) {
+    if (l->options->on_notice != NULL) l->options->on_notice(l->options->context, text);
+}
+
+static void say_what_lacks(const lab *l) {
+    char text[FV_PROBES_SIZE + 256];
+    if (l->n_lacking == 0) return;
+    bool one = l->n_lacking == 1;
+    snprintf(text, sizeof text, "%s: %d stored run%s not measured by %s and %s trained again",
+             l->experiment->name, l->n_lacking, one ? " was" : "s were", l->lacking,
+             one ? "is" : "are");
+    notice(l, text);
 }
 
 static int longest_first(const void *a, const void *b) {
@@ -105,10 +154,11 @@ static fv_status plan_runs(lab *l) {
         fv_config config;
         char id[17];
         fv_experiment_config(l->experiment, i, &config);
-        fv_config_id(&config, l->probe_names, l->experiment->n_probes, id);
+        fv_config_id(&config, fv_kernels_arithmetic(), id);
         bool stored = fv_store_has(l->store, id);
-        status = stored ? load_run(l, i, id) : plan_run(l, i, &config, id);
+        status = stored ? load_run(l, i, &config, id) : plan_run(l, i, &config, l->probes);
     }
+    if (status == FV_OK) say_what_lacks(l);
     qsort(l->jobs, (size_t)l->n_jobs, sizeof *l->jobs, longest_first);
     return status;
 }
@@ -176,8 +226,7 @@ static fv_status collect(lab *l, crew *workers) {
 
 static fv_status train_missing(lab *l) {
     crew *workers = NULL;
-    fv_status status = crew_start(l->jobs, l->n_jobs, l->options->n_jobs, l->experiment->probes,
-                                  l->experiment->n_probes, l->options->remote,
+    fv_status status = crew_start(l->jobs, l->n_jobs, l->options->n_jobs, l->options->remote,
                                   l->options->remote_context, &workers, l->error);
     if (status != FV_OK) return status;
     status = collect(l, workers);
@@ -217,14 +266,12 @@ static fv_status choose_share(lab *l) {
 
 static fv_status prepare(lab *l) {
     const fv_experiment *experiment = l->experiment;
-    size_t n = (size_t)experiment->n_runs, n_probes = (size_t)experiment->n_probes;
+    size_t n = (size_t)experiment->n_runs;
     l->records = calloc(n, sizeof *l->records);
     l->jobs = calloc(n, sizeof *l->jobs);
-    l->probe_names = calloc(n_probes + 1, sizeof *l->probe_names);
     l->mine = calloc(n, sizeof *l->mine);
-    if (l->mine == NULL || l->records == NULL || l->jobs == NULL || l->probe_names == NULL)
-        return no_memory(l);
-    for (size_t i = 0; i < n_probes; i++) l->probe_names[i] = experiment->probes[i]->name;
+    if (l->mine == NULL || l->records == NULL || l->jobs == NULL) return no_memory(l);
+    probes_list(experiment->probes, experiment->n_probes, l->probes);
     return choose_share(l);
 }
 
@@ -239,9 +286,11 @@ fv_status fv_lab_run(const fv_experiment *experiment, fv_store *store,
     if (status == FV_OK && l.n_jobs > 0 && !is_interrupted(&l)) status = train_missing(&l);
     if (status == FV_OK) status = check_complete(&l);
     if (status == FV_OK && l.n_jobs == 0) report(&l, NULL);
-    for (int i = 0; i < l.n_jobs; i++) free_record(l.jobs[i].record);
+    for (int i = 0; i < l.n_jobs; i++) {
+        free_record(l.jobs[i].record);
+        free(l.jobs[i].probes);
+    }
     free(l.jobs);
-    free(l.probe_names);
     free(l.mine);
     if (status == FV_OK)
         *records = l.records;

@@ -1,6 +1,7 @@
 #include "lab/rehearsal.h"
 
 #include <fovea/lab.h>
+#include <fovea/machine.h>
 #include <fovea/train.h>
 #include <string.h>
 
@@ -26,7 +27,7 @@ fv_status rehearsal_run(rehearsal *r, const fv_config *config, const fv_record *
     once.train.stop_metric = FV_METRIC_NONE;
     once.train.stop_value = 0;
     char id[17];
-    fv_config_id(&once, NULL, 0, id);
+    fv_config_id(&once, fv_kernels_arithmetic(), id);
     *record = NULL;
     if (strcmp(id, r->id) != 0) {
         rehearsal_free(r);

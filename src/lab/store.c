@@ -14,48 +14,8 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-static const char SCHEMA[] =
-    "CREATE TABLE runs ("
-    "  id TEXT PRIMARY KEY NOT NULL,"
-    "  experiment TEXT NOT NULL,"
-    "  outcome TEXT NOT NULL,"
-    "  steps INTEGER NOT NULL,"
-    "  wall_seconds REAL,"
-    "  us_per_step REAL,"
-    "  n_params INTEGER NOT NULL,"
-    "  created TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),"
-    "  config TEXT NOT NULL);"
-    "CREATE TABLE series ("
-    "  run_id TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,"
-    "  name TEXT NOT NULL,"
-    "  n INTEGER NOT NULL,"
-    "  final REAL,"
-    "  steps BLOB NOT NULL,"
-    "  \"values\" BLOB NOT NULL,"
-    "  UNIQUE (run_id, name));"
-    "CREATE TABLE tensors ("
-    "  run_id TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,"
-    "  name TEXT NOT NULL,"
-    "  shape TEXT NOT NULL,"
-    "  \"offset\" INTEGER NOT NULL,"
-    "  size INTEGER NOT NULL,"
-    "  UNIQUE (run_id, name));"
-    "CREATE TABLE snapshots ("
-    "  run_id TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,"
-    "  step INTEGER NOT NULL,"
-    "  params BLOB NOT NULL,"
-    "  UNIQUE (run_id, step));";
-
-static const sql_kind KIND = {.application_id = 0x466f7665, // "Fove"
-                              .version = 1,
-                              .schema = SCHEMA,
-                              .title = "run store ",
-                              .what = "a run store of Fovea",
-                              .safe = "stored runs are",
-                              .again = "run the experiments"};
-
 static sql_file file_of(const fv_store *store) {
-    return (sql_file){&KIND, store->path, store->db};
+    return (sql_file){&STORE_KIND, store->path, store->db};
 }
 
 sqlite3_stmt *store_statement(fv_store *store, int statement) {
@@ -64,7 +24,13 @@ sqlite3_stmt *store_statement(fv_store *store, int statement) {
         STORE_STATEMENTS(STATEMENT_SQL)
 #undef STATEMENT_SQL
     };
-    return sql_statement(store->db, &store->statements[statement], SQL[statement]);
+    sqlite3_stmt **kept = &store->statements[statement];
+    if (*kept != NULL) return *kept;
+    char text[512];
+    snprintf(text, sizeof text, SQL[statement],
+             store->schema == 1 ? "NULL, NULL, NULL, NULL, NULL"
+                                : "numerics, kernels, probes, digest, listed");
+    return sql_statement(store->db, kept, text);
 }
 
 bool store_do(fv_store *store, int statement) {
@@ -77,26 +43,15 @@ fv_status store_fail(fv_store *store, const char *doing, fv_error *error) {
 }
 
 fv_status store_damaged(const fv_store *store, const char *id, const char *what, fv_error *error) {
-    return fv_fail(error, FV_STORE, "run store %s: run %s: %s; 'fovea runs' can delete it",
-                   store->path, id, what);
+    return fv_fail(error, FV_STORE,
+                   "run store %s: run %s is damaged: %s; 'fovea run' trains it again, 'fovea runs "
+                   "DIR delete %s' deletes it",
+                   store->path, id, what, id);
 }
 
-static fv_status execute(fv_store *store, const char *sql, fv_error *error) {
+static fv_status check_schema(fv_store *store, fv_error *error) {
     const sql_file file = file_of(store);
-    return sql_execute(&file, sql, "cannot be opened", error);
-}
-
-static fv_status check_schema(fv_store *store, bool *empty, fv_error *error) {
-    const sql_file file = file_of(store);
-    return sql_check(&file, empty, error);
-}
-
-static fv_status create_schema(fv_store *store, fv_error *error) {
-    const sql_file file = file_of(store);
-    fv_status status = execute(store, "BEGIN IMMEDIATE", error);
-    if (status == FV_OK) status = sql_stamp(&file, error);
-    if (status == FV_OK) status = execute(store, "COMMIT", error);
-    return status;
+    return sql_check(&file, &store->schema, error);
 }
 
 static bool on_network(const char *path) {
@@ -113,28 +68,26 @@ static bool on_network(const char *path) {
 }
 
 static fv_status open_writer(fv_store *store, fv_error *error) {
-    bool empty = false;
-    fv_status status = check_schema(store, &empty, error);
+    fv_status status = check_schema(store, error);
     if (status != FV_OK) return status;
     if (sqlite3_db_readonly(store->db, "main") == 1)
         return fv_fail(error, FV_IO, "run store %s cannot be written: it is read-only",
                        store->path);
-    status = execute(store,
-                     on_network(store->path) ? "PRAGMA journal_mode = DELETE"
-                                             : "PRAGMA journal_mode = WAL",
-                     error);
+    status = store_execute(store,
+                           on_network(store->path) ? "PRAGMA journal_mode = DELETE"
+                                                   : "PRAGMA journal_mode = WAL",
+                           error);
     if (status == FV_OK)
-        status = execute(store, "PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON", error);
-    if (status == FV_OK && empty) status = create_schema(store, error);
-    return status;
+        status =
+            store_execute(store, "PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON", error);
+    return status == FV_OK ? store_bring_up(store, error) : status;
 }
 
 static fv_status open_reader(fv_store *store, fv_error *error) {
-    bool empty = false;
-    fv_status status = check_schema(store, &empty, error);
-    if (status == FV_OK && empty)
+    fv_status status = check_schema(store, error);
+    if (status == FV_OK && store->schema == 0)
         status = fv_fail(error, FV_STORE, "%s is empty, not a run store of Fovea", store->path);
-    if (status == FV_OK) status = execute(store, "PRAGMA query_only = ON", error);
+    if (status == FV_OK) status = store_execute(store, "PRAGMA query_only = ON", error);
     return status;
 }
 
@@ -207,8 +160,9 @@ fv_status fv_store_open(const char *path, fv_store_mode mode, fv_store **out, fv
     if (status != FV_OK) return status;
     fv_store *store = calloc(1, sizeof *store);
     if (store != NULL) store->path = strdup(path);
-    if (store == NULL || store->path == NULL) {
-        free(store);
+    if (store != NULL) store->digest = sql_digest_create();
+    if (store == NULL || store->path == NULL || store->digest == NULL) {
+        fv_store_close(store);
         return fv_fail(error, FV_NO_MEMORY, "out of memory opening run store %s", path);
     }
     bool writes = mode == FV_STORE_WRITE;
@@ -230,6 +184,7 @@ void fv_store_close(fv_store *store) {
     for (int i = 0; i < STATEMENT_COUNT; i++) sqlite3_finalize(store->statements[i]);
     sqlite3_close(store->db);
     store_unlock(store);
+    sql_digest_free(store->digest);
     free(store->path);
     free(store);
 }

@@ -1,22 +1,60 @@
 // What the parts of the run store share: the open database, its statements, its error messages.
 //
-//   store.c         opening and closing, schema, transactions
+//   store.c         opening and closing, transactions
+//   store_schema.c  the tables, and older stores brought up
 //   store_lock.c    one writing process at a time
-//   store_runs.c    whole runs in and out
+//   store_put.c     whole runs in, and out of the way
+//   store_runs.c    whole runs out, and what listings read of them
 //   store_digest.c  two stores compared bit for bit
 //   store_merge.c   one store's runs added to another
 #ifndef FOVEA_LAB_STORE_DB_H
 #define FOVEA_LAB_STORE_DB_H
 
 #include "base/sql.h"
+#include "base/sql_row.h"
 
 #include <fovea/store.h>
 
 // Blobs hold little-endian numbers, as every machine that Fovea runs on has them.
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the run store writes the host's order");
 
-// Every statement, prepared at its first use and kept until the store closes. Ids are matched as
-// ranges ("from ?1 on, but before ?2"), so that prefixes use the primary key.
+enum {
+    STORE_SCHEMA = 2,
+    // Columns of each table in the order of the schema. Those of `runs` from numerics on are NULL
+    // in stores of schema 1; its last two are digests of all others.
+    COLUMN_ID = 0,
+    COLUMN_EXPERIMENT,
+    COLUMN_OUTCOME,
+    COLUMN_STEPS,
+    COLUMN_WALL_SECONDS,
+    COLUMN_US_PER_STEP,
+    COLUMN_N_PARAMS,
+    COLUMN_CREATED,
+    COLUMN_CONFIG,
+    COLUMN_NUMERICS,
+    COLUMN_KERNELS,
+    COLUMN_PROBES,
+    RUN_COLUMNS,
+    RUN_DIGEST = RUN_COLUMNS,
+    RUN_LISTED,
+    ALL_RUN_COLUMNS,
+    SERIES_COLUMNS = 6,
+    TENSOR_COLUMNS = 5,
+    SNAPSHOT_COLUMNS = 3,
+    FINAL_COLUMNS = 2,
+};
+
+// What a digest tells the rows of the tables apart by.
+enum { TAG_RUN = 'r', TAG_SERIES = 's', TAG_TENSOR = 't', TAG_SNAPSHOT = 'p', TAG_FINAL = 'f' };
+
+#define READ_RUN                                                                                   \
+    "SELECT id, experiment, outcome, steps, wall_seconds, us_per_step, n_params, created, "        \
+    "config, "                                                                                     \
+    "%s FROM runs "
+
+// Every statement, prepared at its first use and kept until the store closes; %s is what schema 1
+// lacks. Ids are matched as ranges ("from ?1 on, but before ?2"), so that prefixes use the primary
+// key.
 #define STORE_STATEMENTS(S)                                                                        \
     S(BEGIN, "BEGIN IMMEDIATE")                                                                    \
     S(READ, "BEGIN")                                                                               \
@@ -28,27 +66,35 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the run store writes 
     S(HAS, "SELECT 1 FROM runs WHERE id = ?1")                                                     \
     S(RESOLVE, "SELECT id FROM runs WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT 2")               \
     S(DELETE, "DELETE FROM runs WHERE id = ?1")                                                    \
+    S(DELETE_SERIES, "DELETE FROM series WHERE run_id = ?1")                                       \
+    S(DELETE_TENSORS, "DELETE FROM tensors WHERE run_id = ?1")                                     \
+    S(DELETE_SNAPSHOTS, "DELETE FROM snapshots WHERE run_id = ?1")                                 \
     S(PUT_RUN, "INSERT INTO runs (id, experiment, outcome, steps, wall_seconds, us_per_step, "     \
-               "n_params, config) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")                        \
+               "n_params, created, config, numerics, kernels, probes, digest, listed) "            \
+               "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)")             \
     S(PUT_SERIES, "INSERT INTO series (run_id, name, n, final, steps, \"values\") "                \
                   "VALUES (?1, ?2, ?3, ?4, ?5, ?6)")                                               \
     S(PUT_TENSOR, "INSERT INTO tensors (run_id, name, shape, \"offset\", size) "                   \
                   "VALUES (?1, ?2, ?3, ?4, ?5)")                                                   \
     S(PUT_SNAPSHOT, "INSERT INTO snapshots (run_id, step, params) VALUES (?1, ?2, ?3)")            \
-    S(GET_RUN, "SELECT id, outcome, steps, wall_seconds, us_per_step, n_params, config, "          \
-               "experiment FROM runs WHERE id = ?1")                                               \
-    S(EACH_RUN, "SELECT id, outcome, steps, wall_seconds, us_per_step, n_params, config, "         \
-                "experiment FROM runs ORDER BY created, rowid")                                    \
-    S(GET_SERIES, "SELECT name, n, steps, \"values\" FROM series WHERE run_id = ?1 "               \
-                  "ORDER BY rowid")                                                                \
+    S(GET_DIGEST, "SELECT digest FROM runs WHERE id = ?1")                                         \
+    S(GET_TOTAL, "SELECT n_runs, digest FROM total WHERE id = 1")                                  \
+    S(SET_TOTAL, "UPDATE total SET n_runs = ?1, digest = ?2 WHERE id = 1")                         \
+    S(GET_RUN, READ_RUN "WHERE id = ?1")                                                           \
+    S(EACH_RUN, READ_RUN "ORDER BY created, rowid")                                                \
+    S(GET_SERIES, "SELECT run_id, name, n, final, steps, \"values\" FROM series "                  \
+                  "WHERE run_id = ?1 ORDER BY rowid")                                              \
+    S(GET_TENSORS, "SELECT run_id, name, shape, \"offset\", size FROM tensors "                    \
+                   "WHERE run_id = ?1 ORDER BY rowid")                                             \
+    S(GET_SNAPSHOTS, "SELECT run_id, step, params FROM snapshots WHERE run_id = ?1 ORDER BY step") \
     S(GET_FINALS, "SELECT name, final FROM series WHERE run_id = ?1 ORDER BY rowid")               \
     S(COUNT_SERIES, "SELECT count(*) FROM series WHERE run_id = ?1")                               \
     S(COUNT_SNAPSHOTS, "SELECT count(*) FROM snapshots WHERE run_id = ?1")                         \
-    S(GET_SNAPSHOTS, "SELECT step, params FROM snapshots WHERE run_id = ?1 ORDER BY step")         \
     S(IDS, "SELECT id FROM runs ORDER BY id")                                                      \
     S(DIGEST_RUN, "SELECT id, outcome, steps, config FROM runs WHERE id = ?1")                     \
     S(DIGEST_SERIES, "SELECT name, n, steps, \"values\" FROM series WHERE run_id = ?1 "            \
-                     "ORDER BY name")
+                     "ORDER BY name")                                                              \
+    S(DIGEST_SNAPSHOTS, "SELECT step, params FROM snapshots WHERE run_id = ?1 ORDER BY step")
 
 enum {
 #define STATEMENT_ENUM(name, sql) STATEMENT_##name,
@@ -62,11 +108,22 @@ struct fv_store {
     char *lock_path; // NULL for a reader
     int lock;        // its file descriptor
     sqlite3 *db;
+    int schema;             // of the file; 0 while it is empty
+    sql_digest *digest;     // of one run at a time
+    long long last_created; // microseconds; no two runs of a store are of the same instant
     sqlite3_stmt *statements[STATEMENT_COUNT];
 };
 
 // The statement, ready to bind. NULL on failure, which store_fail then explains.
 sqlite3_stmt *store_statement(fv_store *store, int statement);
+
+extern const sql_kind STORE_KIND;
+
+// Makes the tables of an empty store, or gives an older one what it lacks, in one transaction.
+fv_status store_bring_up(fv_store *store, fv_error *error);
+
+// Runs statements without rows.
+fv_status store_execute(fv_store *store, const char *sql, fv_error *error);
 
 // Runs a statement without parameters and rows; true on success.
 bool store_do(fv_store *store, int statement);
@@ -79,6 +136,19 @@ fv_status store_damaged(const fv_store *store, const char *id, const char *what,
 
 // The whole id of a unique prefix of 4 digits or more. Fails with FV_NOT_FOUND.
 fv_status store_resolve(fv_store *store, const char *prefix, char id[17], fv_error *error);
+
+// The number of runs and their combined digest, as the store's one row of `total` says.
+typedef struct store_total {
+    sqlite3_int64 n_runs;
+    uint64_t digest; // exclusive or of all runs' digests
+} store_total;
+fv_status store_get_total(fv_store *store, store_total *total, fv_error *error);
+
+// Fails where the runs that were seen are not those of the total. Stores of schema 1 have none.
+fv_status store_check_total(fv_store *store, const store_total *seen, fv_error *error);
+
+// The digest in a column of the current row; 0 where it is none.
+uint64_t store_digest_column(sqlite3_stmt *row, int column);
 
 // Takes the lock of a store to be written; see store_lock.c.
 fv_status store_lock(fv_store *store, fv_error *error);

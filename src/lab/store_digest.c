@@ -37,7 +37,7 @@ static fv_status hash_rows(fv_store *store, int statement, const char *id, uint6
 
 static fv_status hash_run(fv_store *store, const char *id, uint64_t *hash, fv_error *error) {
     static const int PARTS[] = {STATEMENT_DIGEST_RUN, STATEMENT_DIGEST_SERIES,
-                                STATEMENT_GET_SNAPSHOTS};
+                                STATEMENT_DIGEST_SNAPSHOTS};
     fv_status status = FV_OK;
     for (size_t i = 0; status == FV_OK && i < sizeof PARTS / sizeof PARTS[0]; i++)
         status = hash_rows(store, PARTS[i], id, hash, error);

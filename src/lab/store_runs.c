@@ -1,5 +1,5 @@
-// Whole runs into the store and out of it. What comes out is checked as anything from a file is:
-// blob sizes against counts, steps in order, known outcomes.
+// Whole runs out of the store. What comes out is checked as anything from a file is: every row of
+// the run against its digest, and blob sizes against counts, steps in order, known outcomes.
 #include "lab/config_json.h"
 #include "lab/store_db.h"
 
@@ -12,123 +12,6 @@
 
 static void bind_text(sqlite3_stmt *statement, int index, const char *text) {
     sqlite3_bind_text(statement, index, text, -1, SQLITE_STATIC);
-}
-
-static void bind_blob(sqlite3_stmt *statement, int index, const void *bytes, size_t size) {
-    // A NULL pointer would bind SQL NULL; an empty curve is an empty blob.
-    if (size == 0)
-        sqlite3_bind_zeroblob(statement, index, 0);
-    else
-        sqlite3_bind_blob64(statement, index, bytes, size, SQLITE_STATIC);
-}
-
-static bool put_run(fv_store *store, const char *experiment, const fv_record *record,
-                    const char *config) {
-    sqlite3_stmt *statement = store_statement(store, STATEMENT_PUT_RUN);
-    if (statement == NULL) return false;
-    bind_text(statement, 1, record->id);
-    bind_text(statement, 2, experiment);
-    bind_text(statement, 3, fv_outcome_text(record->outcome));
-    sqlite3_bind_int(statement, 4, record->steps);
-    sqlite3_bind_double(statement, 5, record->wall_seconds);
-    sqlite3_bind_double(statement, 6, record->us_per_step);
-    sqlite3_bind_int64(statement, 7, (sqlite3_int64)record->n_params);
-    bind_text(statement, 8, config);
-    return sql_done(statement);
-}
-
-static bool put_series(fv_store *store, const fv_record *record) {
-    sqlite3_stmt *statement = store_statement(store, STATEMENT_PUT_SERIES);
-    if (statement == NULL) return false;
-    for (int i = 0; i < record->n_series; i++) {
-        const fv_series *series = &record->series[i];
-        size_t n = (size_t)series->n;
-        bind_text(statement, 1, record->id);
-        bind_text(statement, 2, series->name);
-        sqlite3_bind_int(statement, 3, series->n);
-        // SQLite keeps NaN as NULL, which is what a curve without points gets too.
-        sqlite3_bind_double(statement, 4, n > 0 ? (double)series->values[n - 1] : (double)NAN);
-        bind_blob(statement, 5, series->steps, n * sizeof *series->steps);
-        bind_blob(statement, 6, series->values, n * sizeof *series->values);
-        if (!sql_done(statement)) return false;
-    }
-    return true;
-}
-
-static bool put_snapshots(fv_store *store, const fv_record *record) {
-    sqlite3_stmt *statement = store_statement(store, STATEMENT_PUT_SNAPSHOT);
-    if (statement == NULL) return false;
-    for (int i = 0; i < record->n_snapshots; i++) {
-        bind_text(statement, 1, record->id);
-        sqlite3_bind_int(statement, 2, record->snapshots[i].step);
-        bind_blob(statement, 3, record->snapshots[i].params, record->n_params * sizeof(float));
-        if (!sql_done(statement)) return false;
-    }
-    return true;
-}
-
-// Where each parameter tensor lies inside a snapshot, so that readers need no Fovea to slice it.
-static bool put_tensors(fv_store *store, const fv_record *record, const fv_model *model) {
-    sqlite3_stmt *statement = store_statement(store, STATEMENT_PUT_TENSOR);
-    if (statement == NULL) return false;
-    int n;
-    const fv_tensor *tensors = fv_model_tensors(model, &n);
-    for (int i = 0; i < n; i++) {
-        char shape[64];
-        if (tensors[i].n_dims == 2)
-            snprintf(shape, sizeof shape, "[%d,%d]", tensors[i].shape[0], tensors[i].shape[1]);
-        else
-            snprintf(shape, sizeof shape, "[%d]", tensors[i].shape[0]);
-        bind_text(statement, 1, record->id);
-        bind_text(statement, 2, tensors[i].name);
-        bind_text(statement, 3, shape);
-        sqlite3_bind_int64(statement, 4, (sqlite3_int64)tensors[i].offset);
-        sqlite3_bind_int64(statement, 5, (sqlite3_int64)tensors[i].size);
-        if (!sql_done(statement)) return false;
-    }
-    return true;
-}
-
-static bool put_all(fv_store *store, const char *experiment, const fv_record *record,
-                    const char *config, const fv_model *model) {
-    sqlite3_stmt *old = store_statement(store, STATEMENT_DELETE);
-    if (old == NULL) return false;
-    bind_text(old, 1, record->id);
-    return sql_done(old) && put_run(store, experiment, record, config) &&
-           put_series(store, record) && (model == NULL || put_tensors(store, record, model)) &&
-           put_snapshots(store, record);
-}
-
-// A savepoint is a transaction of its own where there is none, and inside a group it lets one run
-// fail without the others.
-static fv_status put(fv_store *store, const char *experiment, const fv_record *record,
-                     const char *config, const fv_model *model, fv_error *error) {
-    if (!store_do(store, STATEMENT_SAVEPOINT)) return store_fail(store, "cannot be written", error);
-    if (put_all(store, experiment, record, config, model) && store_do(store, STATEMENT_RELEASE))
-        return FV_OK;
-    fv_status status = store_fail(store, "cannot be written", error);
-    // After some errors SQLite has rolled back by itself, and these two find nothing to do.
-    store_do(store, STATEMENT_ROLLBACK_TO);
-    store_do(store, STATEMENT_RELEASE);
-    return status;
-}
-
-fv_status fv_store_put(fv_store *store, const char *experiment, const fv_record *record,
-                       fv_error *error) {
-    fv_model *model = NULL;
-    fv_status status = FV_OK;
-    if (record->n_snapshots > 0) status = fv_model_create(&record->config, &model, error);
-    if (status == FV_OK && model != NULL && fv_model_n_params(model) != record->n_params)
-        status = fv_fail(error, FV_USAGE,
-                         "run %s: its snapshots have %zu parameters, its configuration %zu",
-                         record->id, record->n_params, fv_model_n_params(model));
-    char *config = status == FV_OK ? config_to_json(&record->config) : NULL;
-    if (status == FV_OK && config == NULL)
-        status = fv_fail(error, FV_NO_MEMORY, "out of memory storing run %s", record->id);
-    if (status == FV_OK) status = put(store, experiment, record, config, model, error);
-    free(config);
-    fv_model_free(model);
-    return status;
 }
 
 bool fv_store_has(fv_store *store, const char *id) {
@@ -174,16 +57,6 @@ fv_status store_resolve(fv_store *store, const char *prefix, char id[17], fv_err
     return status;
 }
 
-fv_status fv_store_delete(fv_store *store, const char *id, fv_error *error) {
-    char whole[17];
-    fv_status status = store_resolve(store, id, whole, error);
-    if (status != FV_OK) return status;
-    sqlite3_stmt *statement = store_statement(store, STATEMENT_DELETE);
-    if (statement != NULL) bind_text(statement, 1, whole);
-    if (statement != NULL && sql_done(statement)) return FV_OK;
-    return store_fail(store, "cannot be written", error);
-}
-
 static bool find_outcome(const char *text, fv_outcome *outcome) {
 #define MATCH(name, outcome_text)                                                                  \
     if (strcmp(text, outcome_text) == 0) {                                                         \
@@ -200,26 +73,40 @@ static const char *column_text(sqlite3_stmt *row, int column) {
     return text != NULL ? text : "";
 }
 
+static bool copy_text(sqlite3_stmt *row, int column, char *text, size_t size) {
+    const char *source = column_text(row, column);
+    if (strlen(source) >= size) return false;
+    strcpy(text, source);
+    return true;
+}
+
 // Reads the columns of GET_RUN and EACH_RUN into a fresh record.
 static fv_status read_run(fv_store *store, sqlite3_stmt *row, fv_record *record, fv_error *error) {
-    const char *id = column_text(row, 0);
+    const char *id = column_text(row, COLUMN_ID);
     if (strlen(id) != 16)
         return fv_fail(error, FV_STORE, "run store %s: '%.40s' is not the id of a run", store->path,
                        id);
     fv_record_init(record);
     memcpy(record->id, id, sizeof record->id);
-    sqlite3_int64 steps = sqlite3_column_int64(row, 2), n_params = sqlite3_column_int64(row, 5);
-    if (!find_outcome(column_text(row, 1), &record->outcome))
+    sqlite3_int64 steps = sqlite3_column_int64(row, COLUMN_STEPS),
+                  n_params = sqlite3_column_int64(row, COLUMN_N_PARAMS),
+                  numerics = sqlite3_column_int64(row, COLUMN_NUMERICS);
+    if (!find_outcome(column_text(row, COLUMN_OUTCOME), &record->outcome))
         return store_damaged(store, id, "its outcome is unknown", error);
-    if (steps < 0 || steps > INT32_MAX || n_params < 0 || n_params > INT64_MAX / 8)
-        return store_damaged(store, id, "its steps or n_params are out of range", error);
+    if (steps < 0 || steps > INT32_MAX || n_params < 0 || n_params > INT64_MAX / 8 ||
+        numerics < 0 || numerics > INT32_MAX)
+        return store_damaged(store, id, "its steps, n_params or numerics are out of range", error);
+    if (!copy_text(row, COLUMN_KERNELS, record->kernels, sizeof record->kernels) ||
+        !copy_text(row, COLUMN_PROBES, record->probes, sizeof record->probes))
+        return store_damaged(store, id, "its kernels or probes are too long", error);
     record->steps = (int)steps;
     record->n_params = (size_t)n_params;
-    record->wall_seconds = sqlite3_column_double(row, 3);
-    record->us_per_step = sqlite3_column_double(row, 4);
+    record->numerics = (int)numerics;
+    record->wall_seconds = sqlite3_column_double(row, COLUMN_WALL_SECONDS);
+    record->us_per_step = sqlite3_column_double(row, COLUMN_US_PER_STEP);
     char where[512];
     snprintf(where, sizeof where, "run store %s: run %s", store->path, record->id);
-    return config_from_json(column_text(row, 6), where, &record->config, error);
+    return config_from_json(column_text(row, COLUMN_CONFIG), where, &record->config, error);
 }
 
 // A copy of a blob of exactly n elements of `size` bytes; NULL where it has another size (*wrong)
@@ -244,15 +131,15 @@ static bool increasing(const int32_t *steps, int n) {
 static fv_status read_series(fv_store *store, sqlite3_stmt *row, fv_record *record,
                              fv_error *error) {
     fv_series *series = &record->series[record->n_series++];
-    const char *name = column_text(row, 0);
-    sqlite3_int64 n = sqlite3_column_int64(row, 1);
+    const char *name = column_text(row, 1);
+    sqlite3_int64 n = sqlite3_column_int64(row, 2);
     bool wrong_steps = true, wrong_values = true;
     size_t length = strlen(name);
     if (length < sizeof series->name && n >= 0 && n <= INT32_MAX) {
         memcpy(series->name, name, length + 1);
         series->n = series->capacity = (int)n;
-        series->steps = copy_blob(row, 2, (size_t)n, sizeof *series->steps, &wrong_steps);
-        series->values = copy_blob(row, 3, (size_t)n, sizeof *series->values, &wrong_values);
+        series->steps = copy_blob(row, 4, (size_t)n, sizeof *series->steps, &wrong_steps);
+        series->values = copy_blob(row, 5, (size_t)n, sizeof *series->values, &wrong_values);
     }
     if (wrong_steps || wrong_values)
         return store_damaged(store, record->id, "a series has the wrong size", error);
@@ -266,9 +153,9 @@ static fv_status read_series(fv_store *store, sqlite3_stmt *row, fv_record *reco
 static fv_status read_snapshot(fv_store *store, sqlite3_stmt *row, fv_record *record,
                                fv_error *error) {
     fv_snapshot *snapshot = &record->snapshots[record->n_snapshots++];
-    sqlite3_int64 step = sqlite3_column_int64(row, 0);
+    sqlite3_int64 step = sqlite3_column_int64(row, 1);
     bool wrong;
-    snapshot->params = copy_blob(row, 1, record->n_params, sizeof *snapshot->params, &wrong);
+    snapshot->params = copy_blob(row, 2, record->n_params, sizeof *snapshot->params, &wrong);
     if (wrong || step < 0 || step > INT32_MAX)
         return store_damaged(store, record->id, "a snapshot has the wrong size", error);
     snapshot->step = (int)step;
@@ -297,18 +184,54 @@ static void *count_rows(fv_store *store, int statement, const char *id, size_t s
 typedef fv_status (*row_reader)(fv_store *store, sqlite3_stmt *row, fv_record *record,
                                 fv_error *error);
 
-// Hands every row of a run to `read`.
-static fv_status read_rows(fv_store *store, int statement, fv_record *record, row_reader read,
-                           fv_error *error) {
-    sqlite3_stmt *rows = store_statement(store, statement);
+// A table of which a run has rows.
+typedef struct part {
+    int statement;
+    char tag;
+    int n_columns;
+    row_reader read; // NULL where the rows are only to be digested
+} part;
+
+// Adds every row of a run to the digest and hands it on.
+static fv_status read_rows(fv_store *store, const part *p, fv_record *record, fv_error *error) {
+    sqlite3_stmt *rows = store_statement(store, p->statement);
     if (rows == NULL) return store_fail(store, "cannot be read", error);
     bind_text(rows, 1, record->id);
     fv_status status = FV_OK;
     int step;
-    while (status == FV_OK && (step = sqlite3_step(rows)) == SQLITE_ROW)
-        status = read(store, rows, record, error);
+    while (status == FV_OK && (step = sqlite3_step(rows)) == SQLITE_ROW) {
+        sql_digest_add_columns(store->digest, p->tag, rows, p->n_columns);
+        if (p->read != NULL) status = p->read(store, rows, record, error);
+    }
     if (status == FV_OK && step != SQLITE_DONE) status = store_fail(store, "cannot be read", error);
     sqlite3_reset(rows);
+    return status;
+}
+
+// Whether the current row of `runs` may stand, whose digest in `column` should be that of what was
+// read. Only runs of before have none.
+static fv_status check_digest(const fv_store *store, sqlite3_stmt *row, int column, const char *id,
+                              fv_error *error) {
+    bool before = sqlite3_column_type(row, COLUMN_NUMERICS) == SQLITE_NULL;
+    if (before && sqlite3_column_type(row, column) == SQLITE_NULL) return FV_OK;
+    if (sql_digest_is(row, column, sql_digest_value(store->digest))) return FV_OK;
+    return store_damaged(store, id, "its rows do not have its digest", error);
+}
+
+// Everything of a run but its row in `runs`.
+static fv_status get_parts(fv_store *store, const char *id, fv_record *record, fv_error *error) {
+    static const part PARTS[] = {
+        {STATEMENT_GET_SERIES, TAG_SERIES, SERIES_COLUMNS, read_series},
+        {STATEMENT_GET_TENSORS, TAG_TENSOR, TENSOR_COLUMNS, NULL},
+        {STATEMENT_GET_SNAPSHOTS, TAG_SNAPSHOT, SNAPSHOT_COLUMNS, read_snapshot}};
+    record->series = count_rows(store, STATEMENT_COUNT_SERIES, id, sizeof(fv_series), error);
+    if (record->series == NULL) return error->status;
+    record->snapshots =
+        count_rows(store, STATEMENT_COUNT_SNAPSHOTS, id, sizeof(fv_snapshot), error);
+    if (record->snapshots == NULL) return error->status;
+    fv_status status = FV_OK;
+    for (size_t i = 0; status == FV_OK && i < sizeof PARTS / sizeof *PARTS; i++)
+        status = read_rows(store, &PARTS[i], record, error);
     return status;
 }
 
@@ -316,18 +239,14 @@ static fv_status get(fv_store *store, const char *id, fv_record *record, fv_erro
     sqlite3_stmt *row = store_statement(store, STATEMENT_GET_RUN);
     if (row == NULL) return store_fail(store, "cannot be read", error);
     bind_text(row, 1, id);
-    fv_status status = sqlite3_step(row) == SQLITE_ROW ? read_run(store, row, record, error)
-                                                       : store_fail(store, "cannot be read", error);
+    fv_status status = FV_OK;
+    if (sqlite3_step(row) != SQLITE_ROW) status = store_fail(store, "cannot be read", error);
+    sql_digest_begin(store->digest);
+    if (status == FV_OK) sql_digest_add_columns(store->digest, TAG_RUN, row, RUN_COLUMNS);
+    if (status == FV_OK) status = read_run(store, row, record, error);
+    if (status == FV_OK) status = get_parts(store, id, record, error);
+    if (status == FV_OK) status = check_digest(store, row, RUN_DIGEST, id, error);
     sqlite3_reset(row);
-    if (status != FV_OK) return status;
-    record->series = count_rows(store, STATEMENT_COUNT_SERIES, id, sizeof(fv_series), error);
-    if (record->series == NULL) return error->status;
-    record->snapshots =
-        count_rows(store, STATEMENT_COUNT_SNAPSHOTS, id, sizeof(fv_snapshot), error);
-    if (record->snapshots == NULL) return error->status;
-    status = read_rows(store, STATEMENT_GET_SERIES, record, read_series, error);
-    if (status == FV_OK)
-        status = read_rows(store, STATEMENT_GET_SNAPSHOTS, record, read_snapshot, error);
     return status;
 }
 
@@ -389,6 +308,7 @@ static fv_status read_finals(fv_store *store, const char *id, final_list *finals
     int step;
     bool memory = true;
     while ((step = sqlite3_step(rows)) == SQLITE_ROW && (memory = make_room(finals))) {
+        sql_digest_add_columns(store->digest, TAG_FINAL, rows, FINAL_COLUMNS);
         snprintf(finals->names[finals->n], sizeof *finals->names, "%s", column_text(rows, 0));
         bool is_null = sqlite3_column_type(rows, 1) == SQLITE_NULL;
         finals->items[finals->n++].value = is_null ? NAN : sqlite3_column_double(rows, 1);
@@ -403,22 +323,46 @@ static fv_status read_finals(fv_store *store, const char *id, final_list *finals
     return status;
 }
 
-fv_status fv_store_each(fv_store *store, fv_store_visit visit, void *context, fv_error *error) {
+// The current row of EACH_RUN, with its final values.
+static fv_status read_listed(fv_store *store, sqlite3_stmt *row, fv_record *record,
+                             final_list *finals, fv_error *error) {
+    sql_digest_begin(store->digest);
+    sql_digest_add_columns(store->digest, TAG_RUN, row, RUN_COLUMNS);
+    fv_status status = read_run(store, row, record, error);
+    if (status == FV_OK) status = read_finals(store, record->id, finals, error);
+    if (status == FV_OK) status = check_digest(store, row, RUN_LISTED, record->id, error);
+    return status;
+}
+
+static fv_status each(fv_store *store, fv_store_visit visit, void *context, fv_error *error) {
     sqlite3_stmt *rows = store_statement(store, STATEMENT_EACH_RUN);
     if (rows == NULL) return store_fail(store, "cannot be read", error);
     final_list finals = {0};
+    store_total seen = {0};
     fv_status status = FV_OK;
     int step;
     while (status == FV_OK && (step = sqlite3_step(rows)) == SQLITE_ROW) {
         fv_record record;
-        status = read_run(store, rows, &record, error);
-        if (status == FV_OK) status = read_finals(store, record.id, &finals, error);
+        status = read_listed(store, rows, &record, &finals, error);
         if (status == FV_OK)
-            status = visit(context, &record, column_text(rows, 7), finals.items, finals.n);
+            status = visit(context, &record, column_text(rows, COLUMN_EXPERIMENT), finals.items,
+                           finals.n);
+        seen.n_runs++;
+        seen.digest ^= store_digest_column(rows, RUN_DIGEST);
     }
     if (status == FV_OK && step != SQLITE_DONE) status = store_fail(store, "cannot be read", error);
     sqlite3_reset(rows);
     free(finals.items);
     free(finals.names);
+    return status == FV_OK ? store_check_total(store, &seen, error) : status;
+}
+
+fv_status fv_store_each(fv_store *store, fv_store_visit visit, void *context, fv_error *error) {
+    // One read transaction, so that the runs and their number are of one instant.
+    bool own_transaction = sqlite3_get_autocommit(store->db) != 0;
+    if (own_transaction && !store_do(store, STATEMENT_READ))
+        return store_fail(store, "cannot be read", error);
+    fv_status status = each(store, visit, context, error);
+    if (own_transaction) store_do(store, STATEMENT_COMMIT);
     return status;
 }

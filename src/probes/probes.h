@@ -4,6 +4,7 @@
 #define FOVEA_PROBES_PROBES_H
 
 #include <fovea/probe.h>
+#include <stdbool.h>
 
 // X(name, one line of help, what else an experiment needs for it), in the order of `fovea probe`
 // and docs/probes.md.
@@ -47,6 +48,14 @@
       "accuracy by length and depth of what the task hides, within the training lengths and "      \
       "beyond",                                                                                    \
       "task: {name: needle, vocab_size: 32, context_length: 32}")
+
+// Lists of probes as records keep them: names in alphabetical order, each once, separated by
+// commas. `text` has FV_PROBES_SIZE bytes.
+void probes_list(const fv_probe *const *probes, int n, char *text);
+bool probes_listed(const char *text, const char *name);
+
+// Adds the probes of `more` to `text`, names that this Fovea does not know included.
+void probes_unite(char *text, const char *more);
 
 #define FV_PROBE_DECLARE(name, help, needs)                                                        \
     fv_status fv_measure_##name(const fv_model *model, const float *params, int step,              \

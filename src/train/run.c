@@ -1,11 +1,14 @@
 // A whole run: steps, curves, probes, snapshots, and how it ended.
 #include "base/clock.h"
 #include "base/config_check.h"
+#include "probes/probes.h"
 #include "train/optimizer.h"
 
+#include <fovea/machine.h>
 #include <fovea/train.h>
 
 #include <math.h>
+#include <stdio.h>
 
 typedef struct run {
     const fv_config *config;
@@ -143,6 +146,10 @@ fv_status fv_run(const fv_config *config, const fv_run_options *options, fv_reco
     fv_status status = fv_trainer_create(config, options->n_threads, &r.trainer, error);
     if (status != FV_OK) return status;
     record->config = *config;
+    record->numerics = fv_config_numerics(config);
+    snprintf(record->kernels, sizeof record->kernels, "%s", fv_kernels_name());
+    probes_list(options->probes, options->n_probes, record->probes);
+    fv_config_id(config, fv_kernels_arithmetic(), record->id);
     record->outcome = FV_OUTCOME_DONE;
     record->n_params = fv_model_n_params(fv_trainer_model(r.trainer));
     status = train(&r);

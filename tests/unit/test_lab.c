@@ -1,6 +1,7 @@
 // Sweeps: whatever is interrupted, repeated or spread over threads, the store and the records end
 // up the same, bit for bit.
 #include <fovea/lab.h>
+#include <fovea/machine.h>
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -129,8 +130,7 @@ static void records_come_in_the_order_of_the_sweep(void **state) {
             assert_int_equal(records[i]->config.train.seed, i % 4);
             assert_int_equal(records[i]->steps, 40);
             char id[17];
-            const char *const probes[] = {"effective_dimension"};
-            fv_config_id(&records[i]->config, probes, 1, id);
+            fv_config_id(&records[i]->config, fv_kernels_arithmetic(), id);
             assert_string_equal(records[i]->id, id);
             assert_non_null(fv_record_find(records[i], "perplexity"));
             assert_non_null(fv_record_find(records[i], "effective_dimension.embed.W_E"));
@@ -273,8 +273,8 @@ static void expect_same_runs(const char *yaml, const char *explicit_yaml) {
         char id_a[17], id_b[17];
         fv_experiment_config(a, i, &of_a);
         fv_experiment_config(b, i, &of_b);
-        fv_config_id(&of_a, NULL, 0, id_a);
-        fv_config_id(&of_b, NULL, 0, id_b);
+        fv_config_id(&of_a, FV_ARITHMETIC_FUSED, id_a);
+        fv_config_id(&of_b, FV_ARITHMETIC_FUSED, id_b);
         assert_string_equal(id_a, id_b);
         assert_int_equal(of_a.task.context_length, of_b.task.context_length);
     }

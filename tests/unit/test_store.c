@@ -53,6 +53,9 @@ static void make_record(fv_record *record, const char *id, int seed) {
                      FV_OK);
     record->config.train.seed = seed;
     record->outcome = FV_OUTCOME_DIVERGED;
+    record->numerics = 7;
+    strcpy(record->kernels, "avx2");
+    strcpy(record->probes, "alpha,zeta");
     record->steps = 1234;
     record->wall_seconds = 0.1;
     record->us_per_step = 2.5;
@@ -87,8 +90,8 @@ static void assert_same(const fv_record *a, const fv_record *b) {
     assert_string_equal(a->id, b->id);
     assert_memory_equal(&a->config.train.seed, &b->config.train.seed, sizeof(int));
     char one[17], other[17];
-    fv_config_id(&a->config, NULL, 0, one);
-    fv_config_id(&b->config, NULL, 0, other);
+    fv_config_id(&a->config, FV_ARITHMETIC_FUSED, one);
+    fv_config_id(&b->config, FV_ARITHMETIC_FUSED, other);
     assert_string_equal(one, other);
     assert_int_equal(a->outcome, b->outcome);
     assert_int_equal(a->steps, b->steps);
@@ -384,6 +387,61 @@ static void refuses_what_is_no_store_of_this_version(void **state) {
     assert_int_equal(fv_store_open("/nonexistent/fovea.db", FV_STORE_WRITE, &store, &error), FV_IO);
 }
 
+// What schema 1 did not have.
+static const char *const BACK_TO_1[] = {"DROP TABLE total",
+                                        "DROP TABLE damaged",
+                                        "ALTER TABLE runs DROP COLUMN numerics",
+                                        "ALTER TABLE runs DROP COLUMN kernels",
+                                        "ALTER TABLE runs DROP COLUMN probes",
+                                        "ALTER TABLE runs DROP COLUMN digest",
+                                        "ALTER TABLE runs DROP COLUMN listed",
+                                        "PRAGMA user_version = 1"};
+
+static void expect_schema(int version) {
+    sqlite3 *db;
+    sqlite3_stmt *statement;
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    sqlite3_prepare_v2(db, "PRAGMA user_version", -1, &statement, NULL);
+    assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+    assert_int_equal(sqlite3_column_int(statement, 0), version);
+    sqlite3_finalize(statement);
+    sqlite3_close(db);
+}
+
+// Older stores are read as they are, and get what they lack from the first who writes.
+static void brings_up_older_stores(void **state) {
+    (void)state;
+    fv_store *store = open_store(FV_STORE_WRITE);
+    fv_record made, read;
+    fv_error error = {0};
+    make_record(&made, ID_A, 1);
+    put(store, ID_A, 1);
+    put(store, ID_B, 2);
+    fv_store_close(store);
+    for (size_t i = 0; i < sizeof BACK_TO_1 / sizeof *BACK_TO_1; i++) execute(BACK_TO_1[i]);
+    for (int mode = FV_STORE_READ; mode <= FV_STORE_WRITE; mode++) {
+        store = open_store((fv_store_mode)mode);
+        assert_int_equal(fv_store_get(store, ID_A, &read, &error), FV_OK);
+        assert_same(&made, &read);
+        assert_int_equal(read.numerics, 0);
+        fv_record_free(&read);
+        visited seen = {0};
+        assert_int_equal(fv_store_each(store, visit, &seen, &error), FV_OK);
+        assert_int_equal(seen.n, 2);
+        fv_store_close(store);
+        expect_schema(mode == FV_STORE_READ ? 1 : 2);
+    }
+    fv_record_free(&made);
+    // Runs of both kinds live in one store.
+    store = open_store(FV_STORE_WRITE);
+    put(store, ID_C, 3);
+    assert_int_equal(fv_store_delete(store, ID_B, &error), FV_OK);
+    visited seen = {0};
+    assert_int_equal(fv_store_each(store, visit, &seen, &error), FV_OK);
+    assert_int_equal(seen.n, 2);
+    fv_store_close(store);
+}
+
 static void notices_damaged_runs(void **state) {
     (void)state;
     static const char *const DAMAGE[] = {
@@ -400,6 +458,20 @@ static void notices_damaged_runs(void **state) {
         "UPDATE runs SET n_params = 9223372036854775807",
         "UPDATE runs SET outcome = 'won'",
         "UPDATE runs SET steps = -5",
+        "UPDATE runs SET created = '2001-01-01T00:00:00.000Z'",
+        "UPDATE runs SET experiment = 'another'",
+        "UPDATE runs SET wall_seconds = wall_seconds / 2",
+        "UPDATE runs SET kernels = 'avx512'",
+        "UPDATE runs SET probes = 'alpha'",
+        "UPDATE runs SET digest = NULL",
+        "UPDATE series SET final = 1 WHERE name = 'loss'",
+        "UPDATE series SET \"values\" = zeroblob(400) WHERE name = 'loss'",
+        "UPDATE tensors SET shape = '[2,100]' WHERE \"offset\" = 0",
+        "UPDATE tensors SET \"offset\" = \"offset\" + 1",
+        "DELETE FROM tensors WHERE \"offset\" = 0",
+        "DELETE FROM series WHERE name = 'alpha'",
+        "DELETE FROM snapshots WHERE step = 0",
+        "UPDATE snapshots SET params = zeroblob(length(params)) WHERE step = 0",
         "UPDATE runs SET config = '{'",
         "UPDATE runs SET config = '[]'",
         "UPDATE runs SET config = '{\"task.vocab_size\": \"many\"}'",
@@ -562,6 +634,7 @@ int main(void) {
         TEST(lets_one_process_write_and_others_read),
         TEST(survives_a_writer_that_is_killed),
         TEST(refuses_what_is_no_store_of_this_version),
+        TEST(brings_up_older_stores),
         TEST(notices_damaged_runs),
         TEST(stores_a_run_without_curves),
         TEST(takes_runs_faster_than_they_train),

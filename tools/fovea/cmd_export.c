@@ -1,5 +1,6 @@
 // `fovea export`: curves as CSV, parameters as safetensors.
 #include "options.h"
+#include "run_json.h"
 #include "target.h"
 #include "tool.h"
 #include "varying.h"
@@ -24,6 +25,8 @@ typedef struct selection {
         char *experiment;
         fv_config config;
         int diverged_at; // -1: did not
+        char numerics[NUMERICS_SIZE];
+        char kernels[FV_KERNELS_SIZE];
     } * runs;
     fv_divergence diverged;
 } selection;
@@ -47,6 +50,8 @@ static fv_status select_run(void *context, const fv_record *record, const char *
     run->config = record->config;
     run->diverged_at = fv_record_diverged_at(record);
     fv_divergence_add(&s->diverged, record);
+    run_numerics_text(record, run->numerics);
+    snprintf(run->kernels, sizeof run->kernels, "%s", run_kernels_text(record));
     run->experiment = strdup(experiment);
     if (run->experiment == NULL) return FV_NO_MEMORY;
     s->n++;
@@ -95,7 +100,7 @@ static void print_run(FILE *out, const struct selected *run, const fv_record *re
             fprintf(out, ",%d,", series->steps[i]);
             // An empty cell is what readers take for a missing number.
             if (!isnan(series->values[i])) fprintf(out, "%.9g", (double)series->values[i]);
-            fputc('\n', out);
+            fprintf(out, ",%s,%s\n", run->numerics, run->kernels);
         }
     }
 }
@@ -106,7 +111,7 @@ static fv_status write_csv(fv_store *store, const selection *s, FILE *out, fv_er
     fputs("run_id,experiment", out);
     for (int i = 0; i < n_varying; i++) fprintf(out, ",%s", varying[i]->key);
     bool diverges = s->diverged.n > 0;
-    fprintf(out, "%s,series,step,value\n", diverges ? ",diverged_at" : "");
+    fprintf(out, "%s,series,step,value,numerics,kernels\n", diverges ? ",diverged_at" : "");
     fv_status status = FV_OK;
     for (int i = 0; status == FV_OK && i < s->n; i++) {
         fv_record record;

@@ -85,9 +85,11 @@ static int print_table(const listing *list) {
     const fv_field *varying[VARYING_MOST];
     int n_varying = varying_find(&list->rows->record.config, sizeof *list->rows, list->n, varying);
     static const char *const LEFT[] = {"run", "experiment", "outcome", NULL};
-    static const char *const RIGHT[] = {"steps", "us/step", "loss", "perplexity", "accuracy", NULL};
+    static const char *const RIGHT[] = {"steps",    "us/step",  "loss",    "perplexity",
+                                        "accuracy", "numerics", "kernels", NULL};
+    int n_older = 0;
     table t;
-    table_init(&t, 8 + n_varying);
+    table_init(&t, 10 + n_varying);
     table_add_texts(&t, LEFT);
     for (int i = 0; i < n_varying; i++) table_add(&t, "%s", varying[i]->key);
     table_add_texts(&t, RIGHT);
@@ -106,8 +108,18 @@ static int print_table(const listing *list) {
         table_add_number(&t, row->loss);
         table_add_number(&t, row->perplexity);
         table_add_number(&t, row->accuracy);
+        char numerics[NUMERICS_SIZE];
+        run_numerics_text(&row->record, numerics);
+        table_add(&t, "%s", numerics);
+        table_add(&t, "%s", run_kernels_text(&row->record));
+        n_older += run_is_older(&row->record);
     }
-    return table_show(&t);
+    int exit_code = table_show(&t);
+    if (exit_code == EXIT_DONE && n_older > 0)
+        printf("\n%d of %d run%s of older numerics than this Fovea's, which trains them again when "
+               "an experiment asks for them\n",
+               n_older, list->n, list->n == 1 ? " is" : "s are");
+    return exit_code;
 }
 
 static int list_runs(fv_store *store, run_filter filter, bool json) {
@@ -157,12 +169,18 @@ static int print_series(const fv_record *record) {
 }
 
 static int print_run(const fv_record *record, const char *experiment) {
-    char at[32] = "";
+    char at[32] = "", numerics[NUMERICS_SIZE];
+    run_numerics_text(record, numerics);
     if (record->outcome == FV_OUTCOME_DIVERGED)
         snprintf(at, sizeof at, " at step %d,", fv_record_diverged_at(record));
-    printf("run %s of %s: %s%s after %d steps, %.3g s, %.3g us per step\n\n", record->id,
-           experiment, fv_outcome_text(record->outcome), at, record->steps, record->wall_seconds,
+    printf("run %s of %s: %s%s after %d steps, %.3g s, %.3g us per step\n", record->id, experiment,
+           fv_outcome_text(record->outcome), at, record->steps, record->wall_seconds,
            record->us_per_step);
+    printf("numerics %s%s, kernels %s, probes %s\n\n", numerics,
+           run_is_older(record) ? " (older than this Fovea's)" : "", run_kernels_text(record),
+           record->numerics == 0       ? "before"
+           : record->probes[0] == '\0' ? "none"
+                                       : record->probes);
     int n;
     const fv_field *fields = fv_fields(&n);
     fv_config defaults;
@@ -207,8 +225,13 @@ static int show_run(fv_store *store, const char *id, bool json) {
     fv_error error = {0};
     if (fv_store_get(store, id, &record, &error) != FV_OK) return tool_fail(&error);
     run_origin origin = {.id = record.id};
-    fv_store_each(store, find_origin, &origin, NULL);
-    int exit_code = EXIT_DONE;
+    fv_status status = fv_store_each(store, find_origin, &origin, &error);
+    bool found = status == FV_OK || status == FV_INTERRUPTED;
+    int exit_code = found ? EXIT_DONE : tool_fail(&error);
+    if (exit_code != EXIT_DONE) {
+        fv_record_free(&record);
+        return exit_code;
+    }
     if (json)
         exit_code = tool_print_json(run_json(origin.experiment, &record, true));
     else

@@ -1,5 +1,6 @@
 #include "parcel.h"
 
+#include <fovea/machine.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,9 @@ char *parcel_order(const fv_config *config, const fv_probe *const *probes, int n
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);
     if (out == NULL) return NULL;
+    char id[17];
+    fv_config_id(config, fv_kernels_arithmetic(), id);
+    fprintf(out, "id=%s\n", id);
     for (int i = 0; i < n_probes; i++) fprintf(out, "probe=%s\n", probes[i]->name);
     int n;
     const fv_field *fields = fv_fields(&n);
@@ -22,10 +26,25 @@ char *parcel_order(const fv_config *config, const fv_probe *const *probes, int n
     return NULL;
 }
 
+// Whoever computes otherwise would give the run's name to another result.
+static fv_status check_id(const fv_config *config, const char *id, fv_error *error) {
+    char mine[17];
+    fv_config_id(config, fv_kernels_arithmetic(), mine);
+    if (strcmp(id, mine) == 0) return FV_OK;
+    return fv_fail(
+        error, FV_USAGE,
+        "process on %s gives other bits than the one that asks (numerics %d, kernels %s, "
+        "%s arithmetic); all must be the same fovea, and FOVEA_CPU=portable in the "
+        "environment of all lets machines without AVX2 take part",
+        fv_machine_cpu(), fv_config_numerics(config), fv_kernels_name(),
+        fv_arithmetic_text(fv_kernels_arithmetic()));
+}
+
 fv_status parcel_read_order(char *order, fv_config *config, const fv_probe **probes, int *n_probes,
                             fv_error *error) {
     fv_config_init(config);
     *n_probes = 0;
+    const char *id = "";
     int n_known;
     fv_probes(&n_known);
     char *rest = NULL;
@@ -34,7 +53,9 @@ fv_status parcel_read_order(char *order, fv_config *config, const fv_probe **pro
         if (value == NULL) return fv_fail(error, FV_FORMAT, "an order has no line '%.100s'", line);
         *value++ = '\0';
         fv_status status = FV_OK;
-        if (strcmp(line, "probe") != 0)
+        if (strcmp(line, "id") == 0)
+            id = value;
+        else if (strcmp(line, "probe") != 0)
             status = fv_config_set(config, line, value, error);
         else if (*n_probes == n_known || (probes[*n_probes] = fv_probe_find(value)) == NULL)
             status = fv_fail(error, FV_FORMAT, "this fovea has no probe '%.100s'", value);
@@ -42,13 +63,14 @@ fv_status parcel_read_order(char *order, fv_config *config, const fv_probe **pro
             ++*n_probes;
         if (status != FV_OK) return status;
     }
-    return FV_OK;
+    return check_id(config, id, error);
 }
 
 // What a result begins with. Then each series: its name, n, steps, values; each snapshot: its step
 // and parameters.
 typedef struct head {
-    int status, outcome, steps, n_series, n_snapshots;
+    int status, outcome, steps, n_series, n_snapshots, numerics;
+    char id[17], kernels[FV_KERNELS_SIZE], probes[FV_PROBES_SIZE];
     double wall_seconds, us_per_step;
     size_t n_params;
     char error[sizeof((fv_error *)0)->text];
@@ -60,15 +82,19 @@ char *parcel_result(fv_status status, const fv_error *failure, const fv_record *
     FILE *out = open_memstream(&bytes, size);
     if (out == NULL) return NULL;
     head h = {.status = status};
-    if (status == FV_OK)
+    if (status == FV_OK) {
         h = (head){.outcome = (int)record->outcome,
                    .steps = record->steps,
                    .n_series = record->n_series,
                    .n_snapshots = record->n_snapshots,
                    .wall_seconds = record->wall_seconds,
                    .us_per_step = record->us_per_step,
-                   .n_params = record->n_params};
-    else
+                   .n_params = record->n_params,
+                   .numerics = record->numerics};
+        memcpy(h.id, record->id, sizeof h.id);
+        memcpy(h.kernels, record->kernels, sizeof h.kernels);
+        memcpy(h.probes, record->probes, sizeof h.probes);
+    } else
         snprintf(h.error, sizeof h.error, "%s", failure->text);
     fwrite(&h, sizeof h, 1, out);
     for (int i = 0; i < h.n_series; i++) {
@@ -157,6 +183,10 @@ fv_status parcel_read_result(const char *result, size_t size, fv_record *record,
     record->wall_seconds = h.wall_seconds;
     record->us_per_step = h.us_per_step;
     record->n_params = h.n_params;
+    record->numerics = h.numerics;
+    memcpy(record->id, h.id, sizeof record->id);
+    memcpy(record->kernels, h.kernels, sizeof record->kernels);
+    memcpy(record->probes, h.probes, sizeof record->probes);
     fv_status status = FV_OK;
     for (int i = 0; i < h.n_series && status == FV_OK; i++) status = read_series(&c, record, error);
     for (int i = 0; i < h.n_snapshots && status == FV_OK; i++)

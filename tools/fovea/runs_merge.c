@@ -53,9 +53,12 @@ int runs_merge(const char *into, const char *const *from, int n, bool json) {
     fv_store_close(store); // without the commit this takes everything back
     if (status != FV_OK) return tool_fail(&error);
     if (json)
-        return tool_print_json(
-            json_pack("{s:s, s:i, s:i}", "into", into, "added", merged.added, "same", merged.same));
-    printf("%s: %d run%s added, %d already there\n", into, merged.added,
-           merged.added == 1 ? "" : "s", merged.same);
+        return tool_print_json(json_pack("{s:s, s:i, s:i, s:i}", "into", into, "added",
+                                         merged.added, "same", merged.same, "united",
+                                         merged.united));
+    printf("%s: %d run%s added, %d already there", into, merged.added, merged.added == 1 ? "" : "s",
+           merged.same);
+    if (merged.united > 0) printf(", %d with the curves of both", merged.united);
+    putchar('\n');
     return EXIT_DONE;
 }

@@ -131,6 +131,12 @@ static void on_progress(void *context, const fv_lab_progress *now) {
     progress_update(w->options->progress, now);
 }
 
+static void on_notice(void *context, const char *text) {
+    const watch *w = context;
+    progress_clear(w->options->progress);
+    fprintf(stderr, "fovea: %s\n", text);
+}
+
 static fv_status train_round(watch *w, fv_store *store, fv_record ***records, fv_error *error) {
     const study_options *options = w->options;
     const fv_lab_options lab = {.n_jobs = options->jobs,
@@ -141,6 +147,7 @@ static fv_status train_round(watch *w, fv_store *store, fv_record ***records, fv
                                 .interrupted = &tool_interrupted,
                                 .on_progress = on_progress,
                                 .on_run = on_run,
+                                .on_notice = on_notice,
                                 .context = w};
     fv_status status = fv_lab_run(w->study->experiment, store, &lab, records, error);
     progress_finish(options->progress);
