@@ -11,7 +11,7 @@ C_FILES = $(shell git ls-files '*.c' '*.h')
 CTEST = ctest --output-on-failure -j $(JOBS)
 
 .DEFAULT_GOAL = all
-.PHONY: all test gallery bench bench-peers lint format sanitize fuzz interop interop-served interop-ruler faults dist deb install clean help
+.PHONY: all test gallery bench bench-peers lint format sanitize fuzz interop interop-served interop-ruler faults builds dist deb install clean help
 
 all: ## build the tool, the libraries and the tests into build/ (BUILD=, CMAKE_FLAGS=)
 	@cmake -S . -B $(BUILD) -DCMAKE_INSTALL_PREFIX=$(PREFIX) $(CMAKE_FLAGS)
@@ -57,6 +57,9 @@ gallery: ## make docs/gallery.md of what 'fovea reproduce' left (OUT="out/all" o
 
 install: all ## install the tool, libraries, headers and experiments (PREFIX=/usr/local)
 	cmake --install $(BUILD) --prefix $(PREFIX)
+
+builds: ## build, test and install under a distributor's flags and with every clang (an hour of CPU time)
+	scripts/builds.sh $(BUILD)/builds $(JOBS) "$$(scripts/dist.sh $(BUILD))"
 
 dist: ## make the source archive build/fovea-VERSION.tar.gz of the last commit
 	scripts/dist.sh $(BUILD)
