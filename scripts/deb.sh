@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes Debian packages of the source archive $2 in the folder $1 and has lintian look at them. Build
-# dependencies come from cmake/packages.txt, the changelog from CHANGELOG.md.
+# dependencies come from cmake/packages.txt, version and date from CHANGELOG.md.
 set -euo pipefail
 archive=$(realpath "$2")
 mkdir -p "$1"
@@ -27,13 +27,14 @@ sed "s/@BUILD_DEPENDS@/$(packages 'library|optional|program' |
     s/@LIBRARIES@/$(packages library)/" debian/control.in >debian/control
 rm debian/control.in
 
-# "## 0.1.0 - 2026-11-30" and the list below it.
-awk -v version="$version" -v maintainer="$(sed -n 's/^Maintainer: //p' debian/control)" '
-    /^## / { inside = $2 == version; if (inside) { print "fovea (" version "-1) unstable; urgency=medium\n"
-                                                   "date -R -u -d " $4 | getline date } next }
-    inside && /^- / { print "  * " substr($0, 3); next }
-    inside && /^  / { print "  " $0 }
-    END { print "\n -- " maintainer "  " date }' CHANGELOG.md >debian/changelog
+released=$(sed -n "s/^## $version - //p" CHANGELOG.md) # CHANGELOG.md itself is installed beside this
+cat >debian/changelog <<END
+fovea ($version-1) unstable; urgency=medium
+
+  * Version $version.
+
+ -- $(sed -n 's/^Maintainer: //p' debian/control)  $(LC_ALL=C date -R -u -d "$released")
+END
 
 dpkg-buildpackage -us -uc -b -j"$(nproc)" >"$work/build.log" 2>&1 ||
     { tail -n 40 "$work/build.log"; exit 1; }
@@ -44,4 +45,5 @@ lintian --fail-on error --suppress-tags initial-upload-closes-no-bugs \
 rm -rf root
 for package in fovea_*.deb libfovea0_*.deb; do dpkg-deb -x "$package" root; done
 [ "$(root/usr/bin/fovea --version)" = "fovea $version" ]
+[ -f root/usr/share/man/man1/fovea-run.1.gz ]
 ls "$work"/*.deb
