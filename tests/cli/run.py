@@ -78,7 +78,21 @@ def run_case(command, folder, environment):
 
 def run_file(tool, path):
     """Runs every command of the file; prints a diff for each that fails; returns success."""
-    environment = dict(os.environ, FOVEA=str(Path(tool).resolve()), SRC=str(ROOT), LC_ALL="C.UTF-8")
+    with tempfile.TemporaryDirectory(prefix="fovea-cli-") as links:
+        return run_file_with(plain(Path(tool).resolve(), links), plain(ROOT, links), path)
+
+
+def plain(path, links):
+    """The path, or a link to it where $FOVEA and $SRC would need quotes."""
+    if re.fullmatch(r"[A-Za-z0-9_./+-]+", str(path)):
+        return path
+    link = Path(links) / f"to-{len(os.listdir(links))}"
+    link.symlink_to(path)
+    return link
+
+
+def run_file_with(tool, source, path):
+    environment = dict(os.environ, FOVEA=str(tool), SRC=str(source), LC_ALL="C.UTF-8")
     environment.pop("FOVEA_CPU", None)
     cases = parse(Path(path).read_text())
     if not cases:

@@ -22,6 +22,18 @@ class Runner(unittest.TestCase):
         self.assertTrue(verdict("# why\n$ echo a; echo b >&2; exit 3\na\nb\n? 3\n")[0])
         self.assertTrue(verdict("$ $FOVEA one\none\n\n$ pwd | wc -l\n1\n")[0])
 
+    def test_paths_that_need_quotes(self):
+        with tempfile.TemporaryDirectory() as folder:
+            tool = Path(folder) / "with a space" / "echo"
+            tool.parent.mkdir()
+            tool.symlink_to("/bin/echo")
+            with tempfile.TemporaryDirectory() as links:
+                self.assertNotIn(" ", str(run.plain(tool, links)))
+                self.assertNotIn(" ", str(run.plain(tool.parent, links)))
+            case = Path(folder) / "case.test"
+            case.write_text("$ $FOVEA one\none\n")
+            self.assertTrue(run.run_file(tool, case))
+
     def test_wrong_output_is_shown(self):
         good, out = verdict("$ echo a\nb\n")
         self.assertFalse(good)

@@ -57,7 +57,7 @@ def plain(page):
 def every_verb_and_option():
     for verb in verbs():
         page = plain(FOLDER / "man1" / f"fovea-{verb}.1")
-        bash = subprocess.run(["bash", "-c", f"source {FOLDER}/bash/fovea; __fovea_options {verb}"],
+        bash = subprocess.run(["bash", "-c", f"source '{FOLDER}/bash/fovea'; __fovea_options {verb}"],
                               capture_output=True, text=True).stdout.split()
         for option in re.findall(r"^  (--[a-z-]+)", run(TOOL, verb, "--help"), re.M):
             check(f".B {option}" in page, f"fovea-{verb}(1) lacks {option}")
@@ -82,7 +82,7 @@ def pages_are_clean():
 
 def bash_completes():
     for line, wanted in CASES:
-        script = (f'source {FOLDER}/bash/fovea; COMP_LINE="{line}" COMP_POINT={len(line)}; _fovea; '
+        script = (f'source "{FOLDER}/bash/fovea"; COMP_LINE="{line}" COMP_POINT={len(line)}; _fovea; '
                   'printf "%s\\n" "${COMPREPLY[@]}"')
         found = set(run("bash", "-u", "-c", script, cwd="/").split())
         # readline replaces what stands behind the '='
@@ -92,7 +92,7 @@ def bash_completes():
 
 def fish_completes():
     for line, wanted in CASES:
-        script = f"source {FOLDER}/fish/fovea.fish; complete -C '{line}'"
+        script = f"source '{FOLDER}/fish/fovea.fish'; complete -C '{line}'"
         found = {row.split("\t")[0] for row in run("fish", "-c", script, cwd="/").splitlines()}
         check(wanted <= found, f"fish: {line}: {found}, not {wanted}")
 
@@ -115,7 +115,7 @@ def zsh_completes():
     def send(text):
         os.write(terminal, text.encode())
 
-    send(f"stty columns 200; unsetopt zle_bracketed_paste; fpath=({FOLDER}/zsh $fpath); "
+    send(f"stty columns 200; unsetopt zle_bracketed_paste; fpath=('{FOLDER}/zsh' $fpath); "
          "autoload -U compinit; compinit -D -u; print rea''dy\n")
     read_until("ready")
     for line, wanted in CASES:

@@ -7,10 +7,15 @@ build=$(realpath "$1")
 source=$(realpath "$(dirname "$0")")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-prefix=$work/prefix
+prefix="$work/a prefix" # whose name needs quotes
 
 cmake --install "$build" --prefix "$prefix" >"$work/install.log"
 lib=$(dirname "$(find "$prefix" -name libfovea.a)")
+
+# pkg-config puts a backslash in front of what needs quotes: read without -r takes it away again.
+read_flags() { # shellcheck disable=SC2162
+    read -a flags
+}
 
 echo "exported symbols"
 foreign=$(nm -D --defined-only "$lib/libfovea.so" | awk '$2 != "A" && $3 !~ /^fv_/ { print $3 }')
@@ -42,19 +47,19 @@ done
 
 echo "pkg-config"
 export PKG_CONFIG_PATH=$lib/pkgconfig${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}
-read -ra flags <<<"$(pkg-config --cflags --libs fovea)"
+read_flags <<<"$(pkg-config --cflags --libs fovea)"
 cc "$source/consumer.c" -o "$work/shared" "${flags[@]}"
 LD_LIBRARY_PATH=$lib "$work/shared"
 # --static would ask for the static forms of SQLite and the others too: name what fovea.pc says it needs.
 read -ra needed <<<"$(pkg-config --print-requires-private fovea | tr '\n' ' ')"
-read -ra flags <<<"$(pkg-config --cflags --libs fovea "${needed[@]}")"
+read_flags <<<"$(pkg-config --cflags --libs fovea "${needed[@]}")"
 cc "$source/consumer.c" -o "$work/static" "${flags[@]/#-lfovea/-l:libfovea.a}" -pthread -lm
 "$work/static"
 
 echo "a consumer that is optimised at link time"
 cc -O2 -flto "$source/consumer.c" -o "$work/static-lto" "${flags[@]/#-lfovea/-l:libfovea.a}" -pthread -lm
 "$work/static-lto"
-read -ra flags <<<"$(pkg-config --cflags --libs fovea)"
+read_flags <<<"$(pkg-config --cflags --libs fovea)"
 cc -O2 -flto "$source/consumer.c" -o "$work/shared-lto" "${flags[@]}"
 LD_LIBRARY_PATH=$lib "$work/shared-lto"
 
@@ -67,7 +72,7 @@ for example in attention ring scan; do
         exit 1
     fi
     "$work/$example/$example"
-    read -ra flags <<<"$(pkg-config --cflags --libs fovea)"
+    read_flags <<<"$(pkg-config --cflags --libs fovea)"
     cc "$root/examples/$example/$example.c" -o "$work/$example/linked" "${flags[@]}" -lm
     LD_LIBRARY_PATH=$lib "$work/$example/linked"
 done
