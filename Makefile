@@ -14,7 +14,7 @@ CTEST = ctest --output-on-failure -j $(JOBS)
 .PHONY: all test gallery bench bench-peers lint format sanitize fuzz interop interop-served interop-ruler faults builds dist deb install clean help
 
 all: ## build the tool, the libraries and the tests into build/ (BUILD=, CMAKE_FLAGS=)
-	@cmake -S . -B $(BUILD) -DCMAKE_INSTALL_PREFIX=$(PREFIX) $(CMAKE_FLAGS)
+	@cmake -S . -B $(BUILD) -DCMAKE_INSTALL_PREFIX="$(PREFIX)" $(CMAKE_FLAGS)
 	@cmake --build $(BUILD) -j $(JOBS)
 
 test: all ## run every test
@@ -56,7 +56,7 @@ gallery: ## make docs/gallery.md of what 'fovea reproduce' left (OUT="out/all" o
 	scripts/gallery.sh $(OUT)
 
 install: all ## install the tool, libraries, headers and experiments (PREFIX=/usr/local)
-	cmake --install $(BUILD) --prefix $(PREFIX)
+	umask 022 && cmake --install $(BUILD) --prefix "$(PREFIX)"
 
 builds: ## build, test and install under a distributor's flags and with every clang (an hour of CPU time)
 	scripts/builds.sh $(BUILD)/builds $(JOBS) "$$(scripts/dist.sh $(BUILD))"
