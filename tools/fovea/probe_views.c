@@ -10,7 +10,8 @@
 enum {
     N_TOP = 5,          // predictions shown at each position
     MAX_MAP_TEXT = 16,  // longest context whose whole attention map is printed
-    N_KEYS = 8,         // of longer ones: the keys with most attention
+    N_KEYS = 8,         // of longer ones: the keys with most attention,
+    N_QUERIES = 8,      // of the first queries
     MAX_LIST_TEXT = 10, // longest list of one probe printed number by number
     MAX_QK_TEXT = 8,    // widest circuit printed,
     MAX_QK_JSON = 64    // and given as JSON
@@ -154,6 +155,9 @@ static void print_circuit(const char *name, const double *circuit, int d) {
 
 static void print_circuits(const probe_findings *f) {
     int d = f->subject->config.model.n_embd;
+    if (f->n_attention > 0 && d > MAX_QK_TEXT)
+        printf("\nQK circuits of width %d are too wide to print%s\n", d,
+               d <= MAX_QK_JSON ? " (--json has them)" : "");
     for (int l = 0; l < f->n_attention && d <= MAX_QK_TEXT; l++)
         for (int h = 0; h < f->H; h++) {
             char name[64];
@@ -197,18 +201,26 @@ static void print_largest_keys(const probe_findings *f, const float *row, int po
     putchar('\n');
 }
 
+static void say_what_is_left_out(const probe_findings *f) {
+    int longest = f->loss_positions[f->n_loss - 1] + 1; // keys of the last query
+    if (longest > N_KEYS) printf(", the %d largest of each query", N_KEYS);
+    if (f->n_loss > N_QUERIES) printf(", %d of %d queries", N_QUERIES, f->n_loss);
+    if (longest > N_KEYS || f->n_loss > N_QUERIES) printf(" (--json has all)");
+}
+
 static int print_patterns(const probe_findings *f) {
     int exit_code = EXIT_DONE;
     for (int m = 0; exit_code == EXIT_DONE && m < f->n_attention * f->H; m++) {
         const float *map = f->patterns + (size_t)m * (size_t)f->T * (size_t)f->T;
         printf("\nattention of layer %d", m / f->H);
         if (f->H > 1) printf(", head %d", m % f->H);
+        if (f->T > MAX_MAP_TEXT) say_what_is_left_out(f);
         putchar('\n');
         if (f->T <= MAX_MAP_TEXT) {
             exit_code = print_map(f, map);
             continue;
         }
-        for (int i = 0; i < f->n_loss && i < N_KEYS; i++)
+        for (int i = 0; i < f->n_loss && i < N_QUERIES; i++)
             print_largest_keys(f, map + (size_t)f->loss_positions[i] * (size_t)f->T,
                                f->loss_positions[i]);
     }
@@ -216,7 +228,9 @@ static int print_patterns(const probe_findings *f) {
 }
 
 static void print_predictions(const probe_findings *f) {
-    printf("\npredictions\n");
+    printf("\npredictions");
+    if (f->V > N_TOP) printf(", the %d likeliest of %d tokens", N_TOP, f->V);
+    putchar('\n');
     for (int i = 0; i < f->n_loss; i++) {
         int tokens[N_TOP];
         double probabilities[N_TOP];

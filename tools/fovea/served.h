@@ -24,7 +24,7 @@ typedef struct served_request {
 // The options that both verbs have, for the table of options.
 #define SERVED_OPTIONS(r)                                                                          \
     OPTION_TEXT("endpoint", &(r).endpoint, "URL",                                                  \
-                "the server: http://HOST:PORT, with or without /v1"),                              \
+                "the server: http://HOST:PORT, for its API at /v1, or with a path of its own"),    \
         OPTION_TEXT("model", &(r).model, "NAME", "the model, as the server calls it"),             \
         OPTION_TEXT("label", &(r).label, "TEXT",                                                   \
                     "its name in tables and figures; the model's if not given"),                   \
