@@ -10,6 +10,10 @@ compiler=$(command -v clang || compgen -c clang- | grep -m1 -E '^clang-[0-9]+$')
 cmake -S . -B "$build" -DCMAKE_C_COMPILER="$compiler" -DCMAKE_BUILD_TYPE=Debug -DFOVEA_FUZZ=ON
 cmake --build "$build" --target fuzzers -j "$jobs"
 
+# The words that the parsers know, for the fuzzers to put together.
+grep -rohE '"[A-Za-z_][A-Za-z0-9_.-]{1,30}"' include/fovea/fields.h src/base src/lab src/longctx \
+    src/eval src/model | sort -u >"$build/words"
+
 fuzz_one() { # name
     mkdir -p "$build/corpus/$1"
     local seeds=("tests/fuzz/corpus/$1")
@@ -20,13 +24,21 @@ fuzz_one() { # name
         seeds+=("$build/corpus/shipped")
     fi
     "$build/tests/fuzz_$1" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=4096 \
-        -artifact_prefix="$build/$1-" -print_final_stats=1 "$build/corpus/$1" "${seeds[@]}" \
+        -dict="$build/words" -artifact_prefix="$build/$1-" -print_final_stats=1 "$build/corpus/$1" "${seeds[@]}" \
         >"$build/$1.log" 2>&1
+}
+
+# How many of the places that the compiler watches the inputs reached: few of many is a blind fuzzer.
+reached() { # name
+    sed -nE 's/.*\(([0-9]+) inline 8-bit counters\).*/\1/p' "$build/$1.log" | head -1 | {
+        read -r all
+        sed -nE 's/.* cov: ([0-9]+) .*/\1/p' "$build/$1.log" | tail -1 | sed "s/$/ of $all places reached/"
+    }
 }
 
 finish() { # name, exit code
     if [ "$2" -eq 0 ]; then
-        echo "fuzz $1: no finding, $(awk '/number_of_executed_units/ { print $2 }' "$build/$1.log") inputs"
+        echo "fuzz $1: no finding, $(awk '/number_of_executed_units/ { print $2 }' "$build/$1.log") inputs, $(reached "$1")"
     else
         echo "fuzz $1: FAILED, see $build/$1.log"
         tail -n 30 "$build/$1.log"
