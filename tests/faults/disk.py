@@ -131,12 +131,12 @@ def main():
             sys.exit(f"disk: the undisturbed sweep fails: {result.stderr}")
         whole, expected = names(usual), digest(options.tool, usual)
         longest = max(path.stat().st_size for path in usual.iterdir())
-        kinds = [("limit on the size of files", usual, longest + 65536, None)]
+        # Twice what is there at the end: the store's log and temporary files go away again.
+        kinds = [("limit on the size of files", usual, 2 * longest, None)]
         disk = SmallDisk(Path(name) / "disk")
         try:
             if disk.mounted:
                 sweep(options.tool, disk.folder / "out")
-                # What is written twice, the store's log and temporary files, goes away again.
                 kinds.append(("disk", disk.folder / "out", 2 * disk.used(), disk))
             for kind, out, largest, small in kinds:
                 n_failed = 0
