@@ -99,6 +99,12 @@ typedef void (*fv_say)(void *context, const char *sentence);
 FV_API fv_status fv_experiment_warn(const fv_experiment *experiment, fv_say say, void *context,
                                     fv_error *error);
 
+// Whether a configuration has one of the values that `text` gives for a field, as on a command
+// line: "4", "4,10", "0..9", "[attention, mlp]". The check fails with FV_USAGE for no field, or a
+// value that it cannot take; matching then cannot fail.
+FV_API fv_status fv_where_check(const char *key, const char *text, fv_error *error);
+FV_API bool fv_where_matches(const char *key, const char *text, const fv_config *config);
+
 // The option of a key, or NULL; its first value, or `otherwise`; as a number, or `otherwise`.
 FV_API const fv_option *fv_options_find(const fv_options *options, const char *key);
 FV_API const char *fv_options_text(const fv_options *options, const char *key,

@@ -33,11 +33,19 @@ static void hint_range(const char *given, char hint[HINT]) {
              !read || (low > 0 && high >= 10 * low) ? "log" : "linear");
 }
 
+// Whether every comma has three digits behind it.
+static bool is_grouped(const char *given) {
+    for (const char *c = strchr(given, ','); c != NULL; c = strchr(c + 1, ','))
+        if (strspn(c + 1, "0123456789") != 3) return false;
+    return true;
+}
+
 // "10000.0", "10_000", "10,000"
 static void hint_number(const fv_field *field, const char *given, char hint[HINT]) {
     char digits[64];
     double number;
     size_t n = 0;
+    if (!is_grouped(given)) return;
     for (; *given != '\0' && n + 1 < sizeof digits; given++)
         if (*given != '_' && *given != ',' && *given != '\'') digits[n++] = *given;
     digits[n] = '\0';

@@ -1,9 +1,12 @@
 #include "lab/where.h"
 
+#include "base/config_refuse.h"
 #include "base/text.h"
+#include "base/yaml.h"
 #include "lab/grid.h"
 
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 // The values that an option gives for a field: each of its items, or the whole list as one value of
@@ -87,4 +90,59 @@ bool where_selects(const fv_options *options, const char *prefix, const fv_confi
         if (key != NULL && !where_matches(&options->items[i], key, config)) return false;
     }
     return true;
+}
+
+// "4,10", "0..9", "[attention, mlp]": what an override has behind its sign. The option points into
+// *list, which the caller frees, and at `values`.
+static fv_status read_texts(const char *key, const char *text, yaml_value **list, char ***values,
+                            fv_option *option, fv_error *error) {
+    text_buffer yaml = {0};
+    text_add(&yaml, "[%s\n]", text);
+    *list = NULL;
+    *values = NULL;
+    if (yaml.failed) return fv_fail(error, FV_NO_MEMORY, "out of memory");
+    fv_status status = yaml_value_read(yaml.data, yaml.n, NULL, list, error);
+    text_free(&yaml);
+    const yaml_value *value = *list;
+    if (status == FV_OK && value->n == 1) value = &value->items[0];
+    bool is_list = status == FV_OK && value->kind == YAML_LIST;
+    int n = is_list ? value->n : 1;
+    if (status == FV_OK && (value->kind == YAML_MAPPING || n == 0)) status = FV_FORMAT;
+    for (int i = 0; is_list && i < n; i++)
+        if (value->items[i].kind != YAML_SCALAR) status = FV_FORMAT;
+    if (status == FV_FORMAT)
+        return fv_fail(error, FV_USAGE, "%s: '%.100s' is no value, list or range", key, text);
+    if (status == FV_OK && (*values = calloc((size_t)n, sizeof **values)) == NULL)
+        status = fv_fail(error, FV_NO_MEMORY, "out of memory");
+    for (int i = 0; status == FV_OK && i < n; i++)
+        (*values)[i] = is_list ? value->items[i].scalar : value->scalar;
+    *option = (fv_option){
+        .key = (char *)(uintptr_t)key, .n_values = n, .values = *values, .is_list = is_list};
+    return status;
+}
+
+fv_status fv_where_check(const char *key, const char *text, fv_error *error) {
+    yaml_value *list;
+    char **values;
+    fv_option option;
+    if (fv_field_find(key) == NULL) return refuse_field(key, error);
+    fv_status status = read_texts(key, text, &list, &values, &option, error);
+    if (status == FV_OK) status = where_check(&option, key, error);
+    free(values);
+    yaml_value_free(list);
+    return status;
+}
+
+bool fv_where_matches(const char *key, const char *text, const fv_config *config) {
+    yaml_value *list;
+    char **values;
+    fv_option option;
+    bool found = fv_field_find(key) != NULL &&
+                 read_texts(key, text, &list, &values, &option, NULL) == FV_OK &&
+                 where_matches(&option, key, config);
+    if (fv_field_find(key) != NULL) {
+        free(values);
+        yaml_value_free(list);
+    }
+    return found;
 }

@@ -1,4 +1,5 @@
 // `fovea probe`: circuits, ranks, attention and predictions of one trained model.
+#include "number_list.h"
 #include "options.h"
 #include "probe_findings.h"
 #include "probe_history.h"
@@ -17,19 +18,10 @@ static int32_t *read_tokens(const char *list, int *n) {
     size_t most = 1;
     for (const char *c = list; *c != '\0'; c++) most += *c == ',';
     int32_t *tokens = most <= MAX_TOKENS ? calloc(most, sizeof *tokens) : NULL;
-    *n = 0;
-    while (tokens != NULL) {
-        char *end;
-        long value = strtol(list, &end, 10);
-        if (end == list || value < 0 || value > INT_MAX || (*end != ',' && *end != '\0')) {
-            free(tokens);
-            return NULL;
-        }
-        tokens[(*n)++] = (int32_t)value;
-        if (*end == '\0') break;
-        list = end + 1;
-    }
-    return tokens;
+    *n = tokens != NULL ? number_list_whole(list, 0, INT_MAX, tokens, (int)most) : -1;
+    if (*n > 0) return tokens;
+    free(tokens);
+    return NULL;
 }
 
 // "1,-0.5" -> numbers, malloc. NULL where it is no list of numbers or there is no memory.

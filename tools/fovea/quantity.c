@@ -23,6 +23,17 @@ static uint64_t read_unit(const char **at, bool bytes) {
     return factor;
 }
 
+// "1e5", "2.4e10": a power of ten in place of a unit, as long as nothing is left of a point.
+static bool read_power(const char *text, uint64_t *value) {
+    char *end;
+    const char *exponent = strchr(text, 'e');
+    if (exponent == NULL || text[strspn(text, "0123456789.e+")] != '\0') return false;
+    double number = strtod(text, &end);
+    if (end == text || *end != '\0' || number != floor(number) || number > 0x1p53) return false;
+    *value = (uint64_t)number;
+    return true;
+}
+
 bool quantity_read(const char *text, bool bytes, uint64_t *value) {
     size_t n = strspn(text, DIGITS);
     const char *at = text + n;
@@ -30,6 +41,7 @@ bool quantity_read(const char *text, bool bytes, uint64_t *value) {
     errno = 0;
     uint64_t whole = strtoull(text, NULL, 10);
     if (n == 0 || errno != 0) return false;
+    if (read_power(text, value)) return true;
     if (*at == '.') {
         size_t digits = strspn(++at, DIGITS);
         for (size_t i = digits; i > 0; i--) fraction = (fraction + (at[i - 1] - '0')) / 10;

@@ -1,5 +1,6 @@
 #include "target.h"
 
+#include <fovea/experiment.h>
 #include <glob.h>
 #include <stdio.h>
 #include <string.h>
@@ -177,33 +178,25 @@ fv_status filter_check(const run_filter *f, fv_error *error) {
     for (int i = 0; i < f->n; i++) {
         char key[128];
         const char *value;
-        fv_config scratch;
-        fv_config_init(&scratch);
         if (!split(f->texts[i], key, sizeof key, &value))
             return fv_fail(error, FV_USAGE, "there is no field '%.40s...'", f->texts[i]);
         fv_status status = FV_OK;
         if (strcmp(key, "outcome") == 0)
             status = check_outcome(value, error);
         else if (strcmp(key, "experiment") != 0)
-            status = fv_config_set(&scratch, key, value, error);
+            status = fv_where_check(key, value, error);
         if (status != FV_OK) return status;
     }
     return FV_OK;
 }
 
 static bool matches(const char *text, const fv_record *record, const char *experiment) {
-    char key[128], wanted[4096], have[4096];
+    char key[128];
     const char *value;
     if (!split(text, key, sizeof key, &value)) return false;
     if (strcmp(key, "experiment") == 0) return strcmp(value, experiment) == 0;
     if (strcmp(key, "outcome") == 0) return strcmp(value, fv_outcome_text(record->outcome)) == 0;
-    // Both as the field prints them, so that 0.001 matches 1e-3.
-    fv_config scratch = record->config;
-    const fv_field *field = fv_field_find(key);
-    if (field == NULL || fv_config_set(&scratch, key, value, NULL) != FV_OK) return false;
-    fv_config_get(&scratch, field, wanted, sizeof wanted);
-    fv_config_get(&record->config, field, have, sizeof have);
-    return strcmp(wanted, have) == 0;
+    return fv_where_matches(key, value, &record->config);
 }
 
 bool filter_matches(const run_filter *f, const fv_record *record, const char *experiment) {
