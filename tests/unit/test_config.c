@@ -118,6 +118,7 @@ static void refused_values_say_what_would_be_right(void **state) {
         {"task.vocab_size", "1.5", "a whole number"},
         {"task.vocab_size", "1e-4", "a whole number"},
         {"task.vocab_size", "1.25e1", "a whole number"},
+        {"task.vocab_size", "400e-2", "a whole number"},
         {"task.vocab_size", "1e7", "from 2 to 1000000, not '1e7'"},
         {"task.vocab_size", "1e400", "a whole number"},
         {"task.vocab_size", "1e+", "a whole number"},
