@@ -1,7 +1,9 @@
 #include "base/sql.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { BUSY_MILLISECONDS = 10000 };
 
@@ -32,12 +34,15 @@ fv_status sql_fail(const sql_file *file, const char *doing, fv_error *error) {
     }
 }
 
-// Whether the path has more than `most` bytes once it is absolute. A path that cannot be looked at
-// is left to whoever opens it.
+// Whether the path has more than `most` bytes once it is absolute. SQLite does not say why it
+// cannot make one so; a path that is not too long is left to whoever opens it.
 static bool is_too_long(const char *path, int most, sqlite3_vfs *system, char *whole) {
     if (system->xFullPathname(system, path, system->mxPathname + 1, whole) == SQLITE_OK)
         return strlen(whole) > (size_t)most;
-    return strlen(path) > (size_t)most;
+    char *here = *path != '/' ? getcwd(NULL, 0) : NULL;
+    size_t length = strlen(path) + (here != NULL ? strlen(here) + 1 : 0);
+    free(here);
+    return length > (size_t)most;
 }
 
 fv_status sql_check_path(const char *path, fv_error *error) {

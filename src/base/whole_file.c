@@ -70,8 +70,10 @@ static int make_temporary(fv_whole_file *file) {
 fv_status fv_whole_file_open(fv_whole_file *file, const char *path, fv_error *error) {
     *file = (fv_whole_file){.path = realpath(path, NULL)};
     struct stat there;
-    bool special = file->path != NULL && stat(path, &there) == 0 && !S_ISREG(there.st_mode);
-    if (file->path == NULL) file->path = text_copy(path); // there is none yet
+    bool exists = stat(path, &there) == 0;
+    // What /dev/stdout stands for has no path of its own.
+    bool special = exists && (!S_ISREG(there.st_mode) || file->path == NULL);
+    if (file->path == NULL) file->path = text_copy(path);
     int descriptor = -1;
     if (file->path == NULL)
         errno = ENOMEM;
