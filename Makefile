@@ -48,11 +48,12 @@ interop-served: all ## ask llama.cpp's own server with a random model (needs the
 interop-ruler: all ## hold scores of predictions against RULER's metrics in other programs (needs the network once)
 	tests/interop/ruler.sh $(FOVEA) $(BUILD)/interop
 
-faults: all ## make allocations, writes and disks fail; kill sweeps and interrupt drawing at random instants
+faults: all ## make allocations, writes and disks fail; kill sweeps, interrupt drawing, flip bits of a store
 	tests/faults/run.py $(FOVEA)
 	tests/faults/kill.py $(FOVEA)
 	tests/faults/disk.py $(FOVEA)
 	tests/faults/interrupt.py $(FOVEA)
+	tests/faults/flips.py $(FOVEA)
 
 gallery: ## make docs/gallery.md of what 'fovea reproduce' left (OUT="out/all" or several folders)
 	scripts/gallery.sh $(OUT)

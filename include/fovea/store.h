@@ -41,6 +41,25 @@ FV_API fv_status fv_store_get(fv_store *store, const char *id, fv_record *record
 // Deletes a run; `id` as in fv_store_get.
 FV_API fv_status fv_store_delete(fv_store *store, const char *id, fv_error *error);
 
+// Every row of every run against its digest, the runs against their number and combined digest, and
+// SQLite's own check of its pages: calls `damage` for whatever is wrong, with the run's id, or ""
+// where it is the store, and a sentence.
+typedef void (*fv_store_damage)(void *context, const char *id, const char *what);
+typedef struct fv_checked {
+    int n_runs, n_unchecked; // without digests, in older stores
+} fv_checked;
+FV_API fv_status fv_store_check(fv_store *store, fv_store_damage damage, void *context,
+                                fv_checked *checked, fv_error *error);
+
+// Gives the runs of older stores the digests that they lack, and makes the indexes anew; *n_added
+// counts them.
+FV_API fv_status fv_store_complete(fv_store *store, int *n_added, fv_error *error);
+
+// Where runs have vanished or cannot be found, makes the indexes anew, and moves damaged runs into
+// the table `damaged`; calls `say` with a sentence about each. Costs a look at every run's id.
+typedef void (*fv_store_say)(void *context, const char *text);
+FV_API fv_status fv_store_mend(fv_store *store, fv_store_say say, void *context, fv_error *error);
+
 // A digest of everything that was computed: configuration, outcome, steps, series and snapshots,
 // bit by bit, of every run in the order of ids; not of times, origin or order of arrival. Two
 // stores with equal digests hold the same results. With `id` not NULL the digest of that run alone

@@ -19,6 +19,12 @@ fv_status sql_fail(const sql_file *file, const char *doing, fv_error *error) {
     case SQLITE_CORRUPT:
         return fv_fail(error, FV_STORE, "%s%s is damaged: %s; move it away and %s again",
                        file->kind->title, file->path, why, file->kind->again);
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return fv_fail(error, FV_IO,
+                       "%s%s: %s: another program has it locked; %s safe, repeat the "
+                       "command once that has ended",
+                       file->kind->title, file->path, doing, file->kind->safe);
     case SQLITE_FULL:
     case SQLITE_IOERR:
     case SQLITE_CANTOPEN:

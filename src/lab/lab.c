@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "lab/crew.h"
 #include "lab/share.h"
+#include "lab/store_db.h"
 #include "probes/probes.h"
 
 #include <fovea/lab.h>
@@ -106,18 +107,50 @@ static bool has_probes(lab *l, const fv_record *record) {
     return has;
 }
 
+static void notice(void *context, const char *text) {
+    const lab *l = context;
+    if (l->options->on_notice != NULL) l->options->on_notice(l->options->context, text);
+}
+
+static fv_status compare_config(const fv_record *record, const char *id, fv_error *error) {
+    char stored[17];
+    fv_config_id(&record->config, fv_kernels_arithmetic(), stored);
+    if (strcmp(stored, id) == 0) return FV_OK;
+    return fv_fail(error, FV_STORE,
+                   "run %s is damaged: its configuration is not the one that was asked for", id);
+}
+
+// Loads a stored run; *gone where it was damaged and has been put out of the way.
+static fv_status get_run(lab *l, const char *id, fv_record *record, bool *gone) {
+    fv_error why = {0};
+    *gone = false;
+    fv_status status = fv_store_get(l->store, id, record, &why);
+    if (status == FV_OK) status = compare_config(record, id, &why);
+    if (status != FV_OK && store_is_damage(l->store, status)) {
+        fv_record_free(record);
+        status = store_mend(l->store, why.text, notice, l, &why);
+        *gone = status == FV_OK && !fv_store_has(l->store, id);
+        if (status == FV_OK && !*gone) status = fv_store_get(l->store, id, record, &why);
+        if (status == FV_OK && !*gone) status = compare_config(record, id, &why);
+    }
+    if (status != FV_OK && l->error != NULL) *l->error = why;
+    return status;
+}
+
 // Takes the run from the store. One that lacks a probe is trained again with those it has and those
 // it lacks, so that two experiments on one store do not take turns.
 static fv_status load_run(lab *l, int i, const fv_config *config, const char *id) {
     fv_record *record = new_record();
     if (record == NULL) return no_memory(l);
-    fv_status status = fv_store_get(l->store, id, record, l->error);
-    bool complete = status == FV_OK && has_probes(l, record);
+    bool gone;
+    fv_status status = get_run(l, id, record, &gone);
+    bool complete = status == FV_OK && !gone && has_probes(l, record);
     if (complete) {
         take_record(l, i, record, true);
         return FV_OK;
     }
     if (status == FV_OK) {
+        if (gone) memcpy(record->probes, l->probes, sizeof record->probes);
         probes_unite(record->probes, l->probes);
         status = plan_run(l, i, config, record->probes);
     }
@@ -125,11 +158,7 @@ static fv_status load_run(lab *l, int i, const fv_config *config, const char *id
     return status;
 }
 
-static void notice(const lab *l, const char *text) {
-    if (l->options->on_notice != NULL) l->options->on_notice(l->options->context, text);
-}
-
-static void say_what_lacks(const lab *l) {
+static void say_what_lacks(lab *l) {
     char text[FV_PROBES_SIZE + 256];
     if (l->n_lacking == 0) return;
     bool one = l->n_lacking == 1;
@@ -147,7 +176,7 @@ static int longest_first(const void *a, const void *b) {
 
 // Loads what the store has and makes jobs of the rest.
 static fv_status plan_runs(lab *l) {
-    fv_status status = FV_OK;
+    fv_status status = fv_store_mend(l->store, notice, l, l->error);
     for (int i = 0; i < l->experiment->n_runs && status == FV_OK; i++) {
         if (!l->mine[i]) continue;
         if (is_interrupted(l)) return FV_OK;

@@ -5,6 +5,7 @@
 //   store_lock.c    one writing process at a time
 //   store_put.c     whole runs in, and out of the way
 //   store_runs.c    whole runs out, and what listings read of them
+//   store_check.c   damage found, and put out of the way
 //   store_digest.c  two stores compared bit for bit
 //   store_merge.c   one store's runs added to another
 #ifndef FOVEA_LAB_STORE_DB_H
@@ -47,6 +48,7 @@ enum {
 // What a digest tells the rows of the tables apart by.
 enum { TAG_RUN = 'r', TAG_SERIES = 's', TAG_TENSOR = 't', TAG_SNAPSHOT = 'p', TAG_FINAL = 'f' };
 
+#define NOW "strftime('%%Y-%%m-%%dT%%H:%%M:%%fZ', 'now')"
 #define READ_RUN                                                                                   \
     "SELECT id, experiment, outcome, steps, wall_seconds, us_per_step, n_params, created, "        \
     "config, "                                                                                     \
@@ -90,6 +92,49 @@ enum { TAG_RUN = 'r', TAG_SERIES = 's', TAG_TENSOR = 't', TAG_SNAPSHOT = 'p', TA
     S(GET_FINALS, "SELECT name, final FROM series WHERE run_id = ?1 ORDER BY rowid")               \
     S(COUNT_SERIES, "SELECT count(*) FROM series WHERE run_id = ?1")                               \
     S(COUNT_SNAPSHOTS, "SELECT count(*) FROM snapshots WHERE run_id = ?1")                         \
+    S(SCAN_TABLE, "SELECT id, %s FROM runs NOT INDEXED")                                           \
+    S(SCAN_INDEX, "SELECT id FROM runs INDEXED BY sqlite_autoindex_runs_1")                        \
+    S(ROWIDS, "SELECT rowid, id FROM runs NOT INDEXED ORDER BY rowid")                             \
+    S(QUICK_CHECK, "PRAGMA quick_check")                                                           \
+    S(ORPHANS,                                                                                     \
+      "SELECT DISTINCT run_id FROM (SELECT run_id FROM series UNION SELECT run_id FROM tensors "   \
+      "UNION SELECT run_id FROM snapshots) WHERE run_id NOT IN (SELECT id FROM runs NOT INDEXED)") \
+    S(REINDEX, "REINDEX")                                                                          \
+    S(COUNT_LACKING, "SELECT count(*) FROM runs WHERE digest IS NULL")                             \
+    S(LACKS_DIGEST, "SELECT 1 FROM runs WHERE rowid = ?1 AND digest IS NULL AND numerics IS NULL") \
+    S(SET_DIGESTS, "UPDATE runs SET digest = ?2, listed = ?3 WHERE rowid = ?1")                    \
+    S(DELETE_ROW, "DELETE FROM runs WHERE rowid = ?1")                                             \
+    S(KEEP_RUN, "INSERT INTO damaged SELECT ifnull(id, ''), " NOW ", ?2, 'runs', "                 \
+                "id, experiment, outcome, steps, wall_seconds, us_per_step, n_params, created, "   \
+                "config, numerics, kernels, probes, digest, listed FROM runs WHERE rowid = ?1")    \
+    S(KEEP_SERIES, "INSERT INTO damaged SELECT ifnull(run_id, ''), " NOW ", ?2, 'series', "        \
+                   "run_id, name, n, final, steps, \"values\", NULL, NULL, NULL, NULL, NULL, "     \
+                   "NULL, NULL, NULL FROM series WHERE run_id = ?1")                               \
+    S(KEEP_TENSORS, "INSERT INTO damaged SELECT ifnull(run_id, ''), " NOW ", ?2, 'tensors', "      \
+                    "run_id, name, shape, \"offset\", size, NULL, NULL, NULL, NULL, NULL, NULL, "  \
+                    "NULL, NULL, NULL FROM tensors WHERE run_id = ?1")                             \
+    S(KEEP_SNAPSHOTS, "INSERT INTO damaged SELECT ifnull(run_id, ''), " NOW ", ?2, 'snapshots', "  \
+                      "run_id, step, params, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, "     \
+                      "NULL, NULL, NULL FROM snapshots WHERE run_id = ?1")                         \
+    S(KEEP_LOST_SERIES,                                                                            \
+      "INSERT INTO damaged SELECT ifnull(run_id, ''), " NOW ", 'its run is missing', 'series', "   \
+      "run_id, name, n, final, steps, \"values\", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL " \
+      "FROM series WHERE run_id NOT IN (SELECT id FROM runs NOT INDEXED)")                         \
+    S(KEEP_LOST_TENSORS,                                                                           \
+      "INSERT INTO damaged SELECT ifnull(run_id, ''), " NOW ", 'its run is missing', 'tensors', "  \
+      "run_id, name, shape, \"offset\", size, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, "    \
+      "NULL FROM tensors WHERE run_id NOT IN (SELECT id FROM runs NOT INDEXED)")                   \
+    S(KEEP_LOST_SNAPSHOTS,                                                                         \
+      "INSERT INTO damaged SELECT ifnull(run_id, ''), " NOW                                        \
+      ", 'its run is missing', 'snapshots', "                                                      \
+      "run_id, step, params, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL "    \
+      "FROM snapshots WHERE run_id NOT IN (SELECT id FROM runs NOT INDEXED)")                      \
+    S(DELETE_LOST_SERIES,                                                                          \
+      "DELETE FROM series WHERE run_id NOT IN (SELECT id FROM runs NOT INDEXED)")                  \
+    S(DELETE_LOST_TENSORS,                                                                         \
+      "DELETE FROM tensors WHERE run_id NOT IN (SELECT id FROM runs NOT INDEXED)")                 \
+    S(DELETE_LOST_SNAPSHOTS,                                                                       \
+      "DELETE FROM snapshots WHERE run_id NOT IN (SELECT id FROM runs NOT INDEXED)")               \
     S(IDS, "SELECT id FROM runs ORDER BY id")                                                      \
     S(DIGEST_RUN, "SELECT id, outcome, steps, config FROM runs WHERE id = ?1")                     \
     S(DIGEST_SERIES, "SELECT name, n, steps, \"values\" FROM series WHERE run_id = ?1 "            \
@@ -110,6 +155,7 @@ struct fv_store {
     sqlite3 *db;
     int schema;             // of the file; 0 while it is empty
     sql_digest *digest;     // of one run at a time
+    bool framed;            // its table of runs, their index and its total are known to agree
     long long last_created; // microseconds; no two runs of a store are of the same instant
     sqlite3_stmt *statements[STATEMENT_COUNT];
 };
@@ -146,6 +192,21 @@ fv_status store_get_total(fv_store *store, store_total *total, fv_error *error);
 
 // Fails where the runs that were seen are not those of the total. Stores of schema 1 have none.
 fv_status store_check_total(fv_store *store, const store_total *seen, fv_error *error);
+
+fv_status store_set_total(fv_store *store, const store_total *total, fv_error *error);
+
+// Whether the table of runs, its index and the total speak of the same runs; looked at once.
+fv_status store_check_frame(fv_store *store, fv_error *error);
+
+// Whether what listings read of a run has its digest.
+fv_status store_check_listed(fv_store *store, const char *id, fv_error *error);
+
+// Whether a failure says that what is stored is damaged, not that it could not be read now.
+bool store_is_damage(const fv_store *store, fv_status status);
+
+// fv_store_mend although the frame stands, for the damage that `cause` tells of.
+fv_status store_mend(fv_store *store, const char *cause, fv_store_say say, void *context,
+                     fv_error *error);
 
 // The digest in a column of the current row; 0 where it is none.
 uint64_t store_digest_column(sqlite3_stmt *row, int column);

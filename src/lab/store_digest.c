@@ -35,10 +35,13 @@ static fv_status hash_rows(fv_store *store, int statement, const char *id, uint6
     return store_fail(store, "cannot be read", error);
 }
 
+// Of what is damaged no digest is given.
 static fv_status hash_run(fv_store *store, const char *id, uint64_t *hash, fv_error *error) {
+    fv_record record;
     static const int PARTS[] = {STATEMENT_DIGEST_RUN, STATEMENT_DIGEST_SERIES,
                                 STATEMENT_DIGEST_SNAPSHOTS};
-    fv_status status = FV_OK;
+    fv_status status = fv_store_get(store, id, &record, error);
+    fv_record_free(&record);
     for (size_t i = 0; status == FV_OK && i < sizeof PARTS / sizeof PARTS[0]; i++)
         status = hash_rows(store, PARTS[i], id, hash, error);
     return status;
@@ -47,7 +50,7 @@ static fv_status hash_run(fv_store *store, const char *id, uint64_t *hash, fv_er
 static fv_status hash_all(fv_store *store, uint64_t *hash, fv_error *error) {
     sqlite3_stmt *ids = store_statement(store, STATEMENT_IDS);
     if (ids == NULL) return store_fail(store, "cannot be read", error);
-    fv_status status = FV_OK;
+    fv_status status = store_check_frame(store, error);
     while (status == FV_OK && sqlite3_step(ids) == SQLITE_ROW) {
         char id[17];
         const char *text = (const char *)sqlite3_column_text(ids, 0);

@@ -41,13 +41,28 @@ static bool is_current(int file, const char *path) {
            mine.st_dev == named.st_dev;
 }
 
+// Whether something else has the lock's name: what a link leads to would be overwritten.
+static bool is_other(const char *path, int file) {
+    struct stat info;
+    if (file >= 0) return fstat(file, &info) != 0 || !S_ISREG(info.st_mode) || info.st_nlink > 1;
+    return lstat(path, &info) == 0 && !S_ISREG(info.st_mode);
+}
+
 fv_status store_lock(fv_store *store, fv_error *error) {
     size_t size = strlen(store->path) + sizeof ".lock";
     char *path = malloc(size);
     if (path == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory opening a run store");
     snprintf(path, size, "%s.lock", store->path);
     for (;;) {
-        int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+        int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
+        if (is_other(path, file)) {
+            fv_fail(error, FV_STORE,
+                    "%s is a link or no plain file, and not the lock of a run store; remove it",
+                    path);
+            if (file >= 0) close(file);
+            free(path);
+            return FV_STORE;
+        }
         int locked = file < 0 ? -1 : flock(file, LOCK_EX | LOCK_NB);
         bool taken = locked == 0 && is_current(file, path);
         if (taken && write_holder(file)) {

@@ -123,5 +123,7 @@ static fv_status take(void *context, const fv_record *brief, const char *experim
 fv_status fv_store_merge(fv_store *into, fv_store *from, fv_merged *merged, fv_error *error) {
     fv_error own = {0};
     merge m = {into, from, merged, error != NULL ? error : &own};
+    fv_status status = store_check_frame(into, m.error);
+    if (status != FV_OK) return status;
     return fv_store_each(from, take, &m, m.error);
 }

@@ -145,7 +145,7 @@ fv_status store_check_total(fv_store *store, const store_total *seen, fv_error *
         total.n_runs == seen->n_runs ? ", not all of them the same" : "");
 }
 
-static fv_status set_total(fv_store *store, const store_total *total, fv_error *error) {
+fv_status store_set_total(fv_store *store, const store_total *total, fv_error *error) {
     char digest[SQL_DIGEST_SIZE];
     sql_digest_text(total->digest, digest);
     const sql_value v[] = {sql_integer(total->n_runs), sql_text(digest)};
@@ -225,7 +225,7 @@ static fv_status replace(fv_store *store, const rows *r, uint64_t digest, fv_err
     if (!put_rows(store, r)) return store_fail(store, "cannot be written", error);
     total.n_runs++;
     total.digest ^= digest;
-    return set_total(store, &total, error);
+    return store_set_total(store, &total, error);
 }
 
 // A savepoint is a transaction of its own where there is none, and inside a group it lets one run
@@ -275,7 +275,7 @@ fv_status fv_store_delete(fv_store *store, const char *id, fv_error *error) {
     if (!store_do(store, STATEMENT_SAVEPOINT)) return store_fail(store, "cannot be written", error);
     status = store_get_total(store, &total, error);
     if (status == FV_OK) status = remove_rows(store, whole, &total, error);
-    if (status == FV_OK) status = set_total(store, &total, error);
+    if (status == FV_OK) status = store_set_total(store, &total, error);
     if (status == FV_OK && !store_do(store, STATEMENT_RELEASE))
         status = store_fail(store, "cannot be written", error);
     if (status == FV_OK) return FV_OK;

@@ -44,9 +44,11 @@ fv_status store_resolve(fv_store *store, const char *prefix, char id[17], fv_err
     if (found) memcpy(id, first, 17);
     if (step == SQLITE_ROW) step = sqlite3_step(statement);
     fv_status status = FV_OK;
-    if (sqlite3_reset(statement) != SQLITE_OK)
-        status = store_fail(store, "cannot be read", error);
-    else if (step == SQLITE_ROW)
+    if (sqlite3_reset(statement) != SQLITE_OK) status = store_fail(store, "cannot be read", error);
+    // What is not found, or found by a part of its id, depends on the index being whole.
+    if (status == FV_OK && (!found || length < 16)) status = store_check_frame(store, error);
+    if (status != FV_OK) return status;
+    if (step == SQLITE_ROW)
         status = fv_fail(error, FV_NOT_FOUND,
                          "run store %s has several runs whose ids begin with %s; give more digits",
                          store->path, prefix);
@@ -218,36 +220,66 @@ static fv_status check_digest(const fv_store *store, sqlite3_stmt *row, int colu
     return store_damaged(store, id, "its rows do not have its digest", error);
 }
 
+static const part PARTS[] = {
+    {STATEMENT_GET_SERIES, TAG_SERIES, SERIES_COLUMNS, read_series},
+    {STATEMENT_GET_TENSORS, TAG_TENSOR, TENSOR_COLUMNS, NULL},
+    {STATEMENT_GET_SNAPSHOTS, TAG_SNAPSHOT, SNAPSHOT_COLUMNS, read_snapshot}};
+enum { N_PARTS = sizeof PARTS / sizeof *PARTS };
+
 // Everything of a run but its row in `runs`.
 static fv_status get_parts(fv_store *store, const char *id, fv_record *record, fv_error *error) {
-    static const part PARTS[] = {
-        {STATEMENT_GET_SERIES, TAG_SERIES, SERIES_COLUMNS, read_series},
-        {STATEMENT_GET_TENSORS, TAG_TENSOR, TENSOR_COLUMNS, NULL},
-        {STATEMENT_GET_SNAPSHOTS, TAG_SNAPSHOT, SNAPSHOT_COLUMNS, read_snapshot}};
     record->series = count_rows(store, STATEMENT_COUNT_SERIES, id, sizeof(fv_series), error);
     if (record->series == NULL) return error->status;
     record->snapshots =
         count_rows(store, STATEMENT_COUNT_SNAPSHOTS, id, sizeof(fv_snapshot), error);
     if (record->snapshots == NULL) return error->status;
     fv_status status = FV_OK;
-    for (size_t i = 0; status == FV_OK && i < sizeof PARTS / sizeof *PARTS; i++)
+    for (int i = 0; status == FV_OK && i < N_PARTS; i++)
         status = read_rows(store, &PARTS[i], record, error);
     return status;
 }
 
-static fv_status get(fv_store *store, const char *id, fv_record *record, fv_error *error) {
+// The row of a run in `runs`, with its digest begun; NULL after an error.
+static sqlite3_stmt *begin_run(fv_store *store, const char *id, fv_error *error) {
     sqlite3_stmt *row = store_statement(store, STATEMENT_GET_RUN);
-    if (row == NULL) return store_fail(store, "cannot be read", error);
-    bind_text(row, 1, id);
-    fv_status status = FV_OK;
-    if (sqlite3_step(row) != SQLITE_ROW) status = store_fail(store, "cannot be read", error);
+    if (row != NULL) bind_text(row, 1, id);
+    if (row == NULL || sqlite3_step(row) != SQLITE_ROW) {
+        store_fail(store, "cannot be read", error);
+        if (row != NULL) sqlite3_reset(row);
+        return NULL;
+    }
     sql_digest_begin(store->digest);
-    if (status == FV_OK) sql_digest_add_columns(store->digest, TAG_RUN, row, RUN_COLUMNS);
-    if (status == FV_OK) status = read_run(store, row, record, error);
+    sql_digest_add_columns(store->digest, TAG_RUN, row, RUN_COLUMNS);
+    return row;
+}
+
+// What could not be understood may be damaged, or of another Fovea: its digest tells.
+static fv_status explain(fv_store *store, const char *id, fv_status status, fv_error *error) {
+    fv_error digest = {0};
+    fv_record none = {0};
+    memcpy(none.id, id, sizeof none.id);
+    sqlite3_stmt *row = begin_run(store, id, &digest);
+    for (int i = 0; row != NULL && digest.status == FV_OK && i < N_PARTS; i++) {
+        part unread = PARTS[i];
+        unread.read = NULL;
+        read_rows(store, &unread, &none, &digest);
+    }
+    if (row != NULL && digest.status == FV_OK) check_digest(store, row, RUN_DIGEST, id, &digest);
+    if (row != NULL) sqlite3_reset(row);
+    if (digest.status == FV_OK) return status;
+    *error = digest;
+    return digest.status;
+}
+
+static fv_status get(fv_store *store, const char *id, fv_record *record, fv_error *error) {
+    sqlite3_stmt *row = begin_run(store, id, error);
+    if (row == NULL) return error->status;
+    fv_status status = read_run(store, row, record, error);
     if (status == FV_OK) status = get_parts(store, id, record, error);
     if (status == FV_OK) status = check_digest(store, row, RUN_DIGEST, id, error);
     sqlite3_reset(row);
-    return status;
+    bool unclear = status != FV_OK && store_is_damage(store, status);
+    return unclear ? explain(store, id, status, error) : status;
 }
 
 // Snapshots are only worth their parameters where those fit the model.
@@ -326,11 +358,27 @@ static fv_status read_finals(fv_store *store, const char *id, final_list *finals
 // The current row of EACH_RUN, with its final values.
 static fv_status read_listed(fv_store *store, sqlite3_stmt *row, fv_record *record,
                              final_list *finals, fv_error *error) {
+    char id[17];
     sql_digest_begin(store->digest);
     sql_digest_add_columns(store->digest, TAG_RUN, row, RUN_COLUMNS);
-    fv_status status = read_run(store, row, record, error);
-    if (status == FV_OK) status = read_finals(store, record->id, finals, error);
-    if (status == FV_OK) status = check_digest(store, row, RUN_LISTED, record->id, error);
+    snprintf(id, sizeof id, "%s", column_text(row, COLUMN_ID));
+    fv_status status = read_finals(store, id, finals, error);
+    if (status == FV_OK) status = check_digest(store, row, RUN_LISTED, id, error);
+    return status == FV_OK ? read_run(store, row, record, error) : status;
+}
+
+fv_status store_check_listed(fv_store *store, const char *id, fv_error *error) {
+    sqlite3_stmt *row = store_statement(store, STATEMENT_GET_RUN);
+    if (row == NULL) return store_fail(store, "cannot be read", error);
+    bind_text(row, 1, id);
+    final_list finals = {0};
+    fv_record record;
+    fv_status status = sqlite3_step(row) == SQLITE_ROW
+                           ? read_listed(store, row, &record, &finals, error)
+                           : store_fail(store, "cannot be read", error);
+    sqlite3_reset(row);
+    free(finals.items);
+    free(finals.names);
     return status;
 }
 

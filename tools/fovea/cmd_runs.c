@@ -1,6 +1,7 @@
 // `fovea runs`: what a run store holds.
 #include "options.h"
 #include "run_json.h"
+#include "runs_check.h"
 #include "runs_merge.h"
 #include "table.h"
 #include "target.h"
@@ -262,12 +263,18 @@ static int print_digest(fv_store *store, const char *id, bool json) {
 }
 
 int cmd_runs(int argc, char **argv) {
-    bool json = false, digest = false;
+    bool json = false, digest = false, check = false, writes = false;
     const tool_option options[] = {
         OPTION_FLAG("json", &json, "JSON Lines on stdout, as 'fovea run --json' prints them"),
         OPTION_FLAG("digest", &digest,
                     "print a digest of everything computed, times excepted: equal digests are "
                     "equal results, bit for bit"),
+        OPTION_FLAG("check", &check,
+                    "hold everything that is stored against its digests and let SQLite look at its "
+                    "pages; a line for whatever is damaged, and exit code 1"),
+        OPTION_FLAG("write", &writes,
+                    "with --check: first give runs of older stores the digests that they lack, and "
+                    "make the indexes anew"),
         OPTION_END};
     const tool_usage usage = {
         .synopsis = "runs DIR [show RUN | delete RUN ...] [key=value ...] [options]\n"
@@ -280,6 +287,7 @@ int cmd_runs(int argc, char **argv) {
         .example = "fovea runs out task.vocab_size=100 outcome=done\n"
                    "fovea runs out show 3fa2\n"
                    "fovea runs out --digest\n"
+                   "fovea runs out --check\n"
                    "fovea runs merge out share-1 share-2",
         .min_operands = 1,
         .max_operands = -1,
@@ -287,6 +295,9 @@ int cmd_runs(int argc, char **argv) {
     tool_operands operands;
     int exit_code;
     if (!options_parse(argc, argv, &usage, options, &operands, &exit_code)) return exit_code;
+    if (writes && !check) return tool_usage_error("runs --write belongs to --check");
+    if (check && (digest || operands.n > 1 || operands.n_overrides > 0))
+        return tool_usage_error("runs --check is of a whole store, as in 'fovea runs out --check'");
     bool merges = strcmp(operands.items[0], "merge") == 0;
     if ((merges || operands.n > 1 || digest) && operands.n_overrides > 0)
         return tool_usage_error("runs: key=value chooses among runs that are listed, and there is "
@@ -314,11 +325,16 @@ int cmd_runs(int argc, char **argv) {
     run_target target;
     fv_error error = {0};
     if (filter_check(&filter, &error) != FV_OK ||
-        target_open(operands.items[0], deletes ? FV_STORE_WRITE : FV_STORE_READ, &target, &store,
-                    &error) != FV_OK)
+        target_open(operands.items[0], deletes || writes ? FV_STORE_WRITE : FV_STORE_READ, &target,
+                    &store, &error) != FV_OK)
         return tool_fail(&error);
     const char *id = target.id[0] != '\0' ? target.id : NULL;
-    if (deletes)
+    if (check && id != NULL)
+        exit_code =
+            tool_usage_error("runs --check is of a whole store, as in 'fovea runs out --check'");
+    else if (check)
+        exit_code = runs_check(store, writes, json);
+    else if (deletes)
         exit_code = delete_runs(store, operands.items + 2, operands.n - 2);
     else if (digest)
         exit_code = print_digest(store, shows ? operands.items[2] : id, json);

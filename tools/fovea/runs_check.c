@@ -1,0 +1,42 @@
+#include "runs_check.h"
+
+#include "tool.h"
+
+#include <stdio.h>
+
+typedef struct finding {
+    bool json;
+    int n, exit_code;
+} finding;
+
+static void on_damage(void *context, const char *id, const char *what) {
+    finding *f = context;
+    f->n++;
+    if (!f->json)
+        printf("%s\n", what);
+    else if (f->exit_code == EXIT_DONE)
+        f->exit_code = tool_print_json(json_pack("{s:s, s:s}", "run_id", id, "damage", what));
+}
+
+int runs_check(fv_store *store, bool writes, bool json) {
+    fv_error error = {0};
+    finding f = {.json = json};
+    fv_checked c = {0};
+    int n_added = 0;
+    if (writes && fv_store_complete(store, &n_added, &error) != FV_OK) return tool_fail(&error);
+    if (fv_store_check(store, on_damage, &f, &c, &error) != FV_OK) return tool_fail(&error);
+    if (f.exit_code != EXIT_DONE) return f.exit_code;
+    if (json) {
+        int exit_code =
+            tool_print_json(json_pack("{s:i, s:i, s:i, s:i}", "runs", c.n_runs, "damaged", f.n,
+                                      "unchecked", c.n_unchecked, "completed", n_added));
+        return f.n > 0 ? EXIT_FAILED : exit_code;
+    }
+    if (writes)
+        printf("%d run%s of an older store got digests\n", n_added, n_added == 1 ? "" : "s");
+    if (f.n == 0) printf("%d run%s, none damaged\n", c.n_runs, c.n_runs == 1 ? "" : "s");
+    if (f.n == 0 && c.n_unchecked > 0)
+        printf("%d of them have no digest yet; --check --write adds what older stores lack\n",
+               c.n_unchecked);
+    return f.n > 0 ? EXIT_FAILED : EXIT_DONE;
+}
