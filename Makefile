@@ -11,7 +11,7 @@ C_FILES = $(shell git ls-files '*.c' '*.h')
 CTEST = ctest --output-on-failure -j $(JOBS)
 
 .DEFAULT_GOAL = all
-.PHONY: all test gallery bench bench-peers lint format sanitize fuzz interop interop-served interop-ruler faults builds dist deb install clean help
+.PHONY: all test gallery bench bench-peers lint format sanitize sanitize-kernels fuzz interop interop-served interop-ruler faults builds dist deb install clean help
 
 all: ## build the tool, the libraries and the tests into build/ (BUILD=, CMAKE_FLAGS=)
 	@cmake -S . -B $(BUILD) -DCMAKE_INSTALL_PREFIX="$(PREFIX)" $(CMAKE_FLAGS)
@@ -35,6 +35,9 @@ format: ## rewrite the C files in the house format
 sanitize: ## run the tests under the address and undefined-behaviour sanitizers, then under thread
 	scripts/sanitize.sh address,undefined $(BUILD)/sanitize-address $(JOBS)
 	scripts/sanitize.sh thread $(BUILD)/sanitize-thread $(JOBS)
+
+sanitize-kernels: ## run the tests of the kernels, each variant, under the sanitizers: once per release, it takes hours
+	scripts/sanitize.sh address,undefined $(BUILD)/sanitize-address $(JOBS) kernels
 
 fuzz: ## fuzz every parser (FUZZ_SECONDS=300 each; needs clang)
 	scripts/fuzz.sh $(BUILD)/fuzz $(FUZZ_SECONDS) $(JOBS)
