@@ -1,6 +1,6 @@
 // The cost model against published sizes, measurements of others, identities, and the counts of the
 // lab's own layers.
-#include "longctx/formula.h"
+#include "cost/formula.h"
 #include "model/layers.h"
 
 #include <fovea/cost.h>

@@ -1,4 +1,4 @@
-#include "longctx/cost_config.h"
+#include "cost/config.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 // Readers of the families whose layers are attention and MLPs or experts.
-#include "longctx/cost_families.h"
+#include "cost/families.h"
 
 #include <string.h>
 

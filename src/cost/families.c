@@ -1,4 +1,4 @@
-#include "longctx/cost_families.h"
+#include "cost/families.h"
 
 #include "base/json.h"
 

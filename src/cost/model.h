@@ -1,9 +1,9 @@
 // A model as the cost formulas see it: parts, each of a kind with its dimensions, and which layer
 // has which parts.
-#ifndef LONGCTX_COST_MODEL_H
-#define LONGCTX_COST_MODEL_H
+#ifndef COST_MODEL_H
+#define COST_MODEL_H
 
-#include "longctx/cost_kinds.h"
+#include "cost/kinds.h"
 
 #include <fovea/cost.h>
 

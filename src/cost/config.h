@@ -1,7 +1,7 @@
 // Reading fields of a config.json, keeping count of what is missing or wrong, so that readers of a
 // family ask for what they need and the whole list of missing fields is one message at the end.
-#ifndef LONGCTX_COST_CONFIG_H
-#define LONGCTX_COST_CONFIG_H
+#ifndef COST_CONFIG_H
+#define COST_CONFIG_H
 
 #include "base/text.h"
 

@@ -3,8 +3,8 @@
 // number, and what does not fit is found, never wrapped.
 //
 //   "2 * kv_heads * head_dim * cache_bytes * keys"
-#ifndef LONGCTX_FORMULA_H
-#define LONGCTX_FORMULA_H
+#ifndef COST_FORMULA_H
+#define COST_FORMULA_H
 
 #include "base/text.h"
 

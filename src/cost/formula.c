@@ -1,4 +1,4 @@
-#include "longctx/formula.h"
+#include "cost/formula.h"
 
 #include <assert.h>
 #include <ctype.h>

@@ -1,5 +1,5 @@
 // Readers of the families with state space layers: Mamba, and hybrids with attention.
-#include "longctx/cost_families.h"
+#include "cost/families.h"
 
 #include <inttypes.h>
 #include <string.h>

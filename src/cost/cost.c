@@ -1,5 +1,5 @@
-#include "longctx/cost_model.h"
-#include "longctx/formula.h"
+#include "cost/model.h"
+#include "cost/formula.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -7,8 +7,8 @@
 // selective scan: 9 operations per channel and state (Gu, state-spaces/mamba #110), Mamba-2's
 // recurrence 5. Latent attention decodes from its compressed cache: the up-projections move to the
 // query and the output, which changes no product's size (DeepSeek-V2, section 2.1.2).
-#ifndef LONGCTX_COST_KINDS_H
-#define LONGCTX_COST_KINDS_H
+#ifndef COST_KINDS_H
+#define COST_KINDS_H
 
 #include <stdint.h>
 

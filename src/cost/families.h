@@ -1,10 +1,10 @@
 // Reading a config.json: each family of models is a row of a table (cost_families.c) with its
 // reader and what distinguishes it from others with the same reader.
-#ifndef LONGCTX_COST_FAMILIES_H
-#define LONGCTX_COST_FAMILIES_H
+#ifndef COST_FAMILIES_H
+#define COST_FAMILIES_H
 
-#include "longctx/cost_config.h"
-#include "longctx/cost_model.h"
+#include "cost/config.h"
+#include "cost/model.h"
 
 // Which layers attend within a sliding window, where config.json has no layer_types.
 typedef enum cost_sliding {
