@@ -29,13 +29,19 @@ extern "C" {
 #define FV_COST_LIST(X)                                                                            \
     X(WEIGHTS, weights, "", "elements of the matrices that one token meets")                       \
     X(PARAMETERS, parameters, "", "all trained numbers")                                           \
+    X(ACTIVE, active, "", "of these, without the experts that one token does not meet")            \
+    X(ROUTER_BIAS, router_bias, "", "beside them: biases that only choose experts")                \
     X(DECODE, decode, "FLOP", "one more token, whose context is `tokens` with itself")             \
     X(PREFILL, prefill, "FLOP", "forward over all tokens; logits of the last one")                 \
     X(TRAINING, training, "FLOP", "forward and backward over all tokens, logits of all")           \
     X(CACHE, cache, "B", "keys and values that later tokens can read")                             \
     X(CACHE_PAGED, cache_paged, "B", "the same in whole pages; windows give old pages back")       \
     X(CACHE_FULL, cache_full, "B", "in whole pages by an engine that keeps every token")           \
-    X(STATE, state, "B", "recurrent and convolution state, whatever the context")
+    X(CACHE_ENGINE, cache_engine, "B", "as the engine that was chosen reserves it")                \
+    X(STATE, state, "B", "recurrent and convolution state, whatever the context")                  \
+    X(STATE_ENGINE, state_engine, "B", "as the engine that was chosen reserves it")                \
+    X(READS, reads, "", "positions of the cache that one more token reads")                        \
+    X(TRAFFIC, traffic, "B", "of cache and state that one more token moves")
 
 typedef enum fv_cost_quantity {
 #define FV_COST_ENUM(NAME, name, unit, meaning) FV_COST_##NAME,
@@ -48,27 +54,54 @@ FV_API const char *fv_cost_name(fv_cost_quantity quantity);    // "cache_paged"
 FV_API const char *fv_cost_unit(fv_cost_quantity quantity);    // "B", "FLOP" or ""
 FV_API const char *fv_cost_meaning(fv_cost_quantity quantity); // one line
 
+// Whole numbers of 128 bits: FLOPs of long contexts exceed 64. FV_COST_TOO_LARGE stands for what
+// exceeds even these.
+__extension__ typedef unsigned __int128 fv_cost_number;
+#define FV_COST_TOO_LARGE (~(fv_cost_number)0)
+
+// All digits, or "more than 2^128". `text` holds FV_COST_DIGITS characters or more; returns it.
+enum { FV_COST_DIGITS = 40 };
+FV_API const char *fv_cost_number_text(fv_cost_number number, char *text);
+
 typedef struct fv_cost {
-    uint64_t value[FV_COST_COUNT];
+    fv_cost_number value[FV_COST_COUNT];
 } fv_cost;
 
+// X(NAME, name, meaning). How memory is reserved; docs/cost.md has the formulas and their sources.
+#define FV_COST_ENGINE_LIST(X)                                                                     \
+    X(IDEAL, ideal, "what later tokens can read, and nothing else")                                \
+    X(VLLM, vllm, "blocks of --page tokens; windows with the batch that is computed")              \
+    X(LLAMACPP, llamacpp, "cells, padded to 256; convolutions and states in 4 bytes")              \
+    X(TRANSFORMERS, transformers, "the dynamic cache: a window holds one token less")
+
+typedef enum fv_cost_engine {
+#define FV_COST_ENGINE_ENUM(NAME, name, meaning) FV_COST_ENGINE_##NAME,
+    FV_COST_ENGINE_LIST(FV_COST_ENGINE_ENUM)
+#undef FV_COST_ENGINE_ENUM
+        FV_COST_ENGINE_COUNT
+} fv_cost_engine;
+
 typedef struct fv_cost_setting {
-    uint64_t tokens;      // context length of each sequence, >= 1
-    uint64_t batch;       // sequences, >= 1
-    uint64_t cache_bytes; // of a number in the KV cache
-    uint64_t state_bytes; // of a number in the recurrent state
-    uint64_t page;        // tokens in a page of the cache, >= 1
-    bool full;            // every query sees every key, windows included; otherwise causal
-    bool recompute;       // training computes scores again, as tiled attention does (3.5x, not 3x)
+    uint64_t tokens;    // context length of each sequence, >= 1
+    uint64_t batch;     // sequences, >= 1
+    double cache_bytes; // of a number in the KV cache, in steps of 2^-16
+    double state_bytes; // of a number in the recurrent state
+    bool ds_mla;        // latents as vLLM's fp8_ds_mla holds them, whatever cache_bytes
+    uint64_t page;      // tokens in a page of the cache, >= 1
+    bool full;          // every query sees every key, windows included; otherwise causal
+    bool all_logits;    // prefill computes the logits of every position, not of the last alone
+    bool recompute;     // training computes scores again, as tiled attention does (3.5x, not 3x)
+    fv_cost_engine engine;
 } fv_cost_setting;
 
-// 4096 tokens, one sequence, two bytes a number, pages of 16, causal.
+// 4096 tokens, one sequence, two bytes a number, pages of 16, causal, the ideal engine.
 FV_API void fv_cost_setting_init(fv_cost_setting *setting);
 
 typedef struct fv_cost_model fv_cost_model;
 
-// Reads a config.json. Fails with FV_USAGE for an unknown family (naming the known ones), and with
-// FV_FORMAT for broken JSON, missing fields (naming them) and values out of range.
+// Reads a config.json: a file, or a folder that holds one. Fails with FV_USAGE for an unknown
+// family (naming the known ones), and with FV_FORMAT for broken JSON and values that no model can
+// have.
 FV_API fv_status fv_cost_model_read(const char *path, fv_cost_model **model, fv_error *error);
 
 // The same from memory; `name` stands in error messages.
@@ -78,9 +111,13 @@ FV_API void fv_cost_model_free(fv_cost_model *model);
 
 FV_API const char *fv_cost_model_family(const fv_cost_model *model);  // "llama"
 FV_API uint64_t fv_cost_model_max_tokens(const fv_cost_model *model); // trained for; 0: not said
-FV_API const char *fv_cost_families(void);                            // "llama, mistral, ..."
+FV_API const char *fv_cost_families(void);                            // "afmoe, bamba, ..."
 
-// All layers and sequences together. Fails with FV_USAGE where a number exceeds 64 bits.
+// What was taken from elsewhere or left aside, a line each: fields that are missing and stand as
+// the library's defaults, fields that nothing here reads. "" where there is nothing to say.
+FV_API const char *fv_cost_model_notes(const fv_cost_model *model);
+
+// All layers and sequences together. A number that exceeds 128 bits is FV_COST_TOO_LARGE.
 FV_API fv_status fv_cost_total(const fv_cost_model *model, const fv_cost_setting *setting,
                                fv_cost *total, fv_error *error);
 
@@ -119,8 +156,9 @@ FV_API fv_status fv_cost_layer(const fv_cost_model *model, uint64_t layer,
 FV_API int fv_cost_layer_parts(const fv_cost_model *model, uint64_t layer, int *parts,
                                int capacity);
 
-// The largest context whose paged cache and state, for setting->batch sequences, fit into `bytes`
-// of memory: 0 where not even one token does, UINT64_MAX where no context is too long.
+// The largest context whose cache and state, for setting->batch sequences, fit into `bytes` of
+// memory: 0 where not even one token does, UINT64_MAX where no context is too long. The cache is
+// that in pages, or the engine's where one is chosen.
 FV_API uint64_t fv_cost_largest_context(const fv_cost_model *model, const fv_cost_setting *setting,
                                         uint64_t bytes);
 

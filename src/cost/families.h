@@ -1,70 +1,158 @@
-// Reading a config.json: each family of models is a row of a table (cost_families.c) with its
-// reader and what distinguishes it from others with the same reader.
+// Families of models: each is a file in families/ with one descriptor, and one line of the list
+// there. A descriptor says under which names files know the family, what the library's class has
+// where a file says nothing, and how the model is put together.
 #ifndef COST_FAMILIES_H
 #define COST_FAMILIES_H
 
 #include "cost/config.h"
+#include "cost/families/list.h"
 #include "cost/model.h"
 
-// Which layers attend within a sliding window, where config.json has no layer_types.
-typedef enum cost_sliding {
-    SLIDES_NONE,
-    SLIDES_ALL,     // every layer, where sliding_window is set (mistral)
-    SLIDES_UPPER,   // from max_window_layers on, where use_sliding_window is true (qwen)
-    SLIDES_PATTERN, // all but every `pattern`-th layer (gemma, gpt_oss)
-} cost_sliding;
-
-typedef enum cost_mixture {
-    MIXTURE_NONE,
-    MIXTURE_MIXTRAL, // num_local_experts of intermediate_size
-    MIXTURE_QWEN,    // num_experts of moe_intermediate_size, some layers dense
-    MIXTURE_GPT_OSS, // num_local_experts, with biases
-} cost_mixture;
-
-// What transformer families do where their config.json says nothing.
-typedef struct cost_traits {
-    bool tied;     // tie_word_embeddings
-    bool qkv_bias; // biases of queries, keys and values, always
-    bool bias;     // attention_bias: those and the output's
-    bool qk_norm;  // norms of queries and keys, one weight a dimension of a head
-    bool sandwich; // a norm behind each part too
-    bool sinks;    // one learned number a head
-    cost_sliding sliding;
-    cost_mixture mixture;
-    int pattern, heads, kv_heads, head_dim, vocab; // 0: no default
-} cost_traits;
-
 typedef struct cost_family {
-    const char *name;
+    const char *name;   // model_type
+    const char *others; // further names, a blank between them: of wrappers and of parts of wrappers
+    const char *source; // the class of the defaults
+    const cost_default *defaults;
     // Fills the model from the config; what is missing or wrong is noted there.
-    void (*read)(cost_config *config, const cost_traits *traits, fv_cost_model *model);
-    cost_traits traits;
+    void (*read)(cost_config *config, fv_cost_model *model);
+    const struct cost_family *like; // where it is another one under a name of its own
 } cost_family;
 
-void cost_read_transformer(cost_config *config, const cost_traits *traits, fv_cost_model *model);
-void cost_read_gpt2(cost_config *config, const cost_traits *traits, fv_cost_model *model);
-void cost_read_deepseek(cost_config *config, const cost_traits *traits, fv_cost_model *model);
-void cost_read_mamba(cost_config *config, const cost_traits *traits, fv_cost_model *model);
-void cost_read_jamba(cost_config *config, const cost_traits *traits, fv_cost_model *model);
-void cost_read_zamba2(cost_config *config, const cost_traits *traits, fv_cost_model *model);
+#define COST_DECLARE_FAMILY(name) extern const cost_family cost_family_##name;
+COST_FAMILY_LIST(COST_DECLARE_FAMILY)
+#undef COST_DECLARE_FAMILY
 
-// Begins a model of n_layers blocks: its layer 0 is the embedding, the blocks are 1 to n_layers.
-// False (noted) where that is too many.
-bool cost_begin(cost_config *config, fv_cost_model *model, uint64_t n_layers);
+// Of that name, or one of its others; NULL.
+const cost_family *cost_family_find(const char *name);
 
-// Adds a part to a layer; too many parts are noted.
-void cost_add(cost_config *config, fv_cost_model *model, uint64_t layer, cost_kind kind,
-              cost_dims dims, uint64_t n_copies);
+// --- what readers share (blocks.c) -------------------------------------------------------------
 
-// Adds embedding and unembedding around the blocks.
-void cost_add_ends(cost_config *config, fv_cost_model *model, cost_dims dims, bool tied);
+// What every reader begins with: hidden_size, vocab_size and num_hidden_layers.
+typedef struct cost_stack {
+    uint64_t width, vocab, n;
+    bool ready;              // there are layers to fill
+    bool never_tied;         // whatever tie_word_embeddings says, as in some classes of the library
+    uint8_t *kinds, *others; // [n], zero, for the reader's use
+} cost_stack;
 
-// num_attention_heads, num_key_value_heads and the width of a head, which `key` gives where heads
-// do not simply share dims->input; checked to fit each other.
-void cost_read_heads(cost_config *config, const cost_traits *traits, const char *key,
-                     cost_dims *dims);
+// Begins a model; its layer 0 is the embedding, the blocks are 1 to n. Free with cost_stack_end.
+cost_stack cost_stack_begin(cost_config *config, fv_cost_model *model);
+cost_stack cost_stack_of(cost_config *config, fv_cost_model *model, uint64_t width, uint64_t vocab,
+                         uint64_t n);
 
-// A token cannot be sent to more experts than there are.
-void cost_check_experts(cost_config *config, const cost_dims *dims);
+// Embedding and unembedding around the blocks, tied as tie_word_embeddings says; `end` holds what
+// the last norm has beside the width.
+void cost_stack_end(cost_config *config, fv_cost_model *model, cost_stack *stack,
+                    cost_dims embedding, cost_dims end);
+
+// The same with one weight of the last norm for each of the width.
+void cost_stack_end_plain(cost_config *config, fv_cost_model *model, cost_stack *stack);
+
+// Adds a part to block i, from 0; too many parts are noted.
+void cost_add(cost_config *config, fv_cost_model *model, uint64_t i, cost_kind kind, cost_dims dims,
+              uint64_t n_copies);
+
+// num_attention_heads, num_key_value_heads and the width of a head, which `head_dim` names, checked
+// to fit each other. Where it is NULL or none, heads share `shared`.
+void cost_read_heads(cost_config *config, const char *head_dim, uint64_t shared, cost_dims *dims);
+
+// Biases of queries, keys and values, and of the output, where the flags say so: NULL never,
+// "" always.
+uint64_t cost_attention_biases(cost_config *config, const char *qkv, const char *output,
+                               const cost_dims *dims);
+uint64_t cost_qk_norms(const cost_dims *dims); // a weight for each of a head, of both
+
+// An MLP of the stack's width; `bias` as above.
+cost_dims cost_mlp(cost_config *config, const cost_stack *stack, uint64_t matrices, uint64_t hidden,
+                   const char *bias);
+
+// The keys of a mixture of experts.
+typedef struct cost_mixture_keys {
+    const char *experts, *active, *hidden;
+} cost_mixture_keys;
+cost_dims cost_mixture(cost_config *config, const cost_stack *stack, cost_mixture_keys keys);
+
+// Experts where stack->others says so, MLPs of intermediate_size in the other layers.
+void cost_add_mlps(cost_config *config, fv_cost_model *model, cost_stack *stack, cost_dims mixture,
+                   const char *bias);
+
+// The same, where stack->others follows from decoder_sparse_step and mlp_only_layers (Qwen), from
+// first_k_dense_replace (DeepSeek), or from mlp_layer_types and the latter.
+void cost_add_sparse_mlps(cost_config *config, fv_cost_model *model, cost_stack *stack,
+                          cost_dims mixture);
+void cost_add_first_dense(cost_config *config, fv_cost_model *model, cost_stack *stack,
+                          cost_dims mixture, const char *bias);
+void cost_add_typed_mlps(cost_config *config, fv_cost_model *model, cost_stack *stack,
+                         cost_dims mixture);
+
+// sliding_window: 0 where it is none, null or 0.
+uint64_t cost_window(cost_config *config, const char *key);
+
+// stack->kinds[i] = 1 where layer i slides: as layer_types says, otherwise all but every
+// `pattern`-th, which `key` gives where it is not NULL.
+void cost_slides(cost_config *config, cost_stack *stack, const char *key, uint64_t pattern);
+
+// Adds the attention to every block, with the window where stack->kinds says so.
+void cost_add_attention(cost_config *config, fv_cost_model *model, const cost_stack *stack,
+                        cost_kind kind, cost_dims dims, uint64_t window);
+
+// --- what several families are (transformers.c, latents.c, state_spaces.c) ---------------------
+
+typedef enum cost_sliding {
+    SLIDES_NEVER,
+    SLIDES_ALWAYS, // every layer, where sliding_window is set
+    SLIDES_UPPER,  // from max_window_layers on, where use_sliding_window is true (qwen)
+    SLIDES_BUT,    // all but every `pattern`-th layer, or as layer_types says
+} cost_sliding;
+
+// A transformer whose blocks are one attention and one MLP.
+typedef struct cost_traits {
+    const char *qkv_bias, *output_bias, *mlp_bias; // flags; NULL never, "" always
+    bool qk_norm;       // of queries and keys, one weight for each of a head
+    bool whole_qk_norm; // one weight for each of all heads
+    bool sinks;         // one learned number a head
+    bool plain;         // an MLP of two matrices
+    bool no_head_dim;   // heads share the width, whatever head_dim
+    uint64_t attention_norms, mlp_norms, end_norms; // weights and biases for each of the width
+    cost_sliding sliding;
+    uint64_t pattern;
+} cost_traits;
+
+// The attention of such a block; sets stack->kinds and *window.
+cost_dims cost_transformer_attention(cost_config *config, cost_stack *stack,
+                                     const cost_traits *traits, uint64_t *window);
+
+// The whole model.
+void cost_read_transformer(cost_config *config, fv_cost_model *model, const cost_traits *traits);
+
+// The attention of a layer that reads the keys of an earlier one: without their maps and norm.
+cost_dims cost_reading(cost_config *config, cost_dims attention);
+
+// Latent attention as DeepSeek has it, with the layer's norm; its mixture of experts, without its
+// norm; and n_shared_experts of it.
+cost_dims cost_latent(cost_config *config, const cost_stack *stack);
+cost_dims cost_deepseek_mixture(cost_config *config, const cost_stack *stack);
+void cost_read_shared(cost_config *config, cost_dims *mixture);
+
+// A gated delta rule or gated attention in every layer.
+void cost_add_delta_and_attention(cost_config *config, fv_cost_model *model, cost_stack *stack);
+
+// Mamba and Falcon-Mamba.
+void cost_read_mamba(cost_config *config, fv_cost_model *model);
+
+// A rank that may be the text "auto": a sixteenth of the width, rounded up.
+uint64_t cost_step_rank(cost_config *config, const char *key, uint64_t width);
+
+// Mamba-2 of `inner` channels; checks that heads and groups divide. The channels of a head, where
+// the class has them apart, must be a `heads`-th of the inner ones.
+typedef struct cost_mamba2_keys {
+    const char *state, *conv, *groups, *heads, *conv_bias, *maps_bias;
+} cost_mamba2_keys;
+cost_dims cost_mamba2(cost_config *config, const cost_stack *stack, uint64_t inner,
+                      cost_mamba2_keys keys);
+
+// What the file says of a head's channels must divide them; where it is not their share, a note
+// says that the share counts.
+void cost_check_mamba2_heads(cost_config *config, const cost_dims *dims, const char *key);
 
 #endif

@@ -1,57 +1,81 @@
 // The kinds of parts that models are made of, and the formulas of their costs: one layer, one
-// sequence.
-//
-// Sources and conventions. A multiply-add is two FLOPs. Scores and weighted values: one each per
-// pair of a query and a key, head and dimension. Backward is twice forward, and one more product of
-// the scores where they are computed again (tiled attention: 3.5 times forward in all). The
-// selective scan: 9 operations per channel and state (Gu, state-spaces/mamba #110), Mamba-2's
-// recurrence 5. Latent attention decodes from its compressed cache: the up-projections move to the
-// query and the output, which changes no product's size (DeepSeek-V2, section 2.1.2).
+// sequence. The formulas themselves stand in kinds.c.
 #ifndef COST_KINDS_H
 #define COST_KINDS_H
 
-#include <stdint.h>
+#include <fovea/cost.h>
 
 // X(name, meaning). The names that formulas use. First what a config.json says, then what follows
 // from it and the setting.
 #define COST_DIMENSION_LIST(X)                                                                     \
     X(vocab, "tokens in the vocabulary")                                                           \
     X(width, "of the residual stream (hidden_size)")                                               \
-    X(input, "width of what a map reads: the residual stream's, or twice that (zamba2)")           \
+    X(input, "width of what a map reads: the residual stream's, or twice that (zamba)")            \
+    X(output, "width of what a map writes")                                                        \
     X(positions, "rows of a learned positional table")                                             \
     X(untied, "1 where the unembedding has a matrix of its own, 0 where it is the embedding's")    \
     X(vectors, "biases, norms and the like")                                                       \
     X(heads, "query heads")                                                                        \
     X(kv_heads, "heads of keys and values")                                                        \
     X(head_dim, "width of a head")                                                                 \
+    X(value_dim, "width of a value, where keys have another")                                      \
     X(window, "keys that a query sees at most; 0: all")                                            \
-    X(query_rank, "latent attention: width of the compressed query; 0: not compressed")            \
+    X(chunk, "keys are seen within a chunk of so many tokens; 0: everywhere")                      \
+    X(query_rank, "width of the compressed query; 0: not compressed")                              \
     X(query_input, "latent attention: width that queries are made from")                           \
     X(kv_rank, "latent attention: width of the compressed key and value")                          \
     X(rope, "latent attention: width of the rotary part of a key")                                 \
     X(nope, "latent attention: width of the rest of a key")                                        \
-    X(value_dim, "latent attention: width of a value")                                             \
+    X(output_rank, "compressed attention: width between the two maps behind it")                   \
+    X(index_heads, "heads of the indexer")                                                         \
+    X(index_dim, "width of an indexer's head")                                                     \
+    X(topk, "entries that the indexer picks for a query")                                          \
+    X(rate, "tokens in an entry of the compressed cache")                                          \
     X(matrices, "of an MLP: 3 with a gate, otherwise 2")                                           \
     X(hidden, "inner width of an MLP")                                                             \
     X(experts, "in a layer")                                                                       \
+    X(choices, "outputs of the router: experts, and those that do nothing")                        \
     X(active, "experts that a token is sent to")                                                   \
+    X(all_experts, "1 where transformers multiplies every expert with every token")                \
+    X(expert_input, "width that an expert reads")                                                  \
     X(expert_hidden, "inner width of an expert")                                                   \
+    X(expert_vectors, "biases of one expert")                                                      \
     X(shared_hidden, "inner width of the experts that every token meets")                          \
-    X(inner, "channels of a state space layer")                                                    \
+    X(shared_gate, "1 where the shared expert has a gate of its own")                              \
+    X(routing_bias, "biases that only choose experts, and that the library keeps as buffers")      \
+    X(inner, "channels of a recurrent layer")                                                      \
     X(state_size, "numbers in a channel's state")                                                  \
     X(conv, "taps of the causal convolution")                                                      \
     X(rank, "of a low-rank map")                                                                   \
     X(groups, "of B and C in Mamba-2")                                                             \
-    X(ssm_heads, "heads of Mamba-2")
+    X(ssm_heads, "heads of a recurrent layer")                                                     \
+    X(key_heads, "heads of keys in a delta rule")                                                  \
+    X(key_dim, "width of a key in a delta rule")                                                   \
+    X(streams, "copies of the residual stream")                                                    \
+    X(layers, "of the model")
 
 #define COST_DERIVED_LIST(X)                                                                       \
     X(tokens, "context length")                                                                    \
+    X(logits, "positions whose logits a forward pass computes")                                    \
     X(cache_bytes, "of a number in the KV cache")                                                  \
+    X(latent_bytes, "of a token's compressed key and value in the cache")                          \
+    X(index_bytes, "of a token's key of the indexer in the cache")                                 \
     X(state_bytes, "of a number in the recurrent state")                                           \
     X(pairs, "of a query and a key that it sees")                                                  \
     X(keys, "that the last token sees: the context, or the window where that is shorter")          \
     X(paged_tokens, "the context in whole pages")                                                  \
     X(paged_keys, "the window in whole pages and one more, as it moves; at most paged_tokens")     \
+    X(entries, "of the compressed cache: tokens / rate")                                           \
+    X(entry_pairs, "of a query and an entry before it")                                            \
+    X(picked, "entries that the last token reads")                                                 \
+    X(picked_pairs, "of a query and an entry that it reads")                                       \
+    X(held_keys, "tokens of keys and values that the engine holds for this layer")                 \
+    X(held_entries, "entries that the engine holds for this layer")                                \
+    X(held_taps, "taps of a convolution that the engine holds")                                    \
+    X(held_state_bytes, "of a number in the state that the engine holds")                          \
+    X(held_conv_bytes, "of a number in the convolution's state that the engine holds")             \
+    X(buffered, "numbers that wait for their entry to fill")                                       \
+    X(idle, "experts that the engine multiplies a token with for nothing")                         \
     X(recompute, "1 where training computes scores a second time")
 
 typedef struct cost_dims {
@@ -60,68 +84,51 @@ typedef struct cost_dims {
 #undef COST_MEMBER
 } cost_dims;
 
-// X(NAME, "text", weights, parameters, decode, prefill, training, cache, cache_paged, cache_full,
-// state), in the order of FV_COST_LIST; the name of an earlier quantity stands for its value.
-// clang-format off
+// X(NAME, "text").
 #define COST_KIND_LIST(X)                                                                          \
-    X(EMBEDDING, "embedding",                                                                      \
-      "0", "(vocab + positions) * width", "0", "0", "0", "0", "0", "0", "0")                       \
-    X(ATTENTION, "attention",                                                                      \
-      "input * heads * head_dim + 2 * input * kv_heads * head_dim + heads * head_dim * width",     \
-      "weights + vectors",                                                                         \
-      "2 * weights + 4 * heads * head_dim * keys",                                                 \
-      "2 * weights * tokens + 4 * heads * head_dim * pairs",                                       \
-      "3 * prefill + recompute * 2 * heads * head_dim * pairs",                                    \
-      "2 * kv_heads * head_dim * cache_bytes * keys",                                              \
-      "2 * kv_heads * head_dim * cache_bytes * paged_keys",                                        \
-      "2 * kv_heads * head_dim * cache_bytes * paged_tokens",                                      \
-      "0")                                                                                         \
-    X(LATENT, "latent attention",                                                                  \
-      "width * query_rank + query_input * heads * (nope + rope) + width * (kv_rank + rope) + "     \
-      "kv_rank * heads * (nope + value_dim) + heads * value_dim * width",                          \
-      "weights + vectors",                                                                         \
-      "2 * weights + 2 * heads * (2 * kv_rank + rope) * keys",                                     \
-      "2 * weights * tokens + 2 * heads * (nope + rope + value_dim) * pairs",                      \
-      "3 * prefill + recompute * 2 * heads * (nope + rope) * pairs",                               \
-      "(kv_rank + rope) * cache_bytes * keys",                                                     \
-      "(kv_rank + rope) * cache_bytes * paged_keys",                                               \
-      "(kv_rank + rope) * cache_bytes * paged_tokens",                                             \
-      "0")                                                                                         \
-    X(MLP, "mlp",                                                                                  \
-      "matrices * width * hidden", "weights + vectors",                                            \
-      "2 * weights", "tokens * decode", "3 * prefill", "0", "0", "0", "0")                         \
-    X(EXPERTS, "experts",                                                                          \
-      "width * experts + matrices * width * (active * expert_hidden + shared_hidden)",             \
-      "width * experts + matrices * width * (experts * expert_hidden + shared_hidden) + vectors",  \
-      "2 * weights", "tokens * decode", "3 * prefill", "0", "0", "0", "0")                         \
-    X(LINEAR, "linear",                                                                            \
-      "input * width", "weights",                                                                  \
-      "2 * weights", "tokens * decode", "3 * prefill", "0", "0", "0", "0")                         \
-    X(ADAPTER, "adapter",                                                                          \
-      "width * rank + rank * 2 * hidden", "weights",                                               \
-      "2 * weights", "tokens * decode", "3 * prefill", "0", "0", "0", "0")                         \
-    X(MAMBA, "mamba",                                                                              \
-      "2 * width * inner + inner * (rank + 2 * state_size) + rank * inner + inner * width",        \
-      "weights + inner * (conv + state_size + 2) + vectors",                                       \
-      "2 * weights + 2 * inner * conv + 9 * inner * state_size",                                   \
-      "tokens * decode", "3 * prefill", "0", "0", "0",                                             \
-      "inner * (conv + state_size) * state_bytes")                                                 \
-    X(MAMBA2, "mamba-2",                                                                           \
-      "width * (2 * inner + 2 * groups * state_size + ssm_heads) + inner * width",                 \
-      "weights + (inner + 2 * groups * state_size) * conv + 3 * ssm_heads + inner + vectors",      \
-      "2 * weights + 2 * (inner + 2 * groups * state_size) * conv + 5 * inner * state_size",       \
-      "tokens * decode", "3 * prefill", "0", "0", "0",                                             \
-      "((inner + 2 * groups * state_size) * conv + inner * state_size) * state_bytes")             \
-    X(UNEMBEDDING, "unembedding",                                                                  \
-      "width * vocab", "untied * weights + vectors",                                               \
-      "2 * weights", "decode", "6 * weights * tokens", "0", "0", "0", "0")
-// clang-format on
+    X(EMBEDDING, "embedding")                                                                      \
+    X(LAYER_EMBEDDING, "embedding of each layer")                                                  \
+    X(ATTENTION, "attention")                                                                      \
+    X(GATED_ATTENTION, "gated attention")                                                          \
+    X(SPLIT_ATTENTION, "attention with values of another width")                                   \
+    X(KEY_ATTENTION, "attention whose values are its keys")                                        \
+    X(READING_ATTENTION, "attention to an earlier layer's keys")                                   \
+    X(FACTORED_ATTENTION, "attention with factored queries")                                       \
+    X(LATENT, "latent attention")                                                                  \
+    X(INDEXED_LATENT, "latent attention with an indexer")                                          \
+    X(PICKING_LATENT, "latent attention to an earlier indexer's picks")                            \
+    X(WINDOW_LATENT, "latent attention in a window")                                               \
+    X(SPARSE_LATENT, "compressed sparse attention")                                                \
+    X(HEAVY_LATENT, "heavily compressed attention")                                                \
+    X(STREAMS, "hyper-connections")                                                                \
+    X(MLP, "mlp")                                                                                  \
+    X(EXPERTS, "experts")                                                                          \
+    X(LATENT_EXPERTS, "experts of another width")                                                  \
+    X(LINEAR, "linear")                                                                            \
+    X(ADAPTER, "adapter")                                                                          \
+    X(MIXED_STREAMS, "altup")                                                                      \
+    X(MAMBA, "mamba")                                                                              \
+    X(MAMBA2, "mamba-2")                                                                           \
+    X(DELTA, "gated delta rule")                                                                   \
+    X(KDA, "delta rule with gates a channel")                                                      \
+    X(LIGHTNING, "lightning attention")                                                            \
+    X(SHORT_CONV, "short convolution")                                                             \
+    X(RGLRU, "gated linear recurrence")                                                            \
+    X(RWKV_TIME, "time mixing")                                                                    \
+    X(RWKV_CHANNEL, "channel mixing")                                                              \
+    X(UNEMBEDDING, "unembedding")
 
 typedef enum cost_kind {
-#define COST_KIND_ENUM(NAME, ...) COST_##NAME,
+#define COST_KIND_ENUM(NAME, text) COST_##NAME,
     COST_KIND_LIST(COST_KIND_ENUM)
 #undef COST_KIND_ENUM
         COST_KIND_COUNT
 } cost_kind;
+
+// "latent attention"
+const char *cost_kind_text(cost_kind kind);
+
+// The formula of a quantity; "0" where the part has none of it.
+const char *cost_kind_formula(cost_kind kind, fv_cost_quantity quantity);
 
 #endif

@@ -11,9 +11,9 @@
 enum { MAX_MODELS = 16 };
 
 typedef struct cost_options {
-    const char *model, *context, *memory, *mask, *out;
-    int batch, bytes, cache_bytes, state_bytes, page;
-    double weight_bytes;
+    const char *model, *context, *memory, *mask, *logits, *engine, *out;
+    int batch, bytes, page;
+    double weight_bytes, cache_bytes, state_bytes;
     bool recompute, json;
 } cost_options;
 
@@ -23,6 +23,20 @@ static void name_subject(cost_subject *subject) {
     snprintf(subject->name, sizeof subject->name, "%s", slash ? slash + 1 : subject->path);
     char *dot = strrchr(subject->name, '.');
     if (dot != NULL && dot != subject->name) *dot = '\0';
+}
+
+static bool read_engine(const char *name, fv_cost_engine *engine) {
+    static const char *const NAMES[] = {
+#define NAME(NAME, name, meaning) #name,
+        FV_COST_ENGINE_LIST(NAME)
+#undef NAME
+    };
+    for (int i = 0; i < FV_COST_ENGINE_COUNT; i++)
+        if (strcmp(name, NAMES[i]) == 0) {
+            *engine = (fv_cost_engine)i;
+            return true;
+        }
+    return false;
 }
 
 static int read_request(const cost_options *o, cost_request *request) {
@@ -39,9 +53,16 @@ static int read_request(const cost_options *o, cost_request *request) {
                                 o->memory);
     if (strcmp(o->mask, "causal") != 0 && strcmp(o->mask, "full") != 0)
         return tool_usage_error("cost: --mask must be causal or full, not '%s'", o->mask);
+    if (strcmp(o->logits, "last") != 0 && strcmp(o->logits, "all") != 0)
+        return tool_usage_error("cost: --logits must be last or all, not '%s'", o->logits);
+    if (!read_engine(o->engine, &s->engine))
+        return tool_usage_error("cost: --engine must be ideal, vllm, llamacpp or transformers, not "
+                                "'%s'",
+                                o->engine);
     s->batch = (uint64_t)o->batch;
-    s->cache_bytes = (uint64_t)(o->cache_bytes ? o->cache_bytes : o->bytes);
-    s->state_bytes = (uint64_t)(o->state_bytes ? o->state_bytes : o->bytes);
+    s->cache_bytes = o->cache_bytes > 0 ? o->cache_bytes : o->bytes;
+    s->state_bytes = o->state_bytes > 0 ? o->state_bytes : o->bytes;
+    s->all_logits = strcmp(o->logits, "all") == 0;
     s->page = (uint64_t)o->page;
     s->full = strcmp(o->mask, "full") == 0;
     s->recompute = o->recompute;
@@ -78,7 +99,13 @@ static int show(const char *const *paths, int n, const cost_request *request,
 }
 
 int cmd_cost(int argc, char **argv) {
-    cost_options o = {.context = "4096", .mask = "causal", .batch = 1, .bytes = 2, .page = 16};
+    cost_options o = {.context = "4096",
+                      .mask = "causal",
+                      .logits = "last",
+                      .engine = "ideal",
+                      .batch = 1,
+                      .bytes = 2,
+                      .page = 16};
     const tool_option options[] = {
         OPTION_TEXT("model", &o.model, "CONFIG.json", "a model's config.json, as an operand"),
         OPTION_TEXT("context", &o.context, "N", "tokens: 128000, 128k or 128Ki (4096)"),
@@ -86,12 +113,16 @@ int cmd_cost(int argc, char **argv) {
         OPTION_INT("bytes", &o.bytes, "N", 1, 8, "of a number: parameters, cache and state (2)"),
         OPTION_REAL("weight-bytes", &o.weight_bytes, "X", 0.0625, 8,
                     "of a parameter, where it differs: 0.5 for four bits"),
-        OPTION_INT("cache-bytes", &o.cache_bytes, "N", 1, 8, "of a number in the KV cache"),
-        OPTION_INT("state-bytes", &o.state_bytes, "N", 1, 8, "of a number in the state"),
+        OPTION_REAL("cache-bytes", &o.cache_bytes, "X", 0.0625, 8, "of a number in the KV cache"),
+        OPTION_REAL("state-bytes", &o.state_bytes, "X", 0.0625, 8, "of a number in the state"),
+        OPTION_TEXT("logits", &o.logits, "last|all",
+                    "which positions prefill computes them of (last)"),
         OPTION_INT("page", &o.page, "TOKENS", 1, 1e6, "tokens in a page of the cache (16)"),
         OPTION_TEXT("mask", &o.mask, "causal|full", "which keys a query sees (causal)"),
         OPTION_FLAG("recompute", &o.recompute,
                     "training computes scores again, as tiled attention does"),
+        OPTION_TEXT("engine", &o.engine, "NAME",
+                    "how memory is reserved: ideal, vllm, llamacpp or transformers (ideal)"),
         OPTION_TEXT("memory", &o.memory, "SIZE", "also find the largest context for 24GiB or 24GB"),
         OPTION_TEXT("out", &o.out, "DIR",
                     "draw cost.svg and cost.png there: memory and FLOPs over the context"),

@@ -38,6 +38,11 @@ static void choose_contexts(comparison *c, uint64_t most) {
     c->contexts[c->n_contexts++] = most;
 }
 
+// What exceeds 128 bits is drawn nowhere.
+static double real(fv_cost_number number) {
+    return number == FV_COST_TOO_LARGE ? NAN : (double)number;
+}
+
 static fv_status fill(const cost_subject *subjects, const cost_request *request, comparison *c,
                       fv_error *error) {
     c->values = calloc((size_t)c->n_models * N_MEASURES * MAX_CONTEXTS, sizeof *c->values);
@@ -52,8 +57,8 @@ static fv_status fill(const cost_subject *subjects, const cost_request *request,
             fv_status status = fv_cost_total(subjects[m].model, &setting, total, error);
             if (status != FV_OK) return status;
             const double values[] = {
-                (double)total->value[FV_COST_CACHE] + (double)total->value[FV_COST_STATE],
-                (double)total->value[FV_COST_DECODE], (double)total->value[FV_COST_PREFILL]};
+                real(total->value[FV_COST_CACHE]) + real(total->value[FV_COST_STATE]),
+                real(total->value[FV_COST_DECODE]), real(total->value[FV_COST_PREFILL])};
             for (int k = 0; k < N_MEASURES; k++)
                 values_of(c, m, k)[i] = values[k] / MEASURES[k].unit;
         }
@@ -109,17 +114,21 @@ static int print_tables(const cost_subject *subjects, const comparison *c,
     return exit_code;
 }
 
+static json_t *real_json(double value) {
+    return isnan(value) ? json_null() : json_real(value);
+}
+
 static int print_lines(const cost_subject *subjects, const comparison *c,
                        const cost_request *request) {
     int exit_code = EXIT_DONE;
     for (int m = 0; m < c->n_models; m++)
         for (int i = 0; exit_code == EXIT_DONE && i < c->n_contexts; i++) {
             json_t *line = json_pack(
-                "{s:s, s:s, s:I, s:f, s:f, s:f}", "model", subjects[m].name, "family",
+                "{s:s, s:s, s:I, s:f, s:f, s:o}", "model", subjects[m].name, "family",
                 fv_cost_model_family(subjects[m].model), "context", (json_int_t)c->contexts[i],
                 "memory_bytes", values_of(c, m, MEMORY)[i] * MEASURES[MEMORY].unit, "decode_flops",
                 values_of(c, m, DECODE)[i] * MEASURES[DECODE].unit, "prefill_flops",
-                values_of(c, m, PREFILL)[i] * MEASURES[PREFILL].unit);
+                real_json(values_of(c, m, PREFILL)[i] * MEASURES[PREFILL].unit));
             if (request->memory > 0)
                 json_object_set_new(line, "largest_context",
                                     cost_fit_json(&subjects[m], request, &c->totals[m]));
@@ -149,8 +158,7 @@ static fv_status draw(const cost_subject *subjects, const comparison *c,
                 .label = subjects[m].name, .n = c->n_contexts, .x = x, .y = values_of(c, m, k)};
     }
     snprintf(note, sizeof note,
-             "%" PRIu64 " sequence%s; %" PRIu64 " bytes a number in the cache, %" PRIu64
-             " in the state",
+             "%" PRIu64 " sequence%s; %g bytes a number in the cache, %g in the state",
              request->setting.batch, request->setting.batch == 1 ? "" : "s",
              request->setting.cache_bytes, request->setting.state_bytes);
     const fv_chart chart = {.title = "What a longer context costs",

@@ -10,10 +10,15 @@
 #include <string.h>
 
 // The columns of the table, and their order.
-static const fv_cost_quantity COLUMNS[] = {FV_COST_PARAMETERS, FV_COST_PREFILL, FV_COST_DECODE,
-                                           FV_COST_TRAINING,   FV_COST_CACHE,   FV_COST_CACHE_PAGED,
-                                           FV_COST_CACHE_FULL, FV_COST_STATE};
+static const fv_cost_quantity COLUMNS[] = {FV_COST_PARAMETERS,  FV_COST_ACTIVE,     FV_COST_PREFILL,
+                                           FV_COST_DECODE,      FV_COST_TRAINING,   FV_COST_CACHE,
+                                           FV_COST_CACHE_PAGED, FV_COST_CACHE_FULL, FV_COST_STATE};
 enum { N_COLUMNS = sizeof COLUMNS / sizeof COLUMNS[0] };
+
+const char *cost_number_text(fv_cost_number number, char *text) {
+    if (number != FV_COST_TOO_LARGE) return fv_cost_number_text(number, text);
+    return strcpy(text, "more than 128 bits hold");
+}
 
 // Bytes of the parameters.
 static double weight_memory(const cost_request *request, const fv_cost *total) {
@@ -32,13 +37,17 @@ cost_fit cost_fit_memory(const cost_subject *subject, const cost_request *reques
 
 // How often a part's quantity counts in the whole, as fv_cost_total counts it.
 static double times(const fv_cost_part *part, const fv_cost_setting *setting, fv_cost_quantity q) {
-    if (q == FV_COST_PARAMETERS) return (double)part->n_copies;
-    return (double)part->n_layers * (q == FV_COST_WEIGHTS ? 1 : (double)setting->batch);
+    if (q == FV_COST_PARAMETERS || q == FV_COST_ACTIVE) return (double)part->n_copies;
+    bool once = q == FV_COST_WEIGHTS || q == FV_COST_ROUTER_BIAS;
+    return (double)part->n_layers * (once ? 1 : (double)setting->batch);
 }
 
 static void add_amount(table *t, double value, fv_cost_quantity q) {
     char text[24];
-    table_add(t, "%s", value > 0 ? quantity_text(value, fv_cost_unit(q), text) : "-");
+    if (value >= (double)FV_COST_TOO_LARGE)
+        table_add(t, ">2^128");
+    else
+        table_add(t, "%s", value > 0 ? quantity_text(value, fv_cost_unit(q), text) : "-");
 }
 
 static fv_status print_table(const cost_subject *subject, const cost_request *request,
@@ -74,12 +83,13 @@ static fv_status print_table(const cost_subject *subject, const cost_request *re
 // --- formulas ----------------------------------------------------------------------------------
 
 static void print_formula(const cost_subject *subject, const cost_request *request, int part,
-                          fv_cost_quantity q, uint64_t value) {
+                          fv_cost_quantity q, fv_cost_number value) {
+    char digits[COST_TEXT];
     char *names = fv_cost_formula(subject->model, part, q, &request->setting, false);
     char *numbers = fv_cost_formula(subject->model, part, q, &request->setting, true);
     if (names != NULL && numbers != NULL)
-        printf("  %-12s %s\n  %-12s = %s\n  %-12s = %" PRIu64 "%s%s\n", fv_cost_name(q), names, "",
-               numbers, "", value, *fv_cost_unit(q) ? " " : "", fv_cost_unit(q));
+        printf("  %-12s %s\n  %-12s = %s\n  %-12s = %s%s%s\n", fv_cost_name(q), names, "", numbers,
+               "", cost_number_text(value, digits), *fv_cost_unit(q) ? " " : "", fv_cost_unit(q));
     free(names);
     free(numbers);
 }
@@ -185,6 +195,24 @@ static void print_fit(const cost_subject *subject, const cost_request *request,
     print_context("  for cache and state alone", fit.alone);
 }
 
+static void print_notes(const cost_subject *subject, const fv_cost *total) {
+    char digits[COST_TEXT];
+    fv_cost_number bias = total->value[FV_COST_ROUTER_BIAS];
+    if (bias > 0)
+        printf(
+            "Beside the parameters, biases that only choose experts, which transformers keeps as "
+            "buffers: %s.\n",
+            cost_number_text(bias, digits));
+    const char *notes = fv_cost_model_notes(subject->model);
+    if (*notes != '\0')
+        printf("\nHow the file was read (defaults are those of transformers 5.24):\n");
+    for (const char *line = notes; *line != '\0';) {
+        int n = (int)strcspn(line, "\n");
+        printf("  %.*s\n", n, line);
+        line += n + (line[n] == '\n');
+    }
+}
+
 fv_status cost_print(const cost_subject *subject, const cost_request *request, fv_error *error) {
     fv_cost total;
     char a[24], b[24];
@@ -214,8 +242,10 @@ fv_status cost_print(const cost_subject *subject, const cost_request *request, f
         printf("There is no KV cache.\n");
     }
     uint64_t trained = fv_cost_model_max_tokens(subject->model);
-    if (trained > 0 && s->tokens > trained)
-        printf("The model was made for %" PRIu64 " tokens (max_position_embeddings).\n", trained);
+    if (trained > 0)
+        printf("The model was made for %" PRIu64 " tokens (max_position_embeddings)%s.\n", trained,
+               s->tokens > trained ? ", fewer than these" : "");
+    print_notes(subject, &total);
     if (request->memory > 0) print_fit(subject, request, &total);
     print_formulas(subject, request);
     return FV_OK;
@@ -223,13 +253,21 @@ fv_status cost_print(const cost_subject *subject, const cost_request *request, f
 
 // --- JSON --------------------------------------------------------------------------------------
 
-// Adds every quantity; whole numbers beyond 2^63, which JSON readers lose, become reals.
+// Adds every quantity; whole numbers beyond 2^63, which JSON readers lose, become reals, with all
+// digits as a text beside them.
 static void set_values(json_t *object, const fv_cost *cost) {
     for (int q = 0; q < FV_COST_COUNT; q++) {
-        uint64_t value = cost->value[q];
-        json_object_set_new(object, fv_cost_name((fv_cost_quantity)q),
-                            value <= INT64_MAX ? json_integer((json_int_t)value)
-                                               : json_real((double)value));
+        fv_cost_number value = cost->value[q];
+        const char *name = fv_cost_name((fv_cost_quantity)q);
+        if (value <= INT64_MAX) {
+            json_object_set_new(object, name, json_integer((json_int_t)value));
+            continue;
+        }
+        char digits[COST_TEXT], key[64];
+        bool fits = value != FV_COST_TOO_LARGE;
+        snprintf(key, sizeof key, "%s_exact", name);
+        json_object_set_new(object, name, fits ? json_real((double)value) : json_null());
+        json_object_set_new(object, key, json_string(cost_number_text(value, digits)));
     }
 }
 
@@ -282,6 +320,17 @@ json_t *cost_fit_json(const cost_subject *subject, const cost_request *request,
                      context_json(fit.beside_weights), "alone", context_json(fit.alone));
 }
 
+// The notes, one text each.
+static json_t *cost_notes_json(const cost_subject *subject) {
+    json_t *notes = json_array();
+    for (const char *line = fv_cost_model_notes(subject->model); *line != '\0';) {
+        size_t n = strcspn(line, "\n");
+        json_array_append_new(notes, json_stringn(line, n));
+        line += n + (line[n] == '\n');
+    }
+    return notes;
+}
+
 fv_status cost_json(const cost_subject *subject, const cost_request *request, json_t **out,
                     fv_error *error) {
     fv_cost total;
@@ -289,6 +338,7 @@ fv_status cost_json(const cost_subject *subject, const cost_request *request, js
     *out = NULL;
     fv_status status = fv_cost_total(subject->model, s, &total, error);
     if (status != FV_OK) return status;
+    json_t *notes = cost_notes_json(subject);
     json_t *parts = json_array(), *layers = json_array(), *totals = json_object();
     for (int p = 0; p < fv_cost_n_parts(subject->model); p++)
         json_array_append_new(parts, part_json(subject, request, p));
@@ -298,10 +348,10 @@ fv_status cost_json(const cost_subject *subject, const cost_request *request, js
         set_values(totals, &total);
         json_object_set_new(totals, "weight_bytes", json_real(weight_memory(request, &total)));
     }
-    *out =
-        json_pack("{s:s, s:s, s:I, s:I, s:o, s:o, s:o}", "model", subject->name, "family",
-                  fv_cost_model_family(subject->model), "context", (json_int_t)s->tokens, "batch",
-                  (json_int_t)s->batch, "totals", totals, "parts", parts, "layers", layers);
+    *out = json_pack("{s:s, s:s, s:I, s:I, s:o, s:o, s:o, s:o}", "model", subject->name, "family",
+                     fv_cost_model_family(subject->model), "context", (json_int_t)s->tokens,
+                     "batch", (json_int_t)s->batch, "notes", notes, "totals", totals, "parts",
+                     parts, "layers", layers);
     if (*out != NULL && request->memory > 0)
         json_object_set_new(*out, "largest_context", cost_fit_json(subject, request, &total));
     return FV_OK;

@@ -5,6 +5,10 @@
 #include <fovea/cost.h>
 #include <jansson.h>
 
+// All digits of a number, or that there are too many. `text` holds COST_TEXT characters or more.
+enum { COST_TEXT = FV_COST_DIGITS };
+const char *cost_number_text(fv_cost_number number, char *text);
+
 typedef struct cost_subject {
     const char *path;
     char name[64]; // the file's, without folder and ending

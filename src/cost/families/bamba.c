@@ -1,0 +1,54 @@
+// Bamba: Mamba-2 or attention, each with an MLP.
+#include "cost/families.h"
+
+static const cost_default DEFAULTS[] = {{"mamba_d_state", 256},
+                                        {"mamba_d_conv", 4},
+                                        {"mamba_n_groups", 1},
+                                        {"mamba_n_heads", 128},
+                                        {"mamba_conv_bias", 1},
+                                        {"mamba_proj_bias", 0},
+                                        {"mamba_expand", 2},
+                                        {"mamba_d_head", COST_NONE},
+                                        {"attention_bias", 0},
+                                        {"intermediate_size", 14336},
+                                        {"mlp_bias", 0},
+                                        {"attn_layer_indices", COST_NONE},
+                                        {"hidden_size", 4096},
+                                        {"vocab_size", 128000},
+                                        {"num_hidden_layers", 32},
+                                        {"tie_word_embeddings", 0},
+                                        {"num_attention_heads", 32},
+                                        {"num_key_value_heads", 8},
+                                        {0}};
+
+static void read(cost_config *c, fv_cost_model *model) {
+    static const cost_mamba2_keys KEYS = {"mamba_d_state", "mamba_d_conv",    "mamba_n_groups",
+                                          "mamba_n_heads", "mamba_conv_bias", "mamba_proj_bias"};
+    static const char *const TYPES[] = {"linear_attention|mamba", "full_attention|attention", NULL};
+    cost_stack stack = cost_stack_begin(c, model);
+    uint64_t inner = cost_config_need(c, "mamba_expand") * stack.width;
+    cost_dims mamba = cost_mamba2(c, &stack, inner, KEYS);
+    cost_check_mamba2_heads(c, &mamba, "mamba_d_head");
+    mamba.vectors += stack.width + inner;
+    cost_dims attention = {.width = stack.width, .input = stack.width};
+    cost_read_heads(c, "head_dim", stack.width, &attention);
+    attention.vectors =
+        stack.width + cost_attention_biases(c, "attention_bias", "attention_bias", &attention);
+    cost_dims mlp = cost_mlp(c, &stack, 3, cost_config_need(c, "intermediate_size"), "mlp_bias");
+    mlp.vectors += stack.width;
+    if (!cost_config_marks(c, "attn_layer_indices", stack.n, stack.kinds))
+        cost_config_kinds(c, "layers_block_type|layer_types", stack.n, TYPES, stack.kinds);
+    for (uint64_t i = 0; i < stack.n; i++) {
+        cost_add(c, model, i, stack.kinds[i] ? COST_ATTENTION : COST_MAMBA2,
+                 stack.kinds[i] ? attention : mamba, 0);
+        cost_add(c, model, i, COST_MLP, mlp, 0);
+    }
+    cost_stack_end_plain(c, model, &stack);
+}
+
+const cost_family cost_family_bamba = {
+    .name = "bamba",
+    .source = "BambaConfig",
+    .defaults = DEFAULTS,
+    .read = read,
+};

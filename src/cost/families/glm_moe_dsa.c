@@ -1,0 +1,78 @@
+// GLM-5: DeepSeek-V3.2; some layers may read what an earlier layer's indexer picked.
+#include "cost/families.h"
+
+#include <string.h>
+
+static const cost_default DEFAULTS[] = {{"indexer_types", COST_NONE},
+                                        {"index_n_heads", 32},
+                                        {"index_head_dim", 128},
+                                        {"index_topk", 2048},
+                                        {"q_lora_rank", 2048},
+                                        {"hidden_size", 6144},
+                                        {"vocab_size", 154880},
+                                        {"num_hidden_layers", 78},
+                                        {"tie_word_embeddings", 0},
+                                        {"num_attention_heads", 64},
+                                        {"kv_lora_rank", 512},
+                                        {"qk_rope_head_dim", 64},
+                                        {"qk_nope_head_dim", 192},
+                                        {"v_head_dim", 256},
+                                        {"attention_bias", 0},
+                                        {"n_routed_experts", 256},
+                                        {"num_experts_per_tok", 8},
+                                        {"moe_intermediate_size", 2048},
+                                        {"n_shared_experts", 1},
+                                        {"mlp_layer_types", COST_NONE},
+                                        {"intermediate_size", 12288},
+                                        {"first_k_dense_replace", 3},
+                                        {0}};
+
+// kinds: 1 where a layer takes an earlier layer's picks.
+static void find_indexers(cost_config *c, cost_stack *stack) {
+    static const char *const TYPES[] = {"full|F", "shared|S", NULL};
+    if (cost_config_kinds(c, "indexer_types", stack->n, TYPES, stack->kinds)) return;
+    const char *letters = json_string_value(cost_config_find(c, "index_topk_pattern"));
+    if (letters == NULL &&
+        cost_config_kinds(c, "index_topk_pattern", stack->n, TYPES, stack->kinds))
+        return;
+    uint64_t every = 1, offset = 2;
+    if (letters == NULL) every = cost_config_get(c, "index_topk_freq", 1);
+    if (letters == NULL && every > 1) offset = cost_config_get(c, "index_skip_topk_offset", 2);
+    cost_config_expect(
+        c, letters == NULL || (strlen(letters) == stack->n && strspn(letters, "FS") == stack->n),
+        "index_topk_pattern", "must be a letter F or S for each of %d layers", (int)stack->n);
+    if (c->status != FV_OK) return;
+    for (uint64_t i = 0; i < stack->n; i++) {
+        uint64_t turn = i + 1 > offset ? i + 1 - offset : 0;
+        stack->kinds[i] = letters != NULL ? letters[i] == 'S' : every > 1 && turn % every != 0;
+    }
+}
+
+static void read(cost_config *c, fv_cost_model *model) {
+    cost_stack stack = cost_stack_begin(c, model);
+    cost_dims latent = cost_latent(c, &stack);
+    latent.index_heads = cost_config_need(c, "index_n_heads");
+    latent.index_dim = cost_config_need(c, "index_head_dim");
+    latent.topk = cost_config_need(c, "index_topk");
+    cost_config_expect(c, latent.query_rank > 0, "q_lora_rank",
+                       "must be a whole number from 1, as the indexer reads the compressed query");
+    cost_dims mixture = cost_deepseek_mixture(c, &stack);
+    cost_read_shared(c, &mixture);
+    mixture.vectors += stack.width;
+    cost_dims indexed = latent;
+    indexed.vectors += 2 * latent.index_dim; // a LayerNorm
+
+    find_indexers(c, &stack);
+    for (uint64_t i = 0; i < stack.n; i++)
+        cost_add(c, model, i, stack.kinds[i] ? COST_PICKING_LATENT : COST_INDEXED_LATENT,
+                 stack.kinds[i] ? latent : indexed, 0);
+    cost_add_typed_mlps(c, model, &stack, mixture);
+    cost_stack_end_plain(c, model, &stack);
+}
+
+const cost_family cost_family_glm_moe_dsa = {
+    .name = "glm_moe_dsa",
+    .source = "GlmMoeDsaConfig",
+    .defaults = DEFAULTS,
+    .read = read,
+};

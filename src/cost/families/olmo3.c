@@ -1,0 +1,33 @@
+// OLMo 3: OLMo 2 of which three layers in four slide.
+#include "cost/families.h"
+
+static const cost_default DEFAULTS[] = {{"attention_bias", 0},
+                                        {"intermediate_size", 11008},
+                                        {"hidden_size", 4096},
+                                        {"vocab_size", 50304},
+                                        {"num_hidden_layers", 32},
+                                        {"tie_word_embeddings", 0},
+                                        {"num_attention_heads", 32},
+                                        {"num_key_value_heads", COST_NONE},
+                                        {"layer_types", COST_NONE},
+                                        {"sliding_window", 4096},
+                                        {0}};
+
+static void read(cost_config *c, fv_cost_model *model) {
+    static const cost_traits TRAITS = {.qkv_bias = "attention_bias",
+                                       .output_bias = "attention_bias",
+                                       .whole_qk_norm = true,
+                                       .attention_norms = 1,
+                                       .mlp_norms = 1,
+                                       .end_norms = 1,
+                                       .sliding = SLIDES_BUT,
+                                       .pattern = 4};
+    cost_read_transformer(c, model, &TRAITS);
+}
+
+const cost_family cost_family_olmo3 = {
+    .name = "olmo3",
+    .source = "Olmo3Config",
+    .defaults = DEFAULTS,
+    .read = read,
+};

@@ -1,0 +1,46 @@
+// Qwen3-Next: a gated delta rule in three layers of four, gated attention in the fourth; experts.
+#include "cost/families.h"
+
+static const cost_default DEFAULTS[] = {{"num_experts", 512},
+                                        {"num_experts_per_tok", 10},
+                                        {"moe_intermediate_size", 512},
+                                        {"shared_expert_intermediate_size", 512},
+                                        {"hidden_size", 2048},
+                                        {"vocab_size", 151936},
+                                        {"num_hidden_layers", 48},
+                                        {"tie_word_embeddings", 0},
+                                        {"decoder_sparse_step", 1},
+                                        {"mlp_only_layers", COST_NONE},
+                                        {"intermediate_size", 5632},
+                                        {"layer_types", COST_NONE},
+                                        {"full_attention_interval", 4},
+                                        {"head_dim", 256},
+                                        {"attention_bias", 0},
+                                        {"num_attention_heads", 16},
+                                        {"num_key_value_heads", 2},
+                                        {"linear_num_key_heads", 16},
+                                        {"linear_key_head_dim", 128},
+                                        {"linear_num_value_heads", 32},
+                                        {"linear_value_head_dim", 128},
+                                        {"linear_conv_kernel_dim", 4},
+                                        {0}};
+
+static void read(cost_config *c, fv_cost_model *model) {
+    static const cost_mixture_keys KEYS = {"num_experts", "num_experts_per_tok",
+                                           "moe_intermediate_size"};
+    cost_stack stack = cost_stack_begin(c, model);
+    cost_dims mixture = cost_mixture(c, &stack, KEYS);
+    mixture.vectors += stack.width;
+    mixture.shared_hidden = cost_config_count(c, "shared_expert_intermediate_size");
+    mixture.shared_gate = 1;
+    cost_add_delta_and_attention(c, model, &stack);
+    cost_add_sparse_mlps(c, model, &stack, mixture);
+    cost_stack_end_plain(c, model, &stack);
+}
+
+const cost_family cost_family_qwen3_next = {
+    .name = "qwen3_next",
+    .source = "Qwen3NextConfig",
+    .defaults = DEFAULTS,
+    .read = read,
+};

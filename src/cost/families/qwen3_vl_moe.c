@@ -1,0 +1,34 @@
+// The language model of Qwen3-VL-MoE: Qwen3-MoE that never slides.
+#include "cost/families.h"
+
+static const cost_default DEFAULTS[] = {
+    {"attention_bias", 0},           {"num_experts", 60},         {"num_experts_per_tok", 4},
+    {"moe_intermediate_size", 1408}, {"hidden_size", 2048},       {"vocab_size", 151936},
+    {"num_hidden_layers", 24},       {"tie_word_embeddings", 1},  {"head_dim", COST_NONE},
+    {"num_attention_heads", 16},     {"num_key_value_heads", 16}, {"decoder_sparse_step", 1},
+    {"mlp_only_layers", COST_NONE},  {"intermediate_size", 5632}, {0}};
+
+static void read(cost_config *c, fv_cost_model *model) {
+    static const cost_traits TRAITS = {.qkv_bias = "attention_bias",
+                                       .output_bias = "attention_bias",
+                                       .qk_norm = true,
+                                       .attention_norms = 1};
+    static const cost_mixture_keys KEYS = {"num_experts|num_local_experts", "num_experts_per_tok",
+                                           "moe_intermediate_size"};
+    cost_stack stack = cost_stack_begin(c, model);
+    uint64_t window;
+    cost_dims attention = cost_transformer_attention(c, &stack, &TRAITS, &window);
+    cost_dims mixture = cost_mixture(c, &stack, KEYS);
+    mixture.vectors += stack.width;
+    cost_add_attention(c, model, &stack, COST_ATTENTION, attention, window);
+    cost_add_sparse_mlps(c, model, &stack, mixture);
+    cost_stack_end_plain(c, model, &stack);
+}
+
+const cost_family cost_family_qwen3_vl_moe = {
+    .name = "qwen3_vl_moe",
+    .others = "qwen3_vl_moe_text",
+    .source = "Qwen3VLMoeTextConfig",
+    .defaults = DEFAULTS,
+    .read = read,
+};

@@ -1,0 +1,171 @@
+// A whole config.json: where in it the language model stands, which family it is, and what is to be
+// said about how it was read.
+#include "base/json.h"
+#include "cost/families.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+// --- the language model inside -------------------------------------------------------------------
+
+// Where models that also see or hear keep it.
+static const char *const INSIDE[] = {"text_config", "llm_config", "thinker_config",
+                                     "language_model", "language_config"};
+
+static json_t *go_inside(json_t *root, const char **where) {
+    for (size_t i = 0; i < sizeof INSIDE / sizeof INSIDE[0]; i++) {
+        json_t *inner = json_object_get(root, INSIDE[i]);
+        if (!json_is_object(inner)) continue;
+        *where = INSIDE[i];
+        return inner;
+    }
+    return NULL;
+}
+
+typedef struct found {
+    json_t *fields;
+    const char *type, *outer, *where; // outer and where: NULL where the model is not inside another
+    const cost_family *family;
+} found;
+
+// The innermost of them, of the family that its model_type names, else one around it.
+static found find_model(json_t *root) {
+    found f = {.fields = root};
+    const char *where;
+    for (int depth = 0; f.fields != NULL && depth < 8; depth++) {
+        const char *type = json_string_value(json_object_get(f.fields, "model_type"));
+        const cost_family *family = type != NULL ? cost_family_find(type) : NULL;
+        if (family != NULL || f.family == NULL) f.type = type != NULL ? type : f.type;
+        if (family != NULL) f.family = family;
+        json_t *inner = go_inside(f.fields, &where);
+        if (inner == NULL) break;
+        if (f.outer == NULL) f.outer = type != NULL ? type : "model";
+        f.where = where;
+        f.fields = inner;
+    }
+    return f;
+}
+
+// Whether embedding and unembedding are one is said by the outermost that says it: it is the model
+// that is loaded.
+static bool take_tie(json_t *root, json_t *fields) {
+    const char *where;
+    for (json_t *at = root; at != NULL && at != fields; at = go_inside(at, &where)) {
+        json_t *tie = json_object_get(at, "tie_word_embeddings");
+        if (json_is_boolean(tie)) return json_object_set(fields, "tie_word_embeddings", tie) == 0;
+    }
+    return true;
+}
+
+// --- a model from its fields ---------------------------------------------------------------------
+
+static void read_max_tokens(cost_config *c, fv_cost_model *model) {
+    model->max_tokens = cost_config_size(c,
+                                         "max_position_embeddings|n_positions|max_seq_len|"
+                                         "model_max_length|context_length|seq_length|n_ctx",
+                                         0);
+}
+
+static void say_where(cost_config *c, const found *f) {
+    if (f->where != NULL)
+        cost_config_note(c, "%s of a %.60s: the language model alone is counted", f->where,
+                         f->outer);
+}
+
+static fv_status fill(cost_config *c, const found *f, fv_cost_model *model) {
+    const cost_family *family = f->family->like != NULL ? f->family->like : f->family;
+    c->source = family->source;
+    c->defaults = family->defaults;
+    say_where(c, f);
+    read_max_tokens(c, model);
+    family->read(c, model);
+    cost_config_name_unread(c);
+    fv_status status = cost_config_finish(c);
+    if (status == FV_OK) {
+        model->notes = c->notes.data;
+        c->notes.data = NULL;
+    }
+    return status;
+}
+
+static fv_status read_model(const char *name, json_t *root, fv_cost_model *model, fv_error *error) {
+    found f = find_model(root);
+    if (!json_is_object(root) || f.type == NULL)
+        return fv_fail(error, FV_FORMAT,
+                       "%s: it has no model_type, which names its family: one of %s", name,
+                       fv_cost_families());
+    if (f.family == NULL)
+        return fv_fail(error, FV_USAGE, "%s: the family '%.60s' is not known; known are %s", name,
+                       f.type, fv_cost_families());
+    model->family = f.family->name;
+    cost_config config = {.name = name,
+                          .family = f.family->name,
+                          .fields = f.fields,
+                          .used = json_object(),
+                          .error = error};
+    fv_status status = config.used != NULL && take_tie(root, f.fields)
+                           ? fill(&config, &f, model)
+                           : fv_fail(error, FV_NO_MEMORY, "out of memory for a config");
+    text_free(&config.missing);
+    text_free(&config.notes);
+    json_decref(config.used);
+    return status;
+}
+
+static fv_status make_model(const char *name, json_t *root, const json_error_t *json,
+                            fv_cost_model **out, fv_error *error) {
+    *out = NULL;
+    if (root == NULL)
+        return fv_fail(error, FV_FORMAT, "%s:%d: it is no JSON: %s", name, json->line, json->text);
+    fv_cost_model *model = calloc(1, sizeof *model);
+    fv_status status = model != NULL ? read_model(name, root, model, error)
+                                     : fv_fail(error, FV_NO_MEMORY, "out of memory for a model");
+    json_decref(root);
+    if (status == FV_OK)
+        *out = model;
+    else
+        fv_cost_model_free(model);
+    return status;
+}
+
+fv_status fv_cost_model_parse(const char *name, const char *text, size_t size,
+                              fv_cost_model **model, fv_error *error) {
+    json_error_t json;
+    json_t *root = json_read(text, size, JSON_REJECT_DUPLICATES, &json);
+    return make_model(name, root, &json, model, error);
+}
+
+// --- files ---------------------------------------------------------------------------------------
+
+static fv_status read_stream(const char *name, FILE *file, fv_cost_model **model, fv_error *error) {
+    json_error_t json;
+    json_t *root = json_read_file(file, JSON_REJECT_DUPLICATES, &json);
+    if (root == NULL && ferror(file))
+        return fv_fail(error, FV_NOT_FOUND, "%s cannot be read: %s", name, strerror(errno));
+    return make_model(name, root, &json, model, error);
+}
+
+static fv_status read_file(const char *path, fv_cost_model **model, fv_error *error) {
+    FILE *file = fopen(path, "r");
+    if (file == NULL)
+        return fv_fail(error, FV_NOT_FOUND, "%s cannot be opened: %s", path, strerror(errno));
+    fv_status status = read_stream(path, file, model, error);
+    fclose(file);
+    return status;
+}
+
+fv_status fv_cost_model_read(const char *path, fv_cost_model **model, fv_error *error) {
+    struct stat about;
+    *model = NULL;
+    if (strcmp(path, "-") == 0) return read_stream("standard input", stdin, model, error);
+    if (stat(path, &about) != 0 || !S_ISDIR(about.st_mode)) return read_file(path, model, error);
+    text_buffer inside = {0};
+    text_add(&inside, "%s%sconfig.json", path, path[strlen(path) - 1] == '/' ? "" : "/");
+    fv_status status = inside.failed
+                           ? fv_fail(error, FV_NO_MEMORY, "out of memory for the name of a file")
+                           : read_file(inside.data, model, error);
+    text_free(&inside);
+    return status;
+}

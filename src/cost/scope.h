@@ -1,0 +1,33 @@
+// What a formula may name: a part's dimensions, what follows from them and the setting, and the
+// quantities that were computed before it.
+#ifndef COST_SCOPE_H
+#define COST_SCOPE_H
+
+#include "cost/formula.h"
+#include "cost/model.h"
+
+typedef struct cost_scope {
+    const cost_dims *dims;
+#define COST_MEMBER(name, meaning) formula_value name;
+    COST_DERIVED_LIST(COST_MEMBER)
+#undef COST_MEMBER
+    const fv_cost *known;
+} cost_scope;
+
+cost_scope cost_scope_make(const cost_part *part, const fv_cost_setting *setting,
+                           const fv_cost *known);
+
+// A formula_lookup over a cost_scope.
+formula_value cost_scope_look_up(const void *scope, const char *name, size_t length);
+
+// What the engine holds of a layer; engines.c has each engine's formula and source.
+typedef struct cost_held {
+    fv_cost_number keys, entries, taps, buffered;
+    double state_bytes, conv_bytes;
+} cost_held;
+cost_held cost_engine_holds(const cost_dims *dims, const fv_cost_setting *setting);
+
+// tokens in whole pages.
+fv_cost_number cost_in_pages(fv_cost_number tokens, fv_cost_number page);
+
+#endif
