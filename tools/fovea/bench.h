@@ -44,6 +44,7 @@ typedef struct bench_options {
 void bench_announce(const bench_options *options, const char *name);
 
 int bench_train(const bench_options *options);
+int bench_converged(const bench_options *options);
 int bench_attention(const bench_options *options);
 int bench_scan(const bench_options *options);
 int bench_ring(const bench_options *options);

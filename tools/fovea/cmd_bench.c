@@ -9,6 +9,7 @@
 // X(name, function), in the order of `bench all`.
 #define BENCH_LIST(X)                                                                              \
     X(train, bench_train)                                                                          \
+    X(converged, bench_converged)                                                                  \
     X(scan, bench_scan)                                                                            \
     X(attention, bench_attention)                                                                  \
     X(ring, bench_ring)                                                                            \
@@ -20,18 +21,18 @@ int cmd_bench(int argc, char **argv) {
         OPTION_TEXT("case", &bench.only, "NAME",
                     "time this case, and the one it is compared with; a wrong name lists all"),
         OPTION_REAL("seconds", &bench.seconds, "S", 0.001, 3600, "time spent on each case (1)"),
-        OPTION_FLAG("full", &bench.full, "the largest cases too, which take minutes"),
+        OPTION_FLAG("full", &bench.full, "the largest cases too, which take minutes to hours"),
         OPTION_INT("max-n", &bench.max_n, "N", 256, 131072,
                    "crossover: the longest sequence (32768, with --full 131072)"),
         OPTION_TEXT("out", &bench.out, "DIR", "crossover: folder for its figure"),
         OPTION_FLAG("json", &bench.json, "JSON Lines on stdout, everything else on stderr"),
         OPTION_END};
     const tool_usage usage = {
-        .synopsis = "bench train|scan|attention|ring|crossover|all [options]",
-        .about =
-            "Times the kernels against this machine's own limits, measured in the same run; "
-            "`crossover` finds from which length on each alternative to dense attention is the "
-            "faster layer.",
+        .synopsis = "bench train|converged|scan|attention|ring|crossover|all [options]",
+        .about = "Times the kernels against this machine's own limits, measured in the same run; "
+                 "`converged` holds steps late in a training against early ones; `crossover` finds "
+                 "from which length on each alternative to dense attention is the "
+                 "faster layer.",
         .example = "fovea bench train --json\n"
                    "fovea bench train --case 'last V100 d2 C4 B256' --seconds 5\n"
                    "fovea bench attention --full\n"
