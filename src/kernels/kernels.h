@@ -32,10 +32,12 @@ enum { FV_LANES = 16 };
 // part of the arithmetic, in the reference as in every variant, not a mode of the processor; a NaN
 // is not below anything and stays.
 //
+//   FV_LOG_LEAST_EXP exponentials of what stands alone
 //   FV_LEAST_SHARE   weights of a softmax before they are divided by their sum, over the largest
 //                    (no sum could tell), sigmoids, softplus, decays of a state
 //   FV_LEAST         gradients of scores and states, states, velocities, first moments, parameters
 //   FV_LEAST_SQUARE  second moments; see fv_adam for the gradients
+#define FV_LOG_LEAST_EXP    (-87.3f)
 #define FV_LEAST_SHARE      0x1p-64f
 #define FV_LOG_LEAST_SHARE  (-44.3614197f)
 #define FV_LOG2_LEAST_SHARE (-64.0f)

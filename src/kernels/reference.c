@@ -300,7 +300,7 @@ static void adam(const fv_adam *a) {
 }
 
 static void exp_array(size_t n, const real *x, real *y) {
-    for (size_t i = 0; i < n; i++) y[i] = real_exp(x[i]);
+    for (size_t i = 0; i < n; i++) y[i] = x[i] < FV_LOG_LEAST_EXP ? 0 : real_exp(x[i]);
 }
 
 static void log_array(size_t n, const real *x, real *y) {

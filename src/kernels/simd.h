@@ -165,9 +165,9 @@ INLINE vf vf_times_power(vf p, vf shifted) {
     return p * (vf)((vu)shifted << 23);
 }
 
-// exp(x), 0 for x below `least` (-87.3 or more), for x <= 88.3; from there to 89.0 infinity, then
-// of any bits. A NaN stays. With n = round(x log2 e) and r = x - n log 2 in two steps, a degree-5
-// minimax polynomial (relative error 0.8 ulp) gives exp(r). At most 2 ulp in all
+// exp(x), 0 for x below `least` (FV_LOG_LEAST_EXP or more), for x <= 88.3; from there to 89.0
+// infinity, then of any bits. A NaN stays. With n = round(x log2 e) and r = x - n log 2 in two
+// steps, a degree-5 minimax polynomial (relative error 0.8 ulp) gives exp(r). At most 2 ulp in all
 // (tests/unit/test_kernels.c).
 INLINE vf vf_exp_from(vf x, float least) {
     vf shifted = vf_fma(x, vf_set1(1.44269504f), ROUNDER), n = shifted - ROUNDER;
@@ -191,9 +191,9 @@ INLINE vf vf_exp_from(vf x, float least) {
     return vf_zero_below(vf_times_power(p, shifted), x, least);
 }
 
-// exp(x): 0 below -87.3, infinity above 88.4.
+// exp(x): 0 below FV_LOG_LEAST_EXP, infinity above 88.4.
 INLINE vf vf_exp(vf x) {
-    return vf_exp_from(vf_min(vf_set1(89.0f), x), -87.3f);
+    return vf_exp_from(vf_min(vf_set1(89.0f), x), FV_LOG_LEAST_EXP);
 }
 
 // exp(x) for x <= 0 of which only what can count beside 1 is wanted: 0 below FV_LEAST_SHARE.

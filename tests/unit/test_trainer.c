@@ -113,6 +113,50 @@ static void test_update_oracle_catches_faults(void **state) {
     assert_true(update_error(&config, &other, fv_kernels_get(), 20) > update_tolerance);
 }
 
+// Adam's largest error after 100 steps relative to how far a parameter has come, for gradients of
+// one sign, so that parameters move, over nine orders of magnitude.
+static double adam_error(const fv_config *config, const fv_kernels *kernels) {
+    enum { N = 64 };
+    static _Alignas(64) float params[N], m[N], v[N], gradient[N];
+    exact_update truth[N];
+    fv_optimizer optimizer = {.config = &config->train, .n = N, .params = params, .m = m, .v = v};
+    uint64_t random = 41;
+    for (int i = 0; i < N; i++) {
+        params[i] = m[i] = v[i] = 0;
+        truth[i] = (exact_update){.p = 0};
+    }
+    for (int step = 0; step < 100; step++) {
+        for (int i = 0; i < N; i++) {
+            gradient[i] = (float)((0.5 + noise01(&random)) * pow(10, i % 9 - 6));
+            exact_step(&config->train, step, (double)gradient[i], &truth[i]);
+        }
+        fv_optimizer_step(&optimizer, kernels, step, gradient);
+    }
+    double error = 0;
+    for (int i = 0; i < N; i++)
+        error = fmax(error, fabs((double)params[i] - truth[i].p) / fabs(truth[i].p));
+    return error;
+}
+
+// Whatever the betas, up to the largest that are allowed: 1 - beta is not that of a rounded beta.
+static void test_betas(void **state) {
+    (void)state;
+    static const double betas[][2] = {{0.9, 0.999}, {0.9, 0.95},          {0.5, 0.9},
+                                      {0.95, 0.99}, {0.99, 0.9999},       {0, 0.999},
+                                      {0.9, 0},     {0.9999, 0.999999},   {0.7, 0.9999999},
+                                      {0.99, 0.9},  {0.999999, 0.9999999}};
+    for (int k = 0; fv_kernels_available()[k]; k++)
+        for (size_t i = 0; i < sizeof betas / sizeof *betas; i++) {
+            fv_config config = configure("train.learning_rate=0.01");
+            config.train.beta1 = betas[i][0];
+            config.train.beta2 = betas[i][1];
+            double error = adam_error(&config, fv_kernels_available()[k]);
+            if (!(error <= 1.2e-6))
+                fail_msg("%s, betas %.9g and %.9g: off by %g", fv_kernels_available()[k]->name,
+                         betas[i][0], betas[i][1], error);
+        }
+}
+
 static void test_schedules(void **state) {
     (void)state;
     static const struct {
@@ -545,6 +589,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_updates),
         cmocka_unit_test(test_update_oracle_catches_faults),
+        cmocka_unit_test(test_betas),
         cmocka_unit_test(test_schedules),
         cmocka_unit_test(test_schedules_of_short_runs),
         cmocka_unit_test(test_clipping),
