@@ -292,6 +292,18 @@ static fv_status check_model(const check *c) {
     return FV_OK;
 }
 
+// Of a parameter without a gradient, such as that of a token that is not drawn, both moments are 0.
+static fv_status check_epsilon(const check *c) {
+    const double least = 1e-30;
+    const fv_train_config *train = &c->config->train;
+    bool adam = train->optimizer == FV_OPTIMIZER_ADAM || train->optimizer == FV_OPTIMIZER_ADAMW;
+    if (!adam || train->epsilon >= least) return FV_OK;
+    return refuse(c, "train.epsilon",
+                  "train.epsilon %g leaves adam 0 / 0 for a parameter without a gradient, such as "
+                  "that of a token that is not drawn; it needs %g or more",
+                  train->epsilon, least);
+}
+
 // A threshold that can never be reached is a slip of the pen.
 static fv_status check_threshold(const check *c, const char *metric, double lowest,
                                  double highest) {
@@ -335,6 +347,7 @@ fv_status config_check(const fv_config *config, const fv_field **culprit, fv_err
     *culprit = NULL;
     fv_status status = check_task(&c);
     if (status == FV_OK) status = check_model(&c);
+    if (status == FV_OK) status = check_epsilon(&c);
     if (status == FV_OK) status = check_stop(&c);
     return status;
 }

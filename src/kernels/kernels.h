@@ -242,7 +242,7 @@ typedef enum fv_activation { FV_KERNEL_RELU, FV_KERNEL_GELU } fv_activation;
 // rounded b2 of 0.999 would be off by 1.3e-5, and the correction would not fit it.
 //
 // m and p are 0 below FV_LEAST, v below FV_LEAST_SQUARE. Gradients are 0 below least_gradient,
-// whose square alone makes that v: so m never outlives v.
+// whose square alone makes that v: what moves m also moves v.
 typedef struct fv_adam {
     size_t n;
     real *params, *m, *v;

@@ -404,6 +404,29 @@ static void change(fv_config *config, const fv_field *field) {
         fail_msg("no value of %s changes the identity", field->key);
 }
 
+// An update that would divide 0 by 0 is refused, where the optimizer divides at all.
+static void too_small_an_epsilon_is_refused(void **state) {
+    (void)state;
+    static const struct {
+        const char *optimizer, *epsilon;
+        bool refused;
+    } cases[] = {{"adam", "0", true},      {"adamw", "0", true},  {"adam", "1e-40", true},
+                 {"adam", "1e-30", false}, {"adamw", "1", false}, {"sgd", "0", false}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        fv_config config;
+        fv_error error = {.text = ""};
+        fv_config_init(&config);
+        set(&config, "train.optimizer", cases[i].optimizer);
+        set(&config, "train.epsilon", cases[i].epsilon);
+        fv_status status = fv_config_check(&config, &error);
+        if (!cases[i].refused && strstr(error.text, "1e-30") == NULL) continue;
+        assert_int_equal(status, FV_USAGE);
+        assert_non_null(strstr(error.text, "train.epsilon"));
+        assert_non_null(strstr(error.text, "0 / 0"));
+        assert_non_null(strstr(error.text, "it needs 1e-30 or more"));
+    }
+}
+
 static void identity_depends_on_every_field(void **state) {
     (void)state;
     int n;
@@ -512,6 +535,7 @@ int main(void) {
         cmocka_unit_test(defaults_are_what_the_table_says),
         cmocka_unit_test(values_are_set_and_written),
         cmocka_unit_test(refused_values_say_what_would_be_right),
+        cmocka_unit_test(too_small_an_epsilon_is_refused),
         cmocka_unit_test(lists_have_a_limit),
         cmocka_unit_test(get_counts_beyond_the_end),
         cmocka_unit_test(numbers_of_fields),
