@@ -12,11 +12,18 @@ static bool always(const fv_config *config) {
     return true;
 }
 
+// Backward, the tiled kernel of attention over 512 keys and more takes scores as far from the
+// log-sum as that was rounded for equal to it.
+static bool is_long(const fv_config *config) {
+    return config->task.context_length >= 512;
+}
+
 static const struct {
     int version;
     bool (*touches)(const fv_config *config);
 } changes[] = {
     {5, always},
+    {6, is_long},
 };
 
 int numerics_version(const fv_config *config) {

@@ -316,8 +316,15 @@ static void forward(const fv_tile_job *t) {
 
 // Gradients ---------------------------------------------------------------------------------------
 
-// p = 2^(score - log_sum), at most 1: the log-sum was rounded, by more than 1 where scores pass
-// 2^24. For the harmonic score ds keeps 1 / (distance^2 + floor).
+// 2^(score - log_sum), at most 1. Where the two differ by no more than the log-sum was rounded they
+// are equal: of scores beyond 2^24 a unit in the last place is 1 and more, and the one key that
+// wins such a softmax would weigh anything but 1.
+INLINE vf probability(vf score, vf log_sum) {
+    vf x = vf_min(vf_set1(0), score - log_sum);
+    return vf_exp2(vf_and(x, ~(x >= vf_abs(log_sum) * -FV_LOG_SUM_ERROR)));
+}
+
+// For the harmonic score ds keeps 1 / (distance^2 + floor).
 INLINE void probability_region(const fv_tile_gradient *t, const region *r, bool metric){
 #define BLOCK(j, q, tall, wide)                                                                    \
     {                                                                                              \
@@ -325,7 +332,7 @@ INLINE void probability_region(const fv_tile_gradient *t, const region *r, bool 
         dot_block(t->qt + q, t->k + (j)*t->d_padded, t->d_padded, t->d, metric, tall, wide, acc);  \
         UNROLL for (int i = 0; i < tall; i++) UNROLL for (int w = 0; w < wide; w++) {              \
             vf s = metric ? score_of(&t->score, acc[i][w]) : acc[i][w];                            \
-            vf p = vf_exp2(vf_min(vf_set1(0), s - vf_load(t->log_sum + q + w * VW)));              \
+            vf p = probability(s, vf_load(t->log_sum + q + w * VW));                               \
             if (r->seen) p = vf_and(p, lanes_of_bits(r->seen[j + i], q + w * VW));                 \
             vf_store(t->p + (j + i) * Q + q + w * VW, p);                                          \
             if (metric && t->score.kind == FV_KERNEL_HARMONIC)                                     \

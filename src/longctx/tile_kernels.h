@@ -85,6 +85,10 @@ enum { FV_MAX_HEAD_WIDTH = 4096 };
 // No score is below it; a running maximum starts here.
 #define FV_NO_SCORE (-3.40282347e38f)
 
+// How far a log-sum may be from what it was before it was rounded to a float, twice, as a share of
+// it: backward, scores so close to it are taken for equal.
+#define FV_LOG_SUM_ERROR 0x1p-22f
+
 // Those of the variant that fv_kernels_get chose.
 const fv_tile_kernels *fv_tile_kernels_get(void);
 

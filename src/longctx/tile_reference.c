@@ -16,8 +16,9 @@ static bool sees(const uint64_t *seen, int key, int query) {
     return seen == NULL || (seen[key] >> query & 1);
 }
 
-// In units of log 2; *slope receives what ds is multiplied by. A distance that is not finite has no
-// harmonic score (tile_body.h).
+// In units of log 2, rounded to a float, as the running maximum is kept: of large scores the two
+// would else differ by more than 1. *slope receives what ds is multiplied by. A distance that is
+// not finite has no harmonic score (tile_body.h).
 static double score(const fv_tile_score *s, int d, const float *query, ptrdiff_t query_step,
                     const float *key, double *slope) {
     double product = 0, distance = 0;
@@ -27,10 +28,10 @@ static double score(const fv_tile_score *s, int d, const float *query, ptrdiff_t
         distance += (q - k) * (q - k);
     }
     *slope = s->slope;
-    if (s->kind == FV_KERNEL_DOT) return product;
-    if (s->kind == FV_KERNEL_EUCLIDEAN) return -(double)s->factor * distance;
+    if (s->kind == FV_KERNEL_DOT) return (float)product;
+    if (s->kind == FV_KERNEL_EUCLIDEAN) return (float)(-(double)s->factor * distance);
     *slope /= distance + s->floor;
-    return -(double)s->factor * log(distance + s->floor) + (distance - distance);
+    return (float)(-(double)s->factor * log(distance + s->floor) + (distance - distance));
 }
 
 static void to_columns(int n, const float *rows, float factor, float *columns) {
@@ -74,7 +75,7 @@ static void backward_pair(const fv_tile_gradient *t, int q, int j) {
     const float *k = t->k + j * n, *v = t->v + j * n, *query = t->q + q * n, *g = t->g + q * n;
     double slope, dp = 0;
     double x = score(&t->score, t->d, t->qt + q, Q, k, &slope) - t->log_sum[q];
-    double p = exp2_share(x > 0 ? 0 : x);
+    double p = exp2_share(x >= -fabs((double)t->log_sum[q]) * FV_LOG_SUM_ERROR ? 0 : x);
     for (int f = 0; f < t->d; f++) dp += (double)t->gt[f * Q + q] * v[f];
     double ds = p * (dp - t->delta[q]) * slope;
     if (fabs(ds) < FV_LEAST) ds = 0;
