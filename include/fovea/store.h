@@ -25,6 +25,12 @@ FV_API fv_status fv_store_open(const char *path, fv_store_mode mode, fv_store **
                                fv_error *error);
 FV_API void fv_store_close(fv_store *store);
 
+// Stores and evaluations that another program has locked are waited for, ten seconds long. With
+// `say` they are waited for until they are free or *interrupted is set, and `say` is told, once,
+// for whom. For the whole process; to be called before any is opened.
+FV_API void fv_store_on_wait(void (*say)(void *context, const char *text), void *context,
+                             const volatile int *interrupted);
+
 // Whether a run is there, whole.
 FV_API bool fv_store_has(fv_store *store, const char *id);
 

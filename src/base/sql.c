@@ -1,11 +1,11 @@
 #include "base/sql.h"
 
+#include "base/sql_wait.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-enum { BUSY_MILLISECONDS = 10000 };
 
 fv_status sql_fail(const sql_file *file, const char *doing, fv_error *error) {
     const char *why = sqlite3_errmsg(file->db);
@@ -73,7 +73,7 @@ fv_status sql_connect(sql_file *file, const char *name, int flags, fv_error *err
         return sql_fail(file, "cannot be opened", error);
     }
     sqlite3_extended_result_codes(file->db, 1);
-    sqlite3_busy_timeout(file->db, BUSY_MILLISECONDS);
+    sql_wait(file->db);
     sqlite3_db_config(file->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     sqlite3_db_config(file->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     return FV_OK;

@@ -4,6 +4,7 @@
 // not the file, and the next call trains what is missing.
 //
 // On network file systems WAL's shared memory does not work; there the rollback journal is used.
+#include "base/sql_wait.h"
 #include "lab/store_db.h"
 
 #include <errno.h>
@@ -177,6 +178,11 @@ fv_status fv_store_open(const char *path, fv_store_mode mode, fv_store **out, fv
     else
         fv_store_close(store);
     return status;
+}
+
+void fv_store_on_wait(void (*say)(void *context, const char *text), void *context,
+                      const volatile int *interrupted) {
+    sql_on_wait(say, context, interrupted);
 }
 
 void fv_store_close(fv_store *store) {

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <fovea/machine.h>
+#include <fovea/store.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,6 +52,11 @@ static int print_version(void) {
     return EXIT_DONE;
 }
 
+static void say_wait(void *context, const char *text) {
+    (void)context;
+    fprintf(stderr, "fovea: %s\n", text);
+}
+
 int main(int argc, char **argv) {
     open_streams();
     signal(SIGXFSZ, SIG_IGN); // `ulimit -f`: the write that meets the limit fails instead
@@ -62,6 +68,7 @@ int main(int argc, char **argv) {
     const char *name = argv[1];
     if (strcmp(name, "--version") == 0) return check_output(print_version());
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) name = "help";
+    fv_store_on_wait(say_wait, NULL, &tool_interrupted);
     int exit_code = choose_kernels();
     if (exit_code != EXIT_DONE) return exit_code;
     for (size_t i = 0; i < sizeof VERBS / sizeof VERBS[0]; i++)
