@@ -230,6 +230,34 @@ static void parameters_are_as_published(void **state) {
     }
 }
 
+// Configurations drawn at random for every family, with the numbers of transformers
+// (tests/peers/cost_families.py draws them and asks).
+static void random_models_are_as_the_library_has_them(void **state) {
+    (void)state;
+    FILE *file = fopen(FOVEA_SOURCE_DIR "/tests/cost/families.jsonl", "r");
+    assert_non_null(file);
+    char line[8192];
+    int n = 0;
+    for (; fgets(line, sizeof line, file) != NULL; n++) {
+        json_t *entry = json_loads(line, 0, NULL);
+        assert_non_null(entry);
+        fv_cost_model *model = parse(json_dumps(json_object_get(entry, "config"), 0));
+        fv_cost_setting setting = at(1, 1);
+        fv_cost total = total_of(model, &setting);
+        json_int_t parameters = json_integer_value(json_object_get(entry, "parameters"));
+        json_int_t bias = json_integer_value(json_object_get(entry, "router_bias"));
+        if (total.value[FV_COST_PARAMETERS] != (fv_cost_number)parameters ||
+            total.value[FV_COST_ROUTER_BIAS] != (fv_cost_number)bias)
+            fail_msg("%s: %lld parameters, %lld biases of routers", line,
+                     (long long)total.value[FV_COST_PARAMETERS],
+                     (long long)total.value[FV_COST_ROUTER_BIAS]);
+        fv_cost_model_free(model);
+        json_decref(entry);
+    }
+    fclose(file);
+    assert_true(n > 150);
+}
+
 // DeepSeek-V4-Flash reads 128 + 512 positions in 21 layers, 128 + 8192 in 20 and 128 in two.
 static void sparse_attention_reads_what_it_picks(void **state) {
     (void)state;
@@ -756,6 +784,7 @@ int main(void) {
         cmocka_unit_test(pages_round_up),
         cmocka_unit_test(states_do_not_grow),
         cmocka_unit_test(parameters_are_as_published),
+        cmocka_unit_test(random_models_are_as_the_library_has_them),
         cmocka_unit_test(sparse_attention_reads_what_it_picks),
         cmocka_unit_test(experts_are_met_in_part),
         cmocka_unit_test(attention_is_4nnd_8ndd),

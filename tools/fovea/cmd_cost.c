@@ -6,6 +6,7 @@
 #include "verbs.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { MAX_MODELS = 16 };
@@ -13,7 +14,8 @@ enum { MAX_MODELS = 16 };
 typedef struct cost_options {
     const char *model, *context, *memory, *mask, *logits, *engine, *out;
     int batch, bytes, page;
-    double weight_bytes, cache_bytes, state_bytes;
+    const char *cache_bytes;
+    double weight_bytes, state_bytes;
     bool recompute, json;
 } cost_options;
 
@@ -39,12 +41,37 @@ static bool read_engine(const char *name, fv_cost_engine *engine) {
     return false;
 }
 
+// Formats of a cache by name, with the bytes of a number: blocks of 32 with their scales
+// (llama.cpp, ggml-common.h), 8-bit floats, and vLLM's for latents, which has its own for a whole
+// token.
+static const struct {
+    const char *name;
+    double bytes;
+    bool ds_mla;
+} CACHES[] = {{"f32", 4, false},        {"f16", 2, false},       {"bf16", 2, false},
+              {"fp8", 1, false},        {"q8_0", 1.0625, false}, {"q5_1", 0.75, false},
+              {"q5_0", 0.6875, false},  {"q4_1", 0.625, false},  {"q4_0", 0.5625, false},
+              {"nvfp4", 0.5625, false}, {"fp8_ds_mla", 1, true}};
+
+static bool read_cache_bytes(const char *text, fv_cost_setting *setting) {
+    for (size_t i = 0; i < sizeof CACHES / sizeof CACHES[0]; i++)
+        if (strcmp(text, CACHES[i].name) == 0) {
+            setting->cache_bytes = CACHES[i].bytes;
+            setting->ds_mla = CACHES[i].ds_mla;
+            return true;
+        }
+    char *end;
+    setting->cache_bytes = strtod(text, &end);
+    return end != text && *end == '\0' && setting->cache_bytes >= 0.0625 &&
+           setting->cache_bytes <= 8;
+}
+
 static int read_request(const cost_options *o, cost_request *request) {
     fv_cost_setting_init(&request->setting);
     fv_cost_setting *s = &request->setting;
     if (!quantity_read(o->context, false, &s->tokens) || s->tokens == 0)
         return tool_usage_error("cost: --context must be a number of tokens as in 128000, 128k "
-                                "(128,000) or 128Ki (131,072), not '%s'",
+                                "(128,000) or 128K (131,072), not '%s'",
                                 o->context);
     if (o->memory != NULL &&
         (!quantity_read(o->memory, true, &request->memory) || request->memory == 0))
@@ -60,7 +87,13 @@ static int read_request(const cost_options *o, cost_request *request) {
                                 "'%s'",
                                 o->engine);
     s->batch = (uint64_t)o->batch;
-    s->cache_bytes = o->cache_bytes > 0 ? o->cache_bytes : o->bytes;
+    s->cache_bytes = o->bytes;
+    if (o->cache_bytes != NULL && !read_cache_bytes(o->cache_bytes, s))
+        return tool_usage_error(
+            "cost: --cache-bytes must be a number from 0.0625 to 8 or a format: "
+            "f32, f16, bf16, fp8, q8_0, q5_1, q5_0, q4_1, q4_0, nvfp4 or "
+            "fp8_ds_mla, not '%s'",
+            o->cache_bytes);
     s->state_bytes = o->state_bytes > 0 ? o->state_bytes : o->bytes;
     s->all_logits = strcmp(o->logits, "all") == 0;
     s->page = (uint64_t)o->page;
@@ -108,12 +141,14 @@ int cmd_cost(int argc, char **argv) {
                       .page = 16};
     const tool_option options[] = {
         OPTION_TEXT("model", &o.model, "CONFIG.json", "a model's config.json, as an operand"),
-        OPTION_TEXT("context", &o.context, "N", "tokens: 128000, 128k or 128Ki (4096)"),
+        OPTION_TEXT("context", &o.context, "N",
+                    "tokens: 128000, 128_000, 128k, 1e6; 128K and 128Ki are 131072 (4096)"),
         OPTION_INT("batch", &o.batch, "B", 1, 1e9, "sequences (1)"),
         OPTION_INT("bytes", &o.bytes, "N", 1, 8, "of a number: parameters, cache and state (2)"),
         OPTION_REAL("weight-bytes", &o.weight_bytes, "X", 0.0625, 8,
                     "of a parameter, where it differs: 0.5 for four bits"),
-        OPTION_REAL("cache-bytes", &o.cache_bytes, "X", 0.0625, 8, "of a number in the KV cache"),
+        OPTION_TEXT("cache-bytes", &o.cache_bytes, "X|FORMAT",
+                    "of a number in the KV cache: 1.0625, or q8_0, q4_0, fp8, fp8_ds_mla, ..."),
         OPTION_REAL("state-bytes", &o.state_bytes, "X", 0.0625, 8, "of a number in the state"),
         OPTION_TEXT("logits", &o.logits, "last|all",
                     "which positions prefill computes them of (last)"),

@@ -10,13 +10,13 @@ static const char PREFIXES[] = "kMGT", DIGITS[] = "0123456789";
 
 // The factor of a unit at *at, which moves behind it: 1 where there is none.
 static uint64_t read_unit(const char **at, bool bytes) {
-    // "Ki" is written with a capital letter, "k" without.
-    char letter = (*at)[0] == 'K' && (*at)[1] == 'i' ? 'k' : (*at)[0];
+    // A capital K alone is 1024 tokens, as vLLM reads it; of bytes people mean either.
+    bool binary = (*at)[0] != '\0' && (*at)[1] == 'i', capital = (*at)[0] == 'K' && !bytes;
+    char letter = (*at)[0] == 'K' && (binary || capital) ? 'k' : (*at)[0];
     const char *prefix = letter != '\0' ? strchr(PREFIXES, letter) : NULL;
     uint64_t factor = 1;
     if (prefix != NULL) {
-        bool binary = (*at)[1] == 'i';
-        for (long i = 0; i <= prefix - PREFIXES; i++) factor *= binary ? 1024 : 1000;
+        for (long i = 0; i <= prefix - PREFIXES; i++) factor *= binary || capital ? 1024 : 1000;
         *at += binary ? 2 : 1;
     }
     if (bytes && **at == 'B') ++*at;
@@ -34,7 +34,23 @@ static bool read_power(const char *text, uint64_t *value) {
     return true;
 }
 
-bool quantity_read(const char *text, bool bytes, uint64_t *value) {
+// Copies the number without the underscores between its digits, as in 128_000.
+static bool without_underscores(const char *text, char *out, size_t size) {
+    size_t n = 0;
+    for (const char *c = text; *c != '\0'; c++) {
+        if (n + 1 == size) return false;
+        bool between = c > text && strchr(DIGITS, c[-1]) != NULL && c[1] != '\0' &&
+                       strchr(DIGITS, c[1]) != NULL;
+        if (*c == '_' && !between) return false;
+        if (*c != '_') out[n++] = *c;
+    }
+    out[n] = '\0';
+    return true;
+}
+
+bool quantity_read(const char *source, bool bytes, uint64_t *value) {
+    char text[64];
+    if (!without_underscores(source, text, sizeof text)) return false;
     size_t n = strspn(text, DIGITS);
     const char *at = text + n;
     double fraction = 0;
