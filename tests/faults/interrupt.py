@@ -27,7 +27,7 @@ HANG_SECONDS = 30
 SIGNALS = [signal.SIGINT] * 6 + [signal.SIGTERM, signal.SIGHUP]
 PR_SET_CHILD_SUBREAPER = 36
 SAID = re.compile(r"fovea: .*interrupted.*; the same command goes on from there")
-STUBBORN = "#!/bin/sh\ntrap '' INT TERM HUP\nwhile :; do sleep 0.1; done\n"
+STUBBORN = "#!/bin/sh\ncut -d' ' -f5 /proc/$$/stat >\"${0%/*}/group\"\ntrap '' INT TERM HUP\nwhile :; do sleep 0.1; done\n"
 
 
 def check(condition, message):
@@ -132,6 +132,8 @@ def stubborn_gnuplot(tool, out, folder):
         time.sleep(0.5)
         send(process, number, False)
         code, _, stderr = finish(process, f"a stubborn gnuplot and {number.name}")
+        group = int((program.parent / "group").read_text())
+        check(group != process.pid, "gnuplot is in the tool's group, and hears the terminal's signals")
         check(code == 1, f"a stubborn gnuplot and {number.name}: exit code {code}: {stderr}")
         check(orphans_end(1), "a stubborn gnuplot is not ended")
         check_result(code, stderr, out, number, "a stubborn gnuplot")
