@@ -201,6 +201,10 @@ fv_status fv_store_begin(fv_store *store, fv_error *error) {
 }
 
 fv_status fv_store_commit(fv_store *store, fv_error *error) {
+    if (store->spoiled)
+        return fv_fail(error, FV_NO_MEMORY,
+                       "run store %s: out of memory; what this command last wrote is taken back",
+                       store->path);
     if (store_do(store, STATEMENT_COMMIT)) return FV_OK;
     fv_status status = store_fail(store, "cannot be written", error);
     if (!sqlite3_get_autocommit(store->db)) store_do(store, STATEMENT_ROLLBACK);

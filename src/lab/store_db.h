@@ -153,9 +153,10 @@ struct fv_store {
     char *lock_path; // NULL for a reader
     int lock;        // its file descriptor
     sqlite3 *db;
-    int schema;             // of the file; 0 while it is empty
-    sql_digest *digest;     // of one run at a time
-    bool framed;            // its table of runs, their index and its total are known to agree
+    int schema;         // of the file; 0 while it is empty
+    sql_digest *digest; // of one run at a time
+    bool spoiled; // half a run could not be taken back: the transaction is not to be committed
+    bool framed;  // its table of runs, their index and its total are known to agree
     long long last_created; // microseconds; no two runs of a store are of the same instant
     sqlite3_stmt *statements[STATEMENT_COUNT];
 };

@@ -217,6 +217,13 @@ static void stamp(fv_store *store, char created[32]) {
     snprintf(created + n, 32 - n, ".%06dZ", (int)(at % 1000000));
 }
 
+// Takes back what was done since the savepoint. After some errors SQLite has rolled back by itself,
+// and there is nothing to do; where even this fails, as without memory, nothing may be committed.
+static void take_back(fv_store *store) {
+    bool taken = store_do(store, STATEMENT_ROLLBACK_TO) && store_do(store, STATEMENT_RELEASE);
+    if (!taken && !sqlite3_get_autocommit(store->db)) store->spoiled = true;
+}
+
 static fv_status replace(fv_store *store, const rows *r, uint64_t digest, fv_error *error) {
     store_total total;
     fv_status status = store_get_total(store, &total, error);
@@ -240,9 +247,7 @@ static fv_status put(fv_store *store, rows *r, fv_error *error) {
     if (status == FV_OK && !store_do(store, STATEMENT_RELEASE))
         status = store_fail(store, "cannot be written", error);
     if (status == FV_OK) return FV_OK;
-    // After some errors SQLite has rolled back by itself, and these two find nothing to do.
-    store_do(store, STATEMENT_ROLLBACK_TO);
-    store_do(store, STATEMENT_RELEASE);
+    take_back(store);
     return status;
 }
 
@@ -279,7 +284,6 @@ fv_status fv_store_delete(fv_store *store, const char *id, fv_error *error) {
     if (status == FV_OK && !store_do(store, STATEMENT_RELEASE))
         status = store_fail(store, "cannot be written", error);
     if (status == FV_OK) return FV_OK;
-    store_do(store, STATEMENT_ROLLBACK_TO);
-    store_do(store, STATEMENT_RELEASE);
+    take_back(store);
     return status;
 }
