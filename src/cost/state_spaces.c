@@ -36,6 +36,7 @@ void cost_check_mamba2_heads(cost_config *c, const cost_dims *dims, const char *
     const json_t *value = cost_config_find(c, key);
     if (json_is_string(value) && strcmp(json_string_value(value), "auto") == 0) return;
     uint64_t share = dims->inner / dims->ssm_heads;
+    if (share == 0) return; // said already: the heads do not divide the channels
     uint64_t given = cost_config_size(c, key, share);
     cost_config_expect(c, dims->inner % given == 0, key,
                        "must divide the %" PRIu64 " inner channels, and %d does not", dims->inner,

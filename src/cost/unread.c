@@ -43,7 +43,10 @@
     X("*activation*", "activation")                                                                \
     X("swiglu_*", "activation")                                                                    \
     X("hidden_act", "activation")                                                                  \
-    X("*rope*", "rotary embeddings")                                                               \
+    X("rope*", "rotary embeddings")                                                                \
+    X("*_rope_theta", "rotary embeddings")                                                         \
+    X("use_mem_rope", "rotary embeddings")                                                         \
+    X("no_rope_layer*", "rotary embeddings")                                                       \
     X("rotary*", "rotary embeddings")                                                              \
     X("partial_rotary_factor", "rotary embeddings")                                                \
     X("original_max_position_embeddings", "rotary embeddings")                                     \

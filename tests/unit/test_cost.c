@@ -267,6 +267,36 @@ static void sparse_attention_reads_what_it_picks(void **state) {
     fv_cost_model_free(model);
 }
 
+// Qwen3.6-27B as llama.cpp's log has it: 16,384 MiB at 262,144 cells, 598.5 MiB of state for four
+// sequences. Command A as transformers' cache: 16 layers of 9000 tokens, 48 of 4095, 2048 numbers
+// each.
+static void engines_reserve_as_they_log(void **state) {
+    (void)state;
+    static const char QWEN[] =
+        "{\"model_type\": \"qwen3_5_text\", \"hidden_size\": 5120, \"intermediate_size\": 17408, "
+        "\"num_hidden_layers\": 64, \"num_attention_heads\": 24, \"num_key_value_heads\": 4, "
+        "\"head_dim\": 256, \"linear_num_key_heads\": 16, \"linear_num_value_heads\": 48}";
+    fv_cost_model *qwen = parse(strdup(QWEN));
+    fv_cost_setting setting = at(262144, 1);
+    setting.engine = FV_COST_ENGINE_LLAMACPP;
+    assert_true((double)total_of(qwen, &setting).value[FV_COST_CACHE_ENGINE] == 16384 * MIB);
+    setting.batch = 4;
+    assert_true((double)total_of(qwen, &setting).value[FV_COST_STATE_ENGINE] == 598.5 * MIB);
+    fv_cost_model_free(qwen);
+
+    fv_cost_model *command = load("command-a");
+    setting = at(9000, 1);
+    setting.engine = FV_COST_ENGINE_TRANSFORMERS;
+    assert_int_equal(total_of(command, &setting).value[FV_COST_CACHE_ENGINE],
+                     (uint64_t)2 * 2048 * (16 * 9000 + 48 * 4095));
+    // Blocks of 16: 563 of them, and as many and one more where a window and a batch of 8192 cover
+    // all.
+    setting.engine = FV_COST_ENGINE_VLLM;
+    assert_int_equal(total_of(command, &setting).value[FV_COST_CACHE_ENGINE],
+                     (uint64_t)2 * 2048 * 16 * (16 * 563 + 48 * 564));
+    fv_cost_model_free(command);
+}
+
 static void experts_are_met_in_part(void **state) {
     (void)state;
     // The published "active" parameters count the embedding's row or table in some way: 5 %.
@@ -631,6 +661,7 @@ static const struct {
     {"jamba-1.5-mini", "{'num_attention_heads': 48}", "and 48 does not divide 4096"},
     {"zamba2-2.7b", "{'num_attention_heads': 33, 'num_key_value_heads': 33}",
      "where attention_head_dim does not give theirs, and 33 does not divide 5120"},
+    {"zamba2-2.7b", "{'hidden_size': 1}", "n_mamba_heads must divide the 2 inner channels, and 80"},
     {"zamba2-2.7b", "{'mamba_headdim': 63}",
      "mamba_headdim must divide the 5120 inner channels, and 63"},
     {"zamba2-2.7b", "{'mamba_ngroups': 3}",
@@ -786,6 +817,7 @@ int main(void) {
         cmocka_unit_test(parameters_are_as_published),
         cmocka_unit_test(random_models_are_as_the_library_has_them),
         cmocka_unit_test(sparse_attention_reads_what_it_picks),
+        cmocka_unit_test(engines_reserve_as_they_log),
         cmocka_unit_test(experts_are_met_in_part),
         cmocka_unit_test(attention_is_4nnd_8ndd),
         cmocka_unit_test(pairs_are_counted),

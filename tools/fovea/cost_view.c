@@ -287,6 +287,10 @@ static json_t *part_json(const cost_subject *subject, const cost_request *reques
     json_t *object =
         json_pack("{s:s, s:I, s:I, s:o}", "part", part.name, "n_layers", (json_int_t)part.n_layers,
                   "n_copies", (json_int_t)part.n_copies, "formulas", formulas);
+    if (object != NULL && part.query_heads > 0)
+        json_object_update_new(object,
+                               json_pack("{s:I, s:I}", "query_heads", (json_int_t)part.query_heads,
+                                         "kv_heads", (json_int_t)part.kv_heads));
     if (object != NULL) set_values(object, &cost);
     return object;
 }
@@ -352,6 +356,9 @@ fv_status cost_json(const cost_subject *subject, const cost_request *request, js
                      fv_cost_model_family(subject->model), "context", (json_int_t)s->tokens,
                      "batch", (json_int_t)s->batch, "notes", notes, "totals", totals, "parts",
                      parts, "layers", layers);
+    uint64_t trained = fv_cost_model_max_tokens(subject->model);
+    if (*out != NULL && trained > 0)
+        json_object_set_new(*out, "max_tokens", json_integer((json_int_t)trained));
     if (*out != NULL && request->memory > 0)
         json_object_set_new(*out, "largest_context", cost_fit_json(subject, request, &total));
     return FV_OK;
