@@ -88,8 +88,10 @@ static json_t *find_any(const cost_config *c, const char *keys, char key[MAX_KEY
     return NULL;
 }
 
+// Of several that the file has, those behind the first one are not used.
 static void mark_used(cost_config *c, const char *keys) {
-    char word[MAX_KEY];
+    char word[MAX_KEY], key[MAX_KEY];
+    if (find_any(c, keys, key) != NULL) keys = key;
     for (const char *at = keys; (at = next_key(at, word)) != NULL;) {
         if (json_object_set_new(c->used, word, json_true()) != 0) c->notes.failed = true;
         char *dot = strchr(word, '.');
