@@ -59,7 +59,7 @@ faults: all ## make allocations, writes and disks fail; kill sweeps, interrupt d
 	tests/faults/flips.py $(FOVEA)
 
 gallery: ## make docs/gallery.md of what 'fovea reproduce' left (OUT="out/all" or several folders)
-	scripts/gallery.sh $(OUT)
+	scripts/gallery.py $(OUT)
 
 install: all ## install the tool, libraries, headers and experiments (PREFIX=/usr/local)
 	umask 022 && cmake --install $(BUILD) --prefix "$(PREFIX)"
