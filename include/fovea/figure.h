@@ -56,6 +56,7 @@ typedef struct fv_report_part {
     int n_runs;
     double wall_seconds; // training time summed over runs
     fv_divergence diverged;
+    int numerics; // the newest version that a run was trained with (fv_record)
 } fv_report_part;
 
 // Writes a self-contained HTML file: figures inline, the table of claims and verdicts, every

@@ -63,8 +63,8 @@ static void write_part(FILE *md, const char *page, const fv_report_part *part) {
     while (post != NULL && post > experiment->path && post[-1] != '/') post--;
     char diverged[128];
     bool any = fv_divergence_text(&part->diverged, diverged, sizeof diverged) > 0;
-    fprintf(md, "\n\n`%s`, %d run%s%s%s\n\n", post != NULL ? post : experiment->path, part->n_runs,
-            part->n_runs == 1 ? "" : "s", any ? "; " : "", diverged);
+    fprintf(md, "\n\n`%s`, %d run%s, numerics %d%s%s\n\n", post != NULL ? post : experiment->path,
+            part->n_runs, part->n_runs == 1 ? "" : "s", part->numerics, any ? "; " : "", diverged);
     for (int f = 0; f < part->n_figures; f++) write_figure(md, page, &part->figures[f]);
     write_claims(md, part);
 }

@@ -244,7 +244,10 @@ int study_run(study *s, fv_store *store, const study_options *options) {
     }
     s->finished = true;
     const fv_record *const *all = (const fv_record *const *)records;
-    for (int i = 0; i < s->n_runs; i++) fv_divergence_add(&s->diverged, all[i]);
+    for (int i = 0; i < s->n_runs; i++) {
+        fv_divergence_add(&s->diverged, all[i]);
+        if (all[i]->numerics > s->numerics) s->numerics = all[i]->numerics;
+    }
     int judged = judge(s, all);
     int drawn = s->finished ? draw(s, all, options->folder) : EXIT_DONE;
     fv_records_free(records, s->n_runs);
@@ -278,8 +281,9 @@ static fv_report_part *make_parts(const study *studies, int n, const fv_judgemen
     fv_report_part *parts = calloc((size_t)n + 1, sizeof *parts);
     for (int i = 0; parts != NULL && i < n; i++) {
         const study *s = &studies[i];
-        parts[i] = (fv_report_part){s->experiment, s->figures, s->n_figures,    verdicts,
-                                    s->n_verdicts, s->n_runs,  s->wall_seconds, s->diverged};
+        parts[i] = (fv_report_part){s->experiment,   s->figures,    s->n_figures,
+                                    verdicts,        s->n_verdicts, s->n_runs,
+                                    s->wall_seconds, s->diverged,   s->numerics};
         verdicts += s->n_verdicts;
     }
     return parts;

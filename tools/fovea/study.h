@@ -19,6 +19,7 @@ typedef struct study {
     int n_runs;
     double wall_seconds; // training time summed over runs
     fv_divergence diverged;
+    int numerics; // as fv_report_part has it
 } study;
 
 typedef struct study_options {
