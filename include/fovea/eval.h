@@ -89,6 +89,18 @@ FV_API char *fv_cell_json(const fv_cell *cell);
 FV_API fv_status fv_cells_save(const char *folder, const fv_cells *cells, fv_error *error);
 FV_API fv_status fv_cells_load(const char *folder, fv_cells *cells, fv_error *error);
 
+// Every row of FOLDER/eval.db against its digest, its tables against the number of their rows and
+// their combined digest, and SQLite's own check: calls `say` with a sentence about whatever is
+// wrong; *n_rows counts the rows that have digests. Loading does this for the rows it reads and
+// fails with FV_STORE.
+typedef void (*fv_eval_say)(void *context, const char *text);
+FV_API fv_status fv_eval_check(const char *folder, fv_eval_say say, void *context, int *n_rows,
+                               fv_error *error);
+
+// The same before something is added: damaged rows are moved into the table `damaged` and indexes
+// made anew, so that what is missing can be asked again. Does nothing where there is no file.
+FV_API fv_status fv_eval_mend(const char *folder, fv_eval_say say, void *context, fv_error *error);
+
 // Draws the table into `folder`, each as NAME.svg and NAME.png, and writes FOLDER/report.html with
 // all of them, intervals and classes on hover, and the cells as a table:
 //   map      depth x length heat maps, a panel for each task and model

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
 
@@ -125,4 +126,65 @@ bool sql_digest_is(sqlite3_stmt *row, int column, uint64_t value) {
     return sqlite3_column_type(row, column) == SQLITE_TEXT &&
            sqlite3_column_bytes(row, column) == SQL_DIGEST_SIZE - 1 &&
            memcmp(sqlite3_column_blob(row, column), text, SQL_DIGEST_SIZE - 1) == 0;
+}
+
+// --- in SQL --------------------------------------------------------------------------------------
+
+// An argument of a function as a value, like sql_column.
+static sql_value argument(sqlite3_value *from) {
+    sql_value v = {.type = sqlite3_value_type(from)};
+    switch (v.type) {
+    case SQLITE_INTEGER:
+        v.integer = sqlite3_value_int64(from);
+        break;
+    case SQLITE_FLOAT:
+        v.real = sqlite3_value_double(from) + 0.0;
+        break;
+    case SQLITE_TEXT:
+    case SQLITE_BLOB:
+        v.size = (size_t)sqlite3_value_bytes(from);
+        v.bytes = sqlite3_value_blob(from);
+        break;
+    }
+    return v;
+}
+
+static void give(sqlite3_context *context, uint64_t value) {
+    char text[SQL_DIGEST_SIZE];
+    sql_digest_text(value, text);
+    sqlite3_result_text(context, text, -1, SQLITE_TRANSIENT);
+}
+
+static void row_digest(sqlite3_context *context, int n, sqlite3_value **values) {
+    sql_digest *digest = sqlite3_user_data(context);
+    sql_digest_begin(digest);
+    for (int i = 0; i < n; i++) {
+        sql_value value = argument(values[i]);
+        add_value(digest, &value);
+    }
+    give(context, sql_digest_value(digest));
+}
+
+uint64_t sql_digest_read(const char *text) {
+    return text != NULL ? strtoull(text, NULL, 16) : 0;
+}
+
+static void digest_sum(sqlite3_context *context, int n, sqlite3_value **values) {
+    uint64_t sum = 0;
+    for (int i = 0; i < n; i++) sum ^= sql_digest_read((const char *)sqlite3_value_text(values[i]));
+    give(context, sum);
+}
+
+static void free_digest(void *digest) {
+    sql_digest_free(digest);
+}
+
+bool sql_digest_functions(sqlite3 *db) {
+    const int flags = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS;
+    sql_digest *digest = sql_digest_create();
+    return digest != NULL && // freed by SQLite, on failure too
+           sqlite3_create_function_v2(db, "row_digest", -1, flags, digest, row_digest, NULL, NULL,
+                                      free_digest) == SQLITE_OK &&
+           sqlite3_create_function_v2(db, "digest_sum", 2, flags, NULL, digest_sum, NULL, NULL,
+                                      NULL) == SQLITE_OK;
 }

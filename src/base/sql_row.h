@@ -51,4 +51,11 @@ void sql_digest_text(uint64_t value, char text[SQL_DIGEST_SIZE]);
 // Whether a column holds the digest of this value as text.
 bool sql_digest_is(sqlite3_stmt *row, int column, uint64_t value);
 
+// Gives SQL on this connection row_digest(TABLE, VALUE...), the digest of a row as text, and
+// digest_sum(A, B), two of them combined (exclusive or; NULL is 0). False without memory.
+bool sql_digest_functions(sqlite3 *db);
+
+// The number that a digest's text stands for; 0 for NULL.
+uint64_t sql_digest_read(const char *text);
+
 #endif

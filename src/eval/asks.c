@@ -6,22 +6,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ASKS_COLUMNS                                                                               \
-    "model, api, task, haystack, seed, length, unit, depth, sample, units, prompt_hash, class, "   \
-    "score, expected, reply, distractor, distractor_depth, finish, error_kind, error, "            \
-    "http_status, attempts, prompt_tokens, completion_tokens, seconds"
-
 #define ASKS_STATEMENTS(S)                                                                         \
-    S(PUT, "INSERT OR REPLACE INTO asks (" ASKS_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, "   \
-           "?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, "   \
-           "?25)")                                                                                 \
-    S(EACH, "SELECT " ASKS_COLUMNS ", id FROM asks WHERE model = ?1 AND api = ?2 AND task = ?3 "   \
-            "AND haystack = ?4 AND seed = ?5 ORDER BY length, depth, sample")                      \
-    S(GET, "SELECT " ASKS_COLUMNS ", id FROM asks WHERE id = ?1")                                  \
+    S(PUT,                                                                                         \
+      "INSERT OR REPLACE INTO asks (" EVAL_ASKED_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, "  \
+      "?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, "        \
+      "?25)")                                                                                      \
+    S(EACH,                                                                                        \
+      "SELECT " EVAL_ASKED_COLUMNS ", id FROM asks WHERE model = ?1 AND api = ?2 AND task = ?3 "   \
+      "AND haystack = ?4 AND seed = ?5 ORDER BY length, depth, sample")                            \
+    S(GET, "SELECT " EVAL_ASKED_COLUMNS ", id FROM asks WHERE id = ?1")                            \
     S(FIT, "SELECT units, tokens, counted FROM fits WHERE model = ?1 AND api = ?2 AND task = ?3 "  \
            "AND haystack = ?4 AND seed = ?5 AND length = ?6")                                      \
-    S(PUT_FIT, "INSERT OR REPLACE INTO fits (model, api, task, haystack, seed, length, units, "    \
-               "tokens, counted) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")                     \
+    S(PUT_FIT, "INSERT OR REPLACE INTO fits (" EVAL_FITS_COLUMNS                                   \
+               ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")                                    \
     S(BEGIN, "BEGIN IMMEDIATE")                                                                    \
     S(COMMIT, "COMMIT")
 
@@ -62,7 +59,8 @@ fv_status asks_open(const char *folder, bool writes, asks **out, fv_error *error
     fv_status status = writes ? eval_make_folder(folder, error) : FV_OK;
     if (status == FV_OK && writes) status = lock(a, folder, error);
     if (status == FV_OK)
-        status = eval_db_open(folder, writes ? EVAL_DB_WRITE : EVAL_DB_READ, &a->db, error);
+        status = eval_db_open(folder, writes ? EVAL_DB_WRITE : EVAL_DB_READ,
+                              EVAL_TABLE_BIT(EVAL_ASKS) | EVAL_TABLE_BIT(EVAL_FITS), &a->db, error);
     if (status == FV_NOT_FOUND && !writes) status = FV_OK;
     if (status == FV_OK)
         *out = a;

@@ -8,12 +8,12 @@
 
 // A cell that is evaluated again keeps its row: figures keep their order and colours.
 static const char PUT[] =
-    "INSERT INTO cells (model, task, unit, length, depth, n, hits, low, high, score, "
-    "trained_length, answers) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) "
+    "INSERT INTO cells (" EVAL_CELLS_COLUMNS
+    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) "
     "ON CONFLICT (model, task, unit, length, ifnull(depth, -1)) DO UPDATE SET n = ?6, hits = ?7, "
     "low = ?8, high = ?9, score = ?10, trained_length = ?11, answers = ?12";
 static const char GET[] = "SELECT model, task, unit, length, depth, n, hits, score, "
-                          "trained_length, answers FROM cells ORDER BY rowid";
+                          "trained_length, answers FROM cells NOT INDEXED ORDER BY rowid";
 
 static bool put(sqlite3_stmt *statement, const fv_cell *cell) {
     double low, high;
@@ -44,7 +44,8 @@ fv_status fv_cells_save(const char *folder, const fv_cells *cells, fv_error *err
     sqlite3 *db;
     sqlite3_stmt *statement = NULL;
     fv_status status = eval_make_folder(folder, error);
-    if (status == FV_OK) status = eval_db_open(folder, EVAL_DB_WRITE, &db, error);
+    if (status == FV_OK)
+        status = eval_db_open(folder, EVAL_DB_WRITE, EVAL_TABLE_BIT(EVAL_CELLS), &db, error);
     if (status != FV_OK) return status;
     bool done = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL) == SQLITE_OK &&
                 sqlite3_prepare_v2(db, PUT, -1, &statement, NULL) == SQLITE_OK;
@@ -86,7 +87,7 @@ static void read_cell(sqlite3_stmt *row, fv_cell *cell) {
 fv_status fv_cells_load(const char *folder, fv_cells *cells, fv_error *error) {
     sqlite3 *db;
     sqlite3_stmt *row = NULL;
-    fv_status status = eval_db_open(folder, EVAL_DB_READ, &db, error);
+    fv_status status = eval_db_open(folder, EVAL_DB_READ, EVAL_TABLE_BIT(EVAL_CELLS), &db, error);
     if (status != FV_OK) return status;
     int step = sqlite3_prepare_v2(db, GET, -1, &row, NULL);
     while (step == SQLITE_OK || step == SQLITE_ROW) {

@@ -172,9 +172,51 @@ def rebuild(bench):
         bench.run("--show", row, "--out", out, code=1)
         with sqlite3.connect(out / "eval.db") as db:
             db.execute("UPDATE asks SET sample = -7 WHERE id = ?", (row,))
+            db.execute("PRAGMA user_version = 1")  # as an older file, whose rows have no digests
         db.close()
         check("is damaged: length 2000, sample -7" in bench.run("--show", row, "--out", out, code=1).stderr,
               "a sample below 0 is not refused")
+
+
+def damaged(bench):
+    """A damaged answer is named, kept and asked again; a reader refuses it. Older files get digests."""
+    def change(sql):
+        with sqlite3.connect(out / "eval.db") as db:
+            db.executescript(sql)
+        db.close()
+
+    with bench.server() as server:
+        out = bench.folder / "out"
+        ask = ["--lengths", 300, "--depths", "0,100", "--samples", 4]
+        bench.ask(server, out, *ask)
+        (reply,), before = bench.rows(out, "reply", "id = 3")[0], len(server.log())
+        change("UPDATE asks SET reply = reply || 'x' WHERE id = 3")
+        named = f"{out}/eval.db is damaged: row 3 of its table asks (m, "
+        for wrong in (["--show", 3, "--out", out], ["--out", out, "--dry-run", "--endpoint", server.url, "--model", "m",
+                                                    *ask]):
+            check(named in bench.run(*wrong, code=1).stderr, f"{wrong} reads a damaged row")
+        check(named in bench.run(out, "--check", verb="runs", code=1).stdout, "runs --check does not name it")
+        check(bench.ask(server, out, *ask).stderr.count(named) == 1, "the damaged row is not named")
+        with sqlite3.connect(out / "eval.db") as db:
+            kept = db.execute("SELECT source, row, c15 FROM damaged").fetchall()
+        check(kept == [("asks", 3, reply + "x")], f"kept: {kept}")
+        check(len(server.log()) == before + 1, f"{len(server.log()) - before} asked again instead of 1")
+        check(bench.rows(out, "count(*)")[0][0] == 8, "an answer is missing")
+
+        change("DELETE FROM asks WHERE id = 2; UPDATE cells SET hits = 0")
+        said = bench.ask(server, out, *ask).stderr
+        check("asks should have 8 rows, and 7 are found" in said and said.count("of its table cells") == 2, said)
+        check(len(server.log()) == before + 2, "what has vanished is not asked again")
+
+        # Schema 1: no digests, no tables for them.
+        change("".join(f"ALTER TABLE {table} DROP COLUMN digest;" for table in ("cells", "asks", "fits"))
+               + "DROP TABLE total; DROP TABLE damaged; PRAGMA user_version = 1")
+        bench.run("--show", 1, "--out", out)
+        said = bench.ask(server, out, *ask).stderr
+        check("damaged" not in said and len(server.log()) == before + 2, f"an older file is not taken over: {said}")
+        check(bench.rows(out, "count(*), count(digest)")[0] == (8, 8), "an older file gets no digests")
+        said = bench.run(out, "--check", verb="runs").stdout
+        check("eval.db: 11 rows, none damaged" in said, said)
 
 
 def counting(bench):
@@ -573,7 +615,7 @@ def interrupted(bench):
         check(16 <= bench.rows(out, "count(*)")[0][0] < 550, "what was answered is not stored")
 
 
-CHECKS = [killed, passing_faults, lasting_faults, counting, rebuild, truncation, planted_table, prefix_order, interval,
+CHECKS = [killed, passing_faults, lasting_faults, counting, rebuild, damaged, truncation, planted_table, prefix_order, interval,
           null_content, forms, addresses, hopeless, ruler_files, ruler_questions, own_and_served, reading, documents, interrupted, too_short]
 
 

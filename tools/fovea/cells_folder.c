@@ -46,6 +46,15 @@ fv_status cells_folder_check(const char *with, fv_error *error) {
     return status;
 }
 
+static void tell(void *context, const char *text) {
+    (void)context;
+    tool_note("%s", text);
+}
+
+fv_status cells_folder_mend(const char *folder, fv_error *error) {
+    return folder != NULL ? fv_eval_mend(folder, tell, NULL, error) : FV_OK;
+}
+
 fv_status cells_folder_make(const char *folder, fv_error *error) {
     const fv_cells none = {0};
     return fv_cells_save(folder, &none, error);

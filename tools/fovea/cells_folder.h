@@ -12,6 +12,10 @@
 // is started.
 fv_status cells_folder_check(const char *with, fv_error *error);
 
+// Says what of the folder's file is damaged and puts it aside, before something is added; NULL for
+// no folder.
+fv_status cells_folder_mend(const char *folder, fv_error *error);
+
 // Makes the folder and its file, to which nothing is added yet: what cannot be kept need not be
 // computed.
 fv_status cells_folder_make(const char *folder, fv_error *error);

@@ -269,9 +269,11 @@ int cmd_runs(int argc, char **argv) {
         OPTION_FLAG("digest", &digest,
                     "print a digest of everything computed, times excepted: equal digests are "
                     "equal results, bit for bit"),
-        OPTION_FLAG("check", &check,
-                    "hold everything that is stored against its digests and let SQLite look at its "
-                    "pages; a line for whatever is damaged, and exit code 1"),
+        OPTION_FLAG(
+            "check", &check,
+            "hold everything that is stored against its digests and let SQLite look at its "
+            "pages, DIR/eval.db too where there is one; a line for whatever is damaged, and exit "
+            "code 1"),
         OPTION_FLAG("write", &writes,
                     "with --check: first give runs of older stores the digests that they lack, and "
                     "make the indexes anew"),
@@ -320,6 +322,11 @@ int cmd_runs(int argc, char **argv) {
         return tool_usage_error("runs DIR %s needs %s", action,
                                 shows ? "the id of one run" : "the ids of runs");
 
+    int evaluated = EXIT_DONE;
+    if (check && runs_folder_has(operands.items[0], "eval.db")) {
+        evaluated = runs_check_evaluation(operands.items[0], json);
+        if (!runs_folder_has(operands.items[0], "fovea.db")) return evaluated;
+    }
     run_filter filter = {operands.overrides, operands.n_overrides};
     fv_store *store;
     run_target target;
@@ -333,7 +340,7 @@ int cmd_runs(int argc, char **argv) {
         exit_code =
             tool_usage_error("runs --check is of a whole store, as in 'fovea runs out --check'");
     else if (check)
-        exit_code = runs_check(store, writes, json);
+        exit_code = runs_check(store, evaluated, writes, json);
     else if (deletes)
         exit_code = delete_runs(store, operands.items + 2, operands.n - 2);
     else if (digest)

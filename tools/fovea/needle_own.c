@@ -184,6 +184,7 @@ static int run(const request *r, needle_view view, const tool_operands *operands
     if (r->with != NULL && r->out == NULL)
         return tool_usage_error("--with needs --out DIR, the folder of the figures");
     fv_status status = cells_folder_check(r->with, &error);
+    if (status == FV_OK) status = cells_folder_mend(r->out, &error);
     tool_catch_interrupts();
     for (int i = 0; i < operands->n && status == FV_OK; i++)
         status = ask(r, view, operands, i, &cells, &error);

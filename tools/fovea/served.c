@@ -299,7 +299,9 @@ int served_run(const served_request *r) {
             "%s: give the server with --endpoint URL and its model with --model "
             "NAME",
             r->verb);
-    if (cells_folder_check(r->with, &error) != FV_OK) return tool_fail(&error);
+    if (cells_folder_check(r->with, &error) != FV_OK ||
+        (!r->dry && cells_folder_mend(r->out, &error) != FV_OK))
+        return tool_fail(&error);
     int exit_code = read_request(r, &l);
     tool_catch_interrupts();
     progress *display = progress_create(stderr, r->quiet);

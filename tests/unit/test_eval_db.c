@@ -1,0 +1,222 @@
+// eval.db under flipped bits: what is read is what was stored, or an error; what is damaged is put
+// aside, and nothing else.
+#include "eval/asks.h"
+
+#include <fovea/eval.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+enum { N_CELLS = 3, N_ASKS = 6 };
+
+static const asks_key KEY = {"m", "chat", 7};
+
+static asks_row make_row(int i) {
+    return (asks_row){.model = KEY.model,
+                      .api = KEY.api,
+                      .task = "classic",
+                      .haystack = "essays",
+                      .unit = "tokens",
+                      .seed = KEY.seed,
+                      .prompt_hash = 0x123456789abcdefULL + (unsigned)i,
+                      .length = 1000,
+                      .sample = i,
+                      .n_units = 30,
+                      .depth = i == 0 ? NAN : 12.5 * i,
+                      .answer = FV_ANSWER_FOUND,
+                      .score = 1,
+                      .expected = "[\"4711\"]",
+                      .reply = "It is 4711, as the text says.",
+                      .distractor_depth = NAN,
+                      .http_status = 200,
+                      .attempts = 1,
+                      .prompt_tokens = 990,
+                      .completion_tokens = -1,
+                      .seconds = 0.25};
+}
+
+static void make(const char *folder) {
+    fv_error error;
+    fv_cells cells = {0};
+    asks *a;
+    for (int i = 0; i < N_CELLS; i++) {
+        fv_cell cell = {.length = 1000, .depth = i == 0 ? NAN : 50.0 * i, .n = 4, .hits = i};
+        snprintf(cell.model, sizeof cell.model, "m");
+        snprintf(cell.task, sizeof cell.task, "kv");
+        snprintf(cell.unit, sizeof cell.unit, "tokens");
+        cell.counts[FV_ANSWER_FOUND] = i;
+        cell.score = i / 4.0;
+        assert_int_equal(fv_cells_put(&cells, &cell, &error), FV_OK);
+    }
+    assert_int_equal(fv_cells_save(folder, &cells, &error), FV_OK);
+    assert_int_equal(fv_cells_save(folder, &cells, &error), FV_OK); // replaced: totals stay right
+    fv_cells_free(&cells);
+    assert_int_equal(asks_open(folder, true, &a, &error), FV_OK);
+    assert_int_equal(asks_begin(a, &error), FV_OK);
+    for (int i = 0; i < 2 * N_ASKS; i++) {
+        const asks_row row = make_row(i % N_ASKS);
+        assert_int_equal(asks_put(a, &row, &error), FV_OK);
+    }
+    assert_int_equal(asks_put_fit(a, &KEY, "classic", "essays", 1000, 30, 990, "server", &error),
+                     FV_OK);
+    assert_int_equal(asks_commit(a, &error), FV_OK);
+    asks_close(a);
+}
+
+typedef struct seen {
+    int n_cells, n_asks, n_fits, n_wrong;
+} seen;
+
+static bool same_text(const char *a, const char *b) {
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+static void see(void *context, const asks_row *row) {
+    seen *s = context;
+    const asks_row e = make_row(row->sample < N_ASKS ? row->sample : 0);
+    s->n_asks++;
+    s->n_wrong +=
+        !(row->length == e.length && row->n_units == e.n_units && row->answer == e.answer &&
+          (row->depth == e.depth || (isnan(row->depth) && isnan(e.depth))) &&
+          row->score == e.score && row->prompt_hash == e.prompt_hash &&
+          same_text(row->reply, e.reply) && same_text(row->expected, e.expected) &&
+          same_text(row->unit, e.unit) && same_text(row->distractor, NULL) &&
+          same_text(row->error, NULL) && row->attempts == e.attempts &&
+          row->http_status == e.http_status && row->prompt_tokens == e.prompt_tokens &&
+          row->completion_tokens == -1 && row->seconds == e.seconds);
+}
+
+// What a reader gets; a status, or all that it was told.
+static fv_status read_all(const char *folder, seen *s, fv_error *error) {
+    fv_cells cells = {0};
+    asks *a = NULL;
+    int n_units, tokens;
+    char counted[16];
+    *s = (seen){0};
+    fv_status status = fv_cells_load(folder, &cells, error);
+    for (int i = 0; i < cells.n && status == FV_OK; i++) {
+        const fv_cell *c = &cells.items[i];
+        int k = c->hits;
+        s->n_wrong += !(k >= 0 && k < N_CELLS && c->n == 4 && c->score == k / 4.0 &&
+                        c->counts[FV_ANSWER_FOUND] == k && c->length == 1000 &&
+                        (k == 0 ? isnan(c->depth) : c->depth == 50.0 * k) &&
+                        same_text(c->model, "m") && same_text(c->task, "kv"));
+    }
+    s->n_cells = cells.n;
+    fv_cells_free(&cells);
+    if (status == FV_OK) status = asks_open(folder, false, &a, error);
+    if (status == FV_OK) status = asks_each(a, &KEY, "classic", "essays", see, s, error);
+    if (status == FV_OK &&
+        asks_fit(a, &KEY, "classic", "essays", 1000, &n_units, &tokens, counted)) {
+        s->n_fits++;
+        s->n_wrong += !(n_units == 30 && tokens == 990 && strcmp(counted, "server") == 0);
+    }
+    asks_close(a);
+    return status;
+}
+
+static void count(void *context, const char *text) {
+    assert_non_null(strstr(text, "is damaged: "));
+    ++*(int *)context;
+}
+
+static int count_damaged(const char *folder) {
+    fv_error error;
+    sqlite3 *db;
+    sqlite3_stmt *row = NULL;
+    assert_int_equal(eval_db_open(folder, EVAL_DB_READ, 0, &db, &error), FV_OK);
+    assert_int_equal(sqlite3_prepare_v2(db, "SELECT count(*) FROM damaged", -1, &row, NULL),
+                     SQLITE_OK);
+    assert_int_equal(sqlite3_step(row), SQLITE_ROW);
+    int n = sqlite3_column_int(row, 0);
+    sqlite3_finalize(row);
+    sqlite3_close(db);
+    return n;
+}
+
+static char *read_file(const char *path, size_t *size) {
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    char *bytes = malloc(1 << 20);
+    assert_non_null(bytes);
+    *size = fread(bytes, 1, 1 << 20, file);
+    fclose(file);
+    return bytes;
+}
+
+static void write_file(const char *path, const char *bytes, size_t size) {
+    char beside[96];
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes, 1, size, file), size);
+    fclose(file);
+    snprintf(beside, sizeof beside, "%s-wal", path);
+    unlink(beside);
+    snprintf(beside, sizeof beside, "%s-shm", path);
+    unlink(beside);
+}
+
+typedef struct counts {
+    int n_noticed, n_mended;
+} counts;
+
+static void one_flip(const char *folder, size_t bit, counts *n) {
+    fv_error error;
+    seen s;
+    int n_said = 0;
+    fv_status status = read_all(folder, &s, &error);
+    bool whole = s.n_cells == N_CELLS && s.n_asks == N_ASKS && s.n_fits == 1 && s.n_wrong == 0;
+    if (status == FV_OK && !whole)
+        fail_msg("bit %zu is silent: %d cells, %d answers, %d lengths, %d wrong", bit, s.n_cells,
+                 s.n_asks, s.n_fits, s.n_wrong);
+    if (status == FV_OK) return;
+    n->n_noticed++;
+    if (fv_eval_mend(folder, count, &n_said, &error) != FV_OK) return;
+    n->n_mended++;
+    if (n_said == 0) fail_msg("bit %zu: mended without a word: %s", bit, error.text);
+    status = read_all(folder, &s, &error);
+    if (status != FV_OK) fail_msg("bit %zu: still damaged after mending: %s", bit, error.text);
+    int n_rows = s.n_cells + s.n_asks + s.n_fits + count_damaged(folder);
+    if (s.n_wrong > 0 || n_rows < N_CELLS + N_ASKS + 1)
+        fail_msg("bit %zu: mending left %d of %d rows, %d wrong", bit, n_rows, N_CELLS + N_ASKS + 1,
+                 s.n_wrong);
+}
+
+static void test_flips(void **state) {
+    (void)state;
+    enum { STRIDE = 211 };
+    char folder[] = "/tmp/fovea-flips-XXXXXX", path[64], command[64];
+    assert_non_null(mkdtemp(folder));
+    make(folder);
+    snprintf(path, sizeof path, "%s/eval.db", folder);
+    size_t size;
+    char *bytes = read_file(path, &size);
+    counts n = {0};
+    seen s;
+    fv_error error;
+    assert_int_equal(read_all(folder, &s, &error), FV_OK);
+    for (size_t bit = 3; bit < 8 * size; bit += STRIDE) {
+        bytes[bit / 8] ^= (char)(1 << bit % 8);
+        write_file(path, bytes, size);
+        bytes[bit / 8] ^= (char)(1 << bit % 8);
+        one_flip(folder, bit, &n);
+    }
+    print_message("%zu bytes: %d flips noticed, %d mended\n", size, n.n_noticed, n.n_mended);
+    assert_true(n.n_noticed > 20 && n.n_mended > 10);
+    free(bytes);
+    snprintf(command, sizeof command, "rm -r %s", folder);
+    assert_int_equal(system(command), 0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_flips),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
