@@ -104,7 +104,7 @@ static fv_status check_run(fv_store *store, const run_row *row, fv_error *error)
     fv_record record;
     fv_status status = fv_store_get(store, row->id, &record, error);
     fv_record_free(&record);
-    return status == FV_OK ? store_check_listed(store, row->id, error) : status;
+    return status;
 }
 
 // Calls `found` for every damaged run, with its row; what it returns ends the walk unless FV_OK.
@@ -372,6 +372,21 @@ static fv_status complete(fv_store *store, int *n_added, fv_error *error) {
     return status == FV_OK ? store_set_total(store, &total, error) : status;
 }
 
+static void count(void *context, const char *id, const char *what) {
+    (void)id;
+    (void)what;
+    ++*(int *)context;
+}
+
+// Damage in the unused bytes of a page harms no row, and stays until the file is written anew.
+static fv_status renew_pages(fv_store *store, fv_error *error) {
+    int n_damaged = 0;
+    const check c = {count, &n_damaged};
+    fv_status status = check_pages(store, &c, error);
+    if (status != FV_OK || n_damaged == 0 || store_do(store, STATEMENT_VACUUM)) return status;
+    return store_fail(store, "cannot be written anew", error);
+}
+
 fv_status fv_store_complete(fv_store *store, int *n_added, fv_error *error) {
     *n_added = 0;
     fv_status status = fv_store_begin(store, error);
@@ -379,5 +394,5 @@ fv_status fv_store_complete(fv_store *store, int *n_added, fv_error *error) {
     status = complete(store, n_added, error);
     if (status == FV_OK) status = fv_store_commit(store, error);
     if (status != FV_OK && !sqlite3_get_autocommit(store->db)) store_do(store, STATEMENT_ROLLBACK);
-    return status;
+    return status == FV_OK ? renew_pages(store, error) : status;
 }

@@ -100,6 +100,7 @@ enum { TAG_RUN = 'r', TAG_SERIES = 's', TAG_TENSOR = 't', TAG_SNAPSHOT = 'p', TA
       "SELECT DISTINCT run_id FROM (SELECT run_id FROM series UNION SELECT run_id FROM tensors "   \
       "UNION SELECT run_id FROM snapshots) WHERE run_id NOT IN (SELECT id FROM runs NOT INDEXED)") \
     S(REINDEX, "REINDEX")                                                                          \
+    S(VACUUM, "VACUUM")                                                                            \
     S(COUNT_LACKING, "SELECT count(*) FROM runs WHERE digest IS NULL")                             \
     S(LACKS_DIGEST, "SELECT 1 FROM runs WHERE rowid = ?1 AND digest IS NULL AND numerics IS NULL") \
     S(SET_DIGESTS, "UPDATE runs SET digest = ?2, listed = ?3 WHERE rowid = ?1")                    \

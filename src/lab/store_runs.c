@@ -305,6 +305,7 @@ fv_status fv_store_get(fv_store *store, const char *id, fv_record *record, fv_er
     if (own_transaction && !store_do(store, STATEMENT_READ))
         return store_fail(store, "cannot be read", error);
     fv_status status = store_resolve(store, id, whole, error);
+    if (status == FV_OK) status = store_check_listed(store, whole, error);
     if (status == FV_OK) status = get(store, whole, record, error);
     if (own_transaction) store_do(store, STATEMENT_COMMIT);
     if (status == FV_OK) status = check_snapshots(store, record, error);
