@@ -196,7 +196,7 @@ const char *fv_cloud_reason(const fv_figure_view *view, const fv_cloud *cloud, i
     if (cloud->record->outcome != FV_OUTCOME_DIVERGED) return "every coordinate is NaN or infinite";
     return fv_scratch_text(view->scratch,
                            "every coordinate is NaN or infinite: the run diverged at step %d",
-                           fv_diverged_at(cloud->record));
+                           fv_record_diverged_at(cloud->record));
 }
 
 // --- drawing -----------------------------------------------------------------------------------
@@ -325,7 +325,7 @@ static void say_diverged(const fv_figure_view *view, const fv_cloud *cloud, fv_o
                          fv_panel *panel) {
     if (cloud->record->outcome != FV_OUTCOME_DIVERGED) return;
     const char *text =
-        fv_scratch_text(view->scratch, "diverged at step %d", fv_diverged_at(cloud->record));
+        fv_scratch_text(view->scratch, "diverged at step %d", fv_record_diverged_at(cloud->record));
     if (text == NULL) return;
     double y = panel->height - 12, width = fv_text_width(text, 10);
     fv_panel_boxed(panel, 8, y, 'l', 10, FV_INK, text);

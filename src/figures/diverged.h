@@ -12,9 +12,6 @@ bool fv_run_diverged(const fv_figure_view *view, int run);
 // How many of the figure's runs did.
 int fv_runs_diverged(const fv_figure_view *view);
 
-// The step whose loss was the first that is not finite.
-int fv_diverged_at(const fv_record *record);
-
 // The key's entry for the cross.
 fv_legend_entry fv_diverged_entry(void);
 

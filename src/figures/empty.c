@@ -18,9 +18,6 @@ const char *fv_empty_remark(const fv_empty *empty, fv_scratch *scratch, int n) {
 
 void fv_empty_figure(const fv_empty *empty, fv_figure_view *view, int n) {
     const char *text = fv_empty_remark(empty, view->scratch, n);
-    int diverged = fv_runs_diverged(view);
-    if (text != NULL && diverged > 0)
-        text = fv_scratch_text(view->scratch, "%s; %d of %d runs diverged", text, diverged,
-                               view->runs.n);
+    if (text != NULL) text = fv_diverged_note(view, text);
     fv_figure_remark(view, text);
 }

@@ -71,9 +71,9 @@ static void draw_lost(const fv_cloud *cloud, int s, fv_panel *panel) {
 static void write_title(const fv_cloud *cloud, int s, char *title, size_t size) {
     double perplexity = value_at(cloud->record, "perplexity", cloud->steps[s]);
     bool diverged = cloud->record->outcome == FV_OUTCOME_DIVERGED &&
-                    cloud->steps[s] >= fv_diverged_at(cloud->record);
+                    cloud->steps[s] >= fv_record_diverged_at(cloud->record);
     if (diverged)
-        snprintf(title, size, "diverged at step %d", fv_diverged_at(cloud->record));
+        snprintf(title, size, "diverged at step %d", fv_record_diverged_at(cloud->record));
     else
         snprintf(title, size, isnan(perplexity) ? "step %d" : "step %d, perplexity %.2f",
                  cloud->steps[s], perplexity);

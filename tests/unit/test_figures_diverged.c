@@ -92,7 +92,7 @@ static void test_diverged_cells(void **state) {
     assert_shows(svg, "12 of 12 runs diverged, at step 45");
     assert_null(strstr(svg, "linearGradient")); // no colour bar
     assert_string_equal(remark, "nothing has a value: first_below(perplexity, 1.5) is NULL where "
-                                "runs diverged; 12 of 12 runs diverged");
+                                "runs diverged; 12 of 12 runs diverged, at step 45");
     free(remark);
     free(svg);
 }
@@ -134,7 +134,7 @@ static void test_diverged_clouds(void **state) {
     svg =
         svg_of_diverged(SWEEP "figure: {kind: scatter, seed: 0, projection: pca}\n", 4, 1, &remark);
     assert_string_equal(remark, "nothing has a value: every coordinate is NaN or infinite: the run "
-                                "diverged at step 45; 2 of 2 runs diverged");
+                                "diverged at step 45; 2 of 2 runs diverged, at step 45");
     free(remark);
     free(svg);
 }
@@ -152,8 +152,9 @@ static void test_diverged_animation(void **state) {
             b.records[i]->snapshots[0].params[k] = NAN;
     for (int i = 0; i < b.n; i++) diverge(b.records[i], 45);
     if (bench_draw(&b, &drawn, &error) != FV_OK) fail_msg("%s", error.text);
-    assert_string_equal(drawn.remark, "nothing has a value: every coordinate is NaN or infinite: "
-                                      "the run diverged at step 45; 1 of 1 runs diverged");
+    assert_string_equal(drawn.remark,
+                        "nothing has a value: every coordinate is NaN or infinite: "
+                        "the run diverged at step 45; 1 of 1 run diverged, at step 45");
     fv_drawn_free(&drawn);
     bench_close(&b);
 }
