@@ -165,13 +165,19 @@ static void write_values(const fv_heat *m, int i, fv_panel *panel) {
         }
 }
 
+// 100 rather than 1e+02: whole numbers up to six digits are written out.
+static void real_text(double value, int digits, char text[64]) {
+    bool whole = fabs(value) < 1e6 && value == round(value);
+    snprintf(text, 64, "%.*g", whole ? (int)fmax(digits, 6) : digits, value);
+}
+
 // The label of value k. Reals that a range has made are rounded: a reader places them, and finds
 // their digits in the report.
 static void tic_text(const fv_heat *m, const fv_heat_axis *side, int k, int digits, char text[64]) {
     const fv_config *config = m->view->runs.configs[side->run[k]];
     const fv_field *field = side->values.fields[0];
     if (field->type == FV_TYPE_REAL)
-        snprintf(text, 64, "%.*g", digits, fv_config_number(config, field));
+        real_text(fv_config_number(config, field), digits, text);
     else
         fv_config_get(config, field, text, 64);
 }

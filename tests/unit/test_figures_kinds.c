@@ -4,6 +4,10 @@
 #include "figures/cloud.h"
 #include "figures/kind.h"
 
+#define SWEEP_OF_ONE                                                                               \
+    "source: try\nmodel: {n_embd: 1}\ntrain: {steps: 1000, snapshot_every: 100}\n"                 \
+    "sweep: {task.vocab_size: [4, 10], train.seed: 0..2}\n"
+
 static void test_curves(void **state) {
     (void)state;
     char *svg = svg_of(SWEEP "figure: {kind: curves, y: perplexity, lines: [task.vocab_size / 2], "
@@ -110,6 +114,60 @@ static void test_heatmap(void **state) {
                 "1"); // V = 4: every seed
 }
 
+// Learning rates of a hundred and more are no powers.
+static void test_whole_tics(void **state) {
+    (void)state;
+    char *svg = svg_of("source: try\ntrain: {steps: 1000, snapshot_every: 100}\n"
+                       "sweep: {train.learning_rate: [0.01, 100, 1000], train.seed: 0..1}\n"
+                       "figure: {kind: heatmap, x: train.learning_rate, y: train.seed, value: "
+                       "final(loss)}\n");
+    assert_shows(svg, "100");
+    assert_shows(svg, "1000");
+    assert_null(strstr(svg, "e+0"));
+    free(svg);
+}
+
+// A single point is a dot: one in each of the panels, of the median and of no line.
+static void test_single_points(void **state) {
+    (void)state;
+    bench b;
+    fv_drawn drawn;
+    fv_error error = {0};
+    bench_open(&b, SWEEP "figure: {kind: curves, y: loss, seed: 0}\n");
+    bench_run(&b);
+    for (int i = 0; i < b.n; i++)
+        for (int s = 0; s < b.records[i]->n_series; s++) b.records[i]->series[s].n = 1;
+    if (bench_draw(&b, &drawn, &error) != FV_OK) fail_msg("%s", error.text);
+    char *svg = read_text(drawn.svg);
+    assert_int_equal(count(svg, "href='#gpPt6' transform"), 2);
+    free(svg);
+    fv_drawn_free(&drawn);
+    bench_close(&b);
+}
+
+// One dimension is drawn against the rows' numbers, its paths against the step.
+static void test_one_dimension(void **state) {
+    (void)state;
+    check_shows(SWEEP_OF_ONE "figure: {kind: scatter, seed: 0}\n", "embedding dimension 1", "row");
+    check_shows(SWEEP_OF_ONE "figure: {kind: trajectories, seed: 0}\n", "training step",
+                "embedding dimension 1");
+    char *svg = svg_of(SWEEP_OF_ONE "figure: {kind: scatter, seed: 0, projection: pca}\n");
+    assert_null(strstr(svg, "dimension 2"));
+    assert_null(strstr(svg, "PC 2"));
+    free(svg);
+}
+
+// A legend names what its lines differ in: neither what all share nor what panels tell apart.
+static void test_legend_names(void **state) {
+    (void)state;
+    char *svg = svg_of(MAP_SWEEP "figure: {kind: curves, y: loss, panel: task.vocab_size, color: "
+                                 "[task.vocab_size, model.n_embd, task.context_length]}\n");
+    assert_shows(svg, "d = 2");
+    assert_shows(svg, "d = 3");
+    assert_null(strstr(svg, ">d = 2, "));
+    free(svg);
+}
+
 // The plateau ends at 500, 520 and 540 whatever V: "the first below V / 4" comes then, so its law
 // has exponent 0; nothing falls below 0.5.
 static void test_scaling(void **state) {
@@ -168,6 +226,10 @@ int main(void) {
         cmocka_unit_test(test_scatter_and_trajectories),
         cmocka_unit_test(test_cloud),
         cmocka_unit_test(test_heatmap),
+        cmocka_unit_test(test_whole_tics),
+        cmocka_unit_test(test_single_points),
+        cmocka_unit_test(test_one_dimension),
+        cmocka_unit_test(test_legend_names),
         cmocka_unit_test(test_scaling),
         cmocka_unit_test(test_animation),
     };
