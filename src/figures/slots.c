@@ -65,7 +65,12 @@ static fv_status add_matching(const fv_figure_view *view, const char *key, const
             if (status != FV_OK) return status;
         }
     }
-    return found ? FV_OK : fail_unknown(view, key, pattern, error);
+    if (found) return FV_OK;
+    // Runs that diverged at once have no series to find: an empty figure says that they did.
+    for (int i = 0; i < view->runs.n; i++)
+        if (view->runs.records[i]->outcome != FV_OUTCOME_DIVERGED)
+            return fail_unknown(view, key, pattern, error);
+    return add(view, pattern, second, slots, error);
 }
 
 fv_status fv_slots_read(const fv_figure_view *view, fv_slots *slots, fv_error *error) {
