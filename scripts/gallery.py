@@ -5,7 +5,7 @@ Pictures are copied to docs/images/gallery: SVG where that is small, else PNG in
 animations as they are, which no scaling makes smaller. A folder's own gallery.md says which there
 are and what stands beside them.
 
-An experiment of the page as it was that no folder holds, since it takes hours and was not due, keeps
+An experiment of the page as it was that no folder holds, since it takes long and was not due, keeps
 its section and pictures, with the version of the numerics that it was trained with.
 """
 import pathlib
@@ -27,8 +27,8 @@ whole, as `out/all/gallery.md`; `make gallery OUT="out/all"` made this one from 
 """
 KEPT = """## Results that were kept
 
-Experiments of over an hour are not trained again for every new version of the numerics. These were trained
-with the version that stands beside them and judged then.
+Experiments that take long are not trained again for every new version of the numerics. These were trained
+with the version that stands beside them, and judged then.
 """
 
 
