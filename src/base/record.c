@@ -1,6 +1,7 @@
 #include <fovea/record.h>
 
 #include <assert.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,6 +59,11 @@ static fv_status make_room(fv_series *series) {
     return FV_OK;
 }
 
+// Which NaN an operation leaves, and with which sign, differs between instruction sets.
+static float same_nan(float value) {
+    return isnan(value) ? NAN : value;
+}
+
 fv_status fv_record_add(fv_record *record, const char *name, int step, float value) {
     if (strlen(name) >= sizeof record->series->name) return FV_USAGE;
     fv_series *series = find(record, name);
@@ -65,7 +71,7 @@ fv_status fv_record_add(fv_record *record, const char *name, int step, float val
     if (series == NULL || make_room(series) != FV_OK) return FV_NO_MEMORY;
     if (series->n > 0 && step <= series->steps[series->n - 1]) return FV_USAGE;
     series->steps[series->n] = step;
-    series->values[series->n++] = value;
+    series->values[series->n++] = same_nan(value);
     return FV_OK;
 }
 
@@ -80,7 +86,7 @@ fv_status fv_record_add_snapshot(fv_record *record, int step, const float *param
     size_t size = record->n_params * sizeof *params;
     float *copy = malloc(size);
     if (copy == NULL) return FV_NO_MEMORY;
-    memcpy(copy, params, size);
+    for (size_t i = 0; i < record->n_params; i++) copy[i] = same_nan(params[i]);
     snapshots[n] = (fv_snapshot){.step = step, .params = copy};
     record->n_snapshots = n + 1;
     return FV_OK;

@@ -83,6 +83,22 @@ static void snapshots_are_copies(void **state) {
     fv_record_free(NULL);
 }
 
+static void a_nan_has_the_same_bits_from_everywhere(void **state) {
+    (void)state;
+    fv_record record;
+    fv_record_init(&record);
+    record.n_params = 2;
+    const float params[] = {-NAN, copysignf(NAN, 1)};
+    assert_int_equal(fv_record_add_snapshot(&record, 0, params), FV_OK);
+    assert_int_equal(fv_record_add(&record, "loss", 0, params[0]), FV_OK);
+    assert_int_equal(fv_record_add(&record, "loss", 1, params[1]), FV_OK);
+    const float *kept = record.snapshots[0].params, *values = record.series[0].values;
+    assert_true(isnan(kept[0]) && isnan(values[0]));
+    assert_memory_equal(&kept[0], &kept[1], sizeof *kept);
+    assert_memory_equal(&values[0], &values[1], sizeof *values);
+    fv_record_free(&record);
+}
+
 static void every_outcome_has_a_text(void **state) {
     (void)state;
     assert_string_equal(fv_outcome_text(FV_OUTCOME_DONE), "done");
@@ -96,6 +112,7 @@ int main(void) {
         cmocka_unit_test(refuses_steps_that_do_not_increase),
         cmocka_unit_test(refuses_names_that_do_not_fit),
         cmocka_unit_test(snapshots_are_copies),
+        cmocka_unit_test(a_nan_has_the_same_bits_from_everywhere),
         cmocka_unit_test(every_outcome_has_a_text),
     };
     return cmocka_run_group_tests_name("record", tests, NULL, NULL);
