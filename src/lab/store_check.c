@@ -33,6 +33,36 @@ static fv_status scan(fv_store *store, int statement, frame *f, fv_error *error)
     return store_fail(store, "cannot be read", error);
 }
 
+// Whether any run has no digest: all that a schema without digests has.
+static fv_status lacks_digests(fv_store *store, bool *any, fv_error *error) {
+    *any = true;
+    if (store->schema < STORE_SCHEMA) return FV_OK;
+    sqlite3_stmt *row = store_statement(store, STATEMENT_COUNT_LACKING);
+    if (row == NULL) return store_fail(store, "cannot be read", error);
+    if (sqlite3_step(row) == SQLITE_ROW) *any = sqlite3_column_int(row, 0) > 0;
+    sqlite3_reset(row);
+    return FV_OK;
+}
+
+// Of runs without digests, rows that a damaged index hides would not be missed: SQLite compares the
+// tables with their indexes.
+static fv_status check_indexes(fv_store *store, fv_error *error) {
+    bool any;
+    fv_status status = lacks_digests(store, &any, error);
+    if (status != FV_OK || !any) return status;
+    sqlite3_stmt *row = store_statement(store, STATEMENT_INTEGRITY_CHECK);
+    if (row == NULL) return store_fail(store, "cannot be read", error);
+    const char *text =
+        sqlite3_step(row) == SQLITE_ROW ? (const char *)sqlite3_column_text(row, 0) : NULL;
+    if (text != NULL && strcmp(text, "ok") != 0)
+        status = fv_fail(error, FV_STORE,
+                         "run store %s is damaged: %.*s; 'fovea run' and 'fovea runs DIR --check "
+                         "--write' make its indexes anew",
+                         store->path, (int)strcspn(text, "\n"), text);
+    if (sqlite3_reset(row) != SQLITE_OK) return store_fail(store, "cannot be read", error);
+    return status;
+}
+
 static fv_status check_frame(fv_store *store, fv_error *error) {
     frame table, index;
     fv_status status = scan(store, STATEMENT_SCAN_TABLE, &table, error);
@@ -43,7 +73,8 @@ static fv_status check_frame(fv_store *store, fv_error *error) {
                        "run store %s is damaged: its index of runs does not have what its table "
                        "has; 'fovea run' and 'fovea runs DIR --check --write' make it anew",
                        store->path);
-    return store_check_total(store, &table.total, error);
+    status = store_check_total(store, &table.total, error);
+    return status == FV_OK ? check_indexes(store, error) : status;
 }
 
 fv_status store_check_frame(fv_store *store, fv_error *error) {
@@ -165,8 +196,9 @@ static fv_status check_orphans(fv_store *store, const check *c, fv_error *error)
         char why[512];
         const char *id = (const char *)sqlite3_column_text(rows, 0);
         snprintf(why, sizeof why,
-                 "run store %s is damaged: it has rows of a run %.40s and not the run", store->path,
-                 id != NULL ? id : "");
+                 "run store %s is damaged: it has rows of a run %.40s and not the run; "
+                 "'fovea runs DIR --check --write' makes its indexes anew",
+                 store->path, id != NULL ? id : "");
         c->damage(c->context, "", why);
     }
     if (sqlite3_reset(rows) == SQLITE_OK) return FV_OK;

@@ -96,6 +96,7 @@ enum { TAG_RUN = 'r', TAG_SERIES = 's', TAG_TENSOR = 't', TAG_SNAPSHOT = 'p', TA
     S(SCAN_INDEX, "SELECT id FROM runs INDEXED BY sqlite_autoindex_runs_1")                        \
     S(ROWIDS, "SELECT rowid, id FROM runs NOT INDEXED ORDER BY rowid")                             \
     S(QUICK_CHECK, "PRAGMA quick_check")                                                           \
+    S(INTEGRITY_CHECK, "PRAGMA integrity_check(1)")                                                \
     S(ORPHANS,                                                                                     \
       "SELECT DISTINCT run_id FROM (SELECT run_id FROM series UNION SELECT run_id FROM tensors "   \
       "UNION SELECT run_id FROM snapshots) WHERE run_id NOT IN (SELECT id FROM runs NOT INDEXED)") \

@@ -411,7 +411,8 @@ fv_status fv_store_each(fv_store *store, fv_store_visit visit, void *context, fv
     bool own_transaction = sqlite3_get_autocommit(store->db) != 0;
     if (own_transaction && !store_do(store, STATEMENT_READ))
         return store_fail(store, "cannot be read", error);
-    fv_status status = each(store, visit, context, error);
+    fv_status status = store_check_frame(store, error);
+    if (status == FV_OK) status = each(store, visit, context, error);
     if (own_transaction) store_do(store, STATEMENT_COMMIT);
     return status;
 }
