@@ -196,9 +196,8 @@ static fv_status check_orphans(fv_store *store, const check *c, fv_error *error)
         char why[512];
         const char *id = (const char *)sqlite3_column_text(rows, 0);
         snprintf(why, sizeof why,
-                 "run store %s is damaged: it has rows of a run %.40s and not the run; "
-                 "'fovea runs DIR --check --write' makes its indexes anew",
-                 store->path, id != NULL ? id : "");
+                 "run store %s is damaged: it has rows of a run %.40s and not the run", store->path,
+                 id != NULL ? id : "");
         c->damage(c->context, "", why);
     }
     if (sqlite3_reset(rows) == SQLITE_OK) return FV_OK;
