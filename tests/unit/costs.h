@@ -1,0 +1,85 @@
+// Models for the tests of the cost model: published ones, small ones, and what they cost.
+#ifndef TESTS_COSTS_H
+#define TESTS_COSTS_H
+
+#include <fovea/cost.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define KIB 1024.0
+#define MIB (1024 * KIB)
+#define GIB (1024 * MIB)
+
+static inline fv_cost_model *load(const char *name) {
+    char path[512];
+    fv_error error = {0};
+    fv_cost_model *model;
+    snprintf(path, sizeof path, "%s/examples/configs/%s.json", FOVEA_SOURCE_DIR, name);
+    if (fv_cost_model_read(path, &model, &error) != FV_OK) fail_msg("%s", error.text);
+    return model;
+}
+
+static inline fv_cost total_of(const fv_cost_model *model, const fv_cost_setting *setting) {
+    fv_error error = {0};
+    fv_cost total;
+    if (fv_cost_total(model, setting, &total, &error) != FV_OK) fail_msg("%s", error.text);
+    return total;
+}
+
+static inline fv_cost_setting at(uint64_t tokens, uint64_t batch) {
+    fv_cost_setting setting;
+    fv_cost_setting_init(&setting);
+    setting.tokens = tokens;
+    setting.batch = batch;
+    return setting;
+}
+
+// A model of one layer of attention with n_head heads of d / n_head, nothing shared or windowed.
+static inline fv_cost_model *one_layer(uint64_t d, uint64_t n_head) {
+    char json[512];
+    fv_error error = {0};
+    fv_cost_model *model;
+    snprintf(json, sizeof json,
+             "{\"model_type\": \"llama\", \"hidden_size\": %d, \"num_hidden_layers\": 1, "
+             "\"num_attention_heads\": %d, \"intermediate_size\": 1, \"vocab_size\": 1}",
+             (int)d, (int)n_head);
+    if (fv_cost_model_parse("one", json, strlen(json), &model, &error) != FV_OK)
+        fail_msg("%s", error.text);
+    return model;
+}
+
+// Frees the text.
+static inline fv_cost_model *parse(char *json) {
+    fv_error error = {0};
+    fv_cost_model *model;
+    if (fv_cost_model_parse("x.json", json, strlen(json), &model, &error) != FV_OK)
+        fail_msg("%s: %s", json, error.text);
+    free(json);
+    return model;
+}
+
+static inline int find_part(const fv_cost_model *model, const char *name) {
+    for (int p = 0; p < fv_cost_n_parts(model); p++) {
+        fv_cost_part part;
+        fv_cost_part_get(model, p, &part);
+        if (strcmp(part.name, name) == 0) return p;
+    }
+    fail_msg("there is no part %s", name);
+    return -1;
+}
+
+static inline fv_cost part_of(const fv_cost_model *model, const char *name,
+                              const fv_cost_setting *setting) {
+    fv_cost cost;
+    fv_error error = {0};
+    if (fv_cost_part_cost(model, find_part(model, name), setting, &cost, &error) != FV_OK)
+        fail_msg("%s", error.text);
+    return cost;
+}
+
+#endif
