@@ -101,3 +101,33 @@ int fv_claim_cells_fit(fv_fit how, fv_claim_cell *cells, int n) {
     }
     return how == FV_FIT_NONE ? n : kept;
 }
+
+static int compare_numbers(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+// One end of the ranges. Returns how many there are.
+static int summarise_end(const fv_claim_cell *cells, int n, double along, bool high, double *room,
+                         double *median, double *lowest, double *highest) {
+    int m = 0;
+    for (int i = 0; i < n; i++)
+        if ((isnan(along) || cells[i].along == along) && !isnan(cells[i].value.high))
+            room[m++] = high ? cells[i].value.high : cells[i].value.low;
+    *median = *lowest = *highest = NAN;
+    if (m == 0) return 0;
+    qsort(room, (size_t)m, sizeof *room, compare_numbers);
+    *median = (room[(m - 1) / 2] + room[m / 2]) / 2;
+    *lowest = room[0];
+    *highest = room[m - 1];
+    return m;
+}
+
+fv_claim_summary fv_claim_cells_summarise(const fv_claim_cell *cells, int n, double along,
+                                          double *room) {
+    fv_claim_summary s;
+    summarise_end(cells, n, along, false, room, &s.median.low, &s.lowest.low, &s.highest.low);
+    s.n =
+        summarise_end(cells, n, along, true, room, &s.median.high, &s.lowest.high, &s.highest.high);
+    return s;
+}

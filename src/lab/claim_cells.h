@@ -42,4 +42,14 @@ int fv_claim_cells_fit(fv_fit how, fv_claim_cell *cells, int n);
 struct fv_power_fit;
 bool fv_claim_cells_power(const fv_claim_cell *cells, int n, struct fv_power_fit *fit);
 
+typedef struct fv_claim_summary {
+    int n; // cells with a value
+    fv_claim_range median, lowest, highest;
+} fv_claim_summary;
+
+// Of the cells that have a value and whose `along` is given (all with NAN). The median of ranges
+// lies between the medians of their ends. `room` [n].
+fv_claim_summary fv_claim_cells_summarise(const fv_claim_cell *cells, int n, double along,
+                                          double *room);
+
 #endif

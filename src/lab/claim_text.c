@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { MAX_DIGITS = 7, MAX_NUMBER = 320 };
@@ -47,17 +48,44 @@ void claim_text_range(text_buffer *out, const fv_claim_range *v, int digits) {
         text_add(out, "less than %s", high);
 }
 
-void claim_text_values(text_buffer *out, const fv_claim_cell *cells, int n) {
-    int digits = CLAIM_TEXT_DIGITS;
-    for (int i = 1; i < n; i++)
-        digits = claim_text_digits(digits, &cells[i - 1].value, &cells[i].value);
-    for (int i = 0; i < n; i++) {
-        if (i > 0) text_add(out, ", ");
-        if (cells[i].diverged_at >= 0)
-            text_add(out, "diverged at %d", cells[i].diverged_at);
-        else
-            claim_text_range(out, &cells[i].value, digits);
+static void add_cell(text_buffer *out, const fv_claim_cell *cell, int digits) {
+    if (cell->diverged_at >= 0)
+        text_add(out, "diverged at %d", cell->diverged_at);
+    else
+        claim_text_range(out, &cell->value, digits);
+}
+
+// " and 236 more: minimum 0.01, median 0.5, maximum 0.9, 3 of 240 none", of all cells together.
+static void add_rest(text_buffer *out, const fv_claim_cell *cells, int n, int n_listed,
+                     int digits) {
+    double *room = calloc((size_t)n, sizeof *room);
+    out->failed |= room == NULL;
+    if (room == NULL) return;
+    fv_claim_summary s = fv_claim_cells_summarise(cells, n, NAN, room);
+    free(room);
+    text_add(out, " and %d more: ", n - n_listed);
+    if (s.n == 0) {
+        text_add(out, "none");
+        return;
     }
+    text_add(out, "minimum ");
+    claim_text_range(out, &s.lowest, digits);
+    text_add(out, ", median ");
+    claim_text_range(out, &s.median, digits);
+    text_add(out, ", maximum ");
+    claim_text_range(out, &s.highest, digits);
+    if (s.n < n) text_add(out, ", none in %d of %d", n - s.n, n);
+}
+
+void claim_text_values(text_buffer *out, const fv_claim_cell *cells, int n) {
+    int digits = CLAIM_TEXT_DIGITS, n_listed = n > CLAIM_TEXT_MOST ? CLAIM_TEXT_FEW : n;
+    for (int i = 1; i < n_listed; i++)
+        digits = claim_text_digits(digits, &cells[i - 1].value, &cells[i].value);
+    for (int i = 0; i < n_listed; i++) {
+        if (i > 0) text_add(out, ", ");
+        add_cell(out, &cells[i], digits);
+    }
+    if (n_listed < n) add_rest(out, cells, n, n_listed, digits);
 }
 
 void claim_text_place(text_buffer *out, const fv_field *field, double along) {

@@ -2,6 +2,7 @@
 // its runs that the claim selects do, or their fit does, and the share of agreeing seeds is the
 // verdict, unless overrides have changed the runs. A seed whose runs ended too early to tell is
 // undecided: it does not agree, and the note says that it does not contradict either.
+#include "lab/claim_note.h"
 #include "lab/claim_text.h"
 #include "lab/comparable.h"
 #include "lab/power_fit.h"
@@ -13,7 +14,6 @@
 #include <string.h>
 
 static const double share_reproduced = 4.0 / 5, share_partly = 2.0 / 5;
-enum { MAX_LISTED = 8 }; // seeds named in a note
 
 typedef fv_claim_cell cell;
 typedef fv_claim_range range;
@@ -26,42 +26,6 @@ const char *fv_verdict_text(fv_verdict verdict) {
     static const char *const texts[] = {FV_VERDICT_LIST(TEXT)};
 #undef TEXT
     return texts[verdict];
-}
-
-static int compare_numbers(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-typedef struct summary {
-    int n; // cells with a value
-    range median, lowest, highest;
-} summary;
-
-// One end of the ranges. Returns how many there are.
-static int summarise_end(const cell *cells, int n, double along, bool high, double *room,
-                         double *median, double *lowest, double *highest) {
-    int m = 0;
-    for (int i = 0; i < n; i++)
-        if ((isnan(along) || cells[i].along == along) && !isnan(cells[i].value.high))
-            room[m++] = high ? cells[i].value.high : cells[i].value.low;
-    *median = *lowest = *highest = NAN;
-    if (m == 0) return 0;
-    qsort(room, (size_t)m, sizeof *room, compare_numbers);
-    *median = (room[(m - 1) / 2] + room[m / 2]) / 2;
-    *lowest = room[0];
-    *highest = room[m - 1];
-    return m;
-}
-
-// Of the cells that have a value and whose `along` is given (all with NAN). The median of ranges
-// lies between the medians of their ends. `room` [n].
-static summary summarise(const cell *cells, int n, double along, double *room) {
-    summary s;
-    summarise_end(cells, n, along, false, room, &s.median.low, &s.lowest.low, &s.highest.low);
-    s.n =
-        summarise_end(cells, n, along, true, room, &s.median.high, &s.lowest.high, &s.highest.high);
-    return s;
 }
 
 static outcome judge_value(const fv_claim_plan *plan, const range *v) {
@@ -109,67 +73,6 @@ static outcome judge_seed(const fv_claim_plan *plan, const cell *cells, int n) {
     return worst;
 }
 
-static void add_criterion(text_buffer *out, const fv_claim_plan *plan) {
-    if (plan->kind == FV_CLAIM_NEAR)
-        text_add(out, " within %.3g", plan->tolerance);
-    else if (plan->kind == FV_CLAIM_TREND)
-        text_add(out, " %s with %s", plan->sign > 0 ? "increasing" : "decreasing",
-                 plan->across->key);
-    else if (isinf(plan->below))
-        text_add(out, " above %.3g", plan->above);
-    else if (isinf(plan->above))
-        text_add(out, " below %.3g", plan->below);
-    else
-        text_add(out, " between %.3g and %.3g", plan->above, plan->below);
-}
-
-// Seeds that do not agree for one reason, and what they measured.
-typedef struct dissent {
-    int n;
-    text_buffer seeds, values;
-} dissent;
-
-static void add_dissent(dissent *d, const cell *cells, int n) {
-    d->n++;
-    if (d->n == MAX_LISTED + 1) text_add(&d->seeds, ", ...");
-    if (d->n > MAX_LISTED) return;
-    text_add(&d->seeds, "%s%d", d->n > 1 ? ", " : "", cells->seed);
-    if (d->n > 1) text_add(&d->values, "; ");
-    claim_text_values(&d->values, cells, n);
-}
-
-static const char *text_of(const text_buffer *text) {
-    return text->data != NULL ? text->data : "";
-}
-
-// The seeds for which there is no value, that contradict, and that are undecided.
-typedef struct dissents {
-    dissent without, against, open;
-} dissents;
-
-static void describe_dissents(dissents *d, const fv_judgement *j, text_buffer *note) {
-    dissent *all[] = {&d->without, &d->against, &d->open};
-    const char *s[3];
-    for (int i = 0; i < 3; i++) s[i] = all[i]->n > 1 ? "s" : "";
-    if (d->without.n > 0)
-        text_add(note, "; no value for seed%s %s", s[0], text_of(&d->without.seeds));
-    if (d->against.n > 0)
-        text_add(note, "; seed%s %s did not (%s)", s[1], text_of(&d->against.seeds),
-                 text_of(&d->against.values));
-    if (d->open.n > 0)
-        text_add(note, "; seed%s %s undecided: %s runs end too early (%s)", s[2],
-                 text_of(&d->open.seeds), d->open.n > 1 ? "their" : "its",
-                 text_of(&d->open.values));
-    if (j->n_undecided > 0 && j->n_agree + j->n_undecided == j->n_seeds &&
-        j->verdict != FV_REPRODUCED)
-        text_add(note, "; longer runs would decide");
-    for (int i = 0; i < 3; i++) {
-        note->failed |= all[i]->seeds.failed || all[i]->values.failed;
-        text_free(&all[i]->seeds);
-        text_free(&all[i]->values);
-    }
-}
-
 static bool has_no_value(const cell *cells, int n) {
     for (int i = 0; i < n; i++)
         if (!isnan(cells[i].value.high)) return false;
@@ -187,7 +90,7 @@ static fv_verdict verdict_of(const fv_judgement *j) {
 // seed 2; seed 3 did not (0.71)". j->undecided has room for n.
 static void judge_seeds(const fv_claim_plan *plan, const cell *cells, int n, fv_judgement *j,
                         text_buffer *note) {
-    dissents d = {0};
+    claim_dissents d = {0};
     for (int i = 0, end; i < n; i = end) {
         for (end = i; end < n && cells[end].seed == cells[i].seed; end++) {
         }
@@ -197,16 +100,16 @@ static void judge_seeds(const fv_claim_plan *plan, const cell *cells, int n, fv_
             j->n_agree++;
         } else if (o == UNDECIDED) {
             j->undecided[j->n_undecided++] = cells[i].seed;
-            add_dissent(&d.open, cells + i, end - i);
+            claim_note_dissent(&d.open, cells + i, end - i);
         } else {
             bool without = has_no_value(cells + i, end - i);
-            add_dissent(without ? &d.without : &d.against, cells + i, end - i);
+            claim_note_dissent(without ? &d.without : &d.against, cells + i, end - i);
         }
     }
     j->verdict = verdict_of(j);
     text_add(note, "%d of %d seeds", j->n_agree, j->n_seeds);
-    add_criterion(note, plan);
-    describe_dissents(&d, j, note);
+    claim_note_criterion(plan, note);
+    claim_note_dissents(&d, j, note);
 }
 
 // A range that has one end in one number: that end.
@@ -217,7 +120,7 @@ static double number_of(const range *v) {
 
 static void describe_values(const cell *cells, int n, double *room, fv_judgement *j,
                             text_buffer *out) {
-    summary s = summarise(cells, n, NAN, room);
+    fv_claim_summary s = fv_claim_cells_summarise(cells, n, NAN, room);
     j->median = number_of(&s.median);
     j->lowest = number_of(&s.lowest);
     j->highest = number_of(&s.highest);
@@ -257,27 +160,50 @@ static bool next_median(const cell *cells, int n, double *room, double *along, r
         if (cells[i].along > *along && cells[i].along < next) next = cells[i].along;
     if (isinf(next)) return false;
     *along = next;
-    *median = summarise(cells, n, next, room).median;
+    *median = fv_claim_cells_summarise(cells, n, next, room).median;
     return true;
 }
 
-// "medians 4: 640, 10: 1100, 100: 1700": the medians along the field.
+// The medians along the field: how many, digits that tell neighbours apart, the lowest and highest.
+typedef struct course {
+    int n, digits;
+    range lowest, highest;
+} course;
+
+static course survey(const cell *cells, int n, double *room) {
+    course c = {0, CLAIM_TEXT_DIGITS, {NAN, NAN}, {NAN, NAN}};
+    double along = -INFINITY;
+    range median, before = {NAN, NAN};
+    for (; next_median(cells, n, room, &along, &median); c.n++) {
+        c.digits = claim_text_digits(c.digits, &before, &median);
+        before = median;
+        if (!(c.lowest.high <= median.high) && !isnan(median.high)) c.lowest = median;
+        if (!(c.highest.high >= median.high) && !isnan(median.high)) c.highest = median;
+    }
+    return c;
+}
+
+// "medians 4: 640, 10: 1100, 100: 1700", or of many the first few and the last: "medians 4: 640, 5:
+// 650, 6: 670, 7: 650, 92 more from 640 to 1700, 100: 1700".
 static void describe_trend(const fv_field *field, const cell *cells, int n, double *room,
                            fv_judgement *j, text_buffer *out) {
     j->median = j->lowest = j->highest = NAN;
+    course c = survey(cells, n, room);
     double along = -INFINITY;
-    range median, before = {NAN, NAN};
-    int digits = CLAIM_TEXT_DIGITS;
-    while (next_median(cells, n, room, &along, &median)) {
-        digits = claim_text_digits(digits, &before, &median);
-        before = median;
-    }
-    along = -INFINITY;
+    range median;
     for (int i = 0; next_median(cells, n, room, &along, &median); i++) {
+        bool many = c.n > CLAIM_TEXT_MOST, last = i == c.n - 1;
+        if (many && i >= CLAIM_TEXT_FEW && !last) continue;
+        if (many && last) {
+            text_add(out, ", %d more from ", c.n - 1 - CLAIM_TEXT_FEW);
+            claim_text_range(out, &c.lowest, c.digits);
+            text_add(out, " to ");
+            claim_text_range(out, &c.highest, c.digits);
+        }
         text_add(out, i == 0 ? "medians " : ", ");
         claim_text_place(out, field, along);
         text_add(out, ": ");
-        claim_text_range(out, &median, digits);
+        claim_text_range(out, &median, c.digits);
     }
 }
 
@@ -392,25 +318,6 @@ static fv_status set_texts(const fv_experiment *experiment, const fv_claim_plan 
     return FV_OK;
 }
 
-// "; without 3 optional runs (task.n_pairs 32)", where the claim speaks of them.
-static void note_left_out(const fv_experiment *experiment, const fv_claim_plan *plan,
-                          text_buffer *note) {
-    int n = 0;
-    for (int i = 0; i < experiment->n_left_out; i++) {
-        fv_config config;
-        sweep_left_out(experiment, i, &config);
-        n += fv_claim_selects(plan, &config);
-    }
-    if (n == 0) return;
-    text_add(note, "; without %d optional run%s (", n, n > 1 ? "s" : "");
-    for (int i = 0; i < experiment->optional.n; i++) {
-        const fv_option *option = &experiment->optional.items[i];
-        text_add(note, "%s%s", i > 0 ? ", " : "", option->key);
-        for (int v = 0; v < option->n_values; v++) text_add(note, " %s", option->values[v]);
-    }
-    text_add_char(note, ')');
-}
-
 // "not comparable: train.steps was changed; ", where the runs are not those of the file.
 static fv_status note_changes(const fv_experiment *experiment, const fv_claim_plan *plan,
                               text_buffer *note, fv_error *error) {
@@ -422,10 +329,28 @@ static fv_status note_changes(const fv_experiment *experiment, const fv_claim_pl
     return status;
 }
 
-// "; 2 of 12 runs diverged, at steps 120 to 910", whether or not they left a value.
-static void note_diverged(const fv_divergence *diverged, text_buffer *note) {
-    char text[128];
-    if (fv_divergence_text(diverged, text, sizeof text) > 0) text_add(note, "; %s", text);
+// Overrides may leave a claim without its runs, or without what it measures of them: it is listed
+// all the same. Where no override is to blame the `cause` is a mistake of the file.
+static fv_status set_apart(const fv_experiment *experiment, const fv_claim_plan *plan,
+                           int n_selected, const fv_error *cause, fv_judgement *j,
+                           fv_error *error) {
+    text_buffer why = {0}, measured = {0}, note = {0};
+    fv_status status = FV_OK;
+    if (n_selected > 0) status = comparable_find(experiment, plan, &why, error);
+    if (status == FV_OK && why.n == 0) status = comparable_blame(experiment, &why, error);
+    bool changed = why.n > 0;
+    if (status == FV_OK && changed) {
+        j->verdict = FV_NOT_COMPARABLE;
+        j->median = j->lowest = j->highest = NAN;
+        j->diverged = (fv_divergence){0};
+        text_add(&measured, "none");
+        text_add(&note, "not comparable: %s%s%s", why.data, *plan->note != '\0' ? ". " : "",
+                 plan->note);
+        note.failed |= why.failed;
+        status = set_texts(experiment, plan, &measured, &note, j, error);
+    }
+    text_free(&why);
+    return status == FV_OK && !changed ? fv_fail(error, cause->status, "%s", cause->text) : status;
 }
 
 static fv_status judge(const fv_experiment *experiment, int i, const fv_record *const *records,
@@ -433,10 +358,11 @@ static fv_status judge(const fv_experiment *experiment, int i, const fv_record *
     fv_claim_plan plan;
     int n;
     fv_status status = fv_claim_read(experiment, i, &plan, error);
-    if (status == FV_OK)
-        status =
-            measure_cells(experiment, &plan, records, n_records, cells, &n, &j->diverged, error);
     if (status != FV_OK) return status;
+    fv_error cause;
+    status = measure_cells(experiment, &plan, records, n_records, cells, &n, &j->diverged, &cause);
+    if (status == FV_USAGE) return set_apart(experiment, &plan, n, &cause, j, error);
+    if (status != FV_OK) return fv_fail(error, status, "%s", cause.text);
     j->undecided = calloc((size_t)n, sizeof *j->undecided);
     if (j->undecided == NULL) return fail_memory(experiment, error);
     text_buffer measured = {0}, note = {0};
@@ -448,8 +374,8 @@ static fv_status judge(const fv_experiment *experiment, int i, const fv_record *
     n = fv_claim_cells_fit(plan.fit, cells, n);
     judge_seeds(&plan, cells, n, j, &note);
     if (!comparable) j->verdict = FV_NOT_COMPARABLE;
-    note_diverged(&j->diverged, &note);
-    note_left_out(experiment, &plan, &note);
+    claim_note_diverged(&j->diverged, &note);
+    claim_note_left_out(experiment, &plan, &note);
     if (*plan.note != '\0') text_add(&note, ". %s", plan.note);
     if (plan.kind == FV_CLAIM_TREND)
         describe_trend(plan.across, cells, n, room, j, &measured);

@@ -31,7 +31,8 @@ typedef struct fields {
     const fv_field **items;
 } fields;
 
-static bool find_fields(const fv_experiment *here, const fv_experiment *there, fields *found) {
+static bool find_fields(const fv_experiment *here, bool uncompared, fields *found) {
+    const fv_experiment *there = here->published;
     int n;
     const fv_field *all = fv_fields(&n);
     found->n = 0;
@@ -41,7 +42,8 @@ static bool find_fields(const fv_experiment *here, const fv_experiment *there, f
         fv_config_get(&here->base, &all[i], a, sizeof a);
         fv_config_get(&there->base, &all[i], b, sizeof b);
         bool differs = strcmp(a, b) != 0 || is_swept(here, &all[i]) || is_swept(there, &all[i]);
-        if (differs && is_compared(&all[i]) && !adaptive_has(here->adaptive, &all[i]))
+        if (differs && (uncompared || is_compared(&all[i])) &&
+            !adaptive_has(here->adaptive, &all[i]))
             found->items[found->n++] = &all[i];
     }
     return found->items != NULL;
@@ -52,16 +54,6 @@ typedef struct hashes {
     int n;
     uint64_t *items;
 } hashes;
-
-static uint64_t hash_of(const fv_config *config, const fv_field *const *items, int n) {
-    uint64_t hash = TEXT_HASH_START;
-    for (int i = 0; i < n; i++) {
-        char value[LONGEST_VALUE];
-        fv_config_get(config, items[i], value, sizeof value);
-        hash = text_hash(text_hash(hash, value), "\n");
-    }
-    return hash;
-}
 
 static int compare(const void *a, const void *b) {
     uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
@@ -78,7 +70,8 @@ static bool contains(const hashes *set, const hashes *part) {
     return true;
 }
 
-// Of the runs that the claim selects, with those left out as optional if they are `all` wanted.
+// Of the runs that the claim selects (all, without a claim), with those left out as optional if
+// they are `all` wanted.
 static bool collect(const fv_experiment *experiment, const fv_claim_plan *plan, bool all,
                     const fv_field *const *items, int n_items, hashes *set) {
     int n = experiment->n_runs, total = n + (all ? experiment->n_left_out : 0), kept = 0;
@@ -90,8 +83,8 @@ static bool collect(const fv_experiment *experiment, const fv_claim_plan *plan, 
             fv_experiment_config(experiment, i, &config);
         else
             sweep_left_out(experiment, i - n, &config);
-        if (fv_claim_selects(plan, &config))
-            set->items[set->n++] = hash_of(&config, items, n_items);
+        if (plan == NULL || fv_claim_selects(plan, &config))
+            set->items[set->n++] = sweep_hash(TEXT_HASH_START, &config, items, n_items);
     }
     qsort(set->items, (size_t)set->n, sizeof *set->items, compare);
     for (int i = 0; i < set->n; i++)
@@ -100,17 +93,15 @@ static bool collect(const fv_experiment *experiment, const fv_claim_plan *plan, 
     return true;
 }
 
-typedef enum difference { SAME, NARROWED, CHANGED } difference;
-
-// How the runs here differ from those of the file in some fields together. Optional runs of the
-// file may be here and need not.
+// Whether the runs here are others than those of the file, or fewer, by some fields together.
+// Optional runs of the file may be here and need not.
 static bool differ(const fv_experiment *here, const fv_claim_plan *plan,
-                   const fv_field *const *items, int n, difference *found) {
+                   const fv_field *const *items, int n, bool *changed) {
     hashes now, all, needed = {0};
     bool done = collect(here, plan, false, items, n, &now);
     bool known = collect(here->published, plan, true, items, n, &all);
     done = done && known && collect(here->published, plan, false, items, n, &needed);
-    if (done) *found = !contains(&all, &now) ? CHANGED : !contains(&now, &needed) ? NARROWED : SAME;
+    if (done) *changed = !contains(&all, &now) || !contains(&now, &needed);
     free(now.items);
     free(all.items);
     free(needed.items);
@@ -122,31 +113,38 @@ static bool describe(const fv_experiment *here, const fv_claim_plan *plan, const
                      text_buffer *why) {
     bool any = false;
     for (int i = 0; i < among->n; i++) {
-        difference found;
-        if (!differ(here, plan, &among->items[i], 1, &found)) return false;
-        if (found == SAME) continue;
-        text_add(why, "%s%s was %s", any ? ", " : "", among->items[i]->key,
-                 found == CHANGED ? "changed" : "narrowed");
-        any = true;
+        bool changed;
+        if (!differ(here, plan, &among->items[i], 1, &changed)) return false;
+        if (changed) text_add(why, "%s%s was changed", any ? ", " : "", among->items[i]->key);
+        any |= changed;
     }
     if (!any) text_add(why, "the sweep was changed");
     return !why->failed;
 }
 
-fv_status comparable_find(const fv_experiment *experiment, const fv_claim_plan *plan,
-                          text_buffer *why, fv_error *error) {
+static fv_status find(const fv_experiment *experiment, const fv_claim_plan *plan, bool uncompared,
+                      text_buffer *why, fv_error *error) {
     if (!experiment->overridden) return FV_OK;
     if (experiment->published == NULL) {
         text_add(why, "without the overrides the file is a mistake");
         return FV_OK;
     }
     fields among;
-    difference found = SAME;
-    bool done = find_fields(experiment, experiment->published, &among) &&
-                differ(experiment, plan, among.items, among.n, &found);
-    if (done && found != SAME) done = describe(experiment, plan, &among, why);
+    bool changed = false;
+    bool done = find_fields(experiment, uncompared, &among) &&
+                differ(experiment, plan, among.items, among.n, &changed);
+    if (done && changed) done = describe(experiment, plan, &among, why);
     free(among.items);
     return done
                ? FV_OK
                : fv_fail(error, FV_NO_MEMORY, "no memory for the verdicts of %s", experiment->path);
+}
+
+fv_status comparable_find(const fv_experiment *experiment, const fv_claim_plan *plan,
+                          text_buffer *why, fv_error *error) {
+    return find(experiment, plan, false, why, error);
+}
+
+fv_status comparable_blame(const fv_experiment *experiment, text_buffer *why, fv_error *error) {
+    return find(experiment, NULL, true, why, error);
 }

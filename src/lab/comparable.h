@@ -7,9 +7,14 @@
 #include "base/text.h"
 #include "lab/claim_plan.h"
 
-// Adds what keeps the claim's runs from being compared: "train.steps was changed", "task.vocab_size
-// was narrowed". Nothing where they are, seeds apart, those of the file. Fails only without memory.
+// Adds what keeps the claim's runs from being compared: "train.steps was changed", as an axis is
+// that has lost values. Nothing where they are, seeds apart, those of the file. Fails only without
+// memory.
 fv_status comparable_find(const fv_experiment *experiment, const fv_claim_plan *plan,
                           text_buffer *why, fv_error *error);
+
+// Adds all that overrides have changed of the sweep, seeds and watching too: one of them may have
+// left a claim without its runs.
+fv_status comparable_blame(const fv_experiment *experiment, text_buffer *why, fv_error *error);
 
 #endif

@@ -5,6 +5,7 @@
 #include "base/config_readers.h"
 #include "base/layer_list.h"
 #include "lab/grid.h"
+#include "lab/sweep.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -164,19 +165,10 @@ typedef struct run {
     int i;
 } run;
 
-static uint64_t hash_of(const swept *s, const fv_config *config) {
-    uint64_t hash = TEXT_HASH_START;
-    char value[4096];
-    for (int i = 0; i < s->n; i++) {
-        fv_config_get(config, s->fields[i], value, sizeof value);
-        hash = text_hash(text_hash(hash, value), "\n");
-    }
-    static const char *const settled[] = {"task.offset", "model.layers"}; // what others turn into
-    for (int i = 0; i < 2; i++) {
-        fv_config_get(config, fv_field_find(settled[i]), value, sizeof value);
-        hash = text_hash(text_hash(hash, value), "\n");
-    }
-    return hash;
+static uint64_t hash_swept(const swept *s, const fv_config *config) {
+    const fv_field *const settled[] = {fv_field_find("task.offset"), fv_field_find("model.layers")};
+    uint64_t hash = sweep_hash(TEXT_HASH_START, config, s->fields, s->n);
+    return sweep_hash(hash, config, settled, 2); // what others turn into
 }
 
 static int by_hash(const void *a, const void *b) {
@@ -231,7 +223,7 @@ fv_status repeats_find(const fv_experiment *experiment, text_buffer *text, fv_er
         fv_config config;
         fv_experiment_config(experiment, i, &config);
         simplify(&s, &config);
-        runs[i] = (run){hash_of(&s, &config), i};
+        runs[i] = (run){hash_swept(&s, &config), i};
     }
     qsort(runs, (size_t)n, sizeof *runs, by_hash);
     for (int i = 1; i < n; i++) {

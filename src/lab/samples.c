@@ -5,6 +5,7 @@
 
 #include "lab/claim_plan.h"
 #include "lab/grid.h"
+#include "lab/sweep.h"
 #include "lab/where.h"
 
 #include <stdlib.h>
@@ -29,12 +30,6 @@ typedef struct contrast {
     bool found, varies; // the members are not the same; a group has several
     int run[2], n[2];
 } contrast;
-
-static uint64_t hash_value(uint64_t hash, const fv_field *field, const fv_config *config) {
-    char value[4096];
-    fv_config_get(config, field, value, sizeof value);
-    return text_hash(text_hash(hash, value), "\n");
-}
 
 static int compare(const void *a, const void *b) {
     const sample *x = a, *y = b;
@@ -78,8 +73,8 @@ static fv_status contrast_groups(const selection *s, const fv_field *const *grou
         fv_config config;
         fv_experiment_config(s->experiment, s->runs[i], &config);
         items[i] =
-            (sample){TEXT_HASH_START, hash_value(TEXT_HASH_START, member, &config), s->runs[i]};
-        for (int f = 0; f < n; f++) items[i].group = hash_value(items[i].group, group[f], &config);
+            (sample){TEXT_HASH_START, sweep_hash(TEXT_HASH_START, &config, &member, 1), s->runs[i]};
+        items[i].group = sweep_hash(items[i].group, &config, group, n);
     }
     qsort(items, (size_t)s->n, sizeof *items, compare);
     *c = compare_groups(items, s->n);

@@ -28,11 +28,10 @@ typedef struct walk {
     fv_error *error;
 } walk;
 
-static uint64_t hash_swept(const walk *w, const fv_config *config) {
-    uint64_t hash = TEXT_HASH_START;
-    for (int i = 0; i < w->n_swept; i++) {
+uint64_t sweep_hash(uint64_t hash, const fv_config *config, const fv_field *const *fields, int n) {
+    for (int i = 0; i < n; i++) {
         char value[4096];
-        fv_config_get(config, w->swept[i], value, sizeof value);
+        fv_config_get(config, fields[i], value, sizeof value);
         hash = text_hash(text_hash(hash, value), "\n");
     }
     return hash;
@@ -43,7 +42,8 @@ static fv_status add_point(walk *w, const fv_config *config) {
     fv_config settled = *config; // the next point settles its own
     config_settle_length(&settled.task);
     bool left_out = e->optional.n > 0 && !e->complete && where_selects(&e->optional, "", &settled);
-    w->points[w->n] = (point){hash_swept(w, &settled), w->n, left_out};
+    uint64_t hash = sweep_hash(TEXT_HASH_START, &settled, w->swept, w->n_swept);
+    w->points[w->n] = (point){hash, w->n, left_out};
     w->n++;
     return config_check(&settled, w->culprit, w->error);
 }

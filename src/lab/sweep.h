@@ -13,6 +13,9 @@ fv_status sweep_plan(fv_experiment *experiment, const fv_field **culprit, fv_err
 fv_status sweep_check_readers(const fv_experiment *experiment, const fv_field **culprit,
                               fv_error *error);
 
+// Continues `hash`, at first TEXT_HASH_START, with the values of n fields.
+uint64_t sweep_hash(uint64_t hash, const fv_config *config, const fv_field *const *fields, int n);
+
 // The i-th configuration that is left out.
 void sweep_left_out(const fv_experiment *experiment, int i, fv_config *config);
 

@@ -62,9 +62,9 @@ static void test_changed_runs(void **state) {
     expect(GRID CLAIM(""), WITH("model.layers=attention,mlp", "train.seed=1"),
            "model.layers was changed");
     expect(GRID CLAIM(""), WITH("task.vocab_size=4,10,20"), "task.vocab_size was changed");
-    expect(GRID CLAIM(""), WITH("task.vocab_size=4"), "task.vocab_size was narrowed");
+    expect(GRID CLAIM(""), WITH("task.vocab_size=4"), "task.vocab_size was changed");
     expect(GRID CLAIM(""), WITH("train.learning_rate=1e-2", "model.n_embd=3"),
-           "model.n_embd was changed, train.learning_rate was narrowed");
+           "model.n_embd was changed, train.learning_rate was changed");
 }
 
 // Only the runs that the claim selects matter.
@@ -73,7 +73,7 @@ static void test_selected_runs(void **state) {
 #define FOUR ", where: {task.vocab_size: 4}"
     expect(GRID CLAIM(FOUR), WITH("task.vocab_size=4"), "");
     expect(GRID CLAIM(FOUR), WITH("task.vocab_size=4,20"), "");
-    expect(GRID CLAIM(FOUR), WITH("train.learning_rate=1e-3"), "train.learning_rate was narrowed");
+    expect(GRID CLAIM(FOUR), WITH("train.learning_rate=1e-3"), "train.learning_rate was changed");
     expect(GRID CLAIM(FOUR), WITH("train.steps=7"), "train.steps was changed");
 }
 
@@ -86,7 +86,7 @@ static void test_combinations(void **state) {
     "  - {task.vocab_size: 10, model.n_embd: 3, train.seed: 0}\n"
     expect(GRIDS CLAIM(""), WITH("train.seed=5"), "");
     expect(GRIDS CLAIM(""), WITH("model.n_embd=2,3"), "the sweep was changed");
-    expect(GRIDS CLAIM(""), WITH("model.n_embd=3"), "model.n_embd was narrowed");
+    expect(GRIDS CLAIM(""), WITH("model.n_embd=3"), "model.n_embd was changed");
 }
 
 static void test_drawn_and_refined_runs(void **state) {
@@ -109,7 +109,7 @@ static void test_optional_runs(void **state) {
     expect(HELD CLAIM(""), WITH("train.seed=3"), "");
     expect(HELD CLAIM(""), WITH("task.vocab_size=4,10,40"), "");
     expect(HELD CLAIM(""), WITH("task.vocab_size=4,10"), "");
-    expect(HELD CLAIM(""), WITH("task.vocab_size=40"), "task.vocab_size was narrowed");
+    expect(HELD CLAIM(""), WITH("task.vocab_size=40"), "task.vocab_size was changed");
     expect(HELD CLAIM(", where: {task.vocab_size: 40}"), WITH("task.vocab_size=40"), "");
 }
 

@@ -15,8 +15,10 @@ enum { PATH_SIZE = 4096 };
 static bool is_left_out(const study *s, const fv_error *error) {
     bool partial = s->overridden || s->experiment->n_left_out > 0;
     if (!partial || error->status != FV_USAGE) return false;
-    fprintf(stderr, "fovea: left out %s: %s\n",
-            s->overridden ? "because of the overrides" : "without the optional runs", error->text);
+    bool optional = s->experiment->n_left_out > 0;
+    fprintf(stderr, "fovea: left out %s%s%s: %s\n", optional ? "without the optional runs" : "",
+            optional && s->overridden ? " and " : "",
+            s->overridden ? "because of the overrides" : "", error->text);
     return true;
 }
 
