@@ -30,6 +30,7 @@ typedef struct fv_curves {
     fv_empty empty;
     fv_curve_line *lines; // of the current panel
     int n_lines;
+    bool *listed; // [reference lines] whether the legend names it; NULL for none
 } fv_curves;
 
 // The colour of series s, or of group c of the option `color`.
@@ -48,12 +49,21 @@ fv_status fv_curves_set_scales(const fv_curves *p, int i, fv_panel *panel, fv_er
 // Draws the lines; curves of runs that diverged end in a cross.
 void fv_curves_draw(fv_curves *p, fv_panel *panel);
 
+// Marks where the lines run among the obstacles.
+void fv_curves_keep_clear(fv_curves *p, const fv_panel *panel);
+
 // Why the panel shows no point, or NULL where it shows one.
 const char *fv_curves_reason(const fv_curves *p, const fv_panel *panel);
 
-// The reference lines of panel i, and after all else is drawn their names.
+// The reference lines of panel i, and after all else is drawn the names that stand beside them.
 int fv_curves_n_references(const fv_curves *p);
 fv_status fv_curves_draw_references(const fv_curves *p, int i, fv_panel *panel, fv_error *error);
 fv_status fv_curves_name_references(fv_curves *p, int i, fv_panel *panel, fv_error *error);
+
+// Finds the names that have no room beside their lines on panels of the planned size, and how many
+// they are: these stand in the legend, which fv_curves_list_references adds to.
+fv_status fv_curves_choose_names(fv_curves *p, int *n_listed, fv_error *error);
+fv_status fv_curves_list_references(const fv_curves *p, fv_legend_entry *legend, int *n,
+                                    fv_error *error);
 
 #endif

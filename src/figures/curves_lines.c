@@ -70,12 +70,21 @@ static fv_status read_line(fv_curves *p, int i, int s, int c, fv_curve_line *out
     return FV_OK;
 }
 
+// What stands for several runs is found among all points: only then are they thinned.
+static void thin(fv_curve_line *line) {
+    bool alone = line->n_runs == 1;
+    for (int r = 0; r < line->n_runs; r++)
+        fv_curve_thin(&line->runs[r], alone ? MOST_POINTS : MOST_FAINT_POINTS);
+    fv_curve_thin(&line->strong, MOST_POINTS);
+}
+
 fv_status fv_curves_read(fv_curves *p, int i, fv_error *error) {
     p->n_lines = 0;
     for (int s = 0; s < p->slots.n; s++)
         for (int c = 0; c < p->colours.n; c++) {
             fv_status status = read_line(p, i, s, c, &p->lines[p->n_lines], error);
             if (status != FV_OK) return status;
+            thin(&p->lines[p->n_lines]);
             p->n_lines += p->lines[p->n_lines].n_runs > 0;
         }
     return FV_OK;
@@ -180,58 +189,56 @@ static void draw_line(fv_panel *panel, const fv_curve *curve, const fv_curve_lin
     draw_dots(panel, curve, line, width > 1 ? 0.7 : 0.45, transparency);
 }
 
-// Where the curve runs, so that labels keep away.
-static void keep_clear(fv_curves *p, const fv_panel *panel, const fv_curve *curve,
-                       const fv_curve_line *line) {
-    const fv_scale *y = scale_of(panel, line);
-    for (int i = 0; i < curve->n; i++) {
-        int before = drawable(panel, line, curve, i - 1) ? i - 1 : i;
-        if (!drawable(panel, line, curve, i)) continue;
-        fv_obstacles_add_segment(&p->obstacles, fv_panel_x(panel, curve->x[before]),
-                                 panel->height * (1 - fv_scale_place(y, curve->y[before])),
-                                 fv_panel_x(panel, curve->x[i]),
-                                 panel->height * (1 - fv_scale_place(y, curve->y[i])));
-    }
+// How several seeds show beside what stands for them.
+static bool spreads(const fv_curves *p, const char *how) {
+    return strcmp(fv_options_text(p->view->options, "spread", "lines"), how) == 0;
 }
 
-static void draw_faint(fv_curves *p, fv_panel *panel, fv_curve_line *line) {
-    const char *spread = fv_options_text(p->view->options, "spread", "lines");
-    if (line->n_runs < 2) return;
-    if (strcmp(spread, "band") == 0 && line->strong.low != NULL) {
+// The curve that is drawn strongly.
+static const fv_curve *strong_of(const fv_curve_line *line) {
+    return line->n_runs > 1 ? &line->strong : &line->runs[0];
+}
+
+// Whether the runs of a line are drawn themselves, beside what stands for them or without it.
+static bool shows_runs(const fv_curves *p, const fv_curve_line *line) {
+    return line->n_runs > 1 && (spreads(p, "lines") || line->strong.n == 0);
+}
+
+static bool shows_band(const fv_curves *p, const fv_curve_line *line) {
+    return line->n_runs > 1 && spreads(p, "band") && line->strong.low != NULL;
+}
+
+static void draw_faint(fv_curves *p, fv_panel *panel, const fv_curve_line *line) {
+    if (shows_band(p, line)) {
         write_points(panel, &line->strong, line, true);
         fv_panel_block_end(panel,
                            "using 1:2:3 axes x1y%d with filledcurves lc rgb '#d0%06x' notitle",
                            line->second ? 2 : 1, line->colour);
     }
-    for (int r = 0; r < line->n_runs; r++) {
-        fv_curve_thin(&line->runs[r], MOST_FAINT_POINTS);
-        if (strcmp(spread, "lines") == 0 || line->strong.n == 0)
-            draw_line(panel, &line->runs[r], line, 0.8, line->strong.n > 0 ? 0xa8 : 0);
-        if (strcmp(spread, "none") != 0) keep_clear(p, panel, &line->runs[r], line);
-    }
+    for (int r = 0; r < line->n_runs && shows_runs(p, line); r++)
+        draw_line(panel, &line->runs[r], line, 0.8, line->strong.n > 0 ? 0xa8 : 0);
 }
 
-static void draw_strong(fv_curves *p, fv_panel *panel, fv_curve_line *line) {
-    fv_curve *curve = line->n_runs > 1 ? &line->strong : &line->runs[0];
-    if (curve->n == 0) return;
-    fv_curve_thin(curve, MOST_POINTS);
-    draw_line(panel, curve, line, 1.9, 0);
-    keep_clear(p, panel, curve, line);
+static void draw_strong(fv_panel *panel, const fv_curve_line *line) {
+    if (strong_of(line)->n > 0) draw_line(panel, strong_of(line), line, 1.9, 0);
 }
 
-// A cross at the last point of each run that diverged, whether or not the run itself is drawn.
-static void draw_crosses(fv_curves *p, fv_panel *panel, const fv_curve_line *line) {
+// The last point that the axes can show of a run that diverged; -1 for another run.
+static int end_of(const fv_panel *panel, const fv_curve_line *line, const fv_curve *curve) {
+    int last = curve->n - 1;
+    while (last >= 0 && !drawable(panel, line, curve, last)) last--;
+    return curve->diverged ? last : -1;
+}
+
+// A cross at the end of each run that diverged, whether or not the run itself is drawn.
+static void draw_crosses(fv_panel *panel, const fv_curve_line *line) {
     int n = 0;
     for (int r = 0; r < line->n_runs; r++) {
         const fv_curve *curve = &line->runs[r];
-        int last = curve->n - 1;
-        while (last >= 0 && !drawable(panel, line, curve, last)) last--;
-        if (!curve->diverged || last < 0) continue;
+        int last = end_of(panel, line, curve);
+        if (last < 0) continue;
         if (n++ == 0) fv_panel_block_begin(panel);
         fprintf(panel->script, "%.7g %.7g\n", curve->x[last], curve->y[last]);
-        double x = fv_panel_x(panel, curve->x[last]);
-        double y = panel->height * (1 - fv_scale_place(scale_of(panel, line), curve->y[last]));
-        fv_obstacles_add(&p->obstacles, (fv_box){x - 6, y - 6, x + 6, y + 6});
     }
     if (n > 0)
         fv_panel_block_end(panel,
@@ -241,8 +248,54 @@ static void draw_crosses(fv_curves *p, fv_panel *panel, const fv_curve_line *lin
 
 void fv_curves_draw(fv_curves *p, fv_panel *panel) {
     for (int l = 0; l < p->n_lines; l++) draw_faint(p, panel, &p->lines[l]);
-    for (int l = p->n_lines - 1; l >= 0; l--) draw_strong(p, panel, &p->lines[l]);
-    for (int l = 0; l < p->n_lines; l++) draw_crosses(p, panel, &p->lines[l]);
+    for (int l = p->n_lines - 1; l >= 0; l--) draw_strong(panel, &p->lines[l]);
+    for (int l = 0; l < p->n_lines; l++) draw_crosses(panel, &p->lines[l]);
+}
+
+// --- where the lines run -----------------------------------------------------------------------
+
+static double height_of(const fv_panel *panel, const fv_curve_line *line, double value) {
+    return panel->height * (1 - fv_scale_place(scale_of(panel, line), value));
+}
+
+static void keep_curve_clear(fv_curves *p, const fv_panel *panel, const fv_curve *curve,
+                             const fv_curve_line *line) {
+    for (int i = 0; i < curve->n; i++) {
+        int before = drawable(panel, line, curve, i - 1) ? i - 1 : i;
+        if (!drawable(panel, line, curve, i)) continue;
+        fv_obstacles_add_segment(&p->obstacles, fv_panel_x(panel, curve->x[before]),
+                                 height_of(panel, line, curve->y[before]),
+                                 fv_panel_x(panel, curve->x[i]),
+                                 height_of(panel, line, curve->y[i]));
+    }
+}
+
+static void keep_band_clear(fv_curves *p, const fv_panel *panel, const fv_curve_line *line) {
+    const fv_curve *band = &line->strong;
+    for (int i = 0; i < band->n; i++) {
+        if (!drawable(panel, line, band, i)) continue;
+        double from = fv_panel_x(panel, band->x[drawable(panel, line, band, i - 1) ? i - 1 : i]);
+        fv_obstacles_add(&p->obstacles, (fv_box){from, height_of(panel, line, band->high[i]),
+                                                 fv_panel_x(panel, band->x[i]),
+                                                 height_of(panel, line, band->low[i])});
+    }
+}
+
+void fv_curves_keep_clear(fv_curves *p, const fv_panel *panel) {
+    for (int l = 0; l < p->n_lines; l++) {
+        const fv_curve_line *line = &p->lines[l];
+        keep_curve_clear(p, panel, strong_of(line), line);
+        if (shows_band(p, line)) keep_band_clear(p, panel, line);
+        for (int r = 0; r < line->n_runs; r++) {
+            const fv_curve *curve = &line->runs[r];
+            int last = end_of(panel, line, curve);
+            if (shows_runs(p, line)) keep_curve_clear(p, panel, curve, line);
+            if (last < 0) continue;
+            double x = fv_panel_x(panel, curve->x[last]);
+            double y = height_of(panel, line, curve->y[last]);
+            fv_obstacles_add(&p->obstacles, (fv_box){x - 6, y - 6, x + 6, y + 6});
+        }
+    }
 }
 
 // --- nothing to draw ---------------------------------------------------------------------------

@@ -1,4 +1,5 @@
-// Reference lines of curves, and their names where nothing is drawn.
+// Reference lines of curves, and their names: beside the line where nothing else is drawn, and in
+// the legend where a panel has no such place. A name never covers a curve.
 #include "figures/colour.h"
 #include "figures/curves.h"
 
@@ -21,7 +22,13 @@ static fv_status value_of(const fv_curves *p, int i, int v, double *value, fv_er
 
 // --- the lines ---------------------------------------------------------------------------------
 
+// Dashes tell the lines apart where the legend names them.
+static fv_mark mark_of(int v) {
+    return (fv_mark)(FV_MARK_DASHED + v % 3);
+}
+
 fv_status fv_curves_draw_references(const fv_curves *p, int i, fv_panel *panel, fv_error *error) {
+    static const char *const dashes[] = {"(7,5)", "(2,4)", "(7,4,2,4)"};
     for (int v = 0; v < fv_curves_n_references(p); v++) {
         double value;
         fv_status status = value_of(p, i, v, &value, error);
@@ -29,80 +36,179 @@ fv_status fv_curves_draw_references(const fv_curves *p, int i, fv_panel *panel, 
         if (!isfinite(value)) continue;
         fv_panel_block_begin(panel);
         fprintf(panel->script, "%.9g %.9g\n%.9g %.9g\n", panel->x.low, value, panel->x.high, value);
-        fv_panel_block_end(panel, "using 1:2 with lines lw 1.2 dt (7,5) lc rgb '#%06x' notitle",
-                           FV_REFERENCE);
+        fv_panel_block_end(panel, "using 1:2 with lines lw 1.2 dt %s lc rgb '#%06x' notitle",
+                           dashes[v % 3], FV_REFERENCE);
     }
     return FV_OK;
 }
 
 // --- their names -------------------------------------------------------------------------------
 
-enum { TEXT_SIZE = 10, STEP = 6 };
+// Places are tried from `NEAR` to `FAR` pixels from the line: farther away a name would not be seen
+// to belong to it.
+enum { TEXT_SIZE = 10, STEP = 6, NEAR = 9, FAR = 18 };
 
 typedef struct place {
     double right, middle; // of the text
-    int hits;             // pixels that it would cover
 } place;
 
-// The first place from the right, above or below the line, where nothing is drawn; else the one
-// that covers least.
-static place find_place(const fv_curves *p, const fv_panel *panel, double y, double width) {
-    place best = {.hits = -1};
-    for (double right = panel->width - 4; right - width >= 2 && best.hits != 0; right -= STEP)
-        for (int side = 0; side < 2; side++) {
-            double middle = y + (side ? 9 : -9);
-            fv_box box = {right - width - 3, middle - 7, right + 3, middle + 7};
-            if (box.top < 0 || box.bottom > panel->height) continue;
-            int hits = fv_obstacles_hits(&p->obstacles, box);
-            if (best.hits >= 0 && hits >= best.hits) continue;
-            best = (place){right, middle, hits};
-        }
-    return best;
+static bool is_free(const fv_curves *p, const fv_panel *panel, place at, double width) {
+    fv_box box = {at.right - width - 3, at.middle - 7, at.right + 3, at.middle + 7};
+    return box.left >= -1 && box.top >= 0 && box.bottom <= panel->height &&
+           fv_obstacles_hits(&p->obstacles, box) == 0;
 }
 
-static void place_name(fv_curves *p, fv_panel *panel, double y, const char *text) {
-    double room = panel->width - 8, width = fv_text_width(text, TEXT_SIZE);
-    const char *fitting =
-        width > room ? fv_text_cut(p->view->scratch, text, TEXT_SIZE, room) : text;
-    if (fitting == NULL) return;
-    width = fv_text_width(fitting, TEXT_SIZE);
-    place best = find_place(p, panel, y, width);
-    if (best.hits < 0) return;
-    if (best.hits == 0)
-        fv_panel_text(panel, best.right, best.middle, 'r', TEXT_SIZE, FV_TICS, fitting);
-    else
-        fv_panel_boxed(panel, best.right, best.middle, 'r', TEXT_SIZE, FV_TICS, fitting);
-    fv_obstacles_add(&p->obstacles,
-                     (fv_box){best.right - width, best.middle - 7, best.right, best.middle + 7});
+// The place nearest to the line at y, above or below it, and then farthest to the right, where
+// nothing is drawn.
+static bool find_place(const fv_curves *p, const fv_panel *panel, double y, double width,
+                       place *found) {
+    for (int away = NEAR; away <= FAR; away += 3)
+        for (double right = panel->width - 4; right - width >= 2; right -= STEP)
+            for (int side = -1; side <= 1; side += 2) {
+                *found = (place){right, y + side * away};
+                if (is_free(p, panel, *found, width)) return true;
+            }
+    return false;
 }
 
-// "V / 2 = 50"; a bare number is its own name.
-static const char *name_of(const fv_curves *p, int v, double value) {
+// Finds a place and keeps it from the names that follow.
+static bool take_place(fv_curves *p, const fv_panel *panel, double y, const char *text,
+                       place *found) {
+    double width = fv_text_width(text, TEXT_SIZE);
+    if (!find_place(p, panel, y, width, found)) return false;
+    fv_obstacles_add(&p->obstacles, (fv_box){found->right - width, found->middle - 7, found->right,
+                                             found->middle + 7});
+    return true;
+}
+
+static bool is_number(const char *expression) {
+    return strspn(expression, "0123456789.+-eE") == strlen(expression);
+}
+
+// "V / 2"; NULL for a bare number, which is its own name.
+static const char *own_name(const fv_curves *p, int v) {
     const fv_option *names = fv_options_find(p->view->options, "line_labels");
     const char *expression = references(p)->values[v];
-    if (names == NULL && strspn(expression, "0123456789.+-eE") == strlen(expression))
-        return expression;
-    const char *name = names != NULL && v < names->n_values
-                           ? names->values[v]
-                           : fv_expression_short(p->view->scratch, expression);
-    return name ? fv_scratch_text(p->view->scratch, "%s = %.4g", name, value) : NULL;
+    if (names != NULL && v < names->n_values) return names->values[v];
+    if (names == NULL && is_number(expression)) return NULL;
+    const char *name = fv_expression_short(p->view->scratch, expression);
+    return name != NULL ? name : expression;
+}
+
+// "V / 2 = 50".
+static const char *name_of(const fv_curves *p, int v, double value) {
+    const char *name = own_name(p, v);
+    if (name == NULL) return references(p)->values[v];
+    return fv_scratch_text(p->view->scratch, "%s = %.4g", name, value);
+}
+
+// Names keep away from the curves and from every line.
+static fv_status collect_obstacles(fv_curves *p, int i, const fv_panel *panel, fv_error *error) {
+    fv_obstacles_clear(&p->obstacles);
+    fv_curves_keep_clear(p, panel);
+    if (fv_curves_reason(p, panel) != NULL) // which stands in the middle
+        fv_obstacles_add(&p->obstacles,
+                         (fv_box){0, panel->height / 2 - 20, panel->width, panel->height / 2 + 56});
+    for (int v = 0; v < fv_curves_n_references(p); v++) {
+        double value;
+        fv_status status = value_of(p, i, v, &value, error);
+        if (status != FV_OK) return status;
+        if (!fv_scale_holds(&panel->y, value)) continue;
+        double y = fv_panel_y(panel, value);
+        fv_obstacles_add_segment(&p->obstacles, 0, y, panel->width, y);
+    }
+    return FV_OK;
+}
+
+// Whether the name of line v stands beside it in panel i; `text` and `at` say what and where.
+// A line that the panel does not show needs no name.
+static fv_status place_name(fv_curves *p, int i, int v, const fv_panel *panel, bool *placed,
+                            const char **text, place *at, fv_error *error) {
+    double value;
+    fv_status status = value_of(p, i, v, &value, error);
+    *text = NULL;
+    *placed = true;
+    if (status != FV_OK || !fv_scale_holds(&panel->y, value)) return status;
+    *text = name_of(p, v, value);
+    if (*text == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory for a figure");
+    *placed = take_place(p, panel, fv_panel_y(panel, value), *text, at);
+    return FV_OK;
 }
 
 fv_status fv_curves_name_references(fv_curves *p, int i, fv_panel *panel, fv_error *error) {
-    double value;
-    for (int pass = 0; pass < 2; pass++) // names keep away from every line
-        for (int v = 0; v < fv_curves_n_references(p); v++) {
-            fv_status status = value_of(p, i, v, &value, error);
-            if (status != FV_OK) return status;
-            if (!(value >= panel->y.low && value <= panel->y.high)) continue;
-            double y = fv_panel_y(panel, value);
-            if (pass == 0) {
-                fv_obstacles_add_segment(&p->obstacles, 0, y, panel->width, y);
-                continue;
-            }
-            const char *name = name_of(p, v, value);
-            if (name == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory for a figure");
-            place_name(p, panel, y, name);
+    if (fv_curves_n_references(p) == 0) return FV_OK;
+    fv_status status = collect_obstacles(p, i, panel, error);
+    for (int v = 0; status == FV_OK && v < fv_curves_n_references(p); v++) {
+        const char *text;
+        bool placed;
+        place at;
+        if (p->listed != NULL && p->listed[v]) continue;
+        status = place_name(p, i, v, panel, &placed, &text, &at, error);
+        if (status == FV_OK && placed && text != NULL)
+            fv_panel_text(panel, at.right, at.middle, 'r', TEXT_SIZE, FV_TICS, text);
+    }
+    return status;
+}
+
+// --- in the legend -----------------------------------------------------------------------------
+
+fv_status fv_curves_choose_names(fv_curves *p, int *n_listed, fv_error *error) {
+    int n = fv_curves_n_references(p);
+    fv_status status = FV_OK;
+    *n_listed = 0;
+    p->listed = fv_scratch_get(p->view->scratch, (size_t)n + 1, sizeof *p->listed);
+    if (p->listed == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory for a figure");
+    for (int i = 0; i < p->panels.n && n > 0 && status == FV_OK; i++) {
+        fv_panel panel = {
+            .sheet = &p->sheet, .width = p->sheet.panel_width, .height = p->sheet.panel_height};
+        status = fv_curves_read(p, i, error);
+        if (status == FV_OK) status = fv_curves_set_scales(p, i, &panel, error);
+        if (status == FV_OK) status = collect_obstacles(p, i, &panel, error);
+        for (int v = 0; v < n && status == FV_OK; v++) {
+            const char *text;
+            bool placed;
+            place at;
+            status = place_name(p, i, v, &panel, &placed, &text, &at, error);
+            *n_listed += !placed && !p->listed[v];
+            p->listed[v] |= !placed;
         }
+    }
+    return status;
+}
+
+// "best possible = 1", or where panels differ "V / d = 50, 25, 20", in their order.
+static fv_status legend_text(const fv_curves *p, int v, const char **text, fv_error *error) {
+    enum { MOST_VALUES = 8 };
+    double first = NAN;
+    bool differ = false;
+    char values[MOST_VALUES * 16] = "";
+    const char *name = own_name(p, v);
+    for (int i = 0; i < p->panels.n; i++) {
+        double value;
+        fv_status status = value_of(p, i, v, &value, error);
+        if (status != FV_OK) return status;
+        if (i == 0) first = value;
+        differ |= value != first;
+        size_t used = strlen(values);
+        if (i < MOST_VALUES)
+            snprintf(values + used, sizeof values - used, "%s%.4g", i ? ", " : "", value);
+    }
+    *text = !differ        ? name_of(p, v, first)
+            : name == NULL ? references(p)->values[v]
+            : p->panels.n <= MOST_VALUES
+                ? fv_scratch_text(p->view->scratch, "%s = %s", name, values)
+                : name;
+    return *text != NULL ? FV_OK : fv_fail(error, FV_NO_MEMORY, "out of memory for a figure");
+}
+
+fv_status fv_curves_list_references(const fv_curves *p, fv_legend_entry *legend, int *n,
+                                    fv_error *error) {
+    for (int v = 0; p->listed != NULL && v < fv_curves_n_references(p); v++) {
+        if (!p->listed[v]) continue;
+        const char *text;
+        fv_status status = legend_text(p, v, &text, error);
+        if (status != FV_OK) return status;
+        legend[(*n)++] = (fv_legend_entry){text, FV_REFERENCE, mark_of(v)};
+    }
     return FV_OK;
 }

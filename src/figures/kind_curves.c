@@ -107,7 +107,8 @@ unsigned fv_curves_group_colour(const fv_curves *p, int group) {
 
 static fv_status make_legend(fv_curves *p, fv_error *error) {
     bool by_group = p->colours.n > 1, by_slot = p->slots.n > 1;
-    int n = (by_group ? p->colours.n : 0) + (by_slot ? p->slots.n : 0), k = 0;
+    int n = (by_group ? p->colours.n : 0) + (by_slot ? p->slots.n : 0) + fv_curves_n_references(p);
+    int k = 0;
     fv_legend_entry *legend = fv_scratch_get(p->view->scratch, (size_t)n + 1, sizeof *legend);
     if (legend == NULL) return no_memory(error);
     for (int c = 0; by_group && c < p->colours.n; c++) {
@@ -120,9 +121,10 @@ static fv_status make_legend(fv_curves *p, fv_error *error) {
                                         by_group ? FV_INK : fv_curves_slot_colour(p, s),
                                         by_group ? (fv_mark)(s % 3) : FV_MARK_LINE};
     if (fv_runs_diverged(p->view) > 0) legend[k++] = fv_diverged_entry();
+    fv_status status = fv_curves_list_references(p, legend, &k, error);
     p->sheet.legend = legend;
     p->sheet.n_legend = k;
-    return FV_OK;
+    return status;
 }
 
 // --- the sheet ---------------------------------------------------------------------------------
@@ -133,7 +135,6 @@ static fv_status fill_panel(fv_curves *p, int i, fv_panel *panel, fv_error *erro
     if (status != FV_OK) return status;
     int column = i % p->sheet.columns;
     bool last = column == p->sheet.columns - 1 || i == p->sheet.n - 1;
-    fv_obstacles_clear(&p->obstacles);
     fv_panel_axes(panel, p->xlabel, column == 0 ? p->ylabel : NULL, last ? p->y2label : NULL,
                   p->slots.any_second);
     status = fv_curves_draw_references(p, i, panel, error);
@@ -199,45 +200,58 @@ static const char *seeds_note(const fv_curves *p) {
                                       : "");
 }
 
-static void plan_sheet(fv_curves *p) {
+static fv_status plan_sheet(fv_curves *p, fv_error *error) {
     const fv_options *o = p->view->options;
     bool single = p->panels.n == 1;
-    p->sheet.script = p->view->script;
-    p->sheet.n = p->panels.n;
-    p->sheet.columns = (int)fv_options_number(o, "columns", 0);
-    p->sheet.panel_width = single ? 440 : 0;
-    p->sheet.panel_height = single ? 300 : 0;
-    p->sheet.pad_right = p->slots.any_second ? 58 : 16;
-    p->sheet.title = fv_options_text(o, "title", NULL);
-    p->sheet.note = fv_diverged_note(p->view, seeds_note(p));
-    p->sheet.xlabel = p->xlabel;
-    p->sheet.ylabel = p->ylabel;
-    p->sheet.y2label = p->y2label;
+    p->sheet = (fv_sheet){.script = p->view->script,
+                          .n = p->panels.n,
+                          .columns = (int)fv_options_number(o, "columns", 0),
+                          .panel_width = single ? 440 : 0,
+                          .panel_height = single ? 300 : 0,
+                          .pad_right = p->slots.any_second ? 58 : 16,
+                          .title = fv_options_text(o, "title", NULL),
+                          .note = fv_diverged_note(p->view, seeds_note(p)),
+                          .xlabel = p->xlabel,
+                          .ylabel = p->ylabel,
+                          .y2label = p->y2label};
+    fv_status status = make_legend(p, error);
+    if (status != FV_OK) return status;
     for (int i = 0; i < p->panels.n; i++) fv_sheet_room_for(&p->sheet, panel_title(p, i));
     fv_sheet_plan(&p->sheet);
+    return fv_obstacles_init(&p->obstacles, p->view->scratch, p->sheet.panel_width,
+                             p->sheet.panel_height)
+               ? FV_OK
+               : no_memory(error);
+}
+
+// Plans the sheet, looks for the names of the reference lines, and plans again with those in the
+// legend that have no room elsewhere.
+static fv_status plan(fv_curves *p, fv_error *error) {
+    int n_listed;
+    size_t n_lines = (size_t)p->slots.n * (size_t)p->colours.n + 1;
+    p->lines = fv_scratch_get(p->view->scratch, n_lines, sizeof *p->lines);
+    if (p->lines == NULL) return no_memory(error);
+    fv_status status = plan_sheet(p, error);
+    if (status == FV_OK) status = fv_curves_choose_names(p, &n_listed, error);
+    return status == FV_OK && n_listed > 0 ? plan_sheet(p, error) : status;
 }
 
 static fv_status draw(fv_figure_view *view, fv_error *error) {
-    fv_curves plan = {.view = view};
-    fv_status status = split(view, &plan.panels, &plan.colours, error);
-    if (status == FV_OK) status = fv_slots_read(view, &plan.slots, error);
-    if (status == FV_OK) status = make_legend(&plan, error);
+    fv_curves p = {.view = view};
+    fv_status status = split(view, &p.panels, &p.colours, error);
+    if (status == FV_OK) status = fv_slots_read(view, &p.slots, error);
     if (status != FV_OK) return status;
     const char *x = fv_options_text(view->options, "x", "step");
-    plan.x = strcmp(x, "step") == 0 ? NULL : x;
-    name_axes(&plan);
-    plan_sheet(&plan);
-    size_t n_lines = (size_t)plan.slots.n * (size_t)plan.colours.n + 1;
-    plan.lines = fv_scratch_get(view->scratch, n_lines, sizeof *plan.lines);
-    bool has_map = fv_obstacles_init(&plan.obstacles, view->scratch, plan.sheet.panel_width,
-                                     plan.sheet.panel_height);
-    if (plan.lines == NULL || !has_map) return no_memory(error);
-    fv_sheet_begin(&plan.sheet);
-    for (int i = 0; i < plan.panels.n && status == FV_OK; i++) status = draw_panel(&plan, i, error);
-    fv_sheet_end(&plan.sheet);
-    fv_empty_figure(&plan.empty, view, plan.panels.n);
-    view->width = plan.sheet.width;
-    view->height = plan.sheet.height;
+    p.x = strcmp(x, "step") == 0 ? NULL : x;
+    name_axes(&p);
+    status = plan(&p, error);
+    if (status != FV_OK) return status;
+    fv_sheet_begin(&p.sheet);
+    for (int i = 0; i < p.panels.n && status == FV_OK; i++) status = draw_panel(&p, i, error);
+    fv_sheet_end(&p.sheet);
+    fv_empty_figure(&p.empty, view, p.panels.n);
+    view->width = p.sheet.width;
+    view->height = p.sheet.height;
     return status;
 }
 

@@ -73,7 +73,7 @@ static void draw_mark(const fv_sheet *sheet, const fv_legend_entry *entry, doubl
         fv_sheet_at(sheet, x + LEGEND_MARK, y - 6);
         fprintf(script, " front fillcolor rgb '#%06x' fillstyle solid noborder\n", entry->colour);
     } else {
-        static const char *const dashes[] = {"solid", "(9,5)", "(2,4)"};
+        static const char *const dashes[] = {"solid", "(9,5)", "(2,4)", "(9,4,2,4)"};
         fputs("set arrow from ", script);
         fv_sheet_at(sheet, x, y);
         fputs(" to ", script);

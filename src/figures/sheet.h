@@ -25,6 +25,7 @@ typedef enum fv_mark {
     FV_MARK_LINE,
     FV_MARK_DASHED,
     FV_MARK_DOTTED,
+    FV_MARK_DASHDOT,
     FV_MARK_POINT,
     FV_MARK_BOX,
     FV_MARK_CROSS,
