@@ -1,18 +1,15 @@
 # The files named for more than the baseline instruction set; the program chooses at start among those
 # that the CPU has. Included once by every folder that compiles them.
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
-  file(GLOB avx2_sources ${PROJECT_SOURCE_DIR}/src/*/*avx2.c)
-  file(GLOB avx512_sources ${PROJECT_SOURCE_DIR}/src/*/*avx512.c)
+  file(GLOB avx2_sources ${PROJECT_SOURCE_DIR}/src/kernels/*avx2.c)
+  file(GLOB avx512_sources ${PROJECT_SOURCE_DIR}/src/kernels/*avx512.c)
   set_source_files_properties(${avx2_sources} PROPERTIES COMPILE_OPTIONS "-mavx2;-mfma")
   set_source_files_properties(${avx512_sources} PROPERTIES COMPILE_OPTIONS
     "-mavx512f;-mavx512dq;-mavx512bw;-mavx512vl;-mfma;-mprefer-vector-width=512")
 endif()
 
-# Fuzzers search the parsers: watching every branch of the kernels would only make them slow. Everything
-# else is watched, the readers of config.json in src/longctx/cost*.c among it.
+# Fuzzers search the parsers: watching every branch of the kernels would only make them slow.
 if(FOVEA_FUZZ)
-  file(GLOB kernel_sources ${PROJECT_SOURCE_DIR}/src/kernels/*.c
-    ${PROJECT_SOURCE_DIR}/src/longctx/scan*.c ${PROJECT_SOURCE_DIR}/src/longctx/tile*.c
-    ${PROJECT_SOURCE_DIR}/src/longctx/decode*.c)
+  file(GLOB kernel_sources ${PROJECT_SOURCE_DIR}/src/kernels/*.c)
   set_property(SOURCE ${kernel_sources} APPEND PROPERTY COMPILE_OPTIONS "-fno-sanitize=all")
 endif()

@@ -1,6 +1,6 @@
 # The tool, from tools/fovea.
 
-# Sweeps and rings over processes (tools/fovea/fleet.h): one file where MPI is installed, another
+# Sweeps and rings over processes (tools/fovea/fleet/fleet.h): one file where MPI is installed, another
 # where not.
 option(FOVEA_MPI "spread sweeps over processes with MPI, where it is installed" ON)
 set(FLEET none)
@@ -18,8 +18,8 @@ if(FLEET STREQUAL none)
   message(NOTICE "fovea: ${why}: sweeps and ring attention over processes are not built")
 endif()
 
-file(GLOB TOOL_SOURCES CONFIGURE_DEPENDS tools/fovea/*.c)
-list(REMOVE_ITEM TOOL_SOURCES ${PROJECT_SOURCE_DIR}/tools/fovea/main.c)
+file(GLOB TOOL_SOURCES CONFIGURE_DEPENDS tools/fovea/*.c tools/fovea/*/*.c)
+list(FILTER TOOL_SOURCES EXCLUDE REGEX "/(main|mpi|none)\\.c$")
 list(APPEND TOOL_SOURCES tools/fovea/fleet/${FLEET}.c tools/fovea/ring/${FLEET}.c)
 file(GLOB MANUAL_SOURCES CONFIGURE_DEPENDS tools/manual/*.c)
 

@@ -6,7 +6,7 @@
 // TYPE is one of INT (int), REAL (double), BOOL (bool), INTS (fv_ints), LAYERS (fv_layers), or a
 // choice list below (int, an index into it). The default is YAML text. Bounds are inclusive and
 // read for INT, REAL and INTS. A field that only some choices of another field read has a row in
-// src/base/config_readers.c.
+// src/config/config_readers.c.
 #ifndef FOVEA_FIELDS_H
 #define FOVEA_FIELDS_H
 

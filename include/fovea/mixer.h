@@ -85,12 +85,6 @@ typedef struct fv_mixer_memory {
 } fv_mixer_memory;
 FV_API fv_mixer_memory fv_mixer_bytes(const fv_mixer *mixer);
 
-// Where a falls below b, or rises above it: curves over the same increasing x [n], all positive,
-// taken as straight lines between their points on logarithmic axes. Writes up to `most` places to
-// `at`, ascending, and returns how many there are. Equal stretches are no crossing.
-FV_API int fv_crossings(int n, const double *x, const double *a, const double *b, int most,
-                        double *at);
-
 #ifdef __cplusplus
 }
 #endif

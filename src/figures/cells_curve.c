@@ -2,8 +2,8 @@
 // what a model loses in the middle, or over length with all depths together. Models share a panel
 // where they were asked the same; models of the lab and served ones, whose tasks and lengths
 // differ, share one over depth, each at one length of its own.
-#include "figures/cells.h"
 #include "figures/colour.h"
+#include "figures/depth_maps.h"
 
 #include <math.h>
 #include <stdlib.h>

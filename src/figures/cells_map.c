@@ -2,8 +2,8 @@
 // context does. Cells are equally large whatever their lengths; grey ones have no answer that
 // counts. Panels of one task have the same axes, so that models can be compared; those of another
 // task, with lengths of its own, leave no gaps in them.
-#include "figures/cells.h"
 #include "figures/colour.h"
+#include "figures/depth_maps.h"
 #include "figures/diverged.h"
 #include "figures/gnuplot.h"
 

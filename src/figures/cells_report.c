@@ -1,4 +1,4 @@
-#include "figures/cells.h"
+#include "figures/depth_maps.h"
 #include "figures/fonts.h"
 #include "figures/html.h"
 #include "figures/report_style.h"

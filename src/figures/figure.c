@@ -1,6 +1,6 @@
 #include <fovea/figure.h>
 
-#include "base/synonyms.h"
+#include "config/synonym_lookup.h"
 #include "figures/fonts.h"
 #include "figures/kind.h"
 #include "figures/rehearse.h"

@@ -3,17 +3,17 @@
 //
 // Measures are mostly times ("when does recall emerge?"), and some never come. Such a run is an
 // open triangle at the step where it ended, the median counts it as later than everything, and the
-// power law knows it as a lower bound (lab/power_fit.h): a law through the successes alone would
-// be too flat. A run that diverged is a cross along the upper edge: the median counts it in the
-// same way, and the power law leaves it out, since how long it lasted says nothing about the time
-// that was asked for.
+// power law knows it as a lower bound (measures/power_fit.h): a law through the successes alone
+// would be too flat. A run that diverged is a cross along the upper edge: the median counts it in
+// the same way, and the power law leaves it out, since how long it lasted says nothing about the
+// time that was asked for.
 #include "figures/colour.h"
 #include "figures/diverged.h"
 #include "figures/empty.h"
 #include "figures/kind.h"
 #include "figures/runs.h"
 #include "figures/sheet.h"
-#include "lab/power_fit.h"
+#include "measures/power_fit.h"
 
 #include <math.h>
 #include <stdlib.h>

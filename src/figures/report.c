@@ -4,7 +4,7 @@
 #include <fovea/machine.h>
 #include <fovea/whole_file.h>
 
-#include "base/config_check.h"
+#include "config/config_check.h"
 #include "figures/html.h"
 #include "figures/report_style.h"
 

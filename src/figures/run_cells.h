@@ -4,7 +4,7 @@
 #ifndef FOVEA_FIGURES_RUN_CELLS_H
 #define FOVEA_FIGURES_RUN_CELLS_H
 
-#include "figures/cells.h"
+#include "figures/depth_maps.h"
 #include "figures/kind.h"
 #include "figures/runs.h"
 

@@ -1,7 +1,7 @@
 #include "figures/slots.h"
 
 #include "figures/runs.h"
-#include "lab/measure.h"
+#include "measures/measure.h"
 
 #include <fnmatch.h>
 #include <string.h>

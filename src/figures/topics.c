@@ -1,10 +1,10 @@
 // The tables of everything that experiment files are made of, under one roof.
-#include "base/synonyms.h"
+#include "claims/claim_plan.h"
+#include "config/synonym_lookup.h"
 #include "figures/kind.h"
-#include "lab/claim_plan.h"
-#include "lab/measure.h"
+#include "measures/measure.h"
 #include "model/layers.h"
-#include "tasks/task.h"
+#include "tasks/task_type.h"
 
 #include <fovea/config.h>
 #include <fovea/topic.h>

@@ -1,9 +1,9 @@
 #include "lab/adaptive.h"
 
 #include "lab/grid.h"
-#include "lab/measure.h"
 #include "lab/spread.h"
 #include "lab/sweep.h"
+#include "measures/measure.h"
 
 #include <math.h>
 #include <stdlib.h>

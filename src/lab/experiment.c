@@ -1,14 +1,14 @@
 // Reads an experiment file. Each top-level key has one function; what they need to know of each
 // other is the line on which a field was set, for messages about a whole configuration.
-#include "base/config_refuse.h"
-#include "base/synonyms.h"
 #include "base/yaml.h"
+#include "config/config_refuse.h"
+#include "config/synonym_lookup.h"
 #include "lab/adaptive.h"
 #include "lab/grid.h"
-#include "lab/options.h"
 #include "lab/spread.h"
 #include "lab/sweep.h"
 #include "lab/where.h"
+#include "lab/yaml_options.h"
 
 #include <stdarg.h>
 #include <stdio.h>

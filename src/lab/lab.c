@@ -4,8 +4,8 @@
 #include "base/clock.h"
 #include "lab/crew.h"
 #include "lab/share.h"
-#include "lab/store_db.h"
 #include "probes/probes.h"
+#include "store/store_db.h"
 
 #include <fovea/lab.h>
 #include <fovea/machine.h>

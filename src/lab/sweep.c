@@ -4,8 +4,8 @@
 // walk sets one field per point, not all of them, so that ten million points take seconds.
 #include "lab/sweep.h"
 
-#include "base/config_check.h"
-#include "base/config_readers.h"
+#include "config/config_check.h"
+#include "config/config_readers.h"
 #include "lab/grid.h"
 #include "lab/where.h"
 

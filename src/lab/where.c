@@ -1,8 +1,8 @@
 #include "lab/where.h"
 
-#include "base/config_refuse.h"
 #include "base/text.h"
 #include "base/yaml.h"
+#include "config/config_refuse.h"
 #include "lab/grid.h"
 
 #include <stdint.h>

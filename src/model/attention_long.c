@@ -1,7 +1,7 @@
 #include "model/attention_long.h"
 
-#include "longctx/tile_kernels.h"
-#include "longctx/tiles.h"
+#include "attention/tiles.h"
+#include "kernels/tile_kernels.h"
 
 #include <fovea/machine.h>
 #include <pthread.h>

@@ -1,4 +1,4 @@
-#include "base/config_check.h"
+#include "config/config_check.h"
 #include "model/checkpoint_map.h"
 #include "model/layers.h"
 #include "model/safetensors.h"

@@ -1,6 +1,6 @@
 #include "model/checkpoint_map.h"
 
-#include "base/layer_list.h"
+#include "config/layer_list.h"
 #include "model/layers.h"
 
 #include <stdio.h>

@@ -1,7 +1,7 @@
 // Plans a model: which layer computes which positions, where its parameters and buffers lie, and
 // how many samples a tile holds.
-#include "base/config_readers.h"
-#include "base/layer_list.h"
+#include "config/config_readers.h"
+#include "config/layer_list.h"
 #include "model/attention_long.h"
 
 #include <stdarg.h>

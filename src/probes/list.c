@@ -1,6 +1,6 @@
 #include "probes/probes.h"
 
-#include "base/synonyms.h"
+#include "config/synonym_lookup.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 #include "probes/retrieval.h"
 
-#include "base/config_check.h"
+#include "config/config_check.h"
 #include "model/layers.h"
 
 #include <stdio.h>

@@ -8,7 +8,7 @@
 // of 1.99, 2.96 and 8.52 for uniform tokens, V = 100 and contexts of 3, 4 and 10. It is a bound for
 // all models without positions; (C - 2) / (C - 1) V, where models stall that cannot even read which
 // tokens are there, is not.
-#include "tasks/task.h"
+#include "tasks/task_type.h"
 
 #include <math.h>
 #include <string.h>

@@ -3,7 +3,7 @@
 #ifndef TASKS_DATA_H
 #define TASKS_DATA_H
 
-#include "tasks/task.h"
+#include "tasks/task_type.h"
 
 typedef struct fv_data {
     fv_task_config config;   // of training data

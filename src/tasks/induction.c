@@ -6,7 +6,7 @@
 // What Olsson et al., "In-context learning and induction heads" (2022), test heads with. With
 // task.loss all every position from the second copy on is scored, with last the last one.
 // Bayes-optimal loss: 0.
-#include "tasks/task.h"
+#include "tasks/task_type.h"
 
 #include <string.h>
 

@@ -1,4 +1,4 @@
-#include "tasks/task.h"
+#include "tasks/task_type.h"
 
 #include <fovea/task.h>
 #include <math.h>

@@ -11,7 +11,7 @@
 // first token of its slot, and slots are drawn without replacement with probability proportional to
 // g^(gap_power - 1), g = 1 the nearest. Filler is token 0, or uniform random tokens. The last token
 // of an odd context is filler. Bayes-optimal loss: 0.
-#include "tasks/task.h"
+#include "tasks/task_type.h"
 
 #include <math.h>
 

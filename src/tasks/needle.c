@@ -3,10 +3,10 @@
 //
 //   . . . k v . . . . . k -> v
 //
-// The task of Kamradt's "needle in a haystack" (2023) in tokens, as src/tasks/haystack.c lays it
+// The task of Kamradt's "needle in a haystack" (2023) in tokens, as src/tasks/needles.c lays it
 // out; it stands task.depth percent of the way through the filler. One key is all there is to find:
 // the token behind the only one of the lower half. Bayes-optimal loss: 0.
-#include "tasks/haystack.h"
+#include "tasks/needles.h"
 
 static const fv_needles ONE = {.n_keys = 1, .n_values = 1, .n_queries = 1};
 

@@ -5,9 +5,9 @@
 //                                          targets: a at the second-last token, d at the last
 //
 // RULER's multi-key (n_pairs above n_queries: the other keys distract), multi-value and multi-query
-// needles in tokens, as src/tasks/haystack.c lays them out. The first key asked for has a needle at
+// needles in tokens, as src/tasks/needles.c lays them out. The first key asked for has a needle at
 // task.depth; all others stand anywhere. Bayes-optimal loss: 0.
-#include "tasks/haystack.h"
+#include "tasks/needles.h"
 
 static fv_needles needles(const fv_task_config *config) {
     return (fv_needles){config->n_pairs, config->n_values, config->n_queries};

@@ -4,7 +4,7 @@
 #ifndef TASKS_PLACE_H
 #define TASKS_PLACE_H
 
-#include "tasks/task.h"
+#include "tasks/task_type.h"
 
 #include <math.h>
 

@@ -19,7 +19,7 @@
 //   any sequences    key: mass p / 2 + (1 - p) / V on each of the two.
 //
 // Bayes-optimal loss: 0, with repetition or without.
-#include "tasks/task.h"
+#include "tasks/task_type.h"
 
 enum { FIXED_QUERIES = 2 };
 

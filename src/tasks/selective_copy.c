@@ -5,7 +5,7 @@
 // After Gu and Dao, "Mamba" (arXiv 2312.00752), appendix E.1, in the form of MAD (arXiv
 // 2403.17844): the blank is token V - 2, the marker V - 1, data are uniform over the rest, and
 // every choice of places is equally likely. Bayes-optimal loss: 0.
-#include "tasks/task.h"
+#include "tasks/task_type.h"
 
 static int loss_positions(const fv_task_config *config, int *positions) {
     for (int i = 0; i < config->n_copy; i++)
@@ -35,8 +35,7 @@ static void fill(const fv_fill *fill) {
 
 const fv_task fv_task_selective_copy = {
     .help = "n_copy tokens scattered over blanks, in their order",
-    .example =
-        "task: {name: selective_copy, n_copy: 4, context_length: 32, vocab_size: 16}",
+    .example = "task: {name: selective_copy, n_copy: 4, context_length: 32, vocab_size: 16}",
     .loss_positions = loss_positions,
     .fill = fill,
     .bayes_loss = fv_task_no_loss,

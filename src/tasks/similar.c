@@ -5,7 +5,7 @@
 // Tokens are numbers; the source (Sparse attention 3) does not say which of two equally near ones
 // (5 and 7 for 6) is meant, so that task.ties does. Bayes-optimal loss: 0. That is also what a
 // position-blind model can reach, unless ties are broken by position.
-#include "tasks/task.h"
+#include "tasks/task_type.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 // A whole run: steps, curves, probes, snapshots, and how it ended.
 #include "base/clock.h"
-#include "base/config_check.h"
+#include "config/config_check.h"
 #include "probes/probes.h"
 #include "train/optimizer.h"
 

@@ -1,7 +1,7 @@
 // Fuzzes what reads the user's files of questions: SQuAD's, HotpotQA's, those of "Lost in the
 // Middle", RULER's data and predictions. Whatever the bytes, a file is refused with one sentence,
 // or every question of it makes a prompt. The first byte chooses the kind.
-#include "eval/source.h"
+#include "served/source.h"
 
 #include <fovea/eval.h>
 #include <math.h>

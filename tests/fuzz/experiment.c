@@ -3,7 +3,7 @@
 //
 // The file ends at the first zero byte; what follows are overrides, a zero byte between them.
 #define _GNU_SOURCE
-#include "base/config_check.h"
+#include "config/config_check.h"
 
 #include <fovea/claim.h>
 #include <fovea/experiment.h>

@@ -1,7 +1,7 @@
 // Fuzzes what reads a server's reply: whatever comes over the wire is an answer or a fault with a
 // note, and every answer has a class. The first byte chooses the HTTP status.
-#include "eval/score.h"
-#include "eval/wire.h"
+#include "served/score.h"
+#include "served/wire.h"
 
 #include <stdlib.h>
 #include <string.h>

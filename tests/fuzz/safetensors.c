@@ -2,7 +2,7 @@
 // read or refused with a message.
 #define _GNU_SOURCE
 #include "model/safetensors.h"
-#include "base/config_check.h"
+#include "config/config_check.h"
 
 #include <fovea/checkpoint.h>
 #include <stdio.h>

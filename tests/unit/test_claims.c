@@ -1,7 +1,7 @@
 // Plateaus on curves whose plateau is known, measures, and verdicts.
 #include "engine.h"
-#include "lab/measure.h"
-#include "lab/plateau.h"
+#include "measures/measure.h"
+#include "measures/plateau.h"
 
 #include <fovea/claim.h>
 

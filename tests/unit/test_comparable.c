@@ -1,6 +1,6 @@
 // Which overrides leave a claim about the runs of its file, and which do not.
+#include "claims/comparable.h"
 #include "engine.h"
-#include "lab/comparable.h"
 
 #include <unistd.h>
 

@@ -1,7 +1,7 @@
 // Fields and configurations: what is taken, what is refused and how it is said, and the identity of
 // a run.
-#include "base/config_readers.h"
 #include "base/text.h"
+#include "config/config_readers.h"
 #include "model/attention_long.h"
 
 #include <fovea/config.h>
@@ -494,7 +494,7 @@ static void identity_stays(void **state) {
     set(&config, "task.context_length", "512"); // "numerics=6"
     id_of(&config, id);
     assert_string_equal(id, "00d0cbe7c867eb48");
-    // base/numerics.c, which lies below the model, names its threshold a second time.
+    // config/numerics.c, which lies below the model, names its threshold a second time.
     assert_int_equal(FV_LONG_CONTEXT, 512);
 }
 

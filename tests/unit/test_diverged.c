@@ -1,6 +1,6 @@
 // Runs that diverged: what measures, verdicts and adaptive sweeps make of them.
 #include "engine.h"
-#include "lab/measure.h"
+#include "measures/measure.h"
 
 #include <fovea/claim.h>
 #include <stdio.h>

@@ -1,9 +1,9 @@
 // Needles and the lost middle: intervals, cells, haystacks, prompts, tasks, scores, replies.
-#include "eval/haystack.h"
-#include "eval/score.h"
-#include "eval/served.h"
-#include "eval/source.h"
-#include "eval/wire.h"
+#include "served/haystack.h"
+#include "served/score.h"
+#include "served/served.h"
+#include "served/source.h"
+#include "served/wire.h"
 
 #include <math.h>
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 // eval.db under flipped bits: what is read is what was stored, or an error; what is damaged is put
 // aside, and nothing else.
-#include "eval/asks.h"
+#include "served/asks.h"
 
 #include <fovea/eval.h>
 #include <math.h>

@@ -1,11 +1,11 @@
 // The bits of training, kept: a change that gives a configuration other bits needs a row in
-// base/numerics.c, or stores would mix results of two programs under one id. Each row here is what
-// three steps left in the parameters: by the kernels that fuse multiplications and additions, AVX2
-// and AVX-512 alike, and by the portable ones, which do not and are the same on every processor. A
-// row whose digests change gets new ones only together with a higher version.
+// config/numerics.c, or stores would mix results of two programs under one id. Each row here is
+// what three steps left in the parameters: by the kernels that fuse multiplications and additions,
+// AVX2 and AVX-512 alike, and by the portable ones, which do not and are the same on every
+// processor. A row whose digests change gets new ones only together with a higher version.
 #include "engine.h"
 
-#include "base/numerics.h"
+#include "config/numerics.h"
 
 #include <fovea/machine.h>
 #include <fovea/train.h>

@@ -1,7 +1,7 @@
 // The power law against laws that are known: planted exponents with scatter and censoring, the t
 // interval of an ordinary least-squares line, and what must not be fitted.
 #include "engine.h"
-#include "lab/power_fit.h"
+#include "measures/power_fit.h"
 
 static const double sizes[] = {4, 6, 8, 12, 16, 24, 32};
 enum { N_SIZES = 7, N_SEEDS = 3, N_RUNS = N_SIZES * N_SEEDS };

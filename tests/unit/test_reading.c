@@ -1,6 +1,6 @@
 // Questions about documents of SQuAD's and HotpotQA's files: what is read, and the prompts of
 // RULER's qa tasks made of it.
-#include "eval/source.h"
+#include "served/source.h"
 
 #include <math.h>
 #include <setjmp.h>

@@ -1,7 +1,7 @@
 // The ring against one process: ranks are threads. Tolerances: 1e-5 of the largest number, forward
 // and gradients, stated before the first run.
 #include "base/random.h"
-#include "longctx/ring_schedule.h"
+#include "ring/ring_schedule.h"
 
 #include <fovea/ring.h>
 #include <math.h>

@@ -2,7 +2,7 @@
 #include "engine.h"
 
 #include "kernels/kernels.h"
-#include "longctx/scan_plan.h"
+#include "scan/scan_plan.h"
 
 #include <fovea/machine.h>
 #include <fovea/scan.h>

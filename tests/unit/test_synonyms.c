@@ -1,7 +1,7 @@
 // The list of other names: each stands for a thing that exists, and for one only.
-#include "base/synonyms.h"
+#include "config/synonym_lookup.h"
 #include "figures/kind.h"
-#include "lab/measure.h"
+#include "measures/measure.h"
 
 #include <fovea/synonyms.h>
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 // `fovea run`: one experiment file.
-#include "fleet.h"
+#include "fleet/fleet.h"
 #include "options.h"
 #include "study.h"
 #include "tool.h"

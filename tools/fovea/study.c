@@ -1,6 +1,6 @@
 #include "study.h"
 
-#include "fleet.h"
+#include "fleet/fleet.h"
 #include "run_json.h"
 #include "tool.h"
 

@@ -20,9 +20,9 @@
 // the store, and the same command trains the rest). MPI_Finalize waits for all ranks, the dead ones
 // too, so that a fleet that lost one scatters: rank 0 leaves by MPI_Abort, which ends all others
 // without recovery and only itself with it, and the others leave by themselves a little later.
-#include "fleet.h"
+#include "fleet/fleet.h"
 
-#include "parcel.h"
+#include "fleet/parcel.h"
 #include "tool.h"
 
 #include <fovea/train.h>

@@ -1,6 +1,6 @@
 // Over MPI: every message non-blocking, in pieces that its integers can count. When a process is
 // lost MPI's own error handler ends the others.
-#include "ring_group.h"
+#include "ring/ring_group.h"
 
 #include "tool.h"
 

@@ -1,4 +1,4 @@
-#include "ring_group.h"
+#include "ring/ring_group.h"
 
 #include "tool.h"
 

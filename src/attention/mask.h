@@ -1,0 +1,134 @@
+// A mask as work: which tiles of queries meet which tiles of keys, and which pairs in them count.
+//
+// The pairs that a mask leaves are cut into phases so that each pair belongs to exactly one and the
+// pairs of a phase lie in dense tiles:
+//
+//     COLUMNS  every query x the keys that all queries see (sinks, globals), gathered
+//     BAND     every query x the keys in place: window, blocks, or everything
+//     STRIDE   one residue class of positions x the same class of keys: a window again
+//     ROWS     the global queries, gathered, x the keys in place
+//
+// A strand is an ascending list of rows, mostly one with constant steps; a phase pairs strands of
+// queries with strands of keys. The seen pairs of a tile are one 64-bit word for each key, bit q
+// for the tile's query q.
+#ifndef ATTENTION_MASK_H
+#define ATTENTION_MASK_H
+
+#include "attention/tiles.h"
+
+typedef struct fv_mask {
+    bool causal, everything; // everything: no part restricts what is seen
+    bool has_blocks;
+    int64_t end_query, end_key; // positions from here on do not exist
+    int64_t window, sinks, stride;
+    int64_t stride_reach; // |i - j| must be below it in the stride's part
+    int64_t n_globals;
+    int64_t *globals; // ascending, each once
+    int64_t block, n_block_rows, n_block_columns;
+    size_t bitmap_row; // bytes
+    uint8_t *bitmap;   // [n_block_rows][bitmap_row], or NULL
+    int64_t n_random;
+    int32_t *random; // [n_block_rows][n_random] ascending block columns, -1 for none
+} fv_mask;
+
+// Checks the configuration's mask (its sizes are already checked) and copies it.
+fv_status fv_mask_create(const fv_attention_config *config, fv_mask *mask, fv_error *error);
+void fv_mask_free(fv_mask *mask);
+
+// The number of keys that every query sees in the COLUMNS phase, at most.
+int64_t fv_mask_columns(const fv_mask *mask);
+
+typedef enum fv_phase_kind { FV_COLUMNS, FV_BAND, FV_STRIDE, FV_ROWS } fv_phase_kind;
+
+typedef struct fv_strand {
+    int64_t n;
+    int64_t row, row_step, position, step; // of row i: row + i row_step, position + i step
+    const int64_t *rows, *positions;       // or listed, where not NULL
+    fv_phase_kind kind;                    // of a strand of keys
+    int64_t residue; // of positions by the stride; -1 where it does not matter
+} fv_strand;
+
+static inline int64_t fv_strand_row(const fv_strand *s, int64_t i) {
+    return s->rows ? s->rows[i] : s->row + i * s->row_step;
+}
+static inline int64_t fv_strand_position(const fv_strand *s, int64_t i) {
+    return s->positions ? s->positions[i] : s->position + i * s->step;
+}
+
+// Strands of queries and of keys, each pair of equal residue meets.
+typedef struct fv_phase {
+    int n_queries, n_keys;
+    fv_strand *queries, *keys;
+} fv_phase;
+
+enum { FV_MAX_PHASES = 3 };
+
+// The phases of local queries and keys, and the memory they lie in.
+typedef struct fv_phases {
+    int n;
+    fv_phase phase[FV_MAX_PHASES];
+    fv_strand *strands;
+    int64_t *lists;
+} fv_phases;
+
+fv_status fv_phases_create(const fv_mask *mask, fv_phases *phases, fv_error *error);
+void fv_phases_free(fv_phases *phases);
+void fv_phases_set(const fv_mask *mask, const fv_placement *queries, const fv_placement *keys,
+                   fv_phases *phases);
+
+// Up to 64 queries of one strand.
+typedef struct fv_query_tile {
+    int n;
+    uint64_t live; // bits of the queries that take part in this phase
+    int64_t rows[FV_TILE_QUERIES], positions[FV_TILE_QUERIES];
+    bool affine;  // positions at constant steps
+    int n_groups; // of equal block row
+    int64_t group_row[FV_TILE_QUERIES];
+    uint64_t group_bits[FV_TILE_QUERIES];
+} fv_query_tile;
+
+void fv_query_tile_set(const fv_mask *mask, const fv_strand *queries, int64_t first,
+                       fv_phase_kind kind, fv_query_tile *tile);
+
+// Up to 128 keys of one strand.
+typedef struct fv_key_tile {
+    int n;
+    bool contiguous; // keys first .. first + n - 1 of the strand
+    int64_t first;
+    int64_t index[FV_TILE_KEYS]; // in the strand
+    const uint64_t *seen;        // [n], or NULL where all live queries see all keys
+    uint64_t bits[FV_TILE_KEYS];
+    int64_t pairs; // seen
+} fv_key_tile;
+
+// The key tiles that a query tile meets, one after the other: fv_walk_start, then fv_walk_next
+// until it returns false.
+typedef struct fv_interval {
+    int64_t low, high;
+} fv_interval;
+
+typedef struct fv_walk {
+    const fv_mask *mask;
+    const fv_query_tile *queries;
+    const fv_strand *keys;
+    bool gather;            // short intervals may share a tile
+    fv_interval *intervals; // merged, ascending, of indices in the strand
+    int n, at;
+} fv_walk;
+
+// Memory for the intervals of one walk.
+size_t fv_walk_capacity(const fv_mask *mask);
+
+// Only keys low .. high - 1 of the strand are visited.
+void fv_walk_start(fv_walk *walk, const fv_mask *mask, const fv_query_tile *queries,
+                   const fv_strand *keys, int64_t low, int64_t high);
+bool fv_walk_next(fv_walk *walk, fv_key_tile *tile);
+
+// The keys that the next tile begins with, as far as they lie together; empty at the end.
+fv_interval fv_walk_ahead(const fv_walk *walk);
+
+// A range of query indices of the strand outside of which no query sees keys low .. high - 1.
+fv_interval fv_walk_queries(const fv_mask *mask, const fv_strand *queries, const fv_strand *keys,
+                            int64_t low, int64_t high);
+
+#endif

@@ -1,0 +1,85 @@
+// The tile loop of attention over sequences that lie in pieces: what one process runs over the
+// whole sequence, and what a ring runs over each block of keys that arrives.
+//
+// The state of a query between two blocks is its normalised output and its row log-sum: that is
+// itself the state of an online softmax with maximum log-sum and sum 1. Blocks may therefore be
+// added in any number and order, and each addition leaves a finished result of the keys so far.
+//
+// Masks work on global positions. A local array of rows says where its rows stand:
+//
+//     contiguous   {1, {{n, rank * n, 1}}}
+//     striped      {1, {{n, rank, n_ranks}}}
+//     zigzag       {2, {{n / 2, rank * n / 2, 1}, {n / 2, (2 n_ranks - 1 - rank) * n / 2, 1}}}
+#ifndef ATTENTION_TILES_H
+#define ATTENTION_TILES_H
+
+#include "kernels/tile_kernels.h"
+
+#include <fovea/attention.h>
+
+enum { FV_MAX_STRETCHES = 2 };
+
+// n rows that stand at the positions first, first + step, ...
+typedef struct fv_stretch {
+    int64_t n, first, step;
+} fv_stretch;
+
+// Where the rows of a local array stand: its stretches, one behind the other. Positions at or
+// beyond the configuration's n_key (first_query + n_query for queries) are padding, which nobody
+// sees.
+typedef struct fv_placement {
+    int n_stretches;
+    fv_stretch stretches[FV_MAX_STRETCHES];
+} fv_placement;
+
+static inline int64_t fv_placement_rows(const fv_placement *p) {
+    int64_t n = 0;
+    for (int i = 0; i < p->n_stretches; i++) n += p->stretches[i].n;
+    return n;
+}
+
+// Arrays are laid out as in <fovea/attention.h> with the local number of rows in place of n_query
+// and n_key; the plan's n_query, n_key and mask are those of the whole sequence.
+typedef struct fv_local_queries {
+    fv_placement at;
+    const float *q;
+    float *o;           // the running output
+    float *row_log_sum; // [n_batch][n_head][rows], the running log-sum
+} fv_local_queries;
+
+typedef struct fv_local_keys {
+    fv_placement at;
+    const void *k, *v; // of the plan's kv_type
+} fv_local_keys;
+
+// Adds the keys to the state of the queries. With `fresh` the state is taken to be empty, whatever
+// it holds; otherwise o and row_log_sum go on from earlier calls. Threads as the plan says; cannot
+// fail, as all memory was allocated with the plan.
+void fv_tiles_forward(fv_attention *plan, const fv_local_queries *queries,
+                      const fv_local_keys *keys, bool fresh);
+
+// delta[row] = sum over features of d_o o, [n_batch][n_head][rows]: the backward pass needs it.
+void fv_tiles_delta(fv_attention *plan, int64_t rows, const float *o, const float *d_o,
+                    float *delta);
+
+typedef struct fv_local_gradients {
+    fv_placement at;
+    const float *q, *row_log_sum, *d_o, *delta; // final, over all keys of the sequence
+    float *dq;                                  // +=
+} fv_local_gradients;
+
+// dq += and dk, dv += the contribution of these keys. dk and dv are float, laid out like k and v.
+void fv_tiles_backward(fv_attention *plan, const fv_local_gradients *queries,
+                       const fv_local_keys *keys, float *dk, float *dv);
+
+// True where the mask shows some key of `keys` to some query of `queries`; a ring need not send
+// the block otherwise.
+bool fv_tiles_any(const fv_attention *plan, const fv_placement *queries, const fv_placement *keys);
+
+// The pairs (of one head) and tiles that fv_tiles_forward would compute, without computing them.
+fv_attention_work fv_tiles_count(const fv_attention *plan, const fv_placement *queries,
+                                 const fv_placement *keys);
+
+const fv_attention_config *fv_attention_config_of(const fv_attention *plan);
+
+#endif

@@ -1,0 +1,345 @@
+// The public face of attention: checks, the plan's memory, whole sequences in one piece.
+#include "attention/plan.h"
+
+#include <fovea/machine.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const double LOG2_E = 1.4426950408889634;
+
+void fv_attention_config_init(fv_attention_config *config) {
+    *config = (fv_attention_config){.n_batch = 1,
+                                    .n_head = 1,
+                                    .n_kv_head = 1,
+                                    .n_query = 1,
+                                    .n_key = 1,
+                                    .d_head = 64,
+                                    .score = FV_SCORE_DOT,
+                                    .power = 2,
+                                    .floor = 1e-3,
+                                    .mask = {.causal = true}};
+}
+
+// Checks ------------------------------------------------------------------------------------------
+
+static fv_status check_sizes(const fv_attention_config *c, fv_error *error) {
+    const struct {
+        const char *name;
+        int64_t value;
+    } sizes[] = {{"n_batch", c->n_batch}, {"n_head", c->n_head}, {"n_kv_head", c->n_kv_head},
+                 {"n_query", c->n_query}, {"n_key", c->n_key},   {"d_head", c->d_head}};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        if (sizes[i].value < 1)
+            return fv_fail(error, FV_USAGE, "attention: %s is %" PRId64 "; it must be 1 or more",
+                           sizes[i].name, sizes[i].value);
+    if (c->d_head > FV_MAX_HEAD_WIDTH)
+        return fv_fail(error, FV_USAGE, "attention: d_head is %" PRId64 "; it may be at most %d",
+                       c->d_head, FV_MAX_HEAD_WIDTH);
+    if (c->n_head % c->n_kv_head != 0)
+        return fv_fail(error, FV_USAGE,
+                       "attention: %" PRId64 " heads cannot share %" PRId64
+                       " heads of keys; n_kv_head must divide n_head",
+                       c->n_head, c->n_kv_head);
+    if (c->first_query < 0)
+        return fv_fail(error, FV_USAGE, "attention: first_query is %" PRId64 ", a position below 0",
+                       c->first_query);
+    return FV_OK;
+}
+
+// Every array must have a size in bytes, and twice every position must be a number.
+static fv_status check_overflow(const fv_attention_config *c, fv_error *error) {
+    int64_t end, rows = c->n_query > c->n_key ? c->n_query : c->n_key, size;
+    if (__builtin_add_overflow(c->first_query, c->n_query, &end) || end > INT64_MAX / 4 ||
+        c->n_key > INT64_MAX / 4 || __builtin_mul_overflow(rows, c->d_head, &size) ||
+        __builtin_mul_overflow(size, c->n_head, &size) ||
+        __builtin_mul_overflow(size, c->n_batch, &size) ||
+        __builtin_mul_overflow(size, (int64_t)sizeof(float), &size) || (uint64_t)size > PTRDIFF_MAX)
+        return fv_fail(
+            error, FV_USAGE,
+            "attention: %" PRId64 " x %" PRId64 " x %" PRId64 " x %" PRId64
+            " numbers (batch, heads, positions, d_head) are more than memory can address",
+            c->n_batch, c->n_head, rows, c->d_head);
+    return FV_OK;
+}
+
+static fv_status check_choices(const fv_attention_config *c, fv_error *error) {
+    if (c->layout != FV_HEADS_FIRST && c->layout != FV_POSITIONS_FIRST)
+        return fv_fail(error, FV_USAGE,
+                       "attention: layout is %d; it must be FV_HEADS_FIRST or FV_POSITIONS_FIRST",
+                       (int)c->layout);
+    if (c->kv_type != FV_FLOAT32 && c->kv_type != FV_BFLOAT16)
+        return fv_fail(error, FV_USAGE,
+                       "attention: kv_type is %d; it must be FV_FLOAT32 or FV_BFLOAT16",
+                       (int)c->kv_type);
+    if (c->score != FV_SCORE_DOT && c->score != FV_SCORE_EUCLIDEAN && c->score != FV_SCORE_HARMONIC)
+        return fv_fail(error, FV_USAGE,
+                       "attention: there is no score %d; there are FV_SCORE_DOT, "
+                       "FV_SCORE_EUCLIDEAN and FV_SCORE_HARMONIC",
+                       c->score);
+    if (!isfinite(c->scale) || c->scale < 0)
+        return fv_fail(error, FV_USAGE, "attention: scale is %g; it must be finite and 0 or more",
+                       c->scale);
+    if (c->score == FV_SCORE_HARMONIC &&
+        (!isfinite(c->power) || c->power <= 0 || !isfinite(c->floor) || c->floor < 1e-30))
+        return fv_fail(error, FV_USAGE,
+                       "attention: the harmonic score needs a power above 0 and a floor of 1e-30 "
+                       "or more; they are %g and %g",
+                       c->power, c->floor);
+    if (c->n_threads < 0)
+        return fv_fail(error, FV_USAGE,
+                       "attention: n_threads is %d; it must be 1 or more, or 0 for all cores",
+                       c->n_threads);
+    return FV_OK;
+}
+
+// The plan ----------------------------------------------------------------------------------------
+
+static void choose_score(fv_attention *plan) {
+    const fv_attention_config *c = &plan->config;
+    double scale = c->scale;
+    if (scale == 0) scale = c->score == FV_SCORE_DOT ? 1 / sqrt((double)c->d_head) : 1;
+    plan->column_factor = 1;
+    if (c->score == FV_SCORE_DOT) {
+        plan->column_factor = (float)(scale * LOG2_E);
+        plan->score = (fv_tile_score){FV_KERNEL_DOT, plan->column_factor, 0, (float)scale};
+    } else if (c->score == FV_SCORE_EUCLIDEAN) {
+        plan->score =
+            (fv_tile_score){FV_KERNEL_EUCLIDEAN, (float)(scale * LOG2_E), 0, (float)(2 * scale)};
+    } else {
+        plan->score = (fv_tile_score){FV_KERNEL_HARMONIC, (float)(c->power / 2 * LOG2_E),
+                                      (float)c->floor, (float)c->power};
+    }
+}
+
+static int between(int64_t low, int64_t x, int64_t high) {
+    return (int)(x < low ? low : x > high ? high : x);
+}
+
+// Keys, values and their gradients of a backward piece take 512 KiB; the totals of the gradients,
+// which are rarely touched, another 256. Where a tile of queries sees few keys of a chunk, loading
+// it costs more than what falls out of the cache: chunks are longer, while there are sixteen.
+static int chunk_of(const fv_attention_config *config, int d_padded) {
+    int chunk = between(FV_TILE_KEYS, 32768 / d_padded / FV_TILE_KEYS * FV_TILE_KEYS, 1024);
+    const fv_attention_mask *mask = &config->mask;
+    if (mask->stride == 0 && mask->random_blocks == 0 && mask->bitmap == NULL) return chunk;
+    return between(chunk, config->n_key / 16 / FV_TILE_KEYS * FV_TILE_KEYS, 4 * chunk);
+}
+
+// Columns of queries and running outputs of tiles abreast take 256 KiB, which leaves the rest of a
+// second-level cache to the keys and values that they share.
+static int abreast_of(int d_padded) {
+    int n = 512 / d_padded;
+    if (n < 1) return 1;
+    return n > FV_MOST_ABREAST ? FV_MOST_ABREAST : n;
+}
+
+// Calls ADD(member, count) for every array of floats of a tile of queries, and of a worker.
+#define FV_STATE_ARRAYS(ADD)                                                                       \
+    ADD(qt, FV_TILE_QUERIES *n)                                                                    \
+    ADD(ot, FV_TILE_QUERIES *n)                                                                    \
+    ADD(largest, FV_TILE_QUERIES)                                                                  \
+    ADD(sum, FV_TILE_QUERIES)
+#define FV_WORKER_ARRAYS(ADD)                                                                      \
+    ADD(q, FV_TILE_QUERIES *n)                                                                     \
+    ADD(g, FV_TILE_QUERIES *n)                                                                     \
+    ADD(o, FV_TILE_QUERIES *n)                                                                     \
+    ADD(gt, FV_TILE_QUERIES *n)                                                                    \
+    ADD(p, FV_TILE_QUERIES *FV_TILE_KEYS)                                                          \
+    ADD(ds, FV_TILE_QUERIES *FV_TILE_KEYS)                                                         \
+    ADD(k, FV_TILE_KEYS *n)                                                                        \
+    ADD(v, FV_TILE_KEYS *n)                                                                        \
+    ADD(chunk_k, chunk *n)                                                                         \
+    ADD(chunk_v, chunk *n)                                                                         \
+    ADD(chunk_dk, chunk *n)                                                                        \
+    ADD(chunk_dv, chunk *n)                                                                        \
+    ADD(total_dk, chunk *n)                                                                        \
+    ADD(total_dv, chunk *n)                                                                        \
+    ADD(factors, FV_TILE_QUERIES)                                                                  \
+    ADD(decode_q, group *n)                                                                        \
+    ADD(decode_paired, group *n)                                                                   \
+    ADD(decode_p, group *FV_TILE_KEYS)
+
+// Reserves every worker's arrays, or with `place` says where they lie: the same calls give the same
+// offsets.
+static void lay_out(fv_attention *plan, fv_arena *arena, bool place) {
+    size_t n = (size_t)plan->d_padded, chunk = (size_t)plan->chunk, group = (size_t)plan->group, at;
+#define LAY_OUT(member, count)                                                                     \
+    at = fv_arena_reserve(arena, count, sizeof *x->member);                                        \
+    if (place) x->member = fv_arena_at(&plan->arena, at);
+    for (int i = 0; i < plan->n_workers; i++) {
+        fv_worker *x = &plan->workers[i];
+        x->states = plan->states + (ptrdiff_t)i * plan->abreast;
+        FV_WORKER_ARRAYS(LAY_OUT)
+    }
+    for (int i = 0; i < plan->n_workers * plan->abreast; i++) {
+        fv_query_state *x = &plan->states[i];
+        FV_STATE_ARRAYS(LAY_OUT)
+        LAY_OUT(walk.intervals, fv_walk_capacity(&plan->mask))
+    }
+#undef LAY_OUT
+}
+
+static fv_status allocate_workers(fv_attention *plan, fv_error *error) {
+    size_t n = (size_t)plan->n_workers;
+    plan->workers = calloc(n, sizeof *plan->workers);
+    plan->states = calloc(n * (size_t)plan->abreast, sizeof *plan->states);
+    if (plan->workers == NULL || plan->states == NULL)
+        return fv_fail(error, FV_NO_MEMORY, "out of memory for %d workers", plan->n_workers);
+    lay_out(plan, &plan->arena, false);
+    fv_status status = fv_arena_allocate(&plan->arena, error);
+    if (status != FV_OK) return status;
+    fv_arena again = {0};
+    lay_out(plan, &again, true);
+    return FV_OK;
+}
+
+// Chunks of one head of keys in one phase, at most: the first has the columns and the band.
+static fv_status allocate_progress(fv_attention *plan, fv_error *error) {
+    int64_t strands = FV_MAX_STRETCHES * (plan->mask.stride + 2) + 1, n;
+    int64_t keys = plan->config.n_key + fv_mask_columns(&plan->mask);
+    if (__builtin_mul_overflow(keys / plan->chunk + strands,
+                               plan->config.n_batch * plan->config.n_kv_head, &n) ||
+        n > INT_MAX)
+        return fv_fail(error, FV_USAGE,
+                       "attention: %" PRId64 " keys of %" PRId64
+                       " heads are more pieces of work than can be numbered",
+                       plan->config.n_key, plan->config.n_batch * plan->config.n_kv_head);
+    plan->progress = calloc((size_t)n, sizeof *plan->progress);
+    plan->n_progress = n;
+    if (plan->progress == NULL)
+        return fv_fail(error, FV_NO_MEMORY, "out of memory for %" PRId64 " pieces of work", n);
+    return FV_OK;
+}
+
+static fv_status prepare(fv_attention *plan, fv_error *error) {
+    const fv_attention_config *c = &plan->config;
+    plan->kernels = fv_tile_kernels_get();
+    plan->d_padded = (int)((c->d_head + FV_LANES - 1) / FV_LANES * FV_LANES);
+    plan->group = (int)(c->n_head / c->n_kv_head);
+    plan->chunk = chunk_of(c, plan->d_padded);
+    plan->abreast = abreast_of(plan->d_padded);
+    plan->n_workers = c->n_threads ? c->n_threads : fv_machine_cores();
+    choose_score(plan);
+    fv_status status = fv_mask_create(c, &plan->mask, error);
+    if (status == FV_OK) status = fv_phases_create(&plan->mask, &plan->phases, error);
+    if (status == FV_OK) status = allocate_workers(plan, error);
+    if (status == FV_OK) status = allocate_progress(plan, error);
+    if (status == FV_OK) status = fv_pool_create(plan->n_workers, &plan->pool, error);
+    plan->config.mask.window = plan->mask.window; // not beyond the sequence
+    plan->config.mask.globals = NULL;
+    plan->config.mask.bitmap = NULL;
+    return status;
+}
+
+fv_status fv_attention_create(const fv_attention_config *config, fv_attention **out,
+                              fv_error *error) {
+    *out = NULL;
+    fv_status status = check_sizes(config, error);
+    if (status == FV_OK) status = check_overflow(config, error);
+    if (status == FV_OK) status = check_choices(config, error);
+    if (status != FV_OK) return status;
+    fv_attention *plan = calloc(1, sizeof *plan);
+    if (plan == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory for an attention");
+    plan->config = *config;
+    status = prepare(plan, error);
+    if (status != FV_OK) {
+        fv_attention_free(plan);
+        return status;
+    }
+    *out = plan;
+    return FV_OK;
+}
+
+void fv_attention_free(fv_attention *plan) {
+    if (plan == NULL) return;
+    fv_pool_free(plan->pool);
+    free(plan->progress);
+    free(plan->workers);
+    free(plan->states);
+    fv_arena_free(&plan->arena);
+    fv_phases_free(&plan->phases);
+    fv_mask_free(&plan->mask);
+    free(plan);
+}
+
+const fv_attention_config *fv_attention_config_of(const fv_attention *plan) {
+    return &plan->config;
+}
+
+// Whole sequences ---------------------------------------------------------------------------------
+
+static fv_placement whole(int64_t n, int64_t first) {
+    return (fv_placement){1, {{n, first, 1}}};
+}
+
+// An array for what a caller may not want but the work needs.
+static fv_status temporary(const fv_attention *plan, float **out, fv_error *error) {
+    const fv_attention_config *c = &plan->config;
+    *out = malloc((size_t)(c->n_batch * c->n_head * c->n_query) * sizeof **out);
+    if (*out == NULL)
+        return fv_fail(error, FV_NO_MEMORY,
+                       "out of memory for one number for each of %" PRId64 " queries",
+                       c->n_batch * c->n_head * c->n_query);
+    return FV_OK;
+}
+
+fv_status fv_attention_forward(fv_attention *plan, const float *q, const void *k, const void *v,
+                               float *o, float *row_log_sum, fv_error *error) {
+    const fv_attention_config *c = &plan->config;
+    float *own = NULL;
+    if (row_log_sum == NULL) {
+        fv_status status = temporary(plan, &own, error);
+        if (status != FV_OK) return status;
+    }
+    fv_local_queries queries = {whole(c->n_query, c->first_query), q, o,
+                                row_log_sum ? row_log_sum : own};
+    fv_local_keys keys = {whole(c->n_key, 0), k, v};
+    fv_tiles_forward(plan, &queries, &keys, true);
+    free(own);
+    return FV_OK;
+}
+
+static void zero(float *x, int64_t n_rows, int64_t d) {
+    memset(x, 0, (size_t)(n_rows * d) * sizeof *x);
+}
+
+fv_status fv_attention_backward(fv_attention *plan, const float *q, const void *k, const void *v,
+                                const float *o, const float *row_log_sum, const float *d_o,
+                                float *dq, float *dk, float *dv, fv_error *error) {
+    const fv_attention_config *c = &plan->config;
+    if (row_log_sum == NULL)
+        return fv_fail(error, FV_USAGE,
+                       "attention: the gradients need the row_log_sum that the forward pass gives");
+    float *delta;
+    fv_status status = temporary(plan, &delta, error);
+    if (status != FV_OK) return status;
+    fv_tiles_delta(plan, c->n_query, o, d_o, delta);
+    zero(dq, c->n_batch * c->n_head * c->n_query, c->d_head);
+    zero(dk, c->n_batch * c->n_kv_head * c->n_key, c->d_head);
+    zero(dv, c->n_batch * c->n_kv_head * c->n_key, c->d_head);
+    fv_local_gradients queries = {
+        whole(c->n_query, c->first_query), q, row_log_sum, d_o, delta, dq};
+    fv_local_keys keys = {whole(c->n_key, 0), k, v};
+    fv_tiles_backward(plan, &queries, &keys, dk, dv);
+    free(delta);
+    return FV_OK;
+}
+
+double fv_attention_pairs(const fv_attention *plan) {
+    const fv_attention_config *c = &plan->config;
+    fv_placement queries = whole(c->n_query, c->first_query), keys = whole(c->n_key, 0);
+    if (plan->mask.everything && !plan->mask.causal) return (double)c->n_query * (double)c->n_key;
+    return (double)fv_tiles_count(plan, &queries, &keys).pairs;
+}
+
+fv_attention_work fv_attention_worked(const fv_attention *plan) {
+    fv_attention_work total = {0};
+    for (int i = 0; i < plan->n_workers; i++) {
+        total.pairs += plan->workers[i].work.pairs;
+        total.tiles += plan->workers[i].work.tiles;
+    }
+    return total;
+}

@@ -1,0 +1,67 @@
+// The identity of a run. Only what differs from the defaults is hashed, in alphabetical order, so
+// that a new field or another order of the table leaves the identity of old runs as it was.
+#include "base/text.h"
+#include "config/numerics.h"
+
+#include <fovea/config.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define COUNT(section, name, TYPE, default_text, lowest, highest, help) +1
+enum {
+    N_FIELDS = 0 FV_FIELDS(COUNT),
+    LONGEST_VALUE = 4096, // a list of FV_MAX_LAYERS or FV_MAX_INTS items fits
+};
+
+static int by_key(const void *a, const void *b) {
+    return strcmp((*(const fv_field *const *)a)->key, (*(const fv_field *const *)b)->key);
+}
+
+static uint64_t hash_fields(uint64_t hash, const fv_config *config) {
+    int n;
+    const fv_field *fields = fv_fields(&n), *sorted[N_FIELDS];
+    for (int i = 0; i < n; i++) sorted[i] = &fields[i];
+    qsort(sorted, (size_t)n, sizeof sorted[0], by_key);
+
+    fv_config defaults;
+    fv_config_init(&defaults);
+    for (int i = 0; i < n; i++) {
+        char value[LONGEST_VALUE], default_value[LONGEST_VALUE];
+        fv_config_get(config, sorted[i], value, sizeof value);
+        fv_config_get(&defaults, sorted[i], default_value, sizeof default_value);
+        if (strcmp(value, default_value) == 0) continue;
+        hash = text_hash(hash, sorted[i]->key);
+        hash = text_hash(hash, "=");
+        hash = text_hash(hash, value);
+        hash = text_hash(hash, "\n");
+    }
+    return hash;
+}
+
+const char *fv_arithmetic_text(fv_arithmetic arithmetic) {
+    switch (arithmetic) {
+#define TEXT(name, text)                                                                           \
+    case FV_ARITHMETIC_##name:                                                                     \
+        return text;
+        FV_ARITHMETIC_LIST(TEXT)
+#undef TEXT
+    }
+    return "unknown";
+}
+
+int fv_config_numerics(const fv_config *config) {
+    return numerics_version(config);
+}
+
+// "probes=" stands there from when probes were part of the identity: runs without any keep theirs.
+void fv_config_id(const fv_config *config, fv_arithmetic arithmetic, char id[17]) {
+    char rest[96];
+    int n = snprintf(rest, sizeof rest, "probes=\nnumerics=%d\n", numerics_version(config));
+    if (arithmetic != FV_ARITHMETIC_FUSED)
+        snprintf(rest + n, sizeof rest - (size_t)n, "arithmetic=%s\n",
+                 fv_arithmetic_text(arithmetic));
+    uint64_t hash = text_hash(hash_fields(TEXT_HASH_START, config), rest);
+    snprintf(id, 17, "%016" PRIx64, hash);
+}

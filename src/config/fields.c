@@ -1,0 +1,84 @@
+// The field table of fields.h as rows that can be walked.
+#include "base/text.h"
+#include "config/synonym_lookup.h"
+
+#include <fovea/config.h>
+#include <string.h>
+
+// INT_CHOICES and the like are NULL; TASK_CHOICES and the like are made from fields.h.
+#define INT_CHOICES             NULL
+#define REAL_CHOICES            NULL
+#define BOOL_CHOICES            NULL
+#define INTS_CHOICES            NULL
+#define LAYERS_CHOICES          LAYER_CHOICES
+#define CHOICE_TEXT(name, text) text,
+#define CHOICE_TABLE(LIST, items)                                                                  \
+    static const char *const LIST##_CHOICES[] = {items(CHOICE_TEXT) NULL};
+FV_CHOICE_LISTS(CHOICE_TABLE)
+
+#define CHOICE_TYPE(LIST, items) TYPE_##LIST = FV_TYPE_CHOICE,
+enum {
+    TYPE_INT = FV_TYPE_INT,
+    TYPE_REAL = FV_TYPE_REAL,
+    TYPE_BOOL = FV_TYPE_BOOL,
+    TYPE_INTS = FV_TYPE_INTS,
+    TYPE_LAYERS = FV_TYPE_LAYERS,
+    FV_CHOICE_LISTS(CHOICE_TYPE)
+};
+
+#define ROW(section, name, TYPE, default_text, lowest, highest, help)                              \
+    {#section "." #name,                                                                           \
+     (fv_type)TYPE_##TYPE,                                                                         \
+     default_text,                                                                                 \
+     lowest,                                                                                       \
+     highest,                                                                                      \
+     TYPE##_CHOICES,                                                                               \
+     help,                                                                                         \
+     offsetof(fv_config, section) + offsetof(fv_##section##_config, name)},
+static const fv_field FIELDS[] = {FV_FIELDS(ROW)};
+enum { N_FIELDS = sizeof FIELDS / sizeof FIELDS[0] };
+
+const fv_field *fv_fields(int *n) {
+    *n = N_FIELDS;
+    return FIELDS;
+}
+
+const fv_field *fv_field_find(const char *key) {
+    for (int i = 0; i < N_FIELDS; i++)
+        if (strcmp(FIELDS[i].key, key) == 0) return &FIELDS[i];
+    return NULL;
+}
+
+static const char *behind_dot(const char *key) {
+    const char *dot = strchr(key, '.');
+    return dot ? dot + 1 : key;
+}
+
+// A right name in the wrong section, or without one, is one mistake however far the spelling is,
+// and so is a part of a name: "vocab" means task.vocab_size.
+static int field_distance(const char *key, const fv_field *field) {
+    const char *name = behind_dot(key), *field_name = behind_dot(field->key);
+    bool same_section = strncmp(key, field->key, (size_t)(field_name - field->key)) == 0;
+    if (strcmp(name, field_name) == 0) return same_section ? 0 : 1;
+    if (strlen(name) >= 3 && strstr(field_name, name) != NULL) return same_section ? 1 : 2;
+    int whole = text_distance(key, field->key);
+    int alone = 1 + text_distance(name, field_name);
+    return whole < alone ? whole : alone;
+}
+
+static bool is_name(const char *key, const fv_field *field) {
+    return strcmp(behind_dot(key), behind_dot(field->key)) == 0;
+}
+
+const char *fv_field_nearest(const char *key) {
+    char plain[128];
+    text_plain(key, plain, sizeof plain);
+    int nearest = 0;
+    for (int i = 1; i < N_FIELDS; i++)
+        if (field_distance(plain, &FIELDS[i]) < field_distance(plain, &FIELDS[nearest]))
+            nearest = i;
+    const char *meant = synonym_of("section", plain);
+    if (meant != NULL) return meant;
+    meant = synonym_of("field", plain);
+    return meant != NULL && !is_name(plain, &FIELDS[nearest]) ? meant : FIELDS[nearest].key;
+}

@@ -1,0 +1,183 @@
+#include "config/layer_list.h"
+
+#include "base/text.h"
+#include "config/synonym_lookup.h"
+
+#include <stdio.h>
+#include <string.h>
+
+// The options of every layer, and which layer takes each.
+static const struct option {
+    const char *name;
+    int kind;
+    int lowest, highest;
+    size_t offset; // of its values in fv_layers
+} OPTIONS[] = {
+#define OPTION(name, LAYER, lowest, highest)                                                       \
+    {#name, FV_LAYER_##LAYER, lowest, highest, offsetof(fv_layers, name)},
+    FV_LAYER_OPTIONS(OPTION)
+#undef OPTION
+};
+enum { N_OPTIONS = sizeof OPTIONS / sizeof *OPTIONS };
+
+static fv_layer_option *values_of(fv_layers *layers, const struct option *option) {
+    return (fv_layer_option *)((char *)layers + option->offset);
+}
+
+static fv_layer_option value_in(const fv_layers *layers, const struct option *option, int i) {
+    return ((const fv_layer_option *)((const char *)layers + option->offset))[i];
+}
+
+typedef struct reader {
+    const fv_field *field;
+    const char *item; // the whole text, for messages
+    fv_error *error;
+} reader;
+
+static int find_kind(const fv_field *field, const char *name, size_t length) {
+    for (int i = 0; field->choices[i] != NULL; i++)
+        if (strlen(field->choices[i]) == length && memcmp(field->choices[i], name, length) == 0)
+            return i;
+    return -1;
+}
+
+// What stands in front of a repetition or options is looked for among the layers.
+static fv_status refuse(const reader *r) {
+    char names[256] = "", name[64], hint[96] = "";
+    int n = 0;
+    for (int i = 0; r->field->choices[i] != NULL && n < (int)sizeof names; i++)
+        n += snprintf(names + n, sizeof names - (size_t)n, "%s%s", i > 0 ? ", " : "",
+                      r->field->choices[i]);
+    long long count;
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(r->item, "*("), r->item);
+    if (text_to_int(r->item, &count))
+        snprintf(hint, sizeof hint, "; that many layers are attention*%lld", count);
+    else if (find_kind(r->field, name, strlen(name)) < 0)
+        snprintf(hint, sizeof hint, "; the nearest is '%s'",
+                 synonym_nearest(r->field->key, name, r->field->choices));
+    return fv_fail(r->error, FV_USAGE, "%s must be a list (name*3 repeats) of %s, not '%.100s'%s",
+                   r->field->key, names, r->item, hint);
+}
+
+static fv_status refuse_option(const reader *r, int kind, const char *name) {
+    char names[128] = "none";
+    int n = 0;
+    for (int i = 0; i < N_OPTIONS; i++)
+        if (OPTIONS[i].kind == kind)
+            n += snprintf(names + n, sizeof names - (size_t)n, "%s%s", n > 0 ? ", " : "",
+                          OPTIONS[i].name);
+    return fv_fail(r->error, FV_USAGE, "%s: %s has no option '%.40s'; it has %s", r->field->key,
+                   r->field->choices[kind], name, names);
+}
+
+// "window=8" into layer i.
+static fv_status read_option(const reader *r, char *word, fv_layers *layers, int i) {
+    char *value = strchr(word, '=');
+    if (value == NULL)
+        return fv_fail(r->error, FV_USAGE,
+                       "%s: '%.40s' in '%.100s' is no option; options read as in "
+                       "attention(window=8 sinks=2)",
+                       r->field->key, word, r->item);
+    *value++ = '\0';
+    int kind = layers->kind[i];
+    for (int k = 0; k < N_OPTIONS; k++) {
+        const struct option *option = &OPTIONS[k];
+        if (option->kind != kind || strcmp(option->name, word) != 0) continue;
+        fv_layer_option *to = &values_of(layers, option)[i];
+        long long number;
+        if (to->given)
+            return fv_fail(r->error, FV_USAGE, "%s: '%.100s' gives %s twice", r->field->key,
+                           r->item, word);
+        if (!text_to_int(value, &number) || number < option->lowest || number > option->highest)
+            return fv_fail(r->error, FV_USAGE,
+                           "%s: the %s of %s must be a whole number from %d to %d, not '%.40s'",
+                           r->field->key, word, r->field->choices[kind], option->lowest,
+                           option->highest, value);
+        *to = (fv_layer_option){true, (int)number};
+        return FV_OK;
+    }
+    return refuse_option(r, kind, word);
+}
+
+// The options between the parentheses into layer i; *end is set behind the closing one.
+static fv_status read_options(const reader *r, const char *open, fv_layers *layers, int i,
+                              const char **end) {
+    size_t length = strcspn(open + 1, ")");
+    char words[256];
+    if (open[1 + length] != ')' || length >= sizeof words)
+        return fv_fail(r->error, FV_USAGE,
+                       "%s: '%.100s' does not close its options; they read as in "
+                       "attention(window=8 sinks=2)",
+                       r->field->key, r->item);
+    memcpy(words, open + 1, length);
+    words[length] = '\0';
+    *end = open + length + 2;
+    char *rest = NULL;
+    fv_status status = FV_OK;
+    for (char *word = strtok_r(words, " ", &rest); word && status == FV_OK;
+         word = strtok_r(NULL, " ", &rest))
+        status = read_option(r, word, layers, i);
+    return status;
+}
+
+static void copy_layer(fv_layers *layers, int from, int to) {
+    layers->kind[to] = layers->kind[from];
+    for (int k = 0; k < N_OPTIONS; k++) {
+        fv_layer_option *values = values_of(layers, &OPTIONS[k]);
+        values[to] = values[from];
+    }
+}
+
+fv_status layer_list_add(const fv_field *field, const char *item, fv_layers *layers,
+                         fv_error *error) {
+    const reader r = {field, item, error};
+    size_t length = strcspn(item, "*(");
+    const char *rest = item + length;
+    int kind = find_kind(field, item, length);
+    if (kind < 0) return refuse(&r);
+    if (layers->n == FV_MAX_LAYERS)
+        return fv_fail(error, FV_USAGE, "%s holds at most %d layers", field->key, FV_MAX_LAYERS);
+
+    fv_layers longer = *layers;
+    int first = longer.n++;
+    longer.kind[first] = kind;
+    for (int k = 0; k < N_OPTIONS; k++)
+        values_of(&longer, &OPTIONS[k])[first] = (fv_layer_option){false, 0};
+    if (*rest == '(') {
+        fv_status status = read_options(&r, rest, &longer, first, &rest);
+        if (status != FV_OK) return status;
+    }
+
+    long long repeats = 1;
+    bool counted = *rest == '\0' || (*rest == '*' && text_to_int(rest + 1, &repeats));
+    if (!counted || repeats < 1) return refuse(&r);
+    if (repeats > FV_MAX_LAYERS - first)
+        return fv_fail(error, FV_USAGE, "%s holds at most %d layers", field->key, FV_MAX_LAYERS);
+    while (--repeats > 0) copy_layer(&longer, first, longer.n++);
+    *layers = longer;
+    return FV_OK;
+}
+
+int fv_layer_text(const fv_layers *layers, int i, char *text, size_t size) {
+    const fv_field *field = fv_field_find("model.layers");
+    int n = snprintf(text, size, "%s", field->choices[layers->kind[i]]), n_given = 0;
+    for (int k = 0; k < N_OPTIONS; k++) {
+        fv_layer_option value = value_in(layers, &OPTIONS[k], i);
+        if (!value.given) continue;
+        size_t at = (size_t)n < size ? (size_t)n : size;
+        n += snprintf(text + at, size - at, "%c%s=%d", n_given++ ? ' ' : '(', OPTIONS[k].name,
+                      value.value);
+    }
+    size_t at = (size_t)n < size ? (size_t)n : size;
+    return n_given ? n + snprintf(text + at, size - at, ")") : n;
+}
+
+int layer_window(const fv_model_config *model, int i) {
+    fv_layer_option own = model->layers.window[i];
+    return own.given ? own.value : model->window;
+}
+
+int layer_sinks(const fv_model_config *model, int i) {
+    fv_layer_option own = model->layers.sinks[i];
+    return own.given ? own.value : model->sinks;
+}

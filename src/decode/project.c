@@ -1,0 +1,57 @@
+#include "decode/project.h"
+
+#include "kernels/kernels.h"
+
+#include <string.h>
+
+static int n_blocks(int n_out) {
+    return (n_out + FV_LANES - 1) / FV_LANES;
+}
+
+static int min_int(int a, int b) {
+    return a < b ? a : b;
+}
+
+size_t fv_projection_size(int n_in, int n_out) {
+    return (size_t)n_blocks(n_out) * (size_t)n_in * FV_LANES;
+}
+
+void fv_projection_pack(int n_in, int n_out, const float *w, float *packed) {
+    memset(packed, 0, fv_projection_size(n_in, n_out) * sizeof *packed);
+    for (int k = 0; k < n_in; k++)
+        for (int f = 0; f < n_out; f++)
+            packed[((size_t)(f / FV_LANES) * (size_t)n_in + (size_t)k) * FV_LANES +
+                   (size_t)(f % FV_LANES)] = w[(size_t)k * (size_t)n_out + (size_t)f];
+}
+
+// Copies the sixteen outputs from `first` on of every position to their places.
+static void unpack(const fv_projection *p, int n, const float *lanes, int first, fv_projected y) {
+    int end = min_int(first + FV_LANES, p->n_out);
+    for (int f = first, length; f < end; f += length) {
+        length = min_int(end - f, y.group - f % y.group);
+        float *to = y.data + f / y.group * y.group_stride + f % y.group;
+        for (int t = 0; t < n; t++)
+            memcpy(to + t * y.row, lanes + t * FV_LANES + f - first, (size_t)length * sizeof *to);
+    }
+}
+
+void fv_project(const fv_projection *p, int64_t n, const float *x, float *scratch, fv_projected y) {
+    for (int64_t first = 0; first < n; first += FV_PROJECT_POSITIONS) {
+        int count = n - first < FV_PROJECT_POSITIONS ? (int)(n - first) : FV_PROJECT_POSITIONS;
+        ptrdiff_t stride = (ptrdiff_t)count * FV_LANES;
+        // The kernel reads its rows and does not write them.
+        fv_kernels_get()->map(
+            &(fv_map){.n_rows = n_blocks(p->n_out),
+                      .n_in = p->n_in,
+                      .n_out = count,
+                      .x = {(float *)(uintptr_t)p->packed, (ptrdiff_t)p->n_in * FV_LANES},
+                      .y = {scratch, stride},
+                      .w = x + first * p->n_in,
+                      .w_in = 1,
+                      .w_out = p->n_in});
+        fv_projected to = y;
+        to.data += first * y.row;
+        for (int b = 0; b < n_blocks(p->n_out); b++)
+            unpack(p, count, scratch + b * stride, b * FV_LANES, to);
+    }
+}

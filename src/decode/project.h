@@ -1,0 +1,44 @@
+// y = x W for the positions of one long sequence, x and y row-major.
+//
+// The lab's map kernel has sixteen samples in the lanes and broadcasts weights. Here sixteen
+// outputs are the lanes and the positions' features are broadcast: the same kernel with the roles
+// of weights and activations exchanged. W is packed once as [outputs / 16][inputs][16]; results
+// come as [outputs / 16][positions][16], whose sixteens are copied to where they belong.
+#ifndef DECODE_PROJECT_H
+#define DECODE_PROJECT_H
+
+#include <fovea/status.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct fv_projection {
+    int n_in, n_out;
+    const float *packed;
+} fv_projection;
+
+// Numbers that the packed weights take, and the packing.
+size_t fv_projection_size(int n_in, int n_out);
+void fv_projection_pack(int n_in, int n_out, const float *w, float *packed);
+
+// Feature f of position t goes to data[t * row + f / group * group_stride + f % group]: with groups
+// of d_head features, to heads that lie one after the other.
+typedef struct fv_projected {
+    float *data;
+    ptrdiff_t row;
+    int group;
+    ptrdiff_t group_stride;
+} fv_projected;
+
+// Positions that are computed at a time; `scratch` holds so many times the outputs, rounded up to
+// sixteens.
+enum { FV_PROJECT_POSITIONS = 128 };
+
+// x is [n][n_in].
+void fv_project(const fv_projection *p, int64_t n, const float *x, float *scratch, fv_projected y);
+
+// Rows of all outputs, one after the other.
+static inline fv_projected fv_projected_rows(const fv_projection *p, float *y) {
+    return (fv_projected){y, p->n_out, p->n_out, 0};
+}
+
+#endif

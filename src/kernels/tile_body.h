@@ -1,0 +1,447 @@
+// The arithmetic of a tile (tile_kernels.h), built once per instruction set.
+//
+// A tile that its mask leaves whole is one region of 64 queries x all keys. Any other is four
+// regions of 16 queries, each with the range of keys that some of them see, so that diagonals and
+// edges of windows cost little more than their pairs.
+//
+// Register blocks: WIDE vectors of queries (or features) x TALL keys; where only one vector's worth
+// of queries is wanted, more keys keep the multiply-add units busy.
+#include "kernels/simd.h"
+#include "kernels/tile_kernels.h"
+
+#include <math.h>
+
+enum { Q = FV_TILE_QUERIES, STRIPS = Q / L, MOST_TALL = 8, MOST_WIDE = 4 };
+#if VW == 16
+enum { WIDE = 4, TALL = 4, NARROW = 1, NARROW_TALL = 8 };
+#elif VW == 8
+enum { WIDE = 2, TALL = 6, NARROW = 2, NARROW_TALL = 6 };
+#else
+enum { WIDE = 2, TALL = 4, NARROW = 2, NARROW_TALL = 4 };
+#endif
+
+// All ones in the lanes whose bit is set.
+INLINE vi lanes_of_bits(uint64_t bits, int first) {
+    vi lane_bit;
+    UNROLL for (int i = 0; i < VW; i++) lane_bit[i] = 1 << i;
+    return (vi_set1((int32_t)(bits >> first)) & lane_bit) != 0;
+}
+
+// Columns -----------------------------------------------------------------------------------------
+
+// Transposes VW x VW numbers: log2(VW) times, row i and row i + VW / 2 are zipped into two.
+INLINE void transpose_square(vf a[VW]) {
+    UNROLL for (int round = 1; round < VW; round *= 2) {
+        vf b[VW];
+        UNROLL for (int i = 0; i < VW / 2; i++) {
+            vf x = a[i], y = a[i + VW / 2];
+#if VW == 16
+            b[2 * i] = __builtin_shufflevector(x, y, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6,
+                                               22, 7, 23);
+            b[2 * i + 1] = __builtin_shufflevector(x, y, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13,
+                                                   29, 14, 30, 15, 31);
+#elif VW == 8
+            b[2 * i] = __builtin_shufflevector(x, y, 0, 8, 1, 9, 2, 10, 3, 11);
+            b[2 * i + 1] = __builtin_shufflevector(x, y, 4, 12, 5, 13, 6, 14, 7, 15);
+#else
+            b[2 * i] = __builtin_shufflevector(x, y, 0, 4, 1, 5);
+            b[2 * i + 1] = __builtin_shufflevector(x, y, 2, 6, 3, 7);
+#endif
+        }
+        UNROLL for (int i = 0; i < VW; i++) a[i] = b[i];
+    }
+}
+
+static void to_columns(int n, const float *rows, float factor, float *columns) {
+    for (int f = 0; f < n; f += VW)
+        for (int q = 0; q < Q; q += VW) {
+            vf a[VW];
+            UNROLL for (int i = 0; i < VW; i++) a[i] = vf_load(rows + (q + i) * n + f);
+            transpose_square(a);
+            UNROLL for (int i = 0; i < VW; i++) vf_store(columns + (f + i) * Q + q, a[i] * factor);
+        }
+}
+
+static void to_rows(int n, const float *columns, const float *factors, float *rows) {
+    for (int q = 0; q < Q; q += VW) {
+        vf factor = vf_load(factors + q);
+        for (int f = 0; f < n; f += VW) {
+            vf a[VW];
+            UNROLL for (int i = 0; i < VW; i++) a[i] = vf_load(columns + (f + i) * Q + q) * factor;
+            transpose_square(a);
+            UNROLL for (int i = 0; i < VW; i++) vf_store(rows + (q + i) * n + f, a[i]);
+        }
+    }
+}
+
+// Scores ------------------------------------------------------------------------------------------
+
+// acc[t][w] = sum_f columns[f][w] * rows[t][f], or the sum of squared differences.
+INLINE void dot_block(const float *columns, const float *rows, ptrdiff_t stride, int d, bool metric,
+                      int tall, int wide, vf acc[MOST_TALL][MOST_WIDE]) {
+    UNROLL for (int t = 0; t < tall; t++) UNROLL for (int w = 0; w < wide; w++) acc[t][w] =
+        vf_set1(0);
+    for (int f = 0; f < d; f++) {
+        vf column[MOST_WIDE];
+        UNROLL for (int w = 0; w < wide; w++) column[w] = vf_load(columns + f * Q + w * VW);
+        UNROLL for (int t = 0; t < tall; t++) {
+            vf key = vf_set1(rows[t * stride + f]);
+            UNROLL for (int w = 0; w < wide; w++) {
+                vf difference = column[w] - key;
+                acc[t][w] = metric ? vf_fma(difference, difference, acc[t][w])
+                                   : vf_fma(key, column[w], acc[t][w]);
+            }
+        }
+    }
+}
+
+// From products or squared distances to scores in units of log 2. The logarithm makes a number of
+// any bits: x * 0, which is 0 for squared distances, keeps NaN, and makes it of infinity.
+INLINE vf score_of(const fv_tile_score *score, vf x) {
+    if (score->kind == FV_KERNEL_DOT) return x;
+    if (score->kind == FV_KERNEL_EUCLIDEAN) return x * -score->factor;
+    return vf_log(x + score->floor) * -score->factor + x * 0.0f;
+}
+
+// Part of a tile: queries first .. first + width - 1, keys low .. high - 1, of which all its
+// queries see whole_low .. whole_high - 1.
+typedef struct region {
+    int first, width, low, high, whole_low, whole_high;
+    const uint64_t *seen; // NULL: all of them see all of them
+} region;
+
+// The first run of keys that all queries of a tile see, so that no strip need look for it.
+static void find_whole(int n_keys, const uint64_t *seen, int *low, int *high) {
+    for (*low = 0; *low < n_keys && ~seen[*low] != 0;) ++*low;
+    for (*high = *low; *high < n_keys && ~seen[*high] == 0;) ++*high;
+}
+
+// The regions of a tile; at most STRIPS.
+static int regions_of(int n_keys, const uint64_t *seen, region out[STRIPS]) {
+    if (seen == NULL) {
+        out[0] = (region){0, Q, 0, n_keys, 0, n_keys, NULL};
+        return 1;
+    }
+    int n = 0, tile_low, tile_high;
+    find_whole(n_keys, seen, &tile_low, &tile_high);
+    for (int strip = 0; strip < STRIPS; strip++) {
+        uint64_t wanted = (uint64_t)0xffff << (strip * L);
+        region r = {strip * L, L, 0, n_keys, 0, 0, NULL};
+        while (r.low < r.high && (seen[r.low] & wanted) == 0) r.low++;
+        while (r.low < r.high && (seen[r.high - 1] & wanted) == 0) r.high--;
+        if (r.low == r.high) continue;
+        r.whole_low = r.low;
+        while (r.whole_low < r.high && (seen[r.whole_low] & wanted) != wanted) r.whole_low++;
+        r.whole_high = r.whole_low;
+        while (r.whole_high < r.high && (seen[r.whole_high] & wanted) == wanted)
+            r.whole_high = r.whole_high == tile_low ? tile_high : r.whole_high + 1;
+        if (r.whole_low > r.low || r.whole_high < r.high) r.seen = seen;
+        out[n++] = r;
+    }
+    return n;
+}
+
+// Calls BLOCK(key, query, tall, wide) with constant sizes over all of a region; REST(high, wide,
+// tall, BLOCK) does what is left of the keys (or features), from j_ on, for the queries from q_ on.
+#define FOR_BLOCKS_OF(queries, width, low, high, WIDE_, TALL_, BLOCK, REST)                        \
+    for (int q_ = (queries); q_ < (queries) + (width); q_ += WIDE_ * VW) {                         \
+        int j_ = (low);                                                                            \
+        for (; j_ + TALL_ <= (high); j_ += TALL_) BLOCK(j_, q_, TALL_, WIDE_);                     \
+        REST(high, WIDE_, TALL_, BLOCK)                                                            \
+    }
+#define ONE_BY_ONE(high, WIDE_, TALL_, BLOCK)                                                      \
+    for (; j_ < (high); j_++) BLOCK(j_, q_, 1, WIDE_);
+#define BLOCKS(queries, width, low, high, BLOCK, REST)                                             \
+    if ((width) % (WIDE * VW) == 0)                                                                \
+        FOR_BLOCKS_OF(queries, width, low, high, WIDE, TALL, BLOCK, REST)                          \
+    else                                                                                           \
+        FOR_BLOCKS_OF(queries, width, low, high, NARROW, NARROW_TALL, BLOCK, REST)
+#define FOR_BLOCKS(queries, width, low, high, BLOCK)                                               \
+    BLOCKS(queries, width, low, high, BLOCK, ONE_BY_ONE)
+
+// The same where a block may be done twice and may reach below `low`, down to 0: the rest is the
+// last block, as single keys of one vector would wait for every sum.
+#define ONCE_MORE(high, WIDE_, TALL_, BLOCK)                                                       \
+    if (j_ < (high) && (high) >= TALL_)                                                            \
+        BLOCK((high)-TALL_, q_, TALL_, WIDE_)                                                      \
+    else                                                                                           \
+        ONE_BY_ONE(high, WIDE_, TALL_, BLOCK)
+#define FOR_REPEATABLE_BLOCKS(queries, width, low, high, BLOCK)                                    \
+    BLOCKS(queries, width, low, high, BLOCK, ONCE_MORE)
+
+// Asks for rows of the next keys and values, a few with every block: the memory's own foresight
+// follows few rows at a time, and values are read in columns. Without it 16,384 positions run at
+// 0.73 of the limit instead of 0.81.
+INLINE void fetch_ahead(const fv_tile_job *t, int first, int n) {
+    for (int i = first; i < first + n && i < t->n_ahead; i++)
+        for (int f = 0; f < t->d; f += L) {
+            __builtin_prefetch(t->k + (t->ahead + i) * t->k_stride + f, 0, 2);
+            __builtin_prefetch(t->v + (t->ahead + i) * t->v_stride + f, 0, 2);
+        }
+}
+
+// Weights lie densely, [key][width]: in rows of 64 those of a strip would share a quarter of the
+// first-level cache's sets with their columns of queries and outputs.
+INLINE float *weights_of(const fv_tile_job *t, const region *r, int key, int query) {
+    return t->p + key * r->width + query - r->first;
+}
+
+// Scores of a region, and the largest of each query so far in largest[64], in blocks that all its
+// queries see; largest_at_edges looks at the others.
+INLINE void score_region(const fv_tile_job *t, const region *r, bool metric, float *largest) {
+#define BLOCK(j, q, tall, wide)                                                                    \
+    {                                                                                              \
+        vf acc[MOST_TALL][MOST_WIDE];                                                              \
+        if ((q) == 0 && t->n_ahead > 0) fetch_ahead(t, j, tall);                                   \
+        dot_block(t->qt + q, t->k + (j)*t->k_stride, t->k_stride, t->d, metric, tall, wide, acc);  \
+        UNROLL for (int w = 0; w < wide; w++) {                                                    \
+            vf most = vf_load(largest + q + w * VW);                                               \
+            UNROLL for (int i = 0; i < tall; i++) {                                                \
+                vf s = metric ? score_of(&t->score, acc[i][w]) : acc[i][w];                        \
+                vf_store(weights_of(t, r, j + i, q + w * VW), s);                                  \
+                most = vf_max(most, s);                                                            \
+            }                                                                                      \
+            if ((j) >= r->whole_low && (j) + (tall) <= r->whole_high)                              \
+                vf_store(largest + q + w * VW, most);                                              \
+        }                                                                                          \
+    }
+    FOR_REPEATABLE_BLOCKS(r->first, r->width, r->low, r->high, BLOCK)
+#undef BLOCK
+}
+
+static void largest_seen(const fv_tile_job *t, const region *r, int low, int high, float *largest) {
+    for (int q = r->first; q < r->first + r->width; q += VW) {
+        vf most = vf_load(largest + q);
+        for (int j = low; j < high; j++) {
+            vi seen = lanes_of_bits(t->seen[j], q), none = (vi)vf_set1(FV_NO_SCORE);
+            vi s = (vi)vf_load(weights_of(t, r, j, q));
+            most = vf_max(most, (vf)((s & seen) | (none & ~seen)));
+        }
+        vf_store(largest + q, most);
+    }
+}
+
+// The keys before and behind those that all see, and so many of these as blocks share with them.
+static void largest_at_edges(const fv_tile_job *t, const region *r, float *largest) {
+    enum { SHARED = MOST_TALL - 1 };
+    if (r->whole_high - r->whole_low <= 2 * SHARED) {
+        if (t->seen) largest_seen(t, r, r->low, r->high, largest);
+        return;
+    }
+    if (r->low < r->whole_low) largest_seen(t, r, r->low, r->whole_low + SHARED, largest);
+    if (r->whole_high < r->high) largest_seen(t, r, r->whole_high - SHARED, r->high, largest);
+}
+
+// Brings the running state to a larger maximum, where there is one.
+static void raise_largest(const fv_tile_job *t, const region *r, const float *largest) {
+    for (int q = r->first; q < r->first + r->width; q += VW) {
+        vf before = vf_load(t->largest + q), now = vf_load(largest + q);
+        vi rose = now != before;
+        bool any = false;
+        UNROLL for (int i = 0; i < VW; i++) any |= rose[i] != 0;
+        if (!any) continue;
+        vf factor = vf_exp2(before - now);
+        vf_store(t->largest + q, now);
+        vf_store(t->sum + q, vf_load(t->sum + q) * factor);
+        for (int f = 0; f < t->d; f++)
+            vf_store(t->ot + f * Q + q, vf_load(t->ot + f * Q + q) * factor);
+    }
+}
+
+// Weights of keys low .. high - 1 and their sums, for `side` vectors of queries.
+INLINE void weigh(const fv_tile_job *t, const region *r, int q, int low, int high, bool masked,
+                  int side, const vf *largest, vf *sum) {
+    for (int j = low; j < high; j++) UNROLL for (int w = 0; w < side; w++) {
+            float *at = weights_of(t, r, j, q + w * VW);
+            vf p = vf_exp2(vf_load(at) - largest[w]);
+            if (masked) p = vf_and(p, lanes_of_bits(t->seen[j], q + w * VW));
+            sum[w] += p;
+            vf_store(at, p);
+        }
+}
+
+// Two vectors of queries side by side, as each waits for its sum.
+static void exponentials(const fv_tile_job *t, const region *r) {
+    enum { SIDE = 16 / VW > 1 ? 2 : 1 };
+    for (int q = r->first; q < r->first + r->width; q += SIDE * VW) {
+        vf largest[SIDE], sum[SIDE];
+        UNROLL for (int w = 0; w < SIDE; w++) {
+            largest[w] = vf_load(t->largest + q + w * VW);
+            sum[w] = vf_load(t->sum + q + w * VW);
+        }
+        weigh(t, r, q, r->low, r->whole_low, true, SIDE, largest, sum);
+        weigh(t, r, q, r->whole_low, r->whole_high, false, SIDE, largest, sum);
+        weigh(t, r, q, r->whole_high, r->high, true, SIDE, largest, sum);
+        UNROLL for (int w = 0; w < SIDE; w++) vf_store(t->sum + q + w * VW, sum[w]);
+    }
+}
+
+// ot += V^T P: features in place of keys, keys in place of features.
+static void add_values(const fv_tile_job *t, const region *r) {
+#define BLOCK(f, q, tall, wide)                                                                    \
+    {                                                                                              \
+        vf acc[MOST_TALL][MOST_WIDE];                                                              \
+        UNROLL for (int i = 0; i < tall; i++) UNROLL for (int w = 0; w < wide; w++) acc[i][w] =    \
+            vf_load(t->ot + (f + i) * Q + q + w * VW);                                             \
+        const float *value = t->v + r->low * t->v_stride + f;                                      \
+        for (int j = r->low; j < r->high; j++, value += t->v_stride) {                             \
+            vf p[MOST_WIDE];                                                                       \
+            UNROLL for (int w = 0; w < wide; w++) p[w] = vf_load(weights_of(t, r, j, q + w * VW)); \
+            UNROLL for (int i = 0; i < tall; i++) UNROLL for (int w = 0; w < wide; w++)            \
+                acc[i][w] = vf_fma(vf_set1(value[i]), p[w], acc[i][w]);                            \
+        }                                                                                          \
+        UNROLL for (int i = 0; i < tall; i++) UNROLL for (int w = 0; w < wide; w++)                \
+            vf_store(t->ot + (f + i) * Q + q + w * VW, acc[i][w]);                                 \
+    }
+    FOR_BLOCKS(r->first, r->width, 0, t->d, BLOCK)
+#undef BLOCK
+}
+
+static void forward(const fv_tile_job *t) {
+    _Alignas(64) float largest[Q];
+    region regions[STRIPS];
+    int n = regions_of(t->n_keys, t->seen, regions);
+    memcpy(largest, t->largest, sizeof largest);
+    for (int i = 0; i < n; i++) {
+        if (t->score.kind == FV_KERNEL_DOT)
+            score_region(t, &regions[i], false, largest);
+        else
+            score_region(t, &regions[i], true, largest);
+        largest_at_edges(t, &regions[i], largest);
+        raise_largest(t, &regions[i], largest);
+        exponentials(t, &regions[i]);
+        add_values(t, &regions[i]);
+    }
+}
+
+// Gradients ---------------------------------------------------------------------------------------
+
+// 2^(score - log_sum), at most 1. Where the two differ by no more than the log-sum was rounded they
+// are equal: of scores beyond 2^24 a unit in the last place is 1 and more, and the one key that
+// wins such a softmax would weigh anything but 1.
+INLINE vf probability(vf score, vf log_sum) {
+    vf x = vf_min(vf_set1(0), score - log_sum);
+    return vf_exp2(vf_and(x, ~(x >= vf_abs(log_sum) * -FV_LOG_SUM_ERROR)));
+}
+
+// For the harmonic score ds keeps 1 / (distance^2 + floor).
+INLINE void probability_region(const fv_tile_gradient *t, const region *r, bool metric){
+#define BLOCK(j, q, tall, wide)                                                                    \
+    {                                                                                              \
+        vf acc[MOST_TALL][MOST_WIDE];                                                              \
+        dot_block(t->qt + q, t->k + (j)*t->d_padded, t->d_padded, t->d, metric, tall, wide, acc);  \
+        UNROLL for (int i = 0; i < tall; i++) UNROLL for (int w = 0; w < wide; w++) {              \
+            vf s = metric ? score_of(&t->score, acc[i][w]) : acc[i][w];                            \
+            vf p = probability(s, vf_load(t->log_sum + q + w * VW));                               \
+            if (r->seen) p = vf_and(p, lanes_of_bits(r->seen[j + i], q + w * VW));                 \
+            vf_store(t->p + (j + i) * Q + q + w * VW, p);                                          \
+            if (metric && t->score.kind == FV_KERNEL_HARMONIC)                                     \
+                vf_store(t->ds + (j + i) * Q + q + w * VW, 1.0f / (acc[i][w] + t->score.floor));   \
+        }                                                                                          \
+    }
+    FOR_REPEATABLE_BLOCKS(r->first, r->width, r->low, r->high, BLOCK)
+#undef BLOCK
+}
+
+// ds = p (g . v - delta) slope: what products of q and k are multiplied with in the gradients. For
+// the metric scores it is h = -2 dscore / d|q - k|^2 p (g . v - delta), as in
+// kernels/body_attend.h.
+INLINE void slope_region(const fv_tile_gradient *t, const region *r, bool harmonic) {
+#define BLOCK(j, q, tall, wide)                                                                    \
+    {                                                                                              \
+        vf acc[MOST_TALL][MOST_WIDE];                                                              \
+        dot_block(t->gt + q, t->v + (j)*t->d_padded, t->d_padded, t->d, false, tall, wide, acc);   \
+        UNROLL for (int i = 0; i < tall; i++) UNROLL for (int w = 0; w < wide; w++) {              \
+            float *at = t->ds + (j + i) * Q + q + w * VW;                                          \
+            vf p = vf_load(t->p + (j + i) * Q + q + w * VW) * t->score.slope;                      \
+            if (harmonic) p *= vf_load(at);                                                        \
+            vf_store(at, vf_flush(p *(acc[i][w] - vf_load(t->delta + q + w * VW)), FV_LEAST));     \
+        }                                                                                          \
+    }
+    FOR_BLOCKS(r->first, r->width, r->low, r->high, BLOCK)
+#undef BLOCK
+}
+
+// C[m][f] += sum over k of A(m, k) B[k][f] for m in rows, k in low .. high - 1 and padded features;
+// A(m, k) at a[m * a_m + k * a_k], C and B with n features a row. With `from` it is A(m, k) times
+// (B[k][f] - from[m][f]): differences of near points, which sums of their parts would not keep.
+typedef struct product {
+    float *c;
+    const float *a, *b, *from;
+    ptrdiff_t a_m, a_k;
+    int n, m_low, m_high, low, high;
+} product;
+
+INLINE void product_block(const product *x, int m, int f, int tall, int wide, bool differences) {
+    vf acc[MOST_TALL][MOST_WIDE];
+    UNROLL for (int i = 0; i < tall; i++) UNROLL for (int w = 0; w < wide; w++) acc[i][w] =
+        vf_load(x->c + (m + i) * x->n + f + w * VW);
+    const float *a = x->a + m * x->a_m + x->low * x->a_k;
+    const float *b = x->b + (ptrdiff_t)x->low * x->n + f;
+    for (int k = x->low; k < x->high; k++, a += x->a_k, b += x->n) {
+        vf row[MOST_WIDE];
+        UNROLL for (int w = 0; w < wide; w++) row[w] = vf_load(b + w * VW);
+        UNROLL for (int i = 0; i < tall; i++) {
+            vf left = vf_set1(a[i * x->a_m]);
+            UNROLL for (int w = 0; w < wide; w++) {
+                vf right = row[w];
+                if (differences) right -= vf_load(x->from + (m + i) * x->n + f + w * VW);
+                acc[i][w] = vf_fma(left, right, acc[i][w]);
+            }
+        }
+    }
+    UNROLL for (int i = 0; i < tall; i++) UNROLL for (int w = 0; w < wide; w++)
+        vf_store(x->c + (m + i) * x->n + f + w * VW, acc[i][w]);
+}
+
+INLINE void add_product(const product *x, bool differences) {
+    int f = 0;
+    for (; f + WIDE * VW <= x->n; f += WIDE * VW) {
+        int m = x->m_low;
+        for (; m + TALL <= x->m_high; m += TALL) product_block(x, m, f, TALL, WIDE, differences);
+        for (; m < x->m_high; m++) product_block(x, m, f, 1, WIDE, differences);
+    }
+    for (; f < x->n; f += NARROW * VW) {
+        int m = x->m_low;
+        for (; m + NARROW_TALL <= x->m_high; m += NARROW_TALL)
+            product_block(x, m, f, NARROW_TALL, NARROW, differences);
+        for (; m < x->m_high; m++) product_block(x, m, f, 1, NARROW, differences);
+    }
+}
+
+static void add_gradients(const fv_tile_gradient *t, const region *r) {
+    int n = t->d_padded, end = r->first + r->width;
+    product dv = {t->dv, t->p, t->g, NULL, Q, 1, n, r->low, r->high, r->first, end};
+    product dk = {t->dk, t->ds, t->q, t->k, Q, 1, n, r->low, r->high, r->first, end};
+    product dq = {t->dq, t->ds, t->k, t->q, 1, Q, n, r->first, end, r->low, r->high};
+    add_product(&dv, false);
+    if (t->score.kind == FV_KERNEL_DOT) {
+        add_product(&dk, false);
+        add_product(&dq, false);
+    } else {
+        add_product(&dk, true);
+        add_product(&dq, true);
+    }
+}
+
+static void backward(const fv_tile_gradient *t) {
+    region regions[STRIPS];
+    int n = regions_of(t->n_keys, t->seen, regions);
+    for (int i = 0; i < n; i++) {
+        if (t->score.kind == FV_KERNEL_DOT)
+            probability_region(t, &regions[i], false);
+        else
+            probability_region(t, &regions[i], true);
+        if (t->score.kind == FV_KERNEL_HARMONIC)
+            slope_region(t, &regions[i], true);
+        else
+            slope_region(t, &regions[i], false);
+        add_gradients(t, &regions[i]);
+    }
+}
+
+#include "kernels/decode_body.h"
+
+#define FV_TILE_KERNEL_TABLE(variant)                                                              \
+    const fv_tile_kernels fv_tile_kernels_##variant = {#variant, to_columns, to_rows,              \
+                                                       forward,  backward,   decode}

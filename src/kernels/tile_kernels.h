@@ -1,0 +1,99 @@
+// The arithmetic of one tile of attention, 64 queries x 128 keys, with the query in the lane:
+//
+//     columns of queries  qt [d][64]      feature 0:  q0 q1 ... q63
+//     scores              p [128][64]     key 0:      q0 q1 ... q63
+//     running output      ot [d][64]
+//
+// A key's feature is one number for all queries of a vector: it is broadcast, and K and V are read
+// where they lie. Nothing is summed across lanes, no row needs a maximum of its own, and a block of
+// 4 keys x 64 queries stays in registers. The gradients of K, V and Q have the feature in the lane
+// instead, as their sums run over queries or keys.
+//
+// The body (tile_body.h) is written once and built per instruction set; the reference is plain C in
+// double precision. Kernels only compute: arguments are checked above.
+#ifndef KERNELS_TILE_KERNELS_H
+#define KERNELS_TILE_KERNELS_H
+
+#include "kernels/kernels.h"
+
+enum { FV_TILE_QUERIES = 64, FV_TILE_KEYS = 128 };
+
+// Scores in units of log 2, so that exp is a power of two:
+//   dot        q . k, as q was scaled by factor when it was turned into columns
+//   euclidean  -factor |q - k|^2
+//   harmonic   -factor log(|q - k|^2 + floor)
+typedef struct fv_tile_score {
+    fv_score kind;
+    float factor, floor;
+    float slope; // dot: scale; euclidean: 2 scale; harmonic: power
+} fv_tile_score;
+
+typedef struct fv_tile_job {
+    int d, n_keys;
+    fv_tile_score score;
+    const float *qt;              // [d][64]
+    const float *k, *v;           // rows of d
+    ptrdiff_t k_stride, v_stride; // floats between rows
+    ptrdiff_t ahead;              // the row, counted from k and v, from which on
+    int n_ahead;                  // so many rows will be wanted next
+    const uint64_t *seen;         // [n_keys], bit q: query q sees the key; NULL: all do
+    float *p;                     // [128][64], scratch
+    float *ot, *largest, *sum;    // [d][64], [64], [64]: the running state
+} fv_tile_job;
+
+// The backward tile: rows padded to d_padded features (a multiple of 16, zeros behind d).
+typedef struct fv_tile_gradient {
+    int d, d_padded, n_keys;
+    fv_tile_score score;
+    const float *qt, *gt; // [d][64]: queries as above, gradients of the output
+    const float *q, *g;   // [64][d_padded]
+    const float *log_sum; // [64] in units of log 2; large where the query is not live
+    const float *delta;   // [64]
+    const float *k, *v;   // [n_keys][d_padded]
+    const uint64_t *seen;
+    float *p, *ds;  // [128][64], scratch
+    float *dq;      // [64][d_padded] +=
+    float *dk, *dv; // [n_keys][d_padded] +=
+} fv_tile_gradient;
+
+// One query for each of n_heads heads that share keys: rows padded to d_padded.
+typedef struct fv_decode_job {
+    int d_padded, n_heads, n_keys;
+    int n_rows; // n_keys, and what lies behind them and may be asked for ahead of its use
+    fv_tile_score score;
+    const float *q;               // [n_heads][d_padded]; dot: scaled by factor
+    const char *k, *v;            // rows of d_padded numbers, float or bfloat16, at any address
+    ptrdiff_t k_stride, v_stride; // bytes between rows
+    bool bfloat16;
+    float *p, *paired;        // [n_heads][128], [n_heads][d_padded], scratch
+    float *o, *largest, *sum; // [n_heads][d_padded], [n_heads], [n_heads]: the running state
+} fv_decode_job;
+
+typedef struct fv_tile_kernels {
+    const char *name;
+    // columns[f][q] = factor * rows[q][f] for 64 rows of n features, a multiple of 16
+    void (*to_columns)(int n, const float *rows, float factor, float *columns);
+    // rows[q][f] = columns[f][q] * factors[q]
+    void (*to_rows)(int n, const float *columns, const float *factors, float *rows);
+    void (*forward)(const fv_tile_job *);
+    void (*backward)(const fv_tile_gradient *);
+    void (*decode)(const fv_decode_job *);
+} fv_tile_kernels;
+
+// The widest head: its rows have fixed places in working memory.
+enum { FV_MAX_HEAD_WIDTH = 4096 };
+
+// No score is below it; a running maximum starts here.
+#define FV_NO_SCORE (-3.40282347e38f)
+
+// How far a log-sum may be from what it was before it was rounded to a float, twice, as a share of
+// it: backward, scores so close to it are taken for equal.
+#define FV_LOG_SUM_ERROR 0x1p-22f
+
+// Those of the variant that fv_kernels_get chose.
+const fv_tile_kernels *fv_tile_kernels_get(void);
+
+// Those of that name; NULL where this build or CPU has none.
+const fv_tile_kernels *fv_tile_kernels_named(const char *name);
+
+#endif

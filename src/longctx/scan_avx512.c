@@ -1,6 +1,0 @@
-// AVX-512: sixteen channels are one register.
-#if defined(__x86_64__)
-#define VW 16
-#include "longctx/scan_body.h"
-FV_SCAN_KERNEL_TABLE(avx512);
-#endif

@@ -1,4 +1,0 @@
-// Any CPU with vectors of four floats.
-#define VW 4
-#include "longctx/tile_body.h"
-FV_TILE_KERNEL_TABLE(portable);

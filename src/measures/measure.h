@@ -1,0 +1,94 @@
+// Inside of fv_measure (claim.h): from the text of a measure to an SQL statement and its
+// parameters, and the functions that it may call. docs/claims.md describes measures to their users.
+//
+//   plateau(perplexity) / task.vocab_size   ->   SELECT plateau(?1) / ?2
+//                                                ?1 = series "perplexity", ?2 = field, as REAL
+//
+// SQLite evaluates; Fovea reads the text only as far as it must to tell fields from series, to make
+// every number REAL (5 / 2 is 2.5), to check functions and their arguments before any run exists,
+// and to let nothing else of SQL through: no SELECT, no tables, no side effects.
+#ifndef FOVEA_MEASURES_MEASURE_H
+#define FOVEA_MEASURES_MEASURE_H
+
+#include <fovea/claim.h>
+#include <sqlite3.h>
+
+enum { FV_MEASURE_MAX_TEXT = 1000, FV_MEASURE_MAX_NAMES = 16 };
+
+// A number that needs no series: of a run's configuration, or of how it ended. NAN: unknown.
+typedef struct fv_measure_quantity {
+    const char *name;
+    bool is_step; // of an event, which may not come before the run ends
+    double (*value)(const fv_record *record);
+    const char *help;
+} fv_measure_quantity;
+
+const fv_measure_quantity *fv_measure_quantities(int *n);
+const fv_measure_quantity *fv_measure_quantity_find(const char *name);
+
+// A field, a quantity, or a series where both are NULL.
+typedef struct fv_measure_name {
+    char text[64];
+    const fv_field *field;
+    const fv_measure_quantity *quantity;
+} fv_measure_name;
+
+typedef struct fv_measure_text {
+    char sql[4 * FV_MEASURE_MAX_TEXT + 16];
+    const struct fv_measure_function *whole; // whose one call the measure is; else NULL
+    int n_names;
+    fv_measure_name names[FV_MEASURE_MAX_NAMES]; // parameter ?1 is names[0]
+} fv_measure_text;
+
+// Fails with FV_USAGE and a sentence that names the place and the nearest known name.
+fv_status fv_measure_parse(const char *expression, fv_measure_text *parsed, fv_error *error);
+
+// What a function takes: 's' a series, 't' a quoted text, 'n' a number; what follows '|' may be
+// left out. `evaluate` is NULL for functions of SQLite's own.
+typedef struct fv_measure_call {
+    const fv_record *record;
+    const fv_series *series[2];
+    const char *text;
+    int n_numbers;
+    double numbers[4];
+    const char *problem; // set by a function that cannot do its work
+} fv_measure_call;
+
+// What part of a run a function speaks of. A run that diverged is known before the step where it
+// did; what a function says of a later moment, of the end or of the whole course is no value.
+typedef enum fv_measure_reach {
+    FV_REACH_NONE,    // of no run: numbers alone
+    FV_REACH_FOUND,   // of the moment that it finds; of all of the run where it finds none
+    FV_REACH_END,     // of the end, or of the whole course
+    FV_REACH_STEPS_0, // of what lies up to the latest of its numbers from this one on, all of them
+    FV_REACH_STEPS_1, // steps; of the whole course where they are left out
+    FV_REACH_STEPS_2,
+} fv_measure_reach;
+
+typedef struct fv_measure_function {
+    const char *name;
+    fv_measure_reach reach;
+    const char *arguments;
+    double (*evaluate)(fv_measure_call *call); // NAN: never
+    const char *help;
+    const char *example; // a measure with it, of series that every run has
+} fv_measure_function;
+
+const fv_measure_function *fv_measure_functions(int *n);
+const fv_measure_function *fv_measure_function_find(const char *name, size_t length);
+
+// The series that a measure or a figure calls `name`: the one of exactly this name, or the only one
+// whose dotted parts contain the parts of `name` in their order ("effective_rank.W_Q" for
+// "effective_rank.blocks.0.attn.W_Q"). NULL where there is none or several.
+const fv_series *fv_series_called(const fv_record *record, const char *name);
+
+// Whether the measure is the step of an event: no value then means that it had not come by the
+// run's last step.
+bool fv_measure_is_step(const char *expression);
+
+// Whether a measure can be written like this: parses and prepares it, and checks its series against
+// those that training always logs and the given probes'. No run is needed.
+fv_status fv_measure_check(const char *expression, const fv_probe *const *probes, int n_probes,
+                           fv_error *error);
+
+#endif

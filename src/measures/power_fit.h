@@ -1,0 +1,26 @@
+// A power law through times that training took, some of which it did not live to see: how the step
+// at which something emerges grows with the size of the problem.
+#ifndef FOVEA_MEASURES_POWER_FIT_H
+#define FOVEA_MEASURES_POWER_FIT_H
+
+#include <stdbool.h>
+
+typedef struct fv_power_point {
+    double x, time; // both positive
+    bool censored;  // it had not happened by `time`
+} fv_power_point;
+
+// time = factor * x^exponent, times a log-normal scatter.
+typedef struct fv_power_fit {
+    int n, n_censored;
+    double exponent, low, high; // with its 95 % interval
+    double factor;              // of the median time
+    double scatter;             // standard deviation of ln time around the line
+} fv_power_fit;
+
+// Finds the most likely power law. False where the points do not determine one: fewer than three
+// that are not censored, fewer than two different x among these, an x or time without logarithm, or
+// no memory.
+bool fv_power_fit_find(const fv_power_point *points, int n, fv_power_fit *fit);
+
+#endif

@@ -1,0 +1,78 @@
+#include "served/address.h"
+
+#include "base/text.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+// Takes `end` off the n bytes of `text`; whether it was there.
+static bool take_off(const char *text, size_t *n, const char *end) {
+    size_t length = strlen(end);
+    bool there = *n > length && memcmp(text + *n - length, end, length) == 0;
+    if (there) *n -= length;
+    return there;
+}
+
+// The bytes of a base without its version: ".../v1", ".../v3", ".../v1beta".
+static size_t without_version(const char *base, size_t n) {
+    size_t slash = n;
+    while (slash > 0 && base[slash - 1] != '/') slash--;
+    bool version = slash > 0 && base[slash] == 'v' && isdigit((unsigned char)base[slash + 1]);
+    return version ? slash - 1 : n;
+}
+
+// The bytes of the address in front of its path, or 0 with *error.
+static size_t check(const char *endpoint, fv_error *error) {
+    size_t scheme = strncmp(endpoint, "http://", 7) == 0    ? 7
+                    : strncmp(endpoint, "https://", 8) == 0 ? 8
+                                                            : 0;
+    size_t host = strcspn(endpoint + scheme, "/");
+    if (scheme == 0) {
+        fv_fail(error, FV_USAGE,
+                "the endpoint '%s' is no web address: write http://HOST:PORT or https://HOST/v1",
+                endpoint);
+        return 0;
+    }
+    if (memchr(endpoint + scheme, '@', host) != NULL) {
+        fv_fail(error, FV_USAGE,
+                "the endpoint has a password in it, which would be stored; give the key in "
+                "FOVEA_API_KEY");
+        return 0;
+    }
+    if (host == 0 || strpbrk(endpoint, "?# \t\r\n") != NULL) {
+        fv_fail(error, FV_USAGE,
+                "the endpoint '%s' is no address of a server: write http://HOST:PORT", endpoint);
+        return 0;
+    }
+    return scheme + host;
+}
+
+fv_status address_read(const char *endpoint, bool chat, address *out, fv_error *error) {
+    *out = (address){0};
+    size_t host = check(endpoint, error), n = strlen(endpoint);
+    if (host == 0) return FV_USAGE;
+    while (endpoint[n - 1] == '/') n--;
+    if (!take_off(endpoint, &n, "/chat/completions") && take_off(endpoint, &n, "/completions") &&
+        chat)
+        return fv_fail(error, FV_USAGE,
+                       "the endpoint '%s' completes texts: say --api completions, or end it in "
+                       "/chat/completions",
+                       endpoint);
+    text_buffer base = {0}, url = {0};
+    text_add(&base, "%.*s%s", (int)n, endpoint, n <= host ? "/v1" : "");
+    text_add(&url, "%s/%s", base.failed ? "" : base.data,
+             chat ? "chat/completions" : "completions");
+    *out = (address){text_copy_n(endpoint, n <= host ? n : without_version(endpoint, n)),
+                     base.failed ? NULL : base.data, url.failed ? NULL : url.data};
+    if (out->root != NULL && out->base != NULL && out->url != NULL) return FV_OK;
+    address_free(out);
+    return fv_fail(error, FV_NO_MEMORY, "out of memory");
+}
+
+void address_free(address *at) {
+    free(at->root);
+    free(at->base);
+    free(at->url);
+    *at = (address){0};
+}

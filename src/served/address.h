@@ -1,0 +1,21 @@
+// Where a served model is asked: what --endpoint gives, taken apart.
+#ifndef FOVEA_SERVED_ADDRESS_H
+#define FOVEA_SERVED_ADDRESS_H
+
+#include <fovea/status.h>
+#include <stdbool.h>
+
+// Of "http://host:8000" or "http://host:8000/v1":
+typedef struct address {
+    char *root; // "http://host:8000", where a server's own paths begin
+    char *base; // "http://host:8000/v1", where the API begins
+    char *url;  // "http://host:8000/v1/chat/completions"
+} address;
+
+// A host alone has its API at /v1. A path that is given is kept as it is: other versions have other
+// ones ("/v1beta/openai", "/api/v3"), and a whole address of completions is cut back to its base.
+// FV_USAGE for what is no http address, has a password in it, or is of the other API.
+fv_status address_read(const char *endpoint, bool chat, address *out, fv_error *error);
+void address_free(address *at);
+
+#endif

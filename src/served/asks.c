@@ -1,0 +1,274 @@
+#include "served/asks.h"
+
+#include "store/store_db.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ASKS_STATEMENTS(S)                                                                         \
+    S(PUT,                                                                                         \
+      "INSERT OR REPLACE INTO asks (" EVAL_ASKED_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, "  \
+      "?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, "        \
+      "?25)")                                                                                      \
+    S(EACH,                                                                                        \
+      "SELECT " EVAL_ASKED_COLUMNS ", id FROM asks WHERE model = ?1 AND api = ?2 AND task = ?3 "   \
+      "AND haystack = ?4 AND seed = ?5 ORDER BY length, depth, sample")                            \
+    S(GET, "SELECT " EVAL_ASKED_COLUMNS ", id FROM asks WHERE id = ?1")                            \
+    S(FIT, "SELECT units, tokens, counted FROM fits WHERE model = ?1 AND api = ?2 AND task = ?3 "  \
+           "AND haystack = ?4 AND seed = ?5 AND length = ?6")                                      \
+    S(PUT_FIT, "INSERT OR REPLACE INTO fits (" EVAL_FITS_COLUMNS                                   \
+               ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")                                    \
+    S(BEGIN, "BEGIN IMMEDIATE")                                                                    \
+    S(COMMIT, "COMMIT")
+
+enum {
+#define STATEMENT_ENUM(name, sql) ASKS_##name,
+    ASKS_STATEMENTS(STATEMENT_ENUM)
+#undef STATEMENT_ENUM
+        N_STATEMENTS
+};
+
+struct asks {
+    sqlite3 *db; // NULL: nothing is there, and nothing will be
+    sqlite3_stmt *statements[N_STATEMENTS];
+    fv_store lock; // of store_lock.c: its path and descriptor alone
+};
+
+static sqlite3_stmt *prepared(asks *a, int statement) {
+    static const char *const SQL[] = {
+#define STATEMENT_SQL(name, sql) sql,
+        ASKS_STATEMENTS(STATEMENT_SQL)
+#undef STATEMENT_SQL
+    };
+    return a->db != NULL ? sql_statement(a->db, &a->statements[statement], SQL[statement]) : NULL;
+}
+
+static fv_status lock(asks *a, const char *folder, fv_error *error) {
+    text_buffer path = {0};
+    text_add(&path, "%s/eval.db", folder);
+    if (path.failed) return fv_fail(error, FV_NO_MEMORY, "out of memory");
+    a->lock.path = path.data;
+    return store_lock(&a->lock, error);
+}
+
+fv_status asks_open(const char *folder, bool writes, asks **out, fv_error *error) {
+    asks *a = calloc(1, sizeof *a);
+    *out = NULL;
+    if (a == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory");
+    fv_status status = writes ? eval_make_folder(folder, error) : FV_OK;
+    if (status == FV_OK && writes) status = lock(a, folder, error);
+    if (status == FV_OK)
+        status = eval_db_open(folder, writes ? EVAL_DB_WRITE : EVAL_DB_READ,
+                              EVAL_TABLE_BIT(EVAL_ASKS) | EVAL_TABLE_BIT(EVAL_FITS), &a->db, error);
+    if (status == FV_NOT_FOUND && !writes) status = FV_OK;
+    if (status == FV_OK)
+        *out = a;
+    else
+        asks_close(a);
+    return status;
+}
+
+void asks_close(asks *a) {
+    if (a == NULL) return;
+    for (int i = 0; i < N_STATEMENTS; i++) sqlite3_finalize(a->statements[i]);
+    sqlite3_close(a->db);
+    store_unlock(&a->lock);
+    free(a->lock.path);
+    free(a);
+}
+
+fv_status asks_begin(asks *a, fv_error *error) {
+    if (sql_done(prepared(a, ASKS_BEGIN))) return FV_OK;
+    return eval_db_fail(a->db, "cannot be written", error);
+}
+
+fv_status asks_commit(asks *a, fv_error *error) {
+    if (sql_done(prepared(a, ASKS_COMMIT))) return FV_OK;
+    fv_status status = eval_db_fail(a->db, "cannot be written", error);
+    if (!sqlite3_get_autocommit(a->db)) sqlite3_exec(a->db, "ROLLBACK", NULL, NULL, NULL);
+    return status;
+}
+
+// --- rows --------------------------------------------------------------------------------------
+
+static void bind_text(sqlite3_stmt *s, int column, const char *text) {
+    if (text == NULL)
+        sqlite3_bind_null(s, column);
+    else
+        sqlite3_bind_text(s, column, text, -1, SQLITE_STATIC);
+}
+
+static void bind_real(sqlite3_stmt *s, int column, double value) {
+    if (isnan(value))
+        sqlite3_bind_null(s, column);
+    else
+        sqlite3_bind_double(s, column, value);
+}
+
+static void bind_count(sqlite3_stmt *s, int column, int count) {
+    if (count < 0)
+        sqlite3_bind_null(s, column);
+    else
+        sqlite3_bind_int(s, column, count);
+}
+
+static void bind_key(sqlite3_stmt *s, const asks_key *key, const char *task, const char *hay) {
+    bind_text(s, 1, key->model);
+    bind_text(s, 2, key->api);
+    bind_text(s, 3, task);
+    bind_text(s, 4, hay);
+    sqlite3_bind_int64(s, 5, (sqlite3_int64)key->seed);
+}
+
+fv_status asks_put(asks *a, const asks_row *row, fv_error *error) {
+    const asks_key key = {row->model, row->api, row->seed};
+    sqlite3_stmt *s = prepared(a, ASKS_PUT);
+    if (s == NULL) return eval_db_fail(a->db, "an answer cannot be stored", error);
+    char hash[17];
+    snprintf(hash, sizeof hash, "%016llx", (unsigned long long)row->prompt_hash);
+    bind_key(s, &key, row->task, row->haystack);
+    sqlite3_bind_int(s, 6, row->length);
+    bind_text(s, 7, row->unit);
+    bind_real(s, 8, row->depth);
+    sqlite3_bind_int(s, 9, row->sample);
+    sqlite3_bind_int(s, 10, row->n_units);
+    bind_text(s, 11, hash);
+    bind_text(s, 12, fv_answer_text(row->answer));
+    sqlite3_bind_double(s, 13, row->score);
+    bind_text(s, 14, row->expected);
+    bind_text(s, 15, row->reply);
+    bool distracted = row->distractor != NULL && *row->distractor != '\0';
+    bind_text(s, 16, distracted ? row->distractor : NULL);
+    bind_real(s, 17, distracted ? row->distractor_depth : NAN);
+    bind_text(s, 18, row->finish);
+    bind_text(s, 19, row->error_kind);
+    bind_text(s, 20, row->error);
+    sqlite3_bind_int(s, 21, row->http_status);
+    sqlite3_bind_int(s, 22, row->attempts);
+    bind_count(s, 23, row->prompt_tokens);
+    bind_count(s, 24, row->completion_tokens);
+    sqlite3_bind_double(s, 25, row->seconds);
+    if (sql_done(s)) return FV_OK;
+    return eval_db_fail(a->db, "an answer cannot be stored", error);
+}
+
+static const char *column_text(sqlite3_stmt *s, int column) {
+    return (const char *)sqlite3_column_text(s, column);
+}
+
+static int column_count(sqlite3_stmt *s, int column) {
+    return sqlite3_column_type(s, column) == SQLITE_NULL ? -1 : sqlite3_column_int(s, column);
+}
+
+static double column_real(sqlite3_stmt *s, int column) {
+    return sqlite3_column_type(s, column) == SQLITE_NULL ? NAN : sqlite3_column_double(s, column);
+}
+
+static fv_answer answer_of(const char *text) {
+    for (int i = 0; i < FV_N_ANSWERS && text != NULL; i++)
+        if (strcmp(text, fv_answer_text((fv_answer)i)) == 0) return (fv_answer)i;
+    return FV_ANSWER_ERROR;
+}
+
+// Whoever has the file can change it: numbers that count or index are checked.
+static fv_status read_row(sqlite3_stmt *s, asks_row *row, fv_error *error) {
+    const char *hash = column_text(s, 10);
+    *row = (asks_row){.model = column_text(s, 0),
+                      .api = column_text(s, 1),
+                      .task = column_text(s, 2),
+                      .haystack = column_text(s, 3),
+                      .seed = (uint64_t)sqlite3_column_int64(s, 4),
+                      .length = sqlite3_column_int(s, 5),
+                      .unit = column_text(s, 6),
+                      .depth = column_real(s, 7),
+                      .sample = sqlite3_column_int(s, 8),
+                      .n_units = sqlite3_column_int(s, 9),
+                      .prompt_hash = strtoull(hash ? hash : "", NULL, 16),
+                      .answer = answer_of(column_text(s, 11)),
+                      .score = sqlite3_column_double(s, 12),
+                      .expected = column_text(s, 13),
+                      .reply = column_text(s, 14),
+                      .distractor = column_text(s, 15),
+                      .distractor_depth = column_real(s, 16),
+                      .finish = column_text(s, 17),
+                      .error_kind = column_text(s, 18),
+                      .error = column_text(s, 19),
+                      .http_status = sqlite3_column_int(s, 20),
+                      .attempts = sqlite3_column_int(s, 21),
+                      .prompt_tokens = column_count(s, 22),
+                      .completion_tokens = column_count(s, 23),
+                      .seconds = sqlite3_column_double(s, 24),
+                      .id = sqlite3_column_int64(s, 25)};
+    if (row->length >= 1 && row->sample >= 0 && row->n_units >= 0) return FV_OK;
+    return fv_fail(error, FV_STORE,
+                   "row %lld of eval.db is damaged: length %d, sample %d, %d units; delete it, and "
+                   "it is asked again",
+                   (long long)row->id, row->length, row->sample, row->n_units);
+}
+
+fv_status asks_each(asks *a, const asks_key *key, const char *task, const char *hay,
+                    asks_visit visit, void *context, fv_error *error) {
+    if (a->db == NULL) return FV_OK;
+    sqlite3_stmt *s = prepared(a, ASKS_EACH);
+    if (s == NULL) return eval_db_fail(a->db, "cannot be read", error);
+    bind_key(s, key, task, hay);
+    int step = SQLITE_DONE;
+    fv_status status = FV_OK;
+    while (status == FV_OK && (step = sqlite3_step(s)) == SQLITE_ROW) {
+        asks_row row;
+        status = read_row(s, &row, error);
+        if (status == FV_OK) visit(context, &row);
+    }
+    if (status == FV_OK && step != SQLITE_DONE)
+        status = eval_db_fail(a->db, "answers cannot be read", error);
+    sqlite3_reset(s);
+    return status;
+}
+
+fv_status asks_get(asks *a, int64_t id, asks_row *row, fv_error *error) {
+    sqlite3_stmt *s = prepared(a, ASKS_GET);
+    if (s == NULL && a->db != NULL) return eval_db_fail(a->db, "cannot be read", error);
+    if (s != NULL) {
+        sqlite3_reset(s);
+        sqlite3_bind_int64(s, 1, id);
+        if (sqlite3_step(s) == SQLITE_ROW) return read_row(s, row, error);
+        sqlite3_reset(s);
+    }
+    return fv_fail(error, FV_NOT_FOUND,
+                   "there is no row %lld in eval.db; 'sqlite3 DIR/eval.db \"SELECT id, class FROM "
+                   "asks\"' lists them",
+                   (long long)id);
+}
+
+// --- lengths -----------------------------------------------------------------------------------
+
+bool asks_fit(asks *a, const asks_key *key, const char *task, const char *hay, int length,
+              int *n_units, int *tokens, char *counted) {
+    sqlite3_stmt *s = prepared(a, ASKS_FIT);
+    if (s == NULL) return false;
+    bind_key(s, key, task, hay);
+    sqlite3_bind_int(s, 6, length);
+    bool found = sqlite3_step(s) == SQLITE_ROW;
+    if (found) {
+        *n_units = sqlite3_column_int(s, 0);
+        *tokens = sqlite3_column_int(s, 1);
+        snprintf(counted, 16, "%s", column_text(s, 2));
+        found = *n_units >= 0 && *tokens >= 0; // else it is measured again
+    }
+    sqlite3_reset(s);
+    return found;
+}
+
+fv_status asks_put_fit(asks *a, const asks_key *key, const char *task, const char *hay, int length,
+                       int n_units, int tokens, const char *counted, fv_error *error) {
+    sqlite3_stmt *s = prepared(a, ASKS_PUT_FIT);
+    if (s == NULL) return eval_db_fail(a->db, "a length cannot be stored", error);
+    bind_key(s, key, task, hay);
+    sqlite3_bind_int(s, 6, length);
+    sqlite3_bind_int(s, 7, n_units);
+    sqlite3_bind_int(s, 8, tokens);
+    bind_text(s, 9, counted);
+    if (sql_done(s)) return FV_OK;
+    return eval_db_fail(a->db, "a length cannot be stored", error);
+}

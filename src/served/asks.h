@@ -1,0 +1,61 @@
+// Questions and what came of them, in the tables `asks` and `fits` of eval.db. One connection of
+// the process writes; a second process that wants to is turned away.
+#ifndef FOVEA_SERVED_ASKS_H
+#define FOVEA_SERVED_ASKS_H
+
+#include "eval/db.h"
+#include "served/score.h"
+
+typedef struct asks asks;
+
+// What all questions of one command share.
+typedef struct asks_key {
+    const char *model, *api;
+    uint64_t seed;
+} asks_key;
+
+// One question. Texts read by asks_get and asks_each live until the next call.
+typedef struct asks_row {
+    int64_t id;
+    const char *model, *api, *task, *haystack, *unit;
+    uint64_t seed, prompt_hash;
+    int length, sample, n_units;
+    double depth; // NAN: none
+    fv_answer answer;
+    double score;
+    const char *expected; // a JSON list
+    const char *reply;    // NULL without one
+    const char *distractor;
+    double distractor_depth;
+    const char *finish, *error_kind, *error;
+    int http_status, attempts, prompt_tokens, completion_tokens; // tokens: -1 where not known
+    double seconds;
+} asks_row;
+
+// `writes` false opens what is there without a trace, or nothing at all where there is none.
+fv_status asks_open(const char *folder, bool writes, asks **out, fv_error *error);
+void asks_close(asks *a);
+
+fv_status asks_begin(asks *a, fv_error *error);
+fv_status asks_commit(asks *a, fv_error *error);
+
+// Adds a question, or replaces the one of the same place.
+fv_status asks_put(asks *a, const asks_row *row, fv_error *error);
+
+// Calls `visit` with every question of the key, task and haystack; those of failures first and in
+// the order of their places.
+typedef void (*asks_visit)(void *context, const asks_row *row);
+fv_status asks_each(asks *a, const asks_key *key, const char *task, const char *hay,
+                    asks_visit visit, void *context, fv_error *error);
+
+// One question by its number; FV_NOT_FOUND.
+fv_status asks_get(asks *a, int64_t id, asks_row *row, fv_error *error);
+
+// How many units make a length, and the tokens of such a prompt, found earlier; false where it was
+// not. `counted` [16] says how tokens were counted.
+bool asks_fit(asks *a, const asks_key *key, const char *task, const char *hay, int length,
+              int *n_units, int *tokens, char *counted);
+fv_status asks_put_fit(asks *a, const asks_key *key, const char *task, const char *hay, int length,
+                       int n_units, int tokens, const char *counted, fv_error *error);
+
+#endif

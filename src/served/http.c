@@ -1,0 +1,366 @@
+#include "served/http.h"
+#include "base/clock.h"
+
+#include <curl/curl.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SMALL_BODY = 16 << 10 };
+static const double longest_wait = 60, longest_retry_after = 300;
+
+struct http {
+    http_options options;
+    CURLM *multi;
+    struct curl_slist *headers;
+    http_call *waiting; // to be started at `due`
+    http_call *done;    // to be handed back
+    int n_running, n_waiting;
+    double gate;      // nothing starts before: a server asked for a pause
+    fv_random random; // of the pauses
+};
+
+const char *http_fault_text(http_fault fault) {
+    static const char *const TEXTS[] = {
+#define TEXT(name, text, again) text,
+        HTTP_FAULT_LIST(TEXT)
+#undef TEXT
+    };
+    return TEXTS[fault];
+}
+
+static bool worth_another_try(http_fault fault) {
+    static const bool AGAIN[] = {
+#define AGAIN_ROW(name, text, again) again,
+        HTTP_FAULT_LIST(AGAIN_ROW)
+#undef AGAIN_ROW
+    };
+    return AGAIN[fault];
+}
+
+// --- the body ----------------------------------------------------------------------------------
+
+// The body as parts: the head, every piece of the prompt, the tail.
+static size_t n_parts(const http_call *call) {
+    return 2 + (call->prompt != NULL ? (size_t)call->prompt->n_pieces : 0);
+}
+
+static const char *part(const http_call *call, size_t i, size_t *n) {
+    if (i == 0) {
+        *n = call->n_head;
+        return call->head;
+    }
+    if (i == n_parts(call) - 1) {
+        *n = call->n_tail;
+        return call->tail;
+    }
+    *n = call->prompt->pieces[i - 1].n_escaped;
+    return prompt_piece_escaped(call->prompt, (int)i - 1);
+}
+
+static size_t body_size(const http_call *call) {
+    return call->n_head + call->n_tail + (call->prompt != NULL ? call->prompt->n_escaped : 0);
+}
+
+static size_t on_read(char *buffer, size_t size, size_t count, void *context) {
+    http_call *call = context;
+    size_t room = size * count, written = 0, n;
+    while (room > written && call->part < n_parts(call)) {
+        const char *from = part(call, call->part, &n);
+        size_t take = n - call->sent < room - written ? n - call->sent : room - written;
+        memcpy(buffer + written, from + call->sent, take);
+        written += take;
+        call->sent += take;
+        if (call->sent < n) break;
+        call->part++;
+        call->sent = 0;
+    }
+    return written;
+}
+
+// libcurl starts again where a kept connection turns out to be closed.
+static int on_seek(void *context, curl_off_t offset, int origin) {
+    http_call *call = context;
+    if (offset != 0 || origin != SEEK_SET) return CURL_SEEKFUNC_CANTSEEK;
+    call->part = call->sent = 0;
+    return CURL_SEEKFUNC_OK;
+}
+
+// --- one try -----------------------------------------------------------------------------------
+
+static size_t on_write(char *bytes, size_t size, size_t count, void *context) {
+    http_call *call = context;
+    size_t n = size * count, most = call->owner->options.most_read;
+    if (call->reply.n > most || n > most - call->reply.n) return 0;
+    text_add_n(&call->reply, bytes, n);
+    return call->reply.failed ? 0 : n;
+}
+
+// A short body goes out together with its headers.
+static void set_body(http_call *call) {
+    CURL *easy = call->easy;
+    size_t size = body_size(call), n;
+    if (size == 0) {
+        curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
+        return;
+    }
+    curl_easy_setopt(easy, CURLOPT_POST, 1L);
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)size);
+    call->small.n = 0;
+    for (size_t i = 0; size <= SMALL_BODY && i < n_parts(call); i++) {
+        const char *from = part(call, i, &n);
+        text_add_n(&call->small, from, n);
+    }
+    bool whole = size <= SMALL_BODY && !call->small.failed;
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, whole ? call->small.data : NULL);
+    call->part = call->sent = 0;
+}
+
+static bool make_easy(http *h, http_call *call) {
+    CURL *easy = curl_easy_init();
+    if (easy == NULL) return false;
+    call->easy = easy;
+    call->owner = h;
+    curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, h->headers);
+    curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_read);
+    curl_easy_setopt(easy, CURLOPT_READDATA, call);
+    curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, on_seek);
+    curl_easy_setopt(easy, CURLOPT_SEEKDATA, call);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_write);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, 20000L);
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)(1000 * h->options.timeout));
+    curl_easy_setopt(easy, CURLOPT_USERAGENT, "fovea");
+    return true;
+}
+
+static void put_done(http *h, http_call *call) {
+    call->next = h->done;
+    h->done = call;
+}
+
+static void fail_at_once(http *h, http_call *call, const char *why) {
+    call->fault = HTTP_CONNECT;
+    snprintf(call->note, sizeof call->note, "%s", why);
+    put_done(h, call);
+}
+
+static void start_try(http *h, http_call *call) {
+    if (call->easy == NULL && !make_easy(h, call)) {
+        fail_at_once(h, call, "out of memory");
+        return;
+    }
+    call->reply.n = 0;
+    text_add_n(&call->reply, "", 0);
+    call->status = 0;
+    call->note[0] = '\0';
+    call->attempts++;
+    curl_easy_setopt(call->easy, CURLOPT_URL, call->url);
+    set_body(call);
+    CURLMcode code = curl_multi_add_handle(h->multi, call->easy);
+    if (code != CURLM_OK)
+        fail_at_once(h, call, curl_multi_strerror(code));
+    else
+        h->n_running++;
+}
+
+static http_fault network_fault(CURLcode code) {
+    switch (code) {
+    case CURLE_OK:
+        return HTTP_NONE;
+    case CURLE_COULDNT_RESOLVE_PROXY:
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_CONNECT:
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION:
+        return HTTP_CONNECT;
+    case CURLE_OPERATION_TIMEDOUT:
+        return HTTP_TIMEOUT;
+    case CURLE_WRITE_ERROR:
+        return HTTP_LARGE;
+    case CURLE_URL_MALFORMAT:
+    case CURLE_UNSUPPORTED_PROTOCOL:
+        return HTTP_REFUSED;
+    default:
+        return HTTP_RESET;
+    }
+}
+
+// --- tries in turn -----------------------------------------------------------------------------
+
+static void put_waiting(http *h, http_call *call, double due) {
+    call->due = fmax(due, h->gate);
+    call->next = h->waiting;
+    h->waiting = call;
+    h->n_waiting++;
+}
+
+// The pause before the next try: what the server asks for, else doubled from try to try and a
+// quarter up or down, so that requests that failed together do not come again together.
+static double pause_before(http *h, http_call *call) {
+    curl_off_t asked = 0;
+    curl_easy_getinfo(call->easy, CURLINFO_RETRY_AFTER, &asked);
+    if (asked > 0) {
+        double pause = fmin((double)asked, longest_retry_after);
+        h->gate = fmax(h->gate, fv_clock_now() + pause);
+        return pause;
+    }
+    double pause = h->options.wait * pow(2, call->attempts - 1);
+    return fmin(pause, longest_wait) * (0.75 + 0.5 * fv_random_uniform(&h->random));
+}
+
+void http_hide_key(const http *h, char *text, size_t n_text) {
+    const char *key = h->options.key;
+    size_t n = key != NULL ? strlen(key) : 0;
+    if (n < 4) return;
+    for (size_t i = 0; i + n <= n_text; i++)
+        if (text[i] == *key && memcmp(text + i, key, n) == 0) memset(text + i, '*', n);
+}
+
+static void note_network_fault(http_call *call, CURLcode code) {
+    if (call->fault == HTTP_LARGE)
+        snprintf(call->note, sizeof call->note, "a reply of more than %zu bytes, which is not read",
+                 call->owner->options.most_read);
+    else
+        snprintf(call->note, sizeof call->note, "%s", curl_easy_strerror(code));
+}
+
+static void finish_try(http *h, http_call *call, CURLcode code) {
+    long status = 0;
+    curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_getinfo(call->easy, CURLINFO_TOTAL_TIME, &call->seconds);
+    call->status = (int)status;
+    call->fault = network_fault(code);
+    // Before a note cuts it short, and again where JSON had escaped it.
+    http_hide_key(h, call->reply.data, call->reply.n);
+    if (call->fault != HTTP_NONE)
+        note_network_fault(call, code);
+    else
+        call->fault = call->judge(call);
+    http_hide_key(h, call->note, strlen(call->note));
+    // Before the handle is used again the pause is read from it.
+    double pause = worth_another_try(call->fault) ? pause_before(h, call) : 0;
+    curl_multi_remove_handle(h->multi, call->easy);
+    h->n_running--;
+    if (worth_another_try(call->fault) && call->attempts <= h->options.retries)
+        put_waiting(h, call, fv_clock_now() + pause);
+    else
+        put_done(h, call);
+}
+
+// Starts what is due; returns the milliseconds until more is, at most `most`.
+static int start_due(http *h, int most) {
+    double time = fv_clock_now(), soonest = INFINITY;
+    for (http_call **at = &h->waiting; *at != NULL;) {
+        http_call *call = *at;
+        if (call->due > time) {
+            soonest = fmin(soonest, call->due);
+            at = &call->next;
+            continue;
+        }
+        *at = call->next;
+        h->n_waiting--;
+        start_try(h, call);
+    }
+    double left = 1000 * (soonest - time) + 1;
+    return left < most ? (int)left : most;
+}
+
+static http_call *take_done(http *h) {
+    http_call *call = h->done;
+    if (call != NULL) h->done = call->next;
+    return call;
+}
+
+static void collect(http *h) {
+    int running, left;
+    curl_multi_perform(h->multi, &running);
+    for (CURLMsg *message; (message = curl_multi_info_read(h->multi, &left)) != NULL;) {
+        http_call *call;
+        if (message->msg != CURLMSG_DONE) continue;
+        CURLcode code = message->data.result;
+        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&call);
+        finish_try(h, call, code);
+    }
+}
+
+// --- the interface -----------------------------------------------------------------------------
+
+void http_start(http *h, http_call *call) {
+    call->attempts = 0;
+    call->fault = HTTP_NONE;
+    if (h->gate > fv_clock_now())
+        put_waiting(h, call, h->gate);
+    else
+        start_try(h, call);
+}
+
+http_call *http_wait(http *h, int milliseconds) {
+    http_call *call = take_done(h);
+    if (call != NULL) return call;
+    if (h->n_running + h->n_waiting == 0) return NULL;
+    collect(h);
+    if (h->done == NULL) {
+        curl_multi_poll(h->multi, NULL, 0, start_due(h, milliseconds), NULL);
+        collect(h);
+        start_due(h, 0);
+    }
+    return take_done(h);
+}
+
+fv_status http_fetch(http *h, http_call *call, const volatile int *interrupted, fv_error *error) {
+    http_start(h, call);
+    while (http_wait(h, 100) != call)
+        if (interrupted != NULL && *interrupted)
+            return fv_fail(error, FV_INTERRUPTED, "interrupted");
+    return FV_OK;
+}
+
+fv_status http_create(const http_options *options, http **out, fv_error *error) {
+    http *h = calloc(1, sizeof *h);
+    *out = NULL;
+    bool good = h != NULL && curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
+    if (good) {
+        h->options = *options;
+        h->multi = curl_multi_init();
+        h->headers = curl_slist_append(NULL, "Content-Type: application/json");
+        struct curl_slist *more = curl_slist_append(h->headers, "Expect:");
+        good = h->multi != NULL && h->headers != NULL && more != NULL;
+        fv_random_init(&h->random, (uint64_t)(1e6 * fv_clock_now()), FV_STREAM_TEST, 0, 0);
+    }
+    if (good && options->key != NULL) {
+        text_buffer line = {0};
+        text_add(&line, "Authorization: Bearer %s", options->key);
+        good = !line.failed && curl_slist_append(h->headers, line.data) != NULL;
+        text_free(&line);
+    }
+    if (!good) {
+        http_free(h);
+        return fv_fail(error, FV_NO_MEMORY, "out of memory for requests");
+    }
+    curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, (long)options->in_flight);
+    *out = h;
+    return FV_OK;
+}
+
+void http_free(http *h) {
+    if (h == NULL) return;
+    if (h->multi != NULL) curl_multi_cleanup(h->multi);
+    curl_slist_free_all(h->headers);
+    free(h);
+}
+
+void http_call_free(http_call *call) {
+    if (call->easy != NULL) {
+        // A call that is still in flight leaves its multi handle here.
+        if (call->owner != NULL) curl_multi_remove_handle(call->owner->multi, call->easy);
+        curl_easy_cleanup(call->easy);
+    }
+    text_free(&call->reply);
+    text_free(&call->small);
+    *call = (http_call){0};
+}

@@ -1,0 +1,91 @@
+// Many requests in flight over one thread (libcurl's multi interface), each tried again a bounded
+// number of times with growing pauses. Bodies are sent piece by piece from where they lie.
+#ifndef FOVEA_SERVED_HTTP_H
+#define FOVEA_SERVED_HTTP_H
+
+#include "served/prompt.h"
+
+// What can go wrong with a request: name, text, whether it is worth another try
+#define HTTP_FAULT_LIST(X)                                                                         \
+    X(NONE, "none", 0)                                                                             \
+    X(CONNECT, "no connection", 1)                                                                 \
+    X(RESET, "connection lost", 1)                                                                 \
+    X(TIMEOUT, "no reply in time", 1)                                                              \
+    X(BUSY, "too many requests (429)", 1)                                                          \
+    X(SERVER, "server error (5xx)", 1)                                                             \
+    X(MALFORMED, "malformed reply", 1)                                                             \
+    X(LARGE, "reply too large", 0)                                                                 \
+    X(CONTEXT, "longer than the server's context", 0)                                              \
+    X(MODEL, "no such model or address (404)", 0)                                                  \
+    X(KEY, "key refused (401, 403)", 0)                                                            \
+    X(REFUSED, "request refused", 0)
+
+typedef enum http_fault {
+#define HTTP_FAULT_ENUM(name, text, again) HTTP_##name,
+    HTTP_FAULT_LIST(HTTP_FAULT_ENUM)
+#undef HTTP_FAULT_ENUM
+} http_fault;
+
+const char *http_fault_text(http_fault fault);
+
+typedef struct http http;
+typedef struct http_call http_call;
+
+typedef struct http_options {
+    int in_flight;    // requests at once
+    int retries;      // tries after the first
+    double timeout;   // seconds that one try may take
+    double wait;      // seconds before the second try; doubled with every further one
+    const char *key;  // for "Authorization: Bearer", or NULL
+    size_t most_read; // bytes of a reply; longer ones are HTTP_LARGE
+} http_options;
+
+// One request. The caller fills the first part; head, prompt (escaped) and tail make the body, none
+// of them a GET. The buffers of a call are kept from request to request: start with {0}.
+struct http_call {
+    const char *url;
+    const char *head, *tail;
+    size_t n_head, n_tail;
+    const prompt *prompt; // or NULL
+    // Looks at status and reply of a finished try and says what they are; may write `note`.
+    http_fault (*judge)(http_call *call);
+    void *context;
+
+    // The outcome.
+    http_fault fault;
+    int status;        // HTTP's, 0 without reply
+    text_buffer reply; // zero-terminated
+    double seconds;    // of the last try
+    int attempts;
+    char note[256]; // what the server or the network said
+
+    // The engine's own.
+    http *owner;
+    void *easy;
+    text_buffer small; // short bodies, whole
+    size_t part, sent; // parts of the body, and bytes of the current one, that have been sent
+    double due;
+    struct http_call *next;
+};
+
+fv_status http_create(const http_options *options, http **out, fv_error *error);
+void http_free(http *h); // forgets what is in flight
+
+// Starts a call. It must stay where it is until http_wait hands it back.
+void http_start(http *h, http_call *call);
+
+// A finished call, or NULL after `milliseconds` without one, or where none is in flight.
+http_call *http_wait(http *h, int milliseconds);
+
+// Puts asterisks over the key: servers like to quote a wrong one, and nothing of it may be stored
+// or printed. Replies and notes have none already; what is decoded from a reply may.
+void http_hide_key(const http *h, char *text, size_t n_text);
+
+// Gives back what a call keeps.
+void http_call_free(http_call *call);
+
+// Starts one call and waits for its end, or until *interrupted (may be NULL) is set:
+// FV_INTERRUPTED.
+fv_status http_fetch(http *h, http_call *call, const volatile int *interrupted, fv_error *error);
+
+#endif

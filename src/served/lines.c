@@ -1,0 +1,70 @@
+#include "served/lines.h"
+
+#include "base/json.h"
+#include "base/text.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+char *json_value_text(const json_t *value) {
+    if (json_is_string(value)) return text_copy(json_string_value(value));
+    return json_dumps(value, JSON_ENCODE_ANY);
+}
+
+static fv_status cannot_read(const char *path, int why, fv_error *error) {
+    return fv_fail(error, why == ENOENT || why == ENOTDIR ? FV_NOT_FOUND : FV_IO,
+                   "%s cannot be read: %s", path, strerror(why));
+}
+
+static fv_status parse(const char *text, size_t n, size_t flags, const char *where, json_t **object,
+                       fv_error *error) {
+    json_error_t why;
+    *object = json_read(text, n, flags, &why);
+    if (*object == NULL) return fv_fail(error, FV_FORMAT, "%s: is no JSON: %s", where, why.text);
+    if (json_is_object(*object)) return FV_OK;
+    json_decref(*object);
+    *object = NULL;
+    return fv_fail(error, FV_FORMAT, "%s: is no JSON object", where);
+}
+
+fv_status json_lines_each(const char *path, size_t flags, json_visit visit, void *context,
+                          fv_error *error) {
+    FILE *file = fopen(path, "rb");
+    if (file == NULL) return cannot_read(path, errno, error);
+    char *text = NULL, where[4200];
+    size_t capacity = 0;
+    fv_status status = FV_OK;
+    ssize_t n;
+    long at = 0;
+    errno = 0;
+    for (int number = 1; status == FV_OK && (n = getline(&text, &capacity, file)) > 0; number++) {
+        size_t mark = number == 1 ? text_mark(text, (size_t)n) : 0;
+        json_line line = {.text = text + mark, .n = (size_t)n - mark, .where = where};
+        line.at = at + (long)mark;
+        at += n;
+        if (strspn(line.text, " \t\r\n") == line.n) continue;
+        snprintf(where, sizeof where, "%s:%d", path, number);
+        status = parse(line.text, line.n, flags, where, &line.object, error);
+        if (status == FV_OK) status = visit(context, &line, error);
+        json_decref(line.object);
+    }
+    // Neither a broken disk nor a folder is the end of a file.
+    if (status == FV_OK && !feof(file)) status = cannot_read(path, errno != 0 ? errno : EIO, error);
+    free(text);
+    fclose(file);
+    return status;
+}
+
+fv_status json_lines_read(FILE *file, const char *path, long at, size_t flags, json_t **object,
+                          fv_error *error) {
+    char *text = NULL;
+    size_t capacity = 0;
+    *object = NULL;
+    errno = 0;
+    ssize_t n = fseek(file, at, SEEK_SET) == 0 ? getline(&text, &capacity, file) : -1;
+    fv_status status = n > 0 ? parse(text, (size_t)n, flags, path, object, error)
+                             : cannot_read(path, errno != 0 ? errno : EIO, error);
+    free(text);
+    return status;
+}

@@ -1,0 +1,265 @@
+// RULER's files (github.com/NVIDIA/RULER): data for its clients, predictions as its client writes
+// them, and the scores of predictions by its metrics.
+#include "served/served.h"
+
+#include <fovea/whole_file.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+// A file on its way. What fails on it is told when it is closed.
+typedef struct ruler_file {
+    fv_whole_file whole;
+    FILE *file;          // its stream
+    text_buffer escaped; // of the text that is written
+} ruler_file;
+
+// Opens the file that `format` names, and makes its folders.
+static fv_status open_file(ruler_file *f, fv_error *error, const char *format, ...) FV_PRINTF(3, 4);
+
+static fv_status open_file(ruler_file *f, fv_error *error, const char *format, ...) {
+    char path[4096];
+    va_list arguments;
+    va_start(arguments, format);
+    int n = vsnprintf(path, sizeof path, format, arguments);
+    va_end(arguments);
+    if (n < 0 || (size_t)n >= sizeof path)
+        return fv_fail(error, FV_USAGE, "the folder's name is too long: %.60s...", path);
+    char *name = strrchr(path, '/');
+    *name = '\0';
+    fv_status status = fv_folder_make(path, NULL, error);
+    *name = '/';
+    if (status == FV_OK) status = fv_whole_file_open(&f->whole, path, error);
+    f->file = f->whole.stream;
+    return status;
+}
+
+// With `status` as it is so far: a file that went wrong is not kept.
+static fv_status close_file(ruler_file *f, fv_status status, fv_error *error) {
+    if (status == FV_OK && f->escaped.failed)
+        status = fv_fail(error, FV_NO_MEMORY, "%s: out of memory", f->whole.path);
+    text_free(&f->escaped);
+    fv_status closed = fv_whole_file_close(&f->whole, status == FV_OK, error);
+    return status != FV_OK ? status : closed;
+}
+
+// --- what both kinds of files have -------------------------------------------------------------
+
+static void write_string(ruler_file *f, const char *text, size_t n) {
+    f->escaped.n = 0;
+    haystack_escape(&f->escaped, text, n);
+    fputc('"', f->file);
+    if (f->escaped.n > 0) fwrite(f->escaped.data, 1, f->escaped.n, f->file);
+    fputc('"', f->file);
+}
+
+// The prompt without the answer's beginning, from its pieces as they are.
+static void write_input(ruler_file *f, const prompt *p) {
+    f->escaped.n = 0;
+    if (p->prefix.n > 0) haystack_escape(&f->escaped, p->prefix.data, p->prefix.n);
+    size_t left = p->n_escaped - f->escaped.n;
+    fputc('"', f->file);
+    for (int i = 0; i < p->n_pieces && left > 0; i++) {
+        size_t n = p->pieces[i].n_escaped < left ? p->pieces[i].n_escaped : left;
+        fwrite(prompt_piece_escaped(p, i), 1, n, f->file);
+        left -= n;
+    }
+    fputc('"', f->file);
+}
+
+static void write_outputs(ruler_file *f, const prompt *p) {
+    fputc('[', f->file);
+    for (int i = 0; i < p->n_answers; i++) {
+        if (i > 0) fputs(", ", f->file);
+        write_string(f, p->answers[i], strlen(p->answers[i]));
+    }
+    fputc(']', f->file);
+}
+
+// --- data --------------------------------------------------------------------------------------
+
+typedef struct data_writer {
+    const fv_served_options *options;
+    const char *folder;
+    eval_source source;
+    token_counter counter;
+    prompt prompt;
+} data_writer;
+
+static void write_data_line(ruler_file *f, const prompt *p, int index, int length) {
+    fprintf(f->file, "{\"index\": %d, \"input\": ", index);
+    write_input(f, p);
+    fputs(", \"outputs\": ", f->file);
+    write_outputs(f, p);
+    fprintf(f->file, ", \"length\": %d, \"length_w_model_temp\": %d, \"answer_prefix\": ", length,
+            length);
+    write_string(f, p->prefix.data ? p->prefix.data : "", p->prefix.n);
+    fputs("}\n", f->file);
+}
+
+static int most_tokens(const data_writer *w, const eval_task *task) {
+    return w->options->max_tokens > 0 ? w->options->max_tokens : task->max_tokens;
+}
+
+// What the prompts of a file are made of, and whether its length is enough.
+static fv_status prepare(data_writer *w, const eval_task *task, int length, eval_place *place,
+                         int *tokens, fv_error *error) {
+    const fv_served_options *o = w->options;
+    int longest = length;
+    for (int l = 0; l < o->n_lengths; l++)
+        longest = o->lengths[l] > longest ? o->lengths[l] : longest;
+    const source_options from = {o->haystack, o->documents, o->seed, longest};
+    *place = (eval_place){.seed = o->seed, .length = length, .depth = NAN};
+    char *name = NULL;
+    fv_status status = source_prepare(&w->source, task, &from, &place->hay, &name, error);
+    free(name);
+    if (status != FV_OK) return status;
+    return tokens_check(&w->counter, task, &w->source, most_tokens(w, task), place, &place->n_units,
+                        tokens, error);
+}
+
+static fv_status write_data(data_writer *w, const eval_task *task, int length, fv_error *error) {
+    const fv_served_options *o = w->options;
+    int max_tokens = most_tokens(w, task), tokens;
+    eval_place place;
+    ruler_file file = {0};
+    fv_status status = prepare(w, task, length, &place, &tokens, error);
+    if (status == FV_OK)
+        status = tokens_fit(&w->counter, task, &w->source, max_tokens, &place, &place.n_units,
+                            &tokens, error);
+    if (status == FV_OK)
+        status =
+            open_file(&file, error, "%s/%d/%s/validation.jsonl", w->folder, length, task->name);
+    if (status != FV_OK) return status;
+    for (; place.sample < o->samples && status == FV_OK; place.sample++) {
+        if (o->interrupted != NULL && *o->interrupted)
+            status = fv_fail(error, FV_INTERRUPTED, "interrupted");
+        prompt_clear(&w->prompt);
+        if (status == FV_OK) status = task->build(task, &w->source, &place, &w->prompt, error);
+        if (status == FV_OK) write_data_line(&file, &w->prompt, place.sample, tokens + max_tokens);
+    }
+    return close_file(&file, status, error);
+}
+
+// Nothing is written before everything is known to be good.
+static fv_status check_data(data_writer *w, fv_error *error) {
+    const fv_served_options *o = w->options;
+    for (int t = 0; t < o->n_tasks; t++) {
+        const eval_task *task = eval_task_find(o->tasks[t]);
+        if (task == NULL)
+            return fv_fail(error, FV_USAGE, "there is no task '%s'; --tasks lists them",
+                           o->tasks[t]);
+        for (int l = 0; l < o->n_lengths; l++) {
+            eval_place place;
+            int tokens;
+            fv_status status = prepare(w, task, o->lengths[l], &place, &tokens, error);
+            if (status != FV_OK) return status;
+        }
+    }
+    return FV_OK;
+}
+
+fv_status fv_ruler_write(const fv_served_options *o, const char *folder, fv_error *error) {
+    data_writer w = {.options = o, .folder = folder};
+    w.counter = (token_counter){
+        .model = o->model ? o->model : "", .api = WIRE_COMPLETIONS, .interrupted = o->interrupted};
+    fv_status status = FV_OK;
+    if (o->endpoint != NULL) {
+        status = address_read(o->endpoint, false, &w.counter.at, error);
+        if (status == FV_OK) status = served_connect(o, 1, 256 << 20, &w.counter.http, error);
+    }
+    if (status == FV_OK) status = tokens_open(&w.counter, error);
+    if (status == FV_OK) status = check_data(&w, error);
+    if (status == FV_OK) status = fv_folder_make(folder, NULL, error);
+    for (int t = 0; t < o->n_tasks && status == FV_OK; t++)
+        for (int l = 0; l < o->n_lengths && status == FV_OK; l++)
+            status = write_data(&w, eval_task_find(o->tasks[t]), o->lengths[l], error);
+    http *connection = w.counter.http;
+    tokens_close(&w.counter);
+    http_free(connection);
+    source_free(&w.source);
+    prompt_free(&w.prompt);
+    return status;
+}
+
+// --- predictions out ---------------------------------------------------------------------------
+
+typedef struct prediction_writer {
+    const fv_served *served;
+    const served_group *group;
+    ruler_file file;
+    prompt prompt;
+    int n;
+    fv_status status;
+    fv_error *error;
+} prediction_writer;
+
+// What RULER's client copies from a line of data, or writes where the line lacks it.
+static void write_copied(FILE *file, const json_t *line, const char *name, const char *lacking) {
+    const json_t *value = json_object_get(line, name);
+    char *text = value != NULL ? json_dumps(value, JSON_ENCODE_ANY) : NULL;
+    fprintf(file, ", \"%s\": %s", name, text != NULL ? text : lacking);
+    free(text);
+}
+
+static void write_line(prediction_writer *w, const asks_row *row, const json_t *line) {
+    ruler_file *f = &w->file;
+    const char *reply = row->reply ? row->reply : "";
+    const json_t *index = json_object_get(line, "index");
+    char tokens[16];
+    snprintf(tokens, sizeof tokens, "%d", row->prompt_tokens);
+    fprintf(f->file, "{\"index\": %lld, \"pred\": ",
+            index != NULL ? (long long)json_integer_value(index) : w->n);
+    w->n++;
+    write_string(f, reply, strlen(reply));
+    fputs(", \"input\": ", f->file);
+    write_input(f, &w->prompt);
+    fputs(", \"outputs\": ", f->file);
+    write_outputs(f, &w->prompt);
+    write_copied(f->file, line, "others", "{}");
+    write_copied(f->file, line, "truncation", "-1");
+    write_copied(f->file, line, "length", tokens);
+    fputs("}\n", f->file);
+}
+
+static void write_prediction(void *context, const asks_row *row) {
+    prediction_writer *w = context;
+    const served_group *g = w->group;
+    if (row->length != g->length || !fv_answer_counts(row->answer) || w->status != FV_OK) return;
+    const eval_place place = {.seed = row->seed,
+                              .sample = row->sample,
+                              .length = row->length,
+                              .n_units = row->n_units,
+                              .depth = row->depth,
+                              .hay = g->hay};
+    json_t *line = NULL;
+    prompt_clear(&w->prompt);
+    w->status = g->task->build(g->task, &w->served->source, &place, &w->prompt, w->error);
+    if (w->status == FV_OK && g->data != NULL)
+        w->status = data_file_line(g->data, row->sample, &line, w->error);
+    if (w->status == FV_OK) write_line(w, row, line);
+    json_decref(line);
+}
+
+static fv_status write_predictions(fv_served *s, const served_group *g, const char *folder,
+                                   fv_error *error) {
+    prediction_writer w = {.served = s, .group = g, .error = error};
+    fv_status status =
+        g->data != NULL
+            ? open_file(&w.file, error, "%s/%s.jsonl", folder, g->task->name)
+            : open_file(&w.file, error, "%s/%d/%s.jsonl", folder, g->length, g->task->name);
+    if (status != FV_OK) return status;
+    status = asks_each(s->asks, &s->key, g->task->name, g->haystack, write_prediction, &w, error);
+    if (status == FV_OK) status = w.status;
+    prompt_free(&w.prompt);
+    return close_file(&w.file, status, error);
+}
+
+fv_status fv_ruler_predictions(fv_served *s, const char *folder, fv_error *error) {
+    fv_status status = FV_OK;
+    for (int i = 0; i < s->n_groups && status == FV_OK; i++)
+        status = write_predictions(s, &s->groups[i], folder, error);
+    return status;
+}

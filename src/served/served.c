@@ -1,0 +1,439 @@
+// What a call will ask: the options checked, the haystacks built, the lengths counted, the stored
+// answers read. served_ask.c does the asking.
+#include "served/served.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    FIRST_ROUND = 8,  // samples before an interval is looked at
+    MOST_DEPTHS = 512 // of one length
+};
+
+// --- options -----------------------------------------------------------------------------------
+
+fv_status served_connect(const fv_served_options *o, int in_flight, size_t most_read, http **out,
+                         fv_error *error) {
+    const http_options options = {.in_flight = in_flight,
+                                  .retries = o->retries,
+                                  .timeout = o->timeout,
+                                  .wait = o->retry_wait,
+                                  .key = o->key,
+                                  .most_read = most_read};
+    return http_create(&options, out, error);
+}
+
+static fv_status check_tasks(const fv_served_options *o, fv_error *error) {
+    for (int t = 0; t < o->n_tasks; t++) {
+        if (eval_task_find(o->tasks[t]) != NULL) continue;
+        const char *names[64] = {0};
+        for (int i = 0; i < 63 && fv_eval_task_name(i) != NULL; i++)
+            names[i] = fv_eval_task_name(i);
+        return fv_fail(error, FV_USAGE, "there is no task '%s'; the nearest is '%s'", o->tasks[t],
+                       text_nearest(o->tasks[t], names));
+    }
+    return FV_OK;
+}
+
+static fv_status check(const fv_served_options *o, fv_error *error) {
+    fv_status status = check_tasks(o, error);
+    if (status != FV_OK) return status;
+    if (o->n_depths > MOST_DEPTHS)
+        return fv_fail(error, FV_USAGE, "%d depths are too many; ask up to %d", o->n_depths,
+                       MOST_DEPTHS);
+    if (o->questions == NULL && o->samples < 1)
+        return fv_fail(error, FV_USAGE, "a cell needs 1 sample or more, not %d", o->samples);
+    for (int d = 0; d < o->n_depths; d++)
+        if (!(o->depths[d] >= 0 && o->depths[d] <= 100))
+            return fv_fail(error, FV_USAGE, "a depth is a percentage from 0 to 100, not %g",
+                           o->depths[d]);
+    for (int l = 0; l < o->n_lengths; l++)
+        if (o->lengths[l] < 1 || o->lengths[l] > 100000000)
+            return fv_fail(error, FV_USAGE, "a length is from 1 to 100000000, not %d",
+                           o->lengths[l]);
+    if (strcmp(o->api, "chat") != 0 && strcmp(o->api, "completions") != 0)
+        return fv_fail(error, FV_USAGE, "--api is chat or completions, not '%s'", o->api);
+    const char *label = o->label != NULL ? o->label : o->model;
+    if (label == NULL || *label == '\0' || strlen(label) >= sizeof((fv_cell *)0)->model)
+        return fv_fail(error, FV_USAGE,
+                       "the model needs a name of 1 to %zu bytes; --label gives it a shorter one",
+                       sizeof((fv_cell *)0)->model - 1);
+    if (haystack_not_text(label, strlen(label)) < strlen(label) ||
+        haystack_not_text(o->model, strlen(o->model)) < strlen(o->model))
+        return fv_fail(error, FV_USAGE, "the name of the model is no UTF-8 text");
+    return FV_OK;
+}
+
+// --- groups and cells --------------------------------------------------------------------------
+
+static int longest(const fv_served_options *o) {
+    int most = 1;
+    for (int l = 0; l < o->n_lengths; l++) most = o->lengths[l] > most ? o->lengths[l] : most;
+    return most;
+}
+
+// A task whose haystack was chosen says so in tables and figures.
+static void write_task_name(const served_group *g, const char *chosen, fv_cell *cell) {
+    const char *base = chosen != NULL ? strrchr(chosen, '/') : NULL;
+    if (g->data != NULL) {
+        snprintf(cell->task, sizeof cell->task, "%.40s, data", g->task->name);
+        return;
+    }
+    bool default_hay = chosen == NULL || g->hay == g->task->hay;
+    if (g->hay == EVAL_HAY_TEXT && chosen != NULL) default_hay = false;
+    snprintf(cell->task, sizeof cell->task, "%s%s%.20s", g->task->name, default_hay ? "" : ", ",
+             default_hay                       ? ""
+             : base != NULL && base[1] != '\0' ? base + 1
+                                               : chosen);
+}
+
+static int by_falling(const void *left, const void *right) {
+    double a = *(const double *)left, b = *(const double *)right;
+    return (a < b) - (a > b);
+}
+
+// The cells of a group: from deep to shallow, so that each prompt begins like the one before it up
+// to its own needle.
+static fv_status add_cells(fv_served *s, served_group *g, fv_error *error) {
+    const fv_served_options *o = &s->options;
+    double depths[MOST_DEPTHS] = {NAN};
+    int n = 1;
+    if (g->task->has_depth && o->n_depths > 0) {
+        n = o->n_depths;
+        memcpy(depths, o->depths, (size_t)n * sizeof *depths);
+        qsort(depths, (size_t)n, sizeof *depths, by_falling);
+    }
+    g->first_cell = s->n_cells;
+    for (int d = 0; d < n; d++) {
+        if (d > 0 && depths[d] == depths[d - 1]) continue;
+        served_cell *c = &s->cells[s->n_cells++];
+        const char *label = o->label != NULL ? o->label : o->model;
+        *c = (served_cell){.group = g, .cell = {.length = g->length, .depth = depths[d]}};
+        snprintf(c->cell.model, sizeof c->cell.model, "%s", label);
+        snprintf(c->cell.unit, sizeof c->cell.unit, "%s", g->task->unit);
+        write_task_name(g, o->haystack, &c->cell);
+        c->target = o->interval > 0 && g->samples > FIRST_ROUND ? FIRST_ROUND : g->samples;
+        c->state = calloc((size_t)g->samples, 1);
+        if (c->state == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory");
+    }
+    g->n_cells = s->n_cells - g->first_cell;
+    return FV_OK;
+}
+
+static fv_status make_group(fv_served *s, const eval_task *task, const data_file *data, int length,
+                            fv_error *error) {
+    const fv_served_options *o = &s->options;
+    const source_options from = {o->haystack, o->documents, o->seed, longest(o)};
+    served_group *g = &s->groups[s->n_groups++];
+    *g = (served_group){.task = task,
+                        .data = data,
+                        .samples = o->samples,
+                        .length = length,
+                        .max_tokens = o->max_tokens > 0 ? o->max_tokens : task->max_tokens};
+    if (data != NULL && (g->samples == 0 || g->samples > data->n)) g->samples = data->n;
+    fv_status status = data != NULL
+                           ? source_data_name(data, &g->haystack, error)
+                           : source_prepare(&s->source, task, &from, &g->hay, &g->haystack, error);
+    if (status != FV_OK) return status;
+    prompt p = {0}; // for its system message
+    eval_place place = {.seed = o->seed, .length = length, .hay = g->hay, .depth = 50};
+    place.n_units = task->least_units;
+    prompt_clear(&p);
+    status = task->build(task, &s->source, &place, &p, error);
+    if (status == FV_OK)
+        status =
+            wire_frame_make(&g->frame, strcmp(o->api, "chat") == 0 ? WIRE_CHAT : WIRE_COMPLETIONS,
+                            o->model, p.system, g->max_tokens, o->extra, error);
+    prompt_free(&p);
+    return status == FV_OK ? add_cells(s, g, error) : status;
+}
+
+static fv_status make_room(fv_served *s, size_t n_groups, size_t n_depths, fv_error *error) {
+    s->groups = calloc(n_groups, sizeof *s->groups);
+    s->cells = calloc(n_groups * n_depths, sizeof *s->cells);
+    if (s->groups != NULL && s->cells != NULL) return FV_OK;
+    return fv_fail(error, FV_NO_MEMORY, "out of memory");
+}
+
+// A group for each data file.
+static fv_status make_data_groups(fv_served *s, fv_error *error) {
+    fv_status status = data_files_open(s->options.questions, &s->data, &s->n_data, error);
+    if (status == FV_OK) status = make_room(s, (size_t)s->n_data, 1, error);
+    for (int i = 0; i < s->n_data && status == FV_OK; i++)
+        status = make_group(s, &s->data[i]->task, s->data[i], s->data[i]->length, error);
+    return status;
+}
+
+static fv_status make_groups(fv_served *s, fv_error *error) {
+    const fv_served_options *o = &s->options;
+    if (o->questions != NULL) return make_data_groups(s, error);
+    size_t n = (size_t)o->n_tasks * (size_t)o->n_lengths;
+    fv_status status = make_room(s, n, o->n_depths > 0 ? (size_t)o->n_depths : 1, error);
+    for (int t = 0; t < o->n_tasks && status == FV_OK; t++)
+        for (int l = 0; l < o->n_lengths && status == FV_OK; l++)
+            status = make_group(s, eval_task_find(o->tasks[t]), NULL, o->lengths[l], error);
+    return status;
+}
+
+// --- lengths -----------------------------------------------------------------------------------
+
+static fv_status check_group(fv_served *s, served_group *g, token_counter *counter,
+                             fv_error *error) {
+    const eval_place place = {
+        .seed = s->options.seed, .length = g->length, .hay = g->hay, .depth = 50};
+    return tokens_check(counter, g->task, &s->source, g->max_tokens, &place, &g->n_units,
+                        &g->tokens, error);
+}
+
+static fv_status fit_group(fv_served *s, served_group *g, token_counter *counter, fv_error *error) {
+    const eval_place place = {
+        .seed = s->options.seed, .length = g->length, .hay = g->hay, .depth = 50};
+    fv_status status = tokens_fit(counter, g->task, &s->source, g->max_tokens, &place, &g->n_units,
+                                  &g->tokens, error);
+    if (status != FV_OK) return status;
+    snprintf(g->counted, sizeof g->counted, "%s", tokens_way_text(counter->way));
+    if (s->options.dry) return FV_OK;
+    return asks_put_fit(s->asks, &s->key, g->task->name, g->haystack, g->length, g->n_units,
+                        g->tokens, g->counted, error);
+}
+
+static fv_status open_counter(const fv_served *s, token_counter *counter, fv_error *error) {
+    const fv_served_options *o = &s->options;
+    *counter = (token_counter){.model = o->model,
+                               .extra = o->extra,
+                               .api = strcmp(o->api, "chat") == 0 ? WIRE_CHAT : WIRE_COMPLETIONS,
+                               .interrupted = o->interrupted};
+    fv_status status = address_read(o->endpoint, counter->api == WIRE_CHAT, &counter->at, error);
+    if (status != FV_OK) return status;
+    // Whoever starts a command waits for its first words: few tries.
+    fv_served_options few = *o;
+    if (few.retries > 2) few.retries = 2;
+    status = served_connect(&few, 1, 256 << 20, &counter->http, error);
+    return status == FV_OK ? tokens_open(counter, error) : status;
+}
+
+static fv_status open_asks(fv_served *s, bool writes, fv_error *error) {
+    asks_close(s->asks);
+    s->asks = NULL;
+    return asks_open(s->options.folder, writes, &s->asks, error);
+}
+
+// Finds the lengths that no earlier call counted. Nothing is written before all of them are known
+// to be long enough.
+static fv_status fit_lengths(fv_served *s, fv_error *error) {
+    token_counter counter = {0};
+    int n_new = 0;
+    fv_status status = open_asks(s, false, error);
+    for (int i = 0; i < s->n_groups && status == FV_OK; i++) {
+        served_group *g = &s->groups[i];
+        g->fitted = asks_fit(s->asks, &s->key, g->task->name, g->haystack, g->length, &g->n_units,
+                             &g->tokens, g->counted);
+        if (g->fitted) continue;
+        if (n_new++ == 0) status = open_counter(s, &counter, error);
+        if (status == FV_OK) status = check_group(s, g, &counter, error);
+    }
+    if (status == FV_OK && !s->options.dry) status = open_asks(s, true, error);
+    for (int i = 0; i < s->n_groups && status == FV_OK; i++)
+        if (!s->groups[i].fitted) status = fit_group(s, &s->groups[i], &counter, error);
+    s->context = counter.context;
+    http *connection = counter.http;
+    tokens_close(&counter);
+    http_free(connection);
+    return status;
+}
+
+// --- what is stored ----------------------------------------------------------------------------
+
+eval_place served_place(const fv_served *s, const served_cell *cell, int sample) {
+    const served_group *g = cell->group;
+    return (eval_place){.seed = s->options.seed,
+                        .sample = sample,
+                        .length = g->length,
+                        .n_units = g->n_units,
+                        .depth = cell->cell.depth,
+                        .hay = g->hay};
+}
+
+fv_served_fault *served_count_fault(fv_served *s, const char *kind, const char *note) {
+    fv_served_fault *fault = NULL;
+    for (int i = 0; i < s->n_faults && fault == NULL; i++)
+        if (strcmp(s->faults[i].kind, kind) == 0) fault = &s->faults[i];
+    if (fault == NULL) {
+        fv_served_fault *grown = realloc(s->faults, ((size_t)s->n_faults + 1) * sizeof *grown);
+        if (grown == NULL) return NULL;
+        s->faults = grown;
+        fault = &grown[s->n_faults++];
+        *fault = (fv_served_fault){0};
+        snprintf(fault->kind, sizeof fault->kind, "%s", kind);
+    }
+    snprintf(fault->note, sizeof fault->note, "%s", note);
+    return fault;
+}
+
+typedef struct loader {
+    fv_served *served;
+    const served_group *group;
+    double seconds;
+    int n;
+} loader;
+
+static void load_row(void *context, const asks_row *row) {
+    loader *l = context;
+    fv_served *s = l->served;
+    if (row->length != l->group->length) return;
+    for (int i = 0; i < l->group->n_cells; i++) {
+        served_cell *c = &s->cells[l->group->first_cell + i];
+        bool same = isnan(row->depth) ? isnan(c->cell.depth) : row->depth == c->cell.depth;
+        if (!same) continue;
+        bool counts = fv_answer_counts(row->answer);
+        fv_cell_count(&c->cell, row->answer, row->score);
+        if (counts && row->sample >= 0 && row->sample < l->group->samples)
+            c->state[row->sample] = SAMPLE_ANSWERED;
+        if (counts) {
+            s->n_stored++;
+            l->seconds += row->seconds;
+            l->n++;
+        } else {
+            fv_served_fault *fault = served_count_fault(
+                s, row->error_kind ? row->error_kind : "error", row->error ? row->error : "");
+            if (fault != NULL) fault->n++;
+        }
+    }
+}
+
+fv_status served_load(fv_served *s, fv_error *error) {
+    loader l = {.served = s};
+    s->n_stored = 0;
+    for (int i = 0; i < s->n_faults; i++) s->faults[i].n = 0;
+    for (int i = 0; i < s->n_cells; i++) {
+        fv_cell *cell = &s->cells[i].cell;
+        cell->n = cell->hits = 0;
+        cell->score = 0;
+        memset(cell->counts, 0, sizeof cell->counts);
+    }
+    for (int i = 0; i < s->n_groups; i++) {
+        l.group = &s->groups[i];
+        fv_status status = asks_each(s->asks, &s->key, l.group->task->name, l.group->haystack,
+                                     load_row, &l, error);
+        if (status != FV_OK) return status;
+    }
+    s->mean_seconds = l.n > 0 ? l.seconds / l.n : 0;
+    return FV_OK;
+}
+
+bool served_wants_more(const fv_served *s, const served_cell *c) {
+    double low, high;
+    if (s->options.interval <= 0 || c->target >= c->group->samples) return false;
+    fv_wilson(c->cell.hits, c->cell.n, FV_Z95, &low, &high);
+    return high - low > s->options.interval;
+}
+
+int served_count_missing(const fv_served *s) {
+    int n = 0;
+    for (int i = 0; i < s->n_cells; i++) {
+        const served_cell *c = &s->cells[i];
+        for (int k = 0; k < c->target; k++) n += c->state[k] == SAMPLE_MISSING;
+    }
+    return n;
+}
+
+// --- the interface -----------------------------------------------------------------------------
+
+fv_status fv_served_open(const fv_served_options *options, fv_served **out, fv_error *error) {
+    *out = NULL;
+    fv_status status = check(options, error);
+    if (status != FV_OK) return status;
+    fv_served *s = calloc(1, sizeof *s);
+    if (s == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory");
+    s->options = *options;
+    s->key = (asks_key){options->label != NULL ? options->label : options->model, options->api,
+                        options->seed};
+    bool chat = strcmp(options->api, "chat") == 0;
+    status = address_read(options->endpoint, chat, &s->at, error);
+    if (status == FV_OK) status = make_groups(s, error);
+    if (status == FV_OK) status = fit_lengths(s, error);
+    if (status == FV_OK) status = served_load(s, error);
+    if (status == FV_OK)
+        *out = s;
+    else
+        fv_served_close(s);
+    return status;
+}
+
+void fv_served_close(fv_served *s) {
+    if (s == NULL) return;
+    for (int i = 0; i < s->n_groups; i++) {
+        free(s->groups[i].haystack);
+        wire_frame_free(&s->groups[i].frame);
+    }
+    for (int i = 0; i < s->n_cells; i++) free(s->cells[i].state);
+    free(s->groups);
+    free(s->cells);
+    free(s->faults);
+    address_free(&s->at);
+    source_free(&s->source);
+    data_files_close(s->data, s->n_data);
+    asks_close(s->asks);
+    free(s);
+}
+
+// The tokens of missing samples, and those of them that stood at the beginning of the prompt asked
+// before: the deepest needle of a haystack comes first, and the others repeat it up to their own.
+static void plan_group(const fv_served *s, const served_group *g, fv_served_plan *plan) {
+    for (int k = 0; k < g->samples; k++) {
+        bool first = true;
+        for (int i = 0; i < g->n_cells; i++) {
+            const served_cell *c = &s->cells[g->first_cell + i];
+            int most = s->options.interval > 0 ? g->samples : c->target;
+            if (k >= most || c->state[k] != SAMPLE_MISSING) continue;
+            plan->n_requests++;
+            plan->prompt_tokens += g->tokens;
+            plan->answer_tokens += g->max_tokens;
+            if (!first) plan->shared_tokens += g->tokens * c->cell.depth / 100;
+            first = false;
+        }
+    }
+}
+
+void fv_served_plan_make(const fv_served *s, fv_served_plan *plan) {
+    *plan = (fv_served_plan){.n_cells = s->n_cells,
+                             .n_stored = s->n_stored,
+                             .context = s->context,
+                             .seconds = -1,
+                             .counted = s->n_groups > 0 ? s->groups[0].counted : ""};
+    for (int i = 0; i < s->n_groups; i++) plan_group(s, &s->groups[i], plan);
+    if (s->mean_seconds > 0)
+        plan->seconds = plan->n_requests * s->mean_seconds / s->options.in_flight;
+}
+
+fv_status fv_served_cells(fv_served *s, fv_cells *cells, fv_error *error) {
+    fv_status status = served_load(s, error);
+    for (int i = 0; i < s->n_cells && status == FV_OK; i++)
+        status = fv_cells_put(cells, &s->cells[i].cell, error);
+    return status;
+}
+
+const fv_served_fault *fv_served_faults(const fv_served *s, int *n) {
+    *n = s->n_faults;
+    return s->faults;
+}
+
+const char *fv_eval_task_name(int i) {
+    int n;
+    const eval_task *tasks = eval_tasks(&n);
+    return i >= 0 && i < n ? tasks[i].name : NULL;
+}
+
+const char *fv_eval_task_help(int i) {
+    int n;
+    const eval_task *tasks = eval_tasks(&n);
+    return i >= 0 && i < n ? tasks[i].help : NULL;
+}
+
+const char *fv_eval_task_unit(int i) {
+    int n;
+    const eval_task *tasks = eval_tasks(&n);
+    return i >= 0 && i < n ? tasks[i].unit : NULL;
+}

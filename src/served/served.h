@@ -1,0 +1,73 @@
+// An evaluation of a served model on its way: the cells, which of their samples are answered, and
+// what their prompts are made of.
+#ifndef FOVEA_SERVED_SERVED_H
+#define FOVEA_SERVED_SERVED_H
+
+#include "served/asks.h"
+#include "served/data_file.h"
+#include "served/source.h"
+#include "served/tokens.h"
+
+// A task at one length: cells that differ in depth alone and share their haystacks.
+typedef struct served_group {
+    const eval_task *task;
+    const data_file *data; // that has the questions, or NULL
+    int samples;           // of each cell, at most
+    char *haystack;        // what the prompts are made of
+    eval_hay hay;
+    int length, n_units, tokens, max_tokens;
+    char counted[16];
+    bool fitted; // an earlier call found these
+    wire_frame frame;
+    int first_cell, n_cells;   // by falling depth
+    int n_answered;            // in this call
+    int n_too_long;            // that the server did not read whole, in this call
+    const char *too_long_kind; // whether it said so
+} served_group;
+
+typedef enum sample_state { SAMPLE_MISSING, SAMPLE_ANSWERED, SAMPLE_FAILED } sample_state;
+
+typedef struct served_cell {
+    served_group *group;
+    fv_cell cell;         // counts of everything stored
+    unsigned char *state; // [group->samples] of sample_state
+    int target;           // samples wanted so far
+} served_cell;
+
+struct fv_served {
+    fv_served_options options;
+    address at;
+    asks *asks;
+    asks_key key;
+    eval_source source;
+    data_file **data; // [n_data]
+    int n_data;
+    served_group *groups;
+    served_cell *cells;
+    int n_groups, n_cells, context;
+    double mean_seconds; // of stored answers; 0 while there are none
+    int n_stored;
+    fv_served_fault *faults;
+    int n_faults;
+};
+
+// Reads all stored answers into the cells.
+fv_status served_load(fv_served *s, fv_error *error);
+
+// The place of a sample.
+eval_place served_place(const fv_served *s, const served_cell *cell, int sample);
+
+// Counts one failure of a kind.
+fv_served_fault *served_count_fault(fv_served *s, const char *kind, const char *note);
+
+// The wanted width of the interval is not reached and there are more samples to ask for.
+bool served_wants_more(const fv_served *s, const served_cell *cell);
+
+// How many requests are wanted now, and how many of them are missing.
+int served_count_missing(const fv_served *s);
+
+// A connection for `in_flight` requests of the options.
+fv_status served_connect(const fv_served_options *options, int in_flight, size_t most_read,
+                         http **out, fv_error *error);
+
+#endif

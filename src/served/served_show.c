@@ -1,0 +1,107 @@
+// A stored question, its prompt built again from nothing but its row.
+#include "served/served.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static char *summarise(const asks_row *row) {
+    text_buffer text = {0};
+    text_add(&text, "row %lld: %s, %s, %s\n", (long long)row->id, row->model, row->api, row->task);
+    text_add(&text, "length %d %s, ", row->length, row->unit);
+    if (!isnan(row->depth)) text_add(&text, "depth %g %%, ", row->depth);
+    text_add(&text, "sample %d, seed %llu, in %s (%d units)\n", row->sample,
+             (unsigned long long)row->seed, row->haystack, row->n_units);
+    text_add(&text, "expected %s\n", row->expected);
+    text_add(&text, "%s", fv_answer_text(row->answer));
+    if (row->distractor != NULL)
+        text_add(&text, " %s, which stands at %.1f %%", row->distractor, row->distractor_depth);
+    if (row->error != NULL) text_add(&text, ", %s: %s", row->error_kind, row->error);
+    if (row->prompt_tokens >= 0) text_add(&text, ", %d prompt tokens", row->prompt_tokens);
+    text_add(&text, ", %d attempt%s, %.3g s\n", row->attempts, row->attempts == 1 ? "" : "s",
+             row->seconds);
+    if (row->reply != NULL) text_add(&text, "reply: %s\n", row->reply);
+    if (text.failed) text_free(&text);
+    return text.data;
+}
+
+// The prompt of a row, from a task and what it is made of.
+static fv_status show(const asks_row *row, const eval_task *task, const eval_source *source,
+                      eval_hay hay, fv_shown *shown, fv_error *error) {
+    const eval_place place = {.seed = row->seed,
+                              .sample = row->sample,
+                              .length = row->length,
+                              .n_units = row->n_units,
+                              .depth = row->depth,
+                              .hay = hay};
+    prompt p = {0};
+    prompt_clear(&p);
+    fv_status status = task->build(task, source, &place, &p, error);
+    if (status == FV_OK) {
+        shown->prompt = prompt_text(&p, false);
+        shown->system = p.system != NULL ? text_copy(p.system) : NULL;
+        shown->same = p.hash == row->prompt_hash;
+        if (shown->prompt == NULL || (p.system != NULL && shown->system == NULL))
+            status = fv_fail(error, FV_NO_MEMORY, "out of memory");
+    }
+    prompt_free(&p);
+    return status;
+}
+
+static fv_status show_question(const asks_row *row, const char *path, fv_shown *shown,
+                               fv_error *error) {
+    data_file **files;
+    int n;
+    const eval_source nothing = {0};
+    fv_status status = data_files_open(path, &files, &n, error);
+    if (status == FV_OK)
+        status = show(row, &files[0]->task, &nothing, EVAL_HAY_NOISE, shown, error);
+    data_files_close(files, n);
+    return status;
+}
+
+static fv_status rebuild(const asks_row *row, fv_shown *shown, fv_error *error) {
+    source_origin origin;
+    source_from_name(row->haystack, &origin);
+    if (*origin.questions) return show_question(row, origin.questions, shown, error);
+    const eval_task *task = eval_task_find(row->task);
+    if (task == NULL)
+        return fv_fail(error, FV_FORMAT, "row %lld asks for '%s', a task that this version lacks",
+                       (long long)row->id, row->task);
+    const source_options from = {*origin.haystack ? origin.haystack : NULL,
+                                 *origin.documents ? origin.documents : NULL, row->seed,
+                                 row->length};
+    eval_source source = {0};
+    eval_hay hay;
+    char *name = NULL;
+    fv_status status = source_prepare(&source, task, &from, &hay, &name, error);
+    if (status == FV_OK) status = show(row, task, &source, hay, shown, error);
+    source_free(&source);
+    free(name);
+    return status;
+}
+
+fv_status fv_served_show(const char *folder, int64_t id, fv_shown *shown, fv_error *error) {
+    asks *a;
+    asks_row row;
+    *shown = (fv_shown){0};
+    fv_status status = asks_open(folder, false, &a, error);
+    if (status != FV_OK) return status;
+    status = asks_get(a, id, &row, error);
+    if (status == FV_OK) {
+        shown->summary = summarise(&row);
+        status = shown->summary != NULL ? rebuild(&row, shown, error)
+                                        : fv_fail(error, FV_NO_MEMORY, "out of memory");
+    }
+    asks_close(a);
+    if (status != FV_OK) fv_shown_free(shown);
+    return status;
+}
+
+void fv_shown_free(fv_shown *shown) {
+    free(shown->prompt);
+    free(shown->system);
+    free(shown->summary);
+    *shown = (fv_shown){0};
+}

@@ -1,0 +1,96 @@
+// The tasks for served models. A task builds the prompt of one sample from its place alone: the
+// same place gives the same prompt on every machine, today and when it is asked for again.
+#ifndef FOVEA_SERVED_SERVED_TASK_H
+#define FOVEA_SERVED_SERVED_TASK_H
+
+#include "served/prompt.h"
+#include "served/reading.h"
+
+#include <jansson.h>
+
+// What prompts are built from: haystacks by kind (those that the tasks asked for are built), and
+// the user's questions with documents.
+enum { EVAL_N_HAYSTACKS = 5 };
+typedef enum eval_hay {
+    EVAL_HAY_NOISE,
+    EVAL_HAY_TEXT,         // the user's folder
+    EVAL_HAY_NEEDLES,      // word -> number
+    EVAL_HAY_UUID_NEEDLES, // uuid -> uuid
+    EVAL_HAY_PAIRS
+} eval_hay;
+typedef struct eval_source {
+    haystack hay[EVAL_N_HAYSTACKS]; // n_units 0: not built
+    json_t *documents;              // a list of {question, answers, ctxs}
+    uint64_t documents_digest;
+    reading *readings[READING_N_FORMATS]; // NULL: not read
+    char *reading_files[READING_N_FORMATS];
+} eval_source;
+
+// How an answer is scored: RULER's string_match_all and string_match_part, lost-in-the-middle's
+// best_subspan_em.
+typedef enum eval_metric { EVAL_MATCH_ALL, EVAL_MATCH_PART, EVAL_SUBSPAN } eval_metric;
+
+// Where a sample stands.
+typedef struct eval_place {
+    uint64_t seed;
+    int sample;   // from 0
+    int length;   // as asked for, in the task's unit
+    int n_units;  // of the haystack (words, pairs, documents), which make that length
+    double depth; // percent; NAN: drawn
+    eval_hay hay; // which haystack
+} eval_place;
+
+typedef struct eval_task eval_task;
+struct eval_task {
+    const char *name, *help;
+    fv_status (*build)(const eval_task *task, const eval_source *source, const eval_place *place,
+                       prompt *p, fv_error *error);
+    eval_hay hay; // the haystack it asks for
+    eval_kind key, value;
+    int n_keys, n_values, n_queries;
+    bool has_depth;   // one needle, whose depth the place says
+    int max_tokens;   // of the answer
+    const char *unit; // of lengths: "tokens", "pairs", "documents"
+    eval_metric metric;
+    int least_units; // of the haystack
+    bool distracts;  // other values like the answer stand in the prompt
+    double spread;   // share of tokens by which prompts differ, beyond what their haystacks do
+    reading_format reading; // of eval_build_reading
+    bool as_is;             // prompts come from a file, as long as they are
+};
+
+// The task of a name, or NULL; all of them.
+const eval_task *eval_task_find(const char *name);
+const eval_task *eval_tasks(int *n);
+
+// Families of tasks.
+fv_status eval_build_niah(const eval_task *task, const eval_source *source, const eval_place *place,
+                          prompt *p, fv_error *error);
+fv_status eval_build_classic(const eval_task *task, const eval_source *source,
+                             const eval_place *place, prompt *p, fv_error *error);
+fv_status eval_build_chain(const eval_task *task, const eval_source *source,
+                           const eval_place *place, prompt *p, fv_error *error);
+fv_status eval_build_common(const eval_task *task, const eval_source *source,
+                            const eval_place *place, prompt *p, fv_error *error);
+fv_status eval_build_frequent(const eval_task *task, const eval_source *source,
+                              const eval_place *place, prompt *p, fv_error *error);
+fv_status eval_build_kv(const eval_task *task, const eval_source *source, const eval_place *place,
+                        prompt *p, fv_error *error);
+fv_status eval_build_documents(const eval_task *task, const eval_source *source,
+                               const eval_place *place, prompt *p, fv_error *error);
+
+fv_status eval_build_reading(const eval_task *task, const eval_source *source,
+                             const eval_place *place, prompt *p, fv_error *error);
+
+// Reads a file of questions with documents: JSON Lines {question, answers: [text],
+// ctxs: [{title, text, isgold}]}, as lost-in-the-middle has them.
+fv_status eval_read_documents(const char *path, json_t **documents, uint64_t *digest,
+                              fv_error *error);
+
+// Whether the task's lengths are tokens, which its haystack is cut to.
+bool eval_task_fits(const eval_task *task);
+
+// The random numbers of a sample: of its task, length, depth and number.
+void eval_place_random(const eval_task *task, const eval_place *place, fv_random *random);
+
+#endif

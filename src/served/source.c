@@ -1,0 +1,157 @@
+#include "served/source.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct generated {
+    haystack_kind kind;
+    eval_kind key, value;
+    int units_per_100; // tokens (or pairs), at most
+    int units;         // beside these
+} generated;
+
+// How much of a haystack is enough: noise goes round; a needle among needles has 12 tokens or more,
+// one of uuids 40, and samples begin up to 1,024 units later.
+static const generated GENERATED[EVAL_N_HAYSTACKS] = {
+    [EVAL_HAY_NOISE] = {HAYSTACK_NOISE, EVAL_WORDS, EVAL_WORDS, 0, 4096},
+    [EVAL_HAY_NEEDLES] = {HAYSTACK_NEEDLES, EVAL_WORDS, EVAL_NUMBERS, 12, 1056},
+    [EVAL_HAY_UUID_NEEDLES] = {HAYSTACK_NEEDLES, EVAL_UUIDS, EVAL_UUIDS, 5, 1056},
+    [EVAL_HAY_PAIRS] = {HAYSTACK_PAIRS, EVAL_UUIDS, EVAL_UUIDS, 100, 1056},
+};
+static const char *const NAMES[EVAL_N_HAYSTACKS] = {"noise", "texts", "needles", "uuid needles",
+                                                    "pairs"};
+
+static bool hides_needles(const eval_task *task) {
+    return task->build == eval_build_niah || task->build == eval_build_classic;
+}
+
+static fv_status choose(const eval_task *task, const char *wanted, eval_hay *hay, fv_error *error) {
+    bool fixed =
+        !hides_needles(task) || task->hay == EVAL_HAY_NEEDLES || task->hay == EVAL_HAY_UUID_NEEDLES;
+    *hay = task->hay;
+    if (fixed) return FV_OK;
+    if (wanted == NULL && task->hay == EVAL_HAY_TEXT)
+        return fv_fail(error, FV_USAGE,
+                       "%s hides its needle in texts: give a folder of text files with --haystack "
+                       "DIR, or --haystack noise, or --haystack needle",
+                       task->name);
+    if (wanted == NULL) return FV_OK;
+    if (strcmp(wanted, "noise") == 0)
+        *hay = EVAL_HAY_NOISE;
+    else if (strcmp(wanted, "needle") == 0)
+        *hay = task->value == EVAL_UUIDS ? EVAL_HAY_UUID_NEEDLES : EVAL_HAY_NEEDLES;
+    else
+        *hay = EVAL_HAY_TEXT;
+    return FV_OK;
+}
+
+// "texts:/home/me/essays#0123456789abcdef"
+static char *name_with_path(const char *kind, const char *path, uint64_t digest) {
+    char *whole = realpath(path, NULL);
+    text_buffer name = {0};
+    text_add(&name, "%s:%s#%016llx", kind, whole ? whole : path, (unsigned long long)digest);
+    free(whole);
+    if (name.failed) text_free(&name);
+    return name.data;
+}
+
+fv_status source_data_name(const data_file *data, char **name, fv_error *error) {
+    *name = name_with_path("data", data->path, data->digest);
+    return *name != NULL ? FV_OK : fv_fail(error, FV_NO_MEMORY, "out of memory");
+}
+
+void source_from_name(const char *name, source_origin *origin) {
+    const char *path = strchr(name, ':'), *end = strrchr(name, '#');
+    *origin = (source_origin){"", "", ""};
+    if (path == NULL || end == NULL || end < path) {
+        bool needles = strstr(name, "needles") != NULL;
+        snprintf(origin->haystack, sizeof origin->haystack, "%s", needles ? "needle" : "noise");
+        return;
+    }
+    size_t n = (size_t)(path - name);
+    char *to = strncmp(name, "texts", n) == 0  ? origin->haystack
+               : strncmp(name, "data", n) == 0 ? origin->questions
+                                               : origin->documents;
+    snprintf(to, sizeof origin->haystack, "%.*s", (int)(end - path - 1), path + 1);
+}
+
+static fv_status build(eval_source *source, eval_hay hay, const source_options *options,
+                       fv_error *error) {
+    if (source->hay[hay].n_units > 0) return FV_OK;
+    if (hay == EVAL_HAY_TEXT) return haystack_read(&source->hay[hay], options->haystack, error);
+    const generated *g = &GENERATED[hay];
+    long long n = g->units + (long long)options->longest * g->units_per_100 / 100;
+    if (n > INT_MAX / 4)
+        return fv_fail(error, FV_USAGE, "length %d is longer than any haystack", options->longest);
+    return haystack_generate(&source->hay[hay], g->kind, g->key, g->value, options->seed, (int)n,
+                             error);
+}
+
+static fv_status no_documents(const eval_task *task, const char *what, fv_error *error) {
+    return fv_fail(error, FV_USAGE, "%s asks about your documents: give %s", task->name, what);
+}
+
+static fv_status prepare_documents(eval_source *source, const eval_task *task, const char *path,
+                                   char **name, fv_error *error) {
+    fv_status status = FV_OK;
+    if (path == NULL)
+        return no_documents(task, "a JSON Lines file of questions with --documents FILE", error);
+    if (source->documents == NULL)
+        status = eval_read_documents(path, &source->documents, &source->documents_digest, error);
+    if (status == FV_OK) *name = name_with_path("documents", path, source->documents_digest);
+    return status;
+}
+
+static fv_status prepare_reading(eval_source *source, const eval_task *task, const char *path,
+                                 char **name, fv_error *error) {
+    reading **r = &source->readings[task->reading];
+    char **file = &source->reading_files[task->reading];
+    fv_status status = FV_OK;
+    if (path == NULL)
+        return no_documents(task,
+                            "SQuAD's (qa_1) or HotpotQA's (qa_2) JSON file with --documents FILE, "
+                            "or a folder of squad.json and hotpotqa.json",
+                            error);
+    if (*r == NULL) status = reading_open(path, task->reading, r, file, error);
+    if (status == FV_OK) *name = name_with_path("documents", *file, (*r)->documents.digest);
+    return status;
+}
+
+static fv_status prepare_haystack(eval_source *source, const eval_task *task,
+                                  const source_options *options, eval_hay hay, char **name,
+                                  fv_error *error) {
+    bool words = task->build == eval_build_common || task->build == eval_build_frequent;
+    fv_status status = words ? FV_OK : build(source, hay, options, error);
+    if (status != FV_OK) return status;
+    *name = hay == EVAL_HAY_TEXT
+                ? name_with_path("texts", options->haystack, source->hay[hay].digest)
+                : text_copy(words ? "words" : NAMES[hay]);
+    return FV_OK;
+}
+
+fv_status source_prepare(eval_source *source, const eval_task *task, const source_options *options,
+                         eval_hay *hay, char **name, fv_error *error) {
+    *name = NULL;
+    fv_status status = choose(task, options->haystack, hay, error);
+    if (status != FV_OK) return status;
+    if (task->build == eval_build_documents)
+        status = prepare_documents(source, task, options->documents, name, error);
+    else if (task->build == eval_build_reading)
+        status = prepare_reading(source, task, options->documents, name, error);
+    else
+        status = prepare_haystack(source, task, options, *hay, name, error);
+    if (status == FV_OK && *name == NULL) status = fv_fail(error, FV_NO_MEMORY, "out of memory");
+    return status;
+}
+
+void source_free(eval_source *source) {
+    for (int i = 0; i < EVAL_N_HAYSTACKS; i++) haystack_free(&source->hay[i]);
+    for (int i = 0; i < READING_N_FORMATS; i++) {
+        reading_free(source->readings[i]);
+        free(source->reading_files[i]);
+    }
+    json_decref(source->documents);
+    *source = (eval_source){0};
+}

@@ -1,0 +1,29 @@
+// Which haystack a task uses, and building it.
+#ifndef FOVEA_SERVED_SOURCE_H
+#define FOVEA_SERVED_SOURCE_H
+
+#include "served/data_file.h"
+
+// Where prompts come from: as in fv_served_options.
+typedef struct source_options {
+    const char *haystack, *documents;
+    uint64_t seed;
+    int longest; // length that will be asked for, in the task's unit
+} source_options;
+
+// Builds what the task needs and `source` lacks. *hay is the haystack, and *name (to be freed) says
+// what the prompts are made of: generated ones by their kind, the user's with path and digest.
+fv_status source_prepare(eval_source *source, const eval_task *task, const source_options *options,
+                         eval_hay *hay, char **name, fv_error *error);
+void source_free(eval_source *source);
+
+// The same name for the questions of a data file.
+fv_status source_data_name(const data_file *data, char **name, fv_error *error);
+
+// What a name was made from; "" for what it was not.
+typedef struct source_origin {
+    char haystack[4096], documents[4096], questions[4096];
+} source_origin;
+void source_from_name(const char *name, source_origin *origin);
+
+#endif

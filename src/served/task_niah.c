@@ -1,0 +1,127 @@
+// Needles: "One of the special magic numbers for quiet-otter is: 1234567." somewhere in a haystack,
+// and a question for it at the end.
+#include "served/served_task.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_NEEDLES = 4, N_DEPTHS = 40 };
+
+// RULER's depths: 40 values from 0 to 100, drawn without replacement.
+static void draw_depths(fv_random *random, int n, double *depths) {
+    int order[N_DEPTHS];
+    for (int i = 0; i < N_DEPTHS; i++) order[i] = i;
+    for (int i = 0; i < n; i++) {
+        int j = i + (int)fv_random_below(random, (uint32_t)(N_DEPTHS - i));
+        int swap = order[i];
+        order[i] = order[j];
+        order[j] = swap;
+        depths[i] = round(100.0 * order[i] / (N_DEPTHS - 1));
+    }
+}
+
+typedef struct needle {
+    char key[EVAL_VALUE_SIZE], value[EVAL_VALUE_SIZE], text[HAYSTACK_NEEDLE_SIZE];
+    int at; // the unit before which it stands
+} needle;
+
+static bool taken(const needle *needles, int n, const char *key) {
+    for (int i = 0; i < n; i++)
+        if (strcmp(needles[i].key, key) == 0) return true;
+    return false;
+}
+
+// n_keys keys with n_values values each; the first n_queries keys are asked for.
+static int make_needles(const eval_task *task, const eval_place *place, fv_random *random,
+                        needle *needles) {
+    int n = 0;
+    double depths[MOST_NEEDLES];
+    for (int k = 0; k < task->n_keys; k++) {
+        char key[EVAL_VALUE_SIZE];
+        do eval_draw(random, task->key, key);
+        while (taken(needles, n, key));
+        for (int v = 0; v < task->n_values; v++, n++) {
+            memcpy(needles[n].key, key, sizeof key);
+            eval_draw(random, task->value, needles[n].value);
+            haystack_needle(task->value, key, needles[n].value, needles[n].text);
+        }
+    }
+    draw_depths(random, n, depths);
+    if (task->has_depth && !isnan(place->depth)) depths[0] = place->depth;
+    for (int i = 0; i < n; i++) needles[i].at = (int)(place->n_units * (depths[i] / 100));
+    return n;
+}
+
+static int by_place(const void *left, const void *right) {
+    const prompt_insert *a = left, *b = right;
+    return (a->at > b->at) - (a->at < b->at);
+}
+
+// "a", "a, and b", "a, b, and c"
+static void join_keys(const needle *needles, int n, text_buffer *out) {
+    for (int i = 0; i < n; i++)
+        text_add(out, "%s%s%s", i > 0 ? ", " : "", i > 0 && i == n - 1 ? "and " : "",
+                 needles[i].key);
+}
+
+fv_status eval_build_niah(const eval_task *task, const eval_source *source, const eval_place *place,
+                          prompt *p, fv_error *error) {
+    const haystack *h = &source->hay[place->hay];
+    needle needles[MOST_NEEDLES];
+    prompt_insert inserts[MOST_NEEDLES];
+    fv_random random;
+    eval_place_random(task, place, &random);
+    int n = make_needles(task, place, &random, needles);
+    int n_asked = task->n_queries * task->n_values;
+    for (int i = 0; i < n; i++) inserts[i] = (prompt_insert){needles[i].at, needles[i].text};
+    qsort(inserts, (size_t)n, sizeof *inserts, by_place);
+
+    text_buffer query = {0}, prefix = {0};
+    if (task->n_values > 1)
+        text_add(&query, "%s", needles[0].key);
+    else
+        join_keys(needles, task->n_queries, &query);
+    char kind[16]; // the singular where one value is asked for
+    bool one = n_asked == 1;
+    snprintf(kind, sizeof kind, "%s", eval_kind_text(task->value));
+    if (one) kind[strlen(kind) - 1] = '\0';
+    prompt_add(p,
+               "%s special magic %s %s hidden within the following text. Make sure to memorize it. "
+               "I will quiz you about the %s afterwards.\n",
+               one ? "A" : "Some", kind, one ? "is" : "are", kind);
+    prompt_add_context(p, h, haystack_offset(h, place->seed, place->sample), place->n_units,
+                       inserts, n);
+    prompt_add(p, "\nWhat %s special magic %s for %s mentioned in the provided text?",
+               one ? "is the" : "are all the", kind, query.data ? query.data : "");
+    text_add(&prefix, " The special magic %s for %s mentioned in the provided text %s", kind,
+             query.data ? query.data : "", one ? "is" : "are");
+    prompt_end(p, prefix.data ? prefix.data : "");
+    for (int i = 0; i < n_asked; i++) prompt_answer(p, needles[i].value);
+    p->failed |= query.failed || prefix.failed;
+    text_free(&query);
+    text_free(&prefix);
+    return p->failed ? fv_fail(error, FV_NO_MEMORY, "out of memory for a prompt") : FV_OK;
+}
+
+fv_status eval_build_classic(const eval_task *task, const eval_source *source,
+                             const eval_place *place, prompt *p, fv_error *error) {
+    const haystack *h = &source->hay[place->hay];
+    double depth = place->depth;
+    fv_random random;
+    eval_place_random(task, place, &random);
+    if (isnan(depth)) draw_depths(&random, 1, &depth);
+    prompt_insert insert = {(int)(place->n_units * (depth / 100)),
+                            "\nThe best thing to do in San Francisco is eat a sandwich and sit in "
+                            "Dolores Park on a sunny day.\n"};
+    p->system = "You are a helpful AI bot that answers questions for a user. Keep your response "
+                "short and direct";
+    prompt_add_context(p, h, haystack_offset(h, place->seed, place->sample), place->n_units,
+                       &insert, 1);
+    prompt_add(p, "\n\nWhat is the best thing to do in San Francisco? Don't give information "
+                  "outside the document or repeat your findings");
+    prompt_end(p, "");
+    prompt_answer(p, "sandwich");
+    prompt_answer(p, "Dolores Park");
+    return p->failed ? fv_fail(error, FV_NO_MEMORY, "out of memory for a prompt") : FV_OK;
+}

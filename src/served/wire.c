@@ -1,0 +1,244 @@
+#include "served/wire.h"
+#include "base/json.h"
+#include "served/thoughts.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum { NOTE = sizeof((http_call *)0)->note };
+
+// --- bodies ------------------------------------------------------------------------------------
+
+// The members behind the prompt: `,"max_tokens":128,"temperature":0.0}`.
+static char *make_tail(int max_tokens, const char *extra, fv_status *status, fv_error *error) {
+    json_error_t why;
+    json_t *members =
+        json_pack("{s:i, s:f, s:b}", "max_tokens", max_tokens, "temperature", 0.0, "stream", 0);
+    json_t *more = extra != NULL ? json_loads(extra, 0, &why) : json_object();
+    char *text = NULL, *tail = NULL;
+    if (!json_is_object(more)) {
+        *status =
+            fv_fail(error, FV_USAGE, "--extra must be a JSON object, such as '{\"top_k\": 1}': %s",
+                    more == NULL ? why.text : "it is something else");
+    } else {
+        const char *key;
+        json_t *value;
+        if (json_object_get(more, "max_completion_tokens") != NULL)
+            json_object_del(members, "max_tokens");
+        json_object_foreach(more, key, value) {
+            if (json_is_null(value))
+                json_object_del(members, key);
+            else
+                json_object_set(members, key, value);
+        }
+        text = json_dumps(members, JSON_COMPACT);
+    }
+    if (text != NULL) {
+        tail = text[1] == '}' ? text_copy("}") : text_copy(text);
+        if (tail != NULL && tail[0] == '{') tail[0] = ',';
+    }
+    free(text);
+    json_decref(more);
+    json_decref(members);
+    return tail;
+}
+
+static char *make_head(wire_api api, const char *model, const char *system) {
+    text_buffer head = {0};
+    text_add(&head, "{\"model\":\"");
+    haystack_escape(&head, model, strlen(model));
+    if (api == WIRE_COMPLETIONS) {
+        text_add(&head, "\",\"prompt\":\"");
+    } else {
+        text_add(&head, "\",\"messages\":[");
+        if (system != NULL) {
+            text_add(&head, "{\"role\":\"system\",\"content\":\"");
+            haystack_escape(&head, system, strlen(system));
+            text_add(&head, "\"},");
+        }
+        text_add(&head, "{\"role\":\"user\",\"content\":\"");
+    }
+    if (head.failed) text_free(&head);
+    return head.data;
+}
+
+fv_status wire_frame_make(wire_frame *frame, wire_api api, const char *model, const char *system,
+                          int max_tokens, const char *extra, fv_error *error) {
+    fv_status status = FV_OK;
+    char *members = make_tail(max_tokens, extra, &status, error);
+    text_buffer tail = {0};
+    text_add(&tail, "%s%s", api == WIRE_CHAT ? "\"}]" : "\"", members ? members : "");
+    *frame = (wire_frame){make_head(api, model, NULL), make_head(api, model, system), tail.data};
+    bool failed =
+        members == NULL || tail.failed || frame->head == NULL || frame->head_system == NULL;
+    free(members);
+    if (status == FV_OK && failed) status = fv_fail(error, FV_NO_MEMORY, "out of memory");
+    if (status != FV_OK) wire_frame_free(frame);
+    return status;
+}
+
+void wire_frame_free(wire_frame *frame) {
+    free(frame->head);
+    free(frame->head_system);
+    free(frame->tail);
+    *frame = (wire_frame){0};
+}
+
+// --- replies -----------------------------------------------------------------------------------
+
+// The sentence of an error, wherever this server puts it, or NULL.
+static const char *error_sentence(const json_t *root) {
+    if (json_is_array(root)) root = json_array_get(root, 0); // Google's
+    const json_t *error = json_object_get(root, "error");
+    if (json_is_string(error)) return json_string_value(error);
+    const char *text = json_string_value(json_object_get(error, "message"));
+    if (text == NULL && strcmp(json_string_value(json_object_get(root, "object"))
+                                   ? json_string_value(json_object_get(root, "object"))
+                                   : "",
+                               "error") == 0)
+        text = json_string_value(json_object_get(root, "message"));
+    if (text == NULL) text = json_string_value(json_object_get(root, "detail"));
+    return text;
+}
+
+static bool mentions(const char *text, const char *word) {
+    for (size_t n = strlen(word); *text != '\0'; text++) {
+        size_t i = 0;
+        while (i < n && tolower((unsigned char)text[i]) == word[i]) i++;
+        if (i == n) return true;
+    }
+    return false;
+}
+
+static bool about_context(const char *text) {
+    static const char *const PHRASES[] = {"context length",      "context window",
+                                          "context size",        "maximum context",
+                                          "max_model_len",       "n_ctx",
+                                          "prompt is too long",  "input is too long",
+                                          "exceed_context_size", "context_length_exceeded"};
+    for (size_t i = 0; i < sizeof PHRASES / sizeof *PHRASES; i++)
+        if (mentions(text, PHRASES[i])) return true;
+    return false;
+}
+
+static bool about_model(const char *text) {
+    return mentions(text, "model") && (mentions(text, "not found") || mentions(text, "not exist") ||
+                                       mentions(text, "unknown"));
+}
+
+static void take_note(char *note, const char *text) {
+    size_t n = 0;
+    for (; *text != '\0' && n + 1 < NOTE; text++)
+        note[n++] = (unsigned char)*text < 0x20 ? ' ' : *text;
+    while (n > 0 && (note[n - 1] & 0xc0) == 0x80) n--; // no half characters
+    note[n] = '\0';
+}
+
+http_fault wire_fault(const char *body, size_t n, int status, char *note) {
+    json_t *root = json_read(body, n, 0, NULL);
+    const char *sentence = error_sentence(root);
+    if (sentence == NULL && root == NULL && n > 0) sentence = body; // plain text, or a page
+    char said[NOTE] = "";
+    if (sentence != NULL) take_note(said, sentence);
+    snprintf(note, NOTE, "HTTP %d%s%.*s", status, *said ? ": " : "", NOTE - 16, said);
+    json_decref(root);
+    if (status == 401 || status == 403) return HTTP_KEY;
+    if (status == 429) return HTTP_BUSY;
+    if (status != 404 && about_context(said)) return HTTP_CONTEXT;
+    if (status == 404 || about_model(said)) return HTTP_MODEL;
+    if (status == 413) return HTTP_CONTEXT;
+    if (status >= 500 || status == 408 || status == 409 || status == 425) return HTTP_SERVER;
+    return HTTP_REFUSED;
+}
+
+static int token_count(const json_t *usage, const char *key) {
+    const json_t *count = json_object_get(usage, key);
+    return json_is_integer(count) ? (int)json_integer_value(count) : -1;
+}
+
+// A content of parts: the text of those that are said, without those that are thought or called.
+static void add_parts(const json_t *parts, text_buffer *text) {
+    static const char *const SAID[] = {"text", "output_text", "refusal"};
+    size_t i;
+    const json_t *part;
+    json_array_foreach(parts, i, part) {
+        const char *type = json_string_value(json_object_get(part, "type"));
+        bool said = type == NULL;
+        for (size_t k = 0; !said && k < sizeof SAID / sizeof *SAID; k++)
+            said = strcmp(type, SAID[k]) == 0;
+        if (!said) continue;
+        const json_t *inside = json_is_string(part) ? part : json_object_get(part, "text");
+        if (json_is_object(inside)) inside = json_object_get(inside, "value");
+        if (inside == NULL) inside = json_object_get(part, "refusal");
+        if (json_is_string(inside))
+            text_add_n(text, json_string_value(inside), json_string_length(inside));
+    }
+}
+
+// The text of a choice: a message's content, as a string or in parts, its refusal, or a
+// completion's text. False where there is none of them.
+static bool choice_text(const json_t *choice, text_buffer *text) {
+    const json_t *message = json_object_get(choice, "message"), *content;
+    content = json_is_object(message) ? json_object_get(message, "content")
+                                      : json_object_get(choice, "text");
+    const json_t *refusal = json_object_get(message, "refusal");
+    bool nothing = content == NULL || json_is_null(content);
+    if (nothing && json_is_string(refusal)) content = refusal;
+    text_add_n(text, "", 0);
+    if (json_is_string(content))
+        text_add_n(text, json_string_value(content), json_string_length(content));
+    else if (json_is_array(content))
+        add_parts(content, text);
+    else
+        return json_is_null(content) || (content == NULL && json_is_object(message));
+    return true;
+}
+
+// How servers say that the tokens ended before the answer did.
+static bool is_cut(const char *finish) {
+    return strcmp(finish, "length") == 0 || strcmp(finish, "model_length") == 0 ||
+           strcasecmp(finish, "max_tokens") == 0;
+}
+
+static void take_choice(const json_t *root, const json_t *choice, text_buffer *text,
+                        wire_reply *reply) {
+    const json_t *usage = json_object_get(root, "usage");
+    const char *finish = json_string_value(json_object_get(choice, "finish_reason"));
+    bool open = false;
+    snprintf(reply->finish, sizeof reply->finish, "%s", finish ? finish : "");
+    reply->prompt_tokens = token_count(usage, "prompt_tokens");
+    reply->completion_tokens = token_count(usage, "completion_tokens");
+    text->n = thoughts_remove(text->data, strlen(text->data), &open);
+    reply->cut = open || is_cut(reply->finish);
+    reply->text = text->data;
+    *text = (text_buffer){0};
+}
+
+http_fault wire_read(const char *body, size_t n, int status, wire_reply *reply, char *note) {
+    *reply = (wire_reply){.prompt_tokens = -1, .completion_tokens = -1};
+    if (status != 200) return wire_fault(body, n, status, note);
+    json_error_t why;
+    json_t *root = json_read(body, n, 0, &why);
+    const json_t *choice = json_array_get(json_object_get(root, "choices"), 0);
+    text_buffer text = {0};
+    http_fault fault = HTTP_NONE;
+    if (root == NULL) {
+        snprintf(note, NOTE, "the reply is no JSON: %.100s", why.text);
+        fault = HTTP_MALFORMED;
+    } else if (error_sentence(root) != NULL) {
+        fault = wire_fault(body, n, 500, note);
+    } else if (choice == NULL || !choice_text(choice, &text)) {
+        snprintf(note, NOTE, "the reply has no choices[0] with a message or a text");
+        fault = HTTP_MALFORMED;
+    } else if (text.failed) {
+        fault = HTTP_MALFORMED;
+    } else {
+        take_choice(root, choice, &text, reply);
+    }
+    text_free(&text);
+    json_decref(root);
+    return fault;
+}

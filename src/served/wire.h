@@ -1,0 +1,33 @@
+// The two APIs on the wire, as OpenAI, vLLM and llama.cpp speak them: bodies of requests, replies
+// and errors.
+#ifndef FOVEA_SERVED_WIRE_H
+#define FOVEA_SERVED_WIRE_H
+
+#include "served/http.h"
+
+typedef enum wire_api { WIRE_CHAT, WIRE_COMPLETIONS } wire_api;
+
+// What stands before and after the prompt in every body. `extra` is a JSON object whose members are
+// added to the body, replace its own, or with null take them away; NULL for none.
+typedef struct wire_frame {
+    char *head, *head_system, *tail; // head_system: with a system message
+} wire_frame;
+fv_status wire_frame_make(wire_frame *frame, wire_api api, const char *model, const char *system,
+                          int max_tokens, const char *extra, fv_error *error);
+void wire_frame_free(wire_frame *frame);
+
+// A reply that could be read.
+typedef struct wire_reply {
+    char *text;                           // without thoughts; "" where there is no more; owned
+    char finish[24];                      // "stop", "length", ...; "" where it does not say
+    bool cut;                             // it ends where the tokens did, or inside a thought
+    int prompt_tokens, completion_tokens; // -1 where usage is missing
+} wire_reply;
+
+// Reads a completion. HTTP_NONE and *reply, or what is wrong, with a sentence in `note` [256].
+http_fault wire_read(const char *body, size_t n, int status, wire_reply *reply, char *note);
+
+// What an HTTP status and an error body mean.
+http_fault wire_fault(const char *body, size_t n, int status, char *note);
+
+#endif

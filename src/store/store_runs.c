@@ -1,0 +1,418 @@
+// Whole runs out of the store. What comes out is checked as anything from a file is: every row of
+// the run against its digest, and blob sizes against counts, steps in order, known outcomes.
+#include "store/config_json.h"
+#include "store/store_db.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <fovea/model.h>
+
+static void bind_text(sqlite3_stmt *statement, int index, const char *text) {
+    sqlite3_bind_text(statement, index, text, -1, SQLITE_STATIC);
+}
+
+bool fv_store_has(fv_store *store, const char *id) {
+    sqlite3_stmt *statement = store_statement(store, STATEMENT_HAS);
+    if (statement == NULL) return false;
+    bind_text(statement, 1, id);
+    bool found = sqlite3_step(statement) == SQLITE_ROW;
+    sqlite3_reset(statement);
+    return found;
+}
+
+fv_status store_resolve(fv_store *store, const char *prefix, char id[17], fv_error *error) {
+    size_t length = strlen(prefix);
+    if (length < 4 || length > 16 || strspn(prefix, "0123456789abcdef") != length)
+        return fv_fail(
+            error, FV_NOT_FOUND,
+            "'%s' is not the id of a run: 4 to 16 of the digits 0-9a-f that 'fovea runs' "
+            "lists",
+            prefix);
+    sqlite3_stmt *statement = store_statement(store, STATEMENT_RESOLVE);
+    if (statement == NULL) return store_fail(store, "cannot be read", error);
+    // Ids that begin with the prefix lie between it and the prefix followed by a letter after 'f'.
+    char end[18];
+    snprintf(end, sizeof end, "%sg", prefix);
+    bind_text(statement, 1, prefix);
+    bind_text(statement, 2, end);
+    int step = sqlite3_step(statement);
+    const char *first = step == SQLITE_ROW ? (const char *)sqlite3_column_text(statement, 0) : NULL;
+    bool found = first != NULL && strlen(first) == 16;
+    if (found) memcpy(id, first, 17);
+    if (step == SQLITE_ROW) step = sqlite3_step(statement);
+    fv_status status = FV_OK;
+    if (sqlite3_reset(statement) != SQLITE_OK) status = store_fail(store, "cannot be read", error);
+    // What is not found, or found by a part of its id, depends on the index being whole.
+    if (status == FV_OK && (!found || length < 16)) status = store_check_frame(store, error);
+    if (status != FV_OK) return status;
+    if (step == SQLITE_ROW)
+        status = fv_fail(error, FV_NOT_FOUND,
+                         "run store %s has several runs whose ids begin with %s; give more digits",
+                         store->path, prefix);
+    else if (!found)
+        status = fv_fail(error, FV_NOT_FOUND,
+                         "run store %s has no run %s; 'fovea runs' lists what it has", store->path,
+                         prefix);
+    return status;
+}
+
+static bool find_outcome(const char *text, fv_outcome *outcome) {
+#define MATCH(name, outcome_text)                                                                  \
+    if (strcmp(text, outcome_text) == 0) {                                                         \
+        *outcome = FV_OUTCOME_##name;                                                              \
+        return true;                                                                               \
+    }
+    FV_OUTCOME_LIST(MATCH)
+#undef MATCH
+    return false;
+}
+
+static const char *column_text(sqlite3_stmt *row, int column) {
+    const char *text = (const char *)sqlite3_column_text(row, column);
+    return text != NULL ? text : "";
+}
+
+static bool copy_text(sqlite3_stmt *row, int column, char *text, size_t size) {
+    const char *source = column_text(row, column);
+    if (strlen(source) >= size) return false;
+    strcpy(text, source);
+    return true;
+}
+
+// Reads the columns of GET_RUN and EACH_RUN into a fresh record.
+static fv_status read_run(fv_store *store, sqlite3_stmt *row, fv_record *record, fv_error *error) {
+    const char *id = column_text(row, COLUMN_ID);
+    if (strlen(id) != 16)
+        return fv_fail(error, FV_STORE, "run store %s: '%.40s' is not the id of a run", store->path,
+                       id);
+    fv_record_init(record);
+    memcpy(record->id, id, sizeof record->id);
+    sqlite3_int64 steps = sqlite3_column_int64(row, COLUMN_STEPS),
+                  n_params = sqlite3_column_int64(row, COLUMN_N_PARAMS),
+                  numerics = sqlite3_column_int64(row, COLUMN_NUMERICS);
+    if (!find_outcome(column_text(row, COLUMN_OUTCOME), &record->outcome))
+        return store_damaged(store, id, "its outcome is unknown", error);
+    if (steps < 0 || steps > INT32_MAX || n_params < 0 || n_params > INT64_MAX / 8 ||
+        numerics < 0 || numerics > INT32_MAX)
+        return store_damaged(store, id, "its steps, n_params or numerics are out of range", error);
+    if (!copy_text(row, COLUMN_KERNELS, record->kernels, sizeof record->kernels) ||
+        !copy_text(row, COLUMN_PROBES, record->probes, sizeof record->probes))
+        return store_damaged(store, id, "its kernels or probes are too long", error);
+    record->steps = (int)steps;
+    record->n_params = (size_t)n_params;
+    record->numerics = (int)numerics;
+    record->wall_seconds = sqlite3_column_double(row, COLUMN_WALL_SECONDS);
+    record->us_per_step = sqlite3_column_double(row, COLUMN_US_PER_STEP);
+    char where[512];
+    snprintf(where, sizeof where, "run store %s: run %s", store->path, record->id);
+    return config_from_json(column_text(row, COLUMN_CONFIG), where, &record->config, error);
+}
+
+// A copy of a blob of exactly n elements of `size` bytes; NULL where it has another size (*wrong)
+// or without memory.
+static void *copy_blob(sqlite3_stmt *row, int column, size_t n, size_t size, bool *wrong) {
+    const void *bytes = sqlite3_column_blob(row, column);
+    size_t length = (size_t)sqlite3_column_bytes(row, column);
+    *wrong = n > SIZE_MAX / size || length != n * size;
+    if (*wrong || (bytes == NULL && length > 0)) return NULL;
+    void *copy = malloc(length > 0 ? length : 1);
+    if (copy != NULL && length > 0) memcpy(copy, bytes, length);
+    return copy;
+}
+
+static bool increasing(const int32_t *steps, int n) {
+    if (n > 0 && steps[0] < 0) return false;
+    for (int i = 1; i < n; i++)
+        if (steps[i] <= steps[i - 1]) return false;
+    return true;
+}
+
+static fv_status read_series(fv_store *store, sqlite3_stmt *row, fv_record *record,
+                             fv_error *error) {
+    fv_series *series = &record->series[record->n_series++];
+    const char *name = column_text(row, 1);
+    sqlite3_int64 n = sqlite3_column_int64(row, 2);
+    bool wrong_steps = true, wrong_values = true;
+    size_t length = strlen(name);
+    if (length < sizeof series->name && n >= 0 && n <= INT32_MAX) {
+        memcpy(series->name, name, length + 1);
+        series->n = series->capacity = (int)n;
+        series->steps = copy_blob(row, 4, (size_t)n, sizeof *series->steps, &wrong_steps);
+        series->values = copy_blob(row, 5, (size_t)n, sizeof *series->values, &wrong_values);
+    }
+    if (wrong_steps || wrong_values)
+        return store_damaged(store, record->id, "a series has the wrong size", error);
+    if (series->steps == NULL || series->values == NULL)
+        return fv_fail(error, FV_NO_MEMORY, "out of memory reading run %s", record->id);
+    if (!increasing(series->steps, series->n))
+        return store_damaged(store, record->id, "the steps of a series do not increase", error);
+    return FV_OK;
+}
+
+static fv_status read_snapshot(fv_store *store, sqlite3_stmt *row, fv_record *record,
+                               fv_error *error) {
+    fv_snapshot *snapshot = &record->snapshots[record->n_snapshots++];
+    sqlite3_int64 step = sqlite3_column_int64(row, 1);
+    bool wrong;
+    snapshot->params = copy_blob(row, 2, record->n_params, sizeof *snapshot->params, &wrong);
+    if (wrong || step < 0 || step > INT32_MAX)
+        return store_damaged(store, record->id, "a snapshot has the wrong size", error);
+    snapshot->step = (int)step;
+    if (snapshot->params == NULL)
+        return fv_fail(error, FV_NO_MEMORY, "out of memory reading run %s", record->id);
+    return FV_OK;
+}
+
+// Counts the rows of a run and makes a zeroed array for them; NULL after an error.
+static void *count_rows(fv_store *store, int statement, const char *id, size_t size,
+                        fv_error *error) {
+    sqlite3_stmt *count = store_statement(store, statement);
+    if (count != NULL) bind_text(count, 1, id);
+    if (count == NULL || sqlite3_step(count) != SQLITE_ROW) {
+        store_fail(store, "cannot be read", error);
+        if (count != NULL) sqlite3_reset(count);
+        return NULL;
+    }
+    size_t n = (size_t)sqlite3_column_int64(count, 0);
+    sqlite3_reset(count);
+    void *array = calloc(n > 0 ? n : 1, size);
+    if (array == NULL) fv_fail(error, FV_NO_MEMORY, "out of memory reading run %s", id);
+    return array;
+}
+
+typedef fv_status (*row_reader)(fv_store *store, sqlite3_stmt *row, fv_record *record,
+                                fv_error *error);
+
+// A table of which a run has rows.
+typedef struct part {
+    int statement;
+    char tag;
+    int n_columns;
+    row_reader read; // NULL where the rows are only to be digested
+} part;
+
+// Adds every row of a run to the digest and hands it on.
+static fv_status read_rows(fv_store *store, const part *p, fv_record *record, fv_error *error) {
+    sqlite3_stmt *rows = store_statement(store, p->statement);
+    if (rows == NULL) return store_fail(store, "cannot be read", error);
+    bind_text(rows, 1, record->id);
+    fv_status status = FV_OK;
+    int step;
+    while (status == FV_OK && (step = sqlite3_step(rows)) == SQLITE_ROW) {
+        sql_digest_add_columns(store->digest, p->tag, rows, p->n_columns);
+        if (p->read != NULL) status = p->read(store, rows, record, error);
+    }
+    if (status == FV_OK && step != SQLITE_DONE) status = store_fail(store, "cannot be read", error);
+    sqlite3_reset(rows);
+    return status;
+}
+
+// Whether the current row of `runs` may stand, whose digest in `column` should be that of what was
+// read. Only runs of before have none.
+static fv_status check_digest(const fv_store *store, sqlite3_stmt *row, int column, const char *id,
+                              fv_error *error) {
+    bool before = sqlite3_column_type(row, COLUMN_NUMERICS) == SQLITE_NULL;
+    if (before && sqlite3_column_type(row, column) == SQLITE_NULL) return FV_OK;
+    if (sql_digest_is(row, column, sql_digest_value(store->digest))) return FV_OK;
+    return store_damaged(store, id, "its rows do not have its digest", error);
+}
+
+static const part PARTS[] = {
+    {STATEMENT_GET_SERIES, TAG_SERIES, SERIES_COLUMNS, read_series},
+    {STATEMENT_GET_TENSORS, TAG_TENSOR, TENSOR_COLUMNS, NULL},
+    {STATEMENT_GET_SNAPSHOTS, TAG_SNAPSHOT, SNAPSHOT_COLUMNS, read_snapshot}};
+enum { N_PARTS = sizeof PARTS / sizeof *PARTS };
+
+// Everything of a run but its row in `runs`.
+static fv_status get_parts(fv_store *store, const char *id, fv_record *record, fv_error *error) {
+    record->series = count_rows(store, STATEMENT_COUNT_SERIES, id, sizeof(fv_series), error);
+    if (record->series == NULL) return error->status;
+    record->snapshots =
+        count_rows(store, STATEMENT_COUNT_SNAPSHOTS, id, sizeof(fv_snapshot), error);
+    if (record->snapshots == NULL) return error->status;
+    fv_status status = FV_OK;
+    for (int i = 0; status == FV_OK && i < N_PARTS; i++)
+        status = read_rows(store, &PARTS[i], record, error);
+    return status;
+}
+
+// The row of a run in `runs`, with its digest begun; NULL after an error.
+static sqlite3_stmt *begin_run(fv_store *store, const char *id, fv_error *error) {
+    sqlite3_stmt *row = store_statement(store, STATEMENT_GET_RUN);
+    if (row != NULL) bind_text(row, 1, id);
+    if (row == NULL || sqlite3_step(row) != SQLITE_ROW) {
+        store_fail(store, "cannot be read", error);
+        if (row != NULL) sqlite3_reset(row);
+        return NULL;
+    }
+    sql_digest_begin(store->digest);
+    sql_digest_add_columns(store->digest, TAG_RUN, row, RUN_COLUMNS);
+    return row;
+}
+
+// What could not be understood may be damaged, or of another Fovea: its digest tells.
+static fv_status explain(fv_store *store, const char *id, fv_status status, fv_error *error) {
+    fv_error digest = {0};
+    fv_record none = {0};
+    memcpy(none.id, id, sizeof none.id);
+    sqlite3_stmt *row = begin_run(store, id, &digest);
+    for (int i = 0; row != NULL && digest.status == FV_OK && i < N_PARTS; i++) {
+        part unread = PARTS[i];
+        unread.read = NULL;
+        read_rows(store, &unread, &none, &digest);
+    }
+    if (row != NULL && digest.status == FV_OK) check_digest(store, row, RUN_DIGEST, id, &digest);
+    if (row != NULL) sqlite3_reset(row);
+    if (digest.status == FV_OK) return status;
+    *error = digest;
+    return digest.status;
+}
+
+static fv_status get(fv_store *store, const char *id, fv_record *record, fv_error *error) {
+    sqlite3_stmt *row = begin_run(store, id, error);
+    if (row == NULL) return error->status;
+    fv_status status = read_run(store, row, record, error);
+    if (status == FV_OK) status = get_parts(store, id, record, error);
+    if (status == FV_OK) status = check_digest(store, row, RUN_DIGEST, id, error);
+    sqlite3_reset(row);
+    bool unclear = status != FV_OK && store_is_damage(store, status);
+    return unclear ? explain(store, id, status, error) : status;
+}
+
+// Snapshots are only worth their parameters where those fit the model.
+static fv_status check_snapshots(const fv_store *store, const fv_record *record, fv_error *error) {
+    if (record->n_snapshots == 0) return FV_OK;
+    fv_model *model = NULL;
+    fv_status status = fv_model_create(&record->config, &model, error);
+    if (status == FV_OK && fv_model_n_params(model) != record->n_params)
+        status =
+            store_damaged(store, record->id,
+                          "its snapshots do not have the parameters of its configuration", error);
+    fv_model_free(model);
+    return status;
+}
+
+fv_status fv_store_get(fv_store *store, const char *id, fv_record *record, fv_error *error) {
+    fv_error own = {0};
+    if (error == NULL) error = &own;
+    char whole[17];
+    fv_record_init(record);
+    // One read transaction, so that a run replaced meanwhile is seen before or after, not between.
+    bool own_transaction = sqlite3_get_autocommit(store->db) != 0;
+    if (own_transaction && !store_do(store, STATEMENT_READ))
+        return store_fail(store, "cannot be read", error);
+    fv_status status = store_resolve(store, id, whole, error);
+    if (status == FV_OK) status = store_check_listed(store, whole, error);
+    if (status == FV_OK) status = get(store, whole, record, error);
+    if (own_transaction) store_do(store, STATEMENT_COMMIT);
+    if (status == FV_OK) status = check_snapshots(store, record, error);
+    if (status != FV_OK) fv_record_free(record);
+    return status;
+}
+
+// The final values of one run; names and finals live until the next call.
+typedef struct final_list {
+    int n, capacity;
+    fv_final *items;
+    char (*names)[sizeof((fv_series *)0)->name];
+} final_list;
+
+static bool make_room(final_list *finals) {
+    if (finals->n < finals->capacity) return true;
+    int capacity = finals->capacity ? 2 * finals->capacity : 32;
+    void *items = realloc(finals->items, (size_t)capacity * sizeof *finals->items);
+    if (items == NULL) return false;
+    finals->items = items;
+    void *names = realloc(finals->names, (size_t)capacity * sizeof *finals->names);
+    if (names == NULL) return false;
+    finals->names = names;
+    finals->capacity = capacity;
+    return true;
+}
+
+static fv_status read_finals(fv_store *store, const char *id, final_list *finals, fv_error *error) {
+    sqlite3_stmt *rows = store_statement(store, STATEMENT_GET_FINALS);
+    if (rows == NULL) return store_fail(store, "cannot be read", error);
+    bind_text(rows, 1, id);
+    finals->n = 0;
+    int step;
+    bool memory = true;
+    while ((step = sqlite3_step(rows)) == SQLITE_ROW && (memory = make_room(finals))) {
+        sql_digest_add_columns(store->digest, TAG_FINAL, rows, FINAL_COLUMNS);
+        snprintf(finals->names[finals->n], sizeof *finals->names, "%s", column_text(rows, 0));
+        bool is_null = sqlite3_column_type(rows, 1) == SQLITE_NULL;
+        finals->items[finals->n++].value = is_null ? NAN : sqlite3_column_double(rows, 1);
+    }
+    for (int i = 0; i < finals->n; i++) finals->items[i].name = finals->names[i];
+    fv_status status = FV_OK;
+    if (!memory)
+        status = fv_fail(error, FV_NO_MEMORY, "out of memory reading run %s", id);
+    else if (step != SQLITE_DONE)
+        status = store_fail(store, "cannot be read", error);
+    sqlite3_reset(rows);
+    return status;
+}
+
+// The current row of EACH_RUN, with its final values.
+static fv_status read_listed(fv_store *store, sqlite3_stmt *row, fv_record *record,
+                             final_list *finals, fv_error *error) {
+    char id[17];
+    sql_digest_begin(store->digest);
+    sql_digest_add_columns(store->digest, TAG_RUN, row, RUN_COLUMNS);
+    snprintf(id, sizeof id, "%s", column_text(row, COLUMN_ID));
+    fv_status status = read_finals(store, id, finals, error);
+    if (status == FV_OK) status = check_digest(store, row, RUN_LISTED, id, error);
+    return status == FV_OK ? read_run(store, row, record, error) : status;
+}
+
+fv_status store_check_listed(fv_store *store, const char *id, fv_error *error) {
+    sqlite3_stmt *row = store_statement(store, STATEMENT_GET_RUN);
+    if (row == NULL) return store_fail(store, "cannot be read", error);
+    bind_text(row, 1, id);
+    final_list finals = {0};
+    fv_record record;
+    fv_status status = sqlite3_step(row) == SQLITE_ROW
+                           ? read_listed(store, row, &record, &finals, error)
+                           : store_fail(store, "cannot be read", error);
+    sqlite3_reset(row);
+    free(finals.items);
+    free(finals.names);
+    return status;
+}
+
+static fv_status each(fv_store *store, fv_store_visit visit, void *context, fv_error *error) {
+    sqlite3_stmt *rows = store_statement(store, STATEMENT_EACH_RUN);
+    if (rows == NULL) return store_fail(store, "cannot be read", error);
+    final_list finals = {0};
+    store_total seen = {0};
+    fv_status status = FV_OK;
+    int step;
+    while (status == FV_OK && (step = sqlite3_step(rows)) == SQLITE_ROW) {
+        fv_record record;
+        status = read_listed(store, rows, &record, &finals, error);
+        if (status == FV_OK)
+            status = visit(context, &record, column_text(rows, COLUMN_EXPERIMENT), finals.items,
+                           finals.n);
+        seen.n_runs++;
+        seen.digest ^= store_digest_column(rows, RUN_DIGEST);
+    }
+    if (status == FV_OK && step != SQLITE_DONE) status = store_fail(store, "cannot be read", error);
+    sqlite3_reset(rows);
+    free(finals.items);
+    free(finals.names);
+    return status == FV_OK ? store_check_total(store, &seen, error) : status;
+}
+
+fv_status fv_store_each(fv_store *store, fv_store_visit visit, void *context, fv_error *error) {
+    // One read transaction, so that the runs and their number are of one instant.
+    bool own_transaction = sqlite3_get_autocommit(store->db) != 0;
+    if (own_transaction && !store_do(store, STATEMENT_READ))
+        return store_fail(store, "cannot be read", error);
+    fv_status status = store_check_frame(store, error);
+    if (status == FV_OK) status = each(store, visit, context, error);
+    if (own_transaction) store_do(store, STATEMENT_COMMIT);
+    return status;
+}

@@ -1,0 +1,57 @@
+// A task: which tokens a sequence holds and what the model must answer where. One file a task;
+// data.h turns tasks into batches.
+#ifndef TASKS_TASK_TYPE_H
+#define TASKS_TASK_TYPE_H
+
+#include "tasks/draw.h"
+
+#include <fovea/config.h>
+
+// What one sequence is filled from, and where it goes: token t to tokens[t * stride], the target of
+// loss position i to targets[i * stride]. Targets are -1 (none) where fill does not set them.
+typedef struct fv_fill {
+    const fv_task_config *config;
+    const fv_weights *weights; // the task's own, or those of task.distribution
+    fv_random *random;
+    int32_t *tokens, *targets;
+    int stride;
+} fv_fill;
+
+typedef struct fv_task {
+    const char *help;    // what must be predicted, in one line
+    const char *example; // lines of an experiment file that train it
+
+    // Positions whose prediction is scored, increasing, into positions [context_length]; returns
+    // how many.
+    int (*loss_positions)(const fv_task_config *config, int *positions);
+
+    // How many of a sequence's loss positions have a target, where that is not all of them.
+    int (*n_targets)(const fv_task_config *config);
+
+    // Unnormalised weights that fill draws from, n_weights of them. NULL: those of
+    // task.distribution over the vocabulary.
+    int (*n_weights)(const fv_task_config *config);
+    double (*weight)(const fv_task_config *config, int i);
+
+    // Fills one sequence. NULL: tokens are independent draws from task.distribution.
+    void (*fill)(const fv_fill *fill);
+
+    // The targets of sixteen sequences: tokens [T][16] -> targets [n_loss_positions][16], -1 for
+    // none. NULL: fill knows them.
+    void (*answer)(const fv_task_config *config, const int32_t *tokens, int32_t *targets);
+
+    // Turns the configuration of training data into that of held-out data. NULL: they are the same.
+    void (*hold_out)(fv_task_config *config);
+
+    // See include/fovea/task.h. NULL: unknown.
+    double (*bayes_loss)(const fv_task_config *config);
+    double (*blind_loss)(const fv_task_config *config);
+} fv_task;
+
+// The task of config->name; every one is listed in FV_TASK_LIST (fields.h) and in list.c.
+const fv_task *fv_task_of(const fv_task_config *config);
+
+// bayes_loss of tasks whose targets follow from their tokens.
+double fv_task_no_loss(const fv_task_config *config);
+
+#endif

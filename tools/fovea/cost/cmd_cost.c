@@ -1,0 +1,188 @@
+// `fovea cost`: what a model costs at a context length, with every formula.
+#include "cost/cost_view.h"
+#include "options.h"
+#include "quantity.h"
+#include "tool.h"
+#include "verbs.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_MODELS = 16 };
+
+typedef struct cost_options {
+    const char *model, *context, *memory, *mask, *logits, *engine, *out;
+    int batch, bytes, page;
+    const char *cache_bytes;
+    double weight_bytes, state_bytes;
+    bool recompute, json;
+} cost_options;
+
+// "/a/b/llama.json" -> "llama"
+static void name_subject(cost_subject *subject) {
+    const char *slash = strrchr(subject->path, '/');
+    snprintf(subject->name, sizeof subject->name, "%s", slash ? slash + 1 : subject->path);
+    char *dot = strrchr(subject->name, '.');
+    if (dot != NULL && dot != subject->name) *dot = '\0';
+}
+
+static bool read_engine(const char *name, fv_cost_engine *engine) {
+    static const char *const NAMES[] = {
+#define NAME(NAME, name, meaning) #name,
+        FV_COST_ENGINE_LIST(NAME)
+#undef NAME
+    };
+    for (int i = 0; i < FV_COST_ENGINE_COUNT; i++)
+        if (strcmp(name, NAMES[i]) == 0) {
+            *engine = (fv_cost_engine)i;
+            return true;
+        }
+    return false;
+}
+
+// Formats of a cache by name, with the bytes of a number: blocks of 32 with their scales
+// (llama.cpp, ggml-common.h), 8-bit floats, and vLLM's for latents, which has its own for a whole
+// token.
+static const struct {
+    const char *name;
+    double bytes;
+    bool ds_mla;
+} CACHES[] = {{"f32", 4, false},        {"f16", 2, false},       {"bf16", 2, false},
+              {"fp8", 1, false},        {"q8_0", 1.0625, false}, {"q5_1", 0.75, false},
+              {"q5_0", 0.6875, false},  {"q4_1", 0.625, false},  {"q4_0", 0.5625, false},
+              {"nvfp4", 0.5625, false}, {"fp8_ds_mla", 1, true}};
+
+static bool read_cache_bytes(const char *text, fv_cost_setting *setting) {
+    for (size_t i = 0; i < sizeof CACHES / sizeof CACHES[0]; i++)
+        if (strcmp(text, CACHES[i].name) == 0) {
+            setting->cache_bytes = CACHES[i].bytes;
+            setting->ds_mla = CACHES[i].ds_mla;
+            return true;
+        }
+    char *end;
+    setting->cache_bytes = strtod(text, &end);
+    return end != text && *end == '\0' && setting->cache_bytes >= 0.0625 &&
+           setting->cache_bytes <= 8;
+}
+
+static int read_request(const cost_options *o, cost_request *request) {
+    fv_cost_setting_init(&request->setting);
+    fv_cost_setting *s = &request->setting;
+    if (!quantity_read(o->context, false, &s->tokens) || s->tokens == 0)
+        return tool_usage_error("cost: --context must be a number of tokens as in 128000, 128k "
+                                "(128,000) or 128K (131,072), not '%s'",
+                                o->context);
+    if (o->memory != NULL &&
+        (!quantity_read(o->memory, true, &request->memory) || request->memory == 0))
+        return tool_usage_error("cost: --memory must be a number of bytes as in 24GB or 24GiB, "
+                                "not '%s'",
+                                o->memory);
+    if (strcmp(o->mask, "causal") != 0 && strcmp(o->mask, "full") != 0)
+        return tool_usage_error("cost: --mask must be causal or full, not '%s'", o->mask);
+    if (strcmp(o->logits, "last") != 0 && strcmp(o->logits, "all") != 0)
+        return tool_usage_error("cost: --logits must be last or all, not '%s'", o->logits);
+    if (!read_engine(o->engine, &s->engine))
+        return tool_usage_error("cost: --engine must be ideal, vllm, llamacpp or transformers, not "
+                                "'%s'",
+                                o->engine);
+    s->batch = (uint64_t)o->batch;
+    s->cache_bytes = o->bytes;
+    if (o->cache_bytes != NULL && !read_cache_bytes(o->cache_bytes, s))
+        return tool_usage_error(
+            "cost: --cache-bytes must be a number from 0.0625 to 8 or a format: "
+            "f32, f16, bf16, fp8, q8_0, q5_1, q5_0, q4_1, q4_0, nvfp4 or "
+            "fp8_ds_mla, not '%s'",
+            o->cache_bytes);
+    s->state_bytes = o->state_bytes > 0 ? o->state_bytes : o->bytes;
+    s->all_logits = strcmp(o->logits, "all") == 0;
+    s->page = (uint64_t)o->page;
+    s->full = strcmp(o->mask, "full") == 0;
+    s->recompute = o->recompute;
+    request->weight_bytes = o->weight_bytes > 0 ? o->weight_bytes : o->bytes;
+    return EXIT_DONE;
+}
+
+static fv_status show_one(const cost_subject *subject, const cost_request *request, bool json,
+                          int *exit_code, fv_error *error) {
+    if (!json) return cost_print(subject, request, error);
+    json_t *object;
+    fv_status status = cost_json(subject, request, &object, error);
+    if (status == FV_OK) *exit_code = tool_print_json(object);
+    return status;
+}
+
+static int show(const char *const *paths, int n, const cost_request *request,
+                const cost_options *o) {
+    cost_subject subjects[MAX_MODELS] = {{0}};
+    fv_error error = {0};
+    fv_status status = FV_OK;
+    int exit_code = EXIT_DONE;
+    for (int i = 0; status == FV_OK && i < n; i++) {
+        subjects[i].path = paths[i];
+        name_subject(&subjects[i]);
+        status = fv_cost_model_read(paths[i], &subjects[i].model, &error);
+    }
+    if (status == FV_OK && n == 1 && o->out == NULL)
+        status = show_one(&subjects[0], request, o->json, &exit_code, &error);
+    else if (status == FV_OK)
+        status = cost_compare(subjects, n, request, o->out, o->json, &exit_code, &error);
+    for (int i = 0; i < n; i++) fv_cost_model_free(subjects[i].model);
+    return status == FV_OK ? exit_code : tool_fail(&error);
+}
+
+int cmd_cost(int argc, char **argv) {
+    cost_options o = {.context = "4096",
+                      .mask = "causal",
+                      .logits = "last",
+                      .engine = "ideal",
+                      .batch = 1,
+                      .bytes = 2,
+                      .page = 16};
+    const tool_option options[] = {
+        OPTION_TEXT("model", &o.model, "CONFIG.json", "a model's config.json, as an operand"),
+        OPTION_TEXT("context", &o.context, "N",
+                    "tokens: 128000, 128_000, 128k, 1e6; 128K and 128Ki are 131072 (4096)"),
+        OPTION_INT("batch", &o.batch, "B", 1, 1e9, "sequences (1)"),
+        OPTION_INT("bytes", &o.bytes, "N", 1, 8, "of a number: parameters, cache and state (2)"),
+        OPTION_REAL("weight-bytes", &o.weight_bytes, "X", 0.0625, 8,
+                    "of a parameter, where it differs: 0.5 for four bits"),
+        OPTION_TEXT("cache-bytes", &o.cache_bytes, "X|FORMAT",
+                    "of a number in the KV cache: 1.0625, or q8_0, q4_0, fp8, fp8_ds_mla, ..."),
+        OPTION_REAL("state-bytes", &o.state_bytes, "X", 0.0625, 8, "of a number in the state"),
+        OPTION_TEXT("logits", &o.logits, "last|all",
+                    "which positions prefill computes them of (last)"),
+        OPTION_INT("page", &o.page, "TOKENS", 1, 1e6, "tokens in a page of the cache (16)"),
+        OPTION_TEXT("mask", &o.mask, "causal|full", "which keys a query sees (causal)"),
+        OPTION_FLAG("recompute", &o.recompute,
+                    "training computes scores again, as tiled attention does"),
+        OPTION_TEXT("engine", &o.engine, "NAME",
+                    "how memory is reserved: ideal, vllm, llamacpp or transformers (ideal)"),
+        OPTION_TEXT("memory", &o.memory, "SIZE", "also find the largest context for 24GiB or 24GB"),
+        OPTION_TEXT("out", &o.out, "DIR",
+                    "draw cost.svg and cost.png there: memory and FLOPs over the context"),
+        OPTION_FLAG("json", &o.json, "totals, parts and layers; with several models JSON Lines"),
+        OPTION_END};
+    const tool_usage usage = {
+        .synopsis = "cost CONFIG.json ... --context N [options]",
+        .about = "Reads a model's Hugging Face config.json and prints what it costs at a context "
+                 "length: parameters, FLOPs of prefill, decoding and training, KV cache and "
+                 "recurrent state, with each formula. Several models are compared over contexts "
+                 "up to N.",
+        .example = "fovea cost --model examples/configs/llama-3.1-70b.json --context 128000\n"
+                   "fovea cost --model examples/configs/llama-3.1-8b.json --memory 24GiB\n"
+                   "fovea cost examples/configs/{llama-3.1-8b,falcon-mamba-7b,jamba-1.5-mini}.json "
+                   "--context 256Ki --out out",
+        .max_operands = MAX_MODELS - 1};
+    tool_operands operands;
+    int exit_code;
+    if (!options_parse(argc, argv, &usage, options, &operands, &exit_code)) return exit_code;
+    const char *paths[MAX_MODELS];
+    int n = 0;
+    if (o.model != NULL) paths[n++] = o.model;
+    for (int i = 0; i < operands.n; i++) paths[n++] = operands.items[i];
+    if (n == 0) return tool_usage_error("cost needs a model: fovea %s", usage.synopsis);
+    cost_request request = {0};
+    exit_code = read_request(&o, &request);
+    return exit_code == EXIT_DONE ? show(paths, n, &request, &o) : exit_code;
+}

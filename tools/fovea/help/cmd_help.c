@@ -1,0 +1,89 @@
+// `fovea help`: the verbs, what help_topics.c finds, and docs/fields.md.
+#include "help/help_topics.h"
+#include "options.h"
+#include "tool.h"
+#include "verbs.h"
+
+#include <fovea/topic.h>
+#include <stdio.h>
+#include <string.h>
+
+static int help_verbs(void) {
+    printf("Fovea, a laboratory for sparse attention.\n\nUsage: fovea VERB ...\n\nVerbs:\n");
+#define VERB_HELP(verb, help) printf("  %-10s %s\n", #verb, help);
+    VERB_LIST(VERB_HELP)
+#undef VERB_HELP
+    printf("\n'fovea VERB --help' explains a verb, 'fovea help WORD' what experiment files are "
+           "made of:\n"
+           "fields, tasks, layers, probes, measures, figures, claims, by their names and in their "
+           "help.\n"
+           "'fovea help fields' lists the fields, 'fovea --version' prints the version.\n");
+    return EXIT_DONE;
+}
+
+static void print_markdown_text(const char *text) {
+    for (; *text != '\0'; text++) {
+        if (strchr("|*_<", *text) != NULL) putchar('\\');
+        putchar(*text);
+    }
+}
+
+static int help_markdown(void) {
+    printf("# Configuration fields\n\n"
+           "Made by `fovea help --markdown` from `include/fovea/fields.h`. "
+           "[experiments.md](experiments.md) says\nwhere fields are written and how they are "
+           "swept.\n");
+    fv_topic field;
+    const char *before = "";
+    for (int i = 0; fv_topic_at(FV_TOPIC_FIELD, i, &field); i++) {
+        int length = (int)strcspn(field.name, ".") + 1;
+        if (strncmp(field.name, before, (size_t)length) != 0)
+            printf(
+                "\n## %.*s\n\n| field | takes | default | meaning |\n| --- | --- | --- | --- |\n",
+                length - 1, field.name);
+        before = field.name;
+        printf("| `%s` | %s | `%s` | ", field.name, field.takes,
+               fv_field_find(field.name)->default_text);
+        print_markdown_text(field.help);
+        printf(" |\n");
+    }
+    return EXIT_DONE;
+}
+
+static int help_about(const char *name) {
+    char *help[] = {NULL, "--help", NULL};
+#define VERB_HELP(verb, text)                                                                      \
+    if (strcmp(name, #verb) == 0) {                                                                \
+        help[0] = (char *)#verb;                                                                   \
+        return cmd_##verb(2, help);                                                                \
+    }
+    VERB_LIST(VERB_HELP)
+#undef VERB_HELP
+    return help_topics(NULL, name);
+}
+
+int cmd_help(int argc, char **argv) {
+    bool markdown = false;
+    const tool_option options[] = {
+        OPTION_FLAG("markdown", &markdown, "prints docs/fields.md, the table of all fields"),
+        OPTION_END};
+    const tool_usage usage = {
+        .synopsis = "help [VERB | WORD | LIST [WORD]] [--markdown]",
+        .about =
+            "Explains a verb, or whatever is called WORD or speaks of it: fields, tasks, layers, "
+            "probes, measures, kinds of figures and their keys, claims; also by what other "
+            "libraries call it. A LIST (fields, tasks, layers, probes, measures, figures, keys, "
+            "claims) is printed whole, with an example each.",
+        .example = "fovea help task.vocab_size\n"
+                   "fovea help lr\n"
+                   "fovea help measures\n"
+                   "fovea help figures heatmap",
+        .max_operands = 2};
+    tool_operands operands;
+    int exit_code;
+    if (!options_parse(argc, argv, &usage, options, &operands, &exit_code)) return exit_code;
+    if (markdown) return help_markdown();
+    if (operands.n == 0) return help_verbs();
+    if (operands.n == 2) return help_topics(operands.items[0], operands.items[1]);
+    return help_about(operands.items[0]);
+}

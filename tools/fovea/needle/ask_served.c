@@ -1,0 +1,380 @@
+#include "needle/ask_served.h"
+
+#include "needle/cells_folder.h"
+#include "number_list.h"
+#include "progress.h"
+#include "table.h"
+#include "tool.h"
+
+#include <fovea/whole_file.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_LIST = 256 };
+
+// The request's lists, read.
+typedef struct lists {
+    char *task_text;
+    const char *tasks[64];
+    int lengths[MOST_LIST];
+    double depths[MOST_LIST];
+    fv_served_options options;
+} lists;
+
+bool served_has_option(int argc, char **argv, const char *name) {
+    size_t n = strlen(name);
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strncmp(argv[i], "--", 2) == 0 && strncmp(argv[i] + 2, name, n) == 0 &&
+            (argv[i][2 + n] == '\0' || argv[i][2 + n] == '='))
+            return true;
+    return false;
+}
+
+// --- lists of the command line -----------------------------------------------------------------
+
+static int read_lengths(const served_request *r, lists *l) {
+    int n = number_list_whole(r->lengths, 1, 100000000, l->lengths, MOST_LIST);
+    l->options.n_lengths = n;
+    l->options.lengths = l->lengths;
+    if (n > 0) return EXIT_DONE;
+    return tool_usage_error("%s: lengths are whole numbers with commas, as in 1000,2000,4000, not "
+                            "'%s'",
+                            r->verb, r->lengths);
+}
+
+static int read_depths(const served_request *r, lists *l) {
+    int n = number_list(r->depths, l->depths, MOST_LIST);
+    l->options.n_depths = n;
+    l->options.depths = l->depths;
+    if (n < 0)
+        return tool_usage_error("%s: depths are percentages with commas or a range, as in 0,50,100 "
+                                "or 0..100, not '%s'",
+                                r->verb, r->depths);
+    for (int i = 0; i < n; i++)
+        if (l->depths[i] < 0 || l->depths[i] > 100)
+            return tool_usage_error("%s: a depth is a percentage from 0 to 100, not %g", r->verb,
+                                    l->depths[i]);
+    return EXIT_DONE;
+}
+
+// "a,b"; "all" is every task whose lengths are tokens, those about documents where there are any.
+static int read_tasks(const served_request *r, lists *l) {
+    int n = 0;
+    l->options.tasks = l->tasks;
+    l->task_text = strdup(r->tasks);
+    if (l->task_text == NULL) return tool_usage_error("out of memory");
+    if (strcmp(r->tasks, "all") == 0) {
+        for (int i = 0; fv_eval_task_name(i) != NULL; i++)
+            if (strcmp(fv_eval_task_unit(i), "tokens") == 0 &&
+                (r->documents != NULL || strncmp(fv_eval_task_name(i), "qa_", 3) != 0))
+                l->tasks[n++] = fv_eval_task_name(i);
+    } else {
+        for (char *name = strtok(l->task_text, ","); name != NULL && n < 64;
+             name = strtok(NULL, ","))
+            l->tasks[n++] = name;
+    }
+    l->options.n_tasks = n;
+    if (n > 0) return EXIT_DONE;
+    return tool_usage_error("%s: --task needs the name of a task", r->verb);
+}
+
+static void on_progress(void *context, int n_done, int n_failed, int n_all, double seconds,
+                        double seconds_left) {
+    (void)n_failed;
+    const fv_lab_progress now = {.n_runs = n_all,
+                                 .n_done = n_done,
+                                 .share = n_all > 0 ? (double)n_done / n_all : 1,
+                                 .seconds = seconds,
+                                 .seconds_left = seconds_left,
+                                 .experiment = "needle",
+                                 .perplexity = NAN};
+    progress_update(context, &now);
+}
+
+static int read_request(const served_request *r, lists *l) {
+    const char *key = getenv("FOVEA_API_KEY");
+    if (key == NULL || *key == '\0') key = getenv("OPENAI_API_KEY");
+    *l = (lists){.options = {.folder = r->out,
+                             .endpoint = r->endpoint,
+                             .model = r->model,
+                             .label = r->label,
+                             .api = r->api,
+                             .key = key != NULL && *key != '\0' ? key : NULL,
+                             .extra = r->extra,
+                             .haystack = r->haystack,
+                             .documents = r->documents,
+                             .questions = r->questions,
+                             .seed = (uint64_t)r->seed,
+                             .max_tokens = r->max_tokens,
+                             .samples = r->samples > 0         ? r->samples
+                                        : r->questions != NULL ? 0
+                                                               : 10,
+                             .interval = r->interval,
+                             .in_flight = r->in_flight,
+                             .retries = r->retries,
+                             .timeout = r->timeout,
+                             .retry_wait = r->retry_wait,
+                             .interrupted = &tool_interrupted,
+                             .on_progress = on_progress,
+                             .dry = r->dry}};
+    int exit_code = read_tasks(r, l);
+    if (exit_code == EXIT_DONE) exit_code = read_lengths(r, l);
+    if (exit_code == EXIT_DONE) exit_code = read_depths(r, l);
+    return exit_code;
+}
+
+// --- the plan ----------------------------------------------------------------------------------
+
+static void print_amount(FILE *out, double amount) {
+    if (amount >= 1e6)
+        fprintf(out, "%.4g million", amount / 1e6);
+    else
+        fprintf(out, "%.0f", amount);
+}
+
+static double cost_of(const served_request *r, const fv_served_plan *plan) {
+    return (plan->prompt_tokens * r->price_in + plan->answer_tokens * r->price_out) / 1e6;
+}
+
+static void print_plan(FILE *out, const served_request *r, const fv_served_plan *plan) {
+    char whom[512];
+    snprintf(whom, sizeof whom, "%s at %s", r->label ? r->label : r->model, r->endpoint);
+    fv_printable(whom, sizeof whom);
+    fprintf(out, "%s: %d cells, %d requests", whom, plan->n_cells, plan->n_requests);
+    if (r->interval > 0) fputs(" at most", out);
+    if (plan->n_stored > 0) fprintf(out, ", %d answered before", plan->n_stored);
+    fputs("\nprompt tokens  ", out);
+    print_amount(out, plan->prompt_tokens);
+    fputs(", of which ", out);
+    print_amount(out, plan->shared_tokens);
+    fprintf(out, " repeat the prompt before (counted by: %s)\nanswer tokens  ", plan->counted);
+    print_amount(out, plan->answer_tokens);
+    fputs(" at most\ntime           ", out);
+    if (plan->seconds < 0)
+        fputs("known after the first answers\n", out);
+    else
+        fprintf(out, "about %.3g s, by the answers so far, with %d in flight\n", plan->seconds,
+                r->in_flight);
+    if (plan->context > 0) fprintf(out, "context        %d tokens\n", plan->context);
+    if (r->price_in > 0 || r->price_out > 0)
+        fprintf(out, "cost           %.4g at most, at %g and %g a million tokens\n",
+                cost_of(r, plan), r->price_in, r->price_out);
+}
+
+static int print_plan_json(const served_request *r, const fv_served_plan *plan) {
+    return tool_print_json(json_pack(
+        "{s:i, s:i, s:i, s:o, s:o, s:o, s:o, s:i, s:s, s:o}", "cells", plan->n_cells, "requests",
+        plan->n_requests, "stored", plan->n_stored, "prompt_tokens",
+        tool_number_json(plan->prompt_tokens), "shared_tokens",
+        tool_number_json(plan->shared_tokens), "answer_tokens",
+        tool_number_json(plan->answer_tokens), "seconds",
+        plan->seconds < 0 ? json_null() : tool_number_json(plan->seconds), "context", plan->context,
+        "counted", plan->counted, "cost", tool_number_json(cost_of(r, plan))));
+}
+
+// --- results -----------------------------------------------------------------------------------
+
+static bool same_task(const fv_cell *a, const fv_cell *b) {
+    return strcmp(a->task, b->task) == 0 && a->length == b->length;
+}
+
+static void add_cell(table *t, const fv_cell *cell, bool first) {
+    char others[160];
+    double low, high;
+    fv_wilson(cell->hits, cell->n, FV_Z95, &low, &high);
+    fv_cell_otherwise(cell, others, sizeof others);
+    table_add(t, "%s", first ? cell->task : "");
+    if (first)
+        table_add(t, "%d %s", cell->length, cell->unit);
+    else
+        table_add(t, "%s", "");
+    if (isnan(cell->depth))
+        table_add(t, "%s", "");
+    else
+        table_add(t, "%g %%", cell->depth);
+    table_add(t, "%d of %d", cell->hits, cell->n);
+    table_add(t, "%.0f to %.0f %%", 100 * low, 100 * high);
+    table_add(t, "%.1f", 100 * cell->score);
+    table_add(t, "%s", *others ? others : "-");
+}
+
+// One row a cell. The cells of a task and length come from deep to shallow and are printed as the
+// context reads.
+static bool print_cells(FILE *out, const fv_cells *cells) {
+    static const char *const HEADERS[] = {"task", "length", "depth",     "found",
+                                          "95 %", "score",  "otherwise", NULL};
+    table t;
+    table_init(&t, 7);
+    table_add_texts(&t, HEADERS);
+    for (int i = 0, end; i < cells->n; i = end) {
+        for (end = i + 1; end < cells->n && same_task(&cells->items[i], &cells->items[end]);) end++;
+        for (int k = end - 1; k >= i; k--) add_cell(&t, &cells->items[k], k == end - 1);
+    }
+    bool printed = table_print(&t, out);
+    table_free(&t);
+    return printed;
+}
+
+// What failed and why; how many questions that leaves open.
+static int print_faults(const fv_served *served) {
+    int n, n_open = 0;
+    const fv_served_fault *faults = fv_served_faults(served, &n);
+    static const char *const HEADERS[] = {"failed", "not asked", "why", "the last said", NULL};
+    table t;
+    table_init(&t, 4);
+    table_add_texts(&t, HEADERS);
+    for (int i = 0; i < n; i++) {
+        if (faults[i].n + faults[i].unasked == 0) continue;
+        n_open += faults[i].n + faults[i].unasked;
+        table_add(&t, "%d", faults[i].n);
+        table_add(&t, "%d", faults[i].unasked);
+        table_add(&t, "%s", faults[i].kind);
+        table_add(&t, "%s", faults[i].note);
+    }
+    if (n_open > 0) {
+        fputc('\n', stderr);
+        table_print(&t, stderr);
+        fprintf(stderr, "the same command asks these %d again, and nothing else\n", n_open);
+    }
+    table_free(&t);
+    return n_open;
+}
+
+// The cells, printed; what failed is told at the end.
+static int report(const served_request *r, fv_served *served, fv_cells *cells) {
+    fv_error error;
+    fv_status status = fv_served_cells(served, cells, &error);
+    if (status == FV_OK && r->predictions != NULL)
+        status = fv_ruler_predictions(served, r->predictions, &error);
+    for (int i = 0; i < cells->n && r->json && status == FV_OK; i++) {
+        char *line = fv_cell_json(&cells->items[i]);
+        bool printed = line != NULL && puts(line) >= 0 && fflush(stdout) == 0;
+        free(line);
+        if (!printed) status = fv_fail(&error, FV_IO, "the JSON output cannot be written");
+    }
+    if (status == FV_OK && !r->quiet) print_cells(r->json ? stderr : stdout, cells);
+    if (status != FV_OK) return tool_fail(&error);
+    return print_faults(served) > 0 ? EXIT_FAILED : EXIT_DONE;
+}
+
+// --- the verbs ---------------------------------------------------------------------------------
+
+static int plan(const served_request *r, const fv_served *served) {
+    fv_served_plan made;
+    fv_served_plan_make(served, &made);
+    if (r->dry && r->json) return print_plan_json(r, &made);
+    if (r->dry || !r->quiet) print_plan(r->dry ? stdout : stderr, r, &made);
+    return EXIT_DONE;
+}
+
+// Asks what is missing; *asked says whether that came to its end, so that there is something to
+// draw.
+static int ask(const served_request *r, lists *l, fv_cells *cells, bool *asked) {
+    fv_error error;
+    fv_served *served;
+    fv_status status = fv_served_open(&l->options, &served, &error);
+    if (status != FV_OK) return tool_fail(&error);
+    int exit_code = plan(r, served);
+    if (!r->dry && exit_code == EXIT_DONE) {
+        if (r->predictions != NULL) status = fv_folder_make(r->predictions, NULL, &error);
+        if (status == FV_OK) status = fv_served_ask(served, &error);
+        progress_finish(l->options.context);
+        *asked = status == FV_OK;
+        exit_code = *asked ? report(r, served, cells) : tool_fail(&error);
+        if (status == FV_INTERRUPTED)
+            fputs("answers so far are stored; the same command asks the rest\n", stderr);
+    }
+    fv_served_close(served);
+    return exit_code;
+}
+
+int served_run(const served_request *r) {
+    lists l;
+    fv_cells cells = {0};
+    fv_error error;
+    bool asked = false;
+    if (r->endpoint == NULL || r->model == NULL)
+        return tool_usage_error(
+            "%s: give the server with --endpoint URL and its model with --model "
+            "NAME",
+            r->verb);
+    if (cells_folder_check(r->with, &error) != FV_OK ||
+        (!r->dry && cells_folder_mend(r->out, &error) != FV_OK))
+        return tool_fail(&error);
+    int exit_code = read_request(r, &l);
+    tool_catch_interrupts();
+    progress *display = progress_create(stderr, r->quiet);
+    progress_set_unit(display, "requests");
+    l.options.context = display;
+    if (exit_code == EXIT_DONE) exit_code = ask(r, &l, &cells, &asked);
+    // The folder is free for the next command while figures are drawn.
+    if (asked && cells_folder_keep(r->out, r->with, &cells, &error) != FV_OK)
+        exit_code = tool_fail(&error);
+    else if (asked && !r->quiet)
+        fprintf(r->json ? stderr : stdout, "\n%s/report.html\n", r->out);
+    progress_free(display);
+    fv_cells_free(&cells);
+    free(l.task_text);
+    return exit_code;
+}
+
+int served_write_data(const served_request *r, const char *folder) {
+    lists l;
+    fv_error error;
+    int exit_code = read_request(r, &l);
+    tool_catch_interrupts();
+    if (exit_code == EXIT_DONE && fv_ruler_write(&l.options, folder, &error) != FV_OK)
+        exit_code = tool_fail(&error);
+    if (exit_code == EXIT_DONE && !r->quiet)
+        printf("%s/LENGTH/TASK/validation.jsonl: %d tasks, %d lengths, %d samples each\n", folder,
+               l.options.n_tasks, l.options.n_lengths, l.options.samples);
+    free(l.task_text);
+    return exit_code;
+}
+
+int served_show(const served_request *r, int row) {
+    fv_error error;
+    fv_shown shown;
+    if (fv_served_show(r->out, row, &shown, &error) != FV_OK) return tool_fail(&error);
+    fputs(shown.summary, stderr);
+    if (shown.system != NULL) fprintf(stderr, "system message: %s\n", shown.system);
+    int exit_code = shown.same ? EXIT_DONE : EXIT_FAILED;
+    if (!shown.same)
+        fputs(
+            "fovea: this is not the prompt that was asked: what it is made of has changed since\n",
+            stderr);
+    fputs(shown.prompt, stdout);
+    if (fflush(stdout) != 0) exit_code = EXIT_FAILED;
+    fv_shown_free(&shown);
+    return exit_code;
+}
+
+int served_score(const served_request *r, const char *path) {
+    fv_error error;
+    fv_ruler_score *scores;
+    int n, exit_code = EXIT_DONE;
+    if (fv_ruler_score_files(path, true, &scores, &n, &error) != FV_OK) return tool_fail(&error);
+    static const char *const HEADERS[] = {"task", "score", "nulls", NULL};
+    table t;
+    double sum = 0;
+    table_init(&t, 3);
+    table_add_texts(&t, HEADERS);
+    for (int i = 0; i < n; i++) {
+        const fv_ruler_score *s = &scores[i];
+        sum += s->score;
+        table_add(&t, "%s", s->task);
+        table_add(&t, "%.2f", s->score);
+        table_add(&t, "%d/%d", s->nulls, s->n);
+        if (r->json && exit_code == EXIT_DONE)
+            exit_code = tool_print_json(json_pack("{s:s, s:f, s:i, s:i}", "task", s->task, "score",
+                                                  s->score, "nulls", s->nulls, "n", s->n));
+    }
+    if (!r->json) {
+        table_print(&t, stdout);
+        if (n > 1) printf("average %.2f\n", sum / n);
+    }
+    table_free(&t);
+    free(scores);
+    return exit_code;
+}

@@ -1,0 +1,82 @@
+// What `fovea needle` and `fovea middle` share about served models: from command-line texts to
+// questions asked, a table of what was found and one of what failed, and the report.
+#ifndef FOVEA_TOOL_ASK_SERVED_H
+#define FOVEA_TOOL_ASK_SERVED_H
+
+#include "needle/cells_folder.h"
+#include "options.h"
+
+#include <fovea/eval.h>
+
+typedef struct served_request {
+    const char *verb; // "needle" or "middle"
+    const char *endpoint, *model, *label, *api, *extra, *out, *with;
+    const char *tasks, *lengths, *depths, *haystack, *documents, *questions, *predictions;
+    int samples, in_flight, retries, max_tokens, seed;
+    double interval, timeout, retry_wait, price_in, price_out;
+    bool dry, json, quiet;
+} served_request;
+
+// The values that options start with.
+#define SERVED_USUAL                                                                               \
+    .api = "chat", .in_flight = 8, .retries = 5, .seed = 42, .timeout = 600, .retry_wait = 1
+
+// The options that both verbs have, for the table of options.
+#define SERVED_OPTIONS(r)                                                                          \
+    OPTION_TEXT("endpoint", &(r).endpoint, "URL",                                                  \
+                "the server: http://HOST:PORT, for its API at /v1, or with a path of its own"),    \
+        OPTION_TEXT("model", &(r).model, "NAME", "the model, as the server calls it"),             \
+        OPTION_TEXT("label", &(r).label, "TEXT",                                                   \
+                    "its name in tables and figures; the model's if not given"),                   \
+        OPTION_TEXT("api", &(r).api, "API", "chat (if not given) or completions"),                 \
+        OPTION_INT("samples", &(r).samples, "N", 1, 100000,                                        \
+                   "questions of each cell; 10 if not given"),                                     \
+        OPTION_REAL(                                                                               \
+            "interval", &(r).interval, "W", 0.001, 1,                                              \
+            "asks until a cell's 95 % interval is at most this wide, or --samples are asked"),     \
+        OPTION_INT("seed", &(r).seed, "N", 0, 2147483647,                                          \
+                   "of keys, values and places; 42 if not given"),                                 \
+        OPTION_INT("max-tokens", &(r).max_tokens, "N", 1, 1000000,                                 \
+                   "of an answer; the task's own if not given, more for models that think first"), \
+        OPTION_INT("concurrency", &(r).in_flight, "K", 1, 1024,                                    \
+                   "requests in flight; 8 if not given"),                                          \
+        OPTION_INT("retries", &(r).retries, "N", 0, 100,                                           \
+                   "tries of a request after the first; 5 if not given"),                          \
+        OPTION_REAL(                                                                               \
+            "retry-wait", &(r).retry_wait, "S", 0.001, 600,                                        \
+            "seconds before the second try, doubled with every further one; 1 if not given"),      \
+        OPTION_REAL("timeout", &(r).timeout, "S", 0.01, 86400,                                     \
+                    "seconds that one try may take; 600 if not given"),                            \
+        OPTION_TEXT("extra", &(r).extra, "JSON",                                                   \
+                    "an object of more members for every request; null takes one away"),           \
+        OPTION_REAL("price-in", &(r).price_in, "P", 0, 1e6,                                        \
+                    "price of a million prompt tokens, for the plan"),                             \
+        OPTION_REAL("price-out", &(r).price_out, "P", 0, 1e6, "price of a million answer tokens"), \
+        OPTION_FLAG("dry-run", &(r).dry,                                                           \
+                    "prints the plan (requests, tokens, time, cost) and asks nothing"),            \
+        OPTION_TEXT("predictions", &(r).predictions, "DIR",                                        \
+                    "also writes the answers as RULER's prediction files, DIR/LENGTH/TASK.jsonl"), \
+        OPTION_TEXT("out", &(r).out, "DIR",                                                        \
+                    "folder of eval.db, figures and report.html; out/needle if not given; "        \
+                    "several models may share one"),                                               \
+        OPTION_TEXT("with", &(r).with, "DIR,...", CELLS_WITH_HELP),                                \
+        OPTION_FLAG("json", &(r).json,                                                             \
+                    "a line of JSON for each cell on stdout, everything else on stderr"),          \
+        OPTION_FLAG("quiet", &(r).quiet, "prints errors only, and what --json asks for")
+
+// Whether the command line has --NAME or --NAME=...
+bool served_has_option(int argc, char **argv, const char *name);
+
+// Asks what the request says (or plans it, with `dry`); returns the exit code.
+int served_run(const served_request *r);
+
+// Writes RULER's data files of the request into `folder`.
+int served_write_data(const served_request *r, const char *folder);
+
+// Prints the prompt of a stored question on stdout, exactly, and what came of it on stderr.
+int served_show(const served_request *r, int row);
+
+// Scores RULER's prediction files.
+int served_score(const served_request *r, const char *path);
+
+#endif

@@ -1,0 +1,50 @@
+// `fovea middle`: what a model loses in the middle of its context. This half asks served models;
+// without --endpoint the operands are models of the lab.
+#include "needle/ask_served.h"
+#include "needle/needle.h"
+#include "tool.h"
+#include "verbs.h"
+
+#include <stddef.h>
+
+static int middle_served(int argc, char **argv) {
+    served_request r = {SERVED_USUAL,  .verb = "middle",        .out = "out/needle",
+                        .tasks = "kv", .lengths = "75,140,300", .depths = "0..100:5"};
+    const tool_option options[] = {
+        OPTION_TEXT("task", &r.tasks, "NAME,...",
+                    "kv (if not given), kv_query_aware, or qa with --documents"),
+        OPTION_TEXT("sizes", &r.lengths, "N,N,...",
+                    "pairs of the JSON object, or documents; 75,140,300 if not given"),
+        OPTION_TEXT("depths", &r.depths, "D,D,...",
+                    "places of the answer, percent, or a range; 0..100:5 (five places) if not "
+                    "given"),
+        OPTION_TEXT(
+            "documents", &r.documents, "FILE",
+            "JSON Lines {question, answers, ctxs: [{title, text, isgold}]} for the task qa, "
+            "as lost-in-the-middle has them, not compressed"),
+        SERVED_OPTIONS(r),
+        OPTION_END};
+    const tool_usage usage = {
+        .synopsis = "middle --endpoint URL --model NAME [options]",
+        .about =
+            "Asks a served model for one value of a JSON object, or a question about one of many "
+            "documents, with the answer at the start, in the middle, at the end: the "
+            "lost-in-the-middle curve. Answers are stored as they come: the same command asks only "
+            "what is missing. For models of the lab: fovea middle RUN|CHECKPOINT [options].",
+        .example = "fovea middle --endpoint http://localhost:8000 --model llama --sizes 75,140\n"
+                   "fovea middle --endpoint http://localhost:8000 --model llama --task qa "
+                   "--documents nq-20.jsonl --sizes 10,20 --samples 100",
+        .min_operands = 0,
+        .max_operands = 0};
+    tool_operands operands;
+    int exit_code;
+    if (!options_parse(argc, argv, &usage, options, &operands, &exit_code)) return exit_code;
+    return served_run(&r);
+}
+
+int cmd_middle(int argc, char **argv) {
+    bool served = served_has_option(argc, argv, "endpoint") ||
+                  served_has_option(argc, argv, "model") || argc == 1 ||
+                  (argc == 2 && served_has_option(argc, argv, "help"));
+    return served ? middle_served(argc, argv) : middle_own(argc, argv);
+}

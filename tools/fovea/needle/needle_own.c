@@ -1,0 +1,263 @@
+// `fovea needle` and `fovea middle` for models of the lab.
+#include "needle/needle.h"
+
+#include "needle/ask_served.h"
+#include "needle/cells_folder.h"
+#include "number_list.h"
+#include "options.h"
+#include "probe/probe_findings.h"
+#include "table.h"
+#include "tool.h"
+
+#include <errno.h>
+#include <fovea/machine.h>
+#include <fovea/own.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef enum needle_view {
+    NEEDLE_MAP,   // depth x length
+    NEEDLE_MIDDLE // depth, at one length
+} needle_view;
+
+typedef struct request {
+    const char *lengths, *depths, *label, *out, *with;
+    int samples, most_samples, step, seed, jobs;
+    double width;
+    bool json;
+} request;
+
+// --- what was asked for -------------------------------------------------------------------------
+
+static fv_status read_lengths(const char *list, fv_own_plan *plan, fv_error *error) {
+    int n = number_list_whole(list, 1, 65536, plan->lengths, FV_OWN_MOST);
+    if (n < 0)
+        return fv_fail(error, FV_USAGE,
+                       "--lengths takes up to %d whole numbers of 1 to 65536 with commas, as in "
+                       "16,32,64, not '%s'",
+                       FV_OWN_MOST, list);
+    plan->n_lengths = n;
+    return FV_OK;
+}
+
+static fv_status read_depths(const char *list, fv_own_plan *plan, fv_error *error) {
+    int n = number_list(list, plan->depths, FV_OWN_MOST);
+    for (int i = 0; i < n; i++)
+        if (plan->depths[i] < 0 || plan->depths[i] > 100) n = -1;
+    if (n < 0)
+        return fv_fail(error, FV_USAGE,
+                       "--depths takes up to %d percentages of 0 to 100 with commas, as in "
+                       "0,50,100, not '%s'",
+                       FV_OWN_MOST, list);
+    plan->n_depths = n;
+    return FV_OK;
+}
+
+// Asks a model for more than it was trained for: fields of the task, but those that the model's
+// parameters depend on.
+static fv_status override_task(const tool_operands *operands, fv_config *config, fv_error *error) {
+    static const char *const FIXED[] = {"task.vocab_size", "task.context_length", "task.length_min",
+                                        "task.length_max"};
+    for (int i = 0; i < operands->n_overrides; i++) {
+        const char *text = operands->overrides[i];
+        char key[64];
+        snprintf(key, sizeof key, "%.*s", (int)strcspn(text, "="), text);
+        bool fixed = strncmp(key, "task.", 5) != 0;
+        for (size_t k = 0; k < sizeof FIXED / sizeof *FIXED; k++)
+            fixed |= strcmp(key, FIXED[k]) == 0;
+        if (fixed)
+            return fv_fail(
+                error, FV_USAGE,
+                "%s is the trained model's own; only what its task hides can be changed, "
+                "as in task.name=needle_multi task.n_pairs=4, and --lengths",
+                key);
+        fv_status status = fv_config_set(config, key, strchr(text, '=') + 1, error);
+        if (status != FV_OK) return status;
+    }
+    return FV_OK;
+}
+
+static fv_status make_plan(const request *r, needle_view view, const fv_config *config,
+                           fv_own_plan *plan, fv_error *error) {
+    if (view == NEEDLE_MAP)
+        fv_own_plan_map(config, plan);
+    else
+        fv_own_plan_middle(config, plan);
+    plan->n_threads = r->jobs;
+    plan->interrupted = &tool_interrupted;
+    plan->width = r->width;
+    if (r->samples > 0) plan->n_samples = r->samples;
+    plan->most_samples = r->most_samples;
+    if (r->seed >= 0) plan->seed = (uint64_t)r->seed;
+    fv_status status = r->lengths ? read_lengths(r->lengths, plan, error) : FV_OK;
+    if (status == FV_OK && r->depths) status = read_depths(r->depths, plan, error);
+    return status == FV_OK ? fv_own_check(config, plan, error) : status;
+}
+
+// --- what is shown ------------------------------------------------------------------------------
+
+// The cells that one model added, one row a depth, one column a length, in percent.
+static bool print_cells(const fv_cell *cells, const fv_own_plan *plan, const char *label) {
+    table t;
+    printf("%s: %s, found in %%\n", label, cells->task);
+    table_init(&t, plan->n_lengths + 1);
+    table_add(&t, "depth");
+    for (int l = 0; l < plan->n_lengths; l++)
+        table_add(&t, plan->lengths[l] > cells->trained_length ? "(%d)" : "%d", plan->lengths[l]);
+    for (int d = 0; d < plan->n_depths; d++) {
+        table_add(&t, "%g %%", plan->depths[d]);
+        for (int l = 0; l < plan->n_lengths; l++) {
+            const fv_cell *cell = &cells[l * plan->n_depths + d];
+            table_add(&t, "%.0f", 100.0 * cell->hits / cell->n);
+        }
+    }
+    bool printed = table_print(&t, stdout);
+    table_free(&t);
+    return printed;
+}
+
+static fv_status show(const fv_cells *cells, const fv_own_plan *plan, const char *label, bool json,
+                      fv_error *error) {
+    for (int i = 0; json && i < cells->n; i++) {
+        char *line = fv_cell_json(&cells->items[i]);
+        if (line == NULL) return fv_fail(error, FV_NO_MEMORY, "no memory for a line of JSON");
+        puts(line);
+        free(line);
+    }
+    if (!json && !print_cells(cells->items, plan, label))
+        return fv_fail(error, FV_NO_MEMORY, "no memory for a table");
+    if (fflush(stdout) == 0) return FV_OK;
+    return fv_fail(error, FV_IO, "the results cannot be written: %s", strerror(errno));
+}
+
+// --- asking -------------------------------------------------------------------------------------
+
+static void make_label(const request *r, const probe_subject *subject, int n_operands,
+                       char label[96]) {
+    if (r->label != NULL) {
+        snprintf(label, 96, "%s", r->label);
+        return;
+    }
+    fv_own_label(&subject->config, label);
+    if (n_operands == 1) return;
+    // Two models of one architecture stay two.
+    const char *name =
+        strrchr(subject->name, '/') ? strrchr(subject->name, '/') + 1 : subject->name;
+    size_t used = strlen(label);
+    if (used > 70) used = 70;
+    snprintf(label + used, 96 - used, " (%.20s)", name);
+}
+
+// Asks one model and puts its cells to the others.
+static fv_status ask(const request *r, needle_view view, const tool_operands *operands, int i,
+                     fv_cells *all, fv_error *error) {
+    const char *operand = operands->items[i];
+    probe_subject subject;
+    fv_own_plan plan;
+    fv_cells cells = {0};
+    char label[96] = "";
+    fv_status status = probe_subject_load(operand, r->step, &subject, error);
+    if (status == FV_OK) status = override_task(operands, &subject.config, error);
+    if (status == FV_OK) status = make_plan(r, view, &subject.config, &plan, error);
+    if (status == FV_OK && r->out != NULL) status = cells_folder_make(r->out, error);
+    if (status == FV_OK) {
+        make_label(r, &subject, operands->n, label);
+        tool_note("asking %s: %d lengths, %d depths, %d sequences each%s", operand, plan.n_lengths,
+                  plan.n_depths, plan.n_samples, plan.width > 0 ? " or more" : "");
+        status = fv_own_measure(&subject.config, subject.params, label, &plan, &cells, error);
+    }
+    if (status == FV_OK) status = show(&cells, &plan, label, r->json, error);
+    for (int c = 0; c < cells.n && status == FV_OK; c++)
+        status = fv_cells_put(all, &cells.items[c], error);
+    fv_cells_free(&cells);
+    probe_subject_free(&subject);
+    return status;
+}
+
+static int run(const request *r, needle_view view, const tool_operands *operands) {
+    fv_cells cells = {0};
+    fv_error error = {0};
+    if (r->label != NULL && operands->n > 1)
+        return tool_usage_error("--label names one model, and there are %d; leave it out or ask "
+                                "them one after the other with the same --out",
+                                operands->n);
+    if (r->with != NULL && r->out == NULL)
+        return tool_usage_error("--with needs --out DIR, the folder of the figures");
+    fv_status status = cells_folder_check(r->with, &error);
+    if (status == FV_OK) status = cells_folder_mend(r->out, &error);
+    tool_catch_interrupts();
+    for (int i = 0; i < operands->n && status == FV_OK; i++)
+        status = ask(r, view, operands, i, &cells, &error);
+    if (status == FV_OK && r->out != NULL) {
+        status = cells_folder_keep(r->out, r->with, &cells, &error);
+        if (status == FV_OK) tool_note("%s/report.html", r->out);
+    }
+    fv_cells_free(&cells);
+    return status == FV_OK ? EXIT_DONE : tool_fail(&error);
+}
+
+static int own(int argc, char **argv, needle_view view) {
+    request r = {.step = -1, .seed = -1, .jobs = fv_machine_cores(), .most_samples = 10000};
+    bool map = view == NEEDLE_MAP;
+    const tool_option options[] = {
+        OPTION_TEXT(
+            "lengths", &r.lengths, "16,32,64",
+            map ? "tokens of the sequences; from the shortest trained to beyond the longest "
+                  "if not given"
+                : "tokens of the sequences; the longest trained if not given"),
+        OPTION_TEXT("depths", &r.depths, "0,50,100",
+                    map ? "percent of the way to the answer; steps of 10 if not given"
+                        : "percent of the way to the answer; steps of 5 if not given"),
+        OPTION_INT("samples", &r.samples, "N", 1, 10000000,
+                   "sequences of each cell; 256 if not given"),
+        OPTION_REAL("width", &r.width, "W", 0.001, 1,
+                    "adds sequences to a cell until its 95 % interval is no wider than this share"),
+        OPTION_INT("most-samples", &r.most_samples, "N", 1, 10000000,
+                   "but no more than these; 10000 if not given"),
+        OPTION_INT("seed", &r.seed, "N", 0, INT32_MAX,
+                   "of the sequences; the run's own if not given"),
+        OPTION_INT("step", &r.step, "N", 0, INT32_MAX,
+                   "the snapshot of step N instead of the run's result"),
+        OPTION_TEXT("label", &r.label, "TEXT",
+                    "the model's name in figures; its layers if not given"),
+        OPTION_TEXT("out", &r.out, "DIR",
+                    "adds the cells to DIR/eval.db and draws all that it has into DIR"),
+        OPTION_TEXT("with", &r.with, "DIR,...", CELLS_WITH_HELP),
+        OPTION_INT("jobs", &r.jobs, "N", 1, 4096, "threads; all cores if not given"),
+        OPTION_FLAG("json", &r.json, "a line of JSON for each cell on stdout"),
+        OPTION_END};
+    const tool_usage usage = {
+        .synopsis = map ? "needle RUN|CHECKPOINT ... [task.key=value ...] [options]"
+                        : "middle RUN|CHECKPOINT ... [task.key=value ...] [options]",
+        .about =
+            map ? "Asks models of the lab for what their task hides, over a grid of depths and "
+                  "lengths. RUN is a run of a store, DIR/ID with the first digits of its id; "
+                  "CHECKPOINT a .safetensors file that Fovea wrote. With key=value it is asked for "
+                  "another task than its own."
+                : "Asks models of the lab for what their task hides, over depth at one length: "
+                  "the lost-in-the-middle curve. RUN is a run of a store, DIR/ID with the first "
+                  "digits of its id; CHECKPOINT a .safetensors file that Fovea wrote. With "
+                  "key=value "
+                  "it is asked for another task than its own.",
+        .example =
+            map ? "fovea needle out/3fa2 --out map\n"
+                  "fovea needle model.safetensors --lengths 16,32,64 --depths 0,50,100 --json\n"
+                  "fovea needle --with map,out/needle --out both"
+                : "fovea middle out/3fa2 out/77ab --out map --with out/needle\n"
+                  "fovea middle model.safetensors --lengths 64 --width 0.05",
+        .min_operands = served_has_option(argc, argv, "with") ? 0 : 1,
+        .max_operands = -1,
+        .overrides = true};
+    tool_operands operands;
+    int exit_code;
+    if (!options_parse(argc, argv, &usage, options, &operands, &exit_code)) return exit_code;
+    return run(&r, view, &operands);
+}
+
+int needle_own(int argc, char **argv) {
+    return own(argc, argv, NEEDLE_MAP);
+}
+
+int middle_own(int argc, char **argv) {
+    return own(argc, argv, NEEDLE_MIDDLE);
+}

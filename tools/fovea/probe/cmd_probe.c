@@ -1,0 +1,138 @@
+// `fovea probe`: circuits, ranks, attention and predictions of one trained model.
+#include "number_list.h"
+#include "options.h"
+#include "probe/probe_findings.h"
+#include "probe/probe_history.h"
+#include "tool.h"
+#include "verbs.h"
+
+#include <limits.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_TOKENS = 65536 };
+
+// "1,2,3,4" -> tokens, malloc. NULL where it is no list of whole numbers or there is no memory.
+static int32_t *read_tokens(const char *list, int *n) {
+    size_t most = 1;
+    for (const char *c = list; *c != '\0'; c++) most += *c == ',';
+    int32_t *tokens = most <= MAX_TOKENS ? calloc(most, sizeof *tokens) : NULL;
+    *n = tokens != NULL ? number_list_whole(list, 0, INT_MAX, tokens, (int)most) : -1;
+    if (*n > 0) return tokens;
+    free(tokens);
+    return NULL;
+}
+
+// "1,-0.5" -> numbers, malloc. NULL where it is no list of numbers or there is no memory.
+static double *read_direction(const char *list, int *n) {
+    double *numbers = calloc(strlen(list) + 1, sizeof *numbers);
+    *n = 0;
+    while (numbers != NULL) {
+        char *end;
+        double value = strtod(list, &end);
+        if (end == list || !isfinite(value) || (*end != ',' && *end != '\0')) {
+            free(numbers);
+            return NULL;
+        }
+        numbers[(*n)++] = value;
+        if (*end == '\0') break;
+        list = end + 1;
+    }
+    return numbers;
+}
+
+typedef struct request {
+    const char *operand;
+    int step;
+    int32_t *tokens; // [n_tokens], or NULL
+    int n_tokens;
+    double *direction; // [n_direction], or NULL
+    int n_direction;
+    bool json;
+} request;
+
+static int print_all(const probe_findings *f, const probe_swaps *swaps, const probe_path *path,
+                     bool json) {
+    const fv_model_config *model = &f->subject->config.model;
+    if (json) {
+        json_t *object = probe_findings_json(f);
+        json_object_set_new(object, "swaps", probe_swaps_json(swaps));
+        json_object_set_new(object, "separation", probe_path_json(path, model->n_embd));
+        return tool_print_json(object);
+    }
+    int exit_code = probe_findings_print(f);
+    if (exit_code == EXIT_DONE) exit_code = probe_path_print(path, model->n_embd, model->n_head);
+    if (exit_code == EXIT_DONE) probe_swaps_print(swaps);
+    return exit_code;
+}
+
+static fv_status probe_subject_tell(const probe_subject *subject, const request *r, int *exit_code,
+                                    fv_error *error) {
+    probe_findings findings;
+    probe_swaps swaps = {0};
+    probe_path path = {0};
+    fv_status status = probe_findings_make(subject, r->tokens, r->n_tokens, &findings, error);
+    if (status != FV_OK) return status;
+    status = probe_path_find(subject, r->direction, r->n_direction, &path, error);
+    if (status == FV_OK) status = probe_swaps_find(subject->model, &subject->record, &swaps, error);
+    if (status == FV_OK) *exit_code = print_all(&findings, &swaps, &path, r->json);
+    probe_swaps_free(&swaps);
+    probe_path_free(&path);
+    probe_findings_free(&findings);
+    return status;
+}
+
+static fv_status probe(const request *r, int *exit_code, fv_error *error) {
+    probe_subject subject;
+    fv_status status = probe_subject_load(r->operand, r->step, &subject, error);
+    if (status == FV_OK) status = probe_subject_tell(&subject, r, exit_code, error);
+    probe_subject_free(&subject);
+    return status;
+}
+
+int cmd_probe(int argc, char **argv) {
+    const char *list = NULL, *direction = NULL;
+    request r = {.step = -1};
+    const tool_option options[] = {
+        OPTION_TEXT("tokens", &list, "1,2,3,4",
+                    "the input, as many tokens as the context; the task's first test sequence if "
+                    "not given"),
+        OPTION_INT("step", &r.step, "N", 0, INT32_MAX,
+                   "the snapshot of step N instead of the run's result"),
+        OPTION_TEXT("direction", &direction, "1,1",
+                    "follows positions and circuits along this direction; along the fitted "
+                    "separation direction if not given"),
+        OPTION_FLAG("json", &r.json, "one JSON object on stdout, everything else on stderr"),
+        OPTION_END};
+    const tool_usage usage = {
+        .synopsis = "probe RUN|CHECKPOINT [options]",
+        .about = "Measures a trained model with every probe, and shows the circuit W_Q W_K^T of "
+                 "narrow models, the attention and the predictions on one input, and of a run "
+                 "with snapshots the paths of its positions and the swaps of its tokens. RUN is a "
+                 "run of a "
+                 "store, DIR/ID with the first digits of its id; CHECKPOINT a .safetensors file "
+                 "that Fovea wrote.",
+        .example = "fovea probe out/3fa2 --tokens 1,2,3,0\n"
+                   "fovea probe model.safetensors --json",
+        .min_operands = 1,
+        .max_operands = 1};
+    tool_operands operands;
+    int exit_code;
+    if (!options_parse(argc, argv, &usage, options, &operands, &exit_code)) return exit_code;
+    if (list != NULL && (r.tokens = read_tokens(list, &r.n_tokens)) == NULL)
+        return tool_usage_error("--tokens takes whole numbers with commas, as in 1,2,3,4, not '%s'",
+                                list);
+    if (direction != NULL && (r.direction = read_direction(direction, &r.n_direction)) == NULL) {
+        free(r.tokens);
+        return tool_usage_error("--direction takes numbers with commas, as in 1,-0.5, not '%s'",
+                                direction);
+    }
+    r.operand = operands.items[0];
+    fv_error error = {0};
+    exit_code = EXIT_DONE;
+    fv_status status = probe(&r, &exit_code, &error);
+    free(r.tokens);
+    free(r.direction);
+    return status == FV_OK ? exit_code : tool_fail(&error);
+}
