@@ -1,7 +1,8 @@
 // Crossings of planted curves.
 #include "bench/crossing.h"
 
-// clang-format off: cmocka.h needs what stands above it
+// cmocka.h needs what stands above it.
+// clang-format off
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
