@@ -70,7 +70,7 @@ typedef struct fv_cost {
 // X(NAME, name, meaning). How memory is reserved; docs/cost.md has the formulas and their sources.
 #define FV_COST_ENGINE_LIST(X)                                                                     \
     X(IDEAL, ideal, "what later tokens can read, and nothing else")                                \
-    X(VLLM, vllm, "blocks of --page tokens; windows with the batch that is computed")              \
+    X(VLLM, vllm, "blocks of --page tokens, larger ones where a page must hold a state")           \
     X(LLAMACPP, llamacpp, "cells, padded to 256; convolutions and states in 4 bytes")              \
     X(TRANSFORMERS, transformers, "the dynamic cache: a window holds one token less")
 
@@ -82,15 +82,16 @@ typedef enum fv_cost_engine {
 } fv_cost_engine;
 
 typedef struct fv_cost_setting {
-    uint64_t tokens;    // context length of each sequence, >= 1
-    uint64_t batch;     // sequences, >= 1
-    double cache_bytes; // of a number in the KV cache, in steps of 2^-16
-    double state_bytes; // of a number in the recurrent state
-    bool ds_mla;        // latents as vLLM's fp8_ds_mla holds them, whatever cache_bytes
-    uint64_t page;      // tokens in a page of the cache, >= 1
-    bool full;          // every query sees every key, windows included; otherwise causal
-    bool all_logits;    // prefill computes the logits of every position, not of the last alone
-    bool recompute;     // training computes scores again, as tiled attention does (3.5x, not 3x)
+    uint64_t tokens;           // context length of each sequence, >= 1
+    uint64_t batch;            // sequences, >= 1
+    double cache_bytes;        // of a number in the KV cache, in steps of 2^-16
+    double state_bytes;        // of a number in the recurrent state
+    double engine_state_bytes; // the same where an engine would have another; 0: as it has it
+    bool ds_mla;               // latents as vLLM's fp8_ds_mla holds them, whatever cache_bytes
+    uint64_t page;             // tokens in a page of the cache, >= 1
+    bool full;                 // every query sees every key, windows included; otherwise causal
+    bool all_logits; // prefill computes the logits of every position, not of the last alone
+    bool recompute;  // training computes scores again, as tiled attention does (3.5x, not 3x)
     fv_cost_engine engine;
 } fv_cost_setting;
 
@@ -155,6 +156,21 @@ FV_API fv_status fv_cost_layer(const fv_cost_model *model, uint64_t layer,
 // The parts of a layer, at most `capacity`; returns how many.
 FV_API int fv_cost_layer_parts(const fv_cost_model *model, uint64_t layer, int *parts,
                                int capacity);
+
+// How an engine shares its pool among kinds of layers; all 0 where it does not.
+typedef struct fv_cost_pool {
+    uint64_t block;       // tokens in a block of the layers that have most bytes a token
+    fv_cost_number page;  // bytes of a page, for one layer
+    fv_cost_number state; // of these the largest state fills; 0: no state
+    uint64_t group;       // layers in a group
+    uint64_t idle_layers; // layers that are reserved and hold nothing
+} fv_cost_pool;
+FV_API void fv_cost_pool_get(const fv_cost_model *model, const fv_cost_setting *setting,
+                             fv_cost_pool *out);
+
+// "vllm", and what it is in a line.
+FV_API const char *fv_cost_engine_name(fv_cost_engine engine);
+FV_API const char *fv_cost_engine_meaning(fv_cost_engine engine);
 
 // The largest context whose cache and state, for setting->batch sequences, fit into `bytes` of
 // memory: 0 where not even one token does, UINT64_MAX where no context is too long. The cache is

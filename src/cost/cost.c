@@ -1,4 +1,4 @@
-#include "cost/scope.h"
+#include "cost/plan.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -45,8 +45,9 @@ const char *fv_cost_number_text(fv_cost_number number, char *text) {
 
 // --- costs -------------------------------------------------------------------------------------
 
-static void evaluate(const cost_part *part, const fv_cost_setting *setting, fv_cost *cost) {
-    cost_scope s = cost_scope_make(part, setting, cost);
+static void evaluate(const cost_part *part, const fv_cost_setting *setting,
+                     const cost_reserve *reserve, fv_cost *cost) {
+    cost_scope s = cost_scope_make(part, setting, reserve, cost);
     for (int q = 0; q < FV_COST_COUNT; q++)
         cost->value[q] = formula_evaluate(cost_kind_formula(part->kind, (fv_cost_quantity)q),
                                           cost_scope_look_up, &s);
@@ -66,26 +67,35 @@ static fv_status check_setting(const fv_cost_setting *setting, fv_error *error) 
 fv_status fv_cost_part_cost(const fv_cost_model *model, int part, const fv_cost_setting *setting,
                             fv_cost *cost, fv_error *error) {
     fv_status status = check_setting(setting, error);
-    if (status == FV_OK) evaluate(&model->parts[part], setting, cost);
-    return status;
+    if (status != FV_OK) return status;
+    cost_plan plan;
+    cost_plan_make(model, setting, &plan);
+    evaluate(&model->parts[part], setting, &plan.parts[part], cost);
+    return FV_OK;
 }
 
 // How often the quantity of one layer and sequence counts in the whole.
-static fv_cost_number times(const cost_part *part, const fv_cost_setting *setting, int quantity) {
+static fv_cost_number times(const cost_part *part, const fv_cost_setting *setting,
+                            const cost_reserve *reserve, int quantity) {
     if (quantity == FV_COST_PARAMETERS || quantity == FV_COST_ACTIVE) return part->n_copies;
     if (quantity == FV_COST_WEIGHTS || quantity == FV_COST_ROUTER_BIAS) return part->n_layers;
-    return formula_multiply(part->n_layers, setting->batch);
+    bool reserved = quantity == FV_COST_CACHE_ENGINE || quantity == FV_COST_STATE_ENGINE;
+    fv_cost_number layers = part->n_layers + (reserved ? reserve->idle_layers : 0);
+    return formula_multiply(layers, setting->batch);
 }
 
 static void add_up(const fv_cost_model *model, const fv_cost_setting *setting, fv_cost *total) {
+    cost_plan plan;
+    cost_plan_make(model, setting, &plan);
     *total = (fv_cost){{0}};
     for (int p = 0; p < model->n_parts; p++) {
+        const cost_part *part = &model->parts[p];
         fv_cost one;
-        evaluate(&model->parts[p], setting, &one);
-        for (int q = 0; q < FV_COST_COUNT; q++)
-            total->value[q] =
-                formula_add(total->value[q],
-                            formula_multiply(one.value[q], times(&model->parts[p], setting, q)));
+        evaluate(part, setting, &plan.parts[p], &one);
+        for (int q = 0; q < FV_COST_COUNT; q++) {
+            fv_cost_number n = times(part, setting, &plan.parts[p], q);
+            total->value[q] = formula_add(total->value[q], formula_multiply(one.value[q], n));
+        }
     }
 }
 
@@ -101,10 +111,12 @@ fv_status fv_cost_layer(const fv_cost_model *model, uint64_t layer, const fv_cos
     fv_status status = check_setting(setting, error);
     if (status != FV_OK) return status;
     const cost_layer *l = &model->layers[layer];
+    cost_plan plan;
+    cost_plan_make(model, setting, &plan);
     *cost = (fv_cost){{0}};
     for (int i = 0; i < l->n; i++) {
         fv_cost part;
-        evaluate(&model->parts[l->parts[i]], setting, &part);
+        evaluate(&model->parts[l->parts[i]], setting, &plan.parts[l->parts[i]], &part);
         if (!l->owns[i]) part.value[FV_COST_PARAMETERS] = part.value[FV_COST_ACTIVE] = 0;
         for (int q = 0; q < FV_COST_COUNT; q++)
             cost->value[q] = formula_add(cost->value[q], part.value[q]);
@@ -119,8 +131,10 @@ char *fv_cost_formula(const fv_cost_model *model, int part, fv_cost_quantity qua
     text_buffer text = {0};
     if (numbers) {
         fv_cost cost = {{0}};
-        evaluate(p, setting, &cost);
-        cost_scope s = cost_scope_make(p, setting, &cost);
+        cost_plan plan;
+        cost_plan_make(model, setting, &plan);
+        evaluate(p, setting, &plan.parts[part], &cost);
+        cost_scope s = cost_scope_make(p, setting, &plan.parts[part], &cost);
         formula_substitute(&text, formula, cost_scope_look_up, &s);
     } else {
         text_add(&text, "%s", formula);

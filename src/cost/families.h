@@ -143,6 +143,9 @@ void cost_read_mamba(cost_config *config, fv_cost_model *model);
 // A rank that may be the text "auto": a sixteenth of the width, rounded up.
 uint64_t cost_step_rank(cost_config *config, const char *key, uint64_t width);
 
+// Whether a field that names a format for states says float32; `otherwise` where it says nothing.
+bool cost_floats(cost_config *config, const char *key, bool otherwise);
+
 // Mamba-2 of `inner` channels; checks that heads and groups divide. The channels of a head, where
 // the class has them apart, must be a `heads`-th of the inner ones.
 typedef struct cost_mamba2_keys {

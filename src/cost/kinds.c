@@ -42,7 +42,8 @@ typedef union formulas {
 #define DELTA_CONV  "(2 * key_heads * key_dim + ssm_heads * value_dim)"
 #define RECURRENT_STATE(conv, numbers)                                                             \
     .state = "(" conv " * conv + " numbers ") * state_bytes",                                      \
-    .state_engine = conv " * held_taps * held_conv_bytes + " numbers " * held_state_bytes",        \
+    .state_engine =                                                                                \
+        conv " * held_taps * held_conv_bytes + " numbers " * held_state_bytes + state_padding",    \
     .traffic = "2 * state"
 
 #define LATENT_MAPS                                                                                \
@@ -229,36 +230,37 @@ static const formulas FORMULAS[COST_KIND_COUNT] = {
                         .decode = "2 * weights + 5 * inner * head_dim",
                         STEPS,
                         .state = "inner * head_dim * state_bytes",
-                        .state_engine = "inner * head_dim * held_state_bytes",
+                        .state_engine = "inner * head_dim * held_state_bytes + state_padding",
                         .traffic = "2 * state"},
     [COST_SHORT_CONV] = {.weights = "4 * width * width",
                          .parameters = "weights + width * conv + vectors",
                          .decode = "2 * weights + 2 * width * conv",
                          STEPS,
                          .state = "width * conv * state_bytes",
-                         .state_engine = "width * held_taps * held_conv_bytes",
+                         .state_engine = "width * held_taps * held_conv_bytes + state_padding",
                          .traffic = "2 * state"},
     // Two gates in blocks, one a head.
-    [COST_RGLRU] = {.weights = "3 * width * inner + 2 * inner * rank",
-                    .parameters = "weights + inner * (conv + 1) + vectors",
-                    .decode = "2 * weights + 2 * inner * conv + 3 * inner",
-                    STEPS,
-                    .state = "inner * conv * state_bytes", // its own number, and all taps but one
-                    .state_engine =
-                        "inner * held_state_bytes + inner * held_taps * held_conv_bytes",
-                    .traffic = "2 * state"},
+    [COST_RGLRU] =
+        {.weights = "3 * width * inner + 2 * inner * rank",
+         .parameters = "weights + inner * (conv + 1) + vectors",
+         .decode = "2 * weights + 2 * inner * conv + 3 * inner",
+         STEPS,
+         .state = "inner * conv * state_bytes", // its own number, and all taps but one
+         .state_engine =
+             "inner * held_state_bytes + inner * past_taps * held_conv_bytes + state_padding",
+         .traffic = "2 * state"},
     [COST_RWKV_TIME] = {.weights = "4 * width * inner",
                         .parameters = "weights + 2 * inner + 3 * width + vectors",
                         .decode = "2 * weights + 8 * inner",
                         STEPS,
                         .state = "(width + 3 * inner) * state_bytes",
-                        .state_engine = "(width + 3 * inner) * held_state_bytes",
+                        .state_engine = "(width + 3 * inner) * held_state_bytes + state_padding",
                         .traffic = "2 * state"},
     [COST_RWKV_CHANNEL] = {.weights = "2 * width * hidden + width * width",
                            .parameters = "weights + 2 * width + vectors",
                            MAPS,
                            .state = "width * state_bytes",
-                           .state_engine = "width * held_state_bytes",
+                           .state_engine = "width * held_state_bytes + state_padding",
                            .traffic = "2 * state"},
     [COST_UNEMBEDDING] = {.weights = "width * vocab",
                           .parameters = "untied * weights + vectors",

@@ -51,6 +51,7 @@
     X(ssm_heads, "heads of a recurrent layer")                                                     \
     X(key_heads, "heads of keys in a delta rule")                                                  \
     X(key_dim, "width of a key in a delta rule")                                                   \
+    X(float_state, "1 where vLLM keeps the state in 4 bytes, whatever the weights have")           \
     X(streams, "copies of the residual stream")                                                    \
     X(layers, "of the model")
 
@@ -72,8 +73,10 @@
     X(held_keys, "tokens of keys and values that the engine holds for this layer")                 \
     X(held_entries, "entries that the engine holds for this layer")                                \
     X(held_taps, "taps of a convolution that the engine holds")                                    \
+    X(past_taps, "taps of a convolution that reach back: all but one")                             \
     X(held_state_bytes, "of a number in the state that the engine holds")                          \
     X(held_conv_bytes, "of a number in the convolution's state that the engine holds")             \
+    X(state_padding, "bytes that fill a page that a state has for itself")                         \
     X(buffered, "numbers that wait for their entry to fill")                                       \
     X(idle, "experts that the engine multiplies a token with for nothing")                         \
     X(recompute, "1 where training computes scores a second time")

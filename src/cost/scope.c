@@ -126,7 +126,7 @@ static void count_compressed(cost_scope *s, const cost_dims *d, const fv_cost_se
 }
 
 cost_scope cost_scope_make(const cost_part *part, const fv_cost_setting *setting,
-                           const fv_cost *known) {
+                           const cost_reserve *reserve, const fv_cost *known) {
     const cost_dims *d = &part->dims;
     fv_cost_number tokens = setting->tokens;
     uint64_t most = d->chunk > 0 ? d->chunk : d->window;
@@ -135,7 +135,7 @@ cost_scope cost_scope_make(const cost_part *part, const fv_cost_setting *setting
     fv_cost_number moving = formula_add(cost_in_pages(keys, setting->page), setting->page);
     fv_cost_number pairs = count_pairs(tokens, keys, d->chunk, setting->full);
     bool wasteful = d->all_experts && setting->engine == FV_COST_ENGINE_TRANSFORMERS;
-    cost_held held = cost_engine_holds(d, setting);
+    cost_held held = cost_engine_holds(d, setting, reserve->block);
     formula_value cache_bytes = formula_broken(setting->cache_bytes);
     cost_scope s = {.dims = d,
                     .known = known,
@@ -154,6 +154,8 @@ cost_scope cost_scope_make(const cost_part *part, const fv_cost_setting *setting
                     .held_taps = formula_whole(held.taps),
                     .held_state_bytes = formula_broken(held.state_bytes),
                     .held_conv_bytes = formula_broken(held.conv_bytes),
+                    .past_taps = formula_whole(d->conv > 0 ? d->conv - 1 : 0),
+                    .state_padding = formula_whole(reserve->state_padding),
                     .buffered = formula_whole(held.buffered),
                     .idle = formula_whole(wasteful ? d->experts - d->active : 0),
                     .recompute = formula_whole(setting->recompute)};

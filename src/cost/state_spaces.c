@@ -11,6 +11,11 @@ uint64_t cost_step_rank(cost_config *c, const char *key, uint64_t width) {
     return cost_config_size(c, key, automatic);
 }
 
+bool cost_floats(cost_config *c, const char *key, bool otherwise) {
+    const char *format = json_string_value(cost_config_find(c, key));
+    return format != NULL ? strcmp(format, "float32") == 0 : otherwise;
+}
+
 cost_dims cost_mamba2(cost_config *c, const cost_stack *stack, uint64_t inner,
                       cost_mamba2_keys keys) {
     cost_dims dims = {.width = stack->width,

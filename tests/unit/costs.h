@@ -3,6 +3,7 @@
 #define TESTS_COSTS_H
 
 #include <fovea/cost.h>
+#include <jansson.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -80,6 +81,30 @@ static inline fv_cost part_of(const fv_cost_model *model, const char *name,
     if (fv_cost_part_cost(model, find_part(model, name), setting, &cost, &error) != FV_OK)
         fail_msg("%s", error.text);
     return cost;
+}
+
+// The published config with the changes, whose quotes are single ones, without fields that are
+// 'gone'; free.
+static inline char *changed(const char *name, const char *changes) {
+    char path[512], text[512];
+    snprintf(path, sizeof path, "%s/examples/configs/%s.json", FOVEA_SOURCE_DIR, name);
+    snprintf(text, sizeof text, "%s", changes);
+    for (char *c = text; *c != 0; c++)
+        if (*c == '\'') *c = '"';
+    json_t *config = json_load_file(path, 0, NULL), *change = json_loads(text, 0, NULL);
+    if (config == NULL || change == NULL) fail_msg("%s with %s is no JSON", name, text);
+    json_object_update(config, change);
+    const char *key;
+    json_t *value;
+    void *next;
+    json_object_foreach_safe(config, next, key, value) {
+        bool gone = json_is_string(value) && strcmp(json_string_value(value), "gone") == 0;
+        if (gone) json_object_del(config, key);
+    }
+    char *json = json_dumps(config, 0);
+    json_decref(config);
+    json_decref(change);
+    return json;
 }
 
 #endif

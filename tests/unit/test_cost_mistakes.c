@@ -144,30 +144,6 @@ static const struct {
     {"zamba2-2.7b", "{'num_hidden_layers': null}", "must have num_hidden_layers"},
 };
 
-// The published config with the changes, whose quotes are single ones, without fields that are
-// 'gone'; free.
-static char *changed(const char *name, const char *changes) {
-    char path[512], text[512];
-    snprintf(path, sizeof path, "%s/examples/configs/%s.json", FOVEA_SOURCE_DIR, name);
-    snprintf(text, sizeof text, "%s", changes);
-    for (char *c = text; *c != 0; c++)
-        if (*c == '\'') *c = '"';
-    json_t *config = json_load_file(path, 0, NULL), *change = json_loads(text, 0, NULL);
-    if (config == NULL || change == NULL) fail_msg("%s with %s is no JSON", name, text);
-    json_object_update(config, change);
-    const char *key;
-    json_t *value;
-    void *next;
-    json_object_foreach_safe(config, next, key, value) {
-        bool gone = json_is_string(value) && strcmp(json_string_value(value), "gone") == 0;
-        if (gone) json_object_del(config, key);
-    }
-    char *json = json_dumps(config, 0);
-    json_decref(config);
-    json_decref(change);
-    return json;
-}
-
 static void the_impossible_is_refused(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof IMPOSSIBLE / sizeof IMPOSSIBLE[0]; i++) {

@@ -66,6 +66,7 @@ static cost_dims read_mamba(cost_config *c, const cost_stack *stack) {
     uint64_t inner = cost_config_need(c, "mamba_num_heads") * cost_config_need(c, "mamba_head_dim");
     cost_dims mamba = cost_mamba2(c, stack, inner, KEYS);
     mamba.vectors += stack->width + inner;
+    mamba.float_state = cost_floats(c, "mamba_ssm_cache_dtype", true);
     return mamba;
 }
 

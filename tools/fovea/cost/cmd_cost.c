@@ -28,13 +28,8 @@ static void name_subject(cost_subject *subject) {
 }
 
 static bool read_engine(const char *name, fv_cost_engine *engine) {
-    static const char *const NAMES[] = {
-#define NAME(NAME, name, meaning) #name,
-        FV_COST_ENGINE_LIST(NAME)
-#undef NAME
-    };
     for (int i = 0; i < FV_COST_ENGINE_COUNT; i++)
-        if (strcmp(name, NAMES[i]) == 0) {
+        if (strcmp(name, fv_cost_engine_name((fv_cost_engine)i)) == 0) {
             *engine = (fv_cost_engine)i;
             return true;
         }
@@ -95,6 +90,7 @@ static int read_request(const cost_options *o, cost_request *request) {
             "fp8_ds_mla, not '%s'",
             o->cache_bytes);
     s->state_bytes = o->state_bytes > 0 ? o->state_bytes : o->bytes;
+    s->engine_state_bytes = o->state_bytes;
     s->all_logits = strcmp(o->logits, "all") == 0;
     s->page = (uint64_t)o->page;
     s->full = strcmp(o->mask, "full") == 0;

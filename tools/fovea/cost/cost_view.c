@@ -1,5 +1,6 @@
 #include "cost/cost_view.h"
 
+#include "cost_engine.h"
 #include "quantity.h"
 #include "table.h"
 #include "tool.h"
@@ -246,6 +247,7 @@ fv_status cost_print(const cost_subject *subject, const cost_request *request, f
         printf("The model was made for %" PRIu64 " tokens (max_position_embeddings)%s.\n", trained,
                s->tokens > trained ? ", fewer than these" : "");
     print_notes(subject, &total);
+    cost_print_engine(subject, request, &total);
     if (request->memory > 0) print_fit(subject, request, &total);
     print_formulas(subject, request);
     return FV_OK;
@@ -356,6 +358,7 @@ fv_status cost_json(const cost_subject *subject, const cost_request *request, js
                      fv_cost_model_family(subject->model), "context", (json_int_t)s->tokens,
                      "batch", (json_int_t)s->batch, "notes", notes, "totals", totals, "parts",
                      parts, "layers", layers);
+    if (*out != NULL) json_object_set_new(*out, "engine", cost_engine_json(subject, request));
     uint64_t trained = fv_cost_model_max_tokens(subject->model);
     if (*out != NULL && trained > 0)
         json_object_set_new(*out, "max_tokens", json_integer((json_int_t)trained));
