@@ -122,6 +122,16 @@ fv_status refuse_choice(const fv_field *field, const char *kind, const char *giv
     return refuse_value(field, what, given, false, error);
 }
 
+fv_status refuse_list(const fv_field *field, fv_error *error) {
+    bool layers = field->type == FV_TYPE_LAYERS;
+    const char *one = layers ? "[attention, mlp]" : "[100, 1000]";
+    const char *other = layers ? "[attention*3]" : "[500]";
+    return fv_fail(error, FV_USAGE,
+                   "%s must be a list of single values, such as %s, or in a sweep a list of such "
+                   "lists, each in brackets of its own, such as [%s, %s]",
+                   field->key, one, one, other);
+}
+
 fv_status refuse_field(const char *key, fv_error *error) {
     const char *absent = synonym_absent(key);
     if (absent != NULL)

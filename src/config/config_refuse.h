@@ -15,6 +15,9 @@ fv_status refuse_number(const fv_field *field, const char *kind, const char *giv
 fv_status refuse_choice(const fv_field *field, const char *kind, const char *given,
                         fv_error *error);
 
+// A field that is a list was given something else than single values in one list.
+fv_status refuse_list(const fv_field *field, fv_error *error);
+
 // A key that is no field's: names the nearest, or says that there is no such thing.
 fv_status refuse_field(const char *key, fv_error *error);
 

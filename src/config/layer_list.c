@@ -41,20 +41,32 @@ static int find_kind(const fv_field *field, const char *name, size_t length) {
     return -1;
 }
 
-// What stands in front of a repetition or options is looked for among the layers.
+// What was meant: a number of layers, several of them in one word, or a name like the one in front
+// of a repetition or options.
+static void find_hint(const reader *r, char *hint, size_t size) {
+    char name[64];
+    long long count, last;
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(r->item, "*("), r->item);
+    if (text_to_int(r->item, &count))
+        snprintf(hint, size, "; that many layers are attention*%lld", count);
+    else if (text_to_range(r->item, &count, &last))
+        snprintf(hint, size,
+                 "; stacks of %lld to %lld layers are [[attention*%lld], ..., [attention*%lld]]",
+                 count, last, count, last);
+    else if (strpbrk(r->item, ",+;/") != NULL)
+        snprintf(hint, size, "; a list stands in brackets, as in [attention, mlp]");
+    else if (find_kind(r->field, name, strlen(name)) < 0)
+        snprintf(hint, size, "; the nearest is '%s'",
+                 synonym_nearest(r->field->key, name, r->field->choices));
+}
+
 static fv_status refuse(const reader *r) {
-    char names[256] = "", name[64], hint[96] = "";
+    char names[256] = "", hint[160] = "";
     int n = 0;
     for (int i = 0; r->field->choices[i] != NULL && n < (int)sizeof names; i++)
         n += snprintf(names + n, sizeof names - (size_t)n, "%s%s", i > 0 ? ", " : "",
                       r->field->choices[i]);
-    long long count;
-    snprintf(name, sizeof name, "%.*s", (int)strcspn(r->item, "*("), r->item);
-    if (text_to_int(r->item, &count))
-        snprintf(hint, sizeof hint, "; that many layers are attention*%lld", count);
-    else if (find_kind(r->field, name, strlen(name)) < 0)
-        snprintf(hint, sizeof hint, "; the nearest is '%s'",
-                 synonym_nearest(r->field->key, name, r->field->choices));
+    find_hint(r, hint, sizeof hint);
     return fv_fail(r->error, FV_USAGE, "%s must be a list (name*3 repeats) of %s, not '%.100s'%s",
                    r->field->key, names, r->item, hint);
 }

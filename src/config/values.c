@@ -86,9 +86,7 @@ static fv_status set_list(const fv_field *field, const yaml_value *list, void *v
     if (field->type == FV_TYPE_LAYERS) *(fv_layers *)value = (fv_layers){0};
     for (int i = 0; i < list->n; i++) {
         const yaml_value *item = &list->items[i];
-        if (item->kind != YAML_SCALAR)
-            return refuse_value(field, "a list of single values", yaml_kind_text(item->kind), false,
-                                error);
+        if (item->kind != YAML_SCALAR) return refuse_list(field, error);
         fv_status status = add_item(field, item->scalar, item->quoted, value, error);
         if (status != FV_OK) return status;
     }
@@ -98,9 +96,9 @@ static fv_status set_list(const fv_field *field, const yaml_value *list, void *v
 static fv_status set_value(const fv_field *field, const yaml_value *given, void *value,
                            fv_error *error) {
     bool takes_list = field->type == FV_TYPE_INTS || field->type == FV_TYPE_LAYERS;
+    if (given->kind == YAML_MAPPING && takes_list) return refuse_list(field, error);
     if (given->kind == YAML_MAPPING)
-        return refuse_value(field, takes_list ? "a list" : "a single value", "a mapping", false,
-                            error);
+        return refuse_value(field, "a single value", "a mapping", false, error);
     if (takes_list) {
         yaml_value alone = {.kind = YAML_LIST, .n = 1, .items = (yaml_value *)given};
         return set_list(field, given->kind == YAML_LIST ? given : &alone, value, error);

@@ -106,105 +106,118 @@ static void values_are_set_and_written(void **state) {
     }
 }
 
-static void refused_values_say_what_would_be_right(void **state) {
-    (void)state;
-    static const struct {
-        const char *key, *yaml, *message;
-    } cases[] = {
-        {"task.vocab_size", "1",
-         "task.vocab_size must be a whole number from 2 to 1000000, not '1'"},
-        {"task.vocab_size", "1000001", "from 2 to 1000000, not '1000001'"},
-        {"task.vocab_size", "99999999999999999999", "a whole number"},
-        {"task.vocab_size", "3.0", "a whole number"},
-        {"task.vocab_size", "1.5", "a whole number"},
-        {"task.vocab_size", "1e-4", "a whole number"},
-        {"task.vocab_size", "1.25e1", "a whole number"},
-        {"task.vocab_size", "400e-2", "a whole number"},
-        {"task.vocab_size", "1e7", "from 2 to 1000000, not '1e7'"},
-        {"task.vocab_size", "1e400", "a whole number"},
-        {"task.vocab_size", "1e+", "a whole number"},
-        {"task.vocab_size", "1_000", "not '1_000'; write 1000"},
-        {"task.vocab_size", "100.0", "; write 100"},
-        {"task.vocab_size", "None", "not 'None'; leave it out for its default, 100"},
-        {"train.steps", "1..3:2", "{from: 1, to: 100, steps: 5, scale: log}"},
-        {"task.vocab_size", "0x10", "a whole number"},
-        {"task.vocab_size", "'4'", "a whole number"},
-        {"task.vocab_size", "four", "a whole number"},
-        {"task.vocab_size", "[4]", "must be a single value, not 'a list'"},
-        {"task.vocab_size", "{a: 4}", "must be a single value, not 'a mapping'"},
-        {"task.vocab_size", "", "no value"},
-        {"task.context_length", "-1", "from 0 to 65536, not '-1'"},
-        {"train.learning_rate", "-1",
-         "train.learning_rate must be a number from 0 to 1000, not '-1'"},
-        {"train.learning_rate", "nan", "a number"},
-        {"train.learning_rate", "inf", "a number"},
-        {"train.learning_rate", "0x1p3", "a number"},
-        {"train.learning_rate", "1e999", "a number"},
-        {"train.learning_rate", "1e", "a number"},
-        {"model.residual", "yes", "must be true or false, not 'yes'"},
-        {"model.residual", "1", "true or false"},
-        {"model.residual", "True", "not 'True'; write true"},
-        {"model.tied", "on", "; write true"},
-        {"model.tied", "Off", "; write false"},
-        {"model.tied", "None", "; write false"},
-        {"train.learning_rate", "1e-3..1e-1",
-         "not '1e-3..1e-1'; a range says how many values it has: {from: 0.001, to: 0.1, "
-         "steps: 5, scale: log}"},
-        {"train.beta1", "0.8..0.9", "{from: 0.8, to: 0.9, steps: 5, scale: linear}"},
-        {"model.positions", "None", "; the nearest is 'none'"},
-        {"train.optimizer", "AdamW", "; the nearest is 'adamw'"},
-        {"train.optimizer", "RMSprop", "; the nearest is 'adam'"},
-        {"model.activation", "swish", "; the nearest is 'gelu'"},
-        {"model.norm", "LayerNorm", "; the nearest is 'layer'"},
-        {"task.name", "associative-recall", "; the nearest is 'recall'"},
-        {"model.layers", "2", "; that many layers are attention*2"},
-        {"model.layers", "[self_attention*2]", "; the nearest is 'attention'"},
-        {"model.residual", "'true'", "true or false"},
-        {"model.positions", "rotary", "must be one of none, learned, sinusoidal, not 'rotary'"},
-        {"model.layers", "[attn]", "(name*3 repeats) of attention, mlp, "},
-        {"model.layers", "[attn]", ", not 'attn'"},
-        {"model.layers", "attention*65", "at most 64 layers"},
-        {"model.layers", "attention*99999999999", "at most 64 layers"},
-        {"model.layers", "attention*0", "not 'attention*0'"},
-        {"model.layers", "attention*", "not 'attention*'"},
-        {"model.layers", "[[attention]]", "a list of single values"},
-        {"model.layers", "attention(window=8", "does not close its options"},
-        {"model.layers", "attention(window=8)x", "not 'attention(window=8)x'"},
-        {"model.layers", "attention(window=8)*65", "at most 64 layers"},
-        {"model.layers", "attention(window=70000)", "from 0 to 65536, not '70000'"},
-        {"model.layers", "attention(window=8 window=9)", "gives window twice"},
-        {"model.layers", "attention(window)", "'window' in 'attention(window)' is no option"},
-        {"model.layers", "attention(size=3)", "no option 'size'; it has window, sinks"},
-        {"model.layers", "mlp(window=3)", "mlp has no option 'window'; it has none"},
-        {"train.snapshots", "[1, -1]", "not '-1'"},
-        {"train.snapshots", "[1, x]", "not 'x'"},
-        {"task.name", "&a copy", "anchors"},
-        {"task.name", "!!str copy", "tags"},
-        {"task.name", "[copy", "YAML syntax"},
-        {"task.name", "copy\n---\ncopy", "document"},
-        {"task.vocabsize", "4",
-         "there is no field 'task.vocabsize'; the nearest is 'task.vocab_size'"},
-        {"vocab_size", "4", "the nearest is 'task.vocab_size'"},
-        {"vocab", "4", "the nearest is 'task.vocab_size'"},
-        {"task.n_embd", "4", "the nearest is 'model.n_embd'"},
-        {"trian.sede", "4", "the nearest is 'train.seed'"},
-        {"train.lr", "1", "there is no field 'train.lr'; the nearest is 'train.learning_rate'"},
-        {"lr", "1", "the nearest is 'train.learning_rate'"},
-        {"model.d_model", "4", "the nearest is 'model.n_embd'"},
-        {"n_layers", "4", "the nearest is 'model.layers'"},
-        {"model.depth", "4", "the nearest is 'model.layers'"},
-        {"model.weight_decay", "4", "the nearest is 'train.weight_decay'"},
-        {"batch", "4", "the nearest is 'train.batch_size'"},
-        {"batchSize", "4", "the nearest is 'train.batch_size'"},
-        {"model.dropout", "0.1", "there is no field 'model.dropout': Fovea has no dropout"},
-        {"model.rope_theta", "1e4", "': positions are none, learned or sinusoidal"},
-        {"train.size", "4", "the nearest is 'train.batch_size'"},
-    };
+// A value that is given to a key, and what the message must say.
+typedef struct refusal {
+    const char *key, *yaml, *message;
+} refusal;
+
+static const refusal VALUES[] = {
+    {"task.vocab_size", "1", "task.vocab_size must be a whole number from 2 to 1000000, not '1'"},
+    {"task.vocab_size", "1000001", "from 2 to 1000000, not '1000001'"},
+    {"task.vocab_size", "99999999999999999999", "a whole number"},
+    {"task.vocab_size", "3.0", "a whole number"},
+    {"task.vocab_size", "1.5", "a whole number"},
+    {"task.vocab_size", "1e-4", "a whole number"},
+    {"task.vocab_size", "1.25e1", "a whole number"},
+    {"task.vocab_size", "400e-2", "a whole number"},
+    {"task.vocab_size", "1e7", "from 2 to 1000000, not '1e7'"},
+    {"task.vocab_size", "1e400", "a whole number"},
+    {"task.vocab_size", "1e+", "a whole number"},
+    {"task.vocab_size", "1_000", "not '1_000'; write 1000"},
+    {"task.vocab_size", "100.0", "; write 100"},
+    {"task.vocab_size", "None", "not 'None'; leave it out for its default, 100"},
+    {"train.steps", "1..3:2", "{from: 1, to: 100, steps: 5, scale: log}"},
+    {"task.vocab_size", "0x10", "a whole number"},
+    {"task.vocab_size", "'4'", "a whole number"},
+    {"task.vocab_size", "four", "a whole number"},
+    {"task.vocab_size", "[4]", "must be a single value, not 'a list'"},
+    {"task.vocab_size", "{a: 4}", "must be a single value, not 'a mapping'"},
+    {"task.vocab_size", "", "no value"},
+    {"task.context_length", "-1", "from 0 to 65536, not '-1'"},
+    {"train.learning_rate", "-1", "train.learning_rate must be a number from 0 to 1000, not '-1'"},
+    {"train.learning_rate", "nan", "a number"},
+    {"train.learning_rate", "inf", "a number"},
+    {"train.learning_rate", "0x1p3", "a number"},
+    {"train.learning_rate", "1e999", "a number"},
+    {"train.learning_rate", "1e", "a number"},
+    {"model.residual", "yes", "must be true or false, not 'yes'"},
+    {"model.residual", "1", "true or false"},
+    {"model.residual", "True", "not 'True'; write true"},
+    {"model.tied", "on", "; write true"},
+    {"model.tied", "Off", "; write false"},
+    {"model.tied", "None", "; write false"},
+    {"train.learning_rate", "1e-3..1e-1",
+     "not '1e-3..1e-1'; a range says how many values it has: {from: 0.001, to: 0.1, "
+     "steps: 5, scale: log}"},
+    {"train.beta1", "0.8..0.9", "{from: 0.8, to: 0.9, steps: 5, scale: linear}"},
+    {"model.positions", "None", "; the nearest is 'none'"},
+    {"train.optimizer", "AdamW", "; the nearest is 'adamw'"},
+    {"train.optimizer", "RMSprop", "; the nearest is 'adam'"},
+    {"model.activation", "swish", "; the nearest is 'gelu'"},
+    {"model.norm", "LayerNorm", "; the nearest is 'layer'"},
+    {"task.name", "associative-recall", "; the nearest is 'recall'"},
+    {"model.residual", "'true'", "true or false"},
+    {"model.positions", "rotary", "must be one of none, learned, sinusoidal, not 'rotary'"},
+    {"task.name", "&a copy", "anchors"},
+    {"task.name", "!!str copy", "tags"},
+    {"task.name", "[copy", "YAML syntax"},
+    {"task.name", "copy\n---\ncopy", "document"},
+};
+
+static const refusal LISTS[] = {
+    {"model.layers", "2", "; that many layers are attention*2"},
+    {"model.layers", "[self_attention*2]", "; the nearest is 'attention'"},
+    {"model.layers", "[attn]", "(name*3 repeats) of attention, mlp, "},
+    {"model.layers", "[attn]", ", not 'attn'"},
+    {"model.layers", "attention*65", "at most 64 layers"},
+    {"model.layers", "attention*99999999999", "at most 64 layers"},
+    {"model.layers", "attention*0", "not 'attention*0'"},
+    {"model.layers", "attention*", "not 'attention*'"},
+    {"model.layers", "[[attention]]",
+     "model.layers must be a list of single values, such as [attention, mlp], or in a sweep a "
+     "list of such lists, each in brackets of its own, such as [[attention, mlp], "
+     "[attention*3]]"},
+    {"model.layers", "{a: [attention]}", "in a sweep a list of such lists"},
+    {"train.snapshots", "[[1], 2]", "such as [[100, 1000], [500]]"},
+    {"model.layers", "1..3", "; stacks of 1 to 3 layers are [[attention*1], ..., [attention*3]]"},
+    {"model.layers", "'attention, mlp'", "; a list stands in brackets, as in [attention, mlp]"},
+    {"model.layers", "attention(window=8", "does not close its options"},
+    {"model.layers", "attention(window=8)x", "not 'attention(window=8)x'"},
+    {"model.layers", "attention(window=8)*65", "at most 64 layers"},
+    {"model.layers", "attention(window=70000)", "from 0 to 65536, not '70000'"},
+    {"model.layers", "attention(window=8 window=9)", "gives window twice"},
+    {"model.layers", "attention(window)", "'window' in 'attention(window)' is no option"},
+    {"model.layers", "attention(size=3)", "no option 'size'; it has window, sinks"},
+    {"model.layers", "mlp(window=3)", "mlp has no option 'window'; it has none"},
+    {"train.snapshots", "[1, -1]", "not '-1'"},
+    {"train.snapshots", "[1, x]", "not 'x'"},
+};
+
+static const refusal KEYS[] = {
+    {"task.vocabsize", "4", "there is no field 'task.vocabsize'; the nearest is 'task.vocab_size'"},
+    {"vocab_size", "4", "the nearest is 'task.vocab_size'"},
+    {"vocab", "4", "the nearest is 'task.vocab_size'"},
+    {"task.n_embd", "4", "the nearest is 'model.n_embd'"},
+    {"trian.sede", "4", "the nearest is 'train.seed'"},
+    {"train.lr", "1", "there is no field 'train.lr'; the nearest is 'train.learning_rate'"},
+    {"lr", "1", "the nearest is 'train.learning_rate'"},
+    {"model.d_model", "4", "the nearest is 'model.n_embd'"},
+    {"n_layers", "4", "the nearest is 'model.layers'"},
+    {"model.depth", "4", "the nearest is 'model.layers'"},
+    {"model.weight_decay", "4", "the nearest is 'train.weight_decay'"},
+    {"batch", "4", "the nearest is 'train.batch_size'"},
+    {"batchSize", "4", "the nearest is 'train.batch_size'"},
+    {"model.dropout", "0.1", "there is no field 'model.dropout': Fovea has no dropout"},
+    {"model.rope_theta", "1e4", "': positions are none, learned or sinusoidal"},
+    {"train.size", "4", "the nearest is 'train.batch_size'"},
+};
+
+static void expect_refusals(const refusal *cases, size_t n) {
     fv_config before;
     fv_config_init(&before);
     set(&before, "model.layers", "[mlp, attention]");
     set(&before, "train.snapshots", "[5]");
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < n; i++) {
         fv_config config = before;
         fv_error error = {0};
         if (fv_config_set(&config, cases[i].key, cases[i].yaml, &error) != FV_USAGE)
@@ -214,6 +227,21 @@ static void refused_values_say_what_would_be_right(void **state) {
             fail_msg("'%s' does not say '%s'", error.text, cases[i].message);
         assert_memory_equal(&config, &before, sizeof config);
     }
+}
+
+static void refused_values_say_what_would_be_right(void **state) {
+    (void)state;
+    expect_refusals(VALUES, sizeof VALUES / sizeof *VALUES);
+}
+
+static void refused_lists_say_what_would_be_right(void **state) {
+    (void)state;
+    expect_refusals(LISTS, sizeof LISTS / sizeof *LISTS);
+}
+
+static void unknown_keys_name_the_nearest(void **state) {
+    (void)state;
+    expect_refusals(KEYS, sizeof KEYS / sizeof *KEYS);
 }
 
 static void lists_have_a_limit(void **state) {
@@ -541,6 +569,8 @@ int main(void) {
         cmocka_unit_test(defaults_are_what_the_table_says),
         cmocka_unit_test(values_are_set_and_written),
         cmocka_unit_test(refused_values_say_what_would_be_right),
+        cmocka_unit_test(refused_lists_say_what_would_be_right),
+        cmocka_unit_test(unknown_keys_name_the_nearest),
         cmocka_unit_test(too_small_an_epsilon_is_refused),
         cmocka_unit_test(lists_have_a_limit),
         cmocka_unit_test(get_counts_beyond_the_end),

@@ -3,8 +3,8 @@
 #include "tool.h"
 
 #include <errno.h>
-#include <math.h>
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,16 +104,30 @@ static const tool_option *find_option(const tool_option *options, const char *na
     return NULL;
 }
 
+bool options_have(const tool_option *options, const char *name) {
+    return find_option(options, name, strlen(name)) != NULL;
+}
+
+// Always false.
+static bool refuse_option(const char *verb, const tool_usage *usage, const char *name) {
+    const char *elsewhere = usage->elsewhere != NULL ? usage->elsewhere(name) : NULL;
+    if (elsewhere != NULL)
+        tool_usage_error("%s: --%s %s", verb, name, elsewhere);
+    else
+        tool_usage_error("%s has no option --%s; see 'fovea %s --help'", verb, name, verb);
+    return false;
+}
+
 // Takes the option at argv[*i] and, where it has one, its value; false after a message.
-static bool take_option(int argc, char **argv, int *i, const tool_option *options) {
+static bool take_option(int argc, char **argv, int *i, const tool_usage *usage,
+                        const tool_option *options) {
     const char *name = argv[*i] + 2;
     size_t length = strcspn(name, "=");
     const char *value = name[length] == '=' ? name + length + 1 : NULL;
     const tool_option *option = find_option(options, name, length);
     if (option == NULL) {
-        tool_usage_error("%s has no option --%.*s; see 'fovea %s --help'", argv[0], (int)length,
-                         name, argv[0]);
-        return false;
+        argv[*i][2 + length] = '\0';
+        return refuse_option(argv[0], usage, name);
     }
     if (option->type == OPTION_IS_FLAG && value != NULL) {
         tool_usage_error("%s: --%s takes no value", argv[0], option->name);
@@ -163,7 +177,7 @@ bool options_parse(int argc, char **argv, const tool_usage *usage, const tool_op
             *exit_code = EXIT_DONE;
             return false;
         } else if (!options_end && argument[0] == '-' && argument[1] == '-') {
-            if (!take_option(argc, argv, &i, options)) return false;
+            if (!take_option(argc, argv, &i, usage, options)) return false;
         } else if (!options_end && argument[0] == '-' && argument[1] != '\0') {
             tool_usage_error("%s has no option %s; options begin with two dashes, see 'fovea %s "
                              "--help'",

@@ -59,6 +59,9 @@ typedef struct tool_usage {
     const char *example;  // one or more command lines, each ended by a newline but the last
     int min_operands, max_operands; // max_operands < 0: any number
     bool overrides;                 // key=value arguments are taken as overrides, not operands
+    // Of a verb that works in two ways, each with options of its own: what to do where an option is
+    // the other way's, "is for served models: give --endpoint URL"; NULL where it is nobody's.
+    const char *(*elsewhere)(const char *option);
 } tool_usage;
 
 // What is not an option. The arrays lie inside argv, whose order changes.
@@ -73,6 +76,9 @@ typedef struct tool_operands {
 // once: after --help (printed on stdout, 0) and after wrong usage (one sentence on stderr, 2).
 bool options_parse(int argc, char **argv, const tool_usage *usage, const tool_option *options,
                    tool_operands *operands, int *exit_code);
+
+// Whether the table has an option of that name.
+bool options_have(const tool_option *options, const char *name);
 
 // What is done with the tables of a verb at --help: they are printed, unless a reader is set. The
 // program that makes the manual pages (tools/manual) sets one. They live as long as the call.

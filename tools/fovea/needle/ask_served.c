@@ -289,11 +289,18 @@ static int ask(const served_request *r, lists *l, fv_cells *cells, bool *asked) 
     return exit_code;
 }
 
+int served_refuse_nobody(const char *verb) {
+    return tool_usage_error("%s needs a model: a run or a checkpoint of the lab, or a served one "
+                            "with --endpoint URL --model NAME; see 'fovea %s --help'",
+                            verb, verb);
+}
+
 int served_run(const served_request *r) {
     lists l;
     fv_cells cells = {0};
     fv_error error;
     bool asked = false;
+    if (r->endpoint == NULL && r->model == NULL) return served_refuse_nobody(r->verb);
     if (r->endpoint == NULL || r->model == NULL)
         return tool_usage_error(
             "%s: give the server with --endpoint URL and its model with --model "

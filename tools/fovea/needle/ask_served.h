@@ -67,6 +67,9 @@ typedef struct served_request {
 // Whether the command line has --NAME or --NAME=...
 bool served_has_option(int argc, char **argv, const char *name);
 
+// Says that there is no model to ask; returns the exit code.
+int served_refuse_nobody(const char *verb);
+
 // Asks what the request says (or plans it, with `dry`); returns the exit code.
 int served_run(const served_request *r);
 

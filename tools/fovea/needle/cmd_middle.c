@@ -6,24 +6,39 @@
 #include "verbs.h"
 
 #include <stddef.h>
+#include <string.h>
+
+static const char *of_the_lab(const char *option) {
+    if (strcmp(option, "lengths") == 0) return "is --sizes for served models";
+    return needle_own_reads(option)
+               ? "is for models of the lab: give a run or a checkpoint and no --endpoint"
+               : NULL;
+}
+
+#define MIDDLE_OPTIONS(r)                                                                          \
+    OPTION_TEXT("task", &(r).tasks, "NAME,...",                                                    \
+                "kv (if not given), kv_query_aware, or qa with --documents"),                      \
+        OPTION_TEXT("sizes", &(r).lengths, "N,N,...",                                              \
+                    "pairs of the JSON object, or documents; 75,140,300 if not given"),            \
+        OPTION_TEXT("depths", &(r).depths, "D,D,...",                                              \
+                    "places of the answer, percent, or a range; 0..100:5 (five places) if not "    \
+                    "given"),                                                                      \
+        OPTION_TEXT(                                                                               \
+            "documents", &(r).documents, "FILE",                                                   \
+            "JSON Lines {question, answers, ctxs: [{title, text, isgold}]} for the task qa, "      \
+            "as lost-in-the-middle has them, not compressed"),                                     \
+        SERVED_OPTIONS(r)
+
+static const char *of_served_models(const char *option) {
+    served_request r;
+    const tool_option options[] = {MIDDLE_OPTIONS(r), OPTION_END};
+    return options_have(options, option) ? "is for served models: give --endpoint URL" : NULL;
+}
 
 static int middle_served(int argc, char **argv) {
     served_request r = {SERVED_USUAL,  .verb = "middle",        .out = "out/needle",
                         .tasks = "kv", .lengths = "75,140,300", .depths = "0..100:5"};
-    const tool_option options[] = {
-        OPTION_TEXT("task", &r.tasks, "NAME,...",
-                    "kv (if not given), kv_query_aware, or qa with --documents"),
-        OPTION_TEXT("sizes", &r.lengths, "N,N,...",
-                    "pairs of the JSON object, or documents; 75,140,300 if not given"),
-        OPTION_TEXT("depths", &r.depths, "D,D,...",
-                    "places of the answer, percent, or a range; 0..100:5 (five places) if not "
-                    "given"),
-        OPTION_TEXT(
-            "documents", &r.documents, "FILE",
-            "JSON Lines {question, answers, ctxs: [{title, text, isgold}]} for the task qa, "
-            "as lost-in-the-middle has them, not compressed"),
-        SERVED_OPTIONS(r),
-        OPTION_END};
+    const tool_option options[] = {MIDDLE_OPTIONS(r), OPTION_END};
     const tool_usage usage = {
         .synopsis = "middle --endpoint URL --model NAME [options]",
         .about =
@@ -35,7 +50,8 @@ static int middle_served(int argc, char **argv) {
                    "fovea middle --endpoint http://localhost:8000 --model llama --task qa "
                    "--documents nq-20.jsonl --sizes 10,20 --samples 100",
         .min_operands = 0,
-        .max_operands = 0};
+        .max_operands = 0,
+        .elsewhere = of_the_lab};
     tool_operands operands;
     int exit_code;
     if (!options_parse(argc, argv, &usage, options, &operands, &exit_code)) return exit_code;
@@ -46,5 +62,5 @@ int cmd_middle(int argc, char **argv) {
     bool served = served_has_option(argc, argv, "endpoint") ||
                   served_has_option(argc, argv, "model") || argc == 1 ||
                   (argc == 2 && served_has_option(argc, argv, "help"));
-    return served ? middle_served(argc, argv) : middle_own(argc, argv);
+    return served ? middle_served(argc, argv) : middle_own(argc, argv, of_served_models);
 }

@@ -22,41 +22,59 @@ static int list_tasks(void) {
     return EXIT_DONE;
 }
 
+static const char *of_the_lab(const char *option) {
+    return needle_own_reads(option)
+               ? "is for models of the lab: give a run or a checkpoint and no --endpoint"
+               : NULL;
+}
+
+#define NEEDLE_OPTIONS(r)                                                                          \
+    OPTION_TEXT("task", &(r).served.tasks, "NAME,...",                                             \
+                "tasks with commas, or all; --tasks lists them; niah_single_1 if not given"),      \
+        OPTION_FLAG("tasks", &(r).tasks, "lists the tasks and ends"),                              \
+        OPTION_TEXT(                                                                               \
+            "lengths", &(r).served.lengths, "N,N,...",                                             \
+            "of prompt and answer, in the server's own tokens; 1000,2000,4000,8000 if not "        \
+            "given"),                                                                              \
+        OPTION_TEXT("depths", &(r).served.depths, "D,D,...",                                       \
+                    "percent of the prompt before the needle, or a range as in 0..100:5; 0..100 "  \
+                    "(eleven depths) if not given"),                                               \
+        OPTION_TEXT("haystack", &(r).served.haystack, "H",                                         \
+                    "noise, needle, or a folder of text files, in place of the task's own"),       \
+        OPTION_TEXT(                                                                               \
+            "documents", &(r).served.documents, "PATH",                                            \
+            "for qa_1 SQuAD's JSON file, for qa_2 HotpotQA's; for both a folder of squad.json "    \
+            "and hotpotqa.json, as RULER's scripts leave it"),                                     \
+        SERVED_OPTIONS((r).served),                                                                \
+        OPTION_INT(                                                                                \
+            "show", &(r).show, "ROW", 0, 2147483647,                                               \
+            "prints the exact prompt of a row of the table asks in --out, and what came of "       \
+            "it"),                                                                                 \
+        OPTION_TEXT(                                                                               \
+            "data", &(r).data, "DIR",                                                              \
+            "writes RULER's data files DIR/LENGTH/TASK/validation.jsonl instead of asking; "       \
+            "lengths are estimated without --endpoint"),                                           \
+        OPTION_TEXT(                                                                               \
+            "questions", &(r).served.questions, "PATH",                                            \
+            "asks what a data file of RULER has, or a folder of TASK/validation.jsonl, as it "     \
+            "is: all of it, or --samples of each"),                                                \
+        OPTION_TEXT("score", &(r).score, "PATH",                                                   \
+                    "scores prediction files of RULER, one or a folder of them, with its metrics")
+
+static const char *of_served_models(const char *option) {
+    needle_request r;
+    const tool_option options[] = {NEEDLE_OPTIONS(r), OPTION_END};
+    return options_have(options, option)
+               ? "is for served models: give --endpoint URL, or --data DIR to write their questions"
+               : NULL;
+}
+
 static int needle_served(int argc, char **argv) {
     needle_request r = {.served = {SERVED_USUAL, .verb = "needle", .out = "out/needle",
                                    .tasks = "niah_single_1", .lengths = "1000,2000,4000,8000",
                                    .depths = "0..100"},
                         .show = -1};
-    const tool_option options[] = {
-        OPTION_TEXT("task", &r.served.tasks, "NAME,...",
-                    "tasks with commas, or all; --tasks lists them; niah_single_1 if not given"),
-        OPTION_FLAG("tasks", &r.tasks, "lists the tasks and ends"),
-        OPTION_TEXT("lengths", &r.served.lengths, "N,N,...",
-                    "of prompt and answer, in the server's own tokens; 1000,2000,4000,8000 if not "
-                    "given"),
-        OPTION_TEXT("depths", &r.served.depths, "D,D,...",
-                    "percent of the prompt before the needle, or a range as in 0..100:5; 0..100 "
-                    "(eleven depths) if not given"),
-        OPTION_TEXT("haystack", &r.served.haystack, "H",
-                    "noise, needle, or a folder of text files, in place of the task's own"),
-        OPTION_TEXT(
-            "documents", &r.served.documents, "PATH",
-            "for qa_1 SQuAD's JSON file, for qa_2 HotpotQA's; for both a folder of squad.json "
-            "and hotpotqa.json, as RULER's scripts leave it"),
-        SERVED_OPTIONS(r.served),
-        OPTION_INT("show", &r.show, "ROW", 0, 2147483647,
-                   "prints the exact prompt of a row of the table asks in --out, and what came of "
-                   "it"),
-        OPTION_TEXT("data", &r.data, "DIR",
-                    "writes RULER's data files DIR/LENGTH/TASK/validation.jsonl instead of asking; "
-                    "lengths are estimated without --endpoint"),
-        OPTION_TEXT(
-            "questions", &r.served.questions, "PATH",
-            "asks what a data file of RULER has, or a folder of TASK/validation.jsonl, as it "
-            "is: all of it, or --samples of each"),
-        OPTION_TEXT("score", &r.score, "PATH",
-                    "scores prediction files of RULER, one or a folder of them, with its metrics"),
-        OPTION_END};
+    const tool_option options[] = {NEEDLE_OPTIONS(r), OPTION_END};
     const tool_usage usage = {
         .synopsis = "needle --endpoint URL --model NAME [options]",
         .about = "Asks a served model for what is hidden in a long prompt, by depth and length. "
@@ -75,7 +93,8 @@ static int needle_served(int argc, char **argv) {
             "--predictions ruler/pred\n"
             "fovea needle --score ruler/pred",
         .min_operands = 0,
-        .max_operands = 0};
+        .max_operands = 0,
+        .elsewhere = of_the_lab};
     tool_operands operands;
     int exit_code;
     if (!options_parse(argc, argv, &usage, options, &operands, &exit_code)) return exit_code;
@@ -100,5 +119,5 @@ int cmd_needle(int argc, char **argv) {
     // Alone, --help is about both halves.
     if (argc == 1 || (argc == 2 && served_has_option(argc, argv, "help")))
         return needle_served(argc, argv);
-    return needle_own(argc, argv);
+    return needle_own(argc, argv, of_served_models);
 }

@@ -6,10 +6,16 @@
 #ifndef FOVEA_TOOL_NEEDLE_H
 #define FOVEA_TOOL_NEEDLE_H
 
-// `fovea needle RUN_OR_CHECKPOINT ...`; argv[0] is "needle". Returns the exit code.
-int needle_own(int argc, char **argv);
+#include <stdbool.h>
+
+// `fovea needle RUN_OR_CHECKPOINT ...`; argv[0] is "needle". `elsewhere` says what to do with an
+// option of served models (tool_usage). Returns the exit code.
+int needle_own(int argc, char **argv, const char *(*elsewhere)(const char *option));
 
 // `fovea middle RUN_OR_CHECKPOINT ...`; argv[0] is "middle".
-int middle_own(int argc, char **argv);
+int middle_own(int argc, char **argv, const char *(*elsewhere)(const char *option));
+
+// Whether models of the lab have the option.
+bool needle_own_reads(const char *option);
 
 #endif

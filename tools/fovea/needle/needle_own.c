@@ -196,36 +196,45 @@ static int run(const request *r, needle_view view, const tool_operands *operands
     return status == FV_OK ? EXIT_DONE : tool_fail(&error);
 }
 
-static int own(int argc, char **argv, needle_view view) {
+// `map`: of needle, not of middle.
+#define OWN_OPTIONS(r, map)                                                                        \
+    OPTION_TEXT("lengths", &(r).lengths, "16,32,64",                                               \
+                map ? "tokens of the sequences; from the shortest trained to beyond the longest "  \
+                      "if not given"                                                               \
+                    : "tokens of the sequences; the longest trained if not given"),                \
+        OPTION_TEXT("depths", &(r).depths, "0,50,100",                                             \
+                    map ? "percent of the way to the answer; steps of 10 if not given"             \
+                        : "percent of the way to the answer; steps of 5 if not given"),            \
+        OPTION_INT("samples", &(r).samples, "N", 1, 10000000,                                      \
+                   "sequences of each cell; 256 if not given"),                                    \
+        OPTION_REAL(                                                                               \
+            "width", &(r).width, "W", 0.001, 1,                                                    \
+            "adds sequences to a cell until its 95 % interval is no wider than this share"),       \
+        OPTION_INT("most-samples", &(r).most_samples, "N", 1, 10000000,                            \
+                   "but no more than these; 10000 if not given"),                                  \
+        OPTION_INT("seed", &(r).seed, "N", 0, INT32_MAX,                                           \
+                   "of the sequences; the run's own if not given"),                                \
+        OPTION_INT("step", &(r).step, "N", 0, INT32_MAX,                                           \
+                   "the snapshot of step N instead of the run's result"),                          \
+        OPTION_TEXT("label", &(r).label, "TEXT",                                                   \
+                    "the model's name in figures; its layers if not given"),                       \
+        OPTION_TEXT("out", &(r).out, "DIR",                                                        \
+                    "adds the cells to DIR/eval.db and draws all that it has into DIR"),           \
+        OPTION_TEXT("with", &(r).with, "DIR,...", CELLS_WITH_HELP),                                \
+        OPTION_INT("jobs", &(r).jobs, "N", 1, 4096, "threads; all cores if not given"),            \
+        OPTION_FLAG("json", &(r).json, "a line of JSON for each cell on stdout")
+
+bool needle_own_reads(const char *option) {
+    request r;
+    const tool_option options[] = {OWN_OPTIONS(r, true), OPTION_END};
+    return options_have(options, option);
+}
+
+static int own(int argc, char **argv, needle_view view,
+               const char *(*elsewhere)(const char *option)) {
     request r = {.step = -1, .seed = -1, .jobs = fv_machine_cores(), .most_samples = 10000};
     bool map = view == NEEDLE_MAP;
-    const tool_option options[] = {
-        OPTION_TEXT(
-            "lengths", &r.lengths, "16,32,64",
-            map ? "tokens of the sequences; from the shortest trained to beyond the longest "
-                  "if not given"
-                : "tokens of the sequences; the longest trained if not given"),
-        OPTION_TEXT("depths", &r.depths, "0,50,100",
-                    map ? "percent of the way to the answer; steps of 10 if not given"
-                        : "percent of the way to the answer; steps of 5 if not given"),
-        OPTION_INT("samples", &r.samples, "N", 1, 10000000,
-                   "sequences of each cell; 256 if not given"),
-        OPTION_REAL("width", &r.width, "W", 0.001, 1,
-                    "adds sequences to a cell until its 95 % interval is no wider than this share"),
-        OPTION_INT("most-samples", &r.most_samples, "N", 1, 10000000,
-                   "but no more than these; 10000 if not given"),
-        OPTION_INT("seed", &r.seed, "N", 0, INT32_MAX,
-                   "of the sequences; the run's own if not given"),
-        OPTION_INT("step", &r.step, "N", 0, INT32_MAX,
-                   "the snapshot of step N instead of the run's result"),
-        OPTION_TEXT("label", &r.label, "TEXT",
-                    "the model's name in figures; its layers if not given"),
-        OPTION_TEXT("out", &r.out, "DIR",
-                    "adds the cells to DIR/eval.db and draws all that it has into DIR"),
-        OPTION_TEXT("with", &r.with, "DIR,...", CELLS_WITH_HELP),
-        OPTION_INT("jobs", &r.jobs, "N", 1, 4096, "threads; all cores if not given"),
-        OPTION_FLAG("json", &r.json, "a line of JSON for each cell on stdout"),
-        OPTION_END};
+    const tool_option options[] = {OWN_OPTIONS(r, map), OPTION_END};
     const tool_usage usage = {
         .synopsis = map ? "needle RUN|CHECKPOINT ... [task.key=value ...] [options]"
                         : "middle RUN|CHECKPOINT ... [task.key=value ...] [options]",
@@ -245,19 +254,21 @@ static int own(int argc, char **argv, needle_view view) {
                   "fovea needle --with map,out/needle --out both"
                 : "fovea middle out/3fa2 out/77ab --out map --with out/needle\n"
                   "fovea middle model.safetensors --lengths 64 --width 0.05",
-        .min_operands = served_has_option(argc, argv, "with") ? 0 : 1,
+        .min_operands = 0,
         .max_operands = -1,
-        .overrides = true};
+        .overrides = true,
+        .elsewhere = elsewhere};
     tool_operands operands;
     int exit_code;
     if (!options_parse(argc, argv, &usage, options, &operands, &exit_code)) return exit_code;
+    if (operands.n == 0 && r.with == NULL) return served_refuse_nobody(argv[0]);
     return run(&r, view, &operands);
 }
 
-int needle_own(int argc, char **argv) {
-    return own(argc, argv, NEEDLE_MAP);
+int needle_own(int argc, char **argv, const char *(*elsewhere)(const char *option)) {
+    return own(argc, argv, NEEDLE_MAP, elsewhere);
 }
 
-int middle_own(int argc, char **argv) {
-    return own(argc, argv, NEEDLE_MIDDLE);
+int middle_own(int argc, char **argv, const char *(*elsewhere)(const char *option)) {
+    return own(argc, argv, NEEDLE_MIDDLE, elsewhere);
 }
