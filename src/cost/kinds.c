@@ -24,7 +24,8 @@ typedef union formulas {
 } formulas;
 
 // What every part has whose operations are its matrices.
-#define MAPS             .decode = "2 * weights", .prefill = "tokens * decode", .training = "3 * prefill"
+#define MAPS .decode = "2 * weights", .prefill = "tokens * decode", .training = "3 * prefill"
+// The same of one that only has to say how many numbers they hold.
 #define PLAIN_MAPS(maps) .weights = maps, .parameters = "weights + vectors", MAPS
 // A recurrence or convolution does its own operations at every position.
 #define STEPS .prefill = "tokens * decode", .training = "3 * prefill"

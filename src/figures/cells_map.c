@@ -76,7 +76,7 @@ static void draw_cells(map *m, int i, fv_panel *panel) {
 }
 
 // Crosses out the cells of models whose runs all diverged.
-static void cross_cells(const map *m, int i, fv_panel *panel) {
+static void cross_models(const map *m, int i, fv_panel *panel) {
     const fv_cells *cells = m->view->cells;
     int n = 0;
     for (int c = 0; c < cells->n && m->view->crossed; c++) {
@@ -175,7 +175,7 @@ static fv_status draw_panel(map *m, int i, fv_error *error) {
     if (i % sheet->columns == 0) fv_panel_upright(&panel, 'l', "depth, %");
     draw_cells(m, i, &panel);
     write_rates(m, i, &panel);
-    cross_cells(m, i, &panel);
+    cross_models(m, i, &panel);
     draw_training(m, i, &panel);
     fv_empty_panel(&m->view->empty, &panel, fv_cells_reason(m->view, &m->panels, i));
     if (has_answers(m->view) && (i % sheet->columns == sheet->columns - 1 || i == sheet->n - 1))

@@ -81,7 +81,7 @@ static fv_status check(const fv_figure_view *view, fv_error *error) {
 }
 
 // Without a value, which leaves a lower bound only where the run got to its end.
-static bool is_lost(const scaling *s, int r) {
+static bool has_diverged(const scaling *s, int r) {
     return isnan(s->measured[r]) && fv_run_diverged(s->view, r);
 }
 
@@ -152,7 +152,7 @@ static double median_at(scaling *s, int g, int panel, int colour) {
 static bool find_law(scaling *s, int panel, int colour, fv_power_fit *fit) {
     int n = 0;
     for (int r = 0; r < s->view->runs.n; r++)
-        if (belongs(s, r, panel, colour) && !is_lost(s, r))
+        if (belongs(s, r, panel, colour) && !has_diverged(s, r))
             s->points[n++] = (fv_power_point){s->place[r], height_of(s, r), isnan(s->measured[r])};
     return s->fits && fv_power_fit_find(s->points, n, fit);
 }
@@ -169,7 +169,7 @@ static void draw_runs(const scaling *s, fv_panel *panel, int i, int colour, bool
     int n = 0;
     fv_panel_block_begin(panel);
     for (int r = 0; r < s->view->runs.n; r++)
-        if (belongs(s, r, i, colour) && !is_lost(s, r) && is_never(s, r) == never)
+        if (belongs(s, r, i, colour) && !has_diverged(s, r) && is_never(s, r) == never)
             n += fprintf(panel->script, "%.9g %.9g\n", s->place[r], height_of(s, r));
     if (n == 0) fputs("NaN NaN\n", panel->script);
     fv_panel_block_end(panel, "using 1:2 with points pt %d ps %g lw 1.2 lc rgb '#%06x' notitle",
@@ -182,7 +182,7 @@ static void draw_lost(const scaling *s, fv_panel *panel, int i, int colour) {
     int n = 0;
     double height = fv_scale_value(&panel->y, 0.975);
     for (int r = 0; r < s->view->runs.n; r++) {
-        if (!belongs(s, r, i, colour) || !is_lost(s, r)) continue;
+        if (!belongs(s, r, i, colour) || !has_diverged(s, r)) continue;
         if (n++ == 0) fv_panel_block_begin(panel);
         fprintf(panel->script, "%.9g %.9g\n", s->place[r], height);
     }
@@ -261,7 +261,8 @@ static void set_scales(const scaling *s, int i, fv_panel *panel) {
     fv_scale_init(&panel->y, fv_figure_flag(o, "ylog", s->fits));
     for (int r = 0; r < s->view->runs.n; r++) {
         fv_scale_add(&panel->x, s->place[r]); // all panels share it
-        if (s->panels.group[r] == i && !is_lost(s, r)) fv_scale_add(&panel->y, height_of(s, r));
+        if (s->panels.group[r] == i && !has_diverged(s, r))
+            fv_scale_add(&panel->y, height_of(s, r));
     }
     fv_scale_finish(&panel->x, NAN, NAN, 0.06);
     fv_scale_finish(&panel->y, fv_figure_number(o, "ymin"), fv_figure_number(o, "ymax"), 0.08);
@@ -301,7 +302,7 @@ static const char *reason_of(const scaling *s, int i, const fv_panel *panel) {
     for (int r = 0; r < s->view->runs.n; r++) {
         if (s->panels.group[r] != i) continue;
         n++;
-        n_lost += is_lost(s, r);
+        n_lost += has_diverged(s, r);
         n_never += is_never(s, r);
         if (isfinite(s->measured[r]) && fv_scale_shows(&panel->x, s->place[r]) &&
             fv_scale_shows(&panel->y, s->measured[r]))
@@ -364,7 +365,7 @@ static fv_status make_legend(scaling *s, fv_error *error) {
         legend[s->sheet.n_legend++] = (fv_legend_entry){text, colour_of(s, c), mark};
     }
     bool any_lost = false;
-    for (int r = 0; r < s->view->runs.n; r++) any_lost |= is_lost(s, r);
+    for (int r = 0; r < s->view->runs.n; r++) any_lost |= has_diverged(s, r);
     if (any_lost) legend[s->sheet.n_legend++] = fv_diverged_entry();
     s->sheet.legend = legend;
     return FV_OK;

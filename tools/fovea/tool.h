@@ -22,8 +22,8 @@ int tool_usage_error(const char *format, ...) FV_PRINTF(1, 2);
 // One line on stderr that is no error, made printable as those are.
 void tool_note(const char *format, ...) FV_PRINTF(1, 2);
 
-// Becomes 1 at the first SIGINT, SIGTERM or SIGHUP after tool_catch_interrupts(), which ends what is
-// drawn too; a second signal ends the process at once.
+// Becomes 1 at the first SIGINT, SIGTERM or SIGHUP after tool_catch_interrupts(), which ends what
+// is drawn too; a second signal ends the process at once.
 extern volatile int tool_interrupted;
 void tool_catch_interrupts(void);
 
