@@ -1,5 +1,5 @@
 // `fovea cost`: what a model costs at a context length, with every formula.
-#include "cost/cost_view.h"
+#include "cost/cost_measured.h"
 #include "options.h"
 #include "quantity.h"
 #include "tool.h"
@@ -12,7 +12,7 @@
 enum { MAX_MODELS = 16 };
 
 typedef struct cost_options {
-    const char *model, *context, *memory, *mask, *logits, *engine, *out;
+    const char *model, *context, *memory, *measured, *mask, *logits, *engine, *out;
     int batch, bytes, page;
     const char *cache_bytes;
     double weight_bytes, state_bytes;
@@ -73,6 +73,11 @@ static int read_request(const cost_options *o, cost_request *request) {
         return tool_usage_error("cost: --memory must be a number of bytes as in 24GB or 24GiB, "
                                 "not '%s'",
                                 o->memory);
+    if (o->measured != NULL &&
+        (request->n_points = cost_read_points(o->measured, &request->points)) == 0)
+        return tool_usage_error("cost: --measured must be contexts with the memory that was taken, "
+                                "as in 4096:1.9GB,65536:9.1GB, not '%s'",
+                                o->measured);
     if (strcmp(o->mask, "causal") != 0 && strcmp(o->mask, "full") != 0)
         return tool_usage_error("cost: --mask must be causal or full, not '%s'", o->mask);
     if (strcmp(o->logits, "last") != 0 && strcmp(o->logits, "all") != 0)
@@ -97,6 +102,16 @@ static int read_request(const cost_options *o, cost_request *request) {
     s->recompute = o->recompute;
     request->weight_bytes = o->weight_bytes > 0 ? o->weight_bytes : o->bytes;
     return EXIT_DONE;
+}
+
+// What is wrong with the measurements is said before anything is printed.
+static int check_points(const cost_request *request, int n_models, const cost_options *o) {
+    fv_cost_line line;
+    fv_error error = {0};
+    if (n_models > 1 || o->out != NULL)
+        return tool_usage_error("cost: --measured is of one model, without --out");
+    fv_status status = fv_cost_line_fit(request->points, request->n_points, &line, &error);
+    return status == FV_OK ? EXIT_DONE : tool_usage_error("cost: --measured: %s", error.text);
 }
 
 static fv_status show_one(const cost_subject *subject, const cost_request *request, bool json,
@@ -155,6 +170,8 @@ int cmd_cost(int argc, char **argv) {
         OPTION_TEXT("engine", &o.engine, "NAME",
                     "how memory is reserved: ideal, vllm, llamacpp or transformers (ideal)"),
         OPTION_TEXT("memory", &o.memory, "SIZE", "also find the largest context for 24GiB or 24GB"),
+        OPTION_TEXT("measured", &o.measured, "TOKENS:SIZE,...",
+                    "fit fixed bytes and bytes a token to an engine's memory, beside the formula"),
         OPTION_TEXT("out", &o.out, "DIR",
                     "draw cost.svg and cost.png there: memory and FLOPs over the context"),
         OPTION_FLAG("json", &o.json, "totals, parts and layers; with several models JSON Lines"),
@@ -167,6 +184,8 @@ int cmd_cost(int argc, char **argv) {
                  "up to N.",
         .example = "fovea cost --model examples/configs/llama-3.1-70b.json --context 128000\n"
                    "fovea cost --model examples/configs/llama-3.1-8b.json --memory 24GiB\n"
+                   "fovea cost examples/configs/llama-3.1-8b.json --measured "
+                   "4096:1.9GB,65536:9.1GB\n"
                    "fovea cost examples/configs/{llama-3.1-8b,falcon-mamba-7b,jamba-1.5-mini}.json "
                    "--context 256Ki --out out",
         .max_operands = MAX_MODELS - 1};
@@ -180,5 +199,8 @@ int cmd_cost(int argc, char **argv) {
     if (n == 0) return tool_usage_error("cost needs a model: fovea %s", usage.synopsis);
     cost_request request = {0};
     exit_code = read_request(&o, &request);
-    return exit_code == EXIT_DONE ? show(paths, n, &request, &o) : exit_code;
+    if (exit_code == EXIT_DONE && request.n_points > 0) exit_code = check_points(&request, n, &o);
+    if (exit_code == EXIT_DONE) exit_code = show(paths, n, &request, &o);
+    free(request.points);
+    return exit_code;
 }

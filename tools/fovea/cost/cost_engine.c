@@ -1,4 +1,4 @@
-#include "cost_engine.h"
+#include "cost/cost_engine.h"
 
 #include "quantity.h"
 

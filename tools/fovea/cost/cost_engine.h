@@ -2,7 +2,7 @@
 #ifndef FOVEA_TOOL_COST_ENGINE_H
 #define FOVEA_TOOL_COST_ENGINE_H
 
-#include "cost_view.h"
+#include "cost/cost_view.h"
 
 // Prints a paragraph; nothing for the ideal engine.
 void cost_print_engine(const cost_subject *subject, const cost_request *request,

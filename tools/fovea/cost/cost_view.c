@@ -1,6 +1,7 @@
 #include "cost/cost_view.h"
 
-#include "cost_engine.h"
+#include "cost/cost_engine.h"
+#include "cost/cost_measured.h"
 #include "quantity.h"
 #include "table.h"
 #include "tool.h"
@@ -21,14 +22,13 @@ const char *cost_number_text(fv_cost_number number, char *text) {
     return strcpy(text, "more than 128 bits hold");
 }
 
-// Bytes of the parameters.
-static double weight_memory(const cost_request *request, const fv_cost *total) {
+double cost_weight_memory(const cost_request *request, const fv_cost *total) {
     return request->weight_bytes * (double)total->value[FV_COST_PARAMETERS];
 }
 
 cost_fit cost_fit_memory(const cost_subject *subject, const cost_request *request,
                          const fv_cost *total) {
-    double left = (double)request->memory - weight_memory(request, total);
+    double left = (double)request->memory - cost_weight_memory(request, total);
     return (cost_fit){
         .alone = fv_cost_largest_context(subject->model, &request->setting, request->memory),
         .beside_weights =
@@ -188,8 +188,8 @@ static void print_fit(const cost_subject *subject, const cost_request *request,
     printf("\nThe largest context for %" PRIu64 " sequence%s in %s:\n", request->setting.batch,
            request->setting.batch == 1 ? "" : "s",
            quantity_text((double)request->memory, "B", memory));
-    quantity_text(weight_memory(request, total), "B", weights);
-    if (weight_memory(request, total) >= (double)request->memory)
+    quantity_text(cost_weight_memory(request, total), "B", weights);
+    if (cost_weight_memory(request, total) >= (double)request->memory)
         printf("  the parameters alone need %s\n", weights);
     else
         print_context("  beside the parameters", fit.beside_weights);
@@ -223,7 +223,7 @@ fv_status cost_print(const cost_subject *subject, const cost_request *request, f
     printf("%s (%s): %s parameters, %s at %g bytes each\n", subject->name,
            fv_cost_model_family(subject->model),
            quantity_text((double)total.value[FV_COST_PARAMETERS], "", a),
-           quantity_text(weight_memory(request, &total), "B", b), request->weight_bytes);
+           quantity_text(cost_weight_memory(request, &total), "B", b), request->weight_bytes);
     printf("%" PRIu64 " sequence%s of %" PRIu64 " tokens, %s attention; pages of %" PRIu64
            " tokens\n\n",
            s->batch, s->batch == 1 ? "" : "s", s->tokens, s->full ? "full" : "causal", s->page);
@@ -249,8 +249,9 @@ fv_status cost_print(const cost_subject *subject, const cost_request *request, f
     print_notes(subject, &total);
     cost_print_engine(subject, request, &total);
     if (request->memory > 0) print_fit(subject, request, &total);
-    print_formulas(subject, request);
-    return FV_OK;
+    if (request->n_points > 0) status = cost_print_measured(subject, request, &total, error);
+    if (status == FV_OK) print_formulas(subject, request);
+    return status;
 }
 
 // --- JSON --------------------------------------------------------------------------------------
@@ -352,7 +353,7 @@ fv_status cost_json(const cost_subject *subject, const cost_request *request, js
         json_array_append_new(layers, layer_json(subject, request, l));
     if (totals != NULL) {
         set_values(totals, &total);
-        json_object_set_new(totals, "weight_bytes", json_real(weight_memory(request, &total)));
+        json_object_set_new(totals, "weight_bytes", json_real(cost_weight_memory(request, &total)));
     }
     *out = json_pack("{s:s, s:s, s:I, s:I, s:o, s:o, s:o, s:o}", "model", subject->name, "family",
                      fv_cost_model_family(subject->model), "context", (json_int_t)s->tokens,
@@ -364,5 +365,12 @@ fv_status cost_json(const cost_subject *subject, const cost_request *request, js
         json_object_set_new(*out, "max_tokens", json_integer((json_int_t)trained));
     if (*out != NULL && request->memory > 0)
         json_object_set_new(*out, "largest_context", cost_fit_json(subject, request, &total));
-    return FV_OK;
+    json_t *measured = NULL;
+    if (*out != NULL && request->n_points > 0)
+        status = cost_measured_json(subject, request, &total, &measured, error);
+    if (measured != NULL) json_object_set_new(*out, "measured", measured);
+    if (status == FV_OK) return FV_OK;
+    json_decref(*out);
+    *out = NULL;
+    return status;
 }

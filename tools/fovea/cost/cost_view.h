@@ -2,7 +2,7 @@
 #ifndef FOVEA_TOOL_COST_VIEW_H
 #define FOVEA_TOOL_COST_VIEW_H
 
-#include <fovea/cost.h>
+#include <fovea/cost_measured.h>
 #include <jansson.h>
 
 // All digits of a number, or that there are too many. `text` holds COST_TEXT characters or more.
@@ -17,9 +17,14 @@ typedef struct cost_subject {
 
 typedef struct cost_request {
     fv_cost_setting setting;
-    double weight_bytes; // of a parameter
-    uint64_t memory;     // 0: not asked
+    double weight_bytes;   // of a parameter
+    uint64_t memory;       // 0: not asked
+    fv_cost_point *points; // [n_points], what was measured
+    int n_points;
 } cost_request;
+
+// Bytes of the parameters.
+double cost_weight_memory(const cost_request *request, const fv_cost *total);
 
 // The largest contexts for request->memory: beside the parameters, and alone.
 typedef struct cost_fit {
