@@ -5,7 +5,7 @@
 #include "attention/mask.h"
 #include "base/arena.h"
 #include "base/pool.h"
-#include "kernels/tile_kernels.h"
+#include "kernels/kernels.h"
 
 #include <stdatomic.h>
 
@@ -42,7 +42,7 @@ struct fv_attention {
     fv_attention_config config; // its mask's arrays are NULL: `mask` has the copies
     fv_mask mask;
     fv_phases phases;
-    const fv_tile_kernels *kernels;
+    const fv_kernels *kernels;
     fv_tile_score score;
     float column_factor; // what queries are multiplied by on their way into columns
     int d_padded, group; // heads of queries that share a head of keys

@@ -211,7 +211,7 @@ static bool meet_keys(front *f, fv_query_state *s, const fv_strand *strand) {
                        .largest = s->largest,
                        .sum = s->sum};
     if (point_at_keys(f, strand, &job)) look_ahead(f, &s->walk, &job);
-    plan->kernels->forward(&job);
+    plan->kernels->tile(&job);
     w->work.pairs += w->keys.pairs;
     w->work.tiles++;
     return true;

@@ -178,7 +178,7 @@ static void visit(piece *p, const fv_strand *queries, int64_t tile, int64_t head
         g.v = w->chunk_v + first;
         g.dk = w->chunk_dk + first;
         g.dv = w->chunk_dv + first;
-        plan->kernels->backward(&g);
+        plan->kernels->tile_gradient(&g);
         w->work.pairs += w->keys.pairs;
         w->work.tiles++;
     }

@@ -216,7 +216,7 @@ static fv_status allocate_progress(fv_attention *plan, fv_error *error) {
 
 static fv_status prepare(fv_attention *plan, fv_error *error) {
     const fv_attention_config *c = &plan->config;
-    plan->kernels = fv_tile_kernels_get();
+    plan->kernels = fv_kernels_get();
     plan->d_padded = (int)((c->d_head + FV_LANES - 1) / FV_LANES * FV_LANES);
     plan->group = (int)(c->n_head / c->n_kv_head);
     plan->chunk = chunk_of(c, plan->d_padded);

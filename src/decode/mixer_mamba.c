@@ -47,7 +47,7 @@ static void convolve(const fv_mixer *m, int64_t n, const float *inner, float *u)
             for (size_t e = 0; e < E; e++) y[e] += tap[e] * x[e];
         }
         for (size_t e = 0; e < E; e++) gate[e] = -fabsf(y[e]);
-        fv_kernels_get()->exp(padded, gate, gate);
+        fv_kernels_get()->exp_array(padded, gate, gate);
         for (size_t e = 0; e < E; e++) y[e] *= (y[e] < 0 ? gate[e] : 1) / (1 + gate[e]);
     }
 }

@@ -1,6 +1,6 @@
 // AVX2 with FMA: sixteen lanes are two registers.
 #if defined(__x86_64__) && !defined(FOVEA_DOUBLE)
-#define VW 8
+#define VARIANT avx2
+#define VW      8
 #include "kernels/body.h"
-FV_KERNEL_TABLE(avx2);
 #endif

@@ -1,6 +1,6 @@
 // AVX-512: sixteen lanes are one register.
 #if defined(__x86_64__) && !defined(FOVEA_DOUBLE)
-#define VW 16
+#define VARIANT avx512
+#define VW      16
 #include "kernels/body.h"
-FV_KERNEL_TABLE(avx512);
 #endif

@@ -189,7 +189,7 @@ static void pool_keys(lanes c, lanes p, lanes b, int i, int m, int n, keys block
             sinks > 0);
 }
 
-static void attend(const fv_attend *a) {
+void KERNEL(attend)(const fv_attend *a) {
     if (try_attend_one(a)) return;
     for (int g = 0; g < a->n_groups; g++)
         for (int part = 0; part < PARTS; part++) {
@@ -326,7 +326,7 @@ static vf attend_block_gradient(const fv_attend_gradient *b, int g, int part, in
     return dlog_power;
 }
 
-static void attend_gradient(const fv_attend_gradient *b) {
+void KERNEL(attend_gradient)(const fv_attend_gradient *b) {
     const fv_attend *a = &b->forward;
     if (try_attend_one_gradient(b)) return;
     vf dlog_power[PARTS];

@@ -83,7 +83,7 @@ INLINE void cross_entropy_few(const fv_cross_entropy *a, int r, int part, int n_
         }
 }
 
-static void cross_entropy(const fv_cross_entropy *a) {
+void KERNEL(cross_entropy)(const fv_cross_entropy *a) {
     bool few = a->vocab_size <= COMPARED_CLASSES;
     for (int part = 0; part < PARTS; part++) {
         int r = 0;
@@ -94,7 +94,7 @@ static void cross_entropy(const fv_cross_entropy *a) {
     }
 }
 
-static void norm(const fv_norm *a) {
+void KERNEL(norm)(const fv_norm *a) {
     const float share = 1.0f / (float)a->n_features;
     for (int r = 0; r < a->n_rows; r++)
         for (int part = 0; part < PARTS; part++) {
@@ -163,7 +163,7 @@ static void norm_weight_gradient(const fv_norm_gradient *b, int f, int width) {
     for (int j = 0; b->db && j < width; j++) b->db[f + j] += sum[j];
 }
 
-static void norm_gradient(const fv_norm_gradient *b) {
+void KERNEL(norm_gradient)(const fv_norm_gradient *b) {
     const fv_norm *a = &b->forward;
     for (int f = 0; f < a->n_features; f += 16)
         norm_weight_gradient(b, f, a->n_features - f < 16 ? a->n_features - f : 16);
@@ -177,15 +177,15 @@ INLINE vf gelu_gate(vf x) {
     return vf_sigmoid(u2);
 }
 
-static void activate(fv_activation kind, size_t n, const float *x, float *y) {
+void KERNEL(activate)(fv_activation kind, size_t n, const float *x, float *y) {
     for (size_t i = 0; i < n; i += VW) {
         vf v = vf_load(x + i);
         vf_store(y + i, kind == FV_KERNEL_RELU ? vf_max(vf_set1(0), v) : v * gelu_gate(v));
     }
 }
 
-static void activate_gradient(fv_activation kind, size_t n, const float *x, const float *dy,
-                              float *dx) {
+void KERNEL(activate_gradient)(fv_activation kind, size_t n, const float *x, const float *dy,
+                               float *dx) {
     for (size_t i = 0; i < n; i += VW) {
         vf v = vf_load(x + i), slope = vf_load(dy + i);
         if (kind == FV_KERNEL_RELU) {
@@ -199,7 +199,7 @@ static void activate_gradient(fv_activation kind, size_t n, const float *x, cons
     }
 }
 
-static void scale_rows(int n_rows, int n_features, fv_rows x, const float *scale, fv_rows y) {
+void KERNEL(scale_rows)(int n_rows, int n_features, fv_rows x, const float *scale, fv_rows y) {
     for (int r = 0; r < n_rows; r++)
         for (int part = 0; part < PARTS; part++) {
             vf s = vf_load(scale + r * L + part * VW);
@@ -211,7 +211,7 @@ static void scale_rows(int n_rows, int n_features, fv_rows x, const float *scale
 
 // Moments move by their distance to the new value: beta v + (1 - beta) g^2 written as v + (1 -
 // beta) (g^2 - v) keeps its digits also where g^2 is far larger than v.
-static void adam(const fv_adam *a) {
+void KERNEL(adam)(const fv_adam *a) {
     vf share1 = vf_set1(a->share1), share2 = vf_set1(a->share2);
     for (size_t i = 0; i < a->n; i += VW) {
         vf g = vf_flush(vf_load(a->gradient + i), a->least_gradient), p = vf_load(a->params + i);
@@ -232,10 +232,10 @@ static void adam(const fv_adam *a) {
     }
 }
 
-static void exp_array(size_t n, const float *x, float *y) {
+void KERNEL(exp_array)(size_t n, const float *x, float *y) {
     for (size_t i = 0; i < n; i += VW) vf_store(y + i, vf_exp(vf_load(x + i)));
 }
 
-static void log_array(size_t n, const float *x, float *y) {
+void KERNEL(log_array)(size_t n, const float *x, float *y) {
     for (size_t i = 0; i < n; i += VW) vf_store(y + i, vf_log(vf_load(x + i)));
 }

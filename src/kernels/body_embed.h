@@ -52,7 +52,7 @@ INLINE void draw_block(const fv_draw *a, int g, int t, int n_groups) {
     }
 }
 
-static void draw(const fv_draw *a) {
+void KERNEL(draw)(const fv_draw *a) {
     int g = 0;
     for (; g + DRAW_GROUPS <= a->n_groups; g += DRAW_GROUPS)
         for (int t = 0; t < a->n_rows; t += 4) draw_block(a, g, t, DRAW_GROUPS);
@@ -162,7 +162,7 @@ INLINE void gather_rows(const float *table, int n_embd, const int32_t *tokens, f
                      vf_gather(table + f, vi_load(tokens + part * VW) * n_embd));
 }
 
-static void embed(const fv_embed *a) {
+void KERNEL(embed)(const fv_embed *a) {
 #if VW == 16
     if (a->vocab_size <= COLUMN_ROWS) {
         for (int f = 0; f < a->n_embd; f++) embed_column(a, f);
@@ -283,7 +283,7 @@ static void positions_gradient(const fv_embed_gradient *a, int t) {
     }
 }
 
-static void embed_gradient(const fv_embed_gradient *a) {
+void KERNEL(embed_gradient)(const fv_embed_gradient *a) {
     const fv_embed *e = &a->forward;
     for (int t = 0; a->dpositions && t < e->n_rows; t++) positions_gradient(a, t);
     int n_entries = e->vocab_size * e->n_embd;

@@ -63,7 +63,7 @@ static void map_rows(const fv_map *a, int first, int last, int part) {
     }
 }
 
-static void map(const fv_map *a) {
+void KERNEL(map)(const fv_map *a) {
     int chunk = MAP_CHUNK_FLOATS / (a->n_in * L);
     chunk = chunk < 24 ? 24 : chunk;
     for (int first = 0; first < a->n_rows; first += chunk) {
@@ -120,7 +120,7 @@ INLINE int block_size(int left, int most) {
     return most;
 }
 
-static void map_gradient(const fv_map_gradient *a) {
+void KERNEL(map_gradient)(const fv_map_gradient *a) {
     for (int first = 0; first < a->n_rows; first += GRADIENT_CHUNK_ROWS) {
         int last = first + GRADIENT_CHUNK_ROWS;
         if (last > a->n_rows) last = a->n_rows;
@@ -141,7 +141,7 @@ static void map_gradient(const fv_map_gradient *a) {
     }
 }
 
-static void bias_gradient(int n_rows, int n_out, fv_rows dy, float *db) {
+void KERNEL(bias_gradient)(int n_rows, int n_out, fv_rows dy, float *db) {
     for (int n = 0; n < n_out; n += 16) {
         int width = n_out - n < 16 ? n_out - n : 16;
         vf acc[16][PARTS];

@@ -2,7 +2,7 @@
 // cache, as the instruction set can do.
 #include "kernels/simd.h"
 
-static double peak_fma(long n, double *flops) {
+double KERNEL(peak_fma)(long n, double *flops) {
     enum { CHAINS = 12 };
     vf acc[CHAINS], factor = vf_set1(0.999f), addend = vf_set1(1e-3f);
     __asm__ volatile("" : "+m"(factor), "+m"(addend)); // not known at compile time
@@ -15,7 +15,7 @@ static double peak_fma(long n, double *flops) {
     return (double)sum[0];
 }
 
-static double peak_exp(long n, double *exps) {
+double KERNEL(peak_exp)(long n, double *exps) {
     enum { SIZE = 1024 };
     static _Alignas(64) _Thread_local float x[SIZE], y[SIZE];
     for (int i = 0; i < SIZE; i++) x[i] = -20.0f * (float)i / SIZE;

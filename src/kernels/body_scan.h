@@ -15,7 +15,7 @@ INLINE vf conv_at(const fv_conv *a, const float *x, int f, int t) {
     return sum;
 }
 
-static void conv(const fv_conv *a) {
+void KERNEL(conv)(const fv_conv *a) {
     ptrdiff_t row = (ptrdiff_t)a->n_features * L;
     for (int g = 0; g < a->n_groups; g++)
         for (int f = 0; f < a->n_features; f++)
@@ -52,7 +52,7 @@ INLINE void conv_feature_gradient(const fv_conv_gradient *b, ptrdiff_t first, in
     }
 }
 
-static void conv_gradient(const fv_conv_gradient *b) {
+void KERNEL(conv_gradient)(const fv_conv_gradient *b) {
     const fv_conv *a = &b->forward;
     for (int f = 0; f < a->n_features; f++) {
         vf dw[16][PARTS], db[16][PARTS];
@@ -140,7 +140,7 @@ static void scan_channel(const fv_scan *s, const scan_lanes *p, int f) {
     }
 }
 
-static void scan(const fv_scan *s) {
+void KERNEL(scan)(const fv_scan *s) {
     for (int g = 0; g < s->n_groups; g++)
         for (int f = 0; f < s->n_channels; f++)
             for (int part = 0; part < PARTS; part++) {
@@ -256,7 +256,7 @@ static void scan_channel_gradient(const fv_scan_gradient *b, int g, int f, int p
     }
 }
 
-static void scan_gradient(const fv_scan_gradient *b) {
+void KERNEL(scan_gradient)(const fv_scan_gradient *b) {
     const fv_scan *s = &b->forward;
     for (int r = 0; r < s->n_groups * s->n_rows; r++)
         memset(b->db.data + r * b->db.stride, 0, (size_t)s->n_state * L * sizeof(float));

@@ -11,10 +11,18 @@ static _Atomic(const fv_kernels *) chosen;
 
 static const fv_kernels *available[8]; // NULL-terminated
 
+#define ENTRY(variant, result, name, parameters) .name = FV_KERNEL_OF(variant, name),
+#define TABLE(variant, kind, runs_here)                                                            \
+    static const fv_kernels variant = {                                                            \
+        .name = #variant, .arithmetic = kind, FV_KERNEL_LIST(ENTRY, variant)};
+FV_VARIANTS(TABLE)
+#undef TABLE
+#undef ENTRY
+
 static void find_available(void) {
     int n = 0;
-#define APPEND(name, runs_here)                                                                    \
-    if (runs_here) available[n++] = &fv_kernels_##name;
+#define APPEND(variant, arithmetic, runs_here)                                                     \
+    if (runs_here) available[n++] = &variant;
     FV_VARIANTS(APPEND)
 #undef APPEND
 }
@@ -25,7 +33,7 @@ const fv_kernels *const *fv_kernels_available(void) {
     return available;
 }
 
-static const fv_kernels *find(const char *name) {
+const fv_kernels *fv_kernels_named(const char *name) {
     for (const fv_kernels *const *k = fv_kernels_available(); *k; k++)
         if (strcmp((*k)->name, name) == 0) return *k;
     return NULL;
@@ -38,7 +46,7 @@ static const fv_kernels *fastest(void) {
 }
 
 fv_status fv_kernels_force(const char *name, fv_error *error) {
-    const fv_kernels *kernels = find(name);
+    const fv_kernels *kernels = fv_kernels_named(name);
     if (kernels == NULL) {
         char names[128] = "";
         for (const fv_kernels *const *k = fv_kernels_available(); *k; k++) {
@@ -56,7 +64,7 @@ const fv_kernels *fv_kernels_get(void) {
     const fv_kernels *kernels = atomic_load(&chosen);
     if (kernels) return kernels;
     const char *name = getenv("FOVEA_CPU");
-    kernels = name ? find(name) : NULL;
+    kernels = name ? fv_kernels_named(name) : NULL;
     if (kernels == NULL) kernels = fastest();
     atomic_store(&chosen, kernels);
     return kernels;

@@ -1,7 +1,7 @@
 // Any CPU with vectors of four floats, by the compiler's own vector operators. Without a fused
 // multiply-add results differ from the other variants in the last digits.
 #ifndef FOVEA_DOUBLE
-#define VW 4
+#define VARIANT portable
+#define VW      4
 #include "kernels/body.h"
-FV_KERNEL_TABLE(portable);
 #endif

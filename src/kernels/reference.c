@@ -1,14 +1,15 @@
 // The reference: plain loops that say what every kernel computes. Never optimised, never deleted;
 // every faster variant is held against it, and the gradient checks run it in double precision.
-#include "base/random.h"
-#include "kernels/kernels.h"
+#define VARIANT reference
 #include "kernels/variants.h"
+
+#include "base/random.h"
 
 #include <math.h>
 
 enum { L = FV_LANES };
 
-static void draw(const fv_draw *a) {
+void KERNEL(draw)(const fv_draw *a) {
     for (int g = 0; g < a->n_groups; g++)
         for (int l = 0; l < L; l++) {
             fv_random random;
@@ -20,7 +21,7 @@ static void draw(const fv_draw *a) {
         }
 }
 
-static void embed(const fv_embed *a) {
+void KERNEL(embed)(const fv_embed *a) {
     for (int g = 0; g < a->n_groups; g++)
         for (int t = 0; t < a->n_rows; t++)
             for (int f = 0; f < a->n_embd; f++)
@@ -32,7 +33,7 @@ static void embed(const fv_embed *a) {
                 }
 }
 
-static void embed_gradient(const fv_embed_gradient *a) {
+void KERNEL(embed_gradient)(const fv_embed_gradient *a) {
     const fv_embed *e = &a->forward;
     for (int g = 0; g < e->n_groups; g++)
         for (int t = 0; t < e->n_rows; t++)
@@ -45,7 +46,7 @@ static void embed_gradient(const fv_embed_gradient *a) {
                 }
 }
 
-static void map(const fv_map *a) {
+void KERNEL(map)(const fv_map *a) {
     for (int r = 0; r < a->n_rows; r++)
         for (int n = 0; n < a->n_out; n++)
             for (int l = 0; l < L; l++) {
@@ -58,7 +59,7 @@ static void map(const fv_map *a) {
             }
 }
 
-static void map_gradient(const fv_map_gradient *a) {
+void KERNEL(map_gradient)(const fv_map_gradient *a) {
     for (int k = 0; k < a->n_in; k++)
         for (int n = 0; n < a->n_out; n++) {
             real sum = 0;
@@ -70,7 +71,7 @@ static void map_gradient(const fv_map_gradient *a) {
         }
 }
 
-static void bias_gradient(int n_rows, int n_out, fv_rows dy, real *db) {
+void KERNEL(bias_gradient)(int n_rows, int n_out, fv_rows dy, real *db) {
     for (int n = 0; n < n_out; n++)
         for (int r = 0; r < n_rows; r++)
             for (int l = 0; l < L; l++) db[n] += dy.data[r * dy.stride + n * L + l];
@@ -134,7 +135,7 @@ static void attend_query(const fv_attend *a, int g, int i, int l) {
     }
 }
 
-static void attend(const fv_attend *a) {
+void KERNEL(attend)(const fv_attend *a) {
     for (int g = 0; g < a->n_groups; g++)
         for (int i = 0; i < a->n_queries; i++)
             for (int l = 0; l < L; l++) attend_query(a, g, i, l);
@@ -179,7 +180,7 @@ static void clear_rows(const fv_attend_rows *rows, int n_groups, int n_rows, int
             for (int i = 0; i < width * L; i++) *at(rows, g, r, 0, i) = 0;
 }
 
-static void attend_gradient(const fv_attend_gradient *b) {
+void KERNEL(attend_gradient)(const fv_attend_gradient *b) {
     const fv_attend *a = &b->forward;
     if (b->overwrite) {
         clear_rows(&b->dk, a->n_groups, a->n_rows_keys, a->d_key);
@@ -207,7 +208,7 @@ static void cross_entropy_sample(const fv_cross_entropy *a, int r, int l) {
     a->inverse[r * L + l] = target >= 0 ? a->weight / sum : 0;
 }
 
-static void cross_entropy(const fv_cross_entropy *a) {
+void KERNEL(cross_entropy)(const fv_cross_entropy *a) {
     for (int r = 0; r < a->n_rows; r++)
         for (int l = 0; l < L; l++) cross_entropy_sample(a, r, l);
 }
@@ -225,7 +226,7 @@ static void norm_sample(const fv_norm *a, int r, int l) {
     a->rstd[r * L + l] = rstd;
 }
 
-static void norm(const fv_norm *a) {
+void KERNEL(norm)(const fv_norm *a) {
     for (int r = 0; r < a->n_rows; r++)
         for (int l = 0; l < L; l++) norm_sample(a, r, l);
 }
@@ -251,7 +252,7 @@ static void norm_gradient_sample(const fv_norm_gradient *b, int r, int l) {
     }
 }
 
-static void norm_gradient(const fv_norm_gradient *b) {
+void KERNEL(norm_gradient)(const fv_norm_gradient *b) {
     for (int r = 0; r < b->forward.n_rows; r++)
         for (int l = 0; l < L; l++) norm_gradient_sample(b, r, l);
 }
@@ -268,18 +269,18 @@ static real gelu_slope(real x) {
     return (real)0.5 * (1 + t) + (real)0.5 * x * (1 - t * t) * du;
 }
 
-static void activate(fv_activation kind, size_t n, const real *x, real *y) {
+void KERNEL(activate)(fv_activation kind, size_t n, const real *x, real *y) {
     for (size_t i = 0; i < n; i++)
         y[i] = kind == FV_KERNEL_RELU ? (x[i] <= 0 ? 0 : x[i]) : gelu(x[i]);
 }
 
-static void activate_gradient(fv_activation kind, size_t n, const real *x, const real *dy,
-                              real *dx) {
+void KERNEL(activate_gradient)(fv_activation kind, size_t n, const real *x, const real *dy,
+                               real *dx) {
     for (size_t i = 0; i < n; i++)
         dx[i] = dy[i] * (kind == FV_KERNEL_RELU ? (x[i] <= 0 ? 0 : 1) : gelu_slope(x[i]));
 }
 
-static void scale_rows(int n_rows, int n_features, fv_rows x, const real *scale, fv_rows y) {
+void KERNEL(scale_rows)(int n_rows, int n_features, fv_rows x, const real *scale, fv_rows y) {
     for (int r = 0; r < n_rows; r++)
         for (int f = 0; f < n_features; f++)
             for (int l = 0; l < L; l++)
@@ -287,7 +288,7 @@ static void scale_rows(int n_rows, int n_features, fv_rows x, const real *scale,
                     x.data[r * x.stride + f * L + l] * scale[r * L + l];
 }
 
-static void adam(const fv_adam *a) {
+void KERNEL(adam)(const fv_adam *a) {
     for (size_t i = 0; i < a->n; i++) {
         real g = fv_flush(a->gradient[i], a->least_gradient);
         a->m[i] = fv_flush(a->m[i] + a->share1 * (g - a->m[i]), FV_LEAST);
@@ -299,15 +300,15 @@ static void adam(const fv_adam *a) {
     }
 }
 
-static void exp_array(size_t n, const real *x, real *y) {
+void KERNEL(exp_array)(size_t n, const real *x, real *y) {
     for (size_t i = 0; i < n; i++) y[i] = x[i] < FV_LOG_LEAST_EXP ? 0 : real_exp(x[i]);
 }
 
-static void log_array(size_t n, const real *x, real *y) {
+void KERNEL(log_array)(size_t n, const real *x, real *y) {
     for (size_t i = 0; i < n; i++) y[i] = real_log(x[i]);
 }
 
-static double peak_fma(long n, double *flops) {
+double KERNEL(peak_fma)(long n, double *flops) {
     real sum[8] = {1, 2, 3, 4, 5, 6, 7, 8};
     for (long i = 0; i < n; i++)
         for (int j = 0; j < 8; j++) sum[j] = sum[j] * (real)0.999 + (real)1e-3;
@@ -315,7 +316,7 @@ static double peak_fma(long n, double *flops) {
     return (double)(sum[0] + sum[1] + sum[2] + sum[3] + sum[4] + sum[5] + sum[6] + sum[7]);
 }
 
-static double peak_exp(long n, double *exps) {
+double KERNEL(peak_exp)(long n, double *exps) {
     real sum = 0;
     for (long i = 0; i < n; i++) sum += real_exp((real)(-(i % 64)) / 8);
     *exps = (double)n;
@@ -323,29 +324,3 @@ static double peak_exp(long n, double *exps) {
 }
 
 #include "kernels/reference_scan.h" // needs L
-
-const fv_kernels fv_kernels_reference = {"reference",
-                                         FV_ARITHMETIC_REFERENCE,
-                                         draw,
-                                         embed,
-                                         embed_gradient,
-                                         map,
-                                         map_gradient,
-                                         bias_gradient,
-                                         attend,
-                                         attend_gradient,
-                                         cross_entropy,
-                                         norm,
-                                         norm_gradient,
-                                         activate,
-                                         activate_gradient,
-                                         scale_rows,
-                                         adam,
-                                         exp_array,
-                                         log_array,
-                                         peak_fma,
-                                         peak_exp,
-                                         conv,
-                                         conv_gradient,
-                                         scan,
-                                         scan_gradient};

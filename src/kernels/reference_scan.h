@@ -27,7 +27,7 @@ static real conv_before_silu(const fv_conv *a, int g, int t, int f, int l) {
     return sum;
 }
 
-static void conv(const fv_conv *a) {
+void KERNEL(conv)(const fv_conv *a) {
     for (int g = 0; g < a->n_groups; g++)
         for (int t = 0; t < a->n_rows; t++)
             for (int f = 0; f < a->n_features; f++)
@@ -54,7 +54,7 @@ static void conv_sample_gradient(const fv_conv_gradient *b, int g, int f, int l)
     }
 }
 
-static void conv_gradient(const fv_conv_gradient *b) {
+void KERNEL(conv_gradient)(const fv_conv_gradient *b) {
     for (int g = 0; g < b->forward.n_groups; g++)
         for (int f = 0; f < b->forward.n_features; f++)
             for (int l = 0; l < L; l++) conv_sample_gradient(b, g, f, l);
@@ -98,7 +98,7 @@ static void scan_sample(const fv_scan *s, int g, int f, int l) {
     }
 }
 
-static void scan(const fv_scan *s) {
+void KERNEL(scan)(const fv_scan *s) {
     for (int g = 0; g < s->n_groups; g++)
         for (int f = 0; f < s->n_channels; f++)
             for (int l = 0; l < L; l++) scan_sample(s, g, f, l);
@@ -152,7 +152,7 @@ static void scan_sample_gradient(const fv_scan_gradient *b, int g, int f, int l)
     }
 }
 
-static void scan_gradient(const fv_scan_gradient *b) {
+void KERNEL(scan_gradient)(const fv_scan_gradient *b) {
     const fv_scan *s = &b->forward;
     for (int g = 0; g < s->n_groups; g++)
         for (int n = 0; n < s->n_state; n++)

@@ -1,6 +1,6 @@
 // AVX2: sixteen channels are two registers.
-#if defined(__x86_64__)
-#define VW 8
-#include "kernels/scan_body.h"
-FV_SCAN_KERNEL_TABLE(avx2);
+#if defined(__x86_64__) && !defined(FOVEA_DOUBLE)
+#define VARIANT avx2
+#define VW      8
+#include "kernels/body_long_scan.h"
 #endif

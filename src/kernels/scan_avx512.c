@@ -1,6 +1,6 @@
 // AVX-512: sixteen channels are one register.
-#if defined(__x86_64__)
-#define VW 16
-#include "kernels/scan_body.h"
-FV_SCAN_KERNEL_TABLE(avx512);
+#if defined(__x86_64__) && !defined(FOVEA_DOUBLE)
+#define VARIANT avx512
+#define VW      16
+#include "kernels/body_long_scan.h"
 #endif

@@ -16,7 +16,7 @@ enum { FV_SCAN_BLOCK = 128 };
 typedef struct fv_scan_chunk {
     int n, width, n_state; // positions, channels that exist, numbers in a state
     bool softplus;
-    bool correction;            // see `forward`
+    bool correction;            // see kernels.h
     const float *u, *delta, *z; // position t at t * row; z may be NULL
     ptrdiff_t row;              // floats between positions of u, delta, z and y
     // The span's next chunk, fetched while this one is scanned: floats from here to its first row,
@@ -42,15 +42,5 @@ typedef struct fv_scan_chunk_gradient {
     float *dsum, *ddrive, *dstep; // [n][BLOCK] scratch
     float *kept, *lanes;          // [n][2][state][16], [2][n][state][16] scratch
 } fv_scan_chunk_gradient;
-
-typedef struct fv_scan_kernels {
-    // Scans a chunk. With `correction` the drive is taken for zero and y += : what the state before
-    // the chunk adds to outputs that were computed without it.
-    void (*forward)(const fv_scan_chunk *);
-    void (*backward)(const fv_scan_chunk_gradient *);
-} fv_scan_kernels;
-
-// Those of the variant that was chosen for this CPU.
-const fv_scan_kernels *fv_scan_kernels_get(void);
 
 #endif

@@ -1,4 +1,6 @@
 // Any CPU with vectors of four floats.
-#define VW 4
-#include "kernels/scan_body.h"
-FV_SCAN_KERNEL_TABLE(portable);
+#ifndef FOVEA_DOUBLE
+#define VARIANT portable
+#define VW      4
+#include "kernels/body_long_scan.h"
+#endif

@@ -1,6 +1,8 @@
 // The long scan as its definition says it, channel by channel: never optimised, never deleted.
-#include "kernels/kernels.h"
-#include "kernels/scan_kernels.h"
+
+#ifndef FOVEA_DOUBLE
+#define VARIANT reference
+#include "kernels/variants.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -41,7 +43,7 @@ static void forward_channel(const fv_scan_chunk *s, int i) {
     }
 }
 
-static void forward(const fv_scan_chunk *s) {
+void KERNEL(long_scan)(const fv_scan_chunk *s) {
     for (int i = 0; i < s->width; i++) forward_channel(s, i);
 }
 
@@ -94,14 +96,14 @@ static void backward_channel(const fv_scan_chunk_gradient *b, int i) {
     }
 }
 
-static void backward(const fv_scan_chunk_gradient *b) {
+void KERNEL(long_scan_gradient)(const fv_scan_chunk_gradient *b) {
     const fv_scan_chunk *s = &b->forward;
     size_t size = (size_t)s->n_state * W * sizeof(float);
     float *before = b->lanes; // room for the states before the chunk
     memcpy(before, s->state, size);
-    forward(s);
+    KERNEL(long_scan)(s);
     memcpy(s->state, before, size);
     for (int i = 0; i < s->width; i++) backward_channel(b, i);
 }
 
-const fv_scan_kernels fv_scan_kernels_reference = {forward, backward};
+#endif

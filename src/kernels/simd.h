@@ -5,7 +5,7 @@
 #ifndef KERNELS_SIMD_H
 #define KERNELS_SIMD_H
 
-#include "kernels/kernels.h"
+#include "kernels/variants.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 // AVX2 with FMA: sixteen queries are two registers.
-#if defined(__x86_64__)
-#define VW 8
-#include "kernels/tile_body.h"
-FV_TILE_KERNEL_TABLE(avx2);
+#if defined(__x86_64__) && !defined(FOVEA_DOUBLE)
+#define VARIANT avx2
+#define VW      8
+#include "kernels/body_tile.h"
 #endif

@@ -9,12 +9,16 @@
 // 4 keys x 64 queries stays in registers. The gradients of K, V and Q have the feature in the lane
 // instead, as their sums run over queries or keys.
 //
-// The body (tile_body.h) is written once and built per instruction set; the reference is plain C in
+// The body (body_tile.h) is written once and built per instruction set; the reference is plain C in
 // double precision. Kernels only compute: arguments are checked above.
 #ifndef KERNELS_TILE_KERNELS_H
 #define KERNELS_TILE_KERNELS_H
 
-#include "kernels/kernels.h"
+#include "kernels/common.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 enum { FV_TILE_QUERIES = 64, FV_TILE_KEYS = 128 };
 
@@ -69,17 +73,6 @@ typedef struct fv_decode_job {
     float *o, *largest, *sum; // [n_heads][d_padded], [n_heads], [n_heads]: the running state
 } fv_decode_job;
 
-typedef struct fv_tile_kernels {
-    const char *name;
-    // columns[f][q] = factor * rows[q][f] for 64 rows of n features, a multiple of 16
-    void (*to_columns)(int n, const float *rows, float factor, float *columns);
-    // rows[q][f] = columns[f][q] * factors[q]
-    void (*to_rows)(int n, const float *columns, const float *factors, float *rows);
-    void (*forward)(const fv_tile_job *);
-    void (*backward)(const fv_tile_gradient *);
-    void (*decode)(const fv_decode_job *);
-} fv_tile_kernels;
-
 // The widest head: its rows have fixed places in working memory.
 enum { FV_MAX_HEAD_WIDTH = 4096 };
 
@@ -89,11 +82,5 @@ enum { FV_MAX_HEAD_WIDTH = 4096 };
 // How far a log-sum may be from what it was before it was rounded to a float, twice, as a share of
 // it: backward, scores so close to it are taken for equal.
 #define FV_LOG_SUM_ERROR 0x1p-22f
-
-// Those of the variant that fv_kernels_get chose.
-const fv_tile_kernels *fv_tile_kernels_get(void);
-
-// Those of that name; NULL where this build or CPU has none.
-const fv_tile_kernels *fv_tile_kernels_named(const char *name);
 
 #endif

@@ -1,4 +1,6 @@
 // Any CPU with vectors of four floats.
-#define VW 4
-#include "kernels/tile_body.h"
-FV_TILE_KERNEL_TABLE(portable);
+#ifndef FOVEA_DOUBLE
+#define VARIANT portable
+#define VW      4
+#include "kernels/body_tile.h"
+#endif

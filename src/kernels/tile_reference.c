@@ -1,6 +1,9 @@
 // The arithmetic of a tile in plain C and double precision: what the other variants are held
 // against, never optimised.
-#include "kernels/tile_kernels.h"
+
+#ifndef FOVEA_DOUBLE
+#define VARIANT reference
+#include "kernels/variants.h"
 
 #include <math.h>
 #include <string.h>
@@ -18,7 +21,7 @@ static bool sees(const uint64_t *seen, int key, int query) {
 
 // In units of log 2, rounded to a float, as the running maximum is kept: of large scores the two
 // would else differ by more than 1. *slope receives what ds is multiplied by. A distance that is
-// not finite has no harmonic score (tile_body.h).
+// not finite has no harmonic score (body_tile.h).
 static double score(const fv_tile_score *s, int d, const float *query, ptrdiff_t query_step,
                     const float *key, double *slope) {
     double product = 0, distance = 0;
@@ -34,12 +37,12 @@ static double score(const fv_tile_score *s, int d, const float *query, ptrdiff_t
     return (float)(-(double)s->factor * log(distance + s->floor) + (distance - distance));
 }
 
-static void to_columns(int n, const float *rows, float factor, float *columns) {
+void KERNEL(to_columns)(int n, const float *rows, float factor, float *columns) {
     for (int q = 0; q < Q; q++)
         for (int f = 0; f < n; f++) columns[f * Q + q] = factor * rows[q * n + f];
 }
 
-static void to_rows(int n, const float *columns, const float *factors, float *rows) {
+void KERNEL(to_rows)(int n, const float *columns, const float *factors, float *rows) {
     for (int q = 0; q < Q; q++)
         for (int f = 0; f < n; f++) rows[q * n + f] = columns[f * Q + q] * factors[q];
 }
@@ -66,7 +69,7 @@ static void forward_query(const fv_tile_job *t, int q) {
     t->sum[q] = (float)sum;
 }
 
-static void forward(const fv_tile_job *t) {
+void KERNEL(tile)(const fv_tile_job *t) {
     for (int q = 0; q < Q; q++) forward_query(t, q);
 }
 
@@ -88,7 +91,7 @@ static void backward_pair(const fv_tile_gradient *t, int q, int j) {
     }
 }
 
-static void backward(const fv_tile_gradient *t) {
+void KERNEL(tile_gradient)(const fv_tile_gradient *t) {
     for (int q = 0; q < Q; q++)
         for (int j = 0; j < t->n_keys; j++)
             if (sees(t->seen, j, q)) backward_pair(t, q, j);
@@ -120,7 +123,7 @@ static void decode_key(const fv_decode_job *t, int head, const float *k, const f
     t->largest[head] = (float)largest;
 }
 
-static void decode(const fv_decode_job *t) {
+void KERNEL(decode)(const fv_decode_job *t) {
     float k[FV_MAX_HEAD_WIDTH], v[FV_MAX_HEAD_WIDTH];
     for (int j = 0; j < t->n_keys; j++) {
         read_row(t, t->k + j * t->k_stride, k);
@@ -129,5 +132,4 @@ static void decode(const fv_decode_job *t) {
     }
 }
 
-const fv_tile_kernels fv_tile_kernels_reference = {"reference", to_columns, to_rows,
-                                                   forward,     backward,   decode};
+#endif

@@ -214,7 +214,7 @@ static void compute_a(const fv_layer *layer, const fv_tile *tile) {
     real *a = buffer(layer, tile, A);
     memcpy(a, tile->params + layer->param[A_LOG], n * sizeof *a);
     memset(a + n, 0, (whole - n) * sizeof *a);
-    tile->kernels->exp(whole, a, a);
+    tile->kernels->exp_array(whole, a, a);
     for (size_t i = 0; i < n; i++) a[i] = -a[i];
 }
 

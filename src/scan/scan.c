@@ -114,7 +114,7 @@ fv_status fv_selective_scan_create(const fv_selective_scan_config *config, fv_se
     fv_selective_scan *scan = calloc(1, sizeof *scan);
     if (scan == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory for a scan");
     scan->config = *config;
-    scan->kernels = fv_scan_kernels_get();
+    scan->kernels = fv_kernels_get();
     scan->n_threads = config->n_threads > 0 ? config->n_threads : fv_machine_cores();
     cut(scan);
     reserve(scan);
@@ -247,7 +247,7 @@ typedef struct forward_pass {
 static void finish_chunk(const forward_pass *pass, const fv_scan_chunk *chunk) {
     fv_scan_chunk c = *chunk;
     c.y = pass->y + (chunk->u - pass->input->u);
-    pass->scan->kernels->forward(&c);
+    pass->scan->kernels->long_scan(&c);
 }
 
 // From a state of zero, or the initial one in the first segment.
@@ -424,7 +424,7 @@ static void step_block(void *context, int piece, int worker) {
     chunk.b += batch * c->n_state;
     chunk.c += batch * c->n_state;
     chunk.y = pass->y + at + block * W;
-    scan->kernels->forward(&chunk);
+    scan->kernels->long_scan(&chunk);
     save_state(scan, w.state, block, state);
 }
 

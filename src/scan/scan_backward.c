@@ -41,7 +41,7 @@ static void run_chunk(const backward_pass *pass, const scan_worker *w, const sca
     ptrdiff_t at = chunk.u - pass->input->u;
     scan_look_ahead(scan, span, block, i, i - 1, &chunk);
     memcpy(w->state, scan_kept(scan, task, i), scan->state_size * sizeof *w->state);
-    scan->kernels->backward(&(fv_scan_chunk_gradient){
+    scan->kernels->long_scan_gradient(&(fv_scan_chunk_gradient){
         .forward = chunk,
         .dy = pass->dy + at,
         .du = pass->gradient->du + at,

@@ -5,13 +5,13 @@
 #include "base/arena.h"
 #include "base/pool.h"
 #include "kernels/kernels.h"
-#include "kernels/scan_kernels.h"
+#include "kernels/kernels.h"
 
 #include <fovea/scan.h>
 
 struct fv_selective_scan {
     fv_selective_scan_config config; // chunk and segments as chosen
-    const fv_scan_kernels *kernels;
+    const fv_kernels *kernels;
     fv_pool *pool;
     int n_threads;
     // Blocks of channels, in spans (others on the way back); chunks of positions, in segments. A

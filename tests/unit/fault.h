@@ -147,12 +147,12 @@ static void fault_last_places(size_t n, real *y) {
 }
 
 static void fault_exp(size_t n, const real *x, real *y) {
-    fault_sound->exp(n, x, y);
+    fault_sound->exp_array(n, x, y);
     fault_last_places(n, y);
 }
 
 static void fault_log(size_t n, const real *x, real *y) {
-    fault_sound->log(n, x, y);
+    fault_sound->log_array(n, x, y);
     fault_last_places(n, y);
 }
 
@@ -229,8 +229,8 @@ static void fault_scan_gradient_c(const fv_scan_gradient *a) {
     X("steps without bias", scan, fault_scan_bias)                                                 \
     X("gradient of the decay forgotten", scan_gradient, fault_scan_gradient_a)                     \
     X("no gradient through the state", scan_gradient, fault_scan_gradient_c)                       \
-    X("3 units in the last place", exp, fault_exp)                                                 \
-    X("3 units in the last place", log, fault_log)
+    X("3 units in the last place", exp_array, fault_exp)                                           \
+    X("3 units in the last place", log_array, fault_log)
 
 #define FAULT_COUNT(name, kernel, function) +1
 enum { N_FAULTS = 0 FAULTS(FAULT_COUNT) };

@@ -3,7 +3,6 @@
 // A number of a state costs about five cycles for sixteen channels: the exponential is 2^x, its
 // factor log2(e) folded into A, with a degree-5 polynomial; sixteen recurrences run side by side,
 // which hides their latency. Softplus and gate are made in passes of their own, a chunk at a time.
-#include "kernels/scan_kernels.h"
 #include "kernels/simd_gates.h"
 
 enum { W = FV_SCAN_BLOCK };
@@ -174,7 +173,7 @@ static void gate(const fv_scan_chunk *s) {
         }
 }
 
-static void forward(const fv_scan_chunk *s) {
+void KERNEL(long_scan)(const fv_scan_chunk *s) {
     prepare(s);
     for (EACH_LANES(i, s->width)) run(s, i, NULL);
     if (s->y) gate(s);
@@ -297,7 +296,7 @@ static void sum_lanes(float *lanes, int n, float *sums) {
     }
 }
 
-static void backward(const fv_scan_chunk_gradient *g) {
+void KERNEL(long_scan_gradient)(const fv_scan_chunk_gradient *g) {
     const fv_scan_chunk *s = &g->forward;
     int whole = s->n * s->n_state;
     prepare(s);
@@ -309,6 +308,3 @@ static void backward(const fv_scan_chunk_gradient *g) {
     sum_lanes(g->lanes, whole, g->db);
     sum_lanes(g->lanes + (ptrdiff_t)whole * L, whole, g->dc);
 }
-
-#define FV_SCAN_KERNEL_TABLE(variant)                                                              \
-    const fv_scan_kernels fv_scan_kernels_##variant = {forward, backward}

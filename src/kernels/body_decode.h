@@ -234,7 +234,7 @@ INLINE void decode_typed(const fv_decode_job *t, bool bfloat16) {
     if (head < t->n_heads) decode_heads(t, head, 1, bfloat16);
 }
 
-static void decode(const fv_decode_job *t) {
+void KERNEL(decode)(const fv_decode_job *t) {
     if (t->bfloat16)
         decode_typed(t, true);
     else

@@ -7,7 +7,6 @@
 // Register blocks: WIDE vectors of queries (or features) x TALL keys; where only one vector's worth
 // of queries is wanted, more keys keep the multiply-add units busy.
 #include "kernels/simd.h"
-#include "kernels/tile_kernels.h"
 
 #include <math.h>
 
@@ -52,7 +51,7 @@ INLINE void transpose_square(vf a[VW]) {
     }
 }
 
-static void to_columns(int n, const float *rows, float factor, float *columns) {
+void KERNEL(to_columns)(int n, const float *rows, float factor, float *columns) {
     for (int f = 0; f < n; f += VW)
         for (int q = 0; q < Q; q += VW) {
             vf a[VW];
@@ -62,7 +61,7 @@ static void to_columns(int n, const float *rows, float factor, float *columns) {
         }
 }
 
-static void to_rows(int n, const float *columns, const float *factors, float *rows) {
+void KERNEL(to_rows)(int n, const float *columns, const float *factors, float *rows) {
     for (int q = 0; q < Q; q += VW) {
         vf factor = vf_load(factors + q);
         for (int f = 0; f < n; f += VW) {
@@ -297,7 +296,7 @@ static void add_values(const fv_tile_job *t, const region *r) {
 #undef BLOCK
 }
 
-static void forward(const fv_tile_job *t) {
+void KERNEL(tile)(const fv_tile_job *t) {
     _Alignas(64) float largest[Q];
     region regions[STRIPS];
     int n = regions_of(t->n_keys, t->seen, regions);
@@ -424,7 +423,7 @@ static void add_gradients(const fv_tile_gradient *t, const region *r) {
     }
 }
 
-static void backward(const fv_tile_gradient *t) {
+void KERNEL(tile_gradient)(const fv_tile_gradient *t) {
     region regions[STRIPS];
     int n = regions_of(t->n_keys, t->seen, regions);
     for (int i = 0; i < n; i++) {
@@ -440,8 +439,4 @@ static void backward(const fv_tile_gradient *t) {
     }
 }
 
-#include "kernels/decode_body.h"
-
-#define FV_TILE_KERNEL_TABLE(variant)                                                              \
-    const fv_tile_kernels fv_tile_kernels_##variant = {#variant, to_columns, to_rows,              \
-                                                       forward,  backward,   decode}
+#include "kernels/body_decode.h"

@@ -1,0 +1,223 @@
+// The math of the lab, with the sample in the lane.
+//
+// Sixteen samples travel together: an activation is [G][rows][features][16], G groups of sixteen
+// samples, the lane innermost, 64-byte aligned:
+//
+//     group 0, position 0:  feature 0: s0 s1 ... s15 | feature 1: s0 s1 ... s15 | ...
+//              position 1:  ...
+//     group 1, position 0:  ...
+//
+// Every per-sample operation is then a unit-stride vector loop for any vocabulary, width and
+// context; weights are broadcast; no shuffles, except where sixteen accumulators are summed over
+// their lanes (weight gradients) or sixteen rows of a table are turned into lanes (embeddings).
+#ifndef KERNELS_LAB_KERNELS_H
+#define KERNELS_LAB_KERNELS_H
+
+#include "kernels/common.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// A matrix of rows [n][features][16] at equal distance: row r, feature f begins at
+// data + r * stride + f * 16. A gradient of the same shape has the same form.
+typedef struct fv_rows {
+    real *data;
+    ptrdiff_t stride; // reals between rows
+} fv_rows;
+
+// Y = X W + bias, or Y += X W + bias. W is read at w[k * w_in + n * w_out], which covers W (w_in =
+// n_out, w_out = 1) and its transpose (w_in = 1, w_out = n_in) alike.
+typedef struct fv_map {
+    int n_rows, n_in, n_out;
+    fv_rows x, y;
+    const real *w;
+    ptrdiff_t w_in, w_out;
+    const real *bias; // [n_out] or NULL
+    bool accumulate;  // Y += instead of Y =
+} fv_map;
+
+// dW[k * w_in + n * w_out] += sum over rows and lanes of X[k] dY[n].
+typedef struct fv_map_gradient {
+    int n_rows, n_in, n_out;
+    fv_rows x, dy;
+    real *dw;
+    ptrdiff_t w_in, w_out;
+} fv_map_gradient;
+
+// One head of causal attention for G groups:
+//
+//     P[i][j] = softmax_j(score(q_i, k_j)) over the keys j that i sees;  Z[i] = sum_j P[i][j] v_j
+//
+// Query i sees the keys of its window, first_key[i] <= j < n_keys[i], and those of the n_sinks
+// first rows that lie before it: work and memory traffic are proportional to the keys seen. Every
+// pointer addresses feature 0 of row 0 of group 0; a group lies group_stride further. q, k, v may
+// share memory with each other (k = v = x pools the inputs themselves).
+typedef struct fv_attend_rows {
+    real *data;
+    ptrdiff_t row_stride, group_stride;
+} fv_attend_rows;
+
+typedef struct fv_attend {
+    int n_groups, n_queries, n_rows_keys; // n_rows_keys = max of n_keys
+    int d_key, d_value;
+    const int *n_keys;    // [n_queries], not decreasing; a query without keys has z = 0
+    const int *first_key; // [n_queries], not decreasing, at most n_keys; NULL: all 0
+    int n_sinks;
+    fv_score score;
+    real scale, power, floor;
+    fv_attend_rows q, k, v, z;
+    fv_attend_rows p; // [G][n_queries][n_rows_keys][16]; entries of unseen keys are unspecified
+    fv_attend_rows slopes; // like p: d score / d |q - k|^2; not read or written for dot
+} fv_attend;
+
+static inline bool fv_attend_sees(const fv_attend *a, int query, int key) {
+    bool within = a->first_key == NULL || key >= a->first_key[query] || key < a->n_sinks;
+    return within && key < a->n_keys[query];
+}
+
+// Its gradients from dz: dq = ..., dk += ..., dv += ..., or dk = ..., dv = ... with `overwrite`
+// (then dk and dv may still be the same rows, which receive the sum of both). P and slopes are as
+// attend left them; their unspecified entries are overwritten. `scratch` holds
+// [n_queries][n_rows_keys][16]. Of the harmonic score also *dlog_power += dL / d log(power), unless
+// it is NULL.
+typedef struct fv_attend_gradient {
+    fv_attend forward;
+    fv_attend_rows dz, dq, dk, dv;
+    bool overwrite;
+    real *scratch;
+    real *dlog_power;
+} fv_attend_gradient;
+
+// Token embedding plus positions: x[g][t][f] = table[tokens[g][t]][f] + positions[t][f].
+typedef struct fv_embed {
+    int n_groups, n_rows, n_embd, vocab_size;
+    const int32_t *tokens; // [G][rows][16], group_stride apart
+    ptrdiff_t tokens_group_stride;
+    const real *table;     // [V][d]
+    const real *positions; // [rows][d] or NULL
+    real *x;               // [G][rows][d][16]
+} fv_embed;
+
+// dtable[token] += dx, dpositions[t] += dx summed over groups and lanes (NULL: not wanted).
+typedef struct fv_embed_gradient {
+    fv_embed forward; // x holds dx
+    real *dtable, *dpositions;
+} fv_embed_gradient;
+
+// Softmax cross-entropy of logits [rows][V][16] at the targets [rows][16] (-1: no target).
+//   losses[r]  = log sum_n exp(logits[n]) - logits[target]; 0 without target
+//   correct[r] = 1 where the target's logit is the largest (first among equals), else 0 (may be
+//   NULL)
+// With `inverse` not NULL the logits are overwritten by the unscaled gradient e_n - [n = target] s
+// and inverse[r] = weight / s, where e_n = exp(logit_n - max), s = sum e_n. Without target inverse
+// is 0 and the gradient is finite. dlogits = gradient * inverse: whoever uses it scales once
+// instead of V times.
+typedef struct fv_cross_entropy {
+    int n_rows, vocab_size;
+    real *logits;
+    const int32_t *targets; // [rows][16]
+    real weight;
+    real *losses;  // [rows][16]
+    real *correct; // [rows][16] or NULL
+    real *inverse; // [rows][16] or NULL
+} fv_cross_entropy;
+
+// Layer norm (center) or RMS norm over features:
+//   y = (x - mean) * rstd * w + b,  rstd = 1 / sqrt(variance + 1e-5)   (RMS: mean 0, no b)
+typedef struct fv_norm {
+    int n_rows, n_features;
+    bool center;
+    const real *w, *b; // b is NULL for RMS
+    fv_rows x, y;
+    real *mean, *rstd; // [rows][16], kept for the gradient; mean is not touched for RMS
+} fv_norm;
+
+typedef struct fv_norm_gradient {
+    fv_norm forward;
+    fv_rows dy, dx; // dx is overwritten
+    real *dw, *db;  // += ; db is NULL for RMS
+} fv_norm_gradient;
+
+// Causal depthwise convolution and SiLU, x / (1 + exp(-x)), over G groups of n_rows positions:
+//   y[t][f] = silu(b[f] + sum_k w[f][k] x[t - width + 1 + k][f]), x before position 0 being 0
+typedef struct fv_conv {
+    int n_groups, n_rows, n_features, width; // width at most FV_CONV_MAX_WIDTH
+    const real *x;                           // [G][rows][features][16]
+    const real *w, *b;                       // [features][width], [features]
+    real *y;                                 // like x
+} fv_conv;
+
+enum { FV_CONV_MAX_WIDTH = 16, FV_SCAN_MAX_STATE = 256 };
+
+// dy is overwritten by the gradient before SiLU.
+typedef struct fv_conv_gradient {
+    fv_conv forward; // y is not touched
+    real *dy, *dx;   // like x; dx is overwritten
+    real *dw, *db;   // +=
+} fv_conv_gradient;
+
+// Selective scan of G groups: of every channel f, with a state h [N] that begins at 0,
+//
+//     delta_t = log(1 + exp(raw_t + bias))
+//     h_t[n]  = exp(delta_t a[n]) h_{t-1}[n] + delta_t u_t b_t[n]
+//     sum_o   = sum_n h_t[n] c_o[n] + skip u_t,   y_o = sum_o silu(z_o),   t = rows[o]
+//
+// The outputs are asked for at some rows only. All arrays but a, bias and skip are lanes.
+typedef struct fv_scan {
+    int n_groups, n_rows, n_outputs, n_channels, n_state; // n_state at most FV_SCAN_MAX_STATE
+    const int *rows;                                      // [outputs], increasing
+    const real *a, *skip, *bias;                          // [channels][N], [channels], [channels]
+    const real *u, *raw;                                  // [G][rows][channels][16]
+    fv_rows b;                                            // G * rows rows of N
+    const real *c;                                        // [G][outputs][N][16]
+    const real *z;                                        // [G][outputs][channels][16]
+    real *delta;                                          // like u
+    real *sum, *y;                                        // like z
+} fv_scan;
+
+// Its gradients from dy; delta and sum are as scan left them. du, draw, dz, db and dc are
+// overwritten; da, dskip += . (dbias is the sum of draw over rows and lanes.)
+enum { FV_SCAN_SCRATCH = 16 }; // rows [16] of scratch for every position
+typedef struct fv_scan_gradient {
+    fv_scan forward;
+    const real *dy;
+    real *du, *draw, *dz;
+    fv_rows db;
+    real *dc, *da, *dskip;
+    real *scratch; // [rows][FV_SCAN_SCRATCH][16]
+} fv_scan_gradient;
+
+// y = f(x) elementwise over n reals, and dx = dy f'(x). The GELU is the tanh form.
+typedef enum fv_activation { FV_KERNEL_RELU, FV_KERNEL_GELU } fv_activation;
+
+// One Adam update over n parameters (Kingma & Ba; decoupled weight decay = Loshchilov & Hutter):
+//   m = b1 m + (1 - b1) g,  v = b2 v + (1 - b2) g^2
+//   p = p - decay p - rate m / (sqrt(v) * root_correction + epsilon)
+// rate holds learning_rate / (1 - b1^t), root_correction 1 / sqrt(1 - b2^t), decay learning_rate
+// times weight decay (0 for Adam). The shares 1 - b are taken before they are rounded: that of a
+// rounded b2 of 0.999 would be off by 1.3e-5, and the correction would not fit it.
+//
+// m and p are 0 below FV_LEAST, v below FV_LEAST_SQUARE. Gradients are 0 below least_gradient,
+// whose square alone makes that v: what moves m also moves v.
+typedef struct fv_adam {
+    size_t n;
+    real *params, *m, *v;
+    const real *gradient;
+    const real *rate_scale; // [n] factors of rate and decay, or NULL
+    real share1, share2;    // 1 - b1, 1 - b2
+    real least_gradient;    // sqrt(FV_LEAST_SQUARE / share2)
+    real rate, root_correction, epsilon, decay;
+} fv_adam;
+
+// Uniform tokens on [0, vocab_size), tokens[g][t][lane], of samples first_sample, first_sample + 1,
+// ... : word t % 4 of the Philox block (sample, t / 4, step, stream), scaled by multiplication.
+typedef struct fv_draw {
+    uint64_t seed;
+    uint32_t stream, step, first_sample;
+    int n_groups, n_rows;
+    uint32_t vocab_size;
+    int32_t *tokens;
+} fv_draw;
+
+#endif
