@@ -58,7 +58,8 @@ FV_API fv_status fv_store_check(fv_store *store, fv_store_damage damage, void *c
                                 fv_checked *checked, fv_error *error);
 
 // Gives the runs of older stores the digests that they lack, *n_added of them, makes the indexes
-// anew, and writes the whole file anew where SQLite finds fault with its pages.
+// anew, moves rows whose run is missing into the table `damaged`, and writes the whole file anew
+// where SQLite finds fault with its pages.
 FV_API fv_status fv_store_complete(fv_store *store, int *n_added, fv_error *error);
 
 // Where runs have vanished or cannot be found, makes the indexes anew, and moves damaged runs into

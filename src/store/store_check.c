@@ -180,7 +180,9 @@ static fv_status check_pages(fv_store *store, const check *c, fv_error *error) {
         const char *text = (const char *)sqlite3_column_text(rows, 0);
         char why[512];
         if (text == NULL || strcmp(text, "ok") == 0) continue;
-        snprintf(why, sizeof why, "run store %s is damaged: %s", store->path, text);
+        snprintf(why, sizeof why,
+                 "run store %s is damaged: %.300s; 'fovea runs DIR --check --write' writes it anew",
+                 store->path, text);
         for (char *c2 = why; *c2 != '\0'; c2++)
             if (*c2 == '\n') *c2 = ' ';
         c->damage(c->context, "", why);
@@ -196,8 +198,9 @@ static fv_status check_orphans(fv_store *store, const check *c, fv_error *error)
         char why[512];
         const char *id = (const char *)sqlite3_column_text(rows, 0);
         snprintf(why, sizeof why,
-                 "run store %s is damaged: it has rows of a run %.40s and not the run", store->path,
-                 id != NULL ? id : "");
+                 "run store %s is damaged: it has rows of a run %.40s and not the run; 'fovea runs "
+                 "DIR --check --write' moves them to the table damaged",
+                 store->path, id != NULL ? id : "");
         c->damage(c->context, "", why);
     }
     if (sqlite3_reset(rows) == SQLITE_OK) return FV_OK;
@@ -400,7 +403,8 @@ static fv_status complete(fv_store *store, int *n_added, fv_error *error) {
         if (status != FV_OK && error != NULL) *error = why;
     }
     free(rows);
-    return status == FV_OK ? store_set_total(store, &total, error) : status;
+    if (status == FV_OK) status = store_set_total(store, &total, error);
+    return status == FV_OK ? move_orphans(store, error) : status;
 }
 
 static void count(void *context, const char *id, const char *what) {

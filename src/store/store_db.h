@@ -66,7 +66,7 @@ enum { TAG_RUN = 'r', TAG_SERIES = 's', TAG_TENSOR = 't', TAG_SNAPSHOT = 'p', TA
     S(RELEASE, "RELEASE put")                                                                      \
     S(ROLLBACK_TO, "ROLLBACK TO put")                                                              \
     S(HAS, "SELECT 1 FROM runs WHERE id = ?1")                                                     \
-    S(RESOLVE, "SELECT id FROM runs WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT 2")               \
+    S(RESOLVE, "SELECT id, %s FROM runs WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT 2")           \
     S(DELETE, "DELETE FROM runs WHERE id = ?1")                                                    \
     S(DELETE_SERIES, "DELETE FROM series WHERE run_id = ?1")                                       \
     S(DELETE_TENSORS, "DELETE FROM tensors WHERE run_id = ?1")                                     \

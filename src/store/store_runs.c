@@ -41,12 +41,15 @@ fv_status store_resolve(fv_store *store, const char *prefix, char id[17], fv_err
     int step = sqlite3_step(statement);
     const char *first = step == SQLITE_ROW ? (const char *)sqlite3_column_text(statement, 0) : NULL;
     bool found = first != NULL && strlen(first) == 16;
+    enum { DIGEST = 4 };
+    bool digested = found && sqlite3_column_type(statement, DIGEST) != SQLITE_NULL;
     if (found) memcpy(id, first, 17);
     if (step == SQLITE_ROW) step = sqlite3_step(statement);
     fv_status status = FV_OK;
     if (sqlite3_reset(statement) != SQLITE_OK) status = store_fail(store, "cannot be read", error);
-    // What is not found, or found by a part of its id, depends on the index being whole.
-    if (status == FV_OK && (!found || length < 16)) status = store_check_frame(store, error);
+    // What is not found, or found by a part of its id, depends on the index being whole, and so do
+    // the rows of a run that has no digest to miss them.
+    if (status == FV_OK && (!digested || length < 16)) status = store_check_frame(store, error);
     if (status != FV_OK) return status;
     if (step == SQLITE_ROW)
         status = fv_fail(error, FV_NOT_FOUND,

@@ -69,14 +69,15 @@ fv_status target_find(const char *operand, run_target *t, fv_error *error) {
 
 // --- a folder of stores ------------------------------------------------------------------------
 
-static bool has_run(const char *path, const char *id) {
+static fv_status look_for_run(const char *path, const char *id, fv_error *error) {
     fv_store *store;
     fv_record record;
-    if (fv_store_open(path, FV_STORE_READ, &store, NULL) != FV_OK) return false;
-    bool found = fv_store_get(store, id, &record, NULL) == FV_OK;
-    if (found) fv_record_free(&record);
+    fv_status status = fv_store_open(path, FV_STORE_READ, &store, error);
+    if (status != FV_OK) return status;
+    status = fv_store_get(store, id, &record, error);
+    if (status == FV_OK) fv_record_free(&record);
     fv_store_close(store);
-    return found;
+    return status;
 }
 
 // "out/a/fovea.db, out/b/fovea.db, ..."
@@ -89,18 +90,25 @@ static void list_stores(const glob_t *stores, char *text, size_t size) {
     if (stores->gl_pathc > MOST && used < size) snprintf(text + used, size - used, ", ...");
 }
 
-// The one store among them that has the run becomes the target's.
+// The one store among them that has the run becomes the target's. Where none has it, one that
+// cannot be read might.
 static fv_status choose_store(run_target *t, const glob_t *stores, const char *names,
                               fv_error *error) {
     const char *found = NULL;
+    fv_error unread = {0};
     for (size_t i = 0; i < stores->gl_pathc; i++) {
         const char *path = stores->gl_pathv[i];
-        if (!has_run(path, t->id)) continue;
+        fv_error why;
+        fv_status status = look_for_run(path, t->id, &why);
+        if (status != FV_OK && status != FV_NOT_FOUND) unread = why;
+        if (status != FV_OK) continue;
         if (found != NULL)
             return fv_fail(error, FV_USAGE, "run %s is in %s and in %s; name one of them", t->id,
                            found, path);
         found = path;
     }
+    if (found == NULL && unread.status != FV_OK)
+        return fv_fail(error, unread.status, "%s", unread.text);
     if (found == NULL)
         return fv_fail(error, FV_NOT_FOUND,
                        "there is no run %s in %s; 'fovea runs' lists what a store has", t->id,

@@ -274,9 +274,10 @@ int cmd_runs(int argc, char **argv) {
             "hold everything that is stored against its digests and let SQLite look at its "
             "pages, DIR/eval.db too where there is one; a line for whatever is damaged, and exit "
             "code 1"),
-        OPTION_FLAG("write", &writes,
-                    "with --check: first give runs of older stores the digests that they lack, and "
-                    "make the indexes anew"),
+        OPTION_FLAG(
+            "write", &writes,
+            "with --check: first give runs of older stores the digests that they lack, make "
+            "the indexes anew, and move rows without a run to the table damaged"),
         OPTION_END};
     const tool_usage usage = {
         .synopsis = "runs DIR [show RUN | delete RUN ...] [key=value ...] [options]\n"
