@@ -8,6 +8,7 @@
 #include <fovea/claim.h>
 #include <fovea/config.h>
 #include <fovea/cost.h>
+#include <fovea/cost_devices.h>
 #include <fovea/cost_measured.h>
 #include <fovea/experiment.h>
 #include <fovea/figure.h>

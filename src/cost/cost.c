@@ -1,6 +1,8 @@
+#include "cost/cost.h"
 #include "cost/plan.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -144,9 +146,8 @@ char *fv_cost_formula(const fv_cost_model *model, int part, fv_cost_quantity qua
     return NULL;
 }
 
-// The cache and the state of all sequences, as fv_cost_largest_context counts them.
-static fv_cost_number memory_at(const fv_cost_model *model, const fv_cost_setting *setting,
-                                uint64_t tokens) {
+fv_cost_number cost_memory_at(const fv_cost_model *model, const fv_cost_setting *setting,
+                              uint64_t tokens) {
     fv_cost_setting at = *setting;
     fv_cost total;
     at.tokens = tokens;
@@ -156,15 +157,22 @@ static fv_cost_number memory_at(const fv_cost_model *model, const fv_cost_settin
                : formula_add(total.value[FV_COST_CACHE_ENGINE], total.value[FV_COST_STATE_ENGINE]);
 }
 
+fv_cost_number cost_bytes_of(fv_cost_number number, double bytes) {
+    if (bytes == floor(bytes) && bytes < 0x1p32)
+        return formula_multiply(number, (fv_cost_number)bytes);
+    long double product = ceill((long double)number * (long double)bytes);
+    return product < 0x1p127L ? (fv_cost_number)product : FV_COST_TOO_LARGE;
+}
+
 uint64_t fv_cost_largest_context(const fv_cost_model *model, const fv_cost_setting *setting,
                                  uint64_t bytes) {
     uint64_t most = UINT64_MAX / 2;
-    if (memory_at(model, setting, most) <= bytes) return UINT64_MAX;
+    if (cost_memory_at(model, setting, most) <= bytes) return UINT64_MAX;
     // The cache grows with the context: fits(low), but not fits(high).
     uint64_t low = 0, high = most;
     while (high - low > 1) {
         uint64_t middle = low + (high - low) / 2;
-        if (memory_at(model, setting, middle) <= bytes)
+        if (cost_memory_at(model, setting, middle) <= bytes)
             low = middle;
         else
             high = middle;

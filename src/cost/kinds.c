@@ -233,12 +233,12 @@ static const formulas FORMULAS[COST_KIND_COUNT] = {
                         .state = "inner * head_dim * state_bytes",
                         .state_engine = "inner * head_dim * held_state_bytes + state_padding",
                         .traffic = "2 * state"},
-    [COST_SHORT_CONV] = {.weights = "4 * width * width",
-                         .parameters = "weights + width * conv + vectors",
-                         .decode = "2 * weights + 2 * width * conv",
+    [COST_SHORT_CONV] = {.weights = "4 * width * inner",
+                         .parameters = "weights + inner * conv + vectors",
+                         .decode = "2 * weights + 2 * inner * conv",
                          STEPS,
-                         .state = "width * conv * state_bytes",
-                         .state_engine = "width * held_taps * held_conv_bytes + state_padding",
+                         .state = "inner * conv * state_bytes",
+                         .state_engine = "inner * held_taps * held_conv_bytes + state_padding",
                          .traffic = "2 * state"},
     // Two gates in blocks, one a head.
     [COST_RGLRU] =

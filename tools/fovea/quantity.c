@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char PREFIXES[] = "kMGT", DIGITS[] = "0123456789";
+static const char PREFIXES[] = "kMGTPE", DIGITS[] = "0123456789";
 
 // The factor of a unit at *at, which moves behind it: 1 where there is none.
 static uint64_t read_unit(const char **at, bool bytes) {

@@ -5,9 +5,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-// Reads a whole number with an optional unit: k, M, G, T for powers of 1000, Ki, Mi, Gi, Ti for
-// powers of 1024, and with `bytes` a B behind it; a capital K is 1024 tokens (128K is 131,072, as
-// vLLM reads it). Digits may be grouped (128_000), a power of ten may stand in place of a unit
+// Reads a whole number with an optional unit: k, M, G, T, P, E for powers of 1000, Ki, Mi, Gi, ...
+// for powers of 1024, and with `bytes` a B behind it; a capital K is 1024 tokens (128K is 131,072,
+// as vLLM reads it). Digits may be grouped (128_000), a power of ten may stand in place of a unit
 // (1e6). False where it is none or exceeds 64 bits.
 bool quantity_read(const char *text, bool bytes, uint64_t *value);
 

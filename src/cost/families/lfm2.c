@@ -44,7 +44,7 @@ static void read(cost_config *c, fv_cost_model *model) {
     uint64_t n_attends = 0;
     for (uint64_t i = 0; i < stack.n; i++) n_attends += stack.kinds[i];
     cost_dims attention = {.width = stack.width, .input = stack.width},
-              conv = {.width = stack.width};
+              conv = {.width = stack.width, .inner = stack.width};
     if (n_attends > 0) cost_read_heads(c, "head_dim", stack.width, &attention);
     attention.vectors = stack.width + cost_qk_norms(&attention);
     conv.vectors = stack.width;

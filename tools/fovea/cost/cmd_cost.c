@@ -1,4 +1,5 @@
 // `fovea cost`: what a model costs at a context length, with every formula.
+#include "cost/cost_devices.h"
 #include "cost/cost_measured.h"
 #include "options.h"
 #include "quantity.h"
@@ -15,7 +16,9 @@ typedef struct cost_options {
     const char *model, *context, *memory, *measured, *mask, *logits, *engine, *out;
     int batch, bytes, page;
     const char *cache_bytes;
-    double weight_bytes, state_bytes;
+    double weight_bytes, state_bytes, price;
+    const char *flops, *bandwidth;
+    int tp, pp, cp, dp, ep;
     bool recompute, json;
 } cost_options;
 
@@ -61,6 +64,27 @@ static bool read_cache_bytes(const char *text, fv_cost_setting *setting) {
            setting->cache_bytes <= 8;
 }
 
+static int read_devices(const cost_options *o, cost_request *request) {
+    fv_cost_devices *d = &request->devices;
+    fv_cost_devices_init(d);
+    d->tp = (uint64_t)o->tp, d->pp = (uint64_t)o->pp, d->cp = (uint64_t)o->cp;
+    d->dp = (uint64_t)o->dp, d->ep = (uint64_t)o->ep;
+    d->link_bytes = o->bytes;
+    request->price = o->price;
+    if (o->flops != NULL && !cost_read_rate(o->flops, "FLOP", &d->flops))
+        return tool_usage_error("cost: --flops must be operations a second as in 989T, not '%s'",
+                                o->flops);
+    if (o->bandwidth != NULL && !cost_read_rate(o->bandwidth, "B", &d->bandwidth))
+        return tool_usage_error("cost: --bandwidth must be bytes a second as in 3.35TB, not '%s'",
+                                o->bandwidth);
+    if ((o->flops == NULL) != (o->bandwidth == NULL))
+        return tool_usage_error("cost: bounds of time need both --flops and --bandwidth");
+    if (o->price > 0 && o->flops == NULL)
+        return tool_usage_error(
+            "cost: --price needs --flops and --bandwidth, which bound the time");
+    return EXIT_DONE;
+}
+
 static int read_request(const cost_options *o, cost_request *request) {
     fv_cost_setting_init(&request->setting);
     fv_cost_setting *s = &request->setting;
@@ -101,7 +125,7 @@ static int read_request(const cost_options *o, cost_request *request) {
     s->full = strcmp(o->mask, "full") == 0;
     s->recompute = o->recompute;
     request->weight_bytes = o->weight_bytes > 0 ? o->weight_bytes : o->bytes;
-    return EXIT_DONE;
+    return read_devices(o, request);
 }
 
 // What is wrong with the measurements is said before anything is printed.
@@ -149,7 +173,12 @@ int cmd_cost(int argc, char **argv) {
                       .engine = "ideal",
                       .batch = 1,
                       .bytes = 2,
-                      .page = 16};
+                      .page = 16,
+                      .tp = 1,
+                      .pp = 1,
+                      .cp = 1,
+                      .dp = 1,
+                      .ep = 1};
     const tool_option options[] = {
         OPTION_TEXT("model", &o.model, "CONFIG.json", "a model's config.json, as an operand"),
         OPTION_TEXT("context", &o.context, "N",
@@ -170,6 +199,17 @@ int cmd_cost(int argc, char **argv) {
         OPTION_TEXT("engine", &o.engine, "NAME",
                     "how memory is reserved: ideal, vllm, llamacpp or transformers (ideal)"),
         OPTION_TEXT("memory", &o.memory, "SIZE", "also find the largest context for 24GiB or 24GB"),
+        OPTION_INT("tp", &o.tp, "N", 1, 65536, "devices that divide heads and widths (1)"),
+        OPTION_INT("pp", &o.pp, "N", 1, 65536, "devices that divide layers (1)"),
+        OPTION_INT("cp", &o.cp, "N", 1, 65536, "devices that divide the tokens of a cache (1)"),
+        OPTION_INT("dp", &o.dp, "N", 1, 65536, "replicas that divide the sequences (1)"),
+        OPTION_INT("ep", &o.ep, "N", 1, 65536,
+                   "devices, of those of a stage, that divide the experts of a layer (1)"),
+        OPTION_TEXT("flops", &o.flops, "RATE", "of a device, a second: bounds of time; 989T"),
+        OPTION_TEXT("bandwidth", &o.bandwidth, "RATE",
+                    "of a device's memory, a second: bounds of time; 3.35TB"),
+        OPTION_REAL("price", &o.price, "P", 0, 1e9,
+                    "of a device, an hour: a bound of money for a million tokens"),
         OPTION_TEXT("measured", &o.measured, "TOKENS:SIZE,...",
                     "fit fixed bytes and bytes a token to an engine's memory, beside the formula"),
         OPTION_TEXT("out", &o.out, "DIR",
@@ -186,6 +226,8 @@ int cmd_cost(int argc, char **argv) {
                    "fovea cost --model examples/configs/llama-3.1-8b.json --memory 24GiB\n"
                    "fovea cost examples/configs/llama-3.1-8b.json --measured "
                    "4096:1.9GB,65536:9.1GB\n"
+                   "fovea cost examples/configs/deepseek-v3.json --context 32k --batch 64 --tp 8 "
+                   "--ep 8 --memory 141GB --flops 989T --bandwidth 4.8TB --price 3\n"
                    "fovea cost examples/configs/{llama-3.1-8b,falcon-mamba-7b,jamba-1.5-mini}.json "
                    "--context 256Ki --out out",
         .max_operands = MAX_MODELS - 1};

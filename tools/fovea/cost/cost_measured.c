@@ -51,7 +51,7 @@ static fv_status compare(const cost_subject *subject, const cost_request *reques
     if (status == FV_OK)
         status = fv_cost_line_of_model(subject->model, &request->setting, request->points,
                                        request->n_points, &c->formula, error);
-    c->parameters = cost_weight_memory(request, total);
+    c->parameters = cost_weight_memory(subject, request, total);
     c->with_parameters = c->measured.fixed >= c->parameters + c->formula.fixed;
     c->unexplained.per_token = c->measured.per_token - c->formula.per_token;
     c->unexplained.fixed = c->measured.fixed - c->formula.fixed;

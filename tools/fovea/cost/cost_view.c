@@ -1,5 +1,6 @@
 #include "cost/cost_view.h"
 
+#include "cost/cost_devices.h"
 #include "cost/cost_engine.h"
 #include "cost/cost_measured.h"
 #include "quantity.h"
@@ -22,13 +23,15 @@ const char *cost_number_text(fv_cost_number number, char *text) {
     return strcpy(text, "more than 128 bits hold");
 }
 
-double cost_weight_memory(const cost_request *request, const fv_cost *total) {
+double cost_weight_memory(const cost_subject *subject, const cost_request *request,
+                          const fv_cost *total) {
+    (void)subject;
     return request->weight_bytes * (double)total->value[FV_COST_PARAMETERS];
 }
 
 cost_fit cost_fit_memory(const cost_subject *subject, const cost_request *request,
                          const fv_cost *total) {
-    double left = (double)request->memory - cost_weight_memory(request, total);
+    double left = (double)request->memory - cost_weight_memory(subject, request, total);
     return (cost_fit){
         .alone = fv_cost_largest_context(subject->model, &request->setting, request->memory),
         .beside_weights =
@@ -188,8 +191,8 @@ static void print_fit(const cost_subject *subject, const cost_request *request,
     printf("\nThe largest context for %" PRIu64 " sequence%s in %s:\n", request->setting.batch,
            request->setting.batch == 1 ? "" : "s",
            quantity_text((double)request->memory, "B", memory));
-    quantity_text(cost_weight_memory(request, total), "B", weights);
-    if (cost_weight_memory(request, total) >= (double)request->memory)
+    quantity_text(cost_weight_memory(subject, request, total), "B", weights);
+    if (cost_weight_memory(subject, request, total) >= (double)request->memory)
         printf("  the parameters alone need %s\n", weights);
     else
         print_context("  beside the parameters", fit.beside_weights);
@@ -219,11 +222,13 @@ fv_status cost_print(const cost_subject *subject, const cost_request *request, f
     char a[24], b[24];
     const fv_cost_setting *s = &request->setting;
     fv_status status = fv_cost_total(subject->model, s, &total, error);
+    if (status == FV_OK) status = cost_check_devices(subject, request, error);
     if (status != FV_OK) return status;
     printf("%s (%s): %s parameters, %s at %g bytes each\n", subject->name,
            fv_cost_model_family(subject->model),
            quantity_text((double)total.value[FV_COST_PARAMETERS], "", a),
-           quantity_text(cost_weight_memory(request, &total), "B", b), request->weight_bytes);
+           quantity_text(cost_weight_memory(subject, request, &total), "B", b),
+           request->weight_bytes);
     printf("%" PRIu64 " sequence%s of %" PRIu64 " tokens, %s attention; pages of %" PRIu64
            " tokens\n\n",
            s->batch, s->batch == 1 ? "" : "s", s->tokens, s->full ? "full" : "causal", s->page);
@@ -248,30 +253,30 @@ fv_status cost_print(const cost_subject *subject, const cost_request *request, f
                s->tokens > trained ? ", fewer than these" : "");
     print_notes(subject, &total);
     cost_print_engine(subject, request, &total);
-    if (request->memory > 0) print_fit(subject, request, &total);
+    if (request->memory > 0 && !cost_has_devices(request)) print_fit(subject, request, &total);
     if (request->n_points > 0) status = cost_print_measured(subject, request, &total, error);
+    if (status == FV_OK) status = cost_print_devices(subject, request, error);
     if (status == FV_OK) print_formulas(subject, request);
     return status;
 }
 
 // --- JSON --------------------------------------------------------------------------------------
 
-// Adds every quantity; whole numbers beyond 2^63, which JSON readers lose, become reals, with all
-// digits as a text beside them.
-static void set_values(json_t *object, const fv_cost *cost) {
-    for (int q = 0; q < FV_COST_COUNT; q++) {
-        fv_cost_number value = cost->value[q];
-        const char *name = fv_cost_name((fv_cost_quantity)q);
-        if (value <= INT64_MAX) {
-            json_object_set_new(object, name, json_integer((json_int_t)value));
-            continue;
-        }
-        char digits[COST_TEXT], key[64];
-        bool fits = value != FV_COST_TOO_LARGE;
-        snprintf(key, sizeof key, "%s_exact", name);
-        json_object_set_new(object, name, fits ? json_real((double)value) : json_null());
-        json_object_set_new(object, key, json_string(cost_number_text(value, digits)));
+void cost_set_number(json_t *object, const char *name, fv_cost_number value) {
+    char digits[COST_TEXT], key[64];
+    if (value <= INT64_MAX) {
+        json_object_set_new(object, name, json_integer((json_int_t)value));
+        return;
     }
+    bool fits = value != FV_COST_TOO_LARGE;
+    snprintf(key, sizeof key, "%s_exact", name);
+    json_object_set_new(object, name, fits ? json_real((double)value) : json_null());
+    json_object_set_new(object, key, json_string(cost_number_text(value, digits)));
+}
+
+static void set_values(json_t *object, const fv_cost *cost) {
+    for (int q = 0; q < FV_COST_COUNT; q++)
+        cost_set_number(object, fv_cost_name((fv_cost_quantity)q), cost->value[q]);
 }
 
 static json_t *part_json(const cost_subject *subject, const cost_request *request, int p) {
@@ -353,7 +358,8 @@ fv_status cost_json(const cost_subject *subject, const cost_request *request, js
         json_array_append_new(layers, layer_json(subject, request, l));
     if (totals != NULL) {
         set_values(totals, &total);
-        json_object_set_new(totals, "weight_bytes", json_real(cost_weight_memory(request, &total)));
+        json_object_set_new(totals, "weight_bytes",
+                            json_real(cost_weight_memory(subject, request, &total)));
     }
     *out = json_pack("{s:s, s:s, s:I, s:I, s:o, s:o, s:o, s:o}", "model", subject->name, "family",
                      fv_cost_model_family(subject->model), "context", (json_int_t)s->tokens,
@@ -363,12 +369,13 @@ fv_status cost_json(const cost_subject *subject, const cost_request *request, js
     uint64_t trained = fv_cost_model_max_tokens(subject->model);
     if (*out != NULL && trained > 0)
         json_object_set_new(*out, "max_tokens", json_integer((json_int_t)trained));
-    if (*out != NULL && request->memory > 0)
+    if (*out != NULL && request->memory > 0 && !cost_has_devices(request))
         json_object_set_new(*out, "largest_context", cost_fit_json(subject, request, &total));
     json_t *measured = NULL;
     if (*out != NULL && request->n_points > 0)
         status = cost_measured_json(subject, request, &total, &measured, error);
     if (measured != NULL) json_object_set_new(*out, "measured", measured);
+    if (*out != NULL && status == FV_OK) status = cost_set_devices(subject, request, *out, error);
     if (status == FV_OK) return FV_OK;
     json_decref(*out);
     *out = NULL;

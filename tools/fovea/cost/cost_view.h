@@ -2,12 +2,17 @@
 #ifndef FOVEA_TOOL_COST_VIEW_H
 #define FOVEA_TOOL_COST_VIEW_H
 
+#include <fovea/cost_devices.h>
 #include <fovea/cost_measured.h>
 #include <jansson.h>
 
 // All digits of a number, or that there are too many. `text` holds COST_TEXT characters or more.
 enum { COST_TEXT = FV_COST_DIGITS };
 const char *cost_number_text(fv_cost_number number, char *text);
+
+// Sets a whole number; beyond 2^63, which JSON readers lose, it becomes a real with all digits as a
+// text beside it, "NAME_exact".
+void cost_set_number(json_t *object, const char *name, fv_cost_number value);
 
 typedef struct cost_subject {
     const char *path;
@@ -21,10 +26,13 @@ typedef struct cost_request {
     uint64_t memory;       // 0: not asked
     fv_cost_point *points; // [n_points], what was measured
     int n_points;
+    fv_cost_devices devices; // without weight_bytes and memory: cost_devices_of has all
+    double price;            // of a device, an hour; 0: not asked
 } cost_request;
 
 // Bytes of the parameters.
-double cost_weight_memory(const cost_request *request, const fv_cost *total);
+double cost_weight_memory(const cost_subject *subject, const cost_request *request,
+                          const fv_cost *total);
 
 // The largest contexts for request->memory: beside the parameters, and alone.
 typedef struct cost_fit {
