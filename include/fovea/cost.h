@@ -122,6 +122,14 @@ FV_API const char *fv_cost_model_notes(const fv_cost_model *model);
 FV_API fv_status fv_cost_total(const fv_cost_model *model, const fv_cost_setting *setting,
                                fv_cost *total, fv_error *error);
 
+// Bytes of the parameters, of which those that the file says are packed take what their format has,
+// scales with them, and all others plain_bytes each, rounded up together; model notes say how many
+// are which.
+FV_API fv_cost_number fv_cost_weight_bytes(const fv_cost_model *model, double plain_bytes);
+
+// Whether the file says that any are packed.
+FV_API bool fv_cost_is_packed(const fv_cost_model *model);
+
 // The parts that a model is made of: "attention", "attention, window 1024", "mlp", "experts", ...
 // Equal parts are one, however many layers have it.
 typedef struct fv_cost_part {

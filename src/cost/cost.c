@@ -108,6 +108,23 @@ fv_status fv_cost_total(const fv_cost_model *model, const fv_cost_setting *setti
     return status;
 }
 
+bool fv_cost_is_packed(const fv_cost_model *model) {
+    return model->packed > 0;
+}
+
+fv_cost_number fv_cost_weight_bytes(const fv_cost_model *model, double plain_bytes) {
+    fv_cost_setting setting;
+    fv_cost total;
+    fv_cost_setting_init(&setting);
+    add_up(model, &setting, &total);
+    fv_cost_number all = total.value[FV_COST_PARAMETERS];
+    if (all == FV_COST_TOO_LARGE || model->packed_bytes == FV_COST_TOO_LARGE)
+        return FV_COST_TOO_LARGE;
+    fv_cost_number plain = all > model->packed ? all - model->packed : 0;
+    formula_value bytes = formula_broken(plain_bytes);
+    return formula_add(model->packed_bytes, formula_scale(plain, bytes));
+}
+
 fv_status fv_cost_layer(const fv_cost_model *model, uint64_t layer, const fv_cost_setting *setting,
                         fv_cost *cost, fv_error *error) {
     fv_status status = check_setting(setting, error);

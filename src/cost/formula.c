@@ -52,6 +52,10 @@ static fv_cost_number round_up(formula_value value) {
     return value.n;
 }
 
+fv_cost_number formula_scale(fv_cost_number n, formula_value value) {
+    return round_up(multiply(formula_whole(n), value));
+}
+
 // --- reading -----------------------------------------------------------------------------------
 
 // A recursive descent, one function a level of precedence.

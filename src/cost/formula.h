@@ -39,6 +39,9 @@ fv_cost_number formula_evaluate(const char *formula, formula_lookup lookup, cons
 void formula_substitute(text_buffer *out, const char *formula, formula_lookup lookup,
                         const void *scope);
 
+// n times a broken number, rounded up.
+fv_cost_number formula_scale(fv_cost_number n, formula_value value);
+
 // Sum and product, FORMULA_TOO_LARGE where they do not fit or a factor did not.
 fv_cost_number formula_add(fv_cost_number a, fv_cost_number b);
 fv_cost_number formula_multiply(fv_cost_number a, fv_cost_number b);

@@ -79,6 +79,7 @@
     X(state_padding, "bytes that fill a page that a state has for itself")                         \
     X(buffered, "numbers that wait for their entry to fill")                                       \
     X(idle, "experts that the engine multiplies a token with for nothing")                         \
+    X(gates, "1 where an MLP has a gate, 0 where it is two matrices")                              \
     X(recompute, "1 where training computes scores a second time")
 
 typedef struct cost_dims {

@@ -30,6 +30,8 @@ struct fv_cost_model {
     uint64_t n_layers;  // embedding and unembedding included
     cost_layer *layers; // [n_layers]
     char *notes;        // "" or lines
+    // Parameters that the file says are packed, and the bytes that they take so.
+    fv_cost_number packed, packed_bytes;
 };
 
 // Adds a part to a layer: of the parts that exist, the equal one, otherwise a new one. Its

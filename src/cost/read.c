@@ -2,6 +2,7 @@
 // said about how it was read.
 #include "base/json.h"
 #include "cost/families.h"
+#include "cost/quantization.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -59,6 +60,14 @@ static bool take_tie(json_t *root, json_t *fields) {
     return true;
 }
 
+// The outermost that says it: wrappers say it for all.
+static bool take_quantization(json_t *root, json_t *fields) {
+    json_t *about = json_object_get(root, "quantization_config");
+    if (about == NULL) about = json_object_get(root, "compression_config");
+    if (about == NULL || json_is_null(about)) return true;
+    return json_object_set(fields, "quantization_config", about) == 0;
+}
+
 // --- a model from its fields ---------------------------------------------------------------------
 
 static void read_max_tokens(cost_config *c, fv_cost_model *model) {
@@ -81,6 +90,7 @@ static fv_status fill(cost_config *c, const found *f, fv_cost_model *model) {
     say_where(c, f);
     read_max_tokens(c, model);
     family->read(c, model);
+    cost_read_quantization(c, model);
     cost_config_name_unread(c);
     fv_status status = cost_config_finish(c);
     if (status == FV_OK) {
@@ -105,9 +115,10 @@ static fv_status read_model(const char *name, json_t *root, fv_cost_model *model
                           .fields = f.fields,
                           .used = json_object(),
                           .error = error};
-    fv_status status = config.used != NULL && take_tie(root, f.fields)
-                           ? fill(&config, &f, model)
-                           : fv_fail(error, FV_NO_MEMORY, "out of memory for a config");
+    fv_status status =
+        config.used != NULL && take_tie(root, f.fields) && take_quantization(root, f.fields)
+            ? fill(&config, &f, model)
+            : fv_fail(error, FV_NO_MEMORY, "out of memory for a config");
     text_free(&config.missing);
     text_free(&config.notes);
     json_decref(config.used);

@@ -158,6 +158,7 @@ cost_scope cost_scope_make(const cost_part *part, const fv_cost_setting *setting
                     .state_padding = formula_whole(reserve->state_padding),
                     .buffered = formula_whole(held.buffered),
                     .idle = formula_whole(wasteful ? d->experts - d->active : 0),
+                    .gates = formula_whole(d->matrices == 3),
                     .recompute = formula_whole(setting->recompute)};
     count_compressed(&s, d, setting);
     return s;

@@ -124,7 +124,8 @@ static int read_request(const cost_options *o, cost_request *request) {
     s->page = (uint64_t)o->page;
     s->full = strcmp(o->mask, "full") == 0;
     s->recompute = o->recompute;
-    request->weight_bytes = o->weight_bytes > 0 ? o->weight_bytes : o->bytes;
+    request->weight_bytes = o->weight_bytes;
+    request->plain_bytes = o->bytes;
     return read_devices(o, request);
 }
 
@@ -186,7 +187,7 @@ int cmd_cost(int argc, char **argv) {
         OPTION_INT("batch", &o.batch, "B", 1, 1e9, "sequences (1)"),
         OPTION_INT("bytes", &o.bytes, "N", 1, 8, "of a number: parameters, cache and state (2)"),
         OPTION_REAL("weight-bytes", &o.weight_bytes, "X", 0.0625, 8,
-                    "of a parameter, where it differs: 0.5 for four bits"),
+                    "of every parameter, whatever the file packs: 0.5 for four bits"),
         OPTION_TEXT("cache-bytes", &o.cache_bytes, "X|FORMAT",
                     "of a number in the KV cache: 1.0625, or q8_0, q4_0, fp8, fp8_ds_mla, ..."),
         OPTION_REAL("state-bytes", &o.state_bytes, "X", 0.0625, 8, "of a number in the state"),

@@ -25,8 +25,9 @@ const char *cost_number_text(fv_cost_number number, char *text) {
 
 double cost_weight_memory(const cost_subject *subject, const cost_request *request,
                           const fv_cost *total) {
-    (void)subject;
-    return request->weight_bytes * (double)total->value[FV_COST_PARAMETERS];
+    if (request->weight_bytes > 0)
+        return request->weight_bytes * (double)total->value[FV_COST_PARAMETERS];
+    return (double)fv_cost_weight_bytes(subject->model, request->plain_bytes);
 }
 
 cost_fit cost_fit_memory(const cost_subject *subject, const cost_request *request,
@@ -217,18 +218,27 @@ static void print_notes(const cost_subject *subject, const fv_cost *total) {
     }
 }
 
+static void print_title(const cost_subject *subject, const cost_request *request,
+                        const fv_cost *total) {
+    char a[24], b[24];
+    printf("%s (%s): %s parameters, %s ", subject->name, fv_cost_model_family(subject->model),
+           quantity_text((double)total->value[FV_COST_PARAMETERS], "", a),
+           quantity_text(cost_weight_memory(subject, request, total), "B", b));
+    if (request->weight_bytes == 0 && fv_cost_is_packed(subject->model))
+        printf("as the file packs them\n");
+    else
+        printf("at %g bytes each\n",
+               request->weight_bytes > 0 ? request->weight_bytes : request->plain_bytes);
+}
+
 fv_status cost_print(const cost_subject *subject, const cost_request *request, fv_error *error) {
     fv_cost total;
-    char a[24], b[24];
+    char a[24];
     const fv_cost_setting *s = &request->setting;
     fv_status status = fv_cost_total(subject->model, s, &total, error);
     if (status == FV_OK) status = cost_check_devices(subject, request, error);
     if (status != FV_OK) return status;
-    printf("%s (%s): %s parameters, %s at %g bytes each\n", subject->name,
-           fv_cost_model_family(subject->model),
-           quantity_text((double)total.value[FV_COST_PARAMETERS], "", a),
-           quantity_text(cost_weight_memory(subject, request, &total), "B", b),
-           request->weight_bytes);
+    print_title(subject, request, &total);
     printf("%" PRIu64 " sequence%s of %" PRIu64 " tokens, %s attention; pages of %" PRIu64
            " tokens\n\n",
            s->batch, s->batch == 1 ? "" : "s", s->tokens, s->full ? "full" : "causal", s->page);

@@ -22,7 +22,8 @@ typedef struct cost_subject {
 
 typedef struct cost_request {
     fv_cost_setting setting;
-    double weight_bytes;   // of a parameter
+    double weight_bytes;   // of every parameter; 0: as the file packs them
+    double plain_bytes;    // of those that it does not pack
     uint64_t memory;       // 0: not asked
     fv_cost_point *points; // [n_points], what was measured
     int n_points;
