@@ -25,8 +25,9 @@ typedef struct cost_config {
     const char *source;           // the class that the defaults are of: "MistralConfig"
     const cost_default *defaults; // to the first without a key
     json_t *fields;
-    json_t *used;      // object whose keys were asked for
-    bool longer_lists; // lists may have entries for more layers than there are
+    json_t *used;          // object whose keys were asked for
+    const json_t *origins; // NULL, or a key of the file itself for each list of fields it became
+    bool longer_lists;     // lists may have entries for more layers than there are
     text_buffer missing, notes;
     fv_status status; // of the first field that is wrong
     fv_error *error;

@@ -26,10 +26,11 @@ struct fv_cost_model {
     const char *family;
     uint64_t max_tokens;
     int n_parts, capacity;
-    cost_part *parts;   // [n_parts]
-    uint64_t n_layers;  // embedding and unembedding included
-    cost_layer *layers; // [n_layers]
-    char *notes;        // "" or lines
+    cost_part *parts;      // [n_parts]
+    uint64_t n_layers;     // embedding and unembedding included
+    cost_layer *layers;    // [n_layers]
+    char *notes;           // "" or lines
+    uint64_t stored_bytes; // of a parameter, as the file's dtype has it; 0: it says none
     // Parameters that the file says are packed, and the bytes that they take so.
     fv_cost_number packed, packed_bytes;
 };

@@ -16,10 +16,11 @@
 //                 double quantisation (QLoRA, section 3) a byte for each 64 and a float for each
 //                 256 of those, their mean, and a table of 256 floats. 8 bits: a float for each
 //                 output (SCB).
-//   compressed-tensors  vllm-project's formats: packed to words of 32 bits along the inputs, with a
-//                 shape of two 64-bit numbers; nvfp4: 16 numbers a scale of 8 bits, and two floats;
-//                 8 bits as they are. Scales in 16 bits (of channels, groups, blocks or the
-//                 matrix), zero points packed along the outputs where it is not symmetric.
+//   compressed-tensors  vllm-project's formats: integers packed to words of 32 bits along the
+//                 inputs, with a shape of two 64-bit numbers; 8 bits as they are; nvfp4: 16 numbers
+//                 a scale of 8 bits, and a float for the matrix and one for its inputs; mxfp4.
+//                 Scales in 16 bits (of channels, groups, blocks or the matrix), zero points packed
+//                 along the outputs where it is not symmetric.
 //   modelopt      nvfp4 as above; fp8 with two floats a matrix.
 #ifndef COST_PACKING_H
 #define COST_PACKING_H

@@ -51,6 +51,17 @@ static uint64_t read_bits(cost_config *c, const char *key) {
     return bits;
 }
 
+// The two widths of blocks, the outputs' first.
+static void read_blocks(cost_config *c, const char *key, cost_packing *p) {
+    const json_t *block = cost_config_list(c, key);
+    json_int_t out = json_integer_value(json_array_get(block, 0));
+    json_int_t in = json_integer_value(json_array_get(block, 1));
+    cost_config_expect(c, json_array_size(block) == 2 && out > 0 && in > 0, key,
+                       "must be two whole numbers from 1");
+    p->group_out = out > 0 ? (uint64_t)out : 1;
+    p->group_in = in > 0 ? (uint64_t)in : 1;
+}
+
 static void read_mxfp4(cost_config *c, quantization *q) {
     (void)c;
     add_group(q,
@@ -62,17 +73,7 @@ static void read_fp8(cost_config *c, quantization *q) {
     cost_packing packing = {.bits = 8,
                             .scale_bits = says(c, Q "scale_fmt", "ue8m0") ? 8 : 32,
                             .matrix_bytes = says(c, Q "activation_scheme", "static") ? 4 : 0};
-    const json_t *block = cost_config_list(c, Q "weight_block_size");
-    bool pair = json_array_size(block) == 2 && json_is_integer(json_array_get(block, 0)) &&
-                json_is_integer(json_array_get(block, 1));
-    if (pair) {
-        json_int_t out = json_integer_value(json_array_get(block, 0));
-        json_int_t in = json_integer_value(json_array_get(block, 1));
-        packing.group_out = out > 0 ? (uint64_t)out : 0;
-        packing.group_in = in > 0 ? (uint64_t)in : 0;
-    }
-    cost_config_expect(c, block == NULL || (packing.group_in > 0 && packing.group_out > 0),
-                       Q "weight_block_size", "must be two whole numbers from 1");
+    if (cost_config_has(c, Q "weight_block_size")) read_blocks(c, Q "weight_block_size", &packing);
     if (says(c, Q "expert_dtype", "fp4")) read_mxfp4(c, q);
     add_group(q, packing);
 }
@@ -136,28 +137,35 @@ static void read_modelopt(cost_config *c, quantization *q) {
 
 // --- compressed-tensors --------------------------------------------------------------------------
 
-// One of config_groups, which is read as if it stood alone.
+static void read_strategy(cost_config *c, cost_packing *p) {
+    uint64_t group = cost_config_size(c, "weights.group_size", 0);
+    bool grouped = says(c, "weights.strategy", "group") ||
+                   says(c, "weights.strategy", "tensor_group") ||
+                   !cost_config_has(c, "weights.strategy");
+    p->group_in = grouped ? group : ALL_INPUTS;
+    p->group_out = !says(c, "weights.strategy", "tensor");
+    if (says(c, "weights.strategy", "block")) read_blocks(c, "weights.block_structure", p);
+}
+
+// One of config_groups, which is read as if it stood alone. Integers are packed to words unless
+// their inputs are quantised too, for which the library keeps eight bits as they are; inputs that
+// are not quantised anew for every token have a scale of their own.
 static cost_packing read_scheme(cost_config *c) {
     cost_packing p = {.bits = read_bits(c, "weights.num_bits"), .scale_bits = 16};
-    bool real = says(c, "weights.type", "float");
-    uint64_t group = cost_config_size(c, "weights.group_size", 0);
-    if (says(c, "weights.strategy", "group") || says(c, "weights.strategy", "tensor_group"))
-        p.group_in = group;
-    p.group_out = !says(c, "weights.strategy", "tensor");
-    const json_t *block = cost_config_list(c, "weights.block_structure");
-    if (says(c, "weights.strategy", "block")) {
-        json_int_t out = json_integer_value(json_array_get(block, 0));
-        json_int_t in = json_integer_value(json_array_get(block, 1));
-        p.group_out = out > 0 ? (uint64_t)out : 128;
-        p.group_in = in > 0 ? (uint64_t)in : 128;
-    }
+    bool real = says(c, "weights.type", "float"), inputs = cost_config_has(c, "input_activations");
+    bool fixed = inputs && json_is_false(cost_config_find(c, "input_activations.dynamic"));
+    cost_config_find(c, "input_activations");
+    read_strategy(c, &p);
     p.zero_bits = cost_config_flag(c, "weights.symmetric") ? 0 : p.bits;
     if (real && p.bits == 4) {
+        bool microscaled = p.group_in == MXFP4_GROUP;
         p.scale_bits = 8;
-        p.matrix_bytes = p.group_in == MXFP4_GROUP ? 0 : 8;
-    } else if (p.bits < 8) {
+        p.matrix_bytes = microscaled ? 0 : 4 + (inputs ? 4 : 0);
+    } else if (!real && (p.bits < 8 || !inputs)) {
         p.words_in = true;
         p.matrix_bytes = 16;
+    } else if (fixed) {
+        p.matrix_bytes = 2;
     }
     return p;
 }

@@ -2,7 +2,9 @@
 // said about how it was read.
 #include "base/json.h"
 #include "cost/families.h"
+#include "cost/gguf_config.h"
 #include "cost/quantization.h"
+#include "cost/stored.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -68,6 +70,16 @@ static bool take_quantization(json_t *root, json_t *fields) {
     return json_object_set(fields, "quantization_config", about) == 0;
 }
 
+static uint64_t read_dtype(const json_t *root, const json_t *fields) {
+    static const char *const KEYS[] = {"dtype", "torch_dtype"};
+    for (int i = 0; i < 4; i++) {
+        const json_t *value = json_object_get(i < 2 ? fields : root, KEYS[i % 2]);
+        const char *text = json_string_value(value);
+        if (text != NULL) return strstr(text, "float32") != NULL ? 4 : 2;
+    }
+    return 0;
+}
+
 // --- a model from its fields ---------------------------------------------------------------------
 
 static void read_max_tokens(cost_config *c, fv_cost_model *model) {
@@ -100,7 +112,9 @@ static fv_status fill(cost_config *c, const found *f, fv_cost_model *model) {
     return status;
 }
 
-static fv_status read_model(const char *name, json_t *root, fv_cost_model *model, fv_error *error) {
+// `origins` is that of config.h.
+static fv_status read_model(const char *name, json_t *root, const json_t *origins,
+                            fv_cost_model *model, fv_error *error) {
     found f = find_model(root);
     if (!json_is_object(root) || f.type == NULL)
         return fv_fail(error, FV_FORMAT,
@@ -110,9 +124,11 @@ static fv_status read_model(const char *name, json_t *root, fv_cost_model *model
         return fv_fail(error, FV_USAGE, "%s: the family '%.60s' is not known; known are %s", name,
                        f.type, fv_cost_families());
     model->family = f.family->name;
+    model->stored_bytes = read_dtype(root, f.fields);
     cost_config config = {.name = name,
                           .family = f.family->name,
                           .fields = f.fields,
+                          .origins = origins,
                           .used = json_object(),
                           .error = error};
     fv_status status =
@@ -125,13 +141,12 @@ static fv_status read_model(const char *name, json_t *root, fv_cost_model *model
     return status;
 }
 
-static fv_status make_model(const char *name, json_t *root, const json_error_t *json,
+// Takes the reference to root.
+static fv_status make_model(const char *name, json_t *root, const json_t *origins,
                             fv_cost_model **out, fv_error *error) {
     *out = NULL;
-    if (root == NULL)
-        return fv_fail(error, FV_FORMAT, "%s:%d: it is no JSON: %s", name, json->line, json->text);
     fv_cost_model *model = calloc(1, sizeof *model);
-    fv_status status = model != NULL ? read_model(name, root, model, error)
+    fv_status status = model != NULL ? read_model(name, root, origins, model, error)
                                      : fv_fail(error, FV_NO_MEMORY, "out of memory for a model");
     json_decref(root);
     if (status == FV_OK)
@@ -141,21 +156,74 @@ static fv_status make_model(const char *name, json_t *root, const json_error_t *
     return status;
 }
 
+static fv_status no_json(const char *name, const json_error_t *json, fv_error *error) {
+    return fv_fail(error, FV_FORMAT, "%s:%d: it is no JSON: %s", name, json->line, json->text);
+}
+
+static void drop(fv_cost_model **model) {
+    fv_cost_model_free(*model);
+    *model = NULL;
+}
+
+// --- GGUF ----------------------------------------------------------------------------------------
+
+static fv_status read_gguf(const char *name, FILE *file, uint64_t size, fv_cost_model **model,
+                           fv_error *error) {
+    gguf header;
+    json_t *fields = NULL, *origins = NULL;
+    fv_status status = gguf_read(file, name, size, &header, error);
+    if (status == FV_OK) status = cost_gguf_fields(name, &header, &fields, &origins, error);
+    if (status == FV_OK) {
+        status = make_model(name, fields, origins, model, error);
+        fields = NULL;
+    }
+    if (status == FV_OK) {
+        status = cost_gguf_weigh(name, &header, *model, error);
+        if (status != FV_OK) drop(model);
+    }
+    json_decref(fields);
+    json_decref(origins);
+    gguf_free(&header);
+    return status;
+}
+
+static fv_status parse_gguf(const char *name, const char *bytes, size_t size, fv_cost_model **model,
+                            fv_error *error) {
+    FILE *file = fmemopen((void *)(uintptr_t)bytes, size, "rb");
+    if (file == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory reading %s", name);
+    fv_status status = read_gguf(name, file, size, model, error);
+    fclose(file);
+    return status;
+}
+
+// --- reading -------------------------------------------------------------------------------------
+
 fv_status fv_cost_model_parse(const char *name, const char *text, size_t size,
                               fv_cost_model **model, fv_error *error) {
     json_error_t json;
+    *model = NULL;
+    if (size >= 4 && memcmp(text, "GGUF", 4) == 0)
+        return parse_gguf(name, text, size, model, error);
     json_t *root = json_read(text, size, JSON_REJECT_DUPLICATES, &json);
-    return make_model(name, root, &json, model, error);
+    return root != NULL ? make_model(name, root, NULL, model, error) : no_json(name, &json, error);
 }
 
 // --- files ---------------------------------------------------------------------------------------
 
+// A GGUF file begins with a G, which no JSON does.
 static fv_status read_stream(const char *name, FILE *file, fv_cost_model **model, fv_error *error) {
     json_error_t json;
+    struct stat about;
+    int first = getc(file);
+    if (first != EOF) ungetc(first, file);
+    if (first == 'G') {
+        bool sized = fstat(fileno(file), &about) == 0 && S_ISREG(about.st_mode);
+        return read_gguf(name, file, sized ? (uint64_t)about.st_size : UINT64_MAX, model, error);
+    }
     json_t *root = json_read_file(file, JSON_REJECT_DUPLICATES, &json);
     if (root == NULL && ferror(file))
         return fv_fail(error, FV_NOT_FOUND, "%s cannot be read: %s", name, strerror(errno));
-    return make_model(name, root, &json, model, error);
+    return root != NULL ? make_model(name, root, NULL, model, error) : no_json(name, &json, error);
 }
 
 static fv_status read_file(const char *path, fv_cost_model **model, fv_error *error) {
@@ -167,16 +235,25 @@ static fv_status read_file(const char *path, fv_cost_model **model, fv_error *er
     return status;
 }
 
-fv_status fv_cost_model_read(const char *path, fv_cost_model **model, fv_error *error) {
-    struct stat about;
-    *model = NULL;
-    if (strcmp(path, "-") == 0) return read_stream("standard input", stdin, model, error);
-    if (stat(path, &about) != 0 || !S_ISDIR(about.st_mode)) return read_file(path, model, error);
+// A folder: its config.json, and what its files of weights say of it.
+static fv_status read_folder(const char *path, fv_cost_model **model, fv_error *error) {
     text_buffer inside = {0};
     text_add(&inside, "%s%sconfig.json", path, path[strlen(path) - 1] == '/' ? "" : "/");
     fv_status status = inside.failed
                            ? fv_fail(error, FV_NO_MEMORY, "out of memory for the name of a file")
                            : read_file(inside.data, model, error);
     text_free(&inside);
+    if (status == FV_OK) {
+        status = cost_check_stored(path, *model, error);
+        if (status != FV_OK) drop(model);
+    }
     return status;
+}
+
+fv_status fv_cost_model_read(const char *path, fv_cost_model **model, fv_error *error) {
+    struct stat about;
+    *model = NULL;
+    if (strcmp(path, "-") == 0) return read_stream("standard input", stdin, model, error);
+    bool folder = stat(path, &about) == 0 && S_ISDIR(about.st_mode);
+    return folder ? read_folder(path, model, error) : read_file(path, model, error);
 }

@@ -123,9 +123,25 @@ static void collect(const cost_config *c, const char *prefix, json_t *object, te
     }
 }
 
+// Adds the keys of the file of which no field was asked for.
+static void collect_origins(const cost_config *c, text_buffer *names) {
+    const char *key;
+    json_t *fields;
+    json_object_foreach((json_t *)c->origins, key, fields) {
+        bool used = false;
+        for (size_t i = 0; i < json_array_size(fields); i++)
+            used = used ||
+                   json_object_get(c->used, json_string_value(json_array_get(fields, i))) != NULL;
+        if (!used) text_add(names, "%s%.60s", names->n > 0 ? ", " : "", key);
+    }
+}
+
 void cost_config_name_unread(cost_config *c) {
     text_buffer names = {0};
-    collect(c, "", c->fields, &names);
+    if (c->origins != NULL)
+        collect_origins(c, &names);
+    else
+        collect(c, "", c->fields, &names);
     if (names.failed) c->notes.failed = true;
     if (names.n > 0)
         text_add(&c->notes, "not asked for, so they change nothing here: %s\n", names.data);

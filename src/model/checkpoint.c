@@ -1,7 +1,7 @@
+#include "base/safetensors.h"
 #include "config/config_check.h"
 #include "model/checkpoint_map.h"
 #include "model/layers.h"
-#include "model/safetensors.h"
 
 #include <fovea/checkpoint.h>
 #include <math.h>

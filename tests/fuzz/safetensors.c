@@ -1,7 +1,7 @@
 // Fuzzes the reader of safetensors and, behind it, of checkpoints: whatever a file holds, it is
 // read or refused with a message.
 #define _GNU_SOURCE
-#include "model/safetensors.h"
+#include "base/safetensors.h"
 #include "config/config_check.h"
 
 #include <fovea/checkpoint.h>

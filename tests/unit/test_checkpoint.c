@@ -2,7 +2,7 @@
 // computes what the model computes. The oracle is a transformer of our own in double, which knows
 // the file alone: names, shapes and the configuration under "transformer_lens".
 // tests/interop/transformerlens_check.py asks TransformerLens itself.
-#include "model/safetensors.h"
+#include "base/safetensors.h"
 
 #include <fovea/checkpoint.h>
 #include <math.h>

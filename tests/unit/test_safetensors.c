@@ -1,5 +1,5 @@
 // The safetensors layer: what it writes it reads back, and nothing malformed passes.
-#include "model/safetensors.h"
+#include "base/safetensors.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-#include "model/safetensors.h"
+#include "base/safetensors.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 // Writing safetensors.
-#include "model/safetensors.h"
+#include "base/safetensors.h"
 
 #include <fovea/whole_file.h>
 #include <inttypes.h>

@@ -8,8 +8,8 @@
 // bounded, keys are unique, every product of a shape fits, the tensors cover the rest of the file
 // exactly, without hole, overlap or trailing byte. Source: the format's description and reference
 // reader (huggingface/safetensors, tensor.rs).
-#ifndef FOVEA_MODEL_SAFETENSORS_H
-#define FOVEA_MODEL_SAFETENSORS_H
+#ifndef BASE_SAFETENSORS_H
+#define BASE_SAFETENSORS_H
 
 #include <fovea/status.h>
 #include <jansson.h>
