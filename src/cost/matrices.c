@@ -156,7 +156,8 @@ cost_matrix_size cost_matrix_measure(const cost_part *part, const cost_matrix *m
     static const fv_cost NOTHING;
     fv_cost_setting setting;
     fv_cost_setting_init(&setting);
-    cost_scope scope = cost_scope_make(part, &setting, &NOTHING);
+    const cost_reserve alone = {.block = setting.page};
+    cost_scope scope = cost_scope_make(part, &setting, &alone, &NOTHING);
     return (cost_matrix_size){formula_evaluate(matrix->in, cost_scope_look_up, &scope),
                               formula_evaluate(matrix->out, cost_scope_look_up, &scope),
                               formula_evaluate(matrix->count, cost_scope_look_up, &scope)};
