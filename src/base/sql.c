@@ -2,6 +2,7 @@
 
 #include "base/sql_wait.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,9 +66,18 @@ fv_status sql_check_path(const char *path, fv_error *error) {
                    most, path);
 }
 
+// SQLite would make it, and the files beside it, for others to read only, whatever the umask: in a
+// group's folder nobody else could go on with a store. An older file keeps its mode, and is not
+// opened here: to close it would drop the locks of this process.
+static void make_file(const char *path) {
+    int file = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (file >= 0) close(file);
+}
+
 fv_status sql_connect(sql_file *file, const char *name, int flags, fv_error *error) {
     fv_status status = sql_check_path(file->path, error);
     if (status != FV_OK) return status;
+    if ((flags & SQLITE_OPEN_CREATE) != 0) make_file(file->path);
     if (sqlite3_open_v2(name, &file->db, flags | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) {
         if (file->db == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory");
         return sql_fail(file, "cannot be opened", error);

@@ -22,7 +22,7 @@
 #include <unistd.h>
 
 static const char PREFIX[] = ".fovea-";
-enum { N_RANDOM = 6 }; // characters that mkstemp chooses
+enum { N_RANDOM = 6, N_TRIES = 100 }; // characters of a name; names that others may have
 
 enum { UNKNOWN = -1 }; // an error of a write long ago, which did not keep its reason
 
@@ -33,17 +33,30 @@ static fv_status fail(const char *path, int cause, fv_error *error) {
 
 // --- writing -----------------------------------------------------------------------------------
 
-// Temporary files are made for their owner's eyes only; results get the mode of ordinary files.
-static void make_ordinary(int descriptor) {
-    mode_t mask = umask(0);
-    umask(mask);
-    fchmod(descriptor, 0666 & ~mask);
-}
-
 // How much of `path` names its folder: "out/" of "out/report.html", nothing of "report.html".
 static int folder_length(const char *path) {
     const char *slash = strrchr(path, '/');
     return slash != NULL ? (int)(slash - path) + 1 : 0;
+}
+
+// Six characters of chance at `name`. False with errno.
+static bool add_random(char *name) {
+    static const char LETTERS[] = "abcdefghijklmnopqrstuvwxyz0123456789";
+    unsigned char chance[N_RANDOM];
+    if (getentropy(chance, sizeof chance) != 0) return false;
+    for (int i = 0; i < N_RANDOM; i++) name[i] = LETTERS[chance[i] % (sizeof LETTERS - 1)];
+    return true;
+}
+
+// A new file whose name ends in characters of chance, -1 with errno. mkstemp would give it a mode
+// of its own, and to learn what the user wants instead, umask, is to change it for every thread.
+static int open_new(char *name) {
+    int descriptor = -1, tries = 0;
+    do {
+        if (!add_random(name + strlen(name) - N_RANDOM)) return -1;
+        descriptor = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    } while (descriptor < 0 && errno == EEXIST && ++tries < N_TRIES);
+    return descriptor;
 }
 
 // The descriptor of a new locked file beside file->path, or -1 with errno.
@@ -55,15 +68,13 @@ static int make_temporary(fv_whole_file *file) {
     if (name.failed)
         errno = ENOMEM;
     else
-        descriptor = mkstemp(name.data);
+        descriptor = open_new(name.data);
     if (descriptor < 0) {
         text_free(&name);
         return -1;
     }
     file->temporary = name.data;
-    fcntl(descriptor, F_SETFD, FD_CLOEXEC);
     flock(descriptor, LOCK_EX | LOCK_NB);
-    make_ordinary(descriptor);
     return descriptor;
 }
 

@@ -41,11 +41,15 @@ static bool is_current(int file, const char *path) {
            mine.st_dev == named.st_dev;
 }
 
-// Whether something else has the lock's name: what a link leads to would be overwritten.
+// Whether something else has the lock's name: what a link leads to would be overwritten. Leaves
+// errno as open set it.
 static bool is_other(const char *path, int file) {
     struct stat info;
     if (file >= 0) return fstat(file, &info) != 0 || !S_ISREG(info.st_mode) || info.st_nlink > 1;
-    return lstat(path, &info) == 0 && !S_ISREG(info.st_mode);
+    int cause = errno;
+    bool other = lstat(path, &info) == 0 && !S_ISREG(info.st_mode);
+    errno = cause;
+    return other;
 }
 
 fv_status store_lock(fv_store *store, fv_error *error) {
