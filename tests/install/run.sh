@@ -24,6 +24,13 @@ nm -D --defined-only "$lib/libfovea.so" | grep -q ' T fv_version$'
 foreign=$(nm -g --defined-only "$lib/libfovea.a" 2>/dev/null | awk 'NF == 3 && $3 !~ /^fv_/ { print $3 }')
 [ -z "$foreign" ] || { echo "libfovea.a has global names without fv_: $foreign"; exit 1; }
 
+echo "numbers are read and written as C's locale does, see src/base/c_locale.h"
+mapfile -d '' -t objects < <(find "$build/CMakeFiles/fovea_objects.dir" -name '*.o' ! -name c_locale.c.o -print0)
+[ ${#objects[@]} -gt 0 ] || { echo "no object of the library is found in $build"; exit 1; }
+foreign=$(nm -A -u "${objects[@]}" | sed 's/.*fovea_objects.dir.//' |
+    grep -E ' U (__)?(v?snprintf|v?fprintf|v?printf|v?asprintf|v?dprintf|strto(f|d|ld)|atof)(_chk)?$' || true)
+[ -z "$foreign" ] || { echo "the locale of a calling program changes what these do: $foreign"; exit 1; }
+
 echo "every header declares only what the shared library defines"
 cat "$prefix"/include/fovea/*.h | tr '\n' ' ' | grep -oE 'FV_API [^;({]*fv_[a-z0-9_]+\(' |
     grep -oE 'fv_[a-z0-9_]+\($' | tr -d '(' | sort -u >"$work/declared"
