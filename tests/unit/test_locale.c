@@ -1,7 +1,7 @@
 // A program that calls the library may have set a locale in which 0.01 is written "0,01": what the
 // library reads, writes and names runs by stays as it is, and so does the program's locale.
 #include "base/text.h"
-#include "lab/config_json.h"
+#include "store/config_json.h"
 
 #include <fovea/config.h>
 #include <fovea/status.h>
