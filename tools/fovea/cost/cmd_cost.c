@@ -1,6 +1,7 @@
 // `fovea cost`: what a model costs at a context length, with every formula.
 #include "cost/cost_devices.h"
 #include "cost/cost_measured.h"
+#include "cost/cost_rank.h"
 #include "options.h"
 #include "quantity.h"
 #include "tool.h"
@@ -10,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_MODELS = 16 };
+enum { MAX_CURVES = 16 }; // beyond that models are ranked
 
 typedef struct cost_options {
     const char *model, *context, *memory, *measured, *mask, *logits, *engine, *out;
@@ -19,7 +20,8 @@ typedef struct cost_options {
     double weight_bytes, state_bytes, price;
     const char *flops, *bandwidth;
     int tp, pp, cp, dp, ep;
-    bool recompute, json;
+    const char *sort;
+    bool recompute, compare, json;
 } cost_options;
 
 // "/a/b/llama.json" -> "llama"
@@ -148,23 +150,54 @@ static fv_status show_one(const cost_subject *subject, const cost_request *reque
     return status;
 }
 
-static int show(const char *const *paths, int n, const cost_request *request,
-                const cost_options *o) {
-    cost_subject subjects[MAX_MODELS] = {{0}};
-    fv_error error = {0};
+static fv_status read_models(const char *const *paths, int n, cost_subject *subjects,
+                             fv_error *error) {
     fv_status status = FV_OK;
-    int exit_code = EXIT_DONE;
     for (int i = 0; status == FV_OK && i < n; i++) {
         subjects[i].path = paths[i];
         name_subject(&subjects[i]);
-        status = fv_cost_model_read(paths[i], &subjects[i].model, &error);
+        status = fv_cost_model_read(paths[i], &subjects[i].model, error);
     }
-    if (status == FV_OK && n == 1 && o->out == NULL)
+    return status;
+}
+
+static int show(const char *const *paths, int n, const cost_request *request, const cost_options *o,
+                cost_column sort) {
+    cost_subject *subjects = calloc((size_t)n, sizeof *subjects);
+    fv_error error = {0};
+    int exit_code = EXIT_DONE;
+    fv_status status = subjects != NULL ? read_models(paths, n, subjects, &error)
+                                        : fv_fail(&error, FV_NO_MEMORY, "out of memory for models");
+    bool ranked = o->compare || o->sort != NULL || n > MAX_CURVES;
+    if (status == FV_OK && ranked)
+        status = cost_rank(subjects, n, request, sort, o->out, o->json, &exit_code, &error);
+    else if (status == FV_OK && n == 1 && o->out == NULL)
         status = show_one(&subjects[0], request, o->json, &exit_code, &error);
     else if (status == FV_OK)
         status = cost_compare(subjects, n, request, o->out, o->json, &exit_code, &error);
-    for (int i = 0; i < n; i++) fv_cost_model_free(subjects[i].model);
+    for (int i = 0; subjects != NULL && i < n; i++) fv_cost_model_free(subjects[i].model);
+    free(subjects);
     return status == FV_OK ? exit_code : tool_fail(&error);
+}
+
+static int read_sort(const cost_options *o, const cost_request *request, cost_column *sort) {
+    char names[256];
+    *sort = COST_COLUMN_PARAMETERS;
+    if (o->sort == NULL || cost_find_column(o->sort, request, sort)) return EXIT_DONE;
+    return tool_usage_error("cost: --sort must be one of %s, and have what it is of (--memory, "
+                            "--flops and --bandwidth, --price), not '%s'",
+                            cost_column_names(names), o->sort);
+}
+
+static int run(const cost_options *o, const char *const *paths, int n) {
+    cost_request request = {0};
+    cost_column sort;
+    int exit_code = read_request(o, &request);
+    if (exit_code == EXIT_DONE && request.n_points > 0) exit_code = check_points(&request, n, o);
+    if (exit_code == EXIT_DONE) exit_code = read_sort(o, &request, &sort);
+    if (exit_code == EXIT_DONE) exit_code = show(paths, n, &request, o, sort);
+    free(request.points);
+    return exit_code;
 }
 
 int cmd_cost(int argc, char **argv) {
@@ -215,6 +248,11 @@ int cmd_cost(int argc, char **argv) {
                     "fit fixed bytes and bytes a token to an engine's memory, beside the formula"),
         OPTION_TEXT("out", &o.out, "DIR",
                     "draw cost.svg and cost.png there: memory and FLOPs over the context"),
+        OPTION_FLAG("compare", &o.compare,
+                    "a row for each of any number of models; --out draws compare.svg and .png"),
+        OPTION_TEXT("sort", &o.sort, "COLUMN",
+                    "order of --compare: parameters, active, cache, memory, first_token, "
+                    "tokens_a_second, ... (parameters)"),
         OPTION_FLAG("json", &o.json, "totals, parts and layers; with several models JSON Lines"),
         OPTION_END};
     const tool_usage usage = {
@@ -231,20 +269,20 @@ int cmd_cost(int argc, char **argv) {
                    "fovea cost examples/configs/deepseek-v3.json --context 32k --batch 64 --tp 8 "
                    "--ep 8 --memory 141GB --flops 989T --bandwidth 4.8TB --price 3\n"
                    "fovea cost examples/configs/{llama-3.1-8b,falcon-mamba-7b,jamba-1.5-mini}.json "
-                   "--context 256Ki --out out",
-        .max_operands = MAX_MODELS - 1};
+                   "--context 256Ki --out out\n"
+                   "fovea cost examples/configs/*.json --compare --sort active --context 128k "
+                   "--out out",
+        .max_operands = -1};
     tool_operands operands;
     int exit_code;
     if (!options_parse(argc, argv, &usage, options, &operands, &exit_code)) return exit_code;
-    const char *paths[MAX_MODELS];
+    const char **paths = calloc((size_t)operands.n + 1, sizeof *paths);
+    if (paths == NULL) return tool_no_memory();
     int n = 0;
     if (o.model != NULL) paths[n++] = o.model;
     for (int i = 0; i < operands.n; i++) paths[n++] = operands.items[i];
-    if (n == 0) return tool_usage_error("cost needs a model: fovea %s", usage.synopsis);
-    cost_request request = {0};
-    exit_code = read_request(&o, &request);
-    if (exit_code == EXIT_DONE && request.n_points > 0) exit_code = check_points(&request, n, &o);
-    if (exit_code == EXIT_DONE) exit_code = show(paths, n, &request, &o);
-    free(request.points);
+    exit_code = n > 0 ? run(&o, paths, n)
+                      : tool_usage_error("cost needs a model: fovea %s", usage.synopsis);
+    free(paths);
     return exit_code;
 }

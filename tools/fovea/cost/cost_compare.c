@@ -114,8 +114,22 @@ static int print_tables(const cost_subject *subjects, const comparison *c,
     return exit_code;
 }
 
-static json_t *real_json(double value) {
-    return isnan(value) ? json_null() : json_real(value);
+// Whole numbers, all digits of which count.
+static json_t *line_json(const cost_subject *subject, const cost_request *request,
+                         uint64_t context) {
+    fv_cost_setting setting = request->setting;
+    fv_cost total;
+    setting.tokens = context;
+    if (fv_cost_total(subject->model, &setting, &total, NULL) != FV_OK) return NULL;
+    json_t *line = json_pack("{s:s, s:s, s:I}", "model", subject->name, "family",
+                             fv_cost_model_family(subject->model), "context", (json_int_t)context);
+    if (line == NULL) return NULL;
+    fv_cost_number cache = total.value[FV_COST_CACHE], state = total.value[FV_COST_STATE];
+    bool fits = cache != FV_COST_TOO_LARGE && state < FV_COST_TOO_LARGE - cache;
+    cost_set_number(line, "memory_bytes", fits ? cache + state : FV_COST_TOO_LARGE);
+    cost_set_number(line, "decode_flops", total.value[FV_COST_DECODE]);
+    cost_set_number(line, "prefill_flops", total.value[FV_COST_PREFILL]);
+    return line;
 }
 
 static int print_lines(const cost_subject *subjects, const comparison *c,
@@ -123,13 +137,8 @@ static int print_lines(const cost_subject *subjects, const comparison *c,
     int exit_code = EXIT_DONE;
     for (int m = 0; m < c->n_models; m++)
         for (int i = 0; exit_code == EXIT_DONE && i < c->n_contexts; i++) {
-            json_t *line = json_pack(
-                "{s:s, s:s, s:I, s:f, s:f, s:o}", "model", subjects[m].name, "family",
-                fv_cost_model_family(subjects[m].model), "context", (json_int_t)c->contexts[i],
-                "memory_bytes", values_of(c, m, MEMORY)[i] * MEASURES[MEMORY].unit, "decode_flops",
-                values_of(c, m, DECODE)[i] * MEASURES[DECODE].unit, "prefill_flops",
-                real_json(values_of(c, m, PREFILL)[i] * MEASURES[PREFILL].unit));
-            if (request->memory > 0)
+            json_t *line = line_json(&subjects[m], request, c->contexts[i]);
+            if (line != NULL && request->memory > 0)
                 json_object_set_new(line, "largest_context",
                                     cost_fit_json(&subjects[m], request, &c->totals[m]));
             exit_code = tool_print_json(line);
