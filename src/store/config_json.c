@@ -105,8 +105,9 @@ static fv_status set_field(fv_config *config, const char *key, const json_t *val
     return FV_OK;
 }
 
-fv_status config_from_json(const char *json, const char *where, fv_config *config,
-                           fv_error *error) {
+// Sets the fields that the object names.
+static fv_status read_object(const char *json, const char *where, fv_config *config,
+                             fv_error *error) {
     json_error_t cause;
     json_t *object = json_loads(json, JSON_REJECT_DUPLICATES, &cause);
     if (object == NULL && json_error_code(&cause) == json_error_out_of_memory)
@@ -115,7 +116,6 @@ fv_status config_from_json(const char *json, const char *where, fv_config *confi
         return fv_fail(error, FV_FORMAT, "%s: the configuration is not JSON: %s", where,
                        cause.text);
     fv_status status = FV_OK;
-    fv_config_init(config);
     if (!json_is_object(object))
         status = fv_fail(error, FV_FORMAT, "%s: the configuration is not a JSON object", where);
     const char *key;
@@ -124,5 +124,24 @@ fv_status config_from_json(const char *json, const char *where, fv_config *confi
         if (status == FV_OK) status = set_field(config, key, value, where, error);
     }
     json_decref(object);
+    return status;
+}
+
+fv_status config_from_json(const char *json, const char *where, fv_config *config,
+                           fv_error *error) {
+    fv_config_init(config);
+    return read_object(json, where, config, error);
+}
+
+fv_status config_member_from_json(const char *member, size_t n, const char *where,
+                                  fv_config *config, fv_error *error) {
+    char *object = malloc(n + 3);
+    if (object == NULL)
+        return fv_fail(error, FV_NO_MEMORY, "out of memory while reading %s", where);
+    object[0] = '{';
+    memcpy(object + 1, member, n);
+    strcpy(object + 1 + n, "}");
+    fv_status status = read_object(object, where, config, error);
+    free(object);
     return status;
 }

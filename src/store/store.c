@@ -191,6 +191,7 @@ void fv_store_close(fv_store *store) {
     sqlite3_close(store->db);
     store_unlock(store);
     sql_digest_free(store->digest);
+    config_near_free(&store->near);
     free(store->path);
     free(store);
 }

@@ -14,20 +14,25 @@
 typedef struct frame {
     store_total total; // as the rows say
     uint64_t ids;      // hashes of all ids combined
+    bool ordered;      // no run is older than the one before
 } frame;
 
-// Every run that a statement gives: its id and, in the fifth column if there is one, its digest.
+// Every run that a statement gives: its id and, if there are more columns, its digest and time.
 static fv_status scan(fv_store *store, int statement, frame *f, fv_error *error) {
-    enum { DIGEST = 4 };
+    enum { DIGEST = 4, CREATED = 6 };
+    char last[40] = "";
     sqlite3_stmt *rows = store_statement(store, statement);
     if (rows == NULL) return store_fail(store, "cannot be read", error);
-    *f = (frame){0};
+    *f = (frame){.ordered = true};
     while (sqlite3_step(rows) == SQLITE_ROW) {
         const char *id = (const char *)sqlite3_column_text(rows, 0);
         f->ids ^= text_hash(TEXT_HASH_START, id != NULL ? id : "");
         f->total.n_runs++;
-        if (sqlite3_column_count(rows) > DIGEST)
-            f->total.digest ^= store_digest_column(rows, DIGEST);
+        if (sqlite3_column_count(rows) <= DIGEST) continue;
+        f->total.digest ^= store_digest_column(rows, DIGEST);
+        const char *created = (const char *)sqlite3_column_text(rows, CREATED);
+        f->ordered = f->ordered && created != NULL && strcmp(last, created) <= 0;
+        snprintf(last, sizeof last, "%s", created != NULL ? created : "");
     }
     if (sqlite3_reset(rows) == SQLITE_OK) return FV_OK;
     return store_fail(store, "cannot be read", error);
@@ -73,6 +78,7 @@ static fv_status check_frame(fv_store *store, fv_error *error) {
                        "run store %s is damaged: its index of runs does not have what its table "
                        "has; 'fovea run' and 'fovea runs DIR --check --write' make it anew",
                        store->path);
+    store->ordered = table.ordered;
     status = store_check_total(store, &table.total, error);
     return status == FV_OK ? check_indexes(store, error) : status;
 }

@@ -13,6 +13,7 @@
 
 #include "base/sql.h"
 #include "base/sql_row.h"
+#include "store/config_near.h"
 
 #include <fovea/store.h>
 
@@ -84,15 +85,17 @@ enum { TAG_RUN = 'r', TAG_SERIES = 's', TAG_TENSOR = 't', TAG_SNAPSHOT = 'p', TA
     S(SET_TOTAL, "UPDATE total SET n_runs = ?1, digest = ?2 WHERE id = 1")                         \
     S(GET_RUN, READ_RUN "WHERE id = ?1")                                                           \
     S(EACH_RUN, READ_RUN "ORDER BY created, rowid")                                                \
+    S(EACH_ROW, READ_RUN "NOT INDEXED ORDER BY rowid")                                             \
     S(GET_SERIES, "SELECT run_id, name, n, final, steps, \"values\" FROM series "                  \
                   "WHERE run_id = ?1 ORDER BY rowid")                                              \
     S(GET_TENSORS, "SELECT run_id, name, shape, \"offset\", size FROM tensors "                    \
                    "WHERE run_id = ?1 ORDER BY rowid")                                             \
     S(GET_SNAPSHOTS, "SELECT run_id, step, params FROM snapshots WHERE run_id = ?1 ORDER BY step") \
     S(GET_FINALS, "SELECT name, final FROM series WHERE run_id = ?1 ORDER BY rowid")               \
+    S(EACH_FINAL, "SELECT name, final, run_id FROM series NOT INDEXED ORDER BY rowid")             \
     S(COUNT_SERIES, "SELECT count(*) FROM series WHERE run_id = ?1")                               \
     S(COUNT_SNAPSHOTS, "SELECT count(*) FROM snapshots WHERE run_id = ?1")                         \
-    S(SCAN_TABLE, "SELECT id, %s FROM runs NOT INDEXED")                                           \
+    S(SCAN_TABLE, "SELECT id, %s, created FROM runs NOT INDEXED ORDER BY rowid")                   \
     S(SCAN_INDEX, "SELECT id FROM runs INDEXED BY sqlite_autoindex_runs_1")                        \
     S(ROWIDS, "SELECT rowid, id FROM runs NOT INDEXED ORDER BY rowid")                             \
     S(QUICK_CHECK, "PRAGMA quick_check")                                                           \
@@ -159,7 +162,9 @@ struct fv_store {
     sql_digest *digest; // of one run at a time
     bool spoiled; // half a run could not be taken back: the transaction is not to be committed
     bool framed;  // its table of runs, their index and its total are known to agree
+    bool ordered; // then the rows of its runs stand in the order of their times
     long long last_created; // microseconds; no two runs of a store are of the same instant
+    config_near near;       // the configuration that was last read whole
     sqlite3_stmt *statements[STATEMENT_COUNT];
 };
 

@@ -1,6 +1,5 @@
 // Whole runs out of the store. What comes out is checked as anything from a file is: every row of
 // the run against its digest, and blob sizes against counts, steps in order, known outcomes.
-#include "store/config_json.h"
 #include "store/store_db.h"
 
 #include <math.h>
@@ -111,7 +110,8 @@ static fv_status read_run(fv_store *store, sqlite3_stmt *row, fv_record *record,
     record->us_per_step = sqlite3_column_double(row, COLUMN_US_PER_STEP);
     char where[512];
     snprintf(where, sizeof where, "run store %s: run %s", store->path, record->id);
-    return config_from_json(column_text(row, COLUMN_CONFIG), where, &record->config, error);
+    return config_near_read(&store->near, column_text(row, COLUMN_CONFIG), where, &record->config,
+                            error);
 }
 
 // A copy of a blob of exactly n elements of `size` bytes; NULL where it has another size (*wrong)
@@ -336,6 +336,16 @@ static bool make_room(final_list *finals) {
     return true;
 }
 
+// Adds the current row of `rows` to the digest and to the finals; false without memory.
+static bool add_final(fv_store *store, sqlite3_stmt *rows, final_list *finals) {
+    if (!make_room(finals)) return false;
+    sql_digest_add_columns(store->digest, TAG_FINAL, rows, FINAL_COLUMNS);
+    snprintf(finals->names[finals->n], sizeof *finals->names, "%s", column_text(rows, 0));
+    bool is_null = sqlite3_column_type(rows, 1) == SQLITE_NULL;
+    finals->items[finals->n++].value = is_null ? NAN : sqlite3_column_double(rows, 1);
+    return true;
+}
+
 static fv_status read_finals(fv_store *store, const char *id, final_list *finals, fv_error *error) {
     sqlite3_stmt *rows = store_statement(store, STATEMENT_GET_FINALS);
     if (rows == NULL) return store_fail(store, "cannot be read", error);
@@ -343,13 +353,8 @@ static fv_status read_finals(fv_store *store, const char *id, final_list *finals
     finals->n = 0;
     int step;
     bool memory = true;
-    while ((step = sqlite3_step(rows)) == SQLITE_ROW && (memory = make_room(finals))) {
-        sql_digest_add_columns(store->digest, TAG_FINAL, rows, FINAL_COLUMNS);
-        snprintf(finals->names[finals->n], sizeof *finals->names, "%s", column_text(rows, 0));
-        bool is_null = sqlite3_column_type(rows, 1) == SQLITE_NULL;
-        finals->items[finals->n++].value = is_null ? NAN : sqlite3_column_double(rows, 1);
-    }
-    for (int i = 0; i < finals->n; i++) finals->items[i].name = finals->names[i];
+    while ((step = sqlite3_step(rows)) == SQLITE_ROW && memory)
+        memory = add_final(store, rows, finals);
     fv_status status = FV_OK;
     if (!memory)
         status = fv_fail(error, FV_NO_MEMORY, "out of memory reading run %s", id);
@@ -359,15 +364,49 @@ static fv_status read_finals(fv_store *store, const char *id, final_list *finals
     return status;
 }
 
-// The current row of EACH_RUN, with its final values.
-static fv_status read_listed(fv_store *store, sqlite3_stmt *row, fv_record *record,
+// All series of the store, row after row: the rows of a run stand together, in the order of runs.
+typedef struct final_rows {
+    sqlite3_stmt *rows; // NULL where they are not walked
+    bool begun, ended;
+} final_rows;
+
+static bool next_row(final_rows *all) {
+    all->begun = true;
+    all->ended = all->ended || sqlite3_step(all->rows) != SQLITE_ROW;
+    return !all->ended;
+}
+
+// The run's rows, if they are the next ones. Whether there are more of them elsewhere
+// only the digest tells.
+static bool take_finals(fv_store *store, final_rows *all, sqlite3_stmt *run, const char *id,
+                        final_list *finals) {
+    enum { RUN_ID = 2, FEW = 64 }; // rows of no run that are passed over
+    bool more = all->rows != NULL && (all->begun ? !all->ended : next_row(all));
+    for (int i = 0; more && i < FEW && strcmp(column_text(all->rows, RUN_ID), id) != 0; i++)
+        more = next_row(all);
+    finals->n = 0;
+    while (more && strcmp(column_text(all->rows, RUN_ID), id) == 0) {
+        if (!add_final(store, all->rows, finals)) return false;
+        more = next_row(all);
+    }
+    return sql_digest_is(run, RUN_LISTED, sql_digest_value(store->digest));
+}
+
+// What listings read of the run in the current row. `all` may be NULL.
+static fv_status read_listed(fv_store *store, sqlite3_stmt *row, final_rows *all, fv_record *record,
                              final_list *finals, fv_error *error) {
     char id[17];
+    fv_status status = FV_OK;
+    snprintf(id, sizeof id, "%s", column_text(row, COLUMN_ID));
     sql_digest_begin(store->digest);
     sql_digest_add_columns(store->digest, TAG_RUN, row, RUN_COLUMNS);
-    snprintf(id, sizeof id, "%s", column_text(row, COLUMN_ID));
-    fv_status status = read_finals(store, id, finals, error);
-    if (status == FV_OK) status = check_digest(store, row, RUN_LISTED, id, error);
+    if (all == NULL || !take_finals(store, all, row, id, finals)) {
+        sql_digest_begin(store->digest);
+        sql_digest_add_columns(store->digest, TAG_RUN, row, RUN_COLUMNS);
+        status = read_finals(store, id, finals, error);
+        if (status == FV_OK) status = check_digest(store, row, RUN_LISTED, id, error);
+    }
+    for (int i = 0; i < finals->n; i++) finals->items[i].name = finals->names[i];
     return status == FV_OK ? read_run(store, row, record, error) : status;
 }
 
@@ -378,7 +417,7 @@ fv_status store_check_listed(fv_store *store, const char *id, fv_error *error) {
     final_list finals = {0};
     fv_record record;
     fv_status status = sqlite3_step(row) == SQLITE_ROW
-                           ? read_listed(store, row, &record, &finals, error)
+                           ? read_listed(store, row, NULL, &record, &finals, error)
                            : store_fail(store, "cannot be read", error);
     sqlite3_reset(row);
     free(finals.items);
@@ -387,7 +426,10 @@ fv_status store_check_listed(fv_store *store, const char *id, fv_error *error) {
 }
 
 static fv_status each(fv_store *store, fv_store_visit visit, void *context, fv_error *error) {
-    sqlite3_stmt *rows = store_statement(store, STATEMENT_EACH_RUN);
+    // Where the rows are in order, there is nothing to sort.
+    sqlite3_stmt *rows =
+        store_statement(store, store->ordered ? STATEMENT_EACH_ROW : STATEMENT_EACH_RUN);
+    final_rows all = {.rows = store->ordered ? store_statement(store, STATEMENT_EACH_FINAL) : NULL};
     if (rows == NULL) return store_fail(store, "cannot be read", error);
     final_list finals = {0};
     store_total seen = {0};
@@ -395,7 +437,7 @@ static fv_status each(fv_store *store, fv_store_visit visit, void *context, fv_e
     int step;
     while (status == FV_OK && (step = sqlite3_step(rows)) == SQLITE_ROW) {
         fv_record record;
-        status = read_listed(store, rows, &record, &finals, error);
+        status = read_listed(store, rows, &all, &record, &finals, error);
         if (status == FV_OK)
             status = visit(context, &record, column_text(rows, COLUMN_EXPERIMENT), finals.items,
                            finals.n);
@@ -404,6 +446,7 @@ static fv_status each(fv_store *store, fv_store_visit visit, void *context, fv_e
     }
     if (status == FV_OK && step != SQLITE_DONE) status = store_fail(store, "cannot be read", error);
     sqlite3_reset(rows);
+    if (all.rows != NULL) sqlite3_reset(all.rows);
     free(finals.items);
     free(finals.names);
     return status == FV_OK ? store_check_total(store, &seen, error) : status;
