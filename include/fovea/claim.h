@@ -92,6 +92,11 @@ FV_API fv_status fv_claims_rehearse(const fv_experiment *experiment, fv_error *e
 FV_API fv_status fv_measure(const char *expression, const fv_record *record, double *value,
                             fv_error *error);
 
+// Whether a measure can be written like this: parses and prepares it, and checks its series against
+// those that training always logs and the given probes'. No run is needed.
+FV_API fv_status fv_measure_check(const char *expression, const fv_probe *const *probes,
+                                  int n_probes, fv_error *error);
+
 #ifdef __cplusplus
 }
 #endif

@@ -86,9 +86,4 @@ const fv_series *fv_series_called(const fv_record *record, const char *name);
 // run's last step.
 bool fv_measure_is_step(const char *expression);
 
-// Whether a measure can be written like this: parses and prepares it, and checks its series against
-// those that training always logs and the given probes'. No run is needed.
-fv_status fv_measure_check(const char *expression, const fv_probe *const *probes, int n_probes,
-                           fv_error *error);
-
 #endif

@@ -218,13 +218,22 @@ static fv_status close_parenthesis(parser *p) {
                     strlen(call->function->name), hint);
 }
 
+// "<=": its two characters stay together.
+static bool is_pair(const char *at) {
+    static const char *const PAIRS[] = {"<=", ">=", "<>", "==", "!=", "||", NULL};
+    for (int i = 0; PAIRS[i] != NULL; i++)
+        if (strncmp(at, PAIRS[i], 2) == 0) return true;
+    return false;
+}
+
 static fv_status read_operator(parser *p) {
     char c = *p->at;
     if (strchr("+-*/%(),<>=!|", c) == NULL || strncmp(p->at, "--", 2) == 0 ||
         strncmp(p->at, "/*", 2) == 0)
         return complain(
             p, "cannot read", p->at, strlen(p->at),
-            "a measure is made of numbers, fields, functions of series and + - * / ( )");
+            "a measure is made of numbers, fields, functions of series, + - * / ( ), comparisons, "
+            "and, or, not");
     if (c == '(') {
         if (p->depth == MAX_DEPTH) return complain(p, "too deep at", p->at, strlen(p->at), "");
         p->open[p->depth++] = (open_call){NULL, 0};
@@ -234,8 +243,9 @@ static fv_status read_operator(parser *p) {
     } else if (c == ',' && p->depth > 0) {
         p->open[p->depth - 1].n_arguments++;
     }
-    emit(p, &c, 1);
-    p->at++;
+    size_t n = is_pair(p->at) ? 2 : 1;
+    emit(p, p->at, n);
+    p->at += n;
     return FV_OK;
 }
 

@@ -202,6 +202,9 @@ static void test_measures(void **state) {
         {"max(abs(-3), sqrt(4), ln(exp(1)))", 3},
         {"pow(2, 10)", 1024},
         {"- - 3", 3},
+        {"2 >= 2", 1},
+        {"final(perplexity)<=49", 0},
+        {"(1 <> 1) + (1 != 2) * 10 + (3 == 3) * 100", 110},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         check_near(value_of(cases[i].expression), cases[i].value, 1e-6);

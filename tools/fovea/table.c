@@ -51,34 +51,71 @@ static bool is_number(const char *text) {
     return end != text && *end == '\0';
 }
 
-// The column's width; negative, as printf takes it, where its cells are not all numbers.
-static int width(const table *t, int column) {
-    size_t widest = 0;
-    bool numbers = t->n > t->n_columns;
-    for (int i = column; i < t->n; i += t->n_columns) {
-        size_t length = strlen(t->cells[i]);
-        if (length > widest) widest = length;
-        if (i >= t->n_columns) numbers = numbers && is_number(t->cells[i]);
+// A column's width, and whether its cells are all numbers, which then stand to the right.
+typedef struct column {
+    size_t width;
+    bool is_text, has_cells;
+} column;
+
+static void measure_row(column *columns, char *const *cells, int n, bool header) {
+    for (int c = 0; c < n; c++) {
+        size_t length = strlen(cells[c]);
+        if (length > columns[c].width) columns[c].width = length;
+        if (header) continue;
+        columns[c].has_cells = true;
+        columns[c].is_text = columns[c].is_text || !is_number(cells[c]);
     }
-    return numbers ? (int)widest : -(int)widest;
+}
+
+// No blanks at the end of a line.
+static void print_row(const column *columns, char *const *cells, int n, FILE *out) {
+    for (int c = 0; c < n; c++) {
+        bool left = columns[c].is_text || !columns[c].has_cells, last = c == n - 1;
+        int width = (int)columns[c].width;
+        fprintf(out, "%*s%s",
+                left && last ? 0
+                : left       ? -width
+                             : width,
+                cells[c], last ? "\n" : "  ");
+    }
 }
 
 bool table_print(const table *t, FILE *out) {
-    int *widths = malloc((size_t)t->n_columns * sizeof *widths);
-    if (widths == NULL || t->failed) {
-        free(widths);
-        return false;
-    }
-    for (int c = 0; c < t->n_columns; c++) widths[c] = width(t, c);
-    for (int i = 0; i < t->n; i++) {
-        int column = i % t->n_columns;
-        bool last = column == t->n_columns - 1;
-        // No blanks at the end of a line.
-        fprintf(out, "%*s%s", last && widths[column] < 0 ? 0 : widths[column], t->cells[i],
-                last ? "\n" : "  ");
-    }
-    free(widths);
-    return true;
+    column *columns = calloc((size_t)t->n_columns, sizeof *columns);
+    bool whole = columns != NULL && !t->failed;
+    for (int i = 0; whole && i < t->n; i += t->n_columns)
+        measure_row(columns, t->cells + i, t->n_columns, i == 0);
+    for (int i = 0; whole && i < t->n; i += t->n_columns)
+        print_row(columns, t->cells + i, t->n_columns, out);
+    free(columns);
+    return whole;
+}
+
+static void empty(table *t) {
+    for (int i = 0; i < t->n; i++) free(t->cells[i]);
+    t->n = 0;
+}
+
+int table_show_rows(int n_columns, int n, void (*add_cells)(void *context, int row, table *t),
+                    void *context) {
+    table t;
+    table_init(&t, n_columns);
+    column *columns = calloc((size_t)n_columns, sizeof *columns);
+    t.failed = columns == NULL;
+    for (int pass = 0; pass < 2; pass++)
+        for (int row = -1; row < n && !t.failed; row++) {
+            empty(&t);
+            add_cells(context, row, &t);
+            if (t.failed) break;
+            if (pass == 0)
+                measure_row(columns, t.cells, n_columns, row < 0);
+            else
+                print_row(columns, t.cells, n_columns, stdout);
+        }
+    bool done = !t.failed;
+    free(columns);
+    table_free(&t);
+    return done ? EXIT_DONE : tool_no_memory();
 }
 
 void table_free(table *t) {

@@ -29,6 +29,12 @@ void table_add_number(table *t, double value);
 bool table_print(const table *t, FILE *out);
 void table_free(table *t);
 
+// Prints a table of n rows and their headers, row -1, on stdout. Every row is made twice, by
+// `add_cells` with n_columns cells, so that no more than one is kept. Returns EXIT_DONE, or
+// EXIT_FAILED with a message.
+int table_show_rows(int n_columns, int n, void (*add_cells)(void *context, int row, table *t),
+                    void *context);
+
 // Prints the table on stdout and frees it. Returns EXIT_DONE, or EXIT_FAILED with a message.
 int table_show(table *t);
 

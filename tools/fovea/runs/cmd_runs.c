@@ -2,146 +2,17 @@
 #include "options.h"
 #include "run_json.h"
 #include "runs/runs_check.h"
+#include "runs/runs_list.h"
 #include "runs/runs_merge.h"
 #include "table.h"
 #include "target.h"
 #include "tool.h"
-#include "varying.h"
 #include "verbs.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-typedef struct run_row {
-    fv_record record; // without series and snapshots
-    char *experiment;
-    double loss, perplexity, accuracy; // NAN: none, as of a run that diverged
-} run_row;
-
-typedef struct listing {
-    run_filter filter;
-    bool json;
-    int exit_code;
-    int n, capacity;
-    run_row *rows;
-    fv_divergence diverged;
-} listing;
-
-static double value_of(const fv_final *final, int n_final, const char *name) {
-    for (int i = 0; i < n_final; i++)
-        if (strcmp(final[i].name, name) == 0) return final[i].value;
-    return NAN;
-}
-
-static fv_status add_row(listing *list, const fv_record *record, const char *experiment,
-                         const fv_final *final, int n_final) {
-    if (list->n == list->capacity) {
-        int capacity = list->capacity ? 2 * list->capacity : 64;
-        run_row *rows = realloc(list->rows, (size_t)capacity * sizeof *rows);
-        if (rows == NULL) return FV_NO_MEMORY;
-        list->rows = rows;
-        list->capacity = capacity;
-    }
-    char *name = strdup(experiment);
-    if (name == NULL) return FV_NO_MEMORY;
-    if (record->outcome == FV_OUTCOME_DIVERGED) n_final = 0;
-    list->rows[list->n++] = (run_row){.record = *record,
-                                      .experiment = name,
-                                      .loss = value_of(final, n_final, "loss"),
-                                      .perplexity = value_of(final, n_final, "perplexity"),
-                                      .accuracy = value_of(final, n_final, "accuracy")};
-    return FV_OK;
-}
-
-// Prints the run as `run --json` does: its final values stand in for its series.
-static fv_status print_row(listing *list, const fv_record *record, const char *experiment,
-                           const fv_final *final, int n_final) {
-    fv_record brief = *record;
-    fv_status status = FV_OK;
-    for (int i = 0; status == FV_OK && i < n_final; i++)
-        status = fv_record_add(&brief, final[i].name, record->steps, (float) final[i].value);
-    if (status == FV_OK) list->exit_code = tool_print_json(run_json(experiment, &brief, true));
-    fv_record_free(&brief);
-    if (list->exit_code != EXIT_DONE) return FV_INTERRUPTED;
-    return status;
-}
-
-static fv_status visit(void *context, const fv_record *record, const char *experiment,
-                       const fv_final *final, int n_final) {
-    listing *list = context;
-    if (!filter_matches(&list->filter, record, experiment)) return FV_OK;
-    fv_divergence_add(&list->diverged, record);
-    if (list->json) return print_row(list, record, experiment, final, n_final);
-    return add_row(list, record, experiment, final, n_final);
-}
-
-static void free_listing(listing *list) {
-    for (int i = 0; i < list->n; i++) free(list->rows[i].experiment);
-    free(list->rows);
-}
-
-static int print_table(const listing *list) {
-    const fv_field *varying[VARYING_MOST];
-    int n_varying = varying_find(&list->rows->record.config, sizeof *list->rows, list->n, varying);
-    static const char *const LEFT[] = {"run", "experiment", "outcome", NULL};
-    static const char *const RIGHT[] = {"steps",    "us/step",  "loss",    "perplexity",
-                                        "accuracy", "numerics", "kernels", NULL};
-    int n_older = 0;
-    table t;
-    table_init(&t, 10 + n_varying);
-    table_add_texts(&t, LEFT);
-    for (int i = 0; i < n_varying; i++) table_add(&t, "%s", varying[i]->key);
-    table_add_texts(&t, RIGHT);
-    for (int r = 0; r < list->n; r++) {
-        const run_row *row = &list->rows[r];
-        table_add(&t, "%s", row->record.id);
-        table_add(&t, "%s", row->experiment);
-        table_add(&t, "%s", fv_outcome_text(row->record.outcome));
-        for (int i = 0; i < n_varying; i++) {
-            char text[256];
-            fv_config_get(&row->record.config, varying[i], text, sizeof text);
-            table_add(&t, "%s", text);
-        }
-        table_add(&t, "%d", row->record.steps);
-        table_add_number(&t, row->record.us_per_step);
-        table_add_number(&t, row->loss);
-        table_add_number(&t, row->perplexity);
-        table_add_number(&t, row->accuracy);
-        char numerics[NUMERICS_SIZE];
-        run_numerics_text(&row->record, numerics);
-        table_add(&t, "%s", numerics);
-        table_add(&t, "%s", run_kernels_text(&row->record));
-        n_older += run_is_older(&row->record);
-    }
-    int exit_code = table_show(&t);
-    if (exit_code == EXIT_DONE && n_older > 0)
-        printf("\n%d of %d run%s of older numerics than this Fovea's, which trains them again when "
-               "an experiment asks for them\n",
-               n_older, list->n, list->n == 1 ? " is" : "s are");
-    return exit_code;
-}
-
-static int list_runs(fv_store *store, run_filter filter, bool json) {
-    listing list = {.filter = filter, .json = json};
-    fv_error error = {0};
-    fv_status status = fv_store_each(store, visit, &list, &error);
-    int exit_code = list.exit_code;
-    if (status == FV_NO_MEMORY && error.text[0] == '\0')
-        fv_fail(&error, FV_NO_MEMORY, "out of memory listing runs");
-    if (status != FV_OK && exit_code == EXIT_DONE)
-        exit_code = tool_fail(&error);
-    else if (status == FV_OK && !json && list.n > 0)
-        exit_code = print_table(&list);
-    else if (status == FV_OK && !json)
-        puts(filter.n > 0 ? "no run has these values" : "the store has no runs yet");
-    char diverged[128];
-    if (exit_code == EXIT_DONE && fv_divergence_text(&list.diverged, diverged, sizeof diverged) > 0)
-        fprintf(stderr, "%s\n", diverged);
-    free_listing(&list);
-    return exit_code;
-}
 
 // --- show --------------------------------------------------------------------------------------
 
@@ -264,7 +135,13 @@ static int print_digest(fv_store *store, const char *id, bool json) {
 
 int cmd_runs(int argc, char **argv) {
     bool json = false, digest = false, check = false, writes = false;
+    runs_choice choice = {.most = 0};
     const tool_option options[] = {
+        OPTION_TEXT("where", &choice.where, "EXPR",
+                    "only runs of which this holds: an expression over fields, as in claims, and "
+                    "measures of one run, like final(loss)"),
+        OPTION_INT("limit", &choice.most, "N", 1, 2147483647,
+                   "no more than the first N of them, and looks no further"),
         OPTION_FLAG("json", &json, "JSON Lines on stdout, as 'fovea run --json' prints them"),
         OPTION_FLAG("digest", &digest,
                     "print a digest of everything computed, times excepted: equal digests are "
@@ -288,6 +165,7 @@ int cmd_runs(int argc, char **argv) {
                  "the runs of the stores FROM to the store INTO, all or none of them; a run that "
                  "two stores have with different results is an error.",
         .example = "fovea runs out task.vocab_size=100 outcome=done\n"
+                   "fovea runs out --where 'final(accuracy) < 0.9 and model.n_embd > 1' --limit 5\n"
                    "fovea runs out show 3fa2\n"
                    "fovea runs out --digest\n"
                    "fovea runs out --check\n"
@@ -299,13 +177,15 @@ int cmd_runs(int argc, char **argv) {
     int exit_code;
     if (!options_parse(argc, argv, &usage, options, &operands, &exit_code)) return exit_code;
     if (writes && !check) return tool_usage_error("runs --write belongs to --check");
-    if (check && (digest || operands.n > 1 || operands.n_overrides > 0))
-        return tool_usage_error("runs --check is of a whole store, as in 'fovea runs out --check'");
     bool merges = strcmp(operands.items[0], "merge") == 0;
-    if ((merges || operands.n > 1 || digest) && operands.n_overrides > 0)
-        return tool_usage_error("runs: key=value chooses among runs that are listed, and there is "
-                                "'%s'",
+    bool chooses = operands.n_overrides > 0 || choice.where != NULL || choice.most > 0;
+    if ((merges || operands.n > 1 || digest) && chooses)
+        return tool_usage_error("runs: %s among runs that are listed, and there is '%s'",
+                                operands.n_overrides > 0 ? "key=value chooses"
+                                                         : "--where and --limit choose",
                                 digest ? "--digest" : operands.items[merges ? 0 : 1]);
+    if (check && (digest || operands.n > 1 || chooses))
+        return tool_usage_error("runs --check is of a whole store, as in 'fovea runs out --check'");
     if (merges) {
         if (digest) return tool_usage_error("runs merge has no --digest");
         if (operands.n < 3)
@@ -328,11 +208,11 @@ int cmd_runs(int argc, char **argv) {
         evaluated = runs_check_evaluation(operands.items[0], json);
         if (!runs_folder_has(operands.items[0], "fovea.db")) return evaluated;
     }
-    run_filter filter = {operands.overrides, operands.n_overrides};
+    choice.filter = (run_filter){operands.overrides, operands.n_overrides};
     fv_store *store;
     run_target target;
     fv_error error = {0};
-    if (filter_check(&filter, &error) != FV_OK ||
+    if (runs_choice_check(&choice, &error) != FV_OK ||
         target_open(operands.items[0], deletes || writes ? FV_STORE_WRITE : FV_STORE_READ, &target,
                     &store, &error) != FV_OK)
         return tool_fail(&error);
@@ -349,7 +229,7 @@ int cmd_runs(int argc, char **argv) {
     else if (shows || id != NULL)
         exit_code = show_run(store, shows ? operands.items[2] : id, json);
     else
-        exit_code = list_runs(store, filter, json);
+        exit_code = runs_list(store, &choice, json);
     fv_store_close(store);
     return exit_code;
 }
