@@ -11,7 +11,7 @@ cmake -S . -B "$build" -DCMAKE_C_COMPILER="$compiler" -DCMAKE_BUILD_TYPE=Debug -
 cmake --build "$build" --target fuzzers -j "$jobs"
 
 # The words that the parsers know, for the fuzzers to put together.
-grep -rohE '"[A-Za-z_][A-Za-z0-9_.-]{1,30}"' include/fovea/fields.h src/base src/config src/lab src/cost \
+grep -rohE '"[A-Za-z_][A-Za-z0-9_.-]{1,30}"' include/fovea src/base src/config src/lab src/cost \
     src/measures src/claims src/served src/model | sort -u >"$build/words"
 
 fuzz_one() { # name

@@ -1,4 +1,4 @@
-// The configuration of one run: three plain structures generated from fields.h.
+// The configuration of one run: three plain structures generated from fields.def.
 #ifndef FOVEA_CONFIG_H
 #define FOVEA_CONFIG_H
 
@@ -14,27 +14,21 @@ extern "C" {
 
 enum { FV_MAX_LAYERS = 64, FV_MAX_INTS = 64, FV_MAX_LENGTHS = 512 };
 
-// enum { FV_TASK_COPY, ..., FV_TASK_COUNT }; and so on for every choice list.
-#define FV_ENUM_TASK(name, text)         FV_TASK_##name,
-#define FV_ENUM_TIES(name, text)         FV_TIES_##name,
-#define FV_ENUM_POOL(name, text)         FV_POOL_##name,
-#define FV_ENUM_FILLER(name, text)       FV_FILLER_##name,
-#define FV_ENUM_LAYER(name, text)        FV_LAYER_##name,
-#define FV_ENUM_POSITIONS(name, text)    FV_POSITIONS_##name,
-#define FV_ENUM_SCORE(name, text)        FV_SCORE_##name,
-#define FV_ENUM_EMBEDDING(name, text)    FV_EMBEDDING_##name,
-#define FV_ENUM_NORM(name, text)         FV_NORM_##name,
-#define FV_ENUM_ACTIVATION(name, text)   FV_ACTIVATION_##name,
-#define FV_ENUM_INIT(name, text)         FV_INIT_##name,
-#define FV_ENUM_DISTRIBUTION(name, text) FV_DISTRIBUTION_##name,
-#define FV_ENUM_LOSS(name, text)         FV_LOSS_##name,
-#define FV_ENUM_DATA(name, text)         FV_DATA_##name,
-#define FV_ENUM_OPTIMIZER(name, text)    FV_OPTIMIZER_##name,
-#define FV_ENUM_SCHEDULE(name, text)     FV_SCHEDULE_##name,
-#define FV_ENUM_METRIC(name, text)       FV_METRIC_##name,
-#define FV_ENUM_LIST(LIST, items)        enum { items(FV_ENUM_##LIST) FV_##LIST##_COUNT };
-FV_CHOICE_LISTS(FV_ENUM_LIST)
-#undef FV_ENUM_LIST
+// enum { FV_LOSS_LAST, ..., FV_LOSS_COUNT }; and so on for every list of choices and of parts.
+#define FV_CHOICES(LIST)            enum {
+#define FV_CHOICE(LIST, NAME, text) FV_##LIST##_##NAME,
+#define FV_CHOICES_END(LIST)                                                                       \
+    FV_##LIST##_COUNT                                                                              \
+    }                                                                                              \
+    ;
+#include <fovea/fields.def>
+#define FV_PARTS(GROUP)            enum {
+#define FV_PART(GROUP, NAME, name) FV_##GROUP##_##NAME,
+#define FV_PARTS_END(GROUP)                                                                        \
+    FV_##GROUP##_COUNT                                                                             \
+    }                                                                                              \
+    ;
+#include <fovea/fields.def>
 
 // What a layer of the list says for itself; where it is not given the model's field holds.
 typedef struct fv_layer_option {
@@ -42,52 +36,50 @@ typedef struct fv_layer_option {
     int value;
 } fv_layer_option;
 
-#define FV_LAYER_OPTION(name, LAYER, lowest, highest) fv_layer_option name[FV_MAX_LAYERS];
 typedef struct fv_layers {
     int n;
     int kind[FV_MAX_LAYERS]; // FV_LAYER_*
-    FV_LAYER_OPTIONS(FV_LAYER_OPTION)
+#define FV_LAYER_OPTION(name, LAYER, lowest, highest) fv_layer_option name[FV_MAX_LAYERS];
+#include <fovea/fields.def>
 } fv_layers;
-#undef FV_LAYER_OPTION
 
 typedef struct fv_ints {
     int n;
     int value[FV_MAX_INTS];
 } fv_ints;
 
-#define FV_CTYPE_INT          int
-#define FV_CTYPE_REAL         double
-#define FV_CTYPE_BOOL         bool
-#define FV_CTYPE_INTS         fv_ints
-#define FV_CTYPE_LAYERS       fv_layers
-#define FV_CTYPE_TASK         int
-#define FV_CTYPE_TIES         int
-#define FV_CTYPE_POOL         int
-#define FV_CTYPE_FILLER       int
-#define FV_CTYPE_POSITIONS    int
-#define FV_CTYPE_SCORE        int
-#define FV_CTYPE_EMBEDDING    int
-#define FV_CTYPE_NORM         int
-#define FV_CTYPE_ACTIVATION   int
-#define FV_CTYPE_INIT         int
-#define FV_CTYPE_DISTRIBUTION int
-#define FV_CTYPE_LOSS         int
-#define FV_CTYPE_DATA         int
-#define FV_CTYPE_OPTIMIZER    int
-#define FV_CTYPE_SCHEDULE     int
-#define FV_CTYPE_METRIC       int
+#define FV_CTYPE_INT    int
+#define FV_CTYPE_REAL   double
+#define FV_CTYPE_BOOL   bool
+#define FV_CTYPE_INTS   fv_ints
+#define FV_CTYPE_LAYERS fv_layers
 
-#define FV_MEMBER(section, name, TYPE, default_text, lowest, highest, help) FV_CTYPE_##TYPE name;
+// The members of one section: FV_IN_<section wanted>_<section of the field>.
+#define FV_IN_task_task(member) member
+#define FV_IN_task_model(member)
+#define FV_IN_task_train(member)
+#define FV_IN_model_task(member)
+#define FV_IN_model_model(member) member
+#define FV_IN_model_train(member)
+#define FV_IN_train_task(member)
+#define FV_IN_train_model(member)
+#define FV_IN_train_train(member) member
+
 typedef struct fv_task_config {
-    FV_TASK_FIELDS(FV_MEMBER)
+#define FV_FIELD(section, name, TYPE, ...)  FV_IN_task_##section(FV_CTYPE_##TYPE name;)
+#define FV_CHOICE_FIELD(section, name, ...) FV_IN_task_##section(int name;)
+#include <fovea/fields.def>
 } fv_task_config;
 typedef struct fv_model_config {
-    FV_MODEL_FIELDS(FV_MEMBER)
+#define FV_FIELD(section, name, TYPE, ...)  FV_IN_model_##section(FV_CTYPE_##TYPE name;)
+#define FV_CHOICE_FIELD(section, name, ...) FV_IN_model_##section(int name;)
+#include <fovea/fields.def>
 } fv_model_config;
 typedef struct fv_train_config {
-    FV_TRAIN_FIELDS(FV_MEMBER)
+#define FV_FIELD(section, name, TYPE, ...)  FV_IN_train_##section(FV_CTYPE_##TYPE name;)
+#define FV_CHOICE_FIELD(section, name, ...) FV_IN_train_##section(int name;)
+#include <fovea/fields.def>
 } fv_train_config;
-#undef FV_MEMBER
 
 typedef struct fv_config {
     fv_task_config task;
@@ -115,7 +107,7 @@ typedef struct fv_field {
     size_t offset; // into fv_config
 } fv_field;
 
-// All fields in the order of fields.h.
+// All fields in the order of fields.def.
 FV_API const fv_field *fv_fields(int *n);
 
 // The field of a dotted key, or NULL. `fv_field_nearest` gives the key closest in spelling.

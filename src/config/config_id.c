@@ -9,9 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define COUNT(section, name, TYPE, default_text, lowest, highest, help) +1
+#define FV_FIELD(...)        +1
+#define FV_CHOICE_FIELD(...) +1
 enum {
-    N_FIELDS = 0 FV_FIELDS(COUNT),
+    N_FIELDS = 0
+#include <fovea/fields.def>
+    ,
     LONGEST_VALUE = 4096, // a list of FV_MAX_LAYERS or FV_MAX_INTS items fits
 };
 

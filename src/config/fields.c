@@ -1,41 +1,43 @@
-// The field table of fields.h as rows that can be walked.
+// The field table of fields.def as rows that can be walked.
 #include "base/text.h"
 #include "config/synonym_lookup.h"
 
 #include <fovea/config.h>
 #include <string.h>
 
-// INT_CHOICES and the like are NULL; TASK_CHOICES and the like are made from fields.h.
-#define INT_CHOICES             NULL
-#define REAL_CHOICES            NULL
-#define BOOL_CHOICES            NULL
-#define INTS_CHOICES            NULL
-#define LAYERS_CHOICES          LAYER_CHOICES
-#define CHOICE_TEXT(name, text) text,
-#define CHOICE_TABLE(LIST, items)                                                                  \
-    static const char *const LIST##_CHOICES[] = {items(CHOICE_TEXT) NULL};
-FV_CHOICE_LISTS(CHOICE_TABLE)
+// The texts of every list: LOSS_CHOICES, TASK_CHOICES, ...
+#define FV_CHOICES(LIST)            static const char *const LIST##_CHOICES[] = {
+#define FV_CHOICE(LIST, NAME, text) text,
+#define FV_CHOICES_END(LIST)                                                                       \
+    NULL                                                                                           \
+    }                                                                                              \
+    ;
+#include <fovea/fields.def>
+#define FV_PARTS(GROUP)            static const char *const GROUP##_CHOICES[] = {
+#define FV_PART(GROUP, NAME, name) #name,
+#define FV_PARTS_END(GROUP)                                                                        \
+    NULL                                                                                           \
+    }                                                                                              \
+    ;
+#include <fovea/fields.def>
 
-#define CHOICE_TYPE(LIST, items) TYPE_##LIST = FV_TYPE_CHOICE,
-enum {
-    TYPE_INT = FV_TYPE_INT,
-    TYPE_REAL = FV_TYPE_REAL,
-    TYPE_BOOL = FV_TYPE_BOOL,
-    TYPE_INTS = FV_TYPE_INTS,
-    TYPE_LAYERS = FV_TYPE_LAYERS,
-    FV_CHOICE_LISTS(CHOICE_TYPE)
+#define INT_CHOICES    NULL
+#define REAL_CHOICES   NULL
+#define BOOL_CHOICES   NULL
+#define INTS_CHOICES   NULL
+#define LAYERS_CHOICES LAYER_CHOICES
+
+#define PLACE(section, name) offsetof(fv_config, section) + offsetof(fv_##section##_config, name)
+
+static const fv_field FIELDS[] = {
+#define FV_FIELD(section, name, TYPE, default_text, lowest, highest, help)                         \
+    {#section "." #name, FV_TYPE_##TYPE, default_text,        lowest, highest,                     \
+     TYPE##_CHOICES,     help,           PLACE(section, name)},
+#define FV_CHOICE_FIELD(section, name, LIST, default_text, help)                                   \
+    {#section "." #name, FV_TYPE_CHOICE, default_text,        0, 0,                                \
+     LIST##_CHOICES,     help,           PLACE(section, name)},
+#include <fovea/fields.def>
 };
-
-#define ROW(section, name, TYPE, default_text, lowest, highest, help)                              \
-    {#section "." #name,                                                                           \
-     (fv_type)TYPE_##TYPE,                                                                         \
-     default_text,                                                                                 \
-     lowest,                                                                                       \
-     highest,                                                                                      \
-     TYPE##_CHOICES,                                                                               \
-     help,                                                                                         \
-     offsetof(fv_config, section) + offsetof(fv_##section##_config, name)},
-static const fv_field FIELDS[] = {FV_FIELDS(ROW)};
 enum { N_FIELDS = sizeof FIELDS / sizeof FIELDS[0] };
 
 const fv_field *fv_fields(int *n) {

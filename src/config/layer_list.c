@@ -13,10 +13,9 @@ static const struct option {
     int lowest, highest;
     size_t offset; // of its values in fv_layers
 } OPTIONS[] = {
-#define OPTION(name, LAYER, lowest, highest)                                                       \
+#define FV_LAYER_OPTION(name, LAYER, lowest, highest)                                              \
     {#name, FV_LAYER_##LAYER, lowest, highest, offsetof(fv_layers, name)},
-    FV_LAYER_OPTIONS(OPTION)
-#undef OPTION
+#include <fovea/fields.def>
 };
 enum { N_OPTIONS = sizeof OPTIONS / sizeof *OPTIONS };
 
@@ -184,12 +183,21 @@ int fv_layer_text(const fv_layers *layers, int i, char *text, size_t size) {
     return n_given ? n + snprintf(text + at, size - at, ")") : n;
 }
 
-int layer_window(const fv_model_config *model, int i) {
-    fv_layer_option own = model->layers.window[i];
-    return own.given ? own.value : model->window;
+#define FV_LAYER_OPTION(name, ...)                                                                 \
+    int layer_##name(const fv_model_config *model, int i) {                                        \
+        return model->layers.name[i].given ? model->layers.name[i].value : model->name;            \
+    }
+#include <fovea/fields.def>
+
+bool layer_sets(const fv_layers *layers, int i, int option) {
+    fv_layer_option value = value_in(layers, &OPTIONS[option], i);
+    return value.given && value.value > 0;
 }
 
-int layer_sinks(const fv_model_config *model, int i) {
-    fv_layer_option own = model->layers.sinks[i];
-    return own.given ? own.value : model->sinks;
+const char *layer_option_name(int option) {
+    return OPTIONS[option].name;
+}
+
+const char *layer_option_owner(int option) {
+    return fv_field_find("model.layers")->choices[OPTIONS[option].kind];
 }

@@ -10,8 +10,22 @@
 fv_status layer_list_add(const fv_field *field, const char *item, fv_layers *layers,
                          fv_error *error);
 
-// The value that holds for layer i: its own, or else the model's.
-int layer_window(const fv_model_config *model, int i);
-int layer_sinks(const fv_model_config *model, int i);
+// The value that holds for layer i, its own or else the model's: layer_window(model, i), ...
+#define FV_LAYER_OPTION(name, ...) int layer_##name(const fv_model_config *model, int i);
+#include <fovea/fields.def>
+
+// The options of layers, in the order of fields.def: LAYER_OPTION_window, ...
+enum {
+#define FV_LAYER_OPTION(name, ...) LAYER_OPTION_##name,
+#include <fovea/fields.def>
+    N_LAYER_OPTIONS
+};
+
+// Whether layer i says for itself that an option is not 0.
+bool layer_sets(const fv_layers *layers, int i, int option);
+
+// The name of an option, and of the layer that takes it.
+const char *layer_option_name(int option);
+const char *layer_option_owner(int option);
 
 #endif

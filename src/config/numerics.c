@@ -1,7 +1,10 @@
 // Whenever a change makes the same configuration give other bits, it gets a row here, with a
 // version higher than all before and a test that holds for every configuration it touches (and may
-// hold for more: their runs are then trained again for nothing).
+// hold for more: their runs are then trained again for nothing). What concerns one part alone is
+// said by its descriptor (config/part.h).
 #include "config/numerics.h"
+
+#include "config/part.h"
 
 enum { FIRST_VERSION = 1 };
 
@@ -27,7 +30,8 @@ static const struct {
 };
 
 int numerics_version(const fv_config *config) {
-    int version = FIRST_VERSION;
+    int version = fv_parts_numerics(config);
+    if (version < FIRST_VERSION) version = FIRST_VERSION;
     for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
         if (changes[i].version > version && changes[i].touches(config))
             version = changes[i].version;

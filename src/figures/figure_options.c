@@ -100,10 +100,9 @@ static bool is_choice(const char *text, const char *choices) {
 }
 
 static bool is_metric(const char *name) {
-#define METRIC(NAME, text)                                                                         \
-    if (strcmp(name, text) == 0) return true;
-    FV_METRIC_LIST(METRIC)
-#undef METRIC
+    const char *const *metrics = fv_field_find("train.stop_metric")->choices;
+    for (int i = 0; metrics[i] != NULL; i++)
+        if (strcmp(name, metrics[i]) == 0) return true;
     return strcmp(name, "test_loss") == 0 || strcmp(name, "test_perplexity") == 0 ||
            strcmp(name, "learning_rate") == 0;
 }

@@ -63,8 +63,8 @@ static bool task_at(int i, fv_topic *t) {
     const fv_task_config config = {.name = i};
     const fv_task *task = fv_task_of(&config);
     t->name = fv_field_find("task.name")->choices[i];
-    t->help = task->help;
-    add(t->example, sizeof t->example, "", task->example);
+    t->help = task->part.help;
+    add(t->example, sizeof t->example, "", task->part.example);
     return true;
 }
 
@@ -72,8 +72,8 @@ static bool layer_at(int i, fv_topic *t) {
     if (i >= FV_LAYER_COUNT) return false;
     const fv_layer_type *type = fv_layer_type_of(i);
     t->name = type->name;
-    t->help = type->help;
-    add(t->example, sizeof t->example, "", type->example);
+    t->help = type->part.help;
+    add(t->example, sizeof t->example, "", type->part.example);
     return true;
 }
 

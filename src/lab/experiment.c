@@ -222,10 +222,9 @@ static fv_status read_grids(reader *r, const yaml_value *sweep) {
 }
 
 static bool is_always_measured(const char *name) {
-#define METRIC(constant, text)                                                                     \
-    if (strcmp(name, text) == 0) return FV_METRIC_##constant != FV_METRIC_NONE;
-    FV_METRIC_LIST(METRIC)
-#undef METRIC
+    const char *const *metrics = fv_field_find("train.stop_metric")->choices;
+    for (int i = 0; metrics[i] != NULL; i++)
+        if (strcmp(name, metrics[i]) == 0) return i != FV_METRIC_NONE;
     return false;
 }
 

@@ -15,7 +15,9 @@
 //
 // Over long contexts the textbook's probabilities are not kept: model/attention_long.h. The first
 // layer may look its projections up instead of computing them: model/token_tables.h.
+#include "config/layer_list.h"
 #include "model/attention_long.h"
+#include "model/scores.h"
 #include "model/token_tables.h"
 
 #include <stdio.h>
@@ -166,15 +168,10 @@ static fv_attend_rows attend_rows(real *data, int rows, int width, int first) {
 
 // Head h's score. A learned power is the exponential of its parameter, and so always positive.
 static void choose_score(const fv_layer *layer, const fv_tile *tile, int h, fv_attend *a) {
-    static const fv_score scores[FV_SCORE_COUNT] = {
-        [FV_SCORE_DOT] = FV_KERNEL_DOT,
-        [FV_SCORE_EUCLIDEAN] = FV_KERNEL_EUCLIDEAN,
-        [FV_SCORE_HARMONIC] = FV_KERNEL_HARMONIC,
-    };
     const fv_model_config *config = &layer->model->config.model;
-    a->score = scores[config->score];
-    a->scale = a->score == FV_KERNEL_DOT ? 1 / real_sqrt((real)head_width(layer))
-                                         : (real)config->score_beta;
+    const fv_score_type *type = fv_score_type_of(config->score);
+    a->score = type->kernel;
+    a->scale = type->scale(config, head_width(layer));
     a->power = config->score_power_learned ? real_exp(tile->params[layer->param[LOG_POWER] + h])
                                            : (real)config->score_power;
     a->floor = (real)config->score_floor;
@@ -507,13 +504,67 @@ static void cost(const fv_layer *layer, double *textbook, double *executed, doub
     *exps = pairs * n_head;
 }
 
+// What layer i of the list sees. Its own option is to be changed, or else the model's field.
+static fv_status check_window(const fv_check *c, int i) {
+    const fv_model_config *model = &c->config->model;
+    int window = layer_window(model, i), sinks = layer_sinks(model, i);
+    int context = c->config->task.context_length;
+    const char *key = model->layers.sinks[i].given ? "model.layers" : "model.sinks";
+    if (sinks > context)
+        return fv_check_refuse(
+            c, key, "%s: %d sinks reach past the context; task.context_length %d allows 0 to %d",
+            key, sinks, context, context);
+    if (model->layers.sinks[i].given && sinks > 0 && window == 0)
+        return fv_check_refuse(
+            c, "model.layers",
+            "model.layers: sinks belong to a window, and attention(sinks=%d) has none; "
+            "without one every earlier position is seen, the first ones too",
+            sinks);
+    key = model->layers.window[i].given ? "model.layers" : "model.window";
+    if (window == 1 && sinks == 0 && model->exclude_self)
+        return fv_check_refuse(
+            c, key,
+            "%s: a window of 1 holds only the position itself, which model.exclude_self "
+            "takes out; it needs 2 or more, or sinks",
+            key);
+    return FV_OK;
+}
+
+static fv_status check(const fv_check *c, int i) {
+    const fv_model_config *model = &c->config->model;
+    fv_status status = check_window(c, i);
+    if (status != FV_OK) return status;
+    if (model->d_score > model->n_embd / model->n_head)
+        return fv_check_refuse(c, "model.d_score",
+                               "model.d_score %d is more than a head has; n_embd / n_head allows 1 "
+                               "to %d, and 0 for all",
+                               model->d_score, model->n_embd / model->n_head);
+    if (model->exclude_self && c->config->task.context_length == 1)
+        return fv_check_refuse(c, "model.exclude_self",
+                               "model.exclude_self leaves the only position of task.context_length "
+                               "1 nothing to attend "
+                               "to; it needs a context of 2 or more");
+    return FV_OK;
+}
+
 const fv_layer_type fv_layer_attention = {
-    "attention",
-    true,
-    plan,
-    forward,
-    backward,
-    cost,
-    "multi-head attention over earlier positions, n_head heads of n_embd / n_head each; "
-    "attention(window=8 sinks=2) sees a window and first positions",
-    "model: {layers: [attention(window=8 sinks=2), attention], n_embd: 8, n_head: 2}"};
+    .name = "attention",
+    .mixes_positions = true,
+    .plan = plan,
+    .forward = forward,
+    .backward = backward,
+    .cost = cost,
+    .part =
+        {.help =
+             "multi-head attention over earlier positions, n_head heads of n_embd / n_head each; "
+             "attention(window=8 sinks=2) sees a window and first positions",
+         .example =
+             "model: {layers: [attention(window=8 sinks=2), attention], n_embd: 8, n_head: 2}",
+         .reads = {FV_READS(model.score), FV_READS(model.exclude_self), FV_READS(model.residual),
+                   FV_READS(model.bias), FV_READS(model.window), FV_READS(model.sinks),
+                   FV_READS(model.d_score)},
+         .rules = {{"model.sinks",
+                    {{"model.window", CONFIG_SET},
+                     {"model.layers", CONFIG_LAYER_OPTION(LAYER_OPTION_window)}}}},
+         .check = check},
+};

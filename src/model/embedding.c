@@ -1,45 +1,20 @@
 // Token embedding plus positions. Where windows leave positions out that nobody sees, the rows fall
 // into several runs of neighbouring positions, and the kernels take one of these, and one group, at
 // a time.
-#include "model/layers.h"
-
-#include <math.h>
-#include <stdlib.h>
-
-// The sinusoids of Vaswani et al. (2017): sin at even features, cos at odd ones.
-static fv_status make_sinusoids(fv_model *model) {
-    int n = model->n_positions, d = model->config.model.n_embd;
-    model->sinusoids = malloc((size_t)n * (size_t)d * sizeof *model->sinusoids);
-    if (model->sinusoids == NULL) return FV_NO_MEMORY;
-    for (int t = 0; t < n; t++)
-        for (int f = 0; f < d; f++) {
-            double angle = t * pow(10000, -(double)(f / 2 * 2) / d);
-            model->sinusoids[t * d + f] = (real)(f % 2 == 0 ? sin(angle) : cos(angle));
-        }
-    return FV_OK;
-}
+#include "model/positions.h"
 
 static fv_status plan(fv_model *model, fv_layer *layer) {
     int d = model->config.model.n_embd;
     layer->param[FV_EMBEDDING_TOKENS] =
         fv_model_add(model, FV_INIT_EMBEDDING, model->config.task.vocab_size, d, d, "embed.W_E");
-    if (model->config.model.positions == FV_POSITIONS_LEARNED)
-        layer->param[FV_EMBEDDING_POSITIONS] =
-            fv_model_add(model, FV_INIT_EMBEDDING, model->n_positions, d, d, "pos_embed.W_pos");
-    if (model->config.model.d_positions > 0)
-        fv_model_restrict(model, layer->param[FV_EMBEDDING_POSITIONS],
-                          model->config.model.d_positions, d);
     layer->y = fv_model_reserve(model, layer->out.n, d);
-    if (model->config.model.positions == FV_POSITIONS_SINUSOIDAL && model->sinusoids == NULL)
-        return make_sinusoids(model);
-    return FV_OK;
+    const fv_positions_type *positions = fv_positions_type_of(model->config.model.positions);
+    return positions->plan ? positions->plan(model, layer) : FV_OK;
 }
 
 const real *fv_positions_table(const fv_tile *tile) {
-    const fv_model *model = tile->model;
-    if (model->config.model.positions == FV_POSITIONS_LEARNED)
-        return tile->params + model->layers[0].param[FV_EMBEDDING_POSITIONS];
-    return model->sinusoids;
+    const fv_positions_type *type = fv_positions_type_of(tile->model->config.model.positions);
+    return type->table ? type->table(tile) : NULL;
 }
 
 // Rows [row, row + n) of groups [group, group + n_groups), at neighbouring positions.
@@ -96,7 +71,7 @@ static void backward(const fv_layer *layer, const fv_tile *tile) {
         fv_embed_gradient arguments = {
             .forward = kernel_arguments(layer, tile, r, fv_tile_buffer(tile, layer->dy)),
             .dtable = tile->gradient + layer->param[FV_EMBEDDING_TOKENS]};
-        if (config->model.positions == FV_POSITIONS_LEARNED)
+        if (fv_positions_type_of(config->model.positions)->learned)
             arguments.dpositions = tile->gradient + layer->param[FV_EMBEDDING_POSITIONS] +
                                    (size_t)layer->out.at[r.row] * config->model.n_embd;
         tile->kernels->embed_gradient(&arguments);
@@ -108,5 +83,11 @@ static void cost(const fv_layer *layer, double *textbook, double *executed, doub
     *textbook = *executed = *exps = 0; // moves data only
 }
 
-const fv_layer_type fv_layer_embedding = {"embedding", false, plan, forward,
-                                          backward,    cost,  NULL, NULL};
+const fv_layer_type fv_layer_embedding = {
+    .name = "embedding",
+    .mixes_positions = false,
+    .plan = plan,
+    .forward = forward,
+    .backward = backward,
+    .cost = cost,
+};

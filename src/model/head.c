@@ -155,4 +155,11 @@ static void cost(const fv_layer *layer, double *textbook, double *executed, doub
     *exps = (double)layer->out.n * config->task.vocab_size;
 }
 
-const fv_layer_type fv_layer_head = {"head", false, plan, forward, backward, cost, NULL, NULL};
+const fv_layer_type fv_layer_head = {
+    .name = "head",
+    .mixes_positions = false,
+    .plan = plan,
+    .forward = forward,
+    .backward = backward,
+    .cost = cost,
+};

@@ -9,6 +9,7 @@
 #define MODEL_LAYERS_H
 
 #include "base/arena.h"
+#include "config/part.h"
 #include "kernels/kernels.h"
 #include "tasks/data.h"
 
@@ -116,9 +117,7 @@ typedef struct fv_layer_type {
     // Multiply-adds per sequence: as a textbook computes the wanted positions, and as executed
     // here; exponentials per sequence. Forward only.
     void (*cost)(const fv_layer *layer, double *textbook, double *executed, double *exps);
-    // What it does, in one line, and a line of an experiment file that has it; NULL for what is in
-    // no list of layers.
-    const char *help, *example;
+    fv_part part; // of what may stand in a list of layers
 } fv_layer_type;
 
 // The type of FV_LAYER_<kind>.
@@ -143,8 +142,9 @@ struct fv_layer {
     struct fv_long_attention *long_attention; // attention that keeps no probabilities, or NULL
 };
 
-extern const fv_layer_type fv_layer_embedding, fv_layer_attention, fv_layer_mlp,
-    fv_layer_layer_norm, fv_layer_rms_norm, fv_layer_mamba, fv_layer_head;
+extern const fv_layer_type fv_layer_embedding, fv_layer_head;
+#define FV_PART_LAYER(NAME, name) extern const fv_layer_type fv_layer_##name;
+#include <fovea/fields.def>
 
 // What is added to the embeddings of tokens, [n_positions][d]; NULL without positions.
 const real *fv_positions_table(const fv_tile *tile);

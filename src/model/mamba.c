@@ -335,11 +335,19 @@ static void cost(const fv_layer *layer, double *textbook, double *executed, doub
 }
 
 const fv_layer_type fv_layer_mamba = {
-    "mamba",
-    true,
-    plan,
-    forward,
-    backward,
-    cost,
-    "selective state space: a gated recurrence over positions with a state of its own",
-    "model: {layers: [mamba], n_embd: 8, mamba_state: 4}"};
+    .name = "mamba",
+    .mixes_positions = true,
+    .plan = plan,
+    .forward = forward,
+    .backward = backward,
+    .cost = cost,
+    .part =
+        {
+            .help =
+                "selective state space: a gated recurrence over positions with a state of its own",
+            .example = "model: {layers: [mamba], n_embd: 8, mamba_state: 4}",
+            .reads = {FV_READS(model.residual), FV_READS(model.mamba_state),
+                      FV_READS(model.mamba_expand), FV_READS(model.mamba_conv),
+                      FV_READS(model.mamba_dt_rank)},
+        },
+};

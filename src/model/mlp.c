@@ -1,4 +1,5 @@
 // A position-wise layer: y = f(x W_in + b_in) W_out + b_out.
+#include "model/activations.h"
 #include "model/layers.h"
 
 #include <stdio.h>
@@ -45,8 +46,7 @@ static fv_linear linear_out(const fv_layer *layer) {
 }
 
 static fv_activation activation(const fv_layer *layer) {
-    return layer->model->config.model.activation == FV_ACTIVATION_RELU ? FV_KERNEL_RELU
-                                                                       : FV_KERNEL_GELU;
+    return fv_activation_type_of(layer->model->config.model.activation)->kernel;
 }
 
 static void forward(const fv_layer *layer, const fv_tile *tile) {
@@ -89,15 +89,21 @@ static void cost(const fv_layer *layer, double *textbook, double *executed, doub
     const fv_model_config *config = &layer->model->config.model;
     double n = layer->in.n, m = hidden_width(config);
     *textbook = *executed = 2.0 * n * config->n_embd * m;
-    *exps = config->activation == FV_ACTIVATION_GELU ? n * m : 0;
+    *exps = n * m * fv_activation_type_of(config->activation)->exps;
 }
 
 const fv_layer_type fv_layer_mlp = {
-    "mlp",
-    false,
-    plan,
-    forward,
-    backward,
-    cost,
-    "two linear maps with an activation between, d_mlp wide, position by position",
-    "model: {layers: [attention, mlp], residual: true, n_embd: 8, d_mlp: 32}"};
+    .name = "mlp",
+    .mixes_positions = false,
+    .plan = plan,
+    .forward = forward,
+    .backward = backward,
+    .cost = cost,
+    .part =
+        {
+            .help = "two linear maps with an activation between, d_mlp wide, position by position",
+            .example = "model: {layers: [attention, mlp], residual: true, n_embd: 8, d_mlp: 32}",
+            .reads = {FV_READS(model.residual), FV_READS(model.bias), FV_READS(model.activation),
+                      FV_READS(model.d_mlp)},
+        },
+};

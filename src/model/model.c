@@ -112,15 +112,6 @@ static fv_status plan_positions(fv_model *model, const fv_positions *top) {
     return FV_OK;
 }
 
-const fv_layer_type *fv_layer_type_of(int kind) {
-    static const fv_layer_type *const types[FV_LAYER_COUNT] = {
-        [FV_LAYER_ATTENTION] = &fv_layer_attention,   [FV_LAYER_MLP] = &fv_layer_mlp,
-        [FV_LAYER_LAYER_NORM] = &fv_layer_layer_norm, [FV_LAYER_RMS_NORM] = &fv_layer_rms_norm,
-        [FV_LAYER_MAMBA] = &fv_layer_mamba,
-    };
-    return types[kind];
-}
-
 static void choose_layers(fv_model *model) {
     const fv_layers *list = &model->config.model.layers;
     int count[FV_LAYER_COUNT] = {0};

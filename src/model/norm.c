@@ -78,20 +78,29 @@ static void cost(const fv_layer *layer, double *textbook, double *executed, doub
 }
 
 const fv_layer_type fv_layer_layer_norm = {
-    "layer_norm",
-    false,
-    plan_layer_norm,
-    forward,
-    backward,
-    cost,
-    "subtracts the mean of a position's features, divides by their deviation, scales and shifts",
-    "model: {layers: [layer_norm, attention], n_embd: 8}"};
+    .name = "layer_norm",
+    .mixes_positions = false,
+    .plan = plan_layer_norm,
+    .forward = forward,
+    .backward = backward,
+    .cost = cost,
+    .part =
+        {
+            .help = "subtracts the mean of a position's features, divides by their deviation, "
+                    "scales and shifts",
+            .example = "model: {layers: [layer_norm, attention], n_embd: 8}",
+        },
+};
 const fv_layer_type fv_layer_rms_norm = {
-    "rms_norm",
-    false,
-    plan_rms_norm,
-    forward,
-    backward,
-    cost,
-    "divides a position's features by their root mean square and scales them",
-    "model: {layers: [rms_norm, attention], n_embd: 8}"};
+    .name = "rms_norm",
+    .mixes_positions = false,
+    .plan = plan_rms_norm,
+    .forward = forward,
+    .backward = backward,
+    .cost = cost,
+    .part =
+        {
+            .help = "divides a position's features by their root mean square and scales them",
+            .example = "model: {layers: [rms_norm, attention], n_embd: 8}",
+        },
+};

@@ -5,7 +5,7 @@
 
 #include <fovea/config.h>
 
-// Every field, in the order of fields.h. Reals have the shortest text that reads back to the same
+// Every field, in the order of fields.def. Reals have the shortest text that reads back to the same
 // value. The caller frees the text; NULL without memory.
 char *config_to_json(const fv_config *config);
 

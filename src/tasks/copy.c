@@ -76,9 +76,30 @@ static double blind_loss(const fv_task_config *config) {
     return sum / n;
 }
 
+static fv_status check(const fv_check *c, int i) {
+    (void)i;
+    const fv_task_config *task = &c->config->task;
+    if (task->index >= task->context_length)
+        return fv_check_refuse(
+            c, "task.index",
+            "task.index %d lies past the context; task.context_length %d allows 0 to %d",
+            task->index, task->context_length, task->context_length - 1);
+    if (task->index < 0 && task->offset >= task->context_length)
+        return fv_check_refuse(
+            c, "task.offset",
+            "task.offset %d reaches past the context; task.context_length %d allows 0 to "
+            "%d",
+            task->offset, task->context_length, task->context_length - 1);
+    return FV_OK;
+}
+
 const fv_task fv_task_copy = {
-    .help = "the token that stands `offset` back from the last one, or at `index`",
-    .example = "task: {name: copy, offset: 1, vocab_size: 100, context_length: 4}",
+    .part = {.help = "the token that stands `offset` back from the last one, or at `index`",
+             .example = "task: {name: copy, offset: 1, vocab_size: 100, context_length: 4}",
+             .reads = {FV_READS(task.offset), FV_READS(task.index), FV_READS(task.loss),
+                       FV_READS(task.distribution)},
+             .rules = {{"task.offset", {{"task.index", CONFIG_AT_DEFAULT}}}},
+             .check = check},
     .loss_positions = loss_positions,
     .answer = answer,
     .bayes_loss = fv_task_no_loss,

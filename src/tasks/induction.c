@@ -39,9 +39,27 @@ static void answer(const fv_task_config *config, const int32_t *tokens, int32_t 
         memcpy(targets, tokens + (t + 1 - period) * L, L * sizeof *targets);
 }
 
+static fv_status check(const fv_check *c, int i) {
+    (void)i;
+    const fv_task_config *task = &c->config->task;
+    if (task->context_length < 2)
+        return fv_check_refuse(
+            c, "task.context_length",
+            "task.context_length 1 cannot repeat; task.name induction needs 2 or more");
+    if (task->period >= task->context_length)
+        return fv_check_refuse(
+            c, "task.period",
+            "task.period %d leaves no repetition in task.context_length %d; it allows 1 "
+            "to %d",
+            task->period, task->context_length, task->context_length - 1);
+    return FV_OK;
+}
+
 const fv_task fv_task_induction = {
-    .help = "what came next when the sequence was seen before: random tokens, repeated",
-    .example = "task: {name: induction, vocab_size: 32, context_length: 16, loss: all}",
+    .part = {.help = "what came next when the sequence was seen before: random tokens, repeated",
+             .example = "task: {name: induction, vocab_size: 32, context_length: 16, loss: all}",
+             .reads = {FV_READS(task.period), FV_READS(task.loss), FV_READS(task.distribution)},
+             .check = check},
     .loss_positions = loss_positions,
     .fill = fill,
     .answer = answer,

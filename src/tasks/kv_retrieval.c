@@ -21,9 +21,31 @@ static void fill(const fv_fill *fill) {
     fill->targets[0] = first[(2 * asked + 1) * stride];
 }
 
+static fv_status check(const fv_check *c, int i) {
+    (void)i;
+    const fv_task_config *task = &c->config->task;
+    int n_keys = task->vocab_size / 2, n_pairs = (task->context_length - 1) / 2;
+    if (n_pairs < 1)
+        return fv_check_refuse(c, "task.context_length",
+                               "task.context_length %d holds no pair and its question; task.name "
+                               "kv_retrieval needs 3 or more",
+                               task->context_length);
+    if (n_pairs > n_keys || n_pairs > 8192)
+        return fv_check_refuse(
+            c, "task.context_length",
+            "task.context_length %d holds %d pairs, and task.vocab_size %d has %d keys; "
+            "task.name kv_retrieval takes one for each pair, and no more than 8192",
+            task->context_length, n_pairs, task->vocab_size, n_keys);
+    return FV_OK;
+}
+
 const fv_task fv_task_kv_retrieval = {
-    .help = "the value of one of the pairs that fill the whole context, as in Lost in the middle",
-    .example = "task: {name: kv_retrieval, context_length: 17, vocab_size: 32}",
+    .part =
+        {.help =
+             "the value of one of the pairs that fill the whole context, as in Lost in the middle",
+         .example = "task: {name: kv_retrieval, context_length: 17, vocab_size: 32}",
+         .reads = {FV_READS(task.depth)},
+         .check = check},
     .loss_positions = fv_last_position,
     .fill = fill,
     .bayes_loss = fv_task_no_loss,

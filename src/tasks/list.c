@@ -3,24 +3,30 @@
 #include <fovea/task.h>
 #include <math.h>
 
-extern const fv_task fv_task_copy, fv_task_similar, fv_task_recall, fv_task_mqar, fv_task_induction,
-    fv_task_selective_copy, fv_task_needle, fv_task_needle_multi, fv_task_kv_retrieval,
-    fv_task_position;
+#define FV_PART_TASK(NAME, name) extern const fv_task fv_task_##name;
+#include <fovea/fields.def>
+
+const fv_part *const FV_PARTS_OF_TASK[] = {
+#define FV_PART_TASK(NAME, name) &fv_task_##name.part,
+#include <fovea/fields.def>
+};
 
 const fv_task *fv_task_of(const fv_task_config *config) {
-    static const fv_task *const tasks[FV_TASK_COUNT] = {
-        [FV_TASK_COPY] = &fv_task_copy,
-        [FV_TASK_SIMILAR] = &fv_task_similar,
-        [FV_TASK_RECALL] = &fv_task_recall,
-        [FV_TASK_MQAR] = &fv_task_mqar,
-        [FV_TASK_INDUCTION] = &fv_task_induction,
-        [FV_TASK_SELECTIVE_COPY] = &fv_task_selective_copy,
-        [FV_TASK_NEEDLE] = &fv_task_needle,
-        [FV_TASK_NEEDLE_MULTI] = &fv_task_needle_multi,
-        [FV_TASK_KV_RETRIEVAL] = &fv_task_kv_retrieval,
-        [FV_TASK_POSITION] = &fv_task_position,
+    static const fv_task *const tasks[] = {
+#define FV_PART_TASK(NAME, name) &fv_task_##name,
+#include <fovea/fields.def>
     };
     return tasks[config->name];
+}
+
+int fv_task_only_length(const fv_task_config *config) {
+    const fv_task *task = fv_task_of(config);
+    return task->only_length ? task->only_length(config) : 0;
+}
+
+bool fv_task_repeats(const fv_task_config *config) {
+    const fv_task *task = fv_task_of(config);
+    return task->repeats && task->repeats(config);
 }
 
 double fv_task_no_loss(const fv_task_config *config) {

@@ -89,9 +89,31 @@ static void fill(const fv_fill *fill) {
     place_queries(fill);
 }
 
+static fv_status check(const fv_check *c, int i) {
+    (void)i;
+    const fv_task_config *task = &c->config->task;
+    int n_keys = task->vocab_size / 2 - 1; // token 0 is filler
+    if (task->n_pairs > n_keys)
+        return fv_check_refuse(
+            c, "task.n_pairs",
+            "task.n_pairs %d needs as many different keys, and task.vocab_size %d has %d "
+            "(1 to vocab_size / 2 - 1)",
+            task->n_pairs, task->vocab_size, n_keys);
+    if (task->context_length < 4 * task->n_pairs)
+        return fv_check_refuse(
+            c, "task.context_length",
+            "task.context_length %d does not hold task.n_pairs %d pairs and as many "
+            "queries; task.name mqar needs 4 n_pairs = %d tokens or more",
+            task->context_length, task->n_pairs, 4 * task->n_pairs);
+    return FV_OK;
+}
+
 const fv_task fv_task_mqar = {
-    .help = "the values of several keys asked for at distances of their own, as in Zoology",
-    .example = "task: {name: mqar, n_pairs: 4, context_length: 32, vocab_size: 64}",
+    .part = {.help =
+                 "the values of several keys asked for at distances of their own, as in Zoology",
+             .example = "task: {name: mqar, n_pairs: 4, context_length: 32, vocab_size: 64}",
+             .reads = {FV_READS(task.n_pairs), FV_READS(task.gap_power), FV_READS(task.filler)},
+             .check = check},
     .loss_positions = loss_positions,
     .n_targets = n_targets,
     .n_weights = n_slots,

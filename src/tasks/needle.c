@@ -18,9 +18,23 @@ static void fill(const fv_fill *fill) {
     fv_haystack_fill(fill, ONE);
 }
 
+static fv_status check(const fv_check *c, int i) {
+    (void)i;
+    const fv_task_config *task = &c->config->task;
+    if (task->context_length >= 3) return FV_OK;
+    return fv_check_refuse(
+        c, "task.context_length",
+        "task.context_length %d holds no needle and its question; task.name needle needs "
+        "3 or more",
+        task->context_length);
+}
+
 const fv_task fv_task_needle = {
-    .help = "the value of the one key that is hidden in filler, `depth` percent of the way",
-    .example = "task: {name: needle, vocab_size: 32, context_length: 32}",
+    .part = {.help =
+                 "the value of the one key that is hidden in filler, `depth` percent of the way",
+             .example = "task: {name: needle, vocab_size: 32, context_length: 32}",
+             .reads = {FV_READS(task.depth)},
+             .check = check},
     .loss_positions = loss_positions,
     .fill = fill,
     .bayes_loss = fv_task_no_loss,

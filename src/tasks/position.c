@@ -19,10 +19,21 @@ static void fill(const fv_fill *fill) {
     fill->targets[0] = fill->tokens[place * stride];
 }
 
+static fv_status check(const fv_check *c, int i) {
+    (void)i;
+    if (c->config->task.context_length >= 2) return FV_OK;
+    return fv_check_refuse(
+        c, "task.context_length",
+        "task.context_length 1 has no place to ask for; task.name position needs 2 or "
+        "more");
+}
+
 const fv_task fv_task_position = {
-    .help = "the token at the place that the last token names",
-    .example =
-        "task: {name: position, context_length: 8, vocab_size: 32}\nmodel: {positions: learned}",
+    .part = {.help = "the token at the place that the last token names",
+             .example = "task: {name: position, context_length: 8, vocab_size: 32}\nmodel: "
+                        "{positions: learned}",
+             .reads = {FV_READS(task.depth)},
+             .check = check},
     .loss_positions = fv_last_position,
     .fill = fill,
     .bayes_loss = fv_task_no_loss,

@@ -85,9 +85,51 @@ static void fill(const fv_fill *fill) {
     fill->targets[0] = values[asked * pair];
 }
 
+static int only_length(const fv_task_config *config) {
+    return 2 * config->n_pairs + 1;
+}
+
+static bool repeats(const fv_task_config *config) {
+    return config->context_repetition > 1 || config->sample_repetition > 0;
+}
+
+static fv_status check(const fv_check *c, int i) {
+    (void)i;
+    const fv_task_config *task = &c->config->task;
+    bool split = task->pool == FV_POOL_SPLIT;
+    int n_keys = split ? task->vocab_size / 2 : task->vocab_size;
+    if (task->n_pairs > n_keys)
+        return fv_check_refuse(
+            c, "task.n_pairs",
+            "task.n_pairs %d needs as many different keys, and task.vocab_size %d with "
+            "task.pool %s has %d",
+            task->n_pairs, task->vocab_size, split ? "split" : "shared", n_keys);
+    if (task->context_length != only_length(task))
+        return fv_check_refuse(
+            c, "task.context_length",
+            "task.context_length %d does not fit task.n_pairs %d; task.name recall has 2 "
+            "n_pairs + 1 = %d tokens",
+            task->context_length, task->n_pairs, only_length(task));
+    if (task->context_repetition > task->n_pairs)
+        return fv_check_refuse(c, "task.context_repetition",
+                               "task.context_repetition %g is more than all task.n_pairs %d pairs",
+                               task->context_repetition, task->n_pairs);
+    if (task->sample_repetition > 0 && n_keys < 2)
+        return fv_check_refuse(
+            c, "task.sample_repetition",
+            "task.sample_repetition repeats two keys, and task.vocab_size %d has %d",
+            task->vocab_size, n_keys);
+    return FV_OK;
+}
+
 const fv_task fv_task_recall = {
-    .help = "the value of the key that is asked for, of n_pairs pairs in front of it",
-    .example = "task: {name: recall, n_pairs: 8, context_length: 0, vocab_size: 64}",
+    .part = {.help = "the value of the key that is asked for, of n_pairs pairs in front of it",
+             .example = "task: {name: recall, n_pairs: 8, context_length: 0, vocab_size: 64}",
+             .reads = {FV_READS(task.n_pairs), FV_READS(task.pool),
+                       FV_READS(task.context_repetition), FV_READS(task.sample_repetition)},
+             .check = check},
+    .only_length = only_length,
+    .repeats = repeats,
     .loss_positions = loss_positions,
     .fill = fill,
     .hold_out = hold_out,

@@ -33,9 +33,29 @@ static void fill(const fv_fill *fill) {
     }
 }
 
+static fv_status check(const fv_check *c, int i) {
+    (void)i;
+    const fv_task_config *task = &c->config->task;
+    if (task->vocab_size < 3)
+        return fv_check_refuse(c, "task.vocab_size",
+                               "task.vocab_size %d holds the blank and the marker of task.name "
+                               "selective_copy and no data; it needs 3 or more",
+                               task->vocab_size);
+    if (task->context_length < 2 * task->n_copy)
+        return fv_check_refuse(
+            c, "task.n_copy",
+            "task.n_copy %d tokens and as many markers do not fit task.context_length "
+            "%d; it allows 1 to %d",
+            task->n_copy, task->context_length, task->context_length / 2);
+    return FV_OK;
+}
+
 const fv_task fv_task_selective_copy = {
-    .help = "n_copy tokens scattered over blanks, in their order",
-    .example = "task: {name: selective_copy, n_copy: 4, context_length: 32, vocab_size: 16}",
+    .part = {.help = "n_copy tokens scattered over blanks, in their order",
+             .example =
+                 "task: {name: selective_copy, n_copy: 4, context_length: 32, vocab_size: 16}",
+             .reads = {FV_READS(task.n_copy)},
+             .check = check},
     .loss_positions = loss_positions,
     .fill = fill,
     .bayes_loss = fv_task_no_loss,

@@ -3,9 +3,8 @@
 #ifndef TASKS_TASK_TYPE_H
 #define TASKS_TASK_TYPE_H
 
+#include "config/part.h"
 #include "tasks/draw.h"
-
-#include <fovea/config.h>
 
 // What one sequence is filled from, and where it goes: token t to tokens[t * stride], the target of
 // loss position i to targets[i * stride]. Targets are -1 (none) where fill does not set them.
@@ -18,8 +17,13 @@ typedef struct fv_fill {
 } fv_fill;
 
 typedef struct fv_task {
-    const char *help;    // what must be predicted, in one line
-    const char *example; // lines of an experiment file that train it
+    fv_part part; // help: what must be predicted
+
+    // The one length that its sequences have, from other fields. NULL: any.
+    int (*only_length)(const fv_task_config *config);
+
+    // Whether training repeats what held-out data does not. NULL: never.
+    bool (*repeats)(const fv_task_config *config);
 
     // Positions whose prediction is scored, increasing, into positions [context_length]; returns
     // how many.
@@ -48,7 +52,7 @@ typedef struct fv_task {
     double (*blind_loss)(const fv_task_config *config);
 } fv_task;
 
-// The task of config->name; every one is listed in FV_TASK_LIST (fields.h) and in list.c.
+// The task of config->name; every one is a line of include/fovea/parts/tasks.def.
 const fv_task *fv_task_of(const fv_task_config *config);
 
 // bayes_loss of tasks whose targets follow from their tokens.

@@ -238,7 +238,9 @@ static void training_step(training *t, const fv_kernels *kernels, int step) {
                       fv_arena_at(&t->workspace, model->targets));
         fv_tile_run(&tile);
     }
-    fv_optimizer_step(&t->optimizer, kernels, step, t->gradient);
+    fv_optimizer optimizer = t->optimizer;
+    optimizer.config = &t->config.train; // which has moved since
+    fv_optimizer_step(&optimizer, kernels, step, t->gradient);
 }
 
 // Offsets, kept in order.

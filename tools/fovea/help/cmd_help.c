@@ -30,7 +30,7 @@ static void print_markdown_text(const char *text) {
 
 static int help_markdown(void) {
     printf("# Configuration fields\n\n"
-           "Made by `fovea help --markdown` from `include/fovea/fields.h`. "
+           "Made by `fovea help --markdown` from `include/fovea/fields.def`. "
            "[experiments.md](experiments.md) says\nwhere fields are written and how they are "
            "swept.\n");
     fv_topic field;

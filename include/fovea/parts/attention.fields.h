@@ -1,0 +1,9 @@
+// attention and the fields that it brings along. A part of fields.def.
+// clang-format off
+FV_PART(LAYER, ATTENTION, attention)
+FV_FIELD(model, exclude_self, BOOL, "false", 0, 0, "a position does not attend to itself; the first one then attends to nothing")
+FV_FIELD(model, window, INT, "0", 0, 65536, "attention sees this many keys, up to and including the query's own position; 0 is the whole context")
+FV_FIELD(model, sinks, INT, "0", 0, 65536, "attention also sees this many first positions of the sequence, however far behind the window they lie")
+FV_FIELD(model, d_score, INT, "0", 0, 8192, "features of a head's queries and keys that its score compares, the others stay 0; 0 means n_embd / n_head")
+FV_LAYER_OPTION(window, ATTENTION, 0, 65536)
+FV_LAYER_OPTION(sinks, ATTENTION, 0, 65536)

@@ -1,0 +1,69 @@
+// A part is what a configuration chooses by name: a task, a layer, a score, an optimizer, ... Each
+// is one file with one descriptor and one line in include/fovea/parts/. Configurations know parts
+// only by what stands here; the lists themselves belong to the rooms that hold the parts.
+#ifndef CONFIG_PART_H
+#define CONFIG_PART_H
+
+#include "config/config_readers.h"
+
+// A configuration being checked, and who hears of what is wrong.
+typedef struct fv_check {
+    const fv_config *config;
+    const fv_field **culprit; // the field that the message asks to change
+    fv_error *error;
+} fv_check;
+
+// FV_USAGE, with the field of that key as the culprit.
+fv_status fv_check_refuse(const fv_check *c, const char *key, const char *format, ...)
+    FV_PRINTF(3, 4);
+
+enum { FV_PART_READS = 12, FV_PART_RULES = 2 };
+
+// A field that a part reads: FV_READS(task.n_pairs).
+#define FV_READS(field) offsetof(fv_config, field)
+
+typedef struct fv_part {
+    const char *help;    // what it is, in one line
+    const char *example; // lines of an experiment file that have it
+    // The fields that are read because this part is chosen. One that no part reads is read always.
+    size_t reads[FV_PART_READS];
+    // What else must hold for one of them to be read.
+    config_reader rules[FV_PART_RULES];
+    // What must hold between fields for this part to make sense; NULL: nothing. `i` is the place
+    // in the list of layers, of other parts 0. A task is asked once for each of its lengths.
+    fv_status (*check)(const fv_check *c, int i);
+    // The version of the numerics that it needs (config/numerics.c); NULL: none of its own.
+    int (*numerics)(const fv_config *config);
+} fv_part;
+
+// The groups of parts: X(GROUP, the field that chooses). An array [FV_<GROUP>_COUNT] of each is
+// defined by the list.c of the room that holds the parts.
+#define FV_PART_GROUPS(X)                                                                          \
+    X(TASK, "task.name")                                                                           \
+    X(LAYER, "model.layers")                                                                       \
+    X(ACTIVATION, "model.activation")                                                              \
+    X(SCORE, "model.score")                                                                        \
+    X(POSITIONS, "model.positions")                                                                \
+    X(OPTIMIZER, "train.optimizer")                                                                \
+    X(SCHEDULE, "train.schedule")
+#define FV_PART_GROUP(GROUP, key)                                                                  \
+    extern const fv_part *const FV_PARTS_OF_##GROUP[FV_##GROUP##_COUNT];
+FV_PART_GROUPS(FV_PART_GROUP)
+#undef FV_PART_GROUP
+
+// The parts of the group that the field `key` chooses from, *n of them; NULL for other fields.
+const fv_part *const *fv_parts_of(const char *key, int *n);
+
+// Checks every part that the configuration has, tasks left out.
+fv_status fv_parts_check(const fv_check *c);
+
+// The highest version of the numerics that a part of the configuration needs; 0 for none.
+int fv_parts_numerics(const fv_config *config);
+
+// The one length that sequences of the task have; 0 where they may have others.
+int fv_task_only_length(const fv_task_config *config);
+
+// Whether training draws what held-out data does not.
+bool fv_task_repeats(const fv_task_config *config);
+
+#endif

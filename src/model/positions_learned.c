@@ -1,0 +1,35 @@
+// A table of positions that is trained like that of tokens.
+#include "model/positions.h"
+
+static fv_status plan(fv_model *model, fv_layer *embedding) {
+    int d = model->config.model.n_embd, kept = model->config.model.d_positions;
+    size_t table =
+        fv_model_add(model, FV_INIT_EMBEDDING, model->n_positions, d, d, "pos_embed.W_pos");
+    embedding->param[FV_EMBEDDING_POSITIONS] = table;
+    if (kept > 0) fv_model_restrict(model, table, kept, d);
+    return FV_OK;
+}
+
+static const real *table(const fv_tile *tile) {
+    return tile->params + tile->model->layers[0].param[FV_EMBEDDING_POSITIONS];
+}
+
+static fv_status check(const fv_check *c, int i) {
+    (void)i;
+    const fv_model_config *model = &c->config->model;
+    if (model->d_positions <= model->n_embd) return FV_OK;
+    return fv_check_refuse(c, "model.d_positions",
+                           "model.d_positions %d is wider than the stream; model.n_embd allows 1 "
+                           "to %d, and 0 for all",
+                           model->d_positions, model->n_embd);
+}
+
+const fv_positions_type fv_positions_learned = {
+    .part = {.help = "a table that is trained like that of tokens",
+             .example = "model: {positions: learned}",
+             .reads = {FV_READS(model.d_positions), FV_READS(train.embedding_rate)},
+             .check = check},
+    .plan = plan,
+    .table = table,
+    .learned = true,
+};

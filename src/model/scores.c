@@ -1,0 +1,42 @@
+#include "model/scores.h"
+
+static real root(const fv_model_config *config, int d_head) {
+    (void)config;
+    return 1 / real_sqrt((real)d_head);
+}
+
+static real beta(const fv_model_config *config, int d_head) {
+    (void)d_head;
+    return (real)config->score_beta;
+}
+
+const fv_score_type fv_score_dot = {
+    .part = {.help = "softmax of q.k / sqrt(d_head)", .example = "model: {score: dot}"},
+    .kernel = FV_KERNEL_DOT,
+    .scale = root,
+};
+
+const fv_score_type fv_score_euclidean = {
+    .part = {.help = "softmax of -score_beta |q - k|^2",
+             .example = "model: {score: euclidean, score_beta: 2}",
+             .reads = {FV_READS(model.score_beta)}},
+    .kernel = FV_KERNEL_EUCLIDEAN,
+    .scale = beta,
+};
+
+const fv_score_type fv_score_harmonic = {
+    .part = {.help = "weights proportional to |q - k|^-score_power",
+             .example = "model: {score: harmonic, score_power: 4}",
+             .reads = {FV_READS(model.score_power), FV_READS(model.score_floor),
+                       FV_READS(model.score_power_learned)}},
+    .kernel = FV_KERNEL_HARMONIC,
+    .scale = beta,
+};
+
+const fv_score_type *fv_score_type_of(int kind) {
+    static const fv_score_type *const types[] = {
+#define FV_PART_SCORE(NAME, name) &fv_score_##name,
+#include <fovea/fields.def>
+    };
+    return types[kind];
+}
