@@ -181,8 +181,8 @@ FV_API const char *fv_cost_engine_name(fv_cost_engine engine);
 FV_API const char *fv_cost_engine_meaning(fv_cost_engine engine);
 
 // The largest context whose cache and state, for setting->batch sequences, fit into `bytes` of
-// memory: 0 where not even one token does, UINT64_MAX where no context is too long. The cache is
-// that in pages, or the engine's where one is chosen.
+// memory, as those of all shorter ones do: 0 where not even one token does, UINT64_MAX where no
+// context is too long. The cache is that in pages, or the engine's where one is chosen.
 FV_API uint64_t fv_cost_largest_context(const fv_cost_model *model, const fv_cost_setting *setting,
                                         uint64_t bytes);
 

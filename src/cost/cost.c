@@ -181,6 +181,38 @@ fv_cost_number cost_bytes_of(fv_cost_number number, double bytes) {
     return product < 0x1p127L ? (fv_cost_number)product : FV_COST_TOO_LARGE;
 }
 
+// Tokens after which what waits for its entry (transformers, DeepSeek-V4) repeats; 0: too many to
+// look at each.
+static uint64_t period(const fv_cost_model *model) {
+    enum { MOST = 4096 };
+    uint64_t all = 1;
+    for (int p = 0; p < model->n_parts; p++) {
+        uint64_t rate = model->parts[p].dims.rate, a = all, b = rate;
+        if (rate == 0) continue;
+        while (b > 0) {
+            uint64_t rest = a % b;
+            a = b;
+            b = rest;
+        }
+        if (rate / a > MOST / all) return 0;
+        all *= rate / a;
+    }
+    return all;
+}
+
+// The cache falls where an entry fills, so that a context may fit and a shorter one not. The first
+// that does not lies within a period of one that does.
+static uint64_t shorten(const fv_cost_model *model, const fv_cost_setting *setting, uint64_t bytes,
+                        uint64_t tokens) {
+    uint64_t n = setting->engine == FV_COST_ENGINE_TRANSFORMERS ? period(model) : 1;
+    for (uint64_t back = 1; back < n && back < tokens; back++)
+        if (cost_memory_at(model, setting, tokens - back) > bytes) {
+            tokens -= back + 1;
+            back = 0;
+        }
+    return tokens;
+}
+
 uint64_t fv_cost_largest_context(const fv_cost_model *model, const fv_cost_setting *setting,
                                  uint64_t bytes) {
     uint64_t most = UINT64_MAX / 2;
@@ -194,5 +226,5 @@ uint64_t fv_cost_largest_context(const fv_cost_model *model, const fv_cost_setti
         else
             high = middle;
     }
-    return low;
+    return shorten(model, setting, bytes, low);
 }

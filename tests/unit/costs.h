@@ -3,6 +3,7 @@
 #define TESTS_COSTS_H
 
 #include <fovea/cost.h>
+#include <glob.h>
 #include <jansson.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -105,6 +106,22 @@ static inline char *changed(const char *name, const char *changes) {
     json_decref(config);
     json_decref(change);
     return json;
+}
+
+// Every published model.
+static inline void for_each_example(void check(const char *, fv_cost_model *)) {
+    glob_t found;
+    assert_int_equal(glob(FOVEA_SOURCE_DIR "/examples/configs/*.json", 0, NULL, &found), 0);
+    assert_true(found.gl_pathc > 40);
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        fv_error error = {0};
+        fv_cost_model *model;
+        if (fv_cost_model_read(found.gl_pathv[i], &model, &error) != FV_OK)
+            fail_msg("%s", error.text);
+        check(found.gl_pathv[i], model);
+        fv_cost_model_free(model);
+    }
+    globfree(&found);
 }
 
 #endif

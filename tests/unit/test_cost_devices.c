@@ -2,7 +2,6 @@
 #include "costs.h"
 
 #include <fovea/cost_devices.h>
-#include <glob.h>
 #include <math.h>
 
 static fv_cost_devices split(uint64_t tp, uint64_t pp, uint64_t cp, uint64_t dp, uint64_t ep) {
@@ -125,21 +124,6 @@ static void states_are_divided(void **state) {
     assert_int_equal(pool.block, 944);
     fv_cost_model_free(device);
     fv_cost_model_free(model);
-}
-
-static void for_each_example(void check(const char *, fv_cost_model *)) {
-    glob_t found;
-    assert_int_equal(glob(FOVEA_SOURCE_DIR "/examples/configs/*.json", 0, NULL, &found), 0);
-    assert_true(found.gl_pathc > 40);
-    for (size_t i = 0; i < found.gl_pathc; i++) {
-        fv_error error = {0};
-        fv_cost_model *model;
-        if (fv_cost_model_read(found.gl_pathv[i], &model, &error) != FV_OK)
-            fail_msg("%s", error.text);
-        check(found.gl_pathv[i], model);
-        fv_cost_model_free(model);
-    }
-    globfree(&found);
 }
 
 // One device holds the model; stages hold it between them, operations and all.

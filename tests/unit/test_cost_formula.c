@@ -3,7 +3,6 @@
 #include "cost/formula.h"
 #include "costs.h"
 
-
 static void layers_add_up(void **state) {
     (void)state;
     static const char *const NAMES[] = {"zamba2-2.7b", "gemma-3-27b", "deepseek-v3", "gpt2"};

@@ -198,6 +198,9 @@ static void print_fit(const cost_subject *subject, const cost_request *request,
     else
         print_context("  beside the parameters", fit.beside_weights);
     print_context("  for cache and state alone", fit.alone);
+    printf("  the %" PRIu64 " that were asked for %s beside the parameters\n",
+           request->setting.tokens,
+           fit.beside_weights >= request->setting.tokens ? "fit" : "do not fit");
 }
 
 static void print_notes(const cost_subject *subject, const fv_cost *total) {
@@ -338,8 +341,12 @@ static json_t *context_json(uint64_t context) {
 json_t *cost_fit_json(const cost_subject *subject, const cost_request *request,
                       const fv_cost *total) {
     cost_fit fit = cost_fit_memory(subject, request, total);
-    return json_pack("{s:I, s:o, s:o}", "memory", (json_int_t)request->memory, "beside_weights",
-                     context_json(fit.beside_weights), "alone", context_json(fit.alone));
+    bool ideal = request->setting.engine == FV_COST_ENGINE_IDEAL;
+    return json_pack("{s:I, s:o, s:o, s:s, s:b}", "memory", (json_int_t)request->memory,
+                     "beside_weights", context_json(fit.beside_weights), "alone",
+                     context_json(fit.alone), "counts",
+                     ideal ? "cache_paged + state" : "cache_engine + state_engine", "context_fits",
+                     fit.beside_weights >= request->setting.tokens);
 }
 
 // The notes, one text each.
