@@ -11,7 +11,7 @@ C_FILES = $(shell git ls-files '*.c' '*.h')
 CTEST = ctest --output-on-failure -j $(JOBS)
 
 .DEFAULT_GOAL = all
-.PHONY: all test gallery bench bench-peers lint format sanitize sanitize-kernels fuzz interop interop-served interop-ruler faults builds dist deb install clean help
+.PHONY: all test gallery bench bench-peers lint format sanitize sanitize-kernels fuzz interop interop-served interop-ruler exact faults builds dist deb install clean help
 
 all: ## build the tool, the libraries and the tests into build/ (BUILD=, CMAKE_FLAGS=)
 	@cmake -S . -B $(BUILD) -DCMAKE_INSTALL_PREFIX="$(PREFIX)" $(CMAKE_FLAGS)
@@ -50,6 +50,9 @@ interop-served: all ## ask llama.cpp's own server with a random model (needs the
 
 interop-ruler: all ## hold scores of predictions against RULER's metrics in other programs (needs the network once)
 	tests/interop/ruler.sh $(FOVEA) $(BUILD)/interop
+
+exact: all ## hold the decoder against the lab's forward on 100 random stacks, up to 4,096 tokens
+	$(BUILD)/tests/test_decoder --whole
 
 faults: all ## make allocations, writes and disks fail; kill sweeps, interrupt drawing, flip bits of a store
 	tests/faults/run.py $(FOVEA)

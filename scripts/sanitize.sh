@@ -22,5 +22,5 @@ for variant in reference portable avx2 avx512; do
     FOVEA_CPU=$variant ./fovea info >/dev/null 2>&1 || continue
     echo "kernels: $variant"
     FOVEA_CPU=$variant "${no_randomisation[@]}" ctest --output-on-failure --timeout 36000 -j "$3" \
-        -R '^(test_kernels|test_scan|test_mixer|test_longctx_attention|test_attention_long|test_model|test_trainer|double_.*)$'
+        -R '^(test_kernels|test_scan|test_decoder|test_longctx_attention|test_attention_long|test_model|test_trainer|double_.*)$'
 done

@@ -10,11 +10,11 @@
 #include <fovea/cost.h>
 #include <fovea/cost_devices.h>
 #include <fovea/cost_measured.h>
+#include <fovea/decode.h>
 #include <fovea/experiment.h>
 #include <fovea/figure.h>
 #include <fovea/lab.h>
 #include <fovea/machine.h>
-#include <fovea/mixer.h>
 #include <fovea/model.h>
 #include <fovea/own.h>
 #include <fovea/probe.h>

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TILES_OF_PIECE = 32 };
+enum { TILES_OF_PIECE = 8 };
 
 // Keys of one tile: rows first, first + step, ... or, where step is 0, rows[first ..] of the pass.
 typedef struct seen_tile {

@@ -16,12 +16,18 @@ size_t fv_projection_size(int n_in, int n_out) {
     return (size_t)n_blocks(n_out) * (size_t)n_in * FV_LANES;
 }
 
-void fv_projection_pack(int n_in, int n_out, const float *w, float *packed) {
+void fv_projection_pack(int n_in, int n_out, const float *w, ptrdiff_t w_in, ptrdiff_t w_out,
+                        float *packed) {
     memset(packed, 0, fv_projection_size(n_in, n_out) * sizeof *packed);
     for (int k = 0; k < n_in; k++)
         for (int f = 0; f < n_out; f++)
             packed[((size_t)(f / FV_LANES) * (size_t)n_in + (size_t)k) * FV_LANES +
-                   (size_t)(f % FV_LANES)] = w[(size_t)k * (size_t)n_out + (size_t)f];
+                   (size_t)(f % FV_LANES)] = w[k * w_in + f * w_out];
+}
+
+static void add_bias(int n, const float *restrict bias, float *restrict lanes) {
+    for (int t = 0; t < n; t++)
+        for (int l = 0; l < FV_LANES; l++) lanes[t * FV_LANES + l] += bias[l];
 }
 
 // Copies the sixteen outputs from `first` on of every position to their places.
@@ -51,7 +57,10 @@ void fv_project(const fv_projection *p, int64_t n, const float *x, float *scratc
                       .w_out = p->n_in});
         fv_projected to = y;
         to.data += first * y.row;
-        for (int b = 0; b < n_blocks(p->n_out); b++)
-            unpack(p, count, scratch + b * stride, b * FV_LANES, to);
+        for (int b = 0; b < n_blocks(p->n_out); b++) {
+            float *lanes = scratch + b * stride;
+            if (p->bias) add_bias(count, p->bias + (ptrdiff_t)b * FV_LANES, lanes);
+            unpack(p, count, lanes, b * FV_LANES, to);
+        }
     }
 }

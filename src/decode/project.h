@@ -1,4 +1,4 @@
-// y = x W for the positions of one long sequence, x and y row-major.
+// y = x W + b for the positions of one long sequence, x and y row-major.
 //
 // The lab's map kernel has sixteen samples in the lanes and broadcasts weights. Here sixteen
 // outputs are the lanes and the positions' features are broadcast: the same kernel with the roles
@@ -14,11 +14,14 @@
 typedef struct fv_projection {
     int n_in, n_out;
     const float *packed;
+    const float *bias; // [n_out], zeros up to the next sixteen; or NULL
 } fv_projection;
 
-// Numbers that the packed weights take, and the packing.
+// Numbers that the packed weights take, and the packing of W, which is read at
+// w[k * w_in + f * w_out] for input k and output f.
 size_t fv_projection_size(int n_in, int n_out);
-void fv_projection_pack(int n_in, int n_out, const float *w, float *packed);
+void fv_projection_pack(int n_in, int n_out, const float *w, ptrdiff_t w_in, ptrdiff_t w_out,
+                        float *packed);
 
 // Feature f of position t goes to data[t * row + f / group * group_stride + f % group]: with groups
 // of d_head features, to heads that lie one after the other.

@@ -1,10 +1,11 @@
 // From which length on is each alternative to dense attention the faster layer?
 //
-// Measured is one forward pass of one layer over n positions: all linear maps of the layer and the
-// mixing between them, on one thread, by the thread's own clock. A pass over the longest sequence
-// gives the times of the shorter ones as it goes by, so that long lengths cost one pass in all;
-// short ones are then passed again and the best counts. The times of up to a stretch of positions
-// are of passes of their own.
+// Measured is one forward pass of a model of one layer over n positions, by the decoder
+// (fovea/decode.h): all linear maps of the layer and the mixing between them, and beside them an
+// embedding and an unembedding of sixteen tokens, on one thread, by the thread's own clock. A pass
+// over the longest sequence gives the times of the shorter ones as it goes by, so that long lengths
+// cost one pass in all; short ones are then passed again and the best counts. The times of up to a
+// piece of positions are of passes of their own.
 //
 //     pass:   |256|  |512|  |1024|2048|   4096|       8192|               16384| ...
 //              own passes         ... stopwatch at each mark, a few single tokens, and on
@@ -19,7 +20,11 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { STRETCH = 1024, TOKENS = 8 }; // of positions at a time; single tokens timed at each length
+enum {
+    PIECE = 1024, // positions at a time
+    TOKENS = 8,   // single ones timed at each length
+    CROSSOVER_VOCAB = 16,
+};
 
 const char *const crossover_names[CROSSOVER_N_LAYERS] = {
 #define NAME(name, label, about) label,
@@ -29,23 +34,60 @@ const char *const crossover_names[CROSSOVER_N_LAYERS] = {
 
 // --- the layers ----------------------------------------------------------------------------------
 
-static fv_mixer_config config_of(int layer, int64_t n) {
+// A model of one layer with the parameters that training would begin with.
+typedef struct drawn {
+    fv_model *model;
+    float *params;
+} drawn;
+
+static fv_status draw_layer(int layer, drawn *m, fv_error *error) {
+    const char *const settings[][2] = {
+        {"model.layers", layer == CROSSOVER_MAMBA ? "[mamba]" : "[attention]"},
+        {"model.n_embd", "512"},
+        {"model.n_head", layer == CROSSOVER_MAMBA ? "1" : "8"},
+        {"task.vocab_size", "16"},
+        {"train.batch_size", "1"}};
+    _Static_assert(CROSSOVER_WIDTH == 512 && CROSSOVER_HEADS == 8 && CROSSOVER_VOCAB == 16,
+                   "the settings say the same");
+    fv_config config;
+    fv_config_init(&config);
+    fv_status status = FV_OK;
+    for (size_t i = 0; i < sizeof settings / sizeof *settings && status == FV_OK; i++)
+        status = fv_config_set(&config, settings[i][0], settings[i][1], error);
+    if (status == FV_OK) status = fv_model_create(&config, &m->model, error);
+    if (status != FV_OK) return status;
+    m->params = malloc(fv_model_n_params(m->model) * sizeof *m->params);
+    if (m->params == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory for a layer");
+    fv_model_init_params(m->model, 0, m->params);
+    return FV_OK;
+}
+
+static void drawn_free(drawn *m) {
+    fv_model_free(m->model);
+    free(m->params);
+    *m = (drawn){0};
+}
+
+// What an attention layer sees.
+static fv_attention_mask mask_of(int layer) {
     static int64_t globals[CROSSOVER_GLOBALS];
-    fv_mixer_config config;
-    fv_mixer_config_init(&config);
-    config.kind = layer == CROSSOVER_MAMBA ? FV_MIXER_MAMBA : FV_MIXER_ATTENTION;
-    config.n = n;
-    config.d_model = CROSSOVER_WIDTH;
-    config.n_head = CROSSOVER_HEADS;
-    if (layer == CROSSOVER_WINDOW) config.mask.window = CROSSOVER_SEEN;
+    fv_attention_mask mask = {.causal = true};
+    if (layer == CROSSOVER_WINDOW) mask.window = CROSSOVER_SEEN;
     if (layer == CROSSOVER_SPARSE) {
         for (int i = 0; i < CROSSOVER_GLOBALS; i++) globals[i] = i;
-        config.mask.window = CROSSOVER_LOCAL;
-        config.mask.globals = globals;
-        config.mask.n_globals = CROSSOVER_GLOBALS;
-        config.mask.random_blocks = CROSSOVER_RANDOM;
+        mask.window = CROSSOVER_LOCAL;
+        mask.globals = globals;
+        mask.n_globals = CROSSOVER_GLOBALS;
+        mask.random_blocks = CROSSOVER_RANDOM;
     }
-    return config;
+    return mask;
+}
+
+static fv_status make_decoder(int layer, const drawn *m, int64_t n, fv_decoder **decoder,
+                              fv_error *error) {
+    fv_attention_mask mask = mask_of(layer);
+    fv_decoder_options options = {.n = n, .n_threads = 1, .mask = &mask};
+    return fv_decoder_create(m->model, m->params, &options, decoder, error);
 }
 
 // Seconds that a pass takes at the core's peak: every multiply-add of the maps and of the visible
@@ -53,12 +95,11 @@ static fv_mixer_config config_of(int layer, int64_t n) {
 // it.
 static fv_status limit_of(int layer, int64_t n, const fv_limits *peak, double *limit,
                           fv_error *error) {
-    fv_mixer_config m = config_of(layer, n);
     double d = CROSSOVER_WIDTH, length = (double)n;
     if (layer == CROSSOVER_MAMBA) {
-        double inner = (double)m.expand * d, state = (double)m.n_state, rank = d / 16;
+        double inner = 2 * d, state = 16, taps = 4, rank = d / 16;
         double maps = 2 * d * inner + inner * (rank + 2 * state) + rank * inner + inner * d;
-        double flops = 2 * maps + 2 * inner * (double)m.conv_width + 6 * inner * state;
+        double flops = 2 * maps + 2 * inner * taps + 6 * inner * state;
         *limit = length * (flops / peak->fma_flops + inner * state / peak->exps);
         return FV_OK;
     }
@@ -67,7 +108,7 @@ static fv_status limit_of(int layer, int64_t n, const fv_limits *peak, double *l
     fv_attention_config_init(&config);
     config.n_query = config.n_key = n;
     config.d_head = CROSSOVER_WIDTH / CROSSOVER_HEADS;
-    config.mask = m.mask;
+    config.mask = mask_of(layer);
     config.n_threads = 1;
     fv_status status = fv_attention_create(&config, &plan, error);
     if (status != FV_OK) return status;
@@ -76,35 +117,42 @@ static fv_status limit_of(int layer, int64_t n, const fv_limits *peak, double *l
     return FV_OK;
 }
 
-// What a layer made for n positions holds once it has passed as many as it takes at a time.
-static fv_status memory_of(int layer, int at, const float *x, float *y, crossover *c,
-                           fv_error *error) {
-    int64_t n = (int64_t)c->length[at];
-    fv_mixer_config config = config_of(layer, n);
-    fv_mixer *mixer;
-    fv_status status = fv_mixer_create(&config, &mixer, error);
-    if (status == FV_OK) status = fv_mixer_forward(mixer, n < STRETCH ? n : STRETCH, x, y, error);
-    if (status == FV_OK) {
-        fv_mixer_memory bytes = fv_mixer_bytes(mixer);
-        c->value[CROSSOVER_KEPT][layer][at] = (double)bytes.kept;
-        c->value[CROSSOVER_MEMORY][layer][at] = (double)(bytes.kept + bytes.working);
-    }
-    fv_mixer_free(mixer);
-    return status;
-}
-
-// --- passes --------------------------------------------------------------------------------------
-
 // A layer being measured.
 typedef struct bench {
     crossover *c;
     const bench_options *options;
     int layer;
-    fv_mixer *mixer;
-    float *x, *y; // [n][width]
-    bool live;    // progress is redrawn in place
+    drawn drawn;
+    fv_decoder *decoder;
+    int32_t tokens[PIECE]; // of every piece
+    float *logits;         // [PIECE][CROSSOVER_VOCAB]
+    bool live;             // progress is redrawn in place
     int pass;
 } bench;
+
+// The next n tokens, of which each is asked what comes next: nothing of the layer is left out.
+static fv_status read_on(bench *b, fv_decoder *decoder, int64_t n, fv_error *error) {
+    int64_t asked[PIECE];
+    for (int64_t i = 0; i < n; i++) asked[i] = fv_decoder_seen(decoder) + i;
+    return fv_decoder_read(decoder, n, b->tokens, n, asked, b->logits, error);
+}
+
+// What a layer made for n positions holds once it has passed as many as it takes at a time.
+static fv_status memory_of(bench *b, int at, fv_error *error) {
+    crossover *c = b->c;
+    int64_t n = (int64_t)c->length[at];
+    fv_decoder *decoder;
+    fv_status status = make_decoder(b->layer, &b->drawn, n, &decoder, error);
+    if (status != FV_OK) return status;
+    status = read_on(b, decoder, n < PIECE ? n : PIECE, error);
+    fv_decoder_memory bytes = fv_decoder_bytes(decoder);
+    c->value[CROSSOVER_KEPT][b->layer][at] = (double)bytes.kept;
+    c->value[CROSSOVER_MEMORY][b->layer][at] = (double)(bytes.kept + bytes.working);
+    fv_decoder_free(decoder);
+    return status;
+}
+
+// --- passes --------------------------------------------------------------------------------------
 
 static void show(const bench *b, int at) {
     if (b->live)
@@ -118,14 +166,13 @@ static void keep_best(double seconds, double *best) {
     if (*best == 0 || seconds < *best) *best = seconds;
 }
 
-// Positions from .. to - 1 in stretches, so that an interrupt need not wait for the whole.
+// Positions from .. to - 1 in pieces, so that an interrupt need not wait for the whole.
 static fv_status go_on(bench *b, int64_t from, int64_t to, double *seconds, fv_error *error) {
     fv_status status = FV_OK;
     for (int64_t n; status == FV_OK && from < to && !tool_interrupted; from += n) {
-        n = to - from < STRETCH ? to - from : STRETCH;
+        n = to - from < PIECE ? to - from : PIECE;
         double begun = tool_seconds(CLOCK_THREAD_CPUTIME_ID);
-        status = fv_mixer_forward(b->mixer, n, b->x + from * CROSSOVER_WIDTH,
-                                  b->y + from * CROSSOVER_WIDTH, error);
+        status = read_on(b, b->decoder, n, error);
         *seconds += tool_seconds(CLOCK_THREAD_CPUTIME_ID) - begun;
     }
     return status;
@@ -138,11 +185,11 @@ static fv_status time_tokens(bench *b, int at, int64_t n, fv_error *error) {
     double *best = &b->c->value[CROSSOVER_TOKEN][b->layer][at];
     for (int i = 0; status == FV_OK && i < TOKENS; i++) {
         double begun = tool_seconds(CLOCK_THREAD_CPUTIME_ID);
-        status = fv_mixer_forward(b->mixer, 1, b->x, b->y, error);
+        status = read_on(b, b->decoder, 1, error);
         keep_best(tool_seconds(CLOCK_THREAD_CPUTIME_ID) - begun, best);
     }
     if (status == FV_OK && b->layer != CROSSOVER_MAMBA)
-        status = fv_mixer_rewind(b->mixer, n, error);
+        status = fv_decoder_rewind(b->decoder, n, error);
     return status;
 }
 
@@ -155,8 +202,8 @@ static fv_status one_pass(bench *b, int n_lengths, fv_error *error) {
     for (int i = 0; status == FV_OK && i < n_lengths && !tool_interrupted; i++) {
         int64_t n = (int64_t)c->length[i];
         show(b, i);
-        if (before < STRETCH) { // begins again
-            status = fv_mixer_rewind(b->mixer, 0, error);
+        if (before < PIECE) { // begins again
+            status = fv_decoder_rewind(b->decoder, 0, error);
             before = 0;
             seconds = 0;
         }
@@ -186,17 +233,10 @@ static void update_peak(fv_limits *peak) {
 }
 
 // A pass over everything, then passes over what takes at most a third of the time for a layer.
-static fv_status measure_layer(bench *b, fv_error *error) {
+static fv_status pass_again(bench *b, fv_error *error) {
     crossover *c = b->c;
-    fv_status status = FV_OK;
-    for (int i = 0; status == FV_OK && i < c->n; i++)
-        status = memory_of(b->layer, i, b->x, b->y, c, error);
-    int64_t room = (int64_t)c->length[c->n - 1] + TOKENS * CROSSOVER_MOST;
-    fv_mixer_config config = config_of(b->layer, room);
-    if (status == FV_OK) status = fv_mixer_create(&config, &b->mixer, error);
-    if (status != FV_OK) return status;
     b->pass = 0;
-    status = one_pass(b, c->n, error);
+    fv_status status = one_pass(b, c->n, error);
     double seconds = b->options->seconds;
     for (int n = c->n; status == FV_OK && n > 0 && !tool_interrupted; seconds /= 2) {
         n = lengths_within(c, b->layer, seconds / 3);
@@ -207,9 +247,20 @@ static fv_status measure_layer(bench *b, fv_error *error) {
         }
         if (n < 3) break;
     }
+    return status;
+}
+
+static fv_status measure_layer(bench *b, fv_error *error) {
+    crossover *c = b->c;
+    int64_t room = (int64_t)c->length[c->n - 1] + TOKENS * CROSSOVER_MOST;
+    fv_status status = draw_layer(b->layer, &b->drawn, error);
+    for (int i = 0; status == FV_OK && i < c->n; i++) status = memory_of(b, i, error);
+    if (status == FV_OK) status = make_decoder(b->layer, &b->drawn, room, &b->decoder, error);
+    if (status == FV_OK) status = pass_again(b, error);
     update_peak(&c->peak);
-    fv_mixer_free(b->mixer);
-    b->mixer = NULL;
+    fv_decoder_free(b->decoder);
+    b->decoder = NULL;
+    drawn_free(&b->drawn);
     return status;
 }
 
@@ -243,27 +294,20 @@ static void add_hybrid(crossover *c) {
 }
 
 static fv_status measure(const bench_options *options, crossover *c, fv_error *error) {
-    size_t n = (size_t)c->length[c->n - 1] * CROSSOVER_WIDTH;
-    bench b = {.c = c, .options = options, .live = isatty(fileno(stderr))};
-    b.x = malloc(n * sizeof *b.x);
-    b.y = malloc(n * sizeof *b.y);
-    fv_status status = FV_OK;
-    if (b.x == NULL || b.y == NULL)
-        status = fv_fail(error, FV_NO_MEMORY,
-                         "out of memory for %.0f positions of width %d; "
-                         "--max-n asks for fewer",
-                         c->length[c->n - 1], CROSSOVER_WIDTH);
-    else
-        bench_fill(b.x, n);
+    static bench b;
+    b = (bench){.c = c, .options = options, .live = isatty(fileno(stderr))};
+    for (int i = 0; i < PIECE; i++) b.tokens[i] = (int32_t)((uint32_t)i * 2654435761u >> 28);
+    b.logits = malloc((size_t)PIECE * CROSSOVER_VOCAB * sizeof *b.logits);
+    if (b.logits == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory for logits");
     update_peak(&c->peak);
+    fv_status status = FV_OK;
     for (; status == FV_OK && b.layer < CROSSOVER_HYBRID && !tool_interrupted; b.layer++)
         status = measure_layer(&b, error);
     if (b.live) fprintf(stderr, "\r\033[K");
     for (int layer = 0; layer < CROSSOVER_HYBRID; layer++)
         for (int i = 0; status == FV_OK && i < c->n; i++)
             status = limit_of(layer, (int64_t)c->length[i], &c->peak, &c->limit[layer][i], error);
-    free(b.x);
-    free(b.y);
+    free(b.logits);
     return status;
 }
 

@@ -1,0 +1,264 @@
+// Attention in pieces: the keys and values of a piece join the cache, then its queries look at the
+// cache. Behind a window only what later queries see is carried on, the first rows (sinks) and the
+// last ones, so that the cache stays as large as a window and a piece:
+//
+//     rows   | sinks | the window of the next query | room for a piece |
+//              stay    move to the left when the room is full
+//
+// Queries and keys are then counted by their rows in the cache instead of their positions. The mask
+// knows distances and first keys alone: rows of the window are as far apart as their positions, and
+// what was dropped between sinks and window nobody sees.
+//
+// Where a position does not see itself, its query stands one row before its own.
+//
+// The tiled kernel adds a key's value to a running sum in single precision. Over a million keys of
+// much the same weight each would be rounded against a sum a million times as large (0.1 added a
+// million times is 100958), so that keys go by in spans, whose results are joined in double.
+// Decoding a single query does the same.
+#include "attention/plan.h"
+#include "config/layer_list.h"
+#include "decode/decoder_plan.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum attention_map { W_Q, W_K, W_V, W_O };
+enum attention_array { LOG_POWER };
+enum { SPAN = 1024, FEW = 4096 }; // keys of a span; of a window that needs none
+
+// --- what a layer sees ---------------------------------------------------------------------------
+
+static void load(decoder_loader *l, decoder_layer *layer) {
+    static const char *const weights[] = {"blocks.%d.attn.W_Q", "blocks.%d.attn.W_K",
+                                          "blocks.%d.attn.W_V", "blocks.%d.attn.W_O"};
+    static const char *const biases[] = {"blocks.%d.attn.b_Q", "blocks.%d.attn.b_K",
+                                         "blocks.%d.attn.b_V", "blocks.%d.attn.b_O"};
+    for (int i = 0; i < 4; i++) {
+        const fv_tensor *w = decoder_tensor(l, layer, weights[i]);
+        layer->map[i] = decoder_load_map(l, w, 0, w->shape[1], decoder_tensor(l, layer, biases[i]));
+    }
+    const fv_tensor *power = decoder_tensor(l, layer, "blocks.%d.attn.log_power");
+    if (power) layer->array[LOG_POWER] = decoder_load_array(l, power);
+}
+
+static void choose_mask(const fv_decoder *d, const decoder_layer *layer, decoder_attention *a) {
+    const fv_model_config *model = &d->config.model;
+    if (d->has_mask) {
+        a->mask = d->mask;
+        return;
+    }
+    int window = layer_window(model, layer->place), sinks = layer_sinks(model, layer->place);
+    a->exclude_self = model->exclude_self;
+    a->mask = (fv_attention_mask){.causal = true};
+    if (window == 0) return;
+    a->mask.window = window - a->exclude_self; // 0 leaves the sinks alone
+    a->mask.sinks = sinks;
+}
+
+static void reserve(fv_decoder *d, decoder_layer *layer) {
+    decoder_attention *a = &layer->attention;
+    const decoder_sizes *s = &d->sizes;
+    choose_mask(d, layer, a);
+    const fv_attention_mask *mask = &a->mask;
+    a->rolling = (mask->window > 0 || mask->sinks > 0) && mask->stride == 0 &&
+                 mask->n_globals == 0 && mask->random_blocks == 0;
+    a->n_sinks = mask->sinks;
+    a->keep = mask->window + a->exclude_self - 1;
+    if (a->keep < 0) a->keep = 0;
+    a->capacity = d->n;
+    if (a->rolling && a->n_sinks + a->keep < d->n - s->piece)
+        a->capacity = a->n_sinks + a->keep + s->piece;
+    a->at_k = fv_arena_reserve(&d->kept, (size_t)a->capacity, (size_t)s->d * sizeof(float));
+    a->at_v = fv_arena_reserve(&d->kept, (size_t)a->capacity, (size_t)s->d * sizeof(float));
+}
+
+// A plan over the cache, of n_head heads from `head` on.
+static fv_status make_plan(const fv_decoder *d, const decoder_layer *layer, int64_t n_head,
+                           int head, fv_attention **plan, fv_error *error) {
+    const decoder_attention *a = &layer->attention;
+    const fv_model_config *model = &d->config.model;
+    fv_attention_config c;
+    fv_attention_config_init(&c);
+    c.n_head = c.n_kv_head = n_head;
+    c.n_query = c.n_key = a->capacity;
+    c.d_head = d->sizes.d_head;
+    c.score = model->score;
+    c.scale = model->score == FV_SCORE_DOT ? 0 : model->score_beta;
+    c.power =
+        layer->array[LOG_POWER] ? (double)expf(layer->array[LOG_POWER][head]) : model->score_power;
+    c.floor = model->score_floor;
+    c.mask = a->mask;
+    c.n_threads = d->n_threads;
+    return fv_attention_create(&c, plan, error);
+}
+
+static fv_status plan(fv_decoder *d, decoder_layer *layer, fv_error *error) {
+    decoder_attention *a = &layer->attention;
+    a->n_plans = layer->array[LOG_POWER] ? (int)d->sizes.n_head : 1;
+    a->plans = calloc((size_t)a->n_plans, sizeof(fv_attention *));
+    if (a->plans == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory for a decoder");
+    int64_t together = d->sizes.n_head / a->n_plans;
+    fv_status status = FV_OK;
+    for (int h = 0; h < a->n_plans && status == FV_OK; h++)
+        status = make_plan(d, layer, together, h, &a->plans[h], error);
+    if (status == FV_OK && together > 1) status = make_plan(d, layer, 1, 0, &a->one_head, error);
+    return status;
+}
+
+static void free_plans(decoder_layer *layer) {
+    decoder_attention *a = &layer->attention;
+    for (int h = 0; a->plans && h < a->n_plans; h++) fv_attention_free(a->plans[h]);
+    fv_attention_free(a->one_head);
+    free(a->plans);
+}
+
+// --- the cache -----------------------------------------------------------------------------------
+
+// Makes room for n more rows where the cache drops rows that no query will see again.
+static void make_room(const fv_decoder *d, decoder_attention *a, int64_t n) {
+    if (a->n_held + n <= a->capacity) return;
+    size_t d_head = (size_t)d->sizes.d_head, head = (size_t)a->capacity * d_head;
+    size_t to = (size_t)a->n_sinks * d_head, from = (size_t)(a->n_held - a->keep) * d_head;
+    size_t bytes = (size_t)a->keep * d_head * sizeof(float);
+    for (size_t h = 0; h < (size_t)d->sizes.n_head; h++) {
+        float *k = decoder_kept(d, a->at_k) + h * head, *v = decoder_kept(d, a->at_v) + h * head;
+        memmove(k + to, k + from, bytes);
+        memmove(v + to, v + from, bytes);
+    }
+    a->n_held = a->n_sinks + a->keep;
+}
+
+static bool reaches(const decoder_layer *layer, int64_t n, int64_t left) {
+    const decoder_attention *a = &layer->attention;
+    int64_t held = a->n_held - n;
+    return held >= left || (a->rolling && held >= a->n_sinks + a->keep);
+}
+
+static void forget(fv_decoder *d, decoder_layer *layer, int64_t n, int64_t left) {
+    (void)d;
+    layer->attention.n_held = left == 0 ? 0 : layer->attention.n_held - n;
+}
+
+// --- a piece -------------------------------------------------------------------------------------
+
+// y = x W + b for n positions, to row `first` of heads of `rows` rows.
+static void project_heads(const fv_decoder *d, const fv_projection *map, int64_t n, const float *x,
+                          float *heads, int64_t rows, int64_t first) {
+    int64_t d_head = d->sizes.d_head;
+    fv_project(map, n, x, decoder_working(d, d->at.scratch),
+               (fv_projected){heads + first * d_head, d_head, (int)d_head, rows * d_head});
+}
+
+static void heads_to_rows(const fv_decoder *d, int64_t n, const float *heads, float *rows) {
+    size_t width = (size_t)d->sizes.d, d_head = (size_t)d->sizes.d_head;
+    for (size_t h = 0; h < (size_t)d->sizes.n_head; h++)
+        for (size_t t = 0; t < (size_t)n; t++)
+            memcpy(rows + t * width + h * d_head, heads + (h * (size_t)n + t) * d_head,
+                   d_head * sizeof *rows);
+}
+
+// The plan for one head alone.
+static fv_attention *plan_of_head(const decoder_attention *a, int h) {
+    return a->one_head ? a->one_head : a->plans[h];
+}
+
+// (o, log_sum) of some keys joins that of others: their mean, weighted by their sums.
+static void join(int64_t d_head, const float *part, float part_log_sum, float *o, double *log_sum) {
+    double larger = *log_sum > part_log_sum ? *log_sum : part_log_sum;
+    if (part_log_sum == -INFINITY) return;
+    double ours = exp(*log_sum - larger), theirs = exp(part_log_sum - larger), sum = ours + theirs;
+    for (int64_t f = 0; f < d_head; f++)
+        o[f] = (float)((ours * (double)o[f] + theirs * (double)part[f]) / sum);
+    *log_sum = larger + log(sum);
+}
+
+// o [n][d_head] of one head's queries, over a span of keys at a time.
+static void attend_head(const fv_decoder *d, const decoder_attention *a, fv_attention *plan,
+                        decoder_run at, const float *q, const float *k, const float *v, float *o) {
+    int64_t d_head = d->sizes.d_head, n = at.n;
+    float *part = decoder_working(d, d->at.part), *log_sums = decoder_working(d, d->at.log_sums);
+    double *running = fv_arena_at(&d->working, d->at.running);
+    const fv_local_queries queries = {{1, {{n, at.first, 1}}}, q, part, log_sums};
+    memset(o, 0, (size_t)(n * d_head) * sizeof *o);
+    for (int64_t i = 0; i < n; i++) running[i] = -INFINITY;
+    int64_t end = at.first + n, most = a->mask.window > 0 && a->mask.window <= FEW ? end : SPAN;
+    for (int64_t from = 0, span; from < end; from += span) {
+        span = end - from < most + most / 2 ? end - from : most;
+        const fv_local_keys keys = {{1, {{span, from, 1}}}, k + from * d_head, v + from * d_head};
+        if (a->mask.window > FEW && !fv_tiles_any(plan, &queries.at, &keys.at)) continue;
+        fv_tiles_forward(plan, &queries, &keys, true);
+        for (int64_t i = 0; i < n; i++)
+            join(d_head, part + i * d_head, log_sums[i], o + i * d_head, &running[i]);
+    }
+}
+
+// o [head][n][d_head] of the queries q that stand at `row` of the cache and behind it.
+static fv_status attend(const fv_decoder *d, const decoder_attention *a, int64_t row, int64_t n,
+                        const float *q, float *o, fv_error *error) {
+    const float *k = decoder_kept(d, a->at_k), *v = decoder_kept(d, a->at_v);
+    int64_t rows = n * d->sizes.d_head, cache = a->capacity * d->sizes.d_head;
+    fv_status status = FV_OK;
+    for (int h = 0; n > 1 && h < d->sizes.n_head; h++)
+        attend_head(d, a, plan_of_head(a, h), (decoder_run){row, n}, q + h * rows, k + h * cache,
+                    v + h * cache, o + h * rows);
+    for (int h = 0; n == 1 && h < a->n_plans && status == FV_OK; h++)
+        status = fv_attention_decode(a->plans[h], row + 1, q + h * rows, k + h * cache,
+                                     v + h * cache, o + h * rows, error);
+    return status;
+}
+
+// The outputs of n neighbouring positions, the first of which has its key at `row` of the cache.
+static fv_status pass_run(fv_decoder *d, decoder_layer *layer, int64_t row, int64_t n,
+                          const float *x, float *y, fv_error *error) {
+    const decoder_attention *a = &layer->attention;
+    float *q = decoder_working(d, d->at.q), *o = decoder_working(d, d->at.o);
+    float *rows = decoder_working(d, d->at.rows);
+    fv_status status = FV_OK;
+    int64_t blind = a->exclude_self && row == 0; // the first position then sees nothing
+    if (n > blind) {
+        project_heads(d, &layer->map[W_Q], n - blind, x + blind * d->sizes.d, q, n - blind, 0);
+        status = attend(d, a, row + blind - a->exclude_self, n - blind, q, o, error);
+        heads_to_rows(d, n - blind, o, rows + blind * d->sizes.d);
+    }
+    if (blind) memset(rows, 0, (size_t)d->sizes.d * sizeof *rows);
+    if (status == FV_OK) decoder_project(d, &layer->map[W_O], n, rows, y);
+    return status;
+}
+
+static fv_status pass(fv_decoder *d, decoder_layer *layer, int64_t n, const float *x,
+                      const decoder_rows *rows, float *y, fv_error *error) {
+    decoder_attention *a = &layer->attention;
+    int64_t width = d->sizes.d;
+    make_room(d, a, n);
+    project_heads(d, &layer->map[W_K], n, x, decoder_kept(d, a->at_k), a->capacity, a->n_held);
+    project_heads(d, &layer->map[W_V], n, x, decoder_kept(d, a->at_v), a->capacity, a->n_held);
+    fv_status status = FV_OK;
+    for (int64_t r = 0; r < rows->n_runs && status == FV_OK; r++) {
+        decoder_run run = rows->runs[r];
+        status = pass_run(d, layer, a->n_held + run.first, run.n, x + run.first * width, y, error);
+        y += run.n * width;
+    }
+    a->n_held += n;
+    return status;
+}
+
+static double operations(const fv_decoder *d, const decoder_layer *layer, double n, bool last) {
+    const fv_attention_mask *mask = &layer->attention.mask;
+    double maps = 2 * decoder_map_operations(&layer->map[W_Q]), seen = n;
+    if (mask->window > 0 && (double)(mask->window + mask->sinks) < n)
+        seen = (double)(mask->window + mask->sinks);
+    if (last) return maps * (n + 1) + 2 * (double)d->sizes.d * seen;
+    return 2 * maps * n + 2 * (double)d->sizes.d * (n - seen / 2) * seen;
+}
+
+const decoder_kind decoder_kind_attention = {.norm = "blocks.%d.ln1",
+                                             .mixes_positions = true,
+                                             .load = load,
+                                             .reserve = reserve,
+                                             .plan = plan,
+                                             .pass = pass,
+                                             .reaches = reaches,
+                                             .forget = forget,
+                                             .operations = operations,
+                                             .free = free_plans};

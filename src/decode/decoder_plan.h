@@ -1,0 +1,180 @@
+// A decoder as its parts share it: decoder.c walks a sequence through the layers, decoder_load.c
+// takes the weights out of the model, decoder_rows.c has what each position does for itself,
+// decoder_attention.c and decoder_mamba.c what mixes positions.
+#ifndef DECODE_DECODER_PLAN_H
+#define DECODE_DECODER_PLAN_H
+
+#include "base/arena.h"
+#include "decode/project.h"
+
+#include <fovea/decode.h>
+#include <fovea/scan.h>
+
+// Positions that pass through the layers at a time: what a decoder holds beside its weights and
+// what it keeps is proportional to this, not to the sequence.
+enum { DECODER_PIECE = 1024 };
+
+// Positions of a piece whose outputs a layer is asked for: runs of neighbours, ascending, and how
+// many they are in all.
+typedef struct decoder_run {
+    int64_t first, n;
+} decoder_run;
+typedef struct decoder_rows {
+    int64_t n, n_runs;
+    const decoder_run *runs;
+} decoder_rows;
+
+typedef struct decoder_norm {
+    bool present, center;
+    const float *w, *b; // [d]
+} decoder_norm;
+
+// Keys and values, [head][capacity][d_head]. Behind a window only what a later query sees is
+// carried on: the sinks, and as many rows as the window has.
+typedef struct decoder_attention {
+    fv_attention_mask mask; // of rows of the cache; without its arrays
+    int64_t capacity, n_held;
+    int64_t n_sinks, keep;  // rows that a later query can see, where the cache drops the others
+    bool rolling;           // it does
+    bool exclude_self;      // a query stands one row before its own
+    size_t at_k, at_v;      // in `kept`
+    int n_plans;            // 1, or one for each head where heads differ in their score
+    fv_attention **plans;   // [n_plans]
+    fv_attention *one_head; // of any of the heads; NULL where the plans are
+} decoder_attention;
+
+typedef struct decoder_mamba {
+    size_t at_state; // [N][E], in `kept`
+    size_t at_past;  // [conv_width - 1][E]: the last inputs of the convolution
+} decoder_mamba;
+
+enum { DECODER_MAPS = 7, DECODER_ARRAYS = 5 }; // named by an enum in each kind's file
+
+typedef struct decoder_layer decoder_layer;
+typedef struct decoder_loader decoder_loader;
+
+// What a kind of layer does; functions that a kind does without are NULL.
+typedef struct decoder_kind {
+    const char *norm; // "blocks.%d.ln1": the norm in front
+    bool mixes_positions;
+    // Takes the weights: called twice, the second time with somewhere to put them.
+    void (*load)(decoder_loader *loader, decoder_layer *layer);
+    // Reserves what is kept; makes what it works with.
+    void (*reserve)(fv_decoder *decoder, decoder_layer *layer);
+    fv_status (*plan)(fv_decoder *decoder, decoder_layer *layer, fv_error *error);
+    // From x [n][d], the next n positions, to y [rows->n][d] of those asked for.
+    fv_status (*pass)(fv_decoder *decoder, decoder_layer *layer, int64_t n, const float *x,
+                      const decoder_rows *rows, float *y, fv_error *error);
+    // Whether the last n positions can be forgotten, `left` remaining; forgets them.
+    bool (*reaches)(const decoder_layer *layer, int64_t n, int64_t left);
+    void (*forget)(fv_decoder *decoder, decoder_layer *layer, int64_t n, int64_t left);
+    // Multiply-adds for n positions; those of outputs at the last one alone with `last`.
+    double (*operations)(const fv_decoder *decoder, const decoder_layer *layer, double n,
+                         bool last);
+    void (*free)(decoder_layer *layer);
+} decoder_kind;
+
+struct decoder_layer {
+    const decoder_kind *kind;
+    int place, index; // in the list of layers, and among those of its kind
+    bool residual;
+    decoder_norm norm;
+    fv_projection map[DECODER_MAPS];
+    const float *array[DECODER_ARRAYS];
+    decoder_attention attention;
+    decoder_mamba mamba;
+};
+
+typedef struct decoder_sizes {
+    int64_t d, n_head, d_head, n_vocab, d_mlp;
+    int64_t E, N, R, conv_width; // of mamba
+    int64_t piece;
+    int64_t widest; // outputs of a map, but for the unembedding
+} decoder_sizes;
+
+// Offsets in `working`, which the layers share.
+typedef struct decoder_buffers {
+    size_t x, normed, y;              // [piece][d]
+    size_t scratch;                   // of projections
+    size_t lanes;                     // of norms: sixteen positions abreast
+    size_t hidden;                    // of the mlp: [FV_PROJECT_POSITIONS][d_mlp]
+    size_t q, o, rows, part;          // of attention: [piece][d] each
+    size_t log_sums, running;         // [piece], [piece] in double
+    size_t inner, u, z, delta, gated; // of mamba: [conv_width - 1 + piece][E], [piece][E]
+    size_t step, b, c, gate;          // [piece][R], [piece][N] twice, [E]
+} decoder_buffers;
+
+struct fv_decoder {
+    fv_config config;
+    fv_attention_mask mask; // in place of each layer's own where has_mask
+    bool has_mask;
+    int64_t *globals; // the mask's
+    int n_threads;
+    int64_t n, n_seen;
+    decoder_sizes sizes;
+    int n_layers, top; // the last layer that mixes positions; -1
+    decoder_layer *layers;
+    const float *embedding, *positions; // [V][d]; [table][d] or NULL
+    const double *frequencies;          // of sinusoids: [d], or NULL
+    decoder_norm last_norm;
+    fv_projection unembedding;
+    fv_arena weights, kept, working;
+    decoder_buffers at;
+    decoder_run *runs;                  // [piece]
+    fv_selective_scan *scan, *one_step; // of a piece, and of a single position
+    int64_t scan_length;
+};
+
+static inline float *decoder_kept(const fv_decoder *d, size_t at) {
+    return fv_arena_at(&d->kept, at);
+}
+static inline float *decoder_working(const fv_decoder *d, size_t at) {
+    return fv_arena_at(&d->working, at);
+}
+
+extern const decoder_kind decoder_kind_attention, decoder_kind_mamba, decoder_kind_mlp,
+    decoder_kind_layer_norm, decoder_kind_rms_norm;
+
+// --- weights (decoder_load.c) --------------------------------------------------------------------
+
+// Takes all weights and the sizes of their shapes. FV_USAGE for a part that the decoder does not
+// know.
+fv_status decoder_load(fv_decoder *decoder, const fv_model *model, const float *params,
+                       fv_error *error);
+
+const decoder_sizes *decoder_loader_sizes(const decoder_loader *loader);
+const float *decoder_loader_values(const decoder_loader *loader, const fv_tensor *tensor);
+// The layer's tensor `name` as in "blocks.%d.attn.W_Q".
+const fv_tensor *decoder_tensor(const decoder_loader *loader, const decoder_layer *layer,
+                                const char *name);
+// Outputs first .. first + n_out - 1 of W [n_in][columns], with a bias or NULL.
+fv_projection decoder_load_map(decoder_loader *loader, const fv_tensor *w, int first, int n_out,
+                               const fv_tensor *bias);
+// A copy, with zeros up to the next sixteen; NULL in the first of the two calls.
+float *decoder_load_array(decoder_loader *loader, const fv_tensor *tensor);
+
+// --- rows (decoder_rows.c) -----------------------------------------------------------------------
+
+// The rows' tokens of this piece, with their positions: x [rows->n][d].
+void decoder_embed(const fv_decoder *decoder, const int32_t *tokens, const decoder_rows *rows,
+                   float *x);
+void decoder_normalise(const fv_decoder *decoder, const decoder_norm *norm, int64_t n,
+                       const float *x, float *y);
+// y = x W + b for n positions, in rows.
+void decoder_project(const fv_decoder *decoder, const fv_projection *map, int64_t n, const float *x,
+                     float *y);
+// Logits [n][V] of x [n][d].
+void decoder_unembed(const fv_decoder *decoder, int64_t n, float *x, float *logits);
+
+// Positions whose logits are computed at a time: a wide vocabulary leaves room for fewer.
+static inline int64_t decoder_unembedded_at_once(const fv_decoder *decoder) {
+    enum { MOST = 1 << 19 }; // numbers
+    int64_t n = MOST / (decoder->sizes.n_vocab + 15);
+    return n < 1 ? 1 : n > FV_PROJECT_POSITIONS ? FV_PROJECT_POSITIONS : n;
+}
+
+static inline double decoder_map_operations(const fv_projection *map) {
+    return (double)map->n_in * map->n_out;
+}
+
+#endif

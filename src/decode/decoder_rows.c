@@ -1,0 +1,122 @@
+// What each position does for itself: embedding, norms, the mlp, unembedding. Rows are [n][d].
+#include "decode/decoder_plan.h"
+#include "kernels/kernels.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { L = FV_LANES };
+
+// --- embedding -----------------------------------------------------------------------------------
+
+static void add_sinusoids(const fv_decoder *d, int64_t position, float *x) {
+    for (int64_t f = 0; f < d->sizes.d; f++) {
+        double angle = (double)position * d->frequencies[f];
+        x[f] += (float)(f % 2 == 0 ? sin(angle) : cos(angle));
+    }
+}
+
+void decoder_embed(const fv_decoder *d, const int32_t *tokens, const decoder_rows *rows, float *x) {
+    int64_t n = d->sizes.d;
+    for (int64_t r = 0; r < rows->n_runs; r++)
+        for (int64_t t = rows->runs[r].first; t < rows->runs[r].first + rows->runs[r].n; t++) {
+            int64_t position = d->n_seen + t;
+            memcpy(x, d->embedding + tokens[t] * n, (size_t)n * sizeof *x);
+            if (d->positions)
+                for (int64_t f = 0; f < n; f++) x[f] += d->positions[position * n + f];
+            if (d->frequencies) add_sinusoids(d, position, x);
+            x += n;
+        }
+}
+
+// --- norms ---------------------------------------------------------------------------------------
+
+// The lab's kernel with sixteen positions in its lanes.
+void decoder_normalise(const fv_decoder *d, const decoder_norm *norm, int64_t n, const float *x,
+                       float *y) {
+    int width = (int)d->sizes.d;
+    float *in = decoder_working(d, d->at.lanes), *out = in + (ptrdiff_t)width * L;
+    float *mean = out + (ptrdiff_t)width * L;
+    for (int64_t first = 0; first < n; first += L, x += L * width, y += L * width) {
+        int count = n - first < L ? (int)(n - first) : L;
+        for (int l = 0; l < L; l++)
+            for (int f = 0; f < width; f++) in[f * L + l] = l < count ? x[l * width + f] : 0;
+        fv_kernels_get()->norm(&(fv_norm){.n_rows = 1,
+                                          .n_features = width,
+                                          .center = norm->center,
+                                          .w = norm->w,
+                                          .b = norm->b,
+                                          .x = {in, (ptrdiff_t)width * L},
+                                          .y = {out, (ptrdiff_t)width * L},
+                                          .mean = mean,
+                                          .rstd = mean + L});
+        for (int l = 0; l < count; l++)
+            for (int f = 0; f < width; f++) y[l * width + f] = out[f * L + l];
+    }
+}
+
+static fv_status pass_norm(fv_decoder *d, decoder_layer *layer, int64_t n, const float *x,
+                           const decoder_rows *rows, float *y, fv_error *error) {
+    (void)rows, (void)error;
+    decoder_normalise(d, &layer->norm, n, x, y);
+    return FV_OK;
+}
+
+const decoder_kind decoder_kind_layer_norm = {.pass = pass_norm};
+const decoder_kind decoder_kind_rms_norm = {.pass = pass_norm};
+
+// --- linear maps ---------------------------------------------------------------------------------
+
+void decoder_project(const fv_decoder *d, const fv_projection *map, int64_t n, const float *x,
+                     float *y) {
+    fv_project(map, n, x, decoder_working(d, d->at.scratch), fv_projected_rows(map, y));
+}
+
+void decoder_unembed(const fv_decoder *d, int64_t n, float *x, float *logits) {
+    if (d->last_norm.present) decoder_normalise(d, &d->last_norm, n, x, x);
+    int64_t at_once = decoder_unembedded_at_once(d), n_vocab = d->sizes.n_vocab;
+    for (int64_t first = 0; first < n; first += at_once) {
+        int64_t count = n - first < at_once ? n - first : at_once;
+        decoder_project(d, &d->unembedding, count, x + first * d->sizes.d,
+                        logits + first * n_vocab);
+    }
+}
+
+// --- the mlp -------------------------------------------------------------------------------------
+
+enum mlp_map { W_IN, W_OUT };
+
+static void load_mlp(decoder_loader *l, decoder_layer *layer) {
+    const fv_tensor *in = decoder_tensor(l, layer, "blocks.%d.mlp.W_in");
+    const fv_tensor *out = decoder_tensor(l, layer, "blocks.%d.mlp.W_out");
+    layer->map[W_IN] =
+        decoder_load_map(l, in, 0, in->shape[1], decoder_tensor(l, layer, "blocks.%d.mlp.b_in"));
+    layer->map[W_OUT] =
+        decoder_load_map(l, out, 0, out->shape[1], decoder_tensor(l, layer, "blocks.%d.mlp.b_out"));
+}
+
+// A block of positions at a time, so that the hidden layer stays in the cache.
+static fv_status pass_mlp(fv_decoder *d, decoder_layer *layer, int64_t n, const float *x,
+                          const decoder_rows *rows, float *y, fv_error *error) {
+    (void)rows, (void)error;
+    float *hidden = decoder_working(d, d->at.hidden);
+    fv_activation kind =
+        d->config.model.activation == FV_ACTIVATION_RELU ? FV_KERNEL_RELU : FV_KERNEL_GELU;
+    for (int64_t first = 0; first < n; first += FV_PROJECT_POSITIONS) {
+        int64_t count = n - first < FV_PROJECT_POSITIONS ? n - first : FV_PROJECT_POSITIONS;
+        size_t numbers = ((size_t)(count * d->sizes.d_mlp) + L - 1) / L * L;
+        decoder_project(d, &layer->map[W_IN], count, x + first * d->sizes.d, hidden);
+        fv_kernels_get()->activate(kind, numbers, hidden, hidden);
+        decoder_project(d, &layer->map[W_OUT], count, hidden, y + first * d->sizes.d);
+    }
+    return FV_OK;
+}
+
+static double mlp_operations(const fv_decoder *d, const decoder_layer *layer, double n, bool last) {
+    double outputs = last || layer->place > d->top ? 1 : n;
+    return outputs *
+           (decoder_map_operations(&layer->map[W_IN]) + decoder_map_operations(&layer->map[W_OUT]));
+}
+
+const decoder_kind decoder_kind_mlp = {
+    .norm = "blocks.%d.ln2", .load = load_mlp, .pass = pass_mlp, .operations = mlp_operations};
