@@ -5,6 +5,7 @@
 
 #include <fovea/config.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,16 +23,38 @@ static int by_key(const void *a, const void *b) {
     return strcmp((*(const fv_field *const *)a)->key, (*(const fv_field *const *)b)->key);
 }
 
-static uint64_t hash_fields(uint64_t hash, const fv_config *config) {
+static const fv_field *sorted[N_FIELDS];
+static fv_config defaults;
+static pthread_once_t prepared = PTHREAD_ONCE_INIT;
+
+static void prepare(void) {
     int n;
-    const fv_field *fields = fv_fields(&n), *sorted[N_FIELDS];
+    const fv_field *fields = fv_fields(&n);
     for (int i = 0; i < n; i++) sorted[i] = &fields[i];
     qsort(sorted, (size_t)n, sizeof sorted[0], by_key);
-
-    fv_config defaults;
     fv_config_init(&defaults);
-    for (int i = 0; i < n; i++) {
+}
+
+// Most fields of most runs have their default, which takes no text to see.
+static bool is_plainly_default(const fv_config *config, const fv_field *field) {
+    switch (field->type) {
+    case FV_TYPE_INT:
+    case FV_TYPE_REAL:
+    case FV_TYPE_BOOL:
+    case FV_TYPE_CHOICE:
+        return fv_config_number(config, field) == fv_config_number(&defaults, field);
+    case FV_TYPE_INTS:
+    case FV_TYPE_LAYERS:
+        break;
+    }
+    return false;
+}
+
+static uint64_t hash_fields(uint64_t hash, const fv_config *config) {
+    pthread_once(&prepared, prepare);
+    for (int i = 0; i < N_FIELDS; i++) {
         char value[LONGEST_VALUE], default_value[LONGEST_VALUE];
+        if (is_plainly_default(config, sorted[i])) continue;
         fv_config_get(config, sorted[i], value, sizeof value);
         fv_config_get(&defaults, sorted[i], default_value, sizeof default_value);
         if (strcmp(value, default_value) == 0) continue;

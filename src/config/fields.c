@@ -3,6 +3,7 @@
 #include "config/synonym_lookup.h"
 
 #include <fovea/config.h>
+#include <pthread.h>
 #include <string.h>
 
 // The texts of every list: LOSS_CHOICES, TASK_CHOICES, ...
@@ -45,9 +46,29 @@ const fv_field *fv_fields(int *n) {
     return FIELDS;
 }
 
+// Places of fields by the hash of their keys, the next free one where two meet: sweeps and stores
+// look fields up millions of times.
+enum { N_SLOTS = 512 };
+_Static_assert(2 * N_FIELDS < N_SLOTS, "the slots are at most half full");
+static short slots[N_SLOTS]; // place + 1; 0: free
+static pthread_once_t filled = PTHREAD_ONCE_INIT;
+
+static unsigned slot_of(const char *key) {
+    return (unsigned)(text_hash(TEXT_HASH_START, key) % N_SLOTS);
+}
+
+static void fill_slots(void) {
+    for (int i = 0; i < N_FIELDS; i++) {
+        unsigned slot = slot_of(FIELDS[i].key);
+        while (slots[slot] != 0) slot = (slot + 1) % N_SLOTS;
+        slots[slot] = (short)(i + 1);
+    }
+}
+
 const fv_field *fv_field_find(const char *key) {
-    for (int i = 0; i < N_FIELDS; i++)
-        if (strcmp(FIELDS[i].key, key) == 0) return &FIELDS[i];
+    pthread_once(&filled, fill_slots);
+    for (unsigned slot = slot_of(key); slots[slot] != 0; slot = (slot + 1) % N_SLOTS)
+        if (strcmp(FIELDS[slots[slot] - 1].key, key) == 0) return &FIELDS[slots[slot] - 1];
     return NULL;
 }
 
