@@ -23,6 +23,7 @@
 #include <fovea/scan.h>
 #include <fovea/status.h>
 #include <fovea/store.h>
+#include <fovea/study.h>
 #include <fovea/task.h>
 #include <fovea/train.h>
 #include <fovea/whole_file.h>

@@ -17,7 +17,7 @@ typedef struct reproduction {
     int jobs;
     bool json, all;
     const path_list *files;
-    study *studies; // [n], of the files
+    fv_study **studies; // [n], of the files
     int n;
 } reproduction;
 
@@ -27,9 +27,9 @@ static int read_studies(reproduction *r) {
     if (r->studies == NULL) return tool_no_memory();
     int exit_code = EXIT_DONE;
     while (r->n < r->files->n && exit_code == EXIT_DONE) {
-        study *s = &r->studies[r->n++];
-        exit_code = study_read(s, r->files->items[r->n - 1], NULL, 0, r->all);
-        if (exit_code == EXIT_DONE) exit_code = study_warn(s);
+        fv_study **s = &r->studies[r->n++];
+        exit_code = study_read(r->files->items[r->n - 1], NULL, 0, r->all, s);
+        if (exit_code == EXIT_DONE) exit_code = study_warn(*s);
     }
     return exit_code;
 }
@@ -55,9 +55,9 @@ static int run_studies(reproduction *r, fv_store *store) {
         int code = figure_folder(r, r->files->items[i], folder, sizeof folder);
         const study_options options = {
             .folder = folder, .jobs = r->jobs, .json = r->json, .progress = display};
-        if (code == EXIT_DONE) code = study_run(&r->studies[i], store, &options);
+        if (code == EXIT_DONE) code = study_run(r->studies[i], store, &options);
         if (code != EXIT_DONE && exit_code == EXIT_DONE) exit_code = code;
-        going = r->studies[i].finished && !tool_interrupted;
+        going = r->studies[i]->finished && !tool_interrupted;
     }
     progress_free(display);
     return exit_code;
@@ -67,8 +67,9 @@ static int report(const reproduction *r) {
     FILE *stream = r->json ? stderr : stdout;
     const char *slash = strrchr(r->post, '/');
     const char *title = slash != NULL ? slash + 1 : r->post;
-    int exit_code = study_write_reports(r->out, title, r->studies, r->n, true);
-    study_print_verdicts(stream, r->studies, r->n);
+    const fv_study *const *studies = (const fv_study *const *)r->studies;
+    int exit_code = study_write_reports(r->out, title, studies, r->n, true);
+    study_print_verdicts(stream, studies, r->n);
     fprintf(stream, "%s/report.html\n", r->out);
     return exit_code;
 }
@@ -81,7 +82,7 @@ static int reproduce(reproduction *r) {
     if (exit_code == EXIT_DONE) {
         tool_catch_interrupts();
         exit_code = run_studies(r, store);
-        if (r->studies[r->n - 1].finished && !tool_interrupted) {
+        if (r->studies[r->n - 1]->finished && !tool_interrupted) {
             int reported = report(r);
             if (exit_code == EXIT_DONE) exit_code = reported;
         }
@@ -129,7 +130,7 @@ int cmd_reproduce(int argc, char **argv) {
     if (exit_code != EXIT_DONE) return exit_code;
     r.files = &files;
     exit_code = reproduce(&r);
-    for (int i = 0; i < r.n; i++) study_free(&r.studies[i]);
+    for (int i = 0; i < r.n; i++) fv_study_free(r.studies[i]);
     free(r.studies);
     path_list_free(&files);
     return exit_code;

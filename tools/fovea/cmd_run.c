@@ -25,7 +25,7 @@ static bool read_share(const char *text, run_request *request) {
            request->share >= 1 && request->share <= request->n_shares;
 }
 
-static void print_paths(FILE *stream, const study *s, const char *folder) {
+static void print_paths(FILE *stream, const fv_study *s, const char *folder) {
     fputc('\n', stream);
     for (int i = 0; i < s->n_figures; i++) {
         const fv_drawn *drawn = &s->figures[i];
@@ -36,7 +36,7 @@ static void print_paths(FILE *stream, const study *s, const char *folder) {
     fprintf(stream, "%s/report.html\n", folder);
 }
 
-static int train_and_report(study *s, fv_store *store, const char *folder,
+static int train_and_report(fv_study *s, fv_store *store, const char *folder,
                             const run_request *request) {
     progress *display = progress_create(stderr, request->quiet);
     const study_options options = {.folder = folder,
@@ -54,14 +54,15 @@ static int train_and_report(study *s, fv_store *store, const char *folder,
                 "share %d of %d is in %s; 'fovea runs merge' joins the shares\n", request->share,
                 request->n_shares, folder);
     if (!s->finished) return exit_code;
-    int written = study_write_reports(folder, s->experiment->name, s, 1, false);
+    int written =
+        study_write_reports(folder, s->experiment->name, (const fv_study *const *)&s, 1, false);
     FILE *stream = request->json ? stderr : stdout;
-    if (!request->quiet) study_print_verdicts(stream, s, 1);
+    if (!request->quiet) study_print_verdicts(stream, (const fv_study *const *)&s, 1);
     if (!request->quiet) print_paths(stream, s, folder);
     return exit_code != EXIT_DONE ? exit_code : written;
 }
 
-static int run_in(const char *folder, study *s, const run_request *request) {
+static int run_in(const char *folder, fv_study *s, const run_request *request) {
     fv_store *store = NULL;
     int exit_code = study_make_folder(folder, "fovea.db");
     if (exit_code == EXIT_DONE) exit_code = study_open_store(folder, &store);
@@ -111,18 +112,18 @@ static int run_command(int argc, char **argv, fleet *helpers) {
                                 "'%s'",
                                 share);
 
-    study s;
-    exit_code = study_read(&s, given.items[0], given.overrides, given.n_overrides, request.all);
-    if (exit_code == EXIT_DONE && request.n_shares > 1 && s.experiment->adaptive != NULL)
+    fv_study *s = NULL;
+    exit_code = study_read(given.items[0], given.overrides, given.n_overrides, request.all, &s);
+    if (exit_code == EXIT_DONE && request.n_shares > 1 && s->experiment->adaptive != NULL)
         exit_code = tool_usage_error("run: an adaptive sweep cannot be shared: what it runs next "
                                      "depends on all results so far");
-    if (exit_code == EXIT_DONE && !request.quiet) exit_code = study_warn(&s);
+    if (exit_code == EXIT_DONE && !request.quiet) exit_code = study_warn(s);
     if (exit_code == EXIT_DONE) {
         char folder[512];
-        snprintf(folder, sizeof folder, "out/%s", s.experiment->name);
-        exit_code = run_in(request.out != NULL ? request.out : folder, &s, &request);
+        snprintf(folder, sizeof folder, "out/%s", s->experiment->name);
+        exit_code = run_in(request.out != NULL ? request.out : folder, s, &request);
     }
-    study_free(&s);
+    fv_study_free(s);
     return exit_code;
 }
 
