@@ -2,6 +2,7 @@
 #ifndef FOVEA_FOVEA_H
 #define FOVEA_FOVEA_H
 
+#include <fovea/activation_cache.h>
 #include <fovea/attention.h>
 #include <fovea/chart.h>
 #include <fovea/checkpoint.h>

@@ -16,6 +16,7 @@
 // Over long contexts the textbook's probabilities are not kept: model/attention_long.h. The first
 // layer may look its projections up instead of computing them: model/token_tables.h.
 #include "config/layer_list.h"
+#include "model/attention_layer.h"
 #include "model/attention_long.h"
 #include "model/scores.h"
 #include "model/token_tables.h"
@@ -23,24 +24,6 @@
 #include <stdio.h>
 #include <string.h>
 
-enum param { W_Q, W_K, W_V, W_O, B_Q, B_K, B_V, B_O, LOG_POWER };
-enum buffer {
-    COMPACT,
-    Q,
-    K,
-    V,
-    P,
-    Z,
-    CARRIED,
-    POOLED,
-    D_NORMED,
-    D_K,
-    D_V,
-    D_SCRATCH,
-    SLOPES,
-    LOG_SUMS,
-    LONG
-};
 // Gradients that live only inside backward share one region: dz, dq, then carried queries and
 // pools.
 enum scratch { S_DZ, S_DQ, S_DCARRIED, S_DPOOLED, S_SCORES, S_COUNT };
@@ -135,8 +118,8 @@ static fv_status plan(fv_model *model, fv_layer *layer) {
     const fv_model_config *config = &model->config.model;
     char name[32];
     snprintf(name, sizeof name, "blocks.%d.ln1", layer->index);
-    layer->pooled =
-        layer->out.n == 1 && config->n_head <= config->n_embd && config->score == FV_SCORE_DOT;
+    layer->pooled = layer->out.n == 1 && config->n_head <= config->n_embd &&
+                    config->score == FV_SCORE_DOT && !model->seen;
     plan_keys(layer, config->exclude_self);
     if (!layer->pooled && !model->keeps_patterns && layer->long_attention == NULL) {
         fv_status status = fv_long_attention_create(layer, &layer->long_attention, NULL);
@@ -207,18 +190,6 @@ static fv_attend head_arguments(const fv_layer *layer, const fv_tile *tile, int 
         a.v = attend_rows(fv_tile_buffer(tile, layer->buffer[V]), n_in, d, h * d_head);
     }
     return a;
-}
-
-const real *fv_attention_row(const fv_layer *layer, const fv_tile *tile, int g, int h, int i) {
-    fv_attend a = head_arguments(layer, tile, h, fv_tile_buffer(tile, layer->x));
-    return a.p.data + g * a.p.group_stride + i * a.p.row_stride;
-}
-
-bool fv_attention_sees(const fv_layer *layer, int i, int row) {
-    return fv_attend_sees(&(fv_attend){.n_keys = layer->n_keys,
-                                       .first_key = layer->first_key,
-                                       .n_sinks = layer->sinks},
-                          i, row);
 }
 
 // A head's share of W_K or W_V [d][n_head * d_head] applied to rows: from the head's d_head
@@ -567,4 +538,5 @@ const fv_layer_type fv_layer_attention = {
                     {{"model.window", CONFIG_SET},
                      {"model.layers", CONFIG_LAYER_OPTION(LAYER_OPTION_window)}}}},
          .check = check},
+    .hooks = fv_attention_hooks,
 };

@@ -1,6 +1,7 @@
 // Token embedding plus positions. Where windows leave positions out that nobody sees, the rows fall
 // into several runs of neighbouring positions, and the kernels take one of these, and one group, at
 // a time.
+#include "model/hooks.h"
 #include "model/positions.h"
 
 static fv_status plan(fv_model *model, fv_layer *layer) {
@@ -83,6 +84,36 @@ static void cost(const fv_layer *layer, double *textbook, double *executed, doub
     *textbook = *executed = *exps = 0; // moves data only
 }
 
+// Rows of the table of tokens, and of positions: what forward adds up.
+static fv_lanes lanes_tokens(const fv_layer *layer, const fv_tile *tile, real *scratch) {
+    for (run r = {0}; next_run(layer, tile, &r);) {
+        fv_embed arguments = kernel_arguments(layer, tile, r, scratch);
+        arguments.positions = NULL;
+        tile->kernels->embed(&arguments);
+    }
+    return fv_lanes_dense(scratch, layer->out.n, layer->model->config.model.n_embd);
+}
+
+static fv_lanes lanes_positions(const fv_layer *layer, const fv_tile *tile, real *scratch) {
+    const real *table = fv_positions_table(tile);
+    size_t d = (size_t)layer->model->config.model.n_embd, n = (size_t)layer->out.n;
+    for (size_t i = 0; i < (size_t)tile->n_groups * n * d; i++) {
+        size_t position = (size_t)layer->out.at[i / d % n];
+        for (int l = 0; l < FV_LANES; l++)
+            scratch[i * FV_LANES + (size_t)l] = table[position * d + i % d];
+    }
+    return fv_lanes_dense(scratch, layer->out.n, (int)d);
+}
+
+static bool has_positions(const fv_layer *layer) {
+    return fv_positions_type_of(layer->model->config.model.positions)->table != NULL;
+}
+
+static const fv_layer_hook hooks[] = {
+    {"hook_embed", "Td", lanes_tokens, true, NULL},
+    {"hook_pos_embed", "Td", lanes_positions, true, has_positions},
+    {0}};
+
 const fv_layer_type fv_layer_embedding = {
     .name = "embedding",
     .mixes_positions = false,
@@ -90,4 +121,5 @@ const fv_layer_type fv_layer_embedding = {
     .forward = forward,
     .backward = backward,
     .cost = cost,
+    .hooks = hooks,
 };

@@ -5,7 +5,7 @@
 // rows: unembed, cross-entropy, both gradients, next chunk. The softmax is normalised nowhere: the
 // gradient of a row is (e_n - [n = target] sum) * inverse, linear in `inverse`, so the V numbers
 // stay as they are and the d numbers around them are scaled.
-#include "model/layers.h"
+#include "model/hooks.h"
 
 #include <string.h>
 
@@ -94,10 +94,6 @@ static fv_rows scored_rows(const fv_layer *layer, const fv_tile *tile) {
     return x;
 }
 
-void fv_head_logits(const fv_layer *layer, const fv_tile *tile, real *logits) {
-    unembed(layer, tile, tile->n_groups * layer->out.n, scored_rows(layer, tile), logits);
-}
-
 static void forward(const fv_layer *layer, const fv_tile *tile) {
     const fv_model *model = layer->model;
     int d = model->config.model.n_embd, total = tile->n_groups * layer->out.n;
@@ -155,6 +151,28 @@ static void cost(const fv_layer *layer, double *textbook, double *executed, doub
     *exps = (double)layer->out.n * config->task.vocab_size;
 }
 
+// The head is not run for what is seen of it, since its forward pass reads targets.
+static fv_lanes lanes_scale(const fv_layer *layer, const fv_tile *tile, real *scratch) {
+    scored_rows(layer, tile);
+    return fv_norm_scale(layer, tile, scratch);
+}
+
+static fv_lanes lanes_normalized(const fv_layer *layer, const fv_tile *tile, real *scratch) {
+    scored_rows(layer, tile);
+    return fv_norm_normalized(layer, tile, scratch);
+}
+
+static fv_lanes lanes_logits(const fv_layer *layer, const fv_tile *tile, real *scratch) {
+    unembed(layer, tile, tile->n_groups * layer->out.n, scored_rows(layer, tile), scratch);
+    return fv_lanes_dense(scratch, layer->out.n, layer->model->config.task.vocab_size);
+}
+
+static const fv_layer_hook hooks[] = {
+    {"ln_final.hook_scale", "T1", lanes_scale, true, fv_norm_exists},
+    {"ln_final.hook_normalized", "Td", lanes_normalized, true, fv_norm_exists},
+    {"logits", "TV", lanes_logits, true, NULL},
+    {0}};
+
 const fv_layer_type fv_layer_head = {
     .name = "head",
     .mixes_positions = false,
@@ -162,4 +180,5 @@ const fv_layer_type fv_layer_head = {
     .forward = forward,
     .backward = backward,
     .cost = cost,
+    .hooks = hooks,
 };

@@ -55,7 +55,8 @@ struct fv_model {
     fv_param *params; // [n_tensors]
     size_t n_params;
 
-    bool keeps_patterns; // attention's probabilities stay for fv_attention_row
+    bool seen;           // by a cache of activations: nothing is computed by a way around them
+    bool keeps_patterns; // attention's probabilities stay, however long the context
     int max_groups;      // of a batch
     int group_capacity;  // G, groups in a full tile
     fv_arena plan;       // the layout of a workspace (base is NULL)
@@ -104,6 +105,7 @@ typedef struct fv_token_tables {
 } fv_token_tables;
 
 typedef struct fv_layer fv_layer;
+typedef struct fv_layer_hook fv_layer_hook;
 
 typedef struct fv_layer_type {
     const char *name;
@@ -118,6 +120,8 @@ typedef struct fv_layer_type {
     // here; exponentials per sequence. Forward only.
     void (*cost)(const fv_layer *layer, double *textbook, double *executed, double *exps);
     fv_part part; // of what may stand in a list of layers
+    // What can be seen of it after forward, ended by a hook without name: hooks.h.
+    const fv_layer_hook *hooks;
 } fv_layer_type;
 
 // The type of FV_LAYER_<kind>.
@@ -208,9 +212,10 @@ fv_status fv_model_plan(const fv_config *config, const fv_positions *top, int ma
 fv_status fv_model_plan_part(const fv_config *config, int n_positions, const fv_positions *top,
                              int max_groups, fv_model **model, fv_error *error);
 
-// The same for a model that keeps its attention's probabilities however long the context.
-fv_status fv_model_plan_patterns(const fv_config *config, int n_positions, const fv_positions *top,
-                                 int max_groups, fv_model **model, fv_error *error);
+// The same for a model whose activations are to be seen: attention computes its queries, keys and
+// values as a textbook does, and with `patterns` keeps its probabilities however long the context.
+fv_status fv_model_plan_seen(const fv_config *config, int n_positions, const fv_positions *top,
+                             int max_groups, bool patterns, fv_model **model, fv_error *error);
 
 // Draws the initial values of tensor i; `draw` 0 is the model's own initialisation, others are
 // independent of it.
@@ -220,14 +225,5 @@ void fv_model_init_tensor(const fv_model *model, int i, uint64_t seed, uint32_t 
 // Forward through all layers; with tile->gradient also backward. Tokens and targets must be in
 // place.
 void fv_tile_run(const fv_tile *tile);
-
-// The logits of the last forward's scored rows: [G * n_loss][V][16].
-void fv_head_logits(const fv_layer *layer, const fv_tile *tile, real *logits);
-
-// Attention probabilities of an attention layer's last forward, in a model that keeps them: row i
-// of head h in group g. Entries of rows that position i does not attend to (fv_attention_sees) are
-// unspecified.
-const real *fv_attention_row(const fv_layer *layer, const fv_tile *tile, int g, int h, int i);
-bool fv_attention_sees(const fv_layer *layer, int i, int row);
 
 #endif

@@ -14,7 +14,7 @@
 // where an output is wanted; x, u, delta, B and the state at all earlier positions. The gradient
 // keeps no states: it runs the recurrence of each channel once more, in the scan kernel's own
 // scratch.
-#include "model/layers.h"
+#include "model/hooks.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -334,6 +334,52 @@ static void cost(const fv_layer *layer, double *textbook, double *executed, doub
     *exps = n_in * state + (2 * n_in + n_out) * inner; // decays; softplus, SiLU, gate
 }
 
+// Rows of E channels.
+static fv_lanes lanes_inner(const fv_layer *layer, const fv_tile *tile, enum buffer which) {
+    return fv_lanes_dense(buffer(layer, tile, which), layer->out.n, sizes_of(layer).inner);
+}
+static fv_lanes lanes_x(const fv_layer *layer, const fv_tile *tile, real *scratch) {
+    (void)scratch;
+    return lanes_inner(layer, tile, X);
+}
+static fv_lanes lanes_u(const fv_layer *layer, const fv_tile *tile, real *scratch) {
+    (void)scratch;
+    return lanes_inner(layer, tile, U);
+}
+static fv_lanes lanes_delta(const fv_layer *layer, const fv_tile *tile, real *scratch) {
+    (void)scratch;
+    return lanes_inner(layer, tile, DELTA);
+}
+static fv_lanes lanes_z(const fv_layer *layer, const fv_tile *tile, real *scratch) {
+    (void)scratch;
+    return lanes_inner(layer, tile, Z);
+}
+static fv_lanes lanes_y(const fv_layer *layer, const fv_tile *tile, real *scratch) {
+    (void)scratch;
+    return lanes_inner(layer, tile, Y);
+}
+static fv_lanes lanes_b(const fv_layer *layer, const fv_tile *tile, real *scratch) {
+    (void)scratch;
+    sizes s = sizes_of(layer);
+    fv_lanes lanes = fv_lanes_dense(buffer(layer, tile, STEP_B), layer->out.n, s.rank + s.n_state);
+    lanes.data += s.rank * FV_LANES;
+    return lanes;
+}
+static fv_lanes lanes_c(const fv_layer *layer, const fv_tile *tile, real *scratch) {
+    (void)scratch;
+    return fv_lanes_dense(buffer(layer, tile, C), layer->out.n, sizes_of(layer).n_state);
+}
+
+static const fv_layer_hook hooks[] = {FV_NORM_HOOKS("ln_mamba."),
+                                      {"mamba.hook_x", "TE", lanes_x, false, NULL},
+                                      {"mamba.hook_u", "TE", lanes_u, false, NULL},
+                                      {"mamba.hook_delta", "TE", lanes_delta, false, NULL},
+                                      {"mamba.hook_B", "TN", lanes_b, false, NULL},
+                                      {"mamba.hook_C", "TN", lanes_c, false, NULL},
+                                      {"mamba.hook_z", "TE", lanes_z, false, NULL},
+                                      {"mamba.hook_y", "TE", lanes_y, false, NULL},
+                                      {0}};
+
 const fv_layer_type fv_layer_mamba = {
     .name = "mamba",
     .mixes_positions = true,
@@ -350,4 +396,5 @@ const fv_layer_type fv_layer_mamba = {
                       FV_READS(model.mamba_expand), FV_READS(model.mamba_conv),
                       FV_READS(model.mamba_dt_rank)},
         },
+    .hooks = hooks,
 };

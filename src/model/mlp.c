@@ -1,9 +1,8 @@
 // A position-wise layer: y = f(x W_in + b_in) W_out + b_out.
 #include "model/activations.h"
-#include "model/layers.h"
+#include "model/hooks.h"
 
 #include <stdio.h>
-
 #include <string.h>
 
 enum param { W_IN, B_IN, W_OUT, B_OUT };
@@ -92,6 +91,33 @@ static void cost(const fv_layer *layer, double *textbook, double *executed, doub
     *exps = n * m * fv_activation_type_of(config->activation)->exps;
 }
 
+static fv_lanes lanes_pre(const fv_layer *layer, const fv_tile *tile, real *scratch) {
+    (void)scratch;
+    return fv_lanes_dense(fv_tile_buffer(tile, layer->buffer[HIDDEN]), layer->out.n,
+                          hidden_width(&layer->model->config.model));
+}
+
+static fv_lanes lanes_post(const fv_layer *layer, const fv_tile *tile, real *scratch) {
+    (void)scratch;
+    return fv_lanes_dense(fv_tile_buffer(tile, layer->buffer[ACTIVE]), layer->out.n,
+                          hidden_width(&layer->model->config.model));
+}
+
+// What the layer adds to the stream.
+static fv_lanes lanes_out(const fv_layer *layer, const fv_tile *tile, real *scratch) {
+    int d = layer->model->config.model.n_embd, m = hidden_width(&layer->model->config.model);
+    fv_linear_forward(tile, linear_out(layer), tile->n_groups * layer->out.n,
+                      fv_rows_dense(fv_tile_buffer(tile, layer->buffer[ACTIVE]), m),
+                      fv_rows_dense(scratch, d), false);
+    return fv_lanes_dense(scratch, layer->out.n, d);
+}
+
+static const fv_layer_hook hooks[] = {FV_NORM_HOOKS("ln2."),
+                                      {"mlp.hook_pre", "Tm", lanes_pre, false, NULL},
+                                      {"mlp.hook_post", "Tm", lanes_post, false, NULL},
+                                      {"hook_mlp_out", "Td", lanes_out, true, NULL},
+                                      {0}};
+
 const fv_layer_type fv_layer_mlp = {
     .name = "mlp",
     .mixes_positions = false,
@@ -106,4 +132,5 @@ const fv_layer_type fv_layer_mlp = {
             .reads = {FV_READS(model.residual), FV_READS(model.bias), FV_READS(model.activation),
                       FV_READS(model.d_mlp)},
         },
+    .hooks = hooks,
 };

@@ -178,10 +178,12 @@ static fv_status allocate(fv_model *model) {
 }
 
 static fv_status plan_model(const fv_config *config, int n_positions, const fv_positions *top,
-                            int max_groups, bool keeps_patterns, fv_model **out, fv_error *error) {
+                            int max_groups, bool seen, bool patterns, fv_model **out,
+                            fv_error *error) {
     fv_model *model = calloc(1, sizeof *model);
     if (model == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory for a model");
-    model->keeps_patterns = keeps_patterns;
+    model->seen = seen;
+    model->keeps_patterns = patterns;
     model->max_groups = max_groups;
     model->config = *config;
     config_drop_unread(&model->config);
@@ -208,12 +210,12 @@ static fv_status plan_model(const fv_config *config, int n_positions, const fv_p
 
 fv_status fv_model_plan_part(const fv_config *config, int n_positions, const fv_positions *top,
                              int max_groups, fv_model **model, fv_error *error) {
-    return plan_model(config, n_positions, top, max_groups, false, model, error);
+    return plan_model(config, n_positions, top, max_groups, false, false, model, error);
 }
 
-fv_status fv_model_plan_patterns(const fv_config *config, int n_positions, const fv_positions *top,
-                                 int max_groups, fv_model **model, fv_error *error) {
-    return plan_model(config, n_positions, top, max_groups, true, model, error);
+fv_status fv_model_plan_seen(const fv_config *config, int n_positions, const fv_positions *top,
+                             int max_groups, bool patterns, fv_model **model, fv_error *error) {
+    return plan_model(config, n_positions, top, max_groups, true, patterns, model, error);
 }
 
 fv_status fv_model_plan(const fv_config *config, const fv_positions *top, int max_groups,

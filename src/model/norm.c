@@ -1,6 +1,6 @@
 // Layer norm (Ba et al., 2016) and RMS norm (Zhang & Sennrich, 2019), in front of other layers or
 // as layers of their own.
-#include "model/layers.h"
+#include "model/hooks.h"
 
 #include <stdio.h>
 
@@ -47,6 +47,35 @@ void fv_norm_backward(const fv_norm_part *norm, const fv_tile *tile, int rows, r
                             .db = norm->center ? tile->gradient + norm->b : NULL});
 }
 
+bool fv_norm_exists(const fv_layer *layer) {
+    return layer->norm.present;
+}
+
+// TransformerLens's scale is what a row is divided by.
+fv_lanes fv_norm_scale(const fv_layer *layer, const fv_tile *tile, real *scratch) {
+    const real *rstd = fv_tile_buffer(tile, layer->norm.rstd);
+    size_t n = (size_t)tile->n_groups * (size_t)layer->out.n * FV_LANES;
+    for (size_t i = 0; i < n; i++) scratch[i] = 1 / rstd[i];
+    return fv_lanes_dense(scratch, layer->out.n, 1);
+}
+
+// Its normalised rows are those that a layer norm hands on, and those of an RMS norm before they
+// are multiplied by the weight.
+fv_lanes fv_norm_normalized(const fv_layer *layer, const fv_tile *tile, real *scratch) {
+    int d = layer->model->config.model.n_embd, n = tile->n_groups * layer->out.n;
+    if (layer->norm.center)
+        return fv_lanes_dense(fv_tile_buffer(tile, layer->norm.y), layer->out.n, d);
+    const real *rstd = fv_tile_buffer(tile, layer->norm.rstd);
+    fv_rows x = fv_rows_of_output(layer, tile, fv_tile_buffer(tile, layer->x), scratch, true);
+    for (int r = 0; r < n; r++)
+        for (int i = 0; i < d * FV_LANES; i++)
+            scratch[(ptrdiff_t)r * d * FV_LANES + i] =
+                x.data[r * x.stride + i] * rstd[r * FV_LANES + i % FV_LANES];
+    return fv_lanes_dense(scratch, layer->out.n, d);
+}
+
+static const fv_layer_hook hooks[] = {FV_NORM_HOOKS(""), {0}};
+
 static fv_status plan(fv_model *model, fv_layer *layer, int kind) {
     char name[32];
     snprintf(name, sizeof name, "norms.%d", layer->index);
@@ -90,6 +119,7 @@ const fv_layer_type fv_layer_layer_norm = {
                     "scales and shifts",
             .example = "model: {layers: [layer_norm, attention], n_embd: 8}",
         },
+    .hooks = hooks,
 };
 const fv_layer_type fv_layer_rms_norm = {
     .name = "rms_norm",
@@ -103,4 +133,5 @@ const fv_layer_type fv_layer_rms_norm = {
             .help = "divides a position's features by their root mean square and scales them",
             .example = "model: {layers: [rms_norm, attention], n_embd: 8}",
         },
+    .hooks = hooks,
 };

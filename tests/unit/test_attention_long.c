@@ -19,8 +19,8 @@ typedef struct rig {
 static rig rig_create(const fv_config *config, bool keeps) {
     rig r = {0};
     int length = config->task.context_length;
-    check_ok((keeps ? fv_model_plan_patterns : fv_model_plan_part)(config, length, NULL, 2,
-                                                                   &r.model, NULL));
+    check_ok(keeps ? fv_model_plan_seen(config, length, NULL, 2, true, &r.model, NULL)
+                   : fv_model_plan_part(config, length, NULL, 2, &r.model, NULL));
     r.workspace = r.model->plan;
     check_ok(fv_arena_allocate(&r.workspace, NULL));
     r.gradient = calloc(r.model->n_params, sizeof *r.gradient);

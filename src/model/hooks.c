@@ -1,0 +1,140 @@
+// The activations of a model by their names: the residual stream around each layer, and what each
+// layer lists of its own.
+#include "model/hooks.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int extent(const fv_config *config, int n_rows, char letter) {
+    const fv_model_config *model = &config->model;
+    switch (letter) {
+    case 'T':
+        return n_rows;
+    case 'K': // keys
+        return config->task.context_length;
+    case 'd':
+        return model->n_embd;
+    case 'H':
+        return model->n_head;
+    case 'h':
+        return model->n_embd / model->n_head;
+    case 'm':
+        return model->d_mlp > 0 ? model->d_mlp : 4 * model->n_embd;
+    case 'V':
+        return config->task.vocab_size;
+    case 'E': // channels of a mamba layer,
+        return model->mamba_expand * model->n_embd;
+    case 'N': // and its state
+        return model->mamba_state;
+    default:
+        return 1;
+    }
+}
+
+// --- the residual stream -----------------------------------------------------------------------
+
+static fv_lanes lanes_before(const fv_layer *layer, const fv_tile *tile, real *scratch) {
+    (void)scratch;
+    return fv_lanes_dense(fv_tile_buffer(tile, layer->x), layer->in.n,
+                          layer->model->config.model.n_embd);
+}
+
+static fv_lanes lanes_after(const fv_layer *layer, const fv_tile *tile, real *scratch) {
+    (void)scratch;
+    return fv_lanes_dense(fv_tile_buffer(tile, layer->y), layer->out.n,
+                          layer->model->config.model.n_embd);
+}
+
+static const fv_layer_hook resid_pre = {"hook_resid_pre", "Td", lanes_before, false, NULL},
+                           resid_mid = {"hook_resid_mid", "Td", lanes_before, false, NULL},
+                           resid_post = {"hook_resid_post", "Td", lanes_after, false, NULL},
+                           mamba_pre = {"mamba.hook_resid_pre", "Td", lanes_before, false, NULL},
+                           mamba_post = {"mamba.hook_resid_post", "Td", lanes_after, false, NULL};
+
+// --- the list ----------------------------------------------------------------------------------
+
+enum { MOST_OF_A_LAYER = 16 };
+
+typedef struct sites {
+    const fv_model *model;
+    int n_rows, n;
+    fv_hook_site *all;
+} sites;
+
+static void add(sites *s, int layer, const char *place, const fv_layer_hook *hook) {
+    if (hook->exists != NULL && !hook->exists(&s->model->layers[layer])) return;
+    fv_hook_site *site = &s->all[s->n++];
+    *site = (fv_hook_site){.layer = layer, .hook = hook};
+    snprintf(site->is.name, sizeof site->is.name, "%s%s", place, hook->name);
+    site->is.size = 1;
+    for (const char *letter = hook->shape; *letter != '\0'; letter++) {
+        int size = extent(&s->model->config, s->n_rows, *letter);
+        site->is.shape[site->is.n_dims++] = size;
+        site->is.size *= (size_t)size;
+    }
+}
+
+static void add_layer(sites *s, int layer, const char *place) {
+    const fv_layer_hook *hook = s->model->layers[layer].type->hooks;
+    for (; hook != NULL && hook->name != NULL; hook++) add(s, layer, place, hook);
+}
+
+static bool is_attention(const fv_model *model, int layer) {
+    return model->layers[layer].type == &fv_layer_attention;
+}
+static bool is_mlp(const fv_model *model, int layer) {
+    return model->layers[layer].type == &fv_layer_mlp;
+}
+
+// Whether no mlp follows that belongs to the same block: the next of its layers begins another one.
+static bool ends_block(const fv_model *model, int layer) {
+    int next = layer + 1;
+    while (next < model->n_layers - 1 && !is_attention(model, next) && !is_mlp(model, next)) next++;
+    return is_mlp(model, layer) || !is_mlp(model, next);
+}
+
+// Blocks as in checkpoint_map.h; other layers stand between them and count for themselves.
+static void add_layers(sites *s) {
+    bool whole = true; // the last block has its mlp
+    int block = -1;
+    for (int i = 1; i < s->model->n_layers - 1; i++) {
+        const fv_layer *layer = &s->model->layers[i];
+        bool mlp = is_mlp(s->model, i), in_block = mlp || is_attention(s->model, i);
+        bool begins = in_block && (!mlp || whole), mamba = layer->type == &fv_layer_mamba;
+        if (begins) block++;
+        if (in_block) whole = mlp;
+        char place[32];
+        snprintf(place, sizeof place, in_block || mamba ? "blocks.%d." : "norms.%d.",
+                 in_block ? block : layer->index);
+        if (in_block) add(s, i, place, begins ? &resid_pre : &resid_mid);
+        if (mamba) add(s, i, place, &mamba_pre);
+        add_layer(s, i, place);
+        if (in_block && ends_block(s->model, i)) add(s, i, place, &resid_post);
+        if (mamba) add(s, i, place, &mamba_post);
+    }
+}
+
+fv_status fv_hook_sites(const fv_model *model, int n_rows, fv_hook_site **out, int *n,
+                        fv_error *error) {
+    sites s = {.model = model, .n_rows = n_rows};
+    s.all = calloc((size_t)model->n_layers * MOST_OF_A_LAYER, sizeof *s.all);
+    if (s.all == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory for activations");
+    add_layer(&s, 0, "");
+    add_layers(&s);
+    add_layer(&s, model->n_layers - 1, "");
+    *out = s.all;
+    *n = s.n;
+    return FV_OK;
+}
+
+fv_status fv_hooks_list(const fv_model *model, fv_hook **hooks, int *n, fv_error *error) {
+    fv_hook_site *all;
+    fv_status status = fv_hook_sites(model, model->config.task.context_length, &all, n, error);
+    if (status != FV_OK) return status;
+    *hooks = calloc((size_t)*n, sizeof **hooks);
+    if (*hooks == NULL) status = fv_fail(error, FV_NO_MEMORY, "out of memory for activations");
+    for (int i = 0; status == FV_OK && i < *n; i++) (*hooks)[i] = all[i].is;
+    free(all);
+    return status;
+}
