@@ -45,8 +45,7 @@ static void memory_and_context_agree(void **state) {
 // shorter context may be too long.
 static void shorter_contexts_fit_too(void **state) {
     (void)state;
-    static const char RATES[] = "{'compress_rates': {'compressed_sparse_attention': 6, "
-                                "'heavily_compressed_attention': 100}}";
+    static const char RATES[] = "{'compress_rate_csa': 6, 'compress_rate_hca': 100}";
     fv_cost_model *model = parse(changed("deepseek-v4-flash", RATES));
     fv_cost_setting setting = at(2300, 1); // where an entry of 100 is full
     setting.engine = FV_COST_ENGINE_TRANSFORMERS;
