@@ -76,6 +76,7 @@ static fv_status draw_panel(curves *c, int i, fv_cell *points, fv_error *error) 
     fv_panel panel;
     if (fv_panel_begin(&panel, &c->view->sheet, i, title) != FV_OK) return no_memory(error);
     fv_scale_init(&panel.x, c->by_length);
+    panel.x.whole = c->by_length;
     for (int k = 0; k < c->view->cells->n; k++)
         if (c->panels.group[k] == i) fv_scale_add(&panel.x, place(c, &c->view->cells->items[k]));
     fv_scale_finish(&panel.x, c->by_length ? NAN : 0, c->by_length ? NAN : 100, 0.03);

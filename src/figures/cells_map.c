@@ -6,6 +6,7 @@
 #include "figures/depth_maps.h"
 #include "figures/diverged.h"
 #include "figures/gnuplot.h"
+#include "figures/numbers.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -124,21 +125,35 @@ static bool any_training(const fv_cells *cells) {
     return false;
 }
 
-static void write_tic(FILE *script, double value, int place, bool first) {
-    char text[32];
+static void tic_text(double value, char text[FV_NUMBER_TEXT]) {
+    bool thousands = value >= 10000 && value < 1e6 && fmod(value, 100) == 0;
     if (value >= 1e6)
-        snprintf(text, sizeof text, "%.7ge6", value / 1e6);
-    else if (value >= 10000 && fmod(value, 100) == 0)
-        snprintf(text, sizeof text, "%.4gk", value / 1000);
+        fv_number_in_units(value, (int)floor(log10(value)), 7, text);
     else
-        snprintf(text, sizeof text, "%.6g", value);
+        fv_number_text(thousands ? value / 1000 : value, 6, text);
+    if (thousands) strcat(text, "k");
+}
+
+static void write_tic(FILE *script, double value, int place, bool first) {
+    char text[FV_NUMBER_TEXT];
+    tic_text(value, text);
     fputs(first ? "" : ", ", script);
     fv_gnuplot_string(script, text);
     fprintf(script, " %d", place);
 }
 
+static double widest_tic(const axis *side) {
+    double widest = 0;
+    for (int k = 0; k < side->n; k++) {
+        char text[FV_NUMBER_TEXT];
+        tic_text(side->values[k], text);
+        widest = fmax(widest, fv_text_width(text, FV_TIC_SIZE));
+    }
+    return widest;
+}
+
 static void write_tics(const axis *side, const char *name, double length, FILE *script) {
-    double needed = *name == 'x' ? 46 : 14;
+    double needed = *name == 'x' ? widest_tic(side) + 8 : 14;
     int every = (int)ceil(needed * side->n / length);
     fv_scale_write_tics(script, name);
     bool down = *name == 'y';
@@ -206,8 +221,8 @@ static void add_key(map *m) {
     view->sheet.n_legend = 1;
 }
 
-static double panel_length(int cells, double least) {
-    return fmin(fmax(34.0 * cells, least), 520);
+static double panel_length(int cells, double cell, double least) {
+    return fmin(fmax(cell * cells, least), 520);
 }
 
 fv_status fv_cells_draw_map(fv_cells_view *view, fv_error *error) {
@@ -220,18 +235,20 @@ fv_status fv_cells_draw_map(fv_cells_view *view, fv_error *error) {
     if (m.lengths.values == NULL || m.depths.values == NULL)
         return fv_fail(error, FV_NO_MEMORY, "out of memory for a heat map");
     int most_lengths = 0, most_depths = 0;
+    double cell = 34;
     double widest = 200; // titles may reach over the axis on the left and the gap on the right
     for (int i = 0; i < m.panels.n; i++) {
         use_axes(&m, i);
         if (m.lengths.n > most_lengths) most_lengths = m.lengths.n;
         if (m.depths.n > most_depths) most_depths = m.depths.n;
+        cell = fmax(cell, widest_tic(&m.lengths) + 8);
         widest = fmax(widest, fv_text_width(panel_title(&m, i), 13) - 80);
     }
     view->sheet = (fv_sheet){.script = view->script,
                              .n = m.panels.n,
                              .columns = view->columns,
-                             .panel_width = fmax(panel_length(most_lengths, 200), widest),
-                             .panel_height = panel_length(most_depths, 160),
+                             .panel_width = fmax(panel_length(most_lengths, cell, 200), widest),
+                             .panel_height = panel_length(most_depths, 34, 160),
                              .pad_right = 84,
                              .pad_bottom = 52,
                              .title = view->title ? view->title : "Found, by depth and length",

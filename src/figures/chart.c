@@ -5,6 +5,7 @@
 #include "figures/fonts.h"
 #include "figures/scratch.h"
 #include "figures/sheet.h"
+#include "figures/tics.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -164,14 +165,20 @@ static fv_status write_script(plan *p, FILE *script, fv_error *error) {
     for (int i = 0; i < chart->n_panels; i++)
         for (int r = 0; r < chart->panels[i].n_rows; r++)
             names = fmax(names, fv_text_width(chart->panels[i].rows[r], 10.5));
+    bool single = chart->n_panels == 1;
+    double height = chart->panel_height > 0 ? chart->panel_height : single ? 300 : 230;
+    for (int i = 0; i < chart->n_panels; i++) {
+        fv_panel panel;
+        set_scales(&chart->panels[i], &panel);
+        if (chart->panels[i].n_rows == 0)
+            names = fmax(names, fv_tics_width(&panel.y, height) + FV_SHEET_BESIDE - 16);
+    }
     p->sheet = (fv_sheet){.script = script,
                           .n = chart->n_panels,
                           .panel_width = chart->panel_width > 0 ? chart->panel_width
-                                         : chart->n_panels == 1 ? 440
+                                         : single               ? 440
                                                                 : 0,
-                          .panel_height = chart->panel_height > 0 ? chart->panel_height
-                                          : chart->n_panels == 1  ? 300
-                                                                  : 0,
+                          .panel_height = height,
                           .pad_left = fmax(58, names + 16),
                           .pad_right = 16,
                           .title = chart->title,

@@ -170,6 +170,8 @@ void fv_cloud_unfold(fv_cloud *cloud, bool over_time) {
             at[1] = over_time ? at[0] : number_of(cloud, r);
             if (over_time && isfinite(at[1])) at[0] = cloud->steps[s];
         }
+    cloud->whole_x = over_time;
+    cloud->whole_y = !over_time;
     if (over_time) snprintf(cloud->y_name, sizeof cloud->y_name, "%s", cloud->x_name);
     if (over_time)
         snprintf(cloud->x_name, sizeof cloud->x_name, "training step");
@@ -213,6 +215,8 @@ void fv_cloud_label(const fv_cloud *cloud, int row, char *text, size_t size) {
 void fv_cloud_scales(const fv_cloud *cloud, fv_panel *panel) {
     fv_scale_init(&panel->x, false);
     fv_scale_init(&panel->y, false);
+    panel->x.whole = cloud->whole_x;
+    panel->y.whole = cloud->whole_y;
     for (int s = 0; s < cloud->n_steps; s++)
         for (int r = 0; r < cloud->n_rows; r++) {
             fv_scale_add(&panel->x, fv_cloud_at(cloud, s, r)[0]);
@@ -305,6 +309,7 @@ static void plan_sheet(const fv_figure_view *view, const fv_partition *panels,
                         .columns = (int)fv_options_number(view->options, "columns", 0),
                         .panel_width = side,
                         .panel_height = side,
+                        .pad_left = 64,
                         .title = fv_options_text(view->options, "title", NULL),
                         .note = note_of(view, figure, first),
                         .xlabel = names[0],

@@ -30,8 +30,9 @@ typedef struct fv_cloud {
     int n_rows;     // that are drawn: every `every`-th of them
     int every;
     int n_steps;
-    int *steps;    // [n_steps] of the snapshots
-    double *place; // [n_steps][n_rows][2]
+    int *steps;            // [n_steps] of the snapshots
+    double *place;         // [n_steps][n_rows][2]
+    bool whole_x, whole_y; // these axes count steps or rows
     char x_name[32], y_name[32];
 } fv_cloud;
 

@@ -19,6 +19,11 @@ typedef struct fv_curve_line {
     fv_mark mark;
 } fv_curve_line;
 
+typedef struct fv_curve_lines {
+    fv_curve_line *items;
+    int n;
+} fv_curve_lines;
+
 typedef struct fv_curves {
     fv_figure_view *view;
     fv_partition panels, colours;
@@ -28,6 +33,7 @@ typedef struct fv_curves {
     fv_sheet sheet;
     fv_obstacles obstacles;
     fv_empty empty;
+    fv_curve_lines *all;  // [panels]
     fv_curve_line *lines; // of the current panel
     int n_lines;
     bool *listed; // [reference lines] whether the legend names it; NULL for none
@@ -40,7 +46,7 @@ unsigned fv_curves_group_colour(const fv_curves *p, int c);
 // Whether the option `center` asks for the most typical run instead of the median.
 bool fv_curves_typical(const fv_curves *p);
 
-// Reads the lines of panel i.
+// Makes the lines of panel i the current ones.
 fv_status fv_curves_read(fv_curves *p, int i, fv_error *error);
 
 // Sets the panel's scales to hold its lines and the reference lines.

@@ -47,7 +47,8 @@ static fv_status read_run(const fv_curves *p, const fv_slot *slot, int run, fv_c
 }
 
 // Reads the line of slot s and colour c in panel i; one without any run stays empty.
-static fv_status read_line(fv_curves *p, int i, int s, int c, fv_curve_line *out, fv_error *error) {
+static fv_status read_line(const fv_curves *p, int i, int s, int c, fv_curve_line *out,
+                           fv_error *error) {
     const fv_slot *slot = &p->slots.items[s];
     bool by_group = p->colours.n > 1;
     *out = (fv_curve_line){.second = slot->second,
@@ -78,16 +79,27 @@ static void thin(fv_curve_line *line) {
     fv_curve_thin(&line->strong, MOST_POINTS);
 }
 
-fv_status fv_curves_read(fv_curves *p, int i, fv_error *error) {
-    p->n_lines = 0;
+static fv_status read_lines(const fv_curves *p, int i, fv_curve_lines *lines, fv_error *error) {
+    size_t most = (size_t)p->slots.n * (size_t)p->colours.n + 1;
+    lines->items = fv_scratch_get(p->view->scratch, most, sizeof *lines->items);
+    if (lines->items == NULL) return no_memory(error);
     for (int s = 0; s < p->slots.n; s++)
         for (int c = 0; c < p->colours.n; c++) {
-            fv_status status = read_line(p, i, s, c, &p->lines[p->n_lines], error);
+            fv_curve_line *line = &lines->items[lines->n];
+            fv_status status = read_line(p, i, s, c, line, error);
             if (status != FV_OK) return status;
-            thin(&p->lines[p->n_lines]);
-            p->n_lines += p->lines[p->n_lines].n_runs > 0;
+            thin(line);
+            lines->n += line->n_runs > 0;
         }
     return FV_OK;
+}
+
+fv_status fv_curves_read(fv_curves *p, int i, fv_error *error) {
+    fv_curve_lines *lines = &p->all[i];
+    fv_status status = lines->items == NULL ? read_lines(p, i, lines, error) : FV_OK;
+    p->lines = lines->items;
+    p->n_lines = lines->n;
+    return status;
 }
 
 // --- scales ------------------------------------------------------------------------------------
@@ -118,6 +130,7 @@ fv_status fv_curves_set_scales(const fv_curves *p, int i, fv_panel *panel, fv_er
     const fv_options *o = p->view->options;
     double left = fv_figure_number(o, "xmin"), right = fv_figure_number(o, "xmax");
     fv_scale_init(&panel->x, fv_figure_flag(o, "xlog", false));
+    panel->x.whole = p->x == NULL;
     fv_scale_init(&panel->y, fv_figure_flag(o, "ylog", false));
     fv_scale_init(&panel->y2, fv_figure_flag(o, "y2log", false));
     for (int l = 0; l < p->n_lines; l++) add_to_scales(panel, &p->lines[l], left, right);

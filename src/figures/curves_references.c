@@ -2,6 +2,7 @@
 // the legend where a panel has no such place. A name never covers a curve.
 #include "figures/colour.h"
 #include "figures/curves.h"
+#include "figures/numbers.h"
 
 #include <math.h>
 #include <string.h>
@@ -99,7 +100,9 @@ static const char *own_name(const fv_curves *p, int v) {
 static const char *name_of(const fv_curves *p, int v, double value) {
     const char *name = own_name(p, v);
     if (name == NULL) return references(p)->values[v];
-    return fv_scratch_text(p->view->scratch, "%s = %.4g", name, value);
+    char text[FV_NUMBER_TEXT];
+    fv_number_text(value, 4, text);
+    return fv_scratch_text(p->view->scratch, "%s = %s", name, text);
 }
 
 // Names keep away from the curves and from every line.
@@ -190,8 +193,10 @@ static fv_status legend_text(const fv_curves *p, int v, const char **text, fv_er
         if (i == 0) first = value;
         differ |= value != first;
         size_t used = strlen(values);
+        char number[FV_NUMBER_TEXT];
+        fv_number_text(value, 4, number);
         if (i < MOST_VALUES)
-            snprintf(values + used, sizeof values - used, "%s%.4g", i ? ", " : "", value);
+            snprintf(values + used, sizeof values - used, "%s%s", i ? ", " : "", number);
     }
     *text = !differ        ? name_of(p, v, first)
             : name == NULL ? references(p)->values[v]

@@ -7,6 +7,7 @@
 #include "figures/curves.h"
 #include "figures/diverged.h"
 #include "figures/empty.h"
+#include "figures/tics.h"
 
 #include <math.h>
 #include <string.h>
@@ -200,21 +201,46 @@ static const char *seeds_note(const fv_curves *p) {
                                       : "");
 }
 
+static double panel_height(const fv_curves *p) {
+    return p->panels.n == 1 ? 300 : 230;
+}
+
+// Room for the numbers beside the panels, and the name of the axis.
+static fv_status measure_pads(fv_curves *p, double *left, double *right, fv_error *error) {
+    fv_status status = FV_OK;
+    *left = 58;
+    *right = p->slots.any_second ? 58 : 16;
+    for (int i = 0; i < p->panels.n && status == FV_OK; i++) {
+        fv_panel panel = {0};
+        status = fv_curves_read(p, i, error);
+        if (status == FV_OK) status = fv_curves_set_scales(p, i, &panel, error);
+        if (status != FV_OK) break;
+        *left = fmax(*left, fv_tics_width(&panel.y, panel_height(p)) + FV_SHEET_BESIDE);
+        if (p->slots.any_second)
+            *right = fmax(*right, fv_tics_width(&panel.y2, panel_height(p)) + FV_SHEET_BESIDE);
+    }
+    return status;
+}
+
 static fv_status plan_sheet(fv_curves *p, fv_error *error) {
     const fv_options *o = p->view->options;
     bool single = p->panels.n == 1;
+    double left, right;
+    fv_status status = measure_pads(p, &left, &right, error);
+    if (status != FV_OK) return status;
     p->sheet = (fv_sheet){.script = p->view->script,
                           .n = p->panels.n,
                           .columns = (int)fv_options_number(o, "columns", 0),
                           .panel_width = single ? 440 : 0,
-                          .panel_height = single ? 300 : 0,
-                          .pad_right = p->slots.any_second ? 58 : 16,
+                          .panel_height = panel_height(p),
+                          .pad_left = left,
+                          .pad_right = right,
                           .title = fv_options_text(o, "title", NULL),
                           .note = fv_diverged_note(p->view, seeds_note(p)),
                           .xlabel = p->xlabel,
                           .ylabel = p->ylabel,
                           .y2label = p->y2label};
-    fv_status status = make_legend(p, error);
+    status = make_legend(p, error);
     if (status != FV_OK) return status;
     for (int i = 0; i < p->panels.n; i++) fv_sheet_room_for(&p->sheet, panel_title(p, i));
     fv_sheet_plan(&p->sheet);
@@ -228,9 +254,8 @@ static fv_status plan_sheet(fv_curves *p, fv_error *error) {
 // legend that have no room elsewhere.
 static fv_status plan(fv_curves *p, fv_error *error) {
     int n_listed;
-    size_t n_lines = (size_t)p->slots.n * (size_t)p->colours.n + 1;
-    p->lines = fv_scratch_get(p->view->scratch, n_lines, sizeof *p->lines);
-    if (p->lines == NULL) return no_memory(error);
+    p->all = fv_scratch_get(p->view->scratch, (size_t)p->panels.n, sizeof *p->all);
+    if (p->all == NULL) return no_memory(error);
     fv_status status = plan_sheet(p, error);
     if (status == FV_OK) status = fv_curves_choose_names(p, &n_listed, error);
     return status == FV_OK && n_listed > 0 ? plan_sheet(p, error) : status;

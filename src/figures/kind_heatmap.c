@@ -11,6 +11,7 @@
 #include "figures/diverged.h"
 #include "figures/gnuplot.h"
 #include "figures/heat.h"
+#include "figures/numbers.h"
 
 #include <limits.h>
 #include <math.h>
@@ -134,16 +135,18 @@ static void draw_boundary(const fv_heat *m, int i, double level, fv_panel *panel
     }
 }
 
-static void cell_text(const fv_heat_cell *cell, char text[24]) {
+static void cell_text(const fv_heat_cell *cell, char text[FV_NUMBER_TEXT]) {
+    double value = cell->value;
     *text = '\0';
-    if (cell->state == FV_HEAT_VALUE)
-        snprintf(text, 24, fabs(cell->value) >= 1000 ? "%.0f" : "%.3g", cell->value);
+    if (cell->state != FV_HEAT_VALUE) return;
+    bool large = fabs(value) >= 1000 && fabs(value) < 1e6;
+    fv_number_text(large ? round(value) : value, 3, text);
 }
 
 // Either every cell has room for its value, or none is written.
 static bool values_fit(const fv_heat *m, double cell_width, double cell_height) {
     size_t n = (size_t)m->panels.n * (size_t)m->x.values.n * (size_t)m->y.values.n;
-    char text[24];
+    char text[FV_NUMBER_TEXT];
     for (size_t c = 0; c < n; c++) {
         cell_text(&m->cells[c], text);
         if (fv_text_width(text, 10) > cell_width - 10) return false;
@@ -157,18 +160,12 @@ static void write_values(const fv_heat *m, int i, fv_panel *panel) {
     for (int y = 0; y < m->y.values.n; y++)
         for (int x = 0; x < m->x.values.n; x++) {
             const fv_heat_cell *cell = fv_heat_at(m, i, x, y);
-            char text[24];
+            char text[FV_NUMBER_TEXT];
             cell_text(cell, text);
             bool dark = fv_scale_place(&m->scale, cell->value) < 0.6;
             fv_panel_text(panel, (x + 0.5) * cell_width, panel->height - (y + 0.5) * cell_height,
                           'c', 10, dark ? 0xffffff : FV_INK, text);
         }
-}
-
-// 100 rather than 1e+02: whole numbers up to six digits are written out.
-static void real_text(double value, int digits, char text[64]) {
-    bool whole = fabs(value) < 1e6 && value == round(value);
-    snprintf(text, 64, "%.*g", whole ? (int)fmax(digits, 6) : digits, value);
 }
 
 // The label of value k. Reals that a range has made are rounded: a reader places them, and finds
@@ -177,7 +174,7 @@ static void tic_text(const fv_heat *m, const fv_heat_axis *side, int k, int digi
     const fv_config *config = m->view->runs.configs[side->run[k]];
     const fv_field *field = side->values.fields[0];
     if (field->type == FV_TYPE_REAL)
-        real_text(fv_config_number(config, field), digits, text);
+        fv_number_text(fv_config_number(config, field), digits, text);
     else
         fv_config_get(config, field, text, 64);
 }
@@ -282,7 +279,9 @@ static fv_status draw_panel(fv_heat *m, int i, fv_error *error) {
 static fv_status make_legend(fv_heat *m, fv_error *error) {
     double contour = fv_figure_number(m->view->options, "contour");
     fv_legend_entry *legend = fv_scratch_get(m->view->scratch, 4, sizeof *legend);
-    char *boundary = fv_scratch_text(m->view->scratch, "boundary at %g", contour);
+    char level[FV_NUMBER_TEXT];
+    fv_number_text(contour, 6, level);
+    char *boundary = fv_scratch_text(m->view->scratch, "boundary at %s", level);
     if (legend == NULL || boundary == NULL) return no_memory(error);
     int n = 0;
     if (!isnan(contour)) legend[n++] = (fv_legend_entry){boundary, FV_INK, FV_MARK_LINE};

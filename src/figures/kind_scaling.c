@@ -13,6 +13,7 @@
 #include "figures/kind.h"
 #include "figures/runs.h"
 #include "figures/sheet.h"
+#include "figures/tics.h"
 #include "measures/power_fit.h"
 
 #include <math.h>
@@ -280,8 +281,8 @@ static void write_places(const scaling *s, fv_panel *panel) {
             if (place > last) next = fmin(next, place);
         }
         last = next;
-        char text[32];
-        snprintf(text, sizeof text, "%g", next);
+        char text[FV_NUMBER_TEXT];
+        fv_number_text(next, 6, text);
         double at = fv_panel_x(panel, next), half = 0.5 * fv_text_width(text, 10.5) + 3;
         if (!isfinite(at)) continue; // zero on a logarithmic axis
         bool room = at - half >= free_from;
@@ -393,11 +394,19 @@ static void plan_sheet(scaling *s) {
     const char *x = place != NULL ? fv_expression_short(scratch, place)
                                   : fv_field_label(scratch, s->x.fields[0]);
     bool single = s->panels.n == 1;
+    double height = single ? 300 : 230;
+    s->sheet.pad_left = 58;
+    for (int i = 0; i < s->panels.n; i++) {
+        fv_panel panel;
+        set_scales(s, i, &panel);
+        s->sheet.pad_left =
+            fmax(s->sheet.pad_left, fv_tics_width(&panel.y, height) + FV_SHEET_BESIDE);
+    }
     s->sheet.script = s->view->script;
     s->sheet.n = s->panels.n;
     s->sheet.columns = (int)fv_options_number(o, "columns", 0);
     s->sheet.panel_width = single ? 440 : 0;
-    s->sheet.panel_height = single ? 300 : 0;
+    s->sheet.panel_height = height;
     s->sheet.title = fv_options_text(o, "title", NULL);
     s->sheet.xlabel = fv_options_text(o, "xlabel", x);
     s->sheet.ylabel =

@@ -9,7 +9,11 @@ typedef struct fv_scale {
     double low, high; // low > high while empty
     bool log;
     bool invented; // nothing was added and no end given: the axis gets no numbers
+    bool whole;    // it counts something: no tics between whole numbers
 } fv_scale;
+
+// Of the numbers along axes, as gnuplot counts.
+#define FV_TIC_SIZE 10.5
 
 void fv_scale_init(fv_scale *scale, bool log);
 

@@ -19,7 +19,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { FV_SHEET_BORDER = 10 }; // pixels around everything
+enum {
+    FV_SHEET_BORDER = 10, // pixels around everything
+    FV_SHEET_BESIDE = 30  // of a pad beside a panel, for tics and the name of the axis
+};
 
 typedef enum fv_mark {
     FV_MARK_LINE,

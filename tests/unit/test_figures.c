@@ -97,53 +97,6 @@ static void test_reading_a_curve(void **state) {
     fv_scratch_free(&scratch);
 }
 
-static char *tics_of(double low, double high, bool log, double length) {
-    static char text[4000];
-    fv_scale scale = {.low = low, .high = high, .log = log};
-    FILE *out = fmemopen(text, sizeof text, "w");
-    fv_scale_write(&scale, out, "x", length);
-    fclose(out);
-    return strstr(text, "tics (");
-}
-
-static void test_tics(void **state) {
-    (void)state;
-    assert_string_equal(tics_of(0, 3000, false, 420),
-                        "tics ('0' 0, '500' 500, '1000' 1000, '1500' 1500, '2000' 2000, '2500' "
-                        "2500, '3000' 3000)\n");
-    assert_non_null(strstr(tics_of(0, 200000, false, 300), "'50k' 50000"));
-    assert_string_equal(tics_of(0, 1.5e12, false, 240),
-                        "tics ('0' 0, '0.5e12' 5e+11, '1e12' 1e+12, '1.5e12' 1.5e+12)\n");
-    assert_string_equal(tics_of(0, 1000000, false, 140),
-                        "tics ('0' 0, '0.5e6' 500000, '1e6' 1000000)\n");
-    assert_non_null(strstr(tics_of(0, 999999, false, 140), "'500k' 500000"));
-    assert_non_null(strstr(tics_of(-6e7, 0, false, 240), "'−40e6' -40000000"));
-    assert_non_null(strstr(tics_of(2e6, 2e6 + 10, false, 300), "'2000002' 2000002"));
-    assert_non_null(strstr(tics_of(1e6, 2e7, true, 300), "'2e6' 2000000 0"));
-    assert_non_null(strstr(tics_of(-1.2, 1.2, false, 300), "'−1' -1"));
-    assert_non_null(strstr(tics_of(1e-6, 1, true, 300), "'10⁻⁵' 1e-05 0"));
-    // Ends that a double cannot step between must not hang.
-    assert_non_null(tics_of(1e17, 1e17 + 16, false, 300));
-}
-
-// Every axis can be read: numbers at two places or more, whatever it spans.
-static void test_log_tics(void **state) {
-    (void)state;
-    const double ends[][2] = {
-        {2.2, 4.6},    {2.1, 4.9},      {5.1, 9.9},   {5, 10},      {1, 2},        {3.01, 3.02},
-        {95, 105},     {0.9, 1.1},      {1e-6, 3e-6}, {3e7, 8e7},   {1, 9},        {1.5, 200},
-        {1e-30, 1e30}, {1e-300, 1e300}, {1e-12, 1},   {7e-5, 7e-4}, {12345, 12346}};
-    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
-        for (double length = 120; length <= 440; length += 160) {
-            char *text = tics_of(ends[i][0], ends[i][1], true, length);
-            int tics = count(text, "' "), empty = count(text, "'' ");
-            if (tics - empty < 2)
-                fail_msg("%g to %g on %g pixels: %s", ends[i][0], ends[i][1], length, text);
-        }
-    assert_non_null(strstr(tics_of(2.2, 4.6, true, 300), "'2.5' 2.5"));
-    assert_non_null(strstr(tics_of(5, 10, true, 300), "'7' 7 0"));
-}
-
 // An axis that nothing was added to has no numbers of its own.
 static void test_invented_axis(void **state) {
     (void)state;
@@ -466,8 +419,6 @@ int main(void) {
         cmocka_unit_test(test_typical),
         cmocka_unit_test(test_thinning_keeps_spikes),
         cmocka_unit_test(test_reading_a_curve),
-        cmocka_unit_test(test_tics),
-        cmocka_unit_test(test_log_tics),
         cmocka_unit_test(test_invented_axis),
         cmocka_unit_test(test_long_lengths),
         cmocka_unit_test(test_scales),

@@ -1,0 +1,32 @@
+// The tics of an axis or a colour bar: round numbers, as many as have room.
+//
+//   linear        0, 500, 1000       50k        0.5e12, 1e12: one power of ten for all
+//   logarithmic   decades; their multiples by 2 and 5, then by 3 and 7, then all nine, until three
+//                 numbers stand there; a range too narrow for that gets linear ones
+#ifndef FOVEA_FIGURES_TICS_H
+#define FOVEA_FIGURES_TICS_H
+
+#include "figures/numbers.h"
+#include "figures/scale.h"
+
+enum { FV_MOST_TICS = 1000 };
+
+typedef struct fv_tic {
+    double value;
+    int digits;                // that `value` needs
+    char text[FV_NUMBER_TEXT]; // empty for a small tic without a number
+} fv_tic;
+
+typedef struct fv_tics {
+    fv_tic items[FV_MOST_TICS];
+    int n;
+} fv_tics;
+
+// The tics of a scale that is `length` pixels long; `across` where its numbers stand beside each
+// other, not above.
+void fv_tics_find(const fv_scale *scale, double length, bool across, fv_tics *tics);
+
+// The width of the widest number in pixels.
+double fv_tics_width(const fv_scale *scale, double length);
+
+#endif
