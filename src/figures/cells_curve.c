@@ -65,9 +65,9 @@ static void draw_line(curves *c, fv_panel *panel, const fv_cell *points, int n, 
     fv_panel_block_end(panel, "using 1:2:3 with filledcurves lc rgb '#d0%06x' notitle", colour);
     int block = panel->n_blocks - 1;
     fprintf(panel->clauses_stream,
-            ", $d%d using 1:4 with linespoints lw 2 pt 7 ps 0.5 lc rgb "
+            ", $d%d using 1:4 with linespoints lw 2 dt %s pt 7 ps 0.5 lc rgb "
             "'#%06x' notitle",
-            block, colour);
+            block, fv_dash_text(fv_dash_of(line)), colour);
 }
 
 static fv_status draw_panel(curves *c, int i, fv_cell *points, fv_error *error) {
@@ -80,7 +80,7 @@ static fv_status draw_panel(curves *c, int i, fv_cell *points, fv_error *error) 
     for (int k = 0; k < c->view->cells->n; k++)
         if (c->panels.group[k] == i) fv_scale_add(&panel.x, place(c, &c->view->cells->items[k]));
     fv_scale_finish(&panel.x, c->by_length ? NAN : 0, c->by_length ? NAN : 100, 0.03);
-    panel.y = (fv_scale){.low = 0, .high = 100};
+    panel.y = (fv_scale){.low = -2.5, .high = 102.5}; // points at the ends are whole
     const char *label =
         c->by_length ? fv_scratch_text(c->view->scratch, "length, %s", first->unit) : "depth, %";
     fv_panel_axes(&panel, label, i % c->view->sheet.columns == 0 ? "found, %" : NULL, NULL, false);
@@ -117,10 +117,11 @@ static fv_status make_legend(curves *c, fv_error *error) {
     for (size_t k = 0; k < n; k++) {
         const char *name = legend_name(c, (int)k);
         if (*name != '\0')
-            legend[kept++] = (fv_legend_entry){name, fv_colour_name((int)k), FV_MARK_LINE};
+            legend[kept++] = (fv_legend_entry){name, fv_colour_name((int)k), fv_dash_of((int)k)};
     }
     c->view->sheet.legend = legend;
     c->view->sheet.n_legend = kept;
+    c->view->sheet.legend_of = "models";
     return FV_OK;
 }
 
@@ -152,6 +153,8 @@ static fv_status draw(curves *c, const char *title, fv_error *error) {
                              .note = note_of(view)};
     fv_status status = make_legend(c, error);
     if (status != FV_OK) return status;
+    for (int i = 0; i < c->panels.n; i++)
+        fv_sheet_room_for(&view->sheet, fv_cells_title(view, c->panels.first[i], c->panel_keys));
     fv_sheet_plan(&view->sheet);
     fv_sheet_begin(&view->sheet);
     for (int i = 0; i < c->panels.n && status == FV_OK; i++)

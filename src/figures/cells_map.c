@@ -194,7 +194,7 @@ static fv_status draw_panel(map *m, int i, fv_error *error) {
     draw_training(m, i, &panel);
     fv_empty_panel(&m->view->empty, &panel, fv_cells_reason(m->view, &m->panels, i));
     if (has_answers(m->view) && (i % sheet->columns == sheet->columns - 1 || i == sheet->n - 1))
-        fv_panel_colour_bar(&panel, &percent, "found, %");
+        fv_panel_colour_bar(&panel, &percent, NULL, fv_colour_scale, "found, %");
     if (fv_panel_end(&panel) != FV_OK)
         return fv_fail(error, FV_NO_MEMORY, "out of memory for a heat map");
     return FV_OK;
@@ -236,20 +236,21 @@ fv_status fv_cells_draw_map(fv_cells_view *view, fv_error *error) {
         return fv_fail(error, FV_NO_MEMORY, "out of memory for a heat map");
     int most_lengths = 0, most_depths = 0;
     double cell = 34;
-    double widest = 200; // titles may reach over the axis on the left and the gap on the right
+    double widest = 200; // titles may reach over the gaps on both sides
     for (int i = 0; i < m.panels.n; i++) {
         use_axes(&m, i);
         if (m.lengths.n > most_lengths) most_lengths = m.lengths.n;
         if (m.depths.n > most_depths) most_depths = m.depths.n;
         cell = fmax(cell, widest_tic(&m.lengths) + 8);
-        widest = fmax(widest, fv_text_width(panel_title(&m, i), 13) - 80);
+        widest = fmax(widest, fv_text_width(panel_title(&m, i), 12) - 26);
     }
     view->sheet = (fv_sheet){.script = view->script,
                              .n = m.panels.n,
                              .columns = view->columns,
                              .panel_width = fmax(panel_length(most_lengths, cell, 200), widest),
                              .panel_height = panel_length(most_depths, 34, 160),
-                             .pad_right = 84,
+                             .pad_right = 18,
+                             .bar = has_answers(view) ? FV_SHEET_BAR + 24 : 0,
                              .pad_bottom = 52,
                              .title = view->title ? view->title : "Found, by depth and length",
                              .note = note_of(view),

@@ -184,7 +184,9 @@ static fv_status write_script(plan *p, FILE *script, fv_error *error) {
                           .title = chart->title,
                           .note = chart->note,
                           .legend = p->legend,
+                          .legend_of = "names",
                           .n_legend = p->n_legend};
+    for (int i = 0; i < chart->n_panels; i++) fv_sheet_room_for(&p->sheet, chart->panels[i].title);
     fv_sheet_plan(&p->sheet);
     fv_sheet_begin(&p->sheet);
     for (int i = 0; status == FV_OK && i < chart->n_panels; i++) status = draw_panel(p, i, error);

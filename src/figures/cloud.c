@@ -209,7 +209,8 @@ unsigned fv_cloud_colour(const fv_cloud *cloud, int row) {
 }
 
 void fv_cloud_label(const fv_cloud *cloud, int row, char *text, size_t size) {
-    snprintf(text, size, "%d", number_of(cloud, row));
+    int number = number_of(cloud, row);
+    snprintf(text, size, "%s%d", number < 0 ? "−" : "", abs(number));
 }
 
 void fv_cloud_scales(const fv_cloud *cloud, fv_panel *panel) {
@@ -290,18 +291,44 @@ fv_status fv_cloud_check(const fv_figure_view *view, bool path, fv_error *error)
     return status;
 }
 
-// "every 20th of 100000 rows; 1 of 4 runs diverged, at step 3"
-static const char *note_of(const fv_figure_view *view, const fv_cloud_figure *figure,
-                           const fv_cloud *cloud) {
+// "a; b", where either may be NULL.
+static const char *joined(const fv_figure_view *view, const char *a, const char *b) {
+    if (a == NULL || b == NULL) return a != NULL ? a : b;
+    return fv_scratch_text(view->scratch, "%s; %s", a, b);
+}
+
+// The most rows that the tensor has in any panel.
+static fv_status count_rows(const fv_figure_view *view, const fv_partition *panels, int *most,
+                            fv_error *error) {
+    *most = 0;
+    for (int i = 0; i < panels->n; i++) {
+        fv_model *model = NULL;
+        const fv_tensor *tensor;
+        const fv_config *config = view->runs.configs[panels->first[i]];
+        fv_status status = find_tensor(view, config, &model, &tensor, error);
+        if (status != FV_OK) return status;
+        int rows = tensor->shape[strcmp(tensor->name, "unembed.W_U") == 0];
+        if (rows > *most) *most = rows;
+        fv_model_free(model);
+    }
+    return FV_OK;
+}
+
+// "open circle: ...; colour: first row dark, last light; 500 of 100000 rows, evenly chosen", of a
+// panel with `rows` rows.
+static const char *note_of(const fv_figure_view *view, const fv_cloud_figure *figure, int rows) {
     const char *note = figure->note;
-    if (cloud->every > 1)
-        note = fv_scratch_text(view->scratch, "%s%s%d of %d rows, evenly chosen", note ? note : "",
-                               note ? "; " : "", cloud->n_rows, cloud->n_all);
+    int every = (rows + figure->most - 1) / figure->most;
+    if (rows > FV_DISTINCT) note = joined(view, note, "colour: first row dark, last row light");
+    if (every > 1)
+        note = joined(view, note,
+                      fv_scratch_text(view->scratch, "%d of %d rows, evenly chosen",
+                                      (rows + every - 1) / every, rows));
     return fv_diverged_note(view, note);
 }
 
 static void plan_sheet(const fv_figure_view *view, const fv_partition *panels,
-                       const fv_cloud_figure *figure, const fv_cloud *first, fv_sheet *sheet) {
+                       const fv_cloud_figure *figure, int rows, fv_sheet *sheet) {
     static const char *names[] = {"embedding dimension 1", "embedding dimension 2"};
     double side = panels->n == 1 ? 420 : 300;
     *sheet = (fv_sheet){.script = view->script,
@@ -311,7 +338,7 @@ static void plan_sheet(const fv_figure_view *view, const fv_partition *panels,
                         .panel_height = side,
                         .pad_left = 64,
                         .title = fv_options_text(view->options, "title", NULL),
-                        .note = note_of(view, figure, first),
+                        .note = note_of(view, figure, rows),
                         .xlabel = names[0],
                         .ylabel = names[1]};
     fv_legend_entry *legend = fv_scratch_get(view->scratch, 1, sizeof *legend);
@@ -356,11 +383,11 @@ fv_status fv_cloud_sheet(fv_figure_view *view, const fv_cloud_figure *figure, fv
     fv_cloud cloud;
     fv_obstacles obstacles;
     fv_empty empty = {0};
+    int rows;
     fv_status status = fv_cloud_panels(view, &panels, error);
-    if (status == FV_OK)
-        status = fv_cloud_read(view, panels.first[0], figure->step, figure->most, &cloud, error);
+    if (status == FV_OK) status = count_rows(view, &panels, &rows, error);
     if (status != FV_OK) return status;
-    plan_sheet(view, &panels, figure, &cloud, &sheet);
+    plan_sheet(view, &panels, figure, rows, &sheet);
     if (!fv_obstacles_init(&obstacles, view->scratch, sheet.panel_width, sheet.panel_height))
         return no_memory(error);
     fv_sheet_begin(&sheet);

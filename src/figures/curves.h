@@ -4,6 +4,7 @@
 
 #include "figures/curve.h"
 #include "figures/empty.h"
+#include "figures/groups.h"
 #include "figures/kind.h"
 #include "figures/runs.h"
 #include "figures/sheet.h"
@@ -27,6 +28,7 @@ typedef struct fv_curve_lines {
 typedef struct fv_curves {
     fv_figure_view *view;
     fv_partition panels, colours;
+    fv_groups groups; // of `colours`
     fv_slots slots;
     const char *x; // NULL for the step
     const char *xlabel, *ylabel, *y2label;
@@ -39,9 +41,9 @@ typedef struct fv_curves {
     bool *listed; // [reference lines] whether the legend names it; NULL for none
 } fv_curves;
 
-// The colour of series s, or of group c of the option `color`.
-unsigned fv_curves_slot_colour(const fv_curves *p, int s);
-unsigned fv_curves_group_colour(const fv_curves *p, int c);
+// How series s of group c of the option `color` is drawn.
+unsigned fv_curves_colour(const fv_curves *p, int s, int c);
+fv_mark fv_curves_dash(const fv_curves *p, int s, int c);
 
 // Whether the option `center` asks for the most typical run instead of the median.
 bool fv_curves_typical(const fv_curves *p);

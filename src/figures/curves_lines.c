@@ -50,11 +50,9 @@ static fv_status read_run(const fv_curves *p, const fv_slot *slot, int run, fv_c
 static fv_status read_line(const fv_curves *p, int i, int s, int c, fv_curve_line *out,
                            fv_error *error) {
     const fv_slot *slot = &p->slots.items[s];
-    bool by_group = p->colours.n > 1;
     *out = (fv_curve_line){.second = slot->second,
-                           .colour = by_group ? fv_curves_group_colour(p, c)
-                                              : fv_curves_slot_colour(p, s),
-                           .mark = by_group ? (fv_mark)(s % 3) : FV_MARK_LINE};
+                           .colour = fv_curves_colour(p, s, c),
+                           .mark = fv_curves_dash(p, s, c)};
     out->runs = fv_scratch_get(p->view->scratch, (size_t)p->view->runs.n, sizeof *out->runs);
     if (out->runs == NULL) return no_memory(error);
     for (int r = 0; r < p->view->runs.n; r++) {
@@ -194,11 +192,10 @@ static void draw_dots(fv_panel *panel, const fv_curve *curve, const fv_curve_lin
 
 static void draw_line(fv_panel *panel, const fv_curve *curve, const fv_curve_line *line,
                       double width, unsigned transparency) {
-    static const char *const dashes[] = {"solid", "(10,5)", "(2,4)"};
     write_points(panel, curve, line, false);
-    fv_panel_block_end(panel,
-                       "using 1:2 axes x1y%d with lines lw %g dt %s lc rgb '#%02x%06x' notitle",
-                       line->second ? 2 : 1, width, dashes[line->mark], transparency, line->colour);
+    fv_panel_block_end(
+        panel, "using 1:2 axes x1y%d with lines lw %g dt %s lc rgb '#%02x%06x' notitle",
+        line->second ? 2 : 1, width, fv_dash_text(line->mark), transparency, line->colour);
     draw_dots(panel, curve, line, width > 1 ? 0.7 : 0.45, transparency);
 }
 

@@ -29,7 +29,6 @@ static fv_mark mark_of(int v) {
 }
 
 fv_status fv_curves_draw_references(const fv_curves *p, int i, fv_panel *panel, fv_error *error) {
-    static const char *const dashes[] = {"(7,5)", "(2,4)", "(7,4,2,4)"};
     for (int v = 0; v < fv_curves_n_references(p); v++) {
         double value;
         fv_status status = value_of(p, i, v, &value, error);
@@ -38,7 +37,7 @@ fv_status fv_curves_draw_references(const fv_curves *p, int i, fv_panel *panel, 
         fv_panel_block_begin(panel);
         fprintf(panel->script, "%.9g %.9g\n%.9g %.9g\n", panel->x.low, value, panel->x.high, value);
         fv_panel_block_end(panel, "using 1:2 with lines lw 1.2 dt %s lc rgb '#%06x' notitle",
-                           dashes[v % 3], FV_REFERENCE);
+                           fv_dash_text(mark_of(v)), FV_REFERENCE);
     }
     return FV_OK;
 }

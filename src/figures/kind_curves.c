@@ -92,39 +92,55 @@ static void name_axes(fv_curves *p) {
 // --- colours and legend ------------------------------------------------------------------------
 
 // Series have distinct colours; beside a second axis the first one is black, as the quantity that
-// the others explain. Values of a numeric field lie on the colour scale.
-unsigned fv_curves_slot_colour(const fv_curves *p, int s) {
+// the others explain.
+static unsigned slot_colour(const fv_curves *p, int s) {
     if (!p->slots.any_second) return fv_colour_name(s);
     return s == 0 ? FV_INK : fv_colour_name(s - 1);
 }
 
-unsigned fv_curves_group_colour(const fv_curves *p, int group) {
-    const fv_partition *colours = &p->colours;
-    bool numeric = colours->n_fields == 1 && (colours->fields[0]->type == FV_TYPE_INT ||
-                                              colours->fields[0]->type == FV_TYPE_REAL);
-    if (colours->n <= 2 || !numeric) return fv_colour_name(group);
-    return fv_colour_line((double)group / (colours->n - 1));
+unsigned fv_curves_colour(const fv_curves *p, int s, int c) {
+    return p->colours.n > 1 ? fv_groups_colour(&p->groups, c) : slot_colour(p, s);
 }
 
-static fv_status make_legend(fv_curves *p, fv_error *error) {
-    bool by_group = p->colours.n > 1, by_slot = p->slots.n > 1;
-    int n = (by_group ? p->colours.n : 0) + (by_slot ? p->slots.n : 0) + fv_curves_n_references(p);
-    int k = 0;
-    fv_legend_entry *legend = fv_scratch_get(p->view->scratch, (size_t)n + 1, sizeof *legend);
-    if (legend == NULL) return no_memory(error);
-    for (int c = 0; by_group && c < p->colours.n; c++) {
+// Dashes tell series apart where colours tell groups apart, else what has the same colour.
+fv_mark fv_curves_dash(const fv_curves *p, int s, int c) {
+    if (p->colours.n <= 1) return fv_dash_of(s - (p->slots.any_second && s > 0));
+    if (p->slots.n > 1) return (fv_mark)(s % 4);
+    return p->groups.numeric ? FV_MARK_LINE : fv_dash_of(c);
+}
+
+static fv_status list_groups(const fv_curves *p, fv_legend_entry *legend, int *n, fv_error *error) {
+    for (int k = 0; k < p->colours.n; k++) {
+        int c = fv_groups_ranked(&p->groups, k);
         const char *text = fv_runs_label(p->view, p->colours.first[c], &p->colours);
         if (text == NULL) return no_memory(error);
-        legend[k++] = (fv_legend_entry){text, fv_curves_group_colour(p, c), FV_MARK_LINE};
+        fv_mark mark = p->slots.n > 1 ? FV_MARK_LINE : fv_curves_dash(p, 0, c);
+        legend[(*n)++] = (fv_legend_entry){text, fv_curves_colour(p, 0, c), mark};
     }
+    return FV_OK;
+}
+
+// What may be left out comes first: groups, then series; reference lines and crosses stay.
+static fv_status make_legend(fv_curves *p, fv_error *error) {
+    bool by_group = p->colours.n > 1, by_slot = p->slots.n > 1;
+    size_t most = (size_t)p->colours.n + (size_t)p->slots.n + (size_t)fv_curves_n_references(p) + 1;
+    fv_legend_entry *legend = fv_scratch_get(p->view->scratch, most, sizeof *legend);
+    int n = 0;
+    if (legend == NULL) return no_memory(error);
+    fv_status status = by_group && !p->groups.bar ? list_groups(p, legend, &n, error) : FV_OK;
+    p->sheet.legend_of = n > 0 && !by_slot ? fv_groups_noun(&p->groups)
+                         : n > 0           ? "names"
+                                           : "series";
     for (int s = 0; by_slot && s < p->slots.n; s++)
-        legend[k++] = (fv_legend_entry){p->slots.items[s].label,
-                                        by_group ? FV_INK : fv_curves_slot_colour(p, s),
-                                        by_group ? (fv_mark)(s % 3) : FV_MARK_LINE};
-    if (fv_runs_diverged(p->view) > 0) legend[k++] = fv_diverged_entry();
-    fv_status status = fv_curves_list_references(p, legend, &k, error);
+        legend[n++] =
+            (fv_legend_entry){p->slots.items[s].label, by_group ? FV_INK : slot_colour(p, s),
+                              fv_curves_dash(p, s, 0)};
+    int n_ordinary = n;
+    if (status == FV_OK) status = fv_curves_list_references(p, legend, &n, error);
+    if (fv_runs_diverged(p->view) > 0) legend[n++] = fv_diverged_entry();
     p->sheet.legend = legend;
-    p->sheet.n_legend = k;
+    p->sheet.n_legend = n;
+    p->sheet.n_last = n - n_ordinary;
     return status;
 }
 
@@ -141,6 +157,7 @@ static fv_status fill_panel(fv_curves *p, int i, fv_panel *panel, fv_error *erro
     status = fv_curves_draw_references(p, i, panel, error);
     if (status != FV_OK) return status;
     fv_curves_draw(p, panel);
+    fv_groups_draw_bar(&p->groups, panel, i);
     fv_empty_panel(&p->empty, panel, fv_curves_reason(p, panel));
     return fv_curves_name_references(p, i, panel, error);
 }
@@ -241,6 +258,7 @@ static fv_status plan_sheet(fv_curves *p, fv_error *error) {
                           .ylabel = p->ylabel,
                           .y2label = p->y2label};
     status = make_legend(p, error);
+    fv_groups_plan_bar(&p->groups, &p->sheet);
     if (status != FV_OK) return status;
     for (int i = 0; i < p->panels.n; i++) fv_sheet_room_for(&p->sheet, panel_title(p, i));
     fv_sheet_plan(&p->sheet);
@@ -264,6 +282,7 @@ static fv_status plan(fv_curves *p, fv_error *error) {
 static fv_status draw(fv_figure_view *view, fv_error *error) {
     fv_curves p = {.view = view};
     fv_status status = split(view, &p.panels, &p.colours, error);
+    if (status == FV_OK) status = fv_groups_init(view, &p.colours, &p.groups, error);
     if (status == FV_OK) status = fv_slots_read(view, &p.slots, error);
     if (status != FV_OK) return status;
     const char *x = fv_options_text(view->options, "x", "step");

@@ -11,7 +11,7 @@
 #include "figures/diverged.h"
 #include "figures/gnuplot.h"
 #include "figures/heat.h"
-#include "figures/numbers.h"
+#include "figures/tics.h"
 
 #include <limits.h>
 #include <math.h>
@@ -109,29 +109,40 @@ static void cross_cells(const fv_heat *m, int i, fv_panel *panel) {
             block, FV_INK);
 }
 
+// An edge between cells as a thin rectangle from (x0, y0) to (x1, y1), longer at both ends by what
+// it is wide: lines would not meet in corners.
+static int write_edge(FILE *script, double x0, double y0, double x1, double y1, double wide,
+                      double high) {
+    return fprintf(script, "%g %g %g %g %g %g\n", 0.5 * (x0 + x1), 0.5 * (y0 + y1), x0 - wide,
+                   x1 + wide, y0 - high, y1 + high);
+}
+
+static bool parts(const fv_heat_cell *a, const fv_heat_cell *b, double level) {
+    return a->state != FV_HEAT_EMPTY && b->state != FV_HEAT_EMPTY &&
+           (a->value >= level) != (b->value >= level);
+}
+
 // The boundary runs along the edges between cells: between two grid points nothing was measured.
 static void draw_boundary(const fv_heat *m, int i, double level, fv_panel *panel) {
-    int n = 0;
-    for (int pass = 0; pass < 2; pass++) {
+    int nx = m->x.values.n, ny = m->y.values.n;
+    for (int pass = 0; pass < 2; pass++) { // white, and ink above it
+        double half = pass ? 0.9 : 2, wide = half * nx / panel->width;
+        double high = half * ny / panel->height;
+        int n = 0;
         fv_panel_block_begin(panel);
-        for (int y = 0; y < m->y.values.n; y++)
-            for (int x = 0; x < m->x.values.n; x++) {
+        for (int y = 0; y < ny; y++)
+            for (int x = 0; x < nx; x++) {
                 const fv_heat_cell *here = fv_heat_at(m, i, x, y);
-                if (here->state == FV_HEAT_EMPTY) continue;
-                bool above = here->value >= level;
-                const fv_heat_cell *right =
-                    x + 1 < m->x.values.n ? fv_heat_at(m, i, x + 1, y) : here;
-                const fv_heat_cell *up = y + 1 < m->y.values.n ? fv_heat_at(m, i, x, y + 1) : here;
-                if (right->state != FV_HEAT_EMPTY && (right->value >= level) != above)
-                    n += fprintf(panel->script, "%g %g\n%g %g\n\n", x + 0.5, y - 0.5, x + 0.5,
-                                 y + 0.5);
-                if (up->state != FV_HEAT_EMPTY && (up->value >= level) != above)
-                    n += fprintf(panel->script, "%g %g\n%g %g\n\n", x - 0.5, y + 0.5, x + 0.5,
-                                 y + 0.5);
+                if (x + 1 < nx && parts(here, fv_heat_at(m, i, x + 1, y), level))
+                    n += write_edge(panel->script, x + 0.5, y - 0.5, x + 0.5, y + 0.5, wide, high);
+                if (y + 1 < ny && parts(here, fv_heat_at(m, i, x, y + 1), level))
+                    n += write_edge(panel->script, x - 0.5, y + 0.5, x + 0.5, y + 0.5, wide, high);
             }
-        if (n == 0) fputs("NaN NaN\n", panel->script);
-        fv_panel_block_end(panel, "using 1:2 with lines lw %g lc rgb '#%06x' notitle",
-                           pass ? 1.8 : 4.0, pass ? FV_INK : 0xffffffu);
+        if (n == 0) fputs("NaN NaN NaN NaN NaN NaN\n", panel->script);
+        fv_panel_block_end(panel,
+                           "using 1:2:3:4:5:6 with boxxyerror fillstyle solid noborder lc rgb "
+                           "'#%06x' notitle",
+                           pass ? FV_INK : 0xffffffu);
     }
 }
 
@@ -272,7 +283,8 @@ static fv_status draw_panel(fv_heat *m, int i, fv_error *error) {
     write_values(m, i, &panel);
     cross_cells(m, i, &panel);
     fv_empty_panel(&m->empty, &panel, reason_of(m, i));
-    if (last && m->any_value) fv_panel_colour_bar(&panel, &m->scale, m->sheet.y2label);
+    if (last && m->any_value)
+        fv_panel_colour_bar(&panel, &m->scale, NULL, fv_colour_scale, m->sheet.bar_label);
     return fv_panel_end(&panel) == FV_OK ? FV_OK : no_memory(error);
 }
 
@@ -307,11 +319,14 @@ static void plan_sheet(fv_heat *m) {
     m->sheet.panel_width = panel_length(m->x.values.n);
     m->sheet.panel_height = panel_length(m->y.values.n);
     m->sheet.pad_left = fmax(58, longest_tic(m, &m->y) + 34);
-    m->sheet.pad_right = 104;
+    m->sheet.pad_right = 18;
+    if (m->any_value)
+        m->sheet.bar =
+            FV_SHEET_BAR + fmax(26, fv_tics_width(&m->scale, panel_length(m->y.values.n)));
     m->sheet.title = fv_options_text(o, "title", NULL);
     m->sheet.xlabel = fv_options_text(o, "xlabel", fv_field_label(scratch, m->x.values.fields[0]));
     m->sheet.ylabel = fv_options_text(o, "ylabel", fv_field_label(scratch, m->y.values.fields[0]));
-    m->sheet.y2label = scale_label(m);
+    m->sheet.bar_label = m->any_value ? scale_label(m) : NULL;
     m->sheet.note = fv_diverged_note(m->view, NULL);
     for (int i = 0; i < m->panels.n; i++) fv_sheet_room_for(&m->sheet, panel_title(m, i));
     fv_sheet_plan(&m->sheet);

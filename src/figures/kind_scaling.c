@@ -10,6 +10,7 @@
 #include "figures/colour.h"
 #include "figures/diverged.h"
 #include "figures/empty.h"
+#include "figures/groups.h"
 #include "figures/kind.h"
 #include "figures/runs.h"
 #include "figures/sheet.h"
@@ -46,6 +47,7 @@ static const fv_figure_option options[] = {
 typedef struct scaling {
     fv_figure_view *view;
     fv_partition x, panels, colours;
+    fv_groups groups;       // of `colours`
     double *place;          // [runs] value of the field x, or of the measure `place`
     double *measured;       // [runs] NAN: never
     fv_power_point *points; // [runs] room for those of one colour
@@ -159,11 +161,7 @@ static bool find_law(scaling *s, int panel, int colour, fv_power_fit *fit) {
 }
 
 static unsigned colour_of(const scaling *s, int colour) {
-    const fv_partition *c = &s->colours;
-    bool numeric = c->n_fields == 1 &&
-                   (c->fields[0]->type == FV_TYPE_INT || c->fields[0]->type == FV_TYPE_REAL);
-    if (c->n <= 2 || !numeric) return fv_colour_name(colour);
-    return fv_colour_line((double)colour / (c->n - 1));
+    return fv_groups_colour(&s->groups, colour);
 }
 
 static void draw_runs(const scaling *s, fv_panel *panel, int i, int colour, bool never) {
@@ -269,28 +267,40 @@ static void set_scales(const scaling *s, int i, fv_panel *panel) {
     fv_scale_finish(&panel->y, fv_figure_number(o, "ymin"), fv_figure_number(o, "ymax"), 0.08);
 }
 
-// The axis is labelled where there are runs, as far as labels have room.
-static void write_places(const scaling *s, fv_panel *panel) {
-    const char *separator = "";
+// The smallest place beyond `last`; INFINITY without any.
+static double next_place(const scaling *s, double last) {
+    double next = INFINITY;
+    for (int g = 0; g < s->x.n; g++)
+        if (s->place[s->x.first[g]] > last) next = fmin(next, s->place[s->x.first[g]]);
+    return next;
+}
+
+// The places where there are runs; numbers as far as they have room, and how many have.
+static int find_places(const scaling *s, const fv_panel *panel, fv_tics *tics) {
     double last = -INFINITY, free_from = -INFINITY;
-    fputs("set xtics (", panel->script);
-    for (int k = 0; k < s->x.n; k++) {
-        double next = INFINITY;
-        for (int g = 0; g < s->x.n; g++) {
-            double place = s->place[s->x.first[g]];
-            if (place > last) next = fmin(next, place);
-        }
-        last = next;
+    int n = 0;
+    tics->n = 0;
+    for (int k = 0; k < s->x.n && tics->n < FV_MOST_TICS; k++) {
         char text[FV_NUMBER_TEXT];
-        fv_number_text(next, 6, text);
-        double at = fv_panel_x(panel, next), half = 0.5 * fv_text_width(text, 10.5) + 3;
+        last = next_place(s, last);
+        fv_number_text(last, 6, text);
+        double at = fv_panel_x(panel, last), half = 0.5 * fv_text_width(text, FV_TIC_SIZE) + 3;
         if (!isfinite(at)) continue; // zero on a logarithmic axis
-        bool room = at - half >= free_from;
-        if (room) free_from = at + half;
-        fprintf(panel->script, "%s'%s' %.9g", separator, room ? text : "", next);
-        separator = ", ";
+        fv_tic *tic = &tics->items[tics->n++];
+        *tic = (fv_tic){.value = last, .digits = 9};
+        if (at - half < free_from) continue;
+        free_from = at + half;
+        strcpy(tic->text, text);
+        n++;
     }
-    fputs(")\n", panel->script);
+    return n;
+}
+
+// The axis is labelled where there are runs, unless most such numbers would have no room.
+static void write_places(const scaling *s, fv_panel *panel) {
+    fv_tics tics;
+    if (2 * find_places(s, panel, &tics) >= tics.n)
+        fv_scale_write(&panel->x, &tics, panel->script, "x");
 }
 
 static const char *panel_title(const scaling *s, int i) {
@@ -340,6 +350,7 @@ static fv_status draw_panel(scaling *s, int i, fv_error *error) {
         draw_law(&panel, &fit, colour_of(s, c));
         write_law(s, &panel, &fit, n_laws++, colour_of(s, c));
     }
+    fv_groups_draw_bar(&s->groups, &panel, i);
     fv_empty_panel(&s->empty, &panel, reason_of(s, i, &panel));
     return fv_panel_end(&panel) == FV_OK ? FV_OK : no_memory(error);
 }
@@ -358,7 +369,8 @@ static fv_status make_legend(scaling *s, fv_error *error) {
     int n = s->colours.n;
     fv_legend_entry *legend = fv_scratch_get(s->view->scratch, (size_t)n + 1, sizeof *legend);
     if (legend == NULL) return no_memory(error);
-    for (int c = 0; c < n; c++) {
+    for (int k = 0; k < n && !s->groups.bar; k++) {
+        int c = fv_groups_ranked(&s->groups, k);
         const char *text = legend_text(s, c);
         if (text == NULL) return no_memory(error);
         if (*text == '\0') continue; // one colour without a law
@@ -368,6 +380,8 @@ static fv_status make_legend(scaling *s, fv_error *error) {
     bool any_lost = false;
     for (int r = 0; r < s->view->runs.n; r++) any_lost |= has_diverged(s, r);
     if (any_lost) legend[s->sheet.n_legend++] = fv_diverged_entry();
+    s->sheet.n_last = any_lost;
+    s->sheet.legend_of = fv_groups_noun(&s->groups);
     s->sheet.legend = legend;
     return FV_OK;
 }
@@ -411,6 +425,7 @@ static void plan_sheet(scaling *s) {
     s->sheet.xlabel = fv_options_text(o, "xlabel", x);
     s->sheet.ylabel =
         fv_options_text(o, "ylabel", fv_expression_short(scratch, fv_options_text(o, "y", "")));
+    fv_groups_plan_bar(&s->groups, &s->sheet);
     for (int i = 0; i < s->panels.n; i++) fv_sheet_room_for(&s->sheet, panel_title(s, i));
     fv_sheet_plan(&s->sheet);
 }
@@ -419,6 +434,7 @@ static fv_status draw(fv_figure_view *view, fv_error *error) {
     scaling s = {.view = view};
     s.fits = fv_options_find(view->options, "fit") != NULL;
     fv_status status = split(&s, error);
+    if (status == FV_OK) status = fv_groups_init(view, &s.colours, &s.groups, error);
     if (status == FV_OK) status = measure(&s, error);
     if (status == FV_OK) status = make_legend(&s, error);
     if (status == FV_OK) status = make_note(&s, error);

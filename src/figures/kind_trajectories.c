@@ -100,19 +100,17 @@ static double circle_size(const fv_cloud *cloud) {
     return cloud->n_rows <= FEW_ROWS ? 1 : 0.5;
 }
 
-// The rows at the first step as open circles: white inside.
+// The rows at the first step as open circles: white inside, each whole above those before it.
 static void draw_starts(const fv_cloud *cloud, fv_panel *panel) {
-    int block = panel->n_blocks;
     double size = circle_size(cloud);
     fv_panel_block_begin(panel);
     for (int r = 0; r < cloud->n_rows; r++) {
         const double *at = fv_cloud_at(cloud, 0, r);
         if (fv_cloud_has(cloud, 0, r))
-            fprintf(panel->script, "%.7g %.7g %u\n", at[0], at[1], fv_cloud_colour(cloud, r));
+            fprintf(panel->script, "%.7g %.7g %g %u\n%.7g %.7g %g %u\n", at[0], at[1], size,
+                    fv_cloud_colour(cloud, r), at[0], at[1], 0.6 * size, 0xffffffu);
     }
-    fv_panel_block_end(panel, "using 1:2:3 with points pt 7 ps %g lc rgb variable notitle", size);
-    fprintf(panel->clauses_stream,
-            ", $d%d using 1:2 with points pt 7 ps %g lc rgb '#ffffff' notitle", block, 0.6 * size);
+    fv_panel_block_end(panel, "using 1:2:3:4 with points pt 7 ps variable lc rgb variable notitle");
 }
 
 // Where the paths end: full circles, or the crosses of a run that diverged.

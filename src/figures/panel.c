@@ -2,6 +2,7 @@
 
 #include "figures/colour.h"
 #include "figures/gnuplot.h"
+#include "figures/tics.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -78,9 +79,8 @@ void fv_panel_upright(fv_panel *panel, char side, const char *text) {
     fv_fitted lines = fv_sheet_fit_upright(panel->sheet, text);
     const fv_sheet *sheet = panel->sheet;
     double inwards = 4 + 0.5 * fv_fitted_height(&lines);
-    write_lines(panel, &lines,
-                side == 'r' ? panel->width + sheet->pad_right - inwards - 2
-                            : inwards - sheet->pad_left,
+    double right = panel->width + sheet->pad_right + (side == 'b' ? sheet->bar : 0);
+    write_lines(panel, &lines, side == 'l' ? inwards - sheet->pad_left : right - inwards - 2,
                 0.5 * panel->height +
                     0.5 * (sheet->pad_bottom - sheet->pad_top) * (lines.width > panel->height),
                 'c', true, FV_INK, "");
@@ -116,10 +116,16 @@ fv_status fv_panel_begin(fv_panel *panel, const fv_sheet *sheet, int i, const ch
     fputs("unset logscale\nunset xtics\nunset ytics\nunset y2tics\n", script);
     if (title != NULL) {
         fv_fitted lines = fv_sheet_fit_title(sheet, title);
-        write_lines(panel, &lines, 0.5 * panel->width, -4 - 0.5 * fv_fitted_height(&lines), 'c',
+        write_lines(panel, &lines, 0.5 * panel->width, -6 - 0.5 * fv_fitted_height(&lines), 'c',
                     false, FV_INK, "");
     }
     return FV_OK;
+}
+
+static void write_axis(fv_panel *panel, const fv_scale *scale, const char *axis, double length) {
+    fv_tics tics;
+    fv_tics_find(scale, length, *axis == 'x', &tics);
+    fv_scale_write(scale, &tics, panel->script, axis);
 }
 
 void fv_panel_axes(fv_panel *panel, const char *x, const char *y, const char *y2, bool second) {
@@ -127,9 +133,9 @@ void fv_panel_axes(fv_panel *panel, const char *x, const char *y, const char *y2
     fprintf(script, "set border %d linewidth 1 linecolor rgb '#%06x'\n", second ? 11 : 3, FV_QUIET);
     fprintf(script, "set grid xtics ytics back linetype 1 linewidth 0.8 linecolor rgb '#%06x'\n",
             FV_GRID);
-    fv_scale_write(&panel->x, script, "x", panel->width);
-    fv_scale_write(&panel->y, script, "y", panel->height);
-    if (second) fv_scale_write(&panel->y2, script, "y2", panel->height);
+    write_axis(panel, &panel->x, "x", panel->width);
+    write_axis(panel, &panel->y, "y", panel->height);
+    if (second) write_axis(panel, &panel->y2, "y2", panel->height);
     if (x != NULL) fv_panel_below(panel, x);
     if (y != NULL) fv_panel_upright(panel, 'l', y);
     if (y2 != NULL) fv_panel_upright(panel, 'r', y2);
@@ -161,21 +167,27 @@ void fv_panel_arrow(fv_panel *panel, double x0, double y0, double x1, double y1,
             13.0 / sheet->width, colour);
 }
 
-void fv_panel_colour_bar(fv_panel *panel, const fv_scale *scale, const char *label) {
+void fv_panel_colour_bar(fv_panel *panel, const fv_scale *scale, const fv_tics *tics,
+                         unsigned (*colour)(double share), const char *label) {
     FILE *script = panel->script;
     const fv_sheet *sheet = panel->sheet;
+    double left = panel->left + panel->width + sheet->pad_right;
+    fv_tics own;
+    if (tics == NULL) {
+        fv_tics_find(scale, panel->height, false, &own);
+        tics = &own;
+    }
     fputs("set palette defined (", script);
     for (int k = 0; k <= 32; k++)
-        fprintf(script, "%s%d '#%06x'", k ? ", " : "", k, fv_colour_scale(k / 32.0));
+        fprintf(script, "%s%d '#%06x'", k ? ", " : "", k, colour(k / 32.0));
     fputs(")\n", script);
-    fv_scale_write(scale, script, "cb", panel->height);
+    fv_scale_write(scale, tics, script, "cb");
     fprintf(script,
             "set colorbox vertical user origin screen %.6f, screen %.6f size screen %.6f, screen "
             "%.6f noborder\n",
-            (panel->left + panel->width + 16) / sheet->width,
-            1 - (panel->top + panel->height) / sheet->height, 12.0 / sheet->width,
-            panel->height / sheet->height);
-    fv_panel_upright(panel, 'r', label);
+            left / sheet->width, 1 - (panel->top + panel->height) / sheet->height,
+            12.0 / sheet->width, panel->height / sheet->height);
+    fv_panel_upright(panel, 'b', label);
     fv_panel_block_begin(panel); // what gnuplot draws a colour box for
     fputs("NaN NaN 0\n", script);
     fv_panel_block_end(panel, "using 1:2:3 with points palette notitle");

@@ -80,19 +80,17 @@ void fv_scale_write_tics(FILE *script, const char *axis) {
             axis, FV_TICS, below ? "0,0.3" : "0,0");
 }
 
-void fv_scale_write(const fv_scale *scale, FILE *script, const char *axis, double length) {
+void fv_scale_write(const fv_scale *scale, const fv_tics *tics, FILE *script, const char *axis) {
     if (scale->log) fprintf(script, "set logscale %s\n", axis);
     fprintf(script, "set %srange [%.9g:%.9g]\n", axis, scale->low, scale->high);
     if (scale->invented) {
         fprintf(script, "unset %stics\n", axis);
         return;
     }
-    fv_tics tics;
-    fv_tics_find(scale, length, *axis == 'x', &tics);
     fv_scale_write_tics(script, axis);
     fprintf(script, "set %stics (", axis);
-    for (int i = 0; i < tics.n; i++) {
-        const fv_tic *tic = &tics.items[i];
+    for (int i = 0; i < tics->n; i++) {
+        const fv_tic *tic = &tics->items[i];
         fprintf(script, "%s'%s' %.*g%s", i > 0 ? ", " : "", tic->text, tic->digits, tic->value,
                 tic->text[0] != '\0' ? "" : " 1");
     }

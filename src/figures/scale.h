@@ -44,8 +44,9 @@ void fv_scales_equalize(fv_scale *x, fv_scale *y, double width, double height);
 // Writes how the tics of `axis` look.
 void fv_scale_write_tics(FILE *script, const char *axis);
 
-// Writes gnuplot's range and tics of `axis` ("x", "y", "y2"), about `length` pixels long: round
-// numbers, decades as powers of ten, thousands as k.
-void fv_scale_write(const fv_scale *scale, FILE *script, const char *axis, double length);
+// Writes gnuplot's range and tics of `axis` ("x", "y", "y2", "cb").
+struct fv_tics;
+void fv_scale_write(const fv_scale *scale, const struct fv_tics *tics, FILE *script,
+                    const char *axis);
 
 #endif

@@ -2,16 +2,13 @@
 
 #include "figures/colour.h"
 #include "figures/gnuplot.h"
+#include "figures/legend.h"
 
 #include <math.h>
 #include <string.h>
 
 enum {
     TITLE_SIZE = 15,
-    LEGEND_SIZE = 12,
-    LEGEND_MARK = 26,  // width of a line sample
-    LEGEND_GAP = 22,   // between entries
-    LEGEND_TEXT = 460, // an entry is at most so wide, longer ones have several lines
     NOTE_SIZE = 10,
     BORDER = FV_SHEET_BORDER,
 };
@@ -19,93 +16,14 @@ enum {
 // Bold letters are wider than those that fit.h measures.
 static const double bold = 1.14;
 
-// --- the legend --------------------------------------------------------------------------------
-
-static fv_fitted entry_lines(const fv_legend_entry *entry) {
-    return fv_text_fit(entry->text, LEGEND_SIZE, LEGEND_SIZE - 2, LEGEND_TEXT, FV_MOST_LINES);
-}
-
-static double entry_width(const fv_legend_entry *entry) {
-    return LEGEND_MARK + 6 + entry_lines(entry).width + LEGEND_GAP;
-}
-
-// The entries [first, end) of one row; returns its width. What does not fit into one row is spread
-// evenly over several.
-static double legend_row(const fv_sheet *sheet, int first, int *end, double *height) {
-    double room = sheet->width - 2 * BORDER, total = 0, width = 0;
-    for (int i = 0; i < sheet->n_legend; i++) total += entry_width(&sheet->legend[i]);
-    double share = total <= room ? room : total / ceil(total / room);
-    *end = first;
-    *height = 0;
-    while (*end < sheet->n_legend) {
-        fv_fitted lines = entry_lines(&sheet->legend[*end]);
-        double entry = entry_width(&sheet->legend[*end]);
-        if (*end > first && (width + entry > room || width + 0.5 * entry > share)) break;
-        width += entry;
-        *height = fmax(*height, fv_fitted_height(&lines) + 4.4);
-        ++*end;
-    }
-    return width - LEGEND_GAP;
-}
-
-// The longest entry needs room even in a row of its own: gnuplot leaves out what begins outside.
-static double widest_entry(const fv_sheet *sheet) {
-    double widest = 0;
-    for (int i = 0; i < sheet->n_legend; i++)
-        widest = fmax(widest, entry_width(&sheet->legend[i]) - LEGEND_GAP);
-    return widest;
-}
-
-static void draw_mark(const fv_sheet *sheet, const fv_legend_entry *entry, double x, double y) {
-    FILE *script = sheet->script;
-    if (entry->mark == FV_MARK_POINT || entry->mark >= FV_MARK_CROSS) {
-        fputs("set label '' at ", script);
-        fv_sheet_at(sheet, x + LEGEND_MARK / 2.0, y);
-        fprintf(script, " front point %s lc rgb '#%06x'\n",
-                entry->mark == FV_MARK_POINT   ? "pt 7 ps 0.9"
-                : entry->mark == FV_MARK_CROSS ? FV_CROSS
-                                               : FV_SMALL_CROSS,
-                entry->colour);
-    } else if (entry->mark == FV_MARK_BOX) {
-        fputs("set object rectangle from ", script);
-        fv_sheet_at(sheet, x + 8, y + 6);
-        fputs(" to ", script);
-        fv_sheet_at(sheet, x + LEGEND_MARK, y - 6);
-        fprintf(script, " front fillcolor rgb '#%06x' fillstyle solid noborder\n", entry->colour);
-    } else {
-        static const char *const dashes[] = {"solid", "(9,5)", "(2,4)", "(9,4,2,4)"};
-        fputs("set arrow from ", script);
-        fv_sheet_at(sheet, x, y);
-        fputs(" to ", script);
-        fv_sheet_at(sheet, x + LEGEND_MARK, y);
-        fprintf(script, " nohead front linewidth 2.2 dashtype %s linecolor rgb '#%06x'\n",
-                dashes[entry->mark], entry->colour);
-    }
-}
-
-// Lines of text, centred on y, in a font of the family (none: the usual).
-static void write_lines(const fv_sheet *sheet, const fv_fitted *lines, double x, double y,
-                        const char *align, const char *family, unsigned colour) {
+void fv_sheet_lines(const fv_sheet *sheet, const fv_fitted *lines, double x, double y,
+                    const char *align, const char *family, unsigned colour) {
     char how[64];
     double step = lines->size * 1.3;
     snprintf(how, sizeof how, "%s font '%s,%.4g'", align, family, lines->size);
     for (int k = 0; k < lines->n; k++)
         fv_sheet_text(sheet, x, y + (k - 0.5 * (lines->n - 1)) * step, how, colour,
                       lines->lines[k].start, lines->lines[k].n, lines->cut && k == lines->n - 1);
-}
-
-static void draw_legend(const fv_sheet *sheet) {
-    double top = sheet->legend_top, height;
-    int end = 0;
-    for (int i = 0; i < sheet->n_legend; i = end, top += height) {
-        double x = 0.5 * (sheet->width - legend_row(sheet, i, &end, &height));
-        for (int e = i; e < end; e++) {
-            fv_fitted lines = entry_lines(&sheet->legend[e]);
-            draw_mark(sheet, &sheet->legend[e], x, top + 0.5 * height);
-            write_lines(sheet, &lines, x + LEGEND_MARK + 6, top + 0.5 * height, "left", "", FV_INK);
-            x += entry_width(&sheet->legend[e]);
-        }
-    }
 }
 
 // --- the plan ----------------------------------------------------------------------------------
@@ -130,7 +48,8 @@ static void widen_pads(fv_sheet *sheet) {
     } texts[] = {{sheet->panel_title, fv_sheet_fit_title, &sheet->pad_top},
                  {sheet->xlabel, fv_sheet_fit_across, &sheet->pad_bottom},
                  {sheet->ylabel, fv_sheet_fit_upright, &sheet->pad_left},
-                 {sheet->y2label, fv_sheet_fit_upright, &sheet->pad_right}};
+                 {sheet->y2label, fv_sheet_fit_upright, &sheet->pad_right},
+                 {sheet->bar_label, fv_sheet_fit_upright, &sheet->bar}};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         if (texts[i].text == NULL) continue;
         fv_fitted lines = texts[i].fit(sheet, texts[i].text);
@@ -157,15 +76,15 @@ void fv_sheet_plan(fv_sheet *sheet) {
     sheet->panel_height = or_usual(sheet->panel_height, 230);
     sheet->pad_left = or_usual(sheet->pad_left, 58);
     sheet->pad_right = or_usual(sheet->pad_right, 14);
-    sheet->pad_top = or_usual(sheet->pad_top, 26);
+    sheet->pad_top = or_usual(sheet->pad_top, sheet->panel_title != NULL ? 28 : 14);
     sheet->pad_bottom = or_usual(sheet->pad_bottom, 46);
     int rows = (sheet->n + sheet->columns - 1) / sheet->columns;
     double pads = sheet->pad_left + sheet->pad_right;
-    sheet->panel_width = fmax(sheet->panel_width, widest_entry(sheet) / sheet->columns - pads);
+    sheet->panel_width = fmax(sheet->panel_width, fv_legend_widest(sheet) / sheet->columns - pads);
     widen_pads(sheet);
     double across = sheet->pad_left + sheet->panel_width + sheet->pad_right;
     double down = sheet->pad_top + sheet->panel_height + sheet->pad_bottom;
-    sheet->width = (int)ceil(sheet->columns * across + 2 * BORDER);
+    sheet->width = (int)ceil(sheet->columns * across + sheet->bar + 2 * BORDER);
     sheet->top = BORDER;
     if (sheet->title != NULL && sheet->title[strspn(sheet->title, " \t\n")] == '\0')
         sheet->title = NULL;
@@ -173,10 +92,9 @@ void fv_sheet_plan(fv_sheet *sheet) {
         sheet->title_lines = fit_title(sheet->title, sheet->width - 2 * BORDER - 8);
         sheet->top += fv_fitted_height(&sheet->title_lines) + 14;
     }
-    double height = sheet->top + rows * down, row;
+    double height = sheet->top + rows * down;
     sheet->legend_top = height + 4;
-    int end = 0;
-    for (int i = 0; i < sheet->n_legend; i = end, height += row) legend_row(sheet, i, &end, &row);
+    height += fv_legend_plan(sheet);
     if (sheet->note != NULL) {
         sheet->note_lines =
             fv_text_fit(sheet->note, NOTE_SIZE, NOTE_SIZE - 1, sheet->width - 2 * BORDER, 4);
@@ -207,14 +125,14 @@ void fv_sheet_begin(const fv_sheet *sheet) {
             "set style textbox opaque fillcolor rgb '#ffffff' noborder margins 1,0.5\n"
             "set datafile missing 'NaN'\n");
     if (sheet->title != NULL)
-        write_lines(sheet, &sheet->title_lines, BORDER + 4,
-                    BORDER + 0.5 * fv_fitted_height(&sheet->title_lines), "left",
-                    sheet->plain ? "" : "sans-serif Bold", FV_INK);
-    draw_legend(sheet);
+        fv_sheet_lines(sheet, &sheet->title_lines, BORDER + 4,
+                       BORDER + 0.5 * fv_fitted_height(&sheet->title_lines), "left",
+                       sheet->plain ? "" : "sans-serif Bold", FV_INK);
+    fv_legend_draw(sheet);
     if (sheet->note != NULL)
-        write_lines(sheet, &sheet->note_lines, 0.5 * sheet->width,
-                    sheet->height - BORDER - 0.5 * fv_fitted_height(&sheet->note_lines), "center",
-                    "", FV_TICS);
+        fv_sheet_lines(sheet, &sheet->note_lines, 0.5 * sheet->width,
+                       sheet->height - BORDER - 0.5 * fv_fitted_height(&sheet->note_lines),
+                       "center", "", FV_TICS);
 }
 
 void fv_sheet_end(const fv_sheet *sheet) {

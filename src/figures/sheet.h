@@ -21,7 +21,8 @@
 
 enum {
     FV_SHEET_BORDER = 10, // pixels around everything
-    FV_SHEET_BESIDE = 30  // of a pad beside a panel, for tics and the name of the axis
+    FV_SHEET_BESIDE = 30, // of a pad beside a panel, for tics and the name of the axis
+    FV_SHEET_BAR = 46     // for a colour bar, but for its numbers
 };
 
 typedef enum fv_mark {
@@ -30,14 +31,21 @@ typedef enum fv_mark {
     FV_MARK_DOTTED,
     FV_MARK_DASHDOT,
     FV_MARK_POINT,
-    FV_MARK_BOX,
     FV_MARK_CROSS,
-    FV_MARK_SMALL_CROSS
+    FV_MARK_SMALL_CROSS,
+    FV_MARK_BOX,
+    FV_MARK_NONE
 } fv_mark;
 
 // How gnuplot draws the cross of what diverged.
 #define FV_CROSS       "pt 2 ps 0.9 lw 2"
 #define FV_SMALL_CROSS "pt 2 ps 0.5 lw 1.5"
+
+// The dash of line i, which tells it from the others that have its colour.
+fv_mark fv_dash_of(int i);
+
+// gnuplot's words for the dash of a line.
+const char *fv_dash_text(fv_mark dash);
 
 typedef struct fv_legend_entry {
     const char *text;
@@ -54,10 +62,15 @@ typedef struct fv_sheet {
     bool plain;               // the title is of the usual font, not bold
     // Texts that need room in every panel; NULL for none. The longest title, the names of the axes.
     const char *panel_title, *xlabel, *ylabel, *y2label;
+    double bar; // pixels for a colour bar beside the last column, and its name
+    const char *bar_label;
     const fv_legend_entry *legend;
-    int n_legend;
+    int n_legend, n_last;  // of which the last ones always have room
+    const char *legend_of; // what the others are, for a line that counts those without room
     // Set by fv_sheet_plan.
     int width, height; // of the whole
+    int n_left_out;    // legend entries
+    char more[96];     // counts them
     double top, legend_top;
     fv_fitted title_lines, note_lines;
 } fv_sheet;
@@ -77,6 +90,10 @@ void fv_sheet_room_for(fv_sheet *sheet, const char *title);
 // alignment, size and rotation.
 void fv_sheet_text(const fv_sheet *sheet, double x, double y, const char *how, unsigned colour,
                    const char *text, size_t n, bool cut);
+
+// Lines of text, centred on y, in a font of the family (empty: the usual).
+void fv_sheet_lines(const fv_sheet *sheet, const fv_fitted *lines, double x, double y,
+                    const char *align, const char *family, unsigned colour);
 
 // Writes a pixel of the sheet in gnuplot's screen coordinates.
 void fv_sheet_at(const fv_sheet *sheet, double x, double y);
@@ -121,8 +138,8 @@ void fv_panel_boxed(fv_panel *panel, double x, double y, char align, double size
 void fv_panel_wrapped(fv_panel *panel, double x, double y, char align, double size, unsigned colour,
                       double width, int most, const char *text);
 
-// The name of an axis on the left or (right: 'r') on the right, which reads upwards along the outer
-// edge of the panel's room.
+// The name of an axis on the left ('l'), on the right ('r') or of the colour bar ('b'), which reads
+// upwards along the outer edge of the panel's room.
 void fv_panel_upright(fv_panel *panel, char side, const char *text);
 
 // The name of the axis below.
@@ -131,9 +148,10 @@ void fv_panel_below(fv_panel *panel, const char *text);
 // An arrow of a head alone, its tip at (x1, y1).
 void fv_panel_arrow(fv_panel *panel, double x0, double y0, double x1, double y1, unsigned colour);
 
-// The bar of fv_colour_scale to the right of a panel whose data are coloured by `scale`, and its
-// name.
-void fv_panel_colour_bar(fv_panel *panel, const fv_scale *scale, const char *label);
+// The bar to the right of a panel of the last column, in the room of sheet->bar: data at a share of
+// `scale` have the colour of `colour`. Numbers stand at `tics`, NULL for those of the scale.
+void fv_panel_colour_bar(fv_panel *panel, const fv_scale *scale, const struct fv_tics *tics,
+                         unsigned (*colour)(double share), const char *label);
 
 // Where values lie, in the pixels that fv_panel_text takes.
 double fv_panel_x(const fv_panel *panel, double value);

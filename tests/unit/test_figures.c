@@ -6,8 +6,8 @@
 #include "figures/curve.h"
 #include "figures/gnuplot.h"
 #include "figures/kind.h"
-#include "figures/scale.h"
 #include "figures/sheet.h"
+#include "figures/tics.h"
 
 #include <fovea/eval.h>
 
@@ -105,7 +105,9 @@ static void test_invented_axis(void **state) {
     fv_scale_init(&scale, false);
     fv_scale_finish(&scale, NAN, NAN, 0.05);
     FILE *out = fmemopen(text, sizeof text, "w");
-    fv_scale_write(&scale, out, "y", 200);
+    fv_tics tics;
+    fv_tics_find(&scale, 200, false, &tics);
+    fv_scale_write(&scale, &tics, out, "y");
     fclose(out);
     assert_non_null(strstr(text, "unset ytics"));
     assert_null(strstr(text, "'0'"));

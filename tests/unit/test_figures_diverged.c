@@ -118,7 +118,7 @@ static void test_diverged_clouds(void **state) {
     (void)state;
     char *remark,
         *svg = svg_of_diverged(SWEEP "figure: {kind: scatter, seed: 0}\n", 10, 1, &remark);
-    assert_shows(svg, "1 of 2 runs diverged, at step 45");
+    assert_shows(svg, "colour: first row dark, last row light; 1 of 2 runs diverged, at step 45");
     assert_shows(svg, "every coordinate is NaN or infinite: the run diverged at"); // and the step
     assert_null(remark);
     free(svg);

@@ -63,7 +63,21 @@ static void test_scatter_and_trajectories(void **state) {
                 "2", "3", "4", "5", "6", "7", "8", "9", "embedding dimension 1");
     // All points lie on one line.
     check_shows(SWEEP "figure: {kind: trajectories, projection: pca, seed: 0}\n", "PC 1 (100 %)",
-                "open circle: initialisation, full circle: end of training");
+                "open circle: initialisation, full circle: end of training; colour: first row "
+                "dark, last row light");
+    // Few rows have colours of their own, and numbers a minus that is one.
+    char *svg = svg_of("source: try\ntask: {vocab_size: 4, context_length: 3}\nmodel: {positions: "
+                       "learned}\ntrain: {steps: 1000, snapshot_every: 100}\n"
+                       "figure: {kind: trajectories, tensor: pos_embed.W_pos, projection: axes}\n");
+    assert_null(strstr(svg, "colour:"));
+    assert_shows(svg, "−1");
+    assert_null(strstr(svg, ">-1<"));
+    // An open circle is whole where others lie over it: white follows each, not all of them.
+    char *white = strstr(svg, "color='rgb(255, 255, 255)'");
+    assert_non_null(white);
+    *white = '\0';
+    assert_int_equal(count(svg, "href='#gpPt6' transform"), 2);
+    free(svg);
 }
 
 static void test_cloud(void **state) {
@@ -100,6 +114,7 @@ static void test_heatmap(void **state) {
     assert_shows(svg, "a label");
     assert_shows(svg, "boundary at 550");
     assert_null(strstr(svg, "not by the end"));
+    assert_null(strstr(svg, "stroke='rgb(255, 255, 255)'  d=")); // edges, whole in their corners
     free(svg);
     check_shows(MAP_SWEEP "figure: {kind: heatmap, x: task.vocab_size, y: model.n_embd, value: "
                           "\"first_below(perplexity, 0.5)\"}\n",

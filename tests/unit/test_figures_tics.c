@@ -8,7 +8,9 @@ static char *tics_of(double low, double high, bool log, double length) {
     static char text[4000];
     fv_scale scale = {.low = low, .high = high, .log = log};
     FILE *out = fmemopen(text, sizeof text, "w");
-    fv_scale_write(&scale, out, "x", length);
+    fv_tics tics;
+    fv_tics_find(&scale, length, true, &tics);
+    fv_scale_write(&scale, &tics, out, "x");
     fclose(out);
     return strstr(text, "tics (");
 }

@@ -15,7 +15,7 @@ static const struct {
     double unit;
 } MEASURES[CROSSOVER_N_MEASURES] = {
     [CROSSOVER_FORWARD] = {"forward", "One forward pass of a layer", "ms", 1e-3},
-    [CROSSOVER_TOKEN] = {"token", "One more token after n", "us", 1e-6},
+    [CROSSOVER_TOKEN] = {"token", "One more token after n", "µs", 1e-6},
     [CROSSOVER_MEMORY] = {"memory", "Memory that a pass holds beside the weights", "MB", 1e6},
     [CROSSOVER_KEPT] = {"kept", "Memory kept for the next token", "MB", 1e6},
 };

@@ -187,10 +187,10 @@ static fv_status draw_scaling(const ring_request *request, const ring_outcome *o
     snprintf(title, sizeof title, "A model of the ring: %" PRId64 " positions%s", n,
              request->config.gradients ? ", forward and backward" : ", forward");
     snprintf(note, sizeof note,
-             "%" PRId64 " head%s of %" PRId64 "; measured here: %.0f GFLOP/s a rank, %.2g s a "
+             "%" PRId64 " head%s of %" PRId64 "; measured here: %.0f GFLOP/s a rank, %.2g µs a "
              "message, %.2g GB/s",
              request->config.attention.n_head, request->config.attention.n_head == 1 ? "" : "s",
-             request->config.attention.d_head, machine.flops / 1e9, machine.latency,
+             request->config.attention.d_head, machine.flops / 1e9, 1e6 * machine.latency,
              machine.bytes_per_second / 1e9);
     const fv_chart chart = {
         .title = title, .note = note, .panels = panels, .n_panels = 1 + N_NETWORKS};
