@@ -58,6 +58,7 @@ faults: all ## make allocations, writes and disks fail; kill sweeps, interrupt d
 	tests/faults/run.py $(FOVEA)
 	tests/faults/kill.py $(FOVEA)
 	tests/faults/disk.py $(FOVEA)
+	tests/faults/short_picture.py $(FOVEA)
 	tests/faults/interrupt.py $(FOVEA)
 	tests/faults/flips.py $(FOVEA)
 
