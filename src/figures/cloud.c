@@ -76,6 +76,14 @@ static fv_status fit_axes(const fv_figure_view *view, const float *points, size_
     return fv_pca_fit(fv_matrix_of(finite, (int)kept, dims), pca, error);
 }
 
+// "PC 1 (57 %)"; without the share where there is none to explain.
+static void name_component(const fv_pca *pca, int k, char name[32]) {
+    if (pca->n > k && pca->explained[0] > 0)
+        snprintf(name, 32, "PC %d (%.0f %%)", k + 1, 100 * pca->explained[k]);
+    else
+        snprintf(name, 32, "PC %d", k + 1);
+}
+
 static fv_status project(const fv_figure_view *view, const float *points, int dims, fv_cloud *cloud,
                          fv_error *error) {
     const char *projection =
@@ -96,11 +104,10 @@ static fv_status project(const fv_figure_view *view, const float *points, int di
     if (status != FV_OK) return status;
     fv_pca_project(&pca, fv_matrix_of(points, (int)n, dims), 2, cloud->place);
     for (size_t i = 0; i < n; i++) // no axis may make NaN a zero
-        if (!is_finite_row(points + i * (size_t)dims, dims)) cloud->place[2 * i] = NAN;
-    snprintf(cloud->x_name, sizeof cloud->x_name, "PC 1 (%.0f %%)",
-             pca.n > 0 ? 100 * pca.explained[0] : 0.0);
-    snprintf(cloud->y_name, sizeof cloud->y_name, "PC 2 (%.0f %%)",
-             pca.n > 1 ? 100 * pca.explained[1] : 0.0);
+        if (!is_finite_row(points + i * (size_t)dims, dims))
+            cloud->place[2 * i] = cloud->place[2 * i + 1] = NAN;
+    name_component(&pca, 0, cloud->x_name);
+    name_component(&pca, 1, cloud->y_name);
     fv_pca_free(&pca);
     return FV_OK;
 }

@@ -136,6 +136,8 @@ static void test_diverged_clouds(void **state) {
         svg_of_diverged(SWEEP "figure: {kind: scatter, seed: 0, projection: pca}\n", 4, 1, &remark);
     assert_string_equal(remark, "nothing has a value: every coordinate is NaN or infinite: the run "
                                 "diverged at step 45; 2 of 2 runs diverged, at step 45");
+    assert_shows(svg, "PC 1");         // which explains nothing
+    assert_null(strstr(svg, ">0.5<")); // no axis has numbers
     free(remark);
     free(svg);
 }
