@@ -321,16 +321,16 @@ static fv_status count_rows(const fv_figure_view *view, const fv_partition *pane
     return FV_OK;
 }
 
-// "open circle: ...; colour: first row dark, last light; 500 of 100000 rows, evenly chosen", of a
-// panel with `rows` rows.
+// "500 of 100000 rows, evenly chosen; colour: first row dark, last row light", of a panel with
+// `rows` rows.
 static const char *note_of(const fv_figure_view *view, const fv_cloud_figure *figure, int rows) {
     const char *note = figure->note;
     int every = (rows + figure->most - 1) / figure->most;
-    if (rows > FV_DISTINCT) note = joined(view, note, "colour: first row dark, last row light");
     if (every > 1)
         note = joined(view, note,
                       fv_scratch_text(view->scratch, "%d of %d rows, evenly chosen",
                                       (rows + every - 1) / every, rows));
+    if (rows > FV_DISTINCT) note = joined(view, note, "colour: first row dark, last row light");
     return fv_diverged_note(view, note);
 }
 
