@@ -42,6 +42,9 @@ static fv_status next_event(reader *r, yaml_event_t *event) {
     // libyaml keeps an offset instead of a line for bytes that are no text.
     if (p->error == YAML_READER_ERROR)
         return fail(r, (int)p->mark.line + 1, FV_FORMAT, "this is not UTF-8 text: %s", p->problem);
+    if (p->error == YAML_SCANNER_ERROR && p->buffer.pointer != NULL && *p->buffer.pointer == '\t')
+        return fail(r, (int)p->problem_mark.line + 1, FV_FORMAT,
+                    "YAML syntax: a tab where lines are indented; YAML indents with blanks");
     return fail(r, (int)p->problem_mark.line + 1, FV_FORMAT, "YAML syntax: %s%s%s", p->problem,
                 p->context ? " " : "", p->context ? p->context : "");
 }

@@ -23,14 +23,76 @@ static bool is_nothing(const char *given) {
     return is_one_of(given, WORDS);
 }
 
-// "1e-3..1e-1": how many values lie between?
+// "1e-3..1e-1", "0.1..0.9:5": how many values lie between?
 static void hint_range(const char *given, char hint[HINT]) {
     double low = 1, high = 100;
-    bool read = text_to_reals(given, &low, &high) && low < high;
+    char ends[64];
+    int n_steps = 5;
+    const char *steps = strchr(given, ':');
+    snprintf(ends, sizeof ends, "%.*s", (int)strcspn(given, ":"), given);
+    bool read = text_to_reals(ends, &low, &high) && low < high;
+    if (read && steps != NULL && (sscanf(steps, ":%7d", &n_steps) != 1 || n_steps < 2)) n_steps = 5;
     snprintf(hint, HINT,
-             "; a range says how many values it has: {from: %.6g, to: %.6g, steps: 5, scale: %s}",
-             read ? low : 1.0, read ? high : 100.0,
+             "; a range says how many values it has: {from: %.6g, to: %.6g, steps: %d, scale: %s}",
+             read ? low : 1.0, read ? high : 100.0, n_steps,
              !read || (low > 0 && high >= 10 * low) ? "log" : "linear");
+}
+
+// Whole numbers as other languages write several of them: "0...4", "0-4", "0:4", "range(5)", "..4",
+// "1 2 3".
+static bool hint_several(const char *given, char hint[HINT]) {
+    int first = 0, last = 0, end = 0;
+    if (sscanf(given, "%9d...%9d%n", &first, &last, &end) == 2 ||
+        (first = 0, sscanf(given, "..%9d%n", &last, &end) == 1) ||
+        sscanf(given, "%9d - %9d%n", &first, &last, &end) == 2 ||
+        sscanf(given, "%9d :%9d%n", &first, &last, &end) == 2 ||
+        sscanf(given, "%9d to %9d%n", &first, &last, &end) == 2) {
+        if (given[end] != '\0' || first < 0 || last < first) return false;
+        snprintf(hint, HINT, "; a range is written %d..%d, both ends included", first, last);
+        return true;
+    }
+    if (sscanf(given, "range(%9d)%n", &last, &end) == 1 && given[end] == '\0' && last > 0) {
+        snprintf(hint, HINT, "; a range is written 0..%d, both ends included", last - 1);
+        return true;
+    }
+    bool several = strchr(given, ' ') != NULL && given[strspn(given, "0123456789 ")] == '\0';
+    if (several) snprintf(hint, HINT, "; a list has commas, as in [1, 2, 3]");
+    return several;
+}
+
+// The number in ASCII, without what groups its digits: full-width digits and the minus sign of
+// typesetters are what they look like. `plain` has room for the text.
+static void plain_number(const char *given, char *plain) {
+    const unsigned char *c = (const unsigned char *)given;
+    while (*c != '\0') {
+        if (c[0] == 0xef && c[1] == 0xbc && c[2] >= 0x90 && c[2] <= 0x99) {
+            *plain++ = (char)('0' + c[2] - 0x90);
+            c += 3;
+        } else if (c[0] == 0xe2 && c[1] == 0x88 && c[2] == 0x92) {
+            *plain++ = '-';
+            c += 3;
+        } else {
+            if (strchr("_,'", *c) == NULL) *plain++ = (char)*c;
+            c++;
+        }
+    }
+    *plain = '\0';
+}
+
+// "10%", "10k", "3M": what stands behind the digits, as a factor; taken off.
+static double take_unit(char *digits) {
+    size_t n = strlen(digits);
+    if (n < 2) return 1;
+    static const struct {
+        char unit;
+        double factor;
+    } UNITS[] = {{'%', 0.01}, {'k', 1e3}, {'K', 1e3}, {'M', 1e6}};
+    for (size_t i = 0; i < sizeof UNITS / sizeof *UNITS; i++)
+        if (digits[n - 1] == UNITS[i].unit) {
+            digits[n - 1] = '\0';
+            return UNITS[i].factor;
+        }
+    return 1;
 }
 
 // Whether every comma has three digits behind it.
@@ -44,14 +106,13 @@ static bool is_grouped(const char *given) {
 static void hint_number(const fv_field *field, const char *given, char hint[HINT]) {
     char digits[64];
     double number;
-    size_t n = 0;
-    if (!is_grouped(given)) return;
-    for (; *given != '\0' && n + 1 < sizeof digits; given++)
-        if (*given != '_' && *given != ',' && *given != '\'') digits[n++] = *given;
-    digits[n] = '\0';
+    if (!is_grouped(given) || strlen(given) >= sizeof digits) return;
+    plain_number(given, digits);
+    double factor = take_unit(digits);
     bool whole = field->type == FV_TYPE_INT;
-    if (!text_to_real(digits, &number) || number < field->lowest || number > field->highest ||
-        (whole && number != floor(number)))
+    if (!text_to_real(digits, &number)) return;
+    number *= factor;
+    if (number < field->lowest || number > field->highest || (whole && number != floor(number)))
         return;
     text_from_real(number, digits, sizeof digits);
     snprintf(hint, HINT, "; write %s", digits);
@@ -88,6 +149,8 @@ static void hint_at(const fv_field *field, const char *given, bool quoted, char 
         hint_bool(given, hint);
     else if (is_nothing(given) && !has_choice(field, "none"))
         snprintf(hint, HINT, "; leave it out for its default, %s", field->default_text);
+    else if (field->type == FV_TYPE_INT && hint_several(given, hint))
+        return;
     else if (number && strstr(given, "..") != NULL)
         hint_range(given, hint);
     else if (number)
@@ -136,6 +199,17 @@ fv_status refuse_field(const char *key, fv_error *error) {
     const char *absent = synonym_absent(key);
     if (absent != NULL)
         return fv_fail(error, FV_USAGE, "there is no field '%.100s': %s", key, absent);
+    const char *name = strrchr(key, '.') != NULL ? strrchr(key, '.') + 1 : key;
+    if (*name != '\0' && name[strspn(name, "0123456789")] == '\0')
+        return fv_fail(error, FV_USAGE,
+                       "there is no field '%.100s': a number has a point and no comma, as in 0.%s",
+                       key, name);
+    if (strstr(key, "\xc2\xa0") != NULL)
+        return fv_fail(
+            error, FV_USAGE,
+            "there is no field '%.100s': it holds a blank that is none to YAML (U+00A0); "
+            "type it anew",
+            key);
     return fv_fail(error, FV_USAGE, "there is no field '%.100s'; the nearest is '%s'", key,
                    fv_field_nearest(key));
 }

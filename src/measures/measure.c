@@ -4,7 +4,9 @@
 #include "measures/measure.h"
 
 #include "base/text.h"
+#include "config/synonym_lookup.h"
 
+#include <fovea/config.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -318,6 +320,22 @@ static bool is_measured(const char *name, const fv_probe *const *probes, int n_p
     return false;
 }
 
+// What other libraries call a metric is a metric; the rest is taken for a probe.
+static fv_status refuse_series(const char *expression, const char *name, fv_error *error) {
+    const char *const *metrics = fv_field_find("train.stop_metric")->choices;
+    const char *near = text_nearest(name, metrics), *metric = synonym_of("train.stop_metric", name);
+    char held_out[64];
+    snprintf(held_out, sizeof held_out, "test%.50s", strchr(name, '_') ? strchr(name, '_') : "");
+    bool validates = strncmp(name, "val", 3) == 0 || strncmp(name, "eval", 4) == 0;
+    if (metric == NULL && validates && is_training_series(held_out)) metric = held_out;
+    if (metric == NULL && strlen(name) > 3 && text_distance(name, near) <= 2) metric = near;
+    return fv_fail(error, FV_USAGE,
+                   "measure '%s': '%s' is neither logged by training nor a series of the file's "
+                   "probes; the nearest %s is %s",
+                   expression, name, metric != NULL ? "metric" : "probe",
+                   metric != NULL ? metric : fv_probe_nearest(name));
+}
+
 fv_status fv_measure_check(const char *expression, const fv_probe *const *probes, int n_probes,
                            fv_error *error) {
     fv_measure_text parsed;
@@ -331,11 +349,7 @@ fv_status fv_measure_check(const char *expression, const fv_probe *const *probes
     for (int i = 0; i < parsed.n_names; i++) {
         const char *name = parsed.names[i].text;
         if (parsed.names[i].field != NULL || parsed.names[i].quantity != NULL) continue;
-        if (!is_measured(name, probes, n_probes))
-            return fv_fail(error, FV_USAGE,
-                           "measure '%s': '%s' is neither logged by training nor a series of the "
-                           "file's probes; the nearest probe is %s",
-                           expression, name, fv_probe_nearest(name));
+        if (!is_measured(name, probes, n_probes)) return refuse_series(expression, name, error);
         snprintf(series[empty.n_series++].name, sizeof series[0].name, "%s", name);
     }
     double value;

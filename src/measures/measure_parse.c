@@ -226,8 +226,20 @@ static bool is_pair(const char *at) {
     return false;
 }
 
+// Operators of other languages.
+static fv_status refuse_foreign(parser *p) {
+    static const char *const FOREIGN[][2] = {
+        {"&&", "write and"}, {"**", "write pow(x, y)"}, {"^", "write pow(x, y)"}};
+    for (size_t i = 0; i < sizeof FOREIGN / sizeof *FOREIGN; i++)
+        if (strncmp(p->at, FOREIGN[i][0], strlen(FOREIGN[i][0])) == 0)
+            return complain(p, "cannot read", p->at, strlen(p->at), FOREIGN[i][1]);
+    return FV_OK;
+}
+
 static fv_status read_operator(parser *p) {
     char c = *p->at;
+    fv_status status = refuse_foreign(p);
+    if (status != FV_OK) return status;
     if (strchr("+-*/%(),<>=!|", c) == NULL || strncmp(p->at, "--", 2) == 0 ||
         strncmp(p->at, "/*", 2) == 0)
         return complain(
@@ -238,7 +250,7 @@ static fv_status read_operator(parser *p) {
         if (p->depth == MAX_DEPTH) return complain(p, "too deep at", p->at, strlen(p->at), "");
         p->open[p->depth++] = (open_call){NULL, 0};
     } else if (c == ')') {
-        fv_status status = close_parenthesis(p);
+        status = close_parenthesis(p);
         if (status != FV_OK) return status;
     } else if (c == ',' && p->depth > 0) {
         p->open[p->depth - 1].n_arguments++;

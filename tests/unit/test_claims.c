@@ -290,6 +290,8 @@ static void test_refused_measures(void **state) {
         {"1)", "nothing is open"},
         {"1; drop table x", "cannot read"},
         {"1 -- 2", "cannot read"},
+        {"1 && 2", "write and"},
+        {"2 ** 3", "write pow(x, y)"},
         {"(select 1)", "no field is called 'select'"},
         {"random()", "no function is called 'random'"},
         {"zeroblob(1000000000)", "no function is called"},

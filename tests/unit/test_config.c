@@ -126,7 +126,18 @@ static const refusal VALUES[] = {
     {"task.vocab_size", "1_000", "not '1_000'; write 1000"},
     {"task.vocab_size", "100.0", "; write 100"},
     {"task.vocab_size", "None", "not 'None'; leave it out for its default, 100"},
-    {"train.steps", "1..3:2", "{from: 1, to: 100, steps: 5, scale: log}"},
+    {"train.steps", "1.5..3:2", "{from: 1.5, to: 3, steps: 2, scale: linear}"},
+    {"train.learning_rate", "0.001..0.1:7", "{from: 0.001, to: 0.1, steps: 7, scale: log}"},
+    {"train.steps", "10k", "; write 10000"},
+    {"train.learning_rate", "10%", "; write 0.1"},
+    {"task.vocab_size", "\uff11\uff10", "; write 10"},
+    {"task.index", "\u22121", "; write -1"},
+    {"train.seed", "0...4", "; a range is written 0..4, both ends included"},
+    {"train.seed", "0-4", "; a range is written 0..4"},
+    {"train.seed", "0:4", "; a range is written 0..4"},
+    {"train.seed", "range(5)", "; a range is written 0..4"},
+    {"train.seed", "..4", "; a range is written 0..4"},
+    {"train.seed", "1 2 3", "; a list has commas, as in [1, 2, 3]"},
     {"task.vocab_size", "0x10", "a whole number"},
     {"task.vocab_size", "'4'", "a whole number"},
     {"task.vocab_size", "four", "a whole number"},
@@ -210,6 +221,8 @@ static const refusal KEYS[] = {
     {"model.dropout", "0.1", "there is no field 'model.dropout': Fovea has no dropout"},
     {"model.rope_theta", "1e4", "': positions are none, learned or sinusoidal"},
     {"train.size", "4", "the nearest is 'train.batch_size'"},
+    {"train.5", "4", "a number has a point and no comma, as in 0.5"},
+    {"model.n_embd:\u00a02", "4", "(U+00A0); type it anew"},
 };
 
 static void expect_refusals(const refusal *cases, size_t n) {

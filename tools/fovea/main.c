@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 typedef struct verb {
@@ -73,6 +74,12 @@ int main(int argc, char **argv) {
     if (exit_code != EXIT_DONE) return exit_code;
     for (size_t i = 0; i < sizeof VERBS / sizeof VERBS[0]; i++)
         if (strcmp(name, VERBS[i].name) == 0) return check_output(VERBS[i].run(argc - 1, argv + 1));
+    if (strcmp(name, "-v") == 0 || strcmp(name, "-V") == 0 || strcasecmp(name, "--version") == 0 ||
+        strcmp(name, "version") == 0)
+        return tool_usage_error("there is no verb '%s'; write fovea --version", name);
+    for (size_t i = 0; i < sizeof VERBS / sizeof VERBS[0]; i++)
+        if (strcasecmp(name, VERBS[i].name) == 0)
+            return tool_usage_error("there is no verb '%s'; write %s", name, VERBS[i].name);
 #define VERB_NAME(verb, help) " " #verb
     return tool_usage_error("there is no verb '%s'; the verbs are:" VERB_LIST(VERB_NAME), name);
 }

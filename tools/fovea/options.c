@@ -113,6 +113,9 @@ static bool refuse_option(const char *verb, const tool_usage *usage, const char 
     const char *elsewhere = usage->elsewhere != NULL ? usage->elsewhere(name) : NULL;
     if (elsewhere != NULL)
         tool_usage_error("%s: --%s %s", verb, name, elsewhere);
+    else if (usage->overrides && strchr(name, '.') != NULL)
+        tool_usage_error("%s has no option --%s; a field is changed by %s=VALUE, without dashes",
+                         verb, name, name);
     else
         tool_usage_error("%s has no option --%s; see 'fovea %s --help'", verb, name, verb);
     return false;
@@ -151,6 +154,19 @@ static bool is_override(const char *argument) {
     return length > 0 && argument[0] != '.' && argument[length] == '=';
 }
 
+// "train.seed = 1", "train.seed:1" and "train.seed" alone were meant to be overrides.
+static void refuse_operand(const char *verb, const char *argument, const tool_usage *usage) {
+    size_t key = strspn(argument, "abcdefghijklmnopqrstuvwxyz0123456789_.");
+    bool dotted = key > 0 && memchr(argument, '.', key) != NULL && strchr(argument, '/') == NULL;
+    bool field = strncmp(argument, "task.", 5) == 0 || strncmp(argument, "model.", 6) == 0 ||
+                 strncmp(argument, "train.", 6) == 0;
+    if (usage->overrides && dotted && field)
+        tool_usage_error("%s does not take '%s'; a field is changed by %.*s=VALUE, without blanks",
+                         verb, argument, (int)key, argument);
+    else
+        tool_usage_error("%s does not take '%s': fovea %s", verb, argument, usage->synopsis);
+}
+
 static bool check_count(const char *verb, const tool_usage *usage, int n) {
     if (n < usage->min_operands) {
         tool_usage_error("%s needs %s: fovea %s", verb, n == 0 ? "an argument" : "more arguments",
@@ -186,7 +202,7 @@ bool options_parse(int argc, char **argv, const tool_usage *usage, const tool_op
         } else if (usage->overrides && is_override(argument)) {
             argv[1 + n_operands + n_overrides++] = argument;
         } else if (usage->max_operands >= 0 && n_operands == usage->max_operands) {
-            tool_usage_error("%s does not take '%s': fovea %s", argv[0], argument, usage->synopsis);
+            refuse_operand(argv[0], argument, usage);
             return false;
         } else {
             char **overrides = argv + 1 + n_operands;
