@@ -24,12 +24,12 @@ one() { # name, then what cmake is given
     failed=1
 }
 
-tests='^(test_numerics|test_kernels|test_trainer|test_store|cli_run|install)$'
+tests='^(test_numerics|test_kernels|test_trainer|test_store|test_locale|test_modes|cli_run|cli_output|install)$'
 one fast -DCMAKE_C_FLAGS="-Ofast -march=native -ffinite-math-only"
 one lto -DCMAKE_C_FLAGS=-flto=auto
 one ipo -DCMAKE_INTERPROCEDURAL_OPTIMIZATION=ON
 one native -DCMAKE_C_FLAGS=-march=native
-one debug -DCMAKE_BUILD_TYPE=Debug
+one debug -DCMAKE_BUILD_TYPE=Debug -DCMAKE_INTERPROCEDURAL_OPTIMIZATION=ON
 one assertions -DCMAKE_C_FLAGS_RELEASE=-O3
 one plain -DCMAKE_BUILD_TYPE=None -DCMAKE_C_FLAGS="-O2 -g" -DFOVEA_MPI=OFF
 while read -r compiler; do

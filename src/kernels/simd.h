@@ -95,7 +95,7 @@ INLINE vf vf_sqrt(vf a) {
     return a;
 }
 INLINE vf vf_gather(const float *base, vi index) {
-    vf x;
+    vf x = {0}; // compilers that do not unroll see no end to what the loop leaves unset
     UNROLL for (int i = 0; i < VW; i++) x[i] = base[index[i]];
     return x;
 }

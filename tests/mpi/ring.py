@@ -94,6 +94,12 @@ def one_message_for_mistakes():
         check(lines == [f"fovea: ring: {message}"], f"messages are {lines}")
 
 
+def nothing_is_computed_for_a_picture_that_cannot_be_made():
+    result = ring(1, "--n", 256, "--timeline", "missing/a.svg")
+    check(result.returncode == 1 and result.stdout == "" and "fovea: missing/a.svg cannot be written: "
+          "No such file or directory\n" in result.stderr, f"{result.returncode}: {result.stderr}")
+
+
 def ranks_of(launcher):
     found = []
     for process in Path("/proc").iterdir():
@@ -174,5 +180,6 @@ equal_to_one_process()
 shares_work()
 needs_less_memory()
 one_message_for_mistakes()
+nothing_is_computed_for_a_picture_that_cannot_be_made()
 one_rank_out_of_memory()
 killed_rank()
