@@ -7,6 +7,16 @@ if(NOT PROJECT_IS_TOP_LEVEL)
   add_compile_options(-Wno-error -Wno-pedantic) # those of the parent are about its own sources
 endif()
 
+# clang says that flags below stand against a parent's -ffast-math, which is what they are for, and where
+# one of the processors that -march names needs no unrolling.
+foreach(warning overriding-t-option overriding-option pass-failed)
+  string(MAKE_C_IDENTIFIER FOVEA_WARNS_OF_${warning} known)
+  check_c_compiler_flag("-Werror=unknown-warning-option -W${warning}" ${known})
+  if(${known})
+    add_compile_options(-Wno-${warning})
+  endif()
+endforeach()
+
 # A NaN is how divergence shows, and the order of sums is part of what a stored run means: whatever
 # -ffast-math, -Ofast or one of their parts turn off is turned on again. base/ieee.h refuses the rest.
 # Rounding must not depend on what the compiler fuses: kernels say fma where they mean it.
