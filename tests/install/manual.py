@@ -97,43 +97,53 @@ def fish_completes():
         check(wanted <= found, f"fish: {line}: {found}, not {wanted}")
 
 
-def zsh_completes():
-    """zsh completes only at a terminal: type a line and Tab, and see what stands there then."""
+def completes_at_a_terminal(shell, arguments, setup):
+    """Type a line and Tab, and see what stands there then: zsh completes nowhere else, and bash's
+    readline quotes what it takes for the name of a file."""
     process, terminal = pty.fork()
     if process == 0:
         os.chdir("/")
-        os.execvpe("zsh", ["zsh", "-f", "-i"], dict(os.environ, TERM="dumb", PS1="> ", COLUMNS="200"))
+        os.execvpe(shell, [shell, *arguments, "-i"],
+                   dict(os.environ, TERM="dumb", PS1="> ", COLUMNS="200", HISTFILE="/dev/null"))
 
     def read_until(mark):
         text, deadline = "", time.monotonic() + 20
         while mark not in text and time.monotonic() < deadline:
             if select.select([terminal], [], [], 0.2)[0]:
                 text += os.read(terminal, 65536).decode("utf-8", "replace")
-        check(mark in text, f"zsh: no '{mark}' in {text!r}")
+        check(mark in text, f"{shell}: no '{mark}' in {text!r}")
         return text
 
     def send(text):
         os.write(terminal, text.encode())
 
-    send(f"stty columns 200; unsetopt zle_bracketed_paste; fpath=('{FOLDER}/zsh' $fpath); "
-         "autoload -U compinit; compinit -D -u; print rea''dy\n")
+    send(f"stty columns 200; {setup}; echo rea''dy\n")
     read_until("ready")
     for line, wanted in CASES:
         if len(wanted) > 1:
             continue
         completed = line.rsplit(" ", 1)[0] + " " + next(iter(wanted))
-        for patience in (0.1, 1, 5):  # zsh says nothing where it is done with a Tab
+        for patience in (0.1, 1, 5):  # a shell says nothing where it is done with a Tab
             send(line + "\t")
             time.sleep(patience)
             send("\x01: \x05\n")  # nothing is run: the line becomes the argument of ':'
             read_until(": ")
-            send("fc -ln -1; print do''ne\n")
+            send("fc -ln -1; echo do''ne\n")
             shown = read_until("done")
             if completed in shown:
                 break
-        check(completed in shown, f"zsh: {line}: {shown!r}")
+        check(completed in shown, f"{shell}: {line}: {shown!r}")
     send("exit\n")
     os.waitpid(process, 0)
+
+
+def zsh_completes():
+    completes_at_a_terminal("zsh", ["-f"], "unsetopt zle_bracketed_paste; "
+                            f"fpath=('{FOLDER}/zsh' $fpath); autoload -U compinit; compinit -D -u")
+
+
+def bash_completes_at_a_terminal():
+    completes_at_a_terminal("bash", ["--norc"], f"source '{FOLDER}/bash/fovea'")
 
 
 def release_is_one():
@@ -148,7 +158,8 @@ def release_is_one():
 release_is_one()
 every_verb_and_option()
 pages_are_clean()
-for shell, completes in (("bash", bash_completes), ("fish", fish_completes), ("zsh", zsh_completes)):
+for shell, completes in (("bash", bash_completes), ("bash", bash_completes_at_a_terminal),
+                         ("fish", fish_completes), ("zsh", zsh_completes)):
     if shutil.which(shell):
         completes()
     else:

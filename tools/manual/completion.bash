@@ -18,12 +18,16 @@ __fovea_operand() { # verb, what is typed
     words=$(__fovea_operands "$1")
     [ "$1" != help ] || words="$words $__fovea_verbs $__fovea_fields"
     __fovea_answer "$words" "$2"
+    local fields=() files=()
     if [[ $__fovea_overrides == *" $1 "* && -n $2 ]]; then
-        mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -S = -W "$__fovea_fields" -- "$2")
-        [[ ${COMPREPLY[*]} != *= ]] || compopt -o nospace 2>/dev/null
+        mapfile -t fields < <(compgen -S = -W "$__fovea_fields" -- "$2")
     fi
-    if [[ $__fovea_files == *" $1 "* ]]; then
-        mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -f -- "$2")
+    [[ $__fovea_files != *" $1 "* ]] || mapfile -t files < <(compgen -f -- "$2")
+    COMPREPLY+=("${fields[@]}" "${files[@]}")
+    # readline quotes what it takes for names of files, the '=' behind a field too.
+    if ((${#fields[@]} > 0)); then
+        compopt -o nospace 2>/dev/null
+    elif ((${#files[@]} > 0)); then
         compopt -o filenames 2>/dev/null
     fi
 }
