@@ -81,7 +81,8 @@ class SmallDisk:
         return subprocess.run([str(part) for part in command], capture_output=True).returncode == 0
 
     def resize(self, size):
-        if not self.mount("mount", "-o", f"remount,size={size}", self.folder):
+        # Without the type mount repeats options that only the real root may give.
+        if not self.mount("mount", "-t", "tmpfs", "-o", f"remount,size={size}", "tmpfs", self.folder):
             sys.exit(f"disk: {self.folder} cannot be made {size} bytes large")
 
     def used(self):

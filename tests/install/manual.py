@@ -104,7 +104,8 @@ def completes_at_a_terminal(shell, arguments, setup):
     if process == 0:
         os.chdir("/")
         os.execvpe(shell, [shell, *arguments, "-i"],
-                   dict(os.environ, TERM="dumb", PS1="> ", COLUMNS="200", HISTFILE="/dev/null"))
+                   dict(os.environ, TERM="dumb", PS1="> ", COLUMNS="200", HISTFILE="/dev/null",
+                        MADE=str(FOLDER)))  # in the locale C nobody can type every name of a folder
 
     def read_until(mark):
         text, deadline = "", time.monotonic() + 20
@@ -139,11 +140,11 @@ def completes_at_a_terminal(shell, arguments, setup):
 
 def zsh_completes():
     completes_at_a_terminal("zsh", ["-f"], "unsetopt zle_bracketed_paste; "
-                            f"fpath=('{FOLDER}/zsh' $fpath); autoload -U compinit; compinit -D -u")
+                            "fpath=($MADE/zsh $fpath); autoload -U compinit; compinit -D -u")
 
 
 def bash_completes_at_a_terminal():
-    completes_at_a_terminal("bash", ["--norc"], f"source '{FOLDER}/bash/fovea'")
+    completes_at_a_terminal("bash", ["--norc"], 'source "$MADE/bash/fovea"')
 
 
 def release_is_one():
