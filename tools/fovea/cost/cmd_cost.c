@@ -137,6 +137,9 @@ static int check_points(const cost_request *request, int n_models, const cost_op
     fv_error error = {0};
     if (n_models > 1 || o->out != NULL)
         return tool_usage_error("cost: --measured is of one model, without --out");
+    if (cost_has_devices(request))
+        return tool_usage_error("cost: --measured is of one device, without --tp, --pp, --cp, --dp "
+                                "and --ep");
     fv_status status = fv_cost_line_fit(request->points, request->n_points, &line, &error);
     return status == FV_OK ? EXIT_DONE : tool_usage_error("cost: --measured: %s", error.text);
 }

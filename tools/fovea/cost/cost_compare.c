@@ -57,7 +57,7 @@ static fv_status fill(const cost_subject *subjects, const cost_request *request,
             fv_status status = fv_cost_total(subjects[m].model, &setting, total, error);
             if (status != FV_OK) return status;
             const double values[] = {
-                real(total->value[FV_COST_CACHE]) + real(total->value[FV_COST_STATE]),
+                real(total->value[FV_COST_CACHE_ENGINE]) + real(total->value[FV_COST_STATE_ENGINE]),
                 real(total->value[FV_COST_DECODE]), real(total->value[FV_COST_PREFILL])};
             for (int k = 0; k < N_MEASURES; k++)
                 values_of(c, m, k)[i] = values[k] / MEASURES[k].unit;
@@ -124,7 +124,8 @@ static json_t *line_json(const cost_subject *subject, const cost_request *reques
     json_t *line = json_pack("{s:s, s:s, s:I}", "model", subject->name, "family",
                              fv_cost_model_family(subject->model), "context", (json_int_t)context);
     if (line == NULL) return NULL;
-    fv_cost_number cache = total.value[FV_COST_CACHE], state = total.value[FV_COST_STATE];
+    fv_cost_number cache = total.value[FV_COST_CACHE_ENGINE];
+    fv_cost_number state = total.value[FV_COST_STATE_ENGINE];
     bool fits = cache != FV_COST_TOO_LARGE && state < FV_COST_TOO_LARGE - cache;
     cost_set_number(line, "memory_bytes", fits ? cache + state : FV_COST_TOO_LARGE);
     cost_set_number(line, "decode_flops", total.value[FV_COST_DECODE]);
