@@ -235,14 +235,15 @@ void fv_cloud_scales(const fv_cloud *cloud, fv_panel *panel) {
     if (!cloud->flat) fv_scales_equalize(&panel->x, &panel->y, panel->width, panel->height);
 }
 
-// The free place for a label around (x, y) that is nearest to pointing away from the middle.
+// The free place for a label around a circle at (x, y) that is nearest to it, and then to pointing
+// away from the middle.
 static bool place_label(const fv_obstacles *obstacles, const fv_panel *panel, double x, double y,
-                        double width, double height, fv_box *place) {
+                        double radius, double width, double height, fv_box *place) {
     double outwards = atan2(y - panel->height / 2, x - panel->width / 2);
-    for (int ring = 0; ring < 2; ring++)
+    for (int ring = 0; ring < 4; ring++)
         for (int k = 0; k < 12; k++) {
             double turn = (k + 1) / 2 * (k % 2 ? 1 : -1) * (M_PI / 6);
-            double away = 5 + 7 * ring;
+            double away = radius + 1 + 2 * ring;
             double middle_x = x + cos(outwards + turn) * (away + width / 2);
             double middle_y = y + sin(outwards + turn) * (away + height / 2);
             *place = (fv_box){middle_x - width / 2, middle_y - height / 2, middle_x + width / 2,
@@ -254,7 +255,8 @@ static bool place_label(const fv_obstacles *obstacles, const fv_panel *panel, do
     return false;
 }
 
-void fv_cloud_write_labels(const fv_cloud *cloud, int s, fv_obstacles *obstacles, fv_panel *panel) {
+void fv_cloud_write_labels(const fv_cloud *cloud, int s, double radius, fv_obstacles *obstacles,
+                           fv_panel *panel) {
     for (int r = 0; r < cloud->n_rows; r++) {
         const double *at = fv_cloud_at(cloud, s, r);
         double size = cloud->n_rows <= 12 ? 12 : LABEL_SIZE;
@@ -263,7 +265,7 @@ void fv_cloud_write_labels(const fv_cloud *cloud, int s, fv_obstacles *obstacles
         fv_cloud_label(cloud, r, text, sizeof text);
         if (!isfinite(at[0]) || !isfinite(at[1]) ||
             !place_label(obstacles, panel, fv_panel_x(panel, at[0]), fv_panel_y(panel, at[1]),
-                         fv_text_width(text, size) + 1, 0.85 * size, &place))
+                         radius, fv_text_width(text, size) + 1, 0.85 * size, &place))
             continue;
         fv_panel_text(panel, 0.5 * (place.left + place.right), 0.5 * (place.top + place.bottom),
                       'c', size, FV_INK, text);

@@ -65,9 +65,10 @@ void fv_cloud_label(const fv_cloud *cloud, int row, char *text, size_t size);
 // Sets panel's scales to hold every point, with units equally long on both axes.
 void fv_cloud_scales(const fv_cloud *cloud, fv_panel *panel);
 
-// Writes the label of each row near its place in step s, where nothing is in the way; without room
-// a label is left out.
-void fv_cloud_write_labels(const fv_cloud *cloud, int s, fv_obstacles *obstacles, fv_panel *panel);
+// Writes the label of each row near its place in step s, a circle of `radius` pixels, where nothing
+// is in the way; without room a label is left out.
+void fv_cloud_write_labels(const fv_cloud *cloud, int s, double radius, fv_obstacles *obstacles,
+                           fv_panel *panel);
 
 // Checks `tensor` against the model of every selected configuration, and that snapshots are taken
 // where `path` says that one is not enough.

@@ -51,7 +51,7 @@ static void draw_points(const fv_cloud *cloud, int s, bool labels, fv_obstacles 
     fv_panel_block_end(panel, "using 1:2:3 with points pt 7 ps %g lc rgb variable notitle",
                        radius / 5);
     // Labels that come and go as neighbours pass would flicker: many rows go without.
-    if (labels && cloud->n_rows <= 40) fv_cloud_write_labels(cloud, s, obstacles, panel);
+    if (labels && cloud->n_rows <= 40) fv_cloud_write_labels(cloud, s, radius, obstacles, panel);
 }
 
 // Rows that have lost their place, as crosses where they had their last.

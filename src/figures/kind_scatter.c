@@ -29,7 +29,7 @@ static fv_status draw_panel(const fv_figure_view *view, const fv_cloud *cloud,
     fv_panel_block_end(panel, "using 1:2:3 with points pt 7 ps %g lc rgb variable notitle",
                        radius / 6);
     if (fv_figure_flag(view->options, "labels", true))
-        fv_cloud_write_labels(cloud, 0, obstacles, panel);
+        fv_cloud_write_labels(cloud, 0, radius, obstacles, panel);
     return FV_OK;
 }
 

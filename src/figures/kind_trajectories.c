@@ -113,14 +113,18 @@ static void draw_starts(const fv_cloud *cloud, fv_panel *panel) {
     fv_panel_block_end(panel, "using 1:2:3:4 with points pt 7 ps variable lc rgb variable notitle");
 }
 
-// Where the paths end: full circles, or the crosses of a run that diverged.
-static void draw_ends(const fv_cloud *cloud, fv_panel *panel) {
+// Where the paths end: full circles, or the crosses of a run that diverged. Labels keep away.
+static void draw_ends(const fv_cloud *cloud, fv_obstacles *obstacles, fv_panel *panel) {
+    double radius = 6 * circle_size(cloud);
     bool diverged = cloud->record->outcome == FV_OUTCOME_DIVERGED;
     fv_panel_block_begin(panel);
     for (int r = 0; r < cloud->n_rows; r++) {
         int s = diverged ? fv_cloud_last(cloud, r) : cloud->n_steps - 1;
         if (s < 0 || !fv_cloud_has(cloud, s, r)) continue;
         const double *at = fv_cloud_at(cloud, s, r);
+        pixel end = pixel_of(cloud, panel, s, r);
+        fv_obstacles_add(obstacles,
+                         (fv_box){end.x - radius, end.y - radius, end.x + radius, end.y + radius});
         fprintf(panel->script, "%.7g %.7g %u\n", at[0], at[1], fv_cloud_colour(cloud, r));
     }
     if (diverged)
@@ -135,11 +139,11 @@ static fv_status draw_panel(const fv_figure_view *view, const fv_cloud *cloud,
     (void)error;
     for (int r = 0; r < cloud->n_rows; r++) draw_path(cloud, r, obstacles, panel);
     draw_starts(cloud, panel);
-    draw_ends(cloud, panel);
+    draw_ends(cloud, obstacles, panel);
     if (cloud->n_rows <= FEW_ROWS)
         for (int r = 0; r < cloud->n_rows; r++) draw_heads(cloud, r, panel);
     if (fv_figure_flag(view->options, "labels", true))
-        fv_cloud_write_labels(cloud, cloud->n_steps - 1, obstacles, panel);
+        fv_cloud_write_labels(cloud, cloud->n_steps - 1, 6 * circle_size(cloud), obstacles, panel);
     return FV_OK;
 }
 

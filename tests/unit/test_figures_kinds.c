@@ -80,6 +80,27 @@ static void test_scatter_and_trajectories(void **state) {
     free(svg);
 }
 
+// Labels stand beside the circles at the ends of paths.
+static void test_labels_of_ends(void **state) {
+    (void)state;
+    char *svg = svg_of("source: try\ntask: {vocab_size: 10}\nmodel: {n_embd: 1}\ntrain: {steps: "
+                       "1000, snapshot_every: 100}\nfigure: {kind: trajectories}\n");
+    static const char *const labels[] = {">5<", ">7<", ">9<"}; // axes have none of them
+    for (int i = 0; i < 3; i++) {
+        double x, y, circle_x, circle_y;
+        const char *at = strstr(svg, labels[i]);
+        assert_non_null(at);
+        while (strncmp(at, "translate(", 10) != 0) at--;
+        assert_int_equal(sscanf(at, "translate(%lf,%lf)", &x, &y), 2);
+        for (at = svg; (at = strstr(at, "#gpPt6' transform='translate(")) != NULL; at++) {
+            assert_int_equal(sscanf(strstr(at, "("), "(%lf,%lf)", &circle_x, &circle_y), 2);
+            double apart = fmax(fabs(x - circle_x), fabs(y - 4 - circle_y)); // above its baseline
+            if (!(apart > 9.4)) fail_msg("%s lies over a circle", labels[i]);
+        }
+    }
+    free(svg);
+}
+
 static void test_cloud(void **state) {
     (void)state;
     bench b;
@@ -239,6 +260,7 @@ int main(void) {
         cmocka_unit_test(test_where_layers),
         cmocka_unit_test(test_series_patterns),
         cmocka_unit_test(test_scatter_and_trajectories),
+        cmocka_unit_test(test_labels_of_ends),
         cmocka_unit_test(test_cloud),
         cmocka_unit_test(test_heatmap),
         cmocka_unit_test(test_whole_tics),
