@@ -2,13 +2,14 @@
 // `fovea help` names what is meant by them. The words are PyTorch's, Hugging Face's, Keras',
 // TransformerLens', nanoGPT's, RULER's and those that people shorten.
 //
-//   S(of, name, words)     `name` is a "field", a choice of the field `of` ("train.optimizer"), or a
+//   S(of, name, words)     `name` is a "field", a choice of the field `of` ("train.optimizer"), or
+//   a
 //                          name of another list: "key" (of a file), "probe", "measure", "figure"
 //                          (its kind), "option" (of a figure), "test" (the keys of a claim)
 //   A(words, sentence)     what there is not, and why or where else
 //
-// Words are separated by blanks, in small letters with '_' for '-'. The words of "section" are fields
-// of other sections here.
+// Words are separated by blanks, in small letters with '_' for '-'. The words of "section" are
+// fields of other sections here.
 #ifndef FOVEA_SYNONYMS_H
 #define FOVEA_SYNONYMS_H
 

@@ -5,7 +5,6 @@
 #include "base/arena.h"
 #include "base/pool.h"
 #include "kernels/kernels.h"
-#include "kernels/kernels.h"
 
 #include <fovea/scan.h>
 
