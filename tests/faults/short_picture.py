@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """A gnuplot that leaves pictures cut short and calls it a success: short_picture.py TOOL
 
-A stand-in for gnuplot on PATH cuts one of its pictures: the kernel does, at a limit on the size of
-files, which gnuplot's SVG terminal ignores; or some bytes at the end are lost. Whichever picture it is, the
-tool ends with exit code 1 after one line that names it, the picture is not there under any name, nor
-is it in a report; and the same command with a whole gnuplot completes.
+A stand-in for gnuplot on PATH cuts one of its pictures: at a limit on the size of files, which
+gnuplot's SVG terminal ignores, or at its end, or wholly. Whichever picture it is, the tool ends with
+exit code 1 after one line that names it, the picture is not there under any name, nor is it in a
+report; and the same command with a whole gnuplot completes.
 """
 
 import argparse
@@ -67,7 +67,7 @@ def complaint(tool, out, programs, cut, number, whole):
     path = f"{stand_in(programs, cut)}:{os.environ['PATH']}"
     result = sweep(tool, out, PATH=path, FOVEA_COUNT=str(count), FOVEA_SHORT=str(number))
     errors = [line for line in result.stderr.splitlines() if line.startswith("fovea: ")]
-    if result.returncode != 1 or len(errors) != 1 or "is cut short; is the disk full?" not in errors[0]:
+    if result.returncode != 1 or len(errors) != 1 or "is cut short" not in errors[0]:
         return f"exit code {result.returncode}: {result.stderr.strip()}"
     name = Path(errors[0].split()[1]).name
     if name not in whole or (out / name).exists():
