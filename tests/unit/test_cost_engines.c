@@ -37,6 +37,8 @@ static void vllm_raises_blocks_as_it_logs(void **state) {
          1.49}, // Qwen3-Next's sizes
         {"lfm2-1.2b", "{}", 2, 16, 2, 0},
         {"gemma-3-27b", "{}", 2, 16, 8, 0},
+        // 13 layers of windows and 12 of all keys: groups of 13, not of 12.
+        {"gpt-oss-20b", "{'num_hidden_layers': 25, 'layer_types': 'gone'}", 2, 16, 1, 0},
     };
     for (size_t i = 0; i < sizeof LOGS / sizeof LOGS[0]; i++) {
         fv_cost_setting setting = at(4096, 1);
