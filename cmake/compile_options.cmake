@@ -6,6 +6,7 @@ add_compile_options(-std=gnu11 -Wall -Wextra -Wshadow -Wstrict-prototypes)
 if(NOT PROJECT_IS_TOP_LEVEL)
   add_compile_options(-Wno-error -Wno-pedantic) # those of the parent are about its own sources
 endif()
+add_compile_options(-Werror=implicit-function-declaration -Werror=incompatible-pointer-types)
 
 # clang says that flags below stand against a parent's -ffast-math, which is what they are for, and where
 # one of the processors that -march names needs no unrolling.

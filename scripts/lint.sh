@@ -26,5 +26,6 @@ check cppcheck cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 -I i
     --enable=warning,performance,portability --suppress=missingIncludeSystem \
     --suppress=uninitvar --suppress=legacyUninitvar --suppress=useClosedFile \
     --suppress=ctuuninitvar --suppress=unknownMacro "${sources[@]}"
+check floors scripts/floors.py
 check shellcheck shellcheck "${scripts[@]}"
 exit $failed

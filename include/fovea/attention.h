@@ -25,7 +25,7 @@
 #ifndef FOVEA_ATTENTION_H
 #define FOVEA_ATTENTION_H
 
-#include <fovea/config.h>
+#include <fovea/score.h>
 #include <fovea/status.h>
 #include <stdbool.h>
 #include <stddef.h>

@@ -2,7 +2,9 @@
 #ifndef FOVEA_CONFIG_H
 #define FOVEA_CONFIG_H
 
+#include <fovea/arithmetic.h>
 #include <fovea/fields.h>
+#include <fovea/score.h>
 #include <fovea/status.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,6 +24,7 @@ enum { FV_MAX_LAYERS = 64, FV_MAX_INTS = 64, FV_MAX_LENGTHS = 512 };
     }                                                                                              \
     ;
 #include <fovea/fields.def>
+#define FV_WITHOUT_SCORES // which score.h has
 #define FV_PARTS(GROUP)            enum {
 #define FV_PART(GROUP, NAME, name) FV_##GROUP##_##NAME,
 #define FV_PARTS_END(GROUP)                                                                        \
@@ -29,6 +32,7 @@ enum { FV_MAX_LAYERS = 64, FV_MAX_INTS = 64, FV_MAX_LENGTHS = 512 };
     }                                                                                              \
     ;
 #include <fovea/fields.def>
+#undef FV_WITHOUT_SCORES
 
 // What a layer of the list says for itself; where it is not given the model's field holds.
 typedef struct fv_layer_option {
@@ -138,21 +142,6 @@ FV_API double fv_config_number(const fv_config *config, const fv_field *field);
 // last of these is a mistake only in a configuration on its own: one run of a sweep may have a
 // field that others read, and trains as if it had its default.
 FV_API fv_status fv_config_check(const fv_config *config, fv_error *error);
-
-// How kernels round: three kinds that differ in the last digits. Within a kind all kernels give the
-// same bits. X(name, text)
-#define FV_ARITHMETIC_LIST(X)                                                                      \
-    X(FUSED, "fused")         /* multiply-adds round once: avx2, avx512 */                         \
-    X(PLAIN, "plain")         /* every operation rounds: portable */                               \
-    X(REFERENCE, "reference") /* the order of the plain loops that define the math */
-
-typedef enum fv_arithmetic {
-#define FV_ARITHMETIC_ENUM(name, text) FV_ARITHMETIC_##name,
-    FV_ARITHMETIC_LIST(FV_ARITHMETIC_ENUM)
-#undef FV_ARITHMETIC_ENUM
-} fv_arithmetic;
-
-FV_API const char *fv_arithmetic_text(fv_arithmetic arithmetic);
 
 // The version of the numerics that this Fovea computes the configuration with. It rises with every
 // change that gives other bits.

@@ -14,7 +14,7 @@
 #include "kernels/scan_kernels.h"
 #include "kernels/tile_kernels.h"
 
-#include <fovea/config.h>
+#include <fovea/arithmetic.h>
 
 // X(variant, result, name, parameters): `variant` is handed through. A kernel is one line here, one
 // function `KERNEL(name)` in the reference and one in a body; whoever leaves one out does not link.

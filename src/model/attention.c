@@ -114,7 +114,7 @@ static void plan_keys(fv_layer *layer, bool exclude_self) {
     }
 }
 
-static fv_status plan(fv_model *model, fv_layer *layer) {
+static fv_status plan(fv_model *model, fv_layer *layer, fv_error *error) {
     const fv_model_config *config = &model->config.model;
     char name[32];
     snprintf(name, sizeof name, "blocks.%d.ln1", layer->index);
@@ -122,7 +122,7 @@ static fv_status plan(fv_model *model, fv_layer *layer) {
                     config->score == FV_SCORE_DOT && !model->seen;
     plan_keys(layer, config->exclude_self);
     if (!layer->pooled && !model->keeps_patterns && layer->long_attention == NULL) {
-        fv_status status = fv_long_attention_create(layer, &layer->long_attention, NULL);
+        fv_status status = fv_long_attention_create(layer, &layer->long_attention, error);
         if (status != FV_OK) return status;
     }
     fv_norm_plan(model, &layer->norm, config->norm, layer->in.n, name);

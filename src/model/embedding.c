@@ -4,13 +4,13 @@
 #include "model/hooks.h"
 #include "model/positions.h"
 
-static fv_status plan(fv_model *model, fv_layer *layer) {
+static fv_status plan(fv_model *model, fv_layer *layer, fv_error *error) {
     int d = model->config.model.n_embd;
     layer->param[FV_EMBEDDING_TOKENS] =
         fv_model_add(model, FV_INIT_EMBEDDING, model->config.task.vocab_size, d, d, "embed.W_E");
     layer->y = fv_model_reserve(model, layer->out.n, d);
     const fv_positions_type *positions = fv_positions_type_of(model->config.model.positions);
-    return positions->plan ? positions->plan(model, layer) : FV_OK;
+    return positions->plan ? positions->plan(model, layer, error) : FV_OK;
 }
 
 const real *fv_positions_table(const fv_tile *tile) {

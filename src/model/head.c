@@ -19,7 +19,8 @@ static int chunk_rows(const fv_layer *layer) {
     return rows < 32 ? 32 : rows;
 }
 
-static fv_status plan(fv_model *model, fv_layer *layer) {
+static fv_status plan(fv_model *model, fv_layer *layer, fv_error *error) {
+    (void)error;
     int d = model->config.model.n_embd, n = layer->out.n;
     fv_norm_plan(model, &layer->norm, model->config.model.norm, n, "ln_final");
     layer->param[W_U] = model->config.model.tied

@@ -53,6 +53,8 @@ struct fv_model {
     int n_tensors;
     fv_tensor *tensors;
     fv_param *params; // [n_tensors]
+    int tensor_capacity;
+    bool short_of_memory; // while it is planned
     size_t n_params;
 
     bool seen;           // by a cache of activations: nothing is computed by a way around them
@@ -110,8 +112,9 @@ typedef struct fv_layer_hook fv_layer_hook;
 typedef struct fv_layer_type {
     const char *name;
     bool mixes_positions;
-    // Reserves parameters and buffers. `model` is being built; layer->in and ->out are known.
-    fv_status (*plan)(fv_model *model, fv_layer *layer);
+    // Reserves parameters and buffers. `model` is being built; layer->in and ->out are known. What
+    // keeps a layer from being made is said in *error.
+    fv_status (*plan)(fv_model *model, fv_layer *layer, fv_error *error);
     // Reads buffer x [G][in.n][d][16], writes y [G][out.n][d][16].
     void (*forward)(const fv_layer *layer, const fv_tile *tile);
     // Reads dy, overwrites dx, adds to the parameters' gradients.

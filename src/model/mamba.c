@@ -84,7 +84,8 @@ static void plan_params(fv_model *model, fv_layer *layer) {
                          tensors[i].fan_in, "blocks.%d.mamba.%s", layer->index, tensors[i].name);
 }
 
-static fv_status plan(fv_model *model, fv_layer *layer) {
+static fv_status plan(fv_model *model, fv_layer *layer, fv_error *error) {
+    (void)error;
     sizes s = sizes_of(layer);
     char name[32];
     snprintf(name, sizeof name, "blocks.%d.ln_mamba", layer->index);

@@ -12,7 +12,8 @@ static int hidden_width(const fv_model_config *config) {
     return config->d_mlp > 0 ? config->d_mlp : 4 * config->n_embd;
 }
 
-static fv_status plan(fv_model *model, fv_layer *layer) {
+static fv_status plan(fv_model *model, fv_layer *layer, fv_error *error) {
+    (void)error;
     const fv_model_config *config = &model->config.model;
     int d = config->n_embd, m = hidden_width(config), l = layer->index;
     char name[32];

@@ -13,9 +13,27 @@
 // groups of samples at once, so that calls and loops are paid once for all of them.
 enum { TILE_BYTES = 256 * 1024 };
 
+// Room for one more tensor. Without it the model is short of memory and its plan fails.
+static bool make_room(fv_model *model) {
+    if (model->n_tensors < model->tensor_capacity) return true;
+    int capacity = 2 * model->tensor_capacity + 16;
+    fv_tensor *tensors = realloc(model->tensors, (size_t)capacity * sizeof *tensors);
+    if (tensors != NULL) model->tensors = tensors;
+    fv_param *params = realloc(model->params, (size_t)capacity * sizeof *params);
+    if (params != NULL) model->params = params;
+    if (tensors == NULL || params == NULL) {
+        model->short_of_memory = true;
+        return false;
+    }
+    model->tensor_capacity = capacity;
+    return true;
+}
+
 size_t fv_model_add(fv_model *model, fv_init_kind init, int rows, int columns, int fan_in,
                     const char *format, ...) {
+    if (!make_room(model)) return 0;
     fv_tensor *tensor = &model->tensors[model->n_tensors];
+    *tensor = (fv_tensor){0};
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(tensor->name, sizeof tensor->name, format, arguments);
@@ -44,6 +62,10 @@ size_t fv_model_reserve(fv_model *model, int rows, int features) {
     return fv_arena_reserve(&model->plan,
                             (size_t)model->group_capacity * (size_t)rows * (size_t)features,
                             FV_LANES * sizeof(real));
+}
+
+static fv_status no_memory(fv_error *error) {
+    return fv_fail(error, FV_NO_MEMORY, "out of memory for a model's plan");
 }
 
 static fv_status copy_positions(const fv_positions *from, fv_positions *to) {
@@ -134,7 +156,7 @@ static void choose_layers(fv_model *model) {
 }
 
 // Reserves everything for tiles of `groups` groups.
-static fv_status plan_buffers(fv_model *model, int groups) {
+static fv_status plan_buffers(fv_model *model, int groups, fv_error *error) {
     model->group_capacity = groups;
     model->plan = (fv_arena){0};
     int widest = 1, d = model->config.model.n_embd;
@@ -143,7 +165,8 @@ static fv_status plan_buffers(fv_model *model, int groups) {
     for (int i = 0; i < model->n_layers; i++) {
         fv_layer *layer = &model->layers[i];
         if (i > 0) layer->x = model->layers[i - 1].y;
-        fv_status status = layer->type->plan(model, layer);
+        fv_status status = layer->type->plan(model, layer, error);
+        if (status == FV_OK && model->short_of_memory) status = no_memory(error);
         if (status != FV_OK) return status;
         if (layer->in.n > widest) widest = layer->in.n;
     }
@@ -167,14 +190,9 @@ static int choose_groups(size_t bytes_per_group, int max_groups) {
 }
 
 static fv_status allocate(fv_model *model) {
-    // Attention: four weights, four biases, powers, two of its norm; mamba: nine, and those two.
-    enum { TENSORS_PER_LAYER = 11 };
     model->n_layers = model->config.model.layers.n + 2;
-    size_t capacity = (size_t)model->n_layers * TENSORS_PER_LAYER + 1;
     model->layers = calloc((size_t)model->n_layers, sizeof *model->layers);
-    model->tensors = calloc(capacity, sizeof *model->tensors);
-    model->params = calloc(capacity, sizeof *model->params);
-    return model->layers && model->tensors && model->params ? FV_OK : FV_NO_MEMORY;
+    return model->layers ? FV_OK : FV_NO_MEMORY;
 }
 
 static fv_status plan_model(const fv_config *config, int n_positions, const fv_positions *top,
@@ -195,10 +213,10 @@ static fv_status plan_model(const fv_config *config, int n_positions, const fv_p
         status = allocate(model);
         if (status == FV_OK) choose_layers(model);
         if (status == FV_OK) status = plan_positions(model, top ? top : &loss);
-        if (status == FV_OK) status = plan_buffers(model, 1);
+        if (status != FV_OK) no_memory(error);
+        if (status == FV_OK) status = plan_buffers(model, 1, error);
         if (status == FV_OK)
-            status = plan_buffers(model, choose_groups(model->plan.size, max_groups));
-        if (status != FV_OK) fv_fail(error, status, "out of memory for a model's plan");
+            status = plan_buffers(model, choose_groups(model->plan.size, max_groups), error);
     }
     if (status != FV_OK) {
         fv_model_free(model);

@@ -84,11 +84,13 @@ static fv_status plan(fv_model *model, fv_layer *layer, int kind) {
     return FV_OK;
 }
 
-static fv_status plan_layer_norm(fv_model *model, fv_layer *layer) {
+static fv_status plan_layer_norm(fv_model *model, fv_layer *layer, fv_error *error) {
+    (void)error;
     return plan(model, layer, FV_NORM_LAYER);
 }
 
-static fv_status plan_rms_norm(fv_model *model, fv_layer *layer) {
+static fv_status plan_rms_norm(fv_model *model, fv_layer *layer, fv_error *error) {
+    (void)error;
     return plan(model, layer, FV_NORM_RMS);
 }
 

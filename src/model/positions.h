@@ -7,7 +7,7 @@
 typedef struct fv_positions_type {
     fv_part part;
     // Reserves the parameters of the embedding layer, or makes the table. NULL: nothing to do.
-    fv_status (*plan)(fv_model *model, fv_layer *embedding);
+    fv_status (*plan)(fv_model *model, fv_layer *embedding, fv_error *error);
     // The table [n_positions][d]; NULL: there is none.
     const real *(*table)(const fv_tile *tile);
     bool learned; // it is the parameter FV_EMBEDDING_POSITIONS of the embedding layer

@@ -1,7 +1,8 @@
 // A table of positions that is trained like that of tokens.
 #include "model/positions.h"
 
-static fv_status plan(fv_model *model, fv_layer *embedding) {
+static fv_status plan(fv_model *model, fv_layer *embedding, fv_error *error) {
+    (void)error;
     int d = model->config.model.n_embd, kept = model->config.model.d_positions;
     size_t table =
         fv_model_add(model, FV_INIT_EMBEDDING, model->n_positions, d, d, "pos_embed.W_pos");

@@ -4,12 +4,13 @@
 #include <math.h>
 #include <stdlib.h>
 
-static fv_status plan(fv_model *model, fv_layer *embedding) {
+static fv_status plan(fv_model *model, fv_layer *embedding, fv_error *error) {
     (void)embedding;
     if (model->sinusoids != NULL) return FV_OK;
     int n = model->n_positions, d = model->config.model.n_embd;
     model->sinusoids = malloc((size_t)n * (size_t)d * sizeof *model->sinusoids);
-    if (model->sinusoids == NULL) return FV_NO_MEMORY;
+    if (model->sinusoids == NULL)
+        return fv_fail(error, FV_NO_MEMORY, "out of memory for a table of positions");
     for (int t = 0; t < n; t++)
         for (int f = 0; f < d; f++) {
             double angle = t * pow(10000, -(double)(f / 2 * 2) / d);

@@ -1,7 +1,7 @@
 // `fovea reproduce`: every experiment of a post, into one run store and one report.
 #include "options.h"
 #include "posts.h"
-#include "study.h"
+#include "study_console.h"
 #include "tool.h"
 #include "verbs.h"
 

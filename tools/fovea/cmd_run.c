@@ -1,7 +1,7 @@
 // `fovea run`: one experiment file.
 #include "fleet/fleet.h"
 #include "options.h"
-#include "study.h"
+#include "study_console.h"
 #include "tool.h"
 #include "verbs.h"
 

@@ -11,7 +11,7 @@
 //              own passes         ... stopwatch at each mark, a few single tokens, and on
 #include "bench/bench.h"
 #include "bench/crossover.h"
-#include "study.h"
+#include "study_console.h"
 #include "tool.h"
 
 #include <math.h>

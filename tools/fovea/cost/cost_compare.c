@@ -1,7 +1,7 @@
 // Several models side by side: memory and operations over the context.
 #include "cost/cost_view.h"
 #include "quantity.h"
-#include "study.h"
+#include "study_console.h"
 #include "table.h"
 #include "tool.h"
 

@@ -2,7 +2,7 @@
 
 #include "cost/cost_devices.h"
 #include "quantity.h"
-#include "study.h"
+#include "study_console.h"
 #include "table.h"
 #include "tool.h"
 

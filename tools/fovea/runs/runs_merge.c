@@ -1,6 +1,6 @@
 #include "runs/runs_merge.h"
 
-#include "study.h"
+#include "study_console.h"
 #include "target.h"
 #include "tool.h"
 

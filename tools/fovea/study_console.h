@@ -1,7 +1,7 @@
 // A study as people see it: what <fovea/study.h> tells by callbacks, printed. `run` makes one, and
 // `reproduce` one for every file of a post.
-#ifndef FOVEA_TOOL_STUDY_H
-#define FOVEA_TOOL_STUDY_H
+#ifndef FOVEA_TOOL_STUDY_CONSOLE_H
+#define FOVEA_TOOL_STUDY_CONSOLE_H
 
 #include "progress.h"
 

@@ -1,4 +1,4 @@
-#include "study.h"
+#include "study_console.h"
 
 #include "fleet/fleet.h"
 #include "run_json.h"
