@@ -1,5 +1,5 @@
 #include "cost/cost.h"
-#include "cost/plan.h"
+#include "cost/layer_plan.h"
 
 #include <inttypes.h>
 #include <math.h>

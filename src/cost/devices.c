@@ -9,7 +9,7 @@
 //   pp   width, to the next stage
 //   cp   2 (cp - 1) / cp * (the outputs of its heads) for each layer that attends
 #include "cost/cost.h"
-#include "cost/model.h"
+#include "cost/counts.h"
 
 #include <fovea/cost_devices.h>
 #include <string.h>

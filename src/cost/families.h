@@ -5,8 +5,8 @@
 #define COST_FAMILIES_H
 
 #include "cost/config.h"
+#include "cost/counts.h"
 #include "cost/families/list.h"
-#include "cost/model.h"
 
 typedef struct cost_family {
     const char *name;   // model_type

@@ -4,7 +4,7 @@
 #define COST_GGUF_CONFIG_H
 
 #include "base/gguf.h"
-#include "cost/model.h"
+#include "cost/counts.h"
 
 // The fields of such a config, with model_type, and *origins: an object from each of the
 // architecture's keys that counts to the list of fields that it became, empty where nothing knows

@@ -4,7 +4,7 @@
 #ifndef COST_MATRICES_H
 #define COST_MATRICES_H
 
-#include "cost/model.h"
+#include "cost/counts.h"
 
 typedef enum cost_matrix_role {
     MATRIX_LINEAR,

@@ -4,7 +4,7 @@
 #define COST_QUANTIZATION_H
 
 #include "cost/config.h"
-#include "cost/model.h"
+#include "cost/counts.h"
 
 // Counts what is packed in the model, which must be complete, and notes it in a line. A method
 // that is not known is named in one, and packs nothing.

@@ -3,8 +3,8 @@
 #ifndef COST_SCOPE_H
 #define COST_SCOPE_H
 
+#include "cost/counts.h"
 #include "cost/formula.h"
-#include "cost/model.h"
 
 typedef struct cost_scope {
     const cost_dims *dims;

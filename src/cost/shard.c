@@ -20,7 +20,7 @@
 // (determine_expert_map), distributed/utils.py (get_pp_indices); SGLang's moe_tp_size = tp / ep.
 #include "base/text.h"
 #include "cost/cost.h"
-#include "cost/model.h"
+#include "cost/counts.h"
 
 #include <fovea/cost_devices.h>
 #include <inttypes.h>

@@ -2,7 +2,7 @@
 #ifndef COST_STORED_H
 #define COST_STORED_H
 
-#include "cost/model.h"
+#include "cost/counts.h"
 
 // Looks in the folder for *.safetensors.index.json, which says how many bytes the weights take
 // (metadata.total_size, total_parameters), else for *.safetensors, of which the headers are read.

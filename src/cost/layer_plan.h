@@ -1,7 +1,7 @@
 // What an engine reserves for the layers of one model together: one layer's block or page may
 // depend on another's. engines.c has what each layer holds by itself.
-#ifndef COST_PLAN_H
-#define COST_PLAN_H
+#ifndef COST_LAYER_PLAN_H
+#define COST_LAYER_PLAN_H
 
 #include "cost/scope.h"
 

@@ -1,7 +1,7 @@
 // A model as the cost formulas see it: parts, each of a kind with its dimensions, and which layer
 // has which parts.
-#ifndef COST_MODEL_H
-#define COST_MODEL_H
+#ifndef COST_COUNTS_H
+#define COST_COUNTS_H
 
 #include "cost/kinds.h"
 

@@ -1,5 +1,5 @@
 // A model's parts and layers.
-#include "cost/model.h"
+#include "cost/counts.h"
 
 #include <inttypes.h>
 #include <stdio.h>

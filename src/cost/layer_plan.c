@@ -18,7 +18,7 @@
 // one, a state takes two pages (mamba_cache_mode align). Read off vLLM's logs: blocks of 544 tokens
 // for Qwen3.5-0.8B (states padded by 2.64 %), 528 for 9B, 784 for 27B (0.13 %), 1056 for 35B-A3B
 // (0.76 %), and for Gemma-3-27B 8 idle layers (15.38 %).
-#include "cost/plan.h"
+#include "cost/layer_plan.h"
 
 enum { BLOCK_STEP = 16 };
 
