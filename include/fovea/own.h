@@ -11,7 +11,15 @@
 extern "C" {
 #endif
 
-enum { FV_OWN_MOST = 64 }; // lengths, and depths
+enum { FV_OWN_MOST = 64 };         // lengths, and depths
+enum { FV_OWN_LONGEST = 1048576 }; // tokens
+
+// Where asking stands. Time left is guessed from the multiply-adds that are left.
+typedef struct fv_own_progress {
+    int n_done, n_all; // cells
+    double share;      // of the work, 0 to 1
+    double seconds, seconds_left; // the latter negative while unknown
+} fv_own_progress;
 
 typedef struct fv_own_plan {
     int n_lengths, n_depths;
@@ -23,6 +31,9 @@ typedef struct fv_own_plan {
     uint64_t seed;              // of the sequences; training never draws them
     int n_threads;              // the result does not depend on it
     const volatile int *interrupted;
+    // NULL, or called some times a second, by one thread at a time.
+    void (*on_progress)(void *context, const fv_own_progress *progress);
+    void *context;
 } fv_own_plan;
 
 // The usual plans. For a map: eight lengths from the shortest that the model was trained on to
@@ -34,9 +45,11 @@ FV_API void fv_own_plan_middle(const fv_config *config, fv_own_plan *plan);
 // Whether the model can be asked all of it: FV_USAGE with a sentence where not.
 FV_API fv_status fv_own_check(const fv_config *config, const fv_own_plan *plan, fv_error *error);
 
-// Asks the model with these parameters and puts a cell for every length and depth, `label` naming
-// the model. An answer that is another token of the context counts as a distractor. FV_INTERRUPTED
-// leaves `cells` as they were.
+// Asks the model with these parameters: sixteen sequences at a time by its own forward pass, those
+// of 4096 tokens and more one at a time by the decoder (decode.h), which needs memory for a cache
+// or a state alone. Puts a cell for every length and depth, `label` naming the model. An answer
+// that is another token of the context counts as a distractor. FV_INTERRUPTED leaves `cells` as
+// they were.
 FV_API fv_status fv_own_measure(const fv_config *config, const float *params, const char *label,
                                 const fv_own_plan *plan, fv_cells *cells, fv_error *error);
 

@@ -1,12 +1,21 @@
 #include <fovea/own.h>
 
+#include "base/clock.h"
 #include "base/pool.h"
 #include "probes/retrieval.h"
 
+#include <fovea/decode.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+_Static_assert((int)FV_OWN_LONGEST == (int)FV_RETRIEVAL_LONGEST, "they are the same");
+
+// Prompts from here on go through the decoder, one at a time: sixteen of them side by side would
+// need the activations of all their positions.
+enum { DECODED = 4096 };
 
 // --- plans --------------------------------------------------------------------------------------
 
@@ -54,6 +63,65 @@ fv_status fv_own_check(const fv_config *config, const fv_own_plan *plan, fv_erro
     return status;
 }
 
+// --- progress -----------------------------------------------------------------------------------
+
+// Multiply-adds of all cells, and how many of them are done.
+typedef struct account {
+    const fv_own_plan *plan;
+    double per_question[FV_OWN_MOST]; // of each length
+    bool decodes;                     // the decoder knows the model; else length counts instead
+    double all, done;
+    int cells_done;
+    double begun, shown; // times
+    pthread_mutex_t lock;
+} account;
+
+static fv_status account_open(const fv_config *config, const float *params, const fv_own_plan *plan,
+                              account *a, fv_error *error) {
+    *a = (account){.plan = plan, .begun = fv_clock_now()};
+    pthread_mutex_init(&a->lock, NULL);
+    fv_model *model;
+    fv_decoder *decoder;
+    const fv_decoder_options least = {.n = 1, .n_threads = 1};
+    fv_status status = fv_model_create(config, &model, error);
+    if (status != FV_OK) return status;
+    status = fv_decoder_create(model, params, &least, &decoder, error);
+    fv_model_free(model);
+    a->decodes = status == FV_OK;
+    if (status != FV_OK && status != FV_USAGE) return status;
+    for (int l = 0; l < plan->n_lengths; l++) {
+        int length = plan->lengths[l];
+        a->per_question[l] = a->decodes ? fv_decoder_operations(decoder, length) : length;
+        a->all += a->per_question[l] * plan->n_depths * plan->n_samples;
+    }
+    fv_decoder_free(decoder);
+    return FV_OK;
+}
+
+// A tenth of a second between two reports, and the last one always.
+static void account_show(account *a) {
+    double now = fv_clock_now(), share = a->done / a->all;
+    int n = a->plan->n_lengths * a->plan->n_depths;
+    if (a->plan->on_progress == NULL || (now - a->shown < 0.1 && a->cells_done < n)) return;
+    a->shown = now;
+    if (share > 1) share = 1; // more samples than the plan's, for a narrow interval
+    fv_own_progress progress = {.n_done = a->cells_done,
+                                .n_all = n,
+                                .share = share,
+                                .seconds = now - a->begun,
+                                .seconds_left =
+                                    share > 0 ? (now - a->begun) * (1 - share) / share : -1};
+    a->plan->on_progress(a->plan->context, &progress);
+}
+
+static void account_add(account *a, double operations, int cells) {
+    pthread_mutex_lock(&a->lock);
+    a->done += operations;
+    a->cells_done += cells;
+    account_show(a);
+    pthread_mutex_unlock(&a->lock);
+}
+
 // --- asking -------------------------------------------------------------------------------------
 
 typedef struct asked_cell {
@@ -67,7 +135,26 @@ typedef struct asking {
     const float *params;
     const fv_own_plan *plan;
     asked_cell *cells; // [n_lengths][n_depths]
+    account account;
+    int threads_each; // of a cell
 } asking;
+
+static bool is_interrupted(const fv_own_plan *plan) {
+    return plan->interrupted && __atomic_load_n(plan->interrupted, __ATOMIC_RELAXED);
+}
+
+// A cell at work.
+typedef struct work {
+    asking *asking;
+    int length_index, length;
+    double depth;
+} work;
+
+static bool watch(void *context, double operations) {
+    asking *a = context;
+    account_add(&a->account, operations, 0);
+    return !is_interrupted(a->plan);
+}
 
 static void add(fv_retrieval *sum, const fv_retrieval *more) {
     sum->score = (sum->score * sum->n + more->score * more->n) / (sum->n + more->n);
@@ -84,29 +171,39 @@ static bool is_narrow(const fv_own_plan *plan, const fv_retrieval *result) {
     return plan->width <= 0 || high - low <= plan->width || result->n >= plan->most_samples;
 }
 
+static fv_status ask_more(const work *w, uint64_t seed, int first, fv_retrieval *more,
+                          fv_error *error) {
+    asking *a = w->asking;
+    int n = a->plan->n_samples;
+    if (w->length >= DECODED && a->account.decodes)
+        return fv_retrieval_read(a->config, a->params, w->length, w->depth, seed, (uint64_t)first,
+                                 n, a->threads_each, watch, a, more, error);
+    fv_status status = fv_retrieval_ask(a->config, a->params, w->length, w->depth, seed,
+                                        (uint64_t)first, n, more, error);
+    account_add(&a->account, a->account.per_question[w->length_index] * n, 0);
+    return status;
+}
+
 // Each cell has sequences of its own: cell i draws those from i * 2^32 on.
 static void ask_cell(void *context, int piece, int worker) {
     (void)worker;
-    const asking *a = context;
+    asking *a = context;
     const fv_own_plan *plan = a->plan;
     asked_cell *cell = &a->cells[piece];
-    int length = plan->lengths[piece / plan->n_depths];
-    double depth = plan->depths[piece % plan->n_depths];
+    int l = piece / plan->n_depths;
+    const work w = {a, l, plan->lengths[l], plan->depths[piece % plan->n_depths]};
     uint64_t seed = plan->seed + ((uint64_t)piece << 32); // a stream of test sequences a cell
     do {
-        if (plan->interrupted && __atomic_load_n(plan->interrupted, __ATOMIC_RELAXED)) {
-            cell->status = fv_fail(&cell->error, FV_INTERRUPTED,
-                                   "interrupted at length %d, depth "
-                                   "%g %%",
-                                   length, depth);
-            return;
-        }
         fv_retrieval more;
-        cell->status =
-            fv_retrieval_ask(a->config, a->params, length, depth, seed, (uint64_t)cell->result.n,
-                             plan->n_samples, &more, &cell->error);
+        cell->status = is_interrupted(plan)
+                           ? FV_INTERRUPTED
+                           : ask_more(&w, seed, cell->result.n, &more, &cell->error);
+        if (cell->status == FV_INTERRUPTED)
+            fv_fail(&cell->error, FV_INTERRUPTED, "interrupted at length %d, depth %g %%", w.length,
+                    w.depth);
         if (cell->status == FV_OK) add(&cell->result, &more);
     } while (cell->status == FV_OK && !is_narrow(plan, &cell->result));
+    account_add(&a->account, 0, 1);
 }
 
 static fv_status put_cell(const asking *a, const char *label, int piece, fv_cells *cells,
@@ -130,23 +227,33 @@ static fv_status put_cell(const asking *a, const char *label, int piece, fv_cell
     return fv_cells_put(cells, &cell, error);
 }
 
+static fv_status measure(asking *a, const char *label, fv_cells *cells, fv_error *error) {
+    const fv_own_plan *plan = a->plan;
+    int n = plan->n_lengths * plan->n_depths, n_threads = plan->n_threads;
+    a->threads_each = n < n_threads ? n_threads / n : 1;
+    fv_pool *pool = NULL;
+    fv_status status = fv_pool_create(n < n_threads ? n : n_threads, &pool, error);
+    if (status == FV_OK) fv_pool_run(pool, n, ask_cell, a);
+    for (int i = 0; i < n && status == FV_OK; i++) {
+        status = a->cells[i].status;
+        if (status != FV_OK && error) *error = a->cells[i].error;
+    }
+    for (int i = 0; i < n && status == FV_OK; i++) status = put_cell(a, label, i, cells, error);
+    fv_pool_free(pool);
+    return status;
+}
+
 fv_status fv_own_measure(const fv_config *config, const float *params, const char *label,
                          const fv_own_plan *plan, fv_cells *cells, fv_error *error) {
     int n = plan->n_lengths * plan->n_depths;
-    asking a = {config, params, plan, NULL};
-    fv_pool *pool = NULL;
+    asking a = {.config = config, .params = params, .plan = plan};
     fv_status status = fv_own_check(config, plan, error);
-    if (status != FV_OK) return status;
-    a.cells = calloc((size_t)n + 1, sizeof *a.cells);
+    if (status != FV_OK || n == 0) return status;
+    a.cells = calloc((size_t)n, sizeof *a.cells);
     if (a.cells == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory for %d cells", n);
-    status = fv_pool_create(plan->n_threads, &pool, error);
-    if (status == FV_OK) fv_pool_run(pool, n, ask_cell, &a);
-    for (int i = 0; i < n && status == FV_OK; i++) {
-        status = a.cells[i].status;
-        if (status != FV_OK && error) *error = a.cells[i].error;
-    }
-    for (int i = 0; i < n && status == FV_OK; i++) status = put_cell(&a, label, i, cells, error);
-    fv_pool_free(pool);
+    status = account_open(config, params, plan, &a.account, error);
+    if (status == FV_OK) status = measure(&a, label, cells, error);
+    pthread_mutex_destroy(&a.account.lock);
     free(a.cells);
     return status;
 }

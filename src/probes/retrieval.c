@@ -3,6 +3,7 @@
 #include "config/config_check.h"
 #include "model/layers.h"
 
+#include <fovea/decode.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -43,14 +44,15 @@ fv_status fv_retrieval_check(const fv_config *config, int length, double depth, 
     if (!(depth >= 0 && depth <= 100))
         return fv_fail(error, FV_USAGE,
                        "depth %g is no percentage of the context; it takes 0 to 100", depth);
-    if (length < 1 || length > 65536)
-        return fv_fail(error, FV_USAGE, "length %d is out of range; it takes 1 to 65536 tokens",
-                       length);
+    if (length < 1 || length > FV_RETRIEVAL_LONGEST)
+        return fv_fail(error, FV_USAGE, "length %d is out of range; it takes 1 to %d tokens",
+                       length, FV_RETRIEVAL_LONGEST);
     if (config->model.positions == FV_POSITIONS_LEARNED && length > config->task.context_length)
         return fv_fail(
             error, FV_USAGE,
-            "length %d goes beyond the %d positions that the model has an embedding for; "
-            "task.context_length says how many it gets",
+            "length %d goes beyond the %d positions that the model has learned an embedding for "
+            "(its task.context_length); models with model.positions none or sinusoidal can be "
+            "asked",
             length, config->task.context_length);
     fv_config cell = config_of_cell(config, length, depth);
     const fv_field *culprit;
@@ -157,6 +159,118 @@ fv_status fv_retrieval_ask(const fv_config *config, const float *params, int len
         status = ask(model, params, seed, first + (uint64_t)asked, some, result, error);
     }
     fv_model_free(model);
+    return status;
+}
+
+// --- long questions ------------------------------------------------------------------------------
+
+// Sixteen sequences are drawn together; one of them is read at a time.
+typedef struct reading {
+    fv_data data;
+    fv_decoder *decoder;
+    questions q;     // one
+    int32_t *lanes;  // [n_tokens][16], then [n_answers][16]
+    int64_t *places; // [n_answers]
+    int64_t group;   // in `lanes`; -1
+    fv_retrieval_watch watch;
+    void *context;
+} reading;
+
+static void reading_end(reading *r) {
+    questions_free(&r->q);
+    fv_decoder_free(r->decoder);
+    fv_data_free(&r->data);
+    free(r->lanes);
+    free(r->places);
+}
+
+static fv_status reading_allocate(reading *r, const fv_task_config *task, fv_error *error) {
+    size_t n_tokens = (size_t)task->context_length, n_answers = (size_t)r->data.n_loss;
+    r->q = (questions){.n = 1,
+                       .n_tokens = task->context_length,
+                       .n_answers = r->data.n_loss,
+                       .n_vocab = task->vocab_size,
+                       .places = r->data.loss_positions,
+                       .tokens = malloc(n_tokens * sizeof(int32_t)),
+                       .targets = malloc(n_answers * sizeof(int32_t)),
+                       .logits = malloc(n_answers * (size_t)task->vocab_size * sizeof(float))};
+    r->lanes = aligned_alloc(FV_ALIGNMENT, (n_tokens + n_answers) * FV_LANES * sizeof *r->lanes);
+    r->places = malloc(n_answers * sizeof *r->places);
+    if (!r->q.tokens || !r->q.targets || !r->q.logits || !r->lanes || !r->places)
+        return fv_fail(error, FV_NO_MEMORY, "out of memory for questions of %d tokens",
+                       task->context_length);
+    for (size_t i = 0; i < n_answers; i++) r->places[i] = r->q.places[i];
+    return FV_OK;
+}
+
+// Sequence `index` of the test stream as the question.
+static void reading_take(reading *r, uint64_t index) {
+    const questions *q = &r->q;
+    int64_t group = (int64_t)(index / FV_LANES);
+    size_t lane = index % FV_LANES, n_tokens = (size_t)q->n_tokens;
+    if (group != r->group)
+        fv_data_batch(&r->data, FV_STREAM_TEST, 0, (int)group, 1, INT32_MAX, r->lanes,
+                      r->lanes + n_tokens * FV_LANES);
+    r->group = group;
+    for (size_t t = 0; t < n_tokens; t++) q->tokens[t] = r->lanes[t * FV_LANES + lane];
+    for (size_t i = 0; i < (size_t)q->n_answers; i++)
+        q->targets[i] = r->lanes[(n_tokens + i) * FV_LANES + lane];
+}
+
+// Reads the question in steps, so that somebody can watch.
+static fv_status reading_answer(reading *r, fv_error *error) {
+    enum { STEP = 512 };
+    const questions *q = &r->q;
+    fv_status status = fv_decoder_rewind(r->decoder, 0, error);
+    int answered = 0;
+    double before = 0, operations;
+    for (int at = 0, n; at < q->n_tokens && status == FV_OK; at += n) {
+        n = q->n_tokens - at < STEP ? q->n_tokens - at : STEP;
+        int asked = 0;
+        while (answered + asked < q->n_answers && q->places[answered + asked] < at + n) asked++;
+        status = fv_decoder_read(r->decoder, n, q->tokens + at, asked, r->places + answered,
+                                 q->logits + (size_t)answered * (size_t)q->n_vocab, error);
+        answered += asked;
+        operations = fv_decoder_operations(r->decoder, at + n);
+        if (status == FV_OK && r->watch && !r->watch(r->context, operations - before))
+            status = fv_fail(error, FV_INTERRUPTED, "interrupted after %d of %d tokens", at + n,
+                             q->n_tokens);
+        before = operations;
+    }
+    return status;
+}
+
+static fv_status reading_begin(reading *r, const fv_config *config, const float *params,
+                               const fv_config *cell, uint64_t seed, int n_threads,
+                               fv_error *error) {
+    fv_model *model;
+    fv_decoder_options options = {.n = cell->task.context_length, .n_threads = n_threads};
+    r->group = -1;
+    fv_status status = fv_data_create(&cell->task, seed, false, &r->data, error);
+    if (status == FV_OK) status = reading_allocate(r, &cell->task, error);
+    if (status == FV_OK) status = fv_model_create(config, &model, error);
+    if (status != FV_OK) return status;
+    status = fv_decoder_create(model, params, &options, &r->decoder, error);
+    fv_model_free(model);
+    return status;
+}
+
+fv_status fv_retrieval_read(const fv_config *config, const float *params, int length, double depth,
+                            uint64_t seed, uint64_t first, int n, int n_threads,
+                            fv_retrieval_watch watch, void *context, fv_retrieval *result,
+                            fv_error *error) {
+    *result = (fv_retrieval){0};
+    reading r = {.watch = watch, .context = context};
+    fv_config cell = config_of_cell(config, length, depth);
+    fv_status status = fv_retrieval_check(config, length, depth, error);
+    if (status != FV_OK) return status;
+    status = reading_begin(&r, config, params, &cell, seed, n_threads, error);
+    for (int i = 0; i < n && status == FV_OK; i++) {
+        reading_take(&r, first + (uint64_t)i);
+        status = reading_answer(&r, error);
+        if (status == FV_OK) judge(&r.q, 0, result);
+    }
+    reading_end(&r);
     return status;
 }
 

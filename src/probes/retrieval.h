@@ -4,6 +4,9 @@
 #define PROBES_RETRIEVAL_H
 
 #include <fovea/config.h>
+#include <stdbool.h>
+
+enum { FV_RETRIEVAL_LONGEST = 1048576 }; // tokens of a question
 
 // A question is a sequence; its answers are the task's targets in it.
 typedef struct fv_retrieval {
@@ -27,6 +30,18 @@ fv_status fv_retrieval_check(const fv_config *config, int length, double depth, 
 fv_status fv_retrieval_ask(const fv_config *config, const float *params, int length, double depth,
                            uint64_t seed, uint64_t first, int n, fv_retrieval *result,
                            fv_error *error);
+
+// Told after some hundred tokens how many multiply-adds they took. False ends the reading with
+// FV_INTERRUPTED.
+typedef bool (*fv_retrieval_watch)(void *context, double operations);
+
+// The same questions, one after the other through a decoder (fovea/decode.h), whose memory beside
+// its cache does not grow with the length: for prompts whose activations would not fit. n_threads
+// share the attention of a question. `watch` may be NULL.
+fv_status fv_retrieval_read(const fv_config *config, const float *params, int length, double depth,
+                            uint64_t seed, uint64_t first, int n, int n_threads,
+                            fv_retrieval_watch watch, void *context, fv_retrieval *result,
+                            fv_error *error);
 
 // The cells that the probe needle_grid measures: training lengths, then longer ones.
 enum { FV_GRID_DEPTHS = 11, FV_GRID_LENGTHS = 8, FV_GRID_SAMPLES = 128 };

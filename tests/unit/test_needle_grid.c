@@ -101,6 +101,57 @@ static void test_parts(void **state) {
     fv_model_free(model);
 }
 
+static bool count_and_stop(void *context, double operations) {
+    double *left = context;
+    return (*left -= operations) > 0;
+}
+
+// Through the decoder, sequence by sequence, the same questions have the same answers, and prompts
+// can be longer than any field of a configuration allows.
+static void test_decoder(void **state) {
+    (void)state;
+    static const char *const WORDS_OF[] = {
+        WORDS "5", WORDS "17 model.window=4",
+        "task.name=needle_multi task.vocab_size=16 model.n_embd=16 task.n_pairs=2 "
+        "task.n_queries=2 task.context_length=6"};
+    for (int i = 0; i < 3; i++) {
+        fv_config config = configure(WORDS_OF[i]);
+        fv_model *model;
+        check_ok(fv_model_create(&config, &model, NULL));
+        float *params = make_counter(model);
+        for (int length = 6; length < 18; length += 5) {
+            fv_retrieval lanes, read;
+            check_ok(fv_retrieval_ask(&config, params, length, 50, 3, 21, 100, &lanes, NULL));
+            check_ok(fv_retrieval_read(&config, params, length, 50, 3, 21, 100, 1, NULL, NULL,
+                                       &read, NULL));
+            assert_memory_equal(&lanes, &read, sizeof lanes);
+        }
+        free(params);
+        fv_model_free(model);
+    }
+}
+
+static void test_long_prompts(void **state) {
+    (void)state;
+    fv_config config =
+        configure("task.name=needle task.vocab_size=16 model.n_embd=16 task.context_length=8");
+    fv_model *model;
+    fv_retrieval result;
+    fv_error error;
+    check_ok(fv_model_create(&config, &model, NULL));
+    float *params = make_counter(model);
+    check_ok(fv_retrieval_read(&config, params, 100000, 50, 3, 0, 2, 1, NULL, NULL, &result, NULL));
+    assert_int_equal(result.n, 2);
+    assert_int_equal(result.wrong, 0); // the most frequent value, and all values stand in it
+    double left = 1e6;
+    assert_int_equal(fv_retrieval_read(&config, params, 100000, 50, 3, 0, 2, 1, count_and_stop,
+                                       &left, &result, &error),
+                     FV_INTERRUPTED);
+    assert_true(left <= 0);
+    free(params);
+    fv_model_free(model);
+}
+
 static void test_plan(void **state) {
     (void)state;
     fv_config config = configure("task.name=needle task.context_length=64 task.length_min=8 "
@@ -179,7 +230,7 @@ static void test_refusals(void **state) {
     check_refused("task.name=copy", 4, 0, "task.name copy hides nothing");
     check_refused("task.name=needle", 8, 101, "it takes 0 to 100");
     check_refused("task.name=needle", 8, NAN, "it takes 0 to 100");
-    check_refused("task.name=needle", 0, 50, "1 to 65536");
+    check_refused("task.name=needle", 0, 50, "1 to 1048576");
     check_refused("task.name=needle", 2, 50, "holds no needle");
     check_refused("task.name=needle model.positions=learned", 8, 50, "beyond the 4 positions");
     check_refused(WORDS "5", 19, 50, "16 has 8 keys");
@@ -191,6 +242,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_answers), cmocka_unit_test(test_depths),
         cmocka_unit_test(test_parts),   cmocka_unit_test(test_plan),
+        cmocka_unit_test(test_decoder), cmocka_unit_test(test_long_prompts),
         cmocka_unit_test(test_probe),   cmocka_unit_test(test_refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

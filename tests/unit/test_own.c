@@ -81,6 +81,43 @@ static void test_cells(void **state) {
     free(params);
 }
 
+// Cells on both sides of where the decoder takes over, in one plan; the share grows to 1.
+static void keep_progress(void *context, const fv_own_progress *progress) {
+    fv_own_progress *last = context;
+    assert_true(progress->share >= last->share && progress->share <= 1);
+    assert_true(progress->n_done >= last->n_done);
+    *last = *progress;
+}
+
+static void test_long_lengths(void **state) {
+    (void)state;
+    fv_config config =
+        configure("task.name=needle task.vocab_size=16 model.n_embd=16 task.context_length=8");
+    float *params = make_counter(&config);
+    fv_own_progress last = {0};
+    fv_own_plan plan = {.n_lengths = 3,
+                        .n_depths = 2,
+                        .lengths = {4095, 4096, 70000},
+                        .depths = {0, 100},
+                        .n_samples = 17,
+                        .n_threads = 2,
+                        .on_progress = keep_progress,
+                        .context = &last};
+    fv_cells cells = measure(&config, params, &plan);
+    assert_int_equal(cells.n, 6);
+    for (int i = 0; i < cells.n; i++) assert_int_equal(cells.items[i].n, 17);
+    assert_int_equal(last.n_done, 6);
+    check_near(last.share, 1, 1e-9);
+    assert_int_equal(last.n_all, 6);
+    plan.n_threads = 1;
+    plan.on_progress = NULL;
+    fv_cells again = measure(&config, params, &plan);
+    assert_memory_equal(cells.items, again.items, (size_t)cells.n * sizeof *cells.items);
+    fv_cells_free(&cells);
+    fv_cells_free(&again);
+    free(params);
+}
+
 static void test_width(void **state) {
     (void)state;
     fv_config config = configure(WORDS);
@@ -191,7 +228,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cells),  cmocka_unit_test(test_width),
         cmocka_unit_test(test_plans),  cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_labels),
+        cmocka_unit_test(test_labels), cmocka_unit_test(test_long_lengths),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

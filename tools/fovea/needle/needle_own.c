@@ -6,12 +6,14 @@
 #include "number_list.h"
 #include "options.h"
 #include "probe/probe_findings.h"
+#include "progress.h"
 #include "table.h"
 #include "tool.h"
 
 #include <errno.h>
 #include <fovea/machine.h>
 #include <fovea/own.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,12 +32,12 @@ typedef struct request {
 // --- what was asked for -------------------------------------------------------------------------
 
 static fv_status read_lengths(const char *list, fv_own_plan *plan, fv_error *error) {
-    int n = number_list_whole(list, 1, 65536, plan->lengths, FV_OWN_MOST);
+    int n = number_list_whole(list, 1, FV_OWN_LONGEST, plan->lengths, FV_OWN_MOST);
     if (n < 0)
         return fv_fail(error, FV_USAGE,
-                       "--lengths takes up to %d whole numbers of 1 to 65536 with commas, as in "
+                       "--lengths takes up to %d whole numbers of 1 to %d with commas, as in "
                        "16,32,64, not '%s'",
-                       FV_OWN_MOST, list);
+                       FV_OWN_MOST, FV_OWN_LONGEST, list);
     plan->n_lengths = n;
     return FV_OK;
 }
@@ -148,6 +150,32 @@ static void make_label(const request *r, const probe_subject *subject, int n_ope
     snprintf(label + used, 96 - used, " (%.20s)", name);
 }
 
+// What is asked in a moment shows no progress.
+static void on_progress(void *context, const fv_own_progress *report) {
+    enum { MOMENT = 2 }; // seconds
+    if (report->seconds < MOMENT) return;
+    const fv_lab_progress now = {.n_runs = report->n_all,
+                                 .n_done = report->n_done,
+                                 .share = report->share,
+                                 .seconds = report->seconds,
+                                 .seconds_left = report->seconds_left,
+                                 .experiment = "needle",
+                                 .perplexity = NAN};
+    progress_update(context, &now);
+}
+
+static fv_status measure(const probe_subject *subject, const char *label, fv_own_plan *plan,
+                         fv_cells *cells, fv_error *error) {
+    progress *display = progress_create(stderr, false);
+    progress_set_unit(display, "cells");
+    plan->on_progress = on_progress;
+    plan->context = display;
+    fv_status status = fv_own_measure(&subject->config, subject->params, label, plan, cells, error);
+    progress_clear(display);
+    progress_free(display);
+    return status;
+}
+
 // Asks one model and puts its cells to the others.
 static fv_status ask(const request *r, needle_view view, const tool_operands *operands, int i,
                      fv_cells *all, fv_error *error) {
@@ -164,7 +192,7 @@ static fv_status ask(const request *r, needle_view view, const tool_operands *op
         make_label(r, &subject, operands->n, label);
         tool_note("asking %s: %d lengths, %d depths, %d sequences each%s", operand, plan.n_lengths,
                   plan.n_depths, plan.n_samples, plan.width > 0 ? " or more" : "");
-        status = fv_own_measure(&subject.config, subject.params, label, &plan, &cells, error);
+        status = measure(&subject, label, &plan, &cells, error);
     }
     if (status == FV_OK) status = show(&cells, &plan, label, r->json, error);
     for (int c = 0; c < cells.n && status == FV_OK; c++)
