@@ -3,6 +3,7 @@
 #include "options.h"
 #include "probe/probe_findings.h"
 #include "probe/probe_history.h"
+#include "probe/probe_prompt.h"
 #include "tool.h"
 #include "verbs.h"
 
@@ -11,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_TOKENS = 65536 };
+enum { MAX_TOKENS = 1048576 };
 
 // "1,2,3,4" -> tokens, malloc. NULL where it is no list of whole numbers or there is no memory.
 static int32_t *read_tokens(const char *list, int *n) {
@@ -47,6 +48,8 @@ typedef struct request {
     int step;
     int32_t *tokens; // [n_tokens], or NULL
     int n_tokens;
+    bool prompt;       // they are one
+    int more;          // tokens to go on with
     double *direction; // [n_direction], or NULL
     int n_direction;
     bool json;
@@ -86,18 +89,26 @@ static fv_status probe_subject_tell(const probe_subject *subject, const request 
 static fv_status probe(const request *r, int *exit_code, fv_error *error) {
     probe_subject subject;
     fv_status status = probe_subject_load(r->operand, r->step, &subject, error);
-    if (status == FV_OK) status = probe_subject_tell(&subject, r, exit_code, error);
+    if (status == FV_OK && r->prompt)
+        *exit_code = probe_prompt_tell(&subject, r->tokens, r->n_tokens, r->more, r->json);
+    else if (status == FV_OK)
+        status = probe_subject_tell(&subject, r, exit_code, error);
     probe_subject_free(&subject);
     return status;
 }
 
 int cmd_probe(int argc, char **argv) {
-    const char *list = NULL, *direction = NULL;
+    const char *list = NULL, *direction = NULL, *prompt = NULL;
     request r = {.step = -1};
     const tool_option options[] = {
         OPTION_TEXT("tokens", &list, "1,2,3,4",
                     "the input, as many tokens as the context; the task's first test sequence if "
                     "not given"),
+        OPTION_TEXT("prompt", &prompt, "1,2,3",
+                    "instead of all that: reads these tokens, as many as you like, and prints how "
+                    "likely each next one is"),
+        OPTION_INT("continue", &r.more, "N", 0, 1048576,
+                   "goes on behind the prompt by N tokens, the likeliest each time"),
         OPTION_INT("step", &r.step, "N", 0, INT32_MAX,
                    "the snapshot of step N instead of the run's result"),
         OPTION_TEXT("direction", &direction, "1,1",
@@ -114,15 +125,23 @@ int cmd_probe(int argc, char **argv) {
                  "store, DIR/ID with the first digits of its id; CHECKPOINT a .safetensors file "
                  "that Fovea wrote.",
         .example = "fovea probe out/3fa2 --tokens 1,2,3,0\n"
-                   "fovea probe model.safetensors --json",
+                   "fovea probe model.safetensors --json\n"
+                   "fovea probe out/3fa2 --prompt 1,2,3 --continue 8",
         .min_operands = 1,
         .max_operands = 1};
     tool_operands operands;
     int exit_code;
     if (!options_parse(argc, argv, &usage, options, &operands, &exit_code)) return exit_code;
+    if (prompt != NULL && (list != NULL || direction != NULL))
+        return tool_usage_error("--prompt is read instead of what --tokens and --direction are "
+                                "for; give one or the other");
+    if (r.more > 0 && prompt == NULL)
+        return tool_usage_error("--continue goes on behind a prompt; give one with --prompt 1,2,3");
+    r.prompt = prompt != NULL;
+    if (r.prompt) list = prompt;
     if (list != NULL && (r.tokens = read_tokens(list, &r.n_tokens)) == NULL)
-        return tool_usage_error("--tokens takes whole numbers with commas, as in 1,2,3,4, not '%s'",
-                                list);
+        return tool_usage_error("--%s takes whole numbers with commas, as in 1,2,3,4, not '%s'",
+                                r.prompt ? "prompt" : "tokens", list);
     if (direction != NULL && (r.direction = read_direction(direction, &r.n_direction)) == NULL) {
         free(r.tokens);
         return tool_usage_error("--direction takes numbers with commas, as in 1,-0.5, not '%s'",
