@@ -16,8 +16,8 @@ enum { FV_OWN_LONGEST = 1048576 }; // tokens
 
 // Where asking stands. Time left is guessed from the multiply-adds that are left.
 typedef struct fv_own_progress {
-    int n_done, n_all; // cells
-    double share;      // of the work, 0 to 1
+    int n_done, n_all;            // cells
+    double share;                 // of the work, 0 to 1
     double seconds, seconds_left; // the latter negative while unknown
 } fv_own_progress;
 

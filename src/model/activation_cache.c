@@ -132,7 +132,8 @@ fv_status fv_activations_create(const fv_model *model, const char *const *names,
     a->model = model;
     a->n_sequences = n_sequences;
     bool all = rows == FV_KEEP_ALL_POSITIONS;
-    int n_rows = all ? model->config.task.context_length : model->data.n_loss;
+    const fv_layer *head = &model->layers[model->n_layers - 1];
+    int n_rows = all ? model->config.task.context_length : head->out.n;
     fv_status status = fv_hook_sites(model, n_rows, &a->sites, &a->n, error);
     if (status == FV_OK && !all) leave_head(a);
     if (status == FV_OK) status = choose(a, names, n_names, error);
