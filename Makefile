@@ -13,11 +13,12 @@ CTEST = ctest --output-on-failure -j $(JOBS)
 .DEFAULT_GOAL = all
 .PHONY: all test gallery bench bench-peers lint format sanitize sanitize-kernels fuzz interop interop-served interop-ruler exact faults builds dist deb install clean help
 
-all: ## build the tool, the libraries and the tests into build/ (BUILD=, CMAKE_FLAGS=)
+all: ## build the tool and the libraries into build/ (BUILD=, CMAKE_FLAGS=)
 	@cmake -S . -B $(BUILD) -DCMAKE_INSTALL_PREFIX="$(PREFIX)" $(CMAKE_FLAGS)
 	@cmake --build $(BUILD) -j $(JOBS)
 
-test: all ## run every test
+test: all ## build and run every test
+	@cmake --build $(BUILD) -j $(JOBS) --target tests
 	cd $(BUILD) && $(CTEST)
 
 bench: all ## time training steps against this machine's measured limits
@@ -52,6 +53,7 @@ interop-ruler: all ## hold scores of predictions against RULER's metrics in othe
 	tests/interop/ruler.sh $(FOVEA) $(BUILD)/interop
 
 exact: all ## hold the decoder against the lab's forward on 100 random stacks, up to 4,096 tokens
+	@cmake --build $(BUILD) -j $(JOBS) --target test_decoder
 	$(BUILD)/tests/test_decoder --whole
 
 faults: all ## make allocations, writes and disks fail; kill sweeps, interrupt drawing, flip bits of a store

@@ -11,7 +11,7 @@ failed=0
 one() { # name, then what cmake is given
     local folder=$work/$1 log=$work/$1.log
     rm -rf "$folder"
-    if ! { cmake -S . -B "$folder" "${@:2}" && cmake --build "$folder" -j "$jobs"; } >"$log" 2>&1; then
+    if ! { cmake -S . -B "$folder" "${@:2}" && cmake --build "$folder" -j "$jobs" --target all tests; } >"$log" 2>&1; then
         echo "builds $1: FAILED, see $log"
     elif grep -q 'warning:' "$log"; then
         echo "builds $1: WARNINGS, see $log"

@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 cmake -S . -B "$2" -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBUG="-O2 -g" -DFOVEA_SANITIZE="$1"
-cmake --build "$2" -j "$3"
+cmake --build "$2" -j "$3" --target all tests
 kernels=${4-}
 cd "$2"
 # The thread sanitizer's shadow memory does not fit beside the widest address space randomisation.
