@@ -6,8 +6,7 @@
 //       where: {task.vocab_size: 100}           # which runs (a list of values matches any)
 //       measure: plateau(perplexity) / task.vocab_size
 //       published: 0.5
-//       tolerance: 0.1                          # a seed agrees when |measure - published| <=
-//       tolerance
+//       tolerance: 0.1                          # a seed agrees when |measure - published| <= this
 //     - statement: "The plateau grows longer with V."
 //       measure: plateau_length(perplexity)
 //       across: task.vocab_size                 # per seed, the measure along this field

@@ -24,7 +24,8 @@ enum { FV_MAX_LAYERS = 64, FV_MAX_INTS = 64, FV_MAX_LENGTHS = 512 };
     }                                                                                              \
     ;
 #include <fovea/fields.def>
-#define FV_WITHOUT_SCORES // which score.h has
+// Scores are those of score.h.
+#define FV_WITHOUT_SCORES
 #define FV_PARTS(GROUP)            enum {
 #define FV_PART(GROUP, NAME, name) FV_##GROUP##_##NAME,
 #define FV_PARTS_END(GROUP)                                                                        \

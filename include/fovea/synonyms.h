@@ -3,8 +3,7 @@
 // TransformerLens', nanoGPT's, RULER's and those that people shorten.
 //
 //   S(of, name, words)     `name` is a "field", a choice of the field `of` ("train.optimizer"), or
-//   a
-//                          name of another list: "key" (of a file), "probe", "measure", "figure"
+//                          a name of another list: "key" (of a file), "probe", "measure", "figure"
 //                          (its kind), "option" (of a figure), "test" (the keys of a claim)
 //   A(words, sentence)     what there is not, and why or where else
 //

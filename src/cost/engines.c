@@ -1,11 +1,11 @@
 // How engines reserve memory for a layer's keys, values and state.
 //
 //   ideal         min(tokens, window); state as the model defines it.
-//   vllm          vllm/v1/kv_cache_interface.py: blocks of `page` tokens, or as many as plan.c
-//   says.
-//                 A window holds min(window - 1 + batch, tokens) tokens and one block more, a chunk
-//                 min(chunk + batch, tokens); the batch is what one step computes
-//                 (max_num_batched_tokens, 8192). model_executor/layers/mamba/mamba_utils.py:
+//   vllm          vllm/v1/kv_cache_interface.py: blocks of `page` tokens, or as many as
+//                 layer_plan.c says. A window holds min(window - 1 + batch, tokens) tokens and one
+//                 block more, a chunk min(chunk + batch, tokens); the batch is what one step
+//                 computes (max_num_batched_tokens, 8192).
+//                 model_executor/layers/mamba/mamba_utils.py:
 //                 convolutions without the tap that is in hand; states as the model's class or its
 //                 file has them, in 4 bytes for KDA, Nemotron-H and Qwen3.5 (mamba_ssm_dtype).
 //   llamacpp      src/llama-kv-cache-iswa.cpp: cells padded to 256; a window

@@ -2,15 +2,17 @@
 // What is left of a dimension:
 //
 //   heads                      heads / tp
-//   kv_heads                   kv_heads / min(tp, kv_heads): beyond that they are held several
-//   times a latent of MLA, and its   whole; tp divides only the heads that read it indexer inner
-//   widths, channels     / tp groups of Mamba-2          / tp; a single one is held by every device
+//   kv_heads                   kv_heads / min(tp, kv_heads): more devices hold them several times
+//   a latent of MLA, and its   whole; tp divides only the heads that read it
+//   indexer
+//   inner widths, channels     / tp
+//   groups of Mamba-2          / tp; a single one is held by every device
 //   experts                    / ep, rounded up: some devices have one more
 //   width of an expert         / (tp / ep), whole where ep >= tp
 //   vocabulary                 / tp, padded to a multiple of 64 where tp does not divide it
 //   tokens, windows            / cp, rounded up
-//   states, norms, biases,     whole under cp; norms, biases and adapters under tp too
-//   adapters
+//   states                     whole under cp
+//   norms, biases, adapters    whole under cp and under tp
 //   layers                     / pp; of those that are left over the last stage but one has the
 //                              first, the one before it the next
 //

@@ -107,8 +107,8 @@ typedef struct fv_embed_gradient {
 
 // Softmax cross-entropy of logits [rows][V][16] at the targets [rows][16] (-1: no target).
 //   losses[r]  = log sum_n exp(logits[n]) - logits[target]; 0 without target
-//   correct[r] = 1 where the target's logit is the largest (first among equals), else 0 (may be
-//   NULL)
+//   correct[r] = 1 where the target's logit is the largest (first among equals), else 0;
+//                `correct` may be NULL
 // With `inverse` not NULL the logits are overwritten by the unscaled gradient e_n - [n = target] s
 // and inverse[r] = weight / s, where e_n = exp(logit_n - max), s = sum e_n. Without target inverse
 // is 0 and the gradient is finite. dlogits = gradient * inverse: whoever uses it scales once

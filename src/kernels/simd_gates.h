@@ -17,8 +17,8 @@ INLINE vf vf_softplus(vf x) {
 }
 
 // The same to the last two or three bits, in half the time: the scan over long sequences takes it.
-// Here log(1 + e) = 2 atanh(s)
-// with s = e / (2 + e), at most 1/3: s times a polynomial of s^2 within 4e-9 of it.
+// Here log(1 + e) = 2 atanh(s) with s = e / (2 + e), at most 1/3: s times a polynomial of s^2
+// within 4e-9 of it.
 INLINE vf vf_quick_softplus(vf x) {
     vf e = vf_exp_share(-vf_abs(x)), s = e / (2.0f + e), t = s * s;
     vf p = vf_set1(0.28178334f);

@@ -1,15 +1,13 @@
 // Adaptive sweeps: a map of a measure over two fields that is fine only where it changes.
 //
 //   +-------+-------+     The first round runs the corners of a coarse grid. Each further round
-//   splits |below  |       |     the cells whose corners lie on different sides of a threshold: the
-//   middles |       |       |     of their edges and their centre are run too. A boundary is a
-//   line, so that
-//   +-------+---+---+     k rounds cost about 2^k runs where the full grid would cost 4^k.
-//   |       |   |above
+//   |below  |       |     splits the cells whose corners lie on different sides of a threshold:
+//   |       |       |     the middles of their edges and their centre are run too. A boundary is a
+//   +-------+---+---+     line, so that k rounds cost about 2^k runs where the full grid would cost
+//   |       |   |above    4^k.
 //   |       +---+---+     What a round adds follows from the results of the rounds before it and
-//   from |       |   |   |     nothing else: a sweep that is repeated takes the same course through
-//   the
-//   +-------+---+---+     store, and trains what is missing.
+//   |       |   |   |     from nothing else: a sweep that is repeated takes the same course through
+//   +-------+---+---+     the store, and trains what is missing.
 //
 // All points lie on the lattice of the finest round. The chosen ones are the values of two joint
 // axes of the grid (grid.h), which grow from round to round.

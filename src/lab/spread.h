@@ -1,7 +1,9 @@
 // Values of a field that are described instead of listed:
 //
-//   {from: 1e-4, to: 1e-1, steps: 8, scale: log}                        evenly spaced, ends
-//   included {range: [2, 64]}  {log_range: [1e-4, 1e-1]}  {choice: [adam, sgd]}  drawn
+//   {from: 1e-4, to: 1e-1, steps: 8, scale: log}    evenly spaced, both ends included
+//   {range: [2, 64]}                                drawn evenly
+//   {log_range: [1e-4, 1e-1]}                       drawn evenly in the logarithm
+//   {choice: [adam, sgd]}                           drawn from the list
 //
 // Whole numbers are rounded; others have six significant digits, so that a configuration can be
 // repeated from what is printed, and does not depend on the last bit of a machine's logarithm.

@@ -10,13 +10,12 @@
 // lower and values the upper half.
 //
 // Repetition, of training data only:
-//   in context   the queried pair fills 1 + Binomial(N - 1, (B - 1) / (N - 1)) slots, B on the
-//   average;
+//   in context   the queried pair fills 1 + Binomial(N - 1, (B - 1) / (N - 1)) slots, on average B;
 //                the other slots hold different keys. B = 1 is a query that occurs exactly once.
 //                The paper draws every slot with probability B / N, which leaves the queried pair
 //                out of exp(-B) of the sequences; here it is never left out.
 //   across       with probability p the query is one of tokens 0 and 1, half each, and with 1 - p
-//   any sequences    key: mass p / 2 + (1 - p) / V on each of the two.
+//   sequences    any key: mass p / 2 + (1 - p) / V on each of the two.
 //
 // Bayes-optimal loss: 0, with repetition or without.
 #include "tasks/task_type.h"
