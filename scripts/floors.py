@@ -4,6 +4,7 @@
 A room of src/ includes only rooms that stand before it in FLOORS (CMakeLists.txt). The tool includes
 public headers and its own. No two files of different rooms have one name, but for lists (list.c) and the
 two ways to build without MPI. Public headers of mechanisms know nothing of the lab's configuration.
+Every room has a README.md of at most 10 lines and two sentences or more: what lives there, what must not.
 """
 import collections
 import pathlib
@@ -67,10 +68,21 @@ def mechanisms(root):
             yield f"include/fovea/{header}: reaches <fovea/{name}>, the lab's own"
 
 
+def unsaid(root, floors):
+    for folder in [*(f"src/{room}" for room in floors), "tools/fovea"]:
+        path = root / folder / "README.md"
+        text = path.read_text().strip() if path.exists() else ""
+        if len(re.findall(r"\.(?=\s|$)", text)) < 2:
+            yield f"{folder}/README.md: says in two sentences what lives in the room and what must not"
+        elif len(text.splitlines()) > 10:
+            yield f"{folder}/README.md: has more than 10 lines"
+
+
 def main(root):
     cmake = (root / "CMakeLists.txt").read_text()
     floors = re.search(r"set\(FLOORS\s+([^)]+)\)", cmake)[1].split()
-    faults = [*upward(root, floors), *inside(root), *twins(root), *mechanisms(root)]
+    faults = [*upward(root, floors), *inside(root), *twins(root), *mechanisms(root),
+              *unsaid(root, floors)]
     print("\n".join(faults) or f"floors: {len(floors)} rooms, nothing looks upward")
     return 1 if faults else 0
 
