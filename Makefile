@@ -11,7 +11,7 @@ C_FILES = $(shell git ls-files '*.c' '*.h')
 CTEST = ctest --output-on-failure -j $(JOBS)
 
 .DEFAULT_GOAL = all
-.PHONY: all test gallery bench bench-peers lint format sanitize sanitize-kernels fuzz interop interop-served interop-ruler exact faults builds dist deb install clean help
+.PHONY: all test gallery bench bench-peers lint format sanitize sanitize-kernels fuzz interop interop-served interop-ruler exact faults mutations builds dist deb install clean help
 
 all: ## build the tool and the libraries into build/ (BUILD=, CMAKE_FLAGS=)
 	@cmake -S . -B $(BUILD) -DCMAKE_INSTALL_PREFIX="$(PREFIX)" $(CMAKE_FLAGS)
@@ -63,6 +63,9 @@ faults: all ## make allocations, writes and disks fail; kill sweeps, interrupt d
 	tests/faults/short_picture.py $(FOVEA)
 	tests/faults/interrupt.py $(FOVEA)
 	tests/faults/flips.py $(FOVEA)
+
+mutations: all ## change thousands of models' configurations: counted or refused in a line, no field silent
+	python3 tests/cost/mutate.py $(FOVEA) 5000 --every
 
 gallery: ## make docs/gallery.md of what 'fovea reproduce' left (OUT="out/all" or several folders)
 	scripts/gallery.py $(OUT)

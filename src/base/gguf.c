@@ -173,7 +173,8 @@ static json_t *take_list(reader *r, const char *key, int depth) {
             r->kept += n;
             return take_numbers(r, type, n);
         }
-        if (n > UINT64_MAX / size || !skip(r, n * size)) return NULL;
+        if (n > UINT64_MAX / size) ends(r);
+        if (r->status != FV_OK || !skip(r, n * size)) return NULL;
     } else {
         // A text takes 8 bytes at least, a list 12.
         if (!can_follow(r, n, 8)) return NULL;

@@ -56,6 +56,8 @@ typedef union formulas {
 #define LATENT_PICK_PAIRS                                                                          \
     "2 * weights * tokens + 2 * heads * (nope + rope + value_dim) * picked_pairs"
 #define INDEX_OPERATIONS "2 * index_heads * (index_dim + 1)"
+// Where the library adds heads up without a product of matrices.
+#define ENTRY_OPERATIONS "2 * index_heads * index_dim"
 
 // One latent of head_dim numbers a token is key and value of every head (DeepSeek-V4).
 #define SHARED_MAPS                                                                                \
@@ -155,9 +157,9 @@ static const formulas FORMULAS[COST_KIND_COUNT] = {
                                 "width * index_heads",
          .parameters = "weights + rate * 2 * (head_dim + index_dim) + vectors",
          .decode =
-             "2 * weights + " SHARED_SCORES " * (keys + picked) + " INDEX_OPERATIONS " * entries",
+             "2 * weights + " SHARED_SCORES " * (keys + picked) + " ENTRY_OPERATIONS " * entries",
          .prefill = "2 * weights * tokens + " SHARED_SCORES
-                    " * (pairs + picked_pairs) + " INDEX_OPERATIONS " * entry_pairs",
+                    " * (pairs + picked_pairs) + " ENTRY_OPERATIONS " * entry_pairs",
          .training = "3 * prefill + "
                      "recompute * 2 * heads * head_dim * (pairs + picked_pairs)",
          .cache = "latent_bytes * (keys + entries) + index_bytes * entries",
@@ -181,7 +183,10 @@ static const formulas FORMULAS[COST_KIND_COUNT] = {
                                            "buffered * cache_bytes",
                            .reads = "keys + entries",
                            .traffic = "cache"},
-    [COST_STREAMS] = {PLAIN_MAPS("streams * width * output")},
+    [COST_STREAMS] = {.weights = "streams * width * output",
+                      .parameters = "weights + vectors",
+                      .decode = "2 * weights + 2 * streams * mixed * width",
+                      STEPS},
     [COST_MLP] = {PLAIN_MAPS("matrices * width * hidden")},
     [COST_EXPERTS] = {.weights = EXPERT_MAPS("active"),
                       .parameters = EXPERT_MAPS("experts") EXPERT_VECTORS("experts"),
@@ -196,9 +201,12 @@ static const formulas FORMULAS[COST_KIND_COUNT] = {
                              MAPS},
     [COST_LINEAR] = {PLAIN_MAPS("input * output")},
     [COST_ADAPTER] = {PLAIN_MAPS("width * rank + rank * output")},
-    // Predicting the streams from the active one, correcting them, and the router of both.
-    [COST_MIXED_STREAMS] = {PLAIN_MAPS("streams * streams * streams + streams * streams + "
-                                       "width * streams")},
+    // Predicting the streams from each other, correcting them, and the router, which both ask.
+    [COST_MIXED_STREAMS] = {.weights = "streams * streams * streams + streams * streams + "
+                                       "width * streams",
+                            .parameters = "weights + vectors",
+                            .decode = "2 * weights + 2 * width * streams * (streams + 1)",
+                            STEPS},
     [COST_MAMBA] = {.weights = "2 * width * inner + inner * (rank + 2 * state_size) + "
                                "rank * inner + inner * width",
                     .parameters = "weights + inner * (conv + state_size + 2) + vectors",

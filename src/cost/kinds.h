@@ -53,6 +53,7 @@
     X(key_dim, "width of a key in a delta rule")                                                   \
     X(float_state, "1 where vLLM keeps the state in 4 bytes, whatever the weights have")           \
     X(streams, "copies of the residual stream")                                                    \
+    X(mixed, "of them that a layer writes anew; 0: one is made of all, behind the last")           \
     X(layers, "of the model")
 
 #define COST_DERIVED_LIST(X)                                                                       \

@@ -47,7 +47,7 @@ def latent(r):
     return {"hidden_size": r.randint(8, 60) * 2, "intermediate_size": r.randint(5, 90),
             "num_hidden_layers": r.randint(1, 7), "num_attention_heads": r.randint(1, 6),
             "vocab_size": r.randint(20, 400), "q_lora_rank": r.choice([None, r.randint(4, 30)]),
-            "kv_lora_rank": r.randint(4, 30), "qk_nope_head_dim": r.randint(2, 12),
+            "kv_lora_rank": 2 * r.randint(2, 15), "qk_nope_head_dim": r.randint(2, 12),
             "qk_rope_head_dim": 2 * r.randint(1, 6), "v_head_dim": r.randint(2, 12),
             "moe_intermediate_size": r.randint(2, 30), "n_routed_experts": r.randint(4, 9),
             "num_experts_per_tok": r.randint(1, 4), "n_shared_experts": r.randint(1, 3),
@@ -63,6 +63,7 @@ def mamba2(r, prefix, width, keys):
     return {prefix + key: value for key, value in zip(keys, values)}
 
 
+TOKENS = 7  # of the forward pass whose products are counted
 GRANITE = ("d_state", "d_conv", "n_groups", "n_heads", "d_head")
 CASES = {}
 
@@ -578,14 +579,48 @@ def draw(name, r):
     return {"model_type": name.rstrip("_"), **config} if small else config
 
 
-def build(config):
+def build(config, device="meta"):
     import torch
     from transformers import AutoModelForCausalLM
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING
     fields = {"pad_token_id": None, "bos_token_id": None, "eos_token_id": None, **config}
     cls = CONFIG_MAPPING[fields.pop("model_type")]
-    with torch.device("meta"):
-        return AutoModelForCausalLM.from_config(cls(**fields))
+    with torch.device(device):
+        return AutoModelForCausalLM.from_config(cls(**fields), attn_implementation="eager")
+
+
+# Layers whose recurrences the library computes in ways of its own (chunks, padded convolutions): of
+# them only the products with weights count.
+RECURRENT = ("Mamba", "Mixer", "GatedDelta", "DeltaAttention", "Lightning", "ShortConv", "RecurrentBlock", "Rwkv")
+WITH_WEIGHTS = ("mm", "addmm", "baddbmm")
+
+
+def matrix_products(config):
+    """FLOPs of a forward pass over TOKENS tokens, logits at every position, pairs that are masked included."""
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+    if "kv_lora_rank" in config:  # means nothing there, but the library divides by it
+        config = {"num_key_value_heads": config["num_attention_heads"], "n_group": 1, "topk_group": 1, **config}
+    if "index_topk" in config:  # more than there are tokens cannot be picked, and all pairs count anyway
+        config = {**config, "index_topk": min(TOKENS, config["index_topk"])}
+    model = build(config, "cpu").float().eval()
+    model.set_experts_implementation("eager")  # the others' products are not all seen
+    counter = FlopCounterMode(display=False)
+    with torch.no_grad(), counter:
+        model(torch.arange(TOKENS)[None] % config["vocab_size"], use_cache=False)
+    counts = counter.get_flop_counts()
+    total, own = sum(counts["Global"].values()), []
+    for name, module in model.named_modules():
+        inside = any(name == o or name.startswith(o + ".") for o in own)
+        if inside or not any(word in type(module).__name__ for word in RECURRENT) or "Model" in type(module).__name__:
+            continue
+        if any(word in type(module).__name__ for word in ("DecoderLayer", "ForCausalLM", "RMSNorm", "Cache", "Block")) \
+                and "RecurrentBlock" not in type(module).__name__:
+            continue
+        own.append(name)
+        for op, flops in counts.get(f"{type(model).__name__}.{name}", {}).items():
+            total -= 0 if str(op).split(".")[-1] in WITH_WEIGHTS else flops
+    return total
 
 
 def router_bias(model):
@@ -598,12 +633,34 @@ def fovea_cost(program, config, *options):
     return json.loads(run.stdout)["totals"] if run.returncode == 0 else run.stderr.strip()
 
 
+def fovea_products(program, config):
+    """The same of Fovea: all of a part, or, where it has a state, its products with weights."""
+    run = subprocess.run([program, "cost", "-", "--json", "--context", str(TOKENS), "--mask", "full", "--logits", "all",
+                          "--engine", "transformers"], input=json.dumps(config), text=True, capture_output=True)
+    parts = json.loads(run.stdout)["parts"]
+    return sum(p["n_layers"] * (2 * TOKENS * p["weights"] if p["state"] else p["prefill"]) for p in parts)
+
+
+def check_products(program, name, config, entry):
+    try:
+        entry["products"] = matrix_products(config)
+    except Exception as error:  # what the library builds and cannot run
+        print(name, "does not run:", str(error)[:200].replace("\n", " "))
+        return 0
+    got = fovea_products(program, config)
+    if got == entry["products"]:
+        return 0
+    print(name, "products", entry["products"], got - entry["products"], json.dumps(config))
+    return 1
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("fovea")
     parser.add_argument("--count", type=int, default=20, help="configurations a family (20)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", help="one family")
+    parser.add_argument("--flops", action="store_true", help="run each on the CPU too, and compare the matrix products")
     parser.add_argument("--write", help="keep the configurations and their numbers in this file")
     options = parser.parse_args()
     import torch._dynamo  # noqa: F401  (before the meta device: its import makes tensors)
@@ -631,7 +688,10 @@ def main():
                 wrong += 1
                 print(name, parameters, bias, got if isinstance(got, str) else
                       (got["parameters"], got["parameters"] - parameters, got["router_bias"]), json.dumps(config))
-            kept.append({"config": config, "parameters": parameters, "router_bias": bias})
+            entry = {"config": config, "parameters": parameters, "router_bias": bias}
+            if options.flops:
+                wrong += check_products(options.fovea, name, config, entry)
+            kept.append(entry)
     print(f"{checked} configurations of {len(CASES)} families, {refused} more refused by the library: {wrong} wrong")
     if options.write and not wrong:
         with open(options.write, "w") as file:

@@ -125,8 +125,11 @@ static void read(cost_config *c, fv_cost_model *model) {
     cost_stack stack = cost_stack_begin(c, model);
     uint64_t streams = cost_config_need(c, "hc_mult"), width = stack.width;
     uint64_t weights = (2 + streams) * streams;
-    cost_dims around = {
-        .streams = streams, .width = width, .output = weights, .vectors = weights + 3};
+    cost_dims around = {.streams = streams,
+                        .mixed = streams,
+                        .width = width,
+                        .output = weights,
+                        .vectors = weights + 3};
     cost_dims head = {
         .streams = streams, .width = width, .output = streams, .vectors = streams + 1};
     find_kinds(c, &stack);

@@ -1,6 +1,7 @@
 // `fovea cost`: what a model costs at a context length, with every formula.
 #include "cost/cost_devices.h"
 #include "cost/cost_measured.h"
+#include "cost/cost_names.h"
 #include "cost/cost_rank.h"
 #include "options.h"
 #include "quantity.h"
@@ -23,14 +24,6 @@ typedef struct cost_options {
     const char *sort;
     bool recompute, compare, json;
 } cost_options;
-
-// "/a/b/llama.json" -> "llama"
-static void name_subject(cost_subject *subject) {
-    const char *slash = strrchr(subject->path, '/');
-    snprintf(subject->name, sizeof subject->name, "%s", slash ? slash + 1 : subject->path);
-    char *dot = strrchr(subject->name, '.');
-    if (dot != NULL && dot != subject->name) *dot = '\0';
-}
 
 static bool read_engine(const char *name, fv_cost_engine *engine) {
     for (int i = 0; i < FV_COST_ENGINE_COUNT; i++)
@@ -156,11 +149,10 @@ static fv_status show_one(const cost_subject *subject, const cost_request *reque
 static fv_status read_models(const char *const *paths, int n, cost_subject *subjects,
                              fv_error *error) {
     fv_status status = FV_OK;
-    for (int i = 0; status == FV_OK && i < n; i++) {
-        subjects[i].path = paths[i];
-        name_subject(&subjects[i]);
+    for (int i = 0; i < n; i++) subjects[i].path = paths[i];
+    cost_name_subjects(subjects, n);
+    for (int i = 0; status == FV_OK && i < n; i++)
         status = fv_cost_model_read(paths[i], &subjects[i].model, error);
-    }
     return status;
 }
 

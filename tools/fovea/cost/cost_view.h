@@ -16,7 +16,7 @@ void cost_set_number(json_t *object, const char *name, fv_cost_number value);
 
 typedef struct cost_subject {
     const char *path;
-    char name[64]; // the file's, without folder and ending
+    char name[64]; // cost_names.h
     fv_cost_model *model;
 } cost_subject;
 
