@@ -28,7 +28,7 @@ const char *fv_cost_variable(int i, const char **meaning) {
 }
 
 static bool is_word(const char *word, const char *name, size_t length) {
-    return strlen(word) == length && memcmp(word, name, length) == 0;
+    return strncmp(word, name, length) == 0 && word[length] == '\0';
 }
 
 formula_value cost_scope_look_up(const void *context, const char *name, size_t length) {

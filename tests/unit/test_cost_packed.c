@@ -215,12 +215,11 @@ static void check_part(const char *name, const fv_cost_model *model, int p) {
                  (unsigned long long)sum, (unsigned long long)maps);
 }
 
-static void matrices_make_the_maps(void **state) {
-    (void)state;
-    FILE *file = fopen(FOVEA_SOURCE_DIR "/tests/cost/families.jsonl", "r");
+static void check_file(const char *name, bool seen[COST_KIND_COUNT]) {
+    char path[512], line[16384];
+    snprintf(path, sizeof path, "%s/tests/cost/%s", FOVEA_SOURCE_DIR, name);
+    FILE *file = fopen(path, "r");
     assert_non_null(file);
-    char line[16384];
-    bool seen[COST_KIND_COUNT] = {false};
     while (fgets(line, sizeof line, file) != NULL) {
         json_t *entry = json_loads(line, 0, NULL);
         fv_cost_model *model = parse(json_incref(json_object_get(entry, "config")));
@@ -232,6 +231,13 @@ static void matrices_make_the_maps(void **state) {
         json_decref(entry);
     }
     fclose(file);
+}
+
+static void matrices_make_the_maps(void **state) {
+    (void)state;
+    bool seen[COST_KIND_COUNT] = {false};
+    check_file("families.jsonl", seen);
+    check_file("caches.jsonl", seen);
     seen[COST_FACTORED_ATTENTION] = true; // step3_text, which the library does not know
     for (int kind = 0; kind < COST_KIND_COUNT; kind++)
         if (!seen[kind]) fail_msg("no family has %s", cost_kind_text((cost_kind)kind));
