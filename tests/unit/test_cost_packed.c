@@ -215,6 +215,13 @@ static void check_part(const char *name, const fv_cost_model *model, int p) {
                  (unsigned long long)sum, (unsigned long long)maps);
 }
 
+static void check_model(const char *name, const fv_cost_model *model, bool seen[COST_KIND_COUNT]) {
+    for (int p = 0; p < model->n_parts; p++) {
+        check_part(name, model, p);
+        seen[model->parts[p].kind] = true;
+    }
+}
+
 static void check_file(const char *name, bool seen[COST_KIND_COUNT]) {
     char path[512], line[16384];
     snprintf(path, sizeof path, "%s/tests/cost/%s", FOVEA_SOURCE_DIR, name);
@@ -223,10 +230,7 @@ static void check_file(const char *name, bool seen[COST_KIND_COUNT]) {
     while (fgets(line, sizeof line, file) != NULL) {
         json_t *entry = json_loads(line, 0, NULL);
         fv_cost_model *model = parse(json_incref(json_object_get(entry, "config")));
-        for (int p = 0; p < model->n_parts; p++) {
-            check_part(line, model, p);
-            seen[model->parts[p].kind] = true;
-        }
+        check_model(line, model, seen);
         fv_cost_model_free(model);
         json_decref(entry);
     }
@@ -238,6 +242,9 @@ static void matrices_make_the_maps(void **state) {
     bool seen[COST_KIND_COUNT] = {false};
     check_file("families.jsonl", seen);
     check_file("caches.jsonl", seen);
+    fv_cost_model *flash = parse(example("deepseek-v4-flash"));
+    check_model("deepseek-v4-flash", flash, seen);
+    fv_cost_model_free(flash);
     seen[COST_FACTORED_ATTENTION] = true; // step3_text, which the library does not know
     for (int kind = 0; kind < COST_KIND_COUNT; kind++)
         if (!seen[kind]) fail_msg("no family has %s", cost_kind_text((cost_kind)kind));
