@@ -242,9 +242,14 @@ static void matrices_make_the_maps(void **state) {
     bool seen[COST_KIND_COUNT] = {false};
     check_file("families.jsonl", seen);
     check_file("caches.jsonl", seen);
-    fv_cost_model *flash = parse(example("deepseek-v4-flash"));
-    check_model("deepseek-v4-flash", flash, seen);
-    fv_cost_model_free(flash);
+    // What those happen not to have: layers of a window alone, and experts of another width.
+    json_t *nemotron = example("nemotron-3-nano-30b-a3b");
+    json_object_set_new(nemotron, "moe_latent_size", json_integer(1024));
+    fv_cost_model *models[] = {parse(example("deepseek-v4-flash")), parse(nemotron)};
+    for (int i = 0; i < 2; i++) {
+        check_model("example", models[i], seen);
+        fv_cost_model_free(models[i]);
+    }
     seen[COST_FACTORED_ATTENTION] = true; // step3_text, which the library does not know
     for (int kind = 0; kind < COST_KIND_COUNT; kind++)
         if (!seen[kind]) fail_msg("no family has %s", cost_kind_text((cost_kind)kind));
