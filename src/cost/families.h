@@ -122,8 +122,29 @@ typedef struct cost_traits {
 cost_dims cost_transformer_attention(cost_config *config, cost_stack *stack,
                                      const cost_traits *traits, uint64_t *window);
 
+// Those of Llama and of Qwen2, which others keep to.
+extern const cost_traits cost_llama_traits, cost_qwen2_traits;
+
 // The whole model.
 void cost_read_transformer(cost_config *config, fv_cost_model *model, const cost_traits *traits);
+
+// A transformer with a mixture of experts in every layer, or where decoder_sparse_step and
+// mlp_only_layers say so, and MLPs in the others.
+typedef struct cost_mixture_traits {
+    cost_traits attention;
+    cost_mixture_keys keys;
+    bool shared_like_one; // an MLP as wide as an expert beside them
+    bool routing_bias;    // the library keeps biases that choose experts as buffers
+    bool sparse;          // not in every layer
+} cost_mixture_traits;
+extern const cost_mixture_traits cost_qwen3_moe_traits;
+void cost_read_mixtures(cost_config *config, fv_cost_model *model,
+                        const cost_mixture_traits *traits);
+
+// The same of an attention that the family has made, with its window.
+void cost_read_mixtures_behind(cost_config *config, fv_cost_model *model, cost_stack *stack,
+                               const cost_mixture_traits *traits, cost_dims attention,
+                               uint64_t window);
 
 // The attention of a layer that reads the keys of an earlier one: without their maps and norm.
 cost_dims cost_reading(cost_config *config, cost_dims attention);
@@ -134,10 +155,19 @@ cost_dims cost_latent(cost_config *config, const cost_stack *stack);
 cost_dims cost_deepseek_mixture(cost_config *config, const cost_stack *stack);
 void cost_read_shared(cost_config *config, cost_dims *mixture);
 
+// The mixture of Qwen2-MoE and later: its norm, and a shared expert with a gate.
+cost_dims cost_qwen_mixture(cost_config *config, const cost_stack *stack);
+
+// DeepSeek-V3.2 and what keeps to it. `find` marks the layers, in stack->kinds, that take an
+// earlier layer's picks; NULL: none does.
+void cost_read_indexed(cost_config *config, fv_cost_model *model,
+                       void (*find)(cost_config *config, cost_stack *stack));
+
 // A gated delta rule or gated attention in every layer.
 void cost_add_delta_and_attention(cost_config *config, fv_cost_model *model, cost_stack *stack);
 
-// Mamba and Falcon-Mamba.
+// Mamba and Falcon-Mamba: the reader, and the defaults, which are the same.
+extern const cost_default cost_mamba_defaults[];
 void cost_read_mamba(cost_config *config, fv_cost_model *model);
 
 // A rank that may be the text "auto": a sixteenth of the width, rounded up.

@@ -69,3 +69,43 @@ void cost_add_typed_mlps(cost_config *c, fv_cost_model *model, cost_stack *stack
     else
         cost_add_first_dense(c, model, stack, mixture, NULL);
 }
+
+cost_dims cost_qwen_mixture(cost_config *c, const cost_stack *stack) {
+    static const cost_mixture_keys KEYS = {"num_experts", "num_experts_per_tok",
+                                           "moe_intermediate_size"};
+    cost_dims mixture = cost_mixture(c, stack, KEYS);
+    mixture.vectors += stack->width;
+    mixture.shared_hidden = cost_config_count(c, "shared_expert_intermediate_size");
+    mixture.shared_gate = 1;
+    return mixture;
+}
+
+void cost_read_mixtures_behind(cost_config *c, fv_cost_model *model, cost_stack *stack,
+                               const cost_mixture_traits *traits, cost_dims attention,
+                               uint64_t window) {
+    cost_dims mixture = cost_mixture(c, stack, traits->keys);
+    mixture.vectors += stack->width;
+    if (traits->shared_like_one) mixture.shared_hidden = mixture.expert_hidden;
+    if (traits->routing_bias) mixture.routing_bias = mixture.experts;
+    cost_add_attention(c, model, stack, COST_ATTENTION, attention, window);
+    if (traits->sparse)
+        cost_add_sparse_mlps(c, model, stack, mixture);
+    else
+        for (uint64_t i = 0; i < stack->n; i++) cost_add(c, model, i, COST_EXPERTS, mixture, 0);
+    cost_stack_end_plain(c, model, stack);
+}
+
+void cost_read_mixtures(cost_config *c, fv_cost_model *model, const cost_mixture_traits *traits) {
+    uint64_t window;
+    cost_stack stack = cost_stack_begin(c, model);
+    cost_dims attention = cost_transformer_attention(c, &stack, &traits->attention, &window);
+    cost_read_mixtures_behind(c, model, &stack, traits, attention, window);
+}
+
+const cost_mixture_traits cost_qwen3_moe_traits = {
+    .attention = {.qkv_bias = "attention_bias",
+                  .output_bias = "attention_bias",
+                  .qk_norm = true,
+                  .attention_norms = 1},
+    .keys = {"num_experts|num_local_experts", "num_experts_per_tok", "moe_intermediate_size"},
+    .sparse = true};

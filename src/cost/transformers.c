@@ -1,6 +1,15 @@
 // Transformers whose blocks are one attention and one MLP, or a mixture of experts in its place.
 #include "cost/families.h"
 
+const cost_traits cost_llama_traits = {.qkv_bias = "attention_bias",
+                                       .output_bias = "attention_bias",
+                                       .mlp_bias = "mlp_bias",
+                                       .attention_norms = 1,
+                                       .mlp_norms = 1,
+                                       .end_norms = 1};
+const cost_traits cost_qwen2_traits = {
+    .qkv_bias = "", .attention_norms = 1, .mlp_norms = 1, .end_norms = 1, .sliding = SLIDES_UPPER};
+
 // Types that a file gives are checked where nothing slides too.
 static void check_types(cost_config *c, cost_stack *stack, bool unused) {
     static const char *const TYPES[] = {"full_attention", "sliding_attention", NULL};

@@ -25,22 +25,7 @@ static const cost_default DEFAULTS[] = {{"index_n_heads", 64},
                                         {0}};
 
 static void read(cost_config *c, fv_cost_model *model) {
-    cost_stack stack = cost_stack_begin(c, model);
-    cost_dims latent = cost_latent(c, &stack);
-    latent.index_heads = cost_config_need(c, "index_n_heads");
-    latent.index_dim = cost_config_need(c, "index_head_dim");
-    latent.topk = cost_config_need(c, "index_topk");
-    cost_config_expect(c, latent.query_rank > 0, "q_lora_rank",
-                       "must be a whole number from 1, as the indexer reads the compressed query");
-    cost_dims mixture = cost_deepseek_mixture(c, &stack);
-    cost_read_shared(c, &mixture);
-    mixture.vectors += stack.width;
-    cost_dims indexed = latent;
-    indexed.vectors += 2 * latent.index_dim; // a LayerNorm
-
-    for (uint64_t i = 0; i < stack.n; i++) cost_add(c, model, i, COST_INDEXED_LATENT, indexed, 0);
-    cost_add_typed_mlps(c, model, &stack, mixture);
-    cost_stack_end_plain(c, model, &stack);
+    cost_read_indexed(c, model, NULL);
 }
 
 const cost_family cost_family_deepseek_v32 = {

@@ -1,25 +1,9 @@
 // Falcon-Mamba: Mamba whose norms of dt, B and C have no weights.
 #include "cost/families.h"
 
-static const cost_default DEFAULTS[] = {{"state_size", 16},
-                                        {"conv_kernel", 4},
-                                        {"time_step_rank", COST_NONE},
-                                        {"expand", 2},
-                                        {"use_conv_bias", 1},
-                                        {"use_bias", 0},
-                                        {"hidden_size", 768},
-                                        {"vocab_size", 50280},
-                                        {"num_hidden_layers", 32},
-                                        {"tie_word_embeddings", 1},
-                                        {0}};
-
-static void read(cost_config *c, fv_cost_model *model) {
-    cost_read_mamba(c, model);
-}
-
 const cost_family cost_family_falcon_mamba = {
     .name = "falcon_mamba",
     .source = "FalconMambaConfig",
-    .defaults = DEFAULTS,
-    .read = read,
+    .defaults = cost_mamba_defaults,
+    .read = cost_read_mamba,
 };

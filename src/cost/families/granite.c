@@ -13,13 +13,7 @@ static const cost_default DEFAULTS[] = {{"attention_bias", 0},
                                         {0}};
 
 static void read(cost_config *c, fv_cost_model *model) {
-    static const cost_traits TRAITS = {.qkv_bias = "attention_bias",
-                                       .output_bias = "attention_bias",
-                                       .mlp_bias = "mlp_bias",
-                                       .attention_norms = 1,
-                                       .mlp_norms = 1,
-                                       .end_norms = 1};
-    cost_read_transformer(c, model, &TRAITS);
+    cost_read_transformer(c, model, &cost_llama_traits);
 }
 
 const cost_family cost_family_granite = {

@@ -14,18 +14,11 @@ static const cost_default DEFAULTS[] = {{"num_local_experts", 256},
                                         {0}};
 
 static void read(cost_config *c, fv_cost_model *model) {
-    static const cost_traits TRAITS = {.whole_qk_norm = true, .attention_norms = 1};
-    static const cost_mixture_keys KEYS = {"num_local_experts|num_experts", "num_experts_per_tok",
-                                           "intermediate_size"};
-    cost_stack stack = cost_stack_begin(c, model);
-    uint64_t window;
-    cost_dims attention = cost_transformer_attention(c, &stack, &TRAITS, &window);
-    cost_dims mixture = cost_mixture(c, &stack, KEYS);
-    mixture.vectors += stack.width;
-    mixture.routing_bias = mixture.experts;
-    cost_add_attention(c, model, &stack, COST_ATTENTION, attention, window);
-    for (uint64_t i = 0; i < stack.n; i++) cost_add(c, model, i, COST_EXPERTS, mixture, 0);
-    cost_stack_end_plain(c, model, &stack);
+    static const cost_mixture_traits TRAITS = {
+        .attention = {.whole_qk_norm = true, .attention_norms = 1},
+        .keys = {"num_local_experts|num_experts", "num_experts_per_tok", "intermediate_size"},
+        .routing_bias = true};
+    cost_read_mixtures(c, model, &TRAITS);
 }
 
 const cost_family cost_family_minimax_m2 = {

@@ -30,17 +30,12 @@ static void slide(cost_config *c, cost_stack *stack) {
 
 static void read(cost_config *c, fv_cost_model *model) {
     static const cost_traits TRAITS = {.qkv_bias = "qkv_bias", .attention_norms = 1};
-    static const cost_mixture_keys KEYS = {"num_experts", "num_experts_per_tok",
-                                           "moe_intermediate_size"};
     cost_stack stack = cost_stack_begin(c, model);
     uint64_t window;
     cost_dims attention = cost_transformer_attention(c, &stack, &TRAITS, &window);
     window = cost_config_flag(c, "use_sliding_window") ? cost_window(c, "sliding_window") : 0;
     if (window > 0) slide(c, &stack);
-    cost_dims mixture = cost_mixture(c, &stack, KEYS);
-    mixture.vectors += stack.width;
-    mixture.shared_hidden = cost_config_count(c, "shared_expert_intermediate_size");
-    mixture.shared_gate = 1;
+    cost_dims mixture = cost_qwen_mixture(c, &stack);
     cost_add_attention(c, model, &stack, COST_ATTENTION, attention, window);
     cost_add_sparse_mlps(c, model, &stack, mixture);
     cost_stack_end_plain(c, model, &stack);

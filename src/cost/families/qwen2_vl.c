@@ -8,12 +8,7 @@ static const cost_default DEFAULTS[] = {
     {"use_sliding_window", 0},    {"sliding_window", 4096},   {0}};
 
 static void read(cost_config *c, fv_cost_model *model) {
-    static const cost_traits TRAITS = {.qkv_bias = "",
-                                       .attention_norms = 1,
-                                       .mlp_norms = 1,
-                                       .end_norms = 1,
-                                       .sliding = SLIDES_UPPER};
-    cost_read_transformer(c, model, &TRAITS);
+    cost_read_transformer(c, model, &cost_qwen2_traits);
 }
 
 const cost_family cost_family_qwen2_vl = {

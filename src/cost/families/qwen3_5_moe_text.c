@@ -23,13 +23,8 @@ static const cost_default DEFAULTS[] = {{"num_experts", 256},
                                         {0}};
 
 static void read(cost_config *c, fv_cost_model *model) {
-    static const cost_mixture_keys KEYS = {"num_experts", "num_experts_per_tok",
-                                           "moe_intermediate_size"};
     cost_stack stack = cost_stack_begin(c, model);
-    cost_dims mixture = cost_mixture(c, &stack, KEYS);
-    mixture.vectors += stack.width;
-    mixture.shared_hidden = cost_config_count(c, "shared_expert_intermediate_size");
-    mixture.shared_gate = 1;
+    cost_dims mixture = cost_qwen_mixture(c, &stack);
     cost_add_delta_and_attention(c, model, &stack);
     for (uint64_t i = 0; i < stack.n; i++) cost_add(c, model, i, COST_EXPERTS, mixture, 0);
     cost_stack_end_plain(c, model, &stack);

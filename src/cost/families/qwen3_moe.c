@@ -11,22 +11,13 @@ static const cost_default DEFAULTS[] = {{"attention_bias", 0},       {"num_exper
                                         {"intermediate_size", 6144}, {0}};
 
 static void read(cost_config *c, fv_cost_model *model) {
-    static const cost_traits TRAITS = {.qkv_bias = "attention_bias",
-                                       .output_bias = "attention_bias",
-                                       .qk_norm = true,
-                                       .attention_norms = 1};
-    static const cost_mixture_keys KEYS = {"num_experts|num_local_experts", "num_experts_per_tok",
-                                           "moe_intermediate_size"};
-    cost_stack stack = cost_stack_begin(c, model);
     uint64_t window;
-    cost_dims attention = cost_transformer_attention(c, &stack, &TRAITS, &window);
+    const cost_mixture_traits *traits = &cost_qwen3_moe_traits;
+    cost_stack stack = cost_stack_begin(c, model);
+    cost_dims attention = cost_transformer_attention(c, &stack, &traits->attention, &window);
     window = cost_config_flag(c, "use_sliding_window") ? cost_window(c, "sliding_window") : 0;
     for (uint64_t i = 0; i < stack.n; i++) stack.kinds[i] = 1;
-    cost_dims mixture = cost_mixture(c, &stack, KEYS);
-    mixture.vectors += stack.width;
-    cost_add_attention(c, model, &stack, COST_ATTENTION, attention, window);
-    cost_add_sparse_mlps(c, model, &stack, mixture);
-    cost_stack_end_plain(c, model, &stack);
+    cost_read_mixtures_behind(c, model, &stack, traits, attention, window);
 }
 
 const cost_family cost_family_qwen3_moe = {

@@ -9,20 +9,7 @@ static const cost_default DEFAULTS[] = {
     {"mlp_only_layers", COST_NONE},  {"intermediate_size", 5632}, {0}};
 
 static void read(cost_config *c, fv_cost_model *model) {
-    static const cost_traits TRAITS = {.qkv_bias = "attention_bias",
-                                       .output_bias = "attention_bias",
-                                       .qk_norm = true,
-                                       .attention_norms = 1};
-    static const cost_mixture_keys KEYS = {"num_experts|num_local_experts", "num_experts_per_tok",
-                                           "moe_intermediate_size"};
-    cost_stack stack = cost_stack_begin(c, model);
-    uint64_t window;
-    cost_dims attention = cost_transformer_attention(c, &stack, &TRAITS, &window);
-    cost_dims mixture = cost_mixture(c, &stack, KEYS);
-    mixture.vectors += stack.width;
-    cost_add_attention(c, model, &stack, COST_ATTENTION, attention, window);
-    cost_add_sparse_mlps(c, model, &stack, mixture);
-    cost_stack_end_plain(c, model, &stack);
+    cost_read_mixtures(c, model, &cost_qwen3_moe_traits);
 }
 
 const cost_family cost_family_qwen3_vl_moe = {
