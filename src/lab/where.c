@@ -137,12 +137,10 @@ bool fv_where_matches(const char *key, const char *text, const fv_config *config
     yaml_value *list;
     char **values;
     fv_option option;
-    bool found = fv_field_find(key) != NULL &&
-                 read_texts(key, text, &list, &values, &option, NULL) == FV_OK &&
+    if (fv_field_find(key) == NULL) return false;
+    bool found = read_texts(key, text, &list, &values, &option, NULL) == FV_OK &&
                  where_matches(&option, key, config);
-    if (fv_field_find(key) != NULL) {
-        free(values);
-        yaml_value_free(list);
-    }
+    free(values);
+    yaml_value_free(list);
     return found;
 }

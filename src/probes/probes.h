@@ -51,7 +51,7 @@
 
 // Lists of probes as records keep them: names in alphabetical order, each once, separated by
 // commas. `text` has FV_PROBES_SIZE bytes.
-void probes_list(const fv_probe *const *probes, int n, char *text);
+void probes_list(const fv_probe *const *list, int n, char *text);
 bool probes_listed(const char *text, const char *name);
 
 // Adds the probes of `more` to `text`, names that this Fovea does not know included.

@@ -213,7 +213,7 @@ fv_status store_check_listed(fv_store *store, const char *id, fv_error *error);
 bool store_is_damage(const fv_store *store, fv_status status);
 
 // fv_store_mend although the frame stands, for the damage that `cause` tells of.
-fv_status store_mend(fv_store *store, const char *cause, fv_store_say say, void *context,
+fv_status store_mend(fv_store *store, const char *cause, fv_store_say tell_of, void *context,
                      fv_error *error);
 
 // The digest in a column of the current row; 0 where it is none.
