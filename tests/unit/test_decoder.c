@@ -55,9 +55,7 @@ static double check_logits(const stack *s, const float *logits, const float *tru
     return worst;
 }
 
-static double check_stack(int number, int longest) {
-    uint64_t random = (uint64_t)number + 1;
-    stack s = stack_draw(&random, longest);
+static double check_stack(stack s, uint64_t random) {
     size_t numbers = (size_t)s.n_asked * (size_t)s.n_vocab;
     float *truth = lab_logits(&s), *logits = calloc(numbers, sizeof *logits);
     fv_decoder *decoder;
@@ -83,9 +81,33 @@ static bool whole;
 static void test_stacks(void **state) {
     (void)state;
     double worst = 0;
-    for (int i = 0; i < (whole ? 100 : 40); i++)
-        worst = fmax(worst, check_stack(i, whole ? 4096 : 700));
+    for (int i = 0; i < (whole ? 100 : 40); i++) {
+        uint64_t random = (uint64_t)i + 1;
+        stack s = stack_draw(&random, whole ? 4096 : 700);
+        worst = fmax(worst, check_stack(s, random));
+    }
     if (whole) printf("100 stacks, up to 4096 tokens: within %.2g max(1, |logit|)\n", worst);
+}
+
+// Sequences longer than what a window keeps, so that its first keys are dropped, and its sinks are
+// not, several times.
+static void test_windows(void **state) {
+    (void)state;
+    static const char *const layers[] = {
+        "[attention(window=20 sinks=3),attention(window=7)] task.context_length=3300",
+        "[attention(window=1 sinks=2),mamba,attention(window=60)] task.context_length=2400",
+        "[attention(window=20 sinks=3)] model.exclude_self=true task.context_length=1500",
+        "[attention(window=2),attention(window=1 sinks=1)] model.exclude_self=true "
+        "task.context_length=1300",
+    };
+    for (int i = 0; i < 4; i++) {
+        char words[512];
+        snprintf(words, sizeof words,
+                 "model.layers=%s model.n_embd=12 model.residual=true model.positions=sinusoidal "
+                 "task.vocab_size=9",
+                 layers[i]);
+        check_stack(stack_of(words, 40 + (uint64_t)i), (uint64_t)i);
+    }
 }
 
 // One token again and again, without positions: every position sees the same values, so that all
@@ -320,6 +342,7 @@ int main(int argc, char **argv) {
     whole = argc > 1 && strcmp(argv[1], "--whole") == 0;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_stacks),
+        cmocka_unit_test(test_windows),
         cmocka_unit_test(test_long_sum),
         cmocka_unit_test(test_rewind_and_memory),
         cmocka_unit_test(test_mask),
