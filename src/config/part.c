@@ -46,6 +46,16 @@ static const fv_part *chosen(const struct group *group, const fv_config *config,
                : NULL;
 }
 
+const fv_settling *fv_parts_settling(int i) {
+    for (int g = 0; g < N_GROUPS; g++)
+        for (int p = 0; p < GROUPS[g].n; p++)
+            for (int k = 0; k < FV_PART_SAME; k++) {
+                const fv_settling *same = &GROUPS[g].parts[p]->same[k];
+                if (same->settle != NULL && i-- == 0) return same;
+            }
+    return NULL;
+}
+
 fv_status fv_parts_check(const fv_check *c) {
     fv_status status = FV_OK;
     for (int g = 0; g < N_GROUPS; g++) {

@@ -17,10 +17,18 @@ typedef struct fv_check {
 fv_status fv_check_refuse(const fv_check *c, const char *key, const char *format, ...)
     FV_PRINTF(3, 4);
 
-enum { FV_PART_READS = 12, FV_PART_RULES = 2 };
+enum { FV_PART_READS = 12, FV_PART_RULES = 2, FV_PART_SAME = 4 };
 
 // A field that a part reads: FV_READS(task.n_pairs).
 #define FV_READS(field) offsetof(fv_config, field)
+
+// Two ways to say the same: `settle` leaves the simpler one of them.
+typedef struct fv_settling {
+    const char *key; // whose values come to the same
+    void (*settle)(fv_config *config);
+    const char *why;
+    const char *into; // another field that says it then, or NULL
+} fv_settling;
 
 typedef struct fv_part {
     const char *help;    // what it is, in one line
@@ -29,6 +37,8 @@ typedef struct fv_part {
     size_t reads[FV_PART_READS];
     // What else must hold for one of them to be read.
     config_reader rules[FV_PART_RULES];
+    // What of its fields says the same in two ways, whether the part is chosen or not.
+    fv_settling same[FV_PART_SAME];
     // What must hold between fields for this part to make sense; NULL: nothing. `i` is the place
     // in the list of layers, of other parts 0. A task is asked once for each of its lengths.
     fv_status (*check)(const fv_check *c, int i);
@@ -53,6 +63,9 @@ FV_PART_GROUPS(FV_PART_GROUP)
 
 // The parts of the group that the field `key` chooses from, *n of them; NULL for other fields.
 const fv_part *const *fv_parts_of(const char *key, int *n);
+
+// The i-th way, over all parts, in which two values come to the same; NULL behind the last.
+const fv_settling *fv_parts_settling(int i);
 
 // Checks every part that the configuration has, tasks left out.
 fv_status fv_parts_check(const fv_check *c);

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/pool.h"
+#include "model/positions.h"
 #include "probes/retrieval.h"
 
 #include <fovea/decode.h>
@@ -34,7 +35,7 @@ void fv_own_plan_map(const fv_config *config, fv_own_plan *plan) {
     // The probe's grid, of a model that reads as far as this one can.
     fv_task_config task = config->task;
     int twice = 2 * fv_training_longest(&task);
-    if (config->model.positions != FV_POSITIONS_LEARNED && twice > task.context_length) {
+    if (!fv_positions_type_of(config->model.positions)->learned && twice > task.context_length) {
         task.length_max = fv_training_longest(&config->task);
         task.context_length = twice;
     }
@@ -282,7 +283,7 @@ void fv_own_label(const fv_config *config, char label[96]) {
         append(label, "%s", i ? " + " : "");
         if (n > 1) append(label, "%d x ", n);
         append(label, "%s", names[kind]);
-        attends |= kind == FV_LAYER_ATTENTION;
+        attends |= fv_layer_type_of(kind)->attends;
     }
     if (attends && model->window > 0) append(label, ", window %d", model->window);
     if (attends && model->sinks > 0) append(label, ", %d sinks", model->sinks);

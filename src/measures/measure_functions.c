@@ -1,8 +1,8 @@
 // The functions of measures. A new one is its body here and one line in the list.
 #include "measures/measure.h"
 
-#include "config/layer_list.h"
 #include "measures/plateau.h"
+#include "model/layers.h"
 #include "probes/angular.h"
 #include "probes/linalg.h"
 
@@ -467,19 +467,12 @@ static double blind_perplexity(const fv_record *record) {
     return exp(fv_task_blind_loss(&record->config.task));
 }
 
-// What the layers hand on from token to token once the context is full, in bytes: keys and values
-// of what attention still sees; of Mamba the state and what its convolution remembers.
 static double state_bytes(const fv_record *record) {
-    const fv_config *config = &record->config;
-    const fv_model_config *m = &config->model;
+    const fv_layers *layers = &record->config.model.layers;
     double numbers = 0;
-    for (int i = 0; i < m->layers.n; i++) {
-        int window = layer_window(m, i), seen = config->task.context_length;
-        if (window > 0 && window + layer_sinks(m, i) < seen) seen = window + layer_sinks(m, i);
-        int keys = m->d_score > 0 ? m->d_score * m->n_head : m->n_embd;
-        if (m->layers.kind[i] == FV_LAYER_ATTENTION) numbers += (double)seen * (keys + m->n_embd);
-        if (m->layers.kind[i] == FV_LAYER_MAMBA)
-            numbers += (double)m->mamba_expand * m->n_embd * (m->mamba_state + m->mamba_conv - 1);
+    for (int i = 0; i < layers->n; i++) {
+        const fv_layer_type *type = fv_layer_type_of(layers->kind[i]);
+        if (type->state) numbers += type->state(&record->config, i);
     }
     return numbers * sizeof(float);
 }

@@ -475,6 +475,39 @@ static void cost(const fv_layer *layer, double *textbook, double *executed, doub
     *exps = pairs * n_head;
 }
 
+// A whole context where the layer sees it or has sinks.
+static int reach(const fv_config *config, int i) {
+    int window = layer_window(&config->model, i);
+    bool whole = window == 0 || layer_sinks(&config->model, i) > 0;
+    return whole ? config->task.context_length : window - 1;
+}
+
+// Keys and values of what it still sees.
+static double state(const fv_config *config, int i) {
+    const fv_model_config *m = &config->model;
+    int window = layer_window(m, i), seen = config->task.context_length;
+    if (window > 0 && window + layer_sinks(m, i) < seen) seen = window + layer_sinks(m, i);
+    int keys = m->d_score > 0 ? m->d_score * m->n_head : m->n_embd;
+    return (double)seen * (keys + m->n_embd);
+}
+
+// Every layer gets its own window and sinks; none where they show it the whole context.
+static void settle_windows(fv_config *c) {
+    fv_layers *layers = &c->model.layers;
+    for (int i = 0; i < layers->n; i++) {
+        if (fv_layer_type_of(layers->kind[i]) != &fv_layer_attention) continue;
+        int window = layer_window(&c->model, i), sinks = layer_sinks(&c->model, i);
+        bool whole = window == 0 || window + sinks >= c->task.context_length;
+        layers->window[i] = (fv_layer_option){!whole, whole ? 0 : window};
+        layers->sinks[i] = (fv_layer_option){!whole, whole ? 0 : sinks};
+    }
+    c->model.window = c->model.sinks = 0;
+}
+
+static void settle_d_score(fv_config *c) {
+    if (c->model.d_score == c->model.n_embd / c->model.n_head) c->model.d_score = 0;
+}
+
 // What layer i of the list sees. Its own option is to be changed, or else the model's field.
 static fv_status check_window(const fv_check *c, int i) {
     const fv_model_config *model = &c->config->model;
@@ -521,6 +554,8 @@ static fv_status check(const fv_check *c, int i) {
 const fv_layer_type fv_layer_attention = {
     .name = "attention",
     .mixes_positions = true,
+    .attends = true,
+    .half = FV_HALF_ATTENTION,
     .plan = plan,
     .forward = forward,
     .backward = backward,
@@ -537,6 +572,12 @@ const fv_layer_type fv_layer_attention = {
          .rules = {{"model.sinks",
                     {{"model.window", CONFIG_SET},
                      {"model.layers", CONFIG_LAYER_OPTION(LAYER_OPTION_window)}}}},
+         .same = {{"model.window", settle_windows, "a window of the whole context hides nothing",
+                   "model.layers"},
+                  {"model.layers", settle_windows, "they see the same positions"},
+                  {"model.d_score", settle_d_score, "0 is all features of a head"}},
          .check = check},
+    .reach = reach,
+    .state = state,
     .hooks = fv_attention_hooks,
 };

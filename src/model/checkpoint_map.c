@@ -18,12 +18,6 @@ typedef enum axis {
     D_MLP,
     VOCAB,
     CONTEXT,
-    INNER,      // channels of a mamba layer, and what its maps are cut into
-    INNER_GATE, // x and z
-    RANK,
-    RANK_B_C, // delta, B and C
-    TAPS,
-    STATE,
 } axis;
 
 typedef struct plan {
@@ -32,6 +26,7 @@ typedef struct plan {
     axis rows, columns;
 } plan;
 
+// The halves of a TransformerLens block, of which a model may lack one.
 static const plan ATTENTION[] = {
     {"attn.W_Q", true, IN, D_HEAD},     {"attn.W_K", true, IN, D_HEAD},
     {"attn.W_V", true, IN, D_HEAD},     {"attn.W_O", true, D_HEAD, OUT},
@@ -43,14 +38,6 @@ static const plan MLP[] = {{"mlp.W_in", false, IN, D_MLP},   {"mlp.b_in", false,
                            {"mlp.W_out", false, D_MLP, OUT}, {"mlp.b_out", false, NONE, OUT},
                            {"ln2.w", false, NONE, IN},       {"ln2.b", false, NONE, IN}};
 
-static const plan MAMBA[] = {
-    {"mamba.in_proj", false, IN, INNER_GATE}, {"mamba.conv.w", false, INNER, TAPS},
-    {"mamba.conv.b", false, NONE, INNER},     {"mamba.x_proj", false, INNER, RANK_B_C},
-    {"mamba.dt_proj.w", false, RANK, INNER},  {"mamba.dt_proj.b", false, NONE, INNER},
-    {"mamba.A_log", false, INNER, STATE},     {"mamba.D", false, NONE, INNER},
-    {"mamba.out_proj", false, INNER, OUT},    {"ln_mamba.w", false, NONE, IN},
-    {"ln_mamba.b", false, NONE, IN}};
-
 static const plan EMBEDDING[] = {{"embed.W_E", false, VOCAB, OUT},
                                  {"pos_embed.W_pos", false, CONTEXT, OUT}};
 
@@ -59,15 +46,16 @@ static const plan HEAD[] = {{"ln_final.w", false, NONE, IN},
                             {"unembed.W_U", false, IN, VOCAB},
                             {"unembed.b_U", false, NONE, VOCAB}};
 
-static const plan NORM[] = {{"w", false, NONE, IN}, {"b", false, NONE, IN}};
-
 #define COUNT(array) (int)(sizeof(array) / sizeof(array)[0])
+
+static fv_block_half half_of(const fv_layers *layers, int i) {
+    return fv_layer_type_of(layers->kind[i])->half;
+}
 
 const char *checkpoint_obstacle(const fv_config *config, bool widen) {
     const fv_model_config *model = &config->model;
     for (int i = 0; i < model->layers.n; i++) {
-        int kind = model->layers.kind[i];
-        if (kind != FV_LAYER_ATTENTION && kind != FV_LAYER_MLP)
+        if (half_of(&model->layers, i) == FV_NO_HALF)
             return "TransformerLens has no layers besides attention and mlp; it normalises in "
                    "front "
                    "of these, as model.norm does";
@@ -99,8 +87,8 @@ int checkpoint_blocks(const fv_layers *layers, bool *has_mlp) {
     bool full = true; // the last block has its MLP
     *has_mlp = false;
     for (int i = 0; i < layers->n; i++) {
-        bool mlp = layers->kind[i] == FV_LAYER_MLP;
-        if (!mlp && layers->kind[i] != FV_LAYER_ATTENTION) continue;
+        bool mlp = half_of(layers, i) == FV_HALF_MLP;
+        if (half_of(layers, i) == FV_NO_HALF) continue;
         if (!mlp || full) n++;
         full = mlp;
         *has_mlp |= mlp;
@@ -109,10 +97,6 @@ int checkpoint_blocks(const fv_layers *layers, bool *has_mlp) {
 }
 
 // --- one entry ---------------------------------------------------------------------------------
-
-static int mamba_rank(const fv_model_config *model) {
-    return model->mamba_dt_rank > 0 ? model->mamba_dt_rank : (model->n_embd + 15) / 16;
-}
 
 static int extent(const fv_config *config, int width, axis axis_kind) {
     const fv_model_config *model = &config->model;
@@ -132,18 +116,6 @@ static int extent(const fv_config *config, int width, axis axis_kind) {
         return config->task.vocab_size;
     case CONTEXT:
         return config->task.context_length;
-    case INNER:
-        return model->mamba_expand * model->n_embd;
-    case INNER_GATE:
-        return 2 * model->mamba_expand * model->n_embd;
-    case RANK:
-        return mamba_rank(model);
-    case RANK_B_C:
-        return mamba_rank(model) + 2 * model->mamba_state;
-    case TAPS:
-        return model->mamba_conv;
-    case STATE:
-        return model->mamba_state;
     }
     return 0;
 }
@@ -223,53 +195,77 @@ static bool add_all(checkpoint_map *map, const fv_model *model, const plan *plan
     return true;
 }
 
-// One half of a block: the model's `own`-th layer of its kind, or zeros where that is ABSENT.
-enum { ABSENT = -1 };
-static bool add_half(checkpoint_map *map, const fv_model *model, bool mlp, int block, int own,
-                     stream_parts parts) {
-    char prefix[24], own_prefix[24];
+// A tensor as the model has it, under a name of this block.
+static bool add_as_it_is(checkpoint_map *map, const fv_tensor *tensor, const char *name) {
+    checkpoint_entry *entry = new_entry(map);
+    if (entry == NULL) return false;
+    bool matrix = tensor->n_dims == 2;
+    *entry = (checkpoint_entry){.source = SOURCE_PARAMS, .offset = tensor->offset};
+    snprintf(entry->name, sizeof entry->name, "%s", name);
+    entry->rows = matrix ? tensor->shape[0] : 0;
+    entry->n_rows = matrix ? tensor->shape[0] : 1;
+    entry->columns = entry->n_columns = tensor->shape[matrix];
+    entry->row_stride = (size_t)entry->columns;
+    entry->head_stride = tensor->size;
+    entry->column_stride = 1;
+    return true;
+}
+
+// A layer that is no half of a block.
+static bool add_own(checkpoint_map *map, const fv_model *model, const fv_layer *layer) {
+    bool made = true;
+    for (int i = 0; i < layer->n_tensors && made; i++) {
+        const fv_tensor *tensor = &model->tensors[layer->first_tensor + i];
+        made = add_as_it_is(map, tensor, tensor->name);
+    }
+    return made;
+}
+
+// One half of a block, zeros where the model lacks the layer (NULL); what else it has is added.
+static bool add_half(checkpoint_map *map, const fv_model *model, bool mlp, int block,
+                     const fv_layer *layer, stream_parts parts) {
+    char prefix[24], own[24];
+    size_t length = layer ? (size_t)snprintf(own, sizeof own, "blocks.%d.", layer->index) : 0;
     snprintf(prefix, sizeof prefix, "blocks.%d.", block);
-    snprintf(own_prefix, sizeof own_prefix, "blocks.%d.", own);
-    const char *from = own == ABSENT ? NULL : own_prefix;
-    if (mlp) return add_all(map, model, MLP, COUNT(MLP), prefix, from, parts);
-    return add_all(map, model, ATTENTION, COUNT(ATTENTION), prefix, from, parts);
+    bool made = add_all(map, model, mlp ? MLP : ATTENTION, mlp ? COUNT(MLP) : COUNT(ATTENTION),
+                        prefix, layer ? own : NULL, parts);
+    for (int i = 0; layer && i < layer->n_tensors && made; i++) {
+        const fv_tensor *tensor = &model->tensors[layer->first_tensor + i];
+        char name[sizeof tensor->name + sizeof prefix];
+        snprintf(name, sizeof name, "%s%s", prefix, tensor->name + length);
+        if (find(map, name) == NULL) made = add_as_it_is(map, tensor, name);
+    }
+    return made;
 }
 
 // Walks the list of layers; see the head of checkpoint_map.h for how blocks are cut.
 static bool add_blocks(checkpoint_map *map, const fv_model *model, int step) {
     const fv_layers *layers = &model->config.model.layers;
-    int block = -1, n_attention = 0, n_mlp = 0, n_norms = 0;
-    int n_mamba = 0;
+    int block = -1;
     bool full = true, made = true;
     stream_parts parts = {0, step};
     for (int i = 0; made && i < layers->n; i++) {
-        char prefix[24];
-        switch (layers->kind[i]) {
-        case FV_LAYER_ATTENTION:
+        const fv_layer *layer = &model->layers[i + 1];
+        switch (layer->type->half) {
+        case FV_HALF_ATTENTION:
             if (!full && map->has_mlp)
-                made = add_half(map, model, true, block, ABSENT, (stream_parts){0});
-            made = made && add_half(map, model, false, ++block, n_attention++, parts);
+                made = add_half(map, model, true, block, NULL, (stream_parts){0});
+            made = made && add_half(map, model, false, ++block, layer, parts);
             full = false;
             break;
-        case FV_LAYER_MLP:
-            if (full) made = add_half(map, model, false, ++block, ABSENT, (stream_parts){0});
-            made = made && add_half(map, model, true, block, n_mlp++, parts);
+        case FV_HALF_MLP:
+            if (full) made = add_half(map, model, false, ++block, NULL, (stream_parts){0});
+            made = made && add_half(map, model, true, block, layer, parts);
             full = true;
             break;
-        case FV_LAYER_MAMBA:
-            snprintf(prefix, sizeof prefix, "blocks.%d.", n_mamba++);
-            made = add_all(map, model, MAMBA, COUNT(MAMBA), prefix, prefix, parts);
-            break;
-        default:
-            snprintf(prefix, sizeof prefix, "norms.%d.", n_norms++);
-            made = add_all(map, model, NORM, layers->kind[i] == FV_LAYER_LAYER_NORM ? 2 : 1, prefix,
-                           prefix, parts);
+        case FV_NO_HALF:
+            made = add_own(map, model, layer);
         }
         parts.in += step;
         parts.out += step;
     }
     if (made && !full && map->has_mlp)
-        made = add_half(map, model, true, block, ABSENT, (stream_parts){0});
+        made = add_half(map, model, true, block, NULL, (stream_parts){0});
     return made;
 }
 

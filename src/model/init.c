@@ -10,12 +10,10 @@ typedef struct spread {
     double size;
 } spread;
 
-// Layers that write into the stream: GPT-2 has two a block and scales by 1 / sqrt(2 blocks).
-static int count_outputs(const fv_model_config *config) {
+// Maps into the stream: GPT-2 has two a block and scales by 1 / sqrt(2 blocks).
+static int count_outputs(const fv_model *model) {
     int n = 0;
-    for (int i = 0; i < config->layers.n; i++)
-        n += config->layers.kind[i] == FV_LAYER_ATTENTION ||
-             config->layers.kind[i] == FV_LAYER_MLP || config->layers.kind[i] == FV_LAYER_MAMBA;
+    for (int i = 0; i < model->n_tensors; i++) n += model->params[i].init == FV_INIT_OUTPUT;
     return n;
 }
 
@@ -27,7 +25,7 @@ static spread spread_of(const fv_model *model, const fv_param *param) {
     case FV_INIT_NORMAL:
         return (spread){true, bias ? 0 : config->init_sigma};
     case FV_INIT_GPT2: {
-        double size = param->init == FV_INIT_OUTPUT ? 0.02 / sqrt(count_outputs(config)) : 0.02;
+        double size = param->init == FV_INIT_OUTPUT ? 0.02 / sqrt(count_outputs(model)) : 0.02;
         return (spread){true, bias ? 0 : size};
     }
     default: // posts and uniform; the fan_in of an embedding is its width

@@ -109,9 +109,16 @@ typedef struct fv_token_tables {
 typedef struct fv_layer fv_layer;
 typedef struct fv_layer_hook fv_layer_hook;
 
+// Which half of a TransformerLens block a layer is: its tensors have the names and shapes of
+// model/checkpoint_map.c, so that checkpoints of it open there.
+typedef enum fv_block_half { FV_NO_HALF, FV_HALF_ATTENTION, FV_HALF_MLP } fv_block_half;
+
 typedef struct fv_layer_type {
     const char *name;
-    bool mixes_positions;
+    bool mixes_positions; // carries something from one position to another
+    bool attends;         // by what earlier positions hold: it sees their order by no state
+    fv_block_half half;
+    bool is_norm; // counted with the other norms, and never beside a residual stream
     // Reserves parameters and buffers. `model` is being built; layer->in and ->out are known. What
     // keeps a layer from being made is said in *error.
     fv_status (*plan)(fv_model *model, fv_layer *layer, fv_error *error);
@@ -123,6 +130,10 @@ typedef struct fv_layer_type {
     // here; exponentials per sequence. Forward only.
     void (*cost)(const fv_layer *layer, double *textbook, double *executed, double *exps);
     fv_part part; // of what may stand in a list of layers
+    // How many positions back layer i of the list reaches, itself not counted. NULL: none.
+    int (*reach)(const fv_config *config, int i);
+    // Numbers that it hands on from token to token once the context is full. NULL: none.
+    double (*state)(const fv_config *config, int i);
     // What can be seen of it after forward, ended by a hook without name: hooks.h.
     const fv_layer_hook *hooks;
 } fv_layer_type;
@@ -137,6 +148,7 @@ struct fv_layer {
     fv_positions in, out;
     int *rows; // [out.n] row of in that holds each position of out
     size_t x, y, dx, dy;
+    int first_tensor, n_tensors; // of the model's, that it alone has
     size_t param[FV_LAYER_PARAMS];
     size_t buffer[FV_LAYER_BUFFERS];
     int window, sinks; // attention; a window of 0 is the whole context

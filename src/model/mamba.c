@@ -335,6 +335,22 @@ static void cost(const fv_layer *layer, double *textbook, double *executed, doub
     *exps = n_in * state + (2 * n_in + n_out) * inner; // decays; softplus, SiLU, gate
 }
 
+static int reach(const fv_config *config, int i) {
+    (void)i;
+    return config->task.context_length;
+}
+
+// The state, and what the convolution remembers.
+static double state(const fv_config *config, int i) {
+    (void)i;
+    const fv_model_config *m = &config->model;
+    return (double)m->mamba_expand * m->n_embd * (m->mamba_state + m->mamba_conv - 1);
+}
+
+static void settle_dt_rank(fv_config *c) {
+    if (c->model.mamba_dt_rank == (c->model.n_embd + 15) / 16) c->model.mamba_dt_rank = 0;
+}
+
 // Rows of E channels.
 static fv_lanes lanes_inner(const fv_layer *layer, const fv_tile *tile, enum buffer which) {
     return fv_lanes_dense(buffer(layer, tile, which), layer->out.n, sizes_of(layer).inner);
@@ -396,6 +412,9 @@ const fv_layer_type fv_layer_mamba = {
             .reads = {FV_READS(model.residual), FV_READS(model.mamba_state),
                       FV_READS(model.mamba_expand), FV_READS(model.mamba_conv),
                       FV_READS(model.mamba_dt_rank)},
+            .same = {{"model.mamba_dt_rank", settle_dt_rank, "0 is a sixteenth of model.n_embd"}},
         },
+    .reach = reach,
+    .state = state,
     .hooks = hooks,
 };

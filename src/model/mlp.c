@@ -92,6 +92,10 @@ static void cost(const fv_layer *layer, double *textbook, double *executed, doub
     *exps = n * m * fv_activation_type_of(config->activation)->exps;
 }
 
+static void settle_d_mlp(fv_config *c) {
+    if (c->model.d_mlp == 4 * c->model.n_embd) c->model.d_mlp = 0;
+}
+
 static fv_lanes lanes_pre(const fv_layer *layer, const fv_tile *tile, real *scratch) {
     (void)scratch;
     return fv_lanes_dense(fv_tile_buffer(tile, layer->buffer[HIDDEN]), layer->out.n,
@@ -121,7 +125,7 @@ static const fv_layer_hook hooks[] = {FV_NORM_HOOKS("ln2."),
 
 const fv_layer_type fv_layer_mlp = {
     .name = "mlp",
-    .mixes_positions = false,
+    .half = FV_HALF_MLP,
     .plan = plan,
     .forward = forward,
     .backward = backward,
@@ -132,6 +136,7 @@ const fv_layer_type fv_layer_mlp = {
             .example = "model: {layers: [attention, mlp], residual: true, n_embd: 8, d_mlp: 32}",
             .reads = {FV_READS(model.residual), FV_READS(model.bias), FV_READS(model.activation),
                       FV_READS(model.d_mlp)},
+            .same = {{"model.d_mlp", settle_d_mlp, "0 is four times model.n_embd"}},
         },
     .hooks = hooks,
 };

@@ -136,22 +136,21 @@ static fv_status plan_positions(fv_model *model, const fv_positions *top) {
 
 static void choose_layers(fv_model *model) {
     const fv_layers *list = &model->config.model.layers;
-    int count[FV_LAYER_COUNT] = {0};
+    int count[FV_LAYER_COUNT] = {0}, n_norms = 0;
     model->layers[0].type = &fv_layer_embedding;
     for (int i = 0; i < list->n; i++) {
         fv_layer *layer = &model->layers[i + 1];
-        bool is_norm = list->kind[i] == FV_LAYER_LAYER_NORM || list->kind[i] == FV_LAYER_RMS_NORM;
         layer->type = fv_layer_type_of(list->kind[i]);
-        layer->residual = model->config.model.residual && !is_norm;
+        layer->residual = model->config.model.residual && !layer->type->is_norm;
         if (layer->type == &fv_layer_attention) {
             layer->window = layer_window(&model->config.model, i);
             layer->sinks = layer_sinks(&model->config.model, i);
         }
-        // Both norms count together: "norms.0", "norms.1", ...
-        layer->index = count[is_norm ? FV_LAYER_LAYER_NORM : list->kind[i]]++;
+        // All norms count together: "norms.0", "norms.1", ...
+        layer->index = layer->type->is_norm ? n_norms++ : count[list->kind[i]]++;
+        model->n_attention += layer->type == &fv_layer_attention;
     }
     model->layers[list->n + 1].type = &fv_layer_head;
-    model->n_attention = count[FV_LAYER_ATTENTION];
     for (int i = 0; i < model->n_layers; i++) model->layers[i].model = model;
 }
 
@@ -165,7 +164,12 @@ static fv_status plan_buffers(fv_model *model, int groups, fv_error *error) {
     for (int i = 0; i < model->n_layers; i++) {
         fv_layer *layer = &model->layers[i];
         if (i > 0) layer->x = model->layers[i - 1].y;
+        int first = model->n_tensors;
         fv_status status = layer->type->plan(model, layer, error);
+        if (model->n_tensors > first) { // the first time
+            layer->first_tensor = first;
+            layer->n_tensors = model->n_tensors - first;
+        }
         if (status == FV_OK && model->short_of_memory) status = no_memory(error);
         if (status != FV_OK) return status;
         if (layer->in.n > widest) widest = layer->in.n;

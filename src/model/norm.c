@@ -110,7 +110,7 @@ static void cost(const fv_layer *layer, double *textbook, double *executed, doub
 
 const fv_layer_type fv_layer_layer_norm = {
     .name = "layer_norm",
-    .mixes_positions = false,
+    .is_norm = true,
     .plan = plan_layer_norm,
     .forward = forward,
     .backward = backward,
@@ -125,7 +125,7 @@ const fv_layer_type fv_layer_layer_norm = {
 };
 const fv_layer_type fv_layer_rms_norm = {
     .name = "rms_norm",
-    .mixes_positions = false,
+    .is_norm = true,
     .plan = plan_rms_norm,
     .forward = forward,
     .backward = backward,

@@ -15,6 +15,10 @@ static const real *table(const fv_tile *tile) {
     return tile->params + tile->model->layers[0].param[FV_EMBEDDING_POSITIONS];
 }
 
+static void settle_d_positions(fv_config *c) {
+    if (c->model.d_positions == c->model.n_embd) c->model.d_positions = 0;
+}
+
 static fv_status check(const fv_check *c, int i) {
     (void)i;
     const fv_model_config *model = &c->config->model;
@@ -29,6 +33,7 @@ const fv_positions_type fv_positions_learned = {
     .part = {.help = "a table that is trained like that of tokens",
              .example = "model: {positions: learned}",
              .reads = {FV_READS(model.d_positions), FV_READS(train.embedding_rate)},
+             .same = {{"model.d_positions", settle_d_positions, "0 is all features"}},
              .check = check},
     .plan = plan,
     .table = table,

@@ -1,7 +1,8 @@
 #include "probes/retrieval.h"
 
 #include "config/config_check.h"
-#include "model/layers.h"
+#include "model/positions.h"
+#include "tasks/task_type.h"
 
 #include <fovea/decode.h>
 #include <stdio.h>
@@ -30,24 +31,24 @@ static fv_config config_of_cell(const fv_config *config, int length, double dept
 }
 
 static fv_status refuse(fv_error *error, const char *task) {
+    char others[256];
+    fv_tasks_that_hide(others, sizeof others);
     return fv_fail(error, FV_USAGE,
-                   "task.name %s hides nothing at a depth; models of needle, needle_multi, "
-                   "kv_retrieval and position can be asked",
-                   task);
+                   "task.name %s hides nothing at a depth; models of %s can be asked", task,
+                   others);
 }
 
 fv_status fv_retrieval_check(const fv_config *config, int length, double depth, fv_error *error) {
-    int task = config->task.name;
-    if (task != FV_TASK_NEEDLE && task != FV_TASK_NEEDLE_MULTI && task != FV_TASK_KV_RETRIEVAL &&
-        task != FV_TASK_POSITION)
-        return refuse(error, fv_field_find("task.name")->choices[task]);
+    if (!fv_task_hides(&config->task))
+        return refuse(error, fv_field_find("task.name")->choices[config->task.name]);
     if (!(depth >= 0 && depth <= 100))
         return fv_fail(error, FV_USAGE,
                        "depth %g is no percentage of the context; it takes 0 to 100", depth);
     if (length < 1 || length > FV_RETRIEVAL_LONGEST)
         return fv_fail(error, FV_USAGE, "length %d is out of range; it takes 1 to %d tokens",
                        length, FV_RETRIEVAL_LONGEST);
-    if (config->model.positions == FV_POSITIONS_LEARNED && length > config->task.context_length)
+    if (fv_positions_type_of(config->model.positions)->learned &&
+        length > config->task.context_length)
         return fv_fail(
             error, FV_USAGE,
             "length %d goes beyond the %d positions that the model has learned an embedding for "

@@ -15,16 +15,16 @@
 // last fitted or a given one, and follows a run's snapshots along it.
 #include "probes/probes.h"
 #include "probes/tensors.h"
+#include "tasks/task_type.h"
 
 #include <math.h>
 #include <stdlib.h>
 
 enum { MAX_PATHS = 64 };
 
-static int target_of(const fv_task_config *task) {
-    int last = task->context_length - 1;
-    if (task->name != FV_TASK_COPY) return last - 1;
-    return task->index >= 0 ? task->index : last - task->offset;
+static int target_of(const fv_task_config *config) {
+    const fv_task *task = fv_task_of(config);
+    return task->attended ? task->attended(config) : config->context_length - 2;
 }
 
 static double dot_row(fv_matrix a, int row, const double *s) {

@@ -2,8 +2,7 @@
 // two ways to say the same the simpler one is kept. Runs that are then equal train the same model.
 #include "study/warnings.h"
 
-#include "config/config_readers.h"
-#include "config/layer_list.h"
+#include "config/part.h"
 #include "lab/grid.h"
 #include "lab/sweep.h"
 
@@ -24,67 +23,10 @@ static void settle_length_max(fv_config *c) {
     if (c->task.length_max == c->task.context_length) c->task.length_max = 0;
 }
 
-static void settle_index(fv_config *c) {
-    bool one_length = c->task.length_min == 0 && c->task.length_max == 0;
-    if (c->task.index < 0 || !one_length || c->task.loss != FV_LOSS_LAST) return;
-    c->task.offset = c->task.context_length - 1 - c->task.index;
-    c->task.index = -1;
-}
-
-static void settle_period(fv_config *c) {
-    if (c->task.period == c->task.context_length / 2) c->task.period = 0;
-}
-
-static void settle_d_mlp(fv_config *c) {
-    if (c->model.d_mlp == 4 * c->model.n_embd) c->model.d_mlp = 0;
-}
-
-static void settle_dt_rank(fv_config *c) {
-    if (c->model.mamba_dt_rank == (c->model.n_embd + 15) / 16) c->model.mamba_dt_rank = 0;
-}
-
-static void settle_d_score(fv_config *c) {
-    if (c->model.d_score == c->model.n_embd / c->model.n_head) c->model.d_score = 0;
-}
-
-static void settle_d_positions(fv_config *c) {
-    if (c->model.d_positions == c->model.n_embd) c->model.d_positions = 0;
-}
-
 static void settle_embedding(fv_config *c) {
     bool quiet = c->model.embedding_noise == 0;
     if (c->model.embedding == FV_EMBEDDING_NOISY && quiet)
         c->model.embedding = FV_EMBEDDING_LEARNED;
-}
-
-// Every layer gets its own window and sinks; none where they show it the whole context.
-static void settle_windows(fv_config *c) {
-    fv_layers *layers = &c->model.layers;
-    for (int i = 0; i < layers->n; i++) {
-        if (layers->kind[i] != FV_LAYER_ATTENTION) continue;
-        int window = layer_window(&c->model, i), sinks = layer_sinks(&c->model, i);
-        bool whole = window == 0 || window + sinks >= c->task.context_length;
-        layers->window[i] = (fv_layer_option){!whole, whole ? 0 : window};
-        layers->sinks[i] = (fv_layer_option){!whole, whole ? 0 : sinks};
-    }
-    c->model.window = c->model.sinks = 0;
-}
-
-static void settle_optimizer(fv_config *c) {
-    fv_train_config *train = &c->train;
-    if (train->optimizer == FV_OPTIMIZER_ADAMW && train->weight_decay == 0)
-        train->optimizer = FV_OPTIMIZER_ADAM;
-    if (train->optimizer == FV_OPTIMIZER_MOMENTUM && train->momentum == 0)
-        train->optimizer = FV_OPTIMIZER_SGD;
-}
-
-static void settle_schedule(fv_config *c) {
-    fv_train_config *train = &c->train;
-    bool decays = train->decay_factor != 1 && train->decay_every < train->steps;
-    bool falls = train->final_rate != 1;
-    if (train->schedule == FV_SCHEDULE_WARMUP ||
-        (train->schedule == FV_SCHEDULE_STEP ? !decays : !falls))
-        train->schedule = FV_SCHEDULE_CONSTANT;
 }
 
 // How a run is watched. log_every also says when stop_metric is looked at.
@@ -101,32 +43,23 @@ static void settle_watching(fv_config *c) {
 #define SETTLING_LIST(X)                                                                           \
     X(length_max, "task.length_max", "0 is the length of the context")                             \
     X(length_min, "task.length_min", "sequences then have one length only")                        \
-    X(index, "task.index", "both name one position of the sequence")                               \
-    X(period, "task.period", "0 is half of the context")                                           \
-    X(windows, "model.window", "a window of the whole context hides nothing")                      \
-    X(windows, "model.layers", "they see the same positions")                                      \
-    X(d_mlp, "model.d_mlp", "0 is four times model.n_embd")                                        \
-    X(dt_rank, "model.mamba_dt_rank", "0 is a sixteenth of model.n_embd")                          \
-    X(d_score, "model.d_score", "0 is all features of a head")                                     \
-    X(d_positions, "model.d_positions", "0 is all features")                                       \
     X(embedding, "model.embedding", "noise of 0 is none")                                          \
-    X(optimizer, "train.optimizer", "they differ by a weight_decay or momentum that is 0")         \
-    X(schedule, "train.schedule", "the rate is constant, after any warm-up, in both")              \
     X(watching, "train.log_every", "it only says how a run is watched")                            \
     X(watching, "train.probe_every", "it only says how a run is watched")                          \
     X(watching, "train.snapshot_every", "it only says how a run is watched")                       \
     X(watching, "train.snapshots", "they only say how a run is watched")
 
-static const struct settling {
-    const char *key;
-    void (*settle)(fv_config *config);
-    const char *why;
-} SETTLINGS[] = {
-#define ROW(function, key, why) {key, settle_##function, why},
+static const fv_settling COMMON[] = {
+#define ROW(function, key, why) {key, settle_##function, why, NULL},
     SETTLING_LIST(ROW)
 #undef ROW
 };
-enum { N_SETTLINGS = sizeof SETTLINGS / sizeof *SETTLINGS };
+enum { N_COMMON = sizeof COMMON / sizeof *COMMON };
+
+// The i-th of all, those of the parts behind; NULL behind the last.
+static const fv_settling *settling(int i) {
+    return i < N_COMMON ? &COMMON[i] : fv_parts_settling(i - N_COMMON);
+}
 
 // --- the runs ------------------------------------------------------------------------------------
 
@@ -156,7 +89,8 @@ static void drop_unread(const swept *s, fv_config *config) {
 // The simpler of two ways may not read what the other does.
 static void simplify(const swept *s, fv_config *config) {
     drop_unread(s, config);
-    for (int i = 0; i < N_SETTLINGS; i++) SETTLINGS[i].settle(config);
+    const fv_settling *way;
+    for (int i = 0; (way = settling(i)) != NULL; i++) way->settle(config);
     drop_unread(s, config);
 }
 
@@ -166,9 +100,13 @@ typedef struct run {
 } run;
 
 static uint64_t hash_swept(const swept *s, const fv_config *config) {
-    const fv_field *const settled[] = {fv_field_find("task.offset"), fv_field_find("model.layers")};
     uint64_t hash = sweep_hash(TEXT_HASH_START, config, s->fields, s->n);
-    return sweep_hash(hash, config, settled, 2); // what others turn into
+    const fv_settling *way;
+    for (int i = 0; (way = settling(i)) != NULL; i++) {
+        const fv_field *into = way->into != NULL ? fv_field_find(way->into) : NULL;
+        if (into != NULL) hash = sweep_hash(hash, config, &into, 1);
+    }
+    return hash;
 }
 
 static int by_hash(const void *a, const void *b) {
@@ -192,8 +130,9 @@ static bool explain_unread(const fv_config *config, const fv_field *field, fv_er
 }
 
 static const char *explain_settling(const fv_field *field) {
-    for (int i = 0; i < N_SETTLINGS; i++)
-        if (strcmp(SETTLINGS[i].key, field->key) == 0) return SETTLINGS[i].why;
+    const fv_settling *way;
+    for (int i = 0; (way = settling(i)) != NULL; i++)
+        if (strcmp(way->key, field->key) == 0) return way->why;
     return "";
 }
 

@@ -1,45 +1,47 @@
 #include "study/warnings.h"
 
 #include "config/layer_list.h"
+#include "model/positions.h"
+#include "tasks/task_type.h"
 
 #include <fovea/task.h>
 
 // --- what a model sees ---------------------------------------------------------------------------
 
-static int n_layers(const fv_config *c, int kind) {
-    int n = 0;
-    for (int i = 0; i < c->model.layers.n; i++) n += c->model.layers.kind[i] == kind;
-    return n;
+static const fv_layer_type *layer(const fv_config *c, int i) {
+    return fv_layer_type_of(c->model.layers.kind[i]);
 }
 
-// A layer that carries something from one position to another.
-static bool has_mixing_layer(const fv_config *c) {
-    return n_layers(c, FV_LAYER_ATTENTION) + n_layers(c, FV_LAYER_MAMBA) > 0;
+// Layers that carry something from one position to another, and those that attend among them.
+typedef struct mixing {
+    int n, n_attending;
+} mixing;
+
+static mixing mixing_layers(const fv_config *c) {
+    mixing m = {0};
+    for (int i = 0; i < c->model.layers.n; i++) {
+        m.n += layer(c, i)->mixes_positions;
+        m.n_attending += layer(c, i)->attends;
+    }
+    return m;
 }
 
 // How far in front of the query the answer stands; -1 where that differs from sequence to sequence.
 static int distance(const fv_config *c) {
-    const fv_task_config *task = &c->task;
-    bool last = task->loss == FV_LOSS_LAST && task->length_min == 0 && task->length_max == 0;
-    int period = task->period > 0 ? task->period : task->context_length / 2;
-    if (task->name == FV_TASK_INDUCTION && period > 0) return period - 1;
-    if (task->name != FV_TASK_COPY) return -1;
-    if (task->index < 0) return task->offset;
-    return last ? task->context_length - 1 - task->index : -1;
+    const fv_task *task = fv_task_of(&c->task);
+    return task->distance ? task->distance(&c->task) : -1;
 }
 
-// The most that attention with windows reaches back; a whole context where one layer sees it, has
-// sinks, or hands a state on.
-static int reach(const fv_config *c) {
-    int sum = 0;
-    if (n_layers(c, FV_LAYER_MAMBA) > 0) return c->task.context_length;
-    for (int i = 0; i < c->model.layers.n; i++) {
-        if (c->model.layers.kind[i] != FV_LAYER_ATTENTION) continue;
-        int window = layer_window(&c->model, i);
-        if (window == 0 || layer_sinks(&c->model, i) > 0) return c->task.context_length;
-        sum += window - 1;
-    }
+// The most that all layers together reach back.
+static long reach(const fv_config *c) {
+    long sum = 0;
+    for (int i = 0; i < c->model.layers.n; i++)
+        if (layer(c, i)->reach) sum += layer(c, i)->reach(c, i);
     return sum;
+}
+
+static const fv_positions_type *positions(const fv_config *c) {
+    return fv_positions_type_of(c->model.positions);
 }
 
 // --- the rules -----------------------------------------------------------------------------------
@@ -49,39 +51,41 @@ static bool forgets_tokens(const fv_config *c) {
 }
 
 static bool needs_numbers(const fv_config *c) {
-    bool named = c->task.name == FV_TASK_SIMILAR || c->task.name == FV_TASK_POSITION;
-    return c->model.embedding == FV_EMBEDDING_RESAMPLED && c->model.tied && named;
+    return c->model.embedding == FV_EMBEDDING_RESAMPLED && c->model.tied &&
+           fv_task_of(&c->task)->asks_numbers;
 }
 
 static bool stays_in_place(const fv_config *c) {
-    return !has_mixing_layer(c) && distance(c) != 0;
+    return mixing_layers(c).n == 0 && distance(c) != 0;
 }
 
 static bool is_out_of_sight(const fv_config *c) {
-    return has_mixing_layer(c) && distance(c) > reach(c);
+    return mixing_layers(c).n > 0 && distance(c) > reach(c);
 }
 
 // Without a residual stream every layer goes at least one position back.
 static bool is_too_near(const fv_config *c) {
-    int n = n_layers(c, FV_LAYER_ATTENTION), d = distance(c);
-    bool only_attention = n > 0 && n_layers(c, FV_LAYER_MAMBA) == 0;
-    return only_attention && c->model.exclude_self && !c->model.residual && d >= 0 && d < n;
+    mixing m = mixing_layers(c);
+    int n = m.n_attending, d = distance(c);
+    return n > 0 && n == m.n && c->model.exclude_self && !c->model.residual && d >= 0 && d < n;
 }
 
+// One attention layer that sees everything, without positions.
 static bool is_blind(const fv_config *c) {
+    mixing m = mixing_layers(c);
     int window = 0;
     for (int i = 0; i < c->model.layers.n; i++)
-        if (c->model.layers.kind[i] == FV_LAYER_ATTENTION) window = layer_window(&c->model, i);
+        if (layer(c, i)->attends) window = layer_window(&c->model, i);
     bool order = window > 0 && window < c->task.context_length;
-    if (n_layers(c, FV_LAYER_ATTENTION) != 1 || n_layers(c, FV_LAYER_MAMBA) > 0 || order ||
-        c->model.positions != FV_POSITIONS_NONE || c->model.exclude_self)
+    if (m.n_attending != 1 || m.n != 1 || order || c->model.positions != FV_POSITIONS_NONE ||
+        c->model.exclude_self)
         return false;
     return fv_task_blind_loss(&c->task) > fv_task_bayes_loss(&c->task) + 1e-6;
 }
 
 static bool begins_at_zero(const fv_config *c) {
     const fv_model_config *model = &c->model;
-    if (model->positions == FV_POSITIONS_SINUSOIDAL) return false;
+    if (positions(c)->table && !positions(c)->learned) return false;
     if (model->init == FV_INIT_NORMAL) return model->init_sigma == 0;
     return model->init == FV_INIT_POSTS && model->embedding_sigma == 0 && model->tied;
 }
@@ -91,7 +95,7 @@ static bool never_moves(const fv_config *c) {
     const fv_model_config *model = &c->model;
     bool embeds =
         model->embedding == FV_EMBEDDING_LEARNED || model->embedding == FV_EMBEDDING_NOISY;
-    bool places = model->positions == FV_POSITIONS_LEARNED;
+    bool places = positions(c)->learned;
     bool moves = (train->embedding_rate > 0 && (embeds || places)) ||
                  (train->layer_rate > 0 && model->layers.n > 0) ||
                  (train->unembedding_rate > 0 && !model->tied);

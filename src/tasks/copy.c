@@ -76,6 +76,27 @@ static double blind_loss(const fv_task_config *config) {
     return sum / n;
 }
 
+static bool has_one_length(const fv_task_config *config) {
+    return config->length_min == 0 && config->length_max == 0;
+}
+
+static int distance(const fv_task_config *config) {
+    if (config->index < 0) return config->offset;
+    bool fixed = config->loss == FV_LOSS_LAST && has_one_length(config);
+    return fixed ? config->context_length - 1 - config->index : -1;
+}
+
+static int attended(const fv_task_config *config) {
+    int last = config->context_length - 1;
+    return config->index >= 0 ? config->index : last - config->offset;
+}
+
+static void settle_index(fv_config *c) {
+    if (c->task.index < 0 || !has_one_length(&c->task) || c->task.loss != FV_LOSS_LAST) return;
+    c->task.offset = c->task.context_length - 1 - c->task.index;
+    c->task.index = -1;
+}
+
 static fv_status check(const fv_check *c, int i) {
     (void)i;
     const fv_task_config *task = &c->config->task;
@@ -99,9 +120,13 @@ const fv_task fv_task_copy = {
              .reads = {FV_READS(task.offset), FV_READS(task.index), FV_READS(task.loss),
                        FV_READS(task.distribution)},
              .rules = {{"task.offset", {{"task.index", CONFIG_AT_DEFAULT}}}},
+             .same = {{"task.index", settle_index, "both name one position of the sequence",
+                       "task.offset"}},
              .check = check},
     .loss_positions = loss_positions,
     .answer = answer,
+    .distance = distance,
+    .attended = attended,
     .bayes_loss = fv_task_no_loss,
     .blind_loss = blind_loss,
 };

@@ -39,6 +39,14 @@ static void answer(const fv_task_config *config, const int32_t *tokens, int32_t 
         memcpy(targets, tokens + (t + 1 - period) * L, L * sizeof *targets);
 }
 
+static int distance(const fv_task_config *config) {
+    return period_of(config) - 1;
+}
+
+static void settle_period(fv_config *c) {
+    if (c->task.period == c->task.context_length / 2) c->task.period = 0;
+}
+
 static fv_status check(const fv_check *c, int i) {
     (void)i;
     const fv_task_config *task = &c->config->task;
@@ -59,9 +67,11 @@ const fv_task fv_task_induction = {
     .part = {.help = "what came next when the sequence was seen before: random tokens, repeated",
              .example = "task: {name: induction, vocab_size: 32, context_length: 16, loss: all}",
              .reads = {FV_READS(task.period), FV_READS(task.loss), FV_READS(task.distribution)},
+             .same = {{"task.period", settle_period, "0 is half of the context"}},
              .check = check},
     .loss_positions = loss_positions,
     .fill = fill,
     .answer = answer,
+    .distance = distance,
     .bayes_loss = fv_task_no_loss,
 };

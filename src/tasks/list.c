@@ -2,6 +2,7 @@
 
 #include <fovea/task.h>
 #include <math.h>
+#include <stdio.h>
 
 #define FV_PART_TASK(NAME, name) extern const fv_task fv_task_##name;
 #include <fovea/fields.def>
@@ -27,6 +28,29 @@ int fv_task_only_length(const fv_task_config *config) {
 bool fv_task_repeats(const fv_task_config *config) {
     const fv_task *task = fv_task_of(config);
     return task->repeats && task->repeats(config);
+}
+
+static bool hides(const fv_part *part) {
+    for (int i = 0; i < FV_PART_READS; i++)
+        if (part->reads[i] == FV_READS(task.depth)) return true;
+    return false;
+}
+
+bool fv_task_hides(const fv_task_config *config) {
+    return hides(FV_PARTS_OF_TASK[config->name]);
+}
+
+void fv_tasks_that_hide(char *text, size_t size) {
+    const char *const *names = fv_field_find("task.name")->choices;
+    int n = 0, i = 0;
+    for (int k = 0; k < FV_TASK_COUNT; k++) n += hides(FV_PARTS_OF_TASK[k]);
+    size_t used = 0;
+    for (int k = 0; k < FV_TASK_COUNT && used < size; k++) {
+        if (!hides(FV_PARTS_OF_TASK[k])) continue;
+        const char *before = i == 0 ? "" : i == n - 1 ? " and " : ", ";
+        used += (size_t)snprintf(text + used, size - used, "%s%s", before, names[k]);
+        i++;
+    }
 }
 
 double fv_task_no_loss(const fv_task_config *config) {

@@ -36,5 +36,6 @@ const fv_task fv_task_position = {
              .check = check},
     .loss_positions = fv_last_position,
     .fill = fill,
+    .asks_numbers = true,
     .bayes_loss = fv_task_no_loss,
 };

@@ -68,6 +68,7 @@ const fv_task fv_task_similar = {
              .check = check},
     .loss_positions = loss_positions,
     .answer = answer,
+    .asks_numbers = true,
     .bayes_loss = fv_task_no_loss,
     .blind_loss = blind_loss,
 };

@@ -47,6 +47,15 @@ typedef struct fv_task {
     // Turns the configuration of training data into that of held-out data. NULL: they are the same.
     void (*hold_out)(fv_task_config *config);
 
+    // How far in front of the query the answer stands; -1 where that differs from sequence to
+    // sequence. NULL: it always does.
+    int (*distance)(const fv_task_config *config);
+
+    // The position that the last one must attend to. NULL: the one in front of it.
+    int (*attended)(const fv_task_config *config);
+
+    bool asks_numbers; // what tokens mean as numbers, not only which are the same
+
     // See include/fovea/task.h. NULL: unknown.
     double (*bayes_loss)(const fv_task_config *config);
     double (*blind_loss)(const fv_task_config *config);
@@ -54,6 +63,11 @@ typedef struct fv_task {
 
 // The task of config->name; every one is a line of include/fovea/parts/tasks.def.
 const fv_task *fv_task_of(const fv_task_config *config);
+
+// Whether it hides something at a depth: tasks that read task.depth. And those of them that there
+// are: "needle, needle_multi and position".
+bool fv_task_hides(const fv_task_config *config);
+void fv_tasks_that_hide(char *text, size_t size);
 
 // bayes_loss of tasks whose targets follow from their tokens.
 double fv_task_no_loss(const fv_task_config *config);

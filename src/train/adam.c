@@ -59,10 +59,18 @@ const fv_optimizer_type fv_optimizer_adam = {
     .step = adam,
 };
 
+static void settle(fv_config *c) {
+    fv_train_config *train = &c->train;
+    if (train->optimizer == FV_OPTIMIZER_ADAMW && train->weight_decay == 0)
+        train->optimizer = FV_OPTIMIZER_ADAM;
+}
+
 const fv_optimizer_type fv_optimizer_adamw = {
     .part = {.help = "Adam with decoupled weight decay",
              .example = "train: {optimizer: adamw, weight_decay: 0.1}",
              .reads = {FV_READS(train.beta1), FV_READS(train.beta2), FV_READS(train.epsilon)},
+             .same = {{"train.optimizer", settle,
+                       "they differ by a weight_decay or momentum that is 0"}},
              .check = check},
     .step = adamw,
     .decoupled = true,

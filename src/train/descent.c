@@ -29,9 +29,17 @@ const fv_optimizer_type fv_optimizer_sgd = {
     .step = plain,
 };
 
+static void settle(fv_config *c) {
+    fv_train_config *train = &c->train;
+    if (train->optimizer == FV_OPTIMIZER_MOMENTUM && train->momentum == 0)
+        train->optimizer = FV_OPTIMIZER_SGD;
+}
+
 const fv_optimizer_type fv_optimizer_momentum = {
     .part = {.help = "gradient descent with a velocity, the heavy ball",
              .example = "train: {optimizer: momentum, momentum: 0.9, learning_rate: 0.01}",
-             .reads = {FV_READS(train.momentum)}},
+             .reads = {FV_READS(train.momentum)},
+             .same = {{"train.optimizer", settle,
+                       "they differ by a weight_decay or momentum that is 0"}}},
     .step = heavy_ball,
 };

@@ -28,6 +28,27 @@ static double steps(const fv_train_config *config, int step, double share) {
     return pow(config->decay_factor, step / config->decay_every);
 }
 
+static void settle_warmup(fv_config *c) {
+    if (c->train.schedule == FV_SCHEDULE_WARMUP) c->train.schedule = FV_SCHEDULE_CONSTANT;
+}
+
+static void settle_falling(fv_config *c) {
+    int *schedule = &c->train.schedule;
+    bool falls = *schedule == FV_SCHEDULE_COSINE || *schedule == FV_SCHEDULE_LINEAR;
+    if (falls && c->train.final_rate == 1) *schedule = FV_SCHEDULE_CONSTANT;
+}
+
+static void settle_steps(fv_config *c) {
+    const fv_train_config *train = &c->train;
+    bool decays = train->decay_factor != 1 && train->decay_every < train->steps;
+    if (train->schedule == FV_SCHEDULE_STEP && !decays) c->train.schedule = FV_SCHEDULE_CONSTANT;
+}
+
+#define SETTLES(function)                                                                          \
+    {                                                                                              \
+        { "train.schedule", function, "the rate is constant, after any warm-up, in both" }         \
+    }
+
 const fv_schedule_type fv_schedule_constant = {
     .part = {.help = "the same rate throughout", .example = "train: {schedule: constant}"},
     .factor = constant,
@@ -37,6 +58,7 @@ const fv_schedule_type fv_schedule_constant = {
 const fv_schedule_type fv_schedule_warmup = {
     .part = {.help = "a linear rise over warmup_steps, then the same rate",
              .example = "train: {schedule: warmup, warmup_steps: 100}",
+             .same = SETTLES(settle_warmup),
              .rules = {{"train.schedule",
                         {{"train.warmup_steps", CONFIG_SET},
                          {"train.schedule",
@@ -47,21 +69,24 @@ const fv_schedule_type fv_schedule_warmup = {
 const fv_schedule_type fv_schedule_cosine = {
     .part = {.help = "half a cosine from the peak to final_rate of it",
              .example = "train: {schedule: cosine, final_rate: 0.1}",
-             .reads = {FV_READS(train.final_rate)}},
+             .reads = {FV_READS(train.final_rate)},
+             .same = SETTLES(settle_falling)},
     .factor = cosine,
 };
 
 const fv_schedule_type fv_schedule_linear = {
     .part = {.help = "a straight line from the peak to final_rate of it",
              .example = "train: {schedule: linear}",
-             .reads = {FV_READS(train.final_rate)}},
+             .reads = {FV_READS(train.final_rate)},
+             .same = SETTLES(settle_falling)},
     .factor = linear,
 };
 
 const fv_schedule_type fv_schedule_step = {
     .part = {.help = "times decay_factor every decay_every steps",
              .example = "train: {schedule: step, decay_every: 500, decay_factor: 0.5}",
-             .reads = {FV_READS(train.decay_every), FV_READS(train.decay_factor)}},
+             .reads = {FV_READS(train.decay_every), FV_READS(train.decay_factor)},
+             .same = SETTLES(settle_steps)},
     .factor = steps,
 };
 
