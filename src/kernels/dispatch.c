@@ -1,4 +1,5 @@
 // Chooses the kernels: the fastest variant that this CPU runs, or the one that FOVEA_CPU names.
+#include "kernels/contracts.h"
 #include "kernels/variants.h"
 
 #include <fovea/machine.h>
@@ -11,7 +12,7 @@ static _Atomic(const fv_kernels *) chosen;
 
 static const fv_kernels *available[8]; // NULL-terminated
 
-#define ENTRY(variant, result, name, parameters) .name = FV_KERNEL_OF(variant, name),
+#define ENTRY(variant, result, name, parameters, arguments) .name = FV_KERNEL_OF(variant, name),
 #define TABLE(variant, kind, runs_here)                                                            \
     static const fv_kernels variant = {                                                            \
         .name = #variant, .arithmetic = kind, FV_KERNEL_LIST(ENTRY, variant)};
@@ -19,10 +20,17 @@ FV_VARIANTS(TABLE)
 #undef TABLE
 #undef ENTRY
 
+// Builds with assertions never see the bare tables.
+#ifdef NDEBUG
+#define HELD(table) (table)
+#else
+#define HELD(table) fv_kernels_checked(table)
+#endif
+
 static void find_available(void) {
     int n = 0;
 #define APPEND(variant, arithmetic, runs_here)                                                     \
-    if (runs_here) available[n++] = &variant;
+    if (runs_here) available[n++] = HELD(&variant);
     FV_VARIANTS(APPEND)
 #undef APPEND
 }

@@ -25,7 +25,8 @@
 #define FV_KERNEL_EXPAND(variant, name) FV_KERNEL_OF(variant, name)
 #define KERNEL(name)                    FV_KERNEL_EXPAND(VARIANT, name)
 
-#define DECLARE(variant, result, name, parameters)  result FV_KERNEL_OF(variant, name) parameters;
+#define DECLARE(variant, result, name, parameters, arguments)                                      \
+    result FV_KERNEL_OF(variant, name) parameters;
 #define DECLARE_ALL(variant, arithmetic, available) FV_KERNEL_LIST(DECLARE, variant)
 FV_VARIANTS(DECLARE_ALL)
 #undef DECLARE_ALL

@@ -1,0 +1,25 @@
+// The words that contracts are written in.
+#ifndef KERNELS_DEMAND_H
+#define KERNELS_DEMAND_H
+
+#include "base/arena.h"
+
+#include <stdint.h>
+
+// Returns the text from a contract whose condition does not hold.
+#define DEMAND(condition, text)                                                                    \
+    do {                                                                                           \
+        if (!(condition)) return text;                                                             \
+    } while (0)
+
+#define UNALIGNED(what) what " is NULL or no multiple of 64 bytes"
+
+static inline bool fv_is_aligned(const void *p) {
+    return p != NULL && (uintptr_t)p % FV_ALIGNMENT == 0;
+}
+
+static inline bool fv_is_aligned_or_null(const void *p) {
+    return (uintptr_t)p % FV_ALIGNMENT == 0;
+}
+
+#endif
