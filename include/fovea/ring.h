@@ -19,9 +19,9 @@ extern "C" {
 // X(NAME, name, help). With a causal mask a rank that holds early positions has little to do, so
 // that layouts other than contiguous balance the work.
 #define FV_RING_LAYOUT_LIST(X)                                                                     \
-    X(CONTIGUOUS, "contiguous", "rank r holds the r-th of N equal stretches")                      \
+    X(CONTIGUOUS, "contiguous", "rank r holds the r-th of N equal pieces")                         \
     X(STRIPED, "striped", "rank r holds the positions r, r + N, r + 2 N, ...")                     \
-    X(ZIGZAG, "zigzag", "of 2 N equal stretches rank r holds the r-th and the r-th from the end")
+    X(ZIGZAG, "zigzag", "of 2 N equal pieces rank r holds the r-th and the r-th from the end")
 
 typedef enum fv_ring_layout {
 #define FV_RING_ENUM(NAME, name, help) FV_RING_##NAME,
