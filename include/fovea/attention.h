@@ -5,7 +5,7 @@
 // A mask says which keys a query sees. It is described, never stored as a matrix. Work goes by
 // tiles of 64 neighbouring queries and up to 128 keys: one that the mask excludes as a whole is not
 // computed, so that time is proportional to the pairs that remain. A query that sees no key has
-// o = 0 and a row log-sum of -infinity.
+// o = 0 and a logsumexp of -infinity.
 //
 // In a tile that the mask cuts, a key has the weight 0 for a query that does not see it, and this
 // still multiplies the key's row of v and, in the gradients, the rows of k, q and d_o: a NaN or
@@ -20,8 +20,9 @@
 //
 // Results are the same bits for any number of threads, and on AVX2 and AVX-512.
 //
-// The running softmax over tiles and the gradients from its log-sums are those of FlashAttention-2
-// (arXiv 2307.08691); what lies in a vector's lanes, and the masks as phases, are not.
+// The online softmax over tiles and the gradients from its logsumexp are those of FlashAttention-2
+// (arXiv 2307.08691); what lies in a vector's lanes, and how masks are cut into dense tiles, are
+// not. `row_log_sum` is the logsumexp of a query's scores.
 #ifndef FOVEA_ATTENTION_H
 #define FOVEA_ATTENTION_H
 

@@ -22,7 +22,7 @@ void fv_claim_cells_sort(fv_claim_cell *cells, int n) {
     qsort(cells, (size_t)n, sizeof *cells, compare);
 }
 
-// The cell a of several becomes what a and b together come to; a mean is a sum until it is divided.
+// Adds b to the cell a, as `how` says; a mean is a sum until it is divided.
 static void combine(fv_reduce how, fv_claim_range *a, const fv_claim_range *b) {
     bool lower = b->high < a->high || (b->high == a->high && b->low < a->low);
     switch (how) {

@@ -5,8 +5,8 @@
 
 #include <fovea/claim.h>
 
-// X(NAME, text): what several runs of a seed at the same place along `across` come to, and what a
-// seed's runs along it come to: the exponent of the power law through them, or the value at the
+// X(NAME, text): how several runs of a seed at the same place along `across` become one number, and
+// how a seed's runs along it do: the exponent of the power law through them, or the value at the
 // field's largest value over that at its smallest.
 #define FV_REDUCE_LIST(X)                                                                          \
     X(LOWEST, "lowest")                                                                            \

@@ -8,7 +8,7 @@
 // Significant digits where nothing needs more; from 1000 on at least all before the point.
 enum { CLAIM_TEXT_DIGITS = 4 };
 
-// So many values are listed one by one; of more only the first few, and what all come to.
+// So many values are listed one by one; of more only the first few, and a summary of all.
 enum { CLAIM_TEXT_MOST = 16, CLAIM_TEXT_FEW = 4 };
 
 // `digits`, or as many more, up to 7, as tell two numbers that are compared apart.

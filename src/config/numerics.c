@@ -15,8 +15,8 @@ static bool always(const fv_config *config) {
     return true;
 }
 
-// Backward, the tiled kernel of attention over 512 keys and more takes scores as far from the
-// log-sum as that was rounded for equal to it.
+// Backward, the tiled kernel of attention over 512 keys and more takes a score for equal to the
+// logsumexp where they differ by no more than its rounding.
 static bool is_long(const fv_config *config) {
     return config->task.context_length >= 512;
 }

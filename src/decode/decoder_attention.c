@@ -163,7 +163,7 @@ static fv_attention *plan_of_head(const decoder_attention *a, int h) {
     return a->one_head ? a->one_head : a->plans[h];
 }
 
-// (o, log_sum) of some keys joins that of others: their mean, weighted by their sums.
+// (o, logsumexp) of some keys joins that of others: their mean, weighted by their sums.
 static void join(int64_t d_head, const float *part, float part_log_sum, float *o, double *log_sum) {
     double larger = *log_sum > part_log_sum ? *log_sum : part_log_sum;
     if (part_log_sum == -INFINITY) return;

@@ -96,7 +96,7 @@ typedef struct decoder_sizes {
 typedef struct decoder_buffers {
     size_t x, normed, y;              // [piece][d]
     size_t scratch;                   // of projections
-    size_t lanes;                     // of norms: sixteen positions abreast
+    size_t lanes;                     // of norms: sixteen positions at a time
     size_t hidden;                    // of the mlp: [FV_PROJECT_POSITIONS][d_mlp]
     size_t q, o, rows, part;          // of attention: [piece][d] each
     size_t log_sums, running;         // [piece], [piece] in double

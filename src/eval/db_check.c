@@ -1,6 +1,6 @@
-// Damage of eval.db: found by whoever opens it, and put out of the way by whoever writes. A row's
-// digest shows what is wrong in it, the table's row of `total` that one has vanished, SQLite's own
-// check that an index or a page does not fit.
+// Damage of eval.db: a reader finds it, a writer also moves it out of the way. A row's digest shows
+// what is wrong in it, the table's row of `total` that one has vanished, SQLite's own check that an
+// index or a page does not fit.
 #include "eval/db.h"
 
 #include "base/sql_row.h"

@@ -132,10 +132,10 @@ static void keep(fv_curve *curve, int from, int to) {
 
 void fv_curve_thin(fv_curve *curve, int most) {
     if (curve->n <= most || most < 4) return;
-    int n = curve->n, stretches = most / 2, kept = 0;
-    for (int s = 0; s < stretches; s++) {
-        int first = (int)((long long)n * s / stretches);
-        int end = (int)((long long)n * (s + 1) / stretches);
+    int n = curve->n, intervals = most / 2, kept = 0;
+    for (int s = 0; s < intervals; s++) {
+        int first = (int)((long long)n * s / intervals);
+        int end = (int)((long long)n * (s + 1) / intervals);
         int lowest = first, highest = first;
         for (int i = first + 1; i < end; i++) {
             if (!(curve->y[i] >= curve->y[lowest])) lowest = i;
@@ -146,7 +146,7 @@ void fv_curve_thin(fv_curve *curve, int most) {
         if (s == 0 && early != 0) keep(curve, 0, kept++);
         keep(curve, early, kept++);
         if (late != early) keep(curve, late, kept++);
-        if (s == stretches - 1 && late != n - 1) keep(curve, n - 1, kept++);
+        if (s == intervals - 1 && late != n - 1) keep(curve, n - 1, kept++);
     }
     curve->n = kept;
 }

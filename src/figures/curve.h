@@ -34,8 +34,8 @@ fv_status fv_curve_copy(fv_scratch *scratch, const fv_curve *curve, fv_curve *co
 // that diverged stands for the others only where all of them did.
 int fv_curve_typical(const fv_curve *curves, int n);
 
-// Leaves about `most` points, in place, without losing a spike: of each stretch of x the lowest and
-// the highest point stay.
+// Leaves about `most` points, in place, without losing a spike: of each interval of x the lowest
+// and the highest point stay.
 void fv_curve_thin(fv_curve *curve, int most);
 
 #endif

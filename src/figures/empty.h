@@ -1,5 +1,5 @@
-// Panels in which nothing is drawn say why; a figure of nothing but such panels is told to whoever
-// asked for it as well.
+// Panels in which nothing is drawn say why. A figure that has only such panels also says so to its
+// caller.
 #ifndef FOVEA_FIGURES_EMPTY_H
 #define FOVEA_FIGURES_EMPTY_H
 

@@ -54,7 +54,7 @@ static int by_value(const void *left, const void *right) {
     return (a > b) - (a < b);
 }
 
-// What the values of one setting's seeds come to; NAN among them: not by the end of the run.
+// One value for the seeds of a setting; a NAN among them means: not by the end of the run.
 static fv_heat_cell reduce(double *values, int n, int n_diverged, const char *how) {
     int n_finite = 0, n_true = 0;
     double sum = 0;

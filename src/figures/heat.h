@@ -1,4 +1,4 @@
-// The numbers behind a heat map: the values of its axes in order, and what each cell comes to.
+// The numbers behind a heat map: the values of its axes in order, and the value of each cell.
 #ifndef FOVEA_FIGURES_HEAT_H
 #define FOVEA_FIGURES_HEAT_H
 

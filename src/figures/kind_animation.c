@@ -1,5 +1,5 @@
 // Animation: the rows of a tensor moving through training, as a GIF; each frame shows where the
-// rows are and the last stretch of their way. Rows of a run that diverged end as crosses, where
+// rows are and the last part of their way. Rows of a run that diverged end as crosses, where
 // they were last.
 #include "figures/cloud.h"
 #include "figures/colour.h"

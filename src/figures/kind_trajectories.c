@@ -26,7 +26,7 @@ static pixel pixel_of(const fv_cloud *cloud, const fv_panel *panel, int s, int r
 }
 
 // The distance in pixels between two neighbouring snapshots; 0 where one is not finite.
-static double stretch(pixel a, pixel b) {
+static double distance(pixel a, pixel b) {
     double length = hypot(b.x - a.x, b.y - a.y);
     return isfinite(length) ? length : 0;
 }
@@ -34,7 +34,7 @@ static double stretch(pixel a, pixel b) {
 static double path_length(const fv_cloud *cloud, const fv_panel *panel, int row) {
     double length = 0;
     for (int s = 1; s < cloud->n_steps; s++)
-        length += stretch(pixel_of(cloud, panel, s - 1, row), pixel_of(cloud, panel, s, row));
+        length += distance(pixel_of(cloud, panel, s - 1, row), pixel_of(cloud, panel, s, row));
     return length;
 }
 
@@ -43,7 +43,7 @@ static pixel walk(const fv_cloud *cloud, const fv_panel *panel, int row, double 
     pixel from = pixel_of(cloud, panel, 0, row);
     for (int s = 1; s < cloud->n_steps; s++) {
         pixel to = pixel_of(cloud, panel, s, row);
-        double part = stretch(from, to);
+        double part = distance(from, to);
         if (part > 0 && length <= part)
             return (pixel){from.x + (to.x - from.x) * length / part,
                            from.y + (to.y - from.y) * length / part};
@@ -56,7 +56,8 @@ static pixel walk(const fv_cloud *cloud, const fv_panel *panel, int row, double 
 // How straight the path is around a place: the share of 24 pixels of path that the straight way
 // between their ends takes. Corners and places where the path jitters have little.
 static double straightness(const fv_cloud *cloud, const fv_panel *panel, int row, double length) {
-    return stretch(walk(cloud, panel, row, length - 12), walk(cloud, panel, row, length + 12)) / 24;
+    return distance(walk(cloud, panel, row, length - 12), walk(cloud, panel, row, length + 12)) /
+           24;
 }
 
 // Heads on the first and the last third of a path: one for the way into the plateau, one for the
@@ -74,7 +75,7 @@ static void draw_heads(const fv_cloud *cloud, int row, fv_panel *panel) {
             best = place;
         }
         pixel tip = walk(cloud, panel, row, best + 6), tail = walk(cloud, panel, row, best - 6);
-        if (stretch(tail, tip) < 4) continue;
+        if (distance(tail, tip) < 4) continue;
         fv_panel_arrow(panel, tail.x, tail.y, tip.x, tip.y, fv_cloud_colour(cloud, row));
     }
 }

@@ -398,7 +398,7 @@ static fv_status refuse_override(reader *r, const char *key) {
     return refuse_field(key, &r->error);
 }
 
-// "task.vocab_size=4,10,100": what stands behind the sign is read as the items of a YAML list.
+// "task.vocab_size=4,10,100": what follows the sign is read as the items of a YAML list.
 static fv_status apply_override(reader *r, const char *override) {
     size_t length = strcspn(override, "=");
     if (override[length] == '\0' || length == 0)

@@ -1,10 +1,10 @@
-// A plateau is a stretch of steps over which training stalls: the curve neither sits at its start,
+// A plateau is an interval of steps in which training stalls: the curve neither sits at its start,
 // nor has it arrived at its ideal value, nor does it move much. In y = ln(curve), smoothed by a
 // moving average over 3 % of the points and at least 9,
 //
 //   y |----.                      start level
 //     |     '.
-//     |       '----------------.   a stretch that stays inside a band of 0.1 (10 % of the curve),
+//     |       '----------------.   an interval that stays in a band of 0.1 (10 % of the curve),
 //     |                         :  at least 0.2 below the start and 0.2 above ln(floor), and lasts
 //     |                         :  3 times as long as the descent takes for such a band on the
 //     |                          '-----------  average
@@ -14,11 +14,11 @@
 // vocabularies and log intervals. The smoothing leaves a third of the noise of single batches,
 // which is up to 4 % of the perplexity where the model guesses among half of 100 tokens.
 //
-// A plateau is followed by a faster fall: the next 0.1 below the stretch takes at most half as long
-// as the stretch, or it is only the slowing end of a descent. Of all stretches that end like this
-// the longest is the plateau. Only where there is none, a stretch that is never left counts, if it
-// fills a quarter of the run: a run that is stuck above the floor has a plateau, the slow tail of
-// one that got on has not.
+// A plateau is followed by a faster fall: the next 0.1 below the interval takes at most half as
+// long as the interval, or it is only the slowing end of a descent. The longest interval that ends
+// like this is the plateau. Only where there is none, an interval that is never left counts, if it
+// fills a quarter of the run: a run that is stuck above the floor has a plateau, the slow tail of a
+// run that arrived has none.
 #include "measures/plateau.h"
 
 #include <math.h>
@@ -28,8 +28,8 @@ static const double band = 0.1;       // height of a plateau, in ln
 static const double margin = 0.2;     // distance from start and floor, in ln
 static const double slowness = 3;     // times the average time that the descent takes for a band
 static const double arrived = 0.95;   // the descent ends at this share of the whole drop
-static const double quickly = 0.5;    // share of the stretch's time for the next band below it
-static const double stuck = 0.25;     // share of the run that a stretch never left must fill,
+static const double quickly = 0.5;    // share of the interval's time for the next band below it
+static const double stuck = 0.25;     // share of the run that an interval never left fills,
 static const double suddenly = 0.25;  // and of its time that the last band above it may have taken
 static const double smoothing = 0.03; // window, as a share of the points
 enum { MIN_WINDOW = 9 };
@@ -99,7 +99,7 @@ static double average_pace(const curve *c) {
     return (c->steps[i] - c->steps[0]) * band / (arrived * drop);
 }
 
-// Whether the curve falls by another band soon after the stretch.
+// Whether the curve falls by another band soon after the interval.
 static bool is_left(const curve *c, int first, int last) {
     double lowest = INFINITY;
     for (int i = first; i <= last; i++) lowest = fmin(lowest, c->y[i]);
@@ -109,7 +109,7 @@ static bool is_left(const curve *c, int first, int last) {
     return false;
 }
 
-// Whether the curve came down the band above the stretch in a short time, and stays for long.
+// Whether the curve came down the band above the interval in a short time, and stays for long.
 static bool is_stuck(const curve *c, int first, int last) {
     int length = c->steps[last] - c->steps[first];
     if (length < stuck * (c->steps[c->n - 1] - c->steps[0])) return false;

@@ -1,5 +1,5 @@
-// A power law through times that training took, some of which it did not live to see: how the step
-// at which something emerges grows with the size of the problem.
+// A power law through times of emergence, some of them censored (the run ended before the event):
+// how the step at which something emerges grows with the size of the problem.
 #ifndef FOVEA_MEASURES_POWER_FIT_H
 #define FOVEA_MEASURES_POWER_FIT_H
 

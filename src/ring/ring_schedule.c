@@ -25,7 +25,7 @@ bool fv_ring_layout_find(const char *name, fv_ring_layout *layout) {
     return false;
 }
 
-// Stretch i of `parts` whose lengths differ by at most one: no padding, whatever n is.
+// Piece i of `parts` whose lengths differ by at most one, so that no n needs padding.
 static fv_stretch part(int64_t n, int64_t parts, int64_t i) {
     int64_t shorter = n / parts, longer = n % parts; // the first `longer` parts have one more
     int64_t first = i * shorter + (i < longer ? i : longer);
@@ -76,8 +76,8 @@ static int64_t floor_divide(int64_t a, int64_t b) {
     return a / b - (a % b < 0);
 }
 
-// Pairs of a query and a key at or before the query's position + shift. Both stretches have the
-// same step, so that the number of such keys rises by one from query to query.
+// Pairs of a query and a key at or before the query's position + shift. Both have the same
+// step, so that the number of such keys rises by one from query to query.
 static int64_t pairs_up_to(const fv_stretch *queries, const fv_stretch *keys, int64_t shift) {
     int64_t first = floor_divide(queries->first + shift - keys->first, keys->step) + 1;
     return cut_sum(first, queries->n, keys->n);

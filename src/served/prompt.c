@@ -87,7 +87,7 @@ void prompt_add(prompt *p, const char *format, ...) {
 }
 
 // Units [first, first + n) without going round.
-static void add_stretch(prompt *p, const haystack *h, int first, int n) {
+static void add_units(prompt *p, const haystack *h, int first, int n) {
     prompt_piece *piece = n > 0 ? add_piece(p) : NULL;
     if (piece == NULL) return;
     *piece = (prompt_piece){h, h->raw_at[first], h->raw_at[first + n] - h->raw_at[first],
@@ -102,7 +102,7 @@ void prompt_add_units(prompt *p, const haystack *h, int first, int n) {
     first %= h->n_units;
     while (n > 0) {
         int here = h->n_units - first < n ? h->n_units - first : n;
-        add_stretch(p, h, first, here);
+        add_units(p, h, first, here);
         n -= here;
         first = 0;
     }

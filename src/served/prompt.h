@@ -1,4 +1,4 @@
-// One prompt, in pieces: stretches of a haystack, which stay where they are, and the few words of
+// One prompt, in pieces: ranges of a haystack, which stay where they are, and the few words of
 // its own (the question, the needles). Sending, hashing and printing walk over the pieces.
 #ifndef FOVEA_SERVED_PROMPT_H
 #define FOVEA_SERVED_PROMPT_H
@@ -17,10 +17,10 @@ typedef struct prompt {
     int n_pieces, capacity;
     text_buffer raw, escaped; // its own text
     size_t n_raw, n_escaped;  // of all pieces
-    uint64_t hash;      // of own text and of which stretches of which haystacks: a fingerprint
-    const char *system; // the system message of a chat, or NULL; constant
-    text_buffer prefix; // how the answer begins; the last piece, where it is not empty
-    char **answers;     // [n_answers], the values expected
+    uint64_t hash;            // of its own text and of the haystacks' ranges: a fingerprint
+    const char *system;       // the system message of a chat, or NULL; constant
+    text_buffer prefix;       // how the answer begins; the last piece, where it is not empty
+    char **answers;           // [n_answers], the values expected
     int n_answers;
     bool failed; // out of memory
 } prompt;

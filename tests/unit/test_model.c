@@ -297,7 +297,7 @@ static void test_tensors_tile_the_parameters(void **state) {
     }
 }
 
-// Test sequences are numbered: any stretch of them is the same, from wherever it begins.
+// Test sequences are numbered: any range of them is the same, from wherever it begins.
 static void test_test_data(void **state) {
     (void)state;
     enum { N = 50, T = 6 };

@@ -15,7 +15,7 @@ static bool is_probe(const char *series) {
 }
 
 // What a run that diverged measured last is no result: its values are null, also those of the
-// metrics that it may not have come to measure.
+// metrics that it may not have measured.
 static json_t *final_values(const fv_record *record, bool probes) {
     static const char *const metrics[] = {"loss", "perplexity", "accuracy"};
     bool diverged = record->outcome == FV_OUTCOME_DIVERGED;
