@@ -19,7 +19,7 @@ typedef struct fv_query_state {
     int64_t first;           // of them in the strand
     bool loaded;             // has met keys, and what follows is filled
     float *qt, *ot;          // [d_padded][64]: queries, running output
-    float *largest, *sum;    // [64]; backward: log sums, deltas
+    float *largest, *sum;    // [64]; backward: logsumexps, deltas
 } fv_query_state;
 
 // One worker's memory. Rows are padded to d_padded features; the padding stays zero.

@@ -1,5 +1,5 @@
-// The tile loop, forward: each piece of work is a few neighbouring tiles of queries of one head,
-// which go through the keys of their phase abreast:
+// The tile loop, forward (FlashAttention-style tiling): each piece of work is a few neighbouring
+// tiles of queries of one head, all of which meet a tile of keys before the next one comes:
 //
 //     for each tile of keys:   queries 0 .. 63,  queries 64 .. 127,  ...
 //
@@ -92,14 +92,14 @@ typedef struct forward_pass {
     int64_t n_tiles, n_fronts, first_piece; // of one head
 } forward_pass;
 
-// A piece of work: tiles of queries abreast, of one head.
+// A piece of work: neighbouring tiles of queries of one head.
 typedef struct front {
     const forward_pass *pass;
     fv_worker *worker;
     int64_t head;
     fv_head_rows q_at, k_at;
     int n;
-    fv_interval fetched; // keys of the strand that were asked for last
+    fv_interval fetched; // keys of the strand that were prefetched last
 } front;
 
 static float *log_sum_of(const forward_pass *pass, int64_t head) {
@@ -217,7 +217,7 @@ static bool meet_keys(front *f, fv_query_state *s, const fv_strand *strand) {
     return true;
 }
 
-// The tiles of queries abreast ------------------------------------------------------------------
+// Neighbouring tiles of queries -----------------------------------------------------------------
 
 static front front_of(const forward_pass *pass, int64_t number, int worker) {
     fv_attention *plan = pass->plan;
@@ -286,7 +286,7 @@ static void clear_padding(const fv_attention *plan, const fv_local_queries *quer
         memcpy((char *)queries->row_log_sum + (size_t)i * sizeof none, &none, sizeof none);
 }
 
-// Fewer tiles abreast where there are too few to keep all workers busy; one alone where each has
+// Fewer tiles together where there are too few to keep all workers busy; one alone where each has
 // random blocks of its own and would only push the others' out of the cache.
 static int abreast_of(const fv_attention *plan, int64_t n_tiles) {
     enum { PIECES = 4 }; // of a worker

@@ -1,9 +1,10 @@
 // The tile loop of attention over sequences that lie in pieces: what one process runs over the
 // whole sequence, and what a ring runs over each block of keys that arrives.
 //
-// The state of a query between two blocks is its normalised output and its row log-sum: that is
-// itself the state of an online softmax with maximum log-sum and sum 1. Blocks may therefore be
-// added in any number and order, and each addition leaves a finished result of the keys so far.
+// The state of a query between two blocks is its normalised output and the logsumexp of its
+// scores: that is itself the state of an online softmax with this maximum and sum 1. Blocks may
+// therefore be added in any number and order, and each addition leaves a finished result of the
+// keys so far.
 //
 // Masks work on global positions. A local array of rows says where its rows stand:
 //
@@ -44,7 +45,7 @@ typedef struct fv_local_queries {
     fv_placement at;
     const float *q;
     float *o;           // the running output
-    float *row_log_sum; // [n_batch][n_head][rows], the running log-sum
+    float *row_log_sum; // [n_batch][n_head][rows], the running logsumexp
 } fv_local_queries;
 
 typedef struct fv_local_keys {

@@ -108,7 +108,7 @@ static void load_queries(const piece *p, fv_head_rows at, int64_t head) {
     plan->kernels->to_columns(plan->d_padded, w->q, plan->column_factor, s->qt);
     plan->kernels->to_columns(plan->d_padded, w->g, 1, w->gt);
     for (int i = 0; i < FV_TILE_QUERIES; i++) {
-        // A place without a query gets a log sum that leaves nothing of its weights.
+        // A place without a query gets a logsumexp that leaves nothing of its weights.
         float log_sum = -INFINITY, delta = 0;
         if (i < tile->n) {
             log_sum = number_at(queries->row_log_sum, head * rows + tile->rows[i]);

@@ -128,8 +128,8 @@ static int chunk_of(const fv_attention_config *config, int d_padded) {
     return between(chunk, config->n_key / 16 / FV_TILE_KEYS * FV_TILE_KEYS, 4 * chunk);
 }
 
-// Columns of queries and running outputs of tiles abreast take 256 KiB, which leaves the rest of a
-// second-level cache to the keys and values that they share.
+// Columns of queries and running outputs of tiles that go together take 256 KiB, which leaves the
+// rest of a second-level cache to the keys and values that they share.
 static int abreast_of(int d_padded) {
     int n = 512 / d_padded;
     if (n < 1) return 1;

@@ -86,7 +86,7 @@ INLINE lanes transposed(lanes a) {
 }
 
 // The keys that a query or a block of queries reads: the sinks, and from the window's first key on.
-// Where the two touch all is one stretch, the second.
+// Where the two touch, all are in the second range.
 typedef struct keys {
     int first[2], end[2];
 } keys;

@@ -1,12 +1,12 @@
 // One query a head against rows of a cache, with the feature in the lane: every row is read once,
-// for all heads that share it, and reading is what it costs. Sixteen keys at a time give sixteen
-// accumulators, which reduce16 turns into one vector of scores.
+// for all heads that share it (grouped-query attention), and reading is what it costs. Sixteen keys
+// at a time give sixteen accumulators, which reduce16 turns into one vector of scores.
 
 enum { MOST_GROUPS = 8 }; // of L features, that are done together
 
-// Asks the second-level cache for the row that comes up 8 KiB after row j. Where there is much to
-// compute for a byte, the memory's own foresight, which goes by what was read, comes too late; for
-// floats and one head it is the better one. (The first-level cache has no room for rows to come.)
+// Prefetches the row that lies 8 KiB after row j into the second-level cache. Where there is much
+// to compute for a byte the hardware's prefetcher comes too late; for floats and one head it is the
+// better one. (The first-level cache has no room for rows to come.)
 INLINE void fetch_row_after(const fv_decode_job *t, const char *rows, ptrdiff_t stride, int j) {
     enum { BYTES_AHEAD = 8192, LINE = 64 };
     int bytes = t->d_padded * (t->bfloat16 ? 2 : 4);

@@ -40,8 +40,8 @@ INLINE void fetch_far(const float *p) {
     __builtin_prefetch(p, 0, 2); // into the second
 }
 
-// Rows of one block lie a page apart, where the caches' own foresight ends: each is asked for while
-// the row before is in use.
+// Rows of one block lie a page apart, where the hardware's prefetcher stops: each row is prefetched
+// while the row before is in use.
 INLINE void fetch_next_row(const fv_scan_chunk *s, const float *from, int t, int i) {
     if (t + 1 < s->n) fetch_near(from + (t + 1) * s->row + i);
 }

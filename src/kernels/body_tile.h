@@ -168,7 +168,7 @@ static int regions_of(int n_keys, const uint64_t *seen, region out[STRIPS]) {
 #define FOR_REPEATABLE_BLOCKS(queries, width, low, high, BLOCK)                                    \
     BLOCKS(queries, width, low, high, BLOCK, ONCE_MORE)
 
-// Asks for rows of the next keys and values, a few with every block: the memory's own foresight
+// Prefetches rows of the next keys and values, a few with every block: the hardware's prefetcher
 // follows few rows at a time, and values are read in columns. Without it 16,384 positions run at
 // 0.73 of the limit instead of 0.81.
 INLINE void fetch_ahead(const fv_tile_job *t, int first, int n) {
@@ -315,9 +315,10 @@ void KERNEL(tile)(const fv_tile_job *t) {
 
 // Gradients ---------------------------------------------------------------------------------------
 
-// 2^(score - log_sum), at most 1. Where the two differ by no more than the log-sum was rounded they
-// are equal: of scores beyond 2^24 a unit in the last place is 1 and more, and the one key that
-// wins such a softmax would weigh anything but 1.
+// 2^(score - log_sum), at most 1, log_sum the logsumexp of the query's scores in units of log 2.
+// Where the two differ by no more than the rounding of log_sum they count as equal: of scores
+// beyond 2^24 a unit in the last place is 1 and more, and the one key that wins such a softmax
+// would weigh anything but 1.
 INLINE vf probability(vf score, vf log_sum) {
     vf x = vf_min(vf_set1(0), score - log_sum);
     return vf_exp2(vf_and(x, ~(x >= vf_abs(log_sum) * -FV_LOG_SUM_ERROR)));

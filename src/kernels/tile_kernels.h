@@ -60,10 +60,11 @@ typedef struct fv_tile_gradient {
     float *dk, *dv; // [n_keys][d_padded] +=
 } fv_tile_gradient;
 
-// One query for each of n_heads heads that share keys: rows padded to d_padded.
+// One query for each of n_heads heads that share keys (grouped-query attention): rows padded to
+// d_padded.
 typedef struct fv_decode_job {
     int d_padded, n_heads, n_keys;
-    int n_rows; // n_keys, and what lies behind them and may be asked for ahead of its use
+    int n_rows; // n_keys, and what lies behind them and may be prefetched
     fv_tile_score score;
     const float *q;               // [n_heads][d_padded]; dot: scaled by factor
     const char *k, *v;            // rows of d_padded numbers, float or bfloat16, at any address
@@ -79,7 +80,7 @@ enum { FV_MAX_HEAD_WIDTH = 4096 };
 // No score is below it; a running maximum starts here.
 #define FV_NO_SCORE (-3.40282347e38f)
 
-// How far a log-sum may be from what it was before it was rounded to a float, twice, as a share of
+// How far a logsumexp may be from its value before it was rounded to a float, twice, as a share of
 // it: backward, scores so close to it are taken for equal.
 #define FV_LOG_SUM_ERROR 0x1p-22f
 

@@ -1,8 +1,8 @@
 // Attention over a context so long that its probabilities, one for every pair of positions, should
 // not be kept: the samples of a group leave their lanes, pass through the tiled kernel of
-// src/longctx, whose memory grows with the context and not with its square, and come back.
+// src/attention, whose memory grows with the context and not with its square, and come back.
 //
-// The backward pass computes the probabilities again, from the log-sum of each query.
+// The backward pass computes the probabilities again, from the logsumexp of each query.
 #ifndef MODEL_ATTENTION_LONG_H
 #define MODEL_ATTENTION_LONG_H
 

@@ -1,6 +1,6 @@
 // Long sequences: weights, states and gradients that die out become 0 before they are subnormal, in
 // attention, decoding and the scan alike; and what attention's gradients are where scores are so
-// large that a log-sum, rounded to a float, says little.
+// large that a logsumexp, rounded to a float, says little.
 #include "engine.h"
 
 #include <fovea/fovea.h>
