@@ -1,6 +1,6 @@
 // JSON as other people's programs write it. jansson keeps to the letter of the format; files and
-// replies that every browser and Python reads hold more than that, mostly in members that nobody
-// asks for. What is read here beside the letter, and as what:
+// replies that browsers and Python read hold more than that, mostly in members that nobody asks
+// for. What is read beyond the letter of the format, and as what:
 //
 //   a byte order mark in front                          nothing
 //   NaN, Infinity, -Infinity, 1e999, 2^64 and beyond    a string of those characters, so that

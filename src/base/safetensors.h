@@ -1,8 +1,8 @@
 // The safetensors format, low level: named tensors in one file.
 //
 //   u64 N | N bytes of JSON, padded with spaces | the tensors' bytes, one after the other
-//   {"__metadata__": {"key": "text"}, "name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0,
-//   24]}}
+//   {"__metadata__": {"key": "text"},
+//    "name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}}
 //
 // Opening checks everything before anything is used, and reads the header alone: its size is
 // bounded, keys are unique, every product of a shape fits, the tensors cover the rest of the file

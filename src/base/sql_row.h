@@ -1,6 +1,6 @@
 // Rows as arrays of values: what is bound to a statement and what a statement gives have one form,
-// so that one digest serves both. Of writing and reading again nothing may change but what SQLite
-// itself makes equal: NaN is NULL, and -0 in a REAL column is 0.
+// so that one digest serves both. Writing and reading again changes only what SQLite itself makes
+// equal: NaN is NULL, and -0 in a REAL column is 0.
 #ifndef BASE_SQL_ROW_H
 #define BASE_SQL_ROW_H
 

@@ -1,4 +1,4 @@
-// Small helpers for text: a growing buffer, spelling distance, exact number formats.
+// Small functions for text: a growing buffer, spelling distance, exact number formats.
 #ifndef BASE_TEXT_H
 #define BASE_TEXT_H
 

@@ -32,7 +32,7 @@ fv_status crew_start(crew_job *jobs, int n_jobs, int n_threads, fv_lab_remote re
                      void *remote_context, crew **out, fv_error *error);
 
 // Waits up to `seconds` for finished jobs and returns all of them in a list, in the order in which
-// they ended; NULL if none. *working is false once every worker has gone home and nothing is left.
+// they ended; NULL if none. *working is false once every worker has ended and nothing is left.
 crew_job *crew_collect(crew *c, double seconds, bool *working);
 
 // What went wrong in the first run that failed; empty while none did. Interruptions are no

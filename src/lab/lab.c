@@ -236,7 +236,7 @@ static void take_runs(lab *l, crew_job *list) {
     }
 }
 
-// Collects from the workers until the last has gone home; after a failure only to let them end.
+// Collects from the workers until the last has ended; after a failure only to let them end.
 static fv_status collect(lab *l, crew *workers) {
     fv_status status = FV_OK;
     bool working = true;

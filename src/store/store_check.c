@@ -1,6 +1,6 @@
-// Damage: found, and put out of the way. What SQLite notices of a flipped bit is a few percent; the
-// rest shows in a run's digest, or, where rows are found by a damaged index or not found at all, in
-// the frame: that the table of runs, its index and the store's own row speak of the same runs.
+// Damage: found, and put out of the way. SQLite notices a few percent of flipped bits. The rest
+// shows in a run's digest or, where a damaged index finds wrong rows or none, in the frame: the
+// table of runs, its index and the store's own row must speak of the same runs.
 #include "base/text.h"
 #include "store/store_db.h"
 

@@ -1,8 +1,7 @@
 // Whole runs from one store into another: how the shares of a sweep that machines trained on their
-// own become one store. A run's id names its result, so that runs of one id must agree bit for bit;
-// where they were measured by different probes, the curves of both go into one run.
+// own become one store. A run's id names its result, so that runs of one id must agree bit for bit.
 // If they do not, one of the machines computes wrongly or a file is damaged, and neither result may
-// win quietly.
+// win quietly. Where different probes measured them, the curves of both go into one run.
 #include "probes/probes.h"
 #include "store/store_db.h"
 

@@ -1,6 +1,6 @@
 // A claim puts runs together: all runs of a seed must agree, and `reduce` takes a mean of several;
-// a heat map takes the mean over seeds. From seed to seed and from place to place that is fair
-// where the same are put together.
+// a heat map takes the mean over seeds. Such numbers can be compared between seeds and places only
+// where they combine the same runs.
 #include "study/warnings.h"
 
 #include "claims/claim_plan.h"

@@ -29,10 +29,10 @@ int cmd_bench(int argc, char **argv) {
         OPTION_END};
     const tool_usage usage = {
         .synopsis = "bench train|converged|scan|attention|ring|crossover|all [options]",
-        .about = "Times the kernels against this machine's own limits, measured in the same run; "
-                 "`converged` holds steps late in a training against early ones; `crossover` finds "
-                 "from which length on each alternative to dense attention is the "
-                 "faster layer.",
+        .about =
+            "Times the kernels against this machine's own limits, measured in the same run; "
+            "`converged` compares steps late in a training with early ones; `crossover` finds "
+            "the length from which on each alternative to dense attention is the faster layer.",
         .example = "fovea bench train --json\n"
                    "fovea bench train --case 'last V100 d2 C4 B256' --seconds 5\n"
                    "fovea bench attention --full\n"
