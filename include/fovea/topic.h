@@ -15,6 +15,11 @@ extern "C" {
     X(FIELD, "field", "fields")                                                                    \
     X(TASK, "task", "tasks")                                                                       \
     X(LAYER, "layer", "layers")                                                                    \
+    X(ACTIVATION, "activation", "activations")                                                     \
+    X(SCORE, "score", "scores")                                                                    \
+    X(POSITIONS, "positional embedding", "positions")                                              \
+    X(OPTIMIZER, "optimizer", "optimizers")                                                        \
+    X(SCHEDULE, "schedule", "schedules")                                                           \
     X(PROBE, "probe", "probes")                                                                    \
     X(MEASURE, "measure", "measures")                                                              \
     X(FIGURE, "kind of figure", "figures")                                                         \

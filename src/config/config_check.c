@@ -109,7 +109,8 @@ bool config_has_test(const fv_task_config *task) {
 fv_status config_check(const fv_config *config, const fv_field **culprit, fv_error *error) {
     const fv_check c = {config, culprit, error};
     *culprit = NULL;
-    fv_status status = check_task(&c);
+    fv_status status = fv_parts_check_whole(&c);
+    if (status == FV_OK) status = check_task(&c);
     if (status == FV_OK) status = fv_parts_check(&c);
     if (status == FV_OK) status = check_model(&c);
     if (status == FV_OK) status = check_stop(&c);

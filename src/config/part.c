@@ -8,8 +8,9 @@ static const struct group {
     const char *key;
     const fv_part *const *parts;
     int n;
+    const char *(*lacks)(int kind);
 } GROUPS[] = {
-#define ROW(GROUP, key) {key, FV_PARTS_OF_##GROUP, FV_##GROUP##_COUNT},
+#define ROW(GROUP, key) {key, FV_PARTS_OF_##GROUP, FV_##GROUP##_COUNT, FV_LACKS_OF_##GROUP},
     FV_PART_GROUPS(ROW)
 #undef ROW
 };
@@ -34,17 +35,77 @@ fv_status fv_check_refuse(const fv_check *c, const char *key, const char *format
     return fv_fail(c->error, FV_USAGE, "%s", message);
 }
 
-// The i-th part that the configuration has of a group; NULL behind the last.
-static const fv_part *chosen(const struct group *group, const fv_config *config, int i) {
+// The number of the i-th part that the configuration has of a group; -1 behind the last.
+static int chosen_kind(const struct group *group, const fv_config *config, int i) {
     const fv_field *field = fv_field_find(group->key);
     if (field->type == FV_TYPE_LAYERS) {
         const fv_layers *layers = &config->model.layers;
-        return i < layers->n ? group->parts[layers->kind[i]] : NULL;
+        return i < layers->n ? layers->kind[i] : -1;
     }
-    return i == 0 && config_reads(config, field)
-               ? group->parts[(int)fv_config_number(config, field)]
-               : NULL;
+    return i == 0 && config_reads(config, field) ? (int)fv_config_number(config, field) : -1;
 }
+
+static const fv_part *chosen(const struct group *group, const fv_config *config, int i) {
+    int kind = chosen_kind(group, config, i);
+    return kind >= 0 ? group->parts[kind] : NULL;
+}
+
+// --- what is lacking -----------------------------------------------------------------------------
+
+static const char *lacks(const struct group *group, int kind) {
+    const fv_part *part = group->parts[kind];
+    return part->help == NULL      ? "part.help"
+           : part->example == NULL ? "part.example"
+                                   : group->lacks(kind);
+}
+
+const char *fv_part_lacks(const char *key, int i) {
+    for (int g = 0; g < N_GROUPS; g++)
+        if (strcmp(GROUPS[g].key, key) == 0) return lacks(&GROUPS[g], i);
+    return NULL;
+}
+
+// The fields in the order of fields.def, those that parts brought along between braces.
+static const char *const LISTED[] = {
+#define FV_PARTS(GROUP)                     "{",
+#define FV_PARTS_END(GROUP)                 "}",
+#define FV_FIELD(section, name, ...)        #section "." #name,
+#define FV_CHOICE_FIELD(section, name, ...) #section "." #name,
+#include <fovea/fields.def>
+};
+enum { N_LISTED = sizeof LISTED / sizeof *LISTED };
+
+static fv_status check_brought(const fv_check *c) {
+    int n;
+    bool brought = false;
+    const config_reader *readers = config_readers(&n);
+    for (int f = 0; f < N_LISTED; f++) {
+        const char *key = LISTED[f];
+        bool brace = *key == '{' || *key == '}', read = false;
+        if (brace) brought = *key == '{';
+        for (int i = 0; i < n; i++) read |= strcmp(readers[i].key, key) == 0;
+        if (brought && !brace && !read)
+            return fv_check_refuse(c, key,
+                                   "%s is read by no part; the descriptor of the one that brought "
+                                   "it along says so: .reads = {FV_READS(%s)}",
+                                   key, key);
+    }
+    return FV_OK;
+}
+
+fv_status fv_parts_check_whole(const fv_check *c) {
+    int kind;
+    for (int g = 0; g < N_GROUPS; g++)
+        for (int i = 0; (kind = chosen_kind(&GROUPS[g], c->config, i)) >= 0; i++) {
+            const char *member = lacks(&GROUPS[g], kind), *key = GROUPS[g].key;
+            if (member != NULL)
+                return fv_check_refuse(c, key, "%s %s is not whole: its descriptor has no .%s", key,
+                                       fv_field_find(key)->choices[kind], member);
+        }
+    return check_brought(c);
+}
+
+// --- all parts that a configuration has ----------------------------------------------------------
 
 const fv_settling *fv_parts_settling(int i) {
     for (int g = 0; g < N_GROUPS; g++)

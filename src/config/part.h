@@ -46,8 +46,9 @@ typedef struct fv_part {
     int (*numerics)(const fv_config *config);
 } fv_part;
 
-// The groups of parts: X(GROUP, the field that chooses). An array [FV_<GROUP>_COUNT] of each is
-// defined by the list.c of the room that holds the parts.
+// The groups of parts: X(GROUP, the field that chooses). The room that holds the parts defines an
+// array [FV_<GROUP>_COUNT] of each, and a function that names what the descriptor of one lacks
+// beside that: a member that nothing works without. NULL: it is whole.
 #define FV_PART_GROUPS(X)                                                                          \
     X(TASK, "task.name")                                                                           \
     X(LAYER, "model.layers")                                                                       \
@@ -57,7 +58,8 @@ typedef struct fv_part {
     X(OPTIMIZER, "train.optimizer")                                                                \
     X(SCHEDULE, "train.schedule")
 #define FV_PART_GROUP(GROUP, key)                                                                  \
-    extern const fv_part *const FV_PARTS_OF_##GROUP[FV_##GROUP##_COUNT];
+    extern const fv_part *const FV_PARTS_OF_##GROUP[FV_##GROUP##_COUNT];                           \
+    const char *FV_LACKS_OF_##GROUP(int kind);
 FV_PART_GROUPS(FV_PART_GROUP)
 #undef FV_PART_GROUP
 
@@ -66,6 +68,13 @@ const fv_part *const *fv_parts_of(const char *key, int *n);
 
 // The i-th way, over all parts, in which two values come to the same; NULL behind the last.
 const fv_settling *fv_parts_settling(int i);
+
+// What the i-th part of the group that `key` names lacks in its descriptor; NULL: nothing.
+const char *fv_part_lacks(const char *key, int i);
+
+// That nothing is lacking in the descriptors of all parts that the configuration has, and that
+// every field that a part brought along is read by one.
+fv_status fv_parts_check_whole(const fv_check *c);
 
 // Checks every part that the configuration has, tasks left out.
 fv_status fv_parts_check(const fv_check *c);

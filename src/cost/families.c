@@ -2,8 +2,11 @@
 
 #include <string.h>
 
-static const cost_family *const FAMILIES[] = {
-#define ENTRY(name) &cost_family_##name,
+static const struct entry {
+    const char *name;
+    const cost_family *family;
+} FAMILIES[] = {
+#define ENTRY(name) {#name, &cost_family_##name},
     COST_FAMILY_LIST(ENTRY)
 #undef ENTRY
 };
@@ -24,9 +27,19 @@ static bool holds_word(const char *words, const char *word) {
     return false;
 }
 
-const cost_family *cost_family_find(const char *name) {
-    for (size_t i = 0; i < sizeof FAMILIES / sizeof FAMILIES[0]; i++)
-        if (strcmp(FAMILIES[i]->name, name) == 0 || holds_word(FAMILIES[i]->others, name))
-            return FAMILIES[i];
+const cost_family *cost_family_find(const char *name, const char **called) {
+    for (size_t i = 0; i < sizeof FAMILIES / sizeof FAMILIES[0]; i++) {
+        const struct entry *e = &FAMILIES[i];
+        if (strcmp(e->name, name) != 0 && !holds_word(e->family->others, name)) continue;
+        *called = e->name;
+        return e->family;
+    }
     return NULL;
+}
+
+const char *cost_family_lacks(const cost_family *family) {
+    if (family->like != NULL) family = family->like;
+    if (family->source == NULL) return "source";
+    if (family->defaults == NULL) return "defaults";
+    return family->read == NULL ? "read" : NULL;
 }

@@ -8,8 +8,8 @@
 #include "cost/counts.h"
 #include "cost/families/list.h"
 
+// Of the model_type that the file is called after.
 typedef struct cost_family {
-    const char *name;   // model_type
     const char *others; // further names, a blank between them: of wrappers and of parts of wrappers
     const char *source; // the class of the defaults
     const cost_default *defaults;
@@ -22,8 +22,10 @@ typedef struct cost_family {
 COST_FAMILY_LIST(COST_DECLARE_FAMILY)
 #undef COST_DECLARE_FAMILY
 
-// Of that name, or one of its others; NULL.
-const cost_family *cost_family_find(const char *name);
+// Of that name, or one of its others, and what it is called; NULL. What its descriptor lacks; NULL:
+// nothing.
+const cost_family *cost_family_find(const char *name, const char **called);
+const char *cost_family_lacks(const cost_family *family);
 
 // --- what readers share (blocks.c) -------------------------------------------------------------
 

@@ -31,6 +31,7 @@ typedef struct found {
     json_t *fields;
     const char *type, *outer, *where; // outer and where: NULL where the model is not inside another
     const cost_family *family;
+    const char *called; // the family
 } found;
 
 // The innermost of them, of the family that its model_type names, else one around it.
@@ -39,9 +40,10 @@ static found find_model(json_t *root) {
     const char *where;
     for (int depth = 0; f.fields != NULL && depth < 8; depth++) {
         const char *type = json_string_value(json_object_get(f.fields, "model_type"));
-        const cost_family *family = type != NULL ? cost_family_find(type) : NULL;
+        const char *called = NULL;
+        const cost_family *family = type != NULL ? cost_family_find(type, &called) : NULL;
         if (family != NULL || f.family == NULL) f.type = type != NULL ? type : f.type;
-        if (family != NULL) f.family = family;
+        if (family != NULL) f.family = family, f.called = called;
         json_t *inner = go_inside(f.fields, &where);
         if (inner == NULL) break;
         if (f.outer == NULL) f.outer = type != NULL ? type : "model";
@@ -123,10 +125,13 @@ static fv_status read_model(const char *name, json_t *root, const json_t *origin
     if (f.family == NULL)
         return fv_fail(error, FV_USAGE, "%s: the family '%.60s' is not known; known are %s", name,
                        f.type, fv_cost_families());
-    model->family = f.family->name;
+    if (cost_family_lacks(f.family) != NULL)
+        return fv_fail(error, FV_USAGE, "the family %s is not whole: its descriptor has no .%s",
+                       f.called, cost_family_lacks(f.family));
+    model->family = f.called;
     model->stored_bytes = read_dtype(root, f.fields);
     cost_config config = {.name = name,
-                          .family = f.family->name,
+                          .family = f.called,
                           .fields = f.fields,
                           .origins = origins,
                           .used = json_object(),

@@ -3,8 +3,8 @@
 #include "config/layer_list.h"
 #include "decode/decoder_plan.h"
 #include "kernels/kernels.h"
+#include "model/positions.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -83,13 +83,9 @@ static void load_norm(decoder_loader *l, int kind, const char *name, int index,
 
 static void load_positions(decoder_loader *l) {
     fv_decoder *d = l->decoder;
-    int64_t n = d->sizes.d;
-    if (d->config.model.positions == FV_POSITIONS_LEARNED)
+    d->fill_positions = fv_positions_type_of(d->config.model.positions)->fill;
+    if (fv_positions_type_of(d->config.model.positions)->plan)
         d->positions = decoder_load_array(l, fv_model_tensor(l->model, "pos_embed.W_pos"));
-    if (d->config.model.positions != FV_POSITIONS_SINUSOIDAL) return;
-    double *to = (double *)reserve(l, (size_t)n, sizeof *to);
-    for (int f = 0; to && f < n; f++) to[f] = pow(10000, -(double)(f / 2 * 2) / (double)n);
-    d->frequencies = to;
 }
 
 static void load_unembedding(decoder_loader *l) {

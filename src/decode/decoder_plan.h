@@ -115,7 +115,8 @@ struct fv_decoder {
     int n_layers, top; // the last layer that mixes positions; -1
     decoder_layer *layers;
     const float *embedding, *positions; // [V][d]; [table][d] or NULL
-    const double *frequencies;          // of sinusoids: [d], or NULL
+    // Rows [n][d] of positions that are not learned, or NULL.
+    void (*fill_positions)(int64_t first, int64_t n, int d, float *rows);
     decoder_norm last_norm;
     fv_projection unembedding;
     fv_arena weights, kept, working;

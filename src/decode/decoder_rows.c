@@ -2,31 +2,25 @@
 #include "decode/decoder_plan.h"
 #include "kernels/kernels.h"
 
-#include <math.h>
 #include <string.h>
 
 enum { L = FV_LANES };
 
 // --- embedding -----------------------------------------------------------------------------------
 
-static void add_sinusoids(const fv_decoder *d, int64_t position, float *x) {
-    for (int64_t f = 0; f < d->sizes.d; f++) {
-        double angle = (double)position * d->frequencies[f];
-        x[f] += (float)(f % 2 == 0 ? sin(angle) : cos(angle));
-    }
-}
-
 void decoder_embed(const fv_decoder *d, const int32_t *tokens, const decoder_rows *rows, float *x) {
     int64_t n = d->sizes.d;
-    for (int64_t r = 0; r < rows->n_runs; r++)
-        for (int64_t t = rows->runs[r].first; t < rows->runs[r].first + rows->runs[r].n; t++) {
-            int64_t position = d->n_seen + t;
-            memcpy(x, d->embedding + tokens[t] * n, (size_t)n * sizeof *x);
-            if (d->positions)
-                for (int64_t f = 0; f < n; f++) x[f] += d->positions[position * n + f];
-            if (d->frequencies) add_sinusoids(d, position, x);
-            x += n;
+    for (int64_t r = 0; r < rows->n_runs; r++) {
+        int64_t first = rows->runs[r].first, end = first + rows->runs[r].n;
+        if (d->fill_positions) d->fill_positions(d->n_seen + first, end - first, (int)n, x);
+        for (int64_t t = first; t < end; t++, x += n) {
+            const float *token = d->embedding + tokens[t] * n;
+            const float *position = d->fill_positions ? x
+                                    : d->positions    ? d->positions + (d->n_seen + t) * n
+                                                      : NULL;
+            for (int64_t f = 0; f < n; f++) x[f] = position ? token[f] + position[f] : token[f];
         }
+    }
 }
 
 // --- norms ---------------------------------------------------------------------------------------

@@ -35,7 +35,7 @@ void fv_own_plan_map(const fv_config *config, fv_own_plan *plan) {
     // The probe's grid, of a model that reads as far as this one can.
     fv_task_config task = config->task;
     int twice = 2 * fv_training_longest(&task);
-    if (!fv_positions_type_of(config->model.positions)->learned && twice > task.context_length) {
+    if (!fv_positions_type_of(config->model.positions)->plan && twice > task.context_length) {
         task.length_max = fv_training_longest(&config->task);
         task.context_length = twice;
     }

@@ -1,10 +1,9 @@
 // The tables of everything that experiment files are made of, under one roof.
 #include "claims/claim_plan.h"
+#include "config/part.h"
 #include "config/synonym_lookup.h"
 #include "figures/kind.h"
 #include "measures/measure.h"
-#include "model/layers.h"
-#include "tasks/task_type.h"
 
 #include <fovea/config.h>
 #include <fovea/topic.h>
@@ -58,22 +57,13 @@ static bool field_at(int i, fv_topic *t) {
     return true;
 }
 
-static bool task_at(int i, fv_topic *t) {
-    if (i >= FV_TASK_COUNT) return false;
-    const fv_task_config config = {.name = i};
-    const fv_task *task = fv_task_of(&config);
-    t->name = fv_field_find("task.name")->choices[i];
-    t->help = task->part.help;
-    add(t->example, sizeof t->example, "", task->part.example);
-    return true;
-}
-
-static bool layer_at(int i, fv_topic *t) {
-    if (i >= FV_LAYER_COUNT) return false;
-    const fv_layer_type *type = fv_layer_type_of(i);
-    t->name = type->name;
-    t->help = type->part.help;
-    add(t->example, sizeof t->example, "", type->part.example);
+static bool part_at(const char *key, int i, fv_topic *t) {
+    int n;
+    const fv_part *const *parts = fv_parts_of(key, &n);
+    if (i >= n) return false;
+    t->name = fv_field_find(key)->choices[i];
+    t->help = parts[i]->help != NULL ? parts[i]->help : "";
+    add(t->example, sizeof t->example, "", parts[i]->example != NULL ? parts[i]->example : "");
     return true;
 }
 
@@ -170,20 +160,26 @@ static bool claim_at(int i, fv_topic *t) {
     return true;
 }
 
-// What each kind is called in synonyms.h.
+// What each kind is called in synonyms.h. The groups of parts are called after the field that
+// chooses from them, and need no function.
 static const struct {
-    bool (*at)(int i, fv_topic *topic);
     const char *of;
+    bool (*at)(int i, fv_topic *topic);
 } KINDS[FV_TOPIC_COUNT] = {
-    [FV_TOPIC_FIELD] = {field_at, "field"},        [FV_TOPIC_TASK] = {task_at, "task.name"},
-    [FV_TOPIC_LAYER] = {layer_at, "model.layers"}, [FV_TOPIC_PROBE] = {probe_at, "probe"},
-    [FV_TOPIC_MEASURE] = {measure_at, "measure"},  [FV_TOPIC_FIGURE] = {figure_at, "figure"},
-    [FV_TOPIC_KEY] = {key_at, "option"},           [FV_TOPIC_CLAIM] = {claim_at, "test"},
+#define GROUP(group, key) [FV_TOPIC_##group] = {key, NULL},
+    FV_PART_GROUPS(GROUP)
+#undef GROUP
+        [FV_TOPIC_FIELD] = {"field", field_at},
+    [FV_TOPIC_PROBE] = {"probe", probe_at},
+    [FV_TOPIC_MEASURE] = {"measure", measure_at},
+    [FV_TOPIC_FIGURE] = {"figure", figure_at},
+    [FV_TOPIC_KEY] = {"option", key_at},
+    [FV_TOPIC_CLAIM] = {"test", claim_at},
 };
 
 bool fv_topic_at(fv_topic_kind kind, int i, fv_topic *topic) {
     *topic = (fv_topic){.of = ""};
-    return KINDS[kind].at(i, topic);
+    return KINDS[kind].at ? KINDS[kind].at(i, topic) : part_at(KINDS[kind].of, i, topic);
 }
 
 const char *fv_topic_meant(fv_topic_kind kind, const char *word) {

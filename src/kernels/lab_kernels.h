@@ -189,7 +189,7 @@ typedef struct fv_scan_gradient {
 } fv_scan_gradient;
 
 // y = f(x) elementwise over n reals, and dx = dy f'(x). The GELU is the tanh form.
-typedef enum fv_activation { FV_KERNEL_RELU, FV_KERNEL_GELU } fv_activation;
+typedef enum fv_activation { FV_KERNEL_RELU = 1, FV_KERNEL_GELU } fv_activation;
 
 // One Adam update over n parameters (Kingma & Ba; decoupled weight decay = Loshchilov & Hutter):
 //   m = b1 m + (1 - b1) g,  v = b2 v + (1 - b2) g^2

@@ -552,7 +552,6 @@ static fv_status check(const fv_check *c, int i) {
 }
 
 const fv_layer_type fv_layer_attention = {
-    .name = "attention",
     .mixes_positions = true,
     .attends = true,
     .half = FV_HALF_ATTENTION,

@@ -100,8 +100,8 @@ static void gather(const checkpoint_entry *entry, const fv_model *model, const f
         for (int r = 0; r < entry->n_rows; r++)
             for (int c = 0; c < entry->n_columns; c++) {
                 size_t from = source_at(entry, h, r, c);
-                out[file_at(entry, h, r, c)] = entry->source == SOURCE_SINUSOIDS
-                                                   ? (float)model->sinusoids[from]
+                out[file_at(entry, h, r, c)] = entry->source == SOURCE_POSITIONS
+                                                   ? (float)model->fixed_positions[from]
                                                    : params[from];
             }
 }

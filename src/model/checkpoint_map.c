@@ -272,9 +272,9 @@ static bool add_blocks(checkpoint_map *map, const fv_model *model, int step) {
 // Sources that are no tensor of their own: sinusoidal positions, the tied unembedding.
 static void set_derived(const checkpoint_map *map, const fv_model *model) {
     size_t d = (size_t)model->config.model.n_embd;
-    if (model->sinusoids != NULL) {
+    if (model->fixed_positions != NULL) {
         checkpoint_entry *positions = find(map, "pos_embed.W_pos");
-        positions->source = SOURCE_SINUSOIDS;
+        positions->source = SOURCE_POSITIONS;
         positions->row_stride = d;
         positions->column_stride = 1;
     }

@@ -21,7 +21,7 @@ typedef enum checkpoint_source {
     SOURCE_ZEROS,     // TransformerLens has this tensor, the model does not
     SOURCE_PARAMS,    // a tensor of the model
     SOURCE_DERIVED,   // of the model, but stored elsewhere too: the tied unembedding
-    SOURCE_SINUSOIDS, // the table of sinusoidal positions
+    SOURCE_POSITIONS, // the table of positions that are not learned
 } checkpoint_source;
 
 // One tensor of the file: [heads][rows][columns], of which [heads][n_rows][n_columns] from (row,

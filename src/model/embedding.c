@@ -4,18 +4,33 @@
 #include "model/hooks.h"
 #include "model/positions.h"
 
+#include <stdlib.h>
+
+static fv_status fill_table(fv_model *model, const fv_positions_type *type, fv_error *error) {
+    size_t n = (size_t)model->n_positions, d = (size_t)model->config.model.n_embd;
+    if (model->fixed_positions != NULL) return FV_OK;
+    model->fixed_positions = malloc(n * d * sizeof *model->fixed_positions);
+    if (model->fixed_positions == NULL)
+        return fv_fail(error, FV_NO_MEMORY, "out of memory for a table of positions");
+    type->fill(0, model->n_positions, (int)d, model->fixed_positions);
+    return FV_OK;
+}
+
 static fv_status plan(fv_model *model, fv_layer *layer, fv_error *error) {
     int d = model->config.model.n_embd;
     layer->param[FV_EMBEDDING_TOKENS] =
         fv_model_add(model, FV_INIT_EMBEDDING, model->config.task.vocab_size, d, d, "embed.W_E");
     layer->y = fv_model_reserve(model, layer->out.n, d);
     const fv_positions_type *positions = fv_positions_type_of(model->config.model.positions);
-    return positions->plan ? positions->plan(model, layer, error) : FV_OK;
+    if (positions->plan) positions->plan(model, layer);
+    return positions->fill ? fill_table(model, positions, error) : FV_OK;
 }
 
 const real *fv_positions_table(const fv_tile *tile) {
     const fv_positions_type *type = fv_positions_type_of(tile->model->config.model.positions);
-    return type->table ? type->table(tile) : NULL;
+    if (type->absent) return NULL;
+    return type->fill ? tile->model->fixed_positions
+                      : tile->params + tile->model->layers[0].param[FV_EMBEDDING_POSITIONS];
 }
 
 // Rows [row, row + n) of groups [group, group + n_groups), at neighbouring positions.
@@ -72,7 +87,7 @@ static void backward(const fv_layer *layer, const fv_tile *tile) {
         fv_embed_gradient arguments = {
             .forward = kernel_arguments(layer, tile, r, fv_tile_buffer(tile, layer->dy)),
             .dtable = tile->gradient + layer->param[FV_EMBEDDING_TOKENS]};
-        if (fv_positions_type_of(config->model.positions)->learned)
+        if (fv_positions_type_of(config->model.positions)->plan)
             arguments.dpositions = tile->gradient + layer->param[FV_EMBEDDING_POSITIONS] +
                                    (size_t)layer->out.at[r.row] * config->model.n_embd;
         tile->kernels->embed_gradient(&arguments);
@@ -106,7 +121,7 @@ static fv_lanes lanes_positions(const fv_layer *layer, const fv_tile *tile, real
 }
 
 static bool has_positions(const fv_layer *layer) {
-    return fv_positions_type_of(layer->model->config.model.positions)->table != NULL;
+    return !fv_positions_type_of(layer->model->config.model.positions)->absent;
 }
 
 static const fv_layer_hook hooks[] = {
@@ -115,8 +130,6 @@ static const fv_layer_hook hooks[] = {
     {0}};
 
 const fv_layer_type fv_layer_embedding = {
-    .name = "embedding",
-    .mixes_positions = false,
     .plan = plan,
     .forward = forward,
     .backward = backward,

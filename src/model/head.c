@@ -175,8 +175,6 @@ static const fv_layer_hook hooks[] = {
     {0}};
 
 const fv_layer_type fv_layer_head = {
-    .name = "head",
-    .mixes_positions = false,
     .plan = plan,
     .forward = forward,
     .backward = backward,

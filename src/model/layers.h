@@ -65,7 +65,7 @@ struct fv_model {
     int n_layers;        // embedding, config layers, head
     struct fv_layer *layers;
     int n_attention;
-    real *sinusoids;           // [n_positions][d] or NULL
+    real *fixed_positions;     // [n_positions][d] or NULL
     size_t tokens, targets;    // buffers [G][T][16], [G][n_loss][16]
     size_t losses, correct;    // [G][n_loss][16]
     size_t stream_gradient[2]; // dx of even and odd layers
@@ -114,7 +114,6 @@ typedef struct fv_layer_hook fv_layer_hook;
 typedef enum fv_block_half { FV_NO_HALF, FV_HALF_ATTENTION, FV_HALF_MLP } fv_block_half;
 
 typedef struct fv_layer_type {
-    const char *name;
     bool mixes_positions; // carries something from one position to another
     bool attends;         // by what earlier positions hold: it sees their order by no state
     fv_block_half half;

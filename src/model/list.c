@@ -6,6 +6,7 @@
 const fv_positions_type fv_positions_none = {
     .part = {.help = "none: attention then sees no order, but for what windows and masks leave out",
              .example = "model: {positions: none}"},
+    .absent = true,
 };
 
 const fv_positions_type *fv_positions_type_of(int kind) {
@@ -22,6 +23,24 @@ const fv_layer_type *fv_layer_type_of(int kind) {
 #include <fovea/fields.def>
     };
     return types[kind];
+}
+
+const char *FV_LACKS_OF_LAYER(int kind) {
+    const fv_layer_type *type = fv_layer_type_of(kind);
+    if (type->plan == NULL) return "plan";
+    if (type->forward == NULL) return "forward";
+    if (type->backward == NULL) return "backward";
+    return type->cost == NULL ? "cost" : NULL;
+}
+const char *FV_LACKS_OF_ACTIVATION(int kind) {
+    return fv_activation_type_of(kind)->kernel == 0 ? "kernel" : NULL;
+}
+const char *FV_LACKS_OF_SCORE(int kind) {
+    return fv_score_type_of(kind)->scale == NULL ? "scale" : NULL;
+}
+const char *FV_LACKS_OF_POSITIONS(int kind) {
+    const fv_positions_type *type = fv_positions_type_of(kind);
+    return type->absent || type->plan || type->fill != NULL ? NULL : "fill";
 }
 
 const fv_part *const FV_PARTS_OF_LAYER[] = {

@@ -398,7 +398,6 @@ static const fv_layer_hook hooks[] = {FV_NORM_HOOKS("ln_mamba."),
                                       {0}};
 
 const fv_layer_type fv_layer_mamba = {
-    .name = "mamba",
     .mixes_positions = true,
     .plan = plan,
     .forward = forward,

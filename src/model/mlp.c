@@ -124,7 +124,6 @@ static const fv_layer_hook hooks[] = {FV_NORM_HOOKS("ln2."),
                                       {0}};
 
 const fv_layer_type fv_layer_mlp = {
-    .name = "mlp",
     .half = FV_HALF_MLP,
     .plan = plan,
     .forward = forward,

@@ -264,7 +264,7 @@ void fv_model_free(fv_model *model) {
     free(model->layers);
     free(model->tensors);
     free(model->params);
-    free(model->sinusoids);
+    free(model->fixed_positions);
     fv_data_free(&model->data);
     free(model);
 }
@@ -281,7 +281,7 @@ int fv_model_n_attention(const fv_model *model) {
 
 #ifndef FOVEA_DOUBLE
 const float *fv_model_sinusoids(const fv_model *model) {
-    return model->sinusoids;
+    return model->fixed_positions;
 }
 #endif
 

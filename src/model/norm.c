@@ -109,7 +109,6 @@ static void cost(const fv_layer *layer, double *textbook, double *executed, doub
 }
 
 const fv_layer_type fv_layer_layer_norm = {
-    .name = "layer_norm",
     .is_norm = true,
     .plan = plan_layer_norm,
     .forward = forward,
@@ -124,7 +123,6 @@ const fv_layer_type fv_layer_layer_norm = {
     .hooks = hooks,
 };
 const fv_layer_type fv_layer_rms_norm = {
-    .name = "rms_norm",
     .is_norm = true,
     .plan = plan_rms_norm,
     .forward = forward,

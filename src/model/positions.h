@@ -6,11 +6,12 @@
 
 typedef struct fv_positions_type {
     fv_part part;
-    // Reserves the parameters of the embedding layer, or makes the table. NULL: nothing to do.
-    fv_status (*plan)(fv_model *model, fv_layer *embedding, fv_error *error);
-    // The table [n_positions][d]; NULL: there is none.
-    const real *(*table)(const fv_tile *tile);
-    bool learned; // it is the parameter FV_EMBEDDING_POSITIONS of the embedding layer
+    // Of positions that are no parameters: rows [n][d] of positions first, first + 1, ...
+    void (*fill)(int64_t first, int64_t n, int d, real *rows);
+    // Of learned ones, of which there are as many as the longest context: reserves the parameter
+    // FV_EMBEDDING_POSITIONS of the embedding layer.
+    void (*plan)(fv_model *model, fv_layer *embedding);
+    bool absent; // nothing is added
 } fv_positions_type;
 
 // The type of FV_POSITIONS_<kind>.

@@ -1,18 +1,12 @@
 // A table of positions that is trained like that of tokens.
 #include "model/positions.h"
 
-static fv_status plan(fv_model *model, fv_layer *embedding, fv_error *error) {
-    (void)error;
+static void plan(fv_model *model, fv_layer *embedding) {
     int d = model->config.model.n_embd, kept = model->config.model.d_positions;
     size_t table =
         fv_model_add(model, FV_INIT_EMBEDDING, model->n_positions, d, d, "pos_embed.W_pos");
     embedding->param[FV_EMBEDDING_POSITIONS] = table;
     if (kept > 0) fv_model_restrict(model, table, kept, d);
-    return FV_OK;
-}
-
-static const real *table(const fv_tile *tile) {
-    return tile->params + tile->model->layers[0].param[FV_EMBEDDING_POSITIONS];
 }
 
 static void settle_d_positions(fv_config *c) {
@@ -36,6 +30,4 @@ const fv_positions_type fv_positions_learned = {
              .same = {{"model.d_positions", settle_d_positions, "0 is all features"}},
              .check = check},
     .plan = plan,
-    .table = table,
-    .learned = true,
 };

@@ -47,7 +47,7 @@ fv_status fv_retrieval_check(const fv_config *config, int length, double depth, 
     if (length < 1 || length > FV_RETRIEVAL_LONGEST)
         return fv_fail(error, FV_USAGE, "length %d is out of range; it takes 1 to %d tokens",
                        length, FV_RETRIEVAL_LONGEST);
-    if (fv_positions_type_of(config->model.positions)->learned &&
+    if (fv_positions_type_of(config->model.positions)->plan &&
         length > config->task.context_length)
         return fv_fail(
             error, FV_USAGE,

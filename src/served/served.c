@@ -27,7 +27,12 @@ fv_status served_connect(const fv_served_options *o, int in_flight, size_t most_
 
 static fv_status check_tasks(const fv_served_options *o, fv_error *error) {
     for (int t = 0; t < o->n_tasks; t++) {
-        if (eval_task_find(o->tasks[t]) != NULL) continue;
+        const eval_task *task = eval_task_find(o->tasks[t]);
+        const char *lacks = task != NULL ? eval_task_lacks(task) : NULL;
+        if (lacks != NULL)
+            return fv_fail(error, FV_USAGE, "the task %s is not whole: its descriptor has no .%s",
+                           o->tasks[t], lacks);
+        if (task != NULL) continue;
         const char *names[64] = {0};
         for (int i = 0; i < 63 && fv_eval_task_name(i) != NULL; i++)
             names[i] = fv_eval_task_name(i);
@@ -420,20 +425,18 @@ const fv_served_fault *fv_served_faults(const fv_served *s, int *n) {
     return s->faults;
 }
 
+static const char *text_or_nothing(const char *text) {
+    return text != NULL ? text : "";
+}
+
 const char *fv_eval_task_name(int i) {
-    int n;
-    const eval_task *tasks = eval_tasks(&n);
-    return i >= 0 && i < n ? tasks[i].name : NULL;
+    return i >= 0 && eval_task_at(i) != NULL ? eval_task_name(i) : NULL;
 }
 
 const char *fv_eval_task_help(int i) {
-    int n;
-    const eval_task *tasks = eval_tasks(&n);
-    return i >= 0 && i < n ? tasks[i].help : NULL;
+    return i >= 0 && eval_task_at(i) != NULL ? text_or_nothing(eval_task_at(i)->help) : NULL;
 }
 
 const char *fv_eval_task_unit(int i) {
-    int n;
-    const eval_task *tasks = eval_tasks(&n);
-    return i >= 0 && i < n ? tasks[i].unit : NULL;
+    return i >= 0 && eval_task_at(i) != NULL ? text_or_nothing(eval_task_at(i)->unit) : NULL;
 }

@@ -10,13 +10,16 @@
 
 // What prompts are built from: haystacks by kind (those that the tasks asked for are built), and
 // the user's questions with documents.
-enum { EVAL_N_HAYSTACKS = 5 };
 typedef enum eval_hay {
-    EVAL_HAY_NOISE,
+    EVAL_HAY_NOISE = 1,
     EVAL_HAY_TEXT,         // the user's folder
     EVAL_HAY_NEEDLES,      // word -> number
     EVAL_HAY_UUID_NEEDLES, // uuid -> uuid
-    EVAL_HAY_PAIRS
+    EVAL_HAY_PAIRS,
+    EVAL_N_HAYSTACKS,
+    EVAL_HAY_NONE = EVAL_N_HAYSTACKS, // words of the task's own
+    EVAL_HAY_DOCUMENTS,               // questions with their documents
+    EVAL_HAY_READING,                 // SQuAD or HotpotQA
 } eval_hay;
 typedef struct eval_source {
     haystack hay[EVAL_N_HAYSTACKS]; // n_units 0: not built
@@ -46,6 +49,7 @@ struct eval_task {
     fv_status (*build)(const eval_task *task, const eval_source *source, const eval_place *place,
                        prompt *p, fv_error *error);
     eval_hay hay; // the haystack it asks for
+    bool any_hay; // or another that --haystack names
     eval_kind key, value;
     int n_keys, n_values, n_queries;
     bool has_depth;   // one needle, whose depth the place says
@@ -59,11 +63,39 @@ struct eval_task {
     bool as_is;             // prompts come from a file, as long as they are
 };
 
-// The task of a name, or NULL; all of them.
-const eval_task *eval_task_find(const char *name);
-const eval_task *eval_tasks(int *n);
+// The tasks, a line each: X(name) for a descriptor eval_task_<name>.
+// clang-format off
+#define EVAL_TASK_LIST(X) \
+    X(niah_single_1) \
+    X(niah_single_2) \
+    X(niah_single_3) \
+    X(niah_multikey_1) \
+    X(niah_multikey_2) \
+    X(niah_multikey_3) \
+    X(niah_multivalue) \
+    X(niah_multiquery) \
+    X(vt) \
+    X(cwe) \
+    X(fwe) \
+    X(qa_1) \
+    X(qa_2) \
+    X(classic) \
+    X(kv) \
+    X(kv_query_aware) \
+    X(qa)
+// clang-format on
+#define EVAL_TASK_DECLARE(name) extern const eval_task eval_task_##name;
+EVAL_TASK_LIST(EVAL_TASK_DECLARE)
+#undef EVAL_TASK_DECLARE
 
-// Families of tasks.
+// The task of a name; task i and its name, NULL behind the last; what the descriptor of one lacks,
+// a member that nothing works without, or NULL.
+const eval_task *eval_task_find(const char *name);
+const eval_task *eval_task_at(int i);
+const char *eval_task_name(int i);
+const char *eval_task_lacks(const eval_task *task);
+
+// How families of tasks build their prompts.
 fv_status eval_build_niah(const eval_task *task, const eval_source *source, const eval_place *place,
                           prompt *p, fv_error *error);
 fv_status eval_build_classic(const eval_task *task, const eval_source *source,

@@ -20,16 +20,15 @@ static const generated GENERATED[EVAL_N_HAYSTACKS] = {
     [EVAL_HAY_UUID_NEEDLES] = {HAYSTACK_NEEDLES, EVAL_UUIDS, EVAL_UUIDS, 5, 1056},
     [EVAL_HAY_PAIRS] = {HAYSTACK_PAIRS, EVAL_UUIDS, EVAL_UUIDS, 100, 1056},
 };
-static const char *const NAMES[EVAL_N_HAYSTACKS] = {"noise", "texts", "needles", "uuid needles",
-                                                    "pairs"};
-
-static bool hides_needles(const eval_task *task) {
-    return task->build == eval_build_niah || task->build == eval_build_classic;
-}
+static const char *const NAMES[EVAL_N_HAYSTACKS] = {
+    [EVAL_HAY_NOISE] = "noise",     [EVAL_HAY_TEXT] = "texts",
+    [EVAL_HAY_NEEDLES] = "needles", [EVAL_HAY_UUID_NEEDLES] = "uuid needles",
+    [EVAL_HAY_PAIRS] = "pairs",
+};
 
 static fv_status choose(const eval_task *task, const char *wanted, eval_hay *hay, fv_error *error) {
     bool fixed =
-        !hides_needles(task) || task->hay == EVAL_HAY_NEEDLES || task->hay == EVAL_HAY_UUID_NEEDLES;
+        !task->any_hay || task->hay == EVAL_HAY_NEEDLES || task->hay == EVAL_HAY_UUID_NEEDLES;
     *hay = task->hay;
     if (fixed) return FV_OK;
     if (wanted == NULL && task->hay == EVAL_HAY_TEXT)
@@ -119,10 +118,9 @@ static fv_status prepare_reading(eval_source *source, const eval_task *task, con
     return status;
 }
 
-static fv_status prepare_haystack(eval_source *source, const eval_task *task,
-                                  const source_options *options, eval_hay hay, char **name,
-                                  fv_error *error) {
-    bool words = task->build == eval_build_common || task->build == eval_build_frequent;
+static fv_status prepare_haystack(eval_source *source, const source_options *options, eval_hay hay,
+                                  char **name, fv_error *error) {
+    bool words = hay == EVAL_HAY_NONE;
     fv_status status = words ? FV_OK : build(source, hay, options, error);
     if (status != FV_OK) return status;
     *name = hay == EVAL_HAY_TEXT
@@ -136,12 +134,12 @@ fv_status source_prepare(eval_source *source, const eval_task *task, const sourc
     *name = NULL;
     fv_status status = choose(task, options->haystack, hay, error);
     if (status != FV_OK) return status;
-    if (task->build == eval_build_documents)
+    if (task->hay == EVAL_HAY_DOCUMENTS)
         status = prepare_documents(source, task, options->documents, name, error);
-    else if (task->build == eval_build_reading)
+    else if (task->hay == EVAL_HAY_READING)
         status = prepare_reading(source, task, options->documents, name, error);
     else
-        status = prepare_haystack(source, task, options, *hay, name, error);
+        status = prepare_haystack(source, options, *hay, name, error);
     if (status == FV_OK && *name == NULL) status = fv_fail(error, FV_NO_MEMORY, "out of memory");
     return status;
 }

@@ -139,3 +139,34 @@ fv_status eval_build_documents(const eval_task *task, const eval_source *source,
     }
     return p->failed ? fv_fail(error, FV_NO_MEMORY, "out of memory for a prompt") : FV_OK;
 }
+
+// The two of "Lost in the Middle" (Liu et al., arXiv 2307.03172).
+#define KV(title, about)                                                                           \
+    const eval_task eval_task_##title = {.name = #title,                                           \
+                                         .help = about,                                            \
+                                         .build = eval_build_kv,                                   \
+                                         .hay = EVAL_HAY_PAIRS,                                    \
+                                         .key = EVAL_UUIDS,                                        \
+                                         .value = EVAL_UUIDS,                                      \
+                                         .has_depth = true,                                        \
+                                         .max_tokens = 100,                                        \
+                                         .unit = "pairs",                                          \
+                                         .least_units = 2,                                         \
+                                         .distracts = true};
+// clang-format off
+KV(kv, "the value of a key in a JSON object of uuids")
+KV(kv_query_aware, "the same, the key named before the object too")
+// clang-format on
+
+const eval_task eval_task_qa = {
+    .name = "qa",
+    .help = "a question about one of the documents of --documents",
+    .build = eval_build_documents,
+    .hay = EVAL_HAY_DOCUMENTS,
+    .metric = EVAL_SUBSPAN,
+    .has_depth = true,
+    .max_tokens = 100,
+    .unit = "documents",
+    .least_units = 1,
+    .spread = 0.4,
+};

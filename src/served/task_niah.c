@@ -125,3 +125,44 @@ fv_status eval_build_classic(const eval_task *task, const eval_source *source,
     prompt_answer(p, "Dolores Park");
     return p->failed ? fv_fail(error, FV_NO_MEMORY, "out of memory for a prompt") : FV_OK;
 }
+
+// RULER's (github.com/NVIDIA/RULER, scripts/data), by their names there and with their prompts.
+#define NIAH(title, haystack, keys, values, n_key, n_value, n_query, about)                        \
+    const eval_task eval_task_##title = {.name = #title,                                           \
+                                         .help = about,                                            \
+                                         .build = eval_build_niah,                                 \
+                                         .hay = EVAL_HAY_##haystack,                               \
+                                         .any_hay = true,                                          \
+                                         .key = EVAL_##keys,                                       \
+                                         .value = EVAL_##values,                                   \
+                                         .n_keys = n_key,                                          \
+                                         .n_values = n_value,                                      \
+                                         .n_queries = n_query,                                     \
+                                         .has_depth = (n_value) * (n_query) == 1,                  \
+                                         .max_tokens = 128,                                        \
+                                         .unit = "tokens",                                         \
+                                         .least_units = 1,                                         \
+                                         .distracts = true};
+// clang-format off
+NIAH(niah_single_1, NOISE, WORDS, NUMBERS, 1, 1, 1, "a number in repeated sentences")
+NIAH(niah_single_2, TEXT, WORDS, NUMBERS, 1, 1, 1, "a number in the texts of --haystack")
+NIAH(niah_single_3, TEXT, WORDS, UUIDS, 1, 1, 1, "a uuid in the texts of --haystack")
+NIAH(niah_multikey_1, TEXT, WORDS, NUMBERS, 4, 1, 1, "one of four needles in texts")
+NIAH(niah_multikey_2, NEEDLES, WORDS, NUMBERS, 1, 1, 1, "a needle among needles alone")
+NIAH(niah_multikey_3, UUID_NEEDLES, UUIDS, UUIDS, 1, 1, 1, "a uuid among uuids alone")
+NIAH(niah_multivalue, TEXT, WORDS, NUMBERS, 1, 4, 1, "four values of one key in texts")
+NIAH(niah_multiquery, TEXT, WORDS, NUMBERS, 4, 1, 4, "four keys asked for at once")
+// clang-format on
+
+// The first needle in a haystack (github.com/gkamradt/LLMTest_NeedleInAHaystack).
+const eval_task eval_task_classic = {
+    .name = "classic",
+    .help = "the sandwich in San Francisco, the first needle in a haystack",
+    .build = eval_build_classic,
+    .any_hay = true,
+    .hay = EVAL_HAY_TEXT,
+    .has_depth = true,
+    .max_tokens = 300,
+    .unit = "tokens",
+    .least_units = 1,
+};

@@ -123,3 +123,30 @@ fv_status eval_build_reading(const eval_task *task, const eval_source *source,
     free(c.documents);
     return p->failed ? fv_fail(error, FV_NO_MEMORY, "out of memory for a prompt") : FV_OK;
 }
+
+const eval_task eval_task_qa_1 = {
+    .name = "qa_1",
+    .help = "a question about one of SQuAD's documents, --documents",
+    .build = eval_build_reading,
+    .hay = EVAL_HAY_READING,
+    .reading = READING_SQUAD,
+    .metric = EVAL_MATCH_PART,
+    .has_depth = true,
+    .max_tokens = 32,
+    .unit = "tokens",
+    .least_units = 1,
+    .spread = 0.1,
+};
+
+const eval_task eval_task_qa_2 = {
+    .name = "qa_2",
+    .help = "a question about two of HotpotQA's documents, --documents",
+    .build = eval_build_reading,
+    .hay = EVAL_HAY_READING,
+    .reading = READING_HOTPOTQA,
+    .metric = EVAL_MATCH_PART,
+    .max_tokens = 32,
+    .unit = "tokens",
+    .least_units = 1,
+    .spread = 0.1,
+};

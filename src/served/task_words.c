@@ -226,3 +226,33 @@ fv_status eval_build_frequent(const eval_task *task, const eval_source *source,
     text_free(&text);
     return built(p, error);
 }
+
+const eval_task eval_task_vt = {
+    .name = "vt",
+    .help = "which variables got a value, through a chain of assignments",
+    .build = eval_build_chain,
+    .hay = EVAL_HAY_NOISE,
+    .max_tokens = 30,
+    .unit = "tokens",
+    .least_units = 5,
+};
+
+const eval_task eval_task_cwe = {
+    .name = "cwe",
+    .help = "the ten most common words of a list",
+    .build = eval_build_common,
+    .hay = EVAL_HAY_NONE,
+    .max_tokens = 120,
+    .unit = "tokens",
+    .least_units = 1,
+};
+
+const eval_task eval_task_fwe = {
+    .name = "fwe",
+    .help = "the three most frequent words of a coded text",
+    .build = eval_build_frequent,
+    .hay = EVAL_HAY_NONE,
+    .max_tokens = 50,
+    .unit = "tokens",
+    .least_units = 200,
+};

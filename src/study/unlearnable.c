@@ -85,7 +85,7 @@ static bool is_blind(const fv_config *c) {
 
 static bool begins_at_zero(const fv_config *c) {
     const fv_model_config *model = &c->model;
-    if (positions(c)->table && !positions(c)->learned) return false;
+    if (positions(c)->fill) return false;
     if (model->init == FV_INIT_NORMAL) return model->init_sigma == 0;
     return model->init == FV_INIT_POSTS && model->embedding_sigma == 0 && model->tied;
 }
@@ -95,7 +95,7 @@ static bool never_moves(const fv_config *c) {
     const fv_model_config *model = &c->model;
     bool embeds =
         model->embedding == FV_EMBEDDING_LEARNED || model->embedding == FV_EMBEDDING_NOISY;
-    bool places = positions(c)->learned;
+    bool places = positions(c)->plan != NULL;
     bool moves = (train->embedding_rate > 0 && (embeds || places)) ||
                  (train->layer_rate > 0 && model->layers.n > 0) ||
                  (train->unembedding_rate > 0 && !model->tied);

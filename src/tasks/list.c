@@ -12,11 +12,18 @@ const fv_part *const FV_PARTS_OF_TASK[] = {
 #include <fovea/fields.def>
 };
 
-const fv_task *fv_task_of(const fv_task_config *config) {
-    static const fv_task *const tasks[] = {
+static const fv_task *const tasks[] = {
 #define FV_PART_TASK(NAME, name) &fv_task_##name,
 #include <fovea/fields.def>
-    };
+};
+
+const char *FV_LACKS_OF_TASK(int kind) {
+    const fv_task *task = tasks[kind];
+    if (task->loss_positions == NULL) return "loss_positions";
+    return task->fill == NULL && task->answer == NULL ? "fill, nor .answer" : NULL;
+}
+
+const fv_task *fv_task_of(const fv_task_config *config) {
     return tasks[config->name];
 }
 

@@ -12,6 +12,10 @@ const fv_part *const FV_PARTS_OF_OPTIMIZER[] = {
 #include <fovea/fields.def>
 };
 
+const char *FV_LACKS_OF_OPTIMIZER(int kind) {
+    return optimizers[kind]->step == NULL ? "step" : NULL;
+}
+
 static void clip(const fv_optimizer *o, real *gradient) {
     double square = 0;
     for (size_t i = 0; i < o->n; i++) square += (double)gradient[i] * (double)gradient[i];

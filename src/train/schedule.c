@@ -100,6 +100,10 @@ const fv_part *const FV_PARTS_OF_SCHEDULE[] = {
 #include <fovea/fields.def>
 };
 
+const char *FV_LACKS_OF_SCHEDULE(int kind) {
+    return schedules[kind]->factor == NULL ? "factor" : NULL;
+}
+
 double fv_learning_rate(const fv_train_config *config, int step) {
     double rate = config->learning_rate;
     if (step < config->warmup_steps) return rate * (step + 1) / config->warmup_steps;

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the examples that the tool gives of itself: run.py TOOL [--only WORD]
 
-Every line under "Example:" of every verb's --help, and the example of every task, layer, probe,
+Every line under "Example:" of every verb's --help, and the example of every part, probe,
 measure, figure and key of claims that `fovea help` lists, each in a folder of its own. What needs a
 server, several processes, files of the user or minutes is named here and left out; every other line
 has to work as it is printed.
@@ -20,6 +20,17 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 INDENT = " " * 23  # of an example below its name
+
+# Lists of parts, and the field that chooses from them.
+PARTS = {
+    "tasks": "task.name",
+    "layers": "model.layers",
+    "activations": "model.activation",
+    "scores": "model.score",
+    "positions": "model.positions",
+    "optimizers": "train.optimizer",
+    "schedules": "train.schedule",
+}
 
 # What an example cannot do here: a part of it, and why.
 LEFT_OUT = {
@@ -103,7 +114,7 @@ def listed(tool, kind):
     """{name: lines of its example} of `fovea help KIND`."""
     found, name = {}, None
     text = tool("help", kind).split("\nTasks of served models:")[0].split("\n'fovea help")[0]
-    if kind == "layers":  # behind the field of that name
+    if kind in ("layers", "positions"):  # behind the field of that name
         text = text.split("\n\n", 1)[1]
     for line in text.splitlines():
         if not line.startswith(" "):
@@ -136,10 +147,8 @@ def run_name(tool, kind, name, lines):
         tool("run", "example.yaml", "--out", "out", "--quiet", folder=folder)
         runs = [json.loads(line) for line in tool("runs", "out", "--json", folder=folder).splitlines()]
         check(runs, f"{name} trained nothing")
-        if kind == "tasks":
-            check(runs[0]["config"]["task.name"] == name, f"{name} is of the task {runs[0]['config']}")
-        if kind == "layers":
-            check(name in str(runs[0]["config"]["model.layers"]), f"{name} is not in its own example")
+        if kind in PARTS:
+            check(name in str(runs[0]["config"][PARTS[kind]]), f"{name} is not in its own example")
         if kind == "probes":
             check(any(key.split(".")[0].split("[")[0] == name for key in runs[0]["probes"]), f"{name} measured nothing: {runs[0]['probes']}")
         if kind == "figures":
@@ -163,7 +172,7 @@ def main():
     options = parser.parse_args()
     tool = Tool(options.tool)
     jobs = [(run_verb, (tool, verb)) for verb in verbs(tool)]
-    for kind in ("figures", "tasks", "layers", "probes", "measures", "claims"):
+    for kind in (*PARTS, "figures", "probes", "measures", "claims"):
         jobs += [(run_name, (tool, kind, name, lines)) for name, lines in listed(tool, kind).items()]
     if options.only:
         jobs = [(call, given) for call, given in jobs if options.only in given]

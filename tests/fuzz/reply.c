@@ -11,11 +11,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void judge(const char *text) {
     char *answers[] = {"1234567", "quiet-otter"};
     prompt p = {.answers = answers, .n_answers = 2};
-    int n;
-    const eval_task *tasks = eval_tasks(&n);
-    for (int t = 0; t < n; t++) {
+    const eval_task *task;
+    for (int t = 0; (task = eval_task_at(t)) != NULL; t++) {
         eval_verdict verdict;
-        eval_judge(&tasks[t], &p, text, t % 2, &verdict);
+        eval_judge(task, &p, text, t % 2, &verdict);
         if ((unsigned)verdict.answer >= FV_N_ANSWERS || !(verdict.score >= 0 && verdict.score <= 1))
             abort();
     }

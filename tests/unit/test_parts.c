@@ -22,10 +22,16 @@ static void check_part(const fv_part *part, const char *key) {
         assert_non_null(fv_field_find(part->rules[r].key));
 }
 
+static void check_group(const fv_part *const *parts, int n, const char *key) {
+    for (int i = 0; i < n; i++) {
+        check_part(parts[i], key);
+        assert_null(fv_part_lacks(key, i));
+    }
+}
+
 static void test_every_part(void **state) {
     (void)state;
-#define CHECK(GROUP, key)                                                                          \
-    for (int i = 0; i < FV_##GROUP##_COUNT; i++) check_part(FV_PARTS_OF_##GROUP[i], key);
+#define CHECK(GROUP, key) check_group(FV_PARTS_OF_##GROUP, FV_##GROUP##_COUNT, key);
     FV_PART_GROUPS(CHECK)
 #undef CHECK
 }

@@ -47,7 +47,6 @@ static void read(cost_config *c, fv_cost_model *model) {
 }
 
 const cost_family cost_family_bamba = {
-    .name = "bamba",
     .source = "BambaConfig",
     .defaults = DEFAULTS,
     .read = read,

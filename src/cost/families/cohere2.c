@@ -31,7 +31,6 @@ static void read(cost_config *c, fv_cost_model *model) {
 }
 
 const cost_family cost_family_cohere2 = {
-    .name = "cohere2",
     .source = "Cohere2Config",
     .defaults = DEFAULTS,
     .read = read,

@@ -41,7 +41,6 @@ static void read(cost_config *c, fv_cost_model *model) {
 }
 
 const cost_family cost_family_dbrx = {
-    .name = "dbrx",
     .source = "DbrxConfig",
     .defaults = DEFAULTS,
     .read = read,

@@ -37,7 +37,6 @@ static void read(cost_config *c, fv_cost_model *model) {
 }
 
 const cost_family cost_family_deepseek_v2 = {
-    .name = "deepseek_v2",
     .source = "DeepseekV2Config",
     .defaults = DEFAULTS,
     .read = read,

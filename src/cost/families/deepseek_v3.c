@@ -21,7 +21,6 @@ static void read(cost_config *c, fv_cost_model *model) {
 }
 
 const cost_family cost_family_deepseek_v3 = {
-    .name = "deepseek_v3",
     .source = "DeepseekV3Config",
     .defaults = DEFAULTS,
     .read = read,

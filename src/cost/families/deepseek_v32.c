@@ -29,7 +29,6 @@ static void read(cost_config *c, fv_cost_model *model) {
 }
 
 const cost_family cost_family_deepseek_v32 = {
-    .name = "deepseek_v32",
     .source = "DeepseekV32Config",
     .defaults = DEFAULTS,
     .read = read,

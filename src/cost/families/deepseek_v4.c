@@ -149,7 +149,6 @@ static void read(cost_config *c, fv_cost_model *model) {
 }
 
 const cost_family cost_family_deepseek_v4 = {
-    .name = "deepseek_v4",
     .source = "DeepseekV4Config",
     .defaults = DEFAULTS,
     .read = read,

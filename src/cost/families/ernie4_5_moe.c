@@ -50,7 +50,6 @@ static void read(cost_config *c, fv_cost_model *model) {
 }
 
 const cost_family cost_family_ernie4_5_moe = {
-    .name = "ernie4_5_moe",
     .source = "Ernie4_5_MoeConfig",
     .defaults = DEFAULTS,
     .read = read,

@@ -44,7 +44,6 @@ static void read(cost_config *c, fv_cost_model *model) {
 }
 
 const cost_family cost_family_exaone4 = {
-    .name = "exaone4",
     .source = "Exaone4Config",
     .defaults = DEFAULTS,
     .read = read,

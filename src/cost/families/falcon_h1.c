@@ -51,7 +51,6 @@ static void read(cost_config *c, fv_cost_model *model) {
 }
 
 const cost_family cost_family_falcon_h1 = {
-    .name = "falcon_h1",
     .source = "FalconH1Config",
     .defaults = DEFAULTS,
     .read = read,

@@ -2,7 +2,6 @@
 #include "cost/families.h"
 
 const cost_family cost_family_falcon_mamba = {
-    .name = "falcon_mamba",
     .source = "FalconMambaConfig",
     .defaults = cost_mamba_defaults,
     .read = cost_read_mamba,

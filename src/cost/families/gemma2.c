@@ -19,7 +19,6 @@ static void read(cost_config *c, fv_cost_model *model) {
 }
 
 const cost_family cost_family_gemma2 = {
-    .name = "gemma2",
     .source = "Gemma2Config",
     .defaults = DEFAULTS,
     .read = read,

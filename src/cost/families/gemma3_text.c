@@ -38,7 +38,6 @@ static void read(cost_config *c, fv_cost_model *model) {
 }
 
 const cost_family cost_family_gemma3_text = {
-    .name = "gemma3_text",
     .others = "gemma3",
     .source = "Gemma3TextConfig",
     .defaults = DEFAULTS,

@@ -83,7 +83,6 @@ static void read(cost_config *c, fv_cost_model *model) {
 }
 
 const cost_family cost_family_gemma3n_text = {
-    .name = "gemma3n_text",
     .others = "gemma3n",
     .source = "Gemma3nTextConfig",
     .defaults = DEFAULTS,

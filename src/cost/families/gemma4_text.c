@@ -148,7 +148,6 @@ static void read(cost_config *c, fv_cost_model *model) {
 }
 
 const cost_family cost_family_gemma4_text = {
-    .name = "gemma4_text",
     .others = "gemma4 gemma4_unified gemma4_unified_text",
     .source = "Gemma4TextConfig",
     .defaults = DEFAULTS,

@@ -14,7 +14,6 @@ static void read(cost_config *c, fv_cost_model *model) {
 }
 
 const cost_family cost_family_glm4 = {
-    .name = "glm4",
     .source = "Glm4Config",
     .defaults = DEFAULTS,
     .read = read,

@@ -32,7 +32,6 @@ static void read(cost_config *c, fv_cost_model *model) {
 }
 
 const cost_family cost_family_glm4_moe = {
-    .name = "glm4_moe",
     .source = "Glm4MoeConfig",
     .defaults = DEFAULTS,
     .read = read,

@@ -53,7 +53,6 @@ static void read(cost_config *c, fv_cost_model *model) {
 }
 
 const cost_family cost_family_glm_moe_dsa = {
-    .name = "glm_moe_dsa",
     .source = "GlmMoeDsaConfig",
     .defaults = DEFAULTS,
     .read = read,

@@ -37,7 +37,6 @@ static void read(cost_config *c, fv_cost_model *model) {
 }
 
 const cost_family cost_family_gpt2 = {
-    .name = "gpt2",
     .source = "GPT2Config",
     .defaults = DEFAULTS,
     .read = read,

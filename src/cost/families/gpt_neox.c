@@ -19,7 +19,6 @@ static void read(cost_config *c, fv_cost_model *model) {
 }
 
 const cost_family cost_family_gpt_neox = {
-    .name = "gpt_neox",
     .source = "GPTNeoXConfig",
     .defaults = DEFAULTS,
     .read = read,

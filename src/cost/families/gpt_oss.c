@@ -31,7 +31,6 @@ static void read(cost_config *c, fv_cost_model *model) {
 }
 
 const cost_family cost_family_gpt_oss = {
-    .name = "gpt_oss",
     .source = "GptOssConfig",
     .defaults = DEFAULTS,
     .read = read,

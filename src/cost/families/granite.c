@@ -17,7 +17,6 @@ static void read(cost_config *c, fv_cost_model *model) {
 }
 
 const cost_family cost_family_granite = {
-    .name = "granite",
     .source = "GraniteConfig",
     .defaults = DEFAULTS,
     .read = read,

@@ -57,7 +57,6 @@ static void read(cost_config *c, fv_cost_model *model) {
 }
 
 const cost_family cost_family_granitemoehybrid = {
-    .name = "granitemoehybrid",
     .source = "GraniteMoeHybridConfig",
     .defaults = DEFAULTS,
     .read = read,

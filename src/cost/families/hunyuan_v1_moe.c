@@ -27,7 +27,6 @@ static void read(cost_config *c, fv_cost_model *model) {
 }
 
 const cost_family cost_family_hunyuan_v1_moe = {
-    .name = "hunyuan_v1_moe",
     .source = "HunYuanMoEV1Config",
     .defaults = DEFAULTS,
     .read = read,

@@ -70,7 +70,6 @@ static void read(cost_config *c, fv_cost_model *model) {
 }
 
 const cost_family cost_family_jamba = {
-    .name = "jamba",
     .source = "JambaConfig",
     .defaults = DEFAULTS,
     .read = read,

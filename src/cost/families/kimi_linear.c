@@ -100,7 +100,6 @@ static void read(cost_config *c, fv_cost_model *model) {
 }
 
 const cost_family cost_family_kimi_linear = {
-    .name = "kimi_linear",
     .source = "KimiLinearConfig",
     .defaults = DEFAULTS,
     .read = read,

@@ -63,7 +63,6 @@ static void read(cost_config *c, fv_cost_model *model) {
 }
 
 const cost_family cost_family_lfm2 = {
-    .name = "lfm2",
     .source = "Lfm2Config",
     .defaults = DEFAULTS,
     .read = read,

@@ -18,7 +18,6 @@ static void read(cost_config *c, fv_cost_model *model) {
 }
 
 const cost_family cost_family_llama = {
-    .name = "llama",
     .others = "llava llava_llama llava_next vipllava",
     .source = "LlamaConfig",
     .defaults = DEFAULTS,

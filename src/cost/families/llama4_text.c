@@ -73,7 +73,6 @@ static void read(cost_config *c, fv_cost_model *model) {
 }
 
 const cost_family cost_family_llama4_text = {
-    .name = "llama4_text",
     .others = "llama4",
     .source = "Llama4TextConfig",
     .defaults = DEFAULTS,

@@ -51,7 +51,6 @@ static void read(cost_config *c, fv_cost_model *model) {
 }
 
 const cost_family cost_family_longcat_flash = {
-    .name = "longcat_flash",
     .source = "LongcatFlashConfig",
     .defaults = DEFAULTS,
     .read = read,

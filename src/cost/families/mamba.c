@@ -14,7 +14,6 @@ const cost_default cost_mamba_defaults[] = {{"state_size", 16},
                                             {0}};
 
 const cost_family cost_family_mamba = {
-    .name = "mamba",
     .source = "MambaConfig",
     .defaults = cost_mamba_defaults,
     .read = cost_read_mamba,

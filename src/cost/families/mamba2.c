@@ -28,7 +28,6 @@ static void read(cost_config *c, fv_cost_model *model) {
 }
 
 const cost_family cost_family_mamba2 = {
-    .name = "mamba2",
     .source = "Mamba2Config",
     .defaults = DEFAULTS,
     .read = read,

@@ -69,7 +69,6 @@ static void read(cost_config *c, fv_cost_model *model) {
 }
 
 const cost_family cost_family_mimo_v2_flash = {
-    .name = "mimo_v2_flash",
     .source = "MiMoV2FlashConfig",
     .defaults = DEFAULTS,
     .read = read,

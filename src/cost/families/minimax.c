@@ -44,7 +44,6 @@ static void read(cost_config *c, fv_cost_model *model) {
 }
 
 const cost_family cost_family_minimax = {
-    .name = "minimax",
     .others = "minimax_text_01",
     .source = "MiniMaxConfig",
     .defaults = DEFAULTS,

@@ -22,7 +22,6 @@ static void read(cost_config *c, fv_cost_model *model) {
 }
 
 const cost_family cost_family_minimax_m2 = {
-    .name = "minimax_m2",
     .source = "MiniMaxM2Config",
     .defaults = DEFAULTS,
     .read = read,

@@ -14,7 +14,6 @@ static void read(cost_config *c, fv_cost_model *model) {
 }
 
 const cost_family cost_family_ministral3 = {
-    .name = "ministral3",
     .source = "Ministral3Config",
     .defaults = DEFAULTS,
     .read = read,

@@ -14,7 +14,6 @@ static void read(cost_config *c, fv_cost_model *model) {
 }
 
 const cost_family cost_family_mistral = {
-    .name = "mistral",
     .others = "mistral3 pixtral_text",
     .source = "MistralConfig",
     .defaults = DEFAULTS,

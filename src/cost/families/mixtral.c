@@ -15,7 +15,6 @@ static void read(cost_config *c, fv_cost_model *model) {
 }
 
 const cost_family cost_family_mixtral = {
-    .name = "mixtral",
     .source = "MixtralConfig",
     .defaults = DEFAULTS,
     .read = read,

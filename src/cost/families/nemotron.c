@@ -25,7 +25,6 @@ static void read(cost_config *c, fv_cost_model *model) {
 }
 
 const cost_family cost_family_nemotron = {
-    .name = "nemotron",
     .source = "NemotronConfig",
     .defaults = DEFAULTS,
     .read = read,

@@ -121,7 +121,6 @@ static void read(cost_config *c, fv_cost_model *model) {
 }
 
 const cost_family cost_family_nemotron_h = {
-    .name = "nemotron_h",
     .source = "NemotronHConfig",
     .defaults = DEFAULTS,
     .read = read,

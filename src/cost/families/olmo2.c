@@ -17,7 +17,6 @@ static void read(cost_config *c, fv_cost_model *model) {
 }
 
 const cost_family cost_family_olmo2 = {
-    .name = "olmo2",
     .source = "Olmo2Config",
     .defaults = DEFAULTS,
     .read = read,

@@ -26,7 +26,6 @@ static void read(cost_config *c, fv_cost_model *model) {
 }
 
 const cost_family cost_family_olmo3 = {
-    .name = "olmo3",
     .source = "Olmo3Config",
     .defaults = DEFAULTS,
     .read = read,

@@ -47,7 +47,6 @@ static void read(cost_config *c, fv_cost_model *model) {
 }
 
 const cost_family cost_family_opt = {
-    .name = "opt",
     .source = "OPTConfig",
     .defaults = DEFAULTS,
     .read = read,

@@ -13,7 +13,6 @@ static void read(cost_config *c, fv_cost_model *model) {
 }
 
 const cost_family cost_family_phi3 = {
-    .name = "phi3",
     .source = "Phi3Config",
     .defaults = DEFAULTS,
     .read = read,

@@ -36,7 +36,6 @@ static void read(cost_config *c, fv_cost_model *model) {
 }
 
 const cost_family cost_family_phimoe = {
-    .name = "phimoe",
     .source = "PhimoeConfig",
     .defaults = DEFAULTS,
     .read = read,

@@ -12,7 +12,6 @@ static void read(cost_config *c, fv_cost_model *model) {
 }
 
 const cost_family cost_family_qwen2 = {
-    .name = "qwen2",
     .source = "Qwen2Config",
     .defaults = DEFAULTS,
     .read = read,

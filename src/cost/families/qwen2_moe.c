@@ -42,7 +42,6 @@ static void read(cost_config *c, fv_cost_model *model) {
 }
 
 const cost_family cost_family_qwen2_moe = {
-    .name = "qwen2_moe",
     .source = "Qwen2MoeConfig",
     .defaults = DEFAULTS,
     .read = read,

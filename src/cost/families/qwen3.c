@@ -21,7 +21,6 @@ static void read(cost_config *c, fv_cost_model *model) {
 }
 
 const cost_family cost_family_qwen3 = {
-    .name = "qwen3",
     .source = "Qwen3Config",
     .defaults = DEFAULTS,
     .read = read,

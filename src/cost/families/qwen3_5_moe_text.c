@@ -31,7 +31,6 @@ static void read(cost_config *c, fv_cost_model *model) {
 }
 
 const cost_family cost_family_qwen3_5_moe_text = {
-    .name = "qwen3_5_moe_text",
     .others = "qwen3_5_moe",
     .source = "Qwen3_5MoeTextConfig",
     .defaults = DEFAULTS,

@@ -29,7 +29,6 @@ static void read(cost_config *c, fv_cost_model *model) {
 }
 
 const cost_family cost_family_qwen3_5_text = {
-    .name = "qwen3_5_text",
     .others = "qwen3_5",
     .source = "Qwen3_5TextConfig",
     .defaults = DEFAULTS,

@@ -21,7 +21,6 @@ static void read(cost_config *c, fv_cost_model *model) {
 }
 
 const cost_family cost_family_qwen3_moe = {
-    .name = "qwen3_moe",
     .source = "Qwen3MoeConfig",
     .defaults = DEFAULTS,
     .read = read,

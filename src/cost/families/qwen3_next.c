@@ -34,7 +34,6 @@ static void read(cost_config *c, fv_cost_model *model) {
 }
 
 const cost_family cost_family_qwen3_next = {
-    .name = "qwen3_next",
     .source = "Qwen3NextConfig",
     .defaults = DEFAULTS,
     .read = read,

@@ -18,7 +18,6 @@ static void read(cost_config *c, fv_cost_model *model) {
 }
 
 const cost_family cost_family_qwen3_vl = {
-    .name = "qwen3_vl",
     .others = "qwen3_vl_text",
     .source = "Qwen3VLTextConfig",
     .defaults = DEFAULTS,

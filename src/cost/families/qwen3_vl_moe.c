@@ -13,7 +13,6 @@ static void read(cost_config *c, fv_cost_model *model) {
 }
 
 const cost_family cost_family_qwen3_vl_moe = {
-    .name = "qwen3_vl_moe",
     .others = "qwen3_vl_moe_text",
     .source = "Qwen3VLMoeTextConfig",
     .defaults = DEFAULTS,

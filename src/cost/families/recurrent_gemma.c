@@ -61,7 +61,6 @@ static void read(cost_config *c, fv_cost_model *model) {
 }
 
 const cost_family cost_family_recurrent_gemma = {
-    .name = "recurrent_gemma",
     .source = "RecurrentGemmaConfig",
     .defaults = DEFAULTS,
     .read = read,

@@ -24,7 +24,6 @@ static void read(cost_config *c, fv_cost_model *model) {
 }
 
 const cost_family cost_family_rwkv = {
-    .name = "rwkv",
     .source = "RwkvConfig",
     .defaults = DEFAULTS,
     .read = read,

@@ -18,7 +18,6 @@ static void read(cost_config *c, fv_cost_model *model) {
 }
 
 const cost_family cost_family_seed_oss = {
-    .name = "seed_oss",
     .source = "SeedOssConfig",
     .defaults = DEFAULTS,
     .read = read,

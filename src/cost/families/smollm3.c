@@ -45,7 +45,6 @@ static void read(cost_config *c, fv_cost_model *model) {
 }
 
 const cost_family cost_family_smollm3 = {
-    .name = "smollm3",
     .source = "SmolLM3Config",
     .defaults = DEFAULTS,
     .read = read,

@@ -33,7 +33,6 @@ static void read(cost_config *c, fv_cost_model *model) {
 }
 
 const cost_family cost_family_stablelm = {
-    .name = "stablelm",
     .source = "StableLmConfig",
     .defaults = DEFAULTS,
     .read = read,

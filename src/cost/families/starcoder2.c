@@ -25,7 +25,6 @@ static void read(cost_config *c, fv_cost_model *model) {
 }
 
 const cost_family cost_family_starcoder2 = {
-    .name = "starcoder2",
     .source = "Starcoder2Config",
     .defaults = DEFAULTS,
     .read = read,

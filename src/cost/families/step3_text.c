@@ -63,7 +63,6 @@ static void read(cost_config *c, fv_cost_model *model) {
 }
 
 const cost_family cost_family_step3_text = {
-    .name = "step3_text",
     .others = "step3_vl",
     .source = "Step3TextConfig",
     .defaults = DEFAULTS,

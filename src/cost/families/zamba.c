@@ -74,7 +74,6 @@ static void read(cost_config *c, fv_cost_model *model) {
 }
 
 const cost_family cost_family_zamba = {
-    .name = "zamba",
     .source = "ZambaConfig",
     .defaults = DEFAULTS,
     .read = read,

@@ -95,7 +95,6 @@ static void read(cost_config *c, fv_cost_model *model) {
 }
 
 const cost_family cost_family_zamba2 = {
-    .name = "zamba2",
     .source = "Zamba2Config",
     .defaults = DEFAULTS,
     .read = read,

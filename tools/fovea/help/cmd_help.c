@@ -14,9 +14,8 @@ static int help_verbs(void) {
     VERB_LIST(VERB_HELP)
 #undef VERB_HELP
     printf("\n'fovea VERB --help' explains a verb, 'fovea help WORD' what experiment files are "
-           "made of:\n"
-           "fields, tasks, layers, probes, measures, figures, claims, by their names and in their "
-           "help.\n"
+           "made of.\n"
+           "'fovea help LIST' prints a list, one of" HELP_KINDS ".\n"
            "'fovea help fields' lists the fields, 'fovea --version' prints the version.\n");
     return EXIT_DONE;
 }
@@ -69,11 +68,9 @@ int cmd_help(int argc, char **argv) {
         OPTION_END};
     const tool_usage usage = {
         .synopsis = "help [VERB | WORD | LIST [WORD]] [--markdown]",
-        .about =
-            "Explains a verb, or whatever is called WORD or speaks of it: fields, tasks, layers, "
-            "probes, measures, kinds of figures and their keys, claims; also by what other "
-            "libraries call it. A LIST (fields, tasks, layers, probes, measures, figures, keys, "
-            "claims) is printed whole, with an example each.",
+        .about = "Explains a verb, or whatever is called WORD or speaks of it, also by what other "
+                 "libraries call it. A LIST (one of" HELP_KINDS
+                 ") is printed whole, with an example each.",
         .example = "fovea help task.vocab_size\n"
                    "fovea help lr\n"
                    "fovea help measures\n"

@@ -51,10 +51,11 @@ static void print_topic(fv_topic_kind kind, const fv_topic *t) {
         return;
     }
     const char *of = kind == FV_TOPIC_KEY && *t->of != '\0' ? t->of : NULL;
-    printf("%s%s%s%s, a %s%s%s: %s\n", t->name, kind == FV_TOPIC_MEASURE && *t->takes ? "(" : "",
+    const char *one = fv_topic_text(kind, false), *article = strchr("aeiou", *one) ? "an" : "a";
+    printf("%s%s%s%s, %s %s%s%s: %s\n", t->name, kind == FV_TOPIC_MEASURE && *t->takes ? "(" : "",
            kind == FV_TOPIC_MEASURE ? t->takes : "",
-           kind == FV_TOPIC_MEASURE && *t->takes ? ")" : "", fv_topic_text(kind, false),
-           of ? " of kind " : "", of ? of : "", t->help);
+           kind == FV_TOPIC_MEASURE && *t->takes ? ")" : "", article, one, of ? " of kind " : "",
+           of ? of : "", t->help);
     if (kind == FV_TOPIC_KEY) printf("  takes    %s\n", t->takes);
     if (kind == FV_TOPIC_FIGURE) print_keys(t->name);
     print_example(kind, t, "  example", 11);
@@ -230,9 +231,7 @@ int help_topics(const char *kind, const char *word) {
     fv_topic_kind one;
     if (kind != NULL && !find_kind(kind, &one))
         return tool_usage_error(
-            "there is no kind '%s' of what help explains; the kinds are fields, "
-            "tasks, layers, probes, measures, figures, keys and claims",
-            kind);
+            "there is no kind '%s' of what help explains; the kinds are" HELP_KINDS, kind);
     if (kind != NULL) return help_word(&(search){(int)one, (int)one + 1}, word);
     const search all = {0, FV_TOPIC_COUNT};
     if (!find_kind(word, &one)) return help_word(&all, word);
