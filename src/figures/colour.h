@@ -11,6 +11,7 @@ enum {
     FV_GRID = 0xe4e7eb,      // grid lines
     FV_REFERENCE = 0x9aa5b1, // reference lines
     FV_MISSING = 0xe4e7eb,   // cells without a value
+    FV_UNSHOWN = 0x9aa5b1,   // cells with a value that the scale cannot show
     FV_DISTINCT = 7          // colours before fv_colour_name repeats
 };
 

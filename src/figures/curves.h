@@ -12,6 +12,7 @@
 
 // One line of a panel: a series of all runs of one colour.
 typedef struct fv_curve_line {
+    int slot, group;
     fv_curve *runs;
     int n_runs;
     fv_curve strong; // what stands for several runs
@@ -24,6 +25,11 @@ typedef struct fv_curve_lines {
     fv_curve_line *items;
     int n;
 } fv_curve_lines;
+
+// What there is of a line: finite points, and such that the axes hold.
+typedef struct fv_curve_found {
+    bool finite, inside;
+} fv_curve_found;
 
 typedef struct fv_curves {
     fv_figure_view *view;
@@ -38,7 +44,8 @@ typedef struct fv_curves {
     fv_curve_lines *all;  // [panels]
     fv_curve_line *lines; // of the current panel
     int n_lines;
-    bool *listed; // [reference lines] whether the legend names it; NULL for none
+    fv_curve_found *found; // [slots][colours] in any panel
+    bool *listed;          // [reference lines] whether the legend names it; NULL for none
 } fv_curves;
 
 // How series s of group c of the option `color` is drawn.
@@ -59,6 +66,12 @@ void fv_curves_draw(fv_curves *p, fv_panel *panel);
 
 // Marks where the lines run among the obstacles.
 void fv_curves_keep_clear(fv_curves *p, const fv_panel *panel);
+
+// Notes in `found` which lines have points between the ends of the panel's axes.
+void fv_curves_find_inside(fv_curves *p, const fv_panel *panel);
+
+// Whether what series s (-1: any) and group c (-1: any) have is outside the axes of every panel.
+bool fv_curves_outside(const fv_curves *p, int s, int c);
 
 // Why the panel shows no point, or NULL where it shows one.
 const char *fv_curves_reason(const fv_curves *p, const fv_panel *panel);

@@ -50,7 +50,9 @@ static fv_status read_run(const fv_curves *p, const fv_slot *slot, int run, fv_c
 static fv_status read_line(const fv_curves *p, int i, int s, int c, fv_curve_line *out,
                            fv_error *error) {
     const fv_slot *slot = &p->slots.items[s];
-    *out = (fv_curve_line){.second = slot->second,
+    *out = (fv_curve_line){.slot = s,
+                           .group = c,
+                           .second = slot->second,
                            .colour = fv_curves_colour(p, s, c),
                            .mark = fv_curves_dash(p, s, c)};
     out->runs = fv_scratch_get(p->view->scratch, (size_t)p->view->runs.n, sizeof *out->runs);
@@ -330,6 +332,27 @@ static void count(const fv_panel *panel, const fv_curve_line *line, tally *t) {
         }
 }
 
+void fv_curves_find_inside(fv_curves *p, const fv_panel *panel) {
+    for (int l = 0; l < p->n_lines; l++) {
+        const fv_curve_line *line = &p->lines[l];
+        fv_curve_found *found = &p->found[line->slot * p->colours.n + line->group];
+        tally t = {0};
+        count(panel, line, &t);
+        found->finite |= t.finite > 0;
+        found->inside |= t.inside > 0;
+    }
+}
+
+bool fv_curves_outside(const fv_curves *p, int s, int c) {
+    bool finite = false, inside = false;
+    for (int k = 0; k < p->slots.n * p->colours.n; k++) {
+        if ((s >= 0 && k / p->colours.n != s) || (c >= 0 && k % p->colours.n != c)) continue;
+        finite |= p->found[k].finite;
+        inside |= p->found[k].inside;
+    }
+    return finite && !inside;
+}
+
 const char *fv_curves_reason(const fv_curves *p, const fv_panel *panel) {
     tally t = {0};
     for (int l = 0; l < p->n_lines; l++) count(panel, &p->lines[l], &t);
@@ -340,5 +363,5 @@ const char *fv_curves_reason(const fv_curves *p, const fv_panel *panel) {
                    ? "every value is NaN or infinite; `over` may be 0"
                    : "every value is NaN or infinite";
     if (t.drawable == 0) return "a logarithmic axis shows nothing that is 0 or negative";
-    return "every point lies outside the ends that the axes are given";
+    return FV_OUTSIDE;
 }

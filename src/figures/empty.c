@@ -16,6 +16,11 @@ const char *fv_empty_remark(const fv_empty *empty, fv_scratch *scratch, int n) {
     return fv_scratch_text(scratch, "nothing has a value: %s", empty->reason);
 }
 
+const char *fv_outside_name(fv_scratch *scratch, const char *name) {
+    const char *text = fv_scratch_text(scratch, "%s: outside the axes", name);
+    return text != NULL ? text : name;
+}
+
 void fv_empty_figure(const fv_empty *empty, fv_figure_view *view, int n) {
     const char *text = fv_empty_remark(empty, view->scratch, n);
     if (text != NULL) text = fv_diverged_note(view, text);

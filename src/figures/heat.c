@@ -58,7 +58,7 @@ static int by_value(const void *left, const void *right) {
 static fv_heat_cell reduce(double *values, int n, int n_diverged, const char *how) {
     int n_finite = 0, n_true = 0;
     double sum = 0;
-    fv_heat_cell cell = {FV_HEAT_EMPTY, NAN, n_diverged};
+    fv_heat_cell cell = {FV_HEAT_EMPTY, NAN, n, n_diverged};
     if (n == 0) return cell;
     for (int i = 0; i < n; i++) {
         bool finite = isfinite(values[i]);
@@ -92,11 +92,16 @@ static void fill_cell(fv_heat *m, int panel, int x, int y, const double *measure
     }
     fv_heat_cell *cell = fv_heat_at(m, panel, x, y);
     *cell = reduce(values, n, n_diverged, fv_options_text(m->view->options, "reduce", "median"));
+    if (cell->state == FV_HEAT_VALUE && !fv_scale_shows(&m->scale, cell->value))
+        cell->state = FV_HEAT_UNSHOWN;
     if (cell->state == FV_HEAT_VALUE) fv_scale_add(&m->scale, cell->value);
     m->any_missing |= cell->state == FV_HEAT_MISSING;
     m->any_diverged |= cell->state == FV_HEAT_DIVERGED;
     m->any_value |= cell->state == FV_HEAT_VALUE;
-    m->any_corner |= n_diverged > 0 && cell->state != FV_HEAT_DIVERGED;
+    m->n_unshown += cell->state == FV_HEAT_UNSHOWN;
+    bool corner = n_diverged > 0 && cell->state != FV_HEAT_DIVERGED;
+    m->some_diverged |= corner && n_diverged < n;
+    m->all_diverged |= corner && n_diverged == n;
 }
 
 static fv_status fill_cells(fv_heat *m, fv_error *error) {

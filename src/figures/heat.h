@@ -18,13 +18,14 @@ typedef enum fv_heat_state {
     FV_HEAT_EMPTY,    // no run
     FV_HEAT_MISSING,  // not by the end of the runs
     FV_HEAT_DIVERGED, // no value, and half of the runs or more diverged
+    FV_HEAT_UNSHOWN,  // a value of 0 or below, which a logarithmic scale has no colour for
     FV_HEAT_VALUE
 } fv_heat_state;
 
 typedef struct fv_heat_cell {
     fv_heat_state state;
-    double value;   // INFINITY for MISSING and DIVERGED
-    int n_diverged; // of its runs
+    double value; // INFINITY for MISSING and DIVERGED
+    int n_runs, n_diverged;
 } fv_heat_cell;
 
 typedef struct fv_heat {
@@ -35,7 +36,9 @@ typedef struct fv_heat {
     fv_scale scale;
     fv_sheet sheet;
     fv_empty empty;
-    bool any_missing, any_diverged, any_value, any_corner; // a value in spite of some that diverged
+    bool any_missing, any_diverged, any_value;
+    int n_unshown;
+    bool some_diverged, all_diverged; // of the runs of a cell that is not DIVERGED
 } fv_heat;
 
 fv_heat_cell *fv_heat_at(const fv_heat *m, int panel, int x, int y);

@@ -62,9 +62,9 @@ static const char *transformed(const fv_curves *p, const char *label) {
     const char *over = fv_options_text(p->view->options, "over", NULL);
     if (minus != NULL && label != NULL)
         label = fv_scratch_text(scratch, over ? "(%s − %s)" : "%s − %s", label,
-                                fv_expression_short(scratch, minus));
+                                fv_expression_operand(scratch, minus));
     if (over != NULL && label != NULL)
-        label = fv_scratch_text(scratch, "%s / %s", label, fv_expression_short(scratch, over));
+        label = fv_scratch_text(scratch, "%s / %s", label, fv_expression_operand(scratch, over));
     return label;
 }
 
@@ -114,6 +114,7 @@ static fv_status list_groups(const fv_curves *p, fv_legend_entry *legend, int *n
         int c = fv_groups_ranked(&p->groups, k);
         const char *text = fv_runs_label(p->view, p->colours.first[c], &p->colours);
         if (text == NULL) return no_memory(error);
+        if (fv_curves_outside(p, -1, c)) text = fv_outside_name(p->view->scratch, text);
         fv_mark mark = p->slots.n > 1 ? FV_MARK_LINE : fv_curves_dash(p, 0, c);
         legend[(*n)++] = (fv_legend_entry){text, fv_curves_colour(p, 0, c), mark};
     }
@@ -131,10 +132,12 @@ static fv_status make_legend(fv_curves *p, fv_error *error) {
     p->sheet.legend_of = n > 0 && !by_slot ? fv_groups_noun(&p->groups)
                          : n > 0           ? "names"
                                            : "series";
-    for (int s = 0; by_slot && s < p->slots.n; s++)
+    for (int s = 0; by_slot && s < p->slots.n; s++) {
+        const char *text = p->slots.items[s].label;
+        if (fv_curves_outside(p, s, -1)) text = fv_outside_name(p->view->scratch, text);
         legend[n++] =
-            (fv_legend_entry){p->slots.items[s].label, by_group ? FV_INK : slot_colour(p, s),
-                              fv_curves_dash(p, s, 0)};
+            (fv_legend_entry){text, by_group ? FV_INK : slot_colour(p, s), fv_curves_dash(p, s, 0)};
+    }
     int n_ordinary = n;
     if (status == FV_OK) status = fv_curves_list_references(p, legend, &n, error);
     if (fv_runs_diverged(p->view) > 0) legend[n++] = fv_diverged_entry();
@@ -232,6 +235,7 @@ static fv_status measure_pads(fv_curves *p, double *left, double *right, fv_erro
         status = fv_curves_read(p, i, error);
         if (status == FV_OK) status = fv_curves_set_scales(p, i, &panel, error);
         if (status != FV_OK) break;
+        fv_curves_find_inside(p, &panel);
         *left = fmax(*left, fv_tics_width(&panel.y, panel_height(p)) + FV_SHEET_BESIDE);
         if (p->slots.any_second)
             *right = fmax(*right, fv_tics_width(&panel.y2, panel_height(p)) + FV_SHEET_BESIDE);
@@ -273,7 +277,9 @@ static fv_status plan_sheet(fv_curves *p, fv_error *error) {
 static fv_status plan(fv_curves *p, fv_error *error) {
     int n_listed;
     p->all = fv_scratch_get(p->view->scratch, (size_t)p->panels.n, sizeof *p->all);
-    if (p->all == NULL) return no_memory(error);
+    p->found = fv_scratch_get(p->view->scratch, (size_t)p->slots.n * (size_t)p->colours.n,
+                              sizeof *p->found);
+    if (p->all == NULL || p->found == NULL) return no_memory(error);
     fv_status status = plan_sheet(p, error);
     if (status == FV_OK) status = fv_curves_choose_names(p, &n_listed, error);
     return status == FV_OK && n_listed > 0 ? plan_sheet(p, error) : status;

@@ -6,7 +6,8 @@
 // reached and lost again) is a result, not a gap: the median counts it as larger than everything,
 // its cells are grey and "not by the end" of their runs, and only settings without any run stay
 // white. A run that diverged is no result: a cell that has no value because of such runs is crossed
-// out, and one that has a value in spite of some bears a small cross in its corner.
+// out, and one that has a value in spite of some bears a small cross in its corner. A value of
+// 0 or below has no colour on a logarithmic scale: such cells are of another grey.
 #include "figures/colour.h"
 #include "figures/diverged.h"
 #include "figures/gnuplot.h"
@@ -17,6 +18,11 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { LEAST_DIGITS = 3, MOST_DIGITS = 7 }; // of the numbers in cells
+
+// The share of the colour scale that is seen as another colour.
+#define COLOUR_STEP 0.02
 
 static const fv_figure_option options[] = {
     {"x", FV_OPTION_FIELD, true, NULL, "field along the x axis"},
@@ -68,6 +74,7 @@ static fv_status check(const fv_figure_view *view, fv_error *error) {
 // --- drawing -----------------------------------------------------------------------------------
 
 static unsigned cell_colour(const fv_heat *m, const fv_heat_cell *cell) {
+    if (cell->state == FV_HEAT_UNSHOWN) return FV_UNSHOWN;
     if (cell->state != FV_HEAT_VALUE) return FV_MISSING;
     return fv_colour_scale(fv_scale_place(&m->scale, cell->value));
 }
@@ -146,33 +153,71 @@ static void draw_boundary(const fv_heat *m, int i, double level, fv_panel *panel
     }
 }
 
-static void cell_text(const fv_heat_cell *cell, char text[FV_NUMBER_TEXT]) {
-    double value = cell->value;
-    *text = '\0';
-    if (cell->state != FV_HEAT_VALUE) return;
+static void cell_text(double value, int digits, char text[FV_NUMBER_TEXT]) {
     bool large = fabs(value) >= 1000 && fabs(value) < 1e6;
-    fv_number_text(large ? round(value) : value, 3, text);
+    double unit = pow(10, LEAST_DIGITS - digits); // of large numbers, which are written in full
+    fv_number_text(large ? round(value / unit) * unit : value, large ? 12 : digits, text);
+}
+
+static size_t n_cells(const fv_heat *m) {
+    return (size_t)m->panels.n * (size_t)m->x.values.n * (size_t)m->y.values.n;
+}
+
+static int by_value(const void *left, const void *right) {
+    double a = *(const double *)left, b = *(const double *)right;
+    return (a > b) - (a < b);
+}
+
+// Whether of n values in increasing order those that colours tell apart have different texts.
+static bool digits_separate(const fv_heat *m, const double *values, int n, int digits) {
+    char text[FV_NUMBER_TEXT], first[FV_NUMBER_TEXT] = "";
+    double place = 0; // of the first value that is written as `first`
+    for (int k = 0; k < n; k++) {
+        double here = fmin(fmax(fv_scale_place(&m->scale, values[k]), 0), 1);
+        cell_text(values[k], digits, text);
+        bool same = strcmp(text, first) == 0;
+        if (same && here - place > COLOUR_STEP) return false;
+        if (same) continue;
+        strcpy(first, text);
+        place = here;
+    }
+    return true;
+}
+
+// The fewest digits that tell the cells apart; 0 where none do, and without memory.
+static int cell_digits(const fv_heat *m) {
+    double *values = fv_scratch_get(m->view->scratch, n_cells(m), sizeof *values);
+    int n = 0;
+    for (size_t c = 0; c < n_cells(m) && values != NULL; c++)
+        if (m->cells[c].state == FV_HEAT_VALUE) values[n++] = m->cells[c].value;
+    if (n == 0) return 0;
+    qsort(values, (size_t)n, sizeof *values, by_value);
+    for (int digits = LEAST_DIGITS; digits <= MOST_DIGITS; digits++)
+        if (digits_separate(m, values, n, digits)) return digits;
+    return 0;
 }
 
 // Either every cell has room for its value, or none is written.
-static bool values_fit(const fv_heat *m, double cell_width, double cell_height) {
-    size_t n = (size_t)m->panels.n * (size_t)m->x.values.n * (size_t)m->y.values.n;
+static bool values_fit(const fv_heat *m, int digits, double cell_width, double cell_height) {
     char text[FV_NUMBER_TEXT];
-    for (size_t c = 0; c < n; c++) {
-        cell_text(&m->cells[c], text);
+    for (size_t c = 0; c < n_cells(m); c++) {
+        if (m->cells[c].state != FV_HEAT_VALUE) continue;
+        cell_text(m->cells[c].value, digits, text);
         if (fv_text_width(text, 10) > cell_width - 10) return false;
     }
-    return cell_height >= 16;
+    return digits > 0 && cell_height >= 16;
 }
 
 static void write_values(const fv_heat *m, int i, fv_panel *panel) {
     double cell_width = panel->width / m->x.values.n, cell_height = panel->height / m->y.values.n;
-    if (!values_fit(m, cell_width, cell_height)) return;
+    int digits = cell_digits(m);
+    if (!values_fit(m, digits, cell_width, cell_height)) return;
     for (int y = 0; y < m->y.values.n; y++)
         for (int x = 0; x < m->x.values.n; x++) {
             const fv_heat_cell *cell = fv_heat_at(m, i, x, y);
             char text[FV_NUMBER_TEXT];
-            cell_text(cell, text);
+            if (cell->state != FV_HEAT_VALUE) continue;
+            cell_text(cell->value, digits, text);
             bool dark = fv_scale_place(&m->scale, cell->value) < 0.6;
             fv_panel_text(panel, (x + 0.5) * cell_width, panel->height - (y + 0.5) * cell_height,
                           'c', 10, dark ? 0xffffff : FV_INK, text);
@@ -249,13 +294,15 @@ static const char *scale_label(const fv_heat *m) {
 
 // Why the panel has no cell with a value, or NULL where it has one.
 static const char *reason_of(const fv_heat *m, int i) {
-    bool any_diverged = false;
+    bool any_diverged = false, any_unshown = false;
     for (int y = 0; y < m->y.values.n; y++)
         for (int x = 0; x < m->x.values.n; x++) {
             const fv_heat_cell *cell = fv_heat_at(m, i, x, y);
             if (cell->state == FV_HEAT_VALUE) return NULL;
             any_diverged |= cell->state == FV_HEAT_DIVERGED;
+            any_unshown |= cell->state == FV_HEAT_UNSHOWN;
         }
+    if (any_unshown) return "a logarithmic colour scale shows nothing that is 0 or negative";
     return fv_scratch_text(m->view->scratch, "%s is NULL %s", scale_label(m),
                            any_diverged ? "where runs diverged" : "by the end of every run");
 }
@@ -288,9 +335,16 @@ static fv_status draw_panel(fv_heat *m, int i, fv_error *error) {
     return fv_panel_end(&panel) == FV_OK ? FV_OK : no_memory(error);
 }
 
+// What the small crosses in corners say.
+static const char *corner_text(const fv_heat *m) {
+    return !m->all_diverged    ? "some seeds diverged"
+           : !m->some_diverged ? "all seeds diverged"
+                               : "some or all seeds diverged";
+}
+
 static fv_status make_legend(fv_heat *m, fv_error *error) {
     double contour = fv_figure_number(m->view->options, "contour");
-    fv_legend_entry *legend = fv_scratch_get(m->view->scratch, 4, sizeof *legend);
+    fv_legend_entry *legend = fv_scratch_get(m->view->scratch, 5, sizeof *legend);
     char level[FV_NUMBER_TEXT];
     fv_number_text(contour, 6, level);
     char *boundary = fv_scratch_text(m->view->scratch, "boundary at %s", level);
@@ -298,9 +352,11 @@ static fv_status make_legend(fv_heat *m, fv_error *error) {
     int n = 0;
     if (!isnan(contour)) legend[n++] = (fv_legend_entry){boundary, FV_INK, FV_MARK_LINE};
     if (m->any_missing) legend[n++] = (fv_legend_entry){"not by the end", FV_MISSING, FV_MARK_BOX};
+    if (m->n_unshown > 0)
+        legend[n++] = (fv_legend_entry){"0 or below, not on the scale", FV_UNSHOWN, FV_MARK_BOX};
     if (m->any_diverged) legend[n++] = fv_diverged_entry();
-    if (m->any_corner)
-        legend[n++] = (fv_legend_entry){"some seeds diverged", FV_INK, FV_MARK_SMALL_CROSS};
+    if (m->some_diverged || m->all_diverged)
+        legend[n++] = (fv_legend_entry){corner_text(m), FV_INK, FV_MARK_SMALL_CROSS};
     m->sheet.legend = legend;
     m->sheet.n_legend = n;
     return FV_OK;
@@ -332,6 +388,25 @@ static void plan_sheet(fv_heat *m) {
     fv_sheet_plan(&m->sheet);
 }
 
+// Says what the colours of a figure that is not empty do not show.
+static void remark(const fv_heat *m) {
+    int n = 0, n_inside = 0;
+    for (size_t c = 0; c < n_cells(m); c++) {
+        const fv_heat_cell *cell = &m->cells[c];
+        n += cell->state != FV_HEAT_EMPTY;
+        n_inside += cell->state == FV_HEAT_VALUE && fv_scale_holds(&m->scale, cell->value);
+    }
+    if (m->any_value && m->n_unshown > 0)
+        fv_figure_remark(m->view,
+                         fv_scratch_text(m->view->scratch,
+                                         "%d of %d cells are 0 or negative, which a logarithmic "
+                                         "colour scale does not show",
+                                         m->n_unshown, n));
+    if (m->any_value && n_inside == 0)
+        fv_figure_remark(m->view,
+                         "every value lies outside the ends that the colour scale is given");
+}
+
 static fv_status draw(fv_figure_view *view, fv_error *error) {
     fv_heat m = {.view = view};
     fv_status status = fv_heat_split(&m, error);
@@ -343,6 +418,7 @@ static fv_status draw(fv_figure_view *view, fv_error *error) {
     for (int i = 0; status == FV_OK && i < m.panels.n; i++) status = draw_panel(&m, i, error);
     fv_sheet_end(&m.sheet);
     fv_empty_figure(&m.empty, view, m.panels.n);
+    remark(&m);
     view->width = m.sheet.width;
     view->height = m.sheet.height;
     return status;

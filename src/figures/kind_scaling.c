@@ -307,19 +307,32 @@ static const char *panel_title(const scaling *s, int i) {
     return s->panels.n > 1 ? fv_runs_label(s->view, s->panels.first[i], &s->panels) : NULL;
 }
 
+// Where the axes are able to show run r, which diverged nowhere.
+static bool is_drawable(const scaling *s, const fv_panel *panel, int r) {
+    double height = height_of(s, r);
+    return isfinite(height) && fv_scale_shows(&panel->x, s->place[r]) &&
+           fv_scale_shows(&panel->y, height);
+}
+
+static bool is_inside(const scaling *s, const fv_panel *panel, int r) {
+    return is_drawable(s, panel, r) && !has_diverged(s, r) &&
+           fv_scale_holds(&panel->x, s->place[r]) && fv_scale_holds(&panel->y, height_of(s, r));
+}
+
 // Why the panel has no run with a value, or NULL where it has one or more.
 static const char *reason_of(const scaling *s, int i, const fv_panel *panel) {
-    int n = 0, n_lost = 0, n_never = 0;
+    int n = 0, n_lost = 0, n_never = 0, n_values = 0, n_inside = 0;
     for (int r = 0; r < s->view->runs.n; r++) {
         if (s->panels.group[r] != i) continue;
         n++;
         n_lost += has_diverged(s, r);
         n_never += is_never(s, r);
-        if (isfinite(s->measured[r]) && fv_scale_shows(&panel->x, s->place[r]) &&
-            fv_scale_shows(&panel->y, s->measured[r]))
-            return NULL;
+        n_values += !isnan(s->measured[r]) && is_drawable(s, panel, r);
+        n_inside += is_inside(s, panel, r);
     }
-    const char *why = n_lost == n            ? "every run diverged"
+    if (n_values > 0 && n_inside > 0) return NULL;
+    const char *why = n_values > 0           ? FV_OUTSIDE
+                      : n_lost == n          ? "every run diverged"
                       : n_lost + n_never < n ? "a logarithmic axis shows nothing that is 0 or "
                                                "negative, and no axis what is infinite"
                       : n_lost > 0           ? "every run diverged or ended before"
@@ -365,6 +378,21 @@ static const char *legend_text(scaling *s, int colour) {
     return fv_scratch_text(s->view->scratch, "%s: %s", label, law);
 }
 
+// Whether the colour has runs that have a place, but in no panel between the ends of the axes.
+static bool is_outside(const scaling *s, int colour) {
+    int n_drawable = 0;
+    for (int i = 0; i < s->panels.n; i++) {
+        fv_panel panel;
+        set_scales(s, i, &panel);
+        for (int r = 0; r < s->view->runs.n; r++) {
+            if (!belongs(s, r, i, colour) || has_diverged(s, r)) continue;
+            if (is_inside(s, &panel, r)) return false;
+            n_drawable += is_drawable(s, &panel, r);
+        }
+    }
+    return n_drawable > 0;
+}
+
 static fv_status make_legend(scaling *s, fv_error *error) {
     int n = s->colours.n;
     fv_legend_entry *legend = fv_scratch_get(s->view->scratch, (size_t)n + 1, sizeof *legend);
@@ -374,6 +402,7 @@ static fv_status make_legend(scaling *s, fv_error *error) {
         const char *text = legend_text(s, c);
         if (text == NULL) return no_memory(error);
         if (*text == '\0') continue; // one colour without a law
+        if (is_outside(s, c)) text = fv_outside_name(s->view->scratch, text);
         fv_mark mark = s->fits && s->panels.n == 1 ? FV_MARK_DASHED : FV_MARK_POINT;
         legend[s->sheet.n_legend++] = (fv_legend_entry){text, colour_of(s, c), mark};
     }

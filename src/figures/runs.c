@@ -315,6 +315,21 @@ char *fv_expression_short(fv_scratch *scratch, const char *expression) {
     return text;
 }
 
+char *fv_expression_operand(fv_scratch *scratch, const char *expression) {
+    char *text = fv_expression_short(scratch, expression), *at = NULL;
+    if (text == NULL) return NULL;
+    strtod(text, &at);
+    if (at == text) at += name_length(text);
+    int depth = 0;
+    if (*at == '(') // a call's arguments, or parentheses that are there already
+        do {
+            depth += (*at == '(') - (*at == ')');
+            at++;
+        } while (*at != '\0' && depth > 0);
+    bool single = *at == '\0' && *text != '-';
+    return single ? text : fv_scratch_text(scratch, "(%s)", text);
+}
+
 char *fv_series_label(fv_scratch *scratch, const char *series) {
     char root[64];
     size_t n = strcspn(series, ".[");

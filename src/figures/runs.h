@@ -54,6 +54,9 @@ const char *fv_field_label(fv_scratch *scratch, const fv_field *field);
 // An expression over fields with their short names: "V / 2". In scratch memory, or NULL.
 char *fv_expression_short(fv_scratch *scratch, const char *expression);
 
+// The same as one side of an operator: in parentheses, unless it is a single name, number or call.
+char *fv_expression_operand(fv_scratch *scratch, const char *expression);
+
 // "effective rank W_Q" for "effective_rank.blocks.0.attn.W_Q". In scratch memory, or NULL.
 char *fv_series_label(fv_scratch *scratch, const char *series);
 

@@ -87,6 +87,15 @@ static void test_diverged_cells(void **state) {
     svg = svg_of_diverged(map, 10, 1, &remark);
     assert_shows(svg, "some seeds diverged");
     free(svg);
+    // When a run diverged is a value of its own: "some" only where others did not.
+    const char when[] = MAP_SWEEP "figure: {kind: heatmap, x: task.vocab_size, y: model.n_embd, "
+                                  "value: diverged_at}\n";
+    svg = svg_of_diverged(when, 0, 3, &remark);
+    assert_shows(svg, "all seeds diverged");
+    free(svg);
+    svg = svg_of_diverged(when, 10, 2, &remark);
+    assert_shows(svg, "some seeds diverged");
+    free(svg);
     svg = svg_of_diverged(map, 0, 3, &remark);
     assert_shows(svg, "nothing has a value");
     assert_shows(svg, "12 of 12 runs diverged, at step 45");
