@@ -4,6 +4,7 @@
 // differ, share one over depth, each at one length of its own.
 #include "figures/colour.h"
 #include "figures/depth_maps.h"
+#include "figures/tics.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -70,6 +71,28 @@ static void draw_line(curves *c, fv_panel *panel, const fv_cell *points, int n, 
             block, fv_dash_text(fv_dash_of(line)), colour);
 }
 
+static int by_value(const void *left, const void *right) {
+    double a = *(const double *)left, b = *(const double *)right;
+    return (a > b) - (a < b);
+}
+
+// The axis of lengths is labelled where models were asked, unless most such numbers would have no
+// room, and without memory.
+static void write_lengths(const curves *c, int i, fv_panel *panel) {
+    const fv_cells *cells = c->view->cells;
+    double *lengths = fv_scratch_get(c->view->scratch, (size_t)cells->n, sizeof *lengths);
+    int n = 0, n_distinct = 0;
+    for (int k = 0; k < cells->n && lengths != NULL; k++)
+        if (c->panels.group[k] == i) lengths[n++] = cells->items[k].length;
+    if (n == 0) return;
+    qsort(lengths, (size_t)n, sizeof *lengths, by_value);
+    for (int k = 0; k < n; k++)
+        if (k == 0 || lengths[k] != lengths[n_distinct - 1]) lengths[n_distinct++] = lengths[k];
+    fv_tics tics;
+    if (2 * fv_tics_at(&panel->x, panel->width, true, lengths, n_distinct, &tics) >= tics.n)
+        fv_scale_write(&panel->x, &tics, panel->script, "x");
+}
+
 static fv_status draw_panel(curves *c, int i, fv_cell *points, fv_error *error) {
     const fv_cell *first = c->panels.first[i];
     const char *title = fv_cells_title(c->view, first, c->panel_keys);
@@ -84,6 +107,7 @@ static fv_status draw_panel(curves *c, int i, fv_cell *points, fv_error *error) 
     const char *label =
         c->by_length ? fv_scratch_text(c->view->scratch, "length, %s", first->unit) : "depth, %";
     fv_panel_axes(&panel, label, i % c->view->sheet.columns == 0 ? "found, %" : NULL, NULL, false);
+    if (c->by_length) write_lengths(c, i, &panel);
     for (int k = 0; k < c->lines.n; k++) {
         int n = gather(c, i, k, points);
         if (n > 0) draw_line(c, &panel, points, n, k);

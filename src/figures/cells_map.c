@@ -15,6 +15,7 @@
 typedef struct axis {
     double *values; // increasing
     int n;
+    int digits; // of its numbers
 } axis;
 
 typedef struct map {
@@ -45,9 +46,35 @@ static void collect(const map *m, int panel, bool depth, axis *side) {
             side->values[side->n++] = side->values[i];
 }
 
+static void tic_text(double value, int digits, char text[FV_NUMBER_TEXT]) {
+    bool thousands = value >= 10000 && value < 1e6 && fmod(value, 100) == 0;
+    if (value >= 1e6)
+        fv_number_in_units(value, (int)floor(log10(value)), 7, text);
+    else
+        fv_number_text(thousands ? value / 1000 : value, digits, text);
+    if (thousands) strcat(text, "k");
+}
+
+// The fewest digits, from three on, that tell neighbours apart: 33.3 for a third of a prompt.
+static int digits_of(const axis *side) {
+    char text[FV_NUMBER_TEXT], before[FV_NUMBER_TEXT];
+    int digits = 3;
+    for (int k = 1; k < side->n && digits < 15; k++) {
+        tic_text(side->values[k - 1], digits, before);
+        tic_text(side->values[k], digits, text);
+        for (; strcmp(text, before) == 0 && digits < 15; digits++) {
+            tic_text(side->values[k - 1], digits + 1, before);
+            tic_text(side->values[k], digits + 1, text);
+        }
+    }
+    return digits;
+}
+
 static void use_axes(map *m, int panel) {
     collect(m, panel, false, &m->lengths);
     collect(m, panel, true, &m->depths);
+    m->lengths.digits = 6; // whole numbers
+    m->depths.digits = digits_of(&m->depths);
 }
 
 static int rank(const axis *side, double value) {
@@ -125,28 +152,11 @@ static bool any_training(const fv_cells *cells) {
     return false;
 }
 
-static void tic_text(double value, char text[FV_NUMBER_TEXT]) {
-    bool thousands = value >= 10000 && value < 1e6 && fmod(value, 100) == 0;
-    if (value >= 1e6)
-        fv_number_in_units(value, (int)floor(log10(value)), 7, text);
-    else
-        fv_number_text(thousands ? value / 1000 : value, 6, text);
-    if (thousands) strcat(text, "k");
-}
-
-static void write_tic(FILE *script, double value, int place, bool first) {
-    char text[FV_NUMBER_TEXT];
-    tic_text(value, text);
-    fputs(first ? "" : ", ", script);
-    fv_gnuplot_string(script, text);
-    fprintf(script, " %d", place);
-}
-
 static double widest_tic(const axis *side) {
     double widest = 0;
     for (int k = 0; k < side->n; k++) {
         char text[FV_NUMBER_TEXT];
-        tic_text(side->values[k], text);
+        tic_text(side->values[k], side->digits, text);
         widest = fmax(widest, fv_text_width(text, FV_TIC_SIZE));
     }
     return widest;
@@ -159,7 +169,13 @@ static void write_tics(const axis *side, const char *name, double length, FILE *
     bool down = *name == 'y';
     fprintf(script, "set %srange [%g:%g]\nset %stics (", name, down ? side->n - 0.5 : -0.5,
             down ? -0.5 : side->n - 0.5, name);
-    for (int k = 0; k < side->n; k += every) write_tic(script, side->values[k], k, k == 0);
+    for (int k = 0; k < side->n; k += every) {
+        char text[FV_NUMBER_TEXT];
+        tic_text(side->values[k], side->digits, text);
+        fputs(k > 0 ? ", " : "", script);
+        fv_gnuplot_string(script, text);
+        fprintf(script, " %d", k);
+    }
     fputs(")\n", script);
 }
 
@@ -236,12 +252,14 @@ fv_status fv_cells_draw_map(fv_cells_view *view, fv_error *error) {
         return fv_fail(error, FV_NO_MEMORY, "out of memory for a heat map");
     int most_lengths = 0, most_depths = 0;
     double cell = 34;
+    double left = 58;    // of the panels
     double widest = 200; // titles may reach over the gaps on both sides
     for (int i = 0; i < m.panels.n; i++) {
         use_axes(&m, i);
         if (m.lengths.n > most_lengths) most_lengths = m.lengths.n;
         if (m.depths.n > most_depths) most_depths = m.depths.n;
         cell = fmax(cell, widest_tic(&m.lengths) + 8);
+        left = fmax(left, widest_tic(&m.depths) + FV_SHEET_BESIDE);
         widest = fmax(widest, fv_text_width(panel_title(&m, i), 12) - 26);
     }
     view->sheet = (fv_sheet){.script = view->script,
@@ -249,6 +267,7 @@ fv_status fv_cells_draw_map(fv_cells_view *view, fv_error *error) {
                              .columns = view->columns,
                              .panel_width = fmax(panel_length(most_lengths, cell, 200), widest),
                              .panel_height = panel_length(most_depths, 34, 160),
+                             .pad_left = left,
                              .pad_right = 18,
                              .bar = has_answers(view) ? FV_SHEET_BAR + 24 : 0,
                              .pad_bottom = 52,

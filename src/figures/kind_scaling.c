@@ -275,31 +275,13 @@ static double next_place(const scaling *s, double last) {
     return next;
 }
 
-// The places where there are runs; numbers as far as they have room, and how many have.
-static int find_places(const scaling *s, const fv_panel *panel, fv_tics *tics) {
-    double last = -INFINITY, free_from = -INFINITY;
-    int n = 0;
-    tics->n = 0;
-    for (int k = 0; k < s->x.n && tics->n < FV_MOST_TICS; k++) {
-        char text[FV_NUMBER_TEXT];
-        last = next_place(s, last);
-        fv_number_text(last, 6, text);
-        double at = fv_panel_x(panel, last), half = 0.5 * fv_text_width(text, FV_TIC_SIZE) + 3;
-        if (!isfinite(at)) continue; // zero on a logarithmic axis
-        fv_tic *tic = &tics->items[tics->n++];
-        *tic = (fv_tic){.value = last, .digits = 9};
-        if (at - half < free_from) continue;
-        free_from = at + half;
-        strcpy(tic->text, text);
-        n++;
-    }
-    return n;
-}
-
 // The axis is labelled where there are runs, unless most such numbers would have no room.
 static void write_places(const scaling *s, fv_panel *panel) {
     fv_tics tics;
-    if (2 * find_places(s, panel, &tics) >= tics.n)
+    double last = -INFINITY;
+    int n = 0; // as many as there can be groups of runs
+    while (n < s->x.n && isfinite(last = next_place(s, last))) s->values[n++] = last;
+    if (2 * fv_tics_at(&panel->x, panel->width, true, s->values, n, &tics) >= tics.n)
         fv_scale_write(&panel->x, &tics, panel->script, "x");
 }
 

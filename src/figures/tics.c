@@ -199,6 +199,26 @@ void fv_tics_find(const fv_scale *scale, double length, bool across, fv_tics *ti
         find_linear(scale, length, across, tics);
 }
 
+int fv_tics_at(const fv_scale *scale, double length, bool across, const double *values, int n,
+               fv_tics *tics) {
+    double end = -INFINITY;
+    int n_numbers = 0;
+    tics->n = 0;
+    for (int i = 0; i < n && tics->n < FV_MOST_TICS; i++) {
+        char text[FV_NUMBER_TEXT];
+        fv_number_text(values[i], 6, text);
+        double at = length * fv_scale_place(scale, values[i]);
+        double half = 0.5 * room_of(text, across);
+        if (!isfinite(at)) continue; // zero on a logarithmic axis
+        fv_tic *tic = add(tics, values[i], 9);
+        if (at - half < end) continue;
+        end = at + half;
+        strcpy(tic->text, text);
+        n_numbers++;
+    }
+    return n_numbers;
+}
+
 double fv_tics_width(const fv_scale *scale, double length) {
     fv_tics tics;
     double widest = 0;

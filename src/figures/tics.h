@@ -26,6 +26,11 @@ typedef struct fv_tics {
 // other, not above.
 void fv_tics_find(const fv_scale *scale, double length, bool across, fv_tics *tics);
 
+// The tics of a scale at n values of one's own, in increasing order: numbers as far as they have
+// room, of which the first has. What the scale cannot show is left out. How many have a number.
+int fv_tics_at(const fv_scale *scale, double length, bool across, const double *values, int n,
+               fv_tics *tics);
+
 // The width of the widest number in pixels.
 double fv_tics_width(const fv_scale *scale, double length);
 
