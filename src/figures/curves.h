@@ -2,6 +2,7 @@
 #ifndef FOVEA_FIGURES_CURVES_H
 #define FOVEA_FIGURES_CURVES_H
 
+#include "figures/crosses.h"
 #include "figures/curve.h"
 #include "figures/empty.h"
 #include "figures/groups.h"
@@ -45,6 +46,7 @@ typedef struct fv_curves {
     fv_curve_line *lines; // of the current panel
     int n_lines;
     fv_curve_found *found; // [slots][colours] in any panel
+    fv_cross *crosses;     // [slots][runs] room for those of a panel
     bool *listed;          // [reference lines] whether the legend names it; NULL for none
 } fv_curves;
 

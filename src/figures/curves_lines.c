@@ -242,17 +242,39 @@ static int end_of(const fv_panel *panel, const fv_curve_line *line, const fv_cur
     return curve->diverged ? last : -1;
 }
 
-// A cross at the end of each run that diverged, whether or not the run itself is drawn.
-static void draw_crosses(fv_panel *panel, const fv_curve_line *line) {
+static double height_of(const fv_panel *panel, const fv_curve_line *line, double value) {
+    return panel->height * (1 - fv_scale_place(scale_of(panel, line), value));
+}
+
+// A cross at the end of each run that diverged, whether or not the run itself is drawn; how many.
+static int find_crosses(fv_curves *p, const fv_panel *panel) {
     int n = 0;
-    for (int r = 0; r < line->n_runs; r++) {
-        const fv_curve *curve = &line->runs[r];
-        int last = end_of(panel, line, curve);
-        if (last < 0) continue;
-        if (n++ == 0) fv_panel_block_begin(panel);
-        fprintf(panel->script, "%.7g %.7g\n", curve->x[last], curve->y[last]);
+    for (int l = 0; l < p->n_lines; l++) {
+        const fv_curve_line *line = &p->lines[l];
+        for (int r = 0; r < line->n_runs; r++) {
+            const fv_curve *curve = &line->runs[r];
+            int last = end_of(panel, line, curve);
+            if (last < 0) continue;
+            p->crosses[n++] = (fv_cross){.x = fv_panel_x(panel, curve->x[last]),
+                                         .y = height_of(panel, line, curve->y[last]),
+                                         .line = l};
+        }
     }
-    if (n > 0)
+    fv_crosses_spread(p->crosses, n, panel->width, panel->height);
+    return n;
+}
+
+static void draw_crosses(const fv_curves *p, fv_panel *panel, int n, int l) {
+    const fv_curve_line *line = &p->lines[l];
+    int n_own = 0;
+    for (int k = 0; k < n; k++) {
+        const fv_cross *cross = &p->crosses[k];
+        if (cross->line != l) continue;
+        if (n_own++ == 0) fv_panel_block_begin(panel);
+        fprintf(panel->script, "%.9g %.9g\n", fv_scale_value(&panel->x, cross->at_x / panel->width),
+                fv_scale_value(scale_of(panel, line), 1 - cross->at_y / panel->height));
+    }
+    if (n_own > 0)
         fv_panel_block_end(panel,
                            "using 1:2 axes x1y%d with points " FV_CROSS " lc rgb '#%06x' notitle",
                            line->second ? 2 : 1, line->colour);
@@ -261,14 +283,11 @@ static void draw_crosses(fv_panel *panel, const fv_curve_line *line) {
 void fv_curves_draw(fv_curves *p, fv_panel *panel) {
     for (int l = 0; l < p->n_lines; l++) draw_faint(p, panel, &p->lines[l]);
     for (int l = p->n_lines - 1; l >= 0; l--) draw_strong(panel, &p->lines[l]);
-    for (int l = 0; l < p->n_lines; l++) draw_crosses(panel, &p->lines[l]);
+    int n = find_crosses(p, panel);
+    for (int l = 0; l < p->n_lines; l++) draw_crosses(p, panel, n, l);
 }
 
 // --- where the lines run -----------------------------------------------------------------------
-
-static double height_of(const fv_panel *panel, const fv_curve_line *line, double value) {
-    return panel->height * (1 - fv_scale_place(scale_of(panel, line), value));
-}
 
 static void keep_curve_clear(fv_curves *p, const fv_panel *panel, const fv_curve *curve,
                              const fv_curve_line *line) {
@@ -298,15 +317,13 @@ void fv_curves_keep_clear(fv_curves *p, const fv_panel *panel) {
         const fv_curve_line *line = &p->lines[l];
         keep_curve_clear(p, panel, strong_of(line), line);
         if (shows_band(p, line)) keep_band_clear(p, panel, line);
-        for (int r = 0; r < line->n_runs; r++) {
-            const fv_curve *curve = &line->runs[r];
-            int last = end_of(panel, line, curve);
-            if (shows_runs(p, line)) keep_curve_clear(p, panel, curve, line);
-            if (last < 0) continue;
-            double x = fv_panel_x(panel, curve->x[last]);
-            double y = height_of(panel, line, curve->y[last]);
-            fv_obstacles_add(&p->obstacles, (fv_box){x - 6, y - 6, x + 6, y + 6});
-        }
+        for (int r = 0; r < line->n_runs && shows_runs(p, line); r++)
+            keep_curve_clear(p, panel, &line->runs[r], line);
+    }
+    int n = find_crosses(p, panel);
+    for (int k = 0; k < n; k++) {
+        double x = p->crosses[k].at_x, y = p->crosses[k].at_y;
+        fv_obstacles_add(&p->obstacles, (fv_box){x - 6, y - 6, x + 6, y + 6});
     }
 }
 

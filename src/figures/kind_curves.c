@@ -279,7 +279,9 @@ static fv_status plan(fv_curves *p, fv_error *error) {
     p->all = fv_scratch_get(p->view->scratch, (size_t)p->panels.n, sizeof *p->all);
     p->found = fv_scratch_get(p->view->scratch, (size_t)p->slots.n * (size_t)p->colours.n,
                               sizeof *p->found);
-    if (p->all == NULL || p->found == NULL) return no_memory(error);
+    size_t n_curves = (size_t)p->slots.n * (size_t)p->view->runs.n;
+    p->crosses = fv_scratch_get(p->view->scratch, n_curves, sizeof *p->crosses);
+    if (p->all == NULL || p->found == NULL || p->crosses == NULL) return no_memory(error);
     fv_status status = plan_sheet(p, error);
     if (status == FV_OK) status = fv_curves_choose_names(p, &n_listed, error);
     return status == FV_OK && n_listed > 0 ? plan_sheet(p, error) : status;

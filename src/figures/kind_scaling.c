@@ -8,6 +8,7 @@
 // the same way, and the power law leaves it out, since how long it lasted says nothing about the
 // time that was asked for.
 #include "figures/colour.h"
+#include "figures/crosses.h"
 #include "figures/diverged.h"
 #include "figures/empty.h"
 #include "figures/groups.h"
@@ -52,6 +53,7 @@ typedef struct scaling {
     double *measured;       // [runs] NAN: never
     fv_power_point *points; // [runs] room for those of one colour
     double *values;         // [runs] room for those at one place
+    fv_cross *crosses;      // [runs] room for those of a panel
     bool fits, any_never;
     int most_seeds;
     fv_sheet sheet;
@@ -102,7 +104,9 @@ static fv_status measure(scaling *s, fv_error *error) {
     s->measured = fv_scratch_get(scratch, n, sizeof *s->measured);
     s->points = fv_scratch_get(scratch, n, sizeof *s->points);
     s->values = fv_scratch_get(scratch, n, sizeof *s->values);
-    if (!s->place || !s->measured || !s->points || !s->values) return no_memory(error);
+    s->crosses = fv_scratch_get(scratch, n, sizeof *s->crosses);
+    if (!s->place || !s->measured || !s->points || !s->values || !s->crosses)
+        return no_memory(error);
     for (int r = 0; r < runs->n; r++) {
         s->place[r] = fv_config_number(runs->configs[r], s->x.fields[0]);
         fv_status status = fv_measure(expression, runs->records[r], &s->measured[r], error);
@@ -177,17 +181,29 @@ static void draw_runs(const scaling *s, fv_panel *panel, int i, int colour, bool
 }
 
 // Along the upper edge, where a median counts them.
-static void draw_lost(const scaling *s, fv_panel *panel, int i, int colour) {
+static void draw_lost(const scaling *s, fv_panel *panel, int i) {
     int n = 0;
-    double height = fv_scale_value(&panel->y, 0.975);
     for (int r = 0; r < s->view->runs.n; r++) {
-        if (!belongs(s, r, i, colour) || !has_diverged(s, r)) continue;
-        if (n++ == 0) fv_panel_block_begin(panel);
-        fprintf(panel->script, "%.9g %.9g\n", s->place[r], height);
+        double x = fv_panel_x(panel, s->place[r]);
+        if (s->panels.group[r] == i && has_diverged(s, r) && isfinite(x))
+            s->crosses[n++] =
+                (fv_cross){.x = x, .y = 0.025 * panel->height, .line = s->colours.group[r]};
     }
-    if (n > 0)
-        fv_panel_block_end(panel, "using 1:2 with points " FV_CROSS " lc rgb '#%06x' notitle",
-                           colour_of(s, colour));
+    fv_crosses_spread(s->crosses, n, panel->width, panel->height);
+    for (int c = 0; c < s->colours.n; c++) {
+        int n_own = 0;
+        for (int k = 0; k < n; k++) {
+            const fv_cross *cross = &s->crosses[k];
+            if (cross->line != c) continue;
+            if (n_own++ == 0) fv_panel_block_begin(panel);
+            fprintf(panel->script, "%.9g %.9g\n",
+                    fv_scale_value(&panel->x, cross->at_x / panel->width),
+                    fv_scale_value(&panel->y, 1 - cross->at_y / panel->height));
+        }
+        if (n_own > 0)
+            fv_panel_block_end(panel, "using 1:2 with points " FV_CROSS " lc rgb '#%06x' notitle",
+                               colour_of(s, c));
+    }
 }
 
 // Medians in the order of x; a place where the median is never breaks the line.
@@ -339,12 +355,12 @@ static fv_status draw_panel(scaling *s, int i, fv_error *error) {
         fv_power_fit fit;
         draw_runs(s, &panel, i, c, false);
         draw_runs(s, &panel, i, c, true);
-        draw_lost(s, &panel, i, c);
         draw_medians(s, &panel, i, c);
         if (!find_law(s, i, c, &fit)) continue;
         draw_law(&panel, &fit, colour_of(s, c));
         write_law(s, &panel, &fit, n_laws++, colour_of(s, c));
     }
+    draw_lost(s, &panel, i);
     fv_groups_draw_bar(&s->groups, &panel, i);
     fv_empty_panel(&s->empty, &panel, reason_of(s, i, &panel));
     return fv_panel_end(&panel) == FV_OK ? FV_OK : no_memory(error);

@@ -1,6 +1,7 @@
 // Runs that diverged, in every kind of figure: marked, named in the key, counted below.
 #include "figure_bench.h"
 
+#include "figures/crosses.h"
 #include "figures/curve.h"
 
 // The run's loss was NaN at `step`: its curves end before, and what it left is NaN.
@@ -123,6 +124,53 @@ static void test_diverged_in_scaling(void **state) {
     free(svg);
 }
 
+// Fails where two crosses of the picture, of `n`, lie on one spot; the legend's is far from all.
+static void check_apart(const char *svg, int n) {
+    double x[64], y[64];
+    int found = 0;
+    for (const char *at = svg; (at = strstr(at, CROSS)) != NULL && found < 64; at++) {
+        assert_int_equal(sscanf(strstr(at, "("), "(%lf,%lf)", &x[found], &y[found]), 2);
+        for (int k = 0; k < found; k++)
+            if (fmax(fabs(x[k] - x[found]), fabs(y[k] - y[found])) < 8)
+                fail_msg("two crosses at %g, %g", x[k], y[k]);
+        found++;
+    }
+    assert_int_equal(found, n);
+}
+
+// Crosses of several colours stand beside each other.
+static void test_crosses_apart(void **state) {
+    (void)state;
+    static const char sweep[] = "source: try\ntrain: {steps: 1000, snapshot_every: 100}\n"
+                                "sweep: {task.vocab_size: [4, 8], model.n_embd: [2, 3, 4]}\n";
+    char yaml[400], *remark, *svg;
+    snprintf(yaml, sizeof yaml,
+             "%sfigure: {kind: scaling, x: task.vocab_size, color: model.n_embd, y: "
+             "final(loss)}\n",
+             sweep);
+    svg = svg_of_diverged(yaml, 8, 1, &remark);
+    check_apart(svg, 1 + 3);
+    free(svg);
+    snprintf(yaml, sizeof yaml,
+             "%sfigure: {kind: curves, y: loss, panel: task.vocab_size, color: model.n_embd}\n",
+             sweep);
+    svg = svg_of_diverged(yaml, 8, 1, &remark);
+    check_apart(svg, 1 + 3);
+    free(svg);
+    fv_cross crosses[40] = {{0}};
+    for (int i = 0; i < 40; i++) crosses[i] = (fv_cross){.x = 100, .y = 5, .line = i % 20};
+    fv_crosses_spread(crosses, 40, 200, 100);
+    for (int i = 0; i < 40; i++) {
+        assert_true(crosses[i].at_x >= 0 && crosses[i].at_y >= 0);
+        for (int k = 0; k < i; k++) {
+            double apart = fmax(fabs(crosses[i].at_x - crosses[k].at_x),
+                                fabs(crosses[i].at_y - crosses[k].at_y));
+            if (i - k == 20) assert_true(apart == 0); // of one line
+            if (i - k != 20) assert_true(apart >= 8);
+        }
+    }
+}
+
 static void test_diverged_clouds(void **state) {
     (void)state;
     char *remark,
@@ -173,9 +221,10 @@ static void test_diverged_animation(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_diverged_curves), cmocka_unit_test(test_diverged_is_not_typical),
-        cmocka_unit_test(test_diverged_cells),  cmocka_unit_test(test_diverged_in_scaling),
-        cmocka_unit_test(test_diverged_clouds), cmocka_unit_test(test_diverged_animation),
+        cmocka_unit_test(test_diverged_curves),    cmocka_unit_test(test_diverged_is_not_typical),
+        cmocka_unit_test(test_diverged_cells),     cmocka_unit_test(test_diverged_in_scaling),
+        cmocka_unit_test(test_crosses_apart),      cmocka_unit_test(test_diverged_clouds),
+        cmocka_unit_test(test_diverged_animation),
     };
     return cmocka_run_group_tests_name("figures_diverged", tests, NULL, NULL);
 }
