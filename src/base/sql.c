@@ -17,6 +17,12 @@ fv_status sql_fail(const sql_file *file, const char *doing, fv_error *error) {
                        file->path, doing);
     case SQLITE_NOTADB:
         return fv_fail(error, FV_STORE, "%s is not %s: %s", file->path, file->kind->what, why);
+    case SQLITE_ERROR:
+        // Statements are fixed texts: what they name is missing from a damaged schema.
+        if (strncmp(why, "no such ", strlen("no such ")) != 0)
+            return fv_fail(error, FV_STORE, "%s%s: %s: %s", file->kind->title, file->path, doing,
+                           why);
+        // fallthrough
     case SQLITE_CORRUPT:
         return fv_fail(error, FV_STORE, "%s%s is damaged: %s; move it away and %s again",
                        file->kind->title, file->path, why, file->kind->again);

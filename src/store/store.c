@@ -40,6 +40,9 @@ bool store_do(fv_store *store, int statement) {
 
 fv_status store_fail(fv_store *store, const char *doing, fv_error *error) {
     const sql_file file = file_of(store);
+    int code = sqlite3_errcode(store->db) & 0xff;
+    if (code == SQLITE_CORRUPT || code == SQLITE_ERROR)
+        snprintf(store->unreadable, STORE_WHY, "%.300s", sqlite3_errmsg(store->db));
     return sql_fail(&file, doing, error);
 }
 

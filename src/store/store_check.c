@@ -11,19 +11,12 @@
 
 // --- the frame ---------------------------------------------------------------------------------
 
-typedef struct frame {
-    store_total total; // as the rows say
-    uint64_t ids;      // hashes of all ids combined
-    bool ordered;      // no run is older than the one before
-} frame;
-
-// Every run that a statement gives: its id and, if there are more columns, its digest and time.
-static fv_status scan(fv_store *store, int statement, frame *f, fv_error *error) {
+fv_status store_scan(fv_store *store, int statement, store_frame *f, fv_error *error) {
     enum { DIGEST = 4, CREATED = 6 };
     char last[40] = "";
     sqlite3_stmt *rows = store_statement(store, statement);
     if (rows == NULL) return store_fail(store, "cannot be read", error);
-    *f = (frame){.ordered = true};
+    *f = (store_frame){.ordered = true};
     while (sqlite3_step(rows) == SQLITE_ROW) {
         const char *id = (const char *)sqlite3_column_text(rows, 0);
         f->ids ^= text_hash(TEXT_HASH_START, id != NULL ? id : "");
@@ -68,19 +61,22 @@ static fv_status check_indexes(fv_store *store, fv_error *error) {
     return status;
 }
 
-static fv_status check_frame(fv_store *store, fv_error *error) {
-    frame table, index;
-    fv_status status = scan(store, STATEMENT_SCAN_TABLE, &table, error);
-    if (status == FV_OK) status = scan(store, STATEMENT_SCAN_INDEX, &index, error);
+fv_status store_compare_frame(fv_store *store, bool *indexed, fv_error *error) {
+    *indexed = false;
+    store_frame table, index;
+    fv_status status = store_scan(store, STATEMENT_SCAN_TABLE, &table, error);
+    if (status == FV_OK) status = store_scan(store, STATEMENT_SCAN_INDEX, &index, error);
     if (status != FV_OK) return status;
     if (table.total.n_runs != index.total.n_runs || table.ids != index.ids)
         return fv_fail(error, FV_STORE,
                        "run store %s is damaged: its index of runs does not have what its table "
                        "has; 'fovea run' and 'fovea runs DIR --check --write' make it anew",
                        store->path);
+    status = check_indexes(store, error);
+    if (status != FV_OK) return status;
+    *indexed = true;
     store->ordered = table.ordered;
-    status = store_check_total(store, &table.total, error);
-    return status == FV_OK ? check_indexes(store, error) : status;
+    return store_check_total(store, &table.total, error);
 }
 
 fv_status store_check_frame(fv_store *store, fv_error *error) {
@@ -88,7 +84,8 @@ fv_status store_check_frame(fv_store *store, fv_error *error) {
     bool own_transaction = sqlite3_get_autocommit(store->db) != 0;
     if (own_transaction && !store_do(store, STATEMENT_READ))
         return store_fail(store, "cannot be read", error);
-    fv_status status = check_frame(store, error);
+    bool indexed;
+    fv_status status = store_compare_frame(store, &indexed, error);
     if (own_transaction) store_do(store, STATEMENT_COMMIT);
     store->framed = status == FV_OK;
     return status;
@@ -102,13 +99,8 @@ bool store_is_damage(const fv_store *store, fv_status status) {
 
 // --- runs --------------------------------------------------------------------------------------
 
-// Every run's row number and id, whatever the index says. The caller frees *rows.
-typedef struct run_row {
-    sqlite3_int64 rowid;
-    char id[17]; // "" where it is none
-} run_row;
-
-static fv_status list_rows(fv_store *store, run_row **rows, int *n, fv_error *error) {
+// Every run, whatever the index says. The caller frees *rows.
+static fv_status list_rows(fv_store *store, store_row **rows, int *n, fv_error *error) {
     sqlite3_stmt *statement = store_statement(store, STATEMENT_ROWIDS);
     if (statement == NULL) return store_fail(store, "cannot be read", error);
     int capacity = 0, step;
@@ -118,15 +110,16 @@ static fv_status list_rows(fv_store *store, run_row **rows, int *n, fv_error *er
     while ((step = sqlite3_step(statement)) == SQLITE_ROW) {
         if (*n == capacity) {
             capacity = capacity > 0 ? 2 * capacity : 256;
-            run_row *more = realloc(*rows, (size_t)capacity * sizeof *more);
+            store_row *more = realloc(*rows, (size_t)capacity * sizeof *more);
             memory = more != NULL;
             if (!memory) break;
             *rows = more;
         }
-        run_row *row = &(*rows)[(*n)++];
-        *row = (run_row){.rowid = sqlite3_column_int64(statement, 0)};
+        store_row *row = &(*rows)[(*n)++];
+        *row = (store_row){.rowid = sqlite3_column_int64(statement, 0)};
         const char *id = (const char *)sqlite3_column_text(statement, 1);
-        if (id != NULL && strlen(id) == 16) memcpy(row->id, id, sizeof row->id);
+        if (id != NULL && strlen(id) == 16 && strspn(id, "0123456789abcdef") == 16)
+            memcpy(row->id, id, sizeof row->id);
     }
     sqlite3_reset(statement);
     if (!memory) return fv_fail(error, FV_NO_MEMORY, "out of memory checking %s", store->path);
@@ -134,21 +127,21 @@ static fv_status list_rows(fv_store *store, run_row **rows, int *n, fv_error *er
 }
 
 // Whether the run's rows have both its digests.
-static fv_status check_run(fv_store *store, const run_row *row, fv_error *error) {
+static fv_status check_run(fv_store *store, const store_row *row, fv_error *error) {
     if (row->id[0] == '\0')
-        return fv_fail(error, FV_STORE, "run store %s: row %lld of its runs has no id", store->path,
-                       (long long)row->rowid);
+        return fv_fail(error, FV_STORE,
+                       "run store %s: row %lld of its runs has no id; 'fovea runs DIR --check "
+                       "--write' moves it to the table damaged",
+                       store->path, (long long)row->rowid);
     fv_record record;
     fv_status status = fv_store_get(store, row->id, &record, error);
     fv_record_free(&record);
     return status;
 }
 
-// Calls `found` for every damaged run, with its row; what it returns ends the walk unless FV_OK.
-typedef fv_status (*damage_visit)(void *context, const run_row *row, const char *why);
-
-static fv_status each_damaged(fv_store *store, damage_visit found, void *context, fv_error *error) {
-    run_row *rows;
+fv_status store_each_damaged(fv_store *store, store_damage_visit found, void *context,
+                             fv_error *error) {
+    store_row *rows;
     int n;
     fv_status status = list_rows(store, &rows, &n, error);
     for (int i = 0; i < n && status == FV_OK; i++) {
@@ -162,87 +155,6 @@ static fv_status each_damaged(fv_store *store, damage_visit found, void *context
         }
     }
     free(rows);
-    return status;
-}
-
-// --- for readers -------------------------------------------------------------------------------
-
-typedef struct check {
-    fv_store_damage damage;
-    void *context;
-} check;
-
-static fv_status tell(void *context, const run_row *row, const char *why) {
-    const check *c = context;
-    c->damage(c->context, row->id, why);
-    return FV_OK;
-}
-
-// SQLite's own check of its pages.
-static fv_status check_pages(fv_store *store, const check *c, fv_error *error) {
-    sqlite3_stmt *rows = store_statement(store, STATEMENT_QUICK_CHECK);
-    if (rows == NULL) return store_fail(store, "cannot be read", error);
-    while (sqlite3_step(rows) == SQLITE_ROW) {
-        const char *text = (const char *)sqlite3_column_text(rows, 0);
-        char why[512];
-        if (text == NULL || strcmp(text, "ok") == 0) continue;
-        snprintf(why, sizeof why,
-                 "run store %s is damaged: %.300s; 'fovea runs DIR --check --write' writes it anew",
-                 store->path, text);
-        for (char *c2 = why; *c2 != '\0'; c2++)
-            if (*c2 == '\n') *c2 = ' ';
-        c->damage(c->context, "", why);
-    }
-    if (sqlite3_reset(rows) == SQLITE_OK) return FV_OK;
-    return store_fail(store, "cannot be read", error);
-}
-
-static fv_status check_orphans(fv_store *store, const check *c, fv_error *error) {
-    sqlite3_stmt *rows = store_statement(store, STATEMENT_ORPHANS);
-    if (rows == NULL) return store_fail(store, "cannot be read", error);
-    while (sqlite3_step(rows) == SQLITE_ROW) {
-        char why[512];
-        const char *id = (const char *)sqlite3_column_text(rows, 0);
-        snprintf(why, sizeof why,
-                 "run store %s is damaged: it has rows of a run %.40s and not the run; 'fovea runs "
-                 "DIR --check --write' moves them to the table damaged",
-                 store->path, id != NULL ? id : "");
-        c->damage(c->context, "", why);
-    }
-    if (sqlite3_reset(rows) == SQLITE_OK) return FV_OK;
-    return store_fail(store, "cannot be read", error);
-}
-
-// The runs, and how many of them have no digest.
-static fv_status count_runs(fv_store *store, fv_checked *checked, fv_error *error) {
-    frame table;
-    fv_status status = scan(store, STATEMENT_SCAN_TABLE, &table, error);
-    checked->n_runs = checked->n_unchecked = (int)table.total.n_runs;
-    if (status != FV_OK || store->schema < STORE_SCHEMA) return status;
-    sqlite3_stmt *row = store_statement(store, STATEMENT_COUNT_LACKING);
-    if (row == NULL) return store_fail(store, "cannot be read", error);
-    if (sqlite3_step(row) == SQLITE_ROW) checked->n_unchecked = sqlite3_column_int(row, 0);
-    sqlite3_reset(row);
-    return FV_OK;
-}
-
-fv_status fv_store_check(fv_store *store, fv_store_damage damage, void *context,
-                         fv_checked *checked, fv_error *error) {
-    check c = {damage, context};
-    fv_error why = {0};
-    if (!store_do(store, STATEMENT_READ)) return store_fail(store, "cannot be read", error);
-    fv_status status = check_frame(store, &why);
-    if (status != FV_OK && store_is_damage(store, status)) {
-        damage(context, "", why.text);
-        status = FV_OK;
-    } else if (status != FV_OK && error != NULL) {
-        *error = why;
-    }
-    if (status == FV_OK) status = each_damaged(store, tell, &c, error);
-    if (status == FV_OK) status = check_orphans(store, &c, error);
-    if (status == FV_OK) status = check_pages(store, &c, error);
-    if (status == FV_OK) status = count_runs(store, checked, error);
-    store_do(store, STATEMENT_COMMIT);
     return status;
 }
 
@@ -268,7 +180,7 @@ static bool do_with(fv_store *store, int statement, const sql_value *values, int
 }
 
 // Moves a run's rows into the table `damaged`.
-static bool move(fv_store *store, const run_row *row, const char *why) {
+static bool move(fv_store *store, const store_row *row, const char *why) {
     static const int PARTS[] = {STATEMENT_KEEP_SERIES,    STATEMENT_KEEP_TENSORS,
                                 STATEMENT_KEEP_SNAPSHOTS, STATEMENT_DELETE_SERIES,
                                 STATEMENT_DELETE_TENSORS, STATEMENT_DELETE_SNAPSHOTS};
@@ -280,7 +192,7 @@ static bool move(fv_store *store, const run_row *row, const char *why) {
     return moved && do_with(store, STATEMENT_DELETE_ROW, run, 1);
 }
 
-static fv_status set_aside(void *context, const run_row *row, const char *why) {
+static fv_status set_aside(void *context, const store_row *row, const char *why) {
     mending *m = context;
     char text[1200];
     // The cause alone: the rest of the sentence says what to do, which is done here.
@@ -307,10 +219,10 @@ static fv_status move_orphans(fv_store *store, fv_error *error) {
 
 // Counts the runs anew; where some have vanished, says so.
 static fv_status recount(mending *m) {
-    frame table;
+    store_frame table;
     store_total was = {0};
     char text[600];
-    fv_status status = scan(m->store, STATEMENT_SCAN_TABLE, &table, m->error);
+    fv_status status = store_scan(m->store, STATEMENT_SCAN_TABLE, &table, m->error);
     if (status == FV_OK) status = store_get_total(m->store, &was, m->error);
     if (status != FV_OK) return status;
     long long here = table.total.n_runs + m->n_damaged, there = was.n_runs;
@@ -327,13 +239,12 @@ static fv_status recount(mending *m) {
 }
 
 static fv_status mend(mending *m, const char *cause) {
-    fv_status status = FV_OK;
     if (!store_do(m->store, STATEMENT_REINDEX))
         return store_fail(m->store, "its indexes cannot be made anew", m->error);
-    bool index = check_frame(m->store, NULL) == FV_OK;
-    if (status == FV_OK) status = each_damaged(m->store, set_aside, m, m->error);
+    bool indexed, whole = store_compare_frame(m->store, &indexed, NULL) == FV_OK;
+    fv_status status = store_each_damaged(m->store, set_aside, m, m->error);
     if (status == FV_OK) status = move_orphans(m->store, m->error);
-    if (status == FV_OK && index && m->n_damaged == 0) {
+    if (status == FV_OK && whole && m->n_damaged == 0) {
         char text[700];
         snprintf(text, sizeof text, "%.*s; its indexes have been made anew",
                  (int)strcspn(cause, ";"), cause);
@@ -367,7 +278,7 @@ fv_status fv_store_mend(fv_store *store, fv_store_say tell_of, void *context, fv
 // --- what older stores lack ----------------------------------------------------------------------
 
 // Gives a run its digests, which fv_store_get and store_check_listed have just computed.
-static fv_status add_digests(fv_store *store, const run_row *row, store_total *total,
+static fv_status add_digests(fv_store *store, const store_row *row, store_total *total,
                              fv_error *error) {
     fv_record record;
     char digest[SQL_DIGEST_SIZE], listed[SQL_DIGEST_SIZE];
@@ -386,13 +297,32 @@ static fv_status add_digests(fv_store *store, const run_row *row, store_total *t
     return FV_OK;
 }
 
+// Runs without an id cannot be asked for, nor deleted by it.
+static fv_status move_nameless(fv_store *store, store_total *total, fv_error *error) {
+    store_frame before, after;
+    store_row *rows = NULL;
+    int n = 0;
+    fv_status status = store_scan(store, STATEMENT_SCAN_TABLE, &before, error);
+    if (status == FV_OK) status = list_rows(store, &rows, &n, error);
+    for (int i = 0; i < n && status == FV_OK; i++)
+        if (rows[i].id[0] == '\0' && !move(store, &rows[i], "its id is damaged"))
+            status = store_fail(store, "cannot be written", error);
+    free(rows);
+    if (status == FV_OK) status = store_scan(store, STATEMENT_SCAN_TABLE, &after, error);
+    if (status != FV_OK) return status;
+    total->n_runs += after.total.n_runs - before.total.n_runs;
+    total->digest ^= before.total.digest ^ after.total.digest;
+    return FV_OK;
+}
+
 static fv_status complete(fv_store *store, int *n_added, fv_error *error) {
     store_total total;
-    run_row *rows = NULL;
+    store_row *rows = NULL;
     int n = 0;
     if (!store_do(store, STATEMENT_REINDEX))
         return store_fail(store, "its indexes cannot be made anew", error);
     fv_status status = store_get_total(store, &total, error);
+    if (status == FV_OK) status = move_nameless(store, &total, error);
     if (status == FV_OK) status = list_rows(store, &rows, &n, error);
     for (int i = 0; i < n && status == FV_OK; i++) {
         sqlite3_stmt *lacks = store_statement(store, STATEMENT_LACKS_DIGEST);
@@ -413,19 +343,17 @@ static fv_status complete(fv_store *store, int *n_added, fv_error *error) {
     return status == FV_OK ? move_orphans(store, error) : status;
 }
 
-static void count(void *context, const char *id, const char *what) {
-    (void)id;
-    (void)what;
-    ++*(int *)context;
-}
-
 // Damage in the unused bytes of a page harms no row, and stays until the file is written anew.
 static fv_status renew_pages(fv_store *store, fv_error *error) {
-    int n_damaged = 0;
-    const check c = {count, &n_damaged};
-    fv_status status = check_pages(store, &c, error);
-    if (status != FV_OK || n_damaged == 0 || store_do(store, STATEMENT_VACUUM)) return status;
-    return store_fail(store, "cannot be written anew", error);
+    char why[STORE_WHY];
+    fv_status status = store_check_pages(store, why, error);
+    if (status != FV_OK || why[0] == '\0') return status;
+    if (!store_do(store, STATEMENT_VACUUM))
+        return store_fail(store, "cannot be written anew", error);
+    status = store_check_pages(store, why, error);
+    if (status != FV_OK || why[0] == '\0') return status;
+    return fv_fail(error, FV_STORE, "run store %s is damaged: %s; " STORE_MOVE_AWAY, store->path,
+                   why);
 }
 
 fv_status fv_store_complete(fv_store *store, int *n_added, fv_error *error) {

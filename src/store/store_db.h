@@ -5,7 +5,8 @@
 //   store_lock.c    one writing process at a time
 //   store_put.c     whole runs in, and out of the way
 //   store_runs.c    whole runs out, and what listings read of them
-//   store_check.c   damage found, and put out of the way
+//   store_check.c   damage noticed, and put out of the way
+//   store_look.c    all damage told, each with what to do about it
 //   store_digest.c  two stores compared bit for bit
 //   store_merge.c   one store's runs added to another
 #ifndef FOVEA_STORE_STORE_DB_H
@@ -44,6 +45,7 @@ enum {
     TENSOR_COLUMNS = 5,
     SNAPSHOT_COLUMNS = 3,
     FINAL_COLUMNS = 2,
+    STORE_WHY = 320, // bytes of what SQLite says of a damage
 };
 
 // What a digest tells the rows of the tables apart by.
@@ -58,92 +60,98 @@ enum { TAG_RUN = 'r', TAG_SERIES = 's', TAG_TENSOR = 't', TAG_SNAPSHOT = 'p', TA
 // Every statement, prepared at its first use and kept until the store closes; %s is what schema 1
 // lacks. Ids are matched as ranges ("from ?1 on, but before ?2"), so that prefixes use the primary
 // key.
-#define STORE_STATEMENTS(S)                                                                        \
-    S(BEGIN, "BEGIN IMMEDIATE")                                                                    \
-    S(READ, "BEGIN")                                                                               \
-    S(COMMIT, "COMMIT")                                                                            \
-    S(ROLLBACK, "ROLLBACK")                                                                        \
-    S(SAVEPOINT, "SAVEPOINT put")                                                                  \
-    S(RELEASE, "RELEASE put")                                                                      \
-    S(ROLLBACK_TO, "ROLLBACK TO put")                                                              \
-    S(HAS, "SELECT 1 FROM runs WHERE id = ?1")                                                     \
-    S(RESOLVE, "SELECT id, %s FROM runs WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT 2")           \
-    S(DELETE, "DELETE FROM runs WHERE id = ?1")                                                    \
-    S(DELETE_SERIES, "DELETE FROM series WHERE run_id = ?1")                                       \
-    S(DELETE_TENSORS, "DELETE FROM tensors WHERE run_id = ?1")                                     \
-    S(DELETE_SNAPSHOTS, "DELETE FROM snapshots WHERE run_id = ?1")                                 \
-    S(PUT_RUN, "INSERT INTO runs (id, experiment, outcome, steps, wall_seconds, us_per_step, "     \
-               "n_params, created, config, numerics, kernels, probes, digest, listed) "            \
-               "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)")             \
-    S(PUT_SERIES, "INSERT INTO series (run_id, name, n, final, steps, \"values\") "                \
-                  "VALUES (?1, ?2, ?3, ?4, ?5, ?6)")                                               \
-    S(PUT_TENSOR, "INSERT INTO tensors (run_id, name, shape, \"offset\", size) "                   \
-                  "VALUES (?1, ?2, ?3, ?4, ?5)")                                                   \
-    S(PUT_SNAPSHOT, "INSERT INTO snapshots (run_id, step, params) VALUES (?1, ?2, ?3)")            \
-    S(GET_DIGEST, "SELECT digest FROM runs WHERE id = ?1")                                         \
-    S(GET_TOTAL, "SELECT n_runs, digest FROM total WHERE id = 1")                                  \
-    S(SET_TOTAL, "UPDATE total SET n_runs = ?1, digest = ?2 WHERE id = 1")                         \
-    S(GET_RUN, READ_RUN "WHERE id = ?1")                                                           \
-    S(EACH_RUN, READ_RUN "ORDER BY created, rowid")                                                \
-    S(EACH_ROW, READ_RUN "NOT INDEXED ORDER BY rowid")                                             \
-    S(GET_SERIES, "SELECT run_id, name, n, final, steps, \"values\" FROM series "                  \
-                  "WHERE run_id = ?1 ORDER BY rowid")                                              \
-    S(GET_TENSORS, "SELECT run_id, name, shape, \"offset\", size FROM tensors "                    \
-                   "WHERE run_id = ?1 ORDER BY rowid")                                             \
-    S(GET_SNAPSHOTS, "SELECT run_id, step, params FROM snapshots WHERE run_id = ?1 ORDER BY step") \
-    S(GET_FINALS, "SELECT name, final FROM series WHERE run_id = ?1 ORDER BY rowid")               \
-    S(EACH_FINAL, "SELECT name, final, run_id FROM series NOT INDEXED ORDER BY rowid")             \
-    S(COUNT_SERIES, "SELECT count(*) FROM series WHERE run_id = ?1")                               \
-    S(COUNT_SNAPSHOTS, "SELECT count(*) FROM snapshots WHERE run_id = ?1")                         \
-    S(SCAN_TABLE, "SELECT id, %s, created FROM runs NOT INDEXED ORDER BY rowid")                   \
-    S(SCAN_INDEX, "SELECT id FROM runs INDEXED BY sqlite_autoindex_runs_1")                        \
-    S(ROWIDS, "SELECT rowid, id FROM runs NOT INDEXED ORDER BY rowid")                             \
-    S(QUICK_CHECK, "PRAGMA quick_check")                                                           \
-    S(INTEGRITY_CHECK, "PRAGMA integrity_check(1)")                                                \
-    S(ORPHANS,                                                                                     \
-      "SELECT DISTINCT run_id FROM (SELECT run_id FROM series UNION SELECT run_id FROM tensors "   \
-      "UNION SELECT run_id FROM snapshots) WHERE run_id NOT IN (SELECT id FROM runs NOT INDEXED)") \
-    S(REINDEX, "REINDEX")                                                                          \
-    S(VACUUM, "VACUUM")                                                                            \
-    S(COUNT_LACKING, "SELECT count(*) FROM runs WHERE digest IS NULL")                             \
-    S(LACKS_DIGEST, "SELECT 1 FROM runs WHERE rowid = ?1 AND digest IS NULL AND numerics IS NULL") \
-    S(SET_DIGESTS, "UPDATE runs SET digest = ?2, listed = ?3 WHERE rowid = ?1")                    \
-    S(DELETE_ROW, "DELETE FROM runs WHERE rowid = ?1")                                             \
-    S(KEEP_RUN, "INSERT INTO damaged SELECT ifnull(id, ''), " NOW ", ?2, 'runs', "                 \
-                "id, experiment, outcome, steps, wall_seconds, us_per_step, n_params, created, "   \
-                "config, numerics, kernels, probes, digest, listed FROM runs WHERE rowid = ?1")    \
-    S(KEEP_SERIES, "INSERT INTO damaged SELECT ifnull(run_id, ''), " NOW ", ?2, 'series', "        \
-                   "run_id, name, n, final, steps, \"values\", NULL, NULL, NULL, NULL, NULL, "     \
-                   "NULL, NULL, NULL FROM series WHERE run_id = ?1")                               \
-    S(KEEP_TENSORS, "INSERT INTO damaged SELECT ifnull(run_id, ''), " NOW ", ?2, 'tensors', "      \
-                    "run_id, name, shape, \"offset\", size, NULL, NULL, NULL, NULL, NULL, NULL, "  \
-                    "NULL, NULL, NULL FROM tensors WHERE run_id = ?1")                             \
-    S(KEEP_SNAPSHOTS, "INSERT INTO damaged SELECT ifnull(run_id, ''), " NOW ", ?2, 'snapshots', "  \
-                      "run_id, step, params, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, "     \
-                      "NULL, NULL, NULL FROM snapshots WHERE run_id = ?1")                         \
-    S(KEEP_LOST_SERIES,                                                                            \
-      "INSERT INTO damaged SELECT ifnull(run_id, ''), " NOW ", 'its run is missing', 'series', "   \
-      "run_id, name, n, final, steps, \"values\", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL " \
-      "FROM series WHERE run_id NOT IN (SELECT id FROM runs NOT INDEXED)")                         \
-    S(KEEP_LOST_TENSORS,                                                                           \
-      "INSERT INTO damaged SELECT ifnull(run_id, ''), " NOW ", 'its run is missing', 'tensors', "  \
-      "run_id, name, shape, \"offset\", size, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, "    \
-      "NULL FROM tensors WHERE run_id NOT IN (SELECT id FROM runs NOT INDEXED)")                   \
-    S(KEEP_LOST_SNAPSHOTS,                                                                         \
-      "INSERT INTO damaged SELECT ifnull(run_id, ''), " NOW                                        \
-      ", 'its run is missing', 'snapshots', "                                                      \
-      "run_id, step, params, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL "    \
-      "FROM snapshots WHERE run_id NOT IN (SELECT id FROM runs NOT INDEXED)")                      \
-    S(DELETE_LOST_SERIES,                                                                          \
-      "DELETE FROM series WHERE run_id NOT IN (SELECT id FROM runs NOT INDEXED)")                  \
-    S(DELETE_LOST_TENSORS,                                                                         \
-      "DELETE FROM tensors WHERE run_id NOT IN (SELECT id FROM runs NOT INDEXED)")                 \
-    S(DELETE_LOST_SNAPSHOTS,                                                                       \
-      "DELETE FROM snapshots WHERE run_id NOT IN (SELECT id FROM runs NOT INDEXED)")               \
-    S(IDS, "SELECT id FROM runs ORDER BY id")                                                      \
-    S(DIGEST_RUN, "SELECT id, outcome, steps, config FROM runs WHERE id = ?1")                     \
-    S(DIGEST_SERIES, "SELECT name, n, steps, \"values\" FROM series WHERE run_id = ?1 "            \
-                     "ORDER BY name")                                                              \
+#define STORE_STATEMENTS(S)                                                                         \
+    S(BEGIN, "BEGIN IMMEDIATE")                                                                     \
+    S(READ, "BEGIN")                                                                                \
+    S(COMMIT, "COMMIT")                                                                             \
+    S(ROLLBACK, "ROLLBACK")                                                                         \
+    S(SAVEPOINT, "SAVEPOINT put")                                                                   \
+    S(RELEASE, "RELEASE put")                                                                       \
+    S(ROLLBACK_TO, "ROLLBACK TO put")                                                               \
+    S(HAS, "SELECT 1 FROM runs WHERE id = ?1")                                                      \
+    S(RESOLVE, "SELECT id, %s FROM runs WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT 2")            \
+    S(DELETE, "DELETE FROM runs WHERE id = ?1")                                                     \
+    S(DELETE_SERIES, "DELETE FROM series WHERE run_id = ?1")                                        \
+    S(DELETE_TENSORS, "DELETE FROM tensors WHERE run_id = ?1")                                      \
+    S(DELETE_SNAPSHOTS, "DELETE FROM snapshots WHERE run_id = ?1")                                  \
+    S(PUT_RUN, "INSERT INTO runs (id, experiment, outcome, steps, wall_seconds, us_per_step, "      \
+               "n_params, created, config, numerics, kernels, probes, digest, listed) "             \
+               "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)")              \
+    S(PUT_SERIES, "INSERT INTO series (run_id, name, n, final, steps, \"values\") "                 \
+                  "VALUES (?1, ?2, ?3, ?4, ?5, ?6)")                                                \
+    S(PUT_TENSOR, "INSERT INTO tensors (run_id, name, shape, \"offset\", size) "                    \
+                  "VALUES (?1, ?2, ?3, ?4, ?5)")                                                    \
+    S(PUT_SNAPSHOT, "INSERT INTO snapshots (run_id, step, params) VALUES (?1, ?2, ?3)")             \
+    S(GET_DIGEST, "SELECT digest FROM runs WHERE id = ?1")                                          \
+    S(GET_TOTAL, "SELECT n_runs, digest FROM total WHERE id = 1")                                   \
+    S(SET_TOTAL, "UPDATE total SET n_runs = ?1, digest = ?2 WHERE id = 1")                          \
+    S(GET_RUN, READ_RUN "WHERE id = ?1")                                                            \
+    S(EACH_RUN, READ_RUN "ORDER BY created, rowid")                                                 \
+    S(EACH_ROW, READ_RUN "NOT INDEXED ORDER BY rowid")                                              \
+    S(GET_SERIES, "SELECT run_id, name, n, final, steps, \"values\" FROM series "                   \
+                  "WHERE run_id = ?1 ORDER BY rowid")                                               \
+    S(GET_TENSORS, "SELECT run_id, name, shape, \"offset\", size FROM tensors "                     \
+                   "WHERE run_id = ?1 ORDER BY rowid")                                              \
+    S(GET_SNAPSHOTS, "SELECT run_id, step, params FROM snapshots WHERE run_id = ?1 ORDER BY step")  \
+    S(GET_FINALS, "SELECT name, final FROM series WHERE run_id = ?1 ORDER BY rowid")                \
+    S(EACH_FINAL, "SELECT name, final, run_id FROM series NOT INDEXED ORDER BY rowid")              \
+    S(COUNT_SERIES, "SELECT count(*) FROM series WHERE run_id = ?1")                                \
+    S(COUNT_SNAPSHOTS, "SELECT count(*) FROM snapshots WHERE run_id = ?1")                          \
+    S(SCAN_TABLE, "SELECT id, %s, created FROM runs NOT INDEXED ORDER BY rowid")                    \
+    S(SCAN_INDEX, "SELECT id FROM runs INDEXED BY sqlite_autoindex_runs_1")                         \
+    S(ROWIDS, "SELECT rowid, id FROM runs NOT INDEXED ORDER BY rowid")                              \
+    S(QUICK_CHECK, "PRAGMA quick_check")                                                            \
+    S(INTEGRITY_CHECK, "PRAGMA integrity_check(1)")                                                 \
+    /* A row is without a run where both its table and the index say so: where one of them does, */ \
+    /* the other is damaged, which shows in a run. */                                               \
+    S(ORPHANS,                                                                                      \
+      "SELECT run_id FROM (SELECT run_id FROM series INDEXED BY sqlite_autoindex_series_1 UNION "   \
+      "SELECT run_id FROM tensors INDEXED BY sqlite_autoindex_tensors_1 UNION "                     \
+      "SELECT run_id FROM snapshots INDEXED BY sqlite_autoindex_snapshots_1) "                      \
+      "WHERE run_id NOT IN (SELECT id FROM runs NOT INDEXED) INTERSECT "                            \
+      "SELECT run_id FROM (SELECT run_id FROM series NOT INDEXED UNION "                            \
+      "SELECT run_id FROM tensors NOT INDEXED UNION SELECT run_id FROM snapshots NOT INDEXED)")     \
+    S(REINDEX, "REINDEX")                                                                           \
+    S(VACUUM, "VACUUM")                                                                             \
+    S(COUNT_LACKING, "SELECT count(*) FROM runs WHERE digest IS NULL")                              \
+    S(LACKS_DIGEST, "SELECT 1 FROM runs WHERE rowid = ?1 AND digest IS NULL AND numerics IS NULL")  \
+    S(SET_DIGESTS, "UPDATE runs SET digest = ?2, listed = ?3 WHERE rowid = ?1")                     \
+    S(DELETE_ROW, "DELETE FROM runs WHERE rowid = ?1")                                              \
+    S(KEEP_RUN, "INSERT INTO damaged SELECT ifnull(id, ''), " NOW ", ?2, 'runs', "                  \
+                "id, experiment, outcome, steps, wall_seconds, us_per_step, n_params, created, "    \
+                "config, numerics, kernels, probes, digest, listed FROM runs WHERE rowid = ?1")     \
+    S(KEEP_SERIES, "INSERT INTO damaged SELECT ifnull(run_id, ''), " NOW ", ?2, 'series', "         \
+                   "run_id, name, n, final, steps, \"values\", NULL, NULL, NULL, NULL, NULL, "      \
+                   "NULL, NULL, NULL FROM series WHERE run_id = ?1")                                \
+    S(KEEP_TENSORS, "INSERT INTO damaged SELECT ifnull(run_id, ''), " NOW ", ?2, 'tensors', "       \
+                    "run_id, name, shape, \"offset\", size, NULL, NULL, NULL, NULL, NULL, NULL, "   \
+                    "NULL, NULL, NULL FROM tensors WHERE run_id = ?1")                              \
+    S(KEEP_SNAPSHOTS, "INSERT INTO damaged SELECT ifnull(run_id, ''), " NOW ", ?2, 'snapshots', "   \
+                      "run_id, step, params, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, "      \
+                      "NULL, NULL, NULL FROM snapshots WHERE run_id = ?1")                          \
+    S(KEEP_LOST_SERIES,                                                                             \
+      "INSERT INTO damaged SELECT ifnull(run_id, ''), " NOW ", 'its run is missing', 'series', "    \
+      "run_id, name, n, final, steps, \"values\", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL "  \
+      "FROM series WHERE run_id NOT IN (SELECT id FROM runs NOT INDEXED)")                          \
+    S(KEEP_LOST_TENSORS,                                                                            \
+      "INSERT INTO damaged SELECT ifnull(run_id, ''), " NOW ", 'its run is missing', 'tensors', "   \
+      "run_id, name, shape, \"offset\", size, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, "     \
+      "NULL FROM tensors WHERE run_id NOT IN (SELECT id FROM runs NOT INDEXED)")                    \
+    S(KEEP_LOST_SNAPSHOTS,                                                                          \
+      "INSERT INTO damaged SELECT ifnull(run_id, ''), " NOW                                         \
+      ", 'its run is missing', 'snapshots', "                                                       \
+      "run_id, step, params, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL "     \
+      "FROM snapshots WHERE run_id NOT IN (SELECT id FROM runs NOT INDEXED)")                       \
+    S(DELETE_LOST_SERIES,                                                                           \
+      "DELETE FROM series WHERE run_id NOT IN (SELECT id FROM runs NOT INDEXED)")                   \
+    S(DELETE_LOST_TENSORS,                                                                          \
+      "DELETE FROM tensors WHERE run_id NOT IN (SELECT id FROM runs NOT INDEXED)")                  \
+    S(DELETE_LOST_SNAPSHOTS,                                                                        \
+      "DELETE FROM snapshots WHERE run_id NOT IN (SELECT id FROM runs NOT INDEXED)")                \
+    S(IDS, "SELECT id FROM runs ORDER BY id")                                                       \
+    S(DIGEST_RUN, "SELECT id, outcome, steps, config FROM runs WHERE id = ?1")                      \
+    S(DIGEST_SERIES, "SELECT name, n, steps, \"values\" FROM series WHERE run_id = ?1 "             \
+                     "ORDER BY name")                                                               \
     S(DIGEST_SNAPSHOTS, "SELECT step, params FROM snapshots WHERE run_id = ?1 ORDER BY step")
 
 enum {
@@ -158,8 +166,9 @@ struct fv_store {
     char *lock_path; // NULL for a reader
     int lock;        // its file descriptor
     sqlite3 *db;
-    int schema;         // of the file; 0 while it is empty
-    sql_digest *digest; // of one run at a time
+    int schema;                 // of the file; 0 while it is empty
+    sql_digest *digest;         // of one run at a time
+    char unreadable[STORE_WHY]; // why SQLite last could not follow pages or schema; "" so far
     bool spoiled; // half a run could not be taken back: the transaction is not to be committed
     bool framed;  // its table of runs, their index and its total are known to agree
     bool ordered; // then the rows of its runs stand in the order of their times
@@ -203,7 +212,21 @@ fv_status store_check_total(fv_store *store, const store_total *seen, fv_error *
 
 fv_status store_set_total(fv_store *store, const store_total *total, fv_error *error);
 
-// Whether the table of runs, its index and the total speak of the same runs; looked at once.
+// What a look at every run's row gives.
+typedef struct store_frame {
+    store_total total; // as the rows say
+    uint64_t ids;      // hashes of all ids combined
+    bool ordered;      // no run is older than the one before
+} store_frame;
+
+// Every run that a statement gives: its id and, if there are more columns, its digest and time.
+fv_status store_scan(fv_store *store, int statement, store_frame *frame, fv_error *error);
+
+// Whether the table of runs, its index and the total speak of the same runs, within a transaction
+// of the caller's. *indexed: the index does what it should, and what is wrong is a run's absence.
+fv_status store_compare_frame(fv_store *store, bool *indexed, fv_error *error);
+
+// store_compare_frame, done once.
 fv_status store_check_frame(fv_store *store, fv_error *error);
 
 // Whether what listings read of a run has its digest.
@@ -211,6 +234,21 @@ fv_status store_check_listed(fv_store *store, const char *id, fv_error *error);
 
 // Whether a failure says that what is stored is damaged, not that it could not be read now.
 bool store_is_damage(const fv_store *store, fv_status status);
+
+typedef struct store_row {
+    sqlite3_int64 rowid;
+    char id[17]; // "" where it is none
+} store_row;
+
+// Calls `found` for every damaged run, with its row; what it returns ends the walk unless FV_OK.
+typedef fv_status (*store_damage_visit)(void *context, const store_row *row, const char *why);
+fv_status store_each_damaged(fv_store *store, store_damage_visit found, void *context,
+                             fv_error *error);
+
+// SQLite's own check of its pages: what it first finds wrong with them; "" where that is nothing.
+fv_status store_check_pages(fv_store *store, char why[STORE_WHY], fv_error *error);
+
+#define STORE_MOVE_AWAY "it cannot be written anew: move it away and run the experiments again"
 
 // fv_store_mend although the frame stands, for the damage that `cause` tells of.
 fv_status store_mend(fv_store *store, const char *cause, fv_store_say tell_of, void *context,
