@@ -2,14 +2,28 @@
 
 #include "base/sql_wait.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
+
+// What a limit on the size of files has to do with a file that cannot grow, which SQLite does not
+// say.
+static void hint_limit(int cause, char hint[96]) {
+    struct rlimit limit;
+    hint[0] = '\0';
+    if ((cause == 0 || cause == EFBIG) && getrlimit(RLIMIT_FSIZE, &limit) == 0 &&
+        limit.rlim_cur != RLIM_INFINITY)
+        snprintf(hint, 96, "; files may have %lld bytes here (ulimit -f)",
+                 (long long)limit.rlim_cur);
+}
 
 fv_status sql_fail(const sql_file *file, const char *doing, fv_error *error) {
     const char *why = sqlite3_errmsg(file->db);
+    char limit[96];
     int cause;
     switch (sqlite3_errcode(file->db) & 0xff) {
     case SQLITE_NOMEM:
@@ -37,11 +51,13 @@ fv_status sql_fail(const sql_file *file, const char *doing, fv_error *error) {
     case SQLITE_CANTOPEN:
     case SQLITE_READONLY:
         cause = sqlite3_system_errno(file->db);
+        hint_limit(cause, limit);
         return fv_fail(error, FV_IO,
-                       "%s%s: %s: %s%s%s%s; %s safe, repeat the command once the disk can be "
+                       "%s%s: %s: %s%s%s%s%s; %s safe, repeat the command once the disk can be "
                        "written",
                        file->kind->title, file->path, doing, why, cause != 0 ? " (" : "",
-                       cause != 0 ? strerror(cause) : "", cause != 0 ? ")" : "", file->kind->safe);
+                       cause != 0 ? strerror(cause) : "", cause != 0 ? ")" : "", limit,
+                       file->kind->safe);
     default:
         return fv_fail(error, FV_STORE, "%s%s: %s: %s", file->kind->title, file->path, doing, why);
     }

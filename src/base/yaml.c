@@ -35,13 +35,21 @@ static fv_status fail(const reader *r, int line, fv_status status, const char *f
     return fv_fail(r->error, status, "%s:%d: %s", r->name, line, message);
 }
 
+// libyaml keeps an offset instead of a line for bytes that are no text: it reads ahead.
+static int line_of_offset(const yaml_parser_t *p) {
+    const unsigned char *text = p->input.string.start;
+    int line = 1;
+    for (size_t i = 0; i < p->problem_offset && text + i < p->input.string.end; i++)
+        line += text[i] == '\n';
+    return line;
+}
+
 static fv_status next_event(reader *r, yaml_event_t *event) {
     if (yaml_parser_parse(&r->parser, event)) return FV_OK;
     const yaml_parser_t *p = &r->parser;
     if (p->error == YAML_MEMORY_ERROR) return fv_fail(r->error, FV_NO_MEMORY, "out of memory");
-    // libyaml keeps an offset instead of a line for bytes that are no text.
     if (p->error == YAML_READER_ERROR)
-        return fail(r, (int)p->mark.line + 1, FV_FORMAT, "this is not UTF-8 text: %s", p->problem);
+        return fail(r, line_of_offset(p), FV_FORMAT, "this is not UTF-8 text: %s", p->problem);
     if (p->error == YAML_SCANNER_ERROR && p->buffer.pointer != NULL && *p->buffer.pointer == '\t')
         return fail(r, (int)p->problem_mark.line + 1, FV_FORMAT,
                     "YAML syntax: a tab where lines are indented; YAML indents with blanks");
@@ -214,6 +222,9 @@ fv_status yaml_value_read(const char *source, size_t size, const char *name, yam
     if (wide != NULL) return fail(&r, 1, FV_FORMAT, "this is %s text; save it as UTF-8", wide);
     // libyaml counts a mark as a column, and the first key stands deeper than the others.
     size_t mark = text_mark(source, size);
+    if (text_mark(source + mark, size - mark) > 0)
+        return fail(&r, 1, FV_FORMAT,
+                    "the text begins with two byte order marks; leave one or none");
     yaml_value *root = calloc(1, sizeof *root);
     if (root == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory");
     if (!yaml_parser_initialize(&r.parser)) {

@@ -38,16 +38,26 @@ static void hint_range(const char *given, char hint[HINT]) {
              !read || (low > 0 && high >= 10 * low) ? "log" : "linear");
 }
 
+// "0..9..3": no range, but meant as one.
+static bool hint_dots(const char *given, char hint[HINT]) {
+    if (strstr(given, "..") == NULL || strchr(given, ':') != NULL) return false;
+    snprintf(hint, HINT,
+             "; a range of whole numbers is written 0..9, both ends included, and what has another "
+             "step is a list, as in [1, 4, 7]");
+    return true;
+}
+
 // Whole numbers as other languages write several of them: "0...4", "0-4", "0:4", "range(5)", "..4",
 // "1 2 3".
 static bool hint_several(const char *given, char hint[HINT]) {
     int first = 0, last = 0, end = 0;
     if (sscanf(given, "%9d...%9d%n", &first, &last, &end) == 2 ||
+        sscanf(given, "%9d .. %9d%n", &first, &last, &end) == 2 ||
         (first = 0, sscanf(given, "..%9d%n", &last, &end) == 1) ||
         sscanf(given, "%9d - %9d%n", &first, &last, &end) == 2 ||
         sscanf(given, "%9d :%9d%n", &first, &last, &end) == 2 ||
         sscanf(given, "%9d to %9d%n", &first, &last, &end) == 2) {
-        if (given[end] != '\0' || first < 0 || last < first) return false;
+        if (given[end] != '\0' || first < 0 || last < first) return hint_dots(given, hint);
         snprintf(hint, HINT, "; a range is written %d..%d, both ends included", first, last);
         return true;
     }
@@ -131,6 +141,11 @@ static void hint_choice(const fv_field *field, const char *given, char hint[HINT
     text_plain(given, plain, sizeof plain);
     size_t n = strlen(plain);
     bool known = synonym_of(field->key, given) != NULL || is_nothing(given);
+    const char *absent = known ? NULL : synonym_absent(given);
+    if (absent != NULL) {
+        snprintf(hint, HINT, "; there is no %.40s: %s", given, absent);
+        return;
+    }
     // A word that is far from all of them means none of them.
     if (known || text_distance(plain, meant) <= (n > 3 ? (int)n / 2 : 1))
         snprintf(hint, HINT, "; the nearest is '%s'", meant);

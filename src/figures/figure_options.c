@@ -100,11 +100,9 @@ static bool is_choice(const char *text, const char *choices) {
 }
 
 static bool is_metric(const char *name) {
-    const char *const *metrics = fv_field_find("train.stop_metric")->choices;
-    for (int i = 0; metrics[i] != NULL; i++)
-        if (strcmp(name, metrics[i]) == 0) return true;
-    return strcmp(name, "test_loss") == 0 || strcmp(name, "test_perplexity") == 0 ||
-           strcmp(name, "learning_rate") == 0;
+    for (const char *const *logged = measure_logged(); *logged != NULL; logged++)
+        if (strcmp(*logged, name) == 0) return true;
+    return false;
 }
 
 // A series is a metric of training, or comes from a probe that the experiment measures: then its
@@ -125,10 +123,12 @@ static fv_status check_series(const fv_figure_view *view, const fv_option *optio
                               "`%s` draws \"%s\", which the experiment does not measure; add %s to "
                               "its probes",
                               option->key, value, root);
+    char hint[MEASURE_HINT];
+    measure_hint_series(root, hint);
     return fv_figure_fail(view, option->key, error,
                           "`%s` draws \"%s\", which is neither a metric (loss, perplexity, "
-                          "accuracy, test_loss, ...) nor a probe; the nearest probe is %s",
-                          option->key, value, fv_probe_nearest(root));
+                          "accuracy, test_loss, ...) nor a probe%s",
+                          option->key, value, hint);
 }
 
 static fv_status check_field(const fv_figure_view *view, const fv_option *option, const char *key,

@@ -1,4 +1,5 @@
 // The tables of everything that experiment files are made of, under one roof.
+#include "base/text.h"
 #include "claims/claim_plan.h"
 #include "config/part.h"
 #include "config/synonym_lookup.h"
@@ -187,13 +188,25 @@ const char *fv_topic_meant(fv_topic_kind kind, const char *word) {
     return section != NULL ? section : synonym_of(KINDS[kind].of, word);
 }
 
+// A name that has little in common with the word is no help.
+static const char *if_near(const char *name, const char *word) {
+    char plain[64];
+    text_plain(word, plain, sizeof plain);
+    const char *dot = strchr(name, '.'), *own = dot != NULL ? dot + 1 : name;
+    int whole = text_distance(plain, name), alone = text_distance(plain, own);
+    int most = (int)strlen(plain) / 3;
+    bool part = strlen(plain) >= 3 && strstr(name, plain) != NULL;
+    return part || (whole < alone ? whole : alone) <= most ? name : NULL;
+}
+
 const char *fv_topic_nearest(fv_topic_kind kind, const char *word) {
     enum { MOST = 256 };
     const char *names[MOST + 1] = {NULL};
     fv_topic topic;
-    if (kind == FV_TOPIC_FIELD) return fv_field_nearest(word);
+    if (kind == FV_TOPIC_FIELD) return if_near(fv_field_nearest(word), word);
     for (int i = 0; i < MOST && fv_topic_at(kind, i, &topic); i++) names[i] = topic.name;
-    return synonym_nearest(KINDS[kind].of, word, names);
+    const char *meant = synonym_of(KINDS[kind].of, word);
+    return meant != NULL ? meant : if_near(synonym_nearest(KINDS[kind].of, word, names), word);
 }
 
 const char *fv_topic_absent(const char *word) {

@@ -301,13 +301,16 @@ bool fv_measure_is_step(const char *expression) {
     return false;
 }
 
-// What training logs whatever the probes (train.h).
+const char *const *measure_logged(void) {
+    static const char *const names[] = {
+        "loss",          "perplexity",    "accuracy", "test_loss", "test_perplexity",
+        "test_accuracy", "learning_rate", NULL};
+    return names;
+}
+
 static bool is_training_series(const char *name) {
-    static const char *const names[] = {"loss",         "perplexity",      "accuracy",
-                                        "test_loss",    "test_perplexity", "test_accuracy",
-                                        "learning_rate"};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        if (strcmp(names[i], name) == 0) return true;
+    for (const char *const *logged = measure_logged(); *logged != NULL; logged++)
+        if (strcmp(*logged, name) == 0) return true;
     return false;
 }
 
@@ -320,20 +323,38 @@ static bool is_measured(const char *name, const fv_probe *const *probes, int n_p
     return false;
 }
 
-// What other libraries call a metric is a metric; the rest is taken for a probe.
-static fv_status refuse_series(const char *expression, const char *name, fv_error *error) {
-    const char *const *metrics = fv_field_find("train.stop_metric")->choices;
-    const char *near = text_nearest(name, metrics), *metric = synonym_of("train.stop_metric", name);
-    char held_out[64];
-    snprintf(held_out, sizeof held_out, "test%.50s", strchr(name, '_') ? strchr(name, '_') : "");
+// What other libraries call a metric is a metric; NULL.
+static const char *metric_meant(const char *name, char held_out[64]) {
+    const char *metric = synonym_of("train.stop_metric", name);
+    snprintf(held_out, 64, "test%.50s", strchr(name, '_') ? strchr(name, '_') : "");
     bool validates = strncmp(name, "val", 3) == 0 || strncmp(name, "eval", 4) == 0;
-    if (metric == NULL && validates && is_training_series(held_out)) metric = held_out;
-    if (metric == NULL && strlen(name) > 3 && text_distance(name, near) <= 2) metric = near;
+    return metric == NULL && validates && is_training_series(held_out) ? held_out : metric;
+}
+
+void measure_hint_series(const char *name, char hint[MEASURE_HINT]) {
+    char held_out[64], plain[64];
+    text_plain(name, plain, sizeof plain);
+    const char *metric = metric_meant(name, held_out), *probe = fv_probe_nearest(name);
+    const char *near = text_nearest(name, measure_logged());
+    int to_metric = text_distance(plain, near), to_probe = text_distance(plain, probe);
+    int most = (int)strlen(plain) / 2;
+    bool known = synonym_of("probe", name) != NULL;
+    if (metric == NULL && !known && to_metric <= to_probe && to_metric <= most) metric = near;
+    if (metric != NULL)
+        snprintf(hint, MEASURE_HINT, "; the nearest metric is %s", metric);
+    else if (known || to_probe <= most || strstr(probe, plain) != NULL)
+        snprintf(hint, MEASURE_HINT, "; the nearest probe is %s", probe);
+    else
+        snprintf(hint, MEASURE_HINT, "; 'fovea help probes' lists the probes");
+}
+
+static fv_status refuse_series(const char *expression, const char *name, fv_error *error) {
+    char hint[MEASURE_HINT];
+    measure_hint_series(name, hint);
     return fv_fail(error, FV_USAGE,
                    "measure '%s': '%s' is neither logged by training nor a series of the file's "
-                   "probes; the nearest %s is %s",
-                   expression, name, metric != NULL ? "metric" : "probe",
-                   metric != NULL ? metric : fv_probe_nearest(name));
+                   "probes%s",
+                   expression, name, hint);
 }
 
 fv_status fv_measure_check(const char *expression, const fv_probe *const *probes, int n_probes,

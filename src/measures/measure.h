@@ -74,6 +74,14 @@ typedef struct fv_measure_function {
     const char *example; // a measure with it, of series that every run has
 } fv_measure_function;
 
+// What training logs whatever the probes (train.h): NULL behind the last.
+const char *const *measure_logged(void);
+
+// For a name that is no series: "; the nearest metric is accuracy", "; the nearest probe is swaps",
+// or where nothing is near what lists them.
+enum { MEASURE_HINT = 128 };
+void measure_hint_series(const char *name, char hint[MEASURE_HINT]);
+
 const fv_measure_function *fv_measure_functions(int *n);
 const fv_measure_function *fv_measure_function_find(const char *name, size_t length);
 

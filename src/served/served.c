@@ -67,7 +67,8 @@ static fv_status check(const fv_served_options *o, fv_error *error) {
                        sizeof((fv_cell *)0)->model - 1);
     if (haystack_not_text(label, strlen(label)) < strlen(label) ||
         haystack_not_text(o->model, strlen(o->model)) < strlen(o->model))
-        return fv_fail(error, FV_USAGE, "the name of the model is no UTF-8 text");
+        return fv_fail(error, FV_USAGE,
+                       "the name of the model must be UTF-8 text without control characters");
     return FV_OK;
 }
 

@@ -146,6 +146,11 @@ static bool reopen_immutable(fv_store *store, fv_error *error) {
 static fv_status check_file(const char *path, fv_store_mode mode, fv_error *error) {
     struct stat file;
     if (stat(path, &file) != 0) {
+        if (errno == ENOENT && lstat(path, &file) == 0)
+            return fv_fail(error, FV_NOT_FOUND,
+                           "run store %s is a link to a file that is not there; remove the link or "
+                           "put the file back",
+                           path);
         if (errno == ENOENT && mode == FV_STORE_WRITE) return FV_OK;
         if (errno == ENOENT)
             return fv_fail(

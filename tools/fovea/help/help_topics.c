@@ -205,6 +205,26 @@ static int print_mentions(const search *in, const char *word, const char *headli
     return n;
 }
 
+// Names what is near, of every kind that was searched.
+static int refuse_word(const search *in, const char *word) {
+    char near[400] = "";
+    size_t n = 0;
+    for (int k = in->first; k < in->end && n < sizeof near; k++) {
+        const char *name = fv_topic_nearest((fv_topic_kind)k, word);
+        if (name == NULL) continue;
+        n += (size_t)snprintf(near + n, sizeof near - n, "%s the %s %s",
+                              n > 0 ? "," : "; near it is", fv_topic_text((fv_topic_kind)k, false),
+                              name);
+    }
+    if (in->end - in->first == 1)
+        return tool_usage_error("there is no %s '%.100s'%s; 'fovea help %s' lists them",
+                                fv_topic_text((fv_topic_kind)in->first, false), word, near,
+                                fv_topic_text((fv_topic_kind)in->first, true));
+    return tool_usage_error("nothing is called '%.100s' or speaks of it%s; 'fovea help' says what "
+                            "is explained",
+                            word, n > 0 ? near : ", and no name is near");
+}
+
 static int help_word(const search *in, const char *word) {
     int n = print_called(in, word);
     if (in->end == FV_TOPIC_COUNT) n += print_served(word);
@@ -215,16 +235,7 @@ static int help_word(const search *in, const char *word) {
     }
     n += print_mentions(in, word, n > 0 ? "\nAlso:\n" : "");
     if (n > 0) return EXIT_DONE;
-    if (in->end - in->first == 1)
-        return tool_usage_error("there is no %s '%s'; the nearest is %s",
-                                fv_topic_text((fv_topic_kind)in->first, false), word,
-                                fv_topic_nearest((fv_topic_kind)in->first, word));
-    return tool_usage_error(
-        "nothing is called '%s' or speaks of it; the nearest field is %s, the nearest task %s, "
-        "probe %s, measure %s and figure %s",
-        word, fv_topic_nearest(FV_TOPIC_FIELD, word), fv_topic_nearest(FV_TOPIC_TASK, word),
-        fv_topic_nearest(FV_TOPIC_PROBE, word), fv_topic_nearest(FV_TOPIC_MEASURE, word),
-        fv_topic_nearest(FV_TOPIC_FIGURE, word));
+    return refuse_word(in, word);
 }
 
 int help_topics(const char *kind, const char *word) {
