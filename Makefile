@@ -11,7 +11,7 @@ C_FILES = $(shell git ls-files '*.c' '*.h')
 CTEST = ctest --output-on-failure -j $(JOBS)
 
 .DEFAULT_GOAL = all
-.PHONY: all test gallery bench bench-peers lint format sanitize sanitize-kernels fuzz interop interop-served interop-ruler exact faults mutations builds dist deb install clean help
+.PHONY: all test recipes gallery bench bench-peers lint format sanitize sanitize-kernels fuzz interop interop-served interop-ruler exact faults mutations builds dist deb install clean help
 
 all: ## build the tool and the libraries into build/ (BUILD=, CMAKE_FLAGS=)
 	@cmake -S . -B $(BUILD) -DCMAKE_INSTALL_PREFIX="$(PREFIX)" $(CMAKE_FLAGS)
@@ -66,6 +66,9 @@ faults: all ## make allocations, writes and disks fail; kill sweeps, interrupt d
 
 mutations: all ## change thousands of models' configurations: counted or refused in a line, no field silent
 	python3 tests/cost/mutate.py $(FOVEA) 5000 --every
+
+recipes: all ## follow each recipe of CONTRIBUTING.md in a copy of the tree, then leave out every line in turn
+	scripts/try_recipes.sh --build $(BUILD) --jobs $(JOBS)
 
 gallery: ## make docs/gallery.md of what 'fovea reproduce' left (OUT="out/all" or several folders)
 	scripts/gallery.py $(OUT)

@@ -70,6 +70,7 @@ static double naive_score(const fv_model_config *config, double power, const dou
     }
     if (config->score == FV_SCORE_EUCLIDEAN) return -config->score_beta * distance;
     if (config->score == FV_SCORE_HARMONIC) return -power / 2 * log(distance + config->score_floor);
+    if (config->score != FV_SCORE_DOT) fail_msg("the naive forward pass lacks this score");
     return product / sqrt(n);
 }
 
@@ -122,6 +123,7 @@ static void naive_attention(const naive *n, int layer, int i) {
 
 static double naive_activation(int kind, double x) {
     if (kind == FV_ACTIVATION_RELU) return x > 0 ? x : 0;
+    if (kind != FV_ACTIVATION_GELU) fail_msg("the naive forward pass lacks this activation");
     return 0.5 * x * (1 + tanh(sqrt(2 / acos(-1)) * (x + 0.044715 * x * x * x)));
 }
 
