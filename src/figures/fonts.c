@@ -100,19 +100,37 @@ static bool add_usual_font(fv_scratch *scratch, characters *set) {
     return text != NULL;
 }
 
-// The file of a font that has all of `wanted` and ASCII, or NULL.
-static char *font_with(fv_scratch *scratch, const characters *wanted) {
-    size_t room = 64;
-    for (uint32_t c = 0x80; c < N_CHARACTERS; c++) room += has(wanted, c) ? 8 : 0;
-    char *pattern = fv_scratch_get(scratch, room, 1);
-    if (pattern == NULL) return NULL;
-    char *at = stpcpy(pattern, ":charset=20-7e");
-    for (uint32_t c = 0x80; c < N_CHARACTERS; c++)
-        if (has(wanted, c)) at += sprintf(at, " %x", c);
-    char *text = ask(scratch, (char *[]){"fc-list", "-f", "%{file}\n", pattern, NULL});
-    if (text == NULL || *text == '\0' || strpbrk(text, "'") != NULL) return NULL;
-    text[strcspn(text, "\n")] = '\0';
-    return text;
+// Takes out what a GIF's renderer cannot read: it knows three bytes of UTF-8 at most.
+static void keep_three_bytes(characters *set) {
+    memset(set + 0x10000 / CHAR_BIT, 0, N_BYTES - 0x10000 / CHAR_BIT);
+}
+
+// Of the characters `wanted`, how many the set has.
+static int n_common(const characters *set, const characters *wanted) {
+    int n = 0;
+    for (uint32_t c = 0; c < N_CHARACTERS; c++) n += has(wanted, c) && has(set, c);
+    return n;
+}
+
+// The file of the font that has ASCII and most of `wanted`, where it has more than the usual font,
+// whose characters are in `known`, and which then are its own; else NULL.
+static const char *better_font(fv_scratch *scratch, const characters *wanted, characters *known) {
+    char *text =
+        ask(scratch, (char *[]){"fc-list", "-f", "%{charset}\t%{file}\n", ":charset=20-7e", NULL});
+    characters *set = fv_scratch_get(scratch, N_BYTES, 1);
+    const char *best = NULL;
+    if (text == NULL || set == NULL) return NULL;
+    for (char *rest = text, *line; (line = strtok_r(rest, "\n", &rest)) != NULL;) {
+        char *file = strchr(line, '\t');
+        if (file == NULL || strchr(file, '\'') != NULL) continue;
+        memset(set, 0, N_BYTES);
+        add_ranges(set, line);
+        keep_three_bytes(set);
+        if (n_common(set, wanted) <= n_common(known, wanted)) continue;
+        memcpy(known, set, N_BYTES);
+        best = file + 1;
+    }
+    return best;
 }
 
 // --- the script --------------------------------------------------------------------------------
@@ -158,16 +176,17 @@ static bool replace(fv_scratch *scratch, const char *sign, const characters *mis
     return true;
 }
 
-// A GIF's script with a font that has all that is wanted; false where there is none.
-static bool use_other_font(fv_scratch *scratch, const characters *wanted, fv_drawable *drawable) {
-    char *file = font_with(scratch, wanted);
-    char *text = file == NULL ? NULL
-                              : fv_scratch_text(scratch, "set termoption font '%s,11'\n%.*s", file,
-                                                (int)drawable->length, drawable->script);
-    if (text == NULL) return false;
+// Sets a GIF's script in the font that has most of what is wanted.
+static fv_status use_best_font(fv_scratch *scratch, const characters *wanted, characters *known,
+                               fv_drawable *drawable) {
+    const char *file = better_font(scratch, wanted, known);
+    if (file == NULL) return FV_OK;
+    char *text = fv_scratch_text(scratch, "set termoption font '%s,11'\n%.*s", file,
+                                 (int)drawable->length, drawable->script);
+    if (text == NULL) return FV_NO_MEMORY;
     drawable->script = text;
     drawable->length = strlen(text);
-    return true;
+    return FV_OK;
 }
 
 static bool is_subset(const characters *set, const characters *of) {
@@ -196,10 +215,11 @@ fv_status fv_fonts_drawable(fv_scratch *scratch, fv_picture picture, const char 
             name);
         return FV_OK;
     }
-    if (gif) // its renderer reads three bytes of UTF-8 at most
-        memset(known + 0x10000 / CHAR_BIT, 0, N_BYTES - 0x10000 / CHAR_BIT);
-    if (is_subset(wanted, known) || (gif && use_other_font(scratch, wanted, drawable)))
-        return FV_OK;
+    if (gif) keep_three_bytes(known);
+    if (gif && !is_subset(wanted, known) &&
+        use_best_font(scratch, wanted, known, drawable) != FV_OK)
+        return fv_fail(error, FV_NO_MEMORY, "out of memory for a picture");
+    if (is_subset(wanted, known)) return FV_OK;
     characters *missing = wanted;
     const char *sign = has(known, 0x25a1) ? "□" : "?";
     for (size_t i = 0; i < N_BYTES; i++) missing[i] &= (characters)~known[i];
@@ -207,7 +227,13 @@ fv_status fv_fonts_drawable(fv_scratch *scratch, fv_picture picture, const char 
     if (names == NULL || !replace(scratch, sign, missing, drawable))
         return fv_fail(error, FV_NO_MEMORY, "out of memory for a picture");
     drawable->remark =
-        fv_scratch_text(scratch, "no font of this machine has %s: the %s shows %s instead%s", names,
-                        name, sign, gif ? "" : ", the SVG has the characters");
+        gif ? fv_scratch_text(scratch,
+                              "a GIF is drawn from one font, and the best of this machine does "
+                              "not show %s: the GIF has %s instead",
+                              names, sign)
+            : fv_scratch_text(scratch,
+                              "no font of this machine has %s: the PNG shows %s instead, the SVG "
+                              "has the characters",
+                              names, sign);
     return FV_OK;
 }

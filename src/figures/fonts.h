@@ -1,7 +1,8 @@
 // Which characters this machine can draw. A PNG holds glyphs, and where no font has one the
 // renderer draws its own sign for that, which gnuplot scales beyond recognition: black strokes over
-// the whole picture. A GIF is drawn from one single font. What cannot be drawn is replaced there,
-// and said; an SVG holds characters and leaves the glyphs to its viewer.
+// the whole picture. A GIF is drawn from one single font, the one that has most of its characters.
+// What cannot be drawn is replaced there, and said; an SVG holds characters and leaves the glyphs
+// to its viewer.
 //
 // fontconfig is asked, by its programs: gnuplot's own text renderer needs them installed.
 #ifndef FOVEA_FIGURES_FONTS_H
