@@ -136,19 +136,27 @@ static void write_rates(const map *m, int i, fv_panel *panel) {
     }
 }
 
-// A line behind the longest length that the model was trained on.
-static void draw_training(const map *m, int i, fv_panel *panel) {
+// How many lengths of the panel the model was trained on, 0 where not some of them are beyond.
+static int n_trained(const map *m, int i) {
     int trained = m->panels.first[i]->trained_length, k = 0;
     while (k < m->lengths.n && m->lengths.values[k] <= trained) k++;
-    if (trained == 0 || k == 0 || k == m->lengths.n) return;
+    return trained == 0 || k == m->lengths.n ? 0 : k;
+}
+
+// A line behind the longest length that the model was trained on.
+static void draw_training(const map *m, int i, fv_panel *panel) {
+    int k = n_trained(m, i);
+    if (k == 0) return;
     fv_panel_block_begin(panel);
     fprintf(panel->script, "%g -0.5\n%g %g\n", k - 0.5, k - 0.5, m->depths.n - 0.5);
     fv_panel_block_end(panel, "using 1:2 with lines lw 2.5 lc rgb '#ffffff' notitle");
 }
 
-static bool any_training(const fv_cells *cells) {
-    for (int i = 0; i < cells->n; i++)
-        if (cells->items[i].trained_length > 0) return true;
+static bool any_training(map *m) {
+    for (int i = 0; i < m->panels.n; i++) {
+        use_axes(m, i);
+        if (n_trained(m, i) > 0) return true;
+    }
     return false;
 }
 
@@ -216,9 +224,9 @@ static fv_status draw_panel(map *m, int i, fv_error *error) {
     return FV_OK;
 }
 
-static const char *note_of(const fv_cells_view *view) {
-    const char *line =
-        any_training(view->cells) ? "white line: the longest length trained on" : NULL;
+static const char *note_of(map *m) {
+    const fv_cells_view *view = m->view;
+    const char *line = any_training(m) ? "white line: the longest length trained on" : NULL;
     if (line == NULL || view->note == NULL) return line != NULL ? line : view->note;
     return fv_scratch_text(view->scratch, "%s; %s", line, view->note);
 }
@@ -272,7 +280,7 @@ fv_status fv_cells_draw_map(fv_cells_view *view, fv_error *error) {
                              .bar = has_answers(view) ? FV_SHEET_BAR + 24 : 0,
                              .pad_bottom = 52,
                              .title = view->title ? view->title : "Found, by depth and length",
-                             .note = note_of(view),
+                             .note = note_of(&m),
                              .ylabel = "depth, %"};
     for (int i = 0; i < m.panels.n; i++) fv_sheet_room_for(&view->sheet, panel_title(&m, i));
     add_key(&m);

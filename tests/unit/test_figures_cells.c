@@ -7,7 +7,7 @@
 
 // Draws the cells of all lengths and depths; the SVG of the figure `name`, the caller's to free.
 static char *svg_of_cells(const char *name, const int *lengths, int n_lengths, const double *depths,
-                          int n_depths) {
+                          int n_depths, int trained) {
     char folder[] = "/tmp/fovea-cells-XXXXXX", path[64], command[64];
     fv_cells cells = {0};
     fv_error error = {0};
@@ -15,6 +15,7 @@ static char *svg_of_cells(const char *name, const int *lengths, int n_lengths, c
     for (int l = 0; l < n_lengths; l++)
         for (int d = 0; d < n_depths; d++) {
             fv_cell cell = {.model = "m", .task = "kv", .unit = "pairs", .n = 10, .hits = l + d};
+            cell.trained_length = trained;
             cell.length = lengths[l];
             cell.depth = depths[d];
             assert_int_equal(fv_cells_put(&cells, &cell, &error), FV_OK);
@@ -51,18 +52,18 @@ static void test_depths(void **state) {
     (void)state;
     const int lengths[] = {600, 700, 900};
     const double thirds[] = {0, 33.3333, 66.6667, 100}, near[] = {33.33331, 33.33332};
-    char *svg = svg_of_cells("map", lengths, 3, thirds, 4);
+    char *svg = svg_of_cells("map", lengths, 3, thirds, 4, 0);
     assert_shows(svg, "33.3");
     assert_shows(svg, "66.7");
     check_margin(svg, "33.3");
     free(svg);
-    svg = svg_of_cells("map", lengths, 3, near, 2); // as many digits as tell them apart
+    svg = svg_of_cells("map", lengths, 3, near, 2, 0); // as many digits as tell them apart
     check_margin(svg, "33.33331");
     assert_shows(svg, "33.33332");
     free(svg);
     double fifty[50];
     for (int d = 0; d < 50; d++) fifty[d] = d * 100.0 / 49;
-    svg = svg_of_cells("map", lengths, 3, fifty, 50);
+    svg = svg_of_cells("map", lengths, 3, fifty, 50, 0);
     assert_shows(svg, "4.08");
     assert_null(strstr(svg, ">4.08163<"));
     free(svg);
@@ -72,27 +73,40 @@ static void test_lengths(void **state) {
     (void)state;
     const int two[] = {800, 1600}, three[] = {600, 700, 900};
     const double depths[] = {0, 100};
-    char *svg = svg_of_cells("lengths", two, 2, depths, 2);
+    char *svg = svg_of_cells("lengths", two, 2, depths, 2, 0);
     assert_shows(svg, "800");
     assert_shows(svg, "1600");
     assert_null(strstr(svg, ">1000<"));
     free(svg);
-    svg = svg_of_cells("lengths", three, 3, depths, 2);
+    svg = svg_of_cells("lengths", three, 3, depths, 2, 0);
     assert_shows(svg, "600");
     assert_shows(svg, "700");
     assert_shows(svg, "900");
     free(svg);
     int many[80]; // which have no room: round numbers
     for (int l = 0; l < 80; l++) many[l] = 1001 + l;
-    svg = svg_of_cells("lengths", many, 80, depths, 2);
+    svg = svg_of_cells("lengths", many, 80, depths, 2, 0);
     assert_null(strstr(svg, ">1001<"));
     free(svg);
+}
+
+// The note speaks of a line that is there: between lengths trained on and longer ones.
+static void test_trained(void **state) {
+    (void)state;
+    const int lengths[] = {600, 700, 900}, trained[] = {8, 600, 900};
+    const double depths[] = {0, 100};
+    for (int i = 0; i < 3; i++) {
+        char *svg = svg_of_cells("map", lengths, 3, depths, 2, trained[i]);
+        assert_int_equal(count(svg, "white line: the longest length trained on"), i == 1);
+        free(svg);
+    }
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_depths),
         cmocka_unit_test(test_lengths),
+        cmocka_unit_test(test_trained),
     };
     return cmocka_run_group_tests_name("figures_cells", tests, NULL, NULL);
 }
