@@ -83,10 +83,16 @@ void cost_read_heads(cost_config *c, const char *head_dim, uint64_t shared, cost
     dims->head_dim = shared / dims->heads;
     bool given = head_dim != NULL && cost_config_says(c, head_dim);
     if (head_dim != NULL) dims->head_dim = cost_config_size(c, head_dim, dims->head_dim);
-    cost_config_expect(c, given || shared % dims->heads == 0, "num_attention_heads",
+    if (given || shared % dims->heads == 0) return;
+    // Classes that do not look round down.
+    cost_config_expect(c, !c->even_heads && shared > dims->heads, "num_attention_heads",
                        "must divide the width that heads share where %s does not give theirs, and "
                        "%d does not divide %" PRIu64,
                        head_dim != NULL ? head_dim : "no field", (int)dims->heads, shared);
+    cost_config_note(c,
+                     "num_attention_heads: %d do not divide %" PRIu64 "; heads of %" PRIu64
+                     ", rounded down as by %s",
+                     (int)dims->heads, shared, dims->head_dim, c->source);
 }
 
 static bool has_bias(cost_config *c, const char *flag) {

@@ -28,6 +28,7 @@ typedef struct cost_config {
     json_t *used;          // object whose keys were asked for
     const json_t *origins; // NULL, or a key of the file itself for each list of fields it became
     bool longer_lists;     // lists may have entries for more layers than there are
+    bool even_heads;       // heads that do not share the width evenly are refused
     text_buffer missing, notes;
     fv_status status; // of the first field that is wrong
     fv_error *error;

@@ -16,6 +16,7 @@ typedef struct cost_family {
     // Fills the model from the config; what is missing or wrong is noted there.
     void (*read)(cost_config *config, fv_cost_model *model);
     const struct cost_family *like; // where it is another one under a name of its own
+    bool even_heads;                // its class refuses heads that do not share the width evenly
 } cost_family;
 
 #define COST_DECLARE_FAMILY(name) extern const cost_family cost_family_##name;
@@ -164,6 +165,9 @@ cost_dims cost_qwen_mixture(cost_config *config, const cost_stack *stack);
 // earlier layer's picks; NULL: none does.
 void cost_read_indexed(cost_config *config, fv_cost_model *model,
                        void (*find)(cost_config *config, cost_stack *stack));
+
+// Gemma 4; `unified` ones have neither experts nor embeddings of each layer, whatever the file says.
+void cost_read_gemma4(cost_config *config, fv_cost_model *model, bool unified);
 
 // A gated delta rule or gated attention in every layer.
 void cost_add_delta_and_attention(cost_config *config, fv_cost_model *model, cost_stack *stack);

@@ -52,8 +52,9 @@ void cost_add_sparse_mlps(cost_config *c, fv_cost_model *model, cost_stack *stac
 void cost_add_first_dense(cost_config *c, fv_cost_model *model, cost_stack *stack,
                           cost_dims mixture, const char *bias) {
     uint64_t first = cost_config_count(c, "first_k_dense_replace");
-    cost_config_expect(c, first <= stack->n, "first_k_dense_replace",
-                       "must be at most the %d layers, not %d", (int)stack->n, (int)first);
+    if (first >= stack->n)
+        cost_config_note(c, "first_k_dense_replace: %d of %d layers, so that none has experts",
+                         (int)first, (int)stack->n);
     // Older code had experts in every so many layers only; the library does not ask.
     if (cost_config_has(c, "moe_layer_freq") && cost_config_need(c, "moe_layer_freq") != 1)
         cost_config_note(c, "moe_layer_freq: 1, as the library has it, whatever the file says");

@@ -101,6 +101,7 @@ static fv_status fill(cost_config *c, const found *f, fv_cost_model *model) {
     const cost_family *family = f->family->like != NULL ? f->family->like : f->family;
     c->source = family->source;
     c->defaults = family->defaults;
+    c->even_heads = family->even_heads;
     say_where(c, f);
     read_max_tokens(c, model);
     family->read(c, model);

@@ -59,6 +59,80 @@ static void missing_fields_are_the_classes_and_said(void **state) {
     }
 }
 
+// Models with all defaults, whole or as a text_config; a wrapper's name is its language model's.
+static void every_name_has_the_defaults_of_its_own_class(void **state) {
+    (void)state;
+    static const struct {
+        const char *name;
+        uint64_t parameters;
+    } NAMES[] = {
+        {"gemma4_text", 5077177856},          {"gemma4_unified", 3010758400},
+        {"gemma4_unified_text", 3010758400},  {"qwen2_vl", 72706203648},
+        {"qwen2_5_omni", 7615616512},         {"qwen2_5_omni_thinker", 7615616512},
+        {"qwen2_5_omni_text", 7615616512},    {"qwen3_omni_moe", 17201485816},
+        {"qwen3_omni_moe_text", 17201485816}, {"qwen3_vl_moe", 13485121536},
+        {"glm4_moe", 103481200640},
+    };
+    for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++)
+        for (int inside = 0; inside < 2; inside++) {
+            char config[160];
+            snprintf(config, sizeof config,
+                     inside ? "{'model_type': 'x', 'text_config': {'model_type': '%s'}}"
+                            : "{'model_type': '%s'}",
+                     NAMES[i].name);
+            fv_cost_model *model = parse(config);
+            if (parameters_of(model) != NAMES[i].parameters)
+                fail_msg("%s has %llu parameters, not %llu", config,
+                         (unsigned long long)parameters_of(model),
+                         (unsigned long long)NAMES[i].parameters);
+            fv_cost_model_free(model);
+        }
+}
+
+// Odd files, with the parameters that the library's models have, and the line that says what was
+// done where it is not what the file says.
+static void what_the_library_counts_is_counted(void **state) {
+    (void)state;
+#define THIN                                                                                       \
+    "'hidden_size': 100, 'num_attention_heads': 6, 'num_key_value_heads': 3, 'vocab_size': 50, "   \
+    "'num_hidden_layers': 2, 'intermediate_size': 30"
+#define SMALL                                                                                      \
+    "'hidden_size': 64, 'num_attention_heads': 4, 'num_hidden_layers': 2, 'vocab_size': 50"
+    static const struct {
+        const char *fields;
+        uint64_t parameters;
+        const char *line;
+    } ODD[] = {
+        {"'model_type': 'qwen2', " THIN, 86484,
+         "num_attention_heads: 6 do not divide 100; heads of 16, rounded down as by Qwen2Config"},
+        {"'model_type': 'cohere2', " THIN, 80900, "rounded down as by Cohere2Config"},
+        {"'model_type': 'minimax', " THIN, 232996, "rounded down as by MiniMaxConfig"},
+        {"'model_type': 'deepseek_v4', " THIN, 19596305,
+         ""}, // its intermediate_size is an expert's
+        {"'model_type': 'deepseek_v3', " SMALL, 10832448,
+         "first_k_dense_replace: 3 of 2 layers, so that none has experts"},
+        {"'model_type': 'deepseek_v32', " SMALL, 36023360, "3 of 2 layers"},
+        {"'model_type': 'zamba2', 'head_dim': 320", 2573598736, ""},
+        {"'model_type': 'longcat_flash', 'zero_expert_num': 0, 'num_hidden_layers': 2",
+         21575272448 + 512, ""}, // halves of a layer; biases that choose experts count
+        {"'model_type': 'gemma4_unified_text', 'hidden_size_per_layer_input': 256, "
+         "'enable_moe_block': true",
+         3010758400, "nothing here: hidden_size_per_layer_input, enable_moe_block"},
+    };
+    for (size_t i = 0; i < sizeof ODD / sizeof ODD[0]; i++) {
+        char config[512];
+        snprintf(config, sizeof config, "{%s}", ODD[i].fields);
+        fv_cost_model *model = parse(config);
+        if (parameters_of(model) != ODD[i].parameters ||
+            strstr(fv_cost_model_notes(model), ODD[i].line) == NULL)
+            fail_msg("%s has %llu parameters, not %llu, or no line \"%s\" in\n%s", config,
+                     (unsigned long long)parameters_of(model),
+                     (unsigned long long)ODD[i].parameters, ODD[i].line,
+                     fv_cost_model_notes(model));
+        fv_cost_model_free(model);
+    }
+}
+
 // Mistral's files say null and -1 for no window.
 static void no_window_is_none(void **state) {
     (void)state;
@@ -130,6 +204,8 @@ static void gates_of_shared_experts_cost_operations(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(missing_fields_are_the_classes_and_said),
+        cmocka_unit_test(every_name_has_the_defaults_of_its_own_class),
+        cmocka_unit_test(what_the_library_counts_is_counted),
         cmocka_unit_test(no_window_is_none),
         cmocka_unit_test(flags_count_as_the_library_has_them),
         cmocka_unit_test(gates_of_shared_experts_cost_operations),

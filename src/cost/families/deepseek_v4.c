@@ -110,7 +110,8 @@ static void add_attention(cost_config *c, fv_cost_model *model, const cost_stack
 
 static cost_dims read_mixture(cost_config *c, const cost_stack *stack) {
     static const cost_mixture_keys KEYS = {"n_routed_experts|num_local_experts",
-                                           "num_experts_per_tok", "moe_intermediate_size"};
+                                           "num_experts_per_tok",
+                                           "moe_intermediate_size|intermediate_size"};
     cost_dims mixture = cost_mixture(c, stack, KEYS);
     mixture.shared_hidden = mixture.expert_hidden;
     mixture.vectors = stack->width;

@@ -105,13 +105,13 @@ static void add_attention(cost_config *c, fv_cost_model *model, const reader *r,
     cost_add(c, model, i, kind, d, 0);
 }
 
-static void add_mlps(cost_config *c, fv_cost_model *model, const reader *r) {
+static void add_mlps(cost_config *c, fv_cost_model *model, const reader *r, bool unified) {
     static const cost_mixture_keys KEYS = {"num_experts", "top_k_experts", "moe_intermediate_size"};
     const cost_stack *stack = &r->stack;
     bool wide = r->n_reading > 0 && cost_config_flag(c, "use_double_wide_mlp");
     cost_dims mlp = cost_mlp(c, stack, 3, cost_config_need(c, "intermediate_size"), NULL);
     mlp.vectors += 2 * stack->width;
-    bool mixes = cost_config_flag(c, "enable_moe_block");
+    bool mixes = !unified && cost_config_flag(c, "enable_moe_block");
     cost_dims mixture = {0};
     if (mixes) {
         mixture = cost_mixture(c, stack, KEYS);
@@ -138,17 +138,21 @@ static void add_layer_embeddings(cost_config *c, fv_cost_model *model, const cos
     for (uint64_t i = 0; i < stack->n; i++) cost_add(c, model, i, COST_ADAPTER, gate, 0);
 }
 
-static void read(cost_config *c, fv_cost_model *model) {
+void cost_read_gemma4(cost_config *c, fv_cost_model *model, bool unified) {
     reader r = begin(c, model);
     const json_t *configs = cost_config_find(c, "per_layer_config");
     for (uint64_t i = 0; i < r.stack.n; i++) add_attention(c, model, &r, configs, i);
-    add_mlps(c, model, &r);
-    add_layer_embeddings(c, model, &r.stack);
+    add_mlps(c, model, &r, unified);
+    if (!unified) add_layer_embeddings(c, model, &r.stack);
     cost_stack_end_plain(c, model, &r.stack);
 }
 
+static void read(cost_config *c, fv_cost_model *model) {
+    cost_read_gemma4(c, model, false);
+}
+
 const cost_family cost_family_gemma4_text = {
-    .others = "gemma4 gemma4_unified gemma4_unified_text",
+    .others = "gemma4",
     .source = "Gemma4TextConfig",
     .defaults = DEFAULTS,
     .read = read,

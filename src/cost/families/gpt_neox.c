@@ -22,4 +22,5 @@ const cost_family cost_family_gpt_neox = {
     .source = "GPTNeoXConfig",
     .defaults = DEFAULTS,
     .read = read,
+    .even_heads = true,
 };

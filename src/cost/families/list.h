@@ -21,6 +21,7 @@
     X(gemma3_text)                                                                                 \
     X(gemma3n_text)                                                                                \
     X(gemma4_text)                                                                                 \
+    X(gemma4_unified_text)                                                                         \
     X(glm4)                                                                                        \
     X(glm4_moe)                                                                                    \
     X(glm_moe_dsa)                                                                                 \
@@ -53,6 +54,7 @@
     X(phi3)                                                                                        \
     X(phimoe)                                                                                      \
     X(qwen2)                                                                                       \
+    X(qwen2_5_omni_text)                                                                           \
     X(qwen2_moe)                                                                                   \
     X(qwen2_vl)                                                                                    \
     X(qwen3)                                                                                       \
@@ -60,6 +62,7 @@
     X(qwen3_5_text)                                                                                \
     X(qwen3_moe)                                                                                   \
     X(qwen3_next)                                                                                  \
+    X(qwen3_omni_moe_text)                                                                         \
     X(qwen3_vl)                                                                                    \
     X(qwen3_vl_moe)                                                                                \
     X(recurrent_gemma)                                                                             \

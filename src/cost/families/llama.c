@@ -22,4 +22,5 @@ const cost_family cost_family_llama = {
     .source = "LlamaConfig",
     .defaults = DEFAULTS,
     .read = read,
+    .even_heads = true,
 };

@@ -20,12 +20,22 @@ static const cost_default DEFAULTS[] = {{"n_routed_experts", 512},
                                         {"attention_bias", 0},
                                         {0}};
 
+// The class takes its halves for num_hidden_layers where num_layers is missing.
+static uint64_t count_layers(cost_config *c) {
+    if (cost_config_has(c, "num_layers") || !cost_config_has(c, "num_hidden_layers"))
+        return cost_config_need(c, "num_layers");
+    uint64_t halves = cost_config_need(c, "num_hidden_layers");
+    cost_config_expect(c, halves >= 2, "num_hidden_layers",
+                       "must be at least 2, the halves of a layer, not %d", (int)halves);
+    return halves / 2;
+}
+
 static void read(cost_config *c, fv_cost_model *model) {
     static const cost_mixture_keys KEYS = {"n_routed_experts|num_local_experts",
                                            "moe_topk|num_experts_per_tok",
                                            "expert_ffn_hidden_size|moe_intermediate_size"};
     uint64_t width = cost_config_need(c, "hidden_size"), vocab = cost_config_need(c, "vocab_size");
-    cost_stack stack = cost_stack_of(c, model, width, vocab, cost_config_need(c, "num_layers"));
+    cost_stack stack = cost_stack_of(c, model, width, vocab, count_layers(c));
     cost_dims latent = cost_latent(c, &stack);
     cost_dims mlp =
         cost_mlp(c, &stack, 3, cost_config_need(c, "ffn_hidden_size|intermediate_size"), NULL);

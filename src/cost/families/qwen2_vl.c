@@ -12,8 +12,7 @@ static void read(cost_config *c, fv_cost_model *model) {
 }
 
 const cost_family cost_family_qwen2_vl = {
-    .others = "qwen2_vl_text qwen2_5_vl qwen2_5_vl_text qwen2_5_omni qwen2_5_omni_thinker "
-              "qwen2_5_omni_text",
+    .others = "qwen2_vl_text qwen2_5_vl qwen2_5_vl_text",
     .source = "Qwen2VLTextConfig",
     .defaults = DEFAULTS,
     .read = read,

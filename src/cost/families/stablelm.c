@@ -36,4 +36,5 @@ const cost_family cost_family_stablelm = {
     .source = "StableLmConfig",
     .defaults = DEFAULTS,
     .read = read,
+    .even_heads = true,
 };

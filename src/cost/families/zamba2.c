@@ -59,7 +59,7 @@ static void read(cost_config *c, fv_cost_model *model) {
     // The shared block reads the residual stream and the embedding side by side.
     cost_dims attention = {.width = width};
     attention.input = attention.vectors = cost_config_size(c, "attention_hidden_size", 2 * width);
-    cost_read_heads(c, "attention_head_dim", 2 * width, &attention);
+    cost_read_heads(c, "attention_head_dim|head_dim", 2 * width, &attention);
     uint64_t hidden = cost_config_size(c, "intermediate_size", 4 * width);
     cost_dims mlp =
         cost_mlp(c, &stack, 3, hidden, cost_config_flag(c, "add_bias_linear") ? "" : NULL);
