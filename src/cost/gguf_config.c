@@ -272,13 +272,24 @@ static void set_windows(mapper *m) {
 
 // --- the rest ----------------------------------------------------------------------------------
 
-// A list of one number for each layer, which some layers have none of (0), is that number.
+// Whose layers are of kinds that the tensors or other keys tell: one may have no heads or no MLP.
+static bool is_hybrid(const mapper *m) {
+    static const char *const HYBRIDS[] = {"granitehybrid", "lfm2*",       "nemotron_h*",
+                                          "jamba",         "kimi-linear", "qwen3*"};
+    for (size_t i = 0; i < sizeof HYBRIDS / sizeof HYBRIDS[0]; i++)
+        if (fnmatch(HYBRIDS[i], m->architecture, 0) == 0) return true;
+    return false;
+}
+
+// A list of one number for each layer is that number. Of hybrids some layers have none of it (0).
 static void flatten(mapper *m, const char *field) {
     const json_t *list = json_object_get(m->fields, field);
     json_int_t most = 0;
+    bool hybrid = is_hybrid(m);
     for (size_t i = 0; i < json_array_size(list); i++) {
         json_int_t value = json_integer_value(json_array_get(list, i));
-        if (value != 0 && most != 0 && value != most) return; // the family may know such a list
+        bool other = value != 0 ? most != 0 && value != most : !hybrid;
+        if (other) return; // the family may know such a list
         if (value != 0) most = value;
     }
     if (most != 0) set_whole(m, field, most);

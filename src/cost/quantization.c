@@ -40,9 +40,9 @@ static bool says(cost_config *c, const char *key, const char *word) {
 
 // Inputs that share a scale; -1 is all of them.
 static uint64_t read_group_size(cost_config *c) {
-    const json_t *size = cost_config_find(c, Q "group_size");
+    const json_t *size = cost_config_find(c, Q "group_size|" Q "q_group_size");
     if (json_is_integer(size) && json_integer_value(size) == -1) return ALL_INPUTS;
-    return cost_config_size(c, Q "group_size", ALL_INPUTS);
+    return cost_config_size(c, Q "group_size|" Q "q_group_size", ALL_INPUTS);
 }
 
 static uint64_t read_bits(cost_config *c, const char *key) {
@@ -117,7 +117,9 @@ static void read_bitsandbytes(cost_config *c, quantization *q) {
                                         .matrix_bytes = (16 + 256 + 1) * 4};
     bool eight = cost_config_flag(c, Q "load_in_8bit|" Q "_load_in_8bit");
     bool four = cost_config_flag(c, Q "load_in_4bit|" Q "_load_in_4bit");
-    cost_config_expect(c, eight != four, Q "load_in_4bit", "must be the opposite of load_in_8bit");
+    cost_config_expect(c, !eight || !four, Q "load_in_4bit",
+                       "must be the opposite of load_in_8bit");
+    if (!eight && !four) return; // as the library loads it
     bool twice = four && cost_config_flag(c, Q "bnb_4bit_use_double_quant");
     add_group(q, eight ? EIGHT : twice ? DOUBLE : FOUR);
 }
@@ -198,14 +200,13 @@ static void read_compressed(cost_config *c, quantization *q) {
     json_t *groups = cost_config_find(c, Q "config_groups");
     const char *key;
     json_t *group;
-    q->head = true; // unless `ignore` names it
-    json_object_foreach(groups, key, group) {
+    q->head = true;                           // unless `ignore` names it
+    json_object_foreach(groups, key, group) { // none, where the cache alone is packed
         if (!json_is_object(group)) continue;
         cost_config_expect(c, q->n < MAX_GROUPS, Q "config_groups", "must hold at most %d groups",
                            MAX_GROUPS);
         if (q->n < MAX_GROUPS) read_group(c, q, group);
     }
-    cost_config_expect(c, q->n > 0, Q "config_groups", "must hold a group of weights");
 }
 
 // --- methods -------------------------------------------------------------------------------------
@@ -326,7 +327,10 @@ void cost_read_quantization(cost_config *c, fv_cost_model *model) {
     quantization q = {0};
     const json_t *about = cost_config_find(c, "quantization_config");
     if (about == NULL || c->status != FV_OK || c->missing.n > 0) return;
-    cost_config_expect(c, json_is_object(about), "quantization_config", "must be an object");
+    cost_config_expect(c, json_is_object(about), "quantization_config", "must be an object, not %s",
+                       json_is_string(about)  ? "a text"
+                       : json_is_array(about) ? "a list"
+                                              : "a number");
     if (c->status == FV_OK && read_method(c, &q)) {
         cost_config_expect(c, is_bounded(&q, model), "quantization_config",
                            "lists too many modules for %d layers", (int)model->n_layers - 2);

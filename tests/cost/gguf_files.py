@@ -481,7 +481,14 @@ def hostile(program, folder, count):
     return wrong
 
 
-MISTAKES = {"it is big-endian": b"GGUF" + struct.pack(">IQQ", 3, 0, 0),
+def uneven():
+    """Layers of a family that has only one kind, of which the second claims to keep nothing."""
+    m = tiny()
+    return header({**m.pairs, "llama.attention.head_count_kv": [2, 0]}, m.tensors)
+
+
+MISTAKES = {"num_key_value_heads must be a whole number from 1 to 2147483647, not [2,0]": uneven(),
+            "it is big-endian": b"GGUF" + struct.pack(">IQQ", 3, 0, 0),
             "its version is 1; 2 and 3 are read": b"GGUF" + struct.pack("<IQQ", 1, 0, 0),
             "the architecture 'bert' is not known; known are": header({"general.architecture": "bert"}, []),
             "it has no general.architecture": header({}, []),

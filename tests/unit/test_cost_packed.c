@@ -191,6 +191,27 @@ static void other_methods_are_named(void **state) {
     fv_cost_model_free(model);
 }
 
+// A cache alone is packed, or nothing; older names of AWQ's fields.
+static void files_may_pack_nothing(void **state) {
+    (void)state;
+    static const char *const NOTHING[] = {
+        "{'quant_method': 'compressed-tensors', 'config_groups': {}, 'kv_cache_scheme': {}}",
+        "{'quant_method': 'compressed-tensors'}", "{'quant_method': 'bitsandbytes'}"};
+    for (size_t i = 0; i < sizeof NOTHING / sizeof NOTHING[0]; i++) {
+        fv_cost_model *model = packed(NULL, NOTHING[i]);
+        assert_false(fv_cost_is_packed(model));
+        assert_non_null(strstr(fv_cost_model_notes(model), "packs 0 parameters into 0 bytes"));
+        fv_cost_model_free(model);
+    }
+    fv_cost_model *old =
+        packed(NULL, "{'quant_method': 'awq', 'w_bit': 4, 'q_group_size': 64, 'zero_point': true}");
+    fv_cost_model *new =
+        packed(NULL, "{'quant_method': 'awq', 'bits': 4, 'group_size': 64, 'zero_point': true}");
+    assert_true(fv_cost_weight_bytes(old, 2) == fv_cost_weight_bytes(new, 2));
+    fv_cost_model_free(old);
+    fv_cost_model_free(new);
+}
+
 // --- the matrices are the parameters
 // ---------------------------------------------------------------
 
@@ -261,6 +282,7 @@ int main(void) {
         cmocka_unit_test(formats_are_as_the_libraries_pack_them),
         cmocka_unit_test(lists_name_what_is_left_out),
         cmocka_unit_test(other_methods_are_named),
+        cmocka_unit_test(files_may_pack_nothing),
         cmocka_unit_test(matrices_make_the_maps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
