@@ -155,11 +155,12 @@ FV_API char *fv_cost_formula(const fv_cost_model *model, int part, fv_cost_quant
 // (pairs, keys, ...) come last.
 FV_API const char *fv_cost_variable(int i, const char **meaning);
 
-// One layer, all its parts, one sequence; shared parameters count in the first layers that have
-// them. Embedding and unembedding are the first and the last of n_layers.
+// Each layer, all its parts, one sequence: layers[fv_cost_n_layers]. Shared parameters count in the
+// first layers that have them. Embedding and unembedding are the first and the last layer. A part
+// is costed once, however many layers have it.
 FV_API uint64_t fv_cost_n_layers(const fv_cost_model *model);
-FV_API fv_status fv_cost_layer(const fv_cost_model *model, uint64_t layer,
-                               const fv_cost_setting *setting, fv_cost *cost, fv_error *error);
+FV_API fv_status fv_cost_layers(const fv_cost_model *model, const fv_cost_setting *setting,
+                                fv_cost *layers, fv_error *error);
 
 // The parts of a layer, at most `capacity`; returns how many.
 FV_API int fv_cost_layer_parts(const fv_cost_model *model, uint64_t layer, int *parts,

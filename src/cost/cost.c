@@ -55,7 +55,24 @@ static void evaluate(const cost_part *part, const fv_cost_setting *setting,
                                           cost_scope_look_up, &s);
 }
 
-static fv_status check_setting(const fv_cost_setting *setting, fv_error *error) {
+// vLLM's format of latents has no bytes for keys and values of heads.
+static bool takes_ds_mla(const fv_cost_model *model) {
+    bool holds = false;
+    for (int p = 0; p < model->n_parts; p++) {
+        const char *cache = cost_kind_formula(model->parts[p].kind, FV_COST_CACHE);
+        if (strstr(cache, "cache_bytes") != NULL) return false;
+        holds = holds || strstr(cache, "latent_bytes") != NULL;
+    }
+    return holds;
+}
+
+static fv_status check_setting(const fv_cost_model *model, const fv_cost_setting *setting,
+                               fv_error *error) {
+    if (setting->ds_mla && !takes_ds_mla(model))
+        return fv_fail(error, FV_USAGE,
+                       "fp8_ds_mla is a format of the latents that DeepSeek's attention keeps, and "
+                       "the family %s keeps none, or others beside them; fp8 is one byte a number",
+                       model->family);
     if (setting->tokens > 0 && setting->batch > 0 && setting->page > 0 &&
         setting->cache_bytes > 0 && setting->state_bytes > 0)
         return FV_OK;
@@ -68,7 +85,7 @@ static fv_status check_setting(const fv_cost_setting *setting, fv_error *error) 
 
 fv_status fv_cost_part_cost(const fv_cost_model *model, int part, const fv_cost_setting *setting,
                             fv_cost *cost, fv_error *error) {
-    fv_status status = check_setting(setting, error);
+    fv_status status = check_setting(model, setting, error);
     if (status != FV_OK) return status;
     cost_plan plan;
     cost_plan_make(model, setting, &plan);
@@ -103,7 +120,7 @@ static void add_up(const fv_cost_model *model, const fv_cost_setting *setting, f
 
 fv_status fv_cost_total(const fv_cost_model *model, const fv_cost_setting *setting, fv_cost *total,
                         fv_error *error) {
-    fv_status status = check_setting(setting, error);
+    fv_status status = check_setting(model, setting, error);
     if (status == FV_OK) add_up(model, setting, total);
     return status;
 }
@@ -125,21 +142,28 @@ fv_cost_number fv_cost_weight_bytes(const fv_cost_model *model, double plain_byt
     return formula_add(model->packed_bytes, formula_scale(plain, bytes));
 }
 
-fv_status fv_cost_layer(const fv_cost_model *model, uint64_t layer, const fv_cost_setting *setting,
-                        fv_cost *cost, fv_error *error) {
-    fv_status status = check_setting(setting, error);
+static void add_layer(const cost_layer *layer, const fv_cost *parts, fv_cost *sum) {
+    *sum = (fv_cost){{0}};
+    for (int i = 0; i < layer->n; i++)
+        for (int q = 0; q < FV_COST_COUNT; q++) {
+            bool stored = q == FV_COST_PARAMETERS || q == FV_COST_ACTIVE;
+            if (stored && !layer->owns[i]) continue;
+            sum->value[q] = formula_add(sum->value[q], parts[layer->parts[i]].value[q]);
+        }
+}
+
+fv_status fv_cost_layers(const fv_cost_model *model, const fv_cost_setting *setting,
+                         fv_cost *layers, fv_error *error) {
+    fv_status status = check_setting(model, setting, error);
     if (status != FV_OK) return status;
-    const cost_layer *l = &model->layers[layer];
+    fv_cost *parts = calloc((size_t)model->n_parts + 1, sizeof *parts);
+    if (parts == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory for costs of layers");
     cost_plan plan;
     cost_plan_make(model, setting, &plan);
-    *cost = (fv_cost){{0}};
-    for (int i = 0; i < l->n; i++) {
-        fv_cost part;
-        evaluate(&model->parts[l->parts[i]], setting, &plan.parts[l->parts[i]], &part);
-        if (!l->owns[i]) part.value[FV_COST_PARAMETERS] = part.value[FV_COST_ACTIVE] = 0;
-        for (int q = 0; q < FV_COST_COUNT; q++)
-            cost->value[q] = formula_add(cost->value[q], part.value[q]);
-    }
+    for (int p = 0; p < model->n_parts; p++)
+        evaluate(&model->parts[p], setting, &plan.parts[p], &parts[p]);
+    for (uint64_t l = 0; l < model->n_layers; l++) add_layer(&model->layers[l], parts, &layers[l]);
+    free(parts);
     return FV_OK;
 }
 

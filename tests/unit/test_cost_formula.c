@@ -9,12 +9,38 @@ static void layers_add_up(void **state) {
     for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++) {
         fv_cost_model *model = load(NAMES[i]);
         fv_cost_setting setting = at(5000, 1);
-        fv_cost total = total_of(model, &setting), sum = {{0}}, layer;
-        for (uint64_t l = 0; l < fv_cost_n_layers(model); l++) {
-            assert_int_equal(fv_cost_layer(model, l, &setting, &layer, NULL), FV_OK);
-            for (int q = 0; q < FV_COST_COUNT; q++) sum.value[q] += layer.value[q];
-        }
+        fv_cost total = total_of(model, &setting), sum = {{0}};
+        fv_cost *layers = calloc(fv_cost_n_layers(model), sizeof *layers);
+        assert_non_null(layers);
+        assert_int_equal(fv_cost_layers(model, &setting, layers, NULL), FV_OK);
+        for (uint64_t l = 0; l < fv_cost_n_layers(model); l++)
+            for (int q = 0; q < FV_COST_COUNT; q++) sum.value[q] += layers[l].value[q];
         assert_memory_equal(&sum, &total, sizeof sum);
+        free(layers);
+        fv_cost_model_free(model);
+    }
+}
+
+// Latents alone are kept in vLLM's format of them: keys and values of heads have no bytes there.
+static void a_format_of_latents_holds_nothing_else(void **state) {
+    (void)state;
+    static const struct {
+        const char *name;
+        bool holds;
+    } MODELS[] = {{"deepseek-v3", true},       {"glm-5", true},
+                  {"deepseek-v4-flash", true}, {"kimi-linear-48b-a3b", true},
+                  {"llama-3.1-8b", false},     {"mamba-2.8b", false},
+                  {"qwen3.5-9b", false}};
+    for (size_t i = 0; i < sizeof MODELS / sizeof MODELS[0]; i++) {
+        fv_cost_model *model = load(MODELS[i].name);
+        fv_cost_setting setting = at(100, 1);
+        fv_cost cost;
+        fv_error error = {0};
+        setting.ds_mla = true;
+        fv_status want = MODELS[i].holds ? FV_OK : FV_USAGE;
+        assert_int_equal(fv_cost_total(model, &setting, &cost, &error), want);
+        assert_int_equal(fv_cost_part_cost(model, 0, &setting, &cost, NULL), want);
+        if (want != FV_OK) assert_non_null(strstr(error.text, fv_cost_model_family(model)));
         fv_cost_model_free(model);
     }
 }
@@ -135,6 +161,7 @@ static void too_much_is_counted(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(layers_add_up),
+        cmocka_unit_test(a_format_of_latents_holds_nothing_else),
         cmocka_unit_test(shared_blocks_are_stored_once),
         cmocka_unit_test(formulas_give_their_numbers),
         cmocka_unit_test(formulas_follow_precedence),

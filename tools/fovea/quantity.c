@@ -64,7 +64,10 @@ bool quantity_read(const char *source, bool bytes, uint64_t *value) {
         at += digits;
     }
     uint64_t factor = read_unit(&at, bytes);
-    uint64_t rest = (uint64_t)llround(fraction * (double)factor);
+    double part = fraction * (double)factor;
+    uint64_t rest = (uint64_t)llround(part);
+    // Nobody counts parts of a token; of bytes and of billions the last digits may be rounded.
+    if (!bytes && factor < 1000000000 && fabs(part - (double)rest) > 1e-6) return false;
     return *at == '\0' && !__builtin_mul_overflow(whole, factor, value) &&
            !__builtin_add_overflow(*value, rest, value);
 }

@@ -1,5 +1,6 @@
 #include "cost/cost_engine.h"
 
+#include "cost/cost_view.h"
 #include "quantity.h"
 
 #include <inttypes.h>
@@ -41,9 +42,12 @@ void cost_print_engine(const cost_subject *subject, const cost_request *request,
 json_t *cost_engine_json(const cost_subject *subject, const cost_request *request) {
     fv_cost_pool pool;
     fv_cost_pool_get(subject->model, &request->setting, &pool);
-    return json_pack("{s:s, s:I, s:f, s:f, s:I, s:I}", "name",
-                     fv_cost_engine_name(request->setting.engine), "block", (json_int_t)pool.block,
-                     "page_bytes", (double)pool.page, "state_bytes", (double)pool.state,
-                     "group_layers", (json_int_t)pool.group, "idle_layers",
-                     (json_int_t)pool.idle_layers);
+    json_t *object =
+        json_pack("{s:s, s:I, s:I, s:I}", "name", fv_cost_engine_name(request->setting.engine),
+                  "block", (json_int_t)pool.block, "group_layers", (json_int_t)pool.group,
+                  "idle_layers", (json_int_t)pool.idle_layers);
+    if (object == NULL) return NULL;
+    cost_set_number(object, "page_bytes", pool.page);
+    cost_set_number(object, "state_bytes", pool.state);
+    return object;
 }

@@ -8,6 +8,7 @@
 #include "tool.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -316,12 +317,9 @@ static json_t *part_json(const cost_subject *subject, const cost_request *reques
     return object;
 }
 
-static json_t *layer_json(const cost_subject *subject, const cost_request *request,
-                          uint64_t layer) {
+static json_t *layer_json(const cost_subject *subject, uint64_t layer, const fv_cost *cost) {
     enum { MOST = 8 };
     int parts[MOST];
-    fv_cost cost;
-    if (fv_cost_layer(subject->model, layer, &request->setting, &cost, NULL) != FV_OK) return NULL;
     int n = fv_cost_layer_parts(subject->model, layer, parts, MOST);
     json_t *names = json_array();
     for (int i = 0; i < n; i++) {
@@ -330,8 +328,26 @@ static json_t *layer_json(const cost_subject *subject, const cost_request *reque
         json_array_append_new(names, json_string(part.name));
     }
     json_t *object = json_pack("{s:I, s:o}", "layer", (json_int_t)layer, "parts", names);
-    if (object != NULL) set_values(object, &cost);
+    if (object != NULL) set_values(object, cost);
     return object;
+}
+
+static fv_cost_number weight_number(const cost_subject *subject, const cost_request *request,
+                                    const fv_cost *total) {
+    return request->weight_bytes > 0
+               ? (fv_cost_number)ceil(cost_weight_memory(subject, request, total))
+               : fv_cost_weight_bytes(subject->model, request->plain_bytes);
+}
+
+static json_t *layers_json(const cost_subject *subject, const cost_request *request) {
+    uint64_t n = fv_cost_n_layers(subject->model);
+    fv_cost *costs = calloc(n, sizeof *costs);
+    json_t *layers = json_array();
+    if (costs != NULL && fv_cost_layers(subject->model, &request->setting, costs, NULL) == FV_OK)
+        for (uint64_t l = 0; l < n; l++)
+            json_array_append_new(layers, layer_json(subject, l, &costs[l]));
+    free(costs);
+    return layers;
 }
 
 static json_t *context_json(uint64_t context) {
@@ -368,20 +384,17 @@ fv_status cost_json(const cost_subject *subject, const cost_request *request, js
     fv_status status = fv_cost_total(subject->model, s, &total, error);
     if (status != FV_OK) return status;
     json_t *notes = cost_notes_json(subject);
-    json_t *parts = json_array(), *layers = json_array(), *totals = json_object();
+    json_t *parts = json_array(), *totals = json_object();
     for (int p = 0; p < fv_cost_n_parts(subject->model); p++)
         json_array_append_new(parts, part_json(subject, request, p));
-    for (uint64_t l = 0; l < fv_cost_n_layers(subject->model); l++)
-        json_array_append_new(layers, layer_json(subject, request, l));
     if (totals != NULL) {
         set_values(totals, &total);
-        json_object_set_new(totals, "weight_bytes",
-                            json_real(cost_weight_memory(subject, request, &total)));
+        cost_set_number(totals, "weight_bytes", weight_number(subject, request, &total));
     }
     *out = json_pack("{s:s, s:s, s:I, s:I, s:o, s:o, s:o, s:o}", "model", subject->name, "family",
                      fv_cost_model_family(subject->model), "context", (json_int_t)s->tokens,
                      "batch", (json_int_t)s->batch, "notes", notes, "totals", totals, "parts",
-                     parts, "layers", layers);
+                     parts, "layers", layers_json(subject, request));
     if (*out != NULL) json_object_set_new(*out, "engine", cost_engine_json(subject, request));
     uint64_t trained = fv_cost_model_max_tokens(subject->model);
     if (*out != NULL && trained > 0)
