@@ -8,6 +8,7 @@
 #include "store/store_db.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -142,15 +143,22 @@ static bool reopen_immutable(fv_store *store, fv_error *error) {
     return alone;
 }
 
+// A link to a file that is not there: a store may lie elsewhere, where its folder exists.
+static fv_status check_link(const char *path, fv_store_mode mode, fv_error *error) {
+    int file = mode == FV_STORE_WRITE ? open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666) : -1;
+    if (file >= 0) close(file);
+    if (file >= 0) return FV_OK;
+    return fv_fail(error, FV_NOT_FOUND,
+                   "run store %s is a link to a file that is not there%s; remove the link or put "
+                   "the file back",
+                   path, mode == FV_STORE_WRITE ? " and cannot be made" : "");
+}
+
 // What SQLite does not say clearly: a missing file, a folder.
 static fv_status check_file(const char *path, fv_store_mode mode, fv_error *error) {
     struct stat file;
     if (stat(path, &file) != 0) {
-        if (errno == ENOENT && lstat(path, &file) == 0)
-            return fv_fail(error, FV_NOT_FOUND,
-                           "run store %s is a link to a file that is not there; remove the link or "
-                           "put the file back",
-                           path);
+        if (errno == ENOENT && lstat(path, &file) == 0) return check_link(path, mode, error);
         if (errno == ENOENT && mode == FV_STORE_WRITE) return FV_OK;
         if (errno == ENOENT)
             return fv_fail(
