@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "config/synonym_lookup.h"
+#include "lab/sweep.h"
 #include "lab/where.h"
 #include "measures/measure.h"
 
@@ -228,7 +229,13 @@ static fv_status read_texts(const reader *r, fv_claim_plan *plan) {
     fv_status status =
         fv_measure_check(plan->measure, r->experiment->probes, r->experiment->n_probes, &cause);
     if (status == FV_NO_MEMORY) return fv_fail(r->error, status, "%s", cause.text);
-    if (status != FV_OK) return fail(r, fv_options_find(r->options, "measure"), "%s", cause.text);
+    const fv_option *measure = fv_options_find(r->options, "measure");
+    if (status != FV_OK) return fail(r, measure, "%s", cause.text);
+    if (measure_reads_logged(plan->measure) && !sweep_trains(r->experiment))
+        return fail(r, measure,
+                    "measure '%s' is of what training logs, and train.steps 0 logs nothing; train "
+                    "1 step or more",
+                    plan->measure);
     return FV_OK;
 }
 

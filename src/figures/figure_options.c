@@ -1,4 +1,5 @@
 // Checking a figure's options against its kind's table, before anything is trained.
+#include "lab/sweep.h"
 #include "lab/yaml_options.h"
 
 #include "base/text.h"
@@ -115,6 +116,11 @@ static fv_status check_series(const fv_figure_view *view, const fv_option *optio
         return fv_figure_fail(view, option->key, error, "\"%s\" is no name of a series", value);
     memcpy(root, value, n);
     root[n] = '\0';
+    if (is_metric(root) && !sweep_trains(view->experiment))
+        return fv_figure_fail(view, option->key, error,
+                              "`%s` draws \"%s\", which training logs, and train.steps 0 logs "
+                              "nothing; train 1 step or more",
+                              option->key, value);
     if (strpbrk(root, "*?") != NULL || is_metric(root) || strcmp(root, "step") == 0) return FV_OK;
     for (int i = 0; i < view->experiment->n_probes; i++)
         if (strcmp(view->experiment->probes[i]->name, root) == 0) return FV_OK;

@@ -254,3 +254,12 @@ fv_status fv_experiment_complete(fv_experiment *experiment, fv_error *error) {
     experiment->complete = true;
     return sweep_plan(experiment, &culprit, error);
 }
+
+bool sweep_trains(const fv_experiment *experiment) {
+    for (int i = 0; i < fv_experiment_n_runs(experiment); i++) {
+        fv_config config;
+        fv_experiment_config(experiment, i, &config);
+        if (config.train.steps > 0) return true;
+    }
+    return false;
+}

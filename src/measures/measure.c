@@ -357,6 +357,17 @@ static fv_status refuse_series(const char *expression, const char *name, fv_erro
                    expression, name, hint);
 }
 
+bool measure_reads_logged(const char *expression) {
+    fv_measure_text parsed;
+    if (fv_measure_parse(expression, &parsed, NULL) != FV_OK) return false;
+    for (int i = 0; i < parsed.n_names; i++) {
+        const fv_measure_name *name = &parsed.names[i];
+        if (name->field == NULL && name->quantity == NULL && is_training_series(name->text))
+            return true;
+    }
+    return false;
+}
+
 fv_status fv_measure_check(const char *expression, const fv_probe *const *probes, int n_probes,
                            fv_error *error) {
     fv_measure_text parsed;

@@ -77,6 +77,9 @@ typedef struct fv_measure_function {
 // What training logs whatever the probes (train.h): NULL behind the last.
 const char *const *measure_logged(void);
 
+// Whether a measure that can be parsed has a series that training logs.
+bool measure_reads_logged(const char *expression);
+
 // For a name that is no series: "; the nearest metric is accuracy", "; the nearest probe is swaps",
 // or where nothing is near what lists them.
 enum { MEASURE_HINT = 128 };
