@@ -28,6 +28,7 @@ CASES = [
     ("fovea export --format saf", {"safetensors"}),
     ("fovea bench cross", {"crossover"}),
     ("fovea runs out mer", {"merge"}),
+    ("fovea help figu", {"figures"}),
     ("fovea help model.sco", {"model.score", "model.score_beta", "model.score_floor",
                               "model.score_power", "model.score_power_learned"}),
     ("fovea needle --haystack x --most", {"--most-samples"}),
@@ -88,6 +89,15 @@ def bash_completes():
         # readline replaces what stands behind the '='
         behind = {word.split("=")[1] if "=" in line else word for word in wanted}
         check(found == behind, f"bash: {line}: {found}, not {behind}")
+
+
+def bash_completes_posts():
+    posts = {path.name for path in (ROOT / "experiments").iterdir() if path.is_dir()}
+    line = "fovea reproduce "
+    script = (f'source "{FOLDER}/bash/fovea"; COMP_LINE="{line}" COMP_POINT={len(line)}; _fovea; '
+              'printf "%s\\n" "${COMPREPLY[@]}"')
+    found = set(run("bash", "-u", "-c", script, cwd=ROOT).split())
+    check(posts <= found, f"bash: {line}: {found} lacks {posts - found}")
 
 
 def fish_completes():
@@ -159,8 +169,9 @@ def release_is_one():
 release_is_one()
 every_verb_and_option()
 pages_are_clean()
-for shell, completes in (("bash", bash_completes), ("bash", bash_completes_at_a_terminal),
-                         ("fish", fish_completes), ("zsh", zsh_completes)):
+for shell, completes in (("bash", bash_completes), ("bash", bash_completes_posts),
+                         ("bash", bash_completes_at_a_terminal), ("fish", fish_completes),
+                         ("zsh", zsh_completes)):
     if shutil.which(shell):
         completes()
     else:

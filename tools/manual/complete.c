@@ -4,6 +4,7 @@
 
 #include <ctype.h>
 #include <fovea/config.h>
+#include <fovea/topic.h>
 #include <string.h>
 
 // What an option's argument, or an operand, is called says what it is.
@@ -124,7 +125,10 @@ static void put_values(FILE *file, const fv_field *field, const char *before) {
 static void put_fields(FILE *file) {
     int n;
     const fv_field *fields = fv_fields(&n);
-    fputs("__fovea_fields='", file);
+    fputs("__fovea_lists='", file);
+    for (int k = 0; k < FV_TOPIC_COUNT; k++)
+        fprintf(file, "%s%s", k > 0 ? " " : "", fv_topic_text((fv_topic_kind)k, true));
+    fputs("'\n__fovea_fields='", file);
     for (int i = 0; i < n; i++) fprintf(file, "%s%s", i > 0 ? " " : "", fields[i].key);
     fputs("'\n__fovea_values() {\n    case $1 in\n", file);
     for (int i = 0; i < n; i++) {
@@ -265,7 +269,10 @@ static void put_fish_option(FILE *file, const verb_page *verb, const verb_option
 }
 
 void complete_write_fish(FILE *file, const manual *m) {
-    fputs("# Made from fovea's own tables by its build.\nset -g __fovea_fields", file);
+    fputs("# Made from fovea's own tables by its build.\nset -g __fovea_lists", file);
+    for (int k = 0; k < FV_TOPIC_COUNT; k++)
+        fprintf(file, " %s", fv_topic_text((fv_topic_kind)k, true));
+    fputs("\nset -g __fovea_fields", file);
     int n;
     const fv_field *fields = fv_fields(&n);
     for (int i = 0; i < n; i++) {

@@ -13,10 +13,26 @@ __fovea_argument() {
     esac
 }
 
+# The posts of `reproduce`: folders of experiments, looked for where the tool looks for them.
+__fovea_posts() {
+    local program root folder
+    program=$(readlink -f "$(type -P fovea)" 2>/dev/null)
+    for root in "${FOVEA_EXPERIMENTS:-}" experiments "${program%/*}/../experiments" \
+        "${program%/*}/../share/fovea/experiments"; do
+        [[ -n $root && -d $root ]] || continue
+        for folder in "$root"/*/; do
+            folder=${folder%/}
+            [[ ! -d $folder ]] || echo "${folder##*/}"
+        done
+        return
+    done
+}
+
 __fovea_operand() { # verb, what is typed
     local words
     words=$(__fovea_operands "$1")
-    [ "$1" != help ] || words="$words $__fovea_verbs $__fovea_fields"
+    [ "$1" != help ] || words="$words $__fovea_verbs $__fovea_lists $__fovea_fields"
+    [ "$1" != reproduce ] || words="$words $(__fovea_posts)"
     __fovea_answer "$words" "$2"
     local fields=() files=()
     if [[ $__fovea_overrides == *" $1 "* && -n $2 ]]; then

@@ -8,7 +8,7 @@ __fovea_operand() {
         return
     fi
     local -a operands=(${=$(__fovea_operands $verb)})
-    [[ $verb != help ]] || operands+=(${__fovea_verbs%%:*} ${=__fovea_fields})
+    [[ $verb != help ]] || operands+=(${__fovea_verbs%%:*} ${=__fovea_lists} ${=__fovea_fields})
     compadd -a operands
     if [[ $__fovea_overrides == *" $verb "* ]]; then
         local -a fields=(${=__fovea_fields})
