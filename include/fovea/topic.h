@@ -24,7 +24,8 @@ extern "C" {
     X(MEASURE, "measure", "measures")                                                              \
     X(FIGURE, "kind of figure", "figures")                                                         \
     X(KEY, "key of figures", "keys")                                                               \
-    X(CLAIM, "key of claims", "claims")
+    X(CLAIM, "key of claims", "claims")                                                            \
+    X(SECTION, "key of experiment files", "sections")
 
 typedef enum fv_topic_kind {
 #define FV_TOPIC_ENUM(name, one, several) FV_TOPIC_##name,

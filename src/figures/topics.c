@@ -4,6 +4,7 @@
 #include "config/part.h"
 #include "config/synonym_lookup.h"
 #include "figures/kind.h"
+#include "lab/sections.h"
 #include "measures/measure.h"
 
 #include <fovea/config.h>
@@ -161,6 +162,24 @@ static bool claim_at(int i, fv_topic *t) {
     return true;
 }
 
+static bool section_at(int i, fv_topic *t) {
+    static const struct {
+        const char *name, *help, *example;
+    } ROWS[] = {
+#define SECTION(key, read, help, example) {#key, help, example},
+        SECTION_LIST(SECTION)
+#undef SECTION
+#define KEY(key, help, example) {#key, help, example},
+            SWEEP_KEY_LIST(KEY) DISTRIBUTION_LIST(KEY)
+#undef KEY
+    };
+    if (i >= (int)(sizeof ROWS / sizeof *ROWS)) return false;
+    t->name = ROWS[i].name;
+    t->help = ROWS[i].help;
+    add(t->example, sizeof t->example, "", ROWS[i].example);
+    return true;
+}
+
 // What each kind is called in synonyms.h. The groups of parts are called after the field that
 // chooses from them, and need no function.
 static const struct {
@@ -176,6 +195,7 @@ static const struct {
     [FV_TOPIC_FIGURE] = {"figure", figure_at},
     [FV_TOPIC_KEY] = {"option", key_at},
     [FV_TOPIC_CLAIM] = {"test", claim_at},
+    [FV_TOPIC_SECTION] = {"key", section_at},
 };
 
 bool fv_topic_at(fv_topic_kind kind, int i, fv_topic *topic) {

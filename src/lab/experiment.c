@@ -5,6 +5,7 @@
 #include "config/synonym_lookup.h"
 #include "lab/adaptive.h"
 #include "lab/grid.h"
+#include "lab/sections.h"
 #include "lab/spread.h"
 #include "lab/sweep.h"
 #include "lab/where.h"
@@ -307,9 +308,9 @@ static const struct {
     const char *key;
     fv_status (*read)(reader *r, const yaml_value *value);
 } SECTIONS[] = {
-    {"source", read_source}, {"task", read_section},    {"model", read_section},
-    {"train", read_section}, {"sweep", remember_sweep}, {"probes", read_probes},
-    {"figure", read_figure}, {"claims", read_claims},   {"optional", read_optional},
+#define SECTION(key, read, help, example) {#key, read},
+    SECTION_LIST(SECTION)
+#undef SECTION
 };
 enum { N_SECTIONS = sizeof SECTIONS / sizeof SECTIONS[0] };
 

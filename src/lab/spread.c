@@ -2,6 +2,7 @@
 
 #include "base/random.h"
 #include "lab/grid.h"
+#include "lab/sections.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -204,7 +205,11 @@ bool spread_is_spaced(const yaml_value *value) {
 }
 
 bool spread_is_distribution(const yaml_value *value) {
-    static const char *const KEYS[] = {"range", "log_range", "choice", NULL};
+    static const char *const KEYS[] = {
+#define KEY(key, help, example) #key,
+        DISTRIBUTION_LIST(KEY)
+#undef KEY
+            NULL};
     return has_member(value, KEYS);
 }
 

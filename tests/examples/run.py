@@ -2,7 +2,7 @@
 """Runs the examples that the tool gives of itself: run.py TOOL [--only WORD]
 
 Every line under "Example:" of every verb's --help, and the example of every part, probe,
-measure, figure and key of claims that `fovea help` lists, each in a folder of its own. What needs a
+measure, figure, section and key of claims that `fovea help` lists, each in a folder of its own. What needs a
 server, several processes, files of the user or minutes is named here and left out; every other line
 has to work as it is printed.
 """
@@ -172,7 +172,7 @@ def main():
     options = parser.parse_args()
     tool = Tool(options.tool)
     jobs = [(run_verb, (tool, verb)) for verb in verbs(tool)]
-    for kind in (*PARTS, "figures", "probes", "measures", "claims"):
+    for kind in (*PARTS, "figures", "probes", "measures", "claims", "sections"):
         jobs += [(run_name, (tool, kind, name, lines)) for name, lines in listed(tool, kind).items()]
     if options.only:
         jobs = [(call, given) for call, given in jobs if options.only in given]

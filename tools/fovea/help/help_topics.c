@@ -246,6 +246,8 @@ int help_topics(const char *kind, const char *word) {
     if (kind != NULL) return help_word(&(search){(int)one, (int)one + 1}, word);
     const search all = {0, FV_TOPIC_COUNT};
     if (!find_kind(word, &one)) return help_word(&all, word);
-    if (print_called(&all, word) > 0) putchar('\n'); // model.layers, and the layers
+    // A section of the same name is what the list says.
+    const search named = {0, FV_TOPIC_SECTION};
+    if (print_called(&named, word) > 0) putchar('\n'); // model.layers, and the layers
     return list(one);
 }
