@@ -256,10 +256,11 @@ fv_status fv_experiment_complete(fv_experiment *experiment, fv_error *error) {
 }
 
 bool sweep_trains(const fv_experiment *experiment) {
-    for (int i = 0; i < fv_experiment_n_runs(experiment); i++) {
+    int n = fv_experiment_n_runs(experiment);
+    for (int i = 0; i < n; i++) {
         fv_config config;
         fv_experiment_config(experiment, i, &config);
         if (config.train.steps > 0) return true;
     }
-    return false;
+    return n == 0 || experiment->n_left_out > 0;
 }

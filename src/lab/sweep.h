@@ -19,7 +19,7 @@ uint64_t sweep_hash(uint64_t hash, const fv_config *config, const fv_field *cons
 // The i-th configuration that is left out.
 void sweep_left_out(const fv_experiment *experiment, int i, fv_config *config);
 
-// Whether any run has a step.
+// Whether any run has a step, or may have one that is not asked for yet.
 bool sweep_trains(const fv_experiment *experiment);
 
 #endif
