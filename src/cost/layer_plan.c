@@ -122,6 +122,7 @@ static void fill_groups(const fv_cost_model *model, const needs *all, cost_plan 
         if (layers > 0 && layers < least) least = layers;
         if (layers > most) most = layers;
     }
+    if (most == 0) return; // nothing is kept
     plan->group = 2 * most < 3 * least ? most : least;
     for (int p = 0; p < all->n; p++) {
         uint64_t over = count_alike(model, all, p) % plan->group;

@@ -25,7 +25,7 @@ cost_scope cost_scope_make(const cost_part *part, const fv_cost_setting *setting
                            const cost_reserve *reserve, const fv_cost *known);
 
 // A formula_lookup over a cost_scope.
-formula_value cost_scope_look_up(const void *scope, const char *name, size_t length);
+formula_value cost_scope_look_up(const void *context, const char *name, size_t length);
 
 // What the engine holds of a layer; engines.c has each engine's formula and source.
 typedef struct cost_held {

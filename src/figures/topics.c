@@ -54,7 +54,8 @@ static bool field_at(int i, fv_topic *t) {
                  field->highest);
     bool quoted = field->type == FV_TYPE_INTS || field->type == FV_TYPE_LAYERS;
     snprintf(t->example, sizeof t->example, "%s=%s%s%s", field->key, quoted ? "'" : "",
-             field->type == FV_TYPE_CHOICE ? field->choices[0] : field->default_text,
+             field->type == FV_TYPE_CHOICE && field->choices != NULL ? field->choices[0]
+                                                                     : field->default_text,
              quoted ? "'" : "");
     return true;
 }

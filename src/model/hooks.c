@@ -132,7 +132,7 @@ fv_status fv_hooks_list(const fv_model *model, fv_hook **hooks, int *n, fv_error
     fv_hook_site *all;
     fv_status status = fv_hook_sites(model, model->config.task.context_length, &all, n, error);
     if (status != FV_OK) return status;
-    *hooks = calloc((size_t)*n, sizeof **hooks);
+    *hooks = calloc((size_t)*n + 1, sizeof **hooks);
     if (*hooks == NULL) status = fv_fail(error, FV_NO_MEMORY, "out of memory for activations");
     for (int i = 0; status == FV_OK && i < *n; i++) (*hooks)[i] = all[i].is;
     free(all);

@@ -52,7 +52,7 @@ typedef struct fv_hook_site {
 } fv_hook_site;
 
 // All of a model whose layers compute n_rows positions each: *n sites, malloc.
-fv_status fv_hook_sites(const fv_model *model, int n_rows, fv_hook_site **sites, int *n,
+fv_status fv_hook_sites(const fv_model *model, int n_rows, fv_hook_site **out, int *n,
                         fv_error *error);
 
 #endif

@@ -50,7 +50,7 @@ static int run_studies(reproduction *r, fv_store *store) {
     progress *display = progress_create(stderr, false);
     int exit_code = EXIT_DONE;
     bool going = true;
-    for (int i = 0; i < r->n && going; i++) {
+    for (int i = 0; i < r->n && going && r->studies[i] != NULL; i++) {
         char folder[PATH_MAX];
         int code = figure_folder(r, r->files->items[i], folder, sizeof folder);
         const study_options options = {
