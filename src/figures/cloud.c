@@ -312,10 +312,10 @@ static fv_status count_rows(const fv_figure_view *view, const fv_partition *pane
     *most = 0;
     for (int i = 0; i < panels->n; i++) {
         fv_model *model = NULL;
-        const fv_tensor *tensor;
+        const fv_tensor *tensor = NULL;
         const fv_config *config = view->runs.configs[panels->first[i]];
         fv_status status = find_tensor(view, config, &model, &tensor, error);
-        if (status != FV_OK) return status;
+        if (status != FV_OK || tensor == NULL) return status;
         int rows = tensor->shape[strcmp(tensor->name, "unembed.W_U") == 0];
         if (rows > *most) *most = rows;
         fv_model_free(model);

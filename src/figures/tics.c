@@ -67,7 +67,8 @@ static void linear_text(const linear *l, double value, char text[FV_NUMBER_TEXT]
 // The choice with the most numbers that do not touch: fewer where they are long, but two or more.
 static linear choose_steps(const fv_scale *scale, double length, bool across) {
     linear l = linear_of(scale, length, 70);
-    for (double gap = 112; gap < 300; gap *= 1.6) {
+    double gap = 112;
+    for (int i = 0; i < 3; i++, gap *= 1.6) {
         char text[FV_NUMBER_TEXT];
         linear_text(&l, (l.first + 1) * l.step, text);
         if (room_of(text, across) <= length * l.step / (scale->high - scale->low)) break;
