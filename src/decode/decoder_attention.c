@@ -16,8 +16,8 @@
 // million times is 100958), so that keys go by in spans, whose results are joined in double.
 // Decoding a single query does the same.
 #include "attention/plan.h"
-#include "config/layer_list.h"
 #include "decode/decoder_plan.h"
+#include "model/attention_keys.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -48,12 +48,9 @@ static void choose_mask(const fv_decoder *d, const decoder_layer *layer, decoder
         a->mask = d->mask;
         return;
     }
-    int window = layer_window(model, layer->place), sinks = layer_sinks(model, layer->place);
-    a->exclude_self = model->exclude_self;
-    a->mask = (fv_attention_mask){.causal = true};
-    if (window == 0) return;
-    a->mask.window = window - a->exclude_self; // 0 leaves the sinks alone
-    a->mask.sinks = sinks;
+    const fv_sight sight = fv_sight_of(model, layer->place);
+    a->exclude_self = sight.exclude_self;
+    a->mask = fv_sight_mask(&sight);
 }
 
 static void reserve(fv_decoder *d, decoder_layer *layer) {

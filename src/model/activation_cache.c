@@ -20,6 +20,7 @@ struct fv_activations {
     float **values;      // [n] of [n_sequences][size]
     int n_layers;        // that have to run
     fv_arena workspace;
+    fv_worker_layers layers;
     real *scratch; // [G][the largest activation that is made][16]
     real *params;  // in the lab's number type, where that is not float
     fv_tile tile;
@@ -120,8 +121,12 @@ static fv_status reserve(fv_activations *a, fv_error *error) {
     if (status != FV_OK) return status;
     a->scratch = fv_arena_at(&a->workspace, scratch);
     a->params = fv_arena_at(&a->workspace, params);
-    a->tile = (fv_tile){.model = a->model, .kernels = fv_kernels_get(), .workspace = &a->workspace};
-    return FV_OK;
+    status = fv_worker_layers_create(a->model, &a->layers, error);
+    a->tile = (fv_tile){.model = a->model,
+                        .kernels = fv_kernels_get(),
+                        .workspace = &a->workspace,
+                        .own = a->layers.own};
+    return status;
 }
 
 fv_status fv_activations_create(const fv_model *model, const char *const *names, int n_names,
@@ -153,6 +158,7 @@ void fv_activations_free(fv_activations *a) {
     free(a->values);
     free(a->sites);
     fv_arena_free(&a->workspace);
+    fv_worker_layers_free(&a->layers);
     fv_model_free(a->own);
     free(a);
 }
@@ -182,15 +188,15 @@ static void leave_lane(const real *restrict row, int lane, int from, int to, flo
 static void copy_sequence(const fv_lanes *lanes, const fv_hook *is, const real *group, int lane,
                           float *out) {
     int width = is->shape[is->n_dims - 1], n_rows = (int)(is->size / (size_t)width);
-    const fv_layer *layer = lanes->seen_by;
+    const fv_seen_rows *seen = lanes->seen;
     for (int r = 0; r < n_rows; r++, group += lanes->row_stride, out += width) {
-        if (layer == NULL) {
+        if (seen == NULL) {
             leave_lane(group, lane, 0, width, out);
             continue;
         }
-        int query = r % layer->out.n, first = layer->first_key[query];
-        leave_lane(group, lane, 0, layer->sinks < first ? layer->sinks : first, out);
-        leave_lane(group, lane, first, layer->n_keys[query], out);
+        int query = r % seen->n_queries, first = seen->first_key[query];
+        leave_lane(group, lane, 0, seen->n_sinks < first ? seen->n_sinks : first, out);
+        leave_lane(group, lane, first, seen->n_keys[query], out);
     }
 }
 

@@ -16,10 +16,8 @@
 // Over long contexts the textbook's probabilities are not kept: model/attention_long.h. The first
 // layer may look its projections up instead of computing them: model/token_tables.h.
 #include "config/layer_list.h"
-#include "model/attention_layer.h"
 #include "model/attention_long.h"
 #include "model/scores.h"
-#include "model/token_tables.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -33,7 +31,15 @@ static int head_width(const fv_layer *layer) {
 }
 
 static int n_keys_of(const fv_layer *layer) {
-    return layer->n_keys[layer->out.n - 1];
+    return fv_attention_of(layer)->seen.n_keys[layer->out.n - 1];
+}
+
+static bool goes_by(const fv_layer *layer, fv_attention_way way) {
+    return fv_attention_of(layer)->way == way;
+}
+
+static bool has_tables(const fv_layer *layer) {
+    return fv_attention_of(layer)->tables.present;
 }
 
 static void plan_params(fv_model *model, fv_layer *layer) {
@@ -80,14 +86,14 @@ static void plan_buffers(fv_model *model, fv_layer *layer) {
     int n_in = layer->in.n, n_out = layer->out.n;
     layer->buffer[COMPACT] = fv_model_reserve(model, n_out, d);
     layer->buffer[Q] = fv_model_reserve(model, n_out, d);
-    if (layer->long_attention != NULL)
+    if (goes_by(layer, FV_ATTEND_TILES))
         plan_long_buffers(model, layer);
     else
         plan_probabilities(model, layer);
     layer->buffer[Z] = fv_model_reserve(model, n_out, d);
     layer->y = fv_model_reserve(model, n_out, d);
     layer->buffer[D_NORMED] = layer->norm.present ? fv_model_reserve(model, n_in, d) : 0;
-    if (layer->pooled) {
+    if (goes_by(layer, FV_ATTEND_POOLED)) {
         layer->buffer[CARRIED] = fv_model_reserve(model, n_out * n_head, d);
         layer->buffer[POOLED] = fv_model_reserve(model, n_out * n_head, d);
     } else {
@@ -99,36 +105,19 @@ static void plan_buffers(fv_model *model, fv_layer *layer) {
     // Four matrices like q, and one group's scores.
     layer->buffer[D_SCRATCH] = fv_model_reserve(model, 4 * n_out, d);
     size_t scores = (size_t)n_out * (size_t)n_keys_of(layer) * FV_LANES;
-    if (layer->long_attention == NULL) fv_arena_reserve(&model->plan, scores, sizeof(real));
-}
-
-// Which rows of `in` each query sees. Rows of a window and of the sinks lie side by side, since
-// `in` holds every position that any query sees.
-static void plan_keys(fv_layer *layer, bool exclude_self) {
-    const fv_positions *in = &layer->in, *out = &layer->out;
-    for (int i = 0, first = 0; i < out->n; i++) {
-        layer->n_keys[i] = layer->rows[i] + (exclude_self ? 0 : 1);
-        while (layer->window > 0 && in->at[first] <= out->at[i] - layer->window) first++;
-        layer->first_key[i] = first > layer->sinks ? first : 0;
-        if (layer->first_key[i] > layer->n_keys[i]) layer->first_key[i] = layer->n_keys[i];
-    }
+    if (!goes_by(layer, FV_ATTEND_TILES)) fv_arena_reserve(&model->plan, scores, sizeof(real));
 }
 
 static fv_status plan(fv_model *model, fv_layer *layer, fv_error *error) {
     const fv_model_config *config = &model->config.model;
     char name[32];
     snprintf(name, sizeof name, "blocks.%d.ln1", layer->index);
-    layer->pooled = layer->out.n == 1 && config->n_head <= config->n_embd &&
-                    config->score == FV_SCORE_DOT && !model->seen;
-    plan_keys(layer, config->exclude_self);
-    if (!layer->pooled && !model->keeps_patterns && layer->long_attention == NULL) {
-        fv_status status = fv_long_attention_create(layer, &layer->long_attention, error);
-        if (status != FV_OK) return status;
-    }
+    fv_status status = fv_attention_plan_keys(layer, error);
+    if (status != FV_OK) return status;
     fv_norm_plan(model, &layer->norm, config->norm, layer->in.n, name);
     plan_params(model, layer);
     plan_buffers(model, layer);
-    if (!layer->pooled) fv_token_tables_plan(model, layer);
+    if (!goes_by(layer, FV_ATTEND_POOLED)) fv_token_tables_plan(model, layer);
     return FV_OK;
 }
 
@@ -165,19 +154,20 @@ static fv_attend head_arguments(const fv_layer *layer, const fv_tile *tile, int 
     int d = layer->model->config.model.n_embd, n_head = layer->model->config.model.n_head;
     int d_head = head_width(layer), n_in = layer->in.n, n_out = layer->out.n;
     int n_keys = n_keys_of(layer);
+    const fv_seen_rows *seen = &fv_attention_of(layer)->seen;
     fv_attend a = {.n_groups = tile->n_groups,
                    .n_queries = n_out,
                    .n_rows_keys = n_keys,
-                   .n_keys = layer->n_keys,
-                   .first_key = layer->first_key,
-                   .n_sinks = layer->sinks};
+                   .n_keys = seen->n_keys,
+                   .first_key = seen->first_key,
+                   .n_sinks = seen->n_sinks};
     choose_score(layer, tile, h, &a);
     ptrdiff_t head = (ptrdiff_t)h * n_out * n_keys * FV_LANES;
     a.p = attend_rows(fv_tile_buffer(tile, layer->buffer[P]) + head, n_out * n_head, n_keys, 0);
     a.slopes = a.p;
     if (a.score != FV_KERNEL_DOT)
         a.slopes.data = fv_tile_buffer(tile, layer->buffer[SLOPES]) + head;
-    if (layer->pooled) {
+    if (goes_by(layer, FV_ATTEND_POOLED)) {
         a.d_key = a.d_value = d;
         a.q = attend_rows(fv_tile_buffer(tile, layer->buffer[CARRIED]), n_head, d, h * d);
         a.z = attend_rows(fv_tile_buffer(tile, layer->buffer[POOLED]), n_head, d, h * d);
@@ -249,10 +239,14 @@ static fv_long_rows long_rows(const fv_layer *layer, const fv_tile *tile, int g)
         .scratch = fv_tile_buffer(tile, layer->buffer[LONG])};
 }
 
+static void *worker_of(const fv_layer *layer, const fv_tile *tile) {
+    return tile->own[layer - layer->model->layers];
+}
+
 static void forward_long(const fv_layer *layer, const fv_tile *tile) {
     for (int g = 0; g < tile->n_groups; g++) {
         fv_long_rows rows = long_rows(layer, tile, g);
-        fv_long_attention_forward(layer->long_attention, &rows);
+        fv_long_attention_forward(worker_of(layer, tile), layer, &rows);
     }
 }
 
@@ -270,7 +264,7 @@ static void project(const fv_layer *layer, const fv_tile *tile, real *x) {
     fv_linear_forward(tile, linear(layer, W_Q), n,
                       fv_rows_of_output(layer, tile, x, compact, false),
                       fv_rows_dense(fv_tile_buffer(tile, layer->buffer[Q]), d), false);
-    for (int i = 0; i < 2 && !layer->pooled; i++)
+    for (int i = 0; i < 2 && !goes_by(layer, FV_ATTEND_POOLED); i++)
         fv_linear_forward(tile, linear(layer, W_K + i), tile->n_groups * layer->in.n,
                           fv_rows_dense(x, d),
                           fv_rows_dense(fv_tile_buffer(tile, layer->buffer[K + i]), d), false);
@@ -285,7 +279,7 @@ static void look_up(const fv_layer *layer, const fv_tile *tile) {
 }
 
 static void forward_textbook(const fv_layer *layer, const fv_tile *tile, real *x) {
-    if (layer->long_attention != NULL)
+    if (goes_by(layer, FV_ATTEND_TILES))
         forward_long(layer, tile);
     else
         forward_heads(layer, tile, x);
@@ -295,11 +289,11 @@ static void forward(const fv_layer *layer, const fv_tile *tile) {
     int d = layer->model->config.model.n_embd, n = tile->n_groups * layer->out.n;
     real *x = fv_tile_buffer(tile, layer->x), *y = fv_tile_buffer(tile, layer->y);
     real *normed = fv_norm_forward(&layer->norm, tile, layer->in.n, x);
-    if (layer->tables.present)
+    if (has_tables(layer))
         look_up(layer, tile);
     else
         project(layer, tile, normed);
-    if (layer->pooled)
+    if (goes_by(layer, FV_ATTEND_POOLED))
         forward_pooled(layer, tile, normed);
     else
         forward_textbook(layer, tile, normed);
@@ -370,7 +364,7 @@ static void backward_long(const fv_layer *layer, const fv_tile *tile, const real
         fv_long_rows rows = long_rows(layer, tile, g);
         rows.dz = dz + (size_t)g * group;
         rows.dq = dq + (size_t)g * group;
-        fv_long_attention_backward(layer->long_attention, &rows);
+        fv_long_attention_backward(worker_of(layer, tile), layer, &rows);
     }
 }
 
@@ -400,11 +394,11 @@ static void backward_textbook(const fv_layer *layer, const fv_tile *tile, real *
     int d = layer->model->config.model.n_embd, n = tile->n_groups * layer->in.n;
     real *dk = fv_tile_buffer(tile, layer->buffer[D_K]);
     real *dv = fv_tile_buffer(tile, layer->buffer[D_V]);
-    if (layer->long_attention != NULL)
+    if (goes_by(layer, FV_ATTEND_TILES))
         backward_long(layer, tile, dz, dq);
     else
         backward_heads(layer, tile, x, dz, dq, dk, dv);
-    if (layer->tables.present) return;
+    if (has_tables(layer)) return;
     fv_linear_backward(tile, linear(layer, W_K), n, fv_rows_dense(x, d), fv_rows_dense(dk, d),
                        fv_rows_dense(dx, d), false);
     fv_linear_backward(tile, linear(layer, W_V), n, fv_rows_dense(x, d), fv_rows_dense(dv, d),
@@ -448,11 +442,11 @@ static void backward(const fv_layer *layer, const fv_tile *tile) {
     fv_linear_backward(tile, linear(layer, W_O), n,
                        fv_rows_dense(fv_tile_buffer(tile, layer->buffer[Z]), d), dy,
                        fv_rows_dense(dz, d), false);
-    if (layer->pooled)
+    if (goes_by(layer, FV_ATTEND_POOLED))
         backward_pooled(layer, tile, normed, dz, dq, dnormed);
     else
         backward_textbook(layer, tile, normed, dz, dq, dnormed);
-    if (layer->tables.present)
+    if (has_tables(layer))
         backward_look_up(layer, tile, dq, dx);
     else
         backward_queries(layer, tile, normed, dz, dq, dnormed);
@@ -463,14 +457,17 @@ static void backward(const fv_layer *layer, const fv_tile *tile) {
 static void cost(const fv_layer *layer, double *textbook, double *executed, double *exps) {
     double d = layer->model->config.model.n_embd, n_head = layer->model->config.model.n_head;
     double n_in = layer->in.n, n_out = layer->out.n, pairs = 0;
+    const fv_seen_rows *seen = &fv_attention_of(layer)->seen;
     for (int i = 0; i < layer->out.n; i++) {
-        int behind = layer->first_key[i] - layer->sinks; // what the window leaves out
-        pairs += layer->n_keys[i] - (behind > 0 ? behind : 0);
+        int behind = seen->first_key[i] - seen->n_sinks; // what the window leaves out
+        pairs += seen->n_keys[i] - (behind > 0 ? behind : 0);
     }
     double around = 2 * n_out * d * d; // W_Q and W_O
     *textbook = around + 2 * n_in * d * d + 2 * pairs * d;
-    *executed = layer->pooled ? around + 2 * n_out * d * d + 2 * pairs * d * n_head : *textbook;
-    if (layer->tables.present)
+    *executed = goes_by(layer, FV_ATTEND_POOLED)
+                    ? around + 2 * n_out * d * d + 2 * pairs * d * n_head
+                    : *textbook;
+    if (has_tables(layer))
         *executed = (n_out + 3 * fv_token_tables_rows(layer)) * d * d + 2 * pairs * d;
     *exps = pairs * n_head;
 }
@@ -552,9 +549,13 @@ static fv_status check(const fv_check *c, int i) {
 }
 
 const fv_layer_type fv_layer_attention = {
-    .mixes_positions = true,
     .attends = true,
     .half = FV_HALF_ATTENTION,
+    .create = fv_attention_layer_create,
+    .free = fv_attention_layer_free,
+    .needs = fv_attention_needs,
+    .worker_create = fv_long_attention_create,
+    .worker_free = fv_long_attention_free,
     .plan = plan,
     .forward = forward,
     .backward = backward,

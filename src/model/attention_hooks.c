@@ -35,9 +35,10 @@ static fv_lanes lanes_z(const fv_layer *layer, const fv_tile *tile, real *scratc
 static fv_lanes lanes_pattern(const fv_layer *layer, const fv_tile *tile, real *scratch) {
     (void)scratch;
     int n_rows = layer->model->config.model.n_head * layer->out.n;
+    const fv_seen_rows *seen = &fv_attention_of(layer)->seen;
     fv_lanes lanes = fv_lanes_dense(fv_tile_buffer(tile, layer->buffer[P]), n_rows,
-                                    layer->n_keys[layer->out.n - 1]);
-    lanes.seen_by = layer;
+                                    seen->n_keys[layer->out.n - 1]);
+    lanes.seen = seen;
     return lanes;
 }
 

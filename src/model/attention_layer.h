@@ -1,9 +1,13 @@
-// What an attention layer owns: the slots of its parameters and buffers. Shared by what computes
-// them (attention.c) and what shows them (attention_hooks.c).
+// What an attention layer owns: the slots of its parameters and buffers, which keys its queries
+// see, and the way in which it computes. Shared by what plans it (attention_keys.c), computes it
+// (attention.c), and shows it (attention_hooks.c).
 #ifndef MODEL_ATTENTION_LAYER_H
 #define MODEL_ATTENTION_LAYER_H
 
+#include "attention/tiles.h"
+#include "model/attention_keys.h"
 #include "model/hooks.h"
+#include "model/token_tables.h"
 
 enum param { W_Q, W_K, W_V, W_O, B_Q, B_K, B_V, B_O, LOG_POWER };
 enum buffer {
@@ -23,6 +27,35 @@ enum buffer {
     LOG_SUMS,
     LONG
 };
+
+// Which code computes the attention itself; all give the same function.
+typedef enum fv_attention_way {
+    FV_ATTEND_LANES,  // textbook: probabilities of all pairs are kept, samples in the lanes
+    FV_ATTEND_POOLED, // inputs are pooled before they are projected, samples in the lanes
+    FV_ATTEND_TILES,  // no probabilities are kept, positions in the lanes: attention_long.h
+} fv_attention_way;
+
+typedef struct fv_attention_layer {
+    fv_sight sight;
+    fv_seen_rows seen; // of `in`, by each position of `out`
+    fv_attention_way way;
+    fv_token_tables tables;
+    fv_placement queries, keys; // in tiles: where `out` and `in` stand in the sequence
+} fv_attention_layer;
+
+static inline fv_attention_layer *fv_attention_of(const fv_layer *layer) {
+    return layer->own;
+}
+
+// Makes and frees what the layer owns; `i` is its place in the list of layers.
+fv_status fv_attention_layer_create(fv_layer *layer, int i, fv_error *error);
+void fv_attention_layer_free(fv_layer *layer);
+
+// The positions that those of `out` are or see, in the order of the sequence.
+fv_status fv_attention_needs(const fv_layer *layer, fv_positions *in, fv_error *error);
+
+// Once `in` and `out` are known: which rows each query sees, and which way the layer takes.
+fv_status fv_attention_plan_keys(fv_layer *layer, fv_error *error);
 
 extern const fv_layer_hook fv_attention_hooks[];
 

@@ -6,20 +6,12 @@
 #ifndef MODEL_ATTENTION_LONG_H
 #define MODEL_ATTENTION_LONG_H
 
-#include "model/layers.h"
+#include "model/attention_layer.h"
 
-enum { FV_LONG_CONTEXT = 512 }; // keys
-
-// A layer's kernels, one for each tile that may be at work at once, each with the memory that it
-// needs.
-typedef struct fv_long_attention fv_long_attention;
-
-// *out stays NULL where the layer keeps its probabilities: below FV_LONG_CONTEXT keys, where
-// positions ask or are seen in more than two stretches, where none sees itself, where the score has
-// a learned part, where a head is wider than the tiled kernel takes, and in double precision, which
-// it does not know.
-fv_status fv_long_attention_create(const fv_layer *layer, fv_long_attention **out, fv_error *error);
-void fv_long_attention_free(fv_long_attention *attention);
+// The kernel of one worker with the memory that it needs, where the layer goes by FV_ATTEND_TILES;
+// else *out stays as it is.
+fv_status fv_long_attention_create(const fv_layer *layer, void **out, fv_error *error);
+void fv_long_attention_free(void *attention);
 
 // A group's rows: queries [T_q][d][16] with heads side by side in d, keys [T_k][d][16].
 typedef struct fv_long_rows {
@@ -31,8 +23,7 @@ typedef struct fv_long_rows {
     real *scratch;      // 3 matrices like q, 4 like k, and one like log_sums
 } fv_long_rows;
 
-// Both wait while all of the layer's kernels are at work.
-void fv_long_attention_forward(fv_long_attention *attention, const fv_long_rows *rows);
-void fv_long_attention_backward(fv_long_attention *attention, const fv_long_rows *rows);
+void fv_long_attention_forward(void *attention, const fv_layer *layer, const fv_long_rows *rows);
+void fv_long_attention_backward(void *attention, const fv_layer *layer, const fv_long_rows *rows);
 
 #endif

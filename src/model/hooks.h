@@ -8,15 +8,20 @@
 
 #include <fovea/activation_cache.h>
 
+// Which rows of keys each query sees. Of rows [H][n_queries] of an activation only these columns
+// are there, the others are 0.
+typedef struct fv_seen_rows {
+    int n_queries, n_sinks;
+    int *n_keys, *first_key; // [n_queries]: from first_key to n_keys, and the sinks
+} fv_seen_rows;
+
 // How an activation lies in a tile: rows of vectors of sixteen samples,
 // data[g * group_stride + row * row_stride + column * 16 + lane], strides in reals. The last
 // dimension of its shape is the columns, all others together are the rows.
 typedef struct fv_lanes {
     const real *data;
     ptrdiff_t group_stride, row_stride;
-    // Of rows [H][T] only the columns that query T of this layer sees are there, the others are 0;
-    // NULL: all are there.
-    const fv_layer *seen_by;
+    const fv_seen_rows *seen; // NULL: all columns are there
 } fv_lanes;
 
 struct fv_layer_hook {

@@ -81,6 +81,7 @@ typedef struct fv_tile {
     real *gradient; // [n_params], accumulated; NULL: forward only
     real weight;    // of each target in the loss
     bool count_correct;
+    void *const *own; // [n_layers], of this worker alone: fv_worker_layers
 } fv_tile;
 
 static inline real *fv_tile_buffer(const fv_tile *tile, size_t offset) {
@@ -99,13 +100,6 @@ typedef struct fv_norm_part {
     size_t y, mean, rstd; // buffers
 } fv_norm_part;
 
-// Tables of what the first layer's linear maps make of tokens and positions: token_tables.h.
-typedef struct fv_token_tables {
-    bool present;
-    size_t inputs, outputs, dinputs; // [V + T][d]: E over P, what becomes of it, its gradient
-    size_t columns, products;        // matrices in pieces of sixteen columns
-} fv_token_tables;
-
 typedef struct fv_layer fv_layer;
 typedef struct fv_layer_hook fv_layer_hook;
 
@@ -114,10 +108,19 @@ typedef struct fv_layer_hook fv_layer_hook;
 typedef enum fv_block_half { FV_NO_HALF, FV_HALF_ATTENTION, FV_HALF_MLP } fv_block_half;
 
 typedef struct fv_layer_type {
-    bool mixes_positions; // carries something from one position to another
-    bool attends;         // by what earlier positions hold: it sees their order by no state
+    bool attends; // by what earlier positions hold: it sees their order by no state
     fv_block_half half;
     bool is_norm; // counted with the other norms, and never beside a residual stream
+    // Makes layer->own of what the configuration says of layer i of its list, and frees it. NULL:
+    // the layer owns nothing.
+    fv_status (*create)(fv_layer *layer, int i, fv_error *error);
+    void (*free)(fv_layer *layer);
+    // The positions that the layer reads to compute those of `out`; NULL: the same ones, and nothing
+    // goes from one position to another.
+    fv_status (*needs)(const fv_layer *layer, fv_positions *in, fv_error *error);
+    // What every worker has for itself beside the workspace, tile->own[layer]. NULL: nothing.
+    fv_status (*worker_create)(const fv_layer *layer, void **own, fv_error *error);
+    void (*worker_free)(void *own);
     // Reserves parameters and buffers. `model` is being built; layer->in and ->out are known. What
     // keeps a layer from being made is said in *error.
     fv_status (*plan)(fv_model *model, fv_layer *layer, fv_error *error);
@@ -150,19 +153,17 @@ struct fv_layer {
     int first_tensor, n_tensors; // of the model's, that it alone has
     size_t param[FV_LAYER_PARAMS];
     size_t buffer[FV_LAYER_BUFFERS];
-    int window, sinks; // attention; a window of 0 is the whole context
-    // Rows of in that each position of out attends to: from first_key to n_keys, and the sinks.
-    int *n_keys, *first_key; // [out.n]
     fv_norm_part norm;
-    fv_token_tables tables; // attention
     bool residual;
-    int pooled;                               // attention: pools its inputs before projecting them
-    struct fv_long_attention *long_attention; // attention that keeps no probabilities, or NULL
+    void *own; // what only its type knows
 };
 
 extern const fv_layer_type fv_layer_embedding, fv_layer_head;
 #define FV_PART_LAYER(NAME, name) extern const fv_layer_type fv_layer_##name;
 #include <fovea/fields.def>
+
+// All positions up to the last of `out`: what a recurrence needs.
+fv_status fv_needs_all_before(const fv_layer *layer, fv_positions *in, fv_error *error);
 
 // What is added to the embeddings of tokens, [n_positions][d]; NULL without positions.
 const real *fv_positions_table(const fv_tile *tile);
@@ -235,6 +236,16 @@ fv_status fv_model_plan_seen(const fv_config *config, int n_positions, const fv_
 // independent of it.
 void fv_model_init_tensor(const fv_model *model, int i, uint64_t seed, uint32_t draw,
                           float *values);
+
+// What the layers of a model have for one worker: made before it starts, so that workers on one
+// model wait for nothing and allocate nothing. Threads that run at the same time need one each, as
+// they need a workspace each.
+typedef struct fv_worker_layers {
+    const fv_model *model;
+    void **own; // [n_layers]
+} fv_worker_layers;
+fv_status fv_worker_layers_create(const fv_model *model, fv_worker_layers *layers, fv_error *error);
+void fv_worker_layers_free(fv_worker_layers *layers);
 
 // Forward through all layers; with tile->gradient also backward. Tokens and targets must be in
 // place.

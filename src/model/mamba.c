@@ -398,7 +398,7 @@ static const fv_layer_hook hooks[] = {FV_NORM_HOOKS("ln_mamba."),
                                       {0}};
 
 const fv_layer_type fv_layer_mamba = {
-    .mixes_positions = true,
+    .needs = fv_needs_all_before,
     .plan = plan,
     .forward = forward,
     .backward = backward,

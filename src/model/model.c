@@ -1,8 +1,7 @@
 // Plans a model: which layer computes which positions, where its parameters and buffers lie, and
 // how many samples a tile holds.
 #include "config/config_readers.h"
-#include "config/layer_list.h"
-#include "model/attention_long.h"
+#include "model/layers.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -68,90 +67,66 @@ static fv_status no_memory(fv_error *error) {
     return fv_fail(error, FV_NO_MEMORY, "out of memory for a model's plan");
 }
 
-static fv_status copy_positions(const fv_positions *from, fv_positions *to) {
+static fv_status copy_positions(const fv_positions *from, fv_positions *to, fv_error *error) {
     to->n = from->n;
     to->at = malloc((size_t)from->n * sizeof *to->at);
-    if (to->at == NULL) return FV_NO_MEMORY;
+    if (to->at == NULL) return no_memory(error);
     memcpy(to->at, from->at, (size_t)from->n * sizeof *to->at);
     return FV_OK;
 }
 
-static fv_status range(int first, int last, fv_positions *positions) {
-    positions->n = last - first + 1;
-    positions->at = malloc((size_t)positions->n * sizeof *positions->at);
-    if (positions->at == NULL) return FV_NO_MEMORY;
-    for (int i = 0; i < positions->n; i++) positions->at[i] = first + i;
+fv_status fv_needs_all_before(const fv_layer *layer, fv_positions *in, fv_error *error) {
+    in->n = layer->out.at[layer->out.n - 1] + 1;
+    in->at = malloc((size_t)in->n * sizeof *in->at);
+    if (in->at == NULL) return no_memory(error);
+    for (int i = 0; i < in->n; i++) in->at[i] = i;
     return FV_OK;
 }
 
-// The positions that some position of `out` attends to: the sinks, and a window up to each.
-static fv_status seen(const fv_layer *layer, fv_positions *in) {
-    const fv_positions *out = &layer->out;
-    in->at = malloc((size_t)(out->at[out->n - 1] + 1) * sizeof *in->at);
-    if (in->at == NULL) return FV_NO_MEMORY;
-    in->n = 0;
-    for (int t = 0, i = 0; i < out->n; t++) {
-        if (t < layer->sinks || t > out->at[i] - layer->window) in->at[in->n++] = t;
-        if (t == out->at[i]) i++;
-    }
-    return FV_OK;
-}
-
-// The positions a layer must read to compute `out`: one that mixes positions those up to the last,
-// as far as any is seen; others the same ones.
-static fv_status needed(const fv_layer *layer, fv_positions *in) {
-    const fv_positions *out = &layer->out;
-    if (layer->window > 0) return seen(layer, in);
-    if (layer->type->mixes_positions) return range(0, out->at[out->n - 1], in);
-    return copy_positions(out, in);
-}
-
-static fv_status find_rows(fv_layer *layer) {
+static fv_status find_rows(fv_layer *layer, fv_error *error) {
     layer->rows = malloc((size_t)layer->out.n * sizeof *layer->rows);
-    layer->n_keys = malloc((size_t)layer->out.n * sizeof *layer->n_keys);
-    layer->first_key = calloc((size_t)layer->out.n, sizeof *layer->first_key);
-    if (layer->rows == NULL || layer->n_keys == NULL || layer->first_key == NULL)
-        return FV_NO_MEMORY;
+    if (layer->rows == NULL) return no_memory(error);
     for (int i = 0, row = 0; i < layer->out.n; i++) {
         while (layer->in.at[row] != layer->out.at[i]) row++;
         layer->rows[i] = row;
-        layer->n_keys[i] = row + 1;
     }
     return FV_OK;
 }
 
 // From the top down: what each layer is asked for.
-static fv_status plan_positions(fv_model *model, const fv_positions *top) {
+static fv_status plan_positions(fv_model *model, const fv_positions *top, fv_error *error) {
     const fv_positions *wanted = top;
     for (int i = model->n_layers - 1; i >= 0; i--) {
         fv_layer *layer = &model->layers[i];
-        fv_status status = copy_positions(wanted, &layer->out);
-        if (status == FV_OK) status = needed(layer, &layer->in);
-        if (status == FV_OK) status = find_rows(layer);
+        fv_status status = copy_positions(wanted, &layer->out, error);
+        if (status == FV_OK)
+            status = layer->type->needs ? layer->type->needs(layer, &layer->in, error)
+                                        : copy_positions(&layer->out, &layer->in, error);
+        if (status == FV_OK) status = find_rows(layer, error);
         if (status != FV_OK) return status;
         wanted = &layer->in;
     }
     return FV_OK;
 }
 
-static void choose_layers(fv_model *model) {
+static fv_status choose_layers(fv_model *model, fv_error *error) {
     const fv_layers *list = &model->config.model.layers;
     int count[FV_LAYER_COUNT] = {0}, n_norms = 0;
+    for (int i = 0; i < model->n_layers; i++) model->layers[i].model = model;
     model->layers[0].type = &fv_layer_embedding;
     for (int i = 0; i < list->n; i++) {
         fv_layer *layer = &model->layers[i + 1];
         layer->type = fv_layer_type_of(list->kind[i]);
         layer->residual = model->config.model.residual && !layer->type->is_norm;
-        if (layer->type == &fv_layer_attention) {
-            layer->window = layer_window(&model->config.model, i);
-            layer->sinks = layer_sinks(&model->config.model, i);
-        }
         // All norms count together: "norms.0", "norms.1", ...
         layer->index = layer->type->is_norm ? n_norms++ : count[list->kind[i]]++;
         model->n_attention += layer->type == &fv_layer_attention;
+        if (layer->type->create == NULL) continue;
+        fv_status status = layer->type->create(layer, i, error);
+        if (status != FV_OK) return status;
     }
     model->layers[list->n + 1].type = &fv_layer_head;
-    for (int i = 0; i < model->n_layers; i++) model->layers[i].model = model;
+    return FV_OK;
 }
 
 // Reserves everything for tiles of `groups` groups.
@@ -193,10 +168,10 @@ static int choose_groups(size_t bytes_per_group, int max_groups) {
     return (max_groups + n_tiles - 1) / n_tiles;
 }
 
-static fv_status allocate(fv_model *model) {
+static fv_status allocate(fv_model *model, fv_error *error) {
     model->n_layers = model->config.model.layers.n + 2;
     model->layers = calloc((size_t)model->n_layers, sizeof *model->layers);
-    return model->layers ? FV_OK : FV_NO_MEMORY;
+    return model->layers ? FV_OK : no_memory(error);
 }
 
 static fv_status plan_model(const fv_config *config, int n_positions, const fv_positions *top,
@@ -214,10 +189,9 @@ static fv_status plan_model(const fv_config *config, int n_positions, const fv_p
                                       &model->data, error);
     if (status == FV_OK) {
         fv_positions loss = {model->data.n_loss, model->data.loss_positions};
-        status = allocate(model);
-        if (status == FV_OK) choose_layers(model);
-        if (status == FV_OK) status = plan_positions(model, top ? top : &loss);
-        if (status != FV_OK) no_memory(error);
+        status = allocate(model, error);
+        if (status == FV_OK) status = choose_layers(model, error);
+        if (status == FV_OK) status = plan_positions(model, top ? top : &loss, error);
         if (status == FV_OK) status = plan_buffers(model, 1, error);
         if (status == FV_OK)
             status = plan_buffers(model, choose_groups(model->plan.size, max_groups), error);
@@ -257,9 +231,7 @@ void fv_model_free(fv_model *model) {
         free(layer->in.at);
         free(layer->out.at);
         free(layer->rows);
-        free(layer->n_keys);
-        free(layer->first_key);
-        fv_long_attention_free(layer->long_attention);
+        if (layer->type != NULL && layer->type->free != NULL) layer->type->free(layer);
     }
     free(model->layers);
     free(model->tensors);
@@ -299,6 +271,26 @@ const fv_tensor *fv_model_tensor(const fv_model *model, const char *name) {
 const int *fv_model_loss_positions(const fv_model *model, int *n) {
     *n = model->data.n_loss;
     return model->data.loss_positions;
+}
+
+fv_status fv_worker_layers_create(const fv_model *model, fv_worker_layers *layers,
+                                  fv_error *error) {
+    *layers = (fv_worker_layers){model, calloc((size_t)model->n_layers, sizeof(void *))};
+    fv_status status = layers->own != NULL ? FV_OK : no_memory(error);
+    for (int i = 0; i < model->n_layers && status == FV_OK; i++) {
+        const fv_layer *layer = &model->layers[i];
+        if (layer->type->worker_create != NULL)
+            status = layer->type->worker_create(layer, &layers->own[i], error);
+    }
+    if (status != FV_OK) fv_worker_layers_free(layers);
+    return status;
+}
+
+void fv_worker_layers_free(fv_worker_layers *layers) {
+    for (int i = 0; layers->own != NULL && i < layers->model->n_layers; i++)
+        if (layers->own[i] != NULL) layers->model->layers[i].type->worker_free(layers->own[i]);
+    free(layers->own);
+    *layers = (fv_worker_layers){0};
 }
 
 void fv_tile_run(const fv_tile *tile) {

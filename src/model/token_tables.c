@@ -1,6 +1,6 @@
 // Products of plain matrices go through the lab's map: sixteen columns of the right one are its
 // lanes. Tables are made once for a tile; V + T rows are few beside those of a tile's samples.
-#include "model/token_tables.h"
+#include "model/attention_layer.h"
 
 #include <string.h>
 
@@ -29,7 +29,7 @@ static bool fit(const fv_layer *layer) {
 }
 
 void fv_token_tables_plan(fv_model *model, fv_layer *layer) {
-    fv_token_tables *tables = &layer->tables;
+    fv_token_tables *tables = &fv_attention_of(layer)->tables;
     if (!(tables->present = fit(layer))) return;
     size_t rows = (size_t)n_tokens(layer) + (size_t)n_positions(layer);
     size_t d = (size_t)model->config.model.n_embd, most = rows > d ? rows : d;
@@ -53,8 +53,8 @@ typedef struct matrix {
 // C [m][n] (+)= A [m][k] B [k][n]; n is a multiple of sixteen, C dense.
 static void multiply(const fv_layer *layer, const fv_tile *tile, int m, int n, int k, matrix a,
                      matrix b, real *c, bool accumulate) {
-    real *columns = fv_tile_buffer(tile, layer->tables.columns);
-    real *products = fv_tile_buffer(tile, layer->tables.products);
+    real *columns = fv_tile_buffer(tile, fv_attention_of(layer)->tables.columns);
+    real *products = fv_tile_buffer(tile, fv_attention_of(layer)->tables.products);
     for (int piece = 0; piece < n / L; piece++)
         for (int i = 0; i < k; i++)
             for (int l = 0; l < L; l++)
@@ -80,7 +80,7 @@ static void multiply(const fv_layer *layer, const fv_tile *tile, int m, int n, i
 void fv_token_tables_begin(const fv_layer *layer, const fv_tile *tile) {
     size_t d = (size_t)layer->model->config.model.n_embd;
     size_t tokens = (size_t)n_tokens(layer) * d, positions = (size_t)n_positions(layer) * d;
-    real *inputs = fv_tile_buffer(tile, layer->tables.inputs);
+    real *inputs = fv_tile_buffer(tile, fv_attention_of(layer)->tables.inputs);
     memcpy(inputs, tile->params + layer->model->layers[0].param[FV_EMBEDDING_TOKENS],
            tokens * sizeof *inputs);
     if (positions > 0)
@@ -94,7 +94,7 @@ static fv_embed look_up(const fv_layer *layer, const fv_tile *tile, const fv_pos
     const fv_config *config = &layer->model->config;
     int d = config->model.n_embd;
     const int32_t *tokens = fv_arena_at(tile->workspace, layer->model->tokens);
-    const real *table = fv_tile_buffer(tile, layer->tables.outputs);
+    const real *table = fv_tile_buffer(tile, fv_attention_of(layer)->tables.outputs);
     ptrdiff_t first = n_tokens(layer) + positions->at[0] - layer->in.at[0];
     return (fv_embed){.n_groups = tile->n_groups,
                       .n_rows = positions->n,
@@ -110,8 +110,9 @@ static fv_embed look_up(const fv_layer *layer, const fv_tile *tile, const fv_pos
 void fv_token_tables_forward(const fv_layer *layer, const fv_tile *tile, fv_linear linear,
                              const fv_positions *positions, real *y) {
     int d = linear.n_in, rows = n_tokens(layer) + n_positions(layer);
-    real *outputs = fv_tile_buffer(tile, layer->tables.outputs);
-    multiply(layer, tile, rows, d, d, (matrix){fv_tile_buffer(tile, layer->tables.inputs), d, 1},
+    real *outputs = fv_tile_buffer(tile, fv_attention_of(layer)->tables.outputs);
+    multiply(layer, tile, rows, d, d,
+             (matrix){fv_tile_buffer(tile, fv_attention_of(layer)->tables.inputs), d, 1},
              (matrix){tile->params + linear.w, d, 1}, outputs, false);
     for (int v = 0; linear.b != SIZE_MAX && v < n_tokens(layer); v++)
         for (int f = 0; f < d; f++) outputs[v * d + f] += tile->params[linear.b + (size_t)f];
@@ -122,25 +123,26 @@ void fv_token_tables_forward(const fv_layer *layer, const fv_tile *tile, fv_line
 void fv_token_tables_backward(const fv_layer *layer, const fv_tile *tile, fv_linear linear,
                               const fv_positions *positions, real *dy, bool overwrite) {
     int d = linear.n_in, rows = n_tokens(layer) + n_positions(layer);
-    real *doutputs = fv_tile_buffer(tile, layer->tables.outputs);
+    real *doutputs = fv_tile_buffer(tile, fv_attention_of(layer)->tables.outputs);
     memset(doutputs, 0, (size_t)rows * (size_t)d * sizeof *doutputs);
     fv_embed forward = look_up(layer, tile, positions, dy);
     ptrdiff_t first = forward.positions != NULL ? forward.positions - forward.table : 0;
     tile->kernels->embed_gradient(&(fv_embed_gradient){
         .forward = forward, .dtable = doutputs, .dpositions = first > 0 ? doutputs + first : NULL});
     // dW = inputs^T doutputs, dinputs = doutputs W^T
-    multiply(layer, tile, d, d, rows, (matrix){fv_tile_buffer(tile, layer->tables.inputs), 1, d},
+    multiply(layer, tile, d, d, rows,
+             (matrix){fv_tile_buffer(tile, fv_attention_of(layer)->tables.inputs), 1, d},
              (matrix){doutputs, d, 1}, tile->gradient + linear.w, true);
     multiply(layer, tile, rows, d, d, (matrix){doutputs, d, 1},
-             (matrix){tile->params + linear.w, 1, d}, fv_tile_buffer(tile, layer->tables.dinputs),
-             !overwrite);
+             (matrix){tile->params + linear.w, 1, d},
+             fv_tile_buffer(tile, fv_attention_of(layer)->tables.dinputs), !overwrite);
     for (int v = 0; linear.b != SIZE_MAX && v < n_tokens(layer); v++)
         for (int f = 0; f < d; f++) tile->gradient[linear.b + (size_t)f] += doutputs[v * d + f];
 }
 
 void fv_token_tables_end(const fv_layer *layer, const fv_tile *tile) {
     size_t d = (size_t)layer->model->config.model.n_embd, tokens = (size_t)n_tokens(layer) * d;
-    const real *dinputs = fv_tile_buffer(tile, layer->tables.dinputs);
+    const real *dinputs = fv_tile_buffer(tile, fv_attention_of(layer)->tables.dinputs);
     const size_t *embedding = layer->model->layers[0].param;
     real *dtokens = tile->gradient + embedding[FV_EMBEDDING_TOKENS];
     for (size_t i = 0; i < tokens; i++) dtokens[i] += dinputs[i];

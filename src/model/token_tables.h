@@ -7,7 +7,13 @@
 
 #include "model/layers.h"
 
-// Sets layer->tables.present and reserves the tables where they can be used and save work: for the
+typedef struct fv_token_tables {
+    bool present;
+    size_t inputs, outputs, dinputs; // [V + T][d]: E over P, what becomes of it, its gradient
+    size_t columns, products;        // matrices in pieces of sixteen columns
+} fv_token_tables;
+
+// Sets the attention layer's tables.present and reserves the tables where they can be used and save work: for the
 // first layer, without a norm, with a multiple of sixteen features, at neighbouring positions that
 // outnumber the rows to be projected.
 void fv_token_tables_plan(fv_model *model, fv_layer *layer);

@@ -20,7 +20,7 @@ typedef struct mixing {
 static mixing mixing_layers(const fv_config *c) {
     mixing m = {0};
     for (int i = 0; i < c->model.layers.n; i++) {
-        m.n += layer(c, i)->mixes_positions;
+        m.n += layer(c, i)->needs != NULL;
         m.n_attending += layer(c, i)->attends;
     }
     return m;

@@ -34,8 +34,9 @@ struct fv_trainer {
     fv_pool *pool;
     int n_threads, n_slots;
     part slots[SLOTS];
-    fv_arena memory;      // parameters, moments, gradients
-    fv_arena *workspaces; // [n_threads]
+    fv_arena memory;                 // parameters, moments, gradients
+    fv_arena *workspaces;            // [n_threads]
+    fv_worker_layers *worker_layers; // [n_threads][lengths.n]
     fv_optimizer optimizer;
     fv_embeddings embeddings;
     int steps_done;
@@ -59,13 +60,33 @@ static fv_status create_memory(fv_trainer *t, fv_error *error) {
     if (fv_rates_fill(t->model, weights, scale)) t->optimizer.rate_scale = scale;
     for (int i = 0; i < t->n_slots; i++)
         t->slots[i].gradient = fv_arena_at(&t->memory, offsets[4 + i]);
-    t->workspaces = calloc((size_t)t->n_threads, sizeof *t->workspaces);
-    if (t->workspaces == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory");
-    for (int i = 0; i < t->n_threads && status == FV_OK; i++) {
+    return FV_OK;
+}
+
+// One workspace a worker for all lengths, and what the layers of each length have for themselves.
+static fv_status create_workers(fv_trainer *t, fv_error *error) {
+    int n = t->n_threads, n_lengths = t->lengths.n;
+    t->workspaces = calloc((size_t)n, sizeof *t->workspaces);
+    t->worker_layers = calloc((size_t)n * (size_t)n_lengths, sizeof *t->worker_layers);
+    if (t->workspaces == NULL || t->worker_layers == NULL)
+        return fv_fail(error, FV_NO_MEMORY, "out of memory for %d threads", n);
+    fv_status status = FV_OK;
+    for (int i = 0; i < n && status == FV_OK; i++) {
         t->workspaces[i] = fv_lengths_workspace(&t->lengths);
         status = fv_arena_allocate(&t->workspaces[i], error);
+        for (int k = 0; k < n_lengths && status == FV_OK; k++)
+            status = fv_worker_layers_create(t->lengths.at[k].model,
+                                             &t->worker_layers[i * n_lengths + k], error);
     }
     return status;
+}
+
+static void free_workers(fv_trainer *t) {
+    for (int i = 0; t->worker_layers && i < t->n_threads * t->lengths.n; i++)
+        fv_worker_layers_free(&t->worker_layers[i]);
+    free(t->worker_layers);
+    for (int i = 0; t->workspaces && i < t->n_threads; i++) fv_arena_free(&t->workspaces[i]);
+    free(t->workspaces);
 }
 
 static fv_status init_params(fv_trainer *t, fv_error *error) {
@@ -92,6 +113,7 @@ fv_status fv_trainer_create(const fv_config *config, int n_threads, fv_trainer *
         t->n_threads = n_threads < t->n_slots ? n_threads : t->n_slots;
         status = create_memory(t, error);
     }
+    if (status == FV_OK) status = create_workers(t, error);
     if (status == FV_OK) status = fv_pool_create(t->n_threads, &t->pool, error);
     if (status == FV_OK) status = init_params(t, error);
     if (status == FV_OK) status = fv_embeddings_create(t->model, &t->embeddings, error);
@@ -106,8 +128,7 @@ fv_status fv_trainer_create(const fv_config *config, int n_threads, fv_trainer *
 void fv_trainer_free(fv_trainer *t) {
     if (t == NULL) return;
     fv_pool_free(t->pool);
-    for (int i = 0; t->workspaces && i < t->n_threads; i++) fv_arena_free(&t->workspaces[i]);
-    free(t->workspaces);
+    free_workers(t);
     fv_embeddings_free(&t->embeddings);
     fv_arena_free(&t->memory);
     fv_lengths_free(&t->lengths);
@@ -149,7 +170,9 @@ static void run_tiles(fv_trainer *t, fv_stream stream, uint32_t step, int n_samp
 }
 
 static fv_tile tile_of_worker(const fv_trainer *t, int worker) {
+    ptrdiff_t length = t->length - t->lengths.at;
     return (fv_tile){.model = t->length->model,
+                     .own = t->worker_layers[worker * t->lengths.n + length].own,
                      .kernels = t->kernels,
                      .workspace = &t->workspaces[worker],
                      .params = t->optimizer.params,

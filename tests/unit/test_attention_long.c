@@ -12,6 +12,7 @@ enum { L = FV_LANES };
 typedef struct rig {
     fv_model *model;
     fv_arena workspace;
+    fv_worker_layers layers;
     float *gradient;
     double loss;
 } rig;
@@ -23,12 +24,14 @@ static rig rig_create(const fv_config *config, bool keeps) {
                    : fv_model_plan_part(config, length, NULL, 2, &r.model, NULL));
     r.workspace = r.model->plan;
     check_ok(fv_arena_allocate(&r.workspace, NULL));
+    check_ok(fv_worker_layers_create(r.model, &r.layers, NULL));
     r.gradient = calloc(r.model->n_params, sizeof *r.gradient);
     return r;
 }
 
 static void rig_free(rig *r) {
     fv_arena_free(&r->workspace);
+    fv_worker_layers_free(&r->layers);
     fv_model_free(r->model);
     free(r->gradient);
 }
@@ -44,6 +47,7 @@ static void rig_run(rig *r, const float *params) {
     fv_tile tile = {.model = r->model,
                     .kernels = fv_kernels_get(),
                     .workspace = &r->workspace,
+                    .own = r->layers.own,
                     .params = params,
                     .gradient = r->gradient,
                     .weight = 1.0f / (float)(N_SAMPLES * data.n_targets)};
@@ -61,7 +65,9 @@ static void rig_run(rig *r, const float *params) {
 
 static bool is_long(const fv_model *model) {
     for (int i = 0; i < model->n_layers; i++)
-        if (model->layers[i].long_attention != NULL) return true;
+        if (model->layers[i].type == &fv_layer_attention &&
+            fv_attention_of(&model->layers[i])->way == FV_ATTEND_TILES)
+            return true;
     return false;
 }
 

@@ -2,7 +2,7 @@
 // a run.
 #include "base/text.h"
 #include "config/config_readers.h"
-#include "model/attention_long.h"
+#include "model/attention_keys.h"
 
 #include <fovea/config.h>
 
