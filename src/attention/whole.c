@@ -65,6 +65,11 @@ static fv_status check_overflow(const fv_attention_config *c, fv_error *error) {
     return FV_OK;
 }
 
+static const char names_of_scores[] =
+#define FV_PART_SCORE(NAME, name) " FV_SCORE_" #NAME
+#include "kernels/score_list.h"
+    ;
+
 static fv_status check_choices(const fv_attention_config *c, fv_error *error) {
     if (c->layout != FV_HEADS_FIRST && c->layout != FV_POSITIONS_FIRST)
         return fv_fail(error, FV_USAGE,
@@ -74,11 +79,9 @@ static fv_status check_choices(const fv_attention_config *c, fv_error *error) {
         return fv_fail(error, FV_USAGE,
                        "attention: kv_type is %d; it must be FV_FLOAT32 or FV_BFLOAT16",
                        (int)c->kv_type);
-    if (c->score != FV_SCORE_DOT && c->score != FV_SCORE_EUCLIDEAN && c->score != FV_SCORE_HARMONIC)
-        return fv_fail(error, FV_USAGE,
-                       "attention: there is no score %d; there are FV_SCORE_DOT, "
-                       "FV_SCORE_EUCLIDEAN and FV_SCORE_HARMONIC",
-                       c->score);
+    if (c->score < 0 || c->score >= FV_SCORE_COUNT)
+        return fv_fail(error, FV_USAGE, "attention: there is no score %d; there are%s", c->score,
+                       names_of_scores);
     if (!isfinite(c->scale) || c->scale < 0)
         return fv_fail(error, FV_USAGE, "attention: scale is %g; it must be finite and 0 or more",
                        c->scale);
@@ -99,19 +102,15 @@ static fv_status check_choices(const fv_attention_config *c, fv_error *error) {
 
 static void choose_score(fv_attention *plan) {
     const fv_attention_config *c = &plan->config;
-    double scale = c->scale;
-    if (scale == 0) scale = c->score == FV_SCORE_DOT ? 1 / sqrt((double)c->d_head) : 1;
-    plan->column_factor = 1;
-    if (c->score == FV_SCORE_DOT) {
-        plan->column_factor = (float)(scale * LOG2_E);
-        plan->score = (fv_tile_score){FV_KERNEL_DOT, plan->column_factor, 0, (float)scale};
-    } else if (c->score == FV_SCORE_EUCLIDEAN) {
-        plan->score =
-            (fv_tile_score){FV_KERNEL_EUCLIDEAN, (float)(scale * LOG2_E), 0, (float)(2 * scale)};
-    } else {
-        plan->score = (fv_tile_score){FV_KERNEL_HARMONIC, (float)(c->power / 2 * LOG2_E),
-                                      (float)c->floor, (float)c->power};
-    }
+    fv_score kind = (fv_score)c->score;
+    bool metric = fv_score_is_metric(kind);
+    double scale = c->scale != 0 ? c->scale : metric ? 1 : 1 / sqrt((double)c->d_head);
+    double factor = fv_score_factor(kind, scale, c->power);
+    plan->score = (fv_tile_score){.kind = kind,
+                                  .factor = (float)(factor * LOG2_E),
+                                  .floor = (float)c->floor,
+                                  .slope = (float)(metric ? 2 * factor : factor)};
+    plan->column_factor = metric ? 1 : plan->score.factor;
 }
 
 static int between(int64_t low, int64_t x, int64_t high) {

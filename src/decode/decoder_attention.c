@@ -81,7 +81,7 @@ static fv_status make_plan(const fv_decoder *d, const decoder_layer *layer, int6
     c.n_query = c.n_key = a->capacity;
     c.d_head = d->sizes.d_head;
     c.score = model->score;
-    c.scale = model->score == FV_SCORE_DOT ? 0 : model->score_beta;
+    c.scale = fv_score_is_metric((fv_score)model->score) ? model->score_beta : 0;
     c.power =
         layer->array[LOG_POWER] ? (double)expf(layer->array[LOG_POWER][head]) : model->score_power;
     c.floor = model->score_floor;

@@ -127,19 +127,31 @@ INLINE void hide(float *p, keys block, keys query) {
     clear_entries(p, query.end[1], block.end[1]);
 }
 
+// What the formulas of scores are made of (kernels/scores.h).
+#define LOG(x)       vf_log(x)
+#define FINITE(y, x) (y)
+
+INLINE float factor_of(const fv_attend *a) {
+    return (float)fv_score_factor(a->score, (double)a->scale, (double)a->power);
+}
+
 // Squared distances become scores, and their slopes are kept for the gradient.
 INLINE void metric_row(const fv_attend *a, float *p, float *slopes, int first, int end) {
-    for (int j = first; j < end; j++) {
-        vf distance = vf_load(p + j * L);
-        if (a->score == FV_KERNEL_EUCLIDEAN) {
-            vf_store(p + j * L, distance * -a->scale);
-            vf_store(slopes + j * L, vf_set1(-a->scale));
-        } else {
-            vf raised = distance + a->floor;
-            vf_store(p + j * L, vf_log(raised) * (-a->power / 2));
-            vf_store(slopes + j * L, (-a->power / 2) / raised);
-        }
+    const float factor = factor_of(a), floor = a->floor;
+    switch (a->score) {
+#define FV_PART_SCORE(NAME, name)                                                                  \
+    case FV_KERNEL_##NAME:                                                                         \
+        for (int j = first; j < end; j++) {                                                        \
+            vf x = vf_load(p + j * L);                                                             \
+            vf_store(p + j * L, FV_VALUE_##name(x, factor, floor));                                \
+            vf_store(slopes + j * L, FV_SLOPE_##name(vf_set1(-factor), x, floor));                 \
+        }                                                                                          \
+        break;
+#include "kernels/score_list.h"
+    case FV_N_SCORES:
+        break;
     }
+    (void)floor;
 }
 
 // Scores of a block of queries, up to the factor that softmax_row applies.
@@ -147,7 +159,7 @@ static void score_block(const fv_attend *a, int part, int g, int i, int m, int f
     lanes q = lanes_of(&a->q, g, part), p = lanes_of(&a->p, g, part);
     lanes k = rows_from(lanes_of(&a->k, g, part), first);
     lanes scores = {p.data + i * p.row + first * L, p.row, L};
-    if (a->score == FV_KERNEL_DOT) {
+    if (!fv_score_is_metric(a->score)) {
         product(scores, rows_from(q, i), transposed(k), m, end - first, a->d_key, false);
         return;
     }
@@ -177,7 +189,7 @@ INLINE void softmax_row(float *p, keys block, keys query, float scale) {
 }
 
 INLINE float softmax_factor(const fv_attend *a) {
-    return a->score == FV_KERNEL_DOT ? a->scale : 1;
+    return fv_score_is_metric(a->score) ? 1 : factor_of(a);
 }
 
 // C [m][n] = P B over the block's keys, P from its row i on, B's rows being keys.
@@ -230,14 +242,13 @@ INLINE void metric_row_gradient(float *ds, const float *slopes, keys block) {
             vf_store(ds + j * L, vf_load(ds + j * L) * vf_load(slopes + j * L) * -2.0f);
 }
 
-// d score / d log(power) is the score itself, -power / 2 log(raised), and raised = -power / 2 /
-// slope. Adds ds score over the keys that the query sees: beyond them slopes need not exist.
+// d score / d log(power) is the score itself, which its slope gives back. Adds ds score over the keys that the query sees: beyond them slopes need not exist.
 INLINE vf power_row_gradient(const fv_attend *a, const float *ds, const float *slopes, keys query,
                              vf sum) {
-    float half = -a->power / 2;
+    const float factor = factor_of(a);
     for (int s = 0; s < 2; s++)
         for (int j = query.first[s]; j < query.end[s]; j++) {
-            vf score = vf_log(half / vf_load(slopes + j * L)) * half;
+            vf score = FV_VALUE_OF_SLOPE_harmonic(vf_load(slopes + j * L), factor);
             sum = vf_fma(vf_load(ds + j * L), score, sum);
         }
     return sum;
@@ -282,7 +293,7 @@ static void attend_keys_gradient(const fv_attend_gradient *b, int g, int part, l
         lanes p_block = transposed((lanes){p.data + i * p.row + j * L, p.row, L});
         product(rows_from(dk, j), ds_block, rows_from(q, i), m, a->d_key, n, add_to_dk);
         product(rows_from(dv, j), p_block, rows_from(dz, i), m, a->d_value, n, add_to_dv);
-        if (a->score != FV_KERNEL_DOT)
+        if (fv_score_is_metric(a->score))
             subtract_sums(rows_from(dk, j), rows_from(k, j), ds_block, m, n, a->d_key);
     }
 }
@@ -308,10 +319,10 @@ static vf attend_block_gradient(const fv_attend_gradient *b, int g, int part, in
         if (b->dlog_power)
             dlog_power =
                 power_row_gradient(a, ds_row, slopes_row, keys_of_query(a, row), dlog_power);
-        if (a->score != FV_KERNEL_DOT) metric_row_gradient(ds_row, slopes_row, block);
+        if (fv_score_is_metric(a->score)) metric_row_gradient(ds_row, slopes_row, block);
     }
     pool_keys(rows_from(dq, i), ds, k, i, m, a->d_key, block);
-    for (int s = 0; s < 2 && a->score != FV_KERNEL_DOT; s++) {
+    for (int s = 0; s < 2 && fv_score_is_metric(a->score); s++) {
         lanes h = {ds.data + i * ds.row + block.first[s] * L, ds.row, L};
         subtract_sums(rows_from(dq, i), rows_from(q, i), h, m, block.end[s] - block.first[s],
                       a->d_key);

@@ -150,7 +150,7 @@ ONE_WIDTHS(DEFINE_ONE)
 
 static bool is_one_query(const fv_attend *a) {
     bool sees_all = a->first_key == NULL || a->first_key[0] <= a->n_sinks;
-    return a->n_queries == 1 && a->d_key == a->d_value && a->score == FV_KERNEL_DOT &&
+    return a->n_queries == 1 && a->d_key == a->d_value && !fv_score_is_metric(a->score) &&
            a->n_keys[0] > 0 && sees_all;
 }
 

@@ -194,7 +194,7 @@ INLINE void decode_heads(const fv_decode_job *t, int head, int heads, bool bfloa
 INLINE void score_keys(const fv_decode_job *t, int head, int first, bool bfloat16) {
     const float *q = (bfloat16 ? t->paired : t->q) + (ptrdiff_t)head * t->d_padded;
     float *p = t->p + head * FV_TILE_KEYS + first;
-    bool metric = t->score.kind != FV_KERNEL_DOT;
+    bool metric = fv_score_is_metric(t->score.kind);
     int n = t->n_keys - first < 16 ? t->n_keys - first : 16;
     if (metric)
         decode_scores(t, q, first, n, bfloat16, true, p);

@@ -94,12 +94,35 @@ INLINE void dot_block(const float *columns, const float *rows, ptrdiff_t stride,
     }
 }
 
-// From products or squared distances to scores in units of log 2. The logarithm makes a number of
-// any bits: x * 0, which is 0 for squared distances, keeps NaN, and makes it of infinity.
+// What the formulas of scores are made of (kernels/scores.h): x * 0, which is 0 for squared
+// distances, keeps NaN, and makes it of infinity.
+#define LOG(x)       vf_log(x)
+#define FINITE(y, x) ((y) + (x)*0.0f)
+
+// From products or squared distances to scores in units of log 2.
 INLINE vf score_of(const fv_tile_score *score, vf x) {
-    if (score->kind == FV_KERNEL_DOT) return x;
-    if (score->kind == FV_KERNEL_EUCLIDEAN) return x * -score->factor;
-    return vf_log(x + score->floor) * -score->factor + x * 0.0f;
+    switch (score->kind) {
+#define FV_PART_SCORE(NAME, name)                                                                  \
+    case FV_KERNEL_##NAME:                                                                         \
+        return FV_VALUE_##name(x, score->factor, score->floor);
+#include "kernels/score_list.h"
+    case FV_N_SCORES:
+        break;
+    }
+    return vf_set1(NAN); // there is no such score
+}
+
+// What `slope` is multiplied by where it depends on the distance.
+INLINE vf slope_of(const fv_tile_score *score, vf x) {
+    switch (score->kind) {
+#define FV_PART_SCORE(NAME, name)                                                                  \
+    case FV_KERNEL_##NAME:                                                                         \
+        return FV_SLOPE_##name(vf_set1(1), x, score->floor);
+#include "kernels/score_list.h"
+    case FV_N_SCORES:
+        break;
+    }
+    return vf_set1(NAN);
 }
 
 // Part of a tile: queries first .. first + width - 1, keys low .. high - 1, of which all its
@@ -302,10 +325,10 @@ void KERNEL(tile)(const fv_tile_job *t) {
     int n = regions_of(t->n_keys, t->seen, regions);
     memcpy(largest, t->largest, sizeof largest);
     for (int i = 0; i < n; i++) {
-        if (t->score.kind == FV_KERNEL_DOT)
-            score_region(t, &regions[i], false, largest);
-        else
+        if (fv_score_is_metric(t->score.kind))
             score_region(t, &regions[i], true, largest);
+        else
+            score_region(t, &regions[i], false, largest);
         largest_at_edges(t, &regions[i], largest);
         raise_largest(t, &regions[i], largest);
         exponentials(t, &regions[i]);
@@ -324,8 +347,9 @@ INLINE vf probability(vf score, vf log_sum) {
     return vf_exp2(vf_and(x, ~(x >= vf_abs(log_sum) * -FV_LOG_SUM_ERROR)));
 }
 
-// For the harmonic score ds keeps 1 / (distance^2 + floor).
-INLINE void probability_region(const fv_tile_gradient *t, const region *r, bool metric){
+// Where the slope depends on the distance, ds keeps what it is multiplied by.
+INLINE void probability_region(const fv_tile_gradient *t, const region *r, bool metric) {
+    const bool bends = metric && fv_score_bends(t->score.kind);
 #define BLOCK(j, q, tall, wide)                                                                    \
     {                                                                                              \
         vf acc[MOST_TALL][MOST_WIDE];                                                              \
@@ -335,8 +359,7 @@ INLINE void probability_region(const fv_tile_gradient *t, const region *r, bool 
             vf p = probability(s, vf_load(t->log_sum + q + w * VW));                               \
             if (r->seen) p = vf_and(p, lanes_of_bits(r->seen[j + i], q + w * VW));                 \
             vf_store(t->p + (j + i) * Q + q + w * VW, p);                                          \
-            if (metric && t->score.kind == FV_KERNEL_HARMONIC)                                     \
-                vf_store(t->ds + (j + i) * Q + q + w * VW, 1.0f / (acc[i][w] + t->score.floor));   \
+            if (bends) vf_store(t->ds + (j + i) * Q + q + w * VW, slope_of(&t->score, acc[i][w])); \
         }                                                                                          \
     }
     FOR_REPEATABLE_BLOCKS(r->first, r->width, r->low, r->high, BLOCK)
@@ -346,7 +369,7 @@ INLINE void probability_region(const fv_tile_gradient *t, const region *r, bool 
 // ds = p (g . v - delta) slope: what products of q and k are multiplied with in the gradients. For
 // the metric scores it is h = -2 dscore / d|q - k|^2 p (g . v - delta), as in
 // kernels/body_attend.h.
-INLINE void slope_region(const fv_tile_gradient *t, const region *r, bool harmonic) {
+INLINE void slope_region(const fv_tile_gradient *t, const region *r, bool bends) {
 #define BLOCK(j, q, tall, wide)                                                                    \
     {                                                                                              \
         vf acc[MOST_TALL][MOST_WIDE];                                                              \
@@ -354,7 +377,7 @@ INLINE void slope_region(const fv_tile_gradient *t, const region *r, bool harmon
         UNROLL for (int i = 0; i < tall; i++) UNROLL for (int w = 0; w < wide; w++) {              \
             float *at = t->ds + (j + i) * Q + q + w * VW;                                          \
             vf p = vf_load(t->p + (j + i) * Q + q + w * VW) * t->score.slope;                      \
-            if (harmonic) p *= vf_load(at);                                                        \
+            if (bends) p *= vf_load(at);                                                           \
             vf_store(at, vf_flush(p *(acc[i][w] - vf_load(t->delta + q + w * VW)), FV_LEAST));     \
         }                                                                                          \
     }
@@ -415,12 +438,12 @@ static void add_gradients(const fv_tile_gradient *t, const region *r) {
     product dk = {t->dk, t->ds, t->q, t->k, Q, 1, n, r->low, r->high, r->first, end};
     product dq = {t->dq, t->ds, t->k, t->q, 1, Q, n, r->first, end, r->low, r->high};
     add_product(&dv, false);
-    if (t->score.kind == FV_KERNEL_DOT) {
-        add_product(&dk, false);
-        add_product(&dq, false);
-    } else {
+    if (fv_score_is_metric(t->score.kind)) {
         add_product(&dk, true);
         add_product(&dq, true);
+    } else {
+        add_product(&dk, false);
+        add_product(&dq, false);
     }
 }
 
@@ -428,11 +451,11 @@ void KERNEL(tile_gradient)(const fv_tile_gradient *t) {
     region regions[STRIPS];
     int n = regions_of(t->n_keys, t->seen, regions);
     for (int i = 0; i < n; i++) {
-        if (t->score.kind == FV_KERNEL_DOT)
-            probability_region(t, &regions[i], false);
-        else
+        if (fv_score_is_metric(t->score.kind))
             probability_region(t, &regions[i], true);
-        if (t->score.kind == FV_KERNEL_HARMONIC)
+        else
+            probability_region(t, &regions[i], false);
+        if (fv_score_bends(t->score.kind))
             slope_region(t, &regions[i], true);
         else
             slope_region(t, &regions[i], false);

@@ -4,6 +4,7 @@
 #define KERNELS_COMMON_H
 
 #include "base/real.h"
+#include "kernels/scores.h"
 
 enum { FV_LANES = 16 };
 
@@ -36,11 +37,5 @@ static inline real fv_exp_share(real x) {
 static inline real fv_exp2_share(real x) {
     return x < FV_LOG2_LEAST_SHARE ? 0 : real_exp2(x);
 }
-
-// How a query weighs a key: P is the softmax of
-//   dot        scale q . k
-//   euclidean  -scale |q - k|^2
-//   harmonic   -power / 2 log(|q - k|^2 + floor), weights proportional to distance^-power
-typedef enum fv_score { FV_KERNEL_DOT, FV_KERNEL_EUCLIDEAN, FV_KERNEL_HARMONIC } fv_score;
 
 #endif

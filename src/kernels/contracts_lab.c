@@ -103,12 +103,12 @@ const char *fv_contract_attend(const fv_attend *a) {
     DEMAND(attend_on_lanes(&a->v), UNALIGNED("v or a stride"));
     DEMAND(attend_on_lanes(&a->z), UNALIGNED("z or a stride"));
     DEMAND(attend_on_lanes(&a->p), UNALIGNED("p or a stride"));
-    DEMAND(a->score <= FV_KERNEL_HARMONIC, "there is no such score");
-    if (a->score != FV_KERNEL_DOT) {
+    DEMAND(a->score < FV_N_SCORES, "there is no such score");
+    if (fv_score_is_metric(a->score)) {
         DEMAND(attend_on_lanes(&a->slopes), UNALIGNED("slopes or a stride"));
         DEMAND(a->slopes.data != a->p.data, "p and slopes are the same rows");
     }
-    DEMAND(a->score != FV_KERNEL_HARMONIC || !(a->floor <= 0), "floor is not above 0");
+    DEMAND(!fv_score_bends(a->score) || !(a->floor <= 0), "floor is not above 0");
     return attend_keys(a);
 }
 

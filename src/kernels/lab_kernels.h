@@ -68,7 +68,7 @@ typedef struct fv_attend {
     real scale, power, floor;
     fv_attend_rows q, k, v, z;
     fv_attend_rows p; // [G][n_queries][n_rows_keys][16]; entries of unseen keys are unspecified
-    fv_attend_rows slopes; // like p: d score / d |q - k|^2; not read or written for dot
+    fv_attend_rows slopes; // like p: d score / d |q - k|^2; of metric scores only
 } fv_attend;
 
 static inline bool fv_attend_sees(const fv_attend *a, int query, int key) {

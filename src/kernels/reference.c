@@ -82,6 +82,10 @@ static real *at(const fv_attend_rows *a, int g, int r, int f, int l) {
     return a->data + g * a->group_stride + r * a->row_stride + f * L + l;
 }
 
+// What the formulas of scores are made of (kernels/scores.h).
+#define LOG(x)       real_log(x)
+#define FINITE(y, x) (y)
+
 // The score of a query and a key, and its slope over their squared distance.
 static real score(const fv_attend *a, int g, int i, int j, int l, real *slope) {
     real product = 0, distance = 0;
@@ -90,17 +94,18 @@ static real score(const fv_attend *a, int g, int i, int j, int l, real *slope) {
         product += q * k;
         distance += (q - k) * (q - k);
     }
+    const real factor = (real)fv_score_factor(a->score, (double)a->scale, (double)a->power);
     switch (a->score) {
-    case FV_KERNEL_EUCLIDEAN:
-        *slope = -a->scale;
-        return -a->scale * distance;
-    case FV_KERNEL_HARMONIC:
-        *slope = -a->power / 2 / (distance + a->floor);
-        return -a->power / 2 * real_log(distance + a->floor);
-    default:
-        *slope = 0;
-        return a->scale * product;
+#define FV_PART_SCORE(NAME, name)                                                                  \
+    case FV_KERNEL_##NAME:                                                                         \
+        *slope = FV_METRIC_##name ? FV_SLOPE_##name(-factor, distance, a->floor) : 0;              \
+        return FV_METRIC_##name ? FV_VALUE_##name(distance, factor, a->floor)                      \
+                                : factor * FV_VALUE_##name(product, factor, a->floor);
+#include "kernels/score_list.h"
+    case FV_N_SCORES:
+        break;
     }
+    return *slope = NAN; // there is no such score
 }
 
 // The key that query i sees after key j; the first for j = -1, n_keys[i] or more behind the last.
@@ -119,7 +124,7 @@ static void attend_query(const fv_attend *a, int g, int i, int l) {
     for (EACH_KEY(a, i, j)) {
         real s = score(a, g, i, j, l, &slope);
         *at(&a->p, g, i, j, l) = s;
-        if (a->score != FV_KERNEL_DOT) *at(&a->slopes, g, i, j, l) = slope;
+        if (fv_score_is_metric(a->score)) *at(&a->slopes, g, i, j, l) = slope;
         if (s > largest) largest = s;
     }
     for (EACH_KEY(a, i, j)) {
@@ -160,7 +165,7 @@ static void attend_query_gradient(const fv_attend_gradient *b, int g, int i, int
     for (EACH_KEY(a, i, j))
         for (int f = 0; f < a->d_key; f++) {
             real q = *at(&a->q, g, i, f, l), k = *at(&a->k, g, j, f, l);
-            if (a->score == FV_KERNEL_DOT) {
+            if (!fv_score_is_metric(a->score)) {
                 *at(&b->dq, g, i, f, l) += ds[j * L] * a->scale * k;
                 *at(&b->dk, g, j, f, l) += ds[j * L] * a->scale * q;
             } else {

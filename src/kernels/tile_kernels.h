@@ -22,14 +22,12 @@
 
 enum { FV_TILE_QUERIES = 64, FV_TILE_KEYS = 128 };
 
-// Scores in units of log 2, so that exp is a power of two:
-//   dot        q . k, as q was scaled by factor when it was turned into columns
-//   euclidean  -factor |q - k|^2
-//   harmonic   -factor log(|q - k|^2 + floor)
+// Scores (kernels/scores.h) in units of log 2, so that exp is a power of two. A score of products
+// is q . k itself, as q was scaled by factor when it was turned into columns.
 typedef struct fv_tile_score {
     fv_score kind;
-    float factor, floor;
-    float slope; // dot: scale; euclidean: 2 scale; harmonic: power
+    float factor, floor; // factor: times log2(e)
+    float slope;         // of products the factor, of distances twice that, without log2(e)
 } fv_tile_score;
 
 typedef struct fv_tile_job {

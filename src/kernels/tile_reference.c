@@ -19,9 +19,12 @@ static bool sees(const uint64_t *seen, int key, int query) {
     return seen == NULL || (seen[key] >> query & 1);
 }
 
+// What the formulas of scores are made of (kernels/scores.h).
+#define LOG(x)       log(x)
+#define FINITE(y, x) ((y) + ((x) - (x)))
+
 // In units of log 2, rounded to a float, as the running maximum is kept: of large scores the two
-// would else differ by more than 1. *slope receives what ds is multiplied by. A distance that is
-// not finite has no harmonic score (body_tile.h).
+// would else differ by more than 1. *slope receives what ds is multiplied by.
 static double score(const fv_tile_score *s, int d, const float *query, ptrdiff_t query_step,
                     const float *key, double *slope) {
     double product = 0, distance = 0;
@@ -30,11 +33,17 @@ static double score(const fv_tile_score *s, int d, const float *query, ptrdiff_t
         product += q * k;
         distance += (q - k) * (q - k);
     }
-    *slope = s->slope;
-    if (s->kind == FV_KERNEL_DOT) return (float)product;
-    if (s->kind == FV_KERNEL_EUCLIDEAN) return (float)(-(double)s->factor * distance);
-    *slope /= distance + s->floor;
-    return (float)(-(double)s->factor * log(distance + s->floor) + (distance - distance));
+    const double factor = (double)s->factor, floor = (double)s->floor, c = (double)s->slope;
+    switch (s->kind) {
+#define FV_PART_SCORE(NAME, name)                                                                  \
+    case FV_KERNEL_##NAME:                                                                         \
+        *slope = FV_METRIC_##name ? FV_SLOPE_##name(c, distance, floor) : c;                       \
+        return (float)FV_VALUE_##name(FV_METRIC_##name ? distance : product, factor, floor);
+#include "kernels/score_list.h"
+    case FV_N_SCORES:
+        break;
+    }
+    return *slope = NAN; // there is no such score
 }
 
 void KERNEL(to_columns)(int n, const float *rows, float factor, float *columns) {
@@ -82,7 +91,7 @@ static void backward_pair(const fv_tile_gradient *t, int q, int j) {
     for (int f = 0; f < t->d; f++) dp += (double)t->gt[f * Q + q] * v[f];
     double ds = p * (dp - t->delta[q]) * slope;
     if (fabs(ds) < FV_LEAST) ds = 0;
-    bool metric = t->score.kind != FV_KERNEL_DOT;
+    bool metric = fv_score_is_metric(t->score.kind);
     for (int f = 0; f < t->d; f++) {
         double difference = metric ? (double)query[f] - k[f] : 0;
         t->dv[j * n + f] += (float)(p * g[f]);

@@ -69,7 +69,7 @@ static void plan_params(fv_model *model, fv_layer *layer) {
 static void plan_probabilities(fv_model *model, fv_layer *layer) {
     int rows = layer->out.n * model->config.model.n_head, n_keys = n_keys_of(layer);
     layer->buffer[P] = fv_model_reserve(model, rows, n_keys);
-    if (model->config.model.score != FV_SCORE_DOT)
+    if (fv_score_is_metric((fv_score)model->config.model.score))
         layer->buffer[SLOPES] = fv_model_reserve(model, rows, n_keys);
 }
 
@@ -142,7 +142,7 @@ static fv_attend_rows attend_rows(real *data, int rows, int width, int first) {
 static void choose_score(const fv_layer *layer, const fv_tile *tile, int h, fv_attend *a) {
     const fv_model_config *config = &layer->model->config.model;
     const fv_score_type *type = fv_score_type_of(config->score);
-    a->score = type->kernel;
+    a->score = (fv_score)config->score;
     a->scale = type->scale(config, head_width(layer));
     a->power = config->score_power_learned ? real_exp(tile->params[layer->param[LOG_POWER] + h])
                                            : (real)config->score_power;
@@ -165,7 +165,7 @@ static fv_attend head_arguments(const fv_layer *layer, const fv_tile *tile, int 
     ptrdiff_t head = (ptrdiff_t)h * n_out * n_keys * FV_LANES;
     a.p = attend_rows(fv_tile_buffer(tile, layer->buffer[P]) + head, n_out * n_head, n_keys, 0);
     a.slopes = a.p;
-    if (a.score != FV_KERNEL_DOT)
+    if (fv_score_is_metric(a.score))
         a.slopes.data = fv_tile_buffer(tile, layer->buffer[SLOPES]) + head;
     if (goes_by(layer, FV_ATTEND_POOLED)) {
         a.d_key = a.d_value = d;

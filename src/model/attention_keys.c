@@ -85,8 +85,8 @@ static fv_attention_way choose_way(const fv_layer *layer, fv_attention_layer *a)
     const fv_model_config *config = &model->config.model;
     // A single query meets the inputs themselves: 4 d operations a key and head, not 4 d^2. That
     // takes a score that is linear in the key, and nobody who asks to see keys and values.
-    if (layer->out.n == 1 && config->n_head <= config->n_embd && config->score == FV_SCORE_DOT &&
-        !model->seen)
+    if (layer->out.n == 1 && config->n_head <= config->n_embd && !model->seen &&
+        !fv_score_is_metric((fv_score)config->score))
         return FV_ATTEND_POOLED;
     // Short contexts have no tiles to fill, and patterns that are to be seen must be kept.
     if (layer->in.n >= FV_LONG_CONTEXT && !model->keeps_patterns && fits_tiles(layer, a))

@@ -32,7 +32,7 @@ static fv_attention_config describe(const fv_layer *layer) {
     c.d_head = config->n_embd / config->n_head;
     c.layout = FV_POSITIONS_FIRST;
     c.score = config->score;
-    c.scale = config->score == FV_SCORE_DOT ? 0 : config->score_beta;
+    c.scale = fv_score_is_metric((fv_score)config->score) ? config->score_beta : 0;
     c.power = config->score_power;
     c.floor = config->score_floor;
     c.mask = fv_sight_mask(&fv_attention_of(layer)->sight);

@@ -12,7 +12,6 @@ static real beta(const fv_model_config *config, int d_head) {
 
 const fv_score_type fv_score_dot = {
     .part = {.help = "softmax of q.k / sqrt(d_head)", .example = "model: {score: dot}"},
-    .kernel = FV_KERNEL_DOT,
     .scale = root,
 };
 
@@ -20,7 +19,6 @@ const fv_score_type fv_score_euclidean = {
     .part = {.help = "softmax of -score_beta |q - k|^2",
              .example = "model: {score: euclidean, score_beta: 2}",
              .reads = {FV_READS(model.score_beta)}},
-    .kernel = FV_KERNEL_EUCLIDEAN,
     .scale = beta,
 };
 
@@ -29,9 +27,13 @@ const fv_score_type fv_score_harmonic = {
              .example = "model: {score: harmonic, score_power: 4}",
              .reads = {FV_READS(model.score_power), FV_READS(model.score_floor),
                        FV_READS(model.score_power_learned)}},
-    .kernel = FV_KERNEL_HARMONIC,
     .scale = beta,
 };
+
+// Configurations and kernels number scores alike.
+#define FV_PART_SCORE(NAME, name)                                                                  \
+    _Static_assert((int)FV_SCORE_##NAME == (int)FV_KERNEL_##NAME, "scores in one order");
+#include <fovea/fields.def>
 
 const fv_score_type *fv_score_type_of(int kind) {
     static const fv_score_type *const types[] = {

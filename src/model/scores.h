@@ -7,7 +7,6 @@
 
 typedef struct fv_score_type {
     fv_part part;
-    fv_score kernel;
     // What the kernel's scale is for heads of this width.
     real (*scale)(const fv_model_config *config, int d_head);
 } fv_score_type;

@@ -251,9 +251,12 @@ static double attend_magnitude(const call *c) {
     return has(c, HOSTILE) ? floor(100 / sqrt(c->shape.in)) : 1;
 }
 
-// The flags that attention has no other use for choose among the scores.
+// The flags that attention has no other use for choose among the first scores; every further one of
+// scores.def has its share of the shapes.
 static fv_score choose_score(const call *c) {
-    if (has(c, HOSTILE)) return FV_KERNEL_DOT;
+    if (has(c, HOSTILE)) return FV_KERNEL_DOT; // whose large scores are exact
+    int further = (c->shape.rows + c->shape.in + c->shape.out) % FV_N_SCORES;
+    if (further > FV_KERNEL_HARMONIC) return (fv_score)further;
     return has(c, BIAS) ? FV_KERNEL_EUCLIDEAN : has(c, EQUAL) ? FV_KERNEL_HARMONIC : FV_KERNEL_DOT;
 }
 
@@ -267,7 +270,7 @@ static fv_attend attend_arguments(call *c) {
     a.n_rows_keys = a.n_keys[n - 1];
     a.scale = has(c, HOSTILE) ? 1 : 0.7f;
     a.score = choose_score(c);
-    if (a.score == FV_KERNEL_EUCLIDEAN) a.scale /= (float)d_key; // distances grow with the width
+    if (fv_score_is_metric(a.score)) a.scale /= (float)d_key; // distances grow with the width
     a.power = 3;
     a.floor = 0.05f;
     a.q = attend_input(c, "q", n, d_key, attend_magnitude(c));
@@ -276,7 +279,7 @@ static fv_attend attend_arguments(call *c) {
     a.p = attend_rows(c, NULL, n, a.n_rows_keys);
     a.p.data = output(c, "p", (size_t)(2 * n), (size_t)(a.n_rows_keys * L), gap_of(c), 1);
     a.slopes = a.p;
-    if (a.score != FV_KERNEL_DOT)
+    if (fv_score_is_metric(a.score))
         a.slopes.data =
             output(c, "slopes", (size_t)(2 * n), (size_t)(a.n_rows_keys * L), gap_of(c), 1);
     a.z = attend_rows(c, NULL, n, d_value);
