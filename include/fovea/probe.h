@@ -9,15 +9,48 @@
 extern "C" {
 #endif
 
+// What a probe measures.
+typedef struct fv_probe_view {
+    const fv_model *model;
+    const float *params;
+    int step;
+    const void *read; // what its reading made of test sequences; NULL without one
+} fv_probe_view;
+
 typedef struct fv_probe {
-    const char *name; // "effective_rank"
-    const char *help; // one line: what it measures and in which normalisation
-    // Measures the parameters at `step` and adds its points to `record`'s series, named after the
-    // probe ("effective_rank.blocks.0.attn.W_Q", "attention_mass.0[1]" = layer 0, offset 1).
-    fv_status (*measure)(const fv_model *model, const float *params, int step, fv_record *record,
-                         fv_error *error);
-    const char *needs; // a line of an experiment file without which it measures nothing, or ""
+    const char *name;  // "effective_rank"
+    const char *help;  // one line: what it measures and in which normalisation
+    const char *needs; // a line of an experiment file without which it measures nothing, or NULL
+    // What it reads of a forward pass over test sequences (src/probes/reading.h); NULL: parameters
+    // alone.
+    const struct fv_reading *reads;
+    // FV_USAGE with the reason for a model that it does not take; NULL: it takes every model.
+    fv_status (*check)(const fv_model *model, fv_error *error);
+    // Adds its points to `record`'s series, which are named after the probe
+    // ("effective_rank.blocks.0.attn.W_Q", "attention_mass.0[1]" = layer 0, offset 1).
+    fv_status (*measure)(const fv_probe_view *view, fv_record *record, fv_error *error);
 } fv_probe;
+
+// Probes of one model, measured together at each step: what several of them read of the same test
+// sequences comes from one forward pass. It owns these sequences and what is kept of them (at most
+// 4 MB of attention patterns of each kind of sequences, more only for a single long one, and 32 MB
+// of logits), so that a step takes no more memory. `model` must outlive it. Fails as
+// fv_probe_check does for the first probe that does not take the model.
+typedef struct fv_probing fv_probing;
+FV_API fv_status fv_probing_create(const fv_model *model, const fv_probe *const *probes, int n,
+                                   fv_probing **probing, fv_error *error);
+FV_API void fv_probing_free(fv_probing *probing);
+
+// Measures the parameters at `step`, probe by probe in the order given.
+FV_API fv_status fv_probing_measure(fv_probing *probing, const float *params, int step,
+                                    fv_record *record, fv_error *error);
+
+// Whether the probe takes this model; FV_USAGE with the reason where not.
+FV_API fv_status fv_probe_check(const fv_probe *probe, const fv_model *model, fv_error *error);
+
+// One probe, once.
+FV_API fv_status fv_probe_measure(const fv_probe *probe, const fv_model *model, const float *params,
+                                  int step, fv_record *record, fv_error *error);
 
 // All probes, and the one of a name (or NULL), and the nearest name for messages.
 FV_API const fv_probe *const *fv_probes(int *n);

@@ -76,7 +76,7 @@ static bool probe_at(int i, fv_topic *t) {
     if (i >= n) return false;
     t->name = probes[i]->name;
     t->help = probes[i]->help;
-    add(t->example, sizeof t->example, "", probes[i]->needs);
+    if (probes[i]->needs != NULL) add(t->example, sizeof t->example, "", probes[i]->needs);
     char line[96];
     snprintf(line, sizeof line, "probes: [%s]", probes[i]->name);
     add(t->example, sizeof t->example, "\n", line);

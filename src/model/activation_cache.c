@@ -97,7 +97,7 @@ static fv_status reserve_values(fv_activations *a, size_t *made, fv_error *error
         int n_layers = site->layer + 1;
         if (n_layers == a->model->n_layers) n_layers--; // the head computes when it is seen
         if (n_layers > a->n_layers) a->n_layers = n_layers;
-        if (site->hook->made && site->is.size > *made) *made = site->is.size;
+        if (site->hook->kind == FV_HOOK_MADE && site->is.size > *made) *made = site->is.size;
         size_t size;
         if (__builtin_mul_overflow(site->is.size, sizeof(float), &size)) size = SIZE_MAX;
         a->values[i] = calloc((size_t)a->n_sequences, size); // what is never seen stays 0
@@ -107,6 +107,15 @@ static fv_status reserve_values(fv_activations *a, size_t *made, fv_error *error
     }
     if (a->values != NULL) return FV_OK;
     return fv_fail(error, FV_NO_MEMORY, "out of memory for activations");
+}
+
+// The last layer that runs, if what is kept of it is there before it is through.
+static const fv_layer *stops_early(const fv_activations *a) {
+    int last = a->n_layers - 1;
+    bool early = a->n > 0;
+    for (int i = 0; i < a->n; i++) // the head is behind the last
+        early &= a->sites[i].layer < last || a->sites[i].hook->kind == FV_HOOK_EARLY;
+    return early ? &a->model->layers[last] : NULL;
 }
 
 static fv_status reserve(fv_activations *a, fv_error *error) {
@@ -125,7 +134,8 @@ static fv_status reserve(fv_activations *a, fv_error *error) {
     a->tile = (fv_tile){.model = a->model,
                         .kernels = fv_kernels_get(),
                         .workspace = &a->workspace,
-                        .own = a->layers.own};
+                        .own = a->layers.own,
+                        .stops_early = stops_early(a)};
     return status;
 }
 

@@ -173,7 +173,8 @@ static fv_attend head_arguments(const fv_layer *layer, const fv_tile *tile, int 
         a.z = attend_rows(fv_tile_buffer(tile, layer->buffer[POOLED]), n_head, d, h * d);
         a.k = a.v = attend_rows(x, n_in, d, 0);
     } else {
-        a.d_key = a.d_value = d_head;
+        a.d_key = d_head;
+        a.d_value = tile->stops_early == layer ? 0 : d_head;
         a.q = attend_rows(fv_tile_buffer(tile, layer->buffer[Q]), n_out, d, h * d_head);
         a.z = attend_rows(fv_tile_buffer(tile, layer->buffer[Z]), n_out, d, h * d_head);
         a.k = attend_rows(fv_tile_buffer(tile, layer->buffer[K]), n_in, d, h * d_head);
@@ -257,6 +258,11 @@ static void forward_heads(const fv_layer *layer, const fv_tile *tile, real *x) {
     }
 }
 
+// Of queries, keys and values those that are needed.
+static int n_projections(const fv_layer *layer, const fv_tile *tile) {
+    return tile->stops_early == layer ? 2 : 3;
+}
+
 // Queries, and keys and values unless what they are made of is pooled.
 static void project(const fv_layer *layer, const fv_tile *tile, real *x) {
     int d = layer->model->config.model.n_embd, n = tile->n_groups * layer->out.n;
@@ -264,7 +270,7 @@ static void project(const fv_layer *layer, const fv_tile *tile, real *x) {
     fv_linear_forward(tile, linear(layer, W_Q), n,
                       fv_rows_of_output(layer, tile, x, compact, false),
                       fv_rows_dense(fv_tile_buffer(tile, layer->buffer[Q]), d), false);
-    for (int i = 0; i < 2 && !goes_by(layer, FV_ATTEND_POOLED); i++)
+    for (int i = 0; i < n_projections(layer, tile) - 1 && !goes_by(layer, FV_ATTEND_POOLED); i++)
         fv_linear_forward(tile, linear(layer, W_K + i), tile->n_groups * layer->in.n,
                           fv_rows_dense(x, d),
                           fv_rows_dense(fv_tile_buffer(tile, layer->buffer[K + i]), d), false);
@@ -272,7 +278,7 @@ static void project(const fv_layer *layer, const fv_tile *tile, real *x) {
 
 static void look_up(const fv_layer *layer, const fv_tile *tile) {
     fv_token_tables_begin(layer, tile);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < n_projections(layer, tile); i++)
         fv_token_tables_forward(layer, tile, linear(layer, W_Q + i),
                                 i == 0 ? &layer->out : &layer->in,
                                 fv_tile_buffer(tile, layer->buffer[Q + i]));
@@ -297,6 +303,7 @@ static void forward(const fv_layer *layer, const fv_tile *tile) {
         forward_pooled(layer, tile, normed);
     else
         forward_textbook(layer, tile, normed);
+    if (tile->stops_early == layer) return;
     if (layer->residual) {
         fv_rows from = fv_rows_of_output(layer, tile, x, y, false);
         for (int r = 0; from.data != y && r < n; r++)

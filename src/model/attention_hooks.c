@@ -73,11 +73,11 @@ static fv_lanes lanes_out(const fv_layer *layer, const fv_tile *tile, real *scra
 
 const fv_layer_hook fv_attention_hooks[] = {
     FV_NORM_HOOKS("ln1."),
-    {"attn.hook_q", "THh", lanes_q, false, NULL},
-    {"attn.hook_k", "THh", lanes_k, false, NULL},
-    {"attn.hook_v", "THh", lanes_v, false, NULL},
-    {"attn.hook_pattern", "HTK", lanes_pattern, false, NULL},
-    {"attn.hook_z", "THh", lanes_z, false, NULL},
-    {"attn.hook_result", "THd", lanes_result, true, NULL},
-    {"hook_attn_out", "Td", lanes_out, true, NULL},
+    {"attn.hook_q", "THh", lanes_q, FV_HOOK_EARLY, NULL},
+    {"attn.hook_k", "THh", lanes_k, FV_HOOK_EARLY, NULL},
+    {"attn.hook_v", "THh", lanes_v, FV_HOOK_LIES, NULL},
+    {"attn.hook_pattern", "HTK", lanes_pattern, FV_HOOK_EARLY, NULL},
+    {"attn.hook_z", "THh", lanes_z, FV_HOOK_LIES, NULL},
+    {"attn.hook_result", "THd", lanes_result, FV_HOOK_MADE, NULL},
+    {"hook_attn_out", "Td", lanes_out, FV_HOOK_MADE, NULL},
     {0}};

@@ -125,8 +125,8 @@ static bool has_positions(const fv_layer *layer) {
 }
 
 static const fv_layer_hook hooks[] = {
-    {"hook_embed", "Td", lanes_tokens, true, NULL},
-    {"hook_pos_embed", "Td", lanes_positions, true, has_positions},
+    {"hook_embed", "Td", lanes_tokens, FV_HOOK_MADE, NULL},
+    {"hook_pos_embed", "Td", lanes_positions, FV_HOOK_MADE, has_positions},
     {0}};
 
 const fv_layer_type fv_layer_embedding = {

@@ -169,9 +169,9 @@ static fv_lanes lanes_logits(const fv_layer *layer, const fv_tile *tile, real *s
 }
 
 static const fv_layer_hook hooks[] = {
-    {"ln_final.hook_scale", "T1", lanes_scale, true, fv_norm_exists},
-    {"ln_final.hook_normalized", "Td", lanes_normalized, true, fv_norm_exists},
-    {"logits", "TV", lanes_logits, true, NULL},
+    {"ln_final.hook_scale", "T1", lanes_scale, FV_HOOK_MADE, fv_norm_exists},
+    {"ln_final.hook_normalized", "Td", lanes_normalized, FV_HOOK_MADE, fv_norm_exists},
+    {"logits", "TV", lanes_logits, FV_HOOK_MADE, NULL},
     {0}};
 
 const fv_layer_type fv_layer_head = {

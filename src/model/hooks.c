@@ -46,11 +46,13 @@ static fv_lanes lanes_after(const fv_layer *layer, const fv_tile *tile, real *sc
                           layer->model->config.model.n_embd);
 }
 
-static const fv_layer_hook resid_pre = {"hook_resid_pre", "Td", lanes_before, false, NULL},
-                           resid_mid = {"hook_resid_mid", "Td", lanes_before, false, NULL},
-                           resid_post = {"hook_resid_post", "Td", lanes_after, false, NULL},
-                           mamba_pre = {"mamba.hook_resid_pre", "Td", lanes_before, false, NULL},
-                           mamba_post = {"mamba.hook_resid_post", "Td", lanes_after, false, NULL};
+static const fv_layer_hook resid_pre = {"hook_resid_pre", "Td", lanes_before, FV_HOOK_LIES, NULL},
+                           resid_mid = {"hook_resid_mid", "Td", lanes_before, FV_HOOK_LIES, NULL},
+                           resid_post = {"hook_resid_post", "Td", lanes_after, FV_HOOK_LIES, NULL},
+                           mamba_pre = {"mamba.hook_resid_pre", "Td", lanes_before, FV_HOOK_LIES,
+                                        NULL},
+                           mamba_post = {"mamba.hook_resid_post", "Td", lanes_after, FV_HOOK_LIES,
+                                         NULL};
 
 // --- the list ----------------------------------------------------------------------------------
 

@@ -24,13 +24,19 @@ typedef struct fv_lanes {
     const fv_seen_rows *seen; // NULL: all columns are there
 } fv_lanes;
 
+enum fv_hook_kind {
+    FV_HOOK_LIES,  // in a buffer of the layer
+    FV_HOOK_MADE,  // by `lanes`, in scratch
+    FV_HOOK_EARLY, // in a buffer that attention fills before it sums values: fv_tile's stops_early
+};
+
 struct fv_layer_hook {
     const char *name;  // behind the layer's place: "attn.hook_q" of "blocks.0.attn.hook_q"
     const char *shape; // a letter for each dimension, of one sequence (hooks.c)
-    // After the tile's forward pass: where it lies. `scratch` has room for it [G][shape][16] where
-    // `made` says that it is made there.
+    // After the tile's forward pass: where it lies. `scratch` has room for it [G][shape][16] if it
+    // is made there.
     fv_lanes (*lanes)(const fv_layer *layer, const fv_tile *tile, real *scratch);
-    bool made;
+    enum fv_hook_kind kind;
     bool (*exists)(const fv_layer *layer); // NULL: always
 };
 
@@ -45,8 +51,8 @@ bool fv_norm_exists(const fv_layer *layer);
 fv_lanes fv_norm_scale(const fv_layer *layer, const fv_tile *tile, real *scratch);
 fv_lanes fv_norm_normalized(const fv_layer *layer, const fv_tile *tile, real *scratch);
 #define FV_NORM_HOOKS(at)                                                                          \
-    {at "hook_scale", "T1", fv_norm_scale, true, fv_norm_exists}, {                                \
-        at "hook_normalized", "Td", fv_norm_normalized, true, fv_norm_exists                       \
+    {at "hook_scale", "T1", fv_norm_scale, FV_HOOK_MADE, fv_norm_exists}, {                        \
+        at "hook_normalized", "Td", fv_norm_normalized, FV_HOOK_MADE, fv_norm_exists               \
     }
 
 // An activation of a model and what it is read from.

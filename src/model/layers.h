@@ -82,6 +82,7 @@ typedef struct fv_tile {
     real weight;    // of each target in the loss
     bool count_correct;
     void *const *own; // [n_layers], of this worker alone: fv_worker_layers
+    const struct fv_layer *stops_early; // attention that computes only its probabilities, or NULL
 } fv_tile;
 
 static inline real *fv_tile_buffer(const fv_tile *tile, size_t offset) {

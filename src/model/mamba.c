@@ -388,13 +388,13 @@ static fv_lanes lanes_c(const fv_layer *layer, const fv_tile *tile, real *scratc
 }
 
 static const fv_layer_hook hooks[] = {FV_NORM_HOOKS("ln_mamba."),
-                                      {"mamba.hook_x", "TE", lanes_x, false, NULL},
-                                      {"mamba.hook_u", "TE", lanes_u, false, NULL},
-                                      {"mamba.hook_delta", "TE", lanes_delta, false, NULL},
-                                      {"mamba.hook_B", "TN", lanes_b, false, NULL},
-                                      {"mamba.hook_C", "TN", lanes_c, false, NULL},
-                                      {"mamba.hook_z", "TE", lanes_z, false, NULL},
-                                      {"mamba.hook_y", "TE", lanes_y, false, NULL},
+                                      {"mamba.hook_x", "TE", lanes_x, FV_HOOK_LIES, NULL},
+                                      {"mamba.hook_u", "TE", lanes_u, FV_HOOK_LIES, NULL},
+                                      {"mamba.hook_delta", "TE", lanes_delta, FV_HOOK_LIES, NULL},
+                                      {"mamba.hook_B", "TN", lanes_b, FV_HOOK_LIES, NULL},
+                                      {"mamba.hook_C", "TN", lanes_c, FV_HOOK_LIES, NULL},
+                                      {"mamba.hook_z", "TE", lanes_z, FV_HOOK_LIES, NULL},
+                                      {"mamba.hook_y", "TE", lanes_y, FV_HOOK_LIES, NULL},
                                       {0}};
 
 const fv_layer_type fv_layer_mamba = {

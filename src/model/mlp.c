@@ -118,9 +118,9 @@ static fv_lanes lanes_out(const fv_layer *layer, const fv_tile *tile, real *scra
 }
 
 static const fv_layer_hook hooks[] = {FV_NORM_HOOKS("ln2."),
-                                      {"mlp.hook_pre", "Tm", lanes_pre, false, NULL},
-                                      {"mlp.hook_post", "Tm", lanes_post, false, NULL},
-                                      {"hook_mlp_out", "Td", lanes_out, true, NULL},
+                                      {"mlp.hook_pre", "Tm", lanes_pre, FV_HOOK_LIES, NULL},
+                                      {"mlp.hook_post", "Tm", lanes_post, FV_HOOK_LIES, NULL},
+                                      {"hook_mlp_out", "Td", lanes_out, FV_HOOK_MADE, NULL},
                                       {0}};
 
 const fv_layer_type fv_layer_mlp = {

@@ -9,18 +9,17 @@
 enum { N_OFFSETS = 5 }; // offsets with a series of their own
 
 // mass [N_OFFSETS + 1]: the mean weight at each offset, and the rest.
-static void mean_mass(const fv_head_batch *b, int map, const int *queries, int n_queries,
+static void mean_mass(const fv_head_batch *b, int layer, int h, const int *queries, int n_queries,
                       double *mass) {
     for (int i = 0; i <= N_OFFSETS; i++) mass[i] = 0;
-    size_t T = (size_t)b->context, n_maps = (size_t)b->n_layers * (size_t)b->n_head;
     for (int s = 0; s < b->n; s++)
         for (int q = 0; q < n_queries; q++) {
-            const float *row =
-                b->patterns + (((size_t)s * n_maps + (size_t)map) * T + (size_t)queries[q]) * T;
-            for (int key = 0; key <= queries[q]; key++) {
-                int offset = queries[q] - key;
-                mass[offset < N_OFFSETS ? offset : N_OFFSETS] += row[key];
-            }
+            const float *row = fv_head_row(b, layer, h, s, queries[q]);
+            double rest = mass[N_OFFSETS];
+            int key = 0;
+            for (; key <= queries[q] - N_OFFSETS; key++) rest += row[key];
+            for (; key <= queries[q]; key++) mass[queries[q] - key] += row[key];
+            mass[N_OFFSETS] = rest;
         }
     for (int i = 0; i <= N_OFFSETS; i++) mass[i] /= (double)b->n * n_queries;
 }
@@ -39,17 +38,22 @@ static fv_status add_mass(const fv_head_batch *b, int map, const double *mass, i
     return fv_probe_add(record, "attention_mass", name, step, mass[N_OFFSETS], error);
 }
 
-fv_status fv_measure_attention_mass(const fv_model *model, const float *params, int step,
-                                    fv_record *record, fv_error *error) {
-    fv_head_batch b;
-    fv_status status = fv_head_batch_make(model, params, &b, error);
+static fv_status measure(const fv_probe_view *view, fv_record *record, fv_error *error) {
+    const fv_head_batch *b = view->read;
     int n_queries;
-    const int *queries = fv_model_loss_positions(model, &n_queries);
-    for (int map = 0; map < b.n_layers * b.n_head && status == FV_OK; map++) {
+    const int *queries = fv_model_loss_positions(view->model, &n_queries);
+    fv_status status = FV_OK;
+    for (int map = 0; map < b->n_layers * b->n_head && status == FV_OK; map++) {
         double mass[N_OFFSETS + 1];
-        mean_mass(&b, map, queries, n_queries, mass);
-        status = add_mass(&b, map, mass, step, record, error);
+        mean_mass(b, map / b->n_head, map % b->n_head, queries, n_queries, mass);
+        status = add_mass(b, map, mass, view->step, record, error);
     }
-    fv_head_batch_free(&b);
     return status;
 }
+
+const fv_probe fv_probe_attention_mass = {
+    .name = "attention_mass",
+    .help = "mean attention by distance back from the query, at the positions that the loss reads",
+    .reads = &fv_reading_patterns,
+    .measure = measure,
+};

@@ -3,12 +3,19 @@
 #include "probes/head_scores.h"
 #include "probes/probes.h"
 
-static bool is_current(const int32_t *tokens, int query, int key) {
+static int keys_of(const int32_t *tokens, int query, int *keys) {
     (void)tokens;
-    return key == query;
+    keys[0] = query;
+    return 1;
 }
 
-fv_status fv_measure_current_token(const fv_model *model, const float *params, int step,
-                                   fv_record *record, fv_error *error) {
-    return fv_head_score(model, params, "current_token", is_current, step, record, error);
+static fv_status measure(const fv_probe_view *view, fv_record *record, fv_error *error) {
+    return fv_head_scores_add(view->read, "current_token", keys_of, view->step, record, error);
 }
+
+const fv_probe fv_probe_current_token = {
+    .name = "current_token",
+    .help = "attention of each head to the query's own position",
+    .reads = &fv_reading_patterns,
+    .measure = measure,
+};

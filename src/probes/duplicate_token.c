@@ -4,11 +4,23 @@
 #include "probes/head_scores.h"
 #include "probes/probes.h"
 
-static bool is_duplicate(const int32_t *tokens, int query, int key) {
-    return key < query && tokens[key] == tokens[query];
+static int keys_of(const int32_t *tokens, int query, int *keys) {
+    int n = 0;
+    for (int key = 0; key < query; key++) {
+        keys[n] = key;
+        n += tokens[key] == tokens[query];
+    }
+    return n;
 }
 
-fv_status fv_measure_duplicate_token(const fv_model *model, const float *params, int step,
-                                     fv_record *record, fv_error *error) {
-    return fv_head_score(model, params, "duplicate_token", is_duplicate, step, record, error);
+static fv_status measure(const fv_probe_view *view, fv_record *record, fv_error *error) {
+    return fv_head_scores_add(view->read, "duplicate_token", keys_of, view->step, record, error);
 }
+
+const fv_probe fv_probe_duplicate_token = {
+    .name = "duplicate_token",
+    .help = "attention of each head to earlier occurrences of the query's token",
+    .needs = "task: {vocab_size: 4}",
+    .reads = &fv_reading_patterns,
+    .measure = measure,
+};

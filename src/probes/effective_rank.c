@@ -86,8 +86,10 @@ static fv_status measure_circuits(const layer *at, int step, fv_record *record, 
     return FV_OK;
 }
 
-fv_status fv_measure_effective_rank(const fv_model *model, const float *params, int step,
-                                    fv_record *record, fv_error *error) {
+static fv_status measure(const fv_probe_view *view, fv_record *record, fv_error *error) {
+    const fv_model *model = view->model;
+    const float *params = view->params;
+    int step = view->step;
     int n;
     const fv_tensor *tensors = fv_model_tensors(model, &n);
     for (int i = 0; i < n; i++) {
@@ -100,3 +102,10 @@ fv_status fv_measure_effective_rank(const fv_model *model, const float *params, 
     }
     return FV_OK;
 }
+
+const fv_probe fv_probe_effective_rank = {
+    .name = "effective_rank",
+    .help = "effective rank of W_Q, W_K, W_V, W_O and the circuits QK and OV: exp of the entropy "
+            "of their normalised squared singular values",
+    .measure = measure,
+};

@@ -6,17 +6,16 @@
 
 typedef fv_status (*matrix_measure)(fv_matrix a, double *value, fv_error *error);
 
-static fv_status measure_embeddings(const fv_model *model, const float *params, int step,
-                                    const char *probe, matrix_measure measure, fv_record *record,
-                                    fv_error *error) {
+static fv_status measure_embeddings(const fv_probe_view *view, const char *probe,
+                                    matrix_measure measure, fv_record *record, fv_error *error) {
     static const char *const names[] = {"embed.W_E", "pos_embed.W_pos"};
     for (int i = 0; i < 2; i++) {
-        const fv_tensor *tensor = fv_model_tensor(model, names[i]);
+        const fv_tensor *tensor = fv_model_tensor(view->model, names[i]);
         if (tensor == NULL) continue;
         double value = NAN;
-        fv_status status = measure(fv_matrix_of_tensor(tensor, params), &value, error);
+        fv_status status = measure(fv_matrix_of_tensor(tensor, view->params), &value, error);
         if (status != FV_OK) return status;
-        status = fv_probe_add(record, probe, names[i], step, value, error);
+        status = fv_probe_add(record, probe, names[i], view->step, value, error);
         if (status != FV_OK) return status;
     }
     return FV_OK;
@@ -31,14 +30,23 @@ static fv_status mean_square_norm(fv_matrix a, double *norm, fv_error *error) {
     return FV_OK;
 }
 
-fv_status fv_measure_effective_dimension(const fv_model *model, const float *params, int step,
-                                         fv_record *record, fv_error *error) {
-    return measure_embeddings(model, params, step, "effective_dimension", fv_effective_dimension,
-                              record, error);
+static fv_status measure_dimension(const fv_probe_view *view, fv_record *record, fv_error *error) {
+    return measure_embeddings(view, "effective_dimension", fv_effective_dimension, record, error);
 }
 
-fv_status fv_measure_embedding_norm(const fv_model *model, const float *params, int step,
-                                    fv_record *record, fv_error *error) {
-    return measure_embeddings(model, params, step, "embedding_norm", mean_square_norm, record,
-                              error);
+const fv_probe fv_probe_effective_dimension = {
+    .name = "effective_dimension",
+    .help = "effective dimension of each embedding: exp of the entropy of its PCA "
+            "explained-variance ratios",
+    .measure = measure_dimension,
+};
+
+static fv_status measure_norm(const fv_probe_view *view, fv_record *record, fv_error *error) {
+    return measure_embeddings(view, "embedding_norm", mean_square_norm, record, error);
 }
+
+const fv_probe fv_probe_embedding_norm = {
+    .name = "embedding_norm",
+    .help = "root mean square length of each embedding's rows",
+    .measure = measure_norm,
+};

@@ -15,39 +15,69 @@
 #ifndef FOVEA_PROBES_HEAD_SCORES_H
 #define FOVEA_PROBES_HEAD_SCORES_H
 
-#include <fovea/model.h>
+#include "probes/reading.h"
+
 #include <fovea/record.h>
 
-// Whether a key at or before the query is of the kind; both are positions in tokens [T].
-typedef bool (*fv_head_rule)(const int32_t *tokens, int query, int key);
+// The keys at or before the query, both positions in tokens [T], that are of the kind: writes them
+// to keys [T] in increasing order and returns how many there are.
+typedef int (*fv_head_keys)(const int32_t *tokens, int query, int *keys);
 
-// Attention patterns of sequences of the model's task.
+// What the readings `patterns` and `prefix` make: attention patterns of sequences. The first reads
+// up to 256 test sequences, fewer where their patterns are large; the second the same number of
+// sequences in which tokens repeat, the test sequences where each of them does.
 typedef struct fv_head_batch {
     int n, context;       // sequences, T
     int n_layers, n_head; // attention layers
-    int32_t *tokens;      // [n][T]
-    int32_t *targets;     // [n][loss positions]
-    float *patterns;      // [n][n_layers][n_head][T][T]
+    fv_sequences sequences;
+    const int32_t *tokens;  // [n][T]
+    const float **patterns; // [n_layers] of [n][n_head][T][T]
+    bool *asked;            // [n_layers][T]: the model reads this query of this layer
+    int *keys;              // [T], room for a rule
+    double *sums;           // [n_layers][n_head], room for scores
+    long *counts;           // the same
 } fv_head_batch;
 
-// Test sequences of the model's seed, up to 256, fewer where their patterns are large.
-fv_status fv_head_batch_make(const fv_model *model, const float *params, fv_head_batch *b,
+// Attention of head h of a layer: row [T] of a query of sequence s.
+static inline const float *fv_head_row(const fv_head_batch *b, int layer, int h, int s, int query) {
+    size_t T = (size_t)b->context, map = (size_t)s * (size_t)b->n_head + (size_t)h;
+    return b->patterns[layer] + (map * T + (size_t)query) * T;
+}
+
+// Sums and counts of every head, sequence by sequence, query by query, key by key. Inlined into each
+// score's file, so that its rule costs no call for every query: there are tens of thousands.
+static inline void fv_head_sum(const fv_head_batch *b, fv_head_keys matching) {
+    for (int map = 0; map < b->n_layers * b->n_head; map++) {
+        int layer = map / b->n_head;
+        const bool *asked = b->asked + (size_t)layer * (size_t)b->context;
+        double sum = 0;
+        long count = 0;
+        for (int s = 0; s < b->n; s++) {
+            const int32_t *tokens = b->tokens + (size_t)s * (size_t)b->context;
+            const float *rows = fv_head_row(b, layer, map % b->n_head, s, 0);
+            for (int query = 0; query < b->context; query++, rows += b->context) {
+                if (!asked[query]) continue;
+                int n = matching(tokens, query, b->keys);
+                count += n > 0;
+                for (int k = 0; k < n; k++) sum += rows[b->keys[k]];
+            }
+        }
+        b->sums[map] = sum;
+        b->counts[map] = count;
+    }
+}
+
+fv_status fv_head_scores_put(const fv_head_batch *b, const char *probe, int step, fv_record *record,
                              fv_error *error);
 
-// The same number of sequences of uniformly random tokens that repeat: token t is token t - T/2.
-// Every run of one shape and seed gets the same ones.
-fv_status fv_head_batch_repeat(const fv_model *model, const float *params, fv_head_batch *b,
-                               fv_error *error);
-void fv_head_batch_free(fv_head_batch *b); // what it owns; also of a zeroed one, or a failed one
-
 // Adds a point "<probe>.<layer>" for every attention layer, "<probe>.<layer>.h<head>" where there
-// are several heads. No point for a layer none of whose queries has a matching key.
-fv_status fv_head_scores_add(const fv_model *model, const fv_head_batch *b, const char *probe,
-                             fv_head_rule rule, int step, fv_record *record, fv_error *error);
-
-// The same of the model's test sequences, from the parameters on: a whole probe.
-fv_status fv_head_score(const fv_model *model, const float *params, const char *probe,
-                        fv_head_rule rule, int step, fv_record *record, fv_error *error);
+// are several heads: a whole probe. No point for a layer none of whose queries has a matching key.
+static inline fv_status fv_head_scores_add(const fv_head_batch *b, const char *probe,
+                                           fv_head_keys matching, int step, fv_record *record,
+                                           fv_error *error) {
+    fv_head_sum(b, matching);
+    return fv_head_scores_put(b, probe, step, record, error);
+}
 
 // "0" or "0.h1", by which series name a head.
 void fv_head_name(char *name, size_t size, int n_head, int layer, int head);

@@ -12,43 +12,26 @@
 #include "probes/head_scores.h"
 #include "probes/probes.h"
 
-enum { SHORTEST_REPETITION = 4 };
-
-static bool follows_same(const int32_t *tokens, int query, int key) {
-    return key > 0 && tokens[key - 1] == tokens[query];
-}
-
-static bool occurred_before(const int32_t *tokens, int query) {
-    for (int t = 0; t < query; t++)
-        if (tokens[t] == tokens[query]) return true;
-    return false;
-}
-
-static bool repeats(const fv_model *model, const fv_head_batch *b) {
-    int n_queries;
-    const int *queries = fv_model_loss_positions(model, &n_queries);
-    for (int s = 0; s < b->n; s++) {
-        bool found = false;
-        for (int i = 0; i < n_queries && !found; i++)
-            found = occurred_before(b->tokens + (size_t)s * (size_t)b->context, queries[i]);
-        if (!found) return false;
+static int keys_of(const int32_t *tokens, int query, int *keys) {
+    int n = 0;
+    for (int key = 1; key <= query; key++) {
+        keys[n] = key;
+        n += tokens[key - 1] == tokens[query];
     }
-    return true;
+    return n;
 }
 
-fv_status fv_measure_induction(const fv_model *model, const float *params, int step,
-                               fv_record *record, fv_error *error) {
-    fv_head_batch b;
-    const char *series = "induction";
-    fv_status status = fv_head_batch_make(model, params, &b, error);
-    if (status == FV_OK && !repeats(model, &b)) {
-        fv_head_batch_free(&b);
-        if (fv_model_config_of(model)->task.context_length < SHORTEST_REPETITION) return FV_OK;
-        series = "induction.repeated";
-        status = fv_head_batch_repeat(model, params, &b, error);
-    }
-    if (status == FV_OK)
-        status = fv_head_scores_add(model, &b, series, follows_same, step, record, error);
-    fv_head_batch_free(&b);
-    return status;
+static fv_status measure(const fv_probe_view *view, fv_record *record, fv_error *error) {
+    const fv_head_batch *b = view->read;
+    bool repeated = b->sequences == FV_SEQUENCES_REPEATED;
+    return fv_head_scores_add(b, repeated ? "induction.repeated" : "induction", keys_of, view->step,
+                              record, error);
 }
+
+const fv_probe fv_probe_induction = {
+    .name = "induction",
+    .help = "attention of each head to what followed earlier occurrences of the query's token "
+            "(prefix matching); on repeated random tokens where the task's sequences repeat none",
+    .reads = &fv_reading_prefix,
+    .measure = measure,
+};

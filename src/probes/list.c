@@ -4,18 +4,13 @@
 
 #include <string.h>
 
-#define PROBE(name, help, needs)                                                                   \
-    static const fv_probe probe_##name = {#name, help, fv_measure_##name, needs};
-FV_PROBE_LIST(PROBE)
-#undef PROBE
-
-#define POINTER(name, help, needs) &probe_##name,
+#define POINTER(name) &fv_probe_##name,
 static const fv_probe *const probes[] = {FV_PROBE_LIST(POINTER)};
 #undef POINTER
 enum { N_PROBES = sizeof probes / sizeof probes[0] };
 
 // Every probe fits into a record's list, a comma behind each.
-#define LENGTH(name, help, needs) +(int)sizeof #name
+#define LENGTH(name) +(int)sizeof #name
 _Static_assert(0 FV_PROBE_LIST(LENGTH) <= FV_PROBES_SIZE, "FV_PROBES_SIZE is too small");
 #undef LENGTH
 
@@ -82,7 +77,7 @@ const fv_probe *fv_probe_find(const char *name) {
 }
 
 const char *fv_probe_nearest(const char *name) {
-#define NAME(probe, help, needs) #probe,
+#define NAME(probe) #probe,
     static const char *const names[] = {FV_PROBE_LIST(NAME) NULL};
 #undef NAME
     return synonym_nearest("probe", name, names);

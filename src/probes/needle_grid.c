@@ -82,8 +82,10 @@ static fv_status add_summary(const grid *g, int step, fv_record *record, fv_erro
     return status;
 }
 
-fv_status fv_measure_needle_grid(const fv_model *model, const float *params, int step,
-                                 fv_record *record, fv_error *error) {
+static fv_status measure(const fv_probe_view *view, fv_record *record, fv_error *error) {
+    const fv_model *model = view->model;
+    const float *params = view->params;
+    int step = view->step;
     const fv_config *config = fv_model_config_of(model);
     grid g;
     fv_grid_plan_make(&config->task, &g.plan);
@@ -92,3 +94,11 @@ fv_status fv_measure_needle_grid(const fv_model *model, const float *params, int
     if (status == FV_OK) status = add_cells(&g, step, record, error);
     return status == FV_OK ? add_summary(&g, step, record, error) : status;
 }
+
+const fv_probe fv_probe_needle_grid = {
+    .name = "needle_grid",
+    .help = "accuracy by length and depth of what the task hides, within the training lengths and "
+            "beyond",
+    .needs = "task: {name: needle, vocab_size: 32, context_length: 32}",
+    .measure = measure,
+};

@@ -27,8 +27,10 @@ static double neighbour_distance(const double *points, int n, int n_axes) {
     return variance > 0 ? sqrt(steps * (n - 1) / (2 * n * variance)) : NAN;
 }
 
-fv_status fv_measure_neighbours(const fv_model *model, const float *params, int step,
-                                fv_record *record, fv_error *error) {
+static fv_status measure(const fv_probe_view *view, fv_record *record, fv_error *error) {
+    const fv_model *model = view->model;
+    const float *params = view->params;
+    int step = view->step;
     const fv_tensor *tensor = fv_model_tensor(model, "embed.W_E");
     fv_matrix rows = fv_matrix_of_tensor(tensor, params);
     int n_axes = rows.cols < PLANE ? rows.cols : PLANE;
@@ -45,3 +47,9 @@ fv_status fv_measure_neighbours(const fv_model *model, const float *params, int 
     free(points);
     return status;
 }
+
+const fv_probe fv_probe_neighbours = {
+    .name = "neighbours",
+    .help = "distance of consecutive tokens in the embedding, over that of all pairs",
+    .measure = measure,
+};

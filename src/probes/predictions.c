@@ -1,52 +1,170 @@
 #include "probes/predictions.h"
 
+#include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
-enum { MOST_SEQUENCES = 256, LEAST_SEQUENCES = 16, MOST_LOGITS = 1 << 23 }; // of one forward pass
+enum {
+    MOST_LOGITS = 1 << 23, // kept at once,
+    MOST_SEQUENCES = 256,  // of at most so many sequences,
+    LEAST_SEQUENCES = 16,  // and at least these
+    FEWEST = 256,          // sequences in all
+    MOST = 8192
+};
 
-typedef struct workspace {
-    int n, n_loss, n_vocab;
-    int32_t *tokens, *targets; // [n][T], [n][n_loss]
-    float *logits;             // [n][n_loss][n_vocab]
-} workspace;
-
-static fv_status workspace_create(workspace *w, const fv_model *model, fv_error *error) {
-    const fv_task_config *task = &fv_model_config_of(model)->task;
-    *w = (workspace){.n_vocab = task->vocab_size};
-    fv_model_loss_positions(model, &w->n_loss);
-    size_t n_logits = (size_t)w->n_loss * (size_t)w->n_vocab, affordable = MOST_LOGITS / n_logits;
-    w->n = affordable > MOST_SEQUENCES    ? MOST_SEQUENCES
-           : affordable < LEAST_SEQUENCES ? LEAST_SEQUENCES
-                                          : (int)affordable;
-    size_t n = (size_t)w->n;
-    w->tokens = calloc(n, (size_t)task->context_length * sizeof *w->tokens);
-    w->targets = calloc(n, (size_t)w->n_loss * sizeof *w->targets);
-    w->logits = calloc(n, n_logits * sizeof *w->logits);
-    if (w->tokens && w->targets && w->logits) return FV_OK;
-    return fv_fail(error, FV_NO_MEMORY, "no memory for the predictions of %d sequences", w->n);
+// `n` sequences, within the bounds and a multiple of `unit`.
+static void plan(const fv_model *model, long n, int unit, fv_reads *reads) {
+    int n_loss, n_vocab = fv_model_config_of(model)->task.vocab_size;
+    fv_model_loss_positions(model, &n_loss);
+    size_t affordable = MOST_LOGITS / ((size_t)n_loss * (size_t)n_vocab);
+    n = n < FEWEST ? FEWEST : n > MOST ? MOST : n;
+    *reads = (fv_reads){.sequences = FV_SEQUENCES_TEST,
+                        .rows = FV_KEEP_LOSS_POSITIONS,
+                        .names = "logits",
+                        .n = (int)((n + unit - 1) / unit * unit)};
+    reads->most_at_once = affordable > MOST_SEQUENCES    ? MOST_SEQUENCES
+                          : affordable < LEAST_SEQUENCES ? LEAST_SEQUENCES
+                                                         : (int)affordable;
 }
 
-static void workspace_free(workspace *w) {
-    free(w->tokens);
-    free(w->targets);
-    free(w->logits);
+// Calls `visit` for every prediction that has a target: the target, the index of its position, and
+// its logits.
+typedef void (*visitor)(void *state, int place, int target, const float *logits);
+static void each_prediction(const fv_piece *piece, int n_loss, int n_vocab, visitor visit,
+                            void *state) {
+    const float *logits = fv_activations_get(piece->activations, "logits");
+    for (int i = 0; i < piece->n * n_loss; i++)
+        if (piece->targets[i] >= 0)
+            visit(state, i % n_loss, piece->targets[i], logits + (size_t)i * (size_t)n_vocab);
 }
 
-fv_status fv_predictions_each(const fv_model *model, const float *params, int n,
-                              fv_prediction_visit visit, void *context, fv_error *error) {
-    workspace w;
-    uint64_t seed = (uint64_t)fv_model_config_of(model)->train.seed;
-    fv_status status = workspace_create(&w, model, error);
-    for (int first = 0; first < n && status == FV_OK; first += w.n) {
-        int some = n - first < w.n ? n - first : w.n;
-        status = fv_model_test_data(model, seed, (uint64_t)first, some, w.tokens, w.targets);
-        if (status != FV_OK) status = fv_fail(error, status, "no memory for %d sequences", some);
-        if (status == FV_OK)
-            status = fv_model_logits(model, params, w.tokens, some, w.logits, error);
-        for (int i = 0; i < some * w.n_loss && status == FV_OK; i++)
-            if (w.targets[i] >= 0)
-                visit(context, i % w.n_loss, w.targets[i], w.logits + (size_t)i * w.n_vocab);
+// --- losses ------------------------------------------------------------------------------------
+
+static fv_status plan_losses(const fv_model *model, fv_reads *reads, fv_error *error) {
+    enum { SEQUENCES_PER_TOKEN = 32, UNIT = 128 };
+    (void)error;
+    int n_loss;
+    fv_model_loss_positions(model, &n_loss);
+    plan(model, (long)SEQUENCES_PER_TOKEN * fv_model_config_of(model)->task.vocab_size / n_loss,
+         UNIT, reads);
+    return FV_OK;
+}
+
+static void free_losses(void *state) {
+    fv_losses *l = state;
+    free(l->by_token.loss);
+    free(l->by_token.count);
+    free(l->by_position.loss);
+    free(l->by_position.count);
+    free(l);
+}
+
+static fv_status create_losses(const fv_model *model, const fv_reads *reads, void **state,
+                               fv_error *error) {
+    (void)reads;
+    int n_vocab = fv_model_config_of(model)->task.vocab_size;
+    fv_losses *l = calloc(1, sizeof *l);
+    if ((*state = l) == NULL)
+        return fv_fail(error, FV_NO_MEMORY, "no memory for the losses of %d tokens", n_vocab);
+    l->n_vocab = n_vocab;
+    fv_model_loss_positions(model, &l->n_loss);
+    size_t V = (size_t)n_vocab, n_loss = (size_t)l->n_loss;
+    l->by_token = (fv_loss_sums){calloc(V, sizeof(double)), calloc(V, sizeof(long))};
+    l->by_position = (fv_loss_sums){calloc(n_loss, sizeof(double)), calloc(n_loss, sizeof(long))};
+    if (l->by_token.loss && l->by_token.count && l->by_position.loss && l->by_position.count)
+        return FV_OK;
+    return fv_fail(error, FV_NO_MEMORY, "no memory for the losses of %d tokens", n_vocab);
+}
+
+static void clear(fv_loss_sums *sums, int n) {
+    memset(sums->loss, 0, (size_t)n * sizeof *sums->loss);
+    memset(sums->count, 0, (size_t)n * sizeof *sums->count);
+}
+
+static void begin_losses(void *state) {
+    fv_losses *l = state;
+    clear(&l->by_token, l->n_vocab);
+    clear(&l->by_position, l->n_loss);
+}
+
+static double cross_entropy(const float *logits, int n_vocab, int target) {
+    double largest = logits[0];
+    for (int v = 1; v < n_vocab; v++) largest = fmax(largest, logits[v]);
+    double total = exp(logits[0] - largest);
+    for (int v = 1; v < n_vocab; v++) total += exp(logits[v] - largest);
+    return log(total) + largest - logits[target];
+}
+
+static void add_loss(fv_loss_sums *sums, int i, double loss) {
+    sums->loss[i] += loss;
+    sums->count[i]++;
+}
+
+static void visit_loss(void *state, int place, int target, const float *logits) {
+    fv_losses *l = state;
+    double loss = cross_entropy(logits, l->n_vocab, target);
+    add_loss(&l->by_token, target, loss);
+    add_loss(&l->by_position, place, loss);
+}
+
+static void take_losses(void *state, const fv_piece *piece) {
+    const fv_losses *l = state;
+    each_prediction(piece, l->n_loss, l->n_vocab, visit_loss, state);
+}
+
+const fv_reading fv_reading_losses = {plan_losses, create_losses, free_losses, begin_losses,
+                                      take_losses};
+
+// --- confusion ---------------------------------------------------------------------------------
+
+static fv_status plan_confusion(const fv_model *model, fv_reads *reads, fv_error *error) {
+    enum { SEQUENCES_PER_TOKEN = 64 };
+    (void)error;
+    plan(model, (long)SEQUENCES_PER_TOKEN * fv_model_config_of(model)->task.vocab_size, FEWEST,
+         reads);
+    return FV_OK;
+}
+
+static void free_confusion(void *state) {
+    fv_confusion *c = state;
+    free(c->rows);
+    free(c);
+}
+
+static fv_status create_confusion(const fv_model *model, const fv_reads *reads, void **state,
+                                  fv_error *error) {
+    (void)reads;
+    int n_vocab = fv_model_config_of(model)->task.vocab_size;
+    fv_confusion *c = calloc(1, sizeof *c);
+    if ((*state = c) != NULL) {
+        c->n_vocab = n_vocab;
+        fv_model_loss_positions(model, &c->n_loss);
+        c->rows = calloc((size_t)n_vocab * (size_t)n_vocab, sizeof *c->rows);
+        if (c->rows != NULL) return FV_OK;
     }
-    workspace_free(&w);
-    return status;
+    return fv_fail(error, FV_NO_MEMORY, "no memory for the confusion of %d tokens", n_vocab);
 }
+
+static void begin_confusion(void *state) {
+    const fv_confusion *c = state;
+    memset(c->rows, 0, (size_t)c->n_vocab * (size_t)c->n_vocab * sizeof *c->rows);
+}
+
+// The row of the target += softmax(logits)
+static void visit_confusion(void *state, int place, int target, const float *logits) {
+    (void)place;
+    const fv_confusion *c = state;
+    int V = c->n_vocab;
+    double largest = logits[0], total = 0, *row = c->rows + (size_t)target * (size_t)V;
+    for (int v = 1; v < V; v++) largest = logits[v] > largest ? logits[v] : largest;
+    for (int v = 0; v < V; v++) total += exp(logits[v] - largest);
+    for (int v = 0; v < V; v++) row[v] += exp(logits[v] - largest) / total;
+}
+
+static void take_confusion(void *state, const fv_piece *piece) {
+    const fv_confusion *c = state;
+    each_prediction(piece, c->n_loss, c->n_vocab, visit_confusion, state);
+}
+
+const fv_reading fv_reading_confusion = {plan_confusion, create_confusion, free_confusion,
+                                         begin_confusion, take_confusion};

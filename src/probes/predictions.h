@@ -1,16 +1,27 @@
-// What a model predicts on held-out sequences, one prediction after the other.
+// What the readings of predictions make of test sequences' logits at the positions of the loss.
 #ifndef FOVEA_PROBES_PREDICTIONS_H
 #define FOVEA_PROBES_PREDICTIONS_H
 
-#include <fovea/model.h>
+#include "probes/reading.h"
 
-// One prediction: the target (never below 0), at the place-th of the positions that the loss reads,
-// and logits [V].
-typedef void (*fv_prediction_visit)(void *context, int place, int target, const float *logits);
+// Sums of the loss by the token or by the index of the position.
+typedef struct fv_loss_sums {
+    double *loss; // [n]
+    long *count;  // [n]
+} fv_loss_sums;
 
-// Visits the predictions of the first n test sequences of the model's seed, in their order, those
-// without a target left out. A few sequences at a time are in memory. Fails without memory.
-fv_status fv_predictions_each(const fv_model *model, const float *params, int n,
-                              fv_prediction_visit visit, void *context, fv_error *error);
+// The reading `losses`: cross-entropy in nats, of 32 sequences for each token at a single position
+// of the loss, 256 to 8192.
+typedef struct fv_losses {
+    int n_vocab, n_loss;
+    fv_loss_sums by_token, by_position; // [n_vocab], [n_loss]
+} fv_losses;
+
+// The reading `confusion`: predicted probabilities summed by the target, rows [truth][predicted],
+// of 64 sequences for each token, 256 to 8192.
+typedef struct fv_confusion {
+    int n_vocab, n_loss;
+    double *rows; // [n_vocab][n_vocab]
+} fv_confusion;
 
 #endif

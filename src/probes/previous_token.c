@@ -4,12 +4,19 @@
 #include "probes/head_scores.h"
 #include "probes/probes.h"
 
-static bool is_previous(const int32_t *tokens, int query, int key) {
+static int keys_of(const int32_t *tokens, int query, int *keys) {
     (void)tokens;
-    return key == query - 1;
+    keys[0] = query - 1;
+    return query > 0;
 }
 
-fv_status fv_measure_previous_token(const fv_model *model, const float *params, int step,
-                                    fv_record *record, fv_error *error) {
-    return fv_head_score(model, params, "previous_token", is_previous, step, record, error);
+static fv_status measure(const fv_probe_view *view, fv_record *record, fv_error *error) {
+    return fv_head_scores_add(view->read, "previous_token", keys_of, view->step, record, error);
 }
+
+const fv_probe fv_probe_previous_token = {
+    .name = "previous_token",
+    .help = "attention of each head to the position in front of the query",
+    .reads = &fv_reading_patterns,
+    .measure = measure,
+};

@@ -7,8 +7,10 @@
 #include <math.h>
 #include <stdio.h>
 
-fv_status fv_measure_score_power(const fv_model *model, const float *params, int step,
-                                 fv_record *record, fv_error *error) {
+static fv_status measure(const fv_probe_view *view, fv_record *record, fv_error *error) {
+    const fv_model *model = view->model;
+    const float *params = view->params;
+    int step = view->step;
     int n_head = fv_model_config_of(model)->model.n_head;
     fv_status status = FV_OK;
     for (int l = 0; l < fv_model_n_attention(model); l++) {
@@ -24,3 +26,10 @@ fv_status fv_measure_score_power(const fv_model *model, const float *params, int
     }
     return status;
 }
+
+const fv_probe fv_probe_score_power = {
+    .name = "score_power",
+    .help = "power of each head of harmonic attention that learns it",
+    .needs = "model: {score: harmonic, score_power_learned: true}",
+    .measure = measure,
+};

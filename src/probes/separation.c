@@ -127,8 +127,10 @@ static fv_status add_positions(fv_matrix positions, int target, const double *s,
     return status;
 }
 
-fv_status fv_measure_separation(const fv_model *model, const float *params, int step,
-                                fv_record *record, fv_error *error) {
+static fv_status measure(const fv_probe_view *view, fv_record *record, fv_error *error) {
+    const fv_model *model = view->model;
+    const float *params = view->params;
+    int step = view->step;
     const fv_tensor *pos = fv_model_tensor(model, "pos_embed.W_pos");
     if (pos == NULL || fv_model_n_attention(model) == 0) return FV_OK;
     fv_matrix positions = positions_of(model, pos, params);
@@ -143,3 +145,11 @@ fv_status fv_measure_separation(const fv_model *model, const float *params, int 
     free(s);
     return status;
 }
+
+const fv_probe fv_probe_separation = {
+    .name = "separation",
+    .help = "positional embeddings along the direction that separates the position to attend to, "
+            "and the QK circuit's quadratic form along it",
+    .needs = "model: {positions: learned}",
+    .measure = measure,
+};

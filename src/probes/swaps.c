@@ -40,17 +40,24 @@ static fv_status add_successors(const int *next, int V, int step, fv_record *rec
     return fv_fail(error, FV_NO_MEMORY, "no memory for the series 'swaps'");
 }
 
-fv_status fv_measure_swaps(const fv_model *model, const float *params, int step, fv_record *record,
-                           fv_error *error) {
-    enum { MAX_VOCABULARY = 1024 };
+enum { MAX_VOCABULARY = 1024 };
+
+static fv_status check(const fv_model *model, fv_error *error) {
+    const fv_config *config = fv_model_config_of(model);
+    if (config->model.n_embd != 2 || config->task.vocab_size <= MAX_VOCABULARY) return FV_OK;
+    return fv_fail(error, FV_USAGE,
+                   "probe swaps: task.vocab_size is %d; the probe keeps a series for every token "
+                   "and takes at most %d",
+                   config->task.vocab_size, MAX_VOCABULARY);
+}
+
+static fv_status measure(const fv_probe_view *view, fv_record *record, fv_error *error) {
+    const fv_model *model = view->model;
+    const float *params = view->params;
+    int step = view->step;
     const fv_tensor *tensor = fv_model_tensor(model, "embed.W_E");
     fv_matrix rows = fv_matrix_of_tensor(tensor, params);
     if (rows.cols != 2) return FV_OK;
-    if (rows.rows > MAX_VOCABULARY)
-        return fv_fail(error, FV_USAGE,
-                       "probe swaps: task.vocab_size is %d; the probe keeps a series for every "
-                       "token and takes at most %d",
-                       rows.rows, MAX_VOCABULARY);
     int *next = malloc((size_t)rows.rows * sizeof *next);
     fv_status status = FV_OK;
     if (next == NULL || !fv_angular_order(rows.data, rows.rows, next))
@@ -59,3 +66,11 @@ fv_status fv_measure_swaps(const fv_model *model, const float *params, int step,
     free(next);
     return status;
 }
+
+const fv_probe fv_probe_swaps = {
+    .name = "swaps",
+    .help = "tokens of a two-dimensional embedding with another neighbour around their circle",
+    .needs = "model: {n_embd: 2}",
+    .check = check,
+    .measure = measure,
+};

@@ -17,12 +17,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum {
-    MAX_VOCABULARY = 256, // all pairs of rows: V^3 operations at every measurement
-    SEQUENCES_PER_TOKEN = 64,
-    MIN_SEQUENCES = 256, // and a multiple of them
-    MAX_SEQUENCES = 8192,
-};
+enum { MAX_VOCABULARY = 256 }; // all pairs of rows: V^3 operations at every measurement
 static const double told_apart = 0.5;
 
 static double row_sum(const double *confusion, int V, int row) {
@@ -77,44 +72,29 @@ done:
     return status;
 }
 
-typedef struct confusion {
-    int V;
-    double *rows; // [V][V]
-} confusion;
-
-// The row of the target += softmax(logits [V])
-static void add_prediction(void *context, int place, int target, const float *logits) {
-    (void)place;
-    const confusion *c = context;
-    double largest = logits[0], total = 0, *row = c->rows + (size_t)target * c->V;
-    for (int v = 1; v < c->V; v++) largest = logits[v] > largest ? logits[v] : largest;
-    for (int v = 0; v < c->V; v++) total += exp(logits[v] - largest);
-    for (int v = 0; v < c->V; v++) row[v] += exp(logits[v] - largest) / total;
-}
-
-static int n_sequences(int V) {
-    int n = SEQUENCES_PER_TOKEN * V;
-    n = n < MIN_SEQUENCES ? MIN_SEQUENCES : n > MAX_SEQUENCES ? MAX_SEQUENCES : n;
-    return (n + MIN_SEQUENCES - 1) / MIN_SEQUENCES * MIN_SEQUENCES;
-}
-
-fv_status fv_measure_token_groups(const fv_model *model, const float *params, int step,
-                                  fv_record *record, fv_error *error) {
+static fv_status check(const fv_model *model, fv_error *error) {
     int V = fv_model_config_of(model)->task.vocab_size;
-    if (V > MAX_VOCABULARY)
-        return fv_fail(error, FV_USAGE,
-                       "probe token_groups: task.vocab_size is %d; the probe compares all pairs of "
-                       "tokens and takes at most %d",
-                       V, MAX_VOCABULARY);
-    double groups = NAN;
-    confusion c = {V, calloc((size_t)V * (size_t)V, sizeof *c.rows)};
-    if (c.rows == NULL)
-        return fv_fail(error, FV_NO_MEMORY, "no memory for the confusion of %d tokens", V);
-    fv_status status =
-        fv_predictions_each(model, params, n_sequences(V), add_prediction, &c, error);
-    if (status == FV_OK) status = fv_token_groups(c.rows, V, &groups, error);
-    if (status == FV_OK && fv_record_add(record, "token_groups", step, (float)groups) != FV_OK)
-        status = fv_fail(error, FV_NO_MEMORY, "no memory for the series 'token_groups'");
-    free(c.rows);
-    return status;
+    if (V <= MAX_VOCABULARY) return FV_OK;
+    return fv_fail(error, FV_USAGE,
+                   "probe token_groups: task.vocab_size is %d; the probe compares all pairs of "
+                   "tokens and takes at most %d",
+                   V, MAX_VOCABULARY);
 }
+
+static fv_status measure(const fv_probe_view *view, fv_record *record, fv_error *error) {
+    const fv_confusion *c = view->read;
+    double groups = NAN;
+    fv_status status = fv_token_groups(c->rows, c->n_vocab, &groups, error);
+    if (status != FV_OK) return status;
+    if (fv_record_add(record, "token_groups", view->step, (float)groups) == FV_OK) return FV_OK;
+    return fv_fail(error, FV_NO_MEMORY, "no memory for the series 'token_groups'");
+}
+
+const fv_probe fv_probe_token_groups = {
+    .name = "token_groups",
+    .help = "number of groups of tokens that the predictions tell apart: exp of the entropy of the "
+            "groups' shares of the vocabulary",
+    .reads = &fv_reading_confusion,
+    .check = check,
+    .measure = measure,
+};

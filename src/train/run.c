@@ -14,6 +14,7 @@ typedef struct run {
     const fv_config *config;
     const fv_run_options *options;
     fv_trainer *trainer;
+    fv_probing *probing; // NULL until the first measurement
     fv_record *record;
     fv_error *error;
     bool tests; // held-out metrics are measured
@@ -50,7 +51,6 @@ static bool wants_probes(const fv_train_config *config, int step) {
 
 // What is measured on the parameters before a step.
 static fv_status observe(run *r, int step) {
-    const fv_model *model = fv_trainer_model(r->trainer);
     const float *params = fv_trainer_params(r->trainer);
     fv_status status = FV_OK;
     if (wants_snapshot(&r->config->train, step)) {
@@ -58,9 +58,12 @@ static fv_status observe(run *r, int step) {
         if (status != FV_OK) return fv_fail(r->error, status, "out of memory for a snapshot");
     }
     if (!wants_probes(&r->config->train, step)) return FV_OK;
-    for (int i = 0; i < r->options->n_probes && status == FV_OK; i++)
-        status = r->options->probes[i]->measure(model, params, step, r->record, r->error);
-    return status;
+    if (r->options->n_probes == 0) return FV_OK;
+    if (r->probing == NULL)
+        status = fv_probing_create(fv_trainer_model(r->trainer), r->options->probes,
+                                   r->options->n_probes, &r->probing, r->error);
+    return status == FV_OK ? fv_probing_measure(r->probing, params, step, r->record, r->error)
+                           : status;
 }
 
 static fv_status observe_test(run *r, int step) {
@@ -155,6 +158,7 @@ fv_status fv_run(const fv_config *config, const fv_run_options *options, fv_reco
     status = train(&r);
     record->wall_seconds = fv_clock_now() - r.started;
     record->us_per_step = record->steps > 0 ? 1e6 * r.training_seconds / record->steps : 0;
+    fv_probing_free(r.probing);
     fv_trainer_free(r.trainer);
     return status;
 }

@@ -4,7 +4,8 @@
 
 static void run_probe(subject *s, const char *probe, int step) {
     fv_error error;
-    if (fv_probe_find(probe)->measure(s->model, s->params, step, &s->record, &error) != FV_OK)
+    if (fv_probe_measure(fv_probe_find(probe), s->model, s->params, step, &s->record, &error) !=
+        FV_OK)
         fail_msg("%s: %s", probe, error.text);
 }
 

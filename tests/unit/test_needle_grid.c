@@ -188,7 +188,7 @@ static void test_probe(void **state) {
     check_ok(fv_model_create(&config, &model, NULL));
     float *params = make_counter(model);
     fv_record_init(&record);
-    check_ok(fv_probe_find("needle_grid")->measure(model, params, 7, &record, NULL));
+    check_ok(fv_probe_measure(fv_probe_find("needle_grid"), model, params, 7, &record, NULL));
     check_near(last_value(&record, "needle_grid.3[0]"), 1, 0);
     check_near(last_value(&record, "needle_grid.within_lowest"), 1, 0);
     check_near(last_value(&record, "needle_grid.start"), 1, 0);
@@ -210,7 +210,7 @@ static void test_probe(void **state) {
     check_ok(fv_model_create(&config, &model, NULL));
     params = calloc(fv_model_n_params(model), sizeof *params);
     fv_record_init(&record);
-    check_ok(fv_probe_find("needle_grid")->measure(model, params, 0, &record, NULL));
+    check_ok(fv_probe_measure(fv_probe_find("needle_grid"), model, params, 0, &record, NULL));
     assert_int_equal(record.n_series, 0);
     fv_record_free(&record);
     fv_model_free(model);

@@ -240,7 +240,8 @@ static void free_model(made *m) {
 
 static void measure(made *m, const char *probe) {
     fv_error error = {0};
-    if (fv_probe_find(probe)->measure(m->model, m->params, 30, &m->record, &error) != FV_OK)
+    if (fv_probe_measure(fv_probe_find(probe), m->model, m->params, 30, &m->record, &error) !=
+        FV_OK)
         fail_msg("%s: %s", probe, error.text);
 }
 

@@ -11,7 +11,7 @@ static double probe(subject *s, const char *name, const char *series) {
     const fv_probe *found = fv_probe_find(name);
     assert_non_null(found);
     if (fv_record_find(&s->record, series) == NULL)
-        check_ok(found->measure(s->model, s->params, 0, &s->record, NULL));
+        check_ok(fv_probe_measure(found, s->model, s->params, 0, &s->record, NULL));
     const fv_series *values = fv_record_find(&s->record, series);
     return values ? values->values[values->n - 1] : NAN;
 }

@@ -265,19 +265,14 @@ static void test_listening_and_threads_change_nothing(void **state) {
 }
 
 // A probe that notes the first parameter, to see when probes are asked and with what.
-static fv_status first_parameter(const fv_model *model, const float *params, int step,
-                                 fv_record *record, fv_error *error) {
-    (void)model;
+static fv_status first_parameter(const fv_probe_view *view, fv_record *record, fv_error *error) {
     (void)error;
-    return fv_record_add(record, "first_parameter", step, params[0]);
+    return fv_record_add(record, "first_parameter", view->step, view->params[0]);
 }
 
-static fv_status broken_probe(const fv_model *model, const float *params, int step,
-                              fv_record *record, fv_error *error) {
-    (void)model;
-    (void)params;
+static fv_status broken_probe(const fv_probe_view *view, fv_record *record, fv_error *error) {
     (void)record;
-    return step < 10 ? FV_OK : fv_fail(error, FV_NO_MEMORY, "no memory for a probe");
+    return view->step < 10 ? FV_OK : fv_fail(error, FV_NO_MEMORY, "no memory for a probe");
 }
 
 static void test_probes(void **state) {

@@ -87,19 +87,35 @@ void probe_subject_free(probe_subject *s) {
 
 // --- what it does ------------------------------------------------------------------------------
 
+// Those of all probes that take the model; the others are named on stderr.
+static int choose_probes(const fv_model *model, const fv_probe *const *all, int n,
+                         const fv_probe **chosen) {
+    int n_chosen = 0;
+    for (int i = 0; i < n; i++) {
+        fv_error why;
+        if (fv_probe_check(all[i], model, &why) == FV_OK)
+            chosen[n_chosen++] = all[i];
+        else
+            fprintf(stderr, "left out: %s\n", why.text);
+    }
+    return n_chosen;
+}
+
 static fv_status run_probes(probe_findings *f, fv_error *error) {
     int n;
-    const fv_probe *const *probes = fv_probes(&n);
+    const fv_probe *const *all = fv_probes(&n);
     const probe_subject *s = f->subject;
-    for (int i = 0; i < n; i++) {
-        fv_status status =
-            probes[i]->measure(s->model, s->params, s->step < 0 ? 0 : s->step, &f->measured, error);
-        if (status == FV_USAGE)
-            fprintf(stderr, "left out: %s\n", error->text);
-        else if (status != FV_OK)
-            return status;
-    }
-    return FV_OK;
+    const fv_probe **probes = calloc((size_t)n, sizeof *probes);
+    if (probes == NULL) return fv_fail(error, FV_NO_MEMORY, "no memory for %d probes", n);
+    n = choose_probes(s->model, all, n, probes);
+    fv_probing *probing = NULL;
+    fv_status status = fv_probing_create(s->model, probes, n, &probing, error);
+    if (status == FV_OK)
+        status =
+            fv_probing_measure(probing, s->params, s->step < 0 ? 0 : s->step, &f->measured, error);
+    fv_probing_free(probing);
+    free(probes);
+    return status;
 }
 
 static fv_status check_tokens(const probe_findings *f, const int32_t *tokens, int n,

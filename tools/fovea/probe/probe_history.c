@@ -21,8 +21,8 @@ static fv_status measure_snapshots(const fv_model *model, const fv_record *recor
     const fv_probe *probe = fv_probe_find("swaps");
     fv_status status = FV_OK;
     for (int i = 0; i < record->n_snapshots && status == FV_OK; i++)
-        status = probe->measure(model, record->snapshots[i].params, record->snapshots[i].step,
-                                measured, error);
+        status = fv_probe_measure(probe, model, record->snapshots[i].params,
+                                  record->snapshots[i].step, measured, error);
     return status;
 }
 
