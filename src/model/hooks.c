@@ -48,15 +48,9 @@ static fv_lanes lanes_after(const fv_layer *layer, const fv_tile *tile, real *sc
 
 static const fv_layer_hook resid_pre = {"hook_resid_pre", "Td", lanes_before, FV_HOOK_LIES, NULL},
                            resid_mid = {"hook_resid_mid", "Td", lanes_before, FV_HOOK_LIES, NULL},
-                           resid_post = {"hook_resid_post", "Td", lanes_after, FV_HOOK_LIES, NULL},
-                           mamba_pre = {"mamba.hook_resid_pre", "Td", lanes_before, FV_HOOK_LIES,
-                                        NULL},
-                           mamba_post = {"mamba.hook_resid_post", "Td", lanes_after, FV_HOOK_LIES,
-                                         NULL};
+                           resid_post = {"hook_resid_post", "Td", lanes_after, FV_HOOK_LIES, NULL};
 
 // --- the list ----------------------------------------------------------------------------------
-
-enum { MOST_OF_A_LAYER = 16 };
 
 typedef struct sites {
     const fv_model *model;
@@ -83,10 +77,10 @@ static void add_layer(sites *s, int layer, const char *place) {
 }
 
 static bool is_attention(const fv_model *model, int layer) {
-    return model->layers[layer].type == &fv_layer_attention;
+    return model->layers[layer].type->half == FV_HALF_ATTENTION;
 }
 static bool is_mlp(const fv_model *model, int layer) {
-    return model->layers[layer].type == &fv_layer_mlp;
+    return model->layers[layer].type->half == FV_HALF_MLP;
 }
 
 // Whether no mlp follows that belongs to the same block: the next of its layers begins another one.
@@ -96,31 +90,53 @@ static bool ends_block(const fv_model *model, int layer) {
     return is_mlp(model, layer) || !is_mlp(model, next);
 }
 
-// Blocks as in checkpoint_map.h; other layers stand between them and count for themselves.
+// A layer that TransformerLens does not have counts for itself: "norms.0.hook_scale",
+// "blocks.0.mamba.hook_resid_pre".
+static void add_own(sites *s, int i) {
+    const fv_layer *layer = &s->model->layers[i];
+    bool is_norm = layer->type->is_norm;
+    char place[32], stream[64];
+    snprintf(place, sizeof place, is_norm ? "norms.%d." : "blocks.%d.", layer->index);
+    int kind = s->model->config.model.layers.kind[i - 1]; // the embedding is no item of the list
+    const char *name = fv_field_find("model.layers")->choices[kind];
+    snprintf(stream, sizeof stream, "%s%s.", place, name);
+    if (!is_norm) add(s, i, stream, &resid_pre);
+    add_layer(s, i, place);
+    if (!is_norm) add(s, i, stream, &resid_post);
+}
+
+// Blocks as in checkpoint_map.h, with other layers between them.
 static void add_layers(sites *s) {
     bool whole = true; // the last block has its mlp
     int block = -1;
     for (int i = 1; i < s->model->n_layers - 1; i++) {
-        const fv_layer *layer = &s->model->layers[i];
-        bool mlp = is_mlp(s->model, i), in_block = mlp || is_attention(s->model, i);
-        bool begins = in_block && (!mlp || whole), mamba = layer->type == &fv_layer_mamba;
+        bool mlp = is_mlp(s->model, i), begins = !mlp || whole;
+        if (!mlp && !is_attention(s->model, i)) {
+            add_own(s, i);
+            continue;
+        }
         if (begins) block++;
-        if (in_block) whole = mlp;
+        whole = mlp;
         char place[32];
-        snprintf(place, sizeof place, in_block || mamba ? "blocks.%d." : "norms.%d.",
-                 in_block ? block : layer->index);
-        if (in_block) add(s, i, place, begins ? &resid_pre : &resid_mid);
-        if (mamba) add(s, i, place, &mamba_pre);
+        snprintf(place, sizeof place, "blocks.%d.", block);
+        add(s, i, place, begins ? &resid_pre : &resid_mid);
         add_layer(s, i, place);
-        if (in_block && ends_block(s->model, i)) add(s, i, place, &resid_post);
-        if (mamba) add(s, i, place, &mamba_post);
+        if (ends_block(s->model, i)) add(s, i, place, &resid_post);
     }
+}
+
+// Two for the stream around each layer, and its own.
+static size_t most_sites(const fv_model *model) {
+    size_t n = 2 * (size_t)model->n_layers;
+    for (int i = 0; i < model->n_layers; i++)
+        for (const fv_layer_hook *h = model->layers[i].type->hooks; h && h->name; h++) n++;
+    return n;
 }
 
 fv_status fv_hook_sites(const fv_model *model, int n_rows, fv_hook_site **out, int *n,
                         fv_error *error) {
     sites s = {.model = model, .n_rows = n_rows};
-    s.all = calloc((size_t)model->n_layers * MOST_OF_A_LAYER, sizeof *s.all);
+    s.all = calloc(most_sites(model), sizeof *s.all);
     if (s.all == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory for activations");
     add_layer(&s, 0, "");
     add_layers(&s);

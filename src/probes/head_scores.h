@@ -44,8 +44,8 @@ static inline const float *fv_head_row(const fv_head_batch *b, int layer, int h,
     return b->patterns[layer] + (map * T + (size_t)query) * T;
 }
 
-// Sums and counts of every head, sequence by sequence, query by query, key by key. Inlined into each
-// score's file, so that its rule costs no call for every query: there are tens of thousands.
+// Sums and counts of every head, sequence by sequence, query by query, key by key. Inlined into
+// each score's file, so that its rule costs no call for every query: there are tens of thousands.
 static inline void fv_head_sum(const fv_head_batch *b, fv_head_keys matching) {
     for (int map = 0; map < b->n_layers * b->n_head; map++) {
         int layer = map / b->n_head;

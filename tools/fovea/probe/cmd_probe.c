@@ -1,6 +1,7 @@
 // `fovea probe`: circuits, ranks, attention and predictions of one trained model.
 #include "number_list.h"
 #include "options.h"
+#include "probe/probe_cache.h"
 #include "probe/probe_findings.h"
 #include "probe/probe_history.h"
 #include "probe/probe_prompt.h"
@@ -52,6 +53,7 @@ typedef struct request {
     int more;          // tokens to go on with
     double *direction; // [n_direction], or NULL
     int n_direction;
+    const char *cache, *out; // activations that are asked for, and the file for them; or NULL
     bool json;
 } request;
 
@@ -89,12 +91,33 @@ static fv_status probe_subject_tell(const probe_subject *subject, const request 
 static fv_status probe(const request *r, int *exit_code, fv_error *error) {
     probe_subject subject;
     fv_status status = probe_subject_load(r->operand, r->step, &subject, error);
-    if (status == FV_OK && r->prompt)
+    if (status == FV_OK && r->cache != NULL)
+        status = probe_cache_tell(
+            &subject, &(probe_cache_request){r->cache, r->tokens, r->n_tokens, r->out, r->json},
+            exit_code, error);
+    else if (status == FV_OK && r->prompt)
         *exit_code = probe_prompt_tell(&subject, r->tokens, r->n_tokens, r->more, r->json);
     else if (status == FV_OK)
         status = probe_subject_tell(&subject, r, exit_code, error);
     probe_subject_free(&subject);
     return status;
+}
+
+// What options do not go together; NULL: none.
+static const char *misplaced(const request *r, const char *tokens, const char *direction,
+                             const char *prompt) {
+    if (prompt != NULL && (tokens != NULL || direction != NULL || r->cache != NULL))
+        return "--prompt is read instead of what --tokens, --direction and --cache are for; give "
+               "one or the other";
+    if (r->more > 0 && prompt == NULL)
+        return "--continue goes on behind a prompt; give one with --prompt 1,2,3";
+    if (r->out != NULL && r->cache == NULL)
+        return "--out is the file for what --cache names; without it the findings go to stdout";
+    if (r->out != NULL && (r->json || strcmp(r->cache, "list") == 0))
+        return "--out writes values to a file; --json and --cache list print on stdout";
+    if (direction != NULL && r->cache != NULL)
+        return "--direction follows positions and circuits, which --cache does not show";
+    return NULL;
 }
 
 int cmd_probe(int argc, char **argv) {
@@ -114,6 +137,11 @@ int cmd_probe(int argc, char **argv) {
         OPTION_TEXT("direction", &direction, "1,1",
                     "follows positions and circuits along this direction; along the fitted "
                     "separation direction if not given"),
+        OPTION_TEXT("cache", &r.cache, "NAMES",
+                    "shows these activations instead, as TransformerLens names them: names and "
+                    "patterns with commas, as in blocks.*.attn.hook_pattern; 'list' shows which "
+                    "there are"),
+        OPTION_TEXT("out", &r.out, "FILE", "writes them to this safetensors file"),
         OPTION_FLAG("json", &r.json, "one JSON object on stdout, everything else on stderr"),
         OPTION_END};
     const tool_usage usage = {
@@ -126,17 +154,15 @@ int cmd_probe(int argc, char **argv) {
                  "that Fovea wrote.",
         .example = "fovea probe out/3fa2 --tokens 1,2,3,0\n"
                    "fovea probe model.safetensors --json\n"
-                   "fovea probe out/3fa2 --prompt 1,2,3 --continue 8",
+                   "fovea probe out/3fa2 --prompt 1,2,3 --continue 8\n"
+                   "fovea probe out/3fa2 --cache blocks.0.attn.hook_pattern,logits",
         .min_operands = 1,
         .max_operands = 1};
     tool_operands operands;
     int exit_code;
     if (!options_parse(argc, argv, &usage, options, &operands, &exit_code)) return exit_code;
-    if (prompt != NULL && (list != NULL || direction != NULL))
-        return tool_usage_error("--prompt is read instead of what --tokens and --direction are "
-                                "for; give one or the other");
-    if (r.more > 0 && prompt == NULL)
-        return tool_usage_error("--continue goes on behind a prompt; give one with --prompt 1,2,3");
+    const char *wrong = misplaced(&r, list, direction, prompt);
+    if (wrong != NULL) return tool_usage_error("%s", wrong);
     r.prompt = prompt != NULL;
     if (r.prompt) list = prompt;
     if (list != NULL && (r.tokens = read_tokens(list, &r.n_tokens)) == NULL)

@@ -118,28 +118,31 @@ static fv_status run_probes(probe_findings *f, fv_error *error) {
     return status;
 }
 
-static fv_status check_tokens(const probe_findings *f, const int32_t *tokens, int n,
+static fv_status check_tokens(const fv_task_config *task, const int32_t *tokens, int n,
                               fv_error *error) {
-    if (n != f->T)
-        return fv_fail(error, FV_USAGE, "--tokens gives %d; the model reads %d at a time", n, f->T);
+    if (n != task->context_length)
+        return fv_fail(error, FV_USAGE, "--tokens gives %d; the model reads %d at a time", n,
+                       task->context_length);
     for (int i = 0; i < n; i++)
-        if (tokens[i] < 0 || tokens[i] >= f->V)
+        if (tokens[i] < 0 || tokens[i] >= task->vocab_size)
             return fv_fail(error, FV_USAGE, "--tokens has %d; the model knows 0 to %d", tokens[i],
-                           f->V - 1);
+                           task->vocab_size - 1);
     return FV_OK;
 }
 
-static fv_status set_input(probe_findings *f, const int32_t *tokens, int n, fv_error *error) {
-    if (tokens == NULL) {
-        uint64_t seed = (uint64_t)f->subject->config.train.seed;
-        if (fv_model_test_data(f->subject->model, seed, 0, 1, f->tokens, f->targets) == FV_OK)
-            return FV_OK;
+fv_status probe_input(const probe_subject *s, const int32_t *given, int n_given, int32_t *tokens,
+                      int32_t *targets, fv_error *error) {
+    if (given == NULL) {
+        uint64_t seed = (uint64_t)s->config.train.seed;
+        if (fv_model_test_data(s->model, seed, 0, 1, tokens, targets) == FV_OK) return FV_OK;
         return fv_fail(error, FV_NO_MEMORY, "no memory for a test sequence");
     }
-    fv_status status = check_tokens(f, tokens, n, error);
+    fv_status status = check_tokens(&s->config.task, given, n_given, error);
     if (status != FV_OK) return status;
-    memcpy(f->tokens, tokens, (size_t)n * sizeof *tokens);
-    for (int i = 0; i < f->n_loss; i++) f->targets[i] = -1;
+    memcpy(tokens, given, (size_t)n_given * sizeof *tokens);
+    int n_loss;
+    fv_model_loss_positions(s->model, &n_loss);
+    for (int i = 0; i < n_loss; i++) targets[i] = -1;
     return FV_OK;
 }
 
@@ -164,7 +167,8 @@ fv_status probe_findings_make(const probe_subject *subject, const int32_t *token
     f->loss_positions = fv_model_loss_positions(model, &f->n_loss);
     fv_record_init(&f->measured);
     fv_status status = allocate(f, error);
-    if (status == FV_OK) status = set_input(f, tokens, n_tokens, error);
+    if (status == FV_OK)
+        status = probe_input(subject, tokens, n_tokens, f->tokens, f->targets, error);
     if (status == FV_OK) status = run_probes(f, error);
     if (status == FV_OK)
         status = fv_model_logits(model, subject->params, f->tokens, 1, f->logits, error);

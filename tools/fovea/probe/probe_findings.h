@@ -22,6 +22,12 @@ typedef struct probe_subject {
 fv_status probe_subject_load(const char *operand, int step, probe_subject *s, fv_error *error);
 void probe_subject_free(probe_subject *s);
 
+// The sequence to run a model on: the tokens given [n_given], or with NULL the task's first test
+// sequence. Fills tokens [T] and targets [loss positions], which are -1 where none is known. Fails
+// with FV_USAGE for tokens that the model does not know, or that are not as many as its context.
+fv_status probe_input(const probe_subject *subject, const int32_t *given, int n_given,
+                      int32_t *tokens, int32_t *targets, fv_error *error);
+
 typedef struct probe_findings {
     const probe_subject *subject;
     int T, V, H, n_attention, n_loss;
@@ -34,8 +40,7 @@ typedef struct probe_findings {
 } probe_findings;
 
 // Runs every probe, and the model on `tokens` [n_tokens], or on the task's first test sequence with
-// NULL. Probes that cannot take this model are named on stderr. Fails with FV_USAGE for tokens that
-// the model does not know, or that are not as many as its context.
+// NULL. Probes that cannot take this model are named on stderr. Fails as probe_input does.
 fv_status probe_findings_make(const probe_subject *subject, const int32_t *tokens, int n_tokens,
                               probe_findings *f, fv_error *error);
 void probe_findings_free(probe_findings *f);
