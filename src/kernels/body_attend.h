@@ -127,7 +127,7 @@ INLINE void hide(float *p, keys block, keys query) {
     clear_entries(p, query.end[1], block.end[1]);
 }
 
-// What the formulas of scores are made of (kernels/scores.h).
+// What the formulas of scores are made of (kernels/score_formulas.h).
 #define LOG(x)       vf_log(x)
 #define FINITE(y, x) (y)
 

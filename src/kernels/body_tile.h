@@ -94,7 +94,7 @@ INLINE void dot_block(const float *columns, const float *rows, ptrdiff_t stride,
     }
 }
 
-// What the formulas of scores are made of (kernels/scores.h): x * 0, which is 0 for squared
+// What the formulas of scores are made of (kernels/score_formulas.h): x * 0, which is 0 for squared
 // distances, keeps NaN, and makes it of infinity.
 #define LOG(x)       vf_log(x)
 #define FINITE(y, x) ((y) + (x)*0.0f)

@@ -82,7 +82,7 @@ static real *at(const fv_attend_rows *a, int g, int r, int f, int l) {
     return a->data + g * a->group_stride + r * a->row_stride + f * L + l;
 }
 
-// What the formulas of scores are made of (kernels/scores.h).
+// What the formulas of scores are made of (kernels/score_formulas.h).
 #define LOG(x)       real_log(x)
 #define FINITE(y, x) (y)
 

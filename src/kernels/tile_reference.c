@@ -19,7 +19,7 @@ static bool sees(const uint64_t *seen, int key, int query) {
     return seen == NULL || (seen[key] >> query & 1);
 }
 
-// What the formulas of scores are made of (kernels/scores.h).
+// What the formulas of scores are made of (kernels/score_formulas.h).
 #define LOG(x)       log(x)
 #define FINITE(y, x) ((y) + ((x) - (x)))
 

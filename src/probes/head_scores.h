@@ -15,7 +15,7 @@
 #ifndef FOVEA_PROBES_HEAD_SCORES_H
 #define FOVEA_PROBES_HEAD_SCORES_H
 
-#include "probes/reading.h"
+#include "probes/probe_reading.h"
 
 #include <fovea/record.h>
 

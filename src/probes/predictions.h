@@ -2,7 +2,7 @@
 #ifndef FOVEA_PROBES_PREDICTIONS_H
 #define FOVEA_PROBES_PREDICTIONS_H
 
-#include "probes/reading.h"
+#include "probes/probe_reading.h"
 
 // Sums of the loss by the token or by the index of the position.
 typedef struct fv_loss_sums {

@@ -3,7 +3,7 @@
 #ifndef FOVEA_PROBES_PROBES_H
 #define FOVEA_PROBES_PROBES_H
 
-#include "probes/reading.h"
+#include "probes/probe_reading.h"
 
 #include <fovea/probe.h>
 #include <stdbool.h>

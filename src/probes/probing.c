@@ -1,8 +1,8 @@
 // Probes of one model, measured together: what their readings want to see of the same sequences is
 // kept by one forward pass, once for all of them.
 #include "base/random.h"
+#include "probes/probe_reading.h"
 #include "probes/probes.h"
-#include "probes/reading.h"
 
 #include <limits.h>
 #include <stdlib.h>

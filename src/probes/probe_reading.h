@@ -1,8 +1,8 @@
 // What probes read of a forward pass. A reading says which test sequences it wants to see and which
 // of their activations, and makes of them what its probes measure: attention patterns, sums of
 // losses. Readings of the same sequences share one pass, and probes share readings (probing.c).
-#ifndef FOVEA_PROBES_READING_H
-#define FOVEA_PROBES_READING_H
+#ifndef FOVEA_PROBES_PROBE_READING_H
+#define FOVEA_PROBES_PROBE_READING_H
 
 #include <fovea/activation_cache.h>
 

@@ -14,8 +14,8 @@
 // kernel defines: LOG(x), and FINITE(y, x), which is y, but NaN in the tiles where x is not finite,
 // as their logarithm makes a number of any bits. Products are not multiplied by their factor here:
 // it is cheaper to scale the query (tiles) or the difference to the largest score (lanes).
-#ifndef KERNELS_SCORES_H
-#define KERNELS_SCORES_H
+#ifndef KERNELS_SCORE_FORMULAS_H
+#define KERNELS_SCORE_FORMULAS_H
 
 #include <stdbool.h>
 
