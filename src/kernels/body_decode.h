@@ -204,7 +204,7 @@ INLINE void score_keys(const fv_decode_job *t, int head, int first, bool bfloat1
         decode_scores(t, q, first, n, bfloat16, false, p);
     if (metric)
         UNROLL for (int i = 0; i < 16; i += VW)
-            vf_store(p + i, score_of(&t->score, vf_load(p + i)));
+            vf_store(p + i, score_of(t->score.kind, &t->score, vf_load(p + i)));
 }
 
 // Queries in the order of pairs of bfloat16s.

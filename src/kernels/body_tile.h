@@ -99,9 +99,10 @@ INLINE void dot_block(const float *columns, const float *rows, ptrdiff_t stride,
 #define LOG(x)       vf_log(x)
 #define FINITE(y, x) ((y) + (x)*0.0f)
 
-// From products or squared distances to scores in units of log 2.
-INLINE vf score_of(const fv_tile_score *score, vf x) {
-    switch (score->kind) {
+// From products or squared distances to scores in units of log 2. Loops are built once for every
+// kind, a constant in them.
+INLINE vf score_of(fv_score kind, const fv_tile_score *score, vf x) {
+    switch (kind) {
 #define FV_PART_SCORE(NAME, name)                                                                  \
     case FV_KERNEL_##NAME:                                                                         \
         return FV_VALUE_##name(x, score->factor, score->floor);
@@ -113,8 +114,8 @@ INLINE vf score_of(const fv_tile_score *score, vf x) {
 }
 
 // What `slope` is multiplied by where it depends on the distance.
-INLINE vf slope_of(const fv_tile_score *score, vf x) {
-    switch (score->kind) {
+INLINE vf slope_of(fv_score kind, const fv_tile_score *score, vf x) {
+    switch (kind) {
 #define FV_PART_SCORE(NAME, name)                                                                  \
     case FV_KERNEL_##NAME:                                                                         \
         return FV_SLOPE_##name(vf_set1(1), x, score->floor);
@@ -210,7 +211,8 @@ INLINE float *weights_of(const fv_tile_job *t, const region *r, int key, int que
 
 // Scores of a region, and the largest of each query so far in largest[64], in blocks that all its
 // queries see; largest_at_edges looks at the others.
-INLINE void score_region(const fv_tile_job *t, const region *r, bool metric, float *largest) {
+INLINE void score_region(const fv_tile_job *t, const region *r, fv_score kind, float *largest) {
+    const bool metric = fv_score_is_metric(kind);
 #define BLOCK(j, q, tall, wide)                                                                    \
     {                                                                                              \
         vf acc[MOST_TALL][MOST_WIDE];                                                              \
@@ -219,7 +221,7 @@ INLINE void score_region(const fv_tile_job *t, const region *r, bool metric, flo
         UNROLL for (int w = 0; w < wide; w++) {                                                    \
             vf most = vf_load(largest + q + w * VW);                                               \
             UNROLL for (int i = 0; i < tall; i++) {                                                \
-                vf s = metric ? score_of(&t->score, acc[i][w]) : acc[i][w];                        \
+                vf s = metric ? score_of(kind, &t->score, acc[i][w]) : acc[i][w];                  \
                 vf_store(weights_of(t, r, j + i, q + w * VW), s);                                  \
                 most = vf_max(most, s);                                                            \
             }                                                                                      \
@@ -325,10 +327,15 @@ void KERNEL(tile)(const fv_tile_job *t) {
     int n = regions_of(t->n_keys, t->seen, regions);
     memcpy(largest, t->largest, sizeof largest);
     for (int i = 0; i < n; i++) {
-        if (fv_score_is_metric(t->score.kind))
-            score_region(t, &regions[i], true, largest);
-        else
-            score_region(t, &regions[i], false, largest);
+        switch (t->score.kind) {
+#define FV_PART_SCORE(NAME, name)                                                                  \
+    case FV_KERNEL_##NAME:                                                                         \
+        score_region(t, &regions[i], FV_KERNEL_##NAME, largest);                                   \
+        break;
+#include "kernels/score_list.h"
+        case FV_N_SCORES:
+            break;
+        }
         largest_at_edges(t, &regions[i], largest);
         raise_largest(t, &regions[i], largest);
         exponentials(t, &regions[i]);
@@ -348,18 +355,19 @@ INLINE vf probability(vf score, vf log_sum) {
 }
 
 // Where the slope depends on the distance, ds keeps what it is multiplied by.
-INLINE void probability_region(const fv_tile_gradient *t, const region *r, bool metric) {
-    const bool bends = metric && fv_score_bends(t->score.kind);
+INLINE void probability_region(const fv_tile_gradient *t, const region *r, fv_score kind) {
+    const bool metric = fv_score_is_metric(kind), bends = fv_score_bends(kind);
 #define BLOCK(j, q, tall, wide)                                                                    \
     {                                                                                              \
         vf acc[MOST_TALL][MOST_WIDE];                                                              \
         dot_block(t->qt + q, t->k + (j)*t->d_padded, t->d_padded, t->d, metric, tall, wide, acc);  \
         UNROLL for (int i = 0; i < tall; i++) UNROLL for (int w = 0; w < wide; w++) {              \
-            vf s = metric ? score_of(&t->score, acc[i][w]) : acc[i][w];                            \
+            vf s = metric ? score_of(kind, &t->score, acc[i][w]) : acc[i][w];                      \
             vf p = probability(s, vf_load(t->log_sum + q + w * VW));                               \
             if (r->seen) p = vf_and(p, lanes_of_bits(r->seen[j + i], q + w * VW));                 \
             vf_store(t->p + (j + i) * Q + q + w * VW, p);                                          \
-            if (bends) vf_store(t->ds + (j + i) * Q + q + w * VW, slope_of(&t->score, acc[i][w])); \
+            if (bends)                                                                             \
+                vf_store(t->ds + (j + i) * Q + q + w * VW, slope_of(kind, &t->score, acc[i][w]));  \
         }                                                                                          \
     }
     FOR_REPEATABLE_BLOCKS(r->first, r->width, r->low, r->high, BLOCK)
@@ -451,10 +459,15 @@ void KERNEL(tile_gradient)(const fv_tile_gradient *t) {
     region regions[STRIPS];
     int n = regions_of(t->n_keys, t->seen, regions);
     for (int i = 0; i < n; i++) {
-        if (fv_score_is_metric(t->score.kind))
-            probability_region(t, &regions[i], true);
-        else
-            probability_region(t, &regions[i], false);
+        switch (t->score.kind) {
+#define FV_PART_SCORE(NAME, name)                                                                  \
+    case FV_KERNEL_##NAME:                                                                         \
+        probability_region(t, &regions[i], FV_KERNEL_##NAME);                                      \
+        break;
+#include "kernels/score_list.h"
+        case FV_N_SCORES:
+            break;
+        }
         if (fv_score_bends(t->score.kind))
             slope_region(t, &regions[i], true);
         else
