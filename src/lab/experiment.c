@@ -10,6 +10,7 @@
 #include "lab/sweep.h"
 #include "lab/where.h"
 #include "lab/yaml_options.h"
+#include "probes/probes.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -239,6 +240,9 @@ static fv_status add_probe(reader *r, const yaml_value *name) {
     if (probe == NULL)
         return fail(r, name->line, FV_USAGE, "there is no probe '%.100s'; the nearest is '%s'",
                     name->scalar, fv_probe_nearest(name->scalar));
+    fv_error why;
+    if (probes_check(name->scalar, &why) != FV_OK)
+        return fail(r, name->line, FV_USAGE, "%s", why.text);
     for (int i = 0; i < experiment->n_probes; i++)
         if (experiment->probes[i] == probe) return FV_OK;
     experiment->probes[experiment->n_probes++] = probe;

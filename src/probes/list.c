@@ -70,15 +70,33 @@ const fv_probe *const *fv_probes(int *n) {
     return probes;
 }
 
+static const char *const names[] = {
+#define NAME(probe) #probe,
+    FV_PROBE_LIST(NAME) NULL
+#undef NAME
+};
+
 const fv_probe *fv_probe_find(const char *name) {
     for (int i = 0; i < N_PROBES; i++)
-        if (strcmp(probes[i]->name, name) == 0) return probes[i];
+        if (strcmp(names[i], name) == 0) return probes[i];
     return NULL;
 }
 
 const char *fv_probe_nearest(const char *name) {
-#define NAME(probe) #probe,
-    static const char *const names[] = {FV_PROBE_LIST(NAME) NULL};
-#undef NAME
     return synonym_nearest("probe", name, names);
+}
+
+static const char *lacks(const fv_probe *probe, const char *name) {
+    if (probe->name == NULL || strcmp(probe->name, name) != 0) return "name";
+    if (probe->help == NULL) return "help";
+    return probe->measure == NULL ? "measure" : NULL;
+}
+
+fv_status probes_check(const char *name, fv_error *error) {
+    const fv_probe *probe = fv_probe_find(name);
+    const char *member = probe != NULL ? lacks(probe, name) : NULL;
+    return member == NULL
+               ? FV_OK
+               : fv_fail(error, FV_USAGE, "the probe %s is not whole: its descriptor has no .%s",
+                         name, member);
 }

@@ -31,6 +31,9 @@
 FV_PROBE_LIST(FV_PROBE_DECLARE)
 #undef FV_PROBE_DECLARE
 
+// FV_USAGE where the descriptor of the probe of a name lacks a member that nothing works without.
+fv_status probes_check(const char *name, fv_error *error);
+
 // Lists of probes as records keep them: names in alphabetical order, each once, separated by
 // commas. `text` has FV_PROBES_SIZE bytes.
 void probes_list(const fv_probe *const *list, int n, char *text);

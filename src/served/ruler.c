@@ -151,6 +151,8 @@ static fv_status check_data(data_writer *w, fv_error *error) {
         if (task == NULL)
             return fv_fail(error, FV_USAGE, "there is no task '%s'; --tasks lists them",
                            o->tasks[t]);
+        fv_status whole = eval_task_check(o->tasks[t], error);
+        if (whole != FV_OK) return whole;
         for (int l = 0; l < o->n_lengths; l++) {
             eval_place place;
             int tokens;

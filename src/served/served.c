@@ -27,12 +27,9 @@ fv_status served_connect(const fv_served_options *o, int in_flight, size_t most_
 
 static fv_status check_tasks(const fv_served_options *o, fv_error *error) {
     for (int t = 0; t < o->n_tasks; t++) {
-        const eval_task *task = eval_task_find(o->tasks[t]);
-        const char *lacks = task != NULL ? eval_task_lacks(task) : NULL;
-        if (lacks != NULL)
-            return fv_fail(error, FV_USAGE, "the task %s is not whole: its descriptor has no .%s",
-                           o->tasks[t], lacks);
-        if (task != NULL) continue;
+        fv_status status = eval_task_check(o->tasks[t], error);
+        if (status != FV_OK) return status;
+        if (eval_task_find(o->tasks[t]) != NULL) continue;
         const char *names[64] = {0};
         for (int i = 0; i < 63 && fv_eval_task_name(i) != NULL; i++)
             names[i] = fv_eval_task_name(i);

@@ -88,12 +88,12 @@ struct eval_task {
 EVAL_TASK_LIST(EVAL_TASK_DECLARE)
 #undef EVAL_TASK_DECLARE
 
-// The task of a name; task i and its name, NULL behind the last; what the descriptor of one lacks,
-// a member that nothing works without, or NULL.
+// The task of a name; task i and its name, NULL behind the last; FV_USAGE where the descriptor of the
+// task of a name lacks a member that nothing works without.
 const eval_task *eval_task_find(const char *name);
 const eval_task *eval_task_at(int i);
 const char *eval_task_name(int i);
-const char *eval_task_lacks(const eval_task *task);
+fv_status eval_task_check(const char *name, fv_error *error);
 
 // How families of tasks build their prompts.
 fv_status eval_build_niah(const eval_task *task, const eval_source *source, const eval_place *place,

@@ -27,7 +27,7 @@ const eval_task *eval_task_find(const char *name) {
     return NULL;
 }
 
-const char *eval_task_lacks(const eval_task *task) {
+static const char *lacks(const eval_task *task) {
     if (task->name == NULL || eval_task_find(task->name) != task) return "name";
     if (task->help == NULL) return "help";
     if (task->build == NULL) return "build";
@@ -35,6 +35,15 @@ const char *eval_task_lacks(const eval_task *task) {
     if (task->unit == NULL) return "unit";
     if (task->least_units < 1) return "least_units";
     return task->max_tokens < 1 ? "max_tokens" : NULL;
+}
+
+fv_status eval_task_check(const char *name, fv_error *error) {
+    const eval_task *task = eval_task_find(name);
+    const char *member = task != NULL ? lacks(task) : NULL;
+    return member == NULL
+               ? FV_OK
+               : fv_fail(error, FV_USAGE, "the task %s is not whole: its descriptor has no .%s",
+                         name, member);
 }
 
 bool eval_task_fits(const eval_task *task) {

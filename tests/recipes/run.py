@@ -114,7 +114,7 @@ class Recipe:
             found = [i for i, l in enumerate(lines) if l.rstrip("\\ ") == before.rstrip("\\ ")]
             check(len(found) == 1, f"{file} has {len(found)} lines '{before}'")
             at = found[0] + 1
-            text = "    " + text
+            text = text if text.startswith("#") else "    " + text
         lines.insert(at, text)
         path.write_text("\n".join(lines) + "\n")
 
@@ -200,6 +200,13 @@ def use_layer(tree, folder):
 
 def use_positions(tree, folder):
     check_apart(tree, folder, "model.positions", "ramp", ("none", "learned", "sinusoidal"), MODEL)
+
+
+def use_score(tree, folder):
+    others = ("dot", "euclidean", "harmonic")
+    check_apart(tree, folder, "model.score", "student", others, MODEL)
+    long = MODEL.replace("context_length: 4", "context_length: 520").replace("steps: 5", "batch_size: 16, steps: 2")
+    check_apart(tree, folder, "model.score", "student", others, long)
 
 
 def use_optimizer(tree, folder):

@@ -46,9 +46,10 @@ const fv_layer_type fv_layer_feature_scale = {
     .forward = forward,
     .backward = backward,
     .cost = cost,
-    .part = {
-        .help = "a learned factor for each feature, position by position",
-        .example = "model: {layers: [attention, feature_scale], n_embd: 4}",
-        .reads = {FV_READS(model.residual)},
-    },
+    .part =
+        {
+            .help = "a learned factor for each feature, position by position",
+            .example = "model: {layers: [attention, feature_scale], n_embd: 4}",
+            .reads = {FV_READS(model.residual)},
+        },
 };

@@ -12,9 +12,10 @@ static void step(const fv_optimizer *o, const fv_kernels *kernels, int at, doubl
 }
 
 const fv_optimizer_type fv_optimizer_sign = {
-    .part = {
-        .help = "one rate against the sign of the gradient",
-        .example = "train: {optimizer: sign, learning_rate: 0.01}",
-    },
+    .part =
+        {
+            .help = "one rate against the sign of the gradient",
+            .example = "train: {optimizer: sign, learning_rate: 0.01}",
+        },
     .step = step,
 };

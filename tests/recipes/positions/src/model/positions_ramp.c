@@ -7,9 +7,10 @@ static void fill(int64_t first, int64_t n, int d, real *rows) {
 }
 
 const fv_positions_type fv_positions_ramp = {
-    .part = {
-        .help = "feature 0 grows by a sixteenth from position to position",
-        .example = "model: {positions: ramp}",
-    },
+    .part =
+        {
+            .help = "feature 0 grows by a sixteenth from position to position",
+            .example = "model: {positions: ramp}",
+        },
     .fill = fill,
 };

@@ -9,9 +9,10 @@ static double factor(const fv_train_config *config, int step, double share) {
 }
 
 const fv_schedule_type fv_schedule_inverse_root = {
-    .part = {
-        .help = "one over the root of the steps",
-        .example = "train: {schedule: inverse_root, learning_rate: 0.01}",
-    },
+    .part =
+        {
+            .help = "one over the root of the steps",
+            .example = "train: {schedule: inverse_root, learning_rate: 0.01}",
+        },
     .factor = factor,
 };

@@ -15,10 +15,11 @@ static void answer(const fv_task_config *config, const int32_t *tokens, int32_t 
 }
 
 const fv_task fv_task_modular_sum = {
-    .part = {
-        .help = "the sum of the last two tokens, modulo vocab_size",
-        .example = "task: {name: modular_sum, vocab_size: 7, context_length: 2}",
-    },
+    .part =
+        {
+            .help = "the sum of the last two tokens, modulo vocab_size",
+            .example = "task: {name: modular_sum, vocab_size: 7, context_length: 2}",
+        },
     .loss_positions = fv_last_position,
     .answer = answer,
 };

@@ -9,11 +9,12 @@ static void answer(const fv_task_config *config, const int32_t *tokens, int32_t 
 }
 
 const fv_task fv_task_shifted = {
-    .part = {
-        .help = "the last token plus `shift`, modulo vocab_size",
-        .example = "task: {name: shifted, shift: 2, vocab_size: 7}",
-        .reads = {FV_READS(task.shift)},
-    },
+    .part =
+        {
+            .help = "the last token plus `shift`, modulo vocab_size",
+            .example = "task: {name: shifted, shift: 2, vocab_size: 7}",
+            .reads = {FV_READS(task.shift)},
+        },
     .loss_positions = fv_last_position,
     .answer = answer,
 };
