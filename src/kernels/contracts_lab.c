@@ -97,7 +97,7 @@ static const char *attend_keys(const fv_attend *a) {
 
 const char *fv_contract_attend(const fv_attend *a) {
     DEMAND(a->n_groups >= 0 && a->n_queries >= 0, "n_groups or n_queries is below 0");
-    DEMAND(a->d_key >= 1 && a->d_value >= 1, "d_key or d_value is below 1");
+    DEMAND(a->d_key >= 1 && a->d_value >= 0, "d_key is below 1 or d_value below 0");
     DEMAND(attend_on_lanes(&a->q), UNALIGNED("q or a stride"));
     DEMAND(attend_on_lanes(&a->k), UNALIGNED("k or a stride"));
     DEMAND(attend_on_lanes(&a->v), UNALIGNED("v or a stride"));

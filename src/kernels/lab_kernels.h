@@ -60,7 +60,7 @@ typedef struct fv_attend_rows {
 
 typedef struct fv_attend {
     int n_groups, n_queries, n_rows_keys; // n_rows_keys = max of n_keys
-    int d_key, d_value;
+    int d_key, d_value; // d_value 0: only P is wanted
     const int *n_keys;    // [n_queries], not decreasing; a query without keys has z = 0
     const int *first_key; // [n_queries], not decreasing, at most n_keys; NULL: all 0
     int n_sinks;
