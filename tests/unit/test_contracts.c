@@ -100,6 +100,8 @@ static void broken_contracts_are_named(void **state) {
     REFUSED(map, job.y.stride = D * L + 4, "y or its stride");
     REFUSED(map, job.y = job.x, "the same rows");
     REFUSED(map, job.w = NULL, "w is NULL");
+    REFUSED(attend, job.d_key = 0, "d_key is below 1");
+    REFUSED(attend, job.d_value = -1, "d_value below 0");
     REFUSED(attend, job.n_keys = decreasing, "n_keys decreases");
     REFUSED(attend, job.n_keys = beyond, "beyond n_rows_keys");
     REFUSED(attend, job.first_key = decreasing, "first_key decreases");
