@@ -22,8 +22,10 @@
 
 enum { BLOCK_STEP = 16 };
 
-fv_cost_number cost_plan_quantity(const cost_part *part, const fv_cost_setting *setting,
-                                  fv_cost_quantity quantity) {
+// One quantity of a part, as if it were alone. Unlike fv_cost_part_cost it computes only what it
+// needs: the formula must not use other quantities.
+static fv_cost_number cost_plan_quantity(const cost_part *part, const fv_cost_setting *setting,
+                                         fv_cost_quantity quantity) {
     const cost_reserve alone = {.block = setting->page};
     fv_cost known = {{0}};
     cost_scope s = cost_scope_make(part, setting, &alone, &known);

@@ -15,9 +15,4 @@ typedef struct cost_plan {
 
 void cost_plan_make(const fv_cost_model *model, const fv_cost_setting *setting, cost_plan *plan);
 
-// One quantity of a part, as if it were alone. Unlike fv_cost_part_cost it computes only what it
-// needs: the formula must not use other quantities.
-fv_cost_number cost_plan_quantity(const cost_part *part, const fv_cost_setting *setting,
-                                  fv_cost_quantity quantity);
-
 #endif

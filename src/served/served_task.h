@@ -59,7 +59,7 @@ struct eval_task {
     int least_units; // of the haystack
     bool distracts;  // other values like the answer stand in the prompt
     double spread;   // share of tokens by which prompts differ, beyond what their haystacks do
-    reading_format reading; // of eval_build_reading
+    reading_format reading; // of task_reading.c
     bool as_is;             // prompts come from a file, as long as they are
 };
 
@@ -94,25 +94,6 @@ const eval_task *eval_task_find(const char *name);
 const eval_task *eval_task_at(int i);
 const char *eval_task_name(int i);
 fv_status eval_task_check(const char *name, fv_error *error);
-
-// How families of tasks build their prompts.
-fv_status eval_build_niah(const eval_task *task, const eval_source *source, const eval_place *place,
-                          prompt *p, fv_error *error);
-fv_status eval_build_classic(const eval_task *task, const eval_source *source,
-                             const eval_place *place, prompt *p, fv_error *error);
-fv_status eval_build_chain(const eval_task *task, const eval_source *source,
-                           const eval_place *place, prompt *p, fv_error *error);
-fv_status eval_build_common(const eval_task *task, const eval_source *source,
-                            const eval_place *place, prompt *p, fv_error *error);
-fv_status eval_build_frequent(const eval_task *task, const eval_source *source,
-                              const eval_place *place, prompt *p, fv_error *error);
-fv_status eval_build_kv(const eval_task *task, const eval_source *source, const eval_place *place,
-                        prompt *p, fv_error *error);
-fv_status eval_build_documents(const eval_task *task, const eval_source *source,
-                               const eval_place *place, prompt *p, fv_error *error);
-
-fv_status eval_build_reading(const eval_task *task, const eval_source *source,
-                             const eval_place *place, prompt *p, fv_error *error);
 
 // Reads a file of questions with documents: JSON Lines {question, answers: [text],
 // ctxs: [{title, text, isgold}]}, as lost-in-the-middle has them.

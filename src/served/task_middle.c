@@ -16,8 +16,8 @@ static int place_of(const eval_task *task, const eval_place *place, int n) {
     return (int)lround((n - 1) * place->depth / 100);
 }
 
-fv_status eval_build_kv(const eval_task *task, const eval_source *source, const eval_place *place,
-                        prompt *p, fv_error *error) {
+static fv_status build_kv(const eval_task *task, const eval_source *source, const eval_place *place,
+                          prompt *p, fv_error *error) {
     const haystack *h = &source->hay[EVAL_HAY_PAIRS];
     char key[EVAL_VALUE_SIZE], value[EVAL_VALUE_SIZE], pair[2 * EVAL_VALUE_SIZE + 8];
     fv_random random;
@@ -104,8 +104,8 @@ static void add_document(prompt *p, int number, const json_t *document) {
     prompt_add(p, "\n");
 }
 
-fv_status eval_build_documents(const eval_task *task, const eval_source *source,
-                               const eval_place *place, prompt *p, fv_error *error) {
+static fv_status build_documents(const eval_task *task, const eval_source *source,
+                                 const eval_place *place, prompt *p, fv_error *error) {
     size_t n_questions = json_array_size(source->documents);
     const json_t *line = json_array_get(source->documents, (size_t)place->sample % n_questions);
     const json_t *contexts = json_object_get(line, "ctxs"), *gold = NULL;
@@ -144,7 +144,7 @@ fv_status eval_build_documents(const eval_task *task, const eval_source *source,
 #define KV(title, about)                                                                           \
     const eval_task eval_task_##title = {.name = #title,                                           \
                                          .help = about,                                            \
-                                         .build = eval_build_kv,                                   \
+                                         .build = build_kv,                                        \
                                          .hay = EVAL_HAY_PAIRS,                                    \
                                          .key = EVAL_UUIDS,                                        \
                                          .value = EVAL_UUIDS,                                      \
@@ -161,7 +161,7 @@ KV(kv_query_aware, "the same, the key named before the object too")
 const eval_task eval_task_qa = {
     .name = "qa",
     .help = "a question about one of the documents of --documents",
-    .build = eval_build_documents,
+    .build = build_documents,
     .hay = EVAL_HAY_DOCUMENTS,
     .metric = EVAL_SUBSPAN,
     .has_depth = true,

@@ -65,8 +65,8 @@ static void join_keys(const needle *needles, int n, text_buffer *out) {
                  needles[i].key);
 }
 
-fv_status eval_build_niah(const eval_task *task, const eval_source *source, const eval_place *place,
-                          prompt *p, fv_error *error) {
+static fv_status build_niah(const eval_task *task, const eval_source *source,
+                            const eval_place *place, prompt *p, fv_error *error) {
     const haystack *h = &source->hay[place->hay];
     needle needles[MOST_NEEDLES];
     prompt_insert inserts[MOST_NEEDLES];
@@ -104,8 +104,8 @@ fv_status eval_build_niah(const eval_task *task, const eval_source *source, cons
     return p->failed ? fv_fail(error, FV_NO_MEMORY, "out of memory for a prompt") : FV_OK;
 }
 
-fv_status eval_build_classic(const eval_task *task, const eval_source *source,
-                             const eval_place *place, prompt *p, fv_error *error) {
+static fv_status build_classic(const eval_task *task, const eval_source *source,
+                               const eval_place *place, prompt *p, fv_error *error) {
     const haystack *h = &source->hay[place->hay];
     double depth = place->depth;
     fv_random random;
@@ -130,7 +130,7 @@ fv_status eval_build_classic(const eval_task *task, const eval_source *source,
 #define NIAH(title, haystack, keys, values, n_key, n_value, n_query, about)                        \
     const eval_task eval_task_##title = {.name = #title,                                           \
                                          .help = about,                                            \
-                                         .build = eval_build_niah,                                 \
+                                         .build = build_niah,                                      \
                                          .hay = EVAL_HAY_##haystack,                               \
                                          .any_hay = true,                                          \
                                          .key = EVAL_##keys,                                       \
@@ -158,7 +158,7 @@ NIAH(niah_multiquery, TEXT, WORDS, NUMBERS, 4, 1, 4, "four keys asked for at onc
 const eval_task eval_task_classic = {
     .name = "classic",
     .help = "the sandwich in San Francisco, the first needle in a haystack",
-    .build = eval_build_classic,
+    .build = build_classic,
     .any_hay = true,
     .hay = EVAL_HAY_TEXT,
     .has_depth = true,

@@ -105,8 +105,8 @@ static void write_prompt(const choice *c, const reading_question *q, prompt *p) 
     for (size_t i = 0; (answer = reading_answer(q, i)) != NULL; i++) prompt_answer(p, answer);
 }
 
-fv_status eval_build_reading(const eval_task *task, const eval_source *source,
-                             const eval_place *place, prompt *p, fv_error *error) {
+static fv_status build_reading(const eval_task *task, const eval_source *source,
+                               const eval_place *place, prompt *p, fv_error *error) {
     const reading *r = source->readings[task->reading];
     const reading_question *q = &r->questions[place->sample % r->n_questions];
     const haystack *h = &r->documents;
@@ -127,7 +127,7 @@ fv_status eval_build_reading(const eval_task *task, const eval_source *source,
 const eval_task eval_task_qa_1 = {
     .name = "qa_1",
     .help = "a question about one of SQuAD's documents, --documents",
-    .build = eval_build_reading,
+    .build = build_reading,
     .hay = EVAL_HAY_READING,
     .reading = READING_SQUAD,
     .metric = EVAL_MATCH_PART,
@@ -141,7 +141,7 @@ const eval_task eval_task_qa_1 = {
 const eval_task eval_task_qa_2 = {
     .name = "qa_2",
     .help = "a question about two of HotpotQA's documents, --documents",
-    .build = eval_build_reading,
+    .build = build_reading,
     .hay = EVAL_HAY_READING,
     .reading = READING_HOTPOTQA,
     .metric = EVAL_MATCH_PART,

@@ -60,8 +60,8 @@ static void add_chain(fv_random *random, const haystack *h, int letters, int n_u
              NAMES, value);
 }
 
-fv_status eval_build_chain(const eval_task *task, const eval_source *source,
-                           const eval_place *place, prompt *p, fv_error *error) {
+static fv_status build_chain(const eval_task *task, const eval_source *source,
+                             const eval_place *place, prompt *p, fv_error *error) {
     const haystack *h = &source->hay[EVAL_HAY_NOISE];
     char names[NAMES][8], prefix[256];
     fv_random random;
@@ -141,8 +141,8 @@ static void add_answer_list(prompt *p, const int *words) {
     prompt_add(p, "\n");
 }
 
-fv_status eval_build_common(const eval_task *task, const eval_source *source,
-                            const eval_place *place, prompt *p, fv_error *error) {
+static fv_status build_common(const eval_task *task, const eval_source *source,
+                              const eval_place *place, prompt *p, fv_error *error) {
     (void)source;
     static const char PREFIX[] =
         " Answer: The top 10 words that appear most often in the list are:";
@@ -193,8 +193,8 @@ static void draw_codes(fv_random *random, char (*codes)[LETTERS + 1], int n) {
     snprintf(codes[0], sizeof codes[0], "...");
 }
 
-fv_status eval_build_frequent(const eval_task *task, const eval_source *source,
-                              const eval_place *place, prompt *p, fv_error *error) {
+static fv_status build_frequent(const eval_task *task, const eval_source *source,
+                                const eval_place *place, prompt *p, fv_error *error) {
     (void)source;
     const double zeta2 = 1.6449340668482264; // the sum of 1/k^2
     int n_codes = place->length / 50 > 5 ? place->length / 50 : 5, n = 0;
@@ -230,7 +230,7 @@ fv_status eval_build_frequent(const eval_task *task, const eval_source *source,
 const eval_task eval_task_vt = {
     .name = "vt",
     .help = "which variables got a value, through a chain of assignments",
-    .build = eval_build_chain,
+    .build = build_chain,
     .hay = EVAL_HAY_NOISE,
     .max_tokens = 30,
     .unit = "tokens",
@@ -240,7 +240,7 @@ const eval_task eval_task_vt = {
 const eval_task eval_task_cwe = {
     .name = "cwe",
     .help = "the ten most common words of a list",
-    .build = eval_build_common,
+    .build = build_common,
     .hay = EVAL_HAY_NONE,
     .max_tokens = 120,
     .unit = "tokens",
@@ -250,7 +250,7 @@ const eval_task eval_task_cwe = {
 const eval_task eval_task_fwe = {
     .name = "fwe",
     .help = "the three most frequent words of a coded text",
-    .build = eval_build_frequent,
+    .build = build_frequent,
     .hay = EVAL_HAY_NONE,
     .max_tokens = 50,
     .unit = "tokens",

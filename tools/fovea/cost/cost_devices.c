@@ -58,8 +58,9 @@ fv_cost_devices cost_devices_of(const cost_subject *subject, const cost_request 
     return devices;
 }
 
-double cost_moved(const cost_request *request, const fv_cost_devices *devices,
-                  const fv_cost_stage *stage) {
+// Bytes of memory that the device moves for one token, its share of the weights included.
+static double cost_moved(const cost_request *request, const fv_cost_devices *devices,
+                         const fv_cost_stage *stage) {
     uint64_t batch = fv_cost_device_setting(devices, &request->setting).batch;
     double weights = (double)stage->weights * devices->weight_bytes;
     return weights / (double)batch + (double)stage->traffic;

@@ -23,10 +23,6 @@ fv_cost_devices cost_devices_of(const cost_subject *subject, const cost_request 
 fv_status cost_fullest_stage(const cost_subject *subject, const cost_request *request,
                              fv_cost_stage *out, fv_error *error);
 
-// Bytes of memory that the device moves for one token, its share of the weights included.
-double cost_moved(const cost_request *request, const fv_cost_devices *devices,
-                  const fv_cost_stage *stage);
-
 // Money for a million tokens at that rate.
 double cost_of_million(const cost_request *request, double tokens_a_second);
 
