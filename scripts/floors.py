@@ -4,6 +4,7 @@
 A room of src/ includes only rooms that stand before it in FLOORS (CMakeLists.txt). The tool includes
 public headers and its own. No two files of different rooms have one name, but for lists (list.c) and the
 two ways to build without MPI. Public headers of mechanisms know nothing of the lab's configuration.
+Only what include/fovea/ declares begins with fv_.
 Every room has a README.md of at most 10 lines and two sentences or more: what lives there, what must not.
 """
 import collections
@@ -68,6 +69,14 @@ def mechanisms(root):
             yield f"include/fovea/{header}: reaches <fovea/{name}>, the lab's own"
 
 
+def private(root):
+    name = re.compile(r"\bfv_\w+")
+    public = {word for path in (root / "include/fovea").rglob("*.*") for word in name.findall(path.read_text())}
+    for path in sorted((root / "src").rglob("*.[ch]")):
+        for word in sorted(set(name.findall(path.read_text())) - public):
+            yield f"{path.relative_to(root)}: {word} is in no public header; inside, names begin with their room or subject"
+
+
 def unsaid(root, floors):
     for folder in [*(f"src/{room}" for room in floors), "tools/fovea"]:
         path = root / folder / "README.md"
@@ -82,7 +91,7 @@ def main(root):
     cmake = (root / "CMakeLists.txt").read_text()
     floors = re.search(r"set\(FLOORS\s+([^)]+)\)", cmake)[1].split()
     faults = [*upward(root, floors), *inside(root), *twins(root), *mechanisms(root),
-              *unsaid(root, floors)]
+              *private(root), *unsaid(root, floors)]
     print("\n".join(faults) or f"floors: {len(floors)} rooms, nothing looks upward")
     return 1 if faults else 0
 

@@ -48,12 +48,13 @@ static bool grow(void **array, int64_t *capacity, int64_t needed, size_t size) {
     return true;
 }
 
-static bool add_tile(decode_pass *pass, const fv_strand *strand, const fv_key_tile *keys) {
+static bool add_tile(decode_pass *pass, const attention_strand *strand,
+                     const attention_key_tile *keys) {
     if (!grow((void **)&pass->tiles, &pass->tile_capacity, pass->n_tiles + 1, sizeof(seen_tile)))
         return false;
     seen_tile *tile = &pass->tiles[pass->n_tiles++];
     if (keys->contiguous && keys->seen == NULL && strand->rows == NULL) {
-        *tile = (seen_tile){keys->n, fv_strand_row(strand, keys->first), strand->row_step};
+        *tile = (seen_tile){keys->n, strand_row(strand, keys->first), strand->row_step};
         return true;
     }
     if (!grow((void **)&pass->rows, &pass->list_capacity, pass->n_listed + keys->n,
@@ -63,7 +64,7 @@ static bool add_tile(decode_pass *pass, const fv_strand *strand, const fv_key_ti
     for (int i = 0; i < keys->n; i++) {
         if (keys->seen && !(keys->seen[i] & 1)) continue;
         int64_t index = keys->contiguous ? keys->first + i : keys->index[i];
-        pass->rows[pass->n_listed++] = fv_strand_row(strand, index);
+        pass->rows[pass->n_listed++] = strand_row(strand, index);
         tile->n++;
     }
     return true;
@@ -71,19 +72,19 @@ static bool add_tile(decode_pass *pass, const fv_strand *strand, const fv_key_ti
 
 static bool list_tiles(decode_pass *pass, int64_t n_cached) {
     fv_attention *plan = pass->plan;
-    fv_worker *w = &plan->workers[0];
-    fv_query_state *query = &w->states[0];
-    fv_placement last = {1, {{1, n_cached - 1, 1}}}, keys = {1, {{n_cached, 0, 1}}};
-    fv_phases_set(&plan->mask, &last, &keys, &plan->phases);
+    attention_worker *w = &plan->workers[0];
+    query_state *query = &w->states[0];
+    attention_placement last = {1, {{1, n_cached - 1, 1}}}, keys = {1, {{n_cached, 0, 1}}};
+    phases_set(&plan->mask, &last, &keys, &plan->phases);
     for (int i = 0; i < plan->phases.n; i++) {
-        const fv_phase *phase = &plan->phases.phase[i];
+        const attention_phase *phase = &plan->phases.phase[i];
         for (int j = 0; j < phase->n_keys; j++) {
-            const fv_strand *strand = &phase->keys[j];
+            const attention_strand *strand = &phase->keys[j];
             if (phase->queries->n == 0 || strand->residue != phase->queries->residue) continue;
-            fv_query_tile_set(&plan->mask, phase->queries, 0, strand->kind, &query->queries);
+            query_tile_set(&plan->mask, phase->queries, 0, strand->kind, &query->queries);
             query->walk.gather = true;
-            fv_walk_start(&query->walk, &plan->mask, &query->queries, strand, 0, strand->n);
-            while (fv_walk_next(&query->walk, &w->keys))
+            walk_start(&query->walk, &plan->mask, &query->queries, strand, 0, strand->n);
+            while (walk_next(&query->walk, &w->keys))
                 if (!add_tile(pass, strand, &w->keys)) return false;
         }
     }
@@ -93,14 +94,14 @@ static bool list_tiles(decode_pass *pass, int64_t n_cached) {
 // Work --------------------------------------------------------------------------------------------
 
 // Rows that cannot be read in place: listed ones, and those whose width fills no whole vectors.
-static void gather(const decode_pass *pass, fv_worker *w, const seen_tile *tile, fv_head_rows at,
-                   fv_decode_job *job) {
+static void gather(const decode_pass *pass, attention_worker *w, const seen_tile *tile,
+                   attention_head_rows at, decode_job *job) {
     const fv_attention *plan = pass->plan;
     for (int i = 0; i < tile->n; i++) {
         int64_t row = tile->step ? tile->first + i * tile->step : pass->rows[tile->first + i];
         size_t offset = at.base + (size_t)(row * at.row);
-        fv_kv_load(plan, pass->k, offset, w->k + (ptrdiff_t)i * plan->d_padded);
-        fv_kv_load(plan, pass->v, offset, w->v + (ptrdiff_t)i * plan->d_padded);
+        kv_load(plan, pass->k, offset, w->k + (ptrdiff_t)i * plan->d_padded);
+        kv_load(plan, pass->v, offset, w->v + (ptrdiff_t)i * plan->d_padded);
     }
     job->bfloat16 = false;
     job->k = (const char *)w->k;
@@ -108,8 +109,8 @@ static void gather(const decode_pass *pass, fv_worker *w, const seen_tile *tile,
     job->k_stride = job->v_stride = plan->d_padded * (ptrdiff_t)sizeof(float);
 }
 
-static void decode_tile(const decode_pass *pass, fv_worker *w, const seen_tile *tile,
-                        fv_head_rows at, fv_decode_job *job) {
+static void decode_tile(const decode_pass *pass, attention_worker *w, const seen_tile *tile,
+                        attention_head_rows at, decode_job *job) {
     const fv_attention *plan = pass->plan;
     job->n_keys = job->n_rows = tile->n;
     if (tile->step == 0 || plan->d_padded != plan->config.d_head) {
@@ -129,7 +130,7 @@ static void decode_tile(const decode_pass *pass, fv_worker *w, const seen_tile *
     w->work.tiles++;
 }
 
-static void load_query(const decode_pass *pass, fv_worker *w, int64_t shared) {
+static void load_query(const decode_pass *pass, attention_worker *w, int64_t shared) {
     const fv_attention *plan = pass->plan;
     size_t d = (size_t)plan->config.d_head;
     for (int i = 0; i < plan->group; i++) {
@@ -144,21 +145,21 @@ static void decode_piece(void *context, int piece, int worker) {
     const decode_pass *pass = context;
     const fv_attention *plan = pass->plan;
     const fv_attention_config *c = &plan->config;
-    fv_worker *w = &plan->workers[worker];
+    attention_worker *w = &plan->workers[worker];
     int64_t shared = piece / pass->n_splits, split = piece % pass->n_splits;
-    fv_head_rows at = fv_head_rows_of(plan, pass->n_rows, c->n_kv_head, shared / c->n_kv_head,
-                                      shared % c->n_kv_head);
+    attention_head_rows at = head_rows_of(plan, pass->n_rows, c->n_kv_head, shared / c->n_kv_head,
+                                          shared % c->n_kv_head);
     float *state = pass->states + (size_t)piece * (size_t)plan->group * state_width(plan);
     float *largest = state + (ptrdiff_t)plan->group * plan->d_padded;
-    fv_decode_job job = {.d_padded = plan->d_padded,
-                         .n_heads = plan->group,
-                         .score = plan->score,
-                         .q = w->decode_q,
-                         .p = w->decode_p,
-                         .paired = w->decode_paired,
-                         .o = state,
-                         .largest = largest,
-                         .sum = largest + plan->group};
+    decode_job job = {.d_padded = plan->d_padded,
+                      .n_heads = plan->group,
+                      .score = plan->score,
+                      .q = w->decode_q,
+                      .p = w->decode_p,
+                      .paired = w->decode_paired,
+                      .o = state,
+                      .largest = largest,
+                      .sum = largest + plan->group};
     for (int i = 0; i < plan->group; i++) largest[i] = FV_NO_SCORE;
     load_query(pass, w, shared);
     int64_t end = (split + 1) * TILES_OF_PIECE;
@@ -207,7 +208,7 @@ static fv_status decode(decode_pass *pass, int64_t n_cached, float *o, fv_error 
         return fv_fail(error, FV_NO_MEMORY,
                        "out of memory for the tiles of a cache of %" PRId64 " keys", n_cached);
     memset(pass->states, 0, n * sizeof(float));
-    fv_pool_run(plan->pool, (int)(shared * pass->n_splits), decode_piece, pass);
+    pool_run(plan->pool, (int)(shared * pass->n_splits), decode_piece, pass);
     for (int64_t i = 0; i < shared; i++)
         for (int64_t member = 0; member < plan->group; member++) join(pass, i, member, o);
     return FV_OK;

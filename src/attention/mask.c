@@ -33,7 +33,7 @@ static fv_status check_not_negative(const fv_attention_mask *m, fv_error *error)
     return FV_OK;
 }
 
-static fv_status copy_globals(const fv_attention_mask *m, fv_mask *mask, fv_error *error) {
+static fv_status copy_globals(const fv_attention_mask *m, attention_mask *mask, fv_error *error) {
     if (m->n_globals == 0) return FV_OK;
     if (m->globals == NULL)
         return fv_fail(error, FV_USAGE, "mask: n_globals is %" PRId64 " and globals is NULL",
@@ -59,7 +59,7 @@ static fv_status copy_globals(const fv_attention_mask *m, fv_mask *mask, fv_erro
     return FV_OK;
 }
 
-static fv_status copy_bitmap(const fv_attention_mask *m, fv_mask *mask, fv_error *error) {
+static fv_status copy_bitmap(const fv_attention_mask *m, attention_mask *mask, fv_error *error) {
     if (m->bitmap == NULL && m->bitmap_bytes > 0)
         return fv_fail(error, FV_USAGE, "mask: bitmap_bytes is %zu and bitmap is NULL",
                        m->bitmap_bytes);
@@ -81,10 +81,10 @@ static fv_status copy_bitmap(const fv_attention_mask *m, fv_mask *mask, fv_error
 }
 
 // n different numbers below `below`, ascending, each set equally likely (Floyd's algorithm).
-static void draw_different(fv_random *random, int64_t below, int64_t n, int32_t *out) {
+static void draw_different(random_source *random, int64_t below, int64_t n, int32_t *out) {
     for (int64_t i = 0; i < n; i++) {
         int64_t last = below - n + i;
-        int32_t pick = (int32_t)fv_random_below(random, (uint32_t)last + 1);
+        int32_t pick = (int32_t)random_below(random, (uint32_t)last + 1);
         for (int64_t j = 0; j < i; j++)
             if (out[j] == pick) {
                 pick = (int32_t)last;
@@ -96,7 +96,8 @@ static void draw_different(fv_random *random, int64_t below, int64_t n, int32_t 
     }
 }
 
-static fv_status draw_random_blocks(const fv_attention_mask *m, fv_mask *mask, fv_error *error) {
+static fv_status draw_random_blocks(const fv_attention_mask *m, attention_mask *mask,
+                                    fv_error *error) {
     if (m->random_blocks == 0) return FV_OK;
     int64_t per_row = min64(m->random_blocks, mask->n_block_columns);
     size_t bytes;
@@ -112,8 +113,8 @@ static fv_status draw_random_blocks(const fv_attention_mask *m, fv_mask *mask, f
         return fv_fail(error, FV_NO_MEMORY, "out of memory for %zu bytes of random blocks", bytes);
     mask->n_random = per_row;
     for (int64_t row = 0; row < mask->n_block_rows; row++) {
-        fv_random random;
-        fv_random_init(&random, m->random_seed, FV_STREAM_INIT, 0, (uint32_t)row);
+        random_source random;
+        random_init(&random, m->random_seed, FV_STREAM_INIT, 0, (uint32_t)row);
         int64_t below =
             mask->causal ? min64(row + 1, mask->n_block_columns) : mask->n_block_columns;
         int64_t n = min64(per_row, below);
@@ -124,13 +125,13 @@ static fv_status draw_random_blocks(const fv_attention_mask *m, fv_mask *mask, f
     return FV_OK;
 }
 
-fv_status fv_mask_create(const fv_attention_config *config, fv_mask *mask, fv_error *error) {
+fv_status mask_create(const fv_attention_config *config, attention_mask *mask, fv_error *error) {
     const fv_attention_mask *m = &config->mask;
-    *mask = (fv_mask){.causal = m->causal,
-                      .end_query = config->first_query + config->n_query,
-                      .end_key = config->n_key,
-                      .sinks = min64(m->sinks, config->n_key),
-                      .block = m->block ? m->block : 64};
+    *mask = (attention_mask){.causal = m->causal,
+                             .end_query = config->first_query + config->n_query,
+                             .end_key = config->n_key,
+                             .sinks = min64(m->sinks, config->n_key),
+                             .block = m->block ? m->block : 64};
     fv_status status = check_not_negative(m, error);
     if (status != FV_OK) return status;
     int64_t span = mask->end_query > mask->end_key ? mask->end_query : mask->end_key;
@@ -148,7 +149,7 @@ fv_status fv_mask_create(const fv_attention_config *config, fv_mask *mask, fv_er
     if (status == FV_OK) status = copy_bitmap(m, mask, error);
     if (status == FV_OK) status = draw_random_blocks(m, mask, error);
     if (status != FV_OK) {
-        fv_mask_free(mask);
+        mask_free(mask);
         return status;
     }
     mask->has_blocks = mask->bitmap != NULL || mask->n_random > 0;
@@ -157,9 +158,9 @@ fv_status fv_mask_create(const fv_attention_config *config, fv_mask *mask, fv_er
     return FV_OK;
 }
 
-void fv_mask_free(fv_mask *mask) {
+void mask_free(attention_mask *mask) {
     free(mask->globals);
     free(mask->bitmap);
     free(mask->random);
-    *mask = (fv_mask){0};
+    *mask = (attention_mask){0};
 }

@@ -16,7 +16,7 @@
 
 #include "attention/tiles.h"
 
-typedef struct fv_mask {
+typedef struct attention_mask {
     bool causal, everything; // everything: no part restricts what is seen
     bool has_blocks;
     int64_t end_query, end_key; // positions from here on do not exist
@@ -29,55 +29,55 @@ typedef struct fv_mask {
     uint8_t *bitmap;   // [n_block_rows][bitmap_row], or NULL
     int64_t n_random;
     int32_t *random; // [n_block_rows][n_random] ascending block columns, -1 for none
-} fv_mask;
+} attention_mask;
 
 // Checks the configuration's mask (its sizes are already checked) and copies it.
-fv_status fv_mask_create(const fv_attention_config *config, fv_mask *mask, fv_error *error);
-void fv_mask_free(fv_mask *mask);
+fv_status mask_create(const fv_attention_config *config, attention_mask *mask, fv_error *error);
+void mask_free(attention_mask *mask);
 
 // The number of keys that every query sees in the COLUMNS phase, at most.
-int64_t fv_mask_columns(const fv_mask *mask);
+int64_t mask_columns(const attention_mask *mask);
 
-typedef enum fv_phase_kind { FV_COLUMNS, FV_BAND, FV_STRIDE, FV_ROWS } fv_phase_kind;
+typedef enum phase_kind { FV_COLUMNS, FV_BAND, FV_STRIDE, FV_ROWS } phase_kind;
 
-typedef struct fv_strand {
+typedef struct attention_strand {
     int64_t n;
     int64_t row, row_step, position, step; // of row i: row + i row_step, position + i step
     const int64_t *rows, *positions;       // or listed, where not NULL
-    fv_phase_kind kind;                    // of a strand of keys
+    phase_kind kind;                       // of a strand of keys
     int64_t residue; // of positions by the stride; -1 where it does not matter
-} fv_strand;
+} attention_strand;
 
-static inline int64_t fv_strand_row(const fv_strand *s, int64_t i) {
+static inline int64_t strand_row(const attention_strand *s, int64_t i) {
     return s->rows ? s->rows[i] : s->row + i * s->row_step;
 }
-static inline int64_t fv_strand_position(const fv_strand *s, int64_t i) {
+static inline int64_t strand_position(const attention_strand *s, int64_t i) {
     return s->positions ? s->positions[i] : s->position + i * s->step;
 }
 
 // Strands of queries and of keys, each pair of equal residue meets.
-typedef struct fv_phase {
+typedef struct attention_phase {
     int n_queries, n_keys;
-    fv_strand *queries, *keys;
-} fv_phase;
+    attention_strand *queries, *keys;
+} attention_phase;
 
 enum { FV_MAX_PHASES = 3 };
 
 // The phases of local queries and keys, and the memory they lie in.
-typedef struct fv_phases {
+typedef struct attention_phases {
     int n;
-    fv_phase phase[FV_MAX_PHASES];
-    fv_strand *strands;
+    attention_phase phase[FV_MAX_PHASES];
+    attention_strand *strands;
     int64_t *lists;
-} fv_phases;
+} attention_phases;
 
-fv_status fv_phases_create(const fv_mask *mask, fv_phases *phases, fv_error *error);
-void fv_phases_free(fv_phases *phases);
-void fv_phases_set(const fv_mask *mask, const fv_placement *queries, const fv_placement *keys,
-                   fv_phases *phases);
+fv_status phases_create(const attention_mask *mask, attention_phases *phases, fv_error *error);
+void phases_free(attention_phases *phases);
+void phases_set(const attention_mask *mask, const attention_placement *queries,
+                const attention_placement *keys, attention_phases *phases);
 
 // Up to 64 queries of one strand.
-typedef struct fv_query_tile {
+typedef struct query_tile {
     int n;
     uint64_t live; // bits of the queries that take part in this phase
     int64_t rows[FV_TILE_QUERIES], positions[FV_TILE_QUERIES];
@@ -85,13 +85,13 @@ typedef struct fv_query_tile {
     int n_groups; // of equal block row
     int64_t group_row[FV_TILE_QUERIES];
     uint64_t group_bits[FV_TILE_QUERIES];
-} fv_query_tile;
+} query_tile;
 
-void fv_query_tile_set(const fv_mask *mask, const fv_strand *queries, int64_t first,
-                       fv_phase_kind kind, fv_query_tile *tile);
+void query_tile_set(const attention_mask *mask, const attention_strand *queries, int64_t first,
+                    phase_kind kind, query_tile *tile);
 
 // Up to 128 keys of one strand.
-typedef struct fv_key_tile {
+typedef struct attention_key_tile {
     int n;
     bool contiguous; // keys first .. first + n - 1 of the strand
     int64_t first;
@@ -99,36 +99,36 @@ typedef struct fv_key_tile {
     const uint64_t *seen;        // [n], or NULL where all live queries see all keys
     uint64_t bits[FV_TILE_KEYS];
     int64_t pairs; // seen
-} fv_key_tile;
+} attention_key_tile;
 
-// The key tiles that a query tile meets, one after the other: fv_walk_start, then fv_walk_next
+// The key tiles that a query tile meets, one after the other: walk_start, then walk_next
 // until it returns false.
-typedef struct fv_interval {
+typedef struct attention_interval {
     int64_t low, high;
-} fv_interval;
+} attention_interval;
 
-typedef struct fv_walk {
-    const fv_mask *mask;
-    const fv_query_tile *queries;
-    const fv_strand *keys;
-    bool gather;            // short intervals may share a tile
-    fv_interval *intervals; // merged, ascending, of indices in the strand
+typedef struct attention_walk {
+    const attention_mask *mask;
+    const query_tile *queries;
+    const attention_strand *keys;
+    bool gather;                   // short intervals may share a tile
+    attention_interval *intervals; // merged, ascending, of indices in the strand
     int n, at;
-} fv_walk;
+} attention_walk;
 
 // Memory for the intervals of one walk.
-size_t fv_walk_capacity(const fv_mask *mask);
+size_t walk_capacity(const attention_mask *mask);
 
 // Only keys low .. high - 1 of the strand are visited.
-void fv_walk_start(fv_walk *walk, const fv_mask *mask, const fv_query_tile *queries,
-                   const fv_strand *keys, int64_t low, int64_t high);
-bool fv_walk_next(fv_walk *walk, fv_key_tile *tile);
+void walk_start(attention_walk *walk, const attention_mask *mask, const query_tile *queries,
+                const attention_strand *keys, int64_t low, int64_t high);
+bool walk_next(attention_walk *walk, attention_key_tile *tile);
 
 // The keys that the next tile begins with, as far as they lie together; empty at the end.
-fv_interval fv_walk_ahead(const fv_walk *walk);
+attention_interval walk_ahead(const attention_walk *walk);
 
 // A range of query indices of the strand outside of which no query sees keys low .. high - 1.
-fv_interval fv_walk_queries(const fv_mask *mask, const fv_strand *queries, const fv_strand *keys,
-                            int64_t low, int64_t high);
+attention_interval walk_queries(const attention_mask *mask, const attention_strand *queries,
+                                const attention_strand *keys, int64_t low, int64_t high);
 
 #endif

@@ -12,20 +12,20 @@
 enum { FV_MOST_ABREAST = 8 };
 
 // A tile of queries on its way through the keys.
-typedef struct fv_query_state {
-    fv_query_tile queries;
-    fv_walk walk;
-    const fv_strand *strand; // of the queries; forward only
-    int64_t first;           // of them in the strand
-    bool loaded;             // has met keys, and what follows is filled
-    float *qt, *ot;          // [d_padded][64]: queries, running output
-    float *largest, *sum;    // [64]; backward: logsumexps, deltas
-} fv_query_state;
+typedef struct query_state {
+    query_tile queries;
+    attention_walk walk;
+    const attention_strand *strand; // of the queries; forward only
+    int64_t first;                  // of them in the strand
+    bool loaded;                    // has met keys, and what follows is filled
+    float *qt, *ot;                 // [d_padded][64]: queries, running output
+    float *largest, *sum;           // [64]; backward: logsumexps, deltas
+} query_state;
 
 // One worker's memory. Rows are padded to d_padded features; the padding stays zero.
-typedef struct fv_worker {
-    fv_query_state *states; // [abreast]; backward and decoding use the first
-    fv_key_tile keys;
+typedef struct attention_worker {
+    query_state *states; // [abreast]; backward and decoding use the first
+    attention_key_tile keys;
     float *q, *g, *o;           // [64][d_padded]: queries, gradients of the output, output or dq
     float *gt;                  // [d_padded][64]: the gradients as columns
     float *p, *ds;              // [128][64]
@@ -36,55 +36,56 @@ typedef struct fv_worker {
     float *factors;             // [64]
     float *decode_q, *decode_paired, *decode_p; // [group][d_padded] twice, [group][128]
     fv_attention_work work;
-} fv_worker;
+} attention_worker;
 
 struct fv_attention {
     fv_attention_config config; // its mask's arrays are NULL: `mask` has the copies
-    fv_mask mask;
-    fv_phases phases;
-    const fv_kernels *kernels;
-    fv_tile_score score;
+    attention_mask mask;
+    attention_phases phases;
+    const kernel_set *kernels;
+    tile_score score;
     float column_factor; // what queries are multiplied by on their way into columns
     int d_padded, group; // heads of queries that share a head of keys
     int chunk;           // keys of a piece of the backward pass: they stay in the cache
     int abreast;         // tiles of queries that go through the keys together, at most
-    fv_pool *pool;
+    thread_pool *pool;
     int n_workers;
-    fv_worker *workers;
-    fv_query_state *states; // of all workers
-    fv_arena arena;
+    attention_worker *workers;
+    query_state *states; // of all workers
+    memory_arena arena;
     _Atomic int64_t *progress; // of backward pieces, see tiles_backward.c
     int64_t n_progress;
 };
 
 // Where row 0 of one head lies, and how far rows are apart, in numbers.
-typedef struct fv_head_rows {
+typedef struct attention_head_rows {
     size_t base;
     ptrdiff_t row;
-} fv_head_rows;
+} attention_head_rows;
 
-static inline fv_head_rows fv_head_rows_of(const fv_attention *plan, int64_t n_rows,
-                                           int64_t n_heads, int64_t batch, int64_t head) {
+static inline attention_head_rows head_rows_of(const fv_attention *plan, int64_t n_rows,
+                                               int64_t n_heads, int64_t batch, int64_t head) {
     size_t d = (size_t)plan->config.d_head;
     if (plan->config.layout == FV_POSITIONS_FIRST)
-        return (fv_head_rows){(size_t)(batch * n_rows * n_heads + head) * d,
-                              (ptrdiff_t)(n_heads * (int64_t)d)};
-    return (fv_head_rows){(size_t)((batch * n_heads + head) * n_rows) * d, (ptrdiff_t)d};
+        return (attention_head_rows){(size_t)(batch * n_rows * n_heads + head) * d,
+                                     (ptrdiff_t)(n_heads * (int64_t)d)};
+    return (attention_head_rows){(size_t)((batch * n_heads + head) * n_rows) * d, (ptrdiff_t)d};
 }
 
 // Copies rows of floats, at any address, into padded rows and back.
-void fv_head_rows_load(const fv_attention *plan, const float *from, fv_head_rows at,
-                       const int64_t *rows, int n, float *to);
-void fv_head_rows_store(const fv_attention *plan, const float *from, fv_head_rows at,
-                        const int64_t *rows, int n, float *to);
-void fv_head_rows_add(const fv_attention *plan, const float *from, fv_head_rows at,
-                      const int64_t *rows, int n, float *to);
+void head_rows_load(const fv_attention *plan, const float *from, attention_head_rows at,
+                    const int64_t *rows, int n, float *to);
+void head_rows_store(const fv_attention *plan, const float *from, attention_head_rows at,
+                     const int64_t *rows, int n, float *to);
+void head_rows_add(const fv_attention *plan, const float *from, attention_head_rows at,
+                   const int64_t *rows, int n, float *to);
 
 // One row of keys or values, of the plan's kv_type, as floats.
-void fv_kv_load(const fv_attention *plan, const void *from, size_t offset, float *to);
+void kv_load(const fv_attention *plan, const void *from, size_t offset, float *to);
 
 // Tiles of 64 queries that a phase's strands of queries have, and the strand of tile i.
-int64_t fv_phase_tiles(const fv_phase *phase);
-const fv_strand *fv_phase_tile(const fv_phase *phase, int64_t tile, int64_t *first_query);
+int64_t phase_tiles(const attention_phase *phase);
+const attention_strand *phase_tile(const attention_phase *phase, int64_t tile,
+                                   int64_t *first_query);
 
 #endif

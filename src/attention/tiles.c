@@ -17,8 +17,8 @@ static const double LOG2_E = 1.4426950408889634, LOG_2 = 0.6931471805599453;
 
 // Rows --------------------------------------------------------------------------------------------
 
-void fv_head_rows_load(const fv_attention *plan, const float *from, fv_head_rows at,
-                       const int64_t *rows, int n, float *to) {
+void head_rows_load(const fv_attention *plan, const float *from, attention_head_rows at,
+                    const int64_t *rows, int n, float *to) {
     size_t d = (size_t)plan->config.d_head;
     for (int i = 0; i < n; i++)
         memcpy(to + (ptrdiff_t)i * plan->d_padded,
@@ -28,16 +28,16 @@ void fv_head_rows_load(const fv_attention *plan, const float *from, fv_head_rows
            (size_t)(FV_TILE_QUERIES - n) * (size_t)plan->d_padded * sizeof(float));
 }
 
-void fv_head_rows_store(const fv_attention *plan, const float *from, fv_head_rows at,
-                        const int64_t *rows, int n, float *to) {
+void head_rows_store(const fv_attention *plan, const float *from, attention_head_rows at,
+                     const int64_t *rows, int n, float *to) {
     for (int i = 0; i < n; i++)
         memcpy((char *)to + (at.base + (size_t)(rows[i] * at.row)) * sizeof(float),
                from + (ptrdiff_t)i * plan->d_padded, (size_t)plan->config.d_head * sizeof(float));
 }
 
 // Numbers at addresses that are no multiple of four are copied out and back.
-void fv_head_rows_add(const fv_attention *plan, const float *from, fv_head_rows at,
-                      const int64_t *rows, int n, float *to) {
+void head_rows_add(const fv_attention *plan, const float *from, attention_head_rows at,
+                   const int64_t *rows, int n, float *to) {
     int d = (int)plan->config.d_head;
     for (int i = 0; i < n; i++) {
         char *row = (char *)to + (at.base + (size_t)(rows[i] * at.row)) * sizeof(float);
@@ -51,7 +51,7 @@ void fv_head_rows_add(const fv_attention *plan, const float *from, fv_head_rows 
     }
 }
 
-void fv_kv_load(const fv_attention *plan, const void *from, size_t offset, float *to) {
+void kv_load(const fv_attention *plan, const void *from, size_t offset, float *to) {
     size_t d = (size_t)plan->config.d_head;
     if (plan->config.kv_type == FV_FLOAT32) {
         memcpy(to, (const char *)from + offset * sizeof(float), d * sizeof(float));
@@ -66,15 +66,16 @@ void fv_kv_load(const fv_attention *plan, const void *from, size_t offset, float
     }
 }
 
-int64_t fv_phase_tiles(const fv_phase *phase) {
+int64_t phase_tiles(const attention_phase *phase) {
     int64_t n = 0;
     for (int i = 0; i < phase->n_queries; i++)
         n += (phase->queries[i].n + FV_TILE_QUERIES - 1) / FV_TILE_QUERIES;
     return n;
 }
 
-const fv_strand *fv_phase_tile(const fv_phase *phase, int64_t tile, int64_t *first_query) {
-    const fv_strand *s = phase->queries;
+const attention_strand *phase_tile(const attention_phase *phase, int64_t tile,
+                                   int64_t *first_query) {
+    const attention_strand *s = phase->queries;
     for (int64_t n; tile >= (n = (s->n + FV_TILE_QUERIES - 1) / FV_TILE_QUERIES); s++) tile -= n;
     *first_query = tile * FV_TILE_QUERIES;
     return s;
@@ -84,9 +85,9 @@ const fv_strand *fv_phase_tile(const fv_phase *phase, int64_t tile, int64_t *fir
 
 typedef struct forward_pass {
     fv_attention *plan;
-    const fv_local_queries *queries;
-    const fv_local_keys *keys;
-    const fv_phase *phase;
+    const local_queries *queries;
+    const local_keys *keys;
+    const attention_phase *phase;
     bool fresh;
     int abreast;
     int64_t n_tiles, n_fronts, first_piece; // of one head
@@ -95,15 +96,15 @@ typedef struct forward_pass {
 // A piece of work: neighbouring tiles of queries of one head.
 typedef struct front {
     const forward_pass *pass;
-    fv_worker *worker;
+    attention_worker *worker;
     int64_t head;
-    fv_head_rows q_at, k_at;
+    attention_head_rows q_at, k_at;
     int n;
-    fv_interval fetched; // keys of the strand that were prefetched last
+    attention_interval fetched; // keys of the strand that were prefetched last
 } front;
 
 static float *log_sum_of(const forward_pass *pass, int64_t head) {
-    return pass->queries->row_log_sum + head * fv_placement_rows(&pass->queries->at);
+    return pass->queries->row_log_sum + head * placement_rows(&pass->queries->at);
 }
 
 static float float_at(const float *x, int64_t i) {
@@ -112,7 +113,7 @@ static float float_at(const float *x, int64_t i) {
     return y;
 }
 
-static void clear_state(const front *f, fv_query_state *s) {
+static void clear_state(const front *f, query_state *s) {
     for (int i = 0; i < FV_TILE_QUERIES; i++) {
         s->largest[i] = FV_NO_SCORE;
         s->sum[i] = 0;
@@ -120,16 +121,16 @@ static void clear_state(const front *f, fv_query_state *s) {
     memset(s->ot, 0, (size_t)f->pass->plan->d_padded * FV_TILE_QUERIES * sizeof *s->ot);
 }
 
-static void load_state(const front *f, fv_query_state *s) {
+static void load_state(const front *f, query_state *s) {
     const fv_attention *plan = f->pass->plan;
-    const fv_query_tile *tile = &s->queries;
-    fv_worker *w = f->worker;
+    const query_tile *tile = &s->queries;
+    attention_worker *w = f->worker;
     s->loaded = true;
-    fv_head_rows_load(plan, f->pass->queries->q, f->q_at, tile->rows, tile->n, w->q);
+    head_rows_load(plan, f->pass->queries->q, f->q_at, tile->rows, tile->n, w->q);
     plan->kernels->to_columns(plan->d_padded, w->q, plan->column_factor, s->qt);
     clear_state(f, s);
     if (f->pass->fresh) return;
-    fv_head_rows_load(plan, f->pass->queries->o, f->q_at, tile->rows, tile->n, w->o);
+    head_rows_load(plan, f->pass->queries->o, f->q_at, tile->rows, tile->n, w->o);
     plan->kernels->to_columns(plan->d_padded, w->o, 1, s->ot);
     for (int i = 0; i < tile->n; i++) {
         float log_sum = float_at(log_sum_of(f->pass, f->head), tile->rows[i]);
@@ -139,13 +140,13 @@ static void load_state(const front *f, fv_query_state *s) {
     }
 }
 
-static void store_state(const front *f, const fv_query_state *s) {
+static void store_state(const front *f, const query_state *s) {
     const fv_attention *plan = f->pass->plan;
-    const fv_query_tile *tile = &s->queries;
-    fv_worker *w = f->worker;
+    const query_tile *tile = &s->queries;
+    attention_worker *w = f->worker;
     for (int i = 0; i < FV_TILE_QUERIES; i++) w->factors[i] = s->sum[i] == 0 ? 0 : 1 / s->sum[i];
     plan->kernels->to_rows(plan->d_padded, s->ot, w->factors, w->o);
-    fv_head_rows_store(plan, w->o, f->q_at, tile->rows, tile->n, f->pass->queries->o);
+    head_rows_store(plan, w->o, f->q_at, tile->rows, tile->n, f->pass->queries->o);
     for (int i = 0; i < tile->n; i++) {
         float log_sum =
             s->sum[i] == 0 ? -INFINITY : (float)(s->largest[i] * LOG_2 + log((double)s->sum[i]));
@@ -156,17 +157,17 @@ static void store_state(const front *f, const fv_query_state *s) {
 
 // Keys and values of a tile: where they lie (true) if that can be read as floats at even distances,
 // else copied.
-static bool point_at_keys(const front *f, const fv_strand *strand, fv_tile_job *job) {
+static bool point_at_keys(const front *f, const attention_strand *strand, tile_job *job) {
     const fv_attention *plan = f->pass->plan;
-    fv_worker *w = f->worker;
-    const fv_key_tile *tile = &w->keys;
-    const fv_local_keys *keys = f->pass->keys;
+    attention_worker *w = f->worker;
+    const attention_key_tile *tile = &w->keys;
+    const local_keys *keys = f->pass->keys;
     job->n_keys = tile->n;
     job->seen = tile->seen;
     bool in_place = plan->config.kv_type == FV_FLOAT32 && tile->contiguous && !strand->rows &&
                     ((uintptr_t)keys->k | (uintptr_t)keys->v) % sizeof(float) == 0;
     if (in_place) {
-        size_t offset = f->k_at.base + (size_t)(fv_strand_row(strand, tile->first) * f->k_at.row);
+        size_t offset = f->k_at.base + (size_t)(strand_row(strand, tile->first) * f->k_at.row);
         job->k = (const float *)keys->k + offset;
         job->v = (const float *)keys->v + offset;
         job->k_stride = job->v_stride = strand->row_step * f->k_at.row;
@@ -174,9 +175,9 @@ static bool point_at_keys(const front *f, const fv_strand *strand, fv_tile_job *
     }
     for (int i = 0; i < tile->n; i++) {
         int64_t index = tile->contiguous ? tile->first + i : tile->index[i];
-        size_t offset = f->k_at.base + (size_t)(fv_strand_row(strand, index) * f->k_at.row);
-        fv_kv_load(plan, keys->k, offset, w->k + (ptrdiff_t)i * plan->d_padded);
-        fv_kv_load(plan, keys->v, offset, w->v + (ptrdiff_t)i * plan->d_padded);
+        size_t offset = f->k_at.base + (size_t)(strand_row(strand, index) * f->k_at.row);
+        kv_load(plan, keys->k, offset, w->k + (ptrdiff_t)i * plan->d_padded);
+        kv_load(plan, keys->v, offset, w->v + (ptrdiff_t)i * plan->d_padded);
     }
     job->k = w->k;
     job->v = w->v;
@@ -185,8 +186,8 @@ static bool point_at_keys(const front *f, const fv_strand *strand, fv_tile_job *
 }
 
 // Asks for the keys that come next, unless another tile of queries did.
-static void look_ahead(front *f, const fv_walk *walk, fv_tile_job *job) {
-    fv_interval next = fv_walk_ahead(walk);
+static void look_ahead(front *f, const attention_walk *walk, tile_job *job) {
+    attention_interval next = walk_ahead(walk);
     if (next.low >= f->fetched.low && next.low <= f->fetched.high)
         next.low = f->fetched.high;
     else
@@ -198,18 +199,18 @@ static void look_ahead(front *f, const fv_walk *walk, fv_tile_job *job) {
 }
 
 // The next keys of one tile of queries; false where it has met them all.
-static bool meet_keys(front *f, fv_query_state *s, const fv_strand *strand) {
+static bool meet_keys(front *f, query_state *s, const attention_strand *strand) {
     const fv_attention *plan = f->pass->plan;
-    fv_worker *w = f->worker;
-    if (!fv_walk_next(&s->walk, &w->keys)) return false;
+    attention_worker *w = f->worker;
+    if (!walk_next(&s->walk, &w->keys)) return false;
     if (!s->loaded) load_state(f, s);
-    fv_tile_job job = {.d = (int)plan->config.d_head,
-                       .score = plan->score,
-                       .qt = s->qt,
-                       .p = w->p,
-                       .ot = s->ot,
-                       .largest = s->largest,
-                       .sum = s->sum};
+    tile_job job = {.d = (int)plan->config.d_head,
+                    .score = plan->score,
+                    .qt = s->qt,
+                    .p = w->p,
+                    .ot = s->ot,
+                    .largest = s->largest,
+                    .sum = s->sum};
     if (point_at_keys(f, strand, &job)) look_ahead(f, &s->walk, &job);
     plan->kernels->tile(&job);
     w->work.pairs += w->keys.pairs;
@@ -224,32 +225,32 @@ static front front_of(const forward_pass *pass, int64_t number, int worker) {
     const fv_attention_config *c = &plan->config;
     int64_t head = number / pass->n_fronts;
     front f = {.pass = pass, .worker = &plan->workers[worker], .head = head};
-    f.q_at = fv_head_rows_of(plan, fv_placement_rows(&pass->queries->at), c->n_head,
-                             head / c->n_head, head % c->n_head);
-    f.k_at = fv_head_rows_of(plan, fv_placement_rows(&pass->keys->at), c->n_kv_head,
-                             head / c->n_head, head % c->n_head / plan->group);
+    f.q_at = head_rows_of(plan, placement_rows(&pass->queries->at), c->n_head, head / c->n_head,
+                          head % c->n_head);
+    f.k_at = head_rows_of(plan, placement_rows(&pass->keys->at), c->n_kv_head, head / c->n_head,
+                          head % c->n_head / plan->group);
     // The last tiles of a causal mask have the most keys: they go first.
     int64_t tile = (pass->n_fronts - 1 - number % pass->n_fronts) * pass->abreast;
     for (; f.n < pass->abreast && tile < pass->n_tiles; f.n++, tile++) {
-        fv_query_state *s = &f.worker->states[f.n];
-        s->strand = fv_phase_tile(pass->phase, tile, &s->first);
+        query_state *s = &f.worker->states[f.n];
+        s->strand = phase_tile(pass->phase, tile, &s->first);
         s->loaded = false;
-        fv_query_tile_set(&plan->mask, s->strand, s->first, FV_BAND, &s->queries);
+        query_tile_set(&plan->mask, s->strand, s->first, FV_BAND, &s->queries);
     }
     return f;
 }
 
-static void meet_strand(front *f, const fv_strand *keys) {
-    const fv_mask *mask = &f->pass->plan->mask;
-    fv_query_state *states = f->worker->states, *walking[FV_MOST_ABREAST];
+static void meet_strand(front *f, const attention_strand *keys) {
+    const attention_mask *mask = &f->pass->plan->mask;
+    query_state *states = f->worker->states, *walking[FV_MOST_ABREAST];
     int n = 0;
-    f->fetched = (fv_interval){0, 0};
+    f->fetched = (attention_interval){0, 0};
     for (int i = 0; i < f->n; i++) {
-        fv_query_state *s = &states[i];
+        query_state *s = &states[i];
         if (keys->residue != s->strand->residue) continue;
-        fv_query_tile_set(mask, s->strand, s->first, keys->kind, &s->queries);
+        query_tile_set(mask, s->strand, s->first, keys->kind, &s->queries);
         s->walk.gather = true;
-        fv_walk_start(&s->walk, mask, &s->queries, keys, 0, keys->n);
+        walk_start(&s->walk, mask, &s->queries, keys, 0, keys->n);
         walking[n++] = s;
     }
     while (n > 0) {
@@ -265,7 +266,7 @@ static void forward_piece(void *context, int piece, int worker) {
     front f = front_of(pass, pass->first_piece + piece, worker);
     for (int i = 0; i < pass->phase->n_keys; i++) meet_strand(&f, &pass->phase->keys[i]);
     for (int i = 0; i < f.n; i++) {
-        fv_query_state *s = &f.worker->states[i];
+        query_state *s = &f.worker->states[i];
         if (!s->loaded && pass->fresh) clear_state(&f, s);
         if (s->loaded || pass->fresh) store_state(&f, s);
     }
@@ -274,10 +275,10 @@ static void forward_piece(void *context, int piece, int worker) {
 // The whole ---------------------------------------------------------------------------------------
 
 // Zeros and -infinity, where there are rows that no phase visits: padding.
-static void clear_padding(const fv_attention *plan, const fv_local_queries *queries) {
+static void clear_padding(const fv_attention *plan, const local_queries *queries) {
     const fv_attention_config *c = &plan->config;
-    const fv_phase *first = &plan->phases.phase[0];
-    int64_t local = fv_placement_rows(&queries->at), n = 0, rows = c->n_batch * c->n_head * local;
+    const attention_phase *first = &plan->phases.phase[0];
+    int64_t local = placement_rows(&queries->at), n = 0, rows = c->n_batch * c->n_head * local;
     for (int i = 0; i < first->n_queries; i++) n += first->queries[i].n;
     if (n == local) return;
     memset(queries->o, 0, (size_t)(rows * c->d_head) * sizeof *queries->o);
@@ -290,7 +291,7 @@ static void clear_padding(const fv_attention *plan, const fv_local_queries *quer
 // random blocks of its own and would only push the others' out of the cache.
 static int abreast_of(const fv_attention *plan, int64_t n_tiles) {
     enum { PIECES = 4 }; // of a worker
-    const fv_mask *mask = &plan->mask;
+    const attention_mask *mask = &plan->mask;
     bool alike = mask->everything || mask->window > 0 || mask->stride > 0 || mask->bitmap;
     if (!alike) return 1;
     int64_t n = n_tiles / ((int64_t)PIECES * plan->n_workers);
@@ -298,11 +299,11 @@ static int abreast_of(const fv_attention *plan, int64_t n_tiles) {
     return n < plan->abreast ? (int)n : plan->abreast;
 }
 
-void fv_tiles_forward(fv_attention *plan, const fv_local_queries *queries,
-                      const fv_local_keys *keys, bool fresh) {
+void tiles_forward(fv_attention *plan, const local_queries *queries, const local_keys *keys,
+                   bool fresh) {
     const fv_attention_config *c = &plan->config;
     int64_t heads = c->n_batch * c->n_head;
-    fv_phases_set(&plan->mask, &queries->at, &keys->at, &plan->phases);
+    phases_set(&plan->mask, &queries->at, &keys->at, &plan->phases);
     if (fresh) clear_padding(plan, queries);
     for (int i = 0; i < plan->phases.n; i++) {
         forward_pass pass = {.plan = plan,
@@ -310,13 +311,13 @@ void fv_tiles_forward(fv_attention *plan, const fv_local_queries *queries,
                              .keys = keys,
                              .phase = &plan->phases.phase[i],
                              .fresh = fresh && i == 0,
-                             .n_tiles = fv_phase_tiles(&plan->phases.phase[i])};
+                             .n_tiles = phase_tiles(&plan->phases.phase[i])};
         pass.abreast = abreast_of(plan, pass.n_tiles * heads);
         pass.n_fronts = (pass.n_tiles + pass.abreast - 1) / pass.abreast;
         int64_t n = pass.n_fronts * heads;
         for (; pass.first_piece < n; pass.first_piece += INT_MAX) {
             int64_t left = n - pass.first_piece;
-            fv_pool_run(plan->pool, left < INT_MAX ? (int)left : INT_MAX, forward_piece, &pass);
+            pool_run(plan->pool, left < INT_MAX ? (int)left : INT_MAX, forward_piece, &pass);
         }
     }
 }
@@ -324,46 +325,47 @@ void fv_tiles_forward(fv_attention *plan, const fv_local_queries *queries,
 // Counting ----------------------------------------------------------------------------------------
 
 // Walks all tiles on memory of its own: the plan is not changed. Stops at the first with `any`.
-static fv_attention_work count(const fv_attention *plan, const fv_placement *queries,
-                               const fv_placement *keys, bool any) {
+static fv_attention_work count(const fv_attention *plan, const attention_placement *queries,
+                               const attention_placement *keys, bool any) {
     fv_attention_work work = {0};
-    const fv_mask *mask = &plan->mask;
-    fv_phases phases = {0};
-    fv_walk walk = {.gather = true,
-                    .intervals = malloc(fv_walk_capacity(mask) * sizeof *walk.intervals)};
-    fv_query_tile tile;
-    fv_key_tile key_tile;
-    if (walk.intervals == NULL || fv_phases_create(mask, &phases, NULL) != FV_OK) {
+    const attention_mask *mask = &plan->mask;
+    attention_phases phases = {0};
+    attention_walk walk = {.gather = true,
+                           .intervals = malloc(walk_capacity(mask) * sizeof *walk.intervals)};
+    query_tile tile;
+    attention_key_tile key_tile;
+    if (walk.intervals == NULL || phases_create(mask, &phases, NULL) != FV_OK) {
         free(walk.intervals);
         return (fv_attention_work){-1, -1};
     }
-    fv_phases_set(mask, queries, keys, &phases);
+    phases_set(mask, queries, keys, &phases);
     for (int i = 0; i < phases.n; i++) {
-        const fv_phase *phase = &phases.phase[i];
-        int64_t n = fv_phase_tiles(phase), first_query;
+        const attention_phase *phase = &phases.phase[i];
+        int64_t n = phase_tiles(phase), first_query;
         for (int64_t t = 0; t < n; t++) {
-            const fv_strand *strand = fv_phase_tile(phase, t, &first_query);
+            const attention_strand *strand = phase_tile(phase, t, &first_query);
             for (int j = 0; j < phase->n_keys && !(any && work.tiles > 0); j++) {
                 if (phase->keys[j].residue != strand->residue) continue;
-                fv_query_tile_set(mask, strand, first_query, phase->keys[j].kind, &tile);
-                fv_walk_start(&walk, mask, &tile, &phase->keys[j], 0, phase->keys[j].n);
-                while (fv_walk_next(&walk, &key_tile) && !(any && work.tiles > 0)) {
+                query_tile_set(mask, strand, first_query, phase->keys[j].kind, &tile);
+                walk_start(&walk, mask, &tile, &phase->keys[j], 0, phase->keys[j].n);
+                while (walk_next(&walk, &key_tile) && !(any && work.tiles > 0)) {
                     work.pairs += key_tile.pairs;
                     work.tiles++;
                 }
             }
         }
     }
-    fv_phases_free(&phases);
+    phases_free(&phases);
     free(walk.intervals);
     return work;
 }
 
-fv_attention_work fv_tiles_count(const fv_attention *plan, const fv_placement *queries,
-                                 const fv_placement *keys) {
+fv_attention_work tiles_count(const fv_attention *plan, const attention_placement *queries,
+                              const attention_placement *keys) {
     return count(plan, queries, keys, false);
 }
 
-bool fv_tiles_any(const fv_attention *plan, const fv_placement *queries, const fv_placement *keys) {
+bool tiles_any(const fv_attention *plan, const attention_placement *queries,
+               const attention_placement *keys) {
     return count(plan, queries, keys, true).tiles != 0;
 }

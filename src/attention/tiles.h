@@ -21,19 +21,19 @@
 enum { FV_MAX_STRETCHES = 2 };
 
 // n rows that stand at the positions first, first + step, ...
-typedef struct fv_stretch {
+typedef struct attention_stretch {
     int64_t n, first, step;
-} fv_stretch;
+} attention_stretch;
 
 // Where the rows of a local array stand: its stretches, one behind the other. Positions at or
 // beyond the configuration's n_key (first_query + n_query for queries) are padding, which nobody
 // sees.
-typedef struct fv_placement {
+typedef struct attention_placement {
     int n_stretches;
-    fv_stretch stretches[FV_MAX_STRETCHES];
-} fv_placement;
+    attention_stretch stretches[FV_MAX_STRETCHES];
+} attention_placement;
 
-static inline int64_t fv_placement_rows(const fv_placement *p) {
+static inline int64_t placement_rows(const attention_placement *p) {
     int64_t n = 0;
     for (int i = 0; i < p->n_stretches; i++) n += p->stretches[i].n;
     return n;
@@ -41,46 +41,46 @@ static inline int64_t fv_placement_rows(const fv_placement *p) {
 
 // Arrays are laid out as in <fovea/attention.h> with the local number of rows in place of n_query
 // and n_key; the plan's n_query, n_key and mask are those of the whole sequence.
-typedef struct fv_local_queries {
-    fv_placement at;
+typedef struct local_queries {
+    attention_placement at;
     const float *q;
     float *o;           // the running output
     float *row_log_sum; // [n_batch][n_head][rows], the running logsumexp
-} fv_local_queries;
+} local_queries;
 
-typedef struct fv_local_keys {
-    fv_placement at;
+typedef struct local_keys {
+    attention_placement at;
     const void *k, *v; // of the plan's kv_type
-} fv_local_keys;
+} local_keys;
 
 // Adds the keys to the state of the queries. With `fresh` the state is taken to be empty, whatever
 // it holds; otherwise o and row_log_sum go on from earlier calls. Threads as the plan says; cannot
 // fail, as all memory was allocated with the plan.
-void fv_tiles_forward(fv_attention *plan, const fv_local_queries *queries,
-                      const fv_local_keys *keys, bool fresh);
+void tiles_forward(fv_attention *plan, const local_queries *queries, const local_keys *keys,
+                   bool fresh);
 
 // delta[row] = sum over features of d_o o, [n_batch][n_head][rows]: the backward pass needs it.
-void fv_tiles_delta(fv_attention *plan, int64_t rows, const float *o, const float *d_o,
-                    float *delta);
+void tiles_delta(fv_attention *plan, int64_t rows, const float *o, const float *d_o, float *delta);
 
-typedef struct fv_local_gradients {
-    fv_placement at;
+typedef struct local_gradients {
+    attention_placement at;
     const float *q, *row_log_sum, *d_o, *delta; // final, over all keys of the sequence
     float *dq;                                  // +=
-} fv_local_gradients;
+} local_gradients;
 
 // dq += and dk, dv += the contribution of these keys. dk and dv are float, laid out like k and v.
-void fv_tiles_backward(fv_attention *plan, const fv_local_gradients *queries,
-                       const fv_local_keys *keys, float *dk, float *dv);
+void tiles_backward(fv_attention *plan, const local_gradients *queries, const local_keys *keys,
+                    float *dk, float *dv);
 
 // True where the mask shows some key of `keys` to some query of `queries`; a ring need not send
 // the block otherwise.
-bool fv_tiles_any(const fv_attention *plan, const fv_placement *queries, const fv_placement *keys);
+bool tiles_any(const fv_attention *plan, const attention_placement *queries,
+               const attention_placement *keys);
 
-// The pairs (of one head) and tiles that fv_tiles_forward would compute, without computing them.
-fv_attention_work fv_tiles_count(const fv_attention *plan, const fv_placement *queries,
-                                 const fv_placement *keys);
+// The pairs (of one head) and tiles that tiles_forward would compute, without computing them.
+fv_attention_work tiles_count(const fv_attention *plan, const attention_placement *queries,
+                              const attention_placement *keys);
 
-const fv_attention_config *fv_attention_config_of(const fv_attention *plan);
+const fv_attention_config *attention_config_of(const fv_attention *plan);
 
 #endif

@@ -29,10 +29,10 @@ static const int64_t HAS_PASSED = INT64_MAX - 1, HAS_ENDED = INT64_MAX;
 
 typedef struct backward_pass {
     fv_attention *plan;
-    const fv_local_gradients *queries;
-    const fv_local_keys *keys;
+    const local_gradients *queries;
+    const local_keys *keys;
     float *dk, *dv;
-    const fv_phase *phase;
+    const attention_phase *phase;
     int64_t n_tiles;  // of queries of one head
     int64_t n_chunks; // of keys of one head
     int64_t n_shared; // heads of keys, batches included
@@ -41,20 +41,21 @@ typedef struct backward_pass {
 // One chunk's place in the work.
 typedef struct piece {
     const backward_pass *pass;
-    fv_worker *worker;
+    attention_worker *worker;
     int64_t number, chunk, shared;
-    const fv_strand *strand;
+    const attention_strand *strand;
     int64_t low, high; // keys of the strand
     int64_t settled;   // chunks below it were seen finished
     int n_summed;      // tiles of queries in the chunk's gradients
 } piece;
 
-static int64_t chunks_of(const fv_attention *plan, const fv_strand *strand) {
+static int64_t chunks_of(const fv_attention *plan, const attention_strand *strand) {
     return (strand->n + plan->chunk - 1) / plan->chunk;
 }
 
-static const fv_strand *strand_of_chunk(const backward_pass *pass, int64_t chunk, int64_t *low) {
-    const fv_strand *s = pass->phase->keys;
+static const attention_strand *strand_of_chunk(const backward_pass *pass, int64_t chunk,
+                                               int64_t *low) {
+    const attention_strand *s = pass->phase->keys;
     for (int64_t n; chunk >= (n = chunks_of(pass->plan, s)); s++) chunk -= n;
     *low = chunk * pass->plan->chunk;
     return s;
@@ -70,7 +71,7 @@ static _Atomic int64_t *progress_of(const piece *p, int64_t chunk) {
 static void wait_for_turn(piece *p, int64_t turn) {
     if (p->pass->plan->n_workers == 1) return;
     int64_t first = 0;
-    for (const fv_strand *s = p->pass->phase->keys; first < p->chunk; s++) {
+    for (const attention_strand *s = p->pass->phase->keys; first < p->chunk; s++) {
         int64_t end = first + chunks_of(p->pass->plan, s);
         if (end > p->chunk) end = p->chunk;
         int64_t chunk = first > p->settled ? first : p->settled;
@@ -96,15 +97,15 @@ static float number_at(const float *x, int64_t i) {
     return y;
 }
 
-static void load_queries(const piece *p, fv_head_rows at, int64_t head) {
+static void load_queries(const piece *p, attention_head_rows at, int64_t head) {
     const fv_attention *plan = p->pass->plan;
-    const fv_local_gradients *queries = p->pass->queries;
-    fv_worker *w = p->worker;
-    fv_query_state *s = &w->states[0];
-    const fv_query_tile *tile = &s->queries;
-    int64_t rows = fv_placement_rows(&queries->at);
-    fv_head_rows_load(plan, queries->q, at, tile->rows, tile->n, w->q);
-    fv_head_rows_load(plan, queries->d_o, at, tile->rows, tile->n, w->g);
+    const local_gradients *queries = p->pass->queries;
+    attention_worker *w = p->worker;
+    query_state *s = &w->states[0];
+    const query_tile *tile = &s->queries;
+    int64_t rows = placement_rows(&queries->at);
+    head_rows_load(plan, queries->q, at, tile->rows, tile->n, w->q);
+    head_rows_load(plan, queries->d_o, at, tile->rows, tile->n, w->g);
     plan->kernels->to_columns(plan->d_padded, w->q, plan->column_factor, s->qt);
     plan->kernels->to_columns(plan->d_padded, w->g, 1, w->gt);
     for (int i = 0; i < FV_TILE_QUERIES; i++) {
@@ -120,22 +121,22 @@ static void load_queries(const piece *p, fv_head_rows at, int64_t head) {
     memset(w->o, 0, (size_t)(FV_TILE_QUERIES * plan->d_padded) * sizeof *w->o);
 }
 
-static fv_tile_gradient gradient_of(const piece *p) {
+static kernel_tile_gradient gradient_of(const piece *p) {
     const fv_attention *plan = p->pass->plan;
-    const fv_worker *w = p->worker;
-    const fv_query_state *s = &w->states[0];
-    return (fv_tile_gradient){.d = (int)plan->config.d_head,
-                              .d_padded = plan->d_padded,
-                              .score = plan->score,
-                              .qt = s->qt,
-                              .gt = w->gt,
-                              .q = w->q,
-                              .g = w->g,
-                              .log_sum = s->largest,
-                              .delta = s->sum,
-                              .p = w->p,
-                              .ds = w->ds,
-                              .dq = w->o};
+    const attention_worker *w = p->worker;
+    const query_state *s = &w->states[0];
+    return (kernel_tile_gradient){.d = (int)plan->config.d_head,
+                                  .d_padded = plan->d_padded,
+                                  .score = plan->score,
+                                  .qt = s->qt,
+                                  .gt = w->gt,
+                                  .q = w->q,
+                                  .g = w->g,
+                                  .log_sum = s->largest,
+                                  .delta = s->sum,
+                                  .p = w->p,
+                                  .ds = w->ds,
+                                  .dq = w->o};
 }
 
 static void move(int64_t n, float *restrict from, float *restrict to) {
@@ -146,7 +147,7 @@ static void move(int64_t n, float *restrict from, float *restrict to) {
 }
 
 static void move_to_totals(piece *p) {
-    fv_worker *w = p->worker;
+    attention_worker *w = p->worker;
     int64_t n = (p->high - p->low) * p->pass->plan->d_padded;
     move(n, w->chunk_dk, w->total_dk);
     move(n, w->chunk_dv, w->total_dv);
@@ -154,21 +155,22 @@ static void move_to_totals(piece *p) {
 }
 
 // `turn` numbers the tile among all tiles of the heads that share the keys.
-static void visit(piece *p, const fv_strand *queries, int64_t tile, int64_t head, int64_t turn) {
+static void visit(piece *p, const attention_strand *queries, int64_t tile, int64_t head,
+                  int64_t turn) {
     const backward_pass *pass = p->pass;
     fv_attention *plan = pass->plan;
     const fv_attention_config *c = &plan->config;
-    fv_worker *w = p->worker;
-    fv_query_state *s = &w->states[0];
-    fv_head_rows at = fv_head_rows_of(plan, fv_placement_rows(&pass->queries->at), c->n_head,
-                                      head / c->n_head, head % c->n_head);
-    fv_tile_gradient g = gradient_of(p);
+    attention_worker *w = p->worker;
+    query_state *s = &w->states[0];
+    attention_head_rows at = head_rows_of(plan, placement_rows(&pass->queries->at), c->n_head,
+                                          head / c->n_head, head % c->n_head);
+    kernel_tile_gradient g = gradient_of(p);
     bool loaded = false;
     report(p, turn);
-    fv_query_tile_set(&plan->mask, queries, tile * FV_TILE_QUERIES, p->strand->kind, &s->queries);
+    query_tile_set(&plan->mask, queries, tile * FV_TILE_QUERIES, p->strand->kind, &s->queries);
     s->walk.gather = false;
-    fv_walk_start(&s->walk, &plan->mask, &s->queries, p->strand, p->low, p->high);
-    while (fv_walk_next(&s->walk, &w->keys)) {
+    walk_start(&s->walk, &plan->mask, &s->queries, p->strand, p->low, p->high);
+    while (walk_next(&s->walk, &w->keys)) {
         if (!loaded) load_queries(p, at, head);
         loaded = true;
         ptrdiff_t first = (w->keys.first - p->low) * plan->d_padded;
@@ -185,33 +187,33 @@ static void visit(piece *p, const fv_strand *queries, int64_t tile, int64_t head
     if (!loaded) return;
     if (++p->n_summed == TILES_OF_SUM) move_to_totals(p);
     wait_for_turn(p, turn);
-    fv_head_rows_add(plan, w->o, at, s->queries.rows, s->queries.n, pass->queries->dq);
+    head_rows_add(plan, w->o, at, s->queries.rows, s->queries.n, pass->queries->dq);
 }
 
 // One chunk of keys -------------------------------------------------------------------------------
 
-static void load_chunk(const piece *p, fv_head_rows at) {
+static void load_chunk(const piece *p, attention_head_rows at) {
     const fv_attention *plan = p->pass->plan;
-    fv_worker *w = p->worker;
+    attention_worker *w = p->worker;
     for (int64_t i = p->low; i < p->high; i++) {
-        size_t offset = at.base + (size_t)(fv_strand_row(p->strand, i) * at.row);
+        size_t offset = at.base + (size_t)(strand_row(p->strand, i) * at.row);
         ptrdiff_t to = (i - p->low) * plan->d_padded;
-        fv_kv_load(plan, p->pass->keys->k, offset, w->chunk_k + to);
-        fv_kv_load(plan, p->pass->keys->v, offset, w->chunk_v + to);
+        kv_load(plan, p->pass->keys->k, offset, w->chunk_k + to);
+        kv_load(plan, p->pass->keys->v, offset, w->chunk_v + to);
     }
     size_t bytes = (size_t)((p->high - p->low) * plan->d_padded) * sizeof(float);
     float *const sums[] = {w->chunk_dk, w->chunk_dv, w->total_dk, w->total_dv};
     for (size_t i = 0; i < sizeof sums / sizeof *sums; i++) memset(sums[i], 0, bytes);
 }
 
-static void add_chunk(piece *p, fv_head_rows at) {
+static void add_chunk(piece *p, attention_head_rows at) {
     const fv_attention *plan = p->pass->plan;
     if (p->n_summed > 0) move_to_totals(p);
     for (int64_t i = p->low; i < p->high; i++) {
-        int64_t row = fv_strand_row(p->strand, i);
+        int64_t row = strand_row(p->strand, i);
         ptrdiff_t from = (i - p->low) * plan->d_padded;
-        fv_head_rows_add(plan, p->worker->total_dk + from, at, &row, 1, p->pass->dk);
-        fv_head_rows_add(plan, p->worker->total_dv + from, at, &row, 1, p->pass->dv);
+        head_rows_add(plan, p->worker->total_dk + from, at, &row, 1, p->pass->dk);
+        head_rows_add(plan, p->worker->total_dv + from, at, &row, 1, p->pass->dv);
     }
 }
 
@@ -221,11 +223,11 @@ static void visit_all(piece *p) {
     for (int64_t i = 0; i < plan->group; i++) {
         int64_t turn = i * pass->n_tiles;
         for (int s = 0; s < pass->phase->n_queries; s++) {
-            const fv_strand *queries = &pass->phase->queries[s];
+            const attention_strand *queries = &pass->phase->queries[s];
             int64_t n_tiles = (queries->n + FV_TILE_QUERIES - 1) / FV_TILE_QUERIES;
             if (queries->residue == p->strand->residue) {
-                fv_interval range =
-                    fv_walk_queries(&plan->mask, queries, p->strand, p->low, p->high);
+                attention_interval range =
+                    walk_queries(&plan->mask, queries, p->strand, p->low, p->high);
                 for (int64_t t = range.low / FV_TILE_QUERIES; t * FV_TILE_QUERIES < range.high; t++)
                     visit(p, queries, t, p->shared * plan->group + i, turn + t);
             }
@@ -244,8 +246,8 @@ static void backward_piece(void *context, int number, int worker) {
                .shared = number % pass->n_shared};
     p.strand = strand_of_chunk(pass, p.chunk, &p.low);
     p.high = p.low + plan->chunk < p.strand->n ? p.low + plan->chunk : p.strand->n;
-    fv_head_rows at = fv_head_rows_of(plan, fv_placement_rows(&pass->keys->at), c->n_kv_head,
-                                      p.shared / c->n_kv_head, p.shared % c->n_kv_head);
+    attention_head_rows at = head_rows_of(plan, placement_rows(&pass->keys->at), c->n_kv_head,
+                                          p.shared / c->n_kv_head, p.shared % c->n_kv_head);
     load_chunk(&p, at);
     visit_all(&p);
     report(&p, HAS_PASSED);
@@ -254,26 +256,26 @@ static void backward_piece(void *context, int number, int worker) {
     report(&p, HAS_ENDED);
 }
 
-void fv_tiles_backward(fv_attention *plan, const fv_local_gradients *queries,
-                       const fv_local_keys *keys, float *dk, float *dv) {
+void tiles_backward(fv_attention *plan, const local_gradients *queries, const local_keys *keys,
+                    float *dk, float *dv) {
     const fv_attention_config *c = &plan->config;
-    fv_phases_set(&plan->mask, &queries->at, &keys->at, &plan->phases);
+    phases_set(&plan->mask, &queries->at, &keys->at, &plan->phases);
     for (int i = 0; i < plan->phases.n; i++) {
-        const fv_phase *phase = &plan->phases.phase[i];
+        const attention_phase *phase = &plan->phases.phase[i];
         backward_pass pass = {.plan = plan,
                               .queries = queries,
                               .keys = keys,
                               .dk = dk,
                               .dv = dv,
                               .phase = phase,
-                              .n_tiles = fv_phase_tiles(phase),
+                              .n_tiles = phase_tiles(phase),
                               .n_shared = c->n_batch * c->n_kv_head};
         for (int j = 0; j < phase->n_keys; j++) pass.n_chunks += chunks_of(plan, &phase->keys[j]);
         int64_t n = pass.n_chunks * pass.n_shared;
         assert(n <= plan->n_progress);
         for (int64_t j = 0; j < n; j++)
             atomic_store_explicit(&plan->progress[j], -1, memory_order_relaxed);
-        fv_pool_run(plan->pool, (int)n, backward_piece, &pass);
+        pool_run(plan->pool, (int)n, backward_piece, &pass);
     }
 }
 
@@ -290,8 +292,8 @@ static void delta_piece(void *context, int head, int worker) {
     (void)worker;
     const delta_pass *pass = context;
     const fv_attention_config *c = &pass->plan->config;
-    fv_head_rows at =
-        fv_head_rows_of(pass->plan, pass->rows, c->n_head, head / c->n_head, head % c->n_head);
+    attention_head_rows at =
+        head_rows_of(pass->plan, pass->rows, c->n_head, head / c->n_head, head % c->n_head);
     for (int64_t i = 0; i < pass->rows; i++) {
         int64_t row = (int64_t)at.base + i * at.row;
         double sum = 0;
@@ -303,8 +305,7 @@ static void delta_piece(void *context, int head, int worker) {
     }
 }
 
-void fv_tiles_delta(fv_attention *plan, int64_t rows, const float *o, const float *d_o,
-                    float *delta) {
+void tiles_delta(fv_attention *plan, int64_t rows, const float *o, const float *d_o, float *delta) {
     delta_pass pass = {plan, rows, o, d_o, delta};
-    fv_pool_run(plan->pool, (int)(plan->config.n_batch * plan->config.n_head), delta_piece, &pass);
+    pool_run(plan->pool, (int)(plan->config.n_batch * plan->config.n_head), delta_piece, &pass);
 }

@@ -25,12 +25,12 @@ static int64_t count_below(const int64_t *numbers, int64_t n, int64_t x) {
     return low;
 }
 
-static bool is_global(const fv_mask *mask, int64_t position) {
+static bool is_global(const attention_mask *mask, int64_t position) {
     int64_t at = count_below(mask->globals, mask->n_globals, position);
     return at < mask->n_globals && mask->globals[at] == position;
 }
 
-static bool any_global(const fv_mask *mask, int64_t first, int64_t last) {
+static bool any_global(const attention_mask *mask, int64_t first, int64_t last) {
     for (int64_t i = 0; i < mask->n_globals && mask->globals[i] <= last; i++)
         if (mask->globals[i] >= first) return true;
     return false;
@@ -38,7 +38,7 @@ static bool any_global(const fv_mask *mask, int64_t first, int64_t last) {
 
 // Queries -----------------------------------------------------------------------------------------
 
-static void group_by_block_row(const fv_mask *mask, fv_query_tile *tile) {
+static void group_by_block_row(const attention_mask *mask, query_tile *tile) {
     tile->n_groups = 0;
     for (int i = 0; i < tile->n; i++) {
         int64_t row = tile->positions[i] / mask->block;
@@ -50,14 +50,14 @@ static void group_by_block_row(const fv_mask *mask, fv_query_tile *tile) {
     }
 }
 
-void fv_query_tile_set(const fv_mask *mask, const fv_strand *queries, int64_t first,
-                       fv_phase_kind kind, fv_query_tile *tile) {
+void query_tile_set(const attention_mask *mask, const attention_strand *queries, int64_t first,
+                    phase_kind kind, query_tile *tile) {
     tile->n = (int)min64(FV_TILE_QUERIES, queries->n - first);
     tile->affine = queries->positions == NULL;
     tile->live = 0;
     for (int i = 0; i < tile->n; i++) {
-        tile->rows[i] = fv_strand_row(queries, first + i);
-        tile->positions[i] = fv_strand_position(queries, first + i);
+        tile->rows[i] = strand_row(queries, first + i);
+        tile->positions[i] = strand_position(queries, first + i);
         // A global query sees all keys in its own phase and takes part in no other.
         bool takes_part =
             kind == FV_ROWS || mask->n_globals == 0 || !is_global(mask, tile->positions[i]);
@@ -67,7 +67,7 @@ void fv_query_tile_set(const fv_mask *mask, const fv_strand *queries, int64_t fi
 }
 
 // The number of queries whose position is below x.
-static int queries_below(const fv_query_tile *tile, int64_t x) {
+static int queries_below(const query_tile *tile, int64_t x) {
     int64_t first = tile->positions[0];
     if (x <= first) return 0;
     if (x > tile->positions[tile->n - 1]) return tile->n;
@@ -86,13 +86,13 @@ static uint64_t bits_between(int low, int high) {
 }
 
 // Queries at a distance below `reach` from position x.
-static uint64_t within(const fv_query_tile *tile, int64_t x, int64_t reach) {
+static uint64_t within(const query_tile *tile, int64_t x, int64_t reach) {
     return bits_between(queries_below(tile, x - reach + 1), queries_below(tile, x + reach));
 }
 
 // Pairs -------------------------------------------------------------------------------------------
 
-static bool block_shown(const fv_mask *mask, int64_t row, int64_t column) {
+static bool block_shown(const attention_mask *mask, int64_t row, int64_t column) {
     if (mask->bitmap &&
         (mask->bitmap[(size_t)row * mask->bitmap_row + (size_t)column / 8] >> (column % 8) & 1))
         return true;
@@ -102,7 +102,7 @@ static bool block_shown(const fv_mask *mask, int64_t row, int64_t column) {
     return false;
 }
 
-static uint64_t block_bits(const fv_mask *mask, const fv_query_tile *tile, int64_t column) {
+static uint64_t block_bits(const attention_mask *mask, const query_tile *tile, int64_t column) {
     uint64_t bits = 0;
     for (int i = 0; i < tile->n_groups; i++)
         if (block_shown(mask, tile->group_row[i], column)) bits |= tile->group_bits[i];
@@ -110,7 +110,7 @@ static uint64_t block_bits(const fv_mask *mask, const fv_query_tile *tile, int64
 }
 
 // Queries that the stride's part shows position x to.
-static uint64_t stride_bits(const fv_mask *mask, const fv_query_tile *tile, int64_t x) {
+static uint64_t stride_bits(const attention_mask *mask, const query_tile *tile, int64_t x) {
     uint64_t bits = 0;
     for (int i = 0; i < tile->n; i++)
         bits |= (uint64_t)((tile->positions[i] - x) % mask->stride == 0) << i;
@@ -118,7 +118,7 @@ static uint64_t stride_bits(const fv_mask *mask, const fv_query_tile *tile, int6
 }
 
 // The queries of the tile that see keys in place by window or block, less what other phases show.
-static uint64_t band_bits(const fv_mask *mask, const fv_query_tile *tile, int64_t x,
+static uint64_t band_bits(const attention_mask *mask, const query_tile *tile, int64_t x,
                           uint64_t blocks) {
     if (mask->everything) return tile->live;
     if (x < mask->sinks || (mask->n_globals > 0 && is_global(mask, x))) return 0;
@@ -128,9 +128,9 @@ static uint64_t band_bits(const fv_mask *mask, const fv_query_tile *tile, int64_
     return bits & tile->live;
 }
 
-static uint64_t key_bits(const fv_walk *walk, int64_t x, uint64_t blocks) {
-    const fv_mask *mask = walk->mask;
-    const fv_query_tile *tile = walk->queries;
+static uint64_t key_bits(const attention_walk *walk, int64_t x, uint64_t blocks) {
+    const attention_mask *mask = walk->mask;
+    const query_tile *tile = walk->queries;
     uint64_t bits = tile->live;
     if (walk->keys->kind == FV_BAND)
         bits = band_bits(mask, tile, x, blocks);
@@ -143,9 +143,9 @@ static uint64_t key_bits(const fv_walk *walk, int64_t x, uint64_t blocks) {
 }
 
 // True where it is plain from the ends that every query sees every key from position x to y.
-static bool sees_all(const fv_walk *walk, int64_t x, int64_t y) {
-    const fv_mask *mask = walk->mask;
-    const fv_query_tile *tile = walk->queries;
+static bool sees_all(const attention_walk *walk, int64_t x, int64_t y) {
+    const attention_mask *mask = walk->mask;
+    const query_tile *tile = walk->queries;
     int64_t first = tile->positions[0], last = tile->positions[tile->n - 1];
     if (tile->live != bits_between(0, tile->n) || (mask->causal && y > first)) return false;
     if (walk->keys->kind == FV_COLUMNS || walk->keys->kind == FV_ROWS || mask->everything)
@@ -161,14 +161,14 @@ static bool sees_all(const fv_walk *walk, int64_t x, int64_t y) {
 
 // Intervals ---------------------------------------------------------------------------------------
 
-size_t fv_walk_capacity(const fv_mask *mask) {
+size_t walk_capacity(const attention_mask *mask) {
     size_t n = 4;
     if (mask->bitmap) n += (size_t)mask->n_block_columns / 2 + 1;
     return n + (size_t)mask->n_random * FV_TILE_QUERIES;
 }
 
 // The first index of the strand whose position is at least x.
-static int64_t index_of(const fv_strand *s, int64_t x) {
+static int64_t index_of(const attention_strand *s, int64_t x) {
     if (s->positions) return count_below(s->positions, s->n, x);
     if (x <= s->position) return 0;
     if (x - s->position > s->n * s->step) return s->n; // x may be the largest number there is
@@ -176,17 +176,17 @@ static int64_t index_of(const fv_strand *s, int64_t x) {
 }
 
 // Adds positions first .. last, cut to low .. high - 1 in indices; intervals stay ascending.
-static void add(fv_walk *walk, int64_t first, int64_t last, int64_t low, int64_t high) {
+static void add(attention_walk *walk, int64_t first, int64_t last, int64_t low, int64_t high) {
     int64_t from = max64(low, index_of(walk->keys, first));
     int64_t to = min64(high, index_of(walk->keys, last + 1));
     if (from >= to) return;
     int at = walk->n++;
     for (; at > 0 && walk->intervals[at - 1].low > from; at--)
         walk->intervals[at] = walk->intervals[at - 1];
-    walk->intervals[at] = (fv_interval){from, to};
+    walk->intervals[at] = (attention_interval){from, to};
 }
 
-static void merge(fv_walk *walk) {
+static void merge(attention_walk *walk) {
     int n = 0;
     for (int i = 0; i < walk->n; i++)
         if (n > 0 && walk->intervals[i].low <= walk->intervals[n - 1].high)
@@ -198,17 +198,17 @@ static void merge(fv_walk *walk) {
 }
 
 // Eight block columns of the bitmap that any of the tile's queries sees.
-static unsigned bitmap_byte(const fv_mask *mask, const fv_query_tile *tile, size_t byte) {
+static unsigned bitmap_byte(const attention_mask *mask, const query_tile *tile, size_t byte) {
     unsigned any = 0;
     for (int i = 0; i < tile->n_groups; i++)
         any |= mask->bitmap[(size_t)tile->group_row[i] * mask->bitmap_row + byte];
     return any;
 }
 
-static void add_bitmap(fv_walk *walk, int64_t last_position, int64_t low, int64_t high) {
-    const fv_mask *mask = walk->mask;
-    int64_t first = fv_strand_position(walk->keys, low) / mask->block;
-    int64_t end = min64(fv_strand_position(walk->keys, high - 1), last_position) / mask->block + 1;
+static void add_bitmap(attention_walk *walk, int64_t last_position, int64_t low, int64_t high) {
+    const attention_mask *mask = walk->mask;
+    int64_t first = strand_position(walk->keys, low) / mask->block;
+    int64_t end = min64(strand_position(walk->keys, high - 1), last_position) / mask->block + 1;
     int64_t begun = -1;
     for (int64_t c = first; c <= end; c++) {
         if (c % 8 == 0)
@@ -224,9 +224,9 @@ static void add_bitmap(fv_walk *walk, int64_t last_position, int64_t low, int64_
     }
 }
 
-static void add_band(fv_walk *walk, int64_t last_position, int64_t low, int64_t high) {
-    const fv_mask *mask = walk->mask;
-    const fv_query_tile *tile = walk->queries;
+static void add_band(attention_walk *walk, int64_t last_position, int64_t low, int64_t high) {
+    const attention_mask *mask = walk->mask;
+    const query_tile *tile = walk->queries;
     int64_t first = tile->positions[0], last = tile->positions[tile->n - 1];
     if (mask->everything) add(walk, 0, last_position, low, high);
     if (mask->window > 0)
@@ -242,14 +242,14 @@ static void add_band(fv_walk *walk, int64_t last_position, int64_t low, int64_t 
     }
 }
 
-void fv_walk_start(fv_walk *walk, const fv_mask *mask, const fv_query_tile *queries,
-                   const fv_strand *keys, int64_t low, int64_t high) {
-    fv_interval *intervals = walk->intervals;
-    *walk = (fv_walk){.mask = mask,
-                      .queries = queries,
-                      .keys = keys,
-                      .gather = walk->gather,
-                      .intervals = intervals};
+void walk_start(attention_walk *walk, const attention_mask *mask, const query_tile *queries,
+                const attention_strand *keys, int64_t low, int64_t high) {
+    attention_interval *intervals = walk->intervals;
+    *walk = (attention_walk){.mask = mask,
+                             .queries = queries,
+                             .keys = keys,
+                             .gather = walk->gather,
+                             .intervals = intervals};
     if (queries->live == 0 || low >= high) return;
     int64_t first = queries->positions[0], last = queries->positions[queries->n - 1];
     int64_t last_position = mask->causal ? last : INT64_MAX - 1;
@@ -265,8 +265,8 @@ void fv_walk_start(fv_walk *walk, const fv_mask *mask, const fv_query_tile *quer
 
 // Takes the next keys: up to 128 of one interval, or of several where short ones may share: from
 // half a tile on, a tile of its own costs less than copying.
-static void take_keys(fv_walk *walk, fv_key_tile *tile) {
-    fv_interval *next = &walk->intervals[walk->at];
+static void take_keys(attention_walk *walk, attention_key_tile *tile) {
+    attention_interval *next = &walk->intervals[walk->at];
     tile->first = next->low;
     tile->n = (int)min64(FV_TILE_KEYS, next->high - next->low);
     tile->contiguous = true;
@@ -291,7 +291,7 @@ static int count_bits(uint64_t x) {
     return (int)(x * 0x0101010101010101 >> 56);
 }
 
-static int64_t tile_index(const fv_key_tile *tile, int i) {
+static int64_t tile_index(const attention_key_tile *tile, int i) {
     return tile->contiguous ? tile->first + i : tile->index[i];
 }
 
@@ -307,17 +307,18 @@ static int clamp(int64_t x, int n) {
 // Where queries and keys go in equal steps, what one key shows is what the key before showed, a
 // query further: the queries low .. high - 1 of key 0 (as if there were queries on both sides) say
 // all. False where it is not so simple.
-static bool find_edges(const fv_walk *walk, const fv_key_tile *tile, int64_t *low, int64_t *high) {
-    const fv_mask *mask = walk->mask;
-    const fv_query_tile *queries = walk->queries;
-    const fv_strand *keys = walk->keys;
+static bool find_edges(const attention_walk *walk, const attention_key_tile *tile, int64_t *low,
+                       int64_t *high) {
+    const attention_mask *mask = walk->mask;
+    const query_tile *queries = walk->queries;
+    const attention_strand *keys = walk->keys;
     bool band = keys->kind == FV_BAND;
     if (mask->n_globals > 0 || !tile->contiguous || keys->positions || !queries->affine ||
         (band && (mask->has_blocks || mask->stride > 0)))
         return false;
     int64_t first = queries->positions[0], step = keys->step;
     if (queries->n > 1 && queries->positions[1] - first != step) return false;
-    int64_t x = fv_strand_position(keys, tile->first) - first;
+    int64_t x = strand_position(keys, tile->first) - first;
     int64_t reach = keys->kind == FV_STRIDE     ? mask->stride_reach
                     : band && !mask->everything ? mask->window
                                                 : INT64_MAX / 4;
@@ -328,13 +329,14 @@ static bool find_edges(const fv_walk *walk, const fv_key_tile *tile, int64_t *lo
 }
 
 // The first keys of a tile that are sinks, which other phases show.
-static int sinks_in(const fv_walk *walk, const fv_key_tile *tile) {
+static int sinks_in(const attention_walk *walk, const attention_key_tile *tile) {
     if (walk->keys->kind != FV_BAND && walk->keys->kind != FV_STRIDE) return 0;
     if (walk->mask->everything) return 0;
     return clamp(index_of(walk->keys, walk->mask->sinks) - tile->first, tile->n);
 }
 
-static void set_shifted(const fv_walk *walk, fv_key_tile *tile, int64_t low, int64_t high) {
+static void set_shifted(const attention_walk *walk, attention_key_tile *tile, int64_t low,
+                        int64_t high) {
     int n = walk->queries->n, n_sinks = sinks_in(walk, tile);
     for (int i = 0; i < n_sinks; i++) tile->bits[i] = 0;
     for (int i = n_sinks; i < tile->n; i++) {
@@ -344,12 +346,12 @@ static void set_shifted(const fv_walk *walk, fv_key_tile *tile, int64_t low, int
     }
 }
 
-static void set_each(const fv_walk *walk, fv_key_tile *tile) {
+static void set_each(const attention_walk *walk, attention_key_tile *tile) {
     bool blocks = walk->keys->kind == FV_BAND && walk->mask->has_blocks;
     int64_t column = -1;
     uint64_t column_bits = 0;
     for (int i = 0; i < tile->n; i++) {
-        int64_t x = fv_strand_position(walk->keys, tile_index(tile, i));
+        int64_t x = strand_position(walk->keys, tile_index(tile, i));
         if (blocks && x / walk->mask->block != column) {
             column = x / walk->mask->block;
             column_bits = block_bits(walk->mask, walk->queries, column);
@@ -359,7 +361,7 @@ static void set_each(const fv_walk *walk, fv_key_tile *tile) {
     }
 }
 
-static void set_bits(const fv_walk *walk, fv_key_tile *tile) {
+static void set_bits(const attention_walk *walk, attention_key_tile *tile) {
     int64_t low, high, all = (int64_t)tile->n * walk->queries->n;
     tile->pairs = 0;
     if (find_edges(walk, tile, &low, &high))
@@ -369,11 +371,11 @@ static void set_bits(const fv_walk *walk, fv_key_tile *tile) {
     tile->seen = tile->pairs == all ? NULL : tile->bits;
 }
 
-bool fv_walk_next(fv_walk *walk, fv_key_tile *tile) {
+bool walk_next(attention_walk *walk, attention_key_tile *tile) {
     while (walk->at < walk->n) {
         take_keys(walk, tile);
-        int64_t x = fv_strand_position(walk->keys, tile_index(tile, 0));
-        int64_t y = fv_strand_position(walk->keys, tile_index(tile, tile->n - 1));
+        int64_t x = strand_position(walk->keys, tile_index(tile, 0));
+        int64_t y = strand_position(walk->keys, tile_index(tile, tile->n - 1));
         if (tile->contiguous && sees_all(walk, x, y)) {
             tile->seen = NULL;
             tile->pairs = (int64_t)tile->n * walk->queries->n;
@@ -385,16 +387,16 @@ bool fv_walk_next(fv_walk *walk, fv_key_tile *tile) {
     return false;
 }
 
-fv_interval fv_walk_ahead(const fv_walk *walk) {
-    if (walk->at == walk->n) return (fv_interval){0, 0};
-    const fv_interval *next = &walk->intervals[walk->at];
-    return (fv_interval){next->low, min64(next->high, next->low + FV_TILE_KEYS)};
+attention_interval walk_ahead(const attention_walk *walk) {
+    if (walk->at == walk->n) return (attention_interval){0, 0};
+    const attention_interval *next = &walk->intervals[walk->at];
+    return (attention_interval){next->low, min64(next->high, next->low + FV_TILE_KEYS)};
 }
 
-fv_interval fv_walk_queries(const fv_mask *mask, const fv_strand *queries, const fv_strand *keys,
-                            int64_t low, int64_t high) {
-    int64_t first = fv_strand_position(keys, low), last = fv_strand_position(keys, high - 1);
-    fv_interval range = {0, queries->n};
+attention_interval walk_queries(const attention_mask *mask, const attention_strand *queries,
+                                const attention_strand *keys, int64_t low, int64_t high) {
+    int64_t first = strand_position(keys, low), last = strand_position(keys, high - 1);
+    attention_interval range = {0, queries->n};
     if (mask->causal) range.low = index_of(queries, first);
     int64_t reach = -1; // no bound
     if (keys->kind == FV_STRIDE) reach = mask->stride_reach;

@@ -102,14 +102,14 @@ static fv_status check_choices(const fv_attention_config *c, fv_error *error) {
 
 static void choose_score(fv_attention *plan) {
     const fv_attention_config *c = &plan->config;
-    fv_score kind = (fv_score)c->score;
-    bool metric = fv_score_is_metric(kind);
+    kernel_score kind = (kernel_score)c->score;
+    bool metric = score_is_metric(kind);
     double scale = c->scale != 0 ? c->scale : metric ? 1 : 1 / sqrt((double)c->d_head);
-    double factor = fv_score_factor(kind, scale, c->power);
-    plan->score = (fv_tile_score){.kind = kind,
-                                  .factor = (float)(factor * LOG2_E),
-                                  .floor = (float)c->floor,
-                                  .slope = (float)(metric ? 2 * factor : factor)};
+    double factor = score_factor(kind, scale, c->power);
+    plan->score = (tile_score){.kind = kind,
+                               .factor = (float)(factor * LOG2_E),
+                               .floor = (float)c->floor,
+                               .slope = (float)(metric ? 2 * factor : factor)};
     plan->column_factor = metric ? 1 : plan->score.factor;
 }
 
@@ -163,20 +163,20 @@ static int abreast_of(int d_padded) {
 
 // Reserves every worker's arrays, or with `place` says where they lie: the same calls give the same
 // offsets.
-static void lay_out(fv_attention *plan, fv_arena *arena, bool place) {
+static void lay_out(fv_attention *plan, memory_arena *arena, bool place) {
     size_t n = (size_t)plan->d_padded, chunk = (size_t)plan->chunk, group = (size_t)plan->group, at;
 #define LAY_OUT(member, count)                                                                     \
-    at = fv_arena_reserve(arena, count, sizeof *x->member);                                        \
-    if (place) x->member = fv_arena_at(&plan->arena, at);
+    at = arena_reserve(arena, count, sizeof *x->member);                                           \
+    if (place) x->member = arena_at(&plan->arena, at);
     for (int i = 0; i < plan->n_workers; i++) {
-        fv_worker *x = &plan->workers[i];
+        attention_worker *x = &plan->workers[i];
         x->states = plan->states + (ptrdiff_t)i * plan->abreast;
         FV_WORKER_ARRAYS(LAY_OUT)
     }
     for (int i = 0; i < plan->n_workers * plan->abreast; i++) {
-        fv_query_state *x = &plan->states[i];
+        query_state *x = &plan->states[i];
         FV_STATE_ARRAYS(LAY_OUT)
-        LAY_OUT(walk.intervals, fv_walk_capacity(&plan->mask))
+        LAY_OUT(walk.intervals, walk_capacity(&plan->mask))
     }
 #undef LAY_OUT
 }
@@ -188,9 +188,9 @@ static fv_status allocate_workers(fv_attention *plan, fv_error *error) {
     if (plan->workers == NULL || plan->states == NULL)
         return fv_fail(error, FV_NO_MEMORY, "out of memory for %d workers", plan->n_workers);
     lay_out(plan, &plan->arena, false);
-    fv_status status = fv_arena_allocate(&plan->arena, error);
+    fv_status status = arena_allocate(&plan->arena, error);
     if (status != FV_OK) return status;
-    fv_arena again = {0};
+    memory_arena again = {0};
     lay_out(plan, &again, true);
     return FV_OK;
 }
@@ -198,7 +198,7 @@ static fv_status allocate_workers(fv_attention *plan, fv_error *error) {
 // Chunks of one head of keys in one phase, at most: the first has the columns and the band.
 static fv_status allocate_progress(fv_attention *plan, fv_error *error) {
     int64_t strands = FV_MAX_STRETCHES * (plan->mask.stride + 2) + 1, n;
-    int64_t keys = plan->config.n_key + fv_mask_columns(&plan->mask);
+    int64_t keys = plan->config.n_key + mask_columns(&plan->mask);
     if (__builtin_mul_overflow(keys / plan->chunk + strands,
                                plan->config.n_batch * plan->config.n_kv_head, &n) ||
         n > INT_MAX)
@@ -215,18 +215,18 @@ static fv_status allocate_progress(fv_attention *plan, fv_error *error) {
 
 static fv_status prepare(fv_attention *plan, fv_error *error) {
     const fv_attention_config *c = &plan->config;
-    plan->kernels = fv_kernels_get();
+    plan->kernels = kernels_get();
     plan->d_padded = (int)((c->d_head + FV_LANES - 1) / FV_LANES * FV_LANES);
     plan->group = (int)(c->n_head / c->n_kv_head);
     plan->chunk = chunk_of(c, plan->d_padded);
     plan->abreast = abreast_of(plan->d_padded);
     plan->n_workers = c->n_threads ? c->n_threads : fv_machine_cores();
     choose_score(plan);
-    fv_status status = fv_mask_create(c, &plan->mask, error);
-    if (status == FV_OK) status = fv_phases_create(&plan->mask, &plan->phases, error);
+    fv_status status = mask_create(c, &plan->mask, error);
+    if (status == FV_OK) status = phases_create(&plan->mask, &plan->phases, error);
     if (status == FV_OK) status = allocate_workers(plan, error);
     if (status == FV_OK) status = allocate_progress(plan, error);
-    if (status == FV_OK) status = fv_pool_create(plan->n_workers, &plan->pool, error);
+    if (status == FV_OK) status = pool_create(plan->n_workers, &plan->pool, error);
     plan->config.mask.window = plan->mask.window; // not beyond the sequence
     plan->config.mask.globals = NULL;
     plan->config.mask.bitmap = NULL;
@@ -254,24 +254,24 @@ fv_status fv_attention_create(const fv_attention_config *config, fv_attention **
 
 void fv_attention_free(fv_attention *plan) {
     if (plan == NULL) return;
-    fv_pool_free(plan->pool);
+    pool_free(plan->pool);
     free(plan->progress);
     free(plan->workers);
     free(plan->states);
-    fv_arena_free(&plan->arena);
-    fv_phases_free(&plan->phases);
-    fv_mask_free(&plan->mask);
+    arena_free(&plan->arena);
+    phases_free(&plan->phases);
+    mask_free(&plan->mask);
     free(plan);
 }
 
-const fv_attention_config *fv_attention_config_of(const fv_attention *plan) {
+const fv_attention_config *attention_config_of(const fv_attention *plan) {
     return &plan->config;
 }
 
 // Whole sequences ---------------------------------------------------------------------------------
 
-static fv_placement whole(int64_t n, int64_t first) {
-    return (fv_placement){1, {{n, first, 1}}};
+static attention_placement whole(int64_t n, int64_t first) {
+    return (attention_placement){1, {{n, first, 1}}};
 }
 
 // An array for what a caller may not want but the work needs.
@@ -293,10 +293,10 @@ fv_status fv_attention_forward(fv_attention *plan, const float *q, const void *k
         fv_status status = temporary(plan, &own, error);
         if (status != FV_OK) return status;
     }
-    fv_local_queries queries = {whole(c->n_query, c->first_query), q, o,
-                                row_log_sum ? row_log_sum : own};
-    fv_local_keys keys = {whole(c->n_key, 0), k, v};
-    fv_tiles_forward(plan, &queries, &keys, true);
+    local_queries queries = {whole(c->n_query, c->first_query), q, o,
+                             row_log_sum ? row_log_sum : own};
+    local_keys keys = {whole(c->n_key, 0), k, v};
+    tiles_forward(plan, &queries, &keys, true);
     free(own);
     return FV_OK;
 }
@@ -315,23 +315,22 @@ fv_status fv_attention_backward(fv_attention *plan, const float *q, const void *
     float *delta;
     fv_status status = temporary(plan, &delta, error);
     if (status != FV_OK) return status;
-    fv_tiles_delta(plan, c->n_query, o, d_o, delta);
+    tiles_delta(plan, c->n_query, o, d_o, delta);
     zero(dq, c->n_batch * c->n_head * c->n_query, c->d_head);
     zero(dk, c->n_batch * c->n_kv_head * c->n_key, c->d_head);
     zero(dv, c->n_batch * c->n_kv_head * c->n_key, c->d_head);
-    fv_local_gradients queries = {
-        whole(c->n_query, c->first_query), q, row_log_sum, d_o, delta, dq};
-    fv_local_keys keys = {whole(c->n_key, 0), k, v};
-    fv_tiles_backward(plan, &queries, &keys, dk, dv);
+    local_gradients queries = {whole(c->n_query, c->first_query), q, row_log_sum, d_o, delta, dq};
+    local_keys keys = {whole(c->n_key, 0), k, v};
+    tiles_backward(plan, &queries, &keys, dk, dv);
     free(delta);
     return FV_OK;
 }
 
 double fv_attention_pairs(const fv_attention *plan) {
     const fv_attention_config *c = &plan->config;
-    fv_placement queries = whole(c->n_query, c->first_query), keys = whole(c->n_key, 0);
+    attention_placement queries = whole(c->n_query, c->first_query), keys = whole(c->n_key, 0);
     if (plan->mask.everything && !plan->mask.causal) return (double)c->n_query * (double)c->n_key;
-    return (double)fv_tiles_count(plan, &queries, &keys).pairs;
+    return (double)tiles_count(plan, &queries, &keys).pairs;
 }
 
 fv_attention_work fv_attention_worked(const fv_attention *plan) {

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-size_t fv_arena_reserve(fv_arena *arena, size_t count, size_t size) {
+size_t arena_reserve(memory_arena *arena, size_t count, size_t size) {
     size_t bytes, offset = arena->size;
     if (__builtin_mul_overflow(count, size, &bytes) ||
         __builtin_add_overflow(bytes, FV_ALIGNMENT - 1, &bytes) ||
@@ -13,7 +13,7 @@ size_t fv_arena_reserve(fv_arena *arena, size_t count, size_t size) {
     return offset;
 }
 
-fv_status fv_arena_allocate(fv_arena *arena, fv_error *error) {
+fv_status arena_allocate(memory_arena *arena, fv_error *error) {
     size_t size = arena->size > 0 ? arena->size : FV_ALIGNMENT;
     if (!arena->overflowed && size < PTRDIFF_MAX) arena->base = aligned_alloc(FV_ALIGNMENT, size);
     if (arena->base == NULL)
@@ -25,7 +25,7 @@ fv_status fv_arena_allocate(fv_arena *arena, fv_error *error) {
     return FV_OK;
 }
 
-void fv_arena_free(fv_arena *arena) {
+void arena_free(memory_arena *arena) {
     free(arena->base);
-    *arena = (fv_arena){0};
+    *arena = (memory_arena){0};
 }

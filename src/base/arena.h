@@ -9,20 +9,20 @@
 
 enum { FV_ALIGNMENT = 64 };
 
-typedef struct fv_arena {
+typedef struct memory_arena {
     char *base;      // NULL while planning
     size_t size;     // bytes reserved so far, a multiple of FV_ALIGNMENT
     bool overflowed; // a reservation did not fit into size_t
-} fv_arena;
+} memory_arena;
 
-// Reserves count elements of `size` bytes; returns the offset to pass to fv_arena_at.
-size_t fv_arena_reserve(fv_arena *arena, size_t count, size_t size);
+// Reserves count elements of `size` bytes; returns the offset to pass to arena_at.
+size_t arena_reserve(memory_arena *arena, size_t count, size_t size);
 
 // Allocates what was reserved, zeroed. FV_NO_MEMORY also when a reservation overflowed.
-fv_status fv_arena_allocate(fv_arena *arena, fv_error *error);
-void fv_arena_free(fv_arena *arena);
+fv_status arena_allocate(memory_arena *arena, fv_error *error);
+void arena_free(memory_arena *arena);
 
-static inline void *fv_arena_at(const fv_arena *arena, size_t offset) {
+static inline void *arena_at(const memory_arena *arena, size_t offset) {
     return arena->base + offset;
 }
 

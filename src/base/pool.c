@@ -5,27 +5,27 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-struct fv_pool {
+struct thread_pool {
     int n_threads;
     pthread_t *threads;
     pthread_mutex_t lock;
     pthread_cond_t wake, done;
-    unsigned round; // counts calls of fv_pool_run; the threads wait for it to change
+    unsigned round; // counts calls of pool_run; the threads wait for it to change
     bool stopping;
     int n_busy; // threads that have not finished the round
     // The round's work.
-    fv_pool_work work;
+    pool_work work;
     void *context;
     int n;
     atomic_int next;
 };
 
 typedef struct start {
-    fv_pool *pool;
+    thread_pool *pool;
     int worker;
 } start;
 
-static void take_pieces(fv_pool *pool, int worker) {
+static void take_pieces(thread_pool *pool, int worker) {
     for (int piece; (piece = atomic_fetch_add(&pool->next, 1)) < pool->n;)
         pool->work(pool->context, piece, worker);
 }
@@ -33,7 +33,7 @@ static void take_pieces(fv_pool *pool, int worker) {
 static void *thread_main(void *argument) {
     start s = *(start *)argument;
     free(argument);
-    fv_pool *pool = s.pool;
+    thread_pool *pool = s.pool;
     unsigned seen = 0;
     pthread_mutex_lock(&pool->lock);
     for (;;) {
@@ -49,8 +49,8 @@ static void *thread_main(void *argument) {
     return NULL;
 }
 
-fv_status fv_pool_create(int n_threads, fv_pool **out, fv_error *error) {
-    fv_pool *pool = calloc(1, sizeof *pool);
+fv_status pool_create(int n_threads, thread_pool **out, fv_error *error) {
+    thread_pool *pool = calloc(1, sizeof *pool);
     if (pool) pool->threads = calloc((size_t)n_threads, sizeof *pool->threads);
     if (pool == NULL || pool->threads == NULL) {
         free(pool);
@@ -65,7 +65,7 @@ fv_status fv_pool_create(int n_threads, fv_pool **out, fv_error *error) {
         if (s) *s = (start){pool, i};
         if (s == NULL || pthread_create(&pool->threads[i], NULL, thread_main, s) != 0) {
             free(s);
-            fv_pool_free(pool);
+            pool_free(pool);
             return fv_fail(error, FV_NO_MEMORY,
                            "cannot start thread %d of %d; fewer jobs need fewer", i + 1, n_threads);
         }
@@ -75,7 +75,7 @@ fv_status fv_pool_create(int n_threads, fv_pool **out, fv_error *error) {
     return FV_OK;
 }
 
-void fv_pool_free(fv_pool *pool) {
+void pool_free(thread_pool *pool) {
     if (pool == NULL) return;
     pthread_mutex_lock(&pool->lock);
     pool->stopping = true;
@@ -89,7 +89,7 @@ void fv_pool_free(fv_pool *pool) {
     free(pool);
 }
 
-void fv_pool_run(fv_pool *pool, int n, fv_pool_work work, void *context) {
+void pool_run(thread_pool *pool, int n, pool_work work, void *context) {
     if (pool->n_threads == 1 || n == 1) {
         for (int piece = 0; piece < n; piece++) work(context, piece, 0);
         return;

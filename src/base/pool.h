@@ -4,15 +4,15 @@
 
 #include <fovea/status.h>
 
-typedef struct fv_pool fv_pool;
+typedef struct thread_pool thread_pool;
 
 // n_threads includes the caller, who works too; 1 makes no thread.
-fv_status fv_pool_create(int n_threads, fv_pool **out, fv_error *error);
-void fv_pool_free(fv_pool *pool);
+fv_status pool_create(int n_threads, thread_pool **out, fv_error *error);
+void pool_free(thread_pool *pool);
 
 // Calls work(context, piece, worker) for every piece in [0, n), worker in [0, n_threads), and
 // returns when all are done. Which worker takes which piece is not determined.
-typedef void (*fv_pool_work)(void *context, int piece, int worker);
-void fv_pool_run(fv_pool *pool, int n, fv_pool_work work, void *context);
+typedef void (*pool_work)(void *context, int piece, int worker);
+void pool_run(thread_pool *pool, int n, pool_work work, void *context);
 
 #endif

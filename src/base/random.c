@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-void fv_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]) {
+void random_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]) {
     uint32_t c0 = counter[0], c1 = counter[1], c2 = counter[2], c3 = counter[3];
     uint32_t k0 = key[0], k1 = key[1];
     for (int round = 0; round < 10; round++) {
@@ -17,31 +17,31 @@ void fv_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]
     out[0] = c0, out[1] = c1, out[2] = c2, out[3] = c3;
 }
 
-void fv_random_init(fv_random *random, uint64_t seed, fv_stream stream, uint32_t step,
-                    uint32_t sample) {
-    *random = (fv_random){.key = {(uint32_t)seed, (uint32_t)(seed >> 32)},
-                          .counter = {sample, 0, step, (uint32_t)stream},
-                          .used = 4};
+void random_init(random_source *random, uint64_t seed, random_stream stream, uint32_t step,
+                 uint32_t sample) {
+    *random = (random_source){.key = {(uint32_t)seed, (uint32_t)(seed >> 32)},
+                              .counter = {sample, 0, step, (uint32_t)stream},
+                              .used = 4};
 }
 
-uint32_t fv_random_u32(fv_random *random) {
+uint32_t random_u32(random_source *random) {
     if (random->used == 4) {
-        fv_philox(random->counter, random->key, random->words);
+        random_philox(random->counter, random->key, random->words);
         random->counter[1]++;
         random->used = 0;
     }
     return random->words[random->used++];
 }
 
-uint32_t fv_random_below(fv_random *random, uint32_t n) {
-    return (uint32_t)(((uint64_t)fv_random_u32(random) * n) >> 32);
+uint32_t random_below(random_source *random, uint32_t n) {
+    return (uint32_t)(((uint64_t)random_u32(random) * n) >> 32);
 }
 
-double fv_random_uniform(fv_random *random) {
-    return ((double)fv_random_u32(random) + 0.5) * 0x1p-32;
+double random_uniform(random_source *random) {
+    return ((double)random_u32(random) + 0.5) * 0x1p-32;
 }
 
-double fv_random_normal(fv_random *random) {
-    double radius = sqrt(-2 * log(fv_random_uniform(random)));
-    return radius * cos(6.283185307179586 * fv_random_uniform(random));
+double random_normal(random_source *random) {
+    double radius = sqrt(-2 * log(random_uniform(random)));
+    return radius * cos(6.283185307179586 * random_uniform(random));
 }

@@ -6,29 +6,29 @@
 
 #include <stdint.h>
 
-typedef enum fv_stream {
+typedef enum random_stream {
     FV_STREAM_INIT,   // initial parameters
     FV_STREAM_TRAIN,  // training sequences
     FV_STREAM_TEST,   // held-out sequences
     FV_STREAM_SWEEP,  // configurations of a sampled sweep
     FV_STREAM_LENGTH, // the length of each training step's sequences
-} fv_stream;
+} random_stream;
 
 // The four words of a counter under a key: Philox4x32 with ten rounds.
-void fv_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
+void random_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
 
 // A sequence of numbers for one (seed, stream, step, sample).
-typedef struct fv_random {
+typedef struct random_source {
     uint32_t key[2], counter[4];
     uint32_t words[4];
     int used; // of words; 4 asks for the next block
-} fv_random;
+} random_source;
 
-void fv_random_init(fv_random *random, uint64_t seed, fv_stream stream, uint32_t step,
-                    uint32_t sample);
-uint32_t fv_random_u32(fv_random *random);
-uint32_t fv_random_below(fv_random *random, uint32_t n); // uniform on [0, n), by multiplication
-double fv_random_uniform(fv_random *random);             // on (0, 1)
-double fv_random_normal(fv_random *random);              // mean 0, variance 1 (Box-Muller)
+void random_init(random_source *random, uint64_t seed, random_stream stream, uint32_t step,
+                 uint32_t sample);
+uint32_t random_u32(random_source *random);
+uint32_t random_below(random_source *random, uint32_t n); // uniform on [0, n), by multiplication
+double random_uniform(random_source *random);             // on (0, 1)
+double random_normal(random_source *random);              // mean 0, variance 1 (Box-Muller)
 
 #endif

@@ -5,25 +5,23 @@
 #include <math.h>
 #include <stdlib.h>
 
-fv_claim_range fv_claim_range_of(const fv_claim_plan *plan, double measure,
-                                 const fv_record *record) {
+claim_range claim_range_of(const claim_plan *plan, double measure, const fv_record *record) {
     bool censored = isnan(measure) && plan->censors && record->outcome != FV_OUTCOME_DIVERGED;
-    return censored ? (fv_claim_range){record->steps, INFINITY}
-                    : (fv_claim_range){measure, measure};
+    return censored ? (claim_range){record->steps, INFINITY} : (claim_range){measure, measure};
 }
 
 static int compare(const void *a, const void *b) {
-    const fv_claim_cell *x = a, *y = b;
+    const claim_cell *x = a, *y = b;
     if (x->seed != y->seed) return x->seed < y->seed ? -1 : 1;
     return (x->along > y->along) - (x->along < y->along);
 }
 
-void fv_claim_cells_sort(fv_claim_cell *cells, int n) {
+void claim_cells_sort(claim_cell *cells, int n) {
     qsort(cells, (size_t)n, sizeof *cells, compare);
 }
 
 // Adds b to the cell a, as `how` says; a mean is a sum until it is divided.
-static void combine(fv_reduce how, fv_claim_range *a, const fv_claim_range *b) {
+static void combine(claim_reduce how, claim_range *a, const claim_range *b) {
     bool lower = b->high < a->high || (b->high == a->high && b->low < a->low);
     switch (how) {
     case FV_REDUCE_LOWEST:
@@ -40,8 +38,8 @@ static void combine(fv_reduce how, fv_claim_range *a, const fv_claim_range *b) {
     }
 }
 
-static fv_claim_cell reduce(fv_reduce how, const fv_claim_cell *cells, int n) {
-    fv_claim_cell cell = cells[0];
+static claim_cell reduce(claim_reduce how, const claim_cell *cells, int n) {
+    claim_cell cell = cells[0];
     for (int i = 1; i < n; i++) {
         combine(how, &cell.value, &cells[i].value);
         if (cell.diverged_at < 0) cell.diverged_at = cells[i].diverged_at;
@@ -54,7 +52,7 @@ static fv_claim_cell reduce(fv_reduce how, const fv_claim_cell *cells, int n) {
     return cell;
 }
 
-int fv_claim_cells_reduce(fv_reduce how, fv_claim_cell *cells, int n) {
+int claim_cells_reduce(claim_reduce how, claim_cell *cells, int n) {
     int kept = 0;
     for (int i = 0, end; how != FV_REDUCE_NONE && i < n; i = end) {
         for (end = i; end < n && compare(&cells[end], &cells[i]) == 0; end++) {
@@ -64,39 +62,39 @@ int fv_claim_cells_reduce(fv_reduce how, fv_claim_cell *cells, int n) {
     return how == FV_REDUCE_NONE ? n : kept;
 }
 
-bool fv_claim_cells_power(const fv_claim_cell *cells, int n, fv_power_fit *fit) {
-    fv_power_point *points = calloc((size_t)n + 1, sizeof *points);
+bool claim_cells_power(const claim_cell *cells, int n, power_fit *fit) {
+    power_point *points = calloc((size_t)n + 1, sizeof *points);
     if (points == NULL) return false;
     int n_points = 0;
     for (int i = 0; i < n; i++) {
-        const fv_claim_range *v = &cells[i].value;
+        const claim_range *v = &cells[i].value;
         if (isnan(v->high)) continue; // diverged
-        points[n_points++] = (fv_power_point){cells[i].along, v->low, v->low < v->high};
+        points[n_points++] = (power_point){cells[i].along, v->low, v->low < v->high};
     }
-    bool found = fv_power_fit_find(points, n_points, fit);
+    bool found = power_fit_find(points, n_points, fit);
     free(points);
     return found;
 }
 
 // The value furthest along the field over the one least far. Steps, which may be ranges, are not
 // negative.
-static fv_claim_range ratio(const fv_claim_range *last, const fv_claim_range *first) {
-    if (first->high == 0) return (fv_claim_range){NAN, NAN};
-    return (fv_claim_range){last->low / first->high, last->high / first->low};
+static claim_range ratio(const claim_range *last, const claim_range *first) {
+    if (first->high == 0) return (claim_range){NAN, NAN};
+    return (claim_range){last->low / first->high, last->high / first->low};
 }
 
-int fv_claim_cells_fit(fv_fit how, fv_claim_cell *cells, int n) {
+int claim_cells_fit(claim_fit how, claim_cell *cells, int n) {
     int kept = 0;
     for (int i = 0, end; how != FV_FIT_NONE && i < n; i = end) {
-        fv_power_fit fit;
-        fv_claim_cell cell = {.seed = cells[i].seed, .diverged_at = -1, .value = {NAN, NAN}};
+        power_fit fit;
+        claim_cell cell = {.seed = cells[i].seed, .diverged_at = -1, .value = {NAN, NAN}};
         for (end = i; end < n && cells[end].seed == cells[i].seed; end++)
             if (cell.diverged_at < 0) cell.diverged_at = cells[end].diverged_at;
         if (how == FV_FIT_RATIO && end - i > 1)
             cell.value = ratio(&cells[end - 1].value, &cells[i].value);
         else if (how == FV_FIT_POWER && cell.diverged_at < 0 &&
-                 fv_claim_cells_power(cells + i, end - i, &fit))
-            cell.value = (fv_claim_range){fit.exponent, fit.exponent};
+                 claim_cells_power(cells + i, end - i, &fit))
+            cell.value = (claim_range){fit.exponent, fit.exponent};
         cells[kept++] = cell;
     }
     return how == FV_FIT_NONE ? n : kept;
@@ -108,7 +106,7 @@ static int compare_numbers(const void *a, const void *b) {
 }
 
 // One end of the ranges. Returns how many there are.
-static int summarise_end(const fv_claim_cell *cells, int n, double along, bool high, double *room,
+static int summarise_end(const claim_cell *cells, int n, double along, bool high, double *room,
                          double *median, double *lowest, double *highest) {
     int m = 0;
     for (int i = 0; i < n; i++)
@@ -123,9 +121,8 @@ static int summarise_end(const fv_claim_cell *cells, int n, double along, bool h
     return m;
 }
 
-fv_claim_summary fv_claim_cells_summarise(const fv_claim_cell *cells, int n, double along,
-                                          double *room) {
-    fv_claim_summary s;
+claim_summary claim_cells_summarise(const claim_cell *cells, int n, double along, double *room) {
+    claim_summary s;
     summarise_end(cells, n, along, false, room, &s.median.low, &s.lowest.low, &s.highest.low);
     s.n =
         summarise_end(cells, n, along, true, room, &s.median.high, &s.lowest.high, &s.highest.high);

@@ -7,7 +7,7 @@
 
 enum { MAX_LISTED = 8 }; // seeds, and values of a field, that are named
 
-void claim_note_criterion(const fv_claim_plan *plan, text_buffer *note) {
+void claim_note_criterion(const claim_plan *plan, text_buffer *note) {
     if (plan->kind == FV_CLAIM_NEAR)
         text_add(note, " within %.3g", plan->tolerance);
     else if (plan->kind == FV_CLAIM_TREND)
@@ -21,7 +21,7 @@ void claim_note_criterion(const fv_claim_plan *plan, text_buffer *note) {
         text_add(note, " between %.3g and %.3g", plan->above, plan->below);
 }
 
-void claim_note_dissent(claim_dissent *d, const fv_claim_cell *cells, int n) {
+void claim_note_dissent(claim_dissent *d, const claim_cell *cells, int n) {
     d->n++;
     if (d->n == MAX_LISTED + 1) text_add(&d->seeds, ", ...");
     if (d->n > MAX_LISTED) return;
@@ -57,13 +57,13 @@ void claim_note_dissents(claim_dissents *d, const fv_judgement *j, text_buffer *
     }
 }
 
-void claim_note_left_out(const fv_experiment *experiment, const fv_claim_plan *plan,
+void claim_note_left_out(const fv_experiment *experiment, const claim_plan *plan,
                          text_buffer *note) {
     int n = 0;
     for (int i = 0; i < experiment->n_left_out; i++) {
         fv_config config;
         sweep_left_out(experiment, i, &config);
-        n += fv_claim_selects(plan, &config);
+        n += claim_selects(plan, &config);
     }
     if (n == 0) return;
     text_add(note, "; without %d optional run%s (", n, n > 1 ? "s" : "");

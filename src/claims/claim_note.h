@@ -18,16 +18,16 @@ typedef struct claim_dissents {
 } claim_dissents;
 
 // Counts a seed, whose cells are given.
-void claim_note_dissent(claim_dissent *d, const fv_claim_cell *cells, int n);
+void claim_note_dissent(claim_dissent *d, const claim_cell *cells, int n);
 
 // " within 0.1": what a seed must measure to agree.
-void claim_note_criterion(const fv_claim_plan *plan, text_buffer *note);
+void claim_note_criterion(const claim_plan *plan, text_buffer *note);
 
 // "; no value for seed 2; seed 3 did not (0.71)". Frees what the dissents hold.
 void claim_note_dissents(claim_dissents *d, const fv_judgement *j, text_buffer *note);
 
 // "; without 3 optional runs (task.n_pairs 32)", where the claim speaks of them.
-void claim_note_left_out(const fv_experiment *experiment, const fv_claim_plan *plan,
+void claim_note_left_out(const fv_experiment *experiment, const claim_plan *plan,
                          text_buffer *note);
 
 // "; 2 of 12 runs diverged, at steps 120 to 910", whether or not they left a value.

@@ -31,8 +31,8 @@
     X(note, "a remark that is appended to the note of the verdict", "claims: [{statement: It learns., measure: final(loss), below: 6, note: Read off the figure.}]")
 // clang-format on
 
-const fv_claim_key *fv_claim_keys(int *n) {
-    static const fv_claim_key keys[] = {
+const claim_key *claim_keys(int *n) {
+    static const claim_key keys[] = {
 #define ROW(key, help, example) {#key, help, example},
         KEY_LIST(ROW)
 #undef ROW
@@ -102,7 +102,7 @@ static fv_status read_number(const reader *r, const char *key, double *value) {
 }
 
 static fv_status read_across(const reader *r, const fv_option *across, const fv_option *trend,
-                             const fv_option *fit, fv_claim_plan *plan) {
+                             const fv_option *fit, claim_plan *plan) {
     if (across == NULL || (trend == NULL) == (fit == NULL))
         return fail(r,
                     across  ? across
@@ -120,7 +120,7 @@ static fv_status read_across(const reader *r, const fv_option *across, const fv_
     return FV_OK;
 }
 
-static fv_status read_trend(const reader *r, const fv_option *trend, fv_claim_plan *plan) {
+static fv_status read_trend(const reader *r, const fv_option *trend, claim_plan *plan) {
     plan->kind = FV_CLAIM_TREND;
     if (strcmp(trend->values[0], "increasing") == 0)
         plan->sign = 1;
@@ -145,7 +145,7 @@ static fv_status read_word(const reader *r, const char *key, const char *const *
                 option->values[0], text_nearest(option->values[0], words));
 }
 
-static fv_status read_summaries(const reader *r, fv_claim_plan *plan) {
+static fv_status read_summaries(const reader *r, claim_plan *plan) {
 #define WORD(name, text) text,
     static const char *const reduces[] = {FV_REDUCE_LIST(WORD) NULL};
     static const char *const fits[] = {FV_FIT_LIST(WORD) NULL};
@@ -154,14 +154,14 @@ static fv_status read_summaries(const reader *r, fv_claim_plan *plan) {
     fv_status status = read_word(r, "reduce", reduces, &reduce);
     if (status == FV_OK) status = read_word(r, "fit", fits, &fit);
     if (status != FV_OK) return status;
-    plan->reduce = (fv_reduce)reduce;
-    plan->fit = (fv_fit)fit;
+    plan->reduce = (claim_reduce)reduce;
+    plan->fit = (claim_fit)fit;
     // A ratio has one value at each end.
     if (plan->fit == FV_FIT_RATIO && plan->reduce == FV_REDUCE_NONE) plan->reduce = FV_REDUCE_MEAN;
     return FV_OK;
 }
 
-static fv_status read_bounds(const reader *r, const fv_option *above, fv_claim_plan *plan) {
+static fv_status read_bounds(const reader *r, const fv_option *above, claim_plan *plan) {
     plan->kind = FV_CLAIM_BOUND;
     fv_status status = read_number(r, "above", &plan->above);
     if (status == FV_OK) status = read_number(r, "below", &plan->below);
@@ -171,7 +171,7 @@ static fv_status read_bounds(const reader *r, const fv_option *above, fv_claim_p
 }
 
 // A claim says in exactly one way when a seed agrees.
-static fv_status read_kind(const reader *r, fv_claim_plan *plan) {
+static fv_status read_kind(const reader *r, claim_plan *plan) {
     const fv_option *tolerance = fv_options_find(r->options, "tolerance");
     const fv_option *above = fv_options_find(r->options, "above");
     const fv_option *below = fv_options_find(r->options, "below");
@@ -213,7 +213,7 @@ static void make_id(const char *source, char *id, size_t size) {
     id[n] = '\0';
 }
 
-static fv_status read_texts(const reader *r, fv_claim_plan *plan) {
+static fv_status read_texts(const reader *r, claim_plan *plan) {
     plan->statement = fv_options_text(r->options, "statement", NULL);
     plan->measure = fv_options_text(r->options, "measure", NULL);
     plan->published = fv_options_text(r->options, "published", "");
@@ -239,28 +239,27 @@ static fv_status read_texts(const reader *r, fv_claim_plan *plan) {
     return FV_OK;
 }
 
-fv_status fv_claim_read(const fv_experiment *experiment, int i, fv_claim_plan *plan,
-                        fv_error *error) {
+fv_status claim_read(const fv_experiment *experiment, int i, claim_plan *plan, fv_error *error) {
     reader r = {experiment, &experiment->claims[i], error};
-    *plan = (fv_claim_plan){.options = r.options, .above = -INFINITY, .below = INFINITY};
+    *plan = (claim_plan){.options = r.options, .above = -INFINITY, .below = INFINITY};
     fv_status status = check_keys(&r);
     if (status == FV_OK) status = read_texts(&r, plan);
     if (status == FV_OK) status = read_kind(&r, plan);
     // A single run is judged by the value that it has; docs/claims.md asks for steps in a power
     // law.
     if (status == FV_OK)
-        plan->censors = plan->fit == FV_FIT_POWER ||
-                        (plan->across != NULL && fv_measure_is_step(plan->measure));
+        plan->censors =
+            plan->fit == FV_FIT_POWER || (plan->across != NULL && measure_is_step(plan->measure));
     return status;
 }
 
 fv_status fv_claims_check(const fv_experiment *experiment, fv_error *error) {
     for (int i = 0; i < experiment->n_claims; i++) {
-        fv_claim_plan plan, earlier;
-        fv_status status = fv_claim_read(experiment, i, &plan, error);
+        claim_plan plan, earlier;
+        fv_status status = claim_read(experiment, i, &plan, error);
         if (status != FV_OK) return status;
         for (int k = 0; k < i; k++) {
-            status = fv_claim_read(experiment, k, &earlier, error);
+            status = claim_read(experiment, k, &earlier, error);
             if (status != FV_OK) return status;
             if (strcmp(earlier.id, plan.id) == 0)
                 return fv_fail(error, FV_USAGE,
@@ -273,6 +272,6 @@ fv_status fv_claims_check(const fv_experiment *experiment, fv_error *error) {
     return FV_OK;
 }
 
-bool fv_claim_selects(const fv_claim_plan *plan, const fv_config *config) {
+bool claim_selects(const claim_plan *plan, const fv_config *config) {
     return where_selects(plan->options, where_prefix, config);
 }

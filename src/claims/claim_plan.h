@@ -15,52 +15,51 @@
     X(SUM, "sum")
 #define FV_FIT_LIST(X) X(POWER, "power") X(RATIO, "ratio")
 
-typedef enum fv_reduce {
+typedef enum claim_reduce {
     FV_REDUCE_NONE,
 #define FV_REDUCE_ENUM(name, text) FV_REDUCE_##name,
     FV_REDUCE_LIST(FV_REDUCE_ENUM)
 #undef FV_REDUCE_ENUM
-} fv_reduce;
+} claim_reduce;
 
-typedef enum fv_fit {
+typedef enum claim_fit {
     FV_FIT_NONE,
 #define FV_FIT_ENUM(name, text) FV_FIT_##name,
     FV_FIT_LIST(FV_FIT_ENUM)
 #undef FV_FIT_ENUM
-} fv_fit;
+} claim_fit;
 
-typedef enum fv_claim_kind {
+typedef enum claim_kind {
     FV_CLAIM_NEAR,  // |measure - published| <= tolerance
     FV_CLAIM_BOUND, // above < measure < below
     FV_CLAIM_TREND, // the measure rises or falls along a field
-} fv_claim_kind;
+} claim_kind;
 
 // A key of a claim: its name, one line of help, and lines of an experiment file that use it.
-typedef struct fv_claim_key {
+typedef struct claim_key {
     const char *name, *help, *example;
-} fv_claim_key;
+} claim_key;
 
-const fv_claim_key *fv_claim_keys(int *n);
+const claim_key *claim_keys(int *n);
 
-typedef struct fv_claim_plan {
+typedef struct claim_plan {
     const fv_options *options;
     const char *statement, *measure, *published, *note; // in the experiment
     char id[64];
-    fv_claim_kind kind;
+    claim_kind kind;
     double target, tolerance;
     double above, below; // -INFINITY and INFINITY where not given
     const fv_field *across;
     double sign; // +1 increasing, -1 decreasing
-    fv_reduce reduce;
-    fv_fit fit;   // what NEAR and BOUND judge is then a seed's fit
-    bool censors; // a run without a value is one that ended before its event
-} fv_claim_plan;
+    claim_reduce reduce;
+    claim_fit fit; // what NEAR and BOUND judge is then a seed's fit
+    bool censors;  // a run without a value is one that ended before its event
+} claim_plan;
 
 // Reads claim i. Fails with FV_USAGE and "file:line: ...".
-fv_status fv_claim_read(const fv_experiment *experiment, int i, fv_claim_plan *plan,
-                        fv_error *error);
+fv_status claim_read(const fv_experiment *experiment, int i, claim_plan *plan, fv_error *error);
 
 // Whether the claim's `where` picks runs of this configuration.
-bool fv_claim_selects(const fv_claim_plan *plan, const fv_config *config);
+bool claim_selects(const claim_plan *plan, const fv_config *config);
 
 #endif

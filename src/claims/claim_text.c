@@ -25,14 +25,14 @@ static int digits_between(double a, double b) {
     return MAX_DIGITS;
 }
 
-int claim_text_digits(int digits, const fv_claim_range *a, const fv_claim_range *b) {
+int claim_text_digits(int digits, const claim_range *a, const claim_range *b) {
     if (isnan(a->high) || isnan(b->high)) return digits;
     int low = digits_between(a->low, b->low), high = digits_between(a->high, b->high);
     int apart = low > high ? low : high;
     return apart > digits ? apart : digits;
 }
 
-void claim_text_range(text_buffer *out, const fv_claim_range *v, int digits) {
+void claim_text_range(text_buffer *out, const claim_range *v, int digits) {
     char low[MAX_NUMBER], high[MAX_NUMBER];
     write_number(v->low, digits, low);
     write_number(v->high, digits, high);
@@ -48,7 +48,7 @@ void claim_text_range(text_buffer *out, const fv_claim_range *v, int digits) {
         text_add(out, "less than %s", high);
 }
 
-static void add_cell(text_buffer *out, const fv_claim_cell *cell, int digits) {
+static void add_cell(text_buffer *out, const claim_cell *cell, int digits) {
     if (cell->diverged_at >= 0)
         text_add(out, "diverged at %d", cell->diverged_at);
     else
@@ -56,12 +56,11 @@ static void add_cell(text_buffer *out, const fv_claim_cell *cell, int digits) {
 }
 
 // " and 236 more: minimum 0.01, median 0.5, maximum 0.9, 3 of 240 none", of all cells together.
-static void add_rest(text_buffer *out, const fv_claim_cell *cells, int n, int n_listed,
-                     int digits) {
+static void add_rest(text_buffer *out, const claim_cell *cells, int n, int n_listed, int digits) {
     double *room = calloc((size_t)n, sizeof *room);
     out->failed |= room == NULL;
     if (room == NULL) return;
-    fv_claim_summary s = fv_claim_cells_summarise(cells, n, NAN, room);
+    claim_summary s = claim_cells_summarise(cells, n, NAN, room);
     free(room);
     text_add(out, " and %d more: ", n - n_listed);
     if (s.n == 0) {
@@ -77,7 +76,7 @@ static void add_rest(text_buffer *out, const fv_claim_cell *cells, int n, int n_
     if (s.n < n) text_add(out, ", none in %d of %d", n - s.n, n);
 }
 
-void claim_text_values(text_buffer *out, const fv_claim_cell *cells, int n) {
+void claim_text_values(text_buffer *out, const claim_cell *cells, int n) {
     int digits = CLAIM_TEXT_DIGITS, n_listed = n > CLAIM_TEXT_MOST ? CLAIM_TEXT_FEW : n;
     for (int i = 1; i < n_listed; i++)
         digits = claim_text_digits(digits, &cells[i - 1].value, &cells[i].value);

@@ -15,8 +15,8 @@
 
 static const double share_reproduced = 4.0 / 5, share_partly = 2.0 / 5;
 
-typedef fv_claim_cell cell;
-typedef fv_claim_range range;
+typedef claim_cell cell;
+typedef claim_range range;
 
 // What a claim makes of a seed, worst first: a seed is as good as the worst of its runs.
 typedef enum outcome { CONTRADICTS, UNDECIDED, AGREES } outcome;
@@ -28,7 +28,7 @@ const char *fv_verdict_text(fv_verdict verdict) {
     return texts[verdict];
 }
 
-static outcome judge_value(const fv_claim_plan *plan, const range *v) {
+static outcome judge_value(const claim_plan *plan, const range *v) {
     if (isnan(v->high)) return CONTRADICTS;
     bool exact = v->low == v->high, near = plan->kind == FV_CLAIM_NEAR;
     // The last digit of a decimal tolerance is not the seed's fault.
@@ -49,7 +49,7 @@ static outcome judge_order(const range *small, const range *large) {
 }
 
 // Every run against every run further along the field.
-static outcome judge_trend(const fv_claim_plan *plan, const cell *cells, int n) {
+static outcome judge_trend(const claim_plan *plan, const cell *cells, int n) {
     bool compared = false;
     outcome worst = AGREES;
     for (int i = 0; i < n; i++)
@@ -63,7 +63,7 @@ static outcome judge_trend(const fv_claim_plan *plan, const cell *cells, int n) 
     return compared ? worst : CONTRADICTS;
 }
 
-static outcome judge_seed(const fv_claim_plan *plan, const cell *cells, int n) {
+static outcome judge_seed(const claim_plan *plan, const cell *cells, int n) {
     if (plan->kind == FV_CLAIM_TREND) return judge_trend(plan, cells, n);
     outcome worst = AGREES;
     for (int i = 0; i < n; i++) {
@@ -88,7 +88,7 @@ static fv_verdict verdict_of(const fv_judgement *j) {
 
 // Counts the seeds, gives the verdict and writes the note: "3 of 5 seeds within 0.1; no value for
 // seed 2; seed 3 did not (0.71)". j->undecided has room for n.
-static void judge_seeds(const fv_claim_plan *plan, const cell *cells, int n, fv_judgement *j,
+static void judge_seeds(const claim_plan *plan, const cell *cells, int n, fv_judgement *j,
                         text_buffer *note) {
     claim_dissents d = {0};
     for (int i = 0, end; i < n; i = end) {
@@ -120,7 +120,7 @@ static double number_of(const range *v) {
 
 static void describe_values(const cell *cells, int n, double *room, fv_judgement *j,
                             text_buffer *out) {
-    fv_claim_summary s = fv_claim_cells_summarise(cells, n, NAN, room);
+    claim_summary s = claim_cells_summarise(cells, n, NAN, room);
     j->median = number_of(&s.median);
     j->lowest = number_of(&s.lowest);
     j->highest = number_of(&s.highest);
@@ -140,9 +140,9 @@ static void describe_values(const cell *cells, int n, double *room, fv_judgement
 
 // "exponent 2.31 (95 % from 2.05 to 2.6), 2 of 21 runs ended before": one law for all seeds.
 static void describe_power(const cell *cells, int n, fv_judgement *j, text_buffer *out) {
-    fv_power_fit fit;
+    power_fit fit;
     j->median = j->lowest = j->highest = NAN;
-    if (!fv_claim_cells_power(cells, n, &fit)) {
+    if (!claim_cells_power(cells, n, &fit)) {
         text_add(out, "none");
         return;
     }
@@ -160,7 +160,7 @@ static bool next_median(const cell *cells, int n, double *room, double *along, r
         if (cells[i].along > *along && cells[i].along < next) next = cells[i].along;
     if (isinf(next)) return false;
     *along = next;
-    *median = fv_claim_cells_summarise(cells, n, next, room).median;
+    *median = claim_cells_summarise(cells, n, next, room).median;
     return true;
 }
 
@@ -211,20 +211,20 @@ static fv_status fail_memory(const fv_experiment *experiment, fv_error *error) {
     return fv_fail(error, FV_NO_MEMORY, "no memory for the verdicts of %s", experiment->path);
 }
 
-static fv_status fail_empty(const fv_experiment *experiment, const fv_claim_plan *plan,
+static fv_status fail_empty(const fv_experiment *experiment, const claim_plan *plan,
                             fv_error *error) {
     return fv_fail(error, FV_USAGE, "%s:%d: claim: its 'where' selects no run of the sweep",
                    experiment->path, plan->options->line);
 }
 
-static fv_status fail_alone(const fv_experiment *experiment, const fv_claim_plan *plan,
+static fv_status fail_alone(const fv_experiment *experiment, const claim_plan *plan,
                             fv_error *error) {
     return fv_fail(
         error, FV_USAGE, "%s:%d: claim: 'across' compares values of %s, and its runs have only one",
         experiment->path, fv_options_find(plan->options, "across")->line, plan->across->key);
 }
 
-static fv_status measure_run(const fv_experiment *experiment, const fv_claim_plan *plan,
+static fv_status measure_run(const fv_experiment *experiment, const claim_plan *plan,
                              const fv_record *record, double *value, fv_error *error) {
     fv_error cause;
     fv_status status = fv_measure(plan->measure, record, value, &cause);
@@ -234,14 +234,14 @@ static fv_status measure_run(const fv_experiment *experiment, const fv_claim_pla
 }
 
 // Measures the selected runs. cells [n_records].
-static fv_status measure_cells(const fv_experiment *experiment, const fv_claim_plan *plan,
+static fv_status measure_cells(const fv_experiment *experiment, const claim_plan *plan,
                                const fv_record *const *records, int n_records, cell *cells, int *n,
                                fv_divergence *diverged, fv_error *error) {
     *n = 0;
     bool several = false;
     for (int i = 0; i < n_records; i++) {
         const fv_config *config = &records[i]->config;
-        if (!fv_claim_selects(plan, config)) continue;
+        if (!claim_selects(plan, config)) continue;
         cell *c = &cells[(*n)++];
         c->seed = config->train.seed;
         c->along = plan->across != NULL ? fv_config_number(config, plan->across) : 0;
@@ -249,13 +249,13 @@ static fv_status measure_cells(const fv_experiment *experiment, const fv_claim_p
         double value;
         fv_status status = measure_run(experiment, plan, records[i], &value, error);
         if (status != FV_OK) return status;
-        c->value = fv_claim_range_of(plan, value, records[i]);
+        c->value = claim_range_of(plan, value, records[i]);
         c->diverged_at = isnan(value) ? fv_record_diverged_at(records[i]) : -1;
         fv_divergence_add(diverged, records[i]);
     }
     if (*n == 0) return fail_empty(experiment, plan, error);
     if (plan->across != NULL && !several) return fail_alone(experiment, plan, error);
-    fv_claim_cells_sort(cells, *n);
+    claim_cells_sort(cells, *n);
     return FV_OK;
 }
 
@@ -264,14 +264,14 @@ static bool knows_all_runs(const fv_experiment *experiment) {
     return experiment->n_left_out == 0 && experiment->adaptive == NULL;
 }
 
-static fv_status rehearse(const fv_claim_plan *plan, rehearsal *stage, fv_error *error) {
+static fv_status rehearse(const claim_plan *plan, rehearsal *stage, fv_error *error) {
     const fv_experiment *experiment = stage->experiment;
     fv_config config, first;
     int n_selected = 0;
     bool several = false; // values of the field of `across`
     for (int i = 0; i < fv_experiment_n_runs(experiment); i++) {
         fv_experiment_config(experiment, i, &config);
-        if (!fv_claim_selects(plan, &config)) continue;
+        if (!claim_selects(plan, &config)) continue;
         if (n_selected++ == 0) first = config;
         several |= plan->across != NULL && fv_config_number(&config, plan->across) !=
                                                fv_config_number(&first, plan->across);
@@ -292,8 +292,8 @@ fv_status fv_claims_rehearse(const fv_experiment *experiment, fv_error *error) {
     rehearsal_init(&stage, experiment);
     fv_status status = FV_OK;
     for (int i = 0; i < experiment->n_claims && status == FV_OK; i++) {
-        fv_claim_plan plan;
-        status = fv_claim_read(experiment, i, &plan, error);
+        claim_plan plan;
+        status = claim_read(experiment, i, &plan, error);
         if (status == FV_OK) status = rehearse(&plan, &stage, error);
     }
     rehearsal_free(&stage);
@@ -301,7 +301,7 @@ fv_status fv_claims_rehearse(const fv_experiment *experiment, fv_error *error) {
 }
 
 // The fields of the judgement that are text. Takes over what `measured` and `note` hold.
-static fv_status set_texts(const fv_experiment *experiment, const fv_claim_plan *plan,
+static fv_status set_texts(const fv_experiment *experiment, const claim_plan *plan,
                            text_buffer *measured, text_buffer *note, fv_judgement *j,
                            fv_error *error) {
     text_buffer id = {0};
@@ -319,7 +319,7 @@ static fv_status set_texts(const fv_experiment *experiment, const fv_claim_plan 
 }
 
 // "not comparable: train.steps was changed; ", where the runs are not those of the file.
-static fv_status note_changes(const fv_experiment *experiment, const fv_claim_plan *plan,
+static fv_status note_changes(const fv_experiment *experiment, const claim_plan *plan,
                               text_buffer *note, fv_error *error) {
     text_buffer why = {0};
     fv_status status = comparable_find(experiment, plan, &why, error);
@@ -331,9 +331,8 @@ static fv_status note_changes(const fv_experiment *experiment, const fv_claim_pl
 
 // Overrides may leave a claim without its runs, or without what it measures of them: it is listed
 // all the same. Where no override is to blame the `cause` is a mistake of the file.
-static fv_status set_apart(const fv_experiment *experiment, const fv_claim_plan *plan,
-                           int n_selected, const fv_error *cause, fv_judgement *j,
-                           fv_error *error) {
+static fv_status set_apart(const fv_experiment *experiment, const claim_plan *plan, int n_selected,
+                           const fv_error *cause, fv_judgement *j, fv_error *error) {
     text_buffer why = {0}, measured = {0}, note = {0};
     fv_status status = FV_OK;
     if (n_selected > 0) status = comparable_find(experiment, plan, &why, error);
@@ -355,9 +354,9 @@ static fv_status set_apart(const fv_experiment *experiment, const fv_claim_plan 
 
 static fv_status judge(const fv_experiment *experiment, int i, const fv_record *const *records,
                        int n_records, cell *cells, double *room, fv_judgement *j, fv_error *error) {
-    fv_claim_plan plan;
+    claim_plan plan;
     int n;
-    fv_status status = fv_claim_read(experiment, i, &plan, error);
+    fv_status status = claim_read(experiment, i, &plan, error);
     if (status != FV_OK) return status;
     fv_error cause;
     status = measure_cells(experiment, &plan, records, n_records, cells, &n, &j->diverged, &cause);
@@ -369,9 +368,9 @@ static fv_status judge(const fv_experiment *experiment, int i, const fv_record *
     status = note_changes(experiment, &plan, &note, error);
     if (status != FV_OK) return status;
     bool comparable = note.n == 0;
-    n = fv_claim_cells_reduce(plan.reduce, cells, n);
+    n = claim_cells_reduce(plan.reduce, cells, n);
     if (plan.fit == FV_FIT_POWER) describe_power(cells, n, j, &measured);
-    n = fv_claim_cells_fit(plan.fit, cells, n);
+    n = claim_cells_fit(plan.fit, cells, n);
     judge_seeds(&plan, cells, n, j, &note);
     if (!comparable) j->verdict = FV_NOT_COMPARABLE;
     claim_note_diverged(&j->diverged, &note);

@@ -72,7 +72,7 @@ static bool contains(const hashes *set, const hashes *part) {
 
 // Of the runs that the claim selects (all, without a claim), with those left out as optional if
 // they are `all` wanted.
-static bool collect(const fv_experiment *experiment, const fv_claim_plan *plan, bool all,
+static bool collect(const fv_experiment *experiment, const claim_plan *plan, bool all,
                     const fv_field *const *items, int n_items, hashes *set) {
     int n = experiment->n_runs, total = n + (all ? experiment->n_left_out : 0), kept = 0;
     *set = (hashes){0, calloc((size_t)total + 1, sizeof *set->items)};
@@ -83,7 +83,7 @@ static bool collect(const fv_experiment *experiment, const fv_claim_plan *plan, 
             fv_experiment_config(experiment, i, &config);
         else
             sweep_left_out(experiment, i - n, &config);
-        if (plan == NULL || fv_claim_selects(plan, &config))
+        if (plan == NULL || claim_selects(plan, &config))
             set->items[set->n++] = sweep_hash(TEXT_HASH_START, &config, items, n_items);
     }
     qsort(set->items, (size_t)set->n, sizeof *set->items, compare);
@@ -95,8 +95,8 @@ static bool collect(const fv_experiment *experiment, const fv_claim_plan *plan, 
 
 // Whether the runs here are others than those of the file, or fewer, by some fields together.
 // Optional runs of the file may be here and need not.
-static bool differ(const fv_experiment *here, const fv_claim_plan *plan,
-                   const fv_field *const *items, int n, bool *changed) {
+static bool differ(const fv_experiment *here, const claim_plan *plan, const fv_field *const *items,
+                   int n, bool *changed) {
     hashes now, all, needed = {0};
     bool done = collect(here, plan, false, items, n, &now);
     bool known = collect(here->published, plan, true, items, n, &all);
@@ -109,7 +109,7 @@ static bool differ(const fv_experiment *here, const fv_claim_plan *plan,
 }
 
 // Blames the fields whose values differ; the sweep where only their combinations do.
-static bool describe(const fv_experiment *here, const fv_claim_plan *plan, const fields *among,
+static bool describe(const fv_experiment *here, const claim_plan *plan, const fields *among,
                      text_buffer *why) {
     bool any = false;
     for (int i = 0; i < among->n; i++) {
@@ -122,7 +122,7 @@ static bool describe(const fv_experiment *here, const fv_claim_plan *plan, const
     return !why->failed;
 }
 
-static fv_status find(const fv_experiment *experiment, const fv_claim_plan *plan, bool uncompared,
+static fv_status find(const fv_experiment *experiment, const claim_plan *plan, bool uncompared,
                       text_buffer *why, fv_error *error) {
     if (!experiment->overridden) return FV_OK;
     if (experiment->published == NULL) {
@@ -140,8 +140,8 @@ static fv_status find(const fv_experiment *experiment, const fv_claim_plan *plan
                : fv_fail(error, FV_NO_MEMORY, "no memory for the verdicts of %s", experiment->path);
 }
 
-fv_status comparable_find(const fv_experiment *experiment, const fv_claim_plan *plan,
-                          text_buffer *why, fv_error *error) {
+fv_status comparable_find(const fv_experiment *experiment, const claim_plan *plan, text_buffer *why,
+                          fv_error *error) {
     return find(experiment, plan, false, why, error);
 }
 

@@ -10,8 +10,8 @@
 // Adds what keeps the claim's runs from being compared: "train.steps was changed", as an axis is
 // that has lost values. Nothing where they are, seeds apart, those of the file. Fails only without
 // memory.
-fv_status comparable_find(const fv_experiment *experiment, const fv_claim_plan *plan,
-                          text_buffer *why, fv_error *error);
+fv_status comparable_find(const fv_experiment *experiment, const claim_plan *plan, text_buffer *why,
+                          fv_error *error);
 
 // Adds all that overrides have changed of the sweep, seeds and watching too: one of them may have
 // left a claim without its runs.

@@ -4,42 +4,43 @@
 #include "config/part.h"
 
 void config_settle_length(fv_task_config *task) {
-    if (task->context_length == 0) task->context_length = fv_task_only_length(task);
+    if (task->context_length == 0) task->context_length = task_only_length(task);
 }
 
 // What the task itself asks of sequences of a length.
-static fv_status check_length(const fv_check *c, int length) {
+static fv_status check_length(const config_checking *c, int length) {
     fv_config config = *c->config;
     config.task.context_length = length;
-    const fv_part *part = FV_PARTS_OF_TASK[config.task.name];
-    return part->check == NULL ? FV_OK : part->check(&(fv_check){&config, c->culprit, c->error}, 0);
+    const config_part *part = FV_PARTS_OF_TASK[config.task.name];
+    return part->check == NULL ? FV_OK
+                               : part->check(&(config_checking){&config, c->culprit, c->error}, 0);
 }
 
 // Training lengths: inside the context, and every one of them a length that the task can have.
-static fv_status check_lengths(const fv_check *c) {
+static fv_status check_lengths(const config_checking *c) {
     const fv_task_config *task = &c->config->task;
     int longest = task->length_max > 0 ? task->length_max : task->context_length;
     int shortest = task->length_min > 0 ? task->length_min : longest;
     if (longest > task->context_length)
-        return fv_check_refuse(c, "task.length_max",
-                               "task.length_max %d is longer than what the model reads; "
-                               "task.context_length allows 1 to %d",
-                               longest, task->context_length);
+        return check_refuse(c, "task.length_max",
+                            "task.length_max %d is longer than what the model reads; "
+                            "task.context_length allows 1 to %d",
+                            longest, task->context_length);
     if (shortest > longest)
-        return fv_check_refuse(
+        return check_refuse(
             c, "task.length_min",
             "task.length_min %d is longer than the longest training sequence; it allows "
             "1 to %d",
             shortest, longest);
     if ((longest - shortest) / task->length_step >= FV_MAX_LENGTHS)
-        return fv_check_refuse(
+        return check_refuse(
             c, "task.length_step",
             "task.length_step %d makes %d training lengths; no more than %d are kept "
             "ready, so that it needs %d or more",
             task->length_step, (longest - shortest) / task->length_step + 1, FV_MAX_LENGTHS,
             (longest - shortest) / FV_MAX_LENGTHS + 1);
     if (longest - shortest >= task->length_step && task->data == FV_DATA_FIXED)
-        return fv_check_refuse(
+        return check_refuse(
             c, "task.length_min",
             "task.length_min %d draws lengths, and a fixed training set has one; set "
             "task.data fresh or leave length_min out",
@@ -48,10 +49,10 @@ static fv_status check_lengths(const fv_check *c) {
     return status == FV_OK ? check_length(c, shortest) : status;
 }
 
-static fv_status check_task(const fv_check *c) {
+static fv_status check_task(const config_checking *c) {
     const fv_task_config *task = &c->config->task;
-    if (task->context_length == 0 && fv_task_only_length(task) == 0)
-        return fv_check_refuse(
+    if (task->context_length == 0 && task_only_length(task) == 0)
+        return check_refuse(
             c, "task.context_length",
             "task.context_length must be a whole number from 1 to 65536 for task.name %s; "
             "0, the length that follows from n_pairs, is for recall",
@@ -60,27 +61,27 @@ static fv_status check_task(const fv_check *c) {
     return status == FV_OK ? check_lengths(c) : status;
 }
 
-static fv_status check_model(const fv_check *c) {
+static fv_status check_model(const config_checking *c) {
     const fv_model_config *model = &c->config->model;
     if (model->n_embd % model->n_head == 0) return FV_OK;
-    return fv_check_refuse(c, "model.n_head",
-                           "model.n_head %d does not divide model.n_embd %d; each head gets n_embd "
-                           "/ n_head dimensions",
-                           model->n_head, model->n_embd);
+    return check_refuse(c, "model.n_head",
+                        "model.n_head %d does not divide model.n_embd %d; each head gets n_embd "
+                        "/ n_head dimensions",
+                        model->n_head, model->n_embd);
 }
 
 // A threshold that can never be reached is a slip of the pen.
-static fv_status check_threshold(const fv_check *c, const char *metric, double lowest,
+static fv_status check_threshold(const config_checking *c, const char *metric, double lowest,
                                  double highest) {
     double value = c->config->train.stop_value;
     if (value >= lowest && value <= highest) return FV_OK;
-    return fv_check_refuse(
+    return check_refuse(
         c, "train.stop_value",
         "train.stop_value %g can never be reached or always is: %s lies between %g and %g", value,
         metric, lowest, highest);
 }
 
-static fv_status check_stop(const fv_check *c) {
+static fv_status check_stop(const config_checking *c) {
     const fv_train_config *train = &c->config->train;
     const fv_task_config *task = &c->config->task;
     switch (train->stop_metric) {
@@ -92,7 +93,7 @@ static fv_status check_stop(const fv_check *c) {
         return check_threshold(c, "perplexity", 1, 1e30);
     case FV_METRIC_TEST_ACCURACY:
         if (!config_has_test(task))
-            return fv_check_refuse(
+            return check_refuse(
                 c, "train.stop_metric",
                 "train.stop_metric test_accuracy needs a test set: task.data fixed (or "
                 "recall with repetition) and task.n_test above 0");
@@ -103,15 +104,15 @@ static fv_status check_stop(const fv_check *c) {
 }
 
 bool config_has_test(const fv_task_config *task) {
-    return task->n_test > 0 && (task->data == FV_DATA_FIXED || fv_task_repeats(task));
+    return task->n_test > 0 && (task->data == FV_DATA_FIXED || task_repeats(task));
 }
 
 fv_status config_check(const fv_config *config, const fv_field **culprit, fv_error *error) {
-    const fv_check c = {config, culprit, error};
+    const config_checking c = {config, culprit, error};
     *culprit = NULL;
-    fv_status status = fv_parts_check_whole(&c);
+    fv_status status = parts_check_whole(&c);
     if (status == FV_OK) status = check_task(&c);
-    if (status == FV_OK) status = fv_parts_check(&c);
+    if (status == FV_OK) status = parts_check(&c);
     if (status == FV_OK) status = check_model(&c);
     if (status == FV_OK) status = check_stop(&c);
     return status;

@@ -41,7 +41,7 @@ static int n_readers;
 // The parts of the group that the field `key` chooses from, as bits, that read the field.
 static unsigned parts_that_read(const char *key, const fv_field *field) {
     int n = 0;
-    const fv_part *const *parts = fv_parts_of(key, &n);
+    const config_part *const *parts = parts_of(key, &n);
     unsigned bits = 0;
     for (int i = 0; i < n; i++)
         for (int r = 0; r < FV_PART_READS && parts[i]->reads[r] != 0; r++)
@@ -70,7 +70,7 @@ static void add_parts(const fv_field *field, const char *group) {
     if (bits != 0 && !asks_for_parts(field, group))
         add_reader(&(config_reader){field->key, {{group, bits}}});
     int n = 0;
-    const fv_part *const *parts = fv_parts_of(group, &n);
+    const config_part *const *parts = parts_of(group, &n);
     for (int i = 0; i < n; i++)
         for (int r = 0; r < FV_PART_RULES && parts[i]->rules[r].key != NULL; r++)
             if (strcmp(parts[i]->rules[r].key, field->key) == 0) add_reader(&parts[i]->rules[r]);

@@ -30,7 +30,7 @@ static const struct {
 };
 
 int numerics_version(const fv_config *config) {
-    int version = fv_parts_numerics(config);
+    int version = parts_numerics(config);
     if (version < FIRST_VERSION) version = FIRST_VERSION;
     for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
         if (changes[i].version > version && changes[i].touches(config))

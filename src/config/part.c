@@ -6,7 +6,7 @@
 
 static const struct group {
     const char *key;
-    const fv_part *const *parts;
+    const config_part *const *parts;
     int n;
     const char *(*lacks)(int kind);
 } GROUPS[] = {
@@ -16,7 +16,7 @@ static const struct group {
 };
 enum { N_GROUPS = sizeof GROUPS / sizeof *GROUPS };
 
-const fv_part *const *fv_parts_of(const char *key, int *n) {
+const config_part *const *parts_of(const char *key, int *n) {
     for (int i = 0; i < N_GROUPS; i++) {
         if (strcmp(GROUPS[i].key, key) != 0) continue;
         *n = GROUPS[i].n;
@@ -25,7 +25,7 @@ const fv_part *const *fv_parts_of(const char *key, int *n) {
     return NULL;
 }
 
-fv_status fv_check_refuse(const fv_check *c, const char *key, const char *format, ...) {
+fv_status check_refuse(const config_checking *c, const char *key, const char *format, ...) {
     char message[512];
     va_list arguments;
     va_start(arguments, format);
@@ -45,7 +45,7 @@ static int chosen_kind(const struct group *group, const fv_config *config, int i
     return i == 0 && config_reads(config, field) ? (int)fv_config_number(config, field) : -1;
 }
 
-static const fv_part *chosen(const struct group *group, const fv_config *config, int i) {
+static const config_part *chosen(const struct group *group, const fv_config *config, int i) {
     int kind = chosen_kind(group, config, i);
     return kind >= 0 ? group->parts[kind] : NULL;
 }
@@ -53,13 +53,13 @@ static const fv_part *chosen(const struct group *group, const fv_config *config,
 // --- what is lacking -----------------------------------------------------------------------------
 
 static const char *lacks(const struct group *group, int kind) {
-    const fv_part *part = group->parts[kind];
+    const config_part *part = group->parts[kind];
     return part->help == NULL      ? "part.help"
            : part->example == NULL ? "part.example"
                                    : group->lacks(kind);
 }
 
-const char *fv_part_lacks(const char *key, int i) {
+const char *part_lacks(const char *key, int i) {
     for (int g = 0; g < N_GROUPS; g++)
         if (strcmp(GROUPS[g].key, key) == 0) return lacks(&GROUPS[g], i);
     return NULL;
@@ -75,7 +75,7 @@ static const char *const LISTED[] = {
 };
 enum { N_LISTED = sizeof LISTED / sizeof *LISTED };
 
-static fv_status check_brought(const fv_check *c) {
+static fv_status check_brought(const config_checking *c) {
     int n;
     bool brought = false;
     const config_reader *readers = config_readers(&n);
@@ -85,53 +85,53 @@ static fv_status check_brought(const fv_check *c) {
         if (brace) brought = *key == '{';
         for (int i = 0; i < n; i++) read |= strcmp(readers[i].key, key) == 0;
         if (brought && !brace && !read)
-            return fv_check_refuse(c, key,
-                                   "%s is read by no part; the descriptor of the one that brought "
-                                   "it along says so: .reads = {FV_READS(%s)}",
-                                   key, key);
+            return check_refuse(c, key,
+                                "%s is read by no part; the descriptor of the one that brought "
+                                "it along says so: .reads = {FV_READS(%s)}",
+                                key, key);
     }
     return FV_OK;
 }
 
-fv_status fv_parts_check_whole(const fv_check *c) {
+fv_status parts_check_whole(const config_checking *c) {
     int kind;
     for (int g = 0; g < N_GROUPS; g++)
         for (int i = 0; (kind = chosen_kind(&GROUPS[g], c->config, i)) >= 0; i++) {
             const char *member = lacks(&GROUPS[g], kind), *key = GROUPS[g].key;
             if (member != NULL)
-                return fv_check_refuse(c, key, "%s %s is not whole: its descriptor has no .%s", key,
-                                       fv_field_find(key)->choices[kind], member);
+                return check_refuse(c, key, "%s %s is not whole: its descriptor has no .%s", key,
+                                    fv_field_find(key)->choices[kind], member);
         }
     return check_brought(c);
 }
 
 // --- all parts that a configuration has ----------------------------------------------------------
 
-const fv_settling *fv_parts_settling(int i) {
+const config_settling *parts_settling(int i) {
     for (int g = 0; g < N_GROUPS; g++)
         for (int p = 0; p < GROUPS[g].n; p++)
             for (int k = 0; k < FV_PART_SAME; k++) {
-                const fv_settling *same = &GROUPS[g].parts[p]->same[k];
+                const config_settling *same = &GROUPS[g].parts[p]->same[k];
                 if (same->settle != NULL && i-- == 0) return same;
             }
     return NULL;
 }
 
-fv_status fv_parts_check(const fv_check *c) {
+fv_status parts_check(const config_checking *c) {
     fv_status status = FV_OK;
     for (int g = 0; g < N_GROUPS; g++) {
         if (GROUPS[g].parts == FV_PARTS_OF_TASK) continue;
-        const fv_part *part;
+        const config_part *part;
         for (int i = 0; status == FV_OK && (part = chosen(&GROUPS[g], c->config, i)) != NULL; i++)
             if (part->check != NULL) status = part->check(c, i);
     }
     return status;
 }
 
-int fv_parts_numerics(const fv_config *config) {
+int parts_numerics(const fv_config *config) {
     int version = 0;
     for (int g = 0; g < N_GROUPS; g++) {
-        const fv_part *part;
+        const config_part *part;
         for (int i = 0; (part = chosen(&GROUPS[g], config, i)) != NULL; i++) {
             int needed = part->numerics != NULL ? part->numerics(config) : 0;
             if (needed > version) version = needed;

@@ -7,14 +7,14 @@
 #include "config/config_readers.h"
 
 // A configuration being checked, and who hears of what is wrong.
-typedef struct fv_check {
+typedef struct config_checking {
     const fv_config *config;
     const fv_field **culprit; // the field that the message asks to change
     fv_error *error;
-} fv_check;
+} config_checking;
 
 // FV_USAGE, with the field of that key as the culprit.
-fv_status fv_check_refuse(const fv_check *c, const char *key, const char *format, ...)
+fv_status check_refuse(const config_checking *c, const char *key, const char *format, ...)
     FV_PRINTF(3, 4);
 
 enum { FV_PART_READS = 12, FV_PART_RULES = 2, FV_PART_SAME = 4 };
@@ -23,14 +23,14 @@ enum { FV_PART_READS = 12, FV_PART_RULES = 2, FV_PART_SAME = 4 };
 #define FV_READS(field) offsetof(fv_config, field)
 
 // Two ways to say the same: `settle` leaves the simpler one of them.
-typedef struct fv_settling {
+typedef struct config_settling {
     const char *key; // whose values come to the same
     void (*settle)(fv_config *config);
     const char *why;
     const char *into; // another field that says it then, or NULL
-} fv_settling;
+} config_settling;
 
-typedef struct fv_part {
+typedef struct config_part {
     const char *help;    // what it is, in one line
     const char *example; // lines of an experiment file that have it
     // The fields that are read because this part is chosen. One that no part reads is read always.
@@ -38,13 +38,13 @@ typedef struct fv_part {
     // What else must hold for one of them to be read.
     config_reader rules[FV_PART_RULES];
     // What of its fields says the same in two ways, whether the part is chosen or not.
-    fv_settling same[FV_PART_SAME];
+    config_settling same[FV_PART_SAME];
     // What must hold between fields for this part to make sense; NULL: nothing. `i` is the place
     // in the list of layers, of other parts 0. A task is asked once for each of its lengths.
-    fv_status (*check)(const fv_check *c, int i);
+    fv_status (*check)(const config_checking *c, int i);
     // The version of the numerics that it needs (config/numerics.c); NULL: none of its own.
     int (*numerics)(const fv_config *config);
-} fv_part;
+} config_part;
 
 // The groups of parts: X(GROUP, the field that chooses). The room that holds the parts defines an
 // array [FV_<GROUP>_COUNT] of each, and a function that names what the descriptor of one lacks
@@ -58,34 +58,34 @@ typedef struct fv_part {
     X(OPTIMIZER, "train.optimizer")                                                                \
     X(SCHEDULE, "train.schedule")
 #define FV_PART_GROUP(GROUP, key)                                                                  \
-    extern const fv_part *const FV_PARTS_OF_##GROUP[FV_##GROUP##_COUNT];                           \
+    extern const config_part *const FV_PARTS_OF_##GROUP[FV_##GROUP##_COUNT];                       \
     const char *FV_LACKS_OF_##GROUP(int kind);
 FV_PART_GROUPS(FV_PART_GROUP)
 #undef FV_PART_GROUP
 
 // The parts of the group that the field `key` chooses from, *n of them; NULL for other fields.
-const fv_part *const *fv_parts_of(const char *key, int *n);
+const config_part *const *parts_of(const char *key, int *n);
 
 // The i-th way, over all parts, in which two values come to the same; NULL behind the last.
-const fv_settling *fv_parts_settling(int i);
+const config_settling *parts_settling(int i);
 
 // What the i-th part of the group that `key` names lacks in its descriptor; NULL: nothing.
-const char *fv_part_lacks(const char *key, int i);
+const char *part_lacks(const char *key, int i);
 
 // That nothing is lacking in the descriptors of all parts that the configuration has, and that
 // every field that a part brought along is read by one.
-fv_status fv_parts_check_whole(const fv_check *c);
+fv_status parts_check_whole(const config_checking *c);
 
 // Checks every part that the configuration has, tasks left out.
-fv_status fv_parts_check(const fv_check *c);
+fv_status parts_check(const config_checking *c);
 
 // The highest version of the numerics that a part of the configuration needs; 0 for none.
-int fv_parts_numerics(const fv_config *config);
+int parts_numerics(const fv_config *config);
 
 // The one length that sequences of the task have; 0 where they may have others.
-int fv_task_only_length(const fv_task_config *config);
+int task_only_length(const fv_task_config *config);
 
 // Whether training draws what held-out data does not.
-bool fv_task_repeats(const fv_task_config *config);
+bool task_repeats(const fv_task_config *config);
 
 #endif

@@ -65,7 +65,7 @@ static fv_status copy_mask(fv_decoder *d, const fv_attention_mask *mask, fv_erro
 }
 
 static size_t reserve_rows(fv_decoder *d, int64_t rows, int64_t width) {
-    return fv_arena_reserve(&d->working, (size_t)rows, (size_t)width * sizeof(float));
+    return arena_reserve(&d->working, (size_t)rows, (size_t)width * sizeof(float));
 }
 
 static void reserve_mamba(fv_decoder *d) {
@@ -108,8 +108,8 @@ static void reserve_working(fv_decoder *d) {
     if (has(d, &decoder_kind_mamba)) reserve_mamba(d);
 }
 
-static fv_status allocate(const fv_decoder *d, fv_arena *arena, fv_error *error) {
-    if (fv_arena_allocate(arena, NULL) == FV_OK) return FV_OK;
+static fv_status allocate(const fv_decoder *d, memory_arena *arena, fv_error *error) {
+    if (arena_allocate(arena, NULL) == FV_OK) return FV_OK;
     return fv_fail(error, FV_NO_MEMORY,
                    "out of memory: reading %" PRId64 " positions takes %.1f MB of %s", d->n,
                    (double)arena->size / 1e6, arena == &d->kept ? "cache" : "working memory");
@@ -164,9 +164,9 @@ void fv_decoder_free(fv_decoder *d) {
         if (d->layers[i].kind && d->layers[i].kind->free) d->layers[i].kind->free(&d->layers[i]);
     fv_selective_scan_free(d->scan);
     fv_selective_scan_free(d->one_step);
-    fv_arena_free(&d->weights);
-    fv_arena_free(&d->kept);
-    fv_arena_free(&d->working);
+    arena_free(&d->weights);
+    arena_free(&d->kept);
+    arena_free(&d->working);
     free(d->layers);
     free(d->runs);
     free(d->globals);

@@ -48,9 +48,9 @@ static void choose_mask(const fv_decoder *d, const decoder_layer *layer, decoder
         a->mask = d->mask;
         return;
     }
-    const fv_sight sight = fv_sight_of(model, layer->place);
+    const attention_sight sight = sight_of(model, layer->place);
     a->exclude_self = sight.exclude_self;
-    a->mask = fv_sight_mask(&sight);
+    a->mask = sight_mask(&sight);
 }
 
 static void reserve(fv_decoder *d, decoder_layer *layer) {
@@ -66,8 +66,8 @@ static void reserve(fv_decoder *d, decoder_layer *layer) {
     a->capacity = d->n;
     if (a->rolling && a->n_sinks + a->keep < d->n - s->piece)
         a->capacity = a->n_sinks + a->keep + s->piece;
-    a->at_k = fv_arena_reserve(&d->kept, (size_t)a->capacity, (size_t)s->d * sizeof(float));
-    a->at_v = fv_arena_reserve(&d->kept, (size_t)a->capacity, (size_t)s->d * sizeof(float));
+    a->at_k = arena_reserve(&d->kept, (size_t)a->capacity, (size_t)s->d * sizeof(float));
+    a->at_v = arena_reserve(&d->kept, (size_t)a->capacity, (size_t)s->d * sizeof(float));
 }
 
 // A plan over the cache, of n_head heads from `head` on.
@@ -81,7 +81,7 @@ static fv_status make_plan(const fv_decoder *d, const decoder_layer *layer, int6
     c.n_query = c.n_key = a->capacity;
     c.d_head = d->sizes.d_head;
     c.score = model->score;
-    c.scale = fv_score_is_metric((fv_score)model->score) ? model->score_beta : 0;
+    c.scale = score_is_metric((kernel_score)model->score) ? model->score_beta : 0;
     c.power =
         layer->array[LOG_POWER] ? (double)expf(layer->array[LOG_POWER][head]) : model->score_power;
     c.floor = model->score_floor;
@@ -140,11 +140,11 @@ static void forget(fv_decoder *d, decoder_layer *layer, int64_t n, int64_t left)
 // --- a piece -------------------------------------------------------------------------------------
 
 // y = x W + b for n positions, to row `first` of heads of `rows` rows.
-static void project_heads(const fv_decoder *d, const fv_projection *map, int64_t n, const float *x,
-                          float *heads, int64_t rows, int64_t first) {
+static void project_heads(const fv_decoder *d, const decode_projection *map, int64_t n,
+                          const float *x, float *heads, int64_t rows, int64_t first) {
     int64_t d_head = d->sizes.d_head;
-    fv_project(map, n, x, decoder_working(d, d->at.scratch),
-               (fv_projected){heads + first * d_head, d_head, (int)d_head, rows * d_head});
+    decode_project(map, n, x, decoder_working(d, d->at.scratch),
+                   (decode_projected){heads + first * d_head, d_head, (int)d_head, rows * d_head});
 }
 
 static void heads_to_rows(const fv_decoder *d, int64_t n, const float *heads, float *rows) {
@@ -175,16 +175,16 @@ static void attend_head(const fv_decoder *d, const decoder_attention *a, fv_atte
                         decoder_run at, const float *q, const float *k, const float *v, float *o) {
     int64_t d_head = d->sizes.d_head, n = at.n;
     float *part = decoder_working(d, d->at.part), *log_sums = decoder_working(d, d->at.log_sums);
-    double *running = fv_arena_at(&d->working, d->at.running);
-    const fv_local_queries queries = {{1, {{n, at.first, 1}}}, q, part, log_sums};
+    double *running = arena_at(&d->working, d->at.running);
+    const local_queries queries = {{1, {{n, at.first, 1}}}, q, part, log_sums};
     memset(o, 0, (size_t)(n * d_head) * sizeof *o);
     for (int64_t i = 0; i < n; i++) running[i] = -INFINITY;
     int64_t end = at.first + n, most = a->mask.window > 0 && a->mask.window <= FEW ? end : SPAN;
     for (int64_t from = 0, span; from < end; from += span) {
         span = end - from < most + most / 2 ? end - from : most;
-        const fv_local_keys keys = {{1, {{span, from, 1}}}, k + from * d_head, v + from * d_head};
-        if (a->mask.window > FEW && !fv_tiles_any(plan, &queries.at, &keys.at)) continue;
-        fv_tiles_forward(plan, &queries, &keys, true);
+        const local_keys keys = {{1, {{span, from, 1}}}, k + from * d_head, v + from * d_head};
+        if (a->mask.window > FEW && !tiles_any(plan, &queries.at, &keys.at)) continue;
+        tiles_forward(plan, &queries, &keys, true);
         for (int64_t i = 0; i < n; i++)
             join(d_head, part + i * d_head, log_sums[i], o + i * d_head, &running[i]);
     }

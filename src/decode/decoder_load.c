@@ -12,8 +12,8 @@ struct decoder_loader {
     fv_decoder *decoder;
     const fv_model *model;
     const float *params;
-    fv_arena arena; // reserved so far
-    bool fills;     // the second walk
+    memory_arena arena; // reserved so far
+    bool fills;         // the second walk
 };
 
 static const decoder_kind *const KINDS[FV_LAYER_COUNT] = {
@@ -25,8 +25,8 @@ static const decoder_kind *const KINDS[FV_LAYER_COUNT] = {
 // --- tensors -------------------------------------------------------------------------------------
 
 static float *reserve(decoder_loader *l, size_t n, size_t size) {
-    size_t at = fv_arena_reserve(&l->arena, (n + FV_LANES - 1) / FV_LANES * FV_LANES, size);
-    return l->fills ? fv_arena_at(&l->decoder->weights, at) : NULL;
+    size_t at = arena_reserve(&l->arena, (n + FV_LANES - 1) / FV_LANES * FV_LANES, size);
+    return l->fills ? arena_at(&l->decoder->weights, at) : NULL;
 }
 
 const decoder_sizes *decoder_loader_sizes(const decoder_loader *l) {
@@ -50,16 +50,16 @@ float *decoder_load_array(decoder_loader *l, const fv_tensor *tensor) {
 }
 
 // W is read at w[k * w_in + f * w_out].
-static fv_projection load_packed(decoder_loader *l, int n_in, int n_out, const float *w,
-                                 ptrdiff_t w_in, ptrdiff_t w_out) {
-    float *to = reserve(l, fv_projection_size(n_in, n_out), sizeof *to);
-    if (to) fv_projection_pack(n_in, n_out, w, w_in, w_out, to);
-    return (fv_projection){n_in, n_out, to, NULL};
+static decode_projection load_packed(decoder_loader *l, int n_in, int n_out, const float *w,
+                                     ptrdiff_t w_in, ptrdiff_t w_out) {
+    float *to = reserve(l, projection_size(n_in, n_out), sizeof *to);
+    if (to) projection_pack(n_in, n_out, w, w_in, w_out, to);
+    return (decode_projection){n_in, n_out, to, NULL};
 }
 
-fv_projection decoder_load_map(decoder_loader *l, const fv_tensor *w, int first, int n_out,
-                               const fv_tensor *bias) {
-    fv_projection map =
+decode_projection decoder_load_map(decoder_loader *l, const fv_tensor *w, int first, int n_out,
+                                   const fv_tensor *bias) {
+    decode_projection map =
         load_packed(l, w->shape[0], n_out, l->params + w->offset + first, w->shape[1], 1);
     if (bias) map.bias = decoder_load_array(l, bias);
     if (n_out > l->decoder->sizes.widest) l->decoder->sizes.widest = n_out;
@@ -83,8 +83,8 @@ static void load_norm(decoder_loader *l, int kind, const char *name, int index,
 
 static void load_positions(decoder_loader *l) {
     fv_decoder *d = l->decoder;
-    d->fill_positions = fv_positions_type_of(d->config.model.positions)->fill;
-    if (fv_positions_type_of(d->config.model.positions)->plan)
+    d->fill_positions = positions_type_of(d->config.model.positions)->fill;
+    if (positions_type_of(d->config.model.positions)->plan)
         d->positions = decoder_load_array(l, fv_model_tensor(l->model, "pos_embed.W_pos"));
 }
 
@@ -172,10 +172,10 @@ fv_status decoder_load(fv_decoder *d, const fv_model *model, const float *params
     set_sizes(d);
     load_all(&l);
     d->weights = l.arena;
-    if (fv_arena_allocate(&d->weights, NULL) != FV_OK)
+    if (arena_allocate(&d->weights, NULL) != FV_OK)
         return fv_fail(error, FV_NO_MEMORY, "out of memory for a decoder's weights, %.1f MB",
                        (double)l.arena.size / 1e6);
-    l.arena = (fv_arena){0};
+    l.arena = (memory_arena){0};
     l.fills = true;
     load_all(&l);
     d->sizes.piece = piece_of(d);

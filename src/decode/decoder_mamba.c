@@ -19,7 +19,7 @@ static void transpose_taps(const decoder_sizes *s, const float *from, float *to)
 
 // A = -exp(A_log), by the lab's own exponential.
 static void negative_exp(size_t n, float *a) {
-    fv_kernels_get()->exp_array((n + FV_LANES - 1) / FV_LANES * FV_LANES, a, a);
+    kernels_get()->exp_array((n + FV_LANES - 1) / FV_LANES * FV_LANES, a, a);
     for (size_t i = 0; i < n; i++) a[i] = -a[i];
 }
 
@@ -57,8 +57,8 @@ static size_t past_of(const fv_decoder *d) {
 
 static void reserve(fv_decoder *d, decoder_layer *layer) {
     layer->mamba.at_state =
-        fv_arena_reserve(&d->kept, (size_t)d->sizes.N * (size_t)d->sizes.E, sizeof(float));
-    layer->mamba.at_past = fv_arena_reserve(&d->kept, past_of(d), sizeof(float));
+        arena_reserve(&d->kept, (size_t)d->sizes.N * (size_t)d->sizes.E, sizeof(float));
+    layer->mamba.at_past = arena_reserve(&d->kept, past_of(d), sizeof(float));
 }
 
 static bool reaches(const decoder_layer *layer, int64_t n, int64_t left) {
@@ -90,7 +90,7 @@ static void convolve(const fv_decoder *d, const decoder_layer *layer, int64_t n,
             for (size_t e = 0; e < E; e++) y[e] += tap[e] * x[e];
         }
         for (size_t e = 0; e < E; e++) gate[e] = -fabsf(y[e]);
-        fv_kernels_get()->exp_array(padded, gate, gate);
+        kernels_get()->exp_array(padded, gate, gate);
         for (size_t e = 0; e < E; e++) y[e] *= (y[e] < 0 ? gate[e] : 1) / (1 + gate[e]);
     }
 }

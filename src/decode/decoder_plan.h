@@ -79,7 +79,7 @@ struct decoder_layer {
     int place, index; // in the list of layers, and among those of its kind
     bool residual;
     decoder_norm norm;
-    fv_projection map[DECODER_MAPS];
+    decode_projection map[DECODER_MAPS];
     const float *array[DECODER_ARRAYS];
     decoder_attention attention;
     decoder_mamba mamba;
@@ -118,8 +118,8 @@ struct fv_decoder {
     // Rows [n][d] of positions that are not learned, or NULL.
     void (*fill_positions)(int64_t first, int64_t n, int d, float *rows);
     decoder_norm last_norm;
-    fv_projection unembedding;
-    fv_arena weights, kept, working;
+    decode_projection unembedding;
+    memory_arena weights, kept, working;
     decoder_buffers at;
     decoder_run *runs;                  // [piece]
     fv_selective_scan *scan, *one_step; // of a piece, and of a single position
@@ -127,10 +127,10 @@ struct fv_decoder {
 };
 
 static inline float *decoder_kept(const fv_decoder *d, size_t at) {
-    return fv_arena_at(&d->kept, at);
+    return arena_at(&d->kept, at);
 }
 static inline float *decoder_working(const fv_decoder *d, size_t at) {
-    return fv_arena_at(&d->working, at);
+    return arena_at(&d->working, at);
 }
 
 extern const decoder_kind decoder_kind_attention, decoder_kind_mamba, decoder_kind_mlp,
@@ -149,8 +149,8 @@ const float *decoder_loader_values(const decoder_loader *loader, const fv_tensor
 const fv_tensor *decoder_tensor(const decoder_loader *loader, const decoder_layer *layer,
                                 const char *name);
 // Outputs first .. first + n_out - 1 of W [n_in][columns], with a bias or NULL.
-fv_projection decoder_load_map(decoder_loader *loader, const fv_tensor *w, int first, int n_out,
-                               const fv_tensor *bias);
+decode_projection decoder_load_map(decoder_loader *loader, const fv_tensor *w, int first, int n_out,
+                                   const fv_tensor *bias);
 // A copy, with zeros up to the next sixteen; NULL in the first of the two calls.
 float *decoder_load_array(decoder_loader *loader, const fv_tensor *tensor);
 
@@ -162,8 +162,8 @@ void decoder_embed(const fv_decoder *decoder, const int32_t *tokens, const decod
 void decoder_normalise(const fv_decoder *decoder, const decoder_norm *norm, int64_t n,
                        const float *x, float *y);
 // y = x W + b for n positions, in rows.
-void decoder_project(const fv_decoder *decoder, const fv_projection *map, int64_t n, const float *x,
-                     float *y);
+void decoder_project(const fv_decoder *decoder, const decode_projection *map, int64_t n,
+                     const float *x, float *y);
 // Logits [n][V] of x [n][d].
 void decoder_unembed(const fv_decoder *decoder, int64_t n, float *x, float *logits);
 
@@ -174,7 +174,7 @@ static inline int64_t decoder_unembedded_at_once(const fv_decoder *decoder) {
     return n < 1 ? 1 : n > FV_PROJECT_POSITIONS ? FV_PROJECT_POSITIONS : n;
 }
 
-static inline double decoder_map_operations(const fv_projection *map) {
+static inline double decoder_map_operations(const decode_projection *map) {
     return (double)map->n_in * map->n_out;
 }
 

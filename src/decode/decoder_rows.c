@@ -35,15 +35,15 @@ void decoder_normalise(const fv_decoder *d, const decoder_norm *norm, int64_t n,
         int count = n - first < L ? (int)(n - first) : L;
         for (int l = 0; l < L; l++)
             for (int f = 0; f < width; f++) in[f * L + l] = l < count ? x[l * width + f] : 0;
-        fv_kernels_get()->norm(&(fv_norm){.n_rows = 1,
-                                          .n_features = width,
-                                          .center = norm->center,
-                                          .w = norm->w,
-                                          .b = norm->b,
-                                          .x = {in, (ptrdiff_t)width * L},
-                                          .y = {out, (ptrdiff_t)width * L},
-                                          .mean = mean,
-                                          .rstd = mean + L});
+        kernels_get()->norm(&(kernel_norm){.n_rows = 1,
+                                           .n_features = width,
+                                           .center = norm->center,
+                                           .w = norm->w,
+                                           .b = norm->b,
+                                           .x = {in, (ptrdiff_t)width * L},
+                                           .y = {out, (ptrdiff_t)width * L},
+                                           .mean = mean,
+                                           .rstd = mean + L});
         for (int l = 0; l < count; l++)
             for (int f = 0; f < width; f++) y[l * width + f] = out[f * L + l];
     }
@@ -61,9 +61,9 @@ const decoder_kind decoder_kind_rms_norm = {.pass = pass_norm};
 
 // --- linear maps ---------------------------------------------------------------------------------
 
-void decoder_project(const fv_decoder *d, const fv_projection *map, int64_t n, const float *x,
+void decoder_project(const fv_decoder *d, const decode_projection *map, int64_t n, const float *x,
                      float *y) {
-    fv_project(map, n, x, decoder_working(d, d->at.scratch), fv_projected_rows(map, y));
+    decode_project(map, n, x, decoder_working(d, d->at.scratch), projected_rows(map, y));
 }
 
 void decoder_unembed(const fv_decoder *d, int64_t n, float *x, float *logits) {
@@ -94,13 +94,13 @@ static fv_status pass_mlp(fv_decoder *d, decoder_layer *layer, int64_t n, const 
                           const decoder_rows *rows, float *y, fv_error *error) {
     (void)rows, (void)error;
     float *hidden = decoder_working(d, d->at.hidden);
-    fv_activation kind =
+    kernel_activation kind =
         d->config.model.activation == FV_ACTIVATION_RELU ? FV_KERNEL_RELU : FV_KERNEL_GELU;
     for (int64_t first = 0; first < n; first += FV_PROJECT_POSITIONS) {
         int64_t count = n - first < FV_PROJECT_POSITIONS ? n - first : FV_PROJECT_POSITIONS;
         size_t numbers = ((size_t)(count * d->sizes.d_mlp) + L - 1) / L * L;
         decoder_project(d, &layer->map[W_IN], count, x + first * d->sizes.d, hidden);
-        fv_kernels_get()->activate(kind, numbers, hidden, hidden);
+        kernels_get()->activate(kind, numbers, hidden, hidden);
         decoder_project(d, &layer->map[W_OUT], count, hidden, y + first * d->sizes.d);
     }
     return FV_OK;

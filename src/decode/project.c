@@ -12,13 +12,13 @@ static int min_int(int a, int b) {
     return a < b ? a : b;
 }
 
-size_t fv_projection_size(int n_in, int n_out) {
+size_t projection_size(int n_in, int n_out) {
     return (size_t)n_blocks(n_out) * (size_t)n_in * FV_LANES;
 }
 
-void fv_projection_pack(int n_in, int n_out, const float *w, ptrdiff_t w_in, ptrdiff_t w_out,
-                        float *packed) {
-    memset(packed, 0, fv_projection_size(n_in, n_out) * sizeof *packed);
+void projection_pack(int n_in, int n_out, const float *w, ptrdiff_t w_in, ptrdiff_t w_out,
+                     float *packed) {
+    memset(packed, 0, projection_size(n_in, n_out) * sizeof *packed);
     for (int k = 0; k < n_in; k++)
         for (int f = 0; f < n_out; f++)
             packed[((size_t)(f / FV_LANES) * (size_t)n_in + (size_t)k) * FV_LANES +
@@ -31,7 +31,8 @@ static void add_bias(int n, const float *restrict bias, float *restrict lanes) {
 }
 
 // Copies the sixteen outputs from `first` on of every position to their places.
-static void unpack(const fv_projection *p, int n, const float *lanes, int first, fv_projected y) {
+static void unpack(const decode_projection *p, int n, const float *lanes, int first,
+                   decode_projected y) {
     int end = min_int(first + FV_LANES, p->n_out);
     for (int f = first, length; f < end; f += length) {
         length = min_int(end - f, y.group - f % y.group);
@@ -41,21 +42,22 @@ static void unpack(const fv_projection *p, int n, const float *lanes, int first,
     }
 }
 
-void fv_project(const fv_projection *p, int64_t n, const float *x, float *scratch, fv_projected y) {
+void decode_project(const decode_projection *p, int64_t n, const float *x, float *scratch,
+                    decode_projected y) {
     for (int64_t first = 0; first < n; first += FV_PROJECT_POSITIONS) {
         int count = n - first < FV_PROJECT_POSITIONS ? (int)(n - first) : FV_PROJECT_POSITIONS;
         ptrdiff_t stride = (ptrdiff_t)count * FV_LANES;
         // The kernel reads its rows and does not write them.
-        fv_kernels_get()->map(
-            &(fv_map){.n_rows = n_blocks(p->n_out),
-                      .n_in = p->n_in,
-                      .n_out = count,
-                      .x = {(float *)(uintptr_t)p->packed, (ptrdiff_t)p->n_in * FV_LANES},
-                      .y = {scratch, stride},
-                      .w = x + first * p->n_in,
-                      .w_in = 1,
-                      .w_out = p->n_in});
-        fv_projected to = y;
+        kernels_get()->map(
+            &(kernel_map){.n_rows = n_blocks(p->n_out),
+                          .n_in = p->n_in,
+                          .n_out = count,
+                          .x = {(float *)(uintptr_t)p->packed, (ptrdiff_t)p->n_in * FV_LANES},
+                          .y = {scratch, stride},
+                          .w = x + first * p->n_in,
+                          .w_in = 1,
+                          .w_out = p->n_in});
+        decode_projected to = y;
         to.data += first * y.row;
         for (int b = 0; b < n_blocks(p->n_out); b++) {
             float *lanes = scratch + b * stride;

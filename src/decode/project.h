@@ -11,37 +11,38 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef struct fv_projection {
+typedef struct decode_projection {
     int n_in, n_out;
     const float *packed;
     const float *bias; // [n_out], zeros up to the next sixteen; or NULL
-} fv_projection;
+} decode_projection;
 
 // Numbers that the packed weights take, and the packing of W, which is read at
 // w[k * w_in + f * w_out] for input k and output f.
-size_t fv_projection_size(int n_in, int n_out);
-void fv_projection_pack(int n_in, int n_out, const float *w, ptrdiff_t w_in, ptrdiff_t w_out,
-                        float *packed);
+size_t projection_size(int n_in, int n_out);
+void projection_pack(int n_in, int n_out, const float *w, ptrdiff_t w_in, ptrdiff_t w_out,
+                     float *packed);
 
 // Feature f of position t goes to data[t * row + f / group * group_stride + f % group]: with groups
 // of d_head features, to heads that lie one after the other.
-typedef struct fv_projected {
+typedef struct decode_projected {
     float *data;
     ptrdiff_t row;
     int group;
     ptrdiff_t group_stride;
-} fv_projected;
+} decode_projected;
 
 // Positions that are computed at a time; `scratch` holds so many times the outputs, rounded up to
 // sixteens.
 enum { FV_PROJECT_POSITIONS = 128 };
 
 // x is [n][n_in].
-void fv_project(const fv_projection *p, int64_t n, const float *x, float *scratch, fv_projected y);
+void decode_project(const decode_projection *p, int64_t n, const float *x, float *scratch,
+                    decode_projected y);
 
 // Rows of all outputs, one after the other.
-static inline fv_projected fv_projected_rows(const fv_projection *p, float *y) {
-    return (fv_projected){y, p->n_out, p->n_out, 0};
+static inline decode_projected projected_rows(const decode_projection *p, float *y) {
+    return (decode_projected){y, p->n_out, p->n_out, 0};
 }
 
 #endif

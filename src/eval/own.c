@@ -34,16 +34,16 @@ void fv_own_plan_map(const fv_config *config, fv_own_plan *plan) {
     set_depths(plan, 10);
     // The probe's grid, of a model that reads as far as this one can.
     fv_task_config task = config->task;
-    int twice = 2 * fv_training_longest(&task);
-    if (!fv_positions_type_of(config->model.positions)->plan && twice > task.context_length) {
-        task.length_max = fv_training_longest(&config->task);
+    int twice = 2 * training_longest(&task);
+    if (!positions_type_of(config->model.positions)->plan && twice > task.context_length) {
+        task.length_max = training_longest(&config->task);
         task.context_length = twice;
     }
-    fv_grid_plan grid;
-    fv_grid_plan_make(&task, &grid);
+    grid_plan grid;
+    grid_plan_make(&task, &grid);
     for (int l = 0; l < grid.n_lengths; l++) {
         fv_error ignored;
-        bool possible = fv_retrieval_check(config, grid.lengths[l], 0, &ignored) == FV_OK;
+        bool possible = retrieval_check(config, grid.lengths[l], 0, &ignored) == FV_OK;
         if (possible) plan->lengths[plan->n_lengths++] = grid.lengths[l];
     }
 }
@@ -51,16 +51,16 @@ void fv_own_plan_map(const fv_config *config, fv_own_plan *plan) {
 void fv_own_plan_middle(const fv_config *config, fv_own_plan *plan) {
     *plan = plan_of(config);
     set_depths(plan, 5);
-    plan->lengths[plan->n_lengths++] = fv_training_longest(&config->task);
+    plan->lengths[plan->n_lengths++] = training_longest(&config->task);
 }
 
 fv_status fv_own_check(const fv_config *config, const fv_own_plan *plan, fv_error *error) {
     fv_status status = FV_OK;
     if (plan->n_lengths == 0) // no length was possible: says why
-        status = fv_retrieval_check(config, fv_training_longest(&config->task), 0, error);
+        status = retrieval_check(config, training_longest(&config->task), 0, error);
     for (int l = 0; l < plan->n_lengths; l++)
         for (int d = 0; d < plan->n_depths && status == FV_OK; d++)
-            status = fv_retrieval_check(config, plan->lengths[l], plan->depths[d], error);
+            status = retrieval_check(config, plan->lengths[l], plan->depths[d], error);
     return status;
 }
 
@@ -79,7 +79,7 @@ typedef struct account {
 
 static fv_status account_open(const fv_config *config, const float *params, const fv_own_plan *plan,
                               account *a, fv_error *error) {
-    *a = (account){.plan = plan, .begun = fv_clock_now()};
+    *a = (account){.plan = plan, .begun = clock_now()};
     pthread_mutex_init(&a->lock, NULL);
     fv_model *model;
     fv_decoder *decoder;
@@ -101,7 +101,7 @@ static fv_status account_open(const fv_config *config, const float *params, cons
 
 // A tenth of a second between two reports, and the last one always.
 static void account_show(account *a) {
-    double now = fv_clock_now(), share = a->done / a->all;
+    double now = clock_now(), share = a->done / a->all;
     int n = a->plan->n_lengths * a->plan->n_depths;
     if (a->plan->on_progress == NULL || (now - a->shown < 0.1 && a->cells_done < n)) return;
     a->shown = now;
@@ -126,7 +126,7 @@ static void account_add(account *a, double operations, int cells) {
 // --- asking -------------------------------------------------------------------------------------
 
 typedef struct asked_cell {
-    fv_retrieval result;
+    probe_retrieval result;
     fv_status status;
     fv_error error;
 } asked_cell;
@@ -157,7 +157,7 @@ static bool watch(void *context, double operations) {
     return !is_interrupted(a->plan);
 }
 
-static void add(fv_retrieval *sum, const fv_retrieval *more) {
+static void add(probe_retrieval *sum, const probe_retrieval *more) {
     sum->score = (sum->score * sum->n + more->score * more->n) / (sum->n + more->n);
     sum->n += more->n;
     sum->found += more->found;
@@ -166,21 +166,21 @@ static void add(fv_retrieval *sum, const fv_retrieval *more) {
     sum->wrong += more->wrong;
 }
 
-static bool is_narrow(const fv_own_plan *plan, const fv_retrieval *result) {
+static bool is_narrow(const fv_own_plan *plan, const probe_retrieval *result) {
     double low, high;
     fv_wilson(result->found, result->n, FV_Z95, &low, &high);
     return plan->width <= 0 || high - low <= plan->width || result->n >= plan->most_samples;
 }
 
-static fv_status ask_more(const work *w, uint64_t seed, int first, fv_retrieval *more,
+static fv_status ask_more(const work *w, uint64_t seed, int first, probe_retrieval *more,
                           fv_error *error) {
     asking *a = w->asking;
     int n = a->plan->n_samples;
     if (w->length >= DECODED && a->account.decodes)
-        return fv_retrieval_read(a->config, a->params, w->length, w->depth, seed, (uint64_t)first,
-                                 n, a->threads_each, watch, a, more, error);
-    fv_status status = fv_retrieval_ask(a->config, a->params, w->length, w->depth, seed,
-                                        (uint64_t)first, n, more, error);
+        return retrieval_read(a->config, a->params, w->length, w->depth, seed, (uint64_t)first, n,
+                              a->threads_each, watch, a, more, error);
+    fv_status status = retrieval_ask(a->config, a->params, w->length, w->depth, seed,
+                                     (uint64_t)first, n, more, error);
     account_add(&a->account, a->account.per_question[w->length_index] * n, 0);
     return status;
 }
@@ -195,7 +195,7 @@ static void ask_cell(void *context, int piece, int worker) {
     const work w = {a, l, plan->lengths[l], plan->depths[piece % plan->n_depths]};
     uint64_t seed = plan->seed + ((uint64_t)piece << 32); // a stream of test sequences a cell
     do {
-        fv_retrieval more;
+        probe_retrieval more;
         cell->status = is_interrupted(plan)
                            ? FV_INTERRUPTED
                            : ask_more(&w, seed, cell->result.n, &more, &cell->error);
@@ -210,10 +210,10 @@ static void ask_cell(void *context, int piece, int worker) {
 static fv_status put_cell(const asking *a, const char *label, int piece, fv_cells *cells,
                           fv_error *error) {
     const fv_own_plan *plan = a->plan;
-    const fv_retrieval *result = &a->cells[piece].result;
+    const probe_retrieval *result = &a->cells[piece].result;
     fv_cell cell = {.unit = "tokens",
                     .length = plan->lengths[piece / plan->n_depths],
-                    .trained_length = fv_training_longest(&a->config->task),
+                    .trained_length = training_longest(&a->config->task),
                     .depth = plan->depths[piece % plan->n_depths],
                     .n = result->n,
                     .hits = result->found,
@@ -232,15 +232,15 @@ static fv_status measure(asking *a, const char *label, fv_cells *cells, fv_error
     const fv_own_plan *plan = a->plan;
     int n = plan->n_lengths * plan->n_depths, n_threads = plan->n_threads;
     a->threads_each = n < n_threads ? n_threads / n : 1;
-    fv_pool *pool = NULL;
-    fv_status status = fv_pool_create(n < n_threads ? n : n_threads, &pool, error);
-    if (status == FV_OK) fv_pool_run(pool, n, ask_cell, a);
+    thread_pool *pool = NULL;
+    fv_status status = pool_create(n < n_threads ? n : n_threads, &pool, error);
+    if (status == FV_OK) pool_run(pool, n, ask_cell, a);
     for (int i = 0; i < n && status == FV_OK; i++) {
         status = a->cells[i].status;
         if (status != FV_OK && error) *error = a->cells[i].error;
     }
     for (int i = 0; i < n && status == FV_OK; i++) status = put_cell(a, label, i, cells, error);
-    fv_pool_free(pool);
+    pool_free(pool);
     return status;
 }
 
@@ -283,7 +283,7 @@ void fv_own_label(const fv_config *config, char label[96]) {
         append(label, "%s", i ? " + " : "");
         if (n > 1) append(label, "%d x ", n);
         append(label, "%s", names[kind]);
-        attends |= fv_layer_type_of(kind)->attends;
+        attends |= layer_type_of(kind)->attends;
     }
     if (attends && model->window > 0) append(label, ", window %d", model->window);
     if (attends && model->sinks > 0) append(label, ", %d sinks", model->sinks);

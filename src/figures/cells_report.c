@@ -18,43 +18,43 @@
 
 typedef struct cells_figure {
     const char *name, *heading;
-    fv_status (*draw)(fv_cells_view *view, fv_error *error);
+    fv_status (*draw)(cells_view *view, fv_error *error);
 } cells_figure;
 
 static const cells_figure figures[] = {
-#define FIGURE(name, heading) {#name, heading, fv_cells_draw_##name},
+#define FIGURE(name, heading) {#name, heading, cells_draw_##name},
     CELLS_FIGURE_LIST(FIGURE)
 #undef FIGURE
 };
 
 // --- pictures ----------------------------------------------------------------------------------
 
-static fv_status draw_script(fv_cells_view *view, const char *script, size_t length,
+static fv_status draw_script(cells_view *view, const char *script, size_t length,
                              const char *folder, const char *name, fv_error *error) {
     static const struct {
-        fv_picture picture;
+        figure_picture picture;
         const char *extension;
     } KINDS[] = {{FV_PICTURE_SVG, "svg"}, {FV_PICTURE_PNG, "png"}};
     for (size_t k = 0; k < sizeof KINDS / sizeof *KINDS; k++) {
         const char *path =
-            fv_scratch_text(view->scratch, "%s/%s.%s", folder, name, KINDS[k].extension);
+            scratch_text(view->scratch, "%s/%s.%s", folder, name, KINDS[k].extension);
         if (path == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory");
-        fv_drawable drawable;
+        figure_drawable drawable;
         fv_status status =
-            fv_fonts_drawable(view->scratch, KINDS[k].picture, script, length, &drawable, error);
+            fonts_drawable(view->scratch, KINDS[k].picture, script, length, &drawable, error);
         if (status == FV_OK)
-            status = fv_gnuplot_draw(drawable.script, drawable.length, KINDS[k].picture,
-                                     view->sheet.width, view->sheet.height, path, error);
+            status = gnuplot_draw(drawable.script, drawable.length, KINDS[k].picture,
+                                  view->sheet.width, view->sheet.height, path, error);
         if (view->remark == NULL) view->remark = drawable.remark;
         if (status == FV_OK && KINDS[k].picture == FV_PICTURE_SVG)
-            status = fv_spots_write(path, &view->spots, error);
+            status = spots_write(path, &view->spots, error);
         if (status != FV_OK) return status;
     }
     return FV_OK;
 }
 
 // Draws one figure into the folder; sheet.width stays 0 where there is nothing to draw.
-static fv_status draw_figure(fv_cells_view *view, const cells_figure *figure, const char *folder,
+static fv_status draw_figure(cells_view *view, const cells_figure *figure, const char *folder,
                              fv_error *error) {
     char *script = NULL;
     size_t length = 0;
@@ -72,13 +72,13 @@ static fv_status draw_figure(fv_cells_view *view, const cells_figure *figure, co
 
 // --- the page ----------------------------------------------------------------------------------
 
-static fv_status write_picture(FILE *html, const fv_cells_view *view, const cells_figure *figure,
+static fv_status write_picture(FILE *html, const cells_view *view, const cells_figure *figure,
                                const char *folder, fv_error *error) {
-    const char *path = fv_scratch_text(view->scratch, "%s/%s.svg", folder, figure->name);
-    const char *prefix = fv_scratch_text(view->scratch, "%s-", figure->name);
+    const char *path = scratch_text(view->scratch, "%s/%s.svg", folder, figure->name);
+    const char *prefix = scratch_text(view->scratch, "%s-", figure->name);
     if (path == NULL || prefix == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory");
     fprintf(html, "<section><h2>%s</h2>\n<figure><div class=\"picture\">", figure->heading);
-    fv_status status = fv_html_svg(html, path, prefix, figure->heading, error);
+    fv_status status = html_svg(html, path, prefix, figure->heading, error);
     fputs("</div></figure></section>\n", html);
     return status;
 }
@@ -87,11 +87,11 @@ static void write_row(FILE *html, const fv_cell *cell) {
     double low, high;
     fv_wilson(cell->hits, cell->n, FV_Z95, &low, &high);
     fputs("<tr><td>", html);
-    fv_html_text(html, cell->model);
+    html_text(html, cell->model);
     fputs("</td><td>", html);
-    fv_html_text(html, cell->task);
+    html_text(html, cell->task);
     fprintf(html, "</td><td class=\"number\">%d ", cell->length);
-    fv_html_text(html, cell->unit);
+    html_text(html, cell->unit);
     fputs("</td><td class=\"number\">", html);
     if (!isnan(cell->depth)) fprintf(html, "%g %%", cell->depth);
     fprintf(html, "</td><td class=\"number\">%d of %d</td>", cell->hits, cell->n);
@@ -118,9 +118,9 @@ static void write_start(FILE *html, const char *title, const fv_cells *cells) {
     fputs("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
           "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>",
           html);
-    fv_html_text(html, title);
+    html_text(html, title);
     fprintf(html, "</title>\n<style>\n%s</style></head>\n<body>\n<header><div><h1>", report_style);
-    fv_html_text(html, title);
+    html_text(html, title);
     fprintf(html,
             "</h1>\n<p class=\"quiet\">%d cells, %ld answers; point at a cell for its interval and "
             "its answers</p></div></header>\n<main>\n",
@@ -134,20 +134,20 @@ fv_status fv_cells_report(const char *folder, const char *title, const fv_cells 
 
 fv_status fv_cells_draw(const char *folder, const char *title, const fv_cells *cells, char **remark,
                         fv_error *error) {
-    fv_scratch scratch = {0};
+    figure_scratch scratch = {0};
     const char *first_remark = NULL;
     if (remark != NULL) *remark = NULL;
     fv_whole_file file;
-    const char *path = fv_scratch_text(&scratch, "%s/report.html", folder);
+    const char *path = scratch_text(&scratch, "%s/report.html", folder);
     fv_status status = path == NULL ? fv_fail(error, FV_NO_MEMORY, "out of memory")
                                     : fv_whole_file_open(&file, path, error);
     if (status != FV_OK) {
-        fv_scratch_free(&scratch);
+        scratch_free(&scratch);
         return status;
     }
     write_start(file.stream, title, cells);
     for (size_t f = 0; f < sizeof figures / sizeof *figures && status == FV_OK; f++) {
-        fv_cells_view view = {.cells = cells, .scratch = &scratch};
+        cells_view view = {.cells = cells, .scratch = &scratch};
         status = draw_figure(&view, &figures[f], folder, error);
         if (status == FV_OK && view.sheet.width > 0)
             status = write_picture(file.stream, &view, &figures[f], folder, error);
@@ -158,9 +158,9 @@ fv_status fv_cells_draw(const char *folder, const char *title, const fv_cells *c
         status = fv_fail(error, FV_NO_MEMORY, "out of memory");
     write_table(file.stream, cells);
     fprintf(file.stream, "</main>\n<footer>Fovea ");
-    fv_html_text(file.stream, fv_version());
+    html_text(file.stream, fv_version());
     fputs("</footer>\n</body></html>\n", file.stream);
     fv_status closed = fv_whole_file_close(&file, status == FV_OK, error);
-    fv_scratch_free(&scratch);
+    scratch_free(&scratch);
     return status != FV_OK ? status : closed;
 }

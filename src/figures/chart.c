@@ -14,11 +14,11 @@
 // A chart on its way: the script, and the labels in the order of their first use.
 typedef struct plan {
     const fv_chart *chart;
-    fv_scratch scratch;
-    fv_sheet sheet;
-    fv_legend_entry *legend;
+    figure_scratch scratch;
+    figure_sheet sheet;
+    legend_entry *legend;
     int n_legend;
-    fv_empty empty;
+    figure_empty empty;
 } plan;
 
 static fv_status no_memory(fv_error *error) {
@@ -27,11 +27,11 @@ static fv_status no_memory(fv_error *error) {
 
 // --- labels and colours ------------------------------------------------------------------------
 
-static void enter(plan *p, const char *label, fv_mark mark) {
+static void enter(plan *p, const char *label, figure_mark mark) {
     if (label == NULL) return;
     for (int i = 0; i < p->n_legend; i++)
         if (strcmp(p->legend[i].text, label) == 0) return;
-    p->legend[p->n_legend] = (fv_legend_entry){label, fv_colour_name(p->n_legend), mark};
+    p->legend[p->n_legend] = (legend_entry){label, colour_name(p->n_legend), mark};
     p->n_legend++;
 }
 
@@ -41,7 +41,7 @@ static unsigned colour_of(const plan *p, const char *label) {
     return FV_REFERENCE;
 }
 
-static fv_mark mark_of(fv_chart_style style) {
+static figure_mark mark_of(fv_chart_style style) {
     return style == FV_CHART_DASHED   ? FV_MARK_DASHED
            : style == FV_CHART_POINTS ? FV_MARK_POINT
                                       : FV_MARK_LINE;
@@ -51,7 +51,7 @@ static fv_status make_legend(plan *p, fv_error *error) {
     size_t most = 1;
     for (int i = 0; i < p->chart->n_panels; i++)
         most += (size_t)p->chart->panels[i].n_lines + (size_t)p->chart->panels[i].n_bars;
-    p->legend = fv_scratch_get(&p->scratch, most, sizeof *p->legend);
+    p->legend = scratch_get(&p->scratch, most, sizeof *p->legend);
     if (p->legend == NULL) return no_memory(error);
     for (int i = 0; i < p->chart->n_panels; i++) {
         const fv_chart_panel *panel = &p->chart->panels[i];
@@ -64,41 +64,41 @@ static fv_status make_legend(plan *p, fv_error *error) {
 
 // --- one panel ---------------------------------------------------------------------------------
 
-static void set_scales(const fv_chart_panel *from, fv_panel *panel) {
-    fv_scale_init(&panel->x, from->xlog);
-    fv_scale_init(&panel->y, from->ylog);
+static void set_scales(const fv_chart_panel *from, figure_panel *panel) {
+    scale_init(&panel->x, from->xlog);
+    scale_init(&panel->y, from->ylog);
     for (int l = 0; l < from->n_lines; l++)
         for (int i = 0; i < from->lines[l].n; i++) {
-            fv_scale_add(&panel->x, from->lines[l].x[i]);
-            fv_scale_add(&panel->y, from->lines[l].y[i]);
+            scale_add(&panel->x, from->lines[l].x[i]);
+            scale_add(&panel->y, from->lines[l].y[i]);
         }
     for (int b = 0; b < from->n_bars; b++)
         for (int i = 0; i < from->bars[b].n; i++) {
-            fv_scale_add(&panel->x, from->bars[b].from[i]);
-            fv_scale_add(&panel->x, from->bars[b].to[i]);
+            scale_add(&panel->x, from->bars[b].from[i]);
+            scale_add(&panel->x, from->bars[b].to[i]);
         }
-    fv_scale_finish(&panel->x, NAN, NAN, from->n_rows > 0 ? 0 : 0.03);
+    scale_finish(&panel->x, NAN, NAN, from->n_rows > 0 ? 0 : 0.03);
     if (from->n_rows > 0)
-        fv_scale_finish(&panel->y, -0.5, from->n_rows - 0.5, 0);
+        scale_finish(&panel->y, -0.5, from->n_rows - 0.5, 0);
     else
-        fv_scale_finish(&panel->y, from->from_zero && !from->ylog ? 0 : NAN, NAN, 0.05);
+        scale_finish(&panel->y, from->from_zero && !from->ylog ? 0 : NAN, NAN, 0.05);
 }
 
 // Rows have names instead of numbers; row 0 is the top one.
-static void name_rows(const fv_chart_panel *from, const fv_panel *panel) {
+static void name_rows(const fv_chart_panel *from, const figure_panel *panel) {
     FILE *script = panel->script;
     fputs("set ytics (", script);
     for (int r = 0; r < from->n_rows; r++) {
         if (r > 0) fputs(", ", script);
-        fv_gnuplot_string(script, from->rows[r]);
+        gnuplot_string(script, from->rows[r]);
         fprintf(script, " %d", from->n_rows - 1 - r);
     }
     fputs(")\n", script);
 }
 
-static void draw_line(const plan *p, fv_panel *panel, const fv_chart_line *line) {
+static void draw_line(const plan *p, figure_panel *panel, const fv_chart_line *line) {
     unsigned colour = colour_of(p, line->label);
-    fv_panel_block_begin(panel);
+    panel_block_begin(panel);
     for (int i = 0; i < line->n; i++) {
         if (isfinite(line->x[i]) && isfinite(line->y[i]))
             fprintf(panel->script, "%.9g %.9g\n", line->x[i], line->y[i]);
@@ -106,55 +106,55 @@ static void draw_line(const plan *p, fv_panel *panel, const fv_chart_line *line)
             fputs("\n", panel->script); // a gap
     }
     if (line->style == FV_CHART_POINTS)
-        fv_panel_block_end(panel,
-                           "using 1:2 with linespoints lw 0.9 pt 7 ps 0.6 lc rgb '#%06x' "
-                           "notitle",
-                           colour);
+        panel_block_end(panel,
+                        "using 1:2 with linespoints lw 0.9 pt 7 ps 0.6 lc rgb '#%06x' "
+                        "notitle",
+                        colour);
     else
-        fv_panel_block_end(panel, "using 1:2 with lines lw 1.9 dt %s lc rgb '#%06x' notitle",
-                           line->style == FV_CHART_DASHED ? "(10,5)" : "solid", colour);
+        panel_block_end(panel, "using 1:2 with lines lw 1.9 dt %s lc rgb '#%06x' notitle",
+                        line->style == FV_CHART_DASHED ? "(10,5)" : "solid", colour);
 }
 
-static void draw_bars(const plan *p, const fv_chart_panel *from, fv_panel *panel,
+static void draw_bars(const plan *p, const fv_chart_panel *from, figure_panel *panel,
                       const fv_chart_bars *bars) {
     const double half = 0.36;
-    fv_panel_block_begin(panel);
+    panel_block_begin(panel);
     for (int i = 0; i < bars->n; i++) {
         double middle = from->n_rows - 1 - bars->row[i];
         fprintf(panel->script, "%.9g %g %.9g %.9g %g %g\n", 0.5 * (bars->from[i] + bars->to[i]),
                 middle, bars->from[i], bars->to[i], middle - half, middle + half);
     }
-    fv_panel_block_end(panel,
-                       "using 1:2:3:4:5:6 with boxxyerror fillstyle solid noborder lc rgb '#%06x' "
-                       "notitle",
-                       colour_of(p, bars->label));
+    panel_block_end(panel,
+                    "using 1:2:3:4:5:6 with boxxyerror fillstyle solid noborder lc rgb '#%06x' "
+                    "notitle",
+                    colour_of(p, bars->label));
 }
 
 // Why the panel shows nothing, or NULL where it shows something.
-static const char *reason_of(const fv_chart_panel *from, const fv_panel *panel) {
+static const char *reason_of(const fv_chart_panel *from, const figure_panel *panel) {
     for (int b = 0; b < from->n_bars; b++)
         if (from->bars[b].n > 0) return NULL;
     for (int l = 0; l < from->n_lines; l++)
         for (int i = 0; i < from->lines[l].n; i++)
-            if (fv_scale_shows(&panel->x, from->lines[l].x[i]) &&
-                fv_scale_shows(&panel->y, from->lines[l].y[i]))
+            if (scale_shows(&panel->x, from->lines[l].x[i]) &&
+                scale_shows(&panel->y, from->lines[l].y[i]))
                 return NULL;
     return "there is no point that the axes can show";
 }
 
 static fv_status draw_panel(plan *p, int i, fv_error *error) {
     const fv_chart_panel *from = &p->chart->panels[i];
-    fv_panel panel;
-    if (fv_panel_begin(&panel, &p->sheet, i, from->title) != FV_OK) return no_memory(error);
+    figure_panel panel;
+    if (panel_begin(&panel, &p->sheet, i, from->title) != FV_OK) return no_memory(error);
     set_scales(from, &panel);
-    fv_panel_axes(&panel, from->xlabel, from->ylabel, NULL, false);
+    panel_axes(&panel, from->xlabel, from->ylabel, NULL, false);
     if (from->n_rows > 0) name_rows(from, &panel);
     for (int b = 0; b < from->n_bars; b++)
         if (from->bars[b].n > 0) draw_bars(p, from, &panel, &from->bars[b]);
     for (int l = 0; l < from->n_lines; l++)
         if (from->lines[l].n > 0) draw_line(p, &panel, &from->lines[l]);
-    fv_empty_panel(&p->empty, &panel, reason_of(from, &panel));
-    return fv_panel_end(&panel) == FV_OK ? FV_OK : no_memory(error);
+    empty_panel(&p->empty, &panel, reason_of(from, &panel));
+    return panel_end(&panel) == FV_OK ? FV_OK : no_memory(error);
 }
 
 static fv_status write_script(plan *p, FILE *script, fv_error *error) {
@@ -164,55 +164,54 @@ static fv_status write_script(plan *p, FILE *script, fv_error *error) {
     if (status != FV_OK) return status;
     for (int i = 0; i < chart->n_panels; i++)
         for (int r = 0; r < chart->panels[i].n_rows; r++)
-            names = fmax(names, fv_text_width(chart->panels[i].rows[r], 10.5));
+            names = fmax(names, text_width(chart->panels[i].rows[r], 10.5));
     bool single = chart->n_panels == 1;
     double height = chart->panel_height > 0 ? chart->panel_height : single ? 300 : 230;
     for (int i = 0; i < chart->n_panels; i++) {
-        fv_panel panel;
+        figure_panel panel;
         set_scales(&chart->panels[i], &panel);
         if (chart->panels[i].n_rows == 0)
-            names = fmax(names, fv_tics_width(&panel.y, height) + FV_SHEET_BESIDE - 16);
+            names = fmax(names, tics_width(&panel.y, height) + FV_SHEET_BESIDE - 16);
     }
-    p->sheet = (fv_sheet){.script = script,
-                          .n = chart->n_panels,
-                          .panel_width = chart->panel_width > 0 ? chart->panel_width
-                                         : single               ? 440
-                                                                : 0,
-                          .panel_height = height,
-                          .pad_left = fmax(58, names + 16),
-                          .pad_right = 16,
-                          .title = chart->title,
-                          .note = chart->note,
-                          .legend = p->legend,
-                          .legend_of = "names",
-                          .n_legend = p->n_legend};
-    for (int i = 0; i < chart->n_panels; i++) fv_sheet_room_for(&p->sheet, chart->panels[i].title);
-    fv_sheet_plan(&p->sheet);
-    fv_sheet_begin(&p->sheet);
+    p->sheet = (figure_sheet){.script = script,
+                              .n = chart->n_panels,
+                              .panel_width = chart->panel_width > 0 ? chart->panel_width
+                                             : single               ? 440
+                                                                    : 0,
+                              .panel_height = height,
+                              .pad_left = fmax(58, names + 16),
+                              .pad_right = 16,
+                              .title = chart->title,
+                              .note = chart->note,
+                              .legend = p->legend,
+                              .legend_of = "names",
+                              .n_legend = p->n_legend};
+    for (int i = 0; i < chart->n_panels; i++) sheet_room_for(&p->sheet, chart->panels[i].title);
+    sheet_plan(&p->sheet);
+    sheet_begin(&p->sheet);
     for (int i = 0; status == FV_OK && i < chart->n_panels; i++) status = draw_panel(p, i, error);
-    fv_sheet_end(&p->sheet);
+    sheet_end(&p->sheet);
     return status;
 }
 
 // --- pictures ----------------------------------------------------------------------------------
 
 typedef struct picture_file {
-    fv_picture picture;
+    figure_picture picture;
     const char *path;
 } picture_file;
 
 // Draws the script; *remark (may be NULL) gets what to tell, malloc, where there is something.
 static fv_status draw_file(plan *p, const char *script, size_t length, const picture_file *file,
                            char **remark, fv_error *error) {
-    fv_drawable drawable;
-    fv_status status =
-        fv_fonts_drawable(&p->scratch, file->picture, script, length, &drawable, error);
+    figure_drawable drawable;
+    fv_status status = fonts_drawable(&p->scratch, file->picture, script, length, &drawable, error);
     if (status != FV_OK) return status;
     if (drawable.remark != NULL && remark != NULL && *remark == NULL &&
         (*remark = strdup(drawable.remark)) == NULL)
         return no_memory(error);
-    return fv_gnuplot_draw(drawable.script, drawable.length, file->picture, p->sheet.width,
-                           p->sheet.height, file->path, error);
+    return gnuplot_draw(drawable.script, drawable.length, file->picture, p->sheet.width,
+                        p->sheet.height, file->path, error);
 }
 
 static fv_status draw_files(const fv_chart *chart, const picture_file *files, int n, char **remark,
@@ -229,7 +228,7 @@ static fv_status draw_files(const fv_chart *chart, const picture_file *files, in
     for (int i = 0; status == FV_OK && i < n; i++)
         status = draw_file(&p, text, length, &files[i], remark, error);
     free(text);
-    fv_scratch_free(&p.scratch);
+    scratch_free(&p.scratch);
     return status;
 }
 

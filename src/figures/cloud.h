@@ -22,7 +22,7 @@ enum { FV_MOST_POINTS = 20000, FV_MOST_PATHS = 500 }; // that one panel shows
             "write each row's number beside it (true if not given), where there is room"           \
     }
 
-typedef struct fv_cloud {
+typedef struct figure_cloud {
     const fv_record *record;
     bool positions; // rows are positions, not tokens: numbered ..., -1, 0 up to the last one
     bool flat;      // one dimension of its own: the other axis is something else
@@ -34,60 +34,60 @@ typedef struct fv_cloud {
     double *place;         // [n_steps][n_rows][2]
     bool whole_x, whole_y; // these axes count steps or rows
     char x_name[32], y_name[32];
-} fv_cloud;
+} figure_cloud;
 
 // Reads the rows of run `run`, at most `most` of them evenly chosen: of all snapshots with `step` <
 // 0, else of the snapshot nearest to it. Principal components are those of all finite points read.
 // Fails with FV_USAGE for a tensor that the model does not have.
-fv_status fv_cloud_read(const fv_figure_view *view, int run, double step, int most, fv_cloud *cloud,
-                        fv_error *error);
+fv_status cloud_read(const figure_view *view, int run, double step, int most, figure_cloud *cloud,
+                     fv_error *error);
 
 // Gives a cloud of one dimension a second axis: the rows' numbers, or with `over_time` the step,
 // which then lies along x. Others stay as they are.
-void fv_cloud_unfold(fv_cloud *cloud, bool over_time);
+void cloud_unfold(figure_cloud *cloud, bool over_time);
 
-static inline const double *fv_cloud_at(const fv_cloud *cloud, int s, int row) {
+static inline const double *cloud_at(const figure_cloud *cloud, int s, int row) {
     return &cloud->place[2 * ((size_t)s * (size_t)cloud->n_rows + (size_t)row)];
 }
 
 // Whether row `row` has a place in step s.
-bool fv_cloud_has(const fv_cloud *cloud, int s, int row);
+bool cloud_has(const figure_cloud *cloud, int s, int row);
 
 // The last step in which the row has a place, or -1.
-int fv_cloud_last(const fv_cloud *cloud, int row);
+int cloud_last(const figure_cloud *cloud, int row);
 
 // Why no point of steps [first, last] has a place, or NULL where one has.
-const char *fv_cloud_reason(const fv_figure_view *view, const fv_cloud *cloud, int first, int last);
+const char *cloud_reason(const figure_view *view, const figure_cloud *cloud, int first, int last);
 
-unsigned fv_cloud_colour(const fv_cloud *cloud, int row);
-void fv_cloud_label(const fv_cloud *cloud, int row, char *text, size_t size);
+unsigned cloud_colour(const figure_cloud *cloud, int row);
+void cloud_label(const figure_cloud *cloud, int row, char *text, size_t size);
 
 // Sets panel's scales to hold every point, with units equally long on both axes.
-void fv_cloud_scales(const fv_cloud *cloud, fv_panel *panel);
+void cloud_scales(const figure_cloud *cloud, figure_panel *panel);
 
 // Writes the label of each row near its place in step s, a circle of `radius` pixels, where nothing
 // is in the way; without room a label is left out.
-void fv_cloud_write_labels(const fv_cloud *cloud, int s, double radius, fv_obstacles *obstacles,
-                           fv_panel *panel);
+void cloud_write_labels(const figure_cloud *cloud, int s, double radius,
+                        figure_obstacles *obstacles, figure_panel *panel);
 
 // Checks `tensor` against the model of every selected configuration, and that snapshots are taken
 // where `path` says that one is not enough.
-fv_status fv_cloud_check(const fv_figure_view *view, bool path, fv_error *error);
+fv_status cloud_check(const figure_view *view, bool path, fv_error *error);
 
 // Splits the runs into panels of one setting each.
-fv_status fv_cloud_panels(const fv_figure_view *view, fv_partition *panels, fv_error *error);
+fv_status cloud_panels(const figure_view *view, figure_partition *panels, fv_error *error);
 
 // A figure of one picture of a cloud a panel, shared by scatter and trajectories.
-typedef struct fv_cloud_figure {
-    double step;      // as fv_cloud_read takes it
+typedef struct cloud_figure {
+    double step;      // as cloud_read takes it
     int most;         // rows
     const char *note; // below; NULL for none
     bool crosses;     // draw_panel marks the ends of diverged runs with crosses
-    fv_status (*draw_panel)(const fv_figure_view *view, const fv_cloud *cloud,
-                            fv_obstacles *obstacles, fv_panel *panel, fv_error *error);
-} fv_cloud_figure;
+    fv_status (*draw_panel)(const figure_view *view, const figure_cloud *cloud,
+                            figure_obstacles *obstacles, figure_panel *panel, fv_error *error);
+} cloud_figure;
 
 // Plans a sheet of square panels and draws each from the first run of its setting.
-fv_status fv_cloud_sheet(fv_figure_view *view, const fv_cloud_figure *figure, fv_error *error);
+fv_status cloud_sheet(figure_view *view, const cloud_figure *figure, fv_error *error);
 
 #endif

@@ -8,7 +8,7 @@ static const unsigned names[FV_DISTINCT] = {0x0072b2, 0xe69f00, 0x009e73, 0xd55e
 static const unsigned viridis[] = {0x440154, 0x482878, 0x3e4989, 0x31688e, 0x26828e,
                                    0x1f9e89, 0x35b779, 0x6ece58, 0xb5de2b, 0xfde725};
 
-unsigned fv_colour_name(int i) {
+unsigned colour_name(int i) {
     return names[i % FV_DISTINCT];
 }
 
@@ -21,17 +21,17 @@ static unsigned mix(unsigned a, unsigned b, double share) {
     return mixed;
 }
 
-unsigned fv_colour_scale(double share) {
+unsigned colour_scale(double share) {
     enum { LAST = sizeof viridis / sizeof *viridis - 1 };
     double place = fmin(fmax(share, 0), 1) * LAST;
     int i = (int)fmin(floor(place), LAST - 1);
     return mix(viridis[i], viridis[i + 1], place - i);
 }
 
-unsigned fv_colour_line(double share) {
-    return fv_colour_scale(0.04 + 0.8 * share);
+unsigned colour_line(double share) {
+    return colour_scale(0.04 + 0.8 * share);
 }
 
-unsigned fv_colour_pale(unsigned colour, double weight) {
+unsigned colour_pale(unsigned colour, double weight) {
     return mix(0xffffff, colour, weight);
 }

@@ -12,18 +12,18 @@ enum {
     FV_REFERENCE = 0x9aa5b1, // reference lines
     FV_MISSING = 0xe4e7eb,   // cells without a value
     FV_UNSHOWN = 0x9aa5b1,   // cells with a value that the scale cannot show
-    FV_DISTINCT = 7          // colours before fv_colour_name repeats
+    FV_DISTINCT = 7          // colours before colour_name repeats
 };
 
 // The i-th distinct colour.
-unsigned fv_colour_name(int i);
+unsigned colour_name(int i);
 
-// share 0 (dark violet) to 1 (yellow). fv_colour_line stops before the yellow, which is too pale
+// share 0 (dark violet) to 1 (yellow). colour_line stops before the yellow, which is too pale
 // for lines and points on white.
-unsigned fv_colour_scale(double share);
-unsigned fv_colour_line(double share);
+unsigned colour_scale(double share);
+unsigned colour_line(double share);
 
 // The colour mixed with white: weight 1 leaves it, 0 gives white.
-unsigned fv_colour_pale(unsigned colour, double weight);
+unsigned colour_pale(unsigned colour, double weight);
 
 #endif

@@ -4,14 +4,14 @@
 #ifndef FOVEA_FIGURES_CROSSES_H
 #define FOVEA_FIGURES_CROSSES_H
 
-typedef struct fv_cross {
+typedef struct figure_cross {
     double x, y;       // where it belongs, pixels from the panel's top left
     int line;          // the caller's; crosses of one line may lie on each other
-    double at_x, at_y; // where it is drawn, set by fv_crosses_spread
-} fv_cross;
+    double at_x, at_y; // where it is drawn, set by crosses_spread
+} figure_cross;
 
 // Finds places inside a panel of width x height pixels. A cross that belongs outside stays there,
 // and one that finds no free place near its own stays on the others.
-void fv_crosses_spread(fv_cross *crosses, int n, double width, double height);
+void crosses_spread(figure_cross *crosses, int n, double width, double height);
 
 #endif

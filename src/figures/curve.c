@@ -4,24 +4,24 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-static fv_status reserve(fv_scratch *scratch, size_t n, bool bounds, fv_curve *curve,
+static fv_status reserve(figure_scratch *scratch, size_t n, bool bounds, figure_curve *curve,
                          fv_error *error) {
-    *curve = (fv_curve){.x = fv_scratch_get(scratch, n, sizeof(double)),
-                        .y = fv_scratch_get(scratch, n, sizeof(double))};
+    *curve = (figure_curve){.x = scratch_get(scratch, n, sizeof(double)),
+                            .y = scratch_get(scratch, n, sizeof(double))};
     if (bounds) {
-        curve->low = fv_scratch_get(scratch, n, sizeof(double));
-        curve->high = fv_scratch_get(scratch, n, sizeof(double));
+        curve->low = scratch_get(scratch, n, sizeof(double));
+        curve->high = scratch_get(scratch, n, sizeof(double));
     }
     if (curve->x == NULL || curve->y == NULL || (bounds && (!curve->low || !curve->high)))
         return fv_fail(error, FV_NO_MEMORY, "out of memory for a curve of %zu points", n);
     return FV_OK;
 }
 
-fv_status fv_curve_read(fv_scratch *scratch, const fv_record *record, const char *x, const char *y,
-                        double minus, double over, fv_curve *curve, fv_error *error) {
+fv_status curve_read(figure_scratch *scratch, const fv_record *record, const char *x, const char *y,
+                     double minus, double over, figure_curve *curve, fv_error *error) {
     const fv_series *ys = fv_record_find(record, y);
     const fv_series *xs = x ? fv_record_find(record, x) : ys;
-    *curve = (fv_curve){0};
+    *curve = (figure_curve){0};
     if (ys == NULL || xs == NULL) return FV_OK;
     fv_status status = reserve(scratch, (size_t)ys->n, false, curve, error);
     if (status != FV_OK) return status;
@@ -35,8 +35,8 @@ fv_status fv_curve_read(fv_scratch *scratch, const fv_record *record, const char
     return FV_OK;
 }
 
-fv_status fv_curve_copy(fv_scratch *scratch, const fv_curve *curve, fv_curve *copy,
-                        fv_error *error) {
+fv_status curve_copy(figure_scratch *scratch, const figure_curve *curve, figure_curve *copy,
+                     fv_error *error) {
     fv_status status = reserve(scratch, (size_t)curve->n, false, copy, error);
     if (status != FV_OK) return status;
     copy->n = curve->n;
@@ -57,15 +57,15 @@ static int by_x_then_y(const void *left, const void *right) {
     return (a->y > b->y) - (a->y < b->y);
 }
 
-fv_status fv_curve_median(fv_scratch *scratch, const fv_curve *curves, int n, fv_curve *median,
-                          fv_error *error) {
+fv_status curve_median(figure_scratch *scratch, const figure_curve *curves, int n,
+                       figure_curve *median, fv_error *error) {
     size_t total = 0, filled = 0;
     int present = 0;
     for (int c = 0; c < n; c++) {
         total += (size_t)curves[c].n;
         present += curves[c].n > 0;
     }
-    point *points = fv_scratch_get(scratch, total, sizeof *points);
+    point *points = scratch_get(scratch, total, sizeof *points);
     fv_status status = reserve(scratch, total, true, median, error);
     if (status != FV_OK) return status;
     if (points == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory for a median");
@@ -89,7 +89,7 @@ fv_status fv_curve_median(fv_scratch *scratch, const fv_curve *curves, int n, fv
 }
 
 // The mean distance of two curves at the x that both have, as far as it is finite.
-static double distance(const fv_curve *a, const fv_curve *b) {
+static double distance(const figure_curve *a, const figure_curve *b) {
     double sum = 0;
     int n = 0;
     for (int i = 0, j = 0; i < a->n && j < b->n;) {
@@ -107,7 +107,7 @@ static double distance(const fv_curve *a, const fv_curve *b) {
     return n ? sum / n : 0;
 }
 
-int fv_curve_typical(const fv_curve *curves, int n) {
+int curve_typical(const figure_curve *curves, int n) {
     int typical = 0;
     double least = INFINITY;
     bool all_diverged = true;
@@ -123,14 +123,14 @@ int fv_curve_typical(const fv_curve *curves, int n) {
     return typical;
 }
 
-static void keep(fv_curve *curve, int from, int to) {
+static void keep(figure_curve *curve, int from, int to) {
     curve->x[to] = curve->x[from];
     curve->y[to] = curve->y[from];
     if (curve->low) curve->low[to] = curve->low[from];
     if (curve->high) curve->high[to] = curve->high[from];
 }
 
-void fv_curve_thin(fv_curve *curve, int most) {
+void curve_thin(figure_curve *curve, int most) {
     if (curve->n <= most || most < 4) return;
     int n = curve->n, intervals = most / 2, kept = 0;
     for (int s = 0; s < intervals; s++) {

@@ -14,7 +14,7 @@ static fv_status no_memory(fv_error *error) {
 
 // --- reading -----------------------------------------------------------------------------------
 
-static fv_status transform_of(const fv_curves *p, int run, double *minus, double *over,
+static fv_status transform_of(const curve_set *p, int run, double *minus, double *over,
                               fv_error *error) {
     const struct {
         const char *key;
@@ -30,32 +30,32 @@ static fv_status transform_of(const fv_curves *p, int run, double *minus, double
     return FV_OK;
 }
 
-bool fv_curves_typical(const fv_curves *p) {
+bool curves_typical(const curve_set *p) {
     return strcmp(fv_options_text(p->view->options, "center", "median"), "typical") == 0;
 }
 
-static fv_status read_run(const fv_curves *p, const fv_slot *slot, int run, fv_curve *curve,
+static fv_status read_run(const curve_set *p, const figure_slot *slot, int run, figure_curve *curve,
                           fv_error *error) {
     double minus = 0, over = 1;
     fv_status status = FV_OK;
     if (!slot->second) status = transform_of(p, run, &minus, &over, error);
     if (status == FV_OK)
-        status = fv_curve_read(p->view->scratch, p->view->runs.records[run], p->x, slot->series,
-                               minus, over, curve, error);
-    curve->diverged = fv_run_diverged(p->view, run);
+        status = curve_read(p->view->scratch, p->view->runs.records[run], p->x, slot->series, minus,
+                            over, curve, error);
+    curve->diverged = run_diverged(p->view, run);
     return status;
 }
 
 // Reads the line of slot s and colour c in panel i; one without any run stays empty.
-static fv_status read_line(const fv_curves *p, int i, int s, int c, fv_curve_line *out,
+static fv_status read_line(const curve_set *p, int i, int s, int c, curve_line *out,
                            fv_error *error) {
-    const fv_slot *slot = &p->slots.items[s];
-    *out = (fv_curve_line){.slot = s,
-                           .group = c,
-                           .second = slot->second,
-                           .colour = fv_curves_colour(p, s, c),
-                           .mark = fv_curves_dash(p, s, c)};
-    out->runs = fv_scratch_get(p->view->scratch, (size_t)p->view->runs.n, sizeof *out->runs);
+    const figure_slot *slot = &p->slots.items[s];
+    *out = (curve_line){.slot = s,
+                        .group = c,
+                        .second = slot->second,
+                        .colour = curves_colour(p, s, c),
+                        .mark = curves_dash(p, s, c)};
+    out->runs = scratch_get(p->view->scratch, (size_t)p->view->runs.n, sizeof *out->runs);
     if (out->runs == NULL) return no_memory(error);
     for (int r = 0; r < p->view->runs.n; r++) {
         if (p->panels.group[r] != i || p->colours.group[r] != c) continue;
@@ -63,29 +63,29 @@ static fv_status read_line(const fv_curves *p, int i, int s, int c, fv_curve_lin
         if (status != FV_OK) return status;
         if (out->runs[out->n_runs].n > 0) out->n_runs++;
     }
-    if (out->n_runs > 1 && fv_curves_typical(p))
-        return fv_curve_copy(p->view->scratch, &out->runs[fv_curve_typical(out->runs, out->n_runs)],
-                             &out->strong, error);
+    if (out->n_runs > 1 && curves_typical(p))
+        return curve_copy(p->view->scratch, &out->runs[curve_typical(out->runs, out->n_runs)],
+                          &out->strong, error);
     if (out->n_runs > 1 && p->x == NULL)
-        return fv_curve_median(p->view->scratch, out->runs, out->n_runs, &out->strong, error);
+        return curve_median(p->view->scratch, out->runs, out->n_runs, &out->strong, error);
     return FV_OK;
 }
 
 // What stands for several runs is found among all points: only then are they thinned.
-static void thin(fv_curve_line *line) {
+static void thin(curve_line *line) {
     bool alone = line->n_runs == 1;
     for (int r = 0; r < line->n_runs; r++)
-        fv_curve_thin(&line->runs[r], alone ? MOST_POINTS : MOST_FAINT_POINTS);
-    fv_curve_thin(&line->strong, MOST_POINTS);
+        curve_thin(&line->runs[r], alone ? MOST_POINTS : MOST_FAINT_POINTS);
+    curve_thin(&line->strong, MOST_POINTS);
 }
 
-static fv_status read_lines(const fv_curves *p, int i, fv_curve_lines *lines, fv_error *error) {
+static fv_status read_lines(const curve_set *p, int i, curve_lines *lines, fv_error *error) {
     size_t most = (size_t)p->slots.n * (size_t)p->colours.n + 1;
-    lines->items = fv_scratch_get(p->view->scratch, most, sizeof *lines->items);
+    lines->items = scratch_get(p->view->scratch, most, sizeof *lines->items);
     if (lines->items == NULL) return no_memory(error);
     for (int s = 0; s < p->slots.n; s++)
         for (int c = 0; c < p->colours.n; c++) {
-            fv_curve_line *line = &lines->items[lines->n];
+            curve_line *line = &lines->items[lines->n];
             fv_status status = read_line(p, i, s, c, line, error);
             if (status != FV_OK) return status;
             thin(line);
@@ -94,8 +94,8 @@ static fv_status read_lines(const fv_curves *p, int i, fv_curve_lines *lines, fv
     return FV_OK;
 }
 
-fv_status fv_curves_read(fv_curves *p, int i, fv_error *error) {
-    fv_curve_lines *lines = &p->all[i];
+fv_status curves_read(curve_set *p, int i, fv_error *error) {
+    curve_lines *lines = &p->all[i];
     fv_status status = lines->items == NULL ? read_lines(p, i, lines, error) : FV_OK;
     p->lines = lines->items;
     p->n_lines = lines->n;
@@ -104,35 +104,35 @@ fv_status fv_curves_read(fv_curves *p, int i, fv_error *error) {
 
 // --- scales ------------------------------------------------------------------------------------
 
-static bool shows(const fv_curve *curve, int i, double left, double right) {
+static bool shows(const figure_curve *curve, int i, double left, double right) {
     return !(curve->x[i] < left) && !(curve->x[i] > right);
 }
 
-static void add_to_scales(fv_panel *panel, const fv_curve_line *line, double left, double right) {
-    fv_scale *y = line->second ? &panel->y2 : &panel->y;
+static void add_to_scales(figure_panel *panel, const curve_line *line, double left, double right) {
+    figure_scale *y = line->second ? &panel->y2 : &panel->y;
     for (int r = 0; r < line->n_runs; r++) {
-        const fv_curve *curve = &line->runs[r];
+        const figure_curve *curve = &line->runs[r];
         for (int i = 0; i < curve->n; i++) {
             if (!shows(curve, i, left, right)) continue;
-            fv_scale_add(&panel->x, curve->x[i]);
-            fv_scale_add(y, curve->y[i]);
+            scale_add(&panel->x, curve->x[i]);
+            scale_add(y, curve->y[i]);
         }
     }
 }
 
 // The last point is logged some steps before the end, where the axis should end.
-static void add_ends(const fv_curves *p, int i, fv_panel *panel) {
+static void add_ends(const curve_set *p, int i, figure_panel *panel) {
     for (int r = 0; p->x == NULL && r < p->view->runs.n; r++)
-        if (p->panels.group[r] == i) fv_scale_add(&panel->x, p->view->runs.records[r]->steps);
+        if (p->panels.group[r] == i) scale_add(&panel->x, p->view->runs.records[r]->steps);
 }
 
-fv_status fv_curves_set_scales(const fv_curves *p, int i, fv_panel *panel, fv_error *error) {
+fv_status curves_set_scales(const curve_set *p, int i, figure_panel *panel, fv_error *error) {
     const fv_options *o = p->view->options;
-    double left = fv_figure_number(o, "xmin"), right = fv_figure_number(o, "xmax");
-    fv_scale_init(&panel->x, fv_figure_flag(o, "xlog", false));
+    double left = figure_number(o, "xmin"), right = figure_number(o, "xmax");
+    scale_init(&panel->x, figure_flag(o, "xlog", false));
     panel->x.whole = p->x == NULL;
-    fv_scale_init(&panel->y, fv_figure_flag(o, "ylog", false));
-    fv_scale_init(&panel->y2, fv_figure_flag(o, "y2log", false));
+    scale_init(&panel->y, figure_flag(o, "ylog", false));
+    scale_init(&panel->y2, figure_flag(o, "y2log", false));
     for (int l = 0; l < p->n_lines; l++) add_to_scales(panel, &p->lines[l], left, right);
     add_ends(p, i, panel);
     const fv_option *lines = fv_options_find(o, "lines");
@@ -141,30 +141,30 @@ fv_status fv_curves_set_scales(const fv_curves *p, int i, fv_panel *panel, fv_er
         double value;
         fv_status status = fv_measure(lines->values[v], first, &value, error);
         if (status != FV_OK) return status;
-        fv_scale_add(&panel->y, value);
+        scale_add(&panel->y, value);
     }
-    fv_scale_finish(&panel->x, left, right, p->x ? 0.03 : 0);
-    fv_scale_finish(&panel->y, fv_figure_number(o, "ymin"), fv_figure_number(o, "ymax"), 0.05);
-    fv_scale_finish(&panel->y2, fv_figure_number(o, "y2min"), fv_figure_number(o, "y2max"), 0.05);
+    scale_finish(&panel->x, left, right, p->x ? 0.03 : 0);
+    scale_finish(&panel->y, figure_number(o, "ymin"), figure_number(o, "ymax"), 0.05);
+    scale_finish(&panel->y2, figure_number(o, "y2min"), figure_number(o, "y2max"), 0.05);
     return FV_OK;
 }
 
 // --- drawing -----------------------------------------------------------------------------------
 
-static const fv_scale *scale_of(const fv_panel *panel, const fv_curve_line *line) {
+static const figure_scale *scale_of(const figure_panel *panel, const curve_line *line) {
     return line->second ? &panel->y2 : &panel->y;
 }
 
 // Whether the axes can show point i: a line has a gap where they cannot.
-static bool drawable(const fv_panel *panel, const fv_curve_line *line, const fv_curve *curve,
+static bool drawable(const figure_panel *panel, const curve_line *line, const figure_curve *curve,
                      int i) {
-    return i >= 0 && i < curve->n && fv_scale_shows(&panel->x, curve->x[i]) &&
-           fv_scale_shows(scale_of(panel, line), curve->y[i]);
+    return i >= 0 && i < curve->n && scale_shows(&panel->x, curve->x[i]) &&
+           scale_shows(scale_of(panel, line), curve->y[i]);
 }
 
-static void write_points(fv_panel *panel, const fv_curve *curve, const fv_curve_line *line,
+static void write_points(figure_panel *panel, const figure_curve *curve, const curve_line *line,
                          bool band) {
-    fv_panel_block_begin(panel);
+    panel_block_begin(panel);
     for (int i = 0; i < curve->n; i++) {
         if (!drawable(panel, line, curve, i))
             fputs("\n", panel->script);
@@ -176,111 +176,109 @@ static void write_points(fv_panel *panel, const fv_curve *curve, const fv_curve_
 }
 
 // A line through a single point is nothing: points without a neighbour are dots.
-static void draw_dots(fv_panel *panel, const fv_curve *curve, const fv_curve_line *line,
+static void draw_dots(figure_panel *panel, const figure_curve *curve, const curve_line *line,
                       double size, unsigned transparency) {
     int n = 0;
     for (int i = 0; i < curve->n; i++) {
         bool alone = drawable(panel, line, curve, i) && !drawable(panel, line, curve, i - 1) &&
                      !drawable(panel, line, curve, i + 1);
         if (!alone) continue;
-        if (n++ == 0) fv_panel_block_begin(panel);
+        if (n++ == 0) panel_block_begin(panel);
         fprintf(panel->script, "%.7g %.7g\n", curve->x[i], curve->y[i]);
     }
     if (n > 0)
-        fv_panel_block_end(panel,
-                           "using 1:2 axes x1y%d with points pt 7 ps %g lc rgb '#%02x%06x' notitle",
-                           line->second ? 2 : 1, size, transparency, line->colour);
+        panel_block_end(panel,
+                        "using 1:2 axes x1y%d with points pt 7 ps %g lc rgb '#%02x%06x' notitle",
+                        line->second ? 2 : 1, size, transparency, line->colour);
 }
 
-static void draw_line(fv_panel *panel, const fv_curve *curve, const fv_curve_line *line,
+static void draw_line(figure_panel *panel, const figure_curve *curve, const curve_line *line,
                       double width, unsigned transparency) {
     write_points(panel, curve, line, false);
-    fv_panel_block_end(
-        panel, "using 1:2 axes x1y%d with lines lw %g dt %s lc rgb '#%02x%06x' notitle",
-        line->second ? 2 : 1, width, fv_dash_text(line->mark), transparency, line->colour);
+    panel_block_end(panel, "using 1:2 axes x1y%d with lines lw %g dt %s lc rgb '#%02x%06x' notitle",
+                    line->second ? 2 : 1, width, dash_text(line->mark), transparency, line->colour);
     draw_dots(panel, curve, line, width > 1 ? 0.7 : 0.45, transparency);
 }
 
 // How several seeds show beside what stands for them.
-static bool spreads(const fv_curves *p, const char *how) {
+static bool spreads(const curve_set *p, const char *how) {
     return strcmp(fv_options_text(p->view->options, "spread", "lines"), how) == 0;
 }
 
 // The curve that is drawn strongly.
-static const fv_curve *strong_of(const fv_curve_line *line) {
+static const figure_curve *strong_of(const curve_line *line) {
     return line->n_runs > 1 ? &line->strong : &line->runs[0];
 }
 
 // Whether the runs of a line are drawn themselves, beside what stands for them or without it.
-static bool shows_runs(const fv_curves *p, const fv_curve_line *line) {
+static bool shows_runs(const curve_set *p, const curve_line *line) {
     return line->n_runs > 1 && (spreads(p, "lines") || line->strong.n == 0);
 }
 
-static bool shows_band(const fv_curves *p, const fv_curve_line *line) {
+static bool shows_band(const curve_set *p, const curve_line *line) {
     return line->n_runs > 1 && spreads(p, "band") && line->strong.low != NULL;
 }
 
-static void draw_faint(fv_curves *p, fv_panel *panel, const fv_curve_line *line) {
+static void draw_faint(curve_set *p, figure_panel *panel, const curve_line *line) {
     if (shows_band(p, line)) {
         write_points(panel, &line->strong, line, true);
-        fv_panel_block_end(panel,
-                           "using 1:2:3 axes x1y%d with filledcurves lc rgb '#d0%06x' notitle",
-                           line->second ? 2 : 1, line->colour);
+        panel_block_end(panel, "using 1:2:3 axes x1y%d with filledcurves lc rgb '#d0%06x' notitle",
+                        line->second ? 2 : 1, line->colour);
     }
     for (int r = 0; r < line->n_runs && shows_runs(p, line); r++)
         draw_line(panel, &line->runs[r], line, 0.8, line->strong.n > 0 ? 0xa8 : 0);
 }
 
-static void draw_strong(fv_panel *panel, const fv_curve_line *line) {
+static void draw_strong(figure_panel *panel, const curve_line *line) {
     if (strong_of(line)->n > 0) draw_line(panel, strong_of(line), line, 1.9, 0);
 }
 
 // The last point that the axes can show of a run that diverged; -1 for another run.
-static int end_of(const fv_panel *panel, const fv_curve_line *line, const fv_curve *curve) {
+static int end_of(const figure_panel *panel, const curve_line *line, const figure_curve *curve) {
     int last = curve->n - 1;
     while (last >= 0 && !drawable(panel, line, curve, last)) last--;
     return curve->diverged ? last : -1;
 }
 
-static double height_of(const fv_panel *panel, const fv_curve_line *line, double value) {
-    return panel->height * (1 - fv_scale_place(scale_of(panel, line), value));
+static double height_of(const figure_panel *panel, const curve_line *line, double value) {
+    return panel->height * (1 - scale_place(scale_of(panel, line), value));
 }
 
 // A cross at the end of each run that diverged, whether or not the run itself is drawn; how many.
-static int find_crosses(fv_curves *p, const fv_panel *panel) {
+static int find_crosses(curve_set *p, const figure_panel *panel) {
     int n = 0;
     for (int l = 0; l < p->n_lines; l++) {
-        const fv_curve_line *line = &p->lines[l];
+        const curve_line *line = &p->lines[l];
         for (int r = 0; r < line->n_runs; r++) {
-            const fv_curve *curve = &line->runs[r];
+            const figure_curve *curve = &line->runs[r];
             int last = end_of(panel, line, curve);
             if (last < 0) continue;
-            p->crosses[n++] = (fv_cross){.x = fv_panel_x(panel, curve->x[last]),
-                                         .y = height_of(panel, line, curve->y[last]),
-                                         .line = l};
+            p->crosses[n++] = (figure_cross){.x = panel_x(panel, curve->x[last]),
+                                             .y = height_of(panel, line, curve->y[last]),
+                                             .line = l};
         }
     }
-    fv_crosses_spread(p->crosses, n, panel->width, panel->height);
+    crosses_spread(p->crosses, n, panel->width, panel->height);
     return n;
 }
 
-static void draw_crosses(const fv_curves *p, fv_panel *panel, int n, int l) {
-    const fv_curve_line *line = &p->lines[l];
+static void draw_crosses(const curve_set *p, figure_panel *panel, int n, int l) {
+    const curve_line *line = &p->lines[l];
     int n_own = 0;
     for (int k = 0; k < n; k++) {
-        const fv_cross *cross = &p->crosses[k];
+        const figure_cross *cross = &p->crosses[k];
         if (cross->line != l) continue;
-        if (n_own++ == 0) fv_panel_block_begin(panel);
-        fprintf(panel->script, "%.9g %.9g\n", fv_scale_value(&panel->x, cross->at_x / panel->width),
-                fv_scale_value(scale_of(panel, line), 1 - cross->at_y / panel->height));
+        if (n_own++ == 0) panel_block_begin(panel);
+        fprintf(panel->script, "%.9g %.9g\n", scale_value(&panel->x, cross->at_x / panel->width),
+                scale_value(scale_of(panel, line), 1 - cross->at_y / panel->height));
     }
     if (n_own > 0)
-        fv_panel_block_end(panel,
-                           "using 1:2 axes x1y%d with points " FV_CROSS " lc rgb '#%06x' notitle",
-                           line->second ? 2 : 1, line->colour);
+        panel_block_end(panel,
+                        "using 1:2 axes x1y%d with points " FV_CROSS " lc rgb '#%06x' notitle",
+                        line->second ? 2 : 1, line->colour);
 }
 
-void fv_curves_draw(fv_curves *p, fv_panel *panel) {
+void curves_draw(curve_set *p, figure_panel *panel) {
     for (int l = 0; l < p->n_lines; l++) draw_faint(p, panel, &p->lines[l]);
     for (int l = p->n_lines - 1; l >= 0; l--) draw_strong(panel, &p->lines[l]);
     int n = find_crosses(p, panel);
@@ -289,32 +287,31 @@ void fv_curves_draw(fv_curves *p, fv_panel *panel) {
 
 // --- where the lines run -----------------------------------------------------------------------
 
-static void keep_curve_clear(fv_curves *p, const fv_panel *panel, const fv_curve *curve,
-                             const fv_curve_line *line) {
+static void keep_curve_clear(curve_set *p, const figure_panel *panel, const figure_curve *curve,
+                             const curve_line *line) {
     for (int i = 0; i < curve->n; i++) {
         int before = drawable(panel, line, curve, i - 1) ? i - 1 : i;
         if (!drawable(panel, line, curve, i)) continue;
-        fv_obstacles_add_segment(&p->obstacles, fv_panel_x(panel, curve->x[before]),
-                                 height_of(panel, line, curve->y[before]),
-                                 fv_panel_x(panel, curve->x[i]),
-                                 height_of(panel, line, curve->y[i]));
+        obstacles_add_segment(&p->obstacles, panel_x(panel, curve->x[before]),
+                              height_of(panel, line, curve->y[before]), panel_x(panel, curve->x[i]),
+                              height_of(panel, line, curve->y[i]));
     }
 }
 
-static void keep_band_clear(fv_curves *p, const fv_panel *panel, const fv_curve_line *line) {
-    const fv_curve *band = &line->strong;
+static void keep_band_clear(curve_set *p, const figure_panel *panel, const curve_line *line) {
+    const figure_curve *band = &line->strong;
     for (int i = 0; i < band->n; i++) {
         if (!drawable(panel, line, band, i)) continue;
-        double from = fv_panel_x(panel, band->x[drawable(panel, line, band, i - 1) ? i - 1 : i]);
-        fv_obstacles_add(&p->obstacles, (fv_box){from, height_of(panel, line, band->high[i]),
-                                                 fv_panel_x(panel, band->x[i]),
-                                                 height_of(panel, line, band->low[i])});
+        double from = panel_x(panel, band->x[drawable(panel, line, band, i - 1) ? i - 1 : i]);
+        obstacles_add(&p->obstacles, (figure_box){from, height_of(panel, line, band->high[i]),
+                                                  panel_x(panel, band->x[i]),
+                                                  height_of(panel, line, band->low[i])});
     }
 }
 
-void fv_curves_keep_clear(fv_curves *p, const fv_panel *panel) {
+void curves_keep_clear(curve_set *p, const figure_panel *panel) {
     for (int l = 0; l < p->n_lines; l++) {
-        const fv_curve_line *line = &p->lines[l];
+        const curve_line *line = &p->lines[l];
         keep_curve_clear(p, panel, strong_of(line), line);
         if (shows_band(p, line)) keep_band_clear(p, panel, line);
         for (int r = 0; r < line->n_runs && shows_runs(p, line); r++)
@@ -323,7 +320,7 @@ void fv_curves_keep_clear(fv_curves *p, const fv_panel *panel) {
     int n = find_crosses(p, panel);
     for (int k = 0; k < n; k++) {
         double x = p->crosses[k].at_x, y = p->crosses[k].at_y;
-        fv_obstacles_add(&p->obstacles, (fv_box){x - 6, y - 6, x + 6, y + 6});
+        obstacles_add(&p->obstacles, (figure_box){x - 6, y - 6, x + 6, y + 6});
     }
 }
 
@@ -334,25 +331,24 @@ typedef struct tally {
     int n, finite, drawable, inside;
 } tally;
 
-static void count(const fv_panel *panel, const fv_curve_line *line, tally *t) {
-    const fv_scale *y = scale_of(panel, line);
+static void count(const figure_panel *panel, const curve_line *line, tally *t) {
+    const figure_scale *y = scale_of(panel, line);
     for (int r = 0; r < line->n_runs; r++)
         for (int i = 0; i < line->runs[r].n; i++) {
-            const fv_curve *curve = &line->runs[r];
+            const figure_curve *curve = &line->runs[r];
             bool finite = isfinite(curve->x[i]) && isfinite(curve->y[i]);
             bool can = finite && drawable(panel, line, curve, i);
             t->n++;
             t->finite += finite;
             t->drawable += can;
-            t->inside +=
-                can && fv_scale_holds(&panel->x, curve->x[i]) && fv_scale_holds(y, curve->y[i]);
+            t->inside += can && scale_holds(&panel->x, curve->x[i]) && scale_holds(y, curve->y[i]);
         }
 }
 
-void fv_curves_find_inside(fv_curves *p, const fv_panel *panel) {
+void curves_find_inside(curve_set *p, const figure_panel *panel) {
     for (int l = 0; l < p->n_lines; l++) {
-        const fv_curve_line *line = &p->lines[l];
-        fv_curve_found *found = &p->found[line->slot * p->colours.n + line->group];
+        const curve_line *line = &p->lines[l];
+        curve_found *found = &p->found[line->slot * p->colours.n + line->group];
         tally t = {0};
         count(panel, line, &t);
         found->finite |= t.finite > 0;
@@ -360,7 +356,7 @@ void fv_curves_find_inside(fv_curves *p, const fv_panel *panel) {
     }
 }
 
-bool fv_curves_outside(const fv_curves *p, int s, int c) {
+bool curves_outside(const curve_set *p, int s, int c) {
     bool finite = false, inside = false;
     for (int k = 0; k < p->slots.n * p->colours.n; k++) {
         if ((s >= 0 && k / p->colours.n != s) || (c >= 0 && k % p->colours.n != c)) continue;
@@ -370,7 +366,7 @@ bool fv_curves_outside(const fv_curves *p, int s, int c) {
     return finite && !inside;
 }
 
-const char *fv_curves_reason(const fv_curves *p, const fv_panel *panel) {
+const char *curves_reason(const curve_set *p, const figure_panel *panel) {
     tally t = {0};
     for (int l = 0; l < p->n_lines; l++) count(panel, &p->lines[l], &t);
     if (t.inside > 0) return NULL;

@@ -10,12 +10,12 @@ static bool alike(const fv_cell *a, const fv_cell *b, int keys) {
     return !(keys & FV_CELL_LENGTH) || a->length == b->length;
 }
 
-fv_status fv_cells_group(const fv_cells_view *view, int keys, bool with_depth,
-                         fv_cell_groups *groups, fv_error *error) {
+fv_status cells_group(const cells_view *view, int keys, bool with_depth, cell_groups *groups,
+                      fv_error *error) {
     const fv_cells *cells = view->cells;
-    *groups = (fv_cell_groups){0};
-    groups->group = fv_scratch_get(view->scratch, (size_t)cells->n, sizeof *groups->group);
-    groups->first = fv_scratch_get(view->scratch, (size_t)cells->n, sizeof *groups->first);
+    *groups = (cell_groups){0};
+    groups->group = scratch_get(view->scratch, (size_t)cells->n, sizeof *groups->group);
+    groups->first = scratch_get(view->scratch, (size_t)cells->n, sizeof *groups->first);
     if (groups->group == NULL || groups->first == NULL)
         return fv_fail(error, FV_NO_MEMORY, "out of memory for a figure of %d cells", cells->n);
     for (int i = 0; i < cells->n; i++) {
@@ -30,62 +30,62 @@ fv_status fv_cells_group(const fv_cells_view *view, int keys, bool with_depth,
     return FV_OK;
 }
 
-static bool all_share(const fv_cells_view *view, int key) {
+static bool all_share(const cells_view *view, int key) {
     const fv_cells *cells = view->cells;
     for (int i = 1; i < cells->n; i++)
         if (!alike(&cells->items[0], &cells->items[i], key)) return false;
     return true;
 }
 
-const char *fv_cells_title(const fv_cells_view *view, const fv_cell *cell, int keys) {
+const char *cells_title(const cells_view *view, const fv_cell *cell, int keys) {
     const char *text = "";
     if (keys & FV_CELL_TASK) text = cell->task;
     if (text != NULL && (keys & FV_CELL_LENGTH))
-        text = fv_scratch_text(view->scratch, "%s%s%d %s", text, *text ? ", " : "", cell->length,
-                               cell->unit);
+        text = scratch_text(view->scratch, "%s%s%d %s", text, *text ? ", " : "", cell->length,
+                            cell->unit);
     if (text != NULL && (keys & FV_CELL_MODEL) && !all_share(view, FV_CELL_MODEL))
-        text = fv_scratch_text(view->scratch, "%s%s%s", text, *text ? ", " : "", cell->model);
+        text = scratch_text(view->scratch, "%s%s%s", text, *text ? ", " : "", cell->model);
     return text != NULL ? text : "";
 }
 
-static const char *interval_text(fv_scratch *scratch, const fv_cell *cell) {
+static const char *interval_text(figure_scratch *scratch, const fv_cell *cell) {
     double low, high;
     fv_wilson(cell->hits, cell->n, FV_Z95, &low, &high);
-    return fv_scratch_text(scratch, "%d of %d found (95 %%: %.0f to %.0f %%)", cell->hits, cell->n,
-                           100 * low, 100 * high);
+    return scratch_text(scratch, "%d of %d found (95 %%: %.0f to %.0f %%)", cell->hits, cell->n,
+                        100 * low, 100 * high);
 }
 
-const char *fv_cell_tip(fv_scratch *scratch, const fv_cell *cell) {
+const char *cell_tip(figure_scratch *scratch, const fv_cell *cell) {
     const char *place =
         isnan(cell->depth)
-            ? fv_scratch_text(scratch, "%d %s", cell->length, cell->unit)
-            : fv_scratch_text(scratch, "depth %g %%, %d %s", cell->depth, cell->length, cell->unit);
+            ? scratch_text(scratch, "%d %s", cell->length, cell->unit)
+            : scratch_text(scratch, "depth %g %%, %d %s", cell->depth, cell->length, cell->unit);
     const char *counts = interval_text(scratch, cell);
     char others[160];
     fv_cell_otherwise(cell, others, sizeof others);
     if (place == NULL || counts == NULL) return "";
-    const char *tip = fv_scratch_text(scratch, "%s, %s\n%s\n%s%s%s", cell->model, cell->task, place,
-                                      counts, *others ? ", " : "", others);
+    const char *tip = scratch_text(scratch, "%s, %s\n%s\n%s%s%s", cell->model, cell->task, place,
+                                   counts, *others ? ", " : "", others);
     return tip != NULL ? tip : "";
 }
 
-const char *fv_cells_reason(const fv_cells_view *view, const fv_cell_groups *groups, int g) {
+const char *cells_reason(const cells_view *view, const cell_groups *groups, int g) {
     for (int i = 0; i < view->cells->n; i++)
         if (groups->group[i] == g && view->cells->items[i].n > 0) return NULL;
     return view->crossed ? "every run diverged" : "no question has an answer that counts";
 }
 
-void fv_cells_spot(fv_cells_view *view, const fv_panel *panel, fv_box box, const char *text) {
-    fv_hot_spots *spots = &view->spots;
+void cells_spot(cells_view *view, const figure_panel *panel, figure_box box, const char *text) {
+    hot_spots *spots = &view->spots;
     if (spots->n == spots->capacity) {
         int capacity = spots->capacity > 0 ? 2 * spots->capacity : 64;
-        fv_hot_spot *grown = fv_scratch_get(view->scratch, (size_t)capacity, sizeof *grown);
+        hot_spot *grown = scratch_get(view->scratch, (size_t)capacity, sizeof *grown);
         if (grown == NULL) return;
         if (spots->n > 0) memcpy(grown, spots->items, (size_t)spots->n * sizeof *grown);
         spots->items = grown;
         spots->capacity = capacity;
     }
-    spots->items[spots->n++] = (fv_hot_spot){{panel->left + box.left, panel->top + box.top,
-                                              panel->left + box.right, panel->top + box.bottom},
-                                             text};
+    spots->items[spots->n++] = (hot_spot){{panel->left + box.left, panel->top + box.top,
+                                           panel->left + box.right, panel->top + box.bottom},
+                                          text};
 }

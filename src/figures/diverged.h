@@ -7,16 +7,16 @@
 #include "figures/sheet.h"
 
 // Whether run `run` of the figure diverged.
-bool fv_run_diverged(const fv_figure_view *view, int run);
+bool run_diverged(const figure_view *view, int run);
 
 // How many of the figure's runs did.
-int fv_runs_diverged(const fv_figure_view *view);
+int runs_diverged(const figure_view *view);
 
 // The key's entry for the cross.
-fv_legend_entry fv_diverged_entry(void);
+legend_entry diverged_entry(void);
 
 // `note` (NULL for none) followed by "3 of 12 runs diverged, at steps 4 to 20"; `note` itself where
 // none did, and without memory.
-const char *fv_diverged_note(const fv_figure_view *view, const char *note);
+const char *diverged_note(const figure_view *view, const char *note);
 
 #endif

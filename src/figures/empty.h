@@ -9,22 +9,22 @@
 // The reason where points have values, but none inside the axes.
 #define FV_OUTSIDE "every point lies outside the ends that the axes are given"
 
-typedef struct fv_empty {
+typedef struct figure_empty {
     int n;              // panels without a value
     const char *reason; // of the first of them
-} fv_empty;             // starts as {0}
+} figure_empty;         // starts as {0}
 
 // With a `reason` writes into the panel that nothing has a value and why; NULL: the panel has some.
-void fv_empty_panel(fv_empty *empty, fv_panel *panel, const char *reason);
+void empty_panel(figure_empty *empty, figure_panel *panel, const char *reason);
 
 // "nothing has a value: ..." where all of n panels are empty, else NULL.
-const char *fv_empty_remark(const fv_empty *empty, fv_scratch *scratch, int n);
+const char *empty_remark(const figure_empty *empty, figure_scratch *scratch, int n);
 
 // "V = 4: outside the axes", the legend's name of a line of which no point is inside; `name` without
 // memory.
-const char *fv_outside_name(fv_scratch *scratch, const char *name);
+const char *outside_name(figure_scratch *scratch, const char *name);
 
 // After the last of n panels: where all are empty, view->remark says so.
-void fv_empty_figure(const fv_empty *empty, fv_figure_view *view, int n);
+void empty_figure(const figure_empty *empty, figure_view *view, int n);
 
 #endif

@@ -9,20 +9,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const fv_figure_kind *const kinds[] = {
-#define KIND(name) &fv_figure_##name,
+static const figure_kind *const kinds[] = {
+#define KIND(name) &figure_##name,
     FV_FIGURE_KIND_LIST(KIND)
 #undef KIND
 };
 enum { N_KINDS = sizeof kinds / sizeof *kinds };
 
-const fv_figure_kind *const *fv_figure_kinds(int *n) {
+const figure_kind *const *figure_kinds(int *n) {
     *n = N_KINDS;
     return kinds;
 }
 
-static fv_status find_kind(const fv_figure_view *view, const fv_figure_kind **kind,
-                           fv_error *error) {
+static fv_status find_kind(const figure_view *view, const figure_kind **kind, fv_error *error) {
     const char *name = fv_options_text(view->options, "kind", NULL);
     const char *names[N_KINDS + 1] = {NULL};
     char list[128] = "";
@@ -34,44 +33,44 @@ static fv_status find_kind(const fv_figure_view *view, const fv_figure_kind **ki
         snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", kinds[i]->name);
     }
     if (name == NULL)
-        return fv_figure_fail(view, NULL, error, "`kind` is missing; it is one of %s", list);
-    return fv_figure_fail(view, "kind", error,
-                          "there is no kind '%.60s'; it is one of %s, and the nearest is '%s'",
-                          name, list, synonym_nearest("figure", name, names));
+        return figure_fail(view, NULL, error, "`kind` is missing; it is one of %s", list);
+    return figure_fail(view, "kind", error,
+                       "there is no kind '%.60s'; it is one of %s, and the nearest is '%s'", name,
+                       list, synonym_nearest("figure", name, names));
 }
 
 // The file name of a figure: its `name`, else the experiment's, with a number from the second
 // figure on.
 static char *name_of(const fv_experiment *experiment, const fv_options *figure,
-                     fv_scratch *scratch) {
+                     figure_scratch *scratch) {
     const char *name = fv_options_text(figure, "name", NULL);
-    if (name != NULL) return fv_scratch_text(scratch, "%s", name);
+    if (name != NULL) return scratch_text(scratch, "%s", name);
     long index = figure - experiment->figures;
     if (experiment->figures == NULL || index <= 0 || index >= experiment->n_figures)
-        return fv_scratch_text(scratch, "%s", experiment->name);
-    return fv_scratch_text(scratch, "%s-%ld", experiment->name, index + 1);
+        return scratch_text(scratch, "%s", experiment->name);
+    return scratch_text(scratch, "%s-%ld", experiment->name, index + 1);
 }
 
 // Two figures of one name would overwrite each other.
-static fv_status check_name(const fv_figure_view *view, fv_error *error) {
+static fv_status check_name(const figure_view *view, fv_error *error) {
     const fv_experiment *experiment = view->experiment;
     const char *name = name_of(experiment, view->options, view->scratch);
     if (name == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory");
     for (int i = 0; i < experiment->n_figures && &experiment->figures[i] != view->options; i++) {
         const char *other = name_of(experiment, &experiment->figures[i], view->scratch);
         if (other != NULL && strcmp(name, other) == 0)
-            return fv_figure_fail(view, "name", error,
-                                  "another figure of the experiment is named \"%s\" too; give each "
-                                  "a `name` of its own",
-                                  name);
+            return figure_fail(view, "name", error,
+                               "another figure of the experiment is named \"%s\" too; give each "
+                               "a `name` of its own",
+                               name);
     }
     return FV_OK;
 }
 
-static fv_status load_configs(fv_figure_view *view, fv_error *error) {
+static fv_status load_configs(figure_view *view, fv_error *error) {
     size_t n = (size_t)fv_experiment_n_runs(view->experiment);
-    fv_config *configs = fv_scratch_get(view->scratch, n, sizeof *configs);
-    view->runs.configs = fv_scratch_get(view->scratch, n, sizeof *view->runs.configs);
+    fv_config *configs = scratch_get(view->scratch, n, sizeof *configs);
+    view->runs.configs = scratch_get(view->scratch, n, sizeof *view->runs.configs);
     if (configs == NULL || view->runs.configs == NULL)
         return fv_fail(error, FV_NO_MEMORY, "out of memory");
     for (size_t i = 0; i < n; i++) {
@@ -84,37 +83,37 @@ static fv_status load_configs(fv_figure_view *view, fv_error *error) {
 
 fv_status fv_figure_rehearse(const fv_experiment *experiment, const fv_options *figure,
                              fv_error *error) {
-    fv_scratch scratch = {0};
-    fv_figure_view view = {.experiment = experiment, .options = figure, .scratch = &scratch};
-    const fv_figure_kind *kind;
+    figure_scratch scratch = {0};
+    figure_view view = {.experiment = experiment, .options = figure, .scratch = &scratch};
+    const figure_kind *kind;
     fv_status status = find_kind(&view, &kind, error);
     if (status == FV_OK) status = load_configs(&view, error);
-    if (status == FV_OK) status = fv_runs_select(&view, error);
-    if (status == FV_OK) status = fv_figure_rehearse_options(&view, kind, error);
-    fv_scratch_free(&scratch);
+    if (status == FV_OK) status = runs_select(&view, error);
+    if (status == FV_OK) status = figure_rehearse_options(&view, kind, error);
+    scratch_free(&scratch);
     return status;
 }
 
 fv_status fv_figure_check(const fv_experiment *experiment, const fv_options *figure,
                           fv_error *error) {
-    fv_scratch scratch = {0};
-    fv_figure_view view = {.experiment = experiment, .options = figure, .scratch = &scratch};
-    const fv_figure_kind *kind;
+    figure_scratch scratch = {0};
+    figure_view view = {.experiment = experiment, .options = figure, .scratch = &scratch};
+    const figure_kind *kind;
     fv_status status = find_kind(&view, &kind, error);
-    if (status == FV_OK) status = fv_figure_check_options(experiment, figure, kind, error);
+    if (status == FV_OK) status = figure_check_options(experiment, figure, kind, error);
     if (status == FV_OK) status = check_name(&view, error);
     if (status == FV_OK) status = load_configs(&view, error);
-    if (status == FV_OK) status = fv_runs_select(&view, error);
+    if (status == FV_OK) status = runs_select(&view, error);
     if (status == FV_OK) status = kind->check(&view, error);
-    fv_scratch_free(&scratch);
+    scratch_free(&scratch);
     return status;
 }
 
-static fv_status use_records(fv_figure_view *view, const fv_record *const *records, int n,
+static fv_status use_records(figure_view *view, const fv_record *const *records, int n,
                              fv_error *error) {
-    fv_runs *runs = &view->runs;
-    runs->configs = fv_scratch_get(view->scratch, (size_t)n, sizeof *runs->configs);
-    runs->records = fv_scratch_get(view->scratch, (size_t)n, sizeof *runs->records);
+    figure_runs *runs = &view->runs;
+    runs->configs = scratch_get(view->scratch, (size_t)n, sizeof *runs->configs);
+    runs->records = scratch_get(view->scratch, (size_t)n, sizeof *runs->records);
     if (runs->configs == NULL || runs->records == NULL)
         return fv_fail(error, FV_NO_MEMORY, "out of memory");
     for (int i = 0; i < n; i++) {
@@ -123,33 +122,33 @@ static fv_status use_records(fv_figure_view *view, const fv_record *const *recor
     }
     runs->n = n;
     if (n > 0) return FV_OK;
-    return fv_figure_fail(view, NULL, error, "there is no run to draw");
+    return figure_fail(view, NULL, error, "there is no run to draw");
 }
 
-void fv_figure_remark(fv_figure_view *view, const char *line) {
+void figure_remark(figure_view *view, const char *line) {
     if (line == NULL) return;
     const char *both =
-        view->remark == NULL ? line : fv_scratch_text(view->scratch, "%s\n%s", view->remark, line);
+        view->remark == NULL ? line : scratch_text(view->scratch, "%s\n%s", view->remark, line);
     if (both != NULL) view->remark = both;
 }
 
 // Draws one picture of the script and keeps its path in *path.
-static fv_status draw_picture(const char *script, size_t length, fv_picture picture,
-                              fv_figure_view *view, const char *folder, const char *name,
+static fv_status draw_picture(const char *script, size_t length, figure_picture picture,
+                              figure_view *view, const char *folder, const char *name,
                               const char *extension, char **path, fv_error *error) {
     size_t size = strlen(folder) + strlen(name) + strlen(extension) + 3;
     *path = malloc(size);
     if (*path == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory");
     snprintf(*path, size, "%s/%s.%s", folder, name, extension);
-    fv_drawable drawable;
-    fv_status status = fv_fonts_drawable(view->scratch, picture, script, length, &drawable, error);
-    fv_figure_remark(view, drawable.remark);
+    figure_drawable drawable;
+    fv_status status = fonts_drawable(view->scratch, picture, script, length, &drawable, error);
+    figure_remark(view, drawable.remark);
     if (status != FV_OK) return status;
-    return fv_gnuplot_draw(drawable.script, drawable.length, picture, view->width, view->height,
-                           *path, error);
+    return gnuplot_draw(drawable.script, drawable.length, picture, view->width, view->height, *path,
+                        error);
 }
 
-static fv_status draw_pictures(const fv_figure_kind *kind, fv_figure_view *view, const char *script,
+static fv_status draw_pictures(const figure_kind *kind, figure_view *view, const char *script,
                                size_t length, const char *folder, fv_drawn *drawn,
                                fv_error *error) {
     const char *name = name_of(view->experiment, view->options, view->scratch);
@@ -162,7 +161,7 @@ static fv_status draw_pictures(const fv_figure_kind *kind, fv_figure_view *view,
                             error);
     fv_status status =
         draw_picture(script, length, FV_PICTURE_SVG, view, folder, name, "svg", &drawn->svg, error);
-    if (status == FV_OK) status = fv_spots_write(drawn->svg, &view->spots, error);
+    if (status == FV_OK) status = spots_write(drawn->svg, &view->spots, error);
     if (status != FV_OK) return status;
     return draw_picture(script, length, FV_PICTURE_PNG, view, folder, name, "png", &drawn->png,
                         error);
@@ -171,17 +170,17 @@ static fv_status draw_pictures(const fv_figure_kind *kind, fv_figure_view *view,
 fv_status fv_figure_draw(const fv_experiment *experiment, const fv_options *figure,
                          const fv_record *const *records, int n_records, const char *folder,
                          fv_drawn *drawn, fv_error *error) {
-    fv_scratch scratch = {0};
-    fv_figure_view view = {.experiment = experiment, .options = figure, .scratch = &scratch};
-    const fv_figure_kind *kind;
+    figure_scratch scratch = {0};
+    figure_view view = {.experiment = experiment, .options = figure, .scratch = &scratch};
+    const figure_kind *kind;
     char *script = NULL;
     size_t length = 0;
     *drawn = (fv_drawn){0};
 
     fv_status status = find_kind(&view, &kind, error);
-    if (status == FV_OK) status = fv_figure_check_options(experiment, figure, kind, error);
+    if (status == FV_OK) status = figure_check_options(experiment, figure, kind, error);
     if (status == FV_OK) status = use_records(&view, records, n_records, error);
-    if (status == FV_OK) status = fv_runs_select(&view, error);
+    if (status == FV_OK) status = runs_select(&view, error);
     if (status != FV_OK) goto done;
 
     view.script = open_memstream(&script, &length);
@@ -199,7 +198,7 @@ fv_status fv_figure_draw(const fv_experiment *experiment, const fv_options *figu
 done:
     if (status != FV_OK) fv_drawn_free(drawn);
     free(script);
-    fv_scratch_free(&scratch);
+    scratch_free(&scratch);
     return status;
 }
 

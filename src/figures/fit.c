@@ -7,7 +7,7 @@ static const char ellipsis[] = "…";
 
 // --- widths ------------------------------------------------------------------------------------
 
-uint32_t fv_next_character(const char **text) {
+uint32_t next_character(const char **text) {
     const unsigned char *at = (const unsigned char *)*text;
     if (*at == 0) return 0;
     int more = *at < 0x80 ? 0 : *at >= 0xf0 && *at < 0xf8 ? 3 : *at >= 0xe0 ? 2 : 1;
@@ -62,7 +62,7 @@ static const struct {
     {0xe0000, 0xe01ef, 0},   // tags, variants
 };
 
-double fv_character_width(uint32_t character) {
+double character_width(uint32_t character) {
     if (character < 0x80)
         return character >= ' ' && character < 0x7f ? ascii_widths[character - ' '] / 100.0 : 0.32;
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
@@ -71,9 +71,9 @@ double fv_character_width(uint32_t character) {
     return 0.66;
 }
 
-double fv_text_width(const char *text, double size) {
+double text_width(const char *text, double size) {
     double width = 0;
-    for (uint32_t c; (c = fv_next_character(&text)) != 0;) width += fv_character_width(c);
+    for (uint32_t c; (c = next_character(&text)) != 0;) width += character_width(c);
     return width * size;
 }
 
@@ -91,9 +91,9 @@ static const char *line_end(const char *text, double size, double width) {
     double used = 0;
     for (;;) {
         const char *next = at;
-        uint32_t c = fv_next_character(&next);
+        uint32_t c = next_character(&next);
         if (c == 0) return at;
-        double wide = fv_character_width(c) * size;
+        double wide = character_width(c) * size;
         if (c != ' ' && used + wide > width && at > text) return last != NULL ? last : at;
         used += wide;
         at = next;
@@ -103,28 +103,28 @@ static const char *line_end(const char *text, double size, double width) {
 
 // The longest start of the line that leaves room for the ellipsis.
 static size_t shorten(const char *line, double size, double width) {
-    double used = fv_text_width(ellipsis, size);
+    double used = text_width(ellipsis, size);
     for (const char *at = line, *next = line;; at = next) {
-        uint32_t c = fv_next_character(&next);
-        used += fv_character_width(c) * size;
+        uint32_t c = next_character(&next);
+        used += character_width(c) * size;
         if (c == 0 || used > width) return (size_t)(at - line);
     }
 }
 
-static void add_line(fv_fitted *fitted, const char *start, const char *end) {
+static void add_line(figure_fitted *fitted, const char *start, const char *end) {
     double width = 0;
     while (end > start && end[-1] == ' ') end--;
-    for (const char *at = start; at < end;) width += fv_character_width(fv_next_character(&at));
+    for (const char *at = start; at < end;) width += character_width(next_character(&at));
     fitted->lines[fitted->n].start = start;
     fitted->lines[fitted->n++].n = (size_t)(end - start);
     fitted->width = fmax(fitted->width, width * fitted->size);
 }
 
-fv_fitted fv_text_fit(const char *text, double size, double least, double width, int most) {
-    double natural = fv_text_width(text, 1);
-    fv_fitted fitted = {.size = natural * size <= width ? size
-                                : natural > 0           ? fmax(least, width / natural)
-                                                        : size};
+figure_fitted text_fit(const char *text, double size, double least, double width, int most) {
+    double natural = text_width(text, 1);
+    figure_fitted fitted = {.size = natural * size <= width ? size
+                                    : natural > 0           ? fmax(least, width / natural)
+                                                            : size};
     if (most > FV_MOST_LINES) most = FV_MOST_LINES;
     if (natural * least > width) fitted.size = least;
     if (natural * fitted.size <= width * 1.0001 || most < 1) {
@@ -141,16 +141,16 @@ fv_fitted fv_text_fit(const char *text, double size, double least, double width,
     return fitted;
 }
 
-char *fv_fitted_line(fv_scratch *scratch, const fv_fitted *fitted, int k) {
-    return fv_scratch_text(scratch, "%.*s%s", (int)fitted->lines[k].n, fitted->lines[k].start,
-                           fitted->cut && k == fitted->n - 1 ? ellipsis : "");
+char *fitted_line(figure_scratch *scratch, const figure_fitted *fitted, int k) {
+    return scratch_text(scratch, "%.*s%s", (int)fitted->lines[k].n, fitted->lines[k].start,
+                        fitted->cut && k == fitted->n - 1 ? ellipsis : "");
 }
 
-double fv_fitted_height(const fv_fitted *fitted) {
+double fitted_height(const figure_fitted *fitted) {
     return fitted->n * fitted->size * 1.3;
 }
 
-const char *fv_text_cut(fv_scratch *scratch, const char *text, double size, double width) {
-    fv_fitted fitted = fv_text_fit(text, size, size, width, 1);
-    return fitted.cut ? fv_fitted_line(scratch, &fitted, 0) : text;
+const char *text_cut(figure_scratch *scratch, const char *text, double size, double width) {
+    figure_fitted fitted = text_fit(text, size, size, width, 1);
+    return fitted.cut ? fitted_line(scratch, &fitted, 0) : text;
 }

@@ -12,17 +12,17 @@
 
 // The character at *text, which moves on to the next; 0xfffd for a byte that is no UTF-8. 0 at the
 // end, where *text stays.
-uint32_t fv_next_character(const char **text);
+uint32_t next_character(const char **text);
 
 // The width of a character as a share of the letters' size; 0 for one that joins what is before it.
-double fv_character_width(uint32_t character);
+double character_width(uint32_t character);
 
 // The width of `text` in pixels.
-double fv_text_width(const char *text, double size);
+double text_width(const char *text, double size);
 
 enum { FV_MOST_LINES = 12 };
 
-typedef struct fv_fitted {
+typedef struct figure_fitted {
     double size, width; // of the letters; of the widest line
     int n;
     struct {
@@ -30,19 +30,19 @@ typedef struct fv_fitted {
         size_t n;          // bytes
     } lines[FV_MOST_LINES];
     bool cut; // the last line ends in "…"
-} fv_fitted;
+} figure_fitted;
 
 // Breaks the text into lines of at most `width` pixels: one line at `size`, else at a smaller size
 // down to `least`, else at that size up to `most` lines. What still has no room is cut.
-fv_fitted fv_text_fit(const char *text, double size, double least, double width, int most);
+figure_fitted text_fit(const char *text, double size, double least, double width, int most);
 
 // Line k as a text of its own, or NULL without memory.
-char *fv_fitted_line(fv_scratch *scratch, const fv_fitted *fitted, int k);
+char *fitted_line(figure_scratch *scratch, const figure_fitted *fitted, int k);
 
 // The height that the lines take.
-double fv_fitted_height(const fv_fitted *fitted);
+double fitted_height(const figure_fitted *fitted);
 
 // The text cut to `width` pixels, or itself where it fits; NULL without memory.
-const char *fv_text_cut(fv_scratch *scratch, const char *text, double size, double width);
+const char *text_cut(figure_scratch *scratch, const char *text, double size, double width);
 
 #endif

@@ -43,7 +43,7 @@ static void add_ranges(characters *set, const char *list) {
 // Adds the characters of the script beyond ASCII.
 static void collect(const char *script, size_t length, characters *set) {
     for (const char *at = script; at < script + length;) {
-        uint32_t c = fv_next_character(&at);
+        uint32_t c = next_character(&at);
         if (c == 0) break;
         if (c >= 0x80) add(set, c);
     }
@@ -65,7 +65,7 @@ static pid_t start(char *const arguments[], int out) {
 }
 
 // What the program prints; NULL where it cannot be run or fails.
-static char *ask(fv_scratch *scratch, char *const arguments[]) {
+static char *ask(figure_scratch *scratch, char *const arguments[]) {
     FILE *out = tmpfile();
     if (out == NULL) return NULL;
     fcntl(fileno(out), F_SETFD, FD_CLOEXEC);
@@ -74,7 +74,7 @@ static char *ask(fv_scratch *scratch, char *const arguments[]) {
     while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
     char *text = NULL;
     off_t size = lseek(fileno(out), 0, SEEK_END);
-    if (status == 0 && size >= 0) text = fv_scratch_get(scratch, (size_t)size + 1, 1);
+    if (status == 0 && size >= 0) text = scratch_get(scratch, (size_t)size + 1, 1);
     if (text != NULL && pread(fileno(out), text, (size_t)size, 0) != size) text = NULL;
     fclose(out);
     return text;
@@ -82,7 +82,7 @@ static char *ask(fv_scratch *scratch, char *const arguments[]) {
 
 // Adds the characters of all fonts that outlines can be taken from: of other formats the renderer
 // of the PNG knows nothing.
-static bool add_all_fonts(fv_scratch *scratch, characters *set) {
+static bool add_all_fonts(figure_scratch *scratch, characters *set) {
     char *text = ask(scratch, (char *[]){"fc-list", "-f", "%{fontformat} %{charset}\n", ":", NULL});
     if (text == NULL) return false;
     for (char *rest = text, *line; (line = strtok_r(rest, "\n", &rest)) != NULL;) {
@@ -94,7 +94,7 @@ static bool add_all_fonts(fv_scratch *scratch, characters *set) {
 }
 
 // Adds the characters of the font that stands for Sans, which a GIF is drawn from.
-static bool add_usual_font(fv_scratch *scratch, characters *set) {
+static bool add_usual_font(figure_scratch *scratch, characters *set) {
     char *text = ask(scratch, (char *[]){"fc-match", "-f", "%{charset}", "Sans", NULL});
     if (text != NULL) add_ranges(set, text);
     return text != NULL;
@@ -114,10 +114,11 @@ static int n_common(const characters *set, const characters *wanted) {
 
 // The file of the font that has ASCII and most of `wanted`, where it has more than the usual font,
 // whose characters are in `known`, and which then are its own; else NULL.
-static const char *better_font(fv_scratch *scratch, const characters *wanted, characters *known) {
+static const char *better_font(figure_scratch *scratch, const characters *wanted,
+                               characters *known) {
     char *text =
         ask(scratch, (char *[]){"fc-list", "-f", "%{charset}\t%{file}\n", ":charset=20-7e", NULL});
-    characters *set = fv_scratch_get(scratch, N_BYTES, 1);
+    characters *set = scratch_get(scratch, N_BYTES, 1);
     const char *best = NULL;
     if (text == NULL || set == NULL) return NULL;
     for (char *rest = text, *line; (line = strtok_r(rest, "\n", &rest)) != NULL;) {
@@ -136,38 +137,38 @@ static const char *better_font(fv_scratch *scratch, const characters *wanted, ch
 // --- the script --------------------------------------------------------------------------------
 
 // "学, 习 and 率": up to eight of the characters.
-static char *name_some(fv_scratch *scratch, const char *script, const characters *missing) {
+static char *name_some(figure_scratch *scratch, const char *script, const characters *missing) {
     enum { MOST = 8 };
-    characters *named = fv_scratch_get(scratch, N_BYTES, 1);
-    char *text = fv_scratch_text(scratch, "%s", "");
+    characters *named = scratch_get(scratch, N_BYTES, 1);
+    char *text = scratch_text(scratch, "%s", "");
     int n = 0;
     for (const char *at = script, *start = at; named != NULL && text != NULL; start = at) {
-        uint32_t c = fv_next_character(&at);
+        uint32_t c = next_character(&at);
         if (c == 0) break;
         if (!has(missing, c) || has(named, c)) continue;
         add(named, c);
         if (n++ < MOST)
-            text = fv_scratch_text(scratch, "%s%s%.*s", text, n > 1 ? " " : "", (int)(at - start),
-                                   start);
+            text =
+                scratch_text(scratch, "%s%s%.*s", text, n > 1 ? " " : "", (int)(at - start), start);
     }
-    if (text != NULL && n > MOST) text = fv_scratch_text(scratch, "%s and %d more", text, n - MOST);
+    if (text != NULL && n > MOST) text = scratch_text(scratch, "%s and %d more", text, n - MOST);
     return text;
 }
 
 // Replaces what is missing by a sign of its own, or by nothing where it only joins another
 // character.
-static bool replace(fv_scratch *scratch, const char *sign, const characters *missing,
-                    fv_drawable *drawable) {
+static bool replace(figure_scratch *scratch, const char *sign, const characters *missing,
+                    figure_drawable *drawable) {
     const char *from = drawable->script, *end = from + drawable->length;
-    char *text = fv_scratch_get(scratch, 2 * drawable->length + 1, 1), *to = text;
+    char *text = scratch_get(scratch, 2 * drawable->length + 1, 1), *to = text;
     if (text == NULL) return false;
     for (const char *start = from; start < end; start = from) {
-        uint32_t c = fv_next_character(&from);
+        uint32_t c = next_character(&from);
         if (c == 0) break;
         if (!has(missing, c)) {
             memcpy(to, start, (size_t)(from - start));
             to += from - start;
-        } else if (fv_character_width(c) > 0) {
+        } else if (character_width(c) > 0) {
             to = stpcpy(to, sign);
         }
     }
@@ -177,12 +178,12 @@ static bool replace(fv_scratch *scratch, const char *sign, const characters *mis
 }
 
 // Sets a GIF's script in the font that has most of what is wanted.
-static fv_status use_best_font(fv_scratch *scratch, const characters *wanted, characters *known,
-                               fv_drawable *drawable) {
+static fv_status use_best_font(figure_scratch *scratch, const characters *wanted, characters *known,
+                               figure_drawable *drawable) {
     const char *file = better_font(scratch, wanted, known);
     if (file == NULL) return FV_OK;
-    char *text = fv_scratch_text(scratch, "set termoption font '%s,11'\n%.*s", file,
-                                 (int)drawable->length, drawable->script);
+    char *text = scratch_text(scratch, "set termoption font '%s,11'\n%.*s", file,
+                              (int)drawable->length, drawable->script);
     if (text == NULL) return FV_NO_MEMORY;
     drawable->script = text;
     drawable->length = strlen(text);
@@ -195,20 +196,20 @@ static bool is_subset(const characters *set, const characters *of) {
     return true;
 }
 
-fv_status fv_fonts_drawable(fv_scratch *scratch, fv_picture picture, const char *script,
-                            size_t length, fv_drawable *drawable, fv_error *error) {
+fv_status fonts_drawable(figure_scratch *scratch, figure_picture picture, const char *script,
+                         size_t length, figure_drawable *drawable, fv_error *error) {
     bool gif = picture == FV_PICTURE_GIF;
     const char *name = gif ? "GIF" : "PNG";
-    *drawable = (fv_drawable){.script = script, .length = length};
-    characters *wanted = fv_scratch_get(scratch, N_BYTES, 1);
-    characters *known = fv_scratch_get(scratch, N_BYTES, 1);
+    *drawable = (figure_drawable){.script = script, .length = length};
+    characters *wanted = scratch_get(scratch, N_BYTES, 1);
+    characters *known = scratch_get(scratch, N_BYTES, 1);
     if (wanted == NULL || known == NULL)
         return fv_fail(error, FV_NO_MEMORY, "out of memory for a picture");
     if (picture == FV_PICTURE_SVG) return FV_OK;
     if (!(gif ? add_usual_font(scratch, known) : add_all_fonts(scratch, known))) return FV_OK;
     collect(script, length, wanted);
     if (!has(known, 'a')) {
-        drawable->remark = fv_scratch_text(
+        drawable->remark = scratch_text(
             scratch,
             "this machine has no font, and the %s no text; install one, for example the "
             "package fonts-dejavu-core",
@@ -227,13 +228,13 @@ fv_status fv_fonts_drawable(fv_scratch *scratch, fv_picture picture, const char 
     if (names == NULL || !replace(scratch, sign, missing, drawable))
         return fv_fail(error, FV_NO_MEMORY, "out of memory for a picture");
     drawable->remark =
-        gif ? fv_scratch_text(scratch,
-                              "a GIF is drawn from one font, and the best of this machine does "
-                              "not show %s: the GIF has %s instead",
-                              names, sign)
-            : fv_scratch_text(scratch,
-                              "no font of this machine has %s: the PNG shows %s instead, the SVG "
-                              "has the characters",
-                              names, sign);
+        gif ? scratch_text(scratch,
+                           "a GIF is drawn from one font, and the best of this machine does "
+                           "not show %s: the GIF has %s instead",
+                           names, sign)
+            : scratch_text(scratch,
+                           "no font of this machine has %s: the PNG shows %s instead, the SVG "
+                           "has the characters",
+                           names, sign);
     return FV_OK;
 }

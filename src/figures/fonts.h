@@ -11,15 +11,15 @@
 #include "figures/gnuplot.h"
 #include "figures/scratch.h"
 
-typedef struct fv_drawable {
+typedef struct figure_drawable {
     const char *script;
     size_t length;
     const char *remark; // which characters were replaced; NULL for none
-} fv_drawable;
+} figure_drawable;
 
 // The script with nothing but characters that `picture` can show; the script itself where that is
 // so, or where fontconfig cannot be asked.
-fv_status fv_fonts_drawable(fv_scratch *scratch, fv_picture picture, const char *script,
-                            size_t length, fv_drawable *drawable, fv_error *error);
+fv_status fonts_drawable(figure_scratch *scratch, figure_picture picture, const char *script,
+                         size_t length, figure_drawable *drawable, fv_error *error);
 
 #endif

@@ -30,11 +30,11 @@ static const picture_terminal terminals[] = {
 // follows: an apostrophe, which looks better anyway, takes its place.
 //
 // What XML forbids is kept out: gnuplot writes texts into an SVG as they are, but for & and <.
-void fv_gnuplot_text(FILE *script, const char *text, size_t n, const char *end) {
+void gnuplot_text(FILE *script, const char *text, size_t n, const char *end) {
     const char *stop = text + n, *at = text;
     fputc('\'', script);
     for (const char *start = at; at < stop; start = at) {
-        uint32_t c = fv_next_character(&at);
+        uint32_t c = next_character(&at);
         if (c == '\'')
             fputs("’", script);
         else if (c < 0x20 || (c >= 0x7f && c <= 0x9f))
@@ -49,8 +49,8 @@ void fv_gnuplot_text(FILE *script, const char *text, size_t n, const char *end) 
     fprintf(script, "%s'", end);
 }
 
-void fv_gnuplot_string(FILE *script, const char *text) {
-    fv_gnuplot_text(script, text, strlen(text), "");
+void gnuplot_string(FILE *script, const char *text) {
+    gnuplot_text(script, text, strlen(text), "");
 }
 
 // A file in memory, so that a full disk cannot cut what gnuplot writes without looking; in the
@@ -81,11 +81,11 @@ static fv_status draw(FILE *in, FILE *out, const picture_terminal *terminal, int
     if (in == NULL || out == NULL || !write_script(in, terminal, width, height, script, length))
         return fv_fail(error, FV_IO, "cannot write a temporary file for gnuplot: %s",
                        strerror(errno));
-    return fv_gnuplot_run(fileno(in), fileno(out), path, error);
+    return gnuplot_run(fileno(in), fileno(out), path, error);
 }
 
 // Puts the picture in place, if it is one.
-static fv_status keep(FILE *from, fv_picture picture, const char *path, fv_error *error) {
+static fv_status keep(FILE *from, figure_picture picture, const char *path, fv_error *error) {
     struct stat drawn;
     if (fstat(fileno(from), &drawn) != 0)
         return fv_fail(error, FV_IO, "%s cannot be written: %s", path, strerror(errno));
@@ -95,7 +95,7 @@ static fv_status keep(FILE *from, fv_picture picture, const char *path, fv_error
     fv_whole_file file;
     fv_status status = FV_OK;
     rewind(from);
-    if (fread(bytes, 1, size, from) != size || !fv_picture_is_whole(picture, bytes, size))
+    if (fread(bytes, 1, size, from) != size || !picture_is_whole(picture, bytes, size))
         status = fv_fail(error, FV_IO, "%s is cut short; is the disk full?", path);
     if (status == FV_OK) status = fv_whole_file_open(&file, path, error);
     if (status == FV_OK) {
@@ -106,8 +106,8 @@ static fv_status keep(FILE *from, fv_picture picture, const char *path, fv_error
     return status;
 }
 
-fv_status fv_gnuplot_draw(const char *script, size_t length, fv_picture picture, int width,
-                          int height, const char *path, fv_error *error) {
+fv_status gnuplot_draw(const char *script, size_t length, figure_picture picture, int width,
+                       int height, const char *path, fv_error *error) {
     FILE *in = memory_file(), *out = memory_file();
     fv_status status =
         draw(in, out, &terminals[picture], width, height, script, length, path, error);

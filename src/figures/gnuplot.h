@@ -17,23 +17,23 @@
       2)                                                                                           \
     X(GIF, "gif animate delay 8 loop 0 optimize noenhanced background '#ffffff' font 'Sans,11'", 1)
 
-typedef enum fv_picture {
+typedef enum figure_picture {
 #define FV_PICTURE_ENUM(name, terminal, scale) FV_PICTURE_##name,
     FV_PICTURE_LIST(FV_PICTURE_ENUM)
 #undef FV_PICTURE_ENUM
-} fv_picture;
+} figure_picture;
 
 // Writes `text` as a gnuplot string literal that stands for these characters; single quotes become
 // apostrophes, control characters spaces, and what is no character U+FFFD.
-void fv_gnuplot_string(FILE *script, const char *text);
+void gnuplot_string(FILE *script, const char *text);
 
 // The same of the n bytes of `text`, followed by `end`.
-void fv_gnuplot_text(FILE *script, const char *text, size_t n, const char *end);
+void gnuplot_text(FILE *script, const char *text, size_t n, const char *end);
 
 // Runs the script, which draws on a canvas of width x height units, and puts the picture at `path`:
 // whole, or not at all. Fails with FV_MISSING_PROGRAM where there is no gnuplot, and with gnuplot's
 // own words where it refuses the script.
-fv_status fv_gnuplot_draw(const char *script, size_t length, fv_picture picture, int width,
-                          int height, const char *path, fv_error *error);
+fv_status gnuplot_draw(const char *script, size_t length, figure_picture picture, int width,
+                       int height, const char *path, fv_error *error);
 
 #endif

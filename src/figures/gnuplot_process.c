@@ -151,13 +151,13 @@ static fv_status interrupted(const char *path, fv_error *error) {
 }
 
 static fv_status watch(process *p, const char *path, fv_error *error) {
-    double longest = longest_seconds(), latest = fv_clock_now() + longest;
+    double longest = longest_seconds(), latest = clock_now() + longest;
     while (!has_ended(p)) {
         if (is_interrupted()) {
             end(p);
             return interrupted(path, error);
         }
-        if (fv_clock_now() > latest) {
+        if (clock_now() > latest) {
             end(p);
             return fv_fail(error, FV_IO,
                            "%s: gnuplot did not end within %g s and was stopped; "
@@ -195,7 +195,7 @@ static fv_status complain(process *p, const char *path, fv_error *error) {
                    *p->text ? p->text : "it gave no reason");
 }
 
-fv_status fv_gnuplot_run(int in, int out, const char *path, fv_error *error) {
+fv_status gnuplot_run(int in, int out, const char *path, fv_error *error) {
     process p = {0};
     fv_status status = start(&p, in, out, error);
     if (status != FV_OK) return status;

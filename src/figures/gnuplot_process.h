@@ -9,6 +9,6 @@
 // FV_MISSING_PROGRAM where there is none, FV_INTERRUPTED when the flag of fv_drawing_interrupt is
 // set, and FV_IO, with gnuplot's own words, where it does not end well. `path` is what is drawn,
 // for messages.
-fv_status fv_gnuplot_run(int in, int out, const char *path, fv_error *error);
+fv_status gnuplot_run(int in, int out, const char *path, fv_error *error);
 
 #endif

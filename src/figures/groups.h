@@ -7,28 +7,28 @@
 #include "figures/runs.h"
 #include "figures/sheet.h"
 
-typedef struct fv_groups {
-    const fv_figure_view *view;
-    const fv_partition *of;
+typedef struct figure_groups {
+    const figure_view *view;
+    const figure_partition *of;
     int *rank; // [of->n]: in increasing order of a number, else in order of appearance
     bool numeric;
     bool bar; // instead of legend entries
-} fv_groups;
+} figure_groups;
 
-fv_status fv_groups_init(const fv_figure_view *view, const fv_partition *of, fv_groups *groups,
-                         fv_error *error);
+fv_status groups_init(const figure_view *view, const figure_partition *of, figure_groups *groups,
+                      fv_error *error);
 
-unsigned fv_groups_colour(const fv_groups *groups, int group);
+unsigned groups_colour(const figure_groups *groups, int group);
 
 // The group of rank k.
-int fv_groups_ranked(const fv_groups *groups, int k);
+int groups_ranked(const figure_groups *groups, int k);
 
 // What a line that counts groups without room calls them: "values of lr".
-const char *fv_groups_noun(const fv_groups *groups);
+const char *groups_noun(const figure_groups *groups);
 
 // Makes room on the sheet for the colour bar, if there is one, and draws it beside a panel that is
 // the last of its row.
-void fv_groups_plan_bar(const fv_groups *groups, fv_sheet *sheet);
-void fv_groups_draw_bar(const fv_groups *groups, fv_panel *panel, int i);
+void groups_plan_bar(const figure_groups *groups, figure_sheet *sheet);
+void groups_draw_bar(const figure_groups *groups, figure_panel *panel, int i);
 
 #endif

@@ -6,22 +6,22 @@
 #include <string.h>
 
 // "`key` (number)"; a required one is said to be.
-static void write_option(FILE *out, const fv_figure_option *option) {
+static void write_option(FILE *out, const figure_option *option) {
     fprintf(out, "| `%s` | ", option->key);
     if (option->type == FV_OPTION_CHOICE)
         for (const char *c = option->choices; *c; c++)
             fputs(*c == '|' ? " or " : (char[]){*c, 0}, out);
     else
-        fputs(fv_option_type_text(option->type), out);
+        fputs(option_type_text(option->type), out);
     fprintf(out, "%s | %s |\n", option->required ? ", required" : "", option->help);
 }
 
-static void write_table(FILE *out, const fv_figure_option *options, int n) {
+static void write_table(FILE *out, const figure_option *options, int n) {
     fputs("| option | value | meaning |\n| --- | --- | --- |\n", out);
     for (int i = 0; i < n; i++) write_option(out, &options[i]);
 }
 
-static void write_kind(FILE *out, const fv_figure_kind *kind) {
+static void write_kind(FILE *out, const figure_kind *kind) {
     fprintf(out, "## %s: %s\n\n```yaml\nfigure: %s\n```\n\n", kind->name, kind->help,
             kind->example);
     write_table(out, kind->options, kind->n_options);
@@ -31,8 +31,8 @@ char *fv_figure_help(const char *name) {
     char *text = NULL;
     size_t size = 0;
     int n_kinds, n_common;
-    const fv_figure_kind *const *kinds = fv_figure_kinds(&n_kinds);
-    const fv_figure_option *common = fv_figure_common_options(&n_common);
+    const figure_kind *const *kinds = figure_kinds(&n_kinds);
+    const figure_option *common = figure_common_options(&n_common);
     FILE *out = open_memstream(&text, &size);
     if (out == NULL) return NULL;
     fputs("## Every figure\n\n", out);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-void fv_html_text(FILE *html, const char *text) {
+void html_text(FILE *html, const char *text) {
     for (; text != NULL && *text != '\0'; text++) {
         switch (*text) {
         case '&':
@@ -31,7 +31,7 @@ void fv_html_text(FILE *html, const char *text) {
     }
 }
 
-fv_status fv_html_read_file(const char *path, char **bytes, size_t *length, fv_error *error) {
+fv_status html_read_file(const char *path, char **bytes, size_t *length, fv_error *error) {
     size_t capacity = 0;
     *bytes = NULL;
     *length = 0;
@@ -111,11 +111,11 @@ static void write_svg(FILE *html, const char *svg, const char *prefix) {
     }
 }
 
-fv_status fv_html_svg(FILE *html, const char *path, const char *prefix, const char *title,
-                      fv_error *error) {
+fv_status html_svg(FILE *html, const char *path, const char *prefix, const char *title,
+                   fv_error *error) {
     char *bytes;
     size_t length;
-    fv_status status = fv_html_read_file(path, &bytes, &length, error);
+    fv_status status = html_read_file(path, &bytes, &length, error);
     if (status != FV_OK) return status;
     const char *svg = strstr(bytes, "<svg");
     if (svg == NULL) {
@@ -126,7 +126,7 @@ fv_status fv_html_svg(FILE *html, const char *path, const char *prefix, const ch
     const char *box = strstr(svg, "viewBox=\"0 0 ");
     if (box != NULL) sscanf(box, "viewBox=\"0 0 %d %d\"", &width, &height);
     fputs("<svg role=\"img\" aria-label=\"", html);
-    fv_html_text(html, title);
+    html_text(html, title);
     fputc('"', html);
     if (width > 0) fprintf(html, " style=\"max-width:%dpx\"", width);
     write_svg(html, svg + strlen("<svg"), prefix);
@@ -149,14 +149,14 @@ static void write_base64(FILE *html, const unsigned char *bytes, size_t length) 
     }
 }
 
-fv_status fv_html_image(FILE *html, const char *path, const char *type, const char *title,
-                        fv_error *error) {
+fv_status html_image(FILE *html, const char *path, const char *type, const char *title,
+                     fv_error *error) {
     char *bytes;
     size_t length;
-    fv_status status = fv_html_read_file(path, &bytes, &length, error);
+    fv_status status = html_read_file(path, &bytes, &length, error);
     if (status != FV_OK) return status;
     fprintf(html, "<img alt=\"");
-    fv_html_text(html, title);
+    html_text(html, title);
     fprintf(html, "\" src=\"data:%s;base64,", type);
     write_base64(html, (const unsigned char *)bytes, length);
     fputs("\">", html);

@@ -10,7 +10,7 @@
 
 enum { MOST_FRAMES = 80, TAIL = 8, HOLD = 10 };
 
-static const fv_figure_option options[] = {
+static const figure_option options[] = {
     FV_CLOUD_OPTIONS,
     {"frames", FV_OPTION_NUMBER, false, NULL, "most frames, up to 200; 80 if not given"},
 };
@@ -24,51 +24,52 @@ static double value_at(const fv_record *record, const char *name, int step) {
     return value;
 }
 
-static void draw_tails(const fv_cloud *cloud, const int *snapshots, int frame, fv_panel *panel) {
+static void draw_tails(const figure_cloud *cloud, const int *snapshots, int frame,
+                       figure_panel *panel) {
     int first = snapshots[frame > TAIL ? frame - TAIL : 0], last = snapshots[frame];
     for (int r = 0; r < cloud->n_rows; r++) {
-        fv_panel_block_begin(panel);
+        panel_block_begin(panel);
         for (int s = first; s <= last; s++) {
-            const double *at = fv_cloud_at(cloud, s, r);
-            if (fv_cloud_has(cloud, s, r)) fprintf(panel->script, "%.5g %.5g\n", at[0], at[1]);
+            const double *at = cloud_at(cloud, s, r);
+            if (cloud_has(cloud, s, r)) fprintf(panel->script, "%.5g %.5g\n", at[0], at[1]);
         }
-        fv_panel_block_end(panel, "using 1:2 with lines lw 2 lc rgb '#%06x' notitle",
-                           fv_colour_pale(fv_cloud_colour(cloud, r), 0.45));
+        panel_block_end(panel, "using 1:2 with lines lw 2 lc rgb '#%06x' notitle",
+                        colour_pale(cloud_colour(cloud, r), 0.45));
     }
 }
 
-static void draw_points(const fv_cloud *cloud, int s, bool labels, fv_obstacles *obstacles,
-                        fv_panel *panel) {
+static void draw_points(const figure_cloud *cloud, int s, bool labels, figure_obstacles *obstacles,
+                        figure_panel *panel) {
     double radius = cloud->n_rows <= 12 ? 7 : 4;
-    fv_panel_block_begin(panel);
+    panel_block_begin(panel);
     for (int r = 0; r < cloud->n_rows; r++) {
-        const double *at = fv_cloud_at(cloud, s, r);
-        if (!fv_cloud_has(cloud, s, r)) continue;
-        double x = fv_panel_x(panel, at[0]), y = fv_panel_y(panel, at[1]);
-        fv_obstacles_add(obstacles, (fv_box){x - radius, y - radius, x + radius, y + radius});
-        fprintf(panel->script, "%.5g %.5g %u\n", at[0], at[1], fv_cloud_colour(cloud, r));
+        const double *at = cloud_at(cloud, s, r);
+        if (!cloud_has(cloud, s, r)) continue;
+        double x = panel_x(panel, at[0]), y = panel_y(panel, at[1]);
+        obstacles_add(obstacles, (figure_box){x - radius, y - radius, x + radius, y + radius});
+        fprintf(panel->script, "%.5g %.5g %u\n", at[0], at[1], cloud_colour(cloud, r));
     }
-    fv_panel_block_end(panel, "using 1:2:3 with points pt 7 ps %g lc rgb variable notitle",
-                       radius / 5);
+    panel_block_end(panel, "using 1:2:3 with points pt 7 ps %g lc rgb variable notitle",
+                    radius / 5);
     // Labels that come and go as neighbours pass would flicker: many rows go without.
-    if (labels && cloud->n_rows <= 40) fv_cloud_write_labels(cloud, s, radius, obstacles, panel);
+    if (labels && cloud->n_rows <= 40) cloud_write_labels(cloud, s, radius, obstacles, panel);
 }
 
 // Rows that have lost their place, as crosses where they had their last.
-static void draw_lost(const fv_cloud *cloud, int s, fv_panel *panel) {
+static void draw_lost(const figure_cloud *cloud, int s, figure_panel *panel) {
     int n = 0;
     for (int r = 0; r < cloud->n_rows; r++) {
-        int last = fv_cloud_last(cloud, r);
-        if (last < 0 || last >= s || fv_cloud_has(cloud, s, r)) continue;
-        if (n++ == 0) fv_panel_block_begin(panel);
-        const double *at = fv_cloud_at(cloud, last, r);
-        fprintf(panel->script, "%.5g %.5g %u\n", at[0], at[1], fv_cloud_colour(cloud, r));
+        int last = cloud_last(cloud, r);
+        if (last < 0 || last >= s || cloud_has(cloud, s, r)) continue;
+        if (n++ == 0) panel_block_begin(panel);
+        const double *at = cloud_at(cloud, last, r);
+        fprintf(panel->script, "%.5g %.5g %u\n", at[0], at[1], cloud_colour(cloud, r));
     }
     if (n > 0)
-        fv_panel_block_end(panel, "using 1:2:3 with points " FV_CROSS " lc rgb variable notitle");
+        panel_block_end(panel, "using 1:2:3 with points " FV_CROSS " lc rgb variable notitle");
 }
 
-static void write_title(const fv_cloud *cloud, int s, char *title, size_t size) {
+static void write_title(const figure_cloud *cloud, int s, char *title, size_t size) {
     double perplexity = value_at(cloud->record, "perplexity", cloud->steps[s]);
     bool diverged = cloud->record->outcome == FV_OUTCOME_DIVERGED &&
                     cloud->steps[s] >= fv_record_diverged_at(cloud->record);
@@ -81,45 +82,44 @@ static void write_title(const fv_cloud *cloud, int s, char *title, size_t size) 
 
 // The animation on its way: what all frames share.
 typedef struct animation {
-    const fv_figure_view *view;
-    fv_sheet sheet;
-    fv_cloud cloud;
-    fv_obstacles obstacles;
+    const figure_view *view;
+    figure_sheet sheet;
+    figure_cloud cloud;
+    figure_obstacles obstacles;
     const char *reason; // why it is empty, or NULL
-    fv_empty empty;
+    figure_empty empty;
     int snapshots[200 + HOLD], n; // of each frame
 } animation;
 
 static fv_status draw_frame(animation *a, int frame, fv_error *error) {
-    fv_panel panel;
+    figure_panel panel;
     int s = a->snapshots[frame];
     char title[80];
     write_title(&a->cloud, s, title, sizeof title);
-    fv_sheet_begin(&a->sheet);
-    if (fv_panel_begin(&panel, &a->sheet, 0, title) != FV_OK)
+    sheet_begin(&a->sheet);
+    if (panel_begin(&panel, &a->sheet, 0, title) != FV_OK)
         return fv_fail(error, FV_NO_MEMORY, "out of memory for an animation");
-    fv_obstacles_clear(&a->obstacles);
-    fv_cloud_scales(&a->cloud, &panel);
-    fv_panel_axes(&panel, a->cloud.x_name, a->cloud.y_name, NULL, false);
+    obstacles_clear(&a->obstacles);
+    cloud_scales(&a->cloud, &panel);
+    panel_axes(&panel, a->cloud.x_name, a->cloud.y_name, NULL, false);
     draw_tails(&a->cloud, a->snapshots, frame, &panel);
     draw_lost(&a->cloud, s, &panel);
-    draw_points(&a->cloud, s, fv_figure_flag(a->view->options, "labels", true), &a->obstacles,
-                &panel);
-    fv_empty_panel(&a->empty, &panel, a->reason);
-    fv_status status = fv_panel_end(&panel);
-    fv_sheet_end(&a->sheet);
+    draw_points(&a->cloud, s, figure_flag(a->view->options, "labels", true), &a->obstacles, &panel);
+    empty_panel(&a->empty, &panel, a->reason);
+    fv_status status = panel_end(&panel);
+    sheet_end(&a->sheet);
     return status == FV_OK ? FV_OK : fv_fail(error, status, "out of memory for an animation");
 }
 
-static fv_status check(const fv_figure_view *view, fv_error *error) {
-    fv_partition panels;
-    fv_status status = fv_cloud_check(view, true, error);
-    if (status == FV_OK) status = fv_cloud_panels(view, &panels, error);
+static fv_status check(const figure_view *view, fv_error *error) {
+    figure_partition panels;
+    fv_status status = cloud_check(view, true, error);
+    if (status == FV_OK) status = cloud_panels(view, &panels, error);
     if (status == FV_OK && panels.n > 1)
-        return fv_figure_fail(view, NULL, error,
-                              "an animation shows one setting, but the runs differ in %s; select "
-                              "one with `where`",
-                              panels.fields[0]->key);
+        return figure_fail(view, NULL, error,
+                           "an animation shows one setting, but the runs differ in %s; select "
+                           "one with `where`",
+                           panels.fields[0]->key);
     return status;
 }
 
@@ -133,41 +133,41 @@ static void choose_snapshots(animation *a) {
 }
 
 static void plan_sheet(animation *a) {
-    const fv_cloud *cloud = &a->cloud;
+    const figure_cloud *cloud = &a->cloud;
     const char *rows = cloud->every > 1
-                           ? fv_scratch_text(a->view->scratch, "%d of %d rows, evenly chosen",
-                                             cloud->n_rows, cloud->n_all)
+                           ? scratch_text(a->view->scratch, "%d of %d rows, evenly chosen",
+                                          cloud->n_rows, cloud->n_all)
                            : NULL;
-    a->sheet = (fv_sheet){.script = a->view->script,
-                          .n = 1,
-                          .panel_width = 380,
-                          .panel_height = 380,
-                          .title = fv_options_text(a->view->options, "title", NULL),
-                          .plain = true, // a GIF has one font
-                          .note = fv_diverged_note(a->view, rows)};
-    fv_sheet_plan(&a->sheet);
+    a->sheet = (figure_sheet){.script = a->view->script,
+                              .n = 1,
+                              .panel_width = 380,
+                              .panel_height = 380,
+                              .title = fv_options_text(a->view->options, "title", NULL),
+                              .plain = true, // a GIF has one font
+                              .note = diverged_note(a->view, rows)};
+    sheet_plan(&a->sheet);
 }
 
-static fv_status draw(fv_figure_view *view, fv_error *error) {
+static fv_status draw(figure_view *view, fv_error *error) {
     animation a = {.view = view};
     fv_status status = check(view, error);
-    if (status == FV_OK) status = fv_cloud_read(view, 0, -1, FV_MOST_PATHS, &a.cloud, error);
+    if (status == FV_OK) status = cloud_read(view, 0, -1, FV_MOST_PATHS, &a.cloud, error);
     if (status != FV_OK) return status;
-    fv_cloud_unfold(&a.cloud, false);
-    a.reason = fv_cloud_reason(view, &a.cloud, 0, a.cloud.n_steps - 1);
+    cloud_unfold(&a.cloud, false);
+    a.reason = cloud_reason(view, &a.cloud, 0, a.cloud.n_steps - 1);
     choose_snapshots(&a);
     plan_sheet(&a);
-    if (!fv_obstacles_init(&a.obstacles, view->scratch, a.sheet.panel_width, a.sheet.panel_height))
+    if (!obstacles_init(&a.obstacles, view->scratch, a.sheet.panel_width, a.sheet.panel_height))
         return fv_fail(error, FV_NO_MEMORY, "out of memory");
     for (int f = 0; status == FV_OK && f < a.n; f++) status = draw_frame(&a, f, error);
     a.empty.n = a.empty.n > 0; // every frame says the same
-    fv_empty_figure(&a.empty, view, 1);
+    empty_figure(&a.empty, view, 1);
     view->width = a.sheet.width;
     view->height = a.sheet.height;
     return status;
 }
 
-const fv_figure_kind fv_figure_animation = {
+const figure_kind figure_animation = {
     .name = "animation",
     .help = "embeddings moving through training, as a GIF",
     .options = options,

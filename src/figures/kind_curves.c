@@ -12,7 +12,7 @@
 #include <math.h>
 #include <string.h>
 
-static const fv_figure_option options[] = {
+static const figure_option options[] = {
     {"y", FV_OPTION_SERIES, true, NULL, "series drawn against the left axis"},
     {"y2", FV_OPTION_SERIES, false, NULL, "series drawn against a second axis on the right"},
     {"x", FV_OPTION_ONE_SERIES, false, NULL, "`step`, or a series"},
@@ -56,20 +56,20 @@ static fv_status no_memory(fv_error *error) {
 // --- names of the axes -------------------------------------------------------------------------
 
 // "(perplexity - 1) / V"
-static const char *transformed(const fv_curves *p, const char *label) {
-    fv_scratch *scratch = p->view->scratch;
+static const char *transformed(const curve_set *p, const char *label) {
+    figure_scratch *scratch = p->view->scratch;
     const char *minus = fv_options_text(p->view->options, "minus", NULL);
     const char *over = fv_options_text(p->view->options, "over", NULL);
     if (minus != NULL && label != NULL)
-        label = fv_scratch_text(scratch, over ? "(%s − %s)" : "%s − %s", label,
-                                fv_expression_operand(scratch, minus));
+        label = scratch_text(scratch, over ? "(%s − %s)" : "%s − %s", label,
+                             expression_operand(scratch, minus));
     if (over != NULL && label != NULL)
-        label = fv_scratch_text(scratch, "%s / %s", label, fv_expression_operand(scratch, over));
+        label = scratch_text(scratch, "%s / %s", label, expression_operand(scratch, over));
     return label;
 }
 
 // An axis with one series bears its name; the legend tells several apart.
-static const char *axis_label(const fv_curves *p, bool second) {
+static const char *axis_label(const curve_set *p, bool second) {
     const char *label = NULL;
     int n = 0;
     for (int s = 0; s < p->slots.n; s++) {
@@ -81,9 +81,9 @@ static const char *axis_label(const fv_curves *p, bool second) {
     return second ? label : transformed(p, label);
 }
 
-static void name_axes(fv_curves *p) {
+static void name_axes(curve_set *p) {
     const fv_options *o = p->view->options;
-    const char *x = p->x ? fv_series_label(p->view->scratch, p->x) : "training step";
+    const char *x = p->x ? series_label(p->view->scratch, p->x) : "training step";
     p->xlabel = fv_options_text(o, "xlabel", x);
     p->ylabel = fv_options_text(o, "ylabel", axis_label(p, false));
     p->y2label = fv_options_text(o, "y2label", axis_label(p, true));
@@ -93,54 +93,52 @@ static void name_axes(fv_curves *p) {
 
 // Series have distinct colours; beside a second axis the first one is black, as the quantity that
 // the others explain.
-static unsigned slot_colour(const fv_curves *p, int s) {
-    if (!p->slots.any_second) return fv_colour_name(s);
-    return s == 0 ? FV_INK : fv_colour_name(s - 1);
+static unsigned slot_colour(const curve_set *p, int s) {
+    if (!p->slots.any_second) return colour_name(s);
+    return s == 0 ? FV_INK : colour_name(s - 1);
 }
 
-unsigned fv_curves_colour(const fv_curves *p, int s, int c) {
-    return p->colours.n > 1 ? fv_groups_colour(&p->groups, c) : slot_colour(p, s);
+unsigned curves_colour(const curve_set *p, int s, int c) {
+    return p->colours.n > 1 ? groups_colour(&p->groups, c) : slot_colour(p, s);
 }
 
 // Dashes tell series apart where colours tell groups apart, else what has the same colour.
-fv_mark fv_curves_dash(const fv_curves *p, int s, int c) {
-    if (p->colours.n <= 1) return fv_dash_of(s - (p->slots.any_second && s > 0));
-    if (p->slots.n > 1) return (fv_mark)(s % 4);
-    return p->groups.numeric ? FV_MARK_LINE : fv_dash_of(c);
+figure_mark curves_dash(const curve_set *p, int s, int c) {
+    if (p->colours.n <= 1) return dash_of(s - (p->slots.any_second && s > 0));
+    if (p->slots.n > 1) return (figure_mark)(s % 4);
+    return p->groups.numeric ? FV_MARK_LINE : dash_of(c);
 }
 
-static fv_status list_groups(const fv_curves *p, fv_legend_entry *legend, int *n, fv_error *error) {
+static fv_status list_groups(const curve_set *p, legend_entry *legend, int *n, fv_error *error) {
     for (int k = 0; k < p->colours.n; k++) {
-        int c = fv_groups_ranked(&p->groups, k);
-        const char *text = fv_runs_label(p->view, p->colours.first[c], &p->colours);
+        int c = groups_ranked(&p->groups, k);
+        const char *text = runs_label(p->view, p->colours.first[c], &p->colours);
         if (text == NULL) return no_memory(error);
-        if (fv_curves_outside(p, -1, c)) text = fv_outside_name(p->view->scratch, text);
-        fv_mark mark = p->slots.n > 1 ? FV_MARK_LINE : fv_curves_dash(p, 0, c);
-        legend[(*n)++] = (fv_legend_entry){text, fv_curves_colour(p, 0, c), mark};
+        if (curves_outside(p, -1, c)) text = outside_name(p->view->scratch, text);
+        figure_mark mark = p->slots.n > 1 ? FV_MARK_LINE : curves_dash(p, 0, c);
+        legend[(*n)++] = (legend_entry){text, curves_colour(p, 0, c), mark};
     }
     return FV_OK;
 }
 
 // What may be left out comes first: groups, then series; reference lines and crosses stay.
-static fv_status make_legend(fv_curves *p, fv_error *error) {
+static fv_status make_legend(curve_set *p, fv_error *error) {
     bool by_group = p->colours.n > 1, by_slot = p->slots.n > 1;
-    size_t most = (size_t)p->colours.n + (size_t)p->slots.n + (size_t)fv_curves_n_references(p) + 1;
-    fv_legend_entry *legend = fv_scratch_get(p->view->scratch, most, sizeof *legend);
+    size_t most = (size_t)p->colours.n + (size_t)p->slots.n + (size_t)curves_n_references(p) + 1;
+    legend_entry *legend = scratch_get(p->view->scratch, most, sizeof *legend);
     int n = 0;
     if (legend == NULL) return no_memory(error);
     fv_status status = by_group && !p->groups.bar ? list_groups(p, legend, &n, error) : FV_OK;
-    p->sheet.legend_of = n > 0 && !by_slot ? fv_groups_noun(&p->groups)
-                         : n > 0           ? "names"
-                                           : "series";
+    p->sheet.legend_of = n > 0 && !by_slot ? groups_noun(&p->groups) : n > 0 ? "names" : "series";
     for (int s = 0; by_slot && s < p->slots.n; s++) {
         const char *text = p->slots.items[s].label;
-        if (fv_curves_outside(p, s, -1)) text = fv_outside_name(p->view->scratch, text);
+        if (curves_outside(p, s, -1)) text = outside_name(p->view->scratch, text);
         legend[n++] =
-            (fv_legend_entry){text, by_group ? FV_INK : slot_colour(p, s), fv_curves_dash(p, s, 0)};
+            (legend_entry){text, by_group ? FV_INK : slot_colour(p, s), curves_dash(p, s, 0)};
     }
     int n_ordinary = n;
-    if (status == FV_OK) status = fv_curves_list_references(p, legend, &n, error);
-    if (fv_runs_diverged(p->view) > 0) legend[n++] = fv_diverged_entry();
+    if (status == FV_OK) status = curves_list_references(p, legend, &n, error);
+    if (runs_diverged(p->view) > 0) legend[n++] = diverged_entry();
     p->sheet.legend = legend;
     p->sheet.n_legend = n;
     p->sheet.n_last = n - n_ordinary;
@@ -149,60 +147,59 @@ static fv_status make_legend(fv_curves *p, fv_error *error) {
 
 // --- the sheet ---------------------------------------------------------------------------------
 
-static fv_status fill_panel(fv_curves *p, int i, fv_panel *panel, fv_error *error) {
-    fv_status status = fv_curves_read(p, i, error);
-    if (status == FV_OK) status = fv_curves_set_scales(p, i, panel, error);
+static fv_status fill_panel(curve_set *p, int i, figure_panel *panel, fv_error *error) {
+    fv_status status = curves_read(p, i, error);
+    if (status == FV_OK) status = curves_set_scales(p, i, panel, error);
     if (status != FV_OK) return status;
     int column = i % p->sheet.columns;
     bool last = column == p->sheet.columns - 1 || i == p->sheet.n - 1;
-    fv_panel_axes(panel, p->xlabel, column == 0 ? p->ylabel : NULL, last ? p->y2label : NULL,
-                  p->slots.any_second);
-    status = fv_curves_draw_references(p, i, panel, error);
+    panel_axes(panel, p->xlabel, column == 0 ? p->ylabel : NULL, last ? p->y2label : NULL,
+               p->slots.any_second);
+    status = curves_draw_references(p, i, panel, error);
     if (status != FV_OK) return status;
-    fv_curves_draw(p, panel);
-    fv_groups_draw_bar(&p->groups, panel, i);
-    fv_empty_panel(&p->empty, panel, fv_curves_reason(p, panel));
-    return fv_curves_name_references(p, i, panel, error);
+    curves_draw(p, panel);
+    groups_draw_bar(&p->groups, panel, i);
+    empty_panel(&p->empty, panel, curves_reason(p, panel));
+    return curves_name_references(p, i, panel, error);
 }
 
-static const char *panel_title(const fv_curves *p, int i) {
-    return fv_runs_title(p->view, p->panels.first[i], &p->panels, &p->colours);
+static const char *panel_title(const curve_set *p, int i) {
+    return runs_title(p->view, p->panels.first[i], &p->panels, &p->colours);
 }
 
-static fv_status draw_panel(fv_curves *p, int i, fv_error *error) {
-    fv_panel panel;
+static fv_status draw_panel(curve_set *p, int i, fv_error *error) {
+    figure_panel panel;
     const char *title = panel_title(p, i);
-    if (title == NULL || fv_panel_begin(&panel, &p->sheet, i, title) != FV_OK)
-        return no_memory(error);
+    if (title == NULL || panel_begin(&panel, &p->sheet, i, title) != FV_OK) return no_memory(error);
     fv_status status = fill_panel(p, i, &panel, error);
-    if (status == FV_OK && fv_panel_end(&panel) != FV_OK) status = no_memory(error);
-    fv_panel_drop(&panel);
+    if (status == FV_OK && panel_end(&panel) != FV_OK) status = no_memory(error);
+    panel_drop(&panel);
     return status;
 }
 
-static fv_status split(const fv_figure_view *view, fv_partition *panels, fv_partition *colours,
+static fv_status split(const figure_view *view, figure_partition *panels, figure_partition *colours,
                        fv_error *error) {
-    const fv_partition *const both[] = {colours, panels};
-    fv_status status = fv_runs_split(view, "color", true, NULL, 0, colours, error);
-    if (status == FV_OK) status = fv_runs_split(view, "panel", false, both, 1, panels, error);
-    if (status == FV_OK) fv_runs_leave(view, panels, colours);
-    if (status == FV_OK) status = fv_runs_check_alike(view, both, 2, error);
+    const figure_partition *const both[] = {colours, panels};
+    fv_status status = runs_split(view, "color", true, NULL, 0, colours, error);
+    if (status == FV_OK) status = runs_split(view, "panel", false, both, 1, panels, error);
+    if (status == FV_OK) runs_leave(view, panels, colours);
+    if (status == FV_OK) status = runs_check_alike(view, both, 2, error);
     return status;
 }
 
-static fv_status check(const fv_figure_view *view, fv_error *error) {
-    fv_partition panels, colours;
+static fv_status check(const figure_view *view, fv_error *error) {
+    figure_partition panels, colours;
     const char *spread = fv_options_text(view->options, "spread", "lines");
     const char *center = fv_options_text(view->options, "center", "median");
     if (strcmp(spread, "band") == 0 && strcmp(center, "typical") == 0)
-        return fv_figure_fail(view, "spread", error,
-                              "a band belongs to the median; use `center: median` or `spread: "
-                              "lines`");
+        return figure_fail(view, "spread", error,
+                           "a band belongs to the median; use `center: median` or `spread: "
+                           "lines`");
     return split(view, &panels, &colours, error);
 }
 
 // What the lines stand for: "median over 5 seeds (strong) and each seed (faint)", or NULL.
-static const char *seeds_note(const fv_curves *p) {
+static const char *seeds_note(const curve_set *p) {
     const char *spread = fv_options_text(p->view->options, "spread", "lines");
     int most = 0;
     for (int i = 0; i < p->panels.n; i++)
@@ -212,102 +209,102 @@ static const char *seeds_note(const fv_curves *p) {
                 seeds += p->panels.group[r] == i && p->colours.group[r] == c;
             if (seeds > most) most = seeds;
         }
-    if (most < 2 || (p->x != NULL && !fv_curves_typical(p))) return NULL;
-    return fv_scratch_text(
+    if (most < 2 || (p->x != NULL && !curves_typical(p))) return NULL;
+    return scratch_text(
         p->view->scratch,
-        fv_curves_typical(p) ? "the most typical of %d seeds%s" : "median over %d seeds%s", most,
+        curves_typical(p) ? "the most typical of %d seeds%s" : "median over %d seeds%s", most,
         strcmp(spread, "lines") == 0  ? " (strong) and each seed (faint)"
         : strcmp(spread, "band") == 0 ? " and the range from lowest to highest"
                                       : "");
 }
 
-static double panel_height(const fv_curves *p) {
+static double panel_height(const curve_set *p) {
     return p->panels.n == 1 ? 300 : 230;
 }
 
 // Room for the numbers beside the panels, and the name of the axis.
-static fv_status measure_pads(fv_curves *p, double *left, double *right, fv_error *error) {
+static fv_status measure_pads(curve_set *p, double *left, double *right, fv_error *error) {
     fv_status status = FV_OK;
     *left = 58;
     *right = p->slots.any_second ? 58 : 16;
     for (int i = 0; i < p->panels.n && status == FV_OK; i++) {
-        fv_panel panel = {0};
-        status = fv_curves_read(p, i, error);
-        if (status == FV_OK) status = fv_curves_set_scales(p, i, &panel, error);
+        figure_panel panel = {0};
+        status = curves_read(p, i, error);
+        if (status == FV_OK) status = curves_set_scales(p, i, &panel, error);
         if (status != FV_OK) break;
-        fv_curves_find_inside(p, &panel);
-        *left = fmax(*left, fv_tics_width(&panel.y, panel_height(p)) + FV_SHEET_BESIDE);
+        curves_find_inside(p, &panel);
+        *left = fmax(*left, tics_width(&panel.y, panel_height(p)) + FV_SHEET_BESIDE);
         if (p->slots.any_second)
-            *right = fmax(*right, fv_tics_width(&panel.y2, panel_height(p)) + FV_SHEET_BESIDE);
+            *right = fmax(*right, tics_width(&panel.y2, panel_height(p)) + FV_SHEET_BESIDE);
     }
     return status;
 }
 
-static fv_status plan_sheet(fv_curves *p, fv_error *error) {
+static fv_status plan_sheet(curve_set *p, fv_error *error) {
     const fv_options *o = p->view->options;
     bool single = p->panels.n == 1;
     double left, right;
     fv_status status = measure_pads(p, &left, &right, error);
     if (status != FV_OK) return status;
-    p->sheet = (fv_sheet){.script = p->view->script,
-                          .n = p->panels.n,
-                          .columns = (int)fv_options_number(o, "columns", 0),
-                          .panel_width = single ? 440 : 0,
-                          .panel_height = panel_height(p),
-                          .pad_left = left,
-                          .pad_right = right,
-                          .title = fv_options_text(o, "title", NULL),
-                          .note = fv_diverged_note(p->view, seeds_note(p)),
-                          .xlabel = p->xlabel,
-                          .ylabel = p->ylabel,
-                          .y2label = p->y2label};
+    p->sheet = (figure_sheet){.script = p->view->script,
+                              .n = p->panels.n,
+                              .columns = (int)fv_options_number(o, "columns", 0),
+                              .panel_width = single ? 440 : 0,
+                              .panel_height = panel_height(p),
+                              .pad_left = left,
+                              .pad_right = right,
+                              .title = fv_options_text(o, "title", NULL),
+                              .note = diverged_note(p->view, seeds_note(p)),
+                              .xlabel = p->xlabel,
+                              .ylabel = p->ylabel,
+                              .y2label = p->y2label};
     status = make_legend(p, error);
-    fv_groups_plan_bar(&p->groups, &p->sheet);
+    groups_plan_bar(&p->groups, &p->sheet);
     if (status != FV_OK) return status;
-    for (int i = 0; i < p->panels.n; i++) fv_sheet_room_for(&p->sheet, panel_title(p, i));
-    fv_sheet_plan(&p->sheet);
-    return fv_obstacles_init(&p->obstacles, p->view->scratch, p->sheet.panel_width,
-                             p->sheet.panel_height)
+    for (int i = 0; i < p->panels.n; i++) sheet_room_for(&p->sheet, panel_title(p, i));
+    sheet_plan(&p->sheet);
+    return obstacles_init(&p->obstacles, p->view->scratch, p->sheet.panel_width,
+                          p->sheet.panel_height)
                ? FV_OK
                : no_memory(error);
 }
 
 // Plans the sheet, looks for the names of the reference lines, and plans again with those in the
 // legend that have no room elsewhere.
-static fv_status plan(fv_curves *p, fv_error *error) {
+static fv_status plan(curve_set *p, fv_error *error) {
     int n_listed;
-    p->all = fv_scratch_get(p->view->scratch, (size_t)p->panels.n, sizeof *p->all);
-    p->found = fv_scratch_get(p->view->scratch, (size_t)p->slots.n * (size_t)p->colours.n,
-                              sizeof *p->found);
+    p->all = scratch_get(p->view->scratch, (size_t)p->panels.n, sizeof *p->all);
+    p->found =
+        scratch_get(p->view->scratch, (size_t)p->slots.n * (size_t)p->colours.n, sizeof *p->found);
     size_t n_curves = (size_t)p->slots.n * (size_t)p->view->runs.n;
-    p->crosses = fv_scratch_get(p->view->scratch, n_curves, sizeof *p->crosses);
+    p->crosses = scratch_get(p->view->scratch, n_curves, sizeof *p->crosses);
     if (p->all == NULL || p->found == NULL || p->crosses == NULL) return no_memory(error);
     fv_status status = plan_sheet(p, error);
-    if (status == FV_OK) status = fv_curves_choose_names(p, &n_listed, error);
+    if (status == FV_OK) status = curves_choose_names(p, &n_listed, error);
     return status == FV_OK && n_listed > 0 ? plan_sheet(p, error) : status;
 }
 
-static fv_status draw(fv_figure_view *view, fv_error *error) {
-    fv_curves p = {.view = view};
+static fv_status draw(figure_view *view, fv_error *error) {
+    curve_set p = {.view = view};
     fv_status status = split(view, &p.panels, &p.colours, error);
-    if (status == FV_OK) status = fv_groups_init(view, &p.colours, &p.groups, error);
-    if (status == FV_OK) status = fv_slots_read(view, &p.slots, error);
+    if (status == FV_OK) status = groups_init(view, &p.colours, &p.groups, error);
+    if (status == FV_OK) status = slots_read(view, &p.slots, error);
     if (status != FV_OK) return status;
     const char *x = fv_options_text(view->options, "x", "step");
     p.x = strcmp(x, "step") == 0 ? NULL : x;
     name_axes(&p);
     status = plan(&p, error);
     if (status != FV_OK) return status;
-    fv_sheet_begin(&p.sheet);
+    sheet_begin(&p.sheet);
     for (int i = 0; i < p.panels.n && status == FV_OK; i++) status = draw_panel(&p, i, error);
-    fv_sheet_end(&p.sheet);
-    fv_empty_figure(&p.empty, view, p.panels.n);
+    sheet_end(&p.sheet);
+    empty_figure(&p.empty, view, p.panels.n);
     view->width = p.sheet.width;
     view->height = p.sheet.height;
     return status;
 }
 
-const fv_figure_kind fv_figure_curves = {
+const figure_kind figure_curves = {
     .name = "curves",
     .help = "series over training steps",
     .options = options,

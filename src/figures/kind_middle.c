@@ -2,7 +2,7 @@
 // the context is lost.
 #include "figures/run_cells.h"
 
-static const fv_figure_option options[] = {
+static const figure_option options[] = {
     {"color", FV_OPTION_FIELDS, false, NULL,
      "one line for each combination of these fields' values; if not given, the fields that differ "
      "between the runs"},
@@ -12,19 +12,19 @@ static const fv_figure_option options[] = {
      "length of the sequences; each run's longest training length if not given"},
 };
 
-static int length_of(const fv_figure_view *view) {
+static int length_of(const figure_view *view) {
     return (int)fv_options_number(view->options, "length", 0);
 }
 
-static fv_status check(const fv_figure_view *view, fv_error *error) {
-    return fv_run_cells_check(view, "color", length_of(view), error);
+static fv_status check(const figure_view *view, fv_error *error) {
+    return run_cells_check(view, "color", length_of(view), error);
 }
 
-static fv_status draw(fv_figure_view *view, fv_error *error) {
-    return fv_run_cells_draw(view, "color", length_of(view), fv_cells_draw_middle, error);
+static fv_status draw(figure_view *view, fv_error *error) {
+    return run_cells_draw(view, "color", length_of(view), cells_draw_middle, error);
 }
 
-const fv_figure_kind fv_figure_middle = {
+const figure_kind figure_middle = {
     .name = "middle",
     .help = "accuracy over depth at one length, as the probe needle_grid measures it",
     .options = options,

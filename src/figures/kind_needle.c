@@ -2,7 +2,7 @@
 // what it is asked for.
 #include "figures/run_cells.h"
 
-static const fv_figure_option options[] = {
+static const figure_option options[] = {
     {"panel", FV_OPTION_FIELDS, false, NULL,
      "one panel for each combination of these fields' values; if not given, the fields that differ "
      "between the runs"},
@@ -11,15 +11,15 @@ static const fv_figure_option options[] = {
     {"columns", FV_OPTION_NUMBER, false, NULL, "panels in a row"},
 };
 
-static fv_status check(const fv_figure_view *view, fv_error *error) {
-    return fv_run_cells_check(view, "panel", FV_ALL_LENGTHS, error);
+static fv_status check(const figure_view *view, fv_error *error) {
+    return run_cells_check(view, "panel", FV_ALL_LENGTHS, error);
 }
 
-static fv_status draw(fv_figure_view *view, fv_error *error) {
-    return fv_run_cells_draw(view, "panel", FV_ALL_LENGTHS, fv_cells_draw_map, error);
+static fv_status draw(figure_view *view, fv_error *error) {
+    return run_cells_draw(view, "panel", FV_ALL_LENGTHS, cells_draw_map, error);
 }
 
-const fv_figure_kind fv_figure_needle = {
+const figure_kind figure_needle = {
     .name = "needle",
     .help = "accuracy by depth and length, as the probe needle_grid measures it",
     .options = options,

@@ -24,7 +24,7 @@
 
 enum { CURVE_POINTS = 48 };
 
-static const fv_figure_option options[] = {
+static const figure_option options[] = {
     {"x", FV_OPTION_FIELD, true, NULL, "field along the x axis"},
     {"y", FV_OPTION_MEASURE, true, NULL, "what is measured of each run"},
     {"place", FV_OPTION_MEASURE, false, NULL,
@@ -46,18 +46,18 @@ static const fv_figure_option options[] = {
 };
 
 typedef struct scaling {
-    fv_figure_view *view;
-    fv_partition x, panels, colours;
-    fv_groups groups;       // of `colours`
-    double *place;          // [runs] value of the field x, or of the measure `place`
-    double *measured;       // [runs] NAN: never
-    fv_power_point *points; // [runs] room for those of one colour
-    double *values;         // [runs] room for those at one place
-    fv_cross *crosses;      // [runs] room for those of a panel
+    figure_view *view;
+    figure_partition x, panels, colours;
+    figure_groups groups;  // of `colours`
+    double *place;         // [runs] value of the field x, or of the measure `place`
+    double *measured;      // [runs] NAN: never
+    power_point *points;   // [runs] room for those of one colour
+    double *values;        // [runs] room for those at one place
+    figure_cross *crosses; // [runs] room for those of a panel
     bool fits, any_never;
     int most_seeds;
-    fv_sheet sheet;
-    fv_empty empty;
+    figure_sheet sheet;
+    figure_empty empty;
 } scaling;
 
 static fv_status no_memory(fv_error *error) {
@@ -65,46 +65,45 @@ static fv_status no_memory(fv_error *error) {
 }
 
 static fv_status split(scaling *s, fv_error *error) {
-    const fv_partition *const all[] = {&s->x, &s->colours, &s->panels};
-    fv_status status = fv_runs_split(s->view, "x", true, NULL, 0, &s->x, error);
-    if (status == FV_OK)
-        status = fv_runs_split(s->view, "color", true, NULL, 0, &s->colours, error);
-    if (status == FV_OK) status = fv_runs_split(s->view, "panel", false, all, 2, &s->panels, error);
-    if (status == FV_OK) fv_runs_leave(s->view, &s->panels, &s->colours);
-    if (status == FV_OK) status = fv_runs_check_alike(s->view, all, 3, error);
+    const figure_partition *const all[] = {&s->x, &s->colours, &s->panels};
+    fv_status status = runs_split(s->view, "x", true, NULL, 0, &s->x, error);
+    if (status == FV_OK) status = runs_split(s->view, "color", true, NULL, 0, &s->colours, error);
+    if (status == FV_OK) status = runs_split(s->view, "panel", false, all, 2, &s->panels, error);
+    if (status == FV_OK) runs_leave(s->view, &s->panels, &s->colours);
+    if (status == FV_OK) status = runs_check_alike(s->view, all, 3, error);
     return status;
 }
 
-static fv_status check(const fv_figure_view *view, fv_error *error) {
+static fv_status check(const figure_view *view, fv_error *error) {
     const fv_field *field = fv_field_find(fv_options_text(view->options, "x", ""));
     if (field->type != FV_TYPE_INT && field->type != FV_TYPE_REAL)
-        return fv_figure_fail(view, "x", error, "%s is no number; choose a field that is one",
-                              field->key);
-    fv_status status = fv_runs_check_swept(view, "x", error);
-    scaling s = {.view = (fv_figure_view *)view};
+        return figure_fail(view, "x", error, "%s is no number; choose a field that is one",
+                           field->key);
+    fv_status status = runs_check_swept(view, "x", error);
+    scaling s = {.view = (figure_view *)view};
     return status == FV_OK ? split(&s, error) : status;
 }
 
 // Without a value, which leaves a lower bound only where the run got to its end.
 static bool has_diverged(const scaling *s, int r) {
-    return isnan(s->measured[r]) && fv_run_diverged(s->view, r);
+    return isnan(s->measured[r]) && run_diverged(s->view, r);
 }
 
 static bool is_never(const scaling *s, int r) {
-    return isnan(s->measured[r]) && !fv_run_diverged(s->view, r);
+    return isnan(s->measured[r]) && !run_diverged(s->view, r);
 }
 
 static fv_status measure(scaling *s, fv_error *error) {
-    const fv_runs *runs = &s->view->runs;
+    const figure_runs *runs = &s->view->runs;
     const char *expression = fv_options_text(s->view->options, "y", "");
     const char *place = fv_options_text(s->view->options, "place", NULL);
-    fv_scratch *scratch = s->view->scratch;
+    figure_scratch *scratch = s->view->scratch;
     size_t n = (size_t)runs->n;
-    s->place = fv_scratch_get(scratch, n, sizeof *s->place);
-    s->measured = fv_scratch_get(scratch, n, sizeof *s->measured);
-    s->points = fv_scratch_get(scratch, n, sizeof *s->points);
-    s->values = fv_scratch_get(scratch, n, sizeof *s->values);
-    s->crosses = fv_scratch_get(scratch, n, sizeof *s->crosses);
+    s->place = scratch_get(scratch, n, sizeof *s->place);
+    s->measured = scratch_get(scratch, n, sizeof *s->measured);
+    s->points = scratch_get(scratch, n, sizeof *s->points);
+    s->values = scratch_get(scratch, n, sizeof *s->values);
+    s->crosses = scratch_get(scratch, n, sizeof *s->crosses);
     if (!s->place || !s->measured || !s->points || !s->values || !s->crosses)
         return no_memory(error);
     for (int r = 0; r < runs->n; r++) {
@@ -114,9 +113,9 @@ static fv_status measure(scaling *s, fv_error *error) {
             status = fv_measure(place, runs->records[r], &s->place[r], error);
         if (status != FV_OK) return status;
         if (isnan(s->place[r]))
-            return fv_figure_fail(s->view, "place", error, "it has no value for a run of %s %g",
-                                  s->x.fields[0]->key,
-                                  fv_config_number(runs->configs[r], s->x.fields[0]));
+            return figure_fail(s->view, "place", error, "it has no value for a run of %s %g",
+                               s->x.fields[0]->key,
+                               fv_config_number(runs->configs[r], s->x.fields[0]));
         s->any_never |= is_never(s, r);
     }
     return FV_OK;
@@ -156,61 +155,61 @@ static double median_at(scaling *s, int g, int panel, int colour) {
     return n % 2 ? s->values[n / 2] : 0.5 * (s->values[n / 2 - 1] + s->values[n / 2]);
 }
 
-static bool find_law(scaling *s, int panel, int colour, fv_power_fit *fit) {
+static bool find_law(scaling *s, int panel, int colour, power_fit *fit) {
     int n = 0;
     for (int r = 0; r < s->view->runs.n; r++)
         if (belongs(s, r, panel, colour) && !has_diverged(s, r))
-            s->points[n++] = (fv_power_point){s->place[r], height_of(s, r), isnan(s->measured[r])};
-    return s->fits && fv_power_fit_find(s->points, n, fit);
+            s->points[n++] = (power_point){s->place[r], height_of(s, r), isnan(s->measured[r])};
+    return s->fits && power_fit_find(s->points, n, fit);
 }
 
 static unsigned colour_of(const scaling *s, int colour) {
-    return fv_groups_colour(&s->groups, colour);
+    return groups_colour(&s->groups, colour);
 }
 
-static void draw_runs(const scaling *s, fv_panel *panel, int i, int colour, bool never) {
+static void draw_runs(const scaling *s, figure_panel *panel, int i, int colour, bool never) {
     int n = 0;
-    fv_panel_block_begin(panel);
+    panel_block_begin(panel);
     for (int r = 0; r < s->view->runs.n; r++)
         if (belongs(s, r, i, colour) && !has_diverged(s, r) && is_never(s, r) == never)
             n += fprintf(panel->script, "%.9g %.9g\n", s->place[r], height_of(s, r));
     if (n == 0) fputs("NaN NaN\n", panel->script);
-    fv_panel_block_end(panel, "using 1:2 with points pt %d ps %g lw 1.2 lc rgb '#%06x' notitle",
-                       never ? 8 : 7, never ? 0.9 : 0.5,
-                       never ? colour_of(s, colour) : fv_colour_pale(colour_of(s, colour), 0.55));
+    panel_block_end(panel, "using 1:2 with points pt %d ps %g lw 1.2 lc rgb '#%06x' notitle",
+                    never ? 8 : 7, never ? 0.9 : 0.5,
+                    never ? colour_of(s, colour) : colour_pale(colour_of(s, colour), 0.55));
 }
 
 // Along the upper edge, where a median counts them.
-static void draw_lost(const scaling *s, fv_panel *panel, int i) {
+static void draw_lost(const scaling *s, figure_panel *panel, int i) {
     int n = 0;
     for (int r = 0; r < s->view->runs.n; r++) {
-        double x = fv_panel_x(panel, s->place[r]);
+        double x = panel_x(panel, s->place[r]);
         if (s->panels.group[r] == i && has_diverged(s, r) && isfinite(x))
             s->crosses[n++] =
-                (fv_cross){.x = x, .y = 0.025 * panel->height, .line = s->colours.group[r]};
+                (figure_cross){.x = x, .y = 0.025 * panel->height, .line = s->colours.group[r]};
     }
-    fv_crosses_spread(s->crosses, n, panel->width, panel->height);
+    crosses_spread(s->crosses, n, panel->width, panel->height);
     for (int c = 0; c < s->colours.n; c++) {
         int n_own = 0;
         for (int k = 0; k < n; k++) {
-            const fv_cross *cross = &s->crosses[k];
+            const figure_cross *cross = &s->crosses[k];
             if (cross->line != c) continue;
-            if (n_own++ == 0) fv_panel_block_begin(panel);
+            if (n_own++ == 0) panel_block_begin(panel);
             fprintf(panel->script, "%.9g %.9g\n",
-                    fv_scale_value(&panel->x, cross->at_x / panel->width),
-                    fv_scale_value(&panel->y, 1 - cross->at_y / panel->height));
+                    scale_value(&panel->x, cross->at_x / panel->width),
+                    scale_value(&panel->y, 1 - cross->at_y / panel->height));
         }
         if (n_own > 0)
-            fv_panel_block_end(panel, "using 1:2 with points " FV_CROSS " lc rgb '#%06x' notitle",
-                               colour_of(s, c));
+            panel_block_end(panel, "using 1:2 with points " FV_CROSS " lc rgb '#%06x' notitle",
+                            colour_of(s, c));
     }
 }
 
 // Medians in the order of x; a place where the median is never breaks the line.
-static void draw_medians(scaling *s, fv_panel *panel, int i, int colour) {
+static void draw_medians(scaling *s, figure_panel *panel, int i, int colour) {
     double last = -INFINITY;
     bool any = false;
-    fv_panel_block_begin(panel);
+    panel_block_begin(panel);
     for (int k = 0; k < s->x.n; k++) {
         int next = -1;
         for (int g = 0; g < s->x.n; g++) {
@@ -227,60 +226,58 @@ static void draw_medians(scaling *s, fv_panel *panel, int i, int colour) {
             fprintf(panel->script, "%.9g %.9g\n", last, median);
     }
     if (!any) fputs("NaN NaN\n", panel->script);
-    fv_panel_block_end(panel, "using 1:2 with %s lw 1.9 pt 7 ps 0.8 lc rgb '#%06x' notitle",
-                       s->fits ? "points" : "linespoints", colour_of(s, colour));
+    panel_block_end(panel, "using 1:2 with %s lw 1.9 pt 7 ps 0.8 lc rgb '#%06x' notitle",
+                    s->fits ? "points" : "linespoints", colour_of(s, colour));
 }
 
-static void draw_law(fv_panel *panel, const fv_power_fit *fit, unsigned colour) {
-    const fv_scale *x = &panel->x;
-    fv_panel_block_begin(panel);
+static void draw_law(figure_panel *panel, const power_fit *fit, unsigned colour) {
+    const figure_scale *x = &panel->x;
+    panel_block_begin(panel);
     for (int k = 0; k <= CURVE_POINTS; k++) {
         double share = (double)k / CURVE_POINTS;
         double at =
             x->log ? x->low * pow(x->high / x->low, share) : x->low + share * (x->high - x->low);
         if (at > 0) fprintf(panel->script, "%.9g %.9g\n", at, fit->factor * pow(at, fit->exponent));
     }
-    fv_panel_block_end(panel, "using 1:2 with lines lw 1.6 dt (9,5) lc rgb '#%06x' notitle",
-                       colour);
+    panel_block_end(panel, "using 1:2 with lines lw 1.6 dt (9,5) lc rgb '#%06x' notitle", colour);
 }
 
 // "∝ n_pairs^2.31, 95 % from 2.05 to 2.60", or where runs stand elsewhere "∝ (2 * n_pairs)^2.31,
 // ..."
-static char *law_text(const scaling *s, const fv_power_fit *fit) {
+static char *law_text(const scaling *s, const power_fit *fit) {
     const char *place = fv_options_text(s->view->options, "place", NULL);
-    const char *at = place != NULL ? fv_expression_short(s->view->scratch, place)
-                                   : fv_field_short(s->x.fields[0]);
+    const char *at =
+        place != NULL ? expression_short(s->view->scratch, place) : field_short(s->x.fields[0]);
     bool name = at != NULL && strpbrk(at, " +-*/(,") == NULL;
-    return fv_scratch_text(s->view->scratch,
-                           name ? "∝ %s^%.2f, 95 %% from %.2f to %.2f"
-                                : "∝ (%s)^%.2f, 95 %% from %.2f to %.2f",
-                           at != NULL ? at : "x", fit->exponent, fit->low, fit->high);
+    return scratch_text(s->view->scratch,
+                        name ? "∝ %s^%.2f, 95 %% from %.2f to %.2f"
+                             : "∝ (%s)^%.2f, 95 %% from %.2f to %.2f",
+                        at != NULL ? at : "x", fit->exponent, fit->low, fit->high);
 }
 
 // A single panel says its laws in the legend. Of several each says its own, in the corner that the
 // law leaves free: a growing one the upper left, a falling one the right.
-static void write_law(const scaling *s, fv_panel *panel, const fv_power_fit *fit, int line,
+static void write_law(const scaling *s, figure_panel *panel, const power_fit *fit, int line,
                       unsigned colour) {
     bool grows = fit->exponent > 0;
     const char *text = law_text(s, fit);
     if (s->panels.n == 1 || text == NULL) return;
-    fv_panel_text(panel, grows ? 10 : panel->width - 10, 12 + 16.0 * line, grows ? 'l' : 'r', 10.5,
-                  colour, text);
+    panel_text(panel, grows ? 10 : panel->width - 10, 12 + 16.0 * line, grows ? 'l' : 'r', 10.5,
+               colour, text);
 }
 
 // --- the sheet ---------------------------------------------------------------------------------
 
-static void set_scales(const scaling *s, int i, fv_panel *panel) {
+static void set_scales(const scaling *s, int i, figure_panel *panel) {
     const fv_options *o = s->view->options;
-    fv_scale_init(&panel->x, fv_figure_flag(o, "xlog", s->fits));
-    fv_scale_init(&panel->y, fv_figure_flag(o, "ylog", s->fits));
+    scale_init(&panel->x, figure_flag(o, "xlog", s->fits));
+    scale_init(&panel->y, figure_flag(o, "ylog", s->fits));
     for (int r = 0; r < s->view->runs.n; r++) {
-        fv_scale_add(&panel->x, s->place[r]); // all panels share it
-        if (s->panels.group[r] == i && !has_diverged(s, r))
-            fv_scale_add(&panel->y, height_of(s, r));
+        scale_add(&panel->x, s->place[r]); // all panels share it
+        if (s->panels.group[r] == i && !has_diverged(s, r)) scale_add(&panel->y, height_of(s, r));
     }
-    fv_scale_finish(&panel->x, NAN, NAN, 0.06);
-    fv_scale_finish(&panel->y, fv_figure_number(o, "ymin"), fv_figure_number(o, "ymax"), 0.08);
+    scale_finish(&panel->x, NAN, NAN, 0.06);
+    scale_finish(&panel->y, figure_number(o, "ymin"), figure_number(o, "ymax"), 0.08);
 }
 
 // The smallest place beyond `last`; INFINITY without any.
@@ -292,33 +289,33 @@ static double next_place(const scaling *s, double last) {
 }
 
 // The axis is labelled where there are runs, unless most such numbers would have no room.
-static void write_places(const scaling *s, fv_panel *panel) {
-    fv_tics tics;
+static void write_places(const scaling *s, figure_panel *panel) {
+    figure_tics tics;
     double last = -INFINITY;
     int n = 0; // as many as there can be groups of runs
     while (n < s->x.n && isfinite(last = next_place(s, last))) s->values[n++] = last;
-    if (2 * fv_tics_at(&panel->x, panel->width, true, s->values, n, &tics) >= tics.n)
-        fv_scale_write(&panel->x, &tics, panel->script, "x");
+    if (2 * tics_at(&panel->x, panel->width, true, s->values, n, &tics) >= tics.n)
+        scale_write(&panel->x, &tics, panel->script, "x");
 }
 
 static const char *panel_title(const scaling *s, int i) {
-    return s->panels.n > 1 ? fv_runs_label(s->view, s->panels.first[i], &s->panels) : NULL;
+    return s->panels.n > 1 ? runs_label(s->view, s->panels.first[i], &s->panels) : NULL;
 }
 
 // Where the axes are able to show run r, which diverged nowhere.
-static bool is_drawable(const scaling *s, const fv_panel *panel, int r) {
+static bool is_drawable(const scaling *s, const figure_panel *panel, int r) {
     double height = height_of(s, r);
-    return isfinite(height) && fv_scale_shows(&panel->x, s->place[r]) &&
-           fv_scale_shows(&panel->y, height);
+    return isfinite(height) && scale_shows(&panel->x, s->place[r]) &&
+           scale_shows(&panel->y, height);
 }
 
-static bool is_inside(const scaling *s, const fv_panel *panel, int r) {
-    return is_drawable(s, panel, r) && !has_diverged(s, r) &&
-           fv_scale_holds(&panel->x, s->place[r]) && fv_scale_holds(&panel->y, height_of(s, r));
+static bool is_inside(const scaling *s, const figure_panel *panel, int r) {
+    return is_drawable(s, panel, r) && !has_diverged(s, r) && scale_holds(&panel->x, s->place[r]) &&
+           scale_holds(&panel->y, height_of(s, r));
 }
 
 // Why the panel has no run with a value, or NULL where it has one or more.
-static const char *reason_of(const scaling *s, int i, const fv_panel *panel) {
+static const char *reason_of(const scaling *s, int i, const figure_panel *panel) {
     int n = 0, n_lost = 0, n_never = 0, n_values = 0, n_inside = 0;
     for (int r = 0; r < s->view->runs.n; r++) {
         if (s->panels.group[r] != i) continue;
@@ -335,24 +332,24 @@ static const char *reason_of(const scaling *s, int i, const fv_panel *panel) {
                                                "negative, and no axis what is infinite"
                       : n_lost > 0           ? "every run diverged or ended before"
                                              : "not within any run";
-    return fv_scratch_text(
+    return scratch_text(
         s->view->scratch, "%s: %s",
-        fv_expression_short(s->view->scratch, fv_options_text(s->view->options, "y", "")), why);
+        expression_short(s->view->scratch, fv_options_text(s->view->options, "y", "")), why);
 }
 
 static fv_status draw_panel(scaling *s, int i, fv_error *error) {
-    fv_panel panel;
+    figure_panel panel;
     const fv_options *o = s->view->options;
     if (s->sheet.xlabel == NULL || s->sheet.ylabel == NULL ||
-        fv_panel_begin(&panel, &s->sheet, i, panel_title(s, i)) != FV_OK)
+        panel_begin(&panel, &s->sheet, i, panel_title(s, i)) != FV_OK)
         return no_memory(error);
     set_scales(s, i, &panel);
-    fv_panel_axes(&panel, s->sheet.xlabel, i % s->sheet.columns == 0 ? s->sheet.ylabel : NULL, NULL,
-                  false);
+    panel_axes(&panel, s->sheet.xlabel, i % s->sheet.columns == 0 ? s->sheet.ylabel : NULL, NULL,
+               false);
     if (fv_options_find(o, "place") == NULL) write_places(s, &panel);
     int n_laws = 0;
     for (int c = 0; c < s->colours.n; c++) {
-        fv_power_fit fit;
+        power_fit fit;
         draw_runs(s, &panel, i, c, false);
         draw_runs(s, &panel, i, c, true);
         draw_medians(s, &panel, i, c);
@@ -361,26 +358,26 @@ static fv_status draw_panel(scaling *s, int i, fv_error *error) {
         write_law(s, &panel, &fit, n_laws++, colour_of(s, c));
     }
     draw_lost(s, &panel, i);
-    fv_groups_draw_bar(&s->groups, &panel, i);
-    fv_empty_panel(&s->empty, &panel, reason_of(s, i, &panel));
-    return fv_panel_end(&panel) == FV_OK ? FV_OK : no_memory(error);
+    groups_draw_bar(&s->groups, &panel, i);
+    empty_panel(&s->empty, &panel, reason_of(s, i, &panel));
+    return panel_end(&panel) == FV_OK ? FV_OK : no_memory(error);
 }
 
 static const char *legend_text(scaling *s, int colour) {
-    fv_power_fit fit;
+    power_fit fit;
     const char *label =
-        s->colours.n > 1 ? fv_runs_label(s->view, s->colours.first[colour], &s->colours) : "";
+        s->colours.n > 1 ? runs_label(s->view, s->colours.first[colour], &s->colours) : "";
     if (s->panels.n > 1 || label == NULL || !find_law(s, 0, colour, &fit)) return label;
     const char *law = law_text(s, &fit);
     if (law == NULL || *label == '\0') return law;
-    return fv_scratch_text(s->view->scratch, "%s: %s", label, law);
+    return scratch_text(s->view->scratch, "%s: %s", label, law);
 }
 
 // Whether the colour has runs that have a place, but in no panel between the ends of the axes.
 static bool is_outside(const scaling *s, int colour) {
     int n_drawable = 0;
     for (int i = 0; i < s->panels.n; i++) {
-        fv_panel panel;
+        figure_panel panel;
         set_scales(s, i, &panel);
         for (int r = 0; r < s->view->runs.n; r++) {
             if (!belongs(s, r, i, colour) || has_diverged(s, r)) continue;
@@ -393,22 +390,22 @@ static bool is_outside(const scaling *s, int colour) {
 
 static fv_status make_legend(scaling *s, fv_error *error) {
     int n = s->colours.n;
-    fv_legend_entry *legend = fv_scratch_get(s->view->scratch, (size_t)n + 1, sizeof *legend);
+    legend_entry *legend = scratch_get(s->view->scratch, (size_t)n + 1, sizeof *legend);
     if (legend == NULL) return no_memory(error);
     for (int k = 0; k < n && !s->groups.bar; k++) {
-        int c = fv_groups_ranked(&s->groups, k);
+        int c = groups_ranked(&s->groups, k);
         const char *text = legend_text(s, c);
         if (text == NULL) return no_memory(error);
         if (*text == '\0') continue; // one colour without a law
-        if (is_outside(s, c)) text = fv_outside_name(s->view->scratch, text);
-        fv_mark mark = s->fits && s->panels.n == 1 ? FV_MARK_DASHED : FV_MARK_POINT;
-        legend[s->sheet.n_legend++] = (fv_legend_entry){text, colour_of(s, c), mark};
+        if (is_outside(s, c)) text = outside_name(s->view->scratch, text);
+        figure_mark mark = s->fits && s->panels.n == 1 ? FV_MARK_DASHED : FV_MARK_POINT;
+        legend[s->sheet.n_legend++] = (legend_entry){text, colour_of(s, c), mark};
     }
     bool any_lost = false;
     for (int r = 0; r < s->view->runs.n; r++) any_lost |= has_diverged(s, r);
-    if (any_lost) legend[s->sheet.n_legend++] = fv_diverged_entry();
+    if (any_lost) legend[s->sheet.n_legend++] = diverged_entry();
     s->sheet.n_last = any_lost;
-    s->sheet.legend_of = fv_groups_noun(&s->groups);
+    s->sheet.legend_of = groups_noun(&s->groups);
     s->sheet.legend = legend;
     return FV_OK;
 }
@@ -419,29 +416,27 @@ static fv_status make_note(scaling *s, fv_error *error) {
             for (int g = 0; g < s->x.n; g++) median_at(s, g, p, c); // counts seeds
     bool several = s->most_seeds > 1;
     const char *never = s->any_never ? "△ not within the run, which ended there" : NULL;
-    const char *note = several
-                           ? fv_scratch_text(s->view->scratch, "medians over %d seeds%s%s",
-                                             s->most_seeds, never ? "; " : "", never ? never : "")
-                           : never;
+    const char *note = several ? scratch_text(s->view->scratch, "medians over %d seeds%s%s",
+                                              s->most_seeds, never ? "; " : "", never ? never : "")
+                               : never;
     if (several && note == NULL) return no_memory(error);
-    s->sheet.note = fv_diverged_note(s->view, note);
+    s->sheet.note = diverged_note(s->view, note);
     return FV_OK;
 }
 
 static void plan_sheet(scaling *s) {
     const fv_options *o = s->view->options;
-    fv_scratch *scratch = s->view->scratch;
+    figure_scratch *scratch = s->view->scratch;
     const char *place = fv_options_text(o, "place", NULL);
-    const char *x = place != NULL ? fv_expression_short(scratch, place)
-                                  : fv_field_label(scratch, s->x.fields[0]);
+    const char *x =
+        place != NULL ? expression_short(scratch, place) : field_label(scratch, s->x.fields[0]);
     bool single = s->panels.n == 1;
     double height = single ? 300 : 230;
     s->sheet.pad_left = 58;
     for (int i = 0; i < s->panels.n; i++) {
-        fv_panel panel;
+        figure_panel panel;
         set_scales(s, i, &panel);
-        s->sheet.pad_left =
-            fmax(s->sheet.pad_left, fv_tics_width(&panel.y, height) + FV_SHEET_BESIDE);
+        s->sheet.pad_left = fmax(s->sheet.pad_left, tics_width(&panel.y, height) + FV_SHEET_BESIDE);
     }
     s->sheet.script = s->view->script;
     s->sheet.n = s->panels.n;
@@ -451,32 +446,32 @@ static void plan_sheet(scaling *s) {
     s->sheet.title = fv_options_text(o, "title", NULL);
     s->sheet.xlabel = fv_options_text(o, "xlabel", x);
     s->sheet.ylabel =
-        fv_options_text(o, "ylabel", fv_expression_short(scratch, fv_options_text(o, "y", "")));
-    fv_groups_plan_bar(&s->groups, &s->sheet);
-    for (int i = 0; i < s->panels.n; i++) fv_sheet_room_for(&s->sheet, panel_title(s, i));
-    fv_sheet_plan(&s->sheet);
+        fv_options_text(o, "ylabel", expression_short(scratch, fv_options_text(o, "y", "")));
+    groups_plan_bar(&s->groups, &s->sheet);
+    for (int i = 0; i < s->panels.n; i++) sheet_room_for(&s->sheet, panel_title(s, i));
+    sheet_plan(&s->sheet);
 }
 
-static fv_status draw(fv_figure_view *view, fv_error *error) {
+static fv_status draw(figure_view *view, fv_error *error) {
     scaling s = {.view = view};
     s.fits = fv_options_find(view->options, "fit") != NULL;
     fv_status status = split(&s, error);
-    if (status == FV_OK) status = fv_groups_init(view, &s.colours, &s.groups, error);
+    if (status == FV_OK) status = groups_init(view, &s.colours, &s.groups, error);
     if (status == FV_OK) status = measure(&s, error);
     if (status == FV_OK) status = make_legend(&s, error);
     if (status == FV_OK) status = make_note(&s, error);
     if (status != FV_OK) return status;
     plan_sheet(&s);
-    fv_sheet_begin(&s.sheet);
+    sheet_begin(&s.sheet);
     for (int i = 0; status == FV_OK && i < s.panels.n; i++) status = draw_panel(&s, i, error);
-    fv_sheet_end(&s.sheet);
-    fv_empty_figure(&s.empty, view, s.panels.n);
+    sheet_end(&s.sheet);
+    empty_figure(&s.empty, view, s.panels.n);
     view->width = s.sheet.width;
     view->height = s.sheet.height;
     return status;
 }
 
-const fv_figure_kind fv_figure_scaling = {
+const figure_kind figure_scaling = {
     .name = "scaling",
     .help = "a measure of runs against a field, with a power law",
     .options = options,

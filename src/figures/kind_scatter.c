@@ -5,7 +5,7 @@
 
 #include <math.h>
 
-static const fv_figure_option options[] = {
+static const figure_option options[] = {
     FV_CLOUD_OPTIONS,
     {"step", FV_OPTION_NUMBER, false, NULL,
      "the snapshot nearest to this step; the last if not given"},
@@ -14,38 +14,38 @@ static const fv_figure_option options[] = {
     {"columns", FV_OPTION_NUMBER, false, NULL, "panels in a row"},
 };
 
-static fv_status draw_panel(const fv_figure_view *view, const fv_cloud *cloud,
-                            fv_obstacles *obstacles, fv_panel *panel, fv_error *error) {
+static fv_status draw_panel(const figure_view *view, const figure_cloud *cloud,
+                            figure_obstacles *obstacles, figure_panel *panel, fv_error *error) {
     (void)error;
     double radius = cloud->n_rows <= 12 ? 6 : 4;
-    fv_panel_block_begin(panel);
+    panel_block_begin(panel);
     for (int r = 0; r < cloud->n_rows; r++) {
-        const double *at = fv_cloud_at(cloud, 0, r);
-        if (!fv_cloud_has(cloud, 0, r)) continue;
-        double x = fv_panel_x(panel, at[0]), y = fv_panel_y(panel, at[1]);
-        fv_obstacles_add(obstacles, (fv_box){x - radius, y - radius, x + radius, y + radius});
-        fprintf(panel->script, "%.7g %.7g %u\n", at[0], at[1], fv_cloud_colour(cloud, r));
+        const double *at = cloud_at(cloud, 0, r);
+        if (!cloud_has(cloud, 0, r)) continue;
+        double x = panel_x(panel, at[0]), y = panel_y(panel, at[1]);
+        obstacles_add(obstacles, (figure_box){x - radius, y - radius, x + radius, y + radius});
+        fprintf(panel->script, "%.7g %.7g %u\n", at[0], at[1], cloud_colour(cloud, r));
     }
-    fv_panel_block_end(panel, "using 1:2:3 with points pt 7 ps %g lc rgb variable notitle",
-                       radius / 6);
-    if (fv_figure_flag(view->options, "labels", true))
-        fv_cloud_write_labels(cloud, 0, radius, obstacles, panel);
+    panel_block_end(panel, "using 1:2:3 with points pt 7 ps %g lc rgb variable notitle",
+                    radius / 6);
+    if (figure_flag(view->options, "labels", true))
+        cloud_write_labels(cloud, 0, radius, obstacles, panel);
     return FV_OK;
 }
 
-static fv_status check(const fv_figure_view *view, fv_error *error) {
-    return fv_cloud_check(view, false, error);
+static fv_status check(const figure_view *view, fv_error *error) {
+    return cloud_check(view, false, error);
 }
 
-static fv_status draw(fv_figure_view *view, fv_error *error) {
-    double step = fv_figure_number(view->options, "step");
-    const fv_cloud_figure figure = {.step = isnan(step) ? INT32_MAX : fmax(step, 0),
-                                    .most = FV_MOST_POINTS,
-                                    .draw_panel = draw_panel};
-    return fv_cloud_sheet(view, &figure, error);
+static fv_status draw(figure_view *view, fv_error *error) {
+    double step = figure_number(view->options, "step");
+    const cloud_figure figure = {.step = isnan(step) ? INT32_MAX : fmax(step, 0),
+                                 .most = FV_MOST_POINTS,
+                                 .draw_panel = draw_panel};
+    return cloud_sheet(view, &figure, error);
 }
 
-const fv_figure_kind fv_figure_scatter = {
+const figure_kind figure_scatter = {
     .name = "scatter",
     .help = "embeddings at one step as labelled points",
     .options = options,

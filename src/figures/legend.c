@@ -16,30 +16,30 @@ enum {
 // --- the entries -------------------------------------------------------------------------------
 
 // How many entries stand there, with the one that counts the others.
-static int n_shown(const fv_sheet *sheet) {
+static int n_shown(const figure_sheet *sheet) {
     return sheet->n_legend - sheet->n_left_out + (sheet->n_left_out > 0);
 }
 
 // Entry i of those that stand there. Left out are the last of the ordinary ones, before those that
 // always stay.
-static fv_legend_entry entry_at(const fv_sheet *sheet, int i) {
+static legend_entry entry_at(const figure_sheet *sheet, int i) {
     int n_ordinary = sheet->n_legend - sheet->n_last, end = n_ordinary - sheet->n_left_out;
     if (i < end || sheet->n_left_out == 0) return sheet->legend[i];
-    if (i == end) return (fv_legend_entry){sheet->more, FV_TICS, FV_MARK_NONE};
+    if (i == end) return (legend_entry){sheet->more, FV_TICS, FV_MARK_NONE};
     return sheet->legend[n_ordinary + i - end - 1];
 }
 
-static fv_fitted lines_of(const fv_legend_entry *entry) {
-    return fv_text_fit(entry->text, SIZE, SIZE - 2, MOST_WIDTH, FV_MOST_LINES);
+static figure_fitted lines_of(const legend_entry *entry) {
+    return text_fit(entry->text, SIZE, SIZE - 2, MOST_WIDTH, FV_MOST_LINES);
 }
 
-static double width_of(const fv_sheet *sheet, int i) {
-    fv_legend_entry entry = entry_at(sheet, i);
+static double width_of(const figure_sheet *sheet, int i) {
+    legend_entry entry = entry_at(sheet, i);
     double mark = entry.mark == FV_MARK_NONE ? 0 : MARK + 6;
     return mark + lines_of(&entry).width + GAP;
 }
 
-double fv_legend_widest(const fv_sheet *sheet) {
+double legend_widest(const figure_sheet *sheet) {
     double widest = 0;
     for (int i = 0; i < n_shown(sheet); i++) widest = fmax(widest, width_of(sheet, i) - GAP);
     return widest;
@@ -49,43 +49,43 @@ double fv_legend_widest(const fv_sheet *sheet) {
 
 // The entries [first, end) of one row; returns its width. What does not fit into one row is spread
 // evenly over several.
-static double row_of(const fv_sheet *sheet, double total, int first, int *end, double *height) {
+static double row_of(const figure_sheet *sheet, double total, int first, int *end, double *height) {
     double room = sheet->width - 2 * BORDER, width = 0;
     double share = total <= room ? room : total / ceil(total / room);
     *end = first;
     *height = 0;
     while (*end < n_shown(sheet)) {
-        fv_legend_entry entry = entry_at(sheet, *end);
-        fv_fitted lines = lines_of(&entry);
+        legend_entry entry = entry_at(sheet, *end);
+        figure_fitted lines = lines_of(&entry);
         double wide = width_of(sheet, *end);
         if (*end > first && (width + wide > room || width + 0.5 * wide > share)) break;
         width += wide;
-        *height = fmax(*height, fv_fitted_height(&lines) + 4.4);
+        *height = fmax(*height, fitted_height(&lines) + 4.4);
         ++*end;
     }
     return width - GAP;
 }
 
-static double total_width(const fv_sheet *sheet) {
+static double total_width(const figure_sheet *sheet) {
     double total = 0;
     for (int i = 0; i < n_shown(sheet); i++) total += width_of(sheet, i);
     return total;
 }
 
-static double height_of(const fv_sheet *sheet) {
+static double height_of(const figure_sheet *sheet) {
     double total = total_width(sheet), all = 0, height;
     for (int i = 0, end; i < n_shown(sheet); i = end, all += height)
         row_of(sheet, total, i, &end, &height);
     return all;
 }
 
-static void leave_out(fv_sheet *sheet, int n) {
+static void leave_out(figure_sheet *sheet, int n) {
     sheet->n_left_out = n;
     snprintf(sheet->more, sizeof sheet->more, "and %d more %s", n,
              sheet->legend_of != NULL ? sheet->legend_of : "of them");
 }
 
-double fv_legend_plan(fv_sheet *sheet) {
+double legend_plan(figure_sheet *sheet) {
     int least = 0, most = sheet->n_legend - sheet->n_last - 1;
     sheet->n_left_out = 0;
     double height = height_of(sheet);
@@ -104,20 +104,20 @@ double fv_legend_plan(fv_sheet *sheet) {
 
 // --- lines -------------------------------------------------------------------------------------
 
-fv_mark fv_dash_of(int i) {
-    return (fv_mark)(i / FV_DISTINCT % 4);
+figure_mark dash_of(int i) {
+    return (figure_mark)(i / FV_DISTINCT % 4);
 }
 
-const char *fv_dash_text(fv_mark dash) {
+const char *dash_text(figure_mark dash) {
     static const char *const dashes[] = {"solid", "(9,5)", "(2,4)", "(9,4,2,4)"};
     return dashes[dash];
 }
 
 // --- drawing -----------------------------------------------------------------------------------
 
-static void draw_point(const fv_sheet *sheet, const fv_legend_entry *entry, double x, double y) {
+static void draw_point(const figure_sheet *sheet, const legend_entry *entry, double x, double y) {
     fputs("set label '' at ", sheet->script);
-    fv_sheet_at(sheet, x + MARK / 2.0, y);
+    sheet_at(sheet, x + MARK / 2.0, y);
     fprintf(sheet->script, " front point %s lc rgb '#%06x'\n",
             entry->mark == FV_MARK_POINT   ? "pt 7 ps 0.9"
             : entry->mark == FV_MARK_CROSS ? FV_CROSS
@@ -125,16 +125,16 @@ static void draw_point(const fv_sheet *sheet, const fv_legend_entry *entry, doub
             entry->colour);
 }
 
-static void draw_box(const fv_sheet *sheet, const fv_legend_entry *entry, double x, double y) {
+static void draw_box(const figure_sheet *sheet, const legend_entry *entry, double x, double y) {
     fputs("set object rectangle from ", sheet->script);
-    fv_sheet_at(sheet, x + 8, y + 6);
+    sheet_at(sheet, x + 8, y + 6);
     fputs(" to ", sheet->script);
-    fv_sheet_at(sheet, x + MARK, y - 6);
+    sheet_at(sheet, x + MARK, y - 6);
     fprintf(sheet->script, " front fillcolor rgb '#%06x' fillstyle solid noborder\n",
             entry->colour);
 }
 
-static void draw_mark(const fv_sheet *sheet, const fv_legend_entry *entry, double x, double y) {
+static void draw_mark(const figure_sheet *sheet, const legend_entry *entry, double x, double y) {
     if (entry->mark == FV_MARK_NONE) return;
     if (entry->mark == FV_MARK_BOX) {
         draw_box(sheet, entry, x, y);
@@ -142,25 +142,25 @@ static void draw_mark(const fv_sheet *sheet, const fv_legend_entry *entry, doubl
         draw_point(sheet, entry, x, y);
     } else {
         fputs("set arrow from ", sheet->script);
-        fv_sheet_at(sheet, x, y);
+        sheet_at(sheet, x, y);
         fputs(" to ", sheet->script);
-        fv_sheet_at(sheet, x + MARK, y);
+        sheet_at(sheet, x + MARK, y);
         fprintf(sheet->script, " nohead front linewidth 2.2 dashtype %s linecolor rgb '#%06x'\n",
-                fv_dash_text(entry->mark), entry->colour);
+                dash_text(entry->mark), entry->colour);
     }
 }
 
-void fv_legend_draw(const fv_sheet *sheet) {
+void legend_draw(const figure_sheet *sheet) {
     double top = sheet->legend_top, total = total_width(sheet), height;
     for (int i = 0, end; i < n_shown(sheet); i = end, top += height) {
         double x = 0.5 * (sheet->width - row_of(sheet, total, i, &end, &height));
         for (int e = i; e < end; e++) {
-            fv_legend_entry entry = entry_at(sheet, e);
-            fv_fitted lines = lines_of(&entry);
+            legend_entry entry = entry_at(sheet, e);
+            figure_fitted lines = lines_of(&entry);
             double wide = width_of(sheet, e);
             draw_mark(sheet, &entry, x, top + 0.5 * height);
-            fv_sheet_lines(sheet, &lines, x + wide - GAP - lines.width, top + 0.5 * height, "left",
-                           "", entry.mark == FV_MARK_NONE ? entry.colour : FV_INK);
+            sheet_lines(sheet, &lines, x + wide - GAP - lines.width, top + 0.5 * height, "left", "",
+                        entry.mark == FV_MARK_NONE ? entry.colour : FV_INK);
             x += wide;
         }
     }

@@ -7,11 +7,11 @@
 
 // The width of the widest entry, which needs room even in a row of its own: gnuplot leaves out what
 // begins outside.
-double fv_legend_widest(const fv_sheet *sheet);
+double legend_widest(const figure_sheet *sheet);
 
 // Chooses the entries that are shown on a sheet of sheet->width; the height of all rows.
-double fv_legend_plan(fv_sheet *sheet);
+double legend_plan(figure_sheet *sheet);
 
-void fv_legend_draw(const fv_sheet *sheet);
+void legend_draw(const figure_sheet *sheet);
 
 #endif

@@ -19,22 +19,22 @@ static void write_magnitude(double magnitude, int digits, char *text, size_t siz
     shorten_exponent(text);
 }
 
-void fv_number_text(double value, int digits, char text[FV_NUMBER_TEXT]) {
+void number_text(double value, int digits, char text[FV_NUMBER_TEXT]) {
     char magnitude[FV_NUMBER_TEXT] = "";
     write_magnitude(fabs(value), digits, magnitude, sizeof magnitude - 4);
     snprintf(text, FV_NUMBER_TEXT, "%s%s", value < 0 ? "−" : "", magnitude);
 }
 
-void fv_number_in_units(double value, int exponent, int digits, char text[FV_NUMBER_TEXT]) {
+void number_in_units(double value, int exponent, int digits, char text[FV_NUMBER_TEXT]) {
     char factor[FV_NUMBER_TEXT];
-    fv_number_text(value / pow(10, exponent), digits, factor);
+    number_text(value / pow(10, exponent), digits, factor);
     if (exponent == 0 || value == 0 || strchr(factor, 'e') != NULL)
-        fv_number_text(value, digits, text);
+        number_text(value, digits, text);
     else
         snprintf(text, FV_NUMBER_TEXT, "%.*se%d", FV_NUMBER_TEXT - 8, factor, exponent);
 }
 
-void fv_power_text(int exponent, char text[FV_NUMBER_TEXT]) {
+void power_text(int exponent, char text[FV_NUMBER_TEXT]) {
     static const char *const digits[] = {"⁰", "¹", "²", "³", "⁴", "⁵", "⁶", "⁷", "⁸", "⁹"};
     char number[16];
     snprintf(number, sizeof number, "%d", exponent);

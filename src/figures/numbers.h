@@ -5,12 +5,12 @@
 enum { FV_NUMBER_TEXT = 48 }; // bytes that hold any number
 
 // At most `digits` significant digits, but whole numbers below a million in full.
-void fv_number_text(double value, int digits, char text[FV_NUMBER_TEXT]);
+void number_text(double value, int digits, char text[FV_NUMBER_TEXT]);
 
 // value * 10^-exponent, followed by the power: 0.5e12. Zero stays 0.
-void fv_number_in_units(double value, int exponent, int digits, char text[FV_NUMBER_TEXT]);
+void number_in_units(double value, int exponent, int digits, char text[FV_NUMBER_TEXT]);
 
 // 10⁻⁵
-void fv_power_text(int exponent, char text[FV_NUMBER_TEXT]);
+void power_text(int exponent, char text[FV_NUMBER_TEXT]);
 
 #endif

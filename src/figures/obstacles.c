@@ -3,14 +3,15 @@
 #include <math.h>
 #include <string.h>
 
-bool fv_obstacles_init(fv_obstacles *obstacles, fv_scratch *scratch, double width, double height) {
-    *obstacles = (fv_obstacles){.width = (int)ceil(width), .height = (int)ceil(height)};
+bool obstacles_init(figure_obstacles *obstacles, figure_scratch *scratch, double width,
+                    double height) {
+    *obstacles = (figure_obstacles){.width = (int)ceil(width), .height = (int)ceil(height)};
     size_t n = (size_t)obstacles->width * (size_t)obstacles->height;
-    obstacles->taken = fv_scratch_get(scratch, n, 1);
+    obstacles->taken = scratch_get(scratch, n, 1);
     return obstacles->taken != NULL;
 }
 
-void fv_obstacles_clear(fv_obstacles *obstacles) {
+void obstacles_clear(figure_obstacles *obstacles) {
     memset(obstacles->taken, 0, (size_t)obstacles->width * (size_t)obstacles->height);
 }
 
@@ -22,13 +23,13 @@ static int within(double at, int length) {
     return (int)fmin(fmax(at, 0), length);
 }
 
-static pixels inside(const fv_obstacles *obstacles, fv_box box) {
+static pixels inside(const figure_obstacles *obstacles, figure_box box) {
     return (pixels){
         within(floor(box.left), obstacles->width), within(floor(box.top), obstacles->height),
         within(ceil(box.right), obstacles->width), within(ceil(box.bottom), obstacles->height)};
 }
 
-void fv_obstacles_add(fv_obstacles *obstacles, fv_box box) {
+void obstacles_add(figure_obstacles *obstacles, figure_box box) {
     pixels p = inside(obstacles, box);
     for (int y = p.top; y < p.bottom && p.right > p.left; y++)
         memset(obstacles->taken + (size_t)y * (size_t)obstacles->width + p.left, 1,
@@ -50,18 +51,19 @@ static bool cut(double *a0, double *b0, double *a1, double *b1, double length) {
 }
 
 // A slanted line is a string of small boxes: its own bounding box would claim far more.
-void fv_obstacles_add_segment(fv_obstacles *obstacles, double x0, double y0, double x1, double y1) {
+void obstacles_add_segment(figure_obstacles *obstacles, double x0, double y0, double x1,
+                           double y1) {
     if (!isfinite(x0) || !isfinite(y0) || !isfinite(x1) || !isfinite(y1)) return;
     if (!cut(&x0, &y0, &x1, &y1, obstacles->width) || !cut(&y0, &x0, &y1, &x1, obstacles->height))
         return;
     int n = 1 + (int)(hypot(x1 - x0, y1 - y0) / 2);
     for (int i = 0; i <= n; i++) {
         double x = x0 + (x1 - x0) * i / n, y = y0 + (y1 - y0) * i / n;
-        fv_obstacles_add(obstacles, (fv_box){x - 1.5, y - 1.5, x + 1.5, y + 1.5});
+        obstacles_add(obstacles, (figure_box){x - 1.5, y - 1.5, x + 1.5, y + 1.5});
     }
 }
 
-int fv_obstacles_hits(const fv_obstacles *obstacles, fv_box box) {
+int obstacles_hits(const figure_obstacles *obstacles, figure_box box) {
     pixels p = inside(obstacles, box);
     int hits = 0;
     for (int y = p.top; y < p.bottom; y++)

@@ -9,24 +9,25 @@
 #include <stdbool.h>
 
 // In pixels from the panel's top left.
-typedef struct fv_box {
+typedef struct figure_box {
     double left, top, right, bottom;
-} fv_box;
+} figure_box;
 
-typedef struct fv_obstacles {
+typedef struct figure_obstacles {
     int width, height;
     unsigned char *taken; // [height][width]
-} fv_obstacles;
+} figure_obstacles;
 
 // An empty map; false without memory.
-bool fv_obstacles_init(fv_obstacles *obstacles, fv_scratch *scratch, double width, double height);
-void fv_obstacles_clear(fv_obstacles *obstacles);
+bool obstacles_init(figure_obstacles *obstacles, figure_scratch *scratch, double width,
+                    double height);
+void obstacles_clear(figure_obstacles *obstacles);
 
 // What lies outside the panel is in nobody's way.
-void fv_obstacles_add(fv_obstacles *obstacles, fv_box box);
-void fv_obstacles_add_segment(fv_obstacles *obstacles, double x0, double y0, double x1, double y1);
+void obstacles_add(figure_obstacles *obstacles, figure_box box);
+void obstacles_add_segment(figure_obstacles *obstacles, double x0, double y0, double x1, double y1);
 
 // How many pixels of the box are taken.
-int fv_obstacles_hits(const fv_obstacles *obstacles, fv_box box);
+int obstacles_hits(const figure_obstacles *obstacles, figure_box box);
 
 #endif

@@ -76,7 +76,7 @@ static bool is_whole_gif(walk w) {
     return false;
 }
 
-bool fv_picture_is_whole(fv_picture picture, const char *bytes, size_t n) {
+bool picture_is_whole(figure_picture picture, const char *bytes, size_t n) {
     const walk w = {(const unsigned char *)bytes, (const unsigned char *)bytes + n};
     switch (picture) {
     case FV_PICTURE_SVG:

@@ -9,6 +9,6 @@
 
 // Follows the parts of the format (chunks of PNG, blocks of GIF) to the one that ends it, which
 // must be the last; an SVG ends with its closing tag. What is inside the parts is not looked at.
-bool fv_picture_is_whole(fv_picture picture, const char *bytes, size_t n);
+bool picture_is_whole(figure_picture picture, const char *bytes, size_t n);
 
 #endif

@@ -6,22 +6,22 @@
 #include <string.h>
 
 // Any of the runs may have the series; seeds change nothing about it.
-static fv_status rehearse_series(const fv_figure_view *view, rehearsal *stage, const char *key,
+static fv_status rehearse_series(const figure_view *view, rehearsal *stage, const char *key,
                                  const char *series, fv_error *error) {
-    const fv_runs *runs = &view->runs;
+    const figure_runs *runs = &view->runs;
     for (int i = 0; i < runs->n; i++) {
         const fv_record *record;
         if (runs->configs[i]->train.seed != runs->configs[0]->train.seed) continue;
         fv_status status = rehearsal_run(stage, runs->configs[i], &record, error);
         if (status != FV_OK) return status;
-        if (record == NULL || fv_slots_match(record, series)) return FV_OK;
+        if (record == NULL || slots_match(record, series)) return FV_OK;
     }
-    return fv_figure_fail(view, key, error,
-                          "`%s` draws \"%s\", which no run has with this task and this model", key,
-                          series);
+    return figure_fail(view, key, error,
+                       "`%s` draws \"%s\", which no run has with this task and this model", key,
+                       series);
 }
 
-static fv_status rehearse_measure(const fv_figure_view *view, rehearsal *stage, const char *key,
+static fv_status rehearse_measure(const figure_view *view, rehearsal *stage, const char *key,
                                   const char *measure, fv_error *error) {
     const fv_record *record;
     double value;
@@ -29,11 +29,11 @@ static fv_status rehearse_measure(const fv_figure_view *view, rehearsal *stage, 
     fv_status status = rehearsal_run(stage, view->runs.configs[0], &record, error);
     if (status != FV_OK || record == NULL) return status;
     if (fv_measure(measure, record, &value, &cause) == FV_OK) return FV_OK;
-    return fv_figure_fail(view, key, error, "`%s`: %s", key, cause.text);
+    return figure_fail(view, key, error, "`%s`: %s", key, cause.text);
 }
 
-static fv_status rehearse_option(const fv_figure_view *view, rehearsal *stage,
-                                 const fv_option *option, bool is_measure, fv_error *error) {
+static fv_status rehearse_option(const figure_view *view, rehearsal *stage, const fv_option *option,
+                                 bool is_measure, fv_error *error) {
     fv_status status = FV_OK;
     for (int v = 0; v < option->n_values && status == FV_OK; v++) {
         const char *value = option->values[v];
@@ -45,13 +45,13 @@ static fv_status rehearse_option(const fv_figure_view *view, rehearsal *stage,
     return status;
 }
 
-fv_status fv_figure_rehearse_options(const fv_figure_view *view, const fv_figure_kind *kind,
-                                     fv_error *error) {
+fv_status figure_rehearse_options(const figure_view *view, const figure_kind *kind,
+                                  fv_error *error) {
     rehearsal stage;
     rehearsal_init(&stage, view->experiment);
     fv_status status = FV_OK;
     for (int i = 0; i < kind->n_options && status == FV_OK; i++) {
-        fv_option_type type = kind->options[i].type;
+        option_type type = kind->options[i].type;
         bool is_series = type == FV_OPTION_SERIES || type == FV_OPTION_ONE_SERIES;
         bool is_measure = type == FV_OPTION_MEASURE || type == FV_OPTION_MEASURES;
         const fv_option *option = fv_options_find(view->options, kind->options[i].key);

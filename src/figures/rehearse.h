@@ -6,7 +6,7 @@
 
 // Checks the series and measures of checked options against the selected runs, whose configurations
 // view->runs holds. Fails with FV_USAGE and the option's place, or as the run itself would.
-fv_status fv_figure_rehearse_options(const fv_figure_view *view, const fv_figure_kind *kind,
-                                     fv_error *error);
+fv_status figure_rehearse_options(const figure_view *view, const figure_kind *kind,
+                                  fv_error *error);
 
 #endif

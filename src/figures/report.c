@@ -65,7 +65,7 @@ static void write_header(FILE *html, const char *title, const fv_report_part *pa
         seconds += parts[i].wall_seconds;
     }
     fputs("<header><div><h1>", html);
-    fv_html_text(html, title);
+    html_text(html, title);
     fprintf(html, "</h1>\n<p class=\"quiet\">%d experiment%s, %d claim%s, ", n_parts,
             n_parts == 1 ? "" : "s", n_claims, n_claims == 1 ? "" : "s");
     write_runs(html, n_runs, seconds, &diverged);
@@ -75,7 +75,7 @@ static void write_header(FILE *html, const char *title, const fv_report_part *pa
         fputs("<nav>", html);
         for (int i = 0; i < n_parts; i++) {
             fprintf(html, "<a href=\"#part%d\">", i + 1);
-            fv_html_text(html, parts[i].experiment->name);
+            html_text(html, parts[i].experiment->name);
             fputs("</a>", html);
         }
         fputs("</nav>\n", html);
@@ -94,13 +94,13 @@ static fv_status write_figure(FILE *html, const fv_drawn *drawn, const char *hea
     fv_status status = FV_OK;
     fputs("<figure><div class=\"picture\">", html);
     if (drawn->svg != NULL)
-        status = fv_html_svg(html, drawn->svg, prefix, title, error);
+        status = html_svg(html, drawn->svg, prefix, title, error);
     else if (drawn->gif != NULL)
-        status = fv_html_image(html, drawn->gif, "image/gif", title, error);
+        status = html_image(html, drawn->gif, "image/gif", title, error);
     fputs("</div>", html);
     if (strcmp(title, heading) != 0) {
         fputs("<figcaption>", html);
-        fv_html_text(html, title);
+        html_text(html, title);
         fputs("</figcaption>", html);
     }
     fputs("</figure>\n", html);
@@ -109,7 +109,7 @@ static fv_status write_figure(FILE *html, const fv_drawn *drawn, const char *hea
 
 static void write_cell(FILE *html, const char *class, const char *text) {
     fprintf(html, "<td%s%s%s>", *class ? " class=\"" : "", class, *class ? "\"" : "");
-    fv_html_text(html, text);
+    html_text(html, text);
     fputs("</td>", html);
 }
 
@@ -171,12 +171,12 @@ static void write_sweep(FILE *html, const fv_experiment *experiment) {
         for (int a = 0; a < experiment->grids[g].n_axes; a++) {
             const fv_axis *axis = &experiment->grids[g].axes[a];
             fputs("<tr class=\"sweep\"><td>", html);
-            fv_html_text(html, axis->field->key);
+            html_text(html, axis->field->key);
             if (experiment->n_grids > 1) fprintf(html, " (grid %d)", g + 1);
             fputs("</td><td>", html);
             for (int v = 0; v < axis->n; v++) {
                 if (v > 0) fputs(", ", html);
-                fv_html_text(html, axis->values[v]);
+                html_text(html, axis->values[v]);
             }
             fputs("</td></tr>\n", html);
         }
@@ -186,9 +186,9 @@ static fv_status write_part(FILE *html, const fv_report_part *part, int index, f
     const fv_experiment *experiment = part->experiment;
     const char *heading = *experiment->source ? experiment->source : experiment->name;
     fprintf(html, "<section id=\"part%d\"><h2>", index + 1);
-    fv_html_text(html, heading);
+    html_text(html, heading);
     fputs("</h2>\n<p class=\"quiet\"><code>", html);
-    fv_html_text(html, experiment->path);
+    html_text(html, experiment->path);
     fputs("</code>, ", html);
     write_runs(html, part->n_runs, part->wall_seconds, &part->diverged);
     fputs("</p>\n", html);
@@ -210,11 +210,11 @@ static fv_status write_part(FILE *html, const fv_report_part *part, int index, f
 
 static void write_machine(FILE *html) {
     fputs("<footer>Fovea ", html);
-    fv_html_text(html, fv_version());
+    html_text(html, fv_version());
     fputs(" with ", html);
-    fv_html_text(html, fv_kernels_name());
+    html_text(html, fv_kernels_name());
     fputs(" kernels on ", html);
-    fv_html_text(html, fv_machine_cpu());
+    html_text(html, fv_machine_cpu());
     int cores = fv_machine_cores();
     fprintf(html, ", %d core%s</footer>\n", cores, cores == 1 ? "" : "s");
 }
@@ -228,7 +228,7 @@ fv_status fv_report_write(const char *path, const char *title, const fv_report_p
     fputs("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
           "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>",
           html);
-    fv_html_text(html, title);
+    html_text(html, title);
     fprintf(html, "</title>\n<style>\n%s</style></head>\n<body>\n", report_style);
     write_header(html, title, parts, n_parts);
     fputs("<main>\n", html);

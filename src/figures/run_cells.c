@@ -14,17 +14,18 @@ static bool is_measured(const fv_experiment *experiment) {
 }
 
 static bool has_one_length(const fv_task_config *task) {
-    return fv_training_shortest(task) == task->context_length;
+    return training_shortest(task) == task->context_length;
 }
 
 // Runs of one length each may differ in it and be one model all the same: their cells stand side by
 // side. A second partition by length says so; runs over ranges of lengths are all in one group.
-static fv_status split_lengths(const fv_figure_view *view, fv_partition *lengths, fv_error *error) {
+static fv_status split_lengths(const figure_view *view, figure_partition *lengths,
+                               fv_error *error) {
     int n = view->runs.n;
-    *lengths = (fv_partition){.n_fields = 1, .n = 0};
-    lengths->fields = fv_scratch_get(view->scratch, 1, sizeof *lengths->fields);
-    lengths->group = fv_scratch_get(view->scratch, (size_t)n, sizeof *lengths->group);
-    lengths->first = fv_scratch_get(view->scratch, (size_t)n, sizeof *lengths->first);
+    *lengths = (figure_partition){.n_fields = 1, .n = 0};
+    lengths->fields = scratch_get(view->scratch, 1, sizeof *lengths->fields);
+    lengths->group = scratch_get(view->scratch, (size_t)n, sizeof *lengths->group);
+    lengths->first = scratch_get(view->scratch, (size_t)n, sizeof *lengths->first);
     if (lengths->fields == NULL || lengths->group == NULL || lengths->first == NULL)
         return fv_fail(error, FV_NO_MEMORY, "out of memory for a figure of %d runs", n);
     lengths->fields[0] = fv_field_find("task.context_length");
@@ -42,75 +43,75 @@ static fv_status split_lengths(const fv_figure_view *view, fv_partition *lengths
     return FV_OK;
 }
 
-fv_status fv_run_cells_split(const fv_figure_view *view, const char *key, fv_partition *models,
-                             fv_error *error) {
+fv_status run_cells_split(const figure_view *view, const char *key, figure_partition *models,
+                          fv_error *error) {
     if (!is_measured(view->experiment))
-        return fv_figure_fail(view, "kind", error,
-                              "the cells come from the probe needle_grid; list it under `probes`");
-    fv_partition lengths;
-    const fv_partition *const both[] = {models, &lengths};
+        return figure_fail(view, "kind", error,
+                           "the cells come from the probe needle_grid; list it under `probes`");
+    figure_partition lengths;
+    const figure_partition *const both[] = {models, &lengths};
     fv_status status = split_lengths(view, &lengths, error);
     if (status == FV_OK)
-        status = fv_runs_split(view, key, false, both + 1, lengths.n > 1, models, error);
-    if (status == FV_OK) status = fv_runs_check_alike(view, both, 2, error);
+        status = runs_split(view, key, false, both + 1, lengths.n > 1, models, error);
+    if (status == FV_OK) status = runs_check_alike(view, both, 2, error);
     if (status != FV_OK) return status;
     const fv_option *labels = fv_options_find(view->options, "labels");
     if (labels == NULL || labels->n_values == models->n) return FV_OK;
-    return fv_figure_fail(view, "labels", error, "%d labels for %d models; each takes one",
-                          labels->n_values, models->n);
+    return figure_fail(view, "labels", error, "%d labels for %d models; each takes one",
+                       labels->n_values, models->n);
 }
 
 // --- before training ----------------------------------------------------------------------------
 
 // The length that a run is asked for: FV_ALL_LENGTHS, or that of `one_length`, 0 its longest of
 // training, which steps of length_step may not bring to length_max.
-static int wanted_length(const fv_grid_plan *plan, int one_length) {
+static int wanted_length(const grid_plan *plan, int one_length) {
     return one_length == 0 ? plan->lengths[plan->n_trained - 1] : one_length;
 }
 
-static bool measures_length(const fv_grid_plan *plan, int wanted) {
+static bool measures_length(const grid_plan *plan, int wanted) {
     bool found = wanted == FV_ALL_LENGTHS;
     for (int l = 0; l < plan->n_lengths; l++) found |= plan->lengths[l] == wanted;
     return found;
 }
 
-static fv_status refuse_length(const fv_figure_view *view, const fv_grid_plan *plan, int length,
+static fv_status refuse_length(const figure_view *view, const grid_plan *plan, int length,
                                fv_error *error) {
     char list[128] = "";
     for (int l = 0; l < plan->n_lengths; l++) {
         size_t used = strlen(list);
         snprintf(list + used, sizeof list - used, "%s%d", l > 0 ? ", " : "", plan->lengths[l]);
     }
-    return fv_figure_fail(view, "length", error,
-                          "no run is measured at %d tokens; needle_grid takes the lengths %s",
-                          length, list);
+    return figure_fail(view, "length", error,
+                       "no run is measured at %d tokens; needle_grid takes the lengths %s", length,
+                       list);
 }
 
-fv_status fv_run_cells_check(const fv_figure_view *view, const char *key, int one_length,
-                             fv_error *error) {
-    fv_partition models;
-    fv_status status = fv_run_cells_split(view, key, &models, error);
-    fv_grid_plan plan, hides = {0}; // of the first run that hides something
+fv_status run_cells_check(const figure_view *view, const char *key, int one_length,
+                          fv_error *error) {
+    figure_partition models;
+    fv_status status = run_cells_split(view, key, &models, error);
+    grid_plan plan, hides = {0}; // of the first run that hides something
     fv_error cause, first;
     for (int r = 0; r < view->runs.n && status == FV_OK; r++) {
         const fv_config *config = view->runs.configs[r];
-        fv_grid_plan_make(&config->task, &plan);
-        bool can = fv_retrieval_check(config, plan.lengths[0], 0, &cause) == FV_OK;
+        grid_plan_make(&config->task, &plan);
+        bool can = retrieval_check(config, plan.lengths[0], 0, &cause) == FV_OK;
         if (can && measures_length(&plan, wanted_length(&plan, one_length))) return FV_OK;
         if (can && hides.n_lengths == 0) hides = plan;
         if (!can && r == 0) first = cause;
     }
     if (status != FV_OK) return status;
     if (hides.n_lengths > 0) return refuse_length(view, &hides, one_length, error);
-    return fv_figure_fail(view, "kind", error, "no run has cells: %s", first.text);
+    return figure_fail(view, "kind", error, "no run has cells: %s", first.text);
 }
 
 // --- after it -----------------------------------------------------------------------------------
 
-static const char *label_of(const fv_figure_view *view, const fv_partition *models, int model) {
+static const char *label_of(const figure_view *view, const figure_partition *models, int model) {
     const fv_option *labels = fv_options_find(view->options, "labels");
     if (labels != NULL) return labels->values[model];
-    const char *label = fv_runs_label(view, models->first[model], models);
+    const char *label = runs_label(view, models->first[model], models);
     return label != NULL ? label : "";
 }
 
@@ -134,17 +135,17 @@ static fv_status add_run(const fv_record *record, const char *model, int one_len
     const fv_task_config *task = &record->config.task;
     fv_cell cell = {.unit = "tokens"};
     // A run of one length has no training range whose end a map could show.
-    if (!has_one_length(task)) cell.trained_length = fv_training_longest(task);
+    if (!has_one_length(task)) cell.trained_length = training_longest(task);
     snprintf(cell.model, sizeof cell.model, "%s", model);
     snprintf(cell.task, sizeof cell.task, "%s", fv_field_find("task.name")->choices[task->name]);
-    fv_grid_plan plan;
-    fv_grid_plan_make(task, &plan);
+    grid_plan plan;
+    grid_plan_make(task, &plan);
     int wanted = wanted_length(&plan, one_length);
     for (int l = 0; l < plan.n_lengths; l++) {
         if (wanted != FV_ALL_LENGTHS && plan.lengths[l] != wanted) continue;
         for (int d = 0; d < FV_GRID_DEPTHS; d++) {
             char name[FV_GRID_NAME], series[64];
-            fv_grid_name(plan.lengths[l], plan.depths[d], name);
+            grid_name(plan.lengths[l], plan.depths[d], name);
             snprintf(series, sizeof series, "needle_grid.%s", name);
             const fv_series *s = fv_record_find(record, series);
             bool diverged = record->outcome == FV_OUTCOME_DIVERGED;
@@ -159,8 +160,8 @@ static fv_status add_run(const fv_record *record, const char *model, int one_len
     return FV_OK;
 }
 
-fv_status fv_run_cells(const fv_figure_view *view, const fv_partition *models, int one_length,
-                       fv_cells *cells, fv_error *error) {
+fv_status run_cells(const figure_view *view, const figure_partition *models, int one_length,
+                    fv_cells *cells, fv_error *error) {
     *cells = (fv_cells){0};
     fv_status status = FV_OK;
     for (int m = 0; m < models->n && status == FV_OK; m++)
@@ -169,28 +170,27 @@ fv_status fv_run_cells(const fv_figure_view *view, const fv_partition *models, i
                 status = add_run(view->runs.records[r], label_of(view, models, m), one_length,
                                  cells, error);
     if (status == FV_OK && cells->n == 0)
-        status = fv_figure_fail(view, "kind", error, "no run has cells");
+        status = figure_fail(view, "kind", error, "no run has cells");
     if (status != FV_OK) fv_cells_free(cells);
     return status;
 }
 
-fv_status fv_run_cells_draw(fv_figure_view *view, const char *key, int one_length,
-                            fv_status (*draw)(fv_cells_view *view, fv_error *error),
-                            fv_error *error) {
-    fv_partition models;
+fv_status run_cells_draw(figure_view *view, const char *key, int one_length,
+                         fv_status (*draw)(cells_view *view, fv_error *error), fv_error *error) {
+    figure_partition models;
     fv_cells cells;
-    fv_status status = fv_run_cells_split(view, key, &models, error);
-    if (status == FV_OK) status = fv_run_cells(view, &models, one_length, &cells, error);
+    fv_status status = run_cells_split(view, key, &models, error);
+    if (status == FV_OK) status = run_cells(view, &models, one_length, &cells, error);
     if (status != FV_OK) return status;
-    fv_cells_view figure = {.cells = &cells,
-                            .scratch = view->scratch,
-                            .script = view->script,
-                            .title = fv_options_text(view->options, "title", NULL),
-                            .columns = (int)fv_options_number(view->options, "columns", 0)};
-    figure.note = fv_diverged_note(view, NULL);
-    figure.crossed = fv_runs_diverged(view) > 0;
+    cells_view figure = {.cells = &cells,
+                         .scratch = view->scratch,
+                         .script = view->script,
+                         .title = fv_options_text(view->options, "title", NULL),
+                         .columns = (int)fv_options_number(view->options, "columns", 0)};
+    figure.note = diverged_note(view, NULL);
+    figure.crossed = runs_diverged(view) > 0;
     status = draw(&figure, error);
-    if (status == FV_OK) fv_empty_figure(&figure.empty, view, figure.sheet.n);
+    if (status == FV_OK) empty_figure(&figure.empty, view, figure.sheet.n);
     view->width = figure.sheet.width;
     view->height = figure.sheet.height;
     view->spots = figure.spots;

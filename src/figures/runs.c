@@ -44,12 +44,12 @@ static bool is_seed(const fv_field *field) {
 // --- filtering ---------------------------------------------------------------------------------
 
 // Drops the runs whose field has none of the values.
-static fv_status keep_values(fv_figure_view *view, const fv_option *option, const char *field,
+static fv_status keep_values(figure_view *view, const fv_option *option, const char *field,
                              fv_error *error) {
-    fv_runs *runs = &view->runs;
+    figure_runs *runs = &view->runs;
     fv_error cause;
     if (where_check(option, field, &cause) != FV_OK)
-        return fv_figure_fail(view, option->key, error, "%s", cause.text);
+        return figure_fail(view, option->key, error, "%s", cause.text);
     int n = 0;
     for (int i = 0; i < runs->n; i++) {
         if (!where_matches(option, field, runs->configs[i])) continue;
@@ -59,11 +59,11 @@ static fv_status keep_values(fv_figure_view *view, const fv_option *option, cons
     }
     runs->n = n;
     if (n > 0) return FV_OK;
-    return fv_figure_fail(view, option->key, error,
-                          "no run of the experiment has the value that `%s` asks for", option->key);
+    return figure_fail(view, option->key, error,
+                       "no run of the experiment has the value that `%s` asks for", option->key);
 }
 
-fv_status fv_runs_select(fv_figure_view *view, fv_error *error) {
+fv_status runs_select(figure_view *view, fv_error *error) {
     for (int i = 0; i < view->options->n; i++) {
         const fv_option *option = &view->options->items[i];
         const char *key = option->key;
@@ -81,13 +81,13 @@ fv_status fv_runs_select(fv_figure_view *view, fv_error *error) {
 
 // --- splitting ---------------------------------------------------------------------------------
 
-static bool same_group(const fv_config *a, const fv_config *b, const fv_partition *partition) {
+static bool same_group(const fv_config *a, const fv_config *b, const figure_partition *partition) {
     for (int f = 0; f < partition->n_fields; f++)
         if (!same_value(a, b, partition->fields[f])) return false;
     return true;
 }
 
-static void assign_groups(const fv_runs *runs, fv_partition *partition) {
+static void assign_groups(const figure_runs *runs, figure_partition *partition) {
     for (int i = 0; i < runs->n; i++) {
         int g = 0;
         while (g < partition->n &&
@@ -98,20 +98,20 @@ static void assign_groups(const fv_runs *runs, fv_partition *partition) {
     }
 }
 
-static bool has_field(const fv_partition *partition, const fv_field *field) {
+static bool has_field(const figure_partition *partition, const fv_field *field) {
     for (int f = 0; f < partition->n_fields; f++)
         if (partition->fields[f] == field) return true;
     return false;
 }
 
-static bool differs(const fv_runs *runs, const fv_field *field) {
+static bool differs(const figure_runs *runs, const fv_field *field) {
     for (int i = 1; i < runs->n; i++)
         if (!same_value(runs->configs[0], runs->configs[i], field)) return true;
     return false;
 }
 
-static void add_differing(const fv_runs *runs, const fv_partition *const *taken, int n_taken,
-                          fv_partition *partition) {
+static void add_differing(const figure_runs *runs, const figure_partition *const *taken,
+                          int n_taken, figure_partition *partition) {
     int n_fields;
     const fv_field *fields = fv_fields(&n_fields);
     for (int f = 0; f < n_fields; f++) {
@@ -122,18 +122,18 @@ static void add_differing(const fv_runs *runs, const fv_partition *const *taken,
     }
 }
 
-fv_status fv_runs_split(const fv_figure_view *view, const char *key, bool otherwise_none,
-                        const fv_partition *const *taken, int n_taken, fv_partition *partition,
-                        fv_error *error) {
-    const fv_runs *runs = &view->runs;
+fv_status runs_split(const figure_view *view, const char *key, bool otherwise_none,
+                     const figure_partition *const *taken, int n_taken, figure_partition *partition,
+                     fv_error *error) {
+    const figure_runs *runs = &view->runs;
     const fv_option *option = fv_options_find(view->options, key);
     int n_fields;
     fv_fields(&n_fields);
     if (option != NULL && option->n_values > n_fields) n_fields = option->n_values;
-    *partition = (fv_partition){
-        .fields = fv_scratch_get(view->scratch, (size_t)n_fields, sizeof *partition->fields),
-        .group = fv_scratch_get(view->scratch, (size_t)runs->n, sizeof *partition->group),
-        .first = fv_scratch_get(view->scratch, (size_t)runs->n, sizeof *partition->first)};
+    *partition = (figure_partition){
+        .fields = scratch_get(view->scratch, (size_t)n_fields, sizeof *partition->fields),
+        .group = scratch_get(view->scratch, (size_t)runs->n, sizeof *partition->group),
+        .first = scratch_get(view->scratch, (size_t)runs->n, sizeof *partition->first)};
     if (partition->fields == NULL || partition->group == NULL || partition->first == NULL)
         return fv_fail(error, FV_NO_MEMORY, "out of memory");
     if (option == NULL && !otherwise_none) add_differing(runs, taken, n_taken, partition);
@@ -142,14 +142,15 @@ fv_status fv_runs_split(const fv_figure_view *view, const char *key, bool otherw
             partition->fields[partition->n_fields++] = fv_field_find(option->values[v]);
     assign_groups(runs, partition);
     if (partition->n > MOST_PANELS && strcmp(key, "panel") == 0)
-        return fv_figure_fail(view, key, error,
-                              "that makes %d panels, and a page holds %d; select with `where` or "
-                              "name fewer fields in `panel`",
-                              partition->n, MOST_PANELS);
+        return figure_fail(view, key, error,
+                           "that makes %d panels, and a page holds %d; select with `where` or "
+                           "name fewer fields in `panel`",
+                           partition->n, MOST_PANELS);
     return FV_OK;
 }
 
-void fv_runs_leave(const fv_figure_view *view, const fv_partition *other, fv_partition *partition) {
+void runs_leave(const figure_view *view, const figure_partition *other,
+                figure_partition *partition) {
     int n = 0;
     for (int f = 0; f < partition->n_fields; f++)
         if (!has_field(other, partition->fields[f])) partition->fields[n++] = partition->fields[f];
@@ -159,7 +160,7 @@ void fv_runs_leave(const fv_figure_view *view, const fv_partition *other, fv_par
 }
 
 // The first run that falls into the same groups as run i.
-static int representative(int i, const fv_partition *const *partitions, int n_partitions) {
+static int representative(int i, const figure_partition *const *partitions, int n_partitions) {
     for (int j = 0; j < i; j++) {
         bool together = true;
         for (int p = 0; p < n_partitions; p++)
@@ -169,24 +170,24 @@ static int representative(int i, const fv_partition *const *partitions, int n_pa
     return i;
 }
 
-fv_status fv_runs_check_alike(const fv_figure_view *view, const fv_partition *const *partitions,
-                              int n_partitions, fv_error *error) {
-    const fv_runs *runs = &view->runs;
+fv_status runs_check_alike(const figure_view *view, const figure_partition *const *partitions,
+                           int n_partitions, fv_error *error) {
+    const figure_runs *runs = &view->runs;
     int n_fields;
     const fv_field *fields = fv_fields(&n_fields);
     for (int i = 1; i < runs->n; i++) {
         int j = representative(i, partitions, n_partitions);
         for (int f = 0; j < i && f < n_fields; f++)
             if (!is_seed(&fields[f]) && !same_value(runs->configs[i], runs->configs[j], &fields[f]))
-                return fv_figure_fail(view, NULL, error,
-                                      "runs that differ in %s would be drawn as one; add it to "
-                                      "`panel` or select one value with `where`",
-                                      fields[f].key);
+                return figure_fail(view, NULL, error,
+                                   "runs that differ in %s would be drawn as one; add it to "
+                                   "`panel` or select one value with `where`",
+                                   fields[f].key);
     }
     return FV_OK;
 }
 
-fv_status fv_runs_check_swept(const fv_figure_view *view, const char *key, fv_error *error) {
+fv_status runs_check_swept(const figure_view *view, const char *key, fv_error *error) {
     const fv_experiment *experiment = view->experiment;
     const fv_field *field = fv_field_find(fv_options_text(view->options, key, ""));
     int n = fv_experiment_n_runs(experiment);
@@ -199,26 +200,26 @@ fv_status fv_runs_check_swept(const fv_figure_view *view, const char *key, fv_er
     }
     char value[128];
     fv_config_get(&first, field, value, sizeof value);
-    return fv_figure_fail(view, key, error,
-                          "`%s` is %s, which is %s in every run; put it into `sweep` with several "
-                          "values",
-                          key, field->key, value);
+    return figure_fail(view, key, error,
+                       "`%s` is %s, which is %s in every run; put it into `sweep` with several "
+                       "values",
+                       key, field->key, value);
 }
 
 // --- names -------------------------------------------------------------------------------------
 
-const char *fv_field_short(const fv_field *field) {
+const char *field_short(const fv_field *field) {
     for (int i = 0; i < N_SHORT_NAMES; i++)
         if (strcmp(short_names[i].key, field->key) == 0) return short_names[i].text;
     const char *dot = strchr(field->key, '.');
     return dot ? dot + 1 : field->key;
 }
 
-const char *fv_field_label(fv_scratch *scratch, const fv_field *field) {
+const char *field_label(figure_scratch *scratch, const fv_field *field) {
     const char *dot = strchr(field->key, '.'), *name = dot ? dot + 1 : field->key;
-    const char *letter = fv_field_short(field);
+    const char *letter = field_short(field);
     if (strcmp(name, letter) == 0) return name;
-    const char *both = fv_scratch_text(scratch, "%s, %s", name, letter);
+    const char *both = scratch_text(scratch, "%s, %s", name, letter);
     return both ? both : name;
 }
 
@@ -243,11 +244,11 @@ static void append_value(char *text, size_t size, const fv_config *config, const
         write_layers(&config->model.layers, field->choices, value, sizeof value);
     else
         fv_config_get(config, field, value, sizeof value);
-    snprintf(text + used, size - used, "%s%s = %s", used ? ", " : "", fv_field_short(field), value);
+    snprintf(text + used, size - used, "%s%s = %s", used ? ", " : "", field_short(field), value);
 }
 
 // Whether all runs of the panel of `run` have its value.
-static bool is_shared(const fv_figure_view *view, int run, const fv_partition *panels,
+static bool is_shared(const figure_view *view, int run, const figure_partition *panels,
                       const fv_field *field) {
     for (int i = 0; i < view->runs.n; i++)
         if (panels->group[i] == panels->group[run] &&
@@ -256,8 +257,8 @@ static bool is_shared(const fv_figure_view *view, int run, const fv_partition *p
     return true;
 }
 
-char *fv_runs_title(const fv_figure_view *view, int run, const fv_partition *partition,
-                    const fv_partition *without) {
+char *runs_title(const figure_view *view, int run, const figure_partition *partition,
+                 const figure_partition *without) {
     char text[256] = "";
     const fv_config *config = view->runs.configs[run];
     for (int i = 0; i < N_TITLE_FIELDS; i++) {
@@ -272,16 +273,16 @@ char *fv_runs_title(const fv_figure_view *view, int run, const fv_partition *par
             shown |= strcmp(short_names[i].key, partition->fields[f]->key) == 0;
         if (!shown) append_value(text, sizeof text, config, partition->fields[f]);
     }
-    return fv_scratch_text(view->scratch, "%s", text);
+    return scratch_text(view->scratch, "%s", text);
 }
 
-char *fv_runs_label(const fv_figure_view *view, int run, const fv_partition *partition) {
+char *runs_label(const figure_view *view, int run, const figure_partition *partition) {
     char text[256] = "";
     for (int f = 0; f < partition->n_fields; f++)
         if (partition->n_fields == 1 || partition->n == 1 ||
             differs(&view->runs, partition->fields[f]))
             append_value(text, sizeof text, view->runs.configs[run], partition->fields[f]);
-    return fv_scratch_text(view->scratch, "%s", text);
+    return scratch_text(view->scratch, "%s", text);
 }
 
 // The length of the dotted name that starts at `text`.
@@ -291,8 +292,8 @@ static size_t name_length(const char *text) {
     return n;
 }
 
-char *fv_expression_short(fv_scratch *scratch, const char *expression) {
-    char *text = fv_scratch_get(scratch, strlen(expression) + 1, 1), *at = text;
+char *expression_short(figure_scratch *scratch, const char *expression) {
+    char *text = scratch_get(scratch, strlen(expression) + 1, 1), *at = text;
     if (text == NULL) return NULL;
     for (const char *c = expression; *c;) {
         size_t n = name_length(c);
@@ -304,7 +305,7 @@ char *fv_expression_short(fv_scratch *scratch, const char *expression) {
             field = fv_field_find(key);
         }
         if (field != NULL) {
-            at = stpcpy(at, fv_field_short(field)); // never longer than the key
+            at = stpcpy(at, field_short(field)); // never longer than the key
         } else {
             size_t copied = n > 0 ? n : 1;
             memcpy(at, c, copied);
@@ -315,8 +316,8 @@ char *fv_expression_short(fv_scratch *scratch, const char *expression) {
     return text;
 }
 
-char *fv_expression_operand(fv_scratch *scratch, const char *expression) {
-    char *text = fv_expression_short(scratch, expression), *at = NULL;
+char *expression_operand(figure_scratch *scratch, const char *expression) {
+    char *text = expression_short(scratch, expression), *at = NULL;
     if (text == NULL) return NULL;
     strtod(text, &at);
     if (at == text) at += name_length(text);
@@ -327,22 +328,22 @@ char *fv_expression_operand(fv_scratch *scratch, const char *expression) {
             at++;
         } while (*at != '\0' && depth > 0);
     bool single = *at == '\0' && *text != '-';
-    return single ? text : fv_scratch_text(scratch, "(%s)", text);
+    return single ? text : scratch_text(scratch, "(%s)", text);
 }
 
-char *fv_series_label(fv_scratch *scratch, const char *series) {
+char *series_label(figure_scratch *scratch, const char *series) {
     char root[64];
     size_t n = strcspn(series, ".[");
-    if (n >= sizeof root) return fv_scratch_text(scratch, "%s", series);
+    if (n >= sizeof root) return scratch_text(scratch, "%s", series);
     memcpy(root, series, n);
     root[n] = '\0';
     for (char *c = root; *c; c++)
         if (*c == '_') *c = ' ';
     const char *rest = series + n, *last = strrchr(rest, '.');
-    if (*rest == '\0') return fv_scratch_text(scratch, "%s", root);
-    if (*rest == '[' || last == NULL) return fv_scratch_text(scratch, "%s%s", root, rest);
+    if (*rest == '\0') return scratch_text(scratch, "%s", root);
+    if (*rest == '[' || last == NULL) return scratch_text(scratch, "%s%s", root, rest);
     int layer = 0;
     if (sscanf(rest, ".blocks.%d.", &layer) == 1 && layer > 0)
-        return fv_scratch_text(scratch, "%s %s, layer %d", root, last + 1, layer);
-    return fv_scratch_text(scratch, "%s %s", root, last + 1);
+        return scratch_text(scratch, "%s %s, layer %d", root, last + 1, layer);
+    return scratch_text(scratch, "%s %s", root, last + 1);
 }

@@ -6,21 +6,21 @@
 #include <math.h>
 #include <string.h>
 
-void fv_scale_init(fv_scale *scale, bool log) {
-    *scale = (fv_scale){.low = INFINITY, .high = -INFINITY, .log = log};
+void scale_init(figure_scale *scale, bool log) {
+    *scale = (figure_scale){.low = INFINITY, .high = -INFINITY, .log = log};
 }
 
-bool fv_scale_shows(const fv_scale *scale, double value) {
+bool scale_shows(const figure_scale *scale, double value) {
     return isfinite(value) && !(scale->log && value <= 0);
 }
 
-void fv_scale_add(fv_scale *scale, double value) {
-    if (!fv_scale_shows(scale, value)) return;
+void scale_add(figure_scale *scale, double value) {
+    if (!scale_shows(scale, value)) return;
     scale->low = fmin(scale->low, value);
     scale->high = fmax(scale->high, value);
 }
 
-void fv_scale_finish(fv_scale *scale, double low, double high, double padding) {
+void scale_finish(figure_scale *scale, double low, double high, double padding) {
     if (!isnan(low) && (!scale->log || low > 0)) scale->low = low;
     if (!isnan(high) && (!scale->log || high > 0)) scale->high = high;
     scale->invented = !isfinite(scale->low) && !isfinite(scale->high);
@@ -47,50 +47,51 @@ void fv_scale_finish(fv_scale *scale, double low, double high, double padding) {
     if (scale->high <= scale->low) scale->high = scale->log ? scale->low * 10 : scale->low + 1;
 }
 
-double fv_scale_place(const fv_scale *scale, double value) {
+double scale_place(const figure_scale *scale, double value) {
     if (scale->log) return (log(value) - log(scale->low)) / (log(scale->high) - log(scale->low));
     return (value - scale->low) / (scale->high - scale->low);
 }
 
-double fv_scale_value(const fv_scale *scale, double share) {
+double scale_value(const figure_scale *scale, double share) {
     if (scale->log) return exp(log(scale->low) + share * (log(scale->high) - log(scale->low)));
     return scale->low + (scale->high - scale->low) * share;
 }
 
-bool fv_scale_holds(const fv_scale *scale, double value) {
+bool scale_holds(const figure_scale *scale, double value) {
     return value >= scale->low && value <= scale->high;
 }
 
-static void widen(fv_scale *scale, double length) {
+static void widen(figure_scale *scale, double length) {
     double middle = 0.5 * (scale->low + scale->high);
     scale->low = middle - 0.5 * length;
     scale->high = middle + 0.5 * length;
 }
 
-void fv_scales_equalize(fv_scale *x, fv_scale *y, double width, double height) {
+void scales_equalize(figure_scale *x, figure_scale *y, double width, double height) {
     double unit = fmax((x->high - x->low) / width, (y->high - y->low) / height);
     widen(x, unit * width);
     widen(y, unit * height);
 }
 
-void fv_scale_write_tics(FILE *script, const char *axis) {
+void scale_write_tics(FILE *script, const char *axis) {
     bool below = strcmp(axis, "x") == 0;
     fprintf(script,
             "set %stics out nomirror scale 0.5,0.25 font ',10.5' textcolor rgb '#%06x' offset %s\n",
             axis, FV_TICS, below ? "0,0.3" : "0,0");
 }
 
-void fv_scale_write(const fv_scale *scale, const fv_tics *tics, FILE *script, const char *axis) {
+void scale_write(const figure_scale *scale, const figure_tics *tics, FILE *script,
+                 const char *axis) {
     if (scale->log) fprintf(script, "set logscale %s\n", axis);
     fprintf(script, "set %srange [%.9g:%.9g]\n", axis, scale->low, scale->high);
     if (scale->invented) {
         fprintf(script, "unset %stics\n", axis);
         return;
     }
-    fv_scale_write_tics(script, axis);
+    scale_write_tics(script, axis);
     fprintf(script, "set %stics (", axis);
     for (int i = 0; i < tics->n; i++) {
-        const fv_tic *tic = &tics->items[i];
+        const figure_tic *tic = &tics->items[i];
         fprintf(script, "%s'%s' %.*g%s", i > 0 ? ", " : "", tic->text, tic->digits, tic->value,
                 tic->text[0] != '\0' ? "" : " 1");
     }

@@ -5,48 +5,48 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-typedef struct fv_scale {
+typedef struct figure_scale {
     double low, high; // low > high while empty
     bool log;
     bool invented; // nothing was added and no end given: the axis gets no numbers
     bool whole;    // it counts something: no tics between whole numbers
-} fv_scale;
+} figure_scale;
 
 // Of the numbers along axes, as gnuplot counts.
 #define FV_TIC_SIZE 10.5
 
-void fv_scale_init(fv_scale *scale, bool log);
+void scale_init(figure_scale *scale, bool log);
 
 // Widens the range to hold `value`; what the axis cannot show (not finite; not positive on a
 // logarithmic axis) changes nothing.
-void fv_scale_add(fv_scale *scale, double value);
+void scale_add(figure_scale *scale, double value);
 
 // Whether the axis can show `value` at all: finite, and positive on a logarithmic one.
-bool fv_scale_shows(const fv_scale *scale, double value);
+bool scale_shows(const figure_scale *scale, double value);
 
 // Ends the collecting: replaces the ends by `low` and `high` where these are not NAN, gives an
 // empty or pointlike range a width, and leaves `padding` (a share of the length) free at the ends
 // that were not given.
-void fv_scale_finish(fv_scale *scale, double low, double high, double padding);
+void scale_finish(figure_scale *scale, double low, double high, double padding);
 
 // 0 at the low end, 1 at the high end.
-double fv_scale_place(const fv_scale *scale, double value);
+double scale_place(const figure_scale *scale, double value);
 
-// The value at a share of the length: the inverse of fv_scale_place.
-double fv_scale_value(const fv_scale *scale, double share);
+// The value at a share of the length: the inverse of scale_place.
+double scale_value(const figure_scale *scale, double share);
 
 // Whether `value` lies between the ends.
-bool fv_scale_holds(const fv_scale *scale, double value);
+bool scale_holds(const figure_scale *scale, double value);
 
 // Makes the units of both (linear) axes equally long on a panel of width x height.
-void fv_scales_equalize(fv_scale *x, fv_scale *y, double width, double height);
+void scales_equalize(figure_scale *x, figure_scale *y, double width, double height);
 
 // Writes how the tics of `axis` look.
-void fv_scale_write_tics(FILE *script, const char *axis);
+void scale_write_tics(FILE *script, const char *axis);
 
 // Writes gnuplot's range and tics of `axis` ("x", "y", "y2", "cb").
-struct fv_tics;
-void fv_scale_write(const fv_scale *scale, const struct fv_tics *tics, FILE *script,
-                    const char *axis);
+struct figure_tics;
+void scale_write(const figure_scale *scale, const struct figure_tics *tics, FILE *script,
+                 const char *axis);
 
 #endif

@@ -6,16 +6,16 @@
 #include <fovea/status.h>
 #include <stddef.h>
 
-typedef struct fv_scratch {
-    struct fv_scratch_block *blocks;
-} fv_scratch; // starts as {0}
+typedef struct figure_scratch {
+    struct scratch_block *blocks;
+} figure_scratch; // starts as {0}
 
 // count zeroed elements of `size` bytes, or NULL. count may be 0.
-void *fv_scratch_get(fv_scratch *scratch, size_t count, size_t size);
+void *scratch_get(figure_scratch *scratch, size_t count, size_t size);
 
 // Formatted text, or NULL.
-char *fv_scratch_text(fv_scratch *scratch, const char *format, ...) FV_PRINTF(2, 3);
+char *scratch_text(figure_scratch *scratch, const char *format, ...) FV_PRINTF(2, 3);
 
-void fv_scratch_free(fv_scratch *scratch);
+void scratch_free(figure_scratch *scratch);
 
 #endif

@@ -10,7 +10,7 @@ static fv_status no_memory(fv_error *error) {
     return fv_fail(error, FV_NO_MEMORY, "out of memory for a figure");
 }
 
-static bool has(const fv_slots *slots, const char *series, bool second) {
+static bool has(const figure_slots *slots, const char *series, bool second) {
     for (int s = 0; s < slots->n; s++)
         if (slots->items[s].second == second && strcmp(slots->items[s].series, series) == 0)
             return true;
@@ -21,16 +21,16 @@ static bool has(const fv_slots *slots, const char *series, bool second) {
 static bool matches(const fv_record *record, const char *pattern, const fv_series *series) {
     if (strcmp(series->name, pattern) == 0) return true;
     if (strpbrk(pattern, "*?") != NULL) return fnmatch(pattern, series->name, 0) == 0;
-    return fv_series_called(record, pattern) == series;
+    return series_called(record, pattern) == series;
 }
 
-bool fv_slots_match(const fv_record *record, const char *pattern) {
+bool slots_match(const fv_record *record, const char *pattern) {
     for (int i = 0; i < record->n_series; i++)
         if (matches(record, pattern, &record->series[i])) return true;
     return false;
 }
 
-static fv_status fail_unknown(const fv_figure_view *view, const char *key, const char *pattern,
+static fv_status fail_unknown(const figure_view *view, const char *key, const char *pattern,
                               fv_error *error) {
     char list[400] = "";
     const fv_record *record = view->runs.records[0];
@@ -38,23 +38,23 @@ static fv_status fail_unknown(const fv_figure_view *view, const char *key, const
         size_t used = strlen(list);
         snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", record->series[i].name);
     }
-    return fv_figure_fail(view, key, error, "no run has a series \"%s\"; they have %s", pattern,
-                          *list ? list : "none");
+    return figure_fail(view, key, error, "no run has a series \"%s\"; they have %s", pattern,
+                       *list ? list : "none");
 }
 
-static fv_status add(const fv_figure_view *view, const char *series, bool second, fv_slots *slots,
+static fv_status add(const figure_view *view, const char *series, bool second, figure_slots *slots,
                      fv_error *error) {
     if (has(slots, series, second)) return FV_OK;
-    fv_slot *grown = fv_scratch_get(view->scratch, (size_t)slots->n + 1, sizeof *grown);
+    figure_slot *grown = scratch_get(view->scratch, (size_t)slots->n + 1, sizeof *grown);
     if (grown == NULL) return no_memory(error);
     if (slots->n > 0) memcpy(grown, slots->items, (size_t)slots->n * sizeof *grown);
-    grown[slots->n++] = (fv_slot){.series = series, .second = second};
+    grown[slots->n++] = (figure_slot){.series = series, .second = second};
     slots->items = grown;
     return FV_OK;
 }
 
-static fv_status add_matching(const fv_figure_view *view, const char *key, const char *pattern,
-                              bool second, fv_slots *slots, fv_error *error) {
+static fv_status add_matching(const figure_view *view, const char *key, const char *pattern,
+                              bool second, figure_slots *slots, fv_error *error) {
     bool found = false;
     for (int i = 0; i < view->runs.n; i++) {
         const fv_record *record = view->runs.records[i];
@@ -73,9 +73,9 @@ static fv_status add_matching(const fv_figure_view *view, const char *key, const
     return add(view, pattern, second, slots, error);
 }
 
-fv_status fv_slots_read(const fv_figure_view *view, fv_slots *slots, fv_error *error) {
+fv_status slots_read(const figure_view *view, figure_slots *slots, fv_error *error) {
     static const char *const keys[] = {"y", "y2"};
-    *slots = (fv_slots){0};
+    *slots = (figure_slots){0};
     for (int k = 0; k < 2; k++) {
         const fv_option *option = fv_options_find(view->options, keys[k]);
         for (int v = 0; option != NULL && v < option->n_values; v++) {
@@ -86,10 +86,10 @@ fv_status fv_slots_read(const fv_figure_view *view, fv_slots *slots, fv_error *e
     }
     const fv_option *labels = fv_options_find(view->options, "labels");
     for (int s = 0; s < slots->n; s++) {
-        fv_slot *slot = &slots->items[s];
+        figure_slot *slot = &slots->items[s];
         slot->label = labels != NULL && s < labels->n_values
                           ? labels->values[s]
-                          : fv_series_label(view->scratch, slot->series);
+                          : series_label(view->scratch, slot->series);
         if (slot->label == NULL) return no_memory(error);
     }
     return FV_OK;

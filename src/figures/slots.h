@@ -5,23 +5,23 @@
 
 #include "figures/kind.h"
 
-typedef struct fv_slot {
+typedef struct figure_slot {
     const char *series, *label;
     bool second; // against the right axis
-} fv_slot;
+} figure_slot;
 
-typedef struct fv_slots {
-    fv_slot *items;
+typedef struct figure_slots {
+    figure_slot *items;
     int n;
     bool any_second;
-} fv_slots;
+} figure_slots;
 
 // Whether a run has a series that `pattern` names: a whole name, a pattern, or a short name as
 // measures have them ("effective_rank.W_Q").
-bool fv_slots_match(const fv_record *record, const char *pattern);
+bool slots_match(const fv_record *record, const char *pattern);
 
 // In the order of the options and, within a pattern, of the runs. Fails with FV_USAGE for a name
 // that no run has.
-fv_status fv_slots_read(const fv_figure_view *view, fv_slots *slots, fv_error *error);
+fv_status slots_read(const figure_view *view, figure_slots *slots, fv_error *error);
 
 #endif

@@ -6,22 +6,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void write_spot(FILE *svg, const fv_hot_spot *spot) {
+static void write_spot(FILE *svg, const hot_spot *spot) {
     fprintf(svg,
             "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" fill=\"transparent\">"
             "<title>",
             spot->box.left, spot->box.top, spot->box.right - spot->box.left,
             spot->box.bottom - spot->box.top);
-    fv_html_text(svg, spot->text);
+    html_text(svg, spot->text);
     fputs("</title></rect>\n", svg);
 }
 
-fv_status fv_spots_write(const char *path, const fv_hot_spots *spots, fv_error *error) {
+fv_status spots_write(const char *path, const hot_spots *spots, fv_error *error) {
     char *bytes;
     size_t length;
     fv_whole_file file = {0};
     if (spots->n == 0) return FV_OK;
-    fv_status status = fv_html_read_file(path, &bytes, &length, error);
+    fv_status status = html_read_file(path, &bytes, &length, error);
     if (status != FV_OK) return status;
     char *end = NULL;
     for (char *at = bytes; (at = strstr(at, "</svg>")) != NULL; at++) end = at;

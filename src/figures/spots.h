@@ -8,20 +8,20 @@
 #include <fovea/status.h>
 
 // A box with a tool tip, in pixels of the sheet.
-typedef struct fv_hot_spot {
-    fv_box box;
+typedef struct hot_spot {
+    figure_box box;
     const char *text;
-} fv_hot_spot;
+} hot_spot;
 
-typedef struct fv_hot_spots {
-    fv_hot_spot *items;
+typedef struct hot_spots {
+    hot_spot *items;
     int n, capacity;
-} fv_hot_spots;
+} hot_spots;
 
 // What they begin with in the file.
 #define FV_SPOTS_START "<g class=\"spots\">"
 
 // Puts the boxes over everything that the SVG file at `path` shows.
-fv_status fv_spots_write(const char *path, const fv_hot_spots *spots, fv_error *error);
+fv_status spots_write(const char *path, const hot_spots *spots, fv_error *error);
 
 #endif

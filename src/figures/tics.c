@@ -9,13 +9,13 @@ enum { MOST_LINEAR = 100 };
 
 // The room of a number along its axis: its width below, its height at the side.
 static double room_of(const char *text, bool across) {
-    return across ? fv_text_width(text, FV_TIC_SIZE) + 6 : FV_TIC_SIZE + 3;
+    return across ? text_width(text, FV_TIC_SIZE) + 6 : FV_TIC_SIZE + 3;
 }
 
-static fv_tic *add(fv_tics *tics, double value, int digits) {
+static figure_tic *add(figure_tics *tics, double value, int digits) {
     if (tics->n == FV_MOST_TICS) tics->n--;
-    fv_tic *tic = &tics->items[tics->n++];
-    *tic = (fv_tic){.value = value, .digits = digits};
+    figure_tic *tic = &tics->items[tics->n++];
+    *tic = (figure_tic){.value = value, .digits = digits};
     return tic;
 }
 
@@ -43,7 +43,7 @@ static void choose_units(double largest, linear *l) {
     l->thousands = l->step >= 100 && largest >= 1e4 && !large;
 }
 
-static linear linear_of(const fv_scale *scale, double length, double gap) {
+static linear linear_of(const figure_scale *scale, double length, double gap) {
     double step = round_step((scale->high - scale->low) / fmax(2, length / gap));
     if (scale->whole && step < 1) step = 1;
     double largest = fmax(fabs(scale->low), fabs(scale->high));
@@ -57,15 +57,15 @@ static linear linear_of(const fv_scale *scale, double length, double gap) {
 
 static void linear_text(const linear *l, double value, char text[FV_NUMBER_TEXT]) {
     if (l->thousands && value != 0) {
-        fv_number_text(value / 1000, l->digits, text);
+        number_text(value / 1000, l->digits, text);
         strcat(text, "k");
     } else {
-        fv_number_in_units(value, l->exponent, l->digits, text);
+        number_in_units(value, l->exponent, l->digits, text);
     }
 }
 
 // The choice with the most numbers that do not touch: fewer where they are long, but two or more.
-static linear choose_steps(const fv_scale *scale, double length, bool across) {
+static linear choose_steps(const figure_scale *scale, double length, bool across) {
     linear l = linear_of(scale, length, 70);
     double gap = 112;
     for (int i = 0; i < 3; i++, gap *= 1.6) {
@@ -79,7 +79,7 @@ static linear choose_steps(const fv_scale *scale, double length, bool across) {
     return l;
 }
 
-static void find_linear(const fv_scale *scale, double length, bool across, fv_tics *tics) {
+static void find_linear(const figure_scale *scale, double length, bool across, figure_tics *tics) {
     linear l = choose_steps(scale, length, across);
     double end = -INFINITY;
     for (int i = 0; i < MOST_LINEAR; i++) {
@@ -89,8 +89,8 @@ static void find_linear(const fv_scale *scale, double length, bool across, fv_ti
         linear_text(&l, value, text);
         // Ends that a double can hardly step between.
         if (tics->n > 0 && strcmp(tics->items[tics->n - 1].text, text) == 0) continue;
-        fv_tic *tic = add(tics, value, l.digits + 3);
-        double at = length * fv_scale_place(scale, value), half = 0.5 * room_of(text, across);
+        figure_tic *tic = add(tics, value, l.digits + 3);
+        double at = length * scale_place(scale, value), half = 0.5 * room_of(text, across);
         if (at - half < end) continue;
         end = at + half;
         strcpy(tic->text, text);
@@ -117,29 +117,29 @@ static bool is_labelled(const logarithmic *l, int m, int exponent) {
 
 static void log_text(const logarithmic *l, int m, int exponent, char text[FV_NUMBER_TEXT]) {
     if (l->plain || l->which != DECADES)
-        fv_number_in_units(m * pow(10, exponent), l->plain ? 0 : exponent, 6, text);
+        number_in_units(m * pow(10, exponent), l->plain ? 0 : exponent, 6, text);
     else
-        fv_power_text(exponent, text);
+        power_text(exponent, text);
 }
 
-static bool holds_nearly(const fv_scale *scale, double value) {
+static bool holds_nearly(const figure_scale *scale, double value) {
     return value >= scale->low * (1 - 1e-9) && value <= scale->high * (1 + 1e-9);
 }
 
 // Decades carry numbers (every second or third where there are many), or some of their multiples
 // too. All nine multiples get a small tic, or where decades are many these alone.
-static void add_logarithmic(const fv_scale *scale, const logarithmic *l, fv_tics *tics) {
+static void add_logarithmic(const figure_scale *scale, const logarithmic *l, figure_tics *tics) {
     tics->n = 0;
     for (int e = l->first; e <= l->last; e++)
         for (int m = 1; m <= (l->every > 1 ? 1 : 9); m++) {
             double value = m * pow(10, e);
             if (!holds_nearly(scale, value)) continue;
-            fv_tic *tic = add(tics, value, 9);
+            figure_tic *tic = add(tics, value, 9);
             if (is_labelled(l, m, e)) log_text(l, m, e, tic->text);
         }
 }
 
-static void write_plainly_if_short(const fv_scale *scale, logarithmic *l) {
+static void write_plainly_if_short(const figure_scale *scale, logarithmic *l) {
     l->plain = true;
     for (int e = l->first; e <= l->last; e++)
         for (int m = 1; m <= 9; m++)
@@ -148,13 +148,14 @@ static void write_plainly_if_short(const fv_scale *scale, logarithmic *l) {
 }
 
 // How many numbers the axis would have; 0 where two of them would touch.
-static int count_numbers(const fv_scale *scale, const fv_tics *tics, double length, bool across) {
+static int count_numbers(const figure_scale *scale, const figure_tics *tics, double length,
+                         bool across) {
     int n = 0;
     double end = -INFINITY;
     for (int i = 0; i < tics->n; i++) {
-        const fv_tic *tic = &tics->items[i];
+        const figure_tic *tic = &tics->items[i];
         if (tic->text[0] == '\0') continue;
-        double at = length * fv_scale_place(scale, tic->value);
+        double at = length * scale_place(scale, tic->value);
         double half = 0.5 * room_of(tic->text, across);
         if (at - half < end) return 0;
         end = at + half;
@@ -164,8 +165,8 @@ static int count_numbers(const fv_scale *scale, const fv_tics *tics, double leng
 }
 
 // Makes the choice `which`; the numbers that it gives.
-static int try(const fv_scale *scale, double length, bool across, labelled which, logarithmic *l,
-               fv_tics *tics) {
+static int try(const figure_scale *scale, double length, bool across, labelled which,
+               logarithmic *l, figure_tics *tics) {
     l->which = which;
     write_plainly_if_short(scale, l);
     add_logarithmic(scale, l, tics);
@@ -174,7 +175,8 @@ static int try(const fv_scale *scale, double length, bool across, labelled which
 
 // A scale needs two numbers to be read, and three to be seen as logarithmic: the first choice that
 // has them and room for them, else numbers that are equally far apart.
-static void find_logarithmic(const fv_scale *scale, double length, bool across, fv_tics *tics) {
+static void find_logarithmic(const figure_scale *scale, double length, bool across,
+                             figure_tics *tics) {
     double span = log10(scale->high) - log10(scale->low);
     logarithmic l = {.first = (int)floor(log10(scale->low)),
                      .last = (int)floor(log10(scale->high)),
@@ -191,7 +193,7 @@ static void find_logarithmic(const fv_scale *scale, double length, bool across, 
 
 // --- both --------------------------------------------------------------------------------------
 
-void fv_tics_find(const fv_scale *scale, double length, bool across, fv_tics *tics) {
+void tics_find(const figure_scale *scale, double length, bool across, figure_tics *tics) {
     tics->n = 0;
     if (scale->invented) return;
     if (scale->log)
@@ -200,18 +202,18 @@ void fv_tics_find(const fv_scale *scale, double length, bool across, fv_tics *ti
         find_linear(scale, length, across, tics);
 }
 
-int fv_tics_at(const fv_scale *scale, double length, bool across, const double *values, int n,
-               fv_tics *tics) {
+int tics_at(const figure_scale *scale, double length, bool across, const double *values, int n,
+            figure_tics *tics) {
     double end = -INFINITY;
     int n_numbers = 0;
     tics->n = 0;
     for (int i = 0; i < n && tics->n < FV_MOST_TICS; i++) {
         char text[FV_NUMBER_TEXT];
-        fv_number_text(values[i], 6, text);
-        double at = length * fv_scale_place(scale, values[i]);
+        number_text(values[i], 6, text);
+        double at = length * scale_place(scale, values[i]);
         double half = 0.5 * room_of(text, across);
         if (!isfinite(at)) continue; // zero on a logarithmic axis
-        fv_tic *tic = add(tics, values[i], 9);
+        figure_tic *tic = add(tics, values[i], 9);
         if (at - half < end) continue;
         end = at + half;
         strcpy(tic->text, text);
@@ -220,11 +222,11 @@ int fv_tics_at(const fv_scale *scale, double length, bool across, const double *
     return n_numbers;
 }
 
-double fv_tics_width(const fv_scale *scale, double length) {
-    fv_tics tics;
+double tics_width(const figure_scale *scale, double length) {
+    figure_tics tics;
     double widest = 0;
-    fv_tics_find(scale, length, false, &tics);
+    tics_find(scale, length, false, &tics);
     for (int i = 0; i < tics.n; i++)
-        widest = fmax(widest, fv_text_width(tics.items[i].text, FV_TIC_SIZE));
+        widest = fmax(widest, text_width(tics.items[i].text, FV_TIC_SIZE));
     return widest;
 }

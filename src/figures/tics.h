@@ -11,27 +11,27 @@
 
 enum { FV_MOST_TICS = 1000 };
 
-typedef struct fv_tic {
+typedef struct figure_tic {
     double value;
     int digits;                // that `value` needs
     char text[FV_NUMBER_TEXT]; // empty for a small tic without a number
-} fv_tic;
+} figure_tic;
 
-typedef struct fv_tics {
-    fv_tic items[FV_MOST_TICS];
+typedef struct figure_tics {
+    figure_tic items[FV_MOST_TICS];
     int n;
-} fv_tics;
+} figure_tics;
 
 // The tics of a scale that is `length` pixels long; `across` where its numbers stand beside each
 // other, not above.
-void fv_tics_find(const fv_scale *scale, double length, bool across, fv_tics *tics);
+void tics_find(const figure_scale *scale, double length, bool across, figure_tics *tics);
 
 // The tics of a scale at n values of one's own, in increasing order: numbers as far as they have
 // room, of which the first has. What the scale cannot show is left out. How many have a number.
-int fv_tics_at(const fv_scale *scale, double length, bool across, const double *values, int n,
-               fv_tics *tics);
+int tics_at(const figure_scale *scale, double length, bool across, const double *values, int n,
+            figure_tics *tics);
 
 // The width of the widest number in pixels.
-double fv_tics_width(const fv_scale *scale, double length);
+double tics_width(const figure_scale *scale, double length);
 
 #endif

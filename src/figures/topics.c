@@ -62,7 +62,7 @@ static bool field_at(int i, fv_topic *t) {
 
 static bool part_at(const char *key, int i, fv_topic *t) {
     int n;
-    const fv_part *const *parts = fv_parts_of(key, &n);
+    const config_part *const *parts = parts_of(key, &n);
     if (i >= n) return false;
     t->name = fv_field_find(key)->choices[i];
     t->help = parts[i]->help != NULL ? parts[i]->help : "";
@@ -102,8 +102,8 @@ static void write_arguments(const char *arguments, char *text, size_t size) {
 // Functions first, then what follows from a run's configuration and outcome.
 static bool measure_at(int i, fv_topic *t) {
     int n, n_quantities;
-    const fv_measure_function *functions = fv_measure_functions(&n);
-    const fv_measure_quantity *quantities = fv_measure_quantities(&n_quantities);
+    const measure_function *functions = measure_functions(&n);
+    const measure_quantity *quantities = measure_quantities(&n_quantities);
     if (i >= n + n_quantities) return false;
     t->name = i < n ? functions[i].name : quantities[i - n].name;
     t->help = i < n ? functions[i].help : quantities[i - n].help;
@@ -114,7 +114,7 @@ static bool measure_at(int i, fv_topic *t) {
 
 static bool figure_at(int i, fv_topic *t) {
     int n;
-    const fv_figure_kind *const *kinds = fv_figure_kinds(&n);
+    const figure_kind *const *kinds = figure_kinds(&n);
     if (i >= n) return false;
     t->name = kinds[i]->name;
     t->help = kinds[i]->help;
@@ -124,12 +124,12 @@ static bool figure_at(int i, fv_topic *t) {
     return true;
 }
 
-static void write_key(const fv_figure_option *option, const char *of, fv_topic *t) {
+static void write_key(const figure_option *option, const char *of, fv_topic *t) {
     t->name = option->key;
     t->of = of;
     t->help = option->help;
     if (option->type != FV_OPTION_CHOICE)
-        add(t->takes, sizeof t->takes, "", fv_option_type_text(option->type));
+        add(t->takes, sizeof t->takes, "", option_type_text(option->type));
     for (const char *c = option->choices; c != NULL && *c != '\0'; c++)
         add(t->takes, sizeof t->takes, "", *c == '|' ? " or " : (char[]){*c, '\0'});
     if (option->required) add(t->takes, sizeof t->takes, ", ", "required");
@@ -138,8 +138,8 @@ static void write_key(const fv_figure_option *option, const char *of, fv_topic *
 // Those of every figure, then those of each kind.
 static bool key_at(int i, fv_topic *t) {
     int n, n_kinds;
-    const fv_figure_option *common = fv_figure_common_options(&n);
-    const fv_figure_kind *const *kinds = fv_figure_kinds(&n_kinds);
+    const figure_option *common = figure_common_options(&n);
+    const figure_kind *const *kinds = figure_kinds(&n_kinds);
     if (i < n) {
         write_key(&common[i], "", t);
         return true;
@@ -155,7 +155,7 @@ static bool key_at(int i, fv_topic *t) {
 
 static bool claim_at(int i, fv_topic *t) {
     int n;
-    const fv_claim_key *keys = fv_claim_keys(&n);
+    const claim_key *keys = claim_keys(&n);
     if (i >= n) return false;
     t->name = keys[i].name;
     t->help = keys[i].help;

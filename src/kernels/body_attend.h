@@ -75,7 +75,7 @@ static void squared_distances(lanes c, lanes a, lanes b, int m, int n, int depth
     product_any(c, a, b, m, n, depth, false, true);
 }
 
-INLINE lanes lanes_of(const fv_attend_rows *a, int g, int part) {
+INLINE lanes lanes_of(const kernel_attend_rows *a, int g, int part) {
     return (lanes){a->data + g * a->group_stride + part * VW, a->row_stride, L};
 }
 INLINE lanes rows_from(lanes a, int i) {
@@ -96,22 +96,22 @@ INLINE keys keys_between(int sinks, int first, int end) {
     return (keys){{0, first}, {sinks, end}};
 }
 
-INLINE int first_key_of(const fv_attend *a, int i) {
+INLINE int first_key_of(const kernel_attend *a, int i) {
     return a->first_key ? a->first_key[i] : 0;
 }
 
-INLINE keys keys_of_query(const fv_attend *a, int i) {
+INLINE keys keys_of_query(const kernel_attend *a, int i) {
     return keys_between(a->n_sinks, first_key_of(a, i), a->n_keys[i]);
 }
 
 // Widened to whole blocks of PRODUCT_I keys at the inner ends, so that the gradients of keys, which
 // are summed by such blocks, find every entry written.
-INLINE keys keys_of_block(const fv_attend *a, int i, int m) {
+INLINE keys keys_of_block(const kernel_attend *a, int i, int m) {
     int sinks = (a->n_sinks + PRODUCT_I - 1) / PRODUCT_I * PRODUCT_I;
     return keys_between(sinks, first_key_of(a, i) / PRODUCT_I * PRODUCT_I, a->n_keys[i + m - 1]);
 }
 
-INLINE int block_height(const fv_attend *a, int i) {
+INLINE int block_height(const kernel_attend *a, int i) {
     return a->n_queries - i < PRODUCT_I ? a->n_queries - i : PRODUCT_I;
 }
 
@@ -131,12 +131,12 @@ INLINE void hide(float *p, keys block, keys query) {
 #define LOG(x)       vf_log(x)
 #define FINITE(y, x) (y)
 
-INLINE float factor_of(const fv_attend *a) {
-    return (float)fv_score_factor(a->score, (double)a->scale, (double)a->power);
+INLINE float factor_of(const kernel_attend *a) {
+    return (float)score_factor(a->score, (double)a->scale, (double)a->power);
 }
 
 // Squared distances become scores, and their slopes are kept for the gradient.
-INLINE void metric_row(const fv_attend *a, float *p, float *slopes, int first, int end) {
+INLINE void metric_row(const kernel_attend *a, float *p, float *slopes, int first, int end) {
     const float factor = factor_of(a), floor = a->floor;
     switch (a->score) {
 #define FV_PART_SCORE(NAME, name)                                                                  \
@@ -155,11 +155,11 @@ INLINE void metric_row(const fv_attend *a, float *p, float *slopes, int first, i
 }
 
 // Scores of a block of queries, up to the factor that softmax_row applies.
-static void score_block(const fv_attend *a, int part, int g, int i, int m, int first, int end) {
+static void score_block(const kernel_attend *a, int part, int g, int i, int m, int first, int end) {
     lanes q = lanes_of(&a->q, g, part), p = lanes_of(&a->p, g, part);
     lanes k = rows_from(lanes_of(&a->k, g, part), first);
     lanes scores = {p.data + i * p.row + first * L, p.row, L};
-    if (!fv_score_is_metric(a->score)) {
+    if (!score_is_metric(a->score)) {
         product(scores, rows_from(q, i), transposed(k), m, end - first, a->d_key, false);
         return;
     }
@@ -188,8 +188,8 @@ INLINE void softmax_row(float *p, keys block, keys query, float scale) {
             vf_store(p + j * L, vf_load(p + j * L) * inverse);
 }
 
-INLINE float softmax_factor(const fv_attend *a) {
-    return fv_score_is_metric(a->score) ? 1 : factor_of(a);
+INLINE float softmax_factor(const kernel_attend *a) {
+    return score_is_metric(a->score) ? 1 : factor_of(a);
 }
 
 // C [m][n] = P B over the block's keys, P from its row i on, B's rows being keys.
@@ -201,7 +201,7 @@ static void pool_keys(lanes c, lanes p, lanes b, int i, int m, int n, keys block
             sinks > 0);
 }
 
-void KERNEL(attend)(const fv_attend *a) {
+void KERNEL(attend)(const kernel_attend *a) {
     if (try_attend_one(a)) return;
     for (int g = 0; g < a->n_groups; g++)
         for (int part = 0; part < PARTS; part++) {
@@ -243,8 +243,8 @@ INLINE void metric_row_gradient(float *ds, const float *slopes, keys block) {
 }
 
 // d score / d log(power) is the score itself, which its slope gives back. Adds ds score over the keys that the query sees: beyond them slopes need not exist.
-INLINE vf power_row_gradient(const fv_attend *a, const float *ds, const float *slopes, keys query,
-                             vf sum) {
+INLINE vf power_row_gradient(const kernel_attend *a, const float *ds, const float *slopes,
+                             keys query, vf sum) {
     const float factor = factor_of(a);
     for (int s = 0; s < 2; s++)
         for (int j = query.first[s]; j < query.end[s]; j++) {
@@ -268,7 +268,7 @@ static void subtract_sums(lanes d, lanes x, lanes h, int m, int n, int d_key) {
 
 // A key block's queries: from the first block whose keys reach it to the last whose window does.
 // Both ends only grow with the key, so that one pass over the keys finds them all.
-static void advance_queries(const fv_attend *a, int j, int *from, int *to) {
+static void advance_queries(const kernel_attend *a, int j, int *from, int *to) {
     while (*from + PRODUCT_I < a->n_queries && a->n_keys[*from + PRODUCT_I - 1] <= j)
         *from += PRODUCT_I;
     if (j < a->n_sinks) return;
@@ -279,8 +279,8 @@ static void advance_queries(const fv_attend *a, int j, int *from, int *to) {
 // One group's dk and dv: key blocks gather from every query that sees them. Within a block of
 // queries the probabilities and ds of keys that a query does not see are zero, so whole blocks can
 // be summed; a partial reach of a key block is padded by zeros (hide, and attend_gradient).
-static void attend_keys_gradient(const fv_attend_gradient *b, int g, int part, lanes ds) {
-    const fv_attend *a = &b->forward;
+static void attend_keys_gradient(const kernel_attend_gradient *b, int g, int part, lanes ds) {
+    const kernel_attend *a = &b->forward;
     lanes q = lanes_of(&a->q, g, part), p = lanes_of(&a->p, g, part);
     lanes k = lanes_of(&a->k, g, part), dz = lanes_of(&b->dz, g, part);
     lanes dk = lanes_of(&b->dk, g, part), dv = lanes_of(&b->dv, g, part);
@@ -293,15 +293,15 @@ static void attend_keys_gradient(const fv_attend_gradient *b, int g, int part, l
         lanes p_block = transposed((lanes){p.data + i * p.row + j * L, p.row, L});
         product(rows_from(dk, j), ds_block, rows_from(q, i), m, a->d_key, n, add_to_dk);
         product(rows_from(dv, j), p_block, rows_from(dz, i), m, a->d_value, n, add_to_dv);
-        if (fv_score_is_metric(a->score))
+        if (score_is_metric(a->score))
             subtract_sums(rows_from(dk, j), rows_from(k, j), ds_block, m, n, a->d_key);
     }
 }
 
 // One block of queries: dq and ds, and its share of d log(power), lane by lane.
-static vf attend_block_gradient(const fv_attend_gradient *b, int g, int part, int i, lanes ds,
+static vf attend_block_gradient(const kernel_attend_gradient *b, int g, int part, int i, lanes ds,
                                 vf dlog_power) {
-    const fv_attend *a = &b->forward;
+    const kernel_attend *a = &b->forward;
     lanes q = lanes_of(&a->q, g, part), k = lanes_of(&a->k, g, part);
     lanes v = lanes_of(&a->v, g, part), p = lanes_of(&a->p, g, part);
     lanes dz = lanes_of(&b->dz, g, part), dq = lanes_of(&b->dq, g, part);
@@ -319,10 +319,10 @@ static vf attend_block_gradient(const fv_attend_gradient *b, int g, int part, in
         if (b->dlog_power)
             dlog_power =
                 power_row_gradient(a, ds_row, slopes_row, keys_of_query(a, row), dlog_power);
-        if (fv_score_is_metric(a->score)) metric_row_gradient(ds_row, slopes_row, block);
+        if (score_is_metric(a->score)) metric_row_gradient(ds_row, slopes_row, block);
     }
     pool_keys(rows_from(dq, i), ds, k, i, m, a->d_key, block);
-    for (int s = 0; s < 2 && fv_score_is_metric(a->score); s++) {
+    for (int s = 0; s < 2 && score_is_metric(a->score); s++) {
         lanes h = {ds.data + i * ds.row + block.first[s] * L, ds.row, L};
         subtract_sums(rows_from(dq, i), rows_from(q, i), h, m, block.end[s] - block.first[s],
                       a->d_key);
@@ -337,8 +337,8 @@ static vf attend_block_gradient(const fv_attend_gradient *b, int g, int part, in
     return dlog_power;
 }
 
-void KERNEL(attend_gradient)(const fv_attend_gradient *b) {
-    const fv_attend *a = &b->forward;
+void KERNEL(attend_gradient)(const kernel_attend_gradient *b) {
+    const kernel_attend *a = &b->forward;
     if (try_attend_one_gradient(b)) return;
     vf dlog_power[PARTS];
     for (int part = 0; part < PARTS; part++) dlog_power[part] = vf_set1(0);

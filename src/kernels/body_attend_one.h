@@ -96,7 +96,7 @@ INLINE void attend_one_gradient(const one_query_gradient *b, int D, bool shared,
     UNROLL for (int f = 0; f < D; f++) vf_store(b->dq + f * L, dq[f]);
 }
 
-INLINE one_query one_query_of(const fv_attend *a, int g, int part) {
+INLINE one_query one_query_of(const kernel_attend *a, int g, int part) {
     return (one_query){.q = a->q.data + g * a->q.group_stride + part * VW,
                        .k = a->k.data + g * a->k.group_stride + part * VW,
                        .v = a->v.data + g * a->v.group_stride + part * VW,
@@ -108,7 +108,7 @@ INLINE one_query one_query_of(const fv_attend *a, int g, int part) {
                        .scale = a->scale};
 }
 
-INLINE one_query_gradient one_query_gradient_of(const fv_attend_gradient *b, int g, int part) {
+INLINE one_query_gradient one_query_gradient_of(const kernel_attend_gradient *b, int g, int part) {
     return (one_query_gradient){.forward = one_query_of(&b->forward, g, part),
                                 .dz = b->dz.data + g * b->dz.group_stride + part * VW,
                                 .dq = b->dq.data + g * b->dq.group_stride + part * VW,
@@ -120,7 +120,7 @@ INLINE one_query_gradient one_query_gradient_of(const fv_attend_gradient *b, int
 }
 
 #define DEFINE_ONE(D)                                                                              \
-    static void attend_one_##D(const fv_attend *a) {                                               \
+    static void attend_one_##D(const kernel_attend *a) {                                           \
         for (int i = 0; i < a->n_groups * PARTS; i++) {                                            \
             one_query one = one_query_of(a, i / PARTS, i % PARTS);                                 \
             score_one(&one, D);                                                                    \
@@ -130,7 +130,7 @@ INLINE one_query_gradient one_query_gradient_of(const fv_attend_gradient *b, int
             pool_one(&one, D);                                                                     \
         }                                                                                          \
     }                                                                                              \
-    static void attend_one_gradient_##D(const fv_attend_gradient *b) {                             \
+    static void attend_one_gradient_##D(const kernel_attend_gradient *b) {                         \
         bool shared = b->dk.data == b->dv.data;                                                    \
         for (int g = 0; g < b->forward.n_groups; g++)                                              \
             for (int part = 0; part < PARTS; part++) {                                             \
@@ -148,14 +148,14 @@ INLINE one_query_gradient one_query_gradient_of(const fv_attend_gradient *b, int
 ONE_WIDTHS(DEFINE_ONE)
 #undef DEFINE_ONE
 
-static bool is_one_query(const fv_attend *a) {
+static bool is_one_query(const kernel_attend *a) {
     bool sees_all = a->first_key == NULL || a->first_key[0] <= a->n_sinks;
-    return a->n_queries == 1 && a->d_key == a->d_value && !fv_score_is_metric(a->score) &&
+    return a->n_queries == 1 && a->d_key == a->d_value && !score_is_metric(a->score) &&
            a->n_keys[0] > 0 && sees_all;
 }
 
 // Whether the arguments are of this kind; then attends.
-static bool try_attend_one(const fv_attend *a) {
+static bool try_attend_one(const kernel_attend *a) {
     if (!is_one_query(a)) return false;
     switch (a->d_key) {
 #define CASE(D)                                                                                    \
@@ -168,8 +168,8 @@ static bool try_attend_one(const fv_attend *a) {
     return false;
 }
 
-static bool try_attend_one_gradient(const fv_attend_gradient *b) {
-    const fv_attend *a = &b->forward;
+static bool try_attend_one_gradient(const kernel_attend_gradient *b) {
+    const kernel_attend *a = &b->forward;
     if (!is_one_query(a)) return false;
     switch (a->d_key) {
 #define CASE(D)                                                                                    \

@@ -7,7 +7,7 @@ enum { MOST_GROUPS = 8 }; // of L features, that are done together
 // Prefetches the row that lies 8 KiB after row j into the second-level cache. Where there is much
 // to compute for a byte the hardware's prefetcher comes too late; for floats and one head it is the
 // better one. (The first-level cache has no room for rows to come.)
-INLINE void fetch_row_after(const fv_decode_job *t, const char *rows, ptrdiff_t stride, int j) {
+INLINE void fetch_row_after(const decode_job *t, const char *rows, ptrdiff_t stride, int j) {
     enum { BYTES_AHEAD = 8192, LINE = 64 };
     int bytes = t->d_padded * (t->bfloat16 ? 2 : 4);
     int row = j + (BYTES_AHEAD + bytes - 1) / bytes;
@@ -101,7 +101,7 @@ INLINE void score_groups(const char *row, const float *query, int groups, bool b
 }
 
 // Row by row, as memory is read fastest; the rows' sums do not wait for each other.
-INLINE void decode_scores(const fv_decode_job *t, const float *q, int first, int n, bool bfloat16,
+INLINE void decode_scores(const decode_job *t, const float *q, int first, int n, bool bfloat16,
                           bool metric, float out[16]) {
     vf acc[16][PARTS];
     const int size = bfloat16 ? 2 : 4, d = t->d_padded;
@@ -133,7 +133,7 @@ INLINE float sum_of(float lane[L]) {
 
 // Scores become weights under the running maximum; the output so far is brought to it. Places
 // behind the last key get no weight.
-INLINE void decode_weights(const fv_decode_job *t, int head, int n_rounded) {
+INLINE void decode_weights(const decode_job *t, int head, int n_rounded) {
     _Alignas(64) float lanes[L];
     float *p = t->p + head * FV_TILE_KEYS, *o = t->o + (ptrdiff_t)head * t->d_padded;
     float before = t->largest[head];
@@ -162,7 +162,7 @@ INLINE void decode_weights(const fv_decode_job *t, int head, int n_rounded) {
 
 // o[f] += sum over keys of p v[f], for `heads` heads (one or two) and some groups of features in
 // registers.
-INLINE void decode_values(const fv_decode_job *t, int head, int heads, int f, int groups,
+INLINE void decode_values(const decode_job *t, int head, int heads, int f, int groups,
                           bool bfloat16) {
     vf acc[2][MOST_GROUPS][PARTS], value[MOST_GROUPS][PARTS];
     UNROLL for (int h = 0; h < heads; h++)
@@ -182,7 +182,7 @@ INLINE void decode_values(const fv_decode_job *t, int head, int heads, int f, in
         like_row_store(t->o + (ptrdiff_t)(head + h) * t->d_padded + f, groups, bfloat16, acc[h]);
 }
 
-INLINE void decode_heads(const fv_decode_job *t, int head, int heads, bool bfloat16) {
+INLINE void decode_heads(const decode_job *t, int head, int heads, bool bfloat16) {
     int f = 0;
     if (heads == 1)
         for (; f + 8 * L <= t->d_padded; f += 8 * L) decode_values(t, head, heads, f, 8, bfloat16);
@@ -191,10 +191,10 @@ INLINE void decode_heads(const fv_decode_job *t, int head, int heads, bool bfloa
 }
 
 // Scores of sixteen keys from `first` on, or as many as there are.
-INLINE void score_keys(const fv_decode_job *t, int head, int first, bool bfloat16) {
+INLINE void score_keys(const decode_job *t, int head, int first, bool bfloat16) {
     const float *q = (bfloat16 ? t->paired : t->q) + (ptrdiff_t)head * t->d_padded;
     float *p = t->p + head * FV_TILE_KEYS + first;
-    bool metric = fv_score_is_metric(t->score.kind);
+    bool metric = score_is_metric(t->score.kind);
     int n = t->n_keys - first < 16 ? t->n_keys - first : 16;
     if (metric)
         decode_scores(t, q, first, n, bfloat16, true, p);
@@ -208,7 +208,7 @@ INLINE void score_keys(const fv_decode_job *t, int head, int first, bool bfloat1
 }
 
 // Queries in the order of pairs of bfloat16s.
-static void pair_queries(const fv_decode_job *t) {
+static void pair_queries(const decode_job *t) {
     vf x[MOST_GROUPS][PARTS];
     for (int head = 0; head < t->n_heads; head++)
         for (int f = 0; f < t->d_padded; f += 2 * L) {
@@ -224,7 +224,7 @@ static void pair_queries(const fv_decode_job *t) {
         }
 }
 
-INLINE void decode_typed(const fv_decode_job *t, bool bfloat16) {
+INLINE void decode_typed(const decode_job *t, bool bfloat16) {
     int n_rounded = (t->n_keys + 15) / 16 * 16, head = 0;
     if (bfloat16) pair_queries(t);
     for (int j = 0; j < t->n_keys; j += 16)
@@ -234,7 +234,7 @@ INLINE void decode_typed(const fv_decode_job *t, bool bfloat16) {
     if (head < t->n_heads) decode_heads(t, head, 1, bfloat16);
 }
 
-void KERNEL(decode)(const fv_decode_job *t) {
+void KERNEL(decode)(const decode_job *t) {
     if (t->bfloat16)
         decode_typed(t, true);
     else

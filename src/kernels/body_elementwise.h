@@ -23,7 +23,7 @@ typedef struct class_row {
     vf largest, at_target, sum;
 } class_row;
 
-INLINE class_row class_row_of(const fv_cross_entropy *a, int r, int part) {
+INLINE class_row class_row_of(const kernel_cross_entropy *a, int r, int part) {
     class_row row = {.logits = a->logits + (size_t)r * a->vocab_size * L + part * VW,
                      .targets = a->targets + r * L + part * VW};
     row.largest = vf_load(row.logits);
@@ -38,14 +38,14 @@ INLINE void exponentiate(class_row *row, int n) {
 }
 
 // Of a row whose exponentials are in place.
-INLINE void store_loss(const fv_cross_entropy *a, const class_row *row, int r, int part) {
+INLINE void store_loss(const kernel_cross_entropy *a, const class_row *row, int r, int part) {
     vi wanted = vi_load(row->targets) >= 0;
     vf_store(a->losses + r * L + part * VW,
              vf_and(vf_log(row->sum) - (row->at_target - row->largest), wanted));
     if (a->inverse) vf_store(a->inverse + r * L + part * VW, vf_and(a->weight / row->sum, wanted));
 }
 
-INLINE void cross_entropy_many(const fv_cross_entropy *a, int r, int part) {
+INLINE void cross_entropy_many(const kernel_cross_entropy *a, int r, int part) {
     class_row row = class_row_of(a, r, part);
     for (int n = 1; n < a->vocab_size; n++)
         row.largest = vf_max(row.largest, vf_load(row.logits + n * L));
@@ -60,7 +60,7 @@ INLINE void cross_entropy_many(const fv_cross_entropy *a, int r, int part) {
         if (row.targets[l] >= 0) row.logits[row.targets[l] * L + l] -= row.sum[l];
 }
 
-INLINE void cross_entropy_few(const fv_cross_entropy *a, int r, int part, int n_rows) {
+INLINE void cross_entropy_few(const kernel_cross_entropy *a, int r, int part, int n_rows) {
     class_row rows[COMPARED_ROWS];
     UNROLL for (int i = 0; i < n_rows; i++) rows[i] = class_row_of(a, r + i, part);
     for (int n = 0; n < a->vocab_size; n++) UNROLL for (int i = 0; i < n_rows; i++) {
@@ -83,7 +83,7 @@ INLINE void cross_entropy_few(const fv_cross_entropy *a, int r, int part, int n_
         }
 }
 
-void KERNEL(cross_entropy)(const fv_cross_entropy *a) {
+void KERNEL(cross_entropy)(const kernel_cross_entropy *a) {
     bool few = a->vocab_size <= COMPARED_CLASSES;
     for (int part = 0; part < PARTS; part++) {
         int r = 0;
@@ -94,7 +94,7 @@ void KERNEL(cross_entropy)(const fv_cross_entropy *a) {
     }
 }
 
-void KERNEL(norm)(const fv_norm *a) {
+void KERNEL(norm)(const kernel_norm *a) {
     const float share = 1.0f / (float)a->n_features;
     for (int r = 0; r < a->n_rows; r++)
         for (int part = 0; part < PARTS; part++) {
@@ -118,8 +118,8 @@ void KERNEL(norm)(const fv_norm *a) {
         }
 }
 
-INLINE void norm_row_gradient(const fv_norm_gradient *b, int r, int part) {
-    const fv_norm *a = &b->forward;
+INLINE void norm_row_gradient(const kernel_norm_gradient *b, int r, int part) {
+    const kernel_norm *a = &b->forward;
     const float *x = a->x.data + r * a->x.stride + part * VW;
     const float *dy = b->dy.data + r * b->dy.stride + part * VW;
     float *dx = b->dx.data + r * b->dx.stride + part * VW;
@@ -140,8 +140,8 @@ INLINE void norm_row_gradient(const fv_norm_gradient *b, int r, int part) {
 }
 
 // dw and db of features f .. f + width - 1, summed over all rows and lanes.
-static void norm_weight_gradient(const fv_norm_gradient *b, int f, int width) {
-    const fv_norm *a = &b->forward;
+static void norm_weight_gradient(const kernel_norm_gradient *b, int f, int width) {
+    const kernel_norm *a = &b->forward;
     vf dw[16][PARTS], db[16][PARTS];
     float sum[16];
     memset(dw, 0, sizeof dw);
@@ -163,8 +163,8 @@ static void norm_weight_gradient(const fv_norm_gradient *b, int f, int width) {
     for (int j = 0; b->db && j < width; j++) b->db[f + j] += sum[j];
 }
 
-void KERNEL(norm_gradient)(const fv_norm_gradient *b) {
-    const fv_norm *a = &b->forward;
+void KERNEL(norm_gradient)(const kernel_norm_gradient *b) {
+    const kernel_norm *a = &b->forward;
     for (int f = 0; f < a->n_features; f += 16)
         norm_weight_gradient(b, f, a->n_features - f < 16 ? a->n_features - f : 16);
     for (int r = 0; r < a->n_rows; r++)
@@ -177,14 +177,14 @@ INLINE vf gelu_gate(vf x) {
     return vf_sigmoid(u2);
 }
 
-void KERNEL(activate)(fv_activation kind, size_t n, const float *x, float *y) {
+void KERNEL(activate)(kernel_activation kind, size_t n, const float *x, float *y) {
     for (size_t i = 0; i < n; i += VW) {
         vf v = vf_load(x + i);
         vf_store(y + i, kind == FV_KERNEL_RELU ? vf_max(vf_set1(0), v) : v * gelu_gate(v));
     }
 }
 
-void KERNEL(activate_gradient)(fv_activation kind, size_t n, const float *x, const float *dy,
+void KERNEL(activate_gradient)(kernel_activation kind, size_t n, const float *x, const float *dy,
                                float *dx) {
     for (size_t i = 0; i < n; i += VW) {
         vf v = vf_load(x + i), slope = vf_load(dy + i);
@@ -199,7 +199,8 @@ void KERNEL(activate_gradient)(fv_activation kind, size_t n, const float *x, con
     }
 }
 
-void KERNEL(scale_rows)(int n_rows, int n_features, fv_rows x, const float *scale, fv_rows y) {
+void KERNEL(scale_rows)(int n_rows, int n_features, kernel_rows x, const float *scale,
+                        kernel_rows y) {
     for (int r = 0; r < n_rows; r++)
         for (int part = 0; part < PARTS; part++) {
             vf s = vf_load(scale + r * L + part * VW);
@@ -211,7 +212,7 @@ void KERNEL(scale_rows)(int n_rows, int n_features, fv_rows x, const float *scal
 
 // Moments move by their distance to the new value: beta v + (1 - beta) g^2 written as v + (1 -
 // beta) (g^2 - v) keeps its digits also where g^2 is far larger than v.
-void KERNEL(adam)(const fv_adam *a) {
+void KERNEL(adam)(const kernel_adam *a) {
     vf share1 = vf_set1(a->share1), share2 = vf_set1(a->share2);
     for (size_t i = 0; i < a->n; i += VW) {
         vf g = vf_flush(vf_load(a->gradient + i), a->least_gradient), p = vf_load(a->params + i);

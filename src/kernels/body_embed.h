@@ -27,7 +27,7 @@ INLINE void philox(vw c[4][DRAW_STREAMS], const uint32_t key[2], int n) {
 
 // Positions t .. t + 3 of groups g .. g + n_groups - 1: even and odd samples take turns in the
 // 64-bit places, and the scaled words, high halves of products, are put together again at the end.
-INLINE void draw_block(const fv_draw *a, int g, int t, int n_groups) {
+INLINE void draw_block(const kernel_draw *a, int g, int t, int n_groups) {
     const uint32_t key[2] = {(uint32_t)a->seed, (uint32_t)(a->seed >> 32)};
     const uint32_t sample = a->first_sample + (uint32_t)(g * L);
     const vw zero = {0}, size = zero + a->vocab_size;
@@ -52,7 +52,7 @@ INLINE void draw_block(const fv_draw *a, int g, int t, int n_groups) {
     }
 }
 
-void KERNEL(draw)(const fv_draw *a) {
+void KERNEL(draw)(const kernel_draw *a) {
     int g = 0;
     for (; g + DRAW_GROUPS <= a->n_groups; g += DRAW_GROUPS)
         for (int t = 0; t < a->n_rows; t += 4) draw_block(a, g, t, DRAW_GROUPS);
@@ -94,7 +94,7 @@ INLINE void transpose16(__m512 r[16]) {
 // up at once.
 enum { COLUMN_ROWS = 32 };
 
-INLINE __m512 load_column(const fv_embed *a, int first, int f) {
+INLINE __m512 load_column(const kernel_embed *a, int first, int f) {
     vi row;
     UNROLL for (int i = 0; i < VW; i++) row[i] = first + i;
     __m512i index = (__m512i)(row * a->n_embd + f);
@@ -104,7 +104,7 @@ INLINE __m512 load_column(const fv_embed *a, int first, int f) {
         4);
 }
 
-static void embed_column(const fv_embed *a, int f) {
+static void embed_column(const kernel_embed *a, int f) {
     __m512 low = load_column(a, 0, f), high = load_column(a, 16, f);
     for (int g = 0; g < a->n_groups; g++) {
         const int32_t *tokens = a->tokens + g * a->tokens_group_stride;
@@ -162,7 +162,7 @@ INLINE void gather_rows(const float *table, int n_embd, const int32_t *tokens, f
                      vf_gather(table + f, vi_load(tokens + part * VW) * n_embd));
 }
 
-void KERNEL(embed)(const fv_embed *a) {
+void KERNEL(embed)(const kernel_embed *a) {
 #if VW == 16
     if (a->vocab_size <= COLUMN_ROWS) {
         for (int f = 0; f < a->n_embd; f++) embed_column(a, f);
@@ -221,8 +221,9 @@ INLINE void scatter_rows(float *table, int n_embd, const int32_t *tokens, const 
 enum { COMPARED_ENTRIES = 64 };
 #define COMPARED_WIDTHS(X) X(1) X(2) X(4) X(8) X(16) X(0)
 
-INLINE void embed_gradient_entries(const fv_embed_gradient *a, int first, int n_entries, int D) {
-    const fv_embed *e = &a->forward;
+INLINE void embed_gradient_entries(const kernel_embed_gradient *a, int first, int n_entries,
+                                   int D) {
+    const kernel_embed *e = &a->forward;
     int n = e->vocab_size * e->n_embd - first, token_of[16], offset_of[16];
     vf acc[16][PARTS];
     float sum[16];
@@ -244,7 +245,7 @@ INLINE void embed_gradient_entries(const fv_embed_gradient *a, int first, int n_
 }
 
 #define DEFINE_COMPARED(D)                                                                         \
-    static void embed_gradient_compared_##D(const fv_embed_gradient *a, int n_entries) {           \
+    static void embed_gradient_compared_##D(const kernel_embed_gradient *a, int n_entries) {       \
         int first = 0;                                                                             \
         for (; first + 8 < n_entries; first += 16) embed_gradient_entries(a, first, 16, D);        \
         if (first < n_entries) embed_gradient_entries(a, first, 8, D);                             \
@@ -252,7 +253,7 @@ INLINE void embed_gradient_entries(const fv_embed_gradient *a, int first, int n_
 COMPARED_WIDTHS(DEFINE_COMPARED)
 #undef DEFINE_COMPARED
 
-static void embed_gradient_compared(const fv_embed_gradient *a, int n_entries) {
+static void embed_gradient_compared(const kernel_embed_gradient *a, int n_entries) {
     switch (a->forward.n_embd) {
 #define CASE(D)                                                                                    \
     case D:                                                                                        \
@@ -265,8 +266,8 @@ static void embed_gradient_compared(const fv_embed_gradient *a, int n_entries) {
     }
 }
 
-static void positions_gradient(const fv_embed_gradient *a, int t) {
-    const fv_embed *e = &a->forward;
+static void positions_gradient(const kernel_embed_gradient *a, int t) {
+    const kernel_embed *e = &a->forward;
     for (int f = 0; f < e->n_embd; f += 16) {
         int width = e->n_embd - f < 16 ? e->n_embd - f : 16;
         vf acc[16][PARTS];
@@ -283,8 +284,8 @@ static void positions_gradient(const fv_embed_gradient *a, int t) {
     }
 }
 
-void KERNEL(embed_gradient)(const fv_embed_gradient *a) {
-    const fv_embed *e = &a->forward;
+void KERNEL(embed_gradient)(const kernel_embed_gradient *a) {
+    const kernel_embed *e = &a->forward;
     for (int t = 0; a->dpositions && t < e->n_rows; t++) positions_gradient(a, t);
     int n_entries = e->vocab_size * e->n_embd;
     if (n_entries <= COMPARED_ENTRIES) {

@@ -42,12 +42,12 @@ INLINE void fetch_far(const float *p) {
 
 // Rows of one block lie a page apart, where the hardware's prefetcher stops: each row is prefetched
 // while the row before is in use.
-INLINE void fetch_next_row(const fv_scan_chunk *s, const float *from, int t, int i) {
+INLINE void fetch_next_row(const kernel_scan_chunk *s, const float *from, int t, int i) {
     if (t + 1 < s->n) fetch_near(from + (t + 1) * s->row + i);
 }
 
 // Steps, drives and what the sums begin with.
-static void prepare(const fv_scan_chunk *s) {
+static void prepare(const kernel_scan_chunk *s) {
     for (int t = 0; t < s->n; t++)
         for (EACH_LANES(i, s->width)) {
             int left = s->width - i;
@@ -72,7 +72,7 @@ typedef struct line_ahead {
     int line, n_lines;
 } line_ahead;
 
-INLINE line_ahead first_line_ahead(const fv_scan_chunk *s, int i) {
+INLINE line_ahead first_line_ahead(const kernel_scan_chunk *s, int i) {
     if (s->ahead == 0) return (line_ahead){0};
     int line = s->ahead_first + i / L * s->n;
     return (line_ahead){s->ahead + line / s->ahead_lines * s->row, line % s->ahead_lines,
@@ -86,13 +86,13 @@ INLINE ptrdiff_t next_line_ahead(line_ahead *next, ptrdiff_t row) {
 }
 
 // Whether the next block has a strip i.
-INLINE bool any_block_ahead(const fv_scan_chunk *s, int i) {
+INLINE bool any_block_ahead(const kernel_scan_chunk *s, int i) {
     return s->ahead_first + (W + i) / L * s->n < s->ahead_lines * s->n;
 }
 
 // Numbers n .. n + N - 1 of the states of VW channels. With `kept` the states and decays of every
 // position go there: [t][2][n_state][16].
-INLINE void run_states(const fv_scan_chunk *s, int i, int n, int N, float *kept) {
+INLINE void run_states(const kernel_scan_chunk *s, int i, int n, int N, float *kept) {
     vf h[STATES];
     bool fetches = n == 0 && i % L == 0 && s->ahead != 0;
     bool fetches_block = fetches && any_block_ahead(s, i);
@@ -132,10 +132,10 @@ INLINE void run_states(const fv_scan_chunk *s, int i, int n, int N, float *kept)
 // All of a state: in blocks of STATES, then of four, then one by one. Functions of their own, so
 // that the compiler gives each the registers.
 #define DEFINE_RUN(N)                                                                              \
-    static void run_##N(const fv_scan_chunk *s, int i, int n) {                                    \
+    static void run_##N(const kernel_scan_chunk *s, int i, int n) {                                \
         run_states(s, i, n, N, NULL);                                                              \
     }                                                                                              \
-    static void run_kept_##N(const fv_scan_chunk *s, int i, int n, float *kept) {                  \
+    static void run_kept_##N(const kernel_scan_chunk *s, int i, int n, float *kept) {              \
         run_states(s, i, n, N, kept);                                                              \
     }
 #if VW == 16
@@ -145,7 +145,7 @@ DEFINE_RUN(4)
 DEFINE_RUN(1)
 #undef DEFINE_RUN
 
-static void run(const fv_scan_chunk *s, int i, float *kept) {
+static void run(const kernel_scan_chunk *s, int i, float *kept) {
     int n = 0;
 #define RUN(N)                                                                                     \
     for (; n + N <= s->n_state; n += N) kept ? run_kept_##N(s, i, n, kept) : run_##N(s, i, n);
@@ -157,7 +157,7 @@ static void run(const fv_scan_chunk *s, int i, float *kept) {
 #undef RUN
 }
 
-static void gate(const fv_scan_chunk *s) {
+static void gate(const kernel_scan_chunk *s) {
     for (int t = 0; t < s->n; t++)
         for (EACH_LANES(i, s->width)) {
             int left = s->width - i;
@@ -173,16 +173,16 @@ static void gate(const fv_scan_chunk *s) {
         }
 }
 
-void KERNEL(long_scan)(const fv_scan_chunk *s) {
+void KERNEL(long_scan)(const kernel_scan_chunk *s) {
     prepare(s);
     for (EACH_LANES(i, s->width)) run(s, i, NULL);
     if (s->y) gate(s);
 }
 
 // Back through numbers n .. n + N - 1; kept and lanes are those of this vector of channels.
-INLINE void back_states(const fv_scan_chunk_gradient *g, int i, int n, int N, const float *start,
+INLINE void back_states(const scan_chunk_gradient *g, int i, int n, int N, const float *start,
                         const float *kept, float *lanes) {
-    const fv_scan_chunk *s = &g->forward;
+    const kernel_scan_chunk *s = &g->forward;
     vf dh[STATES], da[STATES];
     bool fetches = n == 0 && i % L == 0 && s->ahead != 0;
     line_ahead next = first_line_ahead(s, i);
@@ -225,18 +225,18 @@ INLINE void back_states(const fv_scan_chunk_gradient *g, int i, int n, int N, co
 // What fits beside the gradients' sums: half of what forward takes.
 enum { BACK_STATES = STATES > 4 ? STATES / 2 : STATES };
 
-static void back_block(const fv_scan_chunk_gradient *g, int i, int n, const float *start,
+static void back_block(const scan_chunk_gradient *g, int i, int n, const float *start,
                        const float *kept, float *lanes) {
     back_states(g, i, n, BACK_STATES, start, kept, lanes);
 }
-static void back_one(const fv_scan_chunk_gradient *g, int i, int n, const float *start,
+static void back_one(const scan_chunk_gradient *g, int i, int n, const float *start,
                      const float *kept, float *lanes) {
     back_states(g, i, n, 1, start, kept, lanes);
 }
 
 // Forward once more, keeping states and decays; then back.
-static void back_channels(const fv_scan_chunk_gradient *g, int i) {
-    const fv_scan_chunk *s = &g->forward;
+static void back_channels(const scan_chunk_gradient *g, int i) {
+    const kernel_scan_chunk *s = &g->forward;
     int part = i % L, n = 0;
     _Alignas(64) float start[FV_SCAN_MAX_STATE * L];
     for (int k = 0; k < s->n_state; k++)
@@ -265,8 +265,8 @@ static void back_channels(const fv_scan_chunk_gradient *g, int i) {
     for (; n < s->n_state; n++) back_one(g, i, n, start + part, g->kept + part, g->lanes + part);
 }
 
-static void finish_channels(const fv_scan_chunk_gradient *g, int i) {
-    const fv_scan_chunk *s = &g->forward;
+static void finish_channels(const scan_chunk_gradient *g, int i) {
+    const kernel_scan_chunk *s = &g->forward;
     int left = s->width - i;
     for (int t = 0; t < s->n; t++) {
         vf u = load_some(s->u + t * s->row + i, left), ddrive = vf_load(g->ddrive + t * W + i);
@@ -296,8 +296,8 @@ static void sum_lanes(float *lanes, int n, float *sums) {
     }
 }
 
-void KERNEL(long_scan_gradient)(const fv_scan_chunk_gradient *g) {
-    const fv_scan_chunk *s = &g->forward;
+void KERNEL(long_scan_gradient)(const scan_chunk_gradient *g) {
+    const kernel_scan_chunk *s = &g->forward;
     int whole = s->n * s->n_state;
     prepare(s);
     memset(g->lanes, 0, (size_t)2 * (size_t)whole * L * sizeof(float));

@@ -16,7 +16,7 @@ enum { MAP_WIDEST = 4 };
 
 enum { MAP_CHUNK_FLOATS = 1 << 16 }; // activations in a chunk of rows: 256 KB
 
-INLINE void map_block(const fv_map *a, int r, int n, int part, int TI, int TJ) {
+INLINE void map_block(const kernel_map *a, int r, int n, int part, int TI, int TJ) {
     const float *x = a->x.data + r * a->x.stride + part * VW;
     const float *w = a->w + n * a->w_out;
     float *y = a->y.data + r * a->y.stride + n * L + part * VW;
@@ -40,7 +40,7 @@ INLINE void map_block(const fv_map *a, int r, int n, int part, int TI, int TJ) {
 
 // Outputs n .. n + TJ - 1 of rows first .. last - 1.
 #define DEFINE_MAP_COLUMNS(TI, TJ)                                                                 \
-    static void map_columns_##TJ(const fv_map *a, int first, int last, int n, int part) {          \
+    static void map_columns_##TJ(const kernel_map *a, int first, int last, int n, int part) {      \
         int r = first;                                                                             \
         for (; r + TI <= last; r += TI) map_block(a, r, n, part, TI, TJ);                          \
         for (; r < last; r++) map_block(a, r, n, part, 1, TJ);                                     \
@@ -48,7 +48,7 @@ INLINE void map_block(const fv_map *a, int r, int n, int part, int TI, int TJ) {
 MAP_BLOCKS(DEFINE_MAP_COLUMNS)
 #undef DEFINE_MAP_COLUMNS
 
-static void map_rows(const fv_map *a, int first, int last, int part) {
+static void map_rows(const kernel_map *a, int first, int last, int part) {
     for (int n = 0; n < a->n_out;) {
         int width = a->n_out - n < MAP_WIDEST ? a->n_out - n : MAP_WIDEST;
         switch (width) {
@@ -63,7 +63,7 @@ static void map_rows(const fv_map *a, int first, int last, int part) {
     }
 }
 
-void KERNEL(map)(const fv_map *a) {
+void KERNEL(map)(const kernel_map *a) {
     int chunk = MAP_CHUNK_FLOATS / (a->n_in * L);
     chunk = chunk < 24 ? 24 : chunk;
     for (int first = 0; first < a->n_rows; first += chunk) {
@@ -76,8 +76,8 @@ void KERNEL(map)(const fv_map *a) {
 // rows pass; their lanes are summed once per chunk of rows.
 enum { GRADIENT_CHUNK_ROWS = 128 };
 
-INLINE void map_gradient_block(const fv_map_gradient *a, int first, int last, int k, int n, int TI,
-                               int TJ) {
+INLINE void map_gradient_block(const kernel_map_gradient *a, int first, int last, int k, int n,
+                               int TI, int TJ) {
     vf total[16][PARTS];
     UNROLL for (int i = TI * TJ; i < 16; i++) UNROLL for (int part = 0; part < PARTS; part++)
         total[i][part] = vf_set1(0);
@@ -105,7 +105,7 @@ INLINE void map_gradient_block(const fv_map_gradient *a, int first, int last, in
 }
 
 #define DEFINE_GRADIENT_ROWS(TI, TJ)                                                               \
-    static void map_gradient_##TI##x##TJ(const fv_map_gradient *a, int first, int last, int k,     \
+    static void map_gradient_##TI##x##TJ(const kernel_map_gradient *a, int first, int last, int k, \
                                          int n) {                                                  \
         map_gradient_block(a, first, last, k, n, TI, TJ);                                          \
     }
@@ -120,7 +120,7 @@ INLINE int block_size(int left, int most) {
     return most;
 }
 
-void KERNEL(map_gradient)(const fv_map_gradient *a) {
+void KERNEL(map_gradient)(const kernel_map_gradient *a) {
     for (int first = 0; first < a->n_rows; first += GRADIENT_CHUNK_ROWS) {
         int last = first + GRADIENT_CHUNK_ROWS;
         if (last > a->n_rows) last = a->n_rows;
@@ -141,7 +141,7 @@ void KERNEL(map_gradient)(const fv_map_gradient *a) {
     }
 }
 
-void KERNEL(bias_gradient)(int n_rows, int n_out, fv_rows dy, float *db) {
+void KERNEL(bias_gradient)(int n_rows, int n_out, kernel_rows dy, float *db) {
     for (int n = 0; n < n_out; n += 16) {
         int width = n_out - n < 16 ? n_out - n : 16;
         vf acc[16][PARTS];

@@ -6,7 +6,7 @@
 // --- the convolution ---------------------------------------------------------------------------
 
 // Before SiLU, at position t; x points at feature f of position 0.
-INLINE vf conv_at(const fv_conv *a, const float *x, int f, int t) {
+INLINE vf conv_at(const kernel_conv *a, const float *x, int f, int t) {
     const float *w = a->w + (ptrdiff_t)f * a->width;
     vf sum = vf_set1(a->b[f]);
     for (int k = a->width - 1 - t > 0 ? a->width - 1 - t : 0; k < a->width; k++)
@@ -15,7 +15,7 @@ INLINE vf conv_at(const fv_conv *a, const float *x, int f, int t) {
     return sum;
 }
 
-void KERNEL(conv)(const fv_conv *a) {
+void KERNEL(conv)(const kernel_conv *a) {
     ptrdiff_t row = (ptrdiff_t)a->n_features * L;
     for (int g = 0; g < a->n_groups; g++)
         for (int f = 0; f < a->n_features; f++)
@@ -29,9 +29,9 @@ void KERNEL(conv)(const fv_conv *a) {
 }
 
 // One feature of one group: dy becomes the gradient before SiLU, then dx and the weights' sums.
-INLINE void conv_feature_gradient(const fv_conv_gradient *b, ptrdiff_t first, int f, int part,
+INLINE void conv_feature_gradient(const kernel_conv_gradient *b, ptrdiff_t first, int f, int part,
                                   vf dw[][PARTS], vf *db) {
-    const fv_conv *a = &b->forward;
+    const kernel_conv *a = &b->forward;
     ptrdiff_t row = (ptrdiff_t)a->n_features * L;
     const float *x = a->x + first, *w = a->w + (ptrdiff_t)f * a->width;
     float *dy = b->dy + first, *dx = b->dx + first;
@@ -52,8 +52,8 @@ INLINE void conv_feature_gradient(const fv_conv_gradient *b, ptrdiff_t first, in
     }
 }
 
-void KERNEL(conv_gradient)(const fv_conv_gradient *b) {
-    const fv_conv *a = &b->forward;
+void KERNEL(conv_gradient)(const kernel_conv_gradient *b) {
+    const kernel_conv *a = &b->forward;
     for (int f = 0; f < a->n_features; f++) {
         vf dw[16][PARTS], db[16][PARTS];
         float sum[16];
@@ -83,7 +83,7 @@ typedef struct scan_lanes {
     ptrdiff_t row;
 } scan_lanes;
 
-INLINE scan_lanes scan_lanes_of(const fv_scan *s, int g, int f, int part) {
+INLINE scan_lanes scan_lanes_of(const kernel_scan *s, int g, int f, int part) {
     ptrdiff_t row = (ptrdiff_t)s->n_channels * L, lane = f * (ptrdiff_t)L + part * VW;
     ptrdiff_t in = g * s->n_rows * row + lane, out = g * s->n_outputs * row + lane;
     return (scan_lanes){.u = s->u + in,
@@ -98,13 +98,13 @@ INLINE scan_lanes scan_lanes_of(const fv_scan *s, int g, int f, int part) {
                         .row = row};
 }
 
-INLINE bool is_output(const fv_scan *s, int o, int t) {
+INLINE bool is_output(const kernel_scan *s, int o, int t) {
     return o >= 0 && o < s->n_outputs && s->rows[o] == t;
 }
 
 // States n .. n + N - 1 over all positions. Either adds them to the sums at the outputs, or keeps
 // them, with the decays that led to them: [rows][2][SCAN_BLOCK][16].
-INLINE void scan_states(const fv_scan *s, const scan_lanes *p, int n, int N, float *kept) {
+INLINE void scan_states(const kernel_scan *s, const scan_lanes *p, int n, int N, float *kept) {
     vf h[SCAN_BLOCK], a[SCAN_BLOCK];
     UNROLL for (int j = 0; j < N; j++) h[j] = vf_set1(0), a[j] = vf_set1(p->a[n + j]);
     for (int t = 0, o = 0; t < s->n_rows; t++) {
@@ -126,7 +126,7 @@ INLINE void scan_states(const fv_scan *s, const scan_lanes *p, int n, int N, flo
     }
 }
 
-static void scan_channel(const fv_scan *s, const scan_lanes *p, int f) {
+static void scan_channel(const kernel_scan *s, const scan_lanes *p, int f) {
     for (int t = 0; t < s->n_rows; t++)
         vf_store(p->delta + t * p->row, vf_softplus(vf_load(p->raw + t * p->row) + s->bias[f]));
     for (int o = 0; o < s->n_outputs; o++)
@@ -140,7 +140,7 @@ static void scan_channel(const fv_scan *s, const scan_lanes *p, int f) {
     }
 }
 
-void KERNEL(scan)(const fv_scan *s) {
+void KERNEL(scan)(const kernel_scan *s) {
     for (int g = 0; g < s->n_groups; g++)
         for (int f = 0; f < s->n_channels; f++)
             for (int part = 0; part < PARTS; part++) {
@@ -155,8 +155,8 @@ typedef struct scan_slopes {
     float *du, *draw, *dz, *db, *dc, *kept;
 } scan_slopes;
 
-INLINE scan_slopes scan_slopes_of(const fv_scan_gradient *b, int g, int f, int part) {
-    const fv_scan *s = &b->forward;
+INLINE scan_slopes scan_slopes_of(const kernel_scan_gradient *b, int g, int f, int part) {
+    const kernel_scan *s = &b->forward;
     ptrdiff_t row = (ptrdiff_t)s->n_channels * L, lane = f * (ptrdiff_t)L + part * VW;
     ptrdiff_t in = g * s->n_rows * row + lane, out = g * s->n_outputs * row + lane;
     return (scan_slopes){.dy = b->dy + out,
@@ -170,9 +170,9 @@ INLINE scan_slopes scan_slopes_of(const fv_scan_gradient *b, int g, int f, int p
 
 // Back through states n .. n + N - 1. On the way du gathers the gradient of delta u, draw that of
 // delta through the decays; dz holds the gradient of the sums.
-INLINE void scan_states_gradient(const fv_scan_gradient *b, const scan_lanes *p,
+INLINE void scan_states_gradient(const kernel_scan_gradient *b, const scan_lanes *p,
                                  const scan_slopes *q, int n, int N, int part, vf da[][PARTS]) {
-    const fv_scan *s = &b->forward;
+    const kernel_scan *s = &b->forward;
     vf dh[SCAN_BLOCK], a[SCAN_BLOCK], da_block[SCAN_BLOCK];
     UNROLL for (int j = 0; j < N; j++) {
         dh[j] = da_block[j] = vf_set1(0);
@@ -209,21 +209,21 @@ INLINE void scan_states_gradient(const fv_scan_gradient *b, const scan_lanes *p,
     UNROLL for (int j = 0; j < N; j++) da[n + j][part] += da_block[j];
 }
 
-static void scan_block_gradient(const fv_scan_gradient *b, const scan_lanes *p,
+static void scan_block_gradient(const kernel_scan_gradient *b, const scan_lanes *p,
                                 const scan_slopes *q, int n, int part, vf da[][PARTS]) {
     scan_states(&b->forward, p, n, SCAN_BLOCK, q->kept);
     scan_states_gradient(b, p, q, n, SCAN_BLOCK, part, da);
 }
 
-static void scan_state_gradient(const fv_scan_gradient *b, const scan_lanes *p,
+static void scan_state_gradient(const kernel_scan_gradient *b, const scan_lanes *p,
                                 const scan_slopes *q, int n, int part, vf da[][PARTS]) {
     scan_states(&b->forward, p, n, 1, q->kept);
     scan_states_gradient(b, p, q, n, 1, part, da);
 }
 
-static void scan_channel_gradient(const fv_scan_gradient *b, int g, int f, int part, vf da[][PARTS],
-                                  vf *dskip) {
-    const fv_scan *s = &b->forward;
+static void scan_channel_gradient(const kernel_scan_gradient *b, int g, int f, int part,
+                                  vf da[][PARTS], vf *dskip) {
+    const kernel_scan *s = &b->forward;
     scan_lanes p = scan_lanes_of(s, g, f, part);
     scan_slopes q = scan_slopes_of(b, g, f, part);
     for (int o = 0; o < s->n_outputs; o++) {
@@ -256,8 +256,8 @@ static void scan_channel_gradient(const fv_scan_gradient *b, int g, int f, int p
     }
 }
 
-void KERNEL(scan_gradient)(const fv_scan_gradient *b) {
-    const fv_scan *s = &b->forward;
+void KERNEL(scan_gradient)(const kernel_scan_gradient *b) {
+    const kernel_scan *s = &b->forward;
     for (int r = 0; r < s->n_groups * s->n_rows; r++)
         memset(b->db.data + r * b->db.stride, 0, (size_t)s->n_state * L * sizeof(float));
     memset(b->dc, 0,

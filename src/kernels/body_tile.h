@@ -101,7 +101,7 @@ INLINE void dot_block(const float *columns, const float *rows, ptrdiff_t stride,
 
 // From products or squared distances to scores in units of log 2. Loops are built once for every
 // kind, a constant in them.
-INLINE vf score_of(fv_score kind, const fv_tile_score *score, vf x) {
+INLINE vf score_of(kernel_score kind, const tile_score *score, vf x) {
     switch (kind) {
 #define FV_PART_SCORE(NAME, name)                                                                  \
     case FV_KERNEL_##NAME:                                                                         \
@@ -114,7 +114,7 @@ INLINE vf score_of(fv_score kind, const fv_tile_score *score, vf x) {
 }
 
 // What `slope` is multiplied by where it depends on the distance.
-INLINE vf slope_of(fv_score kind, const fv_tile_score *score, vf x) {
+INLINE vf slope_of(kernel_score kind, const tile_score *score, vf x) {
     switch (kind) {
 #define FV_PART_SCORE(NAME, name)                                                                  \
     case FV_KERNEL_##NAME:                                                                         \
@@ -195,7 +195,7 @@ static int regions_of(int n_keys, const uint64_t *seen, region out[STRIPS]) {
 // Prefetches rows of the next keys and values, a few with every block: the hardware's prefetcher
 // follows few rows at a time, and values are read in columns. Without it 16,384 positions run at
 // 0.73 of the limit instead of 0.81.
-INLINE void fetch_ahead(const fv_tile_job *t, int first, int n) {
+INLINE void fetch_ahead(const tile_job *t, int first, int n) {
     for (int i = first; i < first + n && i < t->n_ahead; i++)
         for (int f = 0; f < t->d; f += L) {
             __builtin_prefetch(t->k + (t->ahead + i) * t->k_stride + f, 0, 2);
@@ -205,14 +205,14 @@ INLINE void fetch_ahead(const fv_tile_job *t, int first, int n) {
 
 // Weights lie densely, [key][width]: in rows of 64 those of a strip would share a quarter of the
 // first-level cache's sets with their columns of queries and outputs.
-INLINE float *weights_of(const fv_tile_job *t, const region *r, int key, int query) {
+INLINE float *weights_of(const tile_job *t, const region *r, int key, int query) {
     return t->p + key * r->width + query - r->first;
 }
 
 // Scores of a region, and the largest of each query so far in largest[64], in blocks that all its
 // queries see; largest_at_edges looks at the others.
-INLINE void score_region(const fv_tile_job *t, const region *r, fv_score kind, float *largest) {
-    const bool metric = fv_score_is_metric(kind);
+INLINE void score_region(const tile_job *t, const region *r, kernel_score kind, float *largest) {
+    const bool metric = score_is_metric(kind);
 #define BLOCK(j, q, tall, wide)                                                                    \
     {                                                                                              \
         vf acc[MOST_TALL][MOST_WIDE];                                                              \
@@ -233,7 +233,7 @@ INLINE void score_region(const fv_tile_job *t, const region *r, fv_score kind, f
 #undef BLOCK
 }
 
-static void largest_seen(const fv_tile_job *t, const region *r, int low, int high, float *largest) {
+static void largest_seen(const tile_job *t, const region *r, int low, int high, float *largest) {
     for (int q = r->first; q < r->first + r->width; q += VW) {
         vf most = vf_load(largest + q);
         for (int j = low; j < high; j++) {
@@ -246,7 +246,7 @@ static void largest_seen(const fv_tile_job *t, const region *r, int low, int hig
 }
 
 // The keys before and behind those that all see, and so many of these as blocks share with them.
-static void largest_at_edges(const fv_tile_job *t, const region *r, float *largest) {
+static void largest_at_edges(const tile_job *t, const region *r, float *largest) {
     enum { SHARED = MOST_TALL - 1 };
     if (r->whole_high - r->whole_low <= 2 * SHARED) {
         if (t->seen) largest_seen(t, r, r->low, r->high, largest);
@@ -257,7 +257,7 @@ static void largest_at_edges(const fv_tile_job *t, const region *r, float *large
 }
 
 // Brings the running state to a larger maximum, where there is one.
-static void raise_largest(const fv_tile_job *t, const region *r, const float *largest) {
+static void raise_largest(const tile_job *t, const region *r, const float *largest) {
     for (int q = r->first; q < r->first + r->width; q += VW) {
         vf before = vf_load(t->largest + q), now = vf_load(largest + q);
         vi rose = now != before;
@@ -273,7 +273,7 @@ static void raise_largest(const fv_tile_job *t, const region *r, const float *la
 }
 
 // Weights of keys low .. high - 1 and their sums, for `side` vectors of queries.
-INLINE void weigh(const fv_tile_job *t, const region *r, int q, int low, int high, bool masked,
+INLINE void weigh(const tile_job *t, const region *r, int q, int low, int high, bool masked,
                   int side, const vf *largest, vf *sum) {
     for (int j = low; j < high; j++) UNROLL for (int w = 0; w < side; w++) {
             float *at = weights_of(t, r, j, q + w * VW);
@@ -285,7 +285,7 @@ INLINE void weigh(const fv_tile_job *t, const region *r, int q, int low, int hig
 }
 
 // Two vectors of queries side by side, as each waits for its sum.
-static void exponentials(const fv_tile_job *t, const region *r) {
+static void exponentials(const tile_job *t, const region *r) {
     enum { SIDE = 16 / VW > 1 ? 2 : 1 };
     for (int q = r->first; q < r->first + r->width; q += SIDE * VW) {
         vf largest[SIDE], sum[SIDE];
@@ -301,7 +301,7 @@ static void exponentials(const fv_tile_job *t, const region *r) {
 }
 
 // ot += V^T P: features in place of keys, keys in place of features.
-static void add_values(const fv_tile_job *t, const region *r) {
+static void add_values(const tile_job *t, const region *r) {
 #define BLOCK(f, q, tall, wide)                                                                    \
     {                                                                                              \
         vf acc[MOST_TALL][MOST_WIDE];                                                              \
@@ -321,7 +321,7 @@ static void add_values(const fv_tile_job *t, const region *r) {
 #undef BLOCK
 }
 
-void KERNEL(tile)(const fv_tile_job *t) {
+void KERNEL(tile)(const tile_job *t) {
     _Alignas(64) float largest[Q];
     region regions[STRIPS];
     int n = regions_of(t->n_keys, t->seen, regions);
@@ -355,8 +355,8 @@ INLINE vf probability(vf score, vf log_sum) {
 }
 
 // Where the slope depends on the distance, ds keeps what it is multiplied by.
-INLINE void probability_region(const fv_tile_gradient *t, const region *r, fv_score kind) {
-    const bool metric = fv_score_is_metric(kind), bends = fv_score_bends(kind);
+INLINE void probability_region(const kernel_tile_gradient *t, const region *r, kernel_score kind) {
+    const bool metric = score_is_metric(kind), bends = score_bends(kind);
 #define BLOCK(j, q, tall, wide)                                                                    \
     {                                                                                              \
         vf acc[MOST_TALL][MOST_WIDE];                                                              \
@@ -377,7 +377,7 @@ INLINE void probability_region(const fv_tile_gradient *t, const region *r, fv_sc
 // ds = p (g . v - delta) slope: what products of q and k are multiplied with in the gradients. For
 // the metric scores it is h = -2 dscore / d|q - k|^2 p (g . v - delta), as in
 // kernels/body_attend.h.
-INLINE void slope_region(const fv_tile_gradient *t, const region *r, bool bends) {
+INLINE void slope_region(const kernel_tile_gradient *t, const region *r, bool bends) {
 #define BLOCK(j, q, tall, wide)                                                                    \
     {                                                                                              \
         vf acc[MOST_TALL][MOST_WIDE];                                                              \
@@ -440,13 +440,13 @@ INLINE void add_product(const product *x, bool differences) {
     }
 }
 
-static void add_gradients(const fv_tile_gradient *t, const region *r) {
+static void add_gradients(const kernel_tile_gradient *t, const region *r) {
     int n = t->d_padded, end = r->first + r->width;
     product dv = {t->dv, t->p, t->g, NULL, Q, 1, n, r->low, r->high, r->first, end};
     product dk = {t->dk, t->ds, t->q, t->k, Q, 1, n, r->low, r->high, r->first, end};
     product dq = {t->dq, t->ds, t->k, t->q, 1, Q, n, r->first, end, r->low, r->high};
     add_product(&dv, false);
-    if (fv_score_is_metric(t->score.kind)) {
+    if (score_is_metric(t->score.kind)) {
         add_product(&dk, true);
         add_product(&dq, true);
     } else {
@@ -455,7 +455,7 @@ static void add_gradients(const fv_tile_gradient *t, const region *r) {
     }
 }
 
-void KERNEL(tile_gradient)(const fv_tile_gradient *t) {
+void KERNEL(tile_gradient)(const kernel_tile_gradient *t) {
     region regions[STRIPS];
     int n = regions_of(t->n_keys, t->seen, regions);
     for (int i = 0; i < n; i++) {
@@ -468,7 +468,7 @@ void KERNEL(tile_gradient)(const fv_tile_gradient *t) {
         case FV_N_SCORES:
             break;
         }
-        if (fv_score_bends(t->score.kind))
+        if (score_bends(t->score.kind))
             slope_region(t, &regions[i], true);
         else
             slope_region(t, &regions[i], false);

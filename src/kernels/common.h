@@ -18,7 +18,7 @@ enum { FV_LANES = 16 };
 //   FV_LEAST_SHARE   weights of a softmax before they are divided by their sum, over the largest
 //                    (no sum could tell), sigmoids, softplus, decays of a state
 //   FV_LEAST         gradients of scores and states, states, velocities, first moments, parameters
-//   FV_LEAST_SQUARE  second moments; see fv_adam for the gradients
+//   FV_LEAST_SQUARE  second moments; see kernel_adam for the gradients
 #define FV_LOG_LEAST_EXP    (-87.3f)
 #define FV_LEAST_SHARE      0x1p-64f
 #define FV_LOG_LEAST_SHARE  (-44.3614197f)
@@ -26,15 +26,15 @@ enum { FV_LANES = 16 };
 #define FV_LEAST            0x1p-100f
 #define FV_LEAST_SQUARE     0x1p-120f
 
-static inline real fv_flush(real x, real least) {
+static inline real kernel_flush(real x, real least) {
     return real_abs(x) < least ? 0 : x;
 }
 
 // exp(x) and 2^x for x <= 0, where it is not nothing beside 1.
-static inline real fv_exp_share(real x) {
+static inline real kernel_exp_share(real x) {
     return x < FV_LOG_LEAST_SHARE ? 0 : real_exp(x);
 }
-static inline real fv_exp2_share(real x) {
+static inline real kernel_exp2_share(real x) {
     return x < FV_LOG2_LEAST_SHARE ? 0 : real_exp2(x);
 }
 

@@ -17,17 +17,17 @@ static void hold(const char *kernel, const char *fault) {
 #define BODY_double(call) return call
 #define CHECKED(variant, result, name, parameters, arguments)                                      \
     static result checked_##name##_##variant parameters {                                          \
-        hold(#name, fv_contract_##name arguments);                                                 \
+        hold(#name, contract_##name arguments);                                                    \
         BODY_##result(FV_KERNEL_OF(variant, name) arguments);                                      \
     }
 #define ENTRY(variant, result, name, parameters, arguments) .name = checked_##name##_##variant,
 #define TABLE(variant, kind, runs_here)                                                            \
     FV_KERNEL_LIST(CHECKED, variant)                                                               \
-    static const fv_kernels checked_##variant = {                                                  \
+    static const kernel_set checked_##variant = {                                                  \
         .name = #variant, .arithmetic = kind, FV_KERNEL_LIST(ENTRY, variant)};
 FV_VARIANTS(TABLE)
 
-const fv_kernels *fv_kernels_checked(const fv_kernels *kernels) {
+const kernel_set *kernels_checked(const kernel_set *kernels) {
 #define RETURN(variant, kind, runs_here)                                                           \
     if (strcmp(kernels->name, #variant) == 0) return &checked_##variant;
     FV_VARIANTS(RETURN)

@@ -1,6 +1,6 @@
 // What the arguments of every kernel must be: shapes, alignment, the order of positions, ranges.
 //
-// fv_contract_<kernel> takes a kernel's arguments and returns what is wrong with them, or NULL.
+// contract_<kernel> takes a kernel's arguments and returns what is wrong with them, or NULL.
 // Tables whose kernels ask first are what builds without NDEBUG use; others pay nothing. What a
 // caller alone can know (how much memory is behind a pointer) is left to the sanitizers.
 #ifndef KERNELS_CONTRACTS_H
@@ -9,12 +9,12 @@
 #include "kernels/kernels.h"
 
 #define FV_CONTRACT(variant, result, name, parameters, arguments)                                  \
-    const char *fv_contract_##name parameters;
+    const char *contract_##name parameters;
 FV_KERNEL_LIST(FV_CONTRACT, )
 #undef FV_CONTRACT
 
 // The same variant, of which every call with broken arguments prints one line to the standard error
 // and aborts, as a failed assertion does. `kernels` is one of the variants' own tables.
-const fv_kernels *fv_kernels_checked(const fv_kernels *kernels);
+const kernel_set *kernels_checked(const kernel_set *kernels);
 
 #endif

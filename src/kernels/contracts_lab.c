@@ -4,12 +4,12 @@
 #include "kernels/demand.h"
 
 // Rows of lanes: the first on a whole vector, and every other as well.
-static bool on_lanes(fv_rows rows) {
-    return fv_is_aligned(rows.data) && rows.stride % FV_LANES == 0;
+static bool on_lanes(kernel_rows rows) {
+    return is_aligned(rows.data) && rows.stride % FV_LANES == 0;
 }
 
-static bool attend_on_lanes(const fv_attend_rows *rows) {
-    return fv_is_aligned(rows->data) && rows->row_stride % FV_LANES == 0 &&
+static bool attend_on_lanes(const kernel_attend_rows *rows) {
+    return is_aligned(rows->data) && rows->row_stride % FV_LANES == 0 &&
            rows->group_stride % FV_LANES == 0;
 }
 
@@ -25,18 +25,18 @@ static bool within(const int32_t *tokens, ptrdiff_t n, int lowest, int end) {
     return true;
 }
 
-const char *fv_contract_draw(const fv_draw *a) {
+const char *contract_draw(const kernel_draw *a) {
     DEMAND(a->n_groups >= 0 && a->n_rows >= 0, "n_groups or n_rows is below 0");
     DEMAND(a->vocab_size >= 1, "vocab_size is 0; there must be a token to draw");
-    DEMAND(fv_is_aligned(a->tokens), UNALIGNED("tokens"));
+    DEMAND(is_aligned(a->tokens), UNALIGNED("tokens"));
     return NULL;
 }
 
-static const char *embed_shape(const fv_embed *a) {
+static const char *embed_shape(const kernel_embed *a) {
     DEMAND(a->n_groups >= 0 && a->n_rows >= 0, "n_groups or n_rows is below 0");
     DEMAND(a->n_embd >= 1 && a->vocab_size >= 1, "n_embd or vocab_size is below 1");
-    DEMAND(a->x != NULL && fv_is_aligned(a->x), UNALIGNED("x"));
-    DEMAND(fv_is_aligned(a->tokens) && a->tokens_group_stride % FV_LANES == 0,
+    DEMAND(a->x != NULL && is_aligned(a->x), UNALIGNED("x"));
+    DEMAND(is_aligned(a->tokens) && a->tokens_group_stride % FV_LANES == 0,
            UNALIGNED("tokens or their group_stride"));
     for (int g = 0; g < a->n_groups; g++)
         DEMAND(within(a->tokens + g * a->tokens_group_stride, (ptrdiff_t)a->n_rows * FV_LANES, 0,
@@ -45,17 +45,17 @@ static const char *embed_shape(const fv_embed *a) {
     return NULL;
 }
 
-const char *fv_contract_embed(const fv_embed *a) {
+const char *contract_embed(const kernel_embed *a) {
     DEMAND(a->table != NULL, "table is NULL");
     return embed_shape(a);
 }
 
-const char *fv_contract_embed_gradient(const fv_embed_gradient *b) {
+const char *contract_embed_gradient(const kernel_embed_gradient *b) {
     DEMAND(b->dtable != NULL, "dtable is NULL");
     return embed_shape(&b->forward);
 }
 
-const char *fv_contract_map(const fv_map *a) {
+const char *contract_map(const kernel_map *a) {
     DEMAND(a->n_rows >= 0 && a->n_out >= 0, "n_rows or n_out is below 0");
     DEMAND(a->n_in >= 1, "n_in is below 1");
     DEMAND(a->w != NULL, "w is NULL");
@@ -65,7 +65,7 @@ const char *fv_contract_map(const fv_map *a) {
     return NULL;
 }
 
-const char *fv_contract_map_gradient(const fv_map_gradient *a) {
+const char *contract_map_gradient(const kernel_map_gradient *a) {
     DEMAND(a->n_rows >= 0 && a->n_in >= 0 && a->n_out >= 0, "n_rows, n_in or n_out is below 0");
     DEMAND(a->dw != NULL, "dw is NULL");
     DEMAND(on_lanes(a->x), UNALIGNED("x or its stride"));
@@ -73,7 +73,7 @@ const char *fv_contract_map_gradient(const fv_map_gradient *a) {
     return NULL;
 }
 
-const char *fv_contract_bias_gradient(int n_rows, int n_out, fv_rows dy, real *db) {
+const char *contract_bias_gradient(int n_rows, int n_out, kernel_rows dy, real *db) {
     DEMAND(n_rows >= 0 && n_out >= 0, "n_rows or n_out is below 0");
     DEMAND(db != NULL, "db is NULL");
     DEMAND(on_lanes(dy), UNALIGNED("dy or its stride"));
@@ -81,7 +81,7 @@ const char *fv_contract_bias_gradient(int n_rows, int n_out, fv_rows dy, real *d
 }
 
 // Which keys queries see.
-static const char *attend_keys(const fv_attend *a) {
+static const char *attend_keys(const kernel_attend *a) {
     int n = a->n_queries;
     DEMAND(a->n_keys != NULL && ascends(a->n_keys, n), "n_keys decreases from a query to the next");
     DEMAND(n == 0 || a->n_keys[0] >= 0, "n_keys is below 0");
@@ -95,7 +95,7 @@ static const char *attend_keys(const fv_attend *a) {
     return NULL;
 }
 
-const char *fv_contract_attend(const fv_attend *a) {
+const char *contract_attend(const kernel_attend *a) {
     DEMAND(a->n_groups >= 0 && a->n_queries >= 0, "n_groups or n_queries is below 0");
     DEMAND(a->d_key >= 1 && a->d_value >= 0, "d_key is below 1 or d_value below 0");
     DEMAND(attend_on_lanes(&a->q), UNALIGNED("q or a stride"));
@@ -104,131 +104,131 @@ const char *fv_contract_attend(const fv_attend *a) {
     DEMAND(attend_on_lanes(&a->z), UNALIGNED("z or a stride"));
     DEMAND(attend_on_lanes(&a->p), UNALIGNED("p or a stride"));
     DEMAND(a->score < FV_N_SCORES, "there is no such score");
-    if (fv_score_is_metric(a->score)) {
+    if (score_is_metric(a->score)) {
         DEMAND(attend_on_lanes(&a->slopes), UNALIGNED("slopes or a stride"));
         DEMAND(a->slopes.data != a->p.data, "p and slopes are the same rows");
     }
-    DEMAND(!fv_score_bends(a->score) || !(a->floor <= 0), "floor is not above 0");
+    DEMAND(!score_bends(a->score) || !(a->floor <= 0), "floor is not above 0");
     return attend_keys(a);
 }
 
-const char *fv_contract_attend_gradient(const fv_attend_gradient *b) {
+const char *contract_attend_gradient(const kernel_attend_gradient *b) {
     DEMAND(attend_on_lanes(&b->dz), UNALIGNED("dz or a stride"));
     DEMAND(attend_on_lanes(&b->dq), UNALIGNED("dq or a stride"));
     DEMAND(attend_on_lanes(&b->dk), UNALIGNED("dk or a stride"));
     DEMAND(attend_on_lanes(&b->dv), UNALIGNED("dv or a stride"));
-    DEMAND(fv_is_aligned(b->scratch), UNALIGNED("scratch"));
+    DEMAND(is_aligned(b->scratch), UNALIGNED("scratch"));
     DEMAND(b->dlog_power == NULL || b->forward.score == FV_KERNEL_HARMONIC,
            "dlog_power is asked for, and the score has no power");
-    return fv_contract_attend(&b->forward);
+    return contract_attend(&b->forward);
 }
 
-const char *fv_contract_cross_entropy(const fv_cross_entropy *a) {
+const char *contract_cross_entropy(const kernel_cross_entropy *a) {
     DEMAND(a->n_rows >= 0 && a->vocab_size >= 1, "n_rows is below 0 or vocab_size below 1");
-    DEMAND(fv_is_aligned(a->logits), UNALIGNED("logits"));
-    DEMAND(fv_is_aligned(a->targets), UNALIGNED("targets"));
-    DEMAND(fv_is_aligned(a->losses), UNALIGNED("losses"));
-    DEMAND(fv_is_aligned_or_null(a->correct), UNALIGNED("correct"));
-    DEMAND(fv_is_aligned_or_null(a->inverse), UNALIGNED("inverse"));
+    DEMAND(is_aligned(a->logits), UNALIGNED("logits"));
+    DEMAND(is_aligned(a->targets), UNALIGNED("targets"));
+    DEMAND(is_aligned(a->losses), UNALIGNED("losses"));
+    DEMAND(is_aligned_or_null(a->correct), UNALIGNED("correct"));
+    DEMAND(is_aligned_or_null(a->inverse), UNALIGNED("inverse"));
     DEMAND(within(a->targets, (ptrdiff_t)a->n_rows * FV_LANES, -1, a->vocab_size),
            "a target is outside of the vocabulary and not -1");
     return NULL;
 }
 
-const char *fv_contract_norm(const fv_norm *a) {
+const char *contract_norm(const kernel_norm *a) {
     DEMAND(a->n_rows >= 0 && a->n_features >= 1, "n_rows is below 0 or n_features below 1");
     DEMAND(a->w != NULL, "w is NULL");
     DEMAND(on_lanes(a->x), UNALIGNED("x or its stride"));
     DEMAND(on_lanes(a->y), UNALIGNED("y or its stride"));
-    DEMAND(!a->center || fv_is_aligned(a->mean), UNALIGNED("mean"));
-    DEMAND(fv_is_aligned(a->rstd), UNALIGNED("rstd"));
+    DEMAND(!a->center || is_aligned(a->mean), UNALIGNED("mean"));
+    DEMAND(is_aligned(a->rstd), UNALIGNED("rstd"));
     return NULL;
 }
 
-const char *fv_contract_norm_gradient(const fv_norm_gradient *b) {
+const char *contract_norm_gradient(const kernel_norm_gradient *b) {
     DEMAND(b->dw != NULL, "dw is NULL");
     DEMAND(on_lanes(b->dy), UNALIGNED("dy or its stride"));
     DEMAND(on_lanes(b->dx), UNALIGNED("dx or its stride"));
-    return fv_contract_norm(&b->forward);
+    return contract_norm(&b->forward);
 }
 
-const char *fv_contract_activate(fv_activation kind, size_t n, const real *x, real *y) {
+const char *contract_activate(kernel_activation kind, size_t n, const real *x, real *y) {
     DEMAND(kind == FV_KERNEL_RELU || kind == FV_KERNEL_GELU, "there is no such activation");
     DEMAND(n % FV_LANES == 0, "n is no multiple of 16");
-    DEMAND(fv_is_aligned(x) && fv_is_aligned(y), UNALIGNED("x or y"));
+    DEMAND(is_aligned(x) && is_aligned(y), UNALIGNED("x or y"));
     return NULL;
 }
 
-const char *fv_contract_activate_gradient(fv_activation kind, size_t n, const real *x,
-                                          const real *dy, real *dx) {
-    DEMAND(fv_is_aligned(dy), UNALIGNED("dy"));
-    return fv_contract_activate(kind, n, x, dx);
+const char *contract_activate_gradient(kernel_activation kind, size_t n, const real *x,
+                                       const real *dy, real *dx) {
+    DEMAND(is_aligned(dy), UNALIGNED("dy"));
+    return contract_activate(kind, n, x, dx);
 }
 
-const char *fv_contract_scale_rows(int n_rows, int n_features, fv_rows x, const real *scale,
-                                   fv_rows y) {
+const char *contract_scale_rows(int n_rows, int n_features, kernel_rows x, const real *scale,
+                                kernel_rows y) {
     DEMAND(n_rows >= 0 && n_features >= 0, "n_rows or n_features is below 0");
     DEMAND(on_lanes(x), UNALIGNED("x or its stride"));
     DEMAND(on_lanes(y), UNALIGNED("y or its stride"));
-    DEMAND(fv_is_aligned(scale), UNALIGNED("scale"));
+    DEMAND(is_aligned(scale), UNALIGNED("scale"));
     return NULL;
 }
 
-const char *fv_contract_adam(const fv_adam *a) {
+const char *contract_adam(const kernel_adam *a) {
     DEMAND(a->n % FV_LANES == 0, "n is no multiple of 16");
-    DEMAND(fv_is_aligned(a->params) && fv_is_aligned(a->m) && fv_is_aligned(a->v),
+    DEMAND(is_aligned(a->params) && is_aligned(a->m) && is_aligned(a->v),
            UNALIGNED("params, m or v"));
-    DEMAND(fv_is_aligned(a->gradient), UNALIGNED("gradient"));
-    DEMAND(fv_is_aligned_or_null(a->rate_scale), UNALIGNED("rate_scale"));
+    DEMAND(is_aligned(a->gradient), UNALIGNED("gradient"));
+    DEMAND(is_aligned_or_null(a->rate_scale), UNALIGNED("rate_scale"));
     DEMAND(a->share1 >= 0 && a->share1 <= 1 && a->share2 >= 0 && a->share2 <= 1,
            "share1 or share2 is outside of 0 .. 1");
     return NULL;
 }
 
-const char *fv_contract_exp_array(size_t n, const real *x, real *y) {
+const char *contract_exp_array(size_t n, const real *x, real *y) {
     DEMAND(n % FV_LANES == 0, "n is no multiple of 16");
-    DEMAND(fv_is_aligned(x) && fv_is_aligned(y), UNALIGNED("x or y"));
+    DEMAND(is_aligned(x) && is_aligned(y), UNALIGNED("x or y"));
     return NULL;
 }
 
-const char *fv_contract_log_array(size_t n, const real *x, real *y) {
+const char *contract_log_array(size_t n, const real *x, real *y) {
     for (size_t i = 0; i < n; i++)
         DEMAND(!(x[i] < (real)0x1p-126), "x is 0, negative or subnormal");
-    return fv_contract_exp_array(n, x, y);
+    return contract_exp_array(n, x, y);
 }
 
-const char *fv_contract_peak_fma(long n, double *flops) {
+const char *contract_peak_fma(long n, double *flops) {
     DEMAND(n >= 0 && flops != NULL, "n is below 0 or flops is NULL");
     return NULL;
 }
 
-const char *fv_contract_peak_exp(long n, double *exps) {
+const char *contract_peak_exp(long n, double *exps) {
     DEMAND(n >= 0 && exps != NULL, "n is below 0 or exps is NULL");
     return NULL;
 }
 
-static const char *conv_shape(const fv_conv *a) {
+static const char *conv_shape(const kernel_conv *a) {
     DEMAND(a->n_groups >= 0 && a->n_rows >= 0 && a->n_features >= 0,
            "n_groups, n_rows or n_features is below 0");
     DEMAND(a->width >= 1 && a->width <= FV_CONV_MAX_WIDTH,
            "width is outside of 1 .. FV_CONV_MAX_WIDTH");
     DEMAND(a->w != NULL && a->b != NULL, "w or b is NULL");
-    DEMAND(fv_is_aligned(a->x), UNALIGNED("x"));
+    DEMAND(is_aligned(a->x), UNALIGNED("x"));
     return NULL;
 }
 
-const char *fv_contract_conv(const fv_conv *a) {
-    DEMAND(fv_is_aligned(a->y), UNALIGNED("y"));
+const char *contract_conv(const kernel_conv *a) {
+    DEMAND(is_aligned(a->y), UNALIGNED("y"));
     return conv_shape(a);
 }
 
-const char *fv_contract_conv_gradient(const fv_conv_gradient *b) {
-    DEMAND(fv_is_aligned(b->dy) && fv_is_aligned(b->dx), UNALIGNED("dy or dx"));
+const char *contract_conv_gradient(const kernel_conv_gradient *b) {
+    DEMAND(is_aligned(b->dy) && is_aligned(b->dx), UNALIGNED("dy or dx"));
     DEMAND(b->dw != NULL && b->db != NULL, "dw or db is NULL");
     return conv_shape(&b->forward);
 }
 
-static const char *scan_shape(const fv_scan *s) {
+static const char *scan_shape(const kernel_scan *s) {
     DEMAND(s->n_groups >= 0 && s->n_rows >= 0 && s->n_channels >= 0,
            "n_groups, n_rows or n_channels is below 0");
     DEMAND(s->n_state >= 1 && s->n_state <= FV_SCAN_MAX_STATE,
@@ -237,24 +237,24 @@ static const char *scan_shape(const fv_scan *s) {
         DEMAND(s->rows[o] >= 0 && s->rows[o] < s->n_rows && (o == 0 || s->rows[o] > s->rows[o - 1]),
                "rows do not increase within 0 .. n_rows - 1");
     DEMAND(s->a != NULL && s->skip != NULL && s->bias != NULL, "a, skip or bias is NULL");
-    DEMAND(fv_is_aligned(s->u) && fv_is_aligned(s->raw), UNALIGNED("u or raw"));
+    DEMAND(is_aligned(s->u) && is_aligned(s->raw), UNALIGNED("u or raw"));
     DEMAND(on_lanes(s->b), UNALIGNED("b or its stride"));
-    DEMAND(fv_is_aligned(s->c) && fv_is_aligned(s->z), UNALIGNED("c or z"));
-    DEMAND(fv_is_aligned(s->delta) && fv_is_aligned(s->sum), UNALIGNED("delta or sum"));
+    DEMAND(is_aligned(s->c) && is_aligned(s->z), UNALIGNED("c or z"));
+    DEMAND(is_aligned(s->delta) && is_aligned(s->sum), UNALIGNED("delta or sum"));
     return NULL;
 }
 
-const char *fv_contract_scan(const fv_scan *s) {
-    DEMAND(fv_is_aligned(s->y), UNALIGNED("y"));
+const char *contract_scan(const kernel_scan *s) {
+    DEMAND(is_aligned(s->y), UNALIGNED("y"));
     return scan_shape(s);
 }
 
-const char *fv_contract_scan_gradient(const fv_scan_gradient *b) {
-    DEMAND(fv_is_aligned(b->dy) && fv_is_aligned(b->du), UNALIGNED("dy or du"));
-    DEMAND(fv_is_aligned(b->draw) && fv_is_aligned(b->dz), UNALIGNED("draw or dz"));
+const char *contract_scan_gradient(const kernel_scan_gradient *b) {
+    DEMAND(is_aligned(b->dy) && is_aligned(b->du), UNALIGNED("dy or du"));
+    DEMAND(is_aligned(b->draw) && is_aligned(b->dz), UNALIGNED("draw or dz"));
     DEMAND(on_lanes(b->db), UNALIGNED("db or its stride"));
-    DEMAND(fv_is_aligned(b->dc), UNALIGNED("dc"));
+    DEMAND(is_aligned(b->dc), UNALIGNED("dc"));
     DEMAND(b->da != NULL && b->dskip != NULL, "da or dskip is NULL");
-    DEMAND(fv_is_aligned(b->scratch), UNALIGNED("scratch"));
+    DEMAND(is_aligned(b->scratch), UNALIGNED("scratch"));
     return scan_shape(&b->forward);
 }

@@ -14,11 +14,11 @@
 
 #define UNALIGNED(what) what " is NULL or no multiple of 64 bytes"
 
-static inline bool fv_is_aligned(const void *p) {
+static inline bool is_aligned(const void *p) {
     return p != NULL && (uintptr_t)p % FV_ALIGNMENT == 0;
 }
 
-static inline bool fv_is_aligned_or_null(const void *p) {
+static inline bool is_aligned_or_null(const void *p) {
     return (uintptr_t)p % FV_ALIGNMENT == 0;
 }
 

@@ -8,13 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-static _Atomic(const fv_kernels *) chosen;
+static _Atomic(const kernel_set *) chosen;
 
-static const fv_kernels *available[8]; // NULL-terminated
+static const kernel_set *available[8]; // NULL-terminated
 
 #define ENTRY(variant, result, name, parameters, arguments) .name = FV_KERNEL_OF(variant, name),
 #define TABLE(variant, kind, runs_here)                                                            \
-    static const fv_kernels variant = {                                                            \
+    static const kernel_set variant = {                                                            \
         .name = #variant, .arithmetic = kind, FV_KERNEL_LIST(ENTRY, variant)};
 FV_VARIANTS(TABLE)
 #undef TABLE
@@ -24,7 +24,7 @@ FV_VARIANTS(TABLE)
 #ifdef NDEBUG
 #define HELD(table) (table)
 #else
-#define HELD(table) fv_kernels_checked(table)
+#define HELD(table) kernels_checked(table)
 #endif
 
 static void find_available(void) {
@@ -35,30 +35,30 @@ static void find_available(void) {
 #undef APPEND
 }
 
-const fv_kernels *const *fv_kernels_available(void) {
+const kernel_set *const *kernels_available(void) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, find_available);
     return available;
 }
 
-const fv_kernels *fv_kernels_named(const char *name) {
-    for (const fv_kernels *const *k = fv_kernels_available(); *k; k++)
+const kernel_set *kernels_named(const char *name) {
+    for (const kernel_set *const *k = kernels_available(); *k; k++)
         if (strcmp((*k)->name, name) == 0) return *k;
     return NULL;
 }
 
-static const fv_kernels *fastest(void) {
-    const fv_kernels *const *k = fv_kernels_available();
+static const kernel_set *fastest(void) {
+    const kernel_set *const *k = kernels_available();
     while (k[1]) k++;
     return *k;
 }
 
 fv_status fv_kernels_force(const char *name, fv_error *error) {
-    const fv_kernels *kernels = fv_kernels_named(name);
+    const kernel_set *kernels = kernels_named(name);
     if (kernels == NULL) {
         char names[128] = "";
-        for (const fv_kernels *const *k = fv_kernels_available(); *k; k++) {
-            strcat(names, k == fv_kernels_available() ? "" : ", ");
+        for (const kernel_set *const *k = kernels_available(); *k; k++) {
+            strcat(names, k == kernels_available() ? "" : ", ");
             strcat(names, (*k)->name);
         }
         return fv_fail(error, FV_USAGE, "no kernels called '%s' run on this CPU; it runs %s", name,
@@ -68,20 +68,20 @@ fv_status fv_kernels_force(const char *name, fv_error *error) {
     return FV_OK;
 }
 
-const fv_kernels *fv_kernels_get(void) {
-    const fv_kernels *kernels = atomic_load(&chosen);
+const kernel_set *kernels_get(void) {
+    const kernel_set *kernels = atomic_load(&chosen);
     if (kernels) return kernels;
     const char *name = getenv("FOVEA_CPU");
-    kernels = name ? fv_kernels_named(name) : NULL;
+    kernels = name ? kernels_named(name) : NULL;
     if (kernels == NULL) kernels = fastest();
     atomic_store(&chosen, kernels);
     return kernels;
 }
 
 fv_arithmetic fv_kernels_arithmetic(void) {
-    return fv_kernels_get()->arithmetic;
+    return kernels_get()->arithmetic;
 }
 
 const char *fv_kernels_name(void) {
-    return fv_kernels_get()->name;
+    return kernels_get()->name;
 }

@@ -21,29 +21,29 @@
 // line here, one function `KERNEL(name)` in the reference and one in a body, and one that says what
 // its arguments must be (contracts.h); whoever leaves one out does not link.
 #define FV_LAB_KERNEL_LIST(X, variant)                                                             \
-    X(variant, void, draw, (const fv_draw *job), (job))                                            \
-    X(variant, void, embed, (const fv_embed *job), (job))                                          \
-    X(variant, void, embed_gradient, (const fv_embed_gradient *job), (job))                        \
-    X(variant, void, map, (const fv_map *job), (job))                                              \
-    X(variant, void, map_gradient, (const fv_map_gradient *job), (job))                            \
+    X(variant, void, draw, (const kernel_draw *job), (job))                                        \
+    X(variant, void, embed, (const kernel_embed *job), (job))                                      \
+    X(variant, void, embed_gradient, (const kernel_embed_gradient *job), (job))                    \
+    X(variant, void, map, (const kernel_map *job), (job))                                          \
+    X(variant, void, map_gradient, (const kernel_map_gradient *job), (job))                        \
     /* db[n] += sum over rows and lanes of dy[n] */                                                \
-    X(variant, void, bias_gradient, (int n_rows, int n_out, fv_rows dy, real *db),                 \
+    X(variant, void, bias_gradient, (int n_rows, int n_out, kernel_rows dy, real *db),             \
       (n_rows, n_out, dy, db))                                                                     \
-    X(variant, void, attend, (const fv_attend *job), (job))                                        \
-    X(variant, void, attend_gradient, (const fv_attend_gradient *job), (job))                      \
-    X(variant, void, cross_entropy, (const fv_cross_entropy *job), (job))                          \
-    X(variant, void, norm, (const fv_norm *job), (job))                                            \
-    X(variant, void, norm_gradient, (const fv_norm_gradient *job), (job))                          \
-    X(variant, void, activate, (fv_activation kind, size_t n, const real *x, real *y),             \
+    X(variant, void, attend, (const kernel_attend *job), (job))                                    \
+    X(variant, void, attend_gradient, (const kernel_attend_gradient *job), (job))                  \
+    X(variant, void, cross_entropy, (const kernel_cross_entropy *job), (job))                      \
+    X(variant, void, norm, (const kernel_norm *job), (job))                                        \
+    X(variant, void, norm_gradient, (const kernel_norm_gradient *job), (job))                      \
+    X(variant, void, activate, (kernel_activation kind, size_t n, const real *x, real *y),         \
       (kind, n, x, y))                                                                             \
     X(variant, void, activate_gradient,                                                            \
-      (fv_activation kind, size_t n, const real *x, const real *dy, real *dx),                     \
+      (kernel_activation kind, size_t n, const real *x, const real *dy, real *dx),                 \
       (kind, n, x, dy, dx))                                                                        \
     /* y[r][f] = x[r][f] * scale[r] for rows of n_features */                                      \
     X(variant, void, scale_rows,                                                                   \
-      (int n_rows, int n_features, fv_rows x, const real *scale, fv_rows y),                       \
+      (int n_rows, int n_features, kernel_rows x, const real *scale, kernel_rows y),               \
       (n_rows, n_features, x, scale, y))                                                           \
-    X(variant, void, adam, (const fv_adam *job), (job))                                            \
+    X(variant, void, adam, (const kernel_adam *job), (job))                                        \
     /* n multiple of 16; exp: at most 2 ulp on [-87, 88]; log: x > 0 and normal */                 \
     X(variant, void, exp_array, (size_t n, const real *x, real *y), (n, x, y))                     \
     X(variant, void, log_array, (size_t n, const real *x, real *y), (n, x, y))                     \
@@ -51,10 +51,10 @@
     /* what they computed so that no compiler can drop it. */                                      \
     X(variant, double, peak_fma, (long n, double *flops), (n, flops))                              \
     X(variant, double, peak_exp, (long n, double *exps), (n, exps))                                \
-    X(variant, void, conv, (const fv_conv *job), (job))                                            \
-    X(variant, void, conv_gradient, (const fv_conv_gradient *job), (job))                          \
-    X(variant, void, scan, (const fv_scan *job), (job))                                            \
-    X(variant, void, scan_gradient, (const fv_scan_gradient *job), (job))
+    X(variant, void, conv, (const kernel_conv *job), (job))                                        \
+    X(variant, void, conv_gradient, (const kernel_conv_gradient *job), (job))                      \
+    X(variant, void, scan, (const kernel_scan *job), (job))                                        \
+    X(variant, void, scan_gradient, (const kernel_scan_gradient *job), (job))
 
 #define FV_LONG_KERNEL_LIST(X, variant)                                                            \
     /* columns[f][q] = factor * rows[q][f] for 64 rows of n features, a multiple of 16 */          \
@@ -63,13 +63,13 @@
     /* rows[q][f] = columns[f][q] * factors[q] */                                                  \
     X(variant, void, to_rows, (int n, const float *columns, const float *factors, float *rows),    \
       (n, columns, factors, rows))                                                                 \
-    X(variant, void, tile, (const fv_tile_job *job), (job))                                        \
-    X(variant, void, tile_gradient, (const fv_tile_gradient *job), (job))                          \
-    X(variant, void, decode, (const fv_decode_job *job), (job))                                    \
+    X(variant, void, tile, (const tile_job *job), (job))                                           \
+    X(variant, void, tile_gradient, (const kernel_tile_gradient *job), (job))                      \
+    X(variant, void, decode, (const decode_job *job), (job))                                       \
     /* Scans a chunk. With `correction` the drive is taken for zero and y += : what the state */   \
     /* before the chunk adds to outputs that were computed without it. */                          \
-    X(variant, void, long_scan, (const fv_scan_chunk *job), (job))                                 \
-    X(variant, void, long_scan_gradient, (const fv_scan_chunk_gradient *job), (job))
+    X(variant, void, long_scan, (const kernel_scan_chunk *job), (job))                             \
+    X(variant, void, long_scan_gradient, (const scan_chunk_gradient *job), (job))
 
 // Only the lab is built in double precision (base/real.h).
 #ifdef FOVEA_DOUBLE
@@ -78,21 +78,21 @@
 #define FV_KERNEL_LIST(X, variant) FV_LAB_KERNEL_LIST(X, variant) FV_LONG_KERNEL_LIST(X, variant)
 #endif
 
-typedef struct fv_kernels {
+typedef struct kernel_set {
     const char *name;
     fv_arithmetic arithmetic; // tables of one kind give the same bits
 #define FV_KERNEL_MEMBER(variant, result, name, parameters, arguments) result(*name) parameters;
     FV_KERNEL_LIST(FV_KERNEL_MEMBER, )
 #undef FV_KERNEL_MEMBER
-} fv_kernels;
+} kernel_set;
 
 // The chosen variant; picked at the first call from FOVEA_CPU and the CPU.
-const fv_kernels *fv_kernels_get(void);
+const kernel_set *kernels_get(void);
 
 // All variants this build has and this CPU runs, slowest (reference) first; NULL-terminated.
-const fv_kernels *const *fv_kernels_available(void);
+const kernel_set *const *kernels_available(void);
 
 // The variant of that name, or NULL where this build or CPU has none.
-const fv_kernels *fv_kernels_named(const char *name);
+const kernel_set *kernels_named(const char *name);
 
 #endif

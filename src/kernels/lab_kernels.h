@@ -21,29 +21,29 @@
 
 // A matrix of rows [n][features][16] at equal distance: row r, feature f begins at
 // data + r * stride + f * 16. A gradient of the same shape has the same form.
-typedef struct fv_rows {
+typedef struct kernel_rows {
     real *data;
     ptrdiff_t stride; // reals between rows
-} fv_rows;
+} kernel_rows;
 
 // Y = X W + bias, or Y += X W + bias. W is read at w[k * w_in + n * w_out], which covers W (w_in =
 // n_out, w_out = 1) and its transpose (w_in = 1, w_out = n_in) alike.
-typedef struct fv_map {
+typedef struct kernel_map {
     int n_rows, n_in, n_out;
-    fv_rows x, y;
+    kernel_rows x, y;
     const real *w;
     ptrdiff_t w_in, w_out;
     const real *bias; // [n_out] or NULL
     bool accumulate;  // Y += instead of Y =
-} fv_map;
+} kernel_map;
 
 // dW[k * w_in + n * w_out] += sum over rows and lanes of X[k] dY[n].
-typedef struct fv_map_gradient {
+typedef struct kernel_map_gradient {
     int n_rows, n_in, n_out;
-    fv_rows x, dy;
+    kernel_rows x, dy;
     real *dw;
     ptrdiff_t w_in, w_out;
-} fv_map_gradient;
+} kernel_map_gradient;
 
 // One head of causal attention for G groups:
 //
@@ -53,25 +53,25 @@ typedef struct fv_map_gradient {
 // first rows that lie before it: work and memory traffic are proportional to the keys seen. Every
 // pointer addresses feature 0 of row 0 of group 0; a group lies group_stride further. q, k, v may
 // share memory with each other (k = v = x pools the inputs themselves).
-typedef struct fv_attend_rows {
+typedef struct kernel_attend_rows {
     real *data;
     ptrdiff_t row_stride, group_stride;
-} fv_attend_rows;
+} kernel_attend_rows;
 
-typedef struct fv_attend {
+typedef struct kernel_attend {
     int n_groups, n_queries, n_rows_keys; // n_rows_keys = max of n_keys
-    int d_key, d_value; // d_value 0: only P is wanted
+    int d_key, d_value;                   // d_value 0: only P is wanted
     const int *n_keys;    // [n_queries], not decreasing; a query without keys has z = 0
     const int *first_key; // [n_queries], not decreasing, at most n_keys; NULL: all 0
     int n_sinks;
-    fv_score score;
+    kernel_score score;
     real scale, power, floor;
-    fv_attend_rows q, k, v, z;
-    fv_attend_rows p; // [G][n_queries][n_rows_keys][16]; entries of unseen keys are unspecified
-    fv_attend_rows slopes; // like p: d score / d |q - k|^2; of metric scores only
-} fv_attend;
+    kernel_attend_rows q, k, v, z;
+    kernel_attend_rows p; // [G][n_queries][n_rows_keys][16]; entries of unseen keys are unspecified
+    kernel_attend_rows slopes; // like p: d score / d |q - k|^2; of metric scores only
+} kernel_attend;
 
-static inline bool fv_attend_sees(const fv_attend *a, int query, int key) {
+static inline bool attend_sees(const kernel_attend *a, int query, int key) {
     bool within = a->first_key == NULL || key >= a->first_key[query] || key < a->n_sinks;
     return within && key < a->n_keys[query];
 }
@@ -81,29 +81,29 @@ static inline bool fv_attend_sees(const fv_attend *a, int query, int key) {
 // attend left them; their unspecified entries are overwritten. `scratch` holds
 // [n_queries][n_rows_keys][16]. Of the harmonic score also *dlog_power += dL / d log(power), unless
 // it is NULL.
-typedef struct fv_attend_gradient {
-    fv_attend forward;
-    fv_attend_rows dz, dq, dk, dv;
+typedef struct kernel_attend_gradient {
+    kernel_attend forward;
+    kernel_attend_rows dz, dq, dk, dv;
     bool overwrite;
     real *scratch;
     real *dlog_power;
-} fv_attend_gradient;
+} kernel_attend_gradient;
 
 // Token embedding plus positions: x[g][t][f] = table[tokens[g][t]][f] + positions[t][f].
-typedef struct fv_embed {
+typedef struct kernel_embed {
     int n_groups, n_rows, n_embd, vocab_size;
     const int32_t *tokens; // [G][rows][16], group_stride apart
     ptrdiff_t tokens_group_stride;
     const real *table;     // [V][d]
     const real *positions; // [rows][d] or NULL
     real *x;               // [G][rows][d][16]
-} fv_embed;
+} kernel_embed;
 
 // dtable[token] += dx, dpositions[t] += dx summed over groups and lanes (NULL: not wanted).
-typedef struct fv_embed_gradient {
-    fv_embed forward; // x holds dx
+typedef struct kernel_embed_gradient {
+    kernel_embed forward; // x holds dx
     real *dtable, *dpositions;
-} fv_embed_gradient;
+} kernel_embed_gradient;
 
 // Softmax cross-entropy of logits [rows][V][16] at the targets [rows][16] (-1: no target).
 //   losses[r]  = log sum_n exp(logits[n]) - logits[target]; 0 without target
@@ -113,7 +113,7 @@ typedef struct fv_embed_gradient {
 // and inverse[r] = weight / s, where e_n = exp(logit_n - max), s = sum e_n. Without target inverse
 // is 0 and the gradient is finite. dlogits = gradient * inverse: whoever uses it scales once
 // instead of V times.
-typedef struct fv_cross_entropy {
+typedef struct kernel_cross_entropy {
     int n_rows, vocab_size;
     real *logits;
     const int32_t *targets; // [rows][16]
@@ -121,41 +121,41 @@ typedef struct fv_cross_entropy {
     real *losses;  // [rows][16]
     real *correct; // [rows][16] or NULL
     real *inverse; // [rows][16] or NULL
-} fv_cross_entropy;
+} kernel_cross_entropy;
 
 // Layer norm (center) or RMS norm over features:
 //   y = (x - mean) * rstd * w + b,  rstd = 1 / sqrt(variance + 1e-5)   (RMS: mean 0, no b)
-typedef struct fv_norm {
+typedef struct kernel_norm {
     int n_rows, n_features;
     bool center;
     const real *w, *b; // b is NULL for RMS
-    fv_rows x, y;
+    kernel_rows x, y;
     real *mean, *rstd; // [rows][16], kept for the gradient; mean is not touched for RMS
-} fv_norm;
+} kernel_norm;
 
-typedef struct fv_norm_gradient {
-    fv_norm forward;
-    fv_rows dy, dx; // dx is overwritten
-    real *dw, *db;  // += ; db is NULL for RMS
-} fv_norm_gradient;
+typedef struct kernel_norm_gradient {
+    kernel_norm forward;
+    kernel_rows dy, dx; // dx is overwritten
+    real *dw, *db;      // += ; db is NULL for RMS
+} kernel_norm_gradient;
 
 // Causal depthwise convolution and SiLU, x / (1 + exp(-x)), over G groups of n_rows positions:
 //   y[t][f] = silu(b[f] + sum_k w[f][k] x[t - width + 1 + k][f]), x before position 0 being 0
-typedef struct fv_conv {
+typedef struct kernel_conv {
     int n_groups, n_rows, n_features, width; // width at most FV_CONV_MAX_WIDTH
     const real *x;                           // [G][rows][features][16]
     const real *w, *b;                       // [features][width], [features]
     real *y;                                 // like x
-} fv_conv;
+} kernel_conv;
 
 enum { FV_CONV_MAX_WIDTH = 16, FV_SCAN_MAX_STATE = 256 };
 
 // dy is overwritten by the gradient before SiLU.
-typedef struct fv_conv_gradient {
-    fv_conv forward; // y is not touched
-    real *dy, *dx;   // like x; dx is overwritten
-    real *dw, *db;   // +=
-} fv_conv_gradient;
+typedef struct kernel_conv_gradient {
+    kernel_conv forward; // y is not touched
+    real *dy, *dx;       // like x; dx is overwritten
+    real *dw, *db;       // +=
+} kernel_conv_gradient;
 
 // Selective scan of G groups: of every channel f, with a state h [N] that begins at 0,
 //
@@ -164,32 +164,32 @@ typedef struct fv_conv_gradient {
 //     sum_o   = sum_n h_t[n] c_o[n] + skip u_t,   y_o = sum_o silu(z_o),   t = rows[o]
 //
 // The outputs are asked for at some rows only. All arrays but a, bias and skip are lanes.
-typedef struct fv_scan {
+typedef struct kernel_scan {
     int n_groups, n_rows, n_outputs, n_channels, n_state; // n_state at most FV_SCAN_MAX_STATE
     const int *rows;                                      // [outputs], increasing
     const real *a, *skip, *bias;                          // [channels][N], [channels], [channels]
     const real *u, *raw;                                  // [G][rows][channels][16]
-    fv_rows b;                                            // G * rows rows of N
+    kernel_rows b;                                        // G * rows rows of N
     const real *c;                                        // [G][outputs][N][16]
     const real *z;                                        // [G][outputs][channels][16]
     real *delta;                                          // like u
     real *sum, *y;                                        // like z
-} fv_scan;
+} kernel_scan;
 
 // Its gradients from dy; delta and sum are as scan left them. du, draw, dz, db and dc are
 // overwritten; da, dskip += . (dbias is the sum of draw over rows and lanes.)
 enum { FV_SCAN_SCRATCH = 16 }; // rows [16] of scratch for every position
-typedef struct fv_scan_gradient {
-    fv_scan forward;
+typedef struct kernel_scan_gradient {
+    kernel_scan forward;
     const real *dy;
     real *du, *draw, *dz;
-    fv_rows db;
+    kernel_rows db;
     real *dc, *da, *dskip;
     real *scratch; // [rows][FV_SCAN_SCRATCH][16]
-} fv_scan_gradient;
+} kernel_scan_gradient;
 
 // y = f(x) elementwise over n reals, and dx = dy f'(x). The GELU is the tanh form.
-typedef enum fv_activation { FV_KERNEL_RELU = 1, FV_KERNEL_GELU } fv_activation;
+typedef enum kernel_activation { FV_KERNEL_RELU = 1, FV_KERNEL_GELU } kernel_activation;
 
 // One Adam update over n parameters (Kingma & Ba; decoupled weight decay = Loshchilov & Hutter):
 //   m = b1 m + (1 - b1) g,  v = b2 v + (1 - b2) g^2
@@ -200,7 +200,7 @@ typedef enum fv_activation { FV_KERNEL_RELU = 1, FV_KERNEL_GELU } fv_activation;
 //
 // m and p are 0 below FV_LEAST, v below FV_LEAST_SQUARE. Gradients are 0 below least_gradient,
 // whose square alone makes that v: what moves m also moves v.
-typedef struct fv_adam {
+typedef struct kernel_adam {
     size_t n;
     real *params, *m, *v;
     const real *gradient;
@@ -208,16 +208,16 @@ typedef struct fv_adam {
     real share1, share2;    // 1 - b1, 1 - b2
     real least_gradient;    // sqrt(FV_LEAST_SQUARE / share2)
     real rate, root_correction, epsilon, decay;
-} fv_adam;
+} kernel_adam;
 
 // Uniform tokens on [0, vocab_size), tokens[g][t][lane], of samples first_sample, first_sample + 1,
 // ... : word t % 4 of the Philox block (sample, t / 4, step, stream), scaled by multiplication.
-typedef struct fv_draw {
+typedef struct kernel_draw {
     uint64_t seed;
     uint32_t stream, step, first_sample;
     int n_groups, n_rows;
     uint32_t vocab_size;
     int32_t *tokens;
-} fv_draw;
+} kernel_draw;
 
 #endif

@@ -51,10 +51,10 @@ static double best_rate(measurement measure, double seconds) {
     double best = 0, amount;
     long n = 1;
     volatile double sink = 0;
-    for (double started = fv_clock_now(), end = started + seconds; fv_clock_now() < end;) {
-        double begun = fv_clock_now();
+    for (double started = clock_now(), end = started + seconds; clock_now() < end;) {
+        double begun = clock_now();
         sink += measure(n, &amount);
-        double taken = fv_clock_now() - begun;
+        double taken = clock_now() - begun;
         if (taken > 0 && amount / taken > best) best = amount / taken;
         if (taken < 3e-4) n *= 2;
     }
@@ -85,12 +85,12 @@ static double read_bandwidth(double seconds) {
     memset(block, 1, BYTES);
     double best = 0;
     volatile unsigned long sink = 0;
-    for (double end = fv_clock_now() + seconds; fv_clock_now() < end;) {
-        double begun = fv_clock_now();
+    for (double end = clock_now() + seconds; clock_now() < end;) {
+        double begun = clock_now();
         unsigned long sum[8] = {0};
         for (size_t i = 0; i < WORDS; i += 8)
             for (size_t j = 0; j < 8; j++) sum[j] += block[i + j];
-        double rate = BYTES / (fv_clock_now() - begun);
+        double rate = BYTES / (clock_now() - begun);
         sink += sum[0] + sum[1] + sum[2] + sum[3] + sum[4] + sum[5] + sum[6] + sum[7];
         if (rate > best) best = rate;
     }
@@ -100,7 +100,7 @@ static double read_bandwidth(double seconds) {
 }
 
 void fv_machine_core_limits(double seconds, fv_limits *limits) {
-    const fv_kernels *kernels = fv_kernels_get();
+    const kernel_set *kernels = kernels_get();
     limits->clock_hz = best_rate(chained_additions, seconds / 3);
     limits->fma_flops = best_rate(kernels->peak_fma, seconds / 3);
     limits->exps = best_rate(kernels->peak_exp, seconds / 3);

@@ -9,19 +9,19 @@
 
 enum { L = FV_LANES };
 
-void KERNEL(draw)(const fv_draw *a) {
+void KERNEL(draw)(const kernel_draw *a) {
     for (int g = 0; g < a->n_groups; g++)
         for (int l = 0; l < L; l++) {
-            fv_random random;
-            fv_random_init(&random, a->seed, (fv_stream)a->stream, a->step,
-                           a->first_sample + (uint32_t)(g * L + l));
+            random_source random;
+            random_init(&random, a->seed, (random_stream)a->stream, a->step,
+                        a->first_sample + (uint32_t)(g * L + l));
             for (int t = 0; t < a->n_rows; t++)
                 a->tokens[((size_t)g * a->n_rows + t) * L + l] =
-                    (int32_t)fv_random_below(&random, a->vocab_size);
+                    (int32_t)random_below(&random, a->vocab_size);
         }
 }
 
-void KERNEL(embed)(const fv_embed *a) {
+void KERNEL(embed)(const kernel_embed *a) {
     for (int g = 0; g < a->n_groups; g++)
         for (int t = 0; t < a->n_rows; t++)
             for (int f = 0; f < a->n_embd; f++)
@@ -33,8 +33,8 @@ void KERNEL(embed)(const fv_embed *a) {
                 }
 }
 
-void KERNEL(embed_gradient)(const fv_embed_gradient *a) {
-    const fv_embed *e = &a->forward;
+void KERNEL(embed_gradient)(const kernel_embed_gradient *a) {
+    const kernel_embed *e = &a->forward;
     for (int g = 0; g < e->n_groups; g++)
         for (int t = 0; t < e->n_rows; t++)
             for (int f = 0; f < e->n_embd; f++)
@@ -46,7 +46,7 @@ void KERNEL(embed_gradient)(const fv_embed_gradient *a) {
                 }
 }
 
-void KERNEL(map)(const fv_map *a) {
+void KERNEL(map)(const kernel_map *a) {
     for (int r = 0; r < a->n_rows; r++)
         for (int n = 0; n < a->n_out; n++)
             for (int l = 0; l < L; l++) {
@@ -59,7 +59,7 @@ void KERNEL(map)(const fv_map *a) {
             }
 }
 
-void KERNEL(map_gradient)(const fv_map_gradient *a) {
+void KERNEL(map_gradient)(const kernel_map_gradient *a) {
     for (int k = 0; k < a->n_in; k++)
         for (int n = 0; n < a->n_out; n++) {
             real sum = 0;
@@ -71,14 +71,14 @@ void KERNEL(map_gradient)(const fv_map_gradient *a) {
         }
 }
 
-void KERNEL(bias_gradient)(int n_rows, int n_out, fv_rows dy, real *db) {
+void KERNEL(bias_gradient)(int n_rows, int n_out, kernel_rows dy, real *db) {
     for (int n = 0; n < n_out; n++)
         for (int r = 0; r < n_rows; r++)
             for (int l = 0; l < L; l++) db[n] += dy.data[r * dy.stride + n * L + l];
 }
 
 // Element of row r, feature f, lane l in group g.
-static real *at(const fv_attend_rows *a, int g, int r, int f, int l) {
+static real *at(const kernel_attend_rows *a, int g, int r, int f, int l) {
     return a->data + g * a->group_stride + r * a->row_stride + f * L + l;
 }
 
@@ -87,14 +87,14 @@ static real *at(const fv_attend_rows *a, int g, int r, int f, int l) {
 #define FINITE(y, x) (y)
 
 // The score of a query and a key, and its slope over their squared distance.
-static real score(const fv_attend *a, int g, int i, int j, int l, real *slope) {
+static real score(const kernel_attend *a, int g, int i, int j, int l, real *slope) {
     real product = 0, distance = 0;
     for (int f = 0; f < a->d_key; f++) {
         real q = *at(&a->q, g, i, f, l), k = *at(&a->k, g, j, f, l);
         product += q * k;
         distance += (q - k) * (q - k);
     }
-    const real factor = (real)fv_score_factor(a->score, (double)a->scale, (double)a->power);
+    const real factor = (real)score_factor(a->score, (double)a->scale, (double)a->power);
     switch (a->score) {
 #define FV_PART_SCORE(NAME, name)                                                                  \
     case FV_KERNEL_##NAME:                                                                         \
@@ -109,9 +109,9 @@ static real score(const fv_attend *a, int g, int i, int j, int l, real *slope) {
 }
 
 // The key that query i sees after key j; the first for j = -1, n_keys[i] or more behind the last.
-static int next_key(const fv_attend *a, int i, int j) {
+static int next_key(const kernel_attend *a, int i, int j) {
     do j++;
-    while (j < a->n_keys[i] && !fv_attend_sees(a, i, j));
+    while (j < a->n_keys[i] && !attend_sees(a, i, j));
     return j;
 }
 #define EACH_KEY(a, i, j)                                                                          \
@@ -119,17 +119,17 @@ static int next_key(const fv_attend *a, int i, int j) {
     j < (a)->n_keys[i];                                                                            \
     j = next_key(a, i, j)
 
-static void attend_query(const fv_attend *a, int g, int i, int l) {
+static void attend_query(const kernel_attend *a, int g, int i, int l) {
     real largest = -INFINITY, sum = 0, slope;
     for (EACH_KEY(a, i, j)) {
         real s = score(a, g, i, j, l, &slope);
         *at(&a->p, g, i, j, l) = s;
-        if (fv_score_is_metric(a->score)) *at(&a->slopes, g, i, j, l) = slope;
+        if (score_is_metric(a->score)) *at(&a->slopes, g, i, j, l) = slope;
         if (s > largest) largest = s;
     }
     for (EACH_KEY(a, i, j)) {
         real *p = at(&a->p, g, i, j, l);
-        *p = fv_exp_share(*p - largest);
+        *p = kernel_exp_share(*p - largest);
         sum += *p;
     }
     for (EACH_KEY(a, i, j)) *at(&a->p, g, i, j, l) /= sum;
@@ -140,14 +140,14 @@ static void attend_query(const fv_attend *a, int g, int i, int l) {
     }
 }
 
-void KERNEL(attend)(const fv_attend *a) {
+void KERNEL(attend)(const kernel_attend *a) {
     for (int g = 0; g < a->n_groups; g++)
         for (int i = 0; i < a->n_queries; i++)
             for (int l = 0; l < L; l++) attend_query(a, g, i, l);
 }
 
-static void attend_query_gradient(const fv_attend_gradient *b, int g, int i, int l) {
-    const fv_attend *a = &b->forward;
+static void attend_query_gradient(const kernel_attend_gradient *b, int g, int i, int l) {
+    const kernel_attend *a = &b->forward;
     real *ds = b->scratch + (size_t)i * a->n_rows_keys * L + l, sum = 0;
     for (EACH_KEY(a, i, j)) {
         real dp = 0;
@@ -156,7 +156,7 @@ static void attend_query_gradient(const fv_attend_gradient *b, int g, int i, int
         sum += dp * *at(&a->p, g, i, j, l);
     }
     for (EACH_KEY(a, i, j))
-        ds[j * L] = fv_flush((ds[j * L] - sum) * *at(&a->p, g, i, j, l), FV_LEAST);
+        ds[j * L] = kernel_flush((ds[j * L] - sum) * *at(&a->p, g, i, j, l), FV_LEAST);
     for (EACH_KEY(a, i, j)) {
         real slope;
         if (b->dlog_power) *b->dlog_power += ds[j * L] * score(a, g, i, j, l, &slope);
@@ -165,7 +165,7 @@ static void attend_query_gradient(const fv_attend_gradient *b, int g, int i, int
     for (EACH_KEY(a, i, j))
         for (int f = 0; f < a->d_key; f++) {
             real q = *at(&a->q, g, i, f, l), k = *at(&a->k, g, j, f, l);
-            if (!fv_score_is_metric(a->score)) {
+            if (!score_is_metric(a->score)) {
                 *at(&b->dq, g, i, f, l) += ds[j * L] * a->scale * k;
                 *at(&b->dk, g, j, f, l) += ds[j * L] * a->scale * q;
             } else {
@@ -179,14 +179,14 @@ static void attend_query_gradient(const fv_attend_gradient *b, int g, int i, int
             *at(&b->dv, g, j, f, l) += *at(&a->p, g, i, j, l) * *at(&b->dz, g, i, f, l);
 }
 
-static void clear_rows(const fv_attend_rows *rows, int n_groups, int n_rows, int width) {
+static void clear_rows(const kernel_attend_rows *rows, int n_groups, int n_rows, int width) {
     for (int g = 0; g < n_groups; g++)
         for (int r = 0; r < n_rows; r++)
             for (int i = 0; i < width * L; i++) *at(rows, g, r, 0, i) = 0;
 }
 
-void KERNEL(attend_gradient)(const fv_attend_gradient *b) {
-    const fv_attend *a = &b->forward;
+void KERNEL(attend_gradient)(const kernel_attend_gradient *b) {
+    const kernel_attend *a = &b->forward;
     if (b->overwrite) {
         clear_rows(&b->dk, a->n_groups, a->n_rows_keys, a->d_key);
         clear_rows(&b->dv, a->n_groups, a->n_rows_keys, a->d_value);
@@ -196,29 +196,29 @@ void KERNEL(attend_gradient)(const fv_attend_gradient *b) {
             for (int l = 0; l < L; l++) attend_query_gradient(b, g, i, l);
 }
 
-static void cross_entropy_sample(const fv_cross_entropy *a, int r, int l) {
+static void cross_entropy_sample(const kernel_cross_entropy *a, int r, int l) {
     real *logits = a->logits + (size_t)r * a->vocab_size * L + l;
     int target = a->targets[r * L + l], best = 0;
     real sum = 0;
     for (int n = 1; n < a->vocab_size; n++)
         if (logits[n * L] > logits[best * L]) best = n;
     real largest = logits[best * L], at_target = target >= 0 ? logits[target * L] : 0;
-    for (int n = 0; n < a->vocab_size; n++) sum += fv_exp_share(logits[n * L] - largest);
+    for (int n = 0; n < a->vocab_size; n++) sum += kernel_exp_share(logits[n * L] - largest);
     a->losses[r * L + l] = target >= 0 ? real_log(sum) - (at_target - largest) : 0;
     if (a->correct) a->correct[r * L + l] = target == best;
     if (!a->inverse) return;
     for (int n = 0; n < a->vocab_size; n++)
         logits[n * L] =
-            target >= 0 ? fv_exp_share(logits[n * L] - largest) - (n == target ? sum : 0) : 0;
+            target >= 0 ? kernel_exp_share(logits[n * L] - largest) - (n == target ? sum : 0) : 0;
     a->inverse[r * L + l] = target >= 0 ? a->weight / sum : 0;
 }
 
-void KERNEL(cross_entropy)(const fv_cross_entropy *a) {
+void KERNEL(cross_entropy)(const kernel_cross_entropy *a) {
     for (int r = 0; r < a->n_rows; r++)
         for (int l = 0; l < L; l++) cross_entropy_sample(a, r, l);
 }
 
-static void norm_sample(const fv_norm *a, int r, int l) {
+static void norm_sample(const kernel_norm *a, int r, int l) {
     const real *x = a->x.data + r * a->x.stride + l;
     real *y = a->y.data + r * a->y.stride + l, mean = 0, variance = 0;
     for (int f = 0; a->center && f < a->n_features; f++) mean += x[f * L] / a->n_features;
@@ -231,15 +231,15 @@ static void norm_sample(const fv_norm *a, int r, int l) {
     a->rstd[r * L + l] = rstd;
 }
 
-void KERNEL(norm)(const fv_norm *a) {
+void KERNEL(norm)(const kernel_norm *a) {
     for (int r = 0; r < a->n_rows; r++)
         for (int l = 0; l < L; l++) norm_sample(a, r, l);
 }
 
 // With u = (x - mean) rstd and g = dy w:  dx = rstd (g - mean(g) - u mean(g u)), mean(g) only where
 // the mean was taken off.
-static void norm_gradient_sample(const fv_norm_gradient *b, int r, int l) {
-    const fv_norm *a = &b->forward;
+static void norm_gradient_sample(const kernel_norm_gradient *b, int r, int l) {
+    const kernel_norm *a = &b->forward;
     const real *x = a->x.data + r * a->x.stride + l, *dy = b->dy.data + r * b->dy.stride + l;
     real *dx = b->dx.data + r * b->dx.stride + l;
     real mean = a->center ? a->mean[r * L + l] : 0, rstd = a->rstd[r * L + l];
@@ -257,7 +257,7 @@ static void norm_gradient_sample(const fv_norm_gradient *b, int r, int l) {
     }
 }
 
-void KERNEL(norm_gradient)(const fv_norm_gradient *b) {
+void KERNEL(norm_gradient)(const kernel_norm_gradient *b) {
     for (int r = 0; r < b->forward.n_rows; r++)
         for (int l = 0; l < L; l++) norm_gradient_sample(b, r, l);
 }
@@ -274,18 +274,19 @@ static real gelu_slope(real x) {
     return (real)0.5 * (1 + t) + (real)0.5 * x * (1 - t * t) * du;
 }
 
-void KERNEL(activate)(fv_activation kind, size_t n, const real *x, real *y) {
+void KERNEL(activate)(kernel_activation kind, size_t n, const real *x, real *y) {
     for (size_t i = 0; i < n; i++)
         y[i] = kind == FV_KERNEL_RELU ? (x[i] <= 0 ? 0 : x[i]) : gelu(x[i]);
 }
 
-void KERNEL(activate_gradient)(fv_activation kind, size_t n, const real *x, const real *dy,
+void KERNEL(activate_gradient)(kernel_activation kind, size_t n, const real *x, const real *dy,
                                real *dx) {
     for (size_t i = 0; i < n; i++)
         dx[i] = dy[i] * (kind == FV_KERNEL_RELU ? (x[i] <= 0 ? 0 : 1) : gelu_slope(x[i]));
 }
 
-void KERNEL(scale_rows)(int n_rows, int n_features, fv_rows x, const real *scale, fv_rows y) {
+void KERNEL(scale_rows)(int n_rows, int n_features, kernel_rows x, const real *scale,
+                        kernel_rows y) {
     for (int r = 0; r < n_rows; r++)
         for (int f = 0; f < n_features; f++)
             for (int l = 0; l < L; l++)
@@ -293,15 +294,15 @@ void KERNEL(scale_rows)(int n_rows, int n_features, fv_rows x, const real *scale
                     x.data[r * x.stride + f * L + l] * scale[r * L + l];
 }
 
-void KERNEL(adam)(const fv_adam *a) {
+void KERNEL(adam)(const kernel_adam *a) {
     for (size_t i = 0; i < a->n; i++) {
-        real g = fv_flush(a->gradient[i], a->least_gradient);
-        a->m[i] = fv_flush(a->m[i] + a->share1 * (g - a->m[i]), FV_LEAST);
-        a->v[i] = fv_flush(a->v[i] + a->share2 * (g * g - a->v[i]), FV_LEAST_SQUARE);
+        real g = kernel_flush(a->gradient[i], a->least_gradient);
+        a->m[i] = kernel_flush(a->m[i] + a->share1 * (g - a->m[i]), FV_LEAST);
+        a->v[i] = kernel_flush(a->v[i] + a->share2 * (g * g - a->v[i]), FV_LEAST_SQUARE);
         real root = real_sqrt(a->v[i]) * a->root_correction + a->epsilon;
         real scale = a->rate_scale ? a->rate_scale[i] : 1;
         real change = scale * (a->decay * a->params[i] + a->rate * a->m[i] / root);
-        a->params[i] = fv_flush(a->params[i] - change, FV_LEAST);
+        a->params[i] = kernel_flush(a->params[i] - change, FV_LEAST);
     }
 }
 

@@ -1,11 +1,11 @@
 // The reference of the convolution and the scan of a Mamba layer; a part of reference.c.
 
 static real sigmoid(real x) {
-    return x > 0 ? 1 / (1 + real_exp(-x)) : fv_exp_share(x) / (1 + fv_exp_share(x));
+    return x > 0 ? 1 / (1 + real_exp(-x)) : kernel_exp_share(x) / (1 + kernel_exp_share(x));
 }
 
 static real softplus(real x) {
-    return (x <= 0 ? 0 : x) + real_log1p(fv_exp_share(x > 0 ? -x : x));
+    return (x <= 0 ? 0 : x) + real_log1p(kernel_exp_share(x > 0 ? -x : x));
 }
 
 static real silu_slope(real x) {
@@ -17,7 +17,7 @@ static size_t element(int n_rows, int n_features, int g, int t, int f, int l) {
     return ((((size_t)g * n_rows) + t) * n_features + f) * L + l;
 }
 
-static real conv_before_silu(const fv_conv *a, int g, int t, int f, int l) {
+static real conv_before_silu(const kernel_conv *a, int g, int t, int f, int l) {
     real sum = a->b[f];
     for (int k = 0; k < a->width; k++) {
         int from = t - a->width + 1 + k;
@@ -27,7 +27,7 @@ static real conv_before_silu(const fv_conv *a, int g, int t, int f, int l) {
     return sum;
 }
 
-void KERNEL(conv)(const fv_conv *a) {
+void KERNEL(conv)(const kernel_conv *a) {
     for (int g = 0; g < a->n_groups; g++)
         for (int t = 0; t < a->n_rows; t++)
             for (int f = 0; f < a->n_features; f++)
@@ -37,8 +37,8 @@ void KERNEL(conv)(const fv_conv *a) {
                 }
 }
 
-static void conv_sample_gradient(const fv_conv_gradient *b, int g, int f, int l) {
-    const fv_conv *a = &b->forward;
+static void conv_sample_gradient(const kernel_conv_gradient *b, int g, int f, int l) {
+    const kernel_conv *a = &b->forward;
     for (int t = 0; t < a->n_rows; t++) {
         size_t at_t = element(a->n_rows, a->n_features, g, t, f, l);
         b->dy[at_t] *= silu_slope(conv_before_silu(a, g, t, f, l));
@@ -54,14 +54,14 @@ static void conv_sample_gradient(const fv_conv_gradient *b, int g, int f, int l)
     }
 }
 
-void KERNEL(conv_gradient)(const fv_conv_gradient *b) {
+void KERNEL(conv_gradient)(const kernel_conv_gradient *b) {
     for (int g = 0; g < b->forward.n_groups; g++)
         for (int f = 0; f < b->forward.n_features; f++)
             for (int l = 0; l < L; l++) conv_sample_gradient(b, g, f, l);
 }
 
 // The output that row t is, or -1.
-static int output_of(const fv_scan *s, int t) {
+static int output_of(const kernel_scan *s, int t) {
     for (int o = 0; o < s->n_outputs; o++)
         if (s->rows[o] == t) return o;
     return -1;
@@ -69,12 +69,13 @@ static int output_of(const fv_scan *s, int t) {
 
 // Runs number n of channel f's state over all positions; adds it to the outputs' sums, or keeps it
 // in states [rows][16].
-static void scan_state(const fv_scan *s, int g, int f, int n, int l, real *states) {
+static void scan_state(const kernel_scan *s, int g, int f, int n, int l, real *states) {
     real h = 0, a = s->a[f * s->n_state + n];
     for (int t = 0; t < s->n_rows; t++) {
         size_t i = element(s->n_rows, s->n_channels, g, t, f, l);
         real b = s->b.data[((ptrdiff_t)g * s->n_rows + t) * s->b.stride + n * L + l];
-        h = fv_flush(fv_exp_share(s->delta[i] * a) * h + s->delta[i] * s->u[i] * b, FV_LEAST);
+        h = kernel_flush(kernel_exp_share(s->delta[i] * a) * h + s->delta[i] * s->u[i] * b,
+                         FV_LEAST);
         int o = output_of(s, t);
         if (states)
             states[t * L] = h;
@@ -84,7 +85,7 @@ static void scan_state(const fv_scan *s, int g, int f, int n, int l, real *state
     }
 }
 
-static void scan_sample(const fv_scan *s, int g, int f, int l) {
+static void scan_sample(const kernel_scan *s, int g, int f, int l) {
     for (int t = 0; t < s->n_rows; t++) {
         size_t i = element(s->n_rows, s->n_channels, g, t, f, l);
         int o = output_of(s, t);
@@ -98,15 +99,15 @@ static void scan_sample(const fv_scan *s, int g, int f, int l) {
     }
 }
 
-void KERNEL(scan)(const fv_scan *s) {
+void KERNEL(scan)(const kernel_scan *s) {
     for (int g = 0; g < s->n_groups; g++)
         for (int f = 0; f < s->n_channels; f++)
             for (int l = 0; l < L; l++) scan_sample(s, g, f, l);
 }
 
 // Back through number n of the state. draw gathers the gradient of delta.
-static void scan_state_gradient(const fv_scan_gradient *b, int g, int f, int n, int l) {
-    const fv_scan *s = &b->forward;
+static void scan_state_gradient(const kernel_scan_gradient *b, int g, int f, int n, int l) {
+    const kernel_scan *s = &b->forward;
     real *states = b->scratch + l, dh = 0, a = s->a[f * s->n_state + n];
     scan_state(s, g, f, n, l, states);
     for (int t = s->n_rows - 1; t >= 0; t--) {
@@ -120,7 +121,7 @@ static void scan_state_gradient(const fv_scan_gradient *b, int g, int f, int n, 
             dh += dsum * s->c[k];
             b->dc[k] += dsum * states[t * L];
         }
-        real decay = fv_exp_share(s->delta[i] * a), before = t > 0 ? states[(t - 1) * L] : 0;
+        real decay = kernel_exp_share(s->delta[i] * a), before = t > 0 ? states[(t - 1) * L] : 0;
         real bt = s->b.data[row * s->b.stride + n * L + l];
         b->db.data[row * b->db.stride + n * L + l] += dh * s->delta[i] * s->u[i];
         b->du[i] += dh * bt * s->delta[i];
@@ -131,8 +132,8 @@ static void scan_state_gradient(const fv_scan_gradient *b, int g, int f, int n, 
     }
 }
 
-static void scan_sample_gradient(const fv_scan_gradient *b, int g, int f, int l) {
-    const fv_scan *s = &b->forward;
+static void scan_sample_gradient(const kernel_scan_gradient *b, int g, int f, int l) {
+    const kernel_scan *s = &b->forward;
     for (int t = 0; t < s->n_rows; t++) {
         size_t i = element(s->n_rows, s->n_channels, g, t, f, l);
         b->du[i] = b->draw[i] = 0;
@@ -152,8 +153,8 @@ static void scan_sample_gradient(const fv_scan_gradient *b, int g, int f, int l)
     }
 }
 
-void KERNEL(scan_gradient)(const fv_scan_gradient *b) {
-    const fv_scan *s = &b->forward;
+void KERNEL(scan_gradient)(const kernel_scan_gradient *b) {
+    const kernel_scan *s = &b->forward;
     for (int g = 0; g < s->n_groups; g++)
         for (int n = 0; n < s->n_state; n++)
             for (int l = 0; l < L; l++) {

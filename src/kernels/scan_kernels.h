@@ -13,7 +13,7 @@
 
 enum { FV_SCAN_BLOCK = 128 };
 
-typedef struct fv_scan_chunk {
+typedef struct kernel_scan_chunk {
     int n, width, n_state; // positions, channels that exist, numbers in a state
     bool softplus;
     bool correction;            // see kernels.h
@@ -30,10 +30,10 @@ typedef struct fv_scan_chunk {
     float *y;                  // like u, or NULL
     float *step, *drive, *sum; // [n][BLOCK], filled by forward: the step, step u, sum C h + D u
     float *total;              // [BLOCK], += the steps, or NULL
-} fv_scan_chunk;
+} kernel_scan_chunk;
 
-typedef struct fv_scan_chunk_gradient {
-    fv_scan_chunk forward; // state: as it was before the chunk; is overwritten
+typedef struct scan_chunk_gradient {
+    kernel_scan_chunk forward; // state: as it was before the chunk; is overwritten
     const float *dy;
     float *du, *ddelta, *dz;      // like u; dz may be NULL
     float *dstate;                // [state][BLOCK], of the state after the chunk; then before it
@@ -41,6 +41,6 @@ typedef struct fv_scan_chunk_gradient {
     float *db, *dc;               // [n][state], +=
     float *dsum, *ddrive, *dstep; // [n][BLOCK] scratch
     float *kept, *lanes;          // [n][2][state][16], [2][n][state][16] scratch
-} fv_scan_chunk_gradient;
+} scan_chunk_gradient;
 
 #endif

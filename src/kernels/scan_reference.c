@@ -11,19 +11,19 @@
 enum { W = FV_SCAN_BLOCK };
 
 static float sigmoid(float x) {
-    return x > 0 ? 1 / (1 + expf(-x)) : fv_exp_share(x) / (1 + fv_exp_share(x));
+    return x > 0 ? 1 / (1 + expf(-x)) : kernel_exp_share(x) / (1 + kernel_exp_share(x));
 }
 
 static float softplus(float x) {
-    return (x <= 0 ? 0 : x) + log1pf(fv_exp_share(x > 0 ? -x : x));
+    return (x <= 0 ? 0 : x) + log1pf(kernel_exp_share(x > 0 ? -x : x));
 }
 
 // The state h after a step; log_decay in units of log 2.
 static float next_state(float log_decay, float h, float drive) {
-    return fv_flush(fv_exp2_share(log_decay) * h + drive, FV_LEAST);
+    return kernel_flush(kernel_exp2_share(log_decay) * h + drive, FV_LEAST);
 }
 
-static void forward_channel(const fv_scan_chunk *s, int i) {
+static void forward_channel(const kernel_scan_chunk *s, int i) {
     for (int t = 0; t < s->n; t++) {
         float raw = s->delta[t * s->row + i] + s->bias[i], u = s->u[t * s->row + i];
         float step = s->softplus ? softplus(raw) : raw;
@@ -43,14 +43,14 @@ static void forward_channel(const fv_scan_chunk *s, int i) {
     }
 }
 
-void KERNEL(long_scan)(const fv_scan_chunk *s) {
+void KERNEL(long_scan)(const kernel_scan_chunk *s) {
     for (int i = 0; i < s->width; i++) forward_channel(s, i);
 }
 
 // Number n of channel i's state: forward once more, then back. Fills dstep and ddrive up to factors
 // that are the same for the whole state.
-static void backward_state(const fv_scan_chunk_gradient *b, int i, int n) {
-    const fv_scan_chunk *s = &b->forward;
+static void backward_state(const scan_chunk_gradient *b, int i, int n) {
+    const kernel_scan_chunk *s = &b->forward;
     float *kept = b->kept, a = s->a[n * W + i]; // h before each position
     for (int t = 0; t < s->n; t++) {
         kept[t] = s->state[n * W + i];
@@ -60,12 +60,12 @@ static void backward_state(const fv_scan_chunk_gradient *b, int i, int n) {
     float after = s->state[n * W + i], dh = b->dstate[n * W + i];
     for (int t = s->n - 1; t >= 0; t--) {
         int at = t * s->n_state + n;
-        float decay = fv_exp2_share(s->step[t * W + i] * a), dsum = b->dsum[t * W + i];
+        float decay = kernel_exp2_share(s->step[t * W + i] * a), dsum = b->dsum[t * W + i];
         b->dc[at] += dsum * after;
         dh += dsum * s->c[at];
         b->db[at] += dh * s->drive[t * W + i];
         b->ddrive[t * W + i] += dh * s->b[at];
-        dh = fv_flush(dh * decay, FV_LEAST);
+        dh = kernel_flush(dh * decay, FV_LEAST);
         b->dstep[t * W + i] += dh * kept[t] * a * 0.693147181f;
         b->da[n * W + i] += dh * kept[t] * s->step[t * W + i];
         after = kept[t];
@@ -73,8 +73,8 @@ static void backward_state(const fv_scan_chunk_gradient *b, int i, int n) {
     b->dstate[n * W + i] = dh;
 }
 
-static void backward_channel(const fv_scan_chunk_gradient *b, int i) {
-    const fv_scan_chunk *s = &b->forward;
+static void backward_channel(const scan_chunk_gradient *b, int i) {
+    const kernel_scan_chunk *s = &b->forward;
     for (int t = 0; t < s->n; t++) {
         float dy = b->dy[t * s->row + i], z = s->z ? s->z[t * s->row + i] : 0;
         float gate = s->z ? z * sigmoid(z) : 1, u = s->u[t * s->row + i];
@@ -96,8 +96,8 @@ static void backward_channel(const fv_scan_chunk_gradient *b, int i) {
     }
 }
 
-void KERNEL(long_scan_gradient)(const fv_scan_chunk_gradient *b) {
-    const fv_scan_chunk *s = &b->forward;
+void KERNEL(long_scan_gradient)(const scan_chunk_gradient *b) {
+    const kernel_scan_chunk *s = &b->forward;
     size_t size = (size_t)s->n_state * W * sizeof(float);
     float *before = b->lanes; // room for the states before the chunk
     memcpy(before, s->state, size);

@@ -43,14 +43,14 @@
 // that is learned.
 #define FV_VALUE_OF_SLOPE_harmonic(slope, factor) (LOG(-(factor) / (slope)) * -(factor))
 
-typedef enum fv_score {
+typedef enum kernel_score {
 #define FV_PART_SCORE(NAME, name) FV_KERNEL_##NAME,
 #include "kernels/score_list.h"
     FV_N_SCORES
-} fv_score;
+} kernel_score;
 
 // What a kernel asks before it begins. An unlisted score has no case and is none of them.
-static inline bool fv_score_is_metric(fv_score score) {
+static inline bool score_is_metric(kernel_score score) {
     switch (score) {
 #define FV_PART_SCORE(NAME, name)                                                                  \
     case FV_KERNEL_##NAME:                                                                         \
@@ -62,7 +62,7 @@ static inline bool fv_score_is_metric(fv_score score) {
     return false;
 }
 
-static inline bool fv_score_bends(fv_score score) {
+static inline bool score_bends(kernel_score score) {
     switch (score) {
 #define FV_PART_SCORE(NAME, name)                                                                  \
     case FV_KERNEL_##NAME:                                                                         \
@@ -74,7 +74,7 @@ static inline bool fv_score_bends(fv_score score) {
     return false;
 }
 
-static inline double fv_score_factor(fv_score score, double scale, double power) {
+static inline double score_factor(kernel_score score, double scale, double power) {
     switch (score) {
 #define FV_PART_SCORE(NAME, name)                                                                  \
     case FV_KERNEL_##NAME:                                                                         \

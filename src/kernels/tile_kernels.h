@@ -24,15 +24,15 @@ enum { FV_TILE_QUERIES = 64, FV_TILE_KEYS = 128 };
 
 // Scores (kernels/score_formulas.h) in units of log 2, so that exp is a power of two. A score of products
 // is q . k itself, as q was scaled by factor when it was turned into columns.
-typedef struct fv_tile_score {
-    fv_score kind;
+typedef struct tile_score {
+    kernel_score kind;
     float factor, floor; // factor: times log2(e)
     float slope;         // of products the factor, of distances twice that, without log2(e)
-} fv_tile_score;
+} tile_score;
 
-typedef struct fv_tile_job {
+typedef struct tile_job {
     int d, n_keys;
-    fv_tile_score score;
+    tile_score score;
     const float *qt;              // [d][64]
     const float *k, *v;           // rows of d
     ptrdiff_t k_stride, v_stride; // floats between rows
@@ -41,12 +41,12 @@ typedef struct fv_tile_job {
     const uint64_t *seen;         // [n_keys], bit q: query q sees the key; NULL: all do
     float *p;                     // [128][64], scratch
     float *ot, *largest, *sum;    // [d][64], [64], [64]: the running state
-} fv_tile_job;
+} tile_job;
 
 // The backward tile: rows padded to d_padded features (a multiple of 16, zeros behind d).
-typedef struct fv_tile_gradient {
+typedef struct kernel_tile_gradient {
     int d, d_padded, n_keys;
-    fv_tile_score score;
+    tile_score score;
     const float *qt, *gt; // [d][64]: queries as above, gradients of the output
     const float *q, *g;   // [64][d_padded]
     const float *log_sum; // [64] in units of log 2; large where the query is not live
@@ -56,21 +56,21 @@ typedef struct fv_tile_gradient {
     float *p, *ds;  // [128][64], scratch
     float *dq;      // [64][d_padded] +=
     float *dk, *dv; // [n_keys][d_padded] +=
-} fv_tile_gradient;
+} kernel_tile_gradient;
 
 // One query for each of n_heads heads that share keys (grouped-query attention): rows padded to
 // d_padded.
-typedef struct fv_decode_job {
+typedef struct decode_job {
     int d_padded, n_heads, n_keys;
     int n_rows; // n_keys, and what lies behind them and may be prefetched
-    fv_tile_score score;
+    tile_score score;
     const float *q;               // [n_heads][d_padded]; dot: scaled by factor
     const char *k, *v;            // rows of d_padded numbers, float or bfloat16, at any address
     ptrdiff_t k_stride, v_stride; // bytes between rows
     bool bfloat16;
     float *p, *paired;        // [n_heads][128], [n_heads][d_padded], scratch
     float *o, *largest, *sum; // [n_heads][d_padded], [n_heads], [n_heads]: the running state
-} fv_decode_job;
+} decode_job;
 
 // The widest head: its rows have fixed places in working memory.
 enum { FV_MAX_HEAD_WIDTH = 4096 };

@@ -25,7 +25,7 @@ static bool sees(const uint64_t *seen, int key, int query) {
 
 // In units of log 2, rounded to a float, as the running maximum is kept: of large scores the two
 // would else differ by more than 1. *slope receives what ds is multiplied by.
-static double score(const fv_tile_score *s, int d, const float *query, ptrdiff_t query_step,
+static double score(const tile_score *s, int d, const float *query, ptrdiff_t query_step,
                     const float *key, double *slope) {
     double product = 0, distance = 0;
     for (int f = 0; f < d; f++) {
@@ -56,7 +56,7 @@ void KERNEL(to_rows)(int n, const float *columns, const float *factors, float *r
         for (int f = 0; f < n; f++) rows[q * n + f] = columns[f * Q + q] * factors[q];
 }
 
-static void forward_query(const fv_tile_job *t, int q) {
+static void forward_query(const tile_job *t, int q) {
     double scores[FV_TILE_KEYS], slope, largest = t->largest[q], sum;
     for (int j = 0; j < t->n_keys; j++) {
         scores[j] = score(&t->score, t->d, t->qt + q, Q, t->k + j * t->k_stride, &slope);
@@ -78,11 +78,11 @@ static void forward_query(const fv_tile_job *t, int q) {
     t->sum[q] = (float)sum;
 }
 
-void KERNEL(tile)(const fv_tile_job *t) {
+void KERNEL(tile)(const tile_job *t) {
     for (int q = 0; q < Q; q++) forward_query(t, q);
 }
 
-static void backward_pair(const fv_tile_gradient *t, int q, int j) {
+static void backward_pair(const kernel_tile_gradient *t, int q, int j) {
     ptrdiff_t n = t->d_padded;
     const float *k = t->k + j * n, *v = t->v + j * n, *query = t->q + q * n, *g = t->g + q * n;
     double slope, dp = 0;
@@ -91,7 +91,7 @@ static void backward_pair(const fv_tile_gradient *t, int q, int j) {
     for (int f = 0; f < t->d; f++) dp += (double)t->gt[f * Q + q] * v[f];
     double ds = p * (dp - t->delta[q]) * slope;
     if (fabs(ds) < FV_LEAST) ds = 0;
-    bool metric = fv_score_is_metric(t->score.kind);
+    bool metric = score_is_metric(t->score.kind);
     for (int f = 0; f < t->d; f++) {
         double difference = metric ? (double)query[f] - k[f] : 0;
         t->dv[j * n + f] += (float)(p * g[f]);
@@ -100,14 +100,14 @@ static void backward_pair(const fv_tile_gradient *t, int q, int j) {
     }
 }
 
-void KERNEL(tile_gradient)(const fv_tile_gradient *t) {
+void KERNEL(tile_gradient)(const kernel_tile_gradient *t) {
     for (int q = 0; q < Q; q++)
         for (int j = 0; j < t->n_keys; j++)
             if (sees(t->seen, j, q)) backward_pair(t, q, j);
 }
 
 // A row of the cache as floats.
-static void read_row(const fv_decode_job *t, const char *row, float *out) {
+static void read_row(const decode_job *t, const char *row, float *out) {
     for (int f = 0; f < t->d_padded; f++) {
         uint16_t half;
         uint32_t bits;
@@ -121,7 +121,7 @@ static void read_row(const fv_decode_job *t, const char *row, float *out) {
     }
 }
 
-static void decode_key(const fv_decode_job *t, int head, const float *k, const float *v) {
+static void decode_key(const decode_job *t, int head, const float *k, const float *v) {
     const float *q = t->q + (ptrdiff_t)head * t->d_padded;
     float *o = t->o + (ptrdiff_t)head * t->d_padded;
     double slope, s = score(&t->score, t->d_padded, q, 1, k, &slope);
@@ -132,7 +132,7 @@ static void decode_key(const fv_decode_job *t, int head, const float *k, const f
     t->largest[head] = (float)largest;
 }
 
-void KERNEL(decode)(const fv_decode_job *t) {
+void KERNEL(decode)(const decode_job *t) {
     float k[FV_MAX_HEAD_WIDTH], v[FV_MAX_HEAD_WIDTH];
     for (int j = 0; j < t->n_keys; j++) {
         read_row(t, t->k + j * t->k_stride, k);

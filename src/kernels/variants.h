@@ -20,8 +20,8 @@
     X(reference, FV_ARITHMETIC_REFERENCE, true) X(portable, FV_ARITHMETIC_PLAIN, true)
 #endif
 
-// The function of a variant, fv_map_avx2; in the file that builds the variant, KERNEL(map).
-#define FV_KERNEL_OF(variant, name)     fv_##name##_##variant
+// The function of a variant, map_avx2; in the file that builds the variant, KERNEL(map).
+#define FV_KERNEL_OF(variant, name)     kernel_##name##_##variant
 #define FV_KERNEL_EXPAND(variant, name) FV_KERNEL_OF(variant, name)
 #define KERNEL(name)                    FV_KERNEL_EXPAND(VARIANT, name)
 

@@ -194,7 +194,7 @@ static fv_status plan_runs(lab *l) {
 
 static void report(lab *l, crew *workers) {
     if (l->options->on_progress == NULL) return;
-    double seconds = fv_clock_now() - l->started;
+    double seconds = clock_now() - l->started;
     crew_progress at = {.work = l->total_work};
     if (workers != NULL) crew_progress_now(workers, &at);
     fv_lab_progress *p = &l->progress;
@@ -204,7 +204,7 @@ static void report(lab *l, crew *workers) {
     p->seconds_left = p->share > 0 ? seconds * (1 - p->share) / p->share : -1;
     p->step = at.step;
     p->perplexity = at.perplexity;
-    l->reported = fv_clock_now();
+    l->reported = clock_now();
     l->options->on_progress(l->options->context, p);
 }
 
@@ -248,7 +248,7 @@ static fv_status collect(lab *l, crew *workers) {
             status = find_failure(l, workers);
         }
         if (status != FV_OK || is_interrupted(l)) crew_stop(workers);
-        if (fv_clock_now() - l->reported >= PROGRESS_SECONDS) report(l, workers);
+        if (clock_now() - l->reported >= PROGRESS_SECONDS) report(l, workers);
     }
     return status;
 }
@@ -308,7 +308,7 @@ fv_status fv_lab_run(const fv_experiment *experiment, fv_store *store,
                      const fv_lab_options *options, fv_record ***records, fv_error *error) {
     *records = NULL;
     lab l = {.experiment = experiment, .store = store, .options = options, .error = error};
-    l.started = fv_clock_now();
+    l.started = clock_now();
     l.progress.experiment = experiment->name;
     fv_status status = prepare(&l);
     if (status == FV_OK) status = plan_runs(&l);

@@ -146,10 +146,10 @@ fv_status spread_lattice(fv_axis *axis, const yaml_value *mapping, int halvings,
 // --- drawn -------------------------------------------------------------------------------------
 
 static double draw_uniform(const fv_field *field, const draws *d, int i) {
-    fv_random random;
+    random_source random;
     uint32_t stream = (uint32_t)text_hash(TEXT_HASH_START, field->key);
-    fv_random_init(&random, (uint64_t)d->seed, FV_STREAM_SWEEP, stream, (uint32_t)i);
-    return fv_random_uniform(&random);
+    random_init(&random, (uint64_t)d->seed, FV_STREAM_SWEEP, stream, (uint32_t)i);
+    return random_uniform(&random);
 }
 
 // A whole number has the weight of the interval from itself to the next, so that both ends of a

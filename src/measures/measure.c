@@ -18,7 +18,7 @@ static const char pointer_type[] = "fv_series";
 
 typedef struct prepared {
     char *expression; // NULL: empty place
-    fv_measure_text text;
+    measure_text text;
     sqlite3_stmt *statement;
     uint64_t used; // when, by the engine's clock
 } prepared;
@@ -34,8 +34,8 @@ static struct engine {
 
 // Reads the arguments into `call`. Returns false where the result is decided: an error, or NULL in
 // and so NULL out.
-static bool take_arguments(sqlite3_context *context, const fv_measure_function *function, int n,
-                           sqlite3_value **values, fv_measure_call *call) {
+static bool take_arguments(sqlite3_context *context, const measure_function *function, int n,
+                           sqlite3_value **values, measure_call *call) {
     const char *type = function->arguments;
     int n_series = 0;
     for (int i = 0; i < n; i++, type++) {
@@ -59,7 +59,7 @@ static bool take_arguments(sqlite3_context *context, const fv_measure_function *
 }
 
 // The last step that the call speaks of; infinite where that is the end of the run.
-static double reach_of(const fv_measure_function *function, const fv_measure_call *call) {
+static double reach_of(const measure_function *function, const measure_call *call) {
     double last = -INFINITY;
     if (function->reach < FV_REACH_STEPS_0) return INFINITY;
     for (int i = function->reach - FV_REACH_STEPS_0; i < call->n_numbers; i++)
@@ -68,8 +68,7 @@ static double reach_of(const fv_measure_function *function, const fv_measure_cal
 }
 
 // Whether the function would speak of what a run no longer was when it diverged.
-static bool is_lost(const fv_measure_function *function, const fv_measure_call *call,
-                    double result) {
+static bool is_lost(const measure_function *function, const measure_call *call, double result) {
     int diverged_at = fv_record_diverged_at(call->record);
     if (diverged_at < 0 || function->reach == FV_REACH_NONE) return false;
     if (isnan(result)) return true;
@@ -77,8 +76,8 @@ static bool is_lost(const fv_measure_function *function, const fv_measure_call *
 }
 
 static void evaluate(sqlite3_context *context, int n, sqlite3_value **values) {
-    const fv_measure_function *function = sqlite3_user_data(context);
-    fv_measure_call call = {.record = engine.record};
+    const measure_function *function = sqlite3_user_data(context);
+    measure_call call = {.record = engine.record};
     if (!take_arguments(context, function, n, values, &call)) return;
     double result = call.problem == NULL ? function->evaluate(&call) : NAN;
     if (call.problem != NULL) {
@@ -98,7 +97,7 @@ static int authorize(void *context, int action, const char *a, const char *b, co
                      const char *d) {
     (void)context, (void)a, (void)c, (void)d;
     if (action == SQLITE_SELECT) return SQLITE_OK;
-    if (action == SQLITE_FUNCTION && fv_measure_function_find(b, strlen(b))) return SQLITE_OK;
+    if (action == SQLITE_FUNCTION && measure_function_find(b, strlen(b))) return SQLITE_OK;
     return SQLITE_DENY;
 }
 
@@ -109,7 +108,7 @@ static int give_up(void *context) {
 
 static void set_limits(sqlite3 *db) {
     sqlite3_limit(db, SQLITE_LIMIT_LENGTH, 100000);
-    sqlite3_limit(db, SQLITE_LIMIT_SQL_LENGTH, sizeof((fv_measure_text *)0)->sql);
+    sqlite3_limit(db, SQLITE_LIMIT_SQL_LENGTH, sizeof((measure_text *)0)->sql);
     sqlite3_limit(db, SQLITE_LIMIT_EXPR_DEPTH, 200);
     sqlite3_limit(db, SQLITE_LIMIT_COLUMN, 16);
     sqlite3_limit(db, SQLITE_LIMIT_VARIABLE_NUMBER, FV_MEASURE_MAX_NAMES);
@@ -123,7 +122,7 @@ static fv_status open_engine(fv_error *error) {
     sqlite3 *db = NULL;
     int rc = sqlite3_open_v2(":memory:", &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
     int n;
-    const fv_measure_function *functions = fv_measure_functions(&n);
+    const measure_function *functions = measure_functions(&n);
     for (int i = 0; i < n && rc == SQLITE_OK; i++)
         if (functions[i].evaluate != NULL)
             rc = sqlite3_create_function_v2(db, functions[i].name, -1, SQLITE_UTF8,
@@ -148,7 +147,7 @@ static void forget(prepared *p) {
 
 // Fills the place; leaves it empty on failure.
 static fv_status prepare(prepared *p, const char *expression, fv_error *error) {
-    fv_status status = fv_measure_parse(expression, &p->text, error);
+    fv_status status = measure_parse(expression, &p->text, error);
     if (status != FV_OK) return status;
     int rc = sqlite3_prepare_v3(engine.db, p->text.sql, -1, SQLITE_PREPARE_PERSISTENT,
                                 &p->statement, NULL);
@@ -195,7 +194,7 @@ static bool contains_parts(const char *name, const char *wanted) {
     return true;
 }
 
-const fv_series *fv_series_called(const fv_record *record, const char *name) {
+const fv_series *series_called(const fv_record *record, const char *name) {
     const fv_series *found = fv_record_find(record, name);
     if (found != NULL) return found;
     for (int i = 0; i < record->n_series; i++) {
@@ -228,7 +227,7 @@ static int bind_field(sqlite3_stmt *statement, int i, const fv_field *field,
 
 static fv_status bind_names(const prepared *p, const fv_record *record, fv_error *error) {
     for (int i = 0; i < p->text.n_names; i++) {
-        const fv_measure_name *name = &p->text.names[i];
+        const measure_name *name = &p->text.names[i];
         int rc;
         if (name->field != NULL) {
             rc = bind_field(p->statement, i + 1, name->field, &record->config);
@@ -238,7 +237,7 @@ static fv_status bind_names(const prepared *p, const fv_record *record, fv_error
                               : sqlite3_bind_double(p->statement, i + 1, value);
         } else {
             static const fv_series nothing; // what a run that diverged at once has left
-            const fv_series *series = fv_series_called(record, name->text);
+            const fv_series *series = series_called(record, name->text);
             if (series == NULL && record->outcome == FV_OUTCOME_DIVERGED) series = &nothing;
             if (series == NULL) return no_such_series(record, name->text, error);
             rc = sqlite3_bind_pointer(p->statement, i + 1, (void *)(uintptr_t)series, pointer_type,
@@ -288,12 +287,12 @@ fv_status fv_measure(const char *expression, const fv_record *record, double *va
     return status;
 }
 
-bool fv_measure_is_step(const char *expression) {
+bool measure_is_step(const char *expression) {
     static const char *const names[] = {"first_below", "first_above", "emergence",
                                         "emergence_below"};
-    fv_measure_text parsed;
-    if (fv_measure_parse(expression, &parsed, NULL) != FV_OK) return false;
-    const fv_measure_quantity *quantity = fv_measure_quantity_find(expression);
+    measure_text parsed;
+    if (measure_parse(expression, &parsed, NULL) != FV_OK) return false;
+    const measure_quantity *quantity = measure_quantity_find(expression);
     if (quantity != NULL) return quantity->is_step;
     if (parsed.whole == NULL) return false;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
@@ -358,10 +357,10 @@ static fv_status refuse_series(const char *expression, const char *name, fv_erro
 }
 
 bool measure_reads_logged(const char *expression) {
-    fv_measure_text parsed;
-    if (fv_measure_parse(expression, &parsed, NULL) != FV_OK) return false;
+    measure_text parsed;
+    if (measure_parse(expression, &parsed, NULL) != FV_OK) return false;
     for (int i = 0; i < parsed.n_names; i++) {
-        const fv_measure_name *name = &parsed.names[i];
+        const measure_name *name = &parsed.names[i];
         if (name->field == NULL && name->quantity == NULL && is_training_series(name->text))
             return true;
     }
@@ -370,8 +369,8 @@ bool measure_reads_logged(const char *expression) {
 
 fv_status fv_measure_check(const char *expression, const fv_probe *const *probes, int n_probes,
                            fv_error *error) {
-    fv_measure_text parsed;
-    fv_status status = fv_measure_parse(expression, &parsed, error);
+    measure_text parsed;
+    fv_status status = measure_parse(expression, &parsed, error);
     if (status != FV_OK) return status;
     fv_record empty;
     fv_record_init(&empty);

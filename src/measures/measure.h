@@ -16,63 +16,63 @@
 enum { FV_MEASURE_MAX_TEXT = 1000, FV_MEASURE_MAX_NAMES = 16 };
 
 // A number that needs no series: of a run's configuration, or of how it ended. NAN: unknown.
-typedef struct fv_measure_quantity {
+typedef struct measure_quantity {
     const char *name;
     bool is_step; // of an event, which may not come before the run ends
     double (*value)(const fv_record *record);
     const char *help;
-} fv_measure_quantity;
+} measure_quantity;
 
-const fv_measure_quantity *fv_measure_quantities(int *n);
-const fv_measure_quantity *fv_measure_quantity_find(const char *name);
+const measure_quantity *measure_quantities(int *n);
+const measure_quantity *measure_quantity_find(const char *name);
 
 // A field, a quantity, or a series where both are NULL.
-typedef struct fv_measure_name {
+typedef struct measure_name {
     char text[64];
     const fv_field *field;
-    const fv_measure_quantity *quantity;
-} fv_measure_name;
+    const measure_quantity *quantity;
+} measure_name;
 
-typedef struct fv_measure_text {
+typedef struct measure_text {
     char sql[4 * FV_MEASURE_MAX_TEXT + 16];
-    const struct fv_measure_function *whole; // whose one call the measure is; else NULL
+    const struct measure_function *whole; // whose one call the measure is; else NULL
     int n_names;
-    fv_measure_name names[FV_MEASURE_MAX_NAMES]; // parameter ?1 is names[0]
-} fv_measure_text;
+    measure_name names[FV_MEASURE_MAX_NAMES]; // parameter ?1 is names[0]
+} measure_text;
 
 // Fails with FV_USAGE and a sentence that names the place and the nearest known name.
-fv_status fv_measure_parse(const char *expression, fv_measure_text *parsed, fv_error *error);
+fv_status measure_parse(const char *expression, measure_text *parsed, fv_error *error);
 
 // What a function takes: 's' a series, 't' a quoted text, 'n' a number; what follows '|' may be
 // left out. `evaluate` is NULL for functions of SQLite's own.
-typedef struct fv_measure_call {
+typedef struct measure_call {
     const fv_record *record;
     const fv_series *series[2];
     const char *text;
     int n_numbers;
     double numbers[4];
     const char *problem; // set by a function that cannot do its work
-} fv_measure_call;
+} measure_call;
 
 // What part of a run a function speaks of. A run that diverged is known before the step where it
 // did; what a function says of a later moment, of the end or of the whole course is no value.
-typedef enum fv_measure_reach {
+typedef enum measure_reach {
     FV_REACH_NONE,    // of no run: numbers alone
     FV_REACH_FOUND,   // of the moment that it finds; of all of the run where it finds none
     FV_REACH_END,     // of the end, or of the whole course
     FV_REACH_STEPS_0, // of what lies up to the latest of its numbers from this one on, all of them
     FV_REACH_STEPS_1, // steps; of the whole course where they are left out
     FV_REACH_STEPS_2,
-} fv_measure_reach;
+} measure_reach;
 
-typedef struct fv_measure_function {
+typedef struct measure_function {
     const char *name;
-    fv_measure_reach reach;
+    measure_reach reach;
     const char *arguments;
-    double (*evaluate)(fv_measure_call *call); // NAN: never
+    double (*evaluate)(measure_call *call); // NAN: never
     const char *help;
     const char *example; // a measure with it, of series that every run has
-} fv_measure_function;
+} measure_function;
 
 // What training logs whatever the probes (train.h): NULL behind the last.
 const char *const *measure_logged(void);
@@ -85,16 +85,16 @@ bool measure_reads_logged(const char *expression);
 enum { MEASURE_HINT = 128 };
 void measure_hint_series(const char *name, char hint[MEASURE_HINT]);
 
-const fv_measure_function *fv_measure_functions(int *n);
-const fv_measure_function *fv_measure_function_find(const char *name, size_t length);
+const measure_function *measure_functions(int *n);
+const measure_function *measure_function_find(const char *name, size_t length);
 
 // The series that a measure or a figure calls `name`: the one of exactly this name, or the only one
 // whose dotted parts contain the parts of `name` in their order ("effective_rank.W_Q" for
 // "effective_rank.blocks.0.attn.W_Q"). NULL where there is none or several.
-const fv_series *fv_series_called(const fv_record *record, const char *name);
+const fv_series *series_called(const fv_record *record, const char *name);
 
 // Whether the measure is the step of an event: no value then means that it had not come by the
 // run's last step.
-bool fv_measure_is_step(const char *expression);
+bool measure_is_step(const char *expression);
 
 #endif

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static double number_or(const fv_measure_call *call, int i, double otherwise) {
+static double number_or(const measure_call *call, int i, double otherwise) {
     return i < call->n_numbers ? call->numbers[i] : otherwise;
 }
 
@@ -20,7 +20,7 @@ typedef struct span {
     int first, end; // [first, end)
 } span;
 
-static span span_of(const fv_measure_call *call, const fv_series *series, int i) {
+static span span_of(const measure_call *call, const fv_series *series, int i) {
     double from = number_or(call, i, -INFINITY), to = number_or(call, i + 1, INFINITY);
     span s = {0, series->n};
     while (s.first < s.end && series->steps[s.first] < from) s.first++;
@@ -28,11 +28,11 @@ static span span_of(const fv_measure_call *call, const fv_series *series, int i)
     return s;
 }
 
-static double evaluate_initial(fv_measure_call *call) {
+static double evaluate_initial(measure_call *call) {
     return call->series[0]->n > 0 ? call->series[0]->values[0] : NAN;
 }
 
-static double evaluate_final(fv_measure_call *call) {
+static double evaluate_final(measure_call *call) {
     const fv_series *s = call->series[0];
     return s->n > 0 ? s->values[s->n - 1] : NAN;
 }
@@ -47,17 +47,17 @@ static double value_at(const fv_series *s, double step) {
     return s->values[i - 1] + share * ((double)s->values[i] - s->values[i - 1]);
 }
 
-static double evaluate_at(fv_measure_call *call) {
+static double evaluate_at(measure_call *call) {
     return value_at(call->series[0], call->numbers[0]);
 }
 
-static double evaluate_change(fv_measure_call *call) {
+static double evaluate_change(measure_call *call) {
     return value_at(call->series[0], call->numbers[1]) -
            value_at(call->series[0], call->numbers[0]);
 }
 
 // The index of the extreme point in the call's span; sign +1 for the highest. -1: no point.
-static int extreme(const fv_measure_call *call, double sign) {
+static int extreme(const measure_call *call, double sign) {
     const fv_series *s = call->series[0];
     span range = span_of(call, s, 0);
     int best = -1;
@@ -66,27 +66,27 @@ static int extreme(const fv_measure_call *call, double sign) {
     return best;
 }
 
-static double evaluate_lowest(fv_measure_call *call) {
+static double evaluate_lowest(measure_call *call) {
     int i = extreme(call, -1);
     return i < 0 ? NAN : call->series[0]->values[i];
 }
 
-static double evaluate_highest(fv_measure_call *call) {
+static double evaluate_highest(measure_call *call) {
     int i = extreme(call, 1);
     return i < 0 ? NAN : call->series[0]->values[i];
 }
 
-static double evaluate_lowest_step(fv_measure_call *call) {
+static double evaluate_lowest_step(measure_call *call) {
     int i = extreme(call, -1);
     return i < 0 ? NAN : call->series[0]->steps[i];
 }
 
-static double evaluate_highest_step(fv_measure_call *call) {
+static double evaluate_highest_step(measure_call *call) {
     int i = extreme(call, 1);
     return i < 0 ? NAN : call->series[0]->steps[i];
 }
 
-static double evaluate_mean(fv_measure_call *call) {
+static double evaluate_mean(measure_call *call) {
     const fv_series *s = call->series[0];
     span range = span_of(call, s, 0);
     double sum = 0;
@@ -94,46 +94,46 @@ static double evaluate_mean(fv_measure_call *call) {
     return range.end > range.first ? sum / (range.end - range.first) : NAN;
 }
 
-static double first_where(const fv_measure_call *call, double sign) {
+static double first_where(const measure_call *call, double sign) {
     const fv_series *s = call->series[0];
     for (int i = 0; i < s->n; i++)
         if (sign * (s->values[i] - call->numbers[0]) > 0) return s->steps[i];
     return NAN;
 }
 
-static double evaluate_first_below(fv_measure_call *call) {
+static double evaluate_first_below(measure_call *call) {
     return first_where(call, -1);
 }
 
-static double evaluate_first_above(fv_measure_call *call) {
+static double evaluate_first_above(measure_call *call) {
     return first_where(call, 1);
 }
 
 // The first point of those that lie on one side of a number until the series ends. A NaN lies on no
 // side.
-static double stays_where(const fv_measure_call *call, double sign) {
+static double stays_where(const measure_call *call, double sign) {
     const fv_series *s = call->series[0];
     int first = s->n;
     while (first > 0 && sign * (s->values[first - 1] - call->numbers[0]) > 0) first--;
     return first < s->n ? s->steps[first] : NAN;
 }
 
-static double evaluate_emergence(fv_measure_call *call) {
+static double evaluate_emergence(measure_call *call) {
     return stays_where(call, 1);
 }
 
-static double evaluate_emergence_below(fv_measure_call *call) {
+static double evaluate_emergence_below(measure_call *call) {
     return stays_where(call, -1);
 }
 
-static double evaluate_last_above(fv_measure_call *call) {
+static double evaluate_last_above(measure_call *call) {
     const fv_series *s = call->series[0];
     for (int i = s->n - 1; i >= 0; i--)
         if (s->values[i] > call->numbers[0]) return s->steps[i];
     return NAN;
 }
 
-static double evaluate_count_above(fv_measure_call *call) {
+static double evaluate_count_above(measure_call *call) {
     const fv_series *s = call->series[0];
     span range = span_of(call, s, 1);
     int n = 0;
@@ -147,7 +147,7 @@ typedef struct moments {
     double xx, xy, yy;
 } moments;
 
-static moments moments_of(const fv_measure_call *call, bool against_step) {
+static moments moments_of(const measure_call *call, bool against_step) {
     const fv_series *y = call->series[0], *other = call->series[1];
     span range = span_of(call, y, 0);
     moments m = {0};
@@ -166,48 +166,48 @@ static moments moments_of(const fv_measure_call *call, bool against_step) {
     return m;
 }
 
-static double evaluate_slope(fv_measure_call *call) {
+static double evaluate_slope(measure_call *call) {
     moments m = moments_of(call, true);
     return m.xx > 0 ? m.xy / m.xx : NAN;
 }
 
-static double evaluate_correlation(fv_measure_call *call) {
+static double evaluate_correlation(measure_call *call) {
     moments m = moments_of(call, false);
     return m.xx > 0 && m.yy > 0 ? m.xy / sqrt(m.xx * m.yy) : NAN;
 }
 
-static fv_plateau plateau_of(fv_measure_call *call) {
-    fv_plateau plateau = {0};
+static measure_plateau plateau_of(measure_call *call) {
+    measure_plateau plateau = {0};
     double floor = number_or(call, 0, 1);
     if (!(floor > 0))
         call->problem = "the floor of a plateau must be above 0";
-    else if (fv_plateau_find(call->series[0], floor, &plateau) != FV_OK)
+    else if (plateau_find(call->series[0], floor, &plateau) != FV_OK)
         call->problem = "out of memory";
     return plateau;
 }
 
-static double evaluate_plateau(fv_measure_call *call) {
-    fv_plateau plateau = plateau_of(call);
+static double evaluate_plateau(measure_call *call) {
+    measure_plateau plateau = plateau_of(call);
     return plateau.found ? plateau.height : NAN;
 }
 
-static double evaluate_plateau_length(fv_measure_call *call) {
-    fv_plateau plateau = plateau_of(call);
+static double evaluate_plateau_length(measure_call *call) {
+    measure_plateau plateau = plateau_of(call);
     return plateau.end - plateau.start;
 }
 
-static double evaluate_plateau_start(fv_measure_call *call) {
-    fv_plateau plateau = plateau_of(call);
+static double evaluate_plateau_start(measure_call *call) {
+    measure_plateau plateau = plateau_of(call);
     return plateau.found ? plateau.start : NAN;
 }
 
-static double evaluate_plateau_end(fv_measure_call *call) {
-    fv_plateau plateau = plateau_of(call);
+static double evaluate_plateau_end(measure_call *call) {
+    measure_plateau plateau = plateau_of(call);
     return plateau.found ? plateau.end : NAN;
 }
 
-static double evaluate_plateau_left(fv_measure_call *call) {
-    fv_plateau plateau = plateau_of(call);
+static double evaluate_plateau_left(measure_call *call) {
+    measure_plateau plateau = plateau_of(call);
     return plateau.found ? plateau.left : NAN;
 }
 
@@ -224,7 +224,7 @@ static const fv_snapshot *nearest_snapshot(const fv_record *record, double step)
 }
 
 // The tensor that the call names: where it lies in a snapshot, and its shape.
-static bool find_tensor(fv_measure_call *call, size_t *offset, int *rows, int *cols) {
+static bool find_tensor(measure_call *call, size_t *offset, int *rows, int *cols) {
     fv_model *model = NULL;
     if (fv_model_create(&call->record->config, &model, NULL) != FV_OK) {
         call->problem = "the run's model cannot be made";
@@ -245,8 +245,7 @@ static bool find_tensor(fv_measure_call *call, size_t *offset, int *rows, int *c
 
 // Of rows i and j of the call's tensor, or of what they have moved by since `from` if that is
 // given.
-static double cosine_of_rows(fv_measure_call *call, const fv_snapshot *from,
-                             const fv_snapshot *to) {
+static double cosine_of_rows(measure_call *call, const fv_snapshot *from, const fv_snapshot *to) {
     size_t offset;
     int rows, cols;
     if (to == NULL || !find_tensor(call, &offset, &rows, &cols)) return NAN;
@@ -267,11 +266,11 @@ static double cosine_of_rows(fv_measure_call *call, const fv_snapshot *from,
     return aa > 0 && bb > 0 ? ab / sqrt(aa * bb) : NAN;
 }
 
-static double evaluate_cosine(fv_measure_call *call) {
+static double evaluate_cosine(measure_call *call) {
     return cosine_of_rows(call, NULL, nearest_snapshot(call->record, call->numbers[2]));
 }
 
-static double evaluate_motion_cosine(fv_measure_call *call) {
+static double evaluate_motion_cosine(measure_call *call) {
     const fv_snapshot *from = nearest_snapshot(call->record, call->numbers[2]);
     const fv_snapshot *to = nearest_snapshot(call->record, call->numbers[3]);
     return from != to ? cosine_of_rows(call, from, to) : NAN;
@@ -283,12 +282,12 @@ static double rank_of_difference(const float *from, const float *to, int rows, i
     if (moved == NULL) return -1;
     for (size_t i = 0; i < n; i++) moved[i] = to[i] - from[i];
     double rank = NAN;
-    fv_status status = fv_effective_rank(fv_matrix_of(moved, rows, cols), &rank, NULL);
+    fv_status status = linalg_effective_rank(probe_matrix_of(moved, rows, cols), &rank, NULL);
     free(moved);
     return status == FV_OK ? rank : -1;
 }
 
-static double evaluate_motion_rank(fv_measure_call *call) {
+static double evaluate_motion_rank(measure_call *call) {
     size_t offset;
     int rows, cols;
     const fv_snapshot *from = nearest_snapshot(call->record, call->numbers[0]);
@@ -301,7 +300,7 @@ static double evaluate_motion_rank(fv_measure_call *call) {
 
 // How unlike a circle the rows are: the standard deviation of their distances from their mean, over
 // the mean distance.
-static double evaluate_roundness(fv_measure_call *call) {
+static double evaluate_roundness(measure_call *call) {
     size_t offset;
     int rows, cols;
     const fv_snapshot *at = nearest_snapshot(call->record, call->numbers[0]);
@@ -329,7 +328,7 @@ static double evaluate_roundness(fv_measure_call *call) {
     return sum > 0 ? sqrt(fmax(0, squares / rows - distance * distance)) / distance : NAN;
 }
 
-static double evaluate_reordered(fv_measure_call *call) {
+static double evaluate_reordered(measure_call *call) {
     size_t offset;
     int rows, cols, changed = 0;
     const fv_snapshot *from = nearest_snapshot(call->record, call->numbers[0]);
@@ -341,8 +340,8 @@ static double evaluate_reordered(fv_measure_call *call) {
     }
     int *before = malloc((size_t)rows * sizeof *before);
     int *after = malloc((size_t)rows * sizeof *after);
-    if (before != NULL && after != NULL && fv_angular_order(from->params + offset, rows, before) &&
-        fv_angular_order(to->params + offset, rows, after))
+    if (before != NULL && after != NULL && angular_order(from->params + offset, rows, before) &&
+        angular_order(to->params + offset, rows, after))
         for (int r = 0; r < rows; r++) changed += before[r] != after[r];
     else
         call->problem = "out of memory";
@@ -351,19 +350,19 @@ static double evaluate_reordered(fv_measure_call *call) {
     return (double)changed / rows;
 }
 
-static double evaluate_ln(fv_measure_call *call) {
+static double evaluate_ln(measure_call *call) {
     return call->numbers[0] > 0 ? log(call->numbers[0]) : NAN;
 }
 
-static double evaluate_exp(fv_measure_call *call) {
+static double evaluate_exp(measure_call *call) {
     return exp(call->numbers[0]);
 }
 
-static double evaluate_sqrt(fv_measure_call *call) {
+static double evaluate_sqrt(measure_call *call) {
     return sqrt(call->numbers[0]);
 }
 
-static double evaluate_pow(fv_measure_call *call) {
+static double evaluate_pow(measure_call *call) {
     return pow(call->numbers[0], call->numbers[1]);
 }
 
@@ -420,7 +419,7 @@ static double evaluate_pow(fv_measure_call *call) {
     X(sqrt, NONE, "n", "square root", "sqrt(model.n_embd)")                                        \
     X(pow, NONE, "nn", "power", "pow(final(loss), 2)")
 
-static const fv_measure_function functions[] = {
+static const measure_function functions[] = {
 #define ROW(name, reach, arguments, help, example)                                                 \
     {#name, FV_REACH_##reach, arguments, evaluate_##name, help, example},
     FUNCTION_LIST(ROW)
@@ -439,12 +438,12 @@ static const fv_measure_function functions[] = {
      "nullif(plateau_length(perplexity), 0)"},
 };
 
-const fv_measure_function *fv_measure_functions(int *n) {
+const measure_function *measure_functions(int *n) {
     *n = sizeof functions / sizeof functions[0];
     return functions;
 }
 
-const fv_measure_function *fv_measure_function_find(const char *name, size_t length) {
+const measure_function *measure_function_find(const char *name, size_t length) {
     for (size_t i = 0; i < sizeof functions / sizeof functions[0]; i++)
         if (strlen(functions[i].name) == length && strncmp(functions[i].name, name, length) == 0)
             return &functions[i];
@@ -471,7 +470,7 @@ static double state_bytes(const fv_record *record) {
     const fv_layers *layers = &record->config.model.layers;
     double numbers = 0;
     for (int i = 0; i < layers->n; i++) {
-        const fv_layer_type *type = fv_layer_type_of(layers->kind[i]);
+        const layer_type *type = layer_type_of(layers->kind[i]);
         if (type->state) numbers += type->state(&record->config, i);
     }
     return numbers * sizeof(float);
@@ -486,7 +485,7 @@ static double diverged_at(const fv_record *record) {
     return step >= 0 ? step : NAN;
 }
 
-static const fv_measure_quantity quantities[] = {
+static const measure_quantity quantities[] = {
     {"bayes_loss", false, bayes_loss, "loss of the best of all predictors"},
     {"bayes_perplexity", false, bayes_perplexity, "its perplexity"},
     {"blind_loss", false, blind_loss,
@@ -499,12 +498,12 @@ static const fv_measure_quantity quantities[] = {
 };
 enum { N_QUANTITIES = sizeof quantities / sizeof *quantities };
 
-const fv_measure_quantity *fv_measure_quantities(int *n) {
+const measure_quantity *measure_quantities(int *n) {
     *n = N_QUANTITIES;
     return quantities;
 }
 
-const fv_measure_quantity *fv_measure_quantity_find(const char *name) {
+const measure_quantity *measure_quantity_find(const char *name) {
     for (int i = 0; i < N_QUANTITIES; i++)
         if (strcmp(quantities[i].name, name) == 0) return &quantities[i];
     return NULL;

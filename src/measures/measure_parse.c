@@ -11,13 +11,13 @@ enum { MAX_DEPTH = 16 };
 
 // An open parenthesis: of a call, or (function NULL) just of grouping.
 typedef struct open_call {
-    const fv_measure_function *function;
+    const measure_function *function;
     int n_arguments;
 } open_call;
 
 typedef struct parser {
     const char *expression, *at;
-    fv_measure_text *text;
+    measure_text *text;
     size_t n_sql;
     int depth;
     open_call open[MAX_DEPTH];
@@ -82,8 +82,8 @@ static bool stands_alone(const parser *p, const char *start, const char *end) {
 }
 
 static fv_status add_parameter(parser *p, const char *name, size_t length, const fv_field *field,
-                               const fv_measure_quantity *quantity) {
-    fv_measure_text *t = p->text;
+                               const measure_quantity *quantity) {
+    measure_text *t = p->text;
     int i = 0;
     while (i < t->n_names &&
            !(strlen(t->names[i].text) == length && strncmp(t->names[i].text, name, length) == 0))
@@ -119,7 +119,7 @@ static fv_status read_series(parser *p, const char *name, size_t length, const c
 }
 
 static fv_status open_function(parser *p, const char *name, size_t length) {
-    const fv_measure_function *function = fv_measure_function_find(name, length);
+    const measure_function *function = measure_function_find(name, length);
     if (function != NULL) {
         if (p->depth == MAX_DEPTH) return complain(p, "too deep at", name, length, "");
         if (name == skip_spaces(p->expression)) p->text->whole = function;
@@ -131,7 +131,7 @@ static fv_status open_function(parser *p, const char *name, size_t length) {
     }
     const char *names[64] = {NULL};
     int n;
-    const fv_measure_function *functions = fv_measure_functions(&n);
+    const measure_function *functions = measure_functions(&n);
     for (int i = 0; i < n && i < 63; i++) names[i] = functions[i].name;
     char word[64], hint[96];
     snprintf(word, sizeof word, "%.*s", (int)length, name);
@@ -151,8 +151,7 @@ static fv_status read_name(parser *p) {
     char word[64];
     snprintf(word, sizeof word, "%.*s", (int)length, name);
     const fv_field *field = length < sizeof word ? fv_field_find(word) : NULL;
-    const fv_measure_quantity *quantity =
-        length < sizeof word ? fv_measure_quantity_find(word) : NULL;
+    const measure_quantity *quantity = length < sizeof word ? measure_quantity_find(word) : NULL;
     if (field == NULL && quantity == NULL) return read_series(p, name, length, name, p->at);
     if (wanted(p) != 'n')
         return complain(p, "a series or text is wanted instead of", name, length, "");
@@ -261,8 +260,8 @@ static fv_status read_operator(parser *p) {
     return FV_OK;
 }
 
-fv_status fv_measure_parse(const char *expression, fv_measure_text *parsed, fv_error *error) {
-    *parsed = (fv_measure_text){0};
+fv_status measure_parse(const char *expression, measure_text *parsed, fv_error *error) {
+    *parsed = (measure_text){0};
     if (strlen(expression) > FV_MEASURE_MAX_TEXT)
         return fv_fail(error, FV_USAGE, "a measure of %zu characters; at most %d are read",
                        strlen(expression), FV_MEASURE_MAX_TEXT);

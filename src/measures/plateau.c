@@ -120,7 +120,7 @@ static bool is_stuck(const curve *c, int first, int last) {
     return c->steps[first] - c->steps[before] <= suddenly * length;
 }
 
-static void consider(const curve *c, int first, int last, double shortest, fv_plateau *best) {
+static void consider(const curve *c, int first, int last, double shortest, measure_plateau *best) {
     int length = c->steps[last] - c->steps[first];
     if (length <= 0 || length < shortest) return;
     bool left = is_left(c, first, last);
@@ -128,7 +128,7 @@ static void consider(const curve *c, int first, int last, double shortest, fv_pl
     if (best->found && best->left && !left) return;
     if (best->found && best->left == left && length <= best->end - best->start) return;
     double level = (c->sums[last + 1] - c->sums[first]) / (last + 1 - first);
-    *best = (fv_plateau){true, left, exp(level), c->steps[first], c->steps[last]};
+    *best = (measure_plateau){true, left, exp(level), c->steps[first], c->steps[last]};
 }
 
 // A window [first, end) whose y stays inside the band; the queues hold the points that are its
@@ -157,7 +157,7 @@ static void drop_first(const curve *c, window *w) {
 }
 
 // Slides the window along the allowed points and considers it wherever it can grow no further.
-static void slide(curve *c, double lowest, double highest, double shortest, fv_plateau *best) {
+static void slide(curve *c, double lowest, double highest, double shortest, measure_plateau *best) {
     window w = {0};
     for (int i = 0; i < c->n; i++) {
         bool allowed = c->y[i] >= lowest && c->y[i] <= highest;
@@ -174,8 +174,8 @@ static void slide(curve *c, double lowest, double highest, double shortest, fv_p
     if (w.end > w.first) consider(c, w.first, c->n - 1, shortest, best);
 }
 
-fv_status fv_plateau_find(const fv_series *series, double floor, fv_plateau *plateau) {
-    *plateau = (fv_plateau){0};
+fv_status plateau_find(const fv_series *series, double floor, measure_plateau *plateau) {
+    *plateau = (measure_plateau){0};
     curve c;
     fv_status status = curve_create(series, &c);
     if (status != FV_OK) return status;

@@ -4,15 +4,15 @@
 
 #include <fovea/record.h>
 
-typedef struct fv_plateau {
+typedef struct measure_plateau {
     bool found;
     bool left;      // the curve falls further afterwards; else it is stuck there to the end
     double height;  // geometric mean of the curve in the plateau
     int start, end; // steps of its first and last point
-} fv_plateau;
+} measure_plateau;
 
 // The plateau of a positive curve whose ideal value is `floor` > 0 (1 for perplexity). Not found is
 // no error. plateau.c has the definition. Fails with FV_NO_MEMORY only.
-fv_status fv_plateau_find(const fv_series *series, double floor, fv_plateau *plateau);
+fv_status plateau_find(const fv_series *series, double floor, measure_plateau *plateau);
 
 #endif

@@ -153,7 +153,7 @@ static double find_end(sample *p, const law *best, double most, double loss, dou
     return inside;
 }
 
-static bool fill(const fv_power_point *points, sample *p) {
+static bool fill(const power_point *points, sample *p) {
     double first = NAN;
     bool differ = false;
     for (int i = 0; i < p->n; i++) {
@@ -170,23 +170,23 @@ static bool fill(const fv_power_point *points, sample *p) {
     return p->n_events >= 3 && differ;
 }
 
-static void solve(sample *p, fv_power_fit *fit) {
+static void solve(sample *p, power_fit *fit) {
     for (int i = 0; i < p->n; i++) p->mean[i] = p->y[i];
     law best = maximise(p, 0, false, 0);
     double most = climb(p, &best, false);
     int nu = p->n_events - 2;
     double loss = 0.5 * p->n_events * log(1 + student_edge(nu));
-    *fit = (fv_power_fit){.n = p->n,
-                          .n_censored = p->n - p->n_events,
-                          .exponent = best.b,
-                          .low = find_end(p, &best, most, loss, -1),
-                          .high = find_end(p, &best, most, loss, 1),
-                          .factor = exp(best.a - best.b * p->centre),
-                          .scatter = best.s};
+    *fit = (power_fit){.n = p->n,
+                       .n_censored = p->n - p->n_events,
+                       .exponent = best.b,
+                       .low = find_end(p, &best, most, loss, -1),
+                       .high = find_end(p, &best, most, loss, 1),
+                       .factor = exp(best.a - best.b * p->centre),
+                       .scatter = best.s};
 }
 
-bool fv_power_fit_find(const fv_power_point *points, int n, fv_power_fit *fit) {
-    *fit = (fv_power_fit){.exponent = NAN, .low = NAN, .high = NAN, .factor = NAN, .scatter = NAN};
+bool power_fit_find(const power_point *points, int n, power_fit *fit) {
+    *fit = (power_fit){.exponent = NAN, .low = NAN, .high = NAN, .factor = NAN, .scatter = NAN};
     if (n < 3) return false;
     double *numbers = malloc((size_t)n * 3 * sizeof *numbers);
     bool *censored = malloc((size_t)n * sizeof *censored);

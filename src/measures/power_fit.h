@@ -5,22 +5,22 @@
 
 #include <stdbool.h>
 
-typedef struct fv_power_point {
+typedef struct power_point {
     double x, time; // both positive
     bool censored;  // it had not happened by `time`
-} fv_power_point;
+} power_point;
 
 // time = factor * x^exponent, times a log-normal scatter.
-typedef struct fv_power_fit {
+typedef struct power_fit {
     int n, n_censored;
     double exponent, low, high; // with its 95 % interval
     double factor;              // of the median time
     double scatter;             // standard deviation of ln time around the line
-} fv_power_fit;
+} power_fit;
 
 // Finds the most likely power law. False where the points do not determine one: fewer than three
 // that are not censored, fewer than two different x among these, an x or time without logarithm, or
 // no memory.
-bool fv_power_fit_find(const fv_power_point *points, int n, fv_power_fit *fit);
+bool power_fit_find(const power_point *points, int n, power_fit *fit);
 
 #endif

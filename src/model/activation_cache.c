@@ -16,14 +16,14 @@ struct fv_activations {
     const fv_model *model;
     int n_sequences, n_filled;
     int n;
-    fv_hook_site *sites; // [n]
-    float **values;      // [n] of [n_sequences][size]
-    int n_layers;        // that have to run
-    fv_arena workspace;
-    fv_worker_layers layers;
+    hook_site *sites; // [n]
+    float **values;   // [n] of [n_sequences][size]
+    int n_layers;     // that have to run
+    memory_arena workspace;
+    model_worker_layers layers;
     real *scratch; // [G][the largest activation that is made][16]
     real *params;  // in the lab's number type, where that is not float
-    fv_tile tile;
+    model_tile tile;
 };
 
 // --- what is kept ------------------------------------------------------------------------------
@@ -78,11 +78,11 @@ static fv_status plan_all_positions(fv_activations *a, fv_error *error) {
     if (n_groups < 1) n_groups = 1;
     bool patterns = false;
     for (int i = 0; i < a->n; i++) patterns |= strchr(a->sites[i].hook->shape, 'K') != NULL;
-    fv_positions all = {T, malloc((size_t)T * sizeof *all.at)};
+    model_positions all = {T, malloc((size_t)T * sizeof *all.at)};
     if (all.at == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory for %d positions", T);
     for (int t = 0; t < T; t++) all.at[t] = t;
-    fv_status status = fv_model_plan_seen(&model->config, model->n_positions, &all, n_groups,
-                                          patterns, &a->own, error);
+    fv_status status = model_plan_seen(&model->config, model->n_positions, &all, n_groups, patterns,
+                                       &a->own, error);
     free(all.at);
     if (status == FV_OK) a->model = a->own;
     return status;
@@ -93,7 +93,7 @@ static fv_status reserve_values(fv_activations *a, size_t *made, fv_error *error
     a->values = calloc((size_t)a->n + 1, sizeof *a->values);
     *made = 0;
     for (int i = 0; a->values != NULL && i < a->n; i++) {
-        const fv_hook_site *site = &a->sites[i];
+        const hook_site *site = &a->sites[i];
         int n_layers = site->layer + 1;
         if (n_layers == a->model->n_layers) n_layers--; // the head computes when it is seen
         if (n_layers > a->n_layers) a->n_layers = n_layers;
@@ -110,7 +110,7 @@ static fv_status reserve_values(fv_activations *a, size_t *made, fv_error *error
 }
 
 // The last layer that runs, if what is kept of it is there before it is through.
-static const fv_layer *stops_early(const fv_activations *a) {
+static const model_layer *stops_early(const fv_activations *a) {
     int last = a->n_layers - 1;
     bool early = a->n > 0;
     for (int i = 0; i < a->n; i++) // the head is behind the last
@@ -123,19 +123,19 @@ static fv_status reserve(fv_activations *a, fv_error *error) {
     fv_status status = reserve_values(a, &made, error);
     if (status != FV_OK) return status;
     a->workspace = a->model->plan;
-    size_t scratch = fv_arena_reserve(&a->workspace, made, tile);
-    size_t params = fv_arena_reserve(&a->workspace, a->model->n_params,
-                                     sizeof(real) == sizeof(float) ? 0 : sizeof(real));
-    status = fv_arena_allocate(&a->workspace, error);
+    size_t scratch = arena_reserve(&a->workspace, made, tile);
+    size_t params = arena_reserve(&a->workspace, a->model->n_params,
+                                  sizeof(real) == sizeof(float) ? 0 : sizeof(real));
+    status = arena_allocate(&a->workspace, error);
     if (status != FV_OK) return status;
-    a->scratch = fv_arena_at(&a->workspace, scratch);
-    a->params = fv_arena_at(&a->workspace, params);
-    status = fv_worker_layers_create(a->model, &a->layers, error);
-    a->tile = (fv_tile){.model = a->model,
-                        .kernels = fv_kernels_get(),
-                        .workspace = &a->workspace,
-                        .own = a->layers.own,
-                        .stops_early = stops_early(a)};
+    a->scratch = arena_at(&a->workspace, scratch);
+    a->params = arena_at(&a->workspace, params);
+    status = worker_layers_create(a->model, &a->layers, error);
+    a->tile = (model_tile){.model = a->model,
+                           .kernels = kernels_get(),
+                           .workspace = &a->workspace,
+                           .own = a->layers.own,
+                           .stops_early = stops_early(a)};
     return status;
 }
 
@@ -147,9 +147,9 @@ fv_status fv_activations_create(const fv_model *model, const char *const *names,
     a->model = model;
     a->n_sequences = n_sequences;
     bool all = rows == FV_KEEP_ALL_POSITIONS;
-    const fv_layer *head = &model->layers[model->n_layers - 1];
+    const model_layer *head = &model->layers[model->n_layers - 1];
     int n_rows = all ? model->config.task.context_length : head->out.n;
-    fv_status status = fv_hook_sites(model, n_rows, &a->sites, &a->n, error);
+    fv_status status = hook_sites(model, n_rows, &a->sites, &a->n, error);
     if (status == FV_OK && !all) leave_head(a);
     if (status == FV_OK) status = choose(a, names, n_names, error);
     if (status == FV_OK && all) status = plan_all_positions(a, error);
@@ -167,8 +167,8 @@ void fv_activations_free(fv_activations *a) {
     for (int i = 0; a->values != NULL && i < a->n; i++) free(a->values[i]);
     free(a->values);
     free(a->sites);
-    fv_arena_free(&a->workspace);
-    fv_worker_layers_free(&a->layers);
+    arena_free(&a->workspace);
+    worker_layers_free(&a->layers);
     fv_model_free(a->own);
     free(a);
 }
@@ -180,7 +180,7 @@ void fv_activations_free(fv_activations *a) {
 static void enter_lanes(fv_activations *a, const int32_t *tokens, int first, int n) {
     int T = a->model->config.task.context_length, groups = (n - first + L - 1) / L;
     a->tile.n_groups = groups < a->model->group_capacity ? groups : a->model->group_capacity;
-    int32_t *lanes = fv_arena_at(&a->workspace, a->model->tokens);
+    int32_t *lanes = arena_at(&a->workspace, a->model->tokens);
     for (int g = 0; g < a->tile.n_groups; g++)
         for (int l = 0; l < L; l++) {
             int sample = first + g * L + l < n ? first + g * L + l : n - 1;
@@ -195,10 +195,10 @@ static void leave_lane(const real *restrict row, int lane, int from, int to, flo
 }
 
 // One sequence: rows [n_rows][width], the last dimension the width.
-static void copy_sequence(const fv_lanes *lanes, const fv_hook *is, const real *group, int lane,
+static void copy_sequence(const model_lanes *lanes, const fv_hook *is, const real *group, int lane,
                           float *out) {
     int width = is->shape[is->n_dims - 1], n_rows = (int)(is->size / (size_t)width);
-    const fv_seen_rows *seen = lanes->seen;
+    const seen_rows *seen = lanes->seen;
     for (int r = 0; r < n_rows; r++, group += lanes->row_stride, out += width) {
         if (seen == NULL) {
             leave_lane(group, lane, 0, width, out);
@@ -212,8 +212,8 @@ static void copy_sequence(const fv_lanes *lanes, const fv_hook *is, const real *
 
 static void keep(fv_activations *a, int first, int n) {
     for (int i = 0; i < a->n; i++) {
-        const fv_hook_site *site = &a->sites[i];
-        fv_lanes lanes = site->hook->lanes(&a->model->layers[site->layer], &a->tile, a->scratch);
+        const hook_site *site = &a->sites[i];
+        model_lanes lanes = site->hook->lanes(&a->model->layers[site->layer], &a->tile, a->scratch);
         for (int s = 0; s < a->tile.n_groups * L && first + s < n; s++)
             copy_sequence(&lanes, &site->is, lanes.data + s / L * lanes.group_stride, s % L,
                           a->values[i] + (size_t)(first + s) * site->is.size);

@@ -5,16 +5,16 @@
 #include "config/part.h"
 #include "kernels/kernels.h"
 
-typedef struct fv_activation_type {
-    fv_part part;
-    fv_activation kernel;
+typedef struct activation_type {
+    config_part part;
+    kernel_activation kernel;
     int exps; // exponentials a feature
-} fv_activation_type;
+} activation_type;
 
 // The type of FV_ACTIVATION_<kind>.
-const fv_activation_type *fv_activation_type_of(int kind);
+const activation_type *activation_type_of(int kind);
 
-#define FV_PART_ACTIVATION(NAME, name) extern const fv_activation_type fv_activation_##name;
+#define FV_PART_ACTIVATION(NAME, name) extern const activation_type activation_##name;
 #include <fovea/fields.def>
 
 #endif

@@ -3,53 +3,54 @@
 
 // Queries and sums at the outputs, keys and values at the inputs: in a model that is seen both are
 // all positions.
-static fv_lanes lanes_of(const fv_layer *layer, const fv_tile *tile, enum buffer which) {
-    return fv_lanes_dense(fv_tile_buffer(tile, layer->buffer[which]), layer->out.n,
-                          layer->model->config.model.n_embd);
+static model_lanes lanes_of(const model_layer *layer, const model_tile *tile, enum buffer which) {
+    return lanes_dense(tile_buffer(tile, layer->buffer[which]), layer->out.n,
+                       layer->model->config.model.n_embd);
 }
 
 // The same rows as [T][H] of d_head.
-static fv_lanes lanes_of_heads(const fv_layer *layer, const fv_tile *tile, enum buffer which) {
-    fv_lanes lanes = lanes_of(layer, tile, which);
+static model_lanes lanes_of_heads(const model_layer *layer, const model_tile *tile,
+                                  enum buffer which) {
+    model_lanes lanes = lanes_of(layer, tile, which);
     lanes.row_stride /= layer->model->config.model.n_head;
     return lanes;
 }
-static fv_lanes lanes_q(const fv_layer *layer, const fv_tile *tile, real *scratch) {
+static model_lanes lanes_q(const model_layer *layer, const model_tile *tile, real *scratch) {
     (void)scratch;
     return lanes_of_heads(layer, tile, Q);
 }
-static fv_lanes lanes_k(const fv_layer *layer, const fv_tile *tile, real *scratch) {
+static model_lanes lanes_k(const model_layer *layer, const model_tile *tile, real *scratch) {
     (void)scratch;
     return lanes_of_heads(layer, tile, K);
 }
-static fv_lanes lanes_v(const fv_layer *layer, const fv_tile *tile, real *scratch) {
+static model_lanes lanes_v(const model_layer *layer, const model_tile *tile, real *scratch) {
     (void)scratch;
     return lanes_of_heads(layer, tile, V);
 }
-static fv_lanes lanes_z(const fv_layer *layer, const fv_tile *tile, real *scratch) {
+static model_lanes lanes_z(const model_layer *layer, const model_tile *tile, real *scratch) {
     (void)scratch;
     return lanes_of_heads(layer, tile, Z);
 }
 
 // Probabilities lie as [H][T_q] rows of as many keys as the last query could see.
-static fv_lanes lanes_pattern(const fv_layer *layer, const fv_tile *tile, real *scratch) {
+static model_lanes lanes_pattern(const model_layer *layer, const model_tile *tile, real *scratch) {
     (void)scratch;
     int n_rows = layer->model->config.model.n_head * layer->out.n;
-    const fv_seen_rows *seen = &fv_attention_of(layer)->seen;
-    fv_lanes lanes = fv_lanes_dense(fv_tile_buffer(tile, layer->buffer[P]), n_rows,
-                                    seen->n_keys[layer->out.n - 1]);
+    const seen_rows *seen = &model_attention_of(layer)->seen;
+    model_lanes lanes =
+        lanes_dense(tile_buffer(tile, layer->buffer[P]), n_rows, seen->n_keys[layer->out.n - 1]);
     lanes.seen = seen;
     return lanes;
 }
 
 // Head h's sum of values through its rows of W_O; all heads and b_O add up to what the layer adds
 // to the stream.
-static fv_lanes lanes_result(const fv_layer *layer, const fv_tile *tile, real *scratch) {
+static model_lanes lanes_result(const model_layer *layer, const model_tile *tile, real *scratch) {
     int d = layer->model->config.model.n_embd, n_head = layer->model->config.model.n_head;
     int d_head = d / n_head;
     for (int h = 0; h < n_head; h++) {
-        real *z = fv_tile_buffer(tile, layer->buffer[Z]);
-        tile->kernels->map(&(fv_map){
+        real *z = tile_buffer(tile, layer->buffer[Z]);
+        tile->kernels->map(&(kernel_map){
             .n_rows = tile->n_groups * layer->out.n,
             .n_in = d_head,
             .n_out = d,
@@ -59,19 +60,19 @@ static fv_lanes lanes_result(const fv_layer *layer, const fv_tile *tile, real *s
             .w_in = d,
             .w_out = 1});
     }
-    return fv_lanes_dense(scratch, layer->out.n * n_head, d);
+    return lanes_dense(scratch, layer->out.n * n_head, d);
 }
 
-static fv_lanes lanes_out(const fv_layer *layer, const fv_tile *tile, real *scratch) {
+static model_lanes lanes_out(const model_layer *layer, const model_tile *tile, real *scratch) {
     int d = layer->model->config.model.n_embd;
-    fv_linear_forward(tile, (fv_linear){layer->param[W_O], layer->param[B_O], d, d},
-                      tile->n_groups * layer->out.n,
-                      fv_rows_dense(fv_tile_buffer(tile, layer->buffer[Z]), d),
-                      fv_rows_dense(scratch, d), false);
-    return fv_lanes_dense(scratch, layer->out.n, d);
+    linear_forward(tile, (model_linear){layer->param[W_O], layer->param[B_O], d, d},
+                   tile->n_groups * layer->out.n,
+                   rows_dense(tile_buffer(tile, layer->buffer[Z]), d), rows_dense(scratch, d),
+                   false);
+    return lanes_dense(scratch, layer->out.n, d);
 }
 
-const fv_layer_hook fv_attention_hooks[] = {
+const layer_hook attention_hooks[] = {
     FV_NORM_HOOKS("ln1."),
     {"attn.hook_q", "THh", lanes_q, FV_HOOK_EARLY, NULL},
     {"attn.hook_k", "THh", lanes_k, FV_HOOK_EARLY, NULL},

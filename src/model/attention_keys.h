@@ -10,6 +10,6 @@
 enum { FV_LONG_CONTEXT = 512 };
 
 // What layer i of the configuration's list sees.
-fv_sight fv_sight_of(const fv_model_config *config, int i);
+attention_sight sight_of(const fv_model_config *config, int i);
 
 #endif

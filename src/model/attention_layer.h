@@ -29,34 +29,34 @@ enum buffer {
 };
 
 // Which code computes the attention itself; all give the same function.
-typedef enum fv_attention_way {
+typedef enum attention_way {
     FV_ATTEND_LANES,  // textbook: probabilities of all pairs are kept, samples in the lanes
     FV_ATTEND_POOLED, // inputs are pooled before they are projected, samples in the lanes
     FV_ATTEND_TILES,  // no probabilities are kept, positions in the lanes: attention_long.h
-} fv_attention_way;
+} attention_way;
 
-typedef struct fv_attention_layer {
-    fv_sight sight;
-    fv_seen_rows seen; // of `in`, by each position of `out`
-    fv_attention_way way;
-    fv_token_tables tables;
-    fv_placement queries, keys; // in tiles: where `out` and `in` stand in the sequence
-} fv_attention_layer;
+typedef struct attention_layer {
+    attention_sight sight;
+    seen_rows seen; // of `in`, by each position of `out`
+    attention_way way;
+    token_tables tables;
+    attention_placement queries, keys; // in tiles: where `out` and `in` stand in the sequence
+} attention_layer;
 
-static inline fv_attention_layer *fv_attention_of(const fv_layer *layer) {
+static inline attention_layer *model_attention_of(const model_layer *layer) {
     return layer->own;
 }
 
 // Makes and frees what the layer owns; `i` is its place in the list of layers.
-fv_status fv_attention_layer_create(fv_layer *layer, int i, fv_error *error);
-void fv_attention_layer_free(fv_layer *layer);
+fv_status attention_layer_create(model_layer *layer, int i, fv_error *error);
+void attention_layer_free(model_layer *layer);
 
 // The positions that those of `out` are or see, in the order of the sequence.
-fv_status fv_attention_needs(const fv_layer *layer, fv_positions *in, fv_error *error);
+fv_status attention_needs(const model_layer *layer, model_positions *in, fv_error *error);
 
 // Once `in` and `out` are known: which rows each query sees, and which way the layer takes.
-fv_status fv_attention_plan_keys(fv_layer *layer, fv_error *error);
+fv_status attention_plan_keys(model_layer *layer, fv_error *error);
 
-extern const fv_layer_hook fv_attention_hooks[];
+extern const layer_hook attention_hooks[];
 
 #endif

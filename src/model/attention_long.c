@@ -6,23 +6,25 @@ enum { L = FV_LANES };
 
 #ifdef FOVEA_DOUBLE
 
-fv_status fv_long_attention_create(const fv_layer *layer, void **out, fv_error *error) {
+fv_status long_attention_create(const model_layer *layer, void **out, fv_error *error) {
     (void)layer, (void)out, (void)error;
     return FV_OK;
 }
-void fv_long_attention_free(void *attention) {
+void long_attention_free(void *attention) {
     (void)attention;
 }
-void fv_long_attention_forward(void *attention, const fv_layer *layer, const fv_long_rows *rows) {
+void long_attention_forward(void *attention, const model_layer *layer,
+                            const model_long_rows *rows) {
     (void)attention, (void)layer, (void)rows;
 }
-void fv_long_attention_backward(void *attention, const fv_layer *layer, const fv_long_rows *rows) {
+void long_attention_backward(void *attention, const model_layer *layer,
+                             const model_long_rows *rows) {
     (void)attention, (void)layer, (void)rows;
 }
 
 #else
 
-static fv_attention_config describe(const fv_layer *layer) {
+static fv_attention_config describe(const model_layer *layer) {
     const fv_model_config *config = &layer->model->config.model;
     fv_attention_config c;
     fv_attention_config_init(&c);
@@ -32,16 +34,16 @@ static fv_attention_config describe(const fv_layer *layer) {
     c.d_head = config->n_embd / config->n_head;
     c.layout = FV_POSITIONS_FIRST;
     c.score = config->score;
-    c.scale = fv_score_is_metric((fv_score)config->score) ? config->score_beta : 0;
+    c.scale = score_is_metric((kernel_score)config->score) ? config->score_beta : 0;
     c.power = config->score_power;
     c.floor = config->score_floor;
-    c.mask = fv_sight_mask(&fv_attention_of(layer)->sight);
+    c.mask = sight_mask(&model_attention_of(layer)->sight);
     c.n_threads = 1; // the threads are at work on other groups
     return c;
 }
 
-fv_status fv_long_attention_create(const fv_layer *layer, void **out, fv_error *error) {
-    if (fv_attention_of(layer)->way != FV_ATTEND_TILES) return FV_OK;
+fv_status long_attention_create(const model_layer *layer, void **out, fv_error *error) {
+    if (model_attention_of(layer)->way != FV_ATTEND_TILES) return FV_OK;
     fv_attention_config config = describe(layer);
     fv_attention *kernel;
     fv_status status = fv_attention_create(&config, &kernel, error);
@@ -49,7 +51,7 @@ fv_status fv_long_attention_create(const fv_layer *layer, void **out, fv_error *
     return status;
 }
 
-void fv_long_attention_free(void *attention) {
+void long_attention_free(void *attention) {
     fv_attention_free(attention);
 }
 
@@ -69,33 +71,34 @@ static void enter_lanes(const real *restrict from, size_t n, real *restrict to) 
 }
 
 // Numbers of a sample in so many rows.
-static size_t numbers(const fv_layer *layer, int rows) {
+static size_t numbers(const model_layer *layer, int rows) {
     return (size_t)rows * (size_t)layer->model->config.model.n_embd;
 }
 
-void fv_long_attention_forward(void *attention, const fv_layer *layer, const fv_long_rows *rows) {
-    const fv_attention_layer *a = fv_attention_of(layer);
+void long_attention_forward(void *attention, const model_layer *layer,
+                            const model_long_rows *rows) {
+    const attention_layer *a = model_attention_of(layer);
     size_t n_q = numbers(layer, layer->out.n), n_k = numbers(layer, layer->in.n);
     float *q = leave_lanes(rows->q, n_q, rows->scratch), *z = q + n_q * L, *k = z + n_q * L;
     float *v = leave_lanes(rows->v, n_k, leave_lanes(rows->k, n_k, k) + n_k * L);
-    fv_tiles_forward(attention, &(fv_local_queries){a->queries, q, z, rows->log_sums},
-                     &(fv_local_keys){a->keys, k, v}, true);
+    tiles_forward(attention, &(local_queries){a->queries, q, z, rows->log_sums},
+                  &(local_keys){a->keys, k, v}, true);
     enter_lanes(z, n_q, rows->z);
 }
 
-void fv_long_attention_backward(void *attention, const fv_layer *layer, const fv_long_rows *rows) {
-    const fv_attention_layer *a = fv_attention_of(layer);
+void long_attention_backward(void *attention, const model_layer *layer,
+                             const model_long_rows *rows) {
+    const attention_layer *a = model_attention_of(layer);
     size_t n_q = numbers(layer, layer->out.n), n_k = numbers(layer, layer->in.n);
     float *q = leave_lanes(rows->q, n_q, rows->scratch);
     float *dz = leave_lanes(rows->dz, n_q, q + n_q * L);
     float *k = leave_lanes(rows->k, n_k, dz + n_q * L);
     float *v = leave_lanes(rows->v, n_k, k + n_k * L);
     float *dk = v + n_k * L, *dv = dk + n_k * L, *dq = dv + n_k * L, *delta = dq + n_q * L;
-    fv_tiles_delta(attention, layer->out.n, leave_lanes(rows->z, n_q, dq), dz, delta);
+    tiles_delta(attention, layer->out.n, leave_lanes(rows->z, n_q, dq), dz, delta);
     memset(dk, 0, (2 * n_k + n_q) * L * sizeof *dk);
-    fv_tiles_backward(attention,
-                      &(fv_local_gradients){a->queries, q, rows->log_sums, dz, delta, dq},
-                      &(fv_local_keys){a->keys, k, v}, dk, dv);
+    tiles_backward(attention, &(local_gradients){a->queries, q, rows->log_sums, dz, delta, dq},
+                   &(local_keys){a->keys, k, v}, dk, dv);
     enter_lanes(dq, n_q, rows->dq);
     enter_lanes(dk, n_k, rows->dk);
     enter_lanes(dv, n_k, rows->dv);

@@ -10,20 +10,21 @@
 
 // The kernel of one worker with the memory that it needs, where the layer goes by FV_ATTEND_TILES;
 // else *out stays as it is.
-fv_status fv_long_attention_create(const fv_layer *layer, void **out, fv_error *error);
-void fv_long_attention_free(void *attention);
+fv_status long_attention_create(const model_layer *layer, void **out, fv_error *error);
+void long_attention_free(void *attention);
 
 // A group's rows: queries [T_q][d][16] with heads side by side in d, keys [T_k][d][16].
-typedef struct fv_long_rows {
+typedef struct model_long_rows {
     const real *q, *k, *v;
     real *z;
     real *log_sums; // [16][n_head][T_q], which forward leaves for backward
     const real *dz;
     real *dq, *dk, *dv; // overwritten by backward
     real *scratch;      // 3 matrices like q, 4 like k, and one like log_sums
-} fv_long_rows;
+} model_long_rows;
 
-void fv_long_attention_forward(void *attention, const fv_layer *layer, const fv_long_rows *rows);
-void fv_long_attention_backward(void *attention, const fv_layer *layer, const fv_long_rows *rows);
+void long_attention_forward(void *attention, const model_layer *layer, const model_long_rows *rows);
+void long_attention_backward(void *attention, const model_layer *layer,
+                             const model_long_rows *rows);
 
 #endif

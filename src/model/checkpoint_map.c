@@ -48,8 +48,8 @@ static const plan HEAD[] = {{"ln_final.w", false, NONE, IN},
 
 #define COUNT(array) (int)(sizeof(array) / sizeof(array)[0])
 
-static fv_block_half half_of(const fv_layers *layers, int i) {
-    return fv_layer_type_of(layers->kind[i])->half;
+static block_half half_of(const fv_layers *layers, int i) {
+    return layer_type_of(layers->kind[i])->half;
 }
 
 const char *checkpoint_obstacle(const fv_config *config, bool widen) {
@@ -212,7 +212,7 @@ static bool add_as_it_is(checkpoint_map *map, const fv_tensor *tensor, const cha
 }
 
 // A layer that is no half of a block.
-static bool add_own(checkpoint_map *map, const fv_model *model, const fv_layer *layer) {
+static bool add_own(checkpoint_map *map, const fv_model *model, const model_layer *layer) {
     bool made = true;
     for (int i = 0; i < layer->n_tensors && made; i++) {
         const fv_tensor *tensor = &model->tensors[layer->first_tensor + i];
@@ -223,7 +223,7 @@ static bool add_own(checkpoint_map *map, const fv_model *model, const fv_layer *
 
 // One half of a block, zeros where the model lacks the layer (NULL); what else it has is added.
 static bool add_half(checkpoint_map *map, const fv_model *model, bool mlp, int block,
-                     const fv_layer *layer, stream_parts parts) {
+                     const model_layer *layer, stream_parts parts) {
     char prefix[24], own[24];
     size_t length = layer ? (size_t)snprintf(own, sizeof own, "blocks.%d.", layer->index) : 0;
     snprintf(prefix, sizeof prefix, "blocks.%d.", block);
@@ -245,7 +245,7 @@ static bool add_blocks(checkpoint_map *map, const fv_model *model, int step) {
     bool full = true, made = true;
     stream_parts parts = {0, step};
     for (int i = 0; made && i < layers->n; i++) {
-        const fv_layer *layer = &model->layers[i + 1];
+        const model_layer *layer = &model->layers[i + 1];
         switch (layer->type->half) {
         case FV_HALF_ATTENTION:
             if (!full && map->has_mlp)

@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-static fv_status fill_table(fv_model *model, const fv_positions_type *type, fv_error *error) {
+static fv_status fill_table(fv_model *model, const positions_type *type, fv_error *error) {
     size_t n = (size_t)model->n_positions, d = (size_t)model->config.model.n_embd;
     if (model->fixed_positions != NULL) return FV_OK;
     model->fixed_positions = malloc(n * d * sizeof *model->fixed_positions);
@@ -16,18 +16,18 @@ static fv_status fill_table(fv_model *model, const fv_positions_type *type, fv_e
     return FV_OK;
 }
 
-static fv_status plan(fv_model *model, fv_layer *layer, fv_error *error) {
+static fv_status plan(fv_model *model, model_layer *layer, fv_error *error) {
     int d = model->config.model.n_embd;
     layer->param[FV_EMBEDDING_TOKENS] =
-        fv_model_add(model, FV_INIT_EMBEDDING, model->config.task.vocab_size, d, d, "embed.W_E");
-    layer->y = fv_model_reserve(model, layer->out.n, d);
-    const fv_positions_type *positions = fv_positions_type_of(model->config.model.positions);
+        model_add(model, FV_INIT_EMBEDDING, model->config.task.vocab_size, d, d, "embed.W_E");
+    layer->y = model_reserve(model, layer->out.n, d);
+    const positions_type *positions = positions_type_of(model->config.model.positions);
     if (positions->plan) positions->plan(model, layer);
     return positions->fill ? fill_table(model, positions, error) : FV_OK;
 }
 
-const real *fv_positions_table(const fv_tile *tile) {
-    const fv_positions_type *type = fv_positions_type_of(tile->model->config.model.positions);
+const real *positions_table(const model_tile *tile) {
+    const positions_type *type = positions_type_of(tile->model->config.model.positions);
     if (type->absent) return NULL;
     return type->fill ? tile->model->fixed_positions
                       : tile->params + tile->model->layers[0].param[FV_EMBEDDING_POSITIONS];
@@ -39,8 +39,8 @@ typedef struct run {
 } run;
 
 // Steps to the next run; false behind the last. Starts from {0}.
-static bool next_run(const fv_layer *layer, const fv_tile *tile, run *r) {
-    const fv_positions *out = &layer->out;
+static bool next_run(const model_layer *layer, const model_tile *tile, run *r) {
+    const model_positions *out = &layer->out;
     if (out->at[out->n - 1] - out->at[0] == out->n - 1) { // one run, of all groups at once
         bool first = r->n == 0;
         *r = (run){0, out->n, 0, tile->n_groups};
@@ -57,79 +57,81 @@ static bool next_run(const fv_layer *layer, const fv_tile *tile, run *r) {
     return r->group < tile->n_groups;
 }
 
-static fv_embed kernel_arguments(const fv_layer *layer, const fv_tile *tile, run r, real *x) {
+static kernel_embed kernel_arguments(const model_layer *layer, const model_tile *tile, run r,
+                                     real *x) {
     const fv_config *config = &layer->model->config;
     int first = layer->out.at[r.row], d = config->model.n_embd;
     ptrdiff_t stride = (ptrdiff_t)config->task.context_length * FV_LANES;
-    const int32_t *tokens = fv_arena_at(tile->workspace, layer->model->tokens);
-    const real *positions = fv_positions_table(tile);
-    return (fv_embed){.n_groups = r.n_groups,
-                      .n_rows = r.n,
-                      .n_embd = d,
-                      .vocab_size = config->task.vocab_size,
-                      .tokens = tokens + r.group * stride + first * FV_LANES,
-                      .tokens_group_stride = stride,
-                      .table = tile->params + layer->param[FV_EMBEDDING_TOKENS],
-                      .positions = positions ? positions + (size_t)first * d : NULL,
-                      .x = x + ((size_t)r.group * layer->out.n + r.row) * d * FV_LANES};
+    const int32_t *tokens = arena_at(tile->workspace, layer->model->tokens);
+    const real *positions = positions_table(tile);
+    return (kernel_embed){.n_groups = r.n_groups,
+                          .n_rows = r.n,
+                          .n_embd = d,
+                          .vocab_size = config->task.vocab_size,
+                          .tokens = tokens + r.group * stride + first * FV_LANES,
+                          .tokens_group_stride = stride,
+                          .table = tile->params + layer->param[FV_EMBEDDING_TOKENS],
+                          .positions = positions ? positions + (size_t)first * d : NULL,
+                          .x = x + ((size_t)r.group * layer->out.n + r.row) * d * FV_LANES};
 }
 
-static void forward(const fv_layer *layer, const fv_tile *tile) {
+static void forward(const model_layer *layer, const model_tile *tile) {
     for (run r = {0}; next_run(layer, tile, &r);) {
-        fv_embed arguments = kernel_arguments(layer, tile, r, fv_tile_buffer(tile, layer->y));
+        kernel_embed arguments = kernel_arguments(layer, tile, r, tile_buffer(tile, layer->y));
         tile->kernels->embed(&arguments);
     }
 }
 
-static void backward(const fv_layer *layer, const fv_tile *tile) {
+static void backward(const model_layer *layer, const model_tile *tile) {
     const fv_config *config = &layer->model->config;
     for (run r = {0}; next_run(layer, tile, &r);) {
-        fv_embed_gradient arguments = {
-            .forward = kernel_arguments(layer, tile, r, fv_tile_buffer(tile, layer->dy)),
+        kernel_embed_gradient arguments = {
+            .forward = kernel_arguments(layer, tile, r, tile_buffer(tile, layer->dy)),
             .dtable = tile->gradient + layer->param[FV_EMBEDDING_TOKENS]};
-        if (fv_positions_type_of(config->model.positions)->plan)
+        if (positions_type_of(config->model.positions)->plan)
             arguments.dpositions = tile->gradient + layer->param[FV_EMBEDDING_POSITIONS] +
                                    (size_t)layer->out.at[r.row] * config->model.n_embd;
         tile->kernels->embed_gradient(&arguments);
     }
 }
 
-static void cost(const fv_layer *layer, double *textbook, double *executed, double *exps) {
+static void cost(const model_layer *layer, double *textbook, double *executed, double *exps) {
     (void)layer;
     *textbook = *executed = *exps = 0; // moves data only
 }
 
 // Rows of the table of tokens, and of positions: what forward adds up.
-static fv_lanes lanes_tokens(const fv_layer *layer, const fv_tile *tile, real *scratch) {
+static model_lanes lanes_tokens(const model_layer *layer, const model_tile *tile, real *scratch) {
     for (run r = {0}; next_run(layer, tile, &r);) {
-        fv_embed arguments = kernel_arguments(layer, tile, r, scratch);
+        kernel_embed arguments = kernel_arguments(layer, tile, r, scratch);
         arguments.positions = NULL;
         tile->kernels->embed(&arguments);
     }
-    return fv_lanes_dense(scratch, layer->out.n, layer->model->config.model.n_embd);
+    return lanes_dense(scratch, layer->out.n, layer->model->config.model.n_embd);
 }
 
-static fv_lanes lanes_positions(const fv_layer *layer, const fv_tile *tile, real *scratch) {
-    const real *table = fv_positions_table(tile);
+static model_lanes lanes_positions(const model_layer *layer, const model_tile *tile,
+                                   real *scratch) {
+    const real *table = positions_table(tile);
     size_t d = (size_t)layer->model->config.model.n_embd, n = (size_t)layer->out.n;
     for (size_t i = 0; i < (size_t)tile->n_groups * n * d; i++) {
         size_t position = (size_t)layer->out.at[i / d % n];
         for (int l = 0; l < FV_LANES; l++)
             scratch[i * FV_LANES + (size_t)l] = table[position * d + i % d];
     }
-    return fv_lanes_dense(scratch, layer->out.n, (int)d);
+    return lanes_dense(scratch, layer->out.n, (int)d);
 }
 
-static bool has_positions(const fv_layer *layer) {
-    return !fv_positions_type_of(layer->model->config.model.positions)->absent;
+static bool has_positions(const model_layer *layer) {
+    return !positions_type_of(layer->model->config.model.positions)->absent;
 }
 
-static const fv_layer_hook hooks[] = {
+static const layer_hook hooks[] = {
     {"hook_embed", "Td", lanes_tokens, FV_HOOK_MADE, NULL},
     {"hook_pos_embed", "Td", lanes_positions, FV_HOOK_MADE, has_positions},
     {0}};
 
-const fv_layer_type fv_layer_embedding = {
+const layer_type layer_embedding = {
     .plan = plan,
     .forward = forward,
     .backward = backward,

@@ -56,11 +56,11 @@ fv_status fv_model_test_data(const fv_model *model, uint64_t seed, uint64_t firs
     size_t n_loss = (size_t)model->data.n_loss;
     int32_t *lanes = aligned_alloc(FV_ALIGNMENT, (n_tokens + n_loss) * L * sizeof *lanes);
     if (lanes == NULL) return FV_NO_MEMORY;
-    fv_data data = model->data;
+    task_data data = model->data;
     data.seed = seed;
     int first_group = (int)(first / L), end = (int)((first + (uint64_t)n + L - 1) / L);
     for (int g = first_group; g < end; g++) {
-        fv_data_batch(&data, FV_STREAM_TEST, 0, g, 1, INT32_MAX, lanes, lanes + n_tokens * L);
+        data_batch(&data, FV_STREAM_TEST, 0, g, 1, INT32_MAX, lanes, lanes + n_tokens * L);
         for (size_t l = 0; l < L; l++) {
             int64_t row = (int64_t)g * L + (int64_t)l - (int64_t)first;
             if (row < 0 || row >= n) continue;

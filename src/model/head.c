@@ -14,110 +14,110 @@ enum buffer { COMPACT, LOGITS, INVERSE, SCALED, D_ROWS, D_NORMED };
 
 enum { CHUNK_FLOATS = 1 << 17 }; // logits in a chunk: 512 KB
 
-static int chunk_rows(const fv_layer *layer) {
+static int chunk_rows(const model_layer *layer) {
     int rows = CHUNK_FLOATS / (layer->model->config.task.vocab_size * FV_LANES);
     return rows < 32 ? 32 : rows;
 }
 
-static fv_status plan(fv_model *model, fv_layer *layer, fv_error *error) {
+static fv_status plan(fv_model *model, model_layer *layer, fv_error *error) {
     (void)error;
     int d = model->config.model.n_embd, n = layer->out.n;
-    fv_norm_plan(model, &layer->norm, model->config.model.norm, n, "ln_final");
-    layer->param[W_U] = model->config.model.tied
-                            ? fv_model_tensor(model, "embed.W_E")->offset
-                            : fv_model_add(model, FV_INIT_LINEAR, d, model->config.task.vocab_size,
-                                           d, "unembed.W_U");
+    norm_plan(model, &layer->norm, model->config.model.norm, n, "ln_final");
+    layer->param[W_U] =
+        model->config.model.tied
+            ? fv_model_tensor(model, "embed.W_E")->offset
+            : model_add(model, FV_INIT_LINEAR, d, model->config.task.vocab_size, d, "unembed.W_U");
     int total = model->group_capacity * n, chunk = chunk_rows(layer);
-    layer->buffer[COMPACT] = fv_model_reserve(model, n, d);
+    layer->buffer[COMPACT] = model_reserve(model, n, d);
     layer->buffer[LOGITS] =
-        fv_arena_reserve(&model->plan, (size_t)(total < chunk ? total : chunk),
-                         (size_t)model->config.task.vocab_size * FV_LANES * sizeof(real));
-    layer->buffer[INVERSE] = fv_model_reserve(model, n, 1);
-    layer->buffer[SCALED] = fv_model_reserve(model, n, d);
-    layer->buffer[D_ROWS] = fv_model_reserve(model, n, d);
-    layer->buffer[D_NORMED] = fv_model_reserve(model, n, d);
+        arena_reserve(&model->plan, (size_t)(total < chunk ? total : chunk),
+                      (size_t)model->config.task.vocab_size * FV_LANES * sizeof(real));
+    layer->buffer[INVERSE] = model_reserve(model, n, 1);
+    layer->buffer[SCALED] = model_reserve(model, n, d);
+    layer->buffer[D_ROWS] = model_reserve(model, n, d);
+    layer->buffer[D_NORMED] = model_reserve(model, n, d);
     return FV_OK;
 }
 
 // The unembedding W_U [d][V], or the token embedding's transpose.
-static void strides(const fv_layer *layer, ptrdiff_t *in, ptrdiff_t *out) {
+static void strides(const model_layer *layer, ptrdiff_t *in, ptrdiff_t *out) {
     const fv_config *config = &layer->model->config;
     *in = config->model.tied ? 1 : config->task.vocab_size;
     *out = config->model.tied ? config->model.n_embd : 1;
 }
 
-static void unembed(const fv_layer *layer, const fv_tile *tile, int n_rows, fv_rows x,
+static void unembed(const model_layer *layer, const model_tile *tile, int n_rows, kernel_rows x,
                     real *logits) {
     const fv_config *config = &layer->model->config;
-    fv_map map = {.n_rows = n_rows,
-                  .n_in = config->model.n_embd,
-                  .n_out = config->task.vocab_size,
-                  .x = x,
-                  .y = fv_rows_dense(logits, config->task.vocab_size),
-                  .w = tile->params + layer->param[W_U]};
+    kernel_map map = {.n_rows = n_rows,
+                      .n_in = config->model.n_embd,
+                      .n_out = config->task.vocab_size,
+                      .x = x,
+                      .y = rows_dense(logits, config->task.vocab_size),
+                      .w = tile->params + layer->param[W_U]};
     strides(layer, &map.w_in, &map.w_out);
     tile->kernels->map(&map);
 }
 
 // From the unscaled gradient in `logits` to dW_U and dx.
-static void unembed_gradient(const fv_layer *layer, const fv_tile *tile, int n_rows, fv_rows x,
-                             real *logits, const real *inverse, real *scaled, real *dx) {
+static void unembed_gradient(const model_layer *layer, const model_tile *tile, int n_rows,
+                             kernel_rows x, real *logits, const real *inverse, real *scaled,
+                             real *dx) {
     const fv_config *config = &layer->model->config;
     int d = config->model.n_embd, n_vocab = config->task.vocab_size;
     ptrdiff_t in, out;
     strides(layer, &in, &out);
-    tile->kernels->scale_rows(n_rows, d, x, inverse, fv_rows_dense(scaled, d));
-    tile->kernels->map_gradient(&(fv_map_gradient){.n_rows = n_rows,
-                                                   .n_in = d,
-                                                   .n_out = n_vocab,
-                                                   .x = fv_rows_dense(scaled, d),
-                                                   .dy = fv_rows_dense(logits, n_vocab),
-                                                   .dw = tile->gradient + layer->param[W_U],
-                                                   .w_in = in,
-                                                   .w_out = out});
-    tile->kernels->map(&(fv_map){.n_rows = n_rows,
-                                 .n_in = n_vocab,
-                                 .n_out = d,
-                                 .x = fv_rows_dense(logits, n_vocab),
-                                 .y = fv_rows_dense(dx, d),
-                                 .w = tile->params + layer->param[W_U],
-                                 .w_in = out,
-                                 .w_out = in});
-    tile->kernels->scale_rows(n_rows, d, fv_rows_dense(dx, d), inverse, fv_rows_dense(dx, d));
+    tile->kernels->scale_rows(n_rows, d, x, inverse, rows_dense(scaled, d));
+    tile->kernels->map_gradient(&(kernel_map_gradient){.n_rows = n_rows,
+                                                       .n_in = d,
+                                                       .n_out = n_vocab,
+                                                       .x = rows_dense(scaled, d),
+                                                       .dy = rows_dense(logits, n_vocab),
+                                                       .dw = tile->gradient + layer->param[W_U],
+                                                       .w_in = in,
+                                                       .w_out = out});
+    tile->kernels->map(&(kernel_map){.n_rows = n_rows,
+                                     .n_in = n_vocab,
+                                     .n_out = d,
+                                     .x = rows_dense(logits, n_vocab),
+                                     .y = rows_dense(dx, d),
+                                     .w = tile->params + layer->param[W_U],
+                                     .w_in = out,
+                                     .w_out = in});
+    tile->kernels->scale_rows(n_rows, d, rows_dense(dx, d), inverse, rows_dense(dx, d));
 }
 
 // The scored rows [G * out.n][d][16], normalised.
-static fv_rows scored_rows(const fv_layer *layer, const fv_tile *tile) {
-    fv_rows x =
-        fv_rows_of_output(layer, tile, fv_tile_buffer(tile, layer->x),
-                          fv_tile_buffer(tile, layer->buffer[COMPACT]), layer->norm.present);
-    x.data = fv_norm_forward(&layer->norm, tile, layer->out.n, x.data);
+static kernel_rows scored_rows(const model_layer *layer, const model_tile *tile) {
+    kernel_rows x = rows_of_output(layer, tile, tile_buffer(tile, layer->x),
+                                   tile_buffer(tile, layer->buffer[COMPACT]), layer->norm.present);
+    x.data = norm_forward(&layer->norm, tile, layer->out.n, x.data);
     return x;
 }
 
-static void forward(const fv_layer *layer, const fv_tile *tile) {
+static void forward(const model_layer *layer, const model_tile *tile) {
     const fv_model *model = layer->model;
     int d = model->config.model.n_embd, total = tile->n_groups * layer->out.n;
-    fv_rows x = scored_rows(layer, tile);
-    const int32_t *targets = fv_arena_at(tile->workspace, model->targets);
-    real *logits = fv_tile_buffer(tile, layer->buffer[LOGITS]);
-    real *inverse = fv_tile_buffer(tile, layer->buffer[INVERSE]);
-    real *scaled = fv_tile_buffer(tile, layer->buffer[SCALED]);
-    real *drows = fv_tile_buffer(tile, layer->buffer[D_ROWS]);
+    kernel_rows x = scored_rows(layer, tile);
+    const int32_t *targets = arena_at(tile->workspace, model->targets);
+    real *logits = tile_buffer(tile, layer->buffer[LOGITS]);
+    real *inverse = tile_buffer(tile, layer->buffer[INVERSE]);
+    real *scaled = tile_buffer(tile, layer->buffer[SCALED]);
+    real *drows = tile_buffer(tile, layer->buffer[D_ROWS]);
     int chunk = chunk_rows(layer);
     for (int r = 0; r < total; r += chunk) {
         int rows = total - r < chunk ? total - r : chunk;
-        fv_rows part = {x.data + r * x.stride, x.stride};
+        kernel_rows part = {x.data + r * x.stride, x.stride};
         unembed(layer, tile, rows, part, logits);
-        tile->kernels->cross_entropy(&(fv_cross_entropy){
+        tile->kernels->cross_entropy(&(kernel_cross_entropy){
             .n_rows = rows,
             .vocab_size = model->config.task.vocab_size,
             .logits = logits,
             .targets = targets + r * FV_LANES,
             .weight = tile->weight,
-            .losses = fv_tile_buffer(tile, model->losses) + r * FV_LANES,
+            .losses = tile_buffer(tile, model->losses) + r * FV_LANES,
             .correct =
-                tile->count_correct ? fv_tile_buffer(tile, model->correct) + r * FV_LANES : NULL,
+                tile->count_correct ? tile_buffer(tile, model->correct) + r * FV_LANES : NULL,
             .inverse = tile->gradient ? inverse + r * FV_LANES : NULL});
         if (tile->gradient)
             unembed_gradient(layer, tile, rows, part, logits, inverse + r * FV_LANES,
@@ -126,15 +126,15 @@ static void forward(const fv_layer *layer, const fv_tile *tile) {
     }
 }
 
-static void backward(const fv_layer *layer, const fv_tile *tile) {
+static void backward(const model_layer *layer, const model_tile *tile) {
     int d = layer->model->config.model.n_embd;
-    real *drows = fv_tile_buffer(tile, layer->buffer[D_ROWS]);
-    real *dx = fv_tile_buffer(tile, layer->dx);
+    real *drows = tile_buffer(tile, layer->buffer[D_ROWS]);
+    real *dx = tile_buffer(tile, layer->dx);
     if (layer->norm.present) {
-        fv_rows plain = fv_rows_of_output(layer, tile, fv_tile_buffer(tile, layer->x),
-                                          fv_tile_buffer(tile, layer->buffer[COMPACT]), true);
-        real *dplain = fv_tile_buffer(tile, layer->buffer[D_NORMED]);
-        fv_norm_backward(&layer->norm, tile, layer->out.n, plain.data, drows, dplain);
+        kernel_rows plain = rows_of_output(layer, tile, tile_buffer(tile, layer->x),
+                                           tile_buffer(tile, layer->buffer[COMPACT]), true);
+        real *dplain = tile_buffer(tile, layer->buffer[D_NORMED]);
+        norm_backward(&layer->norm, tile, layer->out.n, plain.data, drows, dplain);
         drows = dplain;
     }
     size_t bytes = (size_t)tile->n_groups * (size_t)layer->in.n * (size_t)d * FV_LANES * sizeof *dx;
@@ -142,39 +142,40 @@ static void backward(const fv_layer *layer, const fv_tile *tile) {
         memcpy(dx, drows, bytes);
     } else {
         memset(dx, 0, bytes);
-        fv_rows_add(layer, tile, fv_rows_dense(drows, d), dx);
+        rows_add(layer, tile, rows_dense(drows, d), dx);
     }
 }
 
-static void cost(const fv_layer *layer, double *textbook, double *executed, double *exps) {
+static void cost(const model_layer *layer, double *textbook, double *executed, double *exps) {
     const fv_config *config = &layer->model->config;
     *textbook = *executed = (double)layer->out.n * config->model.n_embd * config->task.vocab_size;
     *exps = (double)layer->out.n * config->task.vocab_size;
 }
 
 // The head is not run for what is seen of it, since its forward pass reads targets.
-static fv_lanes lanes_scale(const fv_layer *layer, const fv_tile *tile, real *scratch) {
+static model_lanes lanes_scale(const model_layer *layer, const model_tile *tile, real *scratch) {
     scored_rows(layer, tile);
-    return fv_norm_scale(layer, tile, scratch);
+    return norm_scale(layer, tile, scratch);
 }
 
-static fv_lanes lanes_normalized(const fv_layer *layer, const fv_tile *tile, real *scratch) {
+static model_lanes lanes_normalized(const model_layer *layer, const model_tile *tile,
+                                    real *scratch) {
     scored_rows(layer, tile);
-    return fv_norm_normalized(layer, tile, scratch);
+    return norm_normalized(layer, tile, scratch);
 }
 
-static fv_lanes lanes_logits(const fv_layer *layer, const fv_tile *tile, real *scratch) {
+static model_lanes lanes_logits(const model_layer *layer, const model_tile *tile, real *scratch) {
     unembed(layer, tile, tile->n_groups * layer->out.n, scored_rows(layer, tile), scratch);
-    return fv_lanes_dense(scratch, layer->out.n, layer->model->config.task.vocab_size);
+    return lanes_dense(scratch, layer->out.n, layer->model->config.task.vocab_size);
 }
 
-static const fv_layer_hook hooks[] = {
-    {"ln_final.hook_scale", "T1", lanes_scale, FV_HOOK_MADE, fv_norm_exists},
-    {"ln_final.hook_normalized", "Td", lanes_normalized, FV_HOOK_MADE, fv_norm_exists},
+static const layer_hook hooks[] = {
+    {"ln_final.hook_scale", "T1", lanes_scale, FV_HOOK_MADE, norm_exists},
+    {"ln_final.hook_normalized", "Td", lanes_normalized, FV_HOOK_MADE, norm_exists},
     {"logits", "TV", lanes_logits, FV_HOOK_MADE, NULL},
     {0}};
 
-const fv_layer_type fv_layer_head = {
+const layer_type layer_head = {
     .plan = plan,
     .forward = forward,
     .backward = backward,

@@ -34,34 +34,33 @@ static int extent(const fv_config *config, int n_rows, char letter) {
 
 // --- the residual stream -----------------------------------------------------------------------
 
-static fv_lanes lanes_before(const fv_layer *layer, const fv_tile *tile, real *scratch) {
+static model_lanes lanes_before(const model_layer *layer, const model_tile *tile, real *scratch) {
     (void)scratch;
-    return fv_lanes_dense(fv_tile_buffer(tile, layer->x), layer->in.n,
-                          layer->model->config.model.n_embd);
+    return lanes_dense(tile_buffer(tile, layer->x), layer->in.n, layer->model->config.model.n_embd);
 }
 
-static fv_lanes lanes_after(const fv_layer *layer, const fv_tile *tile, real *scratch) {
+static model_lanes lanes_after(const model_layer *layer, const model_tile *tile, real *scratch) {
     (void)scratch;
-    return fv_lanes_dense(fv_tile_buffer(tile, layer->y), layer->out.n,
-                          layer->model->config.model.n_embd);
+    return lanes_dense(tile_buffer(tile, layer->y), layer->out.n,
+                       layer->model->config.model.n_embd);
 }
 
-static const fv_layer_hook resid_pre = {"hook_resid_pre", "Td", lanes_before, FV_HOOK_LIES, NULL},
-                           resid_mid = {"hook_resid_mid", "Td", lanes_before, FV_HOOK_LIES, NULL},
-                           resid_post = {"hook_resid_post", "Td", lanes_after, FV_HOOK_LIES, NULL};
+static const layer_hook resid_pre = {"hook_resid_pre", "Td", lanes_before, FV_HOOK_LIES, NULL},
+                        resid_mid = {"hook_resid_mid", "Td", lanes_before, FV_HOOK_LIES, NULL},
+                        resid_post = {"hook_resid_post", "Td", lanes_after, FV_HOOK_LIES, NULL};
 
 // --- the list ----------------------------------------------------------------------------------
 
 typedef struct sites {
     const fv_model *model;
     int n_rows, n;
-    fv_hook_site *all;
+    hook_site *all;
 } sites;
 
-static void add(sites *s, int layer, const char *place, const fv_layer_hook *hook) {
+static void add(sites *s, int layer, const char *place, const layer_hook *hook) {
     if (hook->exists != NULL && !hook->exists(&s->model->layers[layer])) return;
-    fv_hook_site *site = &s->all[s->n++];
-    *site = (fv_hook_site){.layer = layer, .hook = hook};
+    hook_site *site = &s->all[s->n++];
+    *site = (hook_site){.layer = layer, .hook = hook};
     snprintf(site->is.name, sizeof site->is.name, "%s%s", place, hook->name);
     site->is.size = 1;
     for (const char *letter = hook->shape; *letter != '\0'; letter++) {
@@ -72,7 +71,7 @@ static void add(sites *s, int layer, const char *place, const fv_layer_hook *hoo
 }
 
 static void add_layer(sites *s, int layer, const char *place) {
-    const fv_layer_hook *hook = s->model->layers[layer].type->hooks;
+    const layer_hook *hook = s->model->layers[layer].type->hooks;
     for (; hook != NULL && hook->name != NULL; hook++) add(s, layer, place, hook);
 }
 
@@ -93,7 +92,7 @@ static bool ends_block(const fv_model *model, int layer) {
 // A layer that TransformerLens does not have counts for itself: "norms.0.hook_scale",
 // "blocks.0.mamba.hook_resid_pre".
 static void add_own(sites *s, int i) {
-    const fv_layer *layer = &s->model->layers[i];
+    const model_layer *layer = &s->model->layers[i];
     bool is_norm = layer->type->is_norm;
     char place[32], stream[64];
     snprintf(place, sizeof place, is_norm ? "norms.%d." : "blocks.%d.", layer->index);
@@ -129,12 +128,11 @@ static void add_layers(sites *s) {
 static size_t most_sites(const fv_model *model) {
     size_t n = 2 * (size_t)model->n_layers;
     for (int i = 0; i < model->n_layers; i++)
-        for (const fv_layer_hook *h = model->layers[i].type->hooks; h && h->name; h++) n++;
+        for (const layer_hook *h = model->layers[i].type->hooks; h && h->name; h++) n++;
     return n;
 }
 
-fv_status fv_hook_sites(const fv_model *model, int n_rows, fv_hook_site **out, int *n,
-                        fv_error *error) {
+fv_status hook_sites(const fv_model *model, int n_rows, hook_site **out, int *n, fv_error *error) {
     sites s = {.model = model, .n_rows = n_rows};
     s.all = calloc(most_sites(model), sizeof *s.all);
     if (s.all == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory for activations");
@@ -147,8 +145,8 @@ fv_status fv_hook_sites(const fv_model *model, int n_rows, fv_hook_site **out, i
 }
 
 fv_status fv_hooks_list(const fv_model *model, fv_hook **hooks, int *n, fv_error *error) {
-    fv_hook_site *all;
-    fv_status status = fv_hook_sites(model, model->config.task.context_length, &all, n, error);
+    hook_site *all;
+    fv_status status = hook_sites(model, model->config.task.context_length, &all, n, error);
     if (status != FV_OK) return status;
     *hooks = calloc((size_t)*n + 1, sizeof **hooks);
     if (*hooks == NULL) status = fv_fail(error, FV_NO_MEMORY, "out of memory for activations");

@@ -17,7 +17,7 @@ static int count_outputs(const fv_model *model) {
     return n;
 }
 
-static spread spread_of(const fv_model *model, const fv_param *param) {
+static spread spread_of(const fv_model *model, const model_param *param) {
     const fv_model_config *config = &model->config.model;
     bool bias = param->init == FV_INIT_BIAS;
     if (param->init == FV_INIT_FAN_IN) return (spread){false, 1 / sqrt(param->fan_in)};
@@ -36,17 +36,16 @@ static spread spread_of(const fv_model *model, const fv_param *param) {
 }
 
 // The bias that makes a step of exp(U(log 1e-3, log 1e-1)): the inverse of softplus there.
-static double time_step_bias(fv_random *random) {
-    double step = exp(log(1e-3) + fv_random_uniform(random) * (log(1e-1) - log(1e-3)));
+static double time_step_bias(random_source *random) {
+    double step = exp(log(1e-3) + random_uniform(random) * (log(1e-1) - log(1e-3)));
     return step + log(-expm1(-step));
 }
 
-void fv_model_init_tensor(const fv_model *model, int i, uint64_t seed, uint32_t draw,
-                          float *values) {
-    const fv_param *param = &model->params[i];
+void model_init_tensor(const fv_model *model, int i, uint64_t seed, uint32_t draw, float *values) {
+    const model_param *param = &model->params[i];
     spread s = spread_of(model, param);
-    fv_random random;
-    fv_random_init(&random, seed, FV_STREAM_INIT, (uint32_t)i, draw);
+    random_source random;
+    random_init(&random, seed, FV_STREAM_INIT, (uint32_t)i, draw);
     for (size_t k = 0; k < model->tensors[i].size; k++) {
         double value;
         switch (param->init) {
@@ -66,14 +65,14 @@ void fv_model_init_tensor(const fv_model *model, int i, uint64_t seed, uint32_t 
             value = log(1.0 + (double)(k % (size_t)param->fan_in));
             break;
         default:
-            value = s.normal ? s.size * fv_random_normal(&random)
-                             : s.size * (2 * fv_random_uniform(&random) - 1);
+            value = s.normal ? s.size * random_normal(&random)
+                             : s.size * (2 * random_uniform(&random) - 1);
         }
-        values[k] = fv_param_is_learned(param, k) ? (float)value : 0;
+        values[k] = param_is_learned(param, k) ? (float)value : 0;
     }
 }
 
 void fv_model_init_params(const fv_model *model, uint64_t seed, float *params) {
     for (int i = 0; i < model->n_tensors; i++)
-        fv_model_init_tensor(model, i, seed, 0, params + model->tensors[i].offset);
+        model_init_tensor(model, i, seed, 0, params + model->tensors[i].offset);
 }

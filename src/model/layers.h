@@ -16,12 +16,12 @@
 #include <fovea/model.h>
 
 // Increasing positions of a sequence.
-typedef struct fv_positions {
+typedef struct model_positions {
     int n;
     int *at; // [n]
-} fv_positions;
+} model_positions;
 
-typedef enum fv_init_kind {
+typedef enum init_kind {
     FV_INIT_EMBEDDING, // fan_in is the width
     FV_INIT_LINEAR,    // U(+-1 / sqrt(fan_in))
     FV_INIT_OUTPUT,    // the same, writing into the residual stream (gpt2 scales it down)
@@ -32,27 +32,27 @@ typedef enum fv_init_kind {
     FV_INIT_TIME_STEP,  // b with log(1 + exp(b)) log-uniform in [1e-3, 1e-1]
     FV_INIT_LOG_COLUMN, // log(1 + column) of rows of fan_in
     FV_INIT_LOG_POWER,  // log(model.score_power)
-} fv_init_kind;
+} init_kind;
 
-typedef struct fv_param {
-    fv_init_kind init;
+typedef struct model_param {
+    init_kind init;
     int fan_in;
     // Of every `period` numbers the first `kept` are learned and the others stay 0; 0: all are
     // learned.
     int kept, period;
-} fv_param;
+} model_param;
 
-static inline bool fv_param_is_learned(const fv_param *param, size_t k) {
+static inline bool param_is_learned(const model_param *param, size_t k) {
     return param->kept == 0 || k % (size_t)param->period < (size_t)param->kept;
 }
 
 struct fv_model {
     fv_config config; // task.context_length: of the sequences it reads
     int n_positions;  // rows of positional tables; at least context_length
-    fv_data data;     // loss positions and test sequences; never the training set
+    task_data data;   // loss positions and test sequences; never the training set
     int n_tensors;
     fv_tensor *tensors;
-    fv_param *params; // [n_tensors]
+    model_param *params; // [n_tensors]
     int tensor_capacity;
     bool short_of_memory; // while it is planned
     size_t n_params;
@@ -61,9 +61,9 @@ struct fv_model {
     bool keeps_patterns; // attention's probabilities stay, however long the context
     int max_groups;      // of a batch
     int group_capacity;  // G, groups in a full tile
-    fv_arena plan;       // the layout of a workspace (base is NULL)
+    memory_arena plan;   // the layout of a workspace (base is NULL)
     int n_layers;        // embedding, config layers, head
-    struct fv_layer *layers;
+    struct model_layer *layers;
     int n_attention;
     real *fixed_positions;     // [n_positions][d] or NULL
     size_t tokens, targets;    // buffers [G][T][16], [G][n_loss][16]
@@ -72,21 +72,22 @@ struct fv_model {
 };
 
 // A tile at work. Buffers of the layers are offsets into `workspace`.
-typedef struct fv_tile {
+typedef struct model_tile {
     const fv_model *model;
-    const fv_kernels *kernels;
-    const fv_arena *workspace;
+    const kernel_set *kernels;
+    const memory_arena *workspace;
     int n_groups;
     const real *params;
     real *gradient; // [n_params], accumulated; NULL: forward only
     real weight;    // of each target in the loss
     bool count_correct;
-    void *const *own; // [n_layers], of this worker alone: fv_worker_layers
-    const struct fv_layer *stops_early; // attention that computes only its probabilities, or NULL
-} fv_tile;
+    void *const *own; // [n_layers], of this worker alone: model_worker_layers
+    const struct model_layer
+        *stops_early; // attention that computes only its probabilities, or NULL
+} model_tile;
 
-static inline real *fv_tile_buffer(const fv_tile *tile, size_t offset) {
-    return fv_arena_at(tile->workspace, offset);
+static inline real *tile_buffer(const model_tile *tile, size_t offset) {
+    return arena_at(tile->workspace, offset);
 }
 
 // What layers keep: slots named by an enum in each layer's file, but for the embedding's
@@ -95,161 +96,160 @@ enum { FV_EMBEDDING_TOKENS, FV_EMBEDDING_POSITIONS };
 enum { FV_LAYER_PARAMS = 12, FV_LAYER_BUFFERS = 24 };
 
 // A norm in front of a layer.
-typedef struct fv_norm_part {
+typedef struct norm_part {
     bool present, center;
     size_t w, b;          // parameters
     size_t y, mean, rstd; // buffers
-} fv_norm_part;
+} norm_part;
 
-typedef struct fv_layer fv_layer;
-typedef struct fv_layer_hook fv_layer_hook;
+typedef struct model_layer model_layer;
+typedef struct layer_hook layer_hook;
 
 // Which half of a TransformerLens block a layer is: its tensors have the names and shapes of
 // model/checkpoint_map.c, so that checkpoints of it open there.
-typedef enum fv_block_half { FV_NO_HALF, FV_HALF_ATTENTION, FV_HALF_MLP } fv_block_half;
+typedef enum block_half { FV_NO_HALF, FV_HALF_ATTENTION, FV_HALF_MLP } block_half;
 
-typedef struct fv_layer_type {
+typedef struct layer_type {
     bool attends; // by what earlier positions hold: it sees their order by no state
-    fv_block_half half;
+    block_half half;
     bool is_norm; // counted with the other norms, and never beside a residual stream
     // Makes layer->own of what the configuration says of layer i of its list, and frees it. NULL:
     // the layer owns nothing.
-    fv_status (*create)(fv_layer *layer, int i, fv_error *error);
-    void (*free)(fv_layer *layer);
+    fv_status (*create)(model_layer *layer, int i, fv_error *error);
+    void (*free)(model_layer *layer);
     // The positions that the layer reads to compute those of `out`; NULL: the same ones, and nothing
     // goes from one position to another.
-    fv_status (*needs)(const fv_layer *layer, fv_positions *in, fv_error *error);
+    fv_status (*needs)(const model_layer *layer, model_positions *in, fv_error *error);
     // What every worker has for itself beside the workspace, tile->own[layer]. NULL: nothing.
-    fv_status (*worker_create)(const fv_layer *layer, void **own, fv_error *error);
+    fv_status (*worker_create)(const model_layer *layer, void **own, fv_error *error);
     void (*worker_free)(void *own);
     // Reserves parameters and buffers. `model` is being built; layer->in and ->out are known. What
     // keeps a layer from being made is said in *error.
-    fv_status (*plan)(fv_model *model, fv_layer *layer, fv_error *error);
+    fv_status (*plan)(fv_model *model, model_layer *layer, fv_error *error);
     // Reads buffer x [G][in.n][d][16], writes y [G][out.n][d][16].
-    void (*forward)(const fv_layer *layer, const fv_tile *tile);
+    void (*forward)(const model_layer *layer, const model_tile *tile);
     // Reads dy, overwrites dx, adds to the parameters' gradients.
-    void (*backward)(const fv_layer *layer, const fv_tile *tile);
+    void (*backward)(const model_layer *layer, const model_tile *tile);
     // Multiply-adds per sequence: as a textbook computes the wanted positions, and as executed
     // here; exponentials per sequence. Forward only.
-    void (*cost)(const fv_layer *layer, double *textbook, double *executed, double *exps);
-    fv_part part; // of what may stand in a list of layers
+    void (*cost)(const model_layer *layer, double *textbook, double *executed, double *exps);
+    config_part part; // of what may stand in a list of layers
     // How many positions back layer i of the list reaches, itself not counted. NULL: none.
     int (*reach)(const fv_config *config, int i);
     // Numbers that it hands on from token to token once the context is full. NULL: none.
     double (*state)(const fv_config *config, int i);
     // What can be seen of it after forward, ended by a hook without name: hooks.h.
-    const fv_layer_hook *hooks;
-} fv_layer_type;
+    const layer_hook *hooks;
+} layer_type;
 
 // The type of FV_LAYER_<kind>.
-const fv_layer_type *fv_layer_type_of(int kind);
+const layer_type *layer_type_of(int kind);
 
-struct fv_layer {
-    const fv_layer_type *type;
+struct model_layer {
+    const layer_type *type;
     const fv_model *model;
     int index; // among the layers of its own kind
-    fv_positions in, out;
+    model_positions in, out;
     int *rows; // [out.n] row of in that holds each position of out
     size_t x, y, dx, dy;
     int first_tensor, n_tensors; // of the model's, that it alone has
     size_t param[FV_LAYER_PARAMS];
     size_t buffer[FV_LAYER_BUFFERS];
-    fv_norm_part norm;
+    norm_part norm;
     bool residual;
     void *own; // what only its type knows
 };
 
-extern const fv_layer_type fv_layer_embedding, fv_layer_head;
-#define FV_PART_LAYER(NAME, name) extern const fv_layer_type fv_layer_##name;
+extern const layer_type layer_embedding, layer_head;
+#define FV_PART_LAYER(NAME, name) extern const layer_type layer_##name;
 #include <fovea/fields.def>
 
 // All positions up to the last of `out`: what a recurrence needs.
-fv_status fv_needs_all_before(const fv_layer *layer, fv_positions *in, fv_error *error);
+fv_status needs_all_before(const model_layer *layer, model_positions *in, fv_error *error);
 
 // What is added to the embeddings of tokens, [n_positions][d]; NULL without positions.
-const real *fv_positions_table(const fv_tile *tile);
+const real *positions_table(const model_tile *tile);
 
 // Adds a parameter tensor ("blocks.0.attn.W_Q") unless there is one of that name; columns 0 makes a
 // vector. Returns its offset.
-size_t fv_model_add(fv_model *model, fv_init_kind init, int rows, int columns, int fan_in,
-                    const char *format, ...) FV_PRINTF(6, 7);
+size_t model_add(fv_model *model, init_kind init, int rows, int columns, int fan_in,
+                 const char *format, ...) FV_PRINTF(6, 7);
 
 // Holds all but the first `kept` of every `period` numbers of the tensor at `offset` at 0.
-void fv_model_restrict(fv_model *model, size_t offset, int kept, int period);
+void model_restrict(fv_model *model, size_t offset, int kept, int period);
 
 // Reserves [G][rows][features][16] reals.
-size_t fv_model_reserve(fv_model *model, int rows, int features);
+size_t model_reserve(fv_model *model, int rows, int features);
 
 // The rows of x that hold the layer's output positions, as a matrix of G * out.n rows: a view where
 // rows lie at equal distance, else a copy in `compact`. With `dense` also a view has no gaps.
-fv_rows fv_rows_of_output(const fv_layer *layer, const fv_tile *tile, real *x, real *compact,
-                          bool dense);
+kernel_rows rows_of_output(const model_layer *layer, const model_tile *tile, real *x, real *compact,
+                           bool dense);
 
 // Adds dy, rows at the output positions, to the matching rows of dx.
-void fv_rows_add(const fv_layer *layer, const fv_tile *tile, fv_rows dy, real *dx);
+void rows_add(const model_layer *layer, const model_tile *tile, kernel_rows dy, real *dx);
 
 // The same two for rows of any width [G][in.n][width][16]; the view has no gaps.
-fv_rows fv_rows_at_outputs(const fv_layer *layer, const fv_tile *tile, real *x, int width,
-                           real *compact);
-void fv_rows_add_at_outputs(const fv_layer *layer, const fv_tile *tile, fv_rows dy, int width,
-                            real *dx);
+kernel_rows rows_at_outputs(const model_layer *layer, const model_tile *tile, real *x, int width,
+                            real *compact);
+void rows_add_at_outputs(const model_layer *layer, const model_tile *tile, kernel_rows dy,
+                         int width, real *dx);
 
 // All rows of a dense buffer [G][rows][features][16].
-static inline fv_rows fv_rows_dense(real *data, int features) {
-    return (fv_rows){data, (ptrdiff_t)features * FV_LANES};
+static inline kernel_rows rows_dense(real *data, int features) {
+    return (kernel_rows){data, (ptrdiff_t)features * FV_LANES};
 }
 
 // The norm in front of a layer, named "blocks.%d.ln1" and so on. `kind` is FV_NORM_*.
-void fv_norm_plan(fv_model *model, fv_norm_part *norm, int kind, int rows, const char *name);
+void norm_plan(fv_model *model, norm_part *norm, int kind, int rows, const char *name);
 // Returns the normalised rows, or x itself where there is no norm.
-real *fv_norm_forward(const fv_norm_part *norm, const fv_tile *tile, int rows, real *x);
+real *norm_forward(const norm_part *norm, const model_tile *tile, int rows, real *x);
 // dx = gradient at x of dy; where there is no norm dx must be dy.
-void fv_norm_backward(const fv_norm_part *norm, const fv_tile *tile, int rows, real *x, real *dy,
-                      real *dx);
+void norm_backward(const norm_part *norm, const model_tile *tile, int rows, real *x, real *dy,
+                   real *dx);
 
 // y = x W + b and its gradients, for the parameters at `w` [n_in][n_out] and `b` (SIZE_MAX: none).
-typedef struct fv_linear {
+typedef struct model_linear {
     size_t w, b;
     int n_in, n_out;
-} fv_linear;
-void fv_linear_forward(const fv_tile *tile, fv_linear linear, int n_rows, fv_rows x, fv_rows y,
-                       bool accumulate);
+} model_linear;
+void linear_forward(const model_tile *tile, model_linear linear, int n_rows, kernel_rows x,
+                    kernel_rows y, bool accumulate);
 // dx may be {NULL}; with `accumulate` dx += .
-void fv_linear_backward(const fv_tile *tile, fv_linear linear, int n_rows, fv_rows x, fv_rows dy,
-                        fv_rows dx, bool accumulate);
+void linear_backward(const model_tile *tile, model_linear linear, int n_rows, kernel_rows x,
+                     kernel_rows dy, kernel_rows dx, bool accumulate);
 
 // Plans a model that computes the given positions at the top instead of those of the loss, for at
 // most max_groups groups at a time.
-fv_status fv_model_plan(const fv_config *config, const fv_positions *top, int max_groups,
-                        fv_model **model, fv_error *error);
+fv_status model_plan(const fv_config *config, const model_positions *top, int max_groups,
+                     fv_model **model, fv_error *error);
 
 // The same for a configuration whose context_length is shorter than that of the model it stands
 // for, n_positions: both have the same parameters, so that one array serves every length.
-fv_status fv_model_plan_part(const fv_config *config, int n_positions, const fv_positions *top,
-                             int max_groups, fv_model **model, fv_error *error);
+fv_status model_plan_part(const fv_config *config, int n_positions, const model_positions *top,
+                          int max_groups, fv_model **model, fv_error *error);
 
 // The same for a model whose activations are to be seen: attention computes its queries, keys and
 // values as a textbook does, and with `patterns` keeps its probabilities however long the context.
-fv_status fv_model_plan_seen(const fv_config *config, int n_positions, const fv_positions *top,
-                             int max_groups, bool patterns, fv_model **model, fv_error *error);
+fv_status model_plan_seen(const fv_config *config, int n_positions, const model_positions *top,
+                          int max_groups, bool patterns, fv_model **model, fv_error *error);
 
 // Draws the initial values of tensor i; `draw` 0 is the model's own initialisation, others are
 // independent of it.
-void fv_model_init_tensor(const fv_model *model, int i, uint64_t seed, uint32_t draw,
-                          float *values);
+void model_init_tensor(const fv_model *model, int i, uint64_t seed, uint32_t draw, float *values);
 
 // What the layers of a model have for one worker: made before it starts, so that workers on one
 // model wait for nothing and allocate nothing. Threads that run at the same time need one each, as
 // they need a workspace each.
-typedef struct fv_worker_layers {
+typedef struct model_worker_layers {
     const fv_model *model;
     void **own; // [n_layers]
-} fv_worker_layers;
-fv_status fv_worker_layers_create(const fv_model *model, fv_worker_layers *layers, fv_error *error);
-void fv_worker_layers_free(fv_worker_layers *layers);
+} model_worker_layers;
+fv_status worker_layers_create(const fv_model *model, model_worker_layers *layers, fv_error *error);
+void worker_layers_free(model_worker_layers *layers);
 
 // Forward through all layers; with tile->gradient also backward. Tokens and targets must be in
 // place.
-void fv_tile_run(const fv_tile *tile);
+void tile_run(const model_tile *tile);
 
 #endif

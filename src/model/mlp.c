@@ -12,118 +12,117 @@ static int hidden_width(const fv_model_config *config) {
     return config->d_mlp > 0 ? config->d_mlp : 4 * config->n_embd;
 }
 
-static fv_status plan(fv_model *model, fv_layer *layer, fv_error *error) {
+static fv_status plan(fv_model *model, model_layer *layer, fv_error *error) {
     (void)error;
     const fv_model_config *config = &model->config.model;
     int d = config->n_embd, m = hidden_width(config), l = layer->index;
     char name[32];
     snprintf(name, sizeof name, "blocks.%d.ln2", l);
-    fv_norm_plan(model, &layer->norm, config->norm, layer->in.n, name);
-    layer->param[W_IN] = fv_model_add(model, FV_INIT_LINEAR, d, m, d, "blocks.%d.mlp.W_in", l);
-    layer->param[W_OUT] = fv_model_add(model, FV_INIT_OUTPUT, m, d, m, "blocks.%d.mlp.W_out", l);
+    norm_plan(model, &layer->norm, config->norm, layer->in.n, name);
+    layer->param[W_IN] = model_add(model, FV_INIT_LINEAR, d, m, d, "blocks.%d.mlp.W_in", l);
+    layer->param[W_OUT] = model_add(model, FV_INIT_OUTPUT, m, d, m, "blocks.%d.mlp.W_out", l);
     layer->param[B_IN] = layer->param[B_OUT] = SIZE_MAX;
     if (config->bias) {
-        layer->param[B_IN] = fv_model_add(model, FV_INIT_BIAS, m, 0, d, "blocks.%d.mlp.b_in", l);
-        layer->param[B_OUT] = fv_model_add(model, FV_INIT_BIAS, d, 0, m, "blocks.%d.mlp.b_out", l);
+        layer->param[B_IN] = model_add(model, FV_INIT_BIAS, m, 0, d, "blocks.%d.mlp.b_in", l);
+        layer->param[B_OUT] = model_add(model, FV_INIT_BIAS, d, 0, m, "blocks.%d.mlp.b_out", l);
     }
     for (int i = HIDDEN; i <= D_ACTIVE; i++)
-        layer->buffer[i] = fv_model_reserve(model, layer->in.n, m);
-    layer->buffer[D_NORMED] = fv_model_reserve(model, layer->in.n, d);
-    layer->y = fv_model_reserve(model, layer->out.n, d);
+        layer->buffer[i] = model_reserve(model, layer->in.n, m);
+    layer->buffer[D_NORMED] = model_reserve(model, layer->in.n, d);
+    layer->y = model_reserve(model, layer->out.n, d);
     return FV_OK;
 }
 
-static fv_linear linear_in(const fv_layer *layer) {
+static model_linear linear_in(const model_layer *layer) {
     const fv_model_config *config = &layer->model->config.model;
-    return (fv_linear){layer->param[W_IN], layer->param[B_IN], config->n_embd,
-                       hidden_width(config)};
+    return (model_linear){layer->param[W_IN], layer->param[B_IN], config->n_embd,
+                          hidden_width(config)};
 }
 
-static fv_linear linear_out(const fv_layer *layer) {
+static model_linear linear_out(const model_layer *layer) {
     const fv_model_config *config = &layer->model->config.model;
-    return (fv_linear){layer->param[W_OUT], layer->param[B_OUT], hidden_width(config),
-                       config->n_embd};
+    return (model_linear){layer->param[W_OUT], layer->param[B_OUT], hidden_width(config),
+                          config->n_embd};
 }
 
-static fv_activation activation(const fv_layer *layer) {
-    return fv_activation_type_of(layer->model->config.model.activation)->kernel;
+static kernel_activation activation(const model_layer *layer) {
+    return activation_type_of(layer->model->config.model.activation)->kernel;
 }
 
-static void forward(const fv_layer *layer, const fv_tile *tile) {
+static void forward(const model_layer *layer, const model_tile *tile) {
     int d = layer->model->config.model.n_embd, m = hidden_width(&layer->model->config.model);
     int n = tile->n_groups * layer->in.n;
-    real *x = fv_tile_buffer(tile, layer->x), *y = fv_tile_buffer(tile, layer->y);
-    real *normed = fv_norm_forward(&layer->norm, tile, layer->in.n, x);
-    real *hidden = fv_tile_buffer(tile, layer->buffer[HIDDEN]);
-    real *active = fv_tile_buffer(tile, layer->buffer[ACTIVE]);
-    fv_linear_forward(tile, linear_in(layer), n, fv_rows_dense(normed, d), fv_rows_dense(hidden, m),
-                      false);
+    real *x = tile_buffer(tile, layer->x), *y = tile_buffer(tile, layer->y);
+    real *normed = norm_forward(&layer->norm, tile, layer->in.n, x);
+    real *hidden = tile_buffer(tile, layer->buffer[HIDDEN]);
+    real *active = tile_buffer(tile, layer->buffer[ACTIVE]);
+    linear_forward(tile, linear_in(layer), n, rows_dense(normed, d), rows_dense(hidden, m), false);
     tile->kernels->activate(activation(layer), (size_t)n * (size_t)m * FV_LANES, hidden, active);
     if (layer->residual) memcpy(y, x, (size_t)n * (size_t)d * FV_LANES * sizeof *x);
-    fv_linear_forward(tile, linear_out(layer), n, fv_rows_dense(active, m), fv_rows_dense(y, d),
-                      layer->residual);
+    linear_forward(tile, linear_out(layer), n, rows_dense(active, m), rows_dense(y, d),
+                   layer->residual);
 }
 
-static void backward(const fv_layer *layer, const fv_tile *tile) {
+static void backward(const model_layer *layer, const model_tile *tile) {
     int d = layer->model->config.model.n_embd, m = hidden_width(&layer->model->config.model);
     int n = tile->n_groups * layer->in.n;
-    real *x = fv_tile_buffer(tile, layer->x), *dx = fv_tile_buffer(tile, layer->dx);
-    real *normed = layer->norm.present ? fv_tile_buffer(tile, layer->norm.y) : x;
-    real *dnormed = layer->norm.present ? fv_tile_buffer(tile, layer->buffer[D_NORMED]) : dx;
-    real *hidden = fv_tile_buffer(tile, layer->buffer[HIDDEN]);
-    real *active = fv_tile_buffer(tile, layer->buffer[ACTIVE]);
-    real *dhidden = fv_tile_buffer(tile, layer->buffer[D_HIDDEN]);
-    real *dactive = fv_tile_buffer(tile, layer->buffer[D_ACTIVE]);
-    fv_rows dy = fv_rows_dense(fv_tile_buffer(tile, layer->dy), d);
-    fv_linear_backward(tile, linear_out(layer), n, fv_rows_dense(active, m), dy,
-                       fv_rows_dense(dactive, m), false);
+    real *x = tile_buffer(tile, layer->x), *dx = tile_buffer(tile, layer->dx);
+    real *normed = layer->norm.present ? tile_buffer(tile, layer->norm.y) : x;
+    real *dnormed = layer->norm.present ? tile_buffer(tile, layer->buffer[D_NORMED]) : dx;
+    real *hidden = tile_buffer(tile, layer->buffer[HIDDEN]);
+    real *active = tile_buffer(tile, layer->buffer[ACTIVE]);
+    real *dhidden = tile_buffer(tile, layer->buffer[D_HIDDEN]);
+    real *dactive = tile_buffer(tile, layer->buffer[D_ACTIVE]);
+    kernel_rows dy = rows_dense(tile_buffer(tile, layer->dy), d);
+    linear_backward(tile, linear_out(layer), n, rows_dense(active, m), dy, rows_dense(dactive, m),
+                    false);
     tile->kernels->activate_gradient(activation(layer), (size_t)n * (size_t)m * FV_LANES, hidden,
                                      dactive, dhidden);
-    fv_linear_backward(tile, linear_in(layer), n, fv_rows_dense(normed, d),
-                       fv_rows_dense(dhidden, m), fv_rows_dense(dnormed, d), false);
-    fv_norm_backward(&layer->norm, tile, layer->in.n, x, dnormed, dx);
-    if (layer->residual) fv_rows_add(layer, tile, dy, dx);
+    linear_backward(tile, linear_in(layer), n, rows_dense(normed, d), rows_dense(dhidden, m),
+                    rows_dense(dnormed, d), false);
+    norm_backward(&layer->norm, tile, layer->in.n, x, dnormed, dx);
+    if (layer->residual) rows_add(layer, tile, dy, dx);
 }
 
-static void cost(const fv_layer *layer, double *textbook, double *executed, double *exps) {
+static void cost(const model_layer *layer, double *textbook, double *executed, double *exps) {
     const fv_model_config *config = &layer->model->config.model;
     double n = layer->in.n, m = hidden_width(config);
     *textbook = *executed = 2.0 * n * config->n_embd * m;
-    *exps = n * m * fv_activation_type_of(config->activation)->exps;
+    *exps = n * m * activation_type_of(config->activation)->exps;
 }
 
 static void settle_d_mlp(fv_config *c) {
     if (c->model.d_mlp == 4 * c->model.n_embd) c->model.d_mlp = 0;
 }
 
-static fv_lanes lanes_pre(const fv_layer *layer, const fv_tile *tile, real *scratch) {
+static model_lanes lanes_pre(const model_layer *layer, const model_tile *tile, real *scratch) {
     (void)scratch;
-    return fv_lanes_dense(fv_tile_buffer(tile, layer->buffer[HIDDEN]), layer->out.n,
-                          hidden_width(&layer->model->config.model));
+    return lanes_dense(tile_buffer(tile, layer->buffer[HIDDEN]), layer->out.n,
+                       hidden_width(&layer->model->config.model));
 }
 
-static fv_lanes lanes_post(const fv_layer *layer, const fv_tile *tile, real *scratch) {
+static model_lanes lanes_post(const model_layer *layer, const model_tile *tile, real *scratch) {
     (void)scratch;
-    return fv_lanes_dense(fv_tile_buffer(tile, layer->buffer[ACTIVE]), layer->out.n,
-                          hidden_width(&layer->model->config.model));
+    return lanes_dense(tile_buffer(tile, layer->buffer[ACTIVE]), layer->out.n,
+                       hidden_width(&layer->model->config.model));
 }
 
 // What the layer adds to the stream.
-static fv_lanes lanes_out(const fv_layer *layer, const fv_tile *tile, real *scratch) {
+static model_lanes lanes_out(const model_layer *layer, const model_tile *tile, real *scratch) {
     int d = layer->model->config.model.n_embd, m = hidden_width(&layer->model->config.model);
-    fv_linear_forward(tile, linear_out(layer), tile->n_groups * layer->out.n,
-                      fv_rows_dense(fv_tile_buffer(tile, layer->buffer[ACTIVE]), m),
-                      fv_rows_dense(scratch, d), false);
-    return fv_lanes_dense(scratch, layer->out.n, d);
+    linear_forward(tile, linear_out(layer), tile->n_groups * layer->out.n,
+                   rows_dense(tile_buffer(tile, layer->buffer[ACTIVE]), m), rows_dense(scratch, d),
+                   false);
+    return lanes_dense(scratch, layer->out.n, d);
 }
 
-static const fv_layer_hook hooks[] = {FV_NORM_HOOKS("ln2."),
-                                      {"mlp.hook_pre", "Tm", lanes_pre, FV_HOOK_LIES, NULL},
-                                      {"mlp.hook_post", "Tm", lanes_post, FV_HOOK_LIES, NULL},
-                                      {"hook_mlp_out", "Td", lanes_out, FV_HOOK_MADE, NULL},
-                                      {0}};
+static const layer_hook hooks[] = {FV_NORM_HOOKS("ln2."),
+                                   {"mlp.hook_pre", "Tm", lanes_pre, FV_HOOK_LIES, NULL},
+                                   {"mlp.hook_post", "Tm", lanes_post, FV_HOOK_LIES, NULL},
+                                   {"hook_mlp_out", "Td", lanes_out, FV_HOOK_MADE, NULL},
+                                   {0}};
 
-const fv_layer_type fv_layer_mlp = {
+const layer_type layer_mlp = {
     .half = FV_HALF_MLP,
     .plan = plan,
     .forward = forward,

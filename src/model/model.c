@@ -18,7 +18,7 @@ static bool make_room(fv_model *model) {
     int capacity = 2 * model->tensor_capacity + 16;
     fv_tensor *tensors = realloc(model->tensors, (size_t)capacity * sizeof *tensors);
     if (tensors != NULL) model->tensors = tensors;
-    fv_param *params = realloc(model->params, (size_t)capacity * sizeof *params);
+    model_param *params = realloc(model->params, (size_t)capacity * sizeof *params);
     if (params != NULL) model->params = params;
     if (tensors == NULL || params == NULL) {
         model->short_of_memory = true;
@@ -28,8 +28,8 @@ static bool make_room(fv_model *model) {
     return true;
 }
 
-size_t fv_model_add(fv_model *model, fv_init_kind init, int rows, int columns, int fan_in,
-                    const char *format, ...) {
+size_t model_add(fv_model *model, init_kind init, int rows, int columns, int fan_in,
+                 const char *format, ...) {
     if (!make_room(model)) return 0;
     fv_tensor *tensor = &model->tensors[model->n_tensors];
     *tensor = (fv_tensor){0};
@@ -39,7 +39,7 @@ size_t fv_model_add(fv_model *model, fv_init_kind init, int rows, int columns, i
     va_end(arguments);
     const fv_tensor *known = fv_model_tensor(model, tensor->name);
     if (known) return known->offset;
-    model->params[model->n_tensors++] = (fv_param){.init = init, .fan_in = fan_in};
+    model->params[model->n_tensors++] = (model_param){.init = init, .fan_in = fan_in};
     tensor->n_dims = columns > 0 ? 2 : 1;
     tensor->shape[0] = rows;
     tensor->shape[1] = columns;
@@ -49,7 +49,7 @@ size_t fv_model_add(fv_model *model, fv_init_kind init, int rows, int columns, i
     return tensor->offset;
 }
 
-void fv_model_restrict(fv_model *model, size_t offset, int kept, int period) {
+void model_restrict(fv_model *model, size_t offset, int kept, int period) {
     for (int i = 0; i < model->n_tensors; i++) {
         if (model->tensors[i].offset != offset) continue;
         model->params[i].kept = kept;
@@ -57,17 +57,17 @@ void fv_model_restrict(fv_model *model, size_t offset, int kept, int period) {
     }
 }
 
-size_t fv_model_reserve(fv_model *model, int rows, int features) {
-    return fv_arena_reserve(&model->plan,
-                            (size_t)model->group_capacity * (size_t)rows * (size_t)features,
-                            FV_LANES * sizeof(real));
+size_t model_reserve(fv_model *model, int rows, int features) {
+    return arena_reserve(&model->plan,
+                         (size_t)model->group_capacity * (size_t)rows * (size_t)features,
+                         FV_LANES * sizeof(real));
 }
 
 static fv_status no_memory(fv_error *error) {
     return fv_fail(error, FV_NO_MEMORY, "out of memory for a model's plan");
 }
 
-static fv_status copy_positions(const fv_positions *from, fv_positions *to, fv_error *error) {
+static fv_status copy_positions(const model_positions *from, model_positions *to, fv_error *error) {
     to->n = from->n;
     to->at = malloc((size_t)from->n * sizeof *to->at);
     if (to->at == NULL) return no_memory(error);
@@ -75,7 +75,7 @@ static fv_status copy_positions(const fv_positions *from, fv_positions *to, fv_e
     return FV_OK;
 }
 
-fv_status fv_needs_all_before(const fv_layer *layer, fv_positions *in, fv_error *error) {
+fv_status needs_all_before(const model_layer *layer, model_positions *in, fv_error *error) {
     in->n = layer->out.at[layer->out.n - 1] + 1;
     in->at = malloc((size_t)in->n * sizeof *in->at);
     if (in->at == NULL) return no_memory(error);
@@ -83,7 +83,7 @@ fv_status fv_needs_all_before(const fv_layer *layer, fv_positions *in, fv_error 
     return FV_OK;
 }
 
-static fv_status find_rows(fv_layer *layer, fv_error *error) {
+static fv_status find_rows(model_layer *layer, fv_error *error) {
     layer->rows = malloc((size_t)layer->out.n * sizeof *layer->rows);
     if (layer->rows == NULL) return no_memory(error);
     for (int i = 0, row = 0; i < layer->out.n; i++) {
@@ -94,10 +94,10 @@ static fv_status find_rows(fv_layer *layer, fv_error *error) {
 }
 
 // From the top down: what each layer is asked for.
-static fv_status plan_positions(fv_model *model, const fv_positions *top, fv_error *error) {
-    const fv_positions *wanted = top;
+static fv_status plan_positions(fv_model *model, const model_positions *top, fv_error *error) {
+    const model_positions *wanted = top;
     for (int i = model->n_layers - 1; i >= 0; i--) {
-        fv_layer *layer = &model->layers[i];
+        model_layer *layer = &model->layers[i];
         fv_status status = copy_positions(wanted, &layer->out, error);
         if (status == FV_OK)
             status = layer->type->needs ? layer->type->needs(layer, &layer->in, error)
@@ -113,31 +113,31 @@ static fv_status choose_layers(fv_model *model, fv_error *error) {
     const fv_layers *list = &model->config.model.layers;
     int count[FV_LAYER_COUNT] = {0}, n_norms = 0;
     for (int i = 0; i < model->n_layers; i++) model->layers[i].model = model;
-    model->layers[0].type = &fv_layer_embedding;
+    model->layers[0].type = &layer_embedding;
     for (int i = 0; i < list->n; i++) {
-        fv_layer *layer = &model->layers[i + 1];
-        layer->type = fv_layer_type_of(list->kind[i]);
+        model_layer *layer = &model->layers[i + 1];
+        layer->type = layer_type_of(list->kind[i]);
         layer->residual = model->config.model.residual && !layer->type->is_norm;
         // All norms count together: "norms.0", "norms.1", ...
         layer->index = layer->type->is_norm ? n_norms++ : count[list->kind[i]]++;
-        model->n_attention += layer->type == &fv_layer_attention;
+        model->n_attention += layer->type == &layer_attention;
         if (layer->type->create == NULL) continue;
         fv_status status = layer->type->create(layer, i, error);
         if (status != FV_OK) return status;
     }
-    model->layers[list->n + 1].type = &fv_layer_head;
+    model->layers[list->n + 1].type = &layer_head;
     return FV_OK;
 }
 
 // Reserves everything for tiles of `groups` groups.
 static fv_status plan_buffers(fv_model *model, int groups, fv_error *error) {
     model->group_capacity = groups;
-    model->plan = (fv_arena){0};
+    model->plan = (memory_arena){0};
     int widest = 1, d = model->config.model.n_embd;
-    model->tokens = fv_model_reserve(model, model->config.task.context_length, 1);
-    model->targets = fv_model_reserve(model, model->data.n_loss, 1);
+    model->tokens = model_reserve(model, model->config.task.context_length, 1);
+    model->targets = model_reserve(model, model->data.n_loss, 1);
     for (int i = 0; i < model->n_layers; i++) {
-        fv_layer *layer = &model->layers[i];
+        model_layer *layer = &model->layers[i];
         if (i > 0) layer->x = model->layers[i - 1].y;
         int first = model->n_tensors;
         fv_status status = layer->type->plan(model, layer, error);
@@ -150,9 +150,9 @@ static fv_status plan_buffers(fv_model *model, int groups, fv_error *error) {
         if (layer->in.n > widest) widest = layer->in.n;
     }
     int n_top = model->layers[model->n_layers - 1].out.n;
-    model->losses = fv_model_reserve(model, n_top, 1);
-    model->correct = fv_model_reserve(model, n_top, 1);
-    for (int i = 0; i < 2; i++) model->stream_gradient[i] = fv_model_reserve(model, widest, d);
+    model->losses = model_reserve(model, n_top, 1);
+    model->correct = model_reserve(model, n_top, 1);
+    for (int i = 0; i < 2; i++) model->stream_gradient[i] = model_reserve(model, widest, d);
     for (int i = 0; i < model->n_layers; i++) {
         model->layers[i].dx = model->stream_gradient[i % 2];
         model->layers[i].dy = model->stream_gradient[(i + 1) % 2];
@@ -174,7 +174,7 @@ static fv_status allocate(fv_model *model, fv_error *error) {
     return model->layers ? FV_OK : no_memory(error);
 }
 
-static fv_status plan_model(const fv_config *config, int n_positions, const fv_positions *top,
+static fv_status plan_model(const fv_config *config, int n_positions, const model_positions *top,
                             int max_groups, bool seen, bool patterns, fv_model **out,
                             fv_error *error) {
     fv_model *model = calloc(1, sizeof *model);
@@ -185,10 +185,10 @@ static fv_status plan_model(const fv_config *config, int n_positions, const fv_p
     model->config = *config;
     config_drop_unread(&model->config);
     model->n_positions = n_positions;
-    fv_status status = fv_data_create(&model->config.task, (uint64_t)config->train.seed, false,
-                                      &model->data, error);
+    fv_status status =
+        data_create(&model->config.task, (uint64_t)config->train.seed, false, &model->data, error);
     if (status == FV_OK) {
-        fv_positions loss = {model->data.n_loss, model->data.loss_positions};
+        model_positions loss = {model->data.n_loss, model->data.loss_positions};
         status = allocate(model, error);
         if (status == FV_OK) status = choose_layers(model, error);
         if (status == FV_OK) status = plan_positions(model, top ? top : &loss, error);
@@ -204,30 +204,30 @@ static fv_status plan_model(const fv_config *config, int n_positions, const fv_p
     return FV_OK;
 }
 
-fv_status fv_model_plan_part(const fv_config *config, int n_positions, const fv_positions *top,
-                             int max_groups, fv_model **model, fv_error *error) {
+fv_status model_plan_part(const fv_config *config, int n_positions, const model_positions *top,
+                          int max_groups, fv_model **model, fv_error *error) {
     return plan_model(config, n_positions, top, max_groups, false, false, model, error);
 }
 
-fv_status fv_model_plan_seen(const fv_config *config, int n_positions, const fv_positions *top,
-                             int max_groups, bool patterns, fv_model **model, fv_error *error) {
+fv_status model_plan_seen(const fv_config *config, int n_positions, const model_positions *top,
+                          int max_groups, bool patterns, fv_model **model, fv_error *error) {
     return plan_model(config, n_positions, top, max_groups, true, patterns, model, error);
 }
 
-fv_status fv_model_plan(const fv_config *config, const fv_positions *top, int max_groups,
-                        fv_model **model, fv_error *error) {
-    return fv_model_plan_part(config, config->task.context_length, top, max_groups, model, error);
+fv_status model_plan(const fv_config *config, const model_positions *top, int max_groups,
+                     fv_model **model, fv_error *error) {
+    return model_plan_part(config, config->task.context_length, top, max_groups, model, error);
 }
 
 fv_status fv_model_create(const fv_config *config, fv_model **model, fv_error *error) {
-    return fv_model_plan(config, NULL, (config->train.batch_size + FV_LANES - 1) / FV_LANES, model,
-                         error);
+    return model_plan(config, NULL, (config->train.batch_size + FV_LANES - 1) / FV_LANES, model,
+                      error);
 }
 
 void fv_model_free(fv_model *model) {
     if (model == NULL) return;
     for (int i = 0; model->layers && i < model->n_layers; i++) {
-        fv_layer *layer = &model->layers[i];
+        model_layer *layer = &model->layers[i];
         free(layer->in.at);
         free(layer->out.at);
         free(layer->rows);
@@ -237,7 +237,7 @@ void fv_model_free(fv_model *model) {
     free(model->tensors);
     free(model->params);
     free(model->fixed_positions);
-    fv_data_free(&model->data);
+    data_free(&model->data);
     free(model);
 }
 
@@ -273,27 +273,27 @@ const int *fv_model_loss_positions(const fv_model *model, int *n) {
     return model->data.loss_positions;
 }
 
-fv_status fv_worker_layers_create(const fv_model *model, fv_worker_layers *layers,
-                                  fv_error *error) {
-    *layers = (fv_worker_layers){model, calloc((size_t)model->n_layers, sizeof(void *))};
+fv_status worker_layers_create(const fv_model *model, model_worker_layers *layers,
+                               fv_error *error) {
+    *layers = (model_worker_layers){model, calloc((size_t)model->n_layers, sizeof(void *))};
     fv_status status = layers->own != NULL ? FV_OK : no_memory(error);
     for (int i = 0; i < model->n_layers && status == FV_OK; i++) {
-        const fv_layer *layer = &model->layers[i];
+        const model_layer *layer = &model->layers[i];
         if (layer->type->worker_create != NULL)
             status = layer->type->worker_create(layer, &layers->own[i], error);
     }
-    if (status != FV_OK) fv_worker_layers_free(layers);
+    if (status != FV_OK) worker_layers_free(layers);
     return status;
 }
 
-void fv_worker_layers_free(fv_worker_layers *layers) {
+void worker_layers_free(model_worker_layers *layers) {
     for (int i = 0; layers->own != NULL && i < layers->model->n_layers; i++)
         if (layers->own[i] != NULL) layers->model->layers[i].type->worker_free(layers->own[i]);
     free(layers->own);
-    *layers = (fv_worker_layers){0};
+    *layers = (model_worker_layers){0};
 }
 
-void fv_tile_run(const fv_tile *tile) {
+void tile_run(const model_tile *tile) {
     const fv_model *model = tile->model;
     for (int i = 0; i < model->n_layers; i++)
         model->layers[i].type->forward(&model->layers[i], tile);

@@ -4,111 +4,111 @@
 
 #include <stdio.h>
 
-void fv_norm_plan(fv_model *model, fv_norm_part *norm, int kind, int rows, const char *name) {
+void norm_plan(fv_model *model, norm_part *norm, int kind, int rows, const char *name) {
     int d = model->config.model.n_embd;
-    *norm = (fv_norm_part){.present = kind != FV_NORM_NONE, .center = kind == FV_NORM_LAYER};
+    *norm = (norm_part){.present = kind != FV_NORM_NONE, .center = kind == FV_NORM_LAYER};
     if (!norm->present) return;
-    norm->w = fv_model_add(model, FV_INIT_ONE, d, 0, d, "%s.w", name);
-    if (norm->center) norm->b = fv_model_add(model, FV_INIT_ZERO, d, 0, d, "%s.b", name);
-    norm->y = fv_model_reserve(model, rows, d);
-    norm->mean = fv_model_reserve(model, rows, 1);
-    norm->rstd = fv_model_reserve(model, rows, 1);
+    norm->w = model_add(model, FV_INIT_ONE, d, 0, d, "%s.w", name);
+    if (norm->center) norm->b = model_add(model, FV_INIT_ZERO, d, 0, d, "%s.b", name);
+    norm->y = model_reserve(model, rows, d);
+    norm->mean = model_reserve(model, rows, 1);
+    norm->rstd = model_reserve(model, rows, 1);
 }
 
-static fv_norm kernel_arguments(const fv_norm_part *norm, const fv_tile *tile, int rows, real *x) {
+static kernel_norm kernel_arguments(const norm_part *norm, const model_tile *tile, int rows,
+                                    real *x) {
     int d = tile->model->config.model.n_embd;
-    return (fv_norm){.n_rows = tile->n_groups * rows,
-                     .n_features = d,
-                     .center = norm->center,
-                     .w = tile->params + norm->w,
-                     .b = norm->center ? tile->params + norm->b : NULL,
-                     .x = fv_rows_dense(x, d),
-                     .y = fv_rows_dense(fv_tile_buffer(tile, norm->y), d),
-                     .mean = fv_tile_buffer(tile, norm->mean),
-                     .rstd = fv_tile_buffer(tile, norm->rstd)};
+    return (kernel_norm){.n_rows = tile->n_groups * rows,
+                         .n_features = d,
+                         .center = norm->center,
+                         .w = tile->params + norm->w,
+                         .b = norm->center ? tile->params + norm->b : NULL,
+                         .x = rows_dense(x, d),
+                         .y = rows_dense(tile_buffer(tile, norm->y), d),
+                         .mean = tile_buffer(tile, norm->mean),
+                         .rstd = tile_buffer(tile, norm->rstd)};
 }
 
-real *fv_norm_forward(const fv_norm_part *norm, const fv_tile *tile, int rows, real *x) {
+real *norm_forward(const norm_part *norm, const model_tile *tile, int rows, real *x) {
     if (!norm->present) return x;
-    fv_norm arguments = kernel_arguments(norm, tile, rows, x);
+    kernel_norm arguments = kernel_arguments(norm, tile, rows, x);
     tile->kernels->norm(&arguments);
     return arguments.y.data;
 }
 
-void fv_norm_backward(const fv_norm_part *norm, const fv_tile *tile, int rows, real *x, real *dy,
-                      real *dx) {
+void norm_backward(const norm_part *norm, const model_tile *tile, int rows, real *x, real *dy,
+                   real *dx) {
     if (!norm->present) return;
     int d = tile->model->config.model.n_embd;
     tile->kernels->norm_gradient(
-        &(fv_norm_gradient){.forward = kernel_arguments(norm, tile, rows, x),
-                            .dy = fv_rows_dense(dy, d),
-                            .dx = fv_rows_dense(dx, d),
-                            .dw = tile->gradient + norm->w,
-                            .db = norm->center ? tile->gradient + norm->b : NULL});
+        &(kernel_norm_gradient){.forward = kernel_arguments(norm, tile, rows, x),
+                                .dy = rows_dense(dy, d),
+                                .dx = rows_dense(dx, d),
+                                .dw = tile->gradient + norm->w,
+                                .db = norm->center ? tile->gradient + norm->b : NULL});
 }
 
-bool fv_norm_exists(const fv_layer *layer) {
+bool norm_exists(const model_layer *layer) {
     return layer->norm.present;
 }
 
 // TransformerLens's scale is what a row is divided by.
-fv_lanes fv_norm_scale(const fv_layer *layer, const fv_tile *tile, real *scratch) {
-    const real *rstd = fv_tile_buffer(tile, layer->norm.rstd);
+model_lanes norm_scale(const model_layer *layer, const model_tile *tile, real *scratch) {
+    const real *rstd = tile_buffer(tile, layer->norm.rstd);
     size_t n = (size_t)tile->n_groups * (size_t)layer->out.n * FV_LANES;
     for (size_t i = 0; i < n; i++) scratch[i] = 1 / rstd[i];
-    return fv_lanes_dense(scratch, layer->out.n, 1);
+    return lanes_dense(scratch, layer->out.n, 1);
 }
 
 // Its normalised rows are those that a layer norm hands on, and those of an RMS norm before they
 // are multiplied by the weight.
-fv_lanes fv_norm_normalized(const fv_layer *layer, const fv_tile *tile, real *scratch) {
+model_lanes norm_normalized(const model_layer *layer, const model_tile *tile, real *scratch) {
     int d = layer->model->config.model.n_embd, n = tile->n_groups * layer->out.n;
-    if (layer->norm.center)
-        return fv_lanes_dense(fv_tile_buffer(tile, layer->norm.y), layer->out.n, d);
-    const real *rstd = fv_tile_buffer(tile, layer->norm.rstd);
-    fv_rows x = fv_rows_of_output(layer, tile, fv_tile_buffer(tile, layer->x), scratch, true);
+    if (layer->norm.center) return lanes_dense(tile_buffer(tile, layer->norm.y), layer->out.n, d);
+    const real *rstd = tile_buffer(tile, layer->norm.rstd);
+    kernel_rows x = rows_of_output(layer, tile, tile_buffer(tile, layer->x), scratch, true);
     for (int r = 0; r < n; r++)
         for (int i = 0; i < d * FV_LANES; i++)
             scratch[(ptrdiff_t)r * d * FV_LANES + i] =
                 x.data[r * x.stride + i] * rstd[r * FV_LANES + i % FV_LANES];
-    return fv_lanes_dense(scratch, layer->out.n, d);
+    return lanes_dense(scratch, layer->out.n, d);
 }
 
-static const fv_layer_hook hooks[] = {FV_NORM_HOOKS(""), {0}};
+static const layer_hook hooks[] = {FV_NORM_HOOKS(""), {0}};
 
-static fv_status plan(fv_model *model, fv_layer *layer, int kind) {
+static fv_status plan(fv_model *model, model_layer *layer, int kind) {
     char name[32];
     snprintf(name, sizeof name, "norms.%d", layer->index);
-    fv_norm_plan(model, &layer->norm, kind, layer->in.n, name);
+    norm_plan(model, &layer->norm, kind, layer->in.n, name);
     layer->y = layer->norm.y;
     return FV_OK;
 }
 
-static fv_status plan_layer_norm(fv_model *model, fv_layer *layer, fv_error *error) {
+static fv_status plan_layer_norm(fv_model *model, model_layer *layer, fv_error *error) {
     (void)error;
     return plan(model, layer, FV_NORM_LAYER);
 }
 
-static fv_status plan_rms_norm(fv_model *model, fv_layer *layer, fv_error *error) {
+static fv_status plan_rms_norm(fv_model *model, model_layer *layer, fv_error *error) {
     (void)error;
     return plan(model, layer, FV_NORM_RMS);
 }
 
-static void forward(const fv_layer *layer, const fv_tile *tile) {
-    fv_norm_forward(&layer->norm, tile, layer->in.n, fv_tile_buffer(tile, layer->x));
+static void forward(const model_layer *layer, const model_tile *tile) {
+    norm_forward(&layer->norm, tile, layer->in.n, tile_buffer(tile, layer->x));
 }
 
-static void backward(const fv_layer *layer, const fv_tile *tile) {
-    fv_norm_backward(&layer->norm, tile, layer->in.n, fv_tile_buffer(tile, layer->x),
-                     fv_tile_buffer(tile, layer->dy), fv_tile_buffer(tile, layer->dx));
+static void backward(const model_layer *layer, const model_tile *tile) {
+    norm_backward(&layer->norm, tile, layer->in.n, tile_buffer(tile, layer->x),
+                  tile_buffer(tile, layer->dy), tile_buffer(tile, layer->dx));
 }
 
-static void cost(const fv_layer *layer, double *textbook, double *executed, double *exps) {
+static void cost(const model_layer *layer, double *textbook, double *executed, double *exps) {
     *textbook = *executed = 3.0 * layer->in.n * layer->model->config.model.n_embd;
     *exps = 0;
 }
 
-const fv_layer_type fv_layer_layer_norm = {
+const layer_type layer_layer_norm = {
     .is_norm = true,
     .plan = plan_layer_norm,
     .forward = forward,
@@ -122,7 +122,7 @@ const fv_layer_type fv_layer_layer_norm = {
         },
     .hooks = hooks,
 };
-const fv_layer_type fv_layer_rms_norm = {
+const layer_type layer_rms_norm = {
     .is_norm = true,
     .plan = plan_rms_norm,
     .forward = forward,

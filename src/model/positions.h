@@ -4,20 +4,20 @@
 
 #include "model/layers.h"
 
-typedef struct fv_positions_type {
-    fv_part part;
+typedef struct positions_type {
+    config_part part;
     // Of positions that are no parameters: rows [n][d] of positions first, first + 1, ...
     void (*fill)(int64_t first, int64_t n, int d, real *rows);
     // Of learned ones, of which there are as many as the longest context: reserves the parameter
     // FV_EMBEDDING_POSITIONS of the embedding layer.
-    void (*plan)(fv_model *model, fv_layer *embedding);
+    void (*plan)(fv_model *model, model_layer *embedding);
     bool absent; // nothing is added
-} fv_positions_type;
+} positions_type;
 
 // The type of FV_POSITIONS_<kind>.
-const fv_positions_type *fv_positions_type_of(int kind);
+const positions_type *positions_type_of(int kind);
 
-#define FV_PART_POSITIONS(NAME, name) extern const fv_positions_type fv_positions_##name;
+#define FV_PART_POSITIONS(NAME, name) extern const positions_type positions_##name;
 #include <fovea/fields.def>
 
 #endif

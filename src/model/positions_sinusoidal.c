@@ -13,7 +13,7 @@ static void fill(int64_t first, int64_t n, int d, real *rows) {
     }
 }
 
-const fv_positions_type fv_positions_sinusoidal = {
+const positions_type positions_sinusoidal = {
     .part = {.help = "sines and cosines of the position at n_embd / 2 frequencies, as drawn up in "
                      "'Attention is all you need'",
              .example = "model: {positions: sinusoidal, n_embd: 8}"},

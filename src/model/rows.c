@@ -3,33 +3,33 @@
 
 #include <string.h>
 
-fv_rows fv_rows_of_output(const fv_layer *layer, const fv_tile *tile, real *x, real *compact,
-                          bool dense) {
+kernel_rows rows_of_output(const model_layer *layer, const model_tile *tile, real *x, real *compact,
+                           bool dense) {
     int d = layer->model->config.model.n_embd;
     ptrdiff_t row = (ptrdiff_t)d * FV_LANES;
     if (layer->out.n == 1 && layer->in.n > 1 && !dense)
-        return (fv_rows){x + layer->rows[0] * row, layer->in.n * row};
-    return fv_rows_at_outputs(layer, tile, x, d, compact);
+        return (kernel_rows){x + layer->rows[0] * row, layer->in.n * row};
+    return rows_at_outputs(layer, tile, x, d, compact);
 }
 
-fv_rows fv_rows_at_outputs(const fv_layer *layer, const fv_tile *tile, real *x, int width,
-                           real *compact) {
+kernel_rows rows_at_outputs(const model_layer *layer, const model_tile *tile, real *x, int width,
+                            real *compact) {
     ptrdiff_t row = (ptrdiff_t)width * FV_LANES;
     int n_in = layer->in.n, n_out = layer->out.n;
-    if (n_out == n_in) return (fv_rows){x, row};
+    if (n_out == n_in) return (kernel_rows){x, row};
     for (int g = 0; g < tile->n_groups; g++)
         for (int i = 0; i < n_out; i++)
             memcpy(compact + (g * n_out + i) * row, x + (g * n_in + layer->rows[i]) * row,
                    (size_t)row * sizeof *x);
-    return (fv_rows){compact, row};
+    return (kernel_rows){compact, row};
 }
 
-void fv_rows_add(const fv_layer *layer, const fv_tile *tile, fv_rows dy, real *dx) {
-    fv_rows_add_at_outputs(layer, tile, dy, layer->model->config.model.n_embd, dx);
+void rows_add(const model_layer *layer, const model_tile *tile, kernel_rows dy, real *dx) {
+    rows_add_at_outputs(layer, tile, dy, layer->model->config.model.n_embd, dx);
 }
 
-void fv_rows_add_at_outputs(const fv_layer *layer, const fv_tile *tile, fv_rows dy, int width,
-                            real *dx) {
+void rows_add_at_outputs(const model_layer *layer, const model_tile *tile, kernel_rows dy,
+                         int width, real *dx) {
     ptrdiff_t row = (ptrdiff_t)width * FV_LANES;
     for (int g = 0; g < tile->n_groups; g++)
         for (int i = 0; i < layer->out.n; i++) {

@@ -10,19 +10,19 @@ static real beta(const fv_model_config *config, int d_head) {
     return (real)config->score_beta;
 }
 
-const fv_score_type fv_score_dot = {
+const score_type score_dot = {
     .part = {.help = "softmax of q.k / sqrt(d_head)", .example = "model: {score: dot}"},
     .scale = root,
 };
 
-const fv_score_type fv_score_euclidean = {
+const score_type score_euclidean = {
     .part = {.help = "softmax of -score_beta |q - k|^2",
              .example = "model: {score: euclidean, score_beta: 2}",
              .reads = {FV_READS(model.score_beta)}},
     .scale = beta,
 };
 
-const fv_score_type fv_score_harmonic = {
+const score_type score_harmonic = {
     .part = {.help = "weights proportional to |q - k|^-score_power",
              .example = "model: {score: harmonic, score_power: 4}",
              .reads = {FV_READS(model.score_power), FV_READS(model.score_floor),
@@ -35,9 +35,9 @@ const fv_score_type fv_score_harmonic = {
     _Static_assert((int)FV_SCORE_##NAME == (int)FV_KERNEL_##NAME, "scores in one order");
 #include <fovea/fields.def>
 
-const fv_score_type *fv_score_type_of(int kind) {
-    static const fv_score_type *const types[] = {
-#define FV_PART_SCORE(NAME, name) &fv_score_##name,
+const score_type *score_type_of(int kind) {
+    static const score_type *const types[] = {
+#define FV_PART_SCORE(NAME, name) &score_##name,
 #include <fovea/fields.def>
     };
     return types[kind];

@@ -5,16 +5,16 @@
 #include "config/part.h"
 #include "kernels/kernels.h"
 
-typedef struct fv_score_type {
-    fv_part part;
+typedef struct score_type {
+    config_part part;
     // What the kernel's scale is for heads of this width.
     real (*scale)(const fv_model_config *config, int d_head);
-} fv_score_type;
+} score_type;
 
 // The type of FV_SCORE_<kind>.
-const fv_score_type *fv_score_type_of(int kind);
+const score_type *score_type_of(int kind);
 
-#define FV_PART_SCORE(NAME, name) extern const fv_score_type fv_score_##name;
+#define FV_PART_SCORE(NAME, name) extern const score_type score_##name;
 #include <fovea/fields.def>
 
 #endif

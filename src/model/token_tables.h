@@ -7,31 +7,31 @@
 
 #include "model/layers.h"
 
-typedef struct fv_token_tables {
+typedef struct token_tables {
     bool present;
     size_t inputs, outputs, dinputs; // [V + T][d]: E over P, what becomes of it, its gradient
     size_t columns, products;        // matrices in pieces of sixteen columns
-} fv_token_tables;
+} token_tables;
 
 // Sets the attention layer's tables.present and reserves the tables where they can be used and save work: for the
 // first layer, without a norm, with a multiple of sixteen features, at neighbouring positions that
 // outnumber the rows to be projected.
-void fv_token_tables_plan(fv_model *model, fv_layer *layer);
+void token_tables_plan(fv_model *model, model_layer *layer);
 
 // Rows that a tile projects for each of its samples.
-double fv_token_tables_rows(const fv_layer *layer);
+double token_tables_rows(const model_layer *layer);
 
 // Puts E over P, before any map of a tile.
-void fv_token_tables_begin(const fv_layer *layer, const fv_tile *tile);
+void token_tables_begin(const model_layer *layer, const model_tile *tile);
 // y [G][positions.n][d][16] = x W + b at these positions, which are neighbours.
-void fv_token_tables_forward(const fv_layer *layer, const fv_tile *tile, fv_linear linear,
-                             const fv_positions *positions, real *y);
+void token_tables_forward(const model_layer *layer, const model_tile *tile, model_linear linear,
+                          const model_positions *positions, real *y);
 
 // From dy to the gradients of W and b, and of E and P among `dinputs`, which the first map of a
 // tile overwrites.
-void fv_token_tables_backward(const fv_layer *layer, const fv_tile *tile, fv_linear linear,
-                              const fv_positions *positions, real *dy, bool overwrite);
+void token_tables_backward(const model_layer *layer, const model_tile *tile, model_linear linear,
+                           const model_positions *positions, real *dy, bool overwrite);
 // Adds dinputs to the gradients of the embeddings.
-void fv_token_tables_end(const fv_layer *layer, const fv_tile *tile);
+void token_tables_end(const model_layer *layer, const model_tile *tile);
 
 #endif

@@ -15,7 +15,7 @@ static int compare(const void *a, const void *b) {
     return (x->point > y->point) - (x->point < y->point);
 }
 
-bool fv_angular_order(const float *points, int n, int *next) {
+bool angular_order(const float *points, int n, int *next) {
     bearing *all = malloc((size_t)n * sizeof *all);
     if (all == NULL) return false;
     double mean[2] = {0, 0};

@@ -6,6 +6,6 @@
 
 // next[r]: the point that follows point r counter-clockwise around the mean of all, for points
 // [n][2]. Returns false without memory.
-bool fv_angular_order(const float *points, int n, int *next);
+bool angular_order(const float *points, int n, int *next);
 
 #endif

@@ -10,12 +10,12 @@ static int keys_of(const int32_t *tokens, int query, int *keys) {
 }
 
 static fv_status measure(const fv_probe_view *view, fv_record *record, fv_error *error) {
-    return fv_head_scores_add(view->read, "current_token", keys_of, view->step, record, error);
+    return head_scores_add(view->read, "current_token", keys_of, view->step, record, error);
 }
 
-const fv_probe fv_probe_current_token = {
+const fv_probe probe_current_token = {
     .name = "current_token",
     .help = "attention of each head to the query's own position",
-    .reads = &fv_reading_patterns,
+    .reads = &reading_patterns,
     .measure = measure,
 };

@@ -14,13 +14,13 @@ static int keys_of(const int32_t *tokens, int query, int *keys) {
 }
 
 static fv_status measure(const fv_probe_view *view, fv_record *record, fv_error *error) {
-    return fv_head_scores_add(view->read, "duplicate_token", keys_of, view->step, record, error);
+    return head_scores_add(view->read, "duplicate_token", keys_of, view->step, record, error);
 }
 
-const fv_probe fv_probe_duplicate_token = {
+const fv_probe probe_duplicate_token = {
     .name = "duplicate_token",
     .help = "attention of each head to earlier occurrences of the query's token",
     .needs = "task: {vocab_size: 4}",
-    .reads = &fv_reading_patterns,
+    .reads = &reading_patterns,
     .measure = measure,
 };

@@ -14,7 +14,7 @@ static const char probe_name[] = "effective_rank";
 // One attention layer: "blocks.0.attn", its matrices, its heads.
 typedef struct layer {
     char prefix[48];
-    fv_matrix q, k, v, o; // [d][H d_head] three times, [H d_head][d]
+    probe_matrix q, k, v, o; // [d][H d_head] three times, [H d_head][d]
     int n_head, d_head;
 } layer;
 
@@ -23,21 +23,21 @@ static bool find_layer(const fv_model *model, const float *params, const fv_tens
     static const char *const letters = "KVO";
     *found = (layer){.n_head = fv_model_config_of(model)->model.n_head};
     snprintf(found->prefix, sizeof found->prefix, "%.*s", (int)(strlen(q->name) - 4), q->name);
-    fv_matrix *others[] = {&found->k, &found->v, &found->o};
+    probe_matrix *others[] = {&found->k, &found->v, &found->o};
     for (int i = 0; i < 3; i++) {
         char name[sizeof q->name + 8];
         snprintf(name, sizeof name, "%s.W_%c", found->prefix, letters[i]);
         const fv_tensor *tensor = fv_model_tensor(model, name);
         if (tensor == NULL) return false;
-        *others[i] = fv_matrix_of_tensor(tensor, params);
+        *others[i] = matrix_of_tensor(tensor, params);
     }
-    found->q = fv_matrix_of_tensor(q, params);
+    found->q = matrix_of_tensor(q, params);
     found->d_head = found->q.cols / found->n_head;
     return true;
 }
 
 // Columns [h d_head, (h + 1) d_head).
-static fv_matrix head_of(fv_matrix a, int head, int d_head) {
+static probe_matrix head_of(probe_matrix a, int head, int d_head) {
     a.data += (ptrdiff_t)head * d_head * a.col_stride;
     a.cols = d_head;
     return a;
@@ -50,17 +50,17 @@ static fv_status add(const layer *at, const char *what, int head, double rank, i
         snprintf(name, sizeof name, "%s.%s.h%d", at->prefix, what, head);
     else
         snprintf(name, sizeof name, "%s.%s", at->prefix, what);
-    return fv_probe_add(record, probe_name, name, step, rank, error);
+    return probe_add(record, probe_name, name, step, rank, error);
 }
 
 static fv_status measure_matrices(const layer *at, int step, fv_record *record, fv_error *error) {
     const struct {
         const char *name;
-        fv_matrix matrix;
+        probe_matrix matrix;
     } matrices[] = {{"W_Q", at->q}, {"W_K", at->k}, {"W_V", at->v}, {"W_O", at->o}};
     for (int i = 0; i < 4; i++) {
         double rank = NAN;
-        fv_status status = fv_effective_rank(matrices[i].matrix, &rank, error);
+        fv_status status = linalg_effective_rank(matrices[i].matrix, &rank, error);
         if (status == FV_OK) status = add(at, matrices[i].name, -1, rank, step, record, error);
         if (status != FV_OK) return status;
     }
@@ -68,17 +68,17 @@ static fv_status measure_matrices(const layer *at, int step, fv_record *record, 
 }
 
 static fv_status measure_circuits(const layer *at, int step, fv_record *record, fv_error *error) {
-    fv_matrix o = fv_matrix_transposed(at->o);
+    probe_matrix o = matrix_transposed(at->o);
     for (int h = 0; h < at->n_head; h++) {
         const struct {
             const char *name;
-            fv_matrix a, b;
+            probe_matrix a, b;
         } circuits[] = {{"QK", at->q, at->k}, {"OV", at->v, o}};
         for (int i = 0; i < 2; i++) {
             double rank = NAN;
             fv_status status =
-                fv_effective_rank_product(head_of(circuits[i].a, h, at->d_head),
-                                          head_of(circuits[i].b, h, at->d_head), &rank, error);
+                effective_rank_product(head_of(circuits[i].a, h, at->d_head),
+                                       head_of(circuits[i].b, h, at->d_head), &rank, error);
             if (status == FV_OK) status = add(at, circuits[i].name, h, rank, step, record, error);
             if (status != FV_OK) return status;
         }
@@ -94,7 +94,7 @@ static fv_status measure(const fv_probe_view *view, fv_record *record, fv_error 
     const fv_tensor *tensors = fv_model_tensors(model, &n);
     for (int i = 0; i < n; i++) {
         layer at;
-        if (!fv_ends_with(tensors[i].name, ".attn.W_Q")) continue;
+        if (!probe_ends_with(tensors[i].name, ".attn.W_Q")) continue;
         if (!find_layer(model, params, &tensors[i], &at)) continue;
         fv_status status = measure_matrices(&at, step, record, error);
         if (status == FV_OK) status = measure_circuits(&at, step, record, error);
@@ -103,7 +103,7 @@ static fv_status measure(const fv_probe_view *view, fv_record *record, fv_error 
     return FV_OK;
 }
 
-const fv_probe fv_probe_effective_rank = {
+const fv_probe probe_effective_rank = {
     .name = "effective_rank",
     .help = "effective rank of W_Q, W_K, W_V, W_O and the circuits QK and OV: exp of the entropy "
             "of their normalised squared singular values",

@@ -21,32 +21,32 @@
 
 // The keys at or before the query, both positions in tokens [T], that are of the kind: writes them
 // to keys [T] in increasing order and returns how many there are.
-typedef int (*fv_head_keys)(const int32_t *tokens, int query, int *keys);
+typedef int (*head_keys)(const int32_t *tokens, int query, int *keys);
 
 // What the readings `patterns` and `prefix` make: attention patterns of sequences. The first reads
 // up to 256 test sequences, fewer where their patterns are large; the second the same number of
 // sequences in which tokens repeat, the test sequences where each of them does.
-typedef struct fv_head_batch {
+typedef struct head_batch {
     int n, context;       // sequences, T
     int n_layers, n_head; // attention layers
-    fv_sequences sequences;
+    probe_sequences sequences;
     const int32_t *tokens;  // [n][T]
     const float **patterns; // [n_layers] of [n][n_head][T][T]
     bool *asked;            // [n_layers][T]: the model reads this query of this layer
     int *keys;              // [T], room for a rule
     double *sums;           // [n_layers][n_head], room for scores
     long *counts;           // the same
-} fv_head_batch;
+} head_batch;
 
 // Attention of head h of a layer: row [T] of a query of sequence s.
-static inline const float *fv_head_row(const fv_head_batch *b, int layer, int h, int s, int query) {
+static inline const float *head_row(const head_batch *b, int layer, int h, int s, int query) {
     size_t T = (size_t)b->context, map = (size_t)s * (size_t)b->n_head + (size_t)h;
     return b->patterns[layer] + (map * T + (size_t)query) * T;
 }
 
 // Sums and counts of every head, sequence by sequence, query by query, key by key. Inlined into
 // each score's file, so that its rule costs no call for every query: there are tens of thousands.
-static inline void fv_head_sum(const fv_head_batch *b, fv_head_keys matching) {
+static inline void head_sum(const head_batch *b, head_keys matching) {
     for (int map = 0; map < b->n_layers * b->n_head; map++) {
         int layer = map / b->n_head;
         const bool *asked = b->asked + (size_t)layer * (size_t)b->context;
@@ -54,7 +54,7 @@ static inline void fv_head_sum(const fv_head_batch *b, fv_head_keys matching) {
         long count = 0;
         for (int s = 0; s < b->n; s++) {
             const int32_t *tokens = b->tokens + (size_t)s * (size_t)b->context;
-            const float *rows = fv_head_row(b, layer, map % b->n_head, s, 0);
+            const float *rows = head_row(b, layer, map % b->n_head, s, 0);
             for (int query = 0; query < b->context; query++, rows += b->context) {
                 if (!asked[query]) continue;
                 int n = matching(tokens, query, b->keys);
@@ -67,19 +67,18 @@ static inline void fv_head_sum(const fv_head_batch *b, fv_head_keys matching) {
     }
 }
 
-fv_status fv_head_scores_put(const fv_head_batch *b, const char *probe, int step, fv_record *record,
-                             fv_error *error);
+fv_status head_scores_put(const head_batch *b, const char *probe, int step, fv_record *record,
+                          fv_error *error);
 
 // Adds a point "<probe>.<layer>" for every attention layer, "<probe>.<layer>.h<head>" where there
 // are several heads: a whole probe. No point for a layer none of whose queries has a matching key.
-static inline fv_status fv_head_scores_add(const fv_head_batch *b, const char *probe,
-                                           fv_head_keys matching, int step, fv_record *record,
-                                           fv_error *error) {
-    fv_head_sum(b, matching);
-    return fv_head_scores_put(b, probe, step, record, error);
+static inline fv_status head_scores_add(const head_batch *b, const char *probe, head_keys matching,
+                                        int step, fv_record *record, fv_error *error) {
+    head_sum(b, matching);
+    return head_scores_put(b, probe, step, record, error);
 }
 
 // "0" or "0.h1", by which series name a head.
-void fv_head_name(char *name, size_t size, int n_head, int layer, int head);
+void head_name(char *name, size_t size, int n_head, int layer, int head);
 
 #endif

@@ -22,16 +22,16 @@ static int keys_of(const int32_t *tokens, int query, int *keys) {
 }
 
 static fv_status measure(const fv_probe_view *view, fv_record *record, fv_error *error) {
-    const fv_head_batch *b = view->read;
+    const head_batch *b = view->read;
     bool repeated = b->sequences == FV_SEQUENCES_REPEATED;
-    return fv_head_scores_add(b, repeated ? "induction.repeated" : "induction", keys_of, view->step,
-                              record, error);
+    return head_scores_add(b, repeated ? "induction.repeated" : "induction", keys_of, view->step,
+                           record, error);
 }
 
-const fv_probe fv_probe_induction = {
+const fv_probe probe_induction = {
     .name = "induction",
     .help = "attention of each head to what followed earlier occurrences of the query's token "
             "(prefix matching); on repeated random tokens where the task's sequences repeat none",
-    .reads = &fv_reading_prefix,
+    .reads = &reading_prefix,
     .measure = measure,
 };

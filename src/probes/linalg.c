@@ -10,7 +10,7 @@ static fv_status no_memory(fv_error *error, int rows, int cols) {
                    cols);
 }
 
-double fv_effective_number(const double *weights, int n) {
+double effective_number(const double *weights, int n) {
     double sum = 0;
     for (int i = 0; i < n; i++) sum += weights[i] > 0 || isnan(weights[i]) ? weights[i] : 0;
     if (sum == 0) return 0;
@@ -31,7 +31,7 @@ static void swap_rows(double *a, int n, int i, int j) {
     }
 }
 
-fv_status fv_eigen_symmetric(double *a, int n, bool vectors, double *values, fv_error *error) {
+fv_status eigen_symmetric(double *a, int n, bool vectors, double *values, fv_error *error) {
     if (n == 0) return FV_OK;
     // Column-major eigenvectors in columns are row-major eigenvectors in rows.
     int info = LAPACKE_dsyev(LAPACK_COL_MAJOR, vectors ? 'V' : 'N', 'U', n, a, n, values);
@@ -50,11 +50,11 @@ fv_status fv_eigen_symmetric(double *a, int n, bool vectors, double *values, fv_
 }
 
 // gram [cols][cols] = (a - 1 mean^T)^T (a - 1 mean^T), with `row` [cols] as room for one row.
-static void form_gram(fv_matrix a, const double *mean, double *row, double *gram) {
+static void form_gram(probe_matrix a, const double *mean, double *row, double *gram) {
     int n = a.cols;
     memset(gram, 0, (size_t)n * n * sizeof *gram);
     for (int r = 0; r < a.rows; r++) {
-        for (int c = 0; c < n; c++) row[c] = fv_matrix_at(a, r, c) - (mean ? mean[c] : 0);
+        for (int c = 0; c < n; c++) row[c] = matrix_at(a, r, c) - (mean ? mean[c] : 0);
         for (int i = 0; i < n; i++)
             for (int j = 0; j <= i; j++) gram[(size_t)i * n + j] += row[i] * row[j];
     }
@@ -62,10 +62,10 @@ static void form_gram(fv_matrix a, const double *mean, double *row, double *gram
         for (int j = 0; j < i; j++) gram[(size_t)j * n + i] = gram[(size_t)i * n + j];
 }
 
-static void column_means(fv_matrix a, double *mean) {
+static void column_means(probe_matrix a, double *mean) {
     for (int c = 0; c < a.cols; c++) {
         mean[c] = 0;
-        for (int r = 0; r < a.rows; r++) mean[c] += fv_matrix_at(a, r, c);
+        for (int r = 0; r < a.rows; r++) mean[c] += matrix_at(a, r, c);
         mean[c] /= a.rows;
     }
 }
@@ -84,9 +84,9 @@ static void centre_both_sides(double *gram, int n, double *mean) {
         for (int j = 0; j < n; j++) gram[(size_t)i * n + j] += all - mean[i] - mean[j];
 }
 
-fv_status fv_spectrum(fv_matrix a, bool centred, double *squares, fv_error *error) {
+fv_status probe_spectrum(probe_matrix a, bool centred, double *squares, fv_error *error) {
     bool wide = a.rows < a.cols;
-    fv_matrix tall = wide ? fv_matrix_transposed(a) : a;
+    probe_matrix tall = wide ? matrix_transposed(a) : a;
     int n = tall.cols;
     if (n == 0) return FV_OK;
     double *gram = calloc((size_t)n * n, sizeof *gram);
@@ -100,7 +100,7 @@ fv_status fv_spectrum(fv_matrix a, bool centred, double *squares, fv_error *erro
     if (centred && !wide) column_means(tall, mean);
     form_gram(tall, centred && !wide ? mean : NULL, room, gram);
     if (centred && wide) centre_both_sides(gram, n, mean);
-    status = fv_eigen_symmetric(gram, n, false, squares, error);
+    status = eigen_symmetric(gram, n, false, squares, error);
     for (int i = 0; i < n; i++)
         if (squares[i] < 0) squares[i] = 0; // rounding
 done:
@@ -109,21 +109,22 @@ done:
     return status;
 }
 
-static fv_status effective_number_of(fv_matrix a, bool centred, double *number, fv_error *error) {
+static fv_status effective_number_of(probe_matrix a, bool centred, double *number,
+                                     fv_error *error) {
     int n = a.rows < a.cols ? a.rows : a.cols;
     double *squares = calloc((size_t)n + 1, sizeof *squares);
     if (squares == NULL) return no_memory(error, a.rows, a.cols);
-    fv_status status = fv_spectrum(a, centred, squares, error);
-    if (status == FV_OK) *number = fv_effective_number(squares, n);
+    fv_status status = probe_spectrum(a, centred, squares, error);
+    if (status == FV_OK) *number = effective_number(squares, n);
     free(squares);
     return status;
 }
 
-fv_status fv_effective_rank(fv_matrix a, double *rank, fv_error *error) {
+fv_status linalg_effective_rank(probe_matrix a, double *rank, fv_error *error) {
     return effective_number_of(a, false, rank, error);
 }
 
-fv_status fv_effective_dimension(fv_matrix a, double *dimension, fv_error *error) {
+fv_status linalg_effective_dimension(probe_matrix a, double *dimension, fv_error *error) {
     return effective_number_of(a, true, dimension, error);
 }
 
@@ -148,7 +149,7 @@ static void sandwich(const double *vectors, const double *values, const double *
 
 // The squared singular values of a b^T are the eigenvalues of (a^T a)(b^T b), which
 // (a^T a)^1/2 (b^T b) (a^T a)^1/2 has too, and that is symmetric.
-fv_status fv_effective_rank_product(fv_matrix a, fv_matrix b, double *rank, fv_error *error) {
+fv_status effective_rank_product(probe_matrix a, probe_matrix b, double *rank, fv_error *error) {
     int n = a.cols;
     size_t square = (size_t)n * n;
     double *gram_a = calloc(square + 1, sizeof *gram_a),
@@ -162,11 +163,11 @@ fv_status fv_effective_rank_product(fv_matrix a, fv_matrix b, double *rank, fv_e
     }
     form_gram(a, NULL, values, gram_a);
     form_gram(b, NULL, values, gram_b);
-    status = fv_eigen_symmetric(gram_a, n, true, values, error);
+    status = eigen_symmetric(gram_a, n, true, values, error);
     if (status != FV_OK) goto done;
     sandwich(gram_a, values, gram_b, n, half, middle);
-    status = fv_eigen_symmetric(middle, n, false, values, error);
-    if (status == FV_OK) *rank = fv_effective_number(values, n);
+    status = eigen_symmetric(middle, n, false, values, error);
+    if (status == FV_OK) *rank = effective_number(values, n);
 done:
     free(gram_a);
     free(gram_b);
@@ -186,13 +187,13 @@ static void point_largest_entry_up(double *axis, int dimension) {
 
 // The axes from the eigenvectors of the points' own Gram matrix (more coordinates than points):
 // axis = sum over points of eigenvector entry x centred point, normalised.
-static void axes_from_points(fv_matrix points, const double *vectors, fv_pca *pca) {
+static void axes_from_points(probe_matrix points, const double *vectors, probe_pca *pca) {
     for (int k = 0; k < pca->n; k++) {
         double *axis = pca->axes + (size_t)k * pca->dimension, norm = 0;
         for (int c = 0; c < pca->dimension; c++) {
             for (int r = 0; r < points.rows; r++)
-                axis[c] += vectors[(size_t)k * points.rows + r] *
-                           (fv_matrix_at(points, r, c) - pca->mean[c]);
+                axis[c] +=
+                    vectors[(size_t)k * points.rows + r] * (matrix_at(points, r, c) - pca->mean[c]);
             norm += axis[c] * axis[c];
         }
         // The centring takes one dimension: the last axis is empty but for rounding.
@@ -201,7 +202,7 @@ static void axes_from_points(fv_matrix points, const double *vectors, fv_pca *pc
     }
 }
 
-static void shares_of_variance(fv_pca *pca) {
+static void shares_of_variance(probe_pca *pca) {
     double sum = 0;
     for (int k = 0; k < pca->n; k++) {
         if (pca->explained[k] < 0) pca->explained[k] = 0;
@@ -210,10 +211,10 @@ static void shares_of_variance(fv_pca *pca) {
     for (int k = 0; k < pca->n; k++) pca->explained[k] = sum > 0 ? pca->explained[k] / sum : 0;
 }
 
-fv_status fv_pca_fit(fv_matrix points, fv_pca *pca, fv_error *error) {
+fv_status pca_fit(probe_matrix points, probe_pca *pca, fv_error *error) {
     bool wide = points.rows < points.cols;
     int n = wide ? points.rows : points.cols;
-    *pca = (fv_pca){.dimension = points.cols, .n = n};
+    *pca = (probe_pca){.dimension = points.cols, .n = n};
     pca->mean = calloc((size_t)points.cols + 1, sizeof *pca->mean);
     pca->axes = calloc((size_t)n * points.cols + 1, sizeof *pca->axes);
     pca->explained = calloc((size_t)n + 1, sizeof *pca->explained);
@@ -225,9 +226,9 @@ fv_status fv_pca_fit(fv_matrix points, fv_pca *pca, fv_error *error) {
         goto done;
     }
     if (points.rows > 0) column_means(points, pca->mean);
-    form_gram(wide ? fv_matrix_transposed(points) : points, wide ? NULL : pca->mean, room, gram);
+    form_gram(wide ? matrix_transposed(points) : points, wide ? NULL : pca->mean, room, gram);
     if (wide) centre_both_sides(gram, n, room + n);
-    status = fv_eigen_symmetric(gram, n, true, pca->explained, error);
+    status = eigen_symmetric(gram, n, true, pca->explained, error);
     if (status != FV_OK) goto done;
     if (wide)
         axes_from_points(points, gram, pca);
@@ -239,23 +240,23 @@ fv_status fv_pca_fit(fv_matrix points, fv_pca *pca, fv_error *error) {
 done:
     free(gram);
     free(room);
-    if (status != FV_OK) fv_pca_free(pca);
+    if (status != FV_OK) pca_free(pca);
     return status;
 }
 
-void fv_pca_free(fv_pca *pca) {
+void pca_free(probe_pca *pca) {
     free(pca->mean);
     free(pca->axes);
     free(pca->explained);
-    *pca = (fv_pca){0};
+    *pca = (probe_pca){0};
 }
 
-void fv_pca_project(const fv_pca *pca, fv_matrix points, int n_axes, double *out) {
+void pca_project(const probe_pca *pca, probe_matrix points, int n_axes, double *out) {
     for (int r = 0; r < points.rows; r++)
         for (int k = 0; k < n_axes; k++) {
             double sum = 0;
             for (int c = 0; k < pca->n && c < pca->dimension; c++)
-                sum += (fv_matrix_at(points, r, c) - pca->mean[c]) *
+                sum += (matrix_at(points, r, c) - pca->mean[c]) *
                        pca->axes[(size_t)k * pca->dimension + c];
             out[(size_t)r * n_axes + k] = sum;
         }

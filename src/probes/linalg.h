@@ -14,60 +14,60 @@
 #include <stddef.h>
 
 // A view of float numbers as a matrix; element (r, c) is data[r * row_stride + c * col_stride].
-typedef struct fv_matrix {
+typedef struct probe_matrix {
     const float *data;
     int rows, cols;
     ptrdiff_t row_stride, col_stride;
-} fv_matrix;
+} probe_matrix;
 
-static inline fv_matrix fv_matrix_of(const float *data, int rows, int cols) {
-    return (fv_matrix){data, rows, cols, cols, 1};
+static inline probe_matrix probe_matrix_of(const float *data, int rows, int cols) {
+    return (probe_matrix){data, rows, cols, cols, 1};
 }
-static inline fv_matrix fv_matrix_transposed(fv_matrix a) {
-    return (fv_matrix){a.data, a.cols, a.rows, a.col_stride, a.row_stride};
+static inline probe_matrix matrix_transposed(probe_matrix a) {
+    return (probe_matrix){a.data, a.cols, a.rows, a.col_stride, a.row_stride};
 }
-static inline double fv_matrix_at(fv_matrix a, int r, int c) {
+static inline double matrix_at(probe_matrix a, int r, int c) {
     return a.data[r * a.row_stride + c * a.col_stride];
 }
 
 // exp(-sum p log p) with p = weights / sum(weights): how many of the n weights count. Between 1 and
 // n; 0 where the weights add up to nothing, NAN where they are not finite. Negative weights count
 // as 0.
-double fv_effective_number(const double *weights, int n);
+double effective_number(const double *weights, int n);
 
 // Eigenvalues of the symmetric a [n][n], largest first, into values [n]. With `vectors`, row i of a
 // becomes the eigenvector of values[i]; otherwise a is destroyed.
-fv_status fv_eigen_symmetric(double *a, int n, bool vectors, double *values, fv_error *error);
+fv_status eigen_symmetric(double *a, int n, bool vectors, double *values, fv_error *error);
 
 // Squared singular values, largest first, into squares [min(rows, cols)]. With `centred`, of the
 // matrix less its column means: the variances along its principal axes, times rows.
-fv_status fv_spectrum(fv_matrix a, bool centred, double *squares, fv_error *error);
+fv_status probe_spectrum(probe_matrix a, bool centred, double *squares, fv_error *error);
 
 // The effective number of squared singular values: 1 for rank one, d for an orthogonal matrix.
-fv_status fv_effective_rank(fv_matrix a, double *rank, fv_error *error);
+fv_status linalg_effective_rank(probe_matrix a, double *rank, fv_error *error);
 
 // The same of the product a b^T, a [m][k] and b [n][k], at the cost of k x k eigenproblems.
-fv_status fv_effective_rank_product(fv_matrix a, fv_matrix b, double *rank, fv_error *error);
+fv_status effective_rank_product(probe_matrix a, probe_matrix b, double *rank, fv_error *error);
 
 // The effective number of PCA explained variances of the rows: the effective dimension of an
 // embedding [V][d].
-fv_status fv_effective_dimension(fv_matrix a, double *dimension, fv_error *error);
+fv_status linalg_effective_dimension(probe_matrix a, double *dimension, fv_error *error);
 
 // Principal axes of a cloud of points. The sign of an axis is chosen so that its entry of largest
 // magnitude is positive: pictures of the same points do not flip.
-typedef struct fv_pca {
+typedef struct probe_pca {
     int dimension;     // of a point
     int n;             // axes: min(n_points, dimension)
     double *mean;      // [dimension]
     double *axes;      // [n][dimension], orthonormal rows, largest variance first
     double *explained; // [n], shares of the variance; all 0 for coinciding points
-} fv_pca;
+} probe_pca;
 
-fv_status fv_pca_fit(fv_matrix points, fv_pca *pca, fv_error *error);
-void fv_pca_free(fv_pca *pca); // what it owns, not the structure
+fv_status pca_fit(probe_matrix points, probe_pca *pca, fv_error *error);
+void pca_free(probe_pca *pca); // what it owns, not the structure
 
 // Coordinates of `points` along the first n_axes axes into out [points.rows][n_axes]; axes that the
 // fit does not have give 0.
-void fv_pca_project(const fv_pca *pca, fv_matrix points, int n_axes, double *out);
+void pca_project(const probe_pca *pca, probe_matrix points, int n_axes, double *out);
 
 #endif

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#define POINTER(name) &fv_probe_##name,
+#define POINTER(name) &probe_##name,
 static const fv_probe *const probes[] = {FV_PROBE_LIST(POINTER)};
 #undef POINTER
 enum { N_PROBES = sizeof probes / sizeof probes[0] };

@@ -16,7 +16,7 @@
 #include "probes/tensors.h"
 
 typedef struct grid {
-    fv_grid_plan plan;
+    grid_plan plan;
     double accuracy[FV_GRID_LENGTHS][FV_GRID_DEPTHS];
 } grid;
 
@@ -26,10 +26,10 @@ static fv_status measure_cells(const fv_config *config, const float *params, gri
     uint64_t first = 0;
     for (int l = 0; l < g->plan.n_lengths; l++)
         for (int d = 0; d < FV_GRID_DEPTHS && status == FV_OK; d++) {
-            fv_retrieval result = {0};
-            status = fv_retrieval_ask(config, params, g->plan.lengths[l], g->plan.depths[d],
-                                      (uint64_t)config->train.seed, first, FV_GRID_SAMPLES, &result,
-                                      error);
+            probe_retrieval result = {0};
+            status =
+                retrieval_ask(config, params, g->plan.lengths[l], g->plan.depths[d],
+                              (uint64_t)config->train.seed, first, FV_GRID_SAMPLES, &result, error);
             first += FV_GRID_SAMPLES;
             g->accuracy[l][d] = (double)result.found / FV_GRID_SAMPLES;
         }
@@ -56,8 +56,8 @@ static fv_status add_cells(const grid *g, int step, fv_record *record, fv_error 
     for (int l = 0; l < g->plan.n_lengths; l++)
         for (int d = 0; d < FV_GRID_DEPTHS && status == FV_OK; d++) {
             char name[FV_GRID_NAME];
-            fv_grid_name(g->plan.lengths[l], g->plan.depths[d], name);
-            status = fv_probe_add(record, "needle_grid", name, step, g->accuracy[l][d], error);
+            grid_name(g->plan.lengths[l], g->plan.depths[d], name);
+            status = probe_add(record, "needle_grid", name, step, g->accuracy[l][d], error);
         }
     return status;
 }
@@ -75,10 +75,10 @@ static fv_status add_summary(const grid *g, int step, fv_record *record, fv_erro
                  {"end", mean(g, trained - 1, trained, 90, 100, NULL)}};
     fv_status status = FV_OK;
     for (size_t i = 0; i < sizeof found / sizeof *found && status == FV_OK; i++)
-        status = fv_probe_add(record, "needle_grid", found[i].name, step, found[i].value, error);
+        status = probe_add(record, "needle_grid", found[i].name, step, found[i].value, error);
     if (n > trained && status == FV_OK)
-        status = fv_probe_add(record, "needle_grid", "beyond", step,
-                              mean(g, trained, n, 0, 100, NULL), error);
+        status = probe_add(record, "needle_grid", "beyond", step, mean(g, trained, n, 0, 100, NULL),
+                           error);
     return status;
 }
 
@@ -88,14 +88,14 @@ static fv_status measure(const fv_probe_view *view, fv_record *record, fv_error 
     int step = view->step;
     const fv_config *config = fv_model_config_of(model);
     grid g;
-    fv_grid_plan_make(&config->task, &g.plan);
-    if (fv_retrieval_check(config, g.plan.lengths[0], 0, error) != FV_OK) return FV_OK;
+    grid_plan_make(&config->task, &g.plan);
+    if (retrieval_check(config, g.plan.lengths[0], 0, error) != FV_OK) return FV_OK;
     fv_status status = measure_cells(config, params, &g, error);
     if (status == FV_OK) status = add_cells(&g, step, record, error);
     return status == FV_OK ? add_summary(&g, step, record, error) : status;
 }
 
-const fv_probe fv_probe_needle_grid = {
+const fv_probe probe_needle_grid = {
     .name = "needle_grid",
     .help = "accuracy by length and depth of what the task hides, within the training lengths and "
             "beyond",

@@ -32,23 +32,23 @@ static fv_status measure(const fv_probe_view *view, fv_record *record, fv_error 
     const float *params = view->params;
     int step = view->step;
     const fv_tensor *tensor = fv_model_tensor(model, "embed.W_E");
-    fv_matrix rows = fv_matrix_of_tensor(tensor, params);
+    probe_matrix rows = matrix_of_tensor(tensor, params);
     int n_axes = rows.cols < PLANE ? rows.cols : PLANE;
     double *points = malloc((size_t)rows.rows * (size_t)n_axes * sizeof *points);
     if (points == NULL) return fv_fail(error, FV_NO_MEMORY, "no memory for %d tokens", rows.rows);
-    fv_pca pca = {0};
-    fv_status status = fv_pca_fit(rows, &pca, error);
+    probe_pca pca = {0};
+    fv_status status = pca_fit(rows, &pca, error);
     if (status == FV_OK) {
-        fv_pca_project(&pca, rows, n_axes, points);
-        status = fv_probe_add(record, "neighbours", tensor->name, step,
-                              neighbour_distance(points, rows.rows, n_axes), error);
-        fv_pca_free(&pca);
+        pca_project(&pca, rows, n_axes, points);
+        status = probe_add(record, "neighbours", tensor->name, step,
+                           neighbour_distance(points, rows.rows, n_axes), error);
+        pca_free(&pca);
     }
     free(points);
     return status;
 }
 
-const fv_probe fv_probe_neighbours = {
+const fv_probe probe_neighbours = {
     .name = "neighbours",
     .help = "distance of consecutive tokens in the embedding, over that of all pairs",
     .measure = measure,

@@ -11,13 +11,13 @@ enum {
     SHORTEST_REPETITION = 4,
 };
 
-static fv_status plan_patterns(const fv_model *model, fv_reads *reads, fv_error *error) {
+static fv_status plan_patterns(const fv_model *model, probe_reads *reads, fv_error *error) {
     (void)error;
     size_t context = (size_t)model->config.task.context_length;
     size_t pattern =
         (size_t)model->n_attention * (size_t)model->config.model.n_head * context * context;
     size_t affordable = MAX_PATTERN_FLOATS / (pattern + 1);
-    *reads = (fv_reads){.rows = FV_KEEP_ALL_POSITIONS, .names = "blocks.*.attn.hook_pattern"};
+    *reads = (probe_reads){.rows = FV_KEEP_ALL_POSITIONS, .names = "blocks.*.attn.hook_pattern"};
     reads->n = affordable < 1 ? 1 : affordable > MAX_SEQUENCES ? MAX_SEQUENCES : (int)affordable;
     reads->sequences = model->n_attention > 0 ? FV_SEQUENCES_TEST : FV_SEQUENCES_NONE;
     return FV_OK;
@@ -41,7 +41,7 @@ static bool all_repeat(const fv_model *model, const int32_t *tokens, int n) {
     return true;
 }
 
-static fv_status plan_prefix(const fv_model *model, fv_reads *reads, fv_error *error) {
+static fv_status plan_prefix(const fv_model *model, probe_reads *reads, fv_error *error) {
     fv_status status = plan_patterns(model, reads, error);
     if (status != FV_OK || reads->sequences == FV_SEQUENCES_NONE) return status;
     int T = model->config.task.context_length, n_loss;
@@ -60,7 +60,7 @@ static fv_status plan_prefix(const fv_model *model, fv_reads *reads, fv_error *e
 }
 
 static void free_batch(void *state) {
-    fv_head_batch *b = state;
+    head_batch *b = state;
     free(b->patterns);
     free(b->asked);
     free(b->keys);
@@ -69,18 +69,18 @@ static void free_batch(void *state) {
     free(b);
 }
 
-static void mark_asked(const fv_model *model, fv_head_batch *b) {
+static void mark_asked(const fv_model *model, head_batch *b) {
     for (int i = 0; i < model->n_layers; i++) {
-        const fv_layer *layer = &model->layers[i];
-        if (layer->type != &fv_layer_attention) continue;
+        const model_layer *layer = &model->layers[i];
+        if (layer->type != &layer_attention) continue;
         for (int q = 0; q < layer->out.n; q++)
             b->asked[layer->index * b->context + layer->out.at[q]] = true;
     }
 }
 
-static fv_status create_batch(const fv_model *model, const fv_reads *reads, void **state,
+static fv_status create_batch(const fv_model *model, const probe_reads *reads, void **state,
                               fv_error *error) {
-    fv_head_batch *b = calloc(1, sizeof *b);
+    head_batch *b = calloc(1, sizeof *b);
     if (b == NULL) return fv_fail(error, FV_NO_MEMORY, "no memory for attention patterns");
     *state = b;
     b->n = reads->n;
@@ -101,14 +101,13 @@ static fv_status create_batch(const fv_model *model, const fv_reads *reads, void
 }
 
 // All sequences come at once, and what else the pass keeps stands between the patterns.
-static void take_patterns(void *state, const fv_piece *piece) {
-    fv_head_batch *b = state;
+static void take_patterns(void *state, const probe_piece *piece) {
+    head_batch *b = state;
     b->tokens = piece->tokens;
     for (int i = 0, layer = 0; i < fv_activations_n(piece->activations); i++)
-        if (fv_ends_with(fv_activations_kept(piece->activations, i)->name, ".attn.hook_pattern"))
+        if (probe_ends_with(fv_activations_kept(piece->activations, i)->name, ".attn.hook_pattern"))
             b->patterns[layer++] = fv_activations_at(piece->activations, i);
 }
 
-const fv_reading fv_reading_patterns = {plan_patterns, create_batch, free_batch, NULL,
-                                        take_patterns};
-const fv_reading fv_reading_prefix = {plan_prefix, create_batch, free_batch, NULL, take_patterns};
+const fv_reading reading_patterns = {plan_patterns, create_batch, free_batch, NULL, take_patterns};
+const fv_reading reading_prefix = {plan_prefix, create_batch, free_batch, NULL, take_patterns};

@@ -11,12 +11,12 @@ static int keys_of(const int32_t *tokens, int query, int *keys) {
 }
 
 static fv_status measure(const fv_probe_view *view, fv_record *record, fv_error *error) {
-    return fv_head_scores_add(view->read, "previous_token", keys_of, view->step, record, error);
+    return head_scores_add(view->read, "previous_token", keys_of, view->step, record, error);
 }
 
-const fv_probe fv_probe_previous_token = {
+const fv_probe probe_previous_token = {
     .name = "previous_token",
     .help = "attention of each head to the position in front of the query",
-    .reads = &fv_reading_patterns,
+    .reads = &reading_patterns,
     .measure = measure,
 };

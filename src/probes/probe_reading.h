@@ -6,44 +6,44 @@
 
 #include <fovea/activation_cache.h>
 
-typedef enum fv_sequences {
+typedef enum probe_sequences {
     FV_SEQUENCES_NONE,     // this model has nothing to read
     FV_SEQUENCES_TEST,     // test sequences of the model's seed, from the first on
     FV_SEQUENCES_REPEATED, // uniformly random tokens that repeat: token t is token t - T/2
-} fv_sequences;
+} probe_sequences;
 
-typedef struct fv_reads {
-    fv_sequences sequences;
+typedef struct probe_reads {
+    probe_sequences sequences;
     fv_rows_kept rows;
     const char *names; // a shell pattern (activation_cache.h)
     int n;             // sequences
     int most_at_once;  // so that they need no more memory than they should; 0: all at once
-} fv_reads;
+} probe_reads;
 
 // Some of the sequences and what was kept of them.
-typedef struct fv_piece {
+typedef struct probe_piece {
     const fv_activations *activations; // of more than these, perhaps
     int n;                             // sequences
     const int32_t *tokens;             // [n][T]
     const int32_t *targets;            // [n][loss positions], -1: none; not of repeated sequences
-    fv_sequences sequences;
-} fv_piece;
+    probe_sequences sequences;
+} probe_piece;
 
 typedef struct fv_reading {
     // What it reads of this model; a function of the model alone, which holds for a whole run.
-    fv_status (*plan)(const fv_model *model, fv_reads *reads, fv_error *error);
+    fv_status (*plan)(const fv_model *model, probe_reads *reads, fv_error *error);
     // Its memory, for all steps of a run.
-    fv_status (*create)(const fv_model *model, const fv_reads *reads, void **state,
+    fv_status (*create)(const fv_model *model, const probe_reads *reads, void **state,
                         fv_error *error);
     void (*free)(void *state);
     void (*begin)(void *state); // a step; NULL: there is nothing to do
     // The sequences in their order, piece by piece.
-    void (*take)(void *state, const fv_piece *piece);
+    void (*take)(void *state, const probe_piece *piece);
 } fv_reading;
 
-extern const fv_reading fv_reading_patterns; // fv_head_batch, head_scores.h
-extern const fv_reading fv_reading_prefix;   // the same, of sequences that repeat tokens
-extern const fv_reading fv_reading_losses;   // fv_losses, predictions.h
-extern const fv_reading fv_reading_confusion;
+extern const fv_reading reading_patterns; // head_batch, head_scores.h
+extern const fv_reading reading_prefix;   // the same, of sequences that repeat tokens
+extern const fv_reading reading_losses;   // probe_losses, predictions.h
+extern const fv_reading reading_confusion;
 
 #endif

@@ -1,4 +1,4 @@
-// The probes, once. A new probe is its own file with its descriptor, fv_probe_<name>, and one line
+// The probes, once. A new probe is its own file with its descriptor, probe_<name>, and one line
 // here.
 #ifndef FOVEA_PROBES_PROBES_H
 #define FOVEA_PROBES_PROBES_H
@@ -27,7 +27,7 @@
     X(swaps)                                                                                       \
     X(needle_grid)
 
-#define FV_PROBE_DECLARE(name) extern const fv_probe fv_probe_##name;
+#define FV_PROBE_DECLARE(name) extern const fv_probe probe_##name;
 FV_PROBE_LIST(FV_PROBE_DECLARE)
 #undef FV_PROBE_DECLARE
 

@@ -10,13 +10,13 @@
 // A reading at work.
 typedef struct reader {
     const fv_reading *reading;
-    fv_reads reads;
+    probe_reads reads;
     void *state;
 } reader;
 
 // Sequences that one pass goes over, a piece at a time.
 typedef struct sequence_set {
-    fv_sequences sequences;
+    probe_sequences sequences;
     fv_rows_kept rows;
     int n, piece;
     bool drawn; // the tokens are those of the only piece
@@ -41,11 +41,11 @@ static void draw_repeated(const fv_config *config, int first, int n, int32_t *to
     int T = config->task.context_length, period = T > 1 ? T / 2 : 1;
     uint32_t V = (uint32_t)config->task.vocab_size;
     for (int s = 0; s < n; s++, tokens += T) {
-        fv_random random;
-        fv_random_init(&random, (uint64_t)config->train.seed, FV_STREAM_TEST, repeated_step,
-                       (uint32_t)(first + s));
+        random_source random;
+        random_init(&random, (uint64_t)config->train.seed, FV_STREAM_TEST, repeated_step,
+                    (uint32_t)(first + s));
         for (int t = 0; t < T; t++)
-            tokens[t] = t < period ? (int32_t)fv_random_below(&random, V) : tokens[t - period];
+            tokens[t] = t < period ? (int32_t)random_below(&random, V) : tokens[t - period];
     }
 }
 
@@ -66,7 +66,7 @@ static fv_status draw(const fv_model *model, sequence_set *set, int first, int n
 
 // --- what is read together ---------------------------------------------------------------------
 
-static sequence_set *set_of(fv_probing *p, const fv_reads *reads) {
+static sequence_set *set_of(fv_probing *p, const probe_reads *reads) {
     for (int i = 0; i < p->n_sets; i++)
         if (p->sets[i].sequences == reads->sequences && p->sets[i].rows == reads->rows)
             return &p->sets[i];
@@ -75,7 +75,7 @@ static sequence_set *set_of(fv_probing *p, const fv_reads *reads) {
 
 // Makes room for a reading among its sequences. Where one of them needs all at once they come at
 // once, else in the smallest pieces that one asks for.
-static void join_set(fv_probing *p, const fv_reads *reads) {
+static void join_set(fv_probing *p, const probe_reads *reads) {
     sequence_set *set = set_of(p, reads);
     if (set == NULL) {
         set = &p->sets[p->n_sets++];
@@ -88,7 +88,7 @@ static void join_set(fv_probing *p, const fv_reads *reads) {
 
 static void fit_pieces(fv_probing *p) {
     for (int i = 0; i < p->n_readers; i++) {
-        const fv_reads *reads = &p->readers[i].reads;
+        const probe_reads *reads = &p->readers[i].reads;
         sequence_set *set = set_of(p, reads);
         if (set != NULL && reads->most_at_once == 0 && reads->n > set->piece) set->piece = reads->n;
     }
@@ -112,7 +112,7 @@ static fv_status create_set(const fv_probing *p, sequence_set *set, fv_error *er
     if (names == NULL) return fv_fail(error, FV_NO_MEMORY, "no memory for probes");
     int n_names = 0, n_loss;
     for (int i = 0; i < p->n_readers; i++) {
-        const fv_reads *reads = &p->readers[i].reads;
+        const probe_reads *reads = &p->readers[i].reads;
         if (reads->sequences == set->sequences && reads->rows == set->rows)
             names[n_names++] = reads->names;
     }
@@ -196,11 +196,11 @@ static fv_status read_set(fv_probing *p, sequence_set *set, const float *params,
             reader *r = &p->readers[i];
             if (set_of(p, &r->reads) != set || r->reads.n <= first) continue;
             int left = r->reads.n - first;
-            fv_piece piece = {.activations = set->activations,
-                              .n = left < n ? left : n,
-                              .tokens = set->tokens,
-                              .targets = set->targets,
-                              .sequences = set->sequences};
+            probe_piece piece = {.activations = set->activations,
+                                 .n = left < n ? left : n,
+                                 .tokens = set->tokens,
+                                 .targets = set->targets,
+                                 .sequences = set->sequences};
             r->reading->take(r->state, &piece);
         }
     }

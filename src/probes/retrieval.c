@@ -9,14 +9,14 @@
 #include <stdlib.h>
 
 // Lengths are counted in steps from the shortest: the last one may stop short of length_max.
-int fv_training_longest(const fv_task_config *task) {
+int training_longest(const fv_task_config *task) {
     int longest = task->length_max > 0 ? task->length_max : task->context_length;
     return task->length_min > 0 ? longest - (longest - task->length_min) % task->length_step
                                 : longest;
 }
 
-int fv_training_shortest(const fv_task_config *task) {
-    return task->length_min > 0 ? task->length_min : fv_training_longest(task);
+int training_shortest(const fv_task_config *task) {
+    return task->length_min > 0 ? task->length_min : training_longest(task);
 }
 
 // --- which cells there can be -------------------------------------------------------------------
@@ -32,14 +32,14 @@ static fv_config config_of_cell(const fv_config *config, int length, double dept
 
 static fv_status refuse(fv_error *error, const char *task) {
     char others[256];
-    fv_tasks_that_hide(others, sizeof others);
+    tasks_that_hide(others, sizeof others);
     return fv_fail(error, FV_USAGE,
                    "task.name %s hides nothing at a depth; models of %s can be asked", task,
                    others);
 }
 
-fv_status fv_retrieval_check(const fv_config *config, int length, double depth, fv_error *error) {
-    if (!fv_task_hides(&config->task))
+fv_status retrieval_check(const fv_config *config, int length, double depth, fv_error *error) {
+    if (!task_hides(&config->task))
         return refuse(error, fv_field_find("task.name")->choices[config->task.name]);
     if (!(depth >= 0 && depth <= 100))
         return fv_fail(error, FV_USAGE,
@@ -47,8 +47,7 @@ fv_status fv_retrieval_check(const fv_config *config, int length, double depth, 
     if (length < 1 || length > FV_RETRIEVAL_LONGEST)
         return fv_fail(error, FV_USAGE, "length %d is out of range; it takes 1 to %d tokens",
                        length, FV_RETRIEVAL_LONGEST);
-    if (fv_positions_type_of(config->model.positions)->plan &&
-        length > config->task.context_length)
+    if (positions_type_of(config->model.positions)->plan && length > config->task.context_length)
         return fv_fail(
             error, FV_USAGE,
             "length %d goes beyond the %d positions that the model has learned an embedding for "
@@ -111,7 +110,7 @@ static bool is_distractor(const questions *q, const int32_t *tokens, int32_t ans
     return false;
 }
 
-static void judge(const questions *q, int i, fv_retrieval *result) {
+static void judge(const questions *q, int i, probe_retrieval *result) {
     const int32_t *targets = q->targets + (size_t)i * (size_t)q->n_answers;
     const float *logits = q->logits + (size_t)i * (size_t)q->n_answers * (size_t)q->n_vocab;
     int n_right = 0;
@@ -134,7 +133,7 @@ static void judge(const questions *q, int i, fv_retrieval *result) {
 enum { AT_ONCE = 256 };
 
 static fv_status ask(const fv_model *model, const float *params, uint64_t seed, uint64_t first,
-                     int n, fv_retrieval *result, fv_error *error) {
+                     int n, probe_retrieval *result, fv_error *error) {
     questions q;
     fv_status status = questions_make(model, seed, first, n, &q, error);
     if (status == FV_OK) status = fv_model_logits(model, params, q.tokens, n, q.logits, error);
@@ -143,17 +142,17 @@ static fv_status ask(const fv_model *model, const float *params, uint64_t seed, 
     return status;
 }
 
-fv_status fv_retrieval_ask(const fv_config *config, const float *params, int length, double depth,
-                           uint64_t seed, uint64_t first, int n, fv_retrieval *result,
-                           fv_error *error) {
-    *result = (fv_retrieval){0};
+fv_status retrieval_ask(const fv_config *config, const float *params, int length, double depth,
+                        uint64_t seed, uint64_t first, int n, probe_retrieval *result,
+                        fv_error *error) {
+    *result = (probe_retrieval){0};
     fv_config cell = config_of_cell(config, length, depth);
     int whole = config->task.context_length;
     fv_model *model;
-    fv_status status = fv_retrieval_check(config, length, depth, error);
+    fv_status status = retrieval_check(config, length, depth, error);
     if (status == FV_OK)
-        status = fv_model_plan_part(&cell, length > whole ? length : whole, NULL,
-                                    AT_ONCE / FV_LANES, &model, error);
+        status = model_plan_part(&cell, length > whole ? length : whole, NULL, AT_ONCE / FV_LANES,
+                                 &model, error);
     if (status != FV_OK) return status;
     for (int asked = 0; asked < n && status == FV_OK; asked += AT_ONCE) {
         int some = n - asked < AT_ONCE ? n - asked : AT_ONCE;
@@ -167,20 +166,20 @@ fv_status fv_retrieval_ask(const fv_config *config, const float *params, int len
 
 // Sixteen sequences are drawn together; one of them is read at a time.
 typedef struct reading {
-    fv_data data;
+    task_data data;
     fv_decoder *decoder;
     questions q;     // one
     int32_t *lanes;  // [n_tokens][16], then [n_answers][16]
     int64_t *places; // [n_answers]
     int64_t group;   // in `lanes`; -1
-    fv_retrieval_watch watch;
+    retrieval_watch watch;
     void *context;
 } reading;
 
 static void reading_end(reading *r) {
     questions_free(&r->q);
     fv_decoder_free(r->decoder);
-    fv_data_free(&r->data);
+    data_free(&r->data);
     free(r->lanes);
     free(r->places);
 }
@@ -210,8 +209,8 @@ static void reading_take(reading *r, uint64_t index) {
     int64_t group = (int64_t)(index / FV_LANES);
     size_t lane = index % FV_LANES, n_tokens = (size_t)q->n_tokens;
     if (group != r->group)
-        fv_data_batch(&r->data, FV_STREAM_TEST, 0, (int)group, 1, INT32_MAX, r->lanes,
-                      r->lanes + n_tokens * FV_LANES);
+        data_batch(&r->data, FV_STREAM_TEST, 0, (int)group, 1, INT32_MAX, r->lanes,
+                   r->lanes + n_tokens * FV_LANES);
     r->group = group;
     for (size_t t = 0; t < n_tokens; t++) q->tokens[t] = r->lanes[t * FV_LANES + lane];
     for (size_t i = 0; i < (size_t)q->n_answers; i++)
@@ -247,7 +246,7 @@ static fv_status reading_begin(reading *r, const fv_config *config, const float 
     fv_model *model;
     fv_decoder_options options = {.n = cell->task.context_length, .n_threads = n_threads};
     r->group = -1;
-    fv_status status = fv_data_create(&cell->task, seed, false, &r->data, error);
+    fv_status status = data_create(&cell->task, seed, false, &r->data, error);
     if (status == FV_OK) status = reading_allocate(r, &cell->task, error);
     if (status == FV_OK) status = fv_model_create(config, &model, error);
     if (status != FV_OK) return status;
@@ -256,14 +255,13 @@ static fv_status reading_begin(reading *r, const fv_config *config, const float 
     return status;
 }
 
-fv_status fv_retrieval_read(const fv_config *config, const float *params, int length, double depth,
-                            uint64_t seed, uint64_t first, int n, int n_threads,
-                            fv_retrieval_watch watch, void *context, fv_retrieval *result,
-                            fv_error *error) {
-    *result = (fv_retrieval){0};
+fv_status retrieval_read(const fv_config *config, const float *params, int length, double depth,
+                         uint64_t seed, uint64_t first, int n, int n_threads, retrieval_watch watch,
+                         void *context, probe_retrieval *result, fv_error *error) {
+    *result = (probe_retrieval){0};
     reading r = {.watch = watch, .context = context};
     fv_config cell = config_of_cell(config, length, depth);
-    fv_status status = fv_retrieval_check(config, length, depth, error);
+    fv_status status = retrieval_check(config, length, depth, error);
     if (status != FV_OK) return status;
     status = reading_begin(&r, config, params, &cell, seed, n_threads, error);
     for (int i = 0; i < n && status == FV_OK; i++) {
@@ -277,10 +275,10 @@ fv_status fv_retrieval_read(const fv_config *config, const float *params, int le
 
 // --- the probe's grid ---------------------------------------------------------------------------
 
-void fv_grid_plan_make(const fv_task_config *task, fv_grid_plan *plan) {
+void grid_plan_make(const fv_task_config *task, grid_plan *plan) {
     enum { HALF = FV_GRID_LENGTHS / 2 };
-    int shortest = fv_training_shortest(task), longest = fv_training_longest(task);
-    *plan = (fv_grid_plan){0};
+    int shortest = training_shortest(task), longest = training_longest(task);
+    *plan = (grid_plan){0};
     for (int k = 0; k < FV_GRID_DEPTHS; k++) plan->depths[k] = 100.0 * k / (FV_GRID_DEPTHS - 1);
     for (int k = 0; k < FV_GRID_LENGTHS; k++) {
         int within = (longest - shortest) * k / (HALF - 1) / task->length_step * task->length_step;
@@ -292,6 +290,6 @@ void fv_grid_plan_make(const fv_task_config *task, fv_grid_plan *plan) {
     }
 }
 
-void fv_grid_name(int length, double depth, char name[FV_GRID_NAME]) {
+void grid_name(int length, double depth, char name[FV_GRID_NAME]) {
     snprintf(name, FV_GRID_NAME, "%d[%.0f]", length, depth);
 }

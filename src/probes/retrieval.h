@@ -9,51 +9,50 @@
 enum { FV_RETRIEVAL_LONGEST = 1048576 }; // tokens of a question
 
 // A question is a sequence; its answers are the task's targets in it.
-typedef struct fv_retrieval {
+typedef struct probe_retrieval {
     int n;
     int found;      // every answer right
     int part;       // some of several right
     int distractor; // none right; the first is another token of the same half that stands in front
     int wrong;      // something else
     double score;   // mean share of right answers
-} fv_retrieval;
+} probe_retrieval;
 
 // The lengths that training drew from.
-int fv_training_longest(const fv_task_config *task);
-int fv_training_shortest(const fv_task_config *task);
+int training_longest(const fv_task_config *task);
+int training_shortest(const fv_task_config *task);
 
 // Whether `config`'s model can be asked at this length and depth: FV_USAGE with a sentence for
 // tasks that hide nothing, lengths that the task or the table of learned positions does not reach.
-fv_status fv_retrieval_check(const fv_config *config, int length, double depth, fv_error *error);
+fv_status retrieval_check(const fv_config *config, int length, double depth, fv_error *error);
 
 // Asks n questions, test sequences `first` and on of `seed`. Thread-safe.
-fv_status fv_retrieval_ask(const fv_config *config, const float *params, int length, double depth,
-                           uint64_t seed, uint64_t first, int n, fv_retrieval *result,
-                           fv_error *error);
+fv_status retrieval_ask(const fv_config *config, const float *params, int length, double depth,
+                        uint64_t seed, uint64_t first, int n, probe_retrieval *result,
+                        fv_error *error);
 
 // Told after some hundred tokens how many multiply-adds they took. False ends the reading with
 // FV_INTERRUPTED.
-typedef bool (*fv_retrieval_watch)(void *context, double operations);
+typedef bool (*retrieval_watch)(void *context, double operations);
 
 // The same questions, one after the other through a decoder (fovea/decode.h), whose memory beside
 // its cache does not grow with the length: for prompts whose activations would not fit. n_threads
 // share the attention of a question. `watch` may be NULL.
-fv_status fv_retrieval_read(const fv_config *config, const float *params, int length, double depth,
-                            uint64_t seed, uint64_t first, int n, int n_threads,
-                            fv_retrieval_watch watch, void *context, fv_retrieval *result,
-                            fv_error *error);
+fv_status retrieval_read(const fv_config *config, const float *params, int length, double depth,
+                         uint64_t seed, uint64_t first, int n, int n_threads, retrieval_watch watch,
+                         void *context, probe_retrieval *result, fv_error *error);
 
 // The cells that the probe needle_grid measures: training lengths, then longer ones.
 enum { FV_GRID_DEPTHS = 11, FV_GRID_LENGTHS = 8, FV_GRID_SAMPLES = 128 };
-typedef struct fv_grid_plan {
+typedef struct grid_plan {
     int n_lengths, n_trained; // lengths[0 .. n_trained - 1] are within training
     int lengths[FV_GRID_LENGTHS];
     double depths[FV_GRID_DEPTHS];
-} fv_grid_plan;
-void fv_grid_plan_make(const fv_task_config *task, fv_grid_plan *plan);
+} grid_plan;
+void grid_plan_make(const fv_task_config *task, grid_plan *plan);
 
 // "32[50]": the name of a cell's series behind "needle_grid.".
 enum { FV_GRID_NAME = 32 };
-void fv_grid_name(int length, double depth, char name[FV_GRID_NAME]);
+void grid_name(int length, double depth, char name[FV_GRID_NAME]);
 
 #endif

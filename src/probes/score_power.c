@@ -19,15 +19,15 @@ static fv_status measure(const fv_probe_view *view, fv_record *record, fv_error 
         const fv_tensor *powers = fv_model_tensor(model, name);
         if (powers == NULL) continue;
         for (int h = 0; h < n_head && status == FV_OK; h++) {
-            fv_head_name(name, sizeof name, n_head, l, h);
+            head_name(name, sizeof name, n_head, l, h);
             double power = exp((double)params[powers->offset + (size_t)h]);
-            status = fv_probe_add(record, "score_power", name, step, power, error);
+            status = probe_add(record, "score_power", name, step, power, error);
         }
     }
     return status;
 }
 
-const fv_probe fv_probe_score_power = {
+const fv_probe probe_score_power = {
     .name = "score_power",
     .help = "power of each head of harmonic attention that learns it",
     .needs = "model: {score: harmonic, score_power_learned: true}",

@@ -33,7 +33,7 @@ static fv_status add_successors(const int *next, int V, int step, fv_record *rec
         if (before != NULL && before[v].values[before[v].n - 1] == (float)next[v]) continue;
         changed += before != NULL;
         snprintf(name, sizeof name, "next[%d]", v);
-        fv_status status = fv_probe_add(record, "swaps", name, step, next[v], error);
+        fv_status status = probe_add(record, "swaps", name, step, next[v], error);
         if (status != FV_OK) return status;
     }
     if (fv_record_add(record, "swaps", step, (float)changed) == FV_OK) return FV_OK;
@@ -56,18 +56,18 @@ static fv_status measure(const fv_probe_view *view, fv_record *record, fv_error 
     const float *params = view->params;
     int step = view->step;
     const fv_tensor *tensor = fv_model_tensor(model, "embed.W_E");
-    fv_matrix rows = fv_matrix_of_tensor(tensor, params);
+    probe_matrix rows = matrix_of_tensor(tensor, params);
     if (rows.cols != 2) return FV_OK;
     int *next = malloc((size_t)rows.rows * sizeof *next);
     fv_status status = FV_OK;
-    if (next == NULL || !fv_angular_order(rows.data, rows.rows, next))
+    if (next == NULL || !angular_order(rows.data, rows.rows, next))
         status = fv_fail(error, FV_NO_MEMORY, "no memory for the order of %d tokens", rows.rows);
     if (status == FV_OK) status = add_successors(next, rows.rows, step, record, error);
     free(next);
     return status;
 }
 
-const fv_probe fv_probe_swaps = {
+const fv_probe probe_swaps = {
     .name = "swaps",
     .help = "tokens of a two-dimensional embedding with another neighbour around their circle",
     .needs = "model: {n_embd: 2}",

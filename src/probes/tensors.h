@@ -9,19 +9,19 @@
 #include <stdio.h>
 #include <string.h>
 
-static inline bool fv_ends_with(const char *text, const char *end) {
+static inline bool probe_ends_with(const char *text, const char *end) {
     size_t length = strlen(text), tail = strlen(end);
     return length >= tail && strcmp(text + length - tail, end) == 0;
 }
 
-static inline fv_matrix fv_matrix_of_tensor(const fv_tensor *tensor, const float *params) {
+static inline probe_matrix matrix_of_tensor(const fv_tensor *tensor, const float *params) {
     int rows = tensor->n_dims > 1 ? tensor->shape[0] : 1;
-    return fv_matrix_of(params + tensor->offset, rows, tensor->shape[tensor->n_dims - 1]);
+    return probe_matrix_of(params + tensor->offset, rows, tensor->shape[tensor->n_dims - 1]);
 }
 
 // Adds a point to the series "<probe>.<what>".
-static inline fv_status fv_probe_add(fv_record *record, const char *probe, const char *what,
-                                     int step, double value, fv_error *error) {
+static inline fv_status probe_add(fv_record *record, const char *probe, const char *what, int step,
+                                  double value, fv_error *error) {
     char name[sizeof record->series->name];
     int length = snprintf(name, sizeof name, "%s.%s", probe, what);
     if (length >= (int)sizeof name)

@@ -51,7 +51,7 @@ static int spread(const double *confusion, int V, int token, bool *taken, int *w
     return size;
 }
 
-fv_status fv_token_groups(const double *confusion, int V, double *groups, fv_error *error) {
+fv_status token_grouping(const double *confusion, int V, double *groups, fv_error *error) {
     bool *taken = calloc((size_t)V, sizeof *taken);
     int *waiting = calloc((size_t)V, sizeof *waiting);
     double *sizes = calloc((size_t)V, sizeof *sizes);
@@ -64,7 +64,7 @@ fv_status fv_token_groups(const double *confusion, int V, double *groups, fv_err
     int n = 0;
     for (int v = 0; v < V; v++)
         if (!taken[v]) sizes[n++] = spread(confusion, V, v, taken, waiting);
-    *groups = fv_effective_number(sizes, n);
+    *groups = effective_number(sizes, n);
 done:
     free(taken);
     free(waiting);
@@ -82,19 +82,19 @@ static fv_status check(const fv_model *model, fv_error *error) {
 }
 
 static fv_status measure(const fv_probe_view *view, fv_record *record, fv_error *error) {
-    const fv_confusion *c = view->read;
+    const probe_confusion *c = view->read;
     double groups = NAN;
-    fv_status status = fv_token_groups(c->rows, c->n_vocab, &groups, error);
+    fv_status status = token_grouping(c->rows, c->n_vocab, &groups, error);
     if (status != FV_OK) return status;
     if (fv_record_add(record, "token_groups", view->step, (float)groups) == FV_OK) return FV_OK;
     return fv_fail(error, FV_NO_MEMORY, "no memory for the series 'token_groups'");
 }
 
-const fv_probe fv_probe_token_groups = {
+const fv_probe probe_token_groups = {
     .name = "token_groups",
     .help = "number of groups of tokens that the predictions tell apart: exp of the entropy of the "
             "groups' shares of the vocabulary",
-    .reads = &fv_reading_confusion,
+    .reads = &reading_confusion,
     .check = check,
     .measure = measure,
 };

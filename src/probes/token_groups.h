@@ -6,6 +6,6 @@
 
 // The effective number of groups of tokens in confusion [V][V] (row: the truth, column: summed
 // predicted probabilities). Tokens whose row is empty are left out; 0 where all rows are.
-fv_status fv_token_groups(const double *confusion, int V, double *groups, fv_error *error);
+fv_status token_grouping(const double *confusion, int V, double *groups, fv_error *error);
 
 #endif

@@ -10,7 +10,7 @@
 enum { MAX_SERIES = 512 }; // tokens or positions: each is a series of its own
 
 // `places` names the sums; NULL: by their indices.
-static fv_status add_points(const fv_loss_sums *s, int n, const int *places, const char *probe,
+static fv_status add_points(const loss_sums *s, int n, const int *places, const char *probe,
                             int step, fv_record *record, fv_error *error) {
     fv_status status = FV_OK;
     for (int i = 0; i < n && status == FV_OK; i++) {
@@ -36,14 +36,14 @@ static fv_status check_tokens(const fv_model *model, fv_error *error) {
 }
 
 static fv_status measure_tokens(const fv_probe_view *view, fv_record *record, fv_error *error) {
-    const fv_losses *l = view->read;
+    const probe_losses *l = view->read;
     return add_points(&l->by_token, l->n_vocab, NULL, "token_loss", view->step, record, error);
 }
 
-const fv_probe fv_probe_token_loss = {
+const fv_probe probe_token_loss = {
     .name = "token_loss",
     .help = "loss by the token that is to be predicted",
-    .reads = &fv_reading_losses,
+    .reads = &reading_losses,
     .check = check_tokens,
     .measure = measure_tokens,
 };
@@ -55,18 +55,18 @@ static fv_status check_positions(const fv_model *model, fv_error *error) {
 }
 
 static fv_status measure_positions(const fv_probe_view *view, fv_record *record, fv_error *error) {
-    const fv_losses *l = view->read;
+    const probe_losses *l = view->read;
     int n_loss;
     const int *positions = fv_model_loss_positions(view->model, &n_loss);
     return add_points(&l->by_position, l->n_loss, positions, "position_loss", view->step, record,
                       error);
 }
 
-const fv_probe fv_probe_position_loss = {
+const fv_probe probe_position_loss = {
     .name = "position_loss",
     .help = "loss by the position of the prediction",
     .needs = "task: {name: induction, loss: all}",
-    .reads = &fv_reading_losses,
+    .reads = &reading_losses,
     .check = check_positions,
     .measure = measure_positions,
 };

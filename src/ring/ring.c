@@ -72,7 +72,7 @@ static int n_buffers(const fv_ring *ring) {
 }
 
 static fv_status allocate(fv_ring *ring, fv_error *error) {
-    const fv_attention_config *c = fv_attention_config_of(ring->plan);
+    const fv_attention_config *c = attention_config_of(ring->plan);
     size_t rows = (size_t)ring->most_rows, n_spans = 3 * (size_t)ring->schedule.n_ranks + 16;
     bool done = true;
     ring->spans = calloc(2 * n_spans, sizeof *ring->spans);
@@ -107,11 +107,11 @@ fv_status fv_ring_create(const fv_ring_config *config, const fv_ring_transport *
         status = ring_schedule_create(ring->plan, config->layout, transport->n_ranks,
                                       &ring->schedule, error);
     if (status == FV_OK) {
-        const fv_attention_config *c = fv_attention_config_of(ring->plan);
+        const fv_attention_config *c = attention_config_of(ring->plan);
         size_t numbers = (size_t)(c->n_batch * c->n_kv_head * c->d_head);
         ring->kv_row = numbers * (c->kv_type == FV_FLOAT32 ? sizeof(float) : sizeof(uint16_t));
         ring->gradient_row = numbers * sizeof(float);
-        ring->rows = fv_placement_rows(&ring->schedule.at[ring->rank]);
+        ring->rows = placement_rows(&ring->schedule.at[ring->rank]);
         ring->most_rows = ring_most_rows(&ring->schedule);
         status = allocate(ring, error);
     }
@@ -142,18 +142,18 @@ static void begin(fv_ring *ring) {
     ring->report = (fv_ring_report){0};
     ring->n_spans = 0;
     ring->worked = fv_attention_worked(ring->plan);
-    ring->began = fv_clock_now();
+    ring->began = clock_now();
 }
 
 static void finish(fv_ring *ring) {
     fv_attention_work work = fv_attention_worked(ring->plan);
-    ring->report.seconds = fv_clock_now() - ring->began;
+    ring->report.seconds = clock_now() - ring->began;
     ring->report.work =
         (fv_attention_work){work.pairs - ring->worked.pairs, work.tiles - ring->worked.tiles};
 }
 
 static void note(fv_ring *ring, fv_ring_activity activity, int block, double from) {
-    double to = fv_clock_now() - ring->began;
+    double to = clock_now() - ring->began;
     from -= ring->began;
     if (activity == FV_RING_COMPUTES) ring->report.compute_seconds += to - from;
     if (activity == FV_RING_WAITS) ring->report.wait_seconds += to - from;
@@ -164,7 +164,7 @@ static void note(fv_ring *ring, fv_ring_activity activity, int block, double fro
 // --- messages ------------------------------------------------------------------------------------
 
 static size_t rows_of(const fv_ring *ring, int block) {
-    return (size_t)fv_placement_rows(&ring->schedule.at[block]);
+    return (size_t)placement_rows(&ring->schedule.at[block]);
 }
 
 static int next_rank(const fv_ring *ring) {
@@ -194,7 +194,7 @@ static fv_status receive_pair(fv_ring *ring, int slot, int from, pair data, size
 static fv_status wait_pair(fv_ring *ring, int slot, bool received, int block, fv_error *error) {
     const fv_ring_transport *t = &ring->transport;
     fv_status (*wait)(void *, int, fv_error *) = received ? t->wait_receive : t->wait_send;
-    double from = fv_clock_now();
+    double from = clock_now();
     fv_status status = wait(t->context, slot, error);
     if (status == FV_OK) status = wait(t->context, slot + 1, error);
     note(ring, FV_RING_WAITS, block, from);
@@ -232,7 +232,7 @@ static fv_status go_around(fv_ring *ring, const void *k, const void *v, visitor 
     begin(ring);
     for (int step = 0; status == FV_OK && step <= s->n_steps; step++) {
         int block = ring_block_at(s, ring->rank, step);
-        double started = fv_clock_now();
+        double started = clock_now();
         if (step < s->n_steps) status = start_travel(ring, step, current, error);
         if (status == FV_OK) status = visit(ring, context, step, block, current, error);
         if (status != FV_OK || step == s->n_steps) break;
@@ -245,8 +245,8 @@ static fv_status go_around(fv_ring *ring, const void *k, const void *v, visitor 
     return status;
 }
 
-static fv_local_keys keys_of(const fv_ring *ring, int block, pair keys) {
-    return (fv_local_keys){ring->schedule.at[block], keys.a, keys.b};
+static local_keys keys_of(const fv_ring *ring, int block, pair keys) {
+    return (local_keys){ring->schedule.at[block], keys.a, keys.b};
 }
 
 static fv_status visit_nothing(fv_ring *ring, void *context, int step, int block, pair keys,
@@ -267,16 +267,16 @@ static fv_status visit_forward(fv_ring *ring, void *context, int step, int block
                                fv_error *error) {
     (void)error;
     if (!ring_has_block(&ring->schedule, ring->rank, step)) return FV_OK;
-    fv_local_keys local = keys_of(ring, block, keys);
-    double from = fv_clock_now();
-    fv_tiles_forward(ring->plan, context, &local, step == 0);
+    local_keys local = keys_of(ring, block, keys);
+    double from = clock_now();
+    tiles_forward(ring->plan, context, &local, step == 0);
     note(ring, FV_RING_COMPUTES, block, from);
     return FV_OK;
 }
 
 fv_status fv_ring_forward(fv_ring *ring, const float *q, const void *k, const void *v, float *o,
                           float *row_log_sum, fv_error *error) {
-    fv_local_queries queries = {ring->schedule.at[ring->rank], q, o, row_log_sum};
+    local_queries queries = {ring->schedule.at[ring->rank], q, o, row_log_sum};
     fv_status status = go_around(ring, k, v, visit_forward, &queries, error);
     finish(ring);
     return status;
@@ -285,7 +285,7 @@ fv_status fv_ring_forward(fv_ring *ring, const float *q, const void *k, const vo
 // --- backward ------------------------------------------------------------------------------------
 
 typedef struct backward {
-    fv_local_gradients queries;
+    local_gradients queries;
     pair own; // dk, dv of the caller
 } backward;
 
@@ -312,12 +312,12 @@ static fv_status receive_sums(fv_ring *ring, int step, fv_error *error) {
 }
 
 static void compute_share(fv_ring *ring, const backward *b, int block, pair keys, pair share) {
-    fv_local_keys local = keys_of(ring, block, keys);
+    local_keys local = keys_of(ring, block, keys);
     size_t size = rows_of(ring, block) * ring->gradient_row;
-    double from = fv_clock_now();
+    double from = clock_now();
     memset(share.a, 0, size);
     memset(share.b, 0, size);
-    fv_tiles_backward(ring->plan, &b->queries, &local, share.a, share.b);
+    tiles_backward(ring->plan, &b->queries, &local, share.a, share.b);
     note(ring, FV_RING_COMPUTES, block, from);
 }
 
@@ -338,7 +338,7 @@ static fv_status add_up(fv_ring *ring, const backward *b, int step, int block, p
     size_t n = rows_of(ring, block) * ring->gradient_row / sizeof(float);
     compute_share(ring, b, block, keys, ring->share);
     fv_status status = wait_pair(ring, SLOT_DK, true, block, error);
-    double from = fv_clock_now();
+    double from = clock_now();
     add(sums.a, ring->share.a, n);
     add(sums.b, ring->share.b, n);
     note(ring, FV_RING_COMPUTES, block, from);
@@ -367,10 +367,10 @@ fv_status fv_ring_backward(fv_ring *ring, const float *q, const void *k, const v
                            float *dk, float *dv, fv_error *error) {
     if (!ring->gradients)
         return fv_fail(error, FV_USAGE, "ring: it was made without room for gradients");
-    const fv_attention_config *c = fv_attention_config_of(ring->plan);
+    const fv_attention_config *c = attention_config_of(ring->plan);
     backward b = {.queries = {ring->schedule.at[ring->rank], q, row_log_sum, d_o, ring->delta, dq},
                   .own = {dk, dv}};
-    fv_tiles_delta(ring->plan, ring->rows, o, d_o, ring->delta);
+    tiles_delta(ring->plan, ring->rows, o, d_o, ring->delta);
     memset(dq, 0, (size_t)(c->n_batch * c->n_head * ring->rows * c->d_head) * sizeof *dq);
     fv_status status = go_around(ring, k, v, visit_backward, &b, error);
     if (status == FV_OK) status = wait_for_sent(ring, ring->rank, error);
@@ -403,7 +403,7 @@ fv_ring_plan fv_ring_plan_of(const fv_ring *ring) {
             goes_on || step > 0 ? 2 * rows_of(ring, block) * ring->gradient_row : 0;
     }
     plan.backward_bytes += plan.forward_bytes;
-    const fv_attention_config *c = fv_attention_config_of(ring->plan);
+    const fv_attention_config *c = attention_config_of(ring->plan);
     size_t rows = (size_t)ring->most_rows, n = 2 * (size_t)n_buffers(ring);
     plan.memory_bytes = n * rows * ring->kv_row;
     if (!ring->gradients) return plan;

@@ -14,7 +14,7 @@ struct fv_ring_link {
 };
 
 static void sleep_until(double when) {
-    double seconds = when - fv_clock_now();
+    double seconds = when - clock_now();
     if (!(seconds > 0)) return;
     struct timespec left = {(time_t)seconds, (long)(1e9 * fmod(seconds, 1))};
     while (nanosleep(&left, &left) != 0) {
@@ -51,7 +51,7 @@ static fv_status link_send(void *context, int slot, int to, const void *data, si
 static fv_status link_receive(void *context, int slot, int from, void *data, size_t size,
                               fv_error *error) {
     fv_ring_link *link = context;
-    link->free_at = fmax(link->free_at, fv_clock_now()) + (double)size / link->bytes_per_second;
+    link->free_at = fmax(link->free_at, clock_now()) + (double)size / link->bytes_per_second;
     link->ready[slot] = link->free_at + link->latency;
     return link->under.receive(link->under.context, slot, from, data, size, error);
 }

@@ -29,7 +29,7 @@ static double work_at(const model *m, int rank, int step) {
 }
 
 static fv_status count_work(model *m, fv_error *error) {
-    const fv_attention_config *c = fv_attention_config_of(m->plan);
+    const fv_attention_config *c = attention_config_of(m->plan);
     const ring_schedule *s = &m->schedule;
     double each = 4.0 * (double)(c->d_head * c->n_head * c->n_batch);
     for (int r = 0; r < s->n_ranks; r++)
@@ -43,8 +43,8 @@ static fv_status count_work(model *m, fv_error *error) {
 }
 
 static double transfer_seconds(const model *m, int block, size_t bytes_a_number) {
-    const fv_attention_config *c = fv_attention_config_of(m->plan);
-    double numbers = (double)fv_placement_rows(&m->schedule.at[block]) *
+    const fv_attention_config *c = attention_config_of(m->plan);
+    double numbers = (double)placement_rows(&m->schedule.at[block]) *
                      (double)(c->n_batch * c->n_kv_head * c->d_head);
     return 2 * m->machine->latency +
            2 * numbers * (double)bytes_a_number / m->machine->bytes_per_second;
@@ -54,7 +54,7 @@ static double transfer_seconds(const model *m, int block, size_t bytes_a_number)
 // being known of all ranks.
 static void arrivals(model *m, int step) {
     const ring_schedule *s = &m->schedule;
-    size_t kv_bytes = fv_attention_config_of(m->plan)->kv_type == FV_FLOAT32 ? 4 : 2;
+    size_t kv_bytes = attention_config_of(m->plan)->kv_type == FV_FLOAT32 ? 4 : 2;
     const double *start = m->machine->hides ? m->begun : m->done;
     for (int r = 0; r < s->n_ranks; r++) {
         int block = ring_block_at(s, r, step), from = ring_block_at(s, r, 1);

@@ -26,17 +26,17 @@ bool fv_ring_layout_find(const char *name, fv_ring_layout *layout) {
 }
 
 // Piece i of `parts` whose lengths differ by at most one, so that no n needs padding.
-static fv_stretch part(int64_t n, int64_t parts, int64_t i) {
+static attention_stretch part(int64_t n, int64_t parts, int64_t i) {
     int64_t shorter = n / parts, longer = n % parts; // the first `longer` parts have one more
     int64_t first = i * shorter + (i < longer ? i : longer);
-    return (fv_stretch){shorter + (i < longer), first, 1};
+    return (attention_stretch){shorter + (i < longer), first, 1};
 }
 
-fv_placement ring_placement(fv_ring_layout layout, int64_t n, int n_ranks, int rank) {
-    fv_placement at = {.n_stretches = 1};
+attention_placement ring_placement(fv_ring_layout layout, int64_t n, int n_ranks, int rank) {
+    attention_placement at = {.n_stretches = 1};
     switch (layout) {
     case FV_RING_STRIPED:
-        at.stretches[0] = (fv_stretch){(n - rank + n_ranks - 1) / n_ranks, rank, n_ranks};
+        at.stretches[0] = (attention_stretch){(n - rank + n_ranks - 1) / n_ranks, rank, n_ranks};
         break;
     case FV_RING_ZIGZAG:
         at.stretches[0] = part(n, 2 * (int64_t)n_ranks, rank);
@@ -50,13 +50,13 @@ fv_placement ring_placement(fv_ring_layout layout, int64_t n, int n_ranks, int r
 }
 
 int64_t fv_ring_rows(fv_ring_layout layout, int64_t n, int n_ranks, int rank) {
-    fv_placement at = ring_placement(layout, n, n_ranks, rank);
-    return fv_placement_rows(&at);
+    attention_placement at = ring_placement(layout, n, n_ranks, rank);
+    return placement_rows(&at);
 }
 
 int64_t fv_ring_position(fv_ring_layout layout, int64_t n, int n_ranks, int rank, int64_t row) {
-    fv_placement at = ring_placement(layout, n, n_ranks, rank);
-    const fv_stretch *s = at.stretches;
+    attention_placement at = ring_placement(layout, n, n_ranks, rank);
+    const attention_stretch *s = at.stretches;
     for (; row >= s->n; s++) row -= s->n;
     return s->first + row * s->step;
 }
@@ -78,7 +78,8 @@ static int64_t floor_divide(int64_t a, int64_t b) {
 
 // Pairs of a query and a key at or before the query's position + shift. Both have the same
 // step, so that the number of such keys rises by one from query to query.
-static int64_t pairs_up_to(const fv_stretch *queries, const fv_stretch *keys, int64_t shift) {
+static int64_t pairs_up_to(const attention_stretch *queries, const attention_stretch *keys,
+                           int64_t shift) {
     int64_t first = floor_divide(queries->first + shift - keys->first, keys->step) + 1;
     return cut_sum(first, queries->n, keys->n);
 }
@@ -88,15 +89,15 @@ static bool is_simple(const fv_attention_mask *mask) {
            mask->random_blocks == 0 && mask->bitmap_bytes == 0;
 }
 
-int64_t ring_pairs(const fv_attention *plan, const fv_placement *queries,
-                   const fv_placement *keys) {
-    const fv_attention_config *c = fv_attention_config_of(plan);
+int64_t ring_pairs(const fv_attention *plan, const attention_placement *queries,
+                   const attention_placement *keys) {
+    const fv_attention_config *c = attention_config_of(plan);
     const fv_attention_mask *mask = &c->mask;
-    if (!is_simple(mask)) return fv_tiles_count(plan, queries, keys).pairs;
+    if (!is_simple(mask)) return tiles_count(plan, queries, keys).pairs;
     int64_t ahead = mask->causal ? 0 : mask->window ? mask->window - 1 : c->n_key, pairs = 0;
     for (int i = 0; i < queries->n_stretches; i++)
         for (int j = 0; j < keys->n_stretches; j++) {
-            const fv_stretch *q = &queries->stretches[i], *k = &keys->stretches[j];
+            const attention_stretch *q = &queries->stretches[i], *k = &keys->stretches[j];
             pairs += pairs_up_to(q, k, ahead);
             if (mask->window > 0) pairs -= pairs_up_to(q, k, -mask->window);
         }
@@ -105,9 +106,10 @@ int64_t ring_pairs(const fv_attention *plan, const fv_placement *queries,
 
 // --- the schedule --------------------------------------------------------------------------------
 
-static bool needs(const fv_attention *plan, const fv_placement *queries, const fv_placement *keys) {
-    return is_simple(&fv_attention_config_of(plan)->mask) ? ring_pairs(plan, queries, keys) > 0
-                                                          : fv_tiles_any(plan, queries, keys);
+static bool needs(const fv_attention *plan, const attention_placement *queries,
+                  const attention_placement *keys) {
+    return is_simple(&attention_config_of(plan)->mask) ? ring_pairs(plan, queries, keys) > 0
+                                                       : tiles_any(plan, queries, keys);
 }
 
 // The furthest rank behind b that needs its block.
@@ -119,7 +121,7 @@ static int travel_of(const fv_attention *plan, const ring_schedule *s, int b) {
 
 fv_status ring_schedule_create(const fv_attention *plan, fv_ring_layout layout, int n_ranks,
                                ring_schedule *s, fv_error *error) {
-    int64_t n = fv_attention_config_of(plan)->n_key;
+    int64_t n = attention_config_of(plan)->n_key;
     *s = (ring_schedule){.n_ranks = n_ranks};
     if (n_ranks < 1 || n_ranks > n)
         return fv_fail(error, FV_USAGE,
@@ -149,7 +151,7 @@ void ring_schedule_free(ring_schedule *s) {
 int64_t ring_most_rows(const ring_schedule *s) {
     int64_t most = 0;
     for (int r = 0; r < s->n_ranks; r++) {
-        int64_t rows = fv_placement_rows(&s->at[r]);
+        int64_t rows = placement_rows(&s->at[r]);
         if (rows > most) most = rows;
     }
     return most;

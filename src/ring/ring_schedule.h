@@ -12,12 +12,12 @@
 
 typedef struct ring_schedule {
     int n_ranks;
-    fv_placement *at; // [n_ranks]
-    int *travel;      // [n_ranks] steps that the block of each rank travels
-    int n_steps;      // of the block that travels furthest
+    attention_placement *at; // [n_ranks]
+    int *travel;             // [n_ranks] steps that the block of each rank travels
+    int n_steps;             // of the block that travels furthest
 } ring_schedule;
 
-fv_placement ring_placement(fv_ring_layout layout, int64_t n, int n_ranks, int rank);
+attention_placement ring_placement(fv_ring_layout layout, int64_t n, int n_ranks, int rank);
 
 fv_status ring_schedule_create(const fv_attention *plan, fv_ring_layout layout, int n_ranks,
                                ring_schedule *schedule, fv_error *error);
@@ -35,7 +35,8 @@ static inline bool ring_has_block(const ring_schedule *s, int rank, int step) {
 
 // The pairs that the mask leaves between the rows, of one head; -1 without memory. At once for
 // causal masks and windows, by walking the tiles for others.
-int64_t ring_pairs(const fv_attention *plan, const fv_placement *queries, const fv_placement *keys);
+int64_t ring_pairs(const fv_attention *plan, const attention_placement *queries,
+                   const attention_placement *keys);
 
 // Rows of the largest block.
 int64_t ring_most_rows(const ring_schedule *s);

@@ -92,19 +92,19 @@ static void reserve(fv_selective_scan *scan) {
     size_t state = (size_t)c->n_state * W, blocks = (size_t)scan->n_blocks;
     size_t rows = (size_t)c->chunk * W, tasks = (size_t)c->n_batch * blocks;
     scan->state_size = state;
-    scan->at_a = fv_arena_reserve(&scan->arena, blocks * state, sizeof(float));
-    scan->at_skip = fv_arena_reserve(&scan->arena, blocks * W, sizeof(float));
-    scan->at_bias = fv_arena_reserve(&scan->arena, blocks * W, sizeof(float));
-    scan->at_states = fv_arena_reserve(&scan->arena, tasks * (size_t)(scan->n_segments + 1),
-                                       2 * state * sizeof(float));
+    scan->at_a = arena_reserve(&scan->arena, blocks * state, sizeof(float));
+    scan->at_skip = arena_reserve(&scan->arena, blocks * W, sizeof(float));
+    scan->at_bias = arena_reserve(&scan->arena, blocks * W, sizeof(float));
+    scan->at_states = arena_reserve(&scan->arena, tasks * (size_t)(scan->n_segments + 1),
+                                    2 * state * sizeof(float));
     scan->at_totals =
-        fv_arena_reserve(&scan->arena, tasks * (size_t)scan->n_segments, W * sizeof(float));
+        arena_reserve(&scan->arena, tasks * (size_t)scan->n_segments, W * sizeof(float));
     // Of a worker: step, drive, sum, their gradients, a state, kept and lanes.
     size_t recurrence = (size_t)c->chunk * (size_t)c->n_state * FV_LANES;
     scan->worker_size =
         6 * rows + state + 2 * recurrence + (2 * recurrence > state ? 2 * recurrence : state);
     scan->at_workers =
-        fv_arena_reserve(&scan->arena, (size_t)scan->n_threads, scan->worker_size * sizeof(float));
+        arena_reserve(&scan->arena, (size_t)scan->n_threads, scan->worker_size * sizeof(float));
 }
 
 fv_status fv_selective_scan_create(const fv_selective_scan_config *config, fv_selective_scan **out,
@@ -114,12 +114,12 @@ fv_status fv_selective_scan_create(const fv_selective_scan_config *config, fv_se
     fv_selective_scan *scan = calloc(1, sizeof *scan);
     if (scan == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory for a scan");
     scan->config = *config;
-    scan->kernels = fv_kernels_get();
+    scan->kernels = kernels_get();
     scan->n_threads = config->n_threads > 0 ? config->n_threads : fv_machine_cores();
     cut(scan);
     reserve(scan);
-    status = fv_arena_allocate(&scan->arena, error);
-    if (status == FV_OK) status = fv_pool_create(scan->n_threads, &scan->pool, error);
+    status = arena_allocate(&scan->arena, error);
+    if (status == FV_OK) status = pool_create(scan->n_threads, &scan->pool, error);
     if (status != FV_OK) {
         fv_selective_scan_free(scan);
         return status;
@@ -130,10 +130,10 @@ fv_status fv_selective_scan_create(const fv_selective_scan_config *config, fv_se
 
 void fv_selective_scan_free(fv_selective_scan *scan) {
     if (scan == NULL) return;
-    fv_pool_free(scan->pool);
-    fv_arena_free(&scan->arena);
-    fv_arena_free(&scan->kept);
-    fv_arena_free(&scan->partial);
+    pool_free(scan->pool);
+    arena_free(&scan->arena);
+    arena_free(&scan->kept);
+    arena_free(&scan->partial);
     free(scan);
 }
 
@@ -189,7 +189,7 @@ scan_worker scan_worker_of(const fv_selective_scan *scan, int worker) {
     size_t rows = (size_t)c->chunk * W;
     size_t recurrence = (size_t)c->chunk * (size_t)c->n_state * FV_LANES;
     float *p =
-        (float *)fv_arena_at(&scan->arena, scan->at_workers) + (size_t)worker * scan->worker_size;
+        (float *)arena_at(&scan->arena, scan->at_workers) + (size_t)worker * scan->worker_size;
     scan_worker w = {.step = p, .drive = p + rows, .sum = p + 2 * rows};
     w.dsum = p + 3 * rows;
     w.ddrive = p + 4 * rows;
@@ -200,33 +200,33 @@ scan_worker scan_worker_of(const fv_selective_scan *scan, int worker) {
     return w;
 }
 
-fv_scan_chunk scan_chunk(const fv_selective_scan *scan, const fv_selective_scan_input *input,
-                         const scan_worker *w, int64_t batch, int64_t block, int64_t chunk) {
+kernel_scan_chunk scan_chunk(const fv_selective_scan *scan, const fv_selective_scan_input *input,
+                             const scan_worker *w, int64_t batch, int64_t block, int64_t chunk) {
     const fv_selective_scan_config *c = &scan->config;
     int64_t first = chunk * c->chunk, left = c->n - first;
     int64_t row = (batch * c->n + first) * c->n_channels + block * W;
     int64_t maps = (batch * c->n + first) * c->n_state;
-    return (fv_scan_chunk){.n = (int)(left < c->chunk ? left : c->chunk),
-                           .width = scan_block_width(scan, block),
-                           .n_state = (int)c->n_state,
-                           .softplus = c->softplus,
-                           .u = input->u + row,
-                           .delta = input->delta + row,
-                           .z = input->z ? input->z + row : NULL,
-                           .row = c->n_channels,
-                           .a = scan_a(scan, block),
-                           .skip = scan_skip(scan, block),
-                           .bias = scan_bias(scan, block),
-                           .b = input->B + maps,
-                           .c = input->C + maps,
-                           .state = w->state,
-                           .step = w->step,
-                           .drive = w->drive,
-                           .sum = w->sum};
+    return (kernel_scan_chunk){.n = (int)(left < c->chunk ? left : c->chunk),
+                               .width = scan_block_width(scan, block),
+                               .n_state = (int)c->n_state,
+                               .softplus = c->softplus,
+                               .u = input->u + row,
+                               .delta = input->delta + row,
+                               .z = input->z ? input->z + row : NULL,
+                               .row = c->n_channels,
+                               .a = scan_a(scan, block),
+                               .skip = scan_skip(scan, block),
+                               .bias = scan_bias(scan, block),
+                               .b = input->B + maps,
+                               .c = input->C + maps,
+                               .state = w->state,
+                               .step = w->step,
+                               .drive = w->drive,
+                               .sum = w->sum};
 }
 
 void scan_look_ahead(const fv_selective_scan *scan, const scan_span *span, int64_t block, int64_t i,
-                     int64_t next, fv_scan_chunk *chunk) {
+                     int64_t next, kernel_scan_chunk *chunk) {
     const fv_selective_scan_config *c = &scan->config;
     if (next < 0 || (next + 1) * c->chunk > c->n) return;
     int64_t end = span->end * W < c->n_channels ? span->end * W : c->n_channels;
@@ -244,8 +244,8 @@ typedef struct forward_pass {
     bool keep;
 } forward_pass;
 
-static void finish_chunk(const forward_pass *pass, const fv_scan_chunk *chunk) {
-    fv_scan_chunk c = *chunk;
+static void finish_chunk(const forward_pass *pass, const kernel_scan_chunk *chunk) {
+    kernel_scan_chunk c = *chunk;
     c.y = pass->y + (chunk->u - pass->input->u);
     pass->scan->kernels->long_scan(&c);
 }
@@ -274,7 +274,7 @@ static void scan_segment(void *context, int piece, int worker) {
     for (int64_t i = first; i < end; i++)
         for (int64_t block = span.first; block < span.end; block++) {
             int64_t task = span.batch * scan->n_blocks + block;
-            fv_scan_chunk chunk = scan_chunk(scan, pass->input, &w, span.batch, block, i);
+            kernel_scan_chunk chunk = scan_chunk(scan, pass->input, &w, span.batch, block, i);
             chunk.state = scan_state(scan, task, segment);
             chunk.total = scan_total(scan, task, segment);
             scan_look_ahead(scan, &span, block, i, i + 1 < end ? i + 1 : -1, &chunk);
@@ -298,9 +298,9 @@ static void join_segments(void *context, int piece, int worker) {
             memcpy(scan_before(scan, task, 1), scan_state(scan, task, 0),
                    scan->state_size * sizeof(float));
         for (size_t i = 0; i < scan->state_size; i++)
-            after[i] = fv_flush(fv_exp2_share(a[i] * total[i % W]) * before[i] +
-                                    scan_state(scan, task, s)[i],
-                                FV_LEAST);
+            after[i] = kernel_flush(kernel_exp2_share(a[i] * total[i % W]) * before[i] +
+                                        scan_state(scan, task, s)[i],
+                                    FV_LEAST);
     }
     if (pass->final)
         save_state(scan,
@@ -310,7 +310,7 @@ static void join_segments(void *context, int piece, int worker) {
 }
 
 // The channels of a chunk from `first` on, PART of them at most.
-static fv_scan_chunk part_of(fv_scan_chunk c, int first) {
+static kernel_scan_chunk part_of(kernel_scan_chunk c, int first) {
     float **const blocks[] = {&c.state, &c.step, &c.drive, &c.sum};
     const float **const inputs[] = {&c.u, &c.delta, &c.a, &c.skip, &c.bias};
     for (int i = 0; i < 4; i++) *blocks[i] += first;
@@ -360,7 +360,7 @@ static void correct_segment(void *context, int piece, int worker) {
         float left = largest(state, n_state);
         if (isfinite(left) && left <= negligible) break;
         if (pass->keep) add_part(state, n_state, scan_kept(scan, task, i) + first_channel);
-        fv_scan_chunk chunk = scan_chunk(scan, pass->input, &w, batch, block, i);
+        kernel_scan_chunk chunk = scan_chunk(scan, pass->input, &w, batch, block, i);
         chunk.correction = true;
         chunk = part_of(chunk, first_channel);
         finish_chunk(pass, &chunk);
@@ -370,9 +370,9 @@ static void correct_segment(void *context, int piece, int worker) {
 static fv_status keep_states(fv_selective_scan *scan, fv_error *error) {
     if (scan->kept.base) return FV_OK;
     size_t tasks = (size_t)(scan->config.n_batch * scan->n_blocks);
-    scan->kept = (fv_arena){0};
-    fv_arena_reserve(&scan->kept, tasks * (size_t)scan->n_chunks, scan->state_size * sizeof(float));
-    return fv_arena_allocate(&scan->kept, error);
+    scan->kept = (memory_arena){0};
+    arena_reserve(&scan->kept, tasks * (size_t)scan->n_chunks, scan->state_size * sizeof(float));
+    return arena_allocate(&scan->kept, error);
 }
 
 static fv_status check_input(const fv_selective_scan_input *input, fv_error *error) {
@@ -392,9 +392,9 @@ fv_status fv_selective_scan_forward(fv_selective_scan *scan, const fv_selective_
     int tasks = (int)(scan->config.n_batch * scan->n_blocks), n = (int)scan->n_segments;
     scan_pack(scan, input);
     int spans = (int)(scan->config.n_batch * scan->n_spans);
-    fv_pool_run(scan->pool, spans * n, scan_segment, &pass);
-    fv_pool_run(scan->pool, tasks, join_segments, &pass);
-    if (n > 1) fv_pool_run(scan->pool, tasks * (n - 1) * (W / PART), correct_segment, &pass);
+    pool_run(scan->pool, spans * n, scan_segment, &pass);
+    pool_run(scan->pool, tasks, join_segments, &pass);
+    if (n > 1) pool_run(scan->pool, tasks * (n - 1) * (W / PART), correct_segment, &pass);
     scan->is_kept = keep;
     return FV_OK;
 }
@@ -415,7 +415,7 @@ static void step_block(void *context, int piece, int worker) {
     float *state = pass->state + batch * c->n_state * c->n_channels;
     scan_worker w = scan_worker_of(scan, worker);
     load_state(scan, state, block, w.state);
-    fv_scan_chunk chunk = scan_chunk(scan, pass->input, &w, 0, block, 0);
+    kernel_scan_chunk chunk = scan_chunk(scan, pass->input, &w, 0, block, 0);
     int64_t at = batch * c->n_channels;
     chunk.n = 1;
     chunk.u += at;
@@ -434,6 +434,6 @@ fv_status fv_selective_scan_step(fv_selective_scan *scan, const fv_selective_sca
     if (status != FV_OK) return status;
     step_pass pass = {scan, input, state, y};
     scan_pack(scan, input);
-    fv_pool_run(scan->pool, (int)(scan->config.n_batch * scan->n_blocks), step_block, &pass);
+    pool_run(scan->pool, (int)(scan->config.n_batch * scan->n_blocks), step_block, &pass);
     return FV_OK;
 }

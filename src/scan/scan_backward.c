@@ -22,7 +22,7 @@ static size_t task_size(const fv_selective_scan *scan) {
 
 static float *task_sums(const fv_selective_scan *scan, int64_t task) {
     size_t padded = (task_size(scan) + 15) / 16 * 16;
-    return (float *)fv_arena_at(&scan->partial, 0) + (size_t)task * padded;
+    return (float *)arena_at(&scan->partial, 0) + (size_t)task * padded;
 }
 
 static void clear_sums(const fv_selective_scan *scan, int64_t task) {
@@ -37,11 +37,11 @@ static void run_chunk(const backward_pass *pass, const scan_worker *w, const sca
     int64_t task = span->batch * scan->n_blocks + block, maps = i * c->chunk * c->n_state;
     float *da = task_sums(scan, task), *dskip = da + scan->state_size, *dbias = dskip + W;
     float *db = dbias + W, *dc = db + c->n * c->n_state;
-    fv_scan_chunk chunk = scan_chunk(scan, pass->input, w, span->batch, block, i);
+    kernel_scan_chunk chunk = scan_chunk(scan, pass->input, w, span->batch, block, i);
     ptrdiff_t at = chunk.u - pass->input->u;
     scan_look_ahead(scan, span, block, i, i - 1, &chunk);
     memcpy(w->state, scan_kept(scan, task, i), scan->state_size * sizeof *w->state);
-    scan->kernels->long_scan_gradient(&(fv_scan_chunk_gradient){
+    scan->kernels->long_scan_gradient(&(scan_chunk_gradient){
         .forward = chunk,
         .dy = pass->dy + at,
         .du = pass->gradient->du + at,
@@ -117,14 +117,14 @@ fv_status fv_selective_scan_backward(fv_selective_scan *scan, const fv_selective
                        "with `keep`, and the last one kept none");
     int64_t tasks = scan->config.n_batch * scan->n_blocks;
     if (scan->partial.base == NULL) {
-        scan->partial = (fv_arena){0};
-        fv_arena_reserve(&scan->partial, (size_t)tasks,
-                         (task_size(scan) + 15) / 16 * 16 * sizeof(float));
-        fv_status status = fv_arena_allocate(&scan->partial, error);
+        scan->partial = (memory_arena){0};
+        arena_reserve(&scan->partial, (size_t)tasks,
+                      (task_size(scan) + 15) / 16 * 16 * sizeof(float));
+        fv_status status = arena_allocate(&scan->partial, error);
         if (status != FV_OK) return status;
     }
     backward_pass pass = {scan, input, dy, gradient};
-    fv_pool_run(scan->pool, (int)(scan->config.n_batch * scan->n_back_spans), run_span, &pass);
+    pool_run(scan->pool, (int)(scan->config.n_batch * scan->n_back_spans), run_span, &pass);
     add_tasks(&pass);
     return FV_OK;
 }

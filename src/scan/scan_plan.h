@@ -10,14 +10,14 @@
 
 struct fv_selective_scan {
     fv_selective_scan_config config; // chunk and segments as chosen
-    const fv_kernels *kernels;
-    fv_pool *pool;
+    const kernel_set *kernels;
+    thread_pool *pool;
     int n_threads;
     // Blocks of channels, in spans (others on the way back); chunks of positions, in segments. A
     // task is (batch, block).
     int64_t n_blocks, n_spans, n_back_spans, n_chunks, n_segments, chunks_per_segment;
     size_t state_size; // floats: [state][FV_SCAN_BLOCK]
-    fv_arena arena, kept, partial;
+    memory_arena arena, kept, partial;
     size_t at_a, at_skip, at_bias, at_states, at_totals, at_workers, worker_size;
     bool is_kept; // by the last forward
 };
@@ -30,17 +30,17 @@ typedef struct scan_worker {
 } scan_worker;
 
 static inline float *scan_a(const fv_selective_scan *s, int64_t block) {
-    return (float *)fv_arena_at(&s->arena, s->at_a) + (size_t)block * s->state_size;
+    return (float *)arena_at(&s->arena, s->at_a) + (size_t)block * s->state_size;
 }
 static inline float *scan_skip(const fv_selective_scan *s, int64_t block) {
-    return (float *)fv_arena_at(&s->arena, s->at_skip) + block * FV_SCAN_BLOCK;
+    return (float *)arena_at(&s->arena, s->at_skip) + block * FV_SCAN_BLOCK;
 }
 static inline float *scan_bias(const fv_selective_scan *s, int64_t block) {
-    return (float *)fv_arena_at(&s->arena, s->at_bias) + block * FV_SCAN_BLOCK;
+    return (float *)arena_at(&s->arena, s->at_bias) + block * FV_SCAN_BLOCK;
 }
 // The state at the end of a segment that began with nothing, and the state before a segment.
 static inline float *scan_state(const fv_selective_scan *s, int64_t task, int64_t segment) {
-    return (float *)fv_arena_at(&s->arena, s->at_states) +
+    return (float *)arena_at(&s->arena, s->at_states) +
            (size_t)(task * (s->n_segments + 1) + segment) * 2 * s->state_size;
 }
 static inline float *scan_before(const fv_selective_scan *s, int64_t task, int64_t segment) {
@@ -52,12 +52,12 @@ static inline float *scan_dstate(const fv_selective_scan *s, int64_t task) {
 }
 // The sum of a segment's steps, [BLOCK].
 static inline float *scan_total(const fv_selective_scan *s, int64_t task, int64_t segment) {
-    return (float *)fv_arena_at(&s->arena, s->at_totals) +
+    return (float *)arena_at(&s->arena, s->at_totals) +
            (task * s->n_segments + segment) * FV_SCAN_BLOCK;
 }
 // The state before a chunk, kept for the gradient.
 static inline float *scan_kept(const fv_selective_scan *s, int64_t task, int64_t chunk) {
-    return (float *)fv_arena_at(&s->kept, 0) + (size_t)(task * s->n_chunks + chunk) * s->state_size;
+    return (float *)arena_at(&s->kept, 0) + (size_t)(task * s->n_chunks + chunk) * s->state_size;
 }
 
 // Blocks of a sequence that are scanned together, a chunk of each in turn: first .. end - 1.
@@ -71,11 +71,12 @@ int scan_block_width(const fv_selective_scan *scan, int64_t block);
 void scan_pack(fv_selective_scan *scan, const fv_selective_scan_input *input);
 scan_worker scan_worker_of(const fv_selective_scan *scan, int worker);
 // The arguments of a chunk but y and total; its state is the worker's.
-fv_scan_chunk scan_chunk(const fv_selective_scan *scan, const fv_selective_scan_input *input,
-                         const scan_worker *worker, int64_t batch, int64_t block, int64_t chunk);
+kernel_scan_chunk scan_chunk(const fv_selective_scan *scan, const fv_selective_scan_input *input,
+                             const scan_worker *worker, int64_t batch, int64_t block,
+                             int64_t chunk);
 // Has chunk i of a block fetch its part of chunk `next` of the span, unless that is negative or
 // shorter than others.
 void scan_look_ahead(const fv_selective_scan *scan, const scan_span *span, int64_t block, int64_t i,
-                     int64_t next, fv_scan_chunk *chunk);
+                     int64_t next, kernel_scan_chunk *chunk);
 
 #endif

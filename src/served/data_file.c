@@ -18,8 +18,8 @@ fv_status data_file_line(const data_file *data, int i, json_t **line, fv_error *
     return json_lines_read(data->file, data->path, data->at[i], 0, line, error);
 }
 
-static fv_status build(const eval_task *task, const eval_source *source, const eval_place *place,
-                       prompt *p, fv_error *error) {
+static fv_status build(const served_task *task, const served_source *source,
+                       const served_sample_place *place, prompt *p, fv_error *error) {
     (void)source;
     const data_file *data = (const data_file *)task;
     json_t *line;
@@ -102,8 +102,8 @@ static void name_task(const char *path, char *name, size_t size) {
 
 // What is known of the task by its name; of others RULER's usual.
 static void make_task(data_file *data) {
-    const eval_task *known = eval_task_find(data->name);
-    const eval_metric metric = eval_ruler_metric(data->name);
+    const served_task *known = served_task_find(data->name);
+    const served_metric metric = served_ruler_metric(data->name);
     if (known != NULL) data->task = *known;
     if (known == NULL) data->task.max_tokens = metric == EVAL_MATCH_PART ? 32 : 128;
     data->task.name = data->name;

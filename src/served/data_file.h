@@ -9,8 +9,8 @@
 #include <stdio.h>
 
 typedef struct data_file {
-    eval_task task; // first, so that its builder finds the file
-    char name[48];  // of the task
+    served_task task; // first, so that its builder finds the file
+    char name[48];    // of the task
     char *path;
     FILE *file;
     long *at; // [n], where each line begins

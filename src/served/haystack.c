@@ -90,13 +90,13 @@ static fv_status check(haystack *h, fv_error *error) {
 
 // --- generated ---------------------------------------------------------------------------------
 
-void haystack_needle(eval_kind value_kind, const char *key, const char *value,
+void haystack_needle(served_kind value_kind, const char *key, const char *value,
                      char out[HAYSTACK_NEEDLE_SIZE]) {
     snprintf(out, HAYSTACK_NEEDLE_SIZE, "One of the special magic %s for %s is: %s.",
-             eval_kind_text(value_kind), key, value);
+             served_kind_text(value_kind), key, value);
 }
 
-fv_status haystack_generate(haystack *h, haystack_kind kind, eval_kind key, eval_kind value,
+fv_status haystack_generate(haystack *h, haystack_kind kind, served_kind key, served_kind value,
                             uint64_t seed, int n_units, fv_error *error) {
     static const char NOISE[] = "The grass is green. The sky is blue. The sun is yellow. Here we "
                                 "go. There and back again.";
@@ -105,10 +105,10 @@ fv_status haystack_generate(haystack *h, haystack_kind kind, eval_kind key, eval
     // one.
     for (int i = 0; i < n_units && !h->raw.failed; i++) {
         char k[EVAL_VALUE_SIZE] = "", v[EVAL_VALUE_SIZE] = "", unit[HAYSTACK_NEEDLE_SIZE];
-        fv_random random;
-        eval_random(&random, seed, "haystack", kind * 16 + value, i);
-        eval_draw(&random, key, k);
-        eval_draw(&random, value, v);
+        random_source random;
+        served_random(&random, seed, "haystack", kind * 16 + value, i);
+        served_draw(&random, key, k);
+        served_draw(&random, value, v);
         if (kind == HAYSTACK_NEEDLES) haystack_needle(value, k, v, unit);
         if (kind == HAYSTACK_PAIRS) snprintf(unit, sizeof unit, "\"%s\": \"%s\"", k, v);
         const char *text = kind == HAYSTACK_NOISE ? NOISE : unit;
@@ -127,9 +127,9 @@ int haystack_offset(const haystack *h, uint64_t seed, int sample) {
     if (h->kind == HAYSTACK_NOISE) return 0;
     bool generated = h->kind != HAYSTACK_TEXT;
     int n = generated && h->n_units > GENERATED_OFFSETS ? GENERATED_OFFSETS : h->n_units;
-    fv_random random;
-    eval_random(&random, seed, "offset", 0, sample);
-    return (int)fv_random_below(&random, (uint32_t)n);
+    random_source random;
+    served_random(&random, seed, "offset", 0, sample);
+    return (int)random_below(&random, (uint32_t)n);
 }
 
 // --- a folder of text files --------------------------------------------------------------------

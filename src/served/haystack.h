@@ -29,7 +29,7 @@ typedef struct haystack {
 } haystack;
 
 // `value` is what the needles of HAYSTACK_NEEDLES hide; n_units is what a prompt needs at most.
-fv_status haystack_generate(haystack *h, haystack_kind kind, eval_kind key, eval_kind value,
+fv_status haystack_generate(haystack *h, haystack_kind kind, served_kind key, served_kind value,
                             uint64_t seed, int n_units, fv_error *error);
 
 // Every regular file of the folder in the order of names, which must be UTF-8 text; not those whose
@@ -47,7 +47,7 @@ int haystack_offset(const haystack *h, uint64_t seed, int sample);
 
 // "One of the special magic numbers for quiet-otter is: 1234567."
 enum { HAYSTACK_NEEDLE_SIZE = 160 };
-void haystack_needle(eval_kind value_kind, const char *key, const char *value,
+void haystack_needle(served_kind value_kind, const char *key, const char *value,
                      char out[HAYSTACK_NEEDLE_SIZE]);
 
 // Appends `text` escaped for the inside of a JSON string. Bytes above 0x7f stay as they are.

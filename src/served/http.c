@@ -17,8 +17,8 @@ struct http {
     http_call *waiting; // to be started at `due`
     http_call *done;    // to be handed back
     int n_running, n_waiting;
-    double gate;      // nothing starts before: a server asked for a pause
-    fv_random random; // of the pauses
+    double gate;          // nothing starts before: a server asked for a pause
+    random_source random; // of the pauses
 };
 
 const char *http_fault_text(http_fault fault) {
@@ -206,11 +206,11 @@ static double pause_before(http *h, http_call *call) {
     curl_easy_getinfo(call->easy, CURLINFO_RETRY_AFTER, &asked);
     if (asked > 0) {
         double pause = fmin((double)asked, longest_retry_after);
-        h->gate = fmax(h->gate, fv_clock_now() + pause);
+        h->gate = fmax(h->gate, clock_now() + pause);
         return pause;
     }
     double pause = h->options.wait * pow(2, call->attempts - 1);
-    return fmin(pause, longest_wait) * (0.75 + 0.5 * fv_random_uniform(&h->random));
+    return fmin(pause, longest_wait) * (0.75 + 0.5 * random_uniform(&h->random));
 }
 
 void http_hide_key(const http *h, char *text, size_t n_text) {
@@ -247,14 +247,14 @@ static void finish_try(http *h, http_call *call, CURLcode code) {
     curl_multi_remove_handle(h->multi, call->easy);
     h->n_running--;
     if (worth_another_try(call->fault) && call->attempts <= h->options.retries)
-        put_waiting(h, call, fv_clock_now() + pause);
+        put_waiting(h, call, clock_now() + pause);
     else
         put_done(h, call);
 }
 
 // Starts what is due; returns the milliseconds until more is, at most `most`.
 static int start_due(http *h, int most) {
-    double time = fv_clock_now(), soonest = INFINITY;
+    double time = clock_now(), soonest = INFINITY;
     for (http_call **at = &h->waiting; *at != NULL;) {
         http_call *call = *at;
         if (call->due > time) {
@@ -293,7 +293,7 @@ static void collect(http *h) {
 void http_start(http *h, http_call *call) {
     call->attempts = 0;
     call->fault = HTTP_NONE;
-    if (h->gate > fv_clock_now())
+    if (h->gate > clock_now())
         put_waiting(h, call, h->gate);
     else
         start_try(h, call);
@@ -330,7 +330,7 @@ fv_status http_create(const http_options *options, http **out, fv_error *error) 
         h->headers = curl_slist_append(NULL, "Content-Type: application/json");
         struct curl_slist *more = curl_slist_append(h->headers, "Expect:");
         good = h->multi != NULL && h->headers != NULL && more != NULL;
-        fv_random_init(&h->random, (uint64_t)(1e6 * fv_clock_now()), FV_STREAM_TEST, 0, 0);
+        random_init(&h->random, (uint64_t)(1e6 * clock_now()), FV_STREAM_TEST, 0, 0);
     }
     if (good && options->key != NULL) {
         text_buffer line = {0};

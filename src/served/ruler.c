@@ -83,7 +83,7 @@ static void write_outputs(ruler_file *f, const prompt *p) {
 typedef struct data_writer {
     const fv_served_options *options;
     const char *folder;
-    eval_source source;
+    served_source source;
     token_counter counter;
     prompt prompt;
 } data_writer;
@@ -99,19 +99,19 @@ static void write_data_line(ruler_file *f, const prompt *p, int index, int lengt
     fputs("}\n", f->file);
 }
 
-static int most_tokens(const data_writer *w, const eval_task *task) {
+static int most_tokens(const data_writer *w, const served_task *task) {
     return w->options->max_tokens > 0 ? w->options->max_tokens : task->max_tokens;
 }
 
 // What the prompts of a file are made of, and whether its length is enough.
-static fv_status prepare(data_writer *w, const eval_task *task, int length, eval_place *place,
-                         int *tokens, fv_error *error) {
+static fv_status prepare(data_writer *w, const served_task *task, int length,
+                         served_sample_place *place, int *tokens, fv_error *error) {
     const fv_served_options *o = w->options;
     int longest = length;
     for (int l = 0; l < o->n_lengths; l++)
         longest = o->lengths[l] > longest ? o->lengths[l] : longest;
     const source_options from = {o->haystack, o->documents, o->seed, longest};
-    *place = (eval_place){.seed = o->seed, .length = length, .depth = NAN};
+    *place = (served_sample_place){.seed = o->seed, .length = length, .depth = NAN};
     char *name = NULL;
     fv_status status = source_prepare(&w->source, task, &from, &place->hay, &name, error);
     free(name);
@@ -120,10 +120,10 @@ static fv_status prepare(data_writer *w, const eval_task *task, int length, eval
                         tokens, error);
 }
 
-static fv_status write_data(data_writer *w, const eval_task *task, int length, fv_error *error) {
+static fv_status write_data(data_writer *w, const served_task *task, int length, fv_error *error) {
     const fv_served_options *o = w->options;
     int max_tokens = most_tokens(w, task), tokens;
-    eval_place place;
+    served_sample_place place;
     ruler_file file = {0};
     fv_status status = prepare(w, task, length, &place, &tokens, error);
     if (status == FV_OK)
@@ -147,14 +147,14 @@ static fv_status write_data(data_writer *w, const eval_task *task, int length, f
 static fv_status check_data(data_writer *w, fv_error *error) {
     const fv_served_options *o = w->options;
     for (int t = 0; t < o->n_tasks; t++) {
-        const eval_task *task = eval_task_find(o->tasks[t]);
+        const served_task *task = served_task_find(o->tasks[t]);
         if (task == NULL)
             return fv_fail(error, FV_USAGE, "there is no task '%s'; --tasks lists them",
                            o->tasks[t]);
-        fv_status whole = eval_task_check(o->tasks[t], error);
+        fv_status whole = served_task_check(o->tasks[t], error);
         if (whole != FV_OK) return whole;
         for (int l = 0; l < o->n_lengths; l++) {
-            eval_place place;
+            served_sample_place place;
             int tokens;
             fv_status status = prepare(w, task, o->lengths[l], &place, &tokens, error);
             if (status != FV_OK) return status;
@@ -177,7 +177,7 @@ fv_status fv_ruler_write(const fv_served_options *o, const char *folder, fv_erro
     if (status == FV_OK) status = fv_folder_make(folder, NULL, error);
     for (int t = 0; t < o->n_tasks && status == FV_OK; t++)
         for (int l = 0; l < o->n_lengths && status == FV_OK; l++)
-            status = write_data(&w, eval_task_find(o->tasks[t]), o->lengths[l], error);
+            status = write_data(&w, served_task_find(o->tasks[t]), o->lengths[l], error);
     http *connection = w.counter.http;
     tokens_close(&w.counter);
     http_free(connection);
@@ -230,12 +230,12 @@ static void write_prediction(void *context, const asks_row *row) {
     prediction_writer *w = context;
     const served_group *g = w->group;
     if (row->length != g->length || !fv_answer_counts(row->answer) || w->status != FV_OK) return;
-    const eval_place place = {.seed = row->seed,
-                              .sample = row->sample,
-                              .length = row->length,
-                              .n_units = row->n_units,
-                              .depth = row->depth,
-                              .hay = g->hay};
+    const served_sample_place place = {.seed = row->seed,
+                                       .sample = row->sample,
+                                       .length = row->length,
+                                       .n_units = row->n_units,
+                                       .depth = row->depth,
+                                       .hay = g->hay};
     json_t *line = NULL;
     prompt_clear(&w->prompt);
     w->status = g->task->build(g->task, &w->served->source, &place, &w->prompt, w->error);

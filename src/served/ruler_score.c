@@ -44,7 +44,7 @@ static char *postprocess(const char *text, size_t n) {
 }
 
 typedef struct scorer {
-    eval_metric metric;
+    served_metric metric;
     fv_ruler_score *score;
 } scorer;
 
@@ -67,7 +67,7 @@ static fv_status score_line(void *context, const json_line *line, fv_error *erro
         failed = answers[i] == NULL;
     }
     if (!failed) {
-        s->score->score += eval_score(s->metric, reply, answers, (int)n);
+        s->score->score += served_score_reply(s->metric, reply, answers, (int)n);
         s->score->nulls += *reply == '\0';
         s->score->n++;
     }
@@ -81,7 +81,7 @@ static fv_status score_file(const char *path, fv_ruler_score *score, fv_error *e
     const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
     *score = (fv_ruler_score){0};
     snprintf(score->task, sizeof score->task, "%.*s", (int)strcspn(name, "."), name);
-    scorer s = {eval_ruler_metric(score->task), score};
+    scorer s = {served_ruler_metric(score->task), score};
     fv_status status = json_lines_each(path, JSON_ALLOW_NUL, score_line, &s, error);
     if (status == FV_OK && score->n == 0)
         return fv_fail(error, FV_FORMAT, "%s has no predictions", path);

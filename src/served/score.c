@@ -114,7 +114,8 @@ static bool has_subspan(const char *reply, char *const *answers, int n_answers) 
     return found;
 }
 
-double eval_score(eval_metric metric, const char *reply, char *const *answers, int n_answers) {
+double served_score_reply(served_metric metric, const char *reply, char *const *answers,
+                          int n_answers) {
     if (metric == EVAL_SUBSPAN) return has_subspan(reply, answers, n_answers);
     int found = 0;
     for (int i = 0; i < n_answers; i++) found += contains(reply, answers[i]);
@@ -122,7 +123,7 @@ double eval_score(eval_metric metric, const char *reply, char *const *answers, i
     return n_answers > 0 ? (double)found / n_answers : 0;
 }
 
-eval_metric eval_ruler_metric(const char *task) {
+served_metric served_ruler_metric(const char *task) {
     bool qa = strcmp(task, "qa") == 0 || strncmp(task, "qa_", 3) == 0;
     return qa ? EVAL_MATCH_PART : EVAL_MATCH_ALL;
 }
@@ -167,7 +168,7 @@ static bool is_refusal(const char *reply) {
 }
 
 // Whether a word could be a value of this kind at all.
-static bool looks_like(eval_kind kind, const char *word, size_t n) {
+static bool looks_like(served_kind kind, const char *word, size_t n) {
     size_t digits = 0, dashes = 0;
     for (size_t i = 0; i < n; i++) {
         digits += isdigit((unsigned char)word[i]) != 0;
@@ -184,8 +185,8 @@ static bool looks_like(eval_kind kind, const char *word, size_t n) {
 }
 
 // The first value in the reply that stands in the prompt, where it is the value of another key.
-static bool find_distractor(const eval_task *task, const prompt *p, const char *reply,
-                            eval_verdict *verdict) {
+static bool find_distractor(const served_task *task, const prompt *p, const char *reply,
+                            served_verdict *verdict) {
     for (const char *at = reply; *at != '\0';) {
         size_t n = 0;
         while (isalnum((unsigned char)at[n]) || at[n] == '-') n++;
@@ -206,14 +207,14 @@ static bool is_blank(const char *text) {
     return text[strspn(text, " \t\r\n")] == '\0';
 }
 
-void eval_judge(const eval_task *task, const prompt *p, const char *reply, bool cut,
-                eval_verdict *verdict) {
-    *verdict = (eval_verdict){.answer = FV_ANSWER_WRONG};
+void served_judge(const served_task *task, const prompt *p, const char *reply, bool cut,
+                  served_verdict *verdict) {
+    *verdict = (served_verdict){.answer = FV_ANSWER_WRONG};
     if (is_blank(reply)) {
         verdict->answer = cut ? FV_ANSWER_CUT : FV_ANSWER_EMPTY;
         return;
     }
-    verdict->score = eval_score(task->metric, reply, p->answers, p->n_answers);
+    verdict->score = served_score_reply(task->metric, reply, p->answers, p->n_answers);
     if (verdict->score >= 1)
         verdict->answer = FV_ANSWER_FOUND;
     else if (verdict->score > 0)

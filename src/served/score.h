@@ -8,21 +8,22 @@
 
 // The share of the expected values found, 0 to 1: of all of them (EVAL_MATCH_ALL), or 1 for any
 // (EVAL_MATCH_PART, EVAL_SUBSPAN). Capitals do not matter.
-double eval_score(eval_metric metric, const char *reply, char *const *answers, int n_answers);
+double served_score_reply(served_metric metric, const char *reply, char *const *answers,
+                          int n_answers);
 
 // RULER's metric of a task, by its name.
-eval_metric eval_ruler_metric(const char *task);
+served_metric served_ruler_metric(const char *task);
 
 // What came of a sample.
-typedef struct eval_verdict {
+typedef struct served_verdict {
     fv_answer answer;
     double score;
     char distractor[64];     // the value of the prompt that was given instead, or ""
     double distractor_depth; // percent of the prompt before it
-} eval_verdict;
+} served_verdict;
 
 // `cut`: the reply ended because the limit of new tokens was reached.
-void eval_judge(const eval_task *task, const prompt *p, const char *reply, bool cut,
-                eval_verdict *verdict);
+void served_judge(const served_task *task, const prompt *p, const char *reply, bool cut,
+                  served_verdict *verdict);
 
 #endif

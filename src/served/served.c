@@ -27,9 +27,9 @@ fv_status served_connect(const fv_served_options *o, int in_flight, size_t most_
 
 static fv_status check_tasks(const fv_served_options *o, fv_error *error) {
     for (int t = 0; t < o->n_tasks; t++) {
-        fv_status status = eval_task_check(o->tasks[t], error);
+        fv_status status = served_task_check(o->tasks[t], error);
         if (status != FV_OK) return status;
-        if (eval_task_find(o->tasks[t]) != NULL) continue;
+        if (served_task_find(o->tasks[t]) != NULL) continue;
         const char *names[64] = {0};
         for (int i = 0; i < 63 && fv_eval_task_name(i) != NULL; i++)
             names[i] = fv_eval_task_name(i);
@@ -125,8 +125,8 @@ static fv_status add_cells(fv_served *s, served_group *g, fv_error *error) {
     return FV_OK;
 }
 
-static fv_status make_group(fv_served *s, const eval_task *task, const data_file *data, int length,
-                            fv_error *error) {
+static fv_status make_group(fv_served *s, const served_task *task, const data_file *data,
+                            int length, fv_error *error) {
     const fv_served_options *o = &s->options;
     const source_options from = {o->haystack, o->documents, o->seed, longest(o)};
     served_group *g = &s->groups[s->n_groups++];
@@ -141,7 +141,7 @@ static fv_status make_group(fv_served *s, const eval_task *task, const data_file
                            : source_prepare(&s->source, task, &from, &g->hay, &g->haystack, error);
     if (status != FV_OK) return status;
     prompt p = {0}; // for its system message
-    eval_place place = {.seed = o->seed, .length = length, .hay = g->hay, .depth = 50};
+    served_sample_place place = {.seed = o->seed, .length = length, .hay = g->hay, .depth = 50};
     place.n_units = task->least_units;
     prompt_clear(&p);
     status = task->build(task, &s->source, &place, &p, error);
@@ -176,7 +176,7 @@ static fv_status make_groups(fv_served *s, fv_error *error) {
     fv_status status = make_room(s, n, o->n_depths > 0 ? (size_t)o->n_depths : 1, error);
     for (int t = 0; t < o->n_tasks && status == FV_OK; t++)
         for (int l = 0; l < o->n_lengths && status == FV_OK; l++)
-            status = make_group(s, eval_task_find(o->tasks[t]), NULL, o->lengths[l], error);
+            status = make_group(s, served_task_find(o->tasks[t]), NULL, o->lengths[l], error);
     return status;
 }
 
@@ -184,14 +184,14 @@ static fv_status make_groups(fv_served *s, fv_error *error) {
 
 static fv_status check_group(fv_served *s, served_group *g, token_counter *counter,
                              fv_error *error) {
-    const eval_place place = {
+    const served_sample_place place = {
         .seed = s->options.seed, .length = g->length, .hay = g->hay, .depth = 50};
     return tokens_check(counter, g->task, &s->source, g->max_tokens, &place, &g->n_units,
                         &g->tokens, error);
 }
 
 static fv_status fit_group(fv_served *s, served_group *g, token_counter *counter, fv_error *error) {
-    const eval_place place = {
+    const served_sample_place place = {
         .seed = s->options.seed, .length = g->length, .hay = g->hay, .depth = 50};
     fv_status status = tokens_fit(counter, g->task, &s->source, g->max_tokens, &place, &g->n_units,
                                   &g->tokens, error);
@@ -249,14 +249,14 @@ static fv_status fit_lengths(fv_served *s, fv_error *error) {
 
 // --- what is stored ----------------------------------------------------------------------------
 
-eval_place served_place(const fv_served *s, const served_cell *cell, int sample) {
+served_sample_place served_place(const fv_served *s, const served_cell *cell, int sample) {
     const served_group *g = cell->group;
-    return (eval_place){.seed = s->options.seed,
-                        .sample = sample,
-                        .length = g->length,
-                        .n_units = g->n_units,
-                        .depth = cell->cell.depth,
-                        .hay = g->hay};
+    return (served_sample_place){.seed = s->options.seed,
+                                 .sample = sample,
+                                 .length = g->length,
+                                 .n_units = g->n_units,
+                                 .depth = cell->cell.depth,
+                                 .hay = g->hay};
 }
 
 fv_served_fault *served_count_fault(fv_served *s, const char *kind, const char *note) {
@@ -428,13 +428,13 @@ static const char *text_or_nothing(const char *text) {
 }
 
 const char *fv_eval_task_name(int i) {
-    return i >= 0 && eval_task_at(i) != NULL ? eval_task_name(i) : NULL;
+    return i >= 0 && served_task_at(i) != NULL ? served_task_name(i) : NULL;
 }
 
 const char *fv_eval_task_help(int i) {
-    return i >= 0 && eval_task_at(i) != NULL ? text_or_nothing(eval_task_at(i)->help) : NULL;
+    return i >= 0 && served_task_at(i) != NULL ? text_or_nothing(served_task_at(i)->help) : NULL;
 }
 
 const char *fv_eval_task_unit(int i) {
-    return i >= 0 && eval_task_at(i) != NULL ? text_or_nothing(eval_task_at(i)->unit) : NULL;
+    return i >= 0 && served_task_at(i) != NULL ? text_or_nothing(served_task_at(i)->unit) : NULL;
 }

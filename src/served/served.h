@@ -10,11 +10,11 @@
 
 // A task at one length: cells that differ in depth alone and share their haystacks.
 typedef struct served_group {
-    const eval_task *task;
+    const served_task *task;
     const data_file *data; // that has the questions, or NULL
     int samples;           // of each cell, at most
     char *haystack;        // what the prompts are made of
-    eval_hay hay;
+    served_hay hay;
     int length, n_units, tokens, max_tokens;
     char counted[16];
     bool fitted; // an earlier call found these
@@ -39,7 +39,7 @@ struct fv_served {
     address at;
     asks *asks;
     asks_key key;
-    eval_source source;
+    served_source source;
     data_file **data; // [n_data]
     int n_data;
     served_group *groups;
@@ -55,7 +55,7 @@ struct fv_served {
 fv_status served_load(fv_served *s, fv_error *error);
 
 // The place of a sample.
-eval_place served_place(const fv_served *s, const served_cell *cell, int sample);
+served_sample_place served_place(const fv_served *s, const served_cell *cell, int sample);
 
 // Counts one failure of a kind.
 fv_served_fault *served_count_fault(fv_served *s, const char *kind, const char *note);

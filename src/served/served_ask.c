@@ -103,7 +103,7 @@ static http_fault judge(http_call *call) {
 
 static fv_status send(asker *a, slot *at, fv_error *error) {
     const served_group *g = at->cell->group;
-    const eval_place place = served_place(a->s, at->cell, at->sample);
+    const served_sample_place place = served_place(a->s, at->cell, at->sample);
     prompt_clear(&at->prompt);
     fv_status status = g->task->build(g->task, &a->s->source, &place, &at->prompt, error);
     if (status != FV_OK) return status;
@@ -162,10 +162,10 @@ static char *expected_json(const prompt *p) {
     return text;
 }
 
-static void classify(asker *a, slot *at, asks_row *row, eval_verdict *verdict, char *note) {
+static void classify(asker *a, slot *at, asks_row *row, served_verdict *verdict, char *note) {
     const served_group *g = at->cell->group;
     const http_call *call = &at->call;
-    *verdict = (eval_verdict){.answer = FV_ANSWER_ERROR};
+    *verdict = (served_verdict){.answer = FV_ANSWER_ERROR};
     if (call->fault != HTTP_NONE) {
         snprintf(note, sizeof call->note, "%s", call->note);
         row->error_kind = http_fault_text(call->fault);
@@ -185,7 +185,7 @@ static void classify(asker *a, slot *at, asks_row *row, eval_verdict *verdict, c
         row->error = note;
         return;
     }
-    eval_judge(g->task, &at->prompt, at->reply.text, at->reply.cut, verdict);
+    served_judge(g->task, &at->prompt, at->reply.text, at->reply.cut, verdict);
 }
 
 // Whether further requests have a chance. A wrong model or key stays wrong; a server that has
@@ -212,7 +212,7 @@ static void watch(asker *a, const slot *at, fv_answer answer) {
 
 static fv_status store(asker *a, slot *at, fv_error *error) {
     const served_group *g = at->cell->group;
-    eval_verdict verdict;
+    served_verdict verdict;
     char note[sizeof at->call.note];
     char *expected = expected_json(&at->prompt);
     asks_row row = {.model = a->s->key.model,
@@ -259,7 +259,7 @@ static fv_status store_arrived(asker *a, http_call *first, fv_error *error) {
 
 static void show(asker *a, bool now_or_never) {
     const fv_served_options *o = &a->s->options;
-    double time = fv_clock_now();
+    double time = clock_now();
     if (o->on_progress == NULL || (!now_or_never && time - a->shown < 0.1)) return;
     a->shown = time;
     double seconds = time - a->started;
@@ -299,7 +299,7 @@ static void count_unasked(asker *a) {
 
 fv_status fv_served_ask(fv_served *s, fv_error *error) {
     size_t n = (size_t)s->options.in_flight;
-    asker a = {.s = s, .started = fv_clock_now(), .n_all = served_count_missing(s)};
+    asker a = {.s = s, .started = clock_now(), .n_all = served_count_missing(s)};
     a.slots = calloc(n, sizeof *a.slots);
     a.idle = calloc(n, sizeof *a.idle);
     fv_status status =

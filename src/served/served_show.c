@@ -27,14 +27,14 @@ static char *summarise(const asks_row *row) {
 }
 
 // The prompt of a row, from a task and what it is made of.
-static fv_status show(const asks_row *row, const eval_task *task, const eval_source *source,
-                      eval_hay hay, fv_shown *shown, fv_error *error) {
-    const eval_place place = {.seed = row->seed,
-                              .sample = row->sample,
-                              .length = row->length,
-                              .n_units = row->n_units,
-                              .depth = row->depth,
-                              .hay = hay};
+static fv_status show(const asks_row *row, const served_task *task, const served_source *source,
+                      served_hay hay, fv_shown *shown, fv_error *error) {
+    const served_sample_place place = {.seed = row->seed,
+                                       .sample = row->sample,
+                                       .length = row->length,
+                                       .n_units = row->n_units,
+                                       .depth = row->depth,
+                                       .hay = hay};
     prompt p = {0};
     prompt_clear(&p);
     fv_status status = task->build(task, source, &place, &p, error);
@@ -53,7 +53,7 @@ static fv_status show_question(const asks_row *row, const char *path, fv_shown *
                                fv_error *error) {
     data_file **files;
     int n;
-    const eval_source nothing = {0};
+    const served_source nothing = {0};
     fv_status status = data_files_open(path, &files, &n, error);
     if (status == FV_OK)
         status = show(row, &files[0]->task, &nothing, EVAL_HAY_NOISE, shown, error);
@@ -65,15 +65,15 @@ static fv_status rebuild(const asks_row *row, fv_shown *shown, fv_error *error) 
     source_origin origin;
     source_from_name(row->haystack, &origin);
     if (*origin.questions) return show_question(row, origin.questions, shown, error);
-    const eval_task *task = eval_task_find(row->task);
+    const served_task *task = served_task_find(row->task);
     if (task == NULL)
         return fv_fail(error, FV_FORMAT, "row %lld asks for '%s', a task that this version lacks",
                        (long long)row->id, row->task);
     const source_options from = {*origin.haystack ? origin.haystack : NULL,
                                  *origin.documents ? origin.documents : NULL, row->seed,
                                  row->length};
-    eval_source source = {0};
-    eval_hay hay;
+    served_source source = {0};
+    served_hay hay;
     char *name = NULL;
     fv_status status = source_prepare(&source, task, &from, &hay, &name, error);
     if (status == FV_OK) status = show(row, task, &source, hay, shown, error);

@@ -10,7 +10,7 @@
 
 // What prompts are built from: haystacks by kind (those that the tasks asked for are built), and
 // the user's questions with documents.
-typedef enum eval_hay {
+typedef enum served_hay {
     EVAL_HAY_NOISE = 1,
     EVAL_HAY_TEXT,         // the user's folder
     EVAL_HAY_NEEDLES,      // word -> number
@@ -20,42 +20,42 @@ typedef enum eval_hay {
     EVAL_HAY_NONE = EVAL_N_HAYSTACKS, // words of the task's own
     EVAL_HAY_DOCUMENTS,               // questions with their documents
     EVAL_HAY_READING,                 // SQuAD or HotpotQA
-} eval_hay;
-typedef struct eval_source {
+} served_hay;
+typedef struct served_source {
     haystack hay[EVAL_N_HAYSTACKS]; // n_units 0: not built
     json_t *documents;              // a list of {question, answers, ctxs}
     uint64_t documents_digest;
     reading *readings[READING_N_FORMATS]; // NULL: not read
     char *reading_files[READING_N_FORMATS];
-} eval_source;
+} served_source;
 
 // How an answer is scored: RULER's string_match_all and string_match_part, lost-in-the-middle's
 // best_subspan_em.
-typedef enum eval_metric { EVAL_MATCH_ALL, EVAL_MATCH_PART, EVAL_SUBSPAN } eval_metric;
+typedef enum served_metric { EVAL_MATCH_ALL, EVAL_MATCH_PART, EVAL_SUBSPAN } served_metric;
 
 // Where a sample stands.
-typedef struct eval_place {
+typedef struct served_sample_place {
     uint64_t seed;
-    int sample;   // from 0
-    int length;   // as asked for, in the task's unit
-    int n_units;  // of the haystack (words, pairs, documents), which make that length
-    double depth; // percent; NAN: drawn
-    eval_hay hay; // which haystack
-} eval_place;
+    int sample;     // from 0
+    int length;     // as asked for, in the task's unit
+    int n_units;    // of the haystack (words, pairs, documents), which make that length
+    double depth;   // percent; NAN: drawn
+    served_hay hay; // which haystack
+} served_sample_place;
 
-typedef struct eval_task eval_task;
-struct eval_task {
+typedef struct served_task served_task;
+struct served_task {
     const char *name, *help;
-    fv_status (*build)(const eval_task *task, const eval_source *source, const eval_place *place,
-                       prompt *p, fv_error *error);
-    eval_hay hay; // the haystack it asks for
-    bool any_hay; // or another that --haystack names
-    eval_kind key, value;
+    fv_status (*build)(const served_task *task, const served_source *source,
+                       const served_sample_place *place, prompt *p, fv_error *error);
+    served_hay hay; // the haystack it asks for
+    bool any_hay;   // or another that --haystack names
+    served_kind key, value;
     int n_keys, n_values, n_queries;
     bool has_depth;   // one needle, whose depth the place says
     int max_tokens;   // of the answer
     const char *unit; // of lengths: "tokens", "pairs", "documents"
-    eval_metric metric;
+    served_metric metric;
     int least_units; // of the haystack
     bool distracts;  // other values like the answer stand in the prompt
     double spread;   // share of tokens by which prompts differ, beyond what their haystacks do
@@ -63,9 +63,9 @@ struct eval_task {
     bool as_is;             // prompts come from a file, as long as they are
 };
 
-// The tasks, a line each: X(name) for a descriptor eval_task_<name>.
+// The tasks, a line each: X(name) for a descriptor served_task_<name>.
 // clang-format off
-#define EVAL_TASK_LIST(X) \
+#define SERVED_TASK_LIST(X) \
     X(niah_single_1) \
     X(niah_single_2) \
     X(niah_single_3) \
@@ -84,26 +84,27 @@ struct eval_task {
     X(kv_query_aware) \
     X(qa)
 // clang-format on
-#define EVAL_TASK_DECLARE(name) extern const eval_task eval_task_##name;
-EVAL_TASK_LIST(EVAL_TASK_DECLARE)
+#define EVAL_TASK_DECLARE(name) extern const served_task served_task_##name;
+SERVED_TASK_LIST(EVAL_TASK_DECLARE)
 #undef EVAL_TASK_DECLARE
 
 // The task of a name; task i and its name, NULL behind the last; FV_USAGE where the descriptor of the
 // task of a name lacks a member that nothing works without.
-const eval_task *eval_task_find(const char *name);
-const eval_task *eval_task_at(int i);
-const char *eval_task_name(int i);
-fv_status eval_task_check(const char *name, fv_error *error);
+const served_task *served_task_find(const char *name);
+const served_task *served_task_at(int i);
+const char *served_task_name(int i);
+fv_status served_task_check(const char *name, fv_error *error);
 
 // Reads a file of questions with documents: JSON Lines {question, answers: [text],
 // ctxs: [{title, text, isgold}]}, as lost-in-the-middle has them.
-fv_status eval_read_documents(const char *path, json_t **documents, uint64_t *digest,
-                              fv_error *error);
+fv_status served_read_documents(const char *path, json_t **documents, uint64_t *digest,
+                                fv_error *error);
 
 // Whether the task's lengths are tokens, which its haystack is cut to.
-bool eval_task_fits(const eval_task *task);
+bool served_task_fits(const served_task *task);
 
 // The random numbers of a sample: of its task, length, depth and number.
-void eval_place_random(const eval_task *task, const eval_place *place, fv_random *random);
+void served_place_random(const served_task *task, const served_sample_place *place,
+                         random_source *random);
 
 #endif

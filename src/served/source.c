@@ -7,7 +7,7 @@
 
 typedef struct generated {
     haystack_kind kind;
-    eval_kind key, value;
+    served_kind key, value;
     int units_per_100; // tokens (or pairs), at most
     int units;         // beside these
 } generated;
@@ -26,7 +26,8 @@ static const char *const NAMES[EVAL_N_HAYSTACKS] = {
     [EVAL_HAY_PAIRS] = "pairs",
 };
 
-static fv_status choose(const eval_task *task, const char *wanted, eval_hay *hay, fv_error *error) {
+static fv_status choose(const served_task *task, const char *wanted, served_hay *hay,
+                        fv_error *error) {
     bool fixed =
         !task->any_hay || task->hay == EVAL_HAY_NEEDLES || task->hay == EVAL_HAY_UUID_NEEDLES;
     *hay = task->hay;
@@ -76,7 +77,7 @@ void source_from_name(const char *name, source_origin *origin) {
     snprintf(to, sizeof origin->haystack, "%.*s", (int)(end - path - 1), path + 1);
 }
 
-static fv_status build(eval_source *source, eval_hay hay, const source_options *options,
+static fv_status build(served_source *source, served_hay hay, const source_options *options,
                        fv_error *error) {
     if (source->hay[hay].n_units > 0) return FV_OK;
     if (hay == EVAL_HAY_TEXT) return haystack_read(&source->hay[hay], options->haystack, error);
@@ -88,22 +89,22 @@ static fv_status build(eval_source *source, eval_hay hay, const source_options *
                              error);
 }
 
-static fv_status no_documents(const eval_task *task, const char *what, fv_error *error) {
+static fv_status no_documents(const served_task *task, const char *what, fv_error *error) {
     return fv_fail(error, FV_USAGE, "%s asks about your documents: give %s", task->name, what);
 }
 
-static fv_status prepare_documents(eval_source *source, const eval_task *task, const char *path,
+static fv_status prepare_documents(served_source *source, const served_task *task, const char *path,
                                    char **name, fv_error *error) {
     fv_status status = FV_OK;
     if (path == NULL)
         return no_documents(task, "a JSON Lines file of questions with --documents FILE", error);
     if (source->documents == NULL)
-        status = eval_read_documents(path, &source->documents, &source->documents_digest, error);
+        status = served_read_documents(path, &source->documents, &source->documents_digest, error);
     if (status == FV_OK) *name = name_with_path("documents", path, source->documents_digest);
     return status;
 }
 
-static fv_status prepare_reading(eval_source *source, const eval_task *task, const char *path,
+static fv_status prepare_reading(served_source *source, const served_task *task, const char *path,
                                  char **name, fv_error *error) {
     reading **r = &source->readings[task->reading];
     char **file = &source->reading_files[task->reading];
@@ -118,8 +119,8 @@ static fv_status prepare_reading(eval_source *source, const eval_task *task, con
     return status;
 }
 
-static fv_status prepare_haystack(eval_source *source, const source_options *options, eval_hay hay,
-                                  char **name, fv_error *error) {
+static fv_status prepare_haystack(served_source *source, const source_options *options,
+                                  served_hay hay, char **name, fv_error *error) {
     bool words = hay == EVAL_HAY_NONE;
     fv_status status = words ? FV_OK : build(source, hay, options, error);
     if (status != FV_OK) return status;
@@ -129,8 +130,9 @@ static fv_status prepare_haystack(eval_source *source, const source_options *opt
     return FV_OK;
 }
 
-fv_status source_prepare(eval_source *source, const eval_task *task, const source_options *options,
-                         eval_hay *hay, char **name, fv_error *error) {
+fv_status source_prepare(served_source *source, const served_task *task,
+                         const source_options *options, served_hay *hay, char **name,
+                         fv_error *error) {
     *name = NULL;
     fv_status status = choose(task, options->haystack, hay, error);
     if (status != FV_OK) return status;
@@ -144,12 +146,12 @@ fv_status source_prepare(eval_source *source, const eval_task *task, const sourc
     return status;
 }
 
-void source_free(eval_source *source) {
+void source_free(served_source *source) {
     for (int i = 0; i < EVAL_N_HAYSTACKS; i++) haystack_free(&source->hay[i]);
     for (int i = 0; i < READING_N_FORMATS; i++) {
         reading_free(source->readings[i]);
         free(source->reading_files[i]);
     }
     json_decref(source->documents);
-    *source = (eval_source){0};
+    *source = (served_source){0};
 }

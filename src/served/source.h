@@ -13,9 +13,10 @@ typedef struct source_options {
 
 // Builds what the task needs and `source` lacks. *hay is the haystack, and *name (to be freed) says
 // what the prompts are made of: generated ones by their kind, the user's with path and digest.
-fv_status source_prepare(eval_source *source, const eval_task *task, const source_options *options,
-                         eval_hay *hay, char **name, fv_error *error);
-void source_free(eval_source *source);
+fv_status source_prepare(served_source *source, const served_task *task,
+                         const source_options *options, served_hay *hay, char **name,
+                         fv_error *error);
+void source_free(served_source *source);
 
 // The same name for the questions of a data file.
 fv_status source_data_name(const data_file *data, char **name, fv_error *error);

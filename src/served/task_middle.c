@@ -9,21 +9,21 @@
 #include <string.h>
 
 // The place of the answer among n: the first at depth 0, the last at 100.
-static int place_of(const eval_task *task, const eval_place *place, int n) {
-    fv_random random;
-    eval_random(&random, place->seed, task->name, -1, place->sample);
-    if (isnan(place->depth)) return (int)fv_random_below(&random, (uint32_t)n);
+static int place_of(const served_task *task, const served_sample_place *place, int n) {
+    random_source random;
+    served_random(&random, place->seed, task->name, -1, place->sample);
+    if (isnan(place->depth)) return (int)random_below(&random, (uint32_t)n);
     return (int)lround((n - 1) * place->depth / 100);
 }
 
-static fv_status build_kv(const eval_task *task, const eval_source *source, const eval_place *place,
-                          prompt *p, fv_error *error) {
+static fv_status build_kv(const served_task *task, const served_source *source,
+                          const served_sample_place *place, prompt *p, fv_error *error) {
     const haystack *h = &source->hay[EVAL_HAY_PAIRS];
     char key[EVAL_VALUE_SIZE], value[EVAL_VALUE_SIZE], pair[2 * EVAL_VALUE_SIZE + 8];
-    fv_random random;
-    eval_place_random(task, place, &random);
-    eval_draw(&random, EVAL_UUIDS, key);
-    eval_draw(&random, EVAL_UUIDS, value);
+    random_source random;
+    served_place_random(task, place, &random);
+    served_draw(&random, EVAL_UUIDS, key);
+    served_draw(&random, EVAL_UUIDS, value);
     snprintf(pair, sizeof pair, "\"%s\": \"%s\"", key, value);
     prompt_add(p, "Extract the value corresponding to the specified key in the JSON object below."
                   "\n\n");
@@ -79,8 +79,8 @@ static fv_status take_question(void *context, const json_line *line, fv_error *e
     return fv_fail(error, FV_NO_MEMORY, "%s: out of memory", line->where);
 }
 
-fv_status eval_read_documents(const char *path, json_t **documents, uint64_t *digest,
-                              fv_error *error) {
+fv_status served_read_documents(const char *path, json_t **documents, uint64_t *digest,
+                                fv_error *error) {
     reader r = {json_array(), TEXT_HASH_START};
     *documents = NULL;
     fv_status status = json_lines_each(path, 0, take_question, &r, error);
@@ -104,8 +104,8 @@ static void add_document(prompt *p, int number, const json_t *document) {
     prompt_add(p, "\n");
 }
 
-static fv_status build_documents(const eval_task *task, const eval_source *source,
-                                 const eval_place *place, prompt *p, fv_error *error) {
+static fv_status build_documents(const served_task *task, const served_source *source,
+                                 const served_sample_place *place, prompt *p, fv_error *error) {
     size_t n_questions = json_array_size(source->documents);
     const json_t *line = json_array_get(source->documents, (size_t)place->sample % n_questions);
     const json_t *contexts = json_object_get(line, "ctxs"), *gold = NULL;
@@ -142,23 +142,23 @@ static fv_status build_documents(const eval_task *task, const eval_source *sourc
 
 // The two of "Lost in the Middle" (Liu et al., arXiv 2307.03172).
 #define KV(title, about)                                                                           \
-    const eval_task eval_task_##title = {.name = #title,                                           \
-                                         .help = about,                                            \
-                                         .build = build_kv,                                        \
-                                         .hay = EVAL_HAY_PAIRS,                                    \
-                                         .key = EVAL_UUIDS,                                        \
-                                         .value = EVAL_UUIDS,                                      \
-                                         .has_depth = true,                                        \
-                                         .max_tokens = 100,                                        \
-                                         .unit = "pairs",                                          \
-                                         .least_units = 2,                                         \
-                                         .distracts = true};
+    const served_task served_task_##title = {.name = #title,                                       \
+                                             .help = about,                                        \
+                                             .build = build_kv,                                    \
+                                             .hay = EVAL_HAY_PAIRS,                                \
+                                             .key = EVAL_UUIDS,                                    \
+                                             .value = EVAL_UUIDS,                                  \
+                                             .has_depth = true,                                    \
+                                             .max_tokens = 100,                                    \
+                                             .unit = "pairs",                                      \
+                                             .least_units = 2,                                     \
+                                             .distracts = true};
 // clang-format off
 KV(kv, "the value of a key in a JSON object of uuids")
 KV(kv_query_aware, "the same, the key named before the object too")
 // clang-format on
 
-const eval_task eval_task_qa = {
+const served_task served_task_qa = {
     .name = "qa",
     .help = "a question about one of the documents of --documents",
     .build = build_documents,

@@ -9,11 +9,11 @@
 enum { MOST_NEEDLES = 4, N_DEPTHS = 40 };
 
 // RULER's depths: 40 values from 0 to 100, drawn without replacement.
-static void draw_depths(fv_random *random, int n, double *depths) {
+static void draw_depths(random_source *random, int n, double *depths) {
     int order[N_DEPTHS];
     for (int i = 0; i < N_DEPTHS; i++) order[i] = i;
     for (int i = 0; i < n; i++) {
-        int j = i + (int)fv_random_below(random, (uint32_t)(N_DEPTHS - i));
+        int j = i + (int)random_below(random, (uint32_t)(N_DEPTHS - i));
         int swap = order[i];
         order[i] = order[j];
         order[j] = swap;
@@ -33,17 +33,17 @@ static bool taken(const needle *needles, int n, const char *key) {
 }
 
 // n_keys keys with n_values values each; the first n_queries keys are asked for.
-static int make_needles(const eval_task *task, const eval_place *place, fv_random *random,
-                        needle *needles) {
+static int make_needles(const served_task *task, const served_sample_place *place,
+                        random_source *random, needle *needles) {
     int n = 0;
     double depths[MOST_NEEDLES];
     for (int k = 0; k < task->n_keys; k++) {
         char key[EVAL_VALUE_SIZE];
-        do eval_draw(random, task->key, key);
+        do served_draw(random, task->key, key);
         while (taken(needles, n, key));
         for (int v = 0; v < task->n_values; v++, n++) {
             memcpy(needles[n].key, key, sizeof key);
-            eval_draw(random, task->value, needles[n].value);
+            served_draw(random, task->value, needles[n].value);
             haystack_needle(task->value, key, needles[n].value, needles[n].text);
         }
     }
@@ -65,13 +65,13 @@ static void join_keys(const needle *needles, int n, text_buffer *out) {
                  needles[i].key);
 }
 
-static fv_status build_niah(const eval_task *task, const eval_source *source,
-                            const eval_place *place, prompt *p, fv_error *error) {
+static fv_status build_niah(const served_task *task, const served_source *source,
+                            const served_sample_place *place, prompt *p, fv_error *error) {
     const haystack *h = &source->hay[place->hay];
     needle needles[MOST_NEEDLES];
     prompt_insert inserts[MOST_NEEDLES];
-    fv_random random;
-    eval_place_random(task, place, &random);
+    random_source random;
+    served_place_random(task, place, &random);
     int n = make_needles(task, place, &random, needles);
     int n_asked = task->n_queries * task->n_values;
     for (int i = 0; i < n; i++) inserts[i] = (prompt_insert){needles[i].at, needles[i].text};
@@ -84,7 +84,7 @@ static fv_status build_niah(const eval_task *task, const eval_source *source,
         join_keys(needles, task->n_queries, &query);
     char kind[16]; // the singular where one value is asked for
     bool one = n_asked == 1;
-    snprintf(kind, sizeof kind, "%s", eval_kind_text(task->value));
+    snprintf(kind, sizeof kind, "%s", served_kind_text(task->value));
     if (one) kind[strlen(kind) - 1] = '\0';
     prompt_add(p,
                "%s special magic %s %s hidden within the following text. Make sure to memorize it. "
@@ -104,12 +104,12 @@ static fv_status build_niah(const eval_task *task, const eval_source *source,
     return p->failed ? fv_fail(error, FV_NO_MEMORY, "out of memory for a prompt") : FV_OK;
 }
 
-static fv_status build_classic(const eval_task *task, const eval_source *source,
-                               const eval_place *place, prompt *p, fv_error *error) {
+static fv_status build_classic(const served_task *task, const served_source *source,
+                               const served_sample_place *place, prompt *p, fv_error *error) {
     const haystack *h = &source->hay[place->hay];
     double depth = place->depth;
-    fv_random random;
-    eval_place_random(task, place, &random);
+    random_source random;
+    served_place_random(task, place, &random);
     if (isnan(depth)) draw_depths(&random, 1, &depth);
     prompt_insert insert = {(int)(place->n_units * (depth / 100)),
                             "\nThe best thing to do in San Francisco is eat a sandwich and sit in "
@@ -128,21 +128,21 @@ static fv_status build_classic(const eval_task *task, const eval_source *source,
 
 // RULER's (github.com/NVIDIA/RULER, scripts/data), by their names there and with their prompts.
 #define NIAH(title, haystack, keys, values, n_key, n_value, n_query, about)                        \
-    const eval_task eval_task_##title = {.name = #title,                                           \
-                                         .help = about,                                            \
-                                         .build = build_niah,                                      \
-                                         .hay = EVAL_HAY_##haystack,                               \
-                                         .any_hay = true,                                          \
-                                         .key = EVAL_##keys,                                       \
-                                         .value = EVAL_##values,                                   \
-                                         .n_keys = n_key,                                          \
-                                         .n_values = n_value,                                      \
-                                         .n_queries = n_query,                                     \
-                                         .has_depth = (n_value) * (n_query) == 1,                  \
-                                         .max_tokens = 128,                                        \
-                                         .unit = "tokens",                                         \
-                                         .least_units = 1,                                         \
-                                         .distracts = true};
+    const served_task served_task_##title = {.name = #title,                                       \
+                                             .help = about,                                        \
+                                             .build = build_niah,                                  \
+                                             .hay = EVAL_HAY_##haystack,                           \
+                                             .any_hay = true,                                      \
+                                             .key = EVAL_##keys,                                   \
+                                             .value = EVAL_##values,                               \
+                                             .n_keys = n_key,                                      \
+                                             .n_values = n_value,                                  \
+                                             .n_queries = n_query,                                 \
+                                             .has_depth = (n_value) * (n_query) == 1,              \
+                                             .max_tokens = 128,                                    \
+                                             .unit = "tokens",                                     \
+                                             .least_units = 1,                                     \
+                                             .distracts = true};
 // clang-format off
 NIAH(niah_single_1, NOISE, WORDS, NUMBERS, 1, 1, 1, "a number in repeated sentences")
 NIAH(niah_single_2, TEXT, WORDS, NUMBERS, 1, 1, 1, "a number in the texts of --haystack")
@@ -155,7 +155,7 @@ NIAH(niah_multiquery, TEXT, WORDS, NUMBERS, 4, 1, 4, "four keys asked for at onc
 // clang-format on
 
 // The first needle in a haystack (github.com/gkamradt/LLMTest_NeedleInAHaystack).
-const eval_task eval_task_classic = {
+const served_task served_task_classic = {
     .name = "classic",
     .help = "the sandwich in San Francisco, the first needle in a haystack",
     .build = build_classic,

@@ -45,9 +45,9 @@ static bool add(choice *c, int document) {
 }
 
 // Adds documents of a list in random order; `again` those that are there already.
-static bool add_some(choice *c, fv_random *random, int *list, int n, bool again) {
+static bool add_some(choice *c, random_source *random, int *list, int n, bool again) {
     for (int i = 0; i < n && c->misses < PATIENCE; i++) {
-        int j = i + (int)fv_random_below(random, (uint32_t)(n - i)), drawn = list[j];
+        int j = i + (int)random_below(random, (uint32_t)(n - i)), drawn = list[j];
         list[j] = list[i];
         list[i] = drawn;
         if (c->taken[drawn] && !again) continue;
@@ -60,7 +60,7 @@ static bool add_some(choice *c, fv_random *random, int *list, int n, bool again)
 }
 
 // Its own documents, those beside them, others; where there are no more, all of them again.
-static bool choose(choice *c, const reading_question *q, fv_random *random) {
+static bool choose(choice *c, const reading_question *q, random_source *random) {
     int n_all = c->r->documents.n_units;
     const int *numbers = c->r->numbers;
     int *list = malloc((size_t)(n_all > q->n_more ? n_all : q->n_more) * sizeof *list);
@@ -79,13 +79,13 @@ static bool choose(choice *c, const reading_question *q, fv_random *random) {
 }
 
 // The first of them, the only one of its own, stands at a depth; else wherever chance puts it.
-static void arrange(choice *c, fv_random *random, double depth) {
+static void arrange(choice *c, random_source *random, double depth) {
     if (isnan(depth)) {
-        eval_shuffle(random, c->documents, c->n);
+        served_shuffle(random, c->documents, c->n);
         return;
     }
     int own = c->documents[0], at = (int)lround((c->n - 1) * depth / 100);
-    eval_shuffle(random, c->documents + 1, c->n - 1);
+    served_shuffle(random, c->documents + 1, c->n - 1);
     memmove(c->documents, c->documents + 1, (size_t)at * sizeof own);
     c->documents[at] = own;
 }
@@ -105,13 +105,13 @@ static void write_prompt(const choice *c, const reading_question *q, prompt *p) 
     for (size_t i = 0; (answer = reading_answer(q, i)) != NULL; i++) prompt_answer(p, answer);
 }
 
-static fv_status build_reading(const eval_task *task, const eval_source *source,
-                               const eval_place *place, prompt *p, fv_error *error) {
+static fv_status build_reading(const served_task *task, const served_source *source,
+                               const served_sample_place *place, prompt *p, fv_error *error) {
     const reading *r = source->readings[task->reading];
     const reading_question *q = &r->questions[place->sample % r->n_questions];
     const haystack *h = &r->documents;
-    fv_random random; // the same at every depth: prompts that share their documents
-    eval_random(&random, place->seed, task->name, -1, place->sample);
+    random_source random; // the same at every depth: prompts that share their documents
+    served_random(&random, place->seed, task->name, -1, place->sample);
     choice c = {.r = r, .taken = calloc((size_t)h->n_units, sizeof *c.taken)};
     c.budget = (size_t)UNIT_BYTES * (size_t)place->n_units;
     p->failed |= c.taken == NULL || !choose(&c, q, &random);
@@ -124,7 +124,7 @@ static fv_status build_reading(const eval_task *task, const eval_source *source,
     return p->failed ? fv_fail(error, FV_NO_MEMORY, "out of memory for a prompt") : FV_OK;
 }
 
-const eval_task eval_task_qa_1 = {
+const served_task served_task_qa_1 = {
     .name = "qa_1",
     .help = "a question about one of SQuAD's documents, --documents",
     .build = build_reading,
@@ -138,7 +138,7 @@ const eval_task eval_task_qa_1 = {
     .spread = 0.1,
 };
 
-const eval_task eval_task_qa_2 = {
+const served_task served_task_qa_2 = {
     .name = "qa_2",
     .help = "a question about two of HotpotQA's documents, --documents",
     .build = build_reading,

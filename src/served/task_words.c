@@ -14,10 +14,10 @@ static fv_status built(const prompt *p, fv_error *error) {
 
 enum { HOPS = 4, NAMES = HOPS + 1 };
 
-static void draw_names(fv_random *random, int letters, char names[NAMES][8]) {
+static void draw_names(random_source *random, int letters, char names[NAMES][8]) {
     for (int i = 0; i < NAMES; i++) {
         bool again = false;
-        for (int c = 0; c < letters; c++) names[i][c] = (char)('A' + fv_random_below(random, 26));
+        for (int c = 0; c < letters; c++) names[i][c] = (char)('A' + random_below(random, 26));
         names[i][letters] = '\0';
         for (int k = 0; k < i; k++) again |= strcmp(names[k], names[i]) == 0;
         i -= again;
@@ -25,19 +25,19 @@ static void draw_names(fv_random *random, int letters, char names[NAMES][8]) {
 }
 
 // Places in [0, n], increasing.
-static void draw_places(fv_random *random, int n, int places[NAMES]) {
+static void draw_places(random_source *random, int n, int places[NAMES]) {
     for (int i = 0; i < NAMES; i++) {
-        int at = (int)fv_random_below(random, (uint32_t)n + 1), k = i;
+        int at = (int)random_below(random, (uint32_t)n + 1), k = i;
         for (; k > 0 && places[k - 1] > at; k--) places[k] = places[k - 1];
         places[k] = at;
     }
 }
 
 // One chain in n_units of noise, and the question for it; writes how the answer begins.
-static void add_chain(fv_random *random, const haystack *h, int letters, int n_units, prompt *p,
+static void add_chain(random_source *random, const haystack *h, int letters, int n_units, prompt *p,
                       char names[NAMES][8], char *prefix, size_t size) {
     char texts[NAMES][64];
-    int places[NAMES], value = 10000 + (int)fv_random_below(random, 90000);
+    int places[NAMES], value = 10000 + (int)random_below(random, 90000);
     prompt_insert inserts[NAMES];
     draw_names(random, letters, names);
     draw_places(random, n_units, places);
@@ -60,18 +60,18 @@ static void add_chain(fv_random *random, const haystack *h, int letters, int n_u
              NAMES, value);
 }
 
-static fv_status build_chain(const eval_task *task, const eval_source *source,
-                             const eval_place *place, prompt *p, fv_error *error) {
+static fv_status build_chain(const served_task *task, const served_source *source,
+                             const served_sample_place *place, prompt *p, fv_error *error) {
     const haystack *h = &source->hay[EVAL_HAY_NOISE];
     char names[NAMES][8], prefix[256];
-    fv_random random;
+    random_source random;
     // The example is the same in every prompt: servers read it once.
-    eval_random(&random, place->seed, "vt example", 0, 0);
+    served_random(&random, place->seed, "vt example", 0, 0);
     add_chain(&random, h, 3, 10, p, names, prefix, sizeof prefix);
     prompt_add(p, "%s", prefix);
     for (int i = 0; i < NAMES; i++) prompt_add(p, "%s%s", i ? " " : "", names[i]);
     prompt_add(p, "\n\n");
-    eval_place_random(task, place, &random);
+    served_place_random(task, place, &random);
     add_chain(&random, h, 5, place->n_units, p, names, prefix, sizeof prefix);
     prompt_end(p, prefix);
     for (int i = 0; i < NAMES; i++) prompt_answer(p, names[i]);
@@ -88,7 +88,7 @@ typedef struct frequencies {
 } frequencies;
 
 // A numbered list of n words, the first ten of them `common` times, all others `others` times.
-static bool add_list(fv_random *random, const frequencies *often, const int *words, int n,
+static bool add_list(random_source *random, const frequencies *often, const int *words, int n,
                      prompt *p) {
     int n_common = n < COMMON ? n : COMMON;
     int total = n_common * often->common + (n - n_common) * often->others, k = 0;
@@ -96,10 +96,10 @@ static bool add_list(fv_random *random, const frequencies *often, const int *wor
     text_buffer text = {0};
     for (int w = 0; w < n && list != NULL; w++)
         for (int i = 0; i < (w < COMMON ? often->common : often->others); i++) list[k++] = words[w];
-    if (list != NULL) eval_shuffle(random, list, total);
+    if (list != NULL) served_shuffle(random, list, total);
     for (int i = 0; i < total && list != NULL; i++) {
         char word[EVAL_VALUE_SIZE];
-        eval_word(list[i], word, sizeof word);
+        served_word(list[i], word, sizeof word);
         text_add(&text, "%s%d. %s", i ? " " : "", i + 1, word);
     }
     bool good = list != NULL && !text.failed;
@@ -115,10 +115,10 @@ static bool add_list(fv_random *random, const frequencies *often, const int *wor
 }
 
 // Distinct words: a walk over all of them by a step that has no common divisor with their number.
-static void draw_words(fv_random *random, int *words, int n) {
-    uint64_t all = (uint64_t)eval_n_words(), at = fv_random_below(random, (uint32_t)all), step;
+static void draw_words(random_source *random, int *words, int n) {
+    uint64_t all = (uint64_t)served_n_words(), at = random_below(random, (uint32_t)all), step;
     do {
-        step = 1 + fv_random_below(random, (uint32_t)all - 1);
+        step = 1 + random_below(random, (uint32_t)all - 1);
         for (uint64_t a = step, b = all;;) {
             uint64_t rest = b % a;
             if (rest == 0) {
@@ -135,14 +135,14 @@ static void draw_words(fv_random *random, int *words, int n) {
 static void add_answer_list(prompt *p, const int *words) {
     for (int i = 0; i < COMMON; i++) {
         char word[EVAL_VALUE_SIZE];
-        eval_word(words[i], word, sizeof word);
+        served_word(words[i], word, sizeof word);
         prompt_add(p, " %d. %s", i + 1, word);
     }
     prompt_add(p, "\n");
 }
 
-static fv_status build_common(const eval_task *task, const eval_source *source,
-                              const eval_place *place, prompt *p, fv_error *error) {
+static fv_status build_common(const served_task *task, const served_source *source,
+                              const served_sample_place *place, prompt *p, fv_error *error) {
     (void)source;
     static const char PREFIX[] =
         " Answer: The top 10 words that appear most often in the list are:";
@@ -150,26 +150,26 @@ static fv_status build_common(const eval_task *task, const eval_source *source,
     const frequencies often = small ? (frequencies){6, 1} : (frequencies){30, 3};
     const frequencies example = small ? (frequencies){3, 1} : (frequencies){10, 3};
     int n = COMMON + place->n_units, n_example = small ? 20 : 40;
-    if (n > eval_n_words())
+    if (n > served_n_words())
         return fv_fail(error, FV_USAGE,
                        "cwe: length %d needs %d distinct words and there are %d; use shorter "
                        "lengths",
-                       place->length, n, eval_n_words());
+                       place->length, n, served_n_words());
     int *words = malloc((size_t)(n > n_example ? n : n_example) * sizeof *words);
     if (words == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory for a prompt");
-    fv_random random;
-    eval_random(&random, place->seed, "cwe example", small, 0);
+    random_source random;
+    served_random(&random, place->seed, "cwe example", small, 0);
     draw_words(&random, words, n_example);
     p->failed |= !add_list(&random, &example, words, n_example, p);
     prompt_add(p, "%s", PREFIX);
     add_answer_list(p, words);
-    eval_place_random(task, place, &random);
+    served_place_random(task, place, &random);
     draw_words(&random, words, n);
     p->failed |= !add_list(&random, &often, words, n, p);
     prompt_end(p, PREFIX);
     for (int i = 0; i < COMMON; i++) {
         char word[EVAL_VALUE_SIZE];
-        eval_word(words[i], word, sizeof word);
+        served_word(words[i], word, sizeof word);
         prompt_answer(p, word);
     }
     free(words);
@@ -182,10 +182,10 @@ enum { LETTERS = 6, ANSWERS = 3 };
 
 // Code words of six letters, by rank. Rank 0 is dots; ranks 1 to 3 are the answers, which no
 // further rank may repeat.
-static void draw_codes(fv_random *random, char (*codes)[LETTERS + 1], int n) {
+static void draw_codes(random_source *random, char (*codes)[LETTERS + 1], int n) {
     for (int i = 0; i < n; i++) {
         bool again = false;
-        for (int c = 0; c < LETTERS; c++) codes[i][c] = (char)('a' + fv_random_below(random, 26));
+        for (int c = 0; c < LETTERS; c++) codes[i][c] = (char)('a' + random_below(random, 26));
         codes[i][LETTERS] = '\0';
         for (int k = 1; k <= ANSWERS && k < i; k++) again |= strcmp(codes[k], codes[i]) == 0;
         i -= again;
@@ -193,8 +193,8 @@ static void draw_codes(fv_random *random, char (*codes)[LETTERS + 1], int n) {
     snprintf(codes[0], sizeof codes[0], "...");
 }
 
-static fv_status build_frequent(const eval_task *task, const eval_source *source,
-                                const eval_place *place, prompt *p, fv_error *error) {
+static fv_status build_frequent(const served_task *task, const served_source *source,
+                                const served_sample_place *place, prompt *p, fv_error *error) {
     (void)source;
     const double zeta2 = 1.6449340668482264; // the sum of 1/k^2
     int n_codes = place->length / 50 > 5 ? place->length / 50 : 5, n = 0;
@@ -202,15 +202,15 @@ static fv_status build_frequent(const eval_task *task, const eval_source *source
     int *list = malloc((size_t)most * sizeof *list);
     char(*codes)[LETTERS + 1] = malloc((size_t)n_codes * sizeof *codes);
     text_buffer text = {0};
-    fv_random random;
-    eval_place_random(task, place, &random);
+    random_source random;
+    served_place_random(task, place, &random);
     p->failed |= list == NULL || codes == NULL;
     if (!p->failed) draw_codes(&random, codes, n_codes);
     for (int rank = 0; rank < n_codes && !p->failed; rank++) {
         int times = (int)fmax(1, round(place->n_units / (zeta2 * (rank + 1.0) * (rank + 1.0))));
         for (int i = 0; i < times && n < most; i++) list[n++] = rank;
     }
-    if (!p->failed) eval_shuffle(&random, list, n);
+    if (!p->failed) served_shuffle(&random, list, n);
     for (int i = 0; i < n; i++) text_add(&text, "%s%s", i ? " " : "", codes[list[i]]);
     prompt_add(p, "Read the following coded text and track the frequency of each coded word. Find "
                   "the three most frequently appeared coded words. ");
@@ -227,7 +227,7 @@ static fv_status build_frequent(const eval_task *task, const eval_source *source
     return built(p, error);
 }
 
-const eval_task eval_task_vt = {
+const served_task served_task_vt = {
     .name = "vt",
     .help = "which variables got a value, through a chain of assignments",
     .build = build_chain,
@@ -237,7 +237,7 @@ const eval_task eval_task_vt = {
     .least_units = 5,
 };
 
-const eval_task eval_task_cwe = {
+const served_task served_task_cwe = {
     .name = "cwe",
     .help = "the ten most common words of a list",
     .build = build_common,
@@ -247,7 +247,7 @@ const eval_task eval_task_cwe = {
     .least_units = 1,
 };
 
-const eval_task eval_task_fwe = {
+const served_task served_task_fwe = {
     .name = "fwe",
     .help = "the three most frequent words of a coded text",
     .build = build_frequent,

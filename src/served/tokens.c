@@ -185,15 +185,15 @@ static fv_status count(token_counter *c, const prompt *p, int *tokens, fv_error 
 
 typedef struct fitter {
     token_counter *counter;
-    const eval_task *task;
-    const eval_source *source;
-    eval_place place;
+    const served_task *task;
+    const served_source *source;
+    served_sample_place place;
     prompt prompt;
 } fitter;
 
 static fv_status count_units(fitter *f, int n_units, int *tokens, fv_error *error) {
     enum { SEVERAL = 8 }; // prompts that differ: the longest of some
-    int n = eval_task_fits(f->task) && f->task->spread > 0 ? SEVERAL : 1, found;
+    int n = served_task_fits(f->task) && f->task->spread > 0 ? SEVERAL : 1, found;
     fv_status status = FV_OK;
     f->place.n_units = n_units;
     *tokens = -1;
@@ -262,18 +262,18 @@ static int prompt_budget(const token_counter *c, int length, int max_tokens) {
     return length - max_tokens - (bare ? CHAT_TOKENS : 0);
 }
 
-static fitter start_fit(token_counter *c, const eval_task *task, const eval_source *source,
-                        const eval_place *place) {
+static fitter start_fit(token_counter *c, const served_task *task, const served_source *source,
+                        const served_sample_place *place) {
     fitter f = {c, task, source, *place, {0}};
     f.place.depth = task->has_depth ? 50 : NAN;
     return f;
 }
 
-fv_status tokens_check(token_counter *c, const eval_task *task, const eval_source *source,
-                       int max_tokens, const eval_place *place, int *n_units, int *tokens,
+fv_status tokens_check(token_counter *c, const served_task *task, const served_source *source,
+                       int max_tokens, const served_sample_place *place, int *n_units, int *tokens,
                        fv_error *error) {
     fitter f = start_fit(c, task, source, place);
-    bool fits = eval_task_fits(task);
+    bool fits = served_task_fits(task);
     int budget = prompt_budget(c, place->length, max_tokens);
     *n_units = fits ? task->least_units : place->length;
     fv_status status = count_units(&f, *n_units, tokens, error);
@@ -286,10 +286,10 @@ fv_status tokens_check(token_counter *c, const eval_task *task, const eval_sourc
                    *tokens + place->length - budget);
 }
 
-fv_status tokens_fit(token_counter *c, const eval_task *task, const eval_source *source,
-                     int max_tokens, const eval_place *place, int *n_units, int *tokens,
+fv_status tokens_fit(token_counter *c, const served_task *task, const served_source *source,
+                     int max_tokens, const served_sample_place *place, int *n_units, int *tokens,
                      fv_error *error) {
-    if (!eval_task_fits(task)) return FV_OK;
+    if (!served_task_fits(task)) return FV_OK;
     fitter f = start_fit(c, task, source, place);
     int budget = prompt_budget(c, place->length, max_tokens), least = *tokens;
     fv_status status = c->way == TOKENS_USAGE

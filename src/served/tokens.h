@@ -39,14 +39,14 @@ const char *tokens_way_text(tokens_way way);
 // The least units that a prompt can have, and its tokens; for tasks whose lengths are units
 // already, those of the length. FV_USAGE where `place->length` tokens, of prompt and answer
 // together, are below what the question itself needs.
-fv_status tokens_check(token_counter *counter, const eval_task *task, const eval_source *source,
-                       int max_tokens, const eval_place *place, int *n_units, int *tokens,
+fv_status tokens_check(token_counter *counter, const served_task *task, const served_source *source,
+                       int max_tokens, const served_sample_place *place, int *n_units, int *tokens,
                        fv_error *error);
 
 // From what tokens_check found: the units that fill `place->length` tokens without being more, and
 // the tokens of such a prompt alone.
-fv_status tokens_fit(token_counter *counter, const eval_task *task, const eval_source *source,
-                     int max_tokens, const eval_place *place, int *n_units, int *tokens,
+fv_status tokens_fit(token_counter *counter, const served_task *task, const served_source *source,
+                     int max_tokens, const served_sample_place *place, int *n_units, int *tokens,
                      fv_error *error);
 
 #endif

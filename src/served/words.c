@@ -80,26 +80,25 @@ enum {
     N_NOUNS = sizeof NOUNS / sizeof *NOUNS
 };
 
-int eval_n_words(void) {
+int served_n_words(void) {
     return N_ADJECTIVES * N_NOUNS;
 }
 
-void eval_word(int index, char *out, size_t size) {
+void served_word(int index, char *out, size_t size) {
     snprintf(out, size, "%s-%s", ADJECTIVES[index / N_NOUNS], NOUNS[index % N_NOUNS]);
 }
 
-static void write_number(fv_random *random, int digits, char *out) {
+static void write_number(random_source *random, int digits, char *out) {
     for (int i = 0; i < digits; i++)
-        out[i] =
-            (char)('0' + (i == 0 ? 1 + fv_random_below(random, 9) : fv_random_below(random, 10)));
+        out[i] = (char)('0' + (i == 0 ? 1 + random_below(random, 9) : random_below(random, 10)));
     out[digits] = '\0';
 }
 
 // Version 4: random but for the digits that say so.
-static void write_uuid(fv_random *random, char *out) {
+static void write_uuid(random_source *random, char *out) {
     static const char HEX[] = "0123456789abcdef";
     for (int i = 0; i < 36; i++) {
-        uint32_t digit = fv_random_below(random, 16);
+        uint32_t digit = random_below(random, 16);
         if (i == 14) digit = 4;
         if (i == 19) digit = 8 + digit % 4;
         out[i] = i == 8 || i == 13 || i == 18 || i == 23 ? '-' : HEX[digit];
@@ -107,10 +106,10 @@ static void write_uuid(fv_random *random, char *out) {
     out[36] = '\0';
 }
 
-void eval_draw(fv_random *random, eval_kind kind, char out[EVAL_VALUE_SIZE]) {
+void served_draw(random_source *random, served_kind kind, char out[EVAL_VALUE_SIZE]) {
     switch (kind) {
     case EVAL_WORDS:
-        eval_word((int)fv_random_below(random, (uint32_t)eval_n_words()), out, EVAL_VALUE_SIZE);
+        served_word((int)random_below(random, (uint32_t)served_n_words()), out, EVAL_VALUE_SIZE);
         break;
     case EVAL_NUMBERS:
         write_number(random, 7, out);
@@ -121,21 +120,22 @@ void eval_draw(fv_random *random, eval_kind kind, char out[EVAL_VALUE_SIZE]) {
     }
 }
 
-void eval_shuffle(fv_random *random, int *items, int n) {
+void served_shuffle(random_source *random, int *items, int n) {
     for (int i = n - 1; i > 0; i--) {
-        int j = (int)fv_random_below(random, (uint32_t)i + 1), swap = items[i];
+        int j = (int)random_below(random, (uint32_t)i + 1), swap = items[i];
         items[i] = items[j];
         items[j] = swap;
     }
 }
 
-const char *eval_kind_text(eval_kind kind) {
+const char *served_kind_text(served_kind kind) {
     static const char *const TEXTS[] = {"words", "numbers", "uuids"};
     return TEXTS[kind];
 }
 
-void eval_random(fv_random *random, uint64_t seed, const char *name, int64_t place, int sample) {
+void served_random(random_source *random, uint64_t seed, const char *name, int64_t place,
+                   int sample) {
     char text[96];
     snprintf(text, sizeof text, "%llu %s %lld", (unsigned long long)seed, name, (long long)place);
-    fv_random_init(random, text_hash(TEXT_HASH_START, text), FV_STREAM_TEST, 0, (uint32_t)sample);
+    random_init(random, text_hash(TEXT_HASH_START, text), FV_STREAM_TEST, 0, (uint32_t)sample);
 }

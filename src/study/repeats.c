@@ -49,7 +49,7 @@ static void settle_watching(fv_config *c) {
     X(watching, "train.snapshot_every", "it only says how a run is watched")                       \
     X(watching, "train.snapshots", "they only say how a run is watched")
 
-static const fv_settling COMMON[] = {
+static const config_settling COMMON[] = {
 #define ROW(function, key, why) {key, settle_##function, why, NULL},
     SETTLING_LIST(ROW)
 #undef ROW
@@ -57,8 +57,8 @@ static const fv_settling COMMON[] = {
 enum { N_COMMON = sizeof COMMON / sizeof *COMMON };
 
 // The i-th of all, those of the parts behind; NULL behind the last.
-static const fv_settling *settling(int i) {
-    return i < N_COMMON ? &COMMON[i] : fv_parts_settling(i - N_COMMON);
+static const config_settling *settling(int i) {
+    return i < N_COMMON ? &COMMON[i] : parts_settling(i - N_COMMON);
 }
 
 // --- the runs ------------------------------------------------------------------------------------
@@ -89,7 +89,7 @@ static void drop_unread(const swept *s, fv_config *config) {
 // The simpler of two ways may not read what the other does.
 static void simplify(const swept *s, fv_config *config) {
     drop_unread(s, config);
-    const fv_settling *way;
+    const config_settling *way;
     for (int i = 0; (way = settling(i)) != NULL; i++) way->settle(config);
     drop_unread(s, config);
 }
@@ -101,7 +101,7 @@ typedef struct run {
 
 static uint64_t hash_swept(const swept *s, const fv_config *config) {
     uint64_t hash = sweep_hash(TEXT_HASH_START, config, s->fields, s->n);
-    const fv_settling *way;
+    const config_settling *way;
     for (int i = 0; (way = settling(i)) != NULL; i++) {
         const fv_field *into = way->into != NULL ? fv_field_find(way->into) : NULL;
         if (into != NULL) hash = sweep_hash(hash, config, &into, 1);
@@ -130,7 +130,7 @@ static bool explain_unread(const fv_config *config, const fv_field *field, fv_er
 }
 
 static const char *explain_settling(const fv_field *field) {
-    const fv_settling *way;
+    const config_settling *way;
     for (int i = 0; (way = settling(i)) != NULL; i++)
         if (strcmp(way->key, field->key) == 0) return way->why;
     return "";

@@ -120,7 +120,7 @@ static fv_status find_seeds(const selection *s, const char *whose, const char *c
 }
 
 // What `reduce` puts together at one place of one seed.
-static fv_status find_reduced(const selection *s, const fv_claim_plan *plan, text_buffer *text,
+static fv_status find_reduced(const selection *s, const claim_plan *plan, text_buffer *text,
                               fv_error *error) {
 #define WORD(name, text) text,
     static const char *const words[] = {"", FV_REDUCE_LIST(WORD)};
@@ -169,10 +169,10 @@ static bool knows_runs(const fv_experiment *experiment) {
 
 fv_status samples_of_claim(const fv_experiment *experiment, int i, text_buffer *text,
                            fv_error *error) {
-    fv_claim_plan plan;
+    claim_plan plan;
     selection s;
     if (!knows_runs(experiment)) return FV_OK;
-    fv_status status = fv_claim_read(experiment, i, &plan, error);
+    fv_status status = claim_read(experiment, i, &plan, error);
     if (status != FV_OK) return status;
     status = select_runs(experiment, plan.options, &s, error);
     if (status == FV_OK)

@@ -8,8 +8,8 @@
 
 // --- what a model sees ---------------------------------------------------------------------------
 
-static const fv_layer_type *layer(const fv_config *c, int i) {
-    return fv_layer_type_of(c->model.layers.kind[i]);
+static const layer_type *layer(const fv_config *c, int i) {
+    return layer_type_of(c->model.layers.kind[i]);
 }
 
 // Layers that carry something from one position to another, and those that attend among them.
@@ -28,7 +28,7 @@ static mixing mixing_layers(const fv_config *c) {
 
 // How far in front of the query the answer stands; -1 where that differs from sequence to sequence.
 static int distance(const fv_config *c) {
-    const fv_task *task = fv_task_of(&c->task);
+    const task_type *task = task_of(&c->task);
     return task->distance ? task->distance(&c->task) : -1;
 }
 
@@ -40,8 +40,8 @@ static long reach(const fv_config *c) {
     return sum;
 }
 
-static const fv_positions_type *positions(const fv_config *c) {
-    return fv_positions_type_of(c->model.positions);
+static const positions_type *positions(const fv_config *c) {
+    return positions_type_of(c->model.positions);
 }
 
 // --- the rules -----------------------------------------------------------------------------------
@@ -52,7 +52,7 @@ static bool forgets_tokens(const fv_config *c) {
 
 static bool needs_numbers(const fv_config *c) {
     return c->model.embedding == FV_EMBEDDING_RESAMPLED && c->model.tied &&
-           fv_task_of(&c->task)->asks_numbers;
+           task_of(&c->task)->asks_numbers;
 }
 
 static bool stays_in_place(const fv_config *c) {

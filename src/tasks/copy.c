@@ -97,16 +97,16 @@ static void settle_index(fv_config *c) {
     c->task.index = -1;
 }
 
-static fv_status check(const fv_check *c, int i) {
+static fv_status check(const config_checking *c, int i) {
     (void)i;
     const fv_task_config *task = &c->config->task;
     if (task->index >= task->context_length)
-        return fv_check_refuse(
+        return check_refuse(
             c, "task.index",
             "task.index %d lies past the context; task.context_length %d allows 0 to %d",
             task->index, task->context_length, task->context_length - 1);
     if (task->index < 0 && task->offset >= task->context_length)
-        return fv_check_refuse(
+        return check_refuse(
             c, "task.offset",
             "task.offset %d reaches past the context; task.context_length %d allows 0 to "
             "%d",
@@ -114,7 +114,7 @@ static fv_status check(const fv_check *c, int i) {
     return FV_OK;
 }
 
-const fv_task fv_task_copy = {
+const task_type task_copy = {
     .part = {.help = "the token that stands `offset` back from the last one, or at `index`",
              .example = "task: {name: copy, offset: 1, vocab_size: 100, context_length: 4}",
              .reads = {FV_READS(task.offset), FV_READS(task.index), FV_READS(task.loss),
@@ -127,6 +127,6 @@ const fv_task fv_task_copy = {
     .answer = answer,
     .distance = distance,
     .attended = attended,
-    .bayes_loss = fv_task_no_loss,
+    .bayes_loss = task_no_loss,
     .blind_loss = blind_loss,
 };

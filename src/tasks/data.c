@@ -13,41 +13,41 @@ static double zipf_weight(const void *config, int r) {
 }
 
 static double own_weight(const void *data, int i) {
-    const fv_data *d = data;
+    const task_data *d = data;
     return d->task->weight(&d->config, i);
 }
 
-static fv_status make_weights(fv_data *data) {
+static fv_status make_weights(task_data *data) {
     const fv_task_config *config = &data->config;
     if (data->task->weight)
-        return fv_weights_create(data->task->n_weights(config), own_weight, data, &data->weights);
+        return weights_create(data->task->n_weights(config), own_weight, data, &data->weights);
     if (config->distribution == FV_DISTRIBUTION_ZIPF)
-        return fv_weights_create(config->vocab_size, zipf_weight, config, &data->weights);
-    data->weights = (fv_weights){.n = config->vocab_size};
+        return weights_create(config->vocab_size, zipf_weight, config, &data->weights);
+    data->weights = (task_weights){.n = config->vocab_size};
     return FV_OK;
 }
 
-static void draw_tokens(const fv_fill *fill) {
+static void draw_tokens(const task_fill *fill) {
     for (int t = 0; t < fill->config->context_length; t++)
-        fill->tokens[t * fill->stride] = fv_weights_draw(fill->weights, fill->random);
+        fill->tokens[t * fill->stride] = weights_draw(fill->weights, fill->random);
 }
 
 // Sequences of some groups, one after the other, as the task draws them.
-static void draw_samples(const fv_data *data, fv_stream stream, uint32_t step, int first_sample,
-                         int n_groups, int32_t *tokens, int32_t *targets) {
+static void draw_samples(const task_data *data, random_stream stream, uint32_t step,
+                         int first_sample, int n_groups, int32_t *tokens, int32_t *targets) {
     bool held_out = stream == FV_STREAM_TEST;
     size_t n_tokens = (size_t)data->config.context_length, n_loss = (size_t)data->n_loss;
     if (data->task->answer == NULL)
         for (size_t i = 0; i < (size_t)n_groups * n_loss * L; i++) targets[i] = -1;
     for (size_t s = 0; s < (size_t)n_groups * L; s++) {
-        fv_random random;
-        fv_random_init(&random, data->seed, stream, step, (uint32_t)first_sample + (uint32_t)s);
-        const fv_fill fill = {.config = held_out ? &data->held_out : &data->config,
-                              .weights = &data->weights,
-                              .random = &random,
-                              .tokens = tokens + s / L * n_tokens * L + s % L,
-                              .targets = targets + s / L * n_loss * L + s % L,
-                              .stride = L};
+        random_source random;
+        random_init(&random, data->seed, stream, step, (uint32_t)first_sample + (uint32_t)s);
+        const task_fill fill = {.config = held_out ? &data->held_out : &data->config,
+                                .weights = &data->weights,
+                                .random = &random,
+                                .tokens = tokens + s / L * n_tokens * L + s % L,
+                                .targets = targets + s / L * n_loss * L + s % L,
+                                .stride = L};
         if (data->task->fill)
             data->task->fill(&fill);
         else
@@ -56,18 +56,18 @@ static void draw_samples(const fv_data *data, fv_stream stream, uint32_t step, i
 }
 
 // Fresh sequences of some groups; independent uniform tokens are drawn sixteen samples at a time.
-static void fill_groups(const fv_data *data, fv_stream stream, uint32_t step, int first_sample,
-                        int n_groups, int32_t *tokens, int32_t *targets) {
+static void fill_groups(const task_data *data, random_stream stream, uint32_t step,
+                        int first_sample, int n_groups, int32_t *tokens, int32_t *targets) {
     const fv_task_config *config = &data->config;
     if (data->task->fill == NULL && data->weights.cumulative == NULL)
-        fv_kernels_get()->draw(&(fv_draw){.seed = data->seed,
-                                          .stream = stream,
-                                          .step = step,
-                                          .first_sample = (uint32_t)first_sample,
-                                          .n_groups = n_groups,
-                                          .n_rows = config->context_length,
-                                          .vocab_size = (uint32_t)config->vocab_size,
-                                          .tokens = tokens});
+        kernels_get()->draw(&(kernel_draw){.seed = data->seed,
+                                           .stream = stream,
+                                           .step = step,
+                                           .first_sample = (uint32_t)first_sample,
+                                           .n_groups = n_groups,
+                                           .n_rows = config->context_length,
+                                           .vocab_size = (uint32_t)config->vocab_size,
+                                           .tokens = tokens});
     else
         draw_samples(data, stream, step, first_sample, n_groups, tokens, targets);
     for (int g = 0; g < n_groups && data->task->answer; g++)
@@ -76,22 +76,21 @@ static void fill_groups(const fv_data *data, fv_stream stream, uint32_t step, in
 }
 
 // Sequences drawn with replacement from the fixed set.
-static void draw_group(const fv_data *data, uint32_t step, int first_sample, int32_t *tokens,
+static void draw_group(const task_data *data, uint32_t step, int first_sample, int32_t *tokens,
                        int32_t *targets) {
     int n_tokens = data->config.context_length, size = n_tokens + data->n_loss;
     for (int l = 0; l < L; l++) {
-        fv_random random;
-        fv_random_init(&random, data->seed, FV_STREAM_TRAIN, step + 1,
-                       (uint32_t)(first_sample + l));
-        size_t index = fv_random_below(&random, (uint32_t)data->config.n_train);
+        random_source random;
+        random_init(&random, data->seed, FV_STREAM_TRAIN, step + 1, (uint32_t)(first_sample + l));
+        size_t index = random_below(&random, (uint32_t)data->config.n_train);
         const int32_t *sequence = data->fixed + index * (size_t)size;
         for (int t = 0; t < n_tokens; t++) tokens[t * L + l] = sequence[t];
         for (int t = 0; t < data->n_loss; t++) targets[t * L + l] = sequence[n_tokens + t];
     }
 }
 
-void fv_data_batch(const fv_data *data, fv_stream stream, uint32_t step, int first_group,
-                   int n_groups, int n_samples, int32_t *tokens, int32_t *targets) {
+void data_batch(const task_data *data, random_stream stream, uint32_t step, int first_group,
+                int n_groups, int n_samples, int32_t *tokens, int32_t *targets) {
     bool fixed = data->fixed && stream == FV_STREAM_TRAIN;
     if (!fixed) fill_groups(data, stream, step, first_group * L, n_groups, tokens, targets);
     for (int g = 0; g < n_groups; g++) {
@@ -105,7 +104,7 @@ void fv_data_batch(const fv_data *data, fv_stream stream, uint32_t step, int fir
 }
 
 // Sequence i of the fixed set is the fresh sequence of step 0 and sample i.
-static fv_status make_fixed(fv_data *data) {
+static fv_status make_fixed(task_data *data) {
     int n_tokens = data->config.context_length, n = data->config.n_train;
     size_t size = (size_t)n_tokens + (size_t)data->n_loss, total;
     int32_t *group = aligned_alloc(64, size * L * sizeof *group); // a multiple of 64 bytes
@@ -124,10 +123,10 @@ static fv_status make_fixed(fv_data *data) {
     return FV_OK;
 }
 
-fv_status fv_data_create(const fv_task_config *config, uint64_t seed, bool training, fv_data *data,
-                         fv_error *error) {
+fv_status data_create(const fv_task_config *config, uint64_t seed, bool training, task_data *data,
+                      fv_error *error) {
     *data =
-        (fv_data){.config = *config, .held_out = *config, .task = fv_task_of(config), .seed = seed};
+        (task_data){.config = *config, .held_out = *config, .task = task_of(config), .seed = seed};
     if (data->task->hold_out) data->task->hold_out(&data->held_out);
     fv_status status = FV_OK;
     data->loss_positions = malloc((size_t)config->context_length * sizeof *data->loss_positions);
@@ -137,7 +136,7 @@ fv_status fv_data_create(const fv_task_config *config, uint64_t seed, bool train
     if (status == FV_OK) status = make_weights(data);
     if (status == FV_OK && training && config->data == FV_DATA_FIXED) status = make_fixed(data);
     if (status != FV_OK) {
-        fv_data_free(data);
+        data_free(data);
         return fv_fail(error, status,
                        "out of memory for the task's data (%d sequences of %d tokens)",
                        config->n_train, config->context_length);
@@ -145,9 +144,9 @@ fv_status fv_data_create(const fv_task_config *config, uint64_t seed, bool train
     return FV_OK;
 }
 
-void fv_data_free(fv_data *data) {
+void data_free(task_data *data) {
     free(data->loss_positions);
-    fv_weights_free(&data->weights);
+    weights_free(&data->weights);
     free(data->fixed);
-    *data = (fv_data){0};
+    *data = (task_data){0};
 }

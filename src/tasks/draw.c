@@ -4,12 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-fv_status fv_weights_create(int n, double (*weight)(const void *context, int i),
-                            const void *context, fv_weights *weights) {
-    *weights = (fv_weights){.n = n, .cumulative = malloc((size_t)n * sizeof(double))};
+fv_status weights_create(int n, double (*weight)(const void *context, int i), const void *context,
+                         task_weights *weights) {
+    *weights = (task_weights){.n = n, .cumulative = malloc((size_t)n * sizeof(double))};
     weights->shares = malloc((size_t)n * sizeof(double));
     if (weights->cumulative == NULL || weights->shares == NULL) {
-        fv_weights_free(weights);
+        weights_free(weights);
         return FV_NO_MEMORY;
     }
     double sum = 0, below = 0;
@@ -21,20 +21,20 @@ fv_status fv_weights_create(int n, double (*weight)(const void *context, int i),
     return FV_OK;
 }
 
-void fv_weights_free(fv_weights *weights) {
+void weights_free(task_weights *weights) {
     free(weights->cumulative);
     free(weights->shares);
-    *weights = (fv_weights){0};
+    *weights = (task_weights){0};
 }
 
 // Not a difference of cumulative weights: beside a sum near 1 a small share cancels to 0.
-double fv_weights_share(const fv_weights *weights, int i) {
+double weights_share(const task_weights *weights, int i) {
     return weights->shares == NULL ? 1.0 / weights->n : weights->shares[i];
 }
 
-int fv_weights_draw(const fv_weights *weights, fv_random *random) {
-    if (weights->cumulative == NULL) return (int)fv_random_below(random, (uint32_t)weights->n);
-    double u = fv_random_uniform(random);
+int weights_draw(const task_weights *weights, random_source *random) {
+    if (weights->cumulative == NULL) return (int)random_below(random, (uint32_t)weights->n);
+    double u = random_uniform(random);
     int low = 0, high = weights->n - 1;
     while (low < high) {
         int middle = low + (high - low) / 2;
@@ -47,11 +47,11 @@ int fv_weights_draw(const fv_weights *weights, fv_random *random) {
 }
 
 // The first n steps of Fisher and Yates' shuffle.
-static void shuffle(fv_random *random, int pool, int n, int32_t *out, int stride) {
+static void shuffle(random_source *random, int pool, int n, int32_t *out, int stride) {
     uint16_t values[FV_DENSE_POOL];
     for (int i = 0; i < pool; i++) values[i] = (uint16_t)i;
     for (int i = 0; i < n; i++) {
-        int k = i + (int)fv_random_below(random, (uint32_t)(pool - i));
+        int k = i + (int)random_below(random, (uint32_t)(pool - i));
         uint16_t value = values[k];
         values[k] = values[i];
         out[(size_t)i * stride] = value;
@@ -59,14 +59,14 @@ static void shuffle(fv_random *random, int pool, int n, int32_t *out, int stride
 }
 
 // Draws again what has been drawn before; a hash table at most half full remembers it.
-static void reject(fv_random *random, int pool, int n, int32_t *out, int stride) {
+static void reject(random_source *random, int pool, int n, int32_t *out, int stride) {
     int32_t seen[2 * FV_MOST_DISTINCT]; // value + 1, 0 for an empty place
     uint32_t mask = 1;
     while (mask < 2 * (uint32_t)n) mask *= 2;
     memset(seen, 0, mask * sizeof *seen);
     mask--;
     for (int i = 0; i < n;) {
-        int32_t value = (int32_t)fv_random_below(random, (uint32_t)pool);
+        int32_t value = (int32_t)random_below(random, (uint32_t)pool);
         uint32_t place = ((uint32_t)value * 0x9E3779B9u >> 7) & mask;
         while (seen[place] != 0 && seen[place] != value + 1) place = (place + 1) & mask;
         if (seen[place] != 0) continue;
@@ -75,7 +75,7 @@ static void reject(fv_random *random, int pool, int n, int32_t *out, int stride)
     }
 }
 
-void fv_draw_distinct(fv_random *random, int pool, int n, int32_t *out, int stride) {
+void draw_distinct(random_source *random, int pool, int n, int32_t *out, int stride) {
     assert(n <= pool && (pool <= FV_DENSE_POOL || n <= FV_MOST_DISTINCT));
     if (pool <= FV_DENSE_POOL)
         shuffle(random, pool, n, out, stride);

@@ -1,4 +1,4 @@
-// Draws that tasks share. All of them depend on nothing but the fv_random they are given and
+// Draws that tasks share. All of them depend on nothing but the random_source they are given and
 // allocate nothing, because they run inside a training step.
 #ifndef TASKS_DRAW_H
 #define TASKS_DRAW_H
@@ -8,23 +8,23 @@
 #include <fovea/status.h>
 
 // A discrete distribution over 0 ... n - 1.
-typedef struct fv_weights {
+typedef struct task_weights {
     int n;
     double *cumulative; // [n], ends at 1; NULL: uniform
     double *shares;     // [n], the probability of each; NULL: uniform
-} fv_weights;
+} task_weights;
 
 // Takes weight(context, i) for every i; they need not add up to 1.
-fv_status fv_weights_create(int n, double (*weight)(const void *context, int i),
-                            const void *context, fv_weights *weights);
-void fv_weights_free(fv_weights *weights);
-double fv_weights_share(const fv_weights *weights, int i); // the probability of i
-int fv_weights_draw(const fv_weights *weights, fv_random *random);
+fv_status weights_create(int n, double (*weight)(const void *context, int i), const void *context,
+                         task_weights *weights);
+void weights_free(task_weights *weights);
+double weights_share(const task_weights *weights, int i); // the probability of i
+int weights_draw(const task_weights *weights, random_source *random);
 
-// The most values that fv_draw_distinct draws from a pool beyond FV_DENSE_POOL.
+// The most values that draw_distinct draws from a pool beyond FV_DENSE_POOL.
 enum { FV_DENSE_POOL = 1024, FV_MOST_DISTINCT = 8192 };
 
 // n different values of [0, pool), uniform over all ordered choices, to out[i * stride].
-void fv_draw_distinct(fv_random *random, int pool, int n, int32_t *out, int stride);
+void draw_distinct(random_source *random, int pool, int n, int32_t *out, int stride);
 
 #endif

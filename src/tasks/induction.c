@@ -26,10 +26,10 @@ static int loss_positions(const fv_task_config *config, int *positions) {
     return n;
 }
 
-static void fill(const fv_fill *fill) {
+static void fill(const task_fill *fill) {
     int period = period_of(fill->config), stride = fill->stride;
     for (int t = 0; t < fill->config->context_length; t++)
-        fill->tokens[t * stride] = t < period ? fv_weights_draw(fill->weights, fill->random)
+        fill->tokens[t * stride] = t < period ? weights_draw(fill->weights, fill->random)
                                               : fill->tokens[(t - period) * stride];
 }
 
@@ -47,15 +47,15 @@ static void settle_period(fv_config *c) {
     if (c->task.period == c->task.context_length / 2) c->task.period = 0;
 }
 
-static fv_status check(const fv_check *c, int i) {
+static fv_status check(const config_checking *c, int i) {
     (void)i;
     const fv_task_config *task = &c->config->task;
     if (task->context_length < 2)
-        return fv_check_refuse(
+        return check_refuse(
             c, "task.context_length",
             "task.context_length 1 cannot repeat; task.name induction needs 2 or more");
     if (task->period >= task->context_length)
-        return fv_check_refuse(
+        return check_refuse(
             c, "task.period",
             "task.period %d leaves no repetition in task.context_length %d; it allows 1 "
             "to %d",
@@ -63,7 +63,7 @@ static fv_status check(const fv_check *c, int i) {
     return FV_OK;
 }
 
-const fv_task fv_task_induction = {
+const task_type task_induction = {
     .part = {.help = "what came next when the sequence was seen before: random tokens, repeated",
              .example = "task: {name: induction, vocab_size: 32, context_length: 16, loss: all}",
              .reads = {FV_READS(task.period), FV_READS(task.loss), FV_READS(task.distribution)},
@@ -73,5 +73,5 @@ const fv_task fv_task_induction = {
     .fill = fill,
     .answer = answer,
     .distance = distance,
-    .bayes_loss = fv_task_no_loss,
+    .bayes_loss = task_no_loss,
 };

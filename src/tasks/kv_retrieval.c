@@ -10,28 +10,28 @@
 // both if wanted, and repetition.)
 #include "tasks/place.h"
 
-static void fill(const fv_fill *fill) {
+static void fill(const task_fill *fill) {
     int n_tokens = fill->config->context_length, n = (n_tokens - 1) / 2, stride = fill->stride;
     int32_t *first = fill->tokens + (n_tokens - 1 - 2 * n) * stride;
-    if (first != fill->tokens) fill->tokens[0] = fv_fill_upper(fill);
-    fv_draw_distinct(fill->random, fill->config->vocab_size / 2, n, first, 2 * stride);
-    for (int i = 0; i < n; i++) first[(2 * i + 1) * stride] = fv_fill_upper(fill);
-    int asked = fv_fill_place(fill, n);
+    if (first != fill->tokens) fill->tokens[0] = fill_upper(fill);
+    draw_distinct(fill->random, fill->config->vocab_size / 2, n, first, 2 * stride);
+    for (int i = 0; i < n; i++) first[(2 * i + 1) * stride] = fill_upper(fill);
+    int asked = fill_place(fill, n);
     fill->tokens[(n_tokens - 1) * stride] = first[2 * asked * stride];
     fill->targets[0] = first[(2 * asked + 1) * stride];
 }
 
-static fv_status check(const fv_check *c, int i) {
+static fv_status check(const config_checking *c, int i) {
     (void)i;
     const fv_task_config *task = &c->config->task;
     int n_keys = task->vocab_size / 2, n_pairs = (task->context_length - 1) / 2;
     if (n_pairs < 1)
-        return fv_check_refuse(c, "task.context_length",
-                               "task.context_length %d holds no pair and its question; task.name "
-                               "kv_retrieval needs 3 or more",
-                               task->context_length);
+        return check_refuse(c, "task.context_length",
+                            "task.context_length %d holds no pair and its question; task.name "
+                            "kv_retrieval needs 3 or more",
+                            task->context_length);
     if (n_pairs > n_keys || n_pairs > 8192)
-        return fv_check_refuse(
+        return check_refuse(
             c, "task.context_length",
             "task.context_length %d holds %d pairs, and task.vocab_size %d has %d keys; "
             "task.name kv_retrieval takes one for each pair, and no more than 8192",
@@ -39,14 +39,14 @@ static fv_status check(const fv_check *c, int i) {
     return FV_OK;
 }
 
-const fv_task fv_task_kv_retrieval = {
+const task_type task_kv_retrieval = {
     .part =
         {.help =
              "the value of one of the pairs that fill the whole context, as in Lost in the middle",
          .example = "task: {name: kv_retrieval, context_length: 17, vocab_size: 32}",
          .reads = {FV_READS(task.depth)},
          .check = check},
-    .loss_positions = fv_last_position,
+    .loss_positions = task_last_position,
     .fill = fill,
-    .bayes_loss = fv_task_no_loss,
+    .bayes_loss = task_no_loss,
 };

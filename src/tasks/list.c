@@ -4,50 +4,50 @@
 #include <math.h>
 #include <stdio.h>
 
-#define FV_PART_TASK(NAME, name) extern const fv_task fv_task_##name;
+#define FV_PART_TASK(NAME, name) extern const task_type task_##name;
 #include <fovea/fields.def>
 
-const fv_part *const FV_PARTS_OF_TASK[] = {
-#define FV_PART_TASK(NAME, name) &fv_task_##name.part,
+const config_part *const FV_PARTS_OF_TASK[] = {
+#define FV_PART_TASK(NAME, name) &task_##name.part,
 #include <fovea/fields.def>
 };
 
-static const fv_task *const tasks[] = {
-#define FV_PART_TASK(NAME, name) &fv_task_##name,
+static const task_type *const tasks[] = {
+#define FV_PART_TASK(NAME, name) &task_##name,
 #include <fovea/fields.def>
 };
 
 const char *FV_LACKS_OF_TASK(int kind) {
-    const fv_task *task = tasks[kind];
+    const task_type *task = tasks[kind];
     if (task->loss_positions == NULL) return "loss_positions";
     return task->fill == NULL && task->answer == NULL ? "fill, nor .answer" : NULL;
 }
 
-const fv_task *fv_task_of(const fv_task_config *config) {
+const task_type *task_of(const fv_task_config *config) {
     return tasks[config->name];
 }
 
-int fv_task_only_length(const fv_task_config *config) {
-    const fv_task *task = fv_task_of(config);
+int task_only_length(const fv_task_config *config) {
+    const task_type *task = task_of(config);
     return task->only_length ? task->only_length(config) : 0;
 }
 
-bool fv_task_repeats(const fv_task_config *config) {
-    const fv_task *task = fv_task_of(config);
+bool task_repeats(const fv_task_config *config) {
+    const task_type *task = task_of(config);
     return task->repeats && task->repeats(config);
 }
 
-static bool hides(const fv_part *part) {
+static bool hides(const config_part *part) {
     for (int i = 0; i < FV_PART_READS; i++)
         if (part->reads[i] == FV_READS(task.depth)) return true;
     return false;
 }
 
-bool fv_task_hides(const fv_task_config *config) {
+bool task_hides(const fv_task_config *config) {
     return hides(FV_PARTS_OF_TASK[config->name]);
 }
 
-void fv_tasks_that_hide(char *text, size_t size) {
+void tasks_that_hide(char *text, size_t size) {
     const char *const *names = fv_field_find("task.name")->choices;
     int n = 0, i = 0;
     for (int k = 0; k < FV_TASK_COUNT; k++) n += hides(FV_PARTS_OF_TASK[k]);
@@ -60,17 +60,17 @@ void fv_tasks_that_hide(char *text, size_t size) {
     }
 }
 
-double fv_task_no_loss(const fv_task_config *config) {
+double task_no_loss(const fv_task_config *config) {
     (void)config;
     return 0;
 }
 
 double fv_task_bayes_loss(const fv_task_config *config) {
-    const fv_task *task = fv_task_of(config);
+    const task_type *task = task_of(config);
     return task->bayes_loss ? task->bayes_loss(config) : NAN;
 }
 
 double fv_task_blind_loss(const fv_task_config *config) {
-    const fv_task *task = fv_task_of(config);
+    const task_type *task = task_of(config);
     return task->blind_loss ? task->blind_loss(config) : NAN;
 }

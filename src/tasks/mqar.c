@@ -35,15 +35,15 @@ static double weight(const fv_task_config *config, int g) {
 
 // A draw among the slots that are still free. The same law as drawing among all of them until a
 // free one comes, but in a time that does not depend on the weights.
-static int draw_free(const fv_fill *fill, int n) {
+static int draw_free(const task_fill *fill, int n) {
     double sum = 0, below = 0;
     for (int g = 0; g < n; g++)
-        if (fill->targets[g * fill->stride] < 0) sum += fv_weights_share(fill->weights, g);
-    double u = fv_random_uniform(fill->random) * sum;
+        if (fill->targets[g * fill->stride] < 0) sum += weights_share(fill->weights, g);
+    double u = random_uniform(fill->random) * sum;
     int last = 0;
     for (int g = 0; g < n && below < u; g++) {
         if (fill->targets[g * fill->stride] >= 0) continue;
-        below += fv_weights_share(fill->weights, g);
+        below += weights_share(fill->weights, g);
         last = g;
     }
     return last;
@@ -54,15 +54,15 @@ static int draw_free(const fv_fill *fill, int n) {
 // draws for each slot the free ones are drawn directly. Weights that fall (gap_power <= 1) leave
 // the rarest of n slots 1 / (n (1 + ln n)) or more, so that they get there with odds of n exp(-256
 // / (1 + ln n)) or less: not in any training.
-static void place_queries(const fv_fill *fill) {
+static void place_queries(const task_fill *fill) {
     enum { MOST_TRIES = 256 }; // for each slot
     int n = fill->config->n_pairs, stride = fill->stride, pair = 2 * stride;
     int slots = n_slots(fill->config), tries_left = MOST_TRIES * slots;
     const int32_t *keys = fill->tokens, *values = keys + stride;
     int32_t *rest = fill->tokens + n * pair;
     for (int i = 0; i < n;) {
-        int g = tries_left-- > 0 ? fv_weights_draw(fill->weights, fill->random)
-                                 : draw_free(fill, slots);
+        int g =
+            tries_left-- > 0 ? weights_draw(fill->weights, fill->random) : draw_free(fill, slots);
         if (fill->targets[g * stride] >= 0) continue;
         rest[g * pair] = keys[i * pair];
         fill->targets[g * stride] = values[i * pair];
@@ -70,13 +70,13 @@ static void place_queries(const fv_fill *fill) {
     }
 }
 
-static void fill(const fv_fill *fill) {
+static void fill(const task_fill *fill) {
     const fv_task_config *config = fill->config;
     int n = config->n_pairs, stride = fill->stride, pair = 2 * stride;
     int half = config->vocab_size / 2;
     int32_t *keys = fill->tokens, *values = keys + stride;
-    fv_draw_distinct(fill->random, half - 1, n, keys, pair);
-    fv_draw_distinct(fill->random, config->vocab_size - half, n, values, pair);
+    draw_distinct(fill->random, half - 1, n, keys, pair);
+    draw_distinct(fill->random, config->vocab_size - half, n, values, pair);
     for (int i = 0; i < n; i++) {
         keys[i * pair] += 1;
         values[i * pair] += half;
@@ -84,23 +84,23 @@ static void fill(const fv_fill *fill) {
     for (int t = 2 * n; t < config->context_length; t++) {
         bool random = config->filler == FV_FILLER_RANDOM;
         uint32_t vocab = (uint32_t)config->vocab_size;
-        fill->tokens[t * stride] = random ? (int32_t)fv_random_below(fill->random, vocab) : 0;
+        fill->tokens[t * stride] = random ? (int32_t)random_below(fill->random, vocab) : 0;
     }
     place_queries(fill);
 }
 
-static fv_status check(const fv_check *c, int i) {
+static fv_status check(const config_checking *c, int i) {
     (void)i;
     const fv_task_config *task = &c->config->task;
     int n_keys = task->vocab_size / 2 - 1; // token 0 is filler
     if (task->n_pairs > n_keys)
-        return fv_check_refuse(
+        return check_refuse(
             c, "task.n_pairs",
             "task.n_pairs %d needs as many different keys, and task.vocab_size %d has %d "
             "(1 to vocab_size / 2 - 1)",
             task->n_pairs, task->vocab_size, n_keys);
     if (task->context_length < 4 * task->n_pairs)
-        return fv_check_refuse(
+        return check_refuse(
             c, "task.context_length",
             "task.context_length %d does not hold task.n_pairs %d pairs and as many "
             "queries; task.name mqar needs 4 n_pairs = %d tokens or more",
@@ -108,7 +108,7 @@ static fv_status check(const fv_check *c, int i) {
     return FV_OK;
 }
 
-const fv_task fv_task_mqar = {
+const task_type task_mqar = {
     .part = {.help =
                  "the values of several keys asked for at distances of their own, as in Zoology",
              .example = "task: {name: mqar, n_pairs: 4, context_length: 32, vocab_size: 64}",
@@ -119,5 +119,5 @@ const fv_task fv_task_mqar = {
     .n_weights = n_slots,
     .weight = weight,
     .fill = fill,
-    .bayes_loss = fv_task_no_loss,
+    .bayes_loss = task_no_loss,
 };

@@ -8,28 +8,28 @@
 // the token behind the only one of the lower half. Bayes-optimal loss: 0.
 #include "tasks/needles.h"
 
-static const fv_needles ONE = {.n_keys = 1, .n_values = 1, .n_queries = 1};
+static const task_needles ONE = {.n_keys = 1, .n_values = 1, .n_queries = 1};
 
 static int loss_positions(const fv_task_config *config, int *positions) {
-    return fv_haystack_positions(config, ONE, positions);
+    return haystack_positions(config, ONE, positions);
 }
 
-static void fill(const fv_fill *fill) {
-    fv_haystack_fill(fill, ONE);
+static void fill(const task_fill *fill) {
+    haystack_fill(fill, ONE);
 }
 
-static fv_status check(const fv_check *c, int i) {
+static fv_status check(const config_checking *c, int i) {
     (void)i;
     const fv_task_config *task = &c->config->task;
     if (task->context_length >= 3) return FV_OK;
-    return fv_check_refuse(
+    return check_refuse(
         c, "task.context_length",
         "task.context_length %d holds no needle and its question; task.name needle needs "
         "3 or more",
         task->context_length);
 }
 
-const fv_task fv_task_needle = {
+const task_type task_needle = {
     .part = {.help =
                  "the value of the one key that is hidden in filler, `depth` percent of the way",
              .example = "task: {name: needle, vocab_size: 32, context_length: 32}",
@@ -37,5 +37,5 @@ const fv_task fv_task_needle = {
              .check = check},
     .loss_positions = loss_positions,
     .fill = fill,
-    .bayes_loss = fv_task_no_loss,
+    .bayes_loss = task_no_loss,
 };

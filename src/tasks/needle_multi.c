@@ -9,36 +9,36 @@
 // task.depth; all others stand anywhere. Bayes-optimal loss: 0.
 #include "tasks/needles.h"
 
-static fv_needles needles(const fv_task_config *config) {
-    return (fv_needles){config->n_pairs, config->n_values, config->n_queries};
+static task_needles needles(const fv_task_config *config) {
+    return (task_needles){config->n_pairs, config->n_values, config->n_queries};
 }
 
 static int loss_positions(const fv_task_config *config, int *positions) {
-    return fv_haystack_positions(config, needles(config), positions);
+    return haystack_positions(config, needles(config), positions);
 }
 
-static void fill(const fv_fill *fill) {
-    fv_haystack_fill(fill, needles(fill->config));
+static void fill(const task_fill *fill) {
+    haystack_fill(fill, needles(fill->config));
 }
 
-static fv_status check(const fv_check *c, int i) {
+static fv_status check(const config_checking *c, int i) {
     (void)i;
     const fv_task_config *task = &c->config->task;
     int n_keys = task->vocab_size / 2, tail = task->n_queries * task->n_values;
     int needed = 2 * task->n_pairs * task->n_values + tail;
     if (task->n_pairs > n_keys)
-        return fv_check_refuse(
+        return check_refuse(
             c, "task.n_pairs",
             "task.n_pairs %d needs as many different keys, and task.vocab_size %d has %d",
             task->n_pairs, task->vocab_size, n_keys);
     if (task->n_queries > task->n_pairs)
-        return fv_check_refuse(
+        return check_refuse(
             c, "task.n_queries",
             "task.n_queries %d asks for more keys than there are; task.n_pairs %d allows "
             "1 to %d",
             task->n_queries, task->n_pairs, task->n_pairs);
     if (task->context_length < needed)
-        return fv_check_refuse(
+        return check_refuse(
             c, "task.context_length",
             "task.context_length %d does not hold the needles and questions; n_pairs %d, "
             "n_values %d and n_queries %d need %d tokens or more",
@@ -46,7 +46,7 @@ static fv_status check(const fv_check *c, int i) {
     return FV_OK;
 }
 
-const fv_task fv_task_needle_multi = {
+const task_type task_needle_multi = {
     .part = {.help = "the values of several of the keys hidden in filler, as RULER's multi-key, "
                      "multi-value "
                      "and multi-query",
@@ -57,5 +57,5 @@ const fv_task fv_task_needle_multi = {
              .check = check},
     .loss_positions = loss_positions,
     .fill = fill,
-    .bayes_loss = fv_task_no_loss,
+    .bayes_loss = task_no_loss,
 };

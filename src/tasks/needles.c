@@ -16,19 +16,19 @@
 
 enum { HAY = -1 };
 
-int fv_haystack_positions(const fv_task_config *config, fv_needles needles, int *positions) {
-    int n = fv_haystack_tail(needles);
+int haystack_positions(const fv_task_config *config, task_needles needles, int *positions) {
+    int n = haystack_tail(needles);
     for (int i = 0; i < n; i++) positions[i] = config->context_length - n + i;
     return n;
 }
 
 // Slot s of the haystack holds needle tokens[s], or hay. Needle 0 is the one with a set place.
-static void choose_slots(const fv_fill *fill, int n_slots, int n_needles) {
+static void choose_slots(const task_fill *fill, int n_slots, int n_needles) {
     int stride = fill->stride;
     for (int s = 0; s < n_slots; s++) fill->tokens[s * stride] = HAY;
-    fill->tokens[fv_fill_place(fill, n_slots) * stride] = 0;
+    fill->tokens[fill_place(fill, n_slots) * stride] = 0;
     for (int needle = 1; needle < n_needles;) {
-        int s = (int)fv_random_below(fill->random, (uint32_t)n_slots);
+        int s = (int)random_below(fill->random, (uint32_t)n_slots);
         if (fill->tokens[s * stride] != HAY) continue;
         fill->tokens[s * stride] = needle++;
     }
@@ -36,18 +36,18 @@ static void choose_slots(const fv_fill *fill, int n_slots, int n_needles) {
 
 // The value of occurrence `nth` of the key asked for as number `query`: a target, and a part of the
 // question where another value follows.
-static void ask(const fv_fill *fill, int tail, int n_values, int query, int nth, int32_t value) {
+static void ask(const task_fill *fill, int tail, int n_values, int query, int nth, int32_t value) {
     int i = query * n_values + nth;
     fill->targets[i * fill->stride] = value;
     if (nth + 1 < n_values) fill->tokens[(tail + i + 1) * fill->stride] = value;
 }
 
-void fv_haystack_fill(const fv_fill *fill, fv_needles needles) {
+void haystack_fill(const task_fill *fill, task_needles needles) {
     int stride = fill->stride, n_needles = needles.n_keys * needles.n_values;
-    int tail = fill->config->context_length - fv_haystack_tail(needles);
+    int tail = fill->config->context_length - haystack_tail(needles);
     int n_slots = tail - n_needles;
     int32_t keys[FV_MOST_DISTINCT], left[FV_MOST_DISTINCT]; // of each key asked for
-    fv_draw_distinct(fill->random, fill->config->vocab_size / 2, needles.n_keys, keys, 1);
+    draw_distinct(fill->random, fill->config->vocab_size / 2, needles.n_keys, keys, 1);
     choose_slots(fill, n_slots, n_needles);
     for (int q = 0; q < needles.n_queries; q++) {
         fill->tokens[(tail + q * needles.n_values) * stride] = keys[q];
@@ -56,7 +56,7 @@ void fv_haystack_fill(const fv_fill *fill, fv_needles needles) {
     // From the right, so that slots widen into places that have been read.
     for (int s = n_slots - 1, t = tail; s >= 0; s--) {
         int needle = fill->tokens[s * stride];
-        int32_t value = fv_fill_upper(fill);
+        int32_t value = fill_upper(fill);
         fill->tokens[--t * stride] = value;
         if (needle == HAY) continue;
         int key = needle / needles.n_values;

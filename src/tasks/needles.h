@@ -4,21 +4,21 @@
 
 #include "tasks/task_type.h"
 
-typedef struct fv_needles {
+typedef struct task_needles {
     int n_keys;    // different keys
     int n_values;  // needles of each key, each with a value of its own
     int n_queries; // keys that are asked for, each once
-} fv_needles;
+} task_needles;
 
 // Positions that the questions and the answers in front of the last one take.
-static inline int fv_haystack_tail(fv_needles needles) {
+static inline int haystack_tail(task_needles needles) {
     return needles.n_queries * needles.n_values;
 }
 
 // The scored positions: the whole tail.
-int fv_haystack_positions(const fv_task_config *config, fv_needles needles, int *positions);
+int haystack_positions(const fv_task_config *config, task_needles needles, int *positions);
 
 // Fills one sequence. The first key that is asked for has a needle at task.depth.
-void fv_haystack_fill(const fv_fill *fill, fv_needles needles);
+void haystack_fill(const task_fill *fill, task_needles needles);
 
 #endif

@@ -9,21 +9,20 @@
 #include <math.h>
 
 // One of n_places places. The same numbers are drawn with a depth as without.
-static inline int fv_fill_place(const fv_fill *fill, int n_places) {
-    int anywhere = (int)fv_random_below(fill->random, (uint32_t)n_places);
+static inline int fill_place(const task_fill *fill, int n_places) {
+    int anywhere = (int)random_below(fill->random, (uint32_t)n_places);
     double depth = fill->config->depth;
     return depth < 0 ? anywhere : (int)lround(depth / 100 * (n_places - 1));
 }
 
 // A token of the upper half of the vocabulary.
-static inline int32_t fv_fill_upper(const fv_fill *fill) {
+static inline int32_t fill_upper(const task_fill *fill) {
     int half = fill->config->vocab_size / 2;
-    return half +
-           (int32_t)fv_random_below(fill->random, (uint32_t)(fill->config->vocab_size - half));
+    return half + (int32_t)random_below(fill->random, (uint32_t)(fill->config->vocab_size - half));
 }
 
 // Loss at the last position alone.
-static inline int fv_last_position(const fv_task_config *config, int *positions) {
+static inline int task_last_position(const fv_task_config *config, int *positions) {
     positions[0] = config->context_length - 1;
     return 1;
 }

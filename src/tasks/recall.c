@@ -36,35 +36,35 @@ static void hold_out(fv_task_config *config) {
     config->sample_repetition = 0;
 }
 
-static int32_t draw_query(const fv_task_config *config, fv_random *random) {
-    if (config->sample_repetition > 0 && fv_random_uniform(random) < config->sample_repetition)
-        return (int32_t)fv_random_below(random, FIXED_QUERIES);
-    return (int32_t)fv_random_below(random, (uint32_t)pool_size(config));
+static int32_t draw_query(const fv_task_config *config, random_source *random) {
+    if (config->sample_repetition > 0 && random_uniform(random) < config->sample_repetition)
+        return (int32_t)random_below(random, FIXED_QUERIES);
+    return (int32_t)random_below(random, (uint32_t)pool_size(config));
 }
 
 // Repetitions of the queried pair into slots behind the first, each with the same probability.
-static int draw_occurrences(const fv_task_config *config, fv_random *random) {
+static int draw_occurrences(const fv_task_config *config, random_source *random) {
     int n = config->n_pairs, occurrences = 1;
     if (config->context_repetition <= 1) return 1;
     double probability = (config->context_repetition - 1) / (n - 1);
-    for (int i = 1; i < n; i++) occurrences += fv_random_uniform(random) < probability;
+    for (int i = 1; i < n; i++) occurrences += random_uniform(random) < probability;
     return occurrences;
 }
 
 // Slots stand in random order: slot i holds key i of a random choice of keys. So does the query,
 // once: its place among the distinct keys is random too, and all that it has to do is to take the
 // key there. Repetitions overwrite other slots.
-static void fill(const fv_fill *fill) {
+static void fill(const task_fill *fill) {
     const fv_task_config *config = fill->config;
     int n = config->n_pairs, stride = fill->stride, pair = 2 * stride;
     int32_t *keys = fill->tokens, *values = keys + stride, query;
     int32_t first_value = config->pool == FV_POOL_SPLIT ? config->vocab_size / 2 : 0;
     int value_pool = config->vocab_size - first_value;
-    fv_draw_distinct(fill->random, pool_size(config), n, keys, pair);
-    fv_draw_distinct(fill->random, value_pool, n, values, pair);
+    draw_distinct(fill->random, pool_size(config), n, keys, pair);
+    draw_distinct(fill->random, value_pool, n, values, pair);
     for (int i = 0; first_value > 0 && i < n; i++) values[i * pair] += first_value;
 
-    int asked = (int)fv_random_below(fill->random, (uint32_t)n);
+    int asked = (int)random_below(fill->random, (uint32_t)n);
     if (config->sample_repetition > 0) {
         query = draw_query(config, fill->random);
         // A query that is among the keys is asked for where it stands; else it takes a key's place.
@@ -74,7 +74,7 @@ static void fill(const fv_fill *fill) {
     }
     query = keys[asked * pair];
     for (int left = draw_occurrences(config, fill->random) - 1; left > 0;) {
-        int slot = (int)fv_random_below(fill->random, (uint32_t)n);
+        int slot = (int)random_below(fill->random, (uint32_t)n);
         if (keys[slot * pair] == query) continue;
         keys[slot * pair] = query;
         values[slot * pair] = values[asked * pair];
@@ -92,36 +92,36 @@ static bool repeats(const fv_task_config *config) {
     return config->context_repetition > 1 || config->sample_repetition > 0;
 }
 
-static fv_status check(const fv_check *c, int i) {
+static fv_status check(const config_checking *c, int i) {
     (void)i;
     const fv_task_config *task = &c->config->task;
     bool split = task->pool == FV_POOL_SPLIT;
     int n_keys = split ? task->vocab_size / 2 : task->vocab_size;
     if (task->n_pairs > n_keys)
-        return fv_check_refuse(
+        return check_refuse(
             c, "task.n_pairs",
             "task.n_pairs %d needs as many different keys, and task.vocab_size %d with "
             "task.pool %s has %d",
             task->n_pairs, task->vocab_size, split ? "split" : "shared", n_keys);
     if (task->context_length != only_length(task))
-        return fv_check_refuse(
+        return check_refuse(
             c, "task.context_length",
             "task.context_length %d does not fit task.n_pairs %d; task.name recall has 2 "
             "n_pairs + 1 = %d tokens",
             task->context_length, task->n_pairs, only_length(task));
     if (task->context_repetition > task->n_pairs)
-        return fv_check_refuse(c, "task.context_repetition",
-                               "task.context_repetition %g is more than all task.n_pairs %d pairs",
-                               task->context_repetition, task->n_pairs);
+        return check_refuse(c, "task.context_repetition",
+                            "task.context_repetition %g is more than all task.n_pairs %d pairs",
+                            task->context_repetition, task->n_pairs);
     if (task->sample_repetition > 0 && n_keys < 2)
-        return fv_check_refuse(
+        return check_refuse(
             c, "task.sample_repetition",
             "task.sample_repetition repeats two keys, and task.vocab_size %d has %d",
             task->vocab_size, n_keys);
     return FV_OK;
 }
 
-const fv_task fv_task_recall = {
+const task_type task_recall = {
     .part = {.help = "the value of the key that is asked for, of n_pairs pairs in front of it",
              .example = "task: {name: recall, n_pairs: 8, context_length: 0, vocab_size: 64}",
              .reads = {FV_READS(task.n_pairs), FV_READS(task.pool),
@@ -132,5 +132,5 @@ const fv_task fv_task_recall = {
     .loss_positions = loss_positions,
     .fill = fill,
     .hold_out = hold_out,
-    .bayes_loss = fv_task_no_loss,
+    .bayes_loss = task_no_loss,
 };

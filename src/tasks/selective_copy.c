@@ -13,16 +13,16 @@ static int loss_positions(const fv_task_config *config, int *positions) {
     return config->n_copy;
 }
 
-static void fill(const fv_fill *fill) {
+static void fill(const task_fill *fill) {
     const fv_task_config *config = fill->config;
     int stride = fill->stride, n_body = config->context_length - config->n_copy;
     int32_t blank = config->vocab_size - 2, marker = config->vocab_size - 1;
     for (int t = 0; t < config->context_length; t++)
         fill->tokens[t * stride] = t < n_body ? blank : marker;
     for (int i = 0; i < config->n_copy;) {
-        int place = (int)fv_random_below(fill->random, (uint32_t)n_body);
+        int place = (int)random_below(fill->random, (uint32_t)n_body);
         if (fill->tokens[place * stride] != blank) continue;
-        fill->tokens[place * stride] = (int32_t)fv_random_below(fill->random, (uint32_t)blank);
+        fill->tokens[place * stride] = (int32_t)random_below(fill->random, (uint32_t)blank);
         i++;
     }
     int32_t *target = fill->targets;
@@ -33,16 +33,16 @@ static void fill(const fv_fill *fill) {
     }
 }
 
-static fv_status check(const fv_check *c, int i) {
+static fv_status check(const config_checking *c, int i) {
     (void)i;
     const fv_task_config *task = &c->config->task;
     if (task->vocab_size < 3)
-        return fv_check_refuse(c, "task.vocab_size",
-                               "task.vocab_size %d holds the blank and the marker of task.name "
-                               "selective_copy and no data; it needs 3 or more",
-                               task->vocab_size);
+        return check_refuse(c, "task.vocab_size",
+                            "task.vocab_size %d holds the blank and the marker of task.name "
+                            "selective_copy and no data; it needs 3 or more",
+                            task->vocab_size);
     if (task->context_length < 2 * task->n_copy)
-        return fv_check_refuse(
+        return check_refuse(
             c, "task.n_copy",
             "task.n_copy %d tokens and as many markers do not fit task.context_length "
             "%d; it allows 1 to %d",
@@ -50,7 +50,7 @@ static fv_status check(const fv_check *c, int i) {
     return FV_OK;
 }
 
-const fv_task fv_task_selective_copy = {
+const task_type task_selective_copy = {
     .part = {.help = "n_copy tokens scattered over blanks, in their order",
              .example =
                  "task: {name: selective_copy, n_copy: 4, context_length: 32, vocab_size: 16}",
@@ -58,5 +58,5 @@ const fv_task fv_task_selective_copy = {
              .check = check},
     .loss_positions = loss_positions,
     .fill = fill,
-    .bayes_loss = fv_task_no_loss,
+    .bayes_loss = task_no_loss,
 };

@@ -52,16 +52,16 @@ static double blind_loss(const fv_task_config *config) {
     return by_value || config->context_length == 2 ? 0 : NAN;
 }
 
-static fv_status check(const fv_check *c, int i) {
+static fv_status check(const config_checking *c, int i) {
     (void)i;
     if (c->config->task.context_length >= 2) return FV_OK;
-    return fv_check_refuse(
+    return check_refuse(
         c, "task.context_length",
         "task.context_length 1 has no earlier token for task.name similar to find; it "
         "needs 2 or more");
 }
 
-const fv_task fv_task_similar = {
+const task_type task_similar = {
     .part = {.help = "of the tokens before the last, the one nearest to it as a number",
              .example = "task: {name: similar, vocab_size: 20, context_length: 8}",
              .reads = {FV_READS(task.ties), FV_READS(task.loss), FV_READS(task.distribution)},
@@ -69,6 +69,6 @@ const fv_task fv_task_similar = {
     .loss_positions = loss_positions,
     .answer = answer,
     .asks_numbers = true,
-    .bayes_loss = fv_task_no_loss,
+    .bayes_loss = task_no_loss,
     .blind_loss = blind_loss,
 };

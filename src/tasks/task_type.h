@@ -8,16 +8,16 @@
 
 // What one sequence is filled from, and where it goes: token t to tokens[t * stride], the target of
 // loss position i to targets[i * stride]. Targets are -1 (none) where fill does not set them.
-typedef struct fv_fill {
+typedef struct task_fill {
     const fv_task_config *config;
-    const fv_weights *weights; // the task's own, or those of task.distribution
-    fv_random *random;
+    const task_weights *weights; // the task's own, or those of task.distribution
+    random_source *random;
     int32_t *tokens, *targets;
     int stride;
-} fv_fill;
+} task_fill;
 
-typedef struct fv_task {
-    fv_part part; // help: what must be predicted
+typedef struct task_type {
+    config_part part; // help: what must be predicted
 
     // The one length that its sequences have, from other fields. NULL: any.
     int (*only_length)(const fv_task_config *config);
@@ -38,7 +38,7 @@ typedef struct fv_task {
     double (*weight)(const fv_task_config *config, int i);
 
     // Fills one sequence. NULL: tokens are independent draws from task.distribution.
-    void (*fill)(const fv_fill *fill);
+    void (*fill)(const task_fill *fill);
 
     // The targets of sixteen sequences: tokens [T][16] -> targets [n_loss_positions][16], -1 for
     // none. NULL: fill knows them.
@@ -59,17 +59,17 @@ typedef struct fv_task {
     // See include/fovea/task.h. NULL: unknown.
     double (*bayes_loss)(const fv_task_config *config);
     double (*blind_loss)(const fv_task_config *config);
-} fv_task;
+} task_type;
 
 // The task of config->name; every one is a line of include/fovea/parts/tasks.def.
-const fv_task *fv_task_of(const fv_task_config *config);
+const task_type *task_of(const fv_task_config *config);
 
 // Whether it hides something at a depth: tasks that read task.depth. And those of them that there
 // are: "needle, needle_multi and position".
-bool fv_task_hides(const fv_task_config *config);
-void fv_tasks_that_hide(char *text, size_t size);
+bool task_hides(const fv_task_config *config);
+void tasks_that_hide(char *text, size_t size);
 
 // bayes_loss of tasks whose targets follow from their tokens.
-double fv_task_no_loss(const fv_task_config *config);
+double task_no_loss(const fv_task_config *config);
 
 #endif

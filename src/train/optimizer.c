@@ -2,13 +2,13 @@
 
 #include <math.h>
 
-static const fv_optimizer_type *const optimizers[] = {
-#define FV_PART_OPTIMIZER(NAME, name) &fv_optimizer_##name,
+static const optimizer_type *const optimizers[] = {
+#define FV_PART_OPTIMIZER(NAME, name) &optimizer_##name,
 #include <fovea/fields.def>
 };
 
-const fv_part *const FV_PARTS_OF_OPTIMIZER[] = {
-#define FV_PART_OPTIMIZER(NAME, name) &fv_optimizer_##name.part,
+const config_part *const FV_PARTS_OF_OPTIMIZER[] = {
+#define FV_PART_OPTIMIZER(NAME, name) &optimizer_##name.part,
 #include <fovea/fields.def>
 };
 
@@ -16,7 +16,7 @@ const char *FV_LACKS_OF_OPTIMIZER(int kind) {
     return optimizers[kind]->step == NULL ? "step" : NULL;
 }
 
-static void clip(const fv_optimizer *o, real *gradient) {
+static void clip(const train_optimizer *o, real *gradient) {
     double square = 0;
     for (size_t i = 0; i < o->n; i++) square += (double)gradient[i] * (double)gradient[i];
     double norm = sqrt(square);
@@ -25,11 +25,11 @@ static void clip(const fv_optimizer *o, real *gradient) {
     for (size_t i = 0; i < o->n; i++) gradient[i] *= factor;
 }
 
-void fv_optimizer_step(const fv_optimizer *o, const fv_kernels *kernels, int step, real *gradient) {
+void optimizer_step(const train_optimizer *o, const kernel_set *kernels, int step, real *gradient) {
     const fv_train_config *c = o->config;
-    const fv_optimizer_type *type = optimizers[c->optimizer];
+    const optimizer_type *type = optimizers[c->optimizer];
     if (c->clip_norm > 0) clip(o, gradient);
     if (c->weight_decay > 0 && !type->decoupled)
         for (size_t i = 0; i < o->n; i++) gradient[i] += (real)c->weight_decay * o->params[i];
-    type->step(o, kernels, step, fv_learning_rate(c, step), gradient);
+    type->step(o, kernels, step, schedule_rate(c, step), gradient);
 }

@@ -8,8 +8,8 @@
 static const double HIGHEST_FACTOR = 1e20;
 
 // The factor of a token's row: its frequency over the mean one, to token_rate_power.
-static double token_rate(const fv_config *config, const fv_weights *tokens, int token) {
-    double frequency = fv_weights_share(tokens, token) * tokens->n;
+static double token_rate(const fv_config *config, const task_weights *tokens, int token) {
+    double frequency = weights_share(tokens, token) * tokens->n;
     return fmin(pow(frequency, config->train.token_rate_power), HIGHEST_FACTOR);
 }
 
@@ -23,7 +23,7 @@ static double group_rate(const fv_config *config, const char *name) {
     return config->train.layer_rate;
 }
 
-bool fv_rates_fill(const fv_model *model, const fv_weights *tokens, real *scale) {
+bool rates_fill(const fv_model *model, const task_weights *tokens, real *scale) {
     const fv_config *config = &model->config;
     bool differs = false;
     for (int i = 0; i < model->n_tensors; i++) {
@@ -32,7 +32,7 @@ bool fv_rates_fill(const fv_model *model, const fv_weights *tokens, real *scale)
         size_t width = (size_t)config->model.n_embd;
         bool by_token = strcmp(tensor->name, "embed.W_E") == 0 && tokens->n > 0;
         for (size_t k = 0; k < tensor->size; k++) {
-            double factor = fv_param_is_learned(&model->params[i], k) ? rate : 0;
+            double factor = param_is_learned(&model->params[i], k) ? rate : 0;
             if (by_token && (int)(k / width) < tokens->n)
                 factor *= token_rate(config, tokens, (int)(k / width));
             scale[tensor->offset + k] = (real)factor;

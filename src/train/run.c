@@ -97,9 +97,9 @@ static fv_status take_step(run *r, int step, bool *ended) {
     fv_status status = observe(r, step);
     if (status == FV_OK && logs && r->tests) status = observe_test(r, step);
     if (status != FV_OK) return status;
-    double accuracy, begun = fv_clock_now();
+    double accuracy, begun = clock_now();
     double loss = fv_trainer_step(r->trainer, logs ? &accuracy : NULL);
-    r->training_seconds += fv_clock_now() - begun;
+    r->training_seconds += clock_now() - begun;
     if (!isfinite(loss)) {
         r->record->outcome = FV_OUTCOME_DIVERGED;
         *ended = true;
@@ -107,7 +107,7 @@ static fv_status take_step(run *r, int step, bool *ended) {
     }
     if (!logs) return FV_OK;
     status = add_metrics(r, step, names, loss, accuracy);
-    if (status == FV_OK) status = add(r, "learning_rate", step, fv_learning_rate(config, step));
+    if (status == FV_OK) status = add(r, "learning_rate", step, schedule_rate(config, step));
     if (r->options->on_log) r->options->on_log(r->options->context, step, exp(loss));
     if (reached_goal(r)) {
         r->record->outcome = FV_OUTCOME_STOPPED;
@@ -145,7 +145,7 @@ fv_status fv_run(const fv_config *config, const fv_run_options *options, fv_reco
                  fv_error *error) {
     run r = {.config = config, .options = options, .record = record, .error = error};
     r.tests = config_has_test(&config->task);
-    r.started = fv_clock_now();
+    r.started = clock_now();
     fv_status status = fv_trainer_create(config, options->n_threads, &r.trainer, error);
     if (status != FV_OK) return status;
     record->config = *config;
@@ -156,7 +156,7 @@ fv_status fv_run(const fv_config *config, const fv_run_options *options, fv_reco
     record->outcome = FV_OUTCOME_DONE;
     record->n_params = fv_model_n_params(fv_trainer_model(r.trainer));
     status = train(&r);
-    record->wall_seconds = fv_clock_now() - r.started;
+    record->wall_seconds = clock_now() - r.started;
     record->us_per_step = record->steps > 0 ? 1e6 * r.training_seconds / record->steps : 0;
     fv_probing_free(r.probing);
     fv_trainer_free(r.trainer);

@@ -49,13 +49,13 @@ static void settle_steps(fv_config *c) {
         { "train.schedule", function, "the rate is constant, after any warm-up, in both" }         \
     }
 
-const fv_schedule_type fv_schedule_constant = {
+const schedule_type schedule_constant = {
     .part = {.help = "the same rate throughout", .example = "train: {schedule: constant}"},
     .factor = constant,
 };
 
 // Warm-up has nothing but its steps; without them it is `constant`.
-const fv_schedule_type fv_schedule_warmup = {
+const schedule_type schedule_warmup = {
     .part = {.help = "a linear rise over warmup_steps, then the same rate",
              .example = "train: {schedule: warmup, warmup_steps: 100}",
              .same = SETTLES(settle_warmup),
@@ -66,7 +66,7 @@ const fv_schedule_type fv_schedule_warmup = {
     .factor = constant,
 };
 
-const fv_schedule_type fv_schedule_cosine = {
+const schedule_type schedule_cosine = {
     .part = {.help = "half a cosine from the peak to final_rate of it",
              .example = "train: {schedule: cosine, final_rate: 0.1}",
              .reads = {FV_READS(train.final_rate)},
@@ -74,7 +74,7 @@ const fv_schedule_type fv_schedule_cosine = {
     .factor = cosine,
 };
 
-const fv_schedule_type fv_schedule_linear = {
+const schedule_type schedule_linear = {
     .part = {.help = "a straight line from the peak to final_rate of it",
              .example = "train: {schedule: linear}",
              .reads = {FV_READS(train.final_rate)},
@@ -82,7 +82,7 @@ const fv_schedule_type fv_schedule_linear = {
     .factor = linear,
 };
 
-const fv_schedule_type fv_schedule_step = {
+const schedule_type schedule_step = {
     .part = {.help = "times decay_factor every decay_every steps",
              .example = "train: {schedule: step, decay_every: 500, decay_factor: 0.5}",
              .reads = {FV_READS(train.decay_every), FV_READS(train.decay_factor)},
@@ -90,13 +90,13 @@ const fv_schedule_type fv_schedule_step = {
     .factor = steps,
 };
 
-static const fv_schedule_type *const schedules[] = {
-#define FV_PART_SCHEDULE(NAME, name) &fv_schedule_##name,
+static const schedule_type *const schedules[] = {
+#define FV_PART_SCHEDULE(NAME, name) &schedule_##name,
 #include <fovea/fields.def>
 };
 
-const fv_part *const FV_PARTS_OF_SCHEDULE[] = {
-#define FV_PART_SCHEDULE(NAME, name) &fv_schedule_##name.part,
+const config_part *const FV_PARTS_OF_SCHEDULE[] = {
+#define FV_PART_SCHEDULE(NAME, name) &schedule_##name.part,
 #include <fovea/fields.def>
 };
 
@@ -104,7 +104,7 @@ const char *FV_LACKS_OF_SCHEDULE(int kind) {
     return schedules[kind]->factor == NULL ? "factor" : NULL;
 }
 
-double fv_learning_rate(const fv_train_config *config, int step) {
+double schedule_rate(const fv_train_config *config, int step) {
     double rate = config->learning_rate;
     if (step < config->warmup_steps) return rate * (step + 1) / config->warmup_steps;
     int behind = step - config->warmup_steps, length = config->steps - config->warmup_steps;

@@ -28,17 +28,17 @@ typedef struct part {
 struct fv_trainer {
     fv_config config;
     fv_model *model; // of the whole context; owns the layout of the parameters
-    fv_lengths lengths;
-    const fv_length *length; // of the sequences at work
-    const fv_kernels *kernels;
-    fv_pool *pool;
+    train_lengths lengths;
+    const train_length *length; // of the sequences at work
+    const kernel_set *kernels;
+    thread_pool *pool;
     int n_threads, n_slots;
     part slots[SLOTS];
-    fv_arena memory;                 // parameters, moments, gradients
-    fv_arena *workspaces;            // [n_threads]
-    fv_worker_layers *worker_layers; // [n_threads][lengths.n]
-    fv_optimizer optimizer;
-    fv_embeddings embeddings;
+    memory_arena memory;                // parameters, moments, gradients
+    memory_arena *workspaces;           // [n_threads]
+    model_worker_layers *worker_layers; // [n_threads][lengths.n]
+    train_optimizer optimizer;
+    train_embeddings embeddings;
     int steps_done;
     bool count_correct;
     real weight; // of a target: 1 / targets in the batch
@@ -47,19 +47,19 @@ struct fv_trainer {
 static fv_status create_memory(fv_trainer *t, fv_error *error) {
     size_t n = (fv_model_n_params(t->model) + L - 1) / L * L, offsets[4 + SLOTS];
     for (int i = 0; i < 4 + t->n_slots; i++)
-        offsets[i] = fv_arena_reserve(&t->memory, n, sizeof(real));
-    fv_status status = fv_arena_allocate(&t->memory, error);
+        offsets[i] = arena_reserve(&t->memory, n, sizeof(real));
+    fv_status status = arena_allocate(&t->memory, error);
     if (status != FV_OK) return status;
-    t->optimizer = (fv_optimizer){.config = &t->config.train,
-                                  .n = n,
-                                  .params = fv_arena_at(&t->memory, offsets[0]),
-                                  .m = fv_arena_at(&t->memory, offsets[1]),
-                                  .v = fv_arena_at(&t->memory, offsets[2])};
-    real *scale = fv_arena_at(&t->memory, offsets[3]);
-    const fv_weights *weights = &fv_lengths_longest(&t->lengths)->data.weights;
-    if (fv_rates_fill(t->model, weights, scale)) t->optimizer.rate_scale = scale;
+    t->optimizer = (train_optimizer){.config = &t->config.train,
+                                     .n = n,
+                                     .params = arena_at(&t->memory, offsets[0]),
+                                     .m = arena_at(&t->memory, offsets[1]),
+                                     .v = arena_at(&t->memory, offsets[2])};
+    real *scale = arena_at(&t->memory, offsets[3]);
+    const task_weights *weights = &lengths_longest(&t->lengths)->data.weights;
+    if (rates_fill(t->model, weights, scale)) t->optimizer.rate_scale = scale;
     for (int i = 0; i < t->n_slots; i++)
-        t->slots[i].gradient = fv_arena_at(&t->memory, offsets[4 + i]);
+        t->slots[i].gradient = arena_at(&t->memory, offsets[4 + i]);
     return FV_OK;
 }
 
@@ -72,20 +72,20 @@ static fv_status create_workers(fv_trainer *t, fv_error *error) {
         return fv_fail(error, FV_NO_MEMORY, "out of memory for %d threads", n);
     fv_status status = FV_OK;
     for (int i = 0; i < n && status == FV_OK; i++) {
-        t->workspaces[i] = fv_lengths_workspace(&t->lengths);
-        status = fv_arena_allocate(&t->workspaces[i], error);
+        t->workspaces[i] = lengths_workspace(&t->lengths);
+        status = arena_allocate(&t->workspaces[i], error);
         for (int k = 0; k < n_lengths && status == FV_OK; k++)
-            status = fv_worker_layers_create(t->lengths.at[k].model,
-                                             &t->worker_layers[i * n_lengths + k], error);
+            status = worker_layers_create(t->lengths.at[k].model,
+                                          &t->worker_layers[i * n_lengths + k], error);
     }
     return status;
 }
 
 static void free_workers(fv_trainer *t) {
     for (int i = 0; t->worker_layers && i < t->n_threads * t->lengths.n; i++)
-        fv_worker_layers_free(&t->worker_layers[i]);
+        worker_layers_free(&t->worker_layers[i]);
     free(t->worker_layers);
-    for (int i = 0; t->workspaces && i < t->n_threads; i++) fv_arena_free(&t->workspaces[i]);
+    for (int i = 0; t->workspaces && i < t->n_threads; i++) arena_free(&t->workspaces[i]);
     free(t->workspaces);
 }
 
@@ -104,19 +104,19 @@ fv_status fv_trainer_create(const fv_config *config, int n_threads, fv_trainer *
     fv_trainer *t = calloc(1, sizeof *t);
     if (t == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory for a run");
     t->config = *config;
-    t->kernels = fv_kernels_get();
+    t->kernels = kernels_get();
     fv_status status = fv_model_create(config, &t->model, error);
-    if (status == FV_OK) status = fv_lengths_create(t->model, &t->lengths, error);
+    if (status == FV_OK) status = lengths_create(t->model, &t->lengths, error);
     if (status == FV_OK) {
-        int n_tiles = fv_lengths_most_tiles(&t->lengths);
+        int n_tiles = lengths_most_tiles(&t->lengths);
         t->n_slots = n_tiles < SLOTS ? n_tiles : SLOTS;
         t->n_threads = n_threads < t->n_slots ? n_threads : t->n_slots;
         status = create_memory(t, error);
     }
     if (status == FV_OK) status = create_workers(t, error);
-    if (status == FV_OK) status = fv_pool_create(t->n_threads, &t->pool, error);
+    if (status == FV_OK) status = pool_create(t->n_threads, &t->pool, error);
     if (status == FV_OK) status = init_params(t, error);
-    if (status == FV_OK) status = fv_embeddings_create(t->model, &t->embeddings, error);
+    if (status == FV_OK) status = embeddings_create(t->model, &t->embeddings, error);
     if (status != FV_OK) {
         fv_trainer_free(t);
         return status;
@@ -127,11 +127,11 @@ fv_status fv_trainer_create(const fv_config *config, int n_threads, fv_trainer *
 
 void fv_trainer_free(fv_trainer *t) {
     if (t == NULL) return;
-    fv_pool_free(t->pool);
+    pool_free(t->pool);
     free_workers(t);
-    fv_embeddings_free(&t->embeddings);
-    fv_arena_free(&t->memory);
-    fv_lengths_free(&t->lengths);
+    embeddings_free(&t->embeddings);
+    arena_free(&t->memory);
+    lengths_free(&t->lengths);
     fv_model_free(t->model);
     free(t);
 }
@@ -145,45 +145,44 @@ static double sum_lanes(const real *values, int n) {
     return sum;
 }
 
-static void count_tile(const fv_tile *tile, part *slot) {
+static void count_tile(const model_tile *tile, part *slot) {
     int n = tile->n_groups * tile->model->data.n_loss;
-    slot->loss += sum_lanes(fv_tile_buffer(tile, tile->model->losses), n);
-    if (tile->count_correct)
-        slot->correct += sum_lanes(fv_tile_buffer(tile, tile->model->correct), n);
+    slot->loss += sum_lanes(tile_buffer(tile, tile->model->losses), n);
+    if (tile->count_correct) slot->correct += sum_lanes(tile_buffer(tile, tile->model->correct), n);
 }
 
 // Runs the tiles of one slot over n_samples sequences of the stream; without a step only forward.
-static void run_tiles(fv_trainer *t, fv_stream stream, uint32_t step, int n_samples, int first,
-                      int last, fv_tile *tile, part *slot) {
+static void run_tiles(fv_trainer *t, random_stream stream, uint32_t step, int n_samples, int first,
+                      int last, model_tile *tile, part *slot) {
     const fv_model *model = t->length->model;
     int n_groups = (n_samples + L - 1) / L, capacity = model->group_capacity;
     slot->loss = slot->correct = 0;
     for (int i = first; i < last; i++) {
         int group = i * capacity, left = n_groups - group;
         tile->n_groups = left < capacity ? left : capacity;
-        fv_data_batch(&t->length->data, stream, step, group, tile->n_groups, n_samples,
-                      fv_arena_at(tile->workspace, model->tokens),
-                      fv_arena_at(tile->workspace, model->targets));
-        fv_tile_run(tile);
+        data_batch(&t->length->data, stream, step, group, tile->n_groups, n_samples,
+                   arena_at(tile->workspace, model->tokens),
+                   arena_at(tile->workspace, model->targets));
+        tile_run(tile);
         count_tile(tile, slot);
     }
 }
 
-static fv_tile tile_of_worker(const fv_trainer *t, int worker) {
+static model_tile tile_of_worker(const fv_trainer *t, int worker) {
     ptrdiff_t length = t->length - t->lengths.at;
-    return (fv_tile){.model = t->length->model,
-                     .own = t->worker_layers[worker * t->lengths.n + length].own,
-                     .kernels = t->kernels,
-                     .workspace = &t->workspaces[worker],
-                     .params = t->optimizer.params,
-                     .weight = t->weight,
-                     .count_correct = t->count_correct};
+    return (model_tile){.model = t->length->model,
+                        .own = t->worker_layers[worker * t->lengths.n + length].own,
+                        .kernels = t->kernels,
+                        .workspace = &t->workspaces[worker],
+                        .params = t->optimizer.params,
+                        .weight = t->weight,
+                        .count_correct = t->count_correct};
 }
 
 static void train_slot(void *context, int piece, int worker) {
     fv_trainer *t = context;
     part *slot = &t->slots[piece];
-    fv_tile tile = tile_of_worker(t, worker);
+    model_tile tile = tile_of_worker(t, worker);
     tile.gradient = slot->gradient;
     memset(slot->gradient, 0, t->optimizer.n * sizeof *slot->gradient);
     int first = (int)((long)piece * t->length->n_tiles / t->n_slots);
@@ -193,13 +192,13 @@ static void train_slot(void *context, int piece, int worker) {
 }
 
 double fv_trainer_step(fv_trainer *t, double *accuracy) {
-    t->length = fv_lengths_draw(&t->lengths, t->steps_done);
+    t->length = lengths_draw(&t->lengths, t->steps_done);
     double n_targets = (double)t->config.train.batch_size * t->length->data.n_targets;
     t->count_correct = accuracy != NULL;
     t->weight = (real)(1 / n_targets);
-    fv_embeddings_before(&t->embeddings, t->steps_done, t->optimizer.params);
-    fv_pool_run(t->pool, t->n_slots, train_slot, t);
-    fv_embeddings_after(&t->embeddings, t->optimizer.params);
+    embeddings_before(&t->embeddings, t->steps_done, t->optimizer.params);
+    pool_run(t->pool, t->n_slots, train_slot, t);
+    embeddings_after(&t->embeddings, t->optimizer.params);
     double loss = 0, correct = 0;
     real *gradient = t->slots[0].gradient;
     for (int s = 0; s < t->n_slots; s++) {
@@ -208,7 +207,7 @@ double fv_trainer_step(fv_trainer *t, double *accuracy) {
         const real *restrict from = t->slots[s].gradient;
         for (size_t i = 0; s > 0 && i < t->optimizer.n; i++) gradient[i] += from[i];
     }
-    fv_optimizer_step(&t->optimizer, t->kernels, t->steps_done, gradient);
+    optimizer_step(&t->optimizer, t->kernels, t->steps_done, gradient);
     t->steps_done++;
     if (accuracy) *accuracy = correct / n_targets;
     return loss / n_targets;
@@ -217,7 +216,7 @@ double fv_trainer_step(fv_trainer *t, double *accuracy) {
 // Test tiles are shared out like training tiles; the slots' sums are added in order.
 static void test_slot(void *context, int piece, int worker) {
     fv_trainer *t = context;
-    fv_tile tile = tile_of_worker(t, worker);
+    model_tile tile = tile_of_worker(t, worker);
     int n_samples = t->config.task.n_test, per_tile = t->length->model->group_capacity * L;
     long n_tiles = (n_samples + per_tile - 1) / per_tile;
     run_tiles(t, FV_STREAM_TEST, 0, n_samples, (int)(piece * n_tiles / t->n_slots),
@@ -225,10 +224,10 @@ static void test_slot(void *context, int piece, int worker) {
 }
 
 void fv_trainer_test(fv_trainer *t, double *loss, double *accuracy) {
-    t->length = fv_lengths_longest(&t->lengths);
+    t->length = lengths_longest(&t->lengths);
     double n_targets = (double)t->config.task.n_test * t->length->data.n_targets;
     t->count_correct = true;
-    fv_pool_run(t->pool, t->n_slots, test_slot, t);
+    pool_run(t->pool, t->n_slots, test_slot, t);
     *loss = *accuracy = 0;
     for (int s = 0; s < t->n_slots; s++) {
         *loss += t->slots[s].loss / n_targets;
@@ -248,7 +247,7 @@ const fv_model *fv_trainer_model(const fv_trainer *t) {
 static fv_step_cost forward_cost(const fv_model *model) {
     fv_step_cost cost = {0};
     for (int i = 0; i < model->n_layers; i++) {
-        const fv_layer *layer = &model->layers[i];
+        const model_layer *layer = &model->layers[i];
         double textbook, executed, exps;
         layer->type->cost(layer, &textbook, &executed, &exps);
         cost.flops += 2 * textbook; // a multiply-add is two operations

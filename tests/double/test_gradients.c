@@ -17,9 +17,9 @@ static const double tolerance = 1e-6;
 // A model with parameters, one batch and a workspace.
 typedef struct rig {
     fv_model *model;
-    const fv_kernels *kernels;
-    fv_data data;
-    fv_arena workspace;
+    const kernel_set *kernels;
+    task_data data;
+    memory_arena workspace;
     int n_samples;
     double step; // h
     double *params, *gradient;
@@ -34,14 +34,14 @@ static size_t row_of(const rig *r) {
 }
 
 // `top` lists the scored positions, or is NULL for those of the task; it has as many of them.
-static rig rig_create(const char *words, const fv_positions *top) {
+static rig rig_create(const char *words, const model_positions *top) {
     fv_config config = configure(words);
-    rig r = {.n_samples = config.train.batch_size, .kernels = fv_kernels_get()};
+    rig r = {.n_samples = config.train.batch_size, .kernels = kernels_get()};
     r.step = config.model.activation == FV_ACTIVATION_RELU ? 1e-6 : 1e-3;
-    check_ok(fv_model_plan(&config, top, n_groups(&r), &r.model, NULL));
-    check_ok(fv_data_create(&config.task, 7, true, &r.data, NULL));
+    check_ok(model_plan(&config, top, n_groups(&r), &r.model, NULL));
+    check_ok(data_create(&config.task, 7, true, &r.data, NULL));
     r.workspace = r.model->plan;
-    check_ok(fv_arena_allocate(&r.workspace, NULL));
+    check_ok(arena_allocate(&r.workspace, NULL));
     size_t n = r.model->n_params, groups = (size_t)n_groups(&r);
     float *initial = malloc(n * sizeof *initial);
     r.params = malloc(n * sizeof *r.params);
@@ -52,14 +52,14 @@ static rig rig_create(const char *words, const fv_positions *top) {
     uint64_t random = 13; // norms and biases leave the special values that they start from
     for (size_t i = 0; i < n; i++) r.params[i] = initial[i] + 0.3 * noise(&random);
     free(initial);
-    fv_data_batch(&r.data, FV_STREAM_TRAIN, 3, 0, n_groups(&r), r.n_samples, r.tokens, r.targets);
+    data_batch(&r.data, FV_STREAM_TRAIN, 3, 0, n_groups(&r), r.n_samples, r.tokens, r.targets);
     return r;
 }
 
 static void rig_free(rig *r) {
     fv_model_free(r->model);
-    fv_data_free(&r->data);
-    fv_arena_free(&r->workspace);
+    data_free(&r->data);
+    arena_free(&r->workspace);
     free(r->params);
     free(r->gradient);
     free(r->tokens);
@@ -79,20 +79,20 @@ static double run(const rig *r, double *gradient) {
     double loss = 0;
     for (int first = 0; first < n_groups(r); first += model->group_capacity) {
         int left = n_groups(r) - first;
-        fv_tile tile = {.model = model,
-                        .kernels = r->kernels,
-                        .workspace = &r->workspace,
-                        .n_groups = left < model->group_capacity ? left : model->group_capacity,
-                        .params = r->params,
-                        .gradient = gradient,
-                        .weight = 1.0 / (double)n_targets};
+        model_tile tile = {.model = model,
+                           .kernels = r->kernels,
+                           .workspace = &r->workspace,
+                           .n_groups = left < model->group_capacity ? left : model->group_capacity,
+                           .params = r->params,
+                           .gradient = gradient,
+                           .weight = 1.0 / (double)n_targets};
         size_t groups = (size_t)tile.n_groups;
-        memcpy(fv_arena_at(&r->workspace, model->tokens), r->tokens + (size_t)first * n_tokens,
+        memcpy(arena_at(&r->workspace, model->tokens), r->tokens + (size_t)first * n_tokens,
                groups * n_tokens * sizeof *r->tokens);
-        memcpy(fv_arena_at(&r->workspace, model->targets), r->targets + (size_t)first * row_of(r),
+        memcpy(arena_at(&r->workspace, model->targets), r->targets + (size_t)first * row_of(r),
                groups * row_of(r) * sizeof *r->targets);
-        fv_tile_run(&tile);
-        const double *losses = fv_tile_buffer(&tile, model->losses);
+        tile_run(&tile);
+        const double *losses = tile_buffer(&tile, model->losses);
         for (size_t i = 0; i < groups * row_of(r); i++) loss += losses[i];
     }
     return loss / (double)n_targets;
@@ -146,7 +146,7 @@ static double gradient_error(const rig *r, const char **worst) {
 // The second oracle: how far the loss is from a naive forward pass.
 static double loss_error(const rig *r) {
     const fv_config *config = &r->model->config;
-    const fv_positions *scored = &r->model->layers[r->model->n_layers - 1].out;
+    const model_positions *scored = &r->model->layers[r->model->n_layers - 1].out;
     int n_tokens = config->task.context_length, n_vocab = config->task.vocab_size;
     int32_t *sequence = malloc((size_t)n_tokens * sizeof *sequence);
     double *logits = malloc((size_t)n_tokens * (size_t)n_vocab * sizeof *logits), loss = 0;
@@ -323,7 +323,7 @@ enum { N_CASES = sizeof cases / sizeof *cases };
 
 static rig rig_of_case(int i) {
     int at[3];
-    fv_positions top = {0, at};
+    model_positions top = {0, at};
     while (top.n < 3 && cases[i].top[0] >= 0 && cases[i].top[top.n] >= 0) {
         at[top.n] = cases[i].top[top.n];
         top.n++;
@@ -389,9 +389,9 @@ static void test_wide_layers_look_up(void **state) {
     for (int i = 0; i < N_CASES; i++) {
         rig r = rig_of_case(i);
         bool wide = r.model->config.model.n_embd >= 128;
-        const fv_layer *first = &r.model->layers[1];
-        bool attends = first->type == &fv_layer_attention;
-        assert_int_equal(attends && fv_attention_of(first)->tables.present, wide);
+        const model_layer *first = &r.model->layers[1];
+        bool attends = first->type == &layer_attention;
+        assert_int_equal(attends && model_attention_of(first)->tables.present, wide);
         rig_free(&r);
     }
 }

@@ -24,14 +24,14 @@ static void check(fv_status status, const fv_error *error) {
     if (status != FV_OK && error->text[0] == '\0') abort();
 }
 
-static void build(const eval_task *task, const eval_source *source, int sample) {
+static void build(const served_task *task, const served_source *source, int sample) {
     fv_error error = {0};
     prompt p = {0};
-    const eval_place place = {.seed = 1,
-                              .sample = sample,
-                              .length = 1000,
-                              .n_units = 1 + sample % 3,
-                              .depth = sample % 2 ? NAN : 100};
+    const served_sample_place place = {.seed = 1,
+                                       .sample = sample,
+                                       .length = 1000,
+                                       .n_units = 1 + sample % 3,
+                                       .depth = sample % 2 ? NAN : 100};
     prompt_clear(&p);
     fv_status status = task->build(task, source, &place, &p, &error);
     check(status, &error);
@@ -43,10 +43,10 @@ static void build(const eval_task *task, const eval_source *source, int sample) 
 
 static void ask(const char *task_name) {
     fv_error error = {0};
-    const eval_task *task = eval_task_find(task_name);
+    const served_task *task = served_task_find(task_name);
     const source_options options = {NULL, path, 1, 1000};
-    eval_source source = {0};
-    eval_hay hay;
+    served_source source = {0};
+    served_hay hay;
     char *name;
     fv_status status = source_prepare(&source, task, &options, &hay, &name, &error);
     check(status, &error);
@@ -57,7 +57,7 @@ static void ask(const char *task_name) {
 
 static void ask_data(void) {
     fv_error error = {0};
-    const eval_source nothing = {0};
+    const served_source nothing = {0};
     data_file **files;
     int n;
     check(data_files_open(path, &files, &n, &error), &error);

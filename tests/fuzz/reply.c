@@ -11,10 +11,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void judge(const char *text) {
     char *answers[] = {"1234567", "quiet-otter"};
     prompt p = {.answers = answers, .n_answers = 2};
-    const eval_task *task;
-    for (int t = 0; (task = eval_task_at(t)) != NULL; t++) {
-        eval_verdict verdict;
-        eval_judge(task, &p, text, t % 2, &verdict);
+    const served_task *task;
+    for (int t = 0; (task = served_task_at(t)) != NULL; t++) {
+        served_verdict verdict;
+        served_judge(task, &p, text, t % 2, &verdict);
         if ((unsigned)verdict.answer >= FV_N_ANSWERS || !(verdict.score >= 0 && verdict.score <= 1))
             abort();
     }

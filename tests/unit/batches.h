@@ -19,7 +19,7 @@ static inline void batch_free(batch *b) {
 }
 
 // Takes the batch in tiles of `groups` groups.
-static inline batch take_batch(const fv_data *data, fv_stream stream, uint32_t step, int n,
+static inline batch take_batch(const task_data *data, random_stream stream, uint32_t step, int n,
                                int groups) {
     batch b = {.n = n, .n_tokens = data->config.context_length, .n_loss = data->n_loss};
     size_t n_tokens = (size_t)b.n_tokens, n_loss = (size_t)b.n_loss;
@@ -28,7 +28,7 @@ static inline batch take_batch(const fv_data *data, fv_stream stream, uint32_t s
     int32_t *tokens = aligned_alloc(64, (size_t)groups * n_tokens * FV_LANES * sizeof *tokens);
     int32_t *targets = aligned_alloc(64, (size_t)groups * n_loss * FV_LANES * sizeof *targets);
     for (int first = 0; first * FV_LANES < n; first += groups) {
-        fv_data_batch(data, stream, step, first, groups, n, tokens, targets);
+        data_batch(data, stream, step, first, groups, n, tokens, targets);
         for (size_t s = 0; s < (size_t)groups * FV_LANES; s++) {
             size_t sample = (size_t)first * FV_LANES + s, g = s / FV_LANES, l = s % FV_LANES;
             for (size_t t = 0; t < n_loss; t++) {
@@ -50,10 +50,10 @@ static inline batch take_batch(const fv_data *data, fv_stream stream, uint32_t s
     return b;
 }
 
-static inline fv_data make_data(const char *words, bool training) {
+static inline task_data make_data(const char *words, bool training) {
     fv_config config = configure(words);
-    fv_data data;
-    check_ok(fv_data_create(&config.task, (uint64_t)config.train.seed, training, &data, NULL));
+    task_data data;
+    check_ok(data_create(&config.task, (uint64_t)config.train.seed, training, &data, NULL));
     return data;
 }
 

@@ -11,57 +11,57 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const fv_kernels *fault_sound; // does the rest
+static const kernel_set *fault_sound; // does the rest
 
-static void fault_draw(const fv_draw *a) {
-    fv_draw b = *a;
+static void fault_draw(const kernel_draw *a) {
+    kernel_draw b = *a;
     b.step++;
     fault_sound->draw(&b);
 }
 
-static void fault_embed(const fv_embed *a) {
-    fv_embed b = *a;
+static void fault_embed(const kernel_embed *a) {
+    kernel_embed b = *a;
     b.positions = NULL;
     fault_sound->embed(&b);
 }
 
-static void fault_embed_gradient(const fv_embed_gradient *a) {
-    fv_embed_gradient b = *a;
+static void fault_embed_gradient(const kernel_embed_gradient *a) {
+    kernel_embed_gradient b = *a;
     b.forward.n_rows--; // the last position's tokens get no gradient
     fault_sound->embed_gradient(&b);
 }
 
-static void fault_map_bias(const fv_map *a) {
-    fv_map b = *a;
+static void fault_map_bias(const kernel_map *a) {
+    kernel_map b = *a;
     b.bias = NULL;
     fault_sound->map(&b);
 }
 
-static void fault_map_accumulate(const fv_map *a) {
-    fv_map b = *a;
+static void fault_map_accumulate(const kernel_map *a) {
+    kernel_map b = *a;
     b.accumulate = false;
     fault_sound->map(&b);
 }
 
-static void fault_map_gradient(const fv_map_gradient *a) {
-    fv_map_gradient b = *a;
+static void fault_map_gradient(const kernel_map_gradient *a) {
+    kernel_map_gradient b = *a;
     b.n_rows--;
     fault_sound->map_gradient(&b);
 }
 
-static void fault_bias_gradient(int n_rows, int n_out, fv_rows dy, real *db) {
+static void fault_bias_gradient(int n_rows, int n_out, kernel_rows dy, real *db) {
     fault_sound->bias_gradient(n_rows - 1, n_out, dy, db);
 }
 
-static void fault_attend_scale(const fv_attend *a) {
-    fv_attend b = *a;
+static void fault_attend_scale(const kernel_attend *a) {
+    kernel_attend b = *a;
     b.scale *= (real)1.001;
     fault_sound->attend(&b);
 }
 
 // Every query sees one key too many, where there is one.
-static void fault_attend_mask(const fv_attend *a) {
-    fv_attend b = *a;
+static void fault_attend_mask(const kernel_attend *a) {
+    kernel_attend b = *a;
     int *n_keys = malloc((size_t)a->n_queries * sizeof *n_keys);
     for (int i = 0; i < a->n_queries; i++)
         n_keys[i] = a->n_keys[i] + (a->n_keys[i] < a->n_rows_keys);
@@ -71,72 +71,73 @@ static void fault_attend_mask(const fv_attend *a) {
 }
 
 // Every query sees the whole context, where there is a window.
-static void fault_attend_window(const fv_attend *a) {
-    fv_attend b = *a;
+static void fault_attend_window(const kernel_attend *a) {
+    kernel_attend b = *a;
     b.first_key = NULL;
     fault_sound->attend(&b);
 }
 
 // Keys behind the window give no values, but keep their gradients.
-static void fault_attend_gradient_window(const fv_attend_gradient *a) {
-    fv_attend_gradient b = *a;
+static void fault_attend_gradient_window(const kernel_attend_gradient *a) {
+    kernel_attend_gradient b = *a;
     b.forward.n_sinks = 0;
     fault_sound->attend_gradient(&b);
 }
 
-static void fault_attend_gradient_sign(const fv_attend_gradient *a) {
-    fv_attend_gradient b = *a;
+static void fault_attend_gradient_sign(const kernel_attend_gradient *a) {
+    kernel_attend_gradient b = *a;
     b.forward.scale = -b.forward.scale;
     fault_sound->attend_gradient(&b);
 }
 
 // Every query takes the first one's gradient.
-static void fault_attend_gradient_rows(const fv_attend_gradient *a) {
-    fv_attend_gradient b = *a;
+static void fault_attend_gradient_rows(const kernel_attend_gradient *a) {
+    kernel_attend_gradient b = *a;
     b.dz.row_stride = 0;
     fault_sound->attend_gradient(&b);
 }
 
-static void fault_cross_entropy(const fv_cross_entropy *a) {
-    fv_cross_entropy b = *a;
+static void fault_cross_entropy(const kernel_cross_entropy *a) {
+    kernel_cross_entropy b = *a;
     b.weight *= (real)1.001;
     fault_sound->cross_entropy(&b);
 }
 
-static void fault_norm(const fv_norm *a) {
-    fv_norm b = *a;
+static void fault_norm(const kernel_norm *a) {
+    kernel_norm b = *a;
     b.n_features -= b.n_features > 1; // the last feature is left out
     fault_sound->norm(&b);
 }
 
-static void fault_norm_gradient(const fv_norm_gradient *a) {
-    fv_norm_gradient b = *a;
+static void fault_norm_gradient(const kernel_norm_gradient *a) {
+    kernel_norm_gradient b = *a;
     b.forward.center = false; // as if the mean did not depend on x
     fault_sound->norm_gradient(&b);
 }
 
-static void fault_activate(fv_activation kind, size_t n, const real *x, real *y) {
+static void fault_activate(kernel_activation kind, size_t n, const real *x, real *y) {
     fault_sound->activate(kind == FV_KERNEL_RELU ? FV_KERNEL_GELU : FV_KERNEL_RELU, n, x, y);
 }
 
-static void fault_activate_gradient(fv_activation kind, size_t n, const real *x, const real *dy,
+static void fault_activate_gradient(kernel_activation kind, size_t n, const real *x, const real *dy,
                                     real *dx) {
     fault_sound->activate_gradient(kind == FV_KERNEL_RELU ? FV_KERNEL_GELU : FV_KERNEL_RELU, n, x,
                                    dy, dx);
 }
 
-static void fault_scale_rows(int n_rows, int n_features, fv_rows x, const real *scale, fv_rows y) {
+static void fault_scale_rows(int n_rows, int n_features, kernel_rows x, const real *scale,
+                             kernel_rows y) {
     fault_sound->scale_rows(n_rows - 1, n_features, x, scale, y);
 }
 
-static void fault_adam_correction(const fv_adam *a) {
-    fv_adam b = *a;
+static void fault_adam_correction(const kernel_adam *a) {
+    kernel_adam b = *a;
     b.root_correction = 1;
     fault_sound->adam(&b);
 }
 
-static void fault_adam_decay(const fv_adam *a) {
-    fv_adam b = *a;
+static void fault_adam_decay(const kernel_adam *a) {
+    kernel_adam b = *a;
     b.decay = 0;
     fault_sound->adam(&b);
 }
@@ -158,8 +159,8 @@ static void fault_log(size_t n, const real *x, real *y) {
 
 // The kernel with zeros in place of one of its arrays.
 #define FAULT_ZEROS(function, kernel, member, n_member)                                            \
-    static void function(const fv_##kernel *a) {                                                   \
-        fv_##kernel b = *a;                                                                        \
+    static void function(const kernel_##kernel *a) {                                               \
+        kernel_##kernel b = *a;                                                                    \
         real *zeros = calloc((size_t)a->n_member, sizeof *zeros);                                  \
         b.member = zeros;                                                                          \
         fault_sound->kernel(&b);                                                                   \
@@ -171,16 +172,16 @@ FAULT_ZEROS(fault_scan_bias, scan, bias, n_channels)
 #undef FAULT_ZEROS
 
 // The last group's input gets a gradient of zero.
-static void fault_conv_gradient(const fv_conv_gradient *a) {
-    fv_conv_gradient b = *a;
+static void fault_conv_gradient(const kernel_conv_gradient *a) {
+    kernel_conv_gradient b = *a;
     size_t n = (size_t)a->forward.n_rows * (size_t)a->forward.n_features * FV_LANES;
     b.forward.n_groups--;
     memset(b.dx + (size_t)b.forward.n_groups * n, 0, n * sizeof *b.dx);
     fault_sound->conv_gradient(&b);
 }
 
-static void fault_scan_gradient_a(const fv_scan_gradient *a) {
-    fv_scan_gradient b = *a;
+static void fault_scan_gradient_a(const kernel_scan_gradient *a) {
+    kernel_scan_gradient b = *a;
     size_t n = (size_t)a->forward.n_channels * (size_t)a->forward.n_state;
     real *elsewhere = calloc(n, sizeof *elsewhere);
     b.da = elsewhere;
@@ -189,9 +190,9 @@ static void fault_scan_gradient_a(const fv_scan_gradient *a) {
 }
 
 // u gets what the skip hands it and nothing through the state.
-static void fault_scan_gradient_c(const fv_scan_gradient *a) {
-    fv_scan_gradient b = *a;
-    const fv_scan *s = &a->forward;
+static void fault_scan_gradient_c(const kernel_scan_gradient *a) {
+    kernel_scan_gradient b = *a;
+    const kernel_scan *s = &a->forward;
     size_t n = (size_t)s->n_groups * (size_t)s->n_outputs * (size_t)s->n_state * FV_LANES;
     real *zeros = aligned_alloc(64, n * sizeof *zeros);
     memset(zeros, 0, n * sizeof *zeros);
@@ -238,11 +239,11 @@ enum { N_FAULTS = 0 FAULTS(FAULT_COUNT) };
 
 typedef struct fault {
     const char *name, *kernel;
-    fv_kernels kernels;
+    kernel_set kernels;
 } fault;
 
 // Plants every fault in a copy of `sound` of its own.
-static inline void faults_plant(const fv_kernels *sound, fault faults[N_FAULTS]) {
+static inline void faults_plant(const kernel_set *sound, fault faults[N_FAULTS]) {
     fault_sound = sound;
     fault *f = faults;
 #define FAULT_PLANT(name_, kernel_, function)                                                      \

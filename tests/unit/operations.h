@@ -39,7 +39,7 @@ typedef struct shape {
 } shape;
 
 typedef struct call {
-    const fv_kernels *kernels;
+    const kernel_set *kernels;
     shape shape;
     uint64_t random;
     int repeats; // of the kernel, to time it
@@ -54,9 +54,9 @@ static bool has(const call *c, flag f) {
 
 #define TIMED(c, statement)                                                                        \
     do {                                                                                           \
-        double begun_ = fv_clock_now();                                                            \
+        double begun_ = clock_now();                                                               \
         for (int repeat_ = 0; repeat_ < (c)->repeats; repeat_++) statement;                        \
-        (c)->seconds = (fv_clock_now() - begun_) / (c)->repeats;                                   \
+        (c)->seconds = (clock_now() - begun_) / (c)->repeats;                                      \
     } while (0)
 
 // [n_rows][width] with `gap` floats after each row, all NaN.
@@ -122,8 +122,8 @@ static size_t gap_of(const call *c) {
 }
 
 // Rows [n_rows][features][16].
-static fv_rows rows_of(const call *c, float *data, int features) {
-    return (fv_rows){data, (ptrdiff_t)((size_t)features * L + gap_of(c))};
+static kernel_rows rows_of(const call *c, float *data, int features) {
+    return (kernel_rows){data, (ptrdiff_t)((size_t)features * L + gap_of(c))};
 }
 
 // shape.rows positions, shape.in tokens in the vocabulary (+ 1, at least 2).
@@ -131,21 +131,21 @@ static void op_draw(call *c) {
     int groups = 2, rows = c->shape.rows;
     int32_t *tokens = (int32_t *)(void *)output(c, "tokens", 1, (size_t)(groups * rows * L), 0, 0);
     c->arrays[c->n_arrays - 1].is_exact = true;
-    fv_draw a = {.seed = 0x123456789abcdefu,
-                 .stream = 1,
-                 .step = 77,
-                 .first_sample = 48,
-                 .n_groups = groups,
-                 .n_rows = rows,
-                 .vocab_size = (uint32_t)c->shape.in + 1,
-                 .tokens = tokens};
+    kernel_draw a = {.seed = 0x123456789abcdefu,
+                     .stream = 1,
+                     .step = 77,
+                     .first_sample = 48,
+                     .n_groups = groups,
+                     .n_rows = rows,
+                     .vocab_size = (uint32_t)c->shape.in + 1,
+                     .tokens = tokens};
     TIMED(c, c->kernels->draw(&a));
 }
 
 // shape.rows positions of a longer sequence, shape.in features, shape.out + 1 tokens.
-static fv_embed embed_arguments(call *c) {
+static kernel_embed embed_arguments(call *c) {
     int groups = 2, rows = c->shape.rows, width = c->shape.in, vocab = c->shape.out + 1;
-    fv_embed a = {.n_groups = groups, .n_rows = rows, .n_embd = width, .vocab_size = vocab};
+    kernel_embed a = {.n_groups = groups, .n_rows = rows, .n_embd = width, .vocab_size = vocab};
     a.tokens_group_stride = (ptrdiff_t)(rows + 3) * L;
     a.tokens =
         input_integers(c, "tokens", (size_t)groups * (size_t)a.tokens_group_stride, 0, vocab);
@@ -155,15 +155,15 @@ static fv_embed embed_arguments(call *c) {
 }
 
 static void op_embed(call *c) {
-    fv_embed a = embed_arguments(c);
+    kernel_embed a = embed_arguments(c);
     a.x = output(c, "x", 1, (size_t)(a.n_groups * a.n_rows * a.n_embd * L), 0, 0);
     c->arrays[c->n_arrays - 1].is_exact = true;
     TIMED(c, c->kernels->embed(&a));
 }
 
 static void op_embed_gradient(call *c) {
-    fv_embed_gradient a = {.forward = embed_arguments(c)};
-    const fv_embed *e = &a.forward;
+    kernel_embed_gradient a = {.forward = embed_arguments(c)};
+    const kernel_embed *e = &a.forward;
     double floor = sqrt(e->n_groups * L);
     a.forward.x = input(c, "dx", 1, (size_t)(e->n_groups * e->n_rows * e->n_embd * L), 0);
     a.dtable = accumulator(c, "dtable", 1, (size_t)(e->vocab_size * e->n_embd), 0, floor);
@@ -175,7 +175,7 @@ static void op_embed_gradient(call *c) {
 static void op_map(call *c) {
     int rows = c->shape.rows, in = c->shape.in, out = c->shape.out;
     double floor = sqrt(in);
-    fv_map a = {.n_rows = rows, .n_in = in, .n_out = out, .accumulate = has(c, ACCUMULATE)};
+    kernel_map a = {.n_rows = rows, .n_in = in, .n_out = out, .accumulate = has(c, ACCUMULATE)};
     a.x = rows_of(c, input(c, "x", (size_t)rows, (size_t)(in * L), gap_of(c)), in);
     a.w = input(c, "w", 1, (size_t)(in * out), 0);
     a.w_in = has(c, TRANSPOSED) ? 1 : out;
@@ -189,7 +189,7 @@ static void op_map(call *c) {
 
 static void op_map_gradient(call *c) {
     int rows = c->shape.rows, in = c->shape.in, out = c->shape.out;
-    fv_map_gradient a = {.n_rows = rows, .n_in = in, .n_out = out};
+    kernel_map_gradient a = {.n_rows = rows, .n_in = in, .n_out = out};
     a.x = rows_of(c, input(c, "x", (size_t)rows, (size_t)(in * L), gap_of(c)), in);
     a.dy = rows_of(c, input(c, "dy", (size_t)rows, (size_t)(out * L), gap_of(c)), out);
     a.dw = accumulator(c, "dw", 1, (size_t)(in * out), 0, sqrt(rows * L));
@@ -200,7 +200,7 @@ static void op_map_gradient(call *c) {
 
 static void op_bias_gradient(call *c) {
     int rows = c->shape.rows, out = c->shape.out;
-    fv_rows dy = rows_of(c, input(c, "dy", (size_t)rows, (size_t)(out * L), gap_of(c)), out);
+    kernel_rows dy = rows_of(c, input(c, "dy", (size_t)rows, (size_t)(out * L), gap_of(c)), out);
     float *db = accumulator(c, "db", 1, (size_t)out, 0, sqrt(rows * L));
     TIMED(c, c->kernels->bias_gradient(rows, out, dy, db));
 }
@@ -219,7 +219,7 @@ static int *choose_keys(call *c, int n_queries) {
 }
 
 // Half of the shapes see a window, and half of those sinks as well.
-static void choose_window(call *c, fv_attend *a) {
+static void choose_window(call *c, kernel_attend *a) {
     int window = 1 + noise_below(&c->random, 12), sinks = noise_below(&c->random, 7);
     bool has_window = noise01(&c->random) < 0.5, has_sinks = noise01(&c->random) < 0.5;
     if (!has_window) return;
@@ -231,13 +231,13 @@ static void choose_window(call *c, fv_attend *a) {
 }
 
 // Rows [groups][rows][features][16] of one head among others: the gap holds the others' features.
-static fv_attend_rows attend_rows(const call *c, float *data, int rows, int features) {
+static kernel_attend_rows attend_rows(const call *c, float *data, int rows, int features) {
     ptrdiff_t row = (ptrdiff_t)((size_t)features * L + gap_of(c));
-    return (fv_attend_rows){data, row, rows * row};
+    return (kernel_attend_rows){data, row, rows * row};
 }
 
-static fv_attend_rows attend_input(call *c, const char *name, int rows, int features,
-                                   double magnitude) {
+static kernel_attend_rows attend_input(call *c, const char *name, int rows, int features,
+                                       double magnitude) {
     array *a = add_array(c, name, (size_t)(2 * rows), (size_t)(features * L), gap_of(c));
     if (magnitude > 1)
         fill_whole(c, a, magnitude);
@@ -253,24 +253,24 @@ static double attend_magnitude(const call *c) {
 
 // The flags that attention has no other use for choose among the first scores; every further one of
 // scores.def has its share of the shapes.
-static fv_score choose_score(const call *c) {
+static kernel_score choose_score(const call *c) {
     if (has(c, HOSTILE)) return FV_KERNEL_DOT; // whose large scores are exact
     int further = (c->shape.rows + c->shape.in + c->shape.out) % FV_N_SCORES;
-    if (further > FV_KERNEL_HARMONIC) return (fv_score)further;
+    if (further > FV_KERNEL_HARMONIC) return (kernel_score)further;
     return has(c, BIAS) ? FV_KERNEL_EUCLIDEAN : has(c, EQUAL) ? FV_KERNEL_HARMONIC : FV_KERNEL_DOT;
 }
 
 // shape.rows queries, shape.in key features, shape.out value features.
-static fv_attend attend_arguments(call *c) {
+static kernel_attend attend_arguments(call *c) {
     int n = c->shape.rows, d_key = c->shape.in;
     int d_value = has(c, TRANSPOSED) ? d_key : c->shape.out;
-    fv_attend a = {.n_groups = 2, .n_queries = n, .d_key = d_key, .d_value = d_value};
+    kernel_attend a = {.n_groups = 2, .n_queries = n, .d_key = d_key, .d_value = d_value};
     a.n_keys = choose_keys(c, n);
     choose_window(c, &a);
     a.n_rows_keys = a.n_keys[n - 1];
     a.scale = has(c, HOSTILE) ? 1 : 0.7f;
     a.score = choose_score(c);
-    if (fv_score_is_metric(a.score)) a.scale /= (float)d_key; // distances grow with the width
+    if (score_is_metric(a.score)) a.scale /= (float)d_key; // distances grow with the width
     a.power = 3;
     a.floor = 0.05f;
     a.q = attend_input(c, "q", n, d_key, attend_magnitude(c));
@@ -279,7 +279,7 @@ static fv_attend attend_arguments(call *c) {
     a.p = attend_rows(c, NULL, n, a.n_rows_keys);
     a.p.data = output(c, "p", (size_t)(2 * n), (size_t)(a.n_rows_keys * L), gap_of(c), 1);
     a.slopes = a.p;
-    if (fv_score_is_metric(a.score))
+    if (score_is_metric(a.score))
         a.slopes.data =
             output(c, "slopes", (size_t)(2 * n), (size_t)(a.n_rows_keys * L), gap_of(c), 1);
     a.z = attend_rows(c, NULL, n, d_value);
@@ -288,24 +288,24 @@ static fv_attend attend_arguments(call *c) {
 }
 
 // Zeroes what a kernel may leave as it likes.
-static void clear_unspecified(const fv_attend *a) {
+static void clear_unspecified(const kernel_attend *a) {
     for (int g = 0; g < a->n_groups; g++)
         for (int i = 0; i < a->n_queries; i++)
             for (int j = 0; j < a->n_rows_keys * L; j++) {
                 ptrdiff_t at = g * a->p.group_stride + i * a->p.row_stride + j;
-                if (!fv_attend_sees(a, i, j / L)) a->p.data[at] = a->slopes.data[at] = 0;
+                if (!attend_sees(a, i, j / L)) a->p.data[at] = a->slopes.data[at] = 0;
             }
 }
 
 static void op_attend(call *c) {
-    fv_attend a = attend_arguments(c);
+    kernel_attend a = attend_arguments(c);
     TIMED(c, c->kernels->attend(&a));
     clear_unspecified(&a);
 }
 
 static void op_attend_gradient(call *c) {
-    fv_attend_gradient a = {.forward = attend_arguments(c), .overwrite = !has(c, ACCUMULATE)};
-    const fv_attend *f = &a.forward;
+    kernel_attend_gradient a = {.forward = attend_arguments(c), .overwrite = !has(c, ACCUMULATE)};
+    const kernel_attend *f = &a.forward;
     int n = f->n_queries, n_keys = f->n_rows_keys;
     double slope = sqrt(f->d_value) * attend_magnitude(c) * sqrt(n);
     float *(*make)(call *, const char *, size_t, size_t, size_t, double) =
@@ -333,7 +333,7 @@ static void op_attend_gradient(call *c) {
 // shape.rows rows of shape.in + 1 classes; every fifth target is absent.
 static void op_cross_entropy(call *c) {
     int rows = c->shape.rows, classes = c->shape.in + 1;
-    fv_cross_entropy a = {.n_rows = rows, .vocab_size = classes, .weight = 0.01f};
+    kernel_cross_entropy a = {.n_rows = rows, .vocab_size = classes, .weight = 0.01f};
     size_t n = (size_t)(rows * L);
     int32_t *targets = input_integers(c, "targets", n, 0, classes);
     for (size_t i = 0; i < n; i++)
@@ -354,9 +354,9 @@ static void op_cross_entropy(call *c) {
 }
 
 // shape.rows rows of shape.in features; BIAS centres.
-static fv_norm norm_arguments(call *c) {
+static kernel_norm norm_arguments(call *c) {
     int rows = c->shape.rows, in = c->shape.in;
-    fv_norm a = {.n_rows = rows, .n_features = in, .center = has(c, BIAS)};
+    kernel_norm a = {.n_rows = rows, .n_features = in, .center = has(c, BIAS)};
     array *x = add_array(c, "x", (size_t)rows, (size_t)(in * L), gap_of(c));
     a.x = rows_of(c, fill(c, x, has(c, HOSTILE) ? 1e4 : 1)->data, in);
     a.w = input(c, "w", 1, (size_t)in, 0);
@@ -368,14 +368,14 @@ static fv_norm norm_arguments(call *c) {
 }
 
 static void op_norm(call *c) {
-    fv_norm a = norm_arguments(c);
+    kernel_norm a = norm_arguments(c);
     TIMED(c, c->kernels->norm(&a));
 }
 
 static void op_norm_gradient(call *c) {
-    fv_norm_gradient a = {.forward = norm_arguments(c)};
+    kernel_norm_gradient a = {.forward = norm_arguments(c)};
     int rows = c->shape.rows, in = c->shape.in;
-    fv_kernels_available()[0]->norm(&a.forward); // the same mean and rstd for every variant
+    kernels_available()[0]->norm(&a.forward); // the same mean and rstd for every variant
     a.dy = rows_of(c, input(c, "dy", (size_t)rows, (size_t)(in * L), gap_of(c)), in);
     float largest = 0;
     for (int i = 0; i < rows * L; i++) largest = fmaxf(largest, a.forward.rstd[i]);
@@ -391,7 +391,7 @@ static void op_activate(call *c) {
     size_t n = (size_t)(c->shape.rows * c->shape.in * L);
     array *x = fill(c, add_array(c, "x", 1, n, 0), has(c, HOSTILE) ? 1e4 : 6);
     float *y = output(c, "y", 1, n, 0, 1);
-    fv_activation kind = has(c, BIAS) ? FV_KERNEL_RELU : FV_KERNEL_GELU;
+    kernel_activation kind = has(c, BIAS) ? FV_KERNEL_RELU : FV_KERNEL_GELU;
     TIMED(c, c->kernels->activate(kind, n, x->data, y));
 }
 
@@ -399,15 +399,15 @@ static void op_activate_gradient(call *c) {
     size_t n = (size_t)(c->shape.rows * c->shape.in * L);
     array *x = fill(c, add_array(c, "x", 1, n, 0), has(c, HOSTILE) ? 1e4 : 6);
     float *dy = input(c, "dy", 1, n, 0), *dx = output(c, "dx", 1, n, 0, 1);
-    fv_activation kind = has(c, BIAS) ? FV_KERNEL_RELU : FV_KERNEL_GELU;
+    kernel_activation kind = has(c, BIAS) ? FV_KERNEL_RELU : FV_KERNEL_GELU;
     TIMED(c, c->kernels->activate_gradient(kind, n, x->data, dy, dx));
 }
 
 static void op_scale_rows(call *c) {
     int rows = c->shape.rows, in = c->shape.in;
-    fv_rows x = rows_of(c, input(c, "x", (size_t)rows, (size_t)(in * L), gap_of(c)), in);
+    kernel_rows x = rows_of(c, input(c, "x", (size_t)rows, (size_t)(in * L), gap_of(c)), in);
     float *scale = input(c, "scale", 1, (size_t)(rows * L), 0);
-    fv_rows y = rows_of(c, output(c, "y", (size_t)rows, (size_t)(in * L), gap_of(c), 0), in);
+    kernel_rows y = rows_of(c, output(c, "y", (size_t)rows, (size_t)(in * L), gap_of(c), 0), in);
     c->arrays[c->n_arrays - 1].is_exact = true;
     TIMED(c, c->kernels->scale_rows(rows, in, x, scale, y));
 }
@@ -415,7 +415,7 @@ static void op_scale_rows(call *c) {
 // shape.in * 16 parameters at step shape.rows; ACCUMULATE decays, BIAS has rates of its own.
 static void op_adam(call *c) {
     size_t n = (size_t)(c->shape.in * L);
-    fv_adam a = {.n = n, .share1 = 0.1f, .share2 = 0.001f, .epsilon = 1e-8f};
+    kernel_adam a = {.n = n, .share1 = 0.1f, .share2 = 0.001f, .epsilon = 1e-8f};
     a.rate = (float)(0.01 / (1 - pow(0.9, c->shape.rows)));
     a.root_correction = (float)(1 / sqrt(1 - pow(0.999, c->shape.rows)));
     a.decay = has(c, ACCUMULATE) ? 0.01f : 0;
@@ -429,10 +429,10 @@ static void op_adam(call *c) {
 }
 
 // Two groups of shape.rows positions and shape.in features; shape.out taps.
-static fv_conv conv_arguments(call *c) {
+static kernel_conv conv_arguments(call *c) {
     int rows = c->shape.rows, in = c->shape.in, width = 1 + c->shape.out % FV_CONV_MAX_WIDTH;
     size_t n = (size_t)(2 * rows * in * L);
-    fv_conv a = {.n_groups = 2, .n_rows = rows, .n_features = in, .width = width};
+    kernel_conv a = {.n_groups = 2, .n_rows = rows, .n_features = in, .width = width};
     array *x = add_array(c, "x", 1, n, 0), *w = add_array(c, "w", 1, (size_t)(in * width), 0);
     array *b = add_array(c, "b", 1, (size_t)in, 0);
     if (has(c, HOSTILE)) // whole numbers: large sums that cancel are exact
@@ -447,13 +447,13 @@ static fv_conv conv_arguments(call *c) {
 }
 
 static void op_conv(call *c) {
-    fv_conv a = conv_arguments(c);
+    kernel_conv a = conv_arguments(c);
     TIMED(c, c->kernels->conv(&a));
 }
 
 static void op_conv_gradient(call *c) {
-    fv_conv_gradient a = {.forward = conv_arguments(c)};
-    const fv_conv *f = &a.forward;
+    kernel_conv_gradient a = {.forward = conv_arguments(c)};
+    const kernel_conv *f = &a.forward;
     size_t n = (size_t)(2 * f->n_rows * f->n_features * L);
     double largest = has(c, HOSTILE) ? 1e4 : 1, root = sqrt(2 * f->n_rows * L);
     c->n_arrays--; // y is not touched
@@ -470,14 +470,14 @@ static void op_conv_gradient(call *c) {
 
 // Two groups of shape.rows positions, shape.out numbers in a state, and up to seven channels: these
 // are only repeated, and the reference takes an exponential for every number of every state.
-static fv_scan scan_arguments(call *c) {
+static kernel_scan scan_arguments(call *c) {
     int rows = c->shape.rows, in = 1 + (c->shape.in - 1) % 7, state = c->shape.out;
     int32_t *at = input_integers(c, "rows", (size_t)rows, 0, 3);
     int n_outputs = 0, every = 1 + noise_below(&c->random, 3);
     for (int t = 0; t < rows; t++) // all, some, or few of the positions, the last among them
         if (at[t] % every == 0 || t == rows - 1) at[n_outputs++] = t;
     size_t n_in = (size_t)(2 * rows * in * L), n_out = (size_t)(2 * n_outputs * in * L);
-    fv_scan a = {.n_groups = 2, .n_rows = rows, .n_outputs = n_outputs, .n_channels = in};
+    kernel_scan a = {.n_groups = 2, .n_rows = rows, .n_outputs = n_outputs, .n_channels = in};
     a.n_state = state;
     a.rows = at;
     float *decay = input(c, "a", 1, (size_t)(in * state), 0);
@@ -497,16 +497,16 @@ static fv_scan scan_arguments(call *c) {
 }
 
 static void op_scan(call *c) {
-    fv_scan a = scan_arguments(c);
+    kernel_scan a = scan_arguments(c);
     TIMED(c, c->kernels->scan(&a));
 }
 
 static void op_scan_gradient(call *c) {
-    fv_scan_gradient a = {.forward = scan_arguments(c)};
-    const fv_scan *f = &a.forward;
+    kernel_scan_gradient a = {.forward = scan_arguments(c)};
+    const kernel_scan *f = &a.forward;
     int rows = f->n_rows, n = f->n_channels, state = f->n_state, outputs = f->n_outputs;
     size_t n_in = (size_t)(2 * rows * n * L), n_out = (size_t)(2 * outputs * n * L);
-    fv_kernels_available()[0]->scan(f); // the same steps and sums for every variant
+    kernels_available()[0]->scan(f); // the same steps and sums for every variant
     double root = sqrt(state) * sqrt(n);
     a.dy = input(c, "dy", 1, n_out, 0);
     a.du = output(c, "du", 1, n_in, 0, root);
@@ -559,7 +559,7 @@ static const operation operations[] = {
 };
 enum { N_OPERATIONS = sizeof operations / sizeof *operations };
 
-static inline call make_call(const operation *o, const fv_kernels *kernels, shape s) {
+static inline call make_call(const operation *o, const kernel_set *kernels, shape s) {
     call c = {.kernels = kernels, .shape = s, .random = 19, .repeats = 1};
     o->run(&c);
     return c;

@@ -43,18 +43,18 @@ static void rows_are_the_positions_seen(void **state) {
         for (int t = 0; t < T; t++)
             if (noise_below(&random, 3) == 0 || (n == 0 && t == T - 1)) at[n++] = t;
         fv_model *model;
-        check_ok(fv_model_plan(&config, &(fv_positions){n, at}, 1, &model, NULL));
-        const fv_layer *layer = &model->layers[1];
-        const fv_attention_layer *a = fv_attention_of(layer);
-        fv_attend rows = {
+        check_ok(model_plan(&config, &(model_positions){n, at}, 1, &model, NULL));
+        const model_layer *layer = &model->layers[1];
+        const attention_layer *a = model_attention_of(layer);
+        kernel_attend rows = {
             .n_keys = a->seen.n_keys, .first_key = a->seen.first_key, .n_sinks = a->seen.n_sinks};
         for (int q = 0; q < n; q++)
             for (int key = 0, row = 0; key < T; key++) {
                 bool seen = sees(window, sinks, exclude_self, at[q], key);
                 bool held = row < layer->in.n && layer->in.at[row] == key;
-                assert_int_equal(fv_sight_sees(&a->sight, at[q], key), seen);
+                assert_int_equal(sight_sees(&a->sight, at[q], key), seen);
                 if (seen) assert_true(held);
-                if (held) assert_int_equal(fv_attend_sees(&rows, q, row++), seen);
+                if (held) assert_int_equal(attend_sees(&rows, q, row++), seen);
             }
         fv_model_free(model);
     }
@@ -67,19 +67,19 @@ static void tiles_see_the_same(void **state) {
         int window, sinks;
         bool exclude_self;
         fv_config config = any_configuration(&random, &window, &sinks, &exclude_self);
-        fv_sight sight = fv_sight_of(&config.model, 0);
+        attention_sight sight = sight_of(&config.model, 0);
         fv_attention_config c;
         fv_attention_config_init(&c);
         c.n_query = c.n_key = T;
         c.d_head = 1;
         c.n_threads = 1;
-        c.mask = fv_sight_mask(&sight);
+        c.mask = sight_mask(&sight);
         fv_attention *plan;
         check_ok(fv_attention_create(&c, &plan, NULL));
         for (int query = exclude_self; query < T; query++)
             for (int key = 0; key < T; key++) {
-                fv_placement q = {1, {{1, query - exclude_self, 1}}}, k = {1, {{1, key, 1}}};
-                if (fv_tiles_any(plan, &q, &k) != sees(window, sinks, exclude_self, query, key))
+                attention_placement q = {1, {{1, query - exclude_self, 1}}}, k = {1, {{1, key, 1}}};
+                if (tiles_any(plan, &q, &k) != sees(window, sinks, exclude_self, query, key))
                     fail_msg("window %d, sinks %d, exclude_self %d: key %d of query %d", window,
                              sinks, exclude_self, key, query);
             }
@@ -93,17 +93,17 @@ static void workers_have_their_own(void **state) {
     (void)state;
     fv_config config = configure(LONG);
     fv_model *model;
-    fv_worker_layers one, other;
+    model_worker_layers one, other;
     check_ok(fv_model_create(&config, &model, NULL));
-    check_ok(fv_worker_layers_create(model, &one, NULL));
-    check_ok(fv_worker_layers_create(model, &other, NULL));
+    check_ok(worker_layers_create(model, &one, NULL));
+    check_ok(worker_layers_create(model, &other, NULL));
     for (int i = 0; i < model->n_layers; i++) {
-        bool tiles = model->layers[i].type == &fv_layer_attention;
+        bool tiles = model->layers[i].type == &layer_attention;
         assert_int_equal(one.own[i] != NULL, tiles);
         if (tiles) assert_ptr_not_equal(one.own[i], other.own[i]);
     }
-    fv_worker_layers_free(&one);
-    fv_worker_layers_free(&other);
+    worker_layers_free(&one);
+    worker_layers_free(&other);
     fv_model_free(model);
 }
 

@@ -11,8 +11,8 @@ enum { L = FV_LANES };
 
 typedef struct rig {
     fv_model *model;
-    fv_arena workspace;
-    fv_worker_layers layers;
+    memory_arena workspace;
+    model_worker_layers layers;
     float *gradient;
     double loss;
 } rig;
@@ -20,18 +20,18 @@ typedef struct rig {
 static rig rig_create(const fv_config *config, bool keeps) {
     rig r = {0};
     int length = config->task.context_length;
-    check_ok(keeps ? fv_model_plan_seen(config, length, NULL, 2, true, &r.model, NULL)
-                   : fv_model_plan_part(config, length, NULL, 2, &r.model, NULL));
+    check_ok(keeps ? model_plan_seen(config, length, NULL, 2, true, &r.model, NULL)
+                   : model_plan_part(config, length, NULL, 2, &r.model, NULL));
     r.workspace = r.model->plan;
-    check_ok(fv_arena_allocate(&r.workspace, NULL));
-    check_ok(fv_worker_layers_create(r.model, &r.layers, NULL));
+    check_ok(arena_allocate(&r.workspace, NULL));
+    check_ok(worker_layers_create(r.model, &r.layers, NULL));
     r.gradient = calloc(r.model->n_params, sizeof *r.gradient);
     return r;
 }
 
 static void rig_free(rig *r) {
-    fv_arena_free(&r->workspace);
-    fv_worker_layers_free(&r->layers);
+    arena_free(&r->workspace);
+    worker_layers_free(&r->layers);
     fv_model_free(r->model);
     free(r->gradient);
 }
@@ -39,34 +39,34 @@ static void rig_free(rig *r) {
 // Loss and gradient of 19 sequences, from a workspace full of NaN.
 static void rig_run(rig *r, const float *params) {
     enum { N_SAMPLES = 19 };
-    fv_data data;
-    check_ok(fv_data_create(&r->model->config.task, 7, true, &data, NULL));
+    task_data data;
+    check_ok(data_create(&r->model->config.task, 7, true, &data, NULL));
     memset(r->workspace.base, 0xff, r->workspace.size);
     memset(r->gradient, 0, r->model->n_params * sizeof *r->gradient);
     r->loss = 0;
-    fv_tile tile = {.model = r->model,
-                    .kernels = fv_kernels_get(),
-                    .workspace = &r->workspace,
-                    .own = r->layers.own,
-                    .params = params,
-                    .gradient = r->gradient,
-                    .weight = 1.0f / (float)(N_SAMPLES * data.n_targets)};
+    model_tile tile = {.model = r->model,
+                       .kernels = kernels_get(),
+                       .workspace = &r->workspace,
+                       .own = r->layers.own,
+                       .params = params,
+                       .gradient = r->gradient,
+                       .weight = 1.0f / (float)(N_SAMPLES * data.n_targets)};
     for (int group = 0; group < 2; group += tile.n_groups) {
         tile.n_groups = r->model->group_capacity < 2 - group ? r->model->group_capacity : 2 - group;
-        fv_data_batch(&data, FV_STREAM_TRAIN, 3, group, tile.n_groups, N_SAMPLES,
-                      fv_arena_at(&r->workspace, r->model->tokens),
-                      fv_arena_at(&r->workspace, r->model->targets));
-        fv_tile_run(&tile);
-        const float *losses = fv_arena_at(&r->workspace, r->model->losses);
+        data_batch(&data, FV_STREAM_TRAIN, 3, group, tile.n_groups, N_SAMPLES,
+                   arena_at(&r->workspace, r->model->tokens),
+                   arena_at(&r->workspace, r->model->targets));
+        tile_run(&tile);
+        const float *losses = arena_at(&r->workspace, r->model->losses);
         for (int i = 0; i < tile.n_groups * data.n_loss * L; i++) r->loss += (double)losses[i];
     }
-    fv_data_free(&data);
+    data_free(&data);
 }
 
 static bool is_long(const fv_model *model) {
     for (int i = 0; i < model->n_layers; i++)
-        if (model->layers[i].type == &fv_layer_attention &&
-            fv_attention_of(&model->layers[i])->way == FV_ATTEND_TILES)
+        if (model->layers[i].type == &layer_attention &&
+            model_attention_of(&model->layers[i])->way == FV_ATTEND_TILES)
             return true;
     return false;
 }
@@ -148,9 +148,9 @@ static void time_arrangements(int length, int width) {
         bytes[keeps] = r.workspace.size;
         best[keeps] = INFINITY;
         for (int i = 0; i < 5; i++) {
-            double start = fv_clock_now();
+            double start = clock_now();
             rig_run(&r, params);
-            best[keeps] = fmin(best[keeps], fv_clock_now() - start);
+            best[keeps] = fmin(best[keeps], clock_now() - start);
         }
         free(params);
         rig_free(&r);

@@ -32,12 +32,12 @@ static void draw(const falls *shape, uint64_t seed, fv_record *record) {
     }
 }
 
-static fv_plateau plateau_of(const falls *shape, uint64_t seed) {
+static measure_plateau plateau_of(const falls *shape, uint64_t seed) {
     fv_record record;
     fv_record_init(&record);
     draw(shape, seed, &record);
-    fv_plateau plateau;
-    assert_int_equal(fv_plateau_find(fv_record_find(&record, "perplexity"), 1, &plateau), FV_OK);
+    measure_plateau plateau;
+    assert_int_equal(plateau_find(fv_record_find(&record, "perplexity"), 1, &plateau), FV_OK);
     fv_record_free(&record);
     return plateau;
 }
@@ -55,7 +55,7 @@ static void test_plateau_at_half(void **state) {
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         for (uint64_t seed = 0; seed < 20; seed++) {
             const falls *s = &shapes[i];
-            fv_plateau p = plateau_of(s, seed);
+            measure_plateau p = plateau_of(s, seed);
             assert_true(p.found && p.left);
             check_near(p.height / s->start, 0.5, 0.02);
             double duration = s->fall[1].when - s->fall[0].when;
@@ -75,7 +75,7 @@ static void test_no_plateau(void **state) {
     };
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         for (uint64_t seed = 0; seed < 20; seed++) {
-            fv_plateau p = plateau_of(&shapes[i], seed);
+            measure_plateau p = plateau_of(&shapes[i], seed);
             if (p.found)
                 fail_msg("shape %zu: a plateau at %g from %d to %d", i, p.height, p.start, p.end);
         }
@@ -86,7 +86,7 @@ static void test_plateau_knows_no_units(void **state) {
     (void)state;
     const falls slow = {100, {{2200, 300, 50}, {24500, 1000, 12}}, 30000, 100, 0};
     const falls fast = {100, {{220, 30, 50}, {2450, 100, 12}}, 3000, 10, 0};
-    fv_plateau a = plateau_of(&slow, 0), b = plateau_of(&fast, 0);
+    measure_plateau a = plateau_of(&slow, 0), b = plateau_of(&fast, 0);
     assert_true(a.found && b.found);
     assert_int_equal(a.start, 10 * b.start);
     assert_int_equal(a.end, 10 * b.end);
@@ -96,7 +96,7 @@ static void test_stuck_to_the_end(void **state) {
     (void)state;
     const falls stuck = {100, {{220, 30, 50}}, 3000, 10, 0.01};
     const falls left = {100, {{120, 15, 50}, {700, 30, 3}}, 9000, 10, 0.01};
-    fv_plateau p = plateau_of(&stuck, 1);
+    measure_plateau p = plateau_of(&stuck, 1);
     assert_true(p.found && !p.left);
     check_near(p.height, 50, 1);
     assert_true(p.end > 2900);
@@ -116,8 +116,8 @@ static void test_slow_tails(void **state) {
             fv_record_init(&record);
             for (int step = 0; step <= last; step += last / 300)
                 fv_record_add(&record, "x", step, (float)(100 * pow(1 + step / 50.0, -powers[p])));
-            fv_plateau plateau;
-            assert_int_equal(fv_plateau_find(fv_record_find(&record, "x"), 1e-9, &plateau), FV_OK);
+            measure_plateau plateau;
+            assert_int_equal(plateau_find(fv_record_find(&record, "x"), 1e-9, &plateau), FV_OK);
             if (plateau.found)
                 fail_msg("power %g, %d steps: a plateau at %g from %d to %d", powers[p], last,
                          plateau.height, plateau.start, plateau.end);
@@ -133,13 +133,13 @@ static void test_plateau_of_hostile_curves(void **state) {
         fv_record record;
         fv_record_init(&record);
         for (int k = 0; k < 4; k++) fv_record_add(&record, "x", k * 10, values[i][k]);
-        fv_plateau plateau;
-        assert_int_equal(fv_plateau_find(fv_record_find(&record, "x"), 1, &plateau), FV_OK);
+        measure_plateau plateau;
+        assert_int_equal(plateau_find(fv_record_find(&record, "x"), 1, &plateau), FV_OK);
         fv_record_free(&record);
     }
     const fv_series empty = {.n = 0};
-    fv_plateau plateau;
-    assert_int_equal(fv_plateau_find(&empty, 1, &plateau), FV_OK);
+    measure_plateau plateau;
+    assert_int_equal(plateau_find(&empty, 1, &plateau), FV_OK);
     assert_false(plateau.found);
 }
 
@@ -265,7 +265,7 @@ static void test_steps_of_events(void **state) {
         {"emergence(", false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        if (fv_measure_is_step(cases[i].expression) != cases[i].is_step)
+        if (measure_is_step(cases[i].expression) != cases[i].is_step)
             fail_msg("%s", cases[i].expression);
 }
 

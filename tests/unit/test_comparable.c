@@ -16,9 +16,9 @@ static void expect(const char *yaml, const char *const *overrides, const char *w
     fv_status status = fv_experiment_read(path, overrides, n, &experiment, &error);
     unlink(path);
     if (status != FV_OK) fail_msg("%s", error.text);
-    fv_claim_plan plan;
+    claim_plan plan;
     text_buffer found = {0};
-    assert_int_equal(fv_claim_read(experiment, 0, &plan, &error), FV_OK);
+    assert_int_equal(claim_read(experiment, 0, &plan, &error), FV_OK);
     assert_int_equal(comparable_find(experiment, &plan, &found, &error), FV_OK);
     const char *text = found.data != NULL ? found.data : "";
     if (strcmp(text, why) != 0)

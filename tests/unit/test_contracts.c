@@ -14,80 +14,80 @@ static _Alignas(64) float memory[16][N * D * L + L];
 static _Alignas(64) int32_t tokens[N * L];
 static const int n_keys[N] = {1, 2, 3, 4}, first_key[N] = {0, 0, 1, 2};
 
-static fv_rows rows(int i) {
-    return (fv_rows){memory[i], D * L};
+static kernel_rows rows(int i) {
+    return (kernel_rows){memory[i], D * L};
 }
 
-static fv_attend_rows attend_rows(int i) {
-    return (fv_attend_rows){memory[i], D * L, N * D * L};
+static kernel_attend_rows attend_rows(int i) {
+    return (kernel_attend_rows){memory[i], D * L, N * D * L};
 }
 
-static fv_map sound_map(void) {
-    return (fv_map){.n_rows = N,
-                    .n_in = D,
-                    .n_out = D,
-                    .x = rows(0),
-                    .y = rows(1),
-                    .w = memory[2] + 1, // weights lie anywhere
-                    .w_in = D,
-                    .w_out = 1};
+static kernel_map sound_map(void) {
+    return (kernel_map){.n_rows = N,
+                        .n_in = D,
+                        .n_out = D,
+                        .x = rows(0),
+                        .y = rows(1),
+                        .w = memory[2] + 1, // weights lie anywhere
+                        .w_in = D,
+                        .w_out = 1};
 }
 
-static fv_attend sound_attend(void) {
-    fv_attend_rows p = {memory[4], N * L, N * N * L}, slopes = {memory[6], N * L, N * N * L};
-    return (fv_attend){.n_groups = 1,
-                       .n_queries = N,
-                       .n_rows_keys = N,
-                       .d_key = D,
-                       .d_value = D,
-                       .n_keys = n_keys,
-                       .first_key = first_key,
-                       .n_sinks = 1,
-                       .score = FV_KERNEL_HARMONIC,
-                       .scale = 1,
-                       .power = 2,
-                       .floor = 1,
-                       .q = attend_rows(0),
-                       .k = attend_rows(1),
-                       .v = attend_rows(2),
-                       .z = attend_rows(3),
-                       .p = p,
-                       .slopes = slopes};
+static kernel_attend sound_attend(void) {
+    kernel_attend_rows p = {memory[4], N * L, N * N * L}, slopes = {memory[6], N * L, N * N * L};
+    return (kernel_attend){.n_groups = 1,
+                           .n_queries = N,
+                           .n_rows_keys = N,
+                           .d_key = D,
+                           .d_value = D,
+                           .n_keys = n_keys,
+                           .first_key = first_key,
+                           .n_sinks = 1,
+                           .score = FV_KERNEL_HARMONIC,
+                           .scale = 1,
+                           .power = 2,
+                           .floor = 1,
+                           .q = attend_rows(0),
+                           .k = attend_rows(1),
+                           .v = attend_rows(2),
+                           .z = attend_rows(3),
+                           .p = p,
+                           .slopes = slopes};
 }
 
-static fv_embed sound_embed(void) {
-    return (fv_embed){.n_groups = 1,
-                      .n_rows = N,
-                      .n_embd = D,
-                      .vocab_size = 5,
-                      .tokens = tokens,
-                      .tokens_group_stride = N * L,
-                      .table = memory[0],
-                      .x = memory[1]};
+static kernel_embed sound_embed(void) {
+    return (kernel_embed){.n_groups = 1,
+                          .n_rows = N,
+                          .n_embd = D,
+                          .vocab_size = 5,
+                          .tokens = tokens,
+                          .tokens_group_stride = N * L,
+                          .table = memory[0],
+                          .x = memory[1]};
 }
 
-static fv_tile_job sound_tile(void) {
-    return (fv_tile_job){.d = D,
-                         .n_keys = N,
-                         .score = {FV_KERNEL_DOT, 1, 0, 1},
-                         .qt = memory[0],
-                         .k = memory[1] + 1, // keys and values, too
-                         .v = memory[2] + 1,
-                         .k_stride = D,
-                         .v_stride = D,
-                         .p = memory[3],
-                         .ot = memory[4],
-                         .largest = memory[5],
-                         .sum = memory[6]};
+static tile_job sound_tile(void) {
+    return (tile_job){.d = D,
+                      .n_keys = N,
+                      .score = {FV_KERNEL_DOT, 1, 0, 1},
+                      .qt = memory[0],
+                      .k = memory[1] + 1, // keys and values, too
+                      .v = memory[2] + 1,
+                      .k_stride = D,
+                      .v_stride = D,
+                      .p = memory[3],
+                      .ot = memory[4],
+                      .largest = memory[5],
+                      .sum = memory[6]};
 }
 
 // Sound arguments with one change are refused with these words.
 #define REFUSED(kernel, change, words)                                                             \
     do {                                                                                           \
         __typeof__(sound_##kernel()) job = sound_##kernel();                                       \
-        assert_null(fv_contract_##kernel(&job));                                                   \
+        assert_null(contract_##kernel(&job));                                                      \
         change;                                                                                    \
-        const char *fault = fv_contract_##kernel(&job);                                            \
+        const char *fault = contract_##kernel(&job);                                               \
         if (fault == NULL || strstr(fault, words) == NULL)                                         \
             fail_msg(#kernel " with " #change ": %s", fault ? fault : "is let through");           \
     } while (0)
@@ -107,7 +107,7 @@ static void broken_contracts_are_named(void **state) {
     REFUSED(attend, job.first_key = decreasing, "first_key decreases");
     REFUSED(attend, job.first_key = late, "first_key is outside");
     REFUSED(attend, job.n_sinks = -1, "n_sinks is below 0");
-    REFUSED(attend, job.score = (fv_score)99, "no such score");
+    REFUSED(attend, job.score = (kernel_score)99, "no such score");
     REFUSED(attend, job.slopes = job.p, "the same rows");
     REFUSED(attend, job.k.group_stride = 8, "k or a stride");
     REFUSED(attend, job.floor = 0, "floor");
@@ -117,15 +117,15 @@ static void broken_contracts_are_named(void **state) {
     REFUSED(tile, job.qt += 4, "qt or ot");
     REFUSED(tile, job.k_stride = D - 1, "k_stride");
     tokens[N * L - 1] = 5;
-    fv_embed embed = sound_embed();
-    const char *fault = fv_contract_embed(&embed);
+    kernel_embed embed = sound_embed();
+    const char *fault = contract_embed(&embed);
     tokens[N * L - 1] = 0;
     assert_non_null(fault);
     assert_string_equal(fault, "a token is outside of the vocabulary");
 }
 
 // What a process that calls map says before it dies, and how it dies.
-static int say(const fv_kernels *kernels, const fv_map *job, char *said, size_t size) {
+static int say(const kernel_set *kernels, const kernel_map *job, char *said, size_t size) {
     int ends[2], status;
     assert_int_equal(pipe(ends), 0);
     fflush(NULL);
@@ -147,11 +147,11 @@ static int say(const fv_kernels *kernels, const fv_map *job, char *said, size_t 
 static void a_checking_table_aborts(void **state) {
     (void)state;
     char said[256];
-    for (const fv_kernels *const *k = fv_kernels_available(); *k; k++) {
-        const fv_kernels *checked = fv_kernels_checked(*k);
+    for (const kernel_set *const *k = kernels_available(); *k; k++) {
+        const kernel_set *checked = kernels_checked(*k);
         assert_string_equal(checked->name, (*k)->name);
         assert_int_equal(checked->arithmetic, (*k)->arithmetic);
-        fv_map job = sound_map();
+        kernel_map job = sound_map();
         assert_int_equal(say(checked, &job, said, sizeof said), 0);
         assert_string_equal(said, "");
         job.y.data += 4;
@@ -165,14 +165,14 @@ static void a_checking_table_aborts(void **state) {
 
 static void builds_with_assertions_check(void **state) {
     (void)state;
-    for (const fv_kernels *const *k = fv_kernels_available(); *k; k++) {
+    for (const kernel_set *const *k = kernels_available(); *k; k++) {
 #ifdef NDEBUG
-        assert_ptr_not_equal(*k, fv_kernels_checked(*k));
+        assert_ptr_not_equal(*k, kernels_checked(*k));
 #else
-        assert_ptr_equal(*k, fv_kernels_checked(*k));
+        assert_ptr_equal(*k, kernels_checked(*k));
 #endif
     }
-    assert_ptr_equal(fv_kernels_get(), fv_kernels_named(fv_kernels_get()->name));
+    assert_ptr_equal(kernels_get(), kernels_named(kernels_get()->name));
 }
 
 int main(void) {

@@ -11,8 +11,8 @@
 static float *lab_logits(const stack *s) {
     fv_model *whole;
     fv_error error;
-    fv_positions asked = {s->n_asked, s->asked};
-    if (fv_model_plan(&s->config, &asked, 1, &whole, &error) != FV_OK) fail_msg("%s", error.text);
+    model_positions asked = {s->n_asked, s->asked};
+    if (model_plan(&s->config, &asked, 1, &whole, &error) != FV_OK) fail_msg("%s", error.text);
     float *logits = calloc((size_t)s->n_asked, (size_t)s->n_vocab * sizeof *logits);
     check_ok(fv_model_logits(whole, s->params, s->tokens, 1, logits, NULL));
     fv_model_free(whole);

@@ -114,8 +114,8 @@ static void test_divergence_is_measured(void **state) {
     check_near(value_of("at(loss, diverged_at - 7)", true), 50, 0);
     check_near(value_of("iif(diverged, -1, final(loss))", true), -1, 0);
     check_near(value_of("iif(diverged, -1, final(loss))", false), 10, 0);
-    assert_true(fv_measure_is_step("diverged_at"));
-    assert_false(fv_measure_is_step("diverged"));
+    assert_true(measure_is_step("diverged_at"));
+    assert_false(measure_is_step("diverged"));
 }
 
 // A run whose first loss is no number has no curve to ask for.
@@ -139,7 +139,7 @@ static void test_diverged_at_once(void **state) {
 static void test_every_function_of_series_reaches(void **state) {
     (void)state;
     int n;
-    const fv_measure_function *functions = fv_measure_functions(&n);
+    const measure_function *functions = measure_functions(&n);
     for (int i = 0; i < n; i++) {
         bool of_a_run = strpbrk(functions[i].arguments, "st") != NULL;
         assert_int_equal(of_a_run, functions[i].reach != FV_REACH_NONE);

@@ -122,14 +122,14 @@ static void test_not_text(void **state) {
 // No word is a part of another: an answer that is no hit must not look like one.
 static void test_words(void **state) {
     (void)state;
-    int n = eval_n_words();
+    int n = served_n_words();
     assert_true(n > 50000);
     char(*adjective)[EVAL_VALUE_SIZE] = calloc((size_t)n, sizeof *adjective);
     char(*noun)[EVAL_VALUE_SIZE] = calloc((size_t)n, sizeof *noun);
     int n_adjectives = 0, n_nouns = 0;
     for (int i = 0; i < n; i++) {
         char word[EVAL_VALUE_SIZE];
-        eval_word(i, word, sizeof word);
+        served_word(i, word, sizeof word);
         char *dash = strchr(word, '-');
         assert_non_null(dash);
         *dash = '\0';
@@ -156,8 +156,8 @@ static void test_words(void **state) {
 
 // Builds a sample and checks what holds for every prompt: pieces escape to the JSON of the text,
 // the answers stand in it, and the same place builds the same.
-static void check_sample(const eval_task *task, const eval_source *source, const eval_place *place,
-                         bool answers_inside) {
+static void check_sample(const served_task *task, const served_source *source,
+                         const served_sample_place *place, bool answers_inside) {
     fv_error error;
     prompt p = {0}, again = {0};
     prompt_clear(&p);
@@ -190,12 +190,12 @@ static void check_sample(const eval_task *task, const eval_source *source, const
 static void test_tasks(void **state) {
     (void)state;
     fv_error error;
-    const eval_task *task;
-    for (int t = 0; (task = eval_task_at(t)) != NULL; t++) {
-        assert_int_equal(eval_task_check(eval_task_name(t), NULL), FV_OK);
-        eval_source source = {0};
+    const served_task *task;
+    for (int t = 0; (task = served_task_at(t)) != NULL; t++) {
+        assert_int_equal(served_task_check(served_task_name(t), NULL), FV_OK);
+        served_source source = {0};
         const source_options options = {"noise", NULL, 42, 4096};
-        eval_place place = {.seed = 42, .length = 4096, .depth = NAN};
+        served_sample_place place = {.seed = 42, .length = 4096, .depth = NAN};
         char *name = NULL;
         if (strncmp(task->name, "qa", 2) == 0) continue; // test_reading.c
         assert_int_equal(source_prepare(&source, task, &options, &place.hay, &name, &error), FV_OK);
@@ -221,10 +221,10 @@ static double depth_of(const char *text, const char *value) {
 static void test_depth(void **state) {
     (void)state;
     fv_error error;
-    const eval_task *task = eval_task_find("niah_single_1");
-    eval_source source = {0};
+    const served_task *task = served_task_find("niah_single_1");
+    served_source source = {0};
     const source_options options = {NULL, NULL, 1, 10000};
-    eval_place place = {.seed = 1, .length = 10000, .n_units = 1000};
+    served_sample_place place = {.seed = 1, .length = 10000, .n_units = 1000};
     char *name;
     assert_int_equal(source_prepare(&source, task, &options, &place.hay, &name, &error), FV_OK);
     for (place.depth = 0; place.depth <= 100; place.depth += 12.5) {
@@ -246,10 +246,10 @@ static void test_depth(void **state) {
 static void test_ruler_prompt(void **state) {
     (void)state;
     fv_error error;
-    const eval_task *task = eval_task_find("niah_single_1");
-    eval_source source = {0};
+    const served_task *task = served_task_find("niah_single_1");
+    served_source source = {0};
     const source_options options = {NULL, NULL, 42, 100};
-    eval_place place = {.seed = 42, .length = 100, .n_units = 1, .depth = 0};
+    served_sample_place place = {.seed = 42, .length = 100, .n_units = 1, .depth = 0};
     char *name, expected[1024], key[64];
     prompt p = {0};
     prompt_clear(&p);
@@ -279,41 +279,41 @@ static void test_ruler_prompt(void **state) {
 static void test_metrics(void **state) {
     (void)state;
     char *three[] = {"Alpha", "beta", "Gamma"}, *articles[] = {"The United States"};
-    near(eval_score(EVAL_MATCH_ALL, "ALPHA, gamma", three, 3), 2.0 / 3, 1e-15);
-    near(eval_score(EVAL_MATCH_PART, "x gamma", three, 3), 1, 0);
-    near(eval_score(EVAL_MATCH_PART, "nothing", three, 3), 0, 0);
+    near(served_score_reply(EVAL_MATCH_ALL, "ALPHA, gamma", three, 3), 2.0 / 3, 1e-15);
+    near(served_score_reply(EVAL_MATCH_PART, "x gamma", three, 3), 1, 0);
+    near(served_score_reply(EVAL_MATCH_PART, "nothing", three, 3), 0, 0);
     // Beyond ASCII, as RULER's own scorer has it; bytes that are no text are only themselves.
     char *accents[] = {"\xc3\x89"
                        "cole",
                        "\xce\xa9\xce\xbc\xce\xad\xce\xb3\xce\xb1", "\xd0\x9c\xd0\xbe"};
-    near(eval_score(EVAL_MATCH_ALL,
-                    "l'\xc3\xa9"
-                    "COLE \xcf\x89\xce\xbc\xce\xad\xce\xb3\xce\xb1 \xd0\xbc\xd0\x9e",
-                    accents, 3),
+    near(served_score_reply(EVAL_MATCH_ALL,
+                            "l'\xc3\xa9"
+                            "COLE \xcf\x89\xce\xbc\xce\xad\xce\xb3\xce\xb1 \xd0\xbc\xd0\x9e",
+                            accents, 3),
          1, 0);
     char *broken[] = {"\xc3", "\xe2\x82"};
-    near(eval_score(EVAL_MATCH_ALL, "a\xc3 \xe2\x82", broken, 2), 1, 0);
-    near(eval_score(EVAL_MATCH_ALL, "a\xe3 \xe2\x83", broken, 2), 0, 0);
-    near(eval_score(EVAL_SUBSPAN, "In the united, states!\nno", articles, 1), 1, 0);
-    near(eval_score(EVAL_SUBSPAN, "no\nunited states", articles, 1), 0, 0);
+    near(served_score_reply(EVAL_MATCH_ALL, "a\xc3 \xe2\x82", broken, 2), 1, 0);
+    near(served_score_reply(EVAL_MATCH_ALL, "a\xe3 \xe2\x83", broken, 2), 0, 0);
+    near(served_score_reply(EVAL_SUBSPAN, "In the united, states!\nno", articles, 1), 1, 0);
+    near(served_score_reply(EVAL_SUBSPAN, "no\nunited states", articles, 1), 0, 0);
 }
 
 static fv_answer judged(const char *reply, bool cut, const char *distractor) {
     fv_error error;
-    const eval_task *task = eval_task_find("niah_multikey_2");
-    eval_source source = {0};
+    const served_task *task = served_task_find("niah_multikey_2");
+    served_source source = {0};
     const source_options options = {NULL, NULL, 3, 1000};
-    eval_place place = {.seed = 3, .length = 1000, .n_units = 30, .depth = 50};
+    served_sample_place place = {.seed = 3, .length = 1000, .n_units = 30, .depth = 50};
     char *name;
     prompt p = {0};
-    eval_verdict verdict;
+    served_verdict verdict;
     prompt_clear(&p);
     assert_int_equal(source_prepare(&source, task, &options, &place.hay, &name, &error), FV_OK);
     assert_int_equal(task->build(task, &source, &place, &p, &error), FV_OK);
     char *text = prompt_text(&p, true), other[8] = "", said[256];
     sscanf(strstr(text, " is: ") + 5, "%7[0-9]", other);
     snprintf(said, sizeof said, reply, *distractor ? other : p.answers[0]);
-    eval_judge(task, &p, said, cut, &verdict);
+    served_judge(task, &p, said, cut, &verdict);
     if (verdict.answer == FV_ANSWER_DISTRACTOR) {
         assert_string_equal(verdict.distractor, other);
         near(verdict.distractor_depth, depth_of(text, other), 2);

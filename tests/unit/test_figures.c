@@ -13,16 +13,16 @@
 
 // --- numbers behind the pictures ---------------------------------------------------------------
 
-static fv_curve curve_of(double *x, double *y, int n) {
-    return (fv_curve){.n = n, .x = x, .y = y};
+static figure_curve curve_of(double *x, double *y, int n) {
+    return (figure_curve){.n = n, .x = x, .y = y};
 }
 
 static void test_median(void **state) {
     (void)state;
-    fv_scratch scratch = {0};
+    figure_scratch scratch = {0};
     double x[] = {0, 10, 20, 30}, a[] = {1, 2, 3, 4}, b[] = {3, 2, 9, NAN}, c[] = {2, 8, 5, 6};
-    fv_curve curves[] = {curve_of(x, a, 4), curve_of(x, b, 4), curve_of(x, c, 3)}, median;
-    assert_int_equal(fv_curve_median(&scratch, curves, 3, &median, NULL), FV_OK);
+    figure_curve curves[] = {curve_of(x, a, 4), curve_of(x, b, 4), curve_of(x, c, 3)}, median;
+    assert_int_equal(curve_median(&scratch, curves, 3, &median, NULL), FV_OK);
     // At 30 only one of three curves has a value: not more than half.
     assert_int_equal(median.n, 3);
     const double wanted[] = {2, 2, 5}, low[] = {1, 2, 3}, high[] = {3, 8, 9};
@@ -30,9 +30,9 @@ static void test_median(void **state) {
         assert_true(median.x[i] == x[i] && median.y[i] == wanted[i]);
         assert_true(median.low[i] == low[i] && median.high[i] == high[i]);
     }
-    assert_int_equal(fv_curve_median(&scratch, curves, 2, &median, NULL), FV_OK);
+    assert_int_equal(curve_median(&scratch, curves, 2, &median, NULL), FV_OK);
     assert_true(median.y[2] == 6); // between 3 and 9
-    fv_scratch_free(&scratch);
+    scratch_free(&scratch);
 }
 
 // Three steps at different times: their median is no step of the right length, the typical one is
@@ -40,7 +40,7 @@ static void test_median(void **state) {
 static void test_typical(void **state) {
     (void)state;
     double x[30], y[3][30];
-    fv_curve curves[3];
+    figure_curve curves[3];
     const int ends[] = {25, 5, 14};
     for (int c = 0; c < 3; c++) {
         for (int i = 0; i < 30; i++) {
@@ -49,9 +49,9 @@ static void test_typical(void **state) {
         }
         curves[c] = curve_of(x, y[c], 30);
     }
-    assert_int_equal(fv_curve_typical(curves, 3), 2);
+    assert_int_equal(curve_typical(curves, 3), 2);
     curves[2].n = 0;
-    assert_int_equal(fv_curve_typical(curves, 1), 0);
+    assert_int_equal(curve_typical(curves, 1), 0);
 }
 
 static void test_thinning_keeps_spikes(void **state) {
@@ -65,8 +65,8 @@ static void test_thinning_keeps_spikes(void **state) {
     y[1] = -5;
     y[6000] = 1e5;
     y[N - 2] = 7;
-    fv_curve curve = curve_of(x, y, N);
-    fv_curve_thin(&curve, 100);
+    figure_curve curve = curve_of(x, y, N);
+    curve_thin(&curve, 100);
     assert_in_range(curve.n, 50, 110);
     bool spike = false, early = false, late = false;
     for (int i = 0; i < curve.n; i++) {
@@ -81,33 +81,33 @@ static void test_thinning_keeps_spikes(void **state) {
 
 static void test_reading_a_curve(void **state) {
     (void)state;
-    fv_scratch scratch = {0};
+    figure_scratch scratch = {0};
     fv_record record;
-    fv_curve curve;
+    figure_curve curve;
     fv_record_init(&record);
     for (int step = 0; step < 5; step++) fv_record_add(&record, "loss", step, (float)step);
     for (int step = 0; step < 5; step += 2) fv_record_add(&record, "rank", step, 10);
-    assert_int_equal(fv_curve_read(&scratch, &record, NULL, "loss", 1, 2, &curve, NULL), FV_OK);
+    assert_int_equal(curve_read(&scratch, &record, NULL, "loss", 1, 2, &curve, NULL), FV_OK);
     assert_true(curve.n == 5 && curve.x[4] == 4 && curve.y[4] == 1.5);
-    assert_int_equal(fv_curve_read(&scratch, &record, "loss", "rank", 0, 1, &curve, NULL), FV_OK);
+    assert_int_equal(curve_read(&scratch, &record, "loss", "rank", 0, 1, &curve, NULL), FV_OK);
     assert_true(curve.n == 3 && curve.x[2] == 4 && curve.y[2] == 10);
-    assert_int_equal(fv_curve_read(&scratch, &record, NULL, "none", 0, 1, &curve, NULL), FV_OK);
+    assert_int_equal(curve_read(&scratch, &record, NULL, "none", 0, 1, &curve, NULL), FV_OK);
     assert_int_equal(curve.n, 0);
     fv_record_free(&record);
-    fv_scratch_free(&scratch);
+    scratch_free(&scratch);
 }
 
 // An axis that nothing was added to has no numbers of its own.
 static void test_invented_axis(void **state) {
     (void)state;
     char text[200] = "";
-    fv_scale scale;
-    fv_scale_init(&scale, false);
-    fv_scale_finish(&scale, NAN, NAN, 0.05);
+    figure_scale scale;
+    scale_init(&scale, false);
+    scale_finish(&scale, NAN, NAN, 0.05);
     FILE *out = fmemopen(text, sizeof text, "w");
-    fv_tics tics;
-    fv_tics_find(&scale, 200, false, &tics);
-    fv_scale_write(&scale, &tics, out, "y");
+    figure_tics tics;
+    tics_find(&scale, 200, false, &tics);
+    scale_write(&scale, &tics, out, "y");
     fclose(out);
     assert_non_null(strstr(text, "unset ytics"));
     assert_null(strstr(text, "'0'"));
@@ -141,75 +141,75 @@ static void test_long_lengths(void **state) {
 
 static void test_scales(void **state) {
     (void)state;
-    fv_scale scale;
-    fv_scale_init(&scale, true);
-    fv_scale_add(&scale, -1);
-    fv_scale_add(&scale, INFINITY);
-    fv_scale_add(&scale, 0.01);
-    fv_scale_add(&scale, 100);
-    fv_scale_finish(&scale, NAN, NAN, 0);
-    assert_true(fabs(fv_scale_place(&scale, 1) - 0.5) < 1e-12);
-    fv_scale_init(&scale, false);
-    fv_scale_finish(&scale, NAN, NAN, 0.05); // nothing was added
+    figure_scale scale;
+    scale_init(&scale, true);
+    scale_add(&scale, -1);
+    scale_add(&scale, INFINITY);
+    scale_add(&scale, 0.01);
+    scale_add(&scale, 100);
+    scale_finish(&scale, NAN, NAN, 0);
+    assert_true(fabs(scale_place(&scale, 1) - 0.5) < 1e-12);
+    scale_init(&scale, false);
+    scale_finish(&scale, NAN, NAN, 0.05); // nothing was added
     assert_true(scale.low < scale.high);
-    fv_scale_init(&scale, false);
-    fv_scale_add(&scale, 7);
-    fv_scale_finish(&scale, NAN, NAN, 0.05);
+    scale_init(&scale, false);
+    scale_add(&scale, 7);
+    scale_finish(&scale, NAN, NAN, 0.05);
     assert_true(scale.low < 7 && scale.high > 7);
 }
 
 static void test_obstacles(void **state) {
     (void)state;
-    fv_scratch scratch = {0};
-    fv_obstacles obstacles;
-    assert_true(fv_obstacles_init(&obstacles, &scratch, 200, 120.5));
-    fv_obstacles_add_segment(&obstacles, 0, 0, 100, 100);
-    assert_true(fv_obstacles_hits(&obstacles, (fv_box){40, 45, 60, 55}) > 0);
+    figure_scratch scratch = {0};
+    figure_obstacles obstacles;
+    assert_true(obstacles_init(&obstacles, &scratch, 200, 120.5));
+    obstacles_add_segment(&obstacles, 0, 0, 100, 100);
+    assert_true(obstacles_hits(&obstacles, (figure_box){40, 45, 60, 55}) > 0);
     // Inside the bounding box of the segment, and yet free.
-    assert_int_equal(fv_obstacles_hits(&obstacles, (fv_box){60, 10, 90, 30}), 0);
-    fv_obstacles_clear(&obstacles);
+    assert_int_equal(obstacles_hits(&obstacles, (figure_box){60, 10, 90, 30}), 0);
+    obstacles_clear(&obstacles);
     // What lies far away takes no time and no room; what crosses the panel does.
-    fv_obstacles_add_segment(&obstacles, -1e30, 50, 1e30, 50);
-    fv_obstacles_add_segment(&obstacles, NAN, 0, 1, INFINITY);
-    fv_obstacles_add(&obstacles, (fv_box){-1e30, -1e30, -1e29, -1e29});
-    assert_true(fv_obstacles_hits(&obstacles, (fv_box){0, 40, 200, 60}) >= 3 * 199);
-    assert_int_equal(fv_obstacles_hits(&obstacles, (fv_box){0, 55, 200, 200}), 0);
-    fv_scratch_free(&scratch);
+    obstacles_add_segment(&obstacles, -1e30, 50, 1e30, 50);
+    obstacles_add_segment(&obstacles, NAN, 0, 1, INFINITY);
+    obstacles_add(&obstacles, (figure_box){-1e30, -1e30, -1e29, -1e29});
+    assert_true(obstacles_hits(&obstacles, (figure_box){0, 40, 200, 60}) >= 3 * 199);
+    assert_int_equal(obstacles_hits(&obstacles, (figure_box){0, 55, 200, 200}), 0);
+    scratch_free(&scratch);
 }
 
 // --- texts -------------------------------------------------------------------------------------
 
 static void test_texts_fit(void **state) {
     (void)state;
-    fv_scratch scratch = {0};
-    fv_fitted fitted = fv_text_fit("short", 12, 10, 200, 3);
+    figure_scratch scratch = {0};
+    figure_fitted fitted = text_fit("short", 12, 10, 200, 3);
     assert_true(fitted.n == 1 && fitted.size == 12 && !fitted.cut);
     const char *words = "some words that together are wider than the room that they have";
-    fitted = fv_text_fit(words, 12, 10, 150, 5);
+    fitted = text_fit(words, 12, 10, 150, 5);
     assert_true(fitted.n > 1 && fitted.size == 10 && !fitted.cut);
     for (int k = 0; k < fitted.n; k++) {
-        char *line = fv_fitted_line(&scratch, &fitted, k);
-        assert_true(fv_text_width(line, fitted.size) <= 150);
+        char *line = fitted_line(&scratch, &fitted, k);
+        assert_true(text_width(line, fitted.size) <= 150);
         assert_true(line[0] != ' ' && line[strlen(line) - 1] != ' ');
     }
-    fitted = fv_text_fit(words, 12, 12, 150, 2);
+    fitted = text_fit(words, 12, 12, 150, 2);
     assert_true(fitted.n == 2 && fitted.cut);
-    char *last = fv_fitted_line(&scratch, &fitted, 1);
+    char *last = fitted_line(&scratch, &fitted, 1);
     assert_non_null(strstr(last, "…"));
-    assert_true(fv_text_width(last, 12) <= 150);
+    assert_true(text_width(last, 12) <= 150);
     // One word, and a text without spaces, break anywhere; never inside of a character.
-    fitted = fv_text_fit("WWWWWWWWWWWWWWWWWWWWWWWW", 12, 12, 100, 12);
+    fitted = text_fit("WWWWWWWWWWWWWWWWWWWWWWWW", 12, 12, 100, 12);
     assert_true(fitted.n == 3 && !fitted.cut);
-    fitted = fv_text_fit("学习率学习率学习率学习率", 12, 12, 60, 12);
+    fitted = text_fit("学习率学习率学习率学习率", 12, 12, 60, 12);
     assert_int_equal(fitted.n, 3);
     assert_int_equal(fitted.lines[0].n, 15); // five characters
-    fv_text_fit("", 12, 10, 100, 3);
-    fv_text_fit("      ", 12, 10, 5, 3);
-    fv_text_fit("x", 12, 10, 0, 0);
+    text_fit("", 12, 10, 100, 3);
+    text_fit("      ", 12, 10, 5, 3);
+    text_fit("x", 12, 10, 0, 0);
     // Marks take no room of their own, Chinese takes twice that of Latin.
-    assert_true(fv_text_width("e\xcc\x81", 10) == fv_text_width("e", 10));
-    assert_true(fv_text_width("学", 10) > 1.5 * fv_text_width("e", 10));
-    fv_scratch_free(&scratch);
+    assert_true(text_width("e\xcc\x81", 10) == text_width("e", 10));
+    assert_true(text_width("学", 10) > 1.5 * text_width("e", 10));
+    scratch_free(&scratch);
 }
 
 // --- gnuplot -----------------------------------------------------------------------------------
@@ -218,7 +218,7 @@ static void test_strings_cannot_break_out(void **state) {
     (void)state;
     char text[100] = "";
     FILE *out = fmemopen(text, sizeof text, "w");
-    fv_gnuplot_string(out, "it's `x` \"$y\"\n@z\\");
+    gnuplot_string(out, "it's `x` \"$y\"\n@z\\");
     fclose(out);
     assert_string_equal(text, "'it’s `x` \"$y\" @z\\'");
 }
@@ -243,7 +243,7 @@ static void test_strings_are_xml(void **state) {
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char text[100] = "";
         FILE *out = fmemopen(text, sizeof text, "w");
-        fv_gnuplot_string(out, cases[i].text);
+        gnuplot_string(out, cases[i].text);
         fclose(out);
         if (strstr(text, cases[i].wanted) == NULL) fail_msg("case %zu: %s", i, text);
         assert_null(strstr(text, "]]>"));
@@ -258,12 +258,12 @@ static void test_gnuplot_refuses(void **state) {
     snprintf(path, sizeof path, "%s/a.svg", folder);
     const char script[] = "plot unknown_function(x)\n";
     fv_error error = {0};
-    assert_int_equal(
-        fv_gnuplot_draw(script, strlen(script), FV_PICTURE_SVG, 200, 100, path, &error), FV_IO);
+    assert_int_equal(gnuplot_draw(script, strlen(script), FV_PICTURE_SVG, 200, 100, path, &error),
+                     FV_IO);
     assert_non_null(strstr(error.text, path));
     assert_non_null(strstr(error.text, "undefined function"));
     assert_int_equal(n_files(folder), 0);
-    assert_int_equal(fv_gnuplot_draw("plot x\n", 7, FV_PICTURE_SVG, 200, 100, path, &error), FV_OK);
+    assert_int_equal(gnuplot_draw("plot x\n", 7, FV_PICTURE_SVG, 200, 100, path, &error), FV_OK);
     struct stat info;
     assert_int_equal(stat(path, &info), 0);
     mode_t mask = umask(0);
@@ -271,7 +271,7 @@ static void test_gnuplot_refuses(void **state) {
     assert_int_equal(info.st_mode & 0777, 0666 & ~mask);
     unlink(path);
     snprintf(path, sizeof path, "%s/no/a.svg", folder);
-    assert_int_equal(fv_gnuplot_draw("plot x\n", 7, FV_PICTURE_SVG, 200, 100, path, &error), FV_IO);
+    assert_int_equal(gnuplot_draw("plot x\n", 7, FV_PICTURE_SVG, 200, 100, path, &error), FV_IO);
     rmdir(folder);
 }
 

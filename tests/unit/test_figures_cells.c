@@ -44,7 +44,7 @@ static double place_of(const char *svg, const char *text) {
 
 // The numbers of depths end at their anchor; the axis's name stands left of the widest.
 static void check_margin(const char *svg, const char *widest) {
-    double left = place_of(svg, widest) - fv_text_width(widest, 10.5);
+    double left = place_of(svg, widest) - text_width(widest, 10.5);
     if (!(place_of(svg, "depth, %") < left)) fail_msg("\"%s\" runs into the axis's name", widest);
 }
 

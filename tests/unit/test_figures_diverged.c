@@ -64,13 +64,13 @@ static void test_diverged_is_not_typical(void **state) {
     double x[10],
         y[3][10] = {{5, 5}, {4, 4, 4, 4, 4, 4, 4, 4, 4, 4}, {6, 6, 6, 6, 6, 6, 6, 6, 6, 6}};
     for (int i = 0; i < 10; i++) x[i] = i;
-    fv_curve curves[] = {
+    figure_curve curves[] = {
         {.n = 2, .x = x, .y = y[0]}, {.n = 10, .x = x, .y = y[1]}, {.n = 10, .x = x, .y = y[2]}};
-    assert_int_equal(fv_curve_typical(curves, 3), 0);
+    assert_int_equal(curve_typical(curves, 3), 0);
     curves[0].diverged = true;
-    assert_int_equal(fv_curve_typical(curves, 3), 1);
+    assert_int_equal(curve_typical(curves, 3), 1);
     curves[1].diverged = curves[2].diverged = true;
-    assert_int_equal(fv_curve_typical(curves, 3), 0);
+    assert_int_equal(curve_typical(curves, 3), 0);
 }
 
 static void test_diverged_cells(void **state) {
@@ -157,9 +157,9 @@ static void test_crosses_apart(void **state) {
     svg = svg_of_diverged(yaml, 8, 1, &remark);
     check_apart(svg, 1 + 3);
     free(svg);
-    fv_cross crosses[40] = {{0}};
-    for (int i = 0; i < 40; i++) crosses[i] = (fv_cross){.x = 100, .y = 5, .line = i % 20};
-    fv_crosses_spread(crosses, 40, 200, 100);
+    figure_cross crosses[40] = {{0}};
+    for (int i = 0; i < 40; i++) crosses[i] = (figure_cross){.x = 100, .y = 5, .line = i % 20};
+    crosses_spread(crosses, 40, 200, 100);
     for (int i = 0; i < 40; i++) {
         assert_true(crosses[i].at_x >= 0 && crosses[i].at_y >= 0);
         for (int k = 0; k < i; k++) {

@@ -105,23 +105,23 @@ static void test_cloud(void **state) {
     (void)state;
     bench b;
     fv_error error = {0};
-    fv_cloud cloud;
-    fv_scratch scratch = {0};
+    figure_cloud cloud;
+    figure_scratch scratch = {0};
     bench_open(&b, SWEEP "figure: {kind: scatter}\n");
     bench_run(&b);
     const fv_config *configs[] = {&b.records[0]->config};
     const fv_record *records[] = {b.records[0]};
-    fv_figure_view view = {.experiment = b.experiment,
-                           .options = &b.experiment->figures[0],
-                           .runs = {1, configs, records},
-                           .scratch = &scratch};
-    assert_int_equal(fv_cloud_read(&view, 0, 333, 100, &cloud, &error), FV_OK);
+    figure_view view = {.experiment = b.experiment,
+                        .options = &b.experiment->figures[0],
+                        .runs = {1, configs, records},
+                        .scratch = &scratch};
+    assert_int_equal(cloud_read(&view, 0, 333, 100, &cloud, &error), FV_OK);
     assert_true(cloud.n_steps == 1 && cloud.steps[0] == 300 && cloud.n_rows == 4);
-    assert_true(fabs(fv_cloud_at(&cloud, 0, 2)[0] - 0.9) < 1e-6);
-    assert_true(fabs(fv_cloud_at(&cloud, 0, 2)[1] - 1.8) < 1e-6);
-    assert_int_equal(fv_cloud_read(&view, 0, -1, 100, &cloud, &error), FV_OK);
+    assert_true(fabs(cloud_at(&cloud, 0, 2)[0] - 0.9) < 1e-6);
+    assert_true(fabs(cloud_at(&cloud, 0, 2)[1] - 1.8) < 1e-6);
+    assert_int_equal(cloud_read(&view, 0, -1, 100, &cloud, &error), FV_OK);
     assert_int_equal(cloud.n_steps, 11);
-    fv_scratch_free(&scratch);
+    scratch_free(&scratch);
     bench_close(&b);
 }
 

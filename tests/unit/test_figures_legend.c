@@ -52,22 +52,22 @@ static void test_names(void **state) {
 static void test_plan(void **state) {
     (void)state;
     enum { N = 300, LAST = 3 };
-    static fv_legend_entry entries[N];
+    static legend_entry entries[N];
     for (int i = 0; i < N; i++)
-        entries[i] = (fv_legend_entry){i < N - LAST ? "ordinary" : "last", 0, FV_MARK_LINE};
+        entries[i] = (legend_entry){i < N - LAST ? "ordinary" : "last", 0, FV_MARK_LINE};
     for (int width = 150; width < 1500; width += 90) {
         char *text = NULL;
         size_t size;
         FILE *script = open_memstream(&text, &size);
-        fv_sheet sheet = {.script = script,
-                          .width = width,
-                          .height = 100,
-                          .legend = entries,
-                          .n_legend = N,
-                          .n_last = LAST,
-                          .legend_of = "lines"};
-        double height = fv_legend_plan(&sheet);
-        fv_legend_draw(&sheet);
+        figure_sheet sheet = {.script = script,
+                              .width = width,
+                              .height = 100,
+                              .legend = entries,
+                              .n_legend = N,
+                              .n_last = LAST,
+                              .legend_of = "lines"};
+        double height = legend_plan(&sheet);
+        legend_draw(&sheet);
         fclose(script);
         assert_true(height > 60 && height < 130);
         assert_int_equal(count(text, "'last'"), LAST);
@@ -82,9 +82,9 @@ static void test_plan(void **state) {
 // Seven colours for names: lines beyond have dashes.
 static void test_dashes(void **state) {
     (void)state;
-    assert_int_equal(fv_dash_of(6), FV_MARK_LINE);
-    assert_int_equal(fv_dash_of(7), FV_MARK_DASHED);
-    assert_int_equal(fv_dash_of(14), FV_MARK_DOTTED);
+    assert_int_equal(dash_of(6), FV_MARK_LINE);
+    assert_int_equal(dash_of(7), FV_MARK_DASHED);
+    assert_int_equal(dash_of(14), FV_MARK_DOTTED);
 }
 
 int main(void) {

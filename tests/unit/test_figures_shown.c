@@ -90,10 +90,10 @@ static void test_operands(void **state) {
         {"(1 + model.n_embd)", "(1 + d)"},
         {"(1 + 2) * (3 + model.n_embd)", "((1 + 2) * (3 + d))"},
     };
-    fv_scratch scratch = {0};
+    figure_scratch scratch = {0};
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
-        assert_string_equal(fv_expression_operand(&scratch, pairs[i][0]), pairs[i][1]);
-    fv_scratch_free(&scratch);
+        assert_string_equal(expression_operand(&scratch, pairs[i][0]), pairs[i][1]);
+    scratch_free(&scratch);
     check_shows(SWEEP "figure: {kind: curves, y: perplexity, minus: 1 - model.n_embd, over: 2 * "
                       "model.n_embd}\n",
                 "(perplexity − (1 - d)) / (2 * d)");

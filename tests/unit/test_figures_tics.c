@@ -6,11 +6,11 @@
 
 static char *tics_of(double low, double high, bool log, double length) {
     static char text[4000];
-    fv_scale scale = {.low = low, .high = high, .log = log};
+    figure_scale scale = {.low = low, .high = high, .log = log};
     FILE *out = fmemopen(text, sizeof text, "w");
-    fv_tics tics;
-    fv_tics_find(&scale, length, true, &tics);
-    fv_scale_write(&scale, &tics, out, "x");
+    figure_tics tics;
+    tics_find(&scale, length, true, &tics);
+    scale_write(&scale, &tics, out, "x");
     fclose(out);
     return strstr(text, "tics (");
 }
@@ -90,13 +90,13 @@ static double number_of(const char *text) {
 // Numbers say where they stand, each once, without touching; a factor before a power of ten is
 // below 10.
 static void check_numbers(double low, double high, bool log, double length, bool across) {
-    fv_scale scale = {.low = low, .high = high, .log = log};
-    fv_tics tics;
+    figure_scale scale = {.low = low, .high = high, .log = log};
+    figure_tics tics;
     double free_from = -INFINITY;
     int n = 0;
-    fv_tics_find(&scale, length, across, &tics);
+    tics_find(&scale, length, across, &tics);
     for (int i = 0; i < tics.n; i++) {
-        const fv_tic *tic = &tics.items[i];
+        const figure_tic *tic = &tics.items[i];
         if (tic->text[0] == '\0') continue;
         double size = fmax(fabs(tic->value), log ? 0 : high - low);
         if (!(fabs(number_of(tic->text) - tic->value) <= 1e-5 * size))
@@ -106,8 +106,8 @@ static void check_numbers(double low, double high, bool log, double length, bool
             fail_msg("%s from %g to %g", tic->text, low, high);
         if (strstr(tic->text, "e-0") != NULL || strstr(tic->text, "e+") != NULL)
             fail_msg("%s is C's way to write it", tic->text);
-        double half = 0.5 * (across ? fv_text_width(tic->text, FV_TIC_SIZE) : FV_TIC_SIZE);
-        double at = length * fv_scale_place(&scale, tic->value);
+        double half = 0.5 * (across ? text_width(tic->text, FV_TIC_SIZE) : FV_TIC_SIZE);
+        double at = length * scale_place(&scale, tic->value);
         if (at - half < free_from) fail_msg("%s touches, from %g to %g", tic->text, low, high);
         free_from = at + half;
         n++;
@@ -150,9 +150,9 @@ static void test_one_way_of_writing(void **state) {
 // Rows and steps have no halves.
 static void test_whole_numbers(void **state) {
     (void)state;
-    fv_scale scale = {.low = -0.24, .high = 3.24, .whole = true};
-    fv_tics tics;
-    fv_tics_find(&scale, 420, false, &tics);
+    figure_scale scale = {.low = -0.24, .high = 3.24, .whole = true};
+    figure_tics tics;
+    tics_find(&scale, 420, false, &tics);
     assert_int_equal(tics.n, 4);
     for (int i = 0; i < 4; i++) assert_true(tics.items[i].value == i);
 }
@@ -168,7 +168,7 @@ static void test_numbers(void **state) {
                  {1e6, 6, "1e6"}, {2.5e-7, 3, "2.5e-7"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char text[FV_NUMBER_TEXT];
-        fv_number_text(cases[i].value, cases[i].digits, text);
+        number_text(cases[i].value, cases[i].digits, text);
         assert_string_equal(text, cases[i].text);
     }
 }
@@ -176,8 +176,8 @@ static void test_numbers(void **state) {
 // The names of axes keep away from wide numbers.
 static void test_room_for_wide_numbers(void **state) {
     (void)state;
-    assert_true(fv_tics_width(&(fv_scale){.low = 1, .high = 1.0001}, 230) > 40);
-    assert_true(fv_tics_width(&(fv_scale){.low = 0, .high = 1}, 230) < 25);
+    assert_true(tics_width(&(figure_scale){.low = 1, .high = 1.0001}, 230) > 40);
+    assert_true(tics_width(&(figure_scale){.low = 0, .high = 1}, 230) < 25);
 }
 
 int main(void) {

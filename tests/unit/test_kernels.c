@@ -41,12 +41,12 @@ static const char *describe(shape s) {
     return text;
 }
 
-static const fv_kernels *reference(void) {
-    return fv_kernels_available()[0];
+static const kernel_set *reference(void) {
+    return kernels_available()[0];
 }
 
-static const fv_kernels *variant(const char *name) {
-    for (const fv_kernels *const *k = fv_kernels_available(); *k; k++)
+static const kernel_set *variant(const char *name) {
+    for (const kernel_set *const *k = kernels_available(); *k; k++)
         if (strcmp((*k)->name, name) == 0) return *k;
     return NULL;
 }
@@ -56,7 +56,7 @@ static void test_parity(void **state) {
     for (int o = 0; o < N_OPERATIONS; o++)
         for (int i = 0; i < N_SHAPES; i++) {
             call truth = make_call(&operations[o], reference(), shape_of(i));
-            for (const fv_kernels *const *k = fv_kernels_available(); *k; k++) {
+            for (const kernel_set *const *k = kernels_available(); *k; k++) {
                 const char *worst = "";
                 call c = make_call(&operations[o], *k, shape_of(i));
                 double error = call_error(&truth, &c, &worst);
@@ -71,7 +71,7 @@ static void test_parity(void **state) {
 
 static void test_same_bits(void **state) {
     (void)state;
-    const fv_kernels *avx2 = variant("avx2"), *avx512 = variant("avx512");
+    const kernel_set *avx2 = variant("avx2"), *avx512 = variant("avx512");
     if (avx2 == NULL || avx512 == NULL) skip();
     for (int o = 0; o < N_OPERATIONS; o++)
         for (int i = 0; i < N_SHAPES; i++) {
@@ -168,7 +168,7 @@ static const operation *operation_of(const char *name) {
 // Identities, each with how far it is from holding. They need no reference.
 
 // Attention probabilities of a query add up to 1, and z lies between the values.
-static double attend_identity(const fv_kernels *kernels, shape s) {
+static double attend_identity(const kernel_set *kernels, shape s) {
     call c = make_call(operation_of("attend"), kernels, s);
     const array *p = array_of(&c, "p");
     double error = 0;
@@ -187,7 +187,7 @@ static double attend_identity(const fv_kernels *kernels, shape s) {
 
 // The gradient of a cross-entropy adds up to 0 over the classes, and the loss is log V where all
 // logits are equal.
-static double cross_entropy_identity(const fv_kernels *kernels, shape s) {
+static double cross_entropy_identity(const kernel_set *kernels, shape s) {
     s.flags |= ACCUMULATE | EQUAL;
     int classes = s.in + 1;
     call c = make_call(operation_of("cross_entropy"), kernels, s);
@@ -212,7 +212,7 @@ static double dot(const array *a, const array *b) {
 }
 
 // <dY, X W> = <dW, W> where dW = X^T dY: a map and its weight gradient are adjoint.
-static double map_identity(const fv_kernels *kernels, shape s) {
+static double map_identity(const kernel_set *kernels, shape s) {
     s.flags &= GAPS | TRANSPOSED;
     call forward = make_call(operation_of("map"), kernels, s); // draws the same x first
     call backward = make_call(operation_of("map_gradient"), kernels, s);
@@ -231,22 +231,22 @@ static double map_identity(const fv_kernels *kernels, shape s) {
 
 // Normalised rows have mean 0 and mean square 1 (less the 1e-5 in the root), for weights 1 and bias
 // 0.
-static double norm_identity(const fv_kernels *kernels, shape s) {
+static double norm_identity(const kernel_set *kernels, shape s) {
     enum { N = 13 };
     static _Alignas(64) float x[N * L], y[N * L], mean[L], rstd[L], w[N], b[N];
     (void)s;
     uint64_t random = 23;
     for (int i = 0; i < N * L; i++) x[i] = (float)(5 + 3 * noise(&random));
     for (int i = 0; i < N; i++) w[i] = 1, b[i] = 0;
-    kernels->norm(&(fv_norm){.n_rows = 1,
-                             .n_features = N,
-                             .center = true,
-                             .w = w,
-                             .b = b,
-                             .x = {x, N * L},
-                             .y = {y, N * L},
-                             .mean = mean,
-                             .rstd = rstd});
+    kernels->norm(&(kernel_norm){.n_rows = 1,
+                                 .n_features = N,
+                                 .center = true,
+                                 .w = w,
+                                 .b = b,
+                                 .x = {x, N * L},
+                                 .y = {y, N * L},
+                                 .mean = mean,
+                                 .rstd = rstd});
     double error = 0;
     for (int l = 0; l < L; l++) {
         double sum = 0, square = 0;
@@ -261,7 +261,7 @@ static double norm_identity(const fv_kernels *kernels, shape s) {
 
 static const struct {
     const char *kernels[2]; // whose faults it must notice
-    double (*error)(const fv_kernels *, shape);
+    double (*error)(const kernel_set *, shape);
 } identities[] = {
     {{"", "attend"}, attend_identity},
     {{"", "cross_entropy"}, cross_entropy_identity},
@@ -274,24 +274,24 @@ static const double identity_tolerance = 2e-6;
 
 static void test_identities(void **state) {
     (void)state;
-    for (int k = 0; fv_kernels_available()[k]; k++)
+    for (int k = 0; kernels_available()[k]; k++)
         for (int n = 0; n < N_IDENTITIES; n++)
             for (int i = 0; i < N_SHAPES; i++) {
-                double error = identities[n].error(fv_kernels_available()[k], shape_of(i));
+                double error = identities[n].error(kernels_available()[k], shape_of(i));
                 if (!(error <= identity_tolerance))
                     fail_msg("%s: the identity of %s%s fails by %g (%s)",
-                             fv_kernels_available()[k]->name, identities[n].kernels[0],
+                             kernels_available()[k]->name, identities[n].kernels[0],
                              identities[n].kernels[1], error, describe(shape_of(i)));
             }
 }
 
 // What the identities must notice: a probability and a gradient that do not add up.
-static void leaking_attend(const fv_attend *a) {
+static void leaking_attend(const kernel_attend *a) {
     fault_sound->attend(a);
     a->p.data[3] *= 1 + 1e-3f;
 }
 
-static void leaking_cross_entropy(const fv_cross_entropy *a) {
+static void leaking_cross_entropy(const kernel_cross_entropy *a) {
     fault_sound->cross_entropy(a);
     if (a->inverse) a->logits[5] += 1e-3f;
     a->losses[5] += 1e-3f;
@@ -302,7 +302,7 @@ static void test_identities_catch_faults(void **state) {
     fault faults[N_FAULTS];
     faults_plant(reference(), faults);
     const shape s = {.rows = 6, .in = 5, .out = 4};
-    fv_kernels leaking = *reference();
+    kernel_set leaking = *reference();
     leaking.attend = leaking_attend;
     leaking.cross_entropy = leaking_cross_entropy;
     assert_true(attend_identity(&leaking, s) > identity_tolerance);
@@ -349,7 +349,7 @@ static void visit(grid *g, float x, elementary f, double (*truth)(double)) {
 }
 
 // exp on [-87, 88]: a dense grid, and every float down to -2^-20.
-static double exp_error(const fv_kernels *kernels) {
+static double exp_error(const kernel_set *kernels) {
     static grid g;
     g.n = 0, g.worst = 0;
     for (int i = 0; i <= 3000000; i++)
@@ -363,7 +363,7 @@ static double exp_error(const fv_kernels *kernels) {
 }
 
 // log over all normal floats in steps of 1021 of them, and every float close to 1.
-static double log_error(const fv_kernels *kernels) {
+static double log_error(const kernel_set *kernels) {
     static grid g;
     g.n = 0, g.worst = 0;
     for (uint32_t bits = 0x00800000u; bits < 0x7f800000u; bits += 1021) {
@@ -378,8 +378,8 @@ static double log_error(const fv_kernels *kernels) {
 
 static void test_exp_and_log(void **state) {
     (void)state;
-    for (int k = 0; fv_kernels_available()[k]; k++) {
-        const fv_kernels *kernels = fv_kernels_available()[k];
+    for (int k = 0; kernels_available()[k]; k++) {
+        const kernel_set *kernels = kernels_available()[k];
         double exp_ulps = exp_error(kernels), log_ulps = log_error(kernels);
         print_message("%s: exp within %.2f ulp, log within %.2f ulp\n", kernels->name, exp_ulps,
                       log_ulps);
@@ -410,8 +410,8 @@ static void test_accuracy_catches_faults(void **state) {
 static void test_table_is_whole(void **state) {
     (void)state;
     assert_string_equal(reference()->name, "reference");
-    for (int k = 0; fv_kernels_available()[k]; k++) {
-        const fv_kernels *kernels = fv_kernels_available()[k];
+    for (int k = 0; kernels_available()[k]; k++) {
+        const kernel_set *kernels = kernels_available()[k];
         double flops = 0, exps = 0;
         assert_true(isfinite(kernels->peak_fma(10, &flops)));
         assert_true(isfinite(kernels->peak_exp(10, &exps)));
@@ -422,16 +422,16 @@ static void test_table_is_whole(void **state) {
 static int print_times(void) {
     const shape s = {.rows = 64, .in = 32, .out = 32, .flags = BIAS};
     for (int o = 0; o < N_OPERATIONS; o++)
-        for (int k = 0; fv_kernels_available()[k]; k++) {
+        for (int k = 0; kernels_available()[k]; k++) {
             double best = INFINITY;
             for (int attempt = 0; attempt < 20; attempt++) {
                 call c = {
-                    .kernels = fv_kernels_available()[k], .shape = s, .random = 19, .repeats = 5};
+                    .kernels = kernels_available()[k], .shape = s, .random = 19, .repeats = 5};
                 operations[o].run(&c);
                 best = fmin(best, c.seconds);
                 call_free(&c);
             }
-            printf("%-18s %-10s %10.2f\n", operations[o].name, fv_kernels_available()[k]->name,
+            printf("%-18s %-10s %10.2f\n", operations[o].name, kernels_available()[k]->name,
                    1e6 * best);
         }
     return 0;

@@ -22,22 +22,22 @@ static void test_draws(void **state) {
     enum { STEPS = 7000, N = 7 };
     fv_model *model = make_model(SMALL "task.context_length=40 task.length_min=5 "
                                        "task.length_max=24 task.length_step=3");
-    fv_lengths lengths;
-    check_ok(fv_lengths_create(model, &lengths, NULL));
+    train_lengths lengths;
+    check_ok(lengths_create(model, &lengths, NULL));
     assert_int_equal(lengths.n, N); // 5, 8, ..., 23
-    assert_int_equal(fv_lengths_longest(&lengths)->model->config.task.context_length, 23);
-    assert_int_equal(fv_training_longest(&model->config.task), 23);
+    assert_int_equal(lengths_longest(&lengths)->model->config.task.context_length, 23);
+    assert_int_equal(training_longest(&model->config.task), 23);
     int count[N] = {0};
     for (int step = 0; step < STEPS; step++) {
-        const fv_length *length = fv_lengths_draw(&lengths, step);
-        assert_ptr_equal(length, fv_lengths_draw(&lengths, step));
+        const train_length *length = lengths_draw(&lengths, step);
+        assert_ptr_equal(length, lengths_draw(&lengths, step));
         count[length - lengths.at]++;
     }
     for (int i = 0; i < N; i++) {
         assert_int_equal(lengths.at[i].data.config.context_length, 5 + 3 * i);
         check_near(count[i], STEPS / N, 6 * sqrt(STEPS / N));
     }
-    fv_lengths_free(&lengths);
+    lengths_free(&lengths);
     fv_model_free(model);
 }
 
@@ -51,8 +51,8 @@ static void test_parameters_are_shared(void **state) {
                        "model.layers=[attention,mlp,layer_norm,mamba]",
                  positions[p]);
         fv_model *model = make_model(words);
-        fv_lengths lengths;
-        check_ok(fv_lengths_create(model, &lengths, NULL));
+        train_lengths lengths;
+        check_ok(lengths_create(model, &lengths, NULL));
         assert_int_equal(lengths.n, 17);
         for (int i = 0; i < lengths.n; i++) {
             const fv_model *other = lengths.at[i].model;
@@ -61,7 +61,7 @@ static void test_parameters_are_shared(void **state) {
             for (int k = 0; k < model->n_tensors; k++)
                 assert_memory_equal(&other->tensors[k], &model->tensors[k], sizeof *model->tensors);
         }
-        fv_lengths_free(&lengths);
+        lengths_free(&lengths);
         fv_model_free(model);
     }
 }
@@ -106,29 +106,29 @@ static void test_learns(void **state) {
 }
 
 // Forward and backward of one tile in a workspace filled with `filling`.
-static void run_tile(const fv_length *length, int filling, float *gradient, double *loss) {
+static void run_tile(const train_length *length, int filling, float *gradient, double *loss) {
     const fv_model *model = length->model;
-    fv_arena workspace = model->plan;
-    check_ok(fv_arena_allocate(&workspace, NULL));
+    memory_arena workspace = model->plan;
+    check_ok(arena_allocate(&workspace, NULL));
     memset(workspace.base, filling, workspace.size);
     float *params = malloc(model->n_params * sizeof *params);
     fv_model_init_params(model, 3, params);
     memset(gradient, 0, model->n_params * sizeof *gradient);
-    fv_tile tile = {.model = model,
-                    .kernels = fv_kernels_get(),
-                    .workspace = &workspace,
-                    .n_groups = model->group_capacity,
-                    .params = params,
-                    .gradient = gradient,
-                    .weight = 1};
-    fv_data_batch(&length->data, FV_STREAM_TRAIN, 0, 0, tile.n_groups, 24,
-                  fv_arena_at(&workspace, model->tokens), fv_arena_at(&workspace, model->targets));
-    fv_tile_run(&tile);
-    const float *losses = fv_arena_at(&workspace, model->losses);
+    model_tile tile = {.model = model,
+                       .kernels = kernels_get(),
+                       .workspace = &workspace,
+                       .n_groups = model->group_capacity,
+                       .params = params,
+                       .gradient = gradient,
+                       .weight = 1};
+    data_batch(&length->data, FV_STREAM_TRAIN, 0, 0, tile.n_groups, 24,
+               arena_at(&workspace, model->tokens), arena_at(&workspace, model->targets));
+    tile_run(&tile);
+    const float *losses = arena_at(&workspace, model->losses);
     *loss = 0;
     for (int i = 0; i < tile.n_groups * FV_LANES; i++) *loss += (double)losses[i];
     free(params);
-    fv_arena_free(&workspace);
+    arena_free(&workspace);
 }
 
 // A workspace serves one length after the other: what was there before, here all NaN, must not
@@ -149,8 +149,8 @@ static void test_workspaces_need_no_clearing(void **state) {
         snprintf(words, sizeof words, SMALL "task.context_length=12 task.length_min=11 %s",
                  models[i]);
         fv_model *model = make_model(words);
-        fv_lengths lengths;
-        check_ok(fv_lengths_create(model, &lengths, NULL));
+        train_lengths lengths;
+        check_ok(lengths_create(model, &lengths, NULL));
         float *clean = malloc(model->n_params * sizeof *clean);
         float *dirty = malloc(model->n_params * sizeof *dirty);
         double clean_loss, dirty_loss;
@@ -161,7 +161,7 @@ static void test_workspaces_need_no_clearing(void **state) {
             fail_msg("%s: the gradient depends on what was in the workspace", models[i]);
         free(clean);
         free(dirty);
-        fv_lengths_free(&lengths);
+        lengths_free(&lengths);
         fv_model_free(model);
     }
 }

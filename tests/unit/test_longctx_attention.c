@@ -74,8 +74,8 @@ static void test_definition(void **state) {
         longctx_case(&a, i);
         attention_truth t = longctx_truth(&a);
         attention_result r = longctx_result(&a);
-        for (const fv_kernels *const *k = fv_kernels_available(); *k; k++) {
-            bool slow = k == fv_kernels_available(); // the reference: it takes every third case
+        for (const kernel_set *const *k = kernels_available(); *k; k++) {
+            bool slow = k == kernels_available(); // the reference: it takes every third case
             if (slow && i % 3 != 0) continue;
             assert_int_equal(fv_kernels_force((*k)->name, NULL), FV_OK);
             run(&a, &r);
@@ -108,7 +108,7 @@ static void test_decode(void **state) {
             memcpy(q + h * d, a.q + at, (size_t)d * 4);
             memcpy(y + h * d, t.o + at, (size_t)d * 8);
         }
-        for (const fv_kernels *const *k = fv_kernels_available(); *k; k++) {
+        for (const kernel_set *const *k = kernels_available(); *k; k++) {
             fv_attention *attention;
             fv_error error;
             assert_int_equal(fv_kernels_force((*k)->name, NULL), FV_OK);
@@ -151,7 +151,7 @@ static void test_long_sums(void **state) {
     longctx_fill(&a, &random, 1);
     attention_truth t = longctx_truth(&a);
     attention_result r = longctx_result(&a);
-    for (const fv_kernels *const *k = fv_kernels_available(); *k; k++) {
+    for (const kernel_set *const *k = kernels_available(); *k; k++) {
         fv_kernels_force((*k)->name, NULL);
         run(&a, &r);
         double dk = longctx_error(r.dk, t.dk, a.n_k), dv = longctx_error(r.dv, t.dv, a.n_k);
@@ -178,7 +178,7 @@ static void test_many_columns(void **state) {
     longctx_fill(&a, &random, 1);
     attention_truth t = longctx_truth(&a);
     attention_result r = longctx_result(&a);
-    fv_kernels_force(fv_kernels_available()[1]->name, NULL);
+    fv_kernels_force(kernels_available()[1]->name, NULL);
     run(&a, &r);
     compare(&a, &r, &t, fv_kernels_name(), 0);
     longctx_result_free(&r);
@@ -203,7 +203,7 @@ static void long_case(attention_case *a, int i) {
 
 static void test_threads(void **state) {
     (void)state;
-    fv_kernels_force(fv_kernels_available()[1]->name, NULL);
+    fv_kernels_force(kernels_available()[1]->name, NULL);
     for (int i = 0; i < 8; i++) {
         attention_case a;
         long_case(&a, i);
@@ -243,7 +243,7 @@ static void test_instruction_sets(void **state) {
 // Scores of +-1e4: weights are still finite and sum to one. With v = 1 the output is their sum.
 static void test_large_scores(void **state) {
     (void)state;
-    for (const fv_kernels *const *k = fv_kernels_available(); *k; k++) {
+    for (const kernel_set *const *k = kernels_available(); *k; k++) {
         fv_kernels_force((*k)->name, NULL);
         uint64_t random = 5;
         attention_case a = {0};
@@ -268,7 +268,7 @@ static void test_large_scores(void **state) {
 // bfloat16 keys and values give what their numbers give as floats, to the bit.
 static void test_bfloat16(void **state) {
     (void)state;
-    for (const fv_kernels *const *k = fv_kernels_available(); *k; k++)
+    for (const kernel_set *const *k = kernels_available(); *k; k++)
         for (int d = 24; d <= 32; d += 8) {
             fv_kernels_force((*k)->name, NULL);
             uint64_t random = 9;
@@ -299,7 +299,7 @@ static float *shifted(const float *x, size_t n) {
 
 static void test_unaligned(void **state) {
     (void)state;
-    fv_kernels_force(fv_kernels_available()[1]->name, NULL);
+    fv_kernels_force(kernels_available()[1]->name, NULL);
     attention_case a;
     long_case(&a, 1);
     attention_result plain = longctx_result(&a);
@@ -376,7 +376,7 @@ static void test_not_finite(void **state) {
     enum { Q_, K_, V_, N_WHERE, ROW = 300, FEATURE = 3 };
     static const float values[] = {NAN, INFINITY, -INFINITY};
     static const int scores[] = {FV_SCORE_DOT, FV_SCORE_EUCLIDEAN, FV_SCORE_HARMONIC};
-    for (const fv_kernels *const *k = fv_kernels_available(); *k; k++)
+    for (const kernel_set *const *k = kernels_available(); *k; k++)
         for (int score = 0; score < 3; score++) {
             fv_kernels_force((*k)->name, NULL);
             attention_case a;

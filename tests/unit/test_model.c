@@ -150,8 +150,8 @@ static void check_configuration(const char *words, const char *kernels) {
 static void test_logits_and_patterns(void **state) {
     (void)state;
     const char *chosen = fv_kernels_name();
-    for (int k = 0; fv_kernels_available()[k]; k++) {
-        check_ok(fv_kernels_force(fv_kernels_available()[k]->name, NULL));
+    for (int k = 0; kernels_available()[k]; k++) {
+        check_ok(fv_kernels_force(kernels_available()[k]->name, NULL));
         for (int i = 0; i < N_CONFIGURATIONS; i++)
             check_configuration(configurations[i], fv_kernels_name());
     }

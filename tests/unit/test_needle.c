@@ -2,18 +2,18 @@
 // again from the tokens; where it is hidden; and what is refused.
 #include "batches.h"
 
-typedef void check_sequence(const fv_data *data, const int32_t *tokens, const int32_t *targets);
+typedef void check_sequence(const task_data *data, const int32_t *tokens, const int32_t *targets);
 
 // Takes batches of both streams and gives every sequence to `check`.
 static void for_sequences(const char *words, int n, check_sequence *check) {
-    fv_data data = make_data(words, true);
+    task_data data = make_data(words, true);
     for (int stream = FV_STREAM_TRAIN; stream <= FV_STREAM_TEST; stream++) {
-        batch b = take_batch(&data, (fv_stream)stream, 3, n, 2);
+        batch b = take_batch(&data, (random_stream)stream, 3, n, 2);
         for (int s = 0; s < n; s++)
             check(&data, b.tokens + s * b.n_tokens, b.targets + s * b.n_loss);
         batch_free(&b);
     }
-    fv_data_free(&data);
+    data_free(&data);
 }
 
 // --- needles ------------------------------------------------------------------------------------
@@ -33,7 +33,7 @@ static int values_of(const fv_task_config *config, const int32_t *tokens, int n,
     return n_values;
 }
 
-static void check_haystack(const fv_data *data, const int32_t *tokens, const int32_t *targets) {
+static void check_haystack(const task_data *data, const int32_t *tokens, const int32_t *targets) {
     const fv_task_config *c = &data->config;
     bool multi = c->name == FV_TASK_NEEDLE_MULTI;
     int n_keys = multi ? c->n_pairs : 1, n_queries = multi ? c->n_queries : 1;
@@ -82,7 +82,7 @@ static void test_haystacks(void **state) {
 
 // --- pairs and places ---------------------------------------------------------------------------
 
-static void check_pairs(const fv_data *data, const int32_t *tokens, const int32_t *targets) {
+static void check_pairs(const task_data *data, const int32_t *tokens, const int32_t *targets) {
     const fv_task_config *c = &data->config;
     int last = c->context_length - 1, first = last % 2, half = c->vocab_size / 2, found = 0;
     bool seen[MOST_KEYS] = {false};
@@ -97,7 +97,7 @@ static void check_pairs(const fv_data *data, const int32_t *tokens, const int32_
     assert_int_equal(found, 1);
 }
 
-static void check_places(const fv_data *data, const int32_t *tokens, const int32_t *targets) {
+static void check_places(const task_data *data, const int32_t *tokens, const int32_t *targets) {
     const fv_task_config *c = &data->config;
     int last = c->context_length - 1, place = tokens[last] - c->vocab_size / 2;
     assert_true(place >= 0 && place < last);
@@ -123,7 +123,7 @@ static void test_pairs_and_places(void **state) {
 // --- depth --------------------------------------------------------------------------------------
 
 // Where the answer stands: the place of the question's token, or of the pair or place itself.
-static int place_of_answer(const fv_data *data, const int32_t *tokens) {
+static int place_of_answer(const task_data *data, const int32_t *tokens) {
     const fv_task_config *c = &data->config;
     int32_t asked = tokens[data->loss_positions[0]];
     if (c->name == FV_TASK_POSITION) return asked - c->vocab_size / 2;
@@ -135,12 +135,12 @@ static int place_of_answer(const fv_data *data, const int32_t *tokens) {
 static void check_depth(const char *task, double depth, int place) {
     char words[256];
     snprintf(words, sizeof words, "%s task.depth=%g", task, depth);
-    fv_data data = make_data(words, true);
+    task_data data = make_data(words, true);
     batch b = take_batch(&data, FV_STREAM_TEST, 0, 64, 1);
     for (int s = 0; s < b.n; s++)
         assert_int_equal(place_of_answer(&data, b.tokens + s * b.n_tokens), place);
     batch_free(&b);
-    fv_data_free(&data);
+    data_free(&data);
 }
 
 static void test_depth(void **state) {
@@ -166,7 +166,7 @@ static void test_depth(void **state) {
 // Without a depth every place is as likely as any other: chi squared at six standard deviations.
 static void check_uniform(const char *words, int n_places, int apart) {
     enum { N = 8192 };
-    fv_data data = make_data(words, true);
+    task_data data = make_data(words, true);
     batch b = take_batch(&data, FV_STREAM_TRAIN, 1, N, 4);
     double expected = (double)N / n_places, chi = 0;
     int *count = calloc((size_t)n_places, sizeof *count);
@@ -179,7 +179,7 @@ static void check_uniform(const char *words, int n_places, int apart) {
     check_between(chi, 0, n_places + 6 * sqrt(2.0 * n_places));
     free(count);
     batch_free(&b);
-    fv_data_free(&data);
+    data_free(&data);
 }
 
 static void test_any_depth(void **state) {
@@ -189,9 +189,9 @@ static void test_any_depth(void **state) {
     check_uniform("task.name=position task.context_length=21 task.vocab_size=64", 20, 1);
     // Four needles and one token of hay make five slots. The needle asked for is in slot s with
     // probability 1/5, and the hay before it in s of the four other places that it can have.
-    fv_data data = make_data("task.name=needle_multi task.context_length=10 task.vocab_size=16 "
-                             "task.n_pairs=4 task.n_queries=1",
-                             true);
+    task_data data = make_data("task.name=needle_multi task.context_length=10 task.vocab_size=16 "
+                               "task.n_pairs=4 task.n_queries=1",
+                               true);
     int count[8] = {0};
     batch b = take_batch(&data, FV_STREAM_TRAIN, 1, 8192, 4);
     for (int s = 0; s < b.n; s++) count[place_of_answer(&data, b.tokens + s * b.n_tokens)]++;
@@ -200,7 +200,7 @@ static void test_any_depth(void **state) {
         check_near(count[t] / 8192.0, even, 6 * sqrt(even / 8192));
     }
     batch_free(&b);
-    fv_data_free(&data);
+    data_free(&data);
 }
 
 // --- what is refused ----------------------------------------------------------------------------

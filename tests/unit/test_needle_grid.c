@@ -28,11 +28,11 @@ static float *make_counter(const fv_model *model) {
     return params;
 }
 
-static fv_retrieval ask(const fv_config *config, const float *params, int length, double depth,
-                        int n) {
-    fv_retrieval result;
+static probe_retrieval ask(const fv_config *config, const float *params, int length, double depth,
+                           int n) {
+    probe_retrieval result;
     fv_error error;
-    if (fv_retrieval_ask(config, params, length, depth, 1, 0, n, &result, &error) != FV_OK)
+    if (retrieval_ask(config, params, length, depth, 1, 0, n, &result, &error) != FV_OK)
         fail_msg("%s", error.text);
     assert_int_equal(result.n, n);
     assert_int_equal(result.found + result.part + result.distractor + result.wrong, n);
@@ -46,19 +46,19 @@ static void test_answers(void **state) {
     fv_model *model;
     check_ok(fv_model_create(&config, &model, NULL));
     float *params = make_counter(model);
-    fv_retrieval one = ask(&config, params, 3, 50, N);
+    probe_retrieval one = ask(&config, params, 3, 50, N);
     assert_int_equal(one.found, N);
     check_near(one.score, 1, 0);
     // Of two values the smaller is said: right where it is asked for or both are the same.
     double share = 0.5 * (1 + 1.0 / HALF);
     for (int depth = 0; depth <= 100; depth += 100) {
-        fv_retrieval two = ask(&config, params, 5, depth, N);
+        probe_retrieval two = ask(&config, params, 5, depth, N);
         check_near((double)two.found / N, share, 6 * sqrt(share * (1 - share) / N));
         check_near(two.score, (double)two.found / N, 1e-9);
         assert_int_equal(two.distractor, N - two.found);
     }
     // Longer than the model's own context, and every length of sequence blocks.
-    fv_retrieval many = ask(&config, params, 17, 100, 300);
+    probe_retrieval many = ask(&config, params, 17, 100, 300);
     assert_int_equal(many.wrong, 0);
     check_between(many.found, 1, 299);
     // Every logit is 0: the answer is token 0, no value at all.
@@ -92,7 +92,7 @@ static void test_parts(void **state) {
     check_ok(fv_model_create(&config, &model, NULL));
     float *params = make_counter(model);
     // Both answers are the smaller value of the two: one is right, or both where they are equal.
-    fv_retrieval result = ask(&config, params, 6, 0, 2000);
+    probe_retrieval result = ask(&config, params, 6, 0, 2000);
     double same = 1.0 / HALF;
     check_near(result.found / 2000.0, same, 6 * sqrt(same * (1 - same) / 2000));
     assert_int_equal(result.part, 2000 - result.found);
@@ -120,10 +120,10 @@ static void test_decoder(void **state) {
         check_ok(fv_model_create(&config, &model, NULL));
         float *params = make_counter(model);
         for (int length = 6; length < 18; length += 5) {
-            fv_retrieval lanes, read;
-            check_ok(fv_retrieval_ask(&config, params, length, 50, 3, 21, 100, &lanes, NULL));
-            check_ok(fv_retrieval_read(&config, params, length, 50, 3, 21, 100, 1, NULL, NULL,
-                                       &read, NULL));
+            probe_retrieval lanes, read;
+            check_ok(retrieval_ask(&config, params, length, 50, 3, 21, 100, &lanes, NULL));
+            check_ok(retrieval_read(&config, params, length, 50, 3, 21, 100, 1, NULL, NULL, &read,
+                                    NULL));
             assert_memory_equal(&lanes, &read, sizeof lanes);
         }
         free(params);
@@ -136,16 +136,16 @@ static void test_long_prompts(void **state) {
     fv_config config =
         configure("task.name=needle task.vocab_size=16 model.n_embd=16 task.context_length=8");
     fv_model *model;
-    fv_retrieval result;
+    probe_retrieval result;
     fv_error error;
     check_ok(fv_model_create(&config, &model, NULL));
     float *params = make_counter(model);
-    check_ok(fv_retrieval_read(&config, params, 100000, 50, 3, 0, 2, 1, NULL, NULL, &result, NULL));
+    check_ok(retrieval_read(&config, params, 100000, 50, 3, 0, 2, 1, NULL, NULL, &result, NULL));
     assert_int_equal(result.n, 2);
     assert_int_equal(result.wrong, 0); // the most frequent value, and all values stand in it
     double left = 1e6;
-    assert_int_equal(fv_retrieval_read(&config, params, 100000, 50, 3, 0, 2, 1, count_and_stop,
-                                       &left, &result, &error),
+    assert_int_equal(retrieval_read(&config, params, 100000, 50, 3, 0, 2, 1, count_and_stop, &left,
+                                    &result, &error),
                      FV_INTERRUPTED);
     assert_true(left <= 0);
     free(params);
@@ -157,19 +157,19 @@ static void test_plan(void **state) {
     fv_config config = configure("task.name=needle task.context_length=64 task.length_min=8 "
                                  "task.length_max=32 task.length_step=8");
     static const int RANGE[] = {8, 16, 24, 32, 40, 48, 56, 64}, TWICE[] = {32, 40, 48, 56, 64};
-    fv_grid_plan plan;
-    fv_grid_plan_make(&config.task, &plan);
+    grid_plan plan;
+    grid_plan_make(&config.task, &plan);
     assert_int_equal(plan.n_lengths, 8);
     assert_int_equal(plan.n_trained, 4);
     assert_memory_equal(plan.lengths, RANGE, sizeof RANGE);
     check_near(plan.depths[10], 100, 0);
     config.task.length_min = 0;
-    fv_grid_plan_make(&config.task, &plan);
+    grid_plan_make(&config.task, &plan);
     assert_int_equal(plan.n_lengths, 5);
     assert_int_equal(plan.n_trained, 1);
     assert_memory_equal(plan.lengths, TWICE, sizeof TWICE);
     config.task.length_max = 0;
-    fv_grid_plan_make(&config.task, &plan);
+    grid_plan_make(&config.task, &plan);
     assert_int_equal(plan.n_lengths, 1);
     assert_int_equal(plan.lengths[0], 64);
 }
@@ -220,7 +220,7 @@ static void test_probe(void **state) {
 static void check_refused(const char *words, int length, double depth, const char *fragment) {
     fv_config config = configure(words);
     fv_error error;
-    assert_int_equal(fv_retrieval_check(&config, length, depth, &error), FV_USAGE);
+    assert_int_equal(retrieval_check(&config, length, depth, &error), FV_USAGE);
     if (strstr(error.text, fragment) == NULL)
         fail_msg("%s: '%s' does not say '%s'", words, error.text, fragment);
 }
@@ -235,7 +235,7 @@ static void test_refusals(void **state) {
     check_refused("task.name=needle model.positions=learned", 8, 50, "beyond the 4 positions");
     check_refused(WORDS "5", 19, 50, "16 has 8 keys");
     fv_config config = configure("task.name=needle model.positions=sinusoidal");
-    check_ok(fv_retrieval_check(&config, 8, 50, NULL));
+    check_ok(retrieval_check(&config, 8, 50, NULL));
 }
 
 int main(void) {

@@ -9,7 +9,7 @@
 enum { L = FV_LANES, T = 5, D = 3 };
 
 #define EACH_VARIANT(kernels)                                                                      \
-    const fv_kernels *const *kernels = fv_kernels_available();                                     \
+    const kernel_set *const *kernels = kernels_available();                                        \
     *kernels;                                                                                      \
     kernels++
 
@@ -21,13 +21,13 @@ static float nan_with(uint32_t payload) {
     return x;
 }
 
-static void check_nan(const fv_kernels *kernels, const char *what, const float *x, int n) {
+static void check_nan(const kernel_set *kernels, const char *what, const float *x, int n) {
     for (int i = 0; i < n; i++)
         if (!isnan(x[i])) fail_msg("%s: %s is %g, not NaN", kernels->name, what, (double)x[i]);
 }
 
 // Of rows of lanes, that lane `lane` of row `row` is NaN and that no other lane is.
-static void check_lane(const fv_kernels *kernels, const char *what, const float *x, int row,
+static void check_lane(const kernel_set *kernels, const char *what, const float *x, int row,
                        int lane) {
     for (int l = 0; l < L; l++)
         if (isnan(x[row * L + l]) != (l == lane))
@@ -62,8 +62,8 @@ static void test_activations(void **state) {
             for (int i = 0; i < L; i++) x[i] = (float)(i - 8), dy[i] = i == 13 ? NAN : 1;
             x[3] = NAN;
             x[5] = INFINITY;
-            (*k)->activate((fv_activation)kind, L, x, y);
-            (*k)->activate_gradient((fv_activation)kind, L, x, dy, dx);
+            (*k)->activate((kernel_activation)kind, L, x, y);
+            (*k)->activate_gradient((kernel_activation)kind, L, x, dy, dx);
             check_lane(*k, "an activation", y, 0, 3);
             assert_true(y[5] == INFINITY);
             assert_true(isnan(dx[13]));
@@ -84,13 +84,13 @@ static void test_cross_entropy(void **state) {
                 for (int i = 0; i < V * L; i++) logits[i] = (float)(i % 7);
                 logits[n * L + 9] = NAN;
                 logits[n * L + 2] = -INFINITY;
-                (*k)->cross_entropy(&(fv_cross_entropy){.n_rows = 1,
-                                                        .vocab_size = V,
-                                                        .logits = logits,
-                                                        .targets = targets,
-                                                        .weight = 1,
-                                                        .losses = losses,
-                                                        .inverse = inverse});
+                (*k)->cross_entropy(&(kernel_cross_entropy){.n_rows = 1,
+                                                            .vocab_size = V,
+                                                            .logits = logits,
+                                                            .targets = targets,
+                                                            .weight = 1,
+                                                            .losses = losses,
+                                                            .inverse = inverse});
                 check_lane(*k, "a loss", losses, 0, 9);
                 check_lane(*k, "an inverse", inverse, 0, 9);
                 assert_true(logits[n * L + 2] == 0 && isfinite(losses[2]));
@@ -98,7 +98,7 @@ static void test_cross_entropy(void **state) {
 }
 
 // A NaN in key j reaches the queries from `first` on, of one query alone and of all.
-static void attend(const fv_kernels *kernels, int n_queries, int j) {
+static void attend(const kernel_set *kernels, int n_queries, int j) {
     static _Alignas(64) float q[T * D * L], k[T * D * L], z[T * D * L], p[T * T * L];
     static _Alignas(64) float ds[T * T * L], dq[T * D * L], dk[T * D * L], dv[T * D * L];
     int n_keys[T];
@@ -110,11 +110,12 @@ static void attend(const fv_kernels *kernels, int n_queries, int j) {
     for (int i = 0; i < n_queries; i++) n_keys[i] = T - n_queries + 1 + i;
     k[j * D * L + 6] = NAN;
 #define ROWS(x) {x, D * L, 0}
-    fv_attend a = {.n_groups = 1, .n_queries = n_queries, .n_rows_keys = T, .n_keys = n_keys};
+    kernel_attend a = {.n_groups = 1, .n_queries = n_queries, .n_rows_keys = T, .n_keys = n_keys};
     a.d_key = a.d_value = D, a.scale = 1;
-    a.q = (fv_attend_rows)ROWS(q), a.k = (fv_attend_rows)ROWS(k), a.v = (fv_attend_rows)ROWS(q);
-    a.z = (fv_attend_rows)ROWS(z);
-    a.p = (fv_attend_rows){p, T * L, 0};
+    a.q = (kernel_attend_rows)ROWS(q), a.k = (kernel_attend_rows)ROWS(k),
+    a.v = (kernel_attend_rows)ROWS(q);
+    a.z = (kernel_attend_rows)ROWS(z);
+    a.p = (kernel_attend_rows){p, T * L, 0};
     kernels->attend(&a);
     for (int i = 0; i < n_queries; i++)
         for (int f = 0; f < D; f++)
@@ -122,12 +123,12 @@ static void attend(const fv_kernels *kernels, int n_queries, int j) {
                 check_lane(kernels, "a weighted value", z, i * D + f, 6);
             else
                 assert_false(isnan(z[(i * D + f) * L + 6]));
-    kernels->attend_gradient(&(fv_attend_gradient){.forward = a,
-                                                   .dz = ROWS(q),
-                                                   .dq = ROWS(dq),
-                                                   .dk = ROWS(dk),
-                                                   .dv = ROWS(dv),
-                                                   .scratch = ds});
+    kernels->attend_gradient(&(kernel_attend_gradient){.forward = a,
+                                                       .dz = ROWS(q),
+                                                       .dq = ROWS(dq),
+                                                       .dk = ROWS(dk),
+                                                       .dv = ROWS(dv),
+                                                       .scratch = ds});
 #undef ROWS
     for (int f = 0; f < D; f++)
         check_lane(kernels, "the gradient of a query", dq, (n_queries - 1) * D + f, 6);
@@ -148,17 +149,17 @@ static void test_adam(void **state) {
     for (EACH_VARIANT(k)) {
         for (int i = 0; i < L; i++) params[i] = 1, m[i] = v[i] = 0, gradient[i] = 1;
         gradient[4] = NAN;
-        (*k)->adam(&(fv_adam){.n = L,
-                              .params = params,
-                              .m = m,
-                              .v = v,
-                              .gradient = gradient,
-                              .share1 = 0.1f,
-                              .share2 = 0.001f,
-                              .least_gradient = 1e-17f,
-                              .rate = 0.1f,
-                              .root_correction = 1,
-                              .epsilon = 1e-8f});
+        (*k)->adam(&(kernel_adam){.n = L,
+                                  .params = params,
+                                  .m = m,
+                                  .v = v,
+                                  .gradient = gradient,
+                                  .share1 = 0.1f,
+                                  .share2 = 0.001f,
+                                  .least_gradient = 1e-17f,
+                                  .rate = 0.1f,
+                                  .root_correction = 1,
+                                  .epsilon = 1e-8f});
         check_lane(*k, "a parameter", params, 0, 4);
         check_lane(*k, "a moment", m, 0, 4);
         check_lane(*k, "a second moment", v, 0, 4);
@@ -177,21 +178,22 @@ static void test_scan(void **state) {
         for (int which = 0; which < 2; which++) {
             for (int i = 0; i < T * L; i++) u[i] = raw[i] = b[i] = c[i] = z[i] = dy[i] = 1;
             (which ? u : raw)[2 * L + 11] = NAN;
-            fv_scan s = {.n_groups = 1, .n_rows = T, .n_outputs = T, .n_channels = 1, .n_state = 1};
+            kernel_scan s = {
+                .n_groups = 1, .n_rows = T, .n_outputs = T, .n_channels = 1, .n_state = 1};
             s.rows = rows, s.a = &a, s.skip = &skip, s.bias = &bias, s.u = u, s.raw = raw;
-            s.b = (fv_rows){b, L};
+            s.b = (kernel_rows){b, L};
             s.c = c, s.z = z, s.delta = delta, s.sum = sum, s.y = y;
             (*k)->scan(&s);
-            (*k)->scan_gradient(&(fv_scan_gradient){.forward = s,
-                                                    .dy = dy,
-                                                    .du = du,
-                                                    .draw = draw,
-                                                    .dz = dz,
-                                                    .db = {db, L},
-                                                    .dc = dc,
-                                                    .da = &da,
-                                                    .dskip = &dskip,
-                                                    .scratch = kept});
+            (*k)->scan_gradient(&(kernel_scan_gradient){.forward = s,
+                                                        .dy = dy,
+                                                        .du = du,
+                                                        .draw = draw,
+                                                        .dz = dz,
+                                                        .db = {db, L},
+                                                        .dc = dc,
+                                                        .da = &da,
+                                                        .dskip = &dskip,
+                                                        .scratch = kept});
             check_lane(*k, "an output", y, 2, 11);
             check_lane(*k, "an output", y, T - 1, 11);
             check_lane(*k, "the gradient of a step", draw, 2, 11);

@@ -10,7 +10,7 @@ static const fv_field *field_at(size_t offset) {
     return NULL;
 }
 
-static void check_part(const fv_part *part, const char *key) {
+static void check_part(const config_part *part, const char *key) {
     assert_non_null(part);
     assert_non_null(part->help);
     assert_non_null(part->example);
@@ -22,10 +22,10 @@ static void check_part(const fv_part *part, const char *key) {
         assert_non_null(fv_field_find(part->rules[r].key));
 }
 
-static void check_group(const fv_part *const *parts, int n, const char *key) {
+static void check_group(const config_part *const *parts, int n, const char *key) {
     for (int i = 0; i < n; i++) {
         check_part(parts[i], key);
-        assert_null(fv_part_lacks(key, i));
+        assert_null(part_lacks(key, i));
     }
 }
 

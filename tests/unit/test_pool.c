@@ -14,7 +14,7 @@ typedef struct tally {
     atomic_int taken[MOST];  // how often each piece was taken
     atomic_int wrong_worker; // calls by a worker out of range
     atomic_int busy[8];      // a worker works on one piece at a time
-    int plain[MOST]; // written without atomics: the pool orders it before fv_pool_run returns
+    int plain[MOST];         // written without atomics: the pool orders it before pool_run returns
 } tally;
 
 static void take(void *context, int piece, int worker) {
@@ -30,13 +30,13 @@ static void test_every_piece_once(void **state) {
     (void)state;
     static const int pieces[] = {0, 1, 2, 3, 7, 8, MOST};
     for (int n_threads = 1; n_threads <= 4; n_threads++) {
-        fv_pool *pool;
-        check_ok(fv_pool_create(n_threads, &pool, NULL));
+        thread_pool *pool;
+        check_ok(pool_create(n_threads, &pool, NULL));
         tally t = {.n_threads = n_threads};
         int wanted[MOST] = {0};
         for (int round = 0; round < 400; round++) {
             int n = pieces[round % 7];
-            fv_pool_run(pool, n, take, &t);
+            pool_run(pool, n, take, &t);
             for (int i = 0; i < MOST; i++) {
                 wanted[i] += i < n;
                 assert_int_equal(t.plain[i], wanted[i]);
@@ -44,44 +44,44 @@ static void test_every_piece_once(void **state) {
             }
         }
         assert_int_equal(atomic_load(&t.wrong_worker), 0);
-        fv_pool_free(pool);
+        pool_free(pool);
     }
 }
 
 static void test_pools_live_side_by_side(void **state) {
     (void)state;
-    fv_pool *pools[3];
+    thread_pool *pools[3];
     tally tallies[3] = {{0}};
     for (int i = 0; i < 3; i++) {
         tallies[i].n_threads = i + 1;
-        check_ok(fv_pool_create(i + 1, &pools[i], NULL));
+        check_ok(pool_create(i + 1, &pools[i], NULL));
     }
     for (int round = 0; round < 100; round++)
-        for (int i = 0; i < 3; i++) fv_pool_run(pools[i], 5, take, &tallies[i]);
+        for (int i = 0; i < 3; i++) pool_run(pools[i], 5, take, &tallies[i]);
     for (int i = 0; i < 3; i++) {
         for (int k = 0; k < 5; k++) assert_int_equal(tallies[i].plain[k], 100);
-        fv_pool_free(pools[i]);
+        pool_free(pools[i]);
     }
-    fv_pool_free(NULL);
+    pool_free(NULL);
 }
 
 static void test_arena_aligns_and_separates(void **state) {
     (void)state;
     static const size_t sizes[] = {1, 63, 64, 65, 0, 4096, 7};
-    fv_arena arena = {0};
+    memory_arena arena = {0};
     size_t offsets[7];
-    for (int i = 0; i < 7; i++) offsets[i] = fv_arena_reserve(&arena, sizes[i], 1);
-    check_ok(fv_arena_allocate(&arena, NULL));
+    for (int i = 0; i < 7; i++) offsets[i] = arena_reserve(&arena, sizes[i], 1);
+    check_ok(arena_allocate(&arena, NULL));
     for (int i = 0; i < 7; i++) {
-        unsigned char *bytes = fv_arena_at(&arena, offsets[i]);
+        unsigned char *bytes = arena_at(&arena, offsets[i]);
         assert_int_equal((uintptr_t)bytes % FV_ALIGNMENT, 0);
         for (size_t k = 0; k < sizes[i]; k++) assert_int_equal(bytes[k], 0);
         memset(bytes, i + 1, sizes[i]);
     }
     for (int i = 0; i < 7; i++)
         for (size_t k = 0; k < sizes[i]; k++)
-            assert_int_equal(((unsigned char *)fv_arena_at(&arena, offsets[i]))[k], i + 1);
-    fv_arena_free(&arena);
+            assert_int_equal(((unsigned char *)arena_at(&arena, offsets[i]))[k], i + 1);
+    arena_free(&arena);
     assert_null(arena.base);
 }
 
@@ -92,13 +92,13 @@ static void test_arena_refuses_what_does_not_fit(void **state) {
         {SIZE_MAX, 2}, {SIZE_MAX / 8 + 1, 8}, {SIZE_MAX - 10, 1}, {SIZE_MAX / 2 + 100, 1}};
     for (int i = 0; i < 4; i++) {
         fv_error error = {0};
-        fv_arena arena = {0};
-        fv_arena_reserve(&arena, 100, 4);
-        fv_arena_reserve(&arena, requests[i][0], requests[i][1]);
-        fv_arena_reserve(&arena, 100, 4);
-        assert_int_equal(fv_arena_allocate(&arena, &error), FV_NO_MEMORY);
+        memory_arena arena = {0};
+        arena_reserve(&arena, 100, 4);
+        arena_reserve(&arena, requests[i][0], requests[i][1]);
+        arena_reserve(&arena, 100, 4);
+        assert_int_equal(arena_allocate(&arena, &error), FV_NO_MEMORY);
         assert_non_null(strstr(error.text, "out of memory"));
-        fv_arena_free(&arena);
+        arena_free(&arena);
     }
 }
 

@@ -7,14 +7,14 @@ static const double sizes[] = {4, 6, 8, 12, 16, 24, 32};
 enum { N_SIZES = 7, N_SEEDS = 3, N_RUNS = N_SIZES * N_SEEDS };
 
 // T = 3 x^2.25 with a scatter of 0.5 in ln T, not seen beyond `last`.
-static void plant(uint64_t *state, double last, fv_power_point *points) {
+static void plant(uint64_t *state, double last, power_point *points) {
     for (int i = 0; i < N_RUNS; i++) {
         double x = sizes[i / N_SEEDS], time = 3 * pow(x, 2.25) * exp(0.5 * noise_normal(state));
-        points[i] = (fv_power_point){x, fmin(time, last), time >= last};
+        points[i] = (power_point){x, fmin(time, last), time >= last};
     }
 }
 
-static int keep_events(fv_power_point *points, int n) {
+static int keep_events(power_point *points, int n) {
     int kept = 0;
     for (int i = 0; i < n; i++)
         if (!points[i].censored) points[kept++] = points[i];
@@ -23,9 +23,9 @@ static int keep_events(fv_power_point *points, int n) {
 
 static void test_exact(void **state) {
     (void)state;
-    const fv_power_point points[] = {{1, 2, false}, {2, 8, false}, {4, 32, false}, {8, 100, true}};
-    fv_power_fit fit;
-    assert_true(fv_power_fit_find(points, 4, &fit));
+    const power_point points[] = {{1, 2, false}, {2, 8, false}, {4, 32, false}, {8, 100, true}};
+    power_fit fit;
+    assert_true(power_fit_find(points, 4, &fit));
     check_near(fit.exponent, 2, 1e-6);
     check_near(fit.factor, 2, 1e-5);
     check_near(fit.low, 2, 1e-4);
@@ -37,10 +37,10 @@ static void test_exact(void **state) {
 // t of 3 degrees of freedom at 97.5 % is 3.182446.
 static void test_least_squares(void **state) {
     (void)state;
-    const fv_power_point points[] = {
+    const power_point points[] = {
         {1, 1, false}, {2, 3, false}, {3, 4, false}, {4, 9, false}, {5, 11, false}};
-    fv_power_fit fit;
-    assert_true(fv_power_fit_find(points, 5, &fit));
+    power_fit fit;
+    assert_true(power_fit_find(points, 5, &fit));
     check_near(fit.exponent, 1.4922107, 1e-6);
     check_near(fit.low, 1.0734705, 1e-6);
     check_near(fit.high, 1.9109509, 1e-6);
@@ -56,15 +56,15 @@ static void test_planted_and_censored(void **state) {
     double mean = 0, mean_dropped = 0, scatter = 0;
     int covered = 0, censored = 0;
     for (int set = 0; set < SETS; set++) {
-        fv_power_point points[N_RUNS];
-        fv_power_fit fit, dropped;
+        power_point points[N_RUNS];
+        power_fit fit, dropped;
         plant(&random, 3000, points);
-        assert_true(fv_power_fit_find(points, N_RUNS, &fit));
+        assert_true(power_fit_find(points, N_RUNS, &fit));
         mean += fit.exponent / SETS;
         scatter += fit.scatter / SETS;
         censored += fit.n_censored;
         covered += fit.low <= 2.25 && 2.25 <= fit.high;
-        assert_true(fv_power_fit_find(points, keep_events(points, N_RUNS), &dropped));
+        assert_true(power_fit_find(points, keep_events(points, N_RUNS), &dropped));
         mean_dropped += dropped.exponent / SETS;
     }
     assert_true(censored > SETS * 4 && censored < SETS * 7);
@@ -78,15 +78,15 @@ static void test_planted_and_censored(void **state) {
 static void test_units(void **state) {
     (void)state;
     uint64_t random = 3;
-    fv_power_point points[N_RUNS];
-    fv_power_fit one, other;
+    power_point points[N_RUNS];
+    power_fit one, other;
     plant(&random, 3000, points);
-    assert_true(fv_power_fit_find(points, N_RUNS, &one));
+    assert_true(power_fit_find(points, N_RUNS, &one));
     for (int i = 0; i < N_RUNS; i++) {
         points[i].x *= 1000;
         points[i].time /= 250;
     }
-    assert_true(fv_power_fit_find(points, N_RUNS, &other));
+    assert_true(power_fit_find(points, N_RUNS, &other));
     check_near(other.exponent, one.exponent, 1e-6);
     check_near(other.low, one.low, 1e-6);
     check_near(other.high, one.high, 1e-6);
@@ -97,15 +97,15 @@ static void test_units(void **state) {
 static void test_bounds(void **state) {
     (void)state;
     uint64_t random = 5;
-    fv_power_point points[N_RUNS + 1];
-    fv_power_fit without, with;
+    power_point points[N_RUNS + 1];
+    power_fit without, with;
     plant(&random, 1e9, points);
-    assert_true(fv_power_fit_find(points, N_RUNS, &without));
-    points[N_RUNS] = (fv_power_point){32, 1e-3, true};
-    assert_true(fv_power_fit_find(points, N_RUNS + 1, &with));
+    assert_true(power_fit_find(points, N_RUNS, &without));
+    points[N_RUNS] = (power_point){32, 1e-3, true};
+    assert_true(power_fit_find(points, N_RUNS + 1, &with));
     check_near(with.exponent, without.exponent, 1e-6);
-    points[N_RUNS] = (fv_power_point){32, 1e12, true};
-    assert_true(fv_power_fit_find(points, N_RUNS + 1, &with));
+    points[N_RUNS] = (power_point){32, 1e12, true};
+    assert_true(power_fit_find(points, N_RUNS + 1, &with));
     assert_true(with.exponent > without.exponent + 0.5 && with.exponent < 20);
     assert_true(with.low < with.exponent && with.exponent < with.high && isfinite(with.high));
 }
@@ -114,7 +114,7 @@ static void test_undetermined(void **state) {
     (void)state;
     static const struct {
         int n;
-        fv_power_point points[4];
+        power_point points[4];
     } cases[] = {
         {0, {{0}}},
         {2, {{1, 2, false}, {2, 4, false}}},
@@ -125,8 +125,8 @@ static void test_undetermined(void **state) {
         {4, {{1, NAN, false}, {2, 4, false}, {3, 5, false}, {4, 5, false}}},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        fv_power_fit fit;
-        assert_false(fv_power_fit_find(cases[i].points, cases[i].n, &fit));
+        power_fit fit;
+        assert_false(power_fit_find(cases[i].points, cases[i].n, &fit));
         assert_true(isnan(fit.exponent) && isnan(fit.low) && isnan(fit.high));
     }
 }

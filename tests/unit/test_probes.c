@@ -30,13 +30,14 @@ static void fill(float *a, int n, uint64_t seed) {
 
 static double rank_of(const float *a, int rows, int cols) {
     double rank;
-    assert_int_equal(fv_effective_rank(fv_matrix_of(a, rows, cols), &rank, NULL), FV_OK);
+    assert_int_equal(linalg_effective_rank(probe_matrix_of(a, rows, cols), &rank, NULL), FV_OK);
     return rank;
 }
 
 static double dimension_of(const float *a, int rows, int cols) {
     double dimension;
-    assert_int_equal(fv_effective_dimension(fv_matrix_of(a, rows, cols), &dimension, NULL), FV_OK);
+    assert_int_equal(linalg_effective_dimension(probe_matrix_of(a, rows, cols), &dimension, NULL),
+                     FV_OK);
     return dimension;
 }
 
@@ -45,12 +46,12 @@ static void test_effective_number(void **state) {
     const double equal[] = {3, 3, 3, 3}, one[] = {0, 5, 0}, two[] = {0.5, 0.5, -1e-18},
                  none[] = {0};
     const double bad[] = {1, NAN}, halves[] = {2, 1, 1};
-    assert_near(fv_effective_number(equal, 4), 4, 1e-12);
-    assert_near(fv_effective_number(one, 3), 1, 1e-12);
-    assert_near(fv_effective_number(two, 3), 2, 1e-12);
-    assert_near(fv_effective_number(none, 1), 0, 0);
-    assert_near(fv_effective_number(halves, 3), pow(2, 1.5), 1e-12);
-    assert_true(isnan(fv_effective_number(bad, 2)));
+    assert_near(effective_number(equal, 4), 4, 1e-12);
+    assert_near(effective_number(one, 3), 1, 1e-12);
+    assert_near(effective_number(two, 3), 2, 1e-12);
+    assert_near(effective_number(none, 1), 0, 0);
+    assert_near(effective_number(halves, 3), pow(2, 1.5), 1e-12);
+    assert_true(isnan(effective_number(bad, 2)));
 }
 
 static void test_rank_of_known_matrices(void **state) {
@@ -107,10 +108,10 @@ static void test_wide_and_tall_agree(void **state) {
     enum { ROWS = 3, COLS = 7 };
     float a[ROWS * COLS];
     fill(a, ROWS * COLS, 3);
-    fv_matrix wide = fv_matrix_of(a, ROWS, COLS);
+    probe_matrix wide = probe_matrix_of(a, ROWS, COLS);
     double of_wide[ROWS], of_tall[ROWS];
-    assert_int_equal(fv_spectrum(wide, false, of_wide, NULL), FV_OK);
-    assert_int_equal(fv_spectrum(fv_matrix_transposed(wide), false, of_tall, NULL), FV_OK);
+    assert_int_equal(probe_spectrum(wide, false, of_wide, NULL), FV_OK);
+    assert_int_equal(probe_spectrum(matrix_transposed(wide), false, of_tall, NULL), FV_OK);
     for (int i = 0; i < ROWS; i++) assert_near(of_wide[i], of_tall[i], 1e-12);
     // Centring is of columns: the same cloud with columns of zeros added is tall and alike.
     float square[COLS * COLS] = {0};
@@ -119,8 +120,9 @@ static void test_wide_and_tall_agree(void **state) {
     for (int r = ROWS; r < COLS; r++) // rows at the mean add nothing
         for (int c = 0; c < COLS; c++)
             square[r * COLS + c] = (a[c] + a[COLS + c] + a[2 * COLS + c]) / 3;
-    assert_int_equal(fv_spectrum(wide, true, cloud, NULL), FV_OK);
-    assert_int_equal(fv_spectrum(fv_matrix_of(square, COLS, COLS), true, padded, NULL), FV_OK);
+    assert_int_equal(probe_spectrum(wide, true, cloud, NULL), FV_OK);
+    assert_int_equal(probe_spectrum(probe_matrix_of(square, COLS, COLS), true, padded, NULL),
+                     FV_OK);
     for (int i = 0; i < ROWS; i++) assert_near(cloud[i], padded[i], 1e-5);
     assert_near(cloud[ROWS - 1], 0, 1e-9);
 }
@@ -139,7 +141,7 @@ static void test_product_without_forming_it(void **state) {
         }
     double rank;
     assert_int_equal(
-        fv_effective_rank_product(fv_matrix_of(a, M, K), fv_matrix_of(b, N, K), &rank, NULL),
+        effective_rank_product(probe_matrix_of(a, M, K), probe_matrix_of(b, N, K), &rank, NULL),
         FV_OK);
     assert_near(rank, rank_of(product, M, N), 1e-5);
 }
@@ -160,11 +162,11 @@ static void test_dimension_of_line_and_circle(void **state) {
 static void check_pca(int rows, int cols) {
     float points[64];
     fill(points, rows * cols, 6);
-    fv_pca pca;
-    fv_matrix view = fv_matrix_of(points, rows, cols);
-    assert_int_equal(fv_pca_fit(view, &pca, NULL), FV_OK);
+    probe_pca pca;
+    probe_matrix view = probe_matrix_of(points, rows, cols);
+    assert_int_equal(pca_fit(view, &pca, NULL), FV_OK);
     double coordinates[64], sum = 0;
-    fv_pca_project(&pca, view, pca.n, coordinates);
+    pca_project(&pca, view, pca.n, coordinates);
     for (int k = 0; k < pca.n; k++) sum += pca.explained[k];
     assert_near(sum, 1, 1e-9);
     for (int k = 1; k < pca.n; k++) assert_true(pca.explained[k] <= pca.explained[k - 1]);
@@ -175,7 +177,7 @@ static void check_pca(int rows, int cols) {
                 value += coordinates[r * pca.n + k] * pca.axes[k * cols + c];
             assert_near(value, points[r * cols + c], 1e-6);
         }
-    fv_pca_free(&pca);
+    pca_free(&pca);
 }
 
 static void test_pca(void **state) {
@@ -188,7 +190,7 @@ static void test_pca(void **state) {
 
 static double groups_of(const double *confusion, int V) {
     double groups;
-    assert_int_equal(fv_token_groups(confusion, V, &groups, NULL), FV_OK);
+    assert_int_equal(token_grouping(confusion, V, &groups, NULL), FV_OK);
     return groups;
 }
 

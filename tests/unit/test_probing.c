@@ -8,7 +8,7 @@
 // ------------------------------------------------------
 
 typedef struct watch {
-    fv_reads reads;
+    probe_reads reads;
     int n_pieces, n_sequences, n_kept;
     const fv_activations *activations;
     int32_t last_token; // of the last sequence
@@ -17,12 +17,12 @@ typedef struct watch {
 static watch watches[3];
 
 #define WATCH(i)                                                                                   \
-    static fv_status plan_##i(const fv_model *model, fv_reads *reads, fv_error *error) {           \
+    static fv_status plan_##i(const fv_model *model, probe_reads *reads, fv_error *error) {        \
         (void)model, (void)error;                                                                  \
         *reads = watches[i].reads;                                                                 \
         return FV_OK;                                                                              \
     }                                                                                              \
-    static fv_status create_##i(const fv_model *model, const fv_reads *reads, void **state,        \
+    static fv_status create_##i(const fv_model *model, const probe_reads *reads, void **state,     \
                                 fv_error *error) {                                                 \
         (void)model, (void)reads, (void)error;                                                     \
         *state = &watches[i];                                                                      \
@@ -38,7 +38,7 @@ static void begin(void *state) {
     watch *w = state;
     w->n_pieces = w->n_sequences = 0;
 }
-static void take(void *state, const fv_piece *piece) {
+static void take(void *state, const probe_piece *piece) {
     watch *w = state;
     w->n_pieces++;
     w->n_sequences += piece->n;
@@ -79,8 +79,8 @@ static void test_one_pass_over_the_same_sequences(void **state) {
     (void)state;
     subject s;
     subject_open(&s, words);
-    fv_reads reads = {FV_SEQUENCES_TEST, FV_KEEP_ALL_POSITIONS, "blocks.*.attn.hook_pattern", 40,
-                      0};
+    probe_reads reads = {FV_SEQUENCES_TEST, FV_KEEP_ALL_POSITIONS, "blocks.*.attn.hook_pattern", 40,
+                         0};
     watches[0].reads = watches[1].reads = watches[2].reads = reads;
     watches[1].reads.names = "hook_embed";
     watches[1].reads.n = 20; // the first half
@@ -103,7 +103,7 @@ static void test_pieces(void **state) {
     (void)state;
     subject s;
     subject_open(&s, words);
-    fv_reads reads = {FV_SEQUENCES_TEST, FV_KEEP_LOSS_POSITIONS, "logits", 70, 32};
+    probe_reads reads = {FV_SEQUENCES_TEST, FV_KEEP_LOSS_POSITIONS, "logits", 70, 32};
     watches[0].reads = watches[1].reads = watches[2].reads = reads;
     watches[1].reads.n = 33;
     watches[2].reads.n = 10;

@@ -7,7 +7,7 @@
 static void check_vector(const uint32_t counter[4], const uint32_t key[2],
                          const uint32_t wanted[4]) {
     uint32_t words[4];
-    fv_philox(counter, key, words);
+    random_philox(counter, key, words);
     for (int i = 0; i < 4; i++) assert_int_equal(words[i], wanted[i]);
 }
 
@@ -27,13 +27,13 @@ static void test_known_answers(void **state) {
 // The sequence is the blocks of counters (sample, 0, 1, ..., step, stream), word after word.
 static void test_sequence_is_its_blocks(void **state) {
     (void)state;
-    fv_random random;
-    fv_random_init(&random, 0x123456789abcdef0u, FV_STREAM_TEST, 5, 6);
+    random_source random;
+    random_init(&random, 0x123456789abcdef0u, FV_STREAM_TEST, 5, 6);
     for (uint32_t block = 0; block < 3; block++) {
         uint32_t words[4];
-        fv_philox((uint32_t[]){6, block, 5, FV_STREAM_TEST}, (uint32_t[]){0x9abcdef0u, 0x12345678u},
-                  words);
-        for (int i = 0; i < 4; i++) assert_int_equal(fv_random_u32(&random), words[i]);
+        random_philox((uint32_t[]){6, block, 5, FV_STREAM_TEST},
+                      (uint32_t[]){0x9abcdef0u, 0x12345678u}, words);
+        for (int i = 0; i < 4; i++) assert_int_equal(random_u32(&random), words[i]);
     }
 }
 
@@ -51,10 +51,10 @@ static void test_below_is_uniform(void **state) {
         enum { N = 200000 };
         static int counts[1000];
         memset(counts, 0, sizeof counts);
-        fv_random random;
-        fv_random_init(&random, 1, FV_STREAM_TRAIN, 0, 0);
+        random_source random;
+        random_init(&random, 1, FV_STREAM_TRAIN, 0, 0);
         for (int i = 0; i < N; i++) {
-            uint32_t value = fv_random_below(&random, (uint32_t)sizes[k]);
+            uint32_t value = random_below(&random, (uint32_t)sizes[k]);
             assert_true(value < (uint32_t)sizes[k]);
             counts[value]++;
         }
@@ -67,14 +67,14 @@ static void test_below_is_uniform(void **state) {
 // The largest number that can be drawn is n - 1, the smallest 0, for every n.
 static void test_below_at_its_ends(void **state) {
     (void)state;
-    fv_random random = {.words = {0, 0xffffffffu, 0, 0xffffffffu}, .used = 0};
-    assert_int_equal(fv_random_below(&random, 7), 0);
-    assert_int_equal(fv_random_below(&random, 7), 6);
+    random_source random = {.words = {0, 0xffffffffu, 0, 0xffffffffu}, .used = 0};
+    assert_int_equal(random_below(&random, 7), 0);
+    assert_int_equal(random_below(&random, 7), 6);
     random.used = 0;
-    check_between(fv_random_uniform(&random), 1e-11, 1e-9);
-    check_between(fv_random_uniform(&random), 1 - 1e-9, 1 - 1e-11);
+    check_between(random_uniform(&random), 1e-11, 1e-9);
+    check_between(random_uniform(&random), 1 - 1e-9, 1 - 1e-11);
     random.used = 0;
-    for (int i = 0; i < 2; i++) assert_true(isfinite(fv_random_normal(&random)));
+    for (int i = 0; i < 2; i++) assert_true(isfinite(random_normal(&random)));
 }
 
 // Moments of the normal numbers, each within about five of its standard deviations.
@@ -82,10 +82,10 @@ static void test_normal_moments(void **state) {
     (void)state;
     enum { N = 400000 };
     double moments[5] = {0};
-    fv_random random;
-    fv_random_init(&random, 2, FV_STREAM_INIT, 0, 0);
+    random_source random;
+    random_init(&random, 2, FV_STREAM_INIT, 0, 0);
     for (int i = 0; i < N; i++) {
-        double x = fv_random_normal(&random), power = 1;
+        double x = random_normal(&random), power = 1;
         for (int k = 1; k <= 4; k++) moments[k] += (power *= x) / N;
     }
     check_near(moments[1], 0, 5 * sqrt(1.0 / N));
@@ -95,34 +95,34 @@ static void test_normal_moments(void **state) {
 }
 
 // Correlation of two sequences of uniform numbers.
-static double correlation(fv_random a, fv_random b) {
+static double correlation(random_source a, random_source b) {
     enum { N = 20000 };
     double sum = 0;
     for (int i = 0; i < N; i++)
-        sum += (fv_random_uniform(&a) - 0.5) * (fv_random_uniform(&b) - 0.5) * 12 / N;
+        sum += (random_uniform(&a) - 0.5) * (random_uniform(&b) - 0.5) * 12 / N;
     return sum;
 }
 
 // Sequences that differ in one part of their name have nothing in common.
 static void test_streams_are_independent(void **state) {
     (void)state;
-    fv_random base, other;
-    fv_random_init(&base, 3, FV_STREAM_TRAIN, 4, 5);
+    random_source base, other;
+    random_init(&base, 3, FV_STREAM_TRAIN, 4, 5);
     assert_true(correlation(base, base) > 0.9);
     const struct {
         uint64_t seed;
-        fv_stream stream;
+        random_stream stream;
         uint32_t step, sample;
     } others[] = {{4, FV_STREAM_TRAIN, 4, 5}, {3 + (1ull << 32), FV_STREAM_TRAIN, 4, 5},
                   {3, FV_STREAM_TEST, 4, 5},  {3, FV_STREAM_INIT, 4, 5},
                   {3, FV_STREAM_TRAIN, 5, 5}, {3, FV_STREAM_TRAIN, 4, 6},
                   {3, FV_STREAM_TRAIN, 5, 4}, {5, FV_STREAM_TRAIN, 4, 3}};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
-        fv_random_init(&other, others[i].seed, others[i].stream, others[i].step, others[i].sample);
+        random_init(&other, others[i].seed, others[i].stream, others[i].step, others[i].sample);
         check_between(correlation(base, other), -5 / sqrt(20000), 5 / sqrt(20000));
-        fv_random a = base;
+        random_source a = base;
         int n_equal = 0;
-        for (int k = 0; k < 1000; k++) n_equal += fv_random_u32(&a) == fv_random_u32(&other);
+        for (int k = 0; k < 1000; k++) n_equal += random_u32(&a) == random_u32(&other);
         assert_int_equal(n_equal, 0);
     }
 }
@@ -133,24 +133,24 @@ static void test_vector_draw_is_scalar_draw(void **state) {
     (void)state;
     static const int contexts[] = {1, 3, 4, 5, 8, 65};
     static _Alignas(64) int32_t tokens[2 * 65 * FV_LANES];
-    for (int k = 0; fv_kernels_available()[k]; k++)
+    for (int k = 0; kernels_available()[k]; k++)
         for (int c = 0; c < 6; c++) {
-            fv_draw draw = {.seed = 0xfedcba9876543210u,
-                            .stream = FV_STREAM_TEST,
-                            .step = 9,
-                            .first_sample = 0xfffffff0u, // and past the end of 32 bits
-                            .n_groups = 2,
-                            .n_rows = contexts[c],
-                            .vocab_size = 1000003,
-                            .tokens = tokens};
-            fv_kernels_available()[k]->draw(&draw);
+            kernel_draw draw = {.seed = 0xfedcba9876543210u,
+                                .stream = FV_STREAM_TEST,
+                                .step = 9,
+                                .first_sample = 0xfffffff0u, // and past the end of 32 bits
+                                .n_groups = 2,
+                                .n_rows = contexts[c],
+                                .vocab_size = 1000003,
+                                .tokens = tokens};
+            kernels_available()[k]->draw(&draw);
             for (uint32_t s = 0; s < 2 * FV_LANES; s++) {
-                fv_random random;
-                fv_random_init(&random, draw.seed, FV_STREAM_TEST, 9, 0xfffffff0u + s);
+                random_source random;
+                random_init(&random, draw.seed, FV_STREAM_TEST, 9, 0xfffffff0u + s);
                 for (int t = 0; t < contexts[c]; t++) {
                     int32_t token = tokens[((int)(s / FV_LANES) * contexts[c] + t) * FV_LANES +
                                            (int)(s % FV_LANES)];
-                    assert_int_equal(token, fv_random_below(&random, draw.vocab_size));
+                    assert_int_equal(token, random_below(&random, draw.vocab_size));
                 }
             }
         }

@@ -144,11 +144,11 @@ static void test_bad_files(void **state) {
 
 static char *build(const char *task_name, int n_units, int sample, double depth) {
     fv_error error;
-    const eval_task *task = eval_task_find(task_name);
+    const served_task *task = served_task_find(task_name);
     const source_options options = {NULL, folder, 42, 4096};
-    eval_place place = {
+    served_sample_place place = {
         .seed = 42, .sample = sample, .length = 4096, .n_units = n_units, .depth = depth};
-    eval_source source = {0};
+    served_source source = {0};
     prompt p = {0};
     char *name;
     prompt_clear(&p);

@@ -63,7 +63,7 @@ static char *html_of_svg(const char *prefix) {
     size_t size;
     FILE *html = open_memstream(&text, &size);
     write_bytes(path_in("a.svg"), svg, strlen(svg));
-    assert_int_equal(fv_html_svg(html, path_in("a.svg"), prefix, "a \"b\" <c>", NULL), FV_OK);
+    assert_int_equal(html_svg(html, path_in("a.svg"), prefix, "a \"b\" <c>", NULL), FV_OK);
     fclose(html);
     return text;
 }
@@ -93,7 +93,7 @@ static void test_image(void **state) {
         size_t size;
         FILE *html = open_memstream(&text, &size);
         write_bytes(path_in("a.gif"), plain[i], strlen(plain[i]));
-        assert_int_equal(fv_html_image(html, path_in("a.gif"), "image/gif", "t", NULL), FV_OK);
+        assert_int_equal(html_image(html, path_in("a.gif"), "image/gif", "t", NULL), FV_OK);
         fclose(html);
         snprintf(wanted, sizeof wanted, "src=\"data:image/gif;base64,%s\"", coded[i]);
         assert_non_null(strstr(text, wanted));

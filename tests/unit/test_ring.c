@@ -73,9 +73,9 @@ static float *allocate(size_t n) {
 }
 
 static void draw(float *x, size_t n, uint32_t seed) {
-    fv_random random;
-    fv_random_init(&random, seed, FV_STREAM_TRAIN, 0, 0);
-    for (size_t i = 0; i < n; i++) x[i] = (float)fv_random_normal(&random);
+    random_source random;
+    random_init(&random, seed, FV_STREAM_TRAIN, 0, 0);
+    for (size_t i = 0; i < n; i++) x[i] = (float)random_normal(&random);
 }
 
 // The sequence with its results by one process.
@@ -342,11 +342,12 @@ static void pairs_without_walking(void **state) {
                 assert_int_equal(fv_attention_create(&config.attention, &plan, NULL), FV_OK);
                 for (int q = 0; q < n_ranks; q++)
                     for (int k = 0; k < n_ranks; k++) {
-                        fv_placement queries =
+                        attention_placement queries =
                             ring_placement((fv_ring_layout)layout, 211, n_ranks, q);
-                        fv_placement keys = ring_placement((fv_ring_layout)layout, 211, n_ranks, k);
+                        attention_placement keys =
+                            ring_placement((fv_ring_layout)layout, 211, n_ranks, k);
                         assert_int_equal(ring_pairs(plan, &queries, &keys),
-                                         fv_tiles_count(plan, &queries, &keys).pairs);
+                                         tiles_count(plan, &queries, &keys).pairs);
                     }
                 fv_attention_free(plan);
             }

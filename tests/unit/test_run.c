@@ -92,7 +92,7 @@ static void test_curves(void **state) {
         check_near(value_at(&record, "accuracy", steps[k]), accuracy, 1e-6);
         check_near(value_at(&record, "perplexity", steps[k]), exp(loss), 1e-5);
         check_near(value_at(&record, "learning_rate", steps[k]),
-                   fv_learning_rate(&record.config.train, steps[k]), 1e-9);
+                   schedule_rate(&record.config.train, steps[k]), 1e-9);
         fv_trainer_free(trainer);
     }
     assert_true(record.wall_seconds > 0 && record.us_per_step > 0);

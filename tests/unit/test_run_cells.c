@@ -15,8 +15,8 @@ typedef struct bench {
     fv_record *records;
     const fv_config **config_of;
     const fv_record **record_of;
-    fv_scratch scratch;
-    fv_figure_view view;
+    figure_scratch scratch;
+    figure_view view;
 } bench;
 
 // The accuracy of a run's cell: 0.5 for the first seed and 0.75 for the second, none right at a
@@ -26,12 +26,12 @@ static double accuracy(const fv_config *config, double depth) {
 }
 
 static void fill(fv_record *record) {
-    fv_grid_plan plan;
-    fv_grid_plan_make(&record->config.task, &plan);
+    grid_plan plan;
+    grid_plan_make(&record->config.task, &plan);
     for (int l = 0; l < plan.n_lengths; l++)
         for (int d = 0; d < FV_GRID_DEPTHS; d++) {
             char name[FV_GRID_NAME], series[64];
-            fv_grid_name(plan.lengths[l], plan.depths[d], name);
+            grid_name(plan.lengths[l], plan.depths[d], name);
             snprintf(series, sizeof series, "needle_grid.%s", name);
             check_ok(fv_record_add(record, series, 0, 1)); // only the last point counts
             check_ok(
@@ -62,10 +62,10 @@ static void bench_open(bench *b, const char *yaml) {
         b->config_of[i] = &b->configs[i];
         b->record_of[i] = &b->records[i];
     }
-    b->view = (fv_figure_view){.experiment = b->experiment,
-                               .options = &b->experiment->figures[0],
-                               .runs = {n, b->config_of, b->record_of},
-                               .scratch = &b->scratch};
+    b->view = (figure_view){.experiment = b->experiment,
+                            .options = &b->experiment->figures[0],
+                            .runs = {n, b->config_of, b->record_of},
+                            .scratch = &b->scratch};
 }
 
 static void bench_close(bench *b) {
@@ -74,15 +74,15 @@ static void bench_close(bench *b) {
     free(b->records);
     free(b->config_of);
     free(b->record_of);
-    fv_scratch_free(&b->scratch);
+    scratch_free(&b->scratch);
     fv_experiment_free(b->experiment);
 }
 
 static fv_cells take_cells(bench *b, const char *key, int length) {
-    fv_partition models;
+    figure_partition models;
     fv_cells cells;
-    check_ok(fv_run_cells_split(&b->view, key, &models, NULL));
-    check_ok(fv_run_cells(&b->view, &models, length, &cells, NULL));
+    check_ok(run_cells_split(&b->view, key, &models, NULL));
+    check_ok(run_cells(&b->view, &models, length, &cells, NULL));
     return cells;
 }
 
@@ -95,8 +95,8 @@ static void test_seeds_count_together(void **state) {
     bench b;
     bench_open(&b, NEEDLE "figure: {kind: needle, labels: [blind, seeing]}\n");
     fv_cells cells = take_cells(&b, "panel", FV_ALL_LENGTHS);
-    fv_grid_plan plan;
-    fv_grid_plan_make(&b.configs[0].task, &plan);
+    grid_plan plan;
+    grid_plan_make(&b.configs[0].task, &plan);
     assert_int_equal(cells.n, 2 * plan.n_lengths * FV_GRID_DEPTHS);
     for (int i = 0; i < cells.n; i++) {
         const fv_cell *cell = &cells.items[i];
@@ -123,16 +123,16 @@ static void test_one_length(void **state) {
     cells = take_cells(&b, "color", 16);
     assert_int_equal(cells.items[0].length, 16);
     fv_cells_free(&cells);
-    fv_partition models;
+    figure_partition models;
     fv_error error;
-    check_ok(fv_run_cells_split(&b.view, "color", &models, NULL));
-    assert_int_equal(fv_run_cells(&b.view, &models, 7, &cells, &error), FV_USAGE);
+    check_ok(run_cells_split(&b.view, "color", &models, NULL));
+    assert_int_equal(run_cells(&b.view, &models, 7, &cells, &error), FV_USAGE);
     bench_close(&b);
     // Lengths 4 and 8: the next step would be longer than length_max.
     bench_open(&b, "task: {name: needle, vocab_size: 8, context_length: 16, length_min: 4,\n"
                    "  length_max: 10, length_step: 4}\nprobes: [needle_grid]\n"
                    "figure: {kind: middle}\n");
-    check_ok(fv_run_cells_check(&b.view, "color", 0, NULL));
+    check_ok(run_cells_check(&b.view, "color", 0, NULL));
     cells = take_cells(&b, "color", 0);
     assert_int_equal(cells.n, FV_GRID_DEPTHS);
     assert_int_equal(cells.items[0].length, 8);

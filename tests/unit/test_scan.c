@@ -202,7 +202,7 @@ static void test_against_double_precision(void **state) {
     for (int i = 0; i < N_PROBLEMS; i++) {
         rig r = rig_create(problems[i]);
         compute_truth(&r);
-        for (const fv_kernels *const *k = fv_kernels_available(); *k; k++) {
+        for (const kernel_set *const *k = kernels_available(); *k; k++) {
             const char *worst = "";
             check_ok(fv_kernels_force((*k)->name, NULL));
             run(&r, true);
@@ -238,7 +238,7 @@ static void test_same_bits(void **state) {
 }
 
 // The lab's scan of one channel whose raw step at position 2 is not a number.
-static void check_raw_steps(const fv_kernels *kernels) {
+static void check_raw_steps(const kernel_set *kernels) {
     enum { ROWS = 5, LANE = 3 };
     static _Alignas(64) real u[ROWS * FV_LANES], raw[ROWS * FV_LANES], b[ROWS * FV_LANES];
     static _Alignas(64) real delta[ROWS * FV_LANES], sum[ROWS * FV_LANES], y[ROWS * FV_LANES];
@@ -246,23 +246,23 @@ static void check_raw_steps(const fv_kernels *kernels) {
     const int rows[ROWS] = {0, 1, 2, 3, 4};
     for (int i = 0; i < ROWS * FV_LANES; i++) u[i] = b[i] = 1, raw[i] = 0;
     raw[2 * FV_LANES + LANE] = NAN;
-    kernels->scan(&(fv_scan){.n_groups = 1,
-                             .n_rows = ROWS,
-                             .n_outputs = ROWS,
-                             .n_channels = 1,
-                             .n_state = 1,
-                             .rows = rows,
-                             .a = &a,
-                             .skip = &skip,
-                             .bias = &bias,
-                             .u = u,
-                             .raw = raw,
-                             .b = {b, FV_LANES},
-                             .c = b,
-                             .z = b,
-                             .delta = delta,
-                             .sum = sum,
-                             .y = y});
+    kernels->scan(&(kernel_scan){.n_groups = 1,
+                                 .n_rows = ROWS,
+                                 .n_outputs = ROWS,
+                                 .n_channels = 1,
+                                 .n_state = 1,
+                                 .rows = rows,
+                                 .a = &a,
+                                 .skip = &skip,
+                                 .bias = &bias,
+                                 .u = u,
+                                 .raw = raw,
+                                 .b = {b, FV_LANES},
+                                 .c = b,
+                                 .z = b,
+                                 .delta = delta,
+                                 .sum = sum,
+                                 .y = y});
     for (int i = 0; i < ROWS * FV_LANES; i++) {
         bool finite = i % FV_LANES != LANE || i / FV_LANES < 2;
         if (isfinite(y[i]) != finite)
@@ -281,7 +281,7 @@ static void test_not_finite(void **state) {
         float value;
     } poisons[] = {{U, NAN}, {U, INFINITY}, {U, -INFINITY}, {DELTA, NAN}, {DELTA, INFINITY}};
     const problem p = {{1, N, CHANNELS, 16, true, 16, 1, 2}, true, true, true, true, 20};
-    for (const fv_kernels *const *k = fv_kernels_available(); *k; k++) {
+    for (const kernel_set *const *k = kernels_available(); *k; k++) {
         check_ok(fv_kernels_force((*k)->name, NULL));
         check_raw_steps(*k);
         for (size_t i = 0; i < sizeof poisons / sizeof *poisons; i++) {

@@ -28,7 +28,7 @@ static size_t n_subnormal(const float *x, size_t n) {
     } while (0)
 
 #define EACH_VARIANT(kernels)                                                                      \
-    const fv_kernels *const *kernels = fv_kernels_available();                                     \
+    const kernel_set *const *kernels = kernels_available();                                        \
     *kernels;                                                                                      \
     kernels++
 
@@ -38,7 +38,7 @@ enum { T = 9, D = 4, V = 40 };
 
 // Causal attention of n_queries of T positions over scores that differ by hundreds, and its
 // gradient for a dz of any smallness: no weight and no gradient of a score dies slowly.
-static void attend(const fv_kernels *kernels, int n_queries, fv_score score, float smallness) {
+static void attend(const kernel_set *kernels, int n_queries, kernel_score score, float smallness) {
     static _Alignas(64) float q[T * D * L], k[T * D * L], v[T * D * L], z[T * D * L], p[T * T * L];
     static _Alignas(64) float slopes[T * T * L], ds[T * T * L], dz[T * D * L], dq[T * D * L];
     static _Alignas(64) float dk[T * D * L], dv[T * D * L];
@@ -55,33 +55,34 @@ static void attend(const fv_kernels *kernels, int n_queries, fv_score score, flo
     memset(ds, 0, sizeof ds);
     for (int i = 0; i < n_queries; i++) n_keys[i] = T - n_queries + 1 + i;
 #define ROWS(x) {x, D * L, 0}
-    fv_attend a = {.n_groups = 1, .n_queries = n_queries, .n_rows_keys = T, .n_keys = n_keys};
+    kernel_attend a = {.n_groups = 1, .n_queries = n_queries, .n_rows_keys = T, .n_keys = n_keys};
     a.d_key = a.d_value = D;
     a.score = score;
     a.scale = 1, a.power = 30, a.floor = 1e-3f;
-    a.q = (fv_attend_rows)ROWS(q), a.k = (fv_attend_rows)ROWS(k), a.v = (fv_attend_rows)ROWS(v);
-    a.z = (fv_attend_rows)ROWS(z);
-    a.p = (fv_attend_rows){p, T * L, 0};
-    a.slopes = (fv_attend_rows){slopes, T * L, 0};
+    a.q = (kernel_attend_rows)ROWS(q), a.k = (kernel_attend_rows)ROWS(k),
+    a.v = (kernel_attend_rows)ROWS(v);
+    a.z = (kernel_attend_rows)ROWS(z);
+    a.p = (kernel_attend_rows){p, T * L, 0};
+    a.slopes = (kernel_attend_rows){slopes, T * L, 0};
     kernels->attend(&a);
     CHECK_NONE(kernels, p, (size_t)(n_queries * T * L));
     CHECK_NONE(kernels, z, (size_t)(n_queries * D * L));
-    kernels->attend_gradient(&(fv_attend_gradient){.forward = a,
-                                                   .dz = ROWS(dz),
-                                                   .dq = ROWS(dq),
-                                                   .dk = ROWS(dk),
-                                                   .dv = ROWS(dv),
-                                                   .scratch = ds});
+    kernels->attend_gradient(&(kernel_attend_gradient){.forward = a,
+                                                       .dz = ROWS(dz),
+                                                       .dq = ROWS(dq),
+                                                       .dk = ROWS(dk),
+                                                       .dv = ROWS(dv),
+                                                       .scratch = ds});
 #undef ROWS
-    if (!fv_score_is_metric(score)) CHECK_NONE(kernels, ds, (size_t)(n_queries * T * L));
+    if (!score_is_metric(score)) CHECK_NONE(kernels, ds, (size_t)(n_queries * T * L));
 }
 
 static void test_attention(void **state) {
     (void)state;
     for (EACH_VARIANT(k))
         for (int score = FV_KERNEL_DOT; score < FV_N_SCORES; score++) {
-            attend(*k, 1, (fv_score)score, 1);
-            attend(*k, T, (fv_score)score, 1e-30f);
+            attend(*k, 1, (kernel_score)score, 1);
+            attend(*k, T, (kernel_score)score, 1e-30f);
         }
 }
 
@@ -94,13 +95,13 @@ static void test_cross_entropy(void **state) {
             uint64_t random = 11;
             for (int i = 0; i < T * classes * L; i++) logits[i] = (float)(60 * noise(&random));
             for (int i = 0; i < T * L; i++) targets[i] = i % classes;
-            (*k)->cross_entropy(&(fv_cross_entropy){.n_rows = T,
-                                                    .vocab_size = classes,
-                                                    .logits = logits,
-                                                    .targets = targets,
-                                                    .weight = 1,
-                                                    .losses = losses,
-                                                    .inverse = inverse});
+            (*k)->cross_entropy(&(kernel_cross_entropy){.n_rows = T,
+                                                        .vocab_size = classes,
+                                                        .logits = logits,
+                                                        .targets = targets,
+                                                        .weight = 1,
+                                                        .losses = losses,
+                                                        .inverse = inverse});
             CHECK_NONE(*k, logits, (size_t)(T * classes * L));
         }
 }
@@ -132,23 +133,24 @@ static void test_scan(void **state) {
     for (int l = 0; l < N * L; l++) c[l] = 1;
     for (int l = 0; l < L; l++) z[l] = 1, dy[l] = 1;
     for (EACH_VARIANT(k)) {
-        fv_scan s = {.n_groups = 1, .n_rows = ROWS, .n_outputs = 1, .n_channels = 1};
+        kernel_scan s = {.n_groups = 1, .n_rows = ROWS, .n_outputs = 1, .n_channels = 1};
         s.n_state = N, s.rows = &rows;
-        s.a = a, s.skip = &skip, s.bias = &bias, s.u = u, s.raw = raw, s.b = (fv_rows){b, N * L};
+        s.a = a, s.skip = &skip, s.bias = &bias, s.u = u, s.raw = raw,
+        s.b = (kernel_rows){b, N * L};
         s.c = c, s.z = z, s.delta = delta, s.sum = sum, s.y = y;
         (*k)->scan(&s);
         CHECK_NONE(*k, y, L);
         memset(kept, 0, sizeof kept);
-        (*k)->scan_gradient(&(fv_scan_gradient){.forward = s,
-                                                .dy = dy,
-                                                .du = du,
-                                                .draw = draw,
-                                                .dz = dz,
-                                                .db = {db, N * L},
-                                                .dc = dc,
-                                                .da = da,
-                                                .dskip = &dskip,
-                                                .scratch = kept});
+        (*k)->scan_gradient(&(kernel_scan_gradient){.forward = s,
+                                                    .dy = dy,
+                                                    .du = du,
+                                                    .draw = draw,
+                                                    .dz = dz,
+                                                    .db = {db, N * L},
+                                                    .dc = dc,
+                                                    .da = da,
+                                                    .dskip = &dskip,
+                                                    .scratch = kept});
         CHECK_NONE(*k, kept, (size_t)(ROWS * FV_SCAN_SCRATCH * L));
         CHECK_NONE(*k, du, (size_t)(ROWS * L));
         CHECK_NONE(*k, db, (size_t)(ROWS * N * L));
@@ -171,11 +173,11 @@ static void test_optimizers(void **state) {
         for (size_t r = 0; r < sizeof rules / sizeof *rules; r++) {
             static _Alignas(64) float params[N], m[N], v[N], gradient[N];
             fv_config config = configure(rules[r]);
-            fv_optimizer o = {.config = &config.train, .n = N, .params = params, .m = m, .v = v};
+            train_optimizer o = {.config = &config.train, .n = N, .params = params, .m = m, .v = v};
             for (int i = 0; i < N; i++) params[i] = i % 2 ? 0 : 1, m[i] = v[i] = 0;
             for (int step = 0; step < STEPS; step++) {
                 for (int i = 0; i < N; i++) gradient[i] = step < 3 ? ldexpf(1, 10 - i) : 0;
-                fv_optimizer_step(&o, *k, step, gradient);
+                optimizer_step(&o, *k, step, gradient);
                 if (step > 5 && step % 10 != 0) continue;
                 CHECK_NONE(*k, params, N);
                 CHECK_NONE(*k, m, N);
@@ -190,42 +192,42 @@ static void test_optimizers(void **state) {
 typedef struct training {
     fv_config config;
     fv_model *model;
-    fv_lengths lengths;
-    fv_arena workspace, memory;
-    fv_optimizer optimizer;
+    train_lengths lengths;
+    memory_arena workspace, memory;
+    train_optimizer optimizer;
     float *gradient;
 } training;
 
 static training training_create(const char *words) {
     training t = {.config = configure(words)};
     check_ok(fv_model_create(&t.config, &t.model, NULL));
-    check_ok(fv_lengths_create(t.model, &t.lengths, NULL));
-    t.workspace = fv_lengths_workspace(&t.lengths);
-    check_ok(fv_arena_allocate(&t.workspace, NULL));
+    check_ok(lengths_create(t.model, &t.lengths, NULL));
+    t.workspace = lengths_workspace(&t.lengths);
+    check_ok(arena_allocate(&t.workspace, NULL));
     size_t n = (fv_model_n_params(t.model) + L - 1) / L * L, at[4];
-    for (int i = 0; i < 4; i++) at[i] = fv_arena_reserve(&t.memory, n, sizeof(float));
-    check_ok(fv_arena_allocate(&t.memory, NULL));
-    t.optimizer = (fv_optimizer){.config = &t.config.train, .n = n};
-    t.optimizer.params = fv_arena_at(&t.memory, at[0]);
-    t.optimizer.m = fv_arena_at(&t.memory, at[1]);
-    t.optimizer.v = fv_arena_at(&t.memory, at[2]);
-    t.gradient = fv_arena_at(&t.memory, at[3]);
+    for (int i = 0; i < 4; i++) at[i] = arena_reserve(&t.memory, n, sizeof(float));
+    check_ok(arena_allocate(&t.memory, NULL));
+    t.optimizer = (train_optimizer){.config = &t.config.train, .n = n};
+    t.optimizer.params = arena_at(&t.memory, at[0]);
+    t.optimizer.m = arena_at(&t.memory, at[1]);
+    t.optimizer.v = arena_at(&t.memory, at[2]);
+    t.gradient = arena_at(&t.memory, at[3]);
     fv_model_init_params(t.model, 1, t.optimizer.params);
     return t;
 }
 
 static void training_free(training *t) {
-    fv_arena_free(&t->memory);
-    fv_arena_free(&t->workspace);
-    fv_lengths_free(&t->lengths);
+    arena_free(&t->memory);
+    arena_free(&t->workspace);
+    lengths_free(&t->lengths);
     fv_model_free(t->model);
 }
 
-static void training_step(training *t, const fv_kernels *kernels, int step) {
-    const fv_length *length = fv_lengths_longest(&t->lengths);
+static void training_step(training *t, const kernel_set *kernels, int step) {
+    const train_length *length = lengths_longest(&t->lengths);
     const fv_model *model = length->model;
     int batch = t->config.train.batch_size;
-    fv_tile tile = {.model = model, .kernels = kernels, .workspace = &t->workspace};
+    model_tile tile = {.model = model, .kernels = kernels, .workspace = &t->workspace};
     tile.params = t->optimizer.params;
     tile.gradient = t->gradient;
     tile.weight = 1 / (float)(batch * length->data.n_targets);
@@ -233,14 +235,13 @@ static void training_step(training *t, const fv_kernels *kernels, int step) {
     for (int i = 0; i < length->n_tiles; i++) {
         int group = i * model->group_capacity, left = (batch + L - 1) / L - group;
         tile.n_groups = left < model->group_capacity ? left : model->group_capacity;
-        fv_data_batch(&length->data, FV_STREAM_TRAIN, (uint32_t)step, group, tile.n_groups, batch,
-                      fv_arena_at(&t->workspace, model->tokens),
-                      fv_arena_at(&t->workspace, model->targets));
-        fv_tile_run(&tile);
+        data_batch(&length->data, FV_STREAM_TRAIN, (uint32_t)step, group, tile.n_groups, batch,
+                   arena_at(&t->workspace, model->tokens), arena_at(&t->workspace, model->targets));
+        tile_run(&tile);
     }
-    fv_optimizer optimizer = t->optimizer;
+    train_optimizer optimizer = t->optimizer;
     optimizer.config = &t->config.train; // which has moved since
-    fv_optimizer_step(&optimizer, kernels, step, t->gradient);
+    optimizer_step(&optimizer, kernels, step, t->gradient);
 }
 
 // Offsets, kept in order.
@@ -258,12 +259,12 @@ static void offsets_add(offsets *o, size_t offset) {
 
 // Where the buffers of a workspace begin, as far as layers name them; the last is the end.
 static offsets buffers_of(const training *t) {
-    const fv_model *model = fv_lengths_longest(&t->lengths)->model;
+    const fv_model *model = lengths_longest(&t->lengths)->model;
     const size_t own[] = {0, model->tokens, model->targets, model->losses, t->workspace.size};
     offsets begins = {.n = 0};
     for (size_t i = 0; i < sizeof own / sizeof *own; i++) offsets_add(&begins, own[i]);
     for (int i = 0; i < model->n_layers; i++) {
-        const fv_layer *layer = &model->layers[i];
+        const model_layer *layer = &model->layers[i];
         const size_t ends[] = {layer->x, layer->y, layer->dx, layer->dy};
         for (int k = 0; k < 4; k++)
             if (ends[k] <= t->workspace.size) offsets_add(&begins, ends[k]);
@@ -281,19 +282,19 @@ typedef struct search {
 
 // Looks at every tensor of the workspace but the integers of tokens and targets.
 static void look(const training *t, search *s) {
-    const fv_model *model = fv_lengths_longest(&t->lengths)->model;
+    const fv_model *model = lengths_longest(&t->lengths)->model;
     s->begins = buffers_of(t);
     for (size_t i = 0; i + 1 < s->begins.n; i++) {
         size_t at = s->begins.at[i], numbers = (s->begins.at[i + 1] - at) / sizeof(float);
         if (at == model->tokens || at == model->targets) continue;
-        s->found[i] += n_subnormal(fv_arena_at(&t->workspace, at), numbers);
+        s->found[i] += n_subnormal(arena_at(&t->workspace, at), numbers);
         s->looked_at[i] += numbers;
     }
 }
 
 // The largest share of subnormal numbers in any tensor, looked at ten times in the last half of a
 // training; parameters and moments have none. *where is the offset of that tensor.
-static double worst_share(const char *words, const fv_kernels *kernels, int steps, size_t *where) {
+static double worst_share(const char *words, const kernel_set *kernels, int steps, size_t *where) {
     static search s;
     s = (search){.begins.n = 0};
     training t = training_create(words);
@@ -347,8 +348,7 @@ static void test_trainings(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof trainings / sizeof *trainings; i++) {
         size_t where = 0;
-        double worst =
-            worst_share(trainings[i].words, fv_kernels_get(), trainings[i].steps, &where);
+        double worst = worst_share(trainings[i].words, kernels_get(), trainings[i].steps, &where);
         if (worst > 1e-5)
             fail_msg("%s: after %d steps %g of the tensor at %zu are subnormal", trainings[i].words,
                      trainings[i].steps, worst, where);
@@ -366,11 +366,11 @@ static void test_search(void **state) {
     (void)state;
     static search s;
     training t = training_create(trainings[0].words);
-    training_step(&t, fv_kernels_get(), 0);
+    training_step(&t, kernels_get(), 0);
     look(&t, &s);
     assert_true(total(s.found) == 0);
     assert_true((double)total(s.looked_at) > 0.9 * (double)(t.workspace.size / sizeof(float)));
-    float *losses = fv_arena_at(&t.workspace, fv_lengths_longest(&t.lengths)->model->losses);
+    float *losses = arena_at(&t.workspace, lengths_longest(&t.lengths)->model->losses);
     losses[3] = -FLT_MIN / 2;
     look(&t, &s);
     assert_true(total(s.found) == 1);

@@ -28,8 +28,8 @@ static bool is_choice(const fv_field *field, const char *name) {
 
 static bool is_option(const char *name) {
     int n_kinds, n;
-    const fv_figure_kind *const *kinds = fv_figure_kinds(&n_kinds);
-    const fv_figure_option *common = fv_figure_common_options(&n);
+    const figure_kind *const *kinds = figure_kinds(&n_kinds);
+    const figure_option *common = figure_common_options(&n);
     for (int i = 0; i < n; i++)
         if (strcmp(common[i].key, name) == 0) return true;
     for (int k = 0; k < n_kinds; k++)
@@ -40,7 +40,7 @@ static bool is_option(const char *name) {
 
 static bool is_kind(const char *name) {
     int n;
-    const fv_figure_kind *const *kinds = fv_figure_kinds(&n);
+    const figure_kind *const *kinds = figure_kinds(&n);
     for (int i = 0; i < n; i++)
         if (strcmp(kinds[i]->name, name) == 0) return true;
     return false;
@@ -65,7 +65,7 @@ static bool is_key(const char *format, const char *key) {
 static bool exists(const char *of, const char *name) {
     if (strcmp(of, "field") == 0 || strcmp(of, "section") == 0) return fv_field_find(name) != NULL;
     if (strcmp(of, "probe") == 0) return fv_probe_find(name) != NULL;
-    if (strcmp(of, "measure") == 0) return fv_measure_function_find(name, strlen(name)) != NULL;
+    if (strcmp(of, "measure") == 0) return measure_function_find(name, strlen(name)) != NULL;
     if (strcmp(of, "figure") == 0) return is_kind(name);
     if (strcmp(of, "option") == 0) return is_option(name);
     if (strcmp(of, "key") == 0) return is_key("%s: 1\n", name);

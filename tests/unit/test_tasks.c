@@ -9,7 +9,7 @@ static int copied(const fv_task_config *config, const int32_t *tokens, int t) {
 }
 
 static void check_copy(const char *words) {
-    fv_data data = make_data(words, true);
+    task_data data = make_data(words, true);
     const fv_task_config *config = &data.config;
     int last = config->context_length - 1, n_wanted = 0;
     for (int t = config->loss == FV_LOSS_ALL ? 0 : last; t <= last; t++) {
@@ -19,14 +19,14 @@ static void check_copy(const char *words) {
     }
     assert_int_equal(data.n_loss, n_wanted);
     for (int stream = FV_STREAM_TRAIN; stream <= FV_STREAM_TEST; stream++) {
-        batch b = take_batch(&data, (fv_stream)stream, 2, 37, 2);
+        batch b = take_batch(&data, (random_stream)stream, 2, 37, 2);
         for (int s = 0; s < b.n; s++)
             for (int i = 0; i < b.n_loss; i++)
                 assert_int_equal(b.targets[s * b.n_loss + i],
                                  copied(config, b.tokens + s * b.n_tokens, data.loss_positions[i]));
         batch_free(&b);
     }
-    fv_data_free(&data);
+    data_free(&data);
 }
 
 static void test_copy(void **state) {
@@ -56,7 +56,7 @@ static void test_batches_do_not_depend_on_tiles(void **state) {
         "task.context_length=6 task.data=fixed task.n_train=50",
     };
     for (int i = 0; i < 3; i++) {
-        fv_data data = make_data(cases[i], true);
+        task_data data = make_data(cases[i], true);
         batch small = take_batch(&data, FV_STREAM_TRAIN, 3, 17, 2);
         batch large = take_batch(&data, FV_STREAM_TRAIN, 3, 64, 4);
         batch single = take_batch(&data, FV_STREAM_TRAIN, 3, 64, 1);
@@ -68,14 +68,14 @@ static void test_batches_do_not_depend_on_tiles(void **state) {
         batch_free(&large);
         batch_free(&single);
         batch_free(&later);
-        fv_data_free(&data);
+        data_free(&data);
     }
 }
 
 static void test_seed_and_stream_matter(void **state) {
     (void)state;
-    fv_data data = make_data("task.context_length=6", true);
-    fv_data other = make_data("task.context_length=6 train.seed=1", true);
+    task_data data = make_data("task.context_length=6", true);
+    task_data other = make_data("task.context_length=6 train.seed=1", true);
     batch train = take_batch(&data, FV_STREAM_TRAIN, 0, 32, 2);
     batch test = take_batch(&data, FV_STREAM_TEST, 0, 32, 2);
     batch seed = take_batch(&other, FV_STREAM_TRAIN, 0, 32, 2);
@@ -84,15 +84,15 @@ static void test_seed_and_stream_matter(void **state) {
     batch_free(&train);
     batch_free(&test);
     batch_free(&seed);
-    fv_data_free(&data);
-    fv_data_free(&other);
+    data_free(&data);
+    data_free(&other);
 }
 
 // Pearson's statistic of the tokens of many sequences against (r + 1)^-alpha, less its mean, in
 // standard deviations. The oracle of the distribution.
 static double distribution_error(const char *words, double alpha) {
     enum { N = 20000 };
-    fv_data data = make_data(words, true);
+    task_data data = make_data(words, true);
     batch b = take_batch(&data, FV_STREAM_TRAIN, 0, N, 16);
     int n_vocab = data.config.vocab_size;
     double *counts = calloc((size_t)n_vocab, sizeof *counts), sum = 0, statistic = 0;
@@ -104,7 +104,7 @@ static double distribution_error(const char *words, double alpha) {
     }
     free(counts);
     batch_free(&b);
-    fv_data_free(&data);
+    data_free(&data);
     return fabs(statistic - (n_vocab - 1)) / sqrt(2.0 * (n_vocab - 1));
 }
 
@@ -133,13 +133,13 @@ static double steep(const void *unused, int i) {
 static void test_small_shares(void **state) {
     (void)state;
     enum { N = 20000 };
-    fv_weights weights;
-    check_ok(fv_weights_create(N, steep, NULL, &weights));
+    task_weights weights;
+    check_ok(weights_create(N, steep, NULL, &weights));
     double sum = 0;
     for (int i = 0; i < N; i++) sum += pow(i + 1, -4);
     for (int i = 0; i < N; i++)
-        check_near(fv_weights_share(&weights, i) * sum / pow(i + 1, -4), 1, 1e-12);
-    fv_weights_free(&weights);
+        check_near(weights_share(&weights, i) * sum / pow(i + 1, -4), 1, 1e-12);
+    weights_free(&weights);
 }
 
 // The number of a sequence, for looking it up.
@@ -153,7 +153,7 @@ static uint64_t fingerprint(const int32_t *tokens, int n) {
 static void test_fixed_data_repeat(void **state) {
     (void)state;
     enum { N_TRAIN = 20, N_STEPS = 40, BATCH = 48 };
-    fv_data data = make_data("task.context_length=8 task.data=fixed task.n_train=20", true);
+    task_data data = make_data("task.context_length=8 task.data=fixed task.n_train=20", true);
     uint64_t seen[N_TRAIN];
     int counts[N_TRAIN] = {0}, n_seen = 0;
     for (uint32_t step = 0; step < N_STEPS; step++) {
@@ -175,18 +175,18 @@ static void test_fixed_data_repeat(void **state) {
         for (int i = 0; i < N_TRAIN; i++)
             assert_true(seen[i] != fingerprint(held_out.tokens + s * 8, 8));
     batch_free(&held_out);
-    fv_data_free(&data);
+    data_free(&data);
 }
 
 // The training set does not depend on how large it is: a set of 20 is the beginning of one of 50,
 // so that curves over n_train compare like with like.
 static void test_fixed_set_grows_at_its_end(void **state) {
     (void)state;
-    fv_data small = make_data("task.context_length=8 task.data=fixed task.n_train=20", true);
-    fv_data large = make_data("task.context_length=8 task.data=fixed task.n_train=50", true);
+    task_data small = make_data("task.context_length=8 task.data=fixed task.n_train=20", true);
+    task_data large = make_data("task.context_length=8 task.data=fixed task.n_train=50", true);
     assert_memory_equal(small.fixed, large.fixed, 20 * (8 + 1) * sizeof *small.fixed);
-    fv_data_free(&small);
-    fv_data_free(&large);
+    data_free(&small);
+    data_free(&large);
 }
 
 int main(void) {

@@ -29,9 +29,9 @@ static fv_config some_configuration(int name) {
 }
 
 static void check_sequences(const fv_config *config, const char *name) {
-    const fv_task *task = fv_task_of(&config->task);
-    fv_data data;
-    assert_int_equal(fv_data_create(&config->task, 7, true, &data, NULL), FV_OK);
+    const task_type *task = task_of(&config->task);
+    task_data data;
+    assert_int_equal(data_create(&config->task, 7, true, &data, NULL), FV_OK);
     int T = config->task.context_length, n_loss = data.n_loss;
     assert_true(T <= MOST && n_loss >= 1 && n_loss <= T);
     for (int i = 0; i < n_loss; i++) {
@@ -40,8 +40,7 @@ static void check_sequences(const fv_config *config, const char *name) {
     }
     static int32_t tokens[2][GROUPS * MOST * L], targets[2][GROUPS * MOST * L];
     for (int again = 0; again < 2; again++)
-        fv_data_batch(&data, FV_STREAM_TRAIN, 3, 0, GROUPS, GROUPS * L, tokens[again],
-                      targets[again]);
+        data_batch(&data, FV_STREAM_TRAIN, 3, 0, GROUPS, GROUPS * L, tokens[again], targets[again]);
     int n_targets = 0, V = config->task.vocab_size;
     for (int i = 0; i < GROUPS * T * L; i++) {
         assert_int_equal(tokens[0][i], tokens[1][i]);
@@ -55,7 +54,7 @@ static void check_sequences(const fv_config *config, const char *name) {
     }
     int expected = task->n_targets ? task->n_targets(&config->task) : n_loss;
     assert_int_equal(n_targets, GROUPS * L * expected);
-    fv_data_free(&data);
+    data_free(&data);
 }
 
 static void test_sequences(void **state) {

@@ -9,19 +9,19 @@
 #include <fovea/train.h>
 
 // Takes batches of both streams and gives every sequence to `check`.
-typedef void check_sequence(const fv_data *data, bool held_out, const int32_t *tokens,
+typedef void check_sequence(const task_data *data, bool held_out, const int32_t *tokens,
                             const int32_t *targets);
 
 static void for_sequences(const char *words, int n, check_sequence *check) {
-    fv_data data = make_data(words, true);
+    task_data data = make_data(words, true);
     for (int stream = FV_STREAM_TRAIN; stream <= FV_STREAM_TEST; stream++) {
-        batch b = take_batch(&data, (fv_stream)stream, 5, n, 2);
+        batch b = take_batch(&data, (random_stream)stream, 5, n, 2);
         for (int s = 0; s < n; s++)
             check(&data, stream == FV_STREAM_TEST, b.tokens + s * b.n_tokens,
                   b.targets + s * b.n_loss);
         batch_free(&b);
     }
-    fv_data_free(&data);
+    data_free(&data);
 }
 
 // --- similar ------------------------------------------------------------------------------------
@@ -47,7 +47,7 @@ static int penalty(const fv_task_config *config, const int32_t *tokens, int s, i
     return 1000 * distance + rank;
 }
 
-static void check_similar(const fv_data *data, bool held_out, const int32_t *tokens,
+static void check_similar(const task_data *data, bool held_out, const int32_t *tokens,
                           const int32_t *targets) {
     (void)held_out;
     for (int i = 0; i < data->n_loss; i++) {
@@ -73,9 +73,9 @@ static void test_similar(void **state) {
                  ties[i]);
         for_sequences(words, 300, check_similar);
     }
-    fv_data data = make_data("task.name=similar task.context_length=6 task.loss=all", true);
+    task_data data = make_data("task.name=similar task.context_length=6 task.loss=all", true);
     assert_int_equal(data.n_loss, 5); // the first token has no earlier one
-    fv_data_free(&data);
+    data_free(&data);
 }
 
 // The post's own example: 1 5 10 6 -> 5; and 5 7 6, where the rule decides.
@@ -89,7 +89,7 @@ static void test_similar_by_hand(void **state) {
     static const int32_t wanted[] = {5, 7, 5, 7};
     for (int ties = 0; ties < FV_TIES_COUNT; ties++) {
         config.task.ties = ties;
-        fv_task_of(&config.task)->answer(&config.task, tokens, targets);
+        task_of(&config.task)->answer(&config.task, tokens, targets);
         assert_int_equal(targets[0], 5);
         assert_int_equal(targets[15], wanted[ties]);
     }
@@ -101,7 +101,7 @@ static bool in_range(int32_t token, int low, int high) {
     return token >= low && token < high;
 }
 
-static void check_recall(const fv_data *data, bool held_out, const int32_t *tokens,
+static void check_recall(const task_data *data, bool held_out, const int32_t *tokens,
                          const int32_t *targets) {
     const fv_task_config *config = &data->config;
     int n = config->n_pairs, vocab = config->vocab_size, occurrences = 0;
@@ -151,9 +151,9 @@ static void test_recall(void **state) {
 }
 
 // Means over sequences: occurrences of the query, and of query tokens 0 or 1.
-static void recall_means(const char *words, fv_stream stream, double *repeats, double *fixed) {
+static void recall_means(const char *words, random_stream stream, double *repeats, double *fixed) {
     enum { N = 20000 };
-    fv_data data = make_data(words, true);
+    task_data data = make_data(words, true);
     batch b = take_batch(&data, stream, 0, N, 16);
     int last = b.n_tokens - 1;
     double n_repeats = 0, n_fixed = 0;
@@ -165,7 +165,7 @@ static void recall_means(const char *words, fv_stream stream, double *repeats, d
     *repeats = n_repeats / N;
     *fixed = n_fixed / N;
     batch_free(&b);
-    fv_data_free(&data);
+    data_free(&data);
 }
 
 static void test_repetition(void **state) {
@@ -186,9 +186,9 @@ static void test_repetition(void **state) {
 static void test_query_place_is_uniform(void **state) {
     (void)state;
     enum { N = 16000, SLOTS = 8 };
-    fv_data data = make_data("task.name=recall task.n_pairs=8 task.context_length=17 "
-                             "task.vocab_size=12 task.sample_repetition=0.6",
-                             true);
+    task_data data = make_data("task.name=recall task.n_pairs=8 task.context_length=17 "
+                               "task.vocab_size=12 task.sample_repetition=0.6",
+                               true);
     batch b = take_batch(&data, FV_STREAM_TRAIN, 1, N, 16);
     double counts[SLOTS] = {0}, statistic = 0;
     for (int s = 0; s < N; s++)
@@ -198,12 +198,12 @@ static void test_query_place_is_uniform(void **state) {
         statistic += (counts[i] - N / SLOTS) * (counts[i] - N / SLOTS) / (N / SLOTS);
     check_between(statistic, 0, 30); // 7 degrees of freedom: 1e-4
     batch_free(&b);
-    fv_data_free(&data);
+    data_free(&data);
 }
 
 // --- mqar ---------------------------------------------------------------------------------------
 
-static void check_mqar(const fv_data *data, bool held_out, const int32_t *tokens,
+static void check_mqar(const task_data *data, bool held_out, const int32_t *tokens,
                        const int32_t *targets) {
     (void)held_out;
     const fv_task_config *config = &data->config;
@@ -255,7 +255,7 @@ static void test_mqar(void **state) {
 // One query among ten slots: Pearson's statistic against g^(power - 1).
 static double gap_error(const char *words, double power) {
     enum { N = 20000, SLOTS = 10 };
-    fv_data data = make_data(words, true);
+    task_data data = make_data(words, true);
     assert_int_equal(data.n_loss, SLOTS);
     batch b = take_batch(&data, FV_STREAM_TRAIN, 0, N, 16);
     double counts[SLOTS] = {0}, sum = 0, statistic = 0;
@@ -266,7 +266,7 @@ static double gap_error(const char *words, double power) {
         statistic += (counts[g - 1] - wanted) * (counts[g - 1] - wanted) / wanted;
     }
     batch_free(&b);
-    fv_data_free(&data);
+    data_free(&data);
     return statistic;
 }
 
@@ -282,7 +282,7 @@ static void test_gaps(void **state) {
 }
 
 // The slot that sample s of a batch asks key i in.
-static int slot_of_key(const fv_data *data, const batch *b, int s, int i) {
+static int slot_of_key(const task_data *data, const batch *b, int s, int i) {
     const int32_t *tokens = b->tokens + (size_t)s * (size_t)b->n_tokens;
     for (int g = 0; g < data->n_loss; g++)
         if (tokens[data->loss_positions[g]] == tokens[2 * i]) return g;
@@ -299,7 +299,7 @@ static double order_error(int n_pairs, double drawn, double claimed) {
     snprintf(words, sizeof words,
              "task.name=mqar task.n_pairs=%d task.context_length=%d task.gap_power=%g", n_pairs,
              4 * n_pairs, drawn);
-    fv_data data = make_data(words, true);
+    task_data data = make_data(words, true);
     batch b = take_batch(&data, FV_STREAM_TRAIN, 0, N, 10);
     double before[MOST][MOST] = {{0}}, worst = 0;
     for (int s = 0; s < N; s++) {
@@ -317,7 +317,7 @@ static double order_error(int n_pairs, double drawn, double claimed) {
         }
     }
     batch_free(&b);
-    fv_data_free(&data);
+    data_free(&data);
     return worst;
 }
 
@@ -333,7 +333,7 @@ static void test_rare_slots(void **state) {
 
 // --- induction and selective copy ---------------------------------------------------------------
 
-static void check_induction(const fv_data *data, bool held_out, const int32_t *tokens,
+static void check_induction(const task_data *data, bool held_out, const int32_t *tokens,
                             const int32_t *targets) {
     (void)held_out;
     const fv_task_config *config = &data->config;
@@ -359,7 +359,7 @@ static void test_induction(void **state) {
                   40, check_induction);
 }
 
-static void check_selective_copy(const fv_data *data, bool held_out, const int32_t *tokens,
+static void check_selective_copy(const task_data *data, bool held_out, const int32_t *tokens,
                                  const int32_t *targets) {
     (void)held_out;
     const fv_task_config *config = &data->config;
@@ -394,10 +394,10 @@ static double distinct_error(int pool, int map) {
     double counts[64] = {0}, statistic = 0;
     int n_cells = map * map;
     for (uint32_t s = 0; s < N; s++) {
-        fv_random random;
-        fv_random_init(&random, 9, FV_STREAM_TRAIN, 0, s);
+        random_source random;
+        random_init(&random, 9, FV_STREAM_TRAIN, 0, s);
         int32_t out[6];
-        fv_draw_distinct(&random, pool, 3, out, 2);
+        draw_distinct(&random, pool, 3, out, 2);
         assert_true(out[0] != out[2] && out[0] != out[4] && out[2] != out[4]);
         for (int i = 0; i < 3; i++) assert_true(in_range(out[2 * i], 0, pool));
         counts[out[2] * map / pool * map + out[4] * map / pool]++;
@@ -417,9 +417,9 @@ static void test_distinct_draws(void **state) {
     check_between(distinct_error(4000, 8), 0, 118); // 63
     int32_t *all = malloc(FV_MOST_DISTINCT * sizeof *all);
     bool *seen = calloc(FV_MOST_DISTINCT, sizeof *seen);
-    fv_random random;
-    fv_random_init(&random, 1, FV_STREAM_TRAIN, 0, 0);
-    fv_draw_distinct(&random, FV_MOST_DISTINCT, FV_MOST_DISTINCT, all, 1);
+    random_source random;
+    random_init(&random, 1, FV_STREAM_TRAIN, 0, 0);
+    draw_distinct(&random, FV_MOST_DISTINCT, FV_MOST_DISTINCT, all, 1);
     for (int i = 0; i < FV_MOST_DISTINCT; i++) {
         assert_false(seen[all[i]]);
         seen[all[i]] = true;
@@ -444,7 +444,7 @@ enum { N_EVERY_TASK = sizeof EVERY_TASK / sizeof *EVERY_TASK };
 static void test_batches_do_not_depend_on_tiles(void **state) {
     (void)state;
     for (int i = 0; i < N_EVERY_TASK; i++) {
-        fv_data data = make_data(EVERY_TASK[i], true);
+        task_data data = make_data(EVERY_TASK[i], true);
         batch small = take_batch(&data, FV_STREAM_TRAIN, 3, 17, 2);
         batch large = take_batch(&data, FV_STREAM_TRAIN, 3, 64, 4);
         batch single = take_batch(&data, FV_STREAM_TRAIN, 3, 64, 1);
@@ -459,7 +459,7 @@ static void test_batches_do_not_depend_on_tiles(void **state) {
         batch_free(&single);
         batch_free(&later);
         batch_free(&test);
-        fv_data_free(&data);
+        data_free(&data);
     }
 }
 

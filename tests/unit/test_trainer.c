@@ -39,11 +39,12 @@ static void exact_step(const fv_train_config *c, int step, double g, exact_updat
 // gradients that span eight orders of magnitude, in units of the learning rate. `exact` may follow
 // another configuration than `config`.
 static double update_error(const fv_config *config, const fv_config *exact,
-                           const fv_kernels *kernels, int steps) {
+                           const kernel_set *kernels, int steps) {
     enum { N = 64 };
     static _Alignas(64) float params[N], m[N], v[N], gradient[N];
     exact_update truth[N];
-    fv_optimizer optimizer = {.config = &config->train, .n = N, .params = params, .m = m, .v = v};
+    train_optimizer optimizer = {
+        .config = &config->train, .n = N, .params = params, .m = m, .v = v};
     uint64_t random = 37;
     for (int i = 0; i < N; i++) {
         params[i] = (float)noise(&random);
@@ -55,7 +56,7 @@ static double update_error(const fv_config *config, const fv_config *exact,
             gradient[i] = (float)(noise(&random) * pow(10, i % 8 - 6));
             exact_step(&exact->train, step, (double)gradient[i], &truth[i]);
         }
-        fv_optimizer_step(&optimizer, kernels, step, gradient);
+        optimizer_step(&optimizer, kernels, step, gradient);
     }
     double error = 0;
     for (int i = 0; i < N; i++) error = fmax(error, fabs((double)params[i] - truth[i].p));
@@ -85,14 +86,14 @@ static fv_config rule(int i) {
 
 static void test_updates(void **state) {
     (void)state;
-    for (int k = 0; fv_kernels_available()[k]; k++)
+    for (int k = 0; kernels_available()[k]; k++)
         for (int i = 0; i < N_RULES; i++) {
             fv_config config = rule(i);
-            double one = update_error(&config, &config, fv_kernels_available()[k], 1);
-            double many = update_error(&config, &config, fv_kernels_available()[k], 20);
+            double one = update_error(&config, &config, kernels_available()[k], 1);
+            double many = update_error(&config, &config, kernels_available()[k], 20);
             if (!(one <= update_tolerance && many <= update_tolerance))
                 fail_msg("%s, %s: off by %g after one step, %g after 20",
-                         fv_kernels_available()[k]->name, update_rules[i], one, many);
+                         kernels_available()[k]->name, update_rules[i], one, many);
         }
 }
 
@@ -102,24 +103,25 @@ static void test_update_oracle_catches_faults(void **state) {
     for (int i = 0; i < N_RULES; i++)
         for (int k = 0; k < N_RULES; k++) {
             fv_config config = rule(i), other = rule(k);
-            bool passes = update_error(&config, &other, fv_kernels_get(), 20) <= update_tolerance;
+            bool passes = update_error(&config, &other, kernels_get(), 20) <= update_tolerance;
             if (passes != (i == k)) fail_msg("%s taken for %s", update_rules[i], update_rules[k]);
         }
     fv_config config = rule(4), other = config;
     other.train.beta2 = 0.9991;
-    assert_true(update_error(&config, &other, fv_kernels_get(), 20) > update_tolerance);
+    assert_true(update_error(&config, &other, kernels_get(), 20) > update_tolerance);
     other = config;
     other.train.learning_rate *= 1.001;
-    assert_true(update_error(&config, &other, fv_kernels_get(), 20) > update_tolerance);
+    assert_true(update_error(&config, &other, kernels_get(), 20) > update_tolerance);
 }
 
 // Adam's largest error after 100 steps relative to how far a parameter has come, for gradients of
 // one sign, so that parameters move, over nine orders of magnitude.
-static double adam_error(const fv_config *config, const fv_kernels *kernels) {
+static double adam_error(const fv_config *config, const kernel_set *kernels) {
     enum { N = 64 };
     static _Alignas(64) float params[N], m[N], v[N], gradient[N];
     exact_update truth[N];
-    fv_optimizer optimizer = {.config = &config->train, .n = N, .params = params, .m = m, .v = v};
+    train_optimizer optimizer = {
+        .config = &config->train, .n = N, .params = params, .m = m, .v = v};
     uint64_t random = 41;
     for (int i = 0; i < N; i++) {
         params[i] = m[i] = v[i] = 0;
@@ -130,7 +132,7 @@ static double adam_error(const fv_config *config, const fv_kernels *kernels) {
             gradient[i] = (float)((0.5 + noise01(&random)) * pow(10, i % 9 - 6));
             exact_step(&config->train, step, (double)gradient[i], &truth[i]);
         }
-        fv_optimizer_step(&optimizer, kernels, step, gradient);
+        optimizer_step(&optimizer, kernels, step, gradient);
     }
     double error = 0;
     for (int i = 0; i < N; i++)
@@ -145,14 +147,14 @@ static void test_betas(void **state) {
                                       {0.95, 0.99}, {0.99, 0.9999},       {0, 0.999},
                                       {0.9, 0},     {0.9999, 0.999999},   {0.7, 0.9999999},
                                       {0.99, 0.9},  {0.999999, 0.9999999}};
-    for (int k = 0; fv_kernels_available()[k]; k++)
+    for (int k = 0; kernels_available()[k]; k++)
         for (size_t i = 0; i < sizeof betas / sizeof *betas; i++) {
             fv_config config = configure("train.learning_rate=0.01");
             config.train.beta1 = betas[i][0];
             config.train.beta2 = betas[i][1];
-            double error = adam_error(&config, fv_kernels_available()[k]);
+            double error = adam_error(&config, kernels_available()[k]);
             if (!(error <= 1.2e-6))
-                fail_msg("%s, betas %.9g and %.9g: off by %g", fv_kernels_available()[k]->name,
+                fail_msg("%s, betas %.9g and %.9g: off by %g", kernels_available()[k]->name,
                          betas[i][0], betas[i][1], error);
         }
 }
@@ -185,7 +187,7 @@ static void test_schedules(void **state) {
         config.train.steps = 100;
         config.train.learning_rate = 0.03;
         for (int k = 0; k < 5; k++) {
-            double rate = fv_learning_rate(&config.train, cases[i].at[k].step) / 0.03;
+            double rate = schedule_rate(&config.train, cases[i].at[k].step) / 0.03;
             if (!(fabs(rate - cases[i].at[k].rate) < 1e-9))
                 fail_msg("%s: %g of the peak at step %d, wanted %g", cases[i].words, rate,
                          cases[i].at[k].step, cases[i].at[k].rate);
@@ -204,7 +206,7 @@ static void test_schedules_of_short_runs(void **state) {
                      names[i], steps, steps);
             fv_config config = configure(words);
             for (int step = 0; step <= steps; step++)
-                check_between(fv_learning_rate(&config.train, step), 0, 1e-3);
+                check_between(schedule_rate(&config.train, step), 0, 1e-3);
         }
 }
 
@@ -213,11 +215,12 @@ static void test_clipping(void **state) {
     fv_config config = configure("train.optimizer=sgd train.clip_norm=0.5 train.learning_rate=1");
     _Alignas(64) float params[16] = {0}, m[16] = {0}, v[16] = {0};
     _Alignas(64) float large[16] = {3, 0, -4}, small[16] = {0.3f, 0, -0.4f};
-    fv_optimizer optimizer = {.config = &config.train, .n = 16, .params = params, .m = m, .v = v};
-    fv_optimizer_step(&optimizer, fv_kernels_get(), 0, large); // norm 5
+    train_optimizer optimizer = {
+        .config = &config.train, .n = 16, .params = params, .m = m, .v = v};
+    optimizer_step(&optimizer, kernels_get(), 0, large); // norm 5
     check_near((double)params[0], -0.3, 1e-7);
     check_near((double)params[2], 0.4, 1e-7);
-    fv_optimizer_step(&optimizer, fv_kernels_get(), 1, small); // norm 0.5: as it is
+    optimizer_step(&optimizer, kernels_get(), 1, small); // norm 0.5: as it is
     check_near((double)params[0], -0.6, 1e-7);
     check_near((double)params[2], 0.8, 1e-7);
 }
@@ -226,7 +229,7 @@ static void test_clipping(void **state) {
 typedef struct rig {
     fv_config config;
     fv_trainer *trainer;
-    fv_data data;
+    task_data data;
     int n_loss;
     const int *positions;
     double *params;
@@ -238,7 +241,7 @@ enum { L = FV_LANES };
 static rig rig_create(const char *words) {
     rig r = {.config = configure(words)};
     check_ok(fv_trainer_create(&r.config, 2, &r.trainer, NULL));
-    check_ok(fv_data_create(&r.config.task, (uint64_t)r.config.train.seed, true, &r.data, NULL));
+    check_ok(data_create(&r.config.task, (uint64_t)r.config.train.seed, true, &r.data, NULL));
     const fv_model *model = fv_trainer_model(r.trainer);
     r.positions = fv_model_loss_positions(model, &r.n_loss);
     size_t n_groups = ((size_t)r.config.train.batch_size + L - 1) / L;
@@ -251,7 +254,7 @@ static rig rig_create(const char *words) {
 
 static void rig_free(rig *r) {
     fv_trainer_free(r->trainer);
-    fv_data_free(&r->data);
+    data_free(&r->data);
     free(r->params);
     free(r->tokens);
     free(r->targets);
@@ -262,9 +265,9 @@ static void rig_prepare(rig *r) {
     const fv_model *model = fv_trainer_model(r->trainer);
     const float *params = fv_trainer_params(r->trainer);
     for (size_t i = 0; i < fv_model_n_params(model); i++) r->params[i] = (double)params[i];
-    fv_data_batch(&r->data, FV_STREAM_TRAIN, (uint32_t)fv_trainer_steps_done(r->trainer), 0,
-                  (r->config.train.batch_size + L - 1) / L, r->config.train.batch_size, r->tokens,
-                  r->targets);
+    data_batch(&r->data, FV_STREAM_TRAIN, (uint32_t)fv_trainer_steps_done(r->trainer), 0,
+               (r->config.train.batch_size + L - 1) / L, r->config.train.batch_size, r->tokens,
+               r->targets);
 }
 
 // Mean loss and accuracy of the prepared batch.
@@ -456,8 +459,8 @@ static void test_threads_do_not_matter(void **state) {
 }
 
 static bool runs_here(const char *kernels) {
-    for (int k = 0; fv_kernels_available()[k]; k++)
-        if (strcmp(fv_kernels_available()[k]->name, kernels) == 0) return true;
+    for (int k = 0; kernels_available()[k]; k++)
+        if (strcmp(kernels_available()[k]->name, kernels) == 0) return true;
     return false;
 }
 
@@ -505,10 +508,10 @@ static void test_other_variants_stay_close(void **state) {
     for (int i = 0; i < N_RUNS; i++) {
         size_t n;
         float *a = train(runs[i].words, "reference", 1, 10, &n);
-        for (int k = 1; fv_kernels_available()[k]; k++) {
-            float *b = train(runs[i].words, fv_kernels_available()[k]->name, 1, 10, &n);
+        for (int k = 1; kernels_available()[k]; k++) {
+            float *b = train(runs[i].words, kernels_available()[k]->name, 1, 10, &n);
             if (!(distance(a, b, n) <= 1e-4))
-                fail_msg("%s: %s is off by %g", runs[i].words, fv_kernels_available()[k]->name,
+                fail_msg("%s: %s is off by %g", runs[i].words, kernels_available()[k]->name,
                          distance(a, b, n));
             free(b);
         }

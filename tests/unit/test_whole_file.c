@@ -228,13 +228,13 @@ static const char GIF[] = "GIF89a\1\0\1\0\x80\0\0abcdef"
                           ";";
 
 // A picture is whole, none of its beginnings is, and none with something behind.
-static void is_exact(fv_picture picture, const char *bytes, size_t n, size_t shortest) {
+static void is_exact(figure_picture picture, const char *bytes, size_t n, size_t shortest) {
     char longer[256];
-    assert_true(fv_picture_is_whole(picture, bytes, n));
-    for (size_t i = 0; i < shortest; i++) assert_false(fv_picture_is_whole(picture, bytes, i));
+    assert_true(picture_is_whole(picture, bytes, n));
+    for (size_t i = 0; i < shortest; i++) assert_false(picture_is_whole(picture, bytes, i));
     memcpy(longer, bytes, n);
     longer[n] = 'x';
-    assert_false(fv_picture_is_whole(picture, longer, n + 1));
+    assert_false(picture_is_whole(picture, longer, n + 1));
 }
 
 static void test_pictures(void **state) {
@@ -245,7 +245,7 @@ static void test_pictures(void **state) {
     memcpy(png, PNG, sizeof PNG);
     is_exact(FV_PICTURE_PNG, png, sizeof PNG - 1, sizeof PNG - 1);
     png[9] = 1; // a length beyond the end
-    assert_false(fv_picture_is_whole(FV_PICTURE_PNG, png, sizeof PNG - 1));
+    assert_false(picture_is_whole(FV_PICTURE_PNG, png, sizeof PNG - 1));
 }
 
 // --- messages ----------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ static void fill(int64_t first, int64_t n, int d, real *rows) {
         for (int f = 0; f < d; f++) rows[t * d + f] = f == 0 ? (real)(first + t) / 16 : 0;
 }
 
-const fv_positions_type fv_positions_ramp = {
+const positions_type positions_ramp = {
     .part =
         {
             .help = "feature 0 grows by a sixteenth from position to position",

@@ -8,7 +8,7 @@ static double factor(const fv_train_config *config, int step, double share) {
     return 1 / sqrt(step + 1.0);
 }
 
-const fv_schedule_type fv_schedule_inverse_root = {
+const schedule_type schedule_inverse_root = {
     .part =
         {
             .help = "one over the root of the steps",

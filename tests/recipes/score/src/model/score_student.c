@@ -7,7 +7,7 @@ static real scale(const fv_model_config *config, int d_head) {
     return 1 / real_sqrt((real)d_head);
 }
 
-const fv_score_type fv_score_student = {
+const score_type score_student = {
     .part =
         {
             .help = "weights proportional to (1 + |q - k|^2)^(-1 / sqrt(d_head))",

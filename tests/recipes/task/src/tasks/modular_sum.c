@@ -14,12 +14,12 @@ static void answer(const fv_task_config *config, const int32_t *tokens, int32_t 
         targets[l] = (tokens[other * L + l] + tokens[last * L + l]) % config->vocab_size;
 }
 
-const fv_task fv_task_modular_sum = {
+const task_type task_modular_sum = {
     .part =
         {
             .help = "the sum of the last two tokens, modulo vocab_size",
             .example = "task: {name: modular_sum, vocab_size: 7, context_length: 2}",
         },
-    .loss_positions = fv_last_position,
+    .loss_positions = task_last_position,
     .answer = answer,
 };

@@ -8,13 +8,13 @@ static void answer(const fv_task_config *config, const int32_t *tokens, int32_t 
     for (int l = 0; l < L; l++) targets[l] = (last[l] + config->shift) % config->vocab_size;
 }
 
-const fv_task fv_task_shifted = {
+const task_type task_shifted = {
     .part =
         {
             .help = "the last token plus `shift`, modulo vocab_size",
             .example = "task: {name: shifted, shift: 2, vocab_size: 7}",
             .reads = {FV_READS(task.shift)},
         },
-    .loss_positions = fv_last_position,
+    .loss_positions = task_last_position,
     .answer = answer,
 };
