@@ -3,6 +3,7 @@
 // the file alone: names, shapes and the configuration under "transformer_lens".
 // tests/interop/transformerlens_check.py asks TransformerLens itself.
 #include "base/safetensors.h"
+#include "folder.h"
 
 #include <fovea/checkpoint.h>
 #include <math.h>
@@ -15,20 +16,9 @@
 
 #include <cmocka.h>
 
-static char folder[] = "/tmp/fovea-checkpoint-XXXXXX";
-static char path[sizeof folder + 16];
-
 static int make_folder(void **state) {
     (void)state;
-    if (mkdtemp(folder) == NULL) return -1;
-    snprintf(path, sizeof path, "%s/x.safetensors", folder);
-    return 0;
-}
-
-static int remove_folder(void **state) {
-    (void)state;
-    unlink(path);
-    return rmdir(folder);
+    return folder_make("x.safetensors");
 }
 
 // --- models ------------------------------------------------------------------------------------

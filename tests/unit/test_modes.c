@@ -1,5 +1,7 @@
 // What new files are allowed to whom: what the user's umask says, which is the process's, not this
 // library's to change; and what is said where no file can be made.
+#include "folder.h"
+
 #include <fovea/store.h>
 #include <fovea/whole_file.h>
 
@@ -18,7 +20,6 @@
 
 #include <cmocka.h>
 
-static char folder[64], path[80];
 static int n_calls;
 
 // In place of the C library's: even to read the umask is to change it for every thread.
@@ -29,16 +30,7 @@ mode_t umask(mode_t mask) {
 
 static int make_folder(void **state) {
     (void)state;
-    strcpy(folder, "/tmp/fovea-modes-XXXXXX");
-    if (mkdtemp(folder) == NULL) return -1;
-    snprintf(path, sizeof path, "%s/fovea.db", folder);
-    return 0;
-}
-
-static int remove_folder(void **state) {
-    (void)state;
-    unlink(path);
-    return rmdir(folder);
+    return folder_make("fovea.db");
 }
 
 static int mode_of_file(void) {

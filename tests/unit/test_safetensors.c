@@ -1,5 +1,6 @@
 // The safetensors layer: what it writes it reads back, and nothing malformed passes.
 #include "base/safetensors.h"
+#include "folder.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -137,20 +138,9 @@ static void bounds_the_work_of_hostile_headers(void **state) {
 
 // --- files -------------------------------------------------------------------------------------
 
-static char folder[] = "/tmp/fovea-safetensors-XXXXXX";
-static char path[sizeof folder + 16];
-
 static int make_folder(void **state) {
     (void)state;
-    if (mkdtemp(folder) == NULL) return -1;
-    snprintf(path, sizeof path, "%s/x.safetensors", folder);
-    return 0;
-}
-
-static int remove_folder(void **state) {
-    (void)state;
-    unlink(path);
-    return rmdir(folder); // fails where a temporary file was left behind
+    return folder_make("x.safetensors");
 }
 
 static fv_status write_two(const char *to, fv_error *error) {

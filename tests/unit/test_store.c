@@ -1,4 +1,6 @@
 // The run store: whole runs in and out bit for bit, one writer, and no damage that goes unnoticed.
+#include "folder.h"
+
 #include <fovea/model.h>
 #include <fovea/store.h>
 
@@ -16,22 +18,9 @@
 
 #include <cmocka.h>
 
-static char folder[32];
-static char path[64];
-
 static int make_folder(void **state) {
     (void)state;
-    strcpy(folder, "/tmp/fovea-store-XXXXXX");
-    if (mkdtemp(folder) == NULL) return -1;
-    snprintf(path, sizeof path, "%s/fovea.db", folder);
-    return 0;
-}
-
-// Fails where the store left anything behind: WAL files, its lock.
-static int remove_folder(void **state) {
-    (void)state;
-    unlink(path);
-    return rmdir(folder);
+    return folder_make("fovea.db");
 }
 
 static fv_store *open_store(fv_store_mode mode) {
