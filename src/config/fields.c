@@ -1,6 +1,5 @@
 // The field table of fields.def as rows that can be walked.
 #include "base/text.h"
-#include "config/synonym_lookup.h"
 
 #include <fovea/config.h>
 #include <pthread.h>
@@ -70,38 +69,4 @@ const fv_field *fv_field_find(const char *key) {
     for (unsigned slot = slot_of(key); slots[slot] != 0; slot = (slot + 1) % N_SLOTS)
         if (strcmp(FIELDS[slots[slot] - 1].key, key) == 0) return &FIELDS[slots[slot] - 1];
     return NULL;
-}
-
-static const char *behind_dot(const char *key) {
-    const char *dot = strchr(key, '.');
-    return dot ? dot + 1 : key;
-}
-
-// A right name in the wrong section, or without one, is one mistake however far the spelling is,
-// and so is a part of a name: "vocab" means task.vocab_size.
-static int field_distance(const char *key, const fv_field *field) {
-    const char *name = behind_dot(key), *field_name = behind_dot(field->key);
-    bool same_section = strncmp(key, field->key, (size_t)(field_name - field->key)) == 0;
-    if (strcmp(name, field_name) == 0) return same_section ? 0 : 1;
-    if (strlen(name) >= 3 && strstr(field_name, name) != NULL) return same_section ? 1 : 2;
-    int whole = text_distance(key, field->key);
-    int alone = 1 + text_distance(name, field_name);
-    return whole < alone ? whole : alone;
-}
-
-static bool is_name(const char *key, const fv_field *field) {
-    return strcmp(behind_dot(key), behind_dot(field->key)) == 0;
-}
-
-const char *fv_field_nearest(const char *key) {
-    char plain[128];
-    text_plain(key, plain, sizeof plain);
-    int nearest = 0;
-    for (int i = 1; i < N_FIELDS; i++)
-        if (field_distance(plain, &FIELDS[i]) < field_distance(plain, &FIELDS[nearest]))
-            nearest = i;
-    const char *meant = synonym_of("section", plain);
-    if (meant != NULL) return meant;
-    meant = synonym_of("field", plain);
-    return meant != NULL && !is_name(plain, &FIELDS[nearest]) ? meant : FIELDS[nearest].key;
 }

@@ -3,6 +3,7 @@
 #include "base/text.h"
 
 #include <fovea/synonyms.h>
+#include <limits.h>
 #include <string.h>
 
 static const struct {
@@ -50,6 +51,31 @@ const char *synonym_of(const char *of, const char *word) {
     for (int i = 0; i < N_ROWS; i++)
         if (strcmp(ROWS[i].of, of) == 0 && lists(ROWS[i].words, plain)) return ROWS[i].name;
     return NULL;
+}
+
+// text_distance to the nearest of the words; those with a dot are keys, not words.
+static int distance_to(const char *words, const char *word) {
+    int nearest = INT_MAX;
+    char one[64];
+    for (size_t n; *words != '\0'; words += n + (words[n] == ' ')) {
+        n = strcspn(words, " ");
+        if (n >= sizeof one || memchr(words, '.', n) != NULL) continue;
+        memcpy(one, words, n);
+        one[n] = '\0';
+        int distance = text_distance(one, word);
+        if (distance < nearest) nearest = distance;
+    }
+    return nearest;
+}
+
+int synonym_distance(const char *of, const char *name, const char *word) {
+    int n = (int)strlen(word), nearest = INT_MAX, most = n < 3 ? 0 : 1 + n / 8;
+    for (int i = 0; i < N_ROWS; i++) {
+        if (strcmp(ROWS[i].of, of) != 0 || strcmp(ROWS[i].name, name) != 0) continue;
+        int distance = distance_to(ROWS[i].words, word);
+        if (distance < nearest) nearest = distance;
+    }
+    return nearest <= most ? nearest : INT_MAX;
 }
 
 const char *synonym_absent(const char *word) {

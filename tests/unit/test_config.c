@@ -221,6 +221,18 @@ static const refusal KEYS[] = {
     {"model.dropout", "0.1", "there is no field 'model.dropout': Fovea has no dropout"},
     {"model.rope_theta", "1e4", "': positions are none, learned or sinusoidal"},
     {"train.size", "4", "the nearest is 'train.batch_size'"},
+    {"train.lrr", "1", "the nearest is 'train.learning_rate'"},
+    {"lrr", "1", "the nearest is 'train.learning_rate'"},
+    {"tran.lr", "1", "the nearest is 'train.learning_rate'"},
+    {"train.lerning", "1", "the nearest is 'train.learning_rate'"},
+    {"train.optm", "1", "the nearest is 'train.optimizer'"},
+    {"train.wdd", "1", "the nearest is 'train.weight_decay'"},
+    {"train.los", "1", "the nearest is 'task.loss'"},
+    {"model.d_modl", "4", "the nearest is 'model.n_embd'"},
+    {"model.hidden_siz", "4", "the nearest is 'model.n_embd'"},
+    {"model.seq_ln", "4", "the nearest is 'task.context_length'"},
+    {"model.nhead", "4", "the nearest is 'model.n_head'"},
+    {"train.stepss", "4", "the nearest is 'train.steps'"},
     {"train.5", "4", "a number has a point and no comma, as in 0.5"},
     {"model.n_embd:\u00a02", "4", "(U+00A0); type it anew"},
 };
@@ -297,79 +309,77 @@ static void numbers_of_fields(void **state) {
     assert_true(isnan(fv_config_number(&config, field_of("model.layers"))));
 }
 
+static const struct {
+    const char *values[8]; // key, value, ...
+    const char *message;   // NULL: this is fine
+} FITS[] = {
+    {{0}, NULL},
+    {{"model.n_embd", "10", "model.n_head", "5"}, NULL},
+    {{"model.n_embd", "10", "model.n_head", "3"}, "n_head 3 does not divide model.n_embd 10"},
+    {{"task.context_length", "0"},
+     "task.context_length must be a whole number from 1 to 65536 for task.name copy; 0,"},
+    {{"task.offset", "3"}, NULL},
+    {{"task.offset", "4"}, "task.offset 4 reaches past the context"},
+    {{"task.index", "3"}, NULL},
+    {{"task.index", "4"}, "task.index 4 lies past the context"},
+    {{"task.index", "0", "task.offset", "2"}, "task.offset 2 is not read by task.index 0"},
+    {{"train.stop_value", "0.5"}, "is not read by train.stop_metric none, only by loss"},
+    {{"model.score_beta", "4"}, "is not read by model.score dot, only by euclidean"},
+    {{"model.score_beta", "4", "model.score", "euclidean"}, NULL},
+    {{"model.score_beta", "1"}, NULL}, // the default, said aloud
+    {{"model.d_mlp", "8"}, "is not read by model.layers [attention], only by mlp"},
+    {{"model.d_mlp", "8", "model.layers", "[attention, mlp]"}, NULL},
+    {{"model.bias", "true", "model.layers", "[mamba]"}, "only by attention and mlp"},
+    {{"train.unembedding_rate", "2", "model.tied", "true"}, "model.tied true, only by false"},
+    {{"train.unembedding_rate", "2"}, NULL},
+    {{"train.embedding_rate", "2"}, NULL},
+    {{"train.embedding_rate", "2", "model.embedding", "noisy"}, NULL},
+    {{"train.embedding_rate", "2", "model.embedding", "fixed"},
+     "train.embedding_rate 2 is not read by model.embedding fixed, only by learned and noisy, "
+     "or by model.positions learned"},
+    {{"train.embedding_rate", "2", "model.embedding", "resampled", "model.positions", "sinusoidal"},
+     "model.embedding resampled, only by learned and noisy"},
+    {{"train.embedding_rate", "2", "model.embedding", "fixed", "model.positions", "learned"}, NULL},
+    {{"train.schedule", "warmup"},
+     "train.schedule warmup is not read by train.warmup_steps 0, only by train.warmup_steps "
+     "other than 0, or by train.schedule constant, cosine, linear and step"},
+    {{"train.schedule", "warmup", "train.warmup_steps", "10"}, NULL},
+    {{"train.schedule", "cosine"}, NULL},
+    {{"train.warmup_steps", "10"}, NULL},
+    {{"model.sinks", "2"}, "window 0, only by model.window other than 0, or by attention("},
+    {{"model.sinks", "2", "model.window", "3"}, NULL},
+    {{"model.sinks", "2", "model.layers", "[attention(window=3)]"}, NULL},
+    {{"train.token_rate_power", "1"}, "task.distribution uniform, only by zipf"},
+    {{"train.token_rate_power", "1", "task.distribution", "zipf"}, NULL},
+    {{"train.token_rate_power", "1", "task.distribution", "zipf", "model.embedding", "fixed"},
+     "is not read by model.embedding fixed, only by learned and noisy"},
+    {{"task.length_step", "2"}, "only by task.length_min other than 0"},
+    {{"task.length_step", "2", "task.length_min", "1"}, NULL},
+    {{"task.n_test", "9"}, "only by fixed, or by task.context_repetition other than 1.0"},
+    {{"task.n_test", "9", "task.data", "fixed"}, NULL},
+    {{"train.stop_metric", "accuracy", "train.stop_value", "0.99"}, NULL},
+    {{"train.stop_metric", "accuracy"}, "train.stop_value 0"},
+    {{"train.stop_metric", "accuracy", "train.stop_value", "99"}, "between"},
+    {{"train.stop_metric", "perplexity", "train.stop_value", "0.5"}, "between"},
+    {{"train.stop_metric", "perplexity", "train.stop_value", "1.5"}, NULL},
+    {{"train.stop_metric", "test_accuracy", "train.stop_value", "0.5"}, "needs a test set"},
+    {{"train.stop_metric", "test_accuracy", "train.stop_value", "0.5", "task.data", "fixed"}, NULL},
+    {{"train.stop_metric", "test_accuracy", "task.n_test", "0", "task.data", "fixed"},
+     "needs a test set"},
+};
+
 static void fields_must_fit_together(void **state) {
     (void)state;
-    static const struct {
-        const char *values[8]; // key, value, ...
-        const char *message;   // NULL: this is fine
-    } cases[] = {
-        {{0}, NULL},
-        {{"model.n_embd", "10", "model.n_head", "5"}, NULL},
-        {{"model.n_embd", "10", "model.n_head", "3"}, "n_head 3 does not divide model.n_embd 10"},
-        {{"task.context_length", "0"},
-         "task.context_length must be a whole number from 1 to 65536 for task.name copy; 0,"},
-        {{"task.offset", "3"}, NULL},
-        {{"task.offset", "4"}, "task.offset 4 reaches past the context"},
-        {{"task.index", "3"}, NULL},
-        {{"task.index", "4"}, "task.index 4 lies past the context"},
-        {{"task.index", "0", "task.offset", "2"}, "task.offset 2 is not read by task.index 0"},
-        {{"train.stop_value", "0.5"}, "is not read by train.stop_metric none, only by loss"},
-        {{"model.score_beta", "4"}, "is not read by model.score dot, only by euclidean"},
-        {{"model.score_beta", "4", "model.score", "euclidean"}, NULL},
-        {{"model.score_beta", "1"}, NULL}, // the default, said aloud
-        {{"model.d_mlp", "8"}, "is not read by model.layers [attention], only by mlp"},
-        {{"model.d_mlp", "8", "model.layers", "[attention, mlp]"}, NULL},
-        {{"model.bias", "true", "model.layers", "[mamba]"}, "only by attention and mlp"},
-        {{"train.unembedding_rate", "2", "model.tied", "true"}, "model.tied true, only by false"},
-        {{"train.unembedding_rate", "2"}, NULL},
-        {{"train.embedding_rate", "2"}, NULL},
-        {{"train.embedding_rate", "2", "model.embedding", "noisy"}, NULL},
-        {{"train.embedding_rate", "2", "model.embedding", "fixed"},
-         "train.embedding_rate 2 is not read by model.embedding fixed, only by learned and noisy, "
-         "or by model.positions learned"},
-        {{"train.embedding_rate", "2", "model.embedding", "resampled", "model.positions",
-          "sinusoidal"},
-         "model.embedding resampled, only by learned and noisy"},
-        {{"train.embedding_rate", "2", "model.embedding", "fixed", "model.positions", "learned"},
-         NULL},
-        {{"train.schedule", "warmup"},
-         "train.schedule warmup is not read by train.warmup_steps 0, only by train.warmup_steps "
-         "other than 0, or by train.schedule constant, cosine, linear and step"},
-        {{"train.schedule", "warmup", "train.warmup_steps", "10"}, NULL},
-        {{"train.schedule", "cosine"}, NULL},
-        {{"train.warmup_steps", "10"}, NULL},
-        {{"model.sinks", "2"}, "window 0, only by model.window other than 0, or by attention("},
-        {{"model.sinks", "2", "model.window", "3"}, NULL},
-        {{"model.sinks", "2", "model.layers", "[attention(window=3)]"}, NULL},
-        {{"train.token_rate_power", "1"}, "task.distribution uniform, only by zipf"},
-        {{"train.token_rate_power", "1", "task.distribution", "zipf"}, NULL},
-        {{"train.token_rate_power", "1", "task.distribution", "zipf", "model.embedding", "fixed"},
-         "is not read by model.embedding fixed, only by learned and noisy"},
-        {{"task.length_step", "2"}, "only by task.length_min other than 0"},
-        {{"task.length_step", "2", "task.length_min", "1"}, NULL},
-        {{"task.n_test", "9"}, "only by fixed, or by task.context_repetition other than 1.0"},
-        {{"task.n_test", "9", "task.data", "fixed"}, NULL},
-        {{"train.stop_metric", "accuracy", "train.stop_value", "0.99"}, NULL},
-        {{"train.stop_metric", "accuracy"}, "train.stop_value 0"},
-        {{"train.stop_metric", "accuracy", "train.stop_value", "99"}, "between"},
-        {{"train.stop_metric", "perplexity", "train.stop_value", "0.5"}, "between"},
-        {{"train.stop_metric", "perplexity", "train.stop_value", "1.5"}, NULL},
-        {{"train.stop_metric", "test_accuracy", "train.stop_value", "0.5"}, "needs a test set"},
-        {{"train.stop_metric", "test_accuracy", "train.stop_value", "0.5", "task.data", "fixed"},
-         NULL},
-        {{"train.stop_metric", "test_accuracy", "task.n_test", "0", "task.data", "fixed"},
-         "needs a test set"},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof FITS / sizeof FITS[0]; i++) {
         fv_config config;
         fv_config_init(&config);
-        for (int j = 0; j < 8 && cases[i].values[j] != NULL; j += 2)
-            set(&config, cases[i].values[j], cases[i].values[j + 1]);
+        for (int j = 0; j < 8 && FITS[i].values[j] != NULL; j += 2)
+            set(&config, FITS[i].values[j], FITS[i].values[j + 1]);
         fv_error error = {0};
         fv_status status = fv_config_check(&config, &error);
-        assert_int_equal(status, cases[i].message ? FV_USAGE : FV_OK);
-        if (cases[i].message != NULL && strstr(error.text, cases[i].message) == NULL)
-            fail_msg("'%s' does not say '%s'", error.text, cases[i].message);
+        assert_int_equal(status, FITS[i].message ? FV_USAGE : FV_OK);
+        if (FITS[i].message != NULL && strstr(error.text, FITS[i].message) == NULL)
+            fail_msg("'%s' does not say '%s'", error.text, FITS[i].message);
     }
 }
 
