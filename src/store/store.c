@@ -44,6 +44,9 @@ fv_status store_fail(fv_store *store, const char *doing, fv_error *error) {
     int code = sqlite3_errcode(store->db) & 0xff;
     if (code == SQLITE_CORRUPT || code == SQLITE_ERROR)
         snprintf(store->unreadable, STORE_WHY, "%.300s", sqlite3_errmsg(store->db));
+    if (code == SQLITE_CORRUPT && store_can_be_renewed(store))
+        return fv_fail(error, FV_STORE, "run store %s is damaged: %s; " STORE_RENEW, store->path,
+                       store->unreadable);
     return sql_fail(&file, doing, error);
 }
 

@@ -42,6 +42,25 @@ static fv_status lacks_digests(fv_store *store, bool *any, fv_error *error) {
     return FV_OK;
 }
 
+// What a writer mends itself, and a reader's file unless it can no longer be written anew.
+static fv_status fail_frame(fv_store *store, const char *what, const char *anew, fv_error *error) {
+    bool mends = store->lock_path != NULL || store->is_copy || store_can_be_renewed(store);
+    if (!mends)
+        return fv_fail(error, FV_STORE, "run store %s is damaged: %s; " STORE_MOVE_AWAY,
+                       store->path, what);
+    return fv_fail(error, FV_STORE,
+                   "run store %s is damaged: %s; 'fovea run' and 'fovea runs DIR --check --write' "
+                   "make %s anew",
+                   store->path, what, anew);
+}
+
+// The first fault of a check of SQLite's, whose line about a page stands below one about the file.
+static void first_fault(const char *text, char what[STORE_WHY]) {
+    const char *below = strncmp(text, "***", 3) == 0 ? strchr(text, '\n') : NULL;
+    if (below != NULL) text = below + 1;
+    snprintf(what, STORE_WHY, "%.*s", (int)strcspn(text, "\n"), text);
+}
+
 // Of runs without digests, rows that a damaged index hides would not be missed: SQLite compares the
 // tables with their indexes.
 static fv_status check_indexes(fv_store *store, fv_error *error) {
@@ -52,13 +71,10 @@ static fv_status check_indexes(fv_store *store, fv_error *error) {
     if (row == NULL) return store_fail(store, "cannot be read", error);
     const char *text =
         sqlite3_step(row) == SQLITE_ROW ? (const char *)sqlite3_column_text(row, 0) : NULL;
-    if (text != NULL && strcmp(text, "ok") != 0)
-        status = fv_fail(error, FV_STORE,
-                         "run store %s is damaged: %.*s; 'fovea run' and 'fovea runs DIR --check "
-                         "--write' make its indexes anew",
-                         store->path, (int)strcspn(text, "\n"), text);
+    char what[STORE_WHY] = "";
+    if (text != NULL && strcmp(text, "ok") != 0) first_fault(text, what);
     if (sqlite3_reset(row) != SQLITE_OK) return store_fail(store, "cannot be read", error);
-    return status;
+    return what[0] != '\0' ? fail_frame(store, what, "its indexes", error) : FV_OK;
 }
 
 fv_status store_compare_frame(fv_store *store, bool *indexed, fv_error *error) {
@@ -68,10 +84,7 @@ fv_status store_compare_frame(fv_store *store, bool *indexed, fv_error *error) {
     if (status == FV_OK) status = store_scan(store, STATEMENT_SCAN_INDEX, &index, error);
     if (status != FV_OK) return status;
     if (table.total.n_runs != index.total.n_runs || table.ids != index.ids)
-        return fv_fail(error, FV_STORE,
-                       "run store %s is damaged: its index of runs does not have what its table "
-                       "has; 'fovea run' and 'fovea runs DIR --check --write' make it anew",
-                       store->path);
+        return fail_frame(store, "its index of runs does not have what its table has", "it", error);
     status = check_indexes(store, error);
     if (status != FV_OK) return status;
     *indexed = true;

@@ -169,9 +169,11 @@ struct fv_store {
     int schema;                 // of the file; 0 while it is empty
     sql_digest *digest;         // of one run at a time
     char unreadable[STORE_WHY]; // why SQLite last could not follow pages or schema; "" so far
-    bool spoiled; // half a run could not be taken back: the transaction is not to be committed
-    bool framed;  // its table of runs, their index and its total are known to agree
-    bool ordered; // then the rows of its runs stand in the order of their times
+    bool is_copy;               // made to see whether the store can be written anew
+    int renewable; // what came of that: 0 while it is not known, 1 it can, -1 it cannot
+    bool spoiled;  // half a run could not be taken back: the transaction is not to be committed
+    bool framed;   // its table of runs, their index and its total are known to agree
+    bool ordered;  // then the rows of its runs stand in the order of their times
     long long last_created; // microseconds; no two runs of a store are of the same instant
     config_near near;       // the configuration that was last read whole
     sqlite3_stmt *statements[STATEMENT_COUNT];
@@ -248,6 +250,10 @@ fv_status store_each_damaged(fv_store *store, store_damage_visit found, void *co
 // SQLite's own check of its pages: what it first finds wrong with them; "" where that is nothing.
 fv_status store_check_pages(fv_store *store, char why[STORE_WHY], fv_error *error);
 
+// Whether fv_store_complete would make the file whole: tried once, on a copy in a temporary file.
+bool store_can_be_renewed(fv_store *store);
+
+#define STORE_RENEW     "'fovea runs DIR --check --write' writes it anew"
 #define STORE_MOVE_AWAY "it cannot be written anew: move it away and run the experiments again"
 
 // fv_store_mend although the frame stands, for the damage that `cause` tells of.

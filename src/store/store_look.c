@@ -136,12 +136,12 @@ static bool copy_pages(sqlite3 *into, sqlite3 *from) {
     return sqlite3_backup_finish(backup) == SQLITE_OK && copied;
 }
 
-// Whether fv_store_complete would make the file whole, tried on a copy in a temporary file.
-static bool can_be_renewed(fv_store *store) {
+static bool try_on_a_copy(fv_store *store) {
     enum { FLAGS = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX };
     fv_store *copy = calloc(1, sizeof *copy);
     if (copy == NULL) return false;
     int n_added;
+    copy->is_copy = true;
     copy->path = strdup(store->path);
     copy->digest = sql_digest_create();
     copy->schema = store->schema;
@@ -155,18 +155,17 @@ static bool can_be_renewed(fv_store *store) {
     return renewed;
 }
 
-typedef struct page_look {
-    look *look;
-    int renewable; // -1 until it is known
-} page_look;
+bool store_can_be_renewed(fv_store *store) {
+    if (store->renewable == 0) store->renewable = !store->is_copy && try_on_a_copy(store) ? 1 : -1;
+    return store->renewable > 0;
+}
 
 static void tell_page(void *context, const char *why) {
-    page_look *p = context;
+    look *l = context;
     char text[1000];
-    if (p->renewable < 0) p->renewable = can_be_renewed(p->look->store);
-    snprintf(text, sizeof text, "run store %.500s is damaged: %s; %s", p->look->store->path, why,
-             p->renewable ? "'fovea runs DIR --check --write' writes it anew" : STORE_MOVE_AWAY);
-    tell(p->look, "", text);
+    snprintf(text, sizeof text, "run store %.500s is damaged: %s; %s", l->store->path, why,
+             store_can_be_renewed(l->store) ? STORE_RENEW : STORE_MOVE_AWAY);
+    tell(l, "", text);
 }
 
 // --- the whole look ----------------------------------------------------------------------------
@@ -187,14 +186,12 @@ static fv_status count_runs(fv_store *store, fv_checked *checked, fv_error *erro
 fv_status fv_store_check(fv_store *store, fv_store_damage damage, void *context,
                          fv_checked *checked, fv_error *error) {
     look l = {.store = store, .damage = damage, .context = context};
-    page_look pages = {&l, -1};
     fv_error why = {0};
     if (!store_do(store, STATEMENT_READ)) return store_fail(store, "cannot be read", error);
-    fv_status status = note(&l, each_page(store, tell_page, &pages, &why), &why, error);
-    if (status == FV_OK && l.n == 0) status = look_at_runs(&l, error);
-    // Pages that have been told say why.
-    if (status == FV_OK && pages.renewable < 0 && l.unreadable[0] != '\0')
-        tell_page(&pages, l.unreadable);
+    fv_status status = note(&l, each_page(store, tell_page, &l, &why), &why, error);
+    bool whole = l.n == 0; // else pages that have been told say why
+    if (status == FV_OK && whole) status = look_at_runs(&l, error);
+    if (status == FV_OK && whole && l.unreadable[0] != '\0') tell_page(&l, l.unreadable);
     if (status == FV_OK) {
         status = count_runs(store, checked, &why);
         if (l.n > 0 && store_is_damage(store, status))
