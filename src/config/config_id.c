@@ -81,13 +81,19 @@ int fv_config_numerics(const fv_config *config) {
     return numerics_version(config);
 }
 
-// "probes=" stands there from when probes were part of the identity: runs without any keep theirs.
-void fv_config_id(const fv_config *config, fv_arithmetic arithmetic, char id[17]) {
+void numerics_id(const fv_config *config, fv_arithmetic arithmetic, const char *probes, int version,
+                 char id[17]) {
+    uint64_t hash = text_hash(hash_fields(TEXT_HASH_START, config), "probes=");
+    hash = text_hash(hash, probes);
+    if (*probes != '\0') hash = text_hash(hash, ",");
     char rest[96];
-    int n = snprintf(rest, sizeof rest, "probes=\nnumerics=%d\n", numerics_version(config));
+    int n = snprintf(rest, sizeof rest, "\nnumerics=%d\n", version);
     if (arithmetic != FV_ARITHMETIC_FUSED)
         snprintf(rest + n, sizeof rest - (size_t)n, "arithmetic=%s\n",
                  fv_arithmetic_text(arithmetic));
-    uint64_t hash = text_hash(hash_fields(TEXT_HASH_START, config), rest);
-    snprintf(id, 17, "%016" PRIx64, hash);
+    snprintf(id, 17, "%016" PRIx64, text_hash(hash, rest));
+}
+
+void fv_config_id(const fv_config *config, fv_arithmetic arithmetic, char id[17]) {
+    numerics_id(config, arithmetic, "", numerics_version(config), id);
 }

@@ -8,4 +8,10 @@
 
 int numerics_version(const fv_config *config);
 
+// The identity that the configuration's run has, or had, under a version of the numerics: as
+// fv_config_id, which asks for the present one. `probes`: "", or for a run of the time when probes
+// were part of the identity its probes in alphabetical order, separated by commas.
+void numerics_id(const fv_config *config, fv_arithmetic arithmetic, const char *probes, int version,
+                 char id[17]);
+
 #endif

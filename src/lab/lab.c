@@ -3,6 +3,7 @@
 // repeated gives the same store as one that was not.
 #include "base/clock.h"
 #include "lab/crew.h"
+#include "lab/older_runs.h"
 #include "lab/share.h"
 #include "probes/probes.h"
 #include "store/store_db.h"
@@ -23,6 +24,7 @@ typedef struct lab {
     char probes[FV_PROBES_SIZE];  // that are asked for
     char lacking[FV_PROBES_SIZE]; // what stored runs were found to lack of them,
     int n_lacking;                // and how many
+    older_runs older;             // stored runs that no longer are what is asked for
     bool *mine;                   // [n_runs]: belongs to the share that is asked for
     fv_record **records;          // [n_runs]; NULL while missing
     crew_job *jobs;               // [n_jobs], the longest first
@@ -158,8 +160,13 @@ static fv_status load_run(lab *l, int i, const fv_config *config, const char *id
     return status;
 }
 
+// Why more is trained than the store seems to lack.
 static void say_what_lacks(lab *l) {
     char text[FV_PROBES_SIZE + 256];
+    if (l->older.n > 0) {
+        older_runs_text(&l->older, l->experiment->name, text, sizeof text);
+        notice(l, text);
+    }
     if (l->n_lacking == 0) return;
     bool one = l->n_lacking == 1;
     snprintf(text, sizeof text, "%s: %d stored run%s not measured by %s and %s trained again",
@@ -185,6 +192,7 @@ static fv_status plan_runs(lab *l) {
         fv_experiment_config(l->experiment, i, &config);
         fv_config_id(&config, fv_kernels_arithmetic(), id);
         bool stored = fv_store_has(l->store, id);
+        if (!stored) older_runs_count(&l->older, l->store, &config, l->probes);
         status = stored ? load_run(l, i, &config, id) : plan_run(l, i, &config, l->probes);
     }
     if (status == FV_OK) say_what_lacks(l);

@@ -1,5 +1,7 @@
 // Sweeps: whatever is interrupted, repeated or spread over threads, the store and the records end
 // up the same, bit for bit.
+#include "config/numerics.h"
+
 #include <fovea/lab.h>
 #include <fovea/machine.h>
 
@@ -313,6 +315,63 @@ static void a_length_that_follows_is_that_length(void **state) {
 #undef RECALL
 }
 
+// Puts a run of the sweep's run i into the store as a Fovea of older numerics left it.
+static void put_older(fv_store *store, const fv_experiment *experiment, int i, const char *probes,
+                      int version) {
+    fv_record record;
+    fv_error error = {0};
+    fv_record_init(&record);
+    fv_experiment_config(experiment, i, &record.config);
+    numerics_id(&record.config, fv_kernels_arithmetic(), probes, version, record.id);
+    record.numerics = version;
+    strcpy(record.kernels, "avx2");
+    if (fv_store_put(store, experiment->name, &record, &error) != FV_OK) fail_msg("%s", error.text);
+    fv_record_free(&record);
+}
+
+static void keep_notice(void *context, const char *text) {
+    char *all = context;
+    snprintf(all + strlen(all), 400 - strlen(all), "%s\n", text);
+}
+
+static void expect_notice(const fv_experiment *experiment, fv_store *store, const char *expected) {
+    char text[400] = "";
+    fv_record **records;
+    const fv_lab_options options = {.n_jobs = 1, .on_notice = keep_notice, .context = text};
+    assert_int_equal(fv_lab_run(experiment, store, &options, &records, NULL), FV_OK);
+    fv_records_free(records, experiment->n_runs);
+    assert_string_equal(text, expected);
+}
+
+static void runs_of_older_numerics_are_told_and_stay(void **state) {
+    (void)state;
+    unlink(database);
+    fv_experiment *one = read_experiment("train: {steps: 2}\n");
+    fv_experiment *experiment = read_experiment("train: {steps: 2, seed: 0..3}\n"
+                                                "probes: [effective_rank, embedding_norm]\n");
+    fv_store *store = open_store(FV_STORE_WRITE);
+    char id[17];
+    put_older(store, one, 0, "", 4);
+    put_older(store, one, 0, "", 2); // the newest counts
+    expect_notice(one, store,
+                  "sweep: 1 stored run is of numerics 4, older than this Fovea's 5, and is trained "
+                  "again; the old one stays in the store\n");
+    expect_notice(one, store, "");
+    put_older(store, experiment, 1, "", 3);
+    put_older(store, experiment, 2, "effective_rank,embedding_norm", 4); // the ids of that time
+    put_older(store, experiment, 3, "effective_rank", 4);                // of another experiment
+    expect_notice(experiment, store,
+                  "sweep: 2 stored runs are of numerics 3 to 4, older than this Fovea's 5, and are "
+                  "trained again; the old ones stay in the store\n"
+                  "sweep: 1 stored run was not measured by effective_rank,embedding_norm and is "
+                  "trained again\n");
+    numerics_id(&one->base, fv_kernels_arithmetic(), "", 4, id);
+    assert_true(fv_store_has(store, id));
+    fv_store_close(store);
+    fv_experiment_free(one);
+    fv_experiment_free(experiment);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(records_come_in_the_order_of_the_sweep),
@@ -322,6 +381,7 @@ int main(void) {
         cmocka_unit_test(diverged_runs_are_results),
         cmocka_unit_test(a_store_that_cannot_be_written_is_one_error),
         cmocka_unit_test(shares_make_up_the_sweep),
+        cmocka_unit_test(runs_of_older_numerics_are_told_and_stay),
         cmocka_unit_test(a_length_that_follows_is_that_length),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
