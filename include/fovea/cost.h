@@ -177,6 +177,15 @@ typedef struct fv_cost_pool {
 FV_API void fv_cost_pool_get(const fv_cost_model *model, const fv_cost_setting *setting,
                              fv_cost_pool *out);
 
+// What transformers multiplies in a forward pass over all tokens, in FLOPs by ATen's operation,
+// whatever engine is set: products of matrices (mm, addmm), of batches of them (bmm, baddbmm), and
+// convolutions. The sum is FV_COST_PREFILL under FV_COST_ENGINE_TRANSFORMERS.
+typedef struct fv_cost_operations {
+    fv_cost_number mm, bmm, convolution;
+} fv_cost_operations;
+FV_API fv_status fv_cost_operations_get(const fv_cost_model *model, const fv_cost_setting *setting,
+                                        fv_cost_operations *out, fv_error *error);
+
 // "vllm", and what it is in a line.
 FV_API const char *fv_cost_engine_name(fv_cost_engine engine);
 FV_API const char *fv_cost_engine_meaning(fv_cost_engine engine);

@@ -51,15 +51,16 @@ static void evaluate(const cost_part *part, const fv_cost_setting *setting,
                      const cost_reserve *reserve, fv_cost *cost) {
     cost_scope s = cost_scope_make(part, setting, reserve, cost);
     for (int q = 0; q < FV_COST_COUNT; q++)
-        cost->value[q] = formula_evaluate(cost_kind_formula(part->kind, (fv_cost_quantity)q),
-                                          cost_scope_look_up, &s);
+        cost->value[q] =
+            formula_evaluate(cost_kind_formula(part->kind, (fv_cost_quantity)q, setting->engine),
+                             cost_scope_look_up, &s);
 }
 
 // vLLM's format of latents has no bytes for keys and values of heads.
-static bool takes_ds_mla(const fv_cost_model *model) {
+static bool takes_ds_mla(const fv_cost_model *model, fv_cost_engine engine) {
     bool holds = false;
     for (int p = 0; p < model->n_parts; p++) {
-        const char *cache = cost_kind_formula(model->parts[p].kind, FV_COST_CACHE);
+        const char *cache = cost_kind_formula(model->parts[p].kind, FV_COST_CACHE, engine);
         if (strstr(cache, "cache_bytes") != NULL) return false;
         holds = holds || strstr(cache, "latent_bytes") != NULL;
     }
@@ -68,7 +69,7 @@ static bool takes_ds_mla(const fv_cost_model *model) {
 
 static fv_status check_setting(const fv_cost_model *model, const fv_cost_setting *setting,
                                fv_error *error) {
-    if (setting->ds_mla && !takes_ds_mla(model))
+    if (setting->ds_mla && !takes_ds_mla(model, setting->engine))
         return fv_fail(error, FV_USAGE,
                        "fp8_ds_mla is a format of the latents that DeepSeek's attention keeps, and "
                        "the family %s keeps none, or others beside them; fp8 is one byte a number",
@@ -170,7 +171,7 @@ fv_status fv_cost_layers(const fv_cost_model *model, const fv_cost_setting *sett
 char *fv_cost_formula(const fv_cost_model *model, int part, fv_cost_quantity quantity,
                       const fv_cost_setting *setting, bool numbers) {
     const cost_part *p = &model->parts[part];
-    const char *formula = cost_kind_formula(p->kind, quantity);
+    const char *formula = cost_kind_formula(p->kind, quantity, setting->engine);
     text_buffer text = {0};
     if (numbers) {
         fv_cost cost = {{0}};

@@ -18,6 +18,7 @@ static cost_dims read_delta(cost_config *c, const cost_stack *stack) {
                       .ssm_heads = cost_config_need(c, "linear_num_value_heads"),
                       .value_dim = cost_config_need(c, "linear_value_head_dim"),
                       .conv = cost_config_need(c, "linear_conv_kernel_dim"),
+                      .scan = COST_DELTA_CHUNK,
                       .float_state = cost_floats(c, "mamba_ssm_dtype", false),
                       .vectors = stack->width};
     cost_config_expect(c, dims.ssm_heads % dims.key_heads == 0, "linear_num_key_heads",

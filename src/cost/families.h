@@ -172,6 +172,9 @@ void cost_read_gemma4(cost_config *config, fv_cost_model *model, bool unified);
 // A gated delta rule or gated attention in every layer.
 void cost_add_delta_and_attention(cost_config *config, fv_cost_model *model, cost_stack *stack);
 
+// Tokens that transformers takes at once in delta rules: no field says so, its functions do.
+enum { COST_DELTA_CHUNK = 64 };
+
 // Mamba and Falcon-Mamba: the reader, and the defaults, which are the same.
 extern const cost_default cost_mamba_defaults[];
 void cost_read_mamba(cost_config *config, fv_cost_model *model);
@@ -185,7 +188,7 @@ bool cost_floats(cost_config *config, const char *key, bool otherwise);
 // Mamba-2 of `inner` channels; checks that heads and groups divide. The channels of a head, where
 // the class has them apart, must be a `heads`-th of the inner ones.
 typedef struct cost_mamba2_keys {
-    const char *state, *conv, *groups, *heads, *conv_bias, *maps_bias;
+    const char *state, *conv, *groups, *heads, *conv_bias, *maps_bias, *scan;
 } cost_mamba2_keys;
 cost_dims cost_mamba2(cost_config *config, const cost_stack *stack, uint64_t inner,
                       cost_mamba2_keys keys);

@@ -12,6 +12,8 @@
 // correction 2, reading 2.
 #include "cost/kinds.h"
 
+#include "cost/operations.h"
+
 #include <assert.h>
 
 typedef union formulas {
@@ -38,9 +40,7 @@ typedef union formulas {
     .decode = "2 * weights + 2 * " width " * keys",                                                \
     .prefill = "2 * weights * tokens + 2 * " width " * pairs"
 
-#define KV_BYTES    "2 * kv_heads * head_dim * cache_bytes"
-#define MAMBA2_CONV "(inner + 2 * groups * state_size)"
-#define DELTA_CONV  "(2 * key_heads * key_dim + ssm_heads * value_dim)"
+#define KV_BYTES "2 * kv_heads * head_dim * cache_bytes"
 #define RECURRENT_STATE(conv, numbers)                                                             \
     .state = "(" conv " * conv + " numbers ") * state_bytes",                                      \
     .state_engine =                                                                                \
@@ -215,18 +215,21 @@ static const formulas FORMULAS[COST_KIND_COUNT] = {
                     RECURRENT_STATE("inner", "inner * state_size")},
     [COST_MAMBA2] = {.weights = "width * (2 * inner + 2 * groups * state_size + ssm_heads) + "
                                 "inner * width",
-                     .parameters = "weights + " MAMBA2_CONV " * conv + 3 * ssm_heads + vectors",
-                     .decode = "2 * weights + 2 * " MAMBA2_CONV " * conv + 5 * inner * state_size",
+                     .parameters =
+                         "weights + " COST_MAMBA2_CHANNELS " * conv + 3 * ssm_heads + vectors",
+                     .decode = "2 * weights + 2 * " COST_MAMBA2_CHANNELS
+                               " * conv + 5 * inner * state_size",
                      STEPS,
-                     RECURRENT_STATE(MAMBA2_CONV, "inner * state_size")},
+                     RECURRENT_STATE(COST_MAMBA2_CHANNELS, "inner * state_size")},
     [COST_DELTA] = {.weights = "width * (2 * key_heads * key_dim + 2 * ssm_heads * value_dim + "
                                "2 * ssm_heads) + ssm_heads * value_dim * width",
-                    .parameters = "weights + " DELTA_CONV " * conv + 2 * ssm_heads + value_dim + "
-                                  "vectors",
-                    .decode = "2 * weights + 2 * " DELTA_CONV " * conv + "
+                    .parameters =
+                        "weights + " COST_DELTA_CHANNELS " * conv + 2 * ssm_heads + value_dim + "
+                        "vectors",
+                    .decode = "2 * weights + 2 * " COST_DELTA_CHANNELS " * conv + "
                               "7 * ssm_heads * key_dim * value_dim",
                     STEPS,
-                    RECURRENT_STATE(DELTA_CONV, "ssm_heads * key_dim * value_dim")},
+                    RECURRENT_STATE(COST_DELTA_CHANNELS, "ssm_heads * key_dim * value_dim")},
     [COST_KDA] = {.weights = "3 * width * inner + 2 * (width * key_dim + key_dim * inner) + "
                              "width * ssm_heads + inner * width",
                   .parameters = "weights + 3 * inner * conv + inner + ssm_heads + key_dim + "
@@ -288,10 +291,13 @@ const char *cost_kind_text(cost_kind kind) {
     return TEXTS[kind];
 }
 
-const char *cost_kind_formula(cost_kind kind, fv_cost_quantity quantity) {
+const char *cost_kind_formula(cost_kind kind, fv_cost_quantity quantity, fv_cost_engine engine) {
     const char *formula = FORMULAS[kind].of[quantity];
+    if (quantity == FV_COST_PREFILL && engine == FV_COST_ENGINE_TRANSFORMERS &&
+        cost_operations_of(kind)->prefill != NULL)
+        formula = cost_operations_of(kind)->prefill;
     if (formula != NULL) return formula;
     // Whatever is not said to sleep is met by every token.
-    if (quantity == FV_COST_ACTIVE) return cost_kind_formula(kind, FV_COST_PARAMETERS);
+    if (quantity == FV_COST_ACTIVE) return cost_kind_formula(kind, FV_COST_PARAMETERS, engine);
     return "0";
 }

@@ -48,7 +48,9 @@
     X(conv, "taps of the causal convolution")                                                      \
     X(rank, "of a low-rank map")                                                                   \
     X(groups, "of B and C in Mamba-2")                                                             \
+    X(scan, "tokens in a chunk in which transformers scans the context")                           \
     X(ssm_heads, "heads of a recurrent layer")                                                     \
+    X(blocked, "1 where the maps to steps and states are blocks, a head each (zamba)")             \
     X(key_heads, "heads of keys in a delta rule")                                                  \
     X(key_dim, "width of a key in a delta rule")                                                   \
     X(float_state, "1 where vLLM keeps the state in 4 bytes, whatever the weights have")           \
@@ -75,11 +77,15 @@
     X(held_entries, "entries that the engine holds for this layer")                                \
     X(held_taps, "taps of a convolution that the engine holds")                                    \
     X(past_taps, "taps of a convolution that reach back: all but one")                             \
+    X(chunks, "of `scan` tokens, the last one filled up")                                          \
+    X(scan_pairs, "of two positions in one chunk, the last one not filled up")                     \
     X(held_state_bytes, "of a number in the state that the engine holds")                          \
     X(held_conv_bytes, "of a number in the convolution's state that the engine holds")             \
     X(state_padding, "bytes that fill a page that a state has for itself")                         \
     X(buffered, "numbers that wait for their entry to fill")                                       \
     X(idle, "experts that the engine multiplies a token with for nothing")                         \
+    X(single, "experts of a token that the engine multiplies one by one")                          \
+    X(together, "experts that the engine multiplies at once, with every token")                    \
     X(gates, "1 where an MLP has a gate, 0 where it is two matrices")                              \
     X(recompute, "1 where training computes scores a second time")
 
@@ -133,7 +139,11 @@ typedef enum cost_kind {
 // "latent attention"
 const char *cost_kind_text(cost_kind kind);
 
-// The formula of a quantity; "0" where the part has none of it.
-const char *cost_kind_formula(cost_kind kind, fv_cost_quantity quantity);
+// What recurrent layers convolve.
+#define COST_MAMBA2_CHANNELS "(inner + 2 * groups * state_size)"
+#define COST_DELTA_CHANNELS  "(2 * key_heads * key_dim + ssm_heads * value_dim)"
+
+// The formula of a quantity under an engine; "0" where the part has none of it.
+const char *cost_kind_formula(cost_kind kind, fv_cost_quantity quantity, fv_cost_engine engine);
 
 #endif

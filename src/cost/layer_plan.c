@@ -29,7 +29,8 @@ static fv_cost_number cost_plan_quantity(const cost_part *part, const fv_cost_se
     const cost_reserve alone = {.block = setting->page};
     fv_cost known = {{0}};
     cost_scope s = cost_scope_make(part, setting, &alone, &known);
-    return formula_evaluate(cost_kind_formula(part->kind, quantity), cost_scope_look_up, &s);
+    return formula_evaluate(cost_kind_formula(part->kind, quantity, setting->engine),
+                            cost_scope_look_up, &s);
 }
 
 // What one layer of a part takes: bytes of one token, or of a state.

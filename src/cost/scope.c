@@ -88,6 +88,12 @@ static fv_cost_number count_picked(fv_cost_number n, uint64_t rate, uint64_t mos
     return formula_add(count_entries(last, rate), formula_multiply(n - last, most));
 }
 
+// Of two positions within a chunk of `scan` tokens, either way.
+static fv_cost_number count_scan_pairs(fv_cost_number tokens, uint64_t scan) {
+    fv_cost_number whole = formula_multiply(tokens / scan, formula_multiply(scan, scan));
+    return formula_add(whole, formula_multiply(tokens % scan, tokens % scan));
+}
+
 // --- the bytes of a compressed token -----------------------------------------------------------
 
 // fp8_ds_mla of vLLM (csrc/cache_kernels.cu and deepseek_v4): the latent in 8 bits, a float for
@@ -134,6 +140,7 @@ cost_scope cost_scope_make(const cost_part *part, const fv_cost_setting *setting
     fv_cost_number paged = cost_in_pages(tokens, setting->page);
     fv_cost_number moving = formula_add(cost_in_pages(keys, setting->page), setting->page);
     fv_cost_number pairs = count_pairs(tokens, keys, d->chunk, setting->full);
+    uint64_t scan = d->scan > 0 ? d->scan : 1;
     bool wasteful = d->all_experts && setting->engine == FV_COST_ENGINE_TRANSFORMERS;
     cost_held held = cost_engine_holds(d, setting, reserve->block);
     formula_value cache_bytes = formula_broken(setting->cache_bytes);
@@ -155,9 +162,13 @@ cost_scope cost_scope_make(const cost_part *part, const fv_cost_setting *setting
                     .held_state_bytes = formula_broken(held.state_bytes),
                     .held_conv_bytes = formula_broken(held.conv_bytes),
                     .past_taps = formula_whole(d->conv > 0 ? d->conv - 1 : 0),
+                    .chunks = formula_whole(tokens / scan + (tokens % scan != 0)),
+                    .scan_pairs = formula_whole(count_scan_pairs(tokens, scan)),
                     .state_padding = formula_whole(reserve->state_padding),
                     .buffered = formula_whole(held.buffered),
                     .idle = formula_whole(wasteful ? d->experts - d->active : 0),
+                    .single = formula_whole(wasteful ? 0 : d->active),
+                    .together = formula_whole(wasteful ? d->experts : 0),
                     .gates = formula_whole(d->matrices == 3),
                     .recompute = formula_whole(setting->recompute)};
     count_compressed(&s, d, setting);

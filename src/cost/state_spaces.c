@@ -23,7 +23,8 @@ cost_dims cost_mamba2(cost_config *c, const cost_stack *stack, uint64_t inner,
                       .state_size = cost_config_need(c, keys.state),
                       .conv = cost_config_need(c, keys.conv),
                       .groups = cost_config_need(c, keys.groups),
-                      .ssm_heads = cost_config_need(c, keys.heads)};
+                      .ssm_heads = cost_config_need(c, keys.heads),
+                      .scan = cost_config_size(c, keys.scan, 1)};
     cost_config_expect(c, inner % dims.ssm_heads == 0, keys.heads,
                        "must divide the %" PRIu64 " inner channels, and %d does not", inner,
                        (int)dims.ssm_heads);

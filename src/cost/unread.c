@@ -78,8 +78,8 @@
     X("num_expert_group", "which experts are chosen")                                              \
     X("topk_group", "which experts are chosen")                                                    \
     X("time_step_*", "ranges of a state space's steps")                                            \
-    X("*chunk_size", "how a scan is computed")                                                     \
-    X("block_size", "how a scan is computed")                                                      \
+    X("*chunk_size", "how transformers scans")                                                     \
+    X("block_size", "how transformers scans")                                                      \
     X("use_mamba*", "how a scan is computed")                                                      \
     X("use_falcon_mambapy", "how a scan is computed")                                              \
     X("use_associative_scan", "how a scan is computed")                                            \

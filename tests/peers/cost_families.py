@@ -589,14 +589,11 @@ def build(config, device="meta"):
         return AutoModelForCausalLM.from_config(cls(**fields), attn_implementation="eager")
 
 
-# Layers whose recurrences the library computes in ways of its own (chunks, padded convolutions): of
-# them only the products with weights count.
-RECURRENT = ("Mamba", "Mixer", "GatedDelta", "DeltaAttention", "Lightning", "ShortConv", "RecurrentBlock", "Rwkv")
-WITH_WEIGHTS = ("mm", "addmm", "baddbmm")
+OPERATIONS = {"mm": "mm", "addmm": "mm", "bmm": "bmm", "baddbmm": "bmm", "convolution": "convolution"}
 
 
-def matrix_products(config):
-    """FLOPs of a forward pass over TOKENS tokens, logits at every position, pairs that are masked included."""
+def operations(config):
+    """FLOPs by operation of a forward pass over TOKENS tokens, logits at every position, masked pairs included."""
     import torch
     from torch.utils.flop_counter import FlopCounterMode
     if "kv_lora_rank" in config:  # means nothing there, but the library divides by it
@@ -608,19 +605,10 @@ def matrix_products(config):
     counter = FlopCounterMode(display=False)
     with torch.no_grad(), counter:
         model(torch.arange(TOKENS)[None] % config["vocab_size"], use_cache=False)
-    counts = counter.get_flop_counts()
-    total, own = sum(counts["Global"].values()), []
-    for name, module in model.named_modules():
-        inside = any(name == o or name.startswith(o + ".") for o in own)
-        if inside or not any(word in type(module).__name__ for word in RECURRENT) or "Model" in type(module).__name__:
-            continue
-        if any(word in type(module).__name__ for word in ("DecoderLayer", "ForCausalLM", "RMSNorm", "Cache", "Block")) \
-                and "RecurrentBlock" not in type(module).__name__:
-            continue
-        own.append(name)
-        for op, flops in counts.get(f"{type(model).__name__}.{name}", {}).items():
-            total -= 0 if str(op).split(".")[-1] in WITH_WEIGHTS else flops
-    return total
+    sums = dict.fromkeys(OPERATIONS.values(), 0)
+    for operation, flops in counter.get_flop_counts()["Global"].items():
+        sums[OPERATIONS[str(operation).split(".")[-1]]] += flops
+    return sums
 
 
 def router_bias(model):
@@ -633,24 +621,22 @@ def fovea_cost(program, config, *options):
     return json.loads(run.stdout)["totals"] if run.returncode == 0 else run.stderr.strip()
 
 
-def fovea_products(program, config):
-    """The same of Fovea: all of a part, or, where it has a state, its products with weights."""
+def fovea_operations(program, config):
     run = subprocess.run([program, "cost", "-", "--json", "--context", str(TOKENS), "--mask", "full", "--logits", "all",
                           "--engine", "transformers"], input=json.dumps(config), text=True, capture_output=True)
-    parts = json.loads(run.stdout)["parts"]
-    return sum(p["n_layers"] * (2 * TOKENS * p["weights"] if p["state"] else p["prefill"]) for p in parts)
+    return json.loads(run.stdout)["engine"]["prefill_operations"]
 
 
-def check_products(program, name, config, entry):
+def check_operations(program, name, config, entry):
     try:
-        entry["products"] = matrix_products(config)
+        entry["operations"] = operations(config)
     except Exception as error:  # what the library builds and cannot run
         print(name, "does not run:", str(error)[:200].replace("\n", " "))
         return 0
-    got = fovea_products(program, config)
-    if got == entry["products"]:
+    got = fovea_operations(program, config)
+    if got == entry["operations"]:
         return 0
-    print(name, "products", entry["products"], got - entry["products"], json.dumps(config))
+    print(name, "operations", entry["operations"], got, json.dumps(config))
     return 1
 
 
@@ -660,7 +646,7 @@ def main():
     parser.add_argument("--count", type=int, default=20, help="configurations a family (20)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", help="one family")
-    parser.add_argument("--flops", action="store_true", help="run each on the CPU too, and compare the matrix products")
+    parser.add_argument("--flops", action="store_true", help="run each on the CPU too, and compare what it multiplies")
     parser.add_argument("--write", help="keep the configurations and their numbers in this file")
     options = parser.parse_args()
     import torch._dynamo  # noqa: F401  (before the meta device: its import makes tensors)
@@ -690,7 +676,7 @@ def main():
                       (got["parameters"], got["parameters"] - parameters, got["router_bias"]), json.dumps(config))
             entry = {"config": config, "parameters": parameters, "router_bias": bias}
             if options.flops:
-                wrong += check_products(options.fovea, name, config, entry)
+                wrong += check_operations(options.fovea, name, config, entry)
             kept.append(entry)
     print(f"{checked} configurations of {len(CASES)} families, {refused} more refused by the library: {wrong} wrong")
     if options.write and not wrong:

@@ -108,6 +108,26 @@ static inline char *changed(const char *name, const char *changes) {
     return json;
 }
 
+// Every configuration of a file in tests/cost.
+static inline void for_each_config(const char *name, void check(fv_cost_model *, json_t *)) {
+    char path[512];
+    snprintf(path, sizeof path, "%s/tests/cost/%s", FOVEA_SOURCE_DIR, name);
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    char line[16384];
+    int n = 0;
+    for (; fgets(line, sizeof line, file) != NULL; n++) {
+        json_t *entry = json_loads(line, 0, NULL);
+        assert_non_null(entry);
+        fv_cost_model *model = parse(json_dumps(json_object_get(entry, "config"), 0));
+        check(model, entry);
+        fv_cost_model_free(model);
+        json_decref(entry);
+    }
+    fclose(file);
+    assert_true(n > 70);
+}
+
 // Every published model.
 static inline void for_each_example(void check(const char *, fv_cost_model *)) {
     glob_t found;

@@ -113,26 +113,6 @@ static void convolutions_leave_out_the_tap_in_hand(void **state) {
     }
 }
 
-// Every configuration of a file in tests/cost.
-static void for_each_config(const char *name, void check(fv_cost_model *, json_t *)) {
-    char path[512];
-    snprintf(path, sizeof path, "%s/tests/cost/%s", FOVEA_SOURCE_DIR, name);
-    FILE *file = fopen(path, "r");
-    assert_non_null(file);
-    char line[16384];
-    int n = 0;
-    for (; fgets(line, sizeof line, file) != NULL; n++) {
-        json_t *entry = json_loads(line, 0, NULL);
-        assert_non_null(entry);
-        fv_cost_model *model = parse(json_dumps(json_object_get(entry, "config"), 0));
-        check(model, entry);
-        fv_cost_model_free(model);
-        json_decref(entry);
-    }
-    fclose(file);
-    assert_true(n > 70);
-}
-
 static void check_ideal(fv_cost_model *model, json_t *entry) {
     fv_cost_setting setting = at(300, 2);
     fv_cost total = total_of(model, &setting);
@@ -148,42 +128,6 @@ static void ideal_is_what_the_model_has(void **state) {
     for_each_config("caches.jsonl", check_ideal);
 }
 
-static void expect_number(const fv_cost_model *model, const char *what, uint64_t tokens,
-                          fv_cost_number got, json_t *want) {
-    if (got != (fv_cost_number)json_integer_value(want))
-        fail_msg("%s at %d tokens: %s is %lld, not %lld", fv_cost_model_family(model), (int)tokens,
-                 what, (long long)got, (long long)json_integer_value(want));
-}
-
-// Numbers in transformers' dynamic cache, keys and values and state, and the ideal cache in bytes.
-static void check_cache(fv_cost_model *model, json_t *entry) {
-    const char *tokens;
-    json_t *want;
-    fv_cost_setting setting = at(1, 1);
-    expect_number(model, "parameters", 1, total_of(model, &setting).value[FV_COST_PARAMETERS],
-                  json_object_get(entry, "parameters"));
-    json_object_foreach(json_object_get(entry, "kv_bytes"), tokens, want) {
-        setting = at(strtoull(tokens, NULL, 10), 1);
-        expect_number(model, "cache", setting.tokens,
-                      total_of(model, &setting).value[FV_COST_CACHE], want);
-    }
-    json_object_foreach(json_object_get(entry, "held"), tokens, want) {
-        setting = at(strtoull(tokens, NULL, 10), 1);
-        setting.engine = FV_COST_ENGINE_TRANSFORMERS;
-        setting.cache_bytes = setting.state_bytes = 1;
-        fv_cost total = total_of(model, &setting);
-        expect_number(model, "cache_engine", setting.tokens, total.value[FV_COST_CACHE_ENGINE],
-                      json_array_get(want, 0));
-        expect_number(model, "state_engine", setting.tokens, total.value[FV_COST_STATE_ENGINE],
-                      json_array_get(want, 1));
-    }
-}
-
-static void transformers_holds_what_it_holds(void **state) {
-    (void)state;
-    for_each_config("caches.jsonl", check_cache);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(vllm_raises_blocks_as_it_logs),
@@ -191,7 +135,6 @@ int main(void) {
         cmocka_unit_test(vllm_fills_groups),
         cmocka_unit_test(convolutions_leave_out_the_tap_in_hand),
         cmocka_unit_test(ideal_is_what_the_model_has),
-        cmocka_unit_test(transformers_holds_what_it_holds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,6 +7,7 @@ static const cost_default DEFAULTS[] = {{"mamba_d_state", 256},
                                         {"mamba_n_heads", 128},
                                         {"mamba_conv_bias", 1},
                                         {"mamba_proj_bias", 0},
+                                        {"mamba_chunk_size", 256},
                                         {"mamba_expand", 2},
                                         {"mamba_d_head", COST_NONE},
                                         {"attention_bias", 0},
@@ -22,8 +23,9 @@ static const cost_default DEFAULTS[] = {{"mamba_d_state", 256},
                                         {0}};
 
 static void read(cost_config *c, fv_cost_model *model) {
-    static const cost_mamba2_keys KEYS = {"mamba_d_state", "mamba_d_conv",    "mamba_n_groups",
-                                          "mamba_n_heads", "mamba_conv_bias", "mamba_proj_bias"};
+    static const cost_mamba2_keys KEYS = {"mamba_d_state",   "mamba_d_conv",    "mamba_n_groups",
+                                          "mamba_n_heads",   "mamba_conv_bias", "mamba_proj_bias",
+                                          "mamba_chunk_size"};
     static const char *const TYPES[] = {"linear_attention|mamba", "full_attention|attention", NULL};
     cost_stack stack = cost_stack_begin(c, model);
     uint64_t inner = cost_config_need(c, "mamba_expand") * stack.width;

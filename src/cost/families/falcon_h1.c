@@ -6,6 +6,7 @@ static const cost_default DEFAULTS[] = {{"mamba_d_state", 256},
                                         {"mamba_n_groups", 1},
                                         {"mamba_n_heads", 128},
                                         {"mamba_conv_bias", 1},
+                                        {"mamba_chunk_size", 256},
                                         {"mamba_d_ssm", 1024},
                                         {"mamba_expand", 2},
                                         {"mamba_d_head", COST_NONE},
@@ -24,8 +25,9 @@ static const cost_default DEFAULTS[] = {{"mamba_d_state", 256},
                                         {0}};
 
 static void read(cost_config *c, fv_cost_model *model) {
-    static const cost_mamba2_keys KEYS = {"mamba_d_state", "mamba_d_conv",    "mamba_n_groups",
-                                          "mamba_n_heads", "mamba_conv_bias", NULL};
+    static const cost_mamba2_keys KEYS = {"mamba_d_state",   "mamba_d_conv",    "mamba_n_groups",
+                                          "mamba_n_heads",   "mamba_conv_bias", NULL,
+                                          "mamba_chunk_size"};
     cost_stack stack = cost_stack_begin(c, model);
     uint64_t inner = 0;
     if (cost_config_says(c, "mamba_d_ssm")) inner = cost_config_size(c, "mamba_d_ssm", 0);

@@ -7,6 +7,7 @@ static const cost_default DEFAULTS[] = {{"mamba_d_state", 256},
                                         {"mamba_n_heads", 128},
                                         {"mamba_conv_bias", 1},
                                         {"mamba_proj_bias", 0},
+                                        {"mamba_chunk_size", 256},
                                         {"num_local_experts", 8},
                                         {"num_experts_per_tok", 2},
                                         {"intermediate_size", 11008},
@@ -24,8 +25,9 @@ static const cost_default DEFAULTS[] = {{"mamba_d_state", 256},
                                         {0}};
 
 static void read(cost_config *c, fv_cost_model *model) {
-    static const cost_mamba2_keys KEYS = {"mamba_d_state", "mamba_d_conv",    "mamba_n_groups",
-                                          "mamba_n_heads", "mamba_conv_bias", "mamba_proj_bias"};
+    static const cost_mamba2_keys KEYS = {"mamba_d_state",   "mamba_d_conv",    "mamba_n_groups",
+                                          "mamba_n_heads",   "mamba_conv_bias", "mamba_proj_bias",
+                                          "mamba_chunk_size"};
     static const cost_mixture_keys EXPERTS = {"num_local_experts", "num_experts_per_tok",
                                               "intermediate_size"};
     static const char *const TYPES[] = {"linear_attention|mamba", "full_attention|attention", NULL};

@@ -53,6 +53,7 @@ static cost_dims read_kda(cost_config *c, const cost_stack *stack) {
         .key_dim = cost_config_need(c, "linear_attn_config.head_dim|linear_head_dim"),
         .conv =
             cost_config_need(c, "linear_attn_config.short_conv_kernel_size|linear_conv_kernel_dim"),
+        .scan = COST_DELTA_CHUNK,
         .float_state = 1,
         .vectors = stack->width};
     dims.inner = dims.ssm_heads * dims.key_dim;

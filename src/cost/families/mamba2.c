@@ -7,6 +7,7 @@ static const cost_default DEFAULTS[] = {{"state_size", 128},
                                         {"num_heads", 128},
                                         {"use_conv_bias", 1},
                                         {"use_bias", 0},
+                                        {"chunk_size", 256},
                                         {"expand", 2},
                                         {"head_dim", 64},
                                         {"hidden_size", 4096},
@@ -16,8 +17,8 @@ static const cost_default DEFAULTS[] = {{"state_size", 128},
                                         {0}};
 
 static void read(cost_config *c, fv_cost_model *model) {
-    static const cost_mamba2_keys KEYS = {"state_size", "conv_kernel",   "n_groups",
-                                          "num_heads",  "use_conv_bias", "use_bias"};
+    static const cost_mamba2_keys KEYS = {"state_size",    "conv_kernel", "n_groups",  "num_heads",
+                                          "use_conv_bias", "use_bias",    "chunk_size"};
     cost_stack stack = cost_stack_begin(c, model);
     uint64_t inner = cost_config_need(c, "expand") * stack.width;
     cost_dims mamba = cost_mamba2(c, &stack, inner, KEYS);

@@ -1,19 +1,13 @@
 // MiniMax-01: lightning attention, and softmax attention in some layers; experts as Mixtral.
 #include "cost/families.h"
 
-static const cost_default DEFAULTS[] = {{"num_local_experts", 8},
-                                        {"num_experts_per_tok", 2},
-                                        {"intermediate_size", 14336},
-                                        {"head_dim", COST_NONE},
-                                        {"sliding_window", COST_NONE},
-                                        {"layer_types", COST_NONE},
-                                        {"hidden_size", 4096},
-                                        {"vocab_size", 32000},
-                                        {"num_hidden_layers", 32},
-                                        {"tie_word_embeddings", 0},
-                                        {"num_attention_heads", 32},
-                                        {"num_key_value_heads", 8},
-                                        {0}};
+static const cost_default DEFAULTS[] = {{"num_local_experts", 8},     {"num_experts_per_tok", 2},
+                                        {"intermediate_size", 14336}, {"head_dim", COST_NONE},
+                                        {"block_size", 256},          {"sliding_window", COST_NONE},
+                                        {"layer_types", COST_NONE},   {"hidden_size", 4096},
+                                        {"vocab_size", 32000},        {"num_hidden_layers", 32},
+                                        {"tie_word_embeddings", 0},   {"num_attention_heads", 32},
+                                        {"num_key_value_heads", 8},   {0}};
 
 static void read(cost_config *c, fv_cost_model *model) {
     static const cost_mixture_keys KEYS = {"num_local_experts|num_experts", "num_experts_per_tok",
@@ -26,6 +20,7 @@ static void read(cost_config *c, fv_cost_model *model) {
     cost_dims lightning = {.width = stack.width,
                            .head_dim = attention.head_dim,
                            .inner = attention.heads * attention.head_dim,
+                           .scan = cost_config_size(c, "block_size", 1),
                            .vectors = stack.width};
     cost_dims mixture = cost_mixture(c, &stack, KEYS);
     mixture.vectors += stack.width;

@@ -10,6 +10,7 @@ static const cost_default DEFAULTS[] = {{"layers_block_type", COST_NONE},
                                         {"mamba_num_heads", 128},
                                         {"use_conv_bias", 1},
                                         {"use_bias", 0},
+                                        {"chunk_size", 128},
                                         {"mamba_head_dim", 64},
                                         {"n_routed_experts", 8},
                                         {"num_experts_per_tok", 2},
@@ -60,9 +61,13 @@ static void find_kinds(cost_config *c, cost_stack *stack, const char *letters) {
 }
 
 static cost_dims read_mamba(cost_config *c, const cost_stack *stack) {
-    static const cost_mamba2_keys KEYS = {
-        "ssm_state_size",  "mamba_d_conv|conv_kernel",      "mamba_n_groups|n_groups",
-        "mamba_num_heads", "mamba_conv_bias|use_conv_bias", "use_bias"};
+    static const cost_mamba2_keys KEYS = {"ssm_state_size",
+                                          "mamba_d_conv|conv_kernel",
+                                          "mamba_n_groups|n_groups",
+                                          "mamba_num_heads",
+                                          "mamba_conv_bias|use_conv_bias",
+                                          "use_bias",
+                                          "mamba_chunk_size|chunk_size"};
     uint64_t inner = cost_config_need(c, "mamba_num_heads") * cost_config_need(c, "mamba_head_dim");
     cost_dims mamba = cost_mamba2(c, stack, inner, KEYS);
     mamba.vectors += stack->width + inner;

@@ -45,6 +45,7 @@ static cost_dims read_mamba(cost_config *c, const cost_stack *stack) {
                        "must divide the %d inner channels, and %d does not", (int)dims.inner,
                        (int)heads);
     // What every head makes dt, B and C from are its own channels alone, which changes no size.
+    dims.blocked = 1;
     dims.vectors = stack->width;
     if (cost_config_flag(c, "mamba_conv_bias")) dims.vectors += dims.inner;
     if (cost_config_flag(c, "mamba_proj_bias")) dims.vectors += 2 * dims.inner + stack->width;

@@ -8,6 +8,7 @@ static const cost_default DEFAULTS[] = {{"layers_block_type", COST_NONE},
                                         {"mamba_ngroups", 1},
                                         {"n_mamba_heads", 8},
                                         {"add_bias_linear", 0},
+                                        {"chunk_size", 256},
                                         {"mamba_expand", 2},
                                         {"intermediate_size", COST_NONE},
                                         {"adapter_rank", 128},
@@ -44,7 +45,8 @@ static void find_hybrids(cost_config *c, cost_stack *stack) {
 
 static cost_dims read_mamba(cost_config *c, const cost_stack *stack) {
     static const cost_mamba2_keys KEYS = {"mamba_d_state", "mamba_d_conv", "mamba_ngroups",
-                                          "n_mamba_heads", NULL,           "add_bias_linear"};
+                                          "n_mamba_heads", NULL,           "add_bias_linear",
+                                          "chunk_size"};
     uint64_t inner = cost_config_need(c, "mamba_expand") * stack->width;
     cost_dims mamba = cost_mamba2(c, stack, inner, KEYS);
     cost_check_mamba2_heads(c, &mamba, "mamba_headdim");

@@ -20,6 +20,22 @@ static void print_pool(const fv_cost_pool *pool) {
                pool->group, pool->idle_layers);
 }
 
+static void print_operation(const char *name, fv_cost_number flops) {
+    char a[24];
+    if (flops > 0) printf("  %s %s", name, quantity_text((double)flops, "FLOP", a));
+}
+
+static void print_operations(const cost_subject *subject, const cost_request *request) {
+    fv_cost_operations o;
+    if (request->setting.engine != FV_COST_ENGINE_TRANSFORMERS) return;
+    if (fv_cost_operations_get(subject->model, &request->setting, &o, NULL) != FV_OK) return;
+    printf("  its prefill multiplies, by ATen's operation:");
+    print_operation("mm", o.mm);
+    print_operation("bmm", o.bmm);
+    print_operation("convolution", o.convolution);
+    printf("\n");
+}
+
 void cost_print_engine(const cost_subject *subject, const cost_request *request,
                        const fv_cost *total) {
     char a[24], b[24], c[24];
@@ -37,6 +53,22 @@ void cost_print_engine(const cost_subject *subject, const cost_request *request,
     fv_cost_pool pool;
     fv_cost_pool_get(subject->model, &request->setting, &pool);
     print_pool(&pool);
+    print_operations(subject, request);
+}
+
+static void set_operations(json_t *object, const cost_subject *subject,
+                           const cost_request *request) {
+    fv_cost_operations o;
+    json_t *operations = json_object();
+    if (operations == NULL ||
+        fv_cost_operations_get(subject->model, &request->setting, &o, NULL) != FV_OK) {
+        json_decref(operations);
+        return;
+    }
+    cost_set_number(operations, "mm", o.mm);
+    cost_set_number(operations, "bmm", o.bmm);
+    cost_set_number(operations, "convolution", o.convolution);
+    json_object_set_new(object, "prefill_operations", operations);
 }
 
 json_t *cost_engine_json(const cost_subject *subject, const cost_request *request) {
@@ -49,5 +81,7 @@ json_t *cost_engine_json(const cost_subject *subject, const cost_request *reques
     if (object == NULL) return NULL;
     cost_set_number(object, "page_bytes", pool.page);
     cost_set_number(object, "state_bytes", pool.state);
+    if (request->setting.engine == FV_COST_ENGINE_TRANSFORMERS)
+        set_operations(object, subject, request);
     return object;
 }
