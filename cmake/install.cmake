@@ -15,6 +15,9 @@ install(DIRECTORY experiments DESTINATION ${CMAKE_INSTALL_DATADIR}/fovea
 if(TARGET fovea)
   install(TARGETS fovea RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()
+if(TARGET fovea_mpi)
+  install(TARGETS fovea_mpi LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/fovea)
+endif()
 if(TARGET manual)
   install(DIRECTORY ${FOVEA_MANUAL}/man1 ${FOVEA_MANUAL}/man5 DESTINATION ${CMAKE_INSTALL_MANDIR})
   install(FILES ${FOVEA_MANUAL}/bash/fovea

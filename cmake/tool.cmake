@@ -1,26 +1,29 @@
 # The tool, from tools/fovea.
 
-# Sweeps and rings over processes (tools/fovea/fleet/fleet.h): one file where MPI is installed, another
-# where not.
+# Sweeps and rings over processes: a module that is loaded when it is needed (tools/fovea/mpi/mpi_calls.h),
+# made where MPI is installed. It lies beside the program here, and among the libraries once installed.
 option(FOVEA_MPI "spread sweeps over processes with MPI, where it is installed" ON)
-set(FLEET none)
 if(FOVEA_MPI)
   find_package(MPI QUIET COMPONENTS C)
   if(MPI_C_FOUND)
-    set(FLEET mpi)
+    add_library(fovea_mpi MODULE tools/mpi/mpi_module.c)
+    target_include_directories(fovea_mpi PRIVATE tools/fovea)
+    target_compile_definitions(fovea_mpi PRIVATE FOVEA_VERSION="${PROJECT_VERSION}")
+    target_link_libraries(fovea_mpi PRIVATE MPI::MPI_C)
+    set_target_properties(fovea_mpi PROPERTIES OUTPUT_NAME fovea-mpi PREFIX "" SUFFIX .so
+      LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR})
   else()
     set(why "no MPI is found")
   endif()
 else()
   set(why "FOVEA_MPI is off")
 endif()
-if(FLEET STREQUAL none)
+if(NOT TARGET fovea_mpi)
   message(NOTICE "fovea: ${why}: sweeps and ring attention over processes are not built")
 endif()
 
 file(GLOB TOOL_SOURCES CONFIGURE_DEPENDS tools/fovea/*.c tools/fovea/*/*.c)
-list(FILTER TOOL_SOURCES EXCLUDE REGEX "/(main|mpi|none)\\.c$")
-list(APPEND TOOL_SOURCES tools/fovea/fleet/${FLEET}.c tools/fovea/ring/${FLEET}.c)
+list(FILTER TOOL_SOURCES EXCLUDE REGEX "/main\\.c$")
 file(GLOB MANUAL_SOURCES CONFIGURE_DEPENDS tools/manual/*.c)
 
 # The verbs serve two programs: the tool, and the one that makes its manual pages and completions.
@@ -30,11 +33,9 @@ add_executable(fovea_manual ${MANUAL_SOURCES} $<TARGET_OBJECTS:fovea_verbs>)
 foreach(target fovea_verbs fovea fovea_manual)
   target_include_directories(${target} PRIVATE tools/fovea)
   target_link_libraries(${target} PRIVATE fovea_static ${FOVEA_DEPENDENCIES})
-  if(FLEET STREQUAL mpi)
-    target_link_libraries(${target} PRIVATE MPI::MPI_C)
-  endif()
 endforeach()
-target_compile_definitions(fovea_verbs PRIVATE
+file(RELATIVE_PATH module_dir ${CMAKE_INSTALL_FULL_BINDIR} ${CMAKE_INSTALL_FULL_LIBDIR}/fovea)
+target_compile_definitions(fovea_verbs PRIVATE FOVEA_MODULE_DIR="${module_dir}/"
   FOVEA_DATA_DIR="${CMAKE_INSTALL_FULL_DATADIR}/fovea")
 set_target_properties(fovea PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR})
 

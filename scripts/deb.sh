@@ -22,7 +22,7 @@ packages() { # kinds, as a pattern
     awk -v kinds="^($1)$" '$1 ~ kinds { printf "%s%s", n++ ? ", " : "", $3 }' cmake/packages.txt
 }
 # What debhelper brings along, and what only the tests or a run of the tool need, is not asked for.
-sed "s/@BUILD_DEPENDS@/$(packages 'library|optional|program' |
+sed "s/@BUILD_DEPENDS@/$(packages 'library|loaded|optional|program' |
     sed -E 's/(^|, )(gcc|make|python3|gnuplot-nox|openmpi-bin)\>//g')/;
     s/@LIBRARIES@/$(packages library)/" debian/control.in >debian/control
 rm debian/control.in

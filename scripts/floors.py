@@ -2,8 +2,8 @@
 """Walls between rooms, as their #include lines show them: floors.py [ROOT]
 
 A room of src/ includes only rooms that stand before it in FLOORS (CMakeLists.txt). The tool includes
-public headers and its own. No two files of different rooms have one name, but for lists (list.c) and the
-two ways to build without MPI. Public headers of mechanisms know nothing of the lab's configuration.
+public headers and its own. No two files of different rooms have one name, but for lists (list.c).
+Public headers of mechanisms know nothing of the lab's configuration.
 Only what include/fovea/ declares begins with fv_.
 Every room has a README.md of at most 10 lines and two sentences or more: what lives there, what must not.
 """
@@ -12,7 +12,7 @@ import pathlib
 import re
 import sys
 
-REPEATED = {"list.c", "mpi.c", "none.c", "main.c"}
+REPEATED = {"list.c", "main.c"}
 # Headers that other programs take alone, and what none of them may reach.
 MECHANISMS = ["attention.h", "scan.h", "ring.h", "cost.h", "cost_devices.h", "cost_measured.h"]
 LAB = {"config.h", "record.h", "experiment.h"}

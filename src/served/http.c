@@ -1,7 +1,7 @@
 #include "served/http.h"
 #include "base/clock.h"
+#include "served/curl_calls.h"
 
-#include <curl/curl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +9,8 @@
 
 enum { SMALL_BODY = 16 << 10 };
 static const double longest_wait = 60, longest_retry_after = 300;
+
+static const curl_calls *curl; // loaded with the first http
 
 struct http {
     http_options options;
@@ -102,39 +104,39 @@ static void set_body(http_call *call) {
     CURL *easy = call->easy;
     size_t size = body_size(call), n;
     if (size == 0) {
-        curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
+        curl->easy_setopt(easy, CURLOPT_HTTPGET, 1L);
         return;
     }
-    curl_easy_setopt(easy, CURLOPT_POST, 1L);
-    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)size);
+    curl->easy_setopt(easy, CURLOPT_POST, 1L);
+    curl->easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)size);
     call->small.n = 0;
     for (size_t i = 0; size <= SMALL_BODY && i < n_parts(call); i++) {
         const char *from = part(call, i, &n);
         text_add_n(&call->small, from, n);
     }
     bool whole = size <= SMALL_BODY && !call->small.failed;
-    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, whole ? call->small.data : NULL);
+    curl->easy_setopt(easy, CURLOPT_POSTFIELDS, whole ? call->small.data : NULL);
     call->part = call->sent = 0;
 }
 
 static bool make_easy(http *h, http_call *call) {
-    CURL *easy = curl_easy_init();
+    CURL *easy = curl->easy_init();
     if (easy == NULL) return false;
     call->easy = easy;
     call->owner = h;
-    curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
-    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, h->headers);
-    curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_read);
-    curl_easy_setopt(easy, CURLOPT_READDATA, call);
-    curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, on_seek);
-    curl_easy_setopt(easy, CURLOPT_SEEKDATA, call);
-    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_write);
-    curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
-    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, 20000L);
-    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)(1000 * h->options.timeout));
-    curl_easy_setopt(easy, CURLOPT_USERAGENT, "fovea");
+    curl->easy_setopt(easy, CURLOPT_PRIVATE, call);
+    curl->easy_setopt(easy, CURLOPT_HTTPHEADER, h->headers);
+    curl->easy_setopt(easy, CURLOPT_READFUNCTION, on_read);
+    curl->easy_setopt(easy, CURLOPT_READDATA, call);
+    curl->easy_setopt(easy, CURLOPT_SEEKFUNCTION, on_seek);
+    curl->easy_setopt(easy, CURLOPT_SEEKDATA, call);
+    curl->easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_write);
+    curl->easy_setopt(easy, CURLOPT_WRITEDATA, call);
+    curl->easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl->easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl->easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, 20000L);
+    curl->easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)(1000 * h->options.timeout));
+    curl->easy_setopt(easy, CURLOPT_USERAGENT, "fovea");
     return true;
 }
 
@@ -159,11 +161,11 @@ static void start_try(http *h, http_call *call) {
     call->status = 0;
     call->note[0] = '\0';
     call->attempts++;
-    curl_easy_setopt(call->easy, CURLOPT_URL, call->url);
+    curl->easy_setopt(call->easy, CURLOPT_URL, call->url);
     set_body(call);
-    CURLMcode code = curl_multi_add_handle(h->multi, call->easy);
+    CURLMcode code = curl->multi_add_handle(h->multi, call->easy);
     if (code != CURLM_OK)
-        fail_at_once(h, call, curl_multi_strerror(code));
+        fail_at_once(h, call, curl->multi_strerror(code));
     else
         h->n_running++;
 }
@@ -203,7 +205,7 @@ static void put_waiting(http *h, http_call *call, double due) {
 // quarter up or down, so that requests that failed together do not come again together.
 static double pause_before(http *h, http_call *call) {
     curl_off_t asked = 0;
-    curl_easy_getinfo(call->easy, CURLINFO_RETRY_AFTER, &asked);
+    curl->easy_getinfo(call->easy, CURLINFO_RETRY_AFTER, &asked);
     if (asked > 0) {
         double pause = fmin((double)asked, longest_retry_after);
         h->gate = fmax(h->gate, clock_now() + pause);
@@ -226,13 +228,13 @@ static void note_network_fault(http_call *call, CURLcode code) {
         snprintf(call->note, sizeof call->note, "a reply of more than %zu bytes, which is not read",
                  call->owner->options.most_read);
     else
-        snprintf(call->note, sizeof call->note, "%s", curl_easy_strerror(code));
+        snprintf(call->note, sizeof call->note, "%s", curl->easy_strerror(code));
 }
 
 static void finish_try(http *h, http_call *call, CURLcode code) {
     long status = 0;
-    curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
-    curl_easy_getinfo(call->easy, CURLINFO_TOTAL_TIME, &call->seconds);
+    curl->easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
+    curl->easy_getinfo(call->easy, CURLINFO_TOTAL_TIME, &call->seconds);
     call->status = (int)status;
     call->fault = network_fault(code);
     // Before a note cuts it short, and again where JSON had escaped it.
@@ -244,7 +246,7 @@ static void finish_try(http *h, http_call *call, CURLcode code) {
     http_hide_key(h, call->note, strlen(call->note));
     // Before the handle is used again the pause is read from it.
     double pause = worth_another_try(call->fault) ? pause_before(h, call) : 0;
-    curl_multi_remove_handle(h->multi, call->easy);
+    curl->multi_remove_handle(h->multi, call->easy);
     h->n_running--;
     if (worth_another_try(call->fault) && call->attempts <= h->options.retries)
         put_waiting(h, call, clock_now() + pause);
@@ -278,12 +280,12 @@ static http_call *take_done(http *h) {
 
 static void collect(http *h) {
     int running, left;
-    curl_multi_perform(h->multi, &running);
-    for (CURLMsg *message; (message = curl_multi_info_read(h->multi, &left)) != NULL;) {
+    curl->multi_perform(h->multi, &running);
+    for (CURLMsg *message; (message = curl->multi_info_read(h->multi, &left)) != NULL;) {
         http_call *call;
         if (message->msg != CURLMSG_DONE) continue;
         CURLcode code = message->data.result;
-        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&call);
+        curl->easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&call);
         finish_try(h, call, code);
     }
 }
@@ -305,7 +307,7 @@ http_call *http_wait(http *h, int milliseconds) {
     if (h->n_running + h->n_waiting == 0) return NULL;
     collect(h);
     if (h->done == NULL) {
-        curl_multi_poll(h->multi, NULL, 0, start_due(h, milliseconds), NULL);
+        curl->multi_poll(h->multi, NULL, 0, start_due(h, milliseconds), NULL);
         collect(h);
         start_due(h, 0);
     }
@@ -321,44 +323,46 @@ fv_status http_fetch(http *h, http_call *call, const volatile int *interrupted, 
 }
 
 fv_status http_create(const http_options *options, http **out, fv_error *error) {
-    http *h = calloc(1, sizeof *h);
     *out = NULL;
-    bool good = h != NULL && curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
+    fv_status status = curl_load(&curl, error);
+    if (status != FV_OK) return status;
+    http *h = calloc(1, sizeof *h);
+    bool good = h != NULL;
     if (good) {
         h->options = *options;
-        h->multi = curl_multi_init();
-        h->headers = curl_slist_append(NULL, "Content-Type: application/json");
-        struct curl_slist *more = curl_slist_append(h->headers, "Expect:");
+        h->multi = curl->multi_init();
+        h->headers = curl->slist_append(NULL, "Content-Type: application/json");
+        struct curl_slist *more = curl->slist_append(h->headers, "Expect:");
         good = h->multi != NULL && h->headers != NULL && more != NULL;
         random_init(&h->random, (uint64_t)(1e6 * clock_now()), FV_STREAM_TEST, 0, 0);
     }
     if (good && options->key != NULL) {
         text_buffer line = {0};
         text_add(&line, "Authorization: Bearer %s", options->key);
-        good = !line.failed && curl_slist_append(h->headers, line.data) != NULL;
+        good = !line.failed && curl->slist_append(h->headers, line.data) != NULL;
         text_free(&line);
     }
     if (!good) {
         http_free(h);
         return fv_fail(error, FV_NO_MEMORY, "out of memory for requests");
     }
-    curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, (long)options->in_flight);
+    curl->multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, (long)options->in_flight);
     *out = h;
     return FV_OK;
 }
 
 void http_free(http *h) {
     if (h == NULL) return;
-    if (h->multi != NULL) curl_multi_cleanup(h->multi);
-    curl_slist_free_all(h->headers);
+    if (h->multi != NULL) curl->multi_cleanup(h->multi);
+    curl->slist_free_all(h->headers);
     free(h);
 }
 
 void http_call_free(http_call *call) {
     if (call->easy != NULL) {
         // A call that is still in flight leaves its multi handle here.
-        if (call->owner != NULL) curl_multi_remove_handle(call->owner->multi, call->easy);
-        curl_easy_cleanup(call->easy);
+        if (call->owner != NULL) curl->multi_remove_handle(call->owner->multi, call->easy);
+        curl->easy_cleanup(call->easy);
     }
     text_free(&call->reply);
     text_free(&call->small);

@@ -90,3 +90,8 @@ python3 "$root/tests/interop/fovea_attention.py" "$lib/libfovea.so"
 echo "the tool"
 cd "$work"
 "$prefix/bin/fovea" info
+if [ -e "$lib/fovea/fovea-mpi.so" ]; then
+    echo "the tool and its module for MPI, installed and moved"
+    mv "$prefix" "$work/moved"
+    "$work/moved/bin/fovea" ring --n 1024 --heads 1 >"$work/ring.log" 2>&1 || { cat "$work/ring.log"; exit 1; }
+fi

@@ -2,9 +2,6 @@
 // as ever: it reads the file, hands out runs one by one, stores what comes back and draws. The
 // others only train. So there is one writer, whoever is fast gets more, and results are those of a
 // single process, bit for bit.
-//
-//   fleet/mpi.c    over MPI
-//   fleet/none.c   built where MPI is not there: a fleet of one
 #ifndef FOVEA_TOOL_FLEET_H
 #define FOVEA_TOOL_FLEET_H
 

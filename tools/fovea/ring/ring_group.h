@@ -1,7 +1,4 @@
 // The processes of a ring, started together by mpirun.
-//
-//   ring/mpi.c    over MPI
-//   ring/none.c   built where MPI is not there: says what is missing
 #ifndef FOVEA_TOOL_RING_GROUP_H
 #define FOVEA_TOOL_RING_GROUP_H
 

@@ -1,10 +1,10 @@
-// Over MPI: every message non-blocking, in pieces that its integers can count. When a process is
+// Over MPI (mpi/mpi_calls.h): every message non-blocking, in pieces that its integers can count. When a process is
 // lost MPI's own error handler ends the others.
 #include "ring/ring_group.h"
 
+#include "mpi/mpi_calls.h"
 #include "tool.h"
 
-#include <mpi.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -12,9 +12,11 @@ enum { MOST_PIECES = 64, TAG_GIVE = FV_RING_SLOTS };
 static const size_t PIECE = (size_t)1 << 30; // bytes
 
 typedef struct message {
-    MPI_Request pieces[MOST_PIECES];
+    mpi_request pieces[MOST_PIECES];
     int n;
 } message;
+
+static const mpi_calls *mpi; // of a process that has joined a group
 
 struct ring_group {
     int rank, size;
@@ -22,21 +24,25 @@ struct ring_group {
 };
 
 int ring_group_join(ring_group **out) {
+    const char *why;
+    *out = NULL;
+    mpi = mpi_load(&why);
+    if (mpi == NULL)
+        return tool_usage_error("ring: %s (`fovea bench ring` runs ranks as threads without MPI)",
+                                why);
     *out = calloc(1, sizeof **out);
     if (*out == NULL) {
         fv_error error;
         fv_fail(&error, FV_NO_MEMORY, "out of memory");
         return tool_fail(&error);
     }
-    MPI_Init(NULL, NULL);
-    MPI_Comm_rank(MPI_COMM_WORLD, &(*out)->rank);
-    MPI_Comm_size(MPI_COMM_WORLD, &(*out)->size);
+    mpi->join(false, &(*out)->rank, &(*out)->size);
     return EXIT_DONE;
 }
 
 void ring_group_leave(ring_group *g) {
     if (g == NULL) return;
-    MPI_Finalize();
+    mpi->leave();
     free(g);
 }
 
@@ -55,8 +61,8 @@ static fv_status mpi_send(void *context, int slot, int to, const void *data, siz
     message *m = &((ring_group *)context)->sends[slot];
     fv_status status = check_size(size, error);
     for (size_t at = 0; status == FV_OK && at < size; at += PIECE)
-        MPI_Isend((const char *)data + at, (int)(size - at < PIECE ? size - at : PIECE), MPI_BYTE,
-                  to, slot, MPI_COMM_WORLD, &m->pieces[m->n++]);
+        mpi->begin_send((const char *)data + at, (int)(size - at < PIECE ? size - at : PIECE), to,
+                        slot, &m->pieces[m->n++]);
     return status;
 }
 
@@ -65,13 +71,13 @@ static fv_status mpi_receive(void *context, int slot, int from, void *data, size
     message *m = &((ring_group *)context)->receives[slot];
     fv_status status = check_size(size, error);
     for (size_t at = 0; status == FV_OK && at < size; at += PIECE)
-        MPI_Irecv((char *)data + at, (int)(size - at < PIECE ? size - at : PIECE), MPI_BYTE, from,
-                  slot, MPI_COMM_WORLD, &m->pieces[m->n++]);
+        mpi->begin_receive((char *)data + at, (int)(size - at < PIECE ? size - at : PIECE), from,
+                           slot, &m->pieces[m->n++]);
     return status;
 }
 
 static fv_status wait_for(message *m) {
-    MPI_Waitall(m->n, m->pieces, MPI_STATUSES_IGNORE);
+    for (int i = 0; i < m->n; i++) mpi->wait(&m->pieces[i]);
     m->n = 0;
     return FV_OK;
 }
@@ -101,32 +107,29 @@ fv_ring_transport ring_group_transport(ring_group *g) {
 void ring_group_meet(ring_group *g) {
     (void)g;
     const struct timespec a_moment = {.tv_nsec = 200000};
-    MPI_Request request;
-    int here = 0;
-    MPI_Ibarrier(MPI_COMM_WORLD, &request);
-    for (MPI_Test(&request, &here, MPI_STATUS_IGNORE); !here;
-         MPI_Test(&request, &here, MPI_STATUS_IGNORE))
+    mpi_request request;
+    bool here = false;
+    mpi->begin_meeting(&request);
+    for (mpi->has_ended(&request, &here); !here; mpi->has_ended(&request, &here))
         nanosleep(&a_moment, NULL);
-    MPI_Barrier(MPI_COMM_WORLD); // all are awake: leave together
+    mpi->meet(); // all are awake: leave together
 }
 
 double ring_group_largest(ring_group *g, double number) {
     (void)g;
-    double largest;
-    MPI_Allreduce(&number, &largest, 1, MPI_DOUBLE, MPI_MAX, MPI_COMM_WORLD);
-    return largest;
+    return mpi->largest(number);
 }
 
 void ring_group_give(ring_group *g, const void *data, size_t size) {
     (void)g;
     for (size_t at = 0; at < size; at += PIECE)
-        MPI_Send((const char *)data + at, (int)(size - at < PIECE ? size - at : PIECE), MPI_BYTE, 0,
-                 TAG_GIVE, MPI_COMM_WORLD);
+        mpi->send((const char *)data + at, (int)(size - at < PIECE ? size - at : PIECE), 0,
+                  TAG_GIVE);
 }
 
 void ring_group_take(ring_group *g, int rank, void *data, size_t size) {
     (void)g;
     for (size_t at = 0; at < size; at += PIECE)
-        MPI_Recv((char *)data + at, (int)(size - at < PIECE ? size - at : PIECE), MPI_BYTE, rank,
-                 TAG_GIVE, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+        mpi->receive((char *)data + at, (int)(size - at < PIECE ? size - at : PIECE), rank,
+                     TAG_GIVE);
 }

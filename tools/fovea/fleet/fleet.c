@@ -1,4 +1,4 @@
-// Over MPI. A thread of rank 0 stands for each other rank: it takes a run from the sweep's queue
+// Over MPI (mpi/mpi_calls.h). A thread of rank 0 stands for each other rank: it takes a run from the sweep's queue
 // (lab/crew), sends it to a worker that is free and waits for the result. MPI is used by one thread
 // at a time, and waiting is looking now and then, because most MPIs wait by spinning, on a core
 // that could train.
@@ -23,11 +23,11 @@
 #include "fleet/fleet.h"
 
 #include "fleet/parcel.h"
+#include "mpi/mpi_calls.h"
 #include "tool.h"
 
 #include <fovea/train.h>
 #include <limits.h>
-#include <mpi.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +35,8 @@
 #include <unistd.h>
 
 enum { TAG_ORDER = 1, TAG_RESULT, TAG_PULSE, TAG_GOODBYE, TAG_LEAVE, TAG_SCATTER };
+
+static const mpi_calls *mpi; // of a process that is in a fleet
 
 static const double default_lease = 30; // seconds
 enum {
@@ -75,7 +77,7 @@ static void pulse_start(pulse *p, void (*beat)(void *owner), void *owner) {
     p->owner = owner;
     if (pthread_create(&p->thread, NULL, live, p) == 0) return;
     tool_usage_error("a process of the fleet cannot start a thread");
-    MPI_Abort(MPI_COMM_WORLD, EXIT_FAILED);
+    mpi->abort(EXIT_FAILED);
 }
 
 static void pulse_end(pulse *p) {
@@ -101,27 +103,23 @@ static void nap(void) {
 
 // The tag of what has come from `rank` first, and its size; 0 where nothing has.
 static int look(int rank, int *size) {
-    int come = 0;
-    MPI_Status message;
-    if (MPI_Iprobe(rank, MPI_ANY_TAG, MPI_COMM_WORLD, &come, &message) != MPI_SUCCESS) return 0;
-    if (!come) return 0;
-    MPI_Get_count(&message, MPI_BYTE, size);
-    return message.MPI_TAG;
+    int tag = mpi->look(rank, MPI_CALLS_ANY_TAG, size);
+    return tag > 0 ? tag : 0;
 }
 
 // Takes a message that says all by its tag.
 static void take_sign(int rank, int tag) {
-    MPI_Recv(NULL, 0, MPI_BYTE, rank, tag, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+    mpi->receive(NULL, 0, rank, tag);
 }
 
 // Waits until the other side has done its part, at most for `seconds`; the lock is held on entry
 // and return, and not in between. MPI may go on using the memory of what did not end.
-static bool settle(pthread_mutex_t *lock, MPI_Request *request, double seconds) {
+static bool settle(pthread_mutex_t *lock, mpi_request *request, double seconds) {
     double until = now() + seconds;
     for (;;) {
-        int done = 0;
-        if (MPI_Test(request, &done, MPI_STATUS_IGNORE) != MPI_SUCCESS) return false;
-        if (done) return true;
+        bool ended = false;
+        if (!mpi->has_ended(request, &ended)) return false;
+        if (ended) return true;
         if (now() > until) return false;
         pthread_mutex_unlock(lock);
         nap();
@@ -131,29 +129,27 @@ static bool settle(pthread_mutex_t *lock, MPI_Request *request, double seconds) 
 
 // Sends a message that says all by its tag, and does not wait for one who may be dead.
 static void send_sign(int rank, int tag) {
-    MPI_Request request;
-    if (MPI_Isend(NULL, 0, MPI_BYTE, rank, tag, MPI_COMM_WORLD, &request) == MPI_SUCCESS)
-        MPI_Request_free(&request);
+    mpi_request request;
+    if (mpi->begin_send(NULL, 0, rank, tag, &request)) mpi->forget(&request);
 }
 
 // With the lock held: whether the other side has taken the message within `seconds`. If not, MPI
 // may still read the bytes.
 static bool deliver(pthread_mutex_t *lock, const void *bytes, size_t size, int rank, int tag,
                     double seconds) {
-    MPI_Request request;
-    return MPI_Isend(bytes, (int)size, MPI_BYTE, rank, tag, MPI_COMM_WORLD, &request) ==
-               MPI_SUCCESS &&
+    mpi_request request;
+    return mpi->begin_send(bytes, (int)size, rank, tag, &request) &&
            settle(lock, &request, seconds);
 }
 
 // With the lock held: takes the message of `size` bytes, ended by a zero byte. NULL where it does
 // not come whole within `seconds`, or without memory.
 static char *take(pthread_mutex_t *lock, int rank, int tag, int size, double seconds) {
-    MPI_Request request;
+    mpi_request request;
     char *bytes = malloc((size_t)size + 1);
     if (bytes == NULL) return NULL;
     bytes[size] = '\0';
-    if (MPI_Irecv(bytes, size, MPI_BYTE, rank, tag, MPI_COMM_WORLD, &request) != MPI_SUCCESS) {
+    if (!mpi->begin_receive(bytes, size, rank, tag, &request)) {
         free(bytes);
         return NULL;
     }
@@ -173,10 +169,9 @@ typedef struct member {
 static void beat_of_member(void *owner) {
     member *m = owner;
     m->silence++;
-    for (int size; look(0, &size) == TAG_PULSE; m->silence = 0) take_sign(0, TAG_PULSE);
-    int come = 0;
-    MPI_Iprobe(0, TAG_SCATTER, MPI_COMM_WORLD, &come, MPI_STATUS_IGNORE);
-    if (come) tool_interrupted = 1;
+    int size;
+    for (; look(0, &size) == TAG_PULSE; m->silence = 0) take_sign(0, TAG_PULSE);
+    if (mpi->look(0, TAG_SCATTER, &size) == TAG_SCATTER) tool_interrupted = 1;
     if (m->silence > m->most_silence) _exit(EXIT_FAILED); // nobody is left to finalize with
     if (m->busy) send_sign(0, TAG_PULSE);
 }
@@ -238,7 +233,7 @@ static int take_message(member *m, bool *serves, char **order) {
     if (tag != 0) {
         *order = calloc((size_t)size + 1, 1);
         if (*order == NULL) _exit(EXIT_FAILED);
-        MPI_Recv(*order, size, MPI_BYTE, 0, tag, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+        mpi->receive(*order, size, 0, tag);
         m->silence = 0;
     }
     if (*serves && tool_interrupted) {
@@ -274,7 +269,7 @@ static int serve(double lease) {
         sleep(scatter_seconds);
         _exit(EXIT_DONE);
     }
-    MPI_Finalize();
+    mpi->leave();
     return EXIT_DONE;
 }
 
@@ -297,13 +292,27 @@ static void beat_of_fleet(void *owner) {
         if (f->workers[rank] != IS_LOST) send_sign(rank, TAG_PULSE);
 }
 
-// Whether an mpirun or srun has started this process; a process on its own leaves MPI alone.
-static bool is_launched(void) {
+// Whether an mpirun or srun has started this process, and more than one; a process on its own leaves
+// MPI alone.
+static bool is_launched(bool *many) {
     static const char *const NAMES[] = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMI_RANK",
                                         "PMIX_RANK"};
-    for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++)
-        if (getenv(NAMES[i]) != NULL) return true;
-    return false;
+    bool launched = false;
+    *many = false;
+    for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++) {
+        const char *text = getenv(NAMES[i]);
+        launched |= text != NULL;
+        *many |= text != NULL && strstr(NAMES[i], "SIZE") != NULL && atoi(text) > 1;
+    }
+    return launched;
+}
+
+// Without an MPI one process is a fleet of one, and several would each train the whole sweep.
+static int load(bool many) {
+    const char *why;
+    mpi = mpi_load(&why);
+    if (mpi != NULL || !many) return EXIT_DONE;
+    return tool_usage_error("%s, or use --share: this is one process of several", why);
 }
 
 static double read_lease(int rank) {
@@ -321,15 +330,13 @@ static double read_lease(int rank) {
 int fleet_join(fleet **out, bool *served) {
     *out = NULL;
     *served = false;
-    if (!is_launched()) return EXIT_DONE;
-    int level, rank, size;
-    MPI_Init_thread(NULL, NULL, MPI_THREAD_SERIALIZED, &level);
-    MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
-    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
-    MPI_Comm_size(MPI_COMM_WORLD, &size);
-    if (level < MPI_THREAD_SERIALIZED) {
+    bool many;
+    if (!is_launched(&many)) return EXIT_DONE;
+    int exit_code = load(many), rank, size;
+    if (mpi == NULL) return exit_code;
+    if (!mpi->join(true, &rank, &size)) {
         tool_usage_error("this MPI does not serve programs with threads");
-        MPI_Abort(MPI_COMM_WORLD, EXIT_FAILED);
+        mpi->abort(EXIT_FAILED);
     }
     *served = rank > 0;
     double lease = read_lease(rank);
@@ -340,7 +347,7 @@ int fleet_join(fleet **out, bool *served) {
         free(f);
         free(workers);
         tool_usage_error("out of memory for a fleet of %d", size);
-        MPI_Abort(MPI_COMM_WORLD, EXIT_FAILED);
+        mpi->abort(EXIT_FAILED);
         return EXIT_FAILED;
     }
     pthread_mutex_init(&f->here, NULL);
@@ -501,8 +508,8 @@ void fleet_leave(fleet *f, int exit_code) {
     dismiss(f, busy || lost ? TAG_SCATTER : TAG_LEAVE);
     pulse_end(&f->pulse);
     fflush(NULL);
-    if (busy || lost) MPI_Abort(MPI_COMM_WORLD, exit_code);
-    MPI_Finalize();
+    if (busy || lost) mpi->abort(exit_code);
+    mpi->leave();
     pthread_mutex_destroy(&f->here);
     free(f->workers);
     free(f);
