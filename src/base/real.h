@@ -13,7 +13,6 @@ typedef double real;
 #define real_exp2  exp2
 #define real_log   log
 #define real_sqrt  sqrt
-#define real_tanh  tanh
 #define real_log1p log1p
 #define real_abs   fabs
 #else
@@ -22,7 +21,6 @@ typedef float real;
 #define real_exp2  exp2f
 #define real_log   logf
 #define real_sqrt  sqrtf
-#define real_tanh  tanhf
 #define real_log1p log1pf
 #define real_abs   fabsf
 #endif

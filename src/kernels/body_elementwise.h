@@ -171,31 +171,45 @@ void KERNEL(norm_gradient)(const kernel_norm_gradient *b) {
         for (int part = 0; part < PARTS; part++) norm_row_gradient(b, r, part);
 }
 
-// The tanh form of the GELU is x sigmoid(2 u), u = sqrt(2/pi) (x + 0.044715 x^3).
-INLINE vf gelu_gate(vf x) {
-    vf u2 = x * vf_fma(x * x, vf_set1(2 * 0.7978845608f * 0.044715f), vf_set1(2 * 0.7978845608f));
-    return vf_sigmoid(u2);
-}
+// What the formulas of activations are made of (kernels/activation_formulas.h).
+#define NUMBER(c)            vf_set1((float)(c))
+#define FMA(a, b, c)         vf_fma(a, b, c)
+#define SIGMOID(x)           vf_sigmoid(x)
+#define POSITIVE(x)          vf_max(vf_set1(0), x)
+#define WHERE_POSITIVE(x, y) vf_and(y, ~((x) <= 0.0f))
 
-void KERNEL(activate)(kernel_activation kind, size_t n, const float *x, float *y) {
-    for (size_t i = 0; i < n; i += VW) {
-        vf v = vf_load(x + i);
-        vf_store(y + i, kind == FV_KERNEL_RELU ? vf_max(vf_set1(0), v) : v * gelu_gate(v));
+void KERNEL(activate)(kernel_activation kind, size_t n, const float *from, float *to) {
+    switch (kind) {
+#define FV_ACTIVATION(NAME, name, help, theirs, exps, shared, value, slope)                        \
+    case FV_KERNEL_##NAME:                                                                         \
+        for (size_t i = 0; i < n; i += VW) {                                                       \
+            vf x = vf_load(from + i), g = shared;                                                  \
+            (void)g;                                                                               \
+            vf_store(to + i, value);                                                               \
+        }                                                                                          \
+        break;
+#include <fovea/parts/activations.def>
+#undef FV_ACTIVATION
+    case FV_N_ACTIVATIONS:
+        break;
     }
 }
 
-void KERNEL(activate_gradient)(kernel_activation kind, size_t n, const float *x, const float *dy,
-                               float *dx) {
-    for (size_t i = 0; i < n; i += VW) {
-        vf v = vf_load(x + i), slope = vf_load(dy + i);
-        if (kind == FV_KERNEL_RELU) {
-            vf_store(dx + i, vf_and(slope, ~(v <= 0.0f)));
-        } else {
-            vf s = gelu_gate(v);
-            vf du2 =
-                vf_fma(v * v, vf_set1(6 * 0.7978845608f * 0.044715f), vf_set1(2 * 0.7978845608f));
-            vf_store(dx + i, slope * vf_fma(v * s * (1.0f - s), du2, s));
-        }
+void KERNEL(activate_gradient)(kernel_activation kind, size_t n, const float *from,
+                               const float *dto, float *dfrom) {
+    switch (kind) {
+#define FV_ACTIVATION(NAME, name, help, theirs, exps, shared, value, slope)                        \
+    case FV_KERNEL_##NAME:                                                                         \
+        for (size_t i = 0; i < n; i += VW) {                                                       \
+            vf x = vf_load(from + i), dy = vf_load(dto + i), g = shared;                           \
+            (void)g;                                                                               \
+            vf_store(dfrom + i, slope);                                                            \
+        }                                                                                          \
+        break;
+#include <fovea/parts/activations.def>
+#undef FV_ACTIVATION
+    case FV_N_ACTIVATIONS:
+        break;
     }
 }
 

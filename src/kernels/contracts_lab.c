@@ -153,7 +153,7 @@ const char *contract_norm_gradient(const kernel_norm_gradient *b) {
 }
 
 const char *contract_activate(kernel_activation kind, size_t n, const real *x, real *y) {
-    DEMAND(kind == FV_KERNEL_RELU || kind == FV_KERNEL_GELU, "there is no such activation");
+    DEMAND((unsigned)kind < FV_N_ACTIVATIONS, "there is no such activation");
     DEMAND(n % FV_LANES == 0, "n is no multiple of 16");
     DEMAND(is_aligned(x) && is_aligned(y), UNALIGNED("x or y"));
     return NULL;

@@ -34,6 +34,7 @@
     X(variant, void, cross_entropy, (const kernel_cross_entropy *job), (job))                      \
     X(variant, void, norm, (const kernel_norm *job), (job))                                        \
     X(variant, void, norm_gradient, (const kernel_norm_gradient *job), (job))                      \
+    /* y = f(x) elementwise over n reals, a multiple of 16, and dx = dy f'(x) */                   \
     X(variant, void, activate, (kernel_activation kind, size_t n, const real *x, real *y),         \
       (kind, n, x, y))                                                                             \
     X(variant, void, activate_gradient,                                                            \

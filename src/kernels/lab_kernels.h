@@ -13,6 +13,7 @@
 #ifndef KERNELS_LAB_KERNELS_H
 #define KERNELS_LAB_KERNELS_H
 
+#include "kernels/activation_formulas.h"
 #include "kernels/common.h"
 
 #include <stdbool.h>
@@ -187,9 +188,6 @@ typedef struct kernel_scan_gradient {
     real *dc, *da, *dskip;
     real *scratch; // [rows][FV_SCAN_SCRATCH][16]
 } kernel_scan_gradient;
-
-// y = f(x) elementwise over n reals, and dx = dy f'(x). The GELU is the tanh form.
-typedef enum kernel_activation { FV_KERNEL_RELU = 1, FV_KERNEL_GELU } kernel_activation;
 
 // One Adam update over n parameters (Kingma & Ba; decoupled weight decay = Loshchilov & Hutter):
 //   m = b1 m + (1 - b1) g,  v = b2 v + (1 - b2) g^2

@@ -9,6 +9,8 @@
 
 enum { L = FV_LANES };
 
+#include "kernels/reference_scan.h" // needs L
+
 void KERNEL(draw)(const kernel_draw *a) {
     for (int g = 0; g < a->n_groups; g++)
         for (int l = 0; l < L; l++) {
@@ -262,27 +264,39 @@ void KERNEL(norm_gradient)(const kernel_norm_gradient *b) {
         for (int l = 0; l < L; l++) norm_gradient_sample(b, r, l);
 }
 
-// GELU, tanh form: x (1 + tanh u) / 2, u = sqrt(2/pi) (x + 0.044715 x^3).
-static real gelu(real x) {
-    real u = (real)0.7978845608028654 * (x + (real)0.044715 * x * x * x);
-    return (real)0.5 * x * (1 + real_tanh(u));
-}
+// What the formulas of activations are made of (kernels/activation_formulas.h).
+#define NUMBER(c)            ((real)(c))
+#define FMA(a, b, c)         ((a) * (b) + (c))
+#define SIGMOID(x)           sigmoid(x)
+#define POSITIVE(x)          ((x) <= 0 ? 0 : (x))
+#define WHERE_POSITIVE(x, y) ((x) <= 0 ? 0 : (y))
 
-static real gelu_slope(real x) {
-    real u = (real)0.7978845608028654 * (x + (real)0.044715 * x * x * x), t = real_tanh(u);
-    real du = (real)0.7978845608028654 * (1 + 3 * (real)0.044715 * x * x);
-    return (real)0.5 * (1 + t) + (real)0.5 * x * (1 - t * t) * du;
+// f(x), and dy f'(x).
+static real activation(kernel_activation kind, real x, real dy, real *back) {
+    switch (kind) {
+#define FV_ACTIVATION(NAME, name, help, theirs, exps, shared, value, slope)                        \
+    case FV_KERNEL_##NAME: {                                                                       \
+        real g = shared;                                                                           \
+        (void)g;                                                                                   \
+        *back = slope;                                                                             \
+        return value;                                                                              \
+    }
+#include <fovea/parts/activations.def>
+#undef FV_ACTIVATION
+    case FV_N_ACTIVATIONS:
+        break;
+    }
+    return *back = NAN; // there is no such activation
 }
 
 void KERNEL(activate)(kernel_activation kind, size_t n, const real *x, real *y) {
-    for (size_t i = 0; i < n; i++)
-        y[i] = kind == FV_KERNEL_RELU ? (x[i] <= 0 ? 0 : x[i]) : gelu(x[i]);
+    real back;
+    for (size_t i = 0; i < n; i++) y[i] = activation(kind, x[i], 0, &back);
 }
 
 void KERNEL(activate_gradient)(kernel_activation kind, size_t n, const real *x, const real *dy,
                                real *dx) {
-    for (size_t i = 0; i < n; i++)
-        dx[i] = dy[i] * (kind == FV_KERNEL_RELU ? (x[i] <= 0 ? 0 : 1) : gelu_slope(x[i]));
+    for (size_t i = 0; i < n; i++) activation(kind, x[i], dy[i], &dx[i]);
 }
 
 void KERNEL(scale_rows)(int n_rows, int n_features, kernel_rows x, const real *scale,
@@ -328,5 +342,3 @@ double KERNEL(peak_exp)(long n, double *exps) {
     *exps = (double)n;
     return (double)sum;
 }
-
-#include "kernels/reference_scan.h" // needs L

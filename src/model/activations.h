@@ -1,4 +1,5 @@
-// What mlp applies to its hidden features: one descriptor an activation.
+// What mlp applies to its hidden features: one descriptor an activation, made from the list of
+// include/fovea/parts/activations.def.
 #ifndef MODEL_ACTIVATIONS_H
 #define MODEL_ACTIVATIONS_H
 
@@ -7,14 +8,11 @@
 
 typedef struct activation_type {
     config_part part;
-    kernel_activation kernel;
-    int exps; // exponentials a feature
+    const char *theirs; // its name in TransformerLens; NULL: it has none
+    int exps;           // exponentials a feature
 } activation_type;
 
-// The type of FV_ACTIVATION_<kind>.
+// The type of FV_ACTIVATION_<kind>; kernels number activations alike.
 const activation_type *activation_type_of(int kind);
-
-#define FV_PART_ACTIVATION(NAME, name) extern const activation_type activation_##name;
-#include <fovea/fields.def>
 
 #endif

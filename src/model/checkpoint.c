@@ -1,5 +1,6 @@
 #include "base/safetensors.h"
 #include "config/config_check.h"
+#include "model/activations.h"
 #include "model/checkpoint_map.h"
 #include "model/layers.h"
 
@@ -25,8 +26,7 @@ static json_t *transformerlens_config(const fv_config *config, const checkpoint_
     const fv_model_config *model = &config->model;
     int vocab_size = config->task.vocab_size;
     int d_mlp = model->d_mlp > 0 ? model->d_mlp : 4 * model->n_embd;
-    // The kernels' GELU is the tanh form, which TransformerLens calls gelu_new.
-    const char *activation = model->activation == FV_ACTIVATION_RELU ? "relu" : "gelu_new";
+    const char *activation = activation_type_of(model->activation)->theirs;
     json_t *object =
         json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:b, s:s?, s:s, s:f, s:b}", "n_layers",
                   map->n_blocks, "d_model", map->width, "n_ctx", config->task.context_length,

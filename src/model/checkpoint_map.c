@@ -1,6 +1,7 @@
 #include "model/checkpoint_map.h"
 
 #include "config/layer_list.h"
+#include "model/activations.h"
 #include "model/layers.h"
 
 #include <stdio.h>
@@ -68,6 +69,10 @@ const char *checkpoint_obstacle(const fv_config *config, bool widen) {
         if (layer_window(model, i) > 0)
             return "a position does not attend to all before it (model.window), which the "
                    "configuration written for TransformerLens does not express";
+    bool has_mlp;
+    checkpoint_blocks(&model->layers, &has_mlp);
+    if (has_mlp && activation_type_of(model->activation)->theirs == NULL)
+        return "TransformerLens does not have its activation (model.activation)";
     if (model->exclude_self)
         return "a position does not attend to itself (model.exclude_self), which TransformerLens "
                "cannot exclude";

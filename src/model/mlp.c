@@ -46,7 +46,7 @@ static model_linear linear_out(const model_layer *layer) {
 }
 
 static kernel_activation activation(const model_layer *layer) {
-    return activation_type_of(layer->model->config.model.activation)->kernel;
+    return (kernel_activation)layer->model->config.model.activation;
 }
 
 static void forward(const model_layer *layer, const model_tile *tile) {

@@ -125,12 +125,15 @@ class Recipe:
         path.write_text("\n".join(lines) + "\n")
 
     def members(self):
-        """The lines of its files that can be left out: members of descriptors, and fields."""
+        """The lines of its files that can be left out: members of descriptors, and fields, whole or word
+        by word."""
         for file in self.files:
-            inside = False
+            inside = words = False
             for i, line in enumerate((self.folder / file).read_text().splitlines()):
                 inside = (inside or re.match(r"const \w+ \w+ = \{$", line)) and line != "};"
-                if re.match(r"FV_\w+\(", line) or (inside and re.match(r"\s+\.\w+ = .*,$", line)):
+                begins = re.match(r"FV_\w+\(", line)
+                words = words and line.startswith(" ") or begins and line.endswith(",")
+                if begins or words or (inside and re.match(r"\s+\.\w+ = .*,$", line)):
                     yield file, i, line.strip()
 
 
@@ -207,6 +210,15 @@ def use_score(tree, folder):
     check_apart(tree, folder, "model.score", "student", others, MODEL)
     long = MODEL.replace("context_length: 4", "context_length: 520").replace("steps: 5", "batch_size: 16, steps: 2")
     check_apart(tree, folder, "model.score", "student", others, long)
+
+
+def use_activation(tree, folder):
+    rest = MODEL.replace("model: {", "model: {layers: [attention, mlp], residual: true, ")
+    check_apart(tree, folder, "model.activation", "squared_relu", ("relu", "gelu"), rest)
+    run = train(tree, folder, config("model.activation", ["squared_relu"], rest)["squared_relu"])[0]
+    words = f"export out/{run['run_id']} --format safetensors --widen --out lens.safetensors".split()
+    code, _, error = tree.tool(*words, folder=folder)
+    check(code == 2 and "model.activation" in error, f"{' '.join(words)}: exit {code}: {error}")
 
 
 def use_optimizer(tree, folder):

@@ -115,14 +115,18 @@ static void fault_norm_gradient(const kernel_norm_gradient *a) {
     fault_sound->norm_gradient(&b);
 }
 
+// The next activation of the list takes its place.
+static kernel_activation fault_neighbour(kernel_activation kind) {
+    return (kernel_activation)(((int)kind + 1) % FV_N_ACTIVATIONS);
+}
+
 static void fault_activate(kernel_activation kind, size_t n, const real *x, real *y) {
-    fault_sound->activate(kind == FV_KERNEL_RELU ? FV_KERNEL_GELU : FV_KERNEL_RELU, n, x, y);
+    fault_sound->activate(fault_neighbour(kind), n, x, y);
 }
 
 static void fault_activate_gradient(kernel_activation kind, size_t n, const real *x, const real *dy,
                                     real *dx) {
-    fault_sound->activate_gradient(kind == FV_KERNEL_RELU ? FV_KERNEL_GELU : FV_KERNEL_RELU, n, x,
-                                   dy, dx);
+    fault_sound->activate_gradient(fault_neighbour(kind), n, x, dy, dx);
 }
 
 static void fault_scale_rows(int n_rows, int n_features, kernel_rows x, const real *scale,

@@ -138,6 +138,11 @@ static inline bool stack_draw_attention(char *words, uint64_t *random, int d_hea
     return keeps;
 }
 
+static const char *const stack_activations[] = {
+#define FV_PART_ACTIVATION(NAME, name) #name,
+#include <fovea/fields.def>
+};
+
 // Sizes at which single precision can keep five digits of a logit: a norm of two features is all
 // but their sign, and logits that are fifty large lose two digits where they cancel.
 static inline stack stack_draw(uint64_t *random, int longest) {
@@ -159,7 +164,9 @@ static inline stack stack_draw(uint64_t *random, int longest) {
         stack_say(words, "model.mamba_state=%d model.mamba_conv=%d model.mamba_expand=%d ",
                   1 + noise_below(random, 20), 1 + noise_below(random, 5),
                   1 + noise_below(random, 3));
-    if (kinds & 4 && noise_below(random, 2)) stack_say(words, "model.activation=relu ");
+    if (kinds & 4)
+        stack_say(words, "model.activation=%s ",
+                  stack_activations[noise_below(random, FV_ACTIVATION_COUNT)]);
     if (kinds & 4 && noise_below(random, 2)) stack_say(words, "model.d_mlp=21 ");
     if (position == 1 && width > 2 && noise_below(random, 3) == 0)
         stack_say(words, "model.d_positions=%d ", width / 2);

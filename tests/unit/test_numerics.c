@@ -24,6 +24,9 @@ static const kept_bits rows[] = {
     {"task.vocab_size=7 task.context_length=9 model.n_embd=6 model.n_head=2 task.loss=all "
      "model.layers=[attention,mlp,attention] model.norm=layer model.residual=true",
      5, 0x2cd20ad16830cfd6, 0xdf954000caaf1ab0},
+    {"task.vocab_size=7 task.context_length=9 model.n_embd=6 model.n_head=2 task.loss=all "
+     "model.layers=[attention,mlp] model.activation=relu model.bias=true model.residual=true",
+     5, 0xc6f0e896254ec97b, 0x31e9f74c63cd8d9e},
     {"task.vocab_size=7 task.context_length=9 model.n_embd=5 model.score=euclidean "
      "model.exclude_self=true model.norm=rms model.residual=true",
      5, 0x81551bb724e6a659, 0x28a631ab48915a0c},

@@ -111,12 +111,13 @@ static void test_activations(void **state) {
     enum { N = 1024 };
     static _Alignas(64) float x[N], y[N], dy[N], dx[N];
     for (int i = 0; i < N; i++) x[i] = -0.05f * (float)i, dy[i] = 1e-17f;
-    for (EACH_VARIANT(k)) {
-        (*k)->activate(FV_KERNEL_GELU, N, x, y);
-        (*k)->activate_gradient(FV_KERNEL_GELU, N, x, dy, dx);
-        CHECK_NONE(*k, y, N);
-        CHECK_NONE(*k, dx, N);
-    }
+    for (EACH_VARIANT(k))
+        for (int kind = 0; kind < FV_N_ACTIVATIONS; kind++) {
+            (*k)->activate((kernel_activation)kind, N, x, y);
+            (*k)->activate_gradient((kernel_activation)kind, N, x, dy, dx);
+            CHECK_NONE(*k, y, N);
+            CHECK_NONE(*k, dx, N);
+        }
 }
 
 // A state that one input filled and no other refreshes, and the gradient of an output at the end.
