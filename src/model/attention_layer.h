@@ -1,6 +1,6 @@
 // What an attention layer owns: the slots of its parameters and buffers, which keys its queries
 // see, and the way in which it computes. Shared by what plans it (attention_keys.c), computes it
-// (attention.c), and shows it (attention_hooks.c).
+// (attention.c), shows it (attention_hooks.c), and knows its configuration (attention_config.c).
 #ifndef MODEL_ATTENTION_LAYER_H
 #define MODEL_ATTENTION_LAYER_H
 
@@ -56,6 +56,13 @@ fv_status attention_needs(const model_layer *layer, model_positions *in, fv_erro
 
 // Once `in` and `out` are known: which rows each query sees, and which way the layer takes.
 fv_status attention_plan_keys(model_layer *layer, fv_error *error);
+
+// For the descriptor (attention_config.c).
+int attention_reach(const fv_config *config, int i);
+double attention_state(const fv_config *config, int i);
+void attention_settle_windows(fv_config *config);
+void attention_settle_d_score(fv_config *config);
+fv_status attention_check(const config_checking *checking, int i);
 
 extern const layer_hook attention_hooks[];
 

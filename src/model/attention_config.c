@@ -1,0 +1,80 @@
+// What the configuration of attention layers means: how far they see, what they hand on, which values
+// say the same, and which make no sense.
+#include "config/layer_list.h"
+#include "model/attention_layer.h"
+
+// A whole context where the layer sees it or has sinks.
+int attention_reach(const fv_config *config, int i) {
+    int window = layer_window(&config->model, i);
+    bool whole = window == 0 || layer_sinks(&config->model, i) > 0;
+    return whole ? config->task.context_length : window - 1;
+}
+
+// Keys and values of what it still sees.
+double attention_state(const fv_config *config, int i) {
+    const fv_model_config *m = &config->model;
+    int window = layer_window(m, i), seen = config->task.context_length;
+    if (window > 0 && window + layer_sinks(m, i) < seen) seen = window + layer_sinks(m, i);
+    int keys = m->d_score > 0 ? m->d_score * m->n_head : m->n_embd;
+    return (double)seen * (keys + m->n_embd);
+}
+
+// Every layer gets its own window and sinks; none where they show it the whole context.
+void attention_settle_windows(fv_config *c) {
+    fv_layers *layers = &c->model.layers;
+    for (int i = 0; i < layers->n; i++) {
+        if (layer_type_of(layers->kind[i]) != &layer_attention) continue;
+        int window = layer_window(&c->model, i), sinks = layer_sinks(&c->model, i);
+        bool whole = window == 0 || window + sinks >= c->task.context_length;
+        layers->window[i] = (fv_layer_option){!whole, whole ? 0 : window};
+        layers->sinks[i] = (fv_layer_option){!whole, whole ? 0 : sinks};
+    }
+    c->model.window = c->model.sinks = 0;
+}
+
+void attention_settle_d_score(fv_config *c) {
+    if (c->model.d_score == c->model.n_embd / c->model.n_head) c->model.d_score = 0;
+}
+
+// What layer i of the list sees. Its own option is to be changed, or else the model's field.
+static fv_status check_window(const config_checking *c, int i) {
+    const fv_model_config *model = &c->config->model;
+    int window = layer_window(model, i), sinks = layer_sinks(model, i);
+    int context = c->config->task.context_length;
+    const char *key = model->layers.sinks[i].given ? "model.layers" : "model.sinks";
+    if (sinks > context)
+        return check_refuse(
+            c, key, "%s: %d sinks reach past the context; task.context_length %d allows 0 to %d",
+            key, sinks, context, context);
+    if (model->layers.sinks[i].given && sinks > 0 && window == 0)
+        return check_refuse(
+            c, "model.layers",
+            "model.layers: sinks belong to a window, and attention(sinks=%d) has none; "
+            "without one every earlier position is seen, the first ones too",
+            sinks);
+    key = model->layers.window[i].given ? "model.layers" : "model.window";
+    if (window == 1 && sinks == 0 && model->exclude_self)
+        return check_refuse(
+            c, key,
+            "%s: a window of 1 holds only the position itself, which model.exclude_self "
+            "takes out; it needs 2 or more, or sinks",
+            key);
+    return FV_OK;
+}
+
+fv_status attention_check(const config_checking *c, int i) {
+    const fv_model_config *model = &c->config->model;
+    fv_status status = check_window(c, i);
+    if (status != FV_OK) return status;
+    if (model->d_score > model->n_embd / model->n_head)
+        return check_refuse(c, "model.d_score",
+                            "model.d_score %d is more than a head has; n_embd / n_head allows 1 "
+                            "to %d, and 0 for all",
+                            model->d_score, model->n_embd / model->n_head);
+    if (model->exclude_self && c->config->task.context_length == 1)
+        return check_refuse(c, "model.exclude_self",
+                            "model.exclude_self leaves the only position of task.context_length "
+                            "1 nothing to attend "
+                            "to; it needs a context of 2 or more");
+    return FV_OK;
+}
