@@ -5,6 +5,7 @@
 #include "config/synonym_lookup.h"
 #include "lab/adaptive.h"
 #include "lab/grid.h"
+#include "lab/override.h"
 #include "lab/sections.h"
 #include "lab/spread.h"
 #include "lab/sweep.h"
@@ -360,75 +361,11 @@ static fv_status read_top(reader *r, const yaml_value *root) {
     return read_grids(r, yaml_value_member(root, "sweep"));
 }
 
-// Gives the field the values of `list`, whose single item is meant where there is only one.
-static fv_status override_field(reader *r, const fv_field *field, const yaml_value *list) {
-    const yaml_value *value = list->n == 1 ? &list->items[0] : list;
-    fv_axis axis;
-    bool is_axis;
-    fv_experiment *experiment = r->experiment;
-    if (adaptive_has(experiment->adaptive, field))
-        return fv_fail(&r->error, FV_USAGE,
-                       "%s is refined by the adaptive sweep of %s and cannot be replaced",
-                       field->key, r->path);
-    if (fv_options_find(&experiment->optional, field->key) != NULL) experiment->complete = true;
-    fv_status status = axis_read(field, value, &axis, &is_axis, &r->error);
-    if (status == FV_OK && !is_axis)
-        status = fv_config_set(&experiment->base, field->key, axis.values[0], &r->error);
-    // One list of layers, though commas make an axis elsewhere: fv_experiment_warn sees it there.
-    is_axis |= field->type == FV_TYPE_LAYERS && value == list;
-    for (int i = 0; i < experiment->n_grids && status == FV_OK; i++) {
-        if (!is_axis) {
-            grid_remove(&experiment->grids[i], field);
-            continue;
-        }
-        fv_axis copy;
-        status = axis_copy(&axis, &copy, &r->error);
-        if (status == FV_OK) status = grid_put(&experiment->grids[i], &copy, &r->error);
-        axis_free(&copy);
-    }
-    axis_free(&axis);
-    return status;
-}
-
-// Figures, claims and the like belong to the file: no near field is what was meant by their keys.
-static fv_status refuse_override(reader *r, const char *key) {
-    size_t length = strcspn(key, ".");
-    for (int i = 0; i < N_SECTIONS; i++)
-        if (SECTIONS[i].read != read_section && strlen(SECTIONS[i].key) == length &&
-            strncmp(key, SECTIONS[i].key, length) == 0)
-            return fv_fail(&r->error, FV_USAGE,
-                           "'%s' cannot be overridden: the command line changes fields of task, "
-                           "model and train; edit '%s' in %s",
-                           key, SECTIONS[i].key, r->experiment->path);
-    return refuse_field(key, &r->error);
-}
-
-// "task.vocab_size=4,10,100": what follows the sign is read as the items of a YAML list.
-static fv_status apply_override(reader *r, const char *override) {
-    size_t length = strcspn(override, "=");
-    if (override[length] == '\0' || length == 0)
-        return fv_fail(&r->error, FV_USAGE,
-                       "'%.100s' is no override; write key=value, as in task.vocab_size=100",
-                       override);
-    char key[128];
-    snprintf(key, sizeof key, "%.*s", length < 100 ? (int)length : 100, override);
-    const fv_field *field = fv_field_find(key);
-    if (field == NULL) return refuse_override(r, key);
-    text_buffer yaml = {0};
-    text_add(&yaml, "[%s\n]", override + length + 1);
-    if (yaml.failed) return no_memory(r);
-    yaml_value *list = NULL;
-    fv_status status = yaml_value_read(yaml.data, yaml.n, NULL, &list, &r->error);
-    text_free(&yaml);
-    if (status == FV_FORMAT)
-        return fv_fail(&r->error, FV_USAGE, "'%.100s' has no value that YAML can read", override);
-    if (status == FV_OK && (list->kind != YAML_LIST || list->n == 0))
-        status = fv_fail(&r->error, FV_USAGE, "'%.100s' has no value; write %s=%s", override,
-                         field->key, field->default_text);
-    if (status == FV_OK) status = override_field(r, field, list);
-    yaml_value_free(list);
+static fv_status override(reader *r, const char *text) {
     int n;
-    r->lines[field - fv_fields(&n)] = 0;
+    const fv_field *field;
+    fv_status status = override_apply(r->experiment, text, &field, &r->error);
+    if (status == FV_OK) r->lines[field - fv_fields(&n)] = 0;
     return status;
 }
 
@@ -460,8 +397,7 @@ static fv_status read_tree(const char *path, const yaml_value *root, const char 
     reader r = {0};
     fv_status status = start(&r, path);
     if (status == FV_OK) status = read_top(&r, root);
-    for (int i = 0; i < n_overrides && status == FV_OK; i++)
-        status = apply_override(&r, overrides[i]);
+    for (int i = 0; i < n_overrides && status == FV_OK; i++) status = override(&r, overrides[i]);
     if (status == FV_OK && r.experiment->source == NULL &&
         (r.experiment->source = text_copy("")) == NULL)
         status = no_memory(&r);
