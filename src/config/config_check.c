@@ -49,14 +49,19 @@ static fv_status check_lengths(const config_checking *c) {
     return status == FV_OK ? check_length(c, shortest) : status;
 }
 
+static fv_status refuse_no_length(const config_checking *c) {
+    char tasks[256];
+    tasks_of_one_length(tasks, sizeof tasks);
+    return check_refuse(
+        c, "task.context_length",
+        "task.context_length must be a whole number from 1 to 65536 for task.name %s; "
+        "0, the length that follows from other fields, is for %s",
+        fv_field_find("task.name")->choices[c->config->task.name], tasks);
+}
+
 static fv_status check_task(const config_checking *c) {
     const fv_task_config *task = &c->config->task;
-    if (task->context_length == 0 && task_only_length(task) == 0)
-        return check_refuse(
-            c, "task.context_length",
-            "task.context_length must be a whole number from 1 to 65536 for task.name %s; "
-            "0, the length that follows from n_pairs, is for recall",
-            fv_field_find("task.name")->choices[task->name]);
+    if (task->context_length == 0 && task_only_length(task) == 0) return refuse_no_length(c);
     fv_status status = check_length(c, task->context_length);
     return status == FV_OK ? check_lengths(c) : status;
 }
@@ -81,6 +86,15 @@ static fv_status check_threshold(const config_checking *c, const char *metric, d
         metric, lowest, highest);
 }
 
+static fv_status refuse_no_test(const config_checking *c) {
+    char tasks[256];
+    tasks_that_repeat(tasks, sizeof tasks);
+    return check_refuse(c, "train.stop_metric",
+                        "train.stop_metric test_accuracy needs a test set: task.data fixed (or %s "
+                        "with repetition) and task.n_test above 0",
+                        tasks);
+}
+
 static fv_status check_stop(const config_checking *c) {
     const fv_train_config *train = &c->config->train;
     const fv_task_config *task = &c->config->task;
@@ -92,11 +106,7 @@ static fv_status check_stop(const config_checking *c) {
     case FV_METRIC_PERPLEXITY:
         return check_threshold(c, "perplexity", 1, 1e30);
     case FV_METRIC_TEST_ACCURACY:
-        if (!config_has_test(task))
-            return check_refuse(
-                c, "train.stop_metric",
-                "train.stop_metric test_accuracy needs a test set: task.data fixed (or "
-                "recall with repetition) and task.n_test above 0");
+        if (!config_has_test(task)) return refuse_no_test(c);
         return check_threshold(c, "accuracy", 1e-30, 1);
     default:
         return check_threshold(c, "accuracy", 1e-30, 1);

@@ -25,6 +25,20 @@ const config_part *const *parts_of(const char *key, int *n) {
     return NULL;
 }
 
+void parts_that(const char *key, bool (*has)(int kind), const char *last, char *text, size_t size) {
+    const char *const *names = fv_field_find(key)->choices;
+    int n = 0, i = 0;
+    size_t used = 0;
+    *text = '\0';
+    for (int kind = 0; names[kind] != NULL; kind++) n += has(kind);
+    for (int kind = 0; names[kind] != NULL && used < size; kind++) {
+        if (!has(kind)) continue;
+        const char *before = i == 0 ? "" : i == n - 1 ? last : ", ";
+        used += (size_t)snprintf(text + used, size - used, "%s%s", before, names[kind]);
+        i++;
+    }
+}
+
 fv_status check_refuse(const config_checking *c, const char *key, const char *format, ...) {
     char message[512];
     va_list arguments;

@@ -66,6 +66,10 @@ FV_PART_GROUPS(FV_PART_GROUP)
 // The parts of the group that the field `key` chooses from, *n of them; NULL for other fields.
 const config_part *const *parts_of(const char *key, int *n);
 
+// Names the parts of that group for which `has` holds, `last` in front of the last of them: "none or
+// sinusoidal" with " or ".
+void parts_that(const char *key, bool (*has)(int kind), const char *last, char *text, size_t size);
+
 // The i-th way, over all parts, in which two values come to the same; NULL behind the last.
 const config_settling *parts_settling(int i);
 
@@ -87,5 +91,9 @@ int task_only_length(const fv_task_config *config);
 
 // Whether training draws what held-out data does not.
 bool task_repeats(const fv_task_config *config);
+
+// The tasks that have one length, and those that may repeat: "recall".
+void tasks_of_one_length(char *text, size_t size);
+void tasks_that_repeat(char *text, size_t size);
 
 #endif

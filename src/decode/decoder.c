@@ -6,6 +6,7 @@
 //                            computed at the asked positions alone, and those rows from there on
 #include "decode/decoder_plan.h"
 #include "kernels/kernels.h"
+#include "model/positions.h"
 
 #include "attention/plan.h"
 
@@ -21,18 +22,22 @@ void fv_decoder_options_init(fv_decoder_options *options) {
 
 // --- checks --------------------------------------------------------------------------------------
 
+static fv_status refuse_beyond(int64_t n, int learned, fv_error *error) {
+    char others[256];
+    positions_without_table(others, sizeof others);
+    return fv_fail(error, FV_USAGE,
+                   "decoder: %" PRId64 " positions, and the model has learned an embedding for %d; "
+                   "model.positions %s go beyond, or a larger task.context_length in training",
+                   n, learned, others);
+}
+
 static fv_status check_room(const fv_model *model, int64_t n, fv_error *error) {
     if (n < 1 || n > MOST_POSITIONS)
         return fv_fail(error, FV_USAGE,
                        "decoder: room for %" PRId64 " positions; it takes 1 to %" PRId64, n,
                        MOST_POSITIONS);
     const fv_tensor *table = fv_model_tensor(model, "pos_embed.W_pos");
-    if (table && n > table->shape[0])
-        return fv_fail(error, FV_USAGE,
-                       "decoder: %" PRId64 " positions, and the model has learned an embedding "
-                       "for %d; model.positions none or sinusoidal go beyond, or a larger "
-                       "task.context_length in training",
-                       n, table->shape[0]);
+    if (table && n > table->shape[0]) return refuse_beyond(n, table->shape[0], error);
     return FV_OK;
 }
 

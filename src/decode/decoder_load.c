@@ -16,10 +16,11 @@ struct decoder_loader {
     bool fills;         // the second walk
 };
 
+// NULL: a layer that is not on the list.
 static const decoder_kind *const KINDS[FV_LAYER_COUNT] = {
-    [FV_LAYER_ATTENTION] = &decoder_kind_attention,   [FV_LAYER_MLP] = &decoder_kind_mlp,
-    [FV_LAYER_LAYER_NORM] = &decoder_kind_layer_norm, [FV_LAYER_RMS_NORM] = &decoder_kind_rms_norm,
-    [FV_LAYER_MAMBA] = &decoder_kind_mamba,
+#define ROW(NAME, name) [FV_LAYER_##NAME] = &decoder_kind_##name,
+    DECODER_KINDS(ROW)
+#undef ROW
 };
 
 // --- tensors -------------------------------------------------------------------------------------
@@ -109,9 +110,8 @@ static void load_all(decoder_loader *l) {
         decoder_layer *layer = &d->layers[i];
         if (layer->kind->norm)
             load_norm(l, d->config.model.norm, layer->kind->norm, layer->index, &layer->norm);
-        if (layer->kind == &decoder_kind_layer_norm || layer->kind == &decoder_kind_rms_norm)
-            load_norm(l, layer->kind == &decoder_kind_rms_norm ? FV_NORM_RMS : FV_NORM_LAYER,
-                      "norms.%d", layer->index, &layer->norm);
+        if (layer->kind->own_norm != FV_NORM_NONE)
+            load_norm(l, layer->kind->own_norm, "norms.%d", layer->index, &layer->norm);
         if (layer->kind->load) layer->kind->load(l, layer);
     }
     load_norm(l, d->config.model.norm, "ln_final", 0, &d->last_norm);
@@ -120,23 +120,19 @@ static void load_all(decoder_loader *l) {
 
 // --- the stack -----------------------------------------------------------------------------------
 
-// Both norms count together, as they do in the names of tensors.
-static fv_status choose_layers(fv_decoder *d, fv_error *error) {
+static fv_status choose_layers(fv_decoder *d, const fv_model *model, fv_error *error) {
     const fv_layers *list = &d->config.model.layers;
-    int count[FV_LAYER_COUNT] = {0};
     d->top = -1;
     for (int i = 0; i < list->n; i++) {
+        const model_layer *layer = &model->layers[i + 1]; // behind the embedding
         int kind = list->kind[i];
-        bool is_norm = kind == FV_LAYER_LAYER_NORM || kind == FV_LAYER_RMS_NORM;
         if (KINDS[kind] == NULL)
             return fv_fail(error, FV_USAGE,
                            "decoder: layers of the kind %s do not go piece by piece; "
                            "fv_model_logits reads whole sequences",
                            fv_field_find("model.layers")->choices[kind]);
-        d->layers[i] = (decoder_layer){.kind = KINDS[kind],
-                                       .place = i,
-                                       .index = count[is_norm ? FV_LAYER_LAYER_NORM : kind]++,
-                                       .residual = d->config.model.residual && !is_norm};
+        d->layers[i] = (decoder_layer){
+            .kind = KINDS[kind], .place = i, .index = layer->index, .residual = layer->residual};
         if (KINDS[kind]->mixes_positions) d->top = i;
     }
     return FV_OK;
@@ -167,7 +163,7 @@ static int64_t piece_of(const fv_decoder *d) {
 
 fv_status decoder_load(fv_decoder *d, const fv_model *model, const float *params, fv_error *error) {
     decoder_loader l = {.decoder = d, .model = model, .params = params};
-    fv_status status = choose_layers(d, error);
+    fv_status status = choose_layers(d, model, error);
     if (status != FV_OK) return status;
     set_sizes(d);
     load_all(&l);

@@ -56,6 +56,7 @@ typedef struct decoder_loader decoder_loader;
 // What a kind of layer does; functions that a kind does without are NULL.
 typedef struct decoder_kind {
     const char *norm; // "blocks.%d.ln1": the norm in front
+    int own_norm;     // FV_NORM_LAYER, FV_NORM_RMS: the layer is one itself
     bool mixes_positions;
     // Takes the weights: called twice, the second time with somewhere to put them.
     void (*load)(decoder_loader *loader, decoder_layer *layer);
@@ -133,8 +134,16 @@ static inline float *decoder_working(const fv_decoder *d, size_t at) {
     return arena_at(&d->working, at);
 }
 
-extern const decoder_kind decoder_kind_attention, decoder_kind_mamba, decoder_kind_mlp,
-    decoder_kind_layer_norm, decoder_kind_rms_norm;
+// The layers that can be read piece by piece, a line each; a model that has others is refused.
+#define DECODER_KINDS(X)                                                                           \
+    X(ATTENTION, attention)                                                                        \
+    X(MLP, mlp)                                                                                    \
+    X(LAYER_NORM, layer_norm)                                                                      \
+    X(RMS_NORM, rms_norm)                                                                          \
+    X(MAMBA, mamba)
+#define DECLARE(NAME, name) extern const decoder_kind decoder_kind_##name;
+DECODER_KINDS(DECLARE)
+#undef DECLARE
 
 // --- weights (decoder_load.c) --------------------------------------------------------------------
 

@@ -56,8 +56,8 @@ static fv_status pass_norm(fv_decoder *d, decoder_layer *layer, int64_t n, const
     return FV_OK;
 }
 
-const decoder_kind decoder_kind_layer_norm = {.pass = pass_norm};
-const decoder_kind decoder_kind_rms_norm = {.pass = pass_norm};
+const decoder_kind decoder_kind_layer_norm = {.own_norm = FV_NORM_LAYER, .pass = pass_norm};
+const decoder_kind decoder_kind_rms_norm = {.own_norm = FV_NORM_RMS, .pass = pass_norm};
 
 // --- linear maps ---------------------------------------------------------------------------------
 
@@ -94,8 +94,7 @@ static fv_status pass_mlp(fv_decoder *d, decoder_layer *layer, int64_t n, const 
                           const decoder_rows *rows, float *y, fv_error *error) {
     (void)rows, (void)error;
     float *hidden = decoder_working(d, d->at.hidden);
-    kernel_activation kind =
-        d->config.model.activation == FV_ACTIVATION_RELU ? FV_KERNEL_RELU : FV_KERNEL_GELU;
+    const kernel_activation kind = (kernel_activation)d->config.model.activation;
     for (int64_t first = 0; first < n; first += FV_PROJECT_POSITIONS) {
         int64_t count = n - first < FV_PROJECT_POSITIONS ? n - first : FV_PROJECT_POSITIONS;
         size_t numbers = ((size_t)(count * d->sizes.d_mlp) + L - 1) / L * L;

@@ -1,5 +1,4 @@
 // The parts that models are made of, by the lists of include/fovea/parts/.
-#include "model/activations.h"
 #include "model/positions.h"
 #include "model/scores.h"
 
@@ -17,6 +16,13 @@ const positions_type *positions_type_of(int kind) {
     return types[kind];
 }
 
+static bool goes_beyond(int kind) {
+    return positions_type_of(kind)->plan == NULL;
+}
+void positions_without_table(char *text, size_t size) {
+    parts_that("model.positions", goes_beyond, " or ", text, size);
+}
+
 const layer_type *layer_type_of(int kind) {
     static const layer_type *const types[] = {
 #define FV_PART_LAYER(NAME, name) &layer_##name,
@@ -32,9 +38,6 @@ const char *FV_LACKS_OF_LAYER(int kind) {
     if (type->backward == NULL) return "backward";
     return type->cost == NULL ? "cost" : NULL;
 }
-const char *FV_LACKS_OF_ACTIVATION(int kind) {
-    return activation_type_of(kind)->kernel == 0 ? "kernel" : NULL;
-}
 const char *FV_LACKS_OF_SCORE(int kind) {
     return score_type_of(kind)->scale == NULL ? "scale" : NULL;
 }
@@ -45,10 +48,6 @@ const char *FV_LACKS_OF_POSITIONS(int kind) {
 
 const config_part *const FV_PARTS_OF_LAYER[] = {
 #define FV_PART_LAYER(NAME, name) &layer_##name.part,
-#include <fovea/fields.def>
-};
-const config_part *const FV_PARTS_OF_ACTIVATION[] = {
-#define FV_PART_ACTIVATION(NAME, name) &activation_##name.part,
 #include <fovea/fields.def>
 };
 const config_part *const FV_PARTS_OF_SCORE[] = {

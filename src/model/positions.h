@@ -17,6 +17,9 @@ typedef struct positions_type {
 // The type of FV_POSITIONS_<kind>.
 const positions_type *positions_type_of(int kind);
 
+// Those that have no end: "none or sinusoidal".
+void positions_without_table(char *text, size_t size);
+
 #define FV_PART_POSITIONS(NAME, name) extern const positions_type positions_##name;
 #include <fovea/fields.def>
 

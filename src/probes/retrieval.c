@@ -38,6 +38,16 @@ static fv_status refuse(fv_error *error, const char *task) {
                    others);
 }
 
+static fv_status refuse_beyond(fv_error *error, const fv_config *config, int length) {
+    char others[256];
+    positions_without_table(others, sizeof others);
+    return fv_fail(
+        error, FV_USAGE,
+        "length %d goes beyond the %d positions that the model has learned an embedding for "
+        "(its task.context_length); models with model.positions %s can be asked",
+        length, config->task.context_length, others);
+}
+
 fv_status retrieval_check(const fv_config *config, int length, double depth, fv_error *error) {
     if (!task_hides(&config->task))
         return refuse(error, fv_field_find("task.name")->choices[config->task.name]);
@@ -48,12 +58,7 @@ fv_status retrieval_check(const fv_config *config, int length, double depth, fv_
         return fv_fail(error, FV_USAGE, "length %d is out of range; it takes 1 to %d tokens",
                        length, FV_RETRIEVAL_LONGEST);
     if (positions_type_of(config->model.positions)->plan && length > config->task.context_length)
-        return fv_fail(
-            error, FV_USAGE,
-            "length %d goes beyond the %d positions that the model has learned an embedding for "
-            "(its task.context_length); models with model.positions none or sinusoidal can be "
-            "asked",
-            length, config->task.context_length);
+        return refuse_beyond(error, config, length);
     fv_config cell = config_of_cell(config, length, depth);
     const fv_field *culprit;
     return config_check(&cell, &culprit, error);

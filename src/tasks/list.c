@@ -2,7 +2,6 @@
 
 #include <fovea/task.h>
 #include <math.h>
-#include <stdio.h>
 
 #define FV_PART_TASK(NAME, name) extern const task_type task_##name;
 #include <fovea/fields.def>
@@ -37,27 +36,31 @@ bool task_repeats(const fv_task_config *config) {
     return task->repeats && task->repeats(config);
 }
 
-static bool hides(const config_part *part) {
+static bool hides(int kind) {
+    const config_part *part = FV_PARTS_OF_TASK[kind];
     for (int i = 0; i < FV_PART_READS; i++)
         if (part->reads[i] == FV_READS(task.depth)) return true;
     return false;
 }
+static bool has_one_length(int kind) {
+    return tasks[kind]->only_length != NULL;
+}
+static bool may_repeat(int kind) {
+    return tasks[kind]->repeats != NULL;
+}
 
 bool task_hides(const fv_task_config *config) {
-    return hides(FV_PARTS_OF_TASK[config->name]);
+    return hides(config->name);
 }
 
 void tasks_that_hide(char *text, size_t size) {
-    const char *const *names = fv_field_find("task.name")->choices;
-    int n = 0, i = 0;
-    for (int k = 0; k < FV_TASK_COUNT; k++) n += hides(FV_PARTS_OF_TASK[k]);
-    size_t used = 0;
-    for (int k = 0; k < FV_TASK_COUNT && used < size; k++) {
-        if (!hides(FV_PARTS_OF_TASK[k])) continue;
-        const char *before = i == 0 ? "" : i == n - 1 ? " and " : ", ";
-        used += (size_t)snprintf(text + used, size - used, "%s%s", before, names[k]);
-        i++;
-    }
+    parts_that("task.name", hides, " and ", text, size);
+}
+void tasks_of_one_length(char *text, size_t size) {
+    parts_that("task.name", has_one_length, " and ", text, size);
+}
+void tasks_that_repeat(char *text, size_t size) {
+    parts_that("task.name", may_repeat, " or ", text, size);
 }
 
 double task_no_loss(const fv_task_config *config) {
