@@ -62,8 +62,8 @@ void KERNEL(draw)(const kernel_draw *a) {
 
 #if VW == 16
 // Turns sixteen rows of sixteen floats into sixteen vectors over rows.
-INLINE void transpose16(__m512 r[16]) {
-    __m512 t[16];
+INLINE void transpose(vf r[16]) {
+    vf t[16];
     UNROLL for (int i = 0; i < 16; i += 2) {
         t[i] = _mm512_unpacklo_ps(r[i], r[i + 1]);
         t[i + 1] = _mm512_unpackhi_ps(r[i], r[i + 1]);
@@ -87,42 +87,129 @@ INLINE void transpose16(__m512 r[16]) {
         r[i + 12] = _mm512_shuffle_f32x4(t[i + 4], t[i + 12], 0xDD);
     }
 }
+#elif VW == 8
+// Turns eight rows of eight floats into eight vectors over rows.
+INLINE void transpose(vf r[8]) {
+    vf t[8];
+    UNROLL for (int i = 0; i < 8; i += 2) {
+        t[i] = __builtin_shufflevector(r[i], r[i + 1], 0, 8, 1, 9, 4, 12, 5, 13);
+        t[i + 1] = __builtin_shufflevector(r[i], r[i + 1], 2, 10, 3, 11, 6, 14, 7, 15);
+    }
+    UNROLL for (int i = 0; i < 8; i += 4) {
+        r[i] = __builtin_shufflevector(t[i], t[i + 2], 0, 1, 8, 9, 4, 5, 12, 13);
+        r[i + 1] = __builtin_shufflevector(t[i], t[i + 2], 2, 3, 10, 11, 6, 7, 14, 15);
+        r[i + 2] = __builtin_shufflevector(t[i + 1], t[i + 3], 0, 1, 8, 9, 4, 5, 12, 13);
+        r[i + 3] = __builtin_shufflevector(t[i + 1], t[i + 3], 2, 3, 10, 11, 6, 7, 14, 15);
+    }
+    UNROLL for (int i = 0; i < 4; i++) {
+        t[i] = __builtin_shufflevector(r[i], r[i + 4], 0, 1, 2, 3, 8, 9, 10, 11);
+        t[i + 4] = __builtin_shufflevector(r[i], r[i + 4], 4, 5, 6, 7, 12, 13, 14, 15);
+    }
+    memcpy(r, t, sizeof t);
+}
+#else
+// Turns four rows of four floats into four vectors over rows.
+INLINE void transpose(vf r[4]) {
+    vf low01 = __builtin_shufflevector(r[0], r[1], 0, 4, 1, 5);
+    vf high01 = __builtin_shufflevector(r[0], r[1], 2, 6, 3, 7);
+    vf low23 = __builtin_shufflevector(r[2], r[3], 0, 4, 1, 5);
+    vf high23 = __builtin_shufflevector(r[2], r[3], 2, 6, 3, 7);
+    r[0] = __builtin_shufflevector(low01, low23, 0, 1, 4, 5);
+    r[1] = __builtin_shufflevector(low01, low23, 2, 3, 6, 7);
+    r[2] = __builtin_shufflevector(high01, high23, 0, 1, 4, 5);
+    r[3] = __builtin_shufflevector(high01, high23, 2, 3, 6, 7);
+}
 #endif
 
+// The first n <= VW floats of a row of a table, which need not be aligned; the others are 0.
 #if VW == 16
-// A column of a table of up to 32 rows fits two registers, where a permutation looks sixteen tokens
-// up at once.
-enum { COLUMN_ROWS = 32 };
+INLINE vf row_load(const float *row, int n) {
+    return _mm512_maskz_loadu_ps((__mmask16)(0xffffu >> (16 - n)), row);
+}
+INLINE void row_add(float *row, vf x, int n) {
+    __mmask16 mask = (__mmask16)(0xffffu >> (16 - n));
+    _mm512_mask_storeu_ps(row, mask, _mm512_add_ps(_mm512_maskz_loadu_ps(mask, row), x));
+}
+#else
+typedef float row_vector __attribute__((vector_size(4 * VW), aligned(4)));
+typedef float row_four __attribute__((vector_size(16), aligned(4)));
+typedef float row_pair __attribute__((vector_size(8), aligned(4)));
 
-INLINE __m512 load_column(const kernel_embed *a, int first, int f) {
+INLINE vf row_load(const float *row, int n) {
+    if (n == VW) return *(const row_vector *)row;
+    float x[VW] = {0};
+    memcpy(x, row, (size_t)n * sizeof *x);
+    return *(const row_vector *)x;
+}
+INLINE void row_add(float *row, vf y, int n) {
+    if (n == VW) {
+        *(row_vector *)row += y;
+        return;
+    }
+    const float *x = (const float *)&y;
+    if (n & 4) {
+        *(row_four *)row += *(const row_four *)x;
+        x += 4, row += 4;
+    }
+    if (n & 2) {
+        *(row_pair *)row += *(const row_pair *)x;
+        x += 2, row += 2;
+    }
+    if (n & 1) *row += *x;
+}
+#endif
+
+// A column of a small table fits two registers, where permutations look all tokens of a vector up
+// at once.
+#if VW == 16
+enum { COLUMN_ROWS = 32 };
+INLINE vf look_up(vf low, vf high, vi token) {
+    return _mm512_permutex2var_ps(low, (__m512i)token, high);
+}
+#elif VW == 8
+enum { COLUMN_ROWS = 16 };
+INLINE vf look_up(vf low, vf high, vi token) {
+    return _mm256_blendv_ps(_mm256_permutevar8x32_ps(low, (__m256i)token),
+                            _mm256_permutevar8x32_ps(high, (__m256i)token), (vf)(token << 28));
+}
+#else
+enum { COLUMN_ROWS = 0 };
+INLINE vf look_up(vf low, vf high, vi token) {
+    (void)high, (void)token;
+    return low;
+}
+#endif
+
+// Rows first .. first + VW - 1 of column f; past the table's end its last row.
+INLINE vf load_column(const kernel_embed *a, int first, int f) {
     vi row;
-    UNROLL for (int i = 0; i < VW; i++) row[i] = first + i;
-    __m512i index = (__m512i)(row * a->n_embd + f);
-    return _mm512_mask_i32gather_ps(
-        _mm512_setzero_ps(),
-        _mm512_cmplt_epi32_mask((__m512i)row, _mm512_set1_epi32(a->vocab_size)), index, a->table,
-        4);
+    UNROLL for (int i = 0; i < VW; i++) row[i] =
+        first + i < a->vocab_size ? first + i : a->vocab_size - 1;
+    return vf_gather(a->table + f, row * a->n_embd);
 }
 
 static void embed_column(const kernel_embed *a, int f) {
-    __m512 low = load_column(a, 0, f), high = load_column(a, 16, f);
+    vf low = load_column(a, 0, f), high = load_column(a, VW, f);
     for (int g = 0; g < a->n_groups; g++) {
         const int32_t *tokens = a->tokens + g * a->tokens_group_stride;
         float *x = a->x + ((size_t)g * a->n_rows * a->n_embd + f) * L;
-        for (int t = 0; t < a->n_rows; t++, x += a->n_embd * L) {
-            vf y = _mm512_permutex2var_ps(low, (__m512i)vi_load(tokens + t * L), high);
-            if (a->positions) y += a->positions[t * a->n_embd + f];
-            vf_store(x, y);
-        }
+        for (int t = 0; t < a->n_rows; t++, x += a->n_embd * L)
+            UNROLL for (int part = 0; part < PARTS; part++) {
+                vf y = look_up(low, high, vi_load(tokens + t * L + part * VW));
+                if (a->positions) y += a->positions[t * a->n_embd + f];
+                vf_store(x + part * VW, y);
+            }
     }
 }
 
+#if VW >= 8
 // Rows of two numbers are gathered whole.
 INLINE __m128 load_pairs(const float *table, const int32_t *tokens) {
     __m128 low = _mm_loadl_pi(_mm_setzero_ps(), (const __m64 *)(table + 2 * (size_t)tokens[0]));
     return _mm_loadh_pi(low, (const __m64 *)(table + 2 * (size_t)tokens[1]));
 }
 
+#if VW == 16
 INLINE void gather_pairs(const float *table, const int32_t *tokens, float *x) {
     __m512 r[2];
     UNROLL for (int i = 0; i < 2; i++) {
@@ -136,26 +223,38 @@ INLINE void gather_pairs(const float *table, const int32_t *tokens, float *x) {
     vf_store(x, _mm512_permutex2var_ps(r[0], first, r[1]));
     vf_store(x + L, _mm512_permutex2var_ps(r[0], (__m512i)((vi)first + 1), r[1]));
 }
+#else
+INLINE void gather_pairs(const float *table, const int32_t *tokens, float *x) {
+    UNROLL for (int part = 0; part < PARTS; part++, tokens += VW, x += VW) {
+        __m256 a = _mm256_set_m128(load_pairs(table, tokens + 4), load_pairs(table, tokens));
+        __m256 b = _mm256_set_m128(load_pairs(table, tokens + 6), load_pairs(table, tokens + 2));
+        vf_store(x, _mm256_shuffle_ps(a, b, 0x88));
+        vf_store(x + L, _mm256_shuffle_ps(a, b, 0xDD));
+    }
+}
+#endif
 #endif
 
 // x[f][lane] = table[tokens[lane]][f], f = 0 .. n - 1.
 INLINE void gather_rows(const float *table, int n_embd, const int32_t *tokens, float *x) {
     int f = 0;
-#if VW == 16
+#if VW >= 8
     if (n_embd == 2) {
         gather_pairs(table, tokens, x);
         return;
     }
-    for (; f < n_embd && n_embd >= 4; f += 16) {
-        int width = n_embd - f < 16 ? n_embd - f : 16;
-        __mmask16 mask = (__mmask16)(0xffffu >> (16 - width));
-        __m512 r[16];
-        UNROLL for (int l = 0; l < L; l++) r[l] =
-            _mm512_maskz_loadu_ps(mask, table + (size_t)tokens[l] * n_embd + f);
-        transpose16(r);
-        UNROLL for (int i = 0; i < 16; i++) if (i < width) vf_store(x + (f + i) * L, r[i]);
-    }
 #endif
+    for (; f < n_embd && n_embd >= 4; f += VW) {
+        int width = n_embd - f < VW ? n_embd - f : VW;
+        for (int part = 0; part < PARTS; part++) {
+            vf r[VW];
+            UNROLL for (int l = 0; l < VW; l++) r[l] =
+                row_load(table + (size_t)tokens[part * VW + l] * n_embd + f, width);
+            transpose(r);
+            UNROLL for (int i = 0; i < VW; i++) if (i < width)
+                vf_store(x + (f + i) * L + part * VW, r[i]);
+        }
+    }
     for (; f < n_embd; f++)
         for (int part = 0; part < PARTS; part++)
             vf_store(x + f * L + part * VW,
@@ -163,12 +262,10 @@ INLINE void gather_rows(const float *table, int n_embd, const int32_t *tokens, f
 }
 
 void KERNEL(embed)(const kernel_embed *a) {
-#if VW == 16
     if (a->vocab_size <= COLUMN_ROWS) {
         for (int f = 0; f < a->n_embd; f++) embed_column(a, f);
         return;
     }
-#endif
     for (int g = 0; g < a->n_groups; g++)
         for (int t = 0; t < a->n_rows; t++) {
             float *x = a->x + ((size_t)g * a->n_rows + t) * a->n_embd * L;
@@ -197,20 +294,17 @@ INLINE void scatter_rows(float *table, int n_embd, const int32_t *tokens, const 
         scatter_pairs(table, tokens, x);
         return;
     }
-#if VW == 16
-    for (; f < n_embd && n_embd >= 4; f += 16) {
-        int width = n_embd - f < 16 ? n_embd - f : 16;
-        __mmask16 mask = (__mmask16)(0xffffu >> (16 - width));
-        __m512 r[16];
-        UNROLL for (int i = 0; i < 16; i++) r[i] =
-            i < width ? vf_load(x + (f + i) * L) : vf_set1(0);
-        transpose16(r);
-        UNROLL for (int l = 0; l < L; l++) {
-            float *row = table + (size_t)tokens[l] * n_embd + f;
-            _mm512_mask_storeu_ps(row, mask, _mm512_add_ps(_mm512_maskz_loadu_ps(mask, row), r[l]));
+    for (; f < n_embd && n_embd >= 4; f += VW) {
+        int width = n_embd - f < VW ? n_embd - f : VW;
+        for (int part = 0; part < PARTS; part++) {
+            vf r[VW];
+            UNROLL for (int i = 0; i < VW; i++) r[i] =
+                i < width ? vf_load(x + (f + i) * L + part * VW) : vf_set1(0);
+            transpose(r);
+            UNROLL for (int l = 0; l < VW; l++)
+                row_add(table + (size_t)tokens[part * VW + l] * n_embd + f, r[l], width);
         }
     }
-#endif
     for (; f < n_embd; f++)
         for (int l = 0; l < L; l++) table[(size_t)tokens[l] * n_embd + f] += x[f * L + l];
 }
@@ -270,16 +364,9 @@ static void positions_gradient(const kernel_embed_gradient *a, int t) {
     const kernel_embed *e = &a->forward;
     for (int f = 0; f < e->n_embd; f += 16) {
         int width = e->n_embd - f < 16 ? e->n_embd - f : 16;
-        vf acc[16][PARTS];
         float sum[16];
-        memset(acc, 0, sizeof acc);
-        for (int g = 0; g < e->n_groups; g++)
-            for (int j = 0; j < width; j++)
-                for (int part = 0; part < PARTS; part++) {
-                    size_t row = ((size_t)g * e->n_rows + t) * e->n_embd + f + j;
-                    acc[j][part] += vf_load(e->x + row * L + part * VW);
-                }
-        reduce16(acc, sum);
+        sum_features(e->x + ((size_t)t * e->n_embd + f) * L, (ptrdiff_t)e->n_rows * e->n_embd * L,
+                     e->n_groups, width, sum);
         for (int j = 0; j < width; j++) a->dpositions[t * e->n_embd + f + j] += sum[j];
     }
 }

@@ -10,7 +10,7 @@
 #define MAP_BLOCKS(X) X(3, 8) X(4, 7) X(4, 6) X(4, 5) X(6, 4) X(8, 3) X(8, 2) X(8, 1)
 enum { MAP_WIDEST = 8 };
 #else
-#define MAP_BLOCKS(X) X(3, 4) X(4, 3) X(4, 2) X(8, 1)
+#define MAP_BLOCKS(X) X(3, 4) X(3, 3) X(4, 2) X(8, 1)
 enum { MAP_WIDEST = 4 };
 #endif
 
@@ -73,8 +73,23 @@ void KERNEL(map)(const kernel_map *a) {
 }
 
 // Weight gradients: a block of TI inputs x TJ outputs keeps TI * TJ <= 16 accumulators while the
-// rows pass; their lanes are summed once per chunk of rows.
+// rows pass; their lanes are summed once per chunk of rows. Sixteen registers hold the twelve
+// accumulators of 3 x 4, three inputs and a slope; thirty-two hold 4 x 4 and more.
 enum { GRADIENT_CHUNK_ROWS = 128 };
+
+#if VW == 16
+#define GRADIENT_BLOCKS(X)                                                                         \
+    X(4, 4)                                                                                        \
+    X(4, 3) X(4, 2) X(4, 1) X(3, 4) X(3, 3) X(3, 2) X(3, 1) X(2, 8) X(2, 4) X(2, 3) X(2, 2)        \
+        X(2, 1) X(1, 8) X(1, 4) X(1, 3) X(1, 2) X(1, 1)
+enum { GRADIENT_TALLEST = 4, GRADIENT_WIDEST_PAIR = 8 };
+#else
+#define GRADIENT_BLOCKS(X)                                                                         \
+    X(3, 4)                                                                                        \
+    X(3, 3) X(3, 2) X(3, 1) X(2, 4) X(2, 3) X(2, 2) X(2, 1) X(1, 8) X(1, 4) X(1, 3) X(1, 2)        \
+        X(1, 1)
+enum { GRADIENT_TALLEST = 3, GRADIENT_WIDEST_PAIR = 4 };
+#endif
 
 INLINE void map_gradient_block(const kernel_map_gradient *a, int first, int last, int k, int n,
                                int TI, int TJ) {
@@ -109,15 +124,19 @@ INLINE void map_gradient_block(const kernel_map_gradient *a, int first, int last
                                          int n) {                                                  \
         map_gradient_block(a, first, last, k, n, TI, TJ);                                          \
     }
-#define GRADIENT_BLOCKS(X)                                                                         \
-    X(4, 4) X(4, 2) X(4, 1) X(2, 8) X(2, 4) X(2, 2) X(2, 1) X(1, 8) X(1, 4) X(1, 2) X(1, 1)
 GRADIENT_BLOCKS(DEFINE_GRADIENT_ROWS)
 #undef DEFINE_GRADIENT_ROWS
 
-// The largest power of two up to `most` that does not pass what is left.
+// The next part of `left` rows or columns in parts of at most `most`, without leaving a single one.
 INLINE int block_size(int left, int most) {
-    while (most > left) most /= 2;
-    return most;
+    if (left >= most + 2 || left == most) return most;
+    return left == most + 1 && most > 2 ? most - 1 : left < most ? left : most;
+}
+
+// Few inputs leave room for eight outputs.
+INLINE int block_width(int left, int TI) {
+    int most = TI == 1 ? 8 : TI == 2 ? GRADIENT_WIDEST_PAIR : 4;
+    return left >= most ? most : left >= 4 ? 4 : left;
 }
 
 void KERNEL(map_gradient)(const kernel_map_gradient *a) {
@@ -125,9 +144,9 @@ void KERNEL(map_gradient)(const kernel_map_gradient *a) {
         int last = first + GRADIENT_CHUNK_ROWS;
         if (last > a->n_rows) last = a->n_rows;
         for (int k = 0, TI; k < a->n_in; k += TI) {
-            TI = block_size(a->n_in - k, 4);
+            TI = block_size(a->n_in - k, GRADIENT_TALLEST);
             for (int n = 0, TJ; n < a->n_out; n += TJ) {
-                TJ = block_size(a->n_out - n, TI == 4 ? 4 : 8);
+                TJ = block_width(a->n_out - n, TI);
                 switch (TI * 16 + TJ) {
 #define CASE(TI_, TJ_)                                                                             \
     case TI_ * 16 + TJ_:                                                                           \
@@ -144,14 +163,8 @@ void KERNEL(map_gradient)(const kernel_map_gradient *a) {
 void KERNEL(bias_gradient)(int n_rows, int n_out, kernel_rows dy, float *db) {
     for (int n = 0; n < n_out; n += 16) {
         int width = n_out - n < 16 ? n_out - n : 16;
-        vf acc[16][PARTS];
         float sum[16];
-        memset(acc, 0, sizeof acc);
-        for (int r = 0; r < n_rows; r++)
-            for (int j = 0; j < width; j++)
-                for (int part = 0; part < PARTS; part++)
-                    acc[j][part] += vf_load(dy.data + r * dy.stride + (n + j) * L + part * VW);
-        reduce16(acc, sum);
+        sum_features(dy.data + n * L, dy.stride, n_rows, width, sum);
         for (int j = 0; j < width; j++) db[n + j] += sum[j];
     }
 }

@@ -261,16 +261,75 @@ INLINE void reduce16(vf acc[16][PARTS], float out[16]) {
                                         _mm512_shuffle_ps(d[0], d[1], 0xDD)));
 }
 #else
-static inline void reduce16(vf acc[16][PARTS], float out[16]) {
-    for (int i = 0; i < 16; i++) {
-        float lane[L];
-        for (int part = 0; part < PARTS; part++)
-            memcpy(lane + part * VW, &acc[i][part], sizeof(vf));
-        for (int half = L / 2; half > 0; half /= 2)
-            for (int l = 0; l < half; l++) lane[l] += lane[l + half];
-        out[i] = lane[0];
+// Of two sums of halves, their halves again: the lower half of a and of b, plus the upper ones.
+#if VW == 8
+INLINE vf add_fours(vf a, vf b) {
+    return __builtin_shufflevector(a, b, 0, 1, 2, 3, 8, 9, 10, 11) +
+           __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15);
+}
+INLINE vf add_twos(vf a, vf b) {
+    return __builtin_shufflevector(a, b, 0, 1, 8, 9, 4, 5, 12, 13) +
+           __builtin_shufflevector(a, b, 2, 3, 10, 11, 6, 7, 14, 15);
+}
+INLINE vf add_ones(vf a, vf b) {
+    return __builtin_shufflevector(a, b, 0, 2, 8, 10, 4, 6, 12, 14) +
+           __builtin_shufflevector(a, b, 1, 3, 9, 11, 5, 7, 13, 15);
+}
+// Accumulators i and i + 4 of eight share a vector, which add_ones leaves in order.
+INLINE vf reduce_vector(vf acc[VW][PARTS]) {
+    vf four[4];
+    UNROLL for (int i = 0; i < 4; i++) four[i] =
+        add_fours(acc[i][0] + acc[i][1], acc[i + 4][0] + acc[i + 4][1]);
+    return add_ones(add_twos(four[0], four[1]), add_twos(four[2], four[3]));
+}
+#else
+INLINE vf add_twos(vf a, vf b) {
+    return __builtin_shufflevector(a, b, 0, 1, 4, 5) + __builtin_shufflevector(a, b, 2, 3, 6, 7);
+}
+INLINE vf add_ones(vf a, vf b) {
+    return __builtin_shufflevector(a, b, 0, 2, 4, 6) + __builtin_shufflevector(a, b, 1, 3, 5, 7);
+}
+INLINE vf reduce_vector(vf acc[VW][PARTS]) {
+    vf four[4];
+    UNROLL for (int i = 0; i < 4; i++) four[i] = (acc[i][0] + acc[i][2]) + (acc[i][1] + acc[i][3]);
+    return add_ones(add_twos(four[0], four[1]), add_twos(four[2], four[3]));
+}
+#endif
+
+INLINE void reduce16(vf acc[16][PARTS], float out[16]) {
+    UNROLL for (int i = 0; i < 16; i += VW) {
+        vf sum = reduce_vector(acc + i);
+        memcpy(out + i, &sum, sizeof sum);
     }
 }
 #endif
+
+// Adds features j .. j + n - 1 of n_rows rows to accumulators of their own.
+INLINE void add_features(const float *x, ptrdiff_t stride, int n_rows, int j, int n,
+                         vf total[16][PARTS]) {
+    vf acc[16][PARTS];
+    UNROLL for (int i = 0; i < n; i++) UNROLL for (int p = 0; p < PARTS; p++) acc[i][p] =
+        vf_set1(0);
+    x += j * L;
+    for (int r = 0; r < n_rows; r++, x += stride)
+        UNROLL for (int i = 0; i < n; i++) UNROLL for (int p = 0; p < PARTS; p++) acc[i][p] +=
+            vf_load(x + i * L + p * VW);
+    UNROLL for (int i = 0; i < n; i++) UNROLL for (int p = 0; p < PARTS; p++) total[j + i][p] =
+        acc[i][p];
+}
+
+// sum[j] = feature j of n_rows rows, summed over rows and lanes, j < width <= 16.
+static inline void sum_features(const float *x, ptrdiff_t stride, int n_rows, int width,
+                                float sum[16]) {
+    enum { MOST = 16 / PARTS }; // accumulators that sixteen registers hold
+    vf total[16][PARTS];
+    memset(total, 0, sizeof total);
+    int j = 0;
+    for (; j + MOST <= width; j += MOST) add_features(x, stride, n_rows, j, MOST, total);
+    for (; j + MOST / 2 <= width; j += MOST / 2)
+        add_features(x, stride, n_rows, j, MOST / 2, total);
+    for (; j < width; j++) add_features(x, stride, n_rows, j, 1, total);
+    reduce16(total, sum);
+}
 
 #endif
