@@ -15,7 +15,7 @@
 // clang-format off
 #define FV_TASK_SYNONYMS(S)                                                                        \
     S("field", "task.name", "task dataset task_name problem dataset_name")                         \
-    S("field", "task.vocab_size", "vocab n_vocab d_vocab num_vocab vocabulary vocabulary_size num_embeddings num_tokens n_tokens ntoken ntokens input_dim n_symbols alphabet_size d_vocab_out padded_vocab_size") \
+    S("field", "task.vocab_size", "vocab n_vocab d_vocab num_vocab vocabulary vocabulary_size num_embeddings num_tokens n_tokens ntoken ntokens input_dim n_symbols alphabet_size alphabet d_vocab_out padded_vocab_size") \
     S("field", "task.context_length", "seq_len seq_length sequence_length seqlen n_ctx ctx_len ctx ctx_length block_size max_seq_len max_seq_length max_length max_len maxlen max_position_embeddings n_positions context context_size context_window n_context input_length input_seq_len length") \
     S("field", "task.offset", "shift lag delay target_offset")                                     \
     S("field", "task.index", "target_position target_index")                                       \
@@ -54,7 +54,7 @@
     S("field", "model.bias", "use_bias qkv_bias attention_bias biases")                            \
     S("field", "model.norm", "normalization normalization_type norm_type layer_norm layernorm use_layernorm use_ln ln norm_first pre_norm prenorm rms_norm rmsnorm layer_norm_type") \
     S("field", "model.activation", "act act_fn hidden_act activation_function nonlinearity mlp_act hidden_activation") \
-    S("field", "model.d_mlp", "intermediate_size ffn_dim d_ff dim_feedforward n_inner mlp_dim ff_dim d_ffn mlp_hidden mlp_width feedforward_dim mlp_ratio ffn_hidden_size intermediate_dim hidden_mult") \
+    S("field", "model.d_mlp", "intermediate_size ffn_dim ffn ff d_ff dim_feedforward n_inner mlp_dim ff_dim d_ffn mlp_hidden mlp_width feedforward_dim mlp_ratio ffn_hidden_size intermediate_dim hidden_mult") \
     S("field", "model.init", "initialization init_mode initializer init_method init_weights kernel_initializer weight_init") \
     S("field", "model.init_sigma", "init_std initializer_range init_scale initializer_std weight_init_std") \
     S("field", "model.embedding_sigma", "embedding_std embed_std embd_init_std emb_std embed_sigma") \
@@ -185,6 +185,7 @@
     S("measure", "first_below", "time_to steps_to reaches_below")                                  \
     S("measure", "first_above", "reaches crossing threshold_step")                                 \
     S("measure", "emergence", "transition emergence_step grokking onset stays_above")              \
+    S("measure", "diverged", "divergence diverges nan exploded")                                          \
     S("measure", "plateau", "plateau_height stall")                                                \
     S("measure", "plateau_length", "plateau_duration stall_length")                                \
     S("measure", "cosine", "cosine_similarity cos")                                                \

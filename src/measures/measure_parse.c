@@ -77,8 +77,8 @@ static bool stands_alone(const parser *p, const char *start, const char *end) {
     const char *before = start;
     while (before > p->expression && isspace((unsigned char)before[-1])) before--;
     const char *after = skip_spaces(end);
-    return before > p->expression && strchr("(,", before[-1]) != NULL && *after != '\0' &&
-           strchr("),", *after) != NULL;
+    return before > p->expression && strchr("(,", before[-1]) != NULL &&
+           strchr("),", *after) != NULL; // or the end, where a parenthesis is missing
 }
 
 static fv_status add_parameter(parser *p, const char *name, size_t length, const fv_field *field,
@@ -101,6 +101,51 @@ static fv_status add_parameter(parser *p, const char *name, size_t length, const
     return FV_OK;
 }
 
+// The quantity that a word is near, or NULL.
+static const char *quantity_meant(const char *word) {
+    const char *names[16] = {NULL};
+    int n;
+    const measure_quantity *quantities = measure_quantities(&n);
+    for (int i = 0; i < n && i < 15; i++) names[i] = quantities[i].name;
+    const char *near = synonym_nearest("measure", word, names),
+               *meant = synonym_of("measure", word);
+    if (meant != NULL && strcmp(meant, near) == 0) return near;
+    return text_distance(word, near) <= (int)strlen(word) / 3 ? near : NULL;
+}
+
+// The field that is meant: by its key misspelt, its name without the section, or another library's
+// name for it. NULL where the word may be a series.
+static const char *field_meant(const char *word) {
+    const char *near = fv_field_nearest(word), *name = strchr(near, '.') + 1;
+    bool key = strncmp(word, "task.", 5) == 0 || strncmp(word, "model.", 6) == 0 ||
+               strncmp(word, "train.", 6) == 0;
+    bool bare = strchr(word, '.') == NULL;
+    bool meant = bare && (strcmp(name, word) == 0 || synonym_of("field", word) != NULL);
+    return key || meant ? near : NULL;
+}
+
+static bool is_logged(const char *word) {
+    const char *const *logged = measure_logged();
+    while (*logged != NULL && strcmp(*logged, word) != 0) logged++;
+    return *logged != NULL;
+}
+
+// What would be right in place of a name that is no field and stands where no series can.
+static void hint_name(const char *word, char hint[256]) {
+    const measure_function *function = measure_function_find(word, strlen(word));
+    const char *quantity = is_logged(word) ? NULL : quantity_meant(word);
+    const char *field = is_logged(word) ? NULL : field_meant(word);
+    if (function != NULL)
+        snprintf(hint, 256, "it is a function, as in %s", function->example);
+    else if (quantity != NULL)
+        snprintf(hint, 256, "the nearest is %s", quantity);
+    else if (field != NULL)
+        snprintf(hint, 256, "the nearest field is %s", field);
+    else
+        snprintf(hint, 256, "a series stands in a function: final(%s), at(%s, step), plateau(%s)",
+                 word, word, word);
+}
+
 // The name may stand in quotes; start and end are then theirs.
 static fv_status read_series(parser *p, const char *name, size_t length, const char *start,
                              const char *end) {
@@ -108,13 +153,7 @@ static fv_status read_series(parser *p, const char *name, size_t length, const c
         return add_parameter(p, name, length, NULL, NULL);
     char hint[256], word[64];
     snprintf(word, sizeof word, "%.*s", (int)length, name);
-    if (strncmp(word, "task.", 5) == 0 || strncmp(word, "model.", 6) == 0 ||
-        strncmp(word, "train.", 6) == 0)
-        snprintf(hint, sizeof hint, "the nearest field is %s", fv_field_nearest(word));
-    else
-        snprintf(hint, sizeof hint,
-                 "a series stands in a function: final(%s), at(%s, step), plateau(%s)", word, word,
-                 word);
+    hint_name(word, hint);
     return complain(p, "no field is called", name, length, hint);
 }
 
@@ -135,6 +174,8 @@ static fv_status open_function(parser *p, const char *name, size_t length) {
     for (int i = 0; i < n && i < 63; i++) names[i] = functions[i].name;
     char word[64], hint[96];
     snprintf(word, sizeof word, "%.*s", (int)length, name);
+    if (measure_quantity_find(word) != NULL)
+        return complain(p, "no function is called", name, length, "it stands without parentheses");
     snprintf(hint, sizeof hint, "the nearest is %s", synonym_nearest("measure", word, names));
     return complain(p, "no function is called", name, length, hint);
 }

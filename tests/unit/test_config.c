@@ -231,6 +231,8 @@ static const refusal KEYS[] = {
     {"model.d_modl", "4", "the nearest is 'model.n_embd'"},
     {"model.hidden_siz", "4", "the nearest is 'model.n_embd'"},
     {"model.seq_ln", "4", "the nearest is 'task.context_length'"},
+    {"model.ffn", "4", "the nearest is 'model.d_mlp'"},
+    {"task.alphabet", "4", "the nearest is 'task.vocab_size'"},
     {"model.nhead", "4", "the nearest is 'model.n_head'"},
     {"train.stepss", "4", "the nearest is 'train.steps'"},
     {"train.5", "4", "a number has a point and no comma, as in 0.5"},

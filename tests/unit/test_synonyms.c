@@ -65,7 +65,8 @@ static bool is_key(const char *format, const char *key) {
 static bool exists(const char *of, const char *name) {
     if (strcmp(of, "field") == 0 || strcmp(of, "section") == 0) return fv_field_find(name) != NULL;
     if (strcmp(of, "probe") == 0) return fv_probe_find(name) != NULL;
-    if (strcmp(of, "measure") == 0) return measure_function_find(name, strlen(name)) != NULL;
+    if (strcmp(of, "measure") == 0)
+        return measure_function_find(name, strlen(name)) || measure_quantity_find(name);
     if (strcmp(of, "figure") == 0) return is_kind(name);
     if (strcmp(of, "option") == 0) return is_option(name);
     if (strcmp(of, "key") == 0) return is_key("%s: 1\n", name);
