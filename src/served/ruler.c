@@ -147,12 +147,9 @@ static fv_status write_data(data_writer *w, const served_task *task, int length,
 static fv_status check_data(data_writer *w, fv_error *error) {
     const fv_served_options *o = w->options;
     for (int t = 0; t < o->n_tasks; t++) {
+        fv_status known = served_task_check(o->tasks[t], error);
+        if (known != FV_OK) return known;
         const served_task *task = served_task_find(o->tasks[t]);
-        if (task == NULL)
-            return fv_fail(error, FV_USAGE, "there is no task '%s'; --tasks lists them",
-                           o->tasks[t]);
-        fv_status whole = served_task_check(o->tasks[t], error);
-        if (whole != FV_OK) return whole;
         for (int l = 0; l < o->n_lengths; l++) {
             served_sample_place place;
             int tokens;

@@ -26,17 +26,10 @@ fv_status served_connect(const fv_served_options *o, int in_flight, size_t most_
 }
 
 static fv_status check_tasks(const fv_served_options *o, fv_error *error) {
-    for (int t = 0; t < o->n_tasks; t++) {
-        fv_status status = served_task_check(o->tasks[t], error);
-        if (status != FV_OK) return status;
-        if (served_task_find(o->tasks[t]) != NULL) continue;
-        const char *names[64] = {0};
-        for (int i = 0; i < 63 && fv_eval_task_name(i) != NULL; i++)
-            names[i] = fv_eval_task_name(i);
-        return fv_fail(error, FV_USAGE, "there is no task '%s'; the nearest is '%s'", o->tasks[t],
-                       text_nearest(o->tasks[t], names));
-    }
-    return FV_OK;
+    fv_status status = FV_OK;
+    for (int t = 0; t < o->n_tasks && status == FV_OK; t++)
+        status = served_task_check(o->tasks[t], error);
+    return status;
 }
 
 static fv_status check(const fv_served_options *o, fv_error *error) {

@@ -88,8 +88,8 @@ struct served_task {
 SERVED_TASK_LIST(EVAL_TASK_DECLARE)
 #undef EVAL_TASK_DECLARE
 
-// The task of a name; task i and its name, NULL behind the last; FV_USAGE where the descriptor of the
-// task of a name lacks a member that nothing works without.
+// The task of a name; task i and its name, NULL behind the last; FV_USAGE where there is no task of a
+// name, or its descriptor lacks a member that nothing works without.
 const served_task *served_task_find(const char *name);
 const served_task *served_task_at(int i);
 const char *served_task_name(int i);

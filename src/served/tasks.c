@@ -1,5 +1,7 @@
 #include "served/served_task.h"
 
+#include "base/text.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -38,8 +40,16 @@ static const char *lacks(const served_task *task) {
 }
 
 fv_status served_task_check(const char *name, fv_error *error) {
+    static const char *const NAMES[] = {
+#define NAME(name) #name,
+        SERVED_TASK_LIST(NAME) NULL
+#undef NAME
+    };
     const served_task *task = served_task_find(name);
-    const char *member = task != NULL ? lacks(task) : NULL;
+    if (task == NULL)
+        return fv_fail(error, FV_USAGE, "there is no task '%s'; the nearest is '%s'", name,
+                       text_nearest(name, NAMES));
+    const char *member = lacks(task);
     return member == NULL
                ? FV_OK
                : fv_fail(error, FV_USAGE, "the task %s is not whole: its descriptor has no .%s",

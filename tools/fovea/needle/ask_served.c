@@ -133,6 +133,10 @@ static void print_amount(FILE *out, double amount) {
         fprintf(out, "%.0f", amount);
 }
 
+static const char *plural(int n) {
+    return n == 1 ? "" : "s";
+}
+
 static double cost_of(const served_request *r, const fv_served_plan *plan) {
     return (plan->prompt_tokens * r->price_in + plan->answer_tokens * r->price_out) / 1e6;
 }
@@ -141,7 +145,8 @@ static void print_plan(FILE *out, const served_request *r, const fv_served_plan 
     char whom[512];
     snprintf(whom, sizeof whom, "%s at %s", r->label ? r->label : r->model, r->endpoint);
     fv_printable(whom, sizeof whom);
-    fprintf(out, "%s: %d cells, %d requests", whom, plan->n_cells, plan->n_requests);
+    fprintf(out, "%s: %d cell%s, %d request%s", whom, plan->n_cells, plural(plan->n_cells),
+            plan->n_requests, plural(plan->n_requests));
     if (r->interval > 0) fputs(" at most", out);
     if (plan->n_stored > 0) fprintf(out, ", %d answered before", plan->n_stored);
     fputs("\nprompt tokens  ", out);
@@ -334,8 +339,9 @@ int served_write_data(const served_request *r, const char *folder) {
     if (exit_code == EXIT_DONE && fv_ruler_write(&l.options, folder, &error) != FV_OK)
         exit_code = tool_fail(&error);
     if (exit_code == EXIT_DONE && !r->quiet)
-        printf("%s/LENGTH/TASK/validation.jsonl: %d tasks, %d lengths, %d samples each\n", folder,
-               l.options.n_tasks, l.options.n_lengths, l.options.samples);
+        printf("%s/LENGTH/TASK/validation.jsonl: %d task%s, %d length%s, %d sample%s each\n",
+               folder, l.options.n_tasks, plural(l.options.n_tasks), l.options.n_lengths,
+               plural(l.options.n_lengths), l.options.samples, plural(l.options.samples));
     free(l.task_text);
     return exit_code;
 }
