@@ -41,7 +41,7 @@ FV_API bool fv_answer_counts(fv_answer answer); // false for TRUNCATED and ERROR
 // One cell of a depth x length grid, of one model and task. All answers that count are n, those
 // with every expected value are hits.
 typedef struct fv_cell {
-    char model[96];     // the label of figures: "Mamba, 2 layers", "llama-3.1-8b"
+    char model[240];    // the label of figures: "Mamba, 2 layers", "llama-3.1-8b"
     char task[48];      // "niah_single_1", "kv", ...
     char unit[16];      // what `length` counts: "tokens", "pairs", "documents"
     int length;         // of the whole prompt
@@ -50,7 +50,11 @@ typedef struct fv_cell {
     int n, hits;
     double score; // mean share of the expected values that were found, 0 to 1 (RULER's metric)
     int counts[FV_N_ANSWERS];
+    char settings[128]; // what was asked otherwise than usual: "completions, max_tokens 512"; ""
 } fv_cell;
+
+// The settings of cells of served models that were stored before it was noted who answered.
+#define FV_SETTINGS_UNKNOWN "server unknown"
 
 // A table of cells, in the order of their arrival. Starts as {0}.
 typedef struct fv_cells {
@@ -58,11 +62,12 @@ typedef struct fv_cells {
     int n, capacity;
 } fv_cells;
 
-// Adds a copy of `cell`, or replaces the one of the same model, task, unit, length and depth.
+// Adds a copy of `cell`, or replaces the one of the same model, settings, task, unit, length and
+// depth.
 FV_API fv_status fv_cells_put(fv_cells *cells, const fv_cell *cell, fv_error *error);
 FV_API void fv_cells_free(fv_cells *cells);
 
-// The cell of the same model, task, unit, length and depth as `place`, or NULL.
+// The cell of the same model, settings, task, unit, length and depth as `place`, or NULL.
 FV_API const fv_cell *fv_cells_find(const fv_cells *cells, const fv_cell *place);
 
 // Counts one more answer in the cell: n, hits, counts and the running mean of score.
@@ -78,14 +83,14 @@ FV_API void fv_cell_otherwise(const fv_cell *cell, char *text, size_t size);
 FV_API void fv_wilson(int hits, int n, double z, double *low, double *high);
 
 // The cell as one line of JSON without its newline: model, task, unit, length, depth (null for
-// NAN), n, hits, rate, low, high (95 %), score, trained_length and `answers` {class: count}. The
-// caller frees it; NULL without memory.
+// NAN), n, hits, rate, low, high (95 %), score, trained_length, `answers` {class: count} and
+// settings. The caller frees it; NULL without memory.
 FV_API char *fv_cell_json(const fv_cell *cell);
 
 // The table `cells` of the SQLite file FOLDER/eval.db (docs/long-context.md has the schema), which
-// is made where it does not exist, with its folder. Saving replaces cells of the same model, task,
-// unit, length and depth and keeps all others, so that several commands can fill one folder;
-// loading appends. FV_NOT_FOUND where there is nothing to load.
+// is made where it does not exist, with its folder. Saving replaces cells of the same model,
+// settings, task, unit, length and depth and keeps all others, so that several commands can fill
+// one folder; loading appends. FV_NOT_FOUND where there is nothing to load.
 FV_API fv_status fv_cells_save(const char *folder, const fv_cells *cells, fv_error *error);
 FV_API fv_status fv_cells_load(const char *folder, fv_cells *cells, fv_error *error);
 
@@ -109,7 +114,9 @@ FV_API fv_status fv_eval_mend(const char *folder, fv_eval_say say, void *context
 //   together the same of models that were asked different things, of the lab and served, in one
 //            panel: each at the longest length that it was trained on, or was asked at
 //   lengths  rate over length, all depths together, a panel for each task, a line for each model
-// Figures that the table has nothing for are left out. FV_MISSING_PROGRAM without gnuplot.
+// A model whose cells have several settings, or are of an unknown server, stands there once for
+// each of them. Figures that the table has nothing for are left out. FV_MISSING_PROGRAM without
+// gnuplot.
 FV_API fv_status fv_cells_report(const char *folder, const char *title, const fv_cells *cells,
                                  fv_error *error);
 
@@ -125,10 +132,14 @@ typedef struct fv_served_options {
     const char *folder;   // of eval.db
     const char *endpoint; // "http://localhost:8000" or ".../v1"; NULL: nothing is asked, only built
     const char *model;    // as the server calls it
-    const char *label;    // in tables and figures; NULL: the model. Keeps answers apart in eval.db
-    const char *api;      // "chat" or "completions"
-    const char *key;      // sent as a bearer token, stored nowhere; NULL for none
-    const char *extra;    // a JSON object of more members of every request; NULL for none
+    const char *label;  // what answers are kept under in eval.db, and what figures call the model;
+                        // NULL: the model and the address, "llama at localhost:8000"
+    const char *api;    // "chat" or "completions"
+    const char *key;    // sent as a bearer token, stored nowhere; NULL for none
+    const char *extra;  // a JSON object of more members of every request; NULL for none
+    bool same_model;    // stored answers of the label are of this model, though of another address
+                        // or another name
+    bool reuse_unknown; // answers count that were stored before it was noted who answered
 
     const char *const *tasks; // fv_eval_task_name
     int n_tasks;
@@ -168,7 +179,7 @@ FV_API const char *fv_eval_task_unit(int i);
 
 // Checks the options, reads or builds the haystacks, opens eval.db and counts lengths, in the
 // server's own tokens, that no earlier call counted. FV_USAGE, FV_FORMAT, FV_NOT_FOUND for what
-// the caller can put right; FV_IO where no server answers; FV_STORE while another process asks into
+// the caller can put right, such as a label whose answers are of another address or model; FV_IO where no server answers; FV_STORE while another process asks into
 // the same folder. Not thread-safe.
 FV_API fv_status fv_served_open(const fv_served_options *options, fv_served **served,
                                 fv_error *error);
@@ -179,6 +190,7 @@ typedef struct fv_served_plan {
     int n_cells;
     int n_requests;       // to be asked; with an interval at most
     int n_stored;         // answered by earlier calls
+    int n_unknown;        // of the requests, those that have an answer of an unknown server
     double prompt_tokens; // of the requests
     double shared_tokens; // of these, the ones that repeat the beginning of an earlier prompt
     double answer_tokens; // at most
@@ -194,8 +206,27 @@ FV_API void fv_served_plan_make(const fv_served *served, fv_served_plan *plan);
 // failed requests are no failure of the call.
 FV_API fv_status fv_served_ask(fv_served *served, fv_error *error);
 
-// The cells from everything stored; they are added to `cells`.
+// The cells from everything stored that counts; they are added to `cells`. Cell i of the first call
+// is that of fv_served_provenance_of.
 FV_API fv_status fv_served_cells(fv_served *served, fv_cells *cells, fv_error *error);
+
+// The cells of the same places from answers of unknown servers, whether they count or not; those
+// that have any are added to `cells`.
+FV_API fv_status fv_served_unknown(fv_served *served, fv_cells *cells, fv_error *error);
+
+// Where the answers of a cell come from. Texts live as long as the fv_served.
+typedef struct fv_served_provenance {
+    const char *label, *endpoint;
+    const char *server;           // its name and version, NULL where it does not tell
+    const char *model;            // as requests name it
+    const char *sampling, *extra; // JSON objects
+    int max_tokens;               // as sent; 0: not at all
+    int n_unknown;                // answers of unknown servers that were counted
+} fv_served_provenance;
+
+// False past the last cell.
+FV_API bool fv_served_provenance_of(const fv_served *served, int cell,
+                                    fv_served_provenance *provenance);
 
 // What failed, by kind: `n` questions, with what the server said to the last of them. `unasked`
 // questions were left out after that failure, as no better end was in sight.

@@ -51,7 +51,8 @@ void fv_cell_otherwise(const fv_cell *cell, char *text, size_t size) {
 
 static bool same_place(const fv_cell *a, const fv_cell *b) {
     return a->length == b->length && strcmp(a->model, b->model) == 0 &&
-           strcmp(a->task, b->task) == 0 && strcmp(a->unit, b->unit) == 0 &&
+           strcmp(a->settings, b->settings) == 0 && strcmp(a->task, b->task) == 0 &&
+           strcmp(a->unit, b->unit) == 0 &&
            (a->depth == b->depth || (isnan(a->depth) && isnan(b->depth)));
 }
 
@@ -85,6 +86,31 @@ void fv_cells_free(fv_cells *cells) {
     *cells = (fv_cells){0};
 }
 
+static bool has_several_settings(const fv_cells *cells, const fv_cell *cell) {
+    for (int i = 0; i < cells->n; i++)
+        if (strcmp(cells->items[i].model, cell->model) == 0 &&
+            strcmp(cells->items[i].settings, cell->settings) != 0)
+            return true;
+    return false;
+}
+
+fv_status cells_name_apart(const fv_cells *cells, fv_cells *named, fv_error *error) {
+    *named = (fv_cells){0};
+    for (int i = 0; i < cells->n; i++) {
+        fv_cell cell = cells->items[i];
+        bool apart = *cell.settings != '\0' && (strcmp(cell.settings, FV_SETTINGS_UNKNOWN) == 0 ||
+                                                has_several_settings(cells, &cell));
+        size_t n = strlen(cell.model);
+        if (apart) snprintf(cell.model + n, sizeof cell.model - n, ", %s", cell.settings);
+        fv_status status = fv_cells_put(named, &cell, error);
+        if (status != FV_OK) {
+            fv_cells_free(named);
+            return status;
+        }
+    }
+    return FV_OK;
+}
+
 json_t *cell_answers_json(const fv_cell *cell) {
     json_t *answers = json_object();
     for (int a = 0; a < FV_N_ANSWERS; a++)
@@ -98,12 +124,12 @@ char *fv_cell_json(const fv_cell *cell) {
     double low, high;
     fv_wilson(cell->hits, cell->n, FV_Z95, &low, &high);
     json_t *object = json_pack(
-        "{s:s, s:s, s:s, s:i, s:o, s:i, s:i, s:o, s:f, s:f, s:o, s:i, s:o}", "model", cell->model,
-        "task", cell->task, "unit", cell->unit, "length", cell->length, "depth",
+        "{s:s, s:s, s:s, s:i, s:o, s:i, s:i, s:o, s:f, s:f, s:o, s:i, s:o, s:s}", "model",
+        cell->model, "task", cell->task, "unit", cell->unit, "length", cell->length, "depth",
         isnan(cell->depth) ? json_null() : json_real(cell->depth), "n", cell->n, "hits", cell->hits,
         "rate", cell->n > 0 ? json_real((double)cell->hits / cell->n) : json_null(), "low", low,
         "high", high, "score", cell->n > 0 ? json_real(cell->score) : json_null(), "trained_length",
-        cell->trained_length, "answers", cell_answers_json(cell));
+        cell->trained_length, "answers", cell_answers_json(cell), "settings", cell->settings);
     char *text = json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(12));
     json_decref(object);
     return text;

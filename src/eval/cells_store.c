@@ -9,11 +9,12 @@
 // A cell that is evaluated again keeps its row: figures keep their order and colours.
 static const char PUT[] =
     "INSERT INTO cells (" EVAL_CELLS_COLUMNS
-    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) "
-    "ON CONFLICT (model, task, unit, length, ifnull(depth, -1)) DO UPDATE SET n = ?6, hits = ?7, "
+    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) "
+    "ON CONFLICT (model, settings, task, unit, length, ifnull(depth, -1)) DO UPDATE SET n = ?6, "
+    "hits = ?7, "
     "low = ?8, high = ?9, score = ?10, trained_length = ?11, answers = ?12";
 static const char GET[] = "SELECT model, task, unit, length, depth, n, hits, score, "
-                          "trained_length, answers FROM cells NOT INDEXED ORDER BY rowid";
+                          "trained_length, answers, settings FROM cells NOT INDEXED ORDER BY rowid";
 
 static bool put(sqlite3_stmt *statement, const fv_cell *cell) {
     double low, high;
@@ -35,6 +36,7 @@ static bool put(sqlite3_stmt *statement, const fv_cell *cell) {
     sqlite3_bind_double(statement, 10, cell->score);
     sqlite3_bind_int(statement, 11, cell->trained_length);
     sqlite3_bind_text(statement, 12, answers, -1, SQLITE_STATIC);
+    sqlite3_bind_text(statement, 13, cell->settings, -1, SQLITE_STATIC);
     bool done = sql_done(statement);
     free(answers);
     return done;
@@ -81,6 +83,7 @@ static void read_cell(sqlite3_stmt *row, fv_cell *cell) {
     read_text(row, 0, cell->model, sizeof cell->model);
     read_text(row, 1, cell->task, sizeof cell->task);
     read_text(row, 2, cell->unit, sizeof cell->unit);
+    read_text(row, 10, cell->settings, sizeof cell->settings);
     read_counts((const char *)sqlite3_column_text(row, 9), cell);
 }
 

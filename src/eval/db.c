@@ -13,69 +13,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { VERSION = 2 }; // 1 had no digests, and no tables `total` and `damaged`
-
-const char *const EVAL_TABLE_NAMES[] = {
-#define NAME(name, text, columns) text,
-    EVAL_TABLES(NAME)
-#undef NAME
-};
-
-const char *const EVAL_TABLE_COLUMNS[] = {
-#define COLUMNS(name, text, columns) columns,
-    EVAL_TABLES(COLUMNS)
-#undef COLUMNS
-};
-
-// A sample is known by everything above `class`: from these columns its prompt can be built again,
-// and `prompt_hash` tells whether it came out the same. `units` is how many pieces of haystack the
-// prompt has, which `fits` found for a length.
-#define MAKE_CELLS                                                                                 \
-    "CREATE TABLE cells ("                                                                         \
-    "  model TEXT NOT NULL, task TEXT NOT NULL, unit TEXT NOT NULL, length INTEGER NOT NULL,"      \
-    "  depth REAL, n INTEGER NOT NULL, hits INTEGER NOT NULL, low REAL NOT NULL,"                  \
-    "  high REAL NOT NULL, score REAL NOT NULL, trained_length INTEGER NOT NULL,"                  \
-    "  answers TEXT NOT NULL, digest TEXT);"                                                       \
-    "CREATE UNIQUE INDEX cells_place ON cells (model, task, unit, length, ifnull(depth, -1));"
-#define MAKE_FITS                                                                                  \
-    "CREATE TABLE fits ("                                                                          \
-    "  model TEXT NOT NULL, api TEXT NOT NULL, task TEXT NOT NULL, haystack TEXT NOT NULL,"        \
-    "  seed INTEGER NOT NULL, length INTEGER NOT NULL, units INTEGER NOT NULL,"                    \
-    "  tokens INTEGER NOT NULL, counted TEXT NOT NULL, digest TEXT,"                               \
-    "  PRIMARY KEY (model, api, task, haystack, seed, length));"
-#define MAKE_ASKS                                                                                  \
-    "CREATE TABLE asks ("                                                                          \
-    "  id INTEGER PRIMARY KEY,"                                                                    \
-    "  model TEXT NOT NULL, api TEXT NOT NULL, task TEXT NOT NULL, haystack TEXT NOT NULL,"        \
-    "  seed INTEGER NOT NULL, length INTEGER NOT NULL, unit TEXT NOT NULL, depth REAL,"            \
-    "  sample INTEGER NOT NULL, units INTEGER NOT NULL, prompt_hash TEXT NOT NULL,"                \
-    "  class TEXT NOT NULL, score REAL NOT NULL, expected TEXT NOT NULL, reply TEXT,"              \
-    "  distractor TEXT, distractor_depth REAL, finish TEXT, error_kind TEXT, error TEXT,"          \
-    "  http_status INTEGER, attempts INTEGER NOT NULL, prompt_tokens INTEGER,"                     \
-    "  completion_tokens INTEGER, seconds REAL,"                                                   \
-    "  asked TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')), digest TEXT);"         \
-    "CREATE UNIQUE INDEX asks_place ON asks"                                                       \
-    "  (model, api, task, haystack, seed, length, unit, ifnull(depth, -1), sample);"
-
-// A damaged row's columns in the order of its table: c1 is its model.
-#define MAKE_TOTALS                                                                                \
-    "CREATE TABLE total (source TEXT NOT NULL, n INTEGER NOT NULL, digest TEXT);"                  \
-    "INSERT INTO total VALUES ('cells', 0, NULL), ('fits', 0, NULL), ('asks', 0, NULL);"           \
-    "CREATE TABLE damaged (source TEXT NOT NULL, row INTEGER, found TEXT NOT NULL,"                \
-    "  c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, c12, c13, c14, c15, c16, c17, c18, c19, c20," \
-    "  c21, c22, c23, c24, c25, c26, c27);"
-
-const char *const EVAL_TABLE_SCHEMAS[] = {
-#define MAKE_TABLE(name, text, columns) MAKE_##name,
-    EVAL_TABLES(MAKE_TABLE)
-#undef MAKE_TABLE
-};
-
-static const char SCHEMA[] = MAKE_CELLS MAKE_FITS MAKE_ASKS MAKE_TOTALS;
-
 static const sql_kind KIND = {.application_id = 0x46764576, // "FvEv"
-                              .version = VERSION,
-                              .schema = SCHEMA,
+                              .version = EVAL_DB_VERSION,
+                              .schema = EVAL_DB_SCHEMA,
                               .title = "",
                               .what = "an evaluation of Fovea",
                               .safe = "what is stored is",
@@ -118,7 +58,8 @@ int eval_db_version(sqlite3 *db) {
 
 // No trigger is for the column `digest`, which they write themselves.
 static fv_status make_triggers(sqlite3 *db, eval_table table, fv_error *error) {
-    const char *name = EVAL_TABLE_NAMES[table], *columns = EVAL_TABLE_COLUMNS[table];
+    const char *name = EVAL_TABLE_NAMES[table];
+    const char *columns = eval_table_columns(table, EVAL_DB_VERSION);
     static const struct {
         const char *suffix, *event, *row;
         bool of_columns, writes, old;
@@ -143,11 +84,13 @@ static fv_status make_triggers(sqlite3 *db, eval_table table, fv_error *error) {
     return eval_db_execute(db, &sql, error);
 }
 
-fv_status eval_db_rebuild(sqlite3 *db, eval_table table, int version, fv_error *error) {
-    const char *name = EVAL_TABLE_NAMES[table], *columns = EVAL_TABLE_COLUMNS[table];
+// Takes the rows out of their table and makes that anew.
+static fv_status make_anew(sqlite3 *db, eval_table table, int version, fv_error *error) {
+    const char *name = EVAL_TABLE_NAMES[table], *columns = eval_table_columns(table, version);
+    const char *schema = eval_table_schema(table, EVAL_DB_VERSION);
     text_buffer sql = {0};
     text_add(&sql, "CREATE TEMP TABLE kept AS SELECT rowid AS row, %s, ", columns);
-    if (version < VERSION)
+    if (version < EVAL_DB_FIRST_WITH_DIGESTS)
         text_add(&sql, "NULL AS digest, 1 AS good ");
     else
         text_add(&sql, "digest, digest IS row_digest('%s', %s) AS good ", name, columns);
@@ -155,31 +98,45 @@ fv_status eval_db_rebuild(sqlite3 *db, eval_table table, int version, fv_error *
              "FROM main.%s NOT INDEXED; DROP TABLE main.%s; DELETE FROM total WHERE source = '%s'; "
              "INSERT INTO total VALUES ('%s', 0, NULL); ",
              name, name, name, name);
-    text_add_n(&sql, EVAL_TABLE_SCHEMAS[table], strlen(EVAL_TABLE_SCHEMAS[table]));
+    text_add_n(&sql, schema, strlen(schema));
     fv_status status = eval_db_execute(db, &sql, error);
-    if (status == FV_OK) status = make_triggers(db, table, error);
-    if (status != FV_OK) return status;
-    int n_columns = 1, most = 26;
+    return status == FV_OK ? make_triggers(db, table, error) : status;
+}
+
+fv_status eval_db_rebuild(sqlite3 *db, eval_table table, int version, fv_error *error) {
+    const char *name = EVAL_TABLE_NAMES[table], *columns = eval_table_columns(table, version);
+    int n_columns = 1, most = 1;
     for (const char *c = columns; *c != '\0'; c++) n_columns += *c == ',';
+    for (const char *c = EVAL_ASKS_COLUMNS; *c != '\0'; c++) most += *c == ',';
+    fv_status status = make_anew(db, table, version, error);
+    if (status != FV_OK) return status;
+    text_buffer sql = {0};
     text_add(&sql,
-             "INSERT OR IGNORE INTO main.%s (rowid, %s) SELECT row, %s FROM kept WHERE good ORDER "
-             "BY row; INSERT INTO damaged SELECT '%s', row, strftime('%%Y-%%m-%%dT%%H:%%M:%%fZ', "
-             "'now'), %s, digest",
-             name, columns, columns, name, columns);
+             "INSERT OR IGNORE INTO main.%s (rowid, %s) SELECT row, %s FROM kept WHERE good "
+             "ORDER BY row; ",
+             name, eval_table_columns(table, EVAL_DB_VERSION), eval_table_values(table, version));
+    text_add(&sql,
+             "INSERT INTO damaged SELECT '%s', row, strftime('%%Y-%%m-%%dT%%H:%%M:%%fZ', 'now'), "
+             "%s, digest",
+             name, columns);
     for (int i = n_columns; i < most; i++) text_add(&sql, ", NULL");
     text_add(&sql, " FROM kept WHERE row NOT IN (SELECT rowid FROM main.%s); DROP TABLE kept;",
              name);
     return eval_db_execute(db, &sql, error);
 }
 
-static fv_status bring_up(const sql_file *file, int version, fv_error *error) {
+// Damage of an older file is not carried over: its digests go with the rows.
+static fv_status bring_up(const sql_file *file, eval_db_mode mode, int version, fv_error *error) {
     if (version == 0) return sql_stamp(file, error);
-    fv_status status = sql_execute(file, MAKE_TOTALS, "cannot be written", error);
+    fv_status status = FV_OK;
+    if (mode != EVAL_DB_MEND)
+        status = eval_db_check(file->db, EVAL_TABLE_BIT(EVAL_N_TABLES) - 1, error);
+    if (status == FV_OK) status = eval_db_make_totals(file->db, version, error);
     for (int t = 0; t < EVAL_N_TABLES && status == FV_OK; t++)
         status = eval_db_rebuild(file->db, (eval_table)t, version, error);
     if (status != FV_OK) return status;
     char stamp[64];
-    snprintf(stamp, sizeof stamp, "PRAGMA user_version = %d", VERSION);
+    snprintf(stamp, sizeof stamp, "PRAGMA user_version = %d", EVAL_DB_VERSION);
     return sql_execute(file, stamp, "cannot be written", error);
 }
 
@@ -187,7 +144,7 @@ static fv_status bring_up(const sql_file *file, int version, fv_error *error) {
 
 // Within one transaction, so that two commands that start together make one schema. A row that is
 // replaced leaves its table like one that is deleted: recursive_triggers.
-static fv_status open_writer(const sql_file *file, fv_error *error) {
+static fv_status open_writer(const sql_file *file, eval_db_mode mode, fv_error *error) {
     int version;
     fv_status status = sql_execute(file,
                                    "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; "
@@ -195,8 +152,8 @@ static fv_status open_writer(const sql_file *file, fv_error *error) {
                                    "BEGIN IMMEDIATE",
                                    "cannot be opened", error);
     if (status == FV_OK) status = sql_check(file, &version, error);
-    if (status == FV_OK && version < VERSION) status = bring_up(file, version, error);
-    bool rebuilt = status == FV_OK && version > 0 && version < VERSION; // with triggers
+    if (status == FV_OK && version < EVAL_DB_VERSION) status = bring_up(file, mode, version, error);
+    bool rebuilt = status == FV_OK && version > 0 && version < EVAL_DB_VERSION; // with triggers
     for (int t = 0; t < EVAL_N_TABLES && status == FV_OK && !rebuilt; t++)
         status = make_triggers(file->db, (eval_table)t, error);
     if (status == FV_OK) status = sql_execute(file, "COMMIT", "cannot be written", error);
@@ -206,8 +163,10 @@ static fv_status open_writer(const sql_file *file, fv_error *error) {
 static fv_status open_reader(const sql_file *file, fv_error *error) {
     int version;
     fv_status status = sql_check(file, &version, error);
-    if (status != FV_OK || version > 0) return status;
-    return fv_fail(error, FV_NOT_FOUND, "%s is empty: nothing was evaluated there", file->path);
+    if (status != FV_OK) return status;
+    if (version == 0)
+        return fv_fail(error, FV_NOT_FOUND, "%s is empty: nothing was evaluated there", file->path);
+    return version < EVAL_DB_VERSION ? eval_db_view_as_new(file->db, version, error) : FV_OK;
 }
 
 fv_status eval_db_open(const char *folder, eval_db_mode mode, unsigned tables, sqlite3 **db,
@@ -223,13 +182,14 @@ fv_status eval_db_open(const char *folder, eval_db_mode mode, unsigned tables, s
                        "%s cannot be read: %s; 'fovea needle --out %s' makes it", path,
                        strerror(errno), folder);
     sql_file opened = {&KIND, path, NULL};
-    fv_status status = sql_connect(
-        &opened, path, SQLITE_OPEN_READWRITE | (mode == EVAL_DB_WRITE ? SQLITE_OPEN_CREATE : 0),
-        error);
+    fv_status status =
+        sql_connect(&opened, path,
+                    SQLITE_OPEN_READWRITE | (mode != EVAL_DB_READ ? SQLITE_OPEN_CREATE : 0), error);
     if (status == FV_OK && !sql_digest_functions(opened.db))
         status = fv_fail(error, FV_NO_MEMORY, "out of memory");
     if (status == FV_OK)
-        status = mode == EVAL_DB_WRITE ? open_writer(&opened, error) : open_reader(&opened, error);
+        status =
+            mode != EVAL_DB_READ ? open_writer(&opened, mode, error) : open_reader(&opened, error);
     if (status == FV_OK && tables != 0) status = eval_db_check(opened.db, tables, error);
     if (status == FV_OK)
         *db = opened.db;

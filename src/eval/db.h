@@ -1,7 +1,7 @@
 // The SQLite file of an evaluation, FOLDER/eval.db: cells of any model (cells_store.c), and the
 // questions put to served models with what came of each (asks.c). Each row has a digest, each table
 // the number of its rows and their combined digest (db.c), and what is read is checked
-// (db_check.c).
+// (db_check.c). What its tables are, and were in older files, is in db_schema.c.
 #ifndef FOVEA_EVAL_DB_H
 #define FOVEA_EVAL_DB_H
 
@@ -9,19 +9,23 @@
 #include "base/text.h"
 
 typedef enum eval_db_mode {
-    EVAL_DB_READ,  // must exist
-    EVAL_DB_WRITE, // made where it does not exist, brought up where it is older
+    EVAL_DB_READ,  // must exist; an older file is read as it is
+    EVAL_DB_WRITE, // made where it does not exist, brought up where it is older and whole
+    EVAL_DB_MEND,  // the same, but for what is damaged in an older file, which is put aside
 } eval_db_mode;
 
 // The tables of rows, and their columns but for the digest, which comes last.
 #define EVAL_CELLS_COLUMNS                                                                         \
-    "model, task, unit, length, depth, n, hits, low, high, score, trained_length, answers"
+    "model, task, unit, length, depth, n, hits, low, high, score, trained_length, answers, "       \
+    "settings"
 #define EVAL_FITS_COLUMNS "model, api, task, haystack, seed, length, units, tokens, counted"
 #define EVAL_ASKED_COLUMNS                                                                         \
     "model, api, task, haystack, seed, length, unit, depth, sample, units, prompt_hash, class, "   \
     "score, expected, reply, distractor, distractor_depth, finish, error_kind, error, "            \
     "http_status, attempts, prompt_tokens, completion_tokens, seconds"
-#define EVAL_ASKS_COLUMNS EVAL_ASKED_COLUMNS ", asked"
+#define EVAL_ORIGIN_COLUMNS                                                                        \
+    "endpoint, server, model_asked, model_returned, sampling, extra, max_tokens, fovea"
+#define EVAL_ASKS_COLUMNS EVAL_ASKED_COLUMNS ", asked, " EVAL_ORIGIN_COLUMNS
 
 #define EVAL_TABLES(T)                                                                             \
     T(CELLS, "cells", EVAL_CELLS_COLUMNS)                                                          \
@@ -49,10 +53,30 @@ fv_status eval_make_folder(const char *folder, fv_error *error);
 // sql_fail for it: "FOLDER/eval.db: `doing`: why".
 fv_status eval_db_fail(sqlite3 *db, const char *doing, fv_error *error);
 
-// --- for db_check.c ------------------------------------------------------------------------------
+// --- between db.c, db_schema.c and db_check.c ----------------------------------------------------
 
-extern const char *const EVAL_TABLE_NAMES[EVAL_N_TABLES], *const EVAL_TABLE_COLUMNS[EVAL_N_TABLES];
-extern const char *const EVAL_TABLE_SCHEMAS[EVAL_N_TABLES]; // the statements that make it
+enum {
+    // 1 had no digests, and no tables `total` and `damaged`; 2 did not say who answered.
+    EVAL_DB_VERSION = 3,
+    EVAL_DB_FIRST_WITH_DIGESTS = 2
+};
+
+extern const char *const EVAL_TABLE_NAMES[EVAL_N_TABLES];
+extern const char EVAL_DB_SCHEMA[]; // the statements that make a file
+
+// The columns of a table in a file of that version, and the statements that made it, or NULL where
+// they are not known.
+const char *eval_table_columns(eval_table table, int version);
+const char *eval_table_schema(eval_table table, int version);
+
+// What a row of an older file is now: "model, ..., NULL AS endpoint, ...", all columns of today.
+const char *eval_table_values(eval_table table, int version);
+
+// Adds to an older file what is not a table of rows, before these are made anew.
+fv_status eval_db_make_totals(sqlite3 *db, int version, fv_error *error);
+
+// Lets queries of today's columns read an older file.
+fv_status eval_db_view_as_new(sqlite3 *db, int version, fv_error *error);
 
 // Runs statements built by text_add, without rows, and frees them.
 fv_status eval_db_execute(sqlite3 *db, text_buffer *sql, fv_error *error);

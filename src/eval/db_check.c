@@ -10,8 +10,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { FIRST_WITH_DIGESTS = 2 };
-
 typedef struct checker {
     sqlite3 *db;
     fv_error *error;
@@ -43,7 +41,7 @@ static sqlite3_stmt *prepare(const checker *c, text_buffer *sql) {
 // What SQLite itself finds: of the pages, which nothing here can mend, or else of the index.
 static fv_status check_pages(const checker *c, const char *table, char index[256]) {
     text_buffer sql = {0};
-    text_add(&sql, "PRAGMA integrity_check(%s)", table);
+    text_add(&sql, "PRAGMA main.integrity_check(%s)", table);
     sqlite3_stmt *row = prepare(c, &sql);
     fv_status status = row != NULL ? FV_OK : failed(c);
     *index = '\0';
@@ -77,7 +75,7 @@ static fv_status check_schema(checker *c, eval_table table) {
     if (row == NULL) return failed(c);
     const char *made =
         sqlite3_step(row) == SQLITE_ROW ? (const char *)sqlite3_column_text(row, 0) : NULL;
-    bool same = made != NULL && strcmp(made, EVAL_TABLE_SCHEMAS[table]) == 0;
+    bool same = made != NULL && strcmp(made, eval_table_schema(table, c->version)) == 0;
     if (sqlite3_finalize(row) != SQLITE_OK) return failed(c);
     snprintf(text, sizeof text, "its table %s is not declared as it was made", name);
     if (!same) found(c, text, c->advice);
@@ -91,7 +89,7 @@ typedef struct sum {
 
 // Every row, not by an index.
 static fv_status check_rows(checker *c, eval_table table, sum *all) {
-    const char *name = EVAL_TABLE_NAMES[table], *columns = EVAL_TABLE_COLUMNS[table];
+    const char *name = EVAL_TABLE_NAMES[table], *columns = eval_table_columns(table, c->version);
     text_buffer sql = {0};
     text_add(&sql,
              "SELECT rowid, digest IS row_digest('%s', %s), digest, model, task, length FROM "
@@ -148,7 +146,7 @@ static fv_status check_table(checker *c, eval_table table) {
     sum all = {0};
     int before = c->n_found;
     fv_status status = check_pages(c, EVAL_TABLE_NAMES[table], index);
-    bool digests = c->version >= FIRST_WITH_DIGESTS;
+    bool digests = c->version >= EVAL_DB_FIRST_WITH_DIGESTS;
     if (status == FV_OK && digests) status = check_schema(c, table);
     if (status == FV_OK && digests) status = check_rows(c, table, &all);
     if (status == FV_OK && digests) status = check_total(c, EVAL_TABLE_NAMES[table], &all);
@@ -165,12 +163,13 @@ static const char FOR_READERS[] =
 
 // All tables of one state of the file, whoever writes meanwhile.
 static fv_status check_tables(checker *c, unsigned tables) {
-    if (sqlite3_exec(c->db, "BEGIN", NULL, NULL, NULL) != SQLITE_OK) return failed(c);
+    bool inside = !sqlite3_get_autocommit(c->db); // a transaction of the caller's
+    if (!inside && sqlite3_exec(c->db, "BEGIN", NULL, NULL, NULL) != SQLITE_OK) return failed(c);
     fv_status status = FV_OK;
     c->version = eval_db_version(c->db);
     for (int t = 0; t < EVAL_N_TABLES && status == FV_OK; t++)
         if (tables & EVAL_TABLE_BIT(t)) status = check_table(c, (eval_table)t);
-    sqlite3_exec(c->db, "COMMIT", NULL, NULL, NULL);
+    if (!inside) sqlite3_exec(c->db, "COMMIT", NULL, NULL, NULL);
     return status;
 }
 
@@ -212,6 +211,17 @@ static fv_status mend(checker *c) {
     return status;
 }
 
+// Names what is damaged in an older file, before it is brought up.
+static fv_status check_older(checker *c, const char *folder) {
+    fv_status status = eval_db_open(folder, EVAL_DB_READ, 0, &c->db, c->error);
+    if (status == FV_NOT_FOUND) return FV_OK;
+    if (status == FV_OK && eval_db_version(c->db) < EVAL_DB_VERSION)
+        status = check_tables(c, EVAL_TABLE_BIT(EVAL_N_TABLES) - 1);
+    sqlite3_close(c->db);
+    c->db = NULL;
+    return status;
+}
+
 fv_status fv_eval_mend(const char *folder, fv_eval_say say, void *context, fv_error *error) {
     checker c = {.error = error, .say = say, .context = context};
     c.advice = "what is damaged is kept in its table damaged, its indexes are made anew, and what "
@@ -220,7 +230,8 @@ fv_status fv_eval_mend(const char *folder, fv_eval_say say, void *context, fv_er
     struct stat file;
     snprintf(path, sizeof path, "%s/eval.db", folder);
     if (stat(path, &file) != 0) return FV_OK;
-    fv_status status = eval_db_open(folder, EVAL_DB_WRITE, 0, &c.db, error);
+    fv_status status = check_older(&c, folder);
+    if (status == FV_OK) status = eval_db_open(folder, EVAL_DB_MEND, 0, &c.db, error);
     if (status != FV_OK) return status;
     if (sqlite3_exec(c.db, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK) status = failed(&c);
     if (status == FV_OK) status = mend(&c);

@@ -1,3 +1,4 @@
+#include "eval/cells.h"
 #include "figures/depth_maps.h"
 #include "figures/fonts.h"
 #include "figures/html.h"
@@ -132,8 +133,8 @@ fv_status fv_cells_report(const char *folder, const char *title, const fv_cells 
     return fv_cells_draw(folder, title, cells, NULL, error);
 }
 
-fv_status fv_cells_draw(const char *folder, const char *title, const fv_cells *cells, char **remark,
-                        fv_error *error) {
+static fv_status draw_all(const char *folder, const char *title, const fv_cells *cells,
+                          char **remark, fv_error *error) {
     figure_scratch scratch = {0};
     const char *first_remark = NULL;
     if (remark != NULL) *remark = NULL;
@@ -163,4 +164,13 @@ fv_status fv_cells_draw(const char *folder, const char *title, const fv_cells *c
     fv_status closed = fv_whole_file_close(&file, status == FV_OK, error);
     scratch_free(&scratch);
     return status != FV_OK ? status : closed;
+}
+
+fv_status fv_cells_draw(const char *folder, const char *title, const fv_cells *cells, char **remark,
+                        fv_error *error) {
+    fv_cells named;
+    fv_status status = cells_name_apart(cells, &named, error);
+    if (status == FV_OK) status = draw_all(folder, title, &named, remark, error);
+    fv_cells_free(&named);
+    return status;
 }

@@ -48,6 +48,29 @@ static size_t check(const char *endpoint, fv_error *error) {
     return scheme + host;
 }
 
+// Nothing secret is in it: check() lets neither passwords nor queries pass.
+static char *make_identity(const char *base) {
+    char *identity = text_copy(base);
+    if (identity == NULL) return NULL;
+    char *host = strstr(identity, "://") + 3, *end = host + strcspn(host, "/");
+    for (char *c = host; c < end; c++) *c = (char)tolower((unsigned char)*c);
+    const char *usual = strncmp(identity, "https", 5) == 0 ? ":443" : ":80";
+    size_t n = strlen(usual);
+    if ((size_t)(end - host) > n && memcmp(end - n, usual, n) == 0)
+        memmove(end - n, end, strlen(end) + 1);
+    return identity;
+}
+
+char *address_label(const address *at, const char *model) {
+    const char *host = strstr(at->identity, "://") + 3;
+    size_t n = strlen(host);
+    take_off(host, &n, "/v1");
+    text_buffer label = {0};
+    text_add(&label, "%s at %.*s", model, (int)n, host);
+    if (label.failed) text_free(&label);
+    return label.data;
+}
+
 fv_status address_read(const char *endpoint, bool chat, address *out, fv_error *error) {
     *out = (address){0};
     size_t host = check(endpoint, error), n = strlen(endpoint);
@@ -64,8 +87,10 @@ fv_status address_read(const char *endpoint, bool chat, address *out, fv_error *
     text_add(&url, "%s/%s", base.failed ? "" : base.data,
              chat ? "chat/completions" : "completions");
     *out = (address){text_copy_n(endpoint, n <= host ? n : without_version(endpoint, n)),
-                     base.failed ? NULL : base.data, url.failed ? NULL : url.data};
-    if (out->root != NULL && out->base != NULL && out->url != NULL) return FV_OK;
+                     base.failed ? NULL : base.data, url.failed ? NULL : url.data,
+                     base.failed ? NULL : make_identity(base.data)};
+    if (out->root != NULL && out->base != NULL && out->url != NULL && out->identity != NULL)
+        return FV_OK;
     address_free(out);
     return fv_fail(error, FV_NO_MEMORY, "out of memory");
 }
@@ -74,5 +99,6 @@ void address_free(address *at) {
     free(at->root);
     free(at->base);
     free(at->url);
+    free(at->identity);
     *at = (address){0};
 }

@@ -7,9 +7,10 @@
 
 // Of "http://host:8000" or "http://host:8000/v1":
 typedef struct address {
-    char *root; // "http://host:8000", where a server's own paths begin
-    char *base; // "http://host:8000/v1", where the API begins
-    char *url;  // "http://host:8000/v1/chat/completions"
+    char *root;     // "http://host:8000", where a server's own paths begin
+    char *base;     // "http://host:8000/v1", where the API begins
+    char *url;      // "http://host:8000/v1/chat/completions"
+    char *identity; // `base` with its host in small letters and no usual port: whose answers
 } address;
 
 // A host alone has its API at /v1. A path that is given is kept as it is: other versions have other
@@ -17,5 +18,9 @@ typedef struct address {
 // FV_USAGE for what is no http address, has a password in it, or is of the other API.
 fv_status address_read(const char *endpoint, bool chat, address *out, fv_error *error);
 void address_free(address *at);
+
+// What answers of a model at this address are kept under where the user names nothing:
+// "llama at host:8000", with the path where it is not /v1. The caller frees it; NULL without memory.
+char *address_label(const address *at, const char *model);
 
 #endif

@@ -6,15 +6,25 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ASKS_READ   EVAL_ASKED_COLUMNS ", id, " EVAL_ORIGIN_COLUMNS
+#define ASKS_COUNTS "class NOT IN ('error', 'truncated')"
+
+// The rows of one question come one after the other, the best first: a known origin, an answer, and
+// the limit of tokens that is asked for. What counts is ?11, of asks_whose.
 #define ASKS_STATEMENTS(S)                                                                         \
-    S(PUT,                                                                                         \
-      "INSERT OR REPLACE INTO asks (" EVAL_ASKED_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, "  \
-      "?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, "        \
-      "?25)")                                                                                      \
-    S(EACH,                                                                                        \
-      "SELECT " EVAL_ASKED_COLUMNS ", id FROM asks WHERE model = ?1 AND api = ?2 AND task = ?3 "   \
-      "AND haystack = ?4 AND seed = ?5 ORDER BY length, depth, sample")                            \
-    S(GET, "SELECT " EVAL_ASKED_COLUMNS ", id FROM asks WHERE id = ?1")                            \
+    S(PUT, "INSERT OR REPLACE INTO asks (" EVAL_ASKED_COLUMNS ", " EVAL_ORIGIN_COLUMNS             \
+           ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, "     \
+           "?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, "      \
+           "?33)")                                                                                 \
+    S(EACH, "SELECT " ASKS_READ " FROM asks WHERE model IN (?1, ?12) AND api = ?2 AND task = ?3 "  \
+            "AND haystack = ?4 AND seed = ?5 AND length = ?6 AND CASE WHEN endpoint IS NULL "      \
+            "THEN ?11 & 2 AND " ASKS_COUNTS " ELSE ?11 & 1 AND model = ?1 AND sampling = ?7 AND "  \
+            "extra = ?8 AND (max_tokens = ?9 OR ?10 AND max_tokens BETWEEN 1 AND ?9 AND "          \
+            "class <> 'cut off' AND " ASKS_COUNTS ") END ORDER BY depth, sample, endpoint IS "     \
+            "NULL, NOT " ASKS_COUNTS ", max_tokens DESC, id DESC")                                 \
+    S(ORIGINS, "SELECT endpoint, model_asked FROM asks WHERE model = ?1 AND endpoint IS NOT NULL " \
+               "AND " ASKS_COUNTS " GROUP BY 1, 2 ORDER BY max(id) DESC")                          \
+    S(GET, "SELECT " ASKS_READ " FROM asks WHERE id = ?1")                                         \
     S(FIT, "SELECT units, tokens, counted FROM fits WHERE model = ?1 AND api = ?2 AND task = ?3 "  \
            "AND haystack = ?4 AND seed = ?5 AND length = ?6")                                      \
     S(PUT_FIT, "INSERT OR REPLACE INTO fits (" EVAL_FITS_COLUMNS                                   \
@@ -121,6 +131,17 @@ static void bind_key(sqlite3_stmt *s, const asks_key *key, const char *task, con
     sqlite3_bind_int64(s, 5, (sqlite3_int64)key->seed);
 }
 
+static void bind_origin(sqlite3_stmt *s, const asks_origin *origin) {
+    bind_text(s, 26, origin->endpoint);
+    bind_text(s, 27, origin->server);
+    bind_text(s, 28, origin->model);
+    bind_text(s, 29, origin->returned);
+    bind_text(s, 30, origin->sampling);
+    bind_text(s, 31, origin->extra);
+    bind_count(s, 32, origin->endpoint != NULL ? origin->max_tokens : -1);
+    bind_text(s, 33, origin->fovea);
+}
+
 fv_status asks_put(asks *a, const asks_row *row, fv_error *error) {
     const asks_key key = {row->model, row->api, row->seed};
     sqlite3_stmt *s = prepared(a, ASKS_PUT);
@@ -149,6 +170,7 @@ fv_status asks_put(asks *a, const asks_row *row, fv_error *error) {
     bind_count(s, 23, row->prompt_tokens);
     bind_count(s, 24, row->completion_tokens);
     sqlite3_bind_double(s, 25, row->seconds);
+    bind_origin(s, &row->origin);
     if (sql_done(s)) return FV_OK;
     return eval_db_fail(a->db, "an answer cannot be stored", error);
 }
@@ -199,7 +221,15 @@ static fv_status read_row(sqlite3_stmt *s, asks_row *row, fv_error *error) {
                       .prompt_tokens = column_count(s, 22),
                       .completion_tokens = column_count(s, 23),
                       .seconds = sqlite3_column_double(s, 24),
-                      .id = sqlite3_column_int64(s, 25)};
+                      .id = sqlite3_column_int64(s, 25),
+                      .origin = {.endpoint = column_text(s, 26),
+                                 .server = column_text(s, 27),
+                                 .model = column_text(s, 28),
+                                 .returned = column_text(s, 29),
+                                 .sampling = column_text(s, 30),
+                                 .extra = column_text(s, 31),
+                                 .max_tokens = sqlite3_column_int(s, 32),
+                                 .fovea = column_text(s, 33)}};
     if (row->length >= 1 && row->sample >= 0 && row->n_units >= 0) return FV_OK;
     return fv_fail(error, FV_STORE,
                    "row %lld of eval.db is damaged: length %d, sample %d, %d units; delete it, and "
@@ -207,23 +237,61 @@ static fv_status read_row(sqlite3_stmt *s, asks_row *row, fv_error *error) {
                    (long long)row->id, row->length, row->sample, row->n_units);
 }
 
-fv_status asks_each(asks *a, const asks_key *key, const char *task, const char *hay,
-                    asks_visit visit, void *context, fv_error *error) {
+static void bind_group(sqlite3_stmt *s, const asks_key *key, const asks_group *group) {
+    bind_key(s, key, group->task, group->haystack);
+    sqlite3_bind_int(s, 6, group->length);
+    bind_text(s, 7, group->sampling);
+    bind_text(s, 8, group->extra);
+    sqlite3_bind_int(s, 9, group->max_tokens);
+    sqlite3_bind_int(s, 10, group->same_prompts);
+    sqlite3_bind_int(s, 11, group->whose);
+    bind_text(s, 12, group->known_as);
+}
+
+fv_status asks_each(asks *a, const asks_key *key, const asks_group *group, asks_visit visit,
+                    void *context, fv_error *error) {
     if (a->db == NULL) return FV_OK;
     sqlite3_stmt *s = prepared(a, ASKS_EACH);
     if (s == NULL) return eval_db_fail(a->db, "cannot be read", error);
-    bind_key(s, key, task, hay);
-    int step = SQLITE_DONE;
+    bind_group(s, key, group);
+    int step = SQLITE_DONE, last_sample = -1;
+    double last_depth = 0;
     fv_status status = FV_OK;
     while (status == FV_OK && (step = sqlite3_step(s)) == SQLITE_ROW) {
         asks_row row;
         status = read_row(s, &row, error);
-        if (status == FV_OK) visit(context, &row);
+        if (status != FV_OK) break;
+        bool same_depth = row.depth == last_depth || (isnan(row.depth) && isnan(last_depth));
+        if (!same_depth || row.sample != last_sample) visit(context, &row);
+        last_depth = row.depth;
+        last_sample = row.sample;
     }
     if (status == FV_OK && step != SQLITE_DONE)
         status = eval_db_fail(a->db, "answers cannot be read", error);
     sqlite3_reset(s);
     return status;
+}
+
+fv_status asks_same_model(asks *a, const char *label, const asks_origin *origin, bool *same,
+                          char *other, fv_error *error) {
+    *same = true;
+    *other = '\0';
+    if (a->db == NULL) return FV_OK;
+    sqlite3_stmt *s = prepared(a, ASKS_ORIGINS);
+    if (s == NULL) return eval_db_fail(a->db, "cannot be read", error);
+    bind_text(s, 1, label);
+    int step = SQLITE_DONE, n = 0;
+    bool found = false;
+    while (!found && (step = sqlite3_step(s)) == SQLITE_ROW) {
+        const char *endpoint = column_text(s, 0), *model = column_text(s, 1);
+        if (model == NULL) model = "";
+        found = strcmp(endpoint, origin->endpoint) == 0 && strcmp(model, origin->model) == 0;
+        if (n++ == 0) snprintf(other, 512, "%.128s at %.256s", model, endpoint);
+    }
+    *same = found || n == 0;
+    bool read = found || step == SQLITE_DONE;
+    sqlite3_reset(s);
+    return read ? FV_OK : eval_db_fail(a->db, "answers cannot be read", error);
 }
 
 fv_status asks_get(asks *a, int64_t id, asks_row *row, fv_error *error) {

@@ -10,9 +10,39 @@ typedef struct asks asks;
 
 // What all questions of one command share.
 typedef struct asks_key {
-    const char *model, *api;
+    const char *model, *api; // the model's label
     uint64_t seed;
 } asks_key;
+
+// Whose answer a row is, and what else its request said. In rows that were stored before this was
+// noted all texts are NULL.
+typedef struct asks_origin {
+    const char *endpoint;         // address.identity
+    const char *server;           // its name and version; NULL where it does not tell
+    const char *model, *returned; // as the request names it, and the reply; NULL where it does not
+    const char *sampling, *extra; // of wire_settings
+    int max_tokens;
+    const char *fovea; // the version that asked
+} asks_origin;
+
+// Whose answers count.
+typedef enum asks_whose {
+    ASKS_KNOWN = 1,
+    ASKS_UNKNOWN = 2, // those of an unknown origin
+    ASKS_ANYONES = ASKS_KNOWN | ASKS_UNKNOWN
+} asks_whose;
+
+// The questions of a task at one length, and which of their answers count.
+typedef struct asks_group {
+    const char *task, *haystack;
+    int length;
+    const char *sampling, *extra;
+    int max_tokens;
+    bool same_prompts; // whatever max_tokens is: then an answer that ended before a smaller one
+                       // is as good
+    asks_whose whose;
+    const char *known_as; // the label of those of unknown origin, beside the key's
+} asks_group;
 
 // One question. Texts read by asks_get and asks_each live until the next call.
 typedef struct asks_row {
@@ -30,6 +60,7 @@ typedef struct asks_row {
     const char *finish, *error_kind, *error;
     int http_status, attempts, prompt_tokens, completion_tokens; // tokens: -1 where not known
     double seconds;
+    asks_origin origin;
 } asks_row;
 
 // `writes` false opens what is there without a trace, or nothing at all where there is none.
@@ -42,11 +73,16 @@ fv_status asks_commit(asks *a, fv_error *error);
 // Adds a question, or replaces the one of the same place.
 fv_status asks_put(asks *a, const asks_row *row, fv_error *error);
 
-// Calls `visit` with every question of the key, task and haystack; those of failures first and in
-// the order of their places.
+// Calls `visit` with one row of every question that has one, in the order of depths and samples:
+// the best of those that count.
 typedef void (*asks_visit)(void *context, const asks_row *row);
-fv_status asks_each(asks *a, const asks_key *key, const char *task, const char *hay,
-                    asks_visit visit, void *context, fv_error *error);
+fv_status asks_each(asks *a, const asks_key *key, const asks_group *group, asks_visit visit,
+                    void *context, fv_error *error);
+
+// Whether answers of this origin may join those of the label: there are none of a known origin yet,
+// or some are of the same endpoint and model. *other [512] says of what they are if not.
+fv_status asks_same_model(asks *a, const char *label, const asks_origin *origin, bool *same,
+                          char *other, fv_error *error);
 
 // One question by its number; FV_NOT_FOUND.
 fv_status asks_get(asks *a, int64_t id, asks_row *row, fv_error *error);

@@ -215,12 +215,15 @@ static double pause_before(http *h, http_call *call) {
     return fmin(pause, longest_wait) * (0.75 + 0.5 * random_uniform(&h->random));
 }
 
-void http_hide_key(const http *h, char *text, size_t n_text) {
-    const char *key = h->options.key;
+void http_hide(const char *key, char *text, size_t n_text) {
     size_t n = key != NULL ? strlen(key) : 0;
     if (n < 4) return;
     for (size_t i = 0; i + n <= n_text; i++)
         if (text[i] == *key && memcmp(text + i, key, n) == 0) memset(text + i, '*', n);
+}
+
+void http_hide_key(const http *h, char *text, size_t n_text) {
+    http_hide(h->options.key, text, n_text);
 }
 
 static void note_network_fault(http_call *call, CURLcode code) {
@@ -231,12 +234,23 @@ static void note_network_fault(http_call *call, CURLcode code) {
         snprintf(call->note, sizeof call->note, "%s", curl->easy_strerror(code));
 }
 
+static void take_server(http *h, http_call *call) {
+    struct curl_header *header;
+    size_t n = 0;
+    if (curl_easy_header(call->easy, "Server", 0, CURLH_HEADER, -1, &header) == CURLHE_OK)
+        for (const char *c = header->value; *c != '\0' && n + 1 < sizeof call->server; c++)
+            call->server[n++] = *c >= ' ' && *c <= '~' ? *c : '?';
+    call->server[n] = '\0';
+    http_hide_key(h, call->server, n);
+}
+
 static void finish_try(http *h, http_call *call, CURLcode code) {
     long status = 0;
     curl->easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
     curl->easy_getinfo(call->easy, CURLINFO_TOTAL_TIME, &call->seconds);
     call->status = (int)status;
     call->fault = network_fault(code);
+    take_server(h, call);
     // Before a note cuts it short, and again where JSON had escaped it.
     http_hide_key(h, call->reply.data, call->reply.n);
     if (call->fault != HTTP_NONE)

@@ -57,7 +57,8 @@ struct http_call {
     text_buffer reply; // zero-terminated
     double seconds;    // of the last try
     int attempts;
-    char note[256]; // what the server or the network said
+    char note[256];  // what the server or the network said
+    char server[64]; // what the reply's header Server says, printable; "" for nothing
 
     // The engine's own.
     http *owner;
@@ -80,6 +81,7 @@ http_call *http_wait(http *h, int milliseconds);
 // Puts asterisks over the key: servers like to quote a wrong one, and nothing of it may be stored
 // or printed. Replies and notes have none already; what is decoded from a reply may.
 void http_hide_key(const http *h, char *text, size_t n_text);
+void http_hide(const char *key, char *text, size_t n_text); // NULL: no key
 
 // Gives back what a call keeps.
 void http_call_free(http_call *call);

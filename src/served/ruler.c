@@ -226,7 +226,7 @@ static void write_line(prediction_writer *w, const asks_row *row, const json_t *
 static void write_prediction(void *context, const asks_row *row) {
     prediction_writer *w = context;
     const served_group *g = w->group;
-    if (row->length != g->length || !fv_answer_counts(row->answer) || w->status != FV_OK) return;
+    if (!fv_answer_counts(row->answer) || w->status != FV_OK) return;
     const served_sample_place place = {.seed = row->seed,
                                        .sample = row->sample,
                                        .length = row->length,
@@ -250,7 +250,8 @@ static fv_status write_predictions(fv_served *s, const served_group *g, const ch
             ? open_file(&w.file, error, "%s/%s.jsonl", folder, g->task->name)
             : open_file(&w.file, error, "%s/%d/%s.jsonl", folder, g->length, g->task->name);
     if (status != FV_OK) return status;
-    status = asks_each(s->asks, &s->key, g->task->name, g->haystack, write_prediction, &w, error);
+    const asks_group group = served_asks_group(s, g, served_counted(s));
+    status = asks_each(s->asks, &s->key, &group, write_prediction, &w, error);
     if (status == FV_OK) status = w.status;
     prompt_free(&w.prompt);
     return close_file(&w.file, status, error);

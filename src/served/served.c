@@ -50,15 +50,6 @@ static fv_status check(const fv_served_options *o, fv_error *error) {
                            o->lengths[l]);
     if (strcmp(o->api, "chat") != 0 && strcmp(o->api, "completions") != 0)
         return fv_fail(error, FV_USAGE, "--api is chat or completions, not '%s'", o->api);
-    const char *label = o->label != NULL ? o->label : o->model;
-    if (label == NULL || *label == '\0' || strlen(label) >= sizeof((fv_cell *)0)->model)
-        return fv_fail(error, FV_USAGE,
-                       "the model needs a name of 1 to %zu bytes; --label gives it a shorter one",
-                       sizeof((fv_cell *)0)->model - 1);
-    if (haystack_not_text(label, strlen(label)) < strlen(label) ||
-        haystack_not_text(o->model, strlen(o->model)) < strlen(o->model))
-        return fv_fail(error, FV_USAGE,
-                       "the name of the model must be UTF-8 text without control characters");
     return FV_OK;
 }
 
@@ -105,11 +96,13 @@ static fv_status add_cells(fv_served *s, served_group *g, fv_error *error) {
     for (int d = 0; d < n; d++) {
         if (d > 0 && depths[d] == depths[d - 1]) continue;
         served_cell *c = &s->cells[s->n_cells++];
-        const char *label = o->label != NULL ? o->label : o->model;
         *c = (served_cell){.group = g, .cell = {.length = g->length, .depth = depths[d]}};
-        snprintf(c->cell.model, sizeof c->cell.model, "%s", label);
+        snprintf(c->cell.model, sizeof c->cell.model, "%s", s->label);
         snprintf(c->cell.unit, sizeof c->cell.unit, "%s", g->task->unit);
         write_task_name(g, o->haystack, &c->cell);
+        c->unknown = c->cell;
+        snprintf(c->unknown.settings, sizeof c->unknown.settings, FV_SETTINGS_UNKNOWN);
+        served_name_settings(s, g, &c->cell);
         c->target = o->interval > 0 && g->samples > FIRST_ROUND ? FIRST_ROUND : g->samples;
         c->state = calloc((size_t)g->samples, 1);
         if (c->state == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory");
@@ -132,7 +125,11 @@ static fv_status make_group(fv_served *s, const served_task *task, const data_fi
     fv_status status = data != NULL
                            ? source_data_name(data, &g->haystack, error)
                            : source_prepare(&s->source, task, &from, &g->hay, &g->haystack, error);
+    if (status == FV_OK) status = wire_settings_make(&g->settings, g->max_tokens, o->extra, error);
     if (status != FV_OK) return status;
+    http_hide(o->key, g->settings.extra,
+              strlen(g->settings.extra)); // stored, and compared with what is
+    http_hide(o->key, g->settings.sampling, strlen(g->settings.sampling));
     prompt p = {0}; // for its system message
     served_sample_place place = {.seed = o->seed, .length = length, .hay = g->hay, .depth = 50};
     place.n_units = task->least_units;
@@ -221,7 +218,7 @@ static fv_status open_asks(fv_served *s, bool writes, fv_error *error) {
 static fv_status fit_lengths(fv_served *s, fv_error *error) {
     token_counter counter = {0};
     int n_new = 0;
-    fv_status status = open_asks(s, false, error);
+    fv_status status = FV_OK;
     for (int i = 0; i < s->n_groups && status == FV_OK; i++) {
         served_group *g = &s->groups[i];
         g->fitted = asks_fit(s->asks, &s->key, g->task->name, g->haystack, g->length, &g->n_units,
@@ -275,44 +272,71 @@ typedef struct loader {
     int n;
 } loader;
 
+static served_cell *cell_of(const loader *l, const asks_row *row) {
+    for (int i = 0; i < l->group->n_cells; i++) {
+        served_cell *c = &l->served->cells[l->group->first_cell + i];
+        if (isnan(row->depth) ? isnan(c->cell.depth) : row->depth == c->cell.depth) return c;
+    }
+    return NULL;
+}
+
 static void load_row(void *context, const asks_row *row) {
     loader *l = context;
     fv_served *s = l->served;
-    if (row->length != l->group->length) return;
-    for (int i = 0; i < l->group->n_cells; i++) {
-        served_cell *c = &s->cells[l->group->first_cell + i];
-        bool same = isnan(row->depth) ? isnan(c->cell.depth) : row->depth == c->cell.depth;
-        if (!same) continue;
-        bool counts = fv_answer_counts(row->answer);
-        fv_cell_count(&c->cell, row->answer, row->score);
-        if (counts && row->sample >= 0 && row->sample < l->group->samples)
-            c->state[row->sample] = SAMPLE_ANSWERED;
-        if (counts) {
-            s->n_stored++;
-            l->seconds += row->seconds;
-            l->n++;
-        } else {
-            fv_served_fault *fault = served_count_fault(
-                s, row->error_kind ? row->error_kind : "error", row->error ? row->error : "");
-            if (fault != NULL) fault->n++;
-        }
+    served_cell *c = cell_of(l, row);
+    if (c == NULL) return;
+    bool counts = fv_answer_counts(row->answer);
+    fv_cell_count(&c->cell, row->answer, row->score);
+    if (counts && row->sample < l->group->samples) c->state[row->sample] = SAMPLE_ANSWERED;
+    if (counts) {
+        s->n_stored++;
+        c->n_reused += row->origin.endpoint == NULL;
+        if (row->origin.server != NULL)
+            snprintf(s->before, sizeof s->before, "%.150s", row->origin.server);
+        l->seconds += row->seconds;
+        l->n++;
+    } else {
+        fv_served_fault *fault = served_count_fault(s, row->error_kind ? row->error_kind : "error",
+                                                    row->error ? row->error : "");
+        if (fault != NULL) fault->n++;
     }
+}
+
+static void load_unknown(void *context, const asks_row *row) {
+    loader *l = context;
+    served_cell *c = cell_of(l, row);
+    if (c == NULL) return;
+    fv_cell_count(&c->unknown, row->answer, row->score);
+    bool wanted = row->sample < c->target && c->state[row->sample] != SAMPLE_ANSWERED;
+    l->served->n_unknown += wanted;
+}
+
+static void forget(fv_cell *cell) {
+    cell->n = cell->hits = 0;
+    cell->score = 0;
+    memset(cell->counts, 0, sizeof cell->counts);
+}
+
+asks_whose served_counted(const fv_served *s) {
+    return s->options.reuse_unknown ? ASKS_ANYONES : ASKS_KNOWN;
 }
 
 fv_status served_load(fv_served *s, fv_error *error) {
     loader l = {.served = s};
-    s->n_stored = 0;
+    s->n_stored = s->n_unknown = 0;
     for (int i = 0; i < s->n_faults; i++) s->faults[i].n = 0;
     for (int i = 0; i < s->n_cells; i++) {
-        fv_cell *cell = &s->cells[i].cell;
-        cell->n = cell->hits = 0;
-        cell->score = 0;
-        memset(cell->counts, 0, sizeof cell->counts);
+        forget(&s->cells[i].cell);
+        forget(&s->cells[i].unknown);
+        s->cells[i].n_reused = 0;
     }
     for (int i = 0; i < s->n_groups; i++) {
         l.group = &s->groups[i];
-        fv_status status = asks_each(s->asks, &s->key, l.group->task->name, l.group->haystack,
-                                     load_row, &l, error);
+        const asks_group counted = served_asks_group(s, l.group, served_counted(s));
+        const asks_group unknown = served_asks_group(s, l.group, ASKS_UNKNOWN);
+        fv_status status = asks_each(s->asks, &s->key, &counted, load_row, &l, error);
+        if (status == FV_OK)
+            status = asks_each(s->asks, &s->key, &unknown, load_unknown, &l, error);
         if (status != FV_OK) return status;
     }
     s->mean_seconds = l.n > 0 ? l.seconds / l.n : 0;
@@ -344,11 +368,12 @@ fv_status fv_served_open(const fv_served_options *options, fv_served **out, fv_e
     fv_served *s = calloc(1, sizeof *s);
     if (s == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory");
     s->options = *options;
-    s->key = (asks_key){options->label != NULL ? options->label : options->model, options->api,
-                        options->seed};
     bool chat = strcmp(options->api, "chat") == 0;
     status = address_read(options->endpoint, chat, &s->at, error);
+    if (status == FV_OK) status = served_name(s, error);
     if (status == FV_OK) status = make_groups(s, error);
+    if (status == FV_OK) status = open_asks(s, false, error);
+    if (status == FV_OK) status = served_check_label(s, error);
     if (status == FV_OK) status = fit_lengths(s, error);
     if (status == FV_OK) status = served_load(s, error);
     if (status == FV_OK)
@@ -363,11 +388,13 @@ void fv_served_close(fv_served *s) {
     for (int i = 0; i < s->n_groups; i++) {
         free(s->groups[i].haystack);
         wire_frame_free(&s->groups[i].frame);
+        wire_settings_free(&s->groups[i].settings);
     }
     for (int i = 0; i < s->n_cells; i++) free(s->cells[i].state);
     free(s->groups);
     free(s->cells);
     free(s->faults);
+    free(s->label);
     address_free(&s->at);
     source_free(&s->source);
     data_files_close(s->data, s->n_data);
@@ -396,6 +423,7 @@ static void plan_group(const fv_served *s, const served_group *g, fv_served_plan
 void fv_served_plan_make(const fv_served *s, fv_served_plan *plan) {
     *plan = (fv_served_plan){.n_cells = s->n_cells,
                              .n_stored = s->n_stored,
+                             .n_unknown = s->n_unknown,
                              .context = s->context,
                              .seconds = -1,
                              .counted = s->n_groups > 0 ? s->groups[0].counted : ""};
@@ -406,9 +434,31 @@ void fv_served_plan_make(const fv_served *s, fv_served_plan *plan) {
 
 fv_status fv_served_cells(fv_served *s, fv_cells *cells, fv_error *error) {
     fv_status status = served_load(s, error);
-    for (int i = 0; i < s->n_cells && status == FV_OK; i++)
-        status = fv_cells_put(cells, &s->cells[i].cell, error);
+    for (int i = 0; i < s->n_cells && status == FV_OK; i++) {
+        fv_cell cell = s->cells[i].cell;
+        if (s->cells[i].n_reused > 0) served_name_reused(&cell);
+        status = fv_cells_put(cells, &cell, error);
+    }
     return status;
+}
+
+fv_status fv_served_unknown(fv_served *s, fv_cells *cells, fv_error *error) {
+    fv_status status = FV_OK;
+    for (int i = 0; i < s->n_cells && status == FV_OK; i++)
+        if (s->cells[i].unknown.n > 0) status = fv_cells_put(cells, &s->cells[i].unknown, error);
+    return status;
+}
+
+bool fv_served_provenance_of(const fv_served *s, int cell, fv_served_provenance *out) {
+    if (cell < 0 || cell >= s->n_cells) return false;
+    const served_cell *c = &s->cells[cell];
+    const asks_origin origin = served_origin(s, c->group);
+    const char *before = *s->before != '\0' ? s->before : NULL;
+    *out = (fv_served_provenance){
+        s->label,          origin.endpoint, origin.server ? origin.server : before,
+        origin.model,      origin.sampling, origin.extra,
+        origin.max_tokens, c->n_reused};
+    return true;
 }
 
 const fv_served_fault *fv_served_faults(const fv_served *s, int *n) {

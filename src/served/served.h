@@ -5,6 +5,7 @@
 
 #include "served/asks.h"
 #include "served/data_file.h"
+#include "served/server_name.h"
 #include "served/source.h"
 #include "served/tokens.h"
 
@@ -16,6 +17,7 @@ typedef struct served_group {
     char *haystack;        // what the prompts are made of
     served_hay hay;
     int length, n_units, tokens, max_tokens;
+    wire_settings settings;
     char counted[16];
     bool fitted; // an earlier call found these
     wire_frame frame;
@@ -29,7 +31,9 @@ typedef enum sample_state { SAMPLE_MISSING, SAMPLE_ANSWERED, SAMPLE_FAILED } sam
 
 typedef struct served_cell {
     served_group *group;
-    fv_cell cell;         // counts of everything stored
+    fv_cell cell;         // counts of everything stored that counts
+    fv_cell unknown;      // and of answers of unknown origin
+    int n_reused;         // answers of unknown origin that count
     unsigned char *state; // [group->samples] of sample_state
     int target;           // samples wanted so far
 } served_cell;
@@ -37,6 +41,9 @@ typedef struct served_cell {
 struct fv_served {
     fv_served_options options;
     address at;
+    char *label;                   // what the answers are kept under
+    char server[SERVER_NAME_SIZE]; // "" where it was not asked, or does not tell
+    char before[SERVER_NAME_SIZE]; // as some stored answer names it, or ""
     asks *asks;
     asks_key key;
     served_source source;
@@ -45,8 +52,8 @@ struct fv_served {
     served_group *groups;
     served_cell *cells;
     int n_groups, n_cells, context;
-    double mean_seconds; // of stored answers; 0 while there are none
-    int n_stored;
+    double mean_seconds;     // of stored answers; 0 while there are none
+    int n_stored, n_unknown; // answers that count; and of unknown origin that do not and would
     fv_served_fault *faults;
     int n_faults;
 };
@@ -56,6 +63,27 @@ fv_status served_load(fv_served *s, fv_error *error);
 
 // The place of a sample.
 served_sample_place served_place(const fv_served *s, const served_cell *cell, int sample);
+
+// The label of the call's answers and its key, once the address is read.
+fv_status served_name(fv_served *s, fv_error *error);
+
+// Fails where the label's answers are of another model, as far as the options do not say that it is
+// the same. s->asks must be open.
+fv_status served_check_label(fv_served *s, fv_error *error);
+
+// Asks the server for its name, s->server; whether one answers.
+fv_status served_ask_server(fv_served *s, bool *answers, fv_error *error);
+
+// Writes what is asked otherwise than usual into cell->settings.
+void served_name_settings(const fv_served *s, const served_group *group, fv_cell *cell);
+void served_name_reused(fv_cell *cell); // and that some of its answers are of unknown origin
+
+// What an answer of the group is stored with, but for the model that the reply names.
+asks_origin served_origin(const fv_served *s, const served_group *group);
+
+// The stored answers of the group: those of a known origin, of an unknown one, or whatever counts.
+asks_group served_asks_group(const fv_served *s, const served_group *group, asks_whose whose);
+asks_whose served_counted(const fv_served *s);
 
 // Counts one failure of a kind.
 fv_served_fault *served_count_fault(fv_served *s, const char *kind, const char *note);

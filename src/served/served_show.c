@@ -6,6 +6,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void add_origin(text_buffer *text, const asks_origin *o) {
+    if (o->endpoint == NULL) {
+        text_add(text, "of an unknown server: stored before that was noted\n");
+        return;
+    }
+    text_add(text, "asked %s at %s", o->model ? o->model : "", o->endpoint);
+    if (o->server != NULL) text_add(text, ", %s", o->server);
+    if (o->returned != NULL) text_add(text, ", which calls it %s", o->returned);
+    text_add(text, "\nsampling %s, extra %s, max_tokens %d, Fovea %s\n",
+             o->sampling ? o->sampling : "", o->extra ? o->extra : "", o->max_tokens,
+             o->fovea ? o->fovea : "");
+}
+
 static char *summarise(const asks_row *row) {
     text_buffer text = {0};
     text_add(&text, "row %lld: %s, %s, %s\n", (long long)row->id, row->model, row->api, row->task);
@@ -13,6 +26,7 @@ static char *summarise(const asks_row *row) {
     if (!isnan(row->depth)) text_add(&text, "depth %g %%, ", row->depth);
     text_add(&text, "sample %d, seed %llu, in %s (%d units)\n", row->sample,
              (unsigned long long)row->seed, row->haystack, row->n_units);
+    add_origin(&text, &row->origin);
     text_add(&text, "expected %s\n", row->expected);
     text_add(&text, "%s", fv_answer_text(row->answer));
     if (row->distractor != NULL)

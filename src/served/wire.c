@@ -12,30 +12,43 @@ enum { NOTE = sizeof((http_call *)0)->note };
 
 // --- bodies ------------------------------------------------------------------------------------
 
-// The members behind the prompt: `,"max_tokens":128,"temperature":0.0}`.
-static char *make_tail(int max_tokens, const char *extra, fv_status *status, fv_error *error) {
+// The caller's members, {} for none.
+static fv_status read_extra(const char *extra, json_t **more, fv_error *error) {
     json_error_t why;
+    *more = extra != NULL ? json_loads(extra, 0, &why) : json_object();
+    if (json_is_object(*more)) return FV_OK;
+    fv_status status =
+        fv_fail(error, FV_USAGE, "--extra must be a JSON object, such as '{\"top_k\": 1}': %s",
+                *more == NULL ? why.text : "it is something else");
+    json_decref(*more);
+    *more = NULL;
+    return status;
+}
+
+// All members but model and prompt.
+static json_t *make_members(int max_tokens, json_t *more) {
     json_t *members =
         json_pack("{s:i, s:f, s:b}", "max_tokens", max_tokens, "temperature", 0.0, "stream", 0);
-    json_t *more = extra != NULL ? json_loads(extra, 0, &why) : json_object();
-    char *text = NULL, *tail = NULL;
-    if (!json_is_object(more)) {
-        *status =
-            fv_fail(error, FV_USAGE, "--extra must be a JSON object, such as '{\"top_k\": 1}': %s",
-                    more == NULL ? why.text : "it is something else");
-    } else {
-        const char *key;
-        json_t *value;
-        if (json_object_get(more, "max_completion_tokens") != NULL)
-            json_object_del(members, "max_tokens");
-        json_object_foreach(more, key, value) {
-            if (json_is_null(value))
-                json_object_del(members, key);
-            else
-                json_object_set(members, key, value);
-        }
-        text = json_dumps(members, JSON_COMPACT);
+    const char *key;
+    json_t *value;
+    if (json_object_get(more, "max_completion_tokens") != NULL)
+        json_object_del(members, "max_tokens");
+    json_object_foreach(more, key, value) {
+        if (json_is_null(value))
+            json_object_del(members, key);
+        else
+            json_object_set(members, key, value);
     }
+    return members;
+}
+
+// The members behind the prompt: `,"max_tokens":128,"temperature":0.0}`.
+static char *make_tail(int max_tokens, const char *extra, fv_status *status, fv_error *error) {
+    json_t *more;
+    *status = read_extra(extra, &more, error);
+    if (*status != FV_OK) return NULL;
+    json_t *members = make_members(max_tokens, more);
+    char *text = json_dumps(members, JSON_COMPACT), *tail = NULL;
     if (text != NULL) {
         tail = text[1] == '}' ? text_copy("}") : text_copy(text);
         if (tail != NULL && tail[0] == '{') tail[0] = ',';
@@ -44,6 +57,61 @@ static char *make_tail(int max_tokens, const char *extra, fv_status *status, fv_
     json_decref(more);
     json_decref(members);
     return tail;
+}
+
+// Members of OpenAI's, vLLM's, llama.cpp's and SGLang's requests that say how tokens are drawn.
+static const char *const SAMPLING[] = {"temperature",
+                                       "seed",
+                                       "top_p",
+                                       "top_k",
+                                       "min_p",
+                                       "typical_p",
+                                       "top_n_sigma",
+                                       "n",
+                                       "best_of",
+                                       "use_beam_search",
+                                       "length_penalty",
+                                       "presence_penalty",
+                                       "frequency_penalty",
+                                       "repetition_penalty",
+                                       "repeat_penalty",
+                                       "repeat_last_n",
+                                       "mirostat",
+                                       "mirostat_tau",
+                                       "mirostat_eta",
+                                       "logit_bias",
+                                       "samplers",
+                                       "min_tokens"};
+
+fv_status wire_settings_make(wire_settings *settings, int max_tokens, const char *extra,
+                             fv_error *error) {
+    const size_t canonical = JSON_COMPACT | JSON_SORT_KEYS;
+    json_t *more, *sampling = json_object();
+    *settings = (wire_settings){0};
+    fv_status status = read_extra(extra, &more, error);
+    json_t *members = status == FV_OK ? make_members(max_tokens, more) : NULL;
+    for (size_t i = 0; i < sizeof SAMPLING / sizeof *SAMPLING; i++) {
+        json_t *value = json_object_get(members, SAMPLING[i]);
+        if (value != NULL) json_object_set(sampling, SAMPLING[i], value);
+    }
+    const json_t *limit = json_object_get(members, "max_completion_tokens");
+    if (limit == NULL) limit = json_object_get(members, "max_tokens");
+    settings->max_tokens = (int)json_integer_value(limit);
+    settings->sampling = json_dumps(sampling, canonical);
+    settings->extra = more != NULL ? json_dumps(more, canonical) : NULL;
+    if (status == FV_OK && (settings->sampling == NULL || settings->extra == NULL))
+        status = fv_fail(error, FV_NO_MEMORY, "out of memory");
+    json_decref(more);
+    json_decref(members);
+    json_decref(sampling);
+    if (status != FV_OK) wire_settings_free(settings);
+    return status;
+}
+
+void wire_settings_free(wire_settings *settings) {
+    free(settings->sampling);
+    free(settings->extra);
+    *settings = (wire_settings){0};
 }
 
 static char *make_head(wire_api api, const char *model, const char *system) {
@@ -129,11 +197,14 @@ static bool about_model(const char *text) {
                                        mentions(text, "unknown"));
 }
 
-static void take_note(char *note, const char *text) {
+static void take_note(char *note, size_t size, const char *text) {
     size_t n = 0;
-    for (; *text != '\0' && n + 1 < NOTE; text++)
+    for (; *text != '\0' && n + 1 < size; text++)
         note[n++] = (unsigned char)*text < 0x20 ? ' ' : *text;
-    while (n > 0 && (note[n - 1] & 0xc0) == 0x80) n--; // no half characters
+    if (*text != '\0') { // no half characters
+        while (n > 0 && (note[n - 1] & 0xc0) == 0x80) n--;
+        if (n > 0 && (unsigned char)note[n - 1] >= 0xc0) n--;
+    }
     note[n] = '\0';
 }
 
@@ -142,7 +213,7 @@ http_fault wire_fault(const char *body, size_t n, int status, char *note) {
     const char *sentence = error_sentence(root);
     if (sentence == NULL && root == NULL && n > 0) sentence = body; // plain text, or a page
     char said[NOTE] = "";
-    if (sentence != NULL) take_note(said, sentence);
+    if (sentence != NULL) take_note(said, sizeof said, sentence);
     snprintf(note, NOTE, "HTTP %d%s%.*s", status, *said ? ": " : "", NOTE - 16, said);
     json_decref(root);
     if (status == 401 || status == 403) return HTTP_KEY;
@@ -208,7 +279,9 @@ static void take_choice(const json_t *root, const json_t *choice, text_buffer *t
     const json_t *usage = json_object_get(root, "usage");
     const char *finish = json_string_value(json_object_get(choice, "finish_reason"));
     bool open = false;
+    const char *model = json_string_value(json_object_get(root, "model"));
     snprintf(reply->finish, sizeof reply->finish, "%s", finish ? finish : "");
+    take_note(reply->model, sizeof reply->model, model != NULL ? model : "");
     reply->prompt_tokens = token_count(usage, "prompt_tokens");
     reply->completion_tokens = token_count(usage, "completion_tokens");
     text->n = thoughts_remove(text->data, strlen(text->data), &open);

@@ -16,10 +16,21 @@ fv_status wire_frame_make(wire_frame *frame, wire_api api, const char *model, co
                           int max_tokens, const char *extra, fv_error *error);
 void wire_frame_free(wire_frame *frame);
 
+// What of a body, beside model and prompt, shapes the answer: compact JSON with sorted keys.
+typedef struct wire_settings {
+    char *sampling; // the members that say how tokens are drawn, as they are sent
+    char *extra;    // `extra` itself
+    int max_tokens; // as it is sent; 0 where `extra` takes it away
+} wire_settings;
+fv_status wire_settings_make(wire_settings *settings, int max_tokens, const char *extra,
+                             fv_error *error);
+void wire_settings_free(wire_settings *settings);
+
 // A reply that could be read.
 typedef struct wire_reply {
     char *text;                           // without thoughts; "" where there is no more; owned
     char finish[24];                      // "stop", "length", ...; "" where it does not say
+    char model[128];                      // as the reply names it; "" where it does not
     bool cut;                             // it ends where the tokens did, or inside a thought
     int prompt_tokens, completion_tokens; // -1 where usage is missing
 } wire_reply;

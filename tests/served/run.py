@@ -10,83 +10,17 @@ import csv
 import hashlib
 import json
 import math
-import os
 import random
 import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-KEY = "sk-secret-0123456789"
-FAST = ["--retry-wait", "0.01", "--quiet"]
-
-
-def check(condition, message):
-    if not condition:
-        sys.exit(f"served: {message}")
-
-
-class Server:
-    def __init__(self, folder, **config):
-        self.folder = Path(tempfile.mkdtemp(dir=folder))
-        (self.folder / "config").write_text(json.dumps(config))
-        self.log_path = self.folder / "log"
-        command = [sys.executable, HERE / "server.py", "--config", self.folder / "config"]
-        command += ["--log", self.log_path]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        self.url = f"http://127.0.0.1:{int(self.process.stdout.readline())}"
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.kill()
-        self.process.wait()
-
-    def log(self):
-        return [json.loads(line) for line in self.log_path.read_text().splitlines()]
-
-    def plant(self, **config):
-        body = json.dumps(config).encode()
-        urllib.request.urlopen(urllib.request.Request(self.url + "/plant", data=body)).read()
-
-
-class Bench:
-    """The tool, its folder for this check, and how to call it."""
-
-    def __init__(self, tool, folder):
-        self.tool, self.folder = tool, folder
-
-    def server(self, **config):
-        return Server(self.folder, **config)
-
-    def run(self, *arguments, code=0, verb="needle", key=None):
-        environment = {k: v for k, v in os.environ.items() if not k.endswith("_API_KEY")}
-        if key:
-            environment["FOVEA_API_KEY"] = key
-        command = [self.tool, verb, *map(str, arguments)]
-        done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=200)
-        said = done.stdout + done.stderr
-        check(code is None or done.returncode == code, f"{command}: exit {done.returncode}: {said}")
-        return done
-
-    def ask(self, server, out, *arguments, **options):
-        base = ["--endpoint", server.url, "--model", "m", "--out", out, *FAST]
-        return self.run(*base, *arguments, **options)
-
-    def rows(self, out, columns, where="1"):
-        with sqlite3.connect(f"file:{out}/eval.db?mode=ro", uri=True) as db:
-            return db.execute(f"SELECT {columns} FROM asks WHERE {where}").fetchall()
-
-    def cells(self, out):
-        with sqlite3.connect(f"file:{out}/eval.db?mode=ro", uri=True) as db:
-            db.row_factory = sqlite3.Row
-            return [dict(row) for row in db.execute("SELECT * FROM cells")]
+from bench import FAST, KEY, Bench, check
+from whose_answers import WHOSE_CHECKS
 
 
 def binomial_low(hits, n, p):
@@ -179,7 +113,7 @@ def rebuild(bench):
 
 
 def damaged(bench):
-    """A damaged answer is named, kept and asked again; a reader refuses it. Older files get digests."""
+    """A damaged answer is named, kept and asked again; a reader refuses it."""
     def change(sql):
         with sqlite3.connect(out / "eval.db") as db:
             db.executescript(sql)
@@ -191,7 +125,7 @@ def damaged(bench):
         bench.ask(server, out, *ask)
         (reply,), before = bench.rows(out, "reply", "id = 3")[0], len(server.log())
         change("UPDATE asks SET reply = reply || 'x' WHERE id = 3")
-        named = f"{out}/eval.db is damaged: row 3 of its table asks (m, "
+        named = f"{out}/eval.db is damaged: row 3 of its table asks (m at {server.host}, "
         for wrong in (["--show", 3, "--out", out], ["--out", out, "--dry-run", "--endpoint", server.url, "--model", "m",
                                                     *ask]):
             check(named in bench.run(*wrong, code=1).stderr, f"{wrong} reads a damaged row")
@@ -207,16 +141,6 @@ def damaged(bench):
         said = bench.ask(server, out, *ask).stderr
         check("asks should have 8 rows, and 7 are found" in said and said.count("of its table cells") == 2, said)
         check(len(server.log()) == before + 2, "what has vanished is not asked again")
-
-        # Schema 1: no digests, no tables for them.
-        change("".join(f"ALTER TABLE {table} DROP COLUMN digest;" for table in ("cells", "asks", "fits"))
-               + "DROP TABLE total; DROP TABLE damaged; PRAGMA user_version = 1")
-        bench.run("--show", 1, "--out", out)
-        said = bench.ask(server, out, *ask).stderr
-        check("damaged" not in said and len(server.log()) == before + 2, f"an older file is not taken over: {said}")
-        check(bench.rows(out, "count(*), count(digest)")[0] == (8, 8), "an older file gets no digests")
-        said = bench.run(out, "--check", verb="runs").stdout
-        check("eval.db: 11 rows, none damaged" in said, said)
 
 
 def counting(bench):
@@ -461,13 +385,14 @@ def own_and_served(bench):
         bench.ask(server, out, *ask)
         check(len(server.log()) == before, "answered questions were asked again")
         tasks = {(cell["model"], cell["task"]) for cell in bench.cells(out)}
-        check(tasks == {("m", "niah_single_1"), ("own", "needle")}, f"cells of {tasks}")
+        served = f"m at {server.host}"
+        check(tasks == {(served, "niah_single_1"), ("own", "needle")}, f"cells of {tasks}")
         for name in ("map.svg", "middle.svg", "together.svg", "lengths.svg", "report.html"):
             drawn = (out / name).read_text()
-            check("<title>m, niah_single_1\n" in drawn and "<title>own, needle\n" in drawn, f"{name} lacks a model")
+            check(f"<title>{served}, niah_single_1\n" in drawn and "<title>own, needle\n" in drawn, f"{name} lacks a model")
         # One panel, each model at its longest length, the bands' lines named.
         together = (out / "together.svg").read_text()
-        check("m, niah_single_1, 2000 tokens" in together and "own, needle, 8 tokens" in together, "lines have no names")
+        check(f"{served}, niah_single_1, 2000 tokens" in together and "own, needle, 8 tokens" in together, "lines have no names")
         check("depth 50 %, 1000 tokens" not in together, "a model stands in one panel at two lengths")
         # Six cells of the served model, beside the numbers of the axes.
         check((out / "map.svg").read_text().count("<text>100</text>") >= 8, "the map's cells have no numbers")
@@ -479,8 +404,8 @@ def own_and_served(bench):
         bench.run("--with", f"{apart},{both[0]}", "--out", both[2])
         for folder in both:
             together = (folder / "together.svg").read_text()
-            check("<title>m, niah_single_1\n" in together and "<title>own, needle\n" in together, f"{folder} lacks a model")
-        check({cell["model"] for cell in bench.cells(both[0])} == {"m"}, "cells of --with were stored")
+            check(f"<title>{served}, niah_single_1\n" in together and "<title>own, needle\n" in together, f"{folder} lacks a model")
+        check({cell["model"] for cell in bench.cells(both[0])} == {served}, "cells of --with were stored")
         check(not bench.cells(both[2]), "cells of --with were stored")
         bench.run(runs / run, "--samples", 32, "--label", "own", "--out", bench.folder / "other", verb="middle")
         done = bench.run("--with", f"{apart},{bench.folder / 'other'}", "--out", both[2], code=2)
@@ -615,8 +540,8 @@ def interrupted(bench):
         check(16 <= bench.rows(out, "count(*)")[0][0] < 550, "what was answered is not stored")
 
 
-CHECKS = [killed, passing_faults, lasting_faults, counting, rebuild, damaged, truncation, planted_table, prefix_order, interval,
-          null_content, forms, addresses, hopeless, ruler_files, ruler_questions, own_and_served, reading, documents, interrupted, too_short]
+CHECKS = [killed, passing_faults, lasting_faults, counting, rebuild, damaged, *WHOSE_CHECKS, truncation, planted_table,
+          prefix_order, interval, null_content, forms, addresses, hopeless, ruler_files, ruler_questions, own_and_served, reading, documents, interrupted, too_short]
 
 
 def run_check(one, options):

@@ -18,6 +18,10 @@ configuration:
     form        how an answer is written: "thought", the right value in a closed thought before it;
                 "open thought", the whole answer inside one; "parts", a list; "loose", with what is no JSON
     base        the path at which the API stands
+    needs       tokens that an answer needs; where max_tokens allows fewer, all but one in three are cut off
+    name        what the header Server says
+    owner, build, version   what the list of models, /props and /version say of the server
+    returns     the model as replies name it
     faults      [{"kind": ..., "share": of prompts, "times": arrivals that fail, -1 for all}]
 
 The log has a JSON line for every completion that was begun: the prompt's digest, length and what was
@@ -44,6 +48,12 @@ DEFAULTS = {
     "delay": 0,
     "form": "",
     "base": "/v1",
+    "needs": 0,
+    "name": "",
+    "owner": "",
+    "build": "",
+    "version": "",
+    "returns": "",
     "faults": [],
 }
 REFUSAL = "I'm sorry, but I cannot find that in the text."
@@ -170,9 +180,13 @@ class Server(asyncio.Protocol):
         if not isinstance(body, bytes):
             body = json.dumps(body).encode()
         self.transport.write(
-            f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\n{extra}"
+            f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\n{extra}{self.name()}"
             f"Content-Length: {len(body)}\r\n\r\n".encode() + body
         )
+
+    def name(self):
+        name = self.state.config["name"]
+        return f"Server: {name}\r\n" if name else ""
 
     def send_error(self, status, message, extra=""):
         self.send(status, {"error": {"message": message, "code": status}}, extra)
@@ -238,6 +252,8 @@ class Server(asyncio.Protocol):
         choice = {"index": 0, "finish_reason": finish}
         choice.update({"message": {"role": "assistant", "content": self.write(prompt, text)}} if chat else {"text": text})
         reply = {"id": "x", "object": "chat.completion" if chat else "text_completion", "choices": [choice]}
+        if self.state.config["returns"]:
+            reply["model"] = self.state.config["returns"]
         if self.state.config["usage"]:
             reply["usage"] = {
                 "prompt_tokens": tokens,
@@ -264,7 +280,12 @@ class Server(asyncio.Protocol):
         if path == "/extras/tokenize/count" and config["tokenize"] == "llama-cpp":
             return self.send(200, {"count": count_tokens(json.loads(body)["input"])})
         if path == config["base"] + "/models":
-            return self.send(200, {"data": [{"id": "m", "max_model_len": config["context"] or None}]})
+            model = {"id": "m", "owned_by": config["owner"], "max_model_len": config["context"] or None}
+            return self.send(200, {"data": [model]})
+        if path == "/props" and config["build"]:
+            return self.send(200, {"build_info": config["build"]})
+        if path == "/version" and config["version"]:
+            return self.send(200, {"version": config["version"]})
         if path in (config["base"] + "/chat/completions", config["base"] + "/completions"):
             return self.complete(json.loads(body), path.endswith("/chat/completions"))
         return self.send_error(404, "Not Found")
@@ -296,6 +317,8 @@ class Server(asyncio.Protocol):
         if limit and not config["truncate"] and count_tokens(prompt) + request.get("max_tokens", 16) > limit:
             return self.send_error(400, f"This model's maximum context length is {limit} tokens.")
         text, finish = self.state.answer(prompt)
+        if request.get("max_tokens", 16) < config["needs"] and share(prompt, "needs") < 2 / 3:
+            text, finish = "Let me think about where I have seen this before: the text", "length"
         if not config["delay"]:
             return self.send_answer(prompt, text, finish)
 

@@ -17,6 +17,28 @@ enum { N_CELLS = 3, N_ASKS = 6 };
 
 static const asks_key KEY = {"m", "chat", 7};
 
+static const asks_group GROUP = {.task = "classic",
+                                 .haystack = "essays",
+                                 .length = 1000,
+                                 .sampling = "{\"temperature\":0.0}",
+                                 .extra = "{}",
+                                 .max_tokens = 50,
+                                 .whose = ASKS_ANYONES,
+                                 .known_as = "m"};
+
+// The last one is of unknown origin.
+static asks_origin make_origin(int i) {
+    if (i == N_ASKS - 1) return (asks_origin){0};
+    return (asks_origin){.endpoint = "http://localhost:8000/v1",
+                         .server = i % 2 ? "llama.cpp b1" : NULL,
+                         .model = "m",
+                         .returned = "m-q4",
+                         .sampling = GROUP.sampling,
+                         .extra = GROUP.extra,
+                         .max_tokens = GROUP.max_tokens,
+                         .fovea = "0.1.0"};
+}
+
 static asks_row make_row(int i) {
     return (asks_row){.model = KEY.model,
                       .api = KEY.api,
@@ -38,7 +60,8 @@ static asks_row make_row(int i) {
                       .attempts = 1,
                       .prompt_tokens = 990,
                       .completion_tokens = -1,
-                      .seconds = 0.25};
+                      .seconds = 0.25,
+                      .origin = make_origin(i)};
 }
 
 static void make(const char *folder) {
@@ -77,19 +100,26 @@ static bool same_text(const char *a, const char *b) {
     return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
 }
 
+static bool same_origin(const asks_origin *a, const asks_origin *b) {
+    return same_text(a->endpoint, b->endpoint) && same_text(a->server, b->server) &&
+           same_text(a->model, b->model) && same_text(a->returned, b->returned) &&
+           same_text(a->sampling, b->sampling) && same_text(a->extra, b->extra) &&
+           a->max_tokens == b->max_tokens && same_text(a->fovea, b->fovea);
+}
+
 static void see(void *context, const asks_row *row) {
     seen *s = context;
     const asks_row e = make_row(row->sample < N_ASKS ? row->sample : 0);
     s->n_asks++;
-    s->n_wrong +=
-        !(row->length == e.length && row->n_units == e.n_units && row->answer == e.answer &&
-          (row->depth == e.depth || (isnan(row->depth) && isnan(e.depth))) &&
-          row->score == e.score && row->prompt_hash == e.prompt_hash &&
-          same_text(row->reply, e.reply) && same_text(row->expected, e.expected) &&
-          same_text(row->unit, e.unit) && same_text(row->distractor, NULL) &&
-          same_text(row->error, NULL) && row->attempts == e.attempts &&
-          row->http_status == e.http_status && row->prompt_tokens == e.prompt_tokens &&
-          row->completion_tokens == -1 && row->seconds == e.seconds);
+    s->n_wrong += !(
+        row->length == e.length && row->n_units == e.n_units && row->answer == e.answer &&
+        (row->depth == e.depth || (isnan(row->depth) && isnan(e.depth))) && row->score == e.score &&
+        row->prompt_hash == e.prompt_hash && same_text(row->reply, e.reply) &&
+        same_text(row->expected, e.expected) && same_text(row->unit, e.unit) &&
+        same_text(row->distractor, NULL) && same_text(row->error, NULL) &&
+        row->attempts == e.attempts && row->http_status == e.http_status &&
+        row->prompt_tokens == e.prompt_tokens && row->completion_tokens == -1 &&
+        row->seconds == e.seconds && same_origin(&row->origin, &e.origin));
 }
 
 // What a reader gets; a status, or all that it was told.
@@ -111,7 +141,7 @@ static fv_status read_all(const char *folder, seen *s, fv_error *error) {
     s->n_cells = cells.n;
     fv_cells_free(&cells);
     if (status == FV_OK) status = asks_open(folder, false, &a, error);
-    if (status == FV_OK) status = asks_each(a, &KEY, "classic", "essays", see, s, error);
+    if (status == FV_OK) status = asks_each(a, &KEY, &GROUP, see, s, error);
     if (status == FV_OK &&
         asks_fit(a, &KEY, "classic", "essays", 1000, &n_units, &tokens, counted)) {
         s->n_fits++;

@@ -102,6 +102,8 @@ static int read_request(const served_request *r, lists *l) {
                              .api = r->api,
                              .key = key != NULL && *key != '\0' ? key : NULL,
                              .extra = r->extra,
+                             .same_model = r->same_model,
+                             .reuse_unknown = r->reuse_unknown,
                              .haystack = r->haystack,
                              .documents = r->documents,
                              .questions = r->questions,
@@ -149,6 +151,9 @@ static void print_plan(FILE *out, const served_request *r, const fv_served_plan 
             plan->n_requests, plural(plan->n_requests));
     if (r->interval > 0) fputs(" at most", out);
     if (plan->n_stored > 0) fprintf(out, ", %d answered before", plan->n_stored);
+    if (plan->n_unknown > 0)
+        fprintf(out, ", %d of the requests by an unknown server (--reuse-unknown counts these)",
+                plan->n_unknown);
     fputs("\nprompt tokens  ", out);
     print_amount(out, plan->prompt_tokens);
     fputs(", of which ", out);
@@ -168,14 +173,15 @@ static void print_plan(FILE *out, const served_request *r, const fv_served_plan 
 }
 
 static int print_plan_json(const served_request *r, const fv_served_plan *plan) {
-    return tool_print_json(json_pack(
-        "{s:i, s:i, s:i, s:o, s:o, s:o, s:o, s:i, s:s, s:o}", "cells", plan->n_cells, "requests",
-        plan->n_requests, "stored", plan->n_stored, "prompt_tokens",
-        tool_number_json(plan->prompt_tokens), "shared_tokens",
-        tool_number_json(plan->shared_tokens), "answer_tokens",
-        tool_number_json(plan->answer_tokens), "seconds",
-        plan->seconds < 0 ? json_null() : tool_number_json(plan->seconds), "context", plan->context,
-        "counted", plan->counted, "cost", tool_number_json(cost_of(r, plan))));
+    return tool_print_json(
+        json_pack("{s:i, s:i, s:i, s:o, s:o, s:o, s:o, s:i, s:s, s:o, s:i}", "cells", plan->n_cells,
+                  "requests", plan->n_requests, "stored", plan->n_stored, "prompt_tokens",
+                  tool_number_json(plan->prompt_tokens), "shared_tokens",
+                  tool_number_json(plan->shared_tokens), "answer_tokens",
+                  tool_number_json(plan->answer_tokens), "seconds",
+                  plan->seconds < 0 ? json_null() : tool_number_json(plan->seconds), "context",
+                  plan->context, "counted", plan->counted, "cost",
+                  tool_number_json(cost_of(r, plan)), "unknown", plan->n_unknown));
 }
 
 // --- results -----------------------------------------------------------------------------------
@@ -246,6 +252,41 @@ static int print_faults(const fv_served *served) {
     return n_open;
 }
 
+// A line of JSON: the cell, and where its answers come from.
+static bool print_cell_json(const fv_served *served, const fv_cells *cells, int i) {
+    char *text = fv_cell_json(&cells->items[i]);
+    json_t *object = text != NULL ? json_loads(text, 0, NULL) : NULL;
+    fv_served_provenance p;
+    free(text);
+    if (object == NULL || !fv_served_provenance_of(served, i, &p)) return false;
+    json_t *more = json_pack("{s:s, s:s?, s:s, s:o, s:o, s:i, s:i}", "endpoint", p.endpoint,
+                             "server", p.server, "asked_as", p.model, "sampling",
+                             json_loads(p.sampling, 0, NULL), "extra", json_loads(p.extra, 0, NULL),
+                             "max_tokens", p.max_tokens, "unknown", p.n_unknown);
+    bool whole = more != NULL && json_object_update(object, more) == 0;
+    json_decref(more);
+    char *line = whole ? json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(12)) : NULL;
+    json_decref(object);
+    bool printed = line != NULL && puts(line) >= 0 && fflush(stdout) == 0;
+    free(line);
+    return printed;
+}
+
+// The answers that nobody knows the server of, apart.
+static fv_status print_unknown(FILE *out, const served_request *r, fv_served *served,
+                               fv_error *error) {
+    fv_cells cells = {0};
+    fv_status status = fv_served_unknown(served, &cells, error);
+    if (status == FV_OK && cells.n > 0) {
+        fprintf(out, "\nof an unknown server, stored before that was noted%s:\n",
+                r->reuse_unknown ? "; counted above where nothing else is"
+                                 : "; --reuse-unknown counts them");
+        print_cells(out, &cells);
+    }
+    fv_cells_free(&cells);
+    return status;
+}
+
 // The cells, printed; what failed is told at the end.
 static int report(const served_request *r, fv_served *served, fv_cells *cells) {
     fv_error error;
@@ -253,12 +294,14 @@ static int report(const served_request *r, fv_served *served, fv_cells *cells) {
     if (status == FV_OK && r->predictions != NULL)
         status = fv_ruler_predictions(served, r->predictions, &error);
     for (int i = 0; i < cells->n && r->json && status == FV_OK; i++) {
-        char *line = fv_cell_json(&cells->items[i]);
-        bool printed = line != NULL && puts(line) >= 0 && fflush(stdout) == 0;
-        free(line);
-        if (!printed) status = fv_fail(&error, FV_IO, "the JSON output cannot be written");
+        if (!print_cell_json(served, cells, i))
+            status = fv_fail(&error, FV_IO, "the JSON output cannot be written");
     }
-    if (status == FV_OK && !r->quiet) print_cells(r->json ? stderr : stdout, cells);
+    if (status == FV_OK && !r->quiet) {
+        FILE *out = r->json ? stderr : stdout;
+        print_cells(out, cells);
+        status = print_unknown(out, r, served, &error);
+    }
     if (status != FV_OK) return tool_fail(&error);
     return print_faults(served) > 0 ? EXIT_FAILED : EXIT_DONE;
 }

@@ -14,7 +14,7 @@ typedef struct served_request {
     const char *tasks, *lengths, *depths, *haystack, *documents, *questions, *predictions;
     int samples, in_flight, retries, max_tokens, seed;
     double interval, timeout, retry_wait, price_in, price_out;
-    bool dry, json, quiet;
+    bool same_model, reuse_unknown, dry, json, quiet;
 } served_request;
 
 // The values that options start with.
@@ -27,7 +27,13 @@ typedef struct served_request {
                 "the server: http://HOST:PORT, for its API at /v1, or with a path of its own"),    \
         OPTION_TEXT("model", &(r).model, "NAME", "the model, as the server calls it"),             \
         OPTION_TEXT("label", &(r).label, "TEXT",                                                   \
-                    "its name in tables and figures; the model's if not given"),                   \
+                    "what its answers are kept under and figures call it; 'NAME at HOST' if not "  \
+                    "given"),                                                                      \
+        OPTION_FLAG("same-model", &(r).same_model,                                                 \
+                    "the answers kept under this label are of the same model, though of another "  \
+                    "address or name"),                                                            \
+        OPTION_FLAG("reuse-unknown", &(r).reuse_unknown,                                           \
+                    "counts answers that were stored before it was noted who answered"),           \
         OPTION_TEXT("api", &(r).api, "API", "chat (if not given) or completions"),                 \
         OPTION_INT("samples", &(r).samples, "N", 1, 100000,                                        \
                    "questions of each cell; 10 if not given"),                                     \
@@ -37,7 +43,8 @@ typedef struct served_request {
         OPTION_INT("seed", &(r).seed, "N", 0, 2147483647,                                          \
                    "of keys, values and places; 42 if not given"),                                 \
         OPTION_INT("max-tokens", &(r).max_tokens, "N", 1, 1000000,                                 \
-                   "of an answer; the task's own if not given, more for models that think first"), \
+                   "of an answer; the task's own if not given, more for models that think first; " \
+                   "with another limit answers are others"),                                       \
         OPTION_INT("concurrency", &(r).in_flight, "K", 1, 1024,                                    \
                    "requests in flight; 8 if not given"),                                          \
         OPTION_INT("retries", &(r).retries, "N", 0, 100,                                           \

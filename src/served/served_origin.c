@@ -1,0 +1,126 @@
+// Whose answers a call's are: the label they are kept under, the address and the server, and what
+// of the request shapes them.
+#include "served/served.h"
+#include "served/server_name.h"
+
+#include <fovea/machine.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_LABEL = 95 };                 // bytes
+static const double longest_question = 5; // seconds, about a server's name
+
+// --- the label -----------------------------------------------------------------------------------
+
+static bool is_text(const char *text) {
+    return haystack_not_text(text, strlen(text)) == strlen(text);
+}
+
+fv_status served_name(fv_served *s, fv_error *error) {
+    const fv_served_options *o = &s->options;
+    const char *model = o->model != NULL ? o->model : "";
+    s->label = o->label != NULL ? text_copy(o->label) : address_label(&s->at, model);
+    if (s->label == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory");
+    if (*model == '\0' || *s->label == '\0' || strlen(s->label) > MOST_LABEL)
+        return fv_fail(error, FV_USAGE,
+                       "the model needs a name of 1 to %d bytes; --label gives it a shorter one",
+                       MOST_LABEL);
+    if (!is_text(s->label) || !is_text(model))
+        return fv_fail(error, FV_USAGE,
+                       "the name of the model must be UTF-8 text without control characters");
+    s->key = (asks_key){s->label, o->api, o->seed};
+    return FV_OK;
+}
+
+// --- the settings --------------------------------------------------------------------------------
+
+static void add_setting(fv_cell *cell, const char *name, const char *value) {
+    size_t used = strlen(cell->settings), size = sizeof cell->settings;
+    snprintf(cell->settings + used, size - used, "%s%s%s%s", used > 0 ? ", " : "", name,
+             *value != '\0' ? " " : "", value);
+}
+
+// What is too long for a name ends in a fingerprint of the whole.
+static void add_extra(fv_cell *cell, const char *extra) {
+    enum { WHOLE = 48, MOST = 36 };
+    char text[64];
+    if (strlen(extra) <= WHOLE) {
+        add_setting(cell, "extra", extra);
+        return;
+    }
+    size_t n = MOST;
+    while (n > 0 && (extra[n] & 0xc0) == 0x80) n--; // no half characters
+    uint64_t hash = text_hash(TEXT_HASH_START, extra);
+    snprintf(text, sizeof text, "%.*s... %08x", (int)n, extra, (unsigned)(hash ^ hash >> 32));
+    add_setting(cell, "extra", text);
+}
+
+void served_name_settings(const fv_served *s, const served_group *g, fv_cell *cell) {
+    const fv_served_options *o = &s->options;
+    char number[16];
+    snprintf(number, sizeof number, "%d", g->max_tokens);
+    if (strcmp(o->api, "chat") != 0) add_setting(cell, o->api, "");
+    if (g->max_tokens != g->task->max_tokens) add_setting(cell, "max_tokens", number);
+    if (strcmp(g->settings.extra, "{}") != 0) add_extra(cell, g->settings.extra);
+}
+
+void served_name_reused(fv_cell *cell) {
+    add_setting(cell, "unknown reused", "");
+}
+
+asks_group served_asks_group(const fv_served *s, const served_group *g, asks_whose whose) {
+    return (asks_group){.task = g->task->name,
+                        .haystack = g->haystack,
+                        .length = g->length,
+                        .sampling = g->settings.sampling,
+                        .extra = g->settings.extra,
+                        .max_tokens = g->settings.max_tokens,
+                        .same_prompts = !served_task_fits(g->task),
+                        .whose = whose,
+                        .known_as = s->options.label != NULL ? s->label : s->options.model};
+}
+
+asks_origin served_origin(const fv_served *s, const served_group *g) {
+    return (asks_origin){.endpoint = s->at.identity,
+                         .server = *s->server != '\0' ? s->server : NULL,
+                         .model = s->options.model,
+                         .sampling = g->settings.sampling,
+                         .extra = g->settings.extra,
+                         .max_tokens = g->settings.max_tokens,
+                         .fovea = fv_version()};
+}
+
+// --- the server ----------------------------------------------------------------------------------
+
+fv_status served_ask_server(fv_served *s, bool *answers, fv_error *error) {
+    fv_served_options once = s->options;
+    http *connection;
+    once.retries = 0;
+    if (once.timeout > longest_question) once.timeout = longest_question;
+    fv_status status = served_connect(&once, 1, 16 << 20, &connection, error);
+    if (status != FV_OK) return status;
+    status = server_name_ask(connection, &s->at, s->options.interrupted, s->server, answers, error);
+    http_free(connection);
+    return status;
+}
+
+// Answers of two models under one label would be a table about neither. Whoever says that they are
+// one model must have a server there: a dead one has not answered what is stored.
+fv_status served_check_label(fv_served *s, fv_error *error) {
+    const fv_served_options *o = &s->options;
+    const asks_origin origin = {.endpoint = s->at.identity, .model = o->model};
+    char other[512];
+    bool same, answers;
+    fv_status status = asks_same_model(s->asks, s->label, &origin, &same, other, error);
+    if (status != FV_OK || same) return status;
+    if (!o->same_model)
+        return fv_fail(error, FV_USAGE,
+                       "the answers labelled '%s' in %s are of %s, not of %s at %s; give a new "
+                       "--label, or say --same-model if it is the same",
+                       s->label, o->folder, other, o->model, s->at.identity);
+    status = served_ask_server(s, &answers, error);
+    if (status == FV_OK && !answers)
+        status = fv_fail(error, FV_IO, "no server answers at %s", s->at.identity);
+    return status;
+}

@@ -1,0 +1,88 @@
+#include "served/server_name.h"
+#include "base/json.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct asking_server {
+    http *http;
+    http_call call;
+    const volatile int *interrupted;
+    bool answers;
+} asking_server;
+
+// Whatever comes is looked at by the caller, and nothing is tried again.
+static http_fault judge(http_call *call) {
+    (void)call;
+    return HTTP_NONE;
+}
+
+// *reply is NULL for anything but JSON with status 200.
+static fv_status get(asking_server *a, const char *root, const char *path, json_t **reply,
+                     fv_error *error) {
+    text_buffer url = {0};
+    *reply = NULL;
+    text_add(&url, "%s%s", root, path);
+    if (url.failed) return fv_fail(error, FV_NO_MEMORY, "out of memory");
+    a->call.url = url.data;
+    a->call.head = a->call.tail = "";
+    a->call.judge = judge;
+    fv_status status = http_fetch(a->http, &a->call, a->interrupted, error);
+    a->answers |= status == FV_OK && a->call.status > 0;
+    if (status == FV_OK && a->call.fault == HTTP_NONE && a->call.status == 200)
+        *reply = json_read(a->call.reply.data, a->call.reply.n, 0, NULL);
+    text_free(&url);
+    return status;
+}
+
+// Servers that put their own name where the list says whose a model is.
+static const char *owner(const json_t *models) {
+    static const char *const SERVERS[][2] = {
+        {"vllm", "vllm"}, {"sglang", "sglang"}, {"llamacpp", "llama.cpp"}};
+    const json_t *first = json_array_get(json_object_get(models, "data"), 0);
+    const char *text = json_string_value(json_object_get(first, "owned_by"));
+    for (size_t i = 0; i < sizeof SERVERS / sizeof *SERVERS && text != NULL; i++)
+        if (strcmp(text, SERVERS[i][0]) == 0) return SERVERS[i][1];
+    return NULL;
+}
+
+static void take(char text[64], const char *from) {
+    snprintf(text, 64, "%.63s", from != NULL ? from : "");
+    for (char *c = text; *c != '\0'; c++)
+        if (*c < ' ' || *c > '~') *c = '?';
+}
+
+static fv_status ask(asking_server *a, const address *at, char program[64], char version[64],
+                     fv_error *error) {
+    json_t *reply;
+    fv_status status = get(a, at->base, "/models", &reply, error);
+    if (status != FV_OK || !a->answers) return status;
+    take(program, owner(reply));
+    json_decref(reply);
+    status = get(a, at->root, "/props", &reply, error);
+    const char *build = json_string_value(json_object_get(reply, "build_info"));
+    take(version, build);
+    if (build != NULL) take(program, "llama.cpp");
+    json_decref(reply);
+    if (status != FV_OK || *version != '\0') return status;
+    status = get(a, at->root, "/version", &reply, error);
+    take(version, json_string_value(json_object_get(reply, "version")));
+    json_decref(reply);
+    return status;
+}
+
+fv_status server_name_ask(http *h, const address *at, const volatile int *interrupted,
+                          char name[SERVER_NAME_SIZE], bool *answers, fv_error *error) {
+    asking_server a = {.http = h, .interrupted = interrupted};
+    char program[64] = "", version[64] = "";
+    fv_status status = ask(&a, at, program, version, error);
+    const char *header = a.call.server;
+    bool alone = *program == '\0' || strcmp(program, header) == 0 || *header == '\0';
+    const char *first = *program != '\0' ? program : header;
+    snprintf(name, SERVER_NAME_SIZE, "%s%s%.40s%s%.40s%s", first, *first && *version ? " " : "",
+             version, alone ? "" : " (", alone ? "" : header, alone ? "" : ")");
+    *answers = a.answers;
+    http_call_free(&a.call);
+    return status;
+}

@@ -1,0 +1,27 @@
+-- eval.db as Fovea 0.1.0 left it (schema 2): a served model "m" and a model of the lab, "own".
+PRAGMA application_id = 1182156150;
+PRAGMA user_version = 2;
+BEGIN TRANSACTION;
+CREATE TABLE asks (  id INTEGER PRIMARY KEY,  model TEXT NOT NULL, api TEXT NOT NULL, task TEXT NOT NULL, haystack TEXT NOT NULL,  seed INTEGER NOT NULL, length INTEGER NOT NULL, unit TEXT NOT NULL, depth REAL,  sample INTEGER NOT NULL, units INTEGER NOT NULL, prompt_hash TEXT NOT NULL,  class TEXT NOT NULL, score REAL NOT NULL, expected TEXT NOT NULL, reply TEXT,  distractor TEXT, distractor_depth REAL, finish TEXT, error_kind TEXT, error TEXT,  http_status INTEGER, attempts INTEGER NOT NULL, prompt_tokens INTEGER,  completion_tokens INTEGER, seconds REAL,  asked TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')), digest TEXT);
+INSERT INTO "asks" VALUES(1,'m','chat','niah_single_1','noise',42,300,'tokens',100.0,0,6,'76933a1d5fde6178','wrong',0.0,'["3803204"]','It is a blue house.',NULL,NULL,'stop',NULL,NULL,200,1,172,5,0.003956,'2026-11-30T10:46:02.193Z','2f7bfe41de379095');
+INSERT INTO "asks" VALUES(2,'m','chat','niah_single_1','noise',42,300,'tokens',0.0,0,6,'75043df89a42e177','found',1.0,'["6860385"]','It is 6860385.',NULL,NULL,'stop',NULL,NULL,200,1,172,3,0.004324,'2026-11-30T10:46:02.193Z','56071cbd301be313');
+INSERT INTO "asks" VALUES(3,'m','chat','niah_single_1','noise',42,300,'tokens',100.0,1,6,'a1cf77235890083f','wrong',0.0,'["9643068"]','It is a blue house.',NULL,NULL,'stop',NULL,NULL,200,1,172,5,0.004494,'2026-11-30T10:46:02.193Z','665ec3812ba6e224');
+INSERT INTO "asks" VALUES(4,'m','chat','niah_single_1','noise',42,300,'tokens',0.0,1,6,'109014a260a8ed9f','found',1.0,'["6478333"]','It is 6478333.',NULL,NULL,'stop',NULL,NULL,200,1,172,3,0.00462,'2026-11-30T10:46:02.193Z','dfcbc13a3dcb44cc');
+INSERT INTO "asks" VALUES(5,'m','chat','kv','pairs',42,3,'pairs',50.0,0,3,'433a4d1c2c628900','found',1.0,'["b00ea11e-426f-4ba0-ab33-b67dcefa1419"]','It is b00ea11e-426f-4ba0-ab33-b67dcefa1419.',NULL,NULL,'stop',NULL,NULL,200,1,29,3,0.000703,'2026-11-30T10:46:02.845Z','7ab03f22dbfa8c32');
+CREATE TABLE cells (  model TEXT NOT NULL, task TEXT NOT NULL, unit TEXT NOT NULL, length INTEGER NOT NULL,  depth REAL, n INTEGER NOT NULL, hits INTEGER NOT NULL, low REAL NOT NULL,  high REAL NOT NULL, score REAL NOT NULL, trained_length INTEGER NOT NULL,  answers TEXT NOT NULL, digest TEXT);
+INSERT INTO "cells" VALUES('m','niah_single_1','tokens',300,100.0,2,0,0.0,6.57619772493346910202e-01,0.0,0,'{"wrong":2}','e23759c0cefdb4e1');
+INSERT INTO "cells" VALUES('m','niah_single_1','tokens',300,0.0,2,2,3.42380227506653034286e-01,1.0,1.0,0,'{"found":2}','41f8a0ba5e2c21d8');
+INSERT INTO "cells" VALUES('m','kv','pairs',3,50.0,1,1,2.06549314377237447359e-01,1.0,1.0,0,'{"found":1}','ac0644eb8fe5ccd3');
+INSERT INTO "cells" VALUES('own','needle','tokens',8,0.0,16,0,0.0,1.93607680534436499275e-01,0.0,8,'{"distractor":4,"wrong":12}','637bcf746db44570');
+INSERT INTO "cells" VALUES('own','needle','tokens',8,100.0,16,1,1.11193447646425191965e-02,2.83287375702989452364e-01,0.0625,8,'{"found":1,"distractor":4,"wrong":11}','ac86feb7220badda');
+CREATE TABLE damaged (source TEXT NOT NULL, row INTEGER, found TEXT NOT NULL,  c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, c12, c13, c14, c15, c16, c17, c18, c19, c20,  c21, c22, c23, c24, c25, c26, c27);
+CREATE TABLE fits (  model TEXT NOT NULL, api TEXT NOT NULL, task TEXT NOT NULL, haystack TEXT NOT NULL,  seed INTEGER NOT NULL, length INTEGER NOT NULL, units INTEGER NOT NULL,  tokens INTEGER NOT NULL, counted TEXT NOT NULL, digest TEXT,  PRIMARY KEY (model, api, task, haystack, seed, length));
+INSERT INTO "fits" VALUES('m','chat','niah_single_1','noise',42,300,6,172,'vllm','1ac50767248e0800');
+INSERT INTO "fits" VALUES('m','chat','kv','pairs',42,3,3,29,'vllm','981097ffc6906b11');
+CREATE TABLE total (source TEXT NOT NULL, n INTEGER NOT NULL, digest TEXT);
+INSERT INTO "total" VALUES('cells',5,'c0348c52508bb140');
+INSERT INTO "total" VALUES('fits',2,'82d59098e21e6311');
+INSERT INTO "total" VALUES('asks',5,'ba59df6523bb595c');
+CREATE UNIQUE INDEX cells_place ON cells (model, task, unit, length, ifnull(depth, -1));
+CREATE UNIQUE INDEX asks_place ON asks  (model, api, task, haystack, seed, length, unit, ifnull(depth, -1), sample);
+COMMIT;
