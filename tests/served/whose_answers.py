@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import subprocess
 
 from bench import FAST, HERE, KEY, check
 
@@ -189,6 +190,25 @@ def older(bench):
             check("<title>m, niah_single_1" in shown and "<title>m, server unknown, niah_single_1" in shown, "the map mixes them")
             said = bench.run(out, "--check", verb="runs").stdout
             check("none damaged" in said, said)
+    # Whatever kills a writer, the file is of one schema, and whole.
+    more = "WITH RECURSIVE n (i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) INSERT INTO asks " \
+           "SELECT NULL, model, api, task, haystack, seed, length, unit, depth, i, units, prompt_hash, class, score, expected, " \
+           "reply, NULL, NULL, finish, NULL, NULL, http_status, 1, 172, 3, 0.1, asked, NULL FROM asks, n WHERE id = 2;"
+    out, seen = make("killed", 1, more), set()
+    for wait in (0.01, 0.05, 0.1, 0.15, 0.2, 0.3, None):
+        process = subprocess.Popen([bench.tool, "needle", "--endpoint", "http://127.0.0.1:1", "--model", "m", "--out", out,
+                                    "--lengths", "300", "--retries", "0"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            process.wait(wait)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        with sqlite3.connect(out / "eval.db") as db:
+            seen.add(db.execute("PRAGMA user_version").fetchone()[0])
+            check(db.execute("SELECT count(*) FROM asks").fetchone() == (20004,), "answers are missing")
+        db.close()
+        check("none damaged" in bench.run(out, "--check", verb="runs").stdout, "damaged by a kill")
+    check(seen == {1, 3}, f"kills saw schemas {seen}")
     # Damage is not carried over: named, put aside, and asked again where it is to be reused.
     with bench.server() as server:
         out = make("damaged", 2, "UPDATE asks SET reply = 'It is so.' WHERE id = 3; DELETE FROM asks WHERE id = 1;")

@@ -244,9 +244,61 @@ static void test_flips(void **state) {
     assert_int_equal(system(command), 0);
 }
 
+// --- older files ---------------------------------------------------------------------------------
+
+// A file of schema 2, changed by `change`.
+static void make_older(const char *folder, const char *change) {
+    char path[64];
+    size_t n;
+    sqlite3 *db;
+    char *sql = read_file(FOVEA_SOURCE_DIR "/tests/served/schema2.sql", &n);
+    sql[n] = '\0';
+    snprintf(path, sizeof path, "%s/eval.db", folder);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, change, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    free(sql);
+}
+
+static int version_of(const char *folder) {
+    fv_error error;
+    sqlite3 *db;
+    assert_int_equal(eval_db_open(folder, EVAL_DB_READ, 0, &db, &error), FV_OK);
+    int version = eval_db_version(db);
+    sqlite3_close(db);
+    return version;
+}
+
+// The first writer brings the file up; one that finds damage leaves it to a command that mends.
+static void test_older(void **state) {
+    (void)state;
+    static const char *const CHANGES[] = {"", "UPDATE asks SET reply = 'no' WHERE id = 2",
+                                          "DELETE FROM cells WHERE hits = 0"};
+    for (int i = 0; i < 3; i++) {
+        char folder[] = "/tmp/fovea-older-XXXXXX", command[64];
+        const fv_cells none = {0};
+        fv_error error;
+        int n_said = 0;
+        assert_non_null(mkdtemp(folder));
+        make_older(folder, CHANGES[i]);
+        fv_status status = fv_cells_save(folder, &none, &error);
+        assert_int_equal(status, i == 0 ? FV_OK : FV_STORE);
+        assert_int_equal(version_of(folder), i == 0 ? EVAL_DB_VERSION : 2);
+        assert_int_equal(fv_eval_mend(folder, count, &n_said, &error), FV_OK);
+        assert_int_equal(version_of(folder), EVAL_DB_VERSION);
+        assert_int_equal(n_said, i == 0 ? 0 : 1);
+        assert_int_equal(count_damaged(folder), i == 1);
+        assert_int_equal(fv_cells_save(folder, &none, &error), FV_OK);
+        snprintf(command, sizeof command, "rm -r %s", folder);
+        assert_int_equal(system(command), 0);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_flips),
+        cmocka_unit_test(test_older),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
