@@ -12,6 +12,7 @@
     X(easy_init)                                                                                   \
     X(easy_setopt)                                                                                 \
     X(easy_getinfo)                                                                                \
+    X(easy_header)                                                                                 \
     X(easy_cleanup)                                                                                \
     X(easy_strerror)                                                                               \
     X(multi_init)                                                                                  \

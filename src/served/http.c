@@ -237,7 +237,7 @@ static void note_network_fault(http_call *call, CURLcode code) {
 static void take_server(http *h, http_call *call) {
     struct curl_header *header;
     size_t n = 0;
-    if (curl_easy_header(call->easy, "Server", 0, CURLH_HEADER, -1, &header) == CURLHE_OK)
+    if (curl->easy_header(call->easy, "Server", 0, CURLH_HEADER, -1, &header) == CURLHE_OK)
         for (const char *c = header->value; *c != '\0' && n + 1 < sizeof call->server; c++)
             call->server[n++] = *c >= ' ' && *c <= '~' ? *c : '?';
     call->server[n] = '\0';
