@@ -34,12 +34,19 @@ static int part_distance(const char *name, const char *field_name) {
     return nearest;
 }
 
-// A right name is no mistake however long, a part of a name one ("vocab" means task.vocab_size), and
+static bool is_choice(const char *name, const fv_field *field) {
+    for (int i = 0; field->choices != NULL && field->choices[i] != NULL; i++)
+        if (strcmp(field->choices[i], name) == 0) return true;
+    return false;
+}
+
+// A right name is no mistake however long, what the field may be one ("adam"), a part of a name one ("vocab" means task.vocab_size), and
 // so is its spelling where another library's name for the field is meant ("lrr").
 static int name_distance(const char *name, const fv_field *field) {
     const char *field_name = behind_dot(field->key);
     if (strcmp(name, field_name) == 0) return 0;
     if (strlen(name) >= 3 && strstr(field_name, name) != NULL) return 1;
+    if (is_choice(name, field)) return 1;
     int distance = text_distance(name, field_name);
     int part = part_distance(name, field_name);
     if (part <= (int)strlen(name) / 3 && part + 1 < distance) distance = part + 1;
@@ -63,9 +70,11 @@ static bool is_elsewhere(const char *key, const fv_field *field) {
            (strncmp(meant, field->key, length) != 0 || field->key[length] != '.');
 }
 
-// Another section is as bad as a letter and a half.
+// Another section is as bad as a letter and a half. The whole key may have lost its point.
 static int field_distance(const char *key, const fv_field *field) {
-    return 2 * name_distance(behind_dot(key), field) + 3 * is_elsewhere(key, field);
+    int by_name = 2 * name_distance(behind_dot(key), field) + 3 * is_elsewhere(key, field);
+    int whole = strchr(key, '.') == NULL ? 2 * text_distance(key, field->key) : by_name;
+    return whole < by_name ? whole : by_name;
 }
 
 static bool is_name(const char *key, const fv_field *field) {
