@@ -1,7 +1,7 @@
 // Numbers that die out become 0 before they are subnormal, where an operation takes many times as
 // long: in each kernel where that happens, in the optimizers, and after long trainings, whose every
 // tensor is searched. No clock is asked.
-#include "engine.h"
+#include "subnormal.h"
 
 #include "model/layers.h"
 #include "train/lengths.h"
@@ -12,20 +12,6 @@
 #include <fovea/train.h>
 
 enum { L = FV_LANES };
-
-static size_t n_subnormal(const float *x, size_t n) {
-    size_t count = 0;
-    for (size_t i = 0; i < n; i++) count += fpclassify(x[i]) == FP_SUBNORMAL;
-    return count;
-}
-
-#define CHECK_NONE(kernels, x, n)                                                                  \
-    do {                                                                                           \
-        size_t count_ = n_subnormal(x, n);                                                         \
-        if (count_ > 0)                                                                            \
-            fail_msg("%s: %zu of %zu numbers of " #x " are subnormal", (kernels)->name, count_,    \
-                     (size_t)(n));                                                                 \
-    } while (0)
 
 #define EACH_VARIANT(kernels)                                                                      \
     const kernel_set *const *kernels = kernels_available();                                        \
@@ -65,8 +51,8 @@ static void attend(const kernel_set *kernels, int n_queries, kernel_score score,
     a.p = (kernel_attend_rows){p, T * L, 0};
     a.slopes = (kernel_attend_rows){slopes, T * L, 0};
     kernels->attend(&a);
-    CHECK_NONE(kernels, p, (size_t)(n_queries * T * L));
-    CHECK_NONE(kernels, z, (size_t)(n_queries * D * L));
+    CHECK_NONE(kernels->name, p, (size_t)(n_queries * T * L));
+    CHECK_NONE(kernels->name, z, (size_t)(n_queries * D * L));
     kernels->attend_gradient(&(kernel_attend_gradient){.forward = a,
                                                        .dz = ROWS(dz),
                                                        .dq = ROWS(dq),
@@ -74,7 +60,7 @@ static void attend(const kernel_set *kernels, int n_queries, kernel_score score,
                                                        .dv = ROWS(dv),
                                                        .scratch = ds});
 #undef ROWS
-    if (!score_is_metric(score)) CHECK_NONE(kernels, ds, (size_t)(n_queries * T * L));
+    if (!score_is_metric(score)) CHECK_NONE(kernels->name, ds, (size_t)(n_queries * T * L));
 }
 
 static void test_attention(void **state) {
@@ -102,7 +88,7 @@ static void test_cross_entropy(void **state) {
                                                         .weight = 1,
                                                         .losses = losses,
                                                         .inverse = inverse});
-            CHECK_NONE(*k, logits, (size_t)(T * classes * L));
+            CHECK_NONE((*k)->name, logits, (size_t)(T * classes * L));
         }
 }
 
@@ -115,8 +101,8 @@ static void test_activations(void **state) {
         for (int kind = 0; kind < FV_N_ACTIVATIONS; kind++) {
             (*k)->activate((kernel_activation)kind, N, x, y);
             (*k)->activate_gradient((kernel_activation)kind, N, x, dy, dx);
-            CHECK_NONE(*k, y, N);
-            CHECK_NONE(*k, dx, N);
+            CHECK_NONE((*k)->name, y, N);
+            CHECK_NONE((*k)->name, dx, N);
         }
 }
 
@@ -140,7 +126,7 @@ static void test_scan(void **state) {
         s.b = (kernel_rows){b, N * L};
         s.c = c, s.z = z, s.delta = delta, s.sum = sum, s.y = y;
         (*k)->scan(&s);
-        CHECK_NONE(*k, y, L);
+        CHECK_NONE((*k)->name, y, L);
         memset(kept, 0, sizeof kept);
         (*k)->scan_gradient(&(kernel_scan_gradient){.forward = s,
                                                     .dy = dy,
@@ -152,9 +138,9 @@ static void test_scan(void **state) {
                                                     .da = da,
                                                     .dskip = &dskip,
                                                     .scratch = kept});
-        CHECK_NONE(*k, kept, (size_t)(ROWS * FV_SCAN_SCRATCH * L));
-        CHECK_NONE(*k, du, (size_t)(ROWS * L));
-        CHECK_NONE(*k, db, (size_t)(ROWS * N * L));
+        CHECK_NONE((*k)->name, kept, (size_t)(ROWS * FV_SCAN_SCRATCH * L));
+        CHECK_NONE((*k)->name, du, (size_t)(ROWS * L));
+        CHECK_NONE((*k)->name, db, (size_t)(ROWS * N * L));
     }
 }
 
@@ -180,9 +166,9 @@ static void test_optimizers(void **state) {
                 for (int i = 0; i < N; i++) gradient[i] = step < 3 ? ldexpf(1, 10 - i) : 0;
                 optimizer_step(&o, *k, step, gradient);
                 if (step > 5 && step % 10 != 0) continue;
-                CHECK_NONE(*k, params, N);
-                CHECK_NONE(*k, m, N);
-                CHECK_NONE(*k, v, N);
+                CHECK_NONE((*k)->name, params, N);
+                CHECK_NONE((*k)->name, m, N);
+                CHECK_NONE((*k)->name, v, N);
             }
         }
 }
@@ -303,9 +289,9 @@ static double worst_share(const char *words, const kernel_set *kernels, int step
         training_step(&t, kernels, step);
         if (step < steps / 2 || (step + 1) % (steps / 20) != 0) continue;
         look(&t, &s);
-        CHECK_NONE(kernels, t.optimizer.params, t.optimizer.n);
-        CHECK_NONE(kernels, t.optimizer.m, t.optimizer.n);
-        CHECK_NONE(kernels, t.optimizer.v, t.optimizer.n);
+        CHECK_NONE(kernels->name, t.optimizer.params, t.optimizer.n);
+        CHECK_NONE(kernels->name, t.optimizer.m, t.optimizer.n);
+        CHECK_NONE(kernels->name, t.optimizer.v, t.optimizer.n);
     }
     double worst = 0;
     for (size_t i = 0; i < s.begins.n; i++) {

@@ -1,23 +1,9 @@
 // Long sequences: weights, states and gradients that die out become 0 before they are subnormal, in
 // attention, decoding and the scan alike; and what attention's gradients are where scores are so
 // large that a logsumexp, rounded to a float, says little.
-#include "engine.h"
+#include "subnormal.h"
 
 #include <fovea/fovea.h>
-
-static size_t n_subnormal(const float *x, size_t n) {
-    size_t count = 0;
-    for (size_t i = 0; i < n; i++) count += fpclassify(x[i]) == FP_SUBNORMAL;
-    return count;
-}
-
-#define CHECK_NONE(kernels, x, n)                                                                  \
-    do {                                                                                           \
-        size_t count_ = n_subnormal(x, n);                                                         \
-        if (count_ > 0)                                                                            \
-            fail_msg("%s: %zu of %zu numbers of " #x " are subnormal", kernels, count_,            \
-                     (size_t)(n));                                                                 \
-    } while (0)
 
 // Each variant in turn, as long as this processor has it.
 static const char *const variants[] = {"reference", "portable", "avx2", "avx512"};
