@@ -22,7 +22,7 @@
 //
 // The online softmax over tiles and the gradients from its logsumexp are those of FlashAttention-2
 // (arXiv 2307.08691); what lies in a vector's lanes, and how masks are cut into dense tiles, are
-// not. `row_log_sum` is the logsumexp of a query's scores.
+// not. `logsumexp` is the logsumexp of a query's scores.
 #ifndef FOVEA_ATTENTION_H
 #define FOVEA_ATTENTION_H
 
@@ -99,17 +99,17 @@ FV_API fv_status fv_attention_create(const fv_attention_config *config, fv_atten
 FV_API void fv_attention_free(fv_attention *attention);
 
 // q and o hold [n_batch][n_head][n_query][d_head], k and v [n_batch][n_kv_head][n_key][d_head], in
-// the order of the layout; no pointer needs any alignment. `row_log_sum` [n_batch][n_head][n_query]
+// the order of the layout; no pointer needs any alignment. `logsumexp` [n_batch][n_head][n_query]
 // receives log sum_j exp(score_ij), which the gradients need; it may be NULL. o is overwritten.
-// Fails only without row_log_sum, with FV_NO_MEMORY for an array of its size.
+// Fails only without logsumexp, with FV_NO_MEMORY for an array of its size.
 FV_API fv_status fv_attention_forward(fv_attention *attention, const float *q, const void *k,
-                                      const void *v, float *o, float *row_log_sum, fv_error *error);
+                                      const void *v, float *o, float *logsumexp, fv_error *error);
 
-// The gradients from d_o, given what forward left in o and row_log_sum. Probabilities are computed
+// The gradients from d_o, given what forward left in o and logsumexp. Probabilities are computed
 // again tile by tile. dq is like q; dk and dv are like k and v but float; all are overwritten.
-// FV_USAGE without row_log_sum, FV_NO_MEMORY for an array of its size.
+// FV_USAGE without logsumexp, FV_NO_MEMORY for an array of its size.
 FV_API fv_status fv_attention_backward(fv_attention *attention, const float *q, const void *k,
-                                       const void *v, const float *o, const float *row_log_sum,
+                                       const void *v, const float *o, const float *logsumexp,
                                        const float *d_o, float *dq, float *dk, float *dv,
                                        fv_error *error);
 

@@ -73,13 +73,13 @@ FV_API fv_status fv_ring_create(const fv_ring_config *config, const fv_ring_tran
 FV_API void fv_ring_free(fv_ring *ring);
 
 // As fv_attention_forward and fv_attention_backward, on all ranks at once: arrays hold the rank's
-// own rows, [n_batch][n_head][rows][d_head] and so on in the order of the layout. row_log_sum
+// own rows, [n_batch][n_head][rows][d_head] and so on in the order of the layout. logsumexp
 // [n_batch][n_head][rows] is needed. They fail where the transport does, and fv_ring_backward with
 // FV_USAGE for a ring that was made without `gradients`.
 FV_API fv_status fv_ring_forward(fv_ring *ring, const float *q, const void *k, const void *v,
-                                 float *o, float *row_log_sum, fv_error *error);
+                                 float *o, float *logsumexp, fv_error *error);
 FV_API fv_status fv_ring_backward(fv_ring *ring, const float *q, const void *k, const void *v,
-                                  const float *o, const float *row_log_sum, const float *d_o,
+                                  const float *o, const float *logsumexp, const float *d_o,
                                   float *dq, float *dk, float *dv, fv_error *error);
 
 // The messages of a forward pass without its work: how long communication alone takes.

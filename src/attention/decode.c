@@ -48,13 +48,12 @@ static bool grow(void **array, int64_t *capacity, int64_t needed, size_t size) {
     return true;
 }
 
-static bool add_tile(decode_pass *pass, const attention_strand *strand,
-                     const attention_key_tile *keys) {
+static bool add_tile(decode_pass *pass, const index_list *list, const attention_key_tile *keys) {
     if (!grow((void **)&pass->tiles, &pass->tile_capacity, pass->n_tiles + 1, sizeof(seen_tile)))
         return false;
     seen_tile *tile = &pass->tiles[pass->n_tiles++];
-    if (keys->contiguous && keys->seen == NULL && strand->rows == NULL) {
-        *tile = (seen_tile){keys->n, strand_row(strand, keys->first), strand->row_step};
+    if (keys->contiguous && keys->seen == NULL && list->rows == NULL) {
+        *tile = (seen_tile){keys->n, index_list_row(list, keys->first), list->row_step};
         return true;
     }
     if (!grow((void **)&pass->rows, &pass->list_capacity, pass->n_listed + keys->n,
@@ -64,7 +63,7 @@ static bool add_tile(decode_pass *pass, const attention_strand *strand,
     for (int i = 0; i < keys->n; i++) {
         if (keys->seen && !(keys->seen[i] & 1)) continue;
         int64_t index = keys->contiguous ? keys->first + i : keys->index[i];
-        pass->rows[pass->n_listed++] = strand_row(strand, index);
+        pass->rows[pass->n_listed++] = index_list_row(list, index);
         tile->n++;
     }
     return true;
@@ -75,17 +74,18 @@ static bool list_tiles(decode_pass *pass, int64_t n_cached) {
     attention_worker *w = &plan->workers[0];
     query_state *query = &w->states[0];
     attention_placement last = {1, {{1, n_cached - 1, 1}}}, keys = {1, {{n_cached, 0, 1}}};
-    phases_set(&plan->mask, &last, &keys, &plan->phases);
-    for (int i = 0; i < plan->phases.n; i++) {
-        const attention_phase *phase = &plan->phases.phase[i];
-        for (int j = 0; j < phase->n_keys; j++) {
-            const attention_strand *strand = &phase->keys[j];
-            if (phase->queries->n == 0 || strand->residue != phase->queries->residue) continue;
-            query_tile_set(&plan->mask, phase->queries, 0, strand->kind, &query->queries);
+    components_set(&plan->mask, &last, &keys, &plan->components);
+    for (int i = 0; i < plan->components.n; i++) {
+        const mask_component *component = &plan->components.component[i];
+        for (int j = 0; j < component->n_keys; j++) {
+            const index_list *list = &component->keys[j];
+            if (component->queries->n == 0 || list->residue != component->queries->residue)
+                continue;
+            query_tile_set(&plan->mask, component->queries, 0, list->kind, &query->queries);
             query->walk.gather = true;
-            walk_start(&query->walk, &plan->mask, &query->queries, strand, 0, strand->n);
+            walk_start(&query->walk, &plan->mask, &query->queries, list, 0, list->n);
             while (walk_next(&query->walk, &w->keys))
-                if (!add_tile(pass, strand, &w->keys)) return false;
+                if (!add_tile(pass, list, &w->keys)) return false;
         }
     }
     return true;

@@ -1,16 +1,16 @@
 // A mask as work: which tiles of queries meet which tiles of keys, and which pairs in them count.
 //
-// The pairs that a mask leaves are cut into phases so that each pair belongs to exactly one and the
-// pairs of a phase lie in dense tiles:
+// A mask is decomposed into block-sparse components: each pair that it leaves belongs to exactly
+// one of them, and the pairs of a component lie in dense tiles:
 //
 //     COLUMNS  every query x the keys that all queries see (sinks, globals), gathered
 //     BAND     every query x the keys in place: window, blocks, or everything
 //     STRIDE   one residue class of positions x the same class of keys: a window again
 //     ROWS     the global queries, gathered, x the keys in place
 //
-// A strand is an ascending list of rows, mostly one with constant steps; a phase pairs strands of
-// queries with strands of keys. The seen pairs of a tile are one 64-bit word for each key, bit q
-// for the tile's query q.
+// An index list has rows in ascending order, mostly at constant steps; a component pairs index
+// lists of queries with index lists of keys. The seen pairs of a tile are one 64-bit word for each
+// key, bit q for the tile's query q.
 #ifndef ATTENTION_MASK_H
 #define ATTENTION_MASK_H
 
@@ -35,51 +35,52 @@ typedef struct attention_mask {
 fv_status mask_create(const fv_attention_config *config, attention_mask *mask, fv_error *error);
 void mask_free(attention_mask *mask);
 
-// The number of keys that every query sees in the COLUMNS phase, at most.
+// The number of keys that every query sees in the COLUMNS component, at most.
 int64_t mask_columns(const attention_mask *mask);
 
-typedef enum phase_kind { FV_COLUMNS, FV_BAND, FV_STRIDE, FV_ROWS } phase_kind;
+typedef enum component_kind { FV_COLUMNS, FV_BAND, FV_STRIDE, FV_ROWS } component_kind;
 
-typedef struct attention_strand {
+typedef struct index_list {
     int64_t n;
     int64_t row, row_step, position, step; // of row i: row + i row_step, position + i step
     const int64_t *rows, *positions;       // or listed, where not NULL
-    phase_kind kind;                       // of a strand of keys
+    component_kind kind;                   // of a list of keys
     int64_t residue; // of positions by the stride; -1 where it does not matter
-} attention_strand;
+} index_list;
 
-static inline int64_t strand_row(const attention_strand *s, int64_t i) {
+static inline int64_t index_list_row(const index_list *s, int64_t i) {
     return s->rows ? s->rows[i] : s->row + i * s->row_step;
 }
-static inline int64_t strand_position(const attention_strand *s, int64_t i) {
+static inline int64_t index_list_position(const index_list *s, int64_t i) {
     return s->positions ? s->positions[i] : s->position + i * s->step;
 }
 
-// Strands of queries and of keys, each pair of equal residue meets.
-typedef struct attention_phase {
+// Every list of queries meets every list of keys of equal residue.
+typedef struct mask_component {
     int n_queries, n_keys;
-    attention_strand *queries, *keys;
-} attention_phase;
+    index_list *queries, *keys;
+} mask_component;
 
-enum { FV_MAX_PHASES = 3 };
+enum { FV_MAX_COMPONENTS = 3 };
 
-// The phases of local queries and keys, and the memory they lie in.
-typedef struct attention_phases {
+// The components of local queries and keys, and the memory they lie in.
+typedef struct mask_components {
     int n;
-    attention_phase phase[FV_MAX_PHASES];
-    attention_strand *strands;
-    int64_t *lists;
-} attention_phases;
+    mask_component component[FV_MAX_COMPONENTS];
+    index_list *lists;
+    int64_t *listed;
+} mask_components;
 
-fv_status phases_create(const attention_mask *mask, attention_phases *phases, fv_error *error);
-void phases_free(attention_phases *phases);
-void phases_set(const attention_mask *mask, const attention_placement *queries,
-                const attention_placement *keys, attention_phases *phases);
+fv_status components_create(const attention_mask *mask, mask_components *components,
+                            fv_error *error);
+void components_free(mask_components *components);
+void components_set(const attention_mask *mask, const attention_placement *queries,
+                    const attention_placement *keys, mask_components *components);
 
-// Up to 64 queries of one strand.
+// Up to 64 queries of one list.
 typedef struct query_tile {
     int n;
-    uint64_t live; // bits of the queries that take part in this phase
+    uint64_t live; // bits of the queries that take part in this component
     int64_t rows[FV_TILE_QUERIES], positions[FV_TILE_QUERIES];
     bool affine;  // positions at constant steps
     int n_groups; // of equal block row
@@ -87,15 +88,15 @@ typedef struct query_tile {
     uint64_t group_bits[FV_TILE_QUERIES];
 } query_tile;
 
-void query_tile_set(const attention_mask *mask, const attention_strand *queries, int64_t first,
-                    phase_kind kind, query_tile *tile);
+void query_tile_set(const attention_mask *mask, const index_list *queries, int64_t first,
+                    component_kind kind, query_tile *tile);
 
-// Up to 128 keys of one strand.
+// Up to 128 keys of one list.
 typedef struct attention_key_tile {
     int n;
-    bool contiguous; // keys first .. first + n - 1 of the strand
+    bool contiguous; // keys first .. first + n - 1 of the list
     int64_t first;
-    int64_t index[FV_TILE_KEYS]; // in the strand
+    int64_t index[FV_TILE_KEYS]; // in the list
     const uint64_t *seen;        // [n], or NULL where all live queries see all keys
     uint64_t bits[FV_TILE_KEYS];
     int64_t pairs; // seen
@@ -110,25 +111,25 @@ typedef struct attention_interval {
 typedef struct attention_walk {
     const attention_mask *mask;
     const query_tile *queries;
-    const attention_strand *keys;
+    const index_list *keys;
     bool gather;                   // short intervals may share a tile
-    attention_interval *intervals; // merged, ascending, of indices in the strand
+    attention_interval *intervals; // merged, ascending, of indices in the list
     int n, at;
 } attention_walk;
 
 // Memory for the intervals of one walk.
 size_t walk_capacity(const attention_mask *mask);
 
-// Only keys low .. high - 1 of the strand are visited.
+// Only keys low .. high - 1 of the list are visited.
 void walk_start(attention_walk *walk, const attention_mask *mask, const query_tile *queries,
-                const attention_strand *keys, int64_t low, int64_t high);
+                const index_list *keys, int64_t low, int64_t high);
 bool walk_next(attention_walk *walk, attention_key_tile *tile);
 
 // The keys that the next tile begins with, as far as they lie together; empty at the end.
 attention_interval walk_ahead(const attention_walk *walk);
 
-// A range of query indices of the strand outside of which no query sees keys low .. high - 1.
-attention_interval walk_queries(const attention_mask *mask, const attention_strand *queries,
-                                const attention_strand *keys, int64_t low, int64_t high);
+// A range of query indices of the list outside of which no query sees keys low .. high - 1.
+attention_interval walk_queries(const attention_mask *mask, const index_list *queries,
+                                const index_list *keys, int64_t low, int64_t high);
 
 #endif

@@ -9,22 +9,22 @@
 
 #include <stdatomic.h>
 
-enum { FV_MOST_ABREAST = 8 };
+enum { FV_MOST_BLOCK_TILES = 8 };
 
 // A tile of queries on its way through the keys.
 typedef struct query_state {
     query_tile queries;
     attention_walk walk;
-    const attention_strand *strand; // of the queries; forward only
-    int64_t first;                  // of them in the strand
-    bool loaded;                    // has met keys, and what follows is filled
-    float *qt, *ot;                 // [d_padded][64]: queries, running output
-    float *largest, *sum;           // [64]; backward: logsumexps, deltas
+    const index_list *list; // of the queries; forward only
+    int64_t first;          // of them in the list
+    bool loaded;            // has met keys, and what follows is filled
+    float *qt, *ot;         // [d_padded][64]: queries, running output
+    float *largest, *sum;   // [64]; backward: logsumexps, deltas
 } query_state;
 
 // One worker's memory. Rows are padded to d_padded features; the padding stays zero.
 typedef struct attention_worker {
-    query_state *states; // [abreast]; backward and decoding use the first
+    query_state *states; // [block_tiles]; backward and decoding use the first
     attention_key_tile keys;
     float *q, *g, *o;           // [64][d_padded]: queries, gradients of the output, output or dq
     float *gt;                  // [d_padded][64]: the gradients as columns
@@ -41,13 +41,13 @@ typedef struct attention_worker {
 struct fv_attention {
     fv_attention_config config; // its mask's arrays are NULL: `mask` has the copies
     attention_mask mask;
-    attention_phases phases;
+    mask_components components;
     const kernel_set *kernels;
     tile_score score;
     float column_factor; // what queries are multiplied by on their way into columns
     int d_padded, group; // heads of queries that share a head of keys
     int chunk;           // keys of a piece of the backward pass: they stay in the cache
-    int abreast;         // tiles of queries that go through the keys together, at most
+    int block_tiles;     // tiles of queries that go through the keys together, at most
     thread_pool *pool;
     int n_workers;
     attention_worker *workers;
@@ -83,9 +83,9 @@ void head_rows_add(const fv_attention *plan, const float *from, attention_head_r
 // One row of keys or values, of the plan's kv_type, as floats.
 void kv_load(const fv_attention *plan, const void *from, size_t offset, float *to);
 
-// Tiles of 64 queries that a phase's strands of queries have, and the strand of tile i.
-int64_t phase_tiles(const attention_phase *phase);
-const attention_strand *phase_tile(const attention_phase *phase, int64_t tile,
-                                   int64_t *first_query);
+// Tiles of 64 queries that a component's lists of queries have, and the list of tile i.
+int64_t component_tiles(const mask_component *component);
+const index_list *component_tile(const mask_component *component, int64_t tile,
+                                 int64_t *first_query);
 
 #endif

@@ -18,24 +18,24 @@
 
 #include <fovea/attention.h>
 
-enum { FV_MAX_STRETCHES = 2 };
+enum { FV_MAX_RANGES = 2 };
 
 // n rows that stand at the positions first, first + step, ...
-typedef struct attention_stretch {
+typedef struct position_range {
     int64_t n, first, step;
-} attention_stretch;
+} position_range;
 
-// Where the rows of a local array stand: its stretches, one behind the other. Positions at or
+// Where the rows of a local array stand: its ranges, one behind the other. Positions at or
 // beyond the configuration's n_key (first_query + n_query for queries) are padding, which nobody
 // sees.
 typedef struct attention_placement {
-    int n_stretches;
-    attention_stretch stretches[FV_MAX_STRETCHES];
+    int n_ranges;
+    position_range ranges[FV_MAX_RANGES];
 } attention_placement;
 
 static inline int64_t placement_rows(const attention_placement *p) {
     int64_t n = 0;
-    for (int i = 0; i < p->n_stretches; i++) n += p->stretches[i].n;
+    for (int i = 0; i < p->n_ranges; i++) n += p->ranges[i].n;
     return n;
 }
 
@@ -44,8 +44,8 @@ static inline int64_t placement_rows(const attention_placement *p) {
 typedef struct local_queries {
     attention_placement at;
     const float *q;
-    float *o;           // the running output
-    float *row_log_sum; // [n_batch][n_head][rows], the running logsumexp
+    float *o;         // the running output
+    float *logsumexp; // [n_batch][n_head][rows], the running logsumexp
 } local_queries;
 
 typedef struct local_keys {
@@ -54,7 +54,7 @@ typedef struct local_keys {
 } local_keys;
 
 // Adds the keys to the state of the queries. With `fresh` the state is taken to be empty, whatever
-// it holds; otherwise o and row_log_sum go on from earlier calls. Threads as the plan says; cannot
+// it holds; otherwise o and logsumexp go on from earlier calls. Threads as the plan says; cannot
 // fail, as all memory was allocated with the plan.
 void tiles_forward(fv_attention *plan, const local_queries *queries, const local_keys *keys,
                    bool fresh);
@@ -64,8 +64,8 @@ void tiles_delta(fv_attention *plan, int64_t rows, const float *o, const float *
 
 typedef struct local_gradients {
     attention_placement at;
-    const float *q, *row_log_sum, *d_o, *delta; // final, over all keys of the sequence
-    float *dq;                                  // +=
+    const float *q, *logsumexp, *d_o, *delta; // final, over all keys of the sequence
+    float *dq;                                // +=
 } local_gradients;
 
 // dq += and dk, dv += the contribution of these keys. dk and dv are float, laid out like k and v.

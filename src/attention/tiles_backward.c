@@ -32,7 +32,7 @@ typedef struct backward_pass {
     const local_gradients *queries;
     const local_keys *keys;
     float *dk, *dv;
-    const attention_phase *phase;
+    const mask_component *component;
     int64_t n_tiles;  // of queries of one head
     int64_t n_chunks; // of keys of one head
     int64_t n_shared; // heads of keys, batches included
@@ -43,19 +43,18 @@ typedef struct piece {
     const backward_pass *pass;
     attention_worker *worker;
     int64_t number, chunk, shared;
-    const attention_strand *strand;
-    int64_t low, high; // keys of the strand
+    const index_list *list;
+    int64_t low, high; // keys of the list
     int64_t settled;   // chunks below it were seen finished
     int n_summed;      // tiles of queries in the chunk's gradients
 } piece;
 
-static int64_t chunks_of(const fv_attention *plan, const attention_strand *strand) {
-    return (strand->n + plan->chunk - 1) / plan->chunk;
+static int64_t chunks_of(const fv_attention *plan, const index_list *list) {
+    return (list->n + plan->chunk - 1) / plan->chunk;
 }
 
-static const attention_strand *strand_of_chunk(const backward_pass *pass, int64_t chunk,
-                                               int64_t *low) {
-    const attention_strand *s = pass->phase->keys;
+static const index_list *list_of_chunk(const backward_pass *pass, int64_t chunk, int64_t *low) {
+    const index_list *s = pass->component->keys;
     for (int64_t n; chunk >= (n = chunks_of(pass->plan, s)); s++) chunk -= n;
     *low = chunk * pass->plan->chunk;
     return s;
@@ -71,11 +70,11 @@ static _Atomic int64_t *progress_of(const piece *p, int64_t chunk) {
 static void wait_for_turn(piece *p, int64_t turn) {
     if (p->pass->plan->n_workers == 1) return;
     int64_t first = 0;
-    for (const attention_strand *s = p->pass->phase->keys; first < p->chunk; s++) {
+    for (const index_list *s = p->pass->component->keys; first < p->chunk; s++) {
         int64_t end = first + chunks_of(p->pass->plan, s);
         if (end > p->chunk) end = p->chunk;
         int64_t chunk = first > p->settled ? first : p->settled;
-        for (; chunk < end && s->residue == p->strand->residue; chunk++) {
+        for (; chunk < end && s->residue == p->list->residue; chunk++) {
             int64_t at;
             while ((at = atomic_load_explicit(progress_of(p, chunk), memory_order_acquire)) <= turn)
                 sched_yield();
@@ -110,12 +109,12 @@ static void load_queries(const piece *p, attention_head_rows at, int64_t head) {
     plan->kernels->to_columns(plan->d_padded, w->g, 1, w->gt);
     for (int i = 0; i < FV_TILE_QUERIES; i++) {
         // A place without a query gets a logsumexp that leaves nothing of its weights.
-        float log_sum = -INFINITY, delta = 0;
+        float logsumexp = -INFINITY, delta = 0;
         if (i < tile->n) {
-            log_sum = number_at(queries->row_log_sum, head * rows + tile->rows[i]);
+            logsumexp = number_at(queries->logsumexp, head * rows + tile->rows[i]);
             delta = number_at(queries->delta, head * rows + tile->rows[i]);
         }
-        s->largest[i] = log_sum == -INFINITY ? 1e30f : (float)(log_sum * LOG2_E);
+        s->largest[i] = logsumexp == -INFINITY ? 1e30f : (float)(logsumexp * LOG2_E);
         s->sum[i] = delta;
     }
     memset(w->o, 0, (size_t)(FV_TILE_QUERIES * plan->d_padded) * sizeof *w->o);
@@ -132,7 +131,7 @@ static kernel_tile_gradient gradient_of(const piece *p) {
                                   .gt = w->gt,
                                   .q = w->q,
                                   .g = w->g,
-                                  .log_sum = s->largest,
+                                  .logsumexp = s->largest,
                                   .delta = s->sum,
                                   .p = w->p,
                                   .ds = w->ds,
@@ -155,8 +154,7 @@ static void move_to_totals(piece *p) {
 }
 
 // `turn` numbers the tile among all tiles of the heads that share the keys.
-static void visit(piece *p, const attention_strand *queries, int64_t tile, int64_t head,
-                  int64_t turn) {
+static void visit(piece *p, const index_list *queries, int64_t tile, int64_t head, int64_t turn) {
     const backward_pass *pass = p->pass;
     fv_attention *plan = pass->plan;
     const fv_attention_config *c = &plan->config;
@@ -167,9 +165,9 @@ static void visit(piece *p, const attention_strand *queries, int64_t tile, int64
     kernel_tile_gradient g = gradient_of(p);
     bool loaded = false;
     report(p, turn);
-    query_tile_set(&plan->mask, queries, tile * FV_TILE_QUERIES, p->strand->kind, &s->queries);
+    query_tile_set(&plan->mask, queries, tile * FV_TILE_QUERIES, p->list->kind, &s->queries);
     s->walk.gather = false;
-    walk_start(&s->walk, &plan->mask, &s->queries, p->strand, p->low, p->high);
+    walk_start(&s->walk, &plan->mask, &s->queries, p->list, p->low, p->high);
     while (walk_next(&s->walk, &w->keys)) {
         if (!loaded) load_queries(p, at, head);
         loaded = true;
@@ -196,7 +194,7 @@ static void load_chunk(const piece *p, attention_head_rows at) {
     const fv_attention *plan = p->pass->plan;
     attention_worker *w = p->worker;
     for (int64_t i = p->low; i < p->high; i++) {
-        size_t offset = at.base + (size_t)(strand_row(p->strand, i) * at.row);
+        size_t offset = at.base + (size_t)(index_list_row(p->list, i) * at.row);
         ptrdiff_t to = (i - p->low) * plan->d_padded;
         kv_load(plan, p->pass->keys->k, offset, w->chunk_k + to);
         kv_load(plan, p->pass->keys->v, offset, w->chunk_v + to);
@@ -210,7 +208,7 @@ static void add_chunk(piece *p, attention_head_rows at) {
     const fv_attention *plan = p->pass->plan;
     if (p->n_summed > 0) move_to_totals(p);
     for (int64_t i = p->low; i < p->high; i++) {
-        int64_t row = strand_row(p->strand, i);
+        int64_t row = index_list_row(p->list, i);
         ptrdiff_t from = (i - p->low) * plan->d_padded;
         head_rows_add(plan, p->worker->total_dk + from, at, &row, 1, p->pass->dk);
         head_rows_add(plan, p->worker->total_dv + from, at, &row, 1, p->pass->dv);
@@ -222,12 +220,12 @@ static void visit_all(piece *p) {
     const fv_attention *plan = pass->plan;
     for (int64_t i = 0; i < plan->group; i++) {
         int64_t turn = i * pass->n_tiles;
-        for (int s = 0; s < pass->phase->n_queries; s++) {
-            const attention_strand *queries = &pass->phase->queries[s];
+        for (int s = 0; s < pass->component->n_queries; s++) {
+            const index_list *queries = &pass->component->queries[s];
             int64_t n_tiles = (queries->n + FV_TILE_QUERIES - 1) / FV_TILE_QUERIES;
-            if (queries->residue == p->strand->residue) {
+            if (queries->residue == p->list->residue) {
                 attention_interval range =
-                    walk_queries(&plan->mask, queries, p->strand, p->low, p->high);
+                    walk_queries(&plan->mask, queries, p->list, p->low, p->high);
                 for (int64_t t = range.low / FV_TILE_QUERIES; t * FV_TILE_QUERIES < range.high; t++)
                     visit(p, queries, t, p->shared * plan->group + i, turn + t);
             }
@@ -244,8 +242,8 @@ static void backward_piece(void *context, int number, int worker) {
                .worker = &plan->workers[worker],
                .chunk = number / pass->n_shared,
                .shared = number % pass->n_shared};
-    p.strand = strand_of_chunk(pass, p.chunk, &p.low);
-    p.high = p.low + plan->chunk < p.strand->n ? p.low + plan->chunk : p.strand->n;
+    p.list = list_of_chunk(pass, p.chunk, &p.low);
+    p.high = p.low + plan->chunk < p.list->n ? p.low + plan->chunk : p.list->n;
     attention_head_rows at = head_rows_of(plan, placement_rows(&pass->keys->at), c->n_kv_head,
                                           p.shared / c->n_kv_head, p.shared % c->n_kv_head);
     load_chunk(&p, at);
@@ -259,18 +257,19 @@ static void backward_piece(void *context, int number, int worker) {
 void tiles_backward(fv_attention *plan, const local_gradients *queries, const local_keys *keys,
                     float *dk, float *dv) {
     const fv_attention_config *c = &plan->config;
-    phases_set(&plan->mask, &queries->at, &keys->at, &plan->phases);
-    for (int i = 0; i < plan->phases.n; i++) {
-        const attention_phase *phase = &plan->phases.phase[i];
+    components_set(&plan->mask, &queries->at, &keys->at, &plan->components);
+    for (int i = 0; i < plan->components.n; i++) {
+        const mask_component *component = &plan->components.component[i];
         backward_pass pass = {.plan = plan,
                               .queries = queries,
                               .keys = keys,
                               .dk = dk,
                               .dv = dv,
-                              .phase = phase,
-                              .n_tiles = phase_tiles(phase),
+                              .component = component,
+                              .n_tiles = component_tiles(component),
                               .n_shared = c->n_batch * c->n_kv_head};
-        for (int j = 0; j < phase->n_keys; j++) pass.n_chunks += chunks_of(plan, &phase->keys[j]);
+        for (int j = 0; j < component->n_keys; j++)
+            pass.n_chunks += chunks_of(plan, &component->keys[j]);
         int64_t n = pass.n_chunks * pass.n_shared;
         assert(n <= plan->n_progress);
         for (int64_t j = 0; j < n; j++)

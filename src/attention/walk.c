@@ -50,15 +50,15 @@ static void group_by_block_row(const attention_mask *mask, query_tile *tile) {
     }
 }
 
-void query_tile_set(const attention_mask *mask, const attention_strand *queries, int64_t first,
-                    phase_kind kind, query_tile *tile) {
+void query_tile_set(const attention_mask *mask, const index_list *queries, int64_t first,
+                    component_kind kind, query_tile *tile) {
     tile->n = (int)min64(FV_TILE_QUERIES, queries->n - first);
     tile->affine = queries->positions == NULL;
     tile->live = 0;
     for (int i = 0; i < tile->n; i++) {
-        tile->rows[i] = strand_row(queries, first + i);
-        tile->positions[i] = strand_position(queries, first + i);
-        // A global query sees all keys in its own phase and takes part in no other.
+        tile->rows[i] = index_list_row(queries, first + i);
+        tile->positions[i] = index_list_position(queries, first + i);
+        // A global query sees all keys in its own component and takes part in no other.
         bool takes_part =
             kind == FV_ROWS || mask->n_globals == 0 || !is_global(mask, tile->positions[i]);
         tile->live |= (uint64_t)takes_part << i;
@@ -117,7 +117,8 @@ static uint64_t stride_bits(const attention_mask *mask, const query_tile *tile, 
     return bits & within(tile, x, mask->stride_reach);
 }
 
-// The queries of the tile that see keys in place by window or block, less what other phases show.
+// The queries of the tile that see keys in place by window or block, less what other components
+// show.
 static uint64_t band_bits(const attention_mask *mask, const query_tile *tile, int64_t x,
                           uint64_t blocks) {
     if (mask->everything) return tile->live;
@@ -167,8 +168,8 @@ size_t walk_capacity(const attention_mask *mask) {
     return n + (size_t)mask->n_random * FV_TILE_QUERIES;
 }
 
-// The first index of the strand whose position is at least x.
-static int64_t index_of(const attention_strand *s, int64_t x) {
+// The first index of the list whose position is at least x.
+static int64_t index_of(const index_list *s, int64_t x) {
     if (s->positions) return count_below(s->positions, s->n, x);
     if (x <= s->position) return 0;
     if (x - s->position > s->n * s->step) return s->n; // x may be the largest number there is
@@ -207,8 +208,8 @@ static unsigned bitmap_byte(const attention_mask *mask, const query_tile *tile, 
 
 static void add_bitmap(attention_walk *walk, int64_t last_position, int64_t low, int64_t high) {
     const attention_mask *mask = walk->mask;
-    int64_t first = strand_position(walk->keys, low) / mask->block;
-    int64_t end = min64(strand_position(walk->keys, high - 1), last_position) / mask->block + 1;
+    int64_t first = index_list_position(walk->keys, low) / mask->block;
+    int64_t end = min64(index_list_position(walk->keys, high - 1), last_position) / mask->block + 1;
     int64_t begun = -1;
     for (int64_t c = first; c <= end; c++) {
         if (c % 8 == 0)
@@ -243,7 +244,7 @@ static void add_band(attention_walk *walk, int64_t last_position, int64_t low, i
 }
 
 void walk_start(attention_walk *walk, const attention_mask *mask, const query_tile *queries,
-                const attention_strand *keys, int64_t low, int64_t high) {
+                const index_list *keys, int64_t low, int64_t high) {
     attention_interval *intervals = walk->intervals;
     *walk = (attention_walk){.mask = mask,
                              .queries = queries,
@@ -311,14 +312,14 @@ static bool find_edges(const attention_walk *walk, const attention_key_tile *til
                        int64_t *high) {
     const attention_mask *mask = walk->mask;
     const query_tile *queries = walk->queries;
-    const attention_strand *keys = walk->keys;
+    const index_list *keys = walk->keys;
     bool band = keys->kind == FV_BAND;
     if (mask->n_globals > 0 || !tile->contiguous || keys->positions || !queries->affine ||
         (band && (mask->has_blocks || mask->stride > 0)))
         return false;
     int64_t first = queries->positions[0], step = keys->step;
     if (queries->n > 1 && queries->positions[1] - first != step) return false;
-    int64_t x = strand_position(keys, tile->first) - first;
+    int64_t x = index_list_position(keys, tile->first) - first;
     int64_t reach = keys->kind == FV_STRIDE     ? mask->stride_reach
                     : band && !mask->everything ? mask->window
                                                 : INT64_MAX / 4;
@@ -328,7 +329,7 @@ static bool find_edges(const attention_walk *walk, const attention_key_tile *til
     return true;
 }
 
-// The first keys of a tile that are sinks, which other phases show.
+// The first keys of a tile that are sinks, which other components show.
 static int sinks_in(const attention_walk *walk, const attention_key_tile *tile) {
     if (walk->keys->kind != FV_BAND && walk->keys->kind != FV_STRIDE) return 0;
     if (walk->mask->everything) return 0;
@@ -351,7 +352,7 @@ static void set_each(const attention_walk *walk, attention_key_tile *tile) {
     int64_t column = -1;
     uint64_t column_bits = 0;
     for (int i = 0; i < tile->n; i++) {
-        int64_t x = strand_position(walk->keys, tile_index(tile, i));
+        int64_t x = index_list_position(walk->keys, tile_index(tile, i));
         if (blocks && x / walk->mask->block != column) {
             column = x / walk->mask->block;
             column_bits = block_bits(walk->mask, walk->queries, column);
@@ -374,8 +375,8 @@ static void set_bits(const attention_walk *walk, attention_key_tile *tile) {
 bool walk_next(attention_walk *walk, attention_key_tile *tile) {
     while (walk->at < walk->n) {
         take_keys(walk, tile);
-        int64_t x = strand_position(walk->keys, tile_index(tile, 0));
-        int64_t y = strand_position(walk->keys, tile_index(tile, tile->n - 1));
+        int64_t x = index_list_position(walk->keys, tile_index(tile, 0));
+        int64_t y = index_list_position(walk->keys, tile_index(tile, tile->n - 1));
         if (tile->contiguous && sees_all(walk, x, y)) {
             tile->seen = NULL;
             tile->pairs = (int64_t)tile->n * walk->queries->n;
@@ -393,9 +394,9 @@ attention_interval walk_ahead(const attention_walk *walk) {
     return (attention_interval){next->low, min64(next->high, next->low + FV_TILE_KEYS)};
 }
 
-attention_interval walk_queries(const attention_mask *mask, const attention_strand *queries,
-                                const attention_strand *keys, int64_t low, int64_t high) {
-    int64_t first = strand_position(keys, low), last = strand_position(keys, high - 1);
+attention_interval walk_queries(const attention_mask *mask, const index_list *queries,
+                                const index_list *keys, int64_t low, int64_t high) {
+    int64_t first = index_list_position(keys, low), last = index_list_position(keys, high - 1);
     attention_interval range = {0, queries->n};
     if (mask->causal) range.low = index_of(queries, first);
     int64_t reach = -1; // no bound

@@ -129,10 +129,10 @@ static int chunk_of(const fv_attention_config *config, int d_padded) {
 
 // Columns of queries and running outputs of tiles that go together take 256 KiB, which leaves the
 // rest of a second-level cache to the keys and values that they share.
-static int abreast_of(int d_padded) {
+static int block_tiles_of(int d_padded) {
     int n = 512 / d_padded;
     if (n < 1) return 1;
-    return n > FV_MOST_ABREAST ? FV_MOST_ABREAST : n;
+    return n > FV_MOST_BLOCK_TILES ? FV_MOST_BLOCK_TILES : n;
 }
 
 // Calls ADD(member, count) for every array of floats of a tile of queries, and of a worker.
@@ -170,10 +170,10 @@ static void lay_out(fv_attention *plan, memory_arena *arena, bool place) {
     if (place) x->member = arena_at(&plan->arena, at);
     for (int i = 0; i < plan->n_workers; i++) {
         attention_worker *x = &plan->workers[i];
-        x->states = plan->states + (ptrdiff_t)i * plan->abreast;
+        x->states = plan->states + (ptrdiff_t)i * plan->block_tiles;
         FV_WORKER_ARRAYS(LAY_OUT)
     }
-    for (int i = 0; i < plan->n_workers * plan->abreast; i++) {
+    for (int i = 0; i < plan->n_workers * plan->block_tiles; i++) {
         query_state *x = &plan->states[i];
         FV_STATE_ARRAYS(LAY_OUT)
         LAY_OUT(walk.intervals, walk_capacity(&plan->mask))
@@ -184,7 +184,7 @@ static void lay_out(fv_attention *plan, memory_arena *arena, bool place) {
 static fv_status allocate_workers(fv_attention *plan, fv_error *error) {
     size_t n = (size_t)plan->n_workers;
     plan->workers = calloc(n, sizeof *plan->workers);
-    plan->states = calloc(n * (size_t)plan->abreast, sizeof *plan->states);
+    plan->states = calloc(n * (size_t)plan->block_tiles, sizeof *plan->states);
     if (plan->workers == NULL || plan->states == NULL)
         return fv_fail(error, FV_NO_MEMORY, "out of memory for %d workers", plan->n_workers);
     lay_out(plan, &plan->arena, false);
@@ -195,11 +195,11 @@ static fv_status allocate_workers(fv_attention *plan, fv_error *error) {
     return FV_OK;
 }
 
-// Chunks of one head of keys in one phase, at most: the first has the columns and the band.
+// Chunks of one head of keys in one component, at most: the first has the columns and the band.
 static fv_status allocate_progress(fv_attention *plan, fv_error *error) {
-    int64_t strands = FV_MAX_STRETCHES * (plan->mask.stride + 2) + 1, n;
+    int64_t lists = FV_MAX_RANGES * (plan->mask.stride + 2) + 1, n;
     int64_t keys = plan->config.n_key + mask_columns(&plan->mask);
-    if (__builtin_mul_overflow(keys / plan->chunk + strands,
+    if (__builtin_mul_overflow(keys / plan->chunk + lists,
                                plan->config.n_batch * plan->config.n_kv_head, &n) ||
         n > INT_MAX)
         return fv_fail(error, FV_USAGE,
@@ -219,11 +219,11 @@ static fv_status prepare(fv_attention *plan, fv_error *error) {
     plan->d_padded = (int)((c->d_head + FV_LANES - 1) / FV_LANES * FV_LANES);
     plan->group = (int)(c->n_head / c->n_kv_head);
     plan->chunk = chunk_of(c, plan->d_padded);
-    plan->abreast = abreast_of(plan->d_padded);
+    plan->block_tiles = block_tiles_of(plan->d_padded);
     plan->n_workers = c->n_threads ? c->n_threads : fv_machine_cores();
     choose_score(plan);
     fv_status status = mask_create(c, &plan->mask, error);
-    if (status == FV_OK) status = phases_create(&plan->mask, &plan->phases, error);
+    if (status == FV_OK) status = components_create(&plan->mask, &plan->components, error);
     if (status == FV_OK) status = allocate_workers(plan, error);
     if (status == FV_OK) status = allocate_progress(plan, error);
     if (status == FV_OK) status = pool_create(plan->n_workers, &plan->pool, error);
@@ -259,7 +259,7 @@ void fv_attention_free(fv_attention *plan) {
     free(plan->workers);
     free(plan->states);
     arena_free(&plan->arena);
-    phases_free(&plan->phases);
+    components_free(&plan->components);
     mask_free(&plan->mask);
     free(plan);
 }
@@ -286,15 +286,14 @@ static fv_status temporary(const fv_attention *plan, float **out, fv_error *erro
 }
 
 fv_status fv_attention_forward(fv_attention *plan, const float *q, const void *k, const void *v,
-                               float *o, float *row_log_sum, fv_error *error) {
+                               float *o, float *logsumexp, fv_error *error) {
     const fv_attention_config *c = &plan->config;
     float *own = NULL;
-    if (row_log_sum == NULL) {
+    if (logsumexp == NULL) {
         fv_status status = temporary(plan, &own, error);
         if (status != FV_OK) return status;
     }
-    local_queries queries = {whole(c->n_query, c->first_query), q, o,
-                             row_log_sum ? row_log_sum : own};
+    local_queries queries = {whole(c->n_query, c->first_query), q, o, logsumexp ? logsumexp : own};
     local_keys keys = {whole(c->n_key, 0), k, v};
     tiles_forward(plan, &queries, &keys, true);
     free(own);
@@ -306,12 +305,12 @@ static void zero(float *x, int64_t n_rows, int64_t d) {
 }
 
 fv_status fv_attention_backward(fv_attention *plan, const float *q, const void *k, const void *v,
-                                const float *o, const float *row_log_sum, const float *d_o,
-                                float *dq, float *dk, float *dv, fv_error *error) {
+                                const float *o, const float *logsumexp, const float *d_o, float *dq,
+                                float *dk, float *dv, fv_error *error) {
     const fv_attention_config *c = &plan->config;
-    if (row_log_sum == NULL)
+    if (logsumexp == NULL)
         return fv_fail(error, FV_USAGE,
-                       "attention: the gradients need the row_log_sum that the forward pass gives");
+                       "attention: the gradients need the logsumexp that the forward pass gives");
     float *delta;
     fv_status status = temporary(plan, &delta, error);
     if (status != FV_OK) return status;
@@ -319,7 +318,7 @@ fv_status fv_attention_backward(fv_attention *plan, const float *q, const void *
     zero(dq, c->n_batch * c->n_head * c->n_query, c->d_head);
     zero(dk, c->n_batch * c->n_kv_head * c->n_key, c->d_head);
     zero(dv, c->n_batch * c->n_kv_head * c->n_key, c->d_head);
-    local_gradients queries = {whole(c->n_query, c->first_query), q, row_log_sum, d_o, delta, dq};
+    local_gradients queries = {whole(c->n_query, c->first_query), q, logsumexp, d_o, delta, dq};
     local_keys keys = {whole(c->n_key, 0), k, v};
     tiles_backward(plan, &queries, &keys, dk, dv);
     free(delta);

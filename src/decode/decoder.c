@@ -90,7 +90,7 @@ static void reserve_attention(fv_decoder *d) {
     d->at.o = reserve_rows(d, s->piece, s->d);
     d->at.rows = reserve_rows(d, s->piece, s->d);
     d->at.part = reserve_rows(d, s->piece, s->d_head);
-    d->at.log_sums = reserve_rows(d, s->piece, 1);
+    d->at.logsumexps = reserve_rows(d, s->piece, 1);
     d->at.running = reserve_rows(d, s->piece, 2);
 }
 

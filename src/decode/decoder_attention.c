@@ -161,22 +161,25 @@ static fv_attention *plan_of_head(const decoder_attention *a, int h) {
 }
 
 // (o, logsumexp) of some keys joins that of others: their mean, weighted by their sums.
-static void join(int64_t d_head, const float *part, float part_log_sum, float *o, double *log_sum) {
-    double larger = *log_sum > part_log_sum ? *log_sum : part_log_sum;
-    if (part_log_sum == -INFINITY) return;
-    double ours = exp(*log_sum - larger), theirs = exp(part_log_sum - larger), sum = ours + theirs;
+static void join(int64_t d_head, const float *part, float part_logsumexp, float *o,
+                 double *logsumexp) {
+    double larger = *logsumexp > part_logsumexp ? *logsumexp : part_logsumexp;
+    if (part_logsumexp == -INFINITY) return;
+    double ours = exp(*logsumexp - larger), theirs = exp(part_logsumexp - larger),
+           sum = ours + theirs;
     for (int64_t f = 0; f < d_head; f++)
         o[f] = (float)((ours * (double)o[f] + theirs * (double)part[f]) / sum);
-    *log_sum = larger + log(sum);
+    *logsumexp = larger + log(sum);
 }
 
 // o [n][d_head] of one head's queries, over a span of keys at a time.
 static void attend_head(const fv_decoder *d, const decoder_attention *a, fv_attention *plan,
                         decoder_run at, const float *q, const float *k, const float *v, float *o) {
     int64_t d_head = d->sizes.d_head, n = at.n;
-    float *part = decoder_working(d, d->at.part), *log_sums = decoder_working(d, d->at.log_sums);
+    float *part = decoder_working(d, d->at.part),
+          *logsumexps = decoder_working(d, d->at.logsumexps);
     double *running = arena_at(&d->working, d->at.running);
-    const local_queries queries = {{1, {{n, at.first, 1}}}, q, part, log_sums};
+    const local_queries queries = {{1, {{n, at.first, 1}}}, q, part, logsumexps};
     memset(o, 0, (size_t)(n * d_head) * sizeof *o);
     for (int64_t i = 0; i < n; i++) running[i] = -INFINITY;
     int64_t end = at.first + n, most = a->mask.window > 0 && a->mask.window <= FEW ? end : SPAN;
@@ -186,7 +189,7 @@ static void attend_head(const fv_decoder *d, const decoder_attention *a, fv_atte
         if (a->mask.window > FEW && !tiles_any(plan, &queries.at, &keys.at)) continue;
         tiles_forward(plan, &queries, &keys, true);
         for (int64_t i = 0; i < n; i++)
-            join(d_head, part + i * d_head, log_sums[i], o + i * d_head, &running[i]);
+            join(d_head, part + i * d_head, logsumexps[i], o + i * d_head, &running[i]);
     }
 }
 

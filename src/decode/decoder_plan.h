@@ -100,7 +100,7 @@ typedef struct decoder_buffers {
     size_t lanes;                     // of norms: sixteen positions at a time
     size_t hidden;                    // of the mlp: [FV_PROJECT_POSITIONS][d_mlp]
     size_t q, o, rows, part;          // of attention: [piece][d] each
-    size_t log_sums, running;         // [piece], [piece] in double
+    size_t logsumexps, running;       // [piece], [piece] in double
     size_t inner, u, z, delta, gated; // of mamba: [conv_width - 1 + piece][E], [piece][E]
     size_t step, b, c, gate;          // [piece][R], [piece][N] twice, [E]
 } decoder_buffers;

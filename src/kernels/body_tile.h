@@ -345,13 +345,13 @@ void KERNEL(tile)(const tile_job *t) {
 
 // Gradients ---------------------------------------------------------------------------------------
 
-// 2^(score - log_sum), at most 1, log_sum the logsumexp of the query's scores in units of log 2.
-// Where the two differ by no more than the rounding of log_sum they count as equal: of scores
+// 2^(score - logsumexp), at most 1, with the logsumexp of the query's scores in units of log 2.
+// Where the two differ by no more than the rounding of logsumexp they count as equal: of scores
 // beyond 2^24 a unit in the last place is 1 and more, and the one key that wins such a softmax
 // would weigh anything but 1.
-INLINE vf probability(vf score, vf log_sum) {
-    vf x = vf_min(vf_set1(0), score - log_sum);
-    return vf_exp2(vf_and(x, ~(x >= vf_abs(log_sum) * -FV_LOG_SUM_ERROR)));
+INLINE vf probability(vf score, vf logsumexp) {
+    vf x = vf_min(vf_set1(0), score - logsumexp);
+    return vf_exp2(vf_and(x, ~(x >= vf_abs(logsumexp) * -FV_LOGSUMEXP_ERROR)));
 }
 
 // Where the slope depends on the distance, ds keeps what it is multiplied by.
@@ -363,7 +363,7 @@ INLINE void probability_region(const kernel_tile_gradient *t, const region *r, k
         dot_block(t->qt + q, t->k + (j)*t->d_padded, t->d_padded, t->d, metric, tall, wide, acc);  \
         UNROLL for (int i = 0; i < tall; i++) UNROLL for (int w = 0; w < wide; w++) {              \
             vf s = metric ? score_of(kind, &t->score, acc[i][w]) : acc[i][w];                      \
-            vf p = probability(s, vf_load(t->log_sum + q + w * VW));                               \
+            vf p = probability(s, vf_load(t->logsumexp + q + w * VW));                             \
             if (r->seen) p = vf_and(p, lanes_of_bits(r->seen[j + i], q + w * VW));                 \
             vf_store(t->p + (j + i) * Q + q + w * VW, p);                                          \
             if (bends)                                                                             \

@@ -44,7 +44,7 @@ const char *contract_tile_gradient(const kernel_tile_gradient *t) {
            "d_padded is below d or no multiple of 16");
     DEMAND(is_aligned(t->qt) && is_aligned(t->gt), UNALIGNED("qt or gt"));
     DEMAND(is_aligned(t->q) && is_aligned(t->g), UNALIGNED("q or g"));
-    DEMAND(is_aligned(t->log_sum) && is_aligned(t->delta), UNALIGNED("log_sum or delta"));
+    DEMAND(is_aligned(t->logsumexp) && is_aligned(t->delta), UNALIGNED("logsumexp or delta"));
     DEMAND(is_aligned(t->k) && is_aligned(t->v), UNALIGNED("k or v"));
     DEMAND(is_aligned(t->p) && is_aligned(t->ds), UNALIGNED("p or ds"));
     DEMAND(is_aligned(t->dq), UNALIGNED("dq"));

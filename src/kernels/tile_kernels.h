@@ -47,11 +47,11 @@ typedef struct tile_job {
 typedef struct kernel_tile_gradient {
     int d, d_padded, n_keys;
     tile_score score;
-    const float *qt, *gt; // [d][64]: queries as above, gradients of the output
-    const float *q, *g;   // [64][d_padded]
-    const float *log_sum; // [64] in units of log 2; large where the query is not live
-    const float *delta;   // [64]
-    const float *k, *v;   // [n_keys][d_padded]
+    const float *qt, *gt;   // [d][64]: queries as above, gradients of the output
+    const float *q, *g;     // [64][d_padded]
+    const float *logsumexp; // [64] in units of log 2; large where the query is not live
+    const float *delta;     // [64]
+    const float *k, *v;     // [n_keys][d_padded]
     const uint64_t *seen;
     float *p, *ds;  // [128][64], scratch
     float *dq;      // [64][d_padded] +=
@@ -80,6 +80,6 @@ enum { FV_MAX_HEAD_WIDTH = 4096 };
 
 // How far a logsumexp may be from its value before it was rounded to a float, twice, as a share of
 // it: backward, scores so close to it are taken for equal.
-#define FV_LOG_SUM_ERROR 0x1p-22f
+#define FV_LOGSUMEXP_ERROR 0x1p-22f
 
 #endif

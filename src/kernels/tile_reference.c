@@ -86,8 +86,8 @@ static void backward_pair(const kernel_tile_gradient *t, int q, int j) {
     ptrdiff_t n = t->d_padded;
     const float *k = t->k + j * n, *v = t->v + j * n, *query = t->q + q * n, *g = t->g + q * n;
     double slope, dp = 0;
-    double x = score(&t->score, t->d, t->qt + q, Q, k, &slope) - t->log_sum[q];
-    double p = exp2_share(x >= -fabs((double)t->log_sum[q]) * FV_LOG_SUM_ERROR ? 0 : x);
+    double x = score(&t->score, t->d, t->qt + q, Q, k, &slope) - t->logsumexp[q];
+    double p = exp2_share(x >= -fabs((double)t->logsumexp[q]) * FV_LOGSUMEXP_ERROR ? 0 : x);
     for (int f = 0; f < t->d; f++) dp += (double)t->gt[f * Q + q] * v[f];
     double ds = p * (dp - t->delta[q]) * slope;
     if (fabs(ds) < FV_LEAST) ds = 0;

@@ -76,7 +76,7 @@ static void plan_probabilities(fv_model *model, model_layer *layer) {
 static void plan_long_buffers(fv_model *model, model_layer *layer) {
     size_t n_in = (size_t)layer->in.n, n_out = (size_t)layer->out.n;
     size_t d = (size_t)model->config.model.n_embd, n_head = (size_t)model->config.model.n_head;
-    layer->buffer[LOG_SUMS] = model_reserve(model, layer->out.n, (int)n_head);
+    layer->buffer[LOGSUMEXPS] = model_reserve(model, layer->out.n, (int)n_head);
     layer->buffer[LONG] = arena_reserve(
         &model->plan, ((3 * n_out + 4 * n_in) * d + n_out * n_head) * FV_LANES, sizeof(real));
 }
@@ -230,13 +230,13 @@ static model_long_rows long_rows(const model_layer *layer, const model_tile *til
     const fv_model_config *config = &layer->model->config.model;
     size_t query = (size_t)g * (size_t)layer->out.n * FV_LANES;
     size_t key = (size_t)g * (size_t)layer->in.n * (size_t)config->n_embd * FV_LANES;
-    real *log_sums = tile_buffer(tile, layer->buffer[LOG_SUMS]);
+    real *logsumexps = tile_buffer(tile, layer->buffer[LOGSUMEXPS]);
     return (model_long_rows){
         .q = tile_buffer(tile, layer->buffer[Q]) + query * (size_t)config->n_embd,
         .k = tile_buffer(tile, layer->buffer[K]) + key,
         .v = tile_buffer(tile, layer->buffer[V]) + key,
         .z = tile_buffer(tile, layer->buffer[Z]) + query * (size_t)config->n_embd,
-        .log_sums = log_sums + query * (size_t)config->n_head,
+        .logsumexps = logsumexps + query * (size_t)config->n_head,
         .dk = tile_buffer(tile, layer->buffer[D_K]) + key,
         .dv = tile_buffer(tile, layer->buffer[D_V]) + key,
         .scratch = tile_buffer(tile, layer->buffer[LONG])};

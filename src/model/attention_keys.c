@@ -56,22 +56,22 @@ static void plan_rows(const model_layer *layer, attention_layer *a) {
     }
 }
 
-// Positions as at most two stretches: all, the last ones, or some sinks and a window.
+// Positions as at most two ranges: all, the last ones, or some sinks and a window.
 static bool place(const model_positions *positions, attention_placement *placement) {
     *placement = (attention_placement){0};
     for (int i = 0; i < positions->n; i++) {
         if (i == 0 || positions->at[i] != positions->at[i - 1] + 1) {
-            if (placement->n_stretches == FV_MAX_STRETCHES) return false;
-            placement->stretches[placement->n_stretches++] =
-                (attention_stretch){.first = positions->at[i], .step = 1};
+            if (placement->n_ranges == FV_MAX_RANGES) return false;
+            placement->ranges[placement->n_ranges++] =
+                (position_range){.first = positions->at[i], .step = 1};
         }
-        placement->stretches[placement->n_stretches - 1].n++;
+        placement->ranges[placement->n_ranges - 1].n++;
     }
     return true;
 }
 
 // Tiles know no query that does not see itself, no gradient of a score's power, no wider heads, no
-// three stretches of positions, and no double precision.
+// three ranges of positions, and no double precision.
 static bool fits_tiles(const model_layer *layer, attention_layer *a) {
     const fv_model_config *config = &layer->model->config.model;
     return sizeof(real) == sizeof(float) && !a->sight.exclude_self &&

@@ -24,7 +24,7 @@ enum buffer {
     D_V,
     D_SCRATCH,
     SLOPES,
-    LOG_SUMS,
+    LOGSUMEXPS,
     LONG
 };
 

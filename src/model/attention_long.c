@@ -81,7 +81,7 @@ void long_attention_forward(void *attention, const model_layer *layer,
     size_t n_q = numbers(layer, layer->out.n), n_k = numbers(layer, layer->in.n);
     float *q = leave_lanes(rows->q, n_q, rows->scratch), *z = q + n_q * L, *k = z + n_q * L;
     float *v = leave_lanes(rows->v, n_k, leave_lanes(rows->k, n_k, k) + n_k * L);
-    tiles_forward(attention, &(local_queries){a->queries, q, z, rows->log_sums},
+    tiles_forward(attention, &(local_queries){a->queries, q, z, rows->logsumexps},
                   &(local_keys){a->keys, k, v}, true);
     enter_lanes(z, n_q, rows->z);
 }
@@ -97,7 +97,7 @@ void long_attention_backward(void *attention, const model_layer *layer,
     float *dk = v + n_k * L, *dv = dk + n_k * L, *dq = dv + n_k * L, *delta = dq + n_q * L;
     tiles_delta(attention, layer->out.n, leave_lanes(rows->z, n_q, dq), dz, delta);
     memset(dk, 0, (2 * n_k + n_q) * L * sizeof *dk);
-    tiles_backward(attention, &(local_gradients){a->queries, q, rows->log_sums, dz, delta, dq},
+    tiles_backward(attention, &(local_gradients){a->queries, q, rows->logsumexps, dz, delta, dq},
                    &(local_keys){a->keys, k, v}, dk, dv);
     enter_lanes(dq, n_q, rows->dq);
     enter_lanes(dk, n_k, rows->dk);

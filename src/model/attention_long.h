@@ -17,10 +17,10 @@ void long_attention_free(void *attention);
 typedef struct model_long_rows {
     const real *q, *k, *v;
     real *z;
-    real *log_sums; // [16][n_head][T_q], which forward leaves for backward
+    real *logsumexps; // [16][n_head][T_q], which forward leaves for backward
     const real *dz;
     real *dq, *dk, *dv; // overwritten by backward
-    real *scratch;      // 3 matrices like q, 4 like k, and one like log_sums
+    real *scratch;      // 3 matrices like q, 4 like k, and one like logsumexps
 } model_long_rows;
 
 void long_attention_forward(void *attention, const model_layer *layer, const model_long_rows *rows);

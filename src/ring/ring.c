@@ -275,8 +275,8 @@ static fv_status visit_forward(fv_ring *ring, void *context, int step, int block
 }
 
 fv_status fv_ring_forward(fv_ring *ring, const float *q, const void *k, const void *v, float *o,
-                          float *row_log_sum, fv_error *error) {
-    local_queries queries = {ring->schedule.at[ring->rank], q, o, row_log_sum};
+                          float *logsumexp, fv_error *error) {
+    local_queries queries = {ring->schedule.at[ring->rank], q, o, logsumexp};
     fv_status status = go_around(ring, k, v, visit_forward, &queries, error);
     finish(ring);
     return status;
@@ -363,12 +363,12 @@ static fv_status visit_backward(fv_ring *ring, void *context, int step, int bloc
 }
 
 fv_status fv_ring_backward(fv_ring *ring, const float *q, const void *k, const void *v,
-                           const float *o, const float *row_log_sum, const float *d_o, float *dq,
+                           const float *o, const float *logsumexp, const float *d_o, float *dq,
                            float *dk, float *dv, fv_error *error) {
     if (!ring->gradients)
         return fv_fail(error, FV_USAGE, "ring: it was made without room for gradients");
     const fv_attention_config *c = attention_config_of(ring->plan);
-    backward b = {.queries = {ring->schedule.at[ring->rank], q, row_log_sum, d_o, ring->delta, dq},
+    backward b = {.queries = {ring->schedule.at[ring->rank], q, logsumexp, d_o, ring->delta, dq},
                   .own = {dk, dv}};
     tiles_delta(ring->plan, ring->rows, o, d_o, ring->delta);
     memset(dq, 0, (size_t)(c->n_batch * c->n_head * ring->rows * c->d_head) * sizeof *dq);

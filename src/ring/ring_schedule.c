@@ -26,25 +26,25 @@ bool fv_ring_layout_find(const char *name, fv_ring_layout *layout) {
 }
 
 // Piece i of `parts` whose lengths differ by at most one, so that no n needs padding.
-static attention_stretch part(int64_t n, int64_t parts, int64_t i) {
+static position_range part(int64_t n, int64_t parts, int64_t i) {
     int64_t shorter = n / parts, longer = n % parts; // the first `longer` parts have one more
     int64_t first = i * shorter + (i < longer ? i : longer);
-    return (attention_stretch){shorter + (i < longer), first, 1};
+    return (position_range){shorter + (i < longer), first, 1};
 }
 
 attention_placement ring_placement(fv_ring_layout layout, int64_t n, int n_ranks, int rank) {
-    attention_placement at = {.n_stretches = 1};
+    attention_placement at = {.n_ranges = 1};
     switch (layout) {
     case FV_RING_STRIPED:
-        at.stretches[0] = (attention_stretch){(n - rank + n_ranks - 1) / n_ranks, rank, n_ranks};
+        at.ranges[0] = (position_range){(n - rank + n_ranks - 1) / n_ranks, rank, n_ranks};
         break;
     case FV_RING_ZIGZAG:
-        at.stretches[0] = part(n, 2 * (int64_t)n_ranks, rank);
-        at.stretches[1] = part(n, 2 * (int64_t)n_ranks, 2 * (int64_t)n_ranks - 1 - rank);
-        at.n_stretches = at.stretches[1].n > 0 ? 2 : 1;
+        at.ranges[0] = part(n, 2 * (int64_t)n_ranks, rank);
+        at.ranges[1] = part(n, 2 * (int64_t)n_ranks, 2 * (int64_t)n_ranks - 1 - rank);
+        at.n_ranges = at.ranges[1].n > 0 ? 2 : 1;
         break;
     default:
-        at.stretches[0] = part(n, n_ranks, rank);
+        at.ranges[0] = part(n, n_ranks, rank);
     }
     return at;
 }
@@ -56,7 +56,7 @@ int64_t fv_ring_rows(fv_ring_layout layout, int64_t n, int n_ranks, int rank) {
 
 int64_t fv_ring_position(fv_ring_layout layout, int64_t n, int n_ranks, int rank, int64_t row) {
     attention_placement at = ring_placement(layout, n, n_ranks, rank);
-    const attention_stretch *s = at.stretches;
+    const position_range *s = at.ranges;
     for (; row >= s->n; s++) row -= s->n;
     return s->first + row * s->step;
 }
@@ -78,7 +78,7 @@ static int64_t floor_divide(int64_t a, int64_t b) {
 
 // Pairs of a query and a key at or before the query's position + shift. Both have the same
 // step, so that the number of such keys rises by one from query to query.
-static int64_t pairs_up_to(const attention_stretch *queries, const attention_stretch *keys,
+static int64_t pairs_up_to(const position_range *queries, const position_range *keys,
                            int64_t shift) {
     int64_t first = floor_divide(queries->first + shift - keys->first, keys->step) + 1;
     return cut_sum(first, queries->n, keys->n);
@@ -95,9 +95,9 @@ int64_t ring_pairs(const fv_attention *plan, const attention_placement *queries,
     const fv_attention_mask *mask = &c->mask;
     if (!is_simple(mask)) return tiles_count(plan, queries, keys).pairs;
     int64_t ahead = mask->causal ? 0 : mask->window ? mask->window - 1 : c->n_key, pairs = 0;
-    for (int i = 0; i < queries->n_stretches; i++)
-        for (int j = 0; j < keys->n_stretches; j++) {
-            const attention_stretch *q = &queries->stretches[i], *k = &keys->stretches[j];
+    for (int i = 0; i < queries->n_ranges; i++)
+        for (int j = 0; j < keys->n_ranges; j++) {
+            const position_range *q = &queries->ranges[i], *k = &keys->ranges[j];
             pairs += pairs_up_to(q, k, ahead);
             if (mask->window > 0) pairs -= pairs_up_to(q, k, -mask->window);
         }

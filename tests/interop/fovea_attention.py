@@ -52,13 +52,13 @@ class Attention:
         if status != 0:
             raise ValueError(self.error.text.decode())
 
-    def forward(self, q, k, v, o, row_log_sum):
+    def forward(self, q, k, v, o, logsumexp):
         """Arguments are addresses of float arrays."""
-        arguments = [c_void_p(x) for x in (q, k, v, o, row_log_sum)]
+        arguments = [c_void_p(x) for x in (q, k, v, o, logsumexp)]
         self.check(self.library.fv_attention_forward(self.plan, *arguments, byref(self.error)))
 
     def backward(self, *arrays):
-        """q, k, v, o, row_log_sum, d_o, dq, dk, dv as addresses."""
+        """q, k, v, o, logsumexp, d_o, dq, dk, dv as addresses."""
         arguments = [c_void_p(x) for x in arrays]
         self.check(self.library.fv_attention_backward(self.plan, *arguments, byref(self.error)))
 
@@ -71,11 +71,11 @@ def main():
     n, d, window, sinks = 90, 12, 20, 3
     random.seed(1)
     q, k, v, o = ((c_float * (n * d))() for _ in range(4))
-    log_sum = (c_float * n)()
+    logsumexp = (c_float * n)()
     for array in (q, k, v):
         array[:] = [random.uniform(-1, 1) for _ in range(n * d)]
     attention = Attention(library, n_query=n, n_key=n, d_head=d, mask={"window": window, "sinks": sinks})
-    attention.forward(*(ctypes.addressof(x) for x in (q, k, v, o, log_sum)))
+    attention.forward(*(ctypes.addressof(x) for x in (q, k, v, o, logsumexp)))
     worst = 0.0
     for i in range(n):
         keys = [j for j in range(i + 1) if i - j < window or j < sinks]
@@ -84,7 +84,7 @@ def main():
         for f in range(d):
             truth = sum(w * v[j * d + f] for w, j in zip(weights, keys)) / sum(weights)
             worst = max(worst, abs(truth - o[i * d + f]))
-        worst = max(worst, abs(math.log(sum(weights)) - log_sum[i]))
+        worst = max(worst, abs(math.log(sum(weights)) - logsumexp[i]))
     try:
         Attention(library, n_query=n, n_key=0)
         sys.exit("an empty sequence was accepted")

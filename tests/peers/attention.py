@@ -29,9 +29,9 @@ def timed(work):
 
 
 def blocked_contenders(blocked, n, d, arrays):
-    q, k, v, o, log_sum, d_o, dq, dk, dv = map(ctypes.c_void_p, arrays)
-    return {"forward": lambda: blocked.blocked_forward(n, d, q, k, v, o, log_sum),
-            "backward": lambda: blocked.blocked_backward(n, d, q, k, v, o, log_sum, d_o, dq, dk, dv)}
+    q, k, v, o, logsumexp, d_o, dq, dk, dv = map(ctypes.c_void_p, arrays)
+    return {"forward": lambda: blocked.blocked_forward(n, d, q, k, v, o, logsumexp),
+            "backward": lambda: blocked.blocked_backward(n, d, q, k, v, o, logsumexp, d_o, dq, dk, dv)}
 
 
 def case(library, blocked, n, d, heads, rounds):
@@ -39,9 +39,9 @@ def case(library, blocked, n, d, heads, rounds):
     q, k, v = (torch.randn(shape).requires_grad_() for _ in range(3))
     d_o = torch.randn(shape)
     o, dq, dk, dv = (torch.empty(shape) for _ in range(4))
-    log_sum = torch.empty(shape[:3])
+    logsumexp = torch.empty(shape[:3])
     plan = Attention(library, n_query=n, n_key=n, d_head=d, n_head=heads, n_kv_head=heads, n_threads=1)
-    at = [x.data_ptr() for x in (q, k, v, o, log_sum, d_o, dq, dk, dv)]
+    at = [x.data_ptr() for x in (q, k, v, o, logsumexp, d_o, dq, dk, dv)]
     sdpa = torch.nn.functional.scaled_dot_product_attention
 
     def torch_forward():
@@ -54,7 +54,7 @@ def case(library, blocked, n, d, heads, rounds):
         "backward": [lambda: plan.backward(*at), lambda: their_o.backward(d_o, retain_graph=True)],
     }
     if blocked:
-        theirs = [torch.empty_like(x) for x in (o, log_sum, dq, dk, dv)]
+        theirs = [torch.empty_like(x) for x in (o, logsumexp, dq, dk, dv)]
         b_o, b_sum, b_dq, b_dk, b_dv = (x.data_ptr() for x in theirs)
         arrays = at[:3] + [b_o, b_sum, at[5], b_dq, b_dk, b_dv]
         for name, work in blocked_contenders(blocked, n, d, arrays).items():

@@ -42,7 +42,7 @@ static float weigh(float *row, int n, int n_keys, float scale, float *largest) {
 }
 
 void blocked_forward(int n, int d, const float *q, const float *k, const float *v, float *o,
-                     float *log_sum) {
+                     float *logsumexp) {
     float scale = 1 / sqrtf((float)d);
     for (int i = 0; i < n; i += QUERIES) {
         int nq = least(QUERIES, n - i);
@@ -64,18 +64,18 @@ void blocked_forward(int n, int d, const float *q, const float *k, const float *
         }
         for (int r = 0; r < nq; r++) {
             for (int c = 0; c < d; c++) o[(size_t)(i + r) * d + c] /= sum[r];
-            log_sum[i + r] = largest[r] + logf(sum[r]);
+            logsumexp[i + r] = largest[r] + logf(sum[r]);
         }
     }
 }
 
 // In `scores` the weights, in `slopes` the gradients of the scaled scores.
-static void differentiate(int i, int j, int nq, int nk, float scale, const float *log_sum,
+static void differentiate(int i, int j, int nq, int nk, float scale, const float *logsumexp,
                           const float *delta) {
     for (int r = 0; r < nq; r++) {
         float *p = scores + r * KEYS, *s = slopes + r * KEYS;
         int n = seen(i + r, j, nk);
-        float less = log_sum[i + r], mean = delta[r];
+        float less = logsumexp[i + r], mean = delta[r];
         for (int c = 0; c < n; c++) p[c] = expf(p[c] * scale - less);
         for (int c = 0; c < n; c++) s[c] = p[c] * (s[c] - mean) * scale;
         memset(p + n, 0, (size_t)(nk - n) * sizeof *p);
@@ -84,7 +84,7 @@ static void differentiate(int i, int j, int nq, int nk, float scale, const float
 }
 
 void blocked_backward(int n, int d, const float *q, const float *k, const float *v, const float *o,
-                      const float *log_sum, const float *d_o, float *dq, float *dk, float *dv) {
+                      const float *logsumexp, const float *d_o, float *dq, float *dk, float *dv) {
     float scale = 1 / sqrtf((float)d);
     float *const gradients[] = {dq, dk, dv};
     for (int g = 0; g < 3; g++) memset(gradients[g], 0, (size_t)n * d * sizeof(float));
@@ -102,7 +102,7 @@ void blocked_backward(int n, int d, const float *q, const float *k, const float 
             size_t b = (size_t)j * d;
             product(nq, nk, d, q + a, k + b, scores);
             product(nq, nk, d, d_o + a, v + b, slopes);
-            differentiate(i, j, nq, nk, scale, log_sum, delta);
+            differentiate(i, j, nq, nk, scale, logsumexp, delta);
             cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, nq, d, nk, 1, slopes, KEYS,
                         k + b, d, 1, dq + a, d);
             cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, nk, d, nq, 1, slopes, KEYS, q + a,

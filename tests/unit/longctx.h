@@ -41,11 +41,11 @@ typedef struct attention_case {
 } attention_case;
 
 typedef struct attention_result {
-    float *o, *log_sum, *dq, *dk, *dv;
+    float *o, *logsumexp, *dq, *dk, *dv;
 } attention_result;
 
 typedef struct attention_truth {
-    double *o, *log_sum, *dq, *dk, *dv;
+    double *o, *logsumexp, *dq, *dk, *dv;
 } attention_truth;
 
 static inline int64_t longctx_block(const fv_attention_mask *m) {
@@ -112,7 +112,7 @@ static inline void longctx_query(const attention_case *a, attention_truth *t, in
     }
     for (int64_t j = 0; j < c->n_key; j++)
         if (a->visible[i * c->n_key + j]) sum += p[j] = exp(p[j] - largest);
-    t->log_sum[(batch * c->n_head + head) * c->n_query + i] =
+    t->logsumexp[(batch * c->n_head + head) * c->n_query + i] =
         sum > 0 ? largest + log(sum) : -INFINITY;
     for (int64_t j = 0; j < c->n_key; j++) {
         if (!a->visible[i * c->n_key + j]) continue;
@@ -153,7 +153,7 @@ static inline attention_truth longctx_truth(const attention_case *a) {
 }
 
 static inline void longctx_truth_free(attention_truth *t) {
-    free(t->o), free(t->log_sum), free(t->dq), free(t->dk), free(t->dv);
+    free(t->o), free(t->logsumexp), free(t->dq), free(t->dk), free(t->dv);
 }
 
 static inline attention_result longctx_result(const attention_case *a) {
@@ -164,7 +164,7 @@ static inline attention_result longctx_result(const attention_case *a) {
 }
 
 static inline void longctx_result_free(attention_result *r) {
-    free(r->o), free(r->log_sum), free(r->dq), free(r->dk), free(r->dv);
+    free(r->o), free(r->logsumexp), free(r->dq), free(r->dk), free(r->dv);
 }
 
 // |x - y| / |y|; zeros must be met exactly where all of y is zero.

@@ -12,11 +12,11 @@ static void run(const attention_case *a, attention_result *r) {
     fv_error error;
     fv_attention *attention;
     if (fv_attention_create(&a->config, &attention, &error)) fail_msg("%s", error.text);
-    assert_int_equal(
-        fv_attention_forward(attention, a->q, longctx_k(a), longctx_v(a), r->o, r->log_sum, &error),
-        FV_OK);
+    assert_int_equal(fv_attention_forward(attention, a->q, longctx_k(a), longctx_v(a), r->o,
+                                          r->logsumexp, &error),
+                     FV_OK);
     assert_int_equal(fv_attention_backward(attention, a->q, longctx_k(a), longctx_v(a), r->o,
-                                           r->log_sum, a->d_o, r->dq, r->dk, r->dv, &error),
+                                           r->logsumexp, a->d_o, r->dq, r->dk, r->dv, &error),
                      FV_OK);
     fv_attention_free(attention);
 }
@@ -44,7 +44,7 @@ static void compare(const attention_case *a, const attention_result *r, const at
         const double *y;
         size_t n;
     } arrays[] = {{"o", r->o, t->o, a->n_q},
-                  {"log_sum", r->log_sum, t->log_sum, rows},
+                  {"logsumexp", r->logsumexp, t->logsumexp, rows},
                   {"dq", r->dq, t->dq, a->n_q},
                   {"dk", r->dk, t->dk, a->n_k},
                   {"dv", r->dv, t->dv, a->n_k}};
@@ -130,7 +130,8 @@ static void test_decode(void **state) {
 static bool same_bits(const attention_case *a, const attention_result *x,
                       const attention_result *y) {
     size_t rows = (size_t)(a->config.n_batch * a->config.n_head * a->config.n_query);
-    return memcmp(x->o, y->o, a->n_q * 4) == 0 && memcmp(x->log_sum, y->log_sum, rows * 4) == 0 &&
+    return memcmp(x->o, y->o, a->n_q * 4) == 0 &&
+           memcmp(x->logsumexp, y->logsumexp, rows * 4) == 0 &&
            memcmp(x->dq, y->dq, a->n_q * 4) == 0 && memcmp(x->dk, y->dk, a->n_k * 4) == 0 &&
            memcmp(x->dv, y->dv, a->n_k * 4) == 0;
 }
@@ -308,12 +309,12 @@ static void test_unaligned(void **state) {
     attention_case b = a;
     b.q = shifted(a.q, a.n_q), b.k = shifted(a.k, a.n_k), b.v = shifted(a.v, a.n_k);
     b.d_o = shifted(a.d_o, a.n_q);
-    attention_result odd = {shifted(plain.o, a.n_q), shifted(plain.log_sum, rows),
+    attention_result odd = {shifted(plain.o, a.n_q), shifted(plain.logsumexp, rows),
                             shifted(plain.dq, a.n_q), shifted(plain.dk, a.n_k),
                             shifted(plain.dv, a.n_k)};
     run(&b, &odd);
     assert_true(same_bits(&a, &plain, &odd));
-    float *const made[] = {b.q, b.k, b.v, b.d_o, odd.o, odd.log_sum, odd.dq, odd.dk, odd.dv};
+    float *const made[] = {b.q, b.k, b.v, b.d_o, odd.o, odd.logsumexp, odd.dq, odd.dk, odd.dv};
     for (size_t i = 0; i < sizeof made / sizeof *made; i++) free((char *)made[i] - 1);
     longctx_result_free(&plain);
     longctx_case_free(&a);

@@ -26,7 +26,7 @@ typedef struct whole {
     fv_ring_config config;
     int n_ranks;
     float *tensors[N_TENSORS];
-    float *log_sum;
+    float *logsumexp;
 } whole;
 
 static bool of_keys(int tensor) {
@@ -86,13 +86,13 @@ static whole make_whole(const fv_ring_config *config, int n_ranks) {
     fv_error error = {0};
     for (int t = 0; t < N_TENSORS; t++) w.tensors[t] = allocate(size_of(&w, t, a->n_key));
     for (int t = 0; t <= D_O; t++) draw(w.tensors[t], size_of(&w, t, a->n_key), (uint32_t)(t + 1));
-    w.log_sum = allocate((size_t)(a->n_batch * a->n_head * a->n_key));
+    w.logsumexp = allocate((size_t)(a->n_batch * a->n_head * a->n_key));
     if (fv_attention_create(a, &attention, &error) != FV_OK) fail_msg("%s", error.text);
     assert_int_equal(fv_attention_forward(attention, w.tensors[Q], w.tensors[K], w.tensors[V],
-                                          w.tensors[O], w.log_sum, &error),
+                                          w.tensors[O], w.logsumexp, &error),
                      FV_OK);
     assert_int_equal(fv_attention_backward(attention, w.tensors[Q], w.tensors[K], w.tensors[V],
-                                           w.tensors[O], w.log_sum, w.tensors[D_O], w.tensors[DQ],
+                                           w.tensors[O], w.logsumexp, w.tensors[D_O], w.tensors[DQ],
                                            w.tensors[DK], w.tensors[DV], &error),
                      FV_OK);
     fv_attention_free(attention);
@@ -101,7 +101,7 @@ static whole make_whole(const fv_ring_config *config, int n_ranks) {
 
 static void free_whole(whole *w) {
     for (int t = 0; t < N_TENSORS; t++) free(w->tensors[t]);
-    free(w->log_sum);
+    free(w->logsumexp);
 }
 
 typedef struct member {
@@ -119,15 +119,15 @@ typedef struct member {
     int n_spans;
 } member;
 
-static fv_status pass(member *m, fv_ring *ring, float *log_sum) {
+static fv_status pass(member *m, fv_ring *ring, float *logsumexp) {
     float **t = m->tensors;
-    fv_status status = fv_ring_forward(ring, t[Q], t[K], t[V], t[O], log_sum, &m->error);
+    fv_status status = fv_ring_forward(ring, t[Q], t[K], t[V], t[O], logsumexp, &m->error);
     m->forward = fv_ring_last(ring);
     const fv_ring_span *spans = fv_ring_spans(ring, &m->n_spans);
     memcpy(m->spans, spans, (size_t)(m->n_spans < 256 ? m->n_spans : 256) * sizeof *spans);
     m->plan = fv_ring_plan_of(ring);
     if (status != FV_OK || !m->whole->config.gradients) return status;
-    status = fv_ring_backward(ring, t[Q], t[K], t[V], t[O], log_sum, t[D_O], t[DQ], t[DK], t[DV],
+    status = fv_ring_backward(ring, t[Q], t[K], t[V], t[O], logsumexp, t[D_O], t[DQ], t[DK], t[DV],
                               &m->error);
     m->backward = fv_ring_last(ring);
     return status;
@@ -141,18 +141,18 @@ static void *run_member(void *context) {
     fv_ring *ring = NULL;
     size_t rows =
         (size_t)fv_ring_rows(m->whole->config.layout, a->n_key, m->whole->n_ranks, m->rank);
-    float *log_sum = malloc((size_t)(a->n_batch * a->n_head) * rows * sizeof *log_sum);
+    float *logsumexp = malloc((size_t)(a->n_batch * a->n_head) * rows * sizeof *logsumexp);
     if (m->bytes_per_second > 0) {
         m->status =
             fv_ring_link_create(&transport, m->latency, m->bytes_per_second, &link, &m->error);
         transport = fv_ring_link_transport(link);
     }
     m->status = fv_ring_create(&m->whole->config, &transport, &ring, &m->error);
-    if (m->status == FV_OK) m->status = pass(m, ring, log_sum);
+    if (m->status == FV_OK) m->status = pass(m, ring, logsumexp);
     if (m->status != FV_OK) fv_ring_local_abort(m->local);
     fv_ring_free(ring);
     fv_ring_link_free(link);
-    free(log_sum);
+    free(logsumexp);
     return NULL;
 }
 

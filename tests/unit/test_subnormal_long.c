@@ -19,7 +19,7 @@ enum { N = 150, WIDTH = 32 };
 // Causal attention of N positions whose queries and keys have entries of about `size`.
 typedef struct heads {
     float q[N * WIDTH], k[N * WIDTH], v[N * WIDTH], d_o[N * WIDTH];
-    float o[N * WIDTH], log_sum[N], dq[N * WIDTH], dk[N * WIDTH], dv[N * WIDTH], last[WIDTH];
+    float o[N * WIDTH], logsumexp[N], dq[N * WIDTH], dk[N * WIDTH], dv[N * WIDTH], last[WIDTH];
 } heads;
 
 static fv_attention *attention_of(void) {
@@ -42,8 +42,8 @@ static void attend(heads *h, double size) {
         h->d_o[i] = (float)noise_normal(&random);
     }
     fv_attention *attention = attention_of();
-    check_ok(fv_attention_forward(attention, h->q, h->k, h->v, h->o, h->log_sum, NULL));
-    check_ok(fv_attention_backward(attention, h->q, h->k, h->v, h->o, h->log_sum, h->d_o, h->dq,
+    check_ok(fv_attention_forward(attention, h->q, h->k, h->v, h->o, h->logsumexp, NULL));
+    check_ok(fv_attention_backward(attention, h->q, h->k, h->v, h->o, h->logsumexp, h->d_o, h->dq,
                                    h->dk, h->dv, NULL));
     check_ok(fv_attention_decode(attention, N, h->q + (N - 1) * WIDTH, h->k, h->v, h->last, NULL));
     fv_attention_free(attention);

@@ -92,7 +92,7 @@ typedef struct result {
 typedef struct work {
     const attention_case *c;
     fv_attention *attention;
-    float *q, *k, *v, *o, *log_sum, *d_o, *dq, *dk, *dv;
+    float *q, *k, *v, *o, *logsumexp, *d_o, *dq, *dk, *dv;
     void *memory;
     fv_error error;
 } work;
@@ -140,17 +140,17 @@ static fv_status work_start(work *w, const attention_case *c) {
     w->o = w->q + queries;
     w->k = w->o + queries;
     w->v = w->k + kv;
-    w->log_sum = w->v + kv;
+    w->logsumexp = w->v + kv;
     if (c->bfloat16) {
         to_bfloat16(w->k, kv);
         to_bfloat16(w->v, kv);
     }
-    w->d_o = w->log_sum + rows * (size_t)c->n_head;
+    w->d_o = w->logsumexp + rows * (size_t)c->n_head;
     w->dq = w->d_o + (gradients ? queries : 0);
     w->dk = w->dq + (gradients ? queries : 0);
     w->dv = w->dk + (gradients ? kv : 0);
     if (c->operation != BACKWARD) return FV_OK;
-    return fv_attention_forward(w->attention, w->q, w->k, w->v, w->o, w->log_sum, &w->error);
+    return fv_attention_forward(w->attention, w->q, w->k, w->v, w->o, w->logsumexp, &w->error);
 }
 
 static void work_end(work *w) {
@@ -161,9 +161,9 @@ static void work_end(work *w) {
 static fv_status once(work *w) {
     switch (w->c->operation) {
     case FORWARD:
-        return fv_attention_forward(w->attention, w->q, w->k, w->v, w->o, w->log_sum, &w->error);
+        return fv_attention_forward(w->attention, w->q, w->k, w->v, w->o, w->logsumexp, &w->error);
     case BACKWARD:
-        return fv_attention_backward(w->attention, w->q, w->k, w->v, w->o, w->log_sum, w->d_o,
+        return fv_attention_backward(w->attention, w->q, w->k, w->v, w->o, w->logsumexp, w->d_o,
                                      w->dq, w->dk, w->dv, &w->error);
     default:
         return fv_attention_decode(w->attention, w->c->n, w->q, w->k, w->v, w->o, &w->error);

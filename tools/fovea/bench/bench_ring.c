@@ -44,7 +44,7 @@ static const ring_case CASES[] = {
 typedef struct rank {
     fv_ring *ring;
     bool backward;
-    float *tensors[RING_TENSORS], *log_sum;
+    float *tensors[RING_TENSORS], *logsumexp;
     double running; // seconds of the last pass that the thread ran
     fv_status status;
     fv_error error;
@@ -61,15 +61,15 @@ static fv_status make_rank(const fv_ring_config *config, const fv_ring_transport
         done = done && r->tensors[t] != NULL;
         if (t <= RING_D_O && r->tensors[t] != NULL) ring_part_draw(&part, t, r->tensors[t]);
     }
-    r->log_sum = malloc((size_t)(a->n_head * ring_part_rows(&part)) * sizeof(float));
-    if (!done || r->log_sum == NULL)
+    r->logsumexp = malloc((size_t)(a->n_head * ring_part_rows(&part)) * sizeof(float));
+    if (!done || r->logsumexp == NULL)
         return fv_fail(error, FV_NO_MEMORY, "out of memory for a ring");
     return fv_ring_create(config, transport, &r->ring, error);
 }
 
 static void free_rank(rank *r) {
     for (int t = 0; t < RING_TENSORS; t++) free(r->tensors[t]);
-    free(r->log_sum);
+    free(r->logsumexp);
     fv_ring_free(r->ring);
 }
 
@@ -77,11 +77,11 @@ static void *run_rank(void *context) {
     rank *r = context;
     float **t = r->tensors;
     double began = tool_seconds(CLOCK_THREAD_CPUTIME_ID);
-    r->status =
-        fv_ring_forward(r->ring, t[RING_Q], t[RING_K], t[RING_V], t[RING_O], r->log_sum, &r->error);
+    r->status = fv_ring_forward(r->ring, t[RING_Q], t[RING_K], t[RING_V], t[RING_O], r->logsumexp,
+                                &r->error);
     if (r->status == FV_OK && r->backward)
         r->status =
-            fv_ring_backward(r->ring, t[RING_Q], t[RING_K], t[RING_V], t[RING_O], r->log_sum,
+            fv_ring_backward(r->ring, t[RING_Q], t[RING_K], t[RING_V], t[RING_O], r->logsumexp,
                              t[RING_D_O], t[RING_DQ], t[RING_DK], t[RING_DV], &r->error);
     r->running = tool_seconds(CLOCK_THREAD_CPUTIME_ID) - began;
     return NULL;

@@ -18,7 +18,7 @@ typedef struct run {
     fv_attention *attention; // the whole sequence, at rank 0
     ring_part part, all;
     float *mine[RING_TENSORS], *whole[RING_TENSORS];
-    float *log_sum, *whole_log_sum;
+    float *logsumexp, *whole_logsumexp;
     ring_member member, trial; // the fastest repetition, and the one at hand
     ring_outcome *outcome;
 } run;
@@ -45,7 +45,7 @@ static bool is_wanted(const run *r, int tensor) {
     return r->request->config.gradients || tensor < RING_D_O || tensor == RING_O;
 }
 
-static fv_status allocate(const run *r, const ring_part *part, float **tensors, float **log_sum,
+static fv_status allocate(const run *r, const ring_part *part, float **tensors, float **logsumexp,
                           fv_error *error) {
     const fv_attention_config *a = &r->request->config.attention;
     bool done = true;
@@ -56,8 +56,9 @@ static fv_status allocate(const run *r, const ring_part *part, float **tensors, 
         done = done && tensors[t] != NULL;
         if (t <= RING_D_O && tensors[t] != NULL) ring_part_draw(part, t, tensors[t]);
     }
-    *log_sum = malloc((size_t)(a->n_batch * a->n_head * ring_part_rows(part)) * sizeof **log_sum);
-    if (done && *log_sum != NULL) return FV_OK;
+    *logsumexp =
+        malloc((size_t)(a->n_batch * a->n_head * ring_part_rows(part)) * sizeof **logsumexp);
+    if (done && *logsumexp != NULL) return FV_OK;
     return fv_fail(error, FV_NO_MEMORY, "out of memory for %s",
                    part->n_ranks == 1 ? "the whole sequence" : "a rank's share of the sequence");
 }
@@ -67,8 +68,8 @@ static void free_all(run *r) {
         free(r->mine[t]);
         free(r->whole[t]);
     }
-    free(r->log_sum);
-    free(r->whole_log_sum);
+    free(r->logsumexp);
+    free(r->whole_logsumexp);
     fv_ring_free(r->ring);
     fv_ring_link_free(r->link);
     fv_attention_free(r->attention);
@@ -105,12 +106,12 @@ static fv_status ring_pass(run *r, ring_member *m, fv_error *error) {
     m->n_spans = 0;
     m->backward = (fv_ring_report){0};
     fv_status status =
-        fv_ring_forward(r->ring, t[RING_Q], t[RING_K], t[RING_V], t[RING_O], r->log_sum, error);
+        fv_ring_forward(r->ring, t[RING_Q], t[RING_K], t[RING_V], t[RING_O], r->logsumexp, error);
     m->forward = fv_ring_last(r->ring);
     m->turn = m->forward.seconds;
     keep_spans(m, r->ring, 0);
     if (status != FV_OK || !r->request->config.gradients) return status;
-    status = fv_ring_backward(r->ring, t[RING_Q], t[RING_K], t[RING_V], t[RING_O], r->log_sum,
+    status = fv_ring_backward(r->ring, t[RING_Q], t[RING_K], t[RING_V], t[RING_O], r->logsumexp,
                               t[RING_D_O], t[RING_DQ], t[RING_DK], t[RING_DV], error);
     m->backward = fv_ring_last(r->ring);
     keep_spans(m, r->ring, m->turn);
@@ -121,11 +122,11 @@ static fv_status single_pass(run *r, double *forward, double *seconds, fv_error 
     float **t = r->whole;
     double began = now();
     fv_status status = fv_attention_forward(r->attention, t[RING_Q], t[RING_K], t[RING_V],
-                                            t[RING_O], r->whole_log_sum, error);
+                                            t[RING_O], r->whole_logsumexp, error);
     *forward = now() - began;
     if (status == FV_OK && r->request->config.gradients)
         status = fv_attention_backward(r->attention, t[RING_Q], t[RING_K], t[RING_V], t[RING_O],
-                                       r->whole_log_sum, t[RING_D_O], t[RING_DQ], t[RING_DK],
+                                       r->whole_logsumexp, t[RING_D_O], t[RING_DQ], t[RING_DK],
                                        t[RING_DV], error);
     *seconds = now() - began;
     return status;
@@ -282,14 +283,14 @@ static fv_status prepare(run *r, fv_error *error) {
     r->all = (ring_part){&request->config, 1, 0};
     double before = memory_line("VmRSS:");
     fv_status status = fv_ring_create(&request->config, &r->transport, &r->ring, error);
-    if (status == FV_OK) status = allocate(r, &r->part, r->mine, &r->log_sum, error);
+    if (status == FV_OK) status = allocate(r, &r->part, r->mine, &r->logsumexp, error);
     status = agree(r->group, status, error);
     if (status == FV_OK) status = measure_ring(r, error);
     if (status != FV_OK) return status;
     r->outcome->seconds = 0; // it was for the memory alone
     r->member.memory = memory_line("VmHWM:") - before;
     if (request->check && r->transport.rank == 0) {
-        status = allocate(r, &r->all, r->whole, &r->whole_log_sum, error);
+        status = allocate(r, &r->all, r->whole, &r->whole_logsumexp, error);
         if (status == FV_OK)
             status = fv_attention_create(&request->config.attention, &r->attention, error);
     }
