@@ -202,8 +202,11 @@ fv_status refuse_choice(const fv_field *field, const char *kind, const char *giv
 
 fv_status refuse_list(const fv_field *field, fv_error *error) {
     bool layers = field->type == FV_TYPE_LAYERS;
-    const char *one = layers ? "[attention, mlp]" : "[100, 1000]";
-    const char *other = layers ? "[attention*3]" : "[500]";
+    char one[64] = "[100, 1000]", other[64] = "[500]";
+    if (layers) {
+        snprintf(one, sizeof one, "[%s, %s]", field->choices[0], field->choices[1]);
+        snprintf(other, sizeof other, "[%s*3]", field->choices[0]);
+    }
     return fv_fail(error, FV_USAGE,
                    "%s must be a list of single values, such as %s, or in a sweep a list of such "
                    "lists, each in brackets of its own, such as [%s, %s]",

@@ -40,20 +40,31 @@ static int find_kind(const fv_field *field, const char *name, size_t length) {
     return -1;
 }
 
+// "attention(window=8 sinks=2)": the layer that has the first option, with all of its own.
+static void write_example(const fv_field *field, char *text, size_t size) {
+    int n = snprintf(text, size, "%s(", field->choices[OPTIONS[0].kind]);
+    for (int i = 0; i < N_OPTIONS && n < (int)size; i++)
+        if (OPTIONS[i].kind == OPTIONS[0].kind)
+            n += snprintf(text + n, size - (size_t)n, "%s%s=%d", i > 0 ? " " : "", OPTIONS[i].name,
+                          i > 0 ? 2 : 8);
+    if (n < (int)size) snprintf(text + n, size - (size_t)n, ")");
+}
+
 // What was meant: a number of layers, several of them in one word, or a name like the one in front
 // of a repetition or options.
 static void find_hint(const reader *r, char *hint, size_t size) {
     char name[64];
+    const char *one = r->field->choices[0];
     long long count, last;
     snprintf(name, sizeof name, "%.*s", (int)strcspn(r->item, "*("), r->item);
     if (text_to_int(r->item, &count))
-        snprintf(hint, size, "; that many layers are attention*%lld", count);
+        snprintf(hint, size, "; that many layers are %s*%lld", one, count);
     else if (text_to_range(r->item, &count, &last))
-        snprintf(hint, size,
-                 "; stacks of %lld to %lld layers are [[attention*%lld], ..., [attention*%lld]]",
-                 count, last, count, last);
+        snprintf(hint, size, "; stacks of %lld to %lld layers are [[%s*%lld], ..., [%s*%lld]]",
+                 count, last, one, count, one, last);
     else if (strpbrk(r->item, ",+;/") != NULL)
-        snprintf(hint, size, "; a list stands in brackets, as in [attention, mlp]");
+        snprintf(hint, size, "; a list stands in brackets, as in [%s, %s]", one,
+                 r->field->choices[1]);
     else if (find_kind(r->field, name, strlen(name)) < 0)
         snprintf(hint, size, "; the nearest is '%s'",
                  synonym_nearest(r->field->key, name, r->field->choices));
@@ -83,12 +94,12 @@ static fv_status refuse_option(const reader *r, int kind, const char *name) {
 
 // "window=8" into layer i.
 static fv_status read_option(const reader *r, char *word, fv_layers *layers, int i) {
-    char *value = strchr(word, '=');
+    char *value = strchr(word, '='), example[128];
+    write_example(r->field, example, sizeof example);
     if (value == NULL)
         return fv_fail(r->error, FV_USAGE,
-                       "%s: '%.40s' in '%.100s' is no option; options read as in "
-                       "attention(window=8 sinks=2)",
-                       r->field->key, word, r->item);
+                       "%s: '%.40s' in '%.100s' is no option; options read as in %s", r->field->key,
+                       word, r->item, example);
     *value++ = '\0';
     int kind = layers->kind[i];
     for (int k = 0; k < N_OPTIONS; k++) {
@@ -114,12 +125,12 @@ static fv_status read_option(const reader *r, char *word, fv_layers *layers, int
 static fv_status read_options(const reader *r, const char *open, fv_layers *layers, int i,
                               const char **end) {
     size_t length = strcspn(open + 1, ")");
-    char words[256];
+    char words[256], example[128];
+    write_example(r->field, example, sizeof example);
     if (open[1 + length] != ')' || length >= sizeof words)
         return fv_fail(r->error, FV_USAGE,
-                       "%s: '%.100s' does not close its options; they read as in "
-                       "attention(window=8 sinks=2)",
-                       r->field->key, r->item);
+                       "%s: '%.100s' does not close its options; they read as in %s", r->field->key,
+                       r->item, example);
     memcpy(words, open + 1, length);
     words[length] = '\0';
     *end = open + length + 2;
