@@ -40,13 +40,13 @@ static bool is_choice(const char *name, const fv_field *field) {
     return false;
 }
 
-// A right name is no mistake however long, what the field may be one ("adam"), a part of a name one ("vocab" means task.vocab_size), and
+// A right name is no mistake however long, what the field may be two ("adam"), a part of a name one ("vocab" means task.vocab_size), and
 // so is its spelling where another library's name for the field is meant ("lrr").
 static int name_distance(const char *name, const fv_field *field) {
     const char *field_name = behind_dot(field->key);
     if (strcmp(name, field_name) == 0) return 0;
     if (strlen(name) >= 3 && strstr(field_name, name) != NULL) return 1;
-    if (is_choice(name, field)) return 1;
+    if (is_choice(name, field)) return 2;
     int distance = text_distance(name, field_name);
     int part = part_distance(name, field_name);
     if (part <= (int)strlen(name) / 3 && part + 1 < distance) distance = part + 1;

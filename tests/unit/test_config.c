@@ -231,6 +231,7 @@ static const refusal KEYS[] = {
     {"model.d_modl", "4", "the nearest is 'model.n_embd'"},
     {"model.hidden_siz", "4", "the nearest is 'model.n_embd'"},
     {"model.seq_ln", "4", "the nearest is 'task.context_length'"},
+    {"train.loss", "4", "the nearest is 'task.loss'"},
     {"train_seed", "4", "the nearest is 'train.seed'"},
     {"train.adam", "4", "the nearest is 'train.optimizer'"},
     {"model.attention", "4", "the nearest is 'model.layers'"},
