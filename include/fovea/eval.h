@@ -70,6 +70,9 @@ FV_API void fv_cells_free(fv_cells *cells);
 // The cell of the same model, settings, task, unit, length and depth as `place`, or NULL.
 FV_API const fv_cell *fv_cells_find(const fv_cells *cells, const fv_cell *place);
 
+// How many questions of the cell were asked: n, and those whose answers do not count.
+FV_API int fv_cell_asked(const fv_cell *cell);
+
 // Counts one more answer in the cell: n, hits, counts and the running mean of score.
 FV_API void fv_cell_count(fv_cell *cell, fv_answer answer, double score);
 
@@ -83,7 +86,7 @@ FV_API void fv_cell_otherwise(const fv_cell *cell, char *text, size_t size);
 FV_API void fv_wilson(int hits, int n, double z, double *low, double *high);
 
 // The cell as one line of JSON without its newline: model, task, unit, length, depth (null for
-// NAN), n, hits, rate, low, high (95 %), score, trained_length, `answers` {class: count} and
+// NAN), asked, n, hits, rate, low, high (95 %), score, trained_length, `answers` {class: count} and
 // settings. The caller frees it; NULL without memory.
 FV_API char *fv_cell_json(const fv_cell *cell);
 
@@ -166,6 +169,8 @@ typedef struct fv_served_options {
     // Called some times a second while questions are asked.
     void (*on_progress)(void *context, int n_done, int n_failed, int n_all, double seconds,
                         double seconds_left);
+    // Called with a sentence about what is waited for: a server that loads its model. May be NULL.
+    void (*on_note)(void *context, const char *text);
     void *context;
     bool dry; // writes nothing and asks nothing but lengths
 } fv_served_options;
@@ -177,10 +182,12 @@ FV_API const char *fv_eval_task_name(int i);
 FV_API const char *fv_eval_task_help(int i);
 FV_API const char *fv_eval_task_unit(int i);
 
-// Checks the options, reads or builds the haystacks, opens eval.db and counts lengths, in the
-// server's own tokens, that no earlier call counted. FV_USAGE, FV_FORMAT, FV_NOT_FOUND for what
-// the caller can put right, such as a label whose answers are of another address or model; FV_IO where no server answers; FV_STORE while another process asks into
-// the same folder. Not thread-safe.
+// Checks the options, reads or builds the haystacks, opens eval.db and finds, where answers are
+// missing, how much fills each length in the server's own tokens. A server that is not ready yet is
+// waited for, for `timeout` seconds. A length that a task has no prompt of is left out (a fault);
+// FV_USAGE where that leaves nothing. FV_USAGE, FV_FORMAT, FV_NOT_FOUND for what the caller can put
+// right, such as a label whose answers are of another address or model; FV_IO where no server
+// answers; FV_STORE while another process asks into the same folder. Not thread-safe.
 FV_API fv_status fv_served_open(const fv_served_options *options, fv_served **served,
                                 fv_error *error);
 FV_API void fv_served_close(fv_served *served);
@@ -196,7 +203,9 @@ typedef struct fv_served_plan {
     double answer_tokens; // at most
     double seconds;       // by the speed of stored answers; negative while there are none
     int context;          // of the server, in tokens; 0 where it does not say
-    const char *counted;  // how tokens were counted: "vllm", "llama.cpp", "usage", "estimate", ...
+    const char *counted;  // how tokens are counted: "vllm", "llama.cpp", "llama-cpp", or estimated:
+                          // "usage", "estimate"; "" where nothing is to be asked
+    bool estimated;       // lengths are estimates with 5 % to spare, not counts
 } fv_served_plan;
 FV_API void fv_served_plan_make(const fv_served *served, fv_served_plan *plan);
 
@@ -233,6 +242,7 @@ FV_API bool fv_served_provenance_of(const fv_served *served, int cell,
 typedef struct fv_served_fault {
     char kind[48], note[256];
     int n, unasked;
+    bool lasting; // the same call leaves them out again
 } fv_served_fault;
 FV_API const fv_served_fault *fv_served_faults(const fv_served *served, int *n);
 
@@ -250,7 +260,9 @@ FV_API void fv_shown_free(fv_shown *shown);
 
 // Writes FOLDER/LENGTH/TASK/validation.jsonl with `samples` lines {index, input, outputs, length,
 // length_w_model_temp, answer_prefix} for every task and length of the options, whose needles
-// stand at random depths as in RULER. Tokens are counted by the endpoint, or estimated without one.
+// stand at random depths as in RULER. Tokens are counted by the endpoint, or estimated without one
+// (with 5 % to spare). Where a task has no prompt of a length, all others are written and FV_USAGE
+// says which is missing.
 FV_API fv_status fv_ruler_write(const fv_served_options *options, const char *folder,
                                 fv_error *error);
 

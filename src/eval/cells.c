@@ -30,6 +30,10 @@ void fv_wilson(int hits, int n, double z, double *low, double *high) {
     if (hits < n) *high = fmin(1, middle + half);
 }
 
+int fv_cell_asked(const fv_cell *cell) {
+    return cell->n + cell->counts[FV_ANSWER_TRUNCATED] + cell->counts[FV_ANSWER_ERROR];
+}
+
 void fv_cell_count(fv_cell *cell, fv_answer answer, double score) {
     cell->counts[answer]++;
     if (!fv_answer_counts(answer)) return;
@@ -124,11 +128,12 @@ char *fv_cell_json(const fv_cell *cell) {
     double low, high;
     fv_wilson(cell->hits, cell->n, FV_Z95, &low, &high);
     json_t *object = json_pack(
-        "{s:s, s:s, s:s, s:i, s:o, s:i, s:i, s:o, s:f, s:f, s:o, s:i, s:o, s:s}", "model",
+        "{s:s, s:s, s:s, s:i, s:o, s:i, s:i, s:i, s:o, s:f, s:f, s:o, s:i, s:o, s:s}", "model",
         cell->model, "task", cell->task, "unit", cell->unit, "length", cell->length, "depth",
-        isnan(cell->depth) ? json_null() : json_real(cell->depth), "n", cell->n, "hits", cell->hits,
-        "rate", cell->n > 0 ? json_real((double)cell->hits / cell->n) : json_null(), "low", low,
-        "high", high, "score", cell->n > 0 ? json_real(cell->score) : json_null(), "trained_length",
+        isnan(cell->depth) ? json_null() : json_real(cell->depth), "asked", fv_cell_asked(cell),
+        "n", cell->n, "hits", cell->hits, "rate",
+        cell->n > 0 ? json_real((double)cell->hits / cell->n) : json_null(), "low", low, "high",
+        high, "score", cell->n > 0 ? json_real(cell->score) : json_null(), "trained_length",
         cell->trained_length, "answers", cell_answers_json(cell), "settings", cell->settings);
     char *text = json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(12));
     json_decref(object);

@@ -129,7 +129,7 @@ static void write_rates(const map *m, int i, figure_panel *panel) {
         int x = rank(&m->lengths, cell->length), y = rank(&m->depths, cell->depth);
         double rate = (double)cell->hits / cell->n;
         char text[16];
-        snprintf(text, sizeof text, "%.0f", 100 * rate);
+        snprintf(text, sizeof text, "%.0f%s", 100 * rate, fv_cell_asked(cell) > cell->n ? "*" : "");
         panel_text(panel, (x + 0.5) * width, (y + 0.5) * height, 'c', 10,
                    rate < 0.6 ? 0xffffff : FV_INK, text);
     }
@@ -223,11 +223,26 @@ static fv_status draw_panel(map *m, int i, fv_error *error) {
     return FV_OK;
 }
 
+static bool any_unanswered(const map *m) {
+    const fv_cells *cells = m->view->cells;
+    for (int c = 0; c < cells->n; c++)
+        if (m->panels.group[c] >= 0 && cells->items[c].n > 0 &&
+            fv_cell_asked(&cells->items[c]) > cells->items[c].n)
+            return true;
+    return false;
+}
+
 static const char *note_of(map *m) {
     const cells_view *view = m->view;
     const char *line = any_training(m) ? "white line: the longest length trained on" : NULL;
-    if (line == NULL || view->note == NULL) return line != NULL ? line : view->note;
-    return scratch_text(view->scratch, "%s; %s", line, view->note);
+    const char *star =
+        any_unanswered(m) ? "*: of those answered, not of all that were asked" : NULL;
+    const char *parts[] = {line, star, view->note}, *note = NULL;
+    for (int i = 0; i < 3; i++) {
+        if (parts[i] == NULL) continue;
+        note = note == NULL ? parts[i] : scratch_text(view->scratch, "%s; %s", note, parts[i]);
+    }
+    return note;
 }
 
 // Says what grey cells are; without memory nothing does.

@@ -95,7 +95,9 @@ static void write_row(FILE *html, const fv_cell *cell) {
     html_text(html, cell->unit);
     fputs("</td><td class=\"number\">", html);
     if (!isnan(cell->depth)) fprintf(html, "%g %%", cell->depth);
-    fprintf(html, "</td><td class=\"number\">%d of %d</td>", cell->hits, cell->n);
+    fprintf(html, "</td><td class=\"number\">%d of %d", cell->hits, cell->n);
+    if (fv_cell_asked(cell) > cell->n) fprintf(html, ", %d asked", fv_cell_asked(cell));
+    fputs("</td>", html);
     fprintf(html, "<td class=\"number\">%.0f to %.0f %%</td><td class=\"number\">%.1f</td>",
             100 * low, 100 * high, 100 * cell->score);
     char others[160];

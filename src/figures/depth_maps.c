@@ -51,8 +51,12 @@ const char *cells_title(const cells_view *view, const fv_cell *cell, int keys) {
 static const char *interval_text(figure_scratch *scratch, const fv_cell *cell) {
     double low, high;
     fv_wilson(cell->hits, cell->n, FV_Z95, &low, &high);
-    return scratch_text(scratch, "%d of %d found (95 %%: %.0f to %.0f %%)", cell->hits, cell->n,
-                        100 * low, 100 * high);
+    const char *all = fv_cell_asked(cell) > cell->n
+                          ? scratch_text(scratch, ", %d asked", fv_cell_asked(cell))
+                          : "";
+    return all == NULL ? NULL
+                       : scratch_text(scratch, "%d of %d found%s (95 %%: %.0f to %.0f %%)",
+                                      cell->hits, cell->n, all, 100 * low, 100 * high);
 }
 
 const char *cell_tip(figure_scratch *scratch, const fv_cell *cell) {

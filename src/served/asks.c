@@ -25,10 +25,6 @@
     S(ORIGINS, "SELECT endpoint, model_asked FROM asks WHERE model = ?1 AND endpoint IS NOT NULL " \
                "AND " ASKS_COUNTS " GROUP BY 1, 2 ORDER BY max(id) DESC")                          \
     S(GET, "SELECT " ASKS_READ " FROM asks WHERE id = ?1")                                         \
-    S(FIT, "SELECT units, tokens, counted FROM fits WHERE model = ?1 AND api = ?2 AND task = ?3 "  \
-           "AND haystack = ?4 AND seed = ?5 AND length = ?6")                                      \
-    S(PUT_FIT, "INSERT OR REPLACE INTO fits (" EVAL_FITS_COLUMNS                                   \
-               ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")                                    \
     S(BEGIN, "BEGIN IMMEDIATE")                                                                    \
     S(COMMIT, "COMMIT")
 
@@ -70,7 +66,7 @@ fv_status asks_open(const char *folder, bool writes, asks **out, fv_error *error
     if (status == FV_OK && writes) status = lock(a, folder, error);
     if (status == FV_OK)
         status = eval_db_open(folder, writes ? EVAL_DB_WRITE : EVAL_DB_READ,
-                              EVAL_TABLE_BIT(EVAL_ASKS) | EVAL_TABLE_BIT(EVAL_FITS), &a->db, error);
+                              EVAL_TABLE_BIT(EVAL_ASKS), &a->db, error);
     if (status == FV_NOT_FOUND && !writes) status = FV_OK;
     if (status == FV_OK)
         *out = a;
@@ -307,36 +303,4 @@ fv_status asks_get(asks *a, int64_t id, asks_row *row, fv_error *error) {
                    "there is no row %lld in eval.db; 'sqlite3 DIR/eval.db \"SELECT id, class FROM "
                    "asks\"' lists them",
                    (long long)id);
-}
-
-// --- lengths -----------------------------------------------------------------------------------
-
-bool asks_fit(asks *a, const asks_key *key, const char *task, const char *hay, int length,
-              int *n_units, int *tokens, char *counted) {
-    sqlite3_stmt *s = prepared(a, ASKS_FIT);
-    if (s == NULL) return false;
-    bind_key(s, key, task, hay);
-    sqlite3_bind_int(s, 6, length);
-    bool found = sqlite3_step(s) == SQLITE_ROW;
-    if (found) {
-        *n_units = sqlite3_column_int(s, 0);
-        *tokens = sqlite3_column_int(s, 1);
-        snprintf(counted, 16, "%s", column_text(s, 2));
-        found = *n_units >= 0 && *tokens >= 0; // else it is measured again
-    }
-    sqlite3_reset(s);
-    return found;
-}
-
-fv_status asks_put_fit(asks *a, const asks_key *key, const char *task, const char *hay, int length,
-                       int n_units, int tokens, const char *counted, fv_error *error) {
-    sqlite3_stmt *s = prepared(a, ASKS_PUT_FIT);
-    if (s == NULL) return eval_db_fail(a->db, "a length cannot be stored", error);
-    bind_key(s, key, task, hay);
-    sqlite3_bind_int(s, 6, length);
-    sqlite3_bind_int(s, 7, n_units);
-    sqlite3_bind_int(s, 8, tokens);
-    bind_text(s, 9, counted);
-    if (sql_done(s)) return FV_OK;
-    return eval_db_fail(a->db, "a length cannot be stored", error);
 }

@@ -1,4 +1,4 @@
-// Questions and what came of them, in the tables `asks` and `fits` of eval.db. One connection of
+// Questions and what came of them, in the table `asks` of eval.db. One connection of
 // the process writes; a second process that wants to is turned away.
 #ifndef FOVEA_SERVED_ASKS_H
 #define FOVEA_SERVED_ASKS_H
@@ -86,12 +86,5 @@ fv_status asks_same_model(asks *a, const char *label, const asks_origin *origin,
 
 // One question by its number; FV_NOT_FOUND.
 fv_status asks_get(asks *a, int64_t id, asks_row *row, fv_error *error);
-
-// How many units make a length, and the tokens of such a prompt, found earlier; false where it was
-// not. `counted` [16] says how tokens were counted.
-bool asks_fit(asks *a, const asks_key *key, const char *task, const char *hay, int length,
-              int *n_units, int *tokens, char *counted);
-fv_status asks_put_fit(asks *a, const asks_key *key, const char *task, const char *hay, int length,
-                       int n_units, int tokens, const char *counted, fv_error *error);
 
 #endif

@@ -80,12 +80,23 @@ static void write_outputs(ruler_file *f, const prompt *p) {
 
 // --- data --------------------------------------------------------------------------------------
 
+enum { MOST_PASSED = 1000 }; // questions in a row that do not fit
+
+// One file: a task at a length.
+typedef struct data_part {
+    const served_task *task;
+    served_sample_place place;
+    length_rule rule;
+} data_part;
+
 typedef struct data_writer {
     const fv_served_options *options;
     const char *folder;
     served_source source;
     token_counter counter;
     prompt prompt;
+    data_part *parts; // [n_parts]
+    int n_parts;
 } data_writer;
 
 static void write_data_line(ruler_file *f, const prompt *p, int index, int length) {
@@ -103,9 +114,9 @@ static int most_tokens(const data_writer *w, const served_task *task) {
     return w->options->max_tokens > 0 ? w->options->max_tokens : task->max_tokens;
 }
 
-// What the prompts of a file are made of, and whether its length is enough.
+// What the prompts of a file are made of, and how much of it fills the length.
 static fv_status prepare(data_writer *w, const served_task *task, int length,
-                         served_sample_place *place, int *tokens, fv_error *error) {
+                         served_sample_place *place, length_rule *rule, fv_error *error) {
     const fv_served_options *o = w->options;
     int longest = length;
     for (int l = 0; l < o->n_lengths; l++)
@@ -116,65 +127,97 @@ static fv_status prepare(data_writer *w, const served_task *task, int length,
     fv_status status = source_prepare(&w->source, task, &from, &place->hay, &name, error);
     free(name);
     if (status != FV_OK) return status;
-    return tokens_check(&w->counter, task, &w->source, most_tokens(w, task), place, &place->n_units,
-                        tokens, error);
+    return length_rule_make(&w->counter, task, &w->source, most_tokens(w, task), place, rule,
+                            error);
 }
 
-static fv_status write_data(data_writer *w, const served_task *task, int length, fv_error *error) {
+static fv_status write_data(data_writer *w, const data_part *part, fv_error *error) {
     const fv_served_options *o = w->options;
+    const served_task *task = part->task;
     int max_tokens = most_tokens(w, task), tokens;
-    served_sample_place place;
+    served_sample_place place = part->place;
     ruler_file file = {0};
-    fv_status status = prepare(w, task, length, &place, &tokens, error);
-    if (status == FV_OK)
-        status = tokens_fit(&w->counter, task, &w->source, max_tokens, &place, &place.n_units,
-                            &tokens, error);
-    if (status == FV_OK)
-        status =
-            open_file(&file, error, "%s/%d/%s/validation.jsonl", w->folder, length, task->name);
+    fv_status status =
+        open_file(&file, error, "%s/%d/%s/validation.jsonl", w->folder, place.length, task->name);
     if (status != FV_OK) return status;
-    for (; place.sample < o->samples && status == FV_OK; place.sample++) {
+    // A question that does not fit into the length is passed over.
+    for (int index = 0; index < o->samples && status == FV_OK; place.sample++) {
         if (o->interrupted != NULL && *o->interrupted)
             status = fv_fail(error, FV_INTERRUPTED, "interrupted");
-        prompt_clear(&w->prompt);
-        if (status == FV_OK) status = task->build(task, &w->source, &place, &w->prompt, error);
-        if (status == FV_OK) write_data_line(&file, &w->prompt, place.sample, tokens + max_tokens);
+        if (status == FV_OK)
+            status = length_build(&w->counter, &part->rule, task, &w->source, &place, &w->prompt,
+                                  &tokens, error);
+        if (status != FV_OK) break;
+        if (place.n_units > 0) write_data_line(&file, &w->prompt, index++, tokens + max_tokens);
+        if (place.sample > MOST_PASSED && index == 0)
+            status =
+                fv_fail(error, FV_USAGE, "no question of %s fits into length %d; use a longer one",
+                        task->name, place.length);
     }
     return close_file(&file, status, error);
 }
 
-// Nothing is written before everything is known to be good.
-static fv_status check_data(data_writer *w, fv_error *error) {
+// Finds the lengths of all parts. Nothing is written before everything else is known to be good; a
+// length that a task has no prompt of is left out and told of in the end.
+static fv_status prepare_parts(data_writer *w, fv_error *left_out, fv_error *error) {
     const fv_served_options *o = w->options;
     for (int t = 0; t < o->n_tasks; t++) {
         fv_status known = served_task_check(o->tasks[t], error);
         if (known != FV_OK) return known;
         const served_task *task = served_task_find(o->tasks[t]);
-        for (int l = 0; l < o->n_lengths; l++) {
-            served_sample_place place;
-            int tokens;
-            fv_status status = prepare(w, task, o->lengths[l], &place, &tokens, error);
-            if (status != FV_OK) return status;
+        fv_status status = FV_OK;
+        for (int l = 0; l < o->n_lengths && status == FV_OK; l++) {
+            data_part *part = &w->parts[w->n_parts];
+            part->task = task;
+            status = prepare(w, task, o->lengths[l], &part->place, &part->rule, error);
+            bool short_one = status == FV_USAGE && part->rule.tokens > part->rule.budget;
+            if (status == FV_OK)
+                w->n_parts++;
+            else
+                length_rule_free(&part->rule);
+            if (!short_one) continue;
+            if (left_out->status == FV_OK) *left_out = *error;
+            status = FV_OK;
         }
+        if (status != FV_OK) return status;
     }
-    return FV_OK;
+    if (w->n_parts > 0) return FV_OK;
+    *error = *left_out;
+    return left_out->status;
+}
+
+static fv_status open_counter(data_writer *w, fv_error *error) {
+    const fv_served_options *o = w->options;
+    w->counter = (token_counter){.model = o->model ? o->model : "",
+                                 .api = WIRE_COMPLETIONS,
+                                 .extra = o->extra,
+                                 .patience = o->timeout,
+                                 .interrupted = o->interrupted,
+                                 .say = o->on_note,
+                                 .context_of_say = o->context};
+    fv_status status = FV_OK;
+    if (o->endpoint != NULL) {
+        status = address_read(o->endpoint, false, &w->counter.at, error);
+        if (status == FV_OK) status = served_connect(o, 1, 256 << 20, &w->counter.http, error);
+    }
+    return status == FV_OK ? tokens_open(&w->counter, error) : status;
 }
 
 fv_status fv_ruler_write(const fv_served_options *o, const char *folder, fv_error *error) {
     data_writer w = {.options = o, .folder = folder};
-    w.counter = (token_counter){
-        .model = o->model ? o->model : "", .api = WIRE_COMPLETIONS, .interrupted = o->interrupted};
-    fv_status status = FV_OK;
-    if (o->endpoint != NULL) {
-        status = address_read(o->endpoint, false, &w.counter.at, error);
-        if (status == FV_OK) status = served_connect(o, 1, 256 << 20, &w.counter.http, error);
-    }
-    if (status == FV_OK) status = tokens_open(&w.counter, error);
-    if (status == FV_OK) status = check_data(&w, error);
+    fv_error left_out = {.status = FV_OK};
+    size_t n = (size_t)o->n_tasks * (size_t)o->n_lengths;
+    w.parts = calloc(n > 0 ? n : 1, sizeof *w.parts);
+    fv_status status =
+        w.parts != NULL ? open_counter(&w, error) : fv_fail(error, FV_NO_MEMORY, "out of memory");
+    if (status == FV_OK) status = prepare_parts(&w, &left_out, error);
     if (status == FV_OK) status = fv_folder_make(folder, NULL, error);
-    for (int t = 0; t < o->n_tasks && status == FV_OK; t++)
-        for (int l = 0; l < o->n_lengths && status == FV_OK; l++)
-            status = write_data(&w, served_task_find(o->tasks[t]), o->lengths[l], error);
+    for (int i = 0; i < w.n_parts && status == FV_OK; i++)
+        status = write_data(&w, &w.parts[i], error);
+    if (status == FV_OK && left_out.status != FV_OK)
+        status = fv_fail(error, left_out.status, "%s; all others are written", left_out.text);
+    for (int i = 0; i < w.n_parts; i++) length_rule_free(&w.parts[i].rule);
+    free(w.parts);
     http *connection = w.counter.http;
     tokens_close(&w.counter);
     http_free(connection);

@@ -172,24 +172,37 @@ static fv_status make_groups(fv_served *s, fv_error *error) {
 
 // --- lengths -----------------------------------------------------------------------------------
 
-static fv_status check_group(fv_served *s, served_group *g, token_counter *counter,
-                             fv_error *error) {
-    const served_sample_place place = {
-        .seed = s->options.seed, .length = g->length, .hay = g->hay, .depth = 50};
-    return tokens_check(counter, g->task, &s->source, g->max_tokens, &place, &g->n_units,
-                        &g->tokens, error);
+static bool wants_answers(const fv_served *s, const served_group *g) {
+    for (int i = 0; i < g->n_cells; i++) {
+        const served_cell *c = &s->cells[g->first_cell + i];
+        if (served_wants_more(s, c)) return true;
+        for (int k = 0; k < c->target; k++)
+            if (c->state[k] == SAMPLE_MISSING) return true;
+    }
+    return false;
 }
 
-static fv_status fit_group(fv_served *s, served_group *g, token_counter *counter, fv_error *error) {
+// A length at which a task has no prompt is left out, and the others are asked.
+static fv_status measure_group(fv_served *s, served_group *g, token_counter *counter,
+                               fv_error *error) {
     const served_sample_place place = {
         .seed = s->options.seed, .length = g->length, .hay = g->hay, .depth = 50};
-    fv_status status = tokens_fit(counter, g->task, &s->source, g->max_tokens, &place, &g->n_units,
-                                  &g->tokens, error);
-    if (status != FV_OK) return status;
-    snprintf(g->counted, sizeof g->counted, "%s", tokens_way_text(counter->way));
-    if (s->options.dry) return FV_OK;
-    return asks_put_fit(s->asks, &s->key, g->task->name, g->haystack, g->length, g->n_units,
-                        g->tokens, g->counted, error);
+    fv_error why;
+    fv_status status =
+        length_rule_make(counter, g->task, &s->source, g->max_tokens, &place, &g->rule, &why);
+    if (status == FV_USAGE) {
+        snprintf(g->left_out, sizeof g->left_out, "%s", why.text);
+        return FV_OK;
+    }
+    if (status != FV_OK) {
+        *error = why;
+        return status;
+    }
+    if (*s->counted == '\0')
+        snprintf(s->counted, sizeof s->counted, "%s%s", tokens_way_text(g->rule.count.way),
+                 g->rule.count.added_known ? "" : ", template estimated");
+    s->estimated |= !length_rule_is_sure(&g->rule);
+    return FV_OK;
 }
 
 static fv_status open_counter(const fv_served *s, token_counter *counter, fv_error *error) {
@@ -197,7 +210,10 @@ static fv_status open_counter(const fv_served *s, token_counter *counter, fv_err
     *counter = (token_counter){.model = o->model,
                                .extra = o->extra,
                                .api = strcmp(o->api, "chat") == 0 ? WIRE_CHAT : WIRE_COMPLETIONS,
-                               .interrupted = o->interrupted};
+                               .patience = o->timeout,
+                               .interrupted = o->interrupted,
+                               .say = o->on_note,
+                               .context_of_say = o->context};
     fv_status status = address_read(o->endpoint, counter->api == WIRE_CHAT, &counter->at, error);
     if (status != FV_OK) return status;
     // Whoever starts a command waits for its first words: few tries.
@@ -213,23 +229,23 @@ static fv_status open_asks(fv_served *s, bool writes, fv_error *error) {
     return asks_open(s->options.folder, writes, &s->asks, error);
 }
 
-// Finds the lengths that no earlier call counted. Nothing is written before all of them are known
-// to be long enough.
-static fv_status fit_lengths(fv_served *s, fv_error *error) {
+// What is answered needs no server. Nothing is written before there is something to ask.
+static fv_status measure_lengths(fv_served *s, fv_error *error) {
     token_counter counter = {0};
-    int n_new = 0;
+    int n_left_out = 0;
+    bool open = false;
     fv_status status = FV_OK;
     for (int i = 0; i < s->n_groups && status == FV_OK; i++) {
         served_group *g = &s->groups[i];
-        g->fitted = asks_fit(s->asks, &s->key, g->task->name, g->haystack, g->length, &g->n_units,
-                             &g->tokens, g->counted);
-        if (g->fitted) continue;
-        if (n_new++ == 0) status = open_counter(s, &counter, error);
-        if (status == FV_OK) status = check_group(s, g, &counter, error);
+        if (!wants_answers(s, g)) continue;
+        if (!open) status = open_counter(s, &counter, error);
+        open = true;
+        if (status == FV_OK) status = measure_group(s, g, &counter, error);
+        n_left_out += *g->left_out != '\0';
     }
+    if (status == FV_OK && n_left_out > 0 && n_left_out == s->n_groups)
+        status = fv_fail(error, FV_USAGE, "%s", s->groups[0].left_out);
     if (status == FV_OK && !s->options.dry) status = open_asks(s, true, error);
-    for (int i = 0; i < s->n_groups && status == FV_OK; i++)
-        if (!s->groups[i].fitted) status = fit_group(s, &s->groups[i], &counter, error);
     s->context = counter.context;
     http *connection = counter.http;
     tokens_close(&counter);
@@ -239,12 +255,13 @@ static fv_status fit_lengths(fv_served *s, fv_error *error) {
 
 // --- what is stored ----------------------------------------------------------------------------
 
-served_sample_place served_place(const fv_served *s, const served_cell *cell, int sample) {
+served_sample_place served_place(const fv_served *s, const served_cell *cell, int sample,
+                                 int n_units) {
     const served_group *g = cell->group;
     return (served_sample_place){.seed = s->options.seed,
                                  .sample = sample,
                                  .length = g->length,
-                                 .n_units = g->n_units,
+                                 .n_units = n_units,
                                  .depth = cell->cell.depth,
                                  .hay = g->hay};
 }
@@ -258,7 +275,7 @@ fv_served_fault *served_count_fault(fv_served *s, const char *kind, const char *
         if (grown == NULL) return NULL;
         s->faults = grown;
         fault = &grown[s->n_faults++];
-        *fault = (fv_served_fault){0};
+        *fault = (fv_served_fault){.lasting = strcmp(kind, SERVED_LENGTH_SHORT) == 0};
         snprintf(fault->kind, sizeof fault->kind, "%s", kind);
     }
     snprintf(fault->note, sizeof fault->note, "%s", note);
@@ -374,8 +391,8 @@ fv_status fv_served_open(const fv_served_options *options, fv_served **out, fv_e
     if (status == FV_OK) status = make_groups(s, error);
     if (status == FV_OK) status = open_asks(s, false, error);
     if (status == FV_OK) status = served_check_label(s, error);
-    if (status == FV_OK) status = fit_lengths(s, error);
     if (status == FV_OK) status = served_load(s, error);
+    if (status == FV_OK) status = measure_lengths(s, error);
     if (status == FV_OK)
         *out = s;
     else
@@ -389,6 +406,7 @@ void fv_served_close(fv_served *s) {
         free(s->groups[i].haystack);
         wire_frame_free(&s->groups[i].frame);
         wire_settings_free(&s->groups[i].settings);
+        length_rule_free(&s->groups[i].rule);
     }
     for (int i = 0; i < s->n_cells; i++) free(s->cells[i].state);
     free(s->groups);
@@ -412,9 +430,9 @@ static void plan_group(const fv_served *s, const served_group *g, fv_served_plan
             int most = s->options.interval > 0 ? g->samples : c->target;
             if (k >= most || c->state[k] != SAMPLE_MISSING) continue;
             plan->n_requests++;
-            plan->prompt_tokens += g->tokens;
+            plan->prompt_tokens += g->rule.tokens;
             plan->answer_tokens += g->max_tokens;
-            if (!first) plan->shared_tokens += g->tokens * c->cell.depth / 100;
+            if (!first) plan->shared_tokens += g->rule.tokens * c->cell.depth / 100;
             first = false;
         }
     }
@@ -426,8 +444,10 @@ void fv_served_plan_make(const fv_served *s, fv_served_plan *plan) {
                              .n_unknown = s->n_unknown,
                              .context = s->context,
                              .seconds = -1,
-                             .counted = s->n_groups > 0 ? s->groups[0].counted : ""};
-    for (int i = 0; i < s->n_groups; i++) plan_group(s, &s->groups[i], plan);
+                             .counted = s->counted,
+                             .estimated = s->estimated};
+    for (int i = 0; i < s->n_groups; i++)
+        if (*s->groups[i].left_out == '\0') plan_group(s, &s->groups[i], plan);
     if (s->mean_seconds > 0)
         plan->seconds = plan->n_requests * s->mean_seconds / s->options.in_flight;
 }

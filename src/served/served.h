@@ -5,9 +5,9 @@
 
 #include "served/asks.h"
 #include "served/data_file.h"
+#include "served/length.h"
 #include "served/server_name.h"
 #include "served/source.h"
-#include "served/tokens.h"
 
 // A task at one length: cells that differ in depth alone and share their haystacks.
 typedef struct served_group {
@@ -16,10 +16,10 @@ typedef struct served_group {
     int samples;           // of each cell, at most
     char *haystack;        // what the prompts are made of
     served_hay hay;
-    int length, n_units, tokens, max_tokens;
+    int length, max_tokens;
     wire_settings settings;
-    char counted[16];
-    bool fitted; // an earlier call found these
+    length_rule rule;                           // where something is missing
+    char left_out[sizeof((fv_error *)0)->text]; // why nothing of it can be asked, or ""
     wire_frame frame;
     int first_cell, n_cells;   // by falling depth
     int n_answered;            // in this call
@@ -52,6 +52,8 @@ struct fv_served {
     served_group *groups;
     served_cell *cells;
     int n_groups, n_cells, context;
+    char counted[48];        // how tokens are counted; "" where nothing is missing
+    bool estimated;          // some of them are not
     double mean_seconds;     // of stored answers; 0 while there are none
     int n_stored, n_unknown; // answers that count; and of unknown origin that do not and would
     fv_served_fault *faults;
@@ -61,8 +63,9 @@ struct fv_served {
 // Reads all stored answers into the cells.
 fv_status served_load(fv_served *s, fv_error *error);
 
-// The place of a sample.
-served_sample_place served_place(const fv_served *s, const served_cell *cell, int sample);
+// The place of a sample whose prompt has so many units.
+served_sample_place served_place(const fv_served *s, const served_cell *cell, int sample,
+                                 int n_units);
 
 // The label of the call's answers and its key, once the address is read.
 fv_status served_name(fv_served *s, fv_error *error);
@@ -85,7 +88,10 @@ asks_origin served_origin(const fv_served *s, const served_group *group);
 asks_group served_asks_group(const fv_served *s, const served_group *group, asks_whose whose);
 asks_whose served_counted(const fv_served *s);
 
-// Counts one failure of a kind.
+// The kind of failure of questions that have no prompt of their length, now or later.
+#define SERVED_LENGTH_SHORT "length too short"
+
+// The failure of a kind, with its last note; NULL without memory.
 fv_served_fault *served_count_fault(fv_served *s, const char *kind, const char *note);
 
 // The wanted width of the interval is not reached and there are more samples to ask for.

@@ -1,8 +1,12 @@
 // Asking. One thread builds prompts, sends them, reads replies and stores them:
 //
-//   cursor ──> slot: prompt, request ──> in flight ──> reply ──> verdict ──> eval.db
-//              ^                                                    │
+//   cursor ──> slot: prompt ──> count ──> request ──> reply ──> verdict ──> eval.db
+//              ^         ^── shorter ──┘                            │
 //              └────────────── the slot is free after the commit <──┘
+//
+// Each prompt is counted by the server before it is asked, and shortened until it fits into its
+// length. Where nobody counts, lengths are estimates: what the server refuses as too long is asked
+// again a tenth shorter.
 //
 // A slot is used again only after its answer is committed, so that whatever kills the process, no
 // more requests are repeated than there are slots.
@@ -18,7 +22,8 @@ enum {
     MOST_REPLY = 1 << 20, // bytes: no answer of some hundred tokens is longer
     MOST_TOKEN = 64,      // bytes: and no further token, however it is escaped
     ROUND = 8,            // further samples of a cell whose interval is too wide
-    ENOUGH_TOO_LONG = 3   // refusals after which a length is given up
+    ENOUGH_TOO_LONG = 3,  // refusals after which a length is given up
+    MOST_SHORTER = 3      // times that an estimate is corrected
 };
 
 static const char TRUNCATED_KIND[] = "prompt truncated";
@@ -28,6 +33,11 @@ typedef struct slot {
     prompt prompt;
     served_cell *cell;
     int sample;
+    length_search search;
+    int n_units, tokens; // of the prompt; tokens -1: not known
+    int n_shorter;
+    bool counting; // the request in flight counts the prompt
+    bool no_room;  // not even its shortest prompt fits into the length
     wire_reply reply;
 } slot;
 
@@ -46,6 +56,7 @@ typedef struct asker {
 // --- what to ask next --------------------------------------------------------------------------
 
 static bool given_up(const served_group *g) {
+    if (*g->left_out != '\0') return true;
     return g->n_too_long >= ENOUGH_TOO_LONG && g->n_answered == 0;
 }
 
@@ -101,24 +112,108 @@ static http_fault judge(http_call *call) {
     return fault;
 }
 
-static fv_status send(asker *a, slot *at, fv_error *error) {
+static http_fault judge_count(http_call *call) {
+    slot *at = call->context;
+    if (call->status != 200)
+        return wire_fault(call->reply.data, call->reply.n, call->status, call->note);
+    at->tokens = tokens_rule_read(&at->cell->group->rule.count, call->reply.data, call->reply.n);
+    if (at->tokens >= 0) return HTTP_NONE;
+    snprintf(call->note, sizeof call->note, "the reply has no count of tokens");
+    return HTTP_MALFORMED;
+}
+
+static fv_status build(asker *a, slot *at, int n_units, fv_error *error) {
     const served_group *g = at->cell->group;
-    const served_sample_place place = served_place(a->s, at->cell, at->sample);
+    const served_sample_place place = served_place(a->s, at->cell, at->sample, n_units);
+    at->n_units = n_units;
     prompt_clear(&at->prompt);
-    fv_status status = g->task->build(g->task, &a->s->source, &place, &at->prompt, error);
-    if (status != FV_OK) return status;
+    return g->task->build(g->task, &a->s->source, &place, &at->prompt, error);
+}
+
+static void start(asker *a, slot *at, const char *url, const char *head, const char *tail,
+                  http_fault (*judges)(http_call *)) {
     http_call *call = &at->call;
-    call->url = a->s->at.url;
-    call->head = at->prompt.system != NULL ? g->frame.head_system : g->frame.head;
-    call->n_head = strlen(call->head);
-    call->tail = g->frame.tail;
-    call->n_tail = strlen(call->tail);
+    call->url = url;
+    call->head = head;
+    call->n_head = strlen(head);
+    call->tail = tail;
+    call->n_tail = strlen(tail);
     call->prompt = &at->prompt;
-    call->judge = judge;
+    call->judge = judges;
     call->context = at;
-    at->cell->state[at->sample] = SAMPLE_FAILED; // unless it turns out otherwise
     http_start(a->http, call);
-    return FV_OK;
+}
+
+static void send(asker *a, slot *at) {
+    const served_group *g = at->cell->group;
+    const char *head = at->prompt.system != NULL ? g->frame.head_system : g->frame.head;
+    at->counting = false;
+    start(a, at, a->s->at.url, head, g->frame.tail, judge);
+}
+
+static fv_status store(asker *a, slot *at, fv_error *error);
+
+// The search has ended: the prompt that fits is asked, or none does.
+static fv_status send_found(asker *a, slot *at, fv_error *error) {
+    const length_rule *rule = &at->cell->group->rule;
+    fv_status status = FV_OK;
+    at->no_room = rule->fits && at->search.n_units == 0;
+    if (at->no_room) return store(a, at, error);
+    if (rule->fits) at->tokens = at->search.tokens;
+    if (rule->fits && at->search.n_units != at->n_units)
+        status = build(a, at, at->search.n_units, error);
+    if (status == FV_OK) send(a, at);
+    return status;
+}
+
+// Builds a prompt of so many units. What is counted is sent to be counted; estimates are made
+// until one fits.
+static fv_status prepare(asker *a, slot *at, int n_units, fv_error *error) {
+    const length_rule *rule = &at->cell->group->rule;
+    fv_status status = build(a, at, n_units, error);
+    if (status == FV_OK && tokens_way_counts(rule->count.way)) {
+        at->counting = true;
+        start(a, at, rule->count.url, tokens_rule_head(&rule->count, &at->prompt),
+              rule->count.frame.tail, judge_count);
+        return FV_OK;
+    }
+    for (int next = n_units; next > 0 && status == FV_OK;) {
+        at->tokens = tokens_rule_estimate(&rule->count, &at->prompt);
+        next = rule->fits ? length_search_next(&at->search, next, at->tokens) : 0;
+        if (next > 0) status = build(a, at, next, error);
+    }
+    return status == FV_OK ? send_found(a, at, error) : status;
+}
+
+static fv_status begin(asker *a, slot *at, fv_error *error) {
+    int n_units = length_search_start(&at->search, &at->cell->group->rule);
+    at->n_shorter = 0;
+    at->tokens = -1;
+    at->counting = at->no_room = false;
+    at->cell->state[at->sample] = SAMPLE_FAILED; // unless it turns out otherwise
+    return prepare(a, at, n_units, error);
+}
+
+// A prompt that was counted is asked, or counted again when it is shorter.
+static fv_status take_count(asker *a, slot *at, fv_error *error) {
+    bool fits = at->cell->group->rule.fits;
+    int next = fits ? length_search_next(&at->search, at->n_units, at->tokens) : 0;
+    return next > 0 ? prepare(a, at, next, error) : send_found(a, at, error);
+}
+
+// An estimate that the server refused as too long is made a tenth shorter.
+static bool can_be_shorter(const slot *at) {
+    const length_rule *rule = &at->cell->group->rule;
+    return rule->fits && !tokens_way_counts(rule->count.way) && at->n_shorter < MOST_SHORTER &&
+           at->n_units - (at->n_units + 9) / 10 >= rule->least;
+}
+
+static fv_status send_shorter(asker *a, slot *at, fv_error *error) {
+    at->n_shorter++;
+    fv_status status = build(a, at, at->n_units - (at->n_units + 9) / 10, error);
+    at->tokens = tokens_rule_estimate(&at->cell->group->rule.count, &at->prompt);
+    if (status == FV_OK) send(a, at);
+    return status;
 }
 
 // What a reply may have: --max-tokens allows longer ones.
@@ -135,24 +230,13 @@ static fv_status fill_slots(asker *a, fv_error *error) {
         at->cell = next_missing(a, &at->sample);
         if (at->cell == NULL) return FV_OK;
         a->n_idle--;
-        fv_status status = send(a, at, error);
+        fv_status status = begin(a, at, error);
         if (status != FV_OK) return status;
     }
     return FV_OK;
 }
 
 // --- what came of it ---------------------------------------------------------------------------
-
-// Whether the server read clearly less than it was sent. Prompts of one length differ by some
-// tokens: by few where their haystacks are alike, by more where they are different texts.
-static bool is_truncated(const served_group *g, int prompt_tokens) {
-    if (prompt_tokens < 0 || strcmp(g->counted, tokens_way_text(TOKENS_ESTIMATE)) == 0)
-        return false;
-    bool alike = g->hay != EVAL_HAY_TEXT && g->task->spread == 0;
-    bool exact = strcmp(g->counted, tokens_way_text(TOKENS_USAGE)) != 0;
-    double slack = 16 + ((alike && exact ? 0.02 : 0.1) + g->task->spread) * g->tokens;
-    return prompt_tokens < g->tokens - slack;
-}
 
 static char *expected_json(const prompt *p) {
     json_t *list = json_array();
@@ -163,9 +247,17 @@ static char *expected_json(const prompt *p) {
 }
 
 static void classify(asker *a, slot *at, asks_row *row, served_verdict *verdict, char *note) {
-    const served_group *g = at->cell->group;
+    served_group *g = at->cell->group;
     const http_call *call = &at->call;
     *verdict = (served_verdict){.answer = FV_ANSWER_ERROR};
+    if (at->no_room) {
+        snprintf(note, sizeof call->note, "its shortest prompt has %d tokens, and %d fit",
+                 at->tokens, g->rule.budget);
+        row->error_kind = SERVED_LENGTH_SHORT;
+        row->error = note;
+        row->http_status = row->attempts = 0;
+        return;
+    }
     if (call->fault != HTTP_NONE) {
         snprintf(note, sizeof call->note, "%s", call->note);
         row->error_kind = http_fault_text(call->fault);
@@ -179,10 +271,12 @@ static void classify(asker *a, slot *at, asks_row *row, served_verdict *verdict,
     row->finish = at->reply.finish;
     row->prompt_tokens = at->reply.prompt_tokens;
     row->completion_tokens = at->reply.completion_tokens;
-    if (is_truncated(g, at->reply.prompt_tokens)) {
+    tokens_rule_learn(&g->rule.count, at->tokens, at->reply.prompt_tokens);
+    if (tokens_rule_truncated(&g->rule.count, at->tokens, at->reply.prompt_tokens)) {
         verdict->answer = FV_ANSWER_TRUNCATED;
-        snprintf(note, sizeof call->note, "the server read %d tokens of about %d",
-                 at->reply.prompt_tokens, g->tokens);
+        snprintf(note, sizeof call->note, "the server read %d tokens of %s%d",
+                 at->reply.prompt_tokens, tokens_way_counts(g->rule.count.way) ? "" : "about ",
+                 at->tokens);
         row->error_kind = TRUNCATED_KIND;
         row->error = note;
         return;
@@ -201,6 +295,7 @@ static void watch(asker *a, const slot *at, fv_answer answer) {
         return;
     }
     a->n_failed++;
+    if (at->no_room) return;
     bool too_long = fault == HTTP_CONTEXT || answer == FV_ANSWER_TRUNCATED;
     if (too_long) {
         g->n_too_long++;
@@ -226,7 +321,7 @@ static fv_status store(asker *a, slot *at, fv_error *error) {
                     .prompt_hash = at->prompt.hash,
                     .length = g->length,
                     .sample = at->sample,
-                    .n_units = g->n_units,
+                    .n_units = at->n_units,
                     .depth = at->cell->cell.depth,
                     .expected = expected ? expected : "[]",
                     .http_status = at->call.status,
@@ -250,11 +345,18 @@ static fv_status store(asker *a, slot *at, fv_error *error) {
     return status;
 }
 
-// Stores everything that has arrived, in one transaction.
-static fv_status store_arrived(asker *a, http_call *first, fv_error *error) {
+// Goes on with what was counted, and stores all answers that have arrived in one transaction.
+static fv_status take_arrived(asker *a, http_call *first, fv_error *error) {
     fv_status status = asks_begin(a->s->asks, error);
-    for (http_call *call = first; call != NULL && status == FV_OK; call = http_wait(a->http, 0))
-        status = store(a, call->context, error);
+    for (http_call *call = first; call != NULL && status == FV_OK; call = http_wait(a->http, 0)) {
+        slot *at = call->context;
+        if (at->counting && call->fault == HTTP_NONE)
+            status = take_count(a, at, error);
+        else if (!at->counting && call->fault == HTTP_CONTEXT && can_be_shorter(at))
+            status = send_shorter(a, at, error);
+        else
+            status = store(a, at, error);
+    }
     return status == FV_OK ? asks_commit(a->s->asks, error) : status;
 }
 
@@ -279,7 +381,7 @@ static fv_status ask_all(asker *a, fv_error *error) {
         if (status != FV_OK) return status;
         if (a->n_idle == a->s->options.in_flight && !widen(a)) return FV_OK;
         http_call *call = http_wait(a->http, 100);
-        if (call != NULL) status = store_arrived(a, call, error);
+        if (call != NULL) status = take_arrived(a, call, error);
         if (status != FV_OK) return status;
         show(a, false);
     }
@@ -291,9 +393,13 @@ static void count_unasked(asker *a) {
     for (int i = 0; i < s->n_faults; i++) s->faults[i].unasked = 0;
     for (int i = 0; i < s->n_cells; i++) {
         const served_cell *c = &s->cells[i];
-        const char *kind = given_up(c->group) ? c->group->too_long_kind : a->stop_kind;
+        const char *left_out = c->group->left_out;
+        const char *kind = *left_out            ? SERVED_LENGTH_SHORT
+                           : given_up(c->group) ? c->group->too_long_kind
+                                                : a->stop_kind;
         int n = 0;
         if (kind == NULL) continue;
+        if (*left_out != '\0') served_count_fault(s, kind, left_out);
         for (int k = 0; k < c->target; k++) n += c->state[k] == SAMPLE_MISSING;
         for (int f = 0; f < s->n_faults; f++)
             if (strcmp(s->faults[f].kind, kind) == 0) s->faults[f].unasked += n;

@@ -1,20 +1,34 @@
 #include "served/tokens.h"
+#include "base/clock.h"
 #include "base/json.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-enum { CHAT_TOKENS = 24 };
+enum {
+    CHAT_TOKENS = 24,       // of a template that nothing is known about
+    MOST_TEMPLATE = 1 << 16 // tokens: more than that is no template
+};
+
+static const char *const TEXTS[] = {
+#define TEXT(name, text) text,
+    TOKENS_WAY_LIST(TEXT)
+#undef TEXT
+};
 
 const char *tokens_way_text(tokens_way way) {
-    static const char *const TEXTS[] = {
-#define TEXT(name, text) text,
-        TOKENS_WAY_LIST(TEXT)
-#undef TEXT
-    };
     return TEXTS[way];
+}
+
+bool tokens_way_counts(tokens_way way) {
+    return way < TOKENS_USAGE;
+}
+
+static fv_status no_memory(fv_error *error) {
+    return fv_fail(error, FV_NO_MEMORY, "out of memory");
 }
 
 // --- asking the server -------------------------------------------------------------------------
@@ -53,7 +67,7 @@ static char *join(const char *root, const char *path) {
     return url.data;
 }
 
-// `{"model":"NAME","content":"`, the name escaped.
+// `{"model":"NAME",` and the rest, the name escaped.
 static char *named_head(const token_counter *c, const char *rest) {
     text_buffer head = {0};
     text_add(&head, "{\"model\":\"");
@@ -63,11 +77,11 @@ static char *named_head(const token_counter *c, const char *rest) {
     return head.data;
 }
 
-static fv_status ask_path(token_counter *c, const char *path, const char *rest, const prompt *p,
-                          const char *tail, json_t **reply, fv_error *error) {
-    char *url = join(c->at.root, path), *head = named_head(c, rest);
-    fv_status status = url != NULL && head != NULL ? ask(c, url, head, p, tail, reply, error)
-                                                   : fv_fail(error, FV_NO_MEMORY, "out of memory");
+static fv_status ask_path(token_counter *c, const char *path, const char *rest, json_t **reply,
+                          fv_error *error) {
+    char *url = join(c->at.root, path), *head = *rest ? named_head(c, rest) : text_copy("");
+    fv_status status =
+        url != NULL && head != NULL ? ask(c, url, head, NULL, "", reply, error) : no_memory(error);
     free(url);
     free(head);
     return status;
@@ -80,13 +94,15 @@ static int count_of(const json_t *reply) {
     return json_is_array(tokens) ? (int)json_array_size(tokens) : -1;
 }
 
+// --- finding out how -----------------------------------------------------------------------------
+
 // The server's context, from /props (llama.cpp) or the list of models (vLLM, llama.cpp).
 static fv_status find_context(token_counter *c, fv_error *error) {
     const char *const places[][2] = {{c->at.root, "/props"}, {c->at.base, "/models"}};
     for (int i = 0; i < 2 && c->context <= 0; i++) {
         json_t *reply = NULL;
         char *url = join(places[i][0], places[i][1]);
-        if (url == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory");
+        if (url == NULL) return no_memory(error);
         fv_status status = ask(c, url, "", NULL, "", &reply, error);
         free(url);
         if (status != FV_OK) return status;
@@ -100,12 +116,42 @@ static fv_status find_context(token_counter *c, fv_error *error) {
     return FV_OK;
 }
 
+// The last answer says that the server, or what stands before it, cannot answer yet.
+static bool not_ready(const token_counter *c) {
+    int status = c->call.status;
+    return status == 429 || (status >= 502 && status <= 504);
+}
+
+// Asks at a path of the server's own, and again for as long as the server is not ready. One that
+// says of itself that it is has no such path.
+static fv_status ask_ready(token_counter *c, const char *path, const char *rest, json_t **reply,
+                           fv_error *error) {
+    const struct timespec pause = {.tv_nsec = 100000000};
+    double start = clock_now();
+    for (bool said = false;; said = true) {
+        char why[sizeof c->call.note], text[sizeof why + 64];
+        fv_status status = ask_path(c, path, rest, reply, error);
+        if (status != FV_OK || *reply != NULL || !not_ready(c)) return status;
+        json_t *health;
+        memcpy(why, c->call.note, sizeof why);
+        status = ask_path(c, "/health", "", &health, error);
+        json_decref(health);
+        if (status != FV_OK || c->call.status == 200) return status;
+        if (clock_now() - start > c->patience)
+            return fv_fail(error, FV_IO, "the server at %s is not ready after %.3g s: %s",
+                           c->at.root, c->patience, why);
+        snprintf(text, sizeof text, "waiting for the server: %s", why);
+        if (c->say != NULL && !said) c->say(c->context_of_say, text);
+        nanosleep(&pause, NULL);
+    }
+}
+
 fv_status tokens_open(token_counter *c, fv_error *error) {
     c->way = TOKENS_ESTIMATE;
     if (c->http == NULL) return FV_OK;
     json_t *reply = NULL;
-    fv_status status = ask_path(c, "/tokenize", "\"content\":\"a b\",\"prompt\":\"a b\"}", NULL, "",
-                                &reply, error);
+    fv_status status =
+        ask_ready(c, "/tokenize", "\"content\":\"a b\",\"prompt\":\"a b\"}", &reply, error);
     if (status != FV_OK) return status;
     c->way = json_object_get(reply, "count") != NULL ? TOKENS_VLLM
              : count_of(reply) > 0                   ? TOKENS_LLAMA
@@ -113,8 +159,7 @@ fv_status tokens_open(token_counter *c, fv_error *error) {
     c->context = (int)json_integer_value(json_object_get(reply, "max_model_len"));
     json_decref(reply);
     if (c->way == TOKENS_USAGE) {
-        status =
-            ask_path(c, "/extras/tokenize/count", "\"input\":\"a b\"}", NULL, "", &reply, error);
+        status = ask_path(c, "/extras/tokenize/count", "\"input\":\"a b\"}", &reply, error);
         if (status != FV_OK) return status;
         if (count_of(reply) > 0) c->way = TOKENS_LLAMA_PYTHON;
         json_decref(reply);
@@ -128,9 +173,10 @@ void tokens_close(token_counter *c) {
     *c = (token_counter){0};
 }
 
-// --- one prompt --------------------------------------------------------------------------------
+// --- rules -------------------------------------------------------------------------------------
 
-static fv_status count_usage(token_counter *c, const prompt *p, int *tokens, fv_error *error) {
+// What the usage of a completion of one token says of the prompt; -1 where it says nothing.
+static fv_status ask_usage(token_counter *c, const prompt *p, int *tokens, fv_error *error) {
     wire_frame frame;
     json_t *reply = NULL;
     fv_status status = wire_frame_make(&frame, c->api, c->model, p->system, 1, c->extra, error);
@@ -138,163 +184,139 @@ static fv_status count_usage(token_counter *c, const prompt *p, int *tokens, fv_
     const char *head = p->system != NULL ? frame.head_system : frame.head;
     status = ask(c, c->at.url, head, p, frame.tail, &reply, error);
     wire_frame_free(&frame);
-    if (status != FV_OK) return status;
-    const json_t *usage = json_object_get(reply, "usage");
-    *tokens = (int)json_integer_value(json_object_get(usage, "prompt_tokens"));
-    if (*tokens <= 0) c->way = TOKENS_ESTIMATE;
+    const json_t *read = json_object_get(json_object_get(reply, "usage"), "prompt_tokens");
+    *tokens =
+        json_is_integer(read) && json_integer_value(read) > 0 ? (int)json_integer_value(read) : -1;
     json_decref(reply);
+    return status;
+}
+
+// llama.cpp shows what its template makes of a chat; its tokens, or -1.
+static fv_status ask_template(token_counter *c, const token_rule *rule, const prompt *p,
+                              int *tokens, fv_error *error) {
+    wire_frame frame;
+    json_t *reply = NULL;
+    *tokens = -1;
+    fv_status status = wire_frame_bare(&frame, c->api, c->model, p->system, c->extra, error);
+    if (status != FV_OK) return status;
+    char *url = join(c->at.root, "/apply-template");
+    const char *head = p->system != NULL ? frame.head_system : frame.head;
+    status = url != NULL ? ask(c, url, head, p, frame.tail, &reply, error) : no_memory(error);
+    const json_t *text = json_object_get(reply, "prompt");
+    if (status == FV_OK && json_is_string(text)) {
+        prompt whole = {0};
+        prompt_clear(&whole);
+        prompt_add_n(&whole, json_string_value(text), json_string_length(text));
+        status = whole.failed ? no_memory(error) : tokens_count(c, rule, &whole, tokens, error);
+        prompt_free(&whole);
+    }
+    free(url);
+    wire_frame_free(&frame);
+    json_decref(reply);
+    return status;
+}
+
+// What a template adds to the text that is counted: shown by the server, else said by the usage of
+// a short completion.
+static fv_status measure_template(token_counter *c, const prompt *p, token_rule *rule,
+                                  fv_error *error) {
+    int bare, whole = -1;
+    fv_status status = tokens_count(c, rule, p, &bare, error);
+    if (status == FV_OK && c->way == TOKENS_LLAMA) status = ask_template(c, rule, p, &whole, error);
+    if (status == FV_OK && whole < 0) status = ask_usage(c, p, &whole, error);
+    if (status != FV_OK) return status;
+    rule->added_known = whole >= bare && whole - bare < MOST_TEMPLATE;
+    rule->added = rule->added_known ? whole - bare : CHAT_TOKENS;
     return FV_OK;
 }
 
-static fv_status count(token_counter *c, const prompt *p, int *tokens, fv_error *error) {
-    json_t *reply = NULL;
+// A line through the tokens of two prompts; through one of them and nothing where the other's are
+// not known.
+static fv_status measure_line(token_counter *c, const prompt *least, const prompt *longer,
+                              token_rule *rule, fv_error *error) {
+    int few = -1, many = -1;
+    fv_status status = c->http != NULL ? ask_usage(c, least, &few, error) : FV_OK;
+    if (status == FV_OK && few > 0 && longer != NULL) status = ask_usage(c, longer, &many, error);
+    if (status != FV_OK) return status;
+    rule->way = few > 0 ? TOKENS_USAGE : TOKENS_ESTIMATE;
+    rule->per_byte = few > 0 ? few / fmax(1, (double)least->n_raw) : 0.25;
+    rule->fixed = few > 0 || c->api != WIRE_CHAT || c->http == NULL ? 0 : CHAT_TOKENS;
+    if (many <= few || longer->n_raw <= least->n_raw) return FV_OK;
+    rule->per_byte = (many - few) / (double)(longer->n_raw - least->n_raw);
+    rule->fixed = few - rule->per_byte * (double)least->n_raw;
+    return FV_OK;
+}
+
+fv_status tokens_rule_make(token_counter *c, const prompt *least, const prompt *longer,
+                           token_rule *rule, fv_error *error) {
+    *rule = (token_rule){.way = c->way, .added_known = true};
+    if (!tokens_way_counts(c->way)) return measure_line(c, least, longer, rule, error);
+    bool vllm = c->way == TOKENS_VLLM, chat = c->api == WIRE_CHAT;
+    const char *rest = c->way == TOKENS_LLAMA
+                           ? "\"add_special\":true,\"parse_special\":true,\"content\":\""
+                           : "\"input\":\"";
     fv_status status = FV_OK;
-    bool chat = c->api == WIRE_CHAT;
-    *tokens = -1;
-    switch (c->way) {
-    case TOKENS_VLLM:
-        status =
-            ask_path(c, "/tokenize",
-                     chat ? "\"messages\":[{\"role\":\"user\",\"content\":\"" : "\"prompt\":\"", p,
-                     chat ? "\"}]}" : "\"}", &reply, error);
-        break;
-    case TOKENS_LLAMA:
-        status = ask_path(c, "/tokenize", "\"add_special\":true,\"content\":\"", p, "\"}", &reply,
-                          error);
-        break;
-    case TOKENS_LLAMA_PYTHON:
-        status = ask_path(c, "/extras/tokenize/count", "\"input\":\"", p, "\"}", &reply, error);
-        break;
-    case TOKENS_USAGE:
-        status = count_usage(c, p, tokens, error);
-        break;
-    case TOKENS_ESTIMATE:
-        break;
+    rule->url =
+        join(c->at.root, c->way == TOKENS_LLAMA_PYTHON ? "/extras/tokenize/count" : "/tokenize");
+    if (vllm)
+        status = wire_frame_bare(&rule->frame, c->api, c->model, least->system, c->extra, error);
+    else
+        rule->frame = (wire_frame){named_head(c, rest), named_head(c, rest), text_copy("\"}")};
+    const wire_frame *f = &rule->frame;
+    if (status == FV_OK && (!rule->url || !f->head || !f->head_system || !f->tail))
+        status = no_memory(error);
+    if (status == FV_OK && chat && !vllm) status = measure_template(c, least, rule, error);
+    return status;
+}
+
+void tokens_rule_free(token_rule *rule) {
+    wire_frame_free(&rule->frame);
+    free(rule->url);
+    *rule = (token_rule){0};
+}
+
+const char *tokens_rule_head(const token_rule *rule, const prompt *p) {
+    return p->system != NULL ? rule->frame.head_system : rule->frame.head;
+}
+
+int tokens_rule_read(const token_rule *rule, const char *body, size_t n) {
+    json_t *reply = json_read(body, n, 0, NULL);
+    int found = count_of(reply);
+    json_decref(reply);
+    return found < 0 ? -1 : found + rule->added;
+}
+
+int tokens_rule_estimate(const token_rule *rule, const prompt *p) {
+    return (int)ceil(fmax(0, rule->fixed + rule->per_byte * (double)p->n_raw));
+}
+
+fv_status tokens_count(token_counter *c, const token_rule *rule, const prompt *p, int *tokens,
+                       fv_error *error) {
+    json_t *reply = NULL;
+    if (!tokens_way_counts(rule->way)) {
+        *tokens = tokens_rule_estimate(rule, p);
+        return FV_OK;
     }
-    if (reply != NULL) *tokens = count_of(reply);
-    bool counts = c->way < TOKENS_USAGE;
-    if (status == FV_OK && counts && *tokens < 0)
+    fv_status status =
+        ask(c, rule->url, tokens_rule_head(rule, p), p, rule->frame.tail, &reply, error);
+    if (status != FV_OK) return status;
+    *tokens = count_of(reply) + rule->added;
+    if (count_of(reply) < 0)
         status = fv_fail(error, FV_IO, "the server does not count a prompt of %zu bytes: %s",
                          p->n_raw, *c->call.note ? c->call.note : "no count in its reply");
     json_decref(reply);
-    if (status == FV_OK && c->way == TOKENS_ESTIMATE) *tokens = (int)(p->n_raw / 4);
     return status;
 }
 
-// --- lengths -----------------------------------------------------------------------------------
-
-typedef struct fitter {
-    token_counter *counter;
-    const served_task *task;
-    const served_source *source;
-    served_sample_place place;
-    prompt prompt;
-} fitter;
-
-static fv_status count_units(fitter *f, int n_units, int *tokens, fv_error *error) {
-    enum { SEVERAL = 8 }; // prompts that differ: the longest of some
-    int n = served_task_fits(f->task) && f->task->spread > 0 ? SEVERAL : 1, found;
-    fv_status status = FV_OK;
-    f->place.n_units = n_units;
-    *tokens = -1;
-    for (int i = 0; i < n && status == FV_OK; i++) {
-        f->place.sample = i;
-        prompt_clear(&f->prompt);
-        status = f->task->build(f->task, f->source, &f->place, &f->prompt, error);
-        if (status == FV_OK) status = count(f->counter, &f->prompt, &found, error);
-        if (status == FV_OK && found > *tokens) *tokens = found;
-    }
-    return status;
+void tokens_rule_learn(token_rule *rule, int counted, int read) {
+    int more = read - counted;
+    if (tokens_way_counts(rule->way) && more > 0 && rule->added + more < MOST_TEMPLATE)
+        rule->added += more;
 }
 
-// The largest number of units whose prompt has at most `budget` tokens. Tokens grow nearly in
-// proportion to units: a secant from the least prompt finds it in a few counts.
-static fv_status search(fitter *f, int least_tokens, int budget, int *n_units, int *tokens,
-                        fv_error *error) {
-    enum { MOST_COUNTS = 12 };
-    int low = f->task->least_units, low_tokens = least_tokens, high = -1, high_tokens = 0;
-    double per_unit = fmax(1, least_tokens / 8.0); // a guess that a second count corrects
-    for (int i = 0; i < MOST_COUNTS && budget - low_tokens >= per_unit; i++) {
-        double step = (budget - low_tokens) / per_unit;
-        if (i == 0) step = fmin(step, 8); // a short prompt tells the slope
-        if (high > 0)
-            step = (double)(budget - low_tokens) * (high - low) / (high_tokens - low_tokens);
-        int next = low + (int)fmax(1, fmin(step, 1e8)), found;
-        if (high > 0 && next >= high) next = high - 1;
-        if (next <= low) break;
-        fv_status status = count_units(f, next, &found, error);
-        if (status != FV_OK) return status;
-        if (found > low_tokens) per_unit = (double)(found - low_tokens) / (next - low);
-        if (found == low_tokens) per_unit /= 16; // what a prompt must have fills these units, too
-        if (found > budget) {
-            high = next;
-            high_tokens = found;
-        } else {
-            low = next;
-            low_tokens = found;
-        }
-        // Within half a percent of the length is as near as prompts of one length are to each
-        // other.
-        if (i > 2 && budget - low_tokens < 0.005 * budget) break;
-    }
-    *n_units = low;
-    *tokens = low_tokens;
-    return FV_OK;
-}
-
-// With `usage` every count is a completion: two short ones give a line.
-static fv_status extrapolate(fitter *f, int least_tokens, int budget, int *n_units, int *tokens,
-                             fv_error *error) {
-    int further = f->task->least_units + 32, found;
-    fv_status status = count_units(f, further, &found, error);
-    if (status != FV_OK) return status;
-    double per_unit = fmax(0.01, (found - least_tokens) / 32.0);
-    int units = (int)fmin(floor((budget - least_tokens) / per_unit), 1e8);
-    *n_units = f->task->least_units + units;
-    *tokens = (int)(least_tokens + units * per_unit);
-    return FV_OK;
-}
-
-// What a length leaves for the prompt. llama.cpp counts the text alone; the template of a chat adds
-// some tokens to it.
-static int prompt_budget(const token_counter *c, int length, int max_tokens) {
-    bool bare = c->api == WIRE_CHAT && (c->way == TOKENS_LLAMA || c->way == TOKENS_LLAMA_PYTHON);
-    return length - max_tokens - (bare ? CHAT_TOKENS : 0);
-}
-
-static fitter start_fit(token_counter *c, const served_task *task, const served_source *source,
-                        const served_sample_place *place) {
-    fitter f = {c, task, source, *place, {0}};
-    f.place.depth = task->has_depth ? 50 : NAN;
-    return f;
-}
-
-fv_status tokens_check(token_counter *c, const served_task *task, const served_source *source,
-                       int max_tokens, const served_sample_place *place, int *n_units, int *tokens,
-                       fv_error *error) {
-    fitter f = start_fit(c, task, source, place);
-    bool fits = served_task_fits(task);
-    int budget = prompt_budget(c, place->length, max_tokens);
-    *n_units = fits ? task->least_units : place->length;
-    fv_status status = count_units(&f, *n_units, tokens, error);
-    prompt_free(&f.prompt);
-    if (status != FV_OK || !fits || *tokens <= budget) return status;
-    return fv_fail(error, FV_USAGE,
-                   "length %d is below what %s needs: %d tokens of prompt and %d of answer; "
-                   "use %d or more",
-                   place->length, task->name, *tokens, max_tokens,
-                   *tokens + place->length - budget);
-}
-
-fv_status tokens_fit(token_counter *c, const served_task *task, const served_source *source,
-                     int max_tokens, const served_sample_place *place, int *n_units, int *tokens,
-                     fv_error *error) {
-    if (!served_task_fits(task)) return FV_OK;
-    fitter f = start_fit(c, task, source, place);
-    int budget = prompt_budget(c, place->length, max_tokens), least = *tokens;
-    fv_status status = c->way == TOKENS_USAGE
-                           ? extrapolate(&f, least, budget, n_units, tokens, error)
-                           : search(&f, least, budget, n_units, tokens, error);
-    prompt_free(&f.prompt);
-    return status;
+bool tokens_rule_truncated(const token_rule *rule, int counted, int read) {
+    if (read < 0 || rule->way == TOKENS_ESTIMATE) return false;
+    // A line is right for prompts like those that it was drawn through.
+    double slack = 16 + (tokens_way_counts(rule->way) ? 0.02 : 0.25) * counted;
+    return read < counted - slack;
 }

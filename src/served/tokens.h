@@ -1,9 +1,12 @@
-// How long a prompt is for a server, in its own tokens, and how much haystack makes a given length.
+// How many tokens a prompt has, by the server's own tokenizer where it has one to ask.
+//
+// What a server counts is the text alone or what its template makes of it; what it reads is always
+// the latter. `added` is the difference, the same for all prompts of a task: measured once, and
+// corrected by the usage of any answer that says more.
 #ifndef FOVEA_SERVED_TOKENS_H
 #define FOVEA_SERVED_TOKENS_H
 
 #include "served/address.h"
-#include "served/served_task.h"
 #include "served/wire.h"
 
 // Ways to count, best first: name, text
@@ -11,7 +14,7 @@
     X(VLLM, "vllm")              /* POST /tokenize {prompt} or {messages} -> {count} */            \
     X(LLAMA, "llama.cpp")        /* POST /tokenize {content} -> {tokens} */                        \
     X(LLAMA_PYTHON, "llama-cpp") /* POST /extras/tokenize/count {input} -> {count} */              \
-    X(USAGE, "usage")            /* two short completions, and a line through them */              \
+    X(USAGE, "usage")            /* estimated: a line through the usage of two completions */      \
     X(ESTIMATE, "estimate")      /* four bytes a token: the server says nothing */
 
 typedef enum tokens_way {
@@ -19,6 +22,11 @@ typedef enum tokens_way {
     TOKENS_WAY_LIST(TOKENS_WAY_ENUM)
 #undef TOKENS_WAY_ENUM
 } tokens_way;
+
+const char *tokens_way_text(tokens_way way);
+
+// Whether prompts are counted, each for itself, and not estimated by their bytes.
+bool tokens_way_counts(tokens_way way);
 
 typedef struct token_counter {
     tokens_way way;
@@ -28,25 +36,51 @@ typedef struct token_counter {
     const char *model, *extra;
     wire_api api;
     address at;
+    double patience; // seconds that a server may take to load its model
     const volatile int *interrupted;
+    void (*say)(void *context, const char *text); // what is waited for; may be NULL
+    void *context_of_say;
 } token_counter;
 
-// Finds out how the server counts. FV_IO where none answers at all, FV_INTERRUPTED.
+// Finds out how the server counts, when it is ready: one that answers 502, 503, 504 or 429 (and has
+// no /health that says otherwise) is waited for. FV_IO where none answers at all or is never ready,
+// FV_INTERRUPTED.
 fv_status tokens_open(token_counter *counter, fv_error *error);
 void tokens_close(token_counter *counter);
-const char *tokens_way_text(tokens_way way);
 
-// The least units that a prompt can have, and its tokens; for tasks whose lengths are units
-// already, those of the length. FV_USAGE where `place->length` tokens, of prompt and answer
-// together, are below what the question itself needs.
-fv_status tokens_check(token_counter *counter, const served_task *task, const served_source *source,
-                       int max_tokens, const served_sample_place *place, int *n_units, int *tokens,
+// How the prompts of one task are counted. Starts as {0}.
+typedef struct token_rule {
+    tokens_way way;
+    int added;              // tokens of the template beside what is counted
+    bool added_known;       // false: assumed
+    char *url;              // where a prompt is counted, with this around it
+    wire_frame frame;       //
+    double fixed, per_byte; // of estimates, for a prompt's plain text
+} token_rule;
+
+// The rule for prompts like these: `least` is the shortest of them, `longer` a further one (or
+// NULL) for the slope of estimates.
+fv_status tokens_rule_make(token_counter *counter, const prompt *least, const prompt *longer,
+                           token_rule *rule, fv_error *error);
+void tokens_rule_free(token_rule *rule);
+
+// The body of a request that counts, before the prompt.
+const char *tokens_rule_head(const token_rule *rule, const prompt *p);
+
+// What the server's count says of the prompt: the tokens that it will read, or -1.
+int tokens_rule_read(const token_rule *rule, const char *body, size_t n);
+
+// The same without asking, of rules that estimate.
+int tokens_rule_estimate(const token_rule *rule, const prompt *p);
+
+// The tokens of a prompt, counted now. FV_IO where the server does not count it.
+fv_status tokens_count(token_counter *counter, const token_rule *rule, const prompt *p, int *tokens,
                        fv_error *error);
 
-// From what tokens_check found: the units that fill `place->length` tokens without being more, and
-// the tokens of such a prompt alone.
-fv_status tokens_fit(token_counter *counter, const served_task *task, const served_source *source,
-                     int max_tokens, const served_sample_place *place, int *n_units, int *tokens,
-                     fv_error *error);
+// An answer's usage: a template adds at least what was read beyond the count.
+void tokens_rule_learn(token_rule *rule, int counted, int read);
+
+// Whether the server read clearly less than the prompt has.
+bool tokens_rule_truncated(const token_rule *rule, int counted, int read);
 
 #endif

@@ -148,6 +148,24 @@ fv_status wire_frame_make(wire_frame *frame, wire_api api, const char *model, co
     return status;
 }
 
+// Of all further members only what the template is given.
+fv_status wire_frame_bare(wire_frame *frame, wire_api api, const char *model, const char *system,
+                          const char *extra, fv_error *error) {
+    json_t *more = extra != NULL ? json_loads(extra, 0, NULL) : NULL;
+    const json_t *given = json_object_get(more, "chat_template_kwargs");
+    char *text = json_is_object(given) ? json_dumps(given, JSON_COMPACT) : NULL;
+    text_buffer tail = {0};
+    text_add(&tail, "%s", api == WIRE_CHAT ? "\"}]" : "\"");
+    if (text != NULL) text_add(&tail, ",\"chat_template_kwargs\":%s", text);
+    text_add(&tail, "}");
+    *frame = (wire_frame){make_head(api, model, NULL), make_head(api, model, system), tail.data};
+    free(text);
+    json_decref(more);
+    if (!tail.failed && frame->head != NULL && frame->head_system != NULL) return FV_OK;
+    wire_frame_free(frame);
+    return fv_fail(error, FV_NO_MEMORY, "out of memory");
+}
+
 void wire_frame_free(wire_frame *frame) {
     free(frame->head);
     free(frame->head_system);

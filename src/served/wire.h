@@ -14,6 +14,11 @@ typedef struct wire_frame {
 } wire_frame;
 fv_status wire_frame_make(wire_frame *frame, wire_api api, const char *model, const char *system,
                           int max_tokens, const char *extra, fv_error *error);
+
+// The same for a request that only counts or shows a prompt: nothing but model, prompt and what
+// `extra` gives to the template.
+fv_status wire_frame_bare(wire_frame *frame, wire_api api, const char *model, const char *system,
+                          const char *extra, fv_error *error);
 void wire_frame_free(wire_frame *frame);
 
 // What of a body, beside model and prompt, shapes the answer: compact JSON with sorted keys.

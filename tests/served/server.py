@@ -11,6 +11,10 @@ configuration:
     plant       {"length": {"depth": share of right answers}}, the nearest entries count
     otherwise   {"distractor": 1, "wrong": 1, "refusal": 1, "empty": 1, "cut off": 1}, weights
     tokenize    "vllm", "llama.cpp", "llama-cpp" or "" for a server that does not count
+    uneven      words cost 1 to 3 tokens each
+    template    tokens that a chat's template adds to its text
+    shown       whether /apply-template shows it
+    loading     seconds from the start on in which everything answers 503
     usage       whether replies say how many tokens were read
     context     the longest prompt; beyond it HTTP 400, or with "truncate" it silently reads less
     key, model  what requests must have
@@ -35,11 +39,17 @@ import json
 import random
 import re
 import sys
+import time
+import zlib
 
 DEFAULTS = {
     "plant": {"1": {"0": 1.0}},
     "otherwise": {"wrong": 1},
     "tokenize": "vllm",
+    "uneven": False,
+    "template": 0,
+    "shown": True,
+    "loading": 0,
     "usage": True,
     "context": 0,
     "truncate": False,
@@ -60,8 +70,10 @@ REFUSAL = "I'm sorry, but I cannot find that in the text."
 KEY_MENTIONED = re.compile(r"for (\S+?) mentioned in the provided text\?")
 
 
-def count_tokens(text):
+def count_tokens(text, uneven=False):
     """Words and line breaks: a tokenizer that is fast on megabytes."""
+    if uneven:
+        return sum(1 + zlib.crc32(word.encode()) % 3 for word in text.split())
     return text.count(" ") + text.count("\n") + 1
 
 
@@ -107,6 +119,13 @@ class State:
         self.config = dict(DEFAULTS, **config)
         self.log = log
         self.arrivals = {}
+        self.started = time.monotonic()
+
+    def count(self, text, chat=False):
+        return count_tokens(self.render(text, chat), self.config["uneven"])
+
+    def render(self, text, chat):
+        return "T " * (self.config["template"] if chat else 0) + text
 
     def answer(self, prompt):
         """(text, finish_reason) for a prompt."""
@@ -246,7 +265,7 @@ class Server(asyncio.Protocol):
 
     def send_answer(self, prompt, text, finish):
         chat = self.chat
-        tokens = count_tokens(prompt)
+        tokens = self.state.count(prompt, chat)
         if self.state.config["truncate"] and self.state.config["context"]:
             tokens = min(tokens, self.state.config["context"])
         choice = {"index": 0, "finish_reason": finish}
@@ -273,12 +292,17 @@ class Server(asyncio.Protocol):
             config.update(json.loads(body))
             self.state.arrivals.clear()
             return self.send(200, {})
+        if time.monotonic() - self.state.started < config["loading"]:
+            return self.send_error(503, "Loading model")
         if config["key"] and f"authorization: bearer {config['key']}" not in head.lower():
             return self.send_error(401, "Incorrect API key provided")
         if path == "/tokenize" and config["tokenize"] in ("vllm", "llama.cpp"):
             return self.tokenize(json.loads(body), config["tokenize"])
         if path == "/extras/tokenize/count" and config["tokenize"] == "llama-cpp":
-            return self.send(200, {"count": count_tokens(json.loads(body)["input"])})
+            return self.send(200, {"count": self.state.count(json.loads(body)["input"])})
+        if path == "/apply-template" and config["tokenize"] == "llama.cpp" and config["shown"]:
+            text = json.loads(body)["messages"][-1]["content"]
+            return self.send(200, {"prompt": self.state.render(text, True)})
         if path == config["base"] + "/models":
             model = {"id": "m", "owned_by": config["owner"], "max_model_len": config["context"] or None}
             return self.send(200, {"data": [model]})
@@ -292,9 +316,8 @@ class Server(asyncio.Protocol):
 
     def tokenize(self, request, form):
         text = request.get("content" if form == "llama.cpp" else "prompt")
-        if text is None:
-            text = request["messages"][0]["content"]
-        n = count_tokens(text)
+        chat = text is None
+        n = self.state.count(request["messages"][-1]["content"] if chat else text, chat)
         if form == "vllm":
             return self.send(200, {"count": n, "max_model_len": self.state.config["context"] or None})
         return self.send(200, {"tokens": [1] * n})
@@ -306,7 +329,7 @@ class Server(asyncio.Protocol):
         self.chat = chat
         fault = self.state.fault(prompt, digest)
         if self.state.log:
-            entry = {"digest": digest, "tokens": count_tokens(prompt), "fault": fault and fault["kind"]}
+            entry = {"digest": digest, "tokens": self.state.count(prompt, chat), "fault": fault and fault["kind"]}
             self.state.log.write(json.dumps(entry) + "\n")
             self.state.log.flush()
         if config["model"] and request["model"] != config["model"]:
@@ -314,7 +337,7 @@ class Server(asyncio.Protocol):
         if fault:
             return self.send_fault(fault, prompt)
         limit = config["context"]
-        if limit and not config["truncate"] and count_tokens(prompt) + request.get("max_tokens", 16) > limit:
+        if limit and not config["truncate"] and self.state.count(prompt, chat) + request.get("max_tokens", 16) > limit:
             return self.send_error(400, f"This model's maximum context length is {limit} tokens.")
         text, finish = self.state.answer(prompt)
         if request.get("max_tokens", 16) < config["needs"] and share(prompt, "needs") < 2 / 3:

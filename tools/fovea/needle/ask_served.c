@@ -92,6 +92,14 @@ static void on_progress(void *context, int n_done, int n_failed, int n_all, doub
     progress_update(context, &now);
 }
 
+static void on_note(void *context, const char *text) {
+    char line[512];
+    (void)context;
+    snprintf(line, sizeof line, "%s", text);
+    fv_printable(line, sizeof line);
+    fprintf(stderr, "%s\n", line);
+}
+
 static int read_request(const served_request *r, lists *l) {
     const char *key = getenv("FOVEA_API_KEY");
     if (key == NULL || *key == '\0') key = getenv("OPENAI_API_KEY");
@@ -119,6 +127,7 @@ static int read_request(const served_request *r, lists *l) {
                              .retry_wait = r->retry_wait,
                              .interrupted = &tool_interrupted,
                              .on_progress = on_progress,
+                             .on_note = r->quiet ? NULL : on_note,
                              .dry = r->dry}};
     int exit_code = read_tasks(r, l);
     if (exit_code == EXIT_DONE) exit_code = read_lengths(r, l);
@@ -158,7 +167,11 @@ static void print_plan(FILE *out, const served_request *r, const fv_served_plan 
     print_amount(out, plan->prompt_tokens);
     fputs(", of which ", out);
     print_amount(out, plan->shared_tokens);
-    fprintf(out, " repeat the prompt before (counted by: %s)\nanswer tokens  ", plan->counted);
+    fputs(" repeat the prompt before", out);
+    if (*plan->counted != '\0')
+        fprintf(out, plan->estimated ? " (estimated by: %s, 5 %% to spare)" : " (counted by: %s)",
+                plan->counted);
+    fputs("\nanswer tokens  ", out);
     print_amount(out, plan->answer_tokens);
     fputs(" at most\ntime           ", out);
     if (plan->seconds < 0)
@@ -174,13 +187,13 @@ static void print_plan(FILE *out, const served_request *r, const fv_served_plan 
 
 static int print_plan_json(const served_request *r, const fv_served_plan *plan) {
     return tool_print_json(
-        json_pack("{s:i, s:i, s:i, s:o, s:o, s:o, s:o, s:i, s:s, s:o, s:i}", "cells", plan->n_cells,
-                  "requests", plan->n_requests, "stored", plan->n_stored, "prompt_tokens",
-                  tool_number_json(plan->prompt_tokens), "shared_tokens",
+        json_pack("{s:i, s:i, s:i, s:o, s:o, s:o, s:o, s:i, s:s, s:b, s:o, s:i}", "cells",
+                  plan->n_cells, "requests", plan->n_requests, "stored", plan->n_stored,
+                  "prompt_tokens", tool_number_json(plan->prompt_tokens), "shared_tokens",
                   tool_number_json(plan->shared_tokens), "answer_tokens",
                   tool_number_json(plan->answer_tokens), "seconds",
                   plan->seconds < 0 ? json_null() : tool_number_json(plan->seconds), "context",
-                  plan->context, "counted", plan->counted, "cost",
+                  plan->context, "counted", plan->counted, "estimated", plan->estimated, "cost",
                   tool_number_json(cost_of(r, plan)), "unknown", plan->n_unknown));
 }
 
@@ -204,7 +217,10 @@ static void add_cell(table *t, const fv_cell *cell, bool first) {
         table_add(t, "%s", "");
     else
         table_add(t, "%g %%", cell->depth);
-    table_add(t, "%d of %d", cell->hits, cell->n);
+    if (fv_cell_asked(cell) > cell->n)
+        table_add(t, "%d of %d, %d asked", cell->hits, cell->n, fv_cell_asked(cell));
+    else
+        table_add(t, "%d of %d", cell->hits, cell->n);
     table_add(t, "%.0f to %.0f %%", 100 * low, 100 * high);
     table_add(t, "%.1f", 100 * cell->score);
     table_add(t, "%s", *others ? others : "-");
@@ -229,7 +245,7 @@ static bool print_cells(FILE *out, const fv_cells *cells) {
 
 // What failed and why; how many questions that leaves open.
 static int print_faults(const fv_served *served) {
-    int n, n_open = 0;
+    int n, n_open = 0, n_lasting = 0;
     const fv_served_fault *faults = fv_served_faults(served, &n);
     static const char *const HEADERS[] = {"failed", "not asked", "why", "the last said", NULL};
     table t;
@@ -237,7 +253,9 @@ static int print_faults(const fv_served *served) {
     table_add_texts(&t, HEADERS);
     for (int i = 0; i < n; i++) {
         if (faults[i].n + faults[i].unasked == 0) continue;
-        n_open += faults[i].n + faults[i].unasked;
+        int open = faults[i].n + faults[i].unasked;
+        n_open += open;
+        n_lasting += faults[i].lasting ? open : 0;
         table_add(&t, "%d", faults[i].n);
         table_add(&t, "%d", faults[i].unasked);
         table_add(&t, "%s", faults[i].kind);
@@ -246,7 +264,10 @@ static int print_faults(const fv_served *served) {
     if (n_open > 0) {
         fputc('\n', stderr);
         table_print(&t, stderr);
-        fprintf(stderr, "the same command asks these %d again, and nothing else\n", n_open);
+        if (n_open > n_lasting)
+            fprintf(stderr, "the same command asks these %d again, and nothing else\n",
+                    n_open - n_lasting);
+        if (n_lasting > 0) fprintf(stderr, "%d have no prompt of their length\n", n_lasting);
     }
     table_free(&t);
     return n_open;
