@@ -82,10 +82,26 @@ static fv_status build_chain(const served_task *task, const served_source *sourc
 
 enum { COMMON = 10 };
 
-// How often words stand in the list, which is shorter for short prompts.
+// How often words stand in the list, which is shorter for short prompts, and whether they are short
+// ones. Short words cost as many tokens as RULER's; there are enough of them for RULER's first
+// lengths.
 typedef struct frequencies {
     int common, others;
+    bool shorts;
 } frequencies;
+
+enum { NO_SHORT_WORDS = 8192 }; // tokens: of prompts as long as that there are too few
+
+static void write_word(const frequencies *often, int word, char out[EVAL_VALUE_SIZE]) {
+    if (often->shorts)
+        snprintf(out, EVAL_VALUE_SIZE, "%s", served_short_word(word));
+    else
+        served_word(word, out, EVAL_VALUE_SIZE);
+}
+
+static int n_words(const frequencies *often) {
+    return often->shorts ? served_n_short_words() : served_n_words();
+}
 
 // A numbered list of n words, the first ten of them `common` times, all others `others` times.
 static bool add_list(random_source *random, const frequencies *often, const int *words, int n,
@@ -99,7 +115,7 @@ static bool add_list(random_source *random, const frequencies *often, const int 
     if (list != NULL) served_shuffle(random, list, total);
     for (int i = 0; i < total && list != NULL; i++) {
         char word[EVAL_VALUE_SIZE];
-        served_word(list[i], word, sizeof word);
+        write_word(often, list[i], word);
         text_add(&text, "%s%d. %s", i ? " " : "", i + 1, word);
     }
     bool good = list != NULL && !text.failed;
@@ -115,8 +131,8 @@ static bool add_list(random_source *random, const frequencies *often, const int 
 }
 
 // Distinct words: a walk over all of them by a step that has no common divisor with their number.
-static void draw_words(random_source *random, int *words, int n) {
-    uint64_t all = (uint64_t)served_n_words(), at = random_below(random, (uint32_t)all), step;
+static void draw_words(random_source *random, const frequencies *often, int *words, int n) {
+    uint64_t all = (uint64_t)n_words(often), at = random_below(random, (uint32_t)all), step;
     do {
         step = 1 + random_below(random, (uint32_t)all - 1);
         for (uint64_t a = step, b = all;;) {
@@ -132,10 +148,10 @@ static void draw_words(random_source *random, int *words, int n) {
     for (int i = 0; i < n; i++) words[i] = (int)((at + step * (uint64_t)i) % all);
 }
 
-static void add_answer_list(prompt *p, const int *words) {
+static void add_answer_list(prompt *p, const frequencies *often, const int *words) {
     for (int i = 0; i < COMMON; i++) {
         char word[EVAL_VALUE_SIZE];
-        served_word(words[i], word, sizeof word);
+        write_word(often, words[i], word);
         prompt_add(p, " %d. %s", i + 1, word);
     }
     prompt_add(p, "\n");
@@ -147,9 +163,10 @@ static fv_status build_common(const served_task *task, const served_source *sour
     static const char PREFIX[] =
         " Answer: The top 10 words that appear most often in the list are:";
     bool small = place->length < 4096;
-    const frequencies often = small ? (frequencies){6, 1} : (frequencies){30, 3};
-    const frequencies example = small ? (frequencies){3, 1} : (frequencies){10, 3};
     int n = COMMON + place->n_units, n_example = small ? 20 : 40;
+    bool shorts = place->length < NO_SHORT_WORDS && n <= served_n_short_words();
+    const frequencies often = small ? (frequencies){6, 1, shorts} : (frequencies){30, 3, shorts};
+    const frequencies example = small ? (frequencies){3, 1, shorts} : (frequencies){10, 3, shorts};
     if (n > served_n_words())
         return fv_fail(error, FV_USAGE,
                        "cwe: length %d needs %d distinct words and there are %d; use shorter "
@@ -159,17 +176,17 @@ static fv_status build_common(const served_task *task, const served_source *sour
     if (words == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory for a prompt");
     random_source random;
     served_random(&random, place->seed, "cwe example", small, 0);
-    draw_words(&random, words, n_example);
+    draw_words(&random, &example, words, n_example);
     p->failed |= !add_list(&random, &example, words, n_example, p);
     prompt_add(p, "%s", PREFIX);
-    add_answer_list(p, words);
+    add_answer_list(p, &example, words);
     served_place_random(task, place, &random);
-    draw_words(&random, words, n);
+    draw_words(&random, &often, words, n);
     p->failed |= !add_list(&random, &often, words, n, p);
     prompt_end(p, PREFIX);
     for (int i = 0; i < COMMON; i++) {
         char word[EVAL_VALUE_SIZE];
-        served_word(words[i], word, sizeof word);
+        write_word(&often, words[i], word);
         prompt_answer(p, word);
     }
     free(words);

@@ -1,12 +1,16 @@
 // Names and values for needles. A word is an adjective and a noun, "quiet-otter": common words that
 // every tokenizer knows, in far more combinations than a prompt needs. Scoring looks for a word
 // anywhere in an answer, so no word may be a part of another: no adjective ends in another one, no
-// noun begins with another one.
+// noun begins with another one. Of adjectives and nouns by themselves those that are parts of others
+// are left out.
 #include "served/words.h"
 
 #include "base/text.h"
 
+#include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 
 static const char *const ADJECTIVES[] = {
     "alert",    "alpine",   "amber",    "ample",    "ancient",  "arctic",   "ardent",   "autumn",
@@ -86,6 +90,37 @@ int served_n_words(void) {
 
 void served_word(int index, char *out, size_t size) {
     snprintf(out, size, "%s-%s", ADJECTIVES[index / N_NOUNS], NOUNS[index % N_NOUNS]);
+}
+
+static const char *short_words[N_ADJECTIVES + N_NOUNS];
+static int n_short_words;
+
+static const char *part(int i) {
+    return i < N_ADJECTIVES ? ADJECTIVES[i] : NOUNS[i - N_ADJECTIVES];
+}
+
+static void find_short_words(void) {
+    for (int i = 0; i < N_ADJECTIVES + N_NOUNS; i++) {
+        bool inside = false;
+        for (int k = 0; k < N_ADJECTIVES + N_NOUNS && !inside; k++)
+            inside = k != i && strstr(part(k), part(i)) != NULL;
+        if (!inside) short_words[n_short_words++] = part(i);
+    }
+}
+
+static void need_short_words(void) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, find_short_words);
+}
+
+int served_n_short_words(void) {
+    need_short_words();
+    return n_short_words;
+}
+
+const char *served_short_word(int index) {
+    need_short_words();
+    return short_words[index];
 }
 
 static void write_number(random_source *random, int digits, char *out) {

@@ -22,6 +22,11 @@ void served_shuffle(random_source *random, int *items, int n);
 int served_n_words(void);
 void served_word(int index, char *out, size_t size);
 
+// Words without a dash, which cost half the tokens, but are few: `index` in [0,
+// served_n_short_words()). None is a part of another.
+int served_n_short_words(void);
+const char *served_short_word(int index);
+
 // The random numbers of one use: a function of the seed, the use's name, a place and the sample.
 void served_random(random_source *random, uint64_t seed, const char *name, int64_t place,
                    int sample);

@@ -148,6 +148,12 @@ static void test_words(void **state) {
         for (int k = 0; k < n_nouns; k++)
             if (i != k && strncmp(noun[k], noun[i], strlen(noun[i])) == 0)
                 fail_msg("%s begins with %s", noun[k], noun[i]);
+    n = served_n_short_words();
+    assert_true(n > 400);
+    for (int i = 0; i < n; i++)
+        for (int k = 0; k < n; k++)
+            if (i != k && strstr(served_short_word(k), served_short_word(i)) != NULL)
+                fail_msg("%s has %s in it", served_short_word(k), served_short_word(i));
     free(adjective);
     free(noun);
 }
