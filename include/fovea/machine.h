@@ -19,6 +19,9 @@ FV_API int fv_machine_cores(void);       // cores this process may use
 // Fails with FV_USAGE for an unknown name or one that this CPU cannot run.
 FV_API fv_status fv_kernels_force(const char *name, fv_error *error);
 
+// The i-th set of kernels that this CPU runs, slowest first ("reference" is 0); NULL past the last.
+FV_API const char *fv_kernels_nth(int i);
+
 // Limits of one core, measured now with the chosen kernels' vector width, taking about `seconds`.
 typedef struct fv_limits {
     double fma_flops;        // peak single-precision operations a second (multiply-add = 2)

@@ -85,3 +85,9 @@ fv_arithmetic fv_kernels_arithmetic(void) {
 const char *fv_kernels_name(void) {
     return kernels_get()->name;
 }
+
+const char *fv_kernels_nth(int i) {
+    const kernel_set *const *k = kernels_available();
+    while (*k && i > 0) k++, i--;
+    return *k && i == 0 ? (*k)->name : NULL;
+}

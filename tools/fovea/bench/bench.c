@@ -50,19 +50,35 @@ void bench_fill(float *x, size_t n) {
     }
 }
 
-bench_time bench_measure(void (*work)(void *context), void *context, double seconds) {
-    enum { MAX_SLICES = 4096, MIN_SLICES = 5 };
-    static double slices[MAX_SLICES];
-    bench_time time = {.running = INFINITY};
-    time_slice(work, context, 2, &time.running); // caches, page faults
-    double once = time_slice(work, context, 1, &time.running);
+void bench_slices_begin(bench_slices *slices, void (*work)(void *context), void *context) {
+    slices->n = 0;
+    slices->running = INFINITY;
+    time_slice(work, context, 2, &slices->running); // caches, page faults
+}
+
+void bench_slices_add(bench_slices *slices, void (*work)(void *context), void *context,
+                      double seconds) {
+    enum { MOST = sizeof slices->times / sizeof *slices->times };
+    double end = now() + seconds, once = time_slice(work, context, 1, &slices->running);
     int repeats = once > 1e-3 ? 1 : (int)(1e-3 / once) + 1;
-    double end = now() + seconds;
-    while (time.n < MAX_SLICES && (time.n < MIN_SLICES || now() < end))
-        slices[time.n++] = time_slice(work, context, repeats, &time.running);
-    time.median = bench_sort(slices, time.n);
-    time.best = slices[0];
-    return time;
+    do {
+        if (slices->n < MOST)
+            slices->times[slices->n++] = time_slice(work, context, repeats, &slices->running);
+    } while (slices->n < MOST && now() < end);
+}
+
+bench_time bench_slices_end(bench_slices *slices) {
+    double median = bench_sort(slices->times, slices->n);
+    return (bench_time){median, slices->times[0], slices->running, slices->n};
+}
+
+bench_time bench_measure(void (*work)(void *context), void *context, double seconds) {
+    enum { LEAST = 5 };
+    static bench_slices slices;
+    bench_slices_begin(&slices, work, context);
+    bench_slices_add(&slices, work, context, seconds);
+    while (slices.n < LEAST) bench_slices_add(&slices, work, context, 0);
+    return bench_slices_end(&slices);
 }
 
 int bench_no_case(const char *name, const void *cases, size_t size, size_t n) {

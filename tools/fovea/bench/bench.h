@@ -15,6 +15,17 @@ typedef struct bench_time {
 // and at least five slices.
 bench_time bench_measure(void (*work)(void *context), void *context, double seconds);
 
+// The same in several turns, between which others may be timed.
+typedef struct bench_slices {
+    double running; // as in bench_time
+    int n;
+    double times[4096];
+} bench_slices;
+void bench_slices_begin(bench_slices *slices, void (*work)(void *context), void *context);
+void bench_slices_add(bench_slices *slices, void (*work)(void *context), void *context,
+                      double seconds); // at least one slice
+bench_time bench_slices_end(bench_slices *slices);
+
 // Sorts n times, n at least 1, and returns the median.
 double bench_sort(double *times, int n);
 
@@ -37,6 +48,7 @@ typedef struct bench_options {
     bool full;       // the largest cases too
     int max_n;       // of crossover: the longest sequence, 0 for the default
     const char *out; // of crossover: the figure's folder, or NULL
+    const char *cpu; // of train: a set of kernels, "all", or NULL for the one in use
 } bench_options;
 
 // Says on stderr which case is being timed, as the large ones take minutes; NULL at the end. Silent

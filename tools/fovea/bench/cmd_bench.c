@@ -21,6 +21,8 @@ int cmd_bench(int argc, char **argv) {
         OPTION_TEXT("case", &bench.only, "NAME",
                     "time this case, and the one it is compared with; a wrong name lists all"),
         OPTION_REAL("seconds", &bench.seconds, "S", 0.001, 3600, "time spent on each case (1)"),
+        OPTION_TEXT("cpu", &bench.cpu, "SET",
+                    "train: with these kernels, or with 'all' that this CPU runs, in turns"),
         OPTION_FLAG("full", &bench.full, "the largest cases too, which take minutes to hours"),
         OPTION_INT("max-n", &bench.max_n, "N", 256, 131072,
                    "crossover: the longest sequence (32768, with --full 131072)"),
@@ -35,6 +37,7 @@ int cmd_bench(int argc, char **argv) {
             "the length from which on each alternative to dense attention is the faster layer.",
         .example = "fovea bench train --json\n"
                    "fovea bench train --case 'last V100 d2 C4 B256' --seconds 5\n"
+                   "fovea bench train --cpu all\n"
                    "fovea bench attention --full\n"
                    "fovea bench crossover --max-n 8192 --out figures",
         .min_operands = 1,
@@ -46,6 +49,10 @@ int cmd_bench(int argc, char **argv) {
     bool all = strcmp(what, "all") == 0, found = false;
     if ((bench.max_n > 0 || bench.out) && strcmp(what, "crossover") != 0)
         return tool_usage_error("--max-n and --out belong to `fovea bench crossover`, not to '%s'",
+                                what);
+    if (bench.cpu && strcmp(what, "train") != 0)
+        return tool_usage_error("--cpu belongs to `fovea bench train`, not to '%s'; the "
+                                "environment variable FOVEA_CPU names kernels everywhere",
                                 what);
     if (all && bench.only)
         return tool_usage_error("--case names a case of one benchmark; name that one, not 'all'");
