@@ -41,6 +41,7 @@ typedef struct fv_topic {
     const char *of;    // KEY: the kind of figure, "" for keys of all; else ""
     const char *help;  // one line
     char takes[320];   // what its value is, or its arguments; "" where it has none
+    char read_by[320]; // FIELD: the parts and values that read it; "" where it always is
     char example[512]; // lines of an experiment file; FIELD: "train.seed=0", for a command line
 } fv_topic;
 

@@ -192,6 +192,28 @@ fv_status config_refuse_unread(const config_reader *reader, const fv_config *set
                    first->key, chosen, names, others);
 }
 
+void config_readers_text(const fv_field *field, char *text, size_t size) {
+    int n;
+    const config_reader *rows = config_readers(&n);
+    size_t used = 0;
+    *text = '\0';
+    for (int i = 0; i < n; i++) {
+        if (strcmp(rows[i].key, field->key) != 0) continue;
+        for (const config_choices *choices = rows[i].any; choices->key != NULL; choices++) {
+            char names[256];
+            name_choices(choices, names, sizeof names);
+            fv_type type = fv_field_find(choices->key)->type;
+            // "task.n_pairs other than 8" has its key.
+            bool keyed =
+                choices->bits == CONFIG_SET && (type == FV_TYPE_INT || type == FV_TYPE_REAL);
+            const char *before = used == 0 ? "" : choices > rows[i].any ? ", or " : ", with ";
+            if (used < size)
+                used += (size_t)snprintf(text + used, size - used, "%s%s%s%s", before,
+                                         keyed ? "" : choices->key, keyed ? "" : " ", names);
+        }
+    }
+}
+
 fv_status config_check_readers(const fv_config *config, const fv_field **culprit, fv_error *error) {
     int n;
     const config_reader *rows = config_readers(&n);

@@ -44,6 +44,9 @@ bool config_reads(const fv_config *config, const fv_field *field);
 fv_status config_refuse_unread(const config_reader *reader, const fv_config *setting,
                                const fv_config *choosing, fv_error *error);
 
+// What must be chosen for the field to be read: "task.name recall and mqar"; "" where it always is.
+void config_readers_text(const fv_field *field, char *text, size_t size);
+
 // Refuses a configuration on its own that sets a field without reading it. *culprit: that field.
 fv_status config_check_readers(const fv_config *config, const fv_field **culprit, fv_error *error);
 

@@ -52,6 +52,7 @@ static bool field_at(int i, fv_topic *t) {
     if (field->choices == NULL && field->type != FV_TYPE_BOOL)
         snprintf(t->takes + length, sizeof t->takes - length, ", %.10g to %.10g", field->lowest,
                  field->highest);
+    config_readers_text(field, t->read_by, sizeof t->read_by);
     bool quoted = field->type == FV_TYPE_INTS || field->type == FV_TYPE_LAYERS;
     snprintf(t->example, sizeof t->example, "%s=%s%s%s", field->key, quoted ? "'" : "",
              field->type == FV_TYPE_CHOICE && field->choices != NULL ? field->choices[0]

@@ -37,13 +37,15 @@ static int help_markdown(void) {
     for (int i = 0; fv_topic_at(FV_TOPIC_FIELD, i, &field); i++) {
         int length = (int)strcspn(field.name, ".") + 1;
         if (strncmp(field.name, before, (size_t)length) != 0)
-            printf(
-                "\n## %.*s\n\n| field | takes | default | meaning |\n| --- | --- | --- | --- |\n",
-                length - 1, field.name);
+            printf("\n## %.*s\n\n| field | takes | default | meaning | read by |\n"
+                   "| --- | --- | --- | --- | --- |\n",
+                   length - 1, field.name);
         before = field.name;
         printf("| `%s` | %s | `%s` | ", field.name, field.takes,
                fv_field_find(field.name)->default_text);
         print_markdown_text(field.help);
+        printf(" | ");
+        print_markdown_text(field.read_by);
         printf(" |\n");
     }
     return EXIT_DONE;

@@ -42,6 +42,7 @@ static void print_keys(const char *kind) {
 static void print_field(const fv_topic *t) {
     printf("%s: %s\n  takes    %s\n", t->name, t->help, t->takes);
     printf("  default  %s\n", fv_field_find(t->name)->default_text);
+    if (*t->read_by != '\0') printf("  read by  %s\n", t->read_by);
     print_example(FV_TOPIC_FIELD, t, "  example", 11);
 }
 
