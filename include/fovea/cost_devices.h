@@ -49,7 +49,7 @@ typedef struct fv_cost_stage {
     fv_cost_number weights;         // of its matrices, those that one token meets
     fv_cost_number cache, state;    // bytes of its sequences, as the engine reserves them
     fv_cost_number traffic;         // bytes of cache and state that one token of a sequence moves
-    fv_cost_number decode, prefill; // FLOPs of the whole stage, one sequence
+    fv_cost_number decode, prefill; // FLOPs that the whole stage needs, one sequence
     double sent;                    // bytes that it sends to others for one token
     uint64_t sequences;             // that fit into `memory` beside the parameters; UINT64_MAX: any
     uint64_t context;               // the longest that fits, for its sequences; UINT64_MAX: any

@@ -119,9 +119,10 @@ json_t *cost_config_find(cost_config *c, const char *keys) {
 // Of the first of several keys that the class has.
 static const cost_default *find_default(const cost_config *c, const char *keys) {
     char word[MAX_KEY];
-    for (const char *at = keys; (at = next_key(at, word)) != NULL;)
-        for (const cost_default *d = c->defaults; d != NULL && d->key != NULL; d++)
-            if (strcmp(d->key, word) == 0) return d;
+    for (int i = 0; i < COST_CLASSES && c->defaults[i] != NULL; i++)
+        for (const char *at = keys; (at = next_key(at, word)) != NULL;)
+            for (const cost_default *d = c->defaults[i]; d->key != NULL; d++)
+                if (strcmp(d->key, word) == 0) return d;
     return NULL;
 }
 

@@ -18,12 +18,14 @@ typedef struct cost_default {
     int64_t value;
 } cost_default;
 #define COST_NONE INT64_MIN // None
+enum { COST_CLASSES = 4 };  // a family, and what it is like
 
 typedef struct cost_config {
-    const char *name;             // of the file
-    const char *family;           // model_type
-    const char *source;           // the class that the defaults are of: "MistralConfig"
-    const cost_default *defaults; // to the first without a key
+    const char *name;   // of the file
+    const char *family; // model_type
+    const char *source; // the class that the defaults are of: "MistralConfig"
+    const cost_default
+        *defaults[COST_CLASSES]; // the first that has a key counts; to the first NULL
     json_t *fields;
     json_t *used;          // object whose keys were asked for
     const json_t *origins; // NULL, or a key of the file itself for each list of fields it became

@@ -132,7 +132,8 @@ static void fit(const fv_cost_model *device, const fv_cost_devices *d,
 
 // --- a stage -------------------------------------------------------------------------------------
 
-// Operations of the undivided stage for one sequence.
+// Operations of the undivided stage for one sequence: what they are a bound of is what the
+// arithmetic needs, whatever the engine multiplies.
 static fv_status count_operations(const fv_cost_model *model, const fv_cost_devices *d,
                                   const fv_cost_setting *setting, uint64_t stage,
                                   fv_cost_stage *out, fv_error *error) {
@@ -141,6 +142,7 @@ static fv_status count_operations(const fv_cost_model *model, const fv_cost_devi
     fv_cost_model *whole;
     fv_cost total;
     alone.tp = alone.cp = alone.dp = alone.ep = one.batch = 1;
+    one.engine = FV_COST_ENGINE_IDEAL;
     fv_status status = fv_cost_shard(model, &alone, &one, stage, &whole, error);
     if (status == FV_OK) status = fv_cost_total(whole, &one, &total, error);
     if (status == FV_OK) {

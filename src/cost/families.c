@@ -37,9 +37,32 @@ const cost_family *cost_family_find(const char *name, const char **called) {
     return NULL;
 }
 
+// The first of the family and those that it is like which has the member.
+#define FIRST(family, member)                                                                      \
+    while ((family)->member == NULL && (family)->like != NULL) (family) = (family)->like
+
+static const char *source_of(const cost_family *family) {
+    FIRST(family, source);
+    return family->source;
+}
+
+static void (*reader_of(const cost_family *family))(cost_config *c, fv_cost_model *model) {
+    FIRST(family, read);
+    return family->read;
+}
+
 const char *cost_family_lacks(const cost_family *family) {
-    if (family->like != NULL) family = family->like;
-    if (family->source == NULL) return "source";
-    if (family->defaults == NULL) return "defaults";
-    return family->read == NULL ? "read" : NULL;
+    if (source_of(family) == NULL) return "source";
+    if (reader_of(family) == NULL) return "read";
+    FIRST(family, defaults);
+    return family->defaults == NULL ? "defaults" : NULL;
+}
+
+void cost_family_read(const cost_family *family, cost_config *c, fv_cost_model *model) {
+    int n = 0;
+    c->source = source_of(family);
+    c->even_heads = family->even_heads;
+    for (const cost_family *f = family; f != NULL && n < COST_CLASSES; f = f->like)
+        if (f->defaults != NULL) c->defaults[n++] = f->defaults;
+    reader_of(family)(c, model);
 }

@@ -15,8 +15,10 @@ typedef struct cost_family {
     const cost_default *defaults;
     // Fills the model from the config; what is missing or wrong is noted there.
     void (*read)(cost_config *config, fv_cost_model *model);
-    const struct cost_family *like; // where it is another one under a name of its own
-    bool even_heads;                // its class refuses heads that do not share the width evenly
+    // Another one that it is but for what stands here: its reader, its class, the defaults that
+    // differ. NULL: none.
+    const struct cost_family *like;
+    bool even_heads; // its class refuses heads that do not share the width evenly
 } cost_family;
 
 #define COST_DECLARE_FAMILY(name) extern const cost_family cost_family_##name;
@@ -27,6 +29,10 @@ COST_FAMILY_LIST(COST_DECLARE_FAMILY)
 // nothing.
 const cost_family *cost_family_find(const char *name, const char **called);
 const char *cost_family_lacks(const cost_family *family);
+
+// What the family has and those that it is like: asks the config for its class and defaults, and
+// reads the model.
+void cost_family_read(const cost_family *family, cost_config *config, fv_cost_model *model);
 
 // --- what readers share (blocks.c) -------------------------------------------------------------
 
@@ -116,6 +122,7 @@ typedef struct cost_traits {
     bool sinks;         // one learned number a head
     bool plain;         // an MLP of two matrices
     bool no_head_dim;   // heads share the width, whatever head_dim
+    bool head_bias;     // a bias of the logits
     uint64_t attention_norms, mlp_norms, end_norms; // weights and biases for each of the width
     cost_sliding sliding;
     uint64_t pattern;
@@ -127,6 +134,12 @@ cost_dims cost_transformer_attention(cost_config *config, cost_stack *stack,
 
 // Those of Llama and of Qwen2, which others keep to.
 extern const cost_traits cost_llama_traits, cost_qwen2_traits;
+
+// The rest of such a model behind an attention that the family has changed; `more` are weights of
+// the MLP beside its own.
+void cost_read_blocks(cost_config *config, fv_cost_model *model, cost_stack *stack,
+                      const cost_traits *traits, cost_dims attention, uint64_t window,
+                      uint64_t more);
 
 // The whole model.
 void cost_read_transformer(cost_config *config, fv_cost_model *model, const cost_traits *traits);

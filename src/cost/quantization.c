@@ -185,7 +185,7 @@ static void read_group(cost_config *c, quantization *q, json_t *group) {
         {"weights.num_bits", 8}, {"weights.group_size", COST_NONE}, {"weights.symmetric", 1}, {0}};
     cost_config inner = *c;
     inner.fields = group;
-    inner.defaults = DEFAULTS;
+    inner.defaults[0] = DEFAULTS;
     inner.source = "QuantizationArgs";
     packing_group *added = add_group(q, read_scheme(&inner));
     const json_t *targets = cost_config_list(&inner, "targets");
@@ -248,14 +248,14 @@ static bool read_method(cost_config *c, quantization *q) {
         name = "bitsandbytes"; // files from before there were others
     for (size_t i = 0; name != NULL && i < sizeof METHODS / sizeof METHODS[0]; i++) {
         if (strcmp(name, METHODS[i].name) != 0) continue;
-        const cost_default *defaults = c->defaults;
+        const cost_default *defaults = c->defaults[0];
         const char *source = c->source;
-        c->defaults = DEFAULTS;
+        c->defaults[0] = DEFAULTS;
         c->source = METHODS[i].source;
         q->method = name;
         METHODS[i].read(c, q);
         q->left_out = module_list_read(find_left_out(c));
-        c->defaults = defaults;
+        c->defaults[0] = defaults;
         c->source = source;
         if (q->method != NULL) return true;
     }

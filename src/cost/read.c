@@ -97,14 +97,35 @@ static void say_where(cost_config *c, const found *f) {
                          f->outer);
 }
 
+// The class around the model ties, where no file says anything, although the model's own does not.
+static const struct wrapper {
+    const char *type, *source;
+} TYING[] = {
+    {"deepseek_vl", "DeepseekVLConfig"},
+    {"deepseek_vl_hybrid", "DeepseekVLHybridConfig"},
+    {"granite_speech", "GraniteSpeechConfig"},
+    {"internvl", "InternVLConfig"},
+    {"janus", "JanusConfig"},
+    {"kimi_k25", "KimiK25Config"},
+    {"mistral3", "Mistral3Config"},
+    {"ovis2", "Ovis2Config"},
+};
+
+static void say_tie(cost_config *c, const found *f) {
+    if (f->where == NULL || json_object_get(c->fields, "tie_word_embeddings") != NULL) return;
+    for (size_t i = 0; i < sizeof TYING / sizeof TYING[0]; i++) {
+        if (strcmp(f->outer, TYING[i].type) != 0) continue;
+        if (json_object_set_new(c->fields, "tie_word_embeddings", json_true()) != 0)
+            c->notes.failed = true;
+        cost_config_note(c, "tie_word_embeddings: true, as %s's default", TYING[i].source);
+    }
+}
+
 static fv_status fill(cost_config *c, const found *f, fv_cost_model *model) {
-    const cost_family *family = f->family->like != NULL ? f->family->like : f->family;
-    c->source = family->source;
-    c->defaults = family->defaults;
-    c->even_heads = family->even_heads;
     say_where(c, f);
+    say_tie(c, f);
     read_max_tokens(c, model);
-    family->read(c, model);
+    cost_family_read(f->family, c, model);
     cost_read_quantization(c, model);
     cost_config_name_unread(c);
     fv_status status = cost_config_finish(c);

@@ -62,16 +62,22 @@ cost_dims cost_transformer_attention(cost_config *c, cost_stack *stack, const co
     return dims;
 }
 
+void cost_read_blocks(cost_config *c, fv_cost_model *model, cost_stack *stack,
+                      const cost_traits *traits, cost_dims attention, uint64_t window,
+                      uint64_t more) {
+    uint64_t hidden = cost_config_need(c, "intermediate_size");
+    cost_dims mlp = cost_mlp(c, stack, traits->plain ? 2 : 3, hidden, traits->mlp_bias);
+    mlp.vectors += traits->mlp_norms * stack->width + more;
+    cost_add_attention(c, model, stack, COST_ATTENTION, attention, window);
+    for (uint64_t i = 0; i < stack->n; i++) cost_add(c, model, i, COST_MLP, mlp, 0);
+    cost_dims ends = {.width = stack->width, .vocab = stack->vocab}, last = ends;
+    last.vectors = traits->end_norms * stack->width + (traits->head_bias ? stack->vocab : 0);
+    cost_stack_end(c, model, stack, ends, last);
+}
+
 void cost_read_transformer(cost_config *c, fv_cost_model *model, const cost_traits *traits) {
     uint64_t window;
     cost_stack stack = cost_stack_begin(c, model);
     cost_dims attention = cost_transformer_attention(c, &stack, traits, &window);
-    uint64_t hidden = cost_config_need(c, "intermediate_size");
-    cost_dims mlp = cost_mlp(c, &stack, traits->plain ? 2 : 3, hidden, traits->mlp_bias);
-    mlp.vectors += traits->mlp_norms * stack.width;
-    cost_add_attention(c, model, &stack, COST_ATTENTION, attention, window);
-    for (uint64_t i = 0; i < stack.n; i++) cost_add(c, model, i, COST_MLP, mlp, 0);
-    cost_dims ends = {.width = stack.width, .vocab = stack.vocab}, last = ends;
-    last.vectors = traits->end_norms * stack.width;
-    cost_stack_end(c, model, &stack, ends, last);
+    cost_read_blocks(c, model, &stack, traits, attention, window, 0);
 }

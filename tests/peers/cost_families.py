@@ -570,6 +570,174 @@ def deepseek_v4(r):
             **maybe(r, layer_types=types(r, n, *kinds)), **flags(r, "mlp_bias", "tie_word_embeddings")}
 
 
+@case
+def ernie4_5(r):
+    return transformer(r, **maybe(r, head_dim=6), **flags(r, "use_bias", "tie_word_embeddings"))
+
+
+@case
+def glm(r):
+    return glm4(r)
+
+
+for _name in ("arcee", "internlm3", "iquestcoder", "exaone", "hyperclovax", "jais2", "granite_swa"):
+    CASES[_name] = llama
+
+
+@case
+def helium(r):
+    config = llama(r)  # its output's matrix is square
+    return {**config, "head_dim": config["hidden_size"] // config["num_attention_heads"]}
+
+
+@case
+def hunyuan_v1_dense(r):
+    return transformer(r, **maybe(r, head_dim=6), **flags(r, "attention_bias", "tie_word_embeddings"))
+
+
+@case
+def olmo(r):
+    return olmo2(r)
+
+
+@case
+def nanochat(r):
+    return olmo2(r)
+
+
+@case
+def bitnet(r):
+    return olmo2(r)
+
+
+@case
+def apertus(r):
+    return olmo2(r)
+
+
+@case
+def ministral(r):
+    return mistral(r)
+
+
+@case
+def cohere(r):
+    return transformer(r, **flags(r, "attention_bias", "use_qk_norm", "tie_word_embeddings"))
+
+
+@case
+def phi(r):
+    return transformer(r, **flags(r, "qk_layernorm"))
+
+
+@case
+def persimmon(r):
+    config = transformer(r, **flags(r, "qk_layernorm", "tie_word_embeddings"))
+    del config["num_key_value_heads"]
+    return config
+
+
+@case
+def gptj(r):
+    config = gpt2(r)
+    config.pop("tie_word_embeddings", None)
+    return config
+
+
+@case
+def codegen(r):
+    config = gptj(r)
+    return {**config, "n_head": 4, "n_embd": 8 * r.randint(1, 4)}
+
+
+@case
+def gpt_bigcode(r):
+    return {**gpt2(r), **flags(r, "multi_query")}
+
+
+@case
+def bloom(r):
+    n = r.choice([1, 2, 4])
+    return {"hidden_size": 8 * n, "n_head": n, "n_layer": r.randint(1, 5), "vocab_size": r.randint(20, 400),
+            **flags(r, "tie_word_embeddings")}
+
+
+@case
+def mpt(r):
+    n = r.choice([1, 2, 4])
+    return {"d_model": 8 * n, "n_heads": n, "n_layers": r.randint(1, 5), "vocab_size": r.randint(20, 400),
+            **flags(r, "tie_word_embeddings")}
+
+
+@case
+def falcon(r):
+    n, kv = heads(r)
+    return {"hidden_size": 8 * n, "num_attention_heads": n, "num_hidden_layers": r.randint(1, 5),
+            "vocab_size": r.randint(20, 400), **maybe(r, num_kv_heads=kv), **maybe(r, ffn_hidden_size=r.randint(5, 90)),
+            **flags(r, "new_decoder_architecture", "multi_query", "parallel_attn", "bias", "tie_word_embeddings")}
+
+
+@case
+def olmoe(r):
+    return transformer(r, num_experts=r.randint(2, 9), num_experts_per_tok=r.randint(1, 2),
+                       **flags(r, "attention_bias", "tie_word_embeddings"))
+
+
+@case
+def flex_olmo(r):
+    return olmoe(r)
+
+
+@case
+def granitemoe(r):
+    return transformer(r, num_local_experts=r.randint(2, 9), num_experts_per_tok=r.randint(1, 2),
+                       **flags(r, "attention_bias", "tie_word_embeddings"))
+
+
+@case
+def granitemoeshared(r):
+    return {**granitemoe(r), **maybe(r, shared_intermediate_size=r.randint(2, 30))}
+
+
+def deepseek_experts(r):
+    return dict(moe_intermediate_size=r.randint(2, 30), n_routed_experts=r.randint(2, 9),
+                num_experts_per_tok=r.randint(1, 2), n_shared_experts=r.randint(1, 3))
+
+
+@case
+def dots1(r):
+    return transformer(r, **deepseek_experts(r), **maybe(r, head_dim=6), **maybe(r, sliding_window=9),
+                       **maybe(r, first_k_dense_replace=r.randint(0, 2)), **flags(r, "attention_bias", "tie_word_embeddings"))
+
+
+@case
+def solar_open(r):
+    return transformer(r, **deepseek_experts(r), **maybe(r, head_dim=6), **flags(r, "attention_bias", "tie_word_embeddings"))
+
+
+@case
+def glm4_moe_lite(r):
+    config = latent(r)
+    del config["first_k_dense_replace"]
+    return {**config, **flags(r, "attention_bias", "tie_word_embeddings"),
+            **maybe(r, mlp_layer_types=types(r, config["num_hidden_layers"], "dense", "sparse"))}
+
+
+def latent_dense(r, *names):
+    experts = ("moe_intermediate_size", "n_routed_experts", "num_experts_per_tok", "n_shared_experts", "first_k_dense_replace")
+    return {**{k: v for k, v in latent(r).items() if k not in experts}, **flags(r, *names, "tie_word_embeddings")}
+
+
+@case
+def youtu(r):
+    return latent_dense(r, "attention_bias")
+
+
+@case
+def minicpm3(r):
+    return latent_dense(r, "attention_bias", "mlp_bias")
+
+
 def draw(name, r):
     config = CASES[name](r)
     # A file may leave out anything: but what would make a model too large to build quickly.

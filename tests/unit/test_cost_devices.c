@@ -220,6 +220,24 @@ static void bounds_are_rooflines(void **state) {
     fv_cost_model_free(model);
 }
 
+// What a library multiplies beside what is needed raises no bound: chunks that are filled up, and
+// experts that a token is not sent to.
+static void bounds_are_of_what_is_needed(void **state) {
+    (void)state;
+    static const char *const NAMES[] = {"granite-4.0-h-tiny", "llama-4-scout", "qwen3.5-9b"};
+    for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++) {
+        fv_cost_model *model = load(NAMES[i]);
+        fv_cost_setting setting = at(300, 1), library = setting;
+        fv_cost_devices d = split(1, 1, 1, 1, 1);
+        library.engine = FV_COST_ENGINE_TRANSFORMERS;
+        fv_cost_stage need = stage_of(model, &d, &setting, 0);
+        fv_cost_stage same = stage_of(model, &d, &library, 0);
+        assert_true(need.prefill == same.prefill && need.decode == same.decode);
+        assert_true(total_of(model, &library).value[FV_COST_PREFILL] > need.prefill);
+        fv_cost_model_free(model);
+    }
+}
+
 // Llama-3.1-70B in 80 GB over 4 devices: (80e9 - 2 * parameters) / (10.24 GB / 4 a sequence).
 static void sequences_fit_or_not(void **state) {
     (void)state;
@@ -251,6 +269,7 @@ int main(void) {
         cmocka_unit_test(stages_hold_everything),
         cmocka_unit_test(what_cannot_be_divided_is_refused),
         cmocka_unit_test(bounds_are_rooflines),
+        cmocka_unit_test(bounds_are_of_what_is_needed),
         cmocka_unit_test(sequences_fit_or_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,26 +5,14 @@
 
 static const cost_default DEFAULTS[] = {{"indexer_types", COST_NONE},
                                         {"index_n_heads", 32},
-                                        {"index_head_dim", 128},
-                                        {"index_topk", 2048},
                                         {"q_lora_rank", 2048},
                                         {"hidden_size", 6144},
                                         {"vocab_size", 154880},
                                         {"num_hidden_layers", 78},
-                                        {"tie_word_embeddings", 0},
                                         {"num_attention_heads", 64},
-                                        {"kv_lora_rank", 512},
-                                        {"qk_rope_head_dim", 64},
                                         {"qk_nope_head_dim", 192},
                                         {"v_head_dim", 256},
-                                        {"attention_bias", 0},
-                                        {"n_routed_experts", 256},
-                                        {"num_experts_per_tok", 8},
-                                        {"moe_intermediate_size", 2048},
-                                        {"n_shared_experts", 1},
-                                        {"mlp_layer_types", COST_NONE},
                                         {"intermediate_size", 12288},
-                                        {"first_k_dense_replace", 3},
                                         {0}};
 
 // kinds: 1 where a layer takes an earlier layer's picks.
@@ -56,4 +44,5 @@ const cost_family cost_family_glm_moe_dsa = {
     .source = "GlmMoeDsaConfig",
     .defaults = DEFAULTS,
     .read = read,
+    .like = &cost_family_deepseek_v32,
 };

@@ -5,32 +5,56 @@
 // X(name): families/<name>.c defines cost_family_<name>.
 #define COST_FAMILY_LIST(X)                                                                        \
     X(afmoe)                                                                                       \
+    X(apertus)                                                                                     \
+    X(arcee)                                                                                       \
     X(bamba)                                                                                       \
+    X(bitnet)                                                                                      \
+    X(bloom)                                                                                       \
+    X(codegen)                                                                                     \
+    X(cohere)                                                                                      \
     X(cohere2)                                                                                     \
     X(dbrx)                                                                                        \
     X(deepseek_v2)                                                                                 \
     X(deepseek_v3)                                                                                 \
     X(deepseek_v32)                                                                                \
     X(deepseek_v4)                                                                                 \
+    X(dots1)                                                                                       \
+    X(ernie4_5)                                                                                    \
     X(ernie4_5_moe)                                                                                \
+    X(exaone)                                                                                      \
     X(exaone4)                                                                                     \
+    X(falcon)                                                                                      \
     X(falcon_h1)                                                                                   \
     X(falcon_mamba)                                                                                \
+    X(flex_olmo)                                                                                   \
     X(gemma)                                                                                       \
     X(gemma2)                                                                                      \
     X(gemma3_text)                                                                                 \
     X(gemma3n_text)                                                                                \
     X(gemma4_text)                                                                                 \
     X(gemma4_unified_text)                                                                         \
+    X(glm)                                                                                         \
     X(glm4)                                                                                        \
     X(glm4_moe)                                                                                    \
+    X(glm4_moe_lite)                                                                               \
     X(glm_moe_dsa)                                                                                 \
     X(gpt2)                                                                                        \
+    X(gpt_bigcode)                                                                                 \
     X(gpt_neox)                                                                                    \
     X(gpt_oss)                                                                                     \
+    X(gptj)                                                                                        \
     X(granite)                                                                                     \
+    X(granite_swa)                                                                                 \
+    X(granitemoe)                                                                                  \
     X(granitemoehybrid)                                                                            \
+    X(granitemoeshared)                                                                            \
+    X(helium)                                                                                      \
+    X(hunyuan_v1_dense)                                                                            \
     X(hunyuan_v1_moe)                                                                              \
+    X(hyperclovax)                                                                                 \
+    X(internlm3)                                                                                   \
+    X(iquestcoder)                                                                                 \
+    X(jais2)                                                                                       \
     X(jamba)                                                                                       \
     X(kimi_k2)                                                                                     \
     X(kimi_linear)                                                                                 \
@@ -41,16 +65,25 @@
     X(mamba)                                                                                       \
     X(mamba2)                                                                                      \
     X(mimo_v2_flash)                                                                               \
+    X(minicpm3)                                                                                    \
     X(minimax)                                                                                     \
     X(minimax_m2)                                                                                  \
+    X(ministral)                                                                                   \
     X(ministral3)                                                                                  \
     X(mistral)                                                                                     \
+    X(mistral4)                                                                                    \
     X(mixtral)                                                                                     \
+    X(mpt)                                                                                         \
+    X(nanochat)                                                                                    \
     X(nemotron)                                                                                    \
     X(nemotron_h)                                                                                  \
+    X(olmo)                                                                                        \
     X(olmo2)                                                                                       \
     X(olmo3)                                                                                       \
+    X(olmoe)                                                                                       \
     X(opt)                                                                                         \
+    X(persimmon)                                                                                   \
+    X(phi)                                                                                         \
     X(phi3)                                                                                        \
     X(phimoe)                                                                                      \
     X(qwen2)                                                                                       \
@@ -69,9 +102,11 @@
     X(rwkv)                                                                                        \
     X(seed_oss)                                                                                    \
     X(smollm3)                                                                                     \
+    X(solar_open)                                                                                  \
     X(stablelm)                                                                                    \
     X(starcoder2)                                                                                  \
     X(step3_text)                                                                                  \
+    X(youtu)                                                                                       \
     X(zamba)                                                                                       \
     X(zamba2)
 

@@ -1,29 +1,10 @@
 // Qwen3-Next: a gated delta rule in three layers of four, gated attention in the fourth; experts.
 #include "cost/families.h"
 
-static const cost_default DEFAULTS[] = {{"num_experts", 512},
-                                        {"num_experts_per_tok", 10},
-                                        {"moe_intermediate_size", 512},
-                                        {"shared_expert_intermediate_size", 512},
-                                        {"hidden_size", 2048},
-                                        {"vocab_size", 151936},
-                                        {"num_hidden_layers", 48},
-                                        {"tie_word_embeddings", 0},
-                                        {"decoder_sparse_step", 1},
-                                        {"mlp_only_layers", COST_NONE},
-                                        {"intermediate_size", 5632},
-                                        {"layer_types", COST_NONE},
-                                        {"full_attention_interval", 4},
-                                        {"head_dim", 256},
-                                        {"attention_bias", 0},
-                                        {"num_attention_heads", 16},
-                                        {"num_key_value_heads", 2},
-                                        {"linear_num_key_heads", 16},
-                                        {"linear_key_head_dim", 128},
-                                        {"linear_num_value_heads", 32},
-                                        {"linear_value_head_dim", 128},
-                                        {"linear_conv_kernel_dim", 4},
-                                        {0}};
+static const cost_default DEFAULTS[] = {{"num_experts", 512},        {"num_experts_per_tok", 10},
+                                        {"vocab_size", 151936},      {"num_hidden_layers", 48},
+                                        {"decoder_sparse_step", 1},  {"mlp_only_layers", COST_NONE},
+                                        {"intermediate_size", 5632}, {0}};
 
 static void read(cost_config *c, fv_cost_model *model) {
     cost_stack stack = cost_stack_begin(c, model);
@@ -37,4 +18,5 @@ const cost_family cost_family_qwen3_next = {
     .source = "Qwen3NextConfig",
     .defaults = DEFAULTS,
     .read = read,
+    .like = &cost_family_qwen3_5_moe_text,
 };
