@@ -1,5 +1,7 @@
 #include "cost/families.h"
 
+#include "base/text.h"
+
 #include <string.h>
 
 static const struct entry {
@@ -15,6 +17,13 @@ const char *fv_cost_families(void) {
 #define NAME(name) ", " #name
     return &(COST_FAMILY_LIST(NAME))[2]; // behind the first comma
 #undef NAME
+}
+
+const char *cost_family_nearest(const char *name) {
+#define QUOTED(name) #name,
+    static const char *const NAMES[] = {COST_FAMILY_LIST(QUOTED) NULL};
+#undef QUOTED
+    return text_nearest(name, NAMES);
 }
 
 static bool holds_word(const char *words, const char *word) {

@@ -29,6 +29,7 @@ COST_FAMILY_LIST(COST_DECLARE_FAMILY)
 // nothing.
 const cost_family *cost_family_find(const char *name, const char **called);
 const char *cost_family_lacks(const cost_family *family);
+const char *cost_family_nearest(const char *name); // in spelling
 
 // What the family has and those that it is like: asks the config for its class and defaults, and
 // reads the model.

@@ -142,11 +142,15 @@ static fv_status read_model(const char *name, json_t *root, const json_t *origin
     found f = find_model(root);
     if (!json_is_object(root) || f.type == NULL)
         return fv_fail(error, FV_FORMAT,
-                       "%s: it has no model_type, which names its family: one of %s", name,
-                       fv_cost_families());
+                       "%s: it has no model_type, which names its family, as \"llama\"; "
+                       "'fovea help cost' lists those that are known",
+                       name);
     if (f.family == NULL)
-        return fv_fail(error, FV_USAGE, "%s: the family '%.60s' is not known; known are %s", name,
-                       f.type, fv_cost_families());
+        return fv_fail(
+            error, FV_USAGE,
+            "%s: the family '%.60s' is not known; the nearest name is '%s', and 'fovea help "
+            "cost' lists all",
+            name, f.type, cost_family_nearest(f.type));
     if (cost_family_lacks(f.family) != NULL)
         return fv_fail(error, FV_USAGE, "the family %s is not whole: its descriptor has no .%s",
                        f.called, cost_family_lacks(f.family));

@@ -15,8 +15,8 @@ static void mistakes_are_named(void **state) {
     (void)state;
     expect_refusal("{", FV_FORMAT, "x.json:1: it is no JSON");
     expect_refusal("[]", FV_FORMAT, "no model_type");
-    expect_refusal("{\"model_type\": \"t5\"}", FV_USAGE,
-                   "the family 't5' is not known; known are afmoe, bamba,");
+    expect_refusal("{\"model_type\": \"qwen33\"}", FV_USAGE,
+                   "the family 'qwen33' is not known; the nearest name is 'qwen3', and");
     expect_refusal("{\"model_type\": \"mamba\", \"hidden_size\": -1}", FV_FORMAT,
                    "hidden_size must be a whole number from 1");
     expect_refusal("{\"model_type\": \"mamba\", \"hidden_size\": 8, \"vocab_size\": 8,"

@@ -250,13 +250,16 @@ int cmd_cost(int argc, char **argv) {
                     "tokens_a_second, ... (parameters)"),
         OPTION_FLAG("json", &o.json, "totals, parts and layers; with several models JSON Lines"),
         OPTION_END};
+    static char about[4096];
+    snprintf(about, sizeof about,
+             "Reads a model's config.json (or a folder that has one, or a GGUF file) and prints "
+             "what it costs at a context length: parameters, FLOPs of prefill, decoding and "
+             "training, KV cache and recurrent state, with each formula. Several models are "
+             "compared over contexts up to N. Families (model_type): %s.",
+             fv_cost_families());
     const tool_usage usage = {
         .synopsis = "cost CONFIG.json ... --context N [options]",
-        .about =
-            "Reads a model's config.json (or a folder that has one, or a GGUF file) and prints "
-            "what it costs at a context length: parameters, FLOPs of prefill, decoding and "
-            "training, KV cache and recurrent state, with each formula. Several models are "
-            "compared over contexts up to N.",
+        .about = about,
         .example = "fovea cost --model examples/configs/llama-3.1-70b.json --context 128000\n"
                    "fovea cost --model examples/configs/llama-3.1-8b.json --memory 24GiB\n"
                    "fovea cost examples/configs/llama-3.1-8b.json --measured "
