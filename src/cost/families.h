@@ -180,7 +180,8 @@ cost_dims cost_qwen_mixture(cost_config *config, const cost_stack *stack);
 void cost_read_indexed(cost_config *config, fv_cost_model *model,
                        void (*find)(cost_config *config, cost_stack *stack));
 
-// Gemma 4; `unified` ones have neither experts nor embeddings of each layer, whatever the file says.
+// Gemma 4; `unified` ones have neither experts nor embeddings of each layer, whatever the file
+// says.
 void cost_read_gemma4(cost_config *config, fv_cost_model *model, bool unified);
 
 // A gated delta rule or gated attention in every layer.

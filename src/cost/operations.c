@@ -1,11 +1,11 @@
-// What the arithmetic of a layer needs is one thing, what a library multiplies another: transformers
-// computes recurrences as products of matrices over chunks of the context, the last one filled up,
-// and convolutions over taps - 1 positions more than there are. Only products are counted, as
-// PyTorch's FlopCounterMode does: decays and recurrences that go from position to position are
-// elementwise, and solving triangular systems is none of its operations.
+// What the arithmetic of a layer needs is one thing, what a library multiplies another:
+// transformers computes recurrences as products of matrices over chunks of the context, the last
+// one filled up, and convolutions over taps - 1 positions more than there are. Only products are
+// counted, as PyTorch's FlopCounterMode does: decays and recurrences that go from position to
+// position are elementwise, and solving triangular systems is none of its operations.
 //
-// Sources: transformers 5.24, models/.../modeling_*.py, the functions in plain PyTorch that stand in
-// where no kernels are installed. A sequence without a cache before it, T tokens in c chunks of L.
+// Sources: transformers 5.24, models/.../modeling_*.py, the functions in plain PyTorch that stand
+// in where no kernels are installed. A sequence without a cache before it, c chunks of L tokens.
 #include "cost/operations.h"
 
 #include "cost/scope.h"

@@ -1,5 +1,5 @@
-// Apertus: an MLP of two matrices and an activation with two parameters of its own; norms of queries
-// and keys.
+// Apertus: an MLP of two matrices, and an activation with two parameters of its own; norms of
+// queries and keys.
 #include "cost/families.h"
 
 static const cost_default DEFAULTS[] = {
