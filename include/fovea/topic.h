@@ -49,7 +49,8 @@ typedef struct fv_topic {
 FV_API bool fv_topic_at(fv_topic_kind kind, int i, fv_topic *topic);
 
 // The name of the kind that other libraries call `word`, or NULL; what is nearest to it in meaning
-// or spelling, NULL where nothing is near; and, of fields alone, why there is no such thing, or NULL.
+// or spelling, NULL where nothing is near; and, of fields alone, why there is no such thing, or
+// NULL.
 FV_API const char *fv_topic_meant(fv_topic_kind kind, const char *word);
 FV_API const char *fv_topic_nearest(fv_topic_kind kind, const char *word);
 FV_API const char *fv_topic_absent(const char *word);

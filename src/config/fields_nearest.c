@@ -40,8 +40,9 @@ static bool is_choice(const char *name, const fv_field *field) {
     return false;
 }
 
-// A right name is no mistake however long, what the field may be two ("adam"), a part of a name one ("vocab" means task.vocab_size), and
-// so is its spelling where another library's name for the field is meant ("lrr").
+// A right name is no mistake however long, what the field may be two ("adam"), a part of a name one
+// ("vocab" means task.vocab_size), and so is its spelling where another library's name for the
+// field is meant ("lrr").
 static int name_distance(const char *name, const fv_field *field) {
     const char *field_name = behind_dot(field->key);
     if (strcmp(name, field_name) == 0) return 0;

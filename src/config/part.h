@@ -66,8 +66,8 @@ FV_PART_GROUPS(FV_PART_GROUP)
 // The parts of the group that the field `key` chooses from, *n of them; NULL for other fields.
 const config_part *const *parts_of(const char *key, int *n);
 
-// Names the parts of that group for which `has` holds, `last` in front of the last of them: "none or
-// sinusoidal" with " or ".
+// Names the parts of that group for which `has` holds, `last` in front of the last of them: "none
+// or sinusoidal" with " or ".
 void parts_that(const char *key, bool (*has)(int kind), const char *last, char *text, size_t size);
 
 // The i-th way, over all parts, in which two values come to the same; NULL behind the last.

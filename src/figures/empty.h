@@ -20,8 +20,8 @@ void empty_panel(figure_empty *empty, figure_panel *panel, const char *reason);
 // "nothing has a value: ..." where all of n panels are empty, else NULL.
 const char *empty_remark(const figure_empty *empty, figure_scratch *scratch, int n);
 
-// "V = 4: outside the axes", the legend's name of a line of which no point is inside; `name` without
-// memory.
+// "V = 4: outside the axes", the legend's name of a line of which no point is inside; `name`
+// without memory.
 const char *outside_name(figure_scratch *scratch, const char *name);
 
 // After the last of n panels: where all are empty, view->remark says so.

@@ -242,7 +242,8 @@ INLINE void metric_row_gradient(float *ds, const float *slopes, keys block) {
             vf_store(ds + j * L, vf_load(ds + j * L) * vf_load(slopes + j * L) * -2.0f);
 }
 
-// d score / d log(power) is the score itself, which its slope gives back. Adds ds score over the keys that the query sees: beyond them slopes need not exist.
+// d score / d log(power) is the score itself, which its slope gives back. Adds ds score over the
+// keys that the query sees: beyond them slopes need not exist.
 INLINE vf power_row_gradient(const kernel_attend *a, const float *ds, const float *slopes,
                              keys query, vf sum) {
     const float factor = factor_of(a);

@@ -1,6 +1,6 @@
-// How a query weighs a key: the formula of every score, once. The lab's kernels, the tiles, decoding
-// and all their references are made from what stands here; so are parity tests. A score that is
-// listed in include/fovea/parts/scores.def and not here does not compile.
+// How a query weighs a key: the formula of every score, once. The lab's kernels, the tiles,
+// decoding and all their references are made from what stands here; so are parity tests. A score
+// that is listed in include/fovea/parts/scores.def and not here does not compile.
 //
 // A score is made of q . k, or is -factor f(x) of the squared distance x = |q - k|^2:
 //

@@ -22,8 +22,8 @@
 
 enum { FV_TILE_QUERIES = 64, FV_TILE_KEYS = 128 };
 
-// Scores (kernels/score_formulas.h) in units of log 2, so that exp is a power of two. A score of products
-// is q . k itself, as q was scaled by factor when it was turned into columns.
+// Scores (kernels/score_formulas.h) in units of log 2, so that exp is a power of two. A score of
+// products is q . k itself, as q was scaled by factor when it was turned into columns.
 typedef struct tile_score {
     kernel_score kind;
     float factor, floor; // factor: times log2(e)

@@ -1,5 +1,5 @@
-// What the configuration of attention layers means: how far they see, what they hand on, which values
-// say the same, and which make no sense.
+// What the configuration of attention layers means: how far they see, what they hand on, which
+// values say the same, and which make no sense.
 #include "config/layer_list.h"
 #include "model/attention_layer.h"
 

@@ -117,8 +117,8 @@ typedef struct layer_type {
     // the layer owns nothing.
     fv_status (*create)(model_layer *layer, int i, fv_error *error);
     void (*free)(model_layer *layer);
-    // The positions that the layer reads to compute those of `out`; NULL: the same ones, and nothing
-    // goes from one position to another.
+    // The positions that the layer reads to compute those of `out`; NULL: the same ones, and
+    // nothing goes from one position to another.
     fv_status (*needs)(const model_layer *layer, model_positions *in, fv_error *error);
     // What every worker has for itself beside the workspace, tile->own[layer]. NULL: nothing.
     fv_status (*worker_create)(const model_layer *layer, void **own, fv_error *error);

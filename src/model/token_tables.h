@@ -13,9 +13,9 @@ typedef struct token_tables {
     size_t columns, products;        // matrices in pieces of sixteen columns
 } token_tables;
 
-// Sets the attention layer's tables.present and reserves the tables where they can be used and save work: for the
-// first layer, without a norm, with a multiple of sixteen features, at neighbouring positions that
-// outnumber the rows to be projected.
+// Sets the attention layer's tables.present and reserves the tables where they can be used and save
+// work: for the first layer, without a norm, with a multiple of sixteen features, at neighbouring
+// positions that outnumber the rows to be projected.
 void token_tables_plan(fv_model *model, model_layer *layer);
 
 // Rows that a tile projects for each of its samples.

@@ -1,5 +1,5 @@
-// Student's t: weights proportional to (1 + |q - k|^2)^-scale, with tails as long as t-SNE's (van der
-// Maaten & Hinton, 2008). The formula is the kernels' (kernels/score_formulas.h).
+// Student's t: weights proportional to (1 + |q - k|^2)^-scale, with tails as long as t-SNE's (van
+// der Maaten & Hinton, 2008). The formula is the kernels' (kernels/score_formulas.h).
 #include "model/scores.h"
 
 static real scale(const fv_model_config *config, int d_head) {

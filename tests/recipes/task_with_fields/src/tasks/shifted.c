@@ -1,4 +1,5 @@
-// The last token, shifted: x -> x + shift, modulo the size of the vocabulary. Bayes-optimal loss: 0.
+// The last token, shifted: x -> x + shift, modulo the size of the vocabulary. Bayes-optimal loss:
+// 0.
 #include "tasks/place.h"
 
 enum { L = 16 };
