@@ -277,6 +277,8 @@ fv_status fv_measure(const char *expression, const fv_record *record, double *va
     if (status == FV_OK) {
         engine.record = record;
         engine.lost = false;
+        // What may be spent on one evaluation SQLite counts over all of a statement's.
+        sqlite3_stmt_status(p->statement, SQLITE_STMTSTATUS_VM_STEP, 1);
         status = read_result(p, value, error);
         if (engine.lost) *value = NAN; // whatever coalesce and the like made of it
         engine.record = NULL;

@@ -319,6 +319,20 @@ static void test_refused_measures(void **state) {
     fv_record_free(&record);
 }
 
+// What one evaluation may cost is no budget of all: a sweep has more runs than that has steps.
+static void test_a_measure_of_many_runs(void **state) {
+    (void)state;
+    fv_record record;
+    make_run(&record);
+    for (int i = 0; i < 30000; i++) {
+        double value = 0;
+        fv_error error = {0};
+        if (fv_measure("final(perplexity) + 1", &record, &value, &error) != FV_OK)
+            fail_msg("evaluation %d: %s", i, error.text);
+    }
+    fv_record_free(&record);
+}
+
 // More different measures than are kept prepared, twice over.
 static void test_many_measures(void **state) {
     (void)state;
@@ -771,6 +785,7 @@ int main(void) {
         cmocka_unit_test(test_measures),
         cmocka_unit_test(test_emergence),
         cmocka_unit_test(test_refused_measures),
+        cmocka_unit_test(test_a_measure_of_many_runs),
         cmocka_unit_test(test_many_measures),
         cmocka_unit_test(test_deep_and_long_measures),
         cmocka_unit_test(test_verdicts),
