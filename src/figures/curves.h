@@ -63,6 +63,9 @@ fv_status curves_read(curve_set *p, int i, fv_error *error);
 // Sets the panel's scales to hold its lines and the reference lines.
 fv_status curves_set_scales(const curve_set *p, int i, figure_panel *panel, fv_error *error);
 
+// The most runs of one line that are drawn themselves, faintly; of more than these a sample is.
+int curves_most_faint(const curve_set *p);
+
 // Draws the lines; curves of runs that diverged end in a cross.
 void curves_draw(curve_set *p, figure_panel *panel);
 

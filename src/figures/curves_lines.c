@@ -6,7 +6,12 @@
 #include <math.h>
 #include <string.h>
 
-enum { MOST_POINTS = 1200, MOST_FAINT_POINTS = 400 };
+enum {
+    MOST_POINTS = 1200,
+    MOST_FAINT_POINTS = 400, // of a line
+    MOST_FAINT_LINES = 4000, // of a figure,
+    FEWEST_FAINT_LINES = 20  // and of each line of it
+};
 
 static fv_status no_memory(fv_error *error) {
     return fv_fail(error, FV_NO_MEMORY, "out of memory for a figure");
@@ -215,6 +220,23 @@ static bool shows_runs(const curve_set *p, const curve_line *line) {
     return line->n_runs > 1 && (spreads(p, "lines") || line->strong.n == 0);
 }
 
+// As many faint lines as a figure can hold are shared among its lines: where thousands lie upon each
+// other, more of them show nothing more.
+int curves_most_faint(const curve_set *p) {
+    int most = MOST_FAINT_LINES / (p->panels.n * p->colours.n * p->slots.n);
+    return most > FEWEST_FAINT_LINES ? most : FEWEST_FAINT_LINES;
+}
+
+static int n_shown(const curve_set *p, const curve_line *line) {
+    int most = curves_most_faint(p);
+    return !shows_runs(p, line) ? 0 : line->n_runs < most ? line->n_runs : most;
+}
+
+// The k-th of n runs that are spread over all of the line's.
+static const figure_curve *shown(const curve_line *line, int k, int n) {
+    return &line->runs[(long long)k * line->n_runs / n];
+}
+
 static bool shows_band(const curve_set *p, const curve_line *line) {
     return line->n_runs > 1 && spreads(p, "band") && line->strong.low != NULL;
 }
@@ -225,8 +247,9 @@ static void draw_faint(curve_set *p, figure_panel *panel, const curve_line *line
         panel_block_end(panel, "using 1:2:3 axes x1y%d with filledcurves lc rgb '#d0%06x' notitle",
                         line->second ? 2 : 1, line->colour);
     }
-    for (int r = 0; r < line->n_runs && shows_runs(p, line); r++)
-        draw_line(panel, &line->runs[r], line, 0.8, line->strong.n > 0 ? 0xa8 : 0);
+    int n = n_shown(p, line);
+    for (int k = 0; k < n; k++)
+        draw_line(panel, shown(line, k, n), line, 0.8, line->strong.n > 0 ? 0xa8 : 0);
 }
 
 static void draw_strong(figure_panel *panel, const curve_line *line) {
@@ -314,8 +337,8 @@ void curves_keep_clear(curve_set *p, const figure_panel *panel) {
         const curve_line *line = &p->lines[l];
         keep_curve_clear(p, panel, strong_of(line), line);
         if (shows_band(p, line)) keep_band_clear(p, panel, line);
-        for (int r = 0; r < line->n_runs && shows_runs(p, line); r++)
-            keep_curve_clear(p, panel, &line->runs[r], line);
+        int n_faint = n_shown(p, line);
+        for (int k = 0; k < n_faint; k++) keep_curve_clear(p, panel, shown(line, k, n_faint), line);
     }
     int n = find_crosses(p, panel);
     for (int k = 0; k < n; k++) {

@@ -79,10 +79,10 @@ static size_t id_start(const char *at) {
 
 // The end of the element `name` (without attributes) that starts at `at`, or NULL.
 static const char *element_end(const char *at, const char *name) {
-    char open[16], close[16];
-    snprintf(open, sizeof open, "<%s>", name);
+    size_t n = strlen(name);
+    if (*at != '<' || strncmp(at + 1, name, n) != 0 || at[n + 1] != '>') return NULL;
+    char close[16];
     snprintf(close, sizeof close, "</%s>", name);
-    if (strncmp(at, open, strlen(open)) != 0) return NULL;
     const char *end = strstr(at, close);
     return end ? end + strlen(close) : NULL;
 }

@@ -198,24 +198,31 @@ static fv_status check(const figure_view *view, fv_error *error) {
     return split(view, &panels, &colours, error);
 }
 
+// The most runs that one line of a panel stands for.
+static int most_seeds(const curve_set *p) {
+    size_t n = (size_t)p->panels.n * (size_t)p->colours.n;
+    int most = 0, *seeds = scratch_get(p->view->scratch, n, sizeof *seeds);
+    for (int r = 0; seeds != NULL && r < p->view->runs.n; r++) {
+        int *own = &seeds[p->panels.group[r] * p->colours.n + p->colours.group[r]];
+        if (++*own > most) most = *own;
+    }
+    return most;
+}
+
 // What the lines stand for: "median over 5 seeds (strong) and each seed (faint)", or NULL.
 static const char *seeds_note(const curve_set *p) {
-    const char *spread = fv_options_text(p->view->options, "spread", "lines");
-    int most = 0;
-    for (int i = 0; i < p->panels.n; i++)
-        for (int c = 0; c < p->colours.n; c++) {
-            int seeds = 0;
-            for (int r = 0; r < p->view->runs.n; r++)
-                seeds += p->panels.group[r] == i && p->colours.group[r] == c;
-            if (seeds > most) most = seeds;
-        }
+    const char *spread = fv_options_text(p->view->options, "spread", "lines"), *also = "";
+    int most = most_seeds(p), n_faint = curves_most_faint(p);
     if (most < 2 || (p->x != NULL && !curves_typical(p))) return NULL;
-    return scratch_text(
-        p->view->scratch,
-        curves_typical(p) ? "the most typical of %d seeds%s" : "median over %d seeds%s", most,
-        strcmp(spread, "lines") == 0  ? " (strong) and each seed (faint)"
-        : strcmp(spread, "band") == 0 ? " and the range from lowest to highest"
-                                      : "");
+    if (strcmp(spread, "band") == 0) also = " and the range from lowest to highest";
+    if (strcmp(spread, "lines") == 0)
+        also = most <= n_faint
+                   ? " (strong) and each seed (faint)"
+                   : scratch_text(p->view->scratch, " (strong) and %d of them (faint)", n_faint);
+    return scratch_text(p->view->scratch,
+                        curves_typical(p) ? "the most typical of %d seeds%s"
+                                          : "median over %d seeds%s",
+                        most, also != NULL ? also : "");
 }
 
 static double panel_height(const curve_set *p) {

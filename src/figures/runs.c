@@ -31,6 +31,9 @@ enum { N_SHORT_NAMES = sizeof short_names / sizeof *short_names };
 static bool same_value(const fv_config *a, const fv_config *b, const fv_field *field) {
     if (field->type != FV_TYPE_INTS && field->type != FV_TYPE_LAYERS)
         return fv_config_number(a, field) == fv_config_number(b, field);
+    const char *at_a = (const char *)a + field->offset, *at_b = (const char *)b + field->offset;
+    size_t size = field->type == FV_TYPE_INTS ? sizeof(fv_ints) : sizeof(fv_layers);
+    if (memcmp(at_a, at_b, size) == 0) return true; // what is written says the rest
     char text_a[4096], text_b[4096];
     int length_a = fv_config_get(a, field, text_a, sizeof text_a);
     int length_b = fv_config_get(b, field, text_b, sizeof text_b);
@@ -159,24 +162,29 @@ void runs_leave(const figure_view *view, const figure_partition *other,
     assign_groups(&view->runs, partition);
 }
 
-// The first run that falls into the same groups as run i.
-static int representative(int i, const figure_partition *const *partitions, int n_partitions) {
-    for (int j = 0; j < i; j++) {
+// The first run that falls into the same groups as run i: one of `leaders`, [n_leaders], which gains i
+// where there is none.
+static int leader_of(int i, const figure_partition *const *partitions, int n_partitions,
+                     int *leaders, int *n_leaders) {
+    for (int l = *n_leaders - 1; l >= 0; l--) {
         bool together = true;
         for (int p = 0; p < n_partitions; p++)
-            together &= partitions[p]->group[i] == partitions[p]->group[j];
-        if (together) return j;
+            together = together && partitions[p]->group[i] == partitions[p]->group[leaders[l]];
+        if (together) return leaders[l];
     }
+    leaders[(*n_leaders)++] = i;
     return i;
 }
 
 fv_status runs_check_alike(const figure_view *view, const figure_partition *const *partitions,
                            int n_partitions, fv_error *error) {
     const figure_runs *runs = &view->runs;
-    int n_fields;
+    int n_fields, n_leaders = 0;
     const fv_field *fields = fv_fields(&n_fields);
-    for (int i = 1; i < runs->n; i++) {
-        int j = representative(i, partitions, n_partitions);
+    int *leaders = scratch_get(view->scratch, (size_t)runs->n, sizeof *leaders);
+    if (leaders == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory");
+    for (int i = 0; i < runs->n; i++) {
+        int j = leader_of(i, partitions, n_partitions, leaders, &n_leaders);
         for (int f = 0; j < i && f < n_fields; f++)
             if (!is_seed(&fields[f]) && !same_value(runs->configs[i], runs->configs[j], &fields[f]))
                 return figure_fail(view, NULL, error,
