@@ -45,8 +45,10 @@ typedef struct fv_lab_options {
 // run that was not measured by a probe of the experiment is trained again and replaced, and said to
 // be (on_notice). With fewer runs than jobs the threads share runs. *records receives the records
 // of all runs in the sweep's order (an array of n_runs pointers, freed with fv_records_free), NULL
-// for those of other shares. When interrupted, finished runs are stored and FV_INTERRUPTED comes
-// back.
+// for those of other shares. With NULL for `records` none is kept, so that a sweep of any length
+// takes some 100 bytes a run; on_run is then told of stored runs in the order in which they were
+// stored, with the last points of their curves only. When interrupted, finished runs are stored and
+// FV_INTERRUPTED comes back.
 FV_API fv_status fv_lab_run(const fv_experiment *experiment, fv_store *store,
                             const fv_lab_options *options, fv_record ***records, fv_error *error);
 FV_API void fv_records_free(fv_record **records, int n);

@@ -72,6 +72,16 @@ sql_value sql_column(sqlite3_stmt *row, int column) {
     return v;
 }
 
+uint64_t sql_value_hash(const sql_value *v) {
+    uint64_t type = (uint64_t)v->type;
+    if (v->type == SQLITE_TEXT || v->type == SQLITE_BLOB)
+        return XXH3_64bits_withSeed(v->size > 0 ? v->bytes : "", v->size, type);
+    uint64_t content = 0;
+    if (v->type == SQLITE_INTEGER) memcpy(&content, &v->integer, sizeof content);
+    if (v->type == SQLITE_FLOAT) memcpy(&content, &v->real, sizeof content);
+    return XXH3_64bits_withSeed(&content, sizeof content, type);
+}
+
 sql_digest *sql_digest_create(void) {
     return (sql_digest *)XXH3_createState();
 }

@@ -31,6 +31,9 @@ void sql_bind(sqlite3_stmt *statement, const sql_value *values, int n);
 // The value of a column of the current row.
 sql_value sql_column(sqlite3_stmt *row, int column);
 
+// A hash of one value with its type and length.
+uint64_t sql_value_hash(const sql_value *value);
+
 // A digest of rows in their order: XXH3 (64 bits) over every value with its type and length. It
 // finds damage; it is no defence against someone who looks for two contents with one digest.
 typedef struct sql_digest sql_digest;

@@ -37,6 +37,13 @@ enum { N_GENERAL = sizeof GENERAL / sizeof *GENERAL, MOST_READERS = 256 };
 // what is dropped takes with it what it would have had read.
 static config_reader readers[MOST_READERS];
 static int n_readers;
+#define FV_FIELD(...)        +1
+#define FV_CHOICE_FIELD(...) +1
+enum {
+    N_FIELDS = 0
+#include <fovea/fields.def>
+};
+static int begins[N_FIELDS + 1]; // of each field's readers; the next field's begin at their end
 
 // The parts of the group that the field `key` chooses from, as bits, that read the field.
 static unsigned parts_that_read(const char *key, const fv_field *field) {
@@ -80,12 +87,14 @@ static void find_readers(void) {
     int n;
     const fv_field *fields = fv_fields(&n);
     for (int f = 0; f < n; f++) {
+        begins[f] = n_readers;
 #define ADD(GROUP, key) add_parts(&fields[f], key);
         FV_PART_GROUPS(ADD)
 #undef ADD
         for (int i = 0; i < N_GENERAL; i++)
             if (strcmp(GENERAL[i].key, fields[f].key) == 0) add_reader(&GENERAL[i]);
     }
+    begins[n] = n_readers;
 }
 
 const config_reader *config_readers(int *n) {
@@ -132,8 +141,9 @@ static bool is_read(const config_reader *reader, const fv_config *config) {
 bool config_reads(const fv_config *config, const fv_field *field) {
     int n;
     const config_reader *rows = config_readers(&n);
-    for (int i = 0; i < n; i++)
-        if (strcmp(rows[i].key, field->key) == 0 && !is_read(&rows[i], config)) return false;
+    ptrdiff_t f = field - fv_fields(&n);
+    for (int i = begins[f]; i < begins[f + 1]; i++)
+        if (!is_read(&rows[i], config)) return false;
     return true;
 }
 

@@ -1,5 +1,6 @@
 #include "config/part.h"
 
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,6 +16,18 @@ static const struct group {
 #undef ROW
 };
 enum { N_GROUPS = sizeof GROUPS / sizeof *GROUPS };
+
+static const fv_field *group_fields[N_GROUPS];
+static pthread_once_t found = PTHREAD_ONCE_INIT;
+
+static void find_fields(void) {
+    for (int i = 0; i < N_GROUPS; i++) group_fields[i] = fv_field_find(GROUPS[i].key);
+}
+
+static const fv_field *field_of(const struct group *group) {
+    pthread_once(&found, find_fields);
+    return group_fields[group - GROUPS];
+}
 
 const config_part *const *parts_of(const char *key, int *n) {
     for (int i = 0; i < N_GROUPS; i++) {
@@ -51,7 +64,7 @@ fv_status check_refuse(const config_checking *c, const char *key, const char *fo
 
 // The number of the i-th part that the configuration has of a group; -1 behind the last.
 static int chosen_kind(const struct group *group, const fv_config *config, int i) {
-    const fv_field *field = fv_field_find(group->key);
+    const fv_field *field = field_of(group);
     if (field->type == FV_TYPE_LAYERS) {
         const fv_layers *layers = &config->model.layers;
         return i < layers->n ? layers->kind[i] : -1;
@@ -89,22 +102,31 @@ static const char *const LISTED[] = {
 };
 enum { N_LISTED = sizeof LISTED / sizeof *LISTED };
 
-static fv_status check_brought(const config_checking *c) {
+// The first field that a part brought along and that none reads; NULL where all are read. It is the
+// same for every configuration, of which sweeps have millions.
+static const char *unread_field;
+static pthread_once_t looked = PTHREAD_ONCE_INIT;
+
+static void look_for_unread(void) {
     int n;
     bool brought = false;
     const config_reader *readers = config_readers(&n);
-    for (int f = 0; f < N_LISTED; f++) {
+    for (int f = 0; f < N_LISTED && unread_field == NULL; f++) {
         const char *key = LISTED[f];
         bool brace = *key == '{' || *key == '}', read = false;
         if (brace) brought = *key == '{';
         for (int i = 0; i < n; i++) read |= strcmp(readers[i].key, key) == 0;
-        if (brought && !brace && !read)
-            return check_refuse(c, key,
-                                "%s is read by no part; the descriptor of the one that brought "
-                                "it along says so: .reads = {FV_READS(%s)}",
-                                key, key);
+        if (brought && !brace && !read) unread_field = key;
     }
-    return FV_OK;
+}
+
+static fv_status check_brought(const config_checking *c) {
+    pthread_once(&looked, look_for_unread);
+    if (unread_field == NULL) return FV_OK;
+    return check_refuse(c, unread_field,
+                        "%s is read by no part; the descriptor of the one that brought it along "
+                        "says so: .reads = {FV_READS(%s)}",
+                        unread_field, unread_field);
 }
 
 fv_status parts_check_whole(const config_checking *c) {

@@ -14,18 +14,20 @@ typedef struct worker {
     int step, n_steps;       // of `current`, at its last point
 } worker;
 
+// Finished runs that wait to be stored are held in memory: whoever trains faster waits too.
+enum { MOST_WAITING = 256 };
+
 struct crew {
     pthread_mutex_t lock; // guards everything below but `stop`
-    pthread_cond_t changed;
-    crew_job *jobs; // [n_jobs]
-    int n_jobs, next;
-    crew_job *first, **end; // the queue of finished jobs
+    pthread_cond_t changed, collected;
+    crew_plan plan;
+    int next;               // job
+    crew_job *first, **end; // the queue of finished jobs,
+    int n_waiting;          // and how many are in it
     double finished_work;
     fv_error failure;
     int last_step;
     double last_perplexity;
-    fv_lab_remote remote;
-    void *remote_context;
     worker *workers; // [n_workers]
     int n_workers, n_working;
     volatile int stop; // polled by fv_run
@@ -35,15 +37,20 @@ static bool is_stopped(const crew *c) {
     return __atomic_load_n(&c->stop, __ATOMIC_RELAXED) != 0;
 }
 
-static crew_job *take_job(worker *w) {
-    crew *c = w->crew;
+static crew_job *take_job(crew *c) {
     pthread_mutex_lock(&c->lock);
-    crew_job *job = c->next < c->n_jobs && !is_stopped(c) ? &c->jobs[c->next++] : NULL;
-    w->current = job;
-    w->step = 0;
-    w->n_steps = job != NULL ? job->record->config.train.steps : 0;
+    bool more = c->next < c->plan.n_jobs && !is_stopped(c);
+    crew_job *job = more ? &c->plan.jobs[c->next++] : NULL;
     pthread_mutex_unlock(&c->lock);
     return job;
+}
+
+static void announce(worker *w, const crew_job *job) {
+    pthread_mutex_lock(&w->crew->lock);
+    w->current = job;
+    w->step = 0;
+    w->n_steps = job->record->config.train.steps;
+    pthread_mutex_unlock(&w->crew->lock);
 }
 
 static void hand_over(worker *w, crew_job *job, const fv_error *error) {
@@ -56,7 +63,10 @@ static void hand_over(worker *w, crew_job *job, const fv_error *error) {
     job->next = NULL;
     *c->end = job;
     c->end = &job->next;
+    c->n_waiting++;
     pthread_cond_signal(&c->changed);
+    while (c->n_waiting > MOST_WAITING && !is_stopped(c))
+        pthread_cond_wait(&c->collected, &c->lock);
     pthread_mutex_unlock(&c->lock);
 }
 
@@ -74,10 +84,13 @@ static void note_step(void *context, int step, double perplexity) {
 
 static void train(worker *w, crew_job *job, fv_error *error) {
     crew *c = w->crew;
-    if (c->remote != NULL && w->index > 0) {
+    job->status = c->plan.begin(c->plan.context, job, error);
+    if (job->status != FV_OK) return;
+    announce(w, job);
+    if (c->plan.remote != NULL && w->index > 0) {
         const fv_config config = job->record->config;
-        job->status = c->remote(c->remote_context, w->index, &config, job->probes, job->n_probes,
-                                &c->stop, job->record, error);
+        job->status = c->plan.remote(c->plan.remote_context, w->index, &config, job->probes,
+                                     job->n_probes, &c->stop, job->record, error);
         return;
     }
     const fv_run_options options = {.n_threads = w->n_threads,
@@ -91,7 +104,7 @@ static void train(worker *w, crew_job *job, fv_error *error) {
 
 static void *work(void *context) {
     worker *w = context;
-    for (crew_job *job = take_job(w); job != NULL; job = take_job(w)) {
+    for (crew_job *job; (job = take_job(w->crew)) != NULL;) {
         fv_error error = {0};
         train(w, job, &error);
         hand_over(w, job, &error);
@@ -114,7 +127,7 @@ static void init_condition(pthread_cond_t *condition) {
 
 // A machine that gives fewer threads than asked for does the work with those.
 static fv_status start_workers(crew *c, int n_threads, fv_error *error) {
-    int wanted = n_threads < c->n_jobs ? n_threads : c->n_jobs;
+    int wanted = n_threads < c->plan.n_jobs ? n_threads : c->plan.n_jobs;
     fv_status status = FV_OK;
     pthread_mutex_lock(&c->lock);
     for (int i = 0; i < wanted; i++) {
@@ -135,25 +148,23 @@ static fv_status start_workers(crew *c, int n_threads, fv_error *error) {
     return status;
 }
 
-fv_status crew_start(crew_job *jobs, int n_jobs, int n_threads, fv_lab_remote remote,
-                     void *remote_context, crew **out, fv_error *error) {
+fv_status crew_start(const crew_plan *plan, crew **out, fv_error *error) {
     *out = NULL;
+    int n_threads = plan->n_threads > 0 ? plan->n_threads : 1;
     crew *c = calloc(1, sizeof *c);
-    worker *workers = calloc(n_threads > 0 ? (size_t)n_threads : 1, sizeof *workers);
+    worker *workers = calloc((size_t)n_threads, sizeof *workers);
     if (c == NULL || workers == NULL) {
         free(c);
         free(workers);
         return fv_fail(error, FV_NO_MEMORY, "out of memory");
     }
-    c->jobs = jobs;
-    c->n_jobs = n_jobs;
+    c->plan = *plan;
     c->end = &c->first;
-    c->remote = remote;
-    c->remote_context = remote_context;
     c->workers = workers;
     pthread_mutex_init(&c->lock, NULL);
     init_condition(&c->changed);
-    fv_status status = start_workers(c, n_threads > 0 ? n_threads : 1, error);
+    init_condition(&c->collected);
+    fv_status status = start_workers(c, n_threads, error);
     if (status == FV_OK)
         *out = c;
     else
@@ -179,6 +190,8 @@ crew_job *crew_collect(crew *c, double seconds, bool *working) {
     crew_job *finished = c->first;
     c->first = NULL;
     c->end = &c->first;
+    c->n_waiting = 0;
+    pthread_cond_broadcast(&c->collected);
     *working = c->n_working > 0;
     pthread_mutex_unlock(&c->lock);
     return finished;
@@ -192,6 +205,9 @@ void crew_failure(crew *c, fv_error *failure) {
 
 void crew_stop(crew *c) {
     __atomic_store_n(&c->stop, 1, __ATOMIC_RELAXED);
+    pthread_mutex_lock(&c->lock);
+    pthread_cond_broadcast(&c->collected);
+    pthread_mutex_unlock(&c->lock);
 }
 
 void crew_progress_now(crew *c, crew_progress *progress) {
@@ -210,6 +226,7 @@ void crew_free(crew *c) {
     crew_stop(c);
     for (int i = 0; i < c->n_workers; i++) pthread_join(c->workers[i].thread, NULL);
     pthread_cond_destroy(&c->changed);
+    pthread_cond_destroy(&c->collected);
     pthread_mutex_destroy(&c->lock);
     free(c->workers);
     free(c);

@@ -8,16 +8,20 @@
 #include <fovea/train.h>
 
 typedef struct crew_job {
-    int index;               // of the run in its sweep
-    double work;             // estimate of its operations, in any unit
-    fv_record *record;       // its configuration beforehand, the rest by fv_run; the caller's
-    const fv_probe **probes; // [n_probes], the caller's
+    int index; // of the run in its sweep
     int n_probes;
-    fv_status status;      // how fv_run ended
-    struct crew_job *next; // in the queue
+    double work;                   // estimate of its operations, in any unit
+    const fv_probe *const *probes; // [n_probes], the caller's
+    fv_record *record;             // NULL before it is begun; the caller's
+    fv_status status;              // how fv_run ended
+    struct crew_job *next;         // in the queue
 } crew_job;
 
 typedef struct crew crew;
+
+// Makes the record of a job, with the configuration of its run; the rest is fv_run's. Called by
+// several workers at once: a sweep has many more jobs than are under way.
+typedef fv_status (*crew_begin)(void *context, crew_job *job, fv_error *error);
 
 typedef struct crew_progress {
     double work; // of finished jobs and the done part of running ones
@@ -28,10 +32,18 @@ typedef struct crew_progress {
 // Starts min(n_threads, n_jobs) workers that take jobs[0], jobs[1], ...; threads beyond the number
 // of jobs help inside runs. With `remote`, every worker but the first trains with it (lab.h). The
 // jobs must outlive the crew.
-fv_status crew_start(crew_job *jobs, int n_jobs, int n_threads, fv_lab_remote remote,
-                     void *remote_context, crew **out, fv_error *error);
+typedef struct crew_plan {
+    crew_job *jobs; // [n_jobs]
+    int n_jobs, n_threads;
+    crew_begin begin;
+    void *context;
+    fv_lab_remote remote;
+    void *remote_context;
+} crew_plan;
+fv_status crew_start(const crew_plan *plan, crew **out, fv_error *error);
 
-// Waits up to `seconds` for finished jobs and returns all of them in a list, in the order in which
+// Waits up to `seconds` for finished jobs (of which workers let no more than a few hundred wait to be
+// collected) and returns all of them in a list, in the order in which
 // they ended; NULL if none. *working is false once every worker has ended and nothing is left.
 crew_job *crew_collect(crew *c, double seconds, bool *working);
 

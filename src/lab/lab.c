@@ -5,6 +5,7 @@
 #include "lab/crew.h"
 #include "lab/older_runs.h"
 #include "lab/share.h"
+#include "lab/stored_runs.h"
 #include "probes/probes.h"
 #include "store/store_db.h"
 
@@ -25,10 +26,12 @@ typedef struct lab {
     char lacking[FV_PROBES_SIZE]; // what stored runs were found to lack of them,
     int n_lacking;                // and how many
     older_runs older;             // stored runs that no longer are what is asked for
-    bool *mine;                   // [n_runs]: belongs to the share that is asked for
-    fv_record **records;          // [n_runs]; NULL while missing
-    crew_job *jobs;               // [n_jobs], the longest first
-    int n_jobs;
+    const fv_probe **asked;       // [n_asked], the same as a list that jobs share
+    int n_asked;
+    bool *wanted;        // [n_runs]: belongs to the share and is not there yet
+    fv_record **records; // [n_runs], NULL while missing; or NULL: they are not kept
+    crew_job *jobs;      // [n_jobs], the longest first
+    int n_jobs, most_jobs;
     double total_work;
     double started, reported; // seconds
     fv_lab_progress progress;
@@ -67,32 +70,59 @@ static double estimate_work(const fv_config *config) {
            (config->task.vocab_size + layers);
 }
 
-// The record of run i is there: counts it and tells the caller.
+// The record of run i is there: counts it, tells the caller and keeps it, or not.
 static void take_record(lab *l, int i, fv_record *record, bool cached) {
-    l->records[i] = record;
+    l->wanted[i] = false;
     l->progress.n_done++;
     if (cached) l->progress.n_cached++;
     fv_divergence_add(&l->progress.diverged, record);
     if (l->options->on_run != NULL) l->options->on_run(l->options->context, record, cached);
+    if (l->records != NULL)
+        l->records[i] = record;
+    else
+        free_record(record);
+}
+
+static fv_status list_probes(lab *l, const char *probes, const fv_probe ***list, int *n) {
+    int n_known;
+    const fv_probe *const *known = fv_probes(&n_known);
+    *n = 0;
+    *list = calloc((size_t)n_known + 1, sizeof **list);
+    if (*list == NULL) return no_memory(l);
+    for (int k = 0; k < n_known; k++)
+        if (probes_listed(probes, known[k]->name)) (*list)[(*n)++] = known[k];
+    return FV_OK;
+}
+
+static crew_job *add_job(lab *l) {
+    if (l->n_jobs == l->most_jobs) {
+        int most = l->most_jobs > 0 ? 2 * l->most_jobs : 64;
+        crew_job *more = realloc(l->jobs, (size_t)most * sizeof *more);
+        if (more == NULL) return NULL;
+        l->jobs = more;
+        l->most_jobs = most;
+    }
+    return &l->jobs[l->n_jobs++];
 }
 
 // `probes`: what to measure, those that are asked for among them.
 static fv_status plan_run(lab *l, int i, const fv_config *config, const char *probes) {
-    int n_known;
-    const fv_probe *const *known = fv_probes(&n_known);
-    fv_record *record = new_record();
-    const fv_probe **list = calloc((size_t)n_known, sizeof *list);
-    if (record == NULL || list == NULL) {
-        free_record(record);
-        free(list);
+    crew_job job = {.index = i, .work = estimate_work(config)};
+    job.probes = l->asked;
+    job.n_probes = l->n_asked;
+    if (strcmp(probes, l->probes) != 0) {
+        const fv_probe **own;
+        fv_status status = list_probes(l, probes, &own, &job.n_probes);
+        if (status != FV_OK) return status;
+        job.probes = own;
+    }
+    crew_job *place = add_job(l);
+    if (place == NULL) {
+        if (job.probes != l->asked) free((void *)job.probes);
         return no_memory(l);
     }
-    record->config = *config;
-    crew_job *job = &l->jobs[l->n_jobs++];
-    *job = (crew_job){.index = i, .work = estimate_work(config), .record = record, .probes = list};
-    for (int k = 0; k < n_known; k++)
-        if (probes_listed(probes, known[k]->name)) list[job->n_probes++] = known[k];
-    l->total_work += job->work;
+    *place = job;
+    l->total_work += job.work;
     return FV_OK;
 }
 
@@ -181,12 +211,55 @@ static int longest_first(const void *a, const void *b) {
     return p->index - q->index;
 }
 
-// Loads what the store has and makes jobs of the rest.
-static fv_status plan_runs(lab *l) {
+// A run from the pass over the store; one that lacks a probe is left to load_run. Those that are kept
+// are told later, in the sweep's order.
+static fv_status take_stored(void *context, int i, fv_record *record) {
+    lab *l = context;
+    if (is_interrupted(l)) {
+        fv_record_free(record);
+        return FV_INTERRUPTED;
+    }
+    bool complete = true;
+    for (int k = 0; k < l->experiment->n_probes; k++)
+        complete = complete && probes_listed(record->probes, l->experiment->probes[k]->name);
+    fv_record *own = complete ? malloc(sizeof *own) : NULL;
+    if (own == NULL) {
+        fv_record_free(record);
+        return complete ? no_memory(l) : FV_OK;
+    }
+    *own = *record;
+    if (l->records != NULL)
+        l->records[i] = own;
+    else
+        take_record(l, i, own, true);
+    return FV_OK;
+}
+
+// What the store has of the sweep and has whole. Its indexes, which later commands need, are made
+// anew where they are damaged.
+static fv_status take_all_stored(lab *l) {
+    fv_error why = {0};
     fv_status status = fv_store_mend(l->store, notice, l, l->error);
+    if (status != FV_OK) return status;
+    status =
+        stored_each(l->experiment, l->store, l->wanted, l->records == NULL, take_stored, l, &why);
+    if (status != FV_OK && store_is_damage(l->store, status))
+        return store_mend(l->store, why.text, notice, l, l->error);
+    if (status != FV_OK && l->error != NULL) *l->error = why;
+    return status;
+}
+
+// Takes what is there, and makes jobs of the rest.
+static fv_status plan_runs(lab *l) {
+    fv_status status = take_all_stored(l);
+    if (is_interrupted(l)) return FV_OK;
     for (int i = 0; i < l->experiment->n_runs && status == FV_OK; i++) {
-        if (!l->mine[i]) continue;
+        if (!l->wanted[i]) continue;
         if (is_interrupted(l)) return FV_OK;
+        if (l->records != NULL && l->records[i] != NULL) {
+            take_record(l, i, l->records[i], true);
+            continue;
+        }
         fv_config config;
         char id[17];
         fv_experiment_config(l->experiment, i, &config);
@@ -261,10 +334,25 @@ static fv_status collect(lab *l, crew *workers) {
     return status;
 }
 
+// Of a job that begins; several at once.
+static fv_status begin_run(void *context, crew_job *job, fv_error *error) {
+    const lab *l = context;
+    job->record = new_record();
+    if (job->record == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory");
+    fv_experiment_config(l->experiment, job->index, &job->record->config);
+    return FV_OK;
+}
+
 static fv_status train_missing(lab *l) {
     crew *workers = NULL;
-    fv_status status = crew_start(l->jobs, l->n_jobs, l->options->n_jobs, l->options->remote,
-                                  l->options->remote_context, &workers, l->error);
+    const crew_plan plan = {.jobs = l->jobs,
+                            .n_jobs = l->n_jobs,
+                            .n_threads = l->options->n_jobs,
+                            .begin = begin_run,
+                            .context = l,
+                            .remote = l->options->remote,
+                            .remote_context = l->options->remote_context};
+    fv_status status = crew_start(&plan, &workers, l->error);
     if (status != FV_OK) return status;
     status = collect(l, workers);
     if (status == FV_OK) report(l, workers);
@@ -284,7 +372,7 @@ static fv_status check_complete(lab *l) {
 static fv_status choose_share(lab *l) {
     int n = l->experiment->n_runs, n_shares = l->options->n_shares;
     if (n_shares <= 1) {
-        memset(l->mine, true, (size_t)n * sizeof *l->mine);
+        memset(l->wanted, true, (size_t)n * sizeof *l->wanted);
         l->progress.n_runs = n;
         return FV_OK;
     }
@@ -295,41 +383,46 @@ static fv_status choose_share(lab *l) {
         fv_experiment_config(l->experiment, i, &config);
         work[i] = estimate_work(&config);
     }
-    fv_status status = share_deal(work, n, l->options->share, n_shares, l->mine, l->error);
-    for (int i = 0; i < n; i++) l->progress.n_runs += l->mine[i];
+    fv_status status = share_deal(work, n, l->options->share, n_shares, l->wanted, l->error);
+    for (int i = 0; i < n; i++) l->progress.n_runs += l->wanted[i];
     free(work);
     return status;
 }
 
-static fv_status prepare(lab *l) {
+static fv_status prepare(lab *l, bool keep) {
     const fv_experiment *experiment = l->experiment;
     size_t n = (size_t)experiment->n_runs;
-    l->records = calloc(n, sizeof *l->records);
-    l->jobs = calloc(n, sizeof *l->jobs);
-    l->mine = calloc(n, sizeof *l->mine);
-    if (l->mine == NULL || l->records == NULL || l->jobs == NULL) return no_memory(l);
+    if (keep) l->records = calloc(n, sizeof *l->records);
+    l->wanted = calloc(n, sizeof *l->wanted);
+    if (l->wanted == NULL || (keep && l->records == NULL)) return no_memory(l);
     probes_list(experiment->probes, experiment->n_probes, l->probes);
-    return choose_share(l);
+    fv_status status = list_probes(l, l->probes, &l->asked, &l->n_asked);
+    return status == FV_OK ? choose_share(l) : status;
+}
+
+static void free_jobs(lab *l) {
+    for (int i = 0; i < l->n_jobs; i++) {
+        free_record(l->jobs[i].record);
+        if (l->jobs[i].probes != l->asked) free((void *)l->jobs[i].probes);
+    }
+    free(l->jobs);
+    free(l->asked);
+    free(l->wanted);
 }
 
 fv_status fv_lab_run(const fv_experiment *experiment, fv_store *store,
                      const fv_lab_options *options, fv_record ***records, fv_error *error) {
-    *records = NULL;
+    if (records != NULL) *records = NULL;
     lab l = {.experiment = experiment, .store = store, .options = options, .error = error};
     l.started = clock_now();
     l.progress.experiment = experiment->name;
-    fv_status status = prepare(&l);
+    fv_status status = prepare(&l, records != NULL);
     if (status == FV_OK) status = plan_runs(&l);
     if (status == FV_OK && l.n_jobs > 0 && !is_interrupted(&l)) status = train_missing(&l);
     if (status == FV_OK) status = check_complete(&l);
     if (status == FV_OK && l.n_jobs == 0) report(&l, NULL);
-    for (int i = 0; i < l.n_jobs; i++) {
-        free_record(l.jobs[i].record);
-        free(l.jobs[i].probes);
-    }
-    free(l.jobs);
-    free(l.mine);
-    if (status == FV_OK)
+    free_jobs(&l);
+    if (status == FV_OK && records != NULL)
         *records = l.records;
     else
         fv_records_free(l.records, experiment->n_runs);

@@ -4,7 +4,9 @@
 //   store_schema.c  the tables, and older stores brought up
 //   store_lock.c    one writing process at a time
 //   store_put.c     whole runs in, and out of the way
+//   store_rows.c    rows as parts of a record
 //   store_runs.c    whole runs out, and what listings read of them
+//   store_walk.c    many whole runs in one pass
 //   store_check.c   damage noticed, and put out of the way
 //   store_look.c    all damage told, each with what to do about it
 //   store_digest.c  two stores compared bit for bit
@@ -95,6 +97,18 @@ enum { TAG_RUN = 'r', TAG_SERIES = 's', TAG_TENSOR = 't', TAG_SNAPSHOT = 'p', TA
     S(GET_SNAPSHOTS, "SELECT run_id, step, params FROM snapshots WHERE run_id = ?1 ORDER BY step")  \
     S(GET_FINALS, "SELECT name, final FROM series WHERE run_id = ?1 ORDER BY rowid")                \
     S(EACH_FINAL, "SELECT name, final, run_id FROM series NOT INDEXED ORDER BY rowid")              \
+    S(EACH_SERIES, "SELECT run_id, name, n, final, steps, \"values\", rowid FROM series "           \
+                   "NOT INDEXED ORDER BY rowid")                                                    \
+    S(EACH_TENSOR, "SELECT run_id, name, shape, \"offset\", size, rowid FROM tensors "              \
+                   "NOT INDEXED ORDER BY rowid")                                                    \
+    S(EACH_SNAPSHOT, "SELECT run_id, step, params, rowid FROM snapshots "                           \
+                     "NOT INDEXED ORDER BY rowid")                                                  \
+    S(INDEX_OF_SERIES,                                                                              \
+      "SELECT run_id, name, rowid FROM series INDEXED BY sqlite_autoindex_series_1")                \
+    S(INDEX_OF_TENSORS,                                                                             \
+      "SELECT run_id, name, rowid FROM tensors INDEXED BY sqlite_autoindex_tensors_1")              \
+    S(INDEX_OF_SNAPSHOTS,                                                                           \
+      "SELECT run_id, step, rowid FROM snapshots INDEXED BY sqlite_autoindex_snapshots_1")          \
     S(COUNT_SERIES, "SELECT count(*) FROM series WHERE run_id = ?1")                                \
     S(COUNT_SNAPSHOTS, "SELECT count(*) FROM snapshots WHERE run_id = ?1")                          \
     S(SCAN_TABLE, "SELECT id, %s, created FROM runs NOT INDEXED ORDER BY rowid")                    \
@@ -176,6 +190,8 @@ struct fv_store {
     bool ordered;  // then the rows of its runs stand in the order of their times
     long long last_created; // microseconds; no two runs of a store are of the same instant
     config_near near;       // the configuration that was last read whole
+    fv_config sized;        // of the run whose number of parameters was last looked at,
+    size_t sized_n_params;  // and that number; 0 so far
     sqlite3_stmt *statements[STATEMENT_COUNT];
 };
 

@@ -1,13 +1,11 @@
 // Whole runs out of the store. What comes out is checked as anything from a file is: every row of
 // the run against its digest, and blob sizes against counts, steps in order, known outcomes.
-#include "store/store_db.h"
+#include "store/store_rows.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <fovea/model.h>
 
 static void bind_text(sqlite3_stmt *statement, int index, const char *text) {
     sqlite3_bind_text(statement, index, text, -1, SQLITE_STATIC);
@@ -59,114 +57,6 @@ fv_status store_resolve(fv_store *store, const char *prefix, char id[17], fv_err
                          "run store %s has no run %s; 'fovea runs' lists what it has", store->path,
                          prefix);
     return status;
-}
-
-static bool find_outcome(const char *text, fv_outcome *outcome) {
-#define MATCH(name, outcome_text)                                                                  \
-    if (strcmp(text, outcome_text) == 0) {                                                         \
-        *outcome = FV_OUTCOME_##name;                                                              \
-        return true;                                                                               \
-    }
-    FV_OUTCOME_LIST(MATCH)
-#undef MATCH
-    return false;
-}
-
-static const char *column_text(sqlite3_stmt *row, int column) {
-    const char *text = (const char *)sqlite3_column_text(row, column);
-    return text != NULL ? text : "";
-}
-
-static bool copy_text(sqlite3_stmt *row, int column, char *text, size_t size) {
-    const char *source = column_text(row, column);
-    if (strlen(source) >= size) return false;
-    strcpy(text, source);
-    return true;
-}
-
-// Reads the columns of GET_RUN and EACH_RUN into a fresh record.
-static fv_status read_run(fv_store *store, sqlite3_stmt *row, fv_record *record, fv_error *error) {
-    const char *id = column_text(row, COLUMN_ID);
-    if (strlen(id) != 16)
-        return fv_fail(error, FV_STORE, "run store %s: '%.40s' is not the id of a run", store->path,
-                       id);
-    fv_record_init(record);
-    memcpy(record->id, id, sizeof record->id);
-    sqlite3_int64 steps = sqlite3_column_int64(row, COLUMN_STEPS),
-                  n_params = sqlite3_column_int64(row, COLUMN_N_PARAMS),
-                  numerics = sqlite3_column_int64(row, COLUMN_NUMERICS);
-    if (!find_outcome(column_text(row, COLUMN_OUTCOME), &record->outcome))
-        return store_damaged(store, id, "its outcome is unknown", error);
-    if (steps < 0 || steps > INT32_MAX || n_params < 0 || n_params > INT64_MAX / 8 ||
-        numerics < 0 || numerics > INT32_MAX)
-        return store_damaged(store, id, "its steps, n_params or numerics are out of range", error);
-    if (!copy_text(row, COLUMN_KERNELS, record->kernels, sizeof record->kernels) ||
-        !copy_text(row, COLUMN_PROBES, record->probes, sizeof record->probes))
-        return store_damaged(store, id, "its kernels or probes are too long", error);
-    record->steps = (int)steps;
-    record->n_params = (size_t)n_params;
-    record->numerics = (int)numerics;
-    record->wall_seconds = sqlite3_column_double(row, COLUMN_WALL_SECONDS);
-    record->us_per_step = sqlite3_column_double(row, COLUMN_US_PER_STEP);
-    char where[512];
-    snprintf(where, sizeof where, "run store %s: run %s", store->path, record->id);
-    return config_near_read(&store->near, column_text(row, COLUMN_CONFIG), where, &record->config,
-                            error);
-}
-
-// A copy of a blob of exactly n elements of `size` bytes; NULL where it has another size (*wrong)
-// or without memory.
-static void *copy_blob(sqlite3_stmt *row, int column, size_t n, size_t size, bool *wrong) {
-    const void *bytes = sqlite3_column_blob(row, column);
-    size_t length = (size_t)sqlite3_column_bytes(row, column);
-    *wrong = n > SIZE_MAX / size || length != n * size;
-    if (*wrong || (bytes == NULL && length > 0)) return NULL;
-    void *copy = malloc(length > 0 ? length : 1);
-    if (copy != NULL && length > 0) memcpy(copy, bytes, length);
-    return copy;
-}
-
-static bool increasing(const int32_t *steps, int n) {
-    if (n > 0 && steps[0] < 0) return false;
-    for (int i = 1; i < n; i++)
-        if (steps[i] <= steps[i - 1]) return false;
-    return true;
-}
-
-static fv_status read_series(fv_store *store, sqlite3_stmt *row, fv_record *record,
-                             fv_error *error) {
-    fv_series *series = &record->series[record->n_series++];
-    const char *name = column_text(row, 1);
-    sqlite3_int64 n = sqlite3_column_int64(row, 2);
-    bool wrong_steps = true, wrong_values = true;
-    size_t length = strlen(name);
-    if (length < sizeof series->name && n >= 0 && n <= INT32_MAX) {
-        memcpy(series->name, name, length + 1);
-        series->n = series->capacity = (int)n;
-        series->steps = copy_blob(row, 4, (size_t)n, sizeof *series->steps, &wrong_steps);
-        series->values = copy_blob(row, 5, (size_t)n, sizeof *series->values, &wrong_values);
-    }
-    if (wrong_steps || wrong_values)
-        return store_damaged(store, record->id, "a series has the wrong size", error);
-    if (series->steps == NULL || series->values == NULL)
-        return fv_fail(error, FV_NO_MEMORY, "out of memory reading run %s", record->id);
-    if (!increasing(series->steps, series->n))
-        return store_damaged(store, record->id, "the steps of a series do not increase", error);
-    return FV_OK;
-}
-
-static fv_status read_snapshot(fv_store *store, sqlite3_stmt *row, fv_record *record,
-                               fv_error *error) {
-    fv_snapshot *snapshot = &record->snapshots[record->n_snapshots++];
-    sqlite3_int64 step = sqlite3_column_int64(row, 1);
-    bool wrong;
-    snapshot->params = copy_blob(row, 2, record->n_params, sizeof *snapshot->params, &wrong);
-    if (wrong || step < 0 || step > INT32_MAX)
-        return store_damaged(store, record->id, "a snapshot has the wrong size", error);
-    snapshot->step = (int)step;
-    if (snapshot->params == NULL)
-        return fv_fail(error, FV_NO_MEMORY, "out of memory reading run %s", record->id);
-    return FV_OK;
 }
 
 // Counts the rows of a run and makes a zeroed array for them; NULL after an error.
@@ -224,9 +114,9 @@ static fv_status check_digest(const fv_store *store, sqlite3_stmt *row, int colu
 }
 
 static const part PARTS[] = {
-    {STATEMENT_GET_SERIES, TAG_SERIES, SERIES_COLUMNS, read_series},
+    {STATEMENT_GET_SERIES, TAG_SERIES, SERIES_COLUMNS, store_read_series},
     {STATEMENT_GET_TENSORS, TAG_TENSOR, TENSOR_COLUMNS, NULL},
-    {STATEMENT_GET_SNAPSHOTS, TAG_SNAPSHOT, SNAPSHOT_COLUMNS, read_snapshot}};
+    {STATEMENT_GET_SNAPSHOTS, TAG_SNAPSHOT, SNAPSHOT_COLUMNS, store_read_snapshot}};
 enum { N_PARTS = sizeof PARTS / sizeof *PARTS };
 
 // Everything of a run but its row in `runs`.
@@ -277,25 +167,12 @@ static fv_status explain(fv_store *store, const char *id, fv_status status, fv_e
 static fv_status get(fv_store *store, const char *id, fv_record *record, fv_error *error) {
     sqlite3_stmt *row = begin_run(store, id, error);
     if (row == NULL) return error->status;
-    fv_status status = read_run(store, row, record, error);
+    fv_status status = store_read_run(store, row, record, error);
     if (status == FV_OK) status = get_parts(store, id, record, error);
     if (status == FV_OK) status = check_digest(store, row, RUN_DIGEST, id, error);
     sqlite3_reset(row);
     bool unclear = status != FV_OK && store_is_damage(store, status);
     return unclear ? explain(store, id, status, error) : status;
-}
-
-// Snapshots are only worth their parameters where those fit the model.
-static fv_status check_snapshots(const fv_store *store, const fv_record *record, fv_error *error) {
-    if (record->n_snapshots == 0) return FV_OK;
-    fv_model *model = NULL;
-    fv_status status = fv_model_create(&record->config, &model, error);
-    if (status == FV_OK && fv_model_n_params(model) != record->n_params)
-        status =
-            store_damaged(store, record->id,
-                          "its snapshots do not have the parameters of its configuration", error);
-    fv_model_free(model);
-    return status;
 }
 
 fv_status fv_store_get(fv_store *store, const char *id, fv_record *record, fv_error *error) {
@@ -311,7 +188,8 @@ fv_status fv_store_get(fv_store *store, const char *id, fv_record *record, fv_er
     if (status == FV_OK) status = store_check_listed(store, whole, error);
     if (status == FV_OK) status = get(store, whole, record, error);
     if (own_transaction) store_do(store, STATEMENT_COMMIT);
-    if (status == FV_OK) status = check_snapshots(store, record, error);
+    if (status == FV_OK && record->n_snapshots > 0)
+        status = store_check_n_params(store, record, error);
     if (status != FV_OK) fv_record_free(record);
     return status;
 }
@@ -340,7 +218,7 @@ static bool make_room(final_list *finals) {
 static bool add_final(fv_store *store, sqlite3_stmt *rows, final_list *finals) {
     if (!make_room(finals)) return false;
     sql_digest_add_columns(store->digest, TAG_FINAL, rows, FINAL_COLUMNS);
-    snprintf(finals->names[finals->n], sizeof *finals->names, "%s", column_text(rows, 0));
+    snprintf(finals->names[finals->n], sizeof *finals->names, "%s", store_text(rows, 0));
     bool is_null = sqlite3_column_type(rows, 1) == SQLITE_NULL;
     finals->items[finals->n++].value = is_null ? NAN : sqlite3_column_double(rows, 1);
     return true;
@@ -382,10 +260,10 @@ static bool take_finals(fv_store *store, final_rows *all, sqlite3_stmt *run, con
                         final_list *finals) {
     enum { RUN_ID = 2, FEW = 64 }; // rows of no run that are passed over
     bool more = all->rows != NULL && (all->begun ? !all->ended : next_row(all));
-    for (int i = 0; more && i < FEW && strcmp(column_text(all->rows, RUN_ID), id) != 0; i++)
+    for (int i = 0; more && i < FEW && strcmp(store_text(all->rows, RUN_ID), id) != 0; i++)
         more = next_row(all);
     finals->n = 0;
-    while (more && strcmp(column_text(all->rows, RUN_ID), id) == 0) {
+    while (more && strcmp(store_text(all->rows, RUN_ID), id) == 0) {
         if (!add_final(store, all->rows, finals)) return false;
         more = next_row(all);
     }
@@ -397,7 +275,7 @@ static fv_status read_listed(fv_store *store, sqlite3_stmt *row, final_rows *all
                              final_list *finals, fv_error *error) {
     char id[17];
     fv_status status = FV_OK;
-    snprintf(id, sizeof id, "%s", column_text(row, COLUMN_ID));
+    snprintf(id, sizeof id, "%s", store_text(row, COLUMN_ID));
     sql_digest_begin(store->digest);
     sql_digest_add_columns(store->digest, TAG_RUN, row, RUN_COLUMNS);
     if (all == NULL || !take_finals(store, all, row, id, finals)) {
@@ -407,7 +285,7 @@ static fv_status read_listed(fv_store *store, sqlite3_stmt *row, final_rows *all
         if (status == FV_OK) status = check_digest(store, row, RUN_LISTED, id, error);
     }
     for (int i = 0; i < finals->n; i++) finals->items[i].name = finals->names[i];
-    return status == FV_OK ? read_run(store, row, record, error) : status;
+    return status == FV_OK ? store_read_run(store, row, record, error) : status;
 }
 
 fv_status store_check_listed(fv_store *store, const char *id, fv_error *error) {
@@ -439,7 +317,7 @@ static fv_status each(fv_store *store, fv_store_visit visit, void *context, fv_e
         fv_record record;
         status = read_listed(store, rows, &all, &record, &finals, error);
         if (status == FV_OK)
-            status = visit(context, &record, column_text(rows, COLUMN_EXPERIMENT), finals.items,
+            status = visit(context, &record, store_text(rows, COLUMN_EXPERIMENT), finals.items,
                            finals.n);
         seen.n_runs++;
         seen.digest ^= store_digest_column(rows, RUN_DIGEST);

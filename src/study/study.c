@@ -116,6 +116,8 @@ static void on_run(void *context, const fv_record *record, bool cached) {
     const told *t = &w->told;
     if (t->n > 0 && bsearch(record->id, t->ids, t->n, sizeof *t->ids, compare_ids)) return;
     w->study->wall_seconds += record->wall_seconds;
+    fv_divergence_add(&w->study->diverged, record);
+    if (record->numerics > w->study->numerics) w->study->numerics = record->numerics;
     if (lab->on_run != NULL) lab->on_run(lab->context, record, cached);
 }
 
@@ -141,17 +143,25 @@ static fv_status train_round(work *w, fv_record ***records, fv_error *error) {
     return status;
 }
 
+// Whether anybody asks for the records: without, a sweep of any length fits into memory.
+static bool needs_records(const work *w) {
+    const fv_experiment *e = w->study->experiment;
+    if (w->options->lab.n_shares > 1) return false;
+    return e->adaptive != NULL || e->n_claims > 0 || w->options->keep_records ||
+           (e->n_figures > 0 && w->options->folder != NULL);
+}
+
 // The runs of the sweep, round after round where it is adaptive. *records stays NULL after a
-// failure.
+// failure, and where nobody asks for them.
 static void train(work *w, fv_record ***records) {
     fv_study *s = w->study;
     fv_error error = {0};
-    bool more;
+    bool more, keeps = needs_records(w);
     fv_status status;
     do {
         more = false;
-        status = train_round(w, records, &error);
-        if (status != FV_OK || w->options->lab.n_shares > 1) break;
+        status = train_round(w, keeps ? records : NULL, &error);
+        if (status != FV_OK || !keeps) break;
         const fv_record *const *all = (const fv_record *const *)*records;
         status = fv_experiment_refine(s->experiment, all, &more, &error);
         if (status == FV_OK && !more) break;
@@ -253,10 +263,6 @@ static void judge(work *w, const fv_record *const *records) {
 static void judge_and_draw(work *w, const fv_record *const *records) {
     fv_study *s = w->study;
     s->finished = true;
-    for (int i = 0; i < s->n_runs; i++) {
-        fv_divergence_add(&s->diverged, records[i]);
-        if (records[i]->numerics > s->numerics) s->numerics = records[i]->numerics;
-    }
     judge(w, records);
     if (s->finished && w->options->folder != NULL) draw(w, records);
     if (is_interrupted(w) && s->finished) stop(w);
@@ -267,7 +273,7 @@ fv_status fv_study_run(fv_study *s, fv_store *store, const fv_study_options *opt
     work w = {.study = s, .store = store, .options = options};
     fv_record **records = NULL;
     train(&w, &records);
-    bool whole = records != NULL && w.first.status == FV_OK && options->lab.n_shares <= 1;
+    bool whole = w.first.status == FV_OK && options->lab.n_shares <= 1;
     if (whole) judge_and_draw(&w, (const fv_record *const *)records);
     if (whole && options->keep_records)
         s->records = records;

@@ -1,6 +1,7 @@
 // Sweeps: whatever is interrupted, repeated or spread over threads, the store and the records end
 // up the same, bit for bit.
 #include "config/numerics.h"
+#include "store/store_db.h"
 
 #include <fovea/lab.h>
 #include <fovea/machine.h>
@@ -372,6 +373,96 @@ static void runs_of_older_numerics_are_told_and_stay(void **state) {
     fv_experiment_free(experiment);
 }
 
+// --- many runs ---------------------------------------------------------------------------------
+
+// What on_run is told of a run whose records are not kept.
+typedef struct told_run {
+    char id[17];
+    float loss;
+    int n_points, n_snapshots;
+} told_run;
+
+typedef struct listener {
+    told_run runs[64];
+    int n, n_cached;
+} listener;
+
+static void listen_to_run(void *context, const fv_record *record, bool cached) {
+    listener *l = context;
+    const fv_series *loss = fv_record_find(record, "loss");
+    told_run *run = &l->runs[l->n++];
+    *run = (told_run){"", loss->values[loss->n - 1], loss->n, record->n_snapshots};
+    strcpy(run->id, record->id);
+    l->n_cached += cached;
+}
+
+static void keep_nothing(const fv_experiment *experiment, fv_store *store, listener *l) {
+    const fv_lab_options options = {.n_jobs = 2, .on_run = listen_to_run, .context = l};
+    fv_error error = {0};
+    *l = (listener){.n = 0};
+    if (fv_lab_run(experiment, store, &options, NULL, &error) != FV_OK) fail_msg("%s", error.text);
+}
+
+// Trained, then found: the same runs and final values, of which only those are read.
+static void records_need_not_be_kept(void **state) {
+    (void)state;
+    unlink(database);
+    fv_experiment *experiment = read_experiment(SWEEP);
+    fv_store *store = open_store(FV_STORE_WRITE);
+    listener trained, found;
+    keep_nothing(experiment, store, &trained);
+    keep_nothing(experiment, store, &found);
+    assert_int_equal(trained.n, N_RUNS);
+    assert_int_equal(trained.n_cached, 0);
+    assert_int_equal(found.n, N_RUNS);
+    assert_int_equal(found.n_cached, N_RUNS);
+    for (int i = 0; i < N_RUNS; i++) { // both in the order of the store
+        assert_string_equal(found.runs[i].id, trained.runs[i].id);
+        assert_true(found.runs[i].loss == trained.runs[i].loss);
+        assert_true(trained.runs[i].n_points > 1);
+        assert_int_equal(found.runs[i].n_points, 1);
+        assert_int_equal(found.runs[i].n_snapshots, 0);
+    }
+    fv_store_close(store);
+    fv_experiment_free(experiment);
+}
+
+static int count_statement(unsigned event, void *context, void *statement, void *text) {
+    (void)event, (void)statement, (void)text;
+    ++*(int *)context;
+    return 0;
+}
+
+// SQLite's statements for a sweep of `n` seeds of which all is there.
+static int statements_of(int n, bool keep) {
+    char yaml[200];
+    unlink(database);
+    snprintf(yaml, sizeof yaml,
+             "task: {context_length: 3}\ntrain: {steps: 1, batch_size: 8, seed: 0..%d}\n", n - 1);
+    fv_experiment *experiment = read_experiment(yaml);
+    fv_store *store = open_store(FV_STORE_WRITE);
+    const fv_lab_options options = {.n_jobs = 2};
+    fv_record **records = NULL;
+    int n_statements = 0;
+    assert_int_equal(fv_lab_run(experiment, store, &options, NULL, NULL), FV_OK);
+    sqlite3_trace_v2(store->db, SQLITE_TRACE_STMT, count_statement, &n_statements);
+    assert_int_equal(fv_lab_run(experiment, store, &options, keep ? &records : NULL, NULL), FV_OK);
+    fv_records_free(records, n);
+    fv_store_close(store);
+    fv_experiment_free(experiment);
+    return n_statements;
+}
+
+// A sweep that is there is read in one pass, however long it is.
+static void a_repeated_sweep_is_one_pass(void **state) {
+    (void)state;
+    for (int keep = 0; keep < 2; keep++) {
+        int few = statements_of(8, keep != 0), many = statements_of(64, keep != 0);
+        assert_true(few > 0 && few < 30);
+        assert_int_equal(many, few);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(records_come_in_the_order_of_the_sweep),
@@ -383,6 +474,8 @@ int main(void) {
         cmocka_unit_test(shares_make_up_the_sweep),
         cmocka_unit_test(runs_of_older_numerics_are_told_and_stay),
         cmocka_unit_test(a_length_that_follows_is_that_length),
+        cmocka_unit_test(records_need_not_be_kept),
+        cmocka_unit_test(a_repeated_sweep_is_one_pass),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

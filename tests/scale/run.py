@@ -1,0 +1,79 @@
+#!/usr/bin/env python3
+"""Sweeps of thousands of runs: run.py TOOL
+
+They take hardly more memory than one run does, trained or found in the store, and of very many faint
+lines a figure draws some.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+TOOL = Path(sys.argv[1]).resolve()
+MOST_MEMORY = 64 << 10  # KiB
+MOST_PER_RUN = 512  # bytes
+FEW, MANY = 500, 5500
+SWEEP = """source: "scale"
+task: {{name: copy, vocab_size: 4, context_length: 4}}
+model: {{n_embd: 2}}
+train: {{batch_size: 8, steps: 2, log_every: 1, seed: 0..{last}}}
+"""
+FIGURE = "figure: {kind: curves, y: perplexity}\n"
+
+
+def check(condition, message):
+    if not condition:
+        sys.exit(f"scale: {message}")
+
+
+def run(*arguments):
+    """What it prints, and the most memory that it took, in KiB."""
+    command = [str(TOOL), *map(str, arguments)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    out, err = process.stdout.read(), process.stderr.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    check(process.returncode == 0, f"{command} ends with {process.returncode}: {err}")
+    return out, usage.ru_maxrss
+
+
+def sweep(folder, n, figure=""):
+    file = folder / f"sweep-{n}.yaml"
+    file.write_text(SWEEP.format(last=n - 1) + figure)
+    return file
+
+
+def memory(folder):
+    taken = {}
+    for n in (FEW, MANY):
+        file, out = sweep(folder, n), folder / f"out-{n}"
+        for how in ("trained", "found"):
+            _, taken[how, n] = run("run", file, "--out", out, "--quiet")
+    for how in ("trained", "found"):
+        few, many = taken[how, FEW], taken[how, MANY]
+        each = (many - few) * 1024 / (MANY - FEW)
+        check(many < MOST_MEMORY, f"{MANY} runs that are {how} take {many} KiB")
+        check(each < MOST_PER_RUN, f"a run more that is {how} takes {each:.0f} bytes more")
+    return folder / f"out-{MANY}"
+
+
+def figure(folder, out):
+    run("run", sweep(folder, MANY, FIGURE), "--out", out, "--quiet")
+    svg = (out / f"sweep-{MANY}.svg").read_text()
+    check(re.search(r"median over 5500 seeds \(strong\) and 4000 of them \(faint\)", svg), "the figure is silent")
+    n_lines = len(re.findall(r"<path", svg))
+    check(4000 <= n_lines < 4100, f"the figure has {n_lines} lines")
+
+
+def main():
+    with tempfile.TemporaryDirectory(prefix="fovea-scale-") as name:
+        out = memory(Path(name))
+        figure(Path(name), out)
+    print(f"scale: {MANY} runs in less than {MOST_MEMORY >> 10} MiB")
+
+
+if __name__ == "__main__":
+    main()
