@@ -38,7 +38,8 @@ static void check_sequences(const fv_config *config, const char *name) {
         int before = i > 0 ? data.loss_positions[i - 1] : -1;
         assert_true(data.loss_positions[i] > before && data.loss_positions[i] < T);
     }
-    static int32_t tokens[2][GROUPS * MOST * L], targets[2][GROUPS * MOST * L];
+    _Alignas(64) static int32_t tokens[2][GROUPS * MOST * L]; // as kernels store
+    _Alignas(64) static int32_t targets[2][GROUPS * MOST * L];
     for (int again = 0; again < 2; again++)
         data_batch(&data, FV_STREAM_TRAIN, 3, 0, GROUPS, GROUPS * L, tokens[again], targets[again]);
     int n_targets = 0, V = config->task.vocab_size;
