@@ -22,8 +22,9 @@
             "extra = ?8 AND (max_tokens = ?9 OR ?10 AND max_tokens BETWEEN 1 AND ?9 AND "          \
             "class <> 'cut off' AND " ASKS_COUNTS ") END ORDER BY depth, sample, endpoint IS "     \
             "NULL, NOT " ASKS_COUNTS ", max_tokens DESC, id DESC")                                 \
-    S(ORIGINS, "SELECT endpoint, model_asked FROM asks WHERE model = ?1 AND endpoint IS NOT NULL " \
-               "AND " ASKS_COUNTS " GROUP BY 1, 2 ORDER BY max(id) DESC")                          \
+    S(ORIGINS, "SELECT endpoint, model_asked, model_returned FROM asks WHERE model = ?1 AND "      \
+               "endpoint IS NOT NULL "                                                             \
+               "AND " ASKS_COUNTS " GROUP BY 1, 2, 3 ORDER BY max(id) DESC")                       \
     S(GET, "SELECT " ASKS_READ " FROM asks WHERE id = ?1")                                         \
     S(BEGIN, "BEGIN IMMEDIATE")                                                                    \
     S(COMMIT, "COMMIT")
@@ -280,9 +281,15 @@ fv_status asks_same_model(asks *a, const char *label, const asks_origin *origin,
     bool found = false;
     while (!found && (step = sqlite3_step(s)) == SQLITE_ROW) {
         const char *endpoint = column_text(s, 0), *model = column_text(s, 1);
+        const char *returned = column_text(s, 2);
         if (model == NULL) model = "";
-        found = strcmp(endpoint, origin->endpoint) == 0 && strcmp(model, origin->model) == 0;
-        if (n++ == 0) snprintf(other, 512, "%.128s at %.256s", model, endpoint);
+        found = strcmp(endpoint, origin->endpoint) == 0 && strcmp(model, origin->model) == 0 &&
+                (origin->returned == NULL || returned == NULL ||
+                 strcmp(origin->returned, returned) == 0);
+        bool tells = origin->returned != NULL && returned != NULL;
+        if (n++ == 0)
+            snprintf(other, 512, "%.100s%s%.100s%s at %.256s", model, tells ? " (" : "",
+                     tells ? returned : "", tells ? ")" : "", endpoint);
     }
     *same = found || n == 0;
     bool read = found || step == SQLITE_DONE;

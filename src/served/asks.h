@@ -80,7 +80,8 @@ fv_status asks_each(asks *a, const asks_key *key, const asks_group *group, asks_
                     void *context, fv_error *error);
 
 // Whether answers of this origin may join those of the label: there are none of a known origin yet,
-// or some are of the same endpoint and model. *other [512] says of what they are if not.
+// or some are of the same endpoint and model, and so is `returned` where both say it. *other [512]
+// says of what they are if not.
 fv_status asks_same_model(asks *a, const char *label, const asks_origin *origin, bool *same,
                           char *other, fv_error *error);
 

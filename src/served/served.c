@@ -309,7 +309,7 @@ static void load_row(void *context, const asks_row *row) {
         s->n_stored++;
         c->n_reused += row->origin.endpoint == NULL;
         if (row->origin.server != NULL)
-            snprintf(s->before, sizeof s->before, "%.150s", row->origin.server);
+            snprintf(s->server_before, sizeof s->server_before, "%.150s", row->origin.server);
         l->seconds += row->seconds;
         l->n++;
     } else {
@@ -473,7 +473,7 @@ bool fv_served_provenance_of(const fv_served *s, int cell, fv_served_provenance 
     if (cell < 0 || cell >= s->n_cells) return false;
     const served_cell *c = &s->cells[cell];
     const asks_origin origin = served_origin(s, c->group);
-    const char *before = *s->before != '\0' ? s->before : NULL;
+    const char *before = *s->server_before != '\0' ? s->server_before : NULL;
     *out = (fv_served_provenance){
         s->label,          origin.endpoint, origin.server ? origin.server : before,
         origin.model,      origin.sampling, origin.extra,

@@ -41,9 +41,9 @@ typedef struct served_cell {
 struct fv_served {
     fv_served_options options;
     address at;
-    char *label;                   // what the answers are kept under
-    char server[SERVER_NAME_SIZE]; // "" where it was not asked, or does not tell
-    char before[SERVER_NAME_SIZE]; // as some stored answer names it, or ""
+    char *label;                                        // what the answers are kept under
+    server_told server;                                 // what it says of itself
+    char server_before[sizeof((server_told *)0)->name]; // as some stored answer names it, or ""
     asks *asks;
     asks_key key;
     served_source source;
@@ -70,12 +70,9 @@ served_sample_place served_place(const fv_served *s, const served_cell *cell, in
 // The label of the call's answers and its key, once the address is read.
 fv_status served_name(fv_served *s, fv_error *error);
 
-// Fails where the label's answers are of another model, as far as the options do not say that it is
-// the same. s->asks must be open.
+// Asks the server what it is, and fails where the label's answers are of another model, as far as
+// the options do not say that it is the same. s->asks must be open.
 fv_status served_check_label(fv_served *s, fv_error *error);
-
-// Asks the server for its name, s->server; whether one answers.
-fv_status served_ask_server(fv_served *s, bool *answers, fv_error *error);
 
 // Writes what is asked otherwise than usual into cell->settings.
 void served_name_settings(const fv_served *s, const served_group *group, fv_cell *cell);

@@ -266,7 +266,8 @@ static void classify(asker *a, slot *at, asks_row *row, served_verdict *verdict,
     }
     http_hide_key(a->http, at->reply.text, strlen(at->reply.text));
     http_hide_key(a->http, at->reply.model, strlen(at->reply.model));
-    row->origin.returned = *at->reply.model != '\0' ? at->reply.model : NULL;
+    const char *only = a->s->server.model; // says more than a reply that echoes the request
+    row->origin.returned = *only != '\0' ? only : *at->reply.model != '\0' ? at->reply.model : NULL;
     row->reply = at->reply.text;
     row->finish = at->reply.finish;
     row->prompt_tokens = at->reply.prompt_tokens;
@@ -417,9 +418,6 @@ fv_status fv_served_ask(fv_served *s, fv_error *error) {
             : fv_fail(error, FV_NO_MEMORY, "out of memory");
     for (size_t i = 0; i < n && status == FV_OK; i++) a.idle[a.n_idle++] = &a.slots[n - 1 - i];
     if (status == FV_OK && a.n_all == 0) widen(&a);
-    bool answers; // where none does, the questions say so
-    if (status == FV_OK && a.n_all > 0 && *s->server == '\0')
-        status = served_ask_server(s, &answers, error);
     if (status == FV_OK) status = ask_all(&a, error);
     if (status == FV_OK) show(&a, true);
     for (size_t i = 0; i < n && a.slots != NULL; i++) {

@@ -83,7 +83,7 @@ asks_group served_asks_group(const fv_served *s, const served_group *g, asks_who
 
 asks_origin served_origin(const fv_served *s, const served_group *g) {
     return (asks_origin){.endpoint = s->at.identity,
-                         .server = *s->server != '\0' ? s->server : NULL,
+                         .server = *s->server.name != '\0' ? s->server.name : NULL,
                          .model = s->options.model,
                          .sampling = g->settings.sampling,
                          .extra = g->settings.extra,
@@ -93,14 +93,17 @@ asks_origin served_origin(const fv_served *s, const served_group *g) {
 
 // --- the server ----------------------------------------------------------------------------------
 
-fv_status served_ask_server(fv_served *s, bool *answers, fv_error *error) {
+static fv_status ask_server(fv_served *s, fv_error *error) {
     fv_served_options once = s->options;
     http *connection;
     once.retries = 0;
     if (once.timeout > longest_question) once.timeout = longest_question;
     fv_status status = served_connect(&once, 1, 16 << 20, &connection, error);
     if (status != FV_OK) return status;
-    status = server_name_ask(connection, &s->at, s->options.interrupted, s->server, answers, error);
+    status =
+        server_ask(connection, &s->at, s->options.model, s->options.interrupted, &s->server, error);
+    http_hide_key(connection, s->server.name, strlen(s->server.name));
+    http_hide_key(connection, s->server.model, strlen(s->server.model));
     http_free(connection);
     return status;
 }
@@ -109,18 +112,20 @@ fv_status served_ask_server(fv_served *s, bool *answers, fv_error *error) {
 // one model must have a server there: a dead one has not answered what is stored.
 fv_status served_check_label(fv_served *s, fv_error *error) {
     const fv_served_options *o = &s->options;
-    const asks_origin origin = {.endpoint = s->at.identity, .model = o->model};
     char other[512];
-    bool same, answers;
-    fv_status status = asks_same_model(s->asks, s->label, &origin, &same, other, error);
+    bool same;
+    fv_status status = ask_server(s, error);
+    const char *only = *s->server.model != '\0' ? s->server.model : NULL;
+    const asks_origin origin = {.endpoint = s->at.identity, .model = o->model, .returned = only};
+    if (status == FV_OK) status = asks_same_model(s->asks, s->label, &origin, &same, other, error);
     if (status != FV_OK || same) return status;
     if (!o->same_model)
-        return fv_fail(error, FV_USAGE,
-                       "the answers labelled '%s' in %s are of %s, not of %s at %s; give a new "
-                       "--label, or say --same-model if it is the same",
-                       s->label, o->folder, other, o->model, s->at.identity);
-    status = served_ask_server(s, &answers, error);
-    if (status == FV_OK && !answers)
-        status = fv_fail(error, FV_IO, "no server answers at %s", s->at.identity);
-    return status;
+        return fv_fail(
+            error, FV_USAGE,
+            "the answers labelled '%s' in %s are of %s, not of %s%s%s%s at %s; give a new "
+            "--label, or say --same-model if it is the same",
+            s->label, o->folder, other, o->model, only ? " (" : "", only ? only : "",
+            only ? ")" : "", s->at.identity);
+    if (s->server.answers) return FV_OK;
+    return fv_fail(error, FV_IO, "no server answers at %s", s->at.identity);
 }

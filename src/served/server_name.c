@@ -47,42 +47,52 @@ static const char *owner(const json_t *models) {
     return NULL;
 }
 
-static void take(char text[64], const char *from) {
-    snprintf(text, 64, "%.63s", from != NULL ? from : "");
+static void take(char *text, size_t size, const char *from) {
+    snprintf(text, size, "%s", from != NULL ? from : "");
     for (char *c = text; *c != '\0'; c++)
         if (*c < ' ' || *c > '~') *c = '?';
 }
 
-static fv_status ask(asking_server *a, const address *at, char program[64], char version[64],
-                     fv_error *error) {
+static void take_only_model(const json_t *models, const char *asked, server_told *told) {
+    const json_t *list = json_object_get(models, "data");
+    const char *id = json_string_value(json_object_get(json_array_get(list, 0), "id"));
+    if (json_array_size(list) == 1 && id != NULL && strcmp(id, asked) != 0)
+        take(told->model, sizeof told->model, id);
+}
+
+static fv_status ask(asking_server *a, const address *at, const char *model, char program[64],
+                     char version[64], server_told *told, fv_error *error) {
     json_t *reply;
     fv_status status = get(a, at->base, "/models", &reply, error);
     if (status != FV_OK || !a->answers) return status;
-    take(program, owner(reply));
+    take(program, 64, owner(reply));
+    take_only_model(reply, model, told);
     json_decref(reply);
     status = get(a, at->root, "/props", &reply, error);
     const char *build = json_string_value(json_object_get(reply, "build_info"));
-    take(version, build);
-    if (build != NULL) take(program, "llama.cpp");
+    take(version, 64, build);
+    if (build != NULL) take(program, 64, "llama.cpp");
     json_decref(reply);
     if (status != FV_OK || *version != '\0') return status;
     status = get(a, at->root, "/version", &reply, error);
-    take(version, json_string_value(json_object_get(reply, "version")));
+    take(version, 64, json_string_value(json_object_get(reply, "version")));
     json_decref(reply);
     return status;
 }
 
-fv_status server_name_ask(http *h, const address *at, const volatile int *interrupted,
-                          char name[SERVER_NAME_SIZE], bool *answers, fv_error *error) {
+fv_status server_ask(http *h, const address *at, const char *model, const volatile int *interrupted,
+                     server_told *told, fv_error *error) {
     asking_server a = {.http = h, .interrupted = interrupted};
     char program[64] = "", version[64] = "";
-    fv_status status = ask(&a, at, program, version, error);
+    *told = (server_told){0};
+    fv_status status = ask(&a, at, model, program, version, told, error);
     const char *header = a.call.server;
     bool alone = *program == '\0' || strcmp(program, header) == 0 || *header == '\0';
     const char *first = *program != '\0' ? program : header;
-    snprintf(name, SERVER_NAME_SIZE, "%s%s%.40s%s%.40s%s", first, *first && *version ? " " : "",
-             version, alone ? "" : " (", alone ? "" : header, alone ? "" : ")");
-    *answers = a.answers;
+    snprintf(told->name, sizeof told->name, "%s%s%.40s%s%.40s%s", first,
+             *first && *version ? " " : "", version, alone ? "" : " (", alone ? "" : header,
+             alone ? "" : ")");
+    told->answers = a.answers;
     http_call_free(&a.call);
     return status;
 }

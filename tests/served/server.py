@@ -23,6 +23,7 @@ configuration:
                 "open thought", the whole answer inside one; "parts", a list; "loose", with what is no JSON
     base        the path at which the API stands
     needs       tokens that an answer needs; where max_tokens allows fewer, all but one in three are cut off
+    lists       the model that it lists, whatever it is asked for
     name        what the header Server says
     owner, build, version   what the list of models, /props and /version say of the server
     returns     the model as replies name it
@@ -59,6 +60,7 @@ DEFAULTS = {
     "form": "",
     "base": "/v1",
     "needs": 0,
+    "lists": "m",
     "name": "",
     "owner": "",
     "build": "",
@@ -304,7 +306,7 @@ class Server(asyncio.Protocol):
             text = json.loads(body)["messages"][-1]["content"]
             return self.send(200, {"prompt": self.state.render(text, True)})
         if path == config["base"] + "/models":
-            model = {"id": "m", "owned_by": config["owner"], "max_model_len": config["context"] or None}
+            model = {"id": config["lists"], "owned_by": config["owner"], "max_model_len": config["context"] or None}
             return self.send(200, {"data": [model]})
         if path == "/props" and config["build"]:
             return self.send(200, {"build_info": config["build"]})

@@ -31,7 +31,7 @@ def whose(bench):
               "--label, or say --same-model if it is the same" in done.stderr, done.stderr)
         bench.ask(wrong, labelled, *GRID, "--label", "x", "--dry-run", code=2)
         done = bench.run("--endpoint", right.url, "--model", "other", "--label", "x", "--out", labelled, *FAST, *GRID, code=2)
-        check(f"are of m at {right.url}/v1, not of other at {right.url}/v1" in done.stderr, done.stderr)
+        check(f"are of m at {right.url}/v1, not of other (m) at {right.url}/v1" in done.stderr, done.stderr)
         check((len(right.log()), len(wrong.log())) == (12, 6), "a refused command asked")
         bench.ask(wrong, labelled, "--lengths", 300, "--depths", "0,100", "--samples", 4, "--label", "x", "--same-model")
         check(len(wrong.log()) == 8, "confirmed, what is stored was asked again")
@@ -46,6 +46,24 @@ def whose(bench):
     done = bench.run(*ask, "--out", labelled, "--label", "x", "--same-model", code=1)
     check("no server answers at http://127.0.0.1:1/v1" in done.stderr, done.stderr)
     check(bench.rows(labelled, "count(*)", "endpoint LIKE '%:1/v1'") == [(0,)], "a dead server has rows")
+
+
+def another_model_there(bench):
+    """A server of one model answers whatever it is asked for: its list of models tells which one it is."""
+    with bench.server(lists="small.gguf", returns="m") as server:
+        out = bench.folder / "out"
+        bench.ask(server, out, *GRID)
+        check(bench.rows(out, "DISTINCT model_asked, model_returned") == [("m", "small.gguf")], "not the model that is there")
+        server.plant(lists="large.gguf")
+        done = bench.ask(server, out, *GRID, code=2)
+        check(f"are of m (small.gguf) at {server.url}/v1, not of m (large.gguf) at {server.url}/v1; give a new --label" in done.stderr,
+              done.stderr)
+        bench.ask(server, out, *GRID, "--label", "large")
+        check(len(server.log()) == 12, "the other model was not asked")
+        bench.ask(server, out, *GRID, "--same-model")
+        check(len(server.log()) == 12, "the same model was asked again")
+        url = server.url
+    bench.run("--endpoint", url, "--model", "m", "--out", out, *FAST, *GRID)  # what is stored needs no server
 
 
 def failures_bind_nobody(bench):
@@ -221,4 +239,4 @@ def older(bench):
         check(kept == [("asks", 3, "It is so.", 1, None)], f"kept: {kept}")
 
 
-WHOSE_CHECKS = [whose, failures_bind_nobody, settings, cut_off_again, provenance, older]
+WHOSE_CHECKS = [whose, another_model_there, failures_bind_nobody, settings, cut_off_again, provenance, older]
