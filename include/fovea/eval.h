@@ -169,7 +169,8 @@ typedef struct fv_served_options {
     // Called some times a second while questions are asked.
     void (*on_progress)(void *context, int n_done, int n_failed, int n_all, double seconds,
                         double seconds_left);
-    // Called with a sentence about what is waited for: a server that loads its model. May be NULL.
+    // Called with a sentence about what is waited for: a server that loads its model,
+    // or that asks for a pause (Retry-After). May be NULL.
     void (*on_note)(void *context, const char *text);
     void *context;
     bool dry; // writes nothing and asks nothing but lengths
@@ -181,6 +182,7 @@ typedef struct fv_served fv_served;
 FV_API const char *fv_eval_task_name(int i);
 FV_API const char *fv_eval_task_help(int i);
 FV_API const char *fv_eval_task_unit(int i);
+FV_API bool fv_eval_task_has_depth(int i); // whether its answer stands at one depth
 
 // Checks the options, reads or builds the haystacks, opens eval.db and finds, where answers are
 // missing, how much fills each length in the server's own tokens. A server that is not ready yet is
@@ -203,6 +205,8 @@ typedef struct fv_served_plan {
     double answer_tokens; // at most
     double seconds;       // by the speed of stored answers; negative while there are none
     int context;          // of the server, in tokens; 0 where it does not say
+    int n_beyond;         // of the requests, those at lengths above the context
+    int in_flight;        // requests at once: fewer than wanted where descriptors are few
     const char *counted;  // how tokens are counted: "vllm", "llama.cpp", "llama-cpp", or estimated:
                           // "usage", "estimate"; "" where nothing is to be asked
     bool estimated;       // lengths are estimates with 5 % to spare, not counts

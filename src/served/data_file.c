@@ -88,11 +88,11 @@ static void name_length(data_file *data) {
     if (data->length == 0) data->length = 1;
 }
 
-// ".../vt/validation.jsonl" and "vt.jsonl" are of the task vt.
+// ".../vt/validation.jsonl" and "vt.jsonl" are of the task vt, with ".gz" behind them, too.
 static void name_task(const char *path, char *name, size_t size) {
     const char *base = strrchr(path, '/') != NULL ? strrchr(path, '/') + 1 : path;
     size_t n = strcspn(base, ".");
-    if (strcmp(base, DATA_NAME) == 0 && base > path) {
+    if (strncmp(base, DATA_NAME, strlen(DATA_NAME)) == 0 && base > path) {
         const char *end = base - 1;
         for (base = end; base > path && base[-1] != '/';) base--;
         n = (size_t)(end - base);
@@ -138,8 +138,7 @@ static fv_status open_one(const char *path, data_file **out, fv_error *error) {
     fv_status status = json_lines_each(data->path, 0, take_line, data, error);
     if (status == FV_OK && data->n == 0)
         status = fv_fail(error, FV_FORMAT, "%s has no questions", path);
-    if (status == FV_OK && (data->file = fopen(data->path, "rb")) == NULL)
-        status = fv_fail(error, FV_IO, "%s cannot be read: %s", path, strerror(errno));
+    if (status == FV_OK) status = json_lines_open(data->path, &data->file, error);
     if (status != FV_OK) {
         close_one(data);
         return status;

@@ -2,10 +2,13 @@
 #include "base/clock.h"
 #include "served/curl_calls.h"
 
+#include <ctype.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 enum { SMALL_BODY = 16 << 10 };
 static const double longest_wait = 60, longest_retry_after = 300;
@@ -201,25 +204,45 @@ static void put_waiting(http *h, http_call *call, double due) {
     h->n_waiting++;
 }
 
+static void tell_pause(const http *h, double pause) {
+    char text[96];
+    snprintf(text, sizeof text, "the server asks for a pause of %.0f s (Retry-After)", pause);
+    if (h->options.say != NULL) h->options.say(h->options.context, text);
+}
+
 // The pause before the next try: what the server asks for, else doubled from try to try and a
 // quarter up or down, so that requests that failed together do not come again together.
 static double pause_before(http *h, http_call *call) {
     curl_off_t asked = 0;
     curl->easy_getinfo(call->easy, CURLINFO_RETRY_AFTER, &asked);
     if (asked > 0) {
-        double pause = fmin((double)asked, longest_retry_after);
-        h->gate = fmax(h->gate, clock_now() + pause);
+        double pause = fmin((double)asked, longest_retry_after), now = clock_now();
+        bool first = h->gate < now; // of requests that fail together
+        h->gate = fmax(h->gate, now + pause);
+        if (first) tell_pause(h, pause);
         return pause;
     }
     double pause = h->options.wait * pow(2, call->attempts - 1);
     return fmin(pause, longest_wait) * (0.75 + 0.5 * random_uniform(&h->random));
 }
 
+static bool is_short(const char *key) {
+    enum { SHORT = 8 };
+    return key != NULL && strlen(key) < SHORT;
+}
+
+static bool in_word(char c) {
+    return isalnum((unsigned char)c) || c == '_' || c == '-';
+}
+
 void http_hide(const char *key, char *text, size_t n_text) {
     size_t n = key != NULL ? strlen(key) : 0;
-    if (n < 4) return;
-    for (size_t i = 0; i + n <= n_text; i++)
-        if (text[i] == *key && memcmp(text + i, key, n) == 0) memset(text + i, '*', n);
+    if (n == 0) return;
+    for (size_t i = 0; i + n <= n_text; i++) {
+        if (text[i] != *key || memcmp(text + i, key, n) != 0) continue;
+        bool inside = (i > 0 && in_word(text[i - 1])) || (i + n < n_text && in_word(text[i + n]));
+        if (!inside || !is_short(key)) memset(text + i, '*', n);
+    }
 }
 
 void http_hide_key(const http *h, char *text, size_t n_text) {
@@ -252,7 +275,7 @@ static void finish_try(http *h, http_call *call, CURLcode code) {
     call->fault = network_fault(code);
     take_server(h, call);
     // Before a note cuts it short, and again where JSON had escaped it.
-    http_hide_key(h, call->reply.data, call->reply.n);
+    if (!is_short(h->options.key)) http_hide_key(h, call->reply.data, call->reply.n);
     if (call->fault != HTTP_NONE)
         note_network_fault(call, code);
     else
@@ -336,9 +359,40 @@ fv_status http_fetch(http *h, http_call *call, const volatile int *interrupted, 
     return FV_OK;
 }
 
+// A line break would begin another header.
+static fv_status check_key(const char *key, fv_error *error) {
+    for (const char *c = key; c != NULL && *c != '\0'; c++)
+        if ((unsigned char)*c < ' ' || *c == 0x7f)
+            return fv_fail(error, FV_USAGE,
+                           "the key of the server has a line break or another control character at "
+                           "byte %d; set FOVEA_API_KEY without it",
+                           (int)(c - key) + 1);
+    return FV_OK;
+}
+
+// A connection takes one descriptor, two while its host is looked up or two addresses are tried.
+int http_most_in_flight(int wanted) {
+    enum { EACH = 2, SPARE = 16 };
+    struct rlimit limit;
+    int n_open = 0;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return wanted;
+    rlim_t needed = (rlim_t)EACH * (rlim_t)wanted + SPARE;
+    for (int i = 0; i < 256; i++) n_open += fcntl(i, F_GETFD) != -1;
+    needed += (rlim_t)n_open;
+    if (limit.rlim_cur < needed && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = needed < limit.rlim_max ? needed : limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+        getrlimit(RLIMIT_NOFILE, &limit);
+    }
+    if (limit.rlim_cur >= needed) return wanted;
+    int most = ((int)limit.rlim_cur - SPARE - n_open) / EACH;
+    return most > 1 ? most : 1;
+}
+
 fv_status http_create(const http_options *options, http **out, fv_error *error) {
     *out = NULL;
-    fv_status status = curl_load(&curl, error);
+    fv_status status = check_key(options->key, error);
+    if (status == FV_OK) status = curl_load(&curl, error);
     if (status != FV_OK) return status;
     http *h = calloc(1, sizeof *h);
     bool good = h != NULL;

@@ -38,6 +38,9 @@ typedef struct http_options {
     double wait;      // seconds before the second try; doubled with every further one
     const char *key;  // for "Authorization: Bearer", or NULL
     size_t most_read; // bytes of a reply; longer ones are HTTP_LARGE
+    void (*say)(void *context,
+                const char *text); // of a pause that the server asks for; may be NULL
+    void *context;
 } http_options;
 
 // One request. The caller fills the first part; head, prompt (escaped) and tail make the body, none
@@ -69,6 +72,10 @@ struct http_call {
     struct http_call *next;
 };
 
+// How many of `wanted` requests can be in flight at once: of the descriptors that this process may
+// have open it raises the limit as far as it may, and says what that is enough for, 1 at least.
+int http_most_in_flight(int wanted);
+
 fv_status http_create(const http_options *options, http **out, fv_error *error);
 void http_free(http *h); // forgets what is in flight
 
@@ -79,7 +86,8 @@ void http_start(http *h, http_call *call);
 http_call *http_wait(http *h, int milliseconds);
 
 // Puts asterisks over the key: servers like to quote a wrong one, and nothing of it may be stored
-// or printed. Replies and notes have none already; what is decoded from a reply may.
+// or printed. Replies and notes have none already; what is decoded from a reply may. A key of less
+// than 8 bytes can stand anywhere by chance: it is one where it is a whole word, of what is decoded.
 void http_hide_key(const http *h, char *text, size_t n_text);
 void http_hide(const char *key, char *text, size_t n_text); // NULL: no key
 

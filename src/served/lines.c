@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+#include <zlib.h>
 
 char *json_value_text(const json_t *value) {
     if (json_is_string(value)) return text_copy(json_string_value(value));
@@ -15,6 +17,44 @@ char *json_value_text(const json_t *value) {
 static fv_status cannot_read(const char *path, int why, fv_error *error) {
     return fv_fail(error, why == ENOENT || why == ENOTDIR ? FV_NOT_FOUND : FV_IO,
                    "%s cannot be read: %s", path, strerror(why));
+}
+
+// Lines are read again by where they begin, so that a packed file is unpacked once, into a file
+// without a name.
+static FILE *unpack(FILE *packed) {
+    enum { PART = 1 << 16 };
+    int copy = dup(fileno(packed));
+    gzFile from = copy >= 0 && lseek(copy, 0, SEEK_SET) == 0 ? gzdopen(copy, "rb") : NULL;
+    FILE *to = from != NULL ? tmpfile() : NULL;
+    char *part = malloc(PART);
+    int n = 0;
+    bool good = to != NULL && part != NULL;
+    while (good && (n = gzread(from, part, PART)) > 0)
+        good = fwrite(part, 1, (size_t)n, to) == (size_t)n;
+    good = good && n == 0 && fflush(to) == 0 && fseek(to, 0, SEEK_SET) == 0;
+    free(part);
+    if (from == NULL && copy >= 0) close(copy);
+    if (from != NULL && gzclose(from) != Z_OK) good = false; // it ends too early
+    if (!good && to != NULL) fclose(to);
+    return good ? to : NULL;
+}
+
+fv_status json_lines_open(const char *path, FILE **file, fv_error *error) {
+    unsigned char magic[2] = {0};
+    *file = fopen(path, "rb");
+    if (*file == NULL) return cannot_read(path, errno, error);
+    bool packed = fread(magic, 1, 2, *file) == 2 && magic[0] == 0x1f && magic[1] == 0x8b;
+    clearerr(*file); // a folder is told by whoever reads on
+    rewind(*file);
+    if (!packed) return FV_OK;
+    FILE *plain = unpack(*file);
+    fclose(*file);
+    *file = plain;
+    if (plain != NULL) return FV_OK;
+    return fv_fail(error, FV_IO,
+                   "%s cannot be unpacked: its gzip data are damaged, or there is no "
+                   "room for temporary files",
+                   path);
 }
 
 static fv_status parse(const char *text, size_t n, size_t flags, const char *where, json_t **object,
@@ -30,11 +70,11 @@ static fv_status parse(const char *text, size_t n, size_t flags, const char *whe
 
 fv_status json_lines_each(const char *path, size_t flags, json_visit visit, void *context,
                           fv_error *error) {
-    FILE *file = fopen(path, "rb");
-    if (file == NULL) return cannot_read(path, errno, error);
+    FILE *file;
     char *text = NULL, where[4200];
     size_t capacity = 0;
-    fv_status status = FV_OK;
+    fv_status status = json_lines_open(path, &file, error);
+    if (status != FV_OK) return status;
     ssize_t n;
     long at = 0;
     errno = 0;

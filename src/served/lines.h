@@ -15,6 +15,9 @@ typedef struct json_line {
     long at;           // where it begins in the file
 } json_line;
 
+// Opens such a file; what is packed with gzip is read as what is in it. FV_NOT_FOUND, FV_IO.
+fv_status json_lines_open(const char *path, FILE **file, fv_error *error);
+
 // The text of a value: a string's own, else its JSON. NULL without memory; the caller frees it.
 char *json_value_text(const json_t *value);
 

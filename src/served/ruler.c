@@ -210,6 +210,7 @@ fv_status fv_ruler_write(const fv_served_options *o, const char *folder, fv_erro
     w.parts = calloc(n > 0 ? n : 1, sizeof *w.parts);
     fv_status status =
         w.parts != NULL ? open_counter(&w, error) : fv_fail(error, FV_NO_MEMORY, "out of memory");
+    if (status == FV_OK) status = served_check_sources(o, error);
     if (status == FV_OK) status = prepare_parts(&w, &left_out, error);
     if (status == FV_OK) status = fv_folder_make(folder, NULL, error);
     for (int i = 0; i < w.n_parts && status == FV_OK; i++)

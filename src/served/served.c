@@ -21,7 +21,9 @@ fv_status served_connect(const fv_served_options *o, int in_flight, size_t most_
                                   .timeout = o->timeout,
                                   .wait = o->retry_wait,
                                   .key = o->key,
-                                  .most_read = most_read};
+                                  .most_read = most_read,
+                                  .say = o->on_note,
+                                  .context = o->context};
     return http_create(&options, out, error);
 }
 
@@ -32,8 +34,26 @@ static fv_status check_tasks(const fv_served_options *o, fv_error *error) {
     return status;
 }
 
+fv_status served_check_sources(const fv_served_options *o, fv_error *error) {
+    bool reads_documents = false, takes_haystack = false;
+    for (int t = 0; t < o->n_tasks; t++) {
+        const served_task *task = served_task_find(o->tasks[t]);
+        if (task == NULL) continue;
+        reads_documents |= task->hay == EVAL_HAY_DOCUMENTS || task->hay == EVAL_HAY_READING;
+        takes_haystack |= source_takes_haystack(task);
+    }
+    if (o->documents != NULL && !reads_documents)
+        return fv_fail(error, FV_USAGE, "%s asks about no documents; leave out --documents",
+                       o->tasks[0]);
+    if (o->haystack != NULL && !takes_haystack)
+        return fv_fail(error, FV_USAGE, "%s has a haystack of its own alone; leave out --haystack",
+                       o->tasks[0]);
+    return FV_OK;
+}
+
 static fv_status check(const fv_served_options *o, fv_error *error) {
     fv_status status = check_tasks(o, error);
+    if (status == FV_OK && o->questions == NULL) status = served_check_sources(o, error);
     if (status != FV_OK) return status;
     if (o->n_depths > MOST_DEPTHS)
         return fv_fail(error, FV_USAGE, "%d depths are too many; ask up to %d", o->n_depths,
@@ -246,7 +266,7 @@ static fv_status measure_lengths(fv_served *s, fv_error *error) {
     if (status == FV_OK && n_left_out > 0 && n_left_out == s->n_groups)
         status = fv_fail(error, FV_USAGE, "%s", s->groups[0].left_out);
     if (status == FV_OK && !s->options.dry) status = open_asks(s, true, error);
-    s->context = counter.context;
+    if (counter.context > 0) s->context = counter.context;
     http *connection = counter.http;
     tokens_close(&counter);
     http_free(connection);
@@ -385,14 +405,19 @@ fv_status fv_served_open(const fv_served_options *options, fv_served **out, fv_e
     fv_served *s = calloc(1, sizeof *s);
     if (s == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory");
     s->options = *options;
+    s->options.in_flight = http_most_in_flight(options->in_flight);
     bool chat = strcmp(options->api, "chat") == 0;
     status = address_read(options->endpoint, chat, &s->at, error);
     if (status == FV_OK) status = served_name(s, error);
     if (status == FV_OK) status = make_groups(s, error);
     if (status == FV_OK) status = open_asks(s, false, error);
     if (status == FV_OK) status = served_check_label(s, error);
+    s->context = s->server.context;
     if (status == FV_OK) status = served_load(s, error);
     if (status == FV_OK) status = measure_lengths(s, error);
+    // A server that had to be waited for tells only now what it is.
+    if (status == FV_OK && s->server.answers && !s->server.ready)
+        status = served_check_label(s, error);
     if (status == FV_OK)
         *out = s;
     else
@@ -430,6 +455,8 @@ static void plan_group(const fv_served *s, const served_group *g, fv_served_plan
             int most = s->options.interval > 0 ? g->samples : c->target;
             if (k >= most || c->state[k] != SAMPLE_MISSING) continue;
             plan->n_requests++;
+            bool counted = strcmp(g->task->unit, "tokens") == 0;
+            plan->n_beyond += s->context > 0 && counted && g->length > s->context;
             plan->prompt_tokens += g->rule.tokens;
             plan->answer_tokens += g->max_tokens;
             if (!first) plan->shared_tokens += g->rule.tokens * c->cell.depth / 100;
@@ -443,6 +470,7 @@ void fv_served_plan_make(const fv_served *s, fv_served_plan *plan) {
                              .n_stored = s->n_stored,
                              .n_unknown = s->n_unknown,
                              .context = s->context,
+                             .in_flight = s->options.in_flight,
                              .seconds = -1,
                              .counted = s->counted,
                              .estimated = s->estimated};
@@ -500,4 +528,8 @@ const char *fv_eval_task_help(int i) {
 
 const char *fv_eval_task_unit(int i) {
     return i >= 0 && served_task_at(i) != NULL ? text_or_nothing(served_task_at(i)->unit) : NULL;
+}
+
+bool fv_eval_task_has_depth(int i) {
+    return i >= 0 && served_task_at(i) != NULL && served_task_at(i)->has_depth;
 }

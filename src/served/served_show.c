@@ -19,6 +19,21 @@ static void add_origin(text_buffer *text, const asks_origin *o) {
              o->fovea ? o->fovea : "");
 }
 
+// On one line: what a model writes steers no terminal.
+static void add_reply(text_buffer *text, const char *reply) {
+    enum { LONGEST_ESCAPE = 6 };
+    if (reply == NULL) return;
+    size_t size = LONGEST_ESCAPE * strlen(reply) + 1;
+    char *shown = malloc(size);
+    if (shown != NULL) {
+        snprintf(shown, size, "%s", reply);
+        fv_printable(shown, size);
+    }
+    text->failed |= shown == NULL;
+    text_add(text, "reply: %s\n", shown != NULL ? shown : "");
+    free(shown);
+}
+
 static char *summarise(const asks_row *row) {
     text_buffer text = {0};
     text_add(&text, "row %lld: %s, %s, %s\n", (long long)row->id, row->model, row->api, row->task);
@@ -35,7 +50,7 @@ static char *summarise(const asks_row *row) {
     if (row->prompt_tokens >= 0) text_add(&text, ", %d prompt tokens", row->prompt_tokens);
     text_add(&text, ", %d attempt%s, %.3g s\n", row->attempts, row->attempts == 1 ? "" : "s",
              row->seconds);
-    if (row->reply != NULL) text_add(&text, "reply: %s\n", row->reply);
+    add_reply(&text, row->reply);
     if (text.failed) text_free(&text);
     return text.data;
 }

@@ -1,6 +1,7 @@
 #include "served/server_name.h"
 #include "base/json.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,17 +61,30 @@ static void take_only_model(const json_t *models, const char *asked, server_told
         take(told->model, sizeof told->model, id);
 }
 
+// vLLM lists it with a model, llama.cpp has it among its properties.
+static void take_context(const json_t *models, const json_t *props, server_told *told) {
+    const json_t *model = json_array_get(json_object_get(models, "data"), 0);
+    const json_t *usual = json_object_get(props, "default_generation_settings");
+    const json_t *found = json_object_get(usual, "n_ctx");
+    if (found == NULL) found = json_object_get(model, "max_model_len");
+    json_int_t context = json_integer_value(found);
+    if (context > 0 && context < INT_MAX) told->context = (int)context;
+}
+
 static fv_status ask(asking_server *a, const address *at, const char *model, char program[64],
                      char version[64], server_told *told, fv_error *error) {
     json_t *reply;
     fv_status status = get(a, at->base, "/models", &reply, error);
     if (status != FV_OK || !a->answers) return status;
+    told->ready = a->call.status > 0 && a->call.status < 500;
     take(program, 64, owner(reply));
     take_only_model(reply, model, told);
+    take_context(reply, NULL, told);
     json_decref(reply);
     status = get(a, at->root, "/props", &reply, error);
     const char *build = json_string_value(json_object_get(reply, "build_info"));
     take(version, 64, build);
+    take_context(NULL, reply, told);
     if (build != NULL) take(program, 64, "llama.cpp");
     json_decref(reply);
     if (status != FV_OK || *version != '\0') return status;

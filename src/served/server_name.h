@@ -7,6 +7,8 @@
 
 typedef struct server_told {
     bool answers;    // whether there is a server at all
+    bool ready;      // and it lists its models, or never does
+    int context;     // tokens of prompt and answer; 0 where it does not say
     char name[160];  // "llama.cpp b4567-0a1b2c3", "vllm 0.6.3 (uvicorn)", "uvicorn", or ""
     char model[128]; // the only model that it lists, where that is not the one asked for; or ""
 } server_told;

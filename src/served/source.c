@@ -26,12 +26,14 @@ static const char *const NAMES[EVAL_N_HAYSTACKS] = {
     [EVAL_HAY_PAIRS] = "pairs",
 };
 
+bool source_takes_haystack(const served_task *task) {
+    return task->any_hay && task->hay != EVAL_HAY_NEEDLES && task->hay != EVAL_HAY_UUID_NEEDLES;
+}
+
 static fv_status choose(const served_task *task, const char *wanted, served_hay *hay,
                         fv_error *error) {
-    bool fixed =
-        !task->any_hay || task->hay == EVAL_HAY_NEEDLES || task->hay == EVAL_HAY_UUID_NEEDLES;
     *hay = task->hay;
-    if (fixed) return FV_OK;
+    if (!source_takes_haystack(task)) return FV_OK;
     if (wanted == NULL && task->hay == EVAL_HAY_TEXT)
         return fv_fail(error, FV_USAGE,
                        "%s hides its needle in texts: give a folder of text files with --haystack "

@@ -27,4 +27,7 @@ typedef struct source_origin {
 } source_origin;
 void source_from_name(const char *name, source_origin *origin);
 
+// Whether another haystack than its own can be chosen for the task.
+bool source_takes_haystack(const served_task *task);
+
 #endif

@@ -218,12 +218,13 @@ static bool about_model(const char *text) {
 static void take_note(char *note, size_t size, const char *text) {
     size_t n = 0;
     for (; *text != '\0' && n + 1 < size; text++)
-        note[n++] = (unsigned char)*text < 0x20 ? ' ' : *text;
+        note[n++] = strchr("\t\n\v\f\r", *text) != NULL ? ' ' : *text;
     if (*text != '\0') { // no half characters
         while (n > 0 && (note[n - 1] & 0xc0) == 0x80) n--;
         if (n > 0 && (unsigned char)note[n - 1] >= 0xc0) n--;
     }
     note[n] = '\0';
+    fv_printable(note, size);
 }
 
 http_fault wire_fault(const char *body, size_t n, int status, char *note) {

@@ -20,6 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from bench import FAST, KEY, Bench, check
+from edges import EDGE_CHECKS
 from prompt_lengths import LENGTH_CHECKS
 from whose_answers import WHOSE_CHECKS
 
@@ -520,7 +521,7 @@ def interrupted(bench):
 
 CHECKS = [killed, passing_faults, lasting_faults, *LENGTH_CHECKS, rebuild, damaged, *WHOSE_CHECKS, truncation, planted_table,
           prefix_order, interval, null_content, forms, addresses, hopeless, ruler_files, ruler_questions, own_and_served, reading,
-          documents, interrupted]
+          documents, interrupted, *EDGE_CHECKS]
 
 
 def run_check(one, options):

@@ -20,7 +20,8 @@ configuration:
     key, model  what requests must have
     delay       seconds before an answer
     form        how an answer is written: "thought", the right value in a closed thought before it;
-                "open thought", the whole answer inside one; "parts", a list; "loose", with what is no JSON
+                "open thought", the whole answer inside one; "parts", a list; "loose", with what is no JSON;
+                "terminal", with what steers terminals behind it
     base        the path at which the API stands
     needs       tokens that an answer needs; where max_tokens allows fewer, all but one in three are cut off
     lists       the model that it lists, whatever it is asked for
@@ -263,6 +264,8 @@ class Server(asyncio.Protocol):
         if form == "parts":
             thought = {"type": "thinking", "thinking": [{"type": "text", "text": "Easy."}]}
             return [thought, {"type": "text", "text": text[:4]}, {"type": "text", "text": text[4:]}]
+        if form == "terminal":
+            return text + "\x1b]0;x\x07\n\x9b2J"
         return text + "\0\ud83d" if form == "loose" else text
 
     def send_answer(self, prompt, text, finish):

@@ -145,6 +145,7 @@ def provenance(bench):
         ({"name": "llama.cpp", "build": "b4567-0a1b"}, "llama.cpp b4567-0a1b"),
         ({"name": "uvicorn", "owner": "vllm", "version": "0.6.3"}, "vllm 0.6.3 (uvicorn)"),
         ({"name": "nginx\x07\xe9"}, "nginx???"),
+        ({"build": "b7", "loading": 0.7}, "llama.cpp b7"),
         ({}, None),
     )):
         with bench.server(returns="m-q4", key=KEY, **told) as server:

@@ -58,6 +58,20 @@ static int read_depths(const served_request *r, lists *l) {
     return EXIT_DONE;
 }
 
+static bool has_depth(const char *task) {
+    for (int i = 0; fv_eval_task_name(i) != NULL; i++)
+        if (strcmp(fv_eval_task_name(i), task) == 0) return fv_eval_task_has_depth(i);
+    return true; // the name is refused later
+}
+
+// What no task has is not asked for in vain.
+static int check_depths(const served_request *r, const lists *l) {
+    bool any = false;
+    for (int t = 0; t < l->options.n_tasks; t++) any |= has_depth(l->tasks[t]);
+    if (any || !r->depths_given) return EXIT_DONE;
+    return tool_usage_error("%s: %s has no depth; leave out --depths", r->verb, l->tasks[0]);
+}
+
 // "a,b"; "all" is every task whose lengths are tokens, those about documents where there are any.
 static int read_tasks(const served_request *r, lists *l) {
     int n = 0;
@@ -94,7 +108,7 @@ static void on_progress(void *context, int n_done, int n_failed, int n_all, doub
 
 static void on_note(void *context, const char *text) {
     char line[512];
-    (void)context;
+    progress_clear(context);
     snprintf(line, sizeof line, "%s", text);
     fv_printable(line, sizeof line);
     fprintf(stderr, "%s\n", line);
@@ -132,6 +146,7 @@ static int read_request(const served_request *r, lists *l) {
     int exit_code = read_tasks(r, l);
     if (exit_code == EXIT_DONE) exit_code = read_lengths(r, l);
     if (exit_code == EXIT_DONE) exit_code = read_depths(r, l);
+    if (exit_code == EXIT_DONE) exit_code = check_depths(r, l);
     return exit_code;
 }
 
@@ -178,8 +193,14 @@ static void print_plan(FILE *out, const served_request *r, const fv_served_plan 
         fputs("known after the first answers\n", out);
     else
         fprintf(out, "about %.3g s, by the answers so far, with %d in flight\n", plan->seconds,
-                r->in_flight);
-    if (plan->context > 0) fprintf(out, "context        %d tokens\n", plan->context);
+                plan->in_flight);
+    if (plan->in_flight < r->in_flight)
+        fprintf(out, "in flight      %d at once, for which descriptors are enough\n",
+                plan->in_flight);
+    if (plan->context > 0) fprintf(out, "context        %d tokens", plan->context);
+    if (plan->n_beyond > 0)
+        fprintf(out, "; the lengths of %d requests are above it", plan->n_beyond);
+    if (plan->context > 0) fputc('\n', out);
     if (r->price_in > 0 || r->price_out > 0)
         fprintf(out, "cost           %.4g at most, at %g and %g a million tokens\n",
                 cost_of(r, plan), r->price_in, r->price_out);
@@ -187,14 +208,15 @@ static void print_plan(FILE *out, const served_request *r, const fv_served_plan 
 
 static int print_plan_json(const served_request *r, const fv_served_plan *plan) {
     return tool_print_json(
-        json_pack("{s:i, s:i, s:i, s:o, s:o, s:o, s:o, s:i, s:s, s:b, s:o, s:i}", "cells",
+        json_pack("{s:i, s:i, s:i, s:o, s:o, s:o, s:o, s:i, s:s, s:b, s:o, s:i, s:i}", "cells",
                   plan->n_cells, "requests", plan->n_requests, "stored", plan->n_stored,
                   "prompt_tokens", tool_number_json(plan->prompt_tokens), "shared_tokens",
                   tool_number_json(plan->shared_tokens), "answer_tokens",
                   tool_number_json(plan->answer_tokens), "seconds",
                   plan->seconds < 0 ? json_null() : tool_number_json(plan->seconds), "context",
                   plan->context, "counted", plan->counted, "estimated", plan->estimated, "cost",
-                  tool_number_json(cost_of(r, plan)), "unknown", plan->n_unknown));
+                  tool_number_json(cost_of(r, plan)), "unknown", plan->n_unknown, "beyond_context",
+                  plan->n_beyond));
 }
 
 // --- results -----------------------------------------------------------------------------------
@@ -375,6 +397,9 @@ int served_run(const served_request *r) {
             "%s: give the server with --endpoint URL and its model with --model "
             "NAME",
             r->verb);
+    if (r->dry && r->predictions != NULL)
+        return tool_usage_error(
+            "%s: --predictions does not go with --dry-run; leave one of them out", r->verb);
     if (cells_folder_check(r->with, &error) != FV_OK ||
         (!r->dry && cells_folder_mend(r->out, &error) != FV_OK))
         return tool_fail(&error);

@@ -15,6 +15,7 @@ typedef struct served_request {
     int samples, in_flight, retries, max_tokens, seed;
     double interval, timeout, retry_wait, price_in, price_out;
     bool same_model, reuse_unknown, dry, json, quiet;
+    bool depths_given;
 } served_request;
 
 // The values that options start with.

@@ -26,7 +26,7 @@ static const char *of_the_lab(const char *option) {
         OPTION_TEXT(                                                                               \
             "documents", &(r).documents, "FILE",                                                   \
             "JSON Lines {question, answers, ctxs: [{title, text, isgold}]} for the task qa, "      \
-            "as lost-in-the-middle has them, not compressed"),                                     \
+            "as lost-in-the-middle has them, packed with gzip or not"),                            \
         SERVED_OPTIONS(r)
 
 static const char *of_served_models(const char *option) {

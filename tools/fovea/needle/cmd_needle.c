@@ -7,6 +7,7 @@
 
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 
 typedef struct needle_request {
     served_request served;
@@ -54,10 +55,9 @@ static const char *of_the_lab(const char *option) {
             "data", &(r).data, "DIR",                                                              \
             "writes RULER's data files DIR/LENGTH/TASK/validation.jsonl instead of asking; "       \
             "lengths are estimated without --endpoint"),                                           \
-        OPTION_TEXT(                                                                               \
-            "questions", &(r).served.questions, "PATH",                                            \
-            "asks what a data file of RULER has, or a folder of TASK/validation.jsonl, as it "     \
-            "is: all of it, or --samples of each"),                                                \
+        OPTION_TEXT("questions", &(r).served.questions, "PATH",                                    \
+                    "asks what a data file of RULER has, packed with gzip or not, or a folder of " \
+                    "TASK/validation.jsonl, as it is: all of it, or --samples of each"),           \
         OPTION_TEXT("score", &(r).score, "PATH",                                                   \
                     "scores prediction files of RULER, one or a folder of them, with its metrics")
 
@@ -67,6 +67,33 @@ static const char *of_served_models(const char *option) {
     return options_have(options, option)
                ? "is for served models: give --endpoint URL, or --data DIR to write their questions"
                : NULL;
+}
+
+// What does not ask reads little else.
+static const struct {
+    const char *mode, *reads;
+} MODES[] = {{"tasks", ""},
+             {"show", " out "},
+             {"score", " json quiet "},
+             {"data",
+              " task lengths samples seed max-tokens haystack documents endpoint model retries "
+              "retry-wait timeout quiet "}};
+
+static int refuse_unread(int argc, char **argv, const tool_option *options) {
+    for (size_t m = 0; m < sizeof MODES / sizeof *MODES; m++) {
+        if (!served_has_option(argc, argv, MODES[m].mode)) continue;
+        for (const tool_option *o = options; o->name != NULL; o++) {
+            char word[64];
+            snprintf(word, sizeof word, " %s ", o->name);
+            bool reads =
+                strcmp(o->name, MODES[m].mode) == 0 || strstr(MODES[m].reads, word) != NULL;
+            if (!reads && served_has_option(argc, argv, o->name))
+                return tool_usage_error("needle: --%s does not go with --%s; leave one of them out",
+                                        o->name, MODES[m].mode);
+        }
+        return EXIT_DONE;
+    }
+    return EXIT_DONE;
 }
 
 static int needle_served(int argc, char **argv) {
@@ -98,6 +125,9 @@ static int needle_served(int argc, char **argv) {
     tool_operands operands;
     int exit_code;
     if (!options_parse(argc, argv, &usage, options, &operands, &exit_code)) return exit_code;
+    exit_code = refuse_unread(argc, argv, options);
+    if (exit_code != EXIT_DONE) return exit_code;
+    r.served.depths_given = served_has_option(argc, argv, "depths");
     if (r.tasks) return list_tasks();
     if (r.show >= 0) return served_show(&r.served, r.show);
     if (r.score != NULL) return served_score(&r.served, r.score);
