@@ -56,7 +56,7 @@ static void add_chain(random_source *random, const haystack *h, int letters, int
                value);
     snprintf(prefix, size,
              " Answer: According to the chain(s) of variable assignment in the text above, %d "
-             "variables are assgined the value %d, they are: ",
+             "variables are assigned the value %d, they are: ",
              NAMES, value);
 }
 
