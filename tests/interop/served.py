@@ -52,6 +52,24 @@ def look(tool, address, name, out):
     print(f"interop: {name}: {len(rows)} questions, every prompt read whole", flush=True)
 
 
+def look_whose(tool, address, model, out):
+    """The rows say which program answered and with which model; another address under their label is refused."""
+    with sqlite3.connect(out / "eval.db") as db:
+        origins = db.execute("SELECT DISTINCT endpoint, server, model_returned, sampling, max_tokens FROM asks").fetchall()
+    check(len(origins) == 1, f"{origins}")
+    endpoint, server, returned, sampling, max_tokens = origins[0]
+    check(endpoint == f"{address}/v1" and server.startswith("llama.cpp b") and returned == str(model), f"{origins}")
+    check(sampling == '{"temperature":0.0}' and max_tokens == 8, f"{origins}")
+    label = f"random at {address.split('//')[1]}"
+    command = [tool, "needle", "--endpoint", address.replace("127.0.0.1", "localhost"), "--model", "random", "--label", label,
+               "--out", out, "--lengths", "2900", "--dry-run"]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
+    check(done.returncode == 2 and f"are of random ({model}) at {address}/v1" in done.stderr, f"{done}")
+    done = subprocess.run(list(map(str, command)) + ["--same-model"], capture_output=True, text=True)
+    check(done.returncode == 0, f"{done}")
+    print("interop: the rows say whose they are", flush=True)
+
+
 def main():
     tool, folder = str(Path(sys.argv[1]).resolve()), Path(sys.argv[2]).resolve()
     model = folder / "random.gguf"
@@ -64,6 +82,7 @@ def main():
         for name, arguments in CASES.items():
             ask(tool, address, folder / name, arguments)
             look(tool, address, name, folder / name)
+        look_whose(tool, address, model, folder / "needle-chat")
     finally:
         server.stdin.close()
         server.wait(timeout=30)

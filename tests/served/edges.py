@@ -54,7 +54,8 @@ def packed(bench):
         source.with_suffix(".jsonl.gz").write_bytes(whole)
         bench.ask(server, packed_out, "--questions", source.with_suffix(".jsonl.gz"))
         columns = "task, sample, prompt_hash, class"
-        check(bench.rows(plain, columns) == bench.rows(packed_out, columns), "other questions")
+        order = "1 ORDER BY sample"
+        check(bench.rows(plain, columns, order) == bench.rows(packed_out, columns, order), "other questions")
         damaged = bench.folder / "damaged.jsonl.gz"
         damaged.write_bytes(whole[:-20])
         done = bench.ask(server, plain, "--questions", damaged, code=1)
@@ -118,8 +119,8 @@ def pauses(bench):
     with bench.server(faults=[{"kind": "429", "share": 1, "times": 1, "after": 2}]) as server:
         ask = ["--endpoint", server.url, "--model", "m", "--out", bench.folder / "out", "--lengths", 300, "--depths", 50, "--samples", 8]
         done = bench.run(*ask)
-        # The first question may be asked alone.
-        check(done.stderr.count("the server asks for a pause of 2 s (Retry-After)\n") in (1, 2), done.stderr)
+        # The first question may be asked alone, and one that came late waits for itself.
+        check(1 <= done.stderr.count("the server asks for a pause of 2 s (Retry-After)\n") < 8, done.stderr)
 
 
 EDGE_CHECKS = [keys, shown, packed, unread, beyond_context, few_descriptors, pauses]
