@@ -15,7 +15,7 @@ import sys
 REPEATED = {"list.c", "main.c"}
 # Headers that other programs take alone, and what none of them may reach.
 MECHANISMS = ["attention.h", "scan.h", "ring.h", "cost.h", "cost_devices.h", "cost_measured.h"]
-LAB = {"config.h", "record.h", "experiment.h"}
+LAB = {"fields.h", "config.h", "record.h", "experiment.h"}
 INCLUDE = re.compile(r'^\s*#\s*include\s+(?:"([^"]+)"|<fovea/([^>]+)>)', re.M)
 
 

@@ -3,7 +3,7 @@
 #ifndef FOVEA_EXPERIMENT_H
 #define FOVEA_EXPERIMENT_H
 
-#include <fovea/config.h>
+#include <fovea/fields.h>
 #include <fovea/probe.h>
 #include <fovea/record.h>
 
@@ -46,10 +46,10 @@ typedef struct fv_options {
 typedef struct fv_adaptive fv_adaptive;
 
 typedef struct fv_experiment {
-    char *path;   // as given
-    char *name;   // file name without folder and extension: "sticky-plateau"
-    char *source; // the file's `source`, "" if none
-    fv_config base;
+    char *path;      // as given
+    char *name;      // file name without folder and extension: "sticky-plateau"
+    char *source;    // the file's `source`, "" if none
+    fv_config *base; // what the file says beside its sweep (members: config.h)
     int n_grids;
     fv_grid *grids; // at least one; a file without sweep has one grid without axes
     int n_probes;

@@ -2,7 +2,8 @@
 #ifndef FOVEA_MACHINE_H
 #define FOVEA_MACHINE_H
 
-#include <fovea/config.h>
+#include <fovea/arithmetic.h>
+#include <fovea/status.h>
 #include <stddef.h>
 
 #ifdef __cplusplus

@@ -3,7 +3,7 @@
 #ifndef FOVEA_MODEL_H
 #define FOVEA_MODEL_H
 
-#include <fovea/config.h>
+#include <fovea/fields.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -30,6 +30,13 @@ FV_API size_t fv_model_n_params(const fv_model *model);
 FV_API const fv_tensor *fv_model_tensors(const fv_model *model, int *n);
 FV_API const fv_tensor *fv_model_tensor(const fv_model *model, const char *name); // or NULL
 FV_API const fv_config *fv_model_config_of(const fv_model *model);
+
+// Those of its configuration that shape what comes out of a model: task.context_length T,
+// task.vocab_size V, model.n_embd d and model.n_head H. Whoever asks no more needs no config.h.
+typedef struct fv_model_sizes {
+    int context_length, vocab_size, n_embd, n_head;
+} fv_model_sizes;
+FV_API fv_model_sizes fv_model_sizes_of(const fv_model *model);
 
 // The sinusoidal table added to the token embeddings, [T][d], or NULL where there is none.
 FV_API const float *fv_model_sinusoids(const fv_model *model);

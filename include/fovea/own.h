@@ -4,8 +4,8 @@
 #ifndef FOVEA_OWN_H
 #define FOVEA_OWN_H
 
-#include <fovea/config.h>
 #include <fovea/eval.h>
+#include <fovea/fields.h>
 
 #ifdef __cplusplus
 extern "C" {

@@ -3,7 +3,7 @@
 #ifndef FOVEA_RECORD_H
 #define FOVEA_RECORD_H
 
-#include <fovea/config.h>
+#include <fovea/fields.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -41,8 +41,8 @@ enum { FV_KERNELS_SIZE = 16, FV_PROBES_SIZE = 512 };
 
 typedef struct fv_record {
     char id[17];
-    fv_config config;
-    int numerics; // fv_config_numerics of the Fovea that trained it; 0: before that was kept
+    fv_config *config; // its own copy; NULL until fv_record_set_config (members: config.h)
+    int numerics;      // fv_config_numerics of the Fovea that trained it; 0: before that was kept
     char kernels[FV_KERNELS_SIZE]; // fv_kernels_name of the machine that trained it
     char probes[FV_PROBES_SIZE];   // what was measured: names in alphabetical order, by commas
     fv_outcome outcome;
@@ -58,6 +58,10 @@ typedef struct fv_record {
 
 FV_API void fv_record_init(fv_record *record);
 FV_API void fv_record_free(fv_record *record); // what it owns, not the structure
+
+// Gives the record a copy of `config`, or with NULL one of defaults, in the place of the one that it
+// has: record->config stays where it is. `config` may be the record's own.
+FV_API fv_status fv_record_set_config(fv_record *record, const fv_config *config, fv_error *error);
 
 // Appends a point to the named series, creating it where it does not exist yet. FV_USAGE for a name
 // of 64 bytes or more, or a step that is not after the series' last one.

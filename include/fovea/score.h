@@ -3,8 +3,11 @@
 #define FOVEA_SCORE_H
 
 enum {
-#define FV_PART_SCORE(NAME, name) FV_SCORE_##NAME,
-#include <fovea/fields.def>
+#define FV_PART(GROUP, NAME, name) FV_SCORE_##NAME,
+#define FV_FIELD(section, name, TYPE, default_text, lowest, highest, help)
+#include <fovea/parts/scores.def>
+#undef FV_PART
+#undef FV_FIELD
     FV_SCORE_COUNT
 };
 

@@ -5,7 +5,7 @@
 #ifndef FOVEA_TASK_H
 #define FOVEA_TASK_H
 
-#include <fovea/config.h>
+#include <fovea/fields.h>
 #include <fovea/status.h>
 
 #ifdef __cplusplus

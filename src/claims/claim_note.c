@@ -3,6 +3,7 @@
 #include "claims/claim_text.h"
 #include "lab/sweep.h"
 
+#include <fovea/config.h>
 #include <math.h>
 
 enum { MAX_LISTED = 8 }; // seeds, and values of a field, that are named

@@ -5,10 +5,12 @@
 #include "claims/claim_note.h"
 #include "claims/claim_text.h"
 #include "claims/comparable.h"
+#include "config/record_config.h"
 #include "lab/rehearsal.h"
 #include "lab/sweep.h"
 #include "measures/power_fit.h"
 
+#include <fovea/config.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -240,7 +242,7 @@ static fv_status measure_cells(const fv_experiment *experiment, const claim_plan
     *n = 0;
     bool several = false;
     for (int i = 0; i < n_records; i++) {
-        const fv_config *config = &records[i]->config;
+        const fv_config *config = records[i]->config;
         if (!claim_selects(plan, config)) continue;
         cell *c = &cells[(*n)++];
         c->seed = config->train.seed;
@@ -386,6 +388,7 @@ static fv_status judge(const fv_experiment *experiment, int i, const fv_record *
 fv_status fv_claims_judge(const fv_experiment *experiment, const fv_record *const *records,
                           int n_records, fv_judgement **judgements, fv_error *error) {
     *judgements = NULL;
+    if (record_check_configs(records, n_records, error) != FV_OK) return FV_USAGE;
     cell *cells = calloc((size_t)n_records + 1, sizeof *cells);
     double *room = calloc((size_t)n_records + 1, sizeof *room);
     fv_judgement *all = calloc((size_t)experiment->n_claims + 1, sizeof *all);

@@ -4,6 +4,7 @@
 #include "lab/grid.h"
 #include "lab/sweep.h"
 
+#include <fovea/config.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,8 +40,8 @@ static bool find_fields(const fv_experiment *here, bool uncompared, fields *foun
     found->items = calloc((size_t)n, sizeof *found->items);
     for (int i = 0; found->items != NULL && i < n; i++) {
         char a[LONGEST_VALUE], b[LONGEST_VALUE];
-        fv_config_get(&here->base, &all[i], a, sizeof a);
-        fv_config_get(&there->base, &all[i], b, sizeof b);
+        fv_config_get(here->base, &all[i], a, sizeof a);
+        fv_config_get(there->base, &all[i], b, sizeof b);
         bool differs = strcmp(a, b) != 0 || is_swept(here, &all[i]) || is_swept(there, &all[i]);
         if (differs && (uncompared || is_compared(&all[i])) &&
             !adaptive_has(here->adaptive, &all[i]))

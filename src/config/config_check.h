@@ -2,7 +2,7 @@
 #ifndef CONFIG_CONFIG_CHECK_H
 #define CONFIG_CONFIG_CHECK_H
 
-#include <fovea/config.h>
+#include <fovea/fields.h>
 
 // What fv_config_check checks but for fields that are not read, which a sweep may have for its
 // other runs (config/config_readers.h). *culprit receives the field that the message asks to

@@ -2,7 +2,7 @@
 #ifndef CONFIG_CONFIG_REFUSE_H
 #define CONFIG_CONFIG_REFUSE_H
 
-#include <fovea/config.h>
+#include <fovea/fields.h>
 
 // "task.vocab_size must be a whole number from 2 to 1000000, not '1'"; `what` is what it must be.
 // Behind it stands what was meant, where the value looks like something known.

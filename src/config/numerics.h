@@ -4,7 +4,7 @@
 #ifndef CONFIG_NUMERICS_H
 #define CONFIG_NUMERICS_H
 
-#include <fovea/config.h>
+#include <fovea/fields.h>
 
 int numerics_version(const fv_config *config);
 

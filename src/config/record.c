@@ -1,3 +1,6 @@
+#include "config/record_config.h"
+
+#include <fovea/config.h>
 #include <fovea/record.h>
 
 #include <assert.h>
@@ -19,7 +22,29 @@ void fv_record_free(fv_record *record) {
     for (int i = 0; i < record->n_snapshots; i++) free(record->snapshots[i].params);
     free(record->series);
     free(record->snapshots);
+    free(record->config);
     *record = (fv_record){0};
+}
+
+fv_status fv_record_set_config(fv_record *record, const fv_config *config, fv_error *error) {
+    if (record->config == NULL) record->config = malloc(sizeof *record->config);
+    if (record->config == NULL)
+        return fv_fail(error, FV_NO_MEMORY, "out of memory for the configuration of a run");
+    if (config == NULL)
+        fv_config_init(record->config);
+    else if (config != record->config)
+        *record->config = *config;
+    return FV_OK;
+}
+
+fv_status record_check_configs(const fv_record *const *records, int n, fv_error *error) {
+    for (int i = 0; i < n; i++)
+        if (records[i] != NULL && records[i]->config == NULL)
+            return fv_fail(error, FV_USAGE,
+                           "run '%s' has no configuration; give its record one with "
+                           "fv_record_set_config",
+                           records[i]->id);
+    return FV_OK;
 }
 
 // The array with room for one more element, whatever its capacity was: records are also made by the

@@ -10,6 +10,7 @@
 
 #include "attention/plan.h"
 
+#include <fovea/config.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>

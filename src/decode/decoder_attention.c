@@ -19,6 +19,7 @@
 #include "decode/decoder_plan.h"
 #include "model/attention_keys.h"
 
+#include <fovea/config.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "decode/project.h"
 
+#include <fovea/config.h>
 #include <fovea/decode.h>
 #include <fovea/scan.h>
 

@@ -2,6 +2,7 @@
 #include "decode/decoder_plan.h"
 #include "kernels/kernels.h"
 
+#include <fovea/config.h>
 #include <string.h>
 
 enum { L = FV_LANES };

@@ -5,6 +5,7 @@
 #include "figures/empty.h"
 #include "probes/linalg.h"
 
+#include <fovea/config.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -154,7 +155,7 @@ fv_status cloud_read(const figure_view *view, int run, double step, int most, fi
     fv_model *model = NULL;
     const fv_tensor *tensor;
     *cloud = (figure_cloud){.record = record};
-    fv_status status = find_tensor(view, &record->config, &model, &tensor, error);
+    fv_status status = find_tensor(view, record->config, &model, &tensor, error);
     if (status != FV_OK) return status;
     if (record->n_snapshots == 0 || record->n_params != fv_model_n_params(model))
         status = figure_fail(view, NULL, error,

@@ -1,11 +1,13 @@
 #include <fovea/figure.h>
 
+#include "config/record_config.h"
 #include "config/synonym_lookup.h"
 #include "figures/fonts.h"
 #include "figures/kind.h"
 #include "figures/rehearse.h"
 #include "figures/runs.h"
 
+#include <fovea/config.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -112,13 +114,14 @@ fv_status fv_figure_check(const fv_experiment *experiment, const fv_options *fig
 static fv_status use_records(figure_view *view, const fv_record *const *records, int n,
                              fv_error *error) {
     figure_runs *runs = &view->runs;
+    if (record_check_configs(records, n, error) != FV_OK) return FV_USAGE;
     runs->configs = scratch_get(view->scratch, (size_t)n, sizeof *runs->configs);
     runs->records = scratch_get(view->scratch, (size_t)n, sizeof *runs->records);
     if (runs->configs == NULL || runs->records == NULL)
         return fv_fail(error, FV_NO_MEMORY, "out of memory");
     for (int i = 0; i < n; i++) {
         runs->records[i] = records[i];
-        runs->configs[i] = &records[i]->config;
+        runs->configs[i] = records[i]->config;
     }
     runs->n = n;
     if (n > 0) return FV_OK;

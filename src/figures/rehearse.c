@@ -3,6 +3,7 @@
 #include "figures/slots.h"
 #include "lab/rehearsal.h"
 
+#include <fovea/config.h>
 #include <string.h>
 
 // Any of the runs may have the series; seeds change nothing about it.

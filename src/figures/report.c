@@ -1,5 +1,6 @@
 // report.html: one file that opens anywhere without network, scripts or fonts of its own.
 // Everything that comes from experiment files is escaped on its way in.
+#include <fovea/config.h>
 #include <fovea/figure.h>
 #include <fovea/machine.h>
 #include <fovea/whole_file.h>
@@ -141,7 +142,7 @@ static bool in_sweep(const fv_experiment *experiment, const fv_field *field) {
 // A length that follows from a field of the sweep is no setting.
 static bool length_varies(const fv_experiment *experiment, const fv_field *field) {
     return strcmp(field->key, "task.context_length") == 0 &&
-           experiment->base.task.context_length == 0 &&
+           experiment->base->task.context_length == 0 &&
            in_sweep(experiment, fv_field_find("task.n_pairs"));
 }
 
@@ -149,7 +150,7 @@ static bool length_varies(const fv_experiment *experiment, const fv_field *field
 static void write_settings(FILE *html, const fv_experiment *experiment) {
     int n;
     const fv_field *fields = fv_fields(&n);
-    fv_config usual, base = experiment->base;
+    fv_config usual, base = *experiment->base;
     fv_config_init(&usual);
     config_settle_length(&base.task);
     for (int f = 0; f < n; f++) {

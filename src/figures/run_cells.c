@@ -4,6 +4,7 @@
 
 #include "probes/retrieval.h"
 
+#include <fovea/config.h>
 #include <math.h>
 #include <string.h>
 
@@ -132,7 +133,7 @@ static fv_status count(fv_cells *cells, fv_cell cell, double hits_found, fv_erro
 
 static fv_status add_run(const fv_record *record, const char *model, int one_length,
                          fv_cells *cells, fv_error *error) {
-    const fv_task_config *task = &record->config.task;
+    const fv_task_config *task = &record->config->task;
     fv_cell cell = {.unit = "tokens"};
     // A run of one length has no training range whose end a map could show.
     if (!has_one_length(task)) cell.trained_length = training_longest(task);

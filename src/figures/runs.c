@@ -3,6 +3,7 @@
 #include "lab/where.h"
 
 #include <ctype.h>
+#include <fovea/config.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,6 @@
 #include "lab/adaptive.h"
 
+#include "config/record_config.h"
 #include "lab/grid.h"
 #include "lab/spread.h"
 #include "lab/sweep.h"
@@ -155,8 +156,8 @@ static fv_status count_votes(const fv_adaptive *a, const fv_record *const *recor
         fv_status status = fv_measure(a->measure, records[r], &value, error);
         if (status != FV_OK) return status;
         if (isnan(value) && records[r]->outcome == FV_OUTCOME_DIVERGED) continue;
-        votes *v = &all[at(a, place_of(&a->axes[0], &records[r]->config),
-                           place_of(&a->axes[1], &records[r]->config))];
+        votes *v = &all[at(a, place_of(&a->axes[0], records[r]->config),
+                           place_of(&a->axes[1], records[r]->config))];
         v->n++;
         v->above += isnan(value) || value >= a->threshold; // never is later than any step
     }
@@ -214,6 +215,7 @@ fv_status fv_experiment_refine(fv_experiment *experiment, const fv_record *const
     fv_adaptive *a = experiment->adaptive;
     *grew = false;
     if (a == NULL || a->round == a->rounds) return FV_OK;
+    if (record_check_configs(records, experiment->n_runs, error) != FV_OK) return FV_USAGE;
     size_t n_points = (size_t)a->axes[0].n * (size_t)a->axes[1].n;
     votes *all = calloc(n_points, sizeof *all);
     bool *next = malloc(n_points * sizeof *next);

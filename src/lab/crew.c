@@ -1,5 +1,6 @@
 #include "lab/crew.h"
 
+#include <fovea/config.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,7 +50,7 @@ static void announce(worker *w, const crew_job *job) {
     pthread_mutex_lock(&w->crew->lock);
     w->current = job;
     w->step = 0;
-    w->n_steps = job->record->config.train.steps;
+    w->n_steps = job->record->config->train.steps;
     pthread_mutex_unlock(&w->crew->lock);
 }
 
@@ -88,9 +89,9 @@ static void train(worker *w, crew_job *job, fv_error *error) {
     if (job->status != FV_OK) return;
     announce(w, job);
     if (c->plan.remote != NULL && w->index > 0) {
-        const fv_config config = job->record->config;
-        job->status = c->plan.remote(c->plan.remote_context, w->index, &config, job->probes,
-                                     job->n_probes, &c->stop, job->record, error);
+        job->status =
+            c->plan.remote(c->plan.remote_context, w->index, job->record->config, job->probes,
+                           job->n_probes, &c->stop, job->record, error);
         return;
     }
     const fv_run_options options = {.n_threads = w->n_threads,
@@ -99,7 +100,7 @@ static void train(worker *w, crew_job *job, fv_error *error) {
                                     .interrupted = &c->stop,
                                     .on_log = note_step,
                                     .context = w};
-    job->status = fv_run(&job->record->config, &options, job->record, error);
+    job->status = fv_run(job->record->config, &options, job->record, error);
 }
 
 static void *work(void *context) {

@@ -13,6 +13,7 @@
 #include "lab/yaml_options.h"
 #include "probes/probes.h"
 
+#include <fovea/config.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,7 +82,7 @@ static fv_status read_field(reader *r, const yaml_value *section, const yaml_val
     status = axis_read(field, value, &axis, &is_axis, &r->error);
     if (status == FV_OK && is_axis) status = grid_put(&r->everywhere, &axis, &r->error);
     if (status == FV_OK && !is_axis)
-        status = fv_config_set(&r->experiment->base, field->key, axis.values[0], &r->error);
+        status = fv_config_set(r->experiment->base, field->key, axis.values[0], &r->error);
     axis_free(&axis);
     return at(r, value->line, status);
 }
@@ -383,8 +384,9 @@ static fv_status start(reader *r, const char *path) {
     r->path = path;
     r->lines = calloc((size_t)n, sizeof *r->lines);
     fv_experiment *experiment = r->experiment = calloc(1, sizeof *r->experiment);
-    if (r->lines == NULL || experiment == NULL) return no_memory(r);
-    fv_config_init(&experiment->base);
+    if (experiment != NULL) experiment->base = malloc(sizeof *experiment->base);
+    if (r->lines == NULL || experiment == NULL || experiment->base == NULL) return no_memory(r);
+    fv_config_init(experiment->base);
     experiment->path = text_copy(path);
     experiment->name = name_of(path);
     if (experiment->path == NULL || experiment->name == NULL) return no_memory(r);
@@ -449,6 +451,7 @@ void fv_experiment_free(fv_experiment *experiment) {
     free(experiment->left_out);
     options_free(&experiment->optional);
     adaptive_free(experiment->adaptive);
+    free(experiment->base);
     free(experiment->source);
     free(experiment->name);
     free(experiment->path);

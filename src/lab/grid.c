@@ -2,6 +2,7 @@
 
 #include "lab/spread.h"
 
+#include <fovea/config.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -9,6 +9,7 @@
 #include "probes/probes.h"
 #include "store/store_db.h"
 
+#include <fovea/config.h>
 #include <fovea/lab.h>
 #include <fovea/machine.h>
 #include <stdio.h>
@@ -146,7 +147,7 @@ static void notice(void *context, const char *text) {
 
 static fv_status compare_config(const fv_record *record, const char *id, fv_error *error) {
     char stored[17];
-    fv_config_id(&record->config, fv_kernels_arithmetic(), stored);
+    fv_config_id(record->config, fv_kernels_arithmetic(), stored);
     if (strcmp(stored, id) == 0) return FV_OK;
     return fv_fail(error, FV_STORE,
                    "run %s is damaged: its configuration is not the one that was asked for", id);
@@ -339,7 +340,9 @@ static fv_status begin_run(void *context, crew_job *job, fv_error *error) {
     const lab *l = context;
     job->record = new_record();
     if (job->record == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory");
-    fv_experiment_config(l->experiment, job->index, &job->record->config);
+    fv_status status = fv_record_set_config(job->record, NULL, error);
+    if (status != FV_OK) return status;
+    fv_experiment_config(l->experiment, job->index, job->record->config);
     return FV_OK;
 }
 

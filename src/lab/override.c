@@ -41,7 +41,7 @@ static fv_status set(fv_experiment *experiment, const fv_field *field, const yam
     if (fv_options_find(&experiment->optional, field->key) != NULL) experiment->complete = true;
     fv_status status = axis_read(field, value, &axis, &is_axis, error);
     if (status == FV_OK && !is_axis)
-        status = fv_config_set(&experiment->base, field->key, axis.values[0], error);
+        status = fv_config_set(experiment->base, field->key, axis.values[0], error);
     // One list of layers, though commas make an axis elsewhere: fv_experiment_warn sees it there.
     is_axis |= field->type == FV_TYPE_LAYERS && value == list;
     if (status == FV_OK) status = put_in_grids(experiment, &axis, is_axis, error);

@@ -1,5 +1,6 @@
 #include "lab/rehearsal.h"
 
+#include <fovea/config.h>
 #include <fovea/lab.h>
 #include <fovea/machine.h>
 #include <fovea/train.h>
@@ -39,7 +40,7 @@ fv_status rehearsal_run(rehearsal *r, const fv_config *config, const fv_record *
             return fv_fail(error, status, "%s: %.900s", experiment->path, cause.text);
         memcpy(r->id, id, sizeof r->id);
     }
-    r->record.config = *config;
+    *r->record.config = *config; // the record has one since it was filled
     if (r->record.outcome != FV_OUTCOME_DIVERGED) *record = &r->record;
     return FV_OK;
 }

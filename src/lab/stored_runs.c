@@ -64,7 +64,7 @@ static bool wants(void *context, const char *id) {
 static fv_status take(void *context, fv_record *record) {
     const stored *s = context;
     char id[17];
-    fv_config_id(&record->config, fv_kernels_arithmetic(), id);
+    fv_config_id(record->config, fv_kernels_arithmetic(), id);
     if (strcmp(id, record->id) == 0) return s->take(s->context, s->found, record);
     fv_record_free(record);
     return FV_OK;

@@ -161,7 +161,7 @@ fv_status sweep_plan(fv_experiment *experiment, const fv_field **culprit, fv_err
     if (w.points == NULL || w.swept == NULL) status = fv_fail(error, FV_NO_MEMORY, "out of memory");
     for (int g = 0; g < experiment->n_grids && status == FV_OK; g++) {
         w.grid = &experiment->grids[g];
-        status = visit_grid(&w, &experiment->base);
+        status = visit_grid(&w, experiment->base);
     }
     if (status == FV_OK) status = count_distinct(experiment, w.points, n, error);
     free(w.points);
@@ -181,7 +181,7 @@ static bool any_value(const fv_experiment *experiment, const fv_field *field, co
     for (int g = 0; g < experiment->n_grids; g++) {
         const fv_axis *axis = grid_axis(&experiment->grids[g], field);
         for (int i = 0; i < (axis != NULL ? axis->n : 1); i++) {
-            *found = experiment->base;
+            *found = *experiment->base;
             if (axis != NULL) fv_config_set(found, field->key, axis->values[i], NULL);
             if (passes(what, found)) return true;
         }
@@ -235,7 +235,7 @@ int fv_experiment_n_runs(const fv_experiment *experiment) {
 static void config_at(const fv_experiment *experiment, int place, fv_config *config) {
     const fv_grid *grid = experiment->grids;
     for (; place >= grid_size(grid); grid++) place -= grid_size(grid);
-    *config = experiment->base;
+    *config = *experiment->base;
     grid_set(grid, place, config);
     config_settle_length(&config->task);
 }

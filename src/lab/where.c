@@ -5,6 +5,7 @@
 #include "config/config_refuse.h"
 #include "lab/grid.h"
 
+#include <fovea/config.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

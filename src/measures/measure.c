@@ -4,6 +4,7 @@
 #include "measures/measure.h"
 
 #include "base/text.h"
+#include "config/record_config.h"
 #include "config/synonym_lookup.h"
 
 #include <fovea/config.h>
@@ -229,8 +230,11 @@ static fv_status bind_names(const prepared *p, const fv_record *record, fv_error
     for (int i = 0; i < p->text.n_names; i++) {
         const measure_name *name = &p->text.names[i];
         int rc;
+        if ((name->field != NULL || name->quantity != NULL) &&
+            record_check_configs(&record, 1, error) != FV_OK)
+            return FV_USAGE;
         if (name->field != NULL) {
-            rc = bind_field(p->statement, i + 1, name->field, &record->config);
+            rc = bind_field(p->statement, i + 1, name->field, record->config);
         } else if (name->quantity != NULL) {
             double value = name->quantity->value(record);
             rc = isnan(value) ? sqlite3_bind_null(p->statement, i + 1)
@@ -374,9 +378,11 @@ fv_status fv_measure_check(const char *expression, const fv_probe *const *probes
     measure_text parsed;
     fv_status status = measure_parse(expression, &parsed, error);
     if (status != FV_OK) return status;
+    fv_config defaults;
+    fv_config_init(&defaults);
     fv_record empty;
     fv_record_init(&empty);
-    fv_config_init(&empty.config);
+    empty.config = &defaults;
     fv_series series[FV_MEASURE_MAX_NAMES] = {{{0}, 0, 0, NULL, NULL}};
     empty.series = series;
     for (int i = 0; i < parsed.n_names; i++) {

@@ -226,7 +226,8 @@ static const fv_snapshot *nearest_snapshot(const fv_record *record, double step)
 // The tensor that the call names: where it lies in a snapshot, and its shape.
 static bool find_tensor(measure_call *call, size_t *offset, int *rows, int *cols) {
     fv_model *model = NULL;
-    if (fv_model_create(&call->record->config, &model, NULL) != FV_OK) {
+    const fv_config *config = call->record->config;
+    if (config == NULL || fv_model_create(config, &model, NULL) != FV_OK) {
         call->problem = "the run's model cannot be made";
         return false;
     }
@@ -451,27 +452,27 @@ const measure_function *measure_function_find(const char *name, size_t length) {
 }
 
 static double bayes_loss(const fv_record *record) {
-    return fv_task_bayes_loss(&record->config.task);
+    return fv_task_bayes_loss(&record->config->task);
 }
 
 static double bayes_perplexity(const fv_record *record) {
-    return exp(fv_task_bayes_loss(&record->config.task));
+    return exp(fv_task_bayes_loss(&record->config->task));
 }
 
 static double blind_loss(const fv_record *record) {
-    return fv_task_blind_loss(&record->config.task);
+    return fv_task_blind_loss(&record->config->task);
 }
 
 static double blind_perplexity(const fv_record *record) {
-    return exp(fv_task_blind_loss(&record->config.task));
+    return exp(fv_task_blind_loss(&record->config->task));
 }
 
 static double state_bytes(const fv_record *record) {
-    const fv_layers *layers = &record->config.model.layers;
+    const fv_layers *layers = &record->config->model.layers;
     double numbers = 0;
     for (int i = 0; i < layers->n; i++) {
         const layer_type *type = layer_type_of(layers->kind[i]);
-        if (type->state) numbers += type->state(&record->config, i);
+        if (type->state) numbers += type->state(record->config, i);
     }
     return numbers * sizeof(float);
 }

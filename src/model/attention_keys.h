@@ -4,7 +4,7 @@
 
 #include "attention/sight.h"
 
-#include <fovea/config.h>
+#include <fovea/fields.h>
 
 // From so many keys on probabilities are not kept: there they are larger than everything else.
 enum { FV_LONG_CONTEXT = 512 };

@@ -247,6 +247,13 @@ size_t fv_model_n_params(const fv_model *model) {
 const fv_config *fv_model_config_of(const fv_model *model) {
     return &model->config;
 }
+fv_model_sizes fv_model_sizes_of(const fv_model *model) {
+    const fv_config *config = &model->config;
+    return (fv_model_sizes){.context_length = config->task.context_length,
+                            .vocab_size = config->task.vocab_size,
+                            .n_embd = config->model.n_embd,
+                            .n_head = config->model.n_head};
+}
 int fv_model_n_attention(const fv_model *model) {
     return model->n_attention;
 }

@@ -21,7 +21,7 @@ typedef struct layer {
 static bool find_layer(const fv_model *model, const float *params, const fv_tensor *q,
                        layer *found) {
     static const char *const letters = "KVO";
-    *found = (layer){.n_head = fv_model_config_of(model)->model.n_head};
+    *found = (layer){.n_head = fv_model_sizes_of(model).n_head};
     snprintf(found->prefix, sizeof found->prefix, "%.*s", (int)(strlen(q->name) - 4), q->name);
     probe_matrix *others[] = {&found->k, &found->v, &found->o};
     for (int i = 0; i < 3; i++) {

@@ -15,6 +15,8 @@
 #include "probes/retrieval.h"
 #include "probes/tensors.h"
 
+#include <fovea/config.h>
+
 typedef struct grid {
     grid_plan plan;
     double accuracy[FV_GRID_LENGTHS][FV_GRID_DEPTHS];

@@ -14,7 +14,7 @@ enum {
 
 // `n` sequences, within the bounds and a multiple of `unit`.
 static void plan(const fv_model *model, long n, int unit, probe_reads *reads) {
-    int n_loss, n_vocab = fv_model_config_of(model)->task.vocab_size;
+    int n_loss, n_vocab = fv_model_sizes_of(model).vocab_size;
     fv_model_loss_positions(model, &n_loss);
     size_t affordable = MOST_LOGITS / ((size_t)n_loss * (size_t)n_vocab);
     n = n < FEWEST ? FEWEST : n > MOST ? MOST : n;
@@ -45,8 +45,8 @@ static fv_status plan_losses(const fv_model *model, probe_reads *reads, fv_error
     (void)error;
     int n_loss;
     fv_model_loss_positions(model, &n_loss);
-    plan(model, (long)SEQUENCES_PER_TOKEN * fv_model_config_of(model)->task.vocab_size / n_loss,
-         UNIT, reads);
+    plan(model, (long)SEQUENCES_PER_TOKEN * fv_model_sizes_of(model).vocab_size / n_loss, UNIT,
+         reads);
     return FV_OK;
 }
 
@@ -62,7 +62,7 @@ static void free_losses(void *state) {
 static fv_status create_losses(const fv_model *model, const probe_reads *reads, void **state,
                                fv_error *error) {
     (void)reads;
-    int n_vocab = fv_model_config_of(model)->task.vocab_size;
+    int n_vocab = fv_model_sizes_of(model).vocab_size;
     probe_losses *l = calloc(1, sizeof *l);
     if ((*state = l) == NULL)
         return fv_fail(error, FV_NO_MEMORY, "no memory for the losses of %d tokens", n_vocab);
@@ -120,8 +120,7 @@ const fv_reading reading_losses = {plan_losses, create_losses, free_losses, begi
 static fv_status plan_confusion(const fv_model *model, probe_reads *reads, fv_error *error) {
     enum { SEQUENCES_PER_TOKEN = 64 };
     (void)error;
-    plan(model, (long)SEQUENCES_PER_TOKEN * fv_model_config_of(model)->task.vocab_size, FEWEST,
-         reads);
+    plan(model, (long)SEQUENCES_PER_TOKEN * fv_model_sizes_of(model).vocab_size, FEWEST, reads);
     return FV_OK;
 }
 
@@ -134,7 +133,7 @@ static void free_confusion(void *state) {
 static fv_status create_confusion(const fv_model *model, const probe_reads *reads, void **state,
                                   fv_error *error) {
     (void)reads;
-    int n_vocab = fv_model_config_of(model)->task.vocab_size;
+    int n_vocab = fv_model_sizes_of(model).vocab_size;
     probe_confusion *c = calloc(1, sizeof *c);
     if ((*state = c) != NULL) {
         c->n_vocab = n_vocab;

@@ -4,6 +4,7 @@
 #include "probes/probe_reading.h"
 #include "probes/probes.h"
 
+#include <fovea/config.h>
 #include <limits.h>
 #include <stdlib.h>
 

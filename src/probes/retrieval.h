@@ -3,7 +3,7 @@
 #ifndef PROBES_RETRIEVAL_H
 #define PROBES_RETRIEVAL_H
 
-#include <fovea/config.h>
+#include <fovea/fields.h>
 #include <stdbool.h>
 
 enum { FV_RETRIEVAL_LONGEST = 1048576 }; // tokens of a question

@@ -11,7 +11,7 @@ static fv_status measure(const fv_probe_view *view, fv_record *record, fv_error 
     const fv_model *model = view->model;
     const float *params = view->params;
     int step = view->step;
-    int n_head = fv_model_config_of(model)->model.n_head;
+    int n_head = fv_model_sizes_of(model).n_head;
     fv_status status = FV_OK;
     for (int l = 0; l < fv_model_n_attention(model); l++) {
         char name[48];

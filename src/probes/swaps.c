@@ -43,12 +43,12 @@ static fv_status add_successors(const int *next, int V, int step, fv_record *rec
 enum { MAX_VOCABULARY = 1024 };
 
 static fv_status check(const fv_model *model, fv_error *error) {
-    const fv_config *config = fv_model_config_of(model);
-    if (config->model.n_embd != 2 || config->task.vocab_size <= MAX_VOCABULARY) return FV_OK;
+    fv_model_sizes sizes = fv_model_sizes_of(model);
+    if (sizes.n_embd != 2 || sizes.vocab_size <= MAX_VOCABULARY) return FV_OK;
     return fv_fail(error, FV_USAGE,
                    "probe swaps: task.vocab_size is %d; the probe keeps a series for every token "
                    "and takes at most %d",
-                   config->task.vocab_size, MAX_VOCABULARY);
+                   sizes.vocab_size, MAX_VOCABULARY);
 }
 
 static fv_status measure(const fv_probe_view *view, fv_record *record, fv_error *error) {

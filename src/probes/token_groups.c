@@ -73,7 +73,7 @@ done:
 }
 
 static fv_status check(const fv_model *model, fv_error *error) {
-    int V = fv_model_config_of(model)->task.vocab_size;
+    int V = fv_model_sizes_of(model).vocab_size;
     if (V <= MAX_VOCABULARY) return FV_OK;
     return fv_fail(error, FV_USAGE,
                    "probe token_groups: task.vocab_size is %d; the probe compares all pairs of "

@@ -31,8 +31,7 @@ static fv_status check_size(const char *probe, const char *field, int n, fv_erro
 }
 
 static fv_status check_tokens(const fv_model *model, fv_error *error) {
-    return check_size("token_loss", "task.vocab_size", fv_model_config_of(model)->task.vocab_size,
-                      error);
+    return check_size("token_loss", "task.vocab_size", fv_model_sizes_of(model).vocab_size, error);
 }
 
 static fv_status measure_tokens(const fv_probe_view *view, fv_record *record, fv_error *error) {

@@ -1,5 +1,6 @@
 #include "store/config_json.h"
 
+#include <fovea/config.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>

@@ -3,7 +3,7 @@
 #ifndef FOVEA_STORE_CONFIG_JSON_H
 #define FOVEA_STORE_CONFIG_JSON_H
 
-#include <fovea/config.h>
+#include <fovea/fields.h>
 
 // Every field, in the order of fields.def. Reals have the shortest text that reads back to the same
 // value. The caller frees the text; NULL without memory.

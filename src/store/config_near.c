@@ -2,11 +2,13 @@
 
 #include "store/config_json.h"
 
+#include <fovea/config.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
 void config_near_free(config_near *near) {
+    free(near->config);
     free(near->text);
     free(near->begins);
     free(near->values);
@@ -75,7 +77,7 @@ static bool find_members(config_near *near) {
 // than the text of before, or anything is wrong with it: config_from_json finds words for it.
 static bool read_differences(const config_near *near, const char *json, const char *where,
                              fv_config *config) {
-    *config = near->config;
+    *config = *near->config;
     if (*json != '{') return false;
     for (int i = 0; i < near->n; i++) {
         const char *was = near->text + near->begins[i], *is = json + 1;
@@ -100,8 +102,9 @@ static void remember(config_near *near, const char *json, const fv_config *confi
     near->n = 0;
     free(near->text);
     near->text = strlen(json) < INT_MAX ? strdup(json) : NULL;
-    near->config = *config;
-    if (near->text == NULL || !find_members(near)) near->n = 0;
+    if (near->config == NULL) near->config = malloc(sizeof *near->config);
+    if (near->config != NULL) *near->config = *config;
+    if (near->text == NULL || near->config == NULL || !find_members(near)) near->n = 0;
 }
 
 fv_status config_near_read(config_near *near, const char *json, const char *where,

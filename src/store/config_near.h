@@ -4,13 +4,13 @@
 #ifndef FOVEA_STORE_CONFIG_NEAR_H
 #define FOVEA_STORE_CONFIG_NEAR_H
 
-#include <fovea/config.h>
+#include <fovea/fields.h>
 #include <stdbool.h>
 #include <stddef.h>
 
 // The text that was last read whole. Zeroed before its first use.
 typedef struct config_near {
-    fv_config config;
+    fv_config *config;
     char *text;
     int n;       // members of the object; 0: nothing is known
     int *begins; // [n] where each begins in the text,

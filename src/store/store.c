@@ -211,6 +211,7 @@ void fv_store_close(fv_store *store) {
     store_unlock(store);
     sql_digest_free(store->digest);
     config_near_free(&store->near);
+    free(store->sized);
     free(store->path);
     free(store);
 }

@@ -4,7 +4,6 @@
 #include "base/text.h"
 #include "store/store_db.h"
 
-#include <fovea/config.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

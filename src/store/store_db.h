@@ -190,7 +190,7 @@ struct fv_store {
     bool ordered;  // then the rows of its runs stand in the order of their times
     long long last_created; // microseconds; no two runs of a store are of the same instant
     config_near near;       // the configuration that was last read whole
-    fv_config sized;        // of the run whose number of parameters was last looked at,
+    fv_config *sized;       // of the run whose number of parameters was last looked at,
     size_t sized_n_params;  // and that number; 0 so far
     sqlite3_stmt *statements[STATEMENT_COUNT];
 };

@@ -2,6 +2,7 @@
 // every one of them, a shorter one over what listings read, and the store's own row, `total`, which
 // knows how many runs there are and their digests combined: no run's digest tells that a run has
 // vanished.
+#include "config/record_config.h"
 #include "store/config_json.h"
 #include "store/store_db.h"
 
@@ -255,13 +256,14 @@ fv_status fv_store_put(fv_store *store, const char *experiment, const fv_record 
                        fv_error *error) {
     fv_model *model = NULL;
     fv_status status = FV_OK;
+    if (record_check_configs(&record, 1, error) != FV_OK) return FV_USAGE;
     rows r = {.record = record, .experiment = experiment};
-    if (record->n_snapshots > 0) status = fv_model_create(&record->config, &model, error);
+    if (record->n_snapshots > 0) status = fv_model_create(record->config, &model, error);
     if (status == FV_OK && model != NULL && fv_model_n_params(model) != record->n_params)
         status = fv_fail(error, FV_USAGE,
                          "run %s: its snapshots have %zu parameters, its configuration %zu",
                          record->id, record->n_params, fv_model_n_params(model));
-    char *config = status == FV_OK ? config_to_json(&record->config) : NULL;
+    char *config = status == FV_OK ? config_to_json(record->config) : NULL;
     if (status == FV_OK && config == NULL)
         status = fv_fail(error, FV_NO_MEMORY, "out of memory storing run %s", record->id);
     r.config = config;

@@ -1,5 +1,6 @@
 #include "store/store_rows.h"
 
+#include <fovea/config.h>
 #include <fovea/model.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,7 +34,6 @@ fv_status store_read_run(fv_store *store, sqlite3_stmt *row, fv_record *record, 
     if (strlen(id) != 16)
         return fv_fail(error, FV_STORE, "run store %s: '%.40s' is not the id of a run", store->path,
                        id);
-    fv_record_init(record);
     memcpy(record->id, id, sizeof record->id);
     sqlite3_int64 steps = sqlite3_column_int64(row, COLUMN_STEPS),
                   n_params = sqlite3_column_int64(row, COLUMN_N_PARAMS),
@@ -53,7 +53,9 @@ fv_status store_read_run(fv_store *store, sqlite3_stmt *row, fv_record *record, 
     record->us_per_step = sqlite3_column_double(row, COLUMN_US_PER_STEP);
     char where[512];
     snprintf(where, sizeof where, "run store %s: run %s", store->path, record->id);
-    return config_near_read(&store->near, store_text(row, COLUMN_CONFIG), where, &record->config,
+    fv_status status = fv_record_set_config(record, NULL, error);
+    if (status != FV_OK) return status;
+    return config_near_read(&store->near, store_text(row, COLUMN_CONFIG), where, record->config,
                             error);
 }
 
@@ -128,24 +130,26 @@ fv_status store_read_snapshot(fv_store *store, sqlite3_stmt *row, fv_record *rec
 
 // Runs that differ in their seeds have models of one size, and stand behind each other.
 static bool is_sized(fv_store *store, const fv_record *record) {
-    fv_config *last = &store->sized;
-    if (store->sized_n_params != record->n_params) return false;
-    last->train.seed = record->config.train.seed;
-    return memcmp(last, &record->config, sizeof *last) == 0;
+    fv_config *last = store->sized;
+    if (last == NULL || store->sized_n_params != record->n_params) return false;
+    last->train.seed = record->config->train.seed;
+    return memcmp(last, record->config, sizeof *last) == 0;
 }
 
 // Snapshots are only worth their parameters where those fit the model.
 fv_status store_check_n_params(fv_store *store, const fv_record *record, fv_error *error) {
     if (is_sized(store, record)) return FV_OK;
     fv_model *model = NULL;
-    fv_status status = fv_model_create(&record->config, &model, error);
+    fv_status status = fv_model_create(record->config, &model, error);
     if (status == FV_OK && fv_model_n_params(model) != record->n_params)
         status =
             store_damaged(store, record->id,
                           "its snapshots do not have the parameters of its configuration", error);
     fv_model_free(model);
     if (status != FV_OK) return status;
-    store->sized = record->config;
+    if (store->sized == NULL) store->sized = malloc(sizeof *store->sized);
+    if (store->sized == NULL) return FV_OK; // the next run's model is made again
+    *store->sized = *record->config;
     store->sized_n_params = record->n_params;
     return FV_OK;
 }

@@ -7,7 +7,8 @@
 // The text in a column of the current row; "" where it is NULL.
 const char *store_text(sqlite3_stmt *row, int column);
 
-// Reads a row of READ_RUN into a fresh record.
+// Reads a row of READ_RUN into a record that has been initialised, in the place of what it has of
+// another run. It is freed by the caller also where this fails.
 fv_status store_read_run(fv_store *store, sqlite3_stmt *row, fv_record *record, fv_error *error);
 
 // Read a row of the table as the next series or snapshot of the record, whose array has room for it.

@@ -294,10 +294,12 @@ fv_status store_check_listed(fv_store *store, const char *id, fv_error *error) {
     bind_text(row, 1, id);
     final_list finals = {0};
     fv_record record;
+    fv_record_init(&record);
     fv_status status = sqlite3_step(row) == SQLITE_ROW
                            ? read_listed(store, row, NULL, &record, &finals, error)
                            : store_fail(store, "cannot be read", error);
     sqlite3_reset(row);
+    fv_record_free(&record);
     free(finals.items);
     free(finals.names);
     return status;
@@ -311,10 +313,11 @@ static fv_status each(fv_store *store, fv_store_visit visit, void *context, fv_e
     if (rows == NULL) return store_fail(store, "cannot be read", error);
     final_list finals = {0};
     store_total seen = {0};
+    fv_record record;
+    fv_record_init(&record);
     fv_status status = FV_OK;
     int step;
     while (status == FV_OK && (step = sqlite3_step(rows)) == SQLITE_ROW) {
-        fv_record record;
         status = read_listed(store, rows, &all, &record, &finals, error);
         if (status == FV_OK)
             status = visit(context, &record, store_text(rows, COLUMN_EXPERIMENT), finals.items,
@@ -325,6 +328,7 @@ static fv_status each(fv_store *store, fv_store_visit visit, void *context, fv_e
     if (status == FV_OK && step != SQLITE_DONE) status = store_fail(store, "cannot be read", error);
     sqlite3_reset(rows);
     if (all.rows != NULL) sqlite3_reset(all.rows);
+    fv_record_free(&record);
     free(finals.items);
     free(finals.names);
     return status == FV_OK ? store_check_total(store, &seen, error) : status;

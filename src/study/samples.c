@@ -8,6 +8,7 @@
 #include "lab/sweep.h"
 #include "lab/where.h"
 
+#include <fovea/config.h>
 #include <stdlib.h>
 #include <string.h>
 

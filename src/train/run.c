@@ -148,7 +148,11 @@ fv_status fv_run(const fv_config *config, const fv_run_options *options, fv_reco
     r.started = clock_now();
     fv_status status = fv_trainer_create(config, options->n_threads, &r.trainer, error);
     if (status != FV_OK) return status;
-    record->config = *config;
+    status = fv_record_set_config(record, config, error);
+    if (status != FV_OK) {
+        fv_trainer_free(r.trainer);
+        return status;
+    }
     record->numerics = fv_config_numerics(config);
     snprintf(record->kernels, sizeof record->kernels, "%s", fv_kernels_name());
     probes_list(options->probes, options->n_probes, record->probes);

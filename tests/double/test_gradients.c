@@ -5,7 +5,7 @@
 // h = 1e-3 and losses near 1 that is about 1e-12, as is its rounding. Where a rectifier has a kink,
 // h is 1e-6, so that no sample stands on it. Errors are measured against the largest gradient in
 // the tensor, so that a tensor with small gradients is checked as closely as one with large ones.
-#include "../unit/engine.h"
+#include "../unit/configurations.h"
 #include "../unit/fault.h"
 #include "../unit/naive.h"
 #include "model/attention_layer.h"

@@ -6,6 +6,7 @@
 #include "config/config_check.h"
 
 #include <fovea/claim.h>
+#include <fovea/config.h>
 #include <fovea/experiment.h>
 #include <stdio.h>
 #include <stdlib.h>

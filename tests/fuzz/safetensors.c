@@ -5,6 +5,7 @@
 #include "config/config_check.h"
 
 #include <fovea/checkpoint.h>
+#include <fovea/config.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>

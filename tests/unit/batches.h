@@ -2,7 +2,7 @@
 #ifndef TESTS_BATCHES_H
 #define TESTS_BATCHES_H
 
-#include "engine.h"
+#include "configurations.h"
 
 #include "kernels/kernels.h"
 #include "tasks/data.h"

@@ -54,13 +54,16 @@ static inline fv_experiment *read_text(const char *yaml) {
 static inline void expect_runs(const fv_experiment *experiment, const char *key,
                                const char *expected) {
     char all[4096] = "";
+    fv_record run;
+    fv_record_init(&run);
+    assert_int_equal(fv_record_set_config(&run, NULL, NULL), FV_OK);
     for (int i = 0; i < fv_experiment_n_runs(experiment); i++) {
-        fv_config config;
-        fv_experiment_config(experiment, i, &config);
+        fv_experiment_config(experiment, i, run.config);
         if (i > 0) strcat(all, " ");
         size_t used = strlen(all);
-        fv_config_get(&config, fv_field_find(key), all + used, sizeof all - used);
+        fv_config_get(run.config, fv_field_find(key), all + used, sizeof all - used);
     }
+    fv_record_free(&run);
     assert_string_equal(all, expected);
 }
 

@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include <cmocka.h>
-#include <fovea/fovea.h>
+#include <fovea/attention.h>
 
 // Noise: xorshift64*, good enough to make numbers up.
 static inline uint64_t noise(uint64_t *state) {

@@ -3,7 +3,7 @@
 #ifndef TESTS_NAIVE_H
 #define TESTS_NAIVE_H
 
-#include "engine.h"
+#include "configurations.h"
 
 #include <fovea/model.h>
 

@@ -3,7 +3,7 @@
 #ifndef TESTS_STACKS_H
 #define TESTS_STACKS_H
 
-#include "engine.h"
+#include "configurations.h"
 
 #include "model/layers.h"
 

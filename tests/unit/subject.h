@@ -2,7 +2,7 @@
 #ifndef TESTS_SUBJECT_H
 #define TESTS_SUBJECT_H
 
-#include "engine.h"
+#include "configurations.h"
 
 #include <fovea/claim.h>
 #include <fovea/model.h>
@@ -21,7 +21,7 @@ static inline void subject_open(subject *s, const char *words) {
     check_ok(fv_model_create(&s->config, &s->model, NULL));
     s->params = calloc(fv_model_n_params(s->model), sizeof *s->params);
     fv_record_init(&s->record);
-    s->record.config = s->config;
+    check_ok(fv_record_set_config(&s->record, &s->config, NULL));
     s->record.n_params = fv_model_n_params(s->model);
 }
 

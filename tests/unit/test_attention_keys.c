@@ -1,7 +1,7 @@
 // Which keys a query sees: what is said in positions against the rows that a planned layer hands to
 // the kernels, and against the tiles. And that workers on one model have what they need for
 // themselves.
-#include "engine.h"
+#include "configurations.h"
 
 #include "model/attention_layer.h"
 

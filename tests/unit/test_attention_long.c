@@ -2,7 +2,7 @@
 // against the arrangement that keeps every probability: the same loss, and the same gradient.
 //
 // `test_attention_long --time` prints what a step of either takes, and how much memory.
-#include "engine.h"
+#include "configurations.h"
 
 #include "base/clock.h"
 #include "model/attention_long.h"

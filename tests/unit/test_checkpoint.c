@@ -6,6 +6,7 @@
 #include "folder.h"
 
 #include <fovea/checkpoint.h>
+#include <fovea/config.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>

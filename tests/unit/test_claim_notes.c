@@ -3,6 +3,7 @@
 #include "engine.h"
 
 #include <fovea/claim.h>
+#include <fovea/config.h>
 #include <unistd.h>
 
 enum { MOST = 1000 };
@@ -24,8 +25,9 @@ static fv_judgement *judge(const char *yaml, const char *override, int *n_claims
     const fv_record *pointers[MOST];
     for (int i = 0; i < n; i++) {
         fv_record_init(&runs[i]);
-        fv_experiment_config(e, i, &runs[i].config);
-        const fv_config *c = &runs[i].config;
+        fv_record_set_config(&runs[i], NULL, NULL);
+        fv_experiment_config(e, i, runs[i].config);
+        const fv_config *c = runs[i].config;
         float loss = 100 * (float)c->train.seed + (float)c->model.n_embd / 10;
         fv_record_add(&runs[i], "loss", 0, loss);
         pointers[i] = &runs[i];
@@ -108,6 +110,7 @@ static void mistakes_are_not_excused(void **state) {
     unlink(path);
     fv_record run;
     fv_record_init(&run);
+    fv_record_set_config(&run, NULL, NULL);
     const fv_record *const runs[] = {&run};
     fv_judgement *j;
     assert_int_equal(fv_claims_judge(e, runs, 1, &j, &error), FV_USAGE);

@@ -4,6 +4,7 @@
 #include "measures/plateau.h"
 
 #include <fovea/claim.h>
+#include <fovea/config.h>
 
 // --- curves ------------------------------------------------------------------------------------
 
@@ -148,9 +149,9 @@ static void test_plateau_of_hostile_curves(void **state) {
 // A run of vocabulary 5 with three curves of 11 points each.
 static void make_run(fv_record *record) {
     fv_record_init(record);
-    fv_config_init(&record->config);
-    record->config.task.vocab_size = 5;
-    record->config.model.positions = FV_POSITIONS_LEARNED;
+    fv_record_set_config(record, NULL, NULL);
+    record->config->task.vocab_size = 5;
+    record->config->model.positions = FV_POSITIONS_LEARNED;
     for (int i = 0; i <= 10; i++) {
         fv_record_add(record, "perplexity", 10 * i, (float)(100 - 5 * i));
         fv_record_add(record, "effective_rank.blocks.0.attn.W_Q", 10 * i, (float)(i * i));
@@ -233,7 +234,7 @@ static void test_emergence(void **state) {
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
         fv_record record;
         fv_record_init(&record);
-        fv_config_init(&record.config);
+        fv_record_set_config(&record, NULL, NULL);
         for (int i = 0; i < 6; i++) fv_record_add(&record, "accuracy", 10 * i, cases[c].values[i]);
         double above, below;
         assert_int_equal(fv_measure("emergence(accuracy, 0.9)", &record, &above, NULL), FV_OK);
@@ -401,9 +402,9 @@ static void make_runs(fv_record *runs, const fv_record **pointers) {
     for (int i = 0; i < N_RUNS; i++) {
         int seed = i / 2, vocabulary = i % 2 ? 100 : 4;
         fv_record_init(&runs[i]);
-        fv_config_init(&runs[i].config);
-        runs[i].config.train.seed = seed;
-        runs[i].config.task.vocab_size = vocabulary;
+        fv_record_set_config(&runs[i], NULL, NULL);
+        runs[i].config->train.seed = seed;
+        runs[i].config->task.vocab_size = vocabulary;
         fv_record_add(&runs[i], "loss", 0, (float)(seed == 3 ? -500 + seed : seed + vocabulary));
         pointers[i] = &runs[i];
     }
@@ -487,10 +488,10 @@ static void make_times(fv_record *runs, const fv_record **pointers) {
     for (int i = 0; i < N_TIMES; i++) {
         int seed = i / 8, x = 2 << (i / 2 % 4);
         fv_record_init(&runs[i]);
-        fv_config_init(&runs[i].config);
-        runs[i].config.train.seed = seed;
-        runs[i].config.task.vocab_size = x;
-        runs[i].config.train.learning_rate = i % 2 ? 0.1 : 0.01;
+        fv_record_set_config(&runs[i], NULL, NULL);
+        runs[i].config->train.seed = seed;
+        runs[i].config->task.vocab_size = x;
+        runs[i].config->train.learning_rate = i % 2 ? 0.1 : 0.01;
         int step = 10 * x * x * (seed == 1 ? x : 1) * (i % 2 ? 2 : 1);
         bool never = step > 20000 || (seed == 2 && x == 16);
         runs[i].steps = 20000;
@@ -556,8 +557,8 @@ static fv_judgement *judge_steps(const int steps[3][2], const char *const *pairs
     const fv_record *pointers[N_PAIRS];
     for (int i = 0; i < N_PAIRS; i++) {
         fv_record_init(&runs[i]);
-        fv_config *config = &runs[i].config;
-        fv_config_init(config);
+        fv_record_set_config(&runs[i], NULL, NULL);
+        fv_config *config = runs[i].config;
         config->train.seed = i / 2;
         config->train.learning_rate = i % 2 ? 0.01 : 0.001;
         config->train.schedule = i % 2 ? FV_SCHEDULE_COSINE : FV_SCHEDULE_CONSTANT;

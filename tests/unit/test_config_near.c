@@ -1,5 +1,5 @@
 // Configurations that are read by what differs from the one before are those that are read whole.
-#include "engine.h"
+#include "configurations.h"
 #include "store/config_json.h"
 #include "store/config_near.h"
 

@@ -3,6 +3,7 @@
 #include "measures/measure.h"
 
 #include <fovea/claim.h>
+#include <fovea/config.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -11,8 +12,8 @@
 // goes on to step 100.
 static void make_run(fv_record *record, bool diverges) {
     fv_record_init(record);
-    fv_config_init(&record->config);
-    record->config.train.steps = 100;
+    fv_record_set_config(record, NULL, NULL);
+    record->config->train.steps = 100;
     record->outcome = diverges ? FV_OUTCOME_DIVERGED : FV_OUTCOME_DONE;
     record->steps = diverges ? 58 : 100;
     for (int step = 0; step < record->steps; step += 10) {
@@ -22,9 +23,9 @@ static void make_run(fv_record *record, bool diverges) {
     fv_record_add(record, "spread", 0, 1);
     fv_record_add(record, "spread", 57, diverges ? NAN : 1);
     record->n_params = 3 * 2; // W_E [3][2] comes first in such a model
-    record->config.task.vocab_size = 3;
-    record->config.model.layers.n = 0;
-    record->config.model.tied = true;
+    record->config->task.vocab_size = 3;
+    record->config->model.layers.n = 0;
+    record->config->model.tied = true;
     static const float before[] = {1, 0, 0, 1, -1, 0}, after[] = {0, 1, 1, 0, 0, -1};
     static const float lost[] = {NAN, NAN, NAN, NAN, NAN, NAN};
     fv_record_add_snapshot(record, 0, before);
@@ -123,7 +124,7 @@ static void test_diverged_at_once(void **state) {
     (void)state;
     fv_record record;
     fv_record_init(&record);
-    fv_config_init(&record.config);
+    fv_record_set_config(&record, NULL, NULL);
     record.outcome = FV_OUTCOME_DIVERGED;
     record.steps = 1;
     double value;
@@ -183,9 +184,9 @@ static void make_runs(fv_record *runs, const fv_record **pointers, bool late) {
         int x = 4 << i % 3, step = 10 * x * x;
         fv_record *run = &runs[i];
         fv_record_init(run);
-        fv_config_init(&run->config);
-        run->config.train.seed = i / 3;
-        run->config.task.vocab_size = x;
+        fv_record_set_config(run, NULL, NULL);
+        run->config->train.seed = i / 3;
+        run->config->task.vocab_size = x;
         run->steps = 5000;
         fv_record_add(run, "accuracy", 0, 0);
         bool early = i == 4;
@@ -308,8 +309,9 @@ static int n_runs_after_a_round(bool diverges) {
     const fv_record **pointers = calloc((size_t)n, sizeof *pointers);
     for (int i = 0; i < n; i++) {
         fv_record_init(&runs[i]);
-        fv_experiment_config(experiment, i, &runs[i].config);
-        bool wide = runs[i].config.model.n_embd > 4;
+        fv_record_set_config(&runs[i], NULL, NULL);
+        fv_experiment_config(experiment, i, runs[i].config);
+        bool wide = runs[i].config->model.n_embd > 4;
         runs[i].outcome = wide && diverges ? FV_OUTCOME_DIVERGED : FV_OUTCOME_DONE;
         runs[i].steps = 3000;
         fv_record_add(&runs[i], "loss", 0, wide ? 2 : 0.5f);

@@ -1,5 +1,5 @@
 // Embeddings that are not simply learned, and learning rates that differ between parameters.
-#include "engine.h"
+#include "configurations.h"
 
 #include <fovea/train.h>
 

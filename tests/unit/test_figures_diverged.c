@@ -4,6 +4,8 @@
 #include "figures/crosses.h"
 #include "figures/curve.h"
 
+#include <fovea/config.h>
+
 // The run's loss was NaN at `step`: its curves end before, and what it left is NaN.
 static void diverge(fv_record *record, int step) {
     record->outcome = FV_OUTCOME_DIVERGED;
@@ -26,7 +28,7 @@ static char *svg_of_diverged(const char *yaml, int vocab_size, int seeds, char *
     bench_open(&b, yaml);
     bench_run(&b);
     for (int i = 0; i < b.n; i++) {
-        const fv_config *config = &b.records[i]->config;
+        const fv_config *config = b.records[i]->config;
         if (config->task.vocab_size >= vocab_size && config->train.seed < seeds)
             diverge(b.records[i], 45);
     }

@@ -109,7 +109,7 @@ static void test_cloud(void **state) {
     figure_scratch scratch = {0};
     bench_open(&b, SWEEP "figure: {kind: scatter}\n");
     bench_run(&b);
-    const fv_config *configs[] = {&b.records[0]->config};
+    const fv_config *configs[] = {b.records[0]->config};
     const fv_record *records[] = {b.records[0]};
     figure_view view = {.experiment = b.experiment,
                         .options = &b.experiment->figures[0],

@@ -1,6 +1,6 @@
 // Runs that an older Fovea stored: data/before_parts.db was written by the last one whose parts did
 // not yet describe themselves. It opens, and every run of it is found by what it was trained with.
-#include "engine.h"
+#include "configurations.h"
 
 #include <fovea/store.h>
 #include <unistd.h>
@@ -122,7 +122,7 @@ static fv_status visit(void *context, const fv_record *record, const char *exper
     (void)experiment, (void) final;
     int *n = context;
     char id[17];
-    fv_config_id(&record->config, FV_ARITHMETIC_FUSED, id);
+    fv_config_id(record->config, FV_ARITHMETIC_FUSED, id);
     assert_string_equal(id, record->id);
     assert_true(n_final > 0);
     ++*n;

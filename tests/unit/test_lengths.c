@@ -1,7 +1,7 @@
 // Training over a range of lengths: which lengths are drawn, that one length is what it was without
 // a range, that models of all lengths share their parameters, and that none reads what another left
 // in the workspace.
-#include "engine.h"
+#include "configurations.h"
 
 #include "probes/retrieval.h"
 #include "train/lengths.h"

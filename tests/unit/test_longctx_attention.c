@@ -4,6 +4,8 @@
 
 #include "kernels/kernels.h"
 
+#include <fovea/machine.h>
+
 static const double TOLERANCE = 5e-6;
 
 enum { N_CASES = 150 };

@@ -1,7 +1,7 @@
 // What a model finds where, on a model whose answers are known: embedding and values one-hot,
 // attention uniform, so that the logits count the values that stand in front. Asked for one of n
 // values it says the smallest of the most frequent ones.
-#include "engine.h"
+#include "configurations.h"
 
 #include "probes/retrieval.h"
 

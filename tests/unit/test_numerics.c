@@ -3,7 +3,7 @@
 // what three steps left in the parameters: by the kernels that fuse multiplications and additions,
 // AVX2 and AVX-512 alike, and by the portable ones, which do not and are the same on every
 // processor. A row whose digests change gets new ones only together with a higher version.
-#include "engine.h"
+#include "configurations.h"
 
 #include "config/numerics.h"
 

@@ -1,7 +1,7 @@
 // Models of the lab asked by depth and length: plans, cells that do not depend on threads, samples
 // added until an interval is narrow, and what is refused. The model counts values (its attention is
 // uniform, embedding and values one-hot), so that how often it is right is known.
-#include "engine.h"
+#include "configurations.h"
 
 #include <fovea/model.h>
 #include <fovea/own.h>

@@ -3,7 +3,7 @@
 // six steps, measured at three of them; its digest is that of every series of its probes, by
 // kernels that fuse multiplications and additions and by those that do not. Probes that only
 // decompose matrices are left out: their last bits are LAPACK's.
-#include "engine.h"
+#include "configurations.h"
 
 #include <fovea/machine.h>
 #include <fovea/train.h>

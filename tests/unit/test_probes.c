@@ -2,6 +2,7 @@
 #include "probes/linalg.h"
 #include "probes/token_groups.h"
 
+#include <fovea/config.h>
 #include <fovea/probe.h>
 #include <math.h>
 #include <setjmp.h>

@@ -1,3 +1,5 @@
+#include <fovea/claim.h>
+#include <fovea/config.h>
 #include <fovea/record.h>
 
 #include <math.h>
@@ -83,6 +85,51 @@ static void snapshots_are_copies(void **state) {
     fv_record_free(NULL);
 }
 
+static void the_configuration_is_a_copy_that_stays(void **state) {
+    (void)state;
+    fv_record record;
+    fv_record_init(&record);
+    assert_null(record.config);
+    assert_int_equal(fv_record_set_config(&record, NULL, NULL), FV_OK);
+    fv_config config, *kept = record.config;
+    fv_config_init(&config);
+    assert_int_equal(kept->train.steps, config.train.steps);
+    config.train.steps = 7;
+    assert_int_equal(fv_record_set_config(&record, &config, NULL), FV_OK);
+    config.train.steps = 8;
+    assert_ptr_equal(record.config, kept);
+    assert_int_equal(fv_record_set_config(&record, record.config, NULL), FV_OK);
+    assert_int_equal(record.config->train.steps, 7);
+    fv_record_free(&record);
+    assert_null(record.config);
+}
+
+static void check_refused(fv_status status, const fv_error *error) {
+    assert_int_equal(status, FV_USAGE);
+    assert_string_equal(error->text,
+                        "run '3fa29c41' has no configuration; give its record one with "
+                        "fv_record_set_config");
+}
+
+static void without_a_configuration_nothing_is_asked_of_it(void **state) {
+    (void)state;
+    fv_record record;
+    fv_record_init(&record);
+    strcpy(record.id, "3fa29c41");
+    fv_record_add(&record, "loss", 0, 2);
+    double value;
+    fv_error error;
+    check_refused(fv_measure("final(loss) / train.steps", &record, &value, &error), &error);
+    check_refused(fv_measure("bayes_loss", &record, &value, &error), &error);
+    assert_int_equal(fv_measure("final(loss)", &record, &value, &error), FV_OK);
+    assert_true(value == 2);
+    const fv_experiment experiment = {.path = NULL};
+    const fv_record *const records[] = {&record};
+    fv_judgement *judgements;
+    check_refused(fv_claims_judge(&experiment, records, 1, &judgements, &error), &error);
+    fv_record_free(&record);
+}
+
 static void a_nan_has_the_same_bits_from_everywhere(void **state) {
     (void)state;
     fv_record record;
@@ -112,6 +159,8 @@ int main(void) {
         cmocka_unit_test(refuses_steps_that_do_not_increase),
         cmocka_unit_test(refuses_names_that_do_not_fit),
         cmocka_unit_test(snapshots_are_copies),
+        cmocka_unit_test(the_configuration_is_a_copy_that_stays),
+        cmocka_unit_test(without_a_configuration_nothing_is_asked_of_it),
         cmocka_unit_test(a_nan_has_the_same_bits_from_everywhere),
         cmocka_unit_test(every_outcome_has_a_text),
     };

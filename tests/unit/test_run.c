@@ -1,6 +1,6 @@
 // Whole runs: the curves, snapshots and endings that a record holds, and the values that the first
 // post publishes of its models.
-#include "engine.h"
+#include "configurations.h"
 
 #include "train/optimizer.h"
 
@@ -68,7 +68,7 @@ static void test_unread_fields_change_nothing(void **state) {
     const float *result = record.snapshots[record.n_snapshots - 1].params;
     const float *expected = plain.snapshots[plain.n_snapshots - 1].params;
     assert_memory_equal(result, expected, plain.n_params * sizeof *expected);
-    assert_true(record.config.model.score_power_learned); // what was asked for stays on record
+    assert_true(record.config->model.score_power_learned); // what was asked for stays on record
     fv_record_free(&record);
     fv_record_free(&plain);
 }
@@ -92,7 +92,7 @@ static void test_curves(void **state) {
         check_near(value_at(&record, "accuracy", steps[k]), accuracy, 1e-6);
         check_near(value_at(&record, "perplexity", steps[k]), exp(loss), 1e-5);
         check_near(value_at(&record, "learning_rate", steps[k]),
-                   schedule_rate(&record.config.train, steps[k]), 1e-9);
+                   schedule_rate(&record.config->train, steps[k]), 1e-9);
         fv_trainer_free(trainer);
     }
     assert_true(record.wall_seconds > 0 && record.us_per_step > 0);
@@ -169,7 +169,7 @@ static void test_held_out_curves(void **state) {
 static void check_early_stop(const char *words, const char *series, double goal, bool above) {
     fv_record record = run(words, NULL);
     assert_int_equal(record.outcome, FV_OUTCOME_STOPPED);
-    assert_true(record.steps < record.config.train.steps);
+    assert_true(record.steps < record.config->train.steps);
     const fv_series *s = series_of(&record, series);
     int first = 0;
     while (first < s->n && !(above ? s->values[first] >= goal : s->values[first] <= goal)) first++;

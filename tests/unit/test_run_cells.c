@@ -6,6 +6,7 @@
 #include "figures/run_cells.h"
 #include "probes/retrieval.h"
 
+#include <fovea/config.h>
 #include <fovea/figure.h>
 #include <unistd.h>
 
@@ -27,7 +28,7 @@ static double accuracy(const fv_config *config, double depth) {
 
 static void fill(fv_record *record) {
     grid_plan plan;
-    grid_plan_make(&record->config.task, &plan);
+    grid_plan_make(&record->config->task, &plan);
     for (int l = 0; l < plan.n_lengths; l++)
         for (int d = 0; d < FV_GRID_DEPTHS; d++) {
             char name[FV_GRID_NAME], series[64];
@@ -35,7 +36,7 @@ static void fill(fv_record *record) {
             snprintf(series, sizeof series, "needle_grid.%s", name);
             check_ok(fv_record_add(record, series, 0, 1)); // only the last point counts
             check_ok(
-                fv_record_add(record, series, 9, (float)accuracy(&record->config, plan.depths[d])));
+                fv_record_add(record, series, 9, (float)accuracy(record->config, plan.depths[d])));
         }
 }
 
@@ -57,7 +58,7 @@ static void bench_open(bench *b, const char *yaml) {
     for (int i = 0; i < n; i++) {
         fv_experiment_config(b->experiment, i, &b->configs[i]);
         fv_record_init(&b->records[i]);
-        b->records[i].config = b->configs[i];
+        check_ok(fv_record_set_config(&b->records[i], &b->configs[i], NULL));
         fill(&b->records[i]);
         b->config_of[i] = &b->configs[i];
         b->record_of[i] = &b->records[i];

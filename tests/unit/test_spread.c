@@ -1,6 +1,8 @@
 // Sweeps beyond lists: evenly spaced and drawn values, and sweeps that follow a boundary.
 #include "experiments.h"
 
+#include <fovea/config.h>
+
 static void values_are_spaced_evenly(void **state) {
     (void)state;
     fv_experiment *e =
@@ -181,8 +183,9 @@ static int refine_with(fv_experiment *e, double (*truth)(const fv_config *config
     assert_non_null(all);
     for (int i = 0; i < n; i++) {
         fv_record_init(&records[i]);
-        fv_experiment_config(e, i, &records[i].config);
-        fv_record_add(&records[i], "loss", 0, (float)truth(&records[i].config));
+        fv_record_set_config(&records[i], NULL, NULL);
+        fv_experiment_config(e, i, records[i].config);
+        fv_record_add(&records[i], "loss", 0, (float)truth(records[i].config));
         all[i] = &records[i];
     }
     fv_error error = {0};

@@ -1,6 +1,7 @@
 // The run store: whole runs in and out bit for bit, one writer, and no damage that goes unnoticed.
 #include "folder.h"
 
+#include <fovea/config.h>
 #include <fovea/model.h>
 #include <fovea/store.h>
 
@@ -35,12 +36,12 @@ static void make_record(fv_record *record, const char *id, int seed) {
     fv_error error = {0};
     fv_record_init(record);
     strcpy(record->id, id);
-    fv_config_init(&record->config);
-    assert_int_equal(fv_config_set(&record->config, "train.learning_rate", "0.3", &error), FV_OK);
-    assert_int_equal(fv_config_set(&record->config, "train.snapshots", "[1, 7]", &error), FV_OK);
-    assert_int_equal(fv_config_set(&record->config, "model.layers", "[attention, mlp]", &error),
+    fv_record_set_config(record, NULL, NULL);
+    assert_int_equal(fv_config_set(record->config, "train.learning_rate", "0.3", &error), FV_OK);
+    assert_int_equal(fv_config_set(record->config, "train.snapshots", "[1, 7]", &error), FV_OK);
+    assert_int_equal(fv_config_set(record->config, "model.layers", "[attention, mlp]", &error),
                      FV_OK);
-    record->config.train.seed = seed;
+    record->config->train.seed = seed;
     record->outcome = FV_OUTCOME_DIVERGED;
     record->numerics = 7;
     strcpy(record->kernels, "avx2");
@@ -56,7 +57,7 @@ static void make_record(fv_record *record, const char *id, int seed) {
     fv_record_add(record, "alpha", 0, 1e-45f);
 
     fv_model *model;
-    assert_int_equal(fv_model_create(&record->config, &model, &error), FV_OK);
+    assert_int_equal(fv_model_create(record->config, &model, &error), FV_OK);
     record->n_params = fv_model_n_params(model);
     float *params = calloc(record->n_params, sizeof *params);
     for (size_t i = 0; i < record->n_params; i++) params[i] = (float)seed + 1 / (float)(i + 1);
@@ -77,10 +78,10 @@ static void put(fv_store *store, const char *id, int seed) {
 
 static void assert_same(const fv_record *a, const fv_record *b) {
     assert_string_equal(a->id, b->id);
-    assert_memory_equal(&a->config.train.seed, &b->config.train.seed, sizeof(int));
+    assert_memory_equal(&a->config->train.seed, &b->config->train.seed, sizeof(int));
     char one[17], other[17];
-    fv_config_id(&a->config, FV_ARITHMETIC_FUSED, one);
-    fv_config_id(&b->config, FV_ARITHMETIC_FUSED, other);
+    fv_config_id(a->config, FV_ARITHMETIC_FUSED, one);
+    fv_config_id(b->config, FV_ARITHMETIC_FUSED, other);
     assert_string_equal(one, other);
     assert_int_equal(a->outcome, b->outcome);
     assert_int_equal(a->steps, b->steps);
@@ -162,7 +163,7 @@ static void replaces_and_deletes_whole_runs(void **state) {
     put(store, ID_B, 3);
     fv_record record;
     assert_int_equal(fv_store_get(store, ID_A, &record, &error), FV_OK);
-    assert_int_equal(record.config.train.seed, 2);
+    assert_int_equal(record.config->train.seed, 2);
     assert_int_equal(record.n_snapshots, 2);
     fv_record_free(&record);
     assert_int_equal(fv_store_delete(store, ID_A, &error), FV_OK);
@@ -204,7 +205,7 @@ static fv_status visit(void *context, const fv_record *record, const char *exper
         if (strcmp(final[i].name, "loss") == 0) seen->final_loss = final[i].value;
         if (strcmp(final[i].name, "zeta") == 0) seen->final_zeta = final[i].value;
     }
-    return seen->n == 2 && record->config.train.seed == 9 ? FV_INTERRUPTED : FV_OK;
+    return seen->n == 2 && record->config->train.seed == 9 ? FV_INTERRUPTED : FV_OK;
 }
 
 static void walks_runs_oldest_first(void **state) {
@@ -491,7 +492,7 @@ static void stores_a_run_without_curves(void **state) {
     fv_error error = {0};
     fv_record_init(&made);
     strcpy(made.id, ID_A);
-    fv_config_init(&made.config);
+    fv_record_set_config(&made, NULL, NULL);
     fv_store *store = open_store(FV_STORE_WRITE);
     assert_int_equal(fv_store_put(store, "", &made, &error), FV_OK);
     assert_int_equal(fv_store_get(store, ID_A, &read, &error), FV_OK);

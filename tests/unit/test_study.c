@@ -1,6 +1,7 @@
 // A study as a program asks for it: from a file to records and verdicts, without a line of output.
 #include "engine.h"
 
+#include <fovea/config.h>
 #include <fovea/study.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -18,7 +19,7 @@ typedef struct heard {
 
 static void on_run(void *context, const fv_record *record, bool cached) {
     heard *h = context;
-    assert_int_equal(record->config.task.vocab_size, 4);
+    assert_int_equal(record->config->task.vocab_size, 4);
     h->runs++;
     h->cached += cached;
 }
@@ -51,7 +52,7 @@ static heard run(const char *path, fv_store *store, bool keep, const volatile in
         assert_int_equal(study->verdicts[1]->verdict, FV_NOT_REPRODUCED);
         assert_int_equal(study->records != NULL, keep);
         for (int i = 0; keep && i < study->n_runs; i++)
-            assert_int_equal(study->records[i]->config.train.seed, i);
+            assert_int_equal(study->records[i]->config->train.seed, i);
     }
     fv_study_free(study);
     return h;

@@ -1,6 +1,7 @@
 // Numbers that die out become 0 before they are subnormal, where an operation takes many times as
 // long: in each kernel where that happens, in the optimizers, and after long trainings, whose every
 // tensor is searched. No clock is asked.
+#include "configurations.h"
 #include "subnormal.h"
 
 #include "model/layers.h"

@@ -3,7 +3,9 @@
 // large that a logsumexp, rounded to a float, says little.
 #include "subnormal.h"
 
-#include <fovea/fovea.h>
+#include <fovea/attention.h>
+#include <fovea/machine.h>
+#include <fovea/scan.h>
 
 // Each variant in turn, as long as this processor has it.
 static const char *const variants[] = {"reference", "portable", "avx2", "avx512"};

@@ -1,7 +1,7 @@
 // What every task of include/fovea/parts/tasks.def keeps to, new ones without a line here: tokens
 // and targets of the vocabulary, loss positions inside the sequence and in order, as many targets
 // as it says, the same sequences from the same seed, and losses that can be.
-#include "engine.h"
+#include "configurations.h"
 #include "tasks/data.h"
 #include "tasks/task_type.h"
 

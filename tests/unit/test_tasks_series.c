@@ -562,10 +562,12 @@ static void test_known_losses_in_measures(void **state) {
     fv_record_init(&record);
     fv_error error;
     double value;
-    record.config = configure("task.offset=1 task.context_length=3");
+    fv_config config = configure("task.offset=1 task.context_length=3");
+    check_ok(fv_record_set_config(&record, &config, NULL));
     check_ok(fv_measure("blind_perplexity + bayes_loss", &record, &value, &error));
-    check_near(value, exp(fv_task_blind_loss(&record.config.task)), 1e-12);
-    record.config = configure("task.name=recall task.n_pairs=2 task.context_length=5");
+    check_near(value, exp(fv_task_blind_loss(&record.config->task)), 1e-12);
+    config = configure("task.name=recall task.n_pairs=2 task.context_length=5");
+    check_ok(fv_record_set_config(&record, &config, NULL));
     check_ok(fv_measure("bayes_perplexity", &record, &value, &error));
     check_near(value, 1, 0);
     check_ok(fv_measure("blind_loss", &record, &value, &error));
@@ -591,7 +593,8 @@ static void test_state_bytes(void **state) {
         snprintf(words, sizeof words, "task.context_length=64 model.n_embd=32 %s", cases[i].words);
         fv_record record;
         fv_record_init(&record);
-        record.config = configure(words);
+        fv_config config = configure(words);
+        check_ok(fv_record_set_config(&record, &config, NULL));
         double value;
         check_ok(fv_measure("state_bytes", &record, &value, NULL));
         check_near(value, cases[i].bytes, 0);

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fovea/checkpoint.h>
+#include <fovea/config.h>
 #include <fovea/whole_file.h>
 #include <math.h>
 #include <stdio.h>
@@ -47,7 +48,7 @@ static fv_status select_run(void *context, const fv_record *record, const char *
     }
     struct selected *run = &s->runs[s->n];
     strcpy(run->id, record->id);
-    run->config = record->config;
+    run->config = *record->config;
     run->diverged_at = fv_record_diverged_at(record);
     fv_divergence_add(&s->diverged, record);
     run_numerics_text(record, run->numerics);
@@ -156,14 +157,14 @@ static fv_status write_checkpoint(const fv_record *record, const checkpoint_opti
     fv_status status = target_snapshot(record, options->step, &snapshot, error);
     if (status != FV_OK) return status;
     fv_model *model;
-    status = fv_model_create(&record->config, &model, error);
+    status = fv_model_create(record->config, &model, error);
     if (status != FV_OK) return status;
     status = fv_checkpoint_write(path, model, snapshot->params, options->widen, error);
     fv_model_free(model);
     if (status != FV_OK) return status;
     fv_error reason = {0};
     printf("%s\n", path);
-    if (fv_checkpoint_transformerlens(&record->config, options->widen, &reason) != FV_OK)
+    if (fv_checkpoint_transformerlens(record->config, options->widen, &reason) != FV_OK)
         tool_note("%s is for Fovea alone: %s", path, reason.text);
     return FV_OK;
 }

@@ -32,7 +32,7 @@ static json_t *final_values(const fv_record *record, bool probes) {
 }
 
 bool run_is_older(const fv_record *record) {
-    return record->numerics < fv_config_numerics(&record->config);
+    return record->numerics < fv_config_numerics(record->config);
 }
 
 void run_numerics_text(const fv_record *record, char text[NUMERICS_SIZE]) {
@@ -69,7 +69,7 @@ json_t *run_json(const char *experiment, const fv_record *record, bool cached) {
     json_t *object =
         json_pack("{s:s, s:s, s:b, s:o, s:s, s:o, s:i, s:o, s:o, s:o, s:o}", "run_id", record->id,
                   "experiment", experiment, "cached", (int)cached, "config",
-                  tool_config_json(&record->config), "outcome", fv_outcome_text(record->outcome),
+                  tool_config_json(record->config), "outcome", fv_outcome_text(record->outcome),
                   "diverged_at", diverged_at >= 0 ? json_integer(diverged_at) : json_null(),
                   "steps", record->steps, "wall_seconds", tool_number_json(record->wall_seconds),
                   "us_per_step", tool_number_json(record->us_per_step), "final",

@@ -204,7 +204,7 @@ static bool matches(const char *text, const fv_record *record, const char *exper
     if (!split(text, key, sizeof key, &value)) return false;
     if (strcmp(key, "experiment") == 0) return strcmp(value, experiment) == 0;
     if (strcmp(key, "outcome") == 0) return strcmp(value, fv_outcome_text(record->outcome)) == 0;
-    return fv_where_matches(key, value, &record->config);
+    return fv_where_matches(key, value, record->config);
 }
 
 bool filter_matches(const run_filter *f, const fv_record *record, const char *experiment) {

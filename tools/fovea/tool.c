@@ -1,5 +1,6 @@
 #include "tool.h"
 
+#include <fovea/config.h>
 #include <math.h>
 #include <signal.h>
 #include <stdarg.h>

@@ -3,7 +3,7 @@
 #define FOVEA_TOOL_H
 
 #include <fovea/chart.h>
-#include <fovea/config.h>
+#include <fovea/fields.h>
 #include <jansson.h>
 #include <time.h>
 

@@ -1,5 +1,6 @@
 #include "varying.h"
 
+#include <fovea/config.h>
 #include <string.h>
 
 bool varying_same(const fv_config *a, const fv_config *b, const fv_field *field) {

@@ -2,7 +2,7 @@
 #ifndef FOVEA_TOOL_VARYING_H
 #define FOVEA_TOOL_VARYING_H
 
-#include <fovea/config.h>
+#include <fovea/fields.h>
 
 #include <stdbool.h>
 

@@ -3,7 +3,7 @@
 #include "manual.h"
 
 #include <ctype.h>
-#include <fovea/config.h>
+#include <fovea/fields.h>
 #include <fovea/topic.h>
 #include <string.h>
 

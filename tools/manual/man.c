@@ -2,8 +2,8 @@
 #include "manual.h"
 
 #include <ctype.h>
-#include <fovea/config.h>
-#include <fovea/fovea.h>
+#include <fovea/fields.h>
+#include <fovea/machine.h>
 #include <string.h>
 
 // Characters that roff would take for its own.

@@ -12,7 +12,8 @@
 #include "table.h"
 #include "tool.h"
 
-#include <fovea/fovea.h>
+#include <fovea/attention.h>
+#include <fovea/machine.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>

@@ -14,6 +14,9 @@
 #include "study_console.h"
 #include "tool.h"
 
+#include <fovea/attention.h>
+#include <fovea/config.h>
+#include <fovea/decode.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

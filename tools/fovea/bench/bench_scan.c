@@ -10,7 +10,8 @@
 #include "table.h"
 #include "tool.h"
 
-#include <fovea/fovea.h>
+#include <fovea/machine.h>
+#include <fovea/scan.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -10,7 +10,9 @@
 #include "table.h"
 #include "tool.h"
 
-#include <fovea/fovea.h>
+#include <fovea/config.h>
+#include <fovea/machine.h>
+#include <fovea/train.h>
 #include <string.h>
 
 static void one_step(void *trainer) {

@@ -3,7 +3,7 @@
 #ifndef FOVEA_TOOL_CROSSOVER_H
 #define FOVEA_TOOL_CROSSOVER_H
 
-#include <fovea/fovea.h>
+#include <fovea/machine.h>
 #include <stdbool.h>
 
 // The width of every layer, and what the others look at: 512 keys a query.

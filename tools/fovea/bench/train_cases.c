@@ -1,5 +1,7 @@
 #include "bench/train_cases.h"
 
+#include <fovea/config.h>
+
 const train_case train_cases[] = {
     {"last V4 d2 C4 B256", 4, 2, 4, 1, 256, false, false},
     {"last V10 d2 C4 B256", 10, 2, 4, 1, 256, false, false},

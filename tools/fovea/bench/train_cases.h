@@ -2,7 +2,7 @@
 #ifndef FOVEA_TOOL_TRAIN_CASES_H
 #define FOVEA_TOOL_TRAIN_CASES_H
 
-#include <fovea/config.h>
+#include <fovea/fields.h>
 #include <stdbool.h>
 #include <stddef.h>
 

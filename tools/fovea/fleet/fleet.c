@@ -26,6 +26,7 @@
 #include "mpi/mpi_calls.h"
 #include "tool.h"
 
+#include <fovea/config.h>
 #include <fovea/train.h>
 #include <limits.h>
 #include <pthread.h>
@@ -180,19 +181,18 @@ static void beat_of_member(void *owner) {
 static char *obey(char *order, size_t *size) {
     int n_known, n_probes;
     fv_probes(&n_known);
+    fv_config config;
     fv_record record;
     fv_record_init(&record);
     fv_error error = {0};
     const fv_probe **probes = calloc((size_t)n_known + 1, sizeof *probes);
     fv_status status = probes != NULL ? FV_OK : fv_fail(&error, FV_NO_MEMORY, "out of memory");
-    if (status == FV_OK)
-        status = parcel_read_order(order, &record.config, probes, &n_probes, &error);
+    if (status == FV_OK) status = parcel_read_order(order, &config, probes, &n_probes, &error);
     if (status == FV_OK) {
         const fv_run_options options = {.n_threads = 1,
                                         .probes = probes,
                                         .n_probes = n_probes,
                                         .interrupted = &tool_interrupted};
-        const fv_config config = record.config;
         status = fv_run(&config, &options, &record, &error);
     }
     char *result = NULL;

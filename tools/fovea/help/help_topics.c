@@ -3,8 +3,8 @@
 #include "tool.h"
 
 #include <ctype.h>
-#include <fovea/config.h>
 #include <fovea/eval.h>
+#include <fovea/fields.h>
 #include <fovea/topic.h>
 #include <stdio.h>
 #include <string.h>

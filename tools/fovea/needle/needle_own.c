@@ -140,7 +140,7 @@ static void make_label(const request *r, const probe_subject *subject, int n_ope
         snprintf(label, 96, "%s", r->label);
         return;
     }
-    fv_own_label(&subject->config, label);
+    fv_own_label(subject->config, label);
     if (n_operands == 1) return;
     // Two models of one architecture stay two.
     const char *name =
@@ -170,7 +170,7 @@ static fv_status measure(const probe_subject *subject, const char *label, fv_own
     progress_set_unit(display, "cells");
     plan->on_progress = on_progress;
     plan->context = display;
-    fv_status status = fv_own_measure(&subject->config, subject->params, label, plan, cells, error);
+    fv_status status = fv_own_measure(subject->config, subject->params, label, plan, cells, error);
     progress_clear(display);
     progress_free(display);
     return status;
@@ -185,8 +185,8 @@ static fv_status ask(const request *r, needle_view view, const tool_operands *op
     fv_cells cells = {0};
     char label[96] = "";
     fv_status status = probe_subject_load(operand, r->step, &subject, error);
-    if (status == FV_OK) status = override_task(operands, &subject.config, error);
-    if (status == FV_OK) status = make_plan(r, view, &subject.config, &plan, error);
+    if (status == FV_OK) status = override_task(operands, subject.config, error);
+    if (status == FV_OK) status = make_plan(r, view, subject.config, &plan, error);
     if (status == FV_OK && r->out != NULL) status = cells_folder_make(r->out, error);
     if (status == FV_OK) {
         make_label(r, &subject, operands->n, label);

@@ -59,15 +59,15 @@ typedef struct request {
 
 static int print_all(const probe_findings *f, const probe_swaps *swaps, const probe_path *path,
                      bool json) {
-    const fv_model_config *model = &f->subject->config.model;
+    fv_model_sizes sizes = fv_model_sizes_of(f->subject->model);
     if (json) {
         json_t *object = probe_findings_json(f);
         json_object_set_new(object, "swaps", probe_swaps_json(swaps));
-        json_object_set_new(object, "separation", probe_path_json(path, model->n_embd));
+        json_object_set_new(object, "separation", probe_path_json(path, sizes.n_embd));
         return tool_print_json(object);
     }
     int exit_code = probe_findings_print(f);
-    if (exit_code == EXIT_DONE) exit_code = probe_path_print(path, model->n_embd, model->n_head);
+    if (exit_code == EXIT_DONE) exit_code = probe_path_print(path, sizes.n_embd, sizes.n_head);
     if (exit_code == EXIT_DONE) probe_swaps_print(swaps);
     return exit_code;
 }

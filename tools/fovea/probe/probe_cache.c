@@ -69,7 +69,7 @@ static json_t *values_json(const int *shape, int n, const float **values) {
 
 static int print_json(const probe_subject *s, const fv_activations *a, const int32_t *tokens) {
     json_t *input = json_array(), *found = json_object();
-    for (int t = 0; t < s->config.task.context_length; t++)
+    for (int t = 0; t < fv_model_sizes_of(s->model).context_length; t++)
         json_array_append_new(input, json_integer(tokens[t]));
     for (int i = 0; i < fv_activations_n(a); i++) {
         const fv_hook *hook = fv_activations_kept(a, i);
@@ -115,7 +115,7 @@ static int print_text(const probe_subject *s, const fv_activations *a, const int
     printf("%s", s->name);
     if (s->step >= 0) printf(", step %d", s->step);
     printf("\ninput");
-    for (int t = 0; t < s->config.task.context_length; t++) printf(" %d", tokens[t]);
+    for (int t = 0; t < fv_model_sizes_of(s->model).context_length; t++) printf(" %d", tokens[t]);
     putchar('\n');
     int exit_code = EXIT_DONE;
     for (int i = 0; i < fv_activations_n(a) && exit_code == EXIT_DONE; i++)
@@ -172,7 +172,7 @@ fv_status probe_cache_tell(const probe_subject *s, const probe_cache_request *r,
     if (strcmp(r->names, "list") == 0) return list(s, r->json, exit_code, error);
     int n_loss;
     fv_model_loss_positions(s->model, &n_loss);
-    int32_t *tokens = calloc((size_t)s->config.task.context_length, sizeof *tokens);
+    int32_t *tokens = calloc((size_t)fv_model_sizes_of(s->model).context_length, sizeof *tokens);
     int32_t *targets = calloc((size_t)n_loss, sizeof *targets);
     fv_activations *a = NULL;
     fv_status status = FV_OK;

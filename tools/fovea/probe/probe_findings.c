@@ -3,6 +3,7 @@
 #include "target.h"
 
 #include <fovea/checkpoint.h>
+#include <fovea/config.h>
 #include <fovea/probe.h>
 #include <math.h>
 #include <stdlib.h>
@@ -23,7 +24,7 @@ static fv_status take_snapshot(const fv_record *record, int step, probe_subject 
     snprintf(s->name, sizeof s->name, "%s", record->id);
     s->step = snapshot->step;
     s->config = record->config;
-    status = fv_model_create(&s->config, &s->model, error);
+    status = fv_model_create(s->config, &s->model, error);
     if (status != FV_OK) return status;
     size_t bytes = record->n_params * sizeof *s->params;
     s->params = malloc(bytes > 0 ? bytes : 1);
@@ -55,7 +56,11 @@ static fv_status load_checkpoint(const char *operand, int step, probe_subject *s
         return fv_fail(error, FV_USAGE, "--step chooses among a run's snapshots; %s is one",
                        operand);
     snprintf(s->name, sizeof s->name, "%s", operand);
-    return fv_checkpoint_read(operand, &s->config, &s->model, &s->params, error);
+    fv_status status = fv_record_set_config(&s->record, NULL, error);
+    s->config = s->record.config;
+    return status == FV_OK
+               ? fv_checkpoint_read(operand, s->record.config, &s->model, &s->params, error)
+               : status;
 }
 
 // Attention, ranks and predictions of NaN look like numbers and mean nothing.
@@ -133,11 +138,11 @@ static fv_status check_tokens(const fv_task_config *task, const int32_t *tokens,
 fv_status probe_input(const probe_subject *s, const int32_t *given, int n_given, int32_t *tokens,
                       int32_t *targets, fv_error *error) {
     if (given == NULL) {
-        uint64_t seed = (uint64_t)s->config.train.seed;
+        uint64_t seed = (uint64_t)s->config->train.seed;
         if (fv_model_test_data(s->model, seed, 0, 1, tokens, targets) == FV_OK) return FV_OK;
         return fv_fail(error, FV_NO_MEMORY, "no memory for a test sequence");
     }
-    fv_status status = check_tokens(&s->config.task, given, n_given, error);
+    fv_status status = check_tokens(&s->config->task, given, n_given, error);
     if (status != FV_OK) return status;
     memcpy(tokens, given, (size_t)n_given * sizeof *tokens);
     int n_loss;
@@ -160,9 +165,9 @@ fv_status probe_findings_make(const probe_subject *subject, const int32_t *token
                               probe_findings *f, fv_error *error) {
     const fv_model *model = subject->model;
     *f = (probe_findings){.subject = subject,
-                          .T = subject->config.task.context_length,
-                          .V = subject->config.task.vocab_size,
-                          .H = subject->config.model.n_head,
+                          .T = subject->config->task.context_length,
+                          .V = subject->config->task.vocab_size,
+                          .H = subject->config->model.n_head,
                           .n_attention = fv_model_n_attention(model)};
     f->loss_positions = fv_model_loss_positions(model, &f->n_loss);
     fv_record_init(&f->measured);

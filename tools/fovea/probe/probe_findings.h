@@ -8,12 +8,12 @@
 #include <stdio.h>
 
 typedef struct probe_subject {
-    char name[4096]; // the run's id or the checkpoint's path
-    int step;        // of the snapshot; -1: a checkpoint
-    fv_config config;
+    char name[4096];   // the run's id or the checkpoint's path
+    int step;          // of the snapshot; -1: a checkpoint
+    fv_config *config; // the record's
     fv_model *model;
     float *params;
-    fv_record record; // the whole run; empty for a checkpoint
+    fv_record record; // the whole run; of a checkpoint only the configuration
 } probe_subject;
 
 // Loads "out/3fa2" or "model.safetensors"; `step` -1 is the result of a run. Fails with FV_USAGE

@@ -91,7 +91,7 @@ void probe_swaps_print(const probe_swaps *swaps) {
 
 static void follow(const fv_model *model, const float *params, const probe_path *path, int i) {
     const fv_tensor *pos = fv_model_tensor(model, "pos_embed.W_pos");
-    int n_head = fv_model_config_of(model)->model.n_head;
+    int n_head = fv_model_sizes_of(model).n_head;
     for (int t = 0; pos != NULL && t < path->T && t < pos->shape[0]; t++) {
         const float *row = params + pos->offset + (size_t)t * (size_t)pos->shape[1];
         double sum = 0;
@@ -104,12 +104,12 @@ static void follow(const fv_model *model, const float *params, const probe_path 
 }
 
 static fv_status allocate(const probe_subject *subject, probe_path *path, fv_error *error) {
-    const fv_config *config = &subject->config;
+    fv_model_sizes sizes = fv_model_sizes_of(subject->model);
     int n_snapshots = subject->record.n_snapshots;
     path->n = n_snapshots > 0 ? n_snapshots : 1;
-    path->T = fv_model_tensor(subject->model, "pos_embed.W_pos") ? config->task.context_length : 0;
-    path->n_forms = fv_model_n_attention(subject->model) * config->model.n_head;
-    path->s = calloc((size_t)config->model.n_embd, sizeof *path->s);
+    path->T = fv_model_tensor(subject->model, "pos_embed.W_pos") ? sizes.context_length : 0;
+    path->n_forms = fv_model_n_attention(subject->model) * sizes.n_head;
+    path->s = calloc((size_t)sizes.n_embd, sizeof *path->s);
     path->steps = calloc((size_t)path->n, sizeof *path->steps);
     path->position = calloc((size_t)path->n * (size_t)path->T + 1, sizeof *path->position);
     path->forms = calloc((size_t)path->n * (size_t)path->n_forms + 1, sizeof *path->forms);
@@ -120,7 +120,7 @@ static fv_status allocate(const probe_subject *subject, probe_path *path, fv_err
 fv_status probe_path_find(const probe_subject *subject, const double *given, int n_given,
                           probe_path *path, fv_error *error) {
     *path = (probe_path){.fitted = given == NULL};
-    int d = subject->config.model.n_embd;
+    int d = fv_model_sizes_of(subject->model).n_embd;
     if (given != NULL && n_given != d)
         return fv_fail(error, FV_USAGE, "--direction has %d numbers; the model is %d wide", n_given,
                        d);

@@ -27,7 +27,7 @@ typedef struct reading {
 
 static fv_status check_prompt(const probe_subject *subject, const int32_t *prompt, int n,
                               fv_error *error) {
-    int n_vocab = subject->config.task.vocab_size;
+    int n_vocab = fv_model_sizes_of(subject->model).vocab_size;
     for (int i = 0; i < n; i++)
         if (prompt[i] >= n_vocab)
             return fv_fail(error, FV_USAGE, "--prompt has %d; the model knows 0 to %d", prompt[i],
@@ -37,7 +37,7 @@ static fv_status check_prompt(const probe_subject *subject, const int32_t *promp
 
 static fv_status reading_open(const probe_subject *subject, int n, int more, reading *r,
                               fv_error *error) {
-    size_t n_vocab = (size_t)subject->config.task.vocab_size;
+    size_t n_vocab = (size_t)fv_model_sizes_of(subject->model).vocab_size;
     fv_decoder_options options = {.n = (int64_t)n + more, .n_threads = 0};
     *r = (reading){.subject = subject,
                    .n_vocab = (int)n_vocab,

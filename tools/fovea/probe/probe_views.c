@@ -78,7 +78,7 @@ static json_t *matrix_json(const double *values, int n) {
 
 static json_t *circuits_json(const probe_findings *f) {
     json_t *circuits = json_object();
-    int d = f->subject->config.model.n_embd;
+    int d = fv_model_sizes_of(f->subject->model).n_embd;
     for (int l = 0; l < f->n_attention && d <= MAX_QK_JSON; l++)
         for (int h = 0; h < f->H; h++) {
             char name[64];
@@ -97,7 +97,7 @@ json_t *probe_findings_json(const probe_findings *f) {
     const probe_subject *s = f->subject;
     json_t *step = s->step < 0 ? json_null() : json_integer(s->step);
     return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "model", s->name, "step", step,
-                     "config", tool_config_json(&s->config), "probes", probes, "tokens",
+                     "config", tool_config_json(s->config), "probes", probes, "tokens",
                      integers_json(f->tokens, f->T), "predictions", predictions_json(f), "circuits",
                      circuits_json(f), "patterns", patterns_json(f));
 }
@@ -154,7 +154,7 @@ static void print_circuit(const char *name, const double *circuit, int d) {
 }
 
 static void print_circuits(const probe_findings *f) {
-    int d = f->subject->config.model.n_embd;
+    int d = fv_model_sizes_of(f->subject->model).n_embd;
     if (f->n_attention > 0 && d > MAX_QK_TEXT)
         printf("\nQK circuits of width %d are too wide to print%s\n", d,
                d <= MAX_QK_JSON ? " (--json has them)" : "");
@@ -247,7 +247,7 @@ int probe_findings_print(const probe_findings *f) {
     const probe_subject *s = f->subject;
     printf("%s", s->name);
     if (s->step >= 0) printf(", step %d", s->step);
-    printf(": V %d, d %d, H %d, T %d\n\n", f->V, s->config.model.n_embd, f->H, f->T);
+    printf(": V %d, d %d, H %d, T %d\n\n", f->V, fv_model_sizes_of(s->model).n_embd, f->H, f->T);
     int exit_code = print_probes(f);
     if (exit_code != EXIT_DONE) return exit_code;
     print_circuits(f);

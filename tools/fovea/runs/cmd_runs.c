@@ -9,6 +9,7 @@
 #include "tool.h"
 #include "verbs.h"
 
+#include <fovea/config.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,7 +63,7 @@ static int print_run(const fv_record *record, const char *experiment) {
         if ((int)strlen(fields[i].key) > width) width = (int)strlen(fields[i].key);
     for (int i = 0; i < n; i++) {
         char value[4096], usual[4096];
-        fv_config_get(&record->config, &fields[i], value, sizeof value);
+        fv_config_get(record->config, &fields[i], value, sizeof value);
         fv_config_get(&defaults, &fields[i], usual, sizeof usual);
         printf("%c %-*s %s\n", strcmp(value, usual) != 0 ? '*' : ' ', width, fields[i].key, value);
     }

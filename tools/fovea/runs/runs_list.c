@@ -9,6 +9,7 @@
 
 #include <ctype.h>
 #include <fovea/claim.h>
+#include <fovea/config.h>
 #include <fovea/probe.h>
 #include <math.h>
 #include <stdio.h>
@@ -94,7 +95,7 @@ static fv_status add_row(listing *list, const fv_record *record, const char *exp
         list->rows = rows;
         list->capacity = capacity;
     }
-    if (list->n == 0) list->first = record->config;
+    if (list->n == 0) list->first = *record->config;
     if (record->outcome == FV_OUTCOME_DIVERGED) n_final = 0;
     run_row row = {.older = run_is_older(record),
                    .outcome = (unsigned char)record->outcome,
@@ -106,7 +107,7 @@ static fv_status add_row(listing *list, const fv_record *record, const char *exp
                    .loss = value_of(final, n_final, "loss"),
                    .perplexity = value_of(final, n_final, "perplexity"),
                    .accuracy = value_of(final, n_final, "accuracy"),
-                   .differs = describe(list, &record->config)};
+                   .differs = describe(list, record->config)};
     memcpy(row.id, record->id, sizeof row.id);
     if (row.differs != NULL) list->rows[list->n++] = row;
     return row.differs != NULL && row.experiment && row.kernels ? FV_OK : FV_NO_MEMORY;
@@ -114,14 +115,14 @@ static fv_status add_row(listing *list, const fv_record *record, const char *exp
 
 // --- choosing ------------------------------------------------------------------------------------
 
-// A record whose series are its final values; fv_record_free frees it.
+// A record whose series are its final values; fv_record_free frees it, also where this fails.
 static fv_status make_brief(const fv_record *record, const fv_final *final, int n_final,
                             fv_record *brief) {
     *brief = *record;
-    fv_status status = FV_OK;
+    brief->config = NULL;
+    fv_status status = fv_record_set_config(brief, record->config, NULL);
     for (int i = 0; status == FV_OK && i < n_final; i++)
         status = fv_record_add(brief, final[i].name, record->steps, (float) final[i].value);
-    if (status != FV_OK) fv_record_free(brief);
     return status;
 }
 

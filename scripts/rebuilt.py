@@ -1,0 +1,68 @@
+#!/usr/bin/env python3
+"""How many objects are compiled again when a header changes: rebuilt.py BUILD [HEADER...]
+
+Reads what the compiler has written down beside every object of a build. Without a HEADER these are the
+field table and the lists of parts; fields.def may then reach a third of all objects and no more: it is
+what grows with every part.
+"""
+import json
+import pathlib
+import shlex
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+TABLE = "include/fovea/fields.def"
+FEW = 300  # objects of a whole build are more
+
+
+def objects(build):
+    """Every object of the build and its folder; left-overs of other builds are none."""
+    for entry in json.loads((build / "compile_commands.json").read_text()):
+        words = shlex.split(entry["command"])
+        folder = pathlib.Path(entry["directory"])
+        yield (folder / words[words.index("-o") + 1]).resolve(), folder
+
+
+def from_make(build):
+    for path, folder in objects(build):
+        notes = path.with_name(path.name + ".d")
+        if notes.exists():
+            words = notes.read_text().replace("\\\n", " ").split()[1:]
+            yield path, {(folder / word).resolve() for word in words}
+
+
+def from_ninja(build):
+    told = subprocess.run(["ninja", "-C", build, "-t", "deps"], capture_output=True, text=True, check=True)
+    known = {path for path, _ in objects(build)}
+    for block in told.stdout.split("\n\n"):
+        lines = block.split("\n")
+        path = (build / lines[0].split(":")[0]).resolve()
+        if path in known:
+            yield path, {(build / line.strip()).resolve() for line in lines[1:]}
+
+
+def main():
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    build = pathlib.Path(sys.argv[1]).resolve()
+    if not (build / "compile_commands.json").exists():
+        sys.exit(f"{build} is no build of Fovea; give a folder that cmake has filled and built")
+    needs = dict(from_ninja(build) if (build / "build.ninja").exists() else from_make(build))
+    of_tests = {path for path in needs if (build / "tests") in path.parents}
+    if len(needs) < FEW:
+        sys.exit(f"{build} has {len(needs)} objects; build it first: cmake --build {sys.argv[1]}")
+    headers = sys.argv[2:] or [TABLE] + sorted(
+        str(path.relative_to(ROOT)) for path in (ROOT / "include/fovea/parts").glob("*.def"))
+    share = {}
+    print(f"{'of':40} {len(needs):4} objects, {len(needs) - len(of_tests)} of them library and tool")
+    for header in headers:
+        again = {path for path, files in needs.items() if (ROOT / header).resolve() in files}
+        share[header] = len(again) / len(needs)
+        print(f"{header:40} {len(again):4} ({share[header]:3.0%}), {len(again - of_tests)}")
+    if not sys.argv[2:] and share[TABLE] > 1 / 3:
+        sys.exit(f"{TABLE} is compiled into {share[TABLE]:.0%} of the objects, more than a third: include "
+                 "<fovea/fields.h> in place of <fovea/config.h> where no member of it is read")
+
+
+main()
