@@ -89,9 +89,8 @@ static void train(worker *w, crew_job *job, fv_error *error) {
     if (job->status != FV_OK) return;
     announce(w, job);
     if (c->plan.remote != NULL && w->index > 0) {
-        job->status =
-            c->plan.remote(c->plan.remote_context, w->index, job->record->config, job->probes,
-                           job->n_probes, &c->stop, job->record, error);
+        job->status = c->plan.remote(c->plan.remote_context, w->index, job->record->config,
+                                     job->probes, job->n_probes, &c->stop, job->record, error);
         return;
     }
     const fv_run_options options = {.n_threads = w->n_threads,

@@ -2,6 +2,7 @@
 
 #include "store/store_walk.h"
 
+#include <fovea/config.h>
 #include <fovea/machine.h>
 #include <stdlib.h>
 #include <string.h>
