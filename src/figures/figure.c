@@ -8,6 +8,7 @@
 #include "figures/runs.h"
 
 #include <fovea/config.h>
+#include <fovea/machine.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -135,20 +136,49 @@ void figure_remark(figure_view *view, const char *line) {
     if (both != NULL) view->remark = both;
 }
 
-// Draws one picture of the script and keeps its path in *path.
-static fv_status draw_picture(const char *script, size_t length, figure_picture picture,
-                              figure_view *view, const char *folder, const char *name,
-                              const char *extension, char **path, fv_error *error) {
-    size_t size = strlen(folder) + strlen(name) + strlen(extension) + 3;
+// A figure's script on its way to pictures.
+typedef struct drawing {
+    figure_view *view;
+    const char *script;
+    size_t length;
+    const char *folder, *name;
+} drawing;
+
+// Lets one picture of the script begin, and keeps its path in *path.
+static fv_status begin_picture(const drawing *d, figure_picture picture, const char *extension,
+                               char **path, gnuplot_drawing *begun, fv_error *error) {
+    size_t size = strlen(d->folder) + strlen(d->name) + strlen(extension) + 3;
     *path = malloc(size);
     if (*path == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory");
-    snprintf(*path, size, "%s/%s.%s", folder, name, extension);
+    snprintf(*path, size, "%s/%s.%s", d->folder, d->name, extension);
     figure_drawable drawable;
-    fv_status status = fonts_drawable(view->scratch, picture, script, length, &drawable, error);
-    figure_remark(view, drawable.remark);
+    fv_status status =
+        fonts_drawable(d->view->scratch, picture, d->script, d->length, &drawable, error);
+    figure_remark(d->view, drawable.remark);
     if (status != FV_OK) return status;
-    return gnuplot_draw(drawable.script, drawable.length, picture, view->width, view->height, *path,
-                        error);
+    return gnuplot_begin(begun, drawable.script, drawable.length, picture, d->view->width,
+                         d->view->height, *path, error);
+}
+
+static fv_status finish_svg(const drawing *d, gnuplot_drawing *svg, const char *path,
+                            fv_error *error) {
+    fv_status status = gnuplot_finish(svg, error);
+    return status == FV_OK ? spots_write(path, &d->view->spots, error) : status;
+}
+
+// Both at once, unless there is one core only: a PNG takes most of the time, and of an SVG that is
+// not to be had none is wanted.
+static fv_status draw_svg_and_png(const drawing *d, fv_drawn *drawn, fv_error *error) {
+    gnuplot_drawing svg = {.in = NULL}, png = {.in = NULL};
+    bool one_by_one = fv_machine_cores() < 2;
+    fv_status status = begin_picture(d, FV_PICTURE_SVG, "svg", &drawn->svg, &svg, error);
+    if (status == FV_OK && one_by_one) status = finish_svg(d, &svg, drawn->svg, error);
+    if (status == FV_OK) status = begin_picture(d, FV_PICTURE_PNG, "png", &drawn->png, &png, error);
+    if (status == FV_OK && !one_by_one) status = finish_svg(d, &svg, drawn->svg, error);
+    if (status == FV_OK) status = gnuplot_finish(&png, error);
+    gnuplot_drop(&svg);
+    gnuplot_drop(&png);
+    return status;
 }
 
 static fv_status draw_pictures(const figure_kind *kind, figure_view *view, const char *script,
@@ -159,15 +189,11 @@ static fv_status draw_pictures(const figure_kind *kind, figure_view *view, const
     const char *title = fv_options_text(view->options, "title", source && *source ? source : name);
     if (name == NULL || (drawn->title = strdup(title)) == NULL)
         return fv_fail(error, FV_NO_MEMORY, "out of memory");
-    if (kind->animated)
-        return draw_picture(script, length, FV_PICTURE_GIF, view, folder, name, "gif", &drawn->gif,
-                            error);
-    fv_status status =
-        draw_picture(script, length, FV_PICTURE_SVG, view, folder, name, "svg", &drawn->svg, error);
-    if (status == FV_OK) status = spots_write(drawn->svg, &view->spots, error);
-    if (status != FV_OK) return status;
-    return draw_picture(script, length, FV_PICTURE_PNG, view, folder, name, "png", &drawn->png,
-                        error);
+    const drawing d = {view, script, length, folder, name};
+    if (!kind->animated) return draw_svg_and_png(&d, drawn, error);
+    gnuplot_drawing gif = {.in = NULL};
+    fv_status status = begin_picture(&d, FV_PICTURE_GIF, "gif", &drawn->gif, &gif, error);
+    return status == FV_OK ? gnuplot_finish(&gif, error) : status;
 }
 
 fv_status fv_figure_draw(const fv_experiment *experiment, const fv_options *figure,

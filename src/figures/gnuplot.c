@@ -2,7 +2,6 @@
 #include "figures/gnuplot.h"
 
 #include "figures/fit.h"
-#include "figures/gnuplot_process.h"
 #include "figures/picture.h"
 
 #include <errno.h>
@@ -76,14 +75,6 @@ static bool write_script(FILE *in, const picture_terminal *terminal, int width, 
     return fflush(in) == 0 && !ferror(in) && lseek(fileno(in), 0, SEEK_SET) == 0;
 }
 
-static fv_status draw(FILE *in, FILE *out, const picture_terminal *terminal, int width, int height,
-                      const char *script, size_t length, const char *path, fv_error *error) {
-    if (in == NULL || out == NULL || !write_script(in, terminal, width, height, script, length))
-        return fv_fail(error, FV_IO, "cannot write a temporary file for gnuplot: %s",
-                       strerror(errno));
-    return gnuplot_run(fileno(in), fileno(out), path, error);
-}
-
 // Puts the picture in place, if it is one.
 static fv_status keep(FILE *from, figure_picture picture, const char *path, fv_error *error) {
     struct stat drawn;
@@ -106,13 +97,37 @@ static fv_status keep(FILE *from, figure_picture picture, const char *path, fv_e
     return status;
 }
 
+fv_status gnuplot_begin(gnuplot_drawing *d, const char *script, size_t length,
+                        figure_picture picture, int width, int height, const char *path,
+                        fv_error *error) {
+    *d = (gnuplot_drawing){memory_file(), memory_file(), picture, path, {.messages = -1}};
+    fv_status status = FV_OK;
+    if (d->in == NULL || d->out == NULL ||
+        !write_script(d->in, &terminals[picture], width, height, script, length))
+        status =
+            fv_fail(error, FV_IO, "cannot write a temporary file for gnuplot: %s", strerror(errno));
+    if (status == FV_OK) status = gnuplot_start(&d->process, fileno(d->in), fileno(d->out), error);
+    if (status != FV_OK) gnuplot_drop(d);
+    return status;
+}
+
+fv_status gnuplot_finish(gnuplot_drawing *d, fv_error *error) {
+    fv_status status = gnuplot_await(&d->process, d->path, error);
+    if (status == FV_OK) status = keep(d->out, d->picture, d->path, error);
+    gnuplot_drop(d);
+    return status;
+}
+
+void gnuplot_drop(gnuplot_drawing *d) {
+    gnuplot_kill(&d->process);
+    if (d->in != NULL) fclose(d->in);
+    if (d->out != NULL) fclose(d->out);
+    *d = (gnuplot_drawing){.in = NULL};
+}
+
 fv_status gnuplot_draw(const char *script, size_t length, figure_picture picture, int width,
                        int height, const char *path, fv_error *error) {
-    FILE *in = memory_file(), *out = memory_file();
-    fv_status status =
-        draw(in, out, &terminals[picture], width, height, script, length, path, error);
-    if (status == FV_OK) status = keep(out, picture, path, error);
-    if (in != NULL) fclose(in);
-    if (out != NULL) fclose(out);
-    return status;
+    gnuplot_drawing drawing;
+    fv_status status = gnuplot_begin(&drawing, script, length, picture, width, height, path, error);
+    return status == FV_OK ? gnuplot_finish(&drawing, error) : status;
 }

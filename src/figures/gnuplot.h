@@ -4,6 +4,8 @@
 #ifndef FOVEA_FIGURES_GNUPLOT_H
 #define FOVEA_FIGURES_GNUPLOT_H
 
+#include "figures/gnuplot_process.h"
+
 #include <fovea/status.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -30,10 +32,29 @@ void gnuplot_string(FILE *script, const char *text);
 // The same of the n bytes of `text`, followed by `end`.
 void gnuplot_text(FILE *script, const char *text, size_t n, const char *end);
 
-// Runs the script, which draws on a canvas of width x height units, and puts the picture at `path`:
-// whole, or not at all. Fails with FV_MISSING_PROGRAM where there is no gnuplot, and with gnuplot's
-// own words where it refuses the script.
+// A picture that is being drawn; zeroed before.
+typedef struct gnuplot_drawing {
+    FILE *in, *out;
+    figure_picture picture;
+    const char *path; // the caller's
+    gnuplot_process process;
+} gnuplot_drawing;
+
+// Lets gnuplot begin to run the script, which draws on a canvas of width x height units. Fails with
+// FV_MISSING_PROGRAM where there is no gnuplot.
+fv_status gnuplot_begin(gnuplot_drawing *drawing, const char *script, size_t length,
+                        figure_picture picture, int width, int height, const char *path,
+                        fv_error *error);
+
+// Waits for the picture and puts it at its path: whole, or not at all. Fails with gnuplot's own
+// words where it refuses the script.
+fv_status gnuplot_finish(gnuplot_drawing *drawing, fv_error *error);
+
+// Both, one after the other.
 fv_status gnuplot_draw(const char *script, size_t length, figure_picture picture, int width,
                        int height, const char *path, fv_error *error);
+
+// Gives up what has begun and is not finished; for others nothing.
+void gnuplot_drop(gnuplot_drawing *drawing);
 
 #endif

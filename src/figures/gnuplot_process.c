@@ -22,28 +22,27 @@ extern char **environ;
 
 enum {
     POLL_MILLISECONDS = 20, // between two looks at the flag
-    LONGEST_SECONDS = 600,  // of one picture, unless FOVEA_GNUPLOT_SECONDS says otherwise
-    TEXT_SIZE = 700
+    LONGEST_SECONDS = 600   // of one picture, unless FOVEA_GNUPLOT_SECONDS says otherwise
 };
 
 static const volatile int *interrupt_flag;
-static volatile sig_atomic_t running; // the process, 0 for none
+static volatile sig_atomic_t running[GNUPLOT_MOST]; // processes; 0: free
 
 void fv_drawing_interrupt(const volatile int *flag) {
     interrupt_flag = flag;
 }
 
 void fv_drawing_abandon(void) {
-    if (running > 0) kill(-(pid_t)running, SIGKILL);
+    for (int i = 0; i < GNUPLOT_MOST; i++)
+        if (running[i] > 0) kill(-(pid_t)running[i], SIGKILL);
 }
 
-typedef struct process {
-    pid_t id;
-    int messages;         // the reading end of its stderr, -1 once it is closed
-    char text[TEXT_SIZE]; // how that begins
-    size_t n;
-    int wait_status;
-} process;
+// Puts `to` in the place of the first `from`.
+static void note_running(pid_t from, pid_t to) {
+    int i = 0;
+    while (i < GNUPLOT_MOST && running[i] != (sig_atomic_t)from) i++;
+    if (i < GNUPLOT_MOST) running[i] = (sig_atomic_t)to;
+}
 
 // --- starting ----------------------------------------------------------------------------------
 
@@ -65,7 +64,7 @@ static int set_signals(posix_spawnattr_t *attributes) {
 }
 
 // Starts it without its start-up files; returns 0 or an error number.
-static int spawn(process *p, int in, int out, int messages) {
+static int spawn(gnuplot_process *p, int in, int out, int messages) {
     char *arguments[] = {"gnuplot", "--default-settings", "-", NULL};
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
@@ -87,15 +86,18 @@ static int spawn(process *p, int in, int out, int messages) {
     return failed;
 }
 
-static fv_status start(process *p, int in, int out, fv_error *error) {
+fv_status gnuplot_start(gnuplot_process *p, int in, int out, fv_error *error) {
+    *p = (gnuplot_process){.messages = -1};
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) != 0)
         return fv_fail(error, FV_IO, "cannot make a pipe for gnuplot: %s", strerror(errno));
     int failed = spawn(p, in, out, ends[1]);
     close(ends[1]);
     p->messages = ends[0];
+    if (!failed) note_running(0, p->id);
     if (!failed) return FV_OK;
     close(ends[0]);
+    *p = (gnuplot_process){.messages = -1};
     if (failed == ENOENT)
         return fv_fail(error, FV_MISSING_PROGRAM,
                        "gnuplot is not installed, which draws the figures: install the package "
@@ -107,7 +109,7 @@ static fv_status start(process *p, int in, int out, fv_error *error) {
 
 // Waits for a word of it, for its end, or for as long as lies between two looks at the flag. Its
 // words are read to the last, so that it never waits for a reader.
-static void listen_to(process *p) {
+static void listen_to(gnuplot_process *p) {
     struct pollfd words = {.fd = p->messages, .events = POLLIN};
     // After its last word its end is near.
     if (poll(&words, 1, p->messages < 0 ? 1 : POLL_MILLISECONDS) <= 0) return;
@@ -124,7 +126,7 @@ static void listen_to(process *p) {
     p->n += kept;
 }
 
-static bool has_ended(process *p) {
+static bool has_ended(gnuplot_process *p) {
     pid_t id;
     while ((id = waitpid(p->id, &p->wait_status, WNOHANG)) < 0 && errno == EINTR) continue;
     return id != 0;
@@ -136,7 +138,7 @@ static double longest_seconds(void) {
     return seconds > 0 ? seconds : LONGEST_SECONDS;
 }
 
-static void end(process *p) {
+static void end(gnuplot_process *p) {
     kill(-p->id, SIGKILL);
     while (waitpid(p->id, &p->wait_status, 0) < 0 && errno == EINTR) continue;
 }
@@ -150,7 +152,7 @@ static fv_status interrupted(const char *path, fv_error *error) {
                    "interrupted while drawing %s; the same command draws it again", path);
 }
 
-static fv_status watch(process *p, const char *path, fv_error *error) {
+static fv_status watch(gnuplot_process *p, const char *path, fv_error *error) {
     double longest = longest_seconds(), latest = clock_now() + longest;
     while (!has_ended(p)) {
         if (is_interrupted()) {
@@ -172,7 +174,7 @@ static fv_status watch(process *p, const char *path, fv_error *error) {
 // --- what it says ------------------------------------------------------------------------------
 
 // Its first words, on one line.
-static void flatten(process *p) {
+static void flatten(gnuplot_process *p) {
     char *at = p->text;
     for (size_t i = 0; i < p->n; i++) {
         bool blank = p->text[i] == '\0' || strchr(" \t\r\n", p->text[i]) != NULL;
@@ -183,7 +185,7 @@ static void flatten(process *p) {
     *at = '\0';
 }
 
-static fv_status complain(process *p, const char *path, fv_error *error) {
+static fv_status complain(gnuplot_process *p, const char *path, fv_error *error) {
     flatten(p);
     if (WIFSIGNALED(p->wait_status) && WTERMSIG(p->wait_status) == SIGXFSZ)
         return fv_fail(error, FV_IO, "%s: gnuplot met the limit on the size of files (ulimit -f)",
@@ -195,15 +197,24 @@ static fv_status complain(process *p, const char *path, fv_error *error) {
                    *p->text ? p->text : "it gave no reason");
 }
 
-fv_status gnuplot_run(int in, int out, const char *path, fv_error *error) {
-    process p = {0};
-    fv_status status = start(&p, in, out, error);
-    if (status != FV_OK) return status;
-    running = (sig_atomic_t)p.id;
-    status = watch(&p, path, error);
-    running = 0;
-    for (int i = 0; p.messages >= 0 && i < 8; i++) listen_to(&p); // its last words
-    if (p.messages >= 0) close(p.messages);
-    if (status != FV_OK || p.wait_status == 0) return status;
-    return is_interrupted() ? interrupted(path, error) : complain(&p, path, error);
+// Its number may be another process's from now on.
+static void forget(gnuplot_process *p) {
+    note_running(p->id, 0);
+    if (p->messages >= 0) close(p->messages);
+    p->messages = -1;
+    p->id = 0;
+}
+
+fv_status gnuplot_await(gnuplot_process *p, const char *path, fv_error *error) {
+    fv_status status = watch(p, path, error);
+    for (int i = 0; p->messages >= 0 && i < 8; i++) listen_to(p); // its last words
+    forget(p);
+    if (status != FV_OK || p->wait_status == 0) return status;
+    return is_interrupted() ? interrupted(path, error) : complain(p, path, error);
+}
+
+void gnuplot_kill(gnuplot_process *p) {
+    if (p->id <= 0) return;
+    end(p);
+    forget(p);
 }

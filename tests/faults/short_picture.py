@@ -22,8 +22,10 @@ TIMEOUT_SECONDS = 60
 
 # How the picture with number $FOVEA_SHORT is cut; the others are drawn as usual.
 STAND_IN = """#!/bin/bash
+exec 9>"$FOVEA_COUNT.lock"; flock 9 # pictures are drawn side by side
 count=$(($(cat "$FOVEA_COUNT" 2>/dev/null || echo 0) + 1))
 echo $count > "$FOVEA_COUNT"
+exec 9>&-
 [ $count = "$FOVEA_SHORT" ] || exec GNUPLOT "$@"
 CUT
 """

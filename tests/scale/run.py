@@ -2,11 +2,12 @@
 """Sweeps of thousands of runs: run.py TOOL
 
 They take hardly more memory than one run does, trained or found in the store, and of very many faint
-lines a figure draws some.
+lines a figure draws some. The two pictures of a figure are drawn side by side where there are two cores.
 """
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,6 +22,15 @@ task: {{name: copy, vocab_size: 4, context_length: 4}}
 model: {{n_embd: 2}}
 train: {{batch_size: 8, steps: 2, log_every: 1, seed: 0..{last}}}
 """
+# Stands in for gnuplot: begins to draw once another has begun too, or after two seconds, and logs that.
+STAND_IN = """#!/bin/sh
+echo begin >> "$FOVEA_LOG"
+for i in $(seq 40); do
+    [ "$(grep -c begin "$FOVEA_LOG")" -lt 2 ] && sleep 0.05
+done
+GNUPLOT "$@"
+echo end >> "$FOVEA_LOG"
+"""
 FIGURE = "figure: {kind: curves, y: perplexity}\n"
 
 
@@ -29,10 +39,11 @@ def check(condition, message):
         sys.exit(f"scale: {message}")
 
 
-def run(*arguments):
+def run(*arguments, before=(), **environment):
     """What it prints, and the most memory that it took, in KiB."""
-    command = [str(TOOL), *map(str, arguments)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    command = [*before, str(TOOL), *map(str, arguments)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                               env={**os.environ, **environment})
     out, err = process.stdout.read(), process.stderr.read()
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
@@ -68,10 +79,27 @@ def figure(folder, out):
     check(4000 <= n_lines < 4100, f"the figure has {n_lines} lines")
 
 
+def side_by_side(folder):
+    programs, log = folder / "programs", folder / "log"
+    programs.mkdir()
+    (programs / "gnuplot").write_text(STAND_IN.replace("GNUPLOT", shutil.which("gnuplot")))
+    (programs / "gnuplot").chmod(0o755)
+    path = f"{programs}:{os.environ['PATH']}"
+    cores = sorted(os.sched_getaffinity(0))
+    for n in range(1, min(len(cores), 2) + 1):
+        log.write_text("")
+        only = ["taskset", "-c", ",".join(map(str, cores[:n]))]
+        run("run", sweep(folder, 3, FIGURE), "--out", folder / "few", "--quiet", before=only, PATH=path,
+            FOVEA_LOG=str(log))
+        expected = "begin begin end end" if n > 1 else "begin end begin end"
+        check(log.read_text().split() == expected.split(), f"on {n} cores gnuplots {log.read_text().split()}")
+
+
 def main():
     with tempfile.TemporaryDirectory(prefix="fovea-scale-") as name:
         out = memory(Path(name))
         figure(Path(name), out)
+        side_by_side(Path(name))
     print(f"scale: {MANY} runs in less than {MOST_MEMORY >> 10} MiB")
 
 
