@@ -283,6 +283,8 @@ fv_status asks_same_model(asks *a, const char *label, const asks_origin *origin,
         const char *endpoint = column_text(s, 0), *model = column_text(s, 1);
         const char *returned = column_text(s, 2);
         if (model == NULL) model = "";
+        // A reply that names the model as it was asked tells nothing.
+        if (returned != NULL && strcmp(returned, model) == 0) returned = NULL;
         found = strcmp(endpoint, origin->endpoint) == 0 && strcmp(model, origin->model) == 0 &&
                 (origin->returned == NULL || returned == NULL ||
                  strcmp(origin->returned, returned) == 0);

@@ -62,6 +62,11 @@ def another_model_there(bench):
         check(len(server.log()) == 12, "the other model was not asked")
         bench.ask(server, out, *GRID, "--same-model")
         check(len(server.log()) == 12, "the same model was asked again")
+        # What told nothing once stands in nobody's way.
+        server.plant(lists="m")
+        bench.ask(server, bench.folder / "echo", *GRID)
+        server.plant(lists="large.gguf")
+        bench.ask(server, bench.folder / "echo", *GRID)
         url = server.url
     bench.run("--endpoint", url, "--model", "m", "--out", out, *FAST, *GRID)  # what is stored needs no server
 
@@ -156,7 +161,7 @@ def provenance(bench):
             check(rows == [(f"{server.url}/v1", wanted, "m", "m-q4", '{"temperature":0.0}', extra, 128, rows[0][-1])], f"{rows}")
             check(rows[0][-1] and rows[0][-1][0].isdigit(), f"Fovea's version: {rows}")
             line = json.loads(done.stdout.splitlines()[0])
-            check((line["endpoint"], line["server"], line["asked_as"], line["max_tokens"], line["unknown"]) ==
+            check((line["endpoint"], line["server"], line["model_asked"], line["max_tokens"], line["unknown"]) ==
                   (f"{server.url}/v1", wanted, "m", 128, 0), f"{line}")
             before = len(server.log())
             again = bench.ask(server, out, *GRID, "--json", "--extra", json.dumps({"b": KEY, "a": 1}), key=KEY)

@@ -303,7 +303,7 @@ static bool print_cell_json(const fv_served *served, const fv_cells *cells, int 
     free(text);
     if (object == NULL || !fv_served_provenance_of(served, i, &p)) return false;
     json_t *more = json_pack("{s:s, s:s?, s:s, s:o, s:o, s:i, s:i}", "endpoint", p.endpoint,
-                             "server", p.server, "asked_as", p.model, "sampling",
+                             "server", p.server, "model_asked", p.model, "sampling",
                              json_loads(p.sampling, 0, NULL), "extra", json_loads(p.extra, 0, NULL),
                              "max_tokens", p.max_tokens, "unknown", p.n_unknown);
     bool whole = more != NULL && json_object_update(object, more) == 0;
