@@ -77,19 +77,18 @@ void KERNEL(map)(const kernel_map *a) {
 // accumulators of 3 x 4, three inputs and a slope; thirty-two hold 4 x 4 and more.
 enum { GRADIENT_CHUNK_ROWS = 128 };
 
+// clang-format off
+#define NARROW_BLOCKS(X)                                                                           \
+    X(3, 4) X(3, 3) X(3, 2) X(3, 1) X(2, 4) X(2, 3) X(2, 2) X(2, 1)                                \
+    X(1, 8) X(1, 4) X(1, 3) X(1, 2) X(1, 1)
 #if VW == 16
-#define GRADIENT_BLOCKS(X)                                                                         \
-    X(4, 4)                                                                                        \
-    X(4, 3) X(4, 2) X(4, 1) X(3, 4) X(3, 3) X(3, 2) X(3, 1) X(2, 8) X(2, 4) X(2, 3) X(2, 2)        \
-        X(2, 1) X(1, 8) X(1, 4) X(1, 3) X(1, 2) X(1, 1)
+#define GRADIENT_BLOCKS(X) X(4, 4) X(4, 3) X(4, 2) X(4, 1) X(2, 8) NARROW_BLOCKS(X)
 enum { GRADIENT_TALLEST = 4, GRADIENT_WIDEST_PAIR = 8 };
 #else
-#define GRADIENT_BLOCKS(X)                                                                         \
-    X(3, 4)                                                                                        \
-    X(3, 3) X(3, 2) X(3, 1) X(2, 4) X(2, 3) X(2, 2) X(2, 1) X(1, 8) X(1, 4) X(1, 3) X(1, 2)        \
-        X(1, 1)
+#define GRADIENT_BLOCKS(X) NARROW_BLOCKS(X)
 enum { GRADIENT_TALLEST = 3, GRADIENT_WIDEST_PAIR = 4 };
 #endif
+// clang-format on
 
 INLINE void map_gradient_block(const kernel_map_gradient *a, int first, int last, int k, int n,
                                int TI, int TJ) {

@@ -25,8 +25,8 @@ typedef struct model_lanes {
 } model_lanes;
 
 enum hook_kind {
-    FV_HOOK_LIES, // in a buffer of the layer
-    FV_HOOK_MADE, // by `lanes`, in scratch
+    FV_HOOK_LIES,  // in a buffer of the layer
+    FV_HOOK_MADE,  // by `lanes`, in scratch
     FV_HOOK_EARLY, // in a buffer that is filled before values are summed: model_tile's stops_early
 };
 

@@ -64,7 +64,8 @@ static fv_status create_losses(const fv_model *model, const probe_reads *reads, 
     (void)reads;
     int n_vocab = fv_model_sizes_of(model).vocab_size;
     probe_losses *l = calloc(1, sizeof *l);
-    if ((*state = l) == NULL)
+    *state = l;
+    if (l == NULL)
         return fv_fail(error, FV_NO_MEMORY, "no memory for the losses of %d tokens", n_vocab);
     l->n_vocab = n_vocab;
     fv_model_loss_positions(model, &l->n_loss);

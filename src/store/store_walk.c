@@ -37,7 +37,7 @@ typedef struct pass {
     cursor cursors[N_TABLES];
     fv_record *record; // of the run that is read; NULL where it is not wanted
     int n_snapshots;   // of that run
-    fv_error *error;
+    fv_error unsaid;   // why a run is passed over
 } pass;
 
 // Of what an index knows of a row: its first two columns, which are the index's, and its place.
@@ -88,7 +88,7 @@ static fv_status read_curve(pass *p) {
     if (more == NULL) return FV_NO_MEMORY;
     r->series = more;
     more[r->n_series] = (fv_series){0};
-    return store_read_series(p->store, p->cursors[SERIES].rows, r, p->error);
+    return store_read_series(p->store, p->cursors[SERIES].rows, r, &p->unsaid);
 }
 
 static fv_status read_curves(pass *p, const char *id) {
@@ -126,7 +126,7 @@ static fv_status read_snapshots(pass *p, const char *id) {
         if (more == NULL) return FV_NO_MEMORY;
         r->snapshots = more;
         more[r->n_snapshots] = (fv_snapshot){0};
-        status = store_read_snapshot(p->store, c->rows, r, p->error);
+        status = store_read_snapshot(p->store, c->rows, r, &p->unsaid);
     }
     return status;
 }
@@ -139,7 +139,7 @@ static fv_status read_parts(pass *p, sqlite3_stmt *row, const char *id) {
         sql_digest_begin(p->listed);
         sql_digest_add_columns(p->store->digest, TAG_RUN, row, RUN_COLUMNS);
         sql_digest_add_columns(p->listed, TAG_RUN, row, RUN_COLUMNS);
-        status = store_read_run(p->store, row, p->record, p->error);
+        status = store_read_run(p->store, row, p->record, &p->unsaid);
     }
     fv_status curves = read_curves(p, id);
     digest_tensors(p, id);
@@ -159,13 +159,12 @@ static fv_status read_one(pass *p, sqlite3_stmt *row) {
     fv_record record;
     fv_record_init(&record);
     p->record = p->walker->wants(p->walker->context, id) ? &record : NULL;
-    fv_error unsaid = {0}; // of a run that is passed over
-    p->error = &unsaid;
     p->n_snapshots = 0;
     fv_status status = read_parts(p, row, id);
     if (p->record == NULL) return FV_OK;
-    bool whole = status == FV_OK && has_its_digests(p, row) &&
-                 (p->n_snapshots == 0 || store_check_n_params(p->store, &record, &unsaid) == FV_OK);
+    bool whole =
+        status == FV_OK && has_its_digests(p, row) &&
+        (p->n_snapshots == 0 || store_check_n_params(p->store, &record, &p->unsaid) == FV_OK);
     if (whole) return p->walker->take(p->walker->context, &record);
     fv_record_free(&record);
     return FV_OK;

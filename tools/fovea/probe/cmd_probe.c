@@ -91,10 +91,9 @@ static fv_status probe_subject_tell(const probe_subject *subject, const request 
 static fv_status probe(const request *r, int *exit_code, fv_error *error) {
     probe_subject subject;
     fv_status status = probe_subject_load(r->operand, r->step, &subject, error);
+    const probe_cache_request cache = {r->cache, r->tokens, r->n_tokens, r->out, r->json};
     if (status == FV_OK && r->cache != NULL)
-        status = probe_cache_tell(
-            &subject, &(probe_cache_request){r->cache, r->tokens, r->n_tokens, r->out, r->json},
-            exit_code, error);
+        status = probe_cache_tell(&subject, &cache, exit_code, error);
     else if (status == FV_OK && r->prompt)
         *exit_code = probe_prompt_tell(&subject, r->tokens, r->n_tokens, r->more, r->json);
     else if (status == FV_OK)
