@@ -135,11 +135,12 @@ typedef struct fv_served_options {
     const char *folder;   // of eval.db
     const char *endpoint; // "http://localhost:8000" or ".../v1"; NULL: nothing is asked, only built
     const char *model;    // as the server calls it
-    const char *label;  // what answers are kept under in eval.db, and what figures call the model;
-                        // NULL: the model and the address, "llama at localhost:8000"
-    const char *api;    // "chat" or "completions"
-    const char *key;    // sent as a bearer token, stored nowhere; NULL for none
-    const char *extra;  // a JSON object of more members of every request; NULL for none
+    const char *label; // what answers are kept under in eval.db, and what figures call the model;
+                       // NULL: the model and the address, "llama at localhost:8000"
+    const char *api;   // "chat" or "completions"
+    const char *key;   // sent as a bearer token, stored nowhere; NULL for none
+    const char *thoughts; // one more pair of marks around a thought, "OPEN,CLOSE"; NULL for none
+    const char *extra;    // a JSON object of more members of every request; NULL for none
     bool same_model;    // stored answers of the label are of this model, though of another address
                         // or another name
     bool reuse_unknown; // answers count that were stored before it was noted who answered

@@ -203,6 +203,48 @@ static bool find_distractor(const served_task *task, const prompt *p, const char
     return false;
 }
 
+static bool all(const char *word, size_t n, int (*is)(int)) {
+    size_t i = 0;
+    while (i < n && is((unsigned char)word[i])) i++;
+    return i == n;
+}
+
+// Whether a word of the reply has the form of an answer.
+static bool has_form(const served_task *task, const prompt *p, const char *word, size_t n,
+                     bool numbered) {
+    char text[8];
+    switch (task->form) {
+    case EVAL_FORM_VALUE:
+        return looks_like(task->value, word, n);
+    case EVAL_FORM_VARIABLE:
+        return n == 5 && all(word, n, isupper);
+    case EVAL_FORM_ITEM:
+        return numbered && isalpha((unsigned char)*word);
+    case EVAL_FORM_CODE:
+        snprintf(text, sizeof text, "%.*s", (int)n, word);
+        return n == 6 && all(word, n, islower) && prompt_find(p, text) >= 0;
+    default:
+        return false;
+    }
+}
+
+// Whether a reply that was cut off has an answer in it all the same. What touches its end may be a
+// part of something longer, but for values that have all their characters.
+static bool has_answer(const served_task *task, const prompt *p, const char *reply) {
+    if (task->form == EVAL_FORM_LINE) return strchr(reply + strspn(reply, " \t\r\n"), '\n') != NULL;
+    bool sure = task->form == EVAL_FORM_VALUE && task->value != EVAL_WORDS;
+    for (const char *at = reply; *at != '\0';) {
+        size_t n = 0;
+        while (isalnum((unsigned char)at[n]) || at[n] == '-') n++;
+        bool numbered =
+            at - reply >= 3 && at[-1] == ' ' && at[-2] == '.' && isdigit((unsigned char)at[-3]);
+        bool whole = at[n] != '\0' || sure;
+        if (n > 0 && whole && has_form(task, p, at, n, numbered)) return true;
+        at += n > 0 ? n : 1;
+    }
+    return false;
+}
+
 static bool is_blank(const char *text) {
     return text[strspn(text, " \t\r\n")] == '\0';
 }
@@ -223,6 +265,6 @@ void served_judge(const served_task *task, const prompt *p, const char *reply, b
         verdict->answer = FV_ANSWER_DISTRACTOR;
     else if (is_refusal(reply))
         verdict->answer = FV_ANSWER_REFUSAL;
-    else if (cut)
+    else if (cut && !has_answer(task, p, reply))
         verdict->answer = FV_ANSWER_CUT;
 }

@@ -22,7 +22,8 @@ typedef struct served_verdict {
     double distractor_depth; // percent of the prompt before it
 } served_verdict;
 
-// `cut`: the reply ended because the limit of new tokens was reached.
+// `cut`: the reply ended because the limit of new tokens was reached. What has no answer in it then
+// was cut off; a value of the asked form that is not expected is wrong, however the reply goes on.
 void served_judge(const served_task *task, const prompt *p, const char *reply, bool cut,
                   served_verdict *verdict);
 

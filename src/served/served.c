@@ -131,6 +131,40 @@ static fv_status add_cells(fv_served *s, served_group *g, fv_error *error) {
     return FV_OK;
 }
 
+// "OPEN,CLOSE" of the options. Answers that are read otherwise are other answers: the marks are noted
+// with what was asked beside the usual.
+static fv_status read_marks(fv_served *s, served_group *g, fv_error *error) {
+    const char *marks = s->options.thoughts, *comma = marks != NULL ? strchr(marks, ',') : NULL;
+    if (marks == NULL) return FV_OK;
+    if (comma == NULL || comma == marks || comma[1] == '\0' || strchr(comma + 1, ',') != NULL)
+        return fv_fail(error, FV_USAGE,
+                       "--thoughts takes the marks around a thought, OPEN,CLOSE, as in "
+                       "'<plan>,</plan>', not '%s'",
+                       marks);
+    free(s->marks);
+    s->marks = text_copy(marks);
+    json_t *extra = json_loads(g->settings.extra, 0, NULL);
+    char *text = NULL;
+    if (json_object_set_new(extra, "thoughts", json_string(marks)) == 0)
+        text = json_dumps(extra, JSON_COMPACT | JSON_SORT_KEYS);
+    json_decref(extra);
+    if (s->marks == NULL || text == NULL) {
+        free(text);
+        return fv_fail(error, FV_NO_MEMORY, "out of memory");
+    }
+    free(g->settings.extra);
+    g->settings.extra = text;
+    s->marks[comma - marks] = '\0';
+    return FV_OK;
+}
+
+static void use_marks(fv_served *s) {
+    for (int i = 0; i < s->n_groups && s->marks != NULL; i++) {
+        s->groups[i].thoughts.open = s->marks;
+        s->groups[i].thoughts.close = s->marks + strlen(s->marks) + 1;
+    }
+}
+
 static fv_status make_group(fv_served *s, const served_task *task, const data_file *data,
                             int length, fv_error *error) {
     const fv_served_options *o = &s->options;
@@ -146,6 +180,7 @@ static fv_status make_group(fv_served *s, const served_task *task, const data_fi
                            ? source_data_name(data, &g->haystack, error)
                            : source_prepare(&s->source, task, &from, &g->hay, &g->haystack, error);
     if (status == FV_OK) status = wire_settings_make(&g->settings, g->max_tokens, o->extra, error);
+    if (status == FV_OK) status = read_marks(s, g, error);
     if (status != FV_OK) return status;
     http_hide(o->key, g->settings.extra,
               strlen(g->settings.extra)); // stored, and compared with what is
@@ -218,6 +253,7 @@ static fv_status measure_group(fv_served *s, served_group *g, token_counter *cou
         *error = why;
         return status;
     }
+    g->thoughts.begun = g->rule.count.begins_thought;
     if (*s->counted == '\0')
         snprintf(s->counted, sizeof s->counted, "%s%s", tokens_way_text(g->rule.count.way),
                  g->rule.count.added_known ? "" : ", template estimated");
@@ -229,6 +265,7 @@ static fv_status open_counter(const fv_served *s, token_counter *counter, fv_err
     const fv_served_options *o = &s->options;
     *counter = (token_counter){.model = o->model,
                                .extra = o->extra,
+                               .thoughts = s->groups[0].thoughts,
                                .api = strcmp(o->api, "chat") == 0 ? WIRE_CHAT : WIRE_COMPLETIONS,
                                .patience = o->timeout,
                                .interrupted = o->interrupted,
@@ -410,6 +447,7 @@ fv_status fv_served_open(const fv_served_options *options, fv_served **out, fv_e
     status = address_read(options->endpoint, chat, &s->at, error);
     if (status == FV_OK) status = served_name(s, error);
     if (status == FV_OK) status = make_groups(s, error);
+    use_marks(s);
     if (status == FV_OK) status = open_asks(s, false, error);
     if (status == FV_OK) status = served_check_label(s, error);
     s->context = s->server.context;
@@ -438,6 +476,7 @@ void fv_served_close(fv_served *s) {
     free(s->cells);
     free(s->faults);
     free(s->label);
+    free(s->marks);
     address_free(&s->at);
     source_free(&s->source);
     data_files_close(s->data, s->n_data);

@@ -21,6 +21,7 @@ typedef struct served_group {
     length_rule rule;                           // where something is missing
     char left_out[sizeof((fv_error *)0)->text]; // why nothing of it can be asked, or ""
     wire_frame frame;
+    thoughts_known thoughts;
     int first_cell, n_cells;   // by falling depth
     int n_answered;            // in this call
     int n_too_long;            // that the server did not read whole, in this call
@@ -41,8 +42,9 @@ typedef struct served_cell {
 struct fv_served {
     fv_served_options options;
     address at;
-    char *label;                                        // what the answers are kept under
-    server_told server;                                 // what it says of itself
+    char *marks;        // of thoughts: the opening one and, behind its zero, the closing
+    char *label;        // what the answers are kept under
+    server_told server; // what it says of itself
     char server_before[sizeof((server_told *)0)->name]; // as some stored answer names it, or ""
     asks *asks;
     asks_key key;

@@ -105,9 +105,11 @@ static void name_address(http_call *call) {
 
 static http_fault judge(http_call *call) {
     slot *at = call->context;
+    served_group *g = at->cell->group;
     free(at->reply.text);
-    http_fault fault =
-        wire_read(call->reply.data, call->reply.n, call->status, &at->reply, call->note);
+    http_fault fault = wire_read(call->reply.data, call->reply.n, call->status, &g->thoughts,
+                                 &at->reply, call->note);
+    g->thoughts.begun |= at->reply.begun;
     if (call->status == 404) name_address(call);
     return fault;
 }

@@ -33,6 +33,16 @@ typedef struct served_source {
 // best_subspan_em.
 typedef enum served_metric { EVAL_MATCH_ALL, EVAL_MATCH_PART, EVAL_SUBSPAN } served_metric;
 
+// What an answer looks like, right or wrong. A reply that runs on to the limit of tokens has been
+// given where it has a value of that form, else it was cut off before.
+typedef enum served_form {
+    EVAL_FORM_LINE,     // any line that has ended
+    EVAL_FORM_VALUE,    // a word of the task's kind of values
+    EVAL_FORM_VARIABLE, // five capitals
+    EVAL_FORM_ITEM,     // "3. otter"
+    EVAL_FORM_CODE      // a word of the prompt, six small letters
+} served_form;
+
 // Where a sample stands.
 typedef struct served_sample_place {
     uint64_t seed;
@@ -56,6 +66,7 @@ struct served_task {
     int max_tokens;   // of the answer
     const char *unit; // of lengths: "tokens", "pairs", "documents"
     served_metric metric;
+    served_form form;
     int least_units; // of the haystack
     bool distracts;  // other values like the answer stand in the prompt
     double spread;   // share of tokens by which prompts differ, beyond what their haystacks do

@@ -152,6 +152,7 @@ static fv_status build_documents(const served_task *task, const served_source *s
                                              .max_tokens = 100,                                    \
                                              .unit = "pairs",                                      \
                                              .least_units = 2,                                     \
+                                             .form = EVAL_FORM_VALUE,                              \
                                              .distracts = true};
 // clang-format off
 KV(kv, "the value of a key in a JSON object of uuids")

@@ -142,6 +142,7 @@ static fv_status build_classic(const served_task *task, const served_source *sou
                                              .max_tokens = 128,                                    \
                                              .unit = "tokens",                                     \
                                              .least_units = 1,                                     \
+                                             .form = EVAL_FORM_VALUE,                              \
                                              .distracts = true};
 // clang-format off
 NIAH(niah_single_1, NOISE, WORDS, NUMBERS, 1, 1, 1, "a number in repeated sentences")

@@ -37,23 +37,49 @@ static char *cut(char *from, char *to, char *end) {
     return end - (to - from);
 }
 
-static char *remove_kind(char *text, char *end, const char *open, const char *close, bool *left) {
+// *closed: some thought ends.
+static char *remove_kind(char *text, char *end, const char *open, const char *close,
+                         thoughts_found *found, bool *closed) {
     char *from = find(text, open), *to = find(text, close);
-    bool opened_before = to != NULL && (from == NULL || to < from);
     // gpt-oss ends every message with the same mark.
-    if (opened_before && *close == '<' && close[1] == '/') end = cut(text, to + strlen(close), end);
+    bool own_end = strcmp(close, "<|end|>") != 0;
+    *closed |= to != NULL && (own_end || from != NULL);
+    if (own_end && to != NULL && (from == NULL || to < from)) {
+        found->begun = true;
+        end = cut(text, to + strlen(close), end);
+    }
     while ((from = find(text, open)) != NULL) {
         to = find(from, close);
-        *left |= to == NULL;
+        found->open |= to == NULL;
         end = cut(from, to != NULL ? to + strlen(close) : end, end);
     }
     return end;
 }
 
-size_t thoughts_remove(char *text, size_t n, bool *open) {
+size_t thoughts_remove(char *text, size_t n, const thoughts_known *known, bool cut_off,
+                       thoughts_found *found) {
     char *end = text + n;
-    *open = false;
+    bool closed = false;
+    *found = (thoughts_found){0};
+    if (known->open != NULL)
+        end = remove_kind(text, end, known->open, known->close, found, &closed);
     for (int i = 0; i < N_MARKS; i++)
-        end = remove_kind(text, end, MARKS[i].open, MARKS[i].close, open);
+        end = remove_kind(text, end, MARKS[i].open, MARKS[i].close, found, &closed);
+    if (known->begun && cut_off && !closed) {
+        found->open = true;
+        end = cut(text, end, end);
+    }
     return (size_t)(end - text);
+}
+
+static bool ends_in(const char *text, size_t n, const char *mark) {
+    size_t length = strlen(mark);
+    return n >= length && strncasecmp(text + n - length, mark, length) == 0;
+}
+
+bool thoughts_begin(const char *prompt, size_t n, const thoughts_known *known) {
+    while (n > 0 && strchr(" \t\r\n", prompt[n - 1]) != NULL) n--;
+    bool found = known->open != NULL && ends_in(prompt, n, known->open);
+    for (int i = 0; i < N_MARKS && !found; i++) found = ends_in(prompt, n, MARKS[i].open);
+    return found;
 }

@@ -192,8 +192,8 @@ static fv_status ask_usage(token_counter *c, const prompt *p, int *tokens, fv_er
 }
 
 // llama.cpp shows what its template makes of a chat; its tokens, or -1.
-static fv_status ask_template(token_counter *c, const token_rule *rule, const prompt *p,
-                              int *tokens, fv_error *error) {
+static fv_status ask_template(token_counter *c, token_rule *rule, const prompt *p, int *tokens,
+                              fv_error *error) {
     wire_frame frame;
     json_t *reply = NULL;
     *tokens = -1;
@@ -206,6 +206,8 @@ static fv_status ask_template(token_counter *c, const token_rule *rule, const pr
     if (status == FV_OK && json_is_string(text)) {
         prompt whole = {0};
         prompt_clear(&whole);
+        rule->begins_thought =
+            thoughts_begin(json_string_value(text), json_string_length(text), &c->thoughts);
         prompt_add_n(&whole, json_string_value(text), json_string_length(text));
         status = whole.failed ? no_memory(error) : tokens_count(c, rule, &whole, tokens, error);
         prompt_free(&whole);

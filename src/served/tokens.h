@@ -34,6 +34,7 @@ typedef struct token_counter {
     http *http;  // NULL: no server, always TOKENS_ESTIMATE
     http_call call;
     const char *model, *extra;
+    thoughts_known thoughts;
     wire_api api;
     address at;
     double patience; // seconds that a server may take to load its model
@@ -53,6 +54,7 @@ typedef struct token_rule {
     tokens_way way;
     int added;              // tokens of the template beside what is counted
     bool added_known;       // false: assumed
+    bool begins_thought;    // the template ends in the opening mark of a thought
     char *url;              // where a prompt is counted, with this around it
     wire_frame frame;       //
     double fixed, per_byte; // of estimates, for a prompt's plain text

@@ -1,6 +1,5 @@
 #include "served/wire.h"
 #include "base/json.h"
-#include "served/thoughts.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -293,23 +292,26 @@ static bool is_cut(const char *finish) {
            strcasecmp(finish, "max_tokens") == 0;
 }
 
-static void take_choice(const json_t *root, const json_t *choice, text_buffer *text,
-                        wire_reply *reply) {
+static void take_choice(const json_t *root, const json_t *choice, const thoughts_known *known,
+                        text_buffer *text, wire_reply *reply) {
     const json_t *usage = json_object_get(root, "usage");
     const char *finish = json_string_value(json_object_get(choice, "finish_reason"));
-    bool open = false;
+    thoughts_found found;
     const char *model = json_string_value(json_object_get(root, "model"));
     snprintf(reply->finish, sizeof reply->finish, "%s", finish ? finish : "");
     take_note(reply->model, sizeof reply->model, model != NULL ? model : "");
     reply->prompt_tokens = token_count(usage, "prompt_tokens");
     reply->completion_tokens = token_count(usage, "completion_tokens");
-    text->n = thoughts_remove(text->data, strlen(text->data), &open);
-    reply->cut = open || is_cut(reply->finish);
+    reply->cut = is_cut(reply->finish);
+    text->n = thoughts_remove(text->data, strlen(text->data), known, reply->cut, &found);
+    reply->cut |= found.open;
+    reply->begun = found.begun;
     reply->text = text->data;
     *text = (text_buffer){0};
 }
 
-http_fault wire_read(const char *body, size_t n, int status, wire_reply *reply, char *note) {
+http_fault wire_read(const char *body, size_t n, int status, const thoughts_known *known,
+                     wire_reply *reply, char *note) {
     *reply = (wire_reply){.prompt_tokens = -1, .completion_tokens = -1};
     if (status != 200) return wire_fault(body, n, status, note);
     json_error_t why;
@@ -328,7 +330,7 @@ http_fault wire_read(const char *body, size_t n, int status, wire_reply *reply, 
     } else if (text.failed) {
         fault = HTTP_MALFORMED;
     } else {
-        take_choice(root, choice, &text, reply);
+        take_choice(root, choice, known, &text, reply);
     }
     text_free(&text);
     json_decref(root);

@@ -4,6 +4,7 @@
 #define FOVEA_SERVED_WIRE_H
 
 #include "served/http.h"
+#include "served/thoughts.h"
 
 typedef enum wire_api { WIRE_CHAT, WIRE_COMPLETIONS } wire_api;
 
@@ -37,11 +38,13 @@ typedef struct wire_reply {
     char finish[24];                      // "stop", "length", ...; "" where it does not say
     char model[128];                      // as the reply names it; "" where it does not
     bool cut;                             // it ends where the tokens did, or inside a thought
+    bool begun;                           // it closes a thought that it does not open
     int prompt_tokens, completion_tokens; // -1 where usage is missing
 } wire_reply;
 
 // Reads a completion. HTTP_NONE and *reply, or what is wrong, with a sentence in `note` [256].
-http_fault wire_read(const char *body, size_t n, int status, wire_reply *reply, char *note);
+http_fault wire_read(const char *body, size_t n, int status, const thoughts_known *known,
+                     wire_reply *reply, char *note);
 
 // What an HTTP status and an error body mean.
 http_fault wire_fault(const char *body, size_t n, int status, char *note);

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const thoughts_known THOUGHTS = {0};
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void judge(const char *text) {
@@ -30,7 +32,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     memcpy(body, data + 1, size - 1);
     body[size - 1] = '\0'; // as the buffer of a reply ends
     int status = STATUSES[data[0] % (sizeof STATUSES / sizeof *STATUSES)];
-    http_fault fault = wire_read(body, size - 1, status, &reply, note);
+    http_fault fault = wire_read(body, size - 1, status, &THOUGHTS, &reply, note);
     if ((fault == HTTP_NONE) != (reply.text != NULL)) abort();
     if (memchr(note, '\0', sizeof note) == NULL) abort();
     if (fault == HTTP_NONE) judge(reply.text);

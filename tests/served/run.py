@@ -222,17 +222,24 @@ def null_content(bench):
 def forms(bench):
     """Thoughts are no answers, parts and loose JSON are some; values only thought of are not found."""
     point = ["--lengths", 500, "--depths", 50, "--samples", 3, "--retries", 0]
-    for form, accuracy, otherwise, wanted in [
+    for form, accuracy, otherwise, wanted, *more in [
         ("thought", 1, "wrong", "found"),
         ("thought", 0, "refusal", "refusal"),
         ("open thought", 1, "wrong", "cut off"),
+        ("cut thought", 1, "wrong", "cut off"),
+        ("begun thought", 1, "wrong", "cut off"),
+        ("reasoning", 1, "wrong", "cut off"),
+        ("plan", 0, "refusal", "found"),
+        ("plan", 0, "refusal", "refusal", "--thoughts", "<plan>,</plan>"),
+        ("", 0, "runs on", "wrong"),
+        ("", 0, "cut off", "cut off"),
         ("parts", 1, "wrong", "found"),
         ("loose", 1, "wrong", "found"),
     ]:
         plant = {"plant": {"1": {"0": accuracy}}, "otherwise": {otherwise: 1}}
-        with bench.server(form=form, **plant) as server:
-            out = bench.folder / f"{form} {accuracy}"
-            bench.ask(server, out, *point)
+        with bench.server(form=form, tokenize="llama.cpp", **plant) as server:
+            out = bench.folder / f"{form} {accuracy} {otherwise} {len(more)}"
+            bench.ask(server, out, *point, *more)
             check(bench.rows(out, "class") == [(wanted,)] * 3, f"{form}: {bench.rows(out, 'class, reply')}")
 
 

@@ -20,8 +20,10 @@ configuration:
     key, model  what requests must have
     delay       seconds before an answer
     form        how an answer is written: "thought", the right value in a closed thought before it;
-                "open thought", the whole answer inside one; "parts", a list; "loose", with what is no JSON;
-                "terminal", with what steers terminals behind it
+                "open thought", the whole answer inside one; "cut thought", the same at the limit of tokens;
+                "begun thought", the same without a mark, which the template has; "reasoning", beside an
+                empty content; "plan", a closed one in marks of its own; "parts", a list; "loose", with
+                what is no JSON; "terminal", with what steers terminals behind it
     base        the path at which the API stands
     needs       tokens that an answer needs; where max_tokens allows fewer, all but one in three are cut off
     lists       the model that it lists, whatever it is asked for
@@ -148,6 +150,7 @@ class State:
         return {
             "distractor": (f"It is {others[0] if others else ''}.", "stop"),
             "wrong": ("It is a blue house.", "stop"),
+            "runs on": ("It is 7654321. Or is it, as the text says: One of the", "length"),
             "refusal": (REFUSAL, "stop"),
             "empty": ("", "stop"),
             "cut off": ("Let me think about where I have seen this before: the text", "length"),
@@ -259,20 +262,27 @@ class Server(asyncio.Protocol):
         found = find_needle(prompt)
         if form == "thought":
             return f"<think>\nIt says {found and found[0]}, a trap?\n</think>\n\n{text}"
-        if form == "open thought":
+        if form in ("open thought", "cut thought"):
             return f"<think>\nSo {text}"
+        if form == "plan":
+            return f"<plan>It says {found and found[0]}.</plan>{text}"
+        if form == "reasoning":
+            return None
         if form == "parts":
             thought = {"type": "thinking", "thinking": [{"type": "text", "text": "Easy."}]}
             return [thought, {"type": "text", "text": text[:4]}, {"type": "text", "text": text[4:]}]
         if form == "terminal":
             return text + "\x1b]0;x\x07\n\x9b2J"
-        return text + "\0\ud83d" if form == "loose" else text
+        return text + "\0\ud83d@bytes@" if form == "loose" else text
 
     def send_answer(self, prompt, text, finish):
         chat = self.chat
         tokens = self.state.count(prompt, chat)
         if self.state.config["truncate"] and self.state.config["context"]:
             tokens = min(tokens, self.state.config["context"])
+        form = self.state.config["form"]
+        if form in ("cut thought", "begun thought", "reasoning"):
+            finish = "length"
         choice = {"index": 0, "finish_reason": finish}
         choice.update({"message": {"role": "assistant", "content": self.write(prompt, text)}} if chat else {"text": text})
         reply = {"id": "x", "object": "chat.completion" if chat else "text_completion", "choices": [choice]}
@@ -286,6 +296,9 @@ class Server(asyncio.Protocol):
             }
         if self.state.config["form"] == "loose":
             reply.update(created=10**40, score=[float("nan"), float("inf")])
+            return self.send(200, json.dumps(reply).encode().replace(b"@bytes@", b"\xff\xc3("))
+        if form == "reasoning" and chat:
+            choice["message"]["reasoning_content"] = f"So {text}"
         self.send(200, reply)
 
     # --- requests
@@ -306,8 +319,9 @@ class Server(asyncio.Protocol):
         if path == "/extras/tokenize/count" and config["tokenize"] == "llama-cpp":
             return self.send(200, {"count": self.state.count(json.loads(body)["input"])})
         if path == "/apply-template" and config["tokenize"] == "llama.cpp" and config["shown"]:
-            text = json.loads(body)["messages"][-1]["content"]
-            return self.send(200, {"prompt": self.state.render(text, True)})
+            text = self.state.render(json.loads(body)["messages"][-1]["content"], True)
+            begun = "\n<think>\n" if config["form"] == "begun thought" else ""
+            return self.send(200, {"prompt": text + begun})
         if path == config["base"] + "/models":
             model = {"id": config["lists"], "owned_by": config["owner"], "max_model_len": config["context"] or None}
             return self.send(200, {"data": [model]})

@@ -15,6 +15,8 @@
 
 #include <cmocka.h>
 
+static const thoughts_known THOUGHTS = {0}; // no other marks than the usual
+
 static void near(double a, double b, double tolerance) {
     if (fabs(a - b) > tolerance) fail_msg("%.9g is not %.9g", a, b);
 }
@@ -343,13 +345,55 @@ static void test_classes(void **state) {
     assert_int_equal(judged(" \n%.0s", false, ""), FV_ANSWER_EMPTY);
     assert_int_equal(judged(" \n%.0s", true, ""), FV_ANSWER_CUT);
     assert_int_equal(judged("Let me see%.0s", true, ""), FV_ANSWER_CUT);
+    // A value of the asked form is an answer, however the reply goes on.
+    assert_int_equal(judged("It is 12%s34, that is%.0s", true, "other"), FV_ANSWER_CUT);
+    assert_int_equal(judged("It is 7654321. So the text%.0s", true, ""), FV_ANSWER_WRONG);
+    assert_int_equal(judged("7654321%.0s", true, ""), FV_ANSWER_WRONG);
+    assert_int_equal(judged("It is 765432%.0s", true, ""), FV_ANSWER_CUT);
+    assert_int_equal(judged("It is %s, that is", true, "other"), FV_ANSWER_DISTRACTOR);
+}
+
+// What is cut off and what is wrong of replies that ran to the limit, by the form of answers.
+static void test_forms(void **state) {
+    (void)state;
+    static const struct {
+        const char *task, *reply;
+        fv_answer answer;
+    } CASES[] = {{"vt", "The variables are QWERT, and", FV_ANSWER_WRONG},
+                 {"vt", "The variables are QWER", FV_ANSWER_CUT},
+                 {"vt", "VAR assignment: QWERTY", FV_ANSWER_CUT},
+                 {"cwe", "1. zzz 2. yyy 3. xx", FV_ANSWER_WRONG},
+                 {"cwe", "To count the words, I", FV_ANSWER_CUT},
+                 {"cwe", "1. zz", FV_ANSWER_CUT},
+                 {"fwe", "Counting all of them, maybe", FV_ANSWER_CUT},
+                 {"kv", "12345678-1234-4234-8234-123456789abc", FV_ANSWER_WRONG},
+                 {"kv", "12345678-1234-4234-8234-12345678", FV_ANSWER_CUT}};
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        prompt p = {0};
+        served_verdict verdict;
+        prompt_clear(&p);
+        prompt_answer(&p, "not in any of them");
+        served_judge(served_task_find(CASES[i].task), &p, CASES[i].reply, true, &verdict);
+        if (verdict.answer != CASES[i].answer)
+            fail_msg("%s, '%s' is %s", CASES[i].task, CASES[i].reply,
+                     fv_answer_text(verdict.answer));
+        prompt_free(&p);
+    }
+    prompt p = {0};
+    served_verdict verdict;
+    prompt_clear(&p);
+    prompt_add(&p, "qwerty asdfgh ...");
+    prompt_answer(&p, "yxcvbn");
+    served_judge(served_task_find("fwe"), &p, "asdfgh, and", true, &verdict);
+    assert_int_equal(verdict.answer, FV_ANSWER_WRONG);
+    prompt_free(&p);
 }
 
 // --- the wire ----------------------------------------------------------------------------------
 
 static http_fault read_reply(const char *body, int status, wire_reply *reply, char *note) {
     *note = '\0';
-    return wire_read(body, strlen(body), status, reply, note);
+    return wire_read(body, strlen(body), status, &THOUGHTS, reply, note);
 }
 
 static void test_replies(void **state) {
@@ -497,7 +541,7 @@ static void test_answers(void **state) {
         int n =
             snprintf(body, sizeof body, "{\"created\": 1e400, \"choices\": [{\"message\": {%s}}]}",
                      ROWS[i].message);
-        http_fault fault = wire_read(body, (size_t)n, 200, &reply, note);
+        http_fault fault = wire_read(body, (size_t)n, 200, &THOUGHTS, &reply, note);
         if (fault != HTTP_NONE) fail_msg("%s: %s", ROWS[i].message, note);
         assert_string_equal(reply.text, ROWS[i].text);
         assert_int_equal(reply.cut, ROWS[i].cut);
@@ -507,11 +551,11 @@ static void test_answers(void **state) {
     wire_reply reply;
     static const char CUT[] = "{\"choices\": [{\"text\": \"8\", \"finish_reason\": "
                               "\"MAX_TOKENS\"}]}";
-    assert_int_equal(wire_read(CUT, strlen(CUT), 200, &reply, note), HTTP_NONE);
+    assert_int_equal(wire_read(CUT, strlen(CUT), 200, &THOUGHTS, &reply, note), HTTP_NONE);
     assert_true(reply.cut);
     free(reply.text);
     static const char LIST[] = "[{\"error\": {\"message\": \"no such thing\"}}]";
-    assert_int_equal(wire_read(LIST, strlen(LIST), 404, &reply, note), HTTP_MODEL);
+    assert_int_equal(wire_read(LIST, strlen(LIST), 404, &THOUGHTS, &reply, note), HTTP_MODEL);
     assert_string_equal(note, "HTTP 404: no such thing");
 }
 
@@ -603,14 +647,15 @@ static void test_ruler_scores(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_wilson),    cmocka_unit_test(test_cells),
-        cmocka_unit_test(test_escape),    cmocka_unit_test(test_not_text),
-        cmocka_unit_test(test_words),     cmocka_unit_test(test_tasks),
-        cmocka_unit_test(test_depth),     cmocka_unit_test(test_ruler_prompt),
-        cmocka_unit_test(test_metrics),   cmocka_unit_test(test_classes),
-        cmocka_unit_test(test_replies),   cmocka_unit_test(test_frames),
-        cmocka_unit_test(test_addresses), cmocka_unit_test(test_answers),
-        cmocka_unit_test(test_sentences), cmocka_unit_test(test_ruler_scores),
+        cmocka_unit_test(test_wilson),       cmocka_unit_test(test_cells),
+        cmocka_unit_test(test_escape),       cmocka_unit_test(test_not_text),
+        cmocka_unit_test(test_words),        cmocka_unit_test(test_tasks),
+        cmocka_unit_test(test_depth),        cmocka_unit_test(test_ruler_prompt),
+        cmocka_unit_test(test_metrics),      cmocka_unit_test(test_classes),
+        cmocka_unit_test(test_forms),        cmocka_unit_test(test_replies),
+        cmocka_unit_test(test_frames),       cmocka_unit_test(test_addresses),
+        cmocka_unit_test(test_answers),      cmocka_unit_test(test_sentences),
+        cmocka_unit_test(test_ruler_scores),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

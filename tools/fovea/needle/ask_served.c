@@ -124,6 +124,7 @@ static int read_request(const served_request *r, lists *l) {
                              .api = r->api,
                              .key = key != NULL && *key != '\0' ? key : NULL,
                              .extra = r->extra,
+                             .thoughts = r->thoughts,
                              .same_model = r->same_model,
                              .reuse_unknown = r->reuse_unknown,
                              .haystack = r->haystack,

@@ -10,7 +10,7 @@
 
 typedef struct served_request {
     const char *verb; // "needle" or "middle"
-    const char *endpoint, *model, *label, *api, *extra, *out, *with;
+    const char *endpoint, *model, *label, *api, *extra, *thoughts, *out, *with;
     const char *tasks, *lengths, *depths, *haystack, *documents, *questions, *predictions;
     int samples, in_flight, retries, max_tokens, seed;
     double interval, timeout, retry_wait, price_in, price_out;
@@ -57,6 +57,9 @@ typedef struct served_request {
                     "seconds that one try may take; 600 if not given"),                            \
         OPTION_TEXT("extra", &(r).extra, "JSON",                                                   \
                     "an object of more members for every request; null takes one away"),           \
+        OPTION_TEXT("thoughts", &(r).thoughts, "OPEN,CLOSE",                                       \
+                    "marks around what the model thinks aloud, beside <think>, </think> and the "  \
+                    "usual ones: it is no part of the answer"),                                    \
         OPTION_REAL("price-in", &(r).price_in, "P", 0, 1e6,                                        \
                     "price of a million prompt tokens, for the plan"),                             \
         OPTION_REAL("price-out", &(r).price_out, "P", 0, 1e6, "price of a million answer tokens"), \
