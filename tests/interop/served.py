@@ -22,10 +22,11 @@ RANDOM = {  # lengths in bytes, which are this model's tokens
 }
 CONTEXT = 4096  # RULER's first length
 REAL = {
-    "smollm2-chat": ["needle", "--task", "niah_multikey_2,cwe", "--lengths", CONTEXT, "--depths", 50],
-    "smollm2-completions": ["needle", "--api", "completions", "--task", "fwe", "--lengths", CONTEXT],
-    "smollm2-long-answers": ["needle", "--task", "niah_single_1", "--lengths", CONTEXT, "--depths", 50, "--max-tokens", 3300,
+    "smollm2-chat": ["needle", "--task", "niah_multikey_2", "--lengths", 1000, "--depths", 50],
+    "smollm2-completions": ["needle", "--api", "completions", "--task", "fwe", "--lengths", 1000],
+    "smollm2-long-answers": ["needle", "--task", "niah_single_1", "--lengths", 1000, "--depths", 50, "--max-tokens", 700,
                              "--extra", '{"stop": ["."]}'],
+    "smollm2-context": ["needle", "--task", "cwe", "--lengths", CONTEXT],
 }
 
 
