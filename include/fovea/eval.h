@@ -132,13 +132,19 @@ FV_API fv_status fv_cells_draw(const char *folder, const char *title, const fv_c
 
 // What to ask a server. Texts and arrays are the caller's and live as long as the fv_served.
 typedef struct fv_served_options {
-    const char *folder;   // of eval.db
-    const char *endpoint; // "http://localhost:8000" or ".../v1"; NULL: nothing is asked, only built
-    const char *model;    // as the server calls it
+    const char *folder; // of eval.db
+    const char *
+        endpoint; // "http://localhost:8000", ".../v1", ".../v1/chat/completions?x=y"; NULL: nothing is asked, only built
+    const char *model; // as the server calls it
     const char *label; // what answers are kept under in eval.db, and what figures call the model;
                        // NULL: the model and the address, "llama at localhost:8000"
     const char *api;   // "chat" or "completions"
     const char *key;   // sent as a bearer token, stored nowhere; NULL for none
+    const char *const *headers; // more lines "NAME: VALUE" of every request
+    int n_headers;
+    const char *const *secrets; // texts in them that are neither stored nor printed
+    int n_secrets;
+    const char *cacert; // a file of certificates that https servers are checked by; NULL: the usual
     const char *thoughts; // one more pair of marks around a thought, "OPEN,CLOSE"; NULL for none
     const char *extra;    // a JSON object of more members of every request; NULL for none
     bool same_model;    // stored answers of the label are of this model, though of another address

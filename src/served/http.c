@@ -3,11 +3,13 @@
 #include "served/curl_calls.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/resource.h>
 
 enum { SMALL_BODY = 16 << 10 };
@@ -140,6 +142,7 @@ static bool make_easy(http *h, http_call *call) {
     curl->easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, 20000L);
     curl->easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)(1000 * h->options.timeout));
     curl->easy_setopt(easy, CURLOPT_USERAGENT, "fovea");
+    if (h->options.cacert != NULL) curl->easy_setopt(easy, CURLOPT_CAINFO, h->options.cacert);
     return true;
 }
 
@@ -245,8 +248,20 @@ void http_hide(const char *key, char *text, size_t n_text) {
     }
 }
 
+// The key, or one of the other secrets; NULL behind the last.
+static const char *secret(const http *h, int i) {
+    if (i == 0) return h->options.key != NULL ? h->options.key : "";
+    return i <= h->options.n_secrets ? h->options.secrets[i - 1] : NULL;
+}
+
 void http_hide_key(const http *h, char *text, size_t n_text) {
-    http_hide(h->options.key, text, n_text);
+    for (int i = 0; secret(h, i) != NULL; i++) http_hide(secret(h, i), text, n_text);
+}
+
+// In a text that is still JSON, where a short one could be anything.
+static void hide_long_ones(const http *h, char *text, size_t n_text) {
+    for (int i = 0; secret(h, i) != NULL; i++)
+        if (!is_short(secret(h, i))) http_hide(secret(h, i), text, n_text);
 }
 
 static void note_network_fault(http_call *call, CURLcode code) {
@@ -254,7 +269,10 @@ static void note_network_fault(http_call *call, CURLcode code) {
         snprintf(call->note, sizeof call->note, "a reply of more than %zu bytes, which is not read",
                  call->owner->options.most_read);
     else
-        snprintf(call->note, sizeof call->note, "%s", curl->easy_strerror(code));
+        snprintf(call->note, sizeof call->note, "%s%s", curl->easy_strerror(code),
+                 code == CURLE_PEER_FAILED_VERIFICATION
+                     ? "; --cacert FILE names the authorities to check it by"
+                     : "");
 }
 
 static void take_server(http *h, http_call *call) {
@@ -275,7 +293,7 @@ static void finish_try(http *h, http_call *call, CURLcode code) {
     call->fault = network_fault(code);
     take_server(h, call);
     // Before a note cuts it short, and again where JSON had escaped it.
-    if (!is_short(h->options.key)) http_hide_key(h, call->reply.data, call->reply.n);
+    hide_long_ones(h, call->reply.data, call->reply.n);
     if (call->fault != HTTP_NONE)
         note_network_fault(call, code);
     else
@@ -370,6 +388,24 @@ static fv_status check_key(const char *key, fv_error *error) {
     return FV_OK;
 }
 
+static bool has_header(const http_options *o, const char *name) {
+    size_t n = strlen(name);
+    for (int i = 0; i < o->n_headers; i++)
+        if (strncasecmp(o->headers[i], name, n) == 0 && o->headers[i][n] == ':') return true;
+    return false;
+}
+
+// curl tells of a file that it cannot read with the first request alone, and not which one it is.
+static fv_status check_certificates(const char *path, fv_error *error) {
+    FILE *file = path != NULL ? fopen(path, "rb") : NULL;
+    if (path != NULL && file == NULL)
+        return fv_fail(error, errno == ENOENT ? FV_NOT_FOUND : FV_IO,
+                       "%s, the certificates that servers are checked by, cannot be read: %s", path,
+                       strerror(errno));
+    if (file != NULL) fclose(file);
+    return FV_OK;
+}
+
 // A connection takes one descriptor, two while its host is looked up or two addresses are tried.
 int http_most_in_flight(int wanted) {
     enum { EACH = 2, SPARE = 16 };
@@ -392,6 +428,7 @@ int http_most_in_flight(int wanted) {
 fv_status http_create(const http_options *options, http **out, fv_error *error) {
     *out = NULL;
     fv_status status = check_key(options->key, error);
+    if (status == FV_OK) status = check_certificates(options->cacert, error);
     if (status == FV_OK) status = curl_load(&curl, error);
     if (status != FV_OK) return status;
     http *h = calloc(1, sizeof *h);
@@ -404,12 +441,14 @@ fv_status http_create(const http_options *options, http **out, fv_error *error) 
         good = h->multi != NULL && h->headers != NULL && more != NULL;
         random_init(&h->random, (uint64_t)(1e6 * clock_now()), FV_STREAM_TEST, 0, 0);
     }
-    if (good && options->key != NULL) {
+    if (good && options->key != NULL && !has_header(options, "Authorization")) {
         text_buffer line = {0};
         text_add(&line, "Authorization: Bearer %s", options->key);
         good = !line.failed && curl->slist_append(h->headers, line.data) != NULL;
         text_free(&line);
     }
+    for (int i = 0; i < options->n_headers && good; i++)
+        good = curl->slist_append(h->headers, options->headers[i]) != NULL;
     if (!good) {
         http_free(h);
         return fv_fail(error, FV_NO_MEMORY, "out of memory for requests");

@@ -32,12 +32,17 @@ typedef struct http http;
 typedef struct http_call http_call;
 
 typedef struct http_options {
-    int in_flight;    // requests at once
-    int retries;      // tries after the first
-    double timeout;   // seconds that one try may take
-    double wait;      // seconds before the second try; doubled with every further one
-    const char *key;  // for "Authorization: Bearer", or NULL
-    size_t most_read; // bytes of a reply; longer ones are HTTP_LARGE
+    int in_flight;              // requests at once
+    int retries;                // tries after the first
+    double timeout;             // seconds that one try may take
+    double wait;                // seconds before the second try; doubled with every further one
+    const char *const *headers; // more lines "NAME: VALUE"
+    int n_headers;
+    const char *const *secrets; // texts of them that are hidden like the key
+    int n_secrets;
+    const char *cacert; // a file of certificates in place of the machine's, or NULL
+    const char *key;    // for "Authorization: Bearer", or NULL
+    size_t most_read;   // bytes of a reply; longer ones are HTTP_LARGE
     void (*say)(void *context,
                 const char *text); // of a pause that the server asks for; may be NULL
     void *context;
@@ -85,9 +90,10 @@ void http_start(http *h, http_call *call);
 // A finished call, or NULL after `milliseconds` without one, or where none is in flight.
 http_call *http_wait(http *h, int milliseconds);
 
-// Puts asterisks over the key: servers like to quote a wrong one, and nothing of it may be stored
-// or printed. Replies and notes have none already; what is decoded from a reply may. A key of less
-// than 8 bytes can stand anywhere by chance: it is one where it is a whole word, of what is decoded.
+// Puts asterisks over the key and other secrets: servers like to quote a wrong one, and nothing of
+// it may be stored or printed. Replies and notes have none already; what is decoded from a reply
+// may. A key of less than 8 bytes can stand anywhere by chance: it is one where it is a whole word,
+// of what is decoded.
 void http_hide_key(const http *h, char *text, size_t n_text);
 void http_hide(const char *key, char *text, size_t n_text); // NULL: no key
 

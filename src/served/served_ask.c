@@ -116,8 +116,11 @@ static http_fault judge(http_call *call) {
 
 static http_fault judge_count(http_call *call) {
     slot *at = call->context;
-    if (call->status != 200)
-        return wire_fault(call->reply.data, call->reply.n, call->status, call->note);
+    if (call->status != 200) {
+        http_fault fault = wire_fault(call->reply.data, call->reply.n, call->status, call->note);
+        if (call->status == 404) name_address(call);
+        return fault;
+    }
     at->tokens = tokens_rule_read(&at->cell->group->rule.count, call->reply.data, call->reply.n);
     if (at->tokens >= 0) return HTTP_NONE;
     snprintf(call->note, sizeof call->note, "the reply has no count of tokens");

@@ -20,11 +20,11 @@ static http_fault judge(http_call *call) {
 }
 
 // *reply is NULL for anything but JSON with status 200.
-static fv_status get(asking_server *a, const char *root, const char *path, json_t **reply,
-                     fv_error *error) {
+static fv_status get(asking_server *a, const char *root, const char *path, const char *query,
+                     json_t **reply, fv_error *error) {
     text_buffer url = {0};
     *reply = NULL;
-    text_add(&url, "%s%s", root, path);
+    text_add(&url, "%s%s%s", root, path, query);
     if (url.failed) return fv_fail(error, FV_NO_MEMORY, "out of memory");
     a->call.url = url.data;
     a->call.head = a->call.tail = "";
@@ -74,21 +74,21 @@ static void take_context(const json_t *models, const json_t *props, server_told 
 static fv_status ask(asking_server *a, const address *at, const char *model, char program[64],
                      char version[64], server_told *told, fv_error *error) {
     json_t *reply;
-    fv_status status = get(a, at->base, "/models", &reply, error);
+    fv_status status = get(a, at->base, "/models", at->query, &reply, error);
     if (status != FV_OK || !a->answers) return status;
     told->ready = a->call.status > 0 && a->call.status < 500;
     take(program, 64, owner(reply));
     take_only_model(reply, model, told);
     take_context(reply, NULL, told);
     json_decref(reply);
-    status = get(a, at->root, "/props", &reply, error);
+    status = get(a, at->root, "/props", "", &reply, error);
     const char *build = json_string_value(json_object_get(reply, "build_info"));
     take(version, 64, build);
     take_context(NULL, reply, told);
     if (build != NULL) take(program, 64, "llama.cpp");
     json_decref(reply);
     if (status != FV_OK || *version != '\0') return status;
-    status = get(a, at->root, "/version", &reply, error);
+    status = get(a, at->root, "/version", "", &reply, error);
     take(version, 64, json_string_value(json_object_get(reply, "version")));
     json_decref(reply);
     return status;

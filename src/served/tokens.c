@@ -60,9 +60,9 @@ static fv_status ask(token_counter *c, const char *url, const char *head, const 
     return FV_OK;
 }
 
-static char *join(const char *root, const char *path) {
+static char *join(const char *root, const char *path, const char *query) {
     text_buffer url = {0};
-    text_add(&url, "%s%s", root, path);
+    text_add(&url, "%s%s%s", root, path, query);
     if (url.failed) text_free(&url);
     return url.data;
 }
@@ -79,7 +79,7 @@ static char *named_head(const token_counter *c, const char *rest) {
 
 static fv_status ask_path(token_counter *c, const char *path, const char *rest, json_t **reply,
                           fv_error *error) {
-    char *url = join(c->at.root, path), *head = *rest ? named_head(c, rest) : text_copy("");
+    char *url = join(c->at.root, path, ""), *head = *rest ? named_head(c, rest) : text_copy("");
     fv_status status =
         url != NULL && head != NULL ? ask(c, url, head, NULL, "", reply, error) : no_memory(error);
     free(url);
@@ -98,10 +98,11 @@ static int count_of(const json_t *reply) {
 
 // The server's context, from /props (llama.cpp) or the list of models (vLLM, llama.cpp).
 static fv_status find_context(token_counter *c, fv_error *error) {
-    const char *const places[][2] = {{c->at.root, "/props"}, {c->at.base, "/models"}};
+    const char *const places[][3] = {{c->at.root, "/props", ""},
+                                     {c->at.base, "/models", c->at.query}};
     for (int i = 0; i < 2 && c->context <= 0; i++) {
         json_t *reply = NULL;
-        char *url = join(places[i][0], places[i][1]);
+        char *url = join(places[i][0], places[i][1], places[i][2]);
         if (url == NULL) return no_memory(error);
         fv_status status = ask(c, url, "", NULL, "", &reply, error);
         free(url);
@@ -199,7 +200,7 @@ static fv_status ask_template(token_counter *c, token_rule *rule, const prompt *
     *tokens = -1;
     fv_status status = wire_frame_bare(&frame, c->api, c->model, p->system, c->extra, error);
     if (status != FV_OK) return status;
-    char *url = join(c->at.root, "/apply-template");
+    char *url = join(c->at.root, "/apply-template", "");
     const char *head = p->system != NULL ? frame.head_system : frame.head;
     status = url != NULL ? ask(c, url, head, p, frame.tail, &reply, error) : no_memory(error);
     const json_t *text = json_object_get(reply, "prompt");
@@ -258,8 +259,8 @@ fv_status tokens_rule_make(token_counter *c, const prompt *least, const prompt *
                            ? "\"add_special\":true,\"parse_special\":true,\"content\":\""
                            : "\"input\":\"";
     fv_status status = FV_OK;
-    rule->url =
-        join(c->at.root, c->way == TOKENS_LLAMA_PYTHON ? "/extras/tokenize/count" : "/tokenize");
+    rule->url = join(c->at.root,
+                     c->way == TOKENS_LLAMA_PYTHON ? "/extras/tokenize/count" : "/tokenize", "");
     if (vllm)
         status = wire_frame_bare(&rule->frame, c->api, c->model, least->system, c->extra, error);
     else

@@ -54,8 +54,10 @@ class Bench:
     def server(self, **config):
         return Server(self.folder, **config)
 
-    def run(self, *arguments, code=0, verb="needle", key=None):
-        environment = {k: v for k, v in os.environ.items() if not k.endswith("_API_KEY")}
+    def run(self, *arguments, code=0, verb="needle", key=None, variables=()):
+        environment = {k: v for k, v in os.environ.items()
+                       if not k.endswith("_API_KEY") and k not in ("CURL_CA_BUNDLE", "SSL_CERT_FILE")}
+        environment.update(variables)
         if key:
             environment["FOVEA_API_KEY"] = key
         command = [self.tool, verb, *map(str, arguments)]

@@ -11,6 +11,7 @@ import hashlib
 import json
 import math
 import random
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -256,6 +257,52 @@ def addresses(bench):
         check("4000 tokens" in done.stdout + done.stderr, f"the list of models was not read: {done}")
         done = bench.ask(server, bench.folder / "wrong", *point, code=1)
         check(f"404 at {server.url}/v1/chat/completions: Not Found" in done.stderr, done.stderr)
+
+
+def queries_and_headers(bench):
+    """A query goes with every request, and headers do, whose secrets come from the environment and stay there."""
+    point = ["--lengths", 500, "--depths", 50, "--samples", 2, "--retries", 0]
+    secret = "s3cret-of-the-header"
+    with bench.server(base="/openai/d", query="api-version=2024-10-21", header=f"Api-Key: {secret}", context=4000,
+                      tokenize="") as server:
+        for i, path in enumerate(["/openai/d", "/openai/d/chat/completions"]):
+            out = bench.folder / str(i)
+            base = ["--endpoint", f"{server.url}{path}?api-version=2024-10-21", "--model", "m", "--out", out, *FAST]
+            with_key = ["--header", "X-Title: a test", "--header", "api-key: ${A_KEY}"]
+            bench.run(*base, *point, *with_key, variables={"A_KEY": secret})
+            check(bench.rows(out, "class") == [("found",)] * 2, f"{path}: {bench.rows(out, 'class, error')}")
+            check(bench.rows(out, "DISTINCT endpoint") == [(f"{server.url}/openai/d?api-version=2024-10-21",)], "its address")
+        done = bench.run(*base, "--lengths", 5000, "--dry-run", *with_key, variables={"A_KEY": secret})
+        check("4000 tokens" in done.stdout, f"the list of models was not read: {done.stdout}")
+        out = bench.folder / "refused"
+        base = ["--endpoint", f"{server.url}/openai/d?api-version=2024-10-21", "--model", "m", "--out", out, *FAST]
+        done = bench.run(*base, *point, "--header", "X-Key: $A_KEY", variables={"A_KEY": secret}, code=1)
+        stored = b"".join(file.read_bytes() for file in out.iterdir())
+        check("X-Key: ***" in done.stderr and secret not in done.stderr and secret.encode() not in stored, "a secret was told")
+        for wrong, said in (("api-key: $NO_SUCH", "the environment has no variable NO_SUCH"), ("api-key", "takes NAME: VALUE"),
+                            ("api-key: $", "after $ comes the name"), ("a: b\r\nc: d", "its value has a line break")):
+            check(said in bench.run(*base, *point, "--header", wrong, code=2).stderr, f"{wrong} is not refused")
+    done = bench.run("--endpoint", "http://h/v1?key=x", "--model", "m", code=2)
+    check("has a key in its query" in done.stderr, done.stderr)
+
+
+def certificates(bench):
+    """An https server is believed by the authorities that --cacert or curl's variables name, and by no other."""
+    if not shutil.which("openssl"):
+        return "no openssl, nothing checked"
+    cert, key = bench.folder / "cert.pem", bench.folder / "key.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1", "-addext",
+                    "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", cert], check=True, capture_output=True)
+    with bench.server(tls=[str(cert), str(key)]) as server:
+        base = ["--endpoint", f"https://{server.host}", "--model", "m", *FAST, "--lengths", 500, "--depths", 50, "--samples", 1,
+                "--retries", 0]
+        done = bench.run(*base, "--out", bench.folder / "no", code=1)
+        check("--cacert FILE names the authorities" in done.stderr, done.stderr)
+        bench.run(*base, "--out", bench.folder / "yes", "--cacert", cert)
+        for name in ("CURL_CA_BUNDLE", "SSL_CERT_FILE"):
+            bench.run(*base, "--out", bench.folder / name, variables={name: str(cert)})
+        done = bench.run(*base, "--out", bench.folder / "no", "--cacert", bench.folder / "none.pem", code=2)
+        check("none.pem, the certificates that servers are checked by, cannot be read" in done.stderr, done.stderr)
 
 
 def hopeless(bench):
@@ -527,8 +574,8 @@ def interrupted(bench):
 
 
 CHECKS = [killed, passing_faults, lasting_faults, *LENGTH_CHECKS, rebuild, damaged, *WHOSE_CHECKS, truncation, planted_table,
-          prefix_order, interval, null_content, forms, addresses, hopeless, ruler_files, ruler_questions, own_and_served, reading,
-          documents, interrupted, *EDGE_CHECKS]
+          prefix_order, interval, null_content, forms, addresses, queries_and_headers, certificates, hopeless, ruler_files,
+          ruler_questions, own_and_served, reading, documents, interrupted, *EDGE_CHECKS]
 
 
 def run_check(one, options):

@@ -25,6 +25,9 @@ configuration:
                 empty content; "plan", a closed one in marks of its own; "parts", a list; "loose", with
                 what is no JSON; "terminal", with what steers terminals behind it
     base        the path at which the API stands
+    query       what follows the question mark of its addresses
+    header      a line that every request must have
+    tls         certificate and key: the server speaks https
     needs       tokens that an answer needs; where max_tokens allows fewer, all but one in three are cut off
     lists       the model that it lists, whatever it is asked for
     name        what the header Server says
@@ -42,6 +45,7 @@ import hashlib
 import json
 import random
 import re
+import ssl
 import sys
 import time
 import zlib
@@ -62,6 +66,9 @@ DEFAULTS = {
     "delay": 0,
     "form": "",
     "base": "/v1",
+    "query": "",
+    "header": "",
+    "tls": [],
     "needs": 0,
     "lists": "m",
     "name": "",
@@ -312,6 +319,11 @@ class Server(asyncio.Protocol):
             return self.send(200, {})
         if time.monotonic() - self.state.started < config["loading"]:
             return self.send_error(503, "Loading model")
+        path, _, query = path.partition("?")
+        if query != config["query"] and path.startswith(config["base"]):
+            return self.send_error(404, "Resource not found")
+        if config["header"] and config["header"].lower() not in head.lower().split("\r\n"):
+            return self.send_error(401, f"none of {head}")
         if config["key"] and f"authorization: bearer {config['key']}" not in head.lower():
             return self.send_error(401, "Incorrect API key provided")
         if path == "/tokenize" and config["tokenize"] in ("vllm", "llama.cpp"):
@@ -376,7 +388,11 @@ async def serve(options):
     config = json.loads(open(options.config).read()) if options.config else {}
     log = open(options.log, "a") if options.log else None
     state = State(config, log)
-    server = await asyncio.get_running_loop().create_server(lambda: Server(state), "127.0.0.1", 0)
+    tls = None
+    if state.config["tls"]:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(*state.config["tls"])
+    server = await asyncio.get_running_loop().create_server(lambda: Server(state), "127.0.0.1", 0, ssl=tls)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 

@@ -488,7 +488,7 @@ static void test_addresses(void **state) {
         {"http://h:1/v1/chat/completions", "http://h:1", "http://h:1/v1"},
         {"http://h:1/api/v3", "http://h:1/api", "http://h:1/api/v3"},
         {"http://h:1/v1beta/openai/", "http://h:1/v1beta/openai", "http://h:1/v1beta/openai"},
-        {"http://h:1/chat/completions", "http://h:1", "http://h:1/v1"},
+        {"http://h:1/chat/completions", "http://h:1", "http://h:1"},
     };
     for (size_t i = 0; i < sizeof GOOD / sizeof *GOOD; i++) {
         address at;
@@ -501,13 +501,31 @@ static void test_addresses(void **state) {
         address_free(&at);
     }
     address at;
+    assert_int_equal(
+        address_read("https://H/d/chat/completions?api-version=1&a=b", true, &at, &error), FV_OK);
+    assert_string_equal(at.url, "https://H/d/chat/completions?api-version=1&a=b");
+    assert_string_equal(at.root, "https://H/d");
+    assert_string_equal(at.base, "https://H/d");
+    assert_string_equal(at.query, "?api-version=1&a=b");
+    assert_string_equal(at.identity, "https://h/d?api-version=1&a=b");
+    char *label = address_label(&at, "m");
+    assert_string_equal(label, "m at h/d");
+    free(label);
+    address_free(&at);
+    assert_int_equal(address_read("http://h?x=1", true, &at, &error), FV_OK);
+    assert_string_equal(at.url, "http://h/v1/chat/completions?x=1");
+    address_free(&at);
     assert_int_equal(address_read("https://h/x/v1/completions", false, &at, &error), FV_OK);
     assert_string_equal(at.url, "https://h/x/v1/completions");
     assert_string_equal(at.root, "https://h/x");
     address_free(&at);
-    static const char *const BAD[] = {
-        "localhost:8000",         "", "ftp://h", "http://", "http://u:p@h/", "http://h/?x=1",
-        "http://h/v1/completions"};
+    static const char *const BAD[] = {"localhost:8000",
+                                      "",
+                                      "ftp://h",
+                                      "http://",
+                                      "http://u:p@h/",
+                                      "http://h/?a=b&api_key=1",
+                                      "http://h/v1/completions"};
     for (size_t i = 0; i < sizeof BAD / sizeof *BAD; i++)
         assert_int_equal(address_read(BAD[i], true, &at, &error), FV_USAGE);
 }

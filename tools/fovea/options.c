@@ -72,6 +72,17 @@ static bool read_number(const tool_option *option, const char *text, double *num
            errno == 0 && *number >= option->lowest && *number <= option->highest;
 }
 
+static bool store_one_more(const char *verb, const tool_option *option, const char *text) {
+    option_texts *texts = option->target;
+    if (texts->n < OPTION_MOST_TEXTS) {
+        texts->items[texts->n++] = text;
+        return true;
+    }
+    tool_usage_error("%s: --%s may be given %d times at most", verb, option->name,
+                     OPTION_MOST_TEXTS);
+    return false;
+}
+
 // Stores the option's value; false after a message.
 static bool store(const char *verb, const tool_option *option, const char *text) {
     double number;
@@ -82,6 +93,8 @@ static bool store(const char *verb, const tool_option *option, const char *text)
     case OPTION_IS_TEXT:
         *(const char **)option->target = text;
         return true;
+    case OPTION_IS_TEXTS:
+        return store_one_more(verb, option, text);
     case OPTION_IS_INT:
     case OPTION_IS_REAL:
         if (!read_number(option, text, &number)) {

@@ -27,16 +27,24 @@
 typedef enum tool_option_type {
     OPTION_IS_FLAG,
     OPTION_IS_TEXT,
+    OPTION_IS_TEXTS,
     OPTION_IS_INT,
     OPTION_IS_REAL
 } tool_option_type;
+
+// The values of an option that may be given again and again. They lie in argv.
+enum { OPTION_MOST_TEXTS = 16 };
+typedef struct option_texts {
+    const char *items[OPTION_MOST_TEXTS];
+    int n;
+} option_texts;
 
 // `--name` (flag), `--name VALUE` or `--name=VALUE`. `target` keeps its value where the option is
 // not given, so that it holds the default beforehand.
 typedef struct tool_option {
     const char *name; // without dashes
     tool_option_type type;
-    void *target;         // bool *, const char **, int * or double *
+    void *target;         // bool *, const char **, option_texts *, int * or double *
     const char *argument; // how --help names the value
     double lowest, highest;
     const char *help;
@@ -46,6 +54,8 @@ typedef struct tool_option {
     { name, OPTION_IS_FLAG, (bool *){target}, 0, 0, 0, help }
 #define OPTION_TEXT(name, target, argument, help)                                                  \
     { name, OPTION_IS_TEXT, (const char **){target}, argument, 0, 0, help }
+#define OPTION_TEXTS(name, target, argument, help)                                                 \
+    { name, OPTION_IS_TEXTS, (option_texts *){target}, argument, 0, 0, help }
 #define OPTION_INT(name, target, argument, lowest, highest, help)                                  \
     { name, OPTION_IS_INT, (int *){target}, argument, lowest, highest, help }
 #define OPTION_REAL(name, target, argument, lowest, highest, help)                                 \

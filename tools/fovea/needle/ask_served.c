@@ -1,6 +1,7 @@
 #include "needle/ask_served.h"
 
 #include "needle/cells_folder.h"
+#include "needle/request_headers.h"
 #include "number_list.h"
 #include "progress.h"
 #include "table.h"
@@ -19,6 +20,7 @@ typedef struct lists {
     const char *tasks[64];
     int lengths[MOST_LIST];
     double depths[MOST_LIST];
+    request_headers headers;
     fv_served_options options;
 } lists;
 
@@ -114,15 +116,33 @@ static void on_note(void *context, const char *text) {
     fprintf(stderr, "%s\n", line);
 }
 
+static const char *environment(const char *name) {
+    const char *text = getenv(name);
+    return text != NULL && *text != '\0' ? text : NULL;
+}
+
+// As curl does.
+static const char *certificates(const served_request *r) {
+    if (r->cacert != NULL) return r->cacert;
+    const char *file = environment("CURL_CA_BUNDLE");
+    return file != NULL ? file : environment("SSL_CERT_FILE");
+}
+
+static void free_lists(lists *l) {
+    request_headers_free(&l->headers);
+    free(l->task_text);
+}
+
 static int read_request(const served_request *r, lists *l) {
-    const char *key = getenv("FOVEA_API_KEY");
-    if (key == NULL || *key == '\0') key = getenv("OPENAI_API_KEY");
+    const char *key = environment("FOVEA_API_KEY");
+    if (key == NULL) key = environment("OPENAI_API_KEY");
     *l = (lists){.options = {.folder = r->out,
                              .endpoint = r->endpoint,
                              .model = r->model,
                              .label = r->label,
                              .api = r->api,
-                             .key = key != NULL && *key != '\0' ? key : NULL,
+                             .key = key,
+                             .cacert = certificates(r),
                              .extra = r->extra,
                              .thoughts = r->thoughts,
                              .same_model = r->same_model,
@@ -144,7 +164,12 @@ static int read_request(const served_request *r, lists *l) {
                              .on_progress = on_progress,
                              .on_note = r->quiet ? NULL : on_note,
                              .dry = r->dry}};
-    int exit_code = read_tasks(r, l);
+    int exit_code = request_headers_read(r->verb, &r->headers, &l->headers);
+    l->options.headers = (const char *const *)l->headers.lines;
+    l->options.n_headers = l->headers.n;
+    l->options.secrets = (const char *const *)l->headers.secrets;
+    l->options.n_secrets = l->headers.n_secrets;
+    if (exit_code == EXIT_DONE) exit_code = read_tasks(r, l);
     if (exit_code == EXIT_DONE) exit_code = read_lengths(r, l);
     if (exit_code == EXIT_DONE) exit_code = read_depths(r, l);
     if (exit_code == EXIT_DONE) exit_code = check_depths(r, l);
@@ -417,7 +442,7 @@ int served_run(const served_request *r) {
         fprintf(r->json ? stderr : stdout, "\n%s/report.html\n", r->out);
     progress_free(display);
     fv_cells_free(&cells);
-    free(l.task_text);
+    free_lists(&l);
     return exit_code;
 }
 
@@ -432,7 +457,7 @@ int served_write_data(const served_request *r, const char *folder) {
         printf("%s/LENGTH/TASK/validation.jsonl: %d task%s, %d length%s, %d sample%s each\n",
                folder, l.options.n_tasks, plural(l.options.n_tasks), l.options.n_lengths,
                plural(l.options.n_lengths), l.options.samples, plural(l.options.samples));
-    free(l.task_text);
+    free_lists(&l);
     return exit_code;
 }
 

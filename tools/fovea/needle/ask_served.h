@@ -14,6 +14,8 @@ typedef struct served_request {
     const char *tasks, *lengths, *depths, *haystack, *documents, *questions, *predictions;
     int samples, in_flight, retries, max_tokens, seed;
     double interval, timeout, retry_wait, price_in, price_out;
+    option_texts headers;
+    const char *cacert;
     bool same_model, reuse_unknown, dry, json, quiet;
     bool depths_given;
 } served_request;
@@ -57,6 +59,12 @@ typedef struct served_request {
                     "seconds that one try may take; 600 if not given"),                            \
         OPTION_TEXT("extra", &(r).extra, "JSON",                                                   \
                     "an object of more members for every request; null takes one away"),           \
+        OPTION_TEXTS("header", &(r).headers, "NAME: VALUE",                                        \
+                     "one more header of every request, as in 'api-key: $AZURE_API_KEY', where "   \
+                     "$NAME is a variable of the environment; may be given again"),                \
+        OPTION_TEXT("cacert", &(r).cacert, "FILE",                                                 \
+                    "certificates of authorities that https servers are checked by, in place of "  \
+                    "the machine's; else CURL_CA_BUNDLE or SSL_CERT_FILE of the environment"),     \
         OPTION_TEXT("thoughts", &(r).thoughts, "OPEN,CLOSE",                                       \
                     "marks around what the model thinks aloud, beside <think>, </think> and the "  \
                     "usual ones: it is no part of the answer"),                                    \
