@@ -62,6 +62,13 @@ struct fv_served {
     int n_faults;
 };
 
+// Opens the folder's answers, for reading alone or for writing too.
+fv_status served_open_asks(fv_served *s, bool writes, fv_error *error);
+
+// Finds what fills the lengths of groups that miss answers, and opens the answers for writing where
+// the call is no dry one. Groups whose length has no prompt are left out; FV_USAGE where all are.
+fv_status served_measure_lengths(fv_served *s, fv_error *error);
+
 // Reads all stored answers into the cells.
 fv_status served_load(fv_served *s, fv_error *error);
 
