@@ -161,7 +161,8 @@ typedef struct fv_served_options {
     const char *documents; // a JSON Lines file for the task qa; for qa_1 and qa_2 SQuAD's and
                            // HotpotQA's, or a folder of squad.json and hotpotqa.json
     const char *questions; // NULL, or a data file of RULER or a folder TASK/validation.jsonl of
-                           // them: asked as they are in place of tasks, lengths and depths
+                           // them, rows of MRCR, chats or a frozen set: asked as they are in place
+                           // of tasks, lengths and depths
     uint64_t seed;
     int max_tokens; // of an answer; 0: each task's own
 
@@ -282,10 +283,11 @@ FV_API fv_status fv_ruler_write(const fv_served_options *options, const char *fo
 FV_API fv_status fv_ruler_predictions(fv_served *served, const char *folder, fv_error *error);
 
 // The score of one file of predictions, by RULER's own metric of the task that the file's name
-// begins with: qa string_match_part, all others string_match_all.
+// begins with: qa string_match_part, all others string_match_all. Rows of MRCR that have a
+// `response` are scored by its metric.
 typedef struct fv_ruler_score {
     char task[64];
-    double score; // 0 to 100, to two digits
+    double score; // 0 to 100, to two digits; of MRCR not rounded
     int n, nulls; // lines, and those with an empty prediction
 } fv_ruler_score;
 

@@ -62,12 +62,15 @@ static const char *part(const http_call *call, size_t i, size_t *n) {
         *n = call->n_tail;
         return call->tail;
     }
-    *n = call->prompt->pieces[i - 1].n_escaped;
+    const prompt_piece *piece = &call->prompt->pieces[i - 1];
+    *n = call->bare && piece->between ? 0 : piece->n_escaped;
     return prompt_piece_escaped(call->prompt, (int)i - 1);
 }
 
 static size_t body_size(const http_call *call) {
-    return call->n_head + call->n_tail + (call->prompt != NULL ? call->prompt->n_escaped : 0);
+    const prompt *p = call->prompt;
+    size_t n = p != NULL ? p->n_escaped - (call->bare ? p->n_between : 0) : 0;
+    return call->n_head + call->n_tail + n;
 }
 
 static size_t on_read(char *buffer, size_t size, size_t count, void *context) {

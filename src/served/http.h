@@ -55,6 +55,7 @@ struct http_call {
     const char *head, *tail;
     size_t n_head, n_tail;
     const prompt *prompt; // or NULL
+    bool bare;            // without what stands between its messages
     // Looks at status and reply of a finished try and says what they are; may write `note`.
     http_fault (*judge)(http_call *call);
     void *context;

@@ -10,7 +10,8 @@
 void prompt_clear(prompt *p) {
     p->n_pieces = 0;
     p->raw.n = p->escaped.n = p->prefix.n = 0;
-    p->n_raw = p->n_escaped = 0;
+    p->n_raw = p->n_escaped = p->n_between = 0;
+    p->n_messages = 0;
     p->hash = TEXT_HASH_START;
     p->system = NULL;
     for (int i = 0; i < p->n_answers; i++) free(p->answers[i]);
@@ -46,6 +47,20 @@ static prompt_piece *add_piece(prompt *p) {
     return &p->pieces[p->n_pieces++];
 }
 
+void prompt_message(prompt *p, const char *role) {
+    size_t at = p->escaped.n;
+    if (p->n_messages++ > 0) text_add(&p->escaped, "\"},{\"role\":\"");
+    haystack_escape(&p->escaped, role, strlen(role));
+    text_add(&p->escaped, "\",\"content\":\"");
+    p->failed |= p->escaped.failed;
+    prompt_piece *piece = p->failed ? NULL : add_piece(p);
+    if (piece == NULL) return;
+    *piece = (prompt_piece){NULL, p->raw.n, 0, at, p->escaped.n - at, true};
+    p->n_escaped += piece->n_escaped;
+    p->n_between += piece->n_escaped;
+    p->hash = text_hash(p->hash, role);
+}
+
 void prompt_add_n(prompt *p, const char *text, size_t n) {
     if (n == 0) return;
     size_t raw = p->raw.n, escaped = p->escaped.n;
@@ -54,10 +69,10 @@ void prompt_add_n(prompt *p, const char *text, size_t n) {
     p->failed |= p->raw.failed || p->escaped.failed;
     if (p->failed) return;
     prompt_piece *last = p->n_pieces > 0 ? &p->pieces[p->n_pieces - 1] : NULL;
-    if (last == NULL || last->from != NULL) {
+    if (last == NULL || last->from != NULL || last->between) {
         last = add_piece(p);
         if (last == NULL) return;
-        *last = (prompt_piece){NULL, raw, 0, escaped, 0};
+        *last = (prompt_piece){NULL, raw, 0, escaped, 0, false};
     }
     last->n_raw += n;
     last->n_escaped += p->escaped.n - escaped;
@@ -90,8 +105,12 @@ void prompt_add(prompt *p, const char *format, ...) {
 static void add_units(prompt *p, const haystack *h, int first, int n) {
     prompt_piece *piece = n > 0 ? add_piece(p) : NULL;
     if (piece == NULL) return;
-    *piece = (prompt_piece){h, h->raw_at[first], h->raw_at[first + n] - h->raw_at[first],
-                            h->escaped_at[first], h->escaped_at[first + n] - h->escaped_at[first]};
+    *piece = (prompt_piece){h,
+                            h->raw_at[first],
+                            h->raw_at[first + n] - h->raw_at[first],
+                            h->escaped_at[first],
+                            h->escaped_at[first + n] - h->escaped_at[first],
+                            false};
     p->n_raw += piece->n_raw;
     p->n_escaped += piece->n_escaped;
     mix(p, h->digest);
@@ -165,6 +184,16 @@ char *prompt_text(const prompt *p, bool input_only) {
     }
     text[n] = '\0';
     return text;
+}
+
+char *prompt_chat(const prompt *p) {
+    text_buffer text = {0};
+    text_add(&text, "[{\"role\":\"");
+    for (int i = 0; i < p->n_pieces; i++)
+        text_add_n(&text, prompt_piece_escaped(p, i), p->pieces[i].n_escaped);
+    text_add(&text, "\"}]\n");
+    if (text.failed) text_free(&text);
+    return text.data;
 }
 
 static bool is_word(char c) {

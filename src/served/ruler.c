@@ -247,9 +247,21 @@ static void write_copied(FILE *file, const json_t *line, const char *name, const
     free(text);
 }
 
-static void write_line(prediction_writer *w, const asks_row *row, const json_t *line) {
+// Of a chat: its line, with the response.
+static void write_response(prediction_writer *w, const char *reply, json_t *line) {
+    json_object_set_new(line, "response", json_string(reply));
+    if (json_dumpf(line, w->file.file, 0) != 0 && !ferror(w->file.file))
+        w->status = fv_fail(w->error, FV_NO_MEMORY, "out of memory");
+    fputc('\n', w->file.file);
+}
+
+static void write_line(prediction_writer *w, const asks_row *row, json_t *line) {
     ruler_file *f = &w->file;
     const char *reply = row->reply ? row->reply : "";
+    if (w->prompt.n_messages > 0) {
+        write_response(w, reply, line);
+        return;
+    }
     const json_t *index = json_object_get(line, "index");
     char tokens[16];
     snprintf(tokens, sizeof tokens, "%d", row->prompt_tokens);
@@ -281,7 +293,7 @@ static void write_prediction(void *context, const asks_row *row) {
     prompt_clear(&w->prompt);
     w->status = g->task->build(g->task, &w->served->source, &place, &w->prompt, w->error);
     if (w->status == FV_OK && g->data != NULL)
-        w->status = data_file_line(g->data, row->sample, &line, w->error);
+        w->status = data_file_line(g->data, row->sample, row->depth, &line, w->error);
     if (w->status == FV_OK) write_line(w, row, line);
     json_decref(line);
 }
@@ -290,7 +302,7 @@ static fv_status write_predictions(fv_served *s, const served_group *g, const ch
                                    fv_error *error) {
     prediction_writer w = {.served = s, .group = g, .error = error};
     fv_status status =
-        g->data != NULL
+        g->data != NULL && g->data->form == DATA_RULER
             ? open_file(&w.file, error, "%s/%s.jsonl", folder, g->task->name)
             : open_file(&w.file, error, "%s/%d/%s.jsonl", folder, g->length, g->task->name);
     if (status != FV_OK) return status;

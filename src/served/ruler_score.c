@@ -1,5 +1,6 @@
 // Scores of RULER's prediction files: lines {index, pred, outputs, ...}. Its metrics are means of
-// case insensitive substring matches, times a hundred, rounded to two digits.
+// case insensitive substring matches, times a hundred, rounded to two digits. Rows of MRCR with a
+// `response` have the mean of its metric, times a hundred and not rounded.
 #include "served/lines.h"
 #include "served/score.h"
 
@@ -43,13 +44,33 @@ static char *postprocess(const char *text, size_t n) {
     return clean;
 }
 
+static fv_status score_mrcr(served_metric *metric, const json_line *line, fv_ruler_score *score,
+                            fv_error *error) {
+    const char *response = json_string_value(json_object_get(line->object, "response"));
+    char *answers[] = {
+        (char *)json_string_value(json_object_get(line->object, "answer")),
+        (char *)json_string_value(json_object_get(line->object, "random_string_to_prepend"))};
+    if (response == NULL || answers[0] == NULL || answers[1] == NULL)
+        return fv_fail(error, FV_FORMAT,
+                       "%s: is no answered row of MRCR: {\"answer\": text, "
+                       "\"random_string_to_prepend\": text, \"response\": text, ...}",
+                       line->where);
+    *metric = EVAL_MRCR;
+    score->score += served_score_reply(EVAL_MRCR, response, answers, 2);
+    score->nulls += *response == '\0';
+    score->n++;
+    return FV_OK;
+}
+
 typedef struct scorer {
     served_metric metric;
     fv_ruler_score *score;
 } scorer;
 
 static fv_status score_line(void *context, const json_line *line, fv_error *error) {
-    const scorer *s = context;
+    scorer *s = context;
+    if (json_object_get(line->object, "random_string_to_prepend") != NULL)
+        return score_mrcr(&s->metric, line, s->score, error);
     const json_t *pred = json_object_get(line->object, "pred");
     const json_t *outputs = json_object_get(line->object, "outputs");
     if (json_is_array(pred)) pred = json_array_get(pred, 0);
@@ -85,7 +106,8 @@ static fv_status score_file(const char *path, fv_ruler_score *score, fv_error *e
     fv_status status = json_lines_each(path, JSON_ALLOW_NUL, score_line, &s, error);
     if (status == FV_OK && score->n == 0)
         return fv_fail(error, FV_FORMAT, "%s has no predictions", path);
-    if (status == FV_OK) score->score = round(score->score / score->n * 100 * 100) / 100;
+    if (status == FV_OK) score->score = score->score / score->n * 100;
+    if (status == FV_OK && s.metric != EVAL_MRCR) score->score = round(score->score * 100) / 100;
     return status;
 }
 

@@ -1,5 +1,7 @@
 #include "served/score.h"
 
+#include "served/sequence_ratio.h"
+
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -114,9 +116,19 @@ static bool has_subspan(const char *reply, char *const *answers, int n_answers) 
     return found;
 }
 
+// MRCR's metric (openai/mrcr): 0 unless the reply begins with the random text that the answer
+// begins with, else difflib's ratio of what follows in both.
+static double likeness(const char *reply, const char *answer, const char *begin) {
+    size_t n = strlen(begin);
+    if (strncmp(reply, begin, n) != 0) return 0;
+    double ratio = sequence_ratio(reply + n, strncmp(answer, begin, n) == 0 ? answer + n : answer);
+    return ratio > 0 ? ratio : 0;
+}
+
 double served_score_reply(served_metric metric, const char *reply, char *const *answers,
                           int n_answers) {
     if (metric == EVAL_SUBSPAN) return has_subspan(reply, answers, n_answers);
+    if (metric == EVAL_MRCR) return n_answers == 2 ? likeness(reply, answers[0], answers[1]) : 0;
     int found = 0;
     for (int i = 0; i < n_answers; i++) found += contains(reply, answers[i]);
     if (metric == EVAL_MATCH_PART) return found > 0;
@@ -259,6 +271,8 @@ void served_judge(const served_task *task, const prompt *p, const char *reply, b
     verdict->score = served_score_reply(task->metric, reply, p->answers, p->n_answers);
     if (verdict->score >= 1)
         verdict->answer = FV_ANSWER_FOUND;
+    else if (task->metric == EVAL_MRCR && cut)
+        verdict->answer = FV_ANSWER_CUT; // what was to be repeated is not all there
     else if (verdict->score > 0)
         verdict->answer = FV_ANSWER_PART;
     else if (task->distracts && find_distractor(task, p, reply, verdict))

@@ -7,7 +7,7 @@
 #include <fovea/eval.h>
 
 // The share of the expected values found, 0 to 1: of all of them (EVAL_MATCH_ALL), or 1 for any
-// (EVAL_MATCH_PART, EVAL_SUBSPAN). Capitals do not matter.
+// (EVAL_MATCH_PART, EVAL_SUBSPAN). Capitals do not matter. EVAL_MRCR: how alike the texts are.
 double served_score_reply(served_metric metric, const char *reply, char *const *answers,
                           int n_answers);
 

@@ -112,9 +112,9 @@ static fv_status add_cells(fv_served *s, served_group *g, fv_error *error) {
     const fv_served_options *o = &s->options;
     double depths[MOST_DEPTHS] = {NAN};
     int n = 1;
-    if (g->task->has_depth && o->n_depths > 0) {
-        n = o->n_depths;
-        memcpy(depths, o->depths, (size_t)n * sizeof *depths);
+    if (g->task->has_depth && (g->data != NULL || o->n_depths > 0)) {
+        n = g->data != NULL ? g->data->n_depths : o->n_depths;
+        memcpy(depths, g->data != NULL ? g->data->depths : o->depths, (size_t)n * sizeof *depths);
         qsort(depths, (size_t)n, sizeof *depths, by_falling);
     }
     g->first_cell = s->n_cells;
@@ -195,6 +195,11 @@ static fv_status make_group(fv_served *s, const served_task *task, const data_fi
     place.n_units = task->least_units;
     prompt_clear(&p);
     status = task->build(task, &s->source, &place, &p, error);
+    if (status == FV_OK && p.n_messages > 0 && strcmp(o->api, "chat") != 0)
+        status = fv_fail(error, FV_USAGE,
+                         "%s has chats of several messages, which --api completions has no form "
+                         "for; ask them with --api chat",
+                         task->name);
     if (status == FV_OK)
         status =
             wire_frame_make(&g->frame, strcmp(o->api, "chat") == 0 ? WIRE_CHAT : WIRE_COMPLETIONS,
@@ -212,8 +217,18 @@ static fv_status make_room(fv_served *s, size_t n_groups, size_t n_depths, fv_er
 
 // A group for each data file.
 static fv_status make_data_groups(fv_served *s, fv_error *error) {
-    fv_status status = data_files_open(s->options.questions, &s->data, &s->n_data, error);
-    if (status == FV_OK) status = make_room(s, (size_t)s->n_data, 1, error);
+    const fv_served_options *o = &s->options;
+    char *about = NULL;
+    size_t n_depths = 1;
+    fv_status status = data_files_open(o->questions, &s->data, &s->n_data, &about, error);
+    if (about != NULL && o->on_note != NULL) o->on_note(o->context, about);
+    free(about);
+    for (int i = 0; i < s->n_data; i++)
+        if ((size_t)s->data[i]->n_depths > n_depths) n_depths = (size_t)s->data[i]->n_depths;
+    if (status == FV_OK && n_depths > MOST_DEPTHS)
+        status = fv_fail(error, FV_USAGE, "%s has %zu depths; up to %d can be asked", o->questions,
+                         n_depths, MOST_DEPTHS);
+    if (status == FV_OK) status = make_room(s, (size_t)s->n_data, n_depths, error);
     for (int i = 0; i < s->n_data && status == FV_OK; i++)
         status = make_group(s, &s->data[i]->task, s->data[i], s->data[i]->length, error);
     return status;

@@ -121,7 +121,8 @@ static http_fault judge_count(http_call *call) {
         if (call->status == 404) name_address(call);
         return fault;
     }
-    at->tokens = tokens_rule_read(&at->cell->group->rule.count, call->reply.data, call->reply.n);
+    at->tokens = tokens_rule_read(&at->cell->group->rule.count, &at->prompt, call->reply.data,
+                                  call->reply.n);
     if (at->tokens >= 0) return HTTP_NONE;
     snprintf(call->note, sizeof call->note, "the reply has no count of tokens");
     return HTTP_MALFORMED;
@@ -151,9 +152,8 @@ static void start(asker *a, slot *at, const char *url, const char *head, const c
 
 static void send(asker *a, slot *at) {
     const served_group *g = at->cell->group;
-    const char *head = at->prompt.system != NULL ? g->frame.head_system : g->frame.head;
-    at->counting = false;
-    start(a, at, a->s->at.url, head, g->frame.tail, judge);
+    at->counting = at->call.bare = false;
+    start(a, at, a->s->at.url, wire_head(&g->frame, &at->prompt), g->frame.tail, judge);
 }
 
 static fv_status store(asker *a, slot *at, fv_error *error);
@@ -178,6 +178,7 @@ static fv_status prepare(asker *a, slot *at, int n_units, fv_error *error) {
     fv_status status = build(a, at, n_units, error);
     if (status == FV_OK && tokens_way_counts(rule->count.way)) {
         at->counting = true;
+        at->call.bare = tokens_rule_bare(&rule->count);
         start(a, at, rule->count.url, tokens_rule_head(&rule->count, &at->prompt),
               rule->count.frame.tail, judge_count);
         return FV_OK;

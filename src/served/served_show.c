@@ -68,7 +68,7 @@ static fv_status show(const asks_row *row, const served_task *task, const served
     prompt_clear(&p);
     fv_status status = task->build(task, source, &place, &p, error);
     if (status == FV_OK) {
-        shown->prompt = prompt_text(&p, false);
+        shown->prompt = p.n_messages > 0 ? prompt_chat(&p) : prompt_text(&p, false);
         shown->system = p.system != NULL ? text_copy(p.system) : NULL;
         shown->same = p.hash == row->prompt_hash;
         if (shown->prompt == NULL || (p.system != NULL && shown->system == NULL))
@@ -83,9 +83,12 @@ static fv_status show_question(const asks_row *row, const char *path, fv_shown *
     data_file **files;
     int n;
     const served_source nothing = {0};
-    fv_status status = data_files_open(path, &files, &n, error);
+    fv_status status = data_files_open(path, &files, &n, NULL, error);
+    int of = 0; // the part that the row is of
+    for (int i = 0; i < n && status == FV_OK; i++)
+        if (strcmp(files[i]->name, row->task) == 0 && files[i]->length == row->length) of = i;
     if (status == FV_OK)
-        status = show(row, &files[0]->task, &nothing, EVAL_HAY_NOISE, shown, error);
+        status = show(row, &files[of]->task, &nothing, EVAL_HAY_NOISE, shown, error);
     data_files_close(files, n);
     return status;
 }

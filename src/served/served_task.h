@@ -30,8 +30,13 @@ typedef struct served_source {
 } served_source;
 
 // How an answer is scored: RULER's string_match_all and string_match_part, lost-in-the-middle's
-// best_subspan_em.
-typedef enum served_metric { EVAL_MATCH_ALL, EVAL_MATCH_PART, EVAL_SUBSPAN } served_metric;
+// best_subspan_em, MRCR's likeness of a text to be repeated.
+typedef enum served_metric {
+    EVAL_MATCH_ALL,
+    EVAL_MATCH_PART,
+    EVAL_SUBSPAN,
+    EVAL_MRCR // answers: the text, and what it and the reply must begin with
+} served_metric;
 
 // What an answer looks like, right or wrong. A reply that runs on to the limit of tokens has been
 // given where it has a value of that form, else it was cut off before.

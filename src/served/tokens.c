@@ -182,8 +182,7 @@ static fv_status ask_usage(token_counter *c, const prompt *p, int *tokens, fv_er
     json_t *reply = NULL;
     fv_status status = wire_frame_make(&frame, c->api, c->model, p->system, 1, c->extra, error);
     if (status != FV_OK) return status;
-    const char *head = p->system != NULL ? frame.head_system : frame.head;
-    status = ask(c, c->at.url, head, p, frame.tail, &reply, error);
+    status = ask(c, c->at.url, wire_head(&frame, p), p, frame.tail, &reply, error);
     wire_frame_free(&frame);
     const json_t *read = json_object_get(json_object_get(reply, "usage"), "prompt_tokens");
     *tokens =
@@ -201,8 +200,8 @@ static fv_status ask_template(token_counter *c, token_rule *rule, const prompt *
     fv_status status = wire_frame_bare(&frame, c->api, c->model, p->system, c->extra, error);
     if (status != FV_OK) return status;
     char *url = join(c->at.root, "/apply-template", "");
-    const char *head = p->system != NULL ? frame.head_system : frame.head;
-    status = url != NULL ? ask(c, url, head, p, frame.tail, &reply, error) : no_memory(error);
+    status = url != NULL ? ask(c, url, wire_head(&frame, p), p, frame.tail, &reply, error)
+                         : no_memory(error);
     const json_t *text = json_object_get(reply, "prompt");
     if (status == FV_OK && json_is_string(text)) {
         prompt whole = {0};
@@ -230,6 +229,7 @@ static fv_status measure_template(token_counter *c, const prompt *p, token_rule 
     if (status != FV_OK) return status;
     rule->added_known = whole >= bare && whole - bare < MOST_TEMPLATE;
     rule->added = rule->added_known ? whole - bare : CHAT_TOKENS;
+    rule->n_messages = p->n_messages;
     return FV_OK;
 }
 
@@ -264,9 +264,10 @@ fv_status tokens_rule_make(token_counter *c, const prompt *least, const prompt *
     if (vllm)
         status = wire_frame_bare(&rule->frame, c->api, c->model, least->system, c->extra, error);
     else
-        rule->frame = (wire_frame){named_head(c, rest), named_head(c, rest), text_copy("\"}")};
+        rule->frame = (wire_frame){named_head(c, rest), named_head(c, rest), named_head(c, rest),
+                                   text_copy("\"}")};
     const wire_frame *f = &rule->frame;
-    if (status == FV_OK && (!rule->url || !f->head || !f->head_system || !f->tail))
+    if (status == FV_OK && (!rule->url || !f->head || !f->head_system || !f->head_chat || !f->tail))
         status = no_memory(error);
     if (status == FV_OK && chat && !vllm) status = measure_template(c, least, rule, error);
     return status;
@@ -279,14 +280,24 @@ void tokens_rule_free(token_rule *rule) {
 }
 
 const char *tokens_rule_head(const token_rule *rule, const prompt *p) {
-    return p->system != NULL ? rule->frame.head_system : rule->frame.head;
+    return wire_head(&rule->frame, p);
 }
 
-int tokens_rule_read(const token_rule *rule, const char *body, size_t n) {
+bool tokens_rule_bare(const token_rule *rule) {
+    return rule->way == TOKENS_LLAMA || rule->way == TOKENS_LLAMA_PYTHON;
+}
+
+// What the template adds to this prompt.
+static int added_to(const token_rule *rule, const prompt *p) {
+    if (rule->n_messages == 0 || p->n_messages == 0) return rule->added;
+    return (rule->added * p->n_messages + rule->n_messages - 1) / rule->n_messages;
+}
+
+int tokens_rule_read(const token_rule *rule, const prompt *p, const char *body, size_t n) {
     json_t *reply = json_read(body, n, 0, NULL);
     int found = count_of(reply);
     json_decref(reply);
-    return found < 0 ? -1 : found + rule->added;
+    return found < 0 ? -1 : found + added_to(rule, p);
 }
 
 int tokens_rule_estimate(const token_rule *rule, const prompt *p) {
@@ -300,10 +311,12 @@ fv_status tokens_count(token_counter *c, const token_rule *rule, const prompt *p
         *tokens = tokens_rule_estimate(rule, p);
         return FV_OK;
     }
+    c->call.bare = tokens_rule_bare(rule);
     fv_status status =
         ask(c, rule->url, tokens_rule_head(rule, p), p, rule->frame.tail, &reply, error);
+    c->call.bare = false;
     if (status != FV_OK) return status;
-    *tokens = count_of(reply) + rule->added;
+    *tokens = count_of(reply) + added_to(rule, p);
     if (count_of(reply) < 0)
         status = fv_fail(error, FV_IO, "the server does not count a prompt of %zu bytes: %s",
                          p->n_raw, *c->call.note ? c->call.note : "no count in its reply");

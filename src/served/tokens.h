@@ -53,6 +53,7 @@ void tokens_close(token_counter *counter);
 typedef struct token_rule {
     tokens_way way;
     int added;              // tokens of the template beside what is counted
+    int n_messages;         // of the chat that this was seen of: each costs as much
     bool added_known;       // false: assumed
     bool begins_thought;    // the template ends in the opening mark of a thought
     char *url;              // where a prompt is counted, with this around it
@@ -69,8 +70,11 @@ void tokens_rule_free(token_rule *rule);
 // The body of a request that counts, before the prompt.
 const char *tokens_rule_head(const token_rule *rule, const prompt *p);
 
+// Whether that request has the text alone, without what stands between messages.
+bool tokens_rule_bare(const token_rule *rule);
+
 // What the server's count says of the prompt: the tokens that it will read, or -1.
-int tokens_rule_read(const token_rule *rule, const char *body, size_t n);
+int tokens_rule_read(const token_rule *rule, const prompt *p, const char *body, size_t n);
 
 // The same without asking, of rules that estimate.
 int tokens_rule_estimate(const token_rule *rule, const prompt *p);

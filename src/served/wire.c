@@ -113,7 +113,8 @@ void wire_settings_free(wire_settings *settings) {
     *settings = (wire_settings){0};
 }
 
-static char *make_head(wire_api api, const char *model, const char *system) {
+// `chat`: the prompt goes on with the role of its first message.
+static char *make_head(wire_api api, const char *model, const char *system, bool chat) {
     text_buffer head = {0};
     text_add(&head, "{\"model\":\"");
     haystack_escape(&head, model, strlen(model));
@@ -126,10 +127,23 @@ static char *make_head(wire_api api, const char *model, const char *system) {
             haystack_escape(&head, system, strlen(system));
             text_add(&head, "\"},");
         }
-        text_add(&head, "{\"role\":\"user\",\"content\":\"");
+        text_add(&head, chat ? "{\"role\":\"" : "{\"role\":\"user\",\"content\":\"");
     }
     if (head.failed) text_free(&head);
     return head.data;
+}
+
+// The three heads, around a tail that is there already; false without memory.
+static bool make_heads(wire_frame *frame, wire_api api, const char *model, const char *system) {
+    frame->head = make_head(api, model, NULL, false);
+    frame->head_system = make_head(api, model, system, false);
+    frame->head_chat = make_head(api, model, NULL, true);
+    return frame->head != NULL && frame->head_system != NULL && frame->head_chat != NULL;
+}
+
+const char *wire_head(const wire_frame *frame, const prompt *p) {
+    if (p->n_messages > 0) return frame->head_chat;
+    return p->system != NULL ? frame->head_system : frame->head;
 }
 
 fv_status wire_frame_make(wire_frame *frame, wire_api api, const char *model, const char *system,
@@ -138,9 +152,8 @@ fv_status wire_frame_make(wire_frame *frame, wire_api api, const char *model, co
     char *members = make_tail(max_tokens, extra, &status, error);
     text_buffer tail = {0};
     text_add(&tail, "%s%s", api == WIRE_CHAT ? "\"}]" : "\"", members ? members : "");
-    *frame = (wire_frame){make_head(api, model, NULL), make_head(api, model, system), tail.data};
-    bool failed =
-        members == NULL || tail.failed || frame->head == NULL || frame->head_system == NULL;
+    *frame = (wire_frame){.tail = tail.data};
+    bool failed = !make_heads(frame, api, model, system) || members == NULL || tail.failed;
     free(members);
     if (status == FV_OK && failed) status = fv_fail(error, FV_NO_MEMORY, "out of memory");
     if (status != FV_OK) wire_frame_free(frame);
@@ -157,10 +170,10 @@ fv_status wire_frame_bare(wire_frame *frame, wire_api api, const char *model, co
     text_add(&tail, "%s", api == WIRE_CHAT ? "\"}]" : "\"");
     if (text != NULL) text_add(&tail, ",\"chat_template_kwargs\":%s", text);
     text_add(&tail, "}");
-    *frame = (wire_frame){make_head(api, model, NULL), make_head(api, model, system), tail.data};
+    *frame = (wire_frame){.tail = tail.data};
     free(text);
     json_decref(more);
-    if (!tail.failed && frame->head != NULL && frame->head_system != NULL) return FV_OK;
+    if (make_heads(frame, api, model, system) && !tail.failed) return FV_OK;
     wire_frame_free(frame);
     return fv_fail(error, FV_NO_MEMORY, "out of memory");
 }
@@ -168,6 +181,7 @@ fv_status wire_frame_bare(wire_frame *frame, wire_api api, const char *model, co
 void wire_frame_free(wire_frame *frame) {
     free(frame->head);
     free(frame->head_system);
+    free(frame->head_chat);
     free(frame->tail);
     *frame = (wire_frame){0};
 }

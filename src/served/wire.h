@@ -11,7 +11,8 @@ typedef enum wire_api { WIRE_CHAT, WIRE_COMPLETIONS } wire_api;
 // What stands before and after the prompt in every body. `extra` is a JSON object whose members are
 // added to the body, replace its own, or with null take them away; NULL for none.
 typedef struct wire_frame {
-    char *head, *head_system, *tail; // head_system: with a system message
+    char *head, *head_system, *head_chat, *tail; // head_system: with a system message; head_chat:
+                                                 // of a prompt that has its messages' roles
 } wire_frame;
 fv_status wire_frame_make(wire_frame *frame, wire_api api, const char *model, const char *system,
                           int max_tokens, const char *extra, fv_error *error);
@@ -21,6 +22,9 @@ fv_status wire_frame_make(wire_frame *frame, wire_api api, const char *model, co
 fv_status wire_frame_bare(wire_frame *frame, wire_api api, const char *model, const char *system,
                           const char *extra, fv_error *error);
 void wire_frame_free(wire_frame *frame);
+
+// The head for a prompt.
+const char *wire_head(const wire_frame *frame, const prompt *p);
 
 // What of a body, beside model and prompt, shapes the answer: compact JSON with sorted keys.
 typedef struct wire_settings {

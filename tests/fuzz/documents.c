@@ -60,8 +60,9 @@ static void ask_data(void) {
     const served_source nothing = {0};
     data_file **files;
     int n;
-    check(data_files_open(path, &files, &n, &error), &error);
-    for (int i = 0; n == 1 && i < files[0]->n && i < 4; i++) build(&files[0]->task, &nothing, i);
+    check(data_files_open(path, &files, &n, NULL, &error), &error);
+    for (int f = 0; f < n; f++)
+        for (int i = 0; i < files[f]->n && i < 4; i++) build(&files[f]->task, &nothing, i);
     data_files_close(files, n);
 }
 

@@ -36,7 +36,7 @@ configuration:
     faults      [{"kind": ..., "share": of prompts, "times": arrivals that fail, -1 for all}]
 
 The log has a JSON line for every completion that was begun: the prompt's digest, length and what was
-done with it.
+done with it. Of a chat of several messages the prompt is their JSON text (conversation.py).
 """
 
 import argparse
@@ -49,6 +49,8 @@ import ssl
 import sys
 import time
 import zlib
+
+from conversation import conversation, repeat, whole_text
 
 DEFAULTS = {
     "plant": {"1": {"0": 1.0}},
@@ -137,10 +139,16 @@ class State:
         return count_tokens(self.render(text, chat), self.config["uneven"])
 
     def render(self, text, chat):
-        return "T " * (self.config["template"] if chat else 0) + text
+        mark = "T " * (self.config["template"] if chat else 0)
+        messages = conversation(text) if chat else None
+        return mark + text if messages is None else "\n".join(mark + message["content"] for message in messages)
 
     def answer(self, prompt):
         """(text, finish_reason) for a prompt."""
+        messages = conversation(prompt)
+        if messages is not None:
+            accuracy = nearest(nearest(self.config["plant"], count_tokens(prompt)), 0)
+            return repeat(messages, share(prompt, "right") < accuracy), "stop"
         found = find_needle(prompt)
         if found is None:
             return "", "stop"
@@ -331,7 +339,7 @@ class Server(asyncio.Protocol):
         if path == "/extras/tokenize/count" and config["tokenize"] == "llama-cpp":
             return self.send(200, {"count": self.state.count(json.loads(body)["input"])})
         if path == "/apply-template" and config["tokenize"] == "llama.cpp" and config["shown"]:
-            text = self.state.render(json.loads(body)["messages"][-1]["content"], True)
+            text = self.state.render(whole_text(json.loads(body)["messages"]), True)
             begun = "\n<think>\n" if config["form"] == "begun thought" else ""
             return self.send(200, {"prompt": text + begun})
         if path == config["base"] + "/models":
@@ -348,14 +356,14 @@ class Server(asyncio.Protocol):
     def tokenize(self, request, form):
         text = request.get("content" if form == "llama.cpp" else "prompt")
         chat = text is None
-        n = self.state.count(request["messages"][-1]["content"] if chat else text, chat)
+        n = self.state.count(whole_text(request["messages"]) if chat else text, chat)
         if form == "vllm":
             return self.send(200, {"count": n, "max_model_len": self.state.config["context"] or None})
         return self.send(200, {"tokens": [1] * n})
 
     def complete(self, request, chat):
         config = self.state.config
-        prompt = request["messages"][-1]["content"] if chat else request["prompt"]
+        prompt = whole_text(request["messages"]) if chat else request["prompt"]
         digest = hashlib.blake2b(prompt.encode(), digest_size=8).hexdigest()
         self.chat = chat
         fault = self.state.fault(prompt, digest)

@@ -56,10 +56,12 @@ static const char *of_the_lab(const char *option) {
             "writes RULER's data files DIR/LENGTH/TASK/validation.jsonl instead of asking; "       \
             "lengths are estimated without --endpoint"),                                           \
         OPTION_TEXT("questions", &(r).served.questions, "PATH",                                    \
-                    "asks what a data file of RULER has, packed with gzip or not, or a folder of " \
-                    "TASK/validation.jsonl, as it is: all of it, or --samples of each"),           \
+                    "asks what a file has as it is, packed with gzip or not: RULER's data (or a "  \
+                    "folder of TASK/validation.jsonl), rows of MRCR, chats {messages, answers}; "  \
+                    "all of it, or --samples of each"),                                            \
         OPTION_TEXT("score", &(r).score, "PATH",                                                   \
-                    "scores prediction files of RULER, one or a folder of them, with its metrics")
+                    "scores prediction files of RULER, one or a folder of them, or rows of MRCR "  \
+                    "with a `response`, with their metrics")
 
 static const char *of_served_models(const char *option) {
     needle_request r;
