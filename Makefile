@@ -46,7 +46,7 @@ fuzz: ## fuzz every parser (FUZZ_SECONDS=300 each; needs clang)
 interop: all ## open exported checkpoints with safetensors and TransformerLens (needs the network)
 	tests/interop/run.sh $(FOVEA) $(BUILD)/interop
 
-interop-served: all ## ask llama.cpp's own server with a random model (needs the network once)
+interop-served: all ## ask llama.cpp's own server, with a random model and SmolLM2 (needs the network once)
 	tests/interop/served.sh $(FOVEA) $(BUILD)/interop
 
 interop-ruler: all ## hold scores of predictions against RULER's metrics in other programs (needs the network once)
