@@ -21,24 +21,15 @@ fv_status store_scan(fv_store *store, int statement, store_frame *f, fv_error *e
         f->ids ^= text_hash(TEXT_HASH_START, id != NULL ? id : "");
         f->total.n_runs++;
         if (sqlite3_column_count(rows) <= DIGEST) continue;
+        f->n_lacking += sqlite3_column_type(rows, DIGEST) == SQLITE_NULL;
         f->total.digest ^= store_digest_column(rows, DIGEST);
         const char *created = (const char *)sqlite3_column_text(rows, CREATED);
         f->ordered = f->ordered && created != NULL && strcmp(last, created) <= 0;
-        snprintf(last, sizeof last, "%s", created != NULL ? created : "");
+        last[0] = '\0';
+        strncat(last, created != NULL ? created : "", sizeof last - 1);
     }
     if (sqlite3_reset(rows) == SQLITE_OK) return FV_OK;
     return store_fail(store, "cannot be read", error);
-}
-
-// Whether any run has no digest: all that a schema without digests has.
-static fv_status lacks_digests(fv_store *store, bool *any, fv_error *error) {
-    *any = true;
-    if (store->schema < STORE_SCHEMA) return FV_OK;
-    sqlite3_stmt *row = store_statement(store, STATEMENT_COUNT_LACKING);
-    if (row == NULL) return store_fail(store, "cannot be read", error);
-    if (sqlite3_step(row) == SQLITE_ROW) *any = sqlite3_column_int(row, 0) > 0;
-    sqlite3_reset(row);
-    return FV_OK;
 }
 
 // What a writer mends itself, and a reader's file unless it can no longer be written anew.
@@ -62,10 +53,8 @@ static void first_fault(const char *text, char what[STORE_WHY]) {
 
 // Of runs without digests, rows that a damaged index hides would not be missed: SQLite compares the
 // tables with their indexes.
-static fv_status check_indexes(fv_store *store, fv_error *error) {
-    bool any;
-    fv_status status = lacks_digests(store, &any, error);
-    if (status != FV_OK || !any) return status;
+static fv_status check_indexes(fv_store *store, const store_frame *table, fv_error *error) {
+    if (table->n_lacking == 0 && store->schema == STORE_SCHEMA) return FV_OK;
     sqlite3_stmt *row = store_statement(store, STATEMENT_INTEGRITY_CHECK);
     if (row == NULL) return store_fail(store, "cannot be read", error);
     const char *text =
@@ -84,7 +73,7 @@ fv_status store_compare_frame(fv_store *store, bool *indexed, fv_error *error) {
     if (status != FV_OK) return status;
     if (table.total.n_runs != index.total.n_runs || table.ids != index.ids)
         return fail_frame(store, "its index of runs does not have what its table has", "it", error);
-    status = check_indexes(store, error);
+    status = check_indexes(store, &table, error);
     if (status != FV_OK) return status;
     *indexed = true;
     store->ordered = table.ordered;

@@ -127,7 +127,6 @@ enum { TAG_RUN = 'r', TAG_SERIES = 's', TAG_TENSOR = 't', TAG_SNAPSHOT = 'p', TA
       "SELECT run_id FROM tensors NOT INDEXED UNION SELECT run_id FROM snapshots NOT INDEXED)")     \
     S(REINDEX, "REINDEX")                                                                           \
     S(VACUUM, "VACUUM")                                                                             \
-    S(COUNT_LACKING, "SELECT count(*) FROM runs WHERE digest IS NULL")                              \
     S(LACKS_DIGEST, "SELECT 1 FROM runs WHERE rowid = ?1 AND digest IS NULL AND numerics IS NULL")  \
     S(SET_DIGESTS, "UPDATE runs SET digest = ?2, listed = ?3 WHERE rowid = ?1")                     \
     S(DELETE_ROW, "DELETE FROM runs WHERE rowid = ?1")                                              \
@@ -234,6 +233,7 @@ fv_status store_set_total(fv_store *store, const store_total *total, fv_error *e
 typedef struct store_frame {
     store_total total; // as the rows say
     uint64_t ids;      // hashes of all ids combined
+    long n_lacking;    // runs without a digest
     bool ordered;      // no run is older than the one before
 } store_frame;
 

@@ -174,13 +174,9 @@ static void tell_page(void *context, const char *why) {
 static fv_status count_runs(fv_store *store, fv_checked *checked, fv_error *error) {
     store_frame table;
     fv_status status = store_scan(store, STATEMENT_SCAN_TABLE, &table, error);
-    checked->n_runs = checked->n_unchecked = (int)table.total.n_runs;
-    if (status != FV_OK || store->schema < STORE_SCHEMA) return status;
-    sqlite3_stmt *row = store_statement(store, STATEMENT_COUNT_LACKING);
-    if (row == NULL) return store_fail(store, "cannot be read", error);
-    if (sqlite3_step(row) == SQLITE_ROW) checked->n_unchecked = sqlite3_column_int(row, 0);
-    sqlite3_reset(row);
-    return FV_OK;
+    checked->n_runs = (int)table.total.n_runs;
+    checked->n_unchecked = (int)table.n_lacking;
+    return status;
 }
 
 fv_status fv_store_check(fv_store *store, fv_store_damage damage, void *context,

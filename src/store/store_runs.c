@@ -218,7 +218,9 @@ static bool make_room(final_list *finals) {
 static bool add_final(fv_store *store, sqlite3_stmt *rows, final_list *finals) {
     if (!make_room(finals)) return false;
     sql_digest_add_columns(store->digest, TAG_FINAL, rows, FINAL_COLUMNS);
-    snprintf(finals->names[finals->n], sizeof *finals->names, "%s", store_text(rows, 0));
+    char *name = finals->names[finals->n];
+    name[0] = '\0';
+    strncat(name, store_text(rows, 0), sizeof *finals->names - 1);
     bool is_null = sqlite3_column_type(rows, 1) == SQLITE_NULL;
     finals->items[finals->n++].value = is_null ? NAN : sqlite3_column_double(rows, 1);
     return true;
