@@ -11,7 +11,7 @@ C_FILES = $(shell git ls-files '*.c' '*.h')
 CTEST = ctest --output-on-failure -j $(JOBS)
 
 .DEFAULT_GOAL = all
-.PHONY: all test recipes gallery bench bench-peers lint format sanitize sanitize-kernels fuzz interop interop-served interop-ruler exact faults mutations builds dist deb install clean help
+.PHONY: all test recipes gallery bench bench-scale bench-peers lint format sanitize sanitize-kernels fuzz interop interop-served interop-ruler exact faults mutations builds dist deb install clean help
 
 all: ## build the tool and the libraries into build/ (BUILD=, CMAKE_FLAGS=)
 	@cmake -S . -B $(BUILD) -DCMAKE_INSTALL_PREFIX="$(PREFIX)" $(CMAKE_FLAGS)
@@ -23,6 +23,9 @@ test: all ## build and run every test
 
 bench: all ## time training steps against this machine's measured limits
 	$(FOVEA) bench train
+
+bench-scale: all ## time the start, 100,000 short runs, their store and figures (RUNS=100000)
+	scripts/scale.py $(FOVEA) --runs $(or $(RUNS),100000)
 
 bench-peers: all ## time the same steps in PyTorch and JAX, and print the ratios (BUDGET=800 seconds)
 	tests/peers/run.sh $(FOVEA) $(BUILD)/peers $(if $(BUDGET),--budget $(BUDGET))

@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 TOOL = Path(sys.argv[1]).resolve()
-MODULE = Path(sys.argv[2]).resolve() if len(sys.argv) > 2 else None
+MODULE = Path(sys.argv[2]).resolve() if len(sys.argv) > 2 and sys.argv[2] else None
 MOST_LIBRARIES = 20
 EXPERIMENT = "task: {name: copy, vocab_size: 4, context_length: 4}\ntrain: {steps: 2}\n"
 
