@@ -24,7 +24,7 @@ FIGURE = "figure: {kind: curves, y: perplexity}\n"
 
 
 def run(*command):
-    """Seconds, seconds of processors, MiB."""
+    """Seconds, seconds of processors, MiB (no less than this program has: what it starts begins as a copy)."""
     begin = time.perf_counter()
     process = subprocess.Popen([str(part) for part in command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     error = process.stderr.read().decode()

@@ -33,6 +33,8 @@ typedef struct lab {
     fv_record **records; // [n_runs], NULL while missing; or NULL: they are not kept
     crew_job *jobs;      // [n_jobs], the longest first
     int n_jobs, most_jobs;
+    int n_taken; // from the store, in one pass
+    bool others; // the store has more runs than those
     double total_work;
     double started, reported; // seconds
     fv_lab_progress progress;
@@ -229,6 +231,7 @@ static fv_status take_stored(void *context, int i, fv_record *record) {
         return complete ? no_memory(l) : FV_OK;
     }
     *own = *record;
+    l->n_taken++;
     if (l->records != NULL)
         l->records[i] = own;
     else
@@ -245,9 +248,21 @@ static fv_status take_all_stored(lab *l) {
     status =
         stored_each(l->experiment, l->store, l->wanted, l->records == NULL, take_stored, l, &why);
     if (status != FV_OK && store_is_damage(l->store, status))
-        return store_mend(l->store, why.text, notice, l, l->error);
-    if (status != FV_OK && l->error != NULL) *l->error = why;
+        status = store_mend(l->store, why.text, notice, l, l->error);
+    else if (status != FV_OK && l->error != NULL)
+        *l->error = why;
+    store_total total;
+    if (status == FV_OK) status = store_get_total(l->store, &total, l->error);
+    l->others = status == FV_OK && total.n_runs > l->n_taken;
     return status;
+}
+
+// Whether the store has the run; notes where it has an older one.
+static bool is_stored(lab *l, const fv_config *config, const char *id) {
+    if (!l->others) return false;
+    bool stored = fv_store_has(l->store, id);
+    if (!stored) older_runs_count(&l->older, l->store, config, l->probes);
+    return stored;
 }
 
 // Takes what is there, and makes jobs of the rest.
@@ -265,9 +280,8 @@ static fv_status plan_runs(lab *l) {
         char id[17];
         fv_experiment_config(l->experiment, i, &config);
         fv_config_id(&config, fv_kernels_arithmetic(), id);
-        bool stored = fv_store_has(l->store, id);
-        if (!stored) older_runs_count(&l->older, l->store, &config, l->probes);
-        status = stored ? load_run(l, i, &config, id) : plan_run(l, i, &config, l->probes);
+        status = is_stored(l, &config, id) ? load_run(l, i, &config, id)
+                                           : plan_run(l, i, &config, l->probes);
     }
     if (status == FV_OK) say_what_lacks(l);
     qsort(l->jobs, (size_t)l->n_jobs, sizeof *l->jobs, longest_first);
