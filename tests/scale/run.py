@@ -15,7 +15,7 @@ from pathlib import Path
 
 TOOL = Path(sys.argv[1]).resolve()
 MOST_MEMORY = 64 << 10  # KiB
-MOST_PER_RUN = 512  # bytes
+MOST_PER_RUN = 1500  # bytes; a record has 5 KB, and some hundred wait to be stored
 FEW, MANY = 500, 5500
 SWEEP = """source: "scale"
 task: {{name: copy, vocab_size: 4, context_length: 4}}
