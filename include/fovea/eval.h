@@ -268,6 +268,21 @@ typedef struct fv_shown {
 FV_API fv_status fv_served_show(const char *folder, int64_t row, fv_shown *shown, fv_error *error);
 FV_API void fv_shown_free(fv_shown *shown);
 
+// --- frozen sets -------------------------------------------------------------------------------
+
+typedef struct fv_frozen {
+    int n;         // questions
+    char hash[33]; // of the set: XXH3, 128 bits
+} fv_frozen;
+
+// Writes the prompts that the options would ask into `path`, packed with gzip unless its name ends
+// in .jsonl: what is asked with `questions` everywhere, byte for byte, with its depths and lengths.
+// Tokens are counted by the endpoint, or estimated without one. The same options and counts give
+// the same bytes. Where a task has no prompt of a length, all others are written and FV_USAGE says
+// which is missing.
+FV_API fv_status fv_served_freeze(const fv_served_options *options, const char *path,
+                                  fv_frozen *made, fv_error *error);
+
 // --- RULER's files -----------------------------------------------------------------------------
 
 // Writes FOLDER/LENGTH/TASK/validation.jsonl with `samples` lines {index, input, outputs, length,

@@ -77,13 +77,30 @@ fv_status frozen_end(frozen_check *c, const char *path, fv_status status, fv_err
                 : "its last line is missing");
 }
 
+// Of packed bytes, the first ones: gzread would fail over what is broken further on.
+static void unpack_begin(unsigned char *packed, size_t n, char *begin, size_t size) {
+    z_stream stream = {.next_in = packed,
+                       .avail_in = (unsigned)n,
+                       .next_out = (unsigned char *)begin,
+                       .avail_out = (unsigned)size};
+    if (inflateInit2(&stream, 15 + 16) != Z_OK) return; // a gzip header, the largest window
+    inflate(&stream, Z_SYNC_FLUSH);
+    inflateEnd(&stream);
+}
+
 bool frozen_begins(const char *path) {
-    char begin[sizeof FIRST] = "";
-    gzFile file = gzopen(path, "rb"); // reads what is not packed, too
+    enum { SIZE = sizeof FIRST - 1 };
+    unsigned char bytes[4096] = {0};
+    char begin[SIZE] = {0};
+    FILE *file = fopen(path, "rb");
     if (file == NULL) return false;
-    int n = gzread(file, begin, sizeof begin - 1);
-    gzclose(file);
-    return n == (int)sizeof begin - 1 && memcmp(begin, FIRST, sizeof begin - 1) == 0;
+    size_t n = fread(bytes, 1, sizeof bytes, file);
+    fclose(file);
+    if (bytes[0] == 0x1f && bytes[1] == 0x8b)
+        unpack_begin(bytes, n, begin, SIZE);
+    else
+        memcpy(begin, bytes, SIZE);
+    return memcmp(begin, FIRST, SIZE) == 0;
 }
 
 // --- writing -----------------------------------------------------------------------------------
@@ -121,9 +138,9 @@ fv_status frozen_open(frozen_writer *w, FILE *stream, bool plain, const char *he
     return status;
 }
 
-fv_status frozen_write(frozen_writer *w, const text_buffer *line, fv_error *error) {
-    w->n++;
-    return put_hashed(w, line, error);
+fv_status frozen_write(frozen_writer *w, const text_buffer *lines, int n, fv_error *error) {
+    w->n += n;
+    return put_hashed(w, lines, error);
 }
 
 fv_status frozen_close(frozen_writer *w, fv_status status, char *hash, fv_error *error) {

@@ -52,7 +52,8 @@ typedef struct frozen_writer {
 // line but its first, ", \"seed\": 42". Same lines, same bytes.
 fv_status frozen_open(frozen_writer *writer, FILE *stream, bool plain, const char *head,
                       fv_error *error);
-fv_status frozen_write(frozen_writer *writer, const text_buffer *line, fv_error *error);
+// Lines of n questions.
+fv_status frozen_write(frozen_writer *writer, const text_buffer *lines, int n, fv_error *error);
 
 // With `status` as writing went so far: writes the last line, and its hash into *hash [33].
 fv_status frozen_close(frozen_writer *writer, fv_status status, char *hash, fv_error *error);

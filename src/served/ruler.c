@@ -1,6 +1,7 @@
 // RULER's files (github.com/NVIDIA/RULER): data for its clients, predictions as its client writes
 // them, and the scores of predictions by its metrics.
 #include "served/served.h"
+#include "served/written.h"
 
 #include <fovea/whole_file.h>
 #include <math.h>
@@ -82,23 +83,6 @@ static void write_outputs(ruler_file *f, const prompt *p) {
 
 enum { MOST_PASSED = 1000 }; // questions in a row that do not fit
 
-// One file: a task at a length.
-typedef struct data_part {
-    const served_task *task;
-    served_sample_place place;
-    length_rule rule;
-} data_part;
-
-typedef struct data_writer {
-    const fv_served_options *options;
-    const char *folder;
-    served_source source;
-    token_counter counter;
-    prompt prompt;
-    data_part *parts; // [n_parts]
-    int n_parts;
-} data_writer;
-
 static void write_data_line(ruler_file *f, const prompt *p, int index, int length) {
     fprintf(f->file, "{\"index\": %d, \"input\": ", index);
     write_input(f, p);
@@ -110,43 +94,21 @@ static void write_data_line(ruler_file *f, const prompt *p, int index, int lengt
     fputs("}\n", f->file);
 }
 
-static int most_tokens(const data_writer *w, const served_task *task) {
-    return w->options->max_tokens > 0 ? w->options->max_tokens : task->max_tokens;
-}
-
-// What the prompts of a file are made of, and how much of it fills the length.
-static fv_status prepare(data_writer *w, const served_task *task, int length,
-                         served_sample_place *place, length_rule *rule, fv_error *error) {
-    const fv_served_options *o = w->options;
-    int longest = length;
-    for (int l = 0; l < o->n_lengths; l++)
-        longest = o->lengths[l] > longest ? o->lengths[l] : longest;
-    const source_options from = {o->haystack, o->documents, o->seed, longest};
-    *place = (served_sample_place){.seed = o->seed, .length = length, .depth = NAN};
-    char *name = NULL;
-    fv_status status = source_prepare(&w->source, task, &from, &place->hay, &name, error);
-    free(name);
-    if (status != FV_OK) return status;
-    return length_rule_make(&w->counter, task, &w->source, most_tokens(w, task), place, rule,
-                            error);
-}
-
-static fv_status write_data(data_writer *w, const data_part *part, fv_error *error) {
+static fv_status write_data(written *w, const written_part *part, const char *folder,
+                            fv_error *error) {
     const fv_served_options *o = w->options;
     const served_task *task = part->task;
-    int max_tokens = most_tokens(w, task), tokens;
+    int max_tokens = written_max_tokens(w, task), tokens;
     served_sample_place place = part->place;
     ruler_file file = {0};
     fv_status status =
-        open_file(&file, error, "%s/%d/%s/validation.jsonl", w->folder, place.length, task->name);
+        open_file(&file, error, "%s/%d/%s/validation.jsonl", folder, place.length, task->name);
     if (status != FV_OK) return status;
     // A question that does not fit into the length is passed over.
     for (int index = 0; index < o->samples && status == FV_OK; place.sample++) {
         if (o->interrupted != NULL && *o->interrupted)
             status = fv_fail(error, FV_INTERRUPTED, "interrupted");
-        if (status == FV_OK)
-            status = length_build(&w->counter, &part->rule, task, &w->source, &place, &w->prompt,
-                                  &tokens, error);
+        if (status == FV_OK) status = written_build(w, part, &place, &tokens, error);
         if (status != FV_OK) break;
         if (place.n_units > 0) write_data_line(&file, &w->prompt, index++, tokens + max_tokens);
         if (place.sample > MOST_PASSED && index == 0)
@@ -157,73 +119,14 @@ static fv_status write_data(data_writer *w, const data_part *part, fv_error *err
     return close_file(&file, status, error);
 }
 
-// Finds the lengths of all parts. Nothing is written before everything else is known to be good; a
-// length that a task has no prompt of is left out and told of in the end.
-static fv_status prepare_parts(data_writer *w, fv_error *left_out, fv_error *error) {
-    const fv_served_options *o = w->options;
-    for (int t = 0; t < o->n_tasks; t++) {
-        fv_status known = served_task_check(o->tasks[t], error);
-        if (known != FV_OK) return known;
-        const served_task *task = served_task_find(o->tasks[t]);
-        fv_status status = FV_OK;
-        for (int l = 0; l < o->n_lengths && status == FV_OK; l++) {
-            data_part *part = &w->parts[w->n_parts];
-            part->task = task;
-            status = prepare(w, task, o->lengths[l], &part->place, &part->rule, error);
-            bool short_one = status == FV_USAGE && part->rule.tokens > part->rule.budget;
-            if (status == FV_OK)
-                w->n_parts++;
-            else
-                length_rule_free(&part->rule);
-            if (!short_one) continue;
-            if (left_out->status == FV_OK) *left_out = *error;
-            status = FV_OK;
-        }
-        if (status != FV_OK) return status;
-    }
-    if (w->n_parts > 0) return FV_OK;
-    *error = *left_out;
-    return left_out->status;
-}
-
-static fv_status open_counter(data_writer *w, fv_error *error) {
-    const fv_served_options *o = w->options;
-    w->counter = (token_counter){.model = o->model ? o->model : "",
-                                 .api = WIRE_COMPLETIONS,
-                                 .extra = o->extra,
-                                 .patience = o->timeout,
-                                 .interrupted = o->interrupted,
-                                 .say = o->on_note,
-                                 .context_of_say = o->context};
-    fv_status status = FV_OK;
-    if (o->endpoint != NULL) {
-        status = address_read(o->endpoint, false, &w->counter.at, error);
-        if (status == FV_OK) status = served_connect(o, 1, 256 << 20, &w->counter.http, error);
-    }
-    return status == FV_OK ? tokens_open(&w->counter, error) : status;
-}
-
 fv_status fv_ruler_write(const fv_served_options *o, const char *folder, fv_error *error) {
-    data_writer w = {.options = o, .folder = folder};
-    fv_error left_out = {.status = FV_OK};
-    size_t n = (size_t)o->n_tasks * (size_t)o->n_lengths;
-    w.parts = calloc(n > 0 ? n : 1, sizeof *w.parts);
-    fv_status status =
-        w.parts != NULL ? open_counter(&w, error) : fv_fail(error, FV_NO_MEMORY, "out of memory");
-    if (status == FV_OK) status = served_check_sources(o, error);
-    if (status == FV_OK) status = prepare_parts(&w, &left_out, error);
+    written w = {0};
+    fv_status status = written_prepare(&w, o, WIRE_COMPLETIONS, error);
     if (status == FV_OK) status = fv_folder_make(folder, NULL, error);
     for (int i = 0; i < w.n_parts && status == FV_OK; i++)
-        status = write_data(&w, &w.parts[i], error);
-    if (status == FV_OK && left_out.status != FV_OK)
-        status = fv_fail(error, left_out.status, "%s; all others are written", left_out.text);
-    for (int i = 0; i < w.n_parts; i++) length_rule_free(&w.parts[i].rule);
-    free(w.parts);
-    http *connection = w.counter.http;
-    tokens_close(&w.counter);
-    http_free(connection);
-    source_free(&w.source);
-    prompt_free(&w.prompt);
+        status = write_data(&w, &w.parts[i], folder, error);
+    if (status == FV_OK) status = written_left_out(&w, error);
+    written_free(&w);
     return status;
 }
 

@@ -80,10 +80,12 @@ static fv_status check(const fv_served_options *o, fv_error *error) {
 
 // --- groups and cells --------------------------------------------------------------------------
 
-static int longest(const fv_served_options *o) {
-    int most = 1;
-    for (int l = 0; l < o->n_lengths; l++) most = o->lengths[l] > most ? o->lengths[l] : most;
-    return most;
+source_options served_source_options(const fv_served_options *o) {
+    source_options from = {
+        .haystack = o->haystack, .documents = o->documents, .seed = o->seed, .longest = 1};
+    for (int l = 0; l < o->n_lengths; l++)
+        if (o->lengths[l] > from.longest) from.longest = o->lengths[l];
+    return from;
 }
 
 // A task whose haystack was chosen says so in tables and figures.
@@ -173,7 +175,7 @@ static void use_marks(fv_served *s) {
 static fv_status make_group(fv_served *s, const served_task *task, const data_file *data,
                             int length, fv_error *error) {
     const fv_served_options *o = &s->options;
-    const source_options from = {o->haystack, o->documents, o->seed, longest(o)};
+    const source_options from = served_source_options(o);
     served_group *g = &s->groups[s->n_groups++];
     *g = (served_group){.task = task,
                         .data = data,

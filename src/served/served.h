@@ -76,6 +76,9 @@ fv_status served_load(fv_served *s, fv_error *error);
 served_sample_place served_place(const fv_served *s, const served_cell *cell, int sample,
                                  int n_units);
 
+// What prompts come from, as the options say.
+source_options served_source_options(const fv_served_options *o);
+
 // FV_USAGE for a haystack or documents that no task of the options reads.
 fv_status served_check_sources(const fv_served_options *o, fv_error *error);
 

@@ -24,6 +24,7 @@ from bench import FAST, KEY, Bench, check
 from chats import CHAT_CHECKS
 from edges import EDGE_CHECKS
 from prompt_lengths import LENGTH_CHECKS
+from sets import SET_CHECKS
 from whose_answers import WHOSE_CHECKS
 
 
@@ -574,7 +575,7 @@ def interrupted(bench):
         check(16 <= bench.rows(out, "count(*)")[0][0] < 550, "what was answered is not stored")
 
 
-CHECKS = [killed, passing_faults, lasting_faults, *LENGTH_CHECKS, *CHAT_CHECKS, rebuild, damaged, *WHOSE_CHECKS, truncation,
+CHECKS = [killed, passing_faults, lasting_faults, *LENGTH_CHECKS, *CHAT_CHECKS, *SET_CHECKS, rebuild, damaged, *WHOSE_CHECKS, truncation,
           planted_table, prefix_order, interval, null_content, forms, addresses, queries_and_headers, certificates, hopeless, ruler_files,
           ruler_questions, own_and_served, reading, documents, interrupted, *EDGE_CHECKS]
 

@@ -461,6 +461,23 @@ int served_write_data(const served_request *r, const char *folder) {
     return exit_code;
 }
 
+int served_freeze(const served_request *r, const char *path) {
+    lists l;
+    fv_error error;
+    fv_frozen made;
+    int exit_code = read_request(r, &l);
+    tool_catch_interrupts();
+    if (exit_code == EXIT_DONE && fv_served_freeze(&l.options, path, &made, &error) != FV_OK)
+        exit_code = tool_fail(&error);
+    if (exit_code == EXIT_DONE && r->json)
+        exit_code = tool_print_json(
+            json_pack("{s:s, s:i, s:s}", "set", path, "questions", made.n, "xxh3_128", made.hash));
+    else if (exit_code == EXIT_DONE && !r->quiet)
+        printf("%s: %d question%s, hash %s\n", path, made.n, plural(made.n), made.hash);
+    free_lists(&l);
+    return exit_code;
+}
+
 int served_show(const served_request *r, int row) {
     fv_error error;
     fv_shown shown;

@@ -95,6 +95,9 @@ int served_run(const served_request *r);
 // Writes RULER's data files of the request into `folder`.
 int served_write_data(const served_request *r, const char *folder);
 
+// Writes a frozen set of the request to `path`.
+int served_freeze(const served_request *r, const char *path);
+
 // Prints the prompt of a stored question on stdout, exactly, and what came of it on stderr.
 int served_show(const served_request *r, int row);
 
