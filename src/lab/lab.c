@@ -284,7 +284,7 @@ static fv_status plan_runs(lab *l) {
                                            : plan_run(l, i, &config, l->probes);
     }
     if (status == FV_OK) say_what_lacks(l);
-    qsort(l->jobs, (size_t)l->n_jobs, sizeof *l->jobs, longest_first);
+    if (l->n_jobs > 0) qsort(l->jobs, (size_t)l->n_jobs, sizeof *l->jobs, longest_first);
     return status;
 }
 

@@ -46,8 +46,9 @@ static rig rig_create(const char *words, const model_positions *top) {
     float *initial = malloc(n * sizeof *initial);
     r.params = malloc(n * sizeof *r.params);
     r.gradient = malloc(n * sizeof *r.gradient);
-    r.tokens = malloc(groups * (size_t)config.task.context_length * L * sizeof *r.tokens);
-    r.targets = malloc(groups * row_of(&r) * sizeof *r.targets);
+    r.tokens =
+        aligned_alloc(64, groups * (size_t)config.task.context_length * L * sizeof *r.tokens);
+    r.targets = aligned_alloc(64, groups * row_of(&r) * sizeof *r.targets);
     fv_model_init_params(r.model, 11, initial);
     uint64_t random = 13; // norms and biases leave the special values that they start from
     for (size_t i = 0; i < n; i++) r.params[i] = initial[i] + 0.3 * noise(&random);

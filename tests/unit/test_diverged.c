@@ -134,6 +134,7 @@ static void test_diverged_at_once(void **state) {
     check_near(value, 0, 0);
     record.outcome = FV_OUTCOME_DONE;
     assert_int_equal(fv_measure("final(loss)", &record, &value, NULL), FV_USAGE);
+    fv_record_free(&record);
 }
 
 // Every function says of what part of a run it speaks.

@@ -497,6 +497,7 @@ static void stores_a_run_without_curves(void **state) {
     assert_int_equal(fv_store_put(store, "", &made, &error), FV_OK);
     assert_int_equal(fv_store_get(store, ID_A, &read, &error), FV_OK);
     assert_same(&made, &read);
+    fv_record_free(&made);
     fv_record_free(&read);
     fv_store_close(store);
 }
