@@ -25,6 +25,7 @@ extern "C" {
     X(REFUSAL, "refusal")       /* says that it cannot, or that nothing is there */                \
     X(EMPTY, "empty")           /* nothing */                                                      \
     X(CUT, "cut off")           /* ended by the limit of new tokens before the value came */       \
+    X(LOOPING, "looping")       /* repeated itself until that limit */                             \
     X(TRUNCATED, "truncated")   /* the server read less than it was sent */                        \
     X(ERROR, "error")           /* no usable reply */
 
@@ -169,6 +170,8 @@ typedef struct fv_served_options {
     int samples;       // of each cell; of `questions` at most these, 0: all
     double interval;   // 0, or: asks until the 95 % interval is at most this wide, or `samples`
     int in_flight;     // requests at once
+    const int *loads;  // [n_loads] requests at once, one after the other: everything is asked under
+    int n_loads;       // each of them, and its cells stand apart; 0: as `in_flight` has it
     int retries;       // tries of a request after the first
     double timeout;    // seconds for one try
     double retry_wait; // seconds before the second try; doubles with every further one
@@ -215,6 +218,7 @@ typedef struct fv_served_plan {
     int context;          // of the server, in tokens; 0 where it does not say
     int n_beyond;         // of the requests, those at lengths above the context
     int in_flight;        // requests at once: fewer than wanted where descriptors are few
+    int idle_load;        // the largest load with requests, but fewer than itself; 0: none
     const char *counted;  // how tokens are counted: "vllm", "llama.cpp", "llama-cpp", or estimated:
                           // "usage", "estimate"; "" where nothing is to be asked
     bool estimated;       // lengths are estimates with 5 % to spare, not counts
@@ -243,6 +247,7 @@ typedef struct fv_served_provenance {
     const char *sampling, *extra; // JSON objects
     int max_tokens;               // as sent; 0: not at all
     int n_unknown;                // answers of unknown servers that were counted
+    int load;                     // of the options' loads; 0 where there are none
 } fv_served_provenance;
 
 // False past the last cell.

@@ -25,7 +25,8 @@ typedef enum eval_db_mode {
     "http_status, attempts, prompt_tokens, completion_tokens, seconds"
 #define EVAL_ORIGIN_COLUMNS                                                                        \
     "endpoint, server, model_asked, model_returned, sampling, extra, max_tokens, fovea"
-#define EVAL_ASKS_COLUMNS EVAL_ASKED_COLUMNS ", asked, " EVAL_ORIGIN_COLUMNS
+#define EVAL_LOAD_COLUMNS "in_flight, load"
+#define EVAL_ASKS_COLUMNS EVAL_ASKED_COLUMNS ", asked, " EVAL_ORIGIN_COLUMNS ", " EVAL_LOAD_COLUMNS
 
 #define EVAL_TABLES(T)                                                                             \
     T(CELLS, "cells", EVAL_CELLS_COLUMNS)                                                          \

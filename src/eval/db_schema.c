@@ -47,13 +47,15 @@ const char *const EVAL_TABLE_NAMES[] = {
 
 // Who answered, and what else the request said. All of them are NULL in rows that were stored
 // before this was noted, and `server` and `model_returned` where the server does not tell.
+// `in_flight` is how many requests were under way when it was sent, `load` how many should have
+// been where loads are compared; then the same question is another one under another load.
 #define MAKE_ASKS                                                                                  \
     ASKED                                                                                          \
     "  endpoint TEXT, server TEXT, model_asked TEXT, model_returned TEXT, sampling TEXT,"          \
-    "  extra TEXT, max_tokens INTEGER, fovea TEXT, digest TEXT);"                                  \
+    "  extra TEXT, max_tokens INTEGER, fovea TEXT, in_flight INTEGER, load INTEGER, digest TEXT);" \
     "CREATE UNIQUE INDEX asks_place ON asks"                                                       \
     "  (model, api, task, haystack, seed, length, unit, ifnull(depth, -1), sample,"                \
-    "   ifnull(max_tokens, -1), ifnull(extra, ''), ifnull(sampling, ''));"
+    "   ifnull(max_tokens, -1), ifnull(extra, ''), ifnull(sampling, ''), ifnull(load, 0));"
 
 // A damaged row's columns in the order of its table: c1 is its model. Its digest stands behind them.
 #define MAKE_TOTALS                                                                                \
@@ -61,7 +63,7 @@ const char *const EVAL_TABLE_NAMES[] = {
     "INSERT INTO total VALUES ('cells', 0, NULL), ('fits', 0, NULL), ('asks', 0, NULL);"           \
     "CREATE TABLE damaged (source TEXT NOT NULL, row INTEGER, found TEXT NOT NULL,"                \
     "  c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, c12, c13, c14, c15, c16, c17, c18, c19, c20," \
-    "  c21, c22, c23, c24, c25, c26, c27, c28, c29, c30, c31, c32, c33, c34, c35);"
+    "  c21, c22, c23, c24, c25, c26, c27, c28, c29, c30, c31, c32, c33, c34, c35, c36, c37);"
 
 const char EVAL_DB_SCHEMA[] = MAKE_CELLS MAKE_FITS MAKE_ASKS MAKE_TOTALS;
 
@@ -90,7 +92,8 @@ const char EVAL_DB_SCHEMA[] = MAKE_CELLS MAKE_FITS MAKE_ASKS MAKE_TOTALS;
 #define ASKS_FROM_2                                                                                \
     ASKS_BEFORE_3                                                                                  \
     ", NULL AS endpoint, NULL AS server, NULL AS model_asked, NULL AS model_returned, "            \
-    "NULL AS sampling, NULL AS extra, NULL AS max_tokens, NULL AS fovea"
+    "NULL AS sampling, NULL AS extra, NULL AS max_tokens, NULL AS fovea, NULL AS in_flight, NULL " \
+    "AS load"
 
 static const struct {
     const char *columns, *schema; // today
@@ -116,7 +119,7 @@ const char *eval_table_values(eval_table table, int version) {
 fv_status eval_db_make_totals(sqlite3 *db, int version, fv_error *error) {
     text_buffer sql = {0};
     if (version < EVAL_DB_FIRST_WITH_DIGESTS) text_add_n(&sql, MAKE_TOTALS, strlen(MAKE_TOTALS));
-    for (int c = 28; c <= 35 && version == 2; c++)
+    for (int c = 28; c <= 37 && version == 2; c++)
         text_add(&sql, "ALTER TABLE damaged ADD COLUMN c%d;", c);
     return eval_db_execute(db, &sql, error);
 }

@@ -6,21 +6,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ASKS_READ   EVAL_ASKED_COLUMNS ", id, " EVAL_ORIGIN_COLUMNS
+#define ASKS_READ   EVAL_ASKED_COLUMNS ", id, " EVAL_ORIGIN_COLUMNS ", " EVAL_LOAD_COLUMNS
 #define ASKS_COUNTS "class NOT IN ('error', 'truncated')"
 
 // The rows of one question come one after the other, the best first: a known origin, an answer, and
 // the limit of tokens that is asked for. What counts is ?11, of asks_whose.
 #define ASKS_STATEMENTS(S)                                                                         \
     S(PUT, "INSERT OR REPLACE INTO asks (" EVAL_ASKED_COLUMNS ", " EVAL_ORIGIN_COLUMNS             \
+           ", " EVAL_LOAD_COLUMNS                                                                  \
            ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, "     \
            "?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, "      \
-           "?33)")                                                                                 \
+           "?33, ?34, ?35)")                                                                       \
     S(EACH, "SELECT " ASKS_READ " FROM asks WHERE model IN (?1, ?12) AND api = ?2 AND task = ?3 "  \
-            "AND haystack = ?4 AND seed = ?5 AND length = ?6 AND CASE WHEN endpoint IS NULL "      \
+            "AND haystack = ?4 AND seed = ?5 AND length = ?6 AND ifnull(load, 0) = ?13 AND CASE "  \
+            "WHEN endpoint IS NULL "                                                               \
             "THEN ?11 & 2 AND " ASKS_COUNTS " ELSE ?11 & 1 AND model = ?1 AND sampling = ?7 AND "  \
             "extra = ?8 AND (max_tokens = ?9 OR ?10 AND max_tokens BETWEEN 1 AND ?9 AND "          \
-            "class <> 'cut off' AND " ASKS_COUNTS ") END ORDER BY depth, sample, endpoint IS "     \
+            "class NOT IN ('cut off', 'looping') AND " ASKS_COUNTS                                 \
+            ") END ORDER BY depth, sample, endpoint IS "                                           \
             "NULL, NOT " ASKS_COUNTS ", max_tokens DESC, id DESC")                                 \
     S(ORIGINS, "SELECT endpoint, model_asked, model_returned FROM asks WHERE model = ?1 AND "      \
                "endpoint IS NOT NULL "                                                             \
@@ -168,6 +171,8 @@ fv_status asks_put(asks *a, const asks_row *row, fv_error *error) {
     bind_count(s, 24, row->completion_tokens);
     sqlite3_bind_double(s, 25, row->seconds);
     bind_origin(s, &row->origin);
+    bind_count(s, 34, row->in_flight);
+    bind_count(s, 35, row->load > 0 ? row->load : -1);
     if (sql_done(s)) return FV_OK;
     return eval_db_fail(a->db, "an answer cannot be stored", error);
 }
@@ -226,7 +231,9 @@ static fv_status read_row(sqlite3_stmt *s, asks_row *row, fv_error *error) {
                                  .sampling = column_text(s, 30),
                                  .extra = column_text(s, 31),
                                  .max_tokens = sqlite3_column_int(s, 32),
-                                 .fovea = column_text(s, 33)}};
+                                 .fovea = column_text(s, 33)},
+                      .in_flight = column_count(s, 34),
+                      .load = sqlite3_column_int(s, 35)};
     if (row->length >= 1 && row->sample >= 0 && row->n_units >= 0) return FV_OK;
     return fv_fail(error, FV_STORE,
                    "row %lld of eval.db is damaged: length %d, sample %d, %d units; delete it, and "
@@ -243,6 +250,7 @@ static void bind_group(sqlite3_stmt *s, const asks_key *key, const asks_group *g
     sqlite3_bind_int(s, 10, group->same_prompts);
     sqlite3_bind_int(s, 11, group->whose);
     bind_text(s, 12, group->known_as);
+    sqlite3_bind_int(s, 13, group->load);
 }
 
 fv_status asks_each(asks *a, const asks_key *key, const asks_group *group, asks_visit visit,

@@ -41,6 +41,7 @@ typedef struct asks_group {
     bool same_prompts; // whatever max_tokens is: then an answer that ended before a smaller one
                        // is as good
     asks_whose whose;
+    int load;             // that was asked for; 0: none
     const char *known_as; // the label of those of unknown origin, beside the key's
 } asks_group;
 
@@ -60,6 +61,8 @@ typedef struct asks_row {
     const char *finish, *error_kind, *error;
     int http_status, attempts, prompt_tokens, completion_tokens; // tokens: -1 where not known
     double seconds;
+    int in_flight; // requests at once when it was sent, with itself; -1 where not known
+    int load;      // how many there should be, where loads are compared; else 0
     asks_origin origin;
 } asks_row;
 

@@ -261,8 +261,8 @@ static bool is_blank(const char *text) {
     return text[strspn(text, " \t\r\n")] == '\0';
 }
 
-void served_judge(const served_task *task, const prompt *p, const char *reply, bool cut,
-                  served_verdict *verdict) {
+static void judge_text(const served_task *task, const prompt *p, const char *reply, bool cut,
+                       served_verdict *verdict) {
     *verdict = (served_verdict){.answer = FV_ANSWER_WRONG};
     if (is_blank(reply)) {
         verdict->answer = cut ? FV_ANSWER_CUT : FV_ANSWER_EMPTY;
@@ -281,4 +281,13 @@ void served_judge(const served_task *task, const prompt *p, const char *reply, b
         verdict->answer = FV_ANSWER_REFUSAL;
     else if (cut && !has_answer(task, p, reply))
         verdict->answer = FV_ANSWER_CUT;
+}
+
+void served_judge(const served_task *task, const prompt *p, const char *reply, bool cut, bool loops,
+                  served_verdict *verdict) {
+    judge_text(task, p, reply, cut, verdict);
+    fv_answer answer = verdict->answer;
+    bool value =
+        answer == FV_ANSWER_FOUND || answer == FV_ANSWER_PART || answer == FV_ANSWER_DISTRACTOR;
+    if (loops && !value) verdict->answer = FV_ANSWER_LOOPING;
 }

@@ -24,7 +24,9 @@ typedef struct served_verdict {
 
 // `cut`: the reply ended because the limit of new tokens was reached. What has no answer in it then
 // was cut off; a value of the asked form that is not expected is wrong, however the reply goes on.
-void served_judge(const served_task *task, const prompt *p, const char *reply, bool cut,
+// `loops`: it repeated itself up to there, which is a class of its own where no value of the prompt
+// was given.
+void served_judge(const served_task *task, const prompt *p, const char *reply, bool cut, bool loops,
                   served_verdict *verdict);
 
 #endif

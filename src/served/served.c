@@ -73,6 +73,11 @@ static fv_status check(const fv_served_options *o, fv_error *error) {
         if (o->lengths[l] < 1 || o->lengths[l] > 100000000)
             return fv_fail(error, FV_USAGE, "a length is from 1 to 100000000, not %d",
                            o->lengths[l]);
+    for (int i = 0; i < o->n_loads; i++)
+        for (int k = 0; k < i; k++)
+            if (o->loads[k] == o->loads[i])
+                return fv_fail(error, FV_USAGE,
+                               "%d requests in flight are wanted twice; once will do", o->loads[i]);
     if (strcmp(o->api, "chat") != 0 && strcmp(o->api, "completions") != 0)
         return fv_fail(error, FV_USAGE, "--api is chat or completions, not '%s'", o->api);
     return FV_OK;
@@ -173,7 +178,7 @@ static void use_marks(fv_served *s) {
 }
 
 static fv_status make_group(fv_served *s, const served_task *task, const data_file *data,
-                            int length, fv_error *error) {
+                            int length, int load, fv_error *error) {
     const fv_served_options *o = &s->options;
     const source_options from = served_source_options(o);
     served_group *g = &s->groups[s->n_groups++];
@@ -181,6 +186,7 @@ static fv_status make_group(fv_served *s, const served_task *task, const data_fi
                         .data = data,
                         .samples = o->samples,
                         .length = length,
+                        .load = load,
                         .max_tokens = o->max_tokens > 0 ? o->max_tokens : task->max_tokens};
     if (data != NULL && (g->samples == 0 || g->samples > data->n)) g->samples = data->n;
     fv_status status = data != NULL
@@ -217,33 +223,43 @@ static fv_status make_room(fv_served *s, size_t n_groups, size_t n_depths, fv_er
     return fv_fail(error, FV_NO_MEMORY, "out of memory");
 }
 
-// A group for each data file.
-static fv_status make_data_groups(fv_served *s, fv_error *error) {
+// The files of questions, and how many depths one has at most.
+static fv_status open_data(fv_served *s, size_t *n_depths, fv_error *error) {
     const fv_served_options *o = &s->options;
     char *about = NULL;
-    size_t n_depths = 1;
     fv_status status = data_files_open(o->questions, &s->data, &s->n_data, &about, error);
     if (about != NULL && o->on_note != NULL) o->on_note(o->context, about);
     free(about);
+    *n_depths = 1;
     for (int i = 0; i < s->n_data; i++)
-        if ((size_t)s->data[i]->n_depths > n_depths) n_depths = (size_t)s->data[i]->n_depths;
-    if (status == FV_OK && n_depths > MOST_DEPTHS)
-        status = fv_fail(error, FV_USAGE, "%s has %zu depths; up to %d can be asked", o->questions,
-                         n_depths, MOST_DEPTHS);
-    if (status == FV_OK) status = make_room(s, (size_t)s->n_data, n_depths, error);
+        if ((size_t)s->data[i]->n_depths > *n_depths) *n_depths = (size_t)s->data[i]->n_depths;
+    if (status != FV_OK || *n_depths <= MOST_DEPTHS) return status;
+    return fv_fail(error, FV_USAGE, "%s has %zu depths; up to %d can be asked", o->questions,
+                   *n_depths, MOST_DEPTHS);
+}
+
+// A group for each data file, or each task and length.
+static fv_status make_groups_under(fv_served *s, int load, fv_error *error) {
+    const fv_served_options *o = &s->options;
+    fv_status status = FV_OK;
     for (int i = 0; i < s->n_data && status == FV_OK; i++)
-        status = make_group(s, &s->data[i]->task, s->data[i], s->data[i]->length, error);
+        status = make_group(s, &s->data[i]->task, s->data[i], s->data[i]->length, load, error);
+    for (int t = 0; t < o->n_tasks && o->questions == NULL && status == FV_OK; t++)
+        for (int l = 0; l < o->n_lengths && status == FV_OK; l++)
+            status = make_group(s, served_task_find(o->tasks[t]), NULL, o->lengths[l], load, error);
     return status;
 }
 
 static fv_status make_groups(fv_served *s, fv_error *error) {
     const fv_served_options *o = &s->options;
-    if (o->questions != NULL) return make_data_groups(s, error);
-    size_t n = (size_t)o->n_tasks * (size_t)o->n_lengths;
-    fv_status status = make_room(s, n, o->n_depths > 0 ? (size_t)o->n_depths : 1, error);
-    for (int t = 0; t < o->n_tasks && status == FV_OK; t++)
-        for (int l = 0; l < o->n_lengths && status == FV_OK; l++)
-            status = make_group(s, served_task_find(o->tasks[t]), NULL, o->lengths[l], error);
+    fv_status status = FV_OK;
+    size_t n_depths = o->n_depths > 0 ? (size_t)o->n_depths : 1;
+    if (o->questions != NULL) status = open_data(s, &n_depths, error);
+    size_t n_loads = o->n_loads > 0 ? (size_t)o->n_loads : 1;
+    size_t n = o->questions != NULL ? (size_t)s->n_data : (size_t)o->n_tasks * (size_t)o->n_lengths;
+    if (status == FV_OK) status = make_room(s, n * n_loads, n_depths, error);
+    for (size_t l = 0; l < n_loads && status == FV_OK; l++)
+        status = make_groups_under(s, o->n_loads > 0 ? o->loads[l] : 0, error);
     return status;
 }
 
@@ -378,6 +394,19 @@ int served_count_missing(const fv_served *s) {
 
 // --- the interface -----------------------------------------------------------------------------
 
+// A load that cannot be brought about is refused: its cells would be about another.
+static fv_status choose_in_flight(fv_served *s, fv_error *error) {
+    int wanted = s->options.in_flight;
+    for (int i = 0; i < s->options.n_loads; i++)
+        if (i == 0 || s->options.loads[i] > wanted) wanted = s->options.loads[i];
+    s->options.in_flight = http_most_in_flight(wanted);
+    if (s->options.n_loads == 0 || s->options.in_flight == wanted) return FV_OK;
+    return fv_fail(
+        error, FV_USAGE,
+        "descriptors are enough for %d requests in flight, not for %d; raise 'ulimit -n'",
+        s->options.in_flight, wanted);
+}
+
 fv_status fv_served_open(const fv_served_options *options, fv_served **out, fv_error *error) {
     *out = NULL;
     fv_status status = check(options, error);
@@ -385,9 +414,9 @@ fv_status fv_served_open(const fv_served_options *options, fv_served **out, fv_e
     fv_served *s = calloc(1, sizeof *s);
     if (s == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory");
     s->options = *options;
-    s->options.in_flight = http_most_in_flight(options->in_flight);
     bool chat = strcmp(options->api, "chat") == 0;
-    status = address_read(options->endpoint, chat, &s->at, error);
+    status = choose_in_flight(s, error);
+    if (status == FV_OK) status = address_read(options->endpoint, chat, &s->at, error);
     if (status == FV_OK) status = served_name(s, error);
     if (status == FV_OK) status = make_groups(s, error);
     use_marks(s);
@@ -430,6 +459,7 @@ void fv_served_close(fv_served *s) {
 // The tokens of missing samples, and those of them that stood at the beginning of the prompt asked
 // before: the deepest needle of a haystack comes first, and the others repeat it up to their own.
 static void plan_group(const fv_served *s, const served_group *g, fv_served_plan *plan) {
+    int n_before = plan->n_requests;
     for (int k = 0; k < g->samples; k++) {
         bool first = true;
         for (int i = 0; i < g->n_cells; i++) {
@@ -445,6 +475,24 @@ static void plan_group(const fv_served *s, const served_group *g, fv_served_plan
             first = false;
         }
     }
+    int in_flight = g->load > 0 ? g->load : s->options.in_flight;
+    plan->seconds += (plan->n_requests - n_before) * s->mean_seconds / in_flight;
+}
+
+// A load that has fewer requests than itself is never reached.
+static int idle_load(const fv_served *s) {
+    int idle = 0;
+    for (int l = 0; l < s->options.n_loads; l++) {
+        int load = s->options.loads[l], n = 0;
+        for (int i = 0; i < s->n_groups; i++) {
+            fv_served_plan of_group = {0};
+            if (s->groups[i].load == load && *s->groups[i].left_out == '\0')
+                plan_group(s, &s->groups[i], &of_group);
+            n += of_group.n_requests;
+        }
+        if (n > 0 && n < load && load > idle) idle = load;
+    }
+    return idle;
 }
 
 void fv_served_plan_make(const fv_served *s, fv_served_plan *plan) {
@@ -453,13 +501,12 @@ void fv_served_plan_make(const fv_served *s, fv_served_plan *plan) {
                              .n_unknown = s->n_unknown,
                              .context = s->context,
                              .in_flight = s->options.in_flight,
-                             .seconds = -1,
+                             .idle_load = idle_load(s),
                              .counted = s->counted,
                              .estimated = s->estimated};
     for (int i = 0; i < s->n_groups; i++)
         if (*s->groups[i].left_out == '\0') plan_group(s, &s->groups[i], plan);
-    if (s->mean_seconds > 0)
-        plan->seconds = plan->n_requests * s->mean_seconds / s->options.in_flight;
+    if (s->mean_seconds == 0) plan->seconds = -1;
 }
 
 fv_status fv_served_cells(fv_served *s, fv_cells *cells, fv_error *error) {
@@ -487,7 +534,7 @@ bool fv_served_provenance_of(const fv_served *s, int cell, fv_served_provenance 
     *out = (fv_served_provenance){
         s->label,          origin.endpoint, origin.server ? origin.server : before,
         origin.model,      origin.sampling, origin.extra,
-        origin.max_tokens, c->n_reused};
+        origin.max_tokens, c->n_reused,     c->group->load};
     return true;
 }
 

@@ -17,6 +17,7 @@ typedef struct served_group {
     char *haystack;        // what the prompts are made of
     served_hay hay;
     int length, max_tokens;
+    int load; // requests at once, of the options' loads; 0 without them
     wire_settings settings;
     length_rule rule;                           // where something is missing
     char left_out[sizeof((fv_error *)0)->text]; // why nothing of it can be asked, or ""

@@ -35,6 +35,7 @@ typedef struct slot {
     int sample;
     length_search search;
     int n_units, tokens; // of the prompt; tokens -1: not known
+    int in_flight;       // requests at once when it was sent, with itself
     int n_shorter;
     bool counting; // the request in flight counts the prompt
     bool no_room;  // not even its shortest prompt fits into the length
@@ -46,6 +47,7 @@ typedef struct asker {
     http *http;
     slot *slots;
     slot **idle;
+    int load, n_slots; // requests at once: of the options' loads, or 0; and as it is
     int n_idle, n_all, n_done, n_failed;
     int group, sample, cell; // the cursor: where to look for the next missing sample
     int in_a_row;            // failures without an answer between them
@@ -65,6 +67,7 @@ static served_cell *next_missing(asker *a, int *sample) {
     fv_served *s = a->s;
     for (; a->group < s->n_groups; a->group++, a->sample = 0) {
         served_group *g = &s->groups[a->group];
+        if (g->load != a->load) continue;
         for (; a->sample < g->samples && !given_up(g); a->sample++, a->cell = 0)
             while (a->cell < g->n_cells) {
                 served_cell *c = &s->cells[g->first_cell + a->cell++];
@@ -83,7 +86,7 @@ static bool widen(asker *a) {
     bool any = false;
     for (int i = 0; i < s->n_cells && a->stop_kind == NULL; i++) {
         served_cell *c = &s->cells[i];
-        if (!served_wants_more(s, c) || given_up(c->group)) continue;
+        if (c->group->load != a->load || !served_wants_more(s, c) || given_up(c->group)) continue;
         int target = c->target + ROUND;
         c->target = target < c->group->samples ? target : c->group->samples;
         any = true;
@@ -153,6 +156,7 @@ static void start(asker *a, slot *at, const char *url, const char *head, const c
 static void send(asker *a, slot *at) {
     const served_group *g = at->cell->group;
     at->counting = at->call.bare = false;
+    at->in_flight = a->n_slots - a->n_idle;
     start(a, at, a->s->at.url, wire_head(&g->frame, &at->prompt), g->frame.tail, judge);
 }
 
@@ -288,7 +292,7 @@ static void classify(asker *a, slot *at, asks_row *row, served_verdict *verdict,
         row->error = note;
         return;
     }
-    served_judge(g->task, &at->prompt, at->reply.text, at->reply.cut, verdict);
+    served_judge(g->task, &at->prompt, at->reply.text, at->reply.cut, at->reply.loops, verdict);
 }
 
 // Whether further requests have a chance. A wrong model or key stays wrong; a server that has
@@ -310,7 +314,7 @@ static void watch(asker *a, const slot *at, fv_answer answer) {
     }
     if (!too_long && fault != HTTP_LARGE) a->in_a_row++;
     bool hopeless = (fault == HTTP_MODEL || fault == HTTP_KEY) && a->in_a_row == a->n_failed;
-    if (!hopeless && a->in_a_row < 4 + 2 * a->s->options.in_flight) return;
+    if (!hopeless && a->in_a_row < 4 + 2 * a->n_slots) return;
     a->stop_kind = http_fault_text(fault);
 }
 
@@ -336,6 +340,8 @@ static fv_status store(asker *a, slot *at, fv_error *error) {
                     .prompt_tokens = -1,
                     .completion_tokens = -1,
                     .seconds = at->call.seconds,
+                    .in_flight = at->no_room ? -1 : at->in_flight,
+                    .load = g->load,
                     .origin = served_origin(a->s, g)};
     classify(a, at, &row, &verdict, note);
     row.answer = verdict.answer;
@@ -386,7 +392,7 @@ static fv_status ask_all(asker *a, fv_error *error) {
             return fv_fail(error, FV_INTERRUPTED, "interrupted");
         fv_status status = fill_slots(a, error);
         if (status != FV_OK) return status;
-        if (a->n_idle == a->s->options.in_flight && !widen(a)) return FV_OK;
+        if (a->n_idle == a->n_slots && !widen(a)) return FV_OK;
         http_call *call = http_wait(a->http, 100);
         if (call != NULL) status = take_arrived(a, call, error);
         if (status != FV_OK) return status;
@@ -413,6 +419,21 @@ static void count_unasked(asker *a) {
     }
 }
 
+// One load after the other, each with as many slots as requests that are to be in flight.
+static fv_status ask_under_loads(asker *a, fv_error *error) {
+    const fv_served_options *o = &a->s->options;
+    fv_status status = FV_OK;
+    int n = o->n_loads > 0 ? o->n_loads : 1;
+    for (int l = 0; l < n && status == FV_OK && a->stop_kind == NULL; l++) {
+        a->load = o->n_loads > 0 ? o->loads[l] : 0;
+        a->n_slots = a->load > 0 ? a->load : o->in_flight;
+        a->group = a->sample = a->cell = a->n_idle = 0;
+        for (int i = a->n_slots; i > 0; i--) a->idle[a->n_idle++] = &a->slots[i - 1];
+        status = ask_all(a, error);
+    }
+    return status;
+}
+
 fv_status fv_served_ask(fv_served *s, fv_error *error) {
     size_t n = (size_t)s->options.in_flight;
     asker a = {.s = s, .started = clock_now(), .n_all = served_count_missing(s)};
@@ -422,9 +443,7 @@ fv_status fv_served_ask(fv_served *s, fv_error *error) {
         a.slots != NULL && a.idle != NULL
             ? served_connect(&s->options, s->options.in_flight, most_reply(s), &a.http, error)
             : fv_fail(error, FV_NO_MEMORY, "out of memory");
-    for (size_t i = 0; i < n && status == FV_OK; i++) a.idle[a.n_idle++] = &a.slots[n - 1 - i];
-    if (status == FV_OK && a.n_all == 0) widen(&a);
-    if (status == FV_OK) status = ask_all(&a, error);
+    if (status == FV_OK) status = ask_under_loads(&a, error);
     if (status == FV_OK) show(&a, true);
     for (size_t i = 0; i < n && a.slots != NULL; i++) {
         http_call_free(&a.slots[i].call);

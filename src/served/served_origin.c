@@ -62,6 +62,8 @@ void served_name_settings(const fv_served *s, const served_group *g, fv_cell *ce
     snprintf(number, sizeof number, "%d", g->max_tokens);
     if (strcmp(o->api, "chat") != 0) add_setting(cell, o->api, "");
     if (g->max_tokens != g->task->max_tokens) add_setting(cell, "max_tokens", number);
+    snprintf(number, sizeof number, "%d", g->load);
+    if (g->load > 0) add_setting(cell, "concurrency", number);
     if (strcmp(g->settings.extra, "{}") != 0) add_extra(cell, g->settings.extra);
 }
 
@@ -78,6 +80,7 @@ asks_group served_asks_group(const fv_served *s, const served_group *g, asks_who
                         .max_tokens = g->settings.max_tokens,
                         .same_prompts = !served_task_fits(g->task),
                         .whose = whose,
+                        .load = g->load,
                         .known_as = s->options.label != NULL ? s->label : s->options.model};
 }
 

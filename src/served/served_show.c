@@ -48,8 +48,11 @@ static char *summarise(const asks_row *row) {
         text_add(&text, " %s, which stands at %.1f %%", row->distractor, row->distractor_depth);
     if (row->error != NULL) text_add(&text, ", %s: %s", row->error_kind, row->error);
     if (row->prompt_tokens >= 0) text_add(&text, ", %d prompt tokens", row->prompt_tokens);
-    text_add(&text, ", %d attempt%s, %.3g s\n", row->attempts, row->attempts == 1 ? "" : "s",
+    text_add(&text, ", %d attempt%s, %.3g s", row->attempts, row->attempts == 1 ? "" : "s",
              row->seconds);
+    if (row->in_flight >= 0) text_add(&text, ", %d in flight", row->in_flight);
+    if (row->load > 0) text_add(&text, " of %d wanted", row->load);
+    text_add_char(&text, '\n');
     add_reply(&text, row->reply);
     if (text.failed) text_free(&text);
     return text.data;

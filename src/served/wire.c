@@ -1,5 +1,6 @@
 #include "served/wire.h"
 #include "base/json.h"
+#include "served/repetition.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -306,6 +307,13 @@ static bool is_cut(const char *finish) {
            strcasecmp(finish, "max_tokens") == 0;
 }
 
+// The thought that servers put beside the content, or NULL.
+static const char *apart_thought(const json_t *choice) {
+    const json_t *message = json_object_get(choice, "message");
+    const char *text = json_string_value(json_object_get(message, "reasoning_content"));
+    return text != NULL ? text : json_string_value(json_object_get(message, "reasoning"));
+}
+
 static void take_choice(const json_t *root, const json_t *choice, const thoughts_known *known,
                         text_buffer *text, wire_reply *reply) {
     const json_t *usage = json_object_get(root, "usage");
@@ -316,10 +324,14 @@ static void take_choice(const json_t *root, const json_t *choice, const thoughts
     take_note(reply->model, sizeof reply->model, model != NULL ? model : "");
     reply->prompt_tokens = token_count(usage, "prompt_tokens");
     reply->completion_tokens = token_count(usage, "completion_tokens");
+    const char *thought = apart_thought(choice);
+    const char *whole = *text->data == '\0' && thought != NULL ? thought : text->data;
+    bool loops = ends_in_repetition(whole, strlen(whole));
     reply->cut = is_cut(reply->finish);
     text->n = thoughts_remove(text->data, strlen(text->data), known, reply->cut, &found);
     reply->cut |= found.open;
     reply->begun = found.begun;
+    reply->loops = reply->cut && loops;
     reply->text = text->data;
     *text = (text_buffer){0};
 }

@@ -43,6 +43,7 @@ typedef struct wire_reply {
     char model[128];                      // as the reply names it; "" where it does not
     bool cut;                             // it ends where the tokens did, or inside a thought
     bool begun;                           // it closes a thought that it does not open
+    bool loops;                           // it is cut, and repeats itself up to there
     int prompt_tokens, completion_tokens; // -1 where usage is missing
 } wire_reply;
 

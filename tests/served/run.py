@@ -23,6 +23,7 @@ from pathlib import Path
 from bench import FAST, KEY, Bench, check
 from chats import CHAT_CHECKS
 from edges import EDGE_CHECKS
+from loads import LOAD_CHECKS
 from prompt_lengths import LENGTH_CHECKS
 from sets import SET_CHECKS
 from whose_answers import WHOSE_CHECKS
@@ -34,7 +35,7 @@ def binomial_low(hits, n, p):
 
 
 PLANT = {"1000": {"0": 0.95, "50": 0.4, "100": 0.9}, "3000": {"0": 0.7, "50": 0.05, "100": 1.0}}
-OTHERWISE = {"wrong": 2, "distractor": 3, "refusal": 2, "empty": 1, "cut off": 2}
+OTHERWISE = {"wrong": 2, "distractor": 3, "refusal": 2, "empty": 1, "cut off": 2, "looping": 2}
 
 
 def planted_table(bench):
@@ -577,7 +578,7 @@ def interrupted(bench):
 
 CHECKS = [killed, passing_faults, lasting_faults, *LENGTH_CHECKS, *CHAT_CHECKS, *SET_CHECKS, rebuild, damaged, *WHOSE_CHECKS, truncation,
           planted_table, prefix_order, interval, null_content, forms, addresses, queries_and_headers, certificates, hopeless, ruler_files,
-          ruler_questions, own_and_served, reading, documents, interrupted, *EDGE_CHECKS]
+          ruler_questions, own_and_served, reading, documents, interrupted, *EDGE_CHECKS, *LOAD_CHECKS]
 
 
 def run_check(one, options):

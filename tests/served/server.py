@@ -19,9 +19,11 @@ configuration:
     context     the longest prompt; beyond it HTTP 400, or with "truncate" it silently reads less
     key, model  what requests must have
     delay       seconds before an answer
+    crowd       questions under way at once from which on every answer is wrong
     form        how an answer is written: "thought", the right value in a closed thought before it;
                 "open thought", the whole answer inside one; "cut thought", the same at the limit of tokens;
-                "begun thought", the same without a mark, which the template has; "reasoning", beside an
+                "begun thought", the same without a mark, which the template has; "looping thought", one that
+                never ends; "apart", the same, but in reasoning_content; "reasoning", beside an
                 empty content; "plan", a closed one in marks of its own; "parts", a list; "loose", with
                 what is no JSON; "terminal", with what steers terminals behind it
     base        the path at which the API stands
@@ -66,6 +68,7 @@ DEFAULTS = {
     "key": "",
     "model": "",
     "delay": 0,
+    "crowd": 0,
     "form": "",
     "base": "/v1",
     "query": "",
@@ -133,6 +136,7 @@ class State:
         self.config = dict(DEFAULTS, **config)
         self.log = log
         self.arrivals = {}
+        self.busy = 0
         self.started = time.monotonic()
 
     def count(self, text, chat=False):
@@ -168,6 +172,7 @@ class State:
             "runs on": ("It is 7654321. Or is it, as the text says: One of the", "length"),
             "refusal": (REFUSAL, "stop"),
             "empty": ("", "stop"),
+            "looping": ("The house is blue and" + 12 * " the house is blue and", "length"),
             "cut off": ("Let me think about where I have seen this before: the text", "length"),
         }[chosen[0]]
 
@@ -283,6 +288,8 @@ class Server(asyncio.Protocol):
             return f"<plan>It says {found and found[0]}.</plan>{text}"
         if form == "reasoning":
             return None
+        if form == "looping thought":
+            return "<think>\nThe text says much." + 40 * " But wait."
         if form == "parts":
             thought = {"type": "thinking", "thinking": [{"type": "text", "text": "Easy."}]}
             return [thought, {"type": "text", "text": text[:4]}, {"type": "text", "text": text[4:]}]
@@ -296,10 +303,12 @@ class Server(asyncio.Protocol):
         if self.state.config["truncate"] and self.state.config["context"]:
             tokens = min(tokens, self.state.config["context"])
         form = self.state.config["form"]
-        if form in ("cut thought", "begun thought", "reasoning"):
+        if form in ("cut thought", "begun thought", "reasoning", "looping thought", "apart"):
             finish = "length"
         choice = {"index": 0, "finish_reason": finish}
         choice.update({"message": {"role": "assistant", "content": self.write(prompt, text)}} if chat else {"text": text})
+        if form == "apart":
+            choice["message"] = {"content": None, "reasoning_content": 40 * " But wait."}
         reply = {"id": "x", "object": "chat.completion" if chat else "text_completion", "choices": [choice]}
         if self.state.config["returns"]:
             reply["model"] = self.state.config["returns"]
@@ -383,9 +392,13 @@ class Server(asyncio.Protocol):
             text, finish = "Let me think about where I have seen this before: the text", "length"
         if not config["delay"]:
             return self.send_answer(prompt, text, finish)
+        self.state.busy += 1
+        if config["crowd"] and self.state.busy >= config["crowd"]:
+            text = "It is crowded here."
 
         def later():
             self.waiting = None
+            self.state.busy -= 1
             self.send_answer(prompt, text, finish)
             self.data_received(b"")
 

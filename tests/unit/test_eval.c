@@ -1,5 +1,6 @@
 // Needles and the lost middle: intervals, cells, haystacks, prompts, tasks, scores, replies.
 #include "served/haystack.h"
+#include "served/repetition.h"
 #include "served/score.h"
 #include "served/served.h"
 #include "served/source.h"
@@ -306,7 +307,7 @@ static void test_metrics(void **state) {
     near(served_score_reply(EVAL_SUBSPAN, "no\nunited states", articles, 1), 0, 0);
 }
 
-static fv_answer judged(const char *reply, bool cut, const char *distractor) {
+static fv_answer judge_as(const char *reply, bool cut, bool loops, const char *distractor) {
     fv_error error;
     const served_task *task = served_task_find("niah_multikey_2");
     served_source source = {0};
@@ -321,7 +322,7 @@ static fv_answer judged(const char *reply, bool cut, const char *distractor) {
     char *text = prompt_text(&p, true), other[8] = "", said[256];
     sscanf(strstr(text, " is: ") + 5, "%7[0-9]", other);
     snprintf(said, sizeof said, reply, *distractor ? other : p.answers[0]);
-    served_judge(task, &p, said, cut, &verdict);
+    served_judge(task, &p, said, cut, loops, &verdict);
     if (verdict.answer == FV_ANSWER_DISTRACTOR) {
         assert_string_equal(verdict.distractor, other);
         near(verdict.distractor_depth, depth_of(text, other), 2);
@@ -331,6 +332,43 @@ static fv_answer judged(const char *reply, bool cut, const char *distractor) {
     prompt_free(&p);
     source_free(&source);
     return verdict.answer;
+}
+
+static fv_answer judged(const char *reply, bool cut, const char *distractor) {
+    return judge_as(reply, cut, false, distractor);
+}
+
+static bool repeats(const char *before, const char *piece, int n) {
+    text_buffer text = {0};
+    text_add(&text, "%s", before);
+    for (int i = 0; i < n; i++) text_add(&text, "%s", piece);
+    bool found = ends_in_repetition(text.data, text.n);
+    text_free(&text);
+    return found;
+}
+
+static void test_repetition(void **state) {
+    (void)state;
+    assert_false(ends_in_repetition("", 0));
+    assert_true(repeats("", "a", 64));
+    assert_false(repeats("", "a", 63));
+    assert_true(repeats("It is hard to say. ", "But wait. ", 7));
+    assert_false(repeats("It is hard to say. ", "But wait. ", 6));
+    assert_true(repeats("", "a piece of thirty-two characters", 4));
+    assert_false(repeats("", "a piece of thirty-two characters", 3));
+    assert_false(repeats("a piece of thirty-two characters and more ", "1 2 3 4 5 6 7 8 9 ", 3));
+    // The last time is cut short; what follows a loop ends it.
+    assert_true(repeats("one two three four one two three four one two three four one two thr",
+                        "ee four one tw", 1));
+    assert_false(repeats("one two three four one two three four one two three four one two thr",
+                         "ee four. So", 1));
+    // A long one ends in time, and a piece may be long.
+    assert_true(repeats("x", "ab", 1000000));
+    text_buffer piece = {0};
+    for (int i = 0; i < 3000; i++) text_add(&piece, "%d,", i);
+    assert_true(repeats("", piece.data, 4));
+    assert_false(repeats("", piece.data, 3));
+    text_free(&piece);
 }
 
 static void test_classes(void **state) {
@@ -345,6 +383,12 @@ static void test_classes(void **state) {
     assert_int_equal(judged(" \n%.0s", false, ""), FV_ANSWER_EMPTY);
     assert_int_equal(judged(" \n%.0s", true, ""), FV_ANSWER_CUT);
     assert_int_equal(judged("Let me see%.0s", true, ""), FV_ANSWER_CUT);
+    // A value that was given is one, however often.
+    assert_int_equal(judge_as("It is %s.", true, true, ""), FV_ANSWER_FOUND);
+    assert_int_equal(judge_as("It is %s.", true, true, "other"), FV_ANSWER_DISTRACTOR);
+    assert_int_equal(judge_as("A blue house%.0s", true, true, ""), FV_ANSWER_LOOPING);
+    assert_int_equal(judge_as("I cannot%.0s", true, true, ""), FV_ANSWER_LOOPING);
+    assert_int_equal(judge_as("%.0s", true, true, ""), FV_ANSWER_LOOPING);
     // A value of the asked form is an answer, however the reply goes on.
     assert_int_equal(judged("It is 12%s34, that is%.0s", true, "other"), FV_ANSWER_CUT);
     assert_int_equal(judged("It is 7654321. So the text%.0s", true, ""), FV_ANSWER_WRONG);
@@ -373,7 +417,7 @@ static void test_forms(void **state) {
         served_verdict verdict;
         prompt_clear(&p);
         prompt_answer(&p, "not in any of them");
-        served_judge(served_task_find(CASES[i].task), &p, CASES[i].reply, true, &verdict);
+        served_judge(served_task_find(CASES[i].task), &p, CASES[i].reply, true, false, &verdict);
         if (verdict.answer != CASES[i].answer)
             fail_msg("%s, '%s' is %s", CASES[i].task, CASES[i].reply,
                      fv_answer_text(verdict.answer));
@@ -384,7 +428,7 @@ static void test_forms(void **state) {
     prompt_clear(&p);
     prompt_add(&p, "qwerty asdfgh ...");
     prompt_answer(&p, "yxcvbn");
-    served_judge(served_task_find("fwe"), &p, "asdfgh, and", true, &verdict);
+    served_judge(served_task_find("fwe"), &p, "asdfgh, and", true, false, &verdict);
     assert_int_equal(verdict.answer, FV_ANSWER_WRONG);
     prompt_free(&p);
 }
@@ -665,15 +709,15 @@ static void test_ruler_scores(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_wilson),       cmocka_unit_test(test_cells),
-        cmocka_unit_test(test_escape),       cmocka_unit_test(test_not_text),
-        cmocka_unit_test(test_words),        cmocka_unit_test(test_tasks),
-        cmocka_unit_test(test_depth),        cmocka_unit_test(test_ruler_prompt),
-        cmocka_unit_test(test_metrics),      cmocka_unit_test(test_classes),
-        cmocka_unit_test(test_forms),        cmocka_unit_test(test_replies),
-        cmocka_unit_test(test_frames),       cmocka_unit_test(test_addresses),
-        cmocka_unit_test(test_answers),      cmocka_unit_test(test_sentences),
-        cmocka_unit_test(test_ruler_scores),
+        cmocka_unit_test(test_wilson),    cmocka_unit_test(test_cells),
+        cmocka_unit_test(test_escape),    cmocka_unit_test(test_not_text),
+        cmocka_unit_test(test_words),     cmocka_unit_test(test_tasks),
+        cmocka_unit_test(test_depth),     cmocka_unit_test(test_ruler_prompt),
+        cmocka_unit_test(test_metrics),   cmocka_unit_test(test_repetition),
+        cmocka_unit_test(test_classes),   cmocka_unit_test(test_forms),
+        cmocka_unit_test(test_replies),   cmocka_unit_test(test_frames),
+        cmocka_unit_test(test_addresses), cmocka_unit_test(test_answers),
+        cmocka_unit_test(test_sentences), cmocka_unit_test(test_ruler_scores),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,6 +21,7 @@ typedef struct lists {
     int lengths[MOST_LIST];
     double depths[MOST_LIST];
     request_headers headers;
+    int loads[MOST_LIST];
     fv_served_options options;
 } lists;
 
@@ -43,6 +44,23 @@ static int read_lengths(const served_request *r, lists *l) {
     return tool_usage_error("%s: lengths are whole numbers with commas, as in 1000,2000,4000, not "
                             "'%s'",
                             r->verb, r->lengths);
+}
+
+// One number is no axis: its answers count whatever they were asked under.
+static int read_loads(const served_request *r, lists *l) {
+    enum { MOST_IN_FLIGHT = 1024 };
+    int n = number_list_whole(r->concurrency, 1, MOST_IN_FLIGHT, l->loads, MOST_LIST);
+    if (n < 1)
+        return tool_usage_error("%s: --concurrency is a whole number from 1 to %d, or several with "
+                                "commas as in 1,16,64, not '%s'",
+                                r->verb, MOST_IN_FLIGHT, r->concurrency);
+    l->options.in_flight = l->loads[0];
+    l->options.loads = l->loads;
+    l->options.n_loads = n > 1 ? n : 0;
+    if (n == 1 || r->predictions == NULL) return EXIT_DONE;
+    return tool_usage_error("%s: --predictions writes the answers under one load; give one number "
+                            "to --concurrency",
+                            r->verb);
 }
 
 static int read_depths(const served_request *r, lists *l) {
@@ -156,7 +174,6 @@ static int read_request(const served_request *r, lists *l) {
                                         : r->questions != NULL ? 0
                                                                : 10,
                              .interval = r->interval,
-                             .in_flight = r->in_flight,
                              .retries = r->retries,
                              .timeout = r->timeout,
                              .retry_wait = r->retry_wait,
@@ -173,6 +190,7 @@ static int read_request(const served_request *r, lists *l) {
     if (exit_code == EXIT_DONE) exit_code = read_lengths(r, l);
     if (exit_code == EXIT_DONE) exit_code = read_depths(r, l);
     if (exit_code == EXIT_DONE) exit_code = check_depths(r, l);
+    if (exit_code == EXIT_DONE) exit_code = read_loads(r, l);
     return exit_code;
 }
 
@@ -193,7 +211,20 @@ static double cost_of(const served_request *r, const fv_served_plan *plan) {
     return (plan->prompt_tokens * r->price_in + plan->answer_tokens * r->price_out) / 1e6;
 }
 
-static void print_plan(FILE *out, const served_request *r, const fv_served_plan *plan) {
+// How many requests are in flight, where that is not what was wanted.
+static void print_in_flight(FILE *out, const fv_served_options *o, const fv_served_plan *plan) {
+    if (plan->in_flight < o->in_flight)
+        fprintf(out, "in flight      %d at once, for which descriptors are enough\n",
+                plan->in_flight);
+    if (plan->idle_load > 0)
+        fprintf(out,
+                "in flight      never %d at once: there are fewer requests under that load; "
+                "--samples gives more\n",
+                plan->idle_load);
+}
+
+static void print_plan(FILE *out, const served_request *r, const fv_served_options *o,
+                       const fv_served_plan *plan) {
     char whom[512];
     snprintf(whom, sizeof whom, "%s at %s", r->label ? r->label : r->model, r->endpoint);
     fv_printable(whom, sizeof whom);
@@ -218,11 +249,9 @@ static void print_plan(FILE *out, const served_request *r, const fv_served_plan 
     if (plan->seconds < 0)
         fputs("known after the first answers\n", out);
     else
-        fprintf(out, "about %.3g s, by the answers so far, with %d in flight\n", plan->seconds,
-                plan->in_flight);
-    if (plan->in_flight < r->in_flight)
-        fprintf(out, "in flight      %d at once, for which descriptors are enough\n",
-                plan->in_flight);
+        fprintf(out, "about %.3g s, by the answers so far, with %s in flight\n", plan->seconds,
+                r->concurrency);
+    print_in_flight(out, o, plan);
     if (plan->context > 0) fprintf(out, "context        %d tokens", plan->context);
     if (plan->n_beyond > 0)
         fprintf(out, "; the lengths of %d requests are above it", plan->n_beyond);
@@ -274,20 +303,32 @@ static void add_cell(table *t, const fv_cell *cell, bool first) {
     table_add(t, "%s", *others ? others : "-");
 }
 
-// One row a cell. The cells of a task and length come from deep to shallow and are printed as the
-// context reads.
-static bool print_cells(FILE *out, const fv_cells *cells) {
+// One row a cell, of the `n` cells from `begin` on. The cells of a task and length come from deep
+// to shallow and are printed as the context reads.
+static bool print_some(FILE *out, const fv_cells *cells, int begin, int n) {
     static const char *const HEADERS[] = {"task", "length", "depth",     "found",
                                           "95 %", "score",  "otherwise", NULL};
     table t;
     table_init(&t, 7);
     table_add_texts(&t, HEADERS);
-    for (int i = 0, end; i < cells->n; i = end) {
-        for (end = i + 1; end < cells->n && same_task(&cells->items[i], &cells->items[end]);) end++;
+    for (int i = begin, end; i < begin + n; i = end) {
+        for (end = i + 1; end < begin + n && same_task(&cells->items[i], &cells->items[end]);)
+            end++;
         for (int k = end - 1; k >= i; k--) add_cell(&t, &cells->items[k], k == end - 1);
     }
     bool printed = table_print(&t, out);
     table_free(&t);
+    return printed;
+}
+
+// A table, or one for each load.
+static bool print_cells(FILE *out, const fv_cells *cells, const fv_served_options *o) {
+    if (o->n_loads == 0) return print_some(out, cells, 0, cells->n);
+    bool printed = true;
+    for (int l = 0, n = cells->n / o->n_loads; l < o->n_loads; l++) {
+        fprintf(out, "%s%d in flight:\n", l > 0 ? "\n" : "", o->loads[l]);
+        printed &= print_some(out, cells, l * n, n);
+    }
     return printed;
 }
 
@@ -328,10 +369,12 @@ static bool print_cell_json(const fv_served *served, const fv_cells *cells, int 
     fv_served_provenance p;
     free(text);
     if (object == NULL || !fv_served_provenance_of(served, i, &p)) return false;
-    json_t *more = json_pack("{s:s, s:s?, s:s, s:o, s:o, s:i, s:i}", "endpoint", p.endpoint,
-                             "server", p.server, "model_asked", p.model, "sampling",
-                             json_loads(p.sampling, 0, NULL), "extra", json_loads(p.extra, 0, NULL),
-                             "max_tokens", p.max_tokens, "unknown", p.n_unknown);
+    json_t *load = p.load > 0 ? json_integer(p.load) : json_null();
+    json_t *more =
+        json_pack("{s:s, s:s?, s:s, s:o, s:o, s:i, s:i, s:o}", "endpoint", p.endpoint, "server",
+                  p.server, "model_asked", p.model, "sampling", json_loads(p.sampling, 0, NULL),
+                  "extra", json_loads(p.extra, 0, NULL), "max_tokens", p.max_tokens, "unknown",
+                  p.n_unknown, "concurrency", load);
     bool whole = more != NULL && json_object_update(object, more) == 0;
     json_decref(more);
     char *line = whole ? json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(12)) : NULL;
@@ -350,14 +393,15 @@ static fv_status print_unknown(FILE *out, const served_request *r, fv_served *se
         fprintf(out, "\nof an unknown server, stored before that was noted%s:\n",
                 r->reuse_unknown ? "; counted above where nothing else is"
                                  : "; --reuse-unknown counts them");
-        print_cells(out, &cells);
+        print_some(out, &cells, 0, cells.n);
     }
     fv_cells_free(&cells);
     return status;
 }
 
 // The cells, printed; what failed is told at the end.
-static int report(const served_request *r, fv_served *served, fv_cells *cells) {
+static int report(const served_request *r, const fv_served_options *o, fv_served *served,
+                  fv_cells *cells) {
     fv_error error;
     fv_status status = fv_served_cells(served, cells, &error);
     if (status == FV_OK && r->predictions != NULL)
@@ -368,7 +412,7 @@ static int report(const served_request *r, fv_served *served, fv_cells *cells) {
     }
     if (status == FV_OK && !r->quiet) {
         FILE *out = r->json ? stderr : stdout;
-        print_cells(out, cells);
+        print_cells(out, cells, o);
         status = print_unknown(out, r, served, &error);
     }
     if (status != FV_OK) return tool_fail(&error);
@@ -377,11 +421,11 @@ static int report(const served_request *r, fv_served *served, fv_cells *cells) {
 
 // --- the verbs ---------------------------------------------------------------------------------
 
-static int plan(const served_request *r, const fv_served *served) {
+static int plan(const served_request *r, const lists *l, const fv_served *served) {
     fv_served_plan made;
     fv_served_plan_make(served, &made);
     if (r->dry && r->json) return print_plan_json(r, &made);
-    if (r->dry || !r->quiet) print_plan(r->dry ? stdout : stderr, r, &made);
+    if (r->dry || !r->quiet) print_plan(r->dry ? stdout : stderr, r, &l->options, &made);
     return EXIT_DONE;
 }
 
@@ -392,13 +436,13 @@ static int ask(const served_request *r, lists *l, fv_cells *cells, bool *asked) 
     fv_served *served;
     fv_status status = fv_served_open(&l->options, &served, &error);
     if (status != FV_OK) return tool_fail(&error);
-    int exit_code = plan(r, served);
+    int exit_code = plan(r, l, served);
     if (!r->dry && exit_code == EXIT_DONE) {
         if (r->predictions != NULL) status = fv_folder_make(r->predictions, NULL, &error);
         if (status == FV_OK) status = fv_served_ask(served, &error);
         progress_finish(l->options.context);
         *asked = status == FV_OK;
-        exit_code = *asked ? report(r, served, cells) : tool_fail(&error);
+        exit_code = *asked ? report(r, &l->options, served, cells) : tool_fail(&error);
         if (status == FV_INTERRUPTED)
             fputs("answers so far are stored; the same command asks the rest\n", stderr);
     }

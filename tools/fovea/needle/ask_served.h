@@ -12,7 +12,8 @@ typedef struct served_request {
     const char *verb; // "needle" or "middle"
     const char *endpoint, *model, *label, *api, *extra, *thoughts, *out, *with;
     const char *tasks, *lengths, *depths, *haystack, *documents, *questions, *predictions;
-    int samples, in_flight, retries, max_tokens, seed;
+    const char *concurrency;
+    int samples, retries, max_tokens, seed;
     double interval, timeout, retry_wait, price_in, price_out;
     option_texts headers;
     const char *cacert;
@@ -22,7 +23,7 @@ typedef struct served_request {
 
 // The values that options start with.
 #define SERVED_USUAL                                                                               \
-    .api = "chat", .in_flight = 8, .retries = 5, .seed = 42, .timeout = 600, .retry_wait = 1
+    .api = "chat", .concurrency = "8", .retries = 5, .seed = 42, .timeout = 600, .retry_wait = 1
 
 // The options that both verbs have, for the table of options.
 #define SERVED_OPTIONS(r)                                                                          \
@@ -48,8 +49,9 @@ typedef struct served_request {
         OPTION_INT("max-tokens", &(r).max_tokens, "N", 1, 1000000,                                 \
                    "of an answer; the task's own if not given, more for models that think first; " \
                    "with another limit answers are others"),                                       \
-        OPTION_INT("concurrency", &(r).in_flight, "K", 1, 1024,                                    \
-                   "requests in flight; 8 if not given"),                                          \
+        OPTION_TEXT("concurrency", &(r).concurrency, "K,...",                                      \
+                    "requests in flight; 8 if not given. Several, as in 1,16,64, ask everything "  \
+                    "under each of these loads, and show them apart"),                             \
         OPTION_INT("retries", &(r).retries, "N", 0, 100,                                           \
                    "tries of a request after the first; 5 if not given"),                          \
         OPTION_REAL(                                                                               \
