@@ -499,6 +499,7 @@ static void stores_a_run_without_curves(void **state) {
     assert_same(&made, &read);
     fv_record_free(&made);
     fv_record_free(&read);
+    fv_record_free(&made);
     fv_store_close(store);
 }
 
