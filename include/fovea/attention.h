@@ -77,10 +77,10 @@ typedef struct fv_attention_config {
     int64_t first_query; // position of query 0; key j is at position j
     fv_attention_layout layout;
     fv_number_type kv_type; // of k and v; everything else is float
-    int score;              // FV_SCORE_DOT, _EUCLIDEAN or _HARMONIC, as in the lab:
+    int score;              // FV_SCORE_DOT, ... (parts/<name>.score.h), as in the lab:
                             //   scale q.k,  -scale |q - k|^2,  -power / 2 log(|q - k|^2 + floor)
-    double scale;           // 0 means 1 / sqrt(d_head) for dot and 1 for euclidean
-    double power, floor;
+    double scale;           // 0 means 1 / sqrt(d_head) for scores of q.k and 1 for those of |q - k|
+    double power, floor;    // of scores that have them: above 0, and 1e-30 or more
     fv_attention_mask mask;
     int n_threads; // 0 means all cores that the process may use
 } fv_attention_config;

@@ -3,10 +3,10 @@
 #define FOVEA_SCORE_H
 
 enum {
-#define FV_PART(GROUP, NAME, name) FV_SCORE_##NAME,
+#define FV_SCORE(NAME, name, ...) FV_SCORE_##NAME,
 #define FV_FIELD(section, name, TYPE, default_text, lowest, highest, help)
 #include <fovea/parts/scores.def>
-#undef FV_PART
+#undef FV_SCORE
 #undef FV_FIELD
     FV_SCORE_COUNT
 };

@@ -66,9 +66,31 @@ static fv_status check_overflow(const fv_attention_config *c, fv_error *error) {
 }
 
 static const char names_of_scores[] =
-#define FV_PART_SCORE(NAME, name) " FV_SCORE_" #NAME
+#define FV_SCORE(NAME, name, ...) " FV_SCORE_" #NAME
 #include "kernels/score_list.h"
     ;
+
+static fv_status check_score(const fv_attention_config *c, fv_error *error) {
+    static const char *const names[] = {
+#define FV_SCORE(NAME, name, ...) #name,
+#include "kernels/score_list.h"
+    };
+    if (c->score < 0 || c->score >= FV_SCORE_COUNT)
+        return fv_fail(error, FV_USAGE, "attention: there is no score %d; there are%s", c->score,
+                       names_of_scores);
+    if (!isfinite(c->scale) || c->scale < 0)
+        return fv_fail(error, FV_USAGE, "attention: scale is %g; it must be finite and 0 or more",
+                       c->scale);
+    kernel_score kind = (kernel_score)c->score;
+    if (score_has_power(kind) && (!isfinite(c->power) || c->power <= 0))
+        return fv_fail(error, FV_USAGE, "attention: the %s score needs a power above 0; it is %g",
+                       names[kind], c->power);
+    if (score_has_floor(kind) && (!isfinite(c->floor) || c->floor < 1e-30))
+        return fv_fail(error, FV_USAGE,
+                       "attention: the %s score needs a floor of 1e-30 or more; it is %g",
+                       names[kind], c->floor);
+    return FV_OK;
+}
 
 static fv_status check_choices(const fv_attention_config *c, fv_error *error) {
     if (c->layout != FV_HEADS_FIRST && c->layout != FV_POSITIONS_FIRST)
@@ -79,23 +101,11 @@ static fv_status check_choices(const fv_attention_config *c, fv_error *error) {
         return fv_fail(error, FV_USAGE,
                        "attention: kv_type is %d; it must be FV_FLOAT32 or FV_BFLOAT16",
                        (int)c->kv_type);
-    if (c->score < 0 || c->score >= FV_SCORE_COUNT)
-        return fv_fail(error, FV_USAGE, "attention: there is no score %d; there are%s", c->score,
-                       names_of_scores);
-    if (!isfinite(c->scale) || c->scale < 0)
-        return fv_fail(error, FV_USAGE, "attention: scale is %g; it must be finite and 0 or more",
-                       c->scale);
-    if (c->score == FV_SCORE_HARMONIC &&
-        (!isfinite(c->power) || c->power <= 0 || !isfinite(c->floor) || c->floor < 1e-30))
-        return fv_fail(error, FV_USAGE,
-                       "attention: the harmonic score needs a power above 0 and a floor of 1e-30 "
-                       "or more; they are %g and %g",
-                       c->power, c->floor);
     if (c->n_threads < 0)
         return fv_fail(error, FV_USAGE,
                        "attention: n_threads is %d; it must be 1 or more, or 0 for all cores",
                        c->n_threads);
-    return FV_OK;
+    return check_score(c, error);
 }
 
 // The plan ----------------------------------------------------------------------------------------

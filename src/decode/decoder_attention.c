@@ -18,6 +18,7 @@
 #include "attention/plan.h"
 #include "decode/decoder_plan.h"
 #include "model/attention_keys.h"
+#include "model/scores.h"
 
 #include <fovea/config.h>
 #include <math.h>
@@ -82,10 +83,8 @@ static fv_status make_plan(const fv_decoder *d, const decoder_layer *layer, int6
     c.n_query = c.n_key = a->capacity;
     c.d_head = d->sizes.d_head;
     c.score = model->score;
-    c.scale = score_is_metric((kernel_score)model->score) ? model->score_beta : 0;
-    c.power =
-        layer->array[LOG_POWER] ? (double)expf(layer->array[LOG_POWER][head]) : model->score_power;
-    c.floor = model->score_floor;
+    score_type_of(model->score)->on_tiles(model, (int)c.d_head, &c);
+    if (layer->array[LOG_POWER]) c.power = (double)expf(layer->array[LOG_POWER][head]);
     c.mask = a->mask;
     c.n_threads = d->n_threads;
     return fv_attention_create(&c, plan, error);

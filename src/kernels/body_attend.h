@@ -128,8 +128,10 @@ INLINE void hide(float *p, keys block, keys query) {
 }
 
 // What the formulas of scores are made of (kernels/score_formulas.h).
-#define LOG(x)       vf_log(x)
-#define FINITE(y, x) (y)
+#define LOG(x)            vf_log(x)
+#define FINITE(y, x)      (y)
+#define POWER(now, again) (again)
+#define NO_POWER          vf_set1(NAN)
 
 INLINE float factor_of(const kernel_attend *a) {
     return (float)score_factor(a->score, (double)a->scale, (double)a->power);
@@ -138,13 +140,14 @@ INLINE float factor_of(const kernel_attend *a) {
 // Squared distances become scores, and their slopes are kept for the gradient.
 INLINE void metric_row(const kernel_attend *a, float *p, float *slopes, int first, int end) {
     const float factor = factor_of(a), floor = a->floor;
+    const vf c = vf_set1(-factor);
     switch (a->score) {
-#define FV_PART_SCORE(NAME, name)                                                                  \
+#define FV_SCORE(NAME, name, of, bends, factor_, value_, slope_, ...)                              \
     case FV_KERNEL_##NAME:                                                                         \
         for (int j = first; j < end; j++) {                                                        \
             vf x = vf_load(p + j * L);                                                             \
-            vf_store(p + j * L, FV_VALUE_##name(x, factor, floor));                                \
-            vf_store(slopes + j * L, FV_SLOPE_##name(vf_set1(-factor), x, floor));                 \
+            vf_store(p + j * L, value_);                                                           \
+            vf_store(slopes + j * L, slope_);                                                      \
         }                                                                                          \
         break;
 #include "kernels/score_list.h"
@@ -249,7 +252,16 @@ INLINE vf power_row_gradient(const kernel_attend *a, const float *ds, const floa
     const float factor = factor_of(a);
     for (int s = 0; s < 2; s++)
         for (int j = query.first[s]; j < query.end[s]; j++) {
-            vf score = FV_VALUE_OF_SLOPE_harmonic(vf_load(slopes + j * L), factor);
+            vf slope = vf_load(slopes + j * L), score = vf_set1(NAN);
+            switch (a->score) {
+#define FV_SCORE(NAME, name, of, bends, factor_, value_, slope_, power_, ...)                      \
+    case FV_KERNEL_##NAME:                                                                         \
+        score = power_;                                                                            \
+        break;
+#include "kernels/score_list.h"
+            case FV_N_SCORES:
+                break;
+            }
             sum = vf_fma(vf_load(ds + j * L), score, sum);
         }
     return sum;

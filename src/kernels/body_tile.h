@@ -102,10 +102,11 @@ INLINE void dot_block(const float *columns, const float *rows, ptrdiff_t stride,
 // From products or squared distances to scores in units of log 2. Loops are built once for every
 // kind, a constant in them.
 INLINE vf score_of(kernel_score kind, const tile_score *score, vf x) {
+    const float factor = score->factor, floor = score->floor;
     switch (kind) {
-#define FV_PART_SCORE(NAME, name)                                                                  \
+#define FV_SCORE(NAME, name, of, bends, factor_, value_, ...)                                      \
     case FV_KERNEL_##NAME:                                                                         \
-        return FV_VALUE_##name(x, score->factor, score->floor);
+        return value_;
 #include "kernels/score_list.h"
     case FV_N_SCORES:
         break;
@@ -115,10 +116,12 @@ INLINE vf score_of(kernel_score kind, const tile_score *score, vf x) {
 
 // What `slope` is multiplied by where it depends on the distance.
 INLINE vf slope_of(kernel_score kind, const tile_score *score, vf x) {
+    const vf c = vf_set1(1);
+    const float floor = score->floor;
     switch (kind) {
-#define FV_PART_SCORE(NAME, name)                                                                  \
+#define FV_SCORE(NAME, name, of, bends, factor_, value_, slope_, ...)                              \
     case FV_KERNEL_##NAME:                                                                         \
-        return FV_SLOPE_##name(vf_set1(1), x, score->floor);
+        return slope_;
 #include "kernels/score_list.h"
     case FV_N_SCORES:
         break;
@@ -328,7 +331,7 @@ void KERNEL(tile)(const tile_job *t) {
     memcpy(largest, t->largest, sizeof largest);
     for (int i = 0; i < n; i++) {
         switch (t->score.kind) {
-#define FV_PART_SCORE(NAME, name)                                                                  \
+#define FV_SCORE(NAME, name, ...)                                                                  \
     case FV_KERNEL_##NAME:                                                                         \
         score_region(t, &regions[i], FV_KERNEL_##NAME, largest);                                   \
         break;
@@ -460,7 +463,7 @@ void KERNEL(tile_gradient)(const kernel_tile_gradient *t) {
     int n = regions_of(t->n_keys, t->seen, regions);
     for (int i = 0; i < n; i++) {
         switch (t->score.kind) {
-#define FV_PART_SCORE(NAME, name)                                                                  \
+#define FV_SCORE(NAME, name, ...)                                                                  \
     case FV_KERNEL_##NAME:                                                                         \
         probability_region(t, &regions[i], FV_KERNEL_##NAME);                                      \
         break;

@@ -108,7 +108,7 @@ const char *contract_attend(const kernel_attend *a) {
         DEMAND(attend_on_lanes(&a->slopes), UNALIGNED("slopes or a stride"));
         DEMAND(a->slopes.data != a->p.data, "p and slopes are the same rows");
     }
-    DEMAND(!score_bends(a->score) || !(a->floor <= 0), "floor is not above 0");
+    DEMAND(!score_has_floor(a->score) || !(a->floor <= 0), "floor is not above 0");
     return attend_keys(a);
 }
 
@@ -118,7 +118,7 @@ const char *contract_attend_gradient(const kernel_attend_gradient *b) {
     DEMAND(attend_on_lanes(&b->dk), UNALIGNED("dk or a stride"));
     DEMAND(attend_on_lanes(&b->dv), UNALIGNED("dv or a stride"));
     DEMAND(is_aligned(b->scratch), UNALIGNED("scratch"));
-    DEMAND(b->dlog_power == NULL || b->forward.score == FV_KERNEL_HARMONIC,
+    DEMAND(b->dlog_power == NULL || score_has_power(b->forward.score),
            "dlog_power is asked for, and the score has no power");
     return contract_attend(&b->forward);
 }

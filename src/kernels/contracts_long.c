@@ -24,7 +24,7 @@ static const char *tile_shape(int d, int n_keys, const tile_score *score) {
     DEMAND(d >= 1 && d <= FV_MAX_HEAD_WIDTH, "d is outside of 1 .. FV_MAX_HEAD_WIDTH");
     DEMAND(n_keys >= 0 && n_keys <= FV_TILE_KEYS, "n_keys is outside of 0 .. 128");
     DEMAND(score->kind < FV_N_SCORES, "there is no such score");
-    DEMAND(!score_bends(score->kind) || !(score->floor <= 0), "floor is not above 0");
+    DEMAND(!score_has_floor(score->kind) || !(score->floor <= 0), "floor is not above 0");
     return NULL;
 }
 

@@ -80,7 +80,7 @@ static inline bool attend_sees(const kernel_attend *a, int query, int key) {
 // Its gradients from dz: dq = ..., dk += ..., dv += ..., or dk = ..., dv = ... with `overwrite`
 // (then dk and dv may still be the same rows, which receive the sum of both). P and slopes are as
 // attend left them; their unspecified entries are overwritten. `scratch` holds
-// [n_queries][n_rows_keys][16]. Of the harmonic score also *dlog_power += dL / d log(power), unless
+// [n_queries][n_rows_keys][16]. Of a score with a power also *dlog_power += dL / d log(power), unless
 // it is NULL.
 typedef struct kernel_attend_gradient {
     kernel_attend forward;

@@ -96,13 +96,14 @@ static real score(const kernel_attend *a, int g, int i, int j, int l, real *slop
         product += q * k;
         distance += (q - k) * (q - k);
     }
+    const bool metric = score_is_metric(a->score);
     const real factor = (real)score_factor(a->score, (double)a->scale, (double)a->power);
+    const real floor = a->floor, c = -factor, x = metric ? distance : product;
     switch (a->score) {
-#define FV_PART_SCORE(NAME, name)                                                                  \
+#define FV_SCORE(NAME, name, of, bends, factor_, value_, slope_, ...)                              \
     case FV_KERNEL_##NAME:                                                                         \
-        *slope = FV_METRIC_##name ? FV_SLOPE_##name(-factor, distance, a->floor) : 0;              \
-        return FV_METRIC_##name ? FV_VALUE_##name(distance, factor, a->floor)                      \
-                                : factor * FV_VALUE_##name(product, factor, a->floor);
+        *slope = metric ? (slope_) : 0;                                                            \
+        return metric ? (value_) : factor * (value_);
 #include "kernels/score_list.h"
     case FV_N_SCORES:
         break;

@@ -33,12 +33,14 @@ static double score(const tile_score *s, int d, const float *query, ptrdiff_t qu
         product += q * k;
         distance += (q - k) * (q - k);
     }
+    const bool metric = score_is_metric(s->kind);
     const double factor = (double)s->factor, floor = (double)s->floor, c = (double)s->slope;
+    const double x = metric ? distance : product;
     switch (s->kind) {
-#define FV_PART_SCORE(NAME, name)                                                                  \
+#define FV_SCORE(NAME, name, of, bends, factor_, value_, slope_, ...)                              \
     case FV_KERNEL_##NAME:                                                                         \
-        *slope = FV_METRIC_##name ? FV_SLOPE_##name(c, distance, floor) : c;                       \
-        return (float)FV_VALUE_##name(FV_METRIC_##name ? distance : product, factor, floor);
+        *slope = metric ? (slope_) : c;                                                            \
+        return (float)(value_);
 #include "kernels/score_list.h"
     case FV_N_SCORES:
         break;

@@ -142,12 +142,9 @@ static kernel_attend_rows attend_rows(real *data, int rows, int width, int first
 static void choose_score(const model_layer *layer, const model_tile *tile, int h,
                          kernel_attend *a) {
     const fv_model_config *config = &layer->model->config.model;
-    const score_type *type = score_type_of(config->score);
     a->score = (kernel_score)config->score;
-    a->scale = type->scale(config, head_width(layer));
-    a->power = config->score_power_learned ? real_exp(tile->params[layer->param[LOG_POWER] + h])
-                                           : (real)config->score_power;
-    a->floor = (real)config->score_floor;
+    score_type_of(config->score)->on_lanes(config, head_width(layer), a);
+    if (config->score_power_learned) a->power = real_exp(tile->params[layer->param[LOG_POWER] + h]);
 }
 
 // The attention kernel's arguments for head h; x is the layer's (normalised) input.

@@ -1,5 +1,7 @@
 #include "model/attention_long.h"
 
+#include "model/scores.h"
+
 #include <string.h>
 
 enum { L = FV_LANES };
@@ -34,9 +36,7 @@ static fv_attention_config describe(const model_layer *layer) {
     c.d_head = config->n_embd / config->n_head;
     c.layout = FV_POSITIONS_FIRST;
     c.score = config->score;
-    c.scale = score_is_metric((kernel_score)config->score) ? config->score_beta : 0;
-    c.power = config->score_power;
-    c.floor = config->score_floor;
+    score_type_of(config->score)->on_tiles(config, (int)c.d_head, &c);
     c.mask = sight_mask(&model_attention_of(layer)->sight);
     c.n_threads = 1; // the threads are at work on other groups
     return c;

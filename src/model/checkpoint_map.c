@@ -3,6 +3,7 @@
 #include "config/layer_list.h"
 #include "model/activations.h"
 #include "model/layers.h"
+#include "model/scores.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,7 +62,7 @@ const char *checkpoint_obstacle(const fv_config *config, bool widen) {
                    "front "
                    "of these, as model.norm does";
     }
-    if (model->score != FV_SCORE_DOT)
+    if (!score_type_of(model->score)->theirs)
         return "its attention weights are not a softmax of dot products (model.score), the only "
                "ones "
                "that TransformerLens has";

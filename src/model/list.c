@@ -1,6 +1,6 @@
 // The parts that models are made of, by the lists of include/fovea/parts/.
+#include "model/layers.h"
 #include "model/positions.h"
-#include "model/scores.h"
 
 const positions_type positions_none = {
     .part = {.help = "none: attention then sees no order, but for what windows and masks leave out",
@@ -38,9 +38,6 @@ const char *FV_LACKS_OF_LAYER(int kind) {
     if (type->backward == NULL) return "backward";
     return type->cost == NULL ? "cost" : NULL;
 }
-const char *FV_LACKS_OF_SCORE(int kind) {
-    return score_type_of(kind)->scale == NULL ? "scale" : NULL;
-}
 const char *FV_LACKS_OF_POSITIONS(int kind) {
     const positions_type *type = positions_type_of(kind);
     return type->absent || type->plan || type->fill != NULL ? NULL : "fill";
@@ -48,10 +45,6 @@ const char *FV_LACKS_OF_POSITIONS(int kind) {
 
 const config_part *const FV_PARTS_OF_LAYER[] = {
 #define FV_PART_LAYER(NAME, name) &layer_##name.part,
-#include <fovea/fields.def>
-};
-const config_part *const FV_PARTS_OF_SCORE[] = {
-#define FV_PART_SCORE(NAME, name) &score_##name.part,
 #include <fovea/fields.def>
 };
 const config_part *const FV_PARTS_OF_POSITIONS[] = {

@@ -1,39 +1,44 @@
 #include "model/scores.h"
 
-static real root(const fv_model_config *config, int d_head) {
-    (void)config;
-    return 1 / real_sqrt((real)d_head);
-}
+#include <math.h>
 
-static real beta(const fv_model_config *config, int d_head) {
-    (void)d_head;
-    return (real)config->score_beta;
-}
+// What the numbers of scores are made of (kernels/score_formulas.h).
+#define POWER(now, again) (now)
+#define NO_POWER          1
+#define FLOOR(now)        (now)
+#define NO_FLOOR          0
+#define FIELDS(...)       __VA_ARGS__
+#define NO_FIELDS         0
 
-const score_type score_dot = {
-    .part = {.help = "softmax of q.k / sqrt(d_head)", .example = "model: {score: dot}"},
-    .scale = root,
-};
+#define NUMBERS(name, words, type, number, scale_, power_, floor_)                                 \
+    static void name##_##words(const fv_model_config *config, int d_head, type *to) {              \
+        (void)config, (void)d_head;                                                                \
+        to->scale = (number)(scale_);                                                              \
+        to->power = (number)(power_);                                                              \
+        to->floor = (number)(floor_);                                                              \
+    }
 
-const score_type score_euclidean = {
-    .part = {.help = "softmax of -score_beta |q - k|^2",
-             .example = "model: {score: euclidean, score_beta: 2}",
-             .reads = {FV_READS(model.score_beta)}},
-    .scale = beta,
-};
+#define SQRT(x) real_sqrt((real)(x))
+#define FV_SCORE(NAME, name, of, bends, factor, value, slope, power, floor, scale, ...)            \
+    NUMBERS(name, on_lanes, kernel_attend, real, scale, power, floor)
+#include "kernels/score_list.h"
 
-const score_type score_harmonic = {
-    .part = {.help = "weights proportional to |q - k|^-score_power",
-             .example = "model: {score: harmonic, score_power: 4}",
-             .reads = {FV_READS(model.score_power), FV_READS(model.score_floor),
-                       FV_READS(model.score_power_learned)}},
-    .scale = beta,
-};
+#undef SQRT
+#define SQRT(x) sqrt((double)(x))
+#define FV_SCORE(NAME, name, of, bends, factor, value, slope, power, floor, scale, ...)            \
+    NUMBERS(name, on_tiles, fv_attention_config, double, scale, power, floor)
+#include "kernels/score_list.h"
 
-// Configurations and kernels number scores alike.
-#define FV_PART_SCORE(NAME, name)                                                                  \
+#define FV_SCORE(NAME, name, of, bends, factor, value, slope, power, floor, scale, theirs_, help_, \
+                 example_, reads_)                                                                 \
+    static const score_type score_##name = {                                                       \
+        .part = {.help = help_, .example = example_, .reads = {reads_}},                           \
+        .theirs = theirs_,                                                                         \
+        .on_lanes = name##_on_lanes,                                                               \
+        .on_tiles = name##_on_tiles,                                                               \
+    };                                                                                             \
     _Static_assert((int)FV_SCORE_##NAME == (int)FV_KERNEL_##NAME, "scores in one order");
-#include <fovea/fields.def>
+#include "kernels/score_list.h"
 
 const score_type *score_type_of(int kind) {
     static const score_type *const types[] = {
@@ -41,4 +46,15 @@ const score_type *score_type_of(int kind) {
 #include <fovea/fields.def>
     };
     return types[kind];
+}
+
+const config_part *const FV_PARTS_OF_SCORE[] = {
+#define FV_PART_SCORE(NAME, name) &score_##name.part,
+#include <fovea/fields.def>
+};
+
+// Nothing: a score that lacks one of its words does not compile.
+const char *FV_LACKS_OF_SCORE(int kind) {
+    (void)kind;
+    return NULL;
 }

@@ -187,6 +187,9 @@ static const struct {
     {ALL "model.layers=[attention,attention] model.score=harmonic model.score_power=3 "
          "model.score_floor=0.1 model.bias=true model.residual=true",
      {-1}},
+#define FV_PART_SCORE(NAME, name)                                                                  \
+    {ALL "model.layers=[attention] model.n_head=2 model.score=" #name, {-1}},
+#include <fovea/fields.def>
     {TINY "model.layers=[attention] model.exclude_self=true", {-1}},
     {ALL "model.layers=[attention] model.exclude_self=true model.n_head=2", {-1}},
     {ALL "model.layers=[attention] model.exclude_self=true model.score=harmonic", {-1}},

@@ -15,6 +15,8 @@
 #include <cmocka.h>
 #include <fovea/attention.h>
 
+#include "score_truth.h"
+
 // Noise: xorshift64*, good enough to make numbers up.
 static inline uint64_t noise(uint64_t *state) {
     *state ^= *state >> 12;
@@ -90,11 +92,9 @@ static inline double longctx_score(const fv_attention_config *c, const float *q,
         product += (double)q[f] * k[f];
         distance += ((double)q[f] - k[f]) * ((double)q[f] - k[f]);
     }
-    if (scale == 0) scale = c->score == FV_SCORE_DOT ? 1 / sqrt((double)c->d_head) : 1;
-    if (c->score == FV_SCORE_DOT) return *slope = scale, scale * product;
-    if (c->score == FV_SCORE_EUCLIDEAN) return *slope = -2 * scale, -scale * distance;
-    *slope = -c->power / (distance + c->floor);
-    return -c->power / 2 * log(distance + c->floor);
+    kernel_score kind = (kernel_score)c->score;
+    if (scale == 0) scale = score_is_metric(kind) ? 1 : 1 / sqrt((double)c->d_head);
+    return score_truth((score_case){kind, scale, c->power, c->floor, product, distance}, slope);
 }
 
 // One query of one head, forward and backward.
@@ -127,7 +127,7 @@ static inline void longctx_query(const attention_case *a, attention_truth *t, in
         double dp = 0;
         for (int64_t f = 0; f < d; f++) dp += (double)a->d_o[at + f] * a->v[key + f];
         double ds = p[j] * (dp - delta) * slopes[j];
-        bool metric = c->score != FV_SCORE_DOT;
+        bool metric = score_is_metric((kernel_score)c->score);
         for (int64_t f = 0; f < d; f++) {
             double q = a->q[at + f], k = a->k[key + f];
             t->dv[key + f] += p[j] * a->d_o[at + f];
@@ -271,7 +271,8 @@ static inline void longctx_case(attention_case *a, int i) {
     c->layout = noise_below(&state, 2) ? FV_HEADS_FIRST : FV_POSITIONS_FIRST;
     c->score = (int)noise_below(&state, FV_SCORE_COUNT);
     // Distances grow with the width: scores of about unit spread, as those of dot have.
-    if (c->score != FV_SCORE_DOT && c->d_head > 4) c->scale = 2.0 / (double)c->d_head;
+    if (score_is_metric((kernel_score)c->score) && c->d_head > 4)
+        c->scale = 2.0 / (double)c->d_head;
     longctx_mask(a, &state);
     longctx_fill(a, &state, 1);
 }

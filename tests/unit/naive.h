@@ -4,6 +4,8 @@
 #define TESTS_NAIVE_H
 
 #include "configurations.h"
+#include "model/scores.h"
+#include "score_truth.h"
 
 #include <fovea/model.h>
 
@@ -68,10 +70,15 @@ static double naive_score(const fv_model_config *config, double power, const dou
         product += q[f] * k[f];
         distance += (q[f] - k[f]) * (q[f] - k[f]);
     }
-    if (config->score == FV_SCORE_EUCLIDEAN) return -config->score_beta * distance;
-    if (config->score == FV_SCORE_HARMONIC) return -power / 2 * log(distance + config->score_floor);
-    if (config->score != FV_SCORE_DOT) fail_msg("the naive forward pass lacks this score");
-    return product / sqrt(n);
+    kernel_score kind = (kernel_score)config->score;
+    fv_attention_config numbers = {0};
+    score_type_of(config->score)->on_tiles(config, n, &numbers);
+    double scale = kind == FV_KERNEL_DOT         ? 1 / sqrt(n)
+                   : kind == FV_KERNEL_EUCLIDEAN ? config->score_beta
+                                                 : numbers.scale;
+    if (kind != FV_KERNEL_HARMONIC && !config->score_power_learned) power = numbers.power;
+    double floor = kind == FV_KERNEL_HARMONIC ? config->score_floor : numbers.floor, slope;
+    return score_truth((score_case){kind, scale, power, floor, product, distance}, &slope);
 }
 
 // Attention layer `layer`, the i-th of the list.

@@ -251,13 +251,11 @@ static double attend_magnitude(const call *c) {
     return has(c, HOSTILE) ? floor(100 / sqrt(c->shape.in)) : 1;
 }
 
-// The flags that attention has no other use for choose among the first scores; every further one of
-// scores.def has its share of the shapes.
+// Every score of the list has its share of the shapes.
 static kernel_score choose_score(const call *c) {
     if (has(c, HOSTILE)) return FV_KERNEL_DOT; // whose large scores are exact
-    int further = (c->shape.rows + c->shape.in + c->shape.out) % FV_N_SCORES;
-    if (further > FV_KERNEL_HARMONIC) return (kernel_score)further;
-    return has(c, BIAS) ? FV_KERNEL_EUCLIDEAN : has(c, EQUAL) ? FV_KERNEL_HARMONIC : FV_KERNEL_DOT;
+    int flags = has(c, BIAS) + has(c, EQUAL);  // for which attention has no other use
+    return (kernel_score)((c->shape.rows + c->shape.in + c->shape.out + flags) % FV_N_SCORES);
 }
 
 // shape.rows queries, shape.in key features, shape.out value features.
@@ -321,8 +319,7 @@ static void op_attend_gradient(call *c) {
         a.dv = attend_rows(
             c, make(c, "dv", (size_t)(2 * n_keys), (size_t)(f->d_value * L), gap_of(c), sqrt(n)),
             n_keys, f->d_value);
-    if (f->score == FV_KERNEL_HARMONIC)
-        a.dlog_power = accumulator(c, "dlog_power", 1, 1, 0, sqrt(n));
+    if (score_has_power(f->score)) a.dlog_power = accumulator(c, "dlog_power", 1, 1, 0, slope);
     a.scratch = add_array(c, "scratch", 1, (size_t)(n * n_keys * L), 0)->data;
     c->n_arrays--; // of no interest once the call is over, but the guards above it are
     TIMED(c, c->kernels->attend_gradient(&a));

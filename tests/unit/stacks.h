@@ -114,6 +114,11 @@ static inline int stack_draw_layers(char *words, uint64_t *random, bool norms) {
     return kinds;
 }
 
+static const char *const stack_scores[] = {
+#define FV_PART_SCORE(NAME, name) #name,
+#include <fovea/fields.def>
+};
+
 // Returns whether the lab keeps every probability of it, so that long sequences need too much.
 static inline bool stack_draw_attention(char *words, uint64_t *random, int d_head) {
     bool keeps = false;
@@ -134,6 +139,9 @@ static inline bool stack_draw_attention(char *words, uint64_t *random, int d_hea
         if (noise_below(random, 2) == 0) return keeps;
         stack_say(words, "model.score_power_learned=true ");
         keeps = true;
+        break;
+    case 2:
+        stack_say(words, "model.score=%s ", stack_scores[noise_below(random, FV_SCORE_COUNT)]);
     }
     return keeps;
 }

@@ -378,19 +378,18 @@ static void test_not_finite(void **state) {
     (void)state;
     enum { Q_, K_, V_, N_WHERE, ROW = 300, FEATURE = 3 };
     static const float values[] = {NAN, INFINITY, -INFINITY};
-    static const int scores[] = {FV_SCORE_DOT, FV_SCORE_EUCLIDEAN, FV_SCORE_HARMONIC};
     for (const kernel_set *const *k = kernels_available(); *k; k++)
-        for (int score = 0; score < 3; score++) {
+        for (int score = 0; score < FV_SCORE_COUNT; score++) {
             fv_kernels_force((*k)->name, NULL);
             attention_case a;
-            window_case(&a, scores[score]);
+            window_case(&a, score);
             int64_t d = a.config.d_head;
             attention_result clean = longctx_result(&a), r = longctx_result(&a);
             run(&a, &clean);
             for (int i = 0; i < N_WHERE * 3; i++) {
                 // A key at infinity has the weight 0 where the score is its product or distance.
                 int where = i / 3;
-                if (where != V_ && i % 3 > 0 && scores[score] != FV_SCORE_HARMONIC) continue;
+                if (where != V_ && i % 3 > 0 && !score_bends((kernel_score)score)) continue;
                 float *x = (where == Q_ ? a.q : where == K_ ? a.k : a.v) + ROW * d + FEATURE;
                 float was = *x;
                 char what[80];
@@ -480,7 +479,9 @@ static void test_bad_input(void **state) {
                  WITH("first_query"),
                  WITH("stride"),
                  WITH("globals is NULL"),
-                 WITH("bitmap is NULL")};
+                 WITH("bitmap is NULL"),
+                 WITH("harmonic score needs a power"),
+                 WITH("harmonic score needs a floor")};
 #undef WITH
     cases[0].config.n_key = 0;
     cases[1].config.n_query = -5;
@@ -498,6 +499,8 @@ static void test_bad_input(void **state) {
     cases[13].config.mask.stride_window = 4;
     cases[14].config.mask.n_globals = 2;
     cases[15].config.mask.bitmap_bytes = 8;
+    cases[16].config.score = FV_SCORE_HARMONIC, cases[16].config.power = 0;
+    cases[17].config.score = FV_SCORE_HARMONIC, cases[17].config.floor = 1e-31;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         fv_attention *attention;
         fv_error error = {0};
