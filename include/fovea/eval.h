@@ -39,6 +39,15 @@ typedef enum fv_answer {
 FV_API const char *fv_answer_text(fv_answer answer);
 FV_API bool fv_answer_counts(fv_answer answer); // false for TRUNCATED and ERROR
 
+// How fast the answers of a cell came: medians of those of which it is known; 0 where of none.
+typedef struct fv_speed {
+    double first_token; // seconds from the request to its first token
+    double prefill;     // tokens a second of the prompt, but for those that the server had before
+    double decode;      // tokens a second of the answer, behind its first
+    char by[20];        // what both rates are from: "timings", llama.cpp's own, "stream", when the
+                        // pieces of a streamed answer came, or "timings, stream"; ""
+} fv_speed;
+
 // One cell of a depth x length grid, of one model and task. All answers that count are n, those
 // with every expected value are hits.
 typedef struct fv_cell {
@@ -52,6 +61,8 @@ typedef struct fv_cell {
     double score; // mean share of the expected values that were found, 0 to 1 (RULER's metric)
     int counts[FV_N_ANSWERS];
     char settings[128]; // what was asked otherwise than usual: "completions, max_tokens 512"; ""
+    fv_speed speed;
+    double thought_tokens; // of an answer, mean; 0 where not known
 } fv_cell;
 
 // The settings of cells of served models that were stored before it was noted who answered.
@@ -87,8 +98,8 @@ FV_API void fv_cell_otherwise(const fv_cell *cell, char *text, size_t size);
 FV_API void fv_wilson(int hits, int n, double z, double *low, double *high);
 
 // The cell as one line of JSON without its newline: model, task, unit, length, depth (null for
-// NAN), asked, n, hits, rate, low, high (95 %), score, trained_length, `answers` {class: count} and
-// settings. The caller frees it; NULL without memory.
+// NAN), asked, n, hits, rate, low, high (95 %), score, trained_length, `answers` {class: count},
+// settings, and first_token, prefill, decode, timed_by and thought_tokens (null where not known). The caller frees it; NULL without memory.
 FV_API char *fv_cell_json(const fv_cell *cell);
 
 // The table `cells` of the SQLite file FOLDER/eval.db (docs/long-context.md has the schema), which

@@ -124,6 +124,20 @@ json_t *cell_answers_json(const fv_cell *cell) {
     return answers;
 }
 
+static json_t *positive_json(double value) {
+    return value > 0 ? json_real(value) : json_null();
+}
+
+static void add_speed(json_t *object, const fv_cell *cell) {
+    const fv_speed *speed = &cell->speed;
+    json_object_set_new(object, "first_token", positive_json(speed->first_token));
+    json_object_set_new(object, "prefill", positive_json(speed->prefill));
+    json_object_set_new(object, "decode", positive_json(speed->decode));
+    json_object_set_new(object, "timed_by",
+                        *speed->by != '\0' ? json_string(speed->by) : json_null());
+    json_object_set_new(object, "thought_tokens", positive_json(cell->thought_tokens));
+}
+
 char *fv_cell_json(const fv_cell *cell) {
     double low, high;
     fv_wilson(cell->hits, cell->n, FV_Z95, &low, &high);
@@ -135,6 +149,7 @@ char *fv_cell_json(const fv_cell *cell) {
         cell->n > 0 ? json_real((double)cell->hits / cell->n) : json_null(), "low", low, "high",
         high, "score", cell->n > 0 ? json_real(cell->score) : json_null(), "trained_length",
         cell->trained_length, "answers", cell_answers_json(cell), "settings", cell->settings);
+    add_speed(object, cell);
     char *text = json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(12));
     json_decref(object);
     return text;

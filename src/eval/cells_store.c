@@ -9,12 +9,32 @@
 // A cell that is evaluated again keeps its row: figures keep their order and colours.
 static const char PUT[] =
     "INSERT INTO cells (" EVAL_CELLS_COLUMNS
-    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) "
+    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18) "
     "ON CONFLICT (model, settings, task, unit, length, ifnull(depth, -1)) DO UPDATE SET n = ?6, "
     "hits = ?7, "
-    "low = ?8, high = ?9, score = ?10, trained_length = ?11, answers = ?12";
+    "low = ?8, high = ?9, score = ?10, trained_length = ?11, answers = ?12, first_token = ?14, "
+    "prefill = ?15, decode = ?16, timed_by = ?17, thought_tokens = ?18";
 static const char GET[] = "SELECT model, task, unit, length, depth, n, hits, score, "
-                          "trained_length, answers, settings FROM cells NOT INDEXED ORDER BY rowid";
+                          "trained_length, answers, settings, first_token, prefill, decode, "
+                          "timed_by, thought_tokens FROM cells NOT INDEXED ORDER BY rowid";
+
+// NULL where not known.
+static void bind_positive(sqlite3_stmt *statement, int column, double value) {
+    if (value > 0)
+        sqlite3_bind_double(statement, column, value);
+    else
+        sqlite3_bind_null(statement, column);
+}
+
+static void bind_speed(sqlite3_stmt *statement, const fv_cell *cell) {
+    bind_positive(statement, 14, cell->speed.first_token);
+    bind_positive(statement, 15, cell->speed.prefill);
+    bind_positive(statement, 16, cell->speed.decode);
+    sqlite3_bind_null(statement, 17);
+    if (*cell->speed.by != '\0')
+        sqlite3_bind_text(statement, 17, cell->speed.by, -1, SQLITE_STATIC);
+    bind_positive(statement, 18, cell->thought_tokens);
+}
 
 static bool put(sqlite3_stmt *statement, const fv_cell *cell) {
     double low, high;
@@ -37,6 +57,7 @@ static bool put(sqlite3_stmt *statement, const fv_cell *cell) {
     sqlite3_bind_int(statement, 11, cell->trained_length);
     sqlite3_bind_text(statement, 12, answers, -1, SQLITE_STATIC);
     sqlite3_bind_text(statement, 13, cell->settings, -1, SQLITE_STATIC);
+    bind_speed(statement, cell);
     bool done = sql_done(statement);
     free(answers);
     return done;
@@ -79,11 +100,16 @@ static void read_cell(sqlite3_stmt *row, fv_cell *cell) {
         .n = sqlite3_column_int(row, 5),
         .hits = sqlite3_column_int(row, 6),
         .score = sqlite3_column_double(row, 7),
-        .trained_length = sqlite3_column_int(row, 8)};
+        .trained_length = sqlite3_column_int(row, 8),
+        .speed = {.first_token = sqlite3_column_double(row, 11),
+                  .prefill = sqlite3_column_double(row, 12),
+                  .decode = sqlite3_column_double(row, 13)},
+        .thought_tokens = sqlite3_column_double(row, 15)};
     read_text(row, 0, cell->model, sizeof cell->model);
     read_text(row, 1, cell->task, sizeof cell->task);
     read_text(row, 2, cell->unit, sizeof cell->unit);
     read_text(row, 10, cell->settings, sizeof cell->settings);
+    read_text(row, 14, cell->speed.by, sizeof cell->speed.by);
     read_counts((const char *)sqlite3_column_text(row, 9), cell);
 }
 

@@ -17,7 +17,7 @@ typedef enum eval_db_mode {
 // The tables of rows, and their columns but for the digest, which comes last.
 #define EVAL_CELLS_COLUMNS                                                                         \
     "model, task, unit, length, depth, n, hits, low, high, score, trained_length, answers, "       \
-    "settings"
+    "settings, first_token, prefill, decode, timed_by, thought_tokens"
 #define EVAL_FITS_COLUMNS "model, api, task, haystack, seed, length, units, tokens, counted"
 #define EVAL_ASKED_COLUMNS                                                                         \
     "model, api, task, haystack, seed, length, unit, depth, sample, units, prompt_hash, class, "   \
@@ -26,7 +26,11 @@ typedef enum eval_db_mode {
 #define EVAL_ORIGIN_COLUMNS                                                                        \
     "endpoint, server, model_asked, model_returned, sampling, extra, max_tokens, fovea"
 #define EVAL_LOAD_COLUMNS "in_flight, load"
-#define EVAL_ASKS_COLUMNS EVAL_ASKED_COLUMNS ", asked, " EVAL_ORIGIN_COLUMNS ", " EVAL_LOAD_COLUMNS
+#define EVAL_SPEED_COLUMNS                                                                         \
+    "first_token, prefill, decode, timed_by, cached_tokens, thought_tokens, thought_by"
+#define EVAL_ASKS_COLUMNS                                                                          \
+    EVAL_ASKED_COLUMNS ", asked, " EVAL_ORIGIN_COLUMNS ", " EVAL_LOAD_COLUMNS                      \
+                       ", " EVAL_SPEED_COLUMNS
 
 #define EVAL_TABLES(T)                                                                             \
     T(CELLS, "cells", EVAL_CELLS_COLUMNS)                                                          \

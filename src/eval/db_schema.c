@@ -20,7 +20,8 @@ const char *const EVAL_TABLE_NAMES[] = {
     "  model TEXT NOT NULL, task TEXT NOT NULL, unit TEXT NOT NULL, length INTEGER NOT NULL,"      \
     "  depth REAL, n INTEGER NOT NULL, hits INTEGER NOT NULL, low REAL NOT NULL,"                  \
     "  high REAL NOT NULL, score REAL NOT NULL, trained_length INTEGER NOT NULL,"                  \
-    "  answers TEXT NOT NULL, settings TEXT NOT NULL, digest TEXT);"                               \
+    "  answers TEXT NOT NULL, settings TEXT NOT NULL, first_token REAL, prefill REAL,"             \
+    "  decode REAL, timed_by TEXT, thought_tokens REAL, digest TEXT);"                             \
     "CREATE UNIQUE INDEX cells_place ON cells"                                                     \
     "  (model, settings, task, unit, length, ifnull(depth, -1));"
 #define MAKE_FITS                                                                                  \
@@ -48,11 +49,14 @@ const char *const EVAL_TABLE_NAMES[] = {
 // Who answered, and what else the request said. All of them are NULL in rows that were stored
 // before this was noted, and `server` and `model_returned` where the server does not tell.
 // `in_flight` is how many requests were under way when it was sent, `load` how many should have
-// been where loads are compared; then the same question is another one under another load.
+// been where loads are compared; then the same question is another one under another load. Speeds
+// are seconds and tokens a second, NULL where not known; `timed_by` and `thought_by` say by what.
 #define MAKE_ASKS                                                                                  \
     ASKED                                                                                          \
     "  endpoint TEXT, server TEXT, model_asked TEXT, model_returned TEXT, sampling TEXT,"          \
-    "  extra TEXT, max_tokens INTEGER, fovea TEXT, in_flight INTEGER, load INTEGER, digest TEXT);" \
+    "  extra TEXT, max_tokens INTEGER, fovea TEXT, in_flight INTEGER, load INTEGER,"               \
+    "  first_token REAL, prefill REAL, decode REAL, timed_by TEXT, cached_tokens INTEGER,"         \
+    "  thought_tokens INTEGER, thought_by TEXT, digest TEXT);"                                     \
     "CREATE UNIQUE INDEX asks_place ON asks"                                                       \
     "  (model, api, task, haystack, seed, length, unit, ifnull(depth, -1), sample,"                \
     "   ifnull(max_tokens, -1), ifnull(extra, ''), ifnull(sampling, ''), ifnull(load, 0));"
@@ -63,7 +67,9 @@ const char *const EVAL_TABLE_NAMES[] = {
     "INSERT INTO total VALUES ('cells', 0, NULL), ('fits', 0, NULL), ('asks', 0, NULL);"           \
     "CREATE TABLE damaged (source TEXT NOT NULL, row INTEGER, found TEXT NOT NULL,"                \
     "  c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, c12, c13, c14, c15, c16, c17, c18, c19, c20," \
-    "  c21, c22, c23, c24, c25, c26, c27, c28, c29, c30, c31, c32, c33, c34, c35, c36, c37);"
+    "  c21, c22, c23, c24, c25, c26, c27, c28, c29, c30, c31, c32, c33, c34, c35, c36, c37, c38, " \
+    "c39,"                                                                                         \
+    "  c40, c41, c42, c43, c44);"
 
 const char EVAL_DB_SCHEMA[] = MAKE_CELLS MAKE_FITS MAKE_ASKS MAKE_TOTALS;
 
@@ -88,12 +94,14 @@ const char EVAL_DB_SCHEMA[] = MAKE_CELLS MAKE_FITS MAKE_ASKS MAKE_TOTALS;
 // A model of the lab knows what it was trained for.
 #define CELLS_FROM_2                                                                               \
     CELLS_BEFORE_3 ", CASE trained_length WHEN 0 THEN '" FV_SETTINGS_UNKNOWN                       \
-                   "' ELSE '' END AS settings"
+                   "' ELSE '' END AS settings, NULL AS first_token, NULL AS prefill, "             \
+                   "NULL AS decode, NULL AS timed_by, NULL AS thought_tokens"
 #define ASKS_FROM_2                                                                                \
     ASKS_BEFORE_3                                                                                  \
     ", NULL AS endpoint, NULL AS server, NULL AS model_asked, NULL AS model_returned, "            \
-    "NULL AS sampling, NULL AS extra, NULL AS max_tokens, NULL AS fovea, NULL AS in_flight, NULL " \
-    "AS load"
+    "NULL AS sampling, NULL AS extra, NULL AS max_tokens, NULL AS fovea, "                         \
+    "NULL AS in_flight, NULL AS load, NULL AS first_token, NULL AS prefill, NULL AS decode, "      \
+    "NULL AS timed_by, NULL AS cached_tokens, NULL AS thought_tokens, NULL AS thought_by"
 
 static const struct {
     const char *columns, *schema; // today
@@ -119,7 +127,7 @@ const char *eval_table_values(eval_table table, int version) {
 fv_status eval_db_make_totals(sqlite3 *db, int version, fv_error *error) {
     text_buffer sql = {0};
     if (version < EVAL_DB_FIRST_WITH_DIGESTS) text_add_n(&sql, MAKE_TOTALS, strlen(MAKE_TOTALS));
-    for (int c = 28; c <= 37 && version == 2; c++)
+    for (int c = 28; c <= 44 && version == 2; c++)
         text_add(&sql, "ALTER TABLE damaged ADD COLUMN c%d;", c);
     return eval_db_execute(db, &sql, error);
 }

@@ -18,8 +18,17 @@ typedef struct axis {
     int digits; // of its numbers
 } axis;
 
+// What a map shows of its cells.
+typedef struct quantity {
+    const char *title, *label;            // of the figure, and of the colour bar
+    double (*value)(const fv_cell *cell); // NAN: none
+    bool share;                           // of answers, in percent; else a speed
+} quantity;
+
 typedef struct map {
     cells_view *view;
+    const quantity *shows;
+    double high; // the value at the end of the colour scale, which begins at 0
     cell_groups panels;
     axis lengths, depths; // of the panel that is drawn
 } map;
@@ -91,8 +100,8 @@ static void draw_cells(map *m, int i, figure_panel *panel) {
         const fv_cell *cell = &cells->items[c];
         if (m->panels.group[c] != i) continue;
         int x = rank(&m->lengths, cell->length), y = rank(&m->depths, cell->depth);
-        double rate = cell->n > 0 ? (double)cell->hits / cell->n : NAN;
-        unsigned colour = cell->n > 0 ? colour_scale(rate) : FV_MISSING;
+        double value = m->shows->value(cell);
+        unsigned colour = isnan(value) ? FV_MISSING : colour_scale(value / m->high);
         fprintf(panel->script, "%d %d %g %g %g %g %u\n", x, y, x - 0.5, x + 0.5, y - 0.5, y + 0.5,
                 colour);
         cells_spot(m->view, panel,
@@ -107,7 +116,7 @@ static void draw_cells(map *m, int i, figure_panel *panel) {
 static void cross_models(const map *m, int i, figure_panel *panel) {
     const fv_cells *cells = m->view->cells;
     int n = 0;
-    for (int c = 0; c < cells->n && m->view->crossed; c++) {
+    for (int c = 0; c < cells->n && m->view->crossed && m->shows->share; c++) {
         const fv_cell *cell = &cells->items[c];
         if (m->panels.group[c] != i || cell->n > 0) continue;
         if (n++ == 0) panel_block_begin(panel);
@@ -118,20 +127,22 @@ static void cross_models(const map *m, int i, figure_panel *panel) {
         panel_block_end(panel, "using 1:2 with points " FV_CROSS " lc rgb '#%06x' notitle", FV_INK);
 }
 
-// The rates in percent, where the cells have room for them.
-static void write_rates(const map *m, int i, figure_panel *panel) {
+// The values, where the cells have room for them.
+static void write_values(const map *m, int i, figure_panel *panel) {
     const fv_cells *cells = m->view->cells;
     double width = panel->width / m->lengths.n, height = panel->height / m->depths.n;
     if (width < 30 || height < 15) return;
     for (int c = 0; c < cells->n; c++) {
         const fv_cell *cell = &cells->items[c];
-        if (m->panels.group[c] != i || cell->n == 0) continue;
+        double value = m->shows->value(cell);
+        if (m->panels.group[c] != i || isnan(value)) continue;
         int x = rank(&m->lengths, cell->length), y = rank(&m->depths, cell->depth);
-        double rate = (double)cell->hits / cell->n;
-        char text[16];
-        snprintf(text, sizeof text, "%.0f%s", 100 * rate, fv_cell_asked(cell) > cell->n ? "*" : "");
+        char text[FV_NUMBER_TEXT + 1];
+        number_text(value, 2, text);
+        if (m->shows->share)
+            snprintf(text, sizeof text, "%.0f%s", value, fv_cell_asked(cell) > cell->n ? "*" : "");
         panel_text(panel, (x + 0.5) * width, (y + 0.5) * height, 'c', 10,
-                   rate < 0.6 ? 0xffffff : FV_INK, text);
+                   value / m->high < 0.6 ? 0xffffff : FV_INK, text);
     }
 }
 
@@ -190,16 +201,17 @@ static const char *panel_title(const map *m, int i) {
     return cells_title(m->view, m->panels.first[i], FV_CELL_TASK | FV_CELL_MODEL);
 }
 
-static bool has_answers(const cells_view *view) {
-    for (int i = 0; i < view->cells->n; i++)
-        if (view->cells->items[i].n > 0) return true;
+static bool has_values(const map *m) {
+    for (int i = 0; i < m->view->cells->n; i++)
+        if (m->panels.group[i] >= 0 && !isnan(m->shows->value(&m->view->cells->items[i])))
+            return true;
     return false;
 }
 
 static fv_status draw_panel(map *m, int i, fv_error *error) {
     const figure_sheet *sheet = &m->view->sheet;
     const fv_cell *first = m->panels.first[i];
-    const figure_scale percent = {.low = 0, .high = 100};
+    const figure_scale scale = {.low = 0, .high = m->high};
     figure_panel panel;
     use_axes(m, i);
     if (panel_begin(&panel, sheet, i, panel_title(m, i)) != FV_OK)
@@ -212,12 +224,12 @@ static fv_status draw_panel(map *m, int i, fv_error *error) {
     panel_below(&panel, label ? label : "length");
     if (i % sheet->columns == 0) panel_upright(&panel, 'l', "depth, %");
     draw_cells(m, i, &panel);
-    write_rates(m, i, &panel);
+    write_values(m, i, &panel);
     cross_models(m, i, &panel);
     draw_training(m, i, &panel);
-    empty_panel(&m->view->empty, &panel, cells_reason(m->view, &m->panels, i));
-    if (has_answers(m->view) && (i % sheet->columns == sheet->columns - 1 || i == sheet->n - 1))
-        panel_colour_bar(&panel, &percent, NULL, colour_scale, "found, %");
+    if (m->shows->share) empty_panel(&m->view->empty, &panel, cells_reason(m->view, &m->panels, i));
+    if (has_values(m) && (i % sheet->columns == sheet->columns - 1 || i == sheet->n - 1))
+        panel_colour_bar(&panel, &scale, NULL, colour_scale, m->shows->label);
     if (panel_end(&panel) != FV_OK)
         return fv_fail(error, FV_NO_MEMORY, "out of memory for a heat map");
     return FV_OK;
@@ -232,13 +244,31 @@ static bool any_unanswered(const map *m) {
     return false;
 }
 
+// What the rates of a map are from. Cells say it each where they differ.
+static const char *timed_by(const map *m) {
+    const char *by = NULL;
+    for (int c = 0; c < m->view->cells->n; c++) {
+        const fv_speed *speed = &m->view->cells->items[c].speed;
+        if (m->panels.group[c] < 0 || *speed->by == '\0') continue;
+        if (by != NULL && strcmp(by, speed->by) != 0)
+            return "medians; by llama.cpp's timings or by streaming, as each cell says";
+        by = speed->by;
+    }
+    if (by == NULL) return "medians";
+    return strcmp(by, "timings") == 0  ? "medians; by llama.cpp's timings"
+           : strcmp(by, "stream") == 0 ? "medians; measured by streaming"
+                                       : "medians; by llama.cpp's timings and by streaming";
+}
+
 static const char *note_of(map *m) {
     const cells_view *view = m->view;
     const char *line = any_training(m) ? "white line: the longest length trained on" : NULL;
-    const char *star =
-        any_unanswered(m) ? "*: of those answered, not of all that were asked" : NULL;
-    const char *parts[] = {line, star, view->note}, *note = NULL;
-    for (int i = 0; i < 3; i++) {
+    const char *star = m->shows->share && any_unanswered(m)
+                           ? "*: of those answered, not of all that were asked"
+                           : NULL;
+    const char *timed = m->shows->share ? NULL : timed_by(m);
+    const char *parts[] = {line, star, timed, view->note}, *note = NULL;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         if (parts[i] == NULL) continue;
         note = note == NULL ? parts[i] : scratch_text(view->scratch, "%s; %s", note, parts[i]);
     }
@@ -250,23 +280,35 @@ static void add_key(map *m) {
     cells_view *view = m->view;
     bool any_grey = false;
     for (int c = 0; c < view->cells->n; c++)
-        any_grey |= m->panels.group[c] >= 0 && view->cells->items[c].n == 0;
+        any_grey |= m->panels.group[c] >= 0 && isnan(m->shows->value(&view->cells->items[c]));
     legend_entry *legend = scratch_get(view->scratch, 1, sizeof *legend);
     if (!any_grey || legend == NULL) return;
-    legend[0] = view->crossed ? diverged_entry()
-                              : (legend_entry){"no answer that counts", FV_MISSING, FV_MARK_BOX};
+    const char *missing = m->shows->share ? "no answer that counts" : "not known";
+    legend[0] = view->crossed && m->shows->share ? diverged_entry()
+                                                 : (legend_entry){missing, FV_MISSING, FV_MARK_BOX};
     view->sheet.legend = legend;
     view->sheet.n_legend = 1;
+}
+
+// The end of the scale of speeds, the largest; false where there are none.
+static bool choose_scale(map *m) {
+    m->high = 0;
+    for (int c = 0; c < m->view->cells->n; c++) {
+        double value = m->shows->value(&m->view->cells->items[c]);
+        if (m->panels.group[c] >= 0 && value > m->high) m->high = value;
+    }
+    return m->high > 0;
 }
 
 static double panel_length(int cells, double cell, double least) {
     return fmin(fmax(cell * cells, least), 520);
 }
 
-fv_status cells_draw_map(cells_view *view, fv_error *error) {
-    map m = {.view = view};
+static fv_status draw_map(cells_view *view, const quantity *shows, fv_error *error) {
+    map m = {.view = view, .shows = shows, .high = 100};
     fv_status status = cells_group(view, FV_CELL_TASK | FV_CELL_MODEL, true, &m.panels, error);
     if (status != FV_OK || m.panels.n == 0) return status;
+    if (!shows->share && !choose_scale(&m)) return FV_OK;
     size_t n = (size_t)view->cells->n;
     m.lengths.values = scratch_get(view->scratch, n, sizeof *m.lengths.values);
     m.depths.values = scratch_get(view->scratch, n, sizeof *m.depths.values);
@@ -291,9 +333,9 @@ fv_status cells_draw_map(cells_view *view, fv_error *error) {
                                  .panel_height = panel_length(most_depths, 34, 160),
                                  .pad_left = left,
                                  .pad_right = 18,
-                                 .bar = has_answers(view) ? FV_SHEET_BAR + 24 : 0,
+                                 .bar = has_values(&m) ? FV_SHEET_BAR + 24 : 0,
                                  .pad_bottom = 52,
-                                 .title = view->title ? view->title : "Found, by depth and length",
+                                 .title = view->title ? view->title : shows->title,
                                  .note = note_of(&m),
                                  .ylabel = "depth, %"};
     for (int i = 0; i < m.panels.n; i++) sheet_room_for(&view->sheet, panel_title(&m, i));
@@ -304,4 +346,46 @@ fv_status cells_draw_map(cells_view *view, fv_error *error) {
     sheet_end(&view->sheet);
     view->remark = empty_remark(&view->empty, view->scratch, m.panels.n);
     return status;
+}
+
+// --- what maps show ----------------------------------------------------------------------------
+
+static double found(const fv_cell *cell) {
+    return cell->n > 0 ? 100.0 * cell->hits / cell->n : NAN;
+}
+
+static double known(double speed) {
+    return speed > 0 ? speed : NAN;
+}
+
+static double first_token(const fv_cell *cell) {
+    return known(cell->speed.first_token);
+}
+
+static double prefill(const fv_cell *cell) {
+    return known(cell->speed.prefill);
+}
+
+static double decode(const fv_cell *cell) {
+    return known(cell->speed.decode);
+}
+
+fv_status cells_draw_map(cells_view *view, fv_error *error) {
+    static const quantity shows = {"Found, by depth and length", "found, %", found, true};
+    return draw_map(view, &shows, error);
+}
+
+fv_status cells_draw_first_token(cells_view *view, fv_error *error) {
+    static const quantity shows = {"Time to the first token", "seconds", first_token, false};
+    return draw_map(view, &shows, error);
+}
+
+fv_status cells_draw_prefill(cells_view *view, fv_error *error) {
+    static const quantity shows = {"Prefill", "tokens a second", prefill, false};
+    return draw_map(view, &shows, error);
+}
+
+fv_status cells_draw_decode(cells_view *view, fv_error *error) {
+    static const quantity shows = {"Decode", "tokens a second", decode, false};
+    return draw_map(view, &shows, error);
 }

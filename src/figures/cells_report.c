@@ -13,6 +13,9 @@
 // name, what the report says above it
 #define CELLS_FIGURE_LIST(X)                                                                       \
     X(map, "By depth and length")                                                                  \
+    X(first_token, "Time to the first token")                                                      \
+    X(prefill, "Speed of the prompt")                                                              \
+    X(decode, "Speed of the answer")                                                               \
     X(middle, "By depth: what the middle loses")                                                   \
     X(together, "By depth: all of them in one panel")                                              \
     X(lengths, "By length, all depths together")

@@ -1,4 +1,5 @@
 #include "figures/depth_maps.h"
+#include "figures/numbers.h"
 
 #include <math.h>
 #include <string.h>
@@ -59,6 +60,21 @@ static const char *interval_text(figure_scratch *scratch, const fv_cell *cell) {
                                       cell->hits, cell->n, all, 100 * low, 100 * high);
 }
 
+// "first token 0.5 s, prefill 800 and decode 40 tokens a second (timings)", as far as it is known.
+static const char *speed_text(figure_scratch *scratch, const fv_speed *speed) {
+    char first[FV_NUMBER_TEXT], prefill[FV_NUMBER_TEXT], decode[FV_NUMBER_TEXT];
+    number_text(speed->first_token, 3, first);
+    number_text(speed->prefill, 3, prefill);
+    number_text(speed->decode, 3, decode);
+    if (!(speed->first_token > 0)) return "";
+    const char *text = scratch_text(
+        scratch, "first token %s s%s%s%s%s%s%s%s", first, speed->prefill > 0 ? ", prefill " : "",
+        speed->prefill > 0 ? prefill : "", speed->decode > 0 ? ", decode " : "",
+        speed->decode > 0 ? decode : "", *speed->by != '\0' ? " tokens a second (" : "", speed->by,
+        *speed->by != '\0' ? ")" : "");
+    return text != NULL ? text : "";
+}
+
 const char *cell_tip(figure_scratch *scratch, const fv_cell *cell) {
     const char *place =
         isnan(cell->depth)
@@ -67,9 +83,11 @@ const char *cell_tip(figure_scratch *scratch, const fv_cell *cell) {
     const char *counts = interval_text(scratch, cell);
     char others[160];
     fv_cell_otherwise(cell, others, sizeof others);
+    const char *speed = speed_text(scratch, &cell->speed);
     if (place == NULL || counts == NULL) return "";
-    const char *tip = scratch_text(scratch, "%s, %s\n%s\n%s%s%s", cell->model, cell->task, place,
-                                   counts, *others ? ", " : "", others);
+    const char *tip =
+        scratch_text(scratch, "%s, %s\n%s\n%s%s%s%s%s", cell->model, cell->task, place, counts,
+                     *others ? ", " : "", others, *speed != '\0' ? "\n" : "", speed);
     return tip != NULL ? tip : "";
 }
 

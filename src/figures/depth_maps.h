@@ -53,6 +53,9 @@ void cells_spot(cells_view *view, const figure_panel *panel, figure_box box, con
 
 // The figures. Each writes the whole script; sheet.width stays 0 where there is nothing to draw.
 fv_status cells_draw_map(cells_view *view, fv_error *error);
+fv_status cells_draw_first_token(cells_view *view, fv_error *error);
+fv_status cells_draw_prefill(cells_view *view, fv_error *error);
+fv_status cells_draw_decode(cells_view *view, fv_error *error);
 fv_status cells_draw_middle(cells_view *view, fv_error *error);
 fv_status cells_draw_together(cells_view *view, fv_error *error);
 fv_status cells_draw_lengths(cells_view *view, fv_error *error);

@@ -6,17 +6,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ASKS_READ   EVAL_ASKED_COLUMNS ", id, " EVAL_ORIGIN_COLUMNS ", " EVAL_LOAD_COLUMNS
-#define ASKS_COUNTS "class NOT IN ('error', 'truncated')"
+#define ASKS_READ                                                                                  \
+    EVAL_ASKED_COLUMNS ", id, " EVAL_ORIGIN_COLUMNS ", " EVAL_LOAD_COLUMNS ", " EVAL_SPEED_COLUMNS
+#define ASKS_ESTIMATE "estimate" // of tokens of thought
+#define ASKS_COUNTS   "class NOT IN ('error', 'truncated')"
 
 // The rows of one question come one after the other, the best first: a known origin, an answer, and
 // the limit of tokens that is asked for. What counts is ?11, of asks_whose.
 #define ASKS_STATEMENTS(S)                                                                         \
     S(PUT, "INSERT OR REPLACE INTO asks (" EVAL_ASKED_COLUMNS ", " EVAL_ORIGIN_COLUMNS             \
-           ", " EVAL_LOAD_COLUMNS                                                                  \
+           ", " EVAL_LOAD_COLUMNS ", " EVAL_SPEED_COLUMNS                                          \
            ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, "     \
            "?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, "      \
-           "?33, ?34, ?35)")                                                                       \
+           "?33, ?34, ?35, ?36, ?37, ?38, ?39, ?40, ?41, ?42)")                                    \
     S(EACH, "SELECT " ASKS_READ " FROM asks WHERE model IN (?1, ?12) AND api = ?2 AND task = ?3 "  \
             "AND haystack = ?4 AND seed = ?5 AND length = ?6 AND ifnull(load, 0) = ?13 AND CASE "  \
             "WHEN endpoint IS NULL "                                                               \
@@ -142,6 +144,21 @@ static void bind_origin(sqlite3_stmt *s, const asks_origin *origin) {
     bind_text(s, 33, origin->fovea);
 }
 
+static void bind_positive(sqlite3_stmt *s, int column, double value) {
+    bind_real(s, column, value > 0 ? value : NAN);
+}
+
+static void bind_speed(sqlite3_stmt *s, const asks_row *row) {
+    bind_positive(s, 36, row->speed.first_token);
+    bind_positive(s, 37, row->speed.prefill);
+    bind_positive(s, 38, row->speed.decode);
+    bind_text(s, 39, reply_timed_text(row->speed.by));
+    bind_count(s, 40, row->cached_tokens);
+    bind_count(s, 41, row->thought_tokens);
+    const char *by = row->thought_estimated ? ASKS_ESTIMATE : "usage";
+    bind_text(s, 42, row->thought_tokens >= 0 ? by : NULL);
+}
+
 fv_status asks_put(asks *a, const asks_row *row, fv_error *error) {
     const asks_key key = {row->model, row->api, row->seed};
     sqlite3_stmt *s = prepared(a, ASKS_PUT);
@@ -173,6 +190,7 @@ fv_status asks_put(asks *a, const asks_row *row, fv_error *error) {
     bind_origin(s, &row->origin);
     bind_count(s, 34, row->in_flight);
     bind_count(s, 35, row->load > 0 ? row->load : -1);
+    bind_speed(s, row);
     if (sql_done(s)) return FV_OK;
     return eval_db_fail(a->db, "an answer cannot be stored", error);
 }
@@ -193,6 +211,18 @@ static fv_answer answer_of(const char *text) {
     for (int i = 0; i < FV_N_ANSWERS && text != NULL; i++)
         if (strcmp(text, fv_answer_text((fv_answer)i)) == 0) return (fv_answer)i;
     return FV_ANSWER_ERROR;
+}
+
+static void read_speed(sqlite3_stmt *s, asks_row *row) {
+    const char *by = column_text(s, 39), *thought_by = column_text(s, 42);
+    row->speed = (reply_speed){.first_token = sqlite3_column_double(s, 36),
+                               .prefill = sqlite3_column_double(s, 37),
+                               .decode = sqlite3_column_double(s, 38)};
+    for (int k = REPLY_TIMED_BY_TIMINGS; k <= REPLY_TIMED_BY_STREAM && by != NULL; k++)
+        if (strcmp(by, reply_timed_text((reply_timed_by)k)) == 0) row->speed.by = (reply_timed_by)k;
+    row->cached_tokens = column_count(s, 40);
+    row->thought_tokens = column_count(s, 41);
+    row->thought_estimated = thought_by != NULL && strcmp(thought_by, ASKS_ESTIMATE) == 0;
 }
 
 // Whoever has the file can change it: numbers that count or index are checked.
@@ -234,6 +264,7 @@ static fv_status read_row(sqlite3_stmt *s, asks_row *row, fv_error *error) {
                                  .fovea = column_text(s, 33)},
                       .in_flight = column_count(s, 34),
                       .load = sqlite3_column_int(s, 35)};
+    read_speed(s, row);
     if (row->length >= 1 && row->sample >= 0 && row->n_units >= 0) return FV_OK;
     return fv_fail(error, FV_STORE,
                    "row %lld of eval.db is damaged: length %d, sample %d, %d units; delete it, and "

@@ -4,6 +4,7 @@
 #define FOVEA_SERVED_ASKS_H
 
 #include "eval/db.h"
+#include "served/reply_speed.h"
 #include "served/score.h"
 
 typedef struct asks asks;
@@ -63,6 +64,9 @@ typedef struct asks_row {
     double seconds;
     int in_flight; // requests at once when it was sent, with itself; -1 where not known
     int load;      // how many there should be, where loads are compared; else 0
+    int cached_tokens, thought_tokens; // -1 where not known
+    bool thought_estimated;
+    reply_speed speed;
     asks_origin origin;
 } asks_row;
 

@@ -104,6 +104,7 @@ static size_t on_write(char *bytes, size_t size, size_t count, void *context) {
     size_t n = size * count, most = call->owner->options.most_read;
     if (call->reply.n > most || n > most - call->reply.n) return 0;
     text_add_n(&call->reply, bytes, n);
+    if (call->arrive != NULL && call->arrive(call) > most) return 0;
     return call->reply.failed ? 0 : n;
 }
 
@@ -170,6 +171,7 @@ static void start_try(http *h, http_call *call) {
     call->status = 0;
     call->note[0] = '\0';
     call->attempts++;
+    call->started = clock_now();
     curl->easy_setopt(call->easy, CURLOPT_URL, call->url);
     set_body(call);
     CURLMcode code = curl->multi_add_handle(h->multi, call->easy);

@@ -58,13 +58,17 @@ struct http_call {
     bool bare;            // without what stands between its messages
     // Looks at status and reply of a finished try and says what they are; may write `note`.
     http_fault (*judge)(http_call *call);
+    // Called when more of the reply has come, or NULL. It may take bytes out of `reply`, and says
+    // how many it keeps of those it took: with them, too, a reply may have options.most_read.
+    size_t (*arrive)(http_call *call);
     void *context;
 
     // The outcome.
     http_fault fault;
     int status;        // HTTP's, 0 without reply
     text_buffer reply; // zero-terminated
-    double seconds;    // of the last try
+    double started;    // of the last try, by clock_now
+    double seconds;    // that it took
     int attempts;
     char note[256];  // what the server or the network said
     char server[64]; // what the reply's header Server says, printable; "" for nothing

@@ -323,6 +323,7 @@ static void load_row(void *context, const asks_row *row) {
     if (counts && row->sample < l->group->samples) c->state[row->sample] = SAMPLE_ANSWERED;
     if (counts) {
         s->n_stored++;
+        speeds_add(&c->speeds, row);
         c->n_reused += row->origin.endpoint == NULL;
         if (row->origin.server != NULL)
             snprintf(s->server_before, sizeof s->server_before, "%.150s", row->origin.server);
@@ -362,6 +363,7 @@ fv_status served_load(fv_served *s, fv_error *error) {
         forget(&s->cells[i].cell);
         forget(&s->cells[i].unknown);
         s->cells[i].n_reused = 0;
+        speeds_forget(&s->cells[i].speeds);
     }
     for (int i = 0; i < s->n_groups; i++) {
         l.group = &s->groups[i];
@@ -443,7 +445,10 @@ void fv_served_close(fv_served *s) {
         wire_settings_free(&s->groups[i].settings);
         length_rule_free(&s->groups[i].rule);
     }
-    for (int i = 0; i < s->n_cells; i++) free(s->cells[i].state);
+    for (int i = 0; i < s->n_cells; i++) {
+        free(s->cells[i].state);
+        speeds_free(&s->cells[i].speeds);
+    }
     free(s->groups);
     free(s->cells);
     free(s->faults);
@@ -513,6 +518,7 @@ fv_status fv_served_cells(fv_served *s, fv_cells *cells, fv_error *error) {
     fv_status status = served_load(s, error);
     for (int i = 0; i < s->n_cells && status == FV_OK; i++) {
         fv_cell cell = s->cells[i].cell;
+        speeds_of(&s->cells[i].speeds, &cell);
         if (s->cells[i].n_reused > 0) served_name_reused(&cell);
         status = fv_cells_put(cells, &cell, error);
     }

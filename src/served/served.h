@@ -8,6 +8,7 @@
 #include "served/length.h"
 #include "served/server_name.h"
 #include "served/source.h"
+#include "served/speeds.h"
 
 // A task at one length: cells that differ in depth alone and share their haystacks.
 typedef struct served_group {
@@ -35,6 +36,7 @@ typedef struct served_cell {
     served_group *group;
     fv_cell cell;         // counts of everything stored that counts
     fv_cell unknown;      // and of answers of unknown origin
+    speeds speeds;        // of the answers that count
     int n_reused;         // answers of unknown origin that count
     unsigned char *state; // [group->samples] of sample_state
     int target;           // samples wanted so far

@@ -11,6 +11,7 @@
 // A slot is used again only after its answer is committed, so that whatever kills the process, no
 // more requests are repeated than there are slots.
 #include "base/clock.h"
+#include "served/reply_stream.h"
 #include "served/served.h"
 
 #include <math.h>
@@ -39,6 +40,9 @@ typedef struct slot {
     int n_shorter;
     bool counting; // the request in flight counts the prompt
     bool no_room;  // not even its shortest prompt fits into the length
+    bool streams;  // its answer is asked for in pieces
+    int attempt;   // which try the pieces are of
+    reply_stream stream;
     wire_reply reply;
 } slot;
 
@@ -51,6 +55,8 @@ typedef struct asker {
     int n_idle, n_all, n_done, n_failed;
     int group, sample, cell; // the cursor: where to look for the next missing sample
     int in_a_row;            // failures without an answer between them
+    bool whole;              // answers are asked for in one: the server cannot do otherwise, or
+                             // then does not say how much it read
     const char *stop_kind;   // NULL, or why there is no sense in going on
     double started, shown;
 } asker;
@@ -106,12 +112,32 @@ static void name_address(http_call *call) {
     snprintf(call->note, sizeof call->note, "HTTP 404 at %.150s%.90s", call->url, said);
 }
 
+// Takes in what has come of a stream.
+static size_t arrive(http_call *call) {
+    slot *at = call->context;
+    if (at->attempt != call->attempts) reply_stream_free(&at->stream);
+    at->attempt = call->attempts;
+    if (!at->stream.begun && !event_stream_begins(call->reply.data, call->reply.n)) return 0;
+    reply_stream_feed(&at->stream, call->reply.data, call->reply.n, clock_now() - call->started);
+    call->reply.n = 0;
+    text_add_n(&call->reply, "", 0);
+    return reply_stream_size(&at->stream);
+}
+
+static http_fault read_stream(http_call *call, const thoughts_known *known) {
+    slot *at = call->context;
+    http_hide_key(call->owner, at->stream.error.data, at->stream.error.n);
+    return reply_stream_read(&at->stream, call->status, known, &at->reply, call->note);
+}
+
 static http_fault judge(http_call *call) {
     slot *at = call->context;
     served_group *g = at->cell->group;
     free(at->reply.text);
-    http_fault fault = wire_read(call->reply.data, call->reply.n, call->status, &g->thoughts,
-                                 &at->reply, call->note);
+    bool streamed = at->stream.begun && at->attempt == call->attempts;
+    http_fault fault = streamed ? read_stream(call, &g->thoughts)
+                                : wire_read(call->reply.data, call->reply.n, call->status,
+                                            &g->thoughts, &at->reply, call->note);
     g->thoughts.begun |= at->reply.begun;
     if (call->status == 404) name_address(call);
     return fault;
@@ -149,6 +175,9 @@ static void start(asker *a, slot *at, const char *url, const char *head, const c
     call->n_tail = strlen(tail);
     call->prompt = &at->prompt;
     call->judge = judges;
+    call->arrive = judges == judge ? arrive : NULL;
+    at->attempt = 0;
+    reply_stream_free(&at->stream);
     call->context = at;
     http_start(a->http, call);
 }
@@ -156,8 +185,10 @@ static void start(asker *a, slot *at, const char *url, const char *head, const c
 static void send(asker *a, slot *at) {
     const served_group *g = at->cell->group;
     at->counting = at->call.bare = false;
+    at->streams = !a->whole && g->frame.tail_stream != NULL;
     at->in_flight = a->n_slots - a->n_idle;
-    start(a, at, a->s->at.url, wire_head(&g->frame, &at->prompt), g->frame.tail, judge);
+    const char *tail = at->streams ? g->frame.tail_stream : g->frame.tail;
+    start(a, at, a->s->at.url, wire_head(&g->frame, &at->prompt), tail, judge);
 }
 
 static fv_status store(asker *a, slot *at, fv_error *error);
@@ -282,6 +313,11 @@ static void classify(asker *a, slot *at, asks_row *row, served_verdict *verdict,
     row->finish = at->reply.finish;
     row->prompt_tokens = at->reply.prompt_tokens;
     row->completion_tokens = at->reply.completion_tokens;
+    row->cached_tokens = at->reply.cached_tokens;
+    row->thought_tokens = at->reply.thought_tokens;
+    row->thought_estimated = at->reply.thought_estimated;
+    row->speed = at->reply.speed;
+    a->whole |= at->reply.streamed && at->reply.prompt_tokens < 0;
     tokens_rule_learn(&g->rule.count, at->tokens, at->reply.prompt_tokens);
     if (tokens_rule_truncated(&g->rule.count, at->tokens, at->reply.prompt_tokens)) {
         verdict->answer = FV_ANSWER_TRUNCATED;
@@ -339,6 +375,8 @@ static fv_status store(asker *a, slot *at, fv_error *error) {
                     .attempts = at->call.attempts,
                     .prompt_tokens = -1,
                     .completion_tokens = -1,
+                    .cached_tokens = -1,
+                    .thought_tokens = -1,
                     .seconds = at->call.seconds,
                     .in_flight = at->no_room ? -1 : at->in_flight,
                     .load = g->load,
@@ -358,6 +396,19 @@ static fv_status store(asker *a, slot *at, fv_error *error) {
     return status;
 }
 
+// A server that knows no streams is asked for the answer in one.
+static bool refuses_stream(const slot *at) {
+    http_fault fault = at->call.fault;
+    bool refused = fault == HTTP_REFUSED || fault == HTTP_SERVER;
+    return !at->counting && at->streams && refused && wire_refuses_stream(at->call.note);
+}
+
+static fv_status send_whole(asker *a, slot *at) {
+    a->whole = true;
+    send(a, at);
+    return FV_OK;
+}
+
 // Goes on with what was counted, and stores all answers that have arrived in one transaction.
 static fv_status take_arrived(asker *a, http_call *first, fv_error *error) {
     fv_status status = asks_begin(a->s->asks, error);
@@ -367,6 +418,8 @@ static fv_status take_arrived(asker *a, http_call *first, fv_error *error) {
             status = take_count(a, at, error);
         else if (!at->counting && call->fault == HTTP_CONTEXT && can_be_shorter(at))
             status = send_shorter(a, at, error);
+        else if (refuses_stream(at))
+            status = send_whole(a, at);
         else
             status = store(a, at, error);
     }
@@ -448,6 +501,7 @@ fv_status fv_served_ask(fv_served *s, fv_error *error) {
     for (size_t i = 0; i < n && a.slots != NULL; i++) {
         http_call_free(&a.slots[i].call);
         prompt_free(&a.slots[i].prompt);
+        reply_stream_free(&a.slots[i].stream);
         free(a.slots[i].reply.text);
     }
     http_free(a.http);

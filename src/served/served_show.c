@@ -34,6 +34,20 @@ static void add_reply(text_buffer *text, const char *reply) {
     free(shown);
 }
 
+static void add_speed(text_buffer *text, const asks_row *row) {
+    const reply_speed *speed = &row->speed;
+    if (speed->first_token > 0) text_add(text, "first token after %.3g s", speed->first_token);
+    if (speed->prefill > 0) text_add(text, ", prefill %.4g", speed->prefill);
+    if (speed->decode > 0) text_add(text, ", decode %.4g", speed->decode);
+    if (speed->by != REPLY_TIMED_BY_NOBODY)
+        text_add(text, " tokens a second (%s)", reply_timed_text(speed->by));
+    if (row->cached_tokens > 0) text_add(text, ", %d tokens were cached", row->cached_tokens);
+    if (speed->first_token > 0) text_add_char(text, '\n');
+    if (row->thought_tokens >= 0)
+        text_add(text, "%d of %d tokens are thought%s\n", row->thought_tokens,
+                 row->completion_tokens, row->thought_estimated ? " (estimated)" : "");
+}
+
 static char *summarise(const asks_row *row) {
     text_buffer text = {0};
     text_add(&text, "row %lld: %s, %s, %s\n", (long long)row->id, row->model, row->api, row->task);
@@ -53,6 +67,7 @@ static char *summarise(const asks_row *row) {
     if (row->in_flight >= 0) text_add(&text, ", %d in flight", row->in_flight);
     if (row->load > 0) text_add(&text, " of %d wanted", row->load);
     text_add_char(&text, '\n');
+    add_speed(&text, row);
     add_reply(&text, row->reply);
     if (text.failed) text_free(&text);
     return text.data;

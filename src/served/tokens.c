@@ -264,8 +264,10 @@ fv_status tokens_rule_make(token_counter *c, const prompt *least, const prompt *
     if (vllm)
         status = wire_frame_bare(&rule->frame, c->api, c->model, least->system, c->extra, error);
     else
-        rule->frame = (wire_frame){named_head(c, rest), named_head(c, rest), named_head(c, rest),
-                                   text_copy("\"}")};
+        rule->frame = (wire_frame){.head = named_head(c, rest),
+                                   .head_system = named_head(c, rest),
+                                   .head_chat = named_head(c, rest),
+                                   .tail = text_copy("\"}")};
     const wire_frame *f = &rule->frame;
     if (status == FV_OK && (!rule->url || !f->head || !f->head_system || !f->head_chat || !f->tail))
         status = no_memory(error);

@@ -26,9 +26,11 @@ static fv_status read_extra(const char *extra, json_t **more, fv_error *error) {
 }
 
 // All members but model and prompt.
-static json_t *make_members(int max_tokens, json_t *more) {
-    json_t *members =
-        json_pack("{s:i, s:f, s:b}", "max_tokens", max_tokens, "temperature", 0.0, "stream", 0);
+static json_t *make_members(int max_tokens, json_t *more, bool stream) {
+    json_t *members = json_pack("{s:i, s:f, s:b}", "max_tokens", max_tokens, "temperature", 0.0,
+                                "stream", stream);
+    if (stream)
+        json_object_set_new(members, "stream_options", json_pack("{s:b}", "include_usage", 1));
     const char *key;
     json_t *value;
     if (json_object_get(more, "max_completion_tokens") != NULL)
@@ -42,13 +44,16 @@ static json_t *make_members(int max_tokens, json_t *more) {
     return members;
 }
 
-// The members behind the prompt: `,"max_tokens":128,"temperature":0.0}`.
-static char *make_tail(int max_tokens, const char *extra, fv_status *status, fv_error *error) {
+// The members behind the prompt: `,"max_tokens":128,"temperature":0.0}`. NULL for a stream where
+// `extra` says whether there is one.
+static char *make_tail(int max_tokens, const char *extra, bool stream, fv_status *status,
+                       fv_error *error) {
     json_t *more;
     *status = read_extra(extra, &more, error);
     if (*status != FV_OK) return NULL;
-    json_t *members = make_members(max_tokens, more);
-    char *text = json_dumps(members, JSON_COMPACT), *tail = NULL;
+    json_t *members = make_members(max_tokens, more, stream);
+    bool chosen = stream && json_object_get(more, "stream") != NULL;
+    char *text = chosen ? NULL : json_dumps(members, JSON_COMPACT), *tail = NULL;
     if (text != NULL) {
         tail = text[1] == '}' ? text_copy("}") : text_copy(text);
         if (tail != NULL && tail[0] == '{') tail[0] = ',';
@@ -89,7 +94,7 @@ fv_status wire_settings_make(wire_settings *settings, int max_tokens, const char
     json_t *more, *sampling = json_object();
     *settings = (wire_settings){0};
     fv_status status = read_extra(extra, &more, error);
-    json_t *members = status == FV_OK ? make_members(max_tokens, more) : NULL;
+    json_t *members = status == FV_OK ? make_members(max_tokens, more, false) : NULL;
     for (size_t i = 0; i < sizeof SAMPLING / sizeof *SAMPLING; i++) {
         json_t *value = json_object_get(members, SAMPLING[i]);
         if (value != NULL) json_object_set(sampling, SAMPLING[i], value);
@@ -147,15 +152,28 @@ const char *wire_head(const wire_frame *frame, const prompt *p) {
     return p->system != NULL ? frame->head_system : frame->head;
 }
 
+// The tail for an answer in pieces, or NULL.
+static char *stream_tail(wire_api api, int max_tokens, const char *extra) {
+    fv_status status;
+    fv_error error;
+    text_buffer tail = {0};
+    char *members = make_tail(max_tokens, extra, true, &status, &error);
+    if (members != NULL) text_add(&tail, "%s%s", api == WIRE_CHAT ? "\"}]" : "\"", members);
+    free(members);
+    if (tail.failed) text_free(&tail);
+    return tail.data;
+}
+
 fv_status wire_frame_make(wire_frame *frame, wire_api api, const char *model, const char *system,
                           int max_tokens, const char *extra, fv_error *error) {
     fv_status status = FV_OK;
-    char *members = make_tail(max_tokens, extra, &status, error);
+    char *members = make_tail(max_tokens, extra, false, &status, error);
     text_buffer tail = {0};
     text_add(&tail, "%s%s", api == WIRE_CHAT ? "\"}]" : "\"", members ? members : "");
     *frame = (wire_frame){.tail = tail.data};
     bool failed = !make_heads(frame, api, model, system) || members == NULL || tail.failed;
     free(members);
+    if (status == FV_OK) frame->tail_stream = stream_tail(api, max_tokens, extra);
     if (status == FV_OK && failed) status = fv_fail(error, FV_NO_MEMORY, "out of memory");
     if (status != FV_OK) wire_frame_free(frame);
     return status;
@@ -184,6 +202,7 @@ void wire_frame_free(wire_frame *frame) {
     free(frame->head_system);
     free(frame->head_chat);
     free(frame->tail);
+    free(frame->tail_stream);
     *frame = (wire_frame){0};
 }
 
@@ -211,6 +230,10 @@ static bool mentions(const char *text, const char *word) {
         if (i == n) return true;
     }
     return false;
+}
+
+bool wire_refuses_stream(const char *note) {
+    return mentions(note, "stream");
 }
 
 static bool about_context(const char *text) {
@@ -282,6 +305,13 @@ static void add_parts(const json_t *parts, text_buffer *text) {
     }
 }
 
+void wire_add_content(const json_t *content, text_buffer *text) {
+    if (json_is_string(content))
+        text_add_n(text, json_string_value(content), json_string_length(content));
+    else
+        add_parts(content, text);
+}
+
 // The text of a choice: a message's content, as a string or in parts, its refusal, or a
 // completion's text. False where there is none of them.
 static bool choice_text(const json_t *choice, text_buffer *text) {
@@ -292,10 +322,8 @@ static bool choice_text(const json_t *choice, text_buffer *text) {
     bool nothing = content == NULL || json_is_null(content);
     if (nothing && json_is_string(refusal)) content = refusal;
     text_add_n(text, "", 0);
-    if (json_is_string(content))
-        text_add_n(text, json_string_value(content), json_string_length(content));
-    else if (json_is_array(content))
-        add_parts(content, text);
+    if (json_is_string(content) || json_is_array(content))
+        wire_add_content(content, text);
     else
         return json_is_null(content) || (content == NULL && json_is_object(message));
     return true;
@@ -327,30 +355,37 @@ static void take_choice(const json_t *root, const json_t *choice, const thoughts
     const char *thought = apart_thought(choice);
     const char *whole = *text->data == '\0' && thought != NULL ? thought : text->data;
     bool loops = ends_in_repetition(whole, strlen(whole));
+    size_t n_whole = strlen(text->data), n_apart = thought != NULL ? strlen(thought) : 0;
     reply->cut = is_cut(reply->finish);
     text->n = thoughts_remove(text->data, strlen(text->data), known, reply->cut, &found);
     reply->cut |= found.open;
     reply->begun = found.begun;
     reply->loops = reply->cut && loops;
+    reply->thought_tokens =
+        reply_thought_tokens(usage, reply->completion_tokens, n_apart + n_whole - text->n, text->n,
+                             &reply->thought_estimated);
+    const json_t *timings = json_object_get(root, "timings");
+    reply->cached_tokens = reply_cached_tokens(usage, timings);
+    reply_speed_from_timings(timings, &reply->speed);
     reply->text = text->data;
     *text = (text_buffer){0};
 }
 
-http_fault wire_read(const char *body, size_t n, int status, const thoughts_known *known,
-                     wire_reply *reply, char *note) {
-    *reply = (wire_reply){.prompt_tokens = -1, .completion_tokens = -1};
-    if (status != 200) return wire_fault(body, n, status, note);
-    json_error_t why;
-    json_t *root = json_read(body, n, 0, &why);
+void wire_reply_init(wire_reply *reply) {
+    *reply = (wire_reply){
+        .prompt_tokens = -1, .completion_tokens = -1, .cached_tokens = -1, .thought_tokens = -1};
+}
+
+bool wire_has_error(const json_t *root) {
+    return error_sentence(root) != NULL;
+}
+
+http_fault wire_read_json(const json_t *root, const thoughts_known *known, wire_reply *reply,
+                          char *note) {
     const json_t *choice = json_array_get(json_object_get(root, "choices"), 0);
     text_buffer text = {0};
     http_fault fault = HTTP_NONE;
-    if (root == NULL) {
-        snprintf(note, NOTE, "the reply is no JSON: %.100s", why.text);
-        fault = HTTP_MALFORMED;
-    } else if (error_sentence(root) != NULL) {
-        fault = wire_fault(body, n, 500, note);
-    } else if (choice == NULL || !choice_text(choice, &text)) {
+    if (choice == NULL || !choice_text(choice, &text)) {
         snprintf(note, NOTE, "the reply has no choices[0] with a message or a text");
         fault = HTTP_MALFORMED;
     } else if (text.failed) {
@@ -359,6 +394,22 @@ http_fault wire_read(const char *body, size_t n, int status, const thoughts_know
         take_choice(root, choice, known, &text, reply);
     }
     text_free(&text);
+    return fault;
+}
+
+http_fault wire_read(const char *body, size_t n, int status, const thoughts_known *known,
+                     wire_reply *reply, char *note) {
+    wire_reply_init(reply);
+    if (status != 200) return wire_fault(body, n, status, note);
+    json_error_t why;
+    json_t *root = json_read(body, n, 0, &why);
+    http_fault fault = HTTP_MALFORMED;
+    if (root == NULL)
+        snprintf(note, NOTE, "the reply is no JSON: %.100s", why.text);
+    else if (wire_has_error(root))
+        fault = wire_fault(body, n, 500, note);
+    else
+        fault = wire_read_json(root, known, reply, note);
     json_decref(root);
     return fault;
 }

@@ -4,6 +4,7 @@
 #define FOVEA_SERVED_WIRE_H
 
 #include "served/http.h"
+#include "served/reply_speed.h"
 #include "served/thoughts.h"
 
 typedef enum wire_api { WIRE_CHAT, WIRE_COMPLETIONS } wire_api;
@@ -13,6 +14,7 @@ typedef enum wire_api { WIRE_CHAT, WIRE_COMPLETIONS } wire_api;
 typedef struct wire_frame {
     char *head, *head_system, *head_chat, *tail; // head_system: with a system message; head_chat:
                                                  // of a prompt that has its messages' roles
+    char *tail_stream; // asks for the answer in pieces; NULL where `extra` decides
 } wire_frame;
 fv_status wire_frame_make(wire_frame *frame, wire_api api, const char *model, const char *system,
                           int max_tokens, const char *extra, fv_error *error);
@@ -44,7 +46,12 @@ typedef struct wire_reply {
     bool cut;                             // it ends where the tokens did, or inside a thought
     bool begun;                           // it closes a thought that it does not open
     bool loops;                           // it is cut, and repeats itself up to there
+    bool streamed;                        // it came in pieces
     int prompt_tokens, completion_tokens; // -1 where usage is missing
+    int cached_tokens;                    // of the prompt, read before; -1 where not known
+    int thought_tokens;                   // of the completion; -1 where not known
+    bool thought_estimated;               // by the share of its bytes
+    reply_speed speed;
 } wire_reply;
 
 // Reads a completion. HTTP_NONE and *reply, or what is wrong, with a sentence in `note` [256].
@@ -53,5 +60,22 @@ http_fault wire_read(const char *body, size_t n, int status, const thoughts_know
 
 // What an HTTP status and an error body mean.
 http_fault wire_fault(const char *body, size_t n, int status, char *note);
+
+// --- for replies that come in pieces ---
+
+void wire_reply_init(wire_reply *reply); // nothing is known
+
+// Adds what is said in a content, a string or a list of parts.
+void wire_add_content(const json_t *content, text_buffer *text);
+
+// Whether an object of a reply tells of an error.
+bool wire_has_error(const json_t *root);
+
+// wire_read of a body of status 200 that is parsed already.
+http_fault wire_read_json(const json_t *root, const thoughts_known *known, wire_reply *reply,
+                          char *note);
+
+// Whether a note of a refusal is about streaming.
+bool wire_refuses_stream(const char *note);
 
 #endif

@@ -1,5 +1,6 @@
 // Fuzzes what reads a server's reply: whatever comes over the wire is an answer or a fault with a
 // note, and every answer has a class. The first byte chooses the HTTP status.
+#include "served/reply_stream.h"
 #include "served/score.h"
 #include "served/wire.h"
 
@@ -22,6 +23,22 @@ static void judge(const char *text) {
     }
 }
 
+// The same bytes as a stream, split where their first one says.
+static void read_stream(const char *body, size_t n, int status, size_t split) {
+    char note[sizeof((http_call *)0)->note] = "";
+    wire_reply reply;
+    reply_stream stream = {0};
+    size_t first = n > 0 ? split % n : 0;
+    reply_stream_feed(&stream, body, first, 1);
+    reply_stream_feed(&stream, body + first, n - first, 2);
+    http_fault fault = reply_stream_read(&stream, status, &THOUGHTS, &reply, note);
+    if ((fault == HTTP_NONE) != (reply.text != NULL)) abort();
+    if (memchr(note, '\0', sizeof note) == NULL) abort();
+    if (reply.speed.prefill < 0 || reply.speed.decode < 0 || reply.thought_tokens < -1) abort();
+    free(reply.text);
+    reply_stream_free(&stream);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static const int STATUSES[] = {200, 400, 401, 404, 413, 429, 500};
     char note[sizeof((http_call *)0)->note] = "";
@@ -37,6 +54,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (memchr(note, '\0', sizeof note) == NULL) abort();
     if (fault == HTTP_NONE) judge(reply.text);
     free(reply.text);
+    read_stream(body, size - 1, status, data[0]);
     free(body);
     return 0;
 }

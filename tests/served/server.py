@@ -19,6 +19,13 @@ configuration:
     context     the longest prompt; beyond it HTTP 400, or with "truncate" it silently reads less
     key, model  what requests must have
     delay       seconds before an answer
+    stream      what an answer asked for in pieces is: "", in one all the same; "refused"; "events", a word a
+                piece; with more words behind it "bytes", written in pieces of a few bytes; "returns", lines that
+                end in carriage returns; "thought", a thought before it; "held", all at one moment; "unclosed",
+                it ends too soon; "unread", without usage; "broken", an error in the middle
+    first, pace seconds before the first piece, and before each further one
+    details     further members of usage
+    timings     llama.cpp's, of every reply
     crowd       questions under way at once from which on every answer is wrong
     form        how an answer is written: "thought", the right value in a closed thought before it;
                 "open thought", the whole answer inside one; "cut thought", the same at the limit of tokens;
@@ -68,6 +75,11 @@ DEFAULTS = {
     "key": "",
     "model": "",
     "delay": 0,
+    "stream": "",
+    "first": 0.0,
+    "pace": 0.0,
+    "details": {},
+    "timings": {},
     "crowd": 0,
     "form": "",
     "base": "/v1",
@@ -317,13 +329,79 @@ class Server(asyncio.Protocol):
                 "prompt_tokens": tokens,
                 "completion_tokens": count_tokens(text or ""),
                 "total_tokens": tokens,
+                **self.state.config["details"],
             }
+        if self.state.config["timings"]:
+            reply["timings"] = self.state.config["timings"]
+        if self.streaming and self.state.config["stream"]:
+            return self.send_stream(reply)
         if self.state.config["form"] == "loose":
             reply.update(created=10**40, score=[float("nan"), float("inf")])
             return self.send(200, json.dumps(reply).encode().replace(b"@bytes@", b"\xff\xc3("))
         if form == "reasoning" and chat:
             choice["message"]["reasoning_content"] = f"So {text}"
         self.send(200, reply)
+
+    # --- streams
+
+    def events(self, reply):
+        """(event, whether it waits for a token): an answer in pieces, as vLLM and llama.cpp send it."""
+        how, choice = self.state.config["stream"].split(), reply["choices"][0]
+        base = {key: value for key, value in reply.items() if key not in ("choices", "usage", "timings")}
+
+        def piece(delta, finish=None):
+            inside = {"delta": delta} if self.chat else {"text": delta.get("content", "")}
+            return {**base, "choices": [{"index": 0, "finish_reason": finish, **inside}], "usage": None}
+
+        text = choice["message"]["content"] if self.chat else choice["text"]
+        yield piece({"role": "assistant", "content": ""}), False
+        if "thought" in how:
+            for word in ("Let ", "me ", "see. "):
+                yield piece({"reasoning_content": word}), True
+        for word in re.findall(r"\S+\s*", text or ""):
+            yield piece({"content": word}), True
+        if "broken" in how:
+            yield {"error": {"message": "the engine died", "code": 500}}, False
+        if "unclosed" in how:
+            return
+        yield piece({}, choice["finish_reason"]), False
+        last = {**base, "choices": []}
+        if "usage" in reply and "unread" not in how:
+            last["usage"] = reply["usage"]
+        if "timings" in reply:
+            last["timings"] = reply["timings"]
+        yield last, False
+
+    def send_stream(self, reply):
+        config, how = self.state.config, self.state.config["stream"].split()
+        end = "\r" if "returns" in how else "\n"
+        texts = [(f": a comment{end}{end}", False)]
+        texts += [(f"data: {json.dumps(event)}{end}{end}", waits) for event, waits in self.events(reply)]
+        if "unclosed" not in how:
+            texts.append((f"data: [DONE]{end}{end}", False))
+        if "held" in how:
+            texts = [("".join(text for text, _ in texts), True)]
+        self.transport.write(f"HTTP/1.1 200 X\r\nContent-Type: text/event-stream\r\n{self.name()}"
+                             "Transfer-Encoding: chunked\r\n\r\n".encode())
+        steps, pause = [], config["first"]
+        for text, waits in texts:
+            data = text.encode()
+            size = 3 if "bytes" in how else len(data)
+            steps += [(pause if waits else 0, data[:size])] + [(0, data[i : i + size]) for i in range(size, len(data), size)]
+            pause = config["pace"] if waits else pause
+        self.step(iter(steps), None)
+
+    def step(self, steps, chunk):
+        self.waiting = None
+        if chunk:
+            self.transport.write(f"{len(chunk):x}\r\n".encode() + chunk + b"\r\n")
+        for pause, chunk in steps:
+            if pause > 0 or "bytes" in self.state.config["stream"]:
+                self.waiting = asyncio.get_running_loop().call_later(pause, self.step, steps, chunk)
+                return
+            self.transport.write(f"{len(chunk):x}\r\n".encode() + chunk + b"\r\n")
+        self.transport.write(b"0\r\n\r\n")
+        self.data_received(b"")
 
     # --- requests
 
@@ -374,16 +452,19 @@ class Server(asyncio.Protocol):
         config = self.state.config
         prompt = whole_text(request["messages"]) if chat else request["prompt"]
         digest = hashlib.blake2b(prompt.encode(), digest_size=8).hexdigest()
-        self.chat = chat
+        self.chat, self.streaming = chat, request.get("stream", False)
         fault = self.state.fault(prompt, digest)
         if self.state.log:
-            entry = {"digest": digest, "tokens": self.state.count(prompt, chat), "fault": fault and fault["kind"]}
+            entry = {"digest": digest, "tokens": self.state.count(prompt, chat), "fault": fault and fault["kind"],
+                     "stream": self.streaming}
             self.state.log.write(json.dumps(entry) + "\n")
             self.state.log.flush()
         if config["model"] and request["model"] != config["model"]:
             return self.send_error(404, f"The model `{request['model']}` does not exist.")
         if fault:
             return self.send_fault(fault, prompt)
+        if self.streaming and config["stream"] == "refused":
+            return self.send_error(400, "This model does not support streaming.")
         limit = config["context"]
         if limit and not config["truncate"] and self.state.count(prompt, chat) + request.get("max_tokens", 16) > limit:
             return self.send_error(400, f"This model's maximum context length is {limit} tokens.")
