@@ -159,6 +159,8 @@ typedef struct fv_served_options {
     const char *cacert; // a file of certificates that https servers are checked by; NULL: the usual
     const char *thoughts; // one more pair of marks around a thought, "OPEN,CLOSE"; NULL for none
     const char *extra;    // a JSON object of more members of every request; NULL for none
+    const char *prompts_of; // NULL, or a label in eval.db: its prompts are asked, to the byte, and
+                            // nothing that it has not answered
     bool same_model;    // stored answers of the label are of this model, though of another address
                         // or another name
     bool reuse_unknown; // answers count that were stored before it was noted who answered

@@ -7,6 +7,7 @@
 #include <fovea/chart.h>
 #include <fovea/checkpoint.h>
 #include <fovea/claim.h>
+#include <fovea/compare.h>
 #include <fovea/config.h>
 #include <fovea/cost.h>
 #include <fovea/cost_devices.h>
@@ -18,6 +19,7 @@
 #include <fovea/machine.h>
 #include <fovea/model.h>
 #include <fovea/own.h>
+#include <fovea/paired.h>
 #include <fovea/probe.h>
 #include <fovea/record.h>
 #include <fovea/ring.h>

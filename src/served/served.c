@@ -321,6 +321,7 @@ static void load_row(void *context, const asks_row *row) {
     bool counts = fv_answer_counts(row->answer);
     fv_cell_count(&c->cell, row->answer, row->score);
     if (counts && row->sample < l->group->samples) c->state[row->sample] = SAMPLE_ANSWERED;
+    if (counts) s->n_other_prompts += !served_follows(c, row);
     if (counts) {
         s->n_stored++;
         speeds_add(&c->speeds, row);
@@ -357,7 +358,7 @@ asks_whose served_counted(const fv_served *s) {
 
 fv_status served_load(fv_served *s, fv_error *error) {
     loader l = {.served = s};
-    s->n_stored = s->n_unknown = 0;
+    s->n_stored = s->n_unknown = s->n_other_prompts = 0;
     for (int i = 0; i < s->n_faults; i++) s->faults[i].n = 0;
     for (int i = 0; i < s->n_cells; i++) {
         forget(&s->cells[i].cell);
@@ -423,9 +424,11 @@ fv_status fv_served_open(const fv_served_options *options, fv_served **out, fv_e
     if (status == FV_OK) status = make_groups(s, error);
     use_marks(s);
     if (status == FV_OK) status = served_open_asks(s, false, error);
+    if (status == FV_OK && options->prompts_of != NULL) status = served_follow(s, error);
     if (status == FV_OK) status = served_check_label(s, error);
     s->context = s->server.context;
     if (status == FV_OK) status = served_load(s, error);
+    if (status == FV_OK) status = served_check_prompts(s, error);
     if (status == FV_OK) status = served_measure_lengths(s, error);
     // A server that had to be waited for tells only now what it is.
     if (status == FV_OK && s->server.answers && !s->server.ready)
@@ -448,6 +451,7 @@ void fv_served_close(fv_served *s) {
     for (int i = 0; i < s->n_cells; i++) {
         free(s->cells[i].state);
         speeds_free(&s->cells[i].speeds);
+        free(s->cells[i].led);
     }
     free(s->groups);
     free(s->cells);

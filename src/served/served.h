@@ -32,6 +32,13 @@ typedef struct served_group {
 
 typedef enum sample_state { SAMPLE_MISSING, SAMPLE_ANSWERED, SAMPLE_FAILED } sample_state;
 
+// A prompt that another label was asked.
+typedef struct led_prompt {
+    bool there;
+    int n_units;
+    uint64_t hash;
+} led_prompt;
+
 typedef struct served_cell {
     served_group *group;
     fv_cell cell;         // counts of everything stored that counts
@@ -40,6 +47,7 @@ typedef struct served_cell {
     int n_reused;         // answers of unknown origin that count
     unsigned char *state; // [group->samples] of sample_state
     int target;           // samples wanted so far
+    led_prompt *led;      // [group->samples] with options.prompts_of, else NULL
 } served_cell;
 
 struct fv_served {
@@ -60,6 +68,7 @@ struct fv_served {
     char counted[48];        // how tokens are counted; "" where nothing is missing
     bool estimated;          // some of them are not
     double mean_seconds;     // of stored answers; 0 while there are none
+    int n_other_prompts;     // answers to other prompts than those of options.prompts_of
     int n_stored, n_unknown; // answers that count; and of unknown origin that do not and would
     fv_served_fault *faults;
     int n_faults;
@@ -91,6 +100,14 @@ fv_status served_name(fv_served *s, fv_error *error);
 // Asks the server what it is, and fails where the label's answers are of another model, as far as
 // the options do not say that it is the same. s->asks must be open.
 fv_status served_check_label(fv_served *s, fv_error *error);
+
+// Finds the prompts of options.prompts_of, before the answers are loaded; only these are asked.
+// FV_USAGE where there are none.
+fv_status served_follow(fv_served *s, fv_error *error);
+
+// Whether the answer is to the prompt that is asked for; FV_USAGE where some are not.
+bool served_follows(const served_cell *cell, const asks_row *row);
+fv_status served_check_prompts(const fv_served *s, fv_error *error);
 
 // Writes what is asked otherwise than usual into cell->settings.
 void served_name_settings(const fv_served *s, const served_group *group, fv_cell *cell);

@@ -162,7 +162,13 @@ static fv_status build(asker *a, slot *at, int n_units, fv_error *error) {
     const served_sample_place place = served_place(a->s, at->cell, at->sample, n_units);
     at->n_units = n_units;
     prompt_clear(&at->prompt);
-    return g->task->build(g->task, &a->s->source, &place, &at->prompt, error);
+    fv_status status = g->task->build(g->task, &a->s->source, &place, &at->prompt, error);
+    const led_prompt *led = at->cell->led != NULL ? &at->cell->led[at->sample] : NULL;
+    if (status != FV_OK || led == NULL || led->hash == at->prompt.hash) return status;
+    return fv_fail(error, FV_USAGE,
+                   "a prompt of %s is not what '%s' was asked: what it is made of has changed "
+                   "since, or this version builds it otherwise; ask '%s' again under another label",
+                   g->task->name, a->s->options.prompts_of, a->s->options.prompts_of);
 }
 
 static void start(asker *a, slot *at, const char *url, const char *head, const char *tail,
@@ -228,6 +234,7 @@ static fv_status prepare(asker *a, slot *at, int n_units, fv_error *error) {
 
 static fv_status begin(asker *a, slot *at, fv_error *error) {
     int n_units = length_search_start(&at->search, &at->cell->group->rule);
+    if (at->cell->led != NULL) n_units = at->cell->led[at->sample].n_units;
     at->n_shorter = 0;
     at->tokens = -1;
     at->counting = at->no_room = false;

@@ -35,6 +35,7 @@ static fv_status measure_group(fv_served *s, served_group *g, token_counter *cou
         snprintf(s->counted, sizeof s->counted, "%s%s", tokens_way_text(g->rule.count.way),
                  g->rule.count.added_known ? "" : ", template estimated");
     s->estimated |= !length_rule_is_sure(&g->rule);
+    if (s->options.prompts_of != NULL) g->rule.fits = false; // another's prompts are not shortened
     return FV_OK;
 }
 

@@ -20,6 +20,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from against import AGAINST_CHECKS
 from bench import FAST, KEY, Bench, check
 from chats import CHAT_CHECKS
 from edges import EDGE_CHECKS
@@ -577,9 +578,10 @@ def interrupted(bench):
         check(16 <= bench.rows(out, "count(*)")[0][0] < 550, "what was answered is not stored")
 
 
-CHECKS = [killed, passing_faults, lasting_faults, *LENGTH_CHECKS, *CHAT_CHECKS, *SET_CHECKS, rebuild, damaged, *WHOSE_CHECKS, truncation,
-          planted_table, prefix_order, interval, null_content, forms, addresses, queries_and_headers, certificates, hopeless, ruler_files,
-          ruler_questions, own_and_served, reading, documents, interrupted, *EDGE_CHECKS, *LOAD_CHECKS, *SPEED_CHECKS]
+CHECKS = [killed, passing_faults, lasting_faults, *AGAINST_CHECKS, *LENGTH_CHECKS, *CHAT_CHECKS, *SET_CHECKS, rebuild,
+          damaged, *WHOSE_CHECKS, truncation, planted_table, prefix_order, interval, null_content, forms, addresses,
+          queries_and_headers, certificates, hopeless, ruler_files, ruler_questions, own_and_served, reading,
+          documents, interrupted, *EDGE_CHECKS, *LOAD_CHECKS, *SPEED_CHECKS]
 
 
 def run_check(one, options):

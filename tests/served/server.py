@@ -42,6 +42,8 @@ configuration:
     name        what the header Server says
     owner, build, version   what the list of models, /props and /version say of the server
     returns     the model as replies name it
+    salt        prompts that are answered rightly are others than with another salt
+    noise       share of answers that are drawn anew at every arrival
     faults      [{"kind": ..., "share": of prompts, "times": arrivals that fail, -1 for all}]
 
 The log has a JSON line for every completion that was begun: the prompt's digest, length and what was
@@ -93,6 +95,8 @@ DEFAULTS = {
     "build": "",
     "version": "",
     "returns": "",
+    "salt": "",
+    "noise": 0,
     "faults": [],
 }
 REFUSAL = "I'm sorry, but I cannot find that in the text."
@@ -149,6 +153,7 @@ class State:
         self.log = log
         self.arrivals = {}
         self.busy = 0
+        self.begun = 0
         self.started = time.monotonic()
 
     def count(self, text, chat=False):
@@ -172,7 +177,10 @@ class State:
         unique = prompt[-600:] + value + str(place) + str(len(prompt))
         depth = 100 * place / len(prompt)
         accuracy = nearest(nearest(self.config["plant"], count_tokens(prompt)), depth)
-        if share(unique, "right") < accuracy:
+        drawn = share(unique, "right" + self.config["salt"])
+        if self.config["noise"] and share(unique, f"noise{self.begun}") < self.config["noise"]:
+            drawn = share(unique, f"anew{self.begun}")
+        if drawn < accuracy:
             return f"It is {value}.", "stop"
         kinds = dict(self.config["otherwise"])
         if not others:
@@ -190,6 +198,7 @@ class State:
 
     def fault(self, prompt, digest):
         """The kind of fault that this arrival of the prompt meets, or None."""
+        self.begun += 1
         self.arrivals[digest] = arrivals = self.arrivals.get(digest, 0) + 1
         low, place = 0.0, share(digest, "fault")
         for fault in self.config["faults"]:

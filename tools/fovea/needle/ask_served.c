@@ -1,5 +1,6 @@
 #include "needle/ask_served.h"
 
+#include "needle/against.h"
 #include "needle/cells_folder.h"
 #include "needle/request_headers.h"
 #include "number_list.h"
@@ -464,28 +465,33 @@ static int report(const served_request *r, const fv_served_options *o, fv_served
 
 // --- the verbs ---------------------------------------------------------------------------------
 
-static int plan(const served_request *r, const lists *l, const fv_served *served) {
+static int plan(const served_request *r, const fv_served_options *o, fv_served *served) {
     fv_served_plan made;
     fv_served_plan_make(served, &made);
     if (r->dry && r->json) return print_plan_json(r, &made);
-    if (r->dry || !r->quiet) print_plan(r->dry ? stdout : stderr, r, &l->options, &made);
-    return EXIT_DONE;
+    if (r->dry || !r->quiet) print_plan(r->dry ? stdout : stderr, r, o, &made);
+    return r->dry ? against_plan(stdout, r, served) : EXIT_DONE;
 }
 
-// Asks what is missing; *asked says whether that came to its end, so that there is something to
-// draw.
-static int ask(const served_request *r, lists *l, fv_cells *cells, bool *asked) {
+static char *label_of(const fv_served *served) {
+    fv_served_provenance p;
+    return fv_served_provenance_of(served, 0, &p) ? strdup(p.label) : NULL;
+}
+
+int served_session(const served_request *r, const fv_served_options *options, fv_cells *cells,
+                   bool *asked, char **label) {
     fv_error error;
     fv_served *served;
-    fv_status status = fv_served_open(&l->options, &served, &error);
+    fv_status status = fv_served_open(options, &served, &error);
     if (status != FV_OK) return tool_fail(&error);
-    int exit_code = plan(r, l, served);
+    if (label != NULL) *label = label_of(served);
+    int exit_code = plan(r, options, served);
     if (!r->dry && exit_code == EXIT_DONE) {
         if (r->predictions != NULL) status = fv_folder_make(r->predictions, NULL, &error);
         if (status == FV_OK) status = fv_served_ask(served, &error);
-        progress_finish(l->options.context);
+        progress_finish(options->context);
         *asked = status == FV_OK;
-        exit_code = *asked ? report(r, &l->options, served, cells) : tool_fail(&error);
+        exit_code = *asked ? report(r, options, served, cells) : tool_fail(&error);
         if (status == FV_INTERRUPTED)
             fputs("answers so far are stored; the same command asks the rest\n", stderr);
     }
@@ -517,11 +523,18 @@ int served_run(const served_request *r) {
         (!r->dry && cells_folder_mend(r->out, &error) != FV_OK))
         return tool_fail(&error);
     int exit_code = read_request(r, &l);
+    char *label = NULL;
+    if (exit_code == EXIT_DONE) exit_code = against_check(r);
+    l.options.prompts_of = against_prompts(r);
     tool_catch_interrupts();
     progress *display = progress_create(stderr, r->quiet);
     progress_set_unit(display, "requests");
     l.options.context = display;
-    if (exit_code == EXIT_DONE) exit_code = ask(r, &l, &cells, &asked);
+    if (exit_code == EXIT_DONE) exit_code = served_session(r, &l.options, &cells, &asked, &label);
+    if (asked && label != NULL && !tool_interrupted)
+        exit_code =
+            against_worse(exit_code, r->against != NULL ? against_run(r, &l.options, label, &cells)
+                                                        : against_nobody(r, &cells, label));
     // The folder is free for the next command while figures are drawn.
     if (asked && cells_folder_keep(r->out, r->with, &cells, &error) != FV_OK)
         exit_code = tool_fail(&error);
@@ -529,6 +542,7 @@ int served_run(const served_request *r) {
         fprintf(r->json ? stderr : stdout, "\n%s/report.html\n", r->out);
     progress_free(display);
     fv_cells_free(&cells);
+    free(label);
     free_lists(&l);
     return exit_code;
 }

@@ -7,6 +7,7 @@
 #include "options.h"
 
 #include <fovea/eval.h>
+#include <math.h>
 
 typedef struct served_request {
     const char *verb; // "needle" or "middle"
@@ -17,13 +18,17 @@ typedef struct served_request {
     double interval, timeout, retry_wait, price_in, price_out;
     option_texts headers;
     const char *cacert;
+    const char *against, *against_model, *against_label, *junit;
+    double fail_under, fail_within, alpha, difference; // NAN: not given
+    bool fail_worse, noise;
     bool same_model, reuse_unknown, dry, json, quiet;
     bool depths_given;
 } served_request;
 
 // The values that options start with.
 #define SERVED_USUAL                                                                               \
-    .api = "chat", .concurrency = "8", .retries = 5, .seed = 42, .timeout = 600, .retry_wait = 1
+    .api = "chat", .concurrency = "8", .retries = 5, .seed = 42, .timeout = 600, .retry_wait = 1,  \
+    .fail_under = NAN, .fail_within = NAN, .difference = NAN, .alpha = 0.05
 
 // The options that both verbs have, for the table of options.
 #define SERVED_OPTIONS(r)                                                                          \
@@ -75,6 +80,26 @@ typedef struct served_request {
         OPTION_REAL("price-out", &(r).price_out, "P", 0, 1e6, "price of a million answer tokens"), \
         OPTION_FLAG("dry-run", &(r).dry,                                                           \
                     "prints the plan (requests, tokens, time, cost) and asks nothing"),            \
+        OPTION_TEXT("against", &(r).against, "LABEL|URL",                                          \
+                    "compares with what is stored under a label, or with a second server: the "    \
+                    "same prompts for both, McNemar's exact test"),                                \
+        OPTION_TEXT("against-model", &(r).against_model, "NAME",                                   \
+                    "the model of that server; --model if not given"),                             \
+        OPTION_TEXT("against-label", &(r).against_label, "TEXT",                                   \
+                    "what its answers are kept under"),                                            \
+        OPTION_FLAG("noise", &(r).noise,                                                           \
+                    "asks the model a second time, and prints how often it differs from itself"),  \
+        OPTION_REAL("fail-under", &(r).fail_under, "P", 0.000001, 0.999999,                        \
+                    "exit code 3 if it is shown that the model finds less than the share P"),      \
+        OPTION_REAL("fail-unless-within", &(r).fail_within, "M", 0.000001, 0.999999,               \
+                    "exit code 3 unless it is shown that it finds at most M less than --against"), \
+        OPTION_FLAG("fail-if-worse", &(r).fail_worse,                                              \
+                    "exit code 3 if it is shown that it finds less often than --against"),         \
+        OPTION_REAL("alpha", &(r).alpha, "A", 0.000001, 0.5,                                       \
+                    "how probable 'shown' may be by chance; 0.05 if not given"),                   \
+        OPTION_REAL("difference", &(r).difference, "D", 0.000001, 0.999999,                        \
+                    "with --dry-run: how many prompts show that the share found is lower by D"),   \
+        OPTION_TEXT("junit", &(r).junit, "FILE", "writes the gates as JUnit's XML"),               \
         OPTION_TEXT("predictions", &(r).predictions, "DIR",                                        \
                     "also writes the answers as RULER's prediction files, DIR/LENGTH/TASK.jsonl"), \
         OPTION_TEXT("out", &(r).out, "DIR",                                                        \
@@ -93,6 +118,12 @@ int served_refuse_nobody(const char *verb);
 
 // Asks what the request says (or plans it, with `dry`); returns the exit code.
 int served_run(const served_request *r);
+
+// Asks what is missing by these options, or plans it; prints what was found, adds it to `cells` and
+// sets *asked where that came to its end. *label (NULL: not wanted) is what the answers are kept
+// under; the caller frees it. Returns the exit code.
+int served_session(const served_request *r, const fv_served_options *options, fv_cells *cells,
+                   bool *asked, char **label);
 
 // Writes RULER's data files of the request into `folder`.
 int served_write_data(const served_request *r, const char *folder);

@@ -184,6 +184,8 @@ static int needle_served(int argc, char **argv) {
             "4096,8192,16384,32768 --dry-run\n"
             "fovea needle --endpoint http://localhost:8080 --model any --task "
             "niah_single_2,niah_multikey_2,vt --haystack ~/essays --interval 0.2 --samples 100\n"
+            "fovea needle --endpoint http://localhost:8001 --model q4 --against "
+            "http://localhost:8000 --against-model f16 --noise --fail-if-worse\n"
             "fovea needle --show 17 --out out/needle\n"
             "fovea needle --data ruler --task all --haystack ~/essays --lengths 4096 --samples "
             "500\n"

@@ -1,0 +1,285 @@
+#include "needle/against.h"
+
+#include "needle/gates.h"
+#include "tool.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const double wanted_power = 0.8;
+static const double assumed_share = 0.9; // found, where nothing is stored
+
+static bool is_address(const char *text) {
+    return strstr(text, "://") != NULL;
+}
+
+// --- the options ---------------------------------------------------------------------------------
+
+static gate_limits limits_of(const served_request *r) {
+    return (gate_limits){r->fail_under, r->fail_within, r->fail_worse, r->alpha};
+}
+
+int against_check(const served_request *r) {
+    const gate_limits limits = limits_of(r);
+    const char *alone = !isnan(r->fail_within) ? "fail-unless-within"
+                        : r->fail_worse        ? "fail-if-worse"
+                        : r->noise             ? "noise"
+                                               : NULL;
+    if (r->against == NULL && alone != NULL)
+        return tool_usage_error("%s: --%s compares; say with whom by --against LABEL or URL",
+                                r->verb, alone);
+    if ((r->against_model != NULL || r->against_label != NULL) &&
+        (r->against == NULL || !is_address(r->against)))
+        return tool_usage_error("%s: --against-model and --against-label are of a server; give its "
+                                "address with --against URL",
+                                r->verb);
+    if (r->against != NULL && r->interval > 0)
+        return tool_usage_error("%s: --interval asks each model as much as it needs, and --against "
+                                "needs the same questions; leave out one of them",
+                                r->verb);
+    if (r->against != NULL && r->label != NULL && strcmp(r->against, r->label) == 0)
+        return tool_usage_error("%s: '%s' cannot be compared with itself; --noise asks it twice",
+                                r->verb, r->label);
+    if (r->junit != NULL && r->against == NULL && !gates_wanted(&limits))
+        return tool_usage_error("%s: --junit needs something to judge: give --fail-under or "
+                                "--against",
+                                r->verb);
+    if (!isnan(r->difference) && !r->dry)
+        return tool_usage_error("%s: --difference plans; give it with --dry-run", r->verb);
+    return EXIT_DONE;
+}
+
+const char *against_prompts(const served_request *r) {
+    return r->against != NULL && !is_address(r->against) ? r->against : NULL;
+}
+
+// --- the plan ------------------------------------------------------------------------------------
+
+static fv_status stored_share(fv_served *served, double *share, int *n, fv_error *error) {
+    fv_cells cells = {0};
+    int hits = 0;
+    *n = 0;
+    fv_status status = fv_served_cells(served, &cells, error);
+    for (int i = 0; i < cells.n; i++) {
+        hits += cells.items[i].hits;
+        *n += cells.items[i].n;
+    }
+    *share = *n > 0 ? (double)hits / *n : assumed_share;
+    fv_cells_free(&cells);
+    return status;
+}
+
+static void print_questions(FILE *out, double p_lost, double p_won, double alpha,
+                            const char *where) {
+    int n = fv_paired_questions(p_lost, p_won, alpha, wanted_power);
+    if (n > 0)
+        fprintf(out, "%d prompts %s", n, where);
+    else
+        fprintf(out, "more than ten million %s", where);
+}
+
+int against_plan(FILE *out, const served_request *r, fv_served *served) {
+    fv_error error;
+    double share, less;
+    int n;
+    if (isnan(r->difference)) return EXIT_DONE;
+    if (stored_share(served, &share, &n, &error) != FV_OK) return tool_fail(&error);
+    less = share - r->difference;
+    if (less < 0)
+        return tool_usage_error("%s: of %.3g found no %g more can be missed; give a smaller "
+                                "--difference",
+                                r->verb, share, r->difference);
+    fprintf(out,
+            "power          in 80 %% of cases --fail-if-worse at %g sees %.4g in place of %.4g "
+            "(%s) with\n               ",
+            r->alpha, less, share, n > 0 ? "as stored answers have" : "assumed");
+    print_questions(out, r->difference, 0, r->alpha, "where errors nest, ");
+    print_questions(out, share * (1 - less), (1 - share) * less, r->alpha,
+                    "where they are independent\n");
+    return EXIT_DONE;
+}
+
+// --- asking --------------------------------------------------------------------------------------
+
+int against_worse(int a, int b) {
+    static const int RANK[] = {
+        [EXIT_DONE] = 0, [EXIT_FAILED] = 1, [EXIT_USAGE] = 3, [EXIT_GATE] = 2};
+    return RANK[a] >= RANK[b] ? a : b;
+}
+
+static char *again_label(const char *label) {
+    size_t size = strlen(label) + sizeof " (again)";
+    char *text = malloc(size);
+    if (text != NULL) snprintf(text, size, "%s (again)", label);
+    return text;
+}
+
+// The same model, prompts, order and requests in flight.
+static int ask_again(const served_request *r, const fv_served_options *options, const char *label,
+                     const char *again) {
+    served_request second = *r;
+    fv_served_options o = *options;
+    fv_cells none = {0};
+    bool asked = false;
+    second.quiet = true;
+    second.json = false;
+    second.predictions = NULL;
+    o.label = again;
+    o.prompts_of = label;
+    o.on_note = NULL;
+    int exit_code = served_session(&second, &o, &none, &asked, NULL);
+    fv_cells_free(&none);
+    return exit_code;
+}
+
+// Keys and headers belong to the server that they are for.
+static void take_key(const served_request *r, fv_served_options *o) {
+    const char *key = getenv("FOVEA_AGAINST_API_KEY");
+    if (strcmp(r->against, r->endpoint) != 0) {
+        o->key = NULL;
+        o->n_headers = 0;
+    }
+    if (key != NULL && *key != '\0') o->key = key;
+}
+
+static int ask_other(const served_request *r, const fv_served_options *options, const char *label,
+                     fv_cells *cells, char **other) {
+    served_request second = *r;
+    fv_served_options o = *options;
+    bool asked = false;
+    second.endpoint = o.endpoint = r->against;
+    second.model = o.model = r->against_model != NULL ? r->against_model : r->model;
+    second.label = o.label = r->against_label;
+    second.predictions = NULL;
+    take_key(r, &o);
+    o.prompts_of = label;
+    fv_cells theirs = {0};
+    fv_error error;
+    int exit_code = served_session(&second, &o, &theirs, &asked, other);
+    for (int i = 0; i < theirs.n; i++)
+        if (fv_cells_put(cells, &theirs.items[i], &error) != FV_OK) exit_code = tool_fail(&error);
+    fv_cells_free(&theirs);
+    return exit_code;
+}
+
+// --- judging -------------------------------------------------------------------------------------
+
+static void count_cells(const fv_cells *cells, gate_counts *counts) {
+    for (int i = 0; i < cells->n; i++) {
+        counts->found += cells->items[i].hits;
+        counts->n += cells->items[i].n;
+        counts->n_unanswered += fv_cell_asked(&cells->items[i]) - cells->items[i].n;
+    }
+}
+
+// Prints the gates and a line about all of it; writes --junit.
+static int judge(const served_request *r, const gate_counts *counts, const char *summary,
+                 json_t *object) {
+    const gate_limits limits = limits_of(r);
+    gates g;
+    fv_error error;
+    FILE *out = r->json ? stderr : stdout;
+    int exit_code = EXIT_DONE;
+    gates_judge(&limits, counts, &g);
+    if (!r->quiet && g.n > 0) fputc('\n', out);
+    if (!r->quiet || g.n_failed > 0) gates_print(&g, r->quiet ? stderr : out);
+    if (!r->quiet) fprintf(out, "%s\n", summary);
+    if (r->json) {
+        json_object_set_new(object, "gates", gates_json(&g));
+        exit_code = tool_print_json(json_incref(object));
+    }
+    if (r->junit != NULL &&
+        gates_junit(&g, counts, "fovea needle", summary, r->junit, &error) != FV_OK)
+        exit_code = tool_fail(&error);
+    return against_worse(exit_code, g.n_failed > 0 ? EXIT_GATE : EXIT_DONE);
+}
+
+int against_nobody(const served_request *r, const fv_cells *cells, const char *label) {
+    const gate_limits limits = limits_of(r);
+    gate_counts counts = {0};
+    char summary[256];
+    if (!gates_wanted(&limits)) return EXIT_DONE;
+    count_cells(cells, &counts);
+    snprintf(summary, sizeof summary, "%.120s: %d of %d found", label, counts.found, counts.n);
+    fv_printable(summary, sizeof summary);
+    json_t *object =
+        json_pack("{s:s, s:i, s:i}", "judged", label, "found", counts.found, "n", counts.n);
+    int exit_code = judge(r, &counts, summary, object);
+    json_decref(object);
+    return exit_code;
+}
+
+static void measure_noise(const fv_comparison *c, against_noise *noise) {
+    *noise =
+        (against_noise){.n = c->all.counts.n, .n_flips = c->n_flips, .n_changed = c->all.counts.n};
+    for (int a = 0; a < FV_N_ANSWERS; a++) noise->n_changed -= c->classes[a][a];
+}
+
+// Everything that is stored, compared, printed and judged.
+static int compare(const served_request *r, fv_served *served, const char *const label[2],
+                   const char *again, gate_counts *counts) {
+    fv_comparison c = {0}, twice = {0};
+    against_noise noise = {0};
+    fv_error error;
+    char summary[512];
+    fv_status status = fv_served_compare(served, label[0], &c, &error);
+    if (status == FV_OK && again != NULL) status = fv_served_compare(served, again, &twice, &error);
+    if (status == FV_OK) measure_noise(&twice, &noise);
+    if (status == FV_OK) status = against_write_flips(r->out, label, served, &c, &error);
+    int exit_code = status == FV_OK ? EXIT_DONE : tool_fail(&error);
+    if (status == FV_OK) {
+        counts->compared = true;
+        counts->paired = c.all.counts;
+        counts->n_unanswered = c.n_asked - c.all.counts.n;
+        FILE *out = r->json ? stderr : stdout;
+        if (!r->quiet) against_print(out, label, &c, &noise);
+        if (!r->quiet && c.n_flips > 0) fprintf(out, "%s/flips.jsonl has their prompts\n", r->out);
+        against_summary(label, &c, summary, sizeof summary);
+        json_t *object = r->json ? against_json(label, &c, &noise) : NULL;
+        exit_code = judge(r, counts, summary, object);
+        json_decref(object);
+        if (counts->n_unanswered > 0) exit_code = against_worse(exit_code, EXIT_FAILED);
+    }
+    fv_comparison_free(&c);
+    fv_comparison_free(&twice);
+    return exit_code;
+}
+
+static int compare_stored(const served_request *r, const fv_served_options *options,
+                          const char *const label[2], const char *again, gate_counts *counts) {
+    fv_served_options o = *options;
+    fv_served *served;
+    fv_error error;
+    o.dry = true; // reads what is stored
+    if (fv_served_open(&o, &served, &error) != FV_OK) return tool_fail(&error);
+    int exit_code = compare(r, served, label, again, counts);
+    fv_served_close(served);
+    return exit_code;
+}
+
+int against_run(const served_request *r, const fv_served_options *options, const char *label,
+                fv_cells *cells) {
+    bool asks = is_address(r->against);
+    char *other = asks ? NULL : strdup(r->against), *again = r->noise ? again_label(label) : NULL;
+    gate_counts counts = {0};
+    int exit_code = EXIT_DONE;
+    count_cells(cells, &counts);
+    if ((!asks && other == NULL) || (r->noise && again == NULL)) exit_code = tool_no_memory();
+    if (exit_code == EXIT_DONE && again != NULL) exit_code = ask_again(r, options, label, again);
+    if (exit_code != EXIT_USAGE && asks && !tool_interrupted)
+        exit_code = against_worse(exit_code, ask_other(r, options, label, cells, &other));
+    if (exit_code != EXIT_USAGE && !tool_interrupted && other != NULL) {
+        const char *const labels[2] = {other, label};
+        if (strcmp(other, label) == 0)
+            exit_code = tool_usage_error("%s: '%s' cannot be compared with itself; give another "
+                                         "server, or --against-label",
+                                         r->verb, label);
+        else
+            exit_code =
+                against_worse(exit_code, compare_stored(r, options, labels, again, &counts));
+    }
+    free(other);
+    free(again);
+    return exit_code;
+}

@@ -1,0 +1,49 @@
+// `fovea needle --against`: two models on the same prompts.
+#ifndef FOVEA_TOOL_AGAINST_H
+#define FOVEA_TOOL_AGAINST_H
+
+#include "needle/ask_served.h"
+
+#include <fovea/compare.h>
+#include <jansson.h>
+
+// Whether the request's options of comparing go together; EXIT_DONE, or the exit code after a
+// message.
+int against_check(const served_request *r);
+
+// The label whose prompts the first model is asked: that of --against where it is one; else NULL.
+const char *against_prompts(const served_request *r);
+
+// How many prompts show --difference; into `out`.
+int against_plan(FILE *out, const served_request *r, fv_served *served);
+
+// After the first model was asked, with its label: asks it again (--noise), asks the other, prints
+// what differs, and judges the gates. Cells of the other are added to `cells`. Returns the exit
+// code of all of that.
+int against_run(const served_request *r, const fv_served_options *options, const char *label,
+                fv_cells *cells);
+
+// The gates of a model that is compared with nobody.
+int against_nobody(const served_request *r, const fv_cells *cells, const char *label);
+
+// The more telling of two exit codes: what is wrong, then a gate that failed, then what is missing.
+int against_worse(int a, int b);
+
+// --- between against.c and against_print.c -------------------------------------------------------
+
+// What the first model, asked a second time, answered otherwise; n 0: not asked.
+typedef struct against_noise {
+    int n, n_flips, n_changed; // n_changed: of another class
+} against_noise;
+
+void against_print(FILE *out, const char *const label[2], const fv_comparison *c,
+                   const against_noise *noise);
+void against_summary(const char *const label[2], const fv_comparison *c, char *text, size_t size);
+json_t *against_json(const char *const label[2], const fv_comparison *c,
+                     const against_noise *noise);
+
+// Writes FOLDER/flips.jsonl, a line a flip with its prompt.
+fv_status against_write_flips(const char *folder, const char *const label[2],
+                              const fv_served *served, const fv_comparison *c, fv_error *error);
+
+#endif
