@@ -87,6 +87,8 @@ def against_equal(bench):
         said = compared(bench.ask(worse, out, *grid, "--label", "worse", "--against", "base", "--json"))
         raw, holm = zip(*((cell["p"], cell["holm"]) for cell in said["cells"]))
         check(sorted(holm) == sorted([min(1, 2 * min(raw)), max(min(1, 2 * min(raw)), max(raw))]), f"Holm: {raw} {holm}")
+        shown = (out / "differences.svg").read_text()
+        check("worse against base" in shown and (out / "differences.png").exists(), "the figure is another")
         check(sum(n for _, _, n in said["classes"]) == 60, f"{said['classes']}")
 
 

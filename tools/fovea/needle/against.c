@@ -227,6 +227,7 @@ static int compare(const served_request *r, fv_served *served, const char *const
     if (status == FV_OK && again != NULL) status = fv_served_compare(served, again, &twice, &error);
     if (status == FV_OK) measure_noise(&twice, &noise);
     if (status == FV_OK) status = against_write_flips(r->out, label, served, &c, &error);
+    if (status == FV_OK && c.all.counts.n > 0) status = against_draw(r->out, label, &c, &error);
     int exit_code = status == FV_OK ? EXIT_DONE : tool_fail(&error);
     if (status == FV_OK) {
         counts->compared = true;

@@ -46,4 +46,8 @@ json_t *against_json(const char *const label[2], const fv_comparison *c,
 fv_status against_write_flips(const char *folder, const char *const label[2],
                               const fv_served *served, const fv_comparison *c, fv_error *error);
 
+// Draws FOLDER/differences.svg and .png.
+fv_status against_draw(const char *folder, const char *const label[2], const fv_comparison *c,
+                       fv_error *error);
+
 #endif
