@@ -10,6 +10,10 @@ static double number(const json_t *object, const char *key) {
     return json_number_value(json_object_get(object, key));
 }
 
+double reply_speed_prefill(double n_read, double n_cached, double seconds) {
+    return n_read > 0 && n_read >= n_cached && seconds > 0 ? n_read / seconds : 0;
+}
+
 // Its time of the answer begins with the first token: one token takes none of it.
 void reply_speed_from_timings(const json_t *timings, reply_speed *speed) {
     double n_read = number(timings, "prompt_n"), read_ms = number(timings, "prompt_ms");
@@ -17,7 +21,7 @@ void reply_speed_from_timings(const json_t *timings, reply_speed *speed) {
     if (!(read_ms > 0)) return;
     speed->by = REPLY_TIMED_BY_TIMINGS;
     speed->first_token = read_ms / 1000;
-    if (n_read > 0) speed->prefill = 1000 * n_read / read_ms;
+    speed->prefill = reply_speed_prefill(n_read, number(timings, "cache_n"), read_ms / 1000);
     if (n_said > 1 && said_ms > 0) speed->decode = 1000 * (n_said - 1) / said_ms;
 }
 

@@ -23,7 +23,12 @@ typedef struct reply_speed {
     reply_timed_by by;      // the two rates
 } reply_speed;
 
-// From the object `timings` of llama.cpp: {prompt_n, prompt_ms, predicted_n, predicted_ms}.
+// Tokens a second of a prompt, of which n_read were read in `seconds` and n_cached were there from
+// before. 0 where fewer were read than not: a few tokens cost what starting costs.
+double reply_speed_prefill(double n_read, double n_cached, double seconds);
+
+// From the object `timings` of llama.cpp: {cache_n, prompt_n, prompt_ms, predicted_n,
+// predicted_ms}.
 void reply_speed_from_timings(const json_t *timings, reply_speed *speed);
 
 // Tokens of thought among those of the answer: what usage says, else (*estimated) by the share of

@@ -92,14 +92,14 @@ static json_t *whole(const reply_stream *s) {
 
 // What comes at one moment was held back on its way, and says nothing of when it was there.
 static void measure(const reply_stream *s, wire_reply *reply) {
-    int n = reply->completion_tokens, n_read = reply->prompt_tokens;
+    int n = reply->completion_tokens;
+    int n_cached = reply->cached_tokens > 0 ? reply->cached_tokens : 0;
     reply->streamed = true;
     if (s->n_moments < 2 && n != 1) return;
     reply_speed *speed = &reply->speed;
     if (speed->by == REPLY_TIMED_BY_NOBODY) {
         speed->by = REPLY_TIMED_BY_STREAM;
-        if (reply->cached_tokens > 0) n_read -= reply->cached_tokens;
-        if (n_read > 0 && s->first > 0) speed->prefill = n_read / s->first;
+        speed->prefill = reply_speed_prefill(reply->prompt_tokens - n_cached, n_cached, s->first);
         if (n > 1 && s->last > s->first) speed->decode = (n - 1) / (s->last - s->first);
     }
     speed->first_token = s->first;

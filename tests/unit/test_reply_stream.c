@@ -34,7 +34,8 @@ static http_fault read_split(const char *body, size_t a, size_t b, wire_reply *r
 static void test_splits(void **state) {
     (void)state;
     static const char *const BODIES[] = {
-        "\xef\xbb\xbf: hello\r\ndata: {\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{"
+        "\xef\xbb\xbf: hello\r\ndata: {\"model\":\"m\",\r\ndata: "
+        "\"choices\":[{\"index\":0,\"delta\":{"
         "\"role\":\"assistant\",\"content\":\"\"}}]}\r\n\r\nid: 7\r\nevent: x\r\ndata:{\"choices\":"
         "[{\"delta\":{\"content\":\"It \xc3\xa9\"}}]}\r\n\r\ndata: {\"choices\":[{\"index\":1,"
         "\"delta\":{\"content\":\"no\"}},{\"index\":0,\"delta\":{\"content\":\" is\"},"
@@ -112,7 +113,7 @@ static void test_faults(void **state) {
 #define PIECE(key, text) "data: {\"choices\":[{\"delta\":{\"" key "\":\"" text "\"}}]}\n\n"
 #define USAGE(more)                                                                                \
     "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":900,\"completion_tokens\":21" more "}}"    \
-                                                                                           "\n\n"
+    "\n\n"
 #define ENDED "data: [DONE]\n\n"
 
 // Pieces at the seconds 0.5, 1.5 and 2.5; at the last the rest.
@@ -175,6 +176,8 @@ static void test_timings(void **state) {
     } CASES[] = {
         {"{\"prompt_n\":50,\"prompt_ms\":100,\"predicted_n\":1,\"predicted_ms\":0.001}", 0.1, 500,
          0},
+        {"{\"prompt_n\":50,\"prompt_ms\":100,\"cache_n\":50}", 0.1, 500, 0},
+        {"{\"prompt_n\":50,\"prompt_ms\":100,\"cache_n\":51}", 0.1, 0, 0},
         {"{\"prompt_n\":0,\"prompt_ms\":100,\"predicted_n\":3,\"predicted_ms\":1000}", 0.1, 0, 2},
         {"{\"prompt_n\":50,\"prompt_ms\":0}", 0, 0, 0},
         {"{\"prompt_n\":\"50\",\"prompt_ms\":\"x\"}", 0, 0, 0},
