@@ -39,6 +39,10 @@ def against_planted(bench):
         plan = bench.run("--endpoint", other.url, "--model", "m", "--out", out, *ask, "--dry-run", "--difference", 0.04).stdout
         n, independent = map(int, re.search(r"(\d+) prompts where errors nest, (\d+) prompts where they are ind", plan).groups())
         check((n, independent) == (167, 860), plan)
+        done = bench.run("--endpoint", other.url, "--model", "m", "--out", out, *ask, "--dry-run", "--difference", 0.04, "--json")
+        power = json.loads(done.stdout)["power"]
+        check((power["nested"], power["independent"], power["stored"]) == (n, independent, False), f"{power}")
+        check(f"against        {base.url} is asked the same 10," in plan, plan)
         check(not other.log() and not base.log(), "a plan asked")
         done = bench.ask(other, out, *ask, "--samples", n, "--json", *gates, "--junit", bench.folder / "j.xml", code=None)
         said = compared(done)
@@ -90,6 +94,12 @@ def against_equal(bench):
         shown = (out / "differences.svg").read_text()
         check("worse against base" in shown and (out / "differences.png").exists(), "the figure is another")
         check(sum(n for _, _, n in said["classes"]) == 60, f"{said['classes']}")
+        # The same of the middle, and of several loads.
+        pairs_of = ["--sizes", 8, "--depths", "0,100", "--samples", 6, "--concurrency", "1,4"]
+        bench.ask(base, out, *pairs_of, "--label", "base", verb="middle")
+        said = compared(bench.ask(worse, out, *pairs_of, "--label", "worse", "--against", "base", "--json", verb="middle"))
+        check([(cell["settings"], cell["n"]) for cell in said["cells"]] ==
+              [("concurrency 1", 6)] * 2 + [("concurrency 4", 6)] * 2, f"{said['cells']}")
 
 
 def against_same_prompts(bench):

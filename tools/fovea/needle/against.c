@@ -56,48 +56,80 @@ const char *against_prompts(const served_request *r) {
 
 // --- the plan ------------------------------------------------------------------------------------
 
-static fv_status stored_share(fv_served *served, double *share, int *n, fv_error *error) {
+// What shows --difference: the share found, and questions by how the errors of two models meet; 0
+// questions: more than ten million.
+typedef struct power {
+    double share, less;
+    bool stored; // the share is that of stored answers
+    int nested, independent;
+} power;
+
+static fv_status stored_share(fv_served *served, power *p, fv_error *error) {
     fv_cells cells = {0};
-    int hits = 0;
-    *n = 0;
+    int hits = 0, n = 0;
     fv_status status = fv_served_cells(served, &cells, error);
     for (int i = 0; i < cells.n; i++) {
         hits += cells.items[i].hits;
-        *n += cells.items[i].n;
+        n += cells.items[i].n;
     }
-    *share = *n > 0 ? (double)hits / *n : assumed_share;
+    p->stored = n > 0;
+    p->share = n > 0 ? (double)hits / n : assumed_share;
     fv_cells_free(&cells);
     return status;
 }
 
-static void print_questions(FILE *out, double p_lost, double p_won, double alpha,
-                            const char *where) {
-    int n = fv_paired_questions(p_lost, p_won, alpha, wanted_power);
+static int find_power(const served_request *r, fv_served *served, power *p) {
+    fv_error error;
+    *p = (power){0};
+    if (stored_share(served, p, &error) != FV_OK) return tool_fail(&error);
+    p->less = p->share - r->difference;
+    if (p->less < 0)
+        return tool_usage_error("%s: of %.3g found no %g more can be missed; give a smaller "
+                                "--difference",
+                                r->verb, p->share, r->difference);
+    p->nested = fv_paired_questions(r->difference, 0, r->alpha, wanted_power);
+    p->independent = fv_paired_questions(p->share * (1 - p->less), (1 - p->share) * p->less,
+                                         r->alpha, wanted_power);
+    return EXIT_DONE;
+}
+
+static void print_questions(FILE *out, int n, const char *where) {
     if (n > 0)
         fprintf(out, "%d prompts %s", n, where);
     else
         fprintf(out, "more than ten million %s", where);
 }
 
-int against_plan(FILE *out, const served_request *r, fv_served *served) {
-    fv_error error;
-    double share, less;
-    int n;
+int against_plan(FILE *out, const served_request *r, const fv_served_plan *plan,
+                 fv_served *served) {
+    power p;
+    int n = plan->n_requests + plan->n_stored;
+    if (r->against != NULL && is_address(r->against))
+        fprintf(out, "against        %s is asked the same %d, as far as it was not before\n",
+                r->against, n);
+    if (r->noise) fprintf(out, "noise          the model is asked the same %d again\n", n);
     if (isnan(r->difference)) return EXIT_DONE;
-    if (stored_share(served, &share, &n, &error) != FV_OK) return tool_fail(&error);
-    less = share - r->difference;
-    if (less < 0)
-        return tool_usage_error("%s: of %.3g found no %g more can be missed; give a smaller "
-                                "--difference",
-                                r->verb, share, r->difference);
+    int exit_code = find_power(r, served, &p);
+    if (exit_code != EXIT_DONE) return exit_code;
     fprintf(out,
             "power          in 80 %% of cases --fail-if-worse at %g sees %.4g in place of %.4g "
             "(%s) with\n               ",
-            r->alpha, less, share, n > 0 ? "as stored answers have" : "assumed");
-    print_questions(out, r->difference, 0, r->alpha, "where errors nest, ");
-    print_questions(out, share * (1 - less), (1 - share) * less, r->alpha,
-                    "where they are independent\n");
+            r->alpha, p.less, p.share, p.stored ? "as stored answers have" : "assumed");
+    print_questions(out, p.nested, "where errors nest, ");
+    print_questions(out, p.independent, "where they are independent\n");
     return EXIT_DONE;
+}
+
+int against_plan_json(const served_request *r, fv_served *served, json_t *plan) {
+    power p;
+    if (isnan(r->difference)) return EXIT_DONE;
+    int exit_code = find_power(r, served, &p);
+    if (exit_code == EXIT_DONE)
+        json_object_set_new(plan, "power",
+                            json_pack("{s:f, s:f, s:b, s:f, s:i, s:i}", "share", p.share,
+                                      "difference", r->difference, "stored", p.stored, "alpha",
+                                      r->alpha, "nested", p.nested, "independent", p.independent));
+    return exit_code;
 }
 
 // --- asking --------------------------------------------------------------------------------------

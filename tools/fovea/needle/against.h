@@ -14,8 +14,10 @@ int against_check(const served_request *r);
 // The label whose prompts the first model is asked: that of --against where it is one; else NULL.
 const char *against_prompts(const served_request *r);
 
-// How many prompts show --difference; into `out`.
-int against_plan(FILE *out, const served_request *r, fv_served *served);
+// What else is asked, and how many prompts show --difference: into `out`, or as a member of the plan.
+// Returns the exit code.
+int against_plan(FILE *out, const served_request *r, const fv_served_plan *plan, fv_served *served);
+int against_plan_json(const served_request *r, fv_served *served, json_t *plan);
 
 // After the first model was asked, with its label: asks it again (--noise), asks the other, prints
 // what differs, and judges the gates. Cells of the other are added to `cells`. Returns the exit

@@ -263,8 +263,8 @@ static void print_plan(FILE *out, const served_request *r, const fv_served_optio
                 cost_of(r, plan), r->price_in, r->price_out);
 }
 
-static int print_plan_json(const served_request *r, const fv_served_plan *plan) {
-    return tool_print_json(
+static int print_plan_json(const served_request *r, const fv_served_plan *plan, fv_served *served) {
+    json_t *object =
         json_pack("{s:i, s:i, s:i, s:o, s:o, s:o, s:o, s:i, s:s, s:b, s:o, s:i, s:i}", "cells",
                   plan->n_cells, "requests", plan->n_requests, "stored", plan->n_stored,
                   "prompt_tokens", tool_number_json(plan->prompt_tokens), "shared_tokens",
@@ -273,7 +273,11 @@ static int print_plan_json(const served_request *r, const fv_served_plan *plan) 
                   plan->seconds < 0 ? json_null() : tool_number_json(plan->seconds), "context",
                   plan->context, "counted", plan->counted, "estimated", plan->estimated, "cost",
                   tool_number_json(cost_of(r, plan)), "unknown", plan->n_unknown, "beyond_context",
-                  plan->n_beyond));
+                  plan->n_beyond);
+    int exit_code = against_plan_json(r, served, object);
+    if (exit_code == EXIT_DONE) return tool_print_json(object);
+    json_decref(object);
+    return exit_code;
 }
 
 // --- results -----------------------------------------------------------------------------------
@@ -370,9 +374,9 @@ static int report(const served_request *r, const fv_served_options *o, fv_served
 static int plan(const served_request *r, const fv_served_options *o, fv_served *served) {
     fv_served_plan made;
     fv_served_plan_make(served, &made);
-    if (r->dry && r->json) return print_plan_json(r, &made);
+    if (r->dry && r->json) return print_plan_json(r, &made, served);
     if (r->dry || !r->quiet) print_plan(r->dry ? stdout : stderr, r, o, &made);
-    return r->dry ? against_plan(stdout, r, served) : EXIT_DONE;
+    return r->dry ? against_plan(stdout, r, &made, served) : EXIT_DONE;
 }
 
 static char *label_of(const fv_served *served) {
