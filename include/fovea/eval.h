@@ -147,6 +147,10 @@ typedef struct fv_served_options {
     const char *folder; // of eval.db
     const char *
         endpoint; // "http://localhost:8000", ".../v1", ".../v1/chat/completions?x=y"; NULL: nothing is asked, only built
+    const char *const *more_endpoints; // of the same model, which share the work
+    int n_more_endpoints;
+    const char *command; // that started the server: whose answers they are, whatever its port is;
+                         // NULL where the address says it
     const char *model; // as the server calls it
     const char *label; // what answers are kept under in eval.db, and what figures call the model;
                        // NULL: the model and the address, "llama at localhost:8000"
@@ -182,7 +186,7 @@ typedef struct fv_served_options {
 
     int samples;       // of each cell; of `questions` at most these, 0: all
     double interval;   // 0, or: asks until the 95 % interval is at most this wide, or `samples`
-    int in_flight;     // requests at once
+    int in_flight;     // requests at once, of each endpoint
     const int *loads;  // [n_loads] requests at once, one after the other: everything is asked under
     int n_loads;       // each of them, and its cells stand apart; 0: as `in_flight` has it
     int retries;       // tries of a request after the first
@@ -254,7 +258,7 @@ FV_API fv_status fv_served_unknown(fv_served *served, fv_cells *cells, fv_error 
 
 // Where the answers of a cell come from. Texts live as long as the fv_served.
 typedef struct fv_served_provenance {
-    const char *label, *endpoint;
+    const char *label, *endpoint; // several with commas
     const char *server;           // its name and version, NULL where it does not tell
     const char *model;            // as requests name it
     const char *sampling, *extra; // JSON objects

@@ -16,6 +16,7 @@
 #include <fovea/experiment.h>
 #include <fovea/figure.h>
 #include <fovea/lab.h>
+#include <fovea/local_server.h>
 #include <fovea/machine.h>
 #include <fovea/model.h>
 #include <fovea/own.h>

@@ -24,7 +24,7 @@ struct http {
     http_call *waiting; // to be started at `due`
     http_call *done;    // to be handed back
     int n_running, n_waiting;
-    double gate;          // nothing starts before: a server asked for a pause
+    double gate;          // of calls without one of their own
     random_source random; // of the pauses
 };
 
@@ -44,6 +44,10 @@ static bool worth_another_try(http_fault fault) {
 #undef AGAIN_ROW
     };
     return AGAIN[fault];
+}
+
+bool http_fault_is_servers(http_fault fault) {
+    return worth_another_try(fault) || fault == HTTP_MODEL || fault == HTTP_KEY;
 }
 
 // --- the body ----------------------------------------------------------------------------------
@@ -205,8 +209,12 @@ static http_fault network_fault(CURLcode code) {
 
 // --- tries in turn -----------------------------------------------------------------------------
 
+static double *gate_of(http *h, const http_call *call) {
+    return call->gate != NULL ? call->gate : &h->gate;
+}
+
 static void put_waiting(http *h, http_call *call, double due) {
-    call->due = fmax(due, h->gate);
+    call->due = fmax(due, *gate_of(h, call));
     call->next = h->waiting;
     h->waiting = call;
     h->n_waiting++;
@@ -225,8 +233,9 @@ static double pause_before(http *h, http_call *call) {
     curl->easy_getinfo(call->easy, CURLINFO_RETRY_AFTER, &asked);
     if (asked > 0) {
         double pause = fmin((double)asked, longest_retry_after), now = clock_now();
-        bool first = h->gate < now; // of requests that fail together
-        h->gate = fmax(h->gate, now + pause);
+        double *gate = gate_of(h, call);
+        bool first = *gate < now; // of requests that fail together
+        *gate = fmax(*gate, now + pause);
         if (first) tell_pause(h, pause);
         return pause;
     }
@@ -355,8 +364,9 @@ static void collect(http *h) {
 void http_start(http *h, http_call *call) {
     call->attempts = 0;
     call->fault = HTTP_NONE;
-    if (h->gate > clock_now())
-        put_waiting(h, call, h->gate);
+    double gate = *gate_of(h, call);
+    if (gate > clock_now())
+        put_waiting(h, call, gate);
     else
         start_try(h, call);
 }

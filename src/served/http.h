@@ -28,6 +28,9 @@ typedef enum http_fault {
 
 const char *http_fault_text(http_fault fault);
 
+// Whether it is the server's and not the request's: another server might answer.
+bool http_fault_is_servers(http_fault fault);
+
 typedef struct http http;
 typedef struct http_call http_call;
 
@@ -56,6 +59,7 @@ struct http_call {
     size_t n_head, n_tail;
     const prompt *prompt; // or NULL
     bool bare;            // without what stands between its messages
+    double *gate; // of its server: no call starts before, for it asked for a pause; NULL: shared
     // Looks at status and reply of a finished try and says what they are; may write `note`.
     http_fault (*judge)(http_call *call);
     // Called when more of the reply has come, or NULL. It may take bytes out of `reply`, and says

@@ -402,12 +402,22 @@ static fv_status choose_in_flight(fv_served *s, fv_error *error) {
     int wanted = s->options.in_flight;
     for (int i = 0; i < s->options.n_loads; i++)
         if (i == 0 || s->options.loads[i] > wanted) wanted = s->options.loads[i];
-    s->options.in_flight = http_most_in_flight(wanted);
+    s->options.in_flight = http_most_in_flight(wanted *= s->ends.n);
     if (s->options.n_loads == 0 || s->options.in_flight == wanted) return FV_OK;
     return fv_fail(
         error, FV_USAGE,
         "descriptors are enough for %d requests in flight, not for %d; raise 'ulimit -n'",
         s->options.in_flight, wanted);
+}
+
+// Of those endpoints that are asked; 0 where none says.
+static int shortest_context(const endpoints *e) {
+    int least = 0;
+    for (int i = 0; i < e->n; i++) {
+        int context = e->items[i].server.context;
+        if (!e->items[i].out && context > 0 && (least == 0 || context < least)) least = context;
+    }
+    return least;
 }
 
 fv_status fv_served_open(const fv_served_options *options, fv_served **out, fv_error *error) {
@@ -417,22 +427,21 @@ fv_status fv_served_open(const fv_served_options *options, fv_served **out, fv_e
     fv_served *s = calloc(1, sizeof *s);
     if (s == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory");
     s->options = *options;
-    bool chat = strcmp(options->api, "chat") == 0;
-    status = choose_in_flight(s, error);
-    if (status == FV_OK) status = address_read(options->endpoint, chat, &s->at, error);
+    status = endpoints_read(options, &s->ends, error);
+    if (status == FV_OK) status = choose_in_flight(s, error);
     if (status == FV_OK) status = served_name(s, error);
     if (status == FV_OK) status = make_groups(s, error);
     use_marks(s);
     if (status == FV_OK) status = served_open_asks(s, false, error);
     if (status == FV_OK && options->prompts_of != NULL) status = served_follow(s, error);
     if (status == FV_OK) status = served_check_label(s, error);
-    s->context = s->server.context;
+    if (status == FV_OK) s->context = shortest_context(&s->ends);
     if (status == FV_OK) status = served_load(s, error);
     if (status == FV_OK) status = served_check_prompts(s, error);
     if (status == FV_OK) status = served_measure_lengths(s, error);
     // A server that had to be waited for tells only now what it is.
-    if (status == FV_OK && s->server.answers && !s->server.ready)
-        status = served_check_label(s, error);
+    const server_told *first = status == FV_OK ? &endpoints_first(&s->ends)->server : NULL;
+    if (status == FV_OK && first->answers && !first->ready) status = served_check_label(s, error);
     if (status == FV_OK)
         *out = s;
     else
@@ -458,7 +467,7 @@ void fv_served_close(fv_served *s) {
     free(s->faults);
     free(s->label);
     free(s->marks);
-    address_free(&s->at);
+    endpoints_free(&s->ends);
     source_free(&s->source);
     data_files_close(s->data, s->n_data);
     asks_close(s->asks);
@@ -484,7 +493,7 @@ static void plan_group(const fv_served *s, const served_group *g, fv_served_plan
             first = false;
         }
     }
-    int in_flight = g->load > 0 ? g->load : s->options.in_flight;
+    int in_flight = g->load > 0 ? g->load * s->ends.n : s->options.in_flight;
     plan->seconds += (plan->n_requests - n_before) * s->mean_seconds / in_flight;
 }
 
@@ -499,7 +508,7 @@ static int idle_load(const fv_served *s) {
                 plan_group(s, &s->groups[i], &of_group);
             n += of_group.n_requests;
         }
-        if (n > 0 && n < load && load > idle) idle = load;
+        if (n > 0 && n < load * s->ends.n && load > idle) idle = load;
     }
     return idle;
 }
@@ -539,10 +548,10 @@ fv_status fv_served_unknown(fv_served *s, fv_cells *cells, fv_error *error) {
 bool fv_served_provenance_of(const fv_served *s, int cell, fv_served_provenance *out) {
     if (cell < 0 || cell >= s->n_cells) return false;
     const served_cell *c = &s->cells[cell];
-    const asks_origin origin = served_origin(s, c->group);
+    const asks_origin origin = served_origin(s, c->group, endpoints_first(&s->ends));
     const char *before = *s->server_before != '\0' ? s->server_before : NULL;
     *out = (fv_served_provenance){
-        s->label,          origin.endpoint, origin.server ? origin.server : before,
+        s->label,          s->ends.names,   origin.server ? origin.server : before,
         origin.model,      origin.sampling, origin.extra,
         origin.max_tokens, c->n_reused,     c->group->load};
     return true;

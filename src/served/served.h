@@ -5,8 +5,8 @@
 
 #include "served/asks.h"
 #include "served/data_file.h"
+#include "served/endpoints.h"
 #include "served/length.h"
-#include "served/server_name.h"
 #include "served/source.h"
 #include "served/speeds.h"
 
@@ -52,10 +52,9 @@ typedef struct served_cell {
 
 struct fv_served {
     fv_served_options options;
-    address at;
-    char *marks;        // of thoughts: the opening one and, behind its zero, the closing
-    char *label;        // what the answers are kept under
-    server_told server; // what it says of itself
+    endpoints ends;
+    char *marks; // of thoughts: the opening one and, behind its zero, the closing
+    char *label; // what the answers are kept under
     char server_before[sizeof((server_told *)0)->name]; // as some stored answer names it, or ""
     asks *asks;
     asks_key key;
@@ -97,8 +96,8 @@ fv_status served_check_sources(const fv_served_options *o, fv_error *error);
 // The label of the call's answers and its key, once the address is read.
 fv_status served_name(fv_served *s, fv_error *error);
 
-// Asks the server what it is, and fails where the label's answers are of another model, as far as
-// the options do not say that it is the same. s->asks must be open.
+// Asks the servers what they are, and fails where they or the label's answers are of different
+// models, as far as the options do not say that it is the same. s->asks must be open.
 fv_status served_check_label(fv_served *s, fv_error *error);
 
 // Finds the prompts of options.prompts_of, before the answers are loaded; only these are asked.
@@ -114,7 +113,7 @@ void served_name_settings(const fv_served *s, const served_group *group, fv_cell
 void served_name_reused(fv_cell *cell); // and that some of its answers are of unknown origin
 
 // What an answer of the group is stored with, but for the model that the reply names.
-asks_origin served_origin(const fv_served *s, const served_group *group);
+asks_origin served_origin(const fv_served *s, const served_group *group, const endpoint *end);
 
 // The stored answers of the group: those of a known origin, of an unknown one, or whatever counts.
 asks_group served_asks_group(const fv_served *s, const served_group *group, asks_whose whose);

@@ -33,11 +33,13 @@ typedef struct slot {
     http_call call;
     prompt prompt;
     served_cell *cell;
+    endpoint *end; // that is asked
+    text_buffer count_url;
     int sample;
     length_search search;
     int n_units, tokens; // of the prompt; tokens -1: not known
-    int in_flight;       // requests at once when it was sent, with itself
-    int n_shorter;
+    int in_flight;       // requests at once at its endpoint when it was sent, with itself
+    int n_shorter, n_moved;
     bool counting; // the request in flight counts the prompt
     bool no_room;  // not even its shortest prompt fits into the length
     bool streams;  // its answer is asked for in pieces
@@ -46,6 +48,11 @@ typedef struct slot {
     wire_reply reply;
 } slot;
 
+// Where to look for the next missing sample.
+typedef struct cursor {
+    int group, sample, cell;
+} cursor;
+
 typedef struct asker {
     fv_served *s;
     http *http;
@@ -53,11 +60,11 @@ typedef struct asker {
     slot **idle;
     int load, n_slots; // requests at once: of the options' loads, or 0; and as it is
     int n_idle, n_all, n_done, n_failed;
-    int group, sample, cell; // the cursor: where to look for the next missing sample
-    int in_a_row;            // failures without an answer between them
-    bool whole;              // answers are asked for in one: the server cannot do otherwise, or
-                             // then does not say how much it read
-    const char *stop_kind;   // NULL, or why there is no sense in going on
+    cursor *cursors;       // of the samples of each endpoint, and behind them of all
+    int in_a_row;          // failures without an answer between them
+    bool whole;            // answers are asked for in one: the server cannot do otherwise, or
+                           // then does not say how much it read
+    const char *stop_kind; // NULL, or why there is no sense in going on
     double started, shown;
 } asker;
 
@@ -68,22 +75,35 @@ static bool given_up(const served_group *g) {
     return g->n_too_long >= ENOUGH_TOO_LONG && g->n_answered == 0;
 }
 
-// By task and length, sample for sample, each from the deepest needle to the shallowest.
-static served_cell *next_missing(asker *a, int *sample) {
+// By task and length, sample for sample, each from the deepest needle to the shallowest. Of n > 0
+// endpoints only the samples of number `own`.
+static served_cell *next_from(asker *a, cursor *c, int own, int n, int *sample) {
     fv_served *s = a->s;
-    for (; a->group < s->n_groups; a->group++, a->sample = 0) {
-        served_group *g = &s->groups[a->group];
+    for (; c->group < s->n_groups; c->group++, c->sample = 0) {
+        served_group *g = &s->groups[c->group];
         if (g->load != a->load) continue;
-        for (; a->sample < g->samples && !given_up(g); a->sample++, a->cell = 0)
-            while (a->cell < g->n_cells) {
-                served_cell *c = &s->cells[g->first_cell + a->cell++];
-                if (a->sample >= c->target || c->state[a->sample] != SAMPLE_MISSING) continue;
-                *sample = a->sample;
-                return c;
+        for (; c->sample < g->samples && !given_up(g); c->sample++, c->cell = 0)
+            while (c->cell < g->n_cells && (n == 0 || c->sample % n == own)) {
+                served_cell *cell = &s->cells[g->first_cell + c->cell++];
+                if (c->sample >= cell->target || cell->state[c->sample] != SAMPLE_MISSING) continue;
+                *sample = c->sample;
+                return cell;
             }
-        a->cell = 0;
+        c->cell = 0;
     }
     return NULL;
+}
+
+// Samples of one haystack go to one endpoint, whose cache has their beginning. Whoever has done its
+// own takes what is left of the others'.
+static served_cell *next_missing(asker *a, const endpoint *end, int *sample) {
+    int n = a->s->ends.n, own = (int)(end - a->s->ends.items);
+    served_cell *cell = n > 1 ? next_from(a, &a->cursors[own], own, n, sample) : NULL;
+    return cell != NULL ? cell : next_from(a, &a->cursors[n], 0, 0, sample);
+}
+
+static void start_over(asker *a) {
+    memset(a->cursors, 0, ((size_t)a->s->ends.n + 1) * sizeof *a->cursors);
 }
 
 // Another round for cells whose interval is too wide; false where there are none.
@@ -97,7 +117,7 @@ static bool widen(asker *a) {
         c->target = target < c->group->samples ? target : c->group->samples;
         any = true;
     }
-    a->group = a->sample = a->cell = 0;
+    start_over(a);
     a->n_all = a->n_done + served_count_missing(s);
     return any;
 }
@@ -185,6 +205,7 @@ static void start(asker *a, slot *at, const char *url, const char *head, const c
     at->attempt = 0;
     reply_stream_free(&at->stream);
     call->context = at;
+    call->gate = &at->end->gate;
     http_start(a->http, call);
 }
 
@@ -192,9 +213,9 @@ static void send(asker *a, slot *at) {
     const served_group *g = at->cell->group;
     at->counting = at->call.bare = false;
     at->streams = !a->whole && g->frame.tail_stream != NULL;
-    at->in_flight = a->n_slots - a->n_idle;
+    at->in_flight = at->end->n_in_flight;
     const char *tail = at->streams ? g->frame.tail_stream : g->frame.tail;
-    start(a, at, a->s->at.url, wire_head(&g->frame, &at->prompt), tail, judge);
+    start(a, at, at->end->at.url, wire_head(&g->frame, &at->prompt), tail, judge);
 }
 
 static fv_status store(asker *a, slot *at, fv_error *error);
@@ -212,6 +233,14 @@ static fv_status send_found(asker *a, slot *at, fv_error *error) {
     return status;
 }
 
+// Each endpoint counts what it is asked.
+static const char *count_url(slot *at) {
+    const token_rule *count = &at->cell->group->rule.count;
+    at->count_url.n = 0;
+    text_add(&at->count_url, "%s%s", at->end->at.root, count->path);
+    return at->count_url.failed ? count->url : at->count_url.data;
+}
+
 // Builds a prompt of so many units. What is counted is sent to be counted; estimates are made
 // until one fits.
 static fv_status prepare(asker *a, slot *at, int n_units, fv_error *error) {
@@ -220,7 +249,7 @@ static fv_status prepare(asker *a, slot *at, int n_units, fv_error *error) {
     if (status == FV_OK && tokens_way_counts(rule->count.way)) {
         at->counting = true;
         at->call.bare = tokens_rule_bare(&rule->count);
-        start(a, at, rule->count.url, tokens_rule_head(&rule->count, &at->prompt),
+        start(a, at, count_url(at), tokens_rule_head(&rule->count, &at->prompt),
               rule->count.frame.tail, judge_count);
         return FV_OK;
     }
@@ -235,7 +264,7 @@ static fv_status prepare(asker *a, slot *at, int n_units, fv_error *error) {
 static fv_status begin(asker *a, slot *at, fv_error *error) {
     int n_units = length_search_start(&at->search, &at->cell->group->rule);
     if (at->cell->led != NULL) n_units = at->cell->led[at->sample].n_units;
-    at->n_shorter = 0;
+    at->n_shorter = at->n_moved = 0;
     at->tokens = -1;
     at->counting = at->no_room = false;
     at->cell->state[at->sample] = SAMPLE_FAILED; // unless it turns out otherwise
@@ -264,6 +293,27 @@ static fv_status send_shorter(asker *a, slot *at, fv_error *error) {
     return status;
 }
 
+// Whether a request failed by its server's fault and another one may be asked in its place.
+static bool moves(asker *a, slot *at) {
+    fv_served *s = a->s;
+    const http_call *call = &at->call;
+    char why[sizeof call->note + 64];
+    if (!http_fault_is_servers(call->fault)) return false;
+    bool hopeless = call->fault == HTTP_MODEL || call->fault == HTTP_KEY;
+    snprintf(why, sizeof why, "%s: %s", http_fault_text(call->fault), call->note);
+    return endpoint_failed(&s->ends, at->end, hopeless, why, &s->options) &&
+           ++at->n_moved < s->ends.n;
+}
+
+static fv_status ask_elsewhere(asker *a, slot *at, fv_error *error) {
+    endpoint *before = at->end;
+    endpoint_leave(before);
+    at->end = endpoints_take(&a->s->ends, before);
+    if (at->counting) return prepare(a, at, at->n_units, error);
+    send(a, at);
+    return FV_OK;
+}
+
 // What a reply may have: --max-tokens allows longer ones.
 static size_t most_reply(const fv_served *s) {
     int most_tokens = 0;
@@ -275,8 +325,12 @@ static size_t most_reply(const fv_served *s) {
 static fv_status fill_slots(asker *a, fv_error *error) {
     while (a->n_idle > 0 && a->stop_kind == NULL) {
         slot *at = a->idle[a->n_idle - 1];
-        at->cell = next_missing(a, &at->sample);
-        if (at->cell == NULL) return FV_OK;
+        at->end = endpoints_take(&a->s->ends, NULL);
+        at->cell = next_missing(a, at->end, &at->sample);
+        if (at->cell == NULL) {
+            endpoint_leave(at->end);
+            return FV_OK;
+        }
         a->n_idle--;
         fv_status status = begin(a, at, error);
         if (status != FV_OK) return status;
@@ -314,7 +368,7 @@ static void classify(asker *a, slot *at, asks_row *row, served_verdict *verdict,
     }
     http_hide_key(a->http, at->reply.text, strlen(at->reply.text));
     http_hide_key(a->http, at->reply.model, strlen(at->reply.model));
-    const char *only = a->s->server.model; // says more than a reply that echoes the request
+    const char *only = at->end->server.model; // says more than a reply that echoes the request
     row->origin.returned = *only != '\0' ? only : *at->reply.model != '\0' ? at->reply.model : NULL;
     row->reply = at->reply.text;
     row->finish = at->reply.finish;
@@ -345,7 +399,7 @@ static void watch(asker *a, const slot *at, fv_answer answer) {
     http_fault fault = at->call.fault;
     if (fv_answer_counts(answer)) {
         g->n_answered++;
-        a->in_a_row = 0;
+        a->in_a_row = at->end->n_failed = 0;
         return;
     }
     a->n_failed++;
@@ -387,7 +441,7 @@ static fv_status store(asker *a, slot *at, fv_error *error) {
                     .seconds = at->call.seconds,
                     .in_flight = at->no_room ? -1 : at->in_flight,
                     .load = g->load,
-                    .origin = served_origin(a->s, g)};
+                    .origin = served_origin(a->s, g, at->end)};
     classify(a, at, &row, &verdict, note);
     row.answer = verdict.answer;
     row.score = verdict.score;
@@ -399,6 +453,7 @@ static fv_status store(asker *a, slot *at, fv_error *error) {
     fv_cell_count(&at->cell->cell, verdict.answer, verdict.score);
     watch(a, at, verdict.answer);
     a->n_done++;
+    endpoint_leave(at->end);
     a->idle[a->n_idle++] = at;
     return status;
 }
@@ -423,10 +478,12 @@ static fv_status take_arrived(asker *a, http_call *first, fv_error *error) {
         slot *at = call->context;
         if (at->counting && call->fault == HTTP_NONE)
             status = take_count(a, at, error);
-        else if (!at->counting && call->fault == HTTP_CONTEXT && can_be_shorter(at))
-            status = send_shorter(a, at, error);
         else if (refuses_stream(at))
             status = send_whole(a, at);
+        else if (moves(a, at))
+            status = ask_elsewhere(a, at, error);
+        else if (!at->counting && call->fault == HTTP_CONTEXT && can_be_shorter(at))
+            status = send_shorter(a, at, error);
         else
             status = store(a, at, error);
     }
@@ -486,8 +543,9 @@ static fv_status ask_under_loads(asker *a, fv_error *error) {
     int n = o->n_loads > 0 ? o->n_loads : 1;
     for (int l = 0; l < n && status == FV_OK && a->stop_kind == NULL; l++) {
         a->load = o->n_loads > 0 ? o->loads[l] : 0;
-        a->n_slots = a->load > 0 ? a->load : o->in_flight;
-        a->group = a->sample = a->cell = a->n_idle = 0;
+        a->n_slots = a->load > 0 ? a->load * a->s->ends.n : o->in_flight;
+        a->n_idle = 0;
+        start_over(a);
         for (int i = a->n_slots; i > 0; i--) a->idle[a->n_idle++] = &a->slots[i - 1];
         status = ask_all(a, error);
     }
@@ -499,8 +557,9 @@ fv_status fv_served_ask(fv_served *s, fv_error *error) {
     asker a = {.s = s, .started = clock_now(), .n_all = served_count_missing(s)};
     a.slots = calloc(n, sizeof *a.slots);
     a.idle = calloc(n, sizeof *a.idle);
+    a.cursors = calloc((size_t)s->ends.n + 1, sizeof *a.cursors);
     fv_status status =
-        a.slots != NULL && a.idle != NULL
+        a.slots != NULL && a.idle != NULL && a.cursors != NULL
             ? served_connect(&s->options, s->options.in_flight, most_reply(s), &a.http, error)
             : fv_fail(error, FV_NO_MEMORY, "out of memory");
     if (status == FV_OK) status = ask_under_loads(&a, error);
@@ -509,11 +568,13 @@ fv_status fv_served_ask(fv_served *s, fv_error *error) {
         http_call_free(&a.slots[i].call);
         prompt_free(&a.slots[i].prompt);
         reply_stream_free(&a.slots[i].stream);
+        text_free(&a.slots[i].count_url);
         free(a.slots[i].reply.text);
     }
     http_free(a.http);
     free(a.slots);
     free(a.idle);
+    free(a.cursors);
     if (status == FV_OK) status = served_load(s, error);
     if (status == FV_OK) count_unasked(&a);
     return status;

@@ -49,7 +49,8 @@ static fv_status open_counter(const fv_served *s, token_counter *counter, fv_err
                                .interrupted = o->interrupted,
                                .say = o->on_note,
                                .context_of_say = o->context};
-    fv_status status = address_read(o->endpoint, counter->api == WIRE_CHAT, &counter->at, error);
+    const char *given = endpoints_first(&s->ends)->given;
+    fv_status status = address_read(given, counter->api == WIRE_CHAT, &counter->at, error);
     if (status != FV_OK) return status;
     // Whoever starts a command waits for its first words: few tries.
     fv_served_options few = *o;

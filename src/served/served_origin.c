@@ -1,7 +1,6 @@
 // Whose answers a call's are: the label they are kept under, the address and the server, and what
 // of the request shapes them.
 #include "served/served.h"
-#include "served/server_name.h"
 
 #include <fovea/machine.h>
 #include <stdio.h>
@@ -17,10 +16,22 @@ static bool is_text(const char *text) {
     return haystack_not_text(text, strlen(text)) == strlen(text);
 }
 
+// "llama by llama-server" of a command that starts the server.
+static char *command_label(const char *command, const char *model) {
+    int n = (int)strcspn(command, " \t");
+    while (n > 0 && memchr(command, '/', (size_t)n) != NULL) command++, n--;
+    text_buffer label = {0};
+    text_add(&label, "%s by %.*s", model, n, command);
+    if (label.failed) text_free(&label);
+    return label.data;
+}
+
 fv_status served_name(fv_served *s, fv_error *error) {
     const fv_served_options *o = &s->options;
     const char *model = o->model != NULL ? o->model : "";
-    s->label = o->label != NULL ? text_copy(o->label) : address_label(&s->at, model);
+    s->label = o->label != NULL     ? text_copy(o->label)
+               : o->command != NULL ? command_label(o->command, model)
+                                    : address_label(&s->ends.items[0].at, model);
     if (s->label == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory");
     if (*model == '\0' || *s->label == '\0' || strlen(s->label) > MOST_LABEL)
         return fv_fail(error, FV_USAGE,
@@ -84,9 +95,9 @@ asks_group served_asks_group(const fv_served *s, const served_group *g, asks_who
                         .known_as = s->options.label != NULL ? s->label : s->options.model};
 }
 
-asks_origin served_origin(const fv_served *s, const served_group *g) {
-    return (asks_origin){.endpoint = s->at.identity,
-                         .server = *s->server.name != '\0' ? s->server.name : NULL,
+asks_origin served_origin(const fv_served *s, const served_group *g, const endpoint *end) {
+    return (asks_origin){.endpoint = end->at.identity,
+                         .server = *end->server.name != '\0' ? end->server.name : NULL,
                          .model = s->options.model,
                          .sampling = g->settings.sampling,
                          .extra = g->settings.extra,
@@ -96,18 +107,52 @@ asks_origin served_origin(const fv_served *s, const served_group *g) {
 
 // --- the server ----------------------------------------------------------------------------------
 
-static fv_status ask_server(fv_served *s, fv_error *error) {
+static fv_status ask_server(fv_served *s, endpoint *end, fv_error *error) {
     fv_served_options once = s->options;
+    server_told *told = &end->server;
     http *connection;
     once.retries = 0;
     if (once.timeout > longest_question) once.timeout = longest_question;
     fv_status status = served_connect(&once, 1, 16 << 20, &connection, error);
     if (status != FV_OK) return status;
     status =
-        server_ask(connection, &s->at, s->options.model, s->options.interrupted, &s->server, error);
-    http_hide_key(connection, s->server.name, strlen(s->server.name));
-    http_hide_key(connection, s->server.model, strlen(s->server.model));
+        server_ask(connection, &end->at, s->options.model, s->options.interrupted, told, error);
+    http_hide_key(connection, told->name, strlen(told->name));
+    http_hide_key(connection, told->model, strlen(told->model));
     http_free(connection);
+    return status;
+}
+
+static const char *only_model(const endpoint *end) {
+    return *end->server.model != '\0' ? end->server.model : NULL;
+}
+
+// Endpoints that share one model's work list one model, as far as they tell.
+static fv_status check_ends(const fv_served *s, fv_error *error) {
+    const endpoint *first = NULL;
+    for (int i = 0; i < s->ends.n; i++) {
+        const endpoint *end = &s->ends.items[i];
+        if (end->out || only_model(end) == NULL) continue;
+        if (first == NULL) first = end;
+        if (strcmp(only_model(first), only_model(end)) != 0 && !s->options.same_model)
+            return fv_fail(error, FV_USAGE,
+                           "%s serves %s and %s serves %s; ask two models by two --model, or say "
+                           "--same-model if they are the same",
+                           first->given, only_model(first), end->given, only_model(end));
+    }
+    return FV_OK;
+}
+
+// Whether the label's answers are of one of the endpoints; *other says of what they are if not.
+static fv_status is_of_ends(const fv_served *s, bool *same, char *other, fv_error *error) {
+    fv_status status = FV_OK;
+    *same = false;
+    for (int i = 0; i < s->ends.n && status == FV_OK && !*same; i++) {
+        const endpoint *end = &s->ends.items[i];
+        const asks_origin origin = {
+            .endpoint = end->at.identity, .model = s->options.model, .returned = only_model(end)};
+        status = asks_same_model(s->asks, s->label, &origin, same, other, error);
+    }
     return status;
 }
 
@@ -117,18 +162,23 @@ fv_status served_check_label(fv_served *s, fv_error *error) {
     const fv_served_options *o = &s->options;
     char other[512];
     bool same;
-    fv_status status = ask_server(s, error);
-    const char *only = *s->server.model != '\0' ? s->server.model : NULL;
-    const asks_origin origin = {.endpoint = s->at.identity, .model = o->model, .returned = only};
-    if (status == FV_OK) status = asks_same_model(s->asks, s->label, &origin, &same, other, error);
+    fv_status status = FV_OK;
+    for (int i = 0; i < s->ends.n && status == FV_OK; i++)
+        status = ask_server(s, &s->ends.items[i], error);
+    if (status != FV_OK) return status;
+    endpoints_drop_dead(&s->ends, o);
+    status = check_ends(s, error);
+    if (status == FV_OK) status = is_of_ends(s, &same, other, error);
     if (status != FV_OK || same) return status;
+    const endpoint *end = endpoints_first(&s->ends);
+    const char *only = only_model(end);
     if (!o->same_model)
         return fv_fail(
             error, FV_USAGE,
             "the answers labelled '%s' in %s are of %s, not of %s%s%s%s at %s; give a new "
             "--label, or say --same-model if it is the same",
             s->label, o->folder, other, o->model, only ? " (" : "", only ? only : "",
-            only ? ")" : "", s->at.identity);
-    if (s->server.answers) return FV_OK;
-    return fv_fail(error, FV_IO, "no server answers at %s", s->at.identity);
+            only ? ")" : "", s->ends.names);
+    if (end->server.answers) return FV_OK;
+    return fv_fail(error, FV_IO, "no server answers at %s", s->ends.names);
 }

@@ -259,8 +259,8 @@ fv_status tokens_rule_make(token_counter *c, const prompt *least, const prompt *
                            ? "\"add_special\":true,\"parse_special\":true,\"content\":\""
                            : "\"input\":\"";
     fv_status status = FV_OK;
-    rule->url = join(c->at.root,
-                     c->way == TOKENS_LLAMA_PYTHON ? "/extras/tokenize/count" : "/tokenize", "");
+    rule->path = c->way == TOKENS_LLAMA_PYTHON ? "/extras/tokenize/count" : "/tokenize";
+    rule->url = join(c->at.root, rule->path, "");
     if (vllm)
         status = wire_frame_bare(&rule->frame, c->api, c->model, least->system, c->extra, error);
     else

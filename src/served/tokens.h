@@ -56,7 +56,8 @@ typedef struct token_rule {
     int n_messages;         // of the chat that this was seen of: each costs as much
     bool added_known;       // false: assumed
     bool begins_thought;    // the template ends in the opening mark of a thought
-    char *url;              // where a prompt is counted, with this around it
+    const char *path;       // where a prompt is counted, behind the server's root
+    char *url;              // the whole of it, with this around the prompt
     wire_frame frame;       //
     double fixed, per_byte; // of estimates, for a prompt's plain text
 } token_rule;

@@ -41,6 +41,7 @@ configuration:
     lists       the model that it lists, whatever it is asked for
     name        what the header Server says
     owner, build, version   what the list of models, /props and /version say of the server
+    health      whether /health says how it is
     returns     the model as replies name it
     salt        prompts that are answered rightly are others than with another salt
     noise       share of answers that are drawn anew at every arrival
@@ -97,6 +98,7 @@ DEFAULTS = {
     "returns": "",
     "salt": "",
     "noise": 0,
+    "health": True,
     "faults": [],
 }
 REFUSAL = "I'm sorry, but I cannot find that in the text."
@@ -438,6 +440,8 @@ class Server(asyncio.Protocol):
             text = self.state.render(whole_text(json.loads(body)["messages"]), True)
             begun = "\n<think>\n" if config["form"] == "begun thought" else ""
             return self.send(200, {"prompt": text + begun})
+        if path == "/health" and config["health"]:
+            return self.send(200, {"status": "ok"})
         if path == config["base"] + "/models":
             model = {"id": config["lists"], "owned_by": config["owner"], "max_model_len": config["context"] or None}
             return self.send(200, {"data": [model]})
@@ -465,7 +469,7 @@ class Server(asyncio.Protocol):
         fault = self.state.fault(prompt, digest)
         if self.state.log:
             entry = {"digest": digest, "tokens": self.state.count(prompt, chat), "fault": fault and fault["kind"],
-                     "stream": self.streaming}
+                     "stream": self.streaming, "model": request["model"]}
             self.state.log.write(json.dumps(entry) + "\n")
             self.state.log.flush()
         if config["model"] and request["model"] != config["model"]:
@@ -503,7 +507,7 @@ async def serve(options):
     if state.config["tls"]:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         tls.load_cert_chain(*state.config["tls"])
-    server = await asyncio.get_running_loop().create_server(lambda: Server(state), "127.0.0.1", 0, ssl=tls)
+    server = await asyncio.get_running_loop().create_server(lambda: Server(state), "127.0.0.1", options.port, ssl=tls)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
@@ -512,6 +516,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--config")
     parser.add_argument("--log")
+    parser.add_argument("--port", type=int, default=0)
     try:
         asyncio.run(serve(parser.parse_args()))
     except KeyboardInterrupt:

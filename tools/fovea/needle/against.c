@@ -183,6 +183,9 @@ static int ask_other(const served_request *r, const fv_served_options *options, 
     second.endpoint = o.endpoint = r->against;
     second.model = o.model = r->against_model != NULL ? r->against_model : r->model;
     second.label = o.label = r->against_label;
+    o.more_endpoints = NULL;
+    o.n_more_endpoints = 0;
+    o.command = NULL;
     second.predictions = NULL;
     take_key(r, &o);
     o.prompts_of = label;

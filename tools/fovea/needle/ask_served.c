@@ -1,6 +1,7 @@
 #include "needle/ask_served.h"
 
 #include "needle/against.h"
+#include "needle/asked_models.h"
 #include "needle/cells_folder.h"
 #include "needle/request_headers.h"
 #include "needle/served_tables.h"
@@ -157,9 +158,6 @@ static int read_request(const served_request *r, lists *l) {
     const char *key = environment("FOVEA_API_KEY");
     if (key == NULL) key = environment("OPENAI_API_KEY");
     *l = (lists){.options = {.folder = r->out,
-                             .endpoint = r->endpoint,
-                             .model = r->model,
-                             .label = r->label,
                              .api = r->api,
                              .key = key,
                              .cacert = certificates(r),
@@ -215,7 +213,7 @@ static double cost_of(const served_request *r, const fv_served_plan *plan) {
 
 // How many requests are in flight, where that is not what was wanted.
 static void print_in_flight(FILE *out, const fv_served_options *o, const fv_served_plan *plan) {
-    if (plan->in_flight < o->in_flight)
+    if (plan->in_flight < o->in_flight * (1 + o->n_more_endpoints))
         fprintf(out, "in flight      %d at once, for which descriptors are enough\n",
                 plan->in_flight);
     if (plan->idle_load > 0)
@@ -228,7 +226,8 @@ static void print_in_flight(FILE *out, const fv_served_options *o, const fv_serv
 static void print_plan(FILE *out, const served_request *r, const fv_served_options *o,
                        const fv_served_plan *plan) {
     char whom[512];
-    snprintf(whom, sizeof whom, "%s at %s", r->label ? r->label : r->model, r->endpoint);
+    const char *rest = o->n_more_endpoints > 0 ? ", and more endpoints" : "";
+    snprintf(whom, sizeof whom, "%s at %s%s", o->label ? o->label : o->model, o->endpoint, rest);
     fv_printable(whom, sizeof whom);
     fprintf(out, "%s: %d cell%s, %d request%s", whom, plan->n_cells, plural(plan->n_cells),
             plan->n_requests, plural(plan->n_requests));
@@ -362,6 +361,7 @@ static int report(const served_request *r, const fv_served_options *o, fv_served
     }
     if (status == FV_OK && !r->quiet) {
         FILE *out = r->json ? stderr : stdout;
+        if (r->models.n > 1) fprintf(out, "\n%s\n", o->label != NULL ? o->label : o->model);
         served_print_cells(out, cells, o);
         status = print_unknown(out, r, served, &error);
     }
@@ -411,52 +411,107 @@ int served_refuse_nobody(const char *verb) {
                             verb, verb);
 }
 
-int served_run(const served_request *r) {
-    lists l;
+static fv_status add_all(fv_cells *to, const fv_cells *cells, fv_error *error) {
+    fv_status status = FV_OK;
+    for (int i = 0; i < cells->n && status == FV_OK; i++)
+        status = fv_cells_put(to, &cells->items[i], error);
+    return status;
+}
+
+// Asks one model, and judges it.
+static int ask_one(const served_request *r, const fv_served_options *o, fv_cells *cells,
+                   bool *asked) {
+    served_request one = *r;
+    char *label = NULL;
+    one.endpoint = o->endpoint;
+    one.model = o->model;
+    one.label = o->label;
+    int exit_code = against_check(&one);
+    if (exit_code == EXIT_DONE) exit_code = served_session(&one, o, cells, asked, &label);
+    if (*asked && label != NULL && !tool_interrupted)
+        exit_code =
+            against_worse(exit_code, one.against != NULL ? against_run(&one, o, label, cells)
+                                                         : against_nobody(&one, cells, label));
+    free(label);
+    return exit_code;
+}
+
+// One model after the other. What fails of one stops the others only where they would fail alike.
+static int ask_models(const served_request *r, lists *l, asked_models *models, fv_cells *all,
+                      bool *asked) {
+    int worst = EXIT_DONE;
+    for (int i = 0; i < models->n && !tool_interrupted && worst != EXIT_USAGE; i++) {
+        fv_cells cells = {0};
+        fv_error error;
+        bool whole = false;
+        asked_models_choose(models, i, &l->options);
+        int exit_code = ask_one(r, &l->options, &cells, &whole);
+        if (whole && add_all(all, &cells, &error) != FV_OK) exit_code = tool_fail(&error);
+        fv_cells_free(&cells);
+        *asked |= whole;
+        worst = against_worse(worst, exit_code);
+        if (asked_models_check(models, &error) != FV_OK) return tool_fail(&error);
+    }
+    return worst;
+}
+
+static int run(const served_request *r, lists *l, asked_models *models) {
     fv_cells cells = {0};
     fv_error error;
     bool asked = false;
-    if (r->endpoint == NULL && r->model == NULL) return served_refuse_nobody(r->verb);
-    if (r->endpoint == NULL || r->model == NULL)
-        return tool_usage_error(
-            "%s: give the server with --endpoint URL and its model with --model "
-            "NAME",
-            r->verb);
+    int exit_code = asked_models_start(models, &l->options, &error) == FV_OK
+                        ? ask_models(r, l, models, &cells, &asked)
+                        : tool_fail(&error);
+    // The server's memory is free, and the folder for the next command, while figures are drawn.
+    asked_models_stop(models);
+    if (asked && cells_folder_keep(r->out, r->with, &cells, &error) != FV_OK)
+        exit_code = tool_fail(&error);
+    else if (asked && !r->quiet)
+        fprintf(r->json ? stderr : stdout, "\n%s/report.html\n", r->out);
+    fv_cells_free(&cells);
+    return exit_code;
+}
+
+int served_run(const served_request *r) {
+    lists l;
+    asked_models models;
+    fv_error error;
+    int exit_code = asked_models_read(r, &models);
+    if (exit_code != EXIT_DONE) return exit_code;
     if (r->dry && r->predictions != NULL)
         return tool_usage_error(
             "%s: --predictions does not go with --dry-run; leave one of them out", r->verb);
     if (cells_folder_check(r->with, &error) != FV_OK ||
         (!r->dry && cells_folder_mend(r->out, &error) != FV_OK))
         return tool_fail(&error);
-    int exit_code = read_request(r, &l);
-    char *label = NULL;
-    if (exit_code == EXIT_DONE) exit_code = against_check(r);
+    exit_code = read_request(r, &l);
     l.options.prompts_of = against_prompts(r);
     tool_catch_interrupts();
     progress *display = progress_create(stderr, r->quiet);
     progress_set_unit(display, "requests");
     l.options.context = display;
-    if (exit_code == EXIT_DONE) exit_code = served_session(r, &l.options, &cells, &asked, &label);
-    if (asked && label != NULL && !tool_interrupted)
-        exit_code =
-            against_worse(exit_code, r->against != NULL ? against_run(r, &l.options, label, &cells)
-                                                        : against_nobody(r, &cells, label));
-    // The folder is free for the next command while figures are drawn.
-    if (asked && cells_folder_keep(r->out, r->with, &cells, &error) != FV_OK)
-        exit_code = tool_fail(&error);
-    else if (asked && !r->quiet)
-        fprintf(r->json ? stderr : stdout, "\n%s/report.html\n", r->out);
+    if (exit_code == EXIT_DONE) exit_code = run(r, &l, &models);
     progress_free(display);
-    fv_cells_free(&cells);
-    free(label);
     free_lists(&l);
+    return exit_code;
+}
+
+// The request of files whose prompts are counted by one server, or by none.
+static int read_counted(const served_request *r, lists *l) {
+    int exit_code = read_request(r, l);
+    if (exit_code == EXIT_DONE && (r->endpoints.n > 1 || r->models.n > 1))
+        exit_code = tool_usage_error("%s: the tokens of a file are counted by one server; give "
+                                     "--endpoint and --model once",
+                                     r->verb);
+    l->options.endpoint = r->endpoints.n > 0 ? r->endpoints.items[0] : NULL;
+    l->options.model = r->models.n > 0 ? r->models.items[0] : NULL;
     return exit_code;
 }
 
 int served_write_data(const served_request *r, const char *folder) {
     lists l;
     fv_error error;
-    int exit_code = read_request(r, &l);
+    int exit_code = read_counted(r, &l);
     tool_catch_interrupts();
     if (exit_code == EXIT_DONE && fv_ruler_write(&l.options, folder, &error) != FV_OK)
         exit_code = tool_fail(&error);
@@ -472,7 +527,7 @@ int served_freeze(const served_request *r, const char *path) {
     lists l;
     fv_error error;
     fv_frozen made;
-    int exit_code = read_request(r, &l);
+    int exit_code = read_counted(r, &l);
     tool_catch_interrupts();
     if (exit_code == EXIT_DONE && fv_served_freeze(&l.options, path, &made, &error) != FV_OK)
         exit_code = tool_fail(&error);

@@ -11,7 +11,9 @@
 
 typedef struct served_request {
     const char *verb; // "needle" or "middle"
-    const char *endpoint, *model, *label, *api, *extra, *thoughts, *out, *with;
+    option_texts endpoints, models, labels;
+    const char *endpoint, *model, *label; // of these, those that are asked now
+    const char *serve, *api, *extra, *thoughts, *out, *with;
     const char *tasks, *lengths, *depths, *haystack, *documents, *questions, *predictions;
     const char *concurrency;
     int samples, retries, max_tokens, seed;
@@ -32,12 +34,20 @@ typedef struct served_request {
 
 // The options that both verbs have, for the table of options.
 #define SERVED_OPTIONS(r)                                                                          \
-    OPTION_TEXT("endpoint", &(r).endpoint, "URL",                                                  \
-                "the server: http://HOST:PORT, for its API at /v1, or with a path of its own"),    \
-        OPTION_TEXT("model", &(r).model, "NAME", "the model, as the server calls it"),             \
-        OPTION_TEXT("label", &(r).label, "TEXT",                                                   \
-                    "what its answers are kept under and figures call it; 'NAME at HOST' if not "  \
-                    "given"),                                                                      \
+    OPTION_TEXTS(                                                                                  \
+        "endpoint", &(r).endpoints, "URL",                                                         \
+        "the server: http://HOST:PORT, for its API at /v1, or with a path of its own; given "      \
+        "again, more servers of the same model, which share the work"),                            \
+        OPTION_TEXT(                                                                               \
+            "serve", &(r).serve, "COMMAND",                                                        \
+            "starts the server, with a free port for {port}, as in 'llama-server -m x.gguf "       \
+            "--port {port}', waits until it is ready and ends it at the end"),                     \
+        OPTION_TEXTS("model", &(r).models, "NAME",                                                 \
+                     "the model, as the server calls it; given again, more models, one after "     \
+                     "the other, of the one server or each of its own --endpoint"),                \
+        OPTION_TEXTS("label", &(r).labels, "TEXT",                                                 \
+                     "what a model's answers are kept under and figures call it, one for each; "   \
+                     "'NAME at HOST' if not given"),                                               \
         OPTION_FLAG("same-model", &(r).same_model,                                                 \
                     "the answers kept under this label are of the same model, though of another "  \
                     "address or name"),                                                            \
@@ -55,7 +65,8 @@ typedef struct served_request {
                    "of an answer; the task's own if not given, more for models that think first; " \
                    "with another limit answers are others"),                                       \
         OPTION_TEXT("concurrency", &(r).concurrency, "K,...",                                      \
-                    "requests in flight; 8 if not given. Several, as in 1,16,64, ask everything "  \
+                    "requests in flight at each endpoint; 8 if not given. Several, as in "         \
+                    "1,16,64, ask everything "                                                     \
                     "under each of these loads, and show them apart"),                             \
         OPTION_INT("retries", &(r).retries, "N", 0, 100,                                           \
                    "tries of a request after the first; 5 if not given"),                          \

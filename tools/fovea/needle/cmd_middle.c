@@ -60,6 +60,7 @@ static int middle_served(int argc, char **argv) {
 
 int cmd_middle(int argc, char **argv) {
     bool served = served_has_option(argc, argv, "endpoint") ||
+                  served_has_option(argc, argv, "serve") ||
                   served_has_option(argc, argv, "model") || argc == 1 ||
                   (argc == 2 && served_has_option(argc, argv, "help"));
     return served ? middle_served(argc, argv) : middle_own(argc, argv, of_served_models);

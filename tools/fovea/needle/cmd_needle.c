@@ -220,8 +220,8 @@ static int needle_served(int argc, char **argv) {
 }
 
 int cmd_needle(int argc, char **argv) {
-    static const char *const SERVED[] = {"endpoint", "show",  "data",  "questions",
-                                         "score",    "tasks", "model", "preset"};
+    static const char *const SERVED[] = {"endpoint", "show",  "data",   "questions", "score",
+                                         "tasks",    "model", "preset", "serve"};
     if (argc > 1 && strcmp(argv[1], "freeze") == 0) return needle_served(argc, argv);
     for (size_t i = 0; i < sizeof SERVED / sizeof *SERVED; i++)
         if (served_has_option(argc, argv, SERVED[i])) return needle_served(argc, argv);
