@@ -19,6 +19,7 @@
 #include <fovea/local_server.h>
 #include <fovea/machine.h>
 #include <fovea/model.h>
+#include <fovea/orders.h>
 #include <fovea/own.h>
 #include <fovea/paired.h>
 #include <fovea/probe.h>

@@ -192,6 +192,9 @@ static fv_status make_group(fv_served *s, const served_task *task, const data_fi
     fv_status status = data != NULL
                            ? source_data_name(data, &g->haystack, error)
                            : source_prepare(&s->source, task, &from, &g->hay, &g->haystack, error);
+    // Asked again, the same prompt says nothing new.
+    if (task->order != NULL && g->samples > (int)json_array_size(s->source.documents))
+        g->samples = (int)json_array_size(s->source.documents);
     if (status == FV_OK) status = wire_settings_make(&g->settings, g->max_tokens, o->extra, error);
     if (status == FV_OK) status = read_marks(s, g, error);
     if (status != FV_OK) return status;

@@ -77,6 +77,8 @@ struct served_task {
     double spread;   // share of tokens by which prompts differ, beyond what their haystacks do
     reading_format reading; // of task_reading.c
     bool as_is;             // prompts come from a file, as long as they are
+    const char
+        *order; // of the documents, where it is what is compared: each question is asked once
 };
 
 // The tasks, a line each: X(name) for a descriptor served_task_<name>.
@@ -98,7 +100,10 @@ struct served_task {
     X(classic) \
     X(kv) \
     X(kv_query_aware) \
-    X(qa)
+    X(qa) \
+    X(qa_ends) \
+    X(qa_rank) \
+    X(qa_shuffled)
 // clang-format on
 #define EVAL_TASK_DECLARE(name) extern const served_task served_task_##name;
 SERVED_TASK_LIST(EVAL_TASK_DECLARE)

@@ -1,7 +1,6 @@
 // The two tasks of "Lost in the Middle": a value of a JSON object, a question about one of many
 // documents.
-#include "served/lines.h"
-#include "served/served_task.h"
+#include "served/qa_documents.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -40,104 +39,25 @@ static fv_status build_kv(const served_task *task, const served_source *source,
 
 // --- documents ---------------------------------------------------------------------------------
 
-static bool is_gold(const json_t *context) {
-    const json_t *gold = json_object_get(context, "isgold");
-    if (gold == NULL) gold = json_object_get(context, "hasanswer");
-    return json_is_true(gold);
-}
-
-static const char *text_of(const json_t *object, const char *key) {
-    const char *text = json_string_value(json_object_get(object, key));
-    return text != NULL ? text : "";
-}
-
-typedef struct reader {
-    json_t *questions;
-    uint64_t digest;
-} reader;
-
-static fv_status take_question(void *context, const json_line *line, fv_error *error) {
-    reader *r = context;
-    const json_t *answers = json_object_get(line->object, "answers"),
-                 *contexts = json_object_get(line->object, "ctxs");
-    size_t n_gold = 0;
-    const char *what = NULL;
-    for (size_t i = 0; i < json_array_size(contexts); i++)
-        n_gold += is_gold(json_array_get(contexts, i));
-    if (*text_of(line->object, "question") == '\0') what = "has no `question`";
-    if (what == NULL && json_array_size(answers) == 0) what = "has no `answers`";
-    if (what == NULL && !json_is_string(json_array_get(answers, 0)))
-        what = "has answers that are no texts";
-    if (what == NULL && n_gold == 0) what = "has no document in `ctxs` with \"isgold\": true";
-    if (what != NULL)
-        return fv_fail(error, FV_FORMAT,
-                       "%s: %s; a line is {\"question\": ..., \"answers\": [...], \"ctxs\": "
-                       "[{\"title\", \"text\", \"isgold\"}]}",
-                       line->where, what);
-    r->digest = text_hash(r->digest, line->text);
-    if (json_array_append(r->questions, line->object) == 0) return FV_OK;
-    return fv_fail(error, FV_NO_MEMORY, "%s: out of memory", line->where);
-}
-
-fv_status served_read_documents(const char *path, json_t **documents, uint64_t *digest,
-                                fv_error *error) {
-    reader r = {json_array(), TEXT_HASH_START};
-    *documents = NULL;
-    fv_status status = json_lines_each(path, 0, take_question, &r, error);
-    if (status == FV_OK && json_array_size(r.questions) == 0)
-        status = fv_fail(error, FV_FORMAT, "%s has no questions", path);
-    if (status != FV_OK) {
-        json_decref(r.questions);
-        return status;
-    }
-    *documents = r.questions;
-    *digest = r.digest;
-    return FV_OK;
-}
-
-static void add_document(prompt *p, int number, const json_t *document) {
-    prompt_add(p, "Document [%d](Title: ", number);
-    const char *title = text_of(document, "title"), *text = text_of(document, "text");
-    prompt_add_n(p, title, strlen(title));
-    prompt_add(p, ") ");
-    prompt_add_n(p, text, strlen(text));
-    prompt_add(p, "\n");
-}
-
 static fv_status build_documents(const served_task *task, const served_source *source,
                                  const served_sample_place *place, prompt *p, fv_error *error) {
-    size_t n_questions = json_array_size(source->documents);
-    const json_t *line = json_array_get(source->documents, (size_t)place->sample % n_questions);
-    const json_t *contexts = json_object_get(line, "ctxs"), *gold = NULL;
+    const json_t *line = qa_line(source, place->sample), *gold = NULL;
+    const json_t *contexts = json_object_get(line, "ctxs");
     size_t n = json_array_size(contexts), at = 0;
+    fv_status status = qa_check_size(line, place->n_units, error);
+    if (status != FV_OK) return status;
+    const json_t **documents = malloc((size_t)place->n_units * sizeof *documents);
+    if (documents == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory for a prompt");
     for (size_t i = 0; i < n && gold == NULL; i++)
-        if (is_gold(json_array_get(contexts, i))) gold = json_array_get(contexts, i);
-    size_t n_others = 0;
-    for (size_t i = 0; i < n; i++) n_others += !is_gold(json_array_get(contexts, i));
-    if ((int)n_others < place->n_units - 1)
-        return fv_fail(
-            error, FV_USAGE,
-            "qa: question %zu has %zu documents beside the one with the answer; sizes go "
-            "up to %zu",
-            (size_t)place->sample % n_questions + 1, n_others, n_others + 1);
+        if (qa_is_gold(json_array_get(contexts, i))) gold = json_array_get(contexts, i);
     int gold_at = place_of(task, place, place->n_units);
-    prompt_add(p, "Write a high-quality answer for the given question using only the provided "
-                  "search results (some of which might be irrelevant).\n\n");
     for (int i = 0; i < place->n_units; i++) {
-        const json_t *document = gold;
-        while (i != gold_at && is_gold(json_array_get(contexts, at))) at++;
-        if (i != gold_at) document = json_array_get(contexts, at++);
-        add_document(p, i + 1, document);
+        while (i != gold_at && qa_is_gold(json_array_get(contexts, at))) at++;
+        documents[i] = i == gold_at ? gold : json_array_get(contexts, at++);
     }
-    prompt_add(p, "\nQuestion: ");
-    prompt_add_n(p, text_of(line, "question"), strlen(text_of(line, "question")));
-    prompt_end(p, "\nAnswer:");
-    const json_t *answers = json_object_get(line, "answers");
-    for (size_t i = 0; i < json_array_size(answers); i++) {
-        const char *answer = json_string_value(json_array_get(answers, i));
-        if (answer != NULL) prompt_answer(p, answer);
-    }
-    return p->failed ? fv_fail(error, FV_NO_MEMORY, "out of memory for a prompt") : FV_OK;
+    status = qa_add_prompt(p, line, documents, place->n_units, error);
+    free(documents);
+    return status;
 }
 
 // The two of "Lost in the Middle" (Liu et al., arXiv 2307.03172).

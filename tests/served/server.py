@@ -137,7 +137,7 @@ def find_needle(prompt):
         value = prompt[place + len(marker) : prompt.index('"', place + len(marker))]
         around = prompt[max(0, place - 3000) : place] + prompt[place + 90 : place + 3000]
         return value, place, re.findall(r'": "([0-9a-f-]{36})"', around)
-    asked = re.search(r"Question: What does (\S+) keep\? Answer:$", tail)
+    asked = re.search(r"Question: What does (\S+) keep\?\s+Answer:$", tail)
     if asked:
         marker = f"{asked.group(1)} keeps "
         place = prompt.find(marker)

@@ -3,6 +3,7 @@
 #include "needle/against.h"
 #include "needle/asked_models.h"
 #include "needle/cells_folder.h"
+#include "needle/orders.h"
 #include "needle/request_headers.h"
 #include "needle/served_tables.h"
 #include "number_list.h"
@@ -365,6 +366,8 @@ static int report(const served_request *r, const fv_served_options *o, fv_served
         served_print_cells(out, cells, o);
         status = print_unknown(out, r, served, &error);
     }
+    FILE *tables = r->quiet ? NULL : r->json ? stderr : stdout;
+    if (status == FV_OK) status = orders_print(tables, r->json, served, &error);
     if (status != FV_OK) return tool_fail(&error);
     return print_faults(served) > 0 ? EXIT_FAILED : EXIT_DONE;
 }
