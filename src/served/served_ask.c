@@ -12,7 +12,7 @@
 // more requests are repeated than there are slots.
 #include "base/clock.h"
 #include "served/reply_stream.h"
-#include "served/served.h"
+#include "served/work.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -22,8 +22,6 @@
 enum {
     MOST_REPLY = 1 << 20, // bytes: no answer of some hundred tokens is longer
     MOST_TOKEN = 64,      // bytes: and no further token, however it is escaped
-    ROUND = 8,            // further samples of a cell whose interval is too wide
-    ENOUGH_TOO_LONG = 3,  // refusals after which a length is given up
     MOST_SHORTER = 3      // times that an estimate is corrected
 };
 
@@ -48,19 +46,14 @@ typedef struct slot {
     wire_reply reply;
 } slot;
 
-// Where to look for the next missing sample.
-typedef struct cursor {
-    int group, sample, cell;
-} cursor;
-
 typedef struct asker {
     fv_served *s;
     http *http;
     slot *slots;
     slot **idle;
-    int load, n_slots; // requests at once: of the options' loads, or 0; and as it is
+    work work;   // that is left
+    int n_slots; // requests at once
     int n_idle, n_all, n_done, n_failed;
-    cursor *cursors;       // of the samples of each endpoint, and behind them of all
     int in_a_row;          // failures without an answer between them
     bool whole;            // answers are asked for in one: the server cannot do otherwise, or
                            // then does not say how much it read
@@ -68,57 +61,10 @@ typedef struct asker {
     double started, shown;
 } asker;
 
-// --- what to ask next --------------------------------------------------------------------------
-
-static bool given_up(const served_group *g) {
-    if (*g->left_out != '\0') return true;
-    return g->n_too_long >= ENOUGH_TOO_LONG && g->n_answered == 0;
-}
-
-// By task and length, sample for sample, each from the deepest needle to the shallowest. Of n > 0
-// endpoints only the samples of number `own`.
-static served_cell *next_from(asker *a, cursor *c, int own, int n, int *sample) {
-    fv_served *s = a->s;
-    for (; c->group < s->n_groups; c->group++, c->sample = 0) {
-        served_group *g = &s->groups[c->group];
-        if (g->load != a->load) continue;
-        for (; c->sample < g->samples && !given_up(g); c->sample++, c->cell = 0)
-            while (c->cell < g->n_cells && (n == 0 || c->sample % n == own)) {
-                served_cell *cell = &s->cells[g->first_cell + c->cell++];
-                if (c->sample >= cell->target || cell->state[c->sample] != SAMPLE_MISSING) continue;
-                *sample = c->sample;
-                return cell;
-            }
-        c->cell = 0;
-    }
-    return NULL;
-}
-
-// Samples of one haystack go to one endpoint, whose cache has their beginning. Whoever has done its
-// own takes what is left of the others'.
-static served_cell *next_missing(asker *a, const endpoint *end, int *sample) {
-    int n = a->s->ends.n, own = (int)(end - a->s->ends.items);
-    served_cell *cell = n > 1 ? next_from(a, &a->cursors[own], own, n, sample) : NULL;
-    return cell != NULL ? cell : next_from(a, &a->cursors[n], 0, 0, sample);
-}
-
-static void start_over(asker *a) {
-    memset(a->cursors, 0, ((size_t)a->s->ends.n + 1) * sizeof *a->cursors);
-}
-
 // Another round for cells whose interval is too wide; false where there are none.
 static bool widen(asker *a) {
-    fv_served *s = a->s;
-    bool any = false;
-    for (int i = 0; i < s->n_cells && a->stop_kind == NULL; i++) {
-        served_cell *c = &s->cells[i];
-        if (c->group->load != a->load || !served_wants_more(s, c) || given_up(c->group)) continue;
-        int target = c->target + ROUND;
-        c->target = target < c->group->samples ? target : c->group->samples;
-        any = true;
-    }
-    start_over(a);
-    a->n_all = a->n_done + served_count_missing(s);
+    bool any = a->stop_kind == NULL && work_widen(&a->work);
+    a->n_all = a->n_done + served_count_missing(a->s);
     return any;
 }
 
@@ -326,7 +272,7 @@ static fv_status fill_slots(asker *a, fv_error *error) {
     while (a->n_idle > 0 && a->stop_kind == NULL) {
         slot *at = a->idle[a->n_idle - 1];
         at->end = endpoints_take(&a->s->ends, NULL);
-        at->cell = next_missing(a, at->end, &at->sample);
+        at->cell = work_next(&a->work, at->end, &at->sample);
         if (at->cell == NULL) {
             endpoint_leave(at->end);
             return FV_OK;
@@ -524,9 +470,9 @@ static void count_unasked(asker *a) {
     for (int i = 0; i < s->n_cells; i++) {
         const served_cell *c = &s->cells[i];
         const char *left_out = c->group->left_out;
-        const char *kind = *left_out            ? SERVED_LENGTH_SHORT
-                           : given_up(c->group) ? c->group->too_long_kind
-                                                : a->stop_kind;
+        const char *kind = *left_out                 ? SERVED_LENGTH_SHORT
+                           : work_given_up(c->group) ? c->group->too_long_kind
+                                                     : a->stop_kind;
         int n = 0;
         if (kind == NULL) continue;
         if (*left_out != '\0') served_count_fault(s, kind, left_out);
@@ -542,10 +488,10 @@ static fv_status ask_under_loads(asker *a, fv_error *error) {
     fv_status status = FV_OK;
     int n = o->n_loads > 0 ? o->n_loads : 1;
     for (int l = 0; l < n && status == FV_OK && a->stop_kind == NULL; l++) {
-        a->load = o->n_loads > 0 ? o->loads[l] : 0;
-        a->n_slots = a->load > 0 ? a->load * a->s->ends.n : o->in_flight;
+        int load = o->n_loads > 0 ? o->loads[l] : 0;
+        a->n_slots = load > 0 ? load * a->s->ends.n : o->in_flight;
         a->n_idle = 0;
-        start_over(a);
+        work_start(&a->work, load);
         for (int i = a->n_slots; i > 0; i--) a->idle[a->n_idle++] = &a->slots[i - 1];
         status = ask_all(a, error);
     }
@@ -557,11 +503,11 @@ fv_status fv_served_ask(fv_served *s, fv_error *error) {
     asker a = {.s = s, .started = clock_now(), .n_all = served_count_missing(s)};
     a.slots = calloc(n, sizeof *a.slots);
     a.idle = calloc(n, sizeof *a.idle);
-    a.cursors = calloc((size_t)s->ends.n + 1, sizeof *a.cursors);
     fv_status status =
-        a.slots != NULL && a.idle != NULL && a.cursors != NULL
+        a.slots != NULL && a.idle != NULL
             ? served_connect(&s->options, s->options.in_flight, most_reply(s), &a.http, error)
             : fv_fail(error, FV_NO_MEMORY, "out of memory");
+    if (status == FV_OK) status = work_open(&a.work, s, error);
     if (status == FV_OK) status = ask_under_loads(&a, error);
     if (status == FV_OK) show(&a, true);
     for (size_t i = 0; i < n && a.slots != NULL; i++) {
@@ -574,7 +520,7 @@ fv_status fv_served_ask(fv_served *s, fv_error *error) {
     http_free(a.http);
     free(a.slots);
     free(a.idle);
-    free(a.cursors);
+    work_close(&a.work);
     if (status == FV_OK) status = served_load(s, error);
     if (status == FV_OK) count_unasked(&a);
     return status;
