@@ -488,6 +488,7 @@ int served_run(const served_request *r) {
         (!r->dry && cells_folder_mend(r->out, &error) != FV_OK))
         return tool_fail(&error);
     exit_code = read_request(r, &l);
+    if (exit_code == EXIT_DONE) exit_code = against_check(r);
     l.options.prompts_of = against_prompts(r);
     tool_catch_interrupts();
     progress *display = progress_create(stderr, r->quiet);
