@@ -1,6 +1,7 @@
 # How Fovea's own sources are compiled, whatever flags a parent project or a distributor gives: these
 # stand behind theirs on the command line, and hold for this folder and those below it only.
 include(CheckCCompilerFlag)
+include(CheckCSourceCompiles)
 
 add_compile_options(-std=gnu11 -Wall -Wextra -Wshadow -Wstrict-prototypes)
 if(NOT PROJECT_IS_TOP_LEVEL)
@@ -28,6 +29,21 @@ if(FOVEA_HAS_NO_SINGLE_PRECISION_CONSTANT)
   list(APPEND FOVEA_ARITHMETIC -fno-single-precision-constant)
 endif()
 add_compile_options(${FOVEA_ARITHMETIC} -ffp-contract=off -fno-math-errno)
+# gcc 12 for 64-bit Arm ends with an internal error where it makes vectors of a maximum in a loop.
+set(CMAKE_REQUIRED_FLAGS "-O3 -fno-math-errno")
+set(CMAKE_REQUIRED_LIBRARIES m)
+check_c_source_compiles("#include <math.h>
+  double most(const float *x, int n) {
+    double y = 0;
+    for (int i = 0; i < n; i++) y = fmax(y, x[i]);
+    return y;
+  }
+  int main(void) { float x = 1; return (int)most(&x, 1) - 1; }" FOVEA_VECTORISES_MAXIMA)
+unset(CMAKE_REQUIRED_FLAGS)
+unset(CMAKE_REQUIRED_LIBRARIES)
+if(NOT FOVEA_VECTORISES_MAXIMA)
+  add_compile_options(-fno-builtin-fmax -fno-builtin-fmin)
+endif()
 # At the link the same flags would add a start-up routine that flushes subnormal numbers of the whole
 # process; -Ofast asks for it too, unless another -O follows.
 add_link_options(-fno-fast-math -fno-unsafe-math-optimizations -O3)

@@ -29,7 +29,7 @@ cost_stack cost_stack_of(cost_config *c, fv_cost_model *model, uint64_t width, u
     if (stack.ready) return stack;
     no_memory(c);
     free(stack.kinds);
-    stack.kinds = NULL;
+    stack.kinds = stack.others = NULL;
     stack.n = 0;
     return stack;
 }

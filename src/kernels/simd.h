@@ -1,151 +1,12 @@
-// The small vector vocabulary that the shared body is written in. A file per instruction set
-// defines VW, the floats in a vector (4, 8 or 16), and includes this; sixteen lanes are then PARTS
-// vectors. Arithmetic is the compiler's own vector operators; what they lack follows here per
-// instruction set.
+// The vocabulary that the shared body is written in: vectors of VW floats (4, 8 or 16), of which
+// sixteen lanes are PARTS. A file that builds a body first includes the instruction set's own part
+// of it, simd_<set>.h, which has VW and the few operations that compilers' vector operators lack.
 #ifndef KERNELS_SIMD_H
 #define KERNELS_SIMD_H
 
-#include "kernels/variants.h"
-
-#include <math.h>
-#include <string.h>
-
-typedef float vf __attribute__((vector_size(4 * VW)));
-typedef int32_t vi __attribute__((vector_size(4 * VW)));
-typedef uint32_t vu __attribute__((vector_size(4 * VW)));
-typedef uint64_t vw
-    __attribute__((vector_size(4 * VW))); // wide: a 32-bit number in every other place
-
-#define INLINE static inline __attribute__((always_inline))
-#define UNROLL _Pragma("GCC unroll 16")
-
-enum { L = FV_LANES, PARTS = L / VW };
-
-INLINE vf vf_load(const float *p) {
-    return *(const vf *)__builtin_assume_aligned(p, 4 * VW);
-}
-INLINE void vf_store(float *p, vf x) {
-    *(vf *)__builtin_assume_aligned(p, 4 * VW) = x;
-}
-INLINE vi vi_load(const int32_t *p) {
-    return *(const vi *)__builtin_assume_aligned(p, 4 * VW);
-}
-INLINE void vi_store(int32_t *p, vi x) {
-    *(vi *)__builtin_assume_aligned(p, 4 * VW) = x;
-}
-INLINE vf vf_set1(float x) {
-    return x - (vf){0};
-}
-INLINE vi vi_set1(int32_t x) {
-    return x - (vi){0};
-}
-INLINE vf vf_and(vf x, vi mask) {
-    return (vf)((vi)x & mask);
-}
-
-// The maximum and the minimum take their second operand where one of the two is NaN.
-#if VW == 16
-#include <immintrin.h>
-INLINE vf vf_fma(vf a, vf b, vf c) {
-    return _mm512_fmadd_ps(a, b, c);
-}
-INLINE vf vf_max(vf a, vf b) {
-    return _mm512_max_ps(a, b);
-}
-INLINE vf vf_min(vf a, vf b) {
-    return _mm512_min_ps(a, b);
-}
-INLINE vf vf_sqrt(vf a) {
-    return _mm512_sqrt_ps(a);
-}
-INLINE vf vf_gather(const float *base, vi index) {
-    return _mm512_i32gather_ps((__m512i)index, base, 4);
-}
-#elif VW == 8
-#include <immintrin.h>
-INLINE vf vf_fma(vf a, vf b, vf c) {
-    return _mm256_fmadd_ps(a, b, c);
-}
-INLINE vf vf_max(vf a, vf b) {
-    return _mm256_max_ps(a, b);
-}
-INLINE vf vf_min(vf a, vf b) {
-    return _mm256_min_ps(a, b);
-}
-INLINE vf vf_sqrt(vf a) {
-    return _mm256_sqrt_ps(a);
-}
-INLINE vf vf_gather(const float *base, vi index) {
-    return _mm256_i32gather_ps(base, (__m256i)index, 4);
-}
-#else
-INLINE vf vf_fma(vf a, vf b, vf c) {
-    return a * b + c;
-} // rounds twice; no fused unit to rely on
-INLINE vf vf_max(vf a, vf b) {
-    vi larger = a > b;
-    return (vf)(((vi)a & larger) | ((vi)b & ~larger));
-}
-INLINE vf vf_min(vf a, vf b) {
-    vi smaller = a < b;
-    return (vf)(((vi)a & smaller) | ((vi)b & ~smaller));
-}
-INLINE vf vf_sqrt(vf a) {
-    UNROLL for (int i = 0; i < VW; i++) a[i] = sqrtf(a[i]);
-    return a;
-}
-INLINE vf vf_gather(const float *base, vi index) {
-    vf x = {0}; // compilers that do not unroll see no end to what the loop leaves unset
-    UNROLL for (int i = 0; i < VW; i++) x[i] = base[index[i]];
-    return x;
-}
+#ifndef VW
+#error "include the file of an instruction set first, as kernels/simd_portable.h"
 #endif
-
-// Products of the low halves of 64-bit places; the high halves of the factors are ignored.
-#if VW == 16
-INLINE vw vw_multiply(vw a, vw b) {
-    return (vw)_mm512_mul_epu32((__m512i)a, (__m512i)b);
-}
-#elif VW == 8
-INLINE vw vw_multiply(vw a, vw b) {
-    return (vw)_mm256_mul_epu32((__m256i)a, (__m256i)b);
-}
-#elif defined(__SSE2__)
-#include <emmintrin.h>
-INLINE vw vw_multiply(vw a, vw b) {
-    return (vw)_mm_mul_epu32((__m128i)a, (__m128i)b);
-}
-#else
-INLINE vw vw_multiply(vw a, vw b) {
-    return (a & 0xffffffffu) * (b & 0xffffffffu);
-}
-#endif
-
-// x + y, or x - y, in the lanes where a == b, else x. A sum must not begin at -0.
-#if VW == 16
-INLINE vf vf_add_where_equal(vf x, vf y, vi a, vi b) {
-    return _mm512_mask_add_ps(x, _mm512_cmpeq_epi32_mask((__m512i)a, (__m512i)b), x, y);
-}
-INLINE vf vf_subtract_where_equal(vf x, vf y, vi a, vi b) {
-    return _mm512_mask_sub_ps(x, _mm512_cmpeq_epi32_mask((__m512i)a, (__m512i)b), x, y);
-}
-#else
-INLINE vf vf_add_where_equal(vf x, vf y, vi a, vi b) {
-    return x + vf_and(y, a == b);
-}
-INLINE vf vf_subtract_where_equal(vf x, vf y, vi a, vi b) {
-    return x - vf_and(y, a == b);
-}
-#endif
-
-// y, but 0 in the lanes where x is below `least`; where x is NaN it is y.
-INLINE vf vf_zero_below(vf y, vf x, float least) {
-#if VW == 16
-    return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x, vf_set1(least), _CMP_NLT_UQ), y);
-#else
-    return vf_and(y, ~(x < vf_set1(least)));
-#endif
-}
 
 INLINE vf vf_abs(vf x) {
     return vf_and(x, vi_set1(0x7fffffff));
@@ -173,7 +34,7 @@ INLINE vf vf_exp_from(vf x, float least) {
     vf shifted = vf_fma(x, vf_set1(1.44269504f), ROUNDER), n = shifted - ROUNDER;
     vf r = vf_fma(n, vf_set1(-0.693145752f), x);
     r = vf_fma(n, vf_set1(-1.42860677e-6f), r);
-#if VW == 4 // without fused operations the roundings leave no room for the approximation's error
+#if !FUSED // the roundings leave no room for the approximation's error
     vf p = vf_set1(0.00138435599f);
     p = vf_fma(p, r, vf_set1(0.00837423597f));
     p = vf_fma(p, r, vf_set1(0.0416680074f));

@@ -1,5 +1,5 @@
-// The variants of the kernels, slowest first: X(name, arithmetic, available on this CPU). A file
-// that builds one defines VARIANT and includes this before anything else.
+// The variants of the kernels, slowest first: X(name, arithmetic, available on this CPU). Of files
+// that build one, the first lines include its simd_<name>.h, which defines VARIANT.
 #ifndef KERNELS_VARIANTS_H
 #define KERNELS_VARIANTS_H
 
@@ -15,6 +15,11 @@
     X(avx512, FV_ARITHMETIC_FUSED,                                                                 \
       __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&                   \
           __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
+#elif defined(__aarch64__)
+#define FV_VARIANTS(X)                                                                             \
+    X(reference, FV_ARITHMETIC_REFERENCE, true)                                                    \
+    X(portable, FV_ARITHMETIC_PLAIN, true)                                                         \
+    X(neon, FV_ARITHMETIC_FUSED, true)
 #else
 #define FV_VARIANTS(X)                                                                             \
     X(reference, FV_ARITHMETIC_REFERENCE, true) X(portable, FV_ARITHMETIC_PLAIN, true)

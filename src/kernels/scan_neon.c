@@ -1,0 +1,6 @@
+// NEON: sixteen channels are four registers.
+#if defined(__aarch64__) && !defined(FOVEA_DOUBLE)
+#include "kernels/simd_neon.h"
+
+#include "kernels/body_long_scan.h"
+#endif

@@ -1,0 +1,44 @@
+// Any CPU with vectors of four floats, by the compiler's own vector operators. Without a fused
+// multiply-add results differ from the other variants in the last digits.
+#ifndef KERNELS_SIMD_PORTABLE_H
+#define KERNELS_SIMD_PORTABLE_H
+
+#define VARIANT   portable
+#define VW        4
+#define REGISTERS 16
+#define FUSED     0
+#include "kernels/simd_masks.h"
+
+INLINE vf vf_fma(vf a, vf b, vf c) {
+    return a * b + c;
+} // rounds twice; no fused unit to rely on
+INLINE vf vf_max(vf a, vf b) {
+    vi larger = a > b;
+    return (vf)(((vi)a & larger) | ((vi)b & ~larger));
+}
+INLINE vf vf_min(vf a, vf b) {
+    vi smaller = a < b;
+    return (vf)(((vi)a & smaller) | ((vi)b & ~smaller));
+}
+INLINE vf vf_sqrt(vf a) {
+    UNROLL for (int i = 0; i < VW; i++) a[i] = sqrtf(a[i]);
+    return a;
+}
+INLINE vf vf_gather(const float *base, vi index) {
+    vf x = {0}; // compilers that do not unroll see no end to what the loop leaves unset
+    UNROLL for (int i = 0; i < VW; i++) x[i] = base[index[i]];
+    return x;
+}
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+INLINE vw vw_multiply(vw a, vw b) {
+    return (vw)_mm_mul_epu32((__m128i)a, (__m128i)b);
+}
+#else
+INLINE vw vw_multiply(vw a, vw b) {
+    return (a & 0xffffffffu) * (b & 0xffffffffu);
+}
+#endif
+
+#endif
