@@ -1,6 +1,6 @@
 # The verbs. CMake holds the targets; this file only calls it. `make help` lists everything.
 BUILD ?= build
-JOBS ?= $(shell nproc)
+JOBS ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 300
 OUT ?= out/all
@@ -11,7 +11,7 @@ C_FILES = $(shell git ls-files '*.c' '*.h')
 CTEST = ctest --output-on-failure -j $(JOBS)
 
 .DEFAULT_GOAL = all
-.PHONY: all test recipes gallery bench bench-scale bench-peers lint format sanitize sanitize-kernels fuzz interop interop-served interop-ruler exact faults mutations builds dist deb install clean help
+.PHONY: all test recipes gallery bench bench-scale bench-peers lint format sanitize sanitize-kernels test-arm fuzz interop interop-served interop-ruler exact faults mutations builds dist deb install clean help
 
 all: ## build the tool and the libraries into build/ (BUILD=, CMAKE_FLAGS=)
 	@cmake -S . -B $(BUILD) -DCMAKE_INSTALL_PREFIX="$(PREFIX)" $(CMAKE_FLAGS)
@@ -45,6 +45,9 @@ sanitize-kernels: ## run the tests of the kernels, each variant, under the sanit
 
 fuzz: ## fuzz every parser (FUZZ_SECONDS=300 each; needs clang)
 	scripts/fuzz.sh $(BUILD)/fuzz $(FUZZ_SECONDS) $(JOBS)
+
+test-arm: all ## build for 64-bit Arm, run its tests under qemu and compare bits (needs ./bootstrap arm; 20 minutes)
+	scripts/arm.sh $(BUILD)/arm $(JOBS) $(BUILD)
 
 interop: all ## open exported checkpoints with safetensors and TransformerLens (needs the network)
 	tests/interop/run.sh $(FOVEA) $(BUILD)/interop

@@ -18,7 +18,7 @@ export UBSAN_OPTIONS=print_stacktrace=1
 if [ -z "$kernels" ]; then
     exec "${no_randomisation[@]}" ctest --output-on-failure -j "$3" -E "$skip"
 fi
-for variant in reference portable avx2 avx512; do
+for variant in reference portable avx2 avx512 neon; do
     FOVEA_CPU=$variant ./fovea info >/dev/null 2>&1 || continue
     echo "kernels: $variant"
     FOVEA_CPU=$variant "${no_randomisation[@]}" ctest --output-on-failure --timeout 36000 -j "$3" \

@@ -6,7 +6,7 @@
 // How kernels round: three kinds that differ in the last digits. Within a kind all kernels give the
 // same bits. X(name, text)
 #define FV_ARITHMETIC_LIST(X)                                                                      \
-    X(FUSED, "fused")         /* multiply-adds round once: avx2, avx512 */                         \
+    X(FUSED, "fused")         /* multiply-adds round once: avx2, avx512, neon */                   \
     X(PLAIN, "plain")         /* every operation rounds: portable */                               \
     X(REFERENCE, "reference") /* the order of the plain loops that define the math */
 

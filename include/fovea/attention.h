@@ -18,7 +18,7 @@
 // score neither does infinity, or a squared distance that overflows; with the others a score of
 // -infinity is a weight of 0.
 //
-// Results are the same bits for any number of threads, and on AVX2 and AVX-512.
+// Results are the same bits for any number of threads, and on AVX2, AVX-512 and NEON.
 //
 // The online softmax over tiles and the gradients from its logsumexp are those of FlashAttention-2
 // (arXiv 2307.08691); what lies in a vector's lanes, and how masks are cut into dense tiles, are

@@ -11,7 +11,7 @@ extern "C" {
 #endif
 
 FV_API const char *fv_version(void);      // "0.1.0"
-FV_API const char *fv_kernels_name(void); // "avx512", "avx2", "portable" or "reference"
+FV_API const char *fv_kernels_name(void); // "avx512", "avx2", "neon", "portable" or "reference"
 FV_API fv_arithmetic fv_kernels_arithmetic(void);
 FV_API const char *fv_machine_cpu(void); // "AMD EPYC 9R14"
 FV_API int fv_machine_cores(void);       // cores this process may use

@@ -7,7 +7,7 @@
 //
 // The semantics of selective_scan_ref (Gu & Dao, 2023): B by Euler's rule, B and C shared by all
 // channels. All arrays are float, row-major, and need no alignment. Results are the same bits for
-// any number of threads, and on AVX2 and AVX-512.
+// any number of threads, and on AVX2, AVX-512 and NEON.
 #ifndef FOVEA_SCAN_H
 #define FOVEA_SCAN_H
 

@@ -202,8 +202,9 @@ static fv_status decode(decode_pass *pass, int64_t n_cached, float *o, fv_error 
     bool listed = list_tiles(pass, n_cached);
     pass->n_splits = (pass->n_tiles + TILES_OF_PIECE - 1) / TILES_OF_PIECE;
     size_t n = (size_t)(shared * pass->n_splits) * (size_t)plan->group * state_width(plan);
-    // calloc gives no alignment to vectors.
-    if (listed) pass->states = aligned_alloc(FV_ALIGNMENT, n * sizeof(float) + FV_ALIGNMENT);
+    // calloc gives no alignment to vectors; aligned_alloc wants whole multiples of it.
+    size_t whole = (n * sizeof(float) / FV_ALIGNMENT + 1) * FV_ALIGNMENT;
+    if (listed) pass->states = aligned_alloc(FV_ALIGNMENT, whole);
     if (pass->states == NULL)
         return fv_fail(error, FV_NO_MEMORY,
                        "out of memory for the tiles of a cache of %" PRId64 " keys", n_cached);

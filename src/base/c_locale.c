@@ -1,6 +1,9 @@
 #include "base/c_locale.h"
 
 #include <locale.h>
+#ifdef __APPLE__
+#include <xlocale.h>
+#endif
 #include <pthread.h>
 
 #undef snprintf

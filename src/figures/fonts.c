@@ -1,5 +1,6 @@
 #include "figures/fonts.h"
 
+#include "base/system.h"
 #include "figures/fit.h"
 
 #include <errno.h>
@@ -11,8 +12,6 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-extern char **environ;
 
 // --- sets of characters ------------------------------------------------------------------------
 
@@ -59,7 +58,9 @@ static pid_t start(char *const arguments[], int out) {
     if (!failed)
         failed =
             posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-    if (!failed) failed = posix_spawnp(&child, arguments[0], &actions, NULL, arguments, environ);
+    if (!failed)
+        failed =
+            posix_spawnp(&child, arguments[0], &actions, NULL, arguments, system_environment());
     posix_spawn_file_actions_destroy(&actions);
     return failed ? -1 : child;
 }

@@ -1,6 +1,6 @@
-#define _GNU_SOURCE // memfd_create
 #include "figures/gnuplot.h"
 
+#include "base/system.h"
 #include "figures/fit.h"
 #include "figures/picture.h"
 
@@ -9,7 +9,6 @@
 #include <fovea/whole_file.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -52,20 +51,6 @@ void gnuplot_string(FILE *script, const char *text) {
     gnuplot_text(script, text, strlen(text), "");
 }
 
-// A file in memory, so that a full disk cannot cut what gnuplot writes without looking; in the
-// folder of temporary files where the system has none.
-static FILE *memory_file(void) {
-    int descriptor = memfd_create("fovea-gnuplot", MFD_CLOEXEC);
-    if (descriptor < 0) {
-        FILE *file = tmpfile();
-        if (file != NULL) fcntl(fileno(file), F_SETFD, FD_CLOEXEC);
-        return file;
-    }
-    FILE *file = fdopen(descriptor, "w+");
-    if (file == NULL) close(descriptor);
-    return file;
-}
-
 // The script as a file that gnuplot can read as its stdin: a pipe could block both sides.
 static bool write_script(FILE *in, const picture_terminal *terminal, int width, int height,
                          const char *script, size_t length) {
@@ -100,7 +85,7 @@ static fv_status keep(FILE *from, figure_picture picture, const char *path, fv_e
 fv_status gnuplot_begin(gnuplot_drawing *d, const char *script, size_t length,
                         figure_picture picture, int width, int height, const char *path,
                         fv_error *error) {
-    *d = (gnuplot_drawing){memory_file(), memory_file(), picture, path, {.messages = -1}};
+    *d = (gnuplot_drawing){system_unnamed_file(), system_unnamed_file(), picture, path, {.messages = -1}};
     fv_status status = FV_OK;
     if (d->in == NULL || d->out == NULL ||
         !write_script(d->in, &terminals[picture], width, height, script, length))

@@ -1,10 +1,10 @@
 // gnuplot handles SIGINT itself, by giving up its script and asking for the next command, and can
 // wait for ever in that handler. It is therefore kept away from the terminal's signals and killed:
 // it has nothing to save, since what it draws goes to memory.
-#define _GNU_SOURCE // pipe2
 #include "figures/gnuplot_process.h"
 
 #include "base/clock.h"
+#include "base/system.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,8 +17,6 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-extern char **environ;
 
 enum {
     POLL_MILLISECONDS = 20, // between two looks at the flag
@@ -80,7 +78,8 @@ static int spawn(gnuplot_process *p, int in, int out, int messages) {
     if (!failed) failed = posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
     if (!failed) failed = posix_spawn_file_actions_adddup2(&actions, messages, STDERR_FILENO);
     if (!failed)
-        failed = posix_spawnp(&p->id, arguments[0], &actions, &attributes, arguments, environ);
+        failed = posix_spawnp(&p->id, arguments[0], &actions, &attributes, arguments,
+                              system_environment());
     posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
     return failed;
@@ -89,7 +88,7 @@ static int spawn(gnuplot_process *p, int in, int out, int messages) {
 fv_status gnuplot_start(gnuplot_process *p, int in, int out, fv_error *error) {
     *p = (gnuplot_process){.messages = -1};
     int ends[2];
-    if (pipe2(ends, O_CLOEXEC) != 0)
+    if (system_pipe(ends) != 0)
         return fv_fail(error, FV_IO, "cannot make a pipe for gnuplot: %s", strerror(errno));
     int failed = spawn(p, in, out, ends[1]);
     close(ends[1]);

@@ -9,7 +9,7 @@
 //                   s s . . . 0 w w w w            . never touched
 #include "kernels/body_attend_one.h"
 
-#if VW == 16
+#if REGISTERS == 32
 enum { PRODUCT_I = 4, PRODUCT_J = 4 };
 #else
 enum { PRODUCT_I = 4, PRODUCT_J = 2 };

@@ -8,7 +8,7 @@
 enum { W = FV_SCAN_BLOCK };
 
 // Numbers of a state that stay in registers.
-enum { STATES = VW == 16 ? 16 : 4 };
+enum { STATES = REGISTERS == 32 ? 16 : 4 };
 
 // `left` floats from anywhere, zeros behind them.
 INLINE vf load_some(const float *p, int left) {
@@ -138,7 +138,7 @@ INLINE void run_states(const kernel_scan_chunk *s, int i, int n, int N, float *k
     static void run_kept_##N(const kernel_scan_chunk *s, int i, int n, float *kept) {              \
         run_states(s, i, n, N, kept);                                                              \
     }
-#if VW == 16
+#if REGISTERS == 32
 DEFINE_RUN(16)
 #endif
 DEFINE_RUN(4)
@@ -149,7 +149,7 @@ static void run(const kernel_scan_chunk *s, int i, float *kept) {
     int n = 0;
 #define RUN(N)                                                                                     \
     for (; n + N <= s->n_state; n += N) kept ? run_kept_##N(s, i, n, kept) : run_##N(s, i, n);
-#if VW == 16
+#if REGISTERS == 32
     RUN(16)
 #endif
     RUN(4)

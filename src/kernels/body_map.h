@@ -1,12 +1,12 @@
 // Linear maps on lanes. A block of TI rows x TJ outputs stays in registers while the inputs pass:
 // each loaded activation vector feeds TJ multiply-adds, each broadcast weight TI.
 //
-// Blocks of 3 x 8 (24 accumulators of 32 registers) suit AVX-512; narrower outputs take more rows.
+// Blocks of 3 x 8 (24 accumulators) suit 32 registers; narrower outputs take more rows.
 // Wide inputs are walked in chunks of rows that stay in the second-level cache.
 #include "kernels/simd.h"
 
 // Rows by outputs of a register block.
-#if VW == 16
+#if REGISTERS == 32
 #define MAP_BLOCKS(X) X(3, 8) X(4, 7) X(4, 6) X(4, 5) X(6, 4) X(8, 3) X(8, 2) X(8, 1)
 enum { MAP_WIDEST = 8 };
 #else
@@ -81,7 +81,7 @@ enum { GRADIENT_CHUNK_ROWS = 128 };
 #define NARROW_BLOCKS(X)                                                                           \
     X(3, 4) X(3, 3) X(3, 2) X(3, 1) X(2, 4) X(2, 3) X(2, 2) X(2, 1)                                \
     X(1, 8) X(1, 4) X(1, 3) X(1, 2) X(1, 1)
-#if VW == 16
+#if REGISTERS == 32
 #define GRADIENT_BLOCKS(X) X(4, 4) X(4, 3) X(4, 2) X(4, 1) X(2, 8) NARROW_BLOCKS(X)
 enum { GRADIENT_TALLEST = 4, GRADIENT_WIDEST_PAIR = 8 };
 #else

@@ -15,6 +15,8 @@ enum { Q = FV_TILE_QUERIES, STRIPS = Q / L, MOST_TALL = 8, MOST_WIDE = 4 };
 enum { WIDE = 4, TALL = 4, NARROW = 1, NARROW_TALL = 8 };
 #elif VW == 8
 enum { WIDE = 2, TALL = 6, NARROW = 2, NARROW_TALL = 6 };
+#elif REGISTERS == 32
+enum { WIDE = 4, TALL = 4, NARROW = 4, NARROW_TALL = 4 };
 #else
 enum { WIDE = 2, TALL = 4, NARROW = 2, NARROW_TALL = 4 };
 #endif

@@ -4,8 +4,9 @@
 //   tile_kernels.h   attention over one long sequence, queries in the lanes; decoding
 //   scan_kernels.h   the selective scan over one long sequence, channels in the lanes
 //
-// All variants but the reference share their bodies (body*.h), built once per instruction set. AVX2
-// and AVX-512 give bit-identical results: same operations, same order, every multiply-add fused.
+// All variants but the reference share their bodies (body*.h), built once per instruction set.
+// AVX2, AVX-512 and NEON give bit-identical results: same operations, same order, every
+// multiply-add fused.
 // Kernels only compute: arguments are checked above, nothing is allocated. Builds with assertions
 // check them once more at every call (contracts.h).
 #ifndef KERNELS_KERNELS_H

@@ -1,11 +1,10 @@
 // What this machine is and what it can do at most, each limit measured when it is asked for.
-#define _GNU_SOURCE // sched_getaffinity
 #include "base/clock.h"
+#include "base/system.h"
 #include "kernels/kernels.h"
 
 #include <fovea/machine.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,19 +14,10 @@ const char *fv_version(void) {
     return FOVEA_VERSION;
 }
 
-static char cpu_name[128] = "unknown CPU";
+static char cpu_name[128];
 
 static void read_cpu_name(void) {
-    char line[256];
-    FILE *file = fopen("/proc/cpuinfo", "re");
-    while (file && fgets(line, sizeof line, file)) {
-        const char *colon = strchr(line, ':');
-        if (strncmp(line, "model name", 10) != 0 || colon == NULL) continue;
-        line[strcspn(line, "\n")] = '\0';
-        snprintf(cpu_name, sizeof cpu_name, "%s", colon + 2);
-        break;
-    }
-    if (file) fclose(file);
+    system_cpu_name(cpu_name, sizeof cpu_name);
 }
 
 const char *fv_machine_cpu(void) {
@@ -37,10 +27,7 @@ const char *fv_machine_cpu(void) {
 }
 
 int fv_machine_cores(void) {
-    cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
-    long n = sysconf(_SC_NPROCESSORS_ONLN);
-    return n > 0 ? (int)n : 1;
+    return system_cores();
 }
 
 // A measurement does n rounds of something and says how much that was.

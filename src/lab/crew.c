@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 typedef struct worker {
     crew *crew;
@@ -116,11 +117,19 @@ static void *work(void *context) {
     return NULL;
 }
 
-// Waits are measured with the clock that nobody sets.
+// Waits are measured with the clock that nobody sets, where conditions can be told.
+#if _POSIX_CLOCK_SELECTION > 0
+static const clockid_t WAITS = CLOCK_MONOTONIC;
+#else
+static const clockid_t WAITS = CLOCK_REALTIME;
+#endif
+
 static void init_condition(pthread_cond_t *condition) {
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+#if _POSIX_CLOCK_SELECTION > 0
+    pthread_condattr_setclock(&attributes, WAITS);
+#endif
     pthread_cond_init(condition, &attributes);
     pthread_condattr_destroy(&attributes);
 }
@@ -174,7 +183,7 @@ fv_status crew_start(const crew_plan *plan, crew **out, fv_error *error) {
 
 static struct timespec after(double seconds) {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(WAITS, &t);
     long long nanoseconds = t.tv_nsec + (long long)(seconds * 1e9);
     t.tv_sec += (time_t)(nanoseconds / 1000000000);
     t.tv_nsec = (long)(nanoseconds % 1000000000);

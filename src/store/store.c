@@ -5,6 +5,7 @@
 //
 // On network file systems WAL's shared memory does not work; there the rollback journal is used.
 #include "base/sql_wait.h"
+#include "base/system.h"
 #include "store/store_db.h"
 
 #include <errno.h>
@@ -13,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 static sql_file file_of(const fv_store *store) {
@@ -62,19 +62,6 @@ static fv_status check_schema(fv_store *store, fv_error *error) {
     return sql_check(&file, &store->schema, error);
 }
 
-static bool on_network(const char *path) {
-    static const unsigned KINDS[] = {0x6969 /* NFS */,        0x517b /* SMB */,
-                                     0xff534d42 /* CIFS */,   0xfe534d42 /* SMB2 */,
-                                     0x0bd00bd0 /* Lustre */, 0x47504653 /* GPFS */,
-                                     0x19830326 /* BeeGFS */, 0x00c36400 /* Ceph */,
-                                     0x5346414f /* AFS */,    0x01021997 /* 9P */};
-    struct statfs system;
-    if (statfs(path, &system) != 0) return false;
-    for (size_t i = 0; i < sizeof KINDS / sizeof KINDS[0]; i++)
-        if ((unsigned)system.f_type == KINDS[i]) return true;
-    return false;
-}
-
 static fv_status open_writer(fv_store *store, fv_error *error) {
     fv_status status = check_schema(store, error);
     if (status != FV_OK) return status;
@@ -82,8 +69,8 @@ static fv_status open_writer(fv_store *store, fv_error *error) {
         return fv_fail(error, FV_IO, "run store %s cannot be written: it is read-only",
                        store->path);
     status = store_execute(store,
-                           on_network(store->path) ? "PRAGMA journal_mode = DELETE"
-                                                   : "PRAGMA journal_mode = WAL",
+                           system_is_on_network(store->path) ? "PRAGMA journal_mode = DELETE"
+                                                             : "PRAGMA journal_mode = WAL",
                            error);
     if (status == FV_OK)
         status =

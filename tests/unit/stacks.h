@@ -151,13 +151,14 @@ static const char *const stack_activations[] = {
 #include <fovea/fields.def>
 };
 
-// Sizes at which single precision can keep five digits of a logit: a norm of two features is all
-// but their sign, and logits that are fifty large lose two digits where they cancel.
-static inline stack stack_draw(uint64_t *random, int longest) {
+// Writes a configuration of sizes at which single precision can keep five digits of a logit: a norm
+// of two features is all but their sign, and logits that are fifty large lose two digits where they
+// cancel.
+static inline void stack_draw_words(char words[1024], uint64_t *random, int longest) {
     static const int WIDTHS[] = {2, 3, 8, 12, 16, 24, 32, 48};
     static const char *const POSITIONS[] = {"none", "learned", "sinusoidal"};
     static const char *const NORMS[] = {"none", "layer", "rms"};
-    char words[1024] = "";
+    *words = '\0';
     for (int i = 0; i < 8; i++) noise01(random); // small seeds begin alike
     int width = WIDTHS[noise_below(random, 8)], position = noise_below(random, 3);
     int n_head = width % 4 == 0 && noise_below(random, 2) ? 2 + 2 * noise_below(random, 2) : 1;
@@ -191,6 +192,11 @@ static inline stack stack_draw(uint64_t *random, int longest) {
               "task.context_length=%d",
               width, POSITIONS[position], NORMS[width < 8 ? 0 : noise_below(random, 3)],
               2 + noise_below(random, 39), length);
+}
+
+static inline stack stack_draw(uint64_t *random, int longest) {
+    char words[1024];
+    stack_draw_words(words, random, longest);
     return stack_of(words, *random);
 }
 

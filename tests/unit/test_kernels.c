@@ -2,7 +2,9 @@
 // and AVX-512 against each other to the bit, identities that hold without any reference, and the
 // accuracy of exp and log against the C library in double precision.
 //
-// `test_kernels --time` times the same calls instead: kernel, variant, microseconds.
+// `test_kernels --time` times the same calls instead: kernel, variant, microseconds; `--print fused`
+// (or plain) prints a digest of every call's outputs by this CPU's fastest kernels that round so,
+// for another CPU's to be held against (`make test-arm`).
 #include "operations.h"
 
 #include "fault.h"
@@ -437,8 +439,36 @@ static int print_times(void) {
     return 0;
 }
 
+// What a NaN's bits are is the processor's.
+static uint64_t digest_of(const call *c) {
+    uint64_t digest = 0xcbf29ce484222325u; // 64-bit FNV-1a over words
+    for (int i = 0; i < c->n_arrays; i++)
+        for (size_t k = 0; k < c->arrays[i].n; k++) {
+            const float *x = c->arrays[i].data + k;
+            uint32_t bits = 0x7fc00000u;
+            if (!isnan(*x)) memcpy(&bits, x, sizeof bits);
+            digest = (digest ^ bits) * 0x100000001b3u;
+        }
+    return digest;
+}
+
+static int print_digests(const char *arithmetic) {
+    const kernel_set *kernels = NULL;
+    for (const kernel_set *const *k = kernels_available(); *k; k++)
+        if (strcmp(fv_arithmetic_text((*k)->arithmetic), arithmetic) == 0) kernels = *k;
+    for (int o = 0; kernels && o < N_OPERATIONS; o++)
+        for (int i = 0; i < N_SHAPES; i++) {
+            call c = make_call(&operations[o], kernels, shape_of(i));
+            printf("%016llx %s: %s\n", (unsigned long long)digest_of(&c), operations[o].name,
+                   describe(shape_of(i)));
+            call_free(&c);
+        }
+    return 0;
+}
+
 int main(int argc, char **argv) {
     if (argc == 2 && strcmp(argv[1], "--time") == 0) return print_times();
+    if (argc == 3 && strcmp(argv[1], "--print") == 0) return print_digests(argv[2]);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_table_is_whole),
         cmocka_unit_test(test_parity),

@@ -8,7 +8,7 @@
 #include <fovea/scan.h>
 
 // Each variant in turn, as long as this processor has it.
-static const char *const variants[] = {"reference", "portable", "avx2", "avx512"};
+static const char *const variants[] = {"reference", "portable", "avx2", "avx512", "neon"};
 #define EACH_VARIANT(i)                                                                            \
     size_t i = 0;                                                                                  \
     i < sizeof variants / sizeof *variants;                                                        \

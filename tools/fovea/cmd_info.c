@@ -14,7 +14,7 @@
 
 // Every variant this CPU can run is found by forcing it; the chosen one is put back at the end.
 static json_t *available_kernels(void) {
-    static const char *const NAMES[] = {"reference", "portable", "avx2", "avx512"};
+    static const char *const NAMES[] = {"reference", "portable", "avx2", "avx512", "neon"};
     const char *chosen = fv_kernels_name();
     json_t *list = json_array();
     for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++)
@@ -99,7 +99,7 @@ int cmd_info(int argc, char **argv) {
     const tool_usage usage = {
         .synopsis = "info [options]",
         .about = "Prints the build, the machine, the kernels chosen for it and the versions of the "
-                 "libraries in use. FOVEA_CPU=reference|portable|avx2|avx512 forces kernels.",
+                 "libraries in use. FOVEA_CPU=reference|portable|avx2|avx512|neon forces kernels.",
         .example = "fovea info --limits"};
     tool_operands operands;
     int exit_code;

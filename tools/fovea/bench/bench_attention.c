@@ -265,7 +265,11 @@ static fv_status time_case(int number, double seconds, result results[N_CASES], 
             r->speed_up = results[dense].time.best / r->time.best;
         struct rusage usage;
         getrusage(RUSAGE_SELF, &usage);
+#ifdef __APPLE__ // bytes, elsewhere units of 1,024
+        r->peak_memory = (double)usage.ru_maxrss;
+#else
         r->peak_memory = 1024.0 * (double)usage.ru_maxrss;
+#endif
     }
     *error = w.error;
     work_end(&w);
