@@ -1,3 +1,4 @@
+#define _GNU_SOURCE // sched_getaffinity, memfd_create, pipe2
 #include "base/system.h"
 
 #if SYSTEM_LINUX

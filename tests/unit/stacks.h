@@ -80,7 +80,7 @@ static inline void stack_say(char *words, const char *format, ...) {
 // Layers, some with a window and sinks of their own. Returns whether there is attention, mamba and
 // an mlp: bits 1, 2 and 4.
 static inline int stack_draw_layers(char *words, uint64_t *random, bool norms) {
-    int n = 1 + noise_below(random, 4), kinds = 0;
+    int n = 1 + noise_below(random, 4), kinds = 0, sinks;
     stack_say(words, "model.layers=[");
     for (int i = 0; i < n; i++) {
         if (i > 0) stack_say(words, ",");
@@ -95,8 +95,8 @@ static inline int stack_draw_layers(char *words, uint64_t *random, bool norms) {
             kinds |= 2;
             break;
         case 3:
-            stack_say(words, "attention(window=%d sinks=%d)", 2 + noise_below(random, 90),
-                      noise_below(random, 3));
+            sinks = noise_below(random, 3);
+            stack_say(words, "attention(window=%d sinks=%d)", 2 + noise_below(random, 90), sinks);
             kinds |= 1;
             break;
         case 6:
@@ -169,10 +169,11 @@ static inline void stack_draw_words(char words[1024], uint64_t *random, int long
         stack_say(words, "model.n_head=%d ", n_head);
         keeps = stack_draw_attention(words, random, width / n_head);
     }
-    if (kinds & 2)
+    if (kinds & 2) {
+        int expand = 1 + noise_below(random, 3), conv = 1 + noise_below(random, 5);
         stack_say(words, "model.mamba_state=%d model.mamba_conv=%d model.mamba_expand=%d ",
-                  1 + noise_below(random, 20), 1 + noise_below(random, 5),
-                  1 + noise_below(random, 3));
+                  1 + noise_below(random, 20), conv, expand);
+    }
     if (kinds & 4)
         stack_say(words, "model.activation=%s ",
                   stack_activations[noise_below(random, FV_ACTIVATION_COUNT)]);
@@ -187,11 +188,11 @@ static inline void stack_draw_words(char words[1024], uint64_t *random, int long
     if (keeps && longest > 400) longest = 400;
     int length = 1 + noise_below(random, noise_below(random, 3) ? longest : 60);
     if (length < 2) length = 2; // exclude_self
+    int n_vocab = 2 + noise_below(random, 39), norm = width < 8 ? 0 : noise_below(random, 3);
     stack_say(words,
               "model.n_embd=%d model.positions=%s model.norm=%s task.vocab_size=%d "
               "task.context_length=%d",
-              width, POSITIONS[position], NORMS[width < 8 ? 0 : noise_below(random, 3)],
-              2 + noise_below(random, 39), length);
+              width, POSITIONS[position], NORMS[norm], n_vocab, length);
 }
 
 static inline stack stack_draw(uint64_t *random, int longest) {
