@@ -13,7 +13,8 @@ endif()
 check_c_compiler_flag(-fno-var-tracking FOVEA_HAS_NO_VAR_TRACKING)
 if(FOVEA_HAS_NO_VAR_TRACKING)
   file(GLOB bodies ${PROJECT_SOURCE_DIR}/src/kernels/*portable.c
-    ${PROJECT_SOURCE_DIR}/src/kernels/*avx2.c ${PROJECT_SOURCE_DIR}/src/kernels/*avx512.c)
+    ${PROJECT_SOURCE_DIR}/src/kernels/*avx2.c ${PROJECT_SOURCE_DIR}/src/kernels/*avx512.c
+    ${PROJECT_SOURCE_DIR}/src/kernels/*neon.c)
   set_property(SOURCE ${bodies} APPEND PROPERTY COMPILE_OPTIONS "-fno-var-tracking")
 endif()
 

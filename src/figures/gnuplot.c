@@ -85,7 +85,8 @@ static fv_status keep(FILE *from, figure_picture picture, const char *path, fv_e
 fv_status gnuplot_begin(gnuplot_drawing *d, const char *script, size_t length,
                         figure_picture picture, int width, int height, const char *path,
                         fv_error *error) {
-    *d = (gnuplot_drawing){system_unnamed_file(), system_unnamed_file(), picture, path, {.messages = -1}};
+    *d = (gnuplot_drawing){
+        system_unnamed_file(), system_unnamed_file(), picture, path, {.messages = -1}};
     fv_status status = FV_OK;
     if (d->in == NULL || d->out == NULL ||
         !write_script(d->in, &terminals[picture], width, height, script, length))
