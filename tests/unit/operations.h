@@ -508,7 +508,8 @@ static void op_scan_gradient(call *c) {
     const kernel_scan *f = &a.forward;
     int rows = f->n_rows, n = f->n_channels, state = f->n_state, outputs = f->n_outputs;
     size_t n_in = (size_t)(2 * rows * n * L), n_out = (size_t)(2 * outputs * n * L);
-    kernels_available()[0]->scan(f); // the same steps and sums for every variant
+    // The same steps and sums for every variant, and on every processor.
+    kernels_named("portable")->scan(f);
     double root = sqrt(state) * sqrt(n);
     a.dy = input(c, "dy", 1, n_out, 0);
     a.du = output(c, "du", 1, n_in, 0, root);
