@@ -178,6 +178,11 @@ typedef struct fv_served_options {
     const char *haystack;  // NULL: each task's own; "noise", "needle", or a folder of text files
     const char *documents; // a JSON Lines file for the task qa; for qa_1 and qa_2 SQuAD's and
                            // HotpotQA's, or a folder of squad.json and hotpotqa.json
+    const char *needles;   // a JSON Lines file {needle, question, answers, distractors} for latent
+    const char *needle, *question, *answer; // in place of those of the task classic: what is
+                                            // hidden, what is asked, and what must stand in the
+                                            // reply, texts with bars between them; {key} and
+                                            // {value} are drawn. NULL: its own
     const char *questions; // NULL, or a data file of RULER or a folder TASK/validation.jsonl of
                            // them, rows of MRCR, chats or a frozen set: asked as they are in place
                            // of tasks, lengths and depths

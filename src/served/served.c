@@ -39,23 +39,6 @@ static fv_status check_tasks(const fv_served_options *o, fv_error *error) {
     return status;
 }
 
-fv_status served_check_sources(const fv_served_options *o, fv_error *error) {
-    bool reads_documents = false, takes_haystack = false;
-    for (int t = 0; t < o->n_tasks; t++) {
-        const served_task *task = served_task_find(o->tasks[t]);
-        if (task == NULL) continue;
-        reads_documents |= task->hay == EVAL_HAY_DOCUMENTS || task->hay == EVAL_HAY_READING;
-        takes_haystack |= source_takes_haystack(task);
-    }
-    if (o->documents != NULL && !reads_documents)
-        return fv_fail(error, FV_USAGE, "%s asks about no documents; leave out --documents",
-                       o->tasks[0]);
-    if (o->haystack != NULL && !takes_haystack)
-        return fv_fail(error, FV_USAGE, "%s has a haystack of its own alone; leave out --haystack",
-                       o->tasks[0]);
-    return FV_OK;
-}
-
 static fv_status check(const fv_served_options *o, fv_error *error) {
     fv_status status = check_tasks(o, error);
     if (status == FV_OK && o->questions == NULL) status = served_check_sources(o, error);
@@ -85,14 +68,6 @@ static fv_status check(const fv_served_options *o, fv_error *error) {
 
 // --- groups and cells --------------------------------------------------------------------------
 
-source_options served_source_options(const fv_served_options *o) {
-    source_options from = {
-        .haystack = o->haystack, .documents = o->documents, .seed = o->seed, .longest = 1};
-    for (int l = 0; l < o->n_lengths; l++)
-        if (o->lengths[l] > from.longest) from.longest = o->lengths[l];
-    return from;
-}
-
 // A task whose haystack was chosen says so in tables and figures.
 static void write_task_name(const served_group *g, const char *chosen, fv_cell *cell) {
     const char *base = chosen != NULL ? strrchr(chosen, '/') : NULL;
@@ -106,6 +81,9 @@ static void write_task_name(const served_group *g, const char *chosen, fv_cell *
              default_hay                       ? ""
              : base != NULL && base[1] != '\0' ? base + 1
                                                : chosen);
+    if (g->task->needles != EVAL_NEEDLE_TOLD || strstr(g->haystack, ", needle:") == NULL) return;
+    size_t n = strlen(cell->task);
+    snprintf(cell->task + n, sizeof cell->task - n, ", own needle");
 }
 
 static int by_falling(const void *left, const void *right) {

@@ -119,9 +119,12 @@ static fv_status rebuild(const asks_row *row, fv_shown *shown, fv_error *error) 
     if (task == NULL)
         return fv_fail(error, FV_FORMAT, "row %lld asks for '%s', a task that this version lacks",
                        (long long)row->id, row->task);
-    const source_options from = {*origin.haystack ? origin.haystack : NULL,
-                                 *origin.documents ? origin.documents : NULL, row->seed,
-                                 row->length};
+    const source_options from = {.haystack = *origin.haystack ? origin.haystack : NULL,
+                                 .documents = *origin.documents ? origin.documents : NULL,
+                                 .needles = *origin.needles ? origin.needles : NULL,
+                                 .told = origin.told,
+                                 .seed = row->seed,
+                                 .longest = row->length};
     served_source source = {0};
     served_hay hay;
     char *name = NULL;

@@ -25,9 +25,19 @@ typedef struct served_source {
     haystack hay[EVAL_N_HAYSTACKS]; // n_units 0: not built
     json_t *documents;              // a list of {question, answers, ctxs}
     uint64_t documents_digest;
+    json_t *needles; // a list of {needle, question, answers, distractors}
+    uint64_t needles_digest;
+    json_t *needle;                       // one of the same form, of the task classic
     reading *readings[READING_N_FORMATS]; // NULL: not read
     char *reading_files[READING_N_FORMATS];
 } served_source;
+
+// Needles that users bring.
+typedef enum served_needles {
+    EVAL_NEEDLES_OWN,  // none: the task has its own
+    EVAL_NEEDLES_FILE, // those of a file (told_needles.h)
+    EVAL_NEEDLE_TOLD   // one by --needle, --question and --answer, or the task's own
+} served_needles;
 
 // How an answer is scored: RULER's string_match_all and string_match_part, lost-in-the-middle's
 // best_subspan_em, MRCR's likeness of a text to be repeated.
@@ -76,9 +86,9 @@ struct served_task {
     bool distracts;  // other values like the answer stand in the prompt
     double spread;   // share of tokens by which prompts differ, beyond what their haystacks do
     reading_format reading; // of task_reading.c
-    bool as_is;             // prompts come from a file, as long as they are
-    const char
-        *order; // of the documents, where it is what is compared: each question is asked once
+    served_needles needles;
+    bool as_is; // prompts come from a file, as long as they are
+    const char *order; // of documents, where orders are compared: each question is asked once
 };
 
 // The tasks, a line each: X(name) for a descriptor served_task_<name>.
@@ -98,6 +108,7 @@ struct served_task {
     X(qa_1) \
     X(qa_2) \
     X(classic) \
+    X(latent) \
     X(kv) \
     X(kv_query_aware) \
     X(qa) \
@@ -123,6 +134,10 @@ fv_status served_read_documents(const char *path, json_t **documents, uint64_t *
 
 // Whether the task's lengths are tokens, which its haystack is cut to.
 bool served_task_fits(const served_task *task);
+
+// RULER's depths: n of 40 values from 0 to 100, each at most once.
+enum { SERVED_MOST_DRAWN = 40 };
+void served_draw_depths(random_source *random, int n, double *depths);
 
 // The random numbers of a sample: of its task, length, depth and number.
 void served_place_random(const served_task *task, const served_sample_place *place,

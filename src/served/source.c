@@ -1,5 +1,7 @@
 #include "served/source.h"
 
+#include "served/told_needles.h"
+
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,9 +66,32 @@ fv_status source_data_name(const data_file *data, char **name, fv_error *error) 
     return *name != NULL ? FV_OK : fv_fail(error, FV_NO_MEMORY, "out of memory");
 }
 
-void source_from_name(const char *name, source_origin *origin) {
+// Behind the haystack's name stand the user's needles: ", needles:PATH#digest" or, as they were told,
+// ", needle:{...}".
+static const char FROM_FILE[] = ", needles:", AS_TOLD[] = ", needle:{";
+
+static const char *last_of(const char *text, const char *part) {
+    const char *found = NULL;
+    for (const char *at = text; (at = strstr(at, part)) != NULL; at++) found = at;
+    return found;
+}
+
+// Takes the needles off the end of a name.
+static void cut_needles(char *name, const char *whole, source_origin *origin) {
+    char *told = strstr(name, AS_TOLD), *file = (char *)last_of(name, FROM_FILE);
+    if (told != NULL) {
+        origin->told = whole + (told - name) + sizeof AS_TOLD - 2;
+        *told = '\0';
+    } else if (file != NULL) {
+        const char *path = file + sizeof FROM_FILE - 1, *end = strrchr(path, '#');
+        if (end != NULL)
+            snprintf(origin->needles, sizeof origin->needles, "%.*s", (int)(end - path), path);
+        *file = '\0';
+    }
+}
+
+static void read_base(const char *name, source_origin *origin) {
     const char *path = strchr(name, ':'), *end = strrchr(name, '#');
-    *origin = (source_origin){"", "", ""};
     if (path == NULL || end == NULL || end < path) {
         bool needles = strstr(name, "needles") != NULL;
         snprintf(origin->haystack, sizeof origin->haystack, "%s", needles ? "needle" : "noise");
@@ -77,6 +102,14 @@ void source_from_name(const char *name, source_origin *origin) {
                : strncmp(name, "data", n) == 0 ? origin->questions
                                                : origin->documents;
     snprintf(to, sizeof origin->haystack, "%.*s", (int)(end - path - 1), path + 1);
+}
+
+void source_from_name(const char *name, source_origin *origin) {
+    char *base = text_copy(name);
+    *origin = (source_origin){.told = NULL};
+    if (base != NULL) cut_needles(base, name, origin);
+    read_base(base != NULL ? base : name, origin);
+    free(base);
 }
 
 static fv_status build(served_source *source, served_hay hay, const source_options *options,
@@ -132,6 +165,61 @@ static fv_status prepare_haystack(served_source *source, const source_options *o
     return FV_OK;
 }
 
+static fv_status prepare_file(served_source *source, const served_task *task, const char *path,
+                              text_buffer *name, fv_error *error) {
+    fv_status status = FV_OK;
+    if (path == NULL)
+        return fv_fail(error, FV_USAGE,
+                       "%s hides needles of yours: give a JSON Lines file of {\"needle\", "
+                       "\"question\", \"answers\"} with --needles FILE",
+                       task->name);
+    if (source->needles == NULL)
+        status = told_needles_read(path, &source->needles, &source->needles_digest, error);
+    char *file = name_with_path("needles", path, source->needles_digest);
+    text_add(name, ", %s", file != NULL ? file : "");
+    name->failed |= file == NULL;
+    free(file);
+    return status;
+}
+
+static fv_status prepare_told(served_source *source, const source_options *o, text_buffer *name,
+                              fv_error *error) {
+    bool told = o->told != NULL || o->needle != NULL || o->question != NULL || o->answer != NULL;
+    fv_status status = FV_OK;
+    if (source->needle == NULL && o->told != NULL)
+        source->needle = json_loads(o->told, 0, NULL);
+    else if (source->needle == NULL)
+        status =
+            told_needles_make(told ? o->needle
+                                   : "The best thing to do in San Francisco is eat a "
+                                     "sandwich and sit in Dolores Park on a sunny day.",
+                              told ? o->question : "What is the best thing to do in San Francisco?",
+                              told ? o->answer : "sandwich|Dolores Park", &source->needle, error);
+    if (status != FV_OK || !told) return status;
+    char *text = json_dumps(source->needle, JSON_COMPACT);
+    text_add(name, ", needle:%s", text != NULL ? text : "");
+    name->failed |= text == NULL;
+    free(text);
+    return FV_OK;
+}
+
+// The user's needles, and what the name says of them.
+static fv_status prepare_needles(served_source *source, const served_task *task,
+                                 const source_options *options, char **name, fv_error *error) {
+    text_buffer whole = {0};
+    fv_status status = FV_OK;
+    if (task->needles == EVAL_NEEDLES_OWN || *name == NULL) return FV_OK;
+    text_add(&whole, "%s", *name);
+    if (task->needles == EVAL_NEEDLES_FILE)
+        status = prepare_file(source, task, options->needles, &whole, error);
+    else
+        status = prepare_told(source, options, &whole, error);
+    free(*name);
+    *name = whole.failed ? NULL : whole.data;
+    if (whole.failed) text_free(&whole);
+    return status;
+}
+
 fv_status source_prepare(served_source *source, const served_task *task,
                          const source_options *options, served_hay *hay, char **name,
                          fv_error *error) {
@@ -144,6 +232,7 @@ fv_status source_prepare(served_source *source, const served_task *task,
         status = prepare_reading(source, task, options->documents, name, error);
     else
         status = prepare_haystack(source, options, *hay, name, error);
+    if (status == FV_OK) status = prepare_needles(source, task, options, name, error);
     if (status == FV_OK && *name == NULL) status = fv_fail(error, FV_NO_MEMORY, "out of memory");
     return status;
 }
@@ -155,5 +244,7 @@ void source_free(served_source *source) {
         free(source->reading_files[i]);
     }
     json_decref(source->documents);
+    json_decref(source->needles);
+    json_decref(source->needle);
     *source = (served_source){0};
 }

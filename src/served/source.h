@@ -7,6 +7,9 @@
 // Where prompts come from: as in fv_served_options.
 typedef struct source_options {
     const char *haystack, *documents;
+    const char *needles;                    // a file, for tasks of EVAL_NEEDLES_FILE
+    const char *needle, *question, *answer; // for those of EVAL_NEEDLE_TOLD; NULL: the task's own
+    const char *told;                       // the same as a name has them, or NULL
     uint64_t seed;
     int longest; // length that will be asked for, in the task's unit
 } source_options;
@@ -21,9 +24,10 @@ void source_free(served_source *source);
 // The same name for the questions of a data file.
 fv_status source_data_name(const data_file *data, char **name, fv_error *error);
 
-// What a name was made from; "" for what it was not.
+// What a name was made from; "" for what it was not. `told` is a part of the name, or NULL.
 typedef struct source_origin {
-    char haystack[4096], documents[4096], questions[4096];
+    char haystack[4096], documents[4096], questions[4096], needles[4096];
+    const char *told;
 } source_origin;
 void source_from_name(const char *name, source_origin *origin);
 

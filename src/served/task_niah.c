@@ -6,20 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_NEEDLES = 4, N_DEPTHS = 40 };
-
-// RULER's depths: 40 values from 0 to 100, drawn without replacement.
-static void draw_depths(random_source *random, int n, double *depths) {
-    int order[N_DEPTHS];
-    for (int i = 0; i < N_DEPTHS; i++) order[i] = i;
-    for (int i = 0; i < n; i++) {
-        int j = i + (int)random_below(random, (uint32_t)(N_DEPTHS - i));
-        int swap = order[i];
-        order[i] = order[j];
-        order[j] = swap;
-        depths[i] = round(100.0 * order[i] / (N_DEPTHS - 1));
-    }
-}
+enum { MOST_NEEDLES = 4 };
 
 typedef struct needle {
     char key[EVAL_VALUE_SIZE], value[EVAL_VALUE_SIZE], text[HAYSTACK_NEEDLE_SIZE];
@@ -47,7 +34,7 @@ static int make_needles(const served_task *task, const served_sample_place *plac
             haystack_needle(task->value, key, needles[n].value, needles[n].text);
         }
     }
-    draw_depths(random, n, depths);
+    served_draw_depths(random, n, depths);
     if (task->has_depth && !isnan(place->depth)) depths[0] = place->depth;
     for (int i = 0; i < n; i++) needles[i].at = (int)(place->n_units * (depths[i] / 100));
     return n;
@@ -104,28 +91,6 @@ static fv_status build_niah(const served_task *task, const served_source *source
     return p->failed ? fv_fail(error, FV_NO_MEMORY, "out of memory for a prompt") : FV_OK;
 }
 
-static fv_status build_classic(const served_task *task, const served_source *source,
-                               const served_sample_place *place, prompt *p, fv_error *error) {
-    const haystack *h = &source->hay[place->hay];
-    double depth = place->depth;
-    random_source random;
-    served_place_random(task, place, &random);
-    if (isnan(depth)) draw_depths(&random, 1, &depth);
-    prompt_insert insert = {(int)(place->n_units * (depth / 100)),
-                            "\nThe best thing to do in San Francisco is eat a sandwich and sit in "
-                            "Dolores Park on a sunny day.\n"};
-    p->system = "You are a helpful AI bot that answers questions for a user. Keep your response "
-                "short and direct";
-    prompt_add_context(p, h, haystack_offset(h, place->seed, place->sample), place->n_units,
-                       &insert, 1);
-    prompt_add(p, "\n\nWhat is the best thing to do in San Francisco? Don't give information "
-                  "outside the document or repeat your findings");
-    prompt_end(p, "");
-    prompt_answer(p, "sandwich");
-    prompt_answer(p, "Dolores Park");
-    return p->failed ? fv_fail(error, FV_NO_MEMORY, "out of memory for a prompt") : FV_OK;
-}
-
 // RULER's (github.com/NVIDIA/RULER, scripts/data), by their names there and with their prompts.
 #define NIAH(title, haystack, keys, values, n_key, n_value, n_query, about)                        \
     const served_task served_task_##title = {.name = #title,                                       \
@@ -154,16 +119,3 @@ NIAH(niah_multikey_3, UUID_NEEDLES, UUIDS, UUIDS, 1, 1, 1, "a uuid among uuids a
 NIAH(niah_multivalue, TEXT, WORDS, NUMBERS, 1, 4, 1, "four values of one key in texts")
 NIAH(niah_multiquery, TEXT, WORDS, NUMBERS, 4, 1, 4, "four keys asked for at once")
 // clang-format on
-
-// The first needle in a haystack (github.com/gkamradt/LLMTest_NeedleInAHaystack).
-const served_task served_task_classic = {
-    .name = "classic",
-    .help = "the sandwich in San Francisco, the first needle in a haystack",
-    .build = build_classic,
-    .any_hay = true,
-    .hay = EVAL_HAY_TEXT,
-    .has_depth = true,
-    .max_tokens = 300,
-    .unit = "tokens",
-    .least_units = 1,
-};

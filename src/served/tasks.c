@@ -60,6 +60,18 @@ bool served_task_fits(const served_task *task) {
     return !task->as_is && strcmp(task->unit, "tokens") == 0;
 }
 
+void served_draw_depths(random_source *random, int n, double *depths) {
+    int order[SERVED_MOST_DRAWN];
+    for (int i = 0; i < SERVED_MOST_DRAWN; i++) order[i] = i;
+    for (int i = 0; i < n; i++) {
+        int j = i + (int)random_below(random, (uint32_t)(SERVED_MOST_DRAWN - i));
+        int swap = order[i];
+        order[i] = order[j];
+        order[j] = swap;
+        depths[i] = round(100.0 * order[i] / (SERVED_MOST_DRAWN - 1));
+    }
+}
+
 void served_place_random(const served_task *task, const served_sample_place *place,
                          random_source *random) {
     int64_t depth = isnan(place->depth) ? -1 : llround(1000 * place->depth);

@@ -44,7 +44,11 @@ static void build(const served_task *task, const served_source *source, int samp
 static void ask(const char *task_name) {
     fv_error error = {0};
     const served_task *task = served_task_find(task_name);
-    const source_options options = {NULL, path, 1, 1000};
+    const source_options options = {.documents = path,
+                                    .needles = path,
+                                    .seed = 1,
+                                    .longest = 1000,
+                                    .haystack = strcmp(task_name, "latent") == 0 ? "noise" : NULL};
     served_source source = {0};
     served_hay hay;
     char *name;
@@ -77,12 +81,12 @@ static void score(void) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    static const char *const TASKS[] = {"qa_1", "qa_2", "qa"};
+    static const char *const TASKS[] = {"qa_1", "qa_2", "qa", "latent"};
     if (size < 1) return 0;
     write_input(data + 1, size - 1);
-    int kind = (data[0] + 2) % 5; // the digits 0 to 4 are the kinds
-    if (kind < 3)
-        ask(TASKS[kind]);
+    int kind = data[0] % 6; // the digits 0 to 5 are the kinds
+    if (kind < 3 || kind == 5)
+        ask(TASKS[kind < 3 ? kind : 3]);
     else if (kind == 3)
         ask_data();
     else

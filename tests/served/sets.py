@@ -1,4 +1,4 @@
-"""Frozen sets: the same questions everywhere, or a refusal. Checks of run.py."""
+"""Frozen sets: the same questions everywhere, or a refusal; with needles of users' own. Checks of run.py."""
 
 import gzip
 import hashlib
@@ -7,6 +7,7 @@ import random
 import shutil
 
 from bench import check
+from needles import NEEDLE_CHECKS
 
 PLANT = {"1000": {"0": 1.0, "50": 0.0, "100": 1.0}, "2000": {"0": 1.0, "50": 1.0, "100": 0.0}}
 TASKS = ["--task", "niah_multikey_2,vt,classic", "--haystack", "noise", "--lengths", "1000,2000"]
@@ -96,4 +97,4 @@ def changed(bench):
     check(len(path.read_bytes().splitlines()) == 13, "the other length is not written")
 
 
-SET_CHECKS = [frozen, changed]
+SET_CHECKS = [frozen, changed, *NEEDLE_CHECKS]

@@ -203,7 +203,11 @@ static void test_tasks(void **state) {
     for (int t = 0; (task = served_task_at(t)) != NULL; t++) {
         assert_int_equal(served_task_check(served_task_name(t), NULL), FV_OK);
         served_source source = {0};
-        const source_options options = {"noise", NULL, 42, 4096};
+        const source_options options = {.haystack = "noise",
+                                        .needles =
+                                            FOVEA_SOURCE_DIR "/tests/unit/data/needles.jsonl",
+                                        .seed = 42,
+                                        .longest = 4096};
         served_sample_place place = {.seed = 42, .length = 4096, .depth = NAN};
         char *name = NULL;
         if (strncmp(task->name, "qa", 2) == 0) continue; // test_reading.c
@@ -232,7 +236,7 @@ static void test_depth(void **state) {
     fv_error error;
     const served_task *task = served_task_find("niah_single_1");
     served_source source = {0};
-    const source_options options = {NULL, NULL, 1, 10000};
+    const source_options options = {.seed = 1, .longest = 10000};
     served_sample_place place = {.seed = 1, .length = 10000, .n_units = 1000};
     char *name;
     assert_int_equal(source_prepare(&source, task, &options, &place.hay, &name, &error), FV_OK);
@@ -257,7 +261,7 @@ static void test_ruler_prompt(void **state) {
     fv_error error;
     const served_task *task = served_task_find("niah_single_1");
     served_source source = {0};
-    const source_options options = {NULL, NULL, 42, 100};
+    const source_options options = {.seed = 42, .longest = 100};
     served_sample_place place = {.seed = 42, .length = 100, .n_units = 1, .depth = 0};
     char *name, expected[1024], key[64];
     prompt p = {0};
@@ -311,7 +315,7 @@ static fv_answer judge_as(const char *reply, bool cut, bool loops, const char *d
     fv_error error;
     const served_task *task = served_task_find("niah_multikey_2");
     served_source source = {0};
-    const source_options options = {NULL, NULL, 3, 1000};
+    const source_options options = {.seed = 3, .longest = 1000};
     served_sample_place place = {.seed = 3, .length = 1000, .n_units = 30, .depth = 50};
     char *name;
     prompt p = {0};

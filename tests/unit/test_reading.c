@@ -145,7 +145,7 @@ static void test_bad_files(void **state) {
 static char *build(const char *task_name, int n_units, int sample, double depth) {
     fv_error error;
     const served_task *task = served_task_find(task_name);
-    const source_options options = {NULL, folder, 42, 4096};
+    const source_options options = {.documents = folder, .seed = 42, .longest = 4096};
     served_sample_place place = {
         .seed = 42, .sample = sample, .length = 4096, .n_units = n_units, .depth = depth};
     served_source source = {0};

@@ -96,7 +96,15 @@ static int check_depths(const served_request *r, const lists *l) {
     return tool_usage_error("%s: %s has no depth; leave out --depths", r->verb, l->tasks[0]);
 }
 
-// "a,b"; "all" is every task whose lengths are tokens, those about documents where there are any.
+// Whether `all` means a task: its lengths are tokens, and what it needs of the user's is there.
+static bool is_of_all(const served_request *r, int i) {
+    const char *name = fv_eval_task_name(i);
+    if (strcmp(fv_eval_task_unit(i), "tokens") != 0) return false;
+    if (strcmp(name, "latent") == 0) return r->needles != NULL;
+    return r->documents != NULL || strncmp(name, "qa_", 3) != 0;
+}
+
+// "a,b"; "all" is every task that can be asked for.
 static int read_tasks(const served_request *r, lists *l) {
     int n = 0;
     l->options.tasks = l->tasks;
@@ -104,9 +112,7 @@ static int read_tasks(const served_request *r, lists *l) {
     if (l->task_text == NULL) return tool_usage_error("out of memory");
     if (strcmp(r->tasks, "all") == 0) {
         for (int i = 0; fv_eval_task_name(i) != NULL; i++)
-            if (strcmp(fv_eval_task_unit(i), "tokens") == 0 &&
-                (r->documents != NULL || strncmp(fv_eval_task_name(i), "qa_", 3) != 0))
-                l->tasks[n++] = fv_eval_task_name(i);
+            if (is_of_all(r, i)) l->tasks[n++] = fv_eval_task_name(i);
     } else {
         for (char *name = strtok(l->task_text, ","); name != NULL && n < 64;
              name = strtok(NULL, ","))
@@ -168,6 +174,10 @@ static int read_request(const served_request *r, lists *l) {
                              .reuse_unknown = r->reuse_unknown,
                              .haystack = r->haystack,
                              .documents = r->documents,
+                             .needles = r->needles,
+                             .needle = r->needle,
+                             .question = r->question,
+                             .answer = r->answer,
                              .questions = r->questions,
                              .seed = (uint64_t)r->seed,
                              .max_tokens = r->max_tokens,

@@ -15,6 +15,7 @@ typedef struct served_request {
     const char *endpoint, *model, *label; // of these, those that are asked now
     const char *serve, *api, *extra, *thoughts, *out, *with;
     const char *tasks, *lengths, *depths, *haystack, *documents, *questions, *predictions;
+    const char *needles, *needle, *question, *answer;
     const char *concurrency;
     int samples, retries, max_tokens, seed;
     double interval, timeout, retry_wait, price_in, price_out;

@@ -48,6 +48,17 @@ static const char *of_the_lab(const char *option) {
             "documents", &(r).served.documents, "PATH",                                            \
             "for qa_1 SQuAD's JSON file, for qa_2 HotpotQA's; for both a folder of squad.json "    \
             "and hotpotqa.json, as RULER's scripts leave it"),                                     \
+        OPTION_TEXT(                                                                               \
+            "needles", &(r).served.needles, "FILE",                                                \
+            "for latent: JSON Lines {needle, question, answers: [text], distractors: [text]}, a "  \
+            "line for each needle, in turns"),                                                     \
+        OPTION_TEXT("needle", &(r).served.needle, "TEXT",                                          \
+                    "for classic: what is hidden in place of the sandwich; {key} is a drawn word " \
+                    "and {value} a drawn number, here and in --question and --answer"),            \
+        OPTION_TEXT("question", &(r).served.question, "TEXT", "what is asked about --needle"),     \
+        OPTION_TEXT("answer", &(r).served.answer, "TEXT",                                          \
+                    "what must stand in a reply to --question, 'a|b' for both; {value} if not "    \
+                    "given"),                                                                      \
         SERVED_OPTIONS((r).served),                                                                \
         OPTION_INT(                                                                                \
             "show", &(r).show, "ROW", 0, 2147483647,                                               \
@@ -85,9 +96,11 @@ static const struct {
     {"tasks", ""},
     {"show", " out "},
     {"score", " json quiet "},
-    {"data", " task lengths samples seed max-tokens haystack documents endpoint model retries "
+    {"data", " task lengths samples seed max-tokens haystack documents needles needle question "
+             "answer endpoint model retries "
              "retry-wait timeout quiet "},
-    {"freeze", " task lengths depths samples seed max-tokens haystack documents endpoint model api "
+    {"freeze", " task lengths depths samples seed max-tokens haystack documents needles needle "
+               "question answer endpoint model api "
                "extra header cacert retries retry-wait timeout quiet json preset "}};
 
 static bool is_mode(const needle_request *r, const char *mode, int argc, char **argv) {
@@ -155,8 +168,8 @@ static int read_operands(needle_request *r, const tool_operands *operands) {
 
 // What a file of questions has is not built.
 static int refuse_built(int argc, char **argv) {
-    static const char *const BUILT[] = {"task",     "lengths",   "depths",
-                                        "haystack", "documents", "preset"};
+    static const char *const BUILT[] = {"task",   "lengths", "depths", "haystack", "documents",
+                                        "preset", "needles", "needle", "question", "answer"};
     const char *asked = served_has_option(argc, argv, "questions") ? "questions" : "data";
     for (size_t i = 0; i < sizeof BUILT / sizeof *BUILT; i++)
         if (served_has_option(argc, argv, BUILT[i]))
