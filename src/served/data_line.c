@@ -135,6 +135,12 @@ static fv_status read_chat(const json_line *line, data_question *q, fv_error *er
     return FV_OK;
 }
 
+static bool has_messages(const json_t *line) {
+    json_t *messages = messages_of(line);
+    json_decref(messages);
+    return messages != NULL;
+}
+
 static fv_status read_frozen(const json_line *line, data_question *q, fv_error *error) {
     const json_t *o = line->object, *depth = json_object_get(o, "depth");
     const char *task = text_of(o, "task");
@@ -145,7 +151,8 @@ static fv_status read_frozen(const json_line *line, data_question *q, fv_error *
     q->max_tokens = (int)json_integer_value(json_object_get(o, "max_tokens"));
     q->depth = json_is_number(depth) ? json_number_value(depth) : NAN;
     if (*q->task != '\0' && q->length > 0 && q->sample >= 0 && q->max_tokens > 0 &&
-        data_metric_of(text_of(o, "metric"), &q->metric) && text_of(o, "input") != NULL &&
+        data_metric_of(text_of(o, "metric"), &q->metric) &&
+        (text_of(o, "input") != NULL || has_messages(o)) &&
         json_is_array(json_object_get(o, "outputs")))
         return FV_OK;
     return fv_fail(error, FV_FORMAT, "%s: is no question of a frozen set", line->where);
@@ -200,7 +207,7 @@ static void add_answers(prompt *p, const json_t *list) {
 
 fv_status data_line_build(data_form form, const json_t *line, prompt *p, fv_error *error) {
     const json_t *outputs = json_object_get(line, "outputs");
-    if (form == DATA_MRCR || form == DATA_CHAT)
+    if (json_object_get(line, "input") == NULL || form == DATA_CHAT || form == DATA_MRCR)
         add_messages(p, line);
     else
         add_input(p, line);

@@ -28,6 +28,11 @@ static void add_string(text_buffer *line, const char *name, const char *text, si
 // The prompt without the answer's beginning, from its pieces as they are.
 static void add_input(text_buffer *line, const prompt *p) {
     text_buffer prefix = {0};
+    if (p->n_messages > 0) {
+        text_add(line, ", \"messages\": ");
+        prompt_add_chat(p, line);
+        return;
+    }
     if (p->prefix.n > 0) haystack_escape(&prefix, p->prefix.data, p->prefix.n);
     size_t left = p->n_escaped - prefix.n;
     text_add(line, ", \"input\": \"");

@@ -4,6 +4,7 @@
 //   {"fovea_set": 1, "fovea": "0.1.0", "seed": 42, "tokenizer": {"counted_by": "vllm", ...}}
 //   {"task", "length", "depth", "sample", "tokens", "max_tokens", "metric", "system"?, "input",
 //    "answer_prefix", "outputs"}                               a question, by task and length
+//   {..., "messages": [{"role", "content"}, ...], "outputs"}   a chat
 //   ...
 //   {"fovea_set_end": 240, "xxh3_128": "0123..."}              how many, and the hash of all before
 //

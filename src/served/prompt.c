@@ -186,12 +186,17 @@ char *prompt_text(const prompt *p, bool input_only) {
     return text;
 }
 
+void prompt_add_chat(const prompt *p, text_buffer *text) {
+    text_add(text, "[{\"role\":\"");
+    for (int i = 0; i < p->n_pieces; i++)
+        text_add_n(text, prompt_piece_escaped(p, i), p->pieces[i].n_escaped);
+    text_add(text, "\"}]");
+}
+
 char *prompt_chat(const prompt *p) {
     text_buffer text = {0};
-    text_add(&text, "[{\"role\":\"");
-    for (int i = 0; i < p->n_pieces; i++)
-        text_add_n(&text, prompt_piece_escaped(p, i), p->pieces[i].n_escaped);
-    text_add(&text, "\"}]\n");
+    prompt_add_chat(p, &text);
+    text_add_char(&text, '\n');
     if (text.failed) text_free(&text);
     return text.data;
 }

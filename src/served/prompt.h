@@ -63,6 +63,7 @@ char *prompt_text(const prompt *p, bool input_only);
 
 // The messages of a chat as JSON, as they are sent. The caller frees it.
 char *prompt_chat(const prompt *p);
+void prompt_add_chat(const prompt *p, text_buffer *text); // appends the same
 
 // Where `value` stands in the prompt as a whole word: the share of the prompt before its first
 // occurrence, or -1.

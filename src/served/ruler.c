@@ -109,6 +109,11 @@ static fv_status write_data(written *w, const written_part *part, const char *fo
         if (o->interrupted != NULL && *o->interrupted)
             status = fv_fail(error, FV_INTERRUPTED, "interrupted");
         if (status == FV_OK) status = written_build(w, part, &place, &tokens, error);
+        if (status == FV_OK && w->prompt.n_messages > 0)
+            status = fv_fail(error, FV_USAGE,
+                             "%s is a chat of several messages, which RULER's data have no form "
+                             "for; freeze it instead: fovea needle freeze SET.jsonl.gz",
+                             task->name);
         if (status != FV_OK) break;
         if (place.n_units > 0) write_data_line(&file, &w->prompt, index++, tokens + max_tokens);
         if (place.sample > MOST_PASSED && index == 0)

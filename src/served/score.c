@@ -257,6 +257,21 @@ static bool has_answer(const served_task *task, const prompt *p, const char *rep
     return false;
 }
 
+// The reply repeats another message of the chat, from its beginning: some answer to another request.
+static bool find_other_message(const prompt *p, const char *reply, served_verdict *verdict) {
+    enum { ENOUGH = 40 }; // characters that two messages do not share
+    size_t n = strlen(p->answers[1]);
+    if (strncmp(reply, p->answers[1], n) != 0 || strlen(reply) < n + ENOUGH) return false;
+    if (strncmp(reply, p->answers[0], n + ENOUGH) == 0) return false;
+    snprintf(verdict->distractor, ENOUGH + 1, "%s", reply + n);
+    char *end = strrchr(verdict->distractor, ' '); // a whole word
+    if (end != NULL) *end = '\0';
+    double depth = prompt_find(p, verdict->distractor);
+    verdict->distractor_depth = 100 * depth;
+    if (depth < 0) verdict->distractor[0] = '\0';
+    return depth >= 0;
+}
+
 static bool is_blank(const char *text) {
     return text[strspn(text, " \t\r\n")] == '\0';
 }
@@ -273,6 +288,8 @@ static void judge_text(const served_task *task, const prompt *p, const char *rep
         verdict->answer = FV_ANSWER_FOUND;
     else if (task->metric == EVAL_MRCR && cut)
         verdict->answer = FV_ANSWER_CUT; // what was to be repeated is not all there
+    else if (task->metric == EVAL_MRCR && find_other_message(p, reply, verdict))
+        verdict->answer = FV_ANSWER_DISTRACTOR;
     else if (verdict->score > 0)
         verdict->answer = FV_ANSWER_PART;
     else if (task->distracts && find_distractor(task, p, reply, verdict))

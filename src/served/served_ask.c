@@ -325,7 +325,7 @@ static void classify(asker *a, slot *at, asks_row *row, served_verdict *verdict,
     row->thought_estimated = at->reply.thought_estimated;
     row->speed = at->reply.speed;
     a->whole |= at->reply.streamed && at->reply.prompt_tokens < 0;
-    tokens_rule_learn(&g->rule.count, at->tokens, at->reply.prompt_tokens);
+    tokens_rule_learn(&g->rule.count, &at->prompt, at->tokens, at->reply.prompt_tokens);
     if (tokens_rule_truncated(&g->rule.count, at->tokens, at->reply.prompt_tokens)) {
         verdict->answer = FV_ANSWER_TRUNCATED;
         snprintf(note, sizeof call->note, "the server read %d tokens of %s%d",

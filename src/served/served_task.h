@@ -109,6 +109,9 @@ struct served_task {
     X(qa_2) \
     X(classic) \
     X(latent) \
+    X(mrcr_2) \
+    X(mrcr_4) \
+    X(mrcr_8) \
     X(kv) \
     X(kv_query_aware) \
     X(qa) \

@@ -326,8 +326,11 @@ fv_status tokens_count(token_counter *c, const token_rule *rule, const prompt *p
     return status;
 }
 
-void tokens_rule_learn(token_rule *rule, int counted, int read) {
+void tokens_rule_learn(token_rule *rule, const prompt *p, int counted, int read) {
     int more = read - counted;
+    // A chat's share is that of the one which the rule was made of.
+    if (more > 0 && rule->n_messages > 0 && p->n_messages > 0)
+        more = (int)ceil((double)more * rule->n_messages / p->n_messages);
     if (tokens_way_counts(rule->way) && more > 0 && rule->added + more < MOST_TEMPLATE)
         rule->added += more;
 }

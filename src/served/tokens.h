@@ -85,7 +85,7 @@ fv_status tokens_count(token_counter *counter, const token_rule *rule, const pro
                        fv_error *error);
 
 // An answer's usage: a template adds at least what was read beyond the count.
-void tokens_rule_learn(token_rule *rule, int counted, int read);
+void tokens_rule_learn(token_rule *rule, const prompt *p, int counted, int read);
 
 // Whether the server read clearly less than the prompt has.
 bool tokens_rule_truncated(const token_rule *rule, int counted, int read);

@@ -24,10 +24,12 @@ static void check(fv_status status, const fv_error *error) {
     if (status != FV_OK && error->text[0] == '\0') abort();
 }
 
-static void build(const served_task *task, const served_source *source, int sample) {
+static void build(const served_task *task, const served_source *source, served_hay hay,
+                  int sample) {
     fv_error error = {0};
     prompt p = {0};
     const served_sample_place place = {.seed = 1,
+                                       .hay = hay,
                                        .sample = sample,
                                        .length = 1000,
                                        .n_units = 1 + sample % 3,
@@ -54,7 +56,7 @@ static void ask(const char *task_name) {
     char *name;
     fv_status status = source_prepare(&source, task, &options, &hay, &name, &error);
     check(status, &error);
-    for (int sample = 0; status == FV_OK && sample < 4; sample++) build(task, &source, sample);
+    for (int sample = 0; status == FV_OK && sample < 4; sample++) build(task, &source, hay, sample);
     source_free(&source);
     free(name);
 }
@@ -66,7 +68,8 @@ static void ask_data(void) {
     int n;
     check(data_files_open(path, &files, &n, NULL, &error), &error);
     for (int f = 0; f < n; f++)
-        for (int i = 0; i < files[f]->n && i < 4; i++) build(&files[f]->task, &nothing, i);
+        for (int i = 0; i < files[f]->n && i < 4; i++)
+            build(&files[f]->task, &nothing, EVAL_HAY_NONE, i);
     data_files_close(files, n);
 }
 

@@ -85,7 +85,7 @@ def mrcr(bench):
         for expected, reply, score, kind in bench.rows(out, "expected, reply, score, class"):
             row = by_answer[json.loads(expected)[0]]
             check(abs(score - grade(reply, row["answer"], row["random_string_to_prepend"])) < 1e-12, f"{score}: {reply}")
-            check(kind == ("found" if reply == row["answer"] else "part"), f"{kind}: {reply}")
+            check(kind == ("found" if reply == row["answer"] else "distractor"), f"{kind}: {reply}")
         for (task, length), cell in cells.items():
             file = pred / str(length) / f"{task.split(',')[0]}.jsonl"
             score = json.loads(bench.run("--score", file, "--json").stdout)["score"]
@@ -135,4 +135,32 @@ def chats(bench):
     check("talk.jsonl:1: is no row of MRCR" in done.stderr, done.stderr)
 
 
-CHAT_CHECKS = [likeness, mrcr, chats]
+def generated(bench):
+    """MRCR without a file: the asked message stands at its depth, as the i-th of its kind, at any length, frozen too."""
+    out, again, path = bench.folder / "out", bench.folder / "again", bench.folder / "set.jsonl.gz"
+    ask = ["--task", "mrcr_2,mrcr_8", "--lengths", "3000,6000", "--depths", "0,50,100", "--samples", 3]
+    for way in ("vllm", "llama.cpp", ""):
+        with bench.server(plant={"1": {"0": 0.6}}, tokenize=way, template=7) as server:
+            bench.ask(server, out / way, *ask)
+            rows = bench.rows(out / way, "id, class, length, depth, prompt_tokens, max_tokens, expected, distractor_depth")
+            check(len(rows) == 36 and {row[1] for row in rows} == {"found", "distractor"}, f"{way}: {rows}")
+            least = 0.97 if way else 0.85
+            check(all(least * (n - most) - 80 < t <= n - most for _, _, n, _, t, most, *_ in rows), f"{way}: {[row[2:6] for row in rows]}")
+    for row, kind, length, depth, _, _, expected, other in rows[::5]:
+        messages = json.loads(bench.run("--show", row, "--out", out).stdout)
+        answer, begin = json.loads(expected)
+        check(repeat(messages, True) == answer, "another message is expected than is asked for")
+        said = [message["content"] for message in messages]
+        at = said.index(answer.removeprefix(begin)) // 2
+        check(at == int((len(messages) // 2 - 1) * depth / 100 + 0.5), f"{at} of {len(messages)} is not at {depth}")
+        check(kind == "found" or 0 <= other <= 100, f"a wrong message stands at {other}")
+    with bench.server(plant={"1": {"0": 0.6}}) as server:
+        frozen = ["freeze", path, "--endpoint", server.url, "--model", "m", *ask]
+        bench.run(*frozen)
+        bench.ask(server, again, "--data", path)
+        n = {entry["digest"] for entry in server.log()}
+        bench.ask(server, again, *ask)
+        check(n == {entry["digest"] for entry in server.log()} and len(n) == 36, "a set has other chats than are asked")
+
+
+CHAT_CHECKS = [likeness, mrcr, chats, generated]

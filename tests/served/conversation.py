@@ -21,5 +21,5 @@ def repeat(messages, right):
     """The message that is asked for, or another one of its kind."""
     asked = ASKED.search(messages[-1]["content"])
     begin, number, what = asked.group(1), int(asked.group(2)), asked.group(3)
-    said = [messages[i + 1]["content"] for i in range(len(messages) - 1) if messages[i]["content"] == f"write a {what}"]
+    said = [messages[i + 1]["content"] for i in range(len(messages) - 1) if messages[i]["content"].lower() in (f"write a {what}", f"write a {what}.")]
     return begin + said[number - 1 if right else number % len(said)]

@@ -101,6 +101,7 @@ static bool is_of_all(const served_request *r, int i) {
     const char *name = fv_eval_task_name(i);
     if (strcmp(fv_eval_task_unit(i), "tokens") != 0) return false;
     if (strcmp(name, "latent") == 0) return r->needles != NULL;
+    if (strncmp(name, "mrcr_", 5) == 0) return false; // chats, for which RULER has no form
     return r->documents != NULL || strncmp(name, "qa_", 3) != 0;
 }
 
