@@ -16,10 +16,11 @@ void decoder_embed(const fv_decoder *d, const int32_t *tokens, const decoder_row
         if (d->fill_positions) d->fill_positions(d->n_seen + first, end - first, (int)n, x);
         for (int64_t t = first; t < end; t++, x += n) {
             const float *token = d->embedding + tokens[t] * n;
-            const float *position = d->fill_positions ? x
-                                    : d->positions    ? d->positions + (d->n_seen + t) * n
-                                                      : NULL;
-            for (int64_t f = 0; f < n; f++) x[f] = position ? token[f] + position[f] : token[f];
+            const float *position = d->positions ? d->positions + (d->n_seen + t) * n : NULL;
+            for (int64_t f = 0; f < n; f++)
+                x[f] = d->fill_positions ? token[f] + x[f]
+                       : position        ? token[f] + position[f]
+                                         : token[f];
         }
     }
 }

@@ -134,7 +134,7 @@ const layer_type layer_mlp = {
             .example = "model: {layers: [attention, mlp], residual: true, n_embd: 8, d_mlp: 32}",
             .reads = {FV_READS(model.residual), FV_READS(model.bias), FV_READS(model.activation),
                       FV_READS(model.d_mlp)},
-            .same = {{"model.d_mlp", settle_d_mlp, "0 is four times model.n_embd"}},
+            .same = {{"model.d_mlp", settle_d_mlp, "0 is four times model.n_embd", NULL}},
         },
     .hooks = hooks,
 };

@@ -26,7 +26,7 @@ const positions_type positions_learned = {
     .part = {.help = "a table that is trained like that of tokens",
              .example = "model: {positions: learned}",
              .reads = {FV_READS(model.d_positions), FV_READS(train.embedding_rate)},
-             .same = {{"model.d_positions", settle_d_positions, "0 is all features"}},
+             .same = {{"model.d_positions", settle_d_positions, "0 is all features", NULL}},
              .check = check},
     .plan = plan,
 };

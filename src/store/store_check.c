@@ -25,8 +25,7 @@ fv_status store_scan(fv_store *store, int statement, store_frame *f, fv_error *e
         f->total.digest ^= store_digest_column(rows, DIGEST);
         const char *created = (const char *)sqlite3_column_text(rows, CREATED);
         f->ordered = f->ordered && created != NULL && strcmp(last, created) <= 0;
-        last[0] = '\0';
-        strncat(last, created != NULL ? created : "", sizeof last - 1);
+        snprintf(last, sizeof last, "%s", created != NULL ? created : "");
     }
     if (sqlite3_reset(rows) == SQLITE_OK) return FV_OK;
     return store_fail(store, "cannot be read", error);

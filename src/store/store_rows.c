@@ -135,7 +135,9 @@ static bool is_sized(fv_store *store, const fv_record *record) {
     fv_config *last = store->sized;
     if (last == NULL || store->sized_n_params != record->n_params) return false;
     last->train.seed = record->config->train.seed;
-    return memcmp(last, record->config, sizeof *last) == 0;
+    // Where padding differs the model is made once more.
+    return memcmp(last, record->config, sizeof *last) ==
+           0; // NOLINT(bugprone-suspicious-memory-comparison)
 }
 
 // Snapshots are only worth their parameters where those fit the model.

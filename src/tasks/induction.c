@@ -67,7 +67,7 @@ const task_type task_induction = {
     .part = {.help = "what came next when the sequence was seen before: random tokens, repeated",
              .example = "task: {name: induction, vocab_size: 32, context_length: 16, loss: all}",
              .reads = {FV_READS(task.period), FV_READS(task.loss), FV_READS(task.distribution)},
-             .same = {{"task.period", settle_period, "0 is half of the context"}},
+             .same = {{"task.period", settle_period, "0 is half of the context", NULL}},
              .check = check},
     .loss_positions = loss_positions,
     .fill = fill,

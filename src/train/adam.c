@@ -71,7 +71,7 @@ const optimizer_type optimizer_adamw = {
              .example = "train: {optimizer: adamw, weight_decay: 0.1}",
              .reads = {FV_READS(train.beta1), FV_READS(train.beta2), FV_READS(train.epsilon)},
              .same = {{"train.optimizer", settle,
-                       "they differ by a weight_decay or momentum that is 0"}},
+                       "they differ by a weight_decay or momentum that is 0", NULL}},
              .check = check},
     .step = adamw,
     .decoupled = true,

@@ -40,6 +40,6 @@ const optimizer_type optimizer_momentum = {
              .example = "train: {optimizer: momentum, momentum: 0.9, learning_rate: 0.01}",
              .reads = {FV_READS(train.momentum)},
              .same = {{"train.optimizer", settle,
-                       "they differ by a weight_decay or momentum that is 0"}}},
+                       "they differ by a weight_decay or momentum that is 0", NULL}}},
     .step = heavy_ball,
 };

@@ -46,7 +46,7 @@ static void settle_steps(fv_config *c) {
 
 #define SETTLES(function)                                                                          \
     {                                                                                              \
-        { "train.schedule", function, "the rate is constant, after any warm-up, in both" }         \
+        { "train.schedule", function, "the rate is constant, after any warm-up, in both", NULL }   \
     }
 
 const schedule_type schedule_constant = {
