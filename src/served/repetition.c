@@ -28,8 +28,8 @@ static void agreement(const char *last, size_t n, unsigned *z) {
 }
 
 bool ends_in_repetition(const char *text, size_t n) {
+    if (n < LEAST_BYTES) return false;
     size_t m = n < MOST_BYTES ? n : MOST_BYTES;
-    if (m < LEAST_BYTES) return false;
     unsigned *z = malloc(m * sizeof *z);
     if (z == NULL) return false;
     agreement(text + n - 1, m, z);

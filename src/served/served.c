@@ -302,8 +302,8 @@ static void load_row(void *context, const asks_row *row) {
     bool counts = fv_answer_counts(row->answer);
     fv_cell_count(&c->cell, row->answer, row->score);
     if (counts && row->sample < l->group->samples) c->state[row->sample] = SAMPLE_ANSWERED;
-    if (counts) s->n_other_prompts += !served_follows(c, row);
     if (counts) {
+        s->n_other_prompts += !served_follows(c, row);
         s->n_stored++;
         speeds_add(&c->speeds, row);
         c->n_reused += row->origin.endpoint == NULL;

@@ -1,7 +1,8 @@
 """`fovea needle` against llama.cpp's own server, with a random model and with SmolLM2-135M: served.py TOOL FOLDER
 
 Nothing is known about the answers, but everything about the questions: each is asked once, none is
-cut, and the server reads as many tokens as the prompt, built again from its row, has for it. Of the
+cut, the server reads as many tokens as the prompt, built again from its row, has for it, and answers
+come in pieces with the server's own timings. Of the
 real model prompts fill its context, with answers and template, and none is refused.
 """
 
@@ -57,6 +58,11 @@ def ask(tool, address, out, arguments):
 def look(tool, address, name, out, chat, full):
     with sqlite3.connect(out / "eval.db") as db:
         rows = db.execute("SELECT id, class, length, unit, max_tokens, prompt_tokens, completion_tokens FROM asks").fetchall()
+        timed = db.execute("SELECT first_token, prefill, decode, seconds, cached_tokens FROM asks WHERE timed_by = 'timings'").fetchall()
+    check(len(timed) == len(rows), f"{name}: {len(timed)} of {len(rows)} answers have timings")
+    for first, prefill, decode, seconds, cached in timed:
+        check(0 < first <= seconds and cached is not None, f"{name}: first token after {first} of {seconds} s, {cached} cached")
+        check(cached > 0 or prefill > 0, f"{name}: prefill {prefill}, decode {decode}")
     for row, answer, length, unit, max_tokens, prompt_tokens, answer_tokens in rows:
         check(answer not in ("error", "truncated"), f"{name}: row {row} is {answer}")
         check(answer_tokens <= max_tokens, f"{name}: row {row} has an answer of {answer_tokens} tokens")
