@@ -151,18 +151,18 @@ typedef struct fv_served_options {
     int n_more_endpoints;
     const char *command; // that started the server: whose answers they are, whatever its port is;
                          // NULL where the address says it
-    const char *model; // as the server calls it
-    const char *label; // what answers are kept under in eval.db, and what figures call the model;
-                       // NULL: the model and the address, "llama at localhost:8000"
-    const char *api;   // "chat" or "completions"
-    const char *key;   // sent as a bearer token, stored nowhere; NULL for none
+    const char *model;   // as the server calls it
+    const char *label;   // what answers are kept under in eval.db, and what figures call the model;
+                         // NULL: the model and the address, "llama at localhost:8000"
+    const char *api;     // "chat" or "completions"
+    const char *key;     // sent as a bearer token, stored nowhere; NULL for none
     const char *const *headers; // more lines "NAME: VALUE" of every request
     int n_headers;
     const char *const *secrets; // texts in them that are neither stored nor printed
     int n_secrets;
     const char *cacert; // a file of certificates that https servers are checked by; NULL: the usual
-    const char *thoughts; // one more pair of marks around a thought, "OPEN,CLOSE"; NULL for none
-    const char *extra;    // a JSON object of more members of every request; NULL for none
+    const char *thoughts;   // one more pair of marks around a thought, "OPEN,CLOSE"; NULL for none
+    const char *extra;      // a JSON object of more members of every request; NULL for none
     const char *prompts_of; // NULL, or a label in eval.db: its prompts are asked, to the byte, and
                             // nothing that it has not answered
     bool same_model;    // stored answers of the label are of this model, though of another address
