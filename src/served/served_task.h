@@ -87,7 +87,7 @@ struct served_task {
     double spread;   // share of tokens by which prompts differ, beyond what their haystacks do
     reading_format reading; // of task_reading.c
     served_needles needles;
-    bool as_is; // prompts come from a file, as long as they are
+    bool as_is;        // prompts come from a file, as long as they are
     const char *order; // of documents, where orders are compared: each question is asked once
 };
 
