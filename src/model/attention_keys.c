@@ -73,8 +73,8 @@ static bool place(const model_positions *positions, attention_placement *placeme
 // Tiles know no query that does not see itself, no gradient of a score's power, no wider heads, no
 // three ranges of positions, and no double precision.
 static bool fits_tiles(const model_layer *layer, attention_layer *a) {
-    const fv_model_config *config = &layer->model->config.model;
     if (sizeof(real) != sizeof(float)) return false;
+    const fv_model_config *config = &layer->model->config.model;
     return !a->sight.exclude_self && !config->score_power_learned &&
            config->n_embd / config->n_head <= FV_MAX_HEAD_WIDTH &&
            place(&layer->out, &a->queries) && place(&layer->in, &a->keys);

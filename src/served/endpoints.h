@@ -24,7 +24,7 @@ typedef struct endpoints {
 } endpoints;
 
 // Reads the addresses of the options. FV_USAGE for one that is none, or given twice.
-fv_status endpoints_read(const fv_served_options *o, endpoints *out, fv_error *error);
+fv_status endpoints_read(const fv_served_options *o, endpoints *e, fv_error *error);
 void endpoints_free(endpoints *e);
 
 // Leaves out those that do not answer, where others do, and says so.

@@ -136,8 +136,8 @@ static bool is_sized(fv_store *store, const fv_record *record) {
     if (last == NULL || store->sized_n_params != record->n_params) return false;
     last->train.seed = record->config->train.seed;
     // Where padding differs the model is made once more.
-    return memcmp(last, record->config, sizeof *last) ==
-           0; // NOLINT(bugprone-suspicious-memory-comparison)
+    // NOLINTNEXTLINE(bugprone-suspicious-memory-comparison)
+    return memcmp(last, record->config, sizeof *last) == 0;
 }
 
 // Snapshots are only worth their parameters where those fit the model.
