@@ -251,7 +251,7 @@ static fv_status take_all_stored(lab *l) {
         status = store_mend(l->store, why.text, notice, l, l->error);
     else if (status != FV_OK && l->error != NULL)
         *l->error = why;
-    store_total total;
+    store_total total = {0};
     if (status == FV_OK) status = store_get_total(l->store, &total, l->error);
     l->others = status == FV_OK && total.n_runs > l->n_taken;
     return status;
