@@ -344,8 +344,8 @@ static void test_logits_are_the_models(void **state) {
     (void)state;
     static const char *const stacks[] = {
         "task.vocab_size=9 task.context_length=7 model.n_embd=6 model.layers=[attention,mlp]",
-        "task.vocab_size=9 task.context_length=7 model.n_embd=6 model.n_head=3 task.loss=all "
-        "task.offset=2 model.layers=[attention(window=3 sinks=1),attention] model.norm=rms",
+        ("task.vocab_size=9 task.context_length=7 model.n_embd=6 model.n_head=3 task.loss=all "
+         "task.offset=2 model.layers=[attention(window=3 sinks=1),attention] model.norm=rms"),
         "task.vocab_size=9 task.context_length=7 model.n_embd=6 model.layers=[mamba,layer_norm]",
         "task.vocab_size=9 task.context_length=1 task.offset=0 model.n_embd=6"};
     for (size_t i = 0; i < sizeof stacks / sizeof *stacks; i++) {

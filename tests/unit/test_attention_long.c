@@ -122,8 +122,8 @@ static void keeps_what_it_cannot_tile(void **state) {
     static const char *const CASES[] = {
         "task.loss=all task.context_length=511 model.n_embd=4",
         "task.loss=all task.context_length=600 model.n_embd=4 model.exclude_self=true",
-        "task.loss=all task.context_length=600 model.n_embd=4 model.score=harmonic "
-        "model.score_power_learned=true",
+        ("task.loss=all task.context_length=600 model.n_embd=4 model.score=harmonic "
+         "model.score_power_learned=true"),
         "task.loss=all task.context_length=600 model.n_embd=8192",
     };
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {

@@ -97,8 +97,8 @@ static void test_windows(void **state) {
         "[attention(window=20 sinks=3),attention(window=7)] task.context_length=3300",
         "[attention(window=1 sinks=2),mamba,attention(window=60)] task.context_length=2400",
         "[attention(window=20 sinks=3)] model.exclude_self=true task.context_length=1500",
-        "[attention(window=2),attention(window=1 sinks=1)] model.exclude_self=true "
-        "task.context_length=1300",
+        ("[attention(window=2),attention(window=1 sinks=1)] model.exclude_self=true "
+         "task.context_length=1300"),
     };
     for (int i = 0; i < 4; i++) {
         char words[512];

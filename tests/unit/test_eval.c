@@ -317,8 +317,8 @@ static void test_metrics(void **state) {
     near(served_score_reply(EVAL_MATCH_PART, "x gamma", three, 3), 1, 0);
     near(served_score_reply(EVAL_MATCH_PART, "nothing", three, 3), 0, 0);
     // Beyond ASCII, as RULER's own scorer has it; bytes that are no text are only themselves.
-    char *accents[] = {"\xc3\x89"
-                       "cole",
+    char *accents[] = {("\xc3\x89"
+                        "cole"),
                        "\xce\xa9\xce\xbc\xce\xad\xce\xb3\xce\xb1", "\xd0\x9c\xd0\xbe"};
     near(served_score_reply(EVAL_MATCH_ALL,
                             "l'\xc3\xa9"

@@ -112,8 +112,8 @@ static void test_decoder(void **state) {
     (void)state;
     static const char *const WORDS_OF[] = {
         WORDS "5", WORDS "17 model.window=4",
-        "task.name=needle_multi task.vocab_size=16 model.n_embd=16 task.n_pairs=2 "
-        "task.n_queries=2 task.context_length=6"};
+        ("task.name=needle_multi task.vocab_size=16 model.n_embd=16 task.n_pairs=2 "
+         "task.n_queries=2 task.context_length=6")};
     for (int i = 0; i < 3; i++) {
         fv_config config = configure(WORDS_OF[i]);
         fv_model *model;

@@ -71,8 +71,8 @@ static void test_beginnings(void **state) {
                                           ":",
                                           "event: e",
                                           "\r\n\ndata: 1",
-                                          "\xef\xbb\xbf"
-                                          "data: x",
+                                          ("\xef\xbb\xbf"
+                                           "data: x"),
                                           "retry: 1",
                                           "error: {}"};
     static const char *const OTHERS[] = {"",       "dat",      "{\"data:\": 1}", "[1]",

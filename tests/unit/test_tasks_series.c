@@ -432,8 +432,8 @@ static const char *const EVERY_TASK[] = {
     "task.name=similar task.context_length=7",
     "task.name=recall task.n_pairs=5 task.context_length=11",
     "task.name=recall task.n_pairs=5 task.context_length=11 task.data=fixed task.n_train=50",
-    "task.name=recall task.n_pairs=9 task.context_length=19 task.context_repetition=3 "
-    "task.sample_repetition=0.5",
+    ("task.name=recall task.n_pairs=9 task.context_length=19 task.context_repetition=3 "
+     "task.sample_repetition=0.5"),
     "task.name=mqar task.n_pairs=5 task.context_length=40 task.filler=random",
     "task.name=mqar task.n_pairs=5 task.context_length=40 task.data=fixed task.n_train=50",
     "task.name=induction task.context_length=12 task.loss=all",
