@@ -1,6 +1,7 @@
 // What an attention layer owns: the slots of its parameters and buffers, which keys its queries
 // see, and the way in which it computes. Shared by what plans it (attention_keys.c), computes it
-// (attention.c), shows it (attention_hooks.c), and knows its configuration (attention_config.c).
+// (attention_ways.h), shows it (attention_hooks.c), and knows its configuration
+// (attention_config.c).
 #ifndef MODEL_ATTENTION_LAYER_H
 #define MODEL_ATTENTION_LAYER_H
 
@@ -35,7 +36,19 @@ typedef enum attention_way {
     FV_ATTEND_TILES,  // no probabilities are kept, positions in the lanes: attention_long.h
 } attention_way;
 
+// Head h of queries reads head h n_kv / n of keys and values.
+typedef struct attention_heads {
+    int n, n_kv, width;
+    int q, kv; // widths of a row of queries, and of one of keys or values
+} attention_heads;
+
+// The first feature of the keys and values that head h reads.
+static inline int attention_kv_first(const attention_heads *heads, int h) {
+    return h * heads->n_kv / heads->n * heads->width;
+}
+
 typedef struct attention_layer {
+    attention_heads heads;
     attention_sight sight;
     seen_rows seen; // of `in`, by each position of `out`
     attention_way way;

@@ -31,9 +31,10 @@ static fv_attention_config describe(const model_layer *layer) {
     fv_attention_config c;
     fv_attention_config_init(&c);
     c.n_batch = L;
-    c.n_head = c.n_kv_head = config->n_head;
+    c.n_head = model_attention_of(layer)->heads.n;
+    c.n_kv_head = model_attention_of(layer)->heads.n_kv;
     c.n_query = c.n_key = layer->out.at[layer->out.n - 1] + 1;
-    c.d_head = config->n_embd / config->n_head;
+    c.d_head = model_attention_of(layer)->heads.width;
     c.layout = FV_POSITIONS_FIRST;
     c.score = config->score;
     score_type_of(config->score)->on_tiles(config, (int)c.d_head, &c);
@@ -70,15 +71,18 @@ static void enter_lanes(const real *restrict from, size_t n, real *restrict to) 
         for (size_t l = 0; l < L; l++) to[i * L + l] = from[l * n + i];
 }
 
-// Numbers of a sample in so many rows.
-static size_t numbers(const model_layer *layer, int rows) {
-    return (size_t)rows * (size_t)layer->model->config.model.n_embd;
+// Numbers of a sample in its queries, and in its keys.
+static size_t numbers_q(const model_layer *layer) {
+    return (size_t)layer->out.n * (size_t)model_attention_of(layer)->heads.q;
+}
+static size_t numbers_k(const model_layer *layer) {
+    return (size_t)layer->in.n * (size_t)model_attention_of(layer)->heads.kv;
 }
 
 void long_attention_forward(void *attention, const model_layer *layer,
                             const model_long_rows *rows) {
     const attention_layer *a = model_attention_of(layer);
-    size_t n_q = numbers(layer, layer->out.n), n_k = numbers(layer, layer->in.n);
+    size_t n_q = numbers_q(layer), n_k = numbers_k(layer);
     float *q = leave_lanes(rows->q, n_q, rows->scratch), *z = q + n_q * L, *k = z + n_q * L;
     float *v = leave_lanes(rows->v, n_k, leave_lanes(rows->k, n_k, k) + n_k * L);
     tiles_forward(attention, &(local_queries){a->queries, q, z, rows->logsumexps},
@@ -89,7 +93,7 @@ void long_attention_forward(void *attention, const model_layer *layer,
 void long_attention_backward(void *attention, const model_layer *layer,
                              const model_long_rows *rows) {
     const attention_layer *a = model_attention_of(layer);
-    size_t n_q = numbers(layer, layer->out.n), n_k = numbers(layer, layer->in.n);
+    size_t n_q = numbers_q(layer), n_k = numbers_k(layer);
     float *q = leave_lanes(rows->q, n_q, rows->scratch);
     float *dz = leave_lanes(rows->dz, n_q, q + n_q * L);
     float *k = leave_lanes(rows->k, n_k, dz + n_q * L);

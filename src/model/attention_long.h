@@ -13,7 +13,7 @@
 fv_status long_attention_create(const model_layer *layer, void **out, fv_error *error);
 void long_attention_free(void *attention);
 
-// A group's rows: queries [T_q][d][16] with heads side by side in d, keys [T_k][d][16].
+// A group's rows: queries [T_q][q][16] with heads side by side, keys [T_k][kv][16].
 typedef struct model_long_rows {
     const real *q, *k, *v;
     real *z;

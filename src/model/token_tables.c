@@ -1,6 +1,7 @@
 // Products of plain matrices go through the lab's map: sixteen columns of the right one are its
 // lanes. Tables are made once for a tile; V + T rows are few beside those of a tile's samples.
 #include "model/attention_layer.h"
+#include "model/positions.h"
 
 #include <string.h>
 
@@ -11,8 +12,8 @@ static int n_tokens(const model_layer *layer) {
 }
 
 static int n_positions(const model_layer *layer) {
-    bool any = layer->model->config.model.positions != FV_POSITIONS_NONE;
-    return any ? layer->in.n : 0;
+    bool absent = positions_type_of(layer->model->config.model.positions)->absent;
+    return absent ? 0 : layer->in.n;
 }
 
 static bool is_run(const model_positions *positions) {
@@ -24,7 +25,8 @@ static bool fit(const model_layer *layer) {
     bool is_first = layer == &layer->model->layers[1];
     int rows = n_tokens(layer) + n_positions(layer), d = config->model.n_embd;
     // Half of a group's rows at most.
-    return is_first && config->model.norm == FV_NORM_NONE && d % L == 0 && is_run(&layer->in) &&
+    return is_first && config->model.norm == FV_NORM_NONE && d % L == 0 &&
+           model_attention_of(layer)->heads.kv % L == 0 && is_run(&layer->in) &&
            is_run(&layer->out) && rows <= L / 2 * layer->in.n;
 }
 
@@ -90,54 +92,55 @@ void token_tables_begin(const model_layer *layer, const model_tile *tile) {
 
 // Looks rows up in the table of outputs, or sums what comes back into it.
 static kernel_embed look_up(const model_layer *layer, const model_tile *tile,
-                            const model_positions *positions, real *y) {
+                            const model_positions *positions, int width, real *y) {
     const fv_config *config = &layer->model->config;
-    int d = config->model.n_embd;
     const int32_t *tokens = arena_at(tile->workspace, layer->model->tokens);
     const real *table = tile_buffer(tile, model_attention_of(layer)->tables.outputs);
     ptrdiff_t first = n_tokens(layer) + positions->at[0] - layer->in.at[0];
     return (kernel_embed){.n_groups = tile->n_groups,
                           .n_rows = positions->n,
-                          .n_embd = d,
+                          .n_embd = width,
                           .vocab_size = config->task.vocab_size,
                           .tokens = tokens + (ptrdiff_t)positions->at[0] * L,
                           .tokens_group_stride = (ptrdiff_t)config->task.context_length * L,
                           .table = table,
-                          .positions = n_positions(layer) > 0 ? table + first * d : NULL,
+                          .positions = n_positions(layer) > 0 ? table + first * width : NULL,
                           .x = y};
 }
 
 void token_tables_forward(const model_layer *layer, const model_tile *tile, model_linear linear,
                           const model_positions *positions, real *y) {
-    int d = linear.n_in, rows = n_tokens(layer) + n_positions(layer);
+    int d = linear.n_in, width = linear.n_out, rows = n_tokens(layer) + n_positions(layer);
     real *outputs = tile_buffer(tile, model_attention_of(layer)->tables.outputs);
-    multiply(layer, tile, rows, d, d,
+    multiply(layer, tile, rows, width, d,
              (matrix){tile_buffer(tile, model_attention_of(layer)->tables.inputs), d, 1},
-             (matrix){tile->params + linear.w, d, 1}, outputs, false);
+             (matrix){tile->params + linear.w, width, 1}, outputs, false);
     for (int v = 0; linear.b != SIZE_MAX && v < n_tokens(layer); v++)
-        for (int f = 0; f < d; f++) outputs[v * d + f] += tile->params[linear.b + (size_t)f];
-    kernel_embed arguments = look_up(layer, tile, positions, y);
+        for (int f = 0; f < width; f++)
+            outputs[v * width + f] += tile->params[linear.b + (size_t)f];
+    kernel_embed arguments = look_up(layer, tile, positions, width, y);
     tile->kernels->embed(&arguments);
 }
 
 void token_tables_backward(const model_layer *layer, const model_tile *tile, model_linear linear,
                            const model_positions *positions, real *dy, bool overwrite) {
-    int d = linear.n_in, rows = n_tokens(layer) + n_positions(layer);
+    int d = linear.n_in, width = linear.n_out, rows = n_tokens(layer) + n_positions(layer);
     real *doutputs = tile_buffer(tile, model_attention_of(layer)->tables.outputs);
-    memset(doutputs, 0, (size_t)rows * (size_t)d * sizeof *doutputs);
-    kernel_embed forward = look_up(layer, tile, positions, dy);
+    memset(doutputs, 0, (size_t)rows * (size_t)width * sizeof *doutputs);
+    kernel_embed forward = look_up(layer, tile, positions, width, dy);
     ptrdiff_t first = forward.positions != NULL ? forward.positions - forward.table : 0;
     tile->kernels->embed_gradient(&(kernel_embed_gradient){
         .forward = forward, .dtable = doutputs, .dpositions = first > 0 ? doutputs + first : NULL});
     // dW = inputs^T doutputs, dinputs = doutputs W^T
-    multiply(layer, tile, d, d, rows,
+    multiply(layer, tile, d, width, rows,
              (matrix){tile_buffer(tile, model_attention_of(layer)->tables.inputs), 1, d},
-             (matrix){doutputs, d, 1}, tile->gradient + linear.w, true);
-    multiply(layer, tile, rows, d, d, (matrix){doutputs, d, 1},
-             (matrix){tile->params + linear.w, 1, d},
+             (matrix){doutputs, width, 1}, tile->gradient + linear.w, true);
+    multiply(layer, tile, rows, d, width, (matrix){doutputs, width, 1},
+             (matrix){tile->params + linear.w, 1, width},
              tile_buffer(tile, model_attention_of(layer)->tables.dinputs), !overwrite);
     for (int v = 0; linear.b != SIZE_MAX && v < n_tokens(layer); v++)
-        for (int f = 0; f < d; f++) tile->gradient[linear.b + (size_t)f] += doutputs[v * d + f];
+        for (int f = 0; f < width; f++)
+            tile->gradient[linear.b + (size_t)f] += doutputs[v * width + f];
 }
 
 void token_tables_end(const model_layer *layer, const model_tile *tile) {
@@ -146,7 +149,7 @@ void token_tables_end(const model_layer *layer, const model_tile *tile) {
     const size_t *embedding = layer->model->layers[0].param;
     real *dtokens = tile->gradient + embedding[FV_EMBEDDING_TOKENS];
     for (size_t i = 0; i < tokens; i++) dtokens[i] += dinputs[i];
-    if (layer->model->config.model.positions != FV_POSITIONS_LEARNED) return;
+    if (positions_type_of(layer->model->config.model.positions)->plan == NULL) return;
     real *dpositions =
         tile->gradient + embedding[FV_EMBEDDING_POSITIONS] + (size_t)layer->in.at[0] * d;
     for (size_t i = 0; i < (size_t)layer->in.n * d; i++) dpositions[i] += dinputs[tokens + i];

@@ -23,7 +23,8 @@ double token_tables_rows(const model_layer *layer);
 
 // Puts E over P, before any map of a tile.
 void token_tables_begin(const model_layer *layer, const model_tile *tile);
-// y [G][positions.n][d][16] = x W + b at these positions, which are neighbours.
+// y [G][positions.n][n_out][16] = x W + b at these positions, which are neighbours; n_out is at most
+// d, a multiple of sixteen like it.
 void token_tables_forward(const model_layer *layer, const model_tile *tile, model_linear linear,
                           const model_positions *positions, real *y);
 

@@ -1,0 +1,75 @@
+// How the stages of an attention layer fit together: attention.c calls them in order, and each file
+// beside it is one of them.
+//
+//     project   q, k, v of the layer's (normalised) input      attention_project.c
+//     parts     what joins them: attention_part
+//     attend    z = softmax(score(q, k)) v, by one of          attention_pooled.c
+//               three ways                                     attention_textbook.c
+//     W_O       and the stream                                 attention.c
+//
+// Rows of queries have n_head heads of d_head features side by side, rows of keys and values
+// n_kv_head of them.
+#ifndef MODEL_ATTENTION_WAYS_H
+#define MODEL_ATTENTION_WAYS_H
+
+#include "model/attention_layer.h"
+
+// Gradients on their way back. Those of z and q live only inside backward and share one region with
+// what else does: carried queries and pools, and a group's scores.
+typedef struct attention_gradients {
+    real *dz, *dq; // [G][out.n][q][16]
+    real *dk, *dv; // [G][in.n][kv][16]; of a pooled layer NULL
+} attention_gradients;
+
+enum attention_scratch { S_DZ, S_DQ, S_DCARRIED, S_DPOOLED, S_SCORES };
+real *attention_scratch_of(const model_layer *layer, const model_tile *tile,
+                           enum attention_scratch which);
+
+static inline bool attention_goes_by(const model_layer *layer, attention_way way) {
+    return model_attention_of(layer)->way == way;
+}
+
+// Keys that the last query could see: the width of a row of probabilities.
+static inline int attention_n_keys(const model_layer *layer) {
+    return model_attention_of(layer)->seen.n_keys[layer->out.n - 1];
+}
+
+// W_Q, W_K, W_V or W_O with its bias.
+model_linear attention_linear(const model_layer *layer, enum param w);
+
+// Rows [G][rows][width][16], from feature `first` on.
+static inline kernel_attend_rows attend_rows(real *data, int rows, int width, int first) {
+    return (kernel_attend_rows){data + (ptrdiff_t)first * FV_LANES, (ptrdiff_t)width * FV_LANES,
+                                (ptrdiff_t)rows * width * FV_LANES};
+}
+
+// The attention kernel's arguments for head h but for its queries, keys, values and sums.
+kernel_attend attention_arguments(const model_layer *layer, const model_tile *tile, int h);
+
+// Rows [G][in.n][width] that no query attends to get no gradient from attention, which leaves them
+// as they are: clears all.
+void attention_clear_unattended(const model_layer *layer, const model_tile *tile, real *rows,
+                                int width);
+
+// x is the layer's input, or what its norm makes of it; dx is overwritten.
+void project_forward(const model_layer *layer, const model_tile *tile, real *x);
+void project_queries_backward(const model_layer *layer, const model_tile *tile, real *x, real *dx,
+                              const attention_gradients *g);
+void project_keys_backward(const model_layer *layer, const model_tile *tile, real *x, real *dx,
+                           const attention_gradients *g);
+void look_up_backward(const model_layer *layer, const model_tile *tile, real *dx,
+                      const attention_gradients *g);
+
+void pooled_forward(const model_layer *layer, const model_tile *tile, real *x);
+// From dz to dq, W_K, W_V and the part of dx that flows through keys and values.
+void pooled_backward(const model_layer *layer, const model_tile *tile, real *x, real *dx,
+                     const attention_gradients *g);
+
+void textbook_forward(const model_layer *layer, const model_tile *tile);
+// From dz to dq, dk and dv.
+void textbook_backward(const model_layer *layer, const model_tile *tile,
+                       const attention_gradients *g);
+
+void attention_cost(const model_layer *layer, double *textbook, double *executed, double *exps);
+
+#endif
