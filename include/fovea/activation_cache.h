@@ -9,7 +9,7 @@
 //                     attn.hook_pattern                                            [H][T][T]
 //                     attn.hook_result                                             [T][H][d]
 //                     hook_attn_out, hook_mlp_out                                  [T][d]
-//                     mlp.hook_pre, mlp.hook_post                                  [T][d_mlp]
+//                     mlp.hook_pre, mlp.hook_pre_linear, mlp.hook_post             [T][d_mlp]
 //   ln_final.         hook_scale, hook_normalized                                  [T][1], [T][d]
 //   logits                                                                         [T][V]
 //

@@ -129,8 +129,12 @@
     S("model.norm", "none", "no off null false identity")                                          \
     S("model.norm", "layer", "layernorm layer_norm ln lnpre pre true yes")                         \
     S("model.norm", "rms", "rmsnorm rms_norm rmspre")                                              \
-    S("model.activation", "relu", "leaky_relu relu2 squared_relu")                                 \
-    S("model.activation", "gelu", "gelu_new gelu_fast gelu_pytorch_tanh silu swish swiglu geglu")  \
+    S("model.activation", "relu", "leaky_relu")                                                    \
+    S("model.activation", "relu2", "squared_relu relu_squared sqrelu")                             \
+    S("model.activation", "silu", "swish")                                                         \
+    S("model.activation", "swiglu", "glu silu_glu swish_glu")                                      \
+    S("model.activation", "geglu", "gelu_glu reglu")                                               \
+    S("model.activation", "gelu", "gelu_new gelu_fast gelu_pytorch_tanh gelu_tanh")  \
     S("model.init", "posts", "default kaiming kaiming_uniform pytorch he")                         \
     S("model.init", "uniform", "xavier glorot xavier_uniform glorot_uniform")                      \
     S("model.init", "normal", "gaussian truncated_normal xavier_normal")                           \

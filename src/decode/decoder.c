@@ -6,6 +6,7 @@
 //                            computed at the asked positions alone, and those rows from there on
 #include "decode/decoder_plan.h"
 #include "kernels/kernels.h"
+#include "model/activations.h"
 #include "model/positions.h"
 
 #include "attention/plan.h"
@@ -109,7 +110,11 @@ static void reserve_working(fv_decoder *d) {
     int64_t logits = (s->n_vocab + FV_LANES) * decoder_unembedded_at_once(d);
     d->at.scratch = reserve_rows(d, 1, maps > logits ? maps : logits);
     d->at.lanes = reserve_rows(d, 2 * s->d + 2, FV_LANES);
-    if (has(d, &decoder_kind_mlp)) d->at.hidden = reserve_rows(d, FV_PROJECT_POSITIONS, s->d_mlp);
+    if (has(d, &decoder_kind_mlp)) {
+        d->at.hidden = reserve_rows(d, FV_PROJECT_POSITIONS, s->d_mlp);
+        if (activation_is_gated(d->config.model.activation))
+            d->at.linear = reserve_rows(d, FV_PROJECT_POSITIONS, s->d_mlp);
+    }
     if (has(d, &decoder_kind_attention)) reserve_attention(d);
     if (has(d, &decoder_kind_mamba)) reserve_mamba(d);
 }

@@ -3,6 +3,7 @@
 #include "config/layer_list.h"
 #include "decode/decoder_plan.h"
 #include "kernels/kernels.h"
+#include "model/activations.h"
 #include "model/positions.h"
 
 #include <stdio.h>
@@ -146,7 +147,7 @@ static void set_sizes(fv_decoder *d) {
                          .n_head = m->n_head,
                          .d_head = m->n_embd / m->n_head,
                          .n_vocab = d->config.task.vocab_size,
-                         .d_mlp = m->d_mlp > 0 ? m->d_mlp : 4 * m->n_embd,
+                         .d_mlp = mlp_width(m),
                          .E = (int64_t)m->mamba_expand * m->n_embd,
                          .N = m->mamba_state,
                          .R = m->mamba_dt_rank > 0 ? m->mamba_dt_rank : (m->n_embd + 15) / 16,

@@ -99,7 +99,7 @@ typedef struct decoder_buffers {
     size_t x, normed, y;              // [piece][d]
     size_t scratch;                   // of projections
     size_t lanes;                     // of norms: sixteen positions at a time
-    size_t hidden;                    // of the mlp: [FV_PROJECT_POSITIONS][d_mlp]
+    size_t hidden, linear;            // of the mlp: [FV_PROJECT_POSITIONS][d_mlp]
     size_t q, o, rows, part;          // of attention: [piece][d] each
     size_t logsumexps, running;       // [piece], [piece] in double
     size_t inner, u, z, delta, gated; // of mamba: [conv_width - 1 + piece][E], [piece][E]

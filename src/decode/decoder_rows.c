@@ -1,6 +1,7 @@
 // What each position does for itself: embedding, norms, the mlp, unembedding. Rows are [n][d].
 #include "decode/decoder_plan.h"
 #include "kernels/kernels.h"
+#include "model/activations.h"
 
 #include <fovea/config.h>
 #include <string.h>
@@ -80,28 +81,43 @@ void decoder_unembed(const fv_decoder *d, int64_t n, float *x, float *logits) {
 
 // --- the mlp -------------------------------------------------------------------------------------
 
-enum mlp_map { W_IN, W_OUT };
+enum mlp_map { W_IN, W_OUT, W_GATE };
+
+static bool is_gated(const fv_decoder *d) {
+    return activation_is_gated(d->config.model.activation);
+}
+
+static decode_projection load_mlp_map(decoder_loader *l, const decoder_layer *layer, const char *w,
+                                      const char *b) {
+    const fv_tensor *tensor = decoder_tensor(l, layer, w);
+    return decoder_load_map(l, tensor, 0, tensor->shape[1], decoder_tensor(l, layer, b));
+}
 
 static void load_mlp(decoder_loader *l, decoder_layer *layer) {
-    const fv_tensor *in = decoder_tensor(l, layer, "blocks.%d.mlp.W_in");
-    const fv_tensor *out = decoder_tensor(l, layer, "blocks.%d.mlp.W_out");
-    layer->map[W_IN] =
-        decoder_load_map(l, in, 0, in->shape[1], decoder_tensor(l, layer, "blocks.%d.mlp.b_in"));
-    layer->map[W_OUT] =
-        decoder_load_map(l, out, 0, out->shape[1], decoder_tensor(l, layer, "blocks.%d.mlp.b_out"));
+    layer->map[W_IN] = load_mlp_map(l, layer, "blocks.%d.mlp.W_in", "blocks.%d.mlp.b_in");
+    layer->map[W_OUT] = load_mlp_map(l, layer, "blocks.%d.mlp.W_out", "blocks.%d.mlp.b_out");
+    if (decoder_tensor(l, layer, "blocks.%d.mlp.W_gate") != NULL)
+        layer->map[W_GATE] = load_mlp_map(l, layer, "blocks.%d.mlp.W_gate", "blocks.%d.mlp.b_gate");
 }
 
 // A block of positions at a time, so that the hidden layer stays in the cache.
 static fv_status pass_mlp(fv_decoder *d, decoder_layer *layer, int64_t n, const float *x,
                           const decoder_rows *rows, float *y, fv_error *error) {
     (void)rows, (void)error;
-    float *hidden = decoder_working(d, d->at.hidden);
-    const kernel_activation kind = (kernel_activation)d->config.model.activation;
+    float *hidden = decoder_working(d, d->at.hidden), *linear = decoder_working(d, d->at.linear);
+    const kernel_activation kind = activation_applied(d->config.model.activation)->kernel;
     for (int64_t first = 0; first < n; first += FV_PROJECT_POSITIONS) {
         int64_t count = n - first < FV_PROJECT_POSITIONS ? n - first : FV_PROJECT_POSITIONS;
         size_t numbers = ((size_t)(count * d->sizes.d_mlp) + L - 1) / L * L;
-        decoder_project(d, &layer->map[W_IN], count, x + first * d->sizes.d, hidden);
-        kernels_get()->activate(kind, numbers, hidden, hidden);
+        const float *from = x + first * d->sizes.d;
+        if (is_gated(d)) {
+            decoder_project(d, &layer->map[W_GATE], count, from, hidden);
+            decoder_project(d, &layer->map[W_IN], count, from, linear);
+            kernels_get()->gate(&(kernel_gate){kind, numbers, hidden, linear, hidden});
+        } else {
+            decoder_project(d, &layer->map[W_IN], count, from, hidden);
+            kernels_get()->activate(kind, numbers, hidden, hidden);
+        }
         decoder_project(d, &layer->map[W_OUT], count, hidden, y + first * d->sizes.d);
     }
     return FV_OK;
@@ -110,7 +126,8 @@ static fv_status pass_mlp(fv_decoder *d, decoder_layer *layer, int64_t n, const 
 static double mlp_operations(const fv_decoder *d, const decoder_layer *layer, double n, bool last) {
     double outputs = last || layer->place > d->top ? 1 : n;
     return outputs *
-           (decoder_map_operations(&layer->map[W_IN]) + decoder_map_operations(&layer->map[W_OUT]));
+           (decoder_map_operations(&layer->map[W_IN]) + decoder_map_operations(&layer->map[W_OUT]) +
+            decoder_map_operations(&layer->map[W_GATE]));
 }
 
 const decoder_kind decoder_kind_mlp = {

@@ -213,6 +213,43 @@ void KERNEL(activate_gradient)(kernel_activation kind, size_t n, const float *fr
     }
 }
 
+void KERNEL(gate)(const kernel_gate *a) {
+    switch (a->kind) {
+#define FV_ACTIVATION(NAME, name, help, theirs, exps, shared, value, slope)                        \
+    case FV_KERNEL_##NAME:                                                                         \
+        for (size_t i = 0; i < a->n; i += VW) {                                                    \
+            vf x = vf_load(a->x + i), g = shared;                                                  \
+            (void)g;                                                                               \
+            vf_store(a->y + i, (value)*vf_load(a->u + i));                                         \
+        }                                                                                          \
+        break;
+#include <fovea/parts/activations.def>
+#undef FV_ACTIVATION
+    case FV_N_ACTIVATIONS:
+        break;
+    }
+}
+
+void KERNEL(gate_gradient)(const kernel_gate_gradient *b) {
+    const kernel_gate *a = &b->forward;
+    switch (a->kind) {
+#define FV_ACTIVATION(NAME, name, help, theirs, exps, shared, value, slope)                        \
+    case FV_KERNEL_##NAME:                                                                         \
+        for (size_t i = 0; i < a->n; i += VW) {                                                    \
+            vf x = vf_load(a->x + i), g = shared, back = vf_load(b->dy + i);                       \
+            vf dy = back * vf_load(a->u + i);                                                      \
+            (void)g;                                                                               \
+            vf_store(b->dx + i, slope);                                                            \
+            vf_store(b->du + i, back * (value));                                                   \
+        }                                                                                          \
+        break;
+#include <fovea/parts/activations.def>
+#undef FV_ACTIVATION
+    case FV_N_ACTIVATIONS:
+        break;
+    }
+}
+
 void KERNEL(scale_rows)(int n_rows, int n_features, kernel_rows x, const float *scale,
                         kernel_rows y) {
     for (int r = 0; r < n_rows; r++)

@@ -165,6 +165,21 @@ const char *contract_activate_gradient(kernel_activation kind, size_t n, const r
     return contract_activate(kind, n, x, dx);
 }
 
+const char *contract_gate(const kernel_gate *a) {
+    DEMAND(is_aligned(a->u), UNALIGNED("u"));
+    return contract_activate(a->kind, a->n, a->x, a->y);
+}
+
+const char *contract_gate_gradient(const kernel_gate_gradient *b) {
+    const kernel_gate *a = &b->forward;
+    DEMAND(is_aligned(a->u) && is_aligned(b->dy), UNALIGNED("u or dy"));
+    DEMAND(is_aligned(b->du), UNALIGNED("du"));
+    DEMAND(b->dx != a->x && b->dx != a->u && b->dx != b->dy && b->du != a->x && b->du != a->u &&
+               b->du != b->dy && b->du != b->dx,
+           "dx or du is read too");
+    return contract_activate(a->kind, a->n, a->x, b->dx);
+}
+
 const char *contract_scale_rows(int n_rows, int n_features, kernel_rows x, const real *scale,
                                 kernel_rows y) {
     DEMAND(n_rows >= 0 && n_features >= 0, "n_rows or n_features is below 0");

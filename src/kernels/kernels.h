@@ -41,6 +41,8 @@
     X(variant, void, activate_gradient,                                                            \
       (kernel_activation kind, size_t n, const real *x, const real *dy, real *dx),                 \
       (kind, n, x, dy, dx))                                                                        \
+    X(variant, void, gate, (const kernel_gate *job), (job))                                        \
+    X(variant, void, gate_gradient, (const kernel_gate_gradient *job), (job))                      \
     /* y[r][f] = x[r][f] * scale[r] for rows of n_features */                                      \
     X(variant, void, scale_rows,                                                                   \
       (int n_rows, int n_features, kernel_rows x, const real *scale, kernel_rows y),               \

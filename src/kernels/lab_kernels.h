@@ -189,6 +189,21 @@ typedef struct kernel_scan_gradient {
     real *scratch; // [rows][FV_SCAN_SCRATCH][16]
 } kernel_scan_gradient;
 
+// y = f(x) u over n reals, a multiple of 16: the hidden features of a gated layer.
+typedef struct kernel_gate {
+    kernel_activation kind;
+    size_t n;
+    const real *x, *u;
+    real *y;
+} kernel_gate;
+
+// dx = dy u f'(x), du = dy f(x); y is not touched.
+typedef struct kernel_gate_gradient {
+    kernel_gate forward;
+    const real *dy;
+    real *dx, *du; // not x, u or dy
+} kernel_gate_gradient;
+
 // One Adam update over n parameters (Kingma & Ba; decoupled weight decay = Loshchilov & Hutter):
 //   m = b1 m + (1 - b1) g,  v = b2 v + (1 - b2) g^2
 //   p = p - decay p - rate m / (sqrt(v) * root_correction + epsilon)

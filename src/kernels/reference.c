@@ -300,6 +300,17 @@ void KERNEL(activate_gradient)(kernel_activation kind, size_t n, const real *x, 
     for (size_t i = 0; i < n; i++) activation(kind, x[i], dy[i], &dx[i]);
 }
 
+void KERNEL(gate)(const kernel_gate *a) {
+    real back;
+    for (size_t i = 0; i < a->n; i++) a->y[i] = activation(a->kind, a->x[i], 0, &back) * a->u[i];
+}
+
+void KERNEL(gate_gradient)(const kernel_gate_gradient *b) {
+    const kernel_gate *a = &b->forward;
+    for (size_t i = 0; i < a->n; i++)
+        b->du[i] = b->dy[i] * activation(a->kind, a->x[i], b->dy[i] * a->u[i], &b->dx[i]);
+}
+
 void KERNEL(scale_rows)(int n_rows, int n_features, kernel_rows x, const real *scale,
                         kernel_rows y) {
     for (int r = 0; r < n_rows; r++)

@@ -1,15 +1,19 @@
 #include "model/activations.h"
 
+#define PART(name, help_)                                                                          \
+    { .help = help_, .example = "model: {layers: [attention, mlp], activation: " #name "}" }
 #define FV_ACTIVATION(NAME, name, help_, theirs_, exps_, g, value, slope)                          \
     static const activation_type activation_##name = {                                             \
-        .part = {.help = help_,                                                                    \
-                 .example = "model: {layers: [attention, mlp], activation: " #name "}"},           \
+        .part = PART(name, help_),                                                                 \
+        .kernel = FV_KERNEL_##NAME,                                                                \
         .theirs = theirs_,                                                                         \
         .exps = exps_,                                                                             \
-    };                                                                                             \
-    _Static_assert((int)FV_ACTIVATION_##NAME == (int)FV_KERNEL_##NAME, "activations in one "       \
-                                                                       "order");
+    };
+#define FV_GATED(NAME, name, help_, gate_)                                                         \
+    static const activation_type activation_##name = {.part = PART(name, help_),                   \
+                                                      .gate = &activation_##gate_};
 #include <fovea/fields.def>
+#undef PART
 
 const activation_type *activation_type_of(int kind) {
     static const activation_type *const types[] = {
@@ -28,4 +32,11 @@ const config_part *const FV_PARTS_OF_ACTIVATION[] = {
 const char *FV_LACKS_OF_ACTIVATION(int kind) {
     (void)kind;
     return NULL;
+}
+
+// Three maps of 8/3 d have as many weights as two of 4 d.
+int mlp_width(const fv_model_config *config) {
+    if (config->d_mlp > 0) return config->d_mlp;
+    int d = config->n_embd;
+    return activation_is_gated(config->activation) ? (8 * d + 1) / 3 : 4 * d;
 }

@@ -25,8 +25,7 @@ static const char *norm_type(int norm) {
 static json_t *transformerlens_config(const fv_config *config, const checkpoint_map *map) {
     const fv_model_config *model = &config->model;
     int vocab_size = config->task.vocab_size;
-    int d_mlp = model->d_mlp > 0 ? model->d_mlp : 4 * model->n_embd;
-    const char *activation = activation_type_of(model->activation)->theirs;
+    const char *activation = activation_applied(model->activation)->theirs;
     json_t *object =
         json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:b, s:s?, s:s, s:f, s:b}", "n_layers",
                   map->n_blocks, "d_model", map->width, "n_ctx", config->task.context_length,
@@ -35,8 +34,10 @@ static json_t *transformerlens_config(const fv_config *config, const checkpoint_
                   "normalization_type", norm_type(model->norm), "positional_embedding_type",
                   "standard", "eps", 1e-5, "default_prepend_bos", 0);
     if (object == NULL || !map->has_mlp) return object;
-    json_object_set_new(object, "d_mlp", json_integer(d_mlp));
+    json_object_set_new(object, "d_mlp", json_integer(mlp_width(model)));
     json_object_set_new(object, "act_fn", json_string(activation));
+    if (activation_is_gated(model->activation))
+        json_object_set_new(object, "gated_mlp", json_true());
     return object;
 }
 

@@ -36,9 +36,10 @@ static const plan ATTENTION[] = {
     {"attn.b_V", false, HEADS, D_HEAD}, {"attn.b_O", false, NONE, OUT},
     {"ln1.w", false, NONE, IN},         {"ln1.b", false, NONE, IN}};
 
-static const plan MLP[] = {{"mlp.W_in", false, IN, D_MLP},   {"mlp.b_in", false, NONE, D_MLP},
-                           {"mlp.W_out", false, D_MLP, OUT}, {"mlp.b_out", false, NONE, OUT},
-                           {"ln2.w", false, NONE, IN},       {"ln2.b", false, NONE, IN}};
+static const plan MLP[] = {{"mlp.W_gate", false, IN, D_MLP}, {"mlp.W_in", false, IN, D_MLP},
+                           {"mlp.b_in", false, NONE, D_MLP}, {"mlp.W_out", false, D_MLP, OUT},
+                           {"mlp.b_out", false, NONE, OUT},  {"ln2.w", false, NONE, IN},
+                           {"ln2.b", false, NONE, IN}};
 
 static const plan EMBEDDING[] = {{"embed.W_E", false, VOCAB, OUT},
                                  {"pos_embed.W_pos", false, CONTEXT, OUT}};
@@ -72,8 +73,12 @@ const char *checkpoint_obstacle(const fv_config *config, bool widen) {
                    "configuration written for TransformerLens does not express";
     bool has_mlp;
     checkpoint_blocks(&model->layers, &has_mlp);
-    if (has_mlp && activation_type_of(model->activation)->theirs == NULL)
+    if (has_mlp && activation_applied(model->activation)->theirs == NULL)
         return "TransformerLens does not have its activation (model.activation)";
+    if (has_mlp && model->bias && activation_is_gated(model->activation))
+        return "the maps of its gated layer have biases (model.bias) in front of the product, "
+               "where "
+               "TransformerLens adds one behind it";
     if (model->exclude_self)
         return "a position does not attend to itself (model.exclude_self), which TransformerLens "
                "cannot exclude";
@@ -117,7 +122,7 @@ static int extent(const fv_config *config, int width, axis axis_kind) {
     case D_HEAD:
         return model->n_embd / model->n_head;
     case D_MLP:
-        return model->d_mlp > 0 ? model->d_mlp : 4 * model->n_embd;
+        return mlp_width(model);
     case VOCAB:
         return config->task.vocab_size;
     case CONTEXT:
@@ -185,8 +190,10 @@ static checkpoint_entry *find(const checkpoint_map *map, const char *name) {
 
 // --- the whole file ----------------------------------------------------------------------------
 
-// Whether the tensor "lnX.w" or "lnX.b" exists under model.norm; every other tensor does.
+// Whether the tensor "lnX.w" or "lnX.b" exists under model.norm, and the map of a gate; every other
+// tensor does.
 static bool exists(const fv_config *config, const plan *row) {
+    if (strcmp(row->name, "mlp.W_gate") == 0) return activation_is_gated(config->model.activation);
     if (strncmp(row->name, "ln", 2) != 0) return true;
     bool is_bias = row->name[strlen(row->name) - 1] == 'b';
     return is_bias ? config->model.norm == FV_NORM_LAYER : config->model.norm != FV_NORM_NONE;

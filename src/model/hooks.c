@@ -2,6 +2,8 @@
 // layer lists of its own.
 #include "model/hooks.h"
 
+#include "model/activations.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +22,7 @@ static int extent(const fv_config *config, int n_rows, char letter) {
     case 'h':
         return model->n_embd / model->n_head;
     case 'm':
-        return model->d_mlp > 0 ? model->d_mlp : 4 * model->n_embd;
+        return mlp_width(model);
     case 'V':
         return config->task.vocab_size;
     case 'E': // channels of a mamba layer,

@@ -129,6 +129,20 @@ static void fault_activate_gradient(kernel_activation kind, size_t n, const real
     fault_sound->activate_gradient(fault_neighbour(kind), n, x, dy, dx);
 }
 
+static void fault_gate(const kernel_gate *a) {
+    kernel_gate b = *a;
+    b.kind = fault_neighbour(a->kind);
+    fault_sound->gate(&b);
+}
+
+// The gate gets the gradient of the other map.
+static void fault_gate_gradient(const kernel_gate_gradient *a) {
+    kernel_gate_gradient b = *a;
+    b.dx = a->du;
+    b.du = a->dx;
+    fault_sound->gate_gradient(&b);
+}
+
 static void fault_scale_rows(int n_rows, int n_features, kernel_rows x, const real *scale,
                              kernel_rows y) {
     fault_sound->scale_rows(n_rows - 1, n_features, x, scale, y);
@@ -225,6 +239,8 @@ static void fault_scan_gradient_c(const kernel_scan_gradient *a) {
     X("mean taken for a constant", norm_gradient, fault_norm_gradient)                             \
     X("the other activation", activate, fault_activate)                                            \
     X("the other activation", activate_gradient, fault_activate_gradient)                          \
+    X("the other activation", gate, fault_gate)                                                    \
+    X("gradients of the two maps exchanged", gate_gradient, fault_gate_gradient)                   \
     X("last row forgotten", scale_rows, fault_scale_rows)                                          \
     X("bias correction forgotten", adam, fault_adam_correction)                                    \
     X("decay forgotten", adam, fault_adam_decay)                                                   \

@@ -130,20 +130,31 @@ static void naive_attention(const naive *n, int layer, int i) {
 
 static double naive_activation(int kind, double x) {
     if (kind == FV_ACTIVATION_RELU) return x > 0 ? x : 0;
-    if (kind != FV_ACTIVATION_GELU) fail_msg("the naive forward pass lacks this activation");
+    if (kind == FV_ACTIVATION_RELU2) return x > 0 ? x * x : 0;
+    if (kind == FV_ACTIVATION_SILU || kind == FV_ACTIVATION_SWIGLU) return x / (1 + exp(-x));
+    if (kind != FV_ACTIVATION_GELU && kind != FV_ACTIVATION_GEGLU)
+        fail_msg("the naive forward pass lacks this activation");
     return 0.5 * x * (1 + tanh(sqrt(2 / acos(-1)) * (x + 0.044715 * x * x * x)));
 }
 
 static void naive_mlp(const naive *n, int layer) {
     const fv_model_config *config = &n->config->model;
-    int d = n->d, m = config->d_mlp > 0 ? config->d_mlp : 4 * d;
-    double *normed = malloc(sizeof(double) * (size_t)(n->T * d + m + d)),
-           *hidden = normed + n->T * d, *y = hidden + m;
+    bool gated = config->activation == FV_ACTIVATION_SWIGLU || //
+                 config->activation == FV_ACTIVATION_GEGLU;
+    int d = n->d, m = gated ? (int)lround(8.0 / 3 * d) : 4 * d;
+    if (config->d_mlp > 0) m = config->d_mlp;
+    double *normed = malloc(sizeof(double) * (size_t)(n->T * d + 2 * m + d)),
+           *hidden = normed + n->T * d, *gate = hidden + m, *y = gate + m;
     naive_norm_rows(n, "blocks.%d.ln2.w", "blocks.%d.ln2.b", layer, normed);
     for (int t = 0; t < n->T; t++) {
         naive_linear(normed + t * d, naive_param(n, "blocks.%d.mlp.W_in", layer),
                      naive_param(n, "blocks.%d.mlp.b_in", layer), d, m, hidden);
-        for (int i = 0; i < m; i++) hidden[i] = naive_activation(config->activation, hidden[i]);
+        if (gated)
+            naive_linear(normed + t * d, naive_param(n, "blocks.%d.mlp.W_gate", layer),
+                         naive_param(n, "blocks.%d.mlp.b_gate", layer), d, m, gate);
+        for (int i = 0; i < m; i++)
+            hidden[i] = gated ? naive_activation(config->activation, gate[i]) * hidden[i]
+                              : naive_activation(config->activation, hidden[i]);
         naive_linear(hidden, naive_param(n, "blocks.%d.mlp.W_out", layer),
                      naive_param(n, "blocks.%d.mlp.b_out", layer), m, d, y);
         for (int f = 0; f < d; f++)

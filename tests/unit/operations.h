@@ -405,6 +405,28 @@ static void op_activate_gradient(call *c) {
     TIMED(c, c->kernels->activate_gradient(kind, n, x->data, dy, dx));
 }
 
+static kernel_gate gate_arguments(call *c, bool writes) {
+    size_t n = (size_t)(c->shape.rows * c->shape.in * L);
+    array *x = fill(c, add_array(c, "x", 1, n, 0), has(c, HOSTILE) ? 1e4 : 6);
+    kernel_gate a = {.kind = choose_activation(c), .n = n, .x = x->data};
+    a.u = input(c, "u", 1, n, 0);
+    if (writes) a.y = output(c, "y", 1, n, 0, 1);
+    return a;
+}
+
+static void op_gate(call *c) {
+    kernel_gate a = gate_arguments(c, true);
+    TIMED(c, c->kernels->gate(&a));
+}
+
+static void op_gate_gradient(call *c) {
+    kernel_gate_gradient a = {.forward = gate_arguments(c, false)};
+    a.dy = input(c, "dy", 1, a.forward.n, 0);
+    a.dx = output(c, "dx", 1, a.forward.n, 0, 1);
+    a.du = output(c, "du", 1, a.forward.n, 0, 1);
+    TIMED(c, c->kernels->gate_gradient(&a));
+}
+
 static void op_scale_rows(call *c) {
     int rows = c->shape.rows, in = c->shape.in;
     kernel_rows x = rows_of(c, input(c, "x", (size_t)rows, (size_t)(in * L), gap_of(c)), in);
@@ -542,6 +564,8 @@ static void op_scan_gradient(call *c) {
     X(norm_gradient, 4e-6)                                                                         \
     X(activate, 2e-6)                                                                              \
     X(activate_gradient, 4e-6)                                                                     \
+    X(gate, 2e-6)                                                                                  \
+    X(gate_gradient, 4e-6)                                                                         \
     X(scale_rows, 0)                                                                               \
     X(adam, 2e-6)                                                                                  \
     X(conv, 2e-6)                                                                                  \

@@ -74,6 +74,11 @@ static const char *const MODELS[][12] = {
     {SMALL, "model.layers=[attention, attention, mlp, mlp]", "model.residual=true",
      "model.bias=true", "model.norm=rms", "model.tied=true", "model.d_mlp=3", NULL},
     {SMALL, "model.layers=[mlp, attention]", "model.residual=true", "model.activation=relu", NULL},
+    {SMALL, "model.layers=[attention, mlp]", "model.residual=true", "model.activation=silu",
+     "model.bias=true", NULL},
+    {SMALL, "model.layers=[attention, mlp, mlp]", "model.residual=true", "model.norm=rms",
+     "model.activation=swiglu", NULL},
+    {SMALL, "model.layers=[attention, mlp]", "model.activation=geglu", "model.d_mlp=5", NULL},
     {SMALL, "model.layers=[attention, mlp, mlp, attention]", "model.bias=true",
      "model.positions=learned", NULL},
     {SMALL, "model.layers=[mlp]", "model.tied=true", "model.bias=true", NULL},
@@ -84,6 +89,9 @@ static const char *const MODELS[][12] = {
     {SMALL, "model.layers=[attention, mlp]", "model.norm=layer", NULL},
     {SMALL, "model.layers=[attention]", "model.score=euclidean", NULL},
     {SMALL, "model.layers=[attention]", "model.exclude_self=true", NULL},
+    {SMALL, "model.layers=[attention, mlp]", "model.activation=relu2", "model.residual=true", NULL},
+    {SMALL, "model.layers=[attention, mlp]", "model.activation=geglu", "model.residual=true",
+     "model.bias=true", NULL},
     {SMALL, "model.layers=[mlp, attention, mamba, mamba]", "model.score=harmonic",
      "model.score_power_learned=true", "model.norm=rms", NULL},
 };
@@ -262,6 +270,7 @@ static void attention_block(const oracle *o, int l, double *stream, int n) {
 
 static double activate(const oracle *o, double x) {
     if (strcmp(o->activation, "relu") == 0) return x > 0 ? x : 0;
+    if (strcmp(o->activation, "silu") == 0) return x / (1 + exp(-x));
     assert_string_equal(o->activation, "gelu_new");
     return x / 2 * (1 + tanh(sqrt(2 / acos(-1)) * (x + 0.044715 * x * x * x)));
 }
@@ -271,16 +280,22 @@ static void mlp_block(const oracle *o, int l, double *stream, int n) {
     float *w_in = tensor(o, l, "mlp.W_in", o->d, o->d_mlp, 0);
     float *b_in = tensor(o, l, "mlp.b_in", o->d_mlp, 0, 0);
     float *w_out = tensor(o, l, "mlp.W_out", o->d_mlp, o->d, 0);
+    bool gated = json_is_true(json_object_get(o->config, "gated_mlp"));
+    float *w_gate = gated ? tensor(o, l, "mlp.W_gate", o->d, o->d_mlp, 0) : NULL;
     float *b_out = tensor(o, l, "mlp.b_out", o->d, 0, 0);
     for (int t = 0; t < n; t++) {
-        double *hidden = calloc((size_t)o->d_mlp, sizeof *hidden);
-        affine(x + t * o->d, w_in, b_in, o->d, o->d_mlp, hidden);
-        for (int i = 0; i < o->d_mlp; i++) hidden[i] = activate(o, hidden[i]);
+        double *hidden = calloc(2 * (size_t)o->d_mlp, sizeof *hidden), *gate = hidden + o->d_mlp;
+        affine(x + t * o->d, w_in, gated ? NULL : b_in, o->d, o->d_mlp, hidden);
+        if (gated) affine(x + t * o->d, w_gate, NULL, o->d, o->d_mlp, gate);
+        for (int i = 0; i < o->d_mlp; i++)
+            hidden[i] =
+                gated ? activate(o, gate[i]) * hidden[i] + (double)b_in[i] : activate(o, hidden[i]);
         affine(hidden, w_out, b_out, o->d_mlp, o->d, stream + t * o->d);
         free(hidden);
     }
     free(w_in);
     free(b_in);
+    free(w_gate);
     free(w_out);
     free(b_out);
     free(x);
@@ -354,8 +369,8 @@ static void exports_compute_what_the_model_computes(void **state) {
         free_trial(&t);
     }
     // Not exported: norms as layers, norms without a residual stream, other scores, other layers,
-    // excluded selves.
-    assert_int_equal(n_exported, N_MODELS - 5);
+    // excluded selves, other activations, gates with biases.
+    assert_int_equal(n_exported, N_MODELS - 7);
 }
 
 static void the_oracle_sees_a_wrong_weight(void **state) {

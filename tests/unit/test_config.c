@@ -164,7 +164,7 @@ static const refusal VALUES[] = {
     {"model.positions", "None", "; the nearest is 'none'"},
     {"train.optimizer", "AdamW", "; the nearest is 'adamw'"},
     {"train.optimizer", "RMSprop", "; the nearest is 'adam'"},
-    {"model.activation", "swish", "; the nearest is 'gelu'"},
+    {"model.activation", "swish", "; the nearest is 'silu'"},
     {"model.norm", "LayerNorm", "; the nearest is 'layer'"},
     {"task.name", "associative-recall", "; the nearest is 'recall'"},
     {"model.residual", "'true'", "true or false"},
