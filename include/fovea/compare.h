@@ -36,12 +36,21 @@ typedef struct fv_compared_cost {
     double prompt_tokens, answer_tokens, seconds;
 } fv_compared_cost;
 
+// Log-probabilities of the expected answers, of the questions of which both servers tell it.
+typedef struct fv_compared_logprobs {
+    int n;                  // of these questions
+    int n_one;              // of which one server alone tells it
+    double mean[2];         // of the sum over an answer's tokens; NAN without any
+    fv_permutation of_both; // of the differences, [1] less [0]
+} fv_compared_logprobs;
+
 typedef struct fv_comparison {
     int n_cells;
     fv_compared_cell *cells;
     fv_compared_cell all;                    // `holm` is p, `place` empty
     int classes[FV_N_ANSWERS][FV_N_ANSWERS]; // questions by what [0] and what [1] answered
     fv_compared_cost cost[2];
+    fv_compared_logprobs logprobs;
     int n_flips;
     fv_flip *flips;
     int n_asked;  // questions of the fv_served; all.counts.n have an answer of both that counts

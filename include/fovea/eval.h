@@ -165,8 +165,10 @@ typedef struct fv_served_options {
     const char *extra;      // a JSON object of more members of every request; NULL for none
     const char *prompts_of; // NULL, or a label in eval.db: its prompts are asked, to the byte, and
                             // nothing that it has not answered
-    bool same_model;    // stored answers of the label are of this model, though of another address
-                        // or another name
+    bool logprobs;   // log-probabilities are asked for, and those of the expected answers stored,
+                     // of servers that tell them
+    bool same_model; // stored answers of the label are of this model, though of another address
+                     // or another name
     bool reuse_unknown; // answers count that were stored before it was noted who answered
 
     const char *const *tasks; // fv_eval_task_name

@@ -11,6 +11,8 @@
 #define FOVEA_PAIRED_H
 
 #include <fovea/status.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -55,6 +57,21 @@ FV_API void fv_paired_interval(fv_paired counts, double z, double *low, double *
 // Holm's correction (S. Holm, Scandinavian Journal of Statistics 6, 1979): adjusted[i] <= a for
 // those that a family-wise level a rejects. In place where adjusted is p. FV_NO_MEMORY.
 FV_API fv_status fv_holm(const double *p, int n, double *adjusted, fv_error *error);
+
+// The paired permutation test of n differences. Null: in each pair the two numbers could as well
+// have come the other way round. The statistic is the sum of the differences, the p-value
+// two-sided: of up to 20 pairs the share of all 2^n assignments of signs that are as extreme, of
+// more (k + 1)/(m + 1) of m = 99,999 drawn ones (9,999 of very many pairs), of which k are, the
+// same for the same seed. P(p <= a) <= a under the null either way.
+typedef struct fv_permutation {
+    int n;
+    double mean; // of the differences; NAN without any
+    double p;    // 1 without any
+    long long n_permutations;
+    bool exact; // all of them
+} fv_permutation;
+FV_API void fv_paired_permutation(const double *differences, int n, uint64_t seed,
+                                  fv_permutation *out);
 
 // How probably n questions, of which the shares p_lost and p_won are expected lost and won, give
 // fv_mcnemar_worse <= alpha. p_lost + p_won <= 1.

@@ -28,9 +28,10 @@ typedef enum eval_db_mode {
 #define EVAL_LOAD_COLUMNS "in_flight, load"
 #define EVAL_SPEED_COLUMNS                                                                         \
     "first_token, prefill, decode, timed_by, cached_tokens, thought_tokens, thought_by"
+#define EVAL_LOGPROB_COLUMNS "answer_logprob, answer_logprobs"
 #define EVAL_ASKS_COLUMNS                                                                          \
     EVAL_ASKED_COLUMNS ", asked, " EVAL_ORIGIN_COLUMNS ", " EVAL_LOAD_COLUMNS                      \
-                       ", " EVAL_SPEED_COLUMNS
+                       ", " EVAL_SPEED_COLUMNS ", " EVAL_LOGPROB_COLUMNS
 
 #define EVAL_TABLES(T)                                                                             \
     T(CELLS, "cells", EVAL_CELLS_COLUMNS)                                                          \
@@ -61,8 +62,9 @@ fv_status eval_db_fail(sqlite3 *db, const char *doing, fv_error *error);
 // --- between db.c, db_schema.c and db_check.c ----------------------------------------------------
 
 enum {
-    // 1 had no digests, and no tables `total` and `damaged`; 2 did not say who answered.
-    EVAL_DB_VERSION = 3,
+    // 1 had no digests, and no tables `total` and `damaged`; 2 did not say who answered; 3 had no
+    // log-probabilities, and no answers of models of the lab.
+    EVAL_DB_VERSION = 4,
     EVAL_DB_FIRST_WITH_DIGESTS = 2
 };
 

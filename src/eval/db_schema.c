@@ -51,15 +51,19 @@ const char *const EVAL_TABLE_NAMES[] = {
 // `in_flight` is how many requests were under way when it was sent, `load` how many should have
 // been where loads are compared; then the same question is another one under another load. Speeds
 // are seconds and tokens a second, NULL where not known; `timed_by` and `thought_by` say by what.
-#define MAKE_ASKS                                                                                  \
-    ASKED                                                                                          \
+#define ANSWERED                                                                                   \
     "  endpoint TEXT, server TEXT, model_asked TEXT, model_returned TEXT, sampling TEXT,"          \
     "  extra TEXT, max_tokens INTEGER, fovea TEXT, in_flight INTEGER, load INTEGER,"               \
     "  first_token REAL, prefill REAL, decode REAL, timed_by TEXT, cached_tokens INTEGER,"         \
-    "  thought_tokens INTEGER, thought_by TEXT, digest TEXT);"                                     \
+    "  thought_tokens INTEGER, thought_by TEXT,"
+#define ASKS_PLACE                                                                                 \
     "CREATE UNIQUE INDEX asks_place ON asks"                                                       \
     "  (model, api, task, haystack, seed, length, unit, ifnull(depth, -1), sample,"                \
     "   ifnull(max_tokens, -1), ifnull(extra, ''), ifnull(sampling, ''), ifnull(load, 0));"
+
+// Log-probabilities of the expected answer's tokens, a list, and their sum; NULL where not told.
+#define MAKE_ASKS                                                                                  \
+    ASKED ANSWERED "  answer_logprob REAL, answer_logprobs TEXT, digest TEXT);" ASKS_PLACE
 
 // A damaged row's columns in the order of its table: c1 is its model. Its digest stands behind them.
 #define MAKE_TOTALS                                                                                \
@@ -69,7 +73,7 @@ const char *const EVAL_TABLE_NAMES[] = {
     "  c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, c12, c13, c14, c15, c16, c17, c18, c19, c20," \
     "  c21, c22, c23, c24, c25, c26, c27, c28, c29, c30, c31, c32, c33, c34, c35, c36, c37, c38, " \
     "c39,"                                                                                         \
-    "  c40, c41, c42, c43, c44);"
+    "  c40, c41, c42, c43, c44, c45, c46);"
 
 const char EVAL_DB_SCHEMA[] = MAKE_CELLS MAKE_FITS MAKE_ASKS MAKE_TOTALS;
 
@@ -84,7 +88,6 @@ const char EVAL_DB_SCHEMA[] = MAKE_CELLS MAKE_FITS MAKE_ASKS MAKE_TOTALS;
     "  high REAL NOT NULL, score REAL NOT NULL, trained_length INTEGER NOT NULL,"                  \
     "  answers TEXT NOT NULL, digest TEXT);"                                                       \
     "CREATE UNIQUE INDEX cells_place ON cells (model, task, unit, length, ifnull(depth, -1));"
-#define MAKE_FITS_2   MAKE_FITS
 #define ASKS_BEFORE_3 EVAL_ASKED_COLUMNS ", asked"
 #define MAKE_ASKS_2                                                                                \
     ASKED " digest TEXT);"                                                                         \
@@ -101,33 +104,57 @@ const char EVAL_DB_SCHEMA[] = MAKE_CELLS MAKE_FITS MAKE_ASKS MAKE_TOTALS;
     ", NULL AS endpoint, NULL AS server, NULL AS model_asked, NULL AS model_returned, "            \
     "NULL AS sampling, NULL AS extra, NULL AS max_tokens, NULL AS fovea, "                         \
     "NULL AS in_flight, NULL AS load, NULL AS first_token, NULL AS prefill, NULL AS decode, "      \
-    "NULL AS timed_by, NULL AS cached_tokens, NULL AS thought_tokens, NULL AS thought_by"
+    "NULL AS timed_by, NULL AS cached_tokens, NULL AS thought_tokens, NULL AS thought_by, "        \
+    "NULL AS answer_logprob, NULL AS answer_logprobs"
 
-static const struct {
-    const char *columns, *schema; // today
-    const char *columns_before_3, *schema_2, *values_from_2;
-} TABLES[EVAL_N_TABLES] = {
-    [EVAL_CELLS] = {EVAL_CELLS_COLUMNS, MAKE_CELLS, CELLS_BEFORE_3, MAKE_CELLS_2, CELLS_FROM_2},
-    [EVAL_FITS] = {EVAL_FITS_COLUMNS, MAKE_FITS, EVAL_FITS_COLUMNS, MAKE_FITS_2, EVAL_FITS_COLUMNS},
-    [EVAL_ASKS] = {EVAL_ASKS_COLUMNS, MAKE_ASKS, ASKS_BEFORE_3, MAKE_ASKS_2, ASKS_FROM_2}};
+// 3 differs from today in the table asks alone.
+#define ASKS_OF_3                                                                                  \
+    EVAL_ASKED_COLUMNS ", asked, " EVAL_ORIGIN_COLUMNS ", " EVAL_LOAD_COLUMNS                      \
+                       ", " EVAL_SPEED_COLUMNS
+#define MAKE_ASKS_3 ASKED ANSWERED " digest TEXT);" ASKS_PLACE
+#define ASKS_FROM_3 ASKS_OF_3 ", NULL AS answer_logprob, NULL AS answer_logprobs"
+
+typedef struct edition {
+    const char *columns, *schema;
+    const char *values; // what its rows are today
+} edition;
+
+enum { EDITION_BEFORE_3, EDITION_3, EDITION_TODAY, N_EDITIONS };
+
+#define CELLS_TODAY                                                                                \
+    { EVAL_CELLS_COLUMNS, MAKE_CELLS, EVAL_CELLS_COLUMNS }
+#define FITS_TODAY                                                                                 \
+    { EVAL_FITS_COLUMNS, MAKE_FITS, EVAL_FITS_COLUMNS }
+
+static const edition TABLES[EVAL_N_TABLES][N_EDITIONS] = {
+    [EVAL_CELLS] = {{CELLS_BEFORE_3, MAKE_CELLS_2, CELLS_FROM_2}, CELLS_TODAY, CELLS_TODAY},
+    [EVAL_FITS] = {FITS_TODAY, FITS_TODAY, FITS_TODAY},
+    [EVAL_ASKS] = {{ASKS_BEFORE_3, MAKE_ASKS_2, ASKS_FROM_2},
+                   {ASKS_OF_3, MAKE_ASKS_3, ASKS_FROM_3},
+                   {EVAL_ASKS_COLUMNS, MAKE_ASKS, EVAL_ASKS_COLUMNS}}};
+
+static const edition *edition_of(eval_table table, int version) {
+    return &TABLES[table][version < 3    ? EDITION_BEFORE_3
+                          : version == 3 ? EDITION_3
+                                         : EDITION_TODAY];
+}
 
 const char *eval_table_columns(eval_table table, int version) {
-    return version < 3 ? TABLES[table].columns_before_3 : TABLES[table].columns;
+    return edition_of(table, version)->columns;
 }
 
 const char *eval_table_schema(eval_table table, int version) {
-    if (version < EVAL_DB_FIRST_WITH_DIGESTS) return NULL;
-    return version < 3 ? TABLES[table].schema_2 : TABLES[table].schema;
+    return version < EVAL_DB_FIRST_WITH_DIGESTS ? NULL : edition_of(table, version)->schema;
 }
 
 const char *eval_table_values(eval_table table, int version) {
-    return version < 3 ? TABLES[table].values_from_2 : TABLES[table].columns;
+    return edition_of(table, version)->values;
 }
 
 fv_status eval_db_make_totals(sqlite3 *db, int version, fv_error *error) {
     text_buffer sql = {0};
     if (version < EVAL_DB_FIRST_WITH_DIGESTS) text_add_n(&sql, MAKE_TOTALS, strlen(MAKE_TOTALS));
-    for (int c = 28; c <= 44 && version == 2; c++)
+    for (int c = version == 2 ? 28 : 45; c <= 46 && version >= 2; c++)
         text_add(&sql, "ALTER TABLE damaged ADD COLUMN c%d;", c);
     return eval_db_execute(db, &sql, error);
 }

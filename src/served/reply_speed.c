@@ -2,10 +2,6 @@
 
 #include <math.h>
 
-const char *reply_timed_text(reply_timed_by by) {
-    return by == REPLY_TIMED_BY_TIMINGS ? "timings" : by == REPLY_TIMED_BY_STREAM ? "stream" : NULL;
-}
-
 static double number(const json_t *object, const char *key) {
     return json_number_value(json_object_get(object, key));
 }
@@ -15,11 +11,11 @@ double reply_speed_prefill(double n_read, double n_cached, double seconds) {
 }
 
 // Its time of the answer begins with the first token: one token takes none of it.
-void reply_speed_from_timings(const json_t *timings, reply_speed *speed) {
+void reply_speed_from_timings(const json_t *timings, asks_speed *speed) {
     double n_read = number(timings, "prompt_n"), read_ms = number(timings, "prompt_ms");
     double n_said = number(timings, "predicted_n"), said_ms = number(timings, "predicted_ms");
     if (!(read_ms > 0)) return;
-    speed->by = REPLY_TIMED_BY_TIMINGS;
+    speed->by = ASKS_TIMED_BY_TIMINGS;
     speed->first_token = read_ms / 1000;
     speed->prefill = reply_speed_prefill(n_read, number(timings, "cache_n"), read_ms / 1000);
     if (n_said > 1 && said_ms > 0) speed->decode = 1000 * (n_said - 1) / said_ms;

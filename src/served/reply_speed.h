@@ -2,26 +2,11 @@
 #ifndef FOVEA_SERVED_REPLY_SPEED_H
 #define FOVEA_SERVED_REPLY_SPEED_H
 
+#include "eval/asks.h"
+
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
-
-typedef enum reply_timed_by {
-    REPLY_TIMED_BY_NOBODY,
-    REPLY_TIMED_BY_TIMINGS, // llama.cpp's own
-    REPLY_TIMED_BY_STREAM   // by when the pieces of a stream came
-} reply_timed_by;
-
-// "timings", "stream", or NULL.
-const char *reply_timed_text(reply_timed_by by);
-
-// 0 where not known.
-typedef struct reply_speed {
-    double first_token;     // seconds from the request to the first token
-    double prefill, decode; // tokens a second: of the prompt as far as it was read anew, and of the
-                            // answer behind its first token
-    reply_timed_by by;      // the two rates
-} reply_speed;
 
 // Tokens a second of a prompt, of which n_read were read in `seconds` and n_cached were there from
 // before. 0 where fewer were read than not: a few tokens cost what starting costs.
@@ -29,7 +14,7 @@ double reply_speed_prefill(double n_read, double n_cached, double seconds);
 
 // From the object `timings` of llama.cpp: {cache_n, prompt_n, prompt_ms, predicted_n,
 // predicted_ms}.
-void reply_speed_from_timings(const json_t *timings, reply_speed *speed);
+void reply_speed_from_timings(const json_t *timings, asks_speed *speed);
 
 // Tokens of thought among those of the answer: what usage says, else (*estimated) by the share of
 // bytes, of n_thought to n_said. -1 where neither says that there was a thought.

@@ -1,6 +1,7 @@
 #include "served/reply_stream.h"
 
 #include "base/json.h"
+#include "served/reply_logprobs.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -57,6 +58,7 @@ static void take_event(void *context, const char *data, size_t n) {
         if (json_integer_value(json_object_get(choice, "index")) != 0) continue; // of n > 1
         s->chosen = true;
         take_piece(s, choice);
+        reply_logprobs_take(root, choice, &s->logprobs);
         keep(&s->finish, json_object_get(choice, "finish_reason"));
         keep(&s->usage, json_object_get(choice, "usage")); // Moonshot's
     }
@@ -96,9 +98,9 @@ static void measure(const reply_stream *s, wire_reply *reply) {
     int n_cached = reply->cached_tokens > 0 ? reply->cached_tokens : 0;
     reply->streamed = true;
     if (s->n_moments < 2 && n != 1) return;
-    reply_speed *speed = &reply->speed;
-    if (speed->by == REPLY_TIMED_BY_NOBODY) {
-        speed->by = REPLY_TIMED_BY_STREAM;
+    asks_speed *speed = &reply->speed;
+    if (speed->by == ASKS_TIMED_BY_NOBODY) {
+        speed->by = ASKS_TIMED_BY_STREAM;
         speed->prefill = reply_speed_prefill(reply->prompt_tokens - n_cached, n_cached, s->first);
         if (n > 1 && s->last > s->first) speed->decode = (n - 1) / (s->last - s->first);
     }
@@ -128,7 +130,10 @@ http_fault reply_stream_read(reply_stream *s, int status, const thoughts_known *
     json_t *root = whole(s);
     http_fault fault = wire_read_json(root, known, reply, note);
     json_decref(root);
-    if (fault == HTTP_NONE) measure(s, reply);
+    if (fault != HTTP_NONE) return fault;
+    measure(s, reply);
+    json_decref(reply->logprobs);
+    reply->logprobs = json_incref(s->logprobs);
     return fault;
 }
 
@@ -141,5 +146,6 @@ void reply_stream_free(reply_stream *s) {
     json_decref(s->model);
     json_decref(s->usage);
     json_decref(s->timings);
+    json_decref(s->logprobs);
     *s = (reply_stream){0};
 }

@@ -11,7 +11,7 @@ typedef struct reply_stream {
     event_stream events;
     text_buffer text, thought; // put together
     text_buffer error;         // the first event that tells of one
-    json_t *finish, *model, *usage, *timings;
+    json_t *finish, *model, *usage, *timings, *logprobs;
     double now, first, last; // seconds: of the bytes at hand, the first and the last piece of text
     int n_moments;           // at which pieces came
     bool begun, chosen, ended, broken, failed;

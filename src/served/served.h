@@ -3,7 +3,7 @@
 #ifndef FOVEA_SERVED_SERVED_H
 #define FOVEA_SERVED_SERVED_H
 
-#include "served/asks.h"
+#include "eval/asks.h"
 #include "served/data_file.h"
 #include "served/endpoints.h"
 #include "served/length.h"

@@ -11,55 +11,18 @@
 // A slot is used again only after its answer is committed, so that whatever kills the process, no
 // more requests are repeated than there are slots.
 #include "base/clock.h"
-#include "served/reply_stream.h"
-#include "served/work.h"
+#include "served/asker.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    MOST_REPLY = 1 << 20, // bytes: no answer of some hundred tokens is longer
-    MOST_TOKEN = 64,      // bytes: and no further token, however it is escaped
-    MOST_SHORTER = 3      // times that an estimate is corrected
+    MOST_REPLY = 1 << 20,       // bytes: no answer of some hundred tokens is longer
+    MOST_TOKEN = 64,            // bytes: and no further token, however it is escaped
+    MOST_TOKEN_LOGPROBS = 2048, // the same with its log-probability and those of others
+    MOST_SHORTER = 3            // times that an estimate is corrected
 };
-
-static const char TRUNCATED_KIND[] = "prompt truncated";
-
-typedef struct slot {
-    http_call call;
-    prompt prompt;
-    served_cell *cell;
-    endpoint *end; // that is asked
-    text_buffer count_url;
-    int sample;
-    length_search search;
-    int n_units, tokens; // of the prompt; tokens -1: not known
-    int in_flight;       // requests at once at its endpoint when it was sent, with itself
-    int n_shorter, n_moved;
-    bool counting; // the request in flight counts the prompt
-    bool no_room;  // not even its shortest prompt fits into the length
-    bool streams;  // its answer is asked for in pieces
-    int attempt;   // which try the pieces are of
-    reply_stream stream;
-    wire_reply reply;
-} slot;
-
-typedef struct asker {
-    fv_served *s;
-    http *http;
-    slot *slots;
-    slot **idle;
-    work work;   // that is left
-    int n_slots; // requests at once
-    int n_idle, n_all, n_done, n_failed;
-    int in_a_row;          // failures without an answer between them
-    bool whole;            // answers are asked for in one: the server cannot do otherwise, or
-                           // then does not say how much it read
-    const char *stop_kind; // NULL, or why there is no sense in going on
-    double started, shown;
-} asker;
 
 // Another round for cells whose interval is too wide; false where there are none.
 static bool widen(asker *a) {
@@ -99,7 +62,7 @@ static http_fault read_stream(http_call *call, const thoughts_known *known) {
 static http_fault judge(http_call *call) {
     slot *at = call->context;
     served_group *g = at->cell->group;
-    free(at->reply.text);
+    wire_reply_free(&at->reply);
     bool streamed = at->stream.begun && at->attempt == call->attempts;
     http_fault fault = streamed ? read_stream(call, &g->thoughts)
                                 : wire_read(call->reply.data, call->reply.n, call->status,
@@ -158,20 +121,19 @@ static void start(asker *a, slot *at, const char *url, const char *head, const c
 static void send(asker *a, slot *at) {
     const served_group *g = at->cell->group;
     at->counting = at->call.bare = false;
-    at->streams = !a->whole && g->frame.tail_stream != NULL;
+    at->streams = !a->whole && wire_tail(&g->frame, true, false) != NULL;
+    at->logprobs = a->asks_logprobs && !at->without && wire_tail(&g->frame, false, true) != NULL;
     at->in_flight = at->end->n_in_flight;
-    const char *tail = at->streams ? g->frame.tail_stream : g->frame.tail;
+    const char *tail = wire_tail(&g->frame, at->streams, at->logprobs);
     start(a, at, at->end->at.url, wire_head(&g->frame, &at->prompt), tail, judge);
 }
-
-static fv_status store(asker *a, slot *at, fv_error *error);
 
 // The search has ended: the prompt that fits is asked, or none does.
 static fv_status send_found(asker *a, slot *at, fv_error *error) {
     const length_rule *rule = &at->cell->group->rule;
     fv_status status = FV_OK;
     at->no_room = rule->fits && at->search.n_units == 0;
-    if (at->no_room) return store(a, at, error);
+    if (at->no_room) return asker_store(a, at, error);
     if (rule->fits) at->tokens = at->search.tokens;
     if (rule->fits && at->search.n_units != at->n_units)
         status = build(a, at, at->search.n_units, error);
@@ -196,7 +158,7 @@ static fv_status prepare(asker *a, slot *at, int n_units, fv_error *error) {
         at->counting = true;
         at->call.bare = tokens_rule_bare(&rule->count);
         start(a, at, count_url(at), tokens_rule_head(&rule->count, &at->prompt),
-              rule->count.frame.tail, judge_count);
+              rule->count.frame.tails[0], judge_count);
         return FV_OK;
     }
     for (int next = n_units; next > 0 && status == FV_OK;) {
@@ -212,7 +174,7 @@ static fv_status begin(asker *a, slot *at, fv_error *error) {
     if (at->cell->led != NULL) n_units = at->cell->led[at->sample].n_units;
     at->n_shorter = at->n_moved = 0;
     at->tokens = -1;
-    at->counting = at->no_room = false;
+    at->counting = at->no_room = at->without = false;
     at->cell->state[at->sample] = SAMPLE_FAILED; // unless it turns out otherwise
     return prepare(a, at, n_units, error);
 }
@@ -265,7 +227,8 @@ static size_t most_reply(const fv_served *s) {
     int most_tokens = 0;
     for (int i = 0; i < s->n_groups; i++)
         if (s->groups[i].max_tokens > most_tokens) most_tokens = s->groups[i].max_tokens;
-    return MOST_REPLY + (size_t)MOST_TOKEN * (size_t)most_tokens;
+    int most_token = s->options.logprobs ? MOST_TOKEN_LOGPROBS : MOST_TOKEN;
+    return MOST_REPLY + (size_t)most_token * (size_t)most_tokens;
 }
 
 static fv_status fill_slots(asker *a, fv_error *error) {
@@ -284,125 +247,7 @@ static fv_status fill_slots(asker *a, fv_error *error) {
     return FV_OK;
 }
 
-// --- what came of it ---------------------------------------------------------------------------
-
-static char *expected_json(const prompt *p) {
-    json_t *list = json_array();
-    for (int i = 0; i < p->n_answers; i++) json_array_append_new(list, json_string(p->answers[i]));
-    char *text = json_dumps(list, JSON_COMPACT);
-    json_decref(list);
-    return text;
-}
-
-static void classify(asker *a, slot *at, asks_row *row, served_verdict *verdict, char *note) {
-    served_group *g = at->cell->group;
-    const http_call *call = &at->call;
-    *verdict = (served_verdict){.answer = FV_ANSWER_ERROR};
-    if (at->no_room) {
-        snprintf(note, sizeof call->note, "its shortest prompt has %d tokens, and %d fit",
-                 at->tokens, g->rule.budget);
-        row->error_kind = SERVED_LENGTH_SHORT;
-        row->error = note;
-        row->http_status = row->attempts = 0;
-        return;
-    }
-    if (call->fault != HTTP_NONE) {
-        snprintf(note, sizeof call->note, "%s", call->note);
-        row->error_kind = http_fault_text(call->fault);
-        row->error = note;
-        return;
-    }
-    http_hide_key(a->http, at->reply.text, strlen(at->reply.text));
-    http_hide_key(a->http, at->reply.model, strlen(at->reply.model));
-    const char *only = at->end->server.model; // says more than a reply that echoes the request
-    row->origin.returned = *only != '\0' ? only : *at->reply.model != '\0' ? at->reply.model : NULL;
-    row->reply = at->reply.text;
-    row->finish = at->reply.finish;
-    row->prompt_tokens = at->reply.prompt_tokens;
-    row->completion_tokens = at->reply.completion_tokens;
-    row->cached_tokens = at->reply.cached_tokens;
-    row->thought_tokens = at->reply.thought_tokens;
-    row->thought_estimated = at->reply.thought_estimated;
-    row->speed = at->reply.speed;
-    a->whole |= at->reply.streamed && at->reply.prompt_tokens < 0;
-    tokens_rule_learn(&g->rule.count, &at->prompt, at->tokens, at->reply.prompt_tokens);
-    if (tokens_rule_truncated(&g->rule.count, at->tokens, at->reply.prompt_tokens)) {
-        verdict->answer = FV_ANSWER_TRUNCATED;
-        snprintf(note, sizeof call->note, "the server read %d tokens of %s%d",
-                 at->reply.prompt_tokens, tokens_way_counts(g->rule.count.way) ? "" : "about ",
-                 at->tokens);
-        row->error_kind = TRUNCATED_KIND;
-        row->error = note;
-        return;
-    }
-    served_judge(g->task, &at->prompt, at->reply.text, at->reply.cut, at->reply.loops, verdict);
-}
-
-// Whether further requests have a chance. A wrong model or key stays wrong; a server that has
-// failed everything it was sent, each with all its retries, is down.
-static void watch(asker *a, const slot *at, fv_answer answer) {
-    served_group *g = at->cell->group;
-    http_fault fault = at->call.fault;
-    if (fv_answer_counts(answer)) {
-        g->n_answered++;
-        a->in_a_row = at->end->n_failed = 0;
-        return;
-    }
-    a->n_failed++;
-    if (at->no_room) return;
-    bool too_long = fault == HTTP_CONTEXT || answer == FV_ANSWER_TRUNCATED;
-    if (too_long) {
-        g->n_too_long++;
-        g->too_long_kind = fault == HTTP_CONTEXT ? http_fault_text(fault) : TRUNCATED_KIND;
-    }
-    if (!too_long && fault != HTTP_LARGE) a->in_a_row++;
-    bool hopeless = (fault == HTTP_MODEL || fault == HTTP_KEY) && a->in_a_row == a->n_failed;
-    if (!hopeless && a->in_a_row < 4 + 2 * a->n_slots) return;
-    a->stop_kind = http_fault_text(fault);
-}
-
-static fv_status store(asker *a, slot *at, fv_error *error) {
-    const served_group *g = at->cell->group;
-    served_verdict verdict;
-    char note[sizeof at->call.note];
-    char *expected = expected_json(&at->prompt);
-    asks_row row = {.model = a->s->key.model,
-                    .api = a->s->key.api,
-                    .task = g->task->name,
-                    .haystack = g->haystack,
-                    .unit = g->task->unit,
-                    .seed = a->s->options.seed,
-                    .prompt_hash = at->prompt.hash,
-                    .length = g->length,
-                    .sample = at->sample,
-                    .n_units = at->n_units,
-                    .depth = at->cell->cell.depth,
-                    .expected = expected ? expected : "[]",
-                    .http_status = at->call.status,
-                    .attempts = at->call.attempts,
-                    .prompt_tokens = -1,
-                    .completion_tokens = -1,
-                    .cached_tokens = -1,
-                    .thought_tokens = -1,
-                    .seconds = at->call.seconds,
-                    .in_flight = at->no_room ? -1 : at->in_flight,
-                    .load = g->load,
-                    .origin = served_origin(a->s, g, at->end)};
-    classify(a, at, &row, &verdict, note);
-    row.answer = verdict.answer;
-    row.score = verdict.score;
-    row.distractor = verdict.distractor;
-    row.distractor_depth = verdict.distractor_depth;
-    fv_status status = asks_put(a->s->asks, &row, error);
-    free(expected);
-    if (fv_answer_counts(verdict.answer)) at->cell->state[at->sample] = SAMPLE_ANSWERED;
-    fv_cell_count(&at->cell->cell, verdict.answer, verdict.score);
-    watch(a, at, verdict.answer);
-    a->n_done++;
-    endpoint_leave(at->end);
-    a->idle[a->n_idle++] = at;
-    return status;
-}
+// --- the loop -------------------------------------------------------------------------------------
 
 // A server that knows no streams is asked for the answer in one.
 static bool refuses_stream(const slot *at) {
@@ -417,6 +262,22 @@ static fv_status send_whole(asker *a, slot *at) {
     return FV_OK;
 }
 
+// A server that does not tell log-probabilities, as it says or as it seems while it has not told any,
+// is asked for the answer alone.
+static bool refuses_logprobs(const asker *a, const slot *at) {
+    http_fault fault = at->call.fault;
+    bool refused = fault == HTTP_REFUSED || fault == HTTP_SERVER || fault == HTTP_MALFORMED;
+    return !at->counting && at->logprobs && refused &&
+           (!a->has_logprobs || wire_refuses_logprobs(at->call.note));
+}
+
+static fv_status send_without(asker *a, slot *at) {
+    at->without = true;
+    if (wire_refuses_logprobs(at->call.note)) a->asks_logprobs = false;
+    send(a, at);
+    return FV_OK;
+}
+
 // Goes on with what was counted, and stores all answers that have arrived in one transaction.
 static fv_status take_arrived(asker *a, http_call *first, fv_error *error) {
     fv_status status = asks_begin(a->s->asks, error);
@@ -426,17 +287,17 @@ static fv_status take_arrived(asker *a, http_call *first, fv_error *error) {
             status = take_count(a, at, error);
         else if (refuses_stream(at))
             status = send_whole(a, at);
+        else if (refuses_logprobs(a, at))
+            status = send_without(a, at);
         else if (moves(a, at))
             status = ask_elsewhere(a, at, error);
         else if (!at->counting && call->fault == HTTP_CONTEXT && can_be_shorter(at))
             status = send_shorter(a, at, error);
         else
-            status = store(a, at, error);
+            status = asker_store(a, at, error);
     }
     return status == FV_OK ? asks_commit(a->s->asks, error) : status;
 }
-
-// --- the loop ----------------------------------------------------------------------------------
 
 static void show(asker *a, bool now_or_never) {
     const fv_served_options *o = &a->s->options;
@@ -500,7 +361,10 @@ static fv_status ask_under_loads(asker *a, fv_error *error) {
 
 fv_status fv_served_ask(fv_served *s, fv_error *error) {
     size_t n = (size_t)s->options.in_flight;
-    asker a = {.s = s, .started = clock_now(), .n_all = served_count_missing(s)};
+    asker a = {.s = s,
+               .started = clock_now(),
+               .n_all = served_count_missing(s),
+               .asks_logprobs = s->options.logprobs};
     a.slots = calloc(n, sizeof *a.slots);
     a.idle = calloc(n, sizeof *a.idle);
     fv_status status =
@@ -515,7 +379,7 @@ fv_status fv_served_ask(fv_served *s, fv_error *error) {
         prompt_free(&a.slots[i].prompt);
         reply_stream_free(&a.slots[i].stream);
         text_free(&a.slots[i].count_url);
-        free(a.slots[i].reply.text);
+        wire_reply_free(&a.slots[i].reply);
     }
     http_free(a.http);
     free(a.slots);

@@ -14,6 +14,7 @@ typedef struct first_answer {
     char *reply;
     double seconds;
     int prompt_tokens, completion_tokens;
+    double logprob; // NAN where not told
 } first_answer;
 
 // A sum of what may not be known.
@@ -28,6 +29,8 @@ typedef struct joiner {
     first_answer *first; // [cells of the group][samples]
     fv_comparison *out;
     sum prompt_tokens[2], answer_tokens[2], seconds[2];
+    double *differences; // [out->logprobs.n] of log-probabilities
+    int capacity;
     bool failed; // out of memory
 } joiner;
 
@@ -54,9 +57,14 @@ static void keep_first(void *context, const asks_row *row) {
     int cell;
     first_answer *at = place_of(j, row, &cell);
     if (at == NULL || !fv_answer_counts(row->answer)) return;
-    *at =
-        (first_answer){row->id,      row->prompt_hash,   row->answer,           copy(j, row->reply),
-                       row->seconds, row->prompt_tokens, row->completion_tokens};
+    *at = (first_answer){.row = row->id,
+                         .hash = row->prompt_hash,
+                         .answer = row->answer,
+                         .reply = copy(j, row->reply),
+                         .seconds = row->seconds,
+                         .prompt_tokens = row->prompt_tokens,
+                         .completion_tokens = row->completion_tokens,
+                         .logprob = row->logprob};
 }
 
 static void add(sum *s, double value) {
@@ -78,6 +86,24 @@ static void add_flip(joiner *j, int cell, const first_answer *first, const asks_
                                       .answer = {first->answer, row->answer},
                                       .reply = {copy(j, first->reply), copy(j, row->reply)},
                                       .prompt_hash = row->prompt_hash};
+}
+
+// `mean` sums up while rows are joined.
+static void add_logprobs(joiner *j, double first, double second) {
+    fv_compared_logprobs *out = &j->out->logprobs;
+    out->n_one += isnan(first) != isnan(second);
+    if (isnan(first) || isnan(second)) return;
+    if (out->n == j->capacity) {
+        int capacity = j->capacity > 0 ? 2 * j->capacity : 256;
+        double *grown = realloc(j->differences, (size_t)capacity * sizeof *grown);
+        j->failed |= grown == NULL;
+        if (grown == NULL) return;
+        j->differences = grown;
+        j->capacity = capacity;
+    }
+    j->differences[out->n++] = second - first;
+    out->mean[0] += first;
+    out->mean[1] += second;
 }
 
 static void count(fv_compared_cell *c, bool first, bool second) {
@@ -107,6 +133,7 @@ static void join(void *context, const asks_row *row) {
     add(&j->answer_tokens[1], row->completion_tokens);
     add(&j->seconds[0], first->seconds);
     add(&j->seconds[1], row->seconds);
+    add_logprobs(j, first->logprob, row->logprob);
     if (was != is) add_flip(j, cell, first, row);
 }
 
@@ -169,6 +196,9 @@ fv_status fv_served_compare(fv_served *s, const char *label, fv_comparison *out,
         j.group = &s->groups[i];
         status = join_group(&j, label, error);
     }
+    fv_paired_permutation(j.differences, out->logprobs.n, s->options.seed, &out->logprobs.of_both);
+    free(j.differences);
+    for (int k = 0; k < 2; k++) out->logprobs.mean[k] /= out->logprobs.n; // NAN of none
     for (int k = 0; k < 2; k++)
         out->cost[k] = (fv_compared_cost){mean(j.prompt_tokens[k]), mean(j.answer_tokens[k]),
                                           mean(j.seconds[k])};

@@ -35,12 +35,12 @@ static void add_reply(text_buffer *text, const char *reply) {
 }
 
 static void add_speed(text_buffer *text, const asks_row *row) {
-    const reply_speed *speed = &row->speed;
+    const asks_speed *speed = &row->speed;
     if (speed->first_token > 0) text_add(text, "first token after %.3g s", speed->first_token);
     if (speed->prefill > 0) text_add(text, ", prefill %.4g", speed->prefill);
     if (speed->decode > 0) text_add(text, ", decode %.4g", speed->decode);
-    if (speed->by != REPLY_TIMED_BY_NOBODY)
-        text_add(text, " tokens a second (%s)", reply_timed_text(speed->by));
+    if (speed->by != ASKS_TIMED_BY_NOBODY)
+        text_add(text, " tokens a second (%s)", asks_timed_text(speed->by));
     if (row->cached_tokens > 0) text_add(text, ", %d tokens were cached", row->cached_tokens);
     if (speed->first_token > 0) text_add_char(text, '\n');
     if (row->thought_tokens >= 0)

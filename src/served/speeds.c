@@ -19,8 +19,8 @@ void speeds_add(speeds *s, const asks_row *row) {
     add(s, 0, row->speed.first_token);
     add(s, 1, row->speed.prefill);
     add(s, 2, row->speed.decode);
-    s->by_timings |= row->speed.by == REPLY_TIMED_BY_TIMINGS;
-    s->by_stream |= row->speed.by == REPLY_TIMED_BY_STREAM;
+    s->by_timings |= row->speed.by == ASKS_TIMED_BY_TIMINGS;
+    s->by_stream |= row->speed.by == ASKS_TIMED_BY_STREAM;
     if (row->thought_tokens < 0) return;
     s->thought += row->thought_tokens;
     s->n_thought++;
@@ -41,8 +41,8 @@ void speeds_of(speeds *s, fv_cell *cell) {
     cell->speed = (fv_speed){.first_token = median(s->values[0], s->n[0]),
                              .prefill = median(s->values[1], s->n[1]),
                              .decode = median(s->values[2], s->n[2])};
-    const char *timings = s->by_timings ? reply_timed_text(REPLY_TIMED_BY_TIMINGS) : "";
-    const char *stream = s->by_stream ? reply_timed_text(REPLY_TIMED_BY_STREAM) : "";
+    const char *timings = s->by_timings ? asks_timed_text(ASKS_TIMED_BY_TIMINGS) : "";
+    const char *stream = s->by_stream ? asks_timed_text(ASKS_TIMED_BY_STREAM) : "";
     snprintf(cell->speed.by, sizeof cell->speed.by, "%s%s%s", timings,
              *timings != '\0' && *stream != '\0' ? ", " : "", stream);
     cell->thought_tokens = s->n_thought > 0 ? s->thought / s->n_thought : 0;

@@ -2,7 +2,7 @@
 #ifndef FOVEA_SERVED_SPEEDS_H
 #define FOVEA_SERVED_SPEEDS_H
 
-#include "served/asks.h"
+#include "eval/asks.h"
 
 enum { SPEEDS_N = 3 }; // first token, prefill, decode
 

@@ -182,7 +182,7 @@ static fv_status ask_usage(token_counter *c, const prompt *p, int *tokens, fv_er
     json_t *reply = NULL;
     fv_status status = wire_frame_make(&frame, c->api, c->model, p->system, 1, c->extra, error);
     if (status != FV_OK) return status;
-    status = ask(c, c->at.url, wire_head(&frame, p), p, frame.tail, &reply, error);
+    status = ask(c, c->at.url, wire_head(&frame, p), p, frame.tails[0], &reply, error);
     wire_frame_free(&frame);
     const json_t *read = json_object_get(json_object_get(reply, "usage"), "prompt_tokens");
     *tokens =
@@ -200,7 +200,7 @@ static fv_status ask_template(token_counter *c, token_rule *rule, const prompt *
     fv_status status = wire_frame_bare(&frame, c->api, c->model, p->system, c->extra, error);
     if (status != FV_OK) return status;
     char *url = join(c->at.root, "/apply-template", "");
-    status = url != NULL ? ask(c, url, wire_head(&frame, p), p, frame.tail, &reply, error)
+    status = url != NULL ? ask(c, url, wire_head(&frame, p), p, frame.tails[0], &reply, error)
                          : no_memory(error);
     const json_t *text = json_object_get(reply, "prompt");
     if (status == FV_OK && json_is_string(text)) {
@@ -267,9 +267,10 @@ fv_status tokens_rule_make(token_counter *c, const prompt *least, const prompt *
         rule->frame = (wire_frame){.head = named_head(c, rest),
                                    .head_system = named_head(c, rest),
                                    .head_chat = named_head(c, rest),
-                                   .tail = text_copy("\"}")};
+                                   .tails = {text_copy("\"}")}};
     const wire_frame *f = &rule->frame;
-    if (status == FV_OK && (!rule->url || !f->head || !f->head_system || !f->head_chat || !f->tail))
+    if (status == FV_OK &&
+        (!rule->url || !f->head || !f->head_system || !f->head_chat || !f->tails[0]))
         status = no_memory(error);
     if (status == FV_OK && chat && !vllm) status = measure_template(c, least, rule, error);
     return status;
@@ -315,7 +316,7 @@ fv_status tokens_count(token_counter *c, const token_rule *rule, const prompt *p
     }
     c->call.bare = tokens_rule_bare(rule);
     fv_status status =
-        ask(c, rule->url, tokens_rule_head(rule, p), p, rule->frame.tail, &reply, error);
+        ask(c, rule->url, tokens_rule_head(rule, p), p, rule->frame.tails[0], &reply, error);
     c->call.bare = false;
     if (status != FV_OK) return status;
     *tokens = count_of(reply) + added_to(rule, p);

@@ -1,6 +1,9 @@
+// Replies, and what errors mean.
 #include "served/wire.h"
+
 #include "base/json.h"
 #include "served/repetition.h"
+#include "served/reply_logprobs.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -9,204 +12,6 @@
 #include <strings.h>
 
 enum { NOTE = sizeof((http_call *)0)->note };
-
-// --- bodies ------------------------------------------------------------------------------------
-
-// The caller's members, {} for none.
-static fv_status read_extra(const char *extra, json_t **more, fv_error *error) {
-    json_error_t why;
-    *more = extra != NULL ? json_loads(extra, 0, &why) : json_object();
-    if (json_is_object(*more)) return FV_OK;
-    fv_status status =
-        fv_fail(error, FV_USAGE, "--extra must be a JSON object, such as '{\"top_k\": 1}': %s",
-                *more == NULL ? why.text : "it is something else");
-    json_decref(*more);
-    *more = NULL;
-    return status;
-}
-
-// All members but model and prompt.
-static json_t *make_members(int max_tokens, json_t *more, bool stream) {
-    json_t *members = json_pack("{s:i, s:f, s:b}", "max_tokens", max_tokens, "temperature", 0.0,
-                                "stream", stream);
-    if (stream)
-        json_object_set_new(members, "stream_options", json_pack("{s:b}", "include_usage", 1));
-    const char *key;
-    json_t *value;
-    if (json_object_get(more, "max_completion_tokens") != NULL)
-        json_object_del(members, "max_tokens");
-    json_object_foreach(more, key, value) {
-        if (json_is_null(value))
-            json_object_del(members, key);
-        else
-            json_object_set(members, key, value);
-    }
-    return members;
-}
-
-// The members behind the prompt: `,"max_tokens":128,"temperature":0.0}`. NULL for a stream where
-// `extra` says whether there is one.
-static char *make_tail(int max_tokens, const char *extra, bool stream, fv_status *status,
-                       fv_error *error) {
-    json_t *more;
-    *status = read_extra(extra, &more, error);
-    if (*status != FV_OK) return NULL;
-    json_t *members = make_members(max_tokens, more, stream);
-    bool chosen = stream && json_object_get(more, "stream") != NULL;
-    char *text = chosen ? NULL : json_dumps(members, JSON_COMPACT), *tail = NULL;
-    if (text != NULL) {
-        tail = text[1] == '}' ? text_copy("}") : text_copy(text);
-        if (tail != NULL && tail[0] == '{') tail[0] = ',';
-    }
-    free(text);
-    json_decref(more);
-    json_decref(members);
-    return tail;
-}
-
-// Members of OpenAI's, vLLM's, llama.cpp's and SGLang's requests that say how tokens are drawn.
-static const char *const SAMPLING[] = {"temperature",
-                                       "seed",
-                                       "top_p",
-                                       "top_k",
-                                       "min_p",
-                                       "typical_p",
-                                       "top_n_sigma",
-                                       "n",
-                                       "best_of",
-                                       "use_beam_search",
-                                       "length_penalty",
-                                       "presence_penalty",
-                                       "frequency_penalty",
-                                       "repetition_penalty",
-                                       "repeat_penalty",
-                                       "repeat_last_n",
-                                       "mirostat",
-                                       "mirostat_tau",
-                                       "mirostat_eta",
-                                       "logit_bias",
-                                       "samplers",
-                                       "min_tokens"};
-
-fv_status wire_settings_make(wire_settings *settings, int max_tokens, const char *extra,
-                             fv_error *error) {
-    const size_t canonical = JSON_COMPACT | JSON_SORT_KEYS;
-    json_t *more, *sampling = json_object();
-    *settings = (wire_settings){0};
-    fv_status status = read_extra(extra, &more, error);
-    json_t *members = status == FV_OK ? make_members(max_tokens, more, false) : NULL;
-    for (size_t i = 0; i < sizeof SAMPLING / sizeof *SAMPLING; i++) {
-        json_t *value = json_object_get(members, SAMPLING[i]);
-        if (value != NULL) json_object_set(sampling, SAMPLING[i], value);
-    }
-    const json_t *limit = json_object_get(members, "max_completion_tokens");
-    if (limit == NULL) limit = json_object_get(members, "max_tokens");
-    settings->max_tokens = (int)json_integer_value(limit);
-    settings->sampling = json_dumps(sampling, canonical);
-    settings->extra = more != NULL ? json_dumps(more, canonical) : NULL;
-    if (status == FV_OK && (settings->sampling == NULL || settings->extra == NULL))
-        status = fv_fail(error, FV_NO_MEMORY, "out of memory");
-    json_decref(more);
-    json_decref(members);
-    json_decref(sampling);
-    if (status != FV_OK) wire_settings_free(settings);
-    return status;
-}
-
-void wire_settings_free(wire_settings *settings) {
-    free(settings->sampling);
-    free(settings->extra);
-    *settings = (wire_settings){0};
-}
-
-// `chat`: the prompt goes on with the role of its first message.
-static char *make_head(wire_api api, const char *model, const char *system, bool chat) {
-    text_buffer head = {0};
-    text_add(&head, "{\"model\":\"");
-    haystack_escape(&head, model, strlen(model));
-    if (api == WIRE_COMPLETIONS) {
-        text_add(&head, "\",\"prompt\":\"");
-    } else {
-        text_add(&head, "\",\"messages\":[");
-        if (system != NULL) {
-            text_add(&head, "{\"role\":\"system\",\"content\":\"");
-            haystack_escape(&head, system, strlen(system));
-            text_add(&head, "\"},");
-        }
-        text_add(&head, chat ? "{\"role\":\"" : "{\"role\":\"user\",\"content\":\"");
-    }
-    if (head.failed) text_free(&head);
-    return head.data;
-}
-
-// The three heads, around a tail that is there already; false without memory.
-static bool make_heads(wire_frame *frame, wire_api api, const char *model, const char *system) {
-    frame->head = make_head(api, model, NULL, false);
-    frame->head_system = make_head(api, model, system, false);
-    frame->head_chat = make_head(api, model, NULL, true);
-    return frame->head != NULL && frame->head_system != NULL && frame->head_chat != NULL;
-}
-
-const char *wire_head(const wire_frame *frame, const prompt *p) {
-    if (p->n_messages > 0) return frame->head_chat;
-    return p->system != NULL ? frame->head_system : frame->head;
-}
-
-// The tail for an answer in pieces, or NULL.
-static char *stream_tail(wire_api api, int max_tokens, const char *extra) {
-    fv_status status;
-    fv_error error;
-    text_buffer tail = {0};
-    char *members = make_tail(max_tokens, extra, true, &status, &error);
-    if (members != NULL) text_add(&tail, "%s%s", api == WIRE_CHAT ? "\"}]" : "\"", members);
-    free(members);
-    if (tail.failed) text_free(&tail);
-    return tail.data;
-}
-
-fv_status wire_frame_make(wire_frame *frame, wire_api api, const char *model, const char *system,
-                          int max_tokens, const char *extra, fv_error *error) {
-    fv_status status = FV_OK;
-    char *members = make_tail(max_tokens, extra, false, &status, error);
-    text_buffer tail = {0};
-    text_add(&tail, "%s%s", api == WIRE_CHAT ? "\"}]" : "\"", members ? members : "");
-    *frame = (wire_frame){.tail = tail.data};
-    bool failed = !make_heads(frame, api, model, system) || members == NULL || tail.failed;
-    free(members);
-    if (status == FV_OK) frame->tail_stream = stream_tail(api, max_tokens, extra);
-    if (status == FV_OK && failed) status = fv_fail(error, FV_NO_MEMORY, "out of memory");
-    if (status != FV_OK) wire_frame_free(frame);
-    return status;
-}
-
-// Of all further members only what the template is given.
-fv_status wire_frame_bare(wire_frame *frame, wire_api api, const char *model, const char *system,
-                          const char *extra, fv_error *error) {
-    json_t *more = extra != NULL ? json_loads(extra, 0, NULL) : NULL;
-    const json_t *given = json_object_get(more, "chat_template_kwargs");
-    char *text = json_is_object(given) ? json_dumps(given, JSON_COMPACT) : NULL;
-    text_buffer tail = {0};
-    text_add(&tail, "%s", api == WIRE_CHAT ? "\"}]" : "\"");
-    if (text != NULL) text_add(&tail, ",\"chat_template_kwargs\":%s", text);
-    text_add(&tail, "}");
-    *frame = (wire_frame){.tail = tail.data};
-    free(text);
-    json_decref(more);
-    if (make_heads(frame, api, model, system) && !tail.failed) return FV_OK;
-    wire_frame_free(frame);
-    return fv_fail(error, FV_NO_MEMORY, "out of memory");
-}
-
-void wire_frame_free(wire_frame *frame) {
-    free(frame->head);
-    free(frame->head_system);
-    free(frame->head_chat);
-    free(frame->tail);
-    free(frame->tail_stream);
-    *frame = (wire_frame){0};
-}
-
-// --- replies -----------------------------------------------------------------------------------
 
 // The sentence of an error, wherever this server puts it, or NULL.
 static const char *error_sentence(const json_t *root) {
@@ -234,6 +39,10 @@ static bool mentions(const char *text, const char *word) {
 
 bool wire_refuses_stream(const char *note) {
     return mentions(note, "stream");
+}
+
+bool wire_refuses_logprobs(const char *note) {
+    return mentions(note, "logprob") || mentions(note, "logits_all"); // llama-cpp-python's
 }
 
 static bool about_context(const char *text) {
@@ -367,6 +176,7 @@ static void take_choice(const json_t *root, const json_t *choice, const thoughts
     const json_t *timings = json_object_get(root, "timings");
     reply->cached_tokens = reply_cached_tokens(usage, timings);
     reply_speed_from_timings(timings, &reply->speed);
+    reply_logprobs_take(root, choice, &reply->logprobs);
     reply->text = text->data;
     *text = (text_buffer){0};
 }
@@ -374,6 +184,12 @@ static void take_choice(const json_t *root, const json_t *choice, const thoughts
 void wire_reply_init(wire_reply *reply) {
     *reply = (wire_reply){
         .prompt_tokens = -1, .completion_tokens = -1, .cached_tokens = -1, .thought_tokens = -1};
+}
+
+void wire_reply_free(wire_reply *reply) {
+    free(reply->text);
+    json_decref(reply->logprobs);
+    *reply = (wire_reply){0};
 }
 
 bool wire_has_error(const json_t *root) {

@@ -11,11 +11,13 @@ typedef enum wire_api { WIRE_CHAT, WIRE_COMPLETIONS } wire_api;
 
 // What stands before and after the prompt in every body. `extra` is a JSON object whose members are
 // added to the body, replace its own, or with null take them away; NULL for none.
+enum { WIRE_STREAMED = 1, WIRE_WITH_LOGPROBS = 2, WIRE_N_TAILS = 4 };
 typedef struct wire_frame {
-    char *head, *head_system, *head_chat, *tail; // head_system: with a system message; head_chat:
-                                                 // of a prompt that has its messages' roles
-    char *tail_stream; // asks for the answer in pieces; NULL where `extra` decides
+    char *head, *head_system, *head_chat; // head_system: with a system message; head_chat: of a
+                                          // prompt that has its messages' roles
+    char *tails[WIRE_N_TAILS];            // wire_tail
 } wire_frame;
+
 fv_status wire_frame_make(wire_frame *frame, wire_api api, const char *model, const char *system,
                           int max_tokens, const char *extra, fv_error *error);
 
@@ -27,6 +29,10 @@ void wire_frame_free(wire_frame *frame);
 
 // The head for a prompt.
 const char *wire_head(const wire_frame *frame, const prompt *p);
+
+// The tail, which may ask for the answer in pieces, or for log-probabilities; NULL where `extra`
+// decides about them.
+const char *wire_tail(const wire_frame *frame, bool streamed, bool logprobs);
 
 // What of a body, beside model and prompt, shapes the answer: compact JSON with sorted keys.
 typedef struct wire_settings {
@@ -51,8 +57,10 @@ typedef struct wire_reply {
     int cached_tokens;                    // of the prompt, read before; -1 where not known
     int thought_tokens;                   // of the completion; -1 where not known
     bool thought_estimated;               // by the share of its bytes
-    reply_speed speed;
+    asks_speed speed;
+    json_t *logprobs; // a list, as reply_logprobs.h takes it; NULL where not told; owned
 } wire_reply;
+void wire_reply_free(wire_reply *reply); // leaves {0}
 
 // Reads a completion. HTTP_NONE and *reply, or what is wrong, with a sentence in `note` [256].
 http_fault wire_read(const char *body, size_t n, int status, const thoughts_known *known,
@@ -75,7 +83,8 @@ bool wire_has_error(const json_t *root);
 http_fault wire_read_json(const json_t *root, const thoughts_known *known, wire_reply *reply,
                           char *note);
 
-// Whether a note of a refusal is about streaming.
+// Whether a note of a refusal is about streaming, or about log-probabilities.
 bool wire_refuses_stream(const char *note);
+bool wire_refuses_logprobs(const char *note);
 
 #endif

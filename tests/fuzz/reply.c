@@ -35,7 +35,7 @@ static void read_stream(const char *body, size_t n, int status, size_t split) {
     if ((fault == HTTP_NONE) != (reply.text != NULL)) abort();
     if (memchr(note, '\0', sizeof note) == NULL) abort();
     if (reply.speed.prefill < 0 || reply.speed.decode < 0 || reply.thought_tokens < -1) abort();
-    free(reply.text);
+    wire_reply_free(&reply);
     reply_stream_free(&stream);
 }
 
@@ -53,7 +53,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if ((fault == HTTP_NONE) != (reply.text != NULL)) abort();
     if (memchr(note, '\0', sizeof note) == NULL) abort();
     if (fault == HTTP_NONE) judge(reply.text);
-    free(reply.text);
+    wire_reply_free(&reply);
     read_stream(body, size - 1, status, data[0]);
     free(body);
     return 0;

@@ -25,6 +25,7 @@ from bench import FAST, KEY, Bench, check
 from chats import CHAT_CHECKS
 from edges import EDGE_CHECKS
 from loads import LOAD_CHECKS
+from logprobs import LOGPROB_CHECKS
 from orders import ORDER_CHECKS
 from prompt_lengths import LENGTH_CHECKS
 from sets import SET_CHECKS
@@ -584,7 +585,7 @@ CHECKS = [killed, passing_faults, lasting_faults, *AGAINST_CHECKS, *LENGTH_CHECK
           damaged, *WHOSE_CHECKS, truncation, planted_table, prefix_order, interval, null_content, forms, addresses,
           queries_and_headers, certificates, hopeless, ruler_files, ruler_questions, own_and_served, reading,
           documents, interrupted, *EDGE_CHECKS, *LOAD_CHECKS, *SPEED_CHECKS, *SEVERAL_CHECKS,
-          *ORDER_CHECKS]
+          *ORDER_CHECKS, *LOGPROB_CHECKS]
 
 
 def run_check(one, options):

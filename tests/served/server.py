@@ -26,6 +26,10 @@ configuration:
     first, pace seconds before the first piece, and before each further one
     details     further members of usage
     timings     llama.cpp's, of every reply
+    logprobs    whether log-probabilities are told where they are asked for, and how: "", not at all; "content",
+                OpenAI's list of chats, for completions too; "usual", for completions the lists of its older form;
+                "refused", by an error that names them; "strict", by one that does not; "broken", by HTTP 500
+    sure        what log-probabilities are multiplied by
     crowd       questions under way at once from which on every answer is wrong
     form        how an answer is written: "thought", the right value in a closed thought before it;
                 "open thought", the whole answer inside one; "cut thought", the same at the limit of tokens;
@@ -83,6 +87,8 @@ DEFAULTS = {
     "pace": 0.0,
     "details": {},
     "timings": {},
+    "logprobs": "",
+    "sure": 1.0,
     "crowd": 0,
     "form": "",
     "base": "/v1",
@@ -116,6 +122,22 @@ def share(text, salt):
     """A number in [0, 1) that belongs to the text."""
     digest = hashlib.blake2b(text.encode(), digest_size=8, salt=salt.encode()).digest()
     return int.from_bytes(digest, "big") / 2**64
+
+
+def token_logprobs(prompt, text, sure):
+    """[(token, logprob)]: pieces of up to three characters, with the blanks before them."""
+    return [(token, -sure * share(f"{prompt}{i}", "logprob")) for i, token in enumerate(re.findall(r"\s*\S{1,3}|\s+", text))]
+
+
+def told_logprobs(tokens, form):
+    """The object `logprobs` of a choice. Beside each token another one is named."""
+    if form == "usual":
+        others = [{token: logprob, " no": logprob - 1} for token, logprob in tokens]
+        return {"tokens": [token for token, _ in tokens], "token_logprobs": [logprob for _, logprob in tokens],
+                "top_logprobs": others, "text_offset": []}
+    entries = [{"token": token, "logprob": logprob, "bytes": list(token.encode())} for token, logprob in tokens]
+    return {"content": [dict(entry, top_logprobs=[entry, {"token": " no", "logprob": entry["logprob"] - 1, "bytes": None}])
+                        for entry in entries], "refusal": None}
 
 
 def find_needle(prompt):
@@ -332,6 +354,9 @@ class Server(asyncio.Protocol):
         choice.update({"message": {"role": "assistant", "content": self.write(prompt, text)}} if chat else {"text": text})
         if form == "apart":
             choice["message"] = {"content": None, "reasoning_content": 40 * " But wait."}
+        if self.logprobs and self.state.config["logprobs"] in ("content", "usual"):
+            self.tokens = token_logprobs(prompt, choice["message"]["content"] if chat else choice["text"], self.state.config["sure"])
+            choice["logprobs"] = told_logprobs(self.tokens, "content" if chat else self.state.config["logprobs"])
         reply = {"id": "x", "object": "chat.completion" if chat else "text_completion", "choices": [choice]}
         if self.state.config["returns"]:
             reply["model"] = self.state.config["returns"]
@@ -369,6 +394,13 @@ class Server(asyncio.Protocol):
         if "thought" in how:
             for word in ("Let ", "me ", "see. "):
                 yield piece({"reasoning_content": word}), True
+        if "logprobs" in choice:
+            form = "content" if self.chat else self.state.config["logprobs"]
+            for token in self.tokens:
+                event = piece({"content": token[0]})
+                event["choices"][0]["logprobs"] = told_logprobs([token], form)
+                yield event, True
+            text = ""
         for word in re.findall(r"\S+\s*", text or ""):
             yield piece({"content": word}), True
         if "broken" in how:
@@ -466,16 +498,22 @@ class Server(asyncio.Protocol):
         prompt = whole_text(request["messages"]) if chat else request["prompt"]
         digest = hashlib.blake2b(prompt.encode(), digest_size=8).hexdigest()
         self.chat, self.streaming = chat, request.get("stream", False)
+        self.logprobs = bool(request.get("logprobs"))
         fault = self.state.fault(prompt, digest)
         if self.state.log:
             entry = {"digest": digest, "tokens": self.state.count(prompt, chat), "fault": fault and fault["kind"],
-                     "stream": self.streaming, "model": request["model"]}
+                     "stream": self.streaming, "model": request["model"], "logprobs": self.logprobs}
             self.state.log.write(json.dumps(entry) + "\n")
             self.state.log.flush()
         if config["model"] and request["model"] != config["model"]:
             return self.send_error(404, f"The model `{request['model']}` does not exist.")
         if fault:
             return self.send_fault(fault, prompt)
+        if self.logprobs and config["logprobs"] == "broken":
+            return self.send_error(500, "something broke inside")
+        if self.logprobs and config["logprobs"] in ("refused", "strict"):
+            said = "'top_logprobs' is not allowed here" if config["logprobs"] == "refused" else "unknown field"
+            return self.send_error(400, said)
         if self.streaming and config["stream"] == "refused":
             return self.send_error(400, "This model does not support streaming.")
         limit = config["context"]

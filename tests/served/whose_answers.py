@@ -214,6 +214,23 @@ def older(bench):
             check("<title>m, niah_single_1" in shown and "<title>m, server unknown, niah_single_1" in shown, "the map mixes them")
             said = bench.run(out, "--check", verb="runs").stdout
             check("none damaged" in said, said)
+    # Schema 3 knows whose its answers are: they count, and what they do not have is NULL.
+    with bench.server() as server:
+        out = bench.folder / "schema3"
+        out.mkdir()
+        with sqlite3.connect(out / "eval.db") as db:
+            db.executescript((HERE / "schema3.sql").read_text())
+            (address,) = db.execute("SELECT DISTINCT endpoint FROM asks").fetchone()
+        db.close()
+        before = (out / "eval.db").read_bytes()
+        ask = ["--endpoint", server.url, "--model", "m", "--out", out, *grid, "--extra", '{"top_k":1}', "--same-model"]
+        plan = bench.run(*ask, "--dry-run").stdout
+        check("0 requests, 4 answered before" in plan and (out / "eval.db").read_bytes() == before, plan)
+        bench.run(*ask, "--samples", 3, "--logprobs")
+        check(len(server.log()) == 2, f"{len(server.log())} asked instead of 2")
+        kept = bench.rows(out, "count(*), count(answer_logprob), count(digest)", f"endpoint = '{address}'")
+        check(kept == [(5, 0, 5)], f"{kept}")
+        check("none damaged" in bench.run(out, "--check", verb="runs").stdout, "brought up wrongly")
     # Whatever kills a writer, the file is of one schema, and whole.
     more = "WITH RECURSIVE n (i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) INSERT INTO asks " \
            "SELECT NULL, model, api, task, haystack, seed, length, unit, depth, i, units, prompt_hash, class, score, expected, " \
@@ -232,7 +249,7 @@ def older(bench):
             check(db.execute("SELECT count(*) FROM asks").fetchone() == (20004,), "answers are missing")
         db.close()
         check("none damaged" in bench.run(out, "--check", verb="runs").stdout, "damaged by a kill")
-    check(seen == {1, 3}, f"kills saw schemas {seen}")
+    check(seen == {1, 4}, f"kills saw schemas {seen}")
     # Damage is not carried over: named, put aside, and asked again where it is to be reused.
     with bench.server() as server:
         out = make("damaged", 2, "UPDATE asks SET reply = 'It is so.' WHERE id = 3; DELETE FROM asks WHERE id = 1;")

@@ -476,19 +476,19 @@ static void test_replies(void **state) {
         HTTP_NONE);
     assert_string_equal(reply.text, "hi");
     assert_int_equal(reply.prompt_tokens, 7);
-    free(reply.text);
+    wire_reply_free(&reply);
     assert_int_equal(read_reply("{\"choices\":[{\"text\":\"yo\",\"finish_reason\":\"length\"}]}",
                                 200, &reply, note),
                      HTTP_NONE);
     assert_string_equal(reply.text, "yo");
     assert_string_equal(reply.finish, "length");
     assert_int_equal(reply.prompt_tokens, -1);
-    free(reply.text);
+    wire_reply_free(&reply);
     assert_int_equal(
         read_reply("{\"choices\":[{\"message\":{\"content\":null}}]}", 200, &reply, note),
         HTTP_NONE);
     assert_string_equal(reply.text, "");
-    free(reply.text);
+    wire_reply_free(&reply);
     static const struct {
         const char *body;
         int status;
@@ -527,7 +527,7 @@ static void test_frames(void **state) {
                                      "{\"temperature\":null,\"max_completion_tokens\":9}", &error),
                      FV_OK);
     text_buffer body = {0};
-    text_add(&body, "%sHELLO%s", frame.head_system, frame.tail);
+    text_add(&body, "%sHELLO%s", frame.head_system, frame.tails[0]);
     json_t *read = json_loads(body.data, 0, NULL);
     const json_t *messages = json_object_get(read, "messages");
     assert_string_equal(json_string_value(json_object_get(read, "model")), "a\"b");
@@ -632,7 +632,7 @@ static void test_answers(void **state) {
         if (fault != HTTP_NONE) fail_msg("%s: %s", ROWS[i].message, note);
         assert_string_equal(reply.text, ROWS[i].text);
         assert_int_equal(reply.cut, ROWS[i].cut);
-        free(reply.text);
+        wire_reply_free(&reply);
     }
     char note[256];
     wire_reply reply;
@@ -640,7 +640,7 @@ static void test_answers(void **state) {
                               "\"MAX_TOKENS\"}]}";
     assert_int_equal(wire_read(CUT, strlen(CUT), 200, &THOUGHTS, &reply, note), HTTP_NONE);
     assert_true(reply.cut);
-    free(reply.text);
+    wire_reply_free(&reply);
     static const char LIST[] = "[{\"error\": {\"message\": \"no such thing\"}}]";
     assert_int_equal(wire_read(LIST, strlen(LIST), 404, &THOUGHTS, &reply, note), HTTP_MODEL);
     assert_string_equal(note, "HTTP 404: no such thing");

@@ -1,11 +1,12 @@
 // eval.db under flipped bits: what is read is what was stored, or an error; what is damaged is put
 // aside, and nothing else.
-#include "served/asks.h"
+#include "eval/asks.h"
 
 #include <fovea/eval.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -61,6 +62,8 @@ static asks_row make_row(int i) {
                       .prompt_tokens = 990,
                       .completion_tokens = -1,
                       .seconds = 0.25,
+                      .logprob = -0.75,
+                      .logprobs = i % 2 ? "[-0.5,-0.25]" : NULL,
                       .origin = make_origin(i)};
 }
 
@@ -117,7 +120,9 @@ static void see(void *context, const asks_row *row) {
         same_text(row->distractor, NULL) && same_text(row->error, NULL) &&
         row->attempts == e.attempts && row->http_status == e.http_status &&
         row->prompt_tokens == e.prompt_tokens && row->completion_tokens == -1 &&
-        row->seconds == e.seconds && same_origin(&row->origin, &e.origin));
+        row->seconds == e.seconds && same_text(row->logprobs, e.logprobs) &&
+        (row->logprob == e.logprob || (isnan(row->logprob) && e.logprobs == NULL)) &&
+        same_origin(&row->origin, &e.origin));
 }
 
 // What a reader gets; a status, or all that it was told.
@@ -237,12 +242,14 @@ static void test_flips(void **state) {
 
 // --- older files ---------------------------------------------------------------------------------
 
-// A file of schema 2, changed by `change`.
-static void make_older(const char *folder, const char *change) {
+// A file of schema 2 or 3, changed by `change`.
+static void make_older(const char *folder, int schema, const char *change) {
     char path[64];
     size_t n;
     sqlite3 *db;
-    char *sql = read_file(FOVEA_SOURCE_DIR "/tests/served/schema2.sql", &n);
+    char *sql = read_file(schema == 2 ? FOVEA_SOURCE_DIR "/tests/served/schema2.sql"
+                                      : FOVEA_SOURCE_DIR "/tests/served/schema3.sql",
+                          &n);
     sql[n] = '\0';
     snprintf(path, sizeof path, "%s/eval.db", folder);
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
@@ -266,16 +273,17 @@ static void test_older(void **state) {
     (void)state;
     static const char *const CHANGES[] = {"", "UPDATE asks SET reply = 'no' WHERE id = 2",
                                           "DELETE FROM cells WHERE hits = 0"};
-    for (int i = 0; i < 3; i++) {
+    for (int k = 0; k < 6; k++) {
         char folder[] = "/tmp/fovea-older-XXXXXX", command[64];
+        int i = k % 3, schema = 2 + k / 3;
         const fv_cells none = {0};
         fv_error error;
         int n_said = 0;
         assert_non_null(mkdtemp(folder));
-        make_older(folder, CHANGES[i]);
+        make_older(folder, schema, CHANGES[i]);
         fv_status status = fv_cells_save(folder, &none, &error);
         assert_int_equal(status, i == 0 ? FV_OK : FV_STORE);
-        assert_int_equal(version_of(folder), i == 0 ? EVAL_DB_VERSION : 2);
+        assert_int_equal(version_of(folder), i == 0 ? EVAL_DB_VERSION : schema);
         assert_int_equal(fv_eval_mend(folder, count, &n_said, &error), FV_OK);
         assert_int_equal(version_of(folder), EVAL_DB_VERSION);
         assert_int_equal(n_said, i == 0 ? 0 : 1);

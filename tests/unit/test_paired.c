@@ -257,13 +257,85 @@ static void test_planted(void **state) {
     }
 }
 
+// --- permutations --------------------------------------------------------------------------------
+
+// R. A. Fisher, The Design of Experiments (1935), on Darwin's maize: of 2^15 arrangements 835 have a
+// larger sum of differences (in eighths of an inch) and 28 the same.
+static void test_maize(void **state) {
+    (void)state;
+    static const double MAIZE[] = {49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48};
+    fv_permutation found;
+    fv_paired_permutation(MAIZE, 15, 1, &found);
+    assert_true(found.exact && found.n == 15 && found.n_permutations == 32768);
+    near(found.mean, 314.0 / 15, 1e-12);
+    near(found.p, 2 * (835 + 28) / 32768.0, 1e-15);
+}
+
+// All assignments, one by one, with ties; and over all of them P(p <= a) <= a.
+static void test_permutation(void **state) {
+    (void)state;
+    uint64_t random = 3;
+    for (int n = 0; n <= 9; n++) {
+        double size[9], d[9], p[512];
+        for (int i = 0; i < n; i++) size[i] = floor(8 * uniform(&random)) / 7;
+        for (int all = 0; all < 1 << n; all++) {
+            fv_permutation found;
+            double sum = 0;
+            int as_extreme = 0;
+            for (int i = 0; i < n; i++) sum += d[i] = all >> i & 1 ? -size[i] : size[i];
+            for (int other = 0; other < 1 << n; other++) {
+                double theirs = 0;
+                for (int i = 0; i < n; i++) theirs += other >> i & 1 ? -size[i] : size[i];
+                as_extreme += fabs(theirs) >= fabs(sum) - 1e-9;
+            }
+            fv_paired_permutation(d, n, 1, &found);
+            near(found.p, (double)as_extreme / (1 << n), 1e-15);
+            p[all] = found.p;
+        }
+        for (int level = 0; level < 3; level++) {
+            int below = 0;
+            for (int all = 0; all < 1 << n; all++) below += p[all] <= LEVELS[level];
+            assert_true(below <= LEVELS[level] * (1 << n));
+        }
+    }
+}
+
+// Drawn ones: pairs without a difference change nothing, the seed decides, and under the null
+// P(p <= a) <= a.
+static void test_drawn(void **state) {
+    (void)state;
+    enum { N = 40, REPETITIONS = 200 };
+    uint64_t random = 17;
+    double d[N] = {0};
+    fv_permutation exact, drawn, again;
+    for (int i = 0; i < 16; i++) d[i] = uniform(&random) - 0.3;
+    fv_paired_permutation(d, 16, 1, &exact);
+    fv_paired_permutation(d, N, 1, &drawn);
+    fv_paired_permutation(d, N, 1, &again);
+    assert_true(!drawn.exact && drawn.n_permutations == 99999 && drawn.p == again.p);
+    near(drawn.p, exact.p, 5 * sqrt(exact.p / 99999));
+    int below[3] = {0};
+    for (int r = 0; r < REPETITIONS; r++) {
+        for (int i = 0; i < N; i++) d[i] = pow(uniform(&random), 3) - pow(uniform(&random), 3);
+        fv_paired_permutation(d, N, (uint64_t)r, &drawn);
+        for (int level = 0; level < 3; level++) below[level] += drawn.p <= LEVELS[level];
+    }
+    for (int level = 0; level < 3; level++)
+        assert_true(fv_binomial_at_least(below[level], REPETITIONS, LEVELS[level]) > 0.001);
+    assert_true(fv_binomial_at_most(below[2], REPETITIONS, LEVELS[2]) > 0.001); // nor never
+    for (int i = 0; i < N; i++) d[i] = 1;
+    fv_paired_permutation(d, N, 1, &drawn);
+    near(drawn.p, 1e-5, 1e-12);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_binomial),      cmocka_unit_test(test_published),
         cmocka_unit_test(test_edges),         cmocka_unit_test(test_interval),
         cmocka_unit_test(test_power),         cmocka_unit_test(test_levels),
         cmocka_unit_test(test_within_levels), cmocka_unit_test(test_randomised),
-        cmocka_unit_test(test_planted),
+        cmocka_unit_test(test_planted),       cmocka_unit_test(test_maize),
+        cmocka_unit_test(test_permutation),   cmocka_unit_test(test_drawn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

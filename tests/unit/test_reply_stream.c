@@ -59,7 +59,7 @@ static void test_splits(void **state) {
                 assert_int_equal(reply.prompt_tokens, 9);
                 assert_int_equal(reply.completion_tokens, 4);
                 assert_true(reply.streamed);
-                free(reply.text);
+                wire_reply_free(&reply);
             }
     }
 }
@@ -135,12 +135,12 @@ static void test_speed(void **state) {
     read_timed(PIECE("content", ""), PIECE("reasoning_content", "Hm, "), PIECE("content", "It"),
                USAGE("") ENDED, &r);
     assert_string_equal(r.text, "It");
-    assert_int_equal(r.speed.by, REPLY_TIMED_BY_STREAM);
+    assert_int_equal(r.speed.by, ASKS_TIMED_BY_STREAM);
     near(r.speed.first_token, 1.5);
     near(r.speed.prefill, 900 / 1.5);
     near(r.speed.decode, 20);
     assert_true(r.thought_estimated && r.thought_tokens == 14); // 4 of 6 bytes of 21 tokens
-    free(r.text);
+    wire_reply_free(&r);
     // What a cache had was not read; what usage says of thoughts counts.
     read_timed(PIECE("reasoning", "Hm"), PIECE("content", "It"), "",
                USAGE(",\"prompt_tokens_details\":{\"cached_tokens\":400},"
@@ -149,23 +149,23 @@ static void test_speed(void **state) {
     near(r.speed.first_token, 0.5);
     near(r.speed.prefill, 1000);
     assert_true(!r.thought_estimated && r.thought_tokens == 3 && r.cached_tokens == 400);
-    free(r.text);
+    wire_reply_free(&r);
     // All at one moment: held back on the way.
     read_timed("", PIECE("content", "It") PIECE("content", " is"), "", USAGE("") ENDED, &r);
-    assert_int_equal(r.speed.by, REPLY_TIMED_BY_NOBODY);
+    assert_int_equal(r.speed.by, ASKS_TIMED_BY_NOBODY);
     assert_true(r.speed.first_token == 0 && r.speed.prefill == 0 && r.thought_tokens == -1);
-    free(r.text);
+    wire_reply_free(&r);
     // llama.cpp's rates, and the wait that the client sees.
     read_timed(PIECE("content", "It"), PIECE("content", " is"), "",
                "data: {\"choices\":[],\"timings\":{\"prompt_n\":50,\"prompt_ms\":100,"
                "\"predicted_n\":5,\"predicted_ms\":80,\"cache_n\":6}}\n\n" ENDED,
                &r);
-    assert_int_equal(r.speed.by, REPLY_TIMED_BY_TIMINGS);
+    assert_int_equal(r.speed.by, ASKS_TIMED_BY_TIMINGS);
     near(r.speed.first_token, 0.5);
     near(r.speed.prefill, 500);
     near(r.speed.decode, 50);
     assert_int_equal(r.cached_tokens, 6);
-    free(r.text);
+    wire_reply_free(&r);
 }
 
 static void test_timings(void **state) {
@@ -184,14 +184,14 @@ static void test_timings(void **state) {
         {"{}", 0, 0, 0},
     };
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
-        reply_speed speed = {0};
+        asks_speed speed = {0};
         json_t *timings = json_loads(CASES[i].timings, 0, NULL);
         reply_speed_from_timings(timings, &speed);
         json_decref(timings);
         near(speed.first_token, CASES[i].first);
         near(speed.prefill, CASES[i].prefill);
         near(speed.decode, CASES[i].decode);
-        assert_int_equal(speed.by != REPLY_TIMED_BY_NOBODY, CASES[i].first > 0);
+        assert_int_equal(speed.by != ASKS_TIMED_BY_NOBODY, CASES[i].first > 0);
     }
 }
 

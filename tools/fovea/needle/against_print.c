@@ -116,6 +116,24 @@ static void print_flips(FILE *out, const fv_comparison *c) {
     if (c->n_flips > SHOWN_FLIPS) fprintf(out, "and %d more\n", c->n_flips - SHOWN_FLIPS);
 }
 
+// Beside McNemar's test: what found and missed cannot tell where both find everything.
+static void print_logprobs(FILE *out, const fv_comparison *c) {
+    const fv_compared_logprobs *l = &c->logprobs;
+    const fv_permutation *test = &l->of_both;
+    if (l->n == 0 && l->n_one == 0) return;
+    fprintf(out, "log-probability of the expected answer: told by both of %d of %d pairs", l->n,
+            c->all.counts.n);
+    if (l->n_one > 0) fprintf(out, ", by one of %d", l->n_one);
+    fputc('\n', out);
+    if (l->n == 0) return;
+    fprintf(out,
+            "means %.4g (first) and %.4g (second); paired permutation test, null 'as probably the "
+            "other way round': difference %+.3g, p = %.3g by ",
+            l->mean[0], l->mean[1], test->mean, test->p);
+    fprintf(out, test->exact ? "all %lld permutations\n" : "%lld drawn permutations\n",
+            test->n_permutations);
+}
+
 static void print_noise(FILE *out, const char *label, const against_noise *noise) {
     double low, high;
     if (noise->n == 0) return;
@@ -134,6 +152,7 @@ void against_print(FILE *out, const char *const label[2], const fv_comparison *c
     print_cells(out, c);
     fprintf(out, "McNemar's exact test, null 'both find equally often': p = %.3g over all\n",
             c->all.p);
+    print_logprobs(out, c);
     print_noise(out, label[1], noise);
     if (c->n_asked > c->all.counts.n)
         fprintf(out,
@@ -163,6 +182,14 @@ static json_t *cell_json(const fv_compared_cell *c) {
                      c->low, "high", c->high, "p", c->p, "holm", c->holm);
 }
 
+static json_t *logprobs_json(const fv_compared_logprobs *l) {
+    const fv_permutation *test = &l->of_both;
+    return json_pack("{s:i, s:i, s:[o,o], s:o, s:f, s:I, s:b}", "pairs", l->n, "told_by_one",
+                     l->n_one, "mean", tool_number_json(l->mean[0]), tool_number_json(l->mean[1]),
+                     "difference", tool_number_json(test->mean), "p", test->p, "permutations",
+                     (json_int_t)test->n_permutations, "exact", test->exact);
+}
+
 static void set_place(json_t *object, const fv_cell *place) {
     json_object_set_new(object, "task", json_string(place->task));
     json_object_set_new(object, "unit", json_string(place->unit));
@@ -188,6 +215,7 @@ json_t *against_json(const char *const label[2], const fv_comparison *c,
     json_t *object = json_pack("{s:[s,s], s:o, s:o, s:o, s:i, s:i}", "compared", label[0], label[1],
                                "all", cell_json(&c->all), "cells", cells, "classes", classes,
                                "asked", c->n_asked, "other_prompts", c->n_others);
+    if (object != NULL) json_object_set_new(object, "logprobs", logprobs_json(&c->logprobs));
     if (object != NULL && noise->n > 0)
         json_object_set_new(object, "noise",
                             json_pack("{s:i, s:i, s:i}", "n", noise->n, "flips", noise->n_flips,

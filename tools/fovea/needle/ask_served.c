@@ -171,6 +171,7 @@ static int read_request(const served_request *r, lists *l) {
                              .cacert = certificates(r),
                              .extra = r->extra,
                              .thoughts = r->thoughts,
+                             .logprobs = r->logprobs || r->against != NULL,
                              .same_model = r->same_model,
                              .reuse_unknown = r->reuse_unknown,
                              .haystack = r->haystack,

@@ -24,6 +24,7 @@ typedef struct served_request {
     const char *against, *against_model, *against_label, *junit;
     double fail_under, fail_within, alpha, difference; // NAN: not given
     bool fail_worse, noise;
+    bool logprobs;
     bool same_model, reuse_unknown, dry, json, quiet;
     bool depths_given;
 } served_request;
@@ -87,6 +88,9 @@ typedef struct served_request {
         OPTION_TEXT("thoughts", &(r).thoughts, "OPEN,CLOSE",                                       \
                     "marks around what the model thinks aloud, beside <think>, </think> and the "  \
                     "usual ones: it is no part of the answer"),                                    \
+        OPTION_FLAG("logprobs", &(r).logprobs,                                                     \
+                    "asks for log-probabilities, and stores those of the expected answer's "       \
+                    "tokens; --against does so by itself"),                                        \
         OPTION_REAL("price-in", &(r).price_in, "P", 0, 1e6,                                        \
                     "price of a million prompt tokens, for the plan"),                             \
         OPTION_REAL("price-out", &(r).price_out, "P", 0, 1e6, "price of a million answer tokens"), \

@@ -1,13 +1,30 @@
 // Questions and what came of them, in the table `asks` of eval.db. One connection of
 // the process writes; a second process that wants to is turned away.
-#ifndef FOVEA_SERVED_ASKS_H
-#define FOVEA_SERVED_ASKS_H
+#ifndef FOVEA_EVAL_ASKS_H
+#define FOVEA_EVAL_ASKS_H
 
 #include "eval/db.h"
-#include "served/reply_speed.h"
-#include "served/score.h"
+
+#include <fovea/eval.h>
 
 typedef struct asks asks;
+
+typedef enum asks_timed_by {
+    ASKS_TIMED_BY_NOBODY,
+    ASKS_TIMED_BY_TIMINGS, // llama.cpp's own
+    ASKS_TIMED_BY_STREAM   // by when the pieces of a stream came
+} asks_timed_by;
+
+// "timings", "stream", or NULL.
+const char *asks_timed_text(asks_timed_by by);
+
+// How fast an answer came; 0 where not known.
+typedef struct asks_speed {
+    double first_token;     // seconds from the request to the first token
+    double prefill, decode; // tokens a second: of the prompt as far as it was read anew, and of the
+                            // answer behind its first token
+    asks_timed_by by;       // the two rates
+} asks_speed;
 
 // What all questions of one command share.
 typedef struct asks_key {
@@ -66,7 +83,9 @@ typedef struct asks_row {
     int load;      // how many there should be, where loads are compared; else 0
     int cached_tokens, thought_tokens; // -1 where not known
     bool thought_estimated;
-    reply_speed speed;
+    double logprob;       // of the expected answer, the sum of `logprobs`; NAN where not told
+    const char *logprobs; // of its tokens, a JSON list; NULL where not told
+    asks_speed speed;
     asks_origin origin;
 } asks_row;
 

@@ -1,4 +1,4 @@
-#include "served/asks.h"
+#include "eval/asks.h"
 
 #include "store/store_db.h"
 
@@ -7,7 +7,8 @@
 #include <string.h>
 
 #define ASKS_READ                                                                                  \
-    EVAL_ASKED_COLUMNS ", id, " EVAL_ORIGIN_COLUMNS ", " EVAL_LOAD_COLUMNS ", " EVAL_SPEED_COLUMNS
+    EVAL_ASKED_COLUMNS ", id, " EVAL_ORIGIN_COLUMNS ", " EVAL_LOAD_COLUMNS ", " EVAL_SPEED_COLUMNS \
+                       ", " EVAL_LOGPROB_COLUMNS
 #define ASKS_ESTIMATE "estimate" // of tokens of thought
 #define ASKS_COUNTS   "class NOT IN ('error', 'truncated')"
 
@@ -15,10 +16,10 @@
 // the limit of tokens that is asked for. What counts is ?11, of asks_whose.
 #define ASKS_STATEMENTS(S)                                                                         \
     S(PUT, "INSERT OR REPLACE INTO asks (" EVAL_ASKED_COLUMNS ", " EVAL_ORIGIN_COLUMNS             \
-           ", " EVAL_LOAD_COLUMNS ", " EVAL_SPEED_COLUMNS                                          \
+           ", " EVAL_LOAD_COLUMNS ", " EVAL_SPEED_COLUMNS ", " EVAL_LOGPROB_COLUMNS                \
            ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, "     \
            "?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, "      \
-           "?33, ?34, ?35, ?36, ?37, ?38, ?39, ?40, ?41, ?42)")                                    \
+           "?33, ?34, ?35, ?36, ?37, ?38, ?39, ?40, ?41, ?42, ?43, ?44)")                          \
     S(EACH, "SELECT " ASKS_READ " FROM asks WHERE model IN (?1, ?12) AND api = ?2 AND task = ?3 "  \
             "AND haystack = ?4 AND seed = ?5 AND length = ?6 AND ifnull(load, 0) = ?13 AND CASE "  \
             "WHEN endpoint IS NULL "                                                               \
@@ -102,6 +103,10 @@ fv_status asks_commit(asks *a, fv_error *error) {
     return status;
 }
 
+const char *asks_timed_text(asks_timed_by by) {
+    return by == ASKS_TIMED_BY_TIMINGS ? "timings" : by == ASKS_TIMED_BY_STREAM ? "stream" : NULL;
+}
+
 // --- rows --------------------------------------------------------------------------------------
 
 static void bind_text(sqlite3_stmt *s, int column, const char *text) {
@@ -152,11 +157,16 @@ static void bind_speed(sqlite3_stmt *s, const asks_row *row) {
     bind_positive(s, 36, row->speed.first_token);
     bind_positive(s, 37, row->speed.prefill);
     bind_positive(s, 38, row->speed.decode);
-    bind_text(s, 39, reply_timed_text(row->speed.by));
+    bind_text(s, 39, asks_timed_text(row->speed.by));
     bind_count(s, 40, row->cached_tokens);
     bind_count(s, 41, row->thought_tokens);
     const char *by = row->thought_estimated ? ASKS_ESTIMATE : "usage";
     bind_text(s, 42, row->thought_tokens >= 0 ? by : NULL);
+}
+
+static void bind_logprobs(sqlite3_stmt *s, const asks_row *row) {
+    bind_real(s, 43, row->logprobs != NULL ? row->logprob : NAN);
+    bind_text(s, 44, row->logprobs);
 }
 
 fv_status asks_put(asks *a, const asks_row *row, fv_error *error) {
@@ -191,6 +201,7 @@ fv_status asks_put(asks *a, const asks_row *row, fv_error *error) {
     bind_count(s, 34, row->in_flight);
     bind_count(s, 35, row->load > 0 ? row->load : -1);
     bind_speed(s, row);
+    bind_logprobs(s, row);
     if (sql_done(s)) return FV_OK;
     return eval_db_fail(a->db, "an answer cannot be stored", error);
 }
@@ -215,11 +226,11 @@ static fv_answer answer_of(const char *text) {
 
 static void read_speed(sqlite3_stmt *s, asks_row *row) {
     const char *by = column_text(s, 39), *thought_by = column_text(s, 42);
-    row->speed = (reply_speed){.first_token = sqlite3_column_double(s, 36),
-                               .prefill = sqlite3_column_double(s, 37),
-                               .decode = sqlite3_column_double(s, 38)};
-    for (int k = REPLY_TIMED_BY_TIMINGS; k <= REPLY_TIMED_BY_STREAM && by != NULL; k++)
-        if (strcmp(by, reply_timed_text((reply_timed_by)k)) == 0) row->speed.by = (reply_timed_by)k;
+    row->speed = (asks_speed){.first_token = sqlite3_column_double(s, 36),
+                              .prefill = sqlite3_column_double(s, 37),
+                              .decode = sqlite3_column_double(s, 38)};
+    for (int k = ASKS_TIMED_BY_TIMINGS; k <= ASKS_TIMED_BY_STREAM && by != NULL; k++)
+        if (strcmp(by, asks_timed_text((asks_timed_by)k)) == 0) row->speed.by = (asks_timed_by)k;
     row->cached_tokens = column_count(s, 40);
     row->thought_tokens = column_count(s, 41);
     row->thought_estimated = thought_by != NULL && strcmp(thought_by, ASKS_ESTIMATE) == 0;
@@ -263,7 +274,9 @@ static fv_status read_row(sqlite3_stmt *s, asks_row *row, fv_error *error) {
                                  .max_tokens = sqlite3_column_int(s, 32),
                                  .fovea = column_text(s, 33)},
                       .in_flight = column_count(s, 34),
-                      .load = sqlite3_column_int(s, 35)};
+                      .load = sqlite3_column_int(s, 35),
+                      .logprob = column_real(s, 43),
+                      .logprobs = column_text(s, 44)};
     read_speed(s, row);
     if (row->length >= 1 && row->sample >= 0 && row->n_units >= 0) return FV_OK;
     return fv_fail(error, FV_STORE,
