@@ -31,16 +31,17 @@ enum { FV_MAX_LAYERS = 64, FV_MAX_INTS = 64, FV_MAX_LENGTHS = 512 };
 #include <fovea/fields.def>
 #undef FV_WITHOUT_SCORES
 
-// What a layer of the list says for itself; where it is not given the model's field holds.
+// What a layer of the list says for itself, as fv_config_number gives it; where it is not given the
+// model's field holds.
 typedef struct fv_layer_option {
     bool given;
-    int value;
+    double value;
 } fv_layer_option;
 
 struct fv_layers {
     int n;
     int kind[FV_MAX_LAYERS]; // FV_LAYER_*
-#define FV_LAYER_OPTION(name, LAYER, lowest, highest) fv_layer_option name[FV_MAX_LAYERS];
+#define FV_LAYER_OPTION(name, LAYER) fv_layer_option name[FV_MAX_LAYERS];
 #include <fovea/fields.def>
 };
 

@@ -41,6 +41,9 @@ typedef struct fv_field {
     size_t offset; // into fv_config
 } fv_field;
 
+// Room for the longest text of a layer of a list, and of a field's value.
+enum { FV_LAYER_SIZE = 512, FV_VALUE_SIZE = 64 * FV_LAYER_SIZE };
+
 // All fields in the order of fields.def.
 FV_API const fv_field *fv_fields(int *n);
 

@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LONGEST_VALUE = 4096 };
-
 static bool is_compared(const fv_field *field) {
 #define NAME(section, name) #section "." #name,
     static const char *const uncompared[] = {FV_UNCOMPARED_FIELDS(NAME) NULL};
@@ -39,7 +37,7 @@ static bool find_fields(const fv_experiment *here, bool uncompared, fields *foun
     found->n = 0;
     found->items = calloc((size_t)n, sizeof *found->items);
     for (int i = 0; found->items != NULL && i < n; i++) {
-        char a[LONGEST_VALUE], b[LONGEST_VALUE];
+        char a[FV_VALUE_SIZE], b[FV_VALUE_SIZE];
         fv_config_get(here->base, &all[i], a, sizeof a);
         fv_config_get(there->base, &all[i], b, sizeof b);
         bool differs = strcmp(a, b) != 0 || is_swept(here, &all[i]) || is_swept(there, &all[i]);

@@ -15,8 +15,6 @@
 enum {
     N_FIELDS = 0
 #include <fovea/fields.def>
-    ,
-    LONGEST_VALUE = 4096, // a list of FV_MAX_LAYERS or FV_MAX_INTS items fits
 };
 
 static int by_key(const void *a, const void *b) {
@@ -53,7 +51,7 @@ static bool is_plainly_default(const fv_config *config, const fv_field *field) {
 static uint64_t hash_fields(uint64_t hash, const fv_config *config) {
     pthread_once(&prepared, prepare);
     for (int i = 0; i < N_FIELDS; i++) {
-        char value[LONGEST_VALUE], default_value[LONGEST_VALUE];
+        char value[FV_VALUE_SIZE], default_value[FV_VALUE_SIZE];
         if (is_plainly_default(config, sorted[i])) continue;
         fv_config_get(config, sorted[i], value, sizeof value);
         fv_config_get(&defaults, sorted[i], default_value, sizeof default_value);

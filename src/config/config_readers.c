@@ -46,13 +46,13 @@ enum {
 static int begins[N_FIELDS + 1]; // of each field's readers; the next field's begin at their end
 
 // The parts of the group that the field `key` chooses from, as bits, that read the field.
-static unsigned parts_that_read(const char *key, const fv_field *field) {
+static uint64_t parts_that_read(const char *key, const fv_field *field) {
     int n = 0;
     const config_part *const *parts = parts_of(key, &n);
-    unsigned bits = 0;
+    uint64_t bits = 0;
     for (int i = 0; i < n; i++)
         for (int r = 0; r < FV_PART_READS && parts[i]->reads[r] != 0; r++)
-            if (parts[i]->reads[r] == field->offset) bits |= 1u << i;
+            if (parts[i]->reads[r] == field->offset) bits |= (uint64_t)1 << i;
     return bits;
 }
 
@@ -73,7 +73,7 @@ static bool asks_for_parts(const fv_field *field, const char *group) {
 }
 
 static void add_parts(const fv_field *field, const char *group) {
-    unsigned bits = parts_that_read(group, field);
+    uint64_t bits = parts_that_read(group, field);
     if (bits != 0 && !asks_for_parts(field, group))
         add_reader(&(config_reader){field->key, {{group, bits}}});
     int n = 0;
@@ -110,10 +110,10 @@ bool config_is_default(const fv_config *config, const fv_field *field) {
     return fv_config_number(config, field) == fv_config_number(&defaults, field);
 }
 
-static unsigned bits_of_layers(const fv_layers *layers) {
-    unsigned bits = 0;
+static uint64_t bits_of_layers(const fv_layers *layers) {
+    uint64_t bits = 0;
     for (int i = 0; i < layers->n; i++) {
-        bits |= 1u << layers->kind[i];
+        bits |= (uint64_t)1 << layers->kind[i];
         for (int option = 0; option < N_LAYER_OPTIONS; option++)
             if (layer_sets(layers, i, option)) bits |= CONFIG_LAYER_OPTION(option);
     }
@@ -122,11 +122,11 @@ static unsigned bits_of_layers(const fv_layers *layers) {
 
 bool config_chooses(const config_choices *choices, const fv_config *config) {
     const fv_field *field = fv_field_find(choices->key);
-    unsigned bits;
+    uint64_t bits;
     if (field->type == FV_TYPE_LAYERS)
         bits = bits_of_layers(&config->model.layers);
     else if (field->type == FV_TYPE_CHOICE || field->type == FV_TYPE_BOOL)
-        bits = 1u << (int)fv_config_number(config, field);
+        bits = (uint64_t)1 << (int)fv_config_number(config, field);
     else
         bits = config_is_default(config, field) ? CONFIG_AT_DEFAULT : CONFIG_SET;
     return (bits & choices->bits) != 0;
@@ -172,7 +172,7 @@ static void name_choices(const config_choices *choices, char *text, size_t size)
     }
     char choice[64];
     int n = 0;
-    for (int i = 0; choice_text(field, i, choice); i++) n += choices->bits >> i & 1;
+    for (int i = 0; choice_text(field, i, choice); i++) n += (int)(choices->bits >> i & 1);
     size_t used = 0;
     for (int i = 0, named = 0; used < size && choice_text(field, i, choice); i++) {
         if (!(choices->bits >> i & 1)) continue;

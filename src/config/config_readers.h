@@ -10,13 +10,13 @@
 
 // Bits of a number, and of a layer's own option (config/layer_list.h), behind those of the layers.
 enum { CONFIG_AT_DEFAULT = 1 << false, CONFIG_SET = 1 << true };
-#define CONFIG_LAYER_OPTION(option) (1u << (FV_LAYER_COUNT + (option)))
+#define CONFIG_LAYER_OPTION(option) ((uint64_t)1 << (FV_LAYER_COUNT + (option)))
 
 // The choices of another field that read it, a set of bits: 1 << FV_..._X of a choice list or of
 // the layers of a list, 1 << false or 1 << true, 1 << (not the default) of a number.
 typedef struct config_choices {
     const char *key; // of the other field; NULL ends a list of alternatives
-    unsigned bits;
+    uint64_t bits;
 } config_choices;
 
 enum { CONFIG_ALTERNATIVES = 3 };

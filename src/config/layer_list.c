@@ -3,21 +3,25 @@
 #include "base/text.h"
 #include "config/synonym_lookup.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
 // The options of every layer, and which layer takes each.
 static const struct option {
-    const char *name;
+    const char *name, *key; // of the field that holds where a layer says nothing
     int kind;
-    int lowest, highest;
     size_t offset; // of its values in fv_layers
 } OPTIONS[] = {
-#define FV_LAYER_OPTION(name, LAYER, lowest, highest)                                              \
-    {#name, FV_LAYER_##LAYER, lowest, highest, offsetof(fv_layers, name)},
+#define FV_LAYER_OPTION(name, LAYER)                                                               \
+    {#name, "model." #name, FV_LAYER_##LAYER, offsetof(fv_layers, name)},
 #include <fovea/fields.def>
 };
 enum { N_OPTIONS = sizeof OPTIONS / sizeof *OPTIONS };
+
+static const fv_field *field_of(const struct option *option) {
+    return fv_field_find(option->key);
+}
 
 static fv_layer_option *values_of(fv_layers *layers, const struct option *option) {
     return (fv_layer_option *)((char *)layers + option->offset);
@@ -40,15 +44,7 @@ static int find_kind(const fv_field *field, const char *name, size_t length) {
     return -1;
 }
 
-// "attention(window=8 sinks=2)": the layer that has the first option, with all of its own.
-static void write_example(const fv_field *field, char *text, size_t size) {
-    int n = snprintf(text, size, "%s(", field->choices[OPTIONS[0].kind]);
-    for (int i = 0; i < N_OPTIONS && n < (int)size; i++)
-        if (OPTIONS[i].kind == OPTIONS[0].kind)
-            n += snprintf(text + n, size - (size_t)n, "%s%s=%d", i > 0 ? " " : "", OPTIONS[i].name,
-                          i > 0 ? 2 : 8);
-    if (n < (int)size) snprintf(text + n, size - (size_t)n, ")");
-}
+static const char example[] = "attention(window=8 sinks=2)";
 
 // What was meant: a number of layers, several of them in one word, or a name like the one in front
 // of a repetition or options.
@@ -82,20 +78,73 @@ static fv_status refuse(const reader *r) {
 }
 
 static fv_status refuse_option(const reader *r, int kind, const char *name) {
-    char names[128] = "none";
+    const char *names[N_OPTIONS + 1], *layer = r->field->choices[kind];
     int n = 0;
     for (int i = 0; i < N_OPTIONS; i++)
-        if (OPTIONS[i].kind == kind)
-            n += snprintf(names + n, sizeof names - (size_t)n, "%s%s", n > 0 ? ", " : "",
-                          OPTIONS[i].name);
-    return fv_fail(r->error, FV_USAGE, "%s: %s has no option '%.40s'; it has %s", r->field->key,
-                   r->field->choices[kind], name, names);
+        if (OPTIONS[i].kind == kind) names[n++] = OPTIONS[i].name;
+    names[n] = NULL;
+    if (n == 0)
+        return fv_fail(r->error, FV_USAGE, "%s: %s has no option '%.40s'; it has none",
+                       r->field->key, layer, name);
+    return fv_fail(r->error, FV_USAGE, "%s: %s has no option '%.40s'; the nearest is '%s'",
+                   r->field->key, layer, name, text_nearest(name, names));
+}
+
+// The number that an option's field has for this text; false where it has none.
+static bool number_of(const fv_field *field, const char *text, double *number) {
+    long long whole;
+    switch (field->type) {
+    case FV_TYPE_INT:
+        if (!text_to_int(text, &whole)) return false;
+        *number = (double)whole;
+        return *number >= field->lowest && *number <= field->highest;
+    case FV_TYPE_REAL:
+        if (!text_to_real(text, number)) return false;
+        if (*number == 0) *number = 0; // -0 and 0 are one configuration
+        return *number >= field->lowest && *number <= field->highest;
+    case FV_TYPE_BOOL:
+        *number = strcmp(text, "true") == 0;
+        return *number != 0 || strcmp(text, "false") == 0;
+    case FV_TYPE_CHOICE:
+        whole = find_kind(field, text, strlen(text));
+        *number = (double)whole;
+        return whole >= 0;
+    case FV_TYPE_INTS:
+    case FV_TYPE_LAYERS:
+        break;
+    }
+    return false;
+}
+
+// "a whole number from 0 to 65536", "one of none, head, feature".
+static void write_wanted(const fv_field *field, char *text, size_t size) {
+    const char *const *choices = field->choices;
+    size_t n = 0;
+    if (field->type == FV_TYPE_BOOL) {
+        snprintf(text, size, "true or false");
+    } else if (field->type != FV_TYPE_CHOICE) {
+        snprintf(text, size, "a %snumber from %.10g to %.10g",
+                 field->type == FV_TYPE_INT ? "whole " : "", field->lowest, field->highest);
+    } else {
+        for (int i = 0; choices[i] != NULL && n < size; i++)
+            n += (size_t)snprintf(text + n, size - n, "%s%s", i > 0 ? ", " : "one of ", choices[i]);
+    }
+}
+
+static fv_status refuse_value_of(const reader *r, int kind, const fv_field *field, const char *name,
+                                 const char *value) {
+    char wanted[256];
+    write_wanted(field, wanted, sizeof wanted);
+    bool choice = field->type == FV_TYPE_CHOICE;
+    return fv_fail(
+        r->error, FV_USAGE, "%s: the %s of %s must be %s, not '%.40s'%s%s%s", r->field->key, name,
+        r->field->choices[kind], wanted, value, choice ? "; the nearest is '" : "",
+        choice ? synonym_nearest(field->key, value, field->choices) : "", choice ? "'" : "");
 }
 
 // "window=8" into layer i.
 static fv_status read_option(const reader *r, char *word, fv_layers *layers, int i) {
-    char *value = strchr(word, '='), example[128];
-    write_example(r->field, example, sizeof example);
+    char *value = strchr(word, '=');
     if (value == NULL)
         return fv_fail(r->error, FV_USAGE,
                        "%s: '%.40s' in '%.100s' is no option; options read as in %s", r->field->key,
@@ -106,16 +155,12 @@ static fv_status read_option(const reader *r, char *word, fv_layers *layers, int
         const struct option *option = &OPTIONS[k];
         if (option->kind != kind || strcmp(option->name, word) != 0) continue;
         fv_layer_option *to = &values_of(layers, option)[i];
-        long long number;
         if (to->given)
             return fv_fail(r->error, FV_USAGE, "%s: '%.100s' gives %s twice", r->field->key,
                            r->item, word);
-        if (!text_to_int(value, &number) || number < option->lowest || number > option->highest)
-            return fv_fail(r->error, FV_USAGE,
-                           "%s: the %s of %s must be a whole number from %d to %d, not '%.40s'",
-                           r->field->key, word, r->field->choices[kind], option->lowest,
-                           option->highest, value);
-        *to = (fv_layer_option){true, (int)number};
+        if (!number_of(field_of(option), value, &to->value))
+            return refuse_value_of(r, kind, field_of(option), word, value);
+        to->given = true;
         return FV_OK;
     }
     return refuse_option(r, kind, word);
@@ -125,8 +170,7 @@ static fv_status read_option(const reader *r, char *word, fv_layers *layers, int
 static fv_status read_options(const reader *r, const char *open, fv_layers *layers, int i,
                               const char **end) {
     size_t length = strcspn(open + 1, ")");
-    char words[256], example[128];
-    write_example(r->field, example, sizeof example);
+    char words[FV_LAYER_SIZE];
     if (open[1 + length] != ')' || length >= sizeof words)
         return fv_fail(r->error, FV_USAGE,
                        "%s: '%.100s' does not close its options; they read as in %s", r->field->key,
@@ -180,6 +224,14 @@ fv_status layer_list_add(const fv_field *field, const char *item, fv_layers *lay
     return FV_OK;
 }
 
+static const char *value_text(const fv_field *field, double value, char number[32]) {
+    if (field->type == FV_TYPE_CHOICE) return field->choices[(int)value];
+    if (field->type == FV_TYPE_BOOL) return value != 0 ? "true" : "false";
+    text_from_real(value, number, 32);
+    if (field->type == FV_TYPE_INT) snprintf(number, 32, "%d", (int)value);
+    return number;
+}
+
 int fv_layer_text(const fv_layers *layers, int i, char *text, size_t size) {
     const fv_field *field = fv_field_find("model.layers");
     int n = snprintf(text, size, "%s", field->choices[layers->kind[i]]), n_given = 0;
@@ -187,22 +239,56 @@ int fv_layer_text(const fv_layers *layers, int i, char *text, size_t size) {
         fv_layer_option value = value_in(layers, &OPTIONS[k], i);
         if (!value.given) continue;
         size_t at = (size_t)n < size ? (size_t)n : size;
-        n += snprintf(text + at, size - at, "%c%s=%d", n_given++ ? ' ' : '(', OPTIONS[k].name,
-                      value.value);
+        char number[32];
+        n += snprintf(text + at, size - at, "%c%s=%s", n_given++ ? ' ' : '(', OPTIONS[k].name,
+                      value_text(field_of(&OPTIONS[k]), value.value, number));
     }
     size_t at = (size_t)n < size ? (size_t)n : size;
     return n_given ? n + snprintf(text + at, size - at, ")") : n;
 }
 
 #define FV_LAYER_OPTION(name, ...)                                                                 \
-    int layer_##name(const fv_model_config *model, int i) {                                        \
-        return model->layers.name[i].given ? model->layers.name[i].value : model->name;            \
+    layer_type_of_##name layer_##name(const fv_model_config *model, int i) {                       \
+        const fv_layer_option *own = &model->layers.name[i];                                       \
+        return own->given ? (layer_type_of_##name)own->value : model->name;                        \
     }
 #include <fovea/fields.def>
 
+static double defaults[N_OPTIONS];
+static pthread_once_t found = PTHREAD_ONCE_INIT;
+
+static void find_defaults(void) {
+    fv_config usual;
+    fv_config_init(&usual);
+    for (int i = 0; i < N_OPTIONS; i++)
+        defaults[i] = fv_config_number(&usual, field_of(&OPTIONS[i]));
+}
+
+static double default_of(int option) {
+    pthread_once(&found, find_defaults);
+    return defaults[option];
+}
+
 bool layer_sets(const fv_layers *layers, int i, int option) {
     fv_layer_option value = value_in(layers, &OPTIONS[option], i);
-    return value.given && value.value > 0;
+    return value.given && value.value != default_of(option);
+}
+
+void layer_option_settle(fv_config *config, int option) {
+    const struct option *o = &OPTIONS[option];
+    fv_layers *layers = &config->model.layers;
+    double usual = default_of(option), of_model = fv_config_number(config, field_of(o));
+    for (int i = 0; i < layers->n; i++) {
+        if (layers->kind[i] != o->kind) continue;
+        fv_layer_option *own = &values_of(layers, o)[i];
+        double value = own->given ? own->value : of_model;
+        *own = (fv_layer_option){value != usual, value != usual ? value : 0};
+    }
+    fv_config_set(config, o->key, field_of(o)->default_text, NULL);
+}
+
+const char *layer_option_key(int option) {
+    return OPTIONS[option].key;
 }
 
 const char *layer_option_name(int option) {

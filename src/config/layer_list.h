@@ -10,8 +10,11 @@
 fv_status layer_list_add(const fv_field *field, const char *item, fv_layers *layers,
                          fv_error *error);
 
-// The value that holds for layer i, its own or else the model's: layer_window(model, i), ...
-#define FV_LAYER_OPTION(name, ...) int layer_##name(const fv_model_config *model, int i);
+// The value that holds for layer i, its own or else the model's: layer_window(model, i), ... of the
+// type that the field model.window has.
+#define FV_LAYER_OPTION(name, ...)                                                                 \
+    typedef __typeof__(((fv_model_config *)0)->name) layer_type_of_##name;                         \
+    layer_type_of_##name layer_##name(const fv_model_config *model, int i);
 #include <fovea/fields.def>
 
 // The options of layers, in the order of fields.def: LAYER_OPTION_window, ...
@@ -21,10 +24,15 @@ enum {
     N_LAYER_OPTIONS
 };
 
-// Whether layer i says for itself that an option is not 0.
+// Whether layer i says for itself that an option is other than its field's default.
 bool layer_sets(const fv_layers *layers, int i, int option);
 
-// The name of an option, and of the layer that takes it.
+// Every layer says the option for itself, or nothing where it is the default; the model's field is
+// the default.
+void layer_option_settle(fv_config *config, int option);
+
+// The key of an option's field, its name, and the layer that takes it.
+const char *layer_option_key(int option);
 const char *layer_option_name(int option);
 const char *layer_option_owner(int option);
 

@@ -17,7 +17,7 @@ typedef struct config_checking {
 fv_status check_refuse(const config_checking *c, const char *key, const char *format, ...)
     FV_PRINTF(3, 4);
 
-enum { FV_PART_READS = 12, FV_PART_RULES = 2, FV_PART_SAME = 4 };
+enum { FV_PART_READS = 32, FV_PART_RULES = 8, FV_PART_SAME = 16 };
 
 // A field that a part reads: FV_READS(task.n_pairs).
 #define FV_READS(field) offsetof(fv_config, field)

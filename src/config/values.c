@@ -221,7 +221,7 @@ static void put_layers(cursor *c, const fv_layers *layers) {
     put(c, "[");
     for (int i = 0; i < layers->n; i++) {
         if (i > 0) put(c, ", ");
-        char layer[128];
+        char layer[FV_LAYER_SIZE];
         fv_layer_text(layers, i, layer, sizeof layer);
         put(c, layer);
     }

@@ -59,6 +59,8 @@ static void reserve(fv_decoder *d, decoder_layer *layer) {
     decoder_attention *a = &layer->attention;
     const decoder_sizes *s = &d->sizes;
     choose_mask(d, layer, a);
+    a->n_kv = heads_of(&d->config.model, layer->place).n_kv;
+    size_t kv = (size_t)(a->n_kv * s->d_head) * sizeof(float);
     const fv_attention_mask *mask = &a->mask;
     a->rolling = (mask->window > 0 || mask->sinks > 0) && mask->stride == 0 &&
                  mask->n_globals == 0 && mask->random_blocks == 0;
@@ -68,8 +70,8 @@ static void reserve(fv_decoder *d, decoder_layer *layer) {
     a->capacity = d->n;
     if (a->rolling && a->n_sinks + a->keep < d->n - s->piece)
         a->capacity = a->n_sinks + a->keep + s->piece;
-    a->at_k = arena_reserve(&d->kept, (size_t)a->capacity, (size_t)s->d * sizeof(float));
-    a->at_v = arena_reserve(&d->kept, (size_t)a->capacity, (size_t)s->d * sizeof(float));
+    a->at_k = arena_reserve(&d->kept, (size_t)a->capacity, kv);
+    a->at_v = arena_reserve(&d->kept, (size_t)a->capacity, kv);
 }
 
 // A plan over the cache, of n_head heads from `head` on.
@@ -79,7 +81,8 @@ static fv_status make_plan(const fv_decoder *d, const decoder_layer *layer, int6
     const fv_model_config *model = &d->config.model;
     fv_attention_config c;
     fv_attention_config_init(&c);
-    c.n_head = c.n_kv_head = n_head;
+    c.n_head = n_head;
+    c.n_kv_head = n_head == 1 ? 1 : a->n_kv;
     c.n_query = c.n_key = a->capacity;
     c.d_head = d->sizes.d_head;
     c.score = model->score;
@@ -118,7 +121,7 @@ static void make_room(const fv_decoder *d, decoder_attention *a, int64_t n) {
     size_t d_head = (size_t)d->sizes.d_head, head = (size_t)a->capacity * d_head;
     size_t to = (size_t)a->n_sinks * d_head, from = (size_t)(a->n_held - a->keep) * d_head;
     size_t bytes = (size_t)a->keep * d_head * sizeof(float);
-    for (size_t h = 0; h < (size_t)d->sizes.n_head; h++) {
+    for (size_t h = 0; h < (size_t)a->n_kv; h++) {
         float *k = decoder_kept(d, a->at_k) + h * head, *v = decoder_kept(d, a->at_v) + h * head;
         memmove(k + to, k + from, bytes);
         memmove(v + to, v + from, bytes);
@@ -199,12 +202,16 @@ static fv_status attend(const fv_decoder *d, const decoder_attention *a, int64_t
     const float *k = decoder_kept(d, a->at_k), *v = decoder_kept(d, a->at_v);
     int64_t rows = n * d->sizes.d_head, cache = a->capacity * d->sizes.d_head;
     fv_status status = FV_OK;
-    for (int h = 0; n > 1 && h < d->sizes.n_head; h++)
-        attend_head(d, a, plan_of_head(a, h), (decoder_run){row, n}, q + h * rows, k + h * cache,
-                    v + h * cache, o + h * rows);
-    for (int h = 0; n == 1 && h < a->n_plans && status == FV_OK; h++)
-        status = fv_attention_decode(a->plans[h], row + 1, q + h * rows, k + h * cache,
-                                     v + h * cache, o + h * rows, error);
+    for (int h = 0; n > 1 && h < d->sizes.n_head; h++) {
+        int64_t shared = h * a->n_kv / d->sizes.n_head * cache;
+        attend_head(d, a, plan_of_head(a, h), (decoder_run){row, n}, q + h * rows, k + shared,
+                    v + shared, o + h * rows);
+    }
+    for (int h = 0; n == 1 && h < a->n_plans && status == FV_OK; h++) {
+        int64_t shared = h * a->n_kv / d->sizes.n_head * cache;
+        status = fv_attention_decode(a->plans[h], row + 1, q + h * rows, k + shared, v + shared,
+                                     o + h * rows, error);
+    }
     return status;
 }
 
@@ -245,11 +252,12 @@ static fv_status pass(fv_decoder *d, decoder_layer *layer, int64_t n, const floa
 
 static double operations(const fv_decoder *d, const decoder_layer *layer, double n, bool last) {
     const fv_attention_mask *mask = &layer->attention.mask;
-    double maps = 2 * decoder_map_operations(&layer->map[W_Q]), seen = n;
+    double outer = 2 * decoder_map_operations(&layer->map[W_Q]), seen = n;
+    double inner = 2 * decoder_map_operations(&layer->map[W_K]);
     if (mask->window > 0 && (double)(mask->window + mask->sinks) < n)
         seen = (double)(mask->window + mask->sinks);
-    if (last) return maps * (n + 1) + 2 * (double)d->sizes.d * seen;
-    return 2 * maps * n + 2 * (double)d->sizes.d * (n - seen / 2) * seen;
+    if (last) return inner * n + outer + 2 * (double)d->sizes.d * seen;
+    return (inner + outer) * n + 2 * (double)d->sizes.d * (n - seen / 2) * seen;
 }
 
 const decoder_kind decoder_kind_attention = {.norm = "blocks.%d.ln1",

@@ -30,11 +30,12 @@ typedef struct decoder_norm {
     const float *w, *b; // [d]
 } decoder_norm;
 
-// Keys and values, [head][capacity][d_head]. Behind a window only what a later query sees is
+// Keys and values, [n_kv][capacity][d_head]. Behind a window only what a later query sees is
 // carried on: the sinks, and as many rows as the window has.
 typedef struct decoder_attention {
     fv_attention_mask mask; // of rows of the cache; without its arrays
     int64_t capacity, n_held;
+    int64_t n_kv;           // heads of keys and values
     int64_t n_sinks, keep;  // rows that a later query can see, where the cache drops the others
     bool rolling;           // it does
     bool exclude_self;      // a query stands one row before its own

@@ -35,7 +35,7 @@ static bool same_value(const fv_config *a, const fv_config *b, const fv_field *f
     const char *at_a = (const char *)a + field->offset, *at_b = (const char *)b + field->offset;
     size_t size = field->type == FV_TYPE_INTS ? sizeof(fv_ints) : sizeof(fv_layers);
     if (memcmp(at_a, at_b, size) == 0) return true; // what is written says the rest
-    char text_a[4096], text_b[4096];
+    char text_a[FV_VALUE_SIZE], text_b[FV_VALUE_SIZE];
     int length_a = fv_config_get(a, field, text_a, sizeof text_a);
     int length_b = fv_config_get(b, field, text_b, sizeof text_b);
     return length_a == length_b && strcmp(text_a, text_b) == 0;

@@ -1,6 +1,7 @@
 // The tables of everything that experiment files are made of, under one roof.
 #include "base/text.h"
 #include "claims/claim_plan.h"
+#include "config/layer_list.h"
 #include "config/part.h"
 #include "config/synonym_lookup.h"
 #include "figures/kind.h"
@@ -52,6 +53,13 @@ static bool field_at(int i, fv_topic *t) {
     if (field->choices == NULL && field->type != FV_TYPE_BOOL)
         snprintf(t->takes + length, sizeof t->takes - length, ", %.10g to %.10g", field->lowest,
                  field->highest);
+    for (int option = 0; option < N_LAYER_OPTIONS; option++) {
+        if (fv_field_find(layer_option_key(option)) != field) continue;
+        char own[80];
+        snprintf(own, sizeof own, "one layer's own as in %s(%s=%s)", layer_option_owner(option),
+                 layer_option_name(option), field->default_text);
+        add(t->takes, sizeof t->takes, "; ", own);
+    }
     config_readers_text(field, t->read_by, sizeof t->read_by);
     bool quoted = field->type == FV_TYPE_INTS || field->type == FV_TYPE_LAYERS;
     snprintf(t->example, sizeof t->example, "%s=%s%s%s", field->key, quoted ? "'" : "",

@@ -30,7 +30,7 @@ typedef struct walk {
 
 uint64_t sweep_hash(uint64_t hash, const fv_config *config, const fv_field *const *fields, int n) {
     for (int i = 0; i < n; i++) {
-        char value[4096];
+        char value[FV_VALUE_SIZE];
         fv_config_get(config, fields[i], value, sizeof value);
         hash = text_hash(text_hash(hash, value), "\n");
     }

@@ -61,7 +61,7 @@ static bool equals(void *context, const fv_field *field, const char *value) {
         double number = fv_config_number(config, field);
         return number >= first && number <= last;
     }
-    char of_run[4096], of_claim[4096];
+    char of_run[FV_VALUE_SIZE], of_claim[FV_VALUE_SIZE];
     if (fv_config_set(&other, field->key, value, NULL) != FV_OK) return false;
     fv_config_get(config, field, of_run, sizeof of_run);
     fv_config_get(&other, field, of_claim, sizeof of_claim);

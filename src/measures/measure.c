@@ -219,7 +219,7 @@ static fv_status no_such_series(const fv_record *record, const char *name, fv_er
 
 static int bind_field(sqlite3_stmt *statement, int i, const fv_field *field,
                       const fv_config *config) {
-    char value[4096];
+    char value[FV_VALUE_SIZE];
     if (field->type == FV_TYPE_INT || field->type == FV_TYPE_REAL || field->type == FV_TYPE_BOOL)
         return sqlite3_bind_double(statement, i, fv_config_number(config, field));
     fv_config_get(config, field, value, sizeof value);

@@ -15,8 +15,9 @@ double attention_state(const fv_config *config, int i) {
     const fv_model_config *m = &config->model;
     int window = layer_window(m, i), seen = config->task.context_length;
     if (window > 0 && window + layer_sinks(m, i) < seen) seen = window + layer_sinks(m, i);
-    int keys = m->d_score > 0 ? m->d_score * m->n_head : m->n_embd;
-    return (double)seen * (keys + m->n_embd);
+    const attention_heads heads = heads_of(m, i);
+    int keys = m->d_score > 0 ? m->d_score * heads.n_kv : heads.kv;
+    return (double)seen * (keys + heads.kv);
 }
 
 // Every layer gets its own window and sinks; none where they show it the whole context.
@@ -30,6 +31,15 @@ void attention_settle_windows(fv_config *c) {
         layers->sinks[i] = (fv_layer_option){!whole, whole ? 0 : sinks};
     }
     c->model.window = c->model.sinks = 0;
+}
+
+// Every layer says for itself what is not the default.
+void attention_settle_n_kv_head(fv_config *c) {
+    fv_layers *layers = &c->model.layers;
+    layer_option_settle(c, LAYER_OPTION_n_kv_head);
+    for (int i = 0; i < layers->n; i++)
+        if (layers->n_kv_head[i].value == c->model.n_head)
+            layers->n_kv_head[i] = (fv_layer_option){false, 0};
 }
 
 void attention_settle_d_score(fv_config *c) {
@@ -62,9 +72,23 @@ static fv_status check_window(const config_checking *c, int i) {
     return FV_OK;
 }
 
+static fv_status check_heads(const config_checking *c, int i) {
+    const fv_model_config *model = &c->config->model;
+    int n_kv = layer_n_kv_head(model, i), n = model->n_head, below = n_kv;
+    if (n_kv == 0 || n % n_kv == 0) return FV_OK;
+    while (below > 1 && n % below != 0) below--;
+    if (below > n) below = n;
+    const char *key = model->layers.n_kv_head[i].given ? "model.layers" : "model.n_kv_head";
+    return check_refuse(c, key,
+                        "%s: %d heads of queries cannot share %d heads of keys and values evenly; "
+                        "n_kv_head must divide model.n_head %d, as %d does",
+                        key, n, n_kv, n, below);
+}
+
 fv_status attention_check(const config_checking *c, int i) {
     const fv_model_config *model = &c->config->model;
     fv_status status = check_window(c, i);
+    if (status == FV_OK) status = check_heads(c, i);
     if (status != FV_OK) return status;
     if (model->d_score > model->n_embd / model->n_head)
         return check_refuse(c, "model.d_score",

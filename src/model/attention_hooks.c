@@ -2,17 +2,13 @@
 #include "model/attention_layer.h"
 
 // Queries and sums at the outputs, keys and values at the inputs: in a model that is seen both are
-// all positions.
-static model_lanes lanes_of(const model_layer *layer, const model_tile *tile, enum buffer which) {
-    return lanes_dense(tile_buffer(tile, layer->buffer[which]), layer->out.n,
-                       layer->model->config.model.n_embd);
-}
-
-// The same rows as [T][H] of d_head.
+// all positions. Rows as [T][heads] of d_head.
 static model_lanes lanes_of_heads(const model_layer *layer, const model_tile *tile,
                                   enum buffer which) {
-    model_lanes lanes = lanes_of(layer, tile, which);
-    lanes.row_stride /= layer->model->config.model.n_head;
+    const attention_heads *heads = &model_attention_of(layer)->heads;
+    model_lanes lanes = lanes_dense(tile_buffer(tile, layer->buffer[which]), layer->out.n,
+                                    which == K || which == V ? heads->kv : heads->q);
+    lanes.row_stride = (ptrdiff_t)heads->width * FV_LANES;
     return lanes;
 }
 static model_lanes lanes_q(const model_layer *layer, const model_tile *tile, real *scratch) {
@@ -75,8 +71,8 @@ static model_lanes lanes_out(const model_layer *layer, const model_tile *tile, r
 const layer_hook attention_hooks[] = {
     FV_NORM_HOOKS("ln1."),
     {"attn.hook_q", "THh", lanes_q, FV_HOOK_EARLY, NULL},
-    {"attn.hook_k", "THh", lanes_k, FV_HOOK_EARLY, NULL},
-    {"attn.hook_v", "THh", lanes_v, FV_HOOK_LIES, NULL},
+    {"attn.hook_k", "TGh", lanes_k, FV_HOOK_EARLY, NULL},
+    {"attn.hook_v", "TGh", lanes_v, FV_HOOK_LIES, NULL},
     {"attn.hook_pattern", "HTK", lanes_pattern, FV_HOOK_EARLY, NULL},
     {"attn.hook_z", "THh", lanes_z, FV_HOOK_LIES, NULL},
     {"attn.hook_result", "THd", lanes_result, FV_HOOK_MADE, NULL},

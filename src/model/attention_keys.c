@@ -12,15 +12,16 @@ attention_sight sight_of(const fv_model_config *config, int i) {
                              .exclude_self = config->exclude_self};
 }
 
-static attention_heads heads_of(const fv_model_config *config) {
-    int width = config->n_embd / config->n_head, n_kv = config->n_head;
+attention_heads heads_of(const fv_model_config *config, int i) {
+    int width = config->n_embd / config->n_head, n_kv = layer_n_kv_head(config, i);
+    if (n_kv == 0) n_kv = config->n_head;
     return (attention_heads){config->n_head, n_kv, width, config->n_embd, n_kv * width};
 }
 
 fv_status attention_layer_create(model_layer *layer, int i, fv_error *error) {
     attention_layer *a = calloc(1, sizeof *a);
     if (a == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory for attention");
-    a->heads = heads_of(&layer->model->config.model);
+    a->heads = heads_of(&layer->model->config.model, i);
     a->sight = sight_of(&layer->model->config.model, i);
     layer->own = a;
     return FV_OK;

@@ -36,17 +36,6 @@ typedef enum attention_way {
     FV_ATTEND_TILES,  // no probabilities are kept, positions in the lanes: attention_long.h
 } attention_way;
 
-// Head h of queries reads head h n_kv / n of keys and values.
-typedef struct attention_heads {
-    int n, n_kv, width;
-    int q, kv; // widths of a row of queries, and of one of keys or values
-} attention_heads;
-
-// The first feature of the keys and values that head h reads.
-static inline int attention_kv_first(const attention_heads *heads, int h) {
-    return h * heads->n_kv / heads->n * heads->width;
-}
-
 typedef struct attention_layer {
     attention_heads heads;
     attention_sight sight;
@@ -74,6 +63,7 @@ fv_status attention_plan_keys(model_layer *layer, fv_error *error);
 int attention_reach(const fv_config *config, int i);
 double attention_state(const fv_config *config, int i);
 void attention_settle_windows(fv_config *config);
+void attention_settle_n_kv_head(fv_config *config);
 void attention_settle_d_score(fv_config *config);
 fv_status attention_check(const config_checking *checking, int i);
 

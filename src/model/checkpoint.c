@@ -56,7 +56,7 @@ static json_t *make_metadata(const fv_config *config, const checkpoint_map *map,
     int n;
     const fv_field *fields = fv_fields(&n);
     for (int i = 0; made && i < n; i++) {
-        char text[4096];
+        char text[FV_VALUE_SIZE];
         fv_config_get(config, &fields[i], text, sizeof text);
         made = set_text(metadata, fields[i].key, text);
     }

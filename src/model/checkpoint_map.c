@@ -2,6 +2,7 @@
 
 #include "config/layer_list.h"
 #include "model/activations.h"
+#include "model/attention_keys.h"
 #include "model/layers.h"
 #include "model/scores.h"
 
@@ -16,6 +17,7 @@ typedef enum axis {
     IN,
     OUT,
     HEADS,
+    KV_HEADS,
     D_HEAD,
     D_MLP,
     VOCAB,
@@ -24,30 +26,34 @@ typedef enum axis {
 
 typedef struct plan {
     const char *name;
-    bool per_head; // has a leading dimension of heads
+    axis heads; // NONE, or has a leading dimension of HEADS or KV_HEADS
     axis rows, columns;
 } plan;
 
 // The halves of a TransformerLens block, of which a model may lack one.
-static const plan ATTENTION[] = {
-    {"attn.W_Q", true, IN, D_HEAD},     {"attn.W_K", true, IN, D_HEAD},
-    {"attn.W_V", true, IN, D_HEAD},     {"attn.W_O", true, D_HEAD, OUT},
-    {"attn.b_Q", false, HEADS, D_HEAD}, {"attn.b_K", false, HEADS, D_HEAD},
-    {"attn.b_V", false, HEADS, D_HEAD}, {"attn.b_O", false, NONE, OUT},
-    {"ln1.w", false, NONE, IN},         {"ln1.b", false, NONE, IN}};
+static const plan ATTENTION[] = {{"attn.W_Q", HEADS, IN, D_HEAD},
+                                 {"attn.W_K", KV_HEADS, IN, D_HEAD},
+                                 {"attn.W_V", KV_HEADS, IN, D_HEAD},
+                                 {"attn.W_O", HEADS, D_HEAD, OUT},
+                                 {"attn.b_Q", NONE, HEADS, D_HEAD},
+                                 {"attn.b_K", NONE, KV_HEADS, D_HEAD},
+                                 {"attn.b_V", NONE, KV_HEADS, D_HEAD},
+                                 {"attn.b_O", NONE, NONE, OUT},
+                                 {"ln1.w", NONE, NONE, IN},
+                                 {"ln1.b", NONE, NONE, IN}};
 
-static const plan MLP[] = {{"mlp.W_gate", false, IN, D_MLP}, {"mlp.W_in", false, IN, D_MLP},
-                           {"mlp.b_in", false, NONE, D_MLP}, {"mlp.W_out", false, D_MLP, OUT},
-                           {"mlp.b_out", false, NONE, OUT},  {"ln2.w", false, NONE, IN},
-                           {"ln2.b", false, NONE, IN}};
+static const plan MLP[] = {{"mlp.W_gate", NONE, IN, D_MLP}, {"mlp.W_in", NONE, IN, D_MLP},
+                           {"mlp.b_in", NONE, NONE, D_MLP}, {"mlp.W_out", NONE, D_MLP, OUT},
+                           {"mlp.b_out", NONE, NONE, OUT},  {"ln2.w", NONE, NONE, IN},
+                           {"ln2.b", NONE, NONE, IN}};
 
-static const plan EMBEDDING[] = {{"embed.W_E", false, VOCAB, OUT},
-                                 {"pos_embed.W_pos", false, CONTEXT, OUT}};
+static const plan EMBEDDING[] = {{"embed.W_E", NONE, VOCAB, OUT},
+                                 {"pos_embed.W_pos", NONE, CONTEXT, OUT}};
 
-static const plan HEAD[] = {{"ln_final.w", false, NONE, IN},
-                            {"ln_final.b", false, NONE, IN},
-                            {"unembed.W_U", false, IN, VOCAB},
-                            {"unembed.b_U", false, NONE, VOCAB}};
+static const plan HEAD[] = {{"ln_final.w", NONE, NONE, IN},
+                            {"ln_final.b", NONE, NONE, IN},
+                            {"unembed.W_U", NONE, IN, VOCAB},
+                            {"unembed.b_U", NONE, NONE, VOCAB}};
 
 #define COUNT(array) (int)(sizeof(array) / sizeof(array)[0])
 
@@ -67,6 +73,10 @@ const char *checkpoint_obstacle(const fv_config *config, bool widen) {
         return "its attention weights are not a softmax of dot products (model.score), the only "
                "ones "
                "that TransformerLens has";
+    for (int i = 0; i < model->layers.n; i++)
+        if (layer_n_kv_head(model, i) != 0 && layer_n_kv_head(model, i) != model->n_head)
+            return "heads share keys and values (model.n_kv_head), which the configuration written "
+                   "for TransformerLens does not express";
     for (int i = 0; i < model->layers.n; i++)
         if (layer_window(model, i) > 0)
             return "a position does not attend to all before it (model.window), which the "
@@ -109,7 +119,7 @@ int checkpoint_blocks(const fv_layers *layers, bool *has_mlp) {
 
 // --- one entry ---------------------------------------------------------------------------------
 
-static int extent(const fv_config *config, int width, axis axis_kind) {
+static int extent(const fv_config *config, int n_kv_head, int width, axis axis_kind) {
     const fv_model_config *model = &config->model;
     switch (axis_kind) {
     case NONE:
@@ -119,6 +129,8 @@ static int extent(const fv_config *config, int width, axis axis_kind) {
         return width;
     case HEADS:
         return model->n_head;
+    case KV_HEADS:
+        return n_kv_head;
     case D_HEAD:
         return model->n_embd / model->n_head;
     case D_MLP:
@@ -144,9 +156,9 @@ static checkpoint_entry *new_entry(checkpoint_map *map) {
     return entry;
 }
 
-// Where the parts of the stream begin that a layer reads and writes.
+// Where the parts of the stream begin that a layer reads and writes, and its heads of keys.
 typedef struct stream_parts {
-    int in, out;
+    int in, out, n_kv_head;
 } stream_parts;
 
 // Adds the tensor of `row` under the name "<prefix><plan's name>", filled from the model's tensor
@@ -157,12 +169,13 @@ static bool add(checkpoint_map *map, const fv_model *model, const plan *row, con
     checkpoint_entry *entry = new_entry(map);
     if (entry == NULL) return false;
     snprintf(entry->name, sizeof entry->name, "%s%s", prefix, row->name);
-    entry->heads = row->per_head ? config->model.n_head : 0;
-    entry->rows = extent(config, map->width, row->rows);
-    entry->columns = extent(config, map->width, row->columns);
+    int n_kv = parts.n_kv_head;
+    entry->heads = extent(config, n_kv, map->width, row->heads);
+    entry->rows = extent(config, n_kv, map->width, row->rows);
+    entry->columns = extent(config, n_kv, map->width, row->columns);
     int d = config->model.n_embd;
-    entry->n_rows = row->rows == NONE ? 1 : extent(config, d, row->rows);
-    entry->n_columns = extent(config, d, row->columns);
+    entry->n_rows = row->rows == NONE ? 1 : extent(config, n_kv, d, row->rows);
+    entry->n_columns = extent(config, n_kv, d, row->columns);
     entry->row = row->rows == IN ? parts.in : 0;
     entry->column = row->columns == IN ? parts.in : row->columns == OUT ? parts.out : 0;
 
@@ -175,7 +188,7 @@ static bool add(checkpoint_map *map, const fv_model *model, const plan *row, con
     entry->offset = tensor->offset;
     // The model keeps the heads of a matrix side by side: [d][H d_head] and [H d_head][d].
     size_t columns = (size_t)entry->n_columns;
-    bool heads_in_columns = row->per_head && row->columns == D_HEAD;
+    bool heads_in_columns = row->heads != NONE && row->columns == D_HEAD;
     entry->column_stride = 1;
     entry->row_stride = heads_in_columns ? columns * (size_t)entry->heads : columns;
     entry->head_stride = heads_in_columns ? columns : columns * (size_t)entry->n_rows;
@@ -214,7 +227,7 @@ static bool add_as_it_is(checkpoint_map *map, const fv_tensor *tensor, const cha
     if (entry == NULL) return false;
     bool matrix = tensor->n_dims == 2;
     *entry = (checkpoint_entry){.source = SOURCE_PARAMS, .offset = tensor->offset};
-    snprintf(entry->name, sizeof entry->name, "%s", name);
+    snprintf(entry->name, sizeof entry->name, "%.*s", (int)sizeof entry->name - 1, name);
     entry->rows = matrix ? tensor->shape[0] : 0;
     entry->n_rows = matrix ? tensor->shape[0] : 1;
     entry->columns = entry->n_columns = tensor->shape[matrix];
@@ -240,6 +253,9 @@ static bool add_half(checkpoint_map *map, const fv_model *model, bool mlp, int b
     char prefix[24], own[24];
     size_t length = layer ? (size_t)snprintf(own, sizeof own, "blocks.%d.", layer->index) : 0;
     snprintf(prefix, sizeof prefix, "blocks.%d.", block);
+    const fv_model_config *config = &model->config.model;
+    parts.n_kv_head =
+        layer && !mlp ? heads_of(config, (int)(layer - model->layers) - 1).n_kv : config->n_head;
     bool made = add_all(map, model, mlp ? MLP : ATTENTION, mlp ? COUNT(MLP) : COUNT(ATTENTION),
                         prefix, layer ? own : NULL, parts);
     for (int i = 0; layer && i < layer->n_tensors && made; i++) {
@@ -256,7 +272,7 @@ static bool add_blocks(checkpoint_map *map, const fv_model *model, int step) {
     const fv_layers *layers = &model->config.model.layers;
     int block = -1;
     bool full = true, made = true;
-    stream_parts parts = {0, step};
+    stream_parts parts = {.out = step};
     for (int i = 0; made && i < layers->n; i++) {
         const model_layer *layer = &model->layers[i + 1];
         switch (layer->type->half) {

@@ -1,6 +1,7 @@
 // The activations of a model by their names: the residual stream around each layer, and what each
 // layer lists of its own.
 #include "model/hooks.h"
+#include "model/attention_keys.h"
 
 #include "model/activations.h"
 
@@ -8,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int extent(const fv_config *config, int n_rows, char letter) {
+static int extent(const fv_config *config, int place, int n_rows, char letter) {
     const fv_model_config *model = &config->model;
     switch (letter) {
     case 'T':
@@ -19,6 +20,8 @@ static int extent(const fv_config *config, int n_rows, char letter) {
         return model->n_embd;
     case 'H':
         return model->n_head;
+    case 'G': // heads of keys and values; the embedding is no item of the list
+        return heads_of(model, place - 1).n_kv;
     case 'h':
         return model->n_embd / model->n_head;
     case 'm':
@@ -66,7 +69,7 @@ static void add(sites *s, int layer, const char *place, const layer_hook *hook) 
     snprintf(site->is.name, sizeof site->is.name, "%s%s", place, hook->name);
     site->is.size = 1;
     for (const char *letter = hook->shape; *letter != '\0'; letter++) {
-        int size = extent(&s->model->config, s->n_rows, *letter);
+        int size = extent(&s->model->config, layer, s->n_rows, *letter);
         site->is.shape[site->is.n_dims++] = size;
         site->is.size *= (size_t)size;
     }

@@ -14,7 +14,7 @@ static const char probe_name[] = "effective_rank";
 // One attention layer: "blocks.0.attn", its matrices, its heads.
 typedef struct layer {
     char prefix[48];
-    probe_matrix q, k, v, o; // [d][H d_head] three times, [H d_head][d]
+    probe_matrix q, k, v, o; // [d][H d_head], [d][n_kv d_head] twice, [H d_head][d]
     int n_head, d_head;
 } layer;
 
@@ -69,16 +69,17 @@ static fv_status measure_matrices(const layer *at, int step, fv_record *record, 
 
 static fv_status measure_circuits(const layer *at, int step, fv_record *record, fv_error *error) {
     probe_matrix o = matrix_transposed(at->o);
+    int n_kv = at->k.cols / at->d_head;
     for (int h = 0; h < at->n_head; h++) {
+        int shared = h * n_kv / at->n_head; // the head of keys and values that h reads
         const struct {
             const char *name;
             probe_matrix a, b;
-        } circuits[] = {{"QK", at->q, at->k}, {"OV", at->v, o}};
+        } circuits[] = {{"QK", head_of(at->q, h, at->d_head), head_of(at->k, shared, at->d_head)},
+                        {"OV", head_of(at->v, shared, at->d_head), head_of(o, h, at->d_head)}};
         for (int i = 0; i < 2; i++) {
             double rank = NAN;
-            fv_status status =
-                effective_rank_product(head_of(circuits[i].a, h, at->d_head),
-                                       head_of(circuits[i].b, h, at->d_head), &rank, error);
+            fv_status status = effective_rank_product(circuits[i].a, circuits[i].b, &rank, error);
             if (status == FV_OK) status = add(at, circuits[i].name, h, rank, step, record, error);
             if (status != FV_OK) return status;
         }

@@ -89,10 +89,14 @@ double fv_qk_form(const fv_model *model, const float *params, int layer, int hea
     if (!find_circuit(model, params, layer, &q, &k)) return NAN;
     q = matrix_transposed(q);
     k = matrix_transposed(k);
-    int d_head = q.rows / fv_model_config_of(model)->model.n_head;
+    int n_head = fv_model_config_of(model)->model.n_head, d_head = q.rows / n_head;
     int first = head < 0 ? 0 : head * d_head, end = head < 0 ? q.rows : first + d_head;
+    int n_kv = k.rows / d_head;
     double sum = 0;
-    for (int j = first; j < end; j++) sum += dot_row(q, j, s) * dot_row(k, j, s);
+    for (int j = first; j < end; j++) {
+        int shared = j / d_head * n_kv / n_head; // the head of keys that this one of queries reads
+        sum += dot_row(q, j, s) * dot_row(k, shared * d_head + j % d_head, s);
+    }
     return sum;
 }
 

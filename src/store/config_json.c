@@ -7,13 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { VALUE_SIZE = 4096 }; // the longest list, 64 layers with their options, is shorter
-
 static void print_field(FILE *out, const fv_config *config, const fv_field *field) {
     const void *value = (const char *)config + field->offset;
     const fv_layers *layers = value;
     const fv_ints *ints = value;
-    char text[VALUE_SIZE];
+    char text[FV_VALUE_SIZE];
     switch (field->type) {
     case FV_TYPE_INT:
     case FV_TYPE_REAL:
@@ -92,7 +90,7 @@ static fv_status set_field(fv_config *config, const char *key, const json_t *val
                        "%s has the field '%s', which this version of Fovea does not know; use the "
                        "version that wrote it",
                        where, key);
-    char text[VALUE_SIZE];
+    char text[FV_VALUE_SIZE];
     bool readable = json_is_array(value) ? list_text(value, text, sizeof text)
                                          : value_text(value, text, sizeof text);
     if (!readable)

@@ -195,6 +195,16 @@ static const struct {
     {TINY "model.layers=[attention] model.exclude_self=true", {-1}},
     {ALL "model.layers=[attention] model.exclude_self=true model.n_head=2", {-1}},
     {ALL "model.layers=[attention] model.exclude_self=true model.score=harmonic", {-1}},
+    // Heads of keys that are shared: pooled, textbook, with biases, powers, windows, per layer.
+    {TINY "model.layers=[attention] model.n_head=4 model.n_kv_head=1", {-1}},
+    {TINY "model.layers=[attention] model.n_head=4 model.n_kv_head=2 model.bias=true", {-1}},
+    {ALL "model.layers=[attention] model.n_head=4 model.n_kv_head=2 model.bias=true", {-1}},
+    {ALL "model.layers=[attention(n_kv_head=1),attention(n_kv_head=2)] model.n_head=4 "
+         "model.residual=true model.score=harmonic model.score_power_learned=true",
+     {-1}},
+    {LONG "model.layers=[attention(n_kv_head=1)] model.n_head=2 model.window=3 model.sinks=2 "
+          "model.norm=rms task.loss=all",
+     {-1}},
     // Windows and sinks: alone, with every score, around the own key, in stacks that prune.
     {TINY "model.layers=[attention] model.window=2", {-1}},
     {ALL "model.layers=[attention] model.window=1 model.bias=true", {-1}},
@@ -239,6 +249,8 @@ static const struct {
           "model.bias=true model.n_head=4",
      {-1}},
     {WIDE "model.layers=[attention] task.loss=all model.tied=true model.exclude_self=true", {-1}},
+    {WIDE "model.layers=[attention(n_kv_head=1)] task.loss=all model.bias=true model.n_head=4",
+     {-1}},
     {WIDE "model.layers=[attention,attention] model.positions=sinusoidal train.batch_size=17",
      {-1}},
     // Positions.

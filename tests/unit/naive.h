@@ -60,7 +60,7 @@ static void naive_softmax(double *scores, int n) {
 
 // What layer i of the list says, or else the model.
 static int naive_option(const fv_layer_option *own, int of_model) {
-    return own->given ? own->value : of_model;
+    return own->given ? (int)own->value : of_model;
 }
 
 static double naive_score(const fv_model_config *config, double power, const double *q,
@@ -88,6 +88,8 @@ static void naive_attention(const naive *n, int layer, int i) {
     int sinks = naive_option(&config->layers.sinks[i], config->sinks);
     const double *log_power = naive_param(n, "blocks.%d.attn.log_power", layer);
     int d = n->d, T = n->T, H = n->config->model.n_head, width = d / H;
+    int n_kv = naive_option(&config->layers.n_kv_head[i], config->n_kv_head);
+    int kv = (n_kv > 0 ? n_kv : H) * width, group = n_kv > 0 ? H / n_kv : 1;
     double *normed = malloc(sizeof(double) * (size_t)(5 * T * d + T)), *q = normed + T * d,
            *k = q + T * d, *v = k + T * d, *z = v + T * d, *p = z + T * d;
     naive_norm_rows(n, "blocks.%d.ln1.w", "blocks.%d.ln1.b", layer, normed);
@@ -96,24 +98,26 @@ static void naive_attention(const naive *n, int layer, int i) {
         naive_linear(x, naive_param(n, "blocks.%d.attn.W_Q", layer),
                      naive_param(n, "blocks.%d.attn.b_Q", layer), d, d, q + t * d);
         naive_linear(x, naive_param(n, "blocks.%d.attn.W_K", layer),
-                     naive_param(n, "blocks.%d.attn.b_K", layer), d, d, k + t * d);
+                     naive_param(n, "blocks.%d.attn.b_K", layer), d, kv, k + t * d);
         naive_linear(x, naive_param(n, "blocks.%d.attn.W_V", layer),
-                     naive_param(n, "blocks.%d.attn.b_V", layer), d, d, v + t * d);
+                     naive_param(n, "blocks.%d.attn.b_V", layer), d, kv, v + t * d);
     }
     for (int h = 0; h < H; h++)
         for (int t = 0; t < T; t++) {
+            int shared = h / group * width; // where the keys and values of this head begin
             int n_keys = n->config->model.exclude_self ? t : t + 1;
             double power = log_power ? exp(log_power[h]) : config->score_power;
             for (int j = 0; j < n_keys; j++) {
                 bool seen = window == 0 || j > t - window || j < sinks;
-                p[j] = seen ? naive_score(config, power, q + t * d + h * width,
-                                          k + j * d + h * width, width)
+                p[j] = seen ? naive_score(config, power, q + t * d + h * width, k + j * d + shared,
+                                          width)
                             : -INFINITY;
             }
             naive_softmax(p, n_keys);
-            for (int f = h * width; f < (h + 1) * width; f++) {
-                z[t * d + f] = 0;
-                for (int j = 0; j < n_keys; j++) z[t * d + f] += p[j] * v[j * d + f];
+            for (int f = 0; f < width; f++) {
+                double sum = 0;
+                for (int j = 0; j < n_keys; j++) sum += p[j] * v[j * d + shared + f];
+                z[t * d + h * width + f] = sum;
             }
             for (int j = 0; j < n_keys && n->patterns; j++)
                 n->patterns[((layer * H + h) * T + t) * T + j] = p[j];

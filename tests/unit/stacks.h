@@ -167,6 +167,8 @@ static inline void stack_draw_words(char words[1024], uint64_t *random, int long
     bool keeps = false;
     if (kinds & 1) {
         stack_say(words, "model.n_head=%d ", n_head);
+        if (n_head > 1 && noise_below(random, 2))
+            stack_say(words, "model.n_kv_head=%d ", n_head / 2);
         keeps = stack_draw_attention(words, random, width / n_head);
     }
     if (kinds & 2) {

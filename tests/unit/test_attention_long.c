@@ -110,6 +110,8 @@ static void equals_kept_probabilities(void **state) {
         "model.layers=[attention,mlp,attention] model.norm=layer model.residual=true",
         "task.loss=all task.context_length=530 model.n_embd=8 model.n_head=2 model.d_score=3 "
         "model.bias=true model.layers=[attention(window=20 sinks=1),attention]",
+        "task.loss=all task.context_length=600 model.n_embd=12 model.n_head=6 model.n_kv_head=2 "
+        "model.bias=true model.residual=true model.layers=[attention,attention(n_kv_head=1)]",
 #define FV_PART_SCORE(NAME, name)                                                                  \
     "task.loss=all task.context_length=520 model.n_embd=6 model.score=" #name,
 #include <fovea/fields.def>

@@ -198,7 +198,8 @@ static const refusal LISTS[] = {
     {"model.layers", "attention(window=70000)", "from 0 to 65536, not '70000'"},
     {"model.layers", "attention(window=8 window=9)", "gives window twice"},
     {"model.layers", "attention(window)", "'window' in 'attention(window)' is no option"},
-    {"model.layers", "attention(size=3)", "no option 'size'; it has window, sinks"},
+    {"model.layers", "attention(size=3)", "no option 'size'; the nearest is 'sinks'"},
+    {"model.layers", "attention(n_kv_head=1.5)", "whole number from 0 to 1024, not '1.5'"},
     {"model.layers", "mlp(window=3)", "mlp has no option 'window'; it has none"},
     {"train.snapshots", "[1, -1]", "not '-1'"},
     {"train.snapshots", "[1, x]", "not 'x'"},
@@ -321,6 +322,13 @@ static const struct {
 } FITS[] = {
     {{0}, NULL},
     {{"model.n_embd", "10", "model.n_head", "5"}, NULL},
+    {{"model.n_embd", "12", "model.n_head", "6", "model.n_kv_head", "3"}, NULL},
+    {{"model.n_embd", "12", "model.n_head", "6", "model.n_kv_head", "4"},
+     "model.n_kv_head: 6 heads of queries cannot share 4 heads of keys and values evenly; "
+     "n_kv_head "
+     "must divide model.n_head 6, as 3 does"},
+    {{"model.n_embd", "12", "model.n_head", "6", "model.layers", "attention(n_kv_head=12)"},
+     "model.layers: 6 heads of queries cannot share 12 heads of keys and values evenly"},
     {{"model.n_embd", "10", "model.n_head", "3"}, "n_head 3 does not divide model.n_embd 10"},
     {{"task.context_length", "0"},
      "task.context_length must be a whole number from 1 to 65536 for task.name copy; 0,"},

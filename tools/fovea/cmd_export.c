@@ -89,7 +89,7 @@ static void print_run(FILE *out, const struct selected *run, const fv_record *re
             fprintf(out, "%s,", run->id);
             print_cell(out, run->experiment);
             for (int f = 0; f < n_varying; f++) {
-                char text[4096];
+                char text[FV_VALUE_SIZE];
                 fv_config_get(&run->config, varying[f], text, sizeof text);
                 fputc(',', out);
                 print_cell(out, text);

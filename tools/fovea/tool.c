@@ -90,7 +90,7 @@ json_t *tool_number_json(double value) {
 static json_t *layers_json(const fv_layers *layers) {
     json_t *list = json_array();
     for (int i = 0; i < layers->n; i++) {
-        char text[128];
+        char text[FV_LAYER_SIZE];
         fv_layer_text(layers, i, text, sizeof text);
         json_array_append_new(list, json_string(text));
     }

@@ -17,7 +17,7 @@ char *parcel_order(const fv_config *config, const fv_probe *const *probes, int n
     int n;
     const fv_field *fields = fv_fields(&n);
     for (int i = 0; i < n; i++) {
-        char value[4096];
+        char value[FV_VALUE_SIZE];
         fv_config_get(config, &fields[i], value, sizeof value);
         fprintf(out, "%s=%s\n", fields[i].key, value);
     }

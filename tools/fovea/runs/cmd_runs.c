@@ -62,7 +62,7 @@ static int print_run(const fv_record *record, const char *experiment) {
     for (int i = 0; i < n; i++)
         if ((int)strlen(fields[i].key) > width) width = (int)strlen(fields[i].key);
     for (int i = 0; i < n; i++) {
-        char value[4096], usual[4096];
+        char value[FV_VALUE_SIZE], usual[FV_VALUE_SIZE];
         fv_config_get(record->config, &fields[i], value, sizeof value);
         fv_config_get(&defaults, &fields[i], usual, sizeof usual);
         printf("%c %-*s %s\n", strcmp(value, usual) != 0 ? '*' : ' ', width, fields[i].key, value);
