@@ -4,6 +4,7 @@
 #ifndef FOVEA_OWN_H
 #define FOVEA_OWN_H
 
+#include <fovea/compare.h>
 #include <fovea/eval.h>
 #include <fovea/fields.h>
 
@@ -30,6 +31,7 @@ typedef struct fv_own_plan {
     int most_samples;           // then no more than these
     uint64_t seed;              // of the sequences; training never draws them
     int n_threads;              // the result does not depend on it
+    const char *folder;         // NULL, or: every answer is stored in its eval.db
     const volatile int *interrupted;
     // NULL, or called some times a second, by one thread at a time.
     void (*on_progress)(void *context, const fv_own_progress *progress);
@@ -48,10 +50,28 @@ FV_API fv_status fv_own_check(const fv_config *config, const fv_own_plan *plan, 
 // Asks the model with these parameters: sixteen sequences at a time by its own forward pass, those
 // of 4096 tokens and more one at a time by the decoder (decode.h), which needs memory for a cache
 // or a state alone. Puts a cell for every length and depth, `label` naming the model. An answer
-// that is another token of the context counts as a distractor. FV_INTERRUPTED leaves `cells` as
-// they were.
+// that is another token of the context counts as a distractor. A cell has the same sequences in
+// every plan of the same seed. With a folder, which must exist, answers are kept there under the
+// label: FV_USAGE where those of the label are another model's, FV_STORE while another process
+// writes there. FV_INTERRUPTED leaves `cells` and the folder as they were.
 FV_API fv_status fv_own_measure(const fv_config *config, const float *params, const char *label,
                                 const fv_own_plan *plan, fv_cells *cells, fv_error *error);
+
+// The seed with which the model of the lab under `label` was asked last into FOLDER/eval.db;
+// FV_NOT_FOUND where there is none.
+FV_API fv_status fv_own_seed(const char *folder, const char *label, uint64_t *seed,
+                             fv_error *error);
+
+// Compares what is stored in the plan's folder under `label` with what is under `first` ([0] of
+// the comparison): answers to the plan's questions with its seed, of the same task and tokens.
+// fv_comparison_free frees it, after failure too.
+FV_API fv_status fv_own_compare(const fv_config *config, const fv_own_plan *plan, const char *label,
+                                const char *first, fv_comparison *comparison, fv_error *error);
+
+// The tokens of a flip's question with blanks between them. The caller frees it.
+FV_API fv_status fv_own_flip_prompt(const fv_config *config, const fv_own_plan *plan,
+                                    const fv_comparison *comparison, const fv_flip *flip,
+                                    char **prompt, fv_error *error);
 
 // A name for the model's architecture: "2 x attention, learned positions", for figures that show
 // several. As long as it has to be, at most 96 characters with the end.

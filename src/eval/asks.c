@@ -31,6 +31,7 @@
     S(ORIGINS, "SELECT endpoint, model_asked, model_returned FROM asks WHERE model = ?1 AND "      \
                "endpoint IS NOT NULL "                                                             \
                "AND " ASKS_COUNTS " GROUP BY 1, 2, 3 ORDER BY max(id) DESC")                       \
+    S(LAST_SEED, "SELECT seed FROM asks WHERE model = ?1 AND api = ?2 ORDER BY id DESC LIMIT 1")   \
     S(GET, "SELECT " ASKS_READ " FROM asks WHERE id = ?1")                                         \
     S(BEGIN, "BEGIN IMMEDIATE")                                                                    \
     S(COMMIT, "COMMIT")
@@ -263,7 +264,7 @@ static fv_status read_row(sqlite3_stmt *s, asks_row *row, fv_error *error) {
                       .attempts = sqlite3_column_int(s, 21),
                       .prompt_tokens = column_count(s, 22),
                       .completion_tokens = column_count(s, 23),
-                      .seconds = sqlite3_column_double(s, 24),
+                      .seconds = column_real(s, 24),
                       .id = sqlite3_column_int64(s, 25),
                       .origin = {.endpoint = column_text(s, 26),
                                  .server = column_text(s, 27),
@@ -349,6 +350,22 @@ fv_status asks_same_model(asks *a, const char *label, const asks_origin *origin,
     bool read = found || step == SQLITE_DONE;
     sqlite3_reset(s);
     return read ? FV_OK : eval_db_fail(a->db, "answers cannot be read", error);
+}
+
+fv_status asks_last_seed(asks *a, const char *label, const char *api, bool *found, uint64_t *seed,
+                         fv_error *error) {
+    *found = false;
+    if (a->db == NULL) return FV_OK;
+    sqlite3_stmt *s = prepared(a, ASKS_LAST_SEED);
+    if (s == NULL) return eval_db_fail(a->db, "cannot be read", error);
+    bind_text(s, 1, label);
+    bind_text(s, 2, api);
+    int step = sqlite3_step(s);
+    *found = step == SQLITE_ROW;
+    if (*found) *seed = (uint64_t)sqlite3_column_int64(s, 0);
+    sqlite3_reset(s);
+    return *found || step == SQLITE_DONE ? FV_OK
+                                         : eval_db_fail(a->db, "answers cannot be read", error);
 }
 
 fv_status asks_get(asks *a, int64_t id, asks_row *row, fv_error *error) {

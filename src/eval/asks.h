@@ -78,7 +78,7 @@ typedef struct asks_row {
     double distractor_depth;
     const char *finish, *error_kind, *error;
     int http_status, attempts, prompt_tokens, completion_tokens; // tokens: -1 where not known
-    double seconds;
+    double seconds;                                              // NAN where not known
     int in_flight; // requests at once when it was sent, with itself; -1 where not known
     int load;      // how many there should be, where loads are compared; else 0
     int cached_tokens, thought_tokens; // -1 where not known
@@ -110,6 +110,10 @@ fv_status asks_each(asks *a, const asks_key *key, const asks_group *group, asks_
 // says of what they are if not.
 fv_status asks_same_model(asks *a, const char *label, const asks_origin *origin, bool *same,
                           char *other, fv_error *error);
+
+// The seed of the label's newest answer under that API; *found false where there is none.
+fv_status asks_last_seed(asks *a, const char *label, const char *api, bool *found, uint64_t *seed,
+                         fv_error *error);
 
 // One question by its number; FV_NOT_FOUND.
 fv_status asks_get(asks *a, int64_t id, asks_row *row, fv_error *error);

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/pool.h"
+#include "eval/own_answers.h"
 #include "model/positions.h"
 #include "probes/retrieval.h"
 
@@ -127,6 +128,7 @@ static void account_add(account *a, double operations, int cells) {
 
 typedef struct asked_cell {
     probe_retrieval result;
+    own_answers answers; // where they are stored
     fv_status status;
     fv_error error;
 } asked_cell;
@@ -138,6 +140,7 @@ typedef struct asking {
     asked_cell *cells; // [n_lengths][n_depths]
     account account;
     int threads_each; // of a cell
+    own_store *store; // NULL: answers are stored nowhere
 } asking;
 
 static bool is_interrupted(const fv_own_plan *plan) {
@@ -149,12 +152,17 @@ typedef struct work {
     asking *asking;
     int length_index, length;
     double depth;
+    own_answers *answers; // NULL: nobody keeps them
 } work;
 
 static bool watch(void *context, double operations) {
-    asking *a = context;
+    asking *a = ((work *)context)->asking;
     account_add(&a->account, operations, 0);
     return !is_interrupted(a->plan);
+}
+
+static void take(void *context, const retrieval_answer *answer) {
+    own_answers_add(((work *)context)->answers, answer);
 }
 
 static void add(probe_retrieval *sum, const probe_retrieval *more) {
@@ -172,28 +180,30 @@ static bool is_narrow(const fv_own_plan *plan, const probe_retrieval *result) {
     return plan->width <= 0 || high - low <= plan->width || result->n >= plan->most_samples;
 }
 
-static fv_status ask_more(const work *w, uint64_t seed, int first, probe_retrieval *more,
+static fv_status ask_more(work *w, uint64_t seed, int first, probe_retrieval *more,
                           fv_error *error) {
     asking *a = w->asking;
     int n = a->plan->n_samples;
+    const retrieval_listener listener = {
+        .watch = watch, .take = w->answers != NULL ? take : NULL, .context = w};
     if (w->length >= DECODED && a->account.decodes)
         return retrieval_read(a->config, a->params, w->length, w->depth, seed, (uint64_t)first, n,
-                              a->threads_each, watch, a, more, error);
+                              a->threads_each, &listener, more, error);
     fv_status status = retrieval_ask(a->config, a->params, w->length, w->depth, seed,
-                                     (uint64_t)first, n, more, error);
+                                     (uint64_t)first, n, &listener, more, error);
     account_add(&a->account, a->account.per_question[w->length_index] * n, 0);
     return status;
 }
 
-// Each cell has sequences of its own: cell i draws those from i * 2^32 on.
 static void ask_cell(void *context, int piece, int worker) {
     (void)worker;
     asking *a = context;
     const fv_own_plan *plan = a->plan;
     asked_cell *cell = &a->cells[piece];
     int l = piece / plan->n_depths;
-    const work w = {a, l, plan->lengths[l], plan->depths[piece % plan->n_depths]};
-    uint64_t seed = plan->seed + ((uint64_t)piece << 32); // a stream of test sequences a cell
+    work w = {a, l, plan->lengths[l], plan->depths[piece % plan->n_depths],
+              plan->folder != NULL ? &cell->answers : NULL};
+    uint64_t seed = own_cell_seed(plan->seed, w.length, w.depth);
     do {
         probe_retrieval more;
         cell->status = is_interrupted(plan)
@@ -228,6 +238,17 @@ static fv_status put_cell(const asking *a, const char *label, int piece, fv_cell
     return fv_cells_put(cells, &cell, error);
 }
 
+// All answers, or none.
+static fv_status store(const asking *a, const char *label, fv_error *error) {
+    const fv_own_plan *plan = a->plan;
+    int n = plan->n_lengths * plan->n_depths;
+    fv_status status = own_store_begin(a->store, error);
+    for (int i = 0; i < n && status == FV_OK; i++)
+        status = own_store_put(a->store, label, plan->lengths[i / plan->n_depths],
+                               plan->depths[i % plan->n_depths], &a->cells[i].answers, error);
+    return status == FV_OK ? own_store_commit(a->store, error) : status;
+}
+
 static fv_status measure(asking *a, const char *label, fv_cells *cells, fv_error *error) {
     const fv_own_plan *plan = a->plan;
     int n = plan->n_lengths * plan->n_depths, n_threads = plan->n_threads;
@@ -239,6 +260,7 @@ static fv_status measure(asking *a, const char *label, fv_cells *cells, fv_error
         status = a->cells[i].status;
         if (status != FV_OK && error) *error = a->cells[i].error;
     }
+    if (status == FV_OK && plan->folder != NULL) status = store(a, label, error);
     for (int i = 0; i < n && status == FV_OK; i++) status = put_cell(a, label, i, cells, error);
     pool_free(pool);
     return status;
@@ -253,8 +275,12 @@ fv_status fv_own_measure(const fv_config *config, const float *params, const cha
     a.cells = calloc((size_t)n, sizeof *a.cells);
     if (a.cells == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory for %d cells", n);
     status = account_open(config, params, plan, &a.account, error);
+    if (status == FV_OK && plan->folder != NULL)
+        status = own_store_open(config, params, label, plan, &a.store, error);
     if (status == FV_OK) status = measure(&a, label, cells, error);
+    own_store_close(a.store);
     pthread_mutex_destroy(&a.account.lock);
+    for (int i = 0; i < n; i++) own_answers_free(&a.cells[i].answers);
     free(a.cells);
     return status;
 }

@@ -5,8 +5,10 @@
 #include "tasks/task_type.h"
 
 #include <fovea/decode.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 // Lengths are counted in steps from the shortest: the last one may stop short of length_max.
 int training_longest(const fv_task_config *task) {
@@ -72,12 +74,23 @@ typedef struct questions {
     int32_t *tokens;   // [n][n_tokens]
     int32_t *targets;  // [n][n_answers]
     float *logits;     // [n][n_answers][n_vocab]
+    int32_t *said;     // [n_answers], of one question
+    double *logprobs;  // [n_answers], of its right tokens
 } questions;
 
 static void questions_free(questions *q) {
     free(q->tokens);
     free(q->targets);
     free(q->logits);
+    free(q->said);
+    free(q->logprobs);
+}
+
+static bool questions_room(questions *q) {
+    size_t n = (size_t)q->n_answers;
+    q->said = malloc(n * sizeof *q->said);
+    q->logprobs = malloc(n * sizeof *q->logprobs);
+    return q->said != NULL && q->logprobs != NULL;
 }
 
 static fv_status questions_make(const fv_model *model, uint64_t seed, uint64_t first, int n,
@@ -90,7 +103,7 @@ static fv_status questions_make(const fv_model *model, uint64_t seed, uint64_t f
     q->tokens = calloc((size_t)n, (size_t)q->n_tokens * sizeof *q->tokens);
     q->targets = calloc(answers, sizeof *q->targets);
     q->logits = calloc(answers, (size_t)q->n_vocab * sizeof *q->logits);
-    if (q->tokens && q->targets && q->logits &&
+    if (questions_room(q) && q->tokens && q->targets && q->logits &&
         fv_model_test_data(model, seed, first, n, q->tokens, q->targets) == FV_OK)
         return FV_OK;
     return fv_fail(error, FV_NO_MEMORY, "out of memory for %d questions of %d tokens", n,
@@ -115,41 +128,67 @@ static bool is_distractor(const questions *q, const int32_t *tokens, int32_t ans
     return false;
 }
 
-static void judge(const questions *q, int i, probe_retrieval *result) {
+static double logprob_of(const float *logits, int n, int32_t token) {
+    double most = logits[best_token(logits, n)], sum = 0;
+    for (int v = 0; v < n; v++) sum += exp(logits[v] - most);
+    return logits[token] - most - log(sum);
+}
+
+static retrieval_class class_of(const questions *q, const retrieval_answer *a, int n_right) {
+    if (n_right == a->n) return RETRIEVAL_FOUND;
+    if (n_right > 0) return RETRIEVAL_PART;
+    return is_distractor(q, a->tokens, a->said[0], a->expected[0]) ? RETRIEVAL_DISTRACTOR
+                                                                   : RETRIEVAL_WRONG;
+}
+
+// Question i of q is the index-th of its stream.
+static void judge(const questions *q, int i, uint64_t index, const retrieval_listener *listener,
+                  probe_retrieval *result) {
     const int32_t *targets = q->targets + (size_t)i * (size_t)q->n_answers;
     const float *logits = q->logits + (size_t)i * (size_t)q->n_answers * (size_t)q->n_vocab;
+    bool heard = listener != NULL && listener->take != NULL;
+    retrieval_answer answer = {.index = index,
+                               .n_tokens = q->n_tokens,
+                               .n = q->n_answers,
+                               .tokens = q->tokens + (size_t)i * (size_t)q->n_tokens,
+                               .expected = targets,
+                               .said = q->said,
+                               .logprobs = q->logprobs};
     int n_right = 0;
-    for (int a = 0; a < q->n_answers; a++)
-        n_right += best_token(logits + (size_t)a * (size_t)q->n_vocab, q->n_vocab) == targets[a];
+    for (int a = 0; a < q->n_answers; a++, logits += q->n_vocab) {
+        q->said[a] = best_token(logits, q->n_vocab);
+        n_right += q->said[a] == targets[a];
+        if (heard) q->logprobs[a] = logprob_of(logits, q->n_vocab, targets[a]);
+    }
+    answer.score = (double)n_right / q->n_answers;
+    answer.class = class_of(q, &answer, n_right);
     result->n++;
-    result->score += ((double)n_right / q->n_answers - result->score) / result->n;
-    if (n_right == q->n_answers)
-        result->found++;
-    else if (n_right > 0)
-        result->part++;
-    else if (is_distractor(q, q->tokens + (size_t)i * (size_t)q->n_tokens,
-                           best_token(logits, q->n_vocab), targets[0]))
-        result->distractor++;
-    else
-        result->wrong++;
+    result->score += (answer.score - result->score) / result->n;
+    result->found += answer.class == RETRIEVAL_FOUND;
+    result->part += answer.class == RETRIEVAL_PART;
+    result->distractor += answer.class == RETRIEVAL_DISTRACTOR;
+    result->wrong += answer.class == RETRIEVAL_WRONG;
+    if (heard) listener->take(listener->context, &answer);
 }
 
 // At most this many questions at a time, so that long contexts and wide vocabularies fit.
 enum { AT_ONCE = 256 };
 
 static fv_status ask(const fv_model *model, const float *params, uint64_t seed, uint64_t first,
-                     int n, probe_retrieval *result, fv_error *error) {
+                     int n, const retrieval_listener *listener, probe_retrieval *result,
+                     fv_error *error) {
     questions q;
     fv_status status = questions_make(model, seed, first, n, &q, error);
     if (status == FV_OK) status = fv_model_logits(model, params, q.tokens, n, q.logits, error);
-    for (int i = 0; i < n && status == FV_OK; i++) judge(&q, i, result);
+    for (int i = 0; i < n && status == FV_OK; i++)
+        judge(&q, i, first + (uint64_t)i, listener, result);
     questions_free(&q);
     return status;
 }
 
 fv_status retrieval_ask(const fv_config *config, const float *params, int length, double depth,
-                        uint64_t seed, uint64_t first, int n, probe_retrieval *result,
-                        fv_error *error) {
+                        uint64_t seed, uint64_t first, int n, const retrieval_listener *listener,
+                        probe_retrieval *result, fv_error *error) {
     *result = (probe_retrieval){0};
     fv_config cell = config_of_cell(config, length, depth);
     int whole = config->task.context_length;
@@ -161,7 +200,7 @@ fv_status retrieval_ask(const fv_config *config, const float *params, int length
     if (status != FV_OK) return status;
     for (int asked = 0; asked < n && status == FV_OK; asked += AT_ONCE) {
         int some = n - asked < AT_ONCE ? n - asked : AT_ONCE;
-        status = ask(model, params, seed, first + (uint64_t)asked, some, result, error);
+        status = ask(model, params, seed, first + (uint64_t)asked, some, listener, result, error);
     }
     fv_model_free(model);
     return status;
@@ -177,8 +216,7 @@ typedef struct reading {
     int32_t *lanes;  // [n_tokens][16], then [n_answers][16]
     int64_t *places; // [n_answers]
     int64_t group;   // in `lanes`; -1
-    retrieval_watch watch;
-    void *context;
+    const retrieval_listener *listener;
 } reading;
 
 static void reading_end(reading *r) {
@@ -201,7 +239,8 @@ static fv_status reading_allocate(reading *r, const fv_task_config *task, fv_err
                        .logits = malloc(n_answers * (size_t)task->vocab_size * sizeof(float))};
     r->lanes = aligned_alloc(FV_ALIGNMENT, (n_tokens + n_answers) * FV_LANES * sizeof *r->lanes);
     r->places = malloc(n_answers * sizeof *r->places);
-    if (!r->q.tokens || !r->q.targets || !r->q.logits || !r->lanes || !r->places)
+    if (!questions_room(&r->q) || !r->q.tokens || !r->q.targets || !r->q.logits || !r->lanes ||
+        !r->places)
         return fv_fail(error, FV_NO_MEMORY, "out of memory for questions of %d tokens",
                        task->context_length);
     for (size_t i = 0; i < n_answers; i++) r->places[i] = r->q.places[i];
@@ -237,7 +276,9 @@ static fv_status reading_answer(reading *r, fv_error *error) {
                                  q->logits + (size_t)answered * (size_t)q->n_vocab, error);
         answered += asked;
         operations = fv_decoder_operations(r->decoder, at + n);
-        if (status == FV_OK && r->watch && !r->watch(r->context, operations - before))
+        const retrieval_listener *l = r->listener;
+        bool watched = l != NULL && l->watch != NULL;
+        if (status == FV_OK && watched && !l->watch(l->context, operations - before))
             status = fv_fail(error, FV_INTERRUPTED, "interrupted after %d of %d tokens", at + n,
                              q->n_tokens);
         before = operations;
@@ -261,10 +302,11 @@ static fv_status reading_begin(reading *r, const fv_config *config, const float 
 }
 
 fv_status retrieval_read(const fv_config *config, const float *params, int length, double depth,
-                         uint64_t seed, uint64_t first, int n, int n_threads, retrieval_watch watch,
-                         void *context, probe_retrieval *result, fv_error *error) {
+                         uint64_t seed, uint64_t first, int n, int n_threads,
+                         const retrieval_listener *listener, probe_retrieval *result,
+                         fv_error *error) {
     *result = (probe_retrieval){0};
-    reading r = {.watch = watch, .context = context};
+    reading r = {.listener = listener};
     fv_config cell = config_of_cell(config, length, depth);
     fv_status status = retrieval_check(config, length, depth, error);
     if (status != FV_OK) return status;
@@ -272,7 +314,23 @@ fv_status retrieval_read(const fv_config *config, const float *params, int lengt
     for (int i = 0; i < n && status == FV_OK; i++) {
         reading_take(&r, first + (uint64_t)i);
         status = reading_answer(&r, error);
-        if (status == FV_OK) judge(&r.q, 0, result);
+        if (status == FV_OK) judge(&r.q, 0, first + (uint64_t)i, listener, result);
+    }
+    reading_end(&r);
+    return status;
+}
+
+fv_status retrieval_prompt(const fv_config *config, int length, double depth, uint64_t seed,
+                           uint64_t index, int32_t *tokens, fv_error *error) {
+    reading r = {.group = -1};
+    fv_config cell = config_of_cell(config, length, depth);
+    fv_status status = retrieval_check(config, length, depth, error);
+    if (status != FV_OK) return status;
+    status = data_create(&cell.task, seed, false, &r.data, error);
+    if (status == FV_OK) status = reading_allocate(&r, &cell.task, error);
+    if (status == FV_OK) {
+        reading_take(&r, index);
+        memcpy(tokens, r.q.tokens, (size_t)length * sizeof *tokens);
     }
     reading_end(&r);
     return status;

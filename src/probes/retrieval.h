@@ -26,21 +26,49 @@ int training_shortest(const fv_task_config *task);
 // tasks that hide nothing, lengths that the task or the table of learned positions does not reach.
 fv_status retrieval_check(const fv_config *config, int length, double depth, fv_error *error);
 
-// Asks n questions, test sequences `first` and on of `seed`. Thread-safe.
-fv_status retrieval_ask(const fv_config *config, const float *params, int length, double depth,
-                        uint64_t seed, uint64_t first, int n, probe_retrieval *result,
-                        fv_error *error);
+typedef enum retrieval_class {
+    RETRIEVAL_FOUND,
+    RETRIEVAL_PART,
+    RETRIEVAL_DISTRACTOR,
+    RETRIEVAL_WRONG
+} retrieval_class;
 
-// Told after some hundred tokens how many multiply-adds they took. False ends the reading with
-// FV_INTERRUPTED.
-typedef bool (*retrieval_watch)(void *context, double operations);
+// What came of one question.
+typedef struct retrieval_answer {
+    uint64_t index; // of its sequence
+    int n_tokens, n;
+    const int32_t *tokens;          // [n_tokens]
+    const int32_t *expected, *said; // [n]
+    const double *logprobs;         // [n], of the expected tokens
+    retrieval_class class;
+    double score; // share of right ones
+} retrieval_answer;
+
+// Whoever listens; each may be NULL.
+typedef struct retrieval_listener {
+    // Told after some hundred tokens how many multiply-adds they took. False ends the reading with
+    // FV_INTERRUPTED.
+    bool (*watch)(void *context, double operations);
+    void (*take)(void *context, const retrieval_answer *answer);
+    void *context;
+} retrieval_listener;
+
+// Asks n questions, test sequences `first` and on of `seed`; `listener` may be NULL. Thread-safe.
+fv_status retrieval_ask(const fv_config *config, const float *params, int length, double depth,
+                        uint64_t seed, uint64_t first, int n, const retrieval_listener *listener,
+                        probe_retrieval *result, fv_error *error);
 
 // The same questions, one after the other through a decoder (fovea/decode.h), whose memory beside
 // its cache does not grow with the length: for prompts whose activations would not fit. n_threads
-// share the attention of a question. `watch` may be NULL.
+// share the attention of a question.
 fv_status retrieval_read(const fv_config *config, const float *params, int length, double depth,
-                         uint64_t seed, uint64_t first, int n, int n_threads, retrieval_watch watch,
-                         void *context, probe_retrieval *result, fv_error *error);
+                         uint64_t seed, uint64_t first, int n, int n_threads,
+                         const retrieval_listener *listener, probe_retrieval *result,
+                         fv_error *error);
+
+// The tokens [length] of question `index`.
+fv_status retrieval_prompt(const fv_config *config, int length, double depth, uint64_t seed,
+                           uint64_t index, int32_t *tokens, fv_error *error);
 
 // The cells that the probe needle_grid measures: training lengths, then longer ones.
 enum { FV_GRID_DEPTHS = 11, FV_GRID_LENGTHS = 8, FV_GRID_SAMPLES = 128 };

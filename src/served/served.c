@@ -309,7 +309,7 @@ static void load_row(void *context, const asks_row *row) {
         c->n_reused += row->origin.endpoint == NULL;
         if (row->origin.server != NULL)
             snprintf(s->server_before, sizeof s->server_before, "%.150s", row->origin.server);
-        l->seconds += row->seconds;
+        l->seconds += row->seconds > 0 ? row->seconds : 0;
         l->n++;
     } else {
         fv_served_fault *fault = served_count_fault(s, row->error_kind ? row->error_kind : "error",

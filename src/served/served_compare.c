@@ -1,218 +1,34 @@
-// Two models' answers to the same questions, joined group by group from eval.db.
+#include "eval/comparer.h"
 #include "served/served.h"
 
-#include <fovea/compare.h>
-#include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
-// The first model's answer to a question.
-typedef struct first_answer {
-    int64_t row; // 0: none that counts
-    uint64_t hash;
-    fv_answer answer;
-    char *reply;
-    double seconds;
-    int prompt_tokens, completion_tokens;
-    double logprob; // NAN where not told
-} first_answer;
-
-// A sum of what may not be known.
-typedef struct sum {
-    double total;
-    int n;
-} sum;
-
-typedef struct joiner {
-    fv_served *s;
-    const served_group *group;
-    first_answer *first; // [cells of the group][samples]
-    fv_comparison *out;
-    sum prompt_tokens[2], answer_tokens[2], seconds[2];
-    double *differences; // [out->logprobs.n] of log-probabilities
-    int capacity;
-    bool failed; // out of memory
-} joiner;
-
-// The place of a row in `first`, or NULL where it is of no cell; *cell is its cell.
-static first_answer *place_of(const joiner *j, const asks_row *row, int *cell) {
-    const served_group *g = j->group;
-    for (int i = 0; i < g->n_cells && row->sample < g->samples; i++) {
-        double depth = j->s->cells[g->first_cell + i].cell.depth;
-        if (isnan(row->depth) ? !isnan(depth) : row->depth != depth) continue;
-        *cell = g->first_cell + i;
-        return &j->first[(size_t)i * (size_t)g->samples + (size_t)row->sample];
-    }
-    return NULL;
-}
-
-static char *copy(joiner *j, const char *text) {
-    char *made = text != NULL ? text_copy(text) : NULL;
-    j->failed |= text != NULL && made == NULL;
+// A group's questions, of the label and of the fv_served.
+static comparer_group group_of(const fv_served *s, const served_group *g, const char *label) {
+    const asks_group ours = served_asks_group(s, g, served_counted(s));
+    comparer_group made = {.keys = {s->key, s->key},
+                           .groups = {ours, ours},
+                           .first_cell = g->first_cell,
+                           .n_cells = g->n_cells,
+                           .samples = g->samples};
+    made.keys[0].model = made.groups[0].known_as = label;
     return made;
 }
 
-static void keep_first(void *context, const asks_row *row) {
-    joiner *j = context;
-    int cell;
-    first_answer *at = place_of(j, row, &cell);
-    if (at == NULL || !fv_answer_counts(row->answer)) return;
-    *at = (first_answer){.row = row->id,
-                         .hash = row->prompt_hash,
-                         .answer = row->answer,
-                         .reply = copy(j, row->reply),
-                         .seconds = row->seconds,
-                         .prompt_tokens = row->prompt_tokens,
-                         .completion_tokens = row->completion_tokens,
-                         .logprob = row->logprob};
-}
-
-static void add(sum *s, double value) {
-    if (value < 0) return;
-    s->total += value;
-    s->n++;
-}
-
-static void add_flip(joiner *j, int cell, const first_answer *first, const asks_row *row) {
-    fv_comparison *out = j->out;
-    fv_flip *grown = realloc(out->flips, ((size_t)out->n_flips + 1) * sizeof *grown);
-    j->failed |= grown == NULL;
-    if (grown == NULL) return;
-    out->flips = grown;
-    grown[out->n_flips++] = (fv_flip){.cell = cell,
-                                      .sample = row->sample,
-                                      .n_units = row->n_units,
-                                      .row = {first->row, row->id},
-                                      .answer = {first->answer, row->answer},
-                                      .reply = {copy(j, first->reply), copy(j, row->reply)},
-                                      .prompt_hash = row->prompt_hash};
-}
-
-// `mean` sums up while rows are joined.
-static void add_logprobs(joiner *j, double first, double second) {
-    fv_compared_logprobs *out = &j->out->logprobs;
-    out->n_one += isnan(first) != isnan(second);
-    if (isnan(first) || isnan(second)) return;
-    if (out->n == j->capacity) {
-        int capacity = j->capacity > 0 ? 2 * j->capacity : 256;
-        double *grown = realloc(j->differences, (size_t)capacity * sizeof *grown);
-        j->failed |= grown == NULL;
-        if (grown == NULL) return;
-        j->differences = grown;
-        j->capacity = capacity;
-    }
-    j->differences[out->n++] = second - first;
-    out->mean[0] += first;
-    out->mean[1] += second;
-}
-
-static void count(fv_compared_cell *c, bool first, bool second) {
-    c->counts.n++;
-    c->counts.lost += first && !second;
-    c->counts.won += second && !first;
-    c->found[0] += first;
-    c->found[1] += second;
-}
-
-static void join(void *context, const asks_row *row) {
-    joiner *j = context;
-    int cell;
-    const first_answer *first = place_of(j, row, &cell);
-    if (first == NULL || first->row == 0 || !fv_answer_counts(row->answer)) return;
-    if (first->hash != row->prompt_hash) {
-        j->out->n_others++;
-        return;
-    }
-    bool was = first->answer == FV_ANSWER_FOUND, is = row->answer == FV_ANSWER_FOUND;
-    count(&j->out->cells[cell], was, is);
-    count(&j->out->all, was, is);
-    j->out->classes[first->answer][row->answer]++;
-    add(&j->prompt_tokens[0], first->prompt_tokens);
-    add(&j->prompt_tokens[1], row->prompt_tokens);
-    add(&j->answer_tokens[0], first->completion_tokens);
-    add(&j->answer_tokens[1], row->completion_tokens);
-    add(&j->seconds[0], first->seconds);
-    add(&j->seconds[1], row->seconds);
-    add_logprobs(j, first->logprob, row->logprob);
-    if (was != is) add_flip(j, cell, first, row);
-}
-
-static fv_status join_group(joiner *j, const char *label, fv_error *error) {
-    fv_served *s = j->s;
-    size_t n = (size_t)j->group->n_cells * (size_t)j->group->samples;
-    j->first = calloc(n > 0 ? n : 1, sizeof *j->first);
-    if (j->first == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory");
-    asks_key key = s->key;
-    key.model = label;
-    asks_group theirs = served_asks_group(s, j->group, served_counted(s)), ours = theirs;
-    theirs.known_as = label;
-    fv_status status = asks_each(s->asks, &key, &theirs, keep_first, j, error);
-    if (status == FV_OK) status = asks_each(s->asks, &s->key, &ours, join, j, error);
-    for (size_t i = 0; i < n; i++) free(j->first[i].reply);
-    free(j->first);
-    j->first = NULL;
-    if (status == FV_OK && j->failed) status = fv_fail(error, FV_NO_MEMORY, "out of memory");
-    return status;
-}
-
-static double mean(sum s) {
-    return s.n > 0 ? s.total / s.n : NAN;
-}
-
-static void judge(fv_compared_cell *c) {
-    c->p = c->holm = fv_mcnemar(c->counts);
-    fv_paired_interval(c->counts, FV_Z95, &c->low, &c->high);
-}
-
-// Tests of every cell that has an answer; the others take no part in the correction.
-static fv_status judge_all(fv_comparison *out, fv_error *error) {
-    double *p = malloc(((size_t)out->n_cells + 1) * sizeof *p);
-    int n = 0;
-    if (p == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory");
-    judge(&out->all);
-    for (int i = 0; i < out->n_cells; i++) {
-        judge(&out->cells[i]);
-        if (out->cells[i].counts.n > 0) p[n++] = out->cells[i].p;
-    }
-    fv_status status = fv_holm(p, n, p, error);
-    n = 0;
-    for (int i = 0; i < out->n_cells && status == FV_OK; i++)
-        if (out->cells[i].counts.n > 0) out->cells[i].holm = p[n++];
-    free(p);
-    return status;
-}
-
 fv_status fv_served_compare(fv_served *s, const char *label, fv_comparison *out, fv_error *error) {
-    joiner j = {.s = s, .out = out};
-    *out = (fv_comparison){.n_cells = s->n_cells};
-    out->cells = calloc((size_t)s->n_cells + 1, sizeof *out->cells);
-    if (out->cells == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory");
-    for (int i = 0; i < s->n_cells; i++) {
+    comparer c;
+    fv_status status = comparer_begin(&c, s->n_cells, out, error);
+    for (int i = 0; i < s->n_cells && status == FV_OK; i++) {
         out->cells[i].place = s->cells[i].cell;
         out->n_asked += s->cells[i].target;
     }
-    fv_status status = FV_OK;
     for (int i = 0; i < s->n_groups && status == FV_OK; i++) {
-        j.group = &s->groups[i];
-        status = join_group(&j, label, error);
+        const comparer_group group = group_of(s, &s->groups[i], label);
+        status = comparer_join(&c, s->asks, &group, error);
     }
-    fv_paired_permutation(j.differences, out->logprobs.n, s->options.seed, &out->logprobs.of_both);
-    free(j.differences);
-    for (int k = 0; k < 2; k++) out->logprobs.mean[k] /= out->logprobs.n; // NAN of none
-    for (int k = 0; k < 2; k++)
-        out->cost[k] = (fv_compared_cost){mean(j.prompt_tokens[k]), mean(j.answer_tokens[k]),
-                                          mean(j.seconds[k])};
-    return status == FV_OK ? judge_all(out, error) : status;
-}
-
-void fv_comparison_free(fv_comparison *c) {
-    for (int i = 0; i < c->n_flips; i++) {
-        free(c->flips[i].reply[0]);
-        free(c->flips[i].reply[1]);
-    }
-    free(c->flips);
-    free(c->cells);
-    *c = (fv_comparison){0};
+    if (status == FV_OK) status = comparer_end(&c, s->options.seed, error);
+    comparer_free(&c);
+    return status;
 }
 
 fv_status fv_flip_prompt(const fv_served *s, const fv_flip *flip, char **text, fv_error *error) {

@@ -32,7 +32,7 @@ static probe_retrieval ask(const fv_config *config, const float *params, int len
                            int n) {
     probe_retrieval result;
     fv_error error;
-    if (retrieval_ask(config, params, length, depth, 1, 0, n, &result, &error) != FV_OK)
+    if (retrieval_ask(config, params, length, depth, 1, 0, n, NULL, &result, &error) != FV_OK)
         fail_msg("%s", error.text);
     assert_int_equal(result.n, n);
     assert_int_equal(result.found + result.part + result.distractor + result.wrong, n);
@@ -121,9 +121,8 @@ static void test_decoder(void **state) {
         float *params = make_counter(model);
         for (int length = 6; length < 18; length += 5) {
             probe_retrieval lanes, read;
-            check_ok(retrieval_ask(&config, params, length, 50, 3, 21, 100, &lanes, NULL));
-            check_ok(retrieval_read(&config, params, length, 50, 3, 21, 100, 1, NULL, NULL, &read,
-                                    NULL));
+            check_ok(retrieval_ask(&config, params, length, 50, 3, 21, 100, NULL, &lanes, NULL));
+            check_ok(retrieval_read(&config, params, length, 50, 3, 21, 100, 1, NULL, &read, NULL));
             assert_memory_equal(&lanes, &read, sizeof lanes);
         }
         free(params);
@@ -140,13 +139,14 @@ static void test_long_prompts(void **state) {
     fv_error error;
     check_ok(fv_model_create(&config, &model, NULL));
     float *params = make_counter(model);
-    check_ok(retrieval_read(&config, params, 100000, 50, 3, 0, 2, 1, NULL, NULL, &result, NULL));
+    check_ok(retrieval_read(&config, params, 100000, 50, 3, 0, 2, 1, NULL, &result, NULL));
     assert_int_equal(result.n, 2);
     assert_int_equal(result.wrong, 0); // the most frequent value, and all values stand in it
     double left = 1e6;
-    assert_int_equal(retrieval_read(&config, params, 100000, 50, 3, 0, 2, 1, count_and_stop, &left,
-                                    &result, &error),
-                     FV_INTERRUPTED);
+    const retrieval_listener stopping = {.watch = count_and_stop, .context = &left};
+    assert_int_equal(
+        retrieval_read(&config, params, 100000, 50, 3, 0, 2, 1, &stopping, &result, &error),
+        FV_INTERRUPTED);
     assert_true(left <= 0);
     free(params);
     fv_model_free(model);

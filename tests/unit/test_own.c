@@ -2,6 +2,7 @@
 // added until an interval is narrow, and what is refused. The model counts values (its attention is
 // uniform, embedding and values one-hot), so that how often it is right is known.
 #include "configurations.h"
+#include "eval/asks.h"
 
 #include <fovea/model.h>
 #include <fovea/own.h>
@@ -224,11 +225,117 @@ static void test_labels(void **state) {
     assert_int_equal(strlen(label), 95);
 }
 
+// --- answers -------------------------------------------------------------------------------------
+
+// The log-probability of `right` by the model's own forward pass over "1 9 4 12 1".
+static double logprob_of(const fv_config *config, const float *params, const char *prompt,
+                         int right) {
+    fv_model *model;
+    int32_t tokens[5];
+    float logits[V];
+    double sum = 0;
+    for (int i = 0; i < 5; i++) tokens[i] = (int32_t)strtol(prompt, (char **)&prompt, 10);
+    check_ok(fv_model_create(config, &model, NULL));
+    check_ok(fv_model_logits(model, params, tokens, 1, logits, NULL));
+    fv_model_free(model);
+    for (int v = 0; v < V; v++) sum += exp(logits[v]);
+    return logits[right] - log(sum);
+}
+
+// What a flip's question was about, and what its row has of it.
+static void check_flip(const fv_config *config, const float *params, const fv_own_plan *plan,
+                       const fv_comparison *c, int i) {
+    char *prompt;
+    asks *a;
+    asks_row row;
+    fv_error error;
+    const fv_flip *flip = &c->flips[i];
+    check_ok(fv_own_flip_prompt(config, plan, c, flip, &prompt, &error));
+    check_ok(asks_open(plan->folder, false, &a, &error));
+    check_ok(asks_get(a, flip->row[0], &row, &error));
+    int right = (int)strtol(row.expected + 2, NULL, 10);
+    bool found = row.answer == FV_ANSWER_FOUND;
+    assert_int_equal(found, strtol(row.reply, NULL, 10) == right);
+    assert_int_equal(found, flip->answer[0] == FV_ANSWER_FOUND);
+    if (row.length == 5) check_near(row.logprob, logprob_of(config, params, prompt, right), 1e-5);
+    asks_close(a);
+    free(prompt);
+}
+
+static void test_answers(void **state) {
+    (void)state;
+    char folder[] = "/tmp/fovea-own-XXXXXX", command[64];
+    assert_non_null(mkdtemp(folder));
+    fv_config config = configure(WORDS);
+    float *params = make_counter(&config), *other = make_counter(&config);
+    fv_error error;
+    fv_comparison c;
+    uint64_t seed;
+    fv_own_plan plan = {.n_lengths = 2,
+                        .n_depths = 2,
+                        .lengths = {3, 5},
+                        .depths = {0, 100},
+                        .n_samples = 300,
+                        .seed = 4,
+                        .n_threads = 2,
+                        .folder = folder};
+    fv_cells cells = measure(&config, params, &plan);
+    assert_int_equal(fv_own_seed(folder, "nobody", &seed, &error), FV_NOT_FOUND);
+    check_ok(fv_own_seed(folder, "counter", &seed, &error));
+    assert_int_equal(seed, 4);
+    // Another model: the larger half of the values is said less often.
+    fv_model *model;
+    check_ok(fv_model_create(&config, &model, NULL));
+    size_t unembed = fv_model_tensor(model, "unembed.W_U")->offset;
+    for (int i = HALF; i < V; i++) other[unembed + (size_t)i * V + (size_t)i] = 1 + 0.1F * (float)i;
+    fv_model_free(model);
+    assert_int_equal(fv_own_measure(&config, other, "counter", &plan, &cells, &error), FV_USAGE);
+    assert_non_null(strstr(error.text, "the answers labelled 'counter' in "));
+    fv_cells theirs = {0};
+    check_ok(fv_own_measure(&config, other, "other", &plan, &theirs, &error));
+    check_ok(fv_own_compare(&config, &plan, "other", "counter", &c, &error));
+    assert_int_equal(c.all.counts.n, 1200);
+    assert_int_equal(c.n_asked, 1200);
+    assert_int_equal(c.n_others, 0);
+    assert_int_equal(c.n_flips, c.all.counts.lost + c.all.counts.won);
+    assert_true(c.n_flips > 50 && c.logprobs.n == 1200 && c.logprobs.n_one == 0);
+    for (int i = 0; i < 4; i++) // lengths as in the plan, depths from deep to shallow
+        assert_int_equal(c.cells[i].found[0], cells.items[i / 2 * 2 + 1 - i % 2].hits);
+    for (int i = 0; i < c.n_flips; i += 40) check_flip(&config, params, &plan, &c, i);
+    fv_comparison_free(&c);
+    // A cell has the same sequences in another grid, and other ones with another seed.
+    plan.n_lengths = plan.n_depths = 1;
+    plan.lengths[0] = 5;
+    plan.depths[0] = 100;
+    plan.n_samples = 100;
+    fv_cells again = {0};
+    check_ok(fv_own_measure(&config, params, "again", &plan, &again, &error));
+    check_ok(fv_own_compare(&config, &plan, "again", "counter", &c, &error));
+    assert_int_equal(c.all.counts.n, 100);
+    assert_int_equal(c.n_flips, 0);
+    assert_true(c.logprobs.of_both.p == 1 && c.logprobs.of_both.mean == 0);
+    fv_comparison_free(&c);
+    plan.seed = 5;
+    check_ok(fv_own_measure(&config, params, "again", &plan, &again, &error));
+    check_ok(fv_own_compare(&config, &plan, "again", "counter", &c, &error));
+    assert_int_equal(c.all.counts.n, 0);
+    assert_int_equal(c.n_asked, 100);
+    fv_comparison_free(&c);
+    fv_cells_free(&cells);
+    fv_cells_free(&theirs);
+    fv_cells_free(&again);
+    free(params);
+    free(other);
+    snprintf(command, sizeof command, "rm -r %s", folder);
+    assert_int_equal(system(command), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cells),  cmocka_unit_test(test_width),
-        cmocka_unit_test(test_plans),  cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_labels), cmocka_unit_test(test_long_lengths),
+        cmocka_unit_test(test_cells),        cmocka_unit_test(test_answers),
+        cmocka_unit_test(test_width),        cmocka_unit_test(test_plans),
+        cmocka_unit_test(test_refusals),     cmocka_unit_test(test_labels),
+        cmocka_unit_test(test_long_lengths),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

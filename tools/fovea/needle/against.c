@@ -16,12 +16,8 @@ static bool is_address(const char *text) {
 
 // --- the options ---------------------------------------------------------------------------------
 
-static gate_limits limits_of(const served_request *r) {
-    return (gate_limits){r->fail_under, r->fail_within, r->fail_worse, r->alpha};
-}
-
 int against_check(const served_request *r) {
-    const gate_limits limits = limits_of(r);
+    const gate_limits limits = against_limits(r);
     const char *alone = !isnan(r->fail_within) ? "fail-unless-within"
                         : r->fail_worse        ? "fail-if-worse"
                         : r->noise             ? "noise"
@@ -198,57 +194,16 @@ static int ask_other(const served_request *r, const fv_served_options *options, 
     return exit_code;
 }
 
-// --- judging -------------------------------------------------------------------------------------
-
-static void count_cells(const fv_cells *cells, gate_counts *counts) {
-    for (int i = 0; i < cells->n; i++) {
-        counts->found += cells->items[i].hits;
-        counts->n += cells->items[i].n;
-        counts->n_unanswered += fv_cell_asked(&cells->items[i]) - cells->items[i].n;
-    }
-}
-
-// Prints the gates and a line about all of it; writes --junit.
-static int judge(const served_request *r, const gate_counts *counts, const char *summary,
-                 json_t *object) {
-    const gate_limits limits = limits_of(r);
-    gates g;
-    fv_error error;
-    FILE *out = r->json ? stderr : stdout;
-    int exit_code = EXIT_DONE;
-    gates_judge(&limits, counts, &g);
-    if (!r->quiet && g.n > 0) fputc('\n', out);
-    if (!r->quiet || g.n_failed > 0) gates_print(&g, r->quiet ? stderr : out);
-    if (!r->quiet) fprintf(out, "%s\n", summary);
-    if (r->json) {
-        json_object_set_new(object, "gates", gates_json(&g));
-        exit_code = tool_print_json(json_incref(object));
-    }
-    if (r->junit != NULL &&
-        gates_junit(&g, counts, "fovea needle", summary, r->junit, &error) != FV_OK)
-        exit_code = tool_fail(&error);
-    return against_worse(exit_code, g.n_failed > 0 ? EXIT_GATE : EXIT_DONE);
-}
-
-int against_nobody(const served_request *r, const fv_cells *cells, const char *label) {
-    const gate_limits limits = limits_of(r);
-    gate_counts counts = {0};
-    char summary[256];
-    if (!gates_wanted(&limits)) return EXIT_DONE;
-    count_cells(cells, &counts);
-    snprintf(summary, sizeof summary, "%.120s: %d of %d found", label, counts.found, counts.n);
-    fv_printable(summary, sizeof summary);
-    json_t *object =
-        json_pack("{s:s, s:i, s:i}", "judged", label, "found", counts.found, "n", counts.n);
-    int exit_code = judge(r, &counts, summary, object);
-    json_decref(object);
-    return exit_code;
-}
+// --- comparing -------------------------------------------------------------------------------------
 
 static void measure_noise(const fv_comparison *c, against_noise *noise) {
     *noise =
         (against_noise){.n = c->all.counts.n, .n_flips = c->n_flips, .n_changed = c->all.counts.n};
     for (int a = 0; a < FV_N_ANSWERS; a++) noise->n_changed -= c->classes[a][a];
+}
+
+static fv_status flip_prompt(void *context, const fv_flip *flip, char **prompt, fv_error *error) {
+    return fv_flip_prompt(context, flip, prompt, error);
 }
 
 // Everything that is stored, compared, printed and judged.
@@ -257,26 +212,11 @@ static int compare(const served_request *r, fv_served *served, const char *const
     fv_comparison c = {0}, twice = {0};
     against_noise noise = {0};
     fv_error error;
-    char summary[512];
     fv_status status = fv_served_compare(served, label[0], &c, &error);
     if (status == FV_OK && again != NULL) status = fv_served_compare(served, again, &twice, &error);
     if (status == FV_OK) measure_noise(&twice, &noise);
-    if (status == FV_OK) status = against_write_flips(r->out, label, served, &c, &error);
-    if (status == FV_OK && c.all.counts.n > 0) status = against_draw(r->out, label, &c, &error);
-    int exit_code = status == FV_OK ? EXIT_DONE : tool_fail(&error);
-    if (status == FV_OK) {
-        counts->compared = true;
-        counts->paired = c.all.counts;
-        counts->n_unanswered = c.n_asked - c.all.counts.n;
-        FILE *out = r->json ? stderr : stdout;
-        if (!r->quiet) against_print(out, label, &c, &noise);
-        if (!r->quiet && c.n_flips > 0) fprintf(out, "%s/flips.jsonl has their prompts\n", r->out);
-        against_summary(label, &c, summary, sizeof summary);
-        json_t *object = r->json ? against_json(label, &c, &noise) : NULL;
-        exit_code = judge(r, counts, summary, object);
-        json_decref(object);
-        if (counts->n_unanswered > 0) exit_code = against_worse(exit_code, EXIT_FAILED);
-    }
+    const against_sides sides = {{label[0], label[1]}, &c, &noise, flip_prompt, served};
+    int exit_code = status == FV_OK ? against_report(r, &sides, counts) : tool_fail(&error);
     fv_comparison_free(&c);
     fv_comparison_free(&twice);
     return exit_code;
@@ -300,7 +240,7 @@ int against_run(const served_request *r, const fv_served_options *options, const
     char *other = asks ? NULL : strdup(r->against), *again = r->noise ? again_label(label) : NULL;
     gate_counts counts = {0};
     int exit_code = EXIT_DONE;
-    count_cells(cells, &counts);
+    against_count(cells, &counts);
     if ((!asks && other == NULL) || (r->noise && again == NULL)) exit_code = tool_no_memory();
     if (exit_code == EXIT_DONE && again != NULL) exit_code = ask_again(r, options, label, again);
     if (exit_code != EXIT_USAGE && asks && !tool_interrupted)

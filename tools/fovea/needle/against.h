@@ -3,6 +3,7 @@
 #define FOVEA_TOOL_AGAINST_H
 
 #include "needle/ask_served.h"
+#include "needle/gates.h"
 
 #include <fovea/compare.h>
 #include <jansson.h>
@@ -31,12 +32,29 @@ int against_nobody(const served_request *r, const fv_cells *cells, const char *l
 // The more telling of two exit codes: what is wrong, then a gate that failed, then what is missing.
 int against_worse(int a, int b);
 
-// --- between against.c and against_print.c -------------------------------------------------------
+// The gates that the request asks for, and what of the cells they judge.
+gate_limits against_limits(const served_request *r);
+void against_count(const fv_cells *cells, gate_counts *counts);
 
 // What the first model, asked a second time, answered otherwise; n 0: not asked.
 typedef struct against_noise {
     int n, n_flips, n_changed; // n_changed: of another class
 } against_noise;
+
+// Two models and what came of their comparison.
+typedef struct against_sides {
+    const char *label[2];
+    const fv_comparison *comparison;
+    const against_noise *noise;
+    // The prompt of a flip; the caller frees it.
+    fv_status (*prompt)(void *context, const fv_flip *flip, char **prompt, fv_error *error);
+    void *context;
+} against_sides;
+
+// Prints and draws it, writes the flips and judges the gates. Returns the exit code.
+int against_report(const served_request *r, const against_sides *sides, gate_counts *counts);
+
+// --- between against_judge.c and against_print.c -------------------------------------------------
 
 void against_print(FILE *out, const char *const label[2], const fv_comparison *c,
                    const against_noise *noise);
@@ -45,8 +63,7 @@ json_t *against_json(const char *const label[2], const fv_comparison *c,
                      const against_noise *noise);
 
 // Writes FOLDER/flips.jsonl, a line a flip with its prompt.
-fv_status against_write_flips(const char *folder, const char *const label[2],
-                              const fv_served *served, const fv_comparison *c, fv_error *error);
+fv_status against_write_flips(const char *folder, const against_sides *sides, fv_error *error);
 
 // Draws FOLDER/differences.svg and .png.
 fv_status against_draw(const char *folder, const char *const label[2], const fv_comparison *c,

@@ -234,8 +234,8 @@ static json_t *flip_json(const char *const label[2], const fv_comparison *c, con
     return object;
 }
 
-fv_status against_write_flips(const char *folder, const char *const label[2],
-                              const fv_served *served, const fv_comparison *c, fv_error *error) {
+fv_status against_write_flips(const char *folder, const against_sides *sides, fv_error *error) {
+    const fv_comparison *c = sides->comparison;
     char path[4096];
     fv_whole_file file;
     snprintf(path, sizeof path, "%s/flips.jsonl", folder);
@@ -243,9 +243,9 @@ fv_status against_write_flips(const char *folder, const char *const label[2],
     if (status != FV_OK) return status;
     for (int i = 0; i < c->n_flips && status == FV_OK; i++) {
         char *prompt;
-        status = fv_flip_prompt(served, &c->flips[i], &prompt, error);
+        status = sides->prompt(sides->context, &c->flips[i], &prompt, error);
         if (status != FV_OK) break;
-        json_t *object = flip_json(label, c, &c->flips[i], prompt);
+        json_t *object = flip_json(sides->label, c, &c->flips[i], prompt);
         if (object == NULL || json_dumpf(object, file.stream, JSON_COMPACT) != 0)
             status = fv_fail(error, FV_IO, "%s cannot be written", path);
         fputc('\n', file.stream);

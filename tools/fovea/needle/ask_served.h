@@ -34,6 +34,18 @@ typedef struct served_request {
     .api = "chat", .concurrency = "8", .retries = 5, .seed = 42, .timeout = 600, .retry_wait = 1,  \
     .fail_under = NAN, .fail_within = NAN, .difference = NAN, .alpha = 0.05
 
+// What must show for a command to succeed.
+#define OPTION_GATES(r)                                                                            \
+    OPTION_REAL("fail-under", &(r).fail_under, "P", 0.000001, 0.999999,                            \
+                "exit code 3 if it is shown that the model finds less than the share P"),          \
+        OPTION_REAL("fail-unless-within", &(r).fail_within, "M", 0.000001, 0.999999,               \
+                    "exit code 3 unless it is shown that it finds at most M less than --against"), \
+        OPTION_FLAG("fail-if-worse", &(r).fail_worse,                                              \
+                    "exit code 3 if it is shown that it finds less often than --against"),         \
+        OPTION_REAL("alpha", &(r).alpha, "A", 0.000001, 0.5,                                       \
+                    "how probable 'shown' may be by chance; 0.05 if not given"),                   \
+        OPTION_TEXT("junit", &(r).junit, "FILE", "writes the gates as JUnit's XML")
+
 // The options that both verbs have, for the table of options.
 #define SERVED_OPTIONS(r)                                                                          \
     OPTION_TEXTS(                                                                                  \
@@ -105,17 +117,9 @@ typedef struct served_request {
                     "what its answers are kept under"),                                            \
         OPTION_FLAG("noise", &(r).noise,                                                           \
                     "asks the model a second time, and prints how often it differs from itself"),  \
-        OPTION_REAL("fail-under", &(r).fail_under, "P", 0.000001, 0.999999,                        \
-                    "exit code 3 if it is shown that the model finds less than the share P"),      \
-        OPTION_REAL("fail-unless-within", &(r).fail_within, "M", 0.000001, 0.999999,               \
-                    "exit code 3 unless it is shown that it finds at most M less than --against"), \
-        OPTION_FLAG("fail-if-worse", &(r).fail_worse,                                              \
-                    "exit code 3 if it is shown that it finds less often than --against"),         \
-        OPTION_REAL("alpha", &(r).alpha, "A", 0.000001, 0.5,                                       \
-                    "how probable 'shown' may be by chance; 0.05 if not given"),                   \
+        OPTION_GATES(r),                                                                           \
         OPTION_REAL("difference", &(r).difference, "D", 0.000001, 0.999999,                        \
                     "with --dry-run: how many prompts show that the share found is lower by D"),   \
-        OPTION_TEXT("junit", &(r).junit, "FILE", "writes the gates as JUnit's XML"),               \
         OPTION_TEXT("predictions", &(r).predictions, "DIR",                                        \
                     "also writes the answers as RULER's prediction files, DIR/LENGTH/TASK.jsonl"), \
         OPTION_TEXT("out", &(r).out, "DIR",                                                        \

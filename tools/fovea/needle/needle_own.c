@@ -1,7 +1,7 @@
 // `fovea needle` and `fovea middle` for models of the lab.
 #include "needle/needle.h"
 
-#include "needle/ask_served.h"
+#include "needle/against.h"
 #include "needle/cells_folder.h"
 #include "number_list.h"
 #include "options.h"
@@ -26,6 +26,7 @@ typedef struct request {
     const char *lengths, *depths, *label, *out, *with;
     int samples, most_samples, step, seed, jobs;
     double width;
+    served_request judged; // its options of comparing
     bool json;
 } request;
 
@@ -90,8 +91,13 @@ static fv_status make_plan(const request *r, needle_view view, const fv_config *
     plan->width = r->width;
     if (r->samples > 0) plan->n_samples = r->samples;
     plan->most_samples = r->most_samples;
-    if (r->seed >= 0) plan->seed = (uint64_t)r->seed;
-    fv_status status = r->lengths ? read_lengths(r->lengths, plan, error) : FV_OK;
+    plan->folder = r->out;
+    fv_status status = FV_OK;
+    if (r->seed >= 0)
+        plan->seed = (uint64_t)r->seed;
+    else if (r->judged.against != NULL) // the same questions
+        status = fv_own_seed(r->out, r->judged.against, &plan->seed, error);
+    if (status == FV_OK && r->lengths) status = read_lengths(r->lengths, plan, error);
     if (status == FV_OK && r->depths) status = read_depths(r->depths, plan, error);
     return status == FV_OK ? fv_own_check(config, plan, error) : status;
 }
@@ -176,9 +182,48 @@ static fv_status measure(const probe_subject *subject, const char *label, fv_own
     return status;
 }
 
-// Asks one model and puts its cells to the others.
+static fv_status check_against(const request *r, const char *label, fv_error *error) {
+    if (r->judged.against == NULL || strcmp(r->judged.against, label) != 0) return FV_OK;
+    return fv_fail(error, FV_USAGE, "'%s' cannot be compared with itself; give a --label", label);
+}
+
+typedef struct asked_model {
+    const fv_config *config;
+    const fv_own_plan *plan;
+    const fv_comparison *comparison;
+} asked_model;
+
+static fv_status flip_prompt(void *context, const fv_flip *flip, char **prompt, fv_error *error) {
+    const asked_model *m = context;
+    return fv_own_flip_prompt(m->config, m->plan, m->comparison, flip, prompt, error);
+}
+
+// Compares the model with --against, and judges it. *exit_code is what the gates say.
+static fv_status judge(const request *r, asked_model *m, const char *label, const fv_cells *cells,
+                       int *exit_code, fv_error *error) {
+    served_request judged = r->judged;
+    fv_comparison c = {0};
+    const against_noise none = {0};
+    gate_counts counts = {0};
+    fv_status status = FV_OK;
+    judged.out = r->out;
+    judged.json = r->json;
+    if (judged.against == NULL) {
+        *exit_code = against_nobody(&judged, cells, label);
+        return FV_OK;
+    }
+    against_count(cells, &counts);
+    status = fv_own_compare(m->config, m->plan, label, judged.against, &c, error);
+    m->comparison = &c;
+    const against_sides sides = {{judged.against, label}, &c, &none, flip_prompt, m};
+    if (status == FV_OK) *exit_code = against_report(&judged, &sides, &counts);
+    fv_comparison_free(&c);
+    return status;
+}
+
+// Asks one model, puts its cells to the others and judges it.
 static fv_status ask(const request *r, needle_view view, const tool_operands *operands, int i,
-                     fv_cells *all, fv_error *error) {
+                     fv_cells *all, int *exit_code, fv_error *error) {
     const char *operand = operands->items[i];
     probe_subject subject;
     fv_own_plan plan;
@@ -190,6 +235,9 @@ static fv_status ask(const request *r, needle_view view, const tool_operands *op
     if (status == FV_OK && r->out != NULL) status = cells_folder_make(r->out, error);
     if (status == FV_OK) {
         make_label(r, &subject, operands->n, label);
+        status = check_against(r, label, error);
+    }
+    if (status == FV_OK) {
         tool_note("asking %s: %d lengths, %d depths, %d sequences each%s", operand, plan.n_lengths,
                   plan.n_depths, plan.n_samples, plan.width > 0 ? " or more" : "");
         status = measure(&subject, label, &plan, &cells, error);
@@ -197,6 +245,8 @@ static fv_status ask(const request *r, needle_view view, const tool_operands *op
     if (status == FV_OK) status = show(&cells, &plan, label, r->json, error);
     for (int c = 0; c < cells.n && status == FV_OK; c++)
         status = fv_cells_put(all, &cells.items[c], error);
+    asked_model asked = {.config = subject.config, .plan = &plan};
+    if (status == FV_OK) status = judge(r, &asked, label, &cells, exit_code, error);
     fv_cells_free(&cells);
     probe_subject_free(&subject);
     return status;
@@ -209,19 +259,25 @@ static int run(const request *r, needle_view view, const tool_operands *operands
         return tool_usage_error("--label names one model, and there are %d; leave it out or ask "
                                 "them one after the other with the same --out",
                                 operands->n);
+    if (r->judged.against != NULL && (r->out == NULL || operands->n != 1))
+        return tool_usage_error("%s: --against compares one model with what is stored under a "
+                                "label: give one model and --out DIR, the folder where that is",
+                                r->judged.verb);
+    int judged = against_check(&r->judged);
+    if (judged != EXIT_DONE) return judged;
     if (r->with != NULL && r->out == NULL)
         return tool_usage_error("--with needs --out DIR, the folder of the figures");
     fv_status status = cells_folder_check(r->with, &error);
     if (status == FV_OK) status = cells_folder_mend(r->out, &error);
     tool_catch_interrupts();
     for (int i = 0; i < operands->n && status == FV_OK; i++)
-        status = ask(r, view, operands, i, &cells, &error);
+        status = ask(r, view, operands, i, &cells, &judged, &error);
     if (status == FV_OK && r->out != NULL) {
         status = cells_folder_keep(r->out, r->with, &cells, &error);
         if (status == FV_OK) tool_note("%s/report.html", r->out);
     }
     fv_cells_free(&cells);
-    return status == FV_OK ? EXIT_DONE : tool_fail(&error);
+    return status == FV_OK ? judged : tool_fail(&error);
 }
 
 // `map`: of needle, not of middle.
@@ -249,6 +305,11 @@ static int run(const request *r, needle_view view, const tool_operands *operands
         OPTION_TEXT("out", &(r).out, "DIR",                                                        \
                     "adds the cells to DIR/eval.db and draws all that it has into DIR"),           \
         OPTION_TEXT("with", &(r).with, "DIR,...", CELLS_WITH_HELP),                                \
+        OPTION_TEXT("against", &(r).judged.against, "LABEL",                                       \
+                    "compares with what a model of the lab answered under a label of --out: the "  \
+                    "same sequences, McNemar's exact test, and a permutation test of "             \
+                    "log-probabilities"),                                                          \
+        OPTION_GATES((r).judged),                                                                  \
         OPTION_INT("jobs", &(r).jobs, "N", 1, 4096, "threads; all cores if not given"),            \
         OPTION_FLAG("json", &(r).json, "a line of JSON for each cell on stdout")
 
@@ -260,7 +321,11 @@ bool needle_own_reads(const char *option) {
 
 static int own(int argc, char **argv, needle_view view,
                const char *(*elsewhere)(const char *option)) {
-    request r = {.step = -1, .seed = -1, .jobs = fv_machine_cores(), .most_samples = 10000};
+    request r = {.step = -1,
+                 .seed = -1,
+                 .jobs = fv_machine_cores(),
+                 .most_samples = 10000,
+                 .judged = {SERVED_USUAL, .verb = argv[0]}};
     bool map = view == NEEDLE_MAP;
     const tool_option options[] = {OWN_OPTIONS(r, map), OPTION_END};
     const tool_usage usage = {
@@ -279,6 +344,8 @@ static int own(int argc, char **argv, needle_view view,
         .example =
             map ? "fovea needle out/3fa2 --out map\n"
                   "fovea needle model.safetensors --lengths 16,32,64 --depths 0,50,100 --json\n"
+                  "fovea needle out/77ab --out map --label other --against 'attention' "
+                  "--fail-if-worse\n"
                   "fovea needle --with map,out/needle --out both"
                 : "fovea middle out/3fa2 out/77ab --out map --with out/needle\n"
                   "fovea middle model.safetensors --lengths 64 --width 0.05",
