@@ -304,7 +304,7 @@ static void test_permutation(void **state) {
 // P(p <= a) <= a.
 static void test_drawn(void **state) {
     (void)state;
-    enum { N = 40, REPETITIONS = 200 };
+    enum { N = 24, REPETITIONS = 150 };
     uint64_t random = 17;
     double d[N] = {0};
     fv_permutation exact, drawn, again;
