@@ -11,7 +11,7 @@ C_FILES = $(shell git ls-files '*.c' '*.h')
 CTEST = ctest --output-on-failure -j $(JOBS)
 
 .DEFAULT_GOAL = all
-.PHONY: all test recipes gallery bench bench-scale bench-peers lint format sanitize sanitize-kernels test-arm fuzz interop interop-served interop-ruler exact faults mutations builds dist deb install clean help
+.PHONY: all python test recipes gallery bench bench-scale bench-peers lint format sanitize sanitize-kernels test-arm fuzz interop interop-served interop-ruler exact faults mutations builds dist deb install clean help
 
 all: ## build the tool and the libraries into build/ (BUILD=, CMAKE_FLAGS=)
 	@cmake -S . -B $(BUILD) -DCMAKE_INSTALL_PREFIX="$(PREFIX)" $(CMAKE_FLAGS)
@@ -20,6 +20,9 @@ all: ## build the tool and the libraries into build/ (BUILD=, CMAKE_FLAGS=)
 test: all ## build and run every test
 	@cmake --build $(BUILD) -j $(JOBS) --target tests
 	cd $(BUILD) && $(CTEST)
+
+python: ## make the Python package's wheel in build/wheels, and run it in an environment without a compiler (needs the network)
+	scripts/wheel.sh $(BUILD)
 
 bench: all ## time training steps against this machine's measured limits
 	$(FOVEA) bench train

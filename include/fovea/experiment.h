@@ -77,6 +77,11 @@ typedef struct fv_experiment {
 // are left out, unless an override replaces a field that makes them so.
 FV_API fv_status fv_experiment_read(const char *path, const char *const *overrides, int n_overrides,
                                     fv_experiment **experiment, fv_error *error);
+
+// The same from memory, for experiments that a program writes: YAML, and therefore JSON. `name` is
+// the experiment's name and begins messages, which name no line ("sweep: ...").
+FV_API fv_status fv_experiment_parse(const char *name, const char *yaml, size_t size,
+                                     fv_experiment **experiment, fv_error *error);
 FV_API void fv_experiment_free(fv_experiment *experiment);
 
 // The number of distinct configurations of the sweep, and the i-th, in the file's order

@@ -24,6 +24,7 @@ typedef struct reader {
     const char *path;
     fv_grid everywhere; // axes of `task`, `model` and `train`, which every grid has
     int *lines;         // [fields]: where each field was last set; 0: not in the file
+    bool lineless;      // messages name no line: nobody wrote them
     fv_error error;
 } reader;
 
@@ -36,7 +37,7 @@ static fv_status fail(reader *r, int line, fv_status status, const char *format,
     va_start(arguments, format);
     vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);
-    if (line <= 0) return fv_fail(&r->error, status, "%s: %s", r->path, message);
+    if (line <= 0 || r->lineless) return fv_fail(&r->error, status, "%s: %s", r->path, message);
     return fv_fail(&r->error, status, "%s:%d: %s", r->path, line, message);
 }
 
@@ -396,9 +397,10 @@ static fv_status start(reader *r, const char *path) {
 }
 
 // Reads the experiment of a YAML tree.
-static fv_status read_tree(const char *path, const yaml_value *root, const char *const *overrides,
-                           int n_overrides, fv_experiment **experiment, fv_error *error) {
-    reader r = {0};
+static fv_status read_tree(const char *path, const yaml_value *root, bool lineless,
+                           const char *const *overrides, int n_overrides,
+                           fv_experiment **experiment, fv_error *error) {
+    reader r = {.lineless = lineless};
     fv_status status = start(&r, path);
     if (status == FV_OK) status = read_top(&r, root);
     for (int i = 0; i < n_overrides && status == FV_OK; i++) status = override(&r, overrides[i]);
@@ -423,11 +425,12 @@ fv_status fv_experiment_read(const char *path, const char *const *overrides, int
     *experiment = NULL;
     yaml_value *root = NULL;
     fv_status status = yaml_value_read_file(path, &root, error);
-    if (status == FV_OK) status = read_tree(path, root, overrides, n_overrides, experiment, error);
+    if (status == FV_OK)
+        status = read_tree(path, root, false, overrides, n_overrides, experiment, error);
     if (status == FV_OK && n_overrides > 0) {
         (*experiment)->overridden = true;
         if ((*experiment)->n_claims > 0)
-            status = read_tree(path, root, NULL, 0, &(*experiment)->published, error);
+            status = read_tree(path, root, false, NULL, 0, &(*experiment)->published, error);
         if (status == FV_NO_MEMORY) {
             fv_experiment_free(*experiment);
             *experiment = NULL;
@@ -435,6 +438,16 @@ fv_status fv_experiment_read(const char *path, const char *const *overrides, int
             status = FV_OK; // a file that only its overrides make right
         }
     }
+    yaml_value_free(root);
+    return status;
+}
+
+fv_status fv_experiment_parse(const char *name, const char *yaml, size_t size,
+                              fv_experiment **experiment, fv_error *error) {
+    *experiment = NULL;
+    yaml_value *root = NULL;
+    fv_status status = yaml_value_read(yaml, size, name, &root, error);
+    if (status == FV_OK) status = read_tree(name, root, true, NULL, 0, experiment, error);
     yaml_value_free(root);
     return status;
 }

@@ -113,6 +113,26 @@ static void fields_that_are_lists(void **state) {
     fv_experiment_free(e);
 }
 
+static void a_text_is_an_experiment(void **state) {
+    (void)state;
+    static const char json[] =
+        "{\"task\": {\"vocab_size\": 7},\n \"sweep\": {\"train.seed\": [3, 1]}}";
+    fv_experiment *e;
+    fv_error error;
+    assert_int_equal(fv_experiment_parse("mine", json, strlen(json), &e, &error), FV_OK);
+    assert_string_equal(e->name, "mine");
+    expect_runs(e, "train.seed", "3 1");
+    expect_runs(e, "task.vocab_size", "7 7");
+    fv_experiment_free(e);
+
+    static const char mistake[] = "task:\n  vocabsize: 7\n";
+    assert_int_equal(fv_experiment_parse("mine", mistake, strlen(mistake), &e, &error), FV_USAGE);
+    assert_null(e);
+    assert_string_equal(error.text, "mine: there is no field 'task.vocabsize'; the nearest is "
+                                    "'task.vocab_size'");
+    assert_int_equal(fv_experiment_parse("mine", "{", 1, &e, &error), FV_FORMAT);
+}
+
 static void optional_runs_wait(void **state) {
     (void)state;
     static const char yaml[] = "sweep:\n"
@@ -238,6 +258,7 @@ int main(void) {
         cmocka_unit_test(several_grids_follow_one_another),
         cmocka_unit_test(a_list_in_a_section_is_an_axis),
         cmocka_unit_test(fields_that_are_lists),
+        cmocka_unit_test(a_text_is_an_experiment),
         cmocka_unit_test(optional_runs_wait),
         cmocka_unit_test(a_configuration_runs_once),
         cmocka_unit_test(overrides_replace_values_and_axes),

@@ -1,0 +1,24 @@
+"""Fovea: a laboratory for sparse attention.
+
+    import fovea as fv
+    runs = fv.sweep(task=dict(name="copy", vocab_size=10, context_length=4), model=dict(n_embd=2),
+                    train=dict(steps=3000), over={"train.seed": range(20)})
+    runs.frame, runs.plot("perplexity"), runs[0].params["blocks.0.attn.W_Q"]
+
+Everything is computed by the library, which is the command line's: docs/python.md.
+"""
+
+from ._library import (Error, FileError, FormatError, Interrupted, MissingProgramError, NewerError,
+                       NotFoundError, OutOfMemoryError, StoreError, UsageError, lib as _lib, text as _text)
+from ._progress import Progress
+from .runs import Curve, Params, Run, Runs, Snapshot
+from .studies import Claim, Claims, Figure, Study, run
+from .sweeps import load, sweep
+
+__version__ = _text(_lib.fv_version())
+
+__all__ = [
+    "Claim", "Claims", "Curve", "Error", "Figure", "FileError", "FormatError", "Interrupted",
+    "MissingProgramError", "NewerError", "NotFoundError", "OutOfMemoryError", "Params", "Progress", "Run",
+    "Runs", "Snapshot", "StoreError", "Study", "UsageError", "load", "run", "sweep",
+]
