@@ -121,6 +121,30 @@ INLINE void reduce16(vf acc[16][PARTS], float out[16]) {
     _mm512_storeu_ps(out, _mm512_add_ps(_mm512_shuffle_ps(d[0], d[1], 0x88),
                                         _mm512_shuffle_ps(d[0], d[1], 0xDD)));
 }
+
+// The same of eight.
+INLINE void reduce8(vf acc[8][PARTS], float out[8]) {
+    __m512 a[8], b[4], c[2], d;
+    // Accumulator 2 i + j goes to place 4 j + i.
+    UNROLL for (int i = 0; i < 8; i++) a[i] = acc[2 * (i % 4) + i / 4][0];
+    UNROLL for (int i = 0; i < 4; i++) b[i] =
+        _mm512_add_ps(_mm512_shuffle_f32x4(a[2 * i], a[2 * i + 1], 0x44),
+                      _mm512_shuffle_f32x4(a[2 * i], a[2 * i + 1], 0xEE));
+    UNROLL for (int i = 0; i < 2; i++) c[i] =
+        _mm512_add_ps(_mm512_shuffle_f32x4(b[2 * i], b[2 * i + 1], 0x88),
+                      _mm512_shuffle_f32x4(b[2 * i], b[2 * i + 1], 0xDD));
+    d = _mm512_add_ps(_mm512_shuffle_ps(c[0], c[1], 0x44), _mm512_shuffle_ps(c[0], c[1], 0xEE));
+    d = _mm512_add_ps(_mm512_shuffle_ps(d, d, 0x88), _mm512_shuffle_ps(d, d, 0xDD));
+    const __m512i pairs = _mm512_setr_epi32(0, 1, 4, 5, 8, 9, 12, 13, 0, 0, 0, 0, 0, 0, 0, 0);
+    _mm256_storeu_ps(out, _mm512_castps512_ps256(_mm512_permutexvar_ps(pairs, d)));
+}
+
+// Sums n accumulators, of which those up to the next multiple of sixteen exist.
+INLINE void reduce(vf (*acc)[PARTS], int n, float *out) {
+    int i = 0;
+    UNROLL for (; i + 8 < n; i += 16) reduce16(acc + i, out + i);
+    if (i < n) reduce8(acc + i, out + i);
+}
 #else
 // Of two sums of halves, their halves again: the lower half of a and of b, plus the upper ones.
 #if VW == 8
@@ -157,11 +181,14 @@ INLINE vf reduce_vector(vf acc[VW][PARTS]) {
 }
 #endif
 
-INLINE void reduce16(vf acc[16][PARTS], float out[16]) {
-    UNROLL for (int i = 0; i < 16; i += VW) {
+INLINE void reduce(vf (*acc)[PARTS], int n, float *out) {
+    UNROLL for (int i = 0; i < n; i += VW) {
         vf sum = reduce_vector(acc + i);
         memcpy(out + i, &sum, sizeof sum);
     }
+}
+INLINE void reduce16(vf acc[16][PARTS], float out[16]) {
+    reduce(acc, 16, out);
 }
 #endif
 
