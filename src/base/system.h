@@ -31,6 +31,9 @@ int system_pipe(int ends[2]);
 // Whether the folder is known to lie on another machine.
 bool system_is_on_network(const char *path);
 
+// Advice: memory that is used as a whole, in pages as large as there are.
+void system_prefer_large_pages(void *memory, size_t size);
+
 // The environment of programs that are started.
 char **system_environment(void);
 

@@ -64,6 +64,10 @@ bool system_is_on_network(const char *path) {
     return false;
 }
 
+void system_prefer_large_pages(void *memory, size_t size) {
+    madvise(memory, size, MADV_HUGEPAGE); // without them all goes on, slower
+}
+
 char **system_environment(void) {
     return environ;
 }

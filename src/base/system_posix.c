@@ -45,6 +45,10 @@ bool system_is_on_network(const char *path) {
     return false;
 }
 
+void system_prefer_large_pages(void *memory, size_t size) {
+    (void)memory, (void)size; // POSIX knows none
+}
+
 char **system_environment(void) {
     return environ;
 }

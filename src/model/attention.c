@@ -61,6 +61,30 @@ static void plan_long_buffers(fv_model *model, model_layer *layer) {
         &model->plan, (3 * n_out * d + 4 * n_in * kv + n_out * n_head) * FV_LANES, sizeof(real));
 }
 
+// An earlier attention layer of the same shape, whose turn on the way back comes later.
+static const model_layer *alike(const fv_model *model, const model_layer *layer) {
+    for (const model_layer *other = model->layers; other < layer; other++)
+        if (other->type == layer->type && other->in.n == layer->in.n &&
+            other->out.n == layer->out.n && attention_n_keys(other) == attention_n_keys(layer) &&
+            model_attention_of(other)->heads.kv == model_attention_of(layer)->heads.kv &&
+            model_attention_of(other)->way == model_attention_of(layer)->way)
+            return other;
+    return NULL;
+}
+
+// On the way back much of what went forward is done with: gradients take its place, and that of
+// other layers' gradients, so that a tile has less to keep in the cache. Their own places stay
+// reserved all the same. How many groups a tile has follows from the sum of all, and from that the
+// order in which gradients are added up.
+static void share_buffers(const fv_model *model, model_layer *layer) {
+    const model_layer *other = alike(model, layer);
+    if (other) layer->buffer[D_SCRATCH] = other->buffer[D_SCRATCH];
+    if (attention_goes_by(layer, FV_ATTEND_POOLED)) return;
+    if (other) layer->buffer[D_K] = other->buffer[D_K];
+    if (layer->out.n == layer->in.n) layer->buffer[D_V] = layer->y;
+    if (model_attention_of(layer)->tables.present) layer->buffer[D_K] = layer->x;
+}
+
 static void plan_buffers(fv_model *model, model_layer *layer) {
     const attention_heads *heads = &model_attention_of(layer)->heads;
     int d = model->config.model.n_embd, n_in = layer->in.n, n_out = layer->out.n;
@@ -99,6 +123,12 @@ static fv_status plan(fv_model *model, model_layer *layer, fv_error *error) {
     plan_params(model, layer);
     plan_buffers(model, layer);
     if (!attention_goes_by(layer, FV_ATTEND_POOLED)) token_tables_plan(model, layer);
+    share_buffers(model, layer);
+    bool looked_up = model_attention_of(layer)->tables.present;
+    if (looked_up && !layer->residual)
+        layer->returns = LAYER_RETURNS_NOTHING;
+    else if (looked_up && layer->out.n == layer->in.n)
+        layer->returns = LAYER_RETURNS_DY;
     return FV_OK;
 }
 
@@ -112,6 +142,9 @@ model_linear attention_linear(const model_layer *layer, enum param w) {
 
 real *attention_scratch_of(const model_layer *layer, const model_tile *tile,
                            enum attention_scratch which) {
+    // The gradient of z is made once that of W_O has read z, which only tiles read again.
+    if (which == S_DZ && !attention_goes_by(layer, FV_ATTEND_TILES))
+        return tile_buffer(tile, layer->buffer[Z]);
     size_t matrix = (size_t)layer->model->group_capacity * (size_t)layer->out.n *
                     (size_t)layer->model->config.model.n_embd * FV_LANES;
     return tile_buffer(tile, layer->buffer[D_SCRATCH]) + (size_t)which * matrix;
@@ -172,7 +205,7 @@ static void backward(const model_layer *layer, const model_tile *tile) {
         project_queries_backward(layer, tile, normed, dnormed, &g);
     }
     norm_backward(&layer->norm, tile, layer->in.n, x, dnormed, dx);
-    if (layer->residual) rows_add(layer, tile, dy, dx);
+    if (layer->residual && layer->returns == LAYER_RETURNS_DX) rows_add(layer, tile, dy, dx);
 }
 
 const layer_type layer_attention = {

@@ -73,7 +73,8 @@ void look_up_backward(const model_layer *layer, const model_tile *tile, real *dx
         token_tables_backward(layer, tile, attention_linear(layer, W_Q + i),
                               i == 0 ? &layer->out : &layer->in, slopes[i], i == 0);
     token_tables_end(layer, tile);
-    memset(dx, 0,
-           (size_t)tile->n_groups * (size_t)layer->in.n *
-               (size_t)layer->model->config.model.n_embd * FV_LANES * sizeof *dx);
+    if (layer->returns == LAYER_RETURNS_DX)
+        memset(dx, 0,
+               (size_t)tile->n_groups * (size_t)layer->in.n *
+                   (size_t)layer->model->config.model.n_embd * FV_LANES * sizeof *dx);
 }

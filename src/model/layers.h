@@ -109,6 +109,13 @@ typedef struct layer_hook layer_hook;
 // model/checkpoint_map.c, so that checkpoints of it open there.
 typedef enum block_half { FV_NO_HALF, FV_HALF_ATTENTION, FV_HALF_MLP } block_half;
 
+// What a layer hands back to the one before it.
+typedef enum layer_returns {
+    LAYER_RETURNS_DX,
+    LAYER_RETURNS_DY, // dx would be dy: it lies in its place
+    LAYER_RETURNS_NOTHING,
+} layer_returns;
+
 typedef struct layer_type {
     bool attends; // by what earlier positions hold: it sees their order by no state
     block_half half;
@@ -152,6 +159,7 @@ struct model_layer {
     model_positions in, out;
     int *rows; // [out.n] row of in that holds each position of out
     size_t x, y, dx, dy;
+    layer_returns returns;       // of the first layer, where it has seen to the embeddings itself
     int first_tensor, n_tensors; // of the model's, that it alone has
     size_t param[FV_LAYER_PARAMS];
     size_t buffer[FV_LAYER_BUFFERS];

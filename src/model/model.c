@@ -157,6 +157,8 @@ static fv_status plan_buffers(fv_model *model, int groups, fv_error *error) {
         model->layers[i].dx = model->stream_gradient[i % 2];
         model->layers[i].dy = model->stream_gradient[(i + 1) % 2];
     }
+    if (model->layers[1].returns == LAYER_RETURNS_DY)
+        model->layers[0].dy = model->layers[1].dx = model->layers[1].dy;
     return FV_OK;
 }
 
@@ -304,6 +306,7 @@ void tile_run(const model_tile *tile) {
     const fv_model *model = tile->model;
     for (int i = 0; i < model->n_layers; i++)
         model->layers[i].type->forward(&model->layers[i], tile);
-    for (int i = model->n_layers - 1; tile->gradient && i >= 0; i--)
+    int first = model->layers[1].returns == LAYER_RETURNS_NOTHING ? 1 : 0;
+    for (int i = model->n_layers - 1; tile->gradient && i >= first; i--)
         model->layers[i].type->backward(&model->layers[i], tile);
 }
