@@ -9,6 +9,7 @@
 #include <fovea/claim.h>
 #include <fovea/compare.h>
 #include <fovea/config.h>
+#include <fovea/context_use.h>
 #include <fovea/cost.h>
 #include <fovea/cost_devices.h>
 #include <fovea/cost_measured.h>

@@ -23,6 +23,7 @@ from pathlib import Path
 from against import AGAINST_CHECKS
 from bench import FAST, KEY, Bench, check
 from chats import CHAT_CHECKS
+from context_use import CONTEXT_CHECKS
 from edges import EDGE_CHECKS
 from loads import LOAD_CHECKS
 from logprobs import LOGPROB_CHECKS
@@ -585,7 +586,7 @@ CHECKS = [killed, passing_faults, lasting_faults, *AGAINST_CHECKS, *LENGTH_CHECK
           damaged, *WHOSE_CHECKS, truncation, planted_table, prefix_order, interval, null_content, forms, addresses,
           queries_and_headers, certificates, hopeless, ruler_files, ruler_questions, own_and_served, reading,
           documents, interrupted, *EDGE_CHECKS, *LOAD_CHECKS, *SPEED_CHECKS, *SEVERAL_CHECKS,
-          *ORDER_CHECKS, *LOGPROB_CHECKS]
+          *ORDER_CHECKS, *LOGPROB_CHECKS, *CONTEXT_CHECKS]
 
 
 def run_check(one, options):

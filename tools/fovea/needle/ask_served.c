@@ -3,6 +3,7 @@
 #include "needle/against.h"
 #include "needle/asked_models.h"
 #include "needle/cells_folder.h"
+#include "needle/context_lines.h"
 #include "needle/orders.h"
 #include "needle/request_headers.h"
 #include "needle/served_tables.h"
@@ -381,6 +382,7 @@ static int report(const served_request *r, const fv_served_options *o, fv_served
     FILE *tables = r->quiet ? NULL : r->json ? stderr : stdout;
     if (status == FV_OK) status = orders_print(tables, r->json, served, &error);
     if (status != FV_OK) return tool_fail(&error);
+    if (context_lines(tables, r->json, cells) != EXIT_DONE) return EXIT_FAILED;
     return print_faults(served) > 0 ? EXIT_FAILED : EXIT_DONE;
 }
 

@@ -3,6 +3,7 @@
 
 #include "needle/against.h"
 #include "needle/cells_folder.h"
+#include "needle/context_lines.h"
 #include "number_list.h"
 #include "options.h"
 #include "probe/probe_findings.h"
@@ -134,6 +135,8 @@ static fv_status show(const fv_cells *cells, const fv_own_plan *plan, const char
     }
     if (!json && !print_cells(cells->items, plan, label))
         return fv_fail(error, FV_NO_MEMORY, "no memory for a table");
+    if (context_lines(json ? NULL : stdout, json, cells) != EXIT_DONE)
+        return fv_fail(error, FV_IO, "the results cannot be written");
     if (fflush(stdout) == 0) return FV_OK;
     return fv_fail(error, FV_IO, "the results cannot be written: %s", strerror(errno));
 }
