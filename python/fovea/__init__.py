@@ -11,14 +11,18 @@ Everything is computed by the library, which is the command line's: docs/python.
 from ._library import (Error, FileError, FormatError, Interrupted, MissingProgramError, NewerError,
                        NotFoundError, OutOfMemoryError, StoreError, UsageError, lib as _lib, text as _text)
 from ._progress import Progress
+from .attention import Mask, attention, attention_vjp, causal, window
+from .costs import Cost, cost
 from .runs import Curve, Params, Run, Runs, Snapshot
+from .scan import selective_scan
 from .studies import Claim, Claims, Figure, Study, run
 from .sweeps import load, sweep
 
 __version__ = _text(_lib.fv_version())
 
 __all__ = [
-    "Claim", "Claims", "Curve", "Error", "Figure", "FileError", "FormatError", "Interrupted",
+    "Claim", "Claims", "Cost", "Curve", "Error", "Figure", "FileError", "FormatError", "Interrupted", "Mask",
     "MissingProgramError", "NewerError", "NotFoundError", "OutOfMemoryError", "Params", "Progress", "Run",
-    "Runs", "Snapshot", "StoreError", "Study", "UsageError", "load", "run", "sweep",
+    "Runs", "Snapshot", "StoreError", "Study", "UsageError", "attention", "attention_vjp", "causal", "cost",
+    "load", "run", "selective_scan", "sweep", "window",
 ]
