@@ -60,104 +60,77 @@ void KERNEL(draw)(const kernel_draw *a) {
         for (int t = 0; t < a->n_rows; t += 4) draw_block(a, g, t, 1);
 }
 
-#if VW == 16
-// Turns sixteen rows of sixteen floats into sixteen vectors over rows.
-INLINE void transpose(vf r[16]) {
-    vf t[16];
-    UNROLL for (int i = 0; i < 16; i += 2) {
-        t[i] = _mm512_unpacklo_ps(r[i], r[i + 1]);
-        t[i + 1] = _mm512_unpackhi_ps(r[i], r[i + 1]);
-    }
-    UNROLL for (int i = 0; i < 16; i += 4) {
-        r[i] = _mm512_shuffle_ps(t[i], t[i + 2], 0x44);
-        r[i + 1] = _mm512_shuffle_ps(t[i], t[i + 2], 0xEE);
-        r[i + 2] = _mm512_shuffle_ps(t[i + 1], t[i + 3], 0x44);
-        r[i + 3] = _mm512_shuffle_ps(t[i + 1], t[i + 3], 0xEE);
-    }
-    UNROLL for (int i = 0; i < 4; i++) {
-        t[i] = _mm512_shuffle_f32x4(r[i], r[i + 4], 0x88);
-        t[i + 4] = _mm512_shuffle_f32x4(r[i], r[i + 4], 0xDD);
-        t[i + 8] = _mm512_shuffle_f32x4(r[i + 8], r[i + 12], 0x88);
-        t[i + 12] = _mm512_shuffle_f32x4(r[i + 8], r[i + 12], 0xDD);
-    }
-    UNROLL for (int i = 0; i < 4; i++) {
-        r[i] = _mm512_shuffle_f32x4(t[i], t[i + 8], 0x88);
-        r[i + 4] = _mm512_shuffle_f32x4(t[i + 4], t[i + 12], 0x88);
-        r[i + 8] = _mm512_shuffle_f32x4(t[i], t[i + 8], 0xDD);
-        r[i + 12] = _mm512_shuffle_f32x4(t[i + 4], t[i + 12], 0xDD);
-    }
-}
-#elif VW == 8
-// Turns eight rows of eight floats into eight vectors over rows.
-INLINE void transpose(vf r[8]) {
-    vf t[8];
-    UNROLL for (int i = 0; i < 8; i += 2) {
-        t[i] = __builtin_shufflevector(r[i], r[i + 1], 0, 8, 1, 9, 4, 12, 5, 13);
-        t[i + 1] = __builtin_shufflevector(r[i], r[i + 1], 2, 10, 3, 11, 6, 14, 7, 15);
-    }
-    UNROLL for (int i = 0; i < 8; i += 4) {
-        r[i] = __builtin_shufflevector(t[i], t[i + 2], 0, 1, 8, 9, 4, 5, 12, 13);
-        r[i + 1] = __builtin_shufflevector(t[i], t[i + 2], 2, 3, 10, 11, 6, 7, 14, 15);
-        r[i + 2] = __builtin_shufflevector(t[i + 1], t[i + 3], 0, 1, 8, 9, 4, 5, 12, 13);
-        r[i + 3] = __builtin_shufflevector(t[i + 1], t[i + 3], 2, 3, 10, 11, 6, 7, 14, 15);
-    }
-    UNROLL for (int i = 0; i < 4; i++) {
-        t[i] = __builtin_shufflevector(r[i], r[i + 4], 0, 1, 2, 3, 8, 9, 10, 11);
-        t[i + 4] = __builtin_shufflevector(r[i], r[i + 4], 4, 5, 6, 7, 12, 13, 14, 15);
-    }
-    memcpy(r, t, sizeof t);
-}
-#else
-// Turns four rows of four floats into four vectors over rows.
-INLINE void transpose(vf r[4]) {
-    vf low01 = __builtin_shufflevector(r[0], r[1], 0, 4, 1, 5);
-    vf high01 = __builtin_shufflevector(r[0], r[1], 2, 6, 3, 7);
-    vf low23 = __builtin_shufflevector(r[2], r[3], 0, 4, 1, 5);
-    vf high23 = __builtin_shufflevector(r[2], r[3], 2, 6, 3, 7);
-    r[0] = __builtin_shufflevector(low01, low23, 0, 1, 4, 5);
-    r[1] = __builtin_shufflevector(low01, low23, 2, 3, 6, 7);
-    r[2] = __builtin_shufflevector(high01, high23, 0, 1, 4, 5);
-    r[3] = __builtin_shufflevector(high01, high23, 2, 3, 6, 7);
-}
-#endif
+// Four floats of a row; a vector holds those of VW / 4 rows.
+typedef float four __attribute__((vector_size(16), aligned(4)));
+typedef float pair __attribute__((vector_size(8), aligned(4)));
 
-// The first n <= VW floats of a row of a table, which need not be aligned; the others are 0.
-#if VW == 16
-INLINE vf row_load(const float *row, int n) {
-    return _mm512_maskz_loadu_ps((__mmask16)(0xffffu >> (16 - n)), row);
+// The first n of them; the others are 0.
+INLINE four load_four(const float *row, int n) {
+    typedef double first_pair __attribute__((vector_size(16)));
+    typedef double any_pair __attribute__((aligned(4), may_alias));
+    if (n == 4) return *(const four *)row;
+    if (n == 1) return (four){row[0], 0, 0, 0};
+    four x = (four)(first_pair){*(const any_pair *)row, 0};
+    if (n == 3) x[2] = row[2];
+    return x;
 }
-INLINE void row_add(float *row, vf x, int n) {
-    __mmask16 mask = (__mmask16)(0xffffu >> (16 - n));
-    _mm512_mask_storeu_ps(row, mask, _mm512_add_ps(_mm512_maskz_loadu_ps(mask, row), x));
-}
-#else
-typedef float row_vector __attribute__((vector_size(4 * VW), aligned(4)));
-typedef float row_four __attribute__((vector_size(16), aligned(4)));
-typedef float row_pair __attribute__((vector_size(8), aligned(4)));
 
-INLINE vf row_load(const float *row, int n) {
-    if (n == VW) return *(const row_vector *)row;
-    float x[VW] = {0};
-    memcpy(x, row, (size_t)n * sizeof *x);
-    return *(const row_vector *)x;
-}
-INLINE void row_add(float *row, vf y, int n) {
-    if (n == VW) {
-        *(row_vector *)row += y;
+INLINE void add_four(float *row, const float *x, int n) {
+    if (n == 4) {
+        *(four *)row += *(const four *)x;
         return;
     }
-    const float *x = (const float *)&y;
-    if (n & 4) {
-        *(row_four *)row += *(const row_four *)x;
-        x += 4, row += 4;
-    }
-    if (n & 2) {
-        *(row_pair *)row += *(const row_pair *)x;
-        x += 2, row += 2;
-    }
-    if (n & 1) *row += *x;
+    if (n >= 2) *(pair *)row += *(const pair *)x;
+    if (n & 1) row[n - 1] += x[n - 1];
+}
+
+#if VW == 16
+INLINE vf join_fours(const four *x) {
+    __m512 y = _mm512_castps128_ps512((__m128)x[0]);
+    y = _mm512_insertf32x4(y, (__m128)x[1], 1);
+    y = _mm512_insertf32x4(y, (__m128)x[2], 2);
+    return _mm512_insertf32x4(y, (__m128)x[3], 3);
+}
+#elif VW == 8
+INLINE vf join_fours(const four *x) {
+    return _mm256_insertf128_ps(_mm256_castps128_ps256((__m128)x[0]), (__m128)x[1], 1);
+}
+#else
+INLINE vf join_fours(const four *x) {
+    vf y;
+    memcpy(&y, x, sizeof y);
+    return y;
 }
 #endif
+
+// Chooses by the same four indices (4 to 7 are b's) in every quarter of sixteen lanes.
+#define AT(i, quarter) ((i) < 4 ? (i) + 4 * (quarter) : (i)-4 + VW + 4 * (quarter))
+#define IN_QUARTER(i, j, k, l, quarter)                                                            \
+    AT(i, quarter), AT(j, quarter), AT(k, quarter), AT(l, quarter)
+#if VW == 16
+#define CHOOSE(a, b, i, j, k, l)                                                                   \
+    __builtin_shufflevector(a, b, IN_QUARTER(i, j, k, l, 0), IN_QUARTER(i, j, k, l, 1),            \
+                            IN_QUARTER(i, j, k, l, 2), IN_QUARTER(i, j, k, l, 3))
+#elif VW == 8
+#define CHOOSE(a, b, i, j, k, l)                                                                   \
+    __builtin_shufflevector(a, b, IN_QUARTER(i, j, k, l, 0), IN_QUARTER(i, j, k, l, 1))
+#else
+#define CHOOSE(a, b, i, j, k, l) __builtin_shufflevector(a, b, IN_QUARTER(i, j, k, l, 0))
+#endif
+
+// Number i of quarter q of r[j] and number j of quarter q of r[i] change places: from fours of rows
+// q * 4 + j to features, or back.
+INLINE void turn_fours(vf r[4]) {
+    vf low01 = CHOOSE(r[0], r[1], 0, 4, 1, 5), high01 = CHOOSE(r[0], r[1], 2, 6, 3, 7);
+    vf low23 = CHOOSE(r[2], r[3], 0, 4, 1, 5), high23 = CHOOSE(r[2], r[3], 2, 6, 3, 7);
+    r[0] = CHOOSE(low01, low23, 0, 1, 4, 5);
+    r[1] = CHOOSE(low01, low23, 2, 3, 6, 7);
+    r[2] = CHOOSE(high01, high23, 0, 1, 4, 5);
+    r[3] = CHOOSE(high01, high23, 2, 3, 6, 7);
+}
+#undef CHOOSE
+#undef IN_QUARTER
+#undef AT
 
 // A column of a small table fits two registers, where permutations look all tokens of a vector up
 // at once.
@@ -235,30 +208,36 @@ INLINE void gather_pairs(const float *table, const int32_t *tokens, float *x) {
 #endif
 #endif
 
-// x[f][lane] = table[tokens[lane]][f], f = 0 .. n - 1.
-INLINE void gather_rows(const float *table, int n_embd, const int32_t *tokens, float *x) {
-    int f = 0;
-#if VW >= 8
-    if (n_embd == 2) {
-        gather_pairs(table, tokens, x);
-        return;
-    }
-#endif
-    for (; f < n_embd && n_embd >= 4; f += VW) {
-        int width = n_embd - f < VW ? n_embd - f : VW;
-        for (int part = 0; part < PARTS; part++) {
-            vf r[VW];
-            UNROLL for (int l = 0; l < VW; l++) r[l] =
-                row_load(table + (size_t)tokens[part * VW + l] * n_embd + f, width);
-            transpose(r);
-            UNROLL for (int i = 0; i < VW; i++) if (i < width)
-                vf_store(x + (f + i) * L + part * VW, r[i]);
+// n <= 4 numbers of sixteen rows, from number f on, to lanes; `positions` is added.
+INLINE void gather_fours(float *const row[L], int f, const float *positions, float *x, int n) {
+    for (int part = 0; part < PARTS; part++) {
+        vf r[4];
+        UNROLL for (int i = 0; i < 4; i++) {
+            four fours[VW / 4];
+            UNROLL for (int q = 0; q < VW / 4; q++) fours[q] =
+                load_four(row[part * VW + 4 * q + i] + f, n);
+            r[i] = join_fours(fours);
         }
+        turn_fours(r);
+        UNROLL for (int i = 0; i < n; i++) vf_store(
+            x + (f + i) * L + part * VW, positions ? r[i] + vf_set1(positions[f + i]) : r[i]);
     }
-    for (; f < n_embd; f++)
-        for (int part = 0; part < PARTS; part++)
-            vf_store(x + f * L + part * VW,
-                     vf_gather(table + f, vi_load(tokens + part * VW) * n_embd));
+}
+
+INLINE void find_rows(const float *table, int n_embd, const int32_t *tokens, float *row[L]) {
+    for (int l = 0; l < L; l++) row[l] = (float *)table + (size_t)tokens[l] * n_embd;
+}
+
+// x[f][lane] = table[tokens[lane]][f] + positions[f]; positions may be NULL.
+INLINE void gather_rows(const float *table, int n_embd, const int32_t *tokens,
+                        const float *positions, float *x) {
+    float *row[L];
+    find_rows(table, n_embd, tokens, row);
+    int f = 0;
+    for (; f + 4 <= n_embd; f += 4) gather_fours(row, f, positions, x, 4);
+    if (n_embd - f == 3) gather_fours(row, f, positions, x, 3);
+    if (n_embd - f == 2) gather_fours(row, f, positions, x, 2);
+    if (n_embd - f == 1) gather_fours(row, f, positions, x, 1);
 }
 
 void KERNEL(embed)(const kernel_embed *a) {
@@ -266,47 +245,72 @@ void KERNEL(embed)(const kernel_embed *a) {
         for (int f = 0; f < a->n_embd; f++) embed_column(a, f);
         return;
     }
+#if VW >= 8
+    for (int g = 0; g < a->n_groups && a->n_embd == 2 && a->positions == NULL; g++)
+        for (int t = 0; t < a->n_rows; t++)
+            gather_pairs(a->table, a->tokens + g * a->tokens_group_stride + t * L,
+                         a->x + ((size_t)g * a->n_rows + t) * 2 * L);
+    if (a->n_embd == 2 && a->positions == NULL) return;
+#endif
     for (int g = 0; g < a->n_groups; g++)
-        for (int t = 0; t < a->n_rows; t++) {
-            float *x = a->x + ((size_t)g * a->n_rows + t) * a->n_embd * L;
-            gather_rows(a->table, a->n_embd, a->tokens + g * a->tokens_group_stride + t * L, x);
-            for (int f = 0; a->positions && f < a->n_embd; f++)
-                for (int part = 0; part < PARTS; part++) {
-                    float *y = x + f * L + part * VW;
-                    vf_store(y, vf_load(y) + a->positions[t * a->n_embd + f]);
-                }
-        }
+        for (int t = 0; t < a->n_rows; t++)
+            gather_rows(a->table, a->n_embd, a->tokens + g * a->tokens_group_stride + t * L,
+                        a->positions ? a->positions + (ptrdiff_t)t * a->n_embd : NULL,
+                        a->x + ((size_t)g * a->n_rows + t) * a->n_embd * L);
 }
 
 // Rows of two numbers are added to whole.
 INLINE void scatter_pairs(float *table, const int32_t *tokens, const float *x) {
-    typedef float pair __attribute__((vector_size(8), aligned(4)));
     for (int l = 0; l < L; l++) {
         pair *row = (pair *)(table + 2 * (size_t)tokens[l]);
         *row += (pair){x[l], x[L + l]};
     }
 }
 
+INLINE void scatter_fours(float *const row[L], int f, const float *x, int n) {
+    for (int part = 0; part < PARTS; part++) {
+        vf r[4];
+        UNROLL for (int i = 0; i < 4; i++) r[i] =
+            i < n ? vf_load(x + (f + i) * L + part * VW) : vf_set1(0);
+        turn_fours(r);
+        UNROLL for (int l = 0; l < VW; l++)
+            add_four(row[part * VW + l] + f, (const float *)&r[l % 4] + l / 4 * 4, n);
+    }
+}
+
+#if VW == 16
+// Sixteen numbers of a row are one vector.
+INLINE void scatter_sixteens(float *const row[L], int f, const float *x) {
+    typedef float sixteen __attribute__((vector_size(64), aligned(4)));
+    vf r[16], rows[16];
+    UNROLL for (int i = 0; i < 16; i++) r[i] = vf_load(x + (f + i) * L);
+    UNROLL for (int i = 0; i < 16; i += 4) turn_fours(r + i);
+    UNROLL for (int i = 0; i < 4; i++) {
+        vf even01 = _mm512_shuffle_f32x4(r[i], r[i + 4], 0x88);
+        vf odd01 = _mm512_shuffle_f32x4(r[i], r[i + 4], 0xDD);
+        vf even23 = _mm512_shuffle_f32x4(r[i + 8], r[i + 12], 0x88);
+        vf odd23 = _mm512_shuffle_f32x4(r[i + 8], r[i + 12], 0xDD);
+        rows[i] = _mm512_shuffle_f32x4(even01, even23, 0x88);
+        rows[i + 4] = _mm512_shuffle_f32x4(odd01, odd23, 0x88);
+        rows[i + 8] = _mm512_shuffle_f32x4(even01, even23, 0xDD);
+        rows[i + 12] = _mm512_shuffle_f32x4(odd01, odd23, 0xDD);
+    }
+    UNROLL for (int l = 0; l < 16; l++) * (sixteen *)(row[l] + f) += rows[l];
+}
+#endif
+
 // table[tokens[lane]][f] += x[f][lane], lane after lane.
 INLINE void scatter_rows(float *table, int n_embd, const int32_t *tokens, const float *x) {
+    float *row[L];
+    find_rows(table, n_embd, tokens, row);
     int f = 0;
-    if (n_embd == 2) {
-        scatter_pairs(table, tokens, x);
-        return;
-    }
-    for (; f < n_embd && n_embd >= 4; f += VW) {
-        int width = n_embd - f < VW ? n_embd - f : VW;
-        for (int part = 0; part < PARTS; part++) {
-            vf r[VW];
-            UNROLL for (int i = 0; i < VW; i++) r[i] =
-                i < width ? vf_load(x + (f + i) * L + part * VW) : vf_set1(0);
-            transpose(r);
-            UNROLL for (int l = 0; l < VW; l++)
-                row_add(table + (size_t)tokens[part * VW + l] * n_embd + f, r[l], width);
-        }
-    }
-    for (; f < n_embd; f++)
-        for (int l = 0; l < L; l++) table[(size_t)tokens[l] * n_embd + f] += x[f * L + l];
+#if VW == 16
+    for (; f + 16 <= n_embd; f += 16) scatter_sixteens(row, f, x);
+#endif
+    for (; f + 4 <= n_embd; f += 4) scatter_fours(row, f, x, 4);
+    if (n_embd - f == 3) scatter_fours(row, f, x, 3);
+    if (n_embd - f == 2) scatter_fours(row, f, x, 2);
+    if (n_embd - f == 1) scatter_fours(row, f, x, 1);
 }
 
 // Of a small table every entry is an accumulator, sixteen at a time: comparing beats scattering,
@@ -380,7 +384,12 @@ void KERNEL(embed_gradient)(const kernel_embed_gradient *a) {
         return;
     }
     for (int g = 0; g < e->n_groups; g++)
-        for (int t = 0; t < e->n_rows; t++)
-            scatter_rows(a->dtable, e->n_embd, e->tokens + g * e->tokens_group_stride + t * L,
-                         e->x + ((size_t)g * e->n_rows + t) * e->n_embd * L);
+        for (int t = 0; t < e->n_rows; t++) {
+            const int32_t *tokens = e->tokens + g * e->tokens_group_stride + t * L;
+            const float *x = e->x + ((size_t)g * e->n_rows + t) * e->n_embd * L;
+            if (e->n_embd == 2)
+                scatter_pairs(a->dtable, tokens, x);
+            else
+                scatter_rows(a->dtable, e->n_embd, tokens, x);
+        }
 }
