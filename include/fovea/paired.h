@@ -80,6 +80,14 @@ FV_API double fv_paired_power(int n, double p_lost, double p_won, double alpha);
 // The fewest questions for which that is `power` or more; 0 where ten million are not enough.
 FV_API int fv_paired_questions(double p_lost, double p_won, double alpha, double power);
 
+// The same of fv_paired_within: how probably it is <= alpha, exactly, and how many questions that
+// takes. Where the normal approximation says that more than 1,200 do, *exact is false and that is
+// the answer. p_lost - p_won is the true difference, 0 of equal models; 0 questions where it is the
+// margin or more, or where ten million are not enough.
+FV_API double fv_within_power(int n, double p_lost, double p_won, double margin, double alpha);
+FV_API int fv_within_questions(double p_lost, double p_won, double margin, double alpha,
+                               double power, bool *exact);
+
 #ifdef __cplusplus
 }
 #endif

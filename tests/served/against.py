@@ -42,6 +42,12 @@ def against_planted(bench):
         done = bench.run("--endpoint", other.url, "--model", "m", "--out", out, *ask, "--dry-run", "--difference", 0.04, "--json")
         power = json.loads(done.stdout)["power"]
         check((power["nested"], power["independent"], power["stored"]) == (n, independent, False), f"{power}")
+        done = bench.run("--endpoint", other.url, "--model", "m", "--out", out, *ask, "--dry-run", "--fail-unless-within", 0.05).stdout
+        check(re.search(r"--fail-unless-within 0.05 at 0.05 passes equal models with 59 prompts where\s+they never differ, 94 prompts where they "
+                        r"flip at one in a hundred, 455 prompts where errors are independent\n", done), done)
+        done = bench.run("--endpoint", other.url, "--model", "m", "--out", out, *ask, "--dry-run", "--fail-unless-within", 0.01, "--json")
+        within = json.loads(done.stdout)["power_within"]
+        check((within["same"], within["independent"], within["exact"]) == (299, 11129, [True, True, False]), f"{within}")
         check(f"against        {base.url} is asked the same 10," in plan, plan)
         check(not other.log() and not base.log(), "a plan asked")
         done = bench.ask(other, out, *ask, "--samples", n, "--json", *gates, "--junit", bench.folder / "j.xml", code=None)

@@ -257,6 +257,44 @@ static void test_planted(void **state) {
     }
 }
 
+// The power of "at most so much worse": against the sum over every outcome, and models that are
+// equal pass as often as it says, of as many questions as it says; models that are worse by the
+// margin hardly ever.
+static void test_within_power(void **state) {
+    (void)state;
+    enum { N = 40, REPETITIONS = 200 };
+    double sum = 0;
+    for (int lost = 0; lost <= N; lost++)
+        for (int won = 0; won + lost <= N; won++)
+            if (fv_paired_within((fv_paired){N, lost, won}, 0.15) <= 0.05)
+                sum += binomial_equal(lost + won, N, 0.1) * binomial_equal(lost, lost + won, 0.4);
+    near(fv_within_power(N, 0.04, 0.06, 0.15, 0.05), sum, 1e-6);
+    bool exact;
+    // The docs' figures: the fewest that never differ, so that 0.99^n is below 0.05.
+    assert_int_equal(fv_within_questions(0, 0, 0.01, 0.05, 0.8, &exact), 299);
+    assert_true(exact && pow(0.99, 299) < 0.05 && pow(0.99, 298) > 0.05);
+    assert_int_equal(fv_within_questions(0.05, 0, 0.05, 0.05, 0.8, &exact), 0);
+    assert_int_equal(fv_within_questions(0.09, 0.09, 0.01, 0.05, 0.8, &exact),
+                     11129); // 6.18 q / d^2
+    assert_false(exact);
+    static const double SHARES[][2] = {{0.005, 0.02}, {0.04, 0.05}};
+    uint64_t random = 23;
+    for (int i = 0; i < 2; i++) {
+        double flips = SHARES[i][0], margin = SHARES[i][1];
+        int n = fv_within_questions(flips, flips, margin, 0.05, 0.8, &exact), passed = 0, worse = 0;
+        double power = fv_within_power(n, flips, flips, margin, 0.05);
+        assert_true(exact && power >= 0.8);
+        assert_true(fv_within_power(n - 1, flips, flips, margin, 0.05) < 0.8);
+        for (int r = 0; r < REPETITIONS; r++) {
+            passed += fv_paired_within(draw(n, flips, flips, &random), margin) <= 0.05;
+            worse += fv_paired_within(draw(n, flips + margin, flips, &random), margin) <= 0.05;
+        }
+        assert_true(fv_binomial_at_most(passed, REPETITIONS, power) > 0.0005);
+        assert_true(fv_binomial_at_least(passed, REPETITIONS, power) > 0.0005);
+        assert_true(fv_binomial_at_least(worse, REPETITIONS, 0.05) > 0.001);
+    }
+}
+
 // --- permutations --------------------------------------------------------------------------------
 
 // R. A. Fisher, The Design of Experiments (1935), on Darwin's maize: of 2^15 arrangements 835 have a
@@ -334,8 +372,9 @@ int main(void) {
         cmocka_unit_test(test_edges),         cmocka_unit_test(test_interval),
         cmocka_unit_test(test_power),         cmocka_unit_test(test_levels),
         cmocka_unit_test(test_within_levels), cmocka_unit_test(test_randomised),
-        cmocka_unit_test(test_planted),       cmocka_unit_test(test_maize),
-        cmocka_unit_test(test_permutation),   cmocka_unit_test(test_drawn),
+        cmocka_unit_test(test_within_power),  cmocka_unit_test(test_planted),
+        cmocka_unit_test(test_maize),         cmocka_unit_test(test_permutation),
+        cmocka_unit_test(test_drawn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -78,6 +78,7 @@ static int find_power(const served_request *r, fv_served *served, power *p) {
     fv_error error;
     *p = (power){0};
     if (stored_share(served, p, &error) != FV_OK) return tool_fail(&error);
+    if (isnan(r->difference)) return EXIT_DONE;
     p->less = p->share - r->difference;
     if (p->less < 0)
         return tool_usage_error("%s: of %.3g found no %g more can be missed; give a smaller "
@@ -96,6 +97,46 @@ static void print_questions(FILE *out, int n, const char *where) {
         fprintf(out, "more than ten million %s", where);
 }
 
+// How many prompts pass --fail-unless-within, of equal models: which never differ, differ at one
+// question in a hundred, or err independently. 0: more than ten million.
+typedef struct within_power {
+    int n[3];
+    bool exact[3];
+} within_power;
+
+static within_power find_within(const served_request *r, const power *p) {
+    const double flips[3] = {0, 0.005, p->share * (1 - p->share)}; // each way
+    within_power found;
+    for (int i = 0; i < 3; i++)
+        found.n[i] = fv_within_questions(flips[i], flips[i], r->fail_within, r->alpha, wanted_power,
+                                         &found.exact[i]);
+    return found;
+}
+
+static void print_worse(FILE *out, const served_request *r, const power *p) {
+    fprintf(out,
+            "power          in 80 %% of cases --fail-if-worse at %g sees %.4g in place of %.4g "
+            "(%s) with\n               ",
+            r->alpha, p->less, p->share, p->stored ? "as stored answers have" : "assumed");
+    print_questions(out, p->nested, "where errors nest, ");
+    print_questions(out, p->independent, "where they are independent\n");
+}
+
+static void print_within(FILE *out, const served_request *r, const power *p) {
+    static const char *const WHERE[] = {"where\n               they never differ, ",
+                                        "where they flip at one in a hundred, ",
+                                        "where errors are independent\n"};
+    const within_power w = find_within(r, p);
+    fprintf(out,
+            "power          in 80 %% of cases --fail-unless-within %g at %g passes equal models "
+            "with ",
+            r->fail_within, r->alpha);
+    for (int i = 0; i < 3; i++) {
+        if (!w.exact[i]) fputs("about ", out);
+        print_questions(out, w.n[i], WHERE[i]);
+    }
+}
+
 int against_plan(FILE *out, const served_request *r, const fv_served_plan *plan,
                  fv_served *served) {
     power p;
@@ -104,27 +145,32 @@ int against_plan(FILE *out, const served_request *r, const fv_served_plan *plan,
         fprintf(out, "against        %s is asked the same %d, as far as it was not before\n",
                 r->against, n);
     if (r->noise) fprintf(out, "noise          the model is asked the same %d again\n", n);
-    if (isnan(r->difference)) return EXIT_DONE;
+    if (isnan(r->difference) && isnan(r->fail_within)) return EXIT_DONE;
     int exit_code = find_power(r, served, &p);
     if (exit_code != EXIT_DONE) return exit_code;
-    fprintf(out,
-            "power          in 80 %% of cases --fail-if-worse at %g sees %.4g in place of %.4g "
-            "(%s) with\n               ",
-            r->alpha, p.less, p.share, p.stored ? "as stored answers have" : "assumed");
-    print_questions(out, p.nested, "where errors nest, ");
-    print_questions(out, p.independent, "where they are independent\n");
+    if (!isnan(r->difference)) print_worse(out, r, &p);
+    if (!isnan(r->fail_within)) print_within(out, r, &p);
     return EXIT_DONE;
+}
+
+static json_t *within_json(const served_request *r, const power *p) {
+    const within_power w = find_within(r, p);
+    return json_pack("{s:f, s:f, s:i, s:i, s:i, s:[b,b,b]}", "margin", r->fail_within, "alpha",
+                     r->alpha, "same", w.n[0], "one_in_hundred", w.n[1], "independent", w.n[2],
+                     "exact", w.exact[0], w.exact[1], w.exact[2]);
 }
 
 int against_plan_json(const served_request *r, fv_served *served, json_t *plan) {
     power p;
-    if (isnan(r->difference)) return EXIT_DONE;
+    if (isnan(r->difference) && isnan(r->fail_within)) return EXIT_DONE;
     int exit_code = find_power(r, served, &p);
-    if (exit_code == EXIT_DONE)
+    if (exit_code == EXIT_DONE && !isnan(r->difference))
         json_object_set_new(plan, "power",
                             json_pack("{s:f, s:f, s:b, s:f, s:i, s:i}", "share", p.share,
                                       "difference", r->difference, "stored", p.stored, "alpha",
                                       r->alpha, "nested", p.nested, "independent", p.independent));
+    if (exit_code == EXIT_DONE && !isnan(r->fail_within))
+        json_object_set_new(plan, "power_within", within_json(r, &p));
     return exit_code;
 }
 
