@@ -208,7 +208,8 @@ typedef struct fv_served_options {
     // or that asks for a pause (Retry-After). May be NULL.
     void (*on_note)(void *context, const char *text);
     void *context;
-    bool dry; // writes nothing and asks nothing but lengths
+    bool dry;         // writes nothing and asks nothing but lengths
+    bool stored_only; // no server is there, nor needed: fv_served_stored has said so
 } fv_served_options;
 
 typedef struct fv_served fv_served;
@@ -228,6 +229,10 @@ FV_API bool fv_eval_task_has_depth(int i); // whether its answer stands at one d
 FV_API fv_status fv_served_open(const fv_served_options *options, fv_served **served,
                                 fv_error *error);
 FV_API void fv_served_close(fv_served *served);
+
+// Whether everything that the options ask for is answered already, so that no server is needed;
+// nothing is asked. Fails as fv_served_open does before it asks.
+FV_API fv_status fv_served_stored(const fv_served_options *options, bool *all, fv_error *error);
 
 // What a call of fv_served_ask will do.
 typedef struct fv_served_plan {

@@ -73,6 +73,10 @@ struct fv_served {
     int n_faults;
 };
 
+// What can be said of the options alone; the groups and cells that they ask about.
+fv_status served_check(const fv_served_options *options, fv_error *error);
+fv_status served_make_groups(fv_served *s, fv_error *error);
+
 // Opens the folder's answers, for reading alone or for writing too.
 fv_status served_open_asks(fv_served *s, bool writes, fv_error *error);
 

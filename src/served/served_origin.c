@@ -26,12 +26,20 @@ static char *command_label(const char *command, const char *model) {
     return label.data;
 }
 
+// Whatever order the endpoints are given in, their answers are kept under one label.
+static const address *first_address(const endpoints *e) {
+    const address *first = &e->items[0].at;
+    for (int i = 1; i < e->n; i++)
+        if (strcmp(e->items[i].at.identity, first->identity) < 0) first = &e->items[i].at;
+    return first;
+}
+
 fv_status served_name(fv_served *s, fv_error *error) {
     const fv_served_options *o = &s->options;
     const char *model = o->model != NULL ? o->model : "";
     s->label = o->label != NULL     ? text_copy(o->label)
                : o->command != NULL ? command_label(o->command, model)
-                                    : address_label(&s->ends.items[0].at, model);
+                                    : address_label(first_address(&s->ends), model);
     if (s->label == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory");
     if (*model == '\0' || *s->label == '\0' || strlen(s->label) > MOST_LABEL)
         return fv_fail(error, FV_USAGE,
@@ -163,7 +171,7 @@ fv_status served_check_label(fv_served *s, fv_error *error) {
     char other[512];
     bool same;
     fv_status status = FV_OK;
-    for (int i = 0; i < s->ends.n && status == FV_OK; i++)
+    for (int i = 0; i < s->ends.n && status == FV_OK && !o->stored_only; i++)
         status = ask_server(s, &s->ends.items[i], error);
     if (status != FV_OK) return status;
     endpoints_drop_dead(&s->ends, o);

@@ -25,12 +25,16 @@ def shared(bench):
         check(len({entry["digest"] for entry in a.log() + b.log()}) == 24, "a question was asked twice")
         origins = dict(bench.rows(out, "endpoint, count(*)", "1 GROUP BY endpoint"))
         check(origins == {a.url + "/v1": sizes[0], b.url + "/v1": sizes[1]}, f"{origins}")
-        check({cell["model"] for cell in bench.cells(out)} == {f"m at {a.host}"}, "not one label")
+        first = min(a.host, b.host)  # whichever comes first on the command line
+        check({cell["model"] for cell in bench.cells(out)} == {f"m at {first}"}, "not one label")
         # Samples of one haystack go to one server, whose cache has their beginning.
         kept = bench.rows(out, "sample, count(DISTINCT endpoint)", "1 GROUP BY sample")
         check(sum(n == 1 for _, n in kept) >= 5, f"haystacks are torn: {kept}")
-        bench.ask(b, out, *GRID, "--label", f"m at {a.host}")
+        bench.ask(b, out, *GRID, "--label", f"m at {first}")
         bench.ask(a, out, *GRID, *both)
+        # In the other order they are the same endpoints.
+        bench.ask(b, out, *GRID, "--endpoint", a.url)
+        check({cell["model"] for cell in bench.cells(out)} == {f"m at {first}"}, "the order of endpoints makes another label")
         check(len(a.log()) + len(b.log()) == 24, "stored answers were asked again")
         done = bench.ask(a, out, *GRID, "--endpoint", a.url.upper().replace("HTTP", "http"), code=2)
         check("is given twice; leave out one of them" in done.stderr, done.stderr)
@@ -130,12 +134,22 @@ def served(bench):
     for health in (True, False):
         line, path = command(bench, loading=0.5, health=health)
         folder = bench.folder / f"out{health}"
-        for _ in range(1 + health):  # the second time at another port
-            bench.run("--serve", line, "--model", "m", "--out", folder, *FAST, *GRID)
+        for samples in (3, 8)[1 - health :]:  # the second time at another port
+            bench.run("--serve", line, "--model", "m", "--out", folder, *FAST, *GRID[:-1], samples)
         check(len(Path(f"{path}.log").read_text().splitlines()) == 24, "what is stored was asked again")
         check(bench.rows(folder, "DISTINCT endpoint") == [(line,)], f"{bench.rows(folder, 'DISTINCT endpoint')}")
         name = Path(sys.executable).name
         check({cell["model"] for cell in bench.cells(folder)} == {f"m by {name}"}, f"{bench.cells(folder)}")
+    # What is stored needs no server: none is started, be it only planned; what is asked anew does.
+    script, starts = bench.folder / "counted.sh", bench.folder / "starts"
+    script.write_text(f"echo started >> {starts}\nexec {line.replace('{port}', '$1')}\n")
+    ask = ["--serve", f"sh {script} {{port}}", "--model", "m", "--out", bench.folder / "counted", *GRID]
+    for more, wanted in (([], 1), ([], 1), (["--dry-run"], 1), (["--fail-under", 0.5, "--json"], 1), (["--extra", '{"top_k":1}'], 2),
+                         (["--same-model"], 3)):
+        said = bench.run(*ask, *more)
+        check(starts.read_text().count("started") == wanted, f"{more}: started {starts.read_text().split()}")
+        check("--dry-run" in more or "--json" in more or said.stdout.count("8 of 8") == 3, said.stdout)
+    check("m, whose server need not be started: 3 cells, 0 requests, 24 answered before" in bench.run(*ask, "--dry-run").stdout, "its plan")
     other, _ = command(bench, plant={"1": {"0": 0.0}})
     done = bench.run("--serve", other, "--model", "m", "--out", bench.folder / "outTrue", *FAST, *GRID, code=2)
     check("give a new --label, or say --same-model" in done.stderr, done.stderr)

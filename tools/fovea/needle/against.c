@@ -228,6 +228,7 @@ static int ask_other(const served_request *r, const fv_served_options *options, 
     o.more_endpoints = NULL;
     o.n_more_endpoints = 0;
     o.command = NULL;
+    o.stored_only = false;
     second.predictions = NULL;
     take_key(r, &o);
     o.prompts_of = label;

@@ -64,8 +64,22 @@ int asked_models_read(const served_request *r, asked_models *out) {
     return check_different(r, &m);
 }
 
-fv_status asked_models_start(asked_models *m, const fv_served_options *o, fv_error *error) {
-    if (m->command == NULL) return FV_OK;
+// Whether nothing is left to ask any of the models.
+static bool are_stored(asked_models *m, const fv_served_options *o) {
+    bool all = true;
+    m->stored = true;
+    for (int i = 0; i < m->n && all; i++) {
+        fv_served_options one = *o;
+        fv_error ignored; // is told when the model is asked
+        asked_models_choose(m, i, &one);
+        if (fv_served_stored(&one, &all, &ignored) != FV_OK) all = false;
+    }
+    return m->stored = all;
+}
+
+fv_status asked_models_start(asked_models *m, const fv_served_options *o, bool again,
+                             fv_error *error) {
+    if (m->command == NULL || (!again && are_stored(m, o))) return FV_OK;
     const fv_local_server_options options = {.command = m->command,
                                              .key = o->key,
                                              .timeout = o->timeout,
@@ -89,8 +103,10 @@ void asked_models_choose(const asked_models *m, int i, fv_served_options *o) {
     o->model = m->names->items[i];
     o->label = label_of(m, i);
     o->command = m->command;
-    o->endpoint = m->server != NULL ? fv_local_server_endpoint(m->server)
-                                    : m->endpoints->items[one_each(m) ? i : 0];
+    o->stored_only = m->stored;
+    o->endpoint = m->stored           ? "http://localhost" // where nobody is asked
+                  : m->server != NULL ? fv_local_server_endpoint(m->server)
+                                      : m->endpoints->items[one_each(m) ? i : 0];
     o->more_endpoints = shared ? m->endpoints->items + 1 : NULL;
     o->n_more_endpoints = shared ? m->endpoints->n - 1 : 0;
 }

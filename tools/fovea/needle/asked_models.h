@@ -12,13 +12,15 @@ typedef struct asked_models {
     const option_texts *names, *labels, *endpoints; // of the request
     const char *command;                            // of --serve
     fv_local_server *server;                        // that it started
+    bool stored;                                    // or need not start
 } asked_models;
 
 // EXIT_DONE, or wrong usage after a message.
 int asked_models_read(const served_request *r, asked_models *out);
 
-// Starts the server of --serve, if any, with the key and the waiting of the options.
-fv_status asked_models_start(asked_models *models, const fv_served_options *options,
+// Starts the server of --serve, if any, with the key and the waiting of the options; not where
+// everything is answered, unless a model is asked `again`.
+fv_status asked_models_start(asked_models *models, const fv_served_options *options, bool again,
                              fv_error *error);
 
 // FV_IO where that server has ended by itself.

@@ -1,12 +1,16 @@
-// Where the middle is lost, behind the cells: a paragraph for each model and task, or lines of JSON.
+// Where the middle is lost: a paragraph for each model and task behind the cells, or a member of each
+// cell's JSON.
 #ifndef FOVEA_TOOL_CONTEXT_LINES_H
 #define FOVEA_TOOL_CONTEXT_LINES_H
 
 #include <fovea/eval.h>
-#include <stdbool.h>
+#include <jansson.h>
 #include <stdio.h>
 
-// `out` may be NULL. Returns the exit code.
-int context_lines(FILE *out, bool json, const fv_cells *cells);
+void context_print(FILE *out, const fv_cells *cells);
+
+// What is fitted to the curve of cell i, with what it says of the cell's length; null where there
+// is no fit.
+json_t *context_json(const fv_cells *cells, int i);
 
 #endif

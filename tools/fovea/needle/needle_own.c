@@ -125,18 +125,28 @@ static bool print_cells(const fv_cell *cells, const fv_own_plan *plan, const cha
     return printed;
 }
 
+// The cell and what its curve comes to; the caller frees it.
+static char *line_of(const fv_cells *cells, int i) {
+    char *cell = fv_cell_json(&cells->items[i]);
+    json_t *object = cell != NULL ? json_loads(cell, 0, NULL) : NULL;
+    free(cell);
+    json_object_set_new(object, "context_use", context_json(cells, i));
+    char *line = object != NULL ? json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(12)) : NULL;
+    json_decref(object);
+    return line;
+}
+
 static fv_status show(const fv_cells *cells, const fv_own_plan *plan, const char *label, bool json,
                       fv_error *error) {
     for (int i = 0; json && i < cells->n; i++) {
-        char *line = fv_cell_json(&cells->items[i]);
+        char *line = line_of(cells, i);
         if (line == NULL) return fv_fail(error, FV_NO_MEMORY, "no memory for a line of JSON");
         puts(line);
         free(line);
     }
     if (!json && !print_cells(cells->items, plan, label))
         return fv_fail(error, FV_NO_MEMORY, "no memory for a table");
-    if (context_lines(json ? NULL : stdout, json, cells) != EXIT_DONE)
-        return fv_fail(error, FV_IO, "the results cannot be written");
+    if (!json) context_print(stdout, cells);
     if (fflush(stdout) == 0) return FV_OK;
     return fv_fail(error, FV_IO, "the results cannot be written: %s", strerror(errno));
 }
