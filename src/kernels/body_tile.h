@@ -1,25 +1,15 @@
 // The arithmetic of a tile (tile_kernels.h), built once per instruction set.
 //
-// A tile that its mask leaves whole is one region of 64 queries x all keys. Any other is four
-// regions of 16 queries, each with the range of keys that some of them see, so that diagonals and
-// edges of windows cost little more than their pairs.
+// Of a tile that its mask cuts, each strip of sixteen queries has its range of keys that some of
+// them see, so that diagonals and edges of windows cost little more than their pairs. Neighbouring
+// strips share what ranges have in common: it is done for all their queries at once.
 //
-// Register blocks: WIDE vectors of queries (or features) x TALL keys; where only one vector's worth
-// of queries is wanted, more keys keep the multiply-add units busy.
+// Register blocks: vectors of queries (or features) x keys, in the shapes of the instruction set.
 #include "kernels/simd.h"
 
 #include <math.h>
 
 enum { Q = FV_TILE_QUERIES, STRIPS = Q / L, MOST_TALL = 8, MOST_WIDE = 4 };
-#if VW == 16
-enum { WIDE = 4, TALL = 4, NARROW = 1, NARROW_TALL = 8 };
-#elif VW == 8
-enum { WIDE = 2, TALL = 6, NARROW = 2, NARROW_TALL = 6 };
-#elif REGISTERS == 32
-enum { WIDE = 4, TALL = 4, NARROW = 4, NARROW_TALL = 4 };
-#else
-enum { WIDE = 2, TALL = 4, NARROW = 2, NARROW_TALL = 4 };
-#endif
 
 // All ones in the lanes whose bit is set.
 INLINE vi lanes_of_bits(uint64_t bits, int first) {
@@ -101,8 +91,7 @@ INLINE void dot_block(const float *columns, const float *rows, ptrdiff_t stride,
 #define LOG(x)       vf_log(x)
 #define FINITE(y, x) ((y) + (x)*0.0f)
 
-// From products or squared distances to scores in units of log 2. Loops are built once for every
-// kind, a constant in them.
+// From products or squared distances to scores in units of log 2.
 INLINE vf score_of(kernel_score kind, const tile_score *score, vf x) {
     const float factor = score->factor, floor = score->floor;
     switch (kind) {
@@ -131,12 +120,27 @@ INLINE vf slope_of(kernel_score kind, const tile_score *score, vf x) {
     return vf_set1(NAN);
 }
 
-// Part of a tile: queries first .. first + width - 1, keys low .. high - 1, of which all its
-// queries see whole_low .. whole_high - 1.
+// Sixteen queries: keys low .. high - 1 are seen by some of them, whole_low .. whole_high - 1 by all.
+typedef struct strip {
+    int low, high, whole_low, whole_high;
+} strip;
+
+// Queries first .. first + width - 1 and keys low .. high - 1, some of whose pairs are not seen if
+// it is masked.
 typedef struct region {
-    int first, width, low, high, whole_low, whole_high;
-    const uint64_t *seen; // NULL: all of them see all of them
+    int first, width, low, high;
+    bool masked;
 } region;
+
+// Ranges of keys end at 2 STRIPS places at most; between two of them at most every other strip
+// begins a region.
+enum { MOST_REGIONS = (2 * STRIPS - 1) * (STRIPS / 2) };
+
+typedef struct tile_cut {
+    strip strips[STRIPS];
+    int n;
+    region regions[MOST_REGIONS]; // in the order of keys, then of queries
+} tile_cut;
 
 // The first run of keys that all queries of a tile see, so that no strip need look for it.
 static void find_whole(int n_keys, const uint64_t *seen, int *low, int *high) {
@@ -144,58 +148,95 @@ static void find_whole(int n_keys, const uint64_t *seen, int *low, int *high) {
     for (*high = *low; *high < n_keys && ~seen[*high] == 0;) ++*high;
 }
 
-// The regions of a tile; at most STRIPS.
-static int regions_of(int n_keys, const uint64_t *seen, region out[STRIPS]) {
-    if (seen == NULL) {
-        out[0] = (region){0, Q, 0, n_keys, 0, n_keys, NULL};
-        return 1;
-    }
-    int n = 0, tile_low, tile_high;
+static void find_strips(int n_keys, const uint64_t *seen, strip strips[STRIPS]) {
+    int tile_low, tile_high;
     find_whole(n_keys, seen, &tile_low, &tile_high);
-    for (int strip = 0; strip < STRIPS; strip++) {
-        uint64_t wanted = (uint64_t)0xffff << (strip * L);
-        region r = {strip * L, L, 0, n_keys, 0, 0, NULL};
-        while (r.low < r.high && (seen[r.low] & wanted) == 0) r.low++;
-        while (r.low < r.high && (seen[r.high - 1] & wanted) == 0) r.high--;
-        if (r.low == r.high) continue;
-        r.whole_low = r.low;
-        while (r.whole_low < r.high && (seen[r.whole_low] & wanted) != wanted) r.whole_low++;
-        r.whole_high = r.whole_low;
-        while (r.whole_high < r.high && (seen[r.whole_high] & wanted) == wanted)
-            r.whole_high = r.whole_high == tile_low ? tile_high : r.whole_high + 1;
-        if (r.whole_low > r.low || r.whole_high < r.high) r.seen = seen;
-        out[n++] = r;
+    for (int i = 0; i < STRIPS; i++) {
+        uint64_t wanted = (uint64_t)0xffff << (i * L);
+        strip s = {0, n_keys, 0, 0};
+        while (s.low < s.high && (seen[s.low] & wanted) == 0) s.low++;
+        while (s.low < s.high && (seen[s.high - 1] & wanted) == 0) s.high--;
+        s.whole_low = s.low;
+        while (s.whole_low < s.high && (seen[s.whole_low] & wanted) != wanted) s.whole_low++;
+        s.whole_high = s.whole_low;
+        while (s.whole_high < s.high && (seen[s.whole_high] & wanted) == wanted)
+            s.whole_high = s.whole_high == tile_low ? tile_high : s.whole_high + 1;
+        strips[i] = s;
     }
-    return n;
 }
 
-// Calls BLOCK(key, query, tall, wide) with constant sizes over all of a region; REST(high, wide,
-// tall, BLOCK) does what is left of the keys (or features), from j_ on, for the queries from q_ on.
-#define FOR_BLOCKS_OF(queries, width, low, high, WIDE_, TALL_, BLOCK, REST)                        \
-    for (int q_ = (queries); q_ < (queries) + (width); q_ += WIDE_ * VW) {                         \
-        int j_ = (low);                                                                            \
-        for (; j_ + TALL_ <= (high); j_ += TALL_) BLOCK(j_, q_, TALL_, WIDE_);                     \
-        REST(high, WIDE_, TALL_, BLOCK)                                                            \
+// Adds keys low .. high - 1, between which no strip's range ends.
+static void add_regions(int low, int high, tile_cut *cut) {
+    for (int i = 0, n; i < STRIPS; i += n) {
+        region r = {.first = i * L, .low = low, .high = high};
+        for (n = 0; i + n < STRIPS; n++) {
+            const strip *s = &cut->strips[i + n];
+            if (s->low > low || s->high < high) break;
+            r.masked |= low < s->whole_low || high > s->whole_high;
+        }
+        r.width = n * L;
+        if (n > 0) cut->regions[cut->n++] = r;
+        if (n == 0) n = 1;
     }
-#define ONE_BY_ONE(high, WIDE_, TALL_, BLOCK)                                                      \
-    for (; j_ < (high); j_++) BLOCK(j_, q_, 1, WIDE_);
-#define BLOCKS(queries, width, low, high, BLOCK, REST)                                             \
-    if ((width) % (WIDE * VW) == 0)                                                                \
-        FOR_BLOCKS_OF(queries, width, low, high, WIDE, TALL, BLOCK, REST)                          \
-    else                                                                                           \
-        FOR_BLOCKS_OF(queries, width, low, high, NARROW, NARROW_TALL, BLOCK, REST)
-#define FOR_BLOCKS(queries, width, low, high, BLOCK)                                               \
-    BLOCKS(queries, width, low, high, BLOCK, ONE_BY_ONE)
+}
+
+static void cut_tile(int n_keys, const uint64_t *seen, tile_cut *cut) {
+    cut->n = 0;
+    if (seen == NULL) {
+        for (int i = 0; i < STRIPS; i++) cut->strips[i] = (strip){0, n_keys, 0, n_keys};
+        add_regions(0, n_keys, cut);
+        return;
+    }
+    find_strips(n_keys, seen, cut->strips);
+    for (int low = 0, next; low < n_keys; low = next) {
+        next = n_keys;
+        for (int i = 0; i < STRIPS; i++) {
+            const strip *s = &cut->strips[i];
+            if (s->low > low && s->low < next) next = s->low;
+            if (s->high > low && s->high < next) next = s->high;
+        }
+        add_regions(low, next, cut);
+    }
+}
+
+// Does BLOCK(key, query, tall, wide) with constant sizes for `width` queries from `first` on and
+// keys low .. high - 1 (or features in place of either).
+#define FOR_BLOCKS(first, width, low, high)                                                        \
+    for (int q_ = (first), end_ = q_ + (width), j_, high_ = (high); q_ < end_;) {                  \
+        j_ = (low);                                                                                \
+        TILE_SHAPES(COLUMN_OF_BLOCKS)                                                              \
+    }
+#define COLUMN_OF_BLOCKS(WIDE_, TALL_)                                                             \
+    if (j_ < high_ && end_ - q_ >= WIDE_ * VW) {                                                   \
+        for (; high_ - j_ >= TALL_ && !two_fours(TALL_, high_ - j_); j_ += TALL_)                  \
+            BLOCK(j_, q_, TALL_, WIDE_)                                                            \
+        if (TALL_ > 4)                                                                             \
+            for (; high_ - j_ >= 4; j_ += 4) BLOCK(j_, q_, 4, WIDE_)                               \
+        for (; j_ < high_; j_++) BLOCK(j_, q_, 1, WIDE_)                                           \
+        q_ += WIDE_ * VW;                                                                          \
+    }
+
+// Whether what is left after a block of six would be two, which are better done as 4 + 4.
+INLINE bool two_fours(int tall, int left) {
+    return tall == 6 && left == 8;
+}
 
 // The same where a block may be done twice and may reach below `low`, down to 0: the rest is the
 // last block, as single keys of one vector would wait for every sum.
-#define ONCE_MORE(high, WIDE_, TALL_, BLOCK)                                                       \
-    if (j_ < (high) && (high) >= TALL_)                                                            \
-        BLOCK((high)-TALL_, q_, TALL_, WIDE_)                                                      \
-    else                                                                                           \
-        ONE_BY_ONE(high, WIDE_, TALL_, BLOCK)
-#define FOR_REPEATABLE_BLOCKS(queries, width, low, high, BLOCK)                                    \
-    BLOCKS(queries, width, low, high, BLOCK, ONCE_MORE)
+#define FOR_REPEATABLE_BLOCKS(first, width, low, high)                                             \
+    for (int q_ = (first), end_ = q_ + (width), j_, high_ = (high); q_ < end_;) {                  \
+        j_ = (low);                                                                                \
+        TILE_SHAPES(COLUMN_OF_REPEATABLE_BLOCKS)                                                   \
+    }
+#define COLUMN_OF_REPEATABLE_BLOCKS(WIDE_, TALL_)                                                  \
+    if (j_ < high_ && end_ - q_ >= WIDE_ * VW) {                                                   \
+        for (; high_ >= TALL_ && j_ < high_; j_ += TALL_) {                                        \
+            if (j_ + TALL_ > high_) j_ = high_ - TALL_;                                            \
+            BLOCK(j_, q_, TALL_, WIDE_)                                                            \
+        }                                                                                          \
+        for (; j_ < high_; j_++) BLOCK(j_, q_, 1, WIDE_)                                           \
+        q_ += WIDE_ * VW;                                                                          \
+    }
 
 // Prefetches rows of the next keys and values, a few with every block: the hardware's prefetcher
 // follows few rows at a time, and values are read in columns. Without it 16,384 positions run at
@@ -208,42 +249,38 @@ INLINE void fetch_ahead(const tile_job *t, int first, int n) {
         }
 }
 
-// Weights lie densely, [key][width]: in rows of 64 those of a strip would share a quarter of the
-// first-level cache's sets with their columns of queries and outputs.
-INLINE float *weights_of(const tile_job *t, const region *r, int key, int query) {
-    return t->p + key * r->width + query - r->first;
-}
-
-// Scores of a region, and the largest of each query so far in largest[64], in blocks that all its
-// queries see; largest_at_edges looks at the others.
-INLINE void score_region(const tile_job *t, const region *r, kernel_score kind, float *largest) {
+// Scores of a region, and the largest of each query so far in largest[64], in blocks that all
+// queries of its strip see; largest_at_edges looks at the others.
+INLINE void score_region(const tile_job *t, const tile_cut *cut, const region *r, kernel_score kind,
+                         float *largest) {
     const bool metric = score_is_metric(kind);
 #define BLOCK(j, q, tall, wide)                                                                    \
     {                                                                                              \
         vf acc[MOST_TALL][MOST_WIDE];                                                              \
-        if ((q) == 0 && t->n_ahead > 0) fetch_ahead(t, j, tall);                                   \
+        if ((q) == r->first && t->n_ahead > 0) fetch_ahead(t, j, tall);                            \
         dot_block(t->qt + q, t->k + (j)*t->k_stride, t->k_stride, t->d, metric, tall, wide, acc);  \
         UNROLL for (int w = 0; w < wide; w++) {                                                    \
+            const strip *s = &cut->strips[(q + w * VW) / L];                                       \
             vf most = vf_load(largest + q + w * VW);                                               \
             UNROLL for (int i = 0; i < tall; i++) {                                                \
-                vf s = metric ? score_of(kind, &t->score, acc[i][w]) : acc[i][w];                  \
-                vf_store(weights_of(t, r, j + i, q + w * VW), s);                                  \
-                most = vf_max(most, s);                                                            \
+                vf x = metric ? score_of(kind, &t->score, acc[i][w]) : acc[i][w];                  \
+                vf_store(t->p + (j + i) * Q + q + w * VW, x);                                      \
+                most = vf_max(most, x);                                                            \
             }                                                                                      \
-            if ((j) >= r->whole_low && (j) + (tall) <= r->whole_high)                              \
+            if ((j) >= s->whole_low && (j) + (tall) <= s->whole_high)                              \
                 vf_store(largest + q + w * VW, most);                                              \
         }                                                                                          \
     }
-    FOR_REPEATABLE_BLOCKS(r->first, r->width, r->low, r->high, BLOCK)
+    FOR_REPEATABLE_BLOCKS(r->first, r->width, r->low, r->high)
 #undef BLOCK
 }
 
-static void largest_seen(const tile_job *t, const region *r, int low, int high, float *largest) {
-    for (int q = r->first; q < r->first + r->width; q += VW) {
+static void largest_seen(const tile_job *t, int first, int low, int high, float *largest) {
+    for (int q = first; q < first + L; q += VW) {
         vf most = vf_load(largest + q);
         for (int j = low; j < high; j++) {
             vi seen = lanes_of_bits(t->seen[j], q), none = (vi)vf_set1(FV_NO_SCORE);
-            vi s = (vi)vf_load(weights_of(t, r, j, q));
+            vi s = (vi)vf_load(t->p + j * Q + q);
             most = vf_max(most, (vf)((s & seen) | (none & ~seen)));
         }
         vf_store(largest + q, most);
@@ -251,19 +288,20 @@ static void largest_seen(const tile_job *t, const region *r, int low, int high, 
 }
 
 // The keys before and behind those that all see, and so many of these as blocks share with them.
-static void largest_at_edges(const tile_job *t, const region *r, float *largest) {
+static void largest_at_edges(const tile_job *t, const strip *s, int first, float *largest) {
     enum { SHARED = MOST_TALL - 1 };
-    if (r->whole_high - r->whole_low <= 2 * SHARED) {
-        if (t->seen) largest_seen(t, r, r->low, r->high, largest);
+    if (t->seen == NULL) return;
+    if (s->whole_high - s->whole_low <= 2 * SHARED) {
+        largest_seen(t, first, s->low, s->high, largest);
         return;
     }
-    if (r->low < r->whole_low) largest_seen(t, r, r->low, r->whole_low + SHARED, largest);
-    if (r->whole_high < r->high) largest_seen(t, r, r->whole_high - SHARED, r->high, largest);
+    largest_seen(t, first, s->low, s->whole_low + SHARED, largest);
+    largest_seen(t, first, s->whole_high - SHARED, s->high, largest);
 }
 
-// Brings the running state to a larger maximum, where there is one.
-static void raise_largest(const tile_job *t, const region *r, const float *largest) {
-    for (int q = r->first; q < r->first + r->width; q += VW) {
+// Brings the running state of a strip to a larger maximum, where there is one.
+static void raise_largest(const tile_job *t, int first, const float *largest) {
+    for (int q = first; q < first + L; q += VW) {
         vf before = vf_load(t->largest + q), now = vf_load(largest + q);
         vi rose = now != before;
         bool any = false;
@@ -278,10 +316,10 @@ static void raise_largest(const tile_job *t, const region *r, const float *large
 }
 
 // Weights of keys low .. high - 1 and their sums, for `side` vectors of queries.
-INLINE void weigh(const tile_job *t, const region *r, int q, int low, int high, bool masked,
-                  int side, const vf *largest, vf *sum) {
+INLINE void weigh(const tile_job *t, int q, int low, int high, bool masked, int side,
+                  const vf *largest, vf *sum) {
     for (int j = low; j < high; j++) UNROLL for (int w = 0; w < side; w++) {
-            float *at = weights_of(t, r, j, q + w * VW);
+            float *at = t->p + j * Q + q + w * VW;
             vf p = vf_exp2(vf_load(at) - largest[w]);
             if (masked) p = vf_and(p, lanes_of_bits(t->seen[j], q + w * VW));
             sum[w] += p;
@@ -289,18 +327,18 @@ INLINE void weigh(const tile_job *t, const region *r, int q, int low, int high, 
         }
 }
 
-// Two vectors of queries side by side, as each waits for its sum.
-static void exponentials(const tile_job *t, const region *r) {
-    enum { SIDE = 16 / VW > 1 ? 2 : 1 };
-    for (int q = r->first; q < r->first + r->width; q += SIDE * VW) {
+// Two vectors of a strip side by side, as each waits for its sum.
+static void exponentials(const tile_job *t, const strip *s, int first) {
+    enum { SIDE = L / VW > 1 ? 2 : 1 };
+    for (int q = first; q < first + L; q += SIDE * VW) {
         vf largest[SIDE], sum[SIDE];
         UNROLL for (int w = 0; w < SIDE; w++) {
             largest[w] = vf_load(t->largest + q + w * VW);
             sum[w] = vf_load(t->sum + q + w * VW);
         }
-        weigh(t, r, q, r->low, r->whole_low, true, SIDE, largest, sum);
-        weigh(t, r, q, r->whole_low, r->whole_high, false, SIDE, largest, sum);
-        weigh(t, r, q, r->whole_high, r->high, true, SIDE, largest, sum);
+        weigh(t, q, s->low, s->whole_low, true, SIDE, largest, sum);
+        weigh(t, q, s->whole_low, s->whole_high, false, SIDE, largest, sum);
+        weigh(t, q, s->whole_high, s->high, true, SIDE, largest, sum);
         UNROLL for (int w = 0; w < SIDE; w++) vf_store(t->sum + q + w * VW, sum[w]);
     }
 }
@@ -315,37 +353,42 @@ static void add_values(const tile_job *t, const region *r) {
         const float *value = t->v + r->low * t->v_stride + f;                                      \
         for (int j = r->low; j < r->high; j++, value += t->v_stride) {                             \
             vf p[MOST_WIDE];                                                                       \
-            UNROLL for (int w = 0; w < wide; w++) p[w] = vf_load(weights_of(t, r, j, q + w * VW)); \
+            UNROLL for (int w = 0; w < wide; w++) p[w] = vf_load(t->p + j * Q + q + w * VW);       \
             UNROLL for (int i = 0; i < tall; i++) UNROLL for (int w = 0; w < wide; w++)            \
                 acc[i][w] = vf_fma(vf_set1(value[i]), p[w], acc[i][w]);                            \
         }                                                                                          \
         UNROLL for (int i = 0; i < tall; i++) UNROLL for (int w = 0; w < wide; w++)                \
             vf_store(t->ot + (f + i) * Q + q + w * VW, acc[i][w]);                                 \
     }
-    FOR_BLOCKS(r->first, r->width, 0, t->d, BLOCK)
+    FOR_BLOCKS(r->first, r->width, 0, t->d)
 #undef BLOCK
 }
 
-void KERNEL(tile)(const tile_job *t) {
-    _Alignas(64) float largest[Q];
-    region regions[STRIPS];
-    int n = regions_of(t->n_keys, t->seen, regions);
-    memcpy(largest, t->largest, sizeof largest);
-    for (int i = 0; i < n; i++) {
-        switch (t->score.kind) {
+// Scores of all regions. Loops are built once for every kind, a constant in them.
+static void score_regions(const tile_job *t, const tile_cut *cut, float *largest) {
+    for (int i = 0; i < cut->n; i++) switch (t->score.kind) {
 #define FV_SCORE(NAME, name, ...)                                                                  \
     case FV_KERNEL_##NAME:                                                                         \
-        score_region(t, &regions[i], FV_KERNEL_##NAME, largest);                                   \
+        score_region(t, cut, &cut->regions[i], FV_KERNEL_##NAME, largest);                         \
         break;
 #include "kernels/score_list.h"
         case FV_N_SCORES:
             break;
         }
-        largest_at_edges(t, &regions[i], largest);
-        raise_largest(t, &regions[i], largest);
-        exponentials(t, &regions[i]);
-        add_values(t, &regions[i]);
+}
+
+void KERNEL(tile)(const tile_job *t) {
+    _Alignas(64) float largest[Q];
+    tile_cut cut;
+    cut_tile(t->n_keys, t->seen, &cut);
+    memcpy(largest, t->largest, sizeof largest);
+    score_regions(t, &cut, largest);
+    for (int i = 0; i < STRIPS; i++) {
+        largest_at_edges(t, &cut.strips[i], i * L, largest);
+        raise_largest(t, i * L, largest);
+        exponentials(t, &cut.strips[i], i * L);
     }
+    for (int i = 0; i < cut.n; i++) add_values(t, &cut.regions[i]);
 }
 
 // Gradients ---------------------------------------------------------------------------------------
@@ -369,13 +412,13 @@ INLINE void probability_region(const kernel_tile_gradient *t, const region *r, k
         UNROLL for (int i = 0; i < tall; i++) UNROLL for (int w = 0; w < wide; w++) {              \
             vf s = metric ? score_of(kind, &t->score, acc[i][w]) : acc[i][w];                      \
             vf p = probability(s, vf_load(t->logsumexp + q + w * VW));                             \
-            if (r->seen) p = vf_and(p, lanes_of_bits(r->seen[j + i], q + w * VW));                 \
+            if (r->masked) p = vf_and(p, lanes_of_bits(t->seen[j + i], q + w * VW));               \
             vf_store(t->p + (j + i) * Q + q + w * VW, p);                                          \
             if (bends)                                                                             \
                 vf_store(t->ds + (j + i) * Q + q + w * VW, slope_of(kind, &t->score, acc[i][w]));  \
         }                                                                                          \
     }
-    FOR_REPEATABLE_BLOCKS(r->first, r->width, r->low, r->high, BLOCK)
+    FOR_REPEATABLE_BLOCKS(r->first, r->width, r->low, r->high)
 #undef BLOCK
 }
 
@@ -394,7 +437,10 @@ INLINE void slope_region(const kernel_tile_gradient *t, const region *r, bool be
             vf_store(at, vf_flush(p *(acc[i][w] - vf_load(t->delta + q + w * VW)), FV_LEAST));     \
         }                                                                                          \
     }
-    FOR_BLOCKS(r->first, r->width, r->low, r->high, BLOCK)
+    if (bends)
+        FOR_BLOCKS(r->first, r->width, r->low, r->high)
+    else
+        FOR_REPEATABLE_BLOCKS(r->first, r->width, r->low, r->high)
 #undef BLOCK
 }
 
@@ -431,18 +477,9 @@ INLINE void product_block(const product *x, int m, int f, int tall, int wide, bo
 }
 
 INLINE void add_product(const product *x, bool differences) {
-    int f = 0;
-    for (; f + WIDE * VW <= x->n; f += WIDE * VW) {
-        int m = x->m_low;
-        for (; m + TALL <= x->m_high; m += TALL) product_block(x, m, f, TALL, WIDE, differences);
-        for (; m < x->m_high; m++) product_block(x, m, f, 1, WIDE, differences);
-    }
-    for (; f < x->n; f += NARROW * VW) {
-        int m = x->m_low;
-        for (; m + NARROW_TALL <= x->m_high; m += NARROW_TALL)
-            product_block(x, m, f, NARROW_TALL, NARROW, differences);
-        for (; m < x->m_high; m++) product_block(x, m, f, 1, NARROW, differences);
-    }
+#define BLOCK(m, f, tall, wide) product_block(x, m, f, tall, wide, differences);
+    FOR_BLOCKS(0, x->n, x->m_low, x->m_high)
+#undef BLOCK
 }
 
 static void add_gradients(const kernel_tile_gradient *t, const region *r) {
@@ -461,23 +498,24 @@ static void add_gradients(const kernel_tile_gradient *t, const region *r) {
 }
 
 void KERNEL(tile_gradient)(const kernel_tile_gradient *t) {
-    region regions[STRIPS];
-    int n = regions_of(t->n_keys, t->seen, regions);
-    for (int i = 0; i < n; i++) {
+    tile_cut cut;
+    cut_tile(t->n_keys, t->seen, &cut);
+    for (int i = 0; i < cut.n; i++) {
+        const region *r = &cut.regions[i];
         switch (t->score.kind) {
 #define FV_SCORE(NAME, name, ...)                                                                  \
     case FV_KERNEL_##NAME:                                                                         \
-        probability_region(t, &regions[i], FV_KERNEL_##NAME);                                      \
+        probability_region(t, r, FV_KERNEL_##NAME);                                                \
         break;
 #include "kernels/score_list.h"
         case FV_N_SCORES:
             break;
         }
         if (score_bends(t->score.kind))
-            slope_region(t, &regions[i], true);
+            slope_region(t, r, true);
         else
-            slope_region(t, &regions[i], false);
-        add_gradients(t, &regions[i]);
+            slope_region(t, r, false);
+        add_gradients(t, r);
     }
 }
 

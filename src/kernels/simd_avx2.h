@@ -2,10 +2,11 @@
 #ifndef KERNELS_SIMD_AVX2_H
 #define KERNELS_SIMD_AVX2_H
 
-#define VARIANT   avx2
-#define VW        8
-#define REGISTERS 16
-#define FUSED     1
+#define VARIANT        avx2
+#define VW             8
+#define REGISTERS      16
+#define FUSED          1
+#define TILE_SHAPES(X) X(2, 6)
 #include "kernels/simd_masks.h"
 
 #include <immintrin.h>

@@ -2,10 +2,11 @@
 #ifndef KERNELS_SIMD_AVX512_H
 #define KERNELS_SIMD_AVX512_H
 
-#define VARIANT   avx512
-#define VW        16
-#define REGISTERS 32
-#define FUSED     1
+#define VARIANT        avx512
+#define VW             16
+#define REGISTERS      32
+#define FUSED          1
+#define TILE_SHAPES(X) X(4, 6) X(2, 8) X(1, 8)
 #include "kernels/simd_types.h"
 
 #include <immintrin.h>

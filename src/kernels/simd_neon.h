@@ -3,10 +3,11 @@
 #ifndef KERNELS_SIMD_NEON_H
 #define KERNELS_SIMD_NEON_H
 
-#define VARIANT   neon
-#define VW        4
-#define REGISTERS 32
-#define FUSED     1
+#define VARIANT        neon
+#define VW             4
+#define REGISTERS      32
+#define FUSED          1
+#define TILE_SHAPES(X) X(4, 4)
 #include "kernels/simd_masks.h"
 
 #include <arm_neon.h>

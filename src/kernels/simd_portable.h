@@ -3,10 +3,11 @@
 #ifndef KERNELS_SIMD_PORTABLE_H
 #define KERNELS_SIMD_PORTABLE_H
 
-#define VARIANT   portable
-#define VW        4
-#define REGISTERS 16
-#define FUSED     0
+#define VARIANT        portable
+#define VW             4
+#define REGISTERS      16
+#define FUSED          0
+#define TILE_SHAPES(X) X(2, 4)
 #include "kernels/simd_masks.h"
 
 INLINE vf vf_fma(vf a, vf b, vf c) {

@@ -5,6 +5,9 @@
 //   VW         floats in a vector: 4, 8 or 16
 //   REGISTERS  how many vectors the body may keep at once
 //   FUSED      1: vf_fma rounds once, and results are those of every set that fuses, to the bit
+//   TILE_SHAPES(X)  X(vectors, keys) of the register blocks of tiles (body_tile.h), the widest
+//              first and all of them divisors of it: 8 keys at most, and 16 queries a multiple of
+//              the narrowest
 //
 // and then, over this file,
 //
