@@ -12,6 +12,12 @@
 #include <stddef.h>
 
 enum { FV_SCAN_BLOCK = 128 };
+// Floats between positions of what is kept of a block: one cache line more than it has, as lines
+// 512 bytes apart would all be in eight of the first-level cache's sets.
+enum { FV_SCAN_ROW = FV_SCAN_BLOCK + 16 };
+// Numbers of a state that the way back does together: what it keeps of a chunk of 32 positions for
+// them, and its sums, are then 32 KiB.
+enum { FV_SCAN_BACK = 4 };
 
 typedef struct kernel_scan_chunk {
     int n, width, n_state; // positions, channels that exist, numbers in a state
@@ -28,7 +34,7 @@ typedef struct kernel_scan_chunk {
     const float *b, *c;        // [n][state]
     float *state;              // [state][BLOCK], before the chunk and then after it
     float *y;                  // like u, or NULL
-    float *step, *drive, *sum; // [n][BLOCK], filled by forward: the step, step u, sum C h + D u
+    float *step, *drive, *sum; // [n][ROW], filled by forward: the step, step u, sum C h + D u
     float *total;              // [BLOCK], += the steps, or NULL
 } kernel_scan_chunk;
 
@@ -39,8 +45,8 @@ typedef struct scan_chunk_gradient {
     float *dstate;                // [state][BLOCK], of the state after the chunk; then before it
     float *da, *dskip, *dbias;    // [state][BLOCK], [BLOCK], += ; da of A itself
     float *db, *dc;               // [n][state], +=
-    float *dsum, *ddrive, *dstep; // [n][BLOCK] scratch
-    float *kept, *lanes;          // [n][2][state][16], [2][n][state][16] scratch
+    float *dsum, *ddrive, *dstep; // [n][ROW] scratch
+    float *kept, *lanes;          // [n][2][BACK][16], [2][n][BACK][16] or [state][BLOCK] scratch
 } scan_chunk_gradient;
 
 #endif

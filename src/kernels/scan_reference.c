@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { W = FV_SCAN_BLOCK };
+enum { W = FV_SCAN_BLOCK, ROW = FV_SCAN_ROW };
 
 static float sigmoid(float x) {
     return x > 0 ? 1 / (1 + expf(-x)) : kernel_exp_share(x) / (1 + kernel_exp_share(x));
@@ -33,9 +33,9 @@ static void forward_channel(const kernel_scan_chunk *s, int i) {
             *h = next_state(step * s->a[n * W + i], *h, drive * s->b[t * s->n_state + n]);
             sum += *h * s->c[t * s->n_state + n];
         }
-        s->step[t * W + i] = step;
-        s->drive[t * W + i] = drive;
-        s->sum[t * W + i] = sum;
+        s->step[t * ROW + i] = step;
+        s->drive[t * ROW + i] = drive;
+        s->sum[t * ROW + i] = sum;
         if (s->total) s->total[i] += step;
         if (s->y == NULL) continue;
         float z = s->z ? s->z[t * s->row + i] : 0, y = s->z ? sum * z * sigmoid(z) : sum;
@@ -54,20 +54,20 @@ static void backward_state(const scan_chunk_gradient *b, int i, int n) {
     float *kept = b->kept, a = s->a[n * W + i]; // h before each position
     for (int t = 0; t < s->n; t++) {
         kept[t] = s->state[n * W + i];
-        s->state[n * W + i] = next_state(s->step[t * W + i] * a, kept[t],
-                                         s->drive[t * W + i] * s->b[t * s->n_state + n]);
+        s->state[n * W + i] = next_state(s->step[t * ROW + i] * a, kept[t],
+                                         s->drive[t * ROW + i] * s->b[t * s->n_state + n]);
     }
     float after = s->state[n * W + i], dh = b->dstate[n * W + i];
     for (int t = s->n - 1; t >= 0; t--) {
         int at = t * s->n_state + n;
-        float decay = kernel_exp2_share(s->step[t * W + i] * a), dsum = b->dsum[t * W + i];
+        float decay = kernel_exp2_share(s->step[t * ROW + i] * a), dsum = b->dsum[t * ROW + i];
         b->dc[at] += dsum * after;
         dh += dsum * s->c[at];
-        b->db[at] += dh * s->drive[t * W + i];
-        b->ddrive[t * W + i] += dh * s->b[at];
+        b->db[at] += dh * s->drive[t * ROW + i];
+        b->ddrive[t * ROW + i] += dh * s->b[at];
         dh = kernel_flush(dh * decay, FV_LEAST);
-        b->dstep[t * W + i] += dh * kept[t] * a * 0.693147181f;
-        b->da[n * W + i] += dh * kept[t] * s->step[t * W + i];
+        b->dstep[t * ROW + i] += dh * kept[t] * a * 0.693147181f;
+        b->da[n * W + i] += dh * kept[t] * s->step[t * ROW + i];
         after = kept[t];
     }
     b->dstate[n * W + i] = dh;
@@ -78,19 +78,19 @@ static void backward_channel(const scan_chunk_gradient *b, int i) {
     for (int t = 0; t < s->n; t++) {
         float dy = b->dy[t * s->row + i], z = s->z ? s->z[t * s->row + i] : 0;
         float gate = s->z ? z * sigmoid(z) : 1, u = s->u[t * s->row + i];
-        b->dsum[t * W + i] = dy * gate;
-        b->ddrive[t * W + i] = b->dstep[t * W + i] = 0;
+        b->dsum[t * ROW + i] = dy * gate;
+        b->ddrive[t * ROW + i] = b->dstep[t * ROW + i] = 0;
         b->dskip[i] += dy * gate * u;
         if (b->dz)
             b->dz[t * s->row + i] =
-                dy * s->sum[t * W + i] * sigmoid(z) * (1 + z * (1 - sigmoid(z)));
+                dy * s->sum[t * ROW + i] * sigmoid(z) * (1 + z * (1 - sigmoid(z)));
     }
     for (int n = 0; n < s->n_state; n++) backward_state(b, i, n);
     for (int t = 0; t < s->n; t++) {
-        float u = s->u[t * s->row + i], ddrive = b->ddrive[t * W + i];
-        float dstep = b->dstep[t * W + i] + ddrive * u;
+        float u = s->u[t * s->row + i], ddrive = b->ddrive[t * ROW + i];
+        float dstep = b->dstep[t * ROW + i] + ddrive * u;
         if (s->softplus) dstep *= sigmoid(s->delta[t * s->row + i] + s->bias[i]);
-        b->du[t * s->row + i] = ddrive * s->step[t * W + i] + b->dsum[t * W + i] * s->skip[i];
+        b->du[t * s->row + i] = ddrive * s->step[t * ROW + i] + b->dsum[t * ROW + i] * s->skip[i];
         b->ddelta[t * s->row + i] = dstep;
         b->dbias[i] += dstep;
     }

@@ -90,7 +90,7 @@ static void cut(fv_selective_scan *scan) {
 static void reserve(fv_selective_scan *scan) {
     const fv_selective_scan_config *c = &scan->config;
     size_t state = (size_t)c->n_state * W, blocks = (size_t)scan->n_blocks;
-    size_t rows = (size_t)c->chunk * W, tasks = (size_t)c->n_batch * blocks;
+    size_t rows = (size_t)c->chunk * FV_SCAN_ROW, tasks = (size_t)c->n_batch * blocks;
     scan->state_size = state;
     scan->at_a = arena_reserve(&scan->arena, blocks * state, sizeof(float));
     scan->at_skip = arena_reserve(&scan->arena, blocks * W, sizeof(float));
@@ -100,7 +100,7 @@ static void reserve(fv_selective_scan *scan) {
     scan->at_totals =
         arena_reserve(&scan->arena, tasks * (size_t)scan->n_segments, W * sizeof(float));
     // Of a worker: step, drive, sum, their gradients, a state, kept and lanes.
-    size_t recurrence = (size_t)c->chunk * (size_t)c->n_state * FV_LANES;
+    size_t recurrence = (size_t)c->chunk * FV_SCAN_BACK * FV_LANES;
     scan->worker_size =
         6 * rows + state + 2 * recurrence + (2 * recurrence > state ? 2 * recurrence : state);
     scan->at_workers =
@@ -186,8 +186,8 @@ static void save_state(const fv_selective_scan *scan, const float *from, int64_t
 
 scan_worker scan_worker_of(const fv_selective_scan *scan, int worker) {
     const fv_selective_scan_config *c = &scan->config;
-    size_t rows = (size_t)c->chunk * W;
-    size_t recurrence = (size_t)c->chunk * (size_t)c->n_state * FV_LANES;
+    size_t rows = (size_t)c->chunk * FV_SCAN_ROW;
+    size_t recurrence = (size_t)c->chunk * FV_SCAN_BACK * FV_LANES;
     float *p =
         (float *)arena_at(&scan->arena, scan->at_workers) + (size_t)worker * scan->worker_size;
     scan_worker w = {.step = p, .drive = p + rows, .sum = p + 2 * rows};

@@ -24,7 +24,7 @@ struct fv_selective_scan {
 
 // The scratch of a worker.
 typedef struct scan_worker {
-    float *step, *drive, *sum, *dsum, *ddrive, *dstep; // [chunk][BLOCK]
+    float *step, *drive, *sum, *dsum, *ddrive, *dstep; // [chunk][ROW]
     float *state;                                      // [state][BLOCK]
     float *kept, *lanes;
 } scan_worker;
