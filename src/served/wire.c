@@ -166,7 +166,9 @@ static void take_choice(const json_t *root, const json_t *choice, const thoughts
     bool loops = ends_in_repetition(whole, strlen(whole));
     size_t n_whole = strlen(text->data), n_apart = thought != NULL ? strlen(thought) : 0;
     reply->cut = is_cut(reply->finish);
-    text->n = thoughts_remove(text->data, strlen(text->data), known, reply->cut, &found);
+    thoughts_known here = *known;
+    here.begun &= n_apart == 0; // who puts it apart leaves none of it in the content
+    text->n = thoughts_remove(text->data, strlen(text->data), &here, reply->cut, &found);
     reply->cut |= found.open;
     reply->begun = found.begun;
     reply->loops = reply->cut && loops;

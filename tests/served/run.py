@@ -238,6 +238,7 @@ def forms(bench):
         ("open thought", 1, "wrong", "cut off"),
         ("cut thought", 1, "wrong", "cut off"),
         ("begun thought", 1, "wrong", "cut off"),
+        ("begun apart", 1, "wrong", "found"),
         ("reasoning", 1, "wrong", "cut off"),
         ("plan", 0, "refusal", "found"),
         ("plan", 0, "refusal", "refusal", "--thoughts", "<plan>,</plan>"),

@@ -34,7 +34,8 @@ configuration:
     form        how an answer is written: "thought", the right value in a closed thought before it;
                 "open thought", the whole answer inside one; "cut thought", the same at the limit of tokens;
                 "begun thought", the same without a mark, which the template has; "looping thought", one that
-                never ends; "apart", the same, but in reasoning_content; "reasoning", beside an
+                never ends; "apart", the same, but in reasoning_content; "begun apart", a short one there, which the
+                template has begun, before an answer that runs on to the limit; "reasoning", beside an
                 empty content; "plan", a closed one in marks of its own; "parts", a list; "loose", with
                 what is no JSON; "terminal", with what steers terminals behind it
     base        the path at which the API stands
@@ -348,10 +349,12 @@ class Server(asyncio.Protocol):
         if self.state.config["truncate"] and self.state.config["context"]:
             tokens = min(tokens, self.state.config["context"])
         form = self.state.config["form"]
-        if form in ("cut thought", "begun thought", "reasoning", "looping thought", "apart"):
+        if form in ("cut thought", "begun thought", "reasoning", "looping thought", "apart", "begun apart"):
             finish = "length"
         choice = {"index": 0, "finish_reason": finish}
         choice.update({"message": {"role": "assistant", "content": self.write(prompt, text)}} if chat else {"text": text})
+        if form == "begun apart":
+            choice["message"]["reasoning_content"] = "Let me see."
         if form == "apart":
             choice["message"] = {"content": None, "reasoning_content": 40 * " But wait."}
         if self.logprobs and self.state.config["logprobs"] in ("content", "usual"):
@@ -470,7 +473,7 @@ class Server(asyncio.Protocol):
             return self.send(200, {"count": self.state.count(json.loads(body)["input"])})
         if path == "/apply-template" and config["tokenize"] == "llama.cpp" and config["shown"]:
             text = self.state.render(whole_text(json.loads(body)["messages"]), True)
-            begun = "\n<think>\n" if config["form"] == "begun thought" else ""
+            begun = "\n<think>\n" if config["form"].startswith("begun ") else ""
             return self.send(200, {"prompt": text + begun})
         if path == "/health" and config["health"]:
             return self.send(200, {"status": "ok"})
