@@ -11,7 +11,7 @@ C_FILES = $(shell git ls-files '*.c' '*.h')
 CTEST = ctest --output-on-failure -j $(JOBS)
 
 .DEFAULT_GOAL = all
-.PHONY: all python test recipes gallery bench bench-scale bench-peers lint format sanitize sanitize-kernels test-arm fuzz interop interop-served interop-ruler exact faults mutations builds dist deb install clean help
+.PHONY: all python test recipes gallery bench bench-scale bench-peers lint format sanitize sanitize-kernels test-arm fuzz interop interop-served interop-smollm2 interop-ruler exact faults mutations builds dist deb install clean help
 
 all: ## build the tool and the libraries into build/ (BUILD=, CMAKE_FLAGS=)
 	@cmake -S . -B $(BUILD) -DCMAKE_INSTALL_PREFIX="$(PREFIX)" $(CMAKE_FLAGS)
@@ -57,6 +57,9 @@ interop: all ## open exported checkpoints with safetensors and TransformerLens (
 
 interop-served: all ## ask llama.cpp's own server, with a random model and SmolLM2 (needs the network once)
 	tests/interop/served.sh $(FOVEA) $(BUILD)/interop
+
+interop-smollm2: all ## ask SmolLM2-135M what docs/smollm2.md shows, two quantisations compared (needs the network once)
+	tests/interop/served.sh $(FOVEA) $(BUILD)/interop smollm2.py
 
 interop-ruler: all ## hold scores of predictions against RULER's metrics in other programs (needs the network once)
 	tests/interop/ruler.sh $(FOVEA) $(BUILD)/interop

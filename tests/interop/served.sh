@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Asks a real inference server, llama.cpp's own, with a random model made on the spot and with
-# SmolLM2-135M: served.sh TOOL FOLDER
+# SmolLM2-135M: served.sh TOOL FOLDER [SCRIPT]
+# SCRIPT is served.py if not given, or smollm2.py, which repeats what docs/smollm2.md shows.
 # The first call makes a virtual environment in FOLDER (needs the network, about 300 MB).
 set -euo pipefail
 
@@ -19,6 +20,10 @@ if [ ! -e "$ready" ]; then
     touch "$ready"
 fi
 
+script=${3:-served.py}
+if [ "$script" = smollm2.py ]; then
+    exec "$python" "$here/smollm2.py" "$tool" "$folder/smollm2"
+fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-"$python" "$here/served.py" "$tool" "$work"
+"$python" "$here/$script" "$tool" "$work"
