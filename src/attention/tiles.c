@@ -102,6 +102,7 @@ typedef struct query_block {
     attention_head_rows q_at, k_at;
     int n;
     attention_interval fetched; // keys of the list that were prefetched last
+    attention_interval copied;  // and that the worker's k and v hold, where they stand in a row
 } query_block;
 
 static float *logsumexp_of(const forward_pass *pass, int64_t head) {
@@ -156,30 +157,52 @@ static void store_state(const query_block *b, const query_state *s) {
     }
 }
 
-// Keys and values of a tile: where they lie (true) if that can be read as floats at even distances,
-// else copied.
-static bool point_at_keys(const query_block *b, const index_list *list, tile_job *job) {
+// A stride's rows that are farther apart than so many floats are copied together: they would share
+// few sets of the first-level cache, and several tiles of queries read them.
+enum { FARTHEST_ROWS = 512 };
+
+// Whether keys and values can be read as floats at even distances, where they lie.
+static bool in_place(const query_block *b, const index_list *list, const attention_key_tile *tile) {
+    const local_keys *keys = b->pass->keys;
+    bool near = list->row_step == 1 || list->row_step * b->k_at.row <= FARTHEST_ROWS;
+    return b->pass->plan->config.kv_type == FV_FLOAT32 && tile->contiguous && !list->rows && near &&
+           ((uintptr_t)keys->k | (uintptr_t)keys->v) % sizeof(float) == 0;
+}
+
+// Copies the keys and values of a tile, unless the tile of queries before this one did.
+static void copy_keys(query_block *b, const index_list *list) {
     const fv_attention *plan = b->pass->plan;
+    const local_keys *keys = b->pass->keys;
     attention_worker *w = b->worker;
     const attention_key_tile *tile = &w->keys;
-    const local_keys *keys = b->pass->keys;
-    job->n_keys = tile->n;
-    job->seen = tile->seen;
-    bool in_place = plan->config.kv_type == FV_FLOAT32 && tile->contiguous && !list->rows &&
-                    ((uintptr_t)keys->k | (uintptr_t)keys->v) % sizeof(float) == 0;
-    if (in_place) {
-        size_t offset = b->k_at.base + (size_t)(index_list_row(list, tile->first) * b->k_at.row);
-        job->k = (const float *)keys->k + offset;
-        job->v = (const float *)keys->v + offset;
-        job->k_stride = job->v_stride = list->row_step * b->k_at.row;
-        return true;
-    }
+    attention_interval wanted = {tile->first, tile->first + tile->n};
+    if (!tile->contiguous) wanted = (attention_interval){0, 0};
+    if (tile->contiguous && wanted.low == b->copied.low && wanted.high == b->copied.high) return;
+    b->copied = wanted;
     for (int i = 0; i < tile->n; i++) {
         int64_t index = tile->contiguous ? tile->first + i : tile->index[i];
         size_t offset = b->k_at.base + (size_t)(index_list_row(list, index) * b->k_at.row);
         kv_load(plan, keys->k, offset, w->k + (ptrdiff_t)i * plan->d_padded);
         kv_load(plan, keys->v, offset, w->v + (ptrdiff_t)i * plan->d_padded);
     }
+}
+
+// Keys and values of a tile: where they lie (true), else copied.
+static bool point_at_keys(query_block *b, const index_list *list, tile_job *job) {
+    const fv_attention *plan = b->pass->plan;
+    attention_worker *w = b->worker;
+    const attention_key_tile *tile = &w->keys;
+    const local_keys *keys = b->pass->keys;
+    job->n_keys = tile->n;
+    job->seen = tile->seen;
+    if (in_place(b, list, tile)) {
+        size_t offset = b->k_at.base + (size_t)(index_list_row(list, tile->first) * b->k_at.row);
+        job->k = (const float *)keys->k + offset;
+        job->v = (const float *)keys->v + offset;
+        job->k_stride = job->v_stride = list->row_step * b->k_at.row;
+        return true;
+    }
+    copy_keys(b, list);
     job->k = w->k;
     job->v = w->v;
     job->k_stride = job->v_stride = plan->d_padded;
@@ -245,7 +268,7 @@ static void meet_list(query_block *b, const index_list *keys) {
     const attention_mask *mask = &b->pass->plan->mask;
     query_state *states = b->worker->states, *walking[FV_MOST_BLOCK_TILES];
     int n = 0;
-    b->fetched = (attention_interval){0, 0};
+    b->fetched = b->copied = (attention_interval){0, 0};
     for (int i = 0; i < b->n; i++) {
         query_state *s = &states[i];
         if (keys->residue != s->list->residue) continue;
