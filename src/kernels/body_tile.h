@@ -202,7 +202,7 @@ static void cut_tile(int n_keys, const uint64_t *seen, tile_cut *cut) {
 // Does BLOCK(key, query, tall, wide) with constant sizes for `width` queries from `first` on and
 // keys low .. high - 1 (or features in place of either).
 #define FOR_BLOCKS(first, width, low, high)                                                        \
-    for (int q_ = (first), end_ = q_ + (width), j_, high_ = (high); q_ < end_;) {                  \
+    for (int q_ = (first), end_ = q_ + (width), j_, high_ = (high); q_ < end_ && (low) < high_;) { \
         j_ = (low);                                                                                \
         TILE_SHAPES(COLUMN_OF_BLOCKS)                                                              \
     }
@@ -224,7 +224,7 @@ INLINE bool two_fours(int tall, int left) {
 // The same where a block may be done twice and may reach below `low`, down to 0: the rest is the
 // last block, as single keys of one vector would wait for every sum.
 #define FOR_REPEATABLE_BLOCKS(first, width, low, high)                                             \
-    for (int q_ = (first), end_ = q_ + (width), j_, high_ = (high); q_ < end_;) {                  \
+    for (int q_ = (first), end_ = q_ + (width), j_, high_ = (high); q_ < end_ && (low) < high_;) { \
         j_ = (low);                                                                                \
         TILE_SHAPES(COLUMN_OF_REPEATABLE_BLOCKS)                                                   \
     }

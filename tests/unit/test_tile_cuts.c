@@ -25,6 +25,7 @@ typedef struct tile_arrays {
 // Every query sees a run of keys; runs slide, grow, or lie anywhere, and some have holes.
 static void draw_mask(tile_case *c, uint64_t *random) {
     int kind = noise_below(random, 5), base = noise_below(random, c->n_keys);
+    if (c->n_keys == 0) kind = 0;
     int reach = 1 + noise_below(random, c->n_keys);
     int low = 0, high = 0;
     c->masked = kind > 0;
@@ -46,6 +47,7 @@ static tile_case case_of(int i) {
     tile_case c = {.d = 1 + noise_below(&random, MOST_D), .n_keys = 1 + noise_below(&random, KEYS)};
     if (i % 3 == 0) c.d = 16 * (1 + noise_below(&random, MOST_D / 16));
     if (i % 5 == 0) c.n_keys = KEYS;
+    if (i % 40 == 7) c.n_keys = 0;
     c.padded = (c.d + 15) / 16 * 16;
     c.score = (tile_score){
         .kind = (kernel_score)(i % FV_N_SCORES), .factor = 0.5f, .floor = 0.25f, .slope = 0.7f};
