@@ -122,6 +122,13 @@
     S("model.score", "dot", "dot_product scaled_dot_product scaled_dot softmax")                   \
     S("model.score", "euclidean", "l2 distance rbf gaussian")                                      \
     S("model.score", "harmonic", "inverse_distance power_law")                                     \
+    S("model.normaliser", "softmax", "standard none default")                                      \
+    S("model.normaliser", "sparsemax", "sparse simplex_projection projection")                     \
+    S("model.normaliser", "entmax15", "entmax_15 entmax_1_5 tsallis")                              \
+    S("model.normaliser", "entmax", "alpha_entmax entmax_alpha adaptive_entmax")                   \
+    S("model.normaliser", "ssmax", "scalable_softmax log_n log_n_scaling")                         \
+    S("model.normaliser", "asentmax", "adaptive_scalable_entmax as_entmax scalable_entmax")        \
+    S("model.normaliser", "sigmoid", "sigmoid_attention logistic")                                 \
     S("model.embedding", "learned", "trainable learnt train true")                                 \
     S("model.embedding", "fixed", "frozen freeze random constant false")                           \
     S("model.embedding", "resampled", "redrawn fresh")                                             \

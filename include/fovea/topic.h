@@ -17,6 +17,7 @@ extern "C" {
     X(LAYER, "layer", "layers")                                                                    \
     X(ACTIVATION, "activation", "activations")                                                     \
     X(SCORE, "score", "scores")                                                                    \
+    X(NORMALISER, "normaliser", "normalisers")                                                     \
     X(POSITIONS, "positional embedding", "positions")                                              \
     X(OPTIMIZER, "optimizer", "optimizers")                                                        \
     X(SCHEDULE, "schedule", "schedules")                                                           \

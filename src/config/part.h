@@ -54,6 +54,7 @@ typedef struct config_part {
     X(LAYER, "model.layers")                                                                       \
     X(ACTIVATION, "model.activation")                                                              \
     X(SCORE, "model.score")                                                                        \
+    X(NORMALISER, "model.normaliser")                                                              \
     X(POSITIONS, "model.positions")                                                                \
     X(OPTIMIZER, "train.optimizer")                                                                \
     X(SCHEDULE, "train.schedule")

@@ -4,6 +4,7 @@
 #include "decode/decoder_plan.h"
 #include "kernels/kernels.h"
 #include "model/activations.h"
+#include "model/normalisers.h"
 #include "model/positions.h"
 
 #include <stdio.h>
@@ -121,9 +122,21 @@ static void load_all(decoder_loader *l) {
 
 // --- the stack -----------------------------------------------------------------------------------
 
+// A decoder's attention is a softmax over tiles.
+static fv_status check_normaliser(const fv_decoder *d, fv_error *error) {
+    const int kind = d->config.model.normaliser;
+    if (normaliser_is_softmax(kind)) return FV_OK;
+    return fv_fail(error, FV_USAGE,
+                   "decoder: attention by model.normaliser %s does not go piece by piece; "
+                   "fv_model_logits reads whole sequences",
+                   fv_field_find("model.normaliser")->choices[kind]);
+}
+
 static fv_status choose_layers(fv_decoder *d, const fv_model *model, fv_error *error) {
     const fv_layers *list = &d->config.model.layers;
+    fv_status status = check_normaliser(d, error);
     d->top = -1;
+    if (status != FV_OK) return status;
     for (int i = 0; i < list->n; i++) {
         const model_layer *layer = &model->layers[i + 1]; // behind the embedding
         int kind = list->kind[i];

@@ -127,6 +127,8 @@ INLINE void hide(float *p, keys block, keys query) {
     clear_entries(p, query.end[1], block.end[1]);
 }
 
+#include "kernels/body_normalise.h" // needs keys
+
 // What the formulas of scores are made of (kernels/score_formulas.h).
 #define LOG(x)            vf_log(x)
 #define FINITE(y, x)      (y)
@@ -195,6 +197,49 @@ INLINE float softmax_factor(const kernel_attend *a) {
     return score_is_metric(a->score) ? 1 : factor_of(a);
 }
 
+// Scores times the stretch of their query.
+INLINE void stretch_row(float *p, keys query, vf stretch) {
+    for (int s = 0; s < 2; s++)
+        for (int j = query.first[s]; j < query.end[s]; j++)
+            vf_store(p + j * L, vf_load(p + j * L) * stretch);
+}
+
+INLINE vf stretch_of(const kernel_attend *a, int g, int part, int i) {
+    if (a->stretch.data == NULL) return vf_set1(1);
+    return vf_load(a->stretch.data + g * a->stretch.group_stride + i * a->stretch.row_stride +
+                   part * VW);
+}
+
+// Scores of queries i .. i + m - 1 become weights.
+INLINE void weigh_rows_as(const kernel_attend *a, kernel_normaliser kind, int g, int part, int i,
+                          int m, keys block) {
+    lanes p = lanes_of(&a->p, g, part);
+    for (int row = i; row < i + m; row++) {
+        float *weights = p.data + row * p.row;
+        keys query = keys_of_query(a, row);
+        hide(weights, block, query);
+        if (a->stretch.data) stretch_row(weights, query, stretch_of(a, g, part, row));
+        if (normaliser_rule_of(kind) == FV_RULE_THRESHOLD)
+            threshold_row(kind, a->alpha, weights, query, softmax_factor(a));
+        else if (normaliser_rule_of(kind) == FV_RULE_ALONE)
+            lone_row(kind, a->alpha, weights, query, softmax_factor(a));
+        else
+            softmax_row(weights, block, query, softmax_factor(a));
+    }
+}
+
+static void weigh_rows(const kernel_attend *a, int g, int part, int i, int m, keys block) {
+    switch (a->normaliser) {
+#define FV_NORMALISER(NAME, name, ...)                                                             \
+    case FV_NORMALISE_##NAME:                                                                      \
+        weigh_rows_as(a, FV_NORMALISE_##NAME, g, part, i, m, block);                               \
+        break;
+#include "kernels/normaliser_list.h"
+    case FV_N_NORMALISERS:
+        break;
+    }
+}
+
 // C [m][n] = P B over the block's keys, P from its row i on, B's rows being keys.
 static void pool_keys(lanes c, lanes p, lanes b, int i, int m, int n, keys block) {
     int sinks = block.end[0];
@@ -215,9 +260,12 @@ void KERNEL(attend)(const kernel_attend *a) {
                 keys block = keys_of_block(a, i, m);
                 for (int s = block.end[0] > 0 ? 0 : 1; s < 2; s++)
                     score_block(a, part, g, i, m, block.first[s], block.end[s]);
-                for (int row = i; row < i + m; row++)
-                    softmax_row(p.data + row * p.row, block, keys_of_query(a, row),
-                                softmax_factor(a));
+                if (is_softmax(a))
+                    for (int row = i; row < i + m; row++)
+                        softmax_row(p.data + row * p.row, block, keys_of_query(a, row),
+                                    softmax_factor(a));
+                else
+                    weigh_rows(a, g, part, i, m, block);
                 pool_keys(rows_from(z, i), p, v, i, m, a->d_value, block);
             }
         }
@@ -234,6 +282,30 @@ INLINE void softmax_row_gradient(float *ds, const float *p, keys block, float sc
             vf_store(
                 ds + j * L,
                 vf_flush((vf_load(ds + j * L) - sum) * (vf_load(p + j * L) * factor), FV_LEAST));
+}
+
+// The same by another normaliser, of the row's stretch too; returns d alpha.
+static vf weigh_row_back(const kernel_attend_gradient *b, int g, int part, int row, float *ds,
+                         keys block) {
+    const kernel_attend *a = &b->forward;
+    const float *p = a->p.data + g * a->p.group_stride + row * a->p.row_stride + part * VW;
+    const vf stretch = stretch_of(a, g, part, row);
+    row_gradient gradient = {vf_set1(0), vf_set1(0)};
+    switch (a->normaliser) {
+#define FV_NORMALISER(NAME, name, ...)                                                             \
+    case FV_NORMALISE_##NAME:                                                                      \
+        gradient = weigh_row_gradient(FV_NORMALISE_##NAME, a->alpha, ds, p, block,                 \
+                                      softmax_factor(a), stretch);                                 \
+        break;
+#include "kernels/normaliser_list.h"
+    case FV_N_NORMALISERS:
+        break;
+    }
+    if (b->dstretch.data)
+        vf_store(b->dstretch.data + g * b->dstretch.group_stride + row * b->dstretch.row_stride +
+                     part * VW,
+                 gradient.stretch);
+    return gradient.alpha;
 }
 
 // The gradient of a function of |q - k|^2 is that of a dot product with the weights
@@ -311,9 +383,14 @@ static void attend_keys_gradient(const kernel_attend_gradient *b, int g, int par
     }
 }
 
-// One block of queries: dq and ds, and its share of d log(power), lane by lane.
-static vf attend_block_gradient(const kernel_attend_gradient *b, int g, int part, int i, lanes ds,
-                                vf dlog_power) {
+// Gradients of the head's own numbers, lane by lane.
+typedef struct head_sums {
+    vf log_power, alpha;
+} head_sums;
+
+// One block of queries: dq and ds, and its share of the head's own gradients.
+static head_sums attend_block_gradient(const kernel_attend_gradient *b, int g, int part, int i,
+                                       lanes ds, head_sums sums) {
     const kernel_attend *a = &b->forward;
     lanes q = lanes_of(&a->q, g, part), k = lanes_of(&a->k, g, part);
     lanes v = lanes_of(&a->v, g, part), p = lanes_of(&a->p, g, part);
@@ -328,10 +405,13 @@ static vf attend_block_gradient(const kernel_attend_gradient *b, int g, int part
     }
     for (int row = i; row < i + m; row++) {
         float *ds_row = ds.data + row * ds.row, *slopes_row = slopes.data + row * slopes.row;
-        softmax_row_gradient(ds_row, p.data + row * p.row, block, softmax_factor(a));
+        if (is_softmax(a))
+            softmax_row_gradient(ds_row, p.data + row * p.row, block, softmax_factor(a));
+        else
+            sums.alpha += weigh_row_back(b, g, part, row, ds_row, block);
         if (b->dlog_power)
-            dlog_power =
-                power_row_gradient(a, ds_row, slopes_row, keys_of_query(a, row), dlog_power);
+            sums.log_power =
+                power_row_gradient(a, ds_row, slopes_row, keys_of_query(a, row), sums.log_power);
         if (score_is_metric(a->score)) metric_row_gradient(ds_row, slopes_row, block);
     }
     pool_keys(rows_from(dq, i), ds, k, i, m, a->d_key, block);
@@ -347,23 +427,31 @@ static vf attend_block_gradient(const kernel_attend_gradient *b, int g, int part
         clear_entries(ds.data + row * ds.row, block.end[1], padded);
         clear_entries(p.data + row * p.row, block.end[1], padded);
     }
-    return dlog_power;
+    return sums;
+}
+
+static void add_lanes(real *to, const vf *parts) {
+    float lane[L];
+    if (to == NULL) return;
+    memcpy(lane, parts, sizeof lane);
+    for (int l = 0; l < L; l++) *to += lane[l];
 }
 
 void KERNEL(attend_gradient)(const kernel_attend_gradient *b) {
     const kernel_attend *a = &b->forward;
     if (try_attend_one_gradient(b)) return;
-    vf dlog_power[PARTS];
-    for (int part = 0; part < PARTS; part++) dlog_power[part] = vf_set1(0);
+    vf log_power[PARTS], alpha[PARTS];
+    for (int part = 0; part < PARTS; part++) log_power[part] = alpha[part] = vf_set1(0);
     for (int g = 0; g < a->n_groups; g++)
         for (int part = 0; part < PARTS; part++) {
             lanes ds = {b->scratch + part * VW, (ptrdiff_t)a->n_rows_keys * L, L};
+            head_sums sums = {log_power[part], alpha[part]};
             for (int i = 0; i < a->n_queries; i += PRODUCT_I)
-                dlog_power[part] = attend_block_gradient(b, g, part, i, ds, dlog_power[part]);
+                sums = attend_block_gradient(b, g, part, i, ds, sums);
+            log_power[part] = sums.log_power;
+            alpha[part] = sums.alpha;
             attend_keys_gradient(b, g, part, ds);
         }
-    if (b->dlog_power == NULL) return;
-    float lane[L];
-    memcpy(lane, dlog_power, sizeof lane);
-    for (int l = 0; l < L; l++) *b->dlog_power += lane[l];
+    add_lanes(b->dlog_power, log_power);
+    add_lanes(b->dalpha, alpha);
 }

@@ -148,10 +148,15 @@ INLINE one_query_gradient one_query_gradient_of(const kernel_attend_gradient *b,
 ONE_WIDTHS(DEFINE_ONE)
 #undef DEFINE_ONE
 
+// What most models have, for which nothing is asked row by row.
+static bool is_softmax(const kernel_attend *a) {
+    return a->normaliser == FV_NORMALISE_SOFTMAX && a->stretch.data == NULL;
+}
+
 static bool is_one_query(const kernel_attend *a) {
     bool sees_all = a->first_key == NULL || a->first_key[0] <= a->n_sinks;
-    return a->n_queries == 1 && a->d_key == a->d_value && !score_is_metric(a->score) &&
-           a->n_keys[0] > 0 && sees_all;
+    return is_softmax(a) && a->n_queries == 1 && a->d_key == a->d_value &&
+           !score_is_metric(a->score) && a->n_keys[0] > 0 && sees_all;
 }
 
 // Whether the arguments are of this kind; then attends.

@@ -4,6 +4,7 @@
 #define KERNELS_COMMON_H
 
 #include "base/real.h"
+#include "kernels/normaliser_formulas.h"
 #include "kernels/score_formulas.h"
 
 enum { FV_LANES = 16 };

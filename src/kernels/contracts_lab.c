@@ -108,6 +108,11 @@ const char *contract_attend(const kernel_attend *a) {
         DEMAND(attend_on_lanes(&a->slopes), UNALIGNED("slopes or a stride"));
         DEMAND(a->slopes.data != a->p.data, "p and slopes are the same rows");
     }
+    DEMAND(a->normaliser < FV_N_NORMALISERS, "there is no such normaliser");
+    DEMAND(!normaliser_has_alpha(a->normaliser) || (a->alpha > 1 && a->alpha <= 2),
+           "alpha is outside of (1, 2]");
+    DEMAND(a->stretch.data == NULL || attend_on_lanes(&a->stretch),
+           UNALIGNED("stretch or a stride"));
     DEMAND(!score_has_floor(a->score) || !(a->floor <= 0), "floor is not above 0");
     return attend_keys(a);
 }
@@ -120,7 +125,24 @@ const char *contract_attend_gradient(const kernel_attend_gradient *b) {
     DEMAND(is_aligned(b->scratch), UNALIGNED("scratch"));
     DEMAND(b->dlog_power == NULL || score_has_power(b->forward.score),
            "dlog_power is asked for, and the score has no power");
+    DEMAND(b->dalpha == NULL || normaliser_has_alpha(b->forward.normaliser),
+           "dalpha is asked for, and the normaliser has no alpha");
+    DEMAND(b->forward.stretch.data == NULL || attend_on_lanes(&b->dstretch),
+           UNALIGNED("dstretch or a stride"));
     return contract_attend(&b->forward);
+}
+
+const char *contract_stretch(const kernel_stretch *a) {
+    DEMAND(a->n_groups >= 0 && a->n_rows >= 0, "n_groups or n_rows is below 0");
+    DEMAND(a->log_n != NULL, "log_n is NULL");
+    DEMAND(on_lanes(a->raw), UNALIGNED("raw or its stride"));
+    DEMAND(on_lanes(a->stretch), UNALIGNED("stretch or its stride"));
+    return NULL;
+}
+
+const char *contract_stretch_gradient(const kernel_stretch_gradient *b) {
+    DEMAND(on_lanes(b->draw), UNALIGNED("draw or its stride"));
+    return contract_stretch(&b->forward);
 }
 
 const char *contract_cross_entropy(const kernel_cross_entropy *a) {

@@ -32,6 +32,8 @@
       (n_rows, n_out, dy, db))                                                                     \
     X(variant, void, attend, (const kernel_attend *job), (job))                                    \
     X(variant, void, attend_gradient, (const kernel_attend_gradient *job), (job))                  \
+    X(variant, void, stretch, (const kernel_stretch *job), (job))                                  \
+    X(variant, void, stretch_gradient, (const kernel_stretch_gradient *job), (job))                \
     X(variant, void, cross_entropy, (const kernel_cross_entropy *job), (job))                      \
     X(variant, void, norm, (const kernel_norm *job), (job))                                        \
     X(variant, void, norm_gradient, (const kernel_norm_gradient *job), (job))                      \

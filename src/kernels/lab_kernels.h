@@ -50,6 +50,9 @@ typedef struct kernel_map_gradient {
 //
 //     P[i][j] = softmax_j(score(q_i, k_j)) over the keys j that i sees;  Z[i] = sum_j P[i][j] v_j
 //
+// or what another normaliser makes of the scores. `stretch` holds a number for every query that its
+// scores are multiplied by.
+//
 // Query i sees the keys of its window, first_key[i] <= j < n_keys[i], and those of the n_sinks
 // first rows that lie before it: work and memory traffic are proportional to the keys seen. Every
 // pointer addresses feature 0 of row 0 of group 0; a group lies group_stride further. q, k, v may
@@ -67,6 +70,9 @@ typedef struct kernel_attend {
     int n_sinks;
     kernel_score score;
     real scale, power, floor;
+    kernel_normaliser normaliser;
+    real alpha;                 // of normalisers that have it, in (1, 2]
+    kernel_attend_rows stretch; // [G][n_queries][16]; data NULL: all 1
     kernel_attend_rows q, k, v, z;
     kernel_attend_rows p; // [G][n_queries][n_rows_keys][16]; entries of unseen keys are unspecified
     kernel_attend_rows slopes; // like p: d score / d |q - k|^2; of metric scores only
@@ -80,15 +86,34 @@ static inline bool attend_sees(const kernel_attend *a, int query, int key) {
 // Its gradients from dz: dq = ..., dk += ..., dv += ..., or dk = ..., dv = ... with `overwrite`
 // (then dk and dv may still be the same rows, which receive the sum of both). P and slopes are as
 // attend left them; their unspecified entries are overwritten. `scratch` holds
-// [n_queries][n_rows_keys][16]. Of a score with a power also *dlog_power += dL / d log(power), unless
-// it is NULL.
+// [n_queries][n_rows_keys][16]. Of a score with a power also *dlog_power += dL / d log(power), of a
+// normaliser with an alpha *dalpha +=, unless they are NULL. With a stretch dstretch = ..., 0 where the
+// stretch is 0.
 typedef struct kernel_attend_gradient {
     kernel_attend forward;
     kernel_attend_rows dz, dq, dk, dv;
     bool overwrite;
     real *scratch;
     real *dlog_power;
+    real *dalpha;
+    kernel_attend_rows dstretch;
 } kernel_attend_gradient;
+
+// What the scores of a query are multiplied by, 1 + beta L^gamma with beta = log(1 + exp(raw[0])),
+// gamma = 3 tanh(raw[1]) and L = log n of the query's row; 1 where L is not above 0. Rows of groups lie
+// one after the other, row r having log_n[r % n_rows].
+typedef struct kernel_stretch {
+    int n_groups, n_rows;
+    const real *log_n;   // [rows]
+    kernel_rows raw;     // [G * rows][2][16]
+    kernel_rows stretch; // [G * rows][1][16]
+} kernel_stretch;
+
+// `stretch` holds the gradient of it; draw is overwritten.
+typedef struct kernel_stretch_gradient {
+    kernel_stretch forward;
+    kernel_rows draw;
+} kernel_stretch_gradient;
 
 // Token embedding plus positions: x[g][t][f] = table[tokens[g][t]][f] + positions[t][f].
 typedef struct kernel_embed {

@@ -122,20 +122,16 @@ static int next_key(const kernel_attend *a, int i, int j) {
     j < (a)->n_keys[i];                                                                            \
     j = next_key(a, i, j)
 
+#undef LOG
+#include "kernels/reference_normalise.h" // needs L, at, EACH_KEY
+
 static void attend_query(const kernel_attend *a, int g, int i, int l) {
-    real largest = -INFINITY, sum = 0, slope;
+    real slope;
     for (EACH_KEY(a, i, j)) {
-        real s = score(a, g, i, j, l, &slope);
-        *at(&a->p, g, i, j, l) = s;
+        *at(&a->p, g, i, j, l) = score(a, g, i, j, l, &slope) * stretch_of(a, g, i, l);
         if (score_is_metric(a->score)) *at(&a->slopes, g, i, j, l) = slope;
-        if (s > largest) largest = s;
     }
-    for (EACH_KEY(a, i, j)) {
-        real *p = at(&a->p, g, i, j, l);
-        *p = kernel_exp_share(*p - largest);
-        sum += *p;
-    }
-    for (EACH_KEY(a, i, j)) *at(&a->p, g, i, j, l) /= sum;
+    weigh(a, g, i, l);
     for (int f = 0; f < a->d_value; f++) {
         real z = 0;
         for (EACH_KEY(a, i, j)) z += *at(&a->p, g, i, j, l) * *at(&a->v, g, j, f, l);
@@ -151,15 +147,13 @@ void KERNEL(attend)(const kernel_attend *a) {
 
 static void attend_query_gradient(const kernel_attend_gradient *b, int g, int i, int l) {
     const kernel_attend *a = &b->forward;
-    real *ds = b->scratch + (size_t)i * a->n_rows_keys * L + l, sum = 0;
+    real *ds = b->scratch + (size_t)i * a->n_rows_keys * L + l;
     for (EACH_KEY(a, i, j)) {
         real dp = 0;
         for (int f = 0; f < a->d_value; f++) dp += *at(&b->dz, g, i, f, l) * *at(&a->v, g, j, f, l);
         ds[j * L] = dp;
-        sum += dp * *at(&a->p, g, i, j, l);
     }
-    for (EACH_KEY(a, i, j))
-        ds[j * L] = kernel_flush((ds[j * L] - sum) * *at(&a->p, g, i, j, l), FV_LEAST);
+    weigh_back(b, g, i, l, ds);
     for (EACH_KEY(a, i, j)) {
         real slope;
         if (b->dlog_power) *b->dlog_power += ds[j * L] * score(a, g, i, j, l, &slope);

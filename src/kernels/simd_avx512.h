@@ -23,6 +23,9 @@ INLINE vf vf_min(vf a, vf b) {
 INLINE vf vf_sqrt(vf a) {
     return _mm512_sqrt_ps(a);
 }
+INLINE bool vf_any_above(vf a, vf b) {
+    return _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ) != 0;
+}
 INLINE vf vf_gather(const float *base, vi index) {
     return _mm512_i32gather_ps((__m512i)index, base, 4);
 }

@@ -24,6 +24,9 @@ INLINE vf vf_min(vf a, vf b) {
 INLINE vf vf_sqrt(vf a) {
     return vsqrtq_f32(a);
 }
+INLINE bool vf_any_above(vf a, vf b) {
+    return vmaxvq_u32(vcgtq_f32(a, b)) != 0;
+}
 INLINE vf vf_gather(const float *base, vi index) {
     return (vf){base[index[0]], base[index[1]], base[index[2]], base[index[3]]};
 }

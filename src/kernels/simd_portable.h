@@ -25,6 +25,10 @@ INLINE vf vf_sqrt(vf a) {
     UNROLL for (int i = 0; i < VW; i++) a[i] = sqrtf(a[i]);
     return a;
 }
+INLINE bool vf_any_above(vf a, vf b) {
+    vi above = a > b;
+    return (above[0] | above[1] | above[2] | above[3]) != 0;
+}
 INLINE vf vf_gather(const float *base, vi index) {
     vf x = {0}; // compilers that do not unroll see no end to what the loop leaves unset
     UNROLL for (int i = 0; i < VW; i++) x[i] = base[index[i]];

@@ -121,6 +121,9 @@ static fv_status plan(fv_model *model, model_layer *layer, fv_error *error) {
     if (status != FV_OK) return status;
     norm_plan(model, &layer->norm, config->norm, layer->in.n, name);
     plan_params(model, layer);
+    status = normaliser_plan_counts(layer, error);
+    if (status != FV_OK) return status;
+    normaliser_plan(model, layer);
     plan_buffers(model, layer);
     if (!attention_goes_by(layer, FV_ATTEND_POOLED)) token_tables_plan(model, layer);
     share_buffers(model, layer);
@@ -163,6 +166,7 @@ static void forward(const model_layer *layer, const model_tile *tile) {
     real *x = tile_buffer(tile, layer->x), *y = tile_buffer(tile, layer->y);
     real *normed = norm_forward(&layer->norm, tile, layer->in.n, x);
     project_forward(layer, tile, normed);
+    normaliser_forward(layer, tile);
     if (attention_goes_by(layer, FV_ATTEND_POOLED))
         pooled_forward(layer, tile, normed);
     else
@@ -198,6 +202,7 @@ static void backward(const model_layer *layer, const model_tile *tile) {
         pooled_backward(layer, tile, normed, dnormed, &g);
     else
         textbook_backward(layer, tile, &g);
+    normaliser_backward(layer, tile, &g);
     if (looked_up) {
         look_up_backward(layer, tile, dx, &g);
     } else {
@@ -226,9 +231,9 @@ const layer_type layer_attention = {
              "attention(window=8 sinks=2) sees a window and first positions",
          .example =
              "model: {layers: [attention(window=8 sinks=2), attention], n_embd: 8, n_head: 2}",
-         .reads = {FV_READS(model.score), FV_READS(model.exclude_self), FV_READS(model.residual),
-                   FV_READS(model.bias), FV_READS(model.window), FV_READS(model.sinks),
-                   FV_READS(model.d_score), FV_READS(model.n_kv_head)},
+         .reads = {FV_READS(model.score), FV_READS(model.normaliser), FV_READS(model.exclude_self),
+                   FV_READS(model.residual), FV_READS(model.bias), FV_READS(model.window),
+                   FV_READS(model.sinks), FV_READS(model.d_score), FV_READS(model.n_kv_head)},
          .rules = {{"model.sinks",
                     {{"model.window", CONFIG_SET},
                      {"model.layers", CONFIG_LAYER_OPTION(LAYER_OPTION_window)}}}},

@@ -2,6 +2,7 @@
 // values say the same, and which make no sense.
 #include "config/layer_list.h"
 #include "model/attention_layer.h"
+#include "model/normalisers.h"
 
 // A whole context where the layer sees it or has sinks.
 int attention_reach(const fv_config *config, int i) {
@@ -90,6 +91,15 @@ fv_status attention_check(const config_checking *c, int i) {
     fv_status status = check_window(c, i);
     if (status == FV_OK) status = check_heads(c, i);
     if (status != FV_OK) return status;
+    if (c->config->task.context_length > FV_KEPT_CONTEXT &&
+        !normaliser_is_softmax(model->normaliser))
+        return check_refuse(
+            c, "model.normaliser",
+            "model.normaliser %s keeps the weights of all pairs of positions, which "
+            "task.context_length %d makes too many; it allows up to %d, and softmax "
+            "any length",
+            fv_field_find("model.normaliser")->choices[model->normaliser],
+            c->config->task.context_length, FV_KEPT_CONTEXT);
     if (model->d_score > model->n_embd / model->n_head)
         return check_refuse(c, "model.d_score",
                             "model.d_score %d is more than a head has; n_embd / n_head allows 1 "

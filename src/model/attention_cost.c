@@ -1,5 +1,6 @@
 // What a sequence costs in an attention layer.
 #include "model/attention_ways.h"
+#include "model/normalisers.h"
 
 void attention_cost(const model_layer *layer, double *textbook, double *executed, double *exps) {
     const attention_heads *heads = &model_attention_of(layer)->heads;
@@ -18,5 +19,5 @@ void attention_cost(const model_layer *layer, double *textbook, double *executed
     if (model_attention_of(layer)->tables.present)
         *executed = (n_out + token_tables_rows(layer)) * d * d +
                     2 * token_tables_rows(layer) * d * kv + 2 * pairs * d;
-    *exps = pairs * n_head;
+    *exps = pairs * n_head * normaliser_type_of(layer->model->config.model.normaliser)->exps;
 }

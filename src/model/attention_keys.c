@@ -2,6 +2,7 @@
 // which of three ways computes them.
 #include "config/layer_list.h"
 #include "model/attention_layer.h"
+#include "model/normalisers.h"
 
 #include <stdlib.h>
 
@@ -32,6 +33,7 @@ void attention_layer_free(model_layer *layer) {
     if (a == NULL) return;
     free(a->seen.first_key);
     free(a->seen.n_keys);
+    free(a->log_n);
     free(a);
 }
 
@@ -77,13 +79,20 @@ static bool place(const model_positions *positions, attention_placement *placeme
     return true;
 }
 
-// Tiles know no query that does not see itself, no gradient of a score's power, no wider heads, no
+// A value's bias goes through weights that add up to 1, and one added to all scores of a query through
+// those that do not change with it.
+static bool fits_pool(const fv_model_config *config) {
+    return !score_is_metric((kernel_score)config->score) &&
+           normaliser_rule_of((kernel_normaliser)config->normaliser) != FV_RULE_ALONE;
+}
+
+// Tiles know no normaliser but softmax, no query that does not see itself, no gradient of a score's power, no wider heads, no
 // three ranges of positions, and no double precision.
 static bool fits_tiles(const model_layer *layer, attention_layer *a) {
     if (sizeof(real) != sizeof(float)) return false;
     const fv_model_config *config = &layer->model->config.model;
-    return !a->sight.exclude_self && !config->score_power_learned &&
-           config->n_embd / config->n_head <= FV_MAX_HEAD_WIDTH &&
+    return normaliser_is_softmax(config->normaliser) && !a->sight.exclude_self &&
+           !config->score_power_learned && config->n_embd / config->n_head <= FV_MAX_HEAD_WIDTH &&
            place(&layer->out, &a->queries) && place(&layer->in, &a->keys);
 }
 
@@ -93,8 +102,7 @@ static attention_way choose_way(const model_layer *layer, attention_layer *a) {
     const fv_model_config *config = &model->config.model;
     // A single query meets the inputs themselves: 4 d operations a key and head, not 4 d^2. That
     // takes a score that is linear in the key, and nobody who asks to see keys and values.
-    if (layer->out.n == 1 && config->n_head <= config->n_embd && !model->seen &&
-        !score_is_metric((kernel_score)config->score))
+    if (layer->out.n == 1 && config->n_head <= config->n_embd && !model->seen && fits_pool(config))
         return FV_ATTEND_POOLED;
     // Short contexts have no tiles to fill, and patterns that are to be seen must be kept.
     if (layer->in.n >= FV_LONG_CONTEXT && !model->keeps_patterns && fits_tiles(layer, a))

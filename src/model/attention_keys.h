@@ -9,6 +9,10 @@
 // From so many keys on probabilities are not kept: there they are larger than everything else.
 enum { FV_LONG_CONTEXT = 512 };
 
+// The longest context where all probabilities are kept because tiles do not have them: sixteen samples
+// then hold a gigabyte of them a head.
+enum { FV_KEPT_CONTEXT = 4096 };
+
 // Head h of queries reads head h n_kv / n of keys and values.
 typedef struct attention_heads {
     int n, n_kv, width;

@@ -10,7 +10,20 @@
 #include "model/hooks.h"
 #include "model/token_tables.h"
 
-enum param { W_Q, W_K, W_V, W_O, B_Q, B_K, B_V, B_O, LOG_POWER };
+enum param {
+    W_Q,
+    W_K,
+    W_V,
+    W_O,
+    B_Q,
+    B_K,
+    B_V,
+    B_O,
+    LOG_POWER,
+    ALPHA_LOGIT,
+    STRETCH_BY,   // s of heads, or W_beta
+    STRETCH_POWER // W_gamma
+};
 enum buffer {
     COMPACT,
     Q,
@@ -26,7 +39,11 @@ enum buffer {
     D_SCRATCH,
     SLOPES,
     LOGSUMEXPS,
-    LONG
+    LONG,
+    STRETCH,
+    D_STRETCH,
+    STRETCH_RAW,
+    D_STRETCH_RAW
 };
 
 // Which code computes the attention itself; all give the same function.
@@ -40,6 +57,7 @@ typedef struct attention_layer {
     attention_heads heads;
     attention_sight sight;
     seen_rows seen; // of `in`, by each position of `out`
+    real *log_n;    // [out.n] of the keys that each sees, where its scores are stretched by it
     attention_way way;
     token_tables tables;
     attention_placement queries, keys; // in tiles: where `out` and `in` stand in the sequence

@@ -121,7 +121,8 @@ void pooled_backward(const model_layer *layer, const model_tile *tile, real *x, 
                                                            attention_kv_first(heads, h),
                                                      .w_in = heads->kv,
                                                      .w_out = 1});
-        kernels->attend_gradient(
+        normaliser_attend_backward(
+            layer, tile, h,
             &(kernel_attend_gradient){.forward = head_arguments(layer, tile, h, x),
                                       .dz = attend_rows(dpooled, 1, d, 0),
                                       .dq = attend_rows(dcarried, 1, d, 0),

@@ -24,6 +24,7 @@ kernel_attend attention_arguments(const model_layer *layer, const model_tile *ti
                        .first_key = seen->first_key,
                        .n_sinks = seen->n_sinks};
     choose_score(layer, tile, h, &a);
+    normaliser_choose(layer, tile, h, &a);
     ptrdiff_t head = (ptrdiff_t)h * n_out * n_keys * FV_LANES;
     a.p = attend_rows(tile_buffer(tile, layer->buffer[P]) + head, n_out * n_head, n_keys, 0);
     a.slopes = a.p;
@@ -64,7 +65,8 @@ static void heads_backward(const model_layer *layer, const model_tile *tile,
     for (int h = 0; h < heads->n; h++) {
         int first = h * heads->width, shared = attention_kv_first(heads, h);
         real *dlog_power = learned ? tile->gradient + layer->param[LOG_POWER] + h : NULL;
-        tile->kernels->attend_gradient(
+        normaliser_attend_backward(
+            layer, tile, h,
             &(kernel_attend_gradient){.forward = head_arguments(layer, tile, h),
                                       .dz = attend_rows(g->dz, n_out, heads->q, first),
                                       .dq = attend_rows(g->dq, n_out, heads->q, first),

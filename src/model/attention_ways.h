@@ -3,6 +3,7 @@
 //
 //     project   q, k, v of the layer's (normalised) input      attention_project.c
 //     parts     what joins them: attention_part
+//               by what scores are multiplied                  attention_normalise.c
 //     attend    z = softmax(score(q, k)) v, by one of          attention_pooled.c
 //               three ways                                     attention_textbook.c
 //     W_O       and the stream                                 attention.c
@@ -59,6 +60,21 @@ void project_keys_backward(const model_layer *layer, const model_tile *tile, rea
                            const attention_gradients *g);
 void look_up_backward(const model_layer *layer, const model_tile *tile, real *dx,
                       const attention_gradients *g);
+
+// Stages of the normaliser: what is learned and counted for it, the stretch of every query, and its
+// way back to the head's parameters and to dq.
+fv_status normaliser_plan_counts(model_layer *layer, fv_error *error);
+void normaliser_plan(fv_model *model, model_layer *layer);
+void normaliser_forward(const model_layer *layer, const model_tile *tile);
+void normaliser_backward(const model_layer *layer, const model_tile *tile,
+                         const attention_gradients *g);
+
+// Head h's normaliser among the arguments of the attention kernel; and the gradients of that call with
+// those of the head's alpha and stretch.
+void normaliser_choose(const model_layer *layer, const model_tile *tile, int h,
+                       kernel_attend *attend);
+void normaliser_attend_backward(const model_layer *layer, const model_tile *tile, int h,
+                                kernel_attend_gradient *job);
 
 void pooled_forward(const model_layer *layer, const model_tile *tile, real *x);
 // From dz to dq, W_K, W_V and the part of dx that flows through keys and values.

@@ -4,6 +4,7 @@
 #include "model/activations.h"
 #include "model/attention_keys.h"
 #include "model/layers.h"
+#include "model/normalisers.h"
 #include "model/scores.h"
 
 #include <stdio.h>
@@ -72,6 +73,9 @@ const char *checkpoint_obstacle(const fv_config *config, bool widen) {
     if (!score_type_of(model->score)->theirs)
         return "its attention weights are not a softmax of dot products (model.score), the only "
                "ones "
+               "that TransformerLens has";
+    if (!normaliser_type_of(model->normaliser)->theirs)
+        return "its attention weights are not those of a softmax (model.normaliser), the only ones "
                "that TransformerLens has";
     for (int i = 0; i < model->layers.n; i++)
         if (layer_n_kv_head(model, i) != 0 && layer_n_kv_head(model, i) != model->n_head)

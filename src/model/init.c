@@ -1,6 +1,7 @@
 // Initial parameters: every tensor has its own stream of random numbers, so that it does not depend
 // on what else the model holds.
 #include "model/layers.h"
+#include "model/normalisers.h"
 
 #include <math.h>
 
@@ -57,6 +58,9 @@ void model_init_tensor(const fv_model *model, int i, uint64_t seed, uint32_t dra
             break;
         case FV_INIT_LOG_POWER:
             value = log(model->config.model.score_power);
+            break;
+        case FV_INIT_ALPHA:
+            value = normaliser_alpha_logit(model->config.model.entmax_alpha);
             break;
         case FV_INIT_TIME_STEP:
             value = time_step_bias(&random);

@@ -32,6 +32,7 @@ typedef enum init_kind {
     FV_INIT_TIME_STEP,  // b with log(1 + exp(b)) log-uniform in [1e-3, 1e-1]
     FV_INIT_LOG_COLUMN, // log(1 + column) of rows of fan_in
     FV_INIT_LOG_POWER,  // log(model.score_power)
+    FV_INIT_ALPHA,      // what makes alphas of model.entmax_alpha
 } init_kind;
 
 typedef struct model_param {
@@ -93,7 +94,7 @@ static inline real *tile_buffer(const model_tile *tile, size_t offset) {
 // What layers keep: slots named by an enum in each layer's file, but for the embedding's
 // parameters, which the first layer may read, too.
 enum { FV_EMBEDDING_TOKENS, FV_EMBEDDING_POSITIONS };
-enum { FV_LAYER_PARAMS = 12, FV_LAYER_BUFFERS = 24 };
+enum { FV_LAYER_PARAMS = 32, FV_LAYER_BUFFERS = 48 };
 
 // A norm in front of a layer.
 typedef struct norm_part {

@@ -97,6 +97,41 @@ static void fault_attend_gradient_rows(const kernel_attend_gradient *a) {
     fault_sound->attend_gradient(&b);
 }
 
+static void fault_attend_normaliser(const kernel_attend *a) {
+    kernel_attend b = *a;
+    b.normaliser =
+        a->normaliser == FV_NORMALISE_SPARSEMAX ? FV_NORMALISE_ENTMAX15 : FV_NORMALISE_SPARSEMAX;
+    fault_sound->attend(&b);
+}
+
+// As if weights had come of another normaliser.
+static void fault_attend_gradient_normaliser(const kernel_attend_gradient *a) {
+    kernel_attend_gradient b = *a;
+    b.dalpha = NULL;
+    b.forward.normaliser = a->forward.normaliser == FV_NORMALISE_SPARSEMAX ? FV_NORMALISE_SOFTMAX
+                                                                           : FV_NORMALISE_SPARSEMAX;
+    fault_sound->attend_gradient(&b);
+}
+
+// Queries take the number of keys of the one before them.
+static void fault_stretch(const kernel_stretch *a) {
+    kernel_stretch b = *a;
+    real *log_n = malloc((size_t)a->n_rows * sizeof *log_n);
+    for (int i = 0; i < a->n_rows; i++) log_n[i] = i > 0 ? a->log_n[i - 1] : a->log_n[0] + 1;
+    b.log_n = log_n;
+    fault_sound->stretch(&b);
+    free(log_n);
+}
+
+// beta's gradient for both.
+static void fault_stretch_gradient(const kernel_stretch_gradient *a) {
+    fault_sound->stretch_gradient(a);
+    for (int r = 0; r < a->forward.n_groups * a->forward.n_rows; r++) {
+        real *draw = a->draw.data + r * a->draw.stride;
+        memcpy(draw + FV_LANES, draw, FV_LANES * sizeof *draw);
+    }
+}
+
 static void fault_cross_entropy(const kernel_cross_entropy *a) {
     kernel_cross_entropy b = *a;
     b.weight *= (real)1.001;
@@ -234,6 +269,10 @@ static void fault_scan_gradient_c(const kernel_scan_gradient *a) {
     X("forgets the sinks", attend_gradient, fault_attend_gradient_window)                          \
     X("sign flipped", attend_gradient, fault_attend_gradient_sign)                                 \
     X("gradient of the first query for all", attend_gradient, fault_attend_gradient_rows)          \
+    X("another normaliser", attend, fault_attend_normaliser)                                       \
+    X("another normaliser", attend_gradient, fault_attend_gradient_normaliser)                     \
+    X("counts of the query before", stretch, fault_stretch)                                        \
+    X("gradient of beta for both", stretch_gradient, fault_stretch_gradient)                       \
     X("weight off by 1e-3", cross_entropy, fault_cross_entropy)                                    \
     X("last feature left out", norm, fault_norm)                                                   \
     X("mean taken for a constant", norm_gradient, fault_norm_gradient)                             \

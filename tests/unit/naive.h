@@ -5,6 +5,7 @@
 
 #include "configurations.h"
 #include "model/scores.h"
+#include "normaliser_truth.h"
 #include "score_truth.h"
 
 #include <fovea/model.h>
@@ -49,13 +50,41 @@ static void naive_norm_rows(const naive *n, const char *w, const char *b, int la
                    y + t * n->d);
 }
 
-// Softmax in place over keys 0 .. t; a key that is not seen has a score of -infinity.
-static void naive_softmax(double *scores, int n) {
-    double largest = -INFINITY, sum = 0;
-    for (int j = 0; j < n; j++) largest = fmax(largest, scores[j]);
-    for (int j = 0; j < n; j++)
-        sum += scores[j] = isfinite(scores[j]) ? exp(scores[j] - largest) : 0;
-    for (int j = 0; j < n && sum > 0; j++) scores[j] /= sum;
+// How near a key has come to the threshold of a sparse normaliser, of all since it was set.
+static double naive_margin;
+
+// By what the scores of query q are multiplied, of head h that sees n keys.
+static double naive_stretch(const naive *n, int layer, int h, const double *q, int n_keys) {
+    const int width = n->d / n->config->model.n_head;
+    const double *s = naive_param(n, "blocks.%d.attn.score_stretch", layer),
+                 *to_beta = naive_param(n, "blocks.%d.attn.W_beta", layer),
+                 *to_gamma = naive_param(n, "blocks.%d.attn.W_gamma", layer);
+    double beta = 0, gamma = 0;
+    if (s != NULL) return s[h] * log(n_keys);
+    if (to_beta == NULL || n_keys < 2) return 1;
+    for (int f = 0; f < width; f++) {
+        beta += to_beta[h * width + f] * q[f];
+        gamma += to_gamma[h * width + f] * q[f];
+    }
+    return 1 + log1p(exp(beta)) * pow(log(n_keys), 3 * tanh(gamma));
+}
+
+static double naive_alpha(const naive *n, int layer, int h) {
+    const double *logit = naive_param(n, "blocks.%d.attn.alpha_logit", layer);
+    return logit ? 1.01 + 0.99 / (1 + exp(-logit[h])) : n->config->model.entmax_alpha;
+}
+
+// Scores of keys 0 .. n_keys - 1 become weights; a key that is not seen has a score of -infinity.
+static void naive_weigh(const naive *n, int layer, int h, const double *q, double *scores,
+                        int n_keys) {
+    int n_seen = 0;
+    for (int j = 0; j < n_keys; j++) n_seen += isfinite(scores[j]);
+    double stretch = naive_stretch(n, layer, h, q, n_seen);
+    for (int j = 0; j < n_keys; j++)
+        if (isfinite(scores[j])) scores[j] *= stretch;
+    double margin = normaliser_truth((kernel_normaliser)n->config->model.normaliser,
+                                     naive_alpha(n, layer, h), scores, n_keys);
+    naive_margin = fmin(naive_margin, margin);
 }
 
 // What layer i of the list says, or else the model.
@@ -113,7 +142,7 @@ static void naive_attention(const naive *n, int layer, int i) {
                                           width)
                             : -INFINITY;
             }
-            naive_softmax(p, n_keys);
+            naive_weigh(n, layer, h, q + t * d + h * width, p, n_keys);
             for (int f = 0; f < width; f++) {
                 double sum = 0;
                 for (int j = 0; j < n_keys; j++) sum += p[j] * v[j * d + shared + f];

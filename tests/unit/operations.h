@@ -258,6 +258,23 @@ static kernel_score choose_score(const call *c) {
     return (kernel_score)((c->shape.rows + c->shape.in + c->shape.out + flags) % FV_N_SCORES);
 }
 
+// Half of the shapes have softmax, every other normaliser of the list its share of the rest.
+static kernel_normaliser choose_normaliser(shape s) {
+    int i = s.rows + 2 * s.in + 3 * s.out + (int)(s.flags / 8);
+    return i % 2 ? FV_NORMALISE_SOFTMAX : (kernel_normaliser)(i / 2 % FV_N_NORMALISERS);
+}
+
+// Every third shape multiplies its scores: in hostile ones by a number that leaves them exact.
+static void choose_stretch(call *c, kernel_attend *a) {
+    if ((c->shape.rows + c->shape.in) % 3 != 0) return;
+    float *stretch = input(c, "stretch", 1, (size_t)(2 * a->n_queries * L), 0);
+    for (int i = 0; i < 2 * a->n_queries * L; i++)
+        stretch[i] = !has(c, HOSTILE) ? stretch[i] + (stretch[i] > 0 ? 0.5f : -0.5f)
+                     : stretch[i] > 0 ? 2
+                                      : -1;
+    a->stretch = (kernel_attend_rows){stretch, L, (ptrdiff_t)a->n_queries * L};
+}
+
 // shape.rows queries, shape.in key features, shape.out value features.
 static kernel_attend attend_arguments(call *c) {
     int n = c->shape.rows, d_key = c->shape.in;
@@ -271,6 +288,9 @@ static kernel_attend attend_arguments(call *c) {
     if (score_is_metric(a.score)) a.scale /= (float)d_key; // distances grow with the width
     a.power = 3;
     a.floor = 0.05f;
+    a.normaliser = choose_normaliser(c->shape);
+    a.alpha = c->shape.in % 2 ? 1.5f : 1.2f + 0.8f / (float)c->shape.out;
+    choose_stretch(c, &a);
     a.q = attend_input(c, "q", n, d_key, attend_magnitude(c));
     a.k = a.v = attend_input(c, "k", a.n_rows_keys, d_key, attend_magnitude(c));
     if (!has(c, TRANSPOSED)) a.v = attend_input(c, "v", a.n_rows_keys, d_value, 1);
@@ -308,7 +328,9 @@ static void op_attend_gradient(call *c) {
     double slope = sqrt(f->d_value) * attend_magnitude(c) * sqrt(n);
     float *(*make)(call *, const char *, size_t, size_t, size_t, double) =
         has(c, ACCUMULATE) ? accumulator : output;
-    c->kernels->attend(f);
+    // Whether a key has just a little weight or none decides its slope: the same for every variant.
+    c->kernels->attend(f); // leaves what nobody sees at 0, where the reference does not write
+    if (f->normaliser != FV_NORMALISE_SOFTMAX) kernels_available()[0]->attend(f);
     a.dz = attend_input(c, "dz", n, f->d_value, 1);
     a.dq = attend_rows(
         c, output(c, "dq", (size_t)(2 * n), (size_t)(f->d_key * L), gap_of(c), slope), n, f->d_key);
@@ -319,12 +341,46 @@ static void op_attend_gradient(call *c) {
         a.dv = attend_rows(
             c, make(c, "dv", (size_t)(2 * n_keys), (size_t)(f->d_value * L), gap_of(c), sqrt(n)),
             n_keys, f->d_value);
+    if (normaliser_has_alpha(f->normaliser))
+        a.dalpha = accumulator(c, "dalpha", 1, 1, 0, 10 * sqrt(n * L * f->d_value));
+    if (f->stretch.data) {
+        double largest = attend_magnitude(c) * attend_magnitude(c) * f->d_key;
+        a.dstretch = f->stretch;
+        a.dstretch.data = output(c, "dstretch", 1, (size_t)(2 * n * L), 0, largest);
+    }
     if (score_has_power(f->score)) a.dlog_power = accumulator(c, "dlog_power", 1, 1, 0, slope);
     a.scratch = add_array(c, "scratch", 1, (size_t)(n * n_keys * L), 0)->data;
     c->n_arrays--; // of no interest once the call is over, but the guards above it are
     TIMED(c, c->kernels->attend_gradient(&a));
     clear_unspecified(f);
     free(a.scratch - GUARD);
+}
+
+// Two groups of shape.rows queries, of which the first sees one key alone.
+static kernel_stretch stretch_arguments(call *c) {
+    int rows = c->shape.rows;
+    size_t n = (size_t)(2 * rows);
+    float *log_n = input(c, "log_n", 1, (size_t)rows, 0);
+    for (int i = 0; i < rows; i++) log_n[i] = i == 0 ? 0 : logf((float)(i + 1));
+    array *raw = add_array(c, "raw", n, 2 * L, gap_of(c));
+    return (kernel_stretch){.n_groups = 2,
+                            .n_rows = rows,
+                            .log_n = log_n,
+                            .raw = rows_of(c, fill(c, raw, has(c, HOSTILE) ? 1e4 : 3)->data, 2)};
+}
+
+static void op_stretch(call *c) {
+    kernel_stretch a = stretch_arguments(c);
+    a.stretch = rows_of(c, output(c, "stretch", (size_t)(2 * a.n_rows), L, gap_of(c), 1), 1);
+    TIMED(c, c->kernels->stretch(&a));
+}
+
+static void op_stretch_gradient(call *c) {
+    kernel_stretch_gradient a = {.forward = stretch_arguments(c)};
+    size_t n = (size_t)(2 * a.forward.n_rows);
+    a.forward.stretch = rows_of(c, input(c, "dstretch", n, L, gap_of(c)), 1);
+    a.draw = rows_of(c, output(c, "draw", n, 2 * L, gap_of(c), 1), 2);
+    TIMED(c, c->kernels->stretch_gradient(&a));
 }
 
 // shape.rows rows of shape.in + 1 classes; every fifth target is absent.
@@ -559,6 +615,8 @@ static void op_scan_gradient(call *c) {
     X(bias_gradient, 2e-6)                                                                         \
     X(attend, 2e-6)                                                                                \
     X(attend_gradient, 4e-6)                                                                       \
+    X(stretch, 1e-5)                                                                               \
+    X(stretch_gradient, 1e-5)                                                                      \
     X(cross_entropy, 2e-6)                                                                         \
     X(norm, 4e-6)                                                                                  \
     X(norm_gradient, 4e-6)                                                                         \

@@ -453,7 +453,7 @@ static void id_of(const fv_config *config, char id[17]) {
 
 // Some value of the field that is not its default.
 static void change(fv_config *config, const fv_field *field) {
-    static const char *const tries[] = {"1", "2", "3", "0.25", "true", "[mlp]", "[7]"};
+    static const char *const tries[] = {"1", "2", "3", "0.25", "true", "false", "[mlp]", "[7]"};
     char before[17], after[17];
     id_of(config, before);
     for (size_t i = 0; i < sizeof tries / sizeof tries[0]; i++) {

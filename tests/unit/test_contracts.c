@@ -111,6 +111,10 @@ static void broken_contracts_are_named(void **state) {
     REFUSED(attend, job.slopes = job.p, "the same rows");
     REFUSED(attend, job.k.group_stride = 8, "k or a stride");
     REFUSED(attend, job.floor = 0, "floor");
+    REFUSED(attend, job.normaliser = FV_N_NORMALISERS, "no such normaliser");
+    REFUSED(attend, (job.normaliser = FV_NORMALISE_ENTMAX, job.alpha = 1), "alpha is outside");
+    const kernel_attend_rows askew = {memory[0], 8, L};
+    REFUSED(attend, job.stretch = askew, "stretch or a stride");
     REFUSED(embed, job.tokens_group_stride = 3, "tokens");
     REFUSED(embed, job.vocab_size = 0, "vocab_size");
     REFUSED(tile, job.n_keys = FV_TILE_KEYS + 1, "n_keys is outside");

@@ -169,7 +169,7 @@ static const operation *operation_of(const char *name) {
 
 // Identities, each with how far it is from holding. They need no reference.
 
-// Attention probabilities of a query add up to 1, and z lies between the values.
+// Attention probabilities of a query add up to 1, but where each key stands for itself.
 static double attend_identity(const kernel_set *kernels, shape s) {
     call c = make_call(operation_of("attend"), kernels, s);
     const array *p = array_of(&c, "p");
@@ -181,7 +181,8 @@ static double attend_identity(const kernel_set *kernels, shape s) {
                 sum += (double)p->data[row + j];
                 if (!(p->data[row + j] >= 0)) error = INFINITY;
             }
-            error = fmax(error, fabs(sum - 1));
+            bool alone = normaliser_rule_of(choose_normaliser(s)) == FV_RULE_ALONE;
+            if (!alone) error = fmax(error, fabs(sum - 1));
         }
     call_free(&c);
     return error;

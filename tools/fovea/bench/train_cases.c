@@ -1,24 +1,37 @@
 #include "bench/train_cases.h"
 
 #include <fovea/config.h>
+#include <stdio.h>
+#include <string.h>
+
+// Parts beside their default at one size.
+#define NORMALISER(name)                                                                           \
+    { "all V64 d32 C64 L2 " #name, 64, 32, 64, 2, 128, true, false, "normaliser=" #name }
 
 const train_case train_cases[] = {
-    {"last V4 d2 C4 B256", 4, 2, 4, 1, 256, false, false},
-    {"last V10 d2 C4 B256", 10, 2, 4, 1, 256, false, false},
-    {"last V100 d2 C4 B256", 100, 2, 4, 1, 256, false, false},
-    {"last V100 d2 C4 B1024", 100, 2, 4, 1, 1024, false, false},
-    {"last V100 d10 C4 B256", 100, 10, 4, 1, 256, false, false},
-    {"last V100 d10 C100 B256", 100, 10, 100, 1, 256, false, false},
-    {"last V1000 d2 C3 B256", 1000, 2, 3, 1, 256, false, false},
-    {"all V4 d2 C4 L1", 4, 2, 4, 1, 128, true, false},
-    {"all V8 d8 C8 L1", 8, 8, 8, 1, 128, true, false},
-    {"all V16 d16 C16 L2", 16, 16, 16, 2, 128, true, false},
-    {"all V64 d32 C32 L2", 64, 32, 32, 2, 128, true, false},
-    {"all V64 d64 C64 L2", 64, 64, 64, 2, 128, true, false},
-    {"all V1000 d256 C64 L2", 1000, 256, 64, 2, 128, true, false},
-    {"recall V64 d32 C65 L2", 64, 32, 65, 2, 256, false, true},
-    {"recall V64 d80 C65 L2", 64, 80, 65, 2, 256, false, true},
-    {"recall V64 d256 C65 L2", 64, 256, 65, 2, 256, false, true},
+    {"last V4 d2 C4 B256", 4, 2, 4, 1, 256, false, false, NULL},
+    {"last V10 d2 C4 B256", 10, 2, 4, 1, 256, false, false, NULL},
+    {"last V100 d2 C4 B256", 100, 2, 4, 1, 256, false, false, NULL},
+    {"last V100 d2 C4 B1024", 100, 2, 4, 1, 1024, false, false, NULL},
+    {"last V100 d10 C4 B256", 100, 10, 4, 1, 256, false, false, NULL},
+    {"last V100 d10 C100 B256", 100, 10, 100, 1, 256, false, false, NULL},
+    {"last V1000 d2 C3 B256", 1000, 2, 3, 1, 256, false, false, NULL},
+    {"all V4 d2 C4 L1", 4, 2, 4, 1, 128, true, false, NULL},
+    {"all V8 d8 C8 L1", 8, 8, 8, 1, 128, true, false, NULL},
+    {"all V16 d16 C16 L2", 16, 16, 16, 2, 128, true, false, NULL},
+    {"all V64 d32 C32 L2", 64, 32, 32, 2, 128, true, false, NULL},
+    NORMALISER(softmax),
+    NORMALISER(sparsemax),
+    NORMALISER(entmax15),
+    NORMALISER(entmax),
+    NORMALISER(ssmax),
+    NORMALISER(asentmax),
+    NORMALISER(sigmoid),
+    {"all V64 d64 C64 L2", 64, 64, 64, 2, 128, true, false, NULL},
+    {"all V1000 d256 C64 L2", 1000, 256, 64, 2, 128, true, false, NULL},
+    {"recall V64 d32 C65 L2", 64, 32, 65, 2, 256, false, true, NULL},
+    {"recall V64 d80 C65 L2", 64, 80, 65, 2, 256, false, true, NULL},
+    {"recall V64 d256 C65 L2", 64, 256, 65, 2, 256, false, true, NULL},
 };
 
 const size_t n_train_cases = sizeof train_cases / sizeof *train_cases;
@@ -35,5 +48,11 @@ fv_config train_case_config(const train_case *c) {
     config.model.residual = c->residual;
     if (c->all_positions || c->residual) config.model.positions = FV_POSITIONS_LEARNED;
     config.train.batch_size = c->batch_size;
+    if (c->part != NULL) {
+        char key[64];
+        int length = (int)strcspn(c->part, "=");
+        snprintf(key, sizeof key, "model.%.*s", length, c->part);
+        fv_config_set(&config, key, c->part + length + 1, NULL);
+    }
     return config;
 }

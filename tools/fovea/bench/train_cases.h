@@ -11,6 +11,7 @@ typedef struct train_case {
     int vocab_size, n_embd, context_length, n_layers, batch_size;
     bool all_positions; // loss at every position, learned positions
     bool residual;      // with learned positions
+    const char *part;   // "normaliser=sparsemax" of the model, or NULL
 } train_case;
 
 extern const train_case train_cases[];
