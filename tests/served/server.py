@@ -36,7 +36,8 @@ configuration:
                 "begun thought", the same without a mark, which the template has; "looping thought", one that
                 never ends; "apart", the same, but in reasoning_content; "begun apart", a short one there, which the
                 template has begun, before an answer that runs on to the limit; "reasoning", beside an
-                empty content; "plan", a closed one in marks of its own; "parts", a list; "loose", with
+                empty content; "effort", a thought as long as the request's reasoning_effort and thinking_budget
+                say, cut at max_tokens; "plan", a closed one in marks of its own; "parts", a list; "loose", with
                 what is no JSON; "terminal", with what steers terminals behind it
     base        the path at which the API stands
     query       what follows the question mark of its addresses
@@ -123,6 +124,18 @@ def share(text, salt):
     """A number in [0, 1) that belongs to the text."""
     digest = hashlib.blake2b(text.encode(), digest_size=8, salt=salt.encode()).digest()
     return int.from_bytes(digest, "big") / 2**64
+
+
+EFFORT = {"none": 0, "low": 10, "medium": 50, "high": 200}  # tokens of thought
+
+
+def think(request, text, finish):
+    """(text, finish_reason, tokens of thought): the answer behind a thought of a word a token."""
+    n = min(EFFORT[request.get("reasoning_effort", "medium")], request.get("thinking_budget", 10**9))
+    limit = request.get("max_tokens", 16)
+    if n >= limit:
+        return "<think>" + "".join(f"hm{i} " for i in range(limit)), "length", limit
+    return (f"<think>{''.join(f'hm{i} ' for i in range(n))}</think>{text}" if n else text), finish, n
 
 
 def token_logprobs(prompt, text, sure):
@@ -368,6 +381,7 @@ class Server(asyncio.Protocol):
                 "prompt_tokens": tokens,
                 "completion_tokens": count_tokens(text or ""),
                 "total_tokens": tokens,
+                **({} if self.thought is None else {"completion_tokens_details": {"reasoning_tokens": self.thought}}),
                 **self.state.config["details"],
             }
         if self.state.config["timings"]:
@@ -501,7 +515,7 @@ class Server(asyncio.Protocol):
         prompt = whole_text(request["messages"]) if chat else request["prompt"]
         digest = hashlib.blake2b(prompt.encode(), digest_size=8).hexdigest()
         self.chat, self.streaming = chat, request.get("stream", False)
-        self.logprobs = bool(request.get("logprobs"))
+        self.logprobs, self.thought = bool(request.get("logprobs")), None
         fault = self.state.fault(prompt, digest)
         if self.state.log:
             entry = {"digest": digest, "tokens": self.state.count(prompt, chat), "fault": fault and fault["kind"],
@@ -523,6 +537,9 @@ class Server(asyncio.Protocol):
         if limit and not config["truncate"] and self.state.count(prompt, chat) + request.get("max_tokens", 16) > limit:
             return self.send_error(400, f"This model's maximum context length is {limit} tokens.")
         text, finish = self.state.answer(prompt)
+        self.thought = None
+        if config["form"] == "effort":
+            text, finish, self.thought = think(request, text, finish)
         if request.get("max_tokens", 16) < config["needs"] and share(prompt, "needs") < 2 / 3:
             text, finish = "Let me think about where I have seen this before: the text", "length"
         if not config["delay"]:

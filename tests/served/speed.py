@@ -129,4 +129,27 @@ def thoughts_counted(bench):
                 check(rows[0][1] is None and line["thought_tokens"] is None, f"{name}: {rows}")
 
 
-SPEED_CHECKS = [streams, streamed_speed, timings, unwilling, broken_streams, thoughts_counted]
+def effort(bench):
+    """How hard a model thinks is said by --extra: other answers, whose tokens of thought are counted apart, and a budget of them."""
+    long = ["--lengths", 900, *GRID[2:], "--label", "m"]
+    grid = [*long, "--max-tokens", 100]
+    with bench.server(form="effort", stream="events") as server:
+        out = bench.folder / "out"
+        for extra, thought, kind in (({"reasoning_effort": "low"}, 10, "found"), ({"reasoning_effort": "high"}, 100, "cut off"),
+                                     ({"reasoning_effort": "high", "thinking_budget": 30}, 30, "found"),
+                                     ({"reasoning_effort": "none"}, 0, "found")):
+            text = json.dumps(extra, sort_keys=True, separators=(",", ":"))
+            said = bench.run("--endpoint", server.url, "--model", "m", "--out", out, *grid, "--extra", text).stdout
+            rows = bench.rows(out, "class, thought_tokens, thought_by, reply LIKE 'It is %'", f"extra = '{text}'")
+            check(rows == [(kind, thought, "usage", int(kind == "found"))] * 6, f"{extra}: {rows}")
+            cells = [cell for cell in bench.cells(out) if f"extra {text}" in cell["settings"]]
+            check(cells and {cell["thought_tokens"] or 0 for cell in cells} == {thought}, f"{extra}: {cells}")
+            check(thought == 0 or f"  {thought}\n" in said, f"{extra}: its table lacks {thought}: {said}")
+        check(len(bench.cells(out)) == 8 and len(server.log()) == 24, "efforts are not told apart")
+        # With room for it, what was cut off inside its thought is found.
+        more = [*long, "--max-tokens", 300, "--extra", '{"reasoning_effort":"high"}']
+        bench.run("--endpoint", server.url, "--model", "m", "--out", out, *more)
+        check(bench.rows(out, "class, thought_tokens", "max_tokens = 300") == [("found", 200)] * 6, "no room")
+
+
+SPEED_CHECKS = [effort, streams, streamed_speed, timings, unwilling, broken_streams, thoughts_counted]
