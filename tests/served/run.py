@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""`fovea needle` and `fovea middle` against server.py: run.py TOOL [--kills N] [--only NAME] [--jobs N]
+"""`fovea needle` and `fovea middle` against server.py: run.py TOOL [--kills N] [--answers N] [--only NAME] [--jobs N]
 
 Every check runs the tool as a user does and compares what it stored with what the server planted, or
 with what the server logged.
@@ -25,6 +25,7 @@ from bench import FAST, KEY, Bench, check
 from chats import CHAT_CHECKS
 from context_use import CONTEXT_CHECKS
 from edges import EDGE_CHECKS
+from endurance import ENDURANCE_CHECKS
 from loads import LOAD_CHECKS
 from logprobs import LOGPROB_CHECKS
 from orders import ORDER_CHECKS
@@ -587,14 +588,15 @@ CHECKS = [killed, passing_faults, lasting_faults, *AGAINST_CHECKS, *LENGTH_CHECK
           damaged, *WHOSE_CHECKS, truncation, planted_table, prefix_order, interval, null_content, forms, addresses,
           queries_and_headers, certificates, hopeless, ruler_files, ruler_questions, own_and_served, reading,
           documents, interrupted, *EDGE_CHECKS, *LOAD_CHECKS, *SPEED_CHECKS, *SEVERAL_CHECKS,
-          *ORDER_CHECKS, *LOGPROB_CHECKS, *CONTEXT_CHECKS]
+          *ORDER_CHECKS, *LOGPROB_CHECKS, *CONTEXT_CHECKS, *ENDURANCE_CHECKS]
 
 
 def run_check(one, options):
     start = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="fovea-served-", ignore_cleanup_errors=True) as folder:
         bench = Bench(options.tool, Path(folder))
-        said = one(bench, options.kills) if one is killed else one(bench)
+        more = [options.kills] if one is killed else [options.answers] if one in ENDURANCE_CHECKS else []
+        said = one(bench, *more)
     return f"served: {one.__name__} {time.monotonic() - start:.1f} s" + (f", {said}" if said else "")
 
 
@@ -602,6 +604,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("tool", type=lambda path: str(Path(path).resolve()))
     parser.add_argument("--kills", type=int, default=24)
+    parser.add_argument("--answers", type=int, default=5000)
     parser.add_argument("--only")
     parser.add_argument("--jobs", type=int, default=4)
     options = parser.parse_args()

@@ -301,6 +301,8 @@ class Server(asyncio.Protocol):
             self.send_error(429, "slow down", f"Retry-After: {fault.get('after', 1)}\r\n")
         elif kind == "500":
             self.send_error(500, "something broke inside")
+        elif kind == "503":
+            self.send_error(503, "overloaded")
         elif kind == "html":
             self.send(502, b"<html><body>Bad Gateway</body></html>")
         elif kind == "malformed":
