@@ -68,16 +68,16 @@ exact: all ## hold the decoder against the lab's forward on 100 random stacks, u
 	@cmake --build $(BUILD) -j $(JOBS) --target test_decoder
 	$(BUILD)/tests/test_decoder --whole
 
-faults: all ## make allocations, writes and disks fail; kill sweeps, interrupt drawing, flip bits of a store; the same of 100,000 answers of served models
+faults: all ## make allocations, writes and disks fail; kill sweeps, interrupt drawing, flip bits of a store; ask served models through all of it
 	tests/faults/run.py $(FOVEA)
 	tests/faults/kill.py $(FOVEA)
 	tests/faults/disk.py $(FOVEA)
 	tests/faults/short_picture.py $(FOVEA)
 	tests/faults/interrupt.py $(FOVEA)
 	tests/faults/flips.py $(FOVEA)
-	tests/served/run.py $(FOVEA) --only killed --kills 200
-	tests/served/run.py $(FOVEA) --only full_disk --answers 20000
-	tests/served/run.py $(FOVEA) --only many_answers --answers 100000
+	python3 tests/served/run.py $(FOVEA) --only killed --kills 200
+	python3 tests/served/run.py $(FOVEA) --only full_disk --answers 20000
+	python3 tests/served/run.py $(FOVEA) --only many_answers --answers 100000
 
 mutations: all ## change thousands of models' configurations: counted or refused in a line, no field silent
 	python3 tests/cost/mutate.py $(FOVEA) 5000 --every
