@@ -2,6 +2,7 @@
 // the layers.
 //
 //     tokens -> embedding -> [norm -> layer (+ input)] ... -> norm -> unembedding -> logits
+//                           (norm_place has others behind layers)
 //               n rows       n rows up to the last layer that mixes positions, whose outputs are
 //                            computed at the asked positions alone, and those rows from there on
 #include "decode/decoder_plan.h"
@@ -206,12 +207,15 @@ static fv_status pass_layer(fv_decoder *d, decoder_layer *layer, int64_t n,
     fv_status status = layer->kind->pass(d, layer, n, from, wanted, y, error);
     if (status != FV_OK) return status;
     int64_t numbers = wanted->n * d->sizes.d;
+    bool of_sum = layer->behind.present && !norms_outputs(&d->config.model);
+    if (layer->behind.present && !of_sum) decoder_normalise(d, &layer->behind, wanted->n, y, y);
     if (layer->residual) {
         if (wanted->n < n) keep_asked(d, wanted, x);
         for (int64_t i = 0; i < numbers; i++) x[i] += y[i];
     } else {
         memcpy(x, y, (size_t)numbers * sizeof *x);
     }
+    if (of_sum) decoder_normalise(d, &layer->behind, wanted->n, x, x);
     return FV_OK;
 }
 

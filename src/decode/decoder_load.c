@@ -69,15 +69,17 @@ decode_projection decoder_load_map(decoder_loader *l, const fv_tensor *w, int fi
     return map;
 }
 
+// The norm of that name, which is there or not.
 static void load_norm(decoder_loader *l, int kind, const char *name, int index,
                       decoder_norm *norm) {
     char whole[64];
-    norm->present = kind != FV_NORM_NONE;
-    norm->center = kind == FV_NORM_LAYER;
-    if (!norm->present) return;
     size_t length = (size_t)snprintf(whole, sizeof whole, name, index);
     snprintf(whole + length, sizeof whole - length, ".w");
-    norm->w = decoder_load_array(l, fv_model_tensor(l->model, whole));
+    const fv_tensor *w = fv_model_tensor(l->model, whole);
+    norm->present = w != NULL;
+    norm->center = kind == FV_NORM_LAYER;
+    if (!norm->present) return;
+    norm->w = decoder_load_array(l, w);
     snprintf(whole + length, sizeof whole - length, ".b");
     if (norm->center) norm->b = decoder_load_array(l, fv_model_tensor(l->model, whole));
 }
@@ -110,8 +112,12 @@ static void load_all(decoder_loader *l) {
     load_positions(l);
     for (int i = 0; i < d->n_layers; i++) {
         decoder_layer *layer = &d->layers[i];
-        if (layer->kind->norm)
+        if (layer->kind->norm) {
+            char behind[48];
+            snprintf(behind, sizeof behind, "%s_post", layer->kind->norm);
             load_norm(l, d->config.model.norm, layer->kind->norm, layer->index, &layer->norm);
+            load_norm(l, d->config.model.norm, behind, layer->index, &layer->behind);
+        }
         if (layer->kind->own_norm != FV_NORM_NONE)
             load_norm(l, layer->kind->own_norm, "norms.%d", layer->index, &layer->norm);
         if (layer->kind->load) layer->kind->load(l, layer);
@@ -145,8 +151,10 @@ static fv_status choose_layers(fv_decoder *d, const fv_model *model, fv_error *e
                            "decoder: layers of the kind %s do not go piece by piece; "
                            "fv_model_logits reads whole sequences",
                            fv_field_find("model.layers")->choices[kind]);
-        d->layers[i] = (decoder_layer){
-            .kind = KINDS[kind], .place = i, .index = layer->index, .residual = layer->residual};
+        d->layers[i] = (decoder_layer){.kind = KINDS[kind],
+                                       .place = i,
+                                       .index = layer->index,
+                                       .residual = layer->residual || layer->behind.skips};
         if (KINDS[kind]->mixes_positions) d->top = i;
     }
     return FV_OK;

@@ -81,7 +81,7 @@ struct decoder_layer {
     const decoder_kind *kind;
     int place, index; // in the list of layers, and among those of its kind
     bool residual;
-    decoder_norm norm;
+    decoder_norm norm, behind;
     decode_projection map[DECODER_MAPS];
     const float *array[DECODER_ARRAYS];
     decoder_attention attention;

@@ -235,8 +235,7 @@ void fv_activations_fill(fv_activations *a, const float *params, const int32_t *
     a->n_filled = n;
     for (int first = 0; first < n; first += a->model->group_capacity * L) {
         enter_lanes(a, tokens, first, n);
-        for (int i = 0; i < a->n_layers; i++)
-            a->model->layers[i].type->forward(&a->model->layers[i], &a->tile);
+        for (int i = 0; i < a->n_layers; i++) layer_forward(&a->model->layers[i], &a->tile);
         keep(a, first, n);
     }
 }

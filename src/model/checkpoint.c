@@ -33,6 +33,8 @@ static json_t *transformerlens_config(const fv_config *config, const checkpoint_
                   vocab_size, "d_vocab_out", vocab_size, "attn_only", !map->has_mlp,
                   "normalization_type", norm_type(model->norm), "positional_embedding_type",
                   "standard", "eps", 1e-5, "default_prepend_bos", 0);
+    if (object != NULL && norms_behind(model))
+        json_object_set_new(object, "use_normalization_before_and_after", json_true());
     if (object == NULL || !map->has_mlp) return object;
     json_object_set_new(object, "d_mlp", json_integer(mlp_width(model)));
     json_object_set_new(object, "act_fn", json_string(activation));

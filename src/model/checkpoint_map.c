@@ -41,12 +41,15 @@ static const plan ATTENTION[] = {{"attn.W_Q", HEADS, IN, D_HEAD},
                                  {"attn.b_V", NONE, KV_HEADS, D_HEAD},
                                  {"attn.b_O", NONE, NONE, OUT},
                                  {"ln1.w", NONE, NONE, IN},
-                                 {"ln1.b", NONE, NONE, IN}};
+                                 {"ln1.b", NONE, NONE, IN},
+                                 {"ln1_post.w", NONE, NONE, OUT},
+                                 {"ln1_post.b", NONE, NONE, OUT}};
 
 static const plan MLP[] = {{"mlp.W_gate", NONE, IN, D_MLP}, {"mlp.W_in", NONE, IN, D_MLP},
                            {"mlp.b_in", NONE, NONE, D_MLP}, {"mlp.W_out", NONE, D_MLP, OUT},
                            {"mlp.b_out", NONE, NONE, OUT},  {"ln2.w", NONE, NONE, IN},
-                           {"ln2.b", NONE, NONE, IN}};
+                           {"ln2.b", NONE, NONE, IN},       {"ln2_post.w", NONE, NONE, OUT},
+                           {"ln2_post.b", NONE, NONE, OUT}};
 
 static const plan EMBEDDING[] = {{"embed.W_E", NONE, VOCAB, OUT},
                                  {"pos_embed.W_pos", NONE, CONTEXT, OUT}};
@@ -96,6 +99,10 @@ const char *checkpoint_obstacle(const fv_config *config, bool widen) {
     if (model->exclude_self)
         return "a position does not attend to itself (model.exclude_self), which TransformerLens "
                "cannot exclude";
+    if (norms_behind(model) && model->norm_place != FV_NORM_PLACE_SANDWICH)
+        return "its norms stand behind its layers alone (model.norm_place), and TransformerLens "
+               "has them "
+               "in front, or on both sides";
     if (model->residual) return NULL;
     if (!widen)
         return "it has no residual stream, which TransformerLens cannot switch off; widening "
@@ -207,13 +214,17 @@ static checkpoint_entry *find(const checkpoint_map *map, const char *name) {
 
 // --- the whole file ----------------------------------------------------------------------------
 
-// Whether the tensor "lnX.w" or "lnX.b" exists under model.norm, and the map of a gate; every other
-// tensor does.
+// Whether the tensor "lnX.w" or "lnX.b" exists under model.norm and norm_place, and the map of a gate;
+// every other tensor does.
 static bool exists(const fv_config *config, const plan *row) {
-    if (strcmp(row->name, "mlp.W_gate") == 0) return activation_is_gated(config->model.activation);
+    const fv_model_config *model = &config->model;
+    if (strcmp(row->name, "mlp.W_gate") == 0) return activation_is_gated(model->activation);
     if (strncmp(row->name, "ln", 2) != 0) return true;
-    bool is_bias = row->name[strlen(row->name) - 1] == 'b';
-    return is_bias ? config->model.norm == FV_NORM_LAYER : config->model.norm != FV_NORM_NONE;
+    if (row->name[strlen(row->name) - 1] == 'b' && model->norm != FV_NORM_LAYER) return false;
+    if (strstr(row->name, "_post") != NULL) return norms_behind(model);
+    bool last = strncmp(row->name, "ln_final", 8) == 0;
+    bool here = last ? model->norm_place != FV_NORM_PLACE_POST : norms_in_front(model);
+    return model->norm != FV_NORM_NONE && here;
 }
 
 static bool add_all(checkpoint_map *map, const fv_model *model, const plan *plans, int n,

@@ -22,7 +22,9 @@ static int chunk_rows(const model_layer *layer) {
 static fv_status plan(fv_model *model, model_layer *layer, fv_error *error) {
     (void)error;
     int d = model->config.model.n_embd, n = layer->out.n;
-    norm_plan(model, &layer->norm, model->config.model.norm, n, "ln_final");
+    const fv_model_config *config = &model->config.model;
+    bool normed = config->norm_place != FV_NORM_PLACE_POST; // else the last layer's is behind it
+    norm_plan_always(model, &layer->norm, normed ? config->norm : FV_NORM_NONE, n, "ln_final");
     layer->param[W_U] =
         model->config.model.tied
             ? fv_model_tensor(model, "embed.W_E")->offset

@@ -46,13 +46,31 @@ static model_lanes lanes_before(const model_layer *layer, const model_tile *tile
 
 static model_lanes lanes_after(const model_layer *layer, const model_tile *tile, real *scratch) {
     (void)scratch;
-    return lanes_dense(tile_buffer(tile, layer->y), layer->out.n,
+    return lanes_dense(tile_buffer(tile, layer_output(layer)), layer->out.n,
+                       layer->model->config.model.n_embd);
+}
+
+// What a layer adds to the stream, where that is its normalised output.
+static model_lanes lanes_added(const model_layer *layer, const model_tile *tile, real *scratch) {
+    (void)scratch;
+    return lanes_dense(tile_buffer(tile, layer->behind.norm.y), layer->out.n,
                        layer->model->config.model.n_embd);
 }
 
 static const layer_hook resid_pre = {"hook_resid_pre", "Td", lanes_before, FV_HOOK_LIES, NULL},
                         resid_mid = {"hook_resid_mid", "Td", lanes_before, FV_HOOK_LIES, NULL},
                         resid_post = {"hook_resid_post", "Td", lanes_after, FV_HOOK_LIES, NULL};
+
+static const layer_hook added[] = {{"hook_attn_out", "Td", lanes_added, FV_HOOK_LIES, NULL},
+                                   {"hook_mlp_out", "Td", lanes_added, FV_HOOK_LIES, NULL}};
+
+// The hook in whose place another one stands where the layer's output is normalised before it is added.
+static const layer_hook *hook_here(const model_layer *layer, const layer_hook *hook) {
+    bool behind = layer->behind.norm.present && norms_outputs(&layer->model->config.model);
+    for (int i = 0; behind && i < 2; i++)
+        if (strcmp(added[i].name, hook->name) == 0) return &added[i];
+    return hook;
+}
 
 // --- the list ----------------------------------------------------------------------------------
 
@@ -77,7 +95,8 @@ static void add(sites *s, int layer, const char *place, const layer_hook *hook) 
 
 static void add_layer(sites *s, int layer, const char *place) {
     const layer_hook *hook = s->model->layers[layer].type->hooks;
-    for (; hook != NULL && hook->name != NULL; hook++) add(s, layer, place, hook);
+    for (; hook != NULL && hook->name != NULL; hook++)
+        add(s, layer, place, hook_here(&s->model->layers[layer], hook));
 }
 
 static bool is_attention(const fv_model *model, int layer) {

@@ -101,7 +101,18 @@ typedef struct norm_part {
     bool present, center;
     size_t w, b;          // parameters
     size_t y, mean, rstd; // buffers
+    char name[32];        // "blocks.0.ln1", whether it is present or not
 } norm_part;
+
+// A norm behind a layer (model.norm_place), which its forward and backward pass know nothing of:
+// y = norm(f(x)), or with `skips` y = x + norm(f(x)), where the layer itself does not add x.
+typedef struct norm_behind {
+    norm_part norm;
+    bool skips;
+    size_t y;      // with skips; else it is the norm's
+    size_t inputs; // with skips: x at the positions of y
+    size_t dy;
+} norm_behind;
 
 typedef struct model_layer model_layer;
 typedef struct layer_hook layer_hook;
@@ -165,6 +176,7 @@ struct model_layer {
     size_t param[FV_LAYER_PARAMS];
     size_t buffer[FV_LAYER_BUFFERS];
     norm_part norm;
+    norm_behind behind;
     bool residual;
     void *own; // what only its type knows
 };
@@ -209,13 +221,43 @@ static inline kernel_rows rows_dense(real *data, int features) {
     return (kernel_rows){data, (ptrdiff_t)features * FV_LANES};
 }
 
-// The norm in front of a layer, named "blocks.%d.ln1" and so on. `kind` is FV_NORM_*.
+// The norm in front of a layer, named "blocks.%d.ln1" and so on, where model.norm_place has one there.
+// `kind` is FV_NORM_*.
 void norm_plan(fv_model *model, norm_part *norm, int kind, int rows, const char *name);
+// The same wherever norms stand.
+void norm_plan_always(fv_model *model, norm_part *norm, int kind, int rows, const char *name);
 // Returns the normalised rows, or x itself where there is no norm.
 real *norm_forward(const norm_part *norm, const model_tile *tile, int rows, real *x);
 // dx = gradient at x of dy; where there is no norm dx must be dy.
 void norm_backward(const norm_part *norm, const model_tile *tile, int rows, real *x, real *dy,
                    real *dx);
+
+// The norm behind a layer that has been planned.
+void norm_behind_plan(fv_model *model, model_layer *layer);
+// Behind the layer's forward pass, and in front of its backward pass, whose dy it replaces by the
+// gradient of the layer's own output; norm_behind_skip once that has made dx.
+void norm_behind_forward(const model_layer *layer, const model_tile *tile);
+void norm_behind_backward(const model_layer *layer, const model_tile *tile);
+void norm_behind_skip(const model_layer *layer, const model_tile *tile);
+
+// What the next layer reads.
+static inline size_t layer_output(const model_layer *layer) {
+    return !layer->behind.norm.present ? layer->y
+           : layer->behind.skips       ? layer->behind.y
+                                       : layer->behind.norm.y;
+}
+
+// Whether model.norm_place has norms in front of layers, and behind them.
+static inline bool norms_in_front(const fv_model_config *config) {
+    return config->norm_place == FV_NORM_PLACE_PRE || config->norm_place == FV_NORM_PLACE_SANDWICH;
+}
+static inline bool norms_behind(const fv_model_config *config) {
+    return config->norm != FV_NORM_NONE && config->norm_place != FV_NORM_PLACE_PRE;
+}
+// Whether the norm behind a layer comes in front of the sum with its input.
+static inline bool norms_outputs(const fv_model_config *config) {
+    return norms_behind(config) && config->norm_place != FV_NORM_PLACE_POST;
+}
 
 // y = x W + b and its gradients, for the parameters at `w` [n_in][n_out] and `b` (SIZE_MAX: none).
 typedef struct model_linear {
@@ -256,6 +298,9 @@ typedef struct model_worker_layers {
 } model_worker_layers;
 fv_status worker_layers_create(const fv_model *model, model_worker_layers *layers, fv_error *error);
 void worker_layers_free(model_worker_layers *layers);
+
+// One layer with all that belongs to it, the norm behind it included.
+void layer_forward(const model_layer *layer, const model_tile *tile);
 
 // Forward through all layers; with tile->gradient also backward. Tokens and targets must be in
 // place.

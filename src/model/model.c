@@ -117,7 +117,8 @@ static fv_status choose_layers(fv_model *model, fv_error *error) {
     for (int i = 0; i < list->n; i++) {
         model_layer *layer = &model->layers[i + 1];
         layer->type = layer_type_of(list->kind[i]);
-        layer->residual = model->config.model.residual && !layer->type->is_norm;
+        bool adds = !norms_outputs(&model->config.model); // else the norm behind it does
+        layer->residual = model->config.model.residual && adds && !layer->type->is_norm;
         // All norms count together: "norms.0", "norms.1", ...
         layer->index = layer->type->is_norm ? n_norms++ : count[list->kind[i]]++;
         model->n_attention += layer->type == &layer_attention;
@@ -138,9 +139,11 @@ static fv_status plan_buffers(fv_model *model, int groups, fv_error *error) {
     model->targets = model_reserve(model, model->data.n_loss, 1);
     for (int i = 0; i < model->n_layers; i++) {
         model_layer *layer = &model->layers[i];
-        if (i > 0) layer->x = model->layers[i - 1].y;
+        if (i > 0) layer->x = layer_output(&model->layers[i - 1]);
         int first = model->n_tensors;
         fv_status status = layer->type->plan(model, layer, error);
+        bool listed = i > 0 && i < model->n_layers - 1;
+        if (status == FV_OK && listed) norm_behind_plan(model, layer);
         if (model->n_tensors > first) { // the first time
             layer->first_tensor = first;
             layer->n_tensors = model->n_tensors - first;
@@ -302,11 +305,21 @@ void worker_layers_free(model_worker_layers *layers) {
     *layers = (model_worker_layers){0};
 }
 
+void layer_forward(const model_layer *layer, const model_tile *tile) {
+    layer->type->forward(layer, tile);
+    norm_behind_forward(layer, tile);
+}
+
+static void layer_backward(const model_layer *layer, const model_tile *tile) {
+    norm_behind_backward(layer, tile);
+    layer->type->backward(layer, tile);
+    norm_behind_skip(layer, tile);
+}
+
 void tile_run(const model_tile *tile) {
     const fv_model *model = tile->model;
-    for (int i = 0; i < model->n_layers; i++)
-        model->layers[i].type->forward(&model->layers[i], tile);
+    for (int i = 0; i < model->n_layers; i++) layer_forward(&model->layers[i], tile);
     int first = model->layers[1].returns == LAYER_RETURNS_NOTHING ? 1 : 0;
     for (int i = model->n_layers - 1; tile->gradient && i >= first; i--)
-        model->layers[i].type->backward(&model->layers[i], tile);
+        layer_backward(&model->layers[i], tile);
 }

@@ -3,10 +3,17 @@
 #include "model/hooks.h"
 
 #include <stdio.h>
+#include <string.h>
 
 void norm_plan(fv_model *model, norm_part *norm, int kind, int rows, const char *name) {
+    bool here = norms_in_front(&model->config.model);
+    norm_plan_always(model, norm, here ? kind : FV_NORM_NONE, rows, name);
+}
+
+void norm_plan_always(fv_model *model, norm_part *norm, int kind, int rows, const char *name) {
     int d = model->config.model.n_embd;
     *norm = (norm_part){.present = kind != FV_NORM_NONE, .center = kind == FV_NORM_LAYER};
+    snprintf(norm->name, sizeof norm->name, "%s", name);
     if (!norm->present) return;
     norm->w = model_add(model, FV_INIT_ONE, d, 0, d, "%s.w", name);
     if (norm->center) norm->b = model_add(model, FV_INIT_ZERO, d, 0, d, "%s.b", name);
@@ -48,6 +55,58 @@ void norm_backward(const norm_part *norm, const model_tile *tile, int rows, real
                                 .db = norm->center ? tile->gradient + norm->b : NULL});
 }
 
+// --- behind layers ------------------------------------------------------------------------------
+
+void norm_behind_plan(fv_model *model, model_layer *layer) {
+    const fv_model_config *config = &model->config.model;
+    norm_behind *behind = &layer->behind;
+    *behind = (norm_behind){0};
+    if (!norms_behind(config) || layer->type->is_norm || *layer->norm.name == '\0') return;
+    char name[48];
+    snprintf(name, sizeof name, "%s_post", layer->norm.name);
+    behind->skips = config->residual && norms_outputs(config);
+    norm_plan_always(model, &behind->norm, config->norm, layer->out.n, name);
+    behind->dy = model_reserve(model, layer->out.n, config->n_embd);
+    if (!behind->skips) return;
+    behind->y = model_reserve(model, layer->out.n, config->n_embd);
+    behind->inputs = model_reserve(model, layer->out.n, config->n_embd);
+}
+
+static size_t numbers_behind(const model_layer *layer, const model_tile *tile) {
+    return (size_t)tile->n_groups * (size_t)layer->out.n *
+           (size_t)layer->model->config.model.n_embd * FV_LANES;
+}
+
+void norm_behind_forward(const model_layer *layer, const model_tile *tile) {
+    const norm_behind *behind = &layer->behind;
+    if (!behind->norm.present) return;
+    const real *normed =
+        norm_forward(&behind->norm, tile, layer->out.n, tile_buffer(tile, layer->y));
+    if (!behind->skips) return;
+    const real *x = rows_of_output(layer, tile, tile_buffer(tile, layer->x),
+                                   tile_buffer(tile, behind->inputs), true)
+                        .data;
+    real *y = tile_buffer(tile, behind->y);
+    for (size_t i = 0; i < numbers_behind(layer, tile); i++) y[i] = x[i] + normed[i];
+}
+
+void norm_behind_backward(const model_layer *layer, const model_tile *tile) {
+    const norm_behind *behind = &layer->behind;
+    if (!behind->norm.present) return;
+    real *dy = tile_buffer(tile, layer->dy), *kept = tile_buffer(tile, behind->dy);
+    memcpy(kept, dy, numbers_behind(layer, tile) * sizeof *kept);
+    norm_backward(&behind->norm, tile, layer->out.n, tile_buffer(tile, layer->y), kept, dy);
+}
+
+void norm_behind_skip(const model_layer *layer, const model_tile *tile) {
+    const norm_behind *behind = &layer->behind;
+    if (!behind->norm.present || !behind->skips) return;
+    kernel_rows dy = rows_dense(tile_buffer(tile, behind->dy), layer->model->config.model.n_embd);
+    rows_add(layer, tile, dy, tile_buffer(tile, layer->dx));
+}
+
+// --- what is seen -------------------------------------------------------------------------------
+
 bool norm_exists(const model_layer *layer) {
     return layer->norm.present;
 }
@@ -79,7 +138,7 @@ static const layer_hook hooks[] = {FV_NORM_HOOKS(""), {0}};
 static fv_status plan(fv_model *model, model_layer *layer, int kind) {
     char name[32];
     snprintf(name, sizeof name, "norms.%d", layer->index);
-    norm_plan(model, &layer->norm, kind, layer->in.n, name);
+    norm_plan_always(model, &layer->norm, kind, layer->in.n, name);
     layer->y = layer->norm.y;
     return FV_OK;
 }

@@ -330,6 +330,20 @@ static const struct {
     {ALL "model.layers=[rms_norm]", {-1}},
     {TINY "model.layers=[attention,layer_norm] model.residual=true", {-1}},
     {ALL "model.layers=[rms_norm,attention,layer_norm,mlp] model.residual=true", {-1}},
+    // Norms behind layers.
+    {TINY "model.layers=[attention] model.norm=layer model.norm_place=post", {-1}},
+    {ALL "model.layers=[attention,mlp] model.norm=rms model.norm_place=post model.residual=true",
+     {-1}},
+    {TINY "model.layers=[attention,attention] model.norm=layer model.norm_place=sandwich "
+          "model.residual=true",
+     {-1}},
+    {ALL "model.layers=[mlp,layer_norm,attention] model.norm=rms model.norm_place=sandwich", {-1}},
+    {TINY "model.layers=[mlp,attention] model.norm=layer model.norm_place=output "
+          "model.residual=true",
+     {-1}},
+    {ALL "model.layers=[attention,mamba] model.norm=rms model.norm_place=sandwich "
+         "model.residual=true model.mamba_state=2",
+     {-1}},
     // MLPs.
     {TINY "model.layers=[mlp]", {-1}},
     {TINY "model.layers=[mlp] model.activation=relu model.bias=true", {-1}},

@@ -26,6 +26,7 @@ models=(
     "silu model.layers='[attention, mlp]' model.activation=silu model.bias=true"
     "swiglu model.layers='[attention, mlp]' model.activation=swiglu model.norm=rms"
     "geglu model.layers='[attention, mlp]' model.activation=geglu"
+    "sandwich model.layers='[attention, mlp]' model.norm=layer model.norm_place=sandwich"
     "tied model.tied=true model.positions=none task.offset=0"
     "posts model.layers='[attention]' model.residual=false model.positions=none task.offset=0"
     "deep model.residual=false model.layers='[attention, mlp, attention]' model.bias=true"

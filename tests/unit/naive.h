@@ -276,6 +276,19 @@ static void naive_embed(const naive *n, const int32_t *tokens) {
         }
 }
 
+// What model.norm_place has behind a layer that read `before`.
+static void naive_behind(const naive *n, const char *norm, int layer, const double *before) {
+    const fv_model_config *config = &n->config->model;
+    if (config->norm == FV_NORM_NONE || config->norm_place == FV_NORM_PLACE_PRE) return;
+    char w[48], b[48];
+    snprintf(w, sizeof w, "blocks.%%d.%s_post.w", norm);
+    snprintf(b, sizeof b, "blocks.%%d.%s_post.b", norm);
+    bool adds = config->norm_place != FV_NORM_PLACE_POST && config->residual;
+    for (int i = 0; adds && i < n->T * n->d; i++) n->x[i] -= before[i];
+    naive_norm_rows(n, w, b, layer, n->x);
+    for (int i = 0; adds && i < n->T * n->d; i++) n->x[i] += before[i];
+}
+
 // Logits of one sequence at every position: tokens [T] -> logits [T][V]; patterns as in `naive`.
 static inline void naive_forward(const fv_model *model, const double *params, const int32_t *tokens,
                                  double *logits, double *patterns) {
@@ -290,19 +303,27 @@ static inline void naive_forward(const fv_model *model, const double *params, co
     n.x = normed + n.T * n.d;
     naive_embed(&n, tokens);
     int n_attention = 0, n_mlp = 0, n_norms = 0, n_mamba = 0;
-    for (int i = 0; i < n.config->model.layers.n; i++) switch (n.config->model.layers.kind[i]) {
+    double *before = malloc(sizeof(double) * (size_t)(n.T * n.d));
+    for (int i = 0; i < n.config->model.layers.n; i++) {
+        memcpy(before, n.x, sizeof(double) * (size_t)(n.T * n.d));
+        switch (n.config->model.layers.kind[i]) {
         case FV_LAYER_ATTENTION:
-            naive_attention(&n, n_attention++, i);
+            naive_attention(&n, n_attention, i);
+            naive_behind(&n, "ln1", n_attention++, before);
             break;
         case FV_LAYER_MLP:
-            naive_mlp(&n, n_mlp++);
+            naive_mlp(&n, n_mlp);
+            naive_behind(&n, "ln2", n_mlp++, before);
             break;
         case FV_LAYER_MAMBA:
-            naive_mamba(&n, n_mamba++);
+            naive_mamba(&n, n_mamba);
+            naive_behind(&n, "ln_mamba", n_mamba++, before);
             break;
         default:
             naive_norm_rows(&n, "norms.%d.w", "norms.%d.b", n_norms++, n.x);
         }
+    }
+    free(before);
     naive_norm_rows(&n, "ln_final.w", "ln_final.b", 0, normed);
     const double *unembed = naive_param(&n, "unembed.W_U", 0),
                  *table = naive_param(&n, "embed.W_E", 0);

@@ -151,6 +151,8 @@ static const char *const stack_activations[] = {
 #include <fovea/fields.def>
 };
 
+static const char *const stack_places[] = {"pre", "post", "sandwich", "output"};
+
 // Writes a configuration of sizes at which single precision can keep five digits of a logit: a norm
 // of two features is all but their sign, and logits that are fifty large lose two digits where they
 // cancel.
@@ -191,6 +193,8 @@ static inline void stack_draw_words(char words[1024], uint64_t *random, int long
     int length = 1 + noise_below(random, noise_below(random, 3) ? longest : 60);
     if (length < 2) length = 2; // exclude_self
     int n_vocab = 2 + noise_below(random, 39), norm = width < 8 ? 0 : noise_below(random, 3);
+    if (norm != 0 && kinds & 7 && noise_below(random, 2))
+        stack_say(words, "model.norm_place=%s ", stack_places[noise_below(random, 4)]);
     stack_say(words,
               "model.n_embd=%d model.positions=%s model.norm=%s task.vocab_size=%d "
               "task.context_length=%d",

@@ -324,6 +324,35 @@ static void test_values_follow_the_formulas(void **state) {
     bench_close(&b);
 }
 
+// With norms behind layers the stream still differs by what hook_attn_out and hook_mlp_out show, unless
+// the sum itself is normalised. A gated mlp shows both of its maps.
+static void test_norms_behind_layers(void **state) {
+    (void)state;
+    static const char *const places[] = {"sandwich", "output"};
+    for (int p = 0; p < 2; p++) {
+        char words[256];
+        bench b;
+        snprintf(words, sizeof words,
+                 "task.loss=all task.vocab_size=7 task.context_length=6 model.n_embd=8 "
+                 "model.residual=true model.norm=layer model.layers=[attention,mlp] "
+                 "model.activation=swiglu model.norm_place=%s",
+                 places[p]);
+        bench_open(&b, words, "*");
+        int m = 21;
+        const float *pre = values(&b, 3, "blocks.0.hook_resid_pre");
+        const float *post = values(&b, 3, "blocks.0.hook_resid_post");
+        const float *attn = values(&b, 3, "blocks.0.hook_attn_out");
+        const float *mlp = values(&b, 3, "blocks.0.hook_mlp_out");
+        for (int i = 0; i < b.T * b.d; i++) check_near(post[i], pre[i] + attn[i] + mlp[i], 1e-5);
+        const float *gate = values(&b, 3, "blocks.0.mlp.hook_pre");
+        const float *linear = values(&b, 3, "blocks.0.mlp.hook_pre_linear");
+        for (int i = 0; i < b.T * m; i++)
+            check_near(values(&b, 3, "blocks.0.mlp.hook_post")[i],
+                       gate[i] / (1 + exp(-gate[i])) * linear[i], 1e-5);
+        bench_close(&b);
+    }
+}
+
 static void test_rms_norm_before_its_weight(void **state) {
     (void)state;
     bench b;
@@ -473,6 +502,7 @@ int main(void) {
         cmocka_unit_test(test_names_of_other_stacks),
         cmocka_unit_test(test_what_is_asked_for),
         cmocka_unit_test(test_values_follow_the_formulas),
+        cmocka_unit_test(test_norms_behind_layers),
         cmocka_unit_test(test_rms_norm_before_its_weight),
         cmocka_unit_test(test_logits_are_the_models),
         cmocka_unit_test(test_patterns_add_up),

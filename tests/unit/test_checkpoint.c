@@ -79,6 +79,8 @@ static const char *const MODELS[][12] = {
     {SMALL, "model.layers=[attention, mlp, mlp]", "model.residual=true", "model.norm=rms",
      "model.activation=swiglu", NULL},
     {SMALL, "model.layers=[attention, mlp]", "model.activation=geglu", "model.d_mlp=5", NULL},
+    {SMALL, "model.layers=[attention, attention, mlp]", "model.norm=layer", "model.residual=true",
+     "model.norm_place=sandwich", NULL},
     {SMALL, "model.layers=[attention, mlp, mlp, attention]", "model.bias=true",
      "model.positions=learned", NULL},
     {SMALL, "model.layers=[mlp]", "model.tied=true", "model.bias=true", NULL},
@@ -89,6 +91,10 @@ static const char *const MODELS[][12] = {
     {SMALL, "model.layers=[attention, mlp]", "model.norm=layer", NULL},
     {SMALL, "model.layers=[attention]", "model.score=euclidean", NULL},
     {SMALL, "model.layers=[attention]", "model.exclude_self=true", NULL},
+    {SMALL, "model.layers=[attention, mlp]", "model.norm=rms", "model.residual=true",
+     "model.norm_place=post", NULL},
+    {SMALL, "model.layers=[attention, mlp, mamba]", "model.norm=rms", "model.residual=true",
+     "model.norm_place=output", NULL},
     {SMALL, "model.layers=[attention, mlp]", "model.activation=relu2", "model.residual=true", NULL},
     {SMALL, "model.layers=[attention, mlp]", "model.activation=geglu", "model.residual=true",
      "model.bias=true", NULL},
@@ -226,8 +232,8 @@ static double *normalise(const oracle *o, int block, const char *name, const dou
     return y;
 }
 
-// One head: x [n][d] is read through the norm, stream [n][d] is added to.
-static void attend(const oracle *o, int l, int h, const double *x, double *stream, int n) {
+// One head: x [n][d] is read through the norm, `output` [n][d] is added to.
+static void attend(const oracle *o, int l, int h, const double *x, double *output, int n) {
     int d = o->d, k = o->d_head, H = o->n_heads;
     static const char *const NAMES[] = {"Q", "K", "V"};
     double *qkv = calloc((size_t)(3 * n * k), sizeof *qkv), *p = calloc((size_t)n, sizeof *p);
@@ -252,18 +258,30 @@ static void attend(const oracle *o, int l, int h, const double *x, double *strea
         }
         for (int j = 0; j <= i; j++)
             for (int f = 0; f < k; f++) z[f] += p[j] / sum * qkv[(2 * n + j) * k + f];
-        affine(z, w_o + h * k * d, NULL, k, d, stream + i * d);
+        affine(z, w_o + h * k * d, NULL, k, d, output + i * d);
     }
     free(w_o);
     free(qkv);
     free(p);
 }
 
+// Adds a block's output [n][d] to the stream, behind a norm where the configuration has one there.
+static void add_output(const oracle *o, int l, const char *norm, double *output, double *stream,
+                       int n) {
+    bool behind = json_is_true(json_object_get(o->config, "use_normalization_before_and_after"));
+    double *added = behind ? normalise(o, l, norm, output, n) : output;
+    for (int i = 0; i < n * o->d; i++) stream[i] += added[i];
+    if (behind) free(added);
+    free(output);
+}
+
 static void attention_block(const oracle *o, int l, double *stream, int n) {
     double *x = normalise(o, l, "ln1", stream, n);
+    double *output = calloc((size_t)(n * o->d), sizeof *output);
     float *b = tensor(o, l, "attn.b_O", o->d, 0, 0);
-    for (int h = 0; h < o->n_heads; h++) attend(o, l, h, x, stream, n);
-    for (int i = 0; i < n * o->d; i++) stream[i] += (double)b[i % o->d];
+    for (int h = 0; h < o->n_heads; h++) attend(o, l, h, x, output, n);
+    for (int i = 0; i < n * o->d; i++) output[i] += (double)b[i % o->d];
+    add_output(o, l, "ln1_post", output, stream, n);
     free(b);
     free(x);
 }
@@ -277,6 +295,7 @@ static double activate(const oracle *o, double x) {
 
 static void mlp_block(const oracle *o, int l, double *stream, int n) {
     double *x = normalise(o, l, "ln2", stream, n);
+    double *output = calloc((size_t)(n * o->d), sizeof *output);
     float *w_in = tensor(o, l, "mlp.W_in", o->d, o->d_mlp, 0);
     float *b_in = tensor(o, l, "mlp.b_in", o->d_mlp, 0, 0);
     float *w_out = tensor(o, l, "mlp.W_out", o->d_mlp, o->d, 0);
@@ -290,9 +309,10 @@ static void mlp_block(const oracle *o, int l, double *stream, int n) {
         for (int i = 0; i < o->d_mlp; i++)
             hidden[i] =
                 gated ? activate(o, gate[i]) * hidden[i] + (double)b_in[i] : activate(o, hidden[i]);
-        affine(hidden, w_out, b_out, o->d_mlp, o->d, stream + t * o->d);
+        affine(hidden, w_out, b_out, o->d_mlp, o->d, output + t * o->d);
         free(hidden);
     }
+    add_output(o, l, "ln2_post", output, stream, n);
     free(w_in);
     free(b_in);
     free(w_gate);
@@ -369,8 +389,8 @@ static void exports_compute_what_the_model_computes(void **state) {
         free_trial(&t);
     }
     // Not exported: norms as layers, norms without a residual stream, other scores, other layers,
-    // excluded selves, other activations, gates with biases.
-    assert_int_equal(n_exported, N_MODELS - 7);
+    // excluded selves, other activations, gates with biases, norms behind layers alone.
+    assert_int_equal(n_exported, N_MODELS - 9);
 }
 
 static void the_oracle_sees_a_wrong_weight(void **state) {
