@@ -9,8 +9,8 @@ static double correction(double beta, int n) {
     return n * log(beta) < -40 ? 1 : 1 - pow(beta, n);
 }
 
-static void update(const train_optimizer *o, const kernel_set *kernels, int step, double rate,
-                   double decay, const real *gradient) {
+void adam_update(const train_optimizer *o, const kernel_set *kernels, int step, double rate,
+                 double decay, const real *gradient) {
     const fv_train_config *c = o->config;
     double share2 = 1 - c->beta2;
     kernels->adam(
@@ -31,12 +31,12 @@ static void update(const train_optimizer *o, const kernel_set *kernels, int step
 
 static void adam(const train_optimizer *o, const kernel_set *kernels, int step, double rate,
                  const real *gradient) {
-    update(o, kernels, step, rate, 0, gradient);
+    adam_update(o, kernels, step, rate, 0, gradient);
 }
 
 static void adamw(const train_optimizer *o, const kernel_set *kernels, int step, double rate,
                   const real *gradient) {
-    update(o, kernels, step, rate, rate * o->config->weight_decay, gradient);
+    adam_update(o, kernels, step, rate, rate * o->config->weight_decay, gradient);
 }
 
 // Of a parameter without a gradient, such as that of a token that is not drawn, both moments are 0.

@@ -25,6 +25,16 @@ static void clip(const train_optimizer *o, real *gradient) {
     for (size_t i = 0; i < o->n; i++) gradient[i] *= factor;
 }
 
+fv_status optimizer_open(train_optimizer *o, const fv_model *model, fv_error *error) {
+    const optimizer_type *type = optimizers[o->config->optimizer];
+    return type->create ? type->create(o, model, error) : FV_OK;
+}
+
+void optimizer_close(train_optimizer *o) {
+    if (o->own != NULL) optimizers[o->config->optimizer]->free(o);
+    o->own = NULL;
+}
+
 void optimizer_step(const train_optimizer *o, const kernel_set *kernels, int step, real *gradient) {
     const fv_train_config *c = o->config;
     const optimizer_type *type = optimizers[c->optimizer];

@@ -5,6 +5,8 @@
 #include "config/part.h"
 #include "kernels/kernels.h"
 
+#include <fovea/model.h>
+
 // The learning rate of a step (from 0): a linear rise over warmup_steps, then the schedule.
 double schedule_rate(const fv_train_config *config, int step);
 
@@ -13,7 +15,13 @@ typedef struct train_optimizer {
     size_t n;             // parameters, padded to a multiple of 16; the padding stays 0
     real *params, *m, *v; // m: first moment or velocity; v: second moment
     real *rate_scale;     // factors of the learning rate, or NULL
+    void *own;            // what the update rule has for itself
 } train_optimizer;
+
+// What the update rule needs beside the arrays above, which are in place; FV_USAGE where it does not
+// take the model. optimizer_close frees it, and does nothing where there is nothing.
+fv_status optimizer_open(train_optimizer *optimizer, const fv_model *model, fv_error *error);
+void optimizer_close(train_optimizer *optimizer);
 
 // One update from the gradient, which clipping may scale in place.
 void optimizer_step(const train_optimizer *optimizer, const kernel_set *kernels, int step,
@@ -24,8 +32,15 @@ typedef struct optimizer_type {
     // The update of a step (from 0) at a learning rate.
     void (*step)(const train_optimizer *o, const kernel_set *kernels, int step, double rate,
                  const real *gradient);
+    // Makes o->own and frees it. NULL: it has nothing of its own.
+    fv_status (*create)(train_optimizer *o, const fv_model *model, fv_error *error);
+    void (*free)(train_optimizer *o);
     bool decoupled; // it applies train.weight_decay itself; else that is an L2 penalty
 } optimizer_type;
+
+// The update of adam and adamw at a learning rate, the decay being that of a step.
+void adam_update(const train_optimizer *o, const kernel_set *kernels, int step, double rate,
+                 double decay, const real *gradient);
 
 typedef struct schedule_type {
     config_part part;

@@ -113,6 +113,7 @@ fv_status fv_trainer_create(const fv_config *config, int n_threads, fv_trainer *
         t->n_threads = n_threads < t->n_slots ? n_threads : t->n_slots;
         status = create_memory(t, error);
     }
+    if (status == FV_OK) status = optimizer_open(&t->optimizer, t->model, error);
     if (status == FV_OK) status = create_workers(t, error);
     if (status == FV_OK) status = pool_create(t->n_threads, &t->pool, error);
     if (status == FV_OK) status = init_params(t, error);
@@ -130,6 +131,7 @@ void fv_trainer_free(fv_trainer *t) {
     pool_free(t->pool);
     free_workers(t);
     embeddings_free(&t->embeddings);
+    optimizer_close(&t->optimizer);
     arena_free(&t->memory);
     lengths_free(&t->lengths);
     fv_model_free(t->model);

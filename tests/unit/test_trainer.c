@@ -452,6 +452,11 @@ static void test_threads_do_not_matter(void **state) {
         assert_true(distance(alone, shared, n) == 0);
         free(shared);
     }
+    float *muon = train(SEVERAL_TILES "train.optimizer=muon", chosen, 1, 50, &n);
+    float *muon_shared = train(SEVERAL_TILES "train.optimizer=muon", chosen, 3, 50, &n);
+    assert_true(distance(muon, muon_shared, n) == 0);
+    free(muon);
+    free(muon_shared);
     float *other = train(SEVERAL_TILES "train.seed=1", chosen, 1, STEPS, &n);
     assert_true(distance(alone, other, n) > 0);
     free(alone);
@@ -481,6 +486,8 @@ static const struct {
      "model.positions=sinusoidal train.optimizer=sgd train.learning_rate=0.1 model.activation=relu "
      "model.layers=[attention,attention,mlp] model.residual=true",
      100},
+    {SEVERAL_TILES "train.optimizer=muon train.learning_rate=0.02 train.weight_decay=0.1", 100},
+    {SEVERAL_TILES "model.norm_place=sandwich model.activation=swiglu model.readout=harmonic", 100},
 };
 enum { N_RUNS = sizeof runs / sizeof *runs };
 
