@@ -21,6 +21,8 @@ static const config_reader GENERAL[] = {
       {"task.context_repetition", CONFIG_SET},
       {"task.sample_repetition", CONFIG_SET}}},
     {"task.length_step", {{"task.length_min", CONFIG_SET}}},
+    {"model.readout_power", {{"model.readout", 1 << FV_READOUT_HARMONIC}}},
+    {"model.readout_floor", {{"model.readout", 1 << FV_READOUT_HARMONIC}}},
     {"model.norm_place", {{"model.norm", 1 << FV_NORM_LAYER | 1 << FV_NORM_RMS}}},
     {"model.embedding_noise", {{"model.embedding", 1 << FV_EMBEDDING_NOISY}}},
     {"model.init_sigma", {{"model.init", 1 << FV_INIT_NORMAL}}},

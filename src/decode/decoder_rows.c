@@ -2,6 +2,7 @@
 #include "decode/decoder_plan.h"
 #include "kernels/kernels.h"
 #include "model/activations.h"
+#include "model/layers.h"
 
 #include <fovea/config.h>
 #include <string.h>
@@ -69,13 +70,22 @@ void decoder_project(const fv_decoder *d, const decode_projection *map, int64_t 
     decode_project(map, n, x, decoder_working(d, d->at.scratch), projected_rows(map, y));
 }
 
+static void read_out(const fv_decoder *d, int64_t n, const float *x, float *logits) {
+    const fv_model_config *config = &d->config.model;
+    if (config->readout == FV_READOUT_HARMONIC)
+        decode_distances(&d->unembedding, n, x, (float)(readout_power(config) / 2),
+                         (float)config->readout_floor, decoder_working(d, d->at.scratch),
+                         projected_rows(&d->unembedding, logits));
+    else
+        decoder_project(d, &d->unembedding, n, x, logits);
+}
+
 void decoder_unembed(const fv_decoder *d, int64_t n, float *x, float *logits) {
     if (d->last_norm.present) decoder_normalise(d, &d->last_norm, n, x, x);
     int64_t at_once = decoder_unembedded_at_once(d), n_vocab = d->sizes.n_vocab;
     for (int64_t first = 0; first < n; first += at_once) {
         int64_t count = n - first < at_once ? n - first : at_once;
-        decoder_project(d, &d->unembedding, count, x + first * d->sizes.d,
-                        logits + first * n_vocab);
+        read_out(d, count, x + first * d->sizes.d, logits + first * n_vocab);
     }
 }
 

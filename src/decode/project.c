@@ -42,27 +42,69 @@ static void unpack(const decode_projection *p, int n, const float *lanes, int fi
     }
 }
 
+// Results [outputs / 16][count][16] of `count` positions in scratch.
+static void map_lanes(const decode_projection *p, int count, const float *x, float *scratch) {
+    // The kernel reads its rows and does not write them.
+    kernels_get()->map(
+        &(kernel_map){.n_rows = n_blocks(p->n_out),
+                      .n_in = p->n_in,
+                      .n_out = count,
+                      .x = {(float *)(uintptr_t)p->packed, (ptrdiff_t)p->n_in * FV_LANES},
+                      .y = {scratch, (ptrdiff_t)count * FV_LANES},
+                      .w = x,
+                      .w_in = 1,
+                      .w_out = p->n_in});
+}
+
+// Distances are the same with the two sides exchanged.
+static void distance_lanes(const decode_projection *p, int count, const float *x, float factor,
+                           float floor, float *scratch) {
+    kernel_rows y = {scratch, (ptrdiff_t)count * FV_LANES};
+    kernels_get()->distances(
+        &(kernel_distances){.n_rows = n_blocks(p->n_out),
+                            .n_in = p->n_in,
+                            .n_out = count,
+                            .x = {(float *)(uintptr_t)p->packed, (ptrdiff_t)p->n_in * FV_LANES},
+                            .w = x,
+                            .w_in = 1,
+                            .w_out = p->n_in,
+                            .factor = factor,
+                            .floor = floor,
+                            .squares = y,
+                            .y = y});
+}
+
+// From scratch to where they belong.
+static void put(const decode_projection *p, int count, float *scratch, decode_projected to) {
+    for (int b = 0; b < n_blocks(p->n_out); b++) {
+        float *lanes = scratch + b * (ptrdiff_t)count * FV_LANES;
+        if (p->bias) add_bias(count, p->bias + (ptrdiff_t)b * FV_LANES, lanes);
+        unpack(p, count, lanes, b * FV_LANES, to);
+    }
+}
+
+static int count_from(int64_t first, int64_t n) {
+    return n - first < FV_PROJECT_POSITIONS ? (int)(n - first) : FV_PROJECT_POSITIONS;
+}
+
 void decode_project(const decode_projection *p, int64_t n, const float *x, float *scratch,
                     decode_projected y) {
     for (int64_t first = 0; first < n; first += FV_PROJECT_POSITIONS) {
-        int count = n - first < FV_PROJECT_POSITIONS ? (int)(n - first) : FV_PROJECT_POSITIONS;
-        ptrdiff_t stride = (ptrdiff_t)count * FV_LANES;
-        // The kernel reads its rows and does not write them.
-        kernels_get()->map(
-            &(kernel_map){.n_rows = n_blocks(p->n_out),
-                          .n_in = p->n_in,
-                          .n_out = count,
-                          .x = {(float *)(uintptr_t)p->packed, (ptrdiff_t)p->n_in * FV_LANES},
-                          .y = {scratch, stride},
-                          .w = x + first * p->n_in,
-                          .w_in = 1,
-                          .w_out = p->n_in});
+        int count = count_from(first, n);
         decode_projected to = y;
         to.data += first * y.row;
-        for (int b = 0; b < n_blocks(p->n_out); b++) {
-            float *lanes = scratch + b * stride;
-            if (p->bias) add_bias(count, p->bias + (ptrdiff_t)b * FV_LANES, lanes);
-            unpack(p, count, lanes, b * FV_LANES, to);
-        }
+        map_lanes(p, count, x + first * p->n_in, scratch);
+        put(p, count, scratch, to);
+    }
+}
+
+void decode_distances(const decode_projection *p, int64_t n, const float *x, float factor,
+                      float floor, float *scratch, decode_projected y) {
+    for (int64_t first = 0; first < n; first += FV_PROJECT_POSITIONS) {
+        int count = count_from(first, n);
+        decode_projected to = y;
+        to.data += first * y.row;
+        distance_lanes(p, count, x + first * p->n_in, factor, floor, scratch);
+        put(p, count, scratch, to);
     }
 }

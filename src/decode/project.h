@@ -40,6 +40,11 @@ enum { FV_PROJECT_POSITIONS = 128 };
 void decode_project(const decode_projection *p, int64_t n, const float *x, float *scratch,
                     decode_projected y);
 
+// In place of x W + b, from the distances of x to the columns of W: kernel_distances, with the floor and
+// factor of it.
+void decode_distances(const decode_projection *p, int64_t n, const float *x, float factor,
+                      float floor, float *scratch, decode_projected y);
+
 // Rows of all outputs, one after the other.
 static inline decode_projected projected_rows(const decode_projection *p, float *y) {
     return (decode_projected){y, p->n_out, p->n_out, 0};

@@ -1,6 +1,7 @@
 // The body of every variant but the reference, built once per instruction set. See kernels.h for
 // what each kernel computes; the files included here say how.
 #include "kernels/body_attend.h"
+#include "kernels/body_distances.h"
 #include "kernels/body_elementwise.h"
 #include "kernels/body_embed.h"
 #include "kernels/body_map.h"

@@ -73,6 +73,29 @@ const char *contract_map_gradient(const kernel_map_gradient *a) {
     return NULL;
 }
 
+static const char *distances_shape(const kernel_distances *a) {
+    DEMAND(a->n_rows >= 0 && a->n_out >= 0, "n_rows or n_out is below 0");
+    DEMAND(a->n_in >= 1, "n_in is below 1");
+    DEMAND(a->w != NULL, "w is NULL");
+    DEMAND(on_lanes(a->x), UNALIGNED("x or its stride"));
+    DEMAND(on_lanes(a->squares), UNALIGNED("squares or its stride"));
+    DEMAND(!(a->floor < (real)0x1p-126), "floor is 0, negative or subnormal");
+    return NULL;
+}
+
+const char *contract_distances(const kernel_distances *a) {
+    DEMAND(on_lanes(a->y), UNALIGNED("y or its stride"));
+    return distances_shape(a);
+}
+
+const char *contract_distances_gradient(const kernel_distances_gradient *b) {
+    DEMAND(on_lanes(b->dy), UNALIGNED("dy or its stride"));
+    DEMAND(on_lanes(b->dx), UNALIGNED("dx or its stride"));
+    DEMAND(is_aligned(b->scale), UNALIGNED("scale"));
+    DEMAND(b->dw != NULL, "dw is NULL");
+    return distances_shape(&b->forward);
+}
+
 const char *contract_bias_gradient(int n_rows, int n_out, kernel_rows dy, real *db) {
     DEMAND(n_rows >= 0 && n_out >= 0, "n_rows or n_out is below 0");
     DEMAND(db != NULL, "db is NULL");

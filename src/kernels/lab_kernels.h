@@ -46,6 +46,26 @@ typedef struct kernel_map_gradient {
     ptrdiff_t w_in, w_out;
 } kernel_map_gradient;
 
+// Logits from distances to the columns of W, which is read as kernel_map reads it:
+//   squares[r][n] = floor + sum_k (x[r][k] - W[k][n])^2,   y[r][n] = -factor log(squares[r][n])
+typedef struct kernel_distances {
+    int n_rows, n_in, n_out;
+    kernel_rows x;
+    const real *w;
+    ptrdiff_t w_in, w_out;
+    real factor, floor;     // floor above 0 and normal
+    kernel_rows squares, y; // both of n_out features; y may be the same rows
+} kernel_distances;
+
+// dx = ..., dw += ... from dy * scale, scale [rows][16] being a factor of each row; dy is overwritten.
+typedef struct kernel_distances_gradient {
+    kernel_distances forward; // y is not touched
+    kernel_rows dy;
+    const real *scale;
+    kernel_rows dx;
+    real *dw;
+} kernel_distances_gradient;
+
 // One head of causal attention for G groups:
 //
 //     P[i][j] = softmax_j(score(q_i, k_j)) over the keys j that i sees;  Z[i] = sum_j P[i][j] v_j

@@ -73,6 +73,41 @@ void KERNEL(map_gradient)(const kernel_map_gradient *a) {
         }
 }
 
+static real difference(const kernel_distances *a, int r, int k, int n, int l) {
+    return a->x.data[r * a->x.stride + k * L + l] - a->w[k * a->w_in + n * a->w_out];
+}
+
+void KERNEL(distances)(const kernel_distances *a) {
+    for (int r = 0; r < a->n_rows; r++)
+        for (int n = 0; n < a->n_out; n++)
+            for (int l = 0; l < L; l++) {
+                real square = a->floor;
+                for (int k = 0; k < a->n_in; k++)
+                    square += difference(a, r, k, n, l) * difference(a, r, k, n, l);
+                a->squares.data[r * a->squares.stride + n * L + l] = square;
+                a->y.data[r * a->y.stride + n * L + l] = -a->factor * real_log(square);
+            }
+}
+
+void KERNEL(distances_gradient)(const kernel_distances_gradient *b) {
+    const kernel_distances *a = &b->forward;
+    for (int r = 0; r < a->n_rows; r++)
+        for (int l = 0; l < L; l++) {
+            real *dx = b->dx.data + r * b->dx.stride + l;
+            for (int k = 0; k < a->n_in; k++) dx[k * L] = 0;
+            for (int n = 0; n < a->n_out; n++) {
+                real *dy = b->dy.data + r * b->dy.stride + n * L + l;
+                real square = a->squares.data[r * a->squares.stride + n * L + l];
+                *dy = kernel_flush(*dy * (b->scale[r * L + l] * -a->factor) / square, FV_LEAST);
+                for (int k = 0; k < a->n_in; k++) {
+                    real slope = 2 * *dy * difference(a, r, k, n, l);
+                    dx[k * L] += slope;
+                    b->dw[k * a->w_in + n * a->w_out] -= slope;
+                }
+            }
+        }
+}
+
 void KERNEL(bias_gradient)(int n_rows, int n_out, kernel_rows dy, real *db) {
     for (int n = 0; n < n_out; n++)
         for (int r = 0; r < n_rows; r++)

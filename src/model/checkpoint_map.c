@@ -96,6 +96,9 @@ const char *checkpoint_obstacle(const fv_config *config, bool widen) {
         return "the maps of its gated layer have biases (model.bias) in front of the product, "
                "where "
                "TransformerLens adds one behind it";
+    if (model->readout != FV_READOUT_LINEAR)
+        return "its logits are distances (model.readout), and TransformerLens has linear ones "
+               "alone";
     if (model->exclude_self)
         return "a position does not attend to itself (model.exclude_self), which TransformerLens "
                "cannot exclude";

@@ -5,18 +5,26 @@
 // rows: unembed, cross-entropy, both gradients, next chunk. The softmax is normalised nowhere: the
 // gradient of a row is (e_n - [n = target] sum) * inverse, linear in `inverse`, so the V numbers
 // stay as they are and the d numbers around them are scaled.
+//
+// With model.readout harmonic (Baek et al., 2025, arXiv 2502.01628) a logit is -n log |h - u_v| for the
+// token's unembedding u_v and n = model.readout_power, so that p_v is proportional to |h - u_v|^-n and
+// all behind it is as before.
 #include "model/hooks.h"
 
 #include <string.h>
 
 enum param { W_U };
-enum buffer { COMPACT, LOGITS, INVERSE, SCALED, D_ROWS, D_NORMED };
+enum buffer { COMPACT, LOGITS, INVERSE, SCALED, D_ROWS, D_NORMED, SQUARES };
 
 enum { CHUNK_FLOATS = 1 << 17 }; // logits in a chunk: 512 KB
 
 static int chunk_rows(const model_layer *layer) {
     int rows = CHUNK_FLOATS / (layer->model->config.task.vocab_size * FV_LANES);
     return rows < 32 ? 32 : rows;
+}
+
+static bool is_harmonic(const fv_model *model) {
+    return model->config.model.readout == FV_READOUT_HARMONIC;
 }
 
 static fv_status plan(fv_model *model, model_layer *layer, fv_error *error) {
@@ -30,10 +38,11 @@ static fv_status plan(fv_model *model, model_layer *layer, fv_error *error) {
             ? fv_model_tensor(model, "embed.W_E")->offset
             : model_add(model, FV_INIT_LINEAR, d, model->config.task.vocab_size, d, "unembed.W_U");
     int total = model->group_capacity * n, chunk = chunk_rows(layer);
+    size_t rows = (size_t)(total < chunk ? total : chunk);
+    size_t row = (size_t)model->config.task.vocab_size * FV_LANES * sizeof(real);
     layer->buffer[COMPACT] = model_reserve(model, n, d);
-    layer->buffer[LOGITS] =
-        arena_reserve(&model->plan, (size_t)(total < chunk ? total : chunk),
-                      (size_t)model->config.task.vocab_size * FV_LANES * sizeof(real));
+    layer->buffer[LOGITS] = arena_reserve(&model->plan, rows, row);
+    if (is_harmonic(model)) layer->buffer[SQUARES] = arena_reserve(&model->plan, rows, row);
     layer->buffer[INVERSE] = model_reserve(model, n, 1);
     layer->buffer[SCALED] = model_reserve(model, n, d);
     layer->buffer[D_ROWS] = model_reserve(model, n, d);
@@ -48,9 +57,33 @@ static void strides(const model_layer *layer, ptrdiff_t *in, ptrdiff_t *out) {
     *out = config->model.tied ? config->model.n_embd : 1;
 }
 
-static void unembed(const model_layer *layer, const model_tile *tile, int n_rows, kernel_rows x,
-                    real *logits) {
+static kernel_distances distances(const model_layer *layer, const model_tile *tile, int n_rows,
+                                  kernel_rows x, real *squares, real *logits) {
     const fv_config *config = &layer->model->config;
+    int n_vocab = config->task.vocab_size;
+    kernel_distances d = {.n_rows = n_rows,
+                          .n_in = config->model.n_embd,
+                          .n_out = n_vocab,
+                          .x = x,
+                          .w = tile->params + layer->param[W_U],
+                          .factor = (real)(readout_power(&config->model) / 2),
+                          .floor = (real)config->model.readout_floor,
+                          .squares = rows_dense(squares, n_vocab),
+                          .y = rows_dense(logits, n_vocab)};
+    strides(layer, &d.w_in, &d.w_out);
+    return d;
+}
+
+// `squares` has room for as many numbers as `logits`, and may be the same where nothing is asked of it;
+// it is read with distances alone.
+static void unembed(const model_layer *layer, const model_tile *tile, int n_rows, kernel_rows x,
+                    real *squares, real *logits) {
+    const fv_config *config = &layer->model->config;
+    if (is_harmonic(layer->model)) {
+        kernel_distances job = distances(layer, tile, n_rows, x, squares, logits);
+        tile->kernels->distances(&job);
+        return;
+    }
     kernel_map map = {.n_rows = n_rows,
                       .n_in = config->model.n_embd,
                       .n_out = config->task.vocab_size,
@@ -89,6 +122,19 @@ static void unembed_gradient(const model_layer *layer, const model_tile *tile, i
     tile->kernels->scale_rows(n_rows, d, rows_dense(dx, d), inverse, rows_dense(dx, d));
 }
 
+// From the unscaled gradient in `logits`, which it overwrites.
+static void distances_gradient(const model_layer *layer, const model_tile *tile, int n_rows,
+                               kernel_rows x, real *logits, const real *inverse, real *dx) {
+    const fv_config *config = &layer->model->config;
+    real *squares = tile_buffer(tile, layer->buffer[SQUARES]);
+    tile->kernels->distances_gradient(
+        &(kernel_distances_gradient){.forward = distances(layer, tile, n_rows, x, squares, logits),
+                                     .dy = rows_dense(logits, config->task.vocab_size),
+                                     .scale = inverse,
+                                     .dx = rows_dense(dx, config->model.n_embd),
+                                     .dw = tile->gradient + layer->param[W_U]});
+}
+
 // The scored rows [G * out.n][d][16], normalised.
 static kernel_rows scored_rows(const model_layer *layer, const model_tile *tile) {
     kernel_rows x = rows_of_output(layer, tile, tile_buffer(tile, layer->x),
@@ -110,7 +156,8 @@ static void forward(const model_layer *layer, const model_tile *tile) {
     for (int r = 0; r < total; r += chunk) {
         int rows = total - r < chunk ? total - r : chunk;
         kernel_rows part = {x.data + r * x.stride, x.stride};
-        unembed(layer, tile, rows, part, logits);
+        unembed(layer, tile, rows, part,
+                is_harmonic(model) ? tile_buffer(tile, layer->buffer[SQUARES]) : logits, logits);
         tile->kernels->cross_entropy(&(kernel_cross_entropy){
             .n_rows = rows,
             .vocab_size = model->config.task.vocab_size,
@@ -121,7 +168,10 @@ static void forward(const model_layer *layer, const model_tile *tile) {
             .correct =
                 tile->count_correct ? tile_buffer(tile, model->correct) + r * FV_LANES : NULL,
             .inverse = tile->gradient ? inverse + r * FV_LANES : NULL});
-        if (tile->gradient)
+        if (tile->gradient && is_harmonic(model))
+            distances_gradient(layer, tile, rows, part, logits, inverse + r * FV_LANES,
+                               drows + (ptrdiff_t)r * d * FV_LANES);
+        else if (tile->gradient)
             unembed_gradient(layer, tile, rows, part, logits, inverse + r * FV_LANES,
                              scaled + (ptrdiff_t)r * d * FV_LANES,
                              drows + (ptrdiff_t)r * d * FV_LANES);
@@ -150,8 +200,9 @@ static void backward(const model_layer *layer, const model_tile *tile) {
 
 static void cost(const model_layer *layer, double *textbook, double *executed, double *exps) {
     const fv_config *config = &layer->model->config;
-    *textbook = *executed = (double)layer->out.n * config->model.n_embd * config->task.vocab_size;
-    *exps = (double)layer->out.n * config->task.vocab_size;
+    double logits = (double)layer->out.n * config->task.vocab_size;
+    *textbook = *executed = logits * config->model.n_embd;
+    *exps = is_harmonic(layer->model) ? 2 * logits : logits; // a logarithm counts like one
 }
 
 // The head is not run for what is seen of it, since its forward pass reads targets.
@@ -167,7 +218,7 @@ static model_lanes lanes_normalized(const model_layer *layer, const model_tile *
 }
 
 static model_lanes lanes_logits(const model_layer *layer, const model_tile *tile, real *scratch) {
-    unembed(layer, tile, tile->n_groups * layer->out.n, scored_rows(layer, tile), scratch);
+    unembed(layer, tile, tile->n_groups * layer->out.n, scored_rows(layer, tile), scratch, scratch);
     return lanes_dense(scratch, layer->out.n, layer->model->config.task.vocab_size);
 }
 

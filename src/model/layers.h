@@ -240,6 +240,11 @@ void norm_behind_forward(const model_layer *layer, const model_tile *tile);
 void norm_behind_backward(const model_layer *layer, const model_tile *tile);
 void norm_behind_skip(const model_layer *layer, const model_tile *tile);
 
+// The power of distances in harmonic readouts.
+static inline double readout_power(const fv_model_config *config) {
+    return config->readout_power > 0 ? config->readout_power : config->n_embd;
+}
+
 // What the next layer reads.
 static inline size_t layer_output(const model_layer *layer) {
     return !layer->behind.norm.present ? layer->y

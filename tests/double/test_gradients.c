@@ -344,6 +344,12 @@ static const struct {
     {ALL "model.layers=[attention,mamba] model.norm=rms model.norm_place=sandwich "
          "model.residual=true model.mamba_state=2",
      {-1}},
+    // Logits that are distances.
+    {TINY "model.layers=[attention] model.readout=harmonic", {-1}},
+    {ALL "model.layers=[mlp] model.readout=harmonic model.tied=true model.readout_power=1.5", {-1}},
+    {ALL "model.layers=[attention] model.readout=harmonic model.norm=layer "
+         "model.readout_floor=0.1",
+     {-1}},
     // MLPs.
     {TINY "model.layers=[mlp]", {-1}},
     {TINY "model.layers=[mlp] model.activation=relu model.bias=true", {-1}},
@@ -539,7 +545,7 @@ static void test_padding_leaves_no_trace(void **state) {
     ALL "model.layers=[attention,mlp,mamba,layer_norm,rms_norm] model.norm=layer model.bias=true " \
         "model.residual=true model.positions=learned model.n_head=2 model.window=2 model.sinks=1 " \
         "model.mamba_state=2 model.mamba_expand=1"
-#define THE_OTHERS ALL "model.layers=[attention,mlp] model.activation=swiglu"
+#define THE_OTHERS ALL "model.layers=[attention,mlp] model.activation=swiglu model.readout=harmonic"
 
 static bool catches(rig *r, const fault *planted) {
     const char *worst;

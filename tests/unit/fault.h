@@ -132,6 +132,22 @@ static void fault_stretch_gradient(const kernel_stretch_gradient *a) {
     }
 }
 
+static void fault_distances(const kernel_distances *a) {
+    kernel_distances b = *a;
+    b.factor *= (real)1.001;
+    fault_sound->distances(&b);
+}
+
+// As if tokens stood at the origin.
+static void fault_distances_gradient(const kernel_distances_gradient *a) {
+    kernel_distances_gradient b = *a;
+    size_t n = (size_t)a->forward.n_in * (size_t)a->forward.n_out;
+    real *zeros = calloc(n, sizeof *zeros);
+    b.forward.w = zeros;
+    fault_sound->distances_gradient(&b);
+    free(zeros);
+}
+
 static void fault_cross_entropy(const kernel_cross_entropy *a) {
     kernel_cross_entropy b = *a;
     b.weight *= (real)1.001;
@@ -262,6 +278,8 @@ static void fault_scan_gradient_c(const kernel_scan_gradient *a) {
     X("bias forgotten", map, fault_map_bias)                                                       \
     X("replaces instead of adding", map, fault_map_accumulate)                                     \
     X("last row forgotten", map_gradient, fault_map_gradient)                                      \
+    X("factor off by 1e-3", distances, fault_distances)                                            \
+    X("tokens at the origin", distances_gradient, fault_distances_gradient)                        \
     X("last row forgotten", bias_gradient, fault_bias_gradient)                                    \
     X("scale off by 1e-3", attend, fault_attend_scale)                                             \
     X("sees the next key", attend, fault_attend_mask)                                              \

@@ -329,11 +329,16 @@ static inline void naive_forward(const fv_model *model, const double *params, co
                  *table = naive_param(&n, "embed.W_E", 0);
     for (int t = 0; t < n.T; t++)
         for (int v = 0; v < n.V; v++) {
-            double sum = 0;
-            for (int f = 0; f < n.d; f++)
-                sum += normed[t * n.d + f] *
-                       (n.config->model.tied ? table[v * n.d + f] : unembed[f * n.V + v]);
-            logits[t * n.V + v] = sum;
+            double sum = 0, square = n.config->model.readout_floor;
+            for (int f = 0; f < n.d; f++) {
+                double x = normed[t * n.d + f];
+                double w = n.config->model.tied ? table[v * n.d + f] : unembed[f * n.V + v];
+                sum += x * w;
+                square += (x - w) * (x - w);
+            }
+            bool harmonic = n.config->model.readout == FV_READOUT_HARMONIC;
+            double power = n.config->model.readout_power;
+            logits[t * n.V + v] = harmonic ? -log(square) / 2 * (power > 0 ? power : n.d) : sum;
         }
     free(normed);
 }

@@ -198,6 +198,43 @@ static void op_map_gradient(call *c) {
     TIMED(c, c->kernels->map_gradient(&a));
 }
 
+static kernel_distances distances_arguments(call *c) {
+    int rows = c->shape.rows, in = c->shape.in, out = c->shape.out;
+    kernel_distances a = {.n_rows = rows, .n_in = in, .n_out = out, .factor = 1.5f, .floor = 1e-3f};
+    a.x = rows_of(c, input(c, "x", (size_t)rows, (size_t)(in * L), gap_of(c)), in);
+    a.w = input(c, "w", 1, (size_t)(in * out), 0);
+    a.w_in = has(c, TRANSPOSED) ? 1 : out;
+    a.w_out = has(c, TRANSPOSED) ? in : 1;
+    return a;
+}
+
+static void op_distances(call *c) {
+    kernel_distances a = distances_arguments(c);
+    int rows = a.n_rows, out = a.n_out;
+    float *squares = output(c, "squares", (size_t)rows, (size_t)(out * L), gap_of(c), 1);
+    a.squares = rows_of(c, squares, out);
+    a.y = rows_of(c, output(c, "y", (size_t)rows, (size_t)(out * L), gap_of(c), 1), out);
+    TIMED(c, c->kernels->distances(&a));
+}
+
+static void op_distances_gradient(call *c) {
+    kernel_distances_gradient a = {.forward = distances_arguments(c)};
+    kernel_distances *f = &a.forward;
+    int rows = f->n_rows, in = f->n_in, out = f->n_out;
+    // The same squares for every variant.
+    float *squares = input(c, "squares", (size_t)rows, (size_t)(out * L), gap_of(c));
+    f->squares = f->y = rows_of(c, squares, out);
+    for (int r = 0; r < rows; r++)
+        for (int i = 0; i < out * L; i++)
+            f->squares.data[r * f->squares.stride + i] =
+                1 + fabsf(f->squares.data[r * f->squares.stride + i]);
+    a.dy = rows_of(c, accumulator(c, "dy", (size_t)rows, (size_t)(out * L), gap_of(c), 1), out);
+    a.scale = input(c, "scale", 1, (size_t)(rows * L), 0);
+    a.dx = rows_of(c, output(c, "dx", (size_t)rows, (size_t)(in * L), gap_of(c), sqrt(out)), in);
+    a.dw = accumulator(c, "dw", 1, (size_t)(in * out), 0, sqrt(rows * L));
+    TIMED(c, c->kernels->distances_gradient(&a));
+}
+
 static void op_bias_gradient(call *c) {
     int rows = c->shape.rows, out = c->shape.out;
     kernel_rows dy = rows_of(c, input(c, "dy", (size_t)rows, (size_t)(out * L), gap_of(c)), out);
@@ -612,6 +649,8 @@ static void op_scan_gradient(call *c) {
     X(embed_gradient, 2e-6)                                                                        \
     X(map, 2e-6)                                                                                   \
     X(map_gradient, 2e-6)                                                                          \
+    X(distances, 4e-6)                                                                             \
+    X(distances_gradient, 4e-6)                                                                    \
     X(bias_gradient, 2e-6)                                                                         \
     X(attend, 2e-6)                                                                                \
     X(attend_gradient, 4e-6)                                                                       \

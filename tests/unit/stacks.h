@@ -193,6 +193,8 @@ static inline void stack_draw_words(char words[1024], uint64_t *random, int long
     int length = 1 + noise_below(random, noise_below(random, 3) ? longest : 60);
     if (length < 2) length = 2; // exclude_self
     int n_vocab = 2 + noise_below(random, 39), norm = width < 8 ? 0 : noise_below(random, 3);
+    if (noise_below(random, 4) == 0)
+        stack_say(words, "model.readout=harmonic model.readout_floor=0.01 model.readout_power=3 ");
     if (norm != 0 && kinds & 7 && noise_below(random, 2))
         stack_say(words, "model.norm_place=%s ", stack_places[noise_below(random, 4)]);
     stack_say(words,
