@@ -77,7 +77,8 @@ static rig rig_create(const char *words, const model_positions *top) {
                   config.model.activation == FV_ACTIVATION_RELU2;
     bool sparse =
         normaliser_rule_of((kernel_normaliser)config.model.normaliser) == FV_RULE_THRESHOLD;
-    r.step = kinked ? 1e-6 : sparse ? 1e-5 : 1e-3;
+    bool steep = config.model.readout == FV_READOUT_HARMONIC; // next to a token's own vector
+    r.step = kinked ? 1e-6 : sparse ? 1e-5 : steep ? 1e-4 : 1e-3;
     check_ok(model_plan(&config, top, n_groups(&r), &r.model, NULL));
     check_ok(data_create(&config.task, 7, true, &r.data, NULL));
     r.workspace = r.model->plan;
