@@ -4,6 +4,7 @@
 
 #include <fovea/model.h>
 #include <fovea/record.h>
+#include <stdbool.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -29,6 +30,8 @@ typedef struct fv_probe {
     // Adds its points to `record`'s series, which are named after the probe
     // ("effective_rank.blocks.0.attn.W_Q", "attention_mass.0[1]" = layer 0, offset 1).
     fv_status (*measure)(const fv_probe_view *view, fv_record *record, fv_error *error);
+    // It takes long: a run measures it at its last step alone.
+    bool at_end;
 } fv_probe;
 
 // Probes of one model, measured together at each step: what several of them read of the same test
@@ -41,7 +44,8 @@ FV_API fv_status fv_probing_create(const fv_model *model, const fv_probe *const 
                                    fv_probing **probing, fv_error *error);
 FV_API void fv_probing_free(fv_probing *probing);
 
-// Measures the parameters at `step`, probe by probe in the order given.
+// Measures the parameters at `step`, probe by probe in the order given; those of the end (at_end) only
+// where `step` is train.steps.
 FV_API fv_status fv_probing_measure(fv_probing *probing, const float *params, int step,
                                     fv_record *record, fv_error *error);
 

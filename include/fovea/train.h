@@ -44,6 +44,10 @@ typedef struct fv_step_cost {
 } fv_step_cost;
 FV_API fv_step_cost fv_trainer_cost(const fv_trainer *trainer);
 
+// The same of a checked configuration without training it, and the tokens that a step reads.
+FV_API fv_status fv_step_cost_of(const fv_config *config, fv_step_cost *cost, double *tokens,
+                                 fv_error *error);
+
 typedef struct fv_run_options {
     int n_threads; // >= 1
     const fv_probe *const *probes;

@@ -38,6 +38,7 @@ typedef struct curve_set {
     figure_groups groups; // of `colours`
     figure_slots slots;
     const char *x; // NULL for the step
+    bool in_flops; // steps are counted in operations of training
     const char *xlabel, *ylabel, *y2label;
     figure_sheet sheet;
     figure_obstacles obstacles;

@@ -2,6 +2,7 @@
 #include "figures/colour.h"
 #include "figures/curves.h"
 #include "figures/diverged.h"
+#include "measures/measure.h"
 
 #include <math.h>
 #include <string.h>
@@ -39,6 +40,11 @@ bool curves_typical(const curve_set *p) {
     return strcmp(fv_options_text(p->view->options, "center", "median"), "typical") == 0;
 }
 
+// What a step of a run takes on the x axis.
+static double width_of_step(const curve_set *p, int run) {
+    return p->in_flops ? measure_flops_per_step(p->view->runs.records[run]) : 1;
+}
+
 static fv_status read_run(const curve_set *p, const figure_slot *slot, int run, figure_curve *curve,
                           fv_error *error) {
     double minus = 0, over = 1;
@@ -47,6 +53,8 @@ static fv_status read_run(const curve_set *p, const figure_slot *slot, int run, 
     if (status == FV_OK)
         status = curve_read(p->view->scratch, p->view->runs.records[run], p->x, slot->series, minus,
                             over, curve, error);
+    double width = p->in_flops ? width_of_step(p, run) : 1;
+    for (int i = 0; p->in_flops && i < curve->n; i++) curve->x[i] *= width;
     curve->diverged = run_diverged(p->view, run);
     return status;
 }
@@ -128,14 +136,15 @@ static void add_to_scales(figure_panel *panel, const curve_line *line, double le
 // The last point is logged some steps before the end, where the axis should end.
 static void add_ends(const curve_set *p, int i, figure_panel *panel) {
     for (int r = 0; p->x == NULL && r < p->view->runs.n; r++)
-        if (p->panels.group[r] == i) scale_add(&panel->x, p->view->runs.records[r]->steps);
+        if (p->panels.group[r] == i)
+            scale_add(&panel->x, p->view->runs.records[r]->steps * width_of_step(p, r));
 }
 
 fv_status curves_set_scales(const curve_set *p, int i, figure_panel *panel, fv_error *error) {
     const fv_options *o = p->view->options;
     double left = figure_number(o, "xmin"), right = figure_number(o, "xmax");
     scale_init(&panel->x, figure_flag(o, "xlog", false));
-    panel->x.whole = p->x == NULL;
+    panel->x.whole = p->x == NULL && !p->in_flops;
     scale_init(&panel->y, figure_flag(o, "ylog", false));
     scale_init(&panel->y2, figure_flag(o, "y2log", false));
     for (int l = 0; l < p->n_lines; l++) add_to_scales(panel, &p->lines[l], left, right);

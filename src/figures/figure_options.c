@@ -122,6 +122,7 @@ static fv_status check_series(const figure_view *view, const fv_option *option, 
                            "nothing; train 1 step or more",
                            option->key, value);
     if (strpbrk(root, "*?") != NULL || is_metric(root) || strcmp(root, "step") == 0) return FV_OK;
+    if (strcmp(option->key, "x") == 0 && strcmp(value, "flops") == 0) return FV_OK;
     for (int i = 0; i < view->experiment->n_probes; i++)
         if (strcmp(view->experiment->probes[i]->name, root) == 0) return FV_OK;
     if (fv_probe_find(root) != NULL)

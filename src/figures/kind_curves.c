@@ -15,7 +15,8 @@
 static const figure_option options[] = {
     {"y", FV_OPTION_SERIES, true, NULL, "series drawn against the left axis"},
     {"y2", FV_OPTION_SERIES, false, NULL, "series drawn against a second axis on the right"},
-    {"x", FV_OPTION_ONE_SERIES, false, NULL, "`step`, or a series"},
+    {"x", FV_OPTION_ONE_SERIES, false, NULL,
+     "`step`, `flops` for the operations of training up to it, or a series"},
     {"panel", FV_OPTION_FIELDS, false, NULL,
      "one panel for each combination of these fields' values; `none` for a single panel; if not "
      "given, the fields that differ between the runs"},
@@ -83,7 +84,9 @@ static const char *axis_label(const curve_set *p, bool second) {
 
 static void name_axes(curve_set *p) {
     const fv_options *o = p->view->options;
-    const char *x = p->x ? series_label(p->view->scratch, p->x) : "training step";
+    const char *x = p->x          ? series_label(p->view->scratch, p->x)
+                    : p->in_flops ? "operations of training"
+                                  : "training step";
     p->xlabel = fv_options_text(o, "xlabel", x);
     p->ylabel = fv_options_text(o, "ylabel", axis_label(p, false));
     p->y2label = fv_options_text(o, "y2label", axis_label(p, true));
@@ -298,7 +301,8 @@ static fv_status draw(figure_view *view, fv_error *error) {
     if (status == FV_OK) status = slots_read(view, &p.slots, error);
     if (status != FV_OK) return status;
     const char *x = fv_options_text(view->options, "x", "step");
-    p.x = strcmp(x, "step") == 0 ? NULL : x;
+    p.in_flops = strcmp(x, "flops") == 0;
+    p.x = p.in_flops || strcmp(x, "step") == 0 ? NULL : x;
     name_axes(&p);
     status = plan(&p, error);
     if (status != FV_OK) return status;

@@ -40,7 +40,7 @@ static fv_status rehearse_option(const figure_view *view, rehearsal *stage, cons
         const char *value = option->values[v];
         if (is_measure)
             status = rehearse_measure(view, stage, option->key, value, error);
-        else if (strcmp(value, "step") != 0)
+        else if (strcmp(value, "step") != 0 && strcmp(value, "flops") != 0)
             status = rehearse_series(view, stage, option->key, value, error);
     }
     return status;

@@ -23,6 +23,9 @@ typedef struct measure_quantity {
     const char *help;
 } measure_quantity;
 
+// Operations of a training step; NAN where the run's model cannot be made.
+double measure_flops_per_step(const fv_record *record);
+
 const measure_quantity *measure_quantities(int *n);
 const measure_quantity *measure_quantity_find(const char *name);
 

@@ -7,6 +7,7 @@
 #include "probes/linalg.h"
 
 #include <fovea/task.h>
+#include <fovea/train.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -351,6 +352,20 @@ static double evaluate_reordered(measure_call *call) {
     return (double)changed / rows;
 }
 
+// Bytes that layer i of the list hands on from token to token.
+static double state_of(const fv_config *config, int i) {
+    const layer_type *type = layer_type_of(config->model.layers.kind[i]);
+    return type->state ? type->state(config, i) * sizeof(float) : 0;
+}
+
+static double evaluate_layer_state_bytes(measure_call *call) {
+    const fv_config *config = call->record->config;
+    double i = call->numbers[0];
+    if (i >= 0 && i < config->model.layers.n && i == floor(i)) return state_of(config, (int)i);
+    call->problem = "layers are counted from 0 in model.layers, and the run has no such one";
+    return NAN;
+}
+
 static double evaluate_ln(measure_call *call) {
     return call->numbers[0] > 0 ? log(call->numbers[0]) : NAN;
 }
@@ -415,6 +430,8 @@ static double evaluate_pow(measure_call *call) {
     X(reordered, STEPS_0, "tnn",                                                                   \
       "share of rows of width 2 with another neighbour around the circle",                         \
       "reordered('embed.W_E', 0, 100)")                                                            \
+    X(layer_state_bytes, NONE, "n", "state_bytes of one layer of model.layers, counted from 0",    \
+      "layer_state_bytes(0)")                                                                      \
     X(ln, NONE, "n", "natural logarithm", "ln(task.vocab_size) - final(loss)")                     \
     X(exp, NONE, "n", "exponential", "exp(final(loss))")                                           \
     X(sqrt, NONE, "n", "square root", "sqrt(model.n_embd)")                                        \
@@ -468,13 +485,27 @@ static double blind_perplexity(const fv_record *record) {
 }
 
 static double state_bytes(const fv_record *record) {
-    const fv_layers *layers = &record->config->model.layers;
-    double numbers = 0;
-    for (int i = 0; i < layers->n; i++) {
-        const layer_type *type = layer_type_of(layers->kind[i]);
-        if (type->state) numbers += type->state(record->config, i);
-    }
-    return numbers * sizeof(float);
+    double bytes = 0;
+    for (int i = 0; i < record->config->model.layers.n; i++) bytes += state_of(record->config, i);
+    return bytes;
+}
+
+double measure_flops_per_step(const fv_record *record) {
+    fv_step_cost cost;
+    double tokens;
+    if (record->config == NULL) return NAN;
+    return fv_step_cost_of(record->config, &cost, &tokens, NULL) == FV_OK ? cost.flops : NAN;
+}
+
+static double flops(const fv_record *record) {
+    return measure_flops_per_step(record) * record->steps;
+}
+
+static double flops_per_token(const fv_record *record) {
+    fv_step_cost cost;
+    double tokens;
+    fv_status status = fv_step_cost_of(record->config, &cost, &tokens, NULL);
+    return status == FV_OK ? cost.flops / tokens : NAN;
 }
 
 static double diverged(const fv_record *record) {
@@ -494,6 +525,12 @@ static const measure_quantity quantities[] = {
     {"blind_perplexity", false, blind_perplexity, "its perplexity"},
     {"state_bytes", false, state_bytes,
      "bytes that the layers hand on from token to token once the context is full"},
+    {"flops", false, flops,
+     "operations of training to its last step, forward and backward, as a textbook computes what "
+     "the "
+     "loss reads; a multiply-add is two"},
+    {"flops_per_step", false, measure_flops_per_step, "those of a step"},
+    {"flops_per_token", false, flops_per_token, "those of a step for each token that it reads"},
     {"diverged", false, diverged, "1 where the run diverged, else 0"},
     {"diverged_at", true, diverged_at, "the step at which it did"},
 };

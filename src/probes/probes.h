@@ -25,7 +25,8 @@
     X(position_loss)                                                                               \
     X(score_power)                                                                                 \
     X(swaps)                                                                                       \
-    X(needle_grid)
+    X(needle_grid)                                                                                 \
+    X(length_accuracy)
 
 #define FV_PROBE_DECLARE(name) extern const fv_probe probe_##name;
 FV_PROBE_LIST(FV_PROBE_DECLARE)

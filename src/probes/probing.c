@@ -31,6 +31,7 @@ struct fv_probing {
     const fv_probe **probes; // [n]
     reader *readers;         // [n_readers], each reading once
     sequence_set *sets;      // [n_sets]
+    bool alone;              // one probe, once: also one that runs measure at their end alone
 };
 
 // --- sequences ---------------------------------------------------------------------------------
@@ -228,6 +229,8 @@ fv_status fv_probing_measure(fv_probing *p, const float *params, int step, fv_re
                               .params = params,
                               .step = step,
                               .read = what_is_read(p, probe->reads)};
+        if (probe->at_end && !p->alone && step < fv_model_config_of(p->model)->train.steps)
+            continue;
         if (probe->reads != NULL && view.read == NULL) continue; // of this model there is nothing
         status = probe->measure(&view, record, error);
     }
@@ -239,6 +242,7 @@ fv_status fv_probe_measure(const fv_probe *probe, const fv_model *model, const f
     fv_probing *p;
     fv_status status = fv_probing_create(model, &probe, 1, &p, error);
     if (status != FV_OK) return status;
+    p->alone = true;
     status = fv_probing_measure(p, params, step, record, error);
     fv_probing_free(p);
     return status;

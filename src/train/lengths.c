@@ -62,3 +62,55 @@ int lengths_most_tiles(const train_lengths *lengths) {
         if (lengths->at[i].n_tiles > most) most = lengths->at[i].n_tiles;
     return most;
 }
+
+// Of a sequence of one length, for the forward pass: operations in the textbook's arrangement and
+// in this engine's.
+static fv_step_cost forward_cost(const fv_model *model) {
+    fv_step_cost cost = {0};
+    for (int i = 0; i < model->n_layers; i++) {
+        const model_layer *layer = &model->layers[i];
+        double textbook, executed, exps;
+        layer->type->cost(layer, &textbook, &executed, &exps);
+        cost.flops += 2 * textbook; // a multiply-add is two operations
+        cost.executed_flops += 2 * executed;
+        cost.exps += exps;
+    }
+    return cost;
+}
+
+fv_step_cost lengths_cost(const train_lengths *lengths, int batch_size) {
+    fv_step_cost cost = {0};
+    double share = (double)batch_size / lengths->n;
+    for (int i = 0; i < lengths->n; i++) {
+        fv_step_cost forward = forward_cost(lengths->at[i].model);
+        // The backward pass takes two products for each of the forward pass.
+        cost.flops += 3 * share * forward.flops;
+        cost.executed_flops += 3 * share * forward.executed_flops;
+        cost.exps += share * forward.exps;
+    }
+    return cost;
+}
+
+double lengths_tokens(const train_lengths *lengths, int batch_size) {
+    double tokens = 0;
+    for (int i = 0; i < lengths->n; i++) tokens += lengths->at[i].model->config.task.context_length;
+    return tokens * batch_size / lengths->n;
+}
+
+fv_status fv_step_cost_of(const fv_config *config, fv_step_cost *cost, double *tokens,
+                          fv_error *error) {
+    fv_config fresh = *config; // no training set is made
+    fresh.task.data = FV_DATA_FRESH;
+    fv_model *model;
+    train_lengths lengths;
+    fv_status status = fv_model_create(&fresh, &model, error);
+    if (status != FV_OK) return status;
+    status = lengths_create(model, &lengths, error);
+    if (status == FV_OK) {
+        *cost = lengths_cost(&lengths, config->train.batch_size);
+        *tokens = lengths_tokens(&lengths, config->train.batch_size);
+        lengths_free(&lengths);
+    }
+    fv_model_free(model);
+    return status;
+}

@@ -5,6 +5,8 @@
 
 #include "model/layers.h"
 
+#include <fovea/train.h>
+
 typedef struct train_length {
     fv_model *model; // reads sequences of this length
     task_data data;  // with the fixed training set, if the task has one
@@ -29,6 +31,9 @@ static inline const train_length *lengths_longest(const train_lengths *lengths) 
 
 // A workspace in which every length fits.
 memory_arena lengths_workspace(const train_lengths *lengths);
+// Operations of a step and tokens that it reads, the mean over all lengths.
+fv_step_cost lengths_cost(const train_lengths *lengths, int batch_size);
+double lengths_tokens(const train_lengths *lengths, int batch_size);
 // The most tiles of a batch.
 int lengths_most_tiles(const train_lengths *lengths);
 

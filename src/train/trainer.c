@@ -244,32 +244,8 @@ const fv_model *fv_trainer_model(const fv_trainer *t) {
     return t->model;
 }
 
-// Of a sequence of one length, for the forward pass: operations in the textbook's arrangement and
-// in this engine's.
-static fv_step_cost forward_cost(const fv_model *model) {
-    fv_step_cost cost = {0};
-    for (int i = 0; i < model->n_layers; i++) {
-        const model_layer *layer = &model->layers[i];
-        double textbook, executed, exps;
-        layer->type->cost(layer, &textbook, &executed, &exps);
-        cost.flops += 2 * textbook; // a multiply-add is two operations
-        cost.executed_flops += 2 * executed;
-        cost.exps += exps;
-    }
-    return cost;
-}
-
 fv_step_cost fv_trainer_cost(const fv_trainer *t) {
-    fv_step_cost cost = {0};
-    double share = (double)t->config.train.batch_size / t->lengths.n;
-    for (int i = 0; i < t->lengths.n; i++) {
-        fv_step_cost forward = forward_cost(t->lengths.at[i].model);
-        // The backward pass takes two products for each of the forward pass.
-        cost.flops += 3 * share * forward.flops;
-        cost.executed_flops += 3 * share * forward.executed_flops;
-        cost.exps += share * forward.exps;
-    }
-    return cost;
+    return lengths_cost(&t->lengths, t->config.train.batch_size);
 }
 
 #ifndef FOVEA_DOUBLE

@@ -29,7 +29,7 @@ static watch watches[3];
         return FV_OK;                                                                              \
     }                                                                                              \
     static const fv_reading reading_##i = {plan_##i, create_##i, leave, begin, take};              \
-    static const fv_probe probe_##i = {"watch", "", NULL, &reading_##i, NULL, measure};
+    static const fv_probe probe_##i = {"watch", "", NULL, &reading_##i, NULL, measure, false};
 
 static void leave(void *state) {
     (void)state;
