@@ -220,7 +220,7 @@ static void update(const train_optimizer *o, const kernel_set *kernels, int step
                    const real *gradient) {
     const muon *m = o->own;
     fv_train_config rest = *o->config;
-    rest.learning_rate = rest.adamw_rate;
+    rest.learning_rate = rest.rest_rate;
     double rest_rate = schedule_rate(&rest, step);
     train_optimizer others = *o;
     others.rate_scale = m->adam_scale;
@@ -232,7 +232,7 @@ static void update(const train_optimizer *o, const kernel_set *kernels, int step
 const optimizer_type optimizer_muon = {
     .part = {.help = "orthogonalised momentum for the matrices of layers, AdamW for all else",
              .example = "train: {optimizer: muon, learning_rate: 0.02}",
-             .reads = {FV_READS(train.muon_momentum), FV_READS(train.adamw_rate),
+             .reads = {FV_READS(train.muon_momentum), FV_READS(train.rest_rate),
                        FV_READS(train.beta1), FV_READS(train.beta2), FV_READS(train.epsilon)},
              .check = check},
     .create = create,

@@ -73,7 +73,7 @@ static void test_trajectory(void **state) {
     rig r;
     rig_open("task.vocab_size=5 task.context_length=3 model.n_embd=4 model.layers=[attention,mlp] "
              "model.d_mlp=6 model.norm=rms train.optimizer=muon train.learning_rate=0.02 "
-             "train.weight_decay=0.1 train.adamw_rate=0.003",
+             "train.weight_decay=0.1 train.rest_rate=0.003",
              &r);
     json_t *reference = read_reference();
     check_layout(r.model, json_object_get(reference, "tensors"));
@@ -96,7 +96,7 @@ static void test_trajectory(void **state) {
 // Whether a step with a gradient of ones moves every number of the tensor by the same, as AdamW does,
 // or by what an orthogonal matrix has: numbers whose squares sum up to about one.
 static bool is_moved_as_matrix(const rig *r, const fv_tensor *tensor) {
-    double square = 0, rate = r->config.train.adamw_rate;
+    double square = 0, rate = r->config.train.rest_rate;
     for (size_t k = 0; k < tensor->size; k++) {
         double moved = -(double)r->optimizer.params[tensor->offset + k] / rate;
         square += moved * moved;

@@ -137,7 +137,8 @@ static void check_together(const char *configuration) {
     fv_record alone;
     fv_record_init(&alone);
     for (int i = 0; i < n; i++)
-        if (fv_probe_check(all[i], s.model, NULL) == FV_OK) taken[n_taken++] = all[i];
+        if (!all[i]->at_end && fv_probe_check(all[i], s.model, NULL) == FV_OK)
+            taken[n_taken++] = all[i];
     fv_probing *probing;
     check_ok(fv_probing_create(s.model, taken, n_taken, &probing, NULL));
     for (int step = 0; step < 2; step++) {
