@@ -3,6 +3,7 @@ BUILD ?= build
 JOBS ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 300
+STACKS ?= 10000
 OUT ?= out/all
 CMAKE_FLAGS ?=
 
@@ -11,7 +12,7 @@ C_FILES = $(shell git ls-files '*.c' '*.h')
 CTEST = ctest --output-on-failure -j $(JOBS)
 
 .DEFAULT_GOAL = all
-.PHONY: all python test recipes gallery bench bench-scale bench-peers lint format sanitize sanitize-kernels test-arm fuzz interop interop-served interop-smollm2 interop-ruler exact faults mutations builds dist deb install clean help
+.PHONY: all python test recipes gallery bench bench-scale bench-peers lint format sanitize sanitize-kernels test-arm fuzz interop interop-served interop-smollm2 interop-ruler exact gradients faults mutations builds dist deb install clean help
 
 all: ## build the tool and the libraries into build/ (BUILD=, CMAKE_FLAGS=)
 	@cmake -S . -B $(BUILD) -DCMAKE_INSTALL_PREFIX="$(PREFIX)" $(CMAKE_FLAGS)
@@ -67,6 +68,10 @@ interop-ruler: all ## hold scores of predictions against RULER's metrics in othe
 exact: all ## hold the decoder against the lab's forward on 100 random stacks, up to 4,096 tokens
 	@cmake --build $(BUILD) -j $(JOBS) --target test_decoder
 	$(BUILD)/tests/test_decoder --whole
+
+gradients: all ## hold the gradients of random stacks against differences (STACKS=10000; a quarter of an hour)
+	@cmake --build $(BUILD) -j $(JOBS) --target double_gradient_stacks
+	FOVEA_STACKS=$(STACKS) $(BUILD)/tests/double_gradient_stacks
 
 faults: all ## make allocations, writes and disks fail; kill sweeps, interrupt drawing, flip bits of a store; ask served models through all of it
 	tests/faults/run.py $(FOVEA)

@@ -1,9 +1,10 @@
-// `fovea help`: the verbs, what help_topics.c finds, and docs/fields.md.
+// `fovea help`: the verbs, what help_topics.c finds, docs/fields.md and docs/parts.md.
 #include "help/help_topics.h"
 #include "options.h"
 #include "tool.h"
 #include "verbs.h"
 
+#include <fovea/parts_table.h>
 #include <fovea/topic.h>
 #include <stdio.h>
 #include <string.h>
@@ -51,6 +52,37 @@ static int help_markdown(void) {
     return EXIT_DONE;
 }
 
+static int help_parts(void) {
+    static fv_part_row row;
+    printf("# Parts of a model\n\n"
+           "Made by `fovea help --parts`, which tries each part in a small model: a mark is what "
+           "has just "
+           "been seen,\na blank has its reason below.\n\n");
+#define TRIED(NAME, heading, tried) printf("- %s: %s\n", heading, tried);
+    FV_CAPABILITY_LIST(TRIED)
+#undef TRIED
+    printf("\n| part |");
+#define HEADING(NAME, heading, tried) printf(" %s |", heading);
+    FV_CAPABILITY_LIST(HEADING)
+#undef HEADING
+    printf("\n|");
+    for (int c = 0; c <= FV_N_CAPABILITIES; c++) printf(" --- |");
+    for (int i = 0; fv_part_row_at(i, &row); i++) {
+        printf("\n| `%s` |", row.part);
+        for (int c = 0; c < FV_N_CAPABILITIES; c++) printf(row.can[c] ? " x |" : "  |");
+    }
+    static const char *const headings[] = {
+#define TEXT(NAME, heading, tried) heading,
+        FV_CAPABILITY_LIST(TEXT)
+#undef TEXT
+    };
+    printf("\n\n## Blanks\n\n");
+    for (int i = 0; fv_part_row_at(i, &row); i++)
+        for (int c = 0; c < FV_N_CAPABILITIES; c++)
+            if (!row.can[c]) printf("- `%s`, %s: %s\n", row.part, headings[c], row.why_not[c]);
+    return EXIT_DONE;
+}
+
 static int help_about(const char *name) {
     char *help[] = {NULL, "--help", NULL};
 #define VERB_HELP(verb, text)                                                                      \
@@ -64,12 +96,13 @@ static int help_about(const char *name) {
 }
 
 int cmd_help(int argc, char **argv) {
-    bool markdown = false;
+    bool markdown = false, parts = false;
     const tool_option options[] = {
         OPTION_FLAG("markdown", &markdown, "prints docs/fields.md, the table of all fields"),
+        OPTION_FLAG("parts", &parts, "prints docs/parts.md, what each part of a model can do"),
         OPTION_END};
     const tool_usage usage = {
-        .synopsis = "help [VERB | WORD | LIST [WORD]] [--markdown]",
+        .synopsis = "help [VERB | WORD | LIST [WORD]] [--markdown | --parts]",
         .about = "Explains a verb, or whatever is called WORD or speaks of it, also by what other "
                  "libraries call it. A LIST (one of" HELP_KINDS
                  ") is printed whole, with an example each.",
@@ -82,6 +115,7 @@ int cmd_help(int argc, char **argv) {
     int exit_code;
     if (!options_parse(argc, argv, &usage, options, &operands, &exit_code)) return exit_code;
     if (markdown) return help_markdown();
+    if (parts) return help_parts();
     if (operands.n == 0) return help_verbs();
     if (operands.n == 2) return help_topics(operands.items[0], operands.items[1]);
     return help_about(operands.items[0]);
