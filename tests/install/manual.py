@@ -23,7 +23,7 @@ CASES = [
     ("fovea repro", {"reproduce"}),
     ("fovea run --sha", {"--share"}),
     ("fovea run task.vocab", {"task.vocab_size="}),
-    ("fovea run task.name=mq", {"task.name=mqar"}),
+    ("fovea run task.name=mq", {"task.name=mqar", "task.name=mqmtar"}),
     ("fovea run model.tied=t", {"model.tied=true"}),
     ("fovea export --format saf", {"safetensors"}),
     ("fovea bench cross", {"crossover"}),

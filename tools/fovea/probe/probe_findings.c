@@ -92,12 +92,14 @@ void probe_subject_free(probe_subject *s) {
 
 // --- what it does ------------------------------------------------------------------------------
 
-// Those of all probes that take the model; the others are named on stderr.
+// Those of all probes that take the model; the others are named on stderr, but for those that only runs
+// measure, at their end.
 static int choose_probes(const fv_model *model, const fv_probe *const *all, int n,
                          const fv_probe **chosen) {
     int n_chosen = 0;
     for (int i = 0; i < n; i++) {
         fv_error why;
+        if (all[i]->at_end) continue;
         if (fv_probe_check(all[i], model, &why) == FV_OK)
             chosen[n_chosen++] = all[i];
         else
