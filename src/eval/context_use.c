@@ -190,6 +190,9 @@ static void say_what(const fv_context_use *use, const fv_use_length *at, char *t
     else if (shown && at->low > 0)
         snprintf(text, size, "What is lost at %d %s is no middle, but lies towards the %s",
                  at->length, unit, at->least.depth < 50 ? "beginning" : "end");
+    else if (shown && use->n_lengths > 1)
+        snprintf(text, size, "The middle differs, but no dip is shown at %d %s by themselves",
+                 at->length, unit);
     else
         snprintf(text, size, "No dip in the middle is shown at %d %s", at->length, unit);
 }

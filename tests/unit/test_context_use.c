@@ -268,10 +268,12 @@ static void test_words(void **state) {
     (void)state;
     static const int LOST[] = {38, 37, 36, 38, 38, 38, 24, 16, 26, 39, 36, 14, 5, 14, 38};
     static const int ALL[] = {40, 40, 40, 40, 40, 40, 40, 40, 40, 40, 40, 40, 40, 40, 40};
+    static const int SHORT[] = {39, 20, 6, 20, 39, 20, 20, 20, 20, 20};
     static const int HUMP[] = {6, 26, 36, 27, 5}, END[] = {40, 38, 25, 8, 6},
                      SLOPE[] = {34, 30, 27, 21, 15};
     expect(LOST, 3, "The middle is lost, from 4000 tokens on (p = ");
     expect(LOST + 5, 1, "The middle is lost at 1000 tokens (p = ");
+    expect(SHORT, 2, "The middle differs, but no dip is shown at 4000 tokens by themselves (p = ");
     expect(ALL, 3, "No dip in the middle is shown at 16000 tokens (p = ");
     expect(HUMP, 1, "No dip: at 1000 tokens the middle is found more often than the ends (p = ");
     expect(SLOPE, 1, "No dip in the middle is shown at 1000 tokens (p = ");
