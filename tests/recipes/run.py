@@ -27,7 +27,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
-ROOMS = ("CMakeLists.txt", "CHANGELOG.md", "cmake", "include", "src", "tools")
+ROOMS = ("CMakeLists.txt", "CHANGELOG.md", "cmake", "include", "python", "src", "tools")
 QUICK = {"task": ("include/fovea/parts/tasks.def", ".answer")}
 
 
