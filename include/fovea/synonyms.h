@@ -129,6 +129,12 @@
     S("model.normaliser", "ssmax", "scalable_softmax log_n log_n_scaling")                         \
     S("model.normaliser", "asentmax", "adaptive_scalable_entmax as_entmax scalable_entmax")        \
     S("model.normaliser", "sigmoid", "sigmoid_attention logistic")                                 \
+    S("model.selector", "none", "dense all full off false")                                        \
+    S("model.selector", "topk", "top_k token_topk top_scores")                                     \
+    S("model.selector", "block_topk", "moba block block_mean mean_pooling")                        \
+    S("model.selector", "block_max", "max max_pooling")                                            \
+    S("model.selector", "oracle_topk", "oracle true_topk")                                         \
+    S("model.selector", "random_topk", "random random_gate control")                               \
     S("model.embedding", "learned", "trainable learnt train true")                                 \
     S("model.embedding", "fixed", "frozen freeze random constant false")                           \
     S("model.embedding", "resampled", "redrawn fresh")                                             \

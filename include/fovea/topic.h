@@ -18,6 +18,7 @@ extern "C" {
     X(ACTIVATION, "activation", "activations")                                                     \
     X(SCORE, "score", "scores")                                                                    \
     X(NORMALISER, "normaliser", "normalisers")                                                     \
+    X(SELECTOR, "selector of keys", "selectors")                                                   \
     X(POSITIONS, "positional embedding", "positions")                                              \
     X(OPTIMIZER, "optimizer", "optimizers")                                                        \
     X(SCHEDULE, "schedule", "schedules")                                                           \

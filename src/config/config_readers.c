@@ -12,6 +12,10 @@ enum {
     METRICS = (1 << FV_METRIC_COUNT) - 1 - (1 << FV_METRIC_NONE),
 };
 
+// A layer of the list has a selector of its own.
+#define LAYERS_SELECT                                                                              \
+    { "model.layers", CONFIG_LAYER_OPTION(LAYER_OPTION_selector) }
+
 // What no part says, in any order.
 static const config_reader GENERAL[] = {
     {"task.zipf_alpha", {{"task.distribution", 1 << FV_DISTRIBUTION_ZIPF}}},
@@ -27,6 +31,9 @@ static const config_reader GENERAL[] = {
     {"model.embedding_noise", {{"model.embedding", 1 << FV_EMBEDDING_NOISY}}},
     {"model.init_sigma", {{"model.init", 1 << FV_INIT_NORMAL}}},
     {"model.embedding_sigma", {{"model.init", 1 << FV_INIT_POSTS}}},
+    {"model.selector_k", {{"model.selector", BY_PARTS}, LAYERS_SELECT}},
+    {"model.selector_block", {{"model.selector", BY_PARTS}, LAYERS_SELECT}},
+    {"model.selector_redraw", {{"model.selector", BY_PARTS}, LAYERS_SELECT}},
     {"train.embedding_rate",
      {{"model.embedding", LEARNED_EMBEDDING}, {"model.positions", BY_PARTS}}},
     {"train.unembedding_rate", {{"model.tied", NO}}},

@@ -55,6 +55,7 @@ typedef struct config_part {
     X(ACTIVATION, "model.activation")                                                              \
     X(SCORE, "model.score")                                                                        \
     X(NORMALISER, "model.normaliser")                                                              \
+    X(SELECTOR, "model.selector")                                                                  \
     X(POSITIONS, "model.positions")                                                                \
     X(OPTIMIZER, "train.optimizer")                                                                \
     X(SCHEDULE, "train.schedule")

@@ -6,6 +6,7 @@
 #include "model/activations.h"
 #include "model/normalisers.h"
 #include "model/positions.h"
+#include "model/selectors.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -155,6 +156,10 @@ static fv_status choose_layers(fv_decoder *d, const fv_model *model, fv_error *e
                                        .place = i,
                                        .index = layer->index,
                                        .residual = layer->residual || layer->behind.skips};
+        if (!selector_type_of((int)layer_selector(&d->config.model, i))->absent)
+            return fv_fail(error, FV_USAGE,
+                           "decoder: attention with a model.selector does not go piece by piece; "
+                           "fv_model_logits reads whole sequences");
         if (KINDS[kind]->mixes_positions) d->top = i;
     }
     return FV_OK;

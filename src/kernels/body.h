@@ -7,3 +7,4 @@
 #include "kernels/body_map.h"
 #include "kernels/body_peak.h"
 #include "kernels/body_scan.h"
+#include "kernels/body_select.h"

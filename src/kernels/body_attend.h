@@ -197,6 +197,19 @@ INLINE float softmax_factor(const kernel_attend *a) {
     return score_is_metric(a->score) ? 1 : factor_of(a);
 }
 
+// Scores of keys that are not kept are -infinity.
+INLINE void keep_row(const kernel_attend *a, float *p, keys query, int g, int part, int i) {
+    const uint16_t *kept = a->kept + ((ptrdiff_t)g * a->n_queries + i) * a->n_rows_keys;
+    vi lane = vi_set1(0);
+    UNROLL for (int l = 0; l < VW; l++) lane[l] = 1 << (part * VW + l);
+    for (int s = 0; s < 2; s++)
+        for (int j = query.first[s]; j < query.end[s]; j++) {
+            vi is_kept = (vi_set1(kept[j]) & lane) != 0;
+            vf score = vf_and(vf_load(p + j * L), is_kept);
+            vf_store(p + j * L, (vf)((vi)score | ((vi)vf_set1(-INFINITY) & ~is_kept)));
+        }
+}
+
 // Scores times the stretch of their query.
 INLINE void stretch_row(float *p, keys query, vf stretch) {
     for (int s = 0; s < 2; s++)
@@ -219,6 +232,7 @@ INLINE void weigh_rows_as(const kernel_attend *a, kernel_normaliser kind, int g,
         keys query = keys_of_query(a, row);
         hide(weights, block, query);
         if (a->stretch.data) stretch_row(weights, query, stretch_of(a, g, part, row));
+        if (a->kept) keep_row(a, weights, query, g, part, row);
         if (normaliser_rule_of(kind) == FV_RULE_THRESHOLD)
             threshold_row(kind, a->alpha, weights, query, softmax_factor(a));
         else if (normaliser_rule_of(kind) == FV_RULE_ALONE)
@@ -405,7 +419,7 @@ static head_sums attend_block_gradient(const kernel_attend_gradient *b, int g, i
     }
     for (int row = i; row < i + m; row++) {
         float *ds_row = ds.data + row * ds.row, *slopes_row = slopes.data + row * slopes.row;
-        if (is_softmax(a))
+        if (is_plain_softmax(a))
             softmax_row_gradient(ds_row, p.data + row * p.row, block, softmax_factor(a));
         else
             sums.alpha += weigh_row_back(b, g, part, row, ds_row, block);

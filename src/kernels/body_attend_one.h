@@ -149,8 +149,12 @@ ONE_WIDTHS(DEFINE_ONE)
 #undef DEFINE_ONE
 
 // What most models have, for which nothing is asked row by row.
-static bool is_softmax(const kernel_attend *a) {
+static bool is_plain_softmax(const kernel_attend *a) {
     return a->normaliser == FV_NORMALISE_SOFTMAX && a->stretch.data == NULL;
+}
+
+static bool is_softmax(const kernel_attend *a) {
+    return is_plain_softmax(a) && a->kept == NULL;
 }
 
 static bool is_one_query(const kernel_attend *a) {

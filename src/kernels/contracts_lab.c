@@ -155,6 +155,15 @@ const char *contract_attend_gradient(const kernel_attend_gradient *b) {
     return contract_attend(&b->forward);
 }
 
+const char *contract_select(const kernel_select *a) {
+    DEMAND(a->n_rows >= 0 && a->n_units >= 0 && a->k >= 0, "n_rows, n_units or k is below 0");
+    DEMAND(is_aligned(a->ranks), UNALIGNED("ranks"));
+    DEMAND(a->kept != NULL, "kept is NULL");
+    for (ptrdiff_t i = 0; i < (ptrdiff_t)a->n_rows * a->n_units * FV_LANES; i++)
+        DEMAND(!(a->ranks[i] >= 2), "a rank is 2 or more");
+    return NULL;
+}
+
 const char *contract_stretch(const kernel_stretch *a) {
     DEMAND(a->n_groups >= 0 && a->n_rows >= 0, "n_groups or n_rows is below 0");
     DEMAND(a->log_n != NULL, "log_n is NULL");

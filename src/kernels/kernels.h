@@ -34,6 +34,7 @@
       (n_rows, n_out, dy, db))                                                                     \
     X(variant, void, attend, (const kernel_attend *job), (job))                                    \
     X(variant, void, attend_gradient, (const kernel_attend_gradient *job), (job))                  \
+    X(variant, void, select, (const kernel_select *job), (job))                                    \
     X(variant, void, stretch, (const kernel_stretch *job), (job))                                  \
     X(variant, void, stretch_gradient, (const kernel_stretch_gradient *job), (job))                \
     X(variant, void, cross_entropy, (const kernel_cross_entropy *job), (job))                      \

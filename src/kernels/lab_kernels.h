@@ -70,7 +70,8 @@ typedef struct kernel_distances_gradient {
 //
 //     P[i][j] = softmax_j(score(q_i, k_j)) over the keys j that i sees;  Z[i] = sum_j P[i][j] v_j
 //
-// or what another normaliser makes of the scores. `stretch` holds a number for every query that its
+// or what another normaliser makes of the scores. Of the keys that a query sees, those that it does not
+// keep have weight 0; it must keep one of them, if it sees any. `stretch` holds a number for every query that its
 // scores are multiplied by.
 //
 // Query i sees the keys of its window, first_key[i] <= j < n_keys[i], and those of the n_sinks
@@ -93,6 +94,7 @@ typedef struct kernel_attend {
     kernel_normaliser normaliser;
     real alpha;                 // of normalisers that have it, in (1, 2]
     kernel_attend_rows stretch; // [G][n_queries][16]; data NULL: all 1
+    const uint16_t *kept; // [G][n_queries][n_rows_keys], bit l: lane l keeps the key; NULL: all do
     kernel_attend_rows q, k, v, z;
     kernel_attend_rows p; // [G][n_queries][n_rows_keys][16]; entries of unseen keys are unspecified
     kernel_attend_rows slopes; // like p: d score / d |q - k|^2; of metric scores only
@@ -118,6 +120,14 @@ typedef struct kernel_attend_gradient {
     real *dalpha;
     kernel_attend_rows dstretch;
 } kernel_attend_gradient;
+
+// Keeps the k largest of every row's ranks, lane by lane, the first among equals: bit l of kept[r][u] is
+// set where lane l keeps unit u. Ranks are below 2; one below 0 does not stand for choice.
+typedef struct kernel_select {
+    int n_rows, n_units, k;
+    const real *ranks; // [rows][units][16]
+    uint16_t *kept;    // [rows][units]
+} kernel_select;
 
 // What the scores of a query are multiplied by, 1 + beta L^gamma with beta = log(1 + exp(raw[0])),
 // gamma = 3 tanh(raw[1]) and L = log n of the query's row; 1 where L is not above 0. Rows of groups lie

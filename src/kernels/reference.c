@@ -163,7 +163,8 @@ static int next_key(const kernel_attend *a, int i, int j) {
 static void attend_query(const kernel_attend *a, int g, int i, int l) {
     real slope;
     for (EACH_KEY(a, i, j)) {
-        *at(&a->p, g, i, j, l) = score(a, g, i, j, l, &slope) * stretch_of(a, g, i, l);
+        real s = score(a, g, i, j, l, &slope) * stretch_of(a, g, i, l);
+        *at(&a->p, g, i, j, l) = keeps(a, g, i, j, l) ? s : -INFINITY;
         if (score_is_metric(a->score)) *at(&a->slopes, g, i, j, l) = slope;
     }
     weigh(a, g, i, l);

@@ -49,6 +49,11 @@ static real stretch_of(const kernel_attend *a, int g, int i, int l) {
     return a->stretch.data ? *at(&a->stretch, g, i, 0, l) : 1;
 }
 
+static bool keeps(const kernel_attend *a, int g, int i, int j, int l) {
+    if (a->kept == NULL) return true;
+    return a->kept[((ptrdiff_t)g * a->n_queries + i) * a->n_rows_keys + j] >> l & 1;
+}
+
 static real largest_score(const kernel_attend *a, int g, int i, int l) {
     real largest = -INFINITY;
     for (EACH_KEY(a, i, j)) {
@@ -213,4 +218,24 @@ void KERNEL(stretch_gradient)(const kernel_stretch_gradient *b) {
             draw[0] = log_n > 0 ? (real)(d / (1 + exp(-(double)raw[0]))) : 0;
             draw[L] = log_n > 0 ? (real)(d * s.beta * s.log_log * 3 * (1 - s.tanh * s.tanh)) : 0;
         }
+}
+
+// A unit is kept if fewer than k stand before it: larger ones, and equal ones in front of it.
+void KERNEL(select)(const kernel_select *a) {
+    for (int r = 0; r < a->n_rows; r++) {
+        const real *ranks = a->ranks + (ptrdiff_t)r * a->n_units * L;
+        for (int u = 0; u < a->n_units; u++) {
+            unsigned bits = 0;
+            for (int l = 0; l < L; l++) {
+                real rank = ranks[u * L + l];
+                int before = 0;
+                for (int other = 0; other < a->n_units; other++) {
+                    real theirs = ranks[other * L + l];
+                    before += theirs > rank || (theirs == rank && other < u);
+                }
+                bits |= (unsigned)(rank >= 0 && before < a->k) << l;
+            }
+            a->kept[(ptrdiff_t)r * a->n_units + u] = (uint16_t)bits;
+        }
+    }
 }

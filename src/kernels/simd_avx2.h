@@ -26,6 +26,9 @@ INLINE vf vf_sqrt(vf a) {
 INLINE bool vf_any_above(vf a, vf b) {
     return _mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_GT_OQ)) != 0;
 }
+INLINE unsigned vi_bits(vi mask) {
+    return (unsigned)_mm256_movemask_ps((__m256)mask);
+}
 INLINE vf vf_gather(const float *base, vi index) {
     return _mm256_i32gather_ps(base, (__m256i)index, 4);
 }

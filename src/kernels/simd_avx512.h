@@ -26,6 +26,9 @@ INLINE vf vf_sqrt(vf a) {
 INLINE bool vf_any_above(vf a, vf b) {
     return _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ) != 0;
 }
+INLINE unsigned vi_bits(vi mask) {
+    return _mm512_movepi32_mask((__m512i)mask);
+}
 INLINE vf vf_gather(const float *base, vi index) {
     return _mm512_i32gather_ps((__m512i)index, base, 4);
 }

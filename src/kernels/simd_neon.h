@@ -27,6 +27,9 @@ INLINE vf vf_sqrt(vf a) {
 INLINE bool vf_any_above(vf a, vf b) {
     return vmaxvq_u32(vcgtq_f32(a, b)) != 0;
 }
+INLINE unsigned vi_bits(vi mask) {
+    return vaddvq_u32((uint32x4_t)(mask & (vi){1, 2, 4, 8}));
+}
 INLINE vf vf_gather(const float *base, vi index) {
     return (vf){base[index[0]], base[index[1]], base[index[2]], base[index[3]]};
 }

@@ -29,6 +29,9 @@ INLINE bool vf_any_above(vf a, vf b) {
     vi above = a > b;
     return (above[0] | above[1] | above[2] | above[3]) != 0;
 }
+INLINE unsigned vi_bits(vi mask) {
+    return (mask[0] & 1u) | (mask[1] & 2u) | (mask[2] & 4u) | (mask[3] & 8u);
+}
 INLINE vf vf_gather(const float *base, vi index) {
     vf x = {0}; // compilers that do not unroll see no end to what the loop leaves unset
     UNROLL for (int i = 0; i < VW; i++) x[i] = base[index[i]];

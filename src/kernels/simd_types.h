@@ -15,7 +15,8 @@
 //   vf_gather base[index];  vw_multiply products of the low halves of 64-bit places, whose high
 //   halves are ignored;  vf_add_where_equal x + y, and vf_subtract_where_equal x - y, in the lanes
 //   where a == b, else x (a sum must not begin at -0);  vf_zero_below y, but 0 in the lanes where x
-//   is below `least`, and y where x is NaN;  vf_any_above whether a > b in any lane.
+//   is below `least`, and y where x is NaN;  vf_any_above whether a > b in any lane;  vi_bits bit l set where lane l of a
+//   comparison holds.
 #ifndef KERNELS_SIMD_TYPES_H
 #define KERNELS_SIMD_TYPES_H
 

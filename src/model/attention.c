@@ -124,6 +124,9 @@ static fv_status plan(fv_model *model, model_layer *layer, fv_error *error) {
     status = normaliser_plan_counts(layer, error);
     if (status != FV_OK) return status;
     normaliser_plan(model, layer);
+    status = selector_plan_units(layer, error);
+    if (status != FV_OK) return status;
+    selector_plan(model, layer);
     plan_buffers(model, layer);
     if (!attention_goes_by(layer, FV_ATTEND_POOLED)) token_tables_plan(model, layer);
     share_buffers(model, layer);
@@ -231,9 +234,10 @@ const layer_type layer_attention = {
              "attention(window=8 sinks=2) sees a window and first positions",
          .example =
              "model: {layers: [attention(window=8 sinks=2), attention], n_embd: 8, n_head: 2}",
-         .reads = {FV_READS(model.score), FV_READS(model.normaliser), FV_READS(model.exclude_self),
-                   FV_READS(model.residual), FV_READS(model.bias), FV_READS(model.window),
-                   FV_READS(model.sinks), FV_READS(model.d_score), FV_READS(model.n_kv_head)},
+         .reads = {FV_READS(model.score), FV_READS(model.normaliser), FV_READS(model.selector),
+                   FV_READS(model.exclude_self), FV_READS(model.residual), FV_READS(model.bias),
+                   FV_READS(model.window), FV_READS(model.sinks), FV_READS(model.d_score),
+                   FV_READS(model.n_kv_head)},
          .rules = {{"model.sinks",
                     {{"model.window", CONFIG_SET},
                      {"model.layers", CONFIG_LAYER_OPTION(LAYER_OPTION_window)}}}},

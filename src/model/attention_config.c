@@ -3,6 +3,7 @@
 #include "config/layer_list.h"
 #include "model/attention_layer.h"
 #include "model/normalisers.h"
+#include "model/selectors.h"
 
 // A whole context where the layer sees it or has sinks.
 int attention_reach(const fv_config *config, int i) {
@@ -86,9 +87,51 @@ static fv_status check_heads(const config_checking *c, int i) {
                         key, n, n_kv, n, below);
 }
 
+// The key that says what layer i has of a selector's option.
+#define KEY_OF(model, option, i)                                                                   \
+    ((model)->layers.option[i].given ? "model.layers" : "model." #option)
+
+static fv_status check_selector(const config_checking *c, int i) {
+    const fv_model_config *model = &c->config->model;
+    const int kind = (int)layer_selector(model, i), k = layer_selector_k(model, i);
+    const int context = c->config->task.context_length, block = selector_block_of(model, i);
+    if (selector_type_of(kind)->absent) return FV_OK;
+    const char *name = fv_field_find("model.selector")->choices[kind];
+    if (context > FV_KEPT_CONTEXT)
+        return check_refuse(c, KEY_OF(model, selector, i),
+                            "model.selector %s keeps the weights of all pairs of positions, which "
+                            "task.context_length %d makes too many; it allows up to %d",
+                            name, context, FV_KEPT_CONTEXT);
+    if (layer_window(model, i) > 0)
+        return check_refuse(c, KEY_OF(model, window, i),
+                            "model.selector %s chooses among all earlier positions, of which a "
+                            "window hides most; leave one of the two out",
+                            name);
+    if (block > 1 && model->exclude_self)
+        return check_refuse(c, "model.exclude_self",
+                            "model.selector %s keeps the query's own block, in which "
+                            "model.exclude_self may leave nothing; model.selector_block 1 keeps "
+                            "single keys",
+                            name);
+    if (block > context)
+        return check_refuse(c, KEY_OF(model, selector_block, i),
+                            "model.selector_block %d is more than the context has; "
+                            "task.context_length %d allows 1 to %d",
+                            block, context, context);
+    int n_units = (context + block - 1) / block;
+    if (k > n_units)
+        return check_refuse(
+            c, KEY_OF(model, selector_k, i),
+            "model.selector_k %d is more than there is to keep: task.context_length "
+            "%d has %d %s; it allows 1 to %d",
+            k, context, n_units, block > 1 ? "blocks" : "keys", n_units);
+    return FV_OK;
+}
+
 fv_status attention_check(const config_checking *c, int i) {
     const fv_model_config *model = &c->config->model;
     fv_status status = check_window(c, i);
+    if (status == FV_OK) status = check_selector(c, i);
     if (status == FV_OK) status = check_heads(c, i);
     if (status != FV_OK) return status;
     if (c->config->task.context_length > FV_KEPT_CONTEXT &&

@@ -3,6 +3,7 @@
 #include "config/layer_list.h"
 #include "model/attention_layer.h"
 #include "model/normalisers.h"
+#include "model/selectors.h"
 
 #include <stdlib.h>
 
@@ -19,11 +20,18 @@ attention_heads heads_of(const fv_model_config *config, int i) {
     return (attention_heads){config->n_head, n_kv, width, config->n_embd, n_kv * width};
 }
 
+static attention_selector selector_of(const fv_model_config *config, int i) {
+    return (attention_selector){.kind = (int)layer_selector(config, i),
+                                .k = layer_selector_k(config, i),
+                                .block = selector_block_of(config, i)};
+}
+
 fv_status attention_layer_create(model_layer *layer, int i, fv_error *error) {
     attention_layer *a = calloc(1, sizeof *a);
     if (a == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory for attention");
     a->heads = heads_of(&layer->model->config.model, i);
     a->sight = sight_of(&layer->model->config.model, i);
+    a->selector = selector_of(&layer->model->config.model, i);
     layer->own = a;
     return FV_OK;
 }
@@ -34,6 +42,7 @@ void attention_layer_free(model_layer *layer) {
     free(a->seen.first_key);
     free(a->seen.n_keys);
     free(a->log_n);
+    free(a->selector.n_units_of);
     free(a);
 }
 
@@ -86,13 +95,14 @@ static bool fits_pool(const fv_model_config *config) {
            normaliser_rule_of((kernel_normaliser)config->normaliser) != FV_RULE_ALONE;
 }
 
-// Tiles know no normaliser but softmax, no query that does not see itself, no gradient of a score's power, no wider heads, no
+// Tiles know no selector, no normaliser but softmax, no query that does not see itself, no gradient of a score's power, no wider heads, no
 // three ranges of positions, and no double precision.
 static bool fits_tiles(const model_layer *layer, attention_layer *a) {
     if (sizeof(real) != sizeof(float)) return false;
     const fv_model_config *config = &layer->model->config.model;
-    return normaliser_is_softmax(config->normaliser) && !a->sight.exclude_self &&
-           !config->score_power_learned && config->n_embd / config->n_head <= FV_MAX_HEAD_WIDTH &&
+    return !selector_present(layer) && normaliser_is_softmax(config->normaliser) &&
+           !a->sight.exclude_self && !config->score_power_learned &&
+           config->n_embd / config->n_head <= FV_MAX_HEAD_WIDTH &&
            place(&layer->out, &a->queries) && place(&layer->in, &a->keys);
 }
 

@@ -43,7 +43,11 @@ enum buffer {
     STRETCH,
     D_STRETCH,
     STRETCH_RAW,
-    D_STRETCH_RAW
+    D_STRETCH_RAW,
+    RANKS,      // [out.n][units][16] of one group
+    UNITS_KEPT, // [out.n][units] bits of one group
+    KEYS_KEPT,  // [G][out.n][keys] bits of one head
+    MEANS       // [units][d][16]
 };
 
 // Which code computes the attention itself; all give the same function.
@@ -53,7 +57,13 @@ typedef enum attention_way {
     FV_ATTEND_TILES,  // no probabilities are kept, positions in the lanes: attention_long.h
 } attention_way;
 
+typedef struct attention_selector {
+    int kind, k, block, n_units;
+    int *n_units_of; // [out.n] up to that of the query itself
+} attention_selector;
+
 typedef struct attention_layer {
+    attention_selector selector;
     attention_heads heads;
     attention_sight sight;
     seen_rows seen; // of `in`, by each position of `out`
@@ -76,6 +86,10 @@ fv_status attention_needs(const model_layer *layer, model_positions *in, fv_erro
 
 // Once `in` and `out` are known: which rows each query sees, and which way the layer takes.
 fv_status attention_plan_keys(model_layer *layer, fv_error *error);
+
+// Keys that layer i of the list keeps together, and whether it keeps all of them.
+int selector_block_of(const fv_model_config *config, int i);
+bool selector_present(const model_layer *layer);
 
 // For the descriptor (attention_config.c).
 int attention_reach(const fv_config *config, int i);

@@ -57,6 +57,7 @@ void pooled_forward(const model_layer *layer, const model_tile *tile, real *x) {
                                     head_rows(layer, carried, h, d));
         kernels->map(&carry);
         kernel_attend attend = head_arguments(layer, tile, h, x);
+        selector_choose(layer, tile, h, &attend);
         kernels->attend(&attend);
         kernel_map project = head_map(layer, tile, W_V, h, false, head_rows(layer, pooled, h, d),
                                       head_rows(layer, z, h, d_head));

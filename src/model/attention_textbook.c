@@ -50,6 +50,7 @@ static kernel_attend head_arguments(const model_layer *layer, const model_tile *
 static void heads_forward(const model_layer *layer, const model_tile *tile) {
     for (int h = 0; h < model_attention_of(layer)->heads.n; h++) {
         kernel_attend attend = head_arguments(layer, tile, h);
+        selector_choose(layer, tile, h, &attend);
         tile->kernels->attend(&attend);
     }
 }

@@ -4,6 +4,7 @@
 //     project   q, k, v of the layer's (normalised) input      attention_project.c
 //     parts     what joins them: attention_part
 //               by what scores are multiplied                  attention_normalise.c
+//               which keys each query keeps                    attention_select.c
 //     attend    z = softmax(score(q, k)) v, by one of          attention_pooled.c
 //               three ways                                     attention_textbook.c
 //     W_O       and the stream                                 attention.c
@@ -60,6 +61,13 @@ void project_keys_backward(const model_layer *layer, const model_tile *tile, rea
                            const attention_gradients *g);
 void look_up_backward(const model_layer *layer, const model_tile *tile, real *dx,
                       const attention_gradients *g);
+
+// The stage of the selector: units and memory, and the keys that the queries of head h keep among the
+// arguments of the attention kernel, whose p holds anything afterwards.
+fv_status selector_plan_units(model_layer *layer, fv_error *error);
+void selector_plan(fv_model *model, model_layer *layer);
+void selector_choose(const model_layer *layer, const model_tile *tile, int h,
+                     kernel_attend *attend);
 
 // Stages of the normaliser: what is learned and counted for it, the stretch of every query, and its
 // way back to the head's parameters and to dq.

@@ -6,6 +6,7 @@
 #include "model/layers.h"
 #include "model/normalisers.h"
 #include "model/scores.h"
+#include "model/selectors.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -84,6 +85,10 @@ const char *checkpoint_obstacle(const fv_config *config, bool widen) {
         if (layer_n_kv_head(model, i) != 0 && layer_n_kv_head(model, i) != model->n_head)
             return "heads share keys and values (model.n_kv_head), which the configuration written "
                    "for TransformerLens does not express";
+    for (int i = 0; i < model->layers.n; i++)
+        if (!selector_type_of((int)layer_selector(model, i))->absent)
+            return "its queries keep some of the keys (model.selector), which TransformerLens does "
+                   "not do";
     for (int i = 0; i < model->layers.n; i++)
         if (layer_window(model, i) > 0)
             return "a position does not attend to all before it (model.window), which the "

@@ -78,6 +78,7 @@ typedef struct model_tile {
     const kernel_set *kernels;
     const memory_arena *workspace;
     int n_groups;
+    uint32_t step, first_group; // of the batch: which random choices are its own
     const real *params;
     real *gradient; // [n_params], accumulated; NULL: forward only
     real weight;    // of each target in the loss

@@ -46,10 +46,14 @@ static const char *const SETTINGS[] = {
     "model.gate=feature",
 };
 
-// Further fields without which a part makes no sense: the first word is the part.
+// Further fields without which a part makes no sense: the first word is the part. Selectors keep as many keys
+// as leave no choice so close that the gradient's step would change it.
 static const char *const NEEDS[] = {
-    "model.selector=topk model.k=8",
-    "model.selector=block_topk model.block=8",
+    "model.selector=topk model.selector_k=8",
+    "model.selector=block_topk model.selector_block=8 model.selector_k=2",
+    "model.selector=block_max model.selector_block=8 model.selector_k=2",
+    "model.selector=oracle_topk model.selector_block=4 model.selector_k=4",
+    "model.selector=random_topk model.selector_block=8 model.selector_k=2",
 };
 
 static const config_part *const *parts_in_model(int group, const char **key, int *n) {

@@ -162,6 +162,8 @@ static void run_tiles(fv_trainer *t, random_stream stream, uint32_t step, int n_
     for (int i = first; i < last; i++) {
         int group = i * capacity, left = n_groups - group;
         tile->n_groups = left < capacity ? left : capacity;
+        tile->step = step;
+        tile->first_group = (uint32_t)group;
         data_batch(&t->length->data, stream, step, group, tile->n_groups, n_samples,
                    arena_at(tile->workspace, model->tokens),
                    arena_at(tile->workspace, model->targets));

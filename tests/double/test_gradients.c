@@ -33,7 +33,16 @@ static size_t row_of(const rig *r) {
     return (size_t)r->model->data.n_loss * L;
 }
 
-// How near any key comes to the threshold of a sparse normaliser, where weights have a kink.
+// Whether weights have a kink or a jump: a threshold, or a choice of keys.
+static bool has_margin(const fv_model_config *model) {
+    bool selects = model->selector != FV_SELECTOR_NONE;
+    for (int i = 0; i < model->layers.n; i++)
+        selects |= model->layers.selector[i].given &&
+                   (int)model->layers.selector[i].value != FV_SELECTOR_NONE;
+    return selects || normaliser_rule_of((kernel_normaliser)model->normaliser) == FV_RULE_THRESHOLD;
+}
+
+// How near any key comes to it.
 static double margin_of(const rig *r) {
     const fv_task_config *task = &r->model->config.task;
     int n_tokens = task->context_length;
@@ -60,10 +69,12 @@ static void draw_params(rig *r) {
     uint64_t random = 13;
     fv_model_init_params(r->model, 11, initial);
     n_rigs++;
-    bool sparse = normaliser_rule_of((kernel_normaliser)r->model->config.model.normaliser) ==
-                  FV_RULE_THRESHOLD;
+    enum { MOST_DRAWS = 100 };
+    int n_draws = 0;
+    bool sparse = has_margin(&r->model->config.model);
     for (bool again = false; !again || (sparse && margin_of(r) < 10 * r->step); again = true) {
         n_redrawn += again;
+        if (again) assert_true(++n_draws < MOST_DRAWS);
         for (size_t i = 0; i < n; i++) r->params[i] = initial[i] + 0.3 * noise(&random);
     }
     free(initial);
@@ -75,8 +86,7 @@ static rig rig_create(const char *words, const model_positions *top) {
     rig r = {.n_samples = config.train.batch_size, .kernels = kernels_get()};
     bool kinked = config.model.activation == FV_ACTIVATION_RELU || //
                   config.model.activation == FV_ACTIVATION_RELU2;
-    bool sparse =
-        normaliser_rule_of((kernel_normaliser)config.model.normaliser) == FV_RULE_THRESHOLD;
+    bool sparse = has_margin(&config.model);
     bool steep = config.model.readout == FV_READOUT_HARMONIC; // next to a token's own vector
     r.step = kinked ? 1e-6 : sparse ? 1e-5 : steep ? 1e-4 : 1e-3;
     check_ok(model_plan(&config, top, n_groups(&r), &r.model, NULL));
@@ -254,6 +264,34 @@ static const struct {
     {TINY "model.layers=[attention] model.normaliser=sigmoid model.bias=true", {-1}},
     {LONG "model.layers=[attention,attention] model.normaliser=sigmoid model.n_head=2 "
           "model.bias=true model.exclude_self=true task.loss=all",
+     {-1}},
+    // Selectors: of single keys and blocks, with what else weighs them.
+    {TINY "model.layers=[attention] model.selector=topk model.selector_k=2", {-1}},
+    {LONG "model.layers=[attention,attention] model.selector=topk model.selector_k=3 "
+          "model.n_head=2 model.residual=true task.loss=all",
+     {-1}},
+    {LONG "model.layers=[attention] model.selector=topk model.selector_k=9 model.exclude_self=true "
+          "model.score=euclidean task.loss=all",
+     {-1}},
+    {LONG "model.layers=[attention(selector=block_topk),attention] model.selector_k=2 "
+          "model.selector_block=4 model.positions=learned model.n_head=2 model.n_kv_head=1 "
+          "model.residual=true "
+          "task.loss=all",
+     {-1}},
+    {LONG "model.layers=[attention] model.selector=block_topk model.selector_block=3 "
+          "model.positions=learned "
+          "model.selector_k=3 model.normaliser=entmax15",
+     {-1}},
+    {LONG "model.layers=[attention] model.selector=block_max model.selector_block=5 "
+          "model.positions=learned "
+          "model.selector_k=2 model.normaliser=ssmax task.loss=all",
+     {-1}},
+    {LONG "model.layers=[attention] model.selector=oracle_topk model.selector_block=2 "
+          "model.positions=learned "
+          "model.selector_k=4 model.normaliser=sigmoid task.loss=all model.bias=true",
+     {-1}},
+    {LONG "model.layers=[attention,attention] model.selector=random_topk model.selector_k=3 "
+          "model.residual=true task.loss=all",
      {-1}},
     {TINY "model.layers=[attention] model.exclude_self=true", {-1}},
     {ALL "model.layers=[attention] model.exclude_self=true model.n_head=2", {-1}},
@@ -485,6 +523,9 @@ static void test_gradients_of_every_part(void **state) {
                                  "model.n_head=2 model.residual=true"},
         {"model.normaliser",
          ALL "model.layers=[attention] model.normaliser=%s model.window=3 model.sinks=1"},
+        {"model.selector", TINY "model.layers=[attention] model.selector=%s"},
+        {"model.selector", ALL "model.layers=[attention(selector=%s selector_k=2),attention] "
+                               "model.residual=true"},
         {"model.positions", TINY "model.layers=[attention] model.positions=%s"},
         {"model.positions", ALL "model.layers=[mlp,attention] model.positions=%s model.tied=true"},
     };
@@ -546,7 +587,9 @@ static void test_padding_leaves_no_trace(void **state) {
     ALL "model.layers=[attention,mlp,mamba,layer_norm,rms_norm] model.norm=layer model.bias=true " \
         "model.residual=true model.positions=learned model.n_head=2 model.window=2 model.sinks=1 " \
         "model.mamba_state=2 model.mamba_expand=1"
-#define THE_OTHERS ALL "model.layers=[attention,mlp] model.activation=swiglu model.readout=harmonic"
+#define THE_OTHERS                                                                                 \
+    ALL "model.layers=[attention,mlp] model.activation=swiglu model.readout=harmonic "             \
+        "model.selector=topk model.selector_k=2"
 
 static bool catches(rig *r, const fault *planted) {
     const char *worst;

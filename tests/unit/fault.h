@@ -113,6 +113,18 @@ static void fault_attend_gradient_normaliser(const kernel_attend_gradient *a) {
     fault_sound->attend_gradient(&b);
 }
 
+static void fault_attend_kept(const kernel_attend *a) {
+    kernel_attend b = *a;
+    b.kept = NULL;
+    fault_sound->attend(&b);
+}
+
+static void fault_select(const kernel_select *a) {
+    kernel_select b = *a;
+    b.k++;
+    fault_sound->select(&b);
+}
+
 // Queries take the number of keys of the one before them.
 static void fault_stretch(const kernel_stretch *a) {
     kernel_stretch b = *a;
@@ -289,6 +301,8 @@ static void fault_scan_gradient_c(const kernel_scan_gradient *a) {
     X("gradient of the first query for all", attend_gradient, fault_attend_gradient_rows)          \
     X("another normaliser", attend, fault_attend_normaliser)                                       \
     X("another normaliser", attend_gradient, fault_attend_gradient_normaliser)                     \
+    X("keeps every key", attend, fault_attend_kept)                                                \
+    X("keeps one more", select, fault_select)                                                      \
     X("counts of the query before", stretch, fault_stretch)                                        \
     X("gradient of beta for both", stretch_gradient, fault_stretch_gradient)                       \
     X("weight off by 1e-3", cross_entropy, fault_cross_entropy)                                    \

@@ -5,6 +5,7 @@
 
 #include "configurations.h"
 #include "model/scores.h"
+#include "model/selectors.h"
 #include "normaliser_truth.h"
 #include "score_truth.h"
 
@@ -74,19 +75,6 @@ static double naive_alpha(const naive *n, int layer, int h) {
     return logit ? 1.01 + 0.99 / (1 + exp(-logit[h])) : n->config->model.entmax_alpha;
 }
 
-// Scores of keys 0 .. n_keys - 1 become weights; a key that is not seen has a score of -infinity.
-static void naive_weigh(const naive *n, int layer, int h, const double *q, double *scores,
-                        int n_keys) {
-    int n_seen = 0;
-    for (int j = 0; j < n_keys; j++) n_seen += isfinite(scores[j]);
-    double stretch = naive_stretch(n, layer, h, q, n_seen);
-    for (int j = 0; j < n_keys; j++)
-        if (isfinite(scores[j])) scores[j] *= stretch;
-    double margin = normaliser_truth((kernel_normaliser)n->config->model.normaliser,
-                                     naive_alpha(n, layer, h), scores, n_keys);
-    naive_margin = fmin(naive_margin, margin);
-}
-
 // What layer i of the list says, or else the model.
 static int naive_option(const fv_layer_option *own, int of_model) {
     return own->given ? (int)own->value : of_model;
@@ -108,6 +96,91 @@ static double naive_score(const fv_model_config *config, double power, const dou
     if (kind != FV_KERNEL_HARMONIC && !config->score_power_learned) power = numbers.power;
     double floor = kind == FV_KERNEL_HARMONIC ? config->score_floor : numbers.floor, slope;
     return score_truth((score_case){kind, scale, power, floor, product, distance}, &slope);
+}
+
+// What one query of a head scores.
+typedef struct naive_query {
+    int layer, place, h, t, width;
+    double power;
+    const double *q, *k; // k of position j at k + j * d
+} naive_query;
+
+// Ranks of units by model.selector, larger is better.
+static void naive_ranks(const naive *n, const naive_query *a, int kind, int block,
+                        const double *scores, int n_keys, double *ranks) {
+    const fv_config *config = n->config;
+    double mean[512];
+    for (int u = 0; u <= a->t / block; u++) {
+        int end = (u + 1) * block < n->T ? (u + 1) * block : n->T;
+        ranks[u] = -INFINITY;
+        for (int j = u * block; j < end && j < n_keys; j++) {
+            double larger = fmax(ranks[u], scores[j]), smaller = fmin(ranks[u], scores[j]);
+            ranks[u] = larger;
+            if (kind == FV_SELECTOR_ORACLE_TOPK && isfinite(smaller))
+                ranks[u] += log1p(exp(smaller - larger));
+        }
+        if (kind != FV_SELECTOR_BLOCK_TOPK || ranks[u] == -INFINITY) continue;
+        for (int f = 0; f < a->width; f++) {
+            mean[f] = 0;
+            for (int j = u * block; j < end; j++) mean[f] += a->k[j * n->d + f] / (end - u * block);
+        }
+        ranks[u] = naive_score(&config->model, a->power, a->q, mean, a->width);
+    }
+    if (kind != FV_SELECTOR_RANDOM_TOPK) return;
+    real noise[512];
+    selector_noise((uint64_t)config->train.seed, a->layer, a->h, 0, 0, a->t, a->t / block + 1,
+                   noise, 1);
+    for (int u = 0; u <= a->t / block; u++)
+        if (ranks[u] > -INFINITY) ranks[u] = (double)noise[u];
+}
+
+// Scores of keys that the query does not keep become -infinity.
+static void naive_select(const naive *n, const naive_query *a, double *scores, int n_keys) {
+    const fv_model_config *config = &n->config->model;
+    int kind = naive_option(&config->layers.selector[a->place], config->selector);
+    int k = naive_option(&config->layers.selector_k[a->place], config->selector_k);
+    int block = naive_option(&config->layers.selector_block[a->place], config->selector_block);
+    bool kept[512] = {false};
+    double ranks[512];
+    if (kind == FV_SELECTOR_NONE || n_keys == 0) return;
+    if (kind == FV_SELECTOR_TOPK) block = 1;
+    int own = a->t / block;
+    naive_ranks(n, a, kind, block, scores, n_keys, ranks);
+    if (block > 1) {
+        kept[own] = true;
+        k--;
+    }
+    double last = INFINITY, best = -INFINITY;
+    for (int left = k; left >= 0; left--) {
+        int chosen = -1;
+        for (int u = 0; u <= own; u++)
+            if (!kept[u] && ranks[u] > -INFINITY && (chosen < 0 || ranks[u] > ranks[chosen]))
+                chosen = u;
+        if (chosen < 0) break;
+        best = ranks[chosen];
+        if (left == 0) break;
+        kept[chosen] = true;
+        last = best;
+        best = -INFINITY;
+    }
+    // The same key twice stays the same key, of which the first is kept.
+    bool tied = last - best < 1e-12;
+    if (kind != FV_SELECTOR_RANDOM_TOPK && !tied) naive_margin = fmin(naive_margin, last - best);
+    for (int j = 0; j < n_keys; j++)
+        if (!kept[j / block]) scores[j] = -INFINITY;
+}
+
+// Scores of keys 0 .. n_keys - 1 become weights; a key that is not seen has a score of -infinity.
+static void naive_weigh(const naive *n, const naive_query *a, double *scores, int n_keys) {
+    int n_seen = 0;
+    for (int j = 0; j < n_keys; j++) n_seen += isfinite(scores[j]);
+    double stretch = naive_stretch(n, a->layer, a->h, a->q, n_seen);
+    naive_select(n, a, scores, n_keys);
+    for (int j = 0; j < n_keys; j++)
+        if (isfinite(scores[j])) scores[j] *= stretch;
+    double margin = normaliser_truth((kernel_normaliser)n->config->model.normaliser,
+                                     naive_alpha(n, a->layer, a->h), scores, n_keys, n_seen);
+    naive_margin = fmin(naive_margin, margin);
 }
 
 // Attention layer `layer`, the i-th of the list.
@@ -142,7 +215,9 @@ static void naive_attention(const naive *n, int layer, int i) {
                                           width)
                             : -INFINITY;
             }
-            naive_weigh(n, layer, h, q + t * d + h * width, p, n_keys);
+            naive_weigh(
+                n, &(naive_query){layer, i, h, t, width, power, q + t * d + h * width, k + shared},
+                p, n_keys);
             for (int f = 0; f < width; f++) {
                 double sum = 0;
                 for (int j = 0; j < n_keys; j++) sum += p[j] * v[j * d + shared + f];

@@ -85,17 +85,14 @@ static inline double normaliser_bisect(kernel_normaliser kind, double alpha, con
     return low;
 }
 
-// Scores [n], -infinity of keys that are not seen, become weights. Returns how far the nearest key is
+// Scores [n], -infinity of keys that are not seen, become weights; n_seen of them count. Returns how far the nearest key is
 // from the threshold, in units of scores; infinity where there is none.
-static inline double normaliser_truth(kernel_normaliser kind, double alpha, double *scores, int n) {
+static inline double normaliser_truth(kernel_normaliser kind, double alpha, double *scores, int n,
+                                      int n_seen) {
     const normaliser_rule rule = normaliser_rule_of(kind);
     double largest = -INFINITY, sum = 0, margin = INFINITY;
-    int n_seen = 0;
-    for (int j = 0; j < n; j++) {
-        largest = fmax(largest, scores[j]);
-        n_seen += isfinite(scores[j]);
-    }
-    if (n_seen == 0) {
+    for (int j = 0; j < n; j++) largest = fmax(largest, scores[j]);
+    if (largest == -INFINITY) {
         for (int j = 0; j < n; j++) scores[j] = 0;
         return margin;
     }
@@ -108,10 +105,14 @@ static inline double normaliser_truth(kernel_normaliser kind, double alpha, doub
     }
     const double unit = normaliser_unit(kind, alpha);
     double *x = malloc(2 * sizeof(double) * (size_t)n), *sorted = x + n;
-    for (int j = 0; j < n; j++) sorted[j] = x[j] = unit * (scores[j] - largest);
+    int n_finite = 0;
+    for (int j = 0; j < n; j++) {
+        sorted[j] = x[j] = unit * (scores[j] - largest);
+        n_finite += isfinite(x[j]);
+    }
     qsort(sorted, (size_t)n, sizeof *sorted, normaliser_descending);
-    double tau = kind == FV_NORMALISE_SPARSEMAX  ? sparsemax_threshold(sorted, n_seen)
-                 : kind == FV_NORMALISE_ENTMAX15 ? entmax15_threshold(sorted, n_seen)
+    double tau = kind == FV_NORMALISE_SPARSEMAX  ? sparsemax_threshold(sorted, n_finite)
+                 : kind == FV_NORMALISE_ENTMAX15 ? entmax15_threshold(sorted, n_finite)
                                                  : normaliser_bisect(kind, alpha, x, n);
     for (int j = 0; j < n; j++) {
         margin = fmin(margin, fabs(x[j] - tau) / unit);

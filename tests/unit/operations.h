@@ -312,6 +312,18 @@ static void choose_stretch(call *c, kernel_attend *a) {
     a->stretch = (kernel_attend_rows){stretch, L, (ptrdiff_t)a->n_queries * L};
 }
 
+// Every fourth shape keeps some of the keys alone, the last that a query sees among them.
+static void choose_kept(call *c, kernel_attend *a) {
+    if ((c->shape.in + c->shape.out) % 4 != 0) return;
+    size_t n = (size_t)(2 * a->n_queries * a->n_rows_keys);
+    uint16_t *kept = (uint16_t *)(void *)input_integers(c, "kept", n, 0, 0x10000);
+    for (size_t i = 0; i < (size_t)(2 * a->n_queries); i++) {
+        int last = a->n_keys[i % (size_t)a->n_queries] - 1;
+        if (last >= 0) kept[i * (size_t)a->n_rows_keys + (size_t)last] = 0xffff;
+    }
+    a->kept = kept;
+}
+
 // shape.rows queries, shape.in key features, shape.out value features.
 static kernel_attend attend_arguments(call *c) {
     int n = c->shape.rows, d_key = c->shape.in;
@@ -328,6 +340,7 @@ static kernel_attend attend_arguments(call *c) {
     a.normaliser = choose_normaliser(c->shape);
     a.alpha = c->shape.in % 2 ? 1.5f : 1.2f + 0.8f / (float)c->shape.out;
     choose_stretch(c, &a);
+    choose_kept(c, &a);
     a.q = attend_input(c, "q", n, d_key, attend_magnitude(c));
     a.k = a.v = attend_input(c, "k", a.n_rows_keys, d_key, attend_magnitude(c));
     if (!has(c, TRANSPOSED)) a.v = attend_input(c, "v", a.n_rows_keys, d_value, 1);
@@ -391,6 +404,27 @@ static void op_attend_gradient(call *c) {
     TIMED(c, c->kernels->attend_gradient(&a));
     clear_unspecified(f);
     free(a.scratch - GUARD);
+}
+
+// shape.rows rows of shape.in units, of which shape.out are kept: equal ranks, and some that do not stand
+// for choice.
+static void op_select(call *c) {
+    int rows = c->shape.rows, in = c->shape.in;
+    size_t n = (size_t)(rows * in * L);
+    float *ranks = input(c, "ranks", 1, n, 0);
+    for (size_t i = 0; i < n; i++) {
+        ranks[i] = has(c, EQUAL) ? rintf(4 * fabsf(ranks[i])) / 4 : fabsf(ranks[i]);
+        if (noise_below(&c->random, 5) == 0) ranks[i] = -1;
+    }
+    float *kept = output(c, "kept", 1, (size_t)(rows * in + 1) / 2, 0, 0);
+    c->arrays[c->n_arrays - 1].is_exact = true;
+    memset(kept, 0, (size_t)((rows * in + 1) / 2) * sizeof *kept);
+    kernel_select a = {.n_rows = rows,
+                       .n_units = in,
+                       .k = c->shape.out,
+                       .ranks = ranks,
+                       .kept = (uint16_t *)(void *)kept};
+    TIMED(c, c->kernels->select(&a));
 }
 
 // Two groups of shape.rows queries, of which the first sees one key alone.
@@ -654,6 +688,7 @@ static void op_scan_gradient(call *c) {
     X(bias_gradient, 2e-6)                                                                         \
     X(attend, 2e-6)                                                                                \
     X(attend_gradient, 4e-6)                                                                       \
+    X(select, 0)                                                                                   \
     X(stretch, 1e-5)                                                                               \
     X(stretch_gradient, 1e-5)                                                                      \
     X(cross_entropy, 2e-6)                                                                         \

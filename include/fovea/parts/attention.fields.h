@@ -9,3 +9,6 @@ FV_FIELD(model, n_kv_head, INT, "0", 0, 1024, "heads of keys and values: head h 
 FV_LAYER_OPTION(window, ATTENTION)
 FV_LAYER_OPTION(sinks, ATTENTION)
 FV_LAYER_OPTION(n_kv_head, ATTENTION)
+FV_LAYER_OPTION(selector, ATTENTION)
+FV_LAYER_OPTION(selector_k, ATTENTION)
+FV_LAYER_OPTION(selector_block, ATTENTION)

@@ -1,0 +1,128 @@
+// The stage in which queries choose keys (selectors.h): ranks of units of one group after the other, the
+// largest kept, and what that means for keys.
+#include "config/layer_list.h"
+#include "model/attention_ways.h"
+#include "model/selectors.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const selector_type *type_of(const model_layer *layer) {
+    return selector_type_of(model_attention_of(layer)->selector.kind);
+}
+
+bool selector_present(const model_layer *layer) {
+    return !type_of(layer)->absent;
+}
+
+int selector_block_of(const fv_model_config *config, int i) {
+    bool single = selector_type_of((int)layer_selector(config, i))->single;
+    return single ? 1 : layer_selector_block(config, i);
+}
+
+fv_status selector_plan_units(model_layer *layer, fv_error *error) {
+    attention_layer *a = model_attention_of(layer);
+    if (!selector_present(layer) || a->selector.n_units_of != NULL) return FV_OK;
+    a->selector.n_units_of = malloc((size_t)layer->out.n * sizeof *a->selector.n_units_of);
+    if (a->selector.n_units_of == NULL)
+        return fv_fail(error, FV_NO_MEMORY, "out of memory for attention");
+    for (int i = 0; i < layer->out.n; i++)
+        a->selector.n_units_of[i] = layer->out.at[i] / a->selector.block + 1;
+    a->selector.n_units = a->selector.n_units_of[layer->out.n - 1];
+    return FV_OK;
+}
+
+void selector_plan(fv_model *model, model_layer *layer) {
+    const attention_layer *a = model_attention_of(layer);
+    if (!selector_present(layer)) return;
+    size_t rows = (size_t)layer->out.n, units = (size_t)a->selector.n_units;
+    size_t keys = (size_t)attention_n_keys(layer), d = (size_t)model->config.model.n_embd;
+    layer->buffer[RANKS] = arena_reserve(&model->plan, rows * units * FV_LANES, sizeof(real));
+    layer->buffer[UNITS_KEPT] = arena_reserve(&model->plan, rows * units, sizeof(uint16_t));
+    layer->buffer[KEYS_KEPT] =
+        arena_reserve(&model->plan, (size_t)model->group_capacity * rows * keys, sizeof(uint16_t));
+    if (type_of(layer)->reads_means)
+        layer->buffer[MEANS] = arena_reserve(&model->plan, units * d * FV_LANES, sizeof(real));
+}
+
+// Weights of all keys that queries see, where those of the head will be; unseen keys have 0.
+static void weigh_all(const model_tile *tile, const kernel_attend *attend) {
+    kernel_attend dense = *attend;
+    dense.d_value = 0;
+    dense.normaliser = FV_NORMALISE_SOFTMAX;
+    dense.stretch.data = NULL;
+    tile->kernels->attend(&dense);
+    for (int g = 0; g < dense.n_groups; g++)
+        for (int i = 0; i < dense.n_queries; i++)
+            for (int j = 0; j < dense.n_rows_keys; j++)
+                if (!attend_sees(&dense, i, j))
+                    memset(dense.p.data + g * dense.p.group_stride + i * dense.p.row_stride +
+                               (ptrdiff_t)j * FV_LANES,
+                           0, FV_LANES * sizeof(real));
+}
+
+// A query chooses among the units of which it sees a key; from two keys on its own is kept anyway.
+static void refuse_units(const selection *s) {
+    for (int i = 0; i < s->attend->n_queries; i++) {
+        int own = s->n_units_of[i] - 1;
+        real *ranks = s->ranks + (ptrdiff_t)i * s->n_units * FV_LANES;
+        for (int u = 0, j = 0; u < s->n_units; u++) {
+            bool seen = false;
+            for (; j < s->attend->n_rows_keys && s->key_at[j] / s->block == u; j++)
+                seen |= attend_sees(s->attend, i, j);
+            if (seen && (u != own || s->block == 1)) continue;
+            for (int l = 0; l < FV_LANES; l++) ranks[u * FV_LANES + l] = -1;
+        }
+    }
+}
+
+// What units are kept is said of their keys.
+static void keep_keys(const selection *s, const uint16_t *units, uint16_t *keys) {
+    const int n_keys = s->attend->n_rows_keys;
+    for (int i = 0; i < s->attend->n_queries; i++)
+        for (int j = 0; j < n_keys; j++) {
+            int unit = s->key_at[j] / s->block;
+            bool own = s->block > 1 && unit == s->n_units_of[i] - 1;
+            keys[(ptrdiff_t)i * n_keys + j] =
+                own ? UINT16_MAX : units[(ptrdiff_t)i * s->n_units + unit];
+        }
+}
+
+void selector_choose(const model_layer *layer, const model_tile *tile, int h,
+                     kernel_attend *attend) {
+    const attention_layer *a = model_attention_of(layer);
+    if (!selector_present(layer)) return;
+    const selector_type *type = type_of(layer);
+    uint16_t *units = arena_at(tile->workspace, layer->buffer[UNITS_KEPT]);
+    uint16_t *keys = arena_at(tile->workspace, layer->buffer[KEYS_KEPT]);
+    selection s = {.layer = layer,
+                   .tile = tile,
+                   .head = h,
+                   .block = a->selector.block,
+                   .n_units = a->selector.n_units,
+                   .query_at = layer->out.at,
+                   .key_at = layer->in.at,
+                   .attend = attend,
+                   .n_units_of = a->selector.n_units_of,
+                   .ranks = tile_buffer(tile, layer->buffer[RANKS])};
+    kernel_attend plain = *attend;
+    plain.normaliser = FV_NORMALISE_SOFTMAX;
+    plain.stretch.data = NULL;
+    plain.d_value = 0;
+    s.attend = &plain;
+    if (type->reads_means) s.means = tile_buffer(tile, layer->buffer[MEANS]);
+    if (type->reads_weights) weigh_all(tile, attend);
+    for (int g = 0; g < tile->n_groups; g++) {
+        s.group = g;
+        if (type->reads_weights) s.weights = attend->p.data + g * attend->p.group_stride;
+        type->rank(&s);
+        refuse_units(&s);
+        tile->kernels->select(&(kernel_select){.n_rows = layer->out.n,
+                                               .n_units = s.n_units,
+                                               .k = a->selector.k - (s.block > 1),
+                                               .ranks = s.ranks,
+                                               .kept = units});
+        keep_keys(&s, units, keys + (ptrdiff_t)g * layer->out.n * (ptrdiff_t)attend->n_rows_keys);
+    }
+    attend->kept = keys;
+}

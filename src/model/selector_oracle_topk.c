@@ -1,0 +1,26 @@
+// The oracle: blocks ranked by the weight that a dense softmax gives to all of their keys, so that no other
+// choice of as many keeps more of it. What a selector loses is judged against this one.
+#include "model/selectors.h"
+
+#include <string.h>
+
+static void rank(const selection *s) {
+    const kernel_attend *a = s->attend;
+    memset(s->ranks, 0, (size_t)a->n_queries * (size_t)s->n_units * FV_LANES * sizeof *s->ranks);
+    for (int i = 0; i < a->n_queries; i++)
+        for (int j = 0; j < a->n_rows_keys; j++) {
+            const real *p = s->weights + ((ptrdiff_t)i * a->n_rows_keys + j) * FV_LANES;
+            real *rank =
+                s->ranks + ((ptrdiff_t)i * s->n_units + s->key_at[j] / s->block) * FV_LANES;
+            for (int l = 0; l < FV_LANES; l++) rank[l] += p[l];
+        }
+}
+
+const selector_type selector_oracle_topk = {
+    .part = {.help = "the blocks to which a dense softmax gives most weight: an upper bound for "
+                     "other selectors",
+             .example = "model: {selector: oracle_topk, selector_block: 2, selector_k: 2}",
+             .reads = {FV_READS(model.selector_k), FV_READS(model.selector_block)}},
+    .reads_weights = true,
+    .rank = rank,
+};

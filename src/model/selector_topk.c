@@ -1,0 +1,23 @@
+// The keys of the largest scores, one by one: softmax among them (Explicit Sparse Transformer, arXiv
+// 1912.11637). Ranked by dense weights, which rise with the score.
+#include "model/selectors.h"
+
+#include <string.h>
+
+static void rank(const selection *s) {
+    const kernel_attend *a = s->attend;
+    for (int i = 0; i < a->n_queries; i++)
+        for (int j = 0; j < a->n_rows_keys; j++)
+            memcpy(s->ranks + ((ptrdiff_t)i * s->n_units + s->key_at[j]) * FV_LANES,
+                   s->weights + ((ptrdiff_t)i * a->n_rows_keys + j) * FV_LANES,
+                   FV_LANES * sizeof *s->ranks);
+}
+
+const selector_type selector_topk = {
+    .part = {.help = "the selector_k keys of the largest scores",
+             .example = "model: {selector: topk, selector_k: 2}",
+             .reads = {FV_READS(model.selector_k)}},
+    .single = true,
+    .reads_weights = true,
+    .rank = rank,
+};
