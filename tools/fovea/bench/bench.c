@@ -14,12 +14,13 @@ static double now(void) {
     return tool_seconds(CLOCK_MONOTONIC);
 }
 
-static double time_slice(void (*work)(void *), void *context, int repeats, double *running) {
-    double begun = now(), begun_running = tool_seconds(CLOCK_PROCESS_CPUTIME_ID);
+static double time_slice(bench_slices *slices, void (*work)(void *), void *context, int repeats) {
+    clockid_t clock = slices->by_thread ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC;
+    double begun = tool_seconds(clock), begun_running = tool_seconds(CLOCK_PROCESS_CPUTIME_ID);
     for (int i = 0; i < repeats; i++) work(context);
     double ran = (tool_seconds(CLOCK_PROCESS_CPUTIME_ID) - begun_running) / repeats;
-    if (ran < *running) *running = ran;
-    return (now() - begun) / repeats;
+    if (ran < slices->running) slices->running = ran;
+    return (tool_seconds(clock) - begun) / repeats;
 }
 
 static int compare(const void *a, const void *b) {
@@ -52,18 +53,19 @@ void bench_fill(float *x, size_t n) {
 
 void bench_slices_begin(bench_slices *slices, void (*work)(void *context), void *context) {
     slices->n = 0;
+    slices->by_thread = false;
     slices->running = INFINITY;
-    time_slice(work, context, 2, &slices->running); // caches, page faults
+    time_slice(slices, work, context, 2); // caches, page faults
 }
 
 void bench_slices_add(bench_slices *slices, void (*work)(void *context), void *context,
                       double seconds) {
     enum { MOST = sizeof slices->times / sizeof *slices->times };
-    double end = now() + seconds, once = time_slice(work, context, 1, &slices->running);
+    double end = now() + seconds, once = time_slice(slices, work, context, 1);
     int repeats = once > 1e-3 ? 1 : (int)(1e-3 / once) + 1;
     do {
         if (slices->n < MOST)
-            slices->times[slices->n++] = time_slice(work, context, repeats, &slices->running);
+            slices->times[slices->n++] = time_slice(slices, work, context, repeats);
     } while (slices->n < MOST && now() < end);
 }
 

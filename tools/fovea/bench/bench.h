@@ -18,6 +18,8 @@ bench_time bench_measure(void (*work)(void *context), void *context, double seco
 // The same in several turns, between which others may be timed.
 typedef struct bench_slices {
     double running; // as in bench_time
+    bool
+        by_thread; // `times` by the thread's own clock, which stops while another program has the core
     int n;
     double times[4096];
 } bench_slices;

@@ -56,6 +56,7 @@ static fv_status begin(const train_case *c, const char *kernels, double share, r
     if (status != FV_OK) return status;
     see_limits(&r->limits, share);
     bench_slices_begin(&r->slices, one_step, r->trainer);
+    r->slices.by_thread = true;
     return FV_OK;
 }
 

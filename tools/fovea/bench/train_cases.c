@@ -6,20 +6,20 @@
 
 // Parts beside their default at one size.
 #define NORMALISER(name)                                                                           \
-    { "all V64 d32 C64 L2 " #name, 64, 32, 64, 2, 128, true, false, "normaliser=" #name }
+    { "all V64 d32 C64 L2 " #name, 64, 32, 64, 2, 128, true, false, "normaliser=" #name, 0 }
 
 const train_case train_cases[] = {
-    {"last V4 d2 C4 B256", 4, 2, 4, 1, 256, false, false, NULL},
-    {"last V10 d2 C4 B256", 10, 2, 4, 1, 256, false, false, NULL},
-    {"last V100 d2 C4 B256", 100, 2, 4, 1, 256, false, false, NULL},
-    {"last V100 d2 C4 B1024", 100, 2, 4, 1, 1024, false, false, NULL},
-    {"last V100 d10 C4 B256", 100, 10, 4, 1, 256, false, false, NULL},
-    {"last V100 d10 C100 B256", 100, 10, 100, 1, 256, false, false, NULL},
-    {"last V1000 d2 C3 B256", 1000, 2, 3, 1, 256, false, false, NULL},
-    {"all V4 d2 C4 L1", 4, 2, 4, 1, 128, true, false, NULL},
-    {"all V8 d8 C8 L1", 8, 8, 8, 1, 128, true, false, NULL},
-    {"all V16 d16 C16 L2", 16, 16, 16, 2, 128, true, false, NULL},
-    {"all V64 d32 C32 L2", 64, 32, 32, 2, 128, true, false, NULL},
+    {"last V4 d2 C4 B256", 4, 2, 4, 1, 256, false, false, NULL, 0},
+    {"last V10 d2 C4 B256", 10, 2, 4, 1, 256, false, false, NULL, 0},
+    {"last V100 d2 C4 B256", 100, 2, 4, 1, 256, false, false, NULL, 0},
+    {"last V100 d2 C4 B1024", 100, 2, 4, 1, 1024, false, false, NULL, 0},
+    {"last V100 d10 C4 B256", 100, 10, 4, 1, 256, false, false, NULL, 0},
+    {"last V100 d10 C100 B256", 100, 10, 100, 1, 256, false, false, NULL, 0},
+    {"last V1000 d2 C3 B256", 1000, 2, 3, 1, 256, false, false, NULL, 0},
+    {"all V4 d2 C4 L1", 4, 2, 4, 1, 128, true, false, NULL, 0},
+    {"all V8 d8 C8 L1", 8, 8, 8, 1, 128, true, false, NULL, 0},
+    {"all V16 d16 C16 L2", 16, 16, 16, 2, 128, true, false, NULL, 0},
+    {"all V64 d32 C32 L2", 64, 32, 32, 2, 128, true, false, NULL, 0},
     NORMALISER(softmax),
     NORMALISER(sparsemax),
     NORMALISER(entmax15),
@@ -27,14 +27,28 @@ const train_case train_cases[] = {
     NORMALISER(ssmax),
     NORMALISER(asentmax),
     NORMALISER(sigmoid),
-    {"all V64 d64 C64 L2", 64, 64, 64, 2, 128, true, false, NULL},
-    {"all V1000 d256 C64 L2", 1000, 256, 64, 2, 128, true, false, NULL},
-    {"recall V64 d32 C65 L2", 64, 32, 65, 2, 256, false, true, NULL},
-    {"recall V64 d80 C65 L2", 64, 80, 65, 2, 256, false, true, NULL},
-    {"recall V64 d256 C65 L2", 64, 256, 65, 2, 256, false, true, NULL},
+    {"all V64 d64 C64 L2", 64, 64, 64, 2, 128, true, false, NULL, 0},
+    {"all V1000 d256 C64 L2", 1000, 256, 64, 2, 128, true, false, NULL, 0},
+    {"recall V64 d32 C65 L2", 64, 32, 65, 2, 256, false, true, NULL, 0},
+    {"recall V64 d80 C65 L2", 64, 80, 65, 2, 256, false, true, NULL, 0},
+    {"recall V64 d256 C65 L2", 64, 256, 65, 2, 256, false, true, NULL, 0},
+    {"gpt V27 d16 C16 H4", 27, 16, 16, 1, 16, true, true, NULL, 4},
+    {"gpt V27 d32 C16 H4", 27, 32, 16, 1, 16, true, true, NULL, 4},
+    {"gpt V27 d64 C16 H4", 27, 64, 16, 1, 16, true, true, NULL, 4},
+    {"gpt V27 d128 C16 H8", 27, 128, 16, 1, 16, true, true, NULL, 8},
 };
 
 const size_t n_train_cases = sizeof train_cases / sizeof *train_cases;
+
+static void make_gpt(const train_case *c, fv_config *config) {
+    config->task.name = FV_TASK_INDUCTION;
+    config->model.n_head = c->n_head;
+    config->model.norm = FV_NORM_RMS;
+    config->model.activation = FV_ACTIVATION_RELU;
+    config->model.layers.n = 2 * c->n_layers;
+    for (int i = 0; i < 2 * c->n_layers; i++)
+        config->model.layers.kind[i] = i % 2 == 0 ? FV_LAYER_ATTENTION : FV_LAYER_MLP;
+}
 
 fv_config train_case_config(const train_case *c) {
     fv_config config;
@@ -54,5 +68,6 @@ fv_config train_case_config(const train_case *c) {
         snprintf(key, sizeof key, "model.%.*s", length, c->part);
         fv_config_set(&config, key, c->part + length + 1, NULL);
     }
+    if (c->n_head > 0) make_gpt(c, &config);
     return config;
 }

@@ -12,6 +12,8 @@ typedef struct train_case {
     bool all_positions; // loss at every position, learned positions
     bool residual;      // with learned positions
     const char *part;   // "normaliser=sparsemax" of the model, or NULL
+    int n_head; // 0: one, and attention alone; else a small GPT on induction: an MLP of four
+                // times the width behind each attention, RMS norms, relu
 } train_case;
 
 extern const train_case train_cases[];
