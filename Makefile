@@ -31,8 +31,8 @@ bench: all ## time training steps against this machine's measured limits
 bench-scale: all ## time the start, 100,000 short runs, their store and figures (RUNS=100000)
 	scripts/scale.py $(FOVEA) --runs $(or $(RUNS),100000)
 
-bench-peers: all ## time the same steps in PyTorch and JAX, and print the ratios (BUDGET=800 seconds)
-	tests/peers/run.sh $(FOVEA) $(BUILD)/peers $(if $(BUDGET),--budget $(BUDGET))
+bench-peers: all ## time the same steps in PyTorch and JAX, and print the ratios (BUDGET=800 seconds, ISA=avx2)
+	tests/peers/run.sh $(FOVEA) $(BUILD)/peers $(if $(BUDGET),--budget $(BUDGET)) $(if $(ISA),--isa $(ISA))
 
 lint: all ## check formatting, and run clang-tidy, cppcheck and shellcheck where installed
 	scripts/lint.sh $(BUILD)

@@ -1,7 +1,7 @@
 """Times one training step (fresh data, forward, backward, Adam) in Fovea, PyTorch and JAX.
 
 The cases are those that `fovea bench train` itself times. Everything runs on one core, on one thread,
-with AVX-512 allowed to every peer and no spinning threads. A case goes round by round, each round one
+with AVX-512 allowed to every peer, or nobody anything above AVX2 (--isa), and no spinning threads. A case goes round by round, each round one
 slice of every contender in turn (A B C ... A B C ... A), so that a drifting clock or a busy neighbour
 hits all alike; a slice gives the median of its repetitions, and a contender's result is its best
 slice. Writes peers.json and peers.md into the folder given by --out and prints the table.
@@ -31,28 +31,42 @@ COLUMNS = [
 ]
 
 
-def peer_environment(folder):
+# What limits each contender to an instruction set: Fovea's kernels, and the peers' own switches.
+LIMITS = {
+    "avx512": {"FOVEA_CPU": "avx512", "ATEN_CPU_CAPABILITY": "avx512"},
+    "avx2": {
+        "FOVEA_CPU": "avx2",
+        "ATEN_CPU_CAPABILITY": "avx2",
+        "ONEDNN_MAX_CPU_ISA": "AVX2",
+        "DNNL_MAX_CPU_ISA": "AVX2",
+        "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+    },
+}
+
+
+def peer_environment(folder, isa):
+    widest = " --xla_cpu_max_isa=AVX2" if isa == "avx2" else ""
     return dict(
         os.environ,
+        **LIMITS[isa],
         OMP_NUM_THREADS="1",
         OMP_WAIT_POLICY="passive",
-        ATEN_CPU_CAPABILITY="avx512",
         CUDA_VISIBLE_DEVICES="",
-        TORCHINDUCTOR_CACHE_DIR=str(folder / "inductor"),
+        TORCHINDUCTOR_CACHE_DIR=str(folder / f"inductor-{isa}"),
         TORCHINDUCTOR_COMPILE_THREADS="1",
         JAX_PLATFORMS="cpu",
-        XLA_FLAGS="--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
+        XLA_FLAGS="--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1" + widest,
     )
 
 
 class Worker:
     """A peer's process, on one core."""
 
-    def __init__(self, framework, core, folder):
+    def __init__(self, framework, core, folder, isa):
         self.log = open(folder / f"{framework}.log", "w")
         self.process = subprocess.Popen(
             ["taskset", "-c", str(core), sys.executable, str(HERE / "worker.py"), framework],
-            env=peer_environment(folder), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            env=peer_environment(folder, isa), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=self.log, text=True,
         )
         hello = self.receive()
@@ -76,11 +90,13 @@ class Worker:
 
 
 class Fovea:
-    def __init__(self, tool, core):
+    def __init__(self, tool, core, isa):
         self.command = ["taskset", "-c", str(core), tool, "bench", "train", "--json"]
+        self.environment = dict(os.environ, **LIMITS[isa])
 
     def rows(self, *options):
-        done = subprocess.run([*self.command, *options], stdout=subprocess.PIPE, check=True, text=True)
+        done = subprocess.run([*self.command, *options], stdout=subprocess.PIPE, check=True, text=True,
+                              env=self.environment)
         return [json.loads(line) for line in done.stdout.splitlines()]
 
     def slice(self, name):
@@ -91,7 +107,7 @@ class Fovea:
 def flops(case):
     """Dense operations of one step; used to size what the peers do at once, not to judge."""
     width, context = case["width"], case["context"]
-    layer = 8 * width * width + 4 * context * width
+    layer = (24 if case["gpt"] else 8) * width * width + 4 * context * width
     rows = case["batch"] * context
     return 3 * rows * (case["layers"] * layer + 2 * width * case["vocab"])
 
@@ -104,7 +120,9 @@ def case_of(row):
         "vocab": config["task.vocab_size"],
         "width": config["model.n_embd"],
         "context": config["task.context_length"],
-        "layers": len(config["model.layers"]),
+        "layers": config["model.layers"].count("attention"),
+        "gpt": "mlp" in config["model.layers"],  # on induction, with RMS norms
+        "heads": config["model.n_head"] if "mlp" in config["model.layers"] else 0,
         "positions": config["model.positions"] != "none",
         "residual": config["model.residual"],
         "last_only": config["task.loss"] == "last",
@@ -189,16 +207,17 @@ def main():
     parser.add_argument("tool", help="the fovea binary")
     parser.add_argument("--out", type=Path, required=True, help="folder for caches and results")
     parser.add_argument("--budget", type=float, default=800, help="seconds for the whole table")
+    parser.add_argument("--isa", choices=LIMITS, default="avx512", help="the widest instructions")
     parser.add_argument("--only", default="", help="only cases whose name this regular expression finds")
     options = parser.parse_args()
 
     core = max(os.sched_getaffinity(0))
     end = time.monotonic() + options.budget
-    fovea = Fovea(options.tool, core)
+    fovea = Fovea(options.tool, core, options.isa)
     cases = [case_of(row) for row in fovea.rows("--seconds", "0.01")]
     cases = [case for case in cases if re.search(options.only, case["name"])]
-    workers = [Worker(framework, core, options.out) for framework in ("torch", "jax")]
-    machine = {"cpu": cpu_model(), "core": core}
+    workers = [Worker(framework, core, options.out, options.isa) for framework in ("torch", "jax")]
+    machine = {"cpu": cpu_model(), "core": core, "isa": options.isa}
     for worker in workers:
         machine.update(worker.facts)
     print(", ".join(f"{key} {value}" for key, value in machine.items()), file=sys.stderr)

@@ -12,42 +12,72 @@ LEARNING_RATE, BETA1, BETA2, EPSILON = 1e-3, 0.9, 0.999, 1e-8
 
 def initial_parameters(key, case):
     vocab, width = case["vocab"], case["width"]
-    keys = iter(jax.random.split(key, 3 + 4 * case["layers"]))
+    keys = iter(jax.random.split(key, 3 + 6 * case["layers"]))
     bound = 1 / math.sqrt(width)
 
     def linear(n_in, n_out):
         return jax.random.uniform(next(keys), (n_in, n_out), jnp.float32, -bound, bound)
 
+    def block():
+        weights = {name: linear(width, width) for name in "qkvo"}
+        if case["gpt"]:
+            weights.update(
+                inner=linear(width, 4 * width), outer=linear(4 * width, width) / 2,
+                attention_norm=jnp.ones(width), mlp_norm=jnp.ones(width),
+            )
+        return weights
+
     return {
         "embed": jax.random.normal(next(keys), (vocab, width)),
         "positions": jax.random.normal(next(keys), (case["context"], width)),
-        "layers": [
-            {name: linear(width, width) for name in "qkvo"} for _ in range(case["layers"])
-        ],
+        "layers": [block() for _ in range(case["layers"])],
+        "norm": jnp.ones(width),
         "unembed": linear(width, vocab),
     }
 
 
-def mean_loss(parameters, tokens, case):
+def draw(key, case):
+    """Tokens [B][T], the first position with a loss, and targets from there on."""
+    batch, context = case["batch"], case["context"]
+    if case["gpt"]:  # induction: half a sequence twice
+        half = jax.random.randint(key, (batch, context // 2), 0, case["vocab"])
+        return jnp.concatenate((half, half), -1), context // 2, jnp.roll(half, -1, -1)
+    tokens = jax.random.randint(key, (batch, context), 0, case["vocab"])
+    first = context - 1 if case["last_only"] else 0
+    return tokens, first, tokens[:, first:]
+
+
+def mean_loss(parameters, tokens, first, targets, case):
     batch, context = tokens.shape
-    width, last_only = case["width"], case["last_only"]
+    width, heads, gpt = case["width"], max(1, case["heads"]), case["gpt"]
     if case["one_hot"]:  # its backward is a matrix product in place of a scatter
         x = jax.nn.one_hot(tokens, case["vocab"]) @ parameters["embed"]
     else:
         x = parameters["embed"][tokens]
     if case["positions"]:
         x = x + parameters["positions"]
+
+    def norm(x, weight):
+        return x * jax.lax.rsqrt(jnp.mean(x * x, -1, keepdims=True) + 1e-5) * weight if gpt else x
+
+    def split(x):
+        return x.reshape(batch, -1, heads, width // heads)
+
     for layer, weights in enumerate(parameters["layers"]):
-        pruned = last_only and layer == case["layers"] - 1
-        stream = x[:, -1:] if pruned else x
-        q, k, v = stream @ weights["q"], x @ weights["k"], x @ weights["v"]
-        scores = jnp.einsum("bqd,bkd->bqk", q, k) / math.sqrt(width)
-        if not pruned:
-            scores = jnp.where(jnp.tri(context, dtype=bool), scores, -jnp.inf)
-        out = jnp.einsum("bqk,bkd->bqd", jax.nn.softmax(scores), v) @ weights["o"]
-        x = stream + out if case["residual"] else out
-    logits = x @ parameters["unembed"]
-    targets = tokens[:, -1:] if last_only else tokens
+        start = first if layer == case["layers"] - 1 else 0
+        normed = norm(x, weights["attention_norm"] if gpt else None)
+        q = split(normed[:, start:] @ weights["q"])
+        k, v = split(normed @ weights["k"]), split(normed @ weights["v"])
+        scores = jnp.einsum("bqhd,bkhd->bhqk", q, k) / math.sqrt(width / heads)
+        if start < context - 1:
+            scores = jnp.where(jnp.tri(context, dtype=bool)[start:], scores, -jnp.inf)
+        z = jnp.einsum("bhqk,bkhd->bqhd", jax.nn.softmax(scores), v)
+        out = z.reshape(batch, -1, width) @ weights["o"]
+        x = x[:, start:] + out if case["residual"] else out
+        if gpt:
+            hidden = jax.nn.relu(norm(x, weights["mlp_norm"]) @ weights["inner"])
+            x = x + hidden @ weights["outer"]
+    logits = norm(x, parameters["norm"]) @ parameters["unembed"]
     picked = jnp.take_along_axis(logits, targets[..., None], axis=-1)[..., 0]
     return jnp.mean(jax.nn.logsumexp(logits, axis=-1) - picked)
 
@@ -55,9 +85,8 @@ def mean_loss(parameters, tokens, case):
 def train_step(state, _, case):
     parameters, first, second, step, key = state
     key, data_key = jax.random.split(key)
-    shape = (case["batch"], case["context"])
-    tokens = jax.random.randint(data_key, shape, 0, case["vocab"])
-    loss, gradient = jax.value_and_grad(mean_loss)(parameters, tokens, case)
+    tokens, start, targets = draw(data_key, case)
+    loss, gradient = jax.value_and_grad(mean_loss)(parameters, tokens, start, targets, case)
     step = step + 1
     rate = LEARNING_RATE / (1 - BETA1**step)
     root = jnp.sqrt(1 - BETA2**step)

@@ -22,9 +22,22 @@ def above_diagonal(n):
     return torch.triu(torch.ones(n, n, dtype=torch.bool), diagonal=1)
 
 
+def draw(case, *models):
+    """Tokens [...][B][T], the first position with a loss, and targets from there on."""
+    shape = (*models, case["batch"])
+    if case["gpt"]:  # induction: half a sequence twice
+        half = torch.randint(case["vocab"], (*shape, case["context"] // 2))
+        return torch.cat((half, half), -1), case["context"] // 2, half.roll(-1, -1)
+    tokens = torch.randint(case["vocab"], (*shape, case["context"]))
+    first = case["context"] - 1 if case["last_only"] else 0
+    return tokens, first, tokens[..., first:]
+
+
 class Attention(nn.Module):
-    def __init__(self, width, context, residual):
+    def __init__(self, width, context, residual, heads):
         super().__init__()
+        self.heads = heads
+        self.norm = nn.RMSNorm(width, elementwise_affine=True) if heads else nn.Identity()
         self.register_buffer("hidden", above_diagonal(context))
         self.query = nn.Linear(width, width, bias=False)
         self.key = nn.Linear(width, width, bias=False)
@@ -32,12 +45,28 @@ class Attention(nn.Module):
         self.output = nn.Linear(width, width, bias=False)
         self.residual = residual
 
+    def split(self, x):
+        return x.unflatten(-1, (self.heads, -1)).transpose(-2, -3) if self.heads else x
+
     def forward(self, x):
-        q, k, v = self.query(x), self.key(x), self.value(x)
-        scores = q @ k.transpose(-2, -1) / math.sqrt(x.shape[-1])
+        normed = self.norm(x)
+        q, k, v = (self.split(f(normed)) for f in (self.query, self.key, self.value))
+        scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
         weights = scores.masked_fill(self.hidden, float("-inf")).softmax(dim=-1)
-        out = self.output(weights @ v)
+        z = weights @ v
+        out = self.output(z.transpose(-2, -3).flatten(-2) if self.heads else z)
         return x + out if self.residual else out
+
+
+class Mlp(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.norm = nn.RMSNorm(width)
+        self.inner = nn.Linear(width, 4 * width, bias=False)
+        self.outer = nn.Linear(4 * width, width, bias=False)
+
+    def forward(self, x):
+        return x + self.outer(self.inner(self.norm(x)).relu())
 
 
 class Model(nn.Module):
@@ -47,10 +76,15 @@ class Model(nn.Module):
         self.positions = None
         if case["positions"]:
             self.positions = nn.Parameter(torch.randn(case["context"], case["width"]))
-        self.layers = nn.ModuleList(
-            Attention(case["width"], case["context"], case["residual"])
-            for _ in range(case["layers"])
-        )
+        self.layers = nn.ModuleList()
+        for _ in range(case["layers"]):
+            self.layers.append(
+                Attention(case["width"], case["context"], case["residual"], case["heads"])
+            )
+            if case["gpt"]:
+                self.layers.append(Mlp(case["width"]))
+        if case["gpt"]:
+            self.layers.append(nn.RMSNorm(case["width"]))
         self.unembed = nn.Linear(case["width"], case["vocab"], bias=False)
 
     def forward(self, tokens):
@@ -73,12 +107,9 @@ class Eager:
     def run(self, steps):
         case = self.case
         for _ in range(steps):
-            tokens = torch.randint(case["vocab"], (case["batch"], case["context"]))
-            logits = self.model(tokens)
-            if case["last_only"]:
-                loss = F.cross_entropy(logits[:, -1], tokens[:, -1])
-            else:
-                loss = F.cross_entropy(logits.flatten(0, 1), tokens.flatten())
+            tokens, first, targets = draw(case)
+            logits = self.model(tokens)[:, first:]
+            loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten())
             self.optimizer.zero_grad()
             loss.backward()
             self.optimizer.step()
@@ -96,33 +127,54 @@ def initial_parameters(case, models):
         for name in "qkvo":
             weight = torch.empty(models, width, width).uniform_(-bound, bound)
             parameters[f"{name}{layer}"] = weight
+        if case["gpt"]:
+            for name in ("a", "m"):  # norms in front of attention and MLP
+                parameters[f"{name}{layer}"] = torch.ones(models, width)
+            inner = torch.empty(models, width, 4 * width).uniform_(-bound, bound)
+            outer = torch.empty(models, 4 * width, width).uniform_(-bound / 2, bound / 2)
+            parameters.update({f"i{layer}": inner, f"u{layer}": outer})
+    if case["gpt"]:
+        parameters["norm"] = torch.ones(models, width)
     parameters["unembed"] = torch.empty(models, width, vocab).uniform_(-bound, bound)
     return parameters
 
 
-def stacked_loss(parameters, tokens, hidden, case):
+def stacked_loss(parameters, tokens, first, targets, hidden, case):
     """Sum over models of each one's mean loss. tokens [M][B][T], hidden [T][T] above the diagonal."""
     models, batch, context = tokens.shape
-    width, last_only = case["width"], case["last_only"]
+    width, heads, gpt = case["width"], max(1, case["heads"]), case["gpt"]
     rows = tokens + case["vocab"] * torch.arange(models)[:, None, None]
     x = F.embedding(rows, parameters["embed"].flatten(0, 1))
     if case["positions"]:
         x = x + parameters["positions"][:, None]
 
     def linear(a, name):
-        return torch.bmm(a.reshape(models, -1, width), parameters[name]).view(*a.shape[:-1], -1)
+        flat = a.reshape(models, -1, a.shape[-1])
+        return torch.bmm(flat, parameters[name]).view(*a.shape[:-1], -1)
+
+    def norm(a, name):
+        if not gpt:
+            return a
+        return F.rms_norm(a, (width,)) * parameters[name][:, None, None]
+
+    def split(a):
+        return a.unflatten(-1, (heads, -1)).transpose(2, 3) if heads > 1 else a
 
     for layer in range(case["layers"]):
-        pruned = last_only and layer == case["layers"] - 1
-        stream = x[:, :, -1:] if pruned else x
-        q, k, v = linear(stream, f"q{layer}"), linear(x, f"k{layer}"), linear(x, f"v{layer}")
-        scores = q @ k.transpose(-2, -1) / math.sqrt(width)
-        if not pruned:
-            scores = scores.masked_fill(hidden, float("-inf"))
-        out = linear(scores.softmax(dim=-1) @ v, f"o{layer}")
-        x = stream + out if case["residual"] else out
-    logits = linear(x, "unembed")
-    targets = tokens[:, :, -1:] if last_only else tokens
+        last = layer == case["layers"] - 1
+        start = first if last else 0
+        normed = norm(x, f"a{layer}")
+        q = split(linear(normed[:, :, start:], f"q{layer}"))
+        k, v = split(linear(normed, f"k{layer}")), split(linear(normed, f"v{layer}"))
+        scores = q @ k.transpose(-2, -1) / math.sqrt(width / heads)
+        if start < context - 1:
+            scores = scores.masked_fill(hidden[start:], float("-inf"))
+        z = scores.softmax(dim=-1) @ v
+        out = linear(z.transpose(2, 3).flatten(-2) if heads > 1 else z, f"o{layer}")
+        x = x[:, :, start:] + out if case["residual"] else out
+        if gpt:
+            x = x + linear(linear(norm(x, f"m{layer}"), f"i{layer}").relu(), f"u{layer}")
+    logits = linear(norm(x, "norm"), "unembed")
     losses = F.cross_entropy(logits.flatten(0, 2), targets.flatten(), reduction="none")
     return losses.view(models, -1).mean(dim=1).sum()
 
@@ -143,9 +195,7 @@ class Stacked:
     def run(self, steps):
         case = self.case
         for _ in range(steps):
-            shape = (self.models, case["batch"], case["context"])
-            tokens = torch.randint(case["vocab"], shape)
-            loss = stacked_loss(self.parameters, tokens, self.hidden, case)
+            loss = stacked_loss(self.parameters, *draw(case, self.models), self.hidden, case)
             self.optimizer.zero_grad()
             loss.backward()
             self.optimizer.step()
@@ -167,8 +217,8 @@ class Compiled:
         gradient = torch.func.grad_and_value(stacked_loss)
 
         def train_step(parameters, first, second, step):
-            tokens = torch.randint(case["vocab"], (models, case["batch"], context))
-            gradients, loss = gradient(parameters, tokens, hidden, case)
+            tokens, start, targets = draw(case, models)
+            gradients, loss = gradient(parameters, tokens, start, targets, hidden, case)
             step.add_(1)
             rate = LEARNING_RATE / (1 - BETA1**step)
             root = torch.sqrt(1 - BETA2**step)
