@@ -27,7 +27,8 @@ typedef enum fv_type {
     FV_TYPE_BOOL,
     FV_TYPE_CHOICE,
     FV_TYPE_INTS,
-    FV_TYPE_LAYERS
+    FV_TYPE_LAYERS,
+    FV_TYPE_TEXT
 } fv_type;
 
 // One row of the field table.
@@ -81,7 +82,7 @@ FV_API fv_status fv_config_check(const fv_config *config, fv_error *error);
 FV_API int fv_config_numerics(const fv_config *config);
 
 // The identity of a run, which names its result bit for bit: 16 hexadecimal digits, a hash of every
-// field whose value is not its default, of fv_config_numerics and of the arithmetic
+// field whose value is not its default (but task.path, for which task.digest stands), of fv_config_numerics and of the arithmetic
 // (fv_kernels_arithmetic of machine.h for a run of this process). What is measured of a run, its
 // probes, is no part of it.
 FV_API void fv_config_id(const fv_config *config, fv_arithmetic arithmetic, char id[17]);

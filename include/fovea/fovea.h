@@ -13,6 +13,7 @@
 #include <fovea/cost.h>
 #include <fovea/cost_devices.h>
 #include <fovea/cost_measured.h>
+#include <fovea/custom_task.h>
 #include <fovea/decode.h>
 #include <fovea/experiment.h>
 #include <fovea/figure.h>

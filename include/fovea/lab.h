@@ -38,6 +38,9 @@ typedef struct fv_lab_options {
     void (*on_progress)(void *context, const fv_lab_progress *progress); // some times a second
     void (*on_run)(void *context, const fv_record *record, bool cached); // each run, stored
     void (*on_notice)(void *context, const char *text); // a sentence: why a run is trained again
+    // A run failed, `i` in the sweep. With it the others go on, and such runs have no record; with
+    // NULL the first failure ends the sweep. Lack of memory always does.
+    void (*on_failed)(void *context, int i, const fv_error *failure);
     void *context;
 } fv_lab_options;
 
@@ -45,7 +48,7 @@ typedef struct fv_lab_options {
 // run that was not measured by a probe of the experiment is trained again and replaced, and said to
 // be (on_notice). With fewer runs than jobs the threads share runs. *records receives the records
 // of all runs in the sweep's order (an array of n_runs pointers, freed with fv_records_free), NULL
-// for those of other shares. With NULL for `records` none is kept, so that a sweep of any length
+// for those of other shares and for failed ones. With NULL for `records` none is kept, so that a sweep of any length
 // takes some 100 bytes a run; on_run is then told of stored runs in the order in which they were
 // stored, with the last points of their curves only. When interrupted, finished runs are stored and
 // FV_INTERRUPTED comes back.

@@ -60,7 +60,7 @@ FV_API fv_status fv_model_patterns(const fv_model *model, const float *params,
 
 // Test sequences of the model's task: tokens [n][T] and targets [n][n_loss_positions] (-1: none),
 // drawn from the stream of `seed` that training never uses, starting at sequence `first`. Fails
-// only with FV_NO_MEMORY.
+// with FV_NO_MEMORY, and as custom tasks do (custom_task.h): FV_USAGE where the task is not known.
 FV_API fv_status fv_model_test_data(const fv_model *model, uint64_t seed, uint64_t first, int n,
                                     int32_t *tokens, int32_t *targets);
 

@@ -18,9 +18,13 @@ FV_API fv_status fv_trainer_create(const fv_config *config, int n_threads, fv_tr
                                    fv_error *error);
 FV_API void fv_trainer_free(fv_trainer *trainer);
 
+// Sees that the next step has its data: waits for a custom task (custom_task.h), whose failure comes
+// back. Of other tasks they are always there.
+FV_API fv_status fv_trainer_prepare(fv_trainer *trainer, fv_error *error);
+
 // Takes one step: fresh data, forward, backward, update. Returns the mean loss over the batch in
 // nats, before the update. With `accuracy` not NULL also measures the share of targets that are the
-// argmax of their logits, which costs a little more.
+// argmax of their logits, which costs a little more. NAN, and no step, where fv_trainer_prepare fails.
 FV_API double fv_trainer_step(fv_trainer *trainer, double *accuracy);
 
 // Mean loss and accuracy over task.n_test held-out sequences (task.n_test > 0), of the longest
@@ -66,6 +70,13 @@ typedef struct fv_run_options {
 // an outcome, not an error.
 FV_API fv_status fv_run(const fv_config *config, const fv_run_options *options, fv_record *record,
                         fv_error *error);
+
+// The very batches that a run of the configuration trains on: tokens [n_steps][batch_size][T] and
+// targets [n_steps][batch_size][loss positions], -1 for none, of steps first_step and on, as the lab
+// would train them. FV_USAGE for steps that there are not and for runs that draw their lengths; fails
+// as custom and file tasks do.
+FV_API fv_status fv_training_batches(const fv_config *config, int first_step, int n_steps,
+                                     int32_t *tokens, int32_t *targets, fv_error *error);
 
 #ifdef __cplusplus
 }

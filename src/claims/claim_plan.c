@@ -114,7 +114,8 @@ static fv_status read_across(const reader *r, const fv_option *across, const fv_
     if (plan->across == NULL)
         return fail(r, across, "'across' names '%s', which is no field; the nearest is %s",
                     across->values[0], fv_field_nearest(across->values[0]));
-    if (plan->across->type == FV_TYPE_INTS || plan->across->type == FV_TYPE_LAYERS)
+    if (plan->across->type == FV_TYPE_INTS || plan->across->type == FV_TYPE_LAYERS ||
+        plan->across->type == FV_TYPE_TEXT)
         return fail(r, across, "'across' names %s, a list, which has no order; choose a number",
                     plan->across->key);
     return FV_OK;

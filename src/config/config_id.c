@@ -43,16 +43,22 @@ static bool is_plainly_default(const fv_config *config, const fv_field *field) {
         return fv_config_number(config, field) == fv_config_number(&defaults, field);
     case FV_TYPE_INTS:
     case FV_TYPE_LAYERS:
+    case FV_TYPE_TEXT:
         break;
     }
     return false;
+}
+
+// Where something lies says nothing of what it is: its digest does.
+static bool is_place(const fv_field *field) {
+    return field->offset == offsetof(fv_config, task.path);
 }
 
 static uint64_t hash_fields(uint64_t hash, const fv_config *config) {
     pthread_once(&prepared, prepare);
     for (int i = 0; i < N_FIELDS; i++) {
         char value[FV_VALUE_SIZE], default_value[FV_VALUE_SIZE];
-        if (is_plainly_default(config, sorted[i])) continue;
+        if (is_plainly_default(config, sorted[i]) || is_place(sorted[i])) continue;
         fv_config_get(config, sorted[i], value, sizeof value);
         fv_config_get(&defaults, sorted[i], default_value, sizeof default_value);
         if (strcmp(value, default_value) == 0) continue;

@@ -117,6 +117,9 @@ const config_reader *config_readers(int *n) {
 bool config_is_default(const fv_config *config, const fv_field *field) {
     fv_config defaults;
     fv_config_init(&defaults);
+    if (field->type == FV_TYPE_TEXT)
+        return strcmp((const char *)config + field->offset,
+                      (const char *)&defaults + field->offset) == 0;
     return fv_config_number(config, field) == fv_config_number(&defaults, field);
 }
 

@@ -25,6 +25,7 @@
 #define REAL_CHOICES   NULL
 #define BOOL_CHOICES   NULL
 #define INTS_CHOICES   NULL
+#define TEXT_CHOICES   NULL
 #define LAYERS_CHOICES LAYER_CHOICES
 
 #define PLACE(section, name) offsetof(fv_config, section) + offsetof(fv_##section##_config, name)

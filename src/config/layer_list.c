@@ -111,6 +111,7 @@ static bool number_of(const fv_field *field, const char *text, double *number) {
         return whole >= 0;
     case FV_TYPE_INTS:
     case FV_TYPE_LAYERS:
+    case FV_TYPE_TEXT:
         break;
     }
     return false;

@@ -33,6 +33,22 @@ static bool read_int(const fv_field *field, const char *scalar, int *value) {
     return true;
 }
 
+// Numbers are texts too, in quotes or not.
+static fv_status set_text(const fv_field *field, const char *scalar, fv_text *text,
+                          fv_error *error) {
+    bool printable = true;
+    for (const char *c = scalar; *c != '\0'; c++)
+        printable &= (unsigned char)*c >= ' ' && *c != 127;
+    if (strlen(scalar) >= sizeof text->value || !printable)
+        return fv_fail(error, FV_USAGE,
+                       "%s must be a text of at most %zu bytes without control characters, not "
+                       "'%.100s'",
+                       field->key, sizeof text->value - 1, scalar);
+    memset(text, 0, sizeof *text);
+    memcpy(text->value, scalar, strlen(scalar));
+    return FV_OK;
+}
+
 static fv_status set_scalar(const fv_field *field, const char *scalar, bool quoted, void *value,
                             fv_error *error) {
     double real;
@@ -55,6 +71,8 @@ static fv_status set_scalar(const fv_field *field, const char *scalar, bool quot
         *(int *)value = choice;
         return FV_OK;
     }
+    case FV_TYPE_TEXT:
+        return set_text(field, scalar, value, error);
     case FV_TYPE_INTS:
     case FV_TYPE_LAYERS:
         break;
@@ -122,7 +140,8 @@ static fv_status set_field(fv_config *config, const fv_field *field, const char 
     yaml_value plain = {.kind = YAML_SCALAR, .scalar = (char *)yaml};
     yaml_value *read = NULL;
     fv_error syntax;
-    if (!is_plain(yaml)) {
+    bool nothing = *yaml == '\0' && field->type == FV_TYPE_TEXT; // a default
+    if (!is_plain(yaml) && !nothing) {
         fv_status status = yaml_value_read(yaml, strlen(yaml), NULL, &read, &syntax);
         if (status == FV_NO_MEMORY) return fv_fail(error, status, "%s", syntax.text);
         if (status != FV_OK)
@@ -136,11 +155,13 @@ static fv_status set_field(fv_config *config, const fv_field *field, const char 
         bool truth;
         fv_ints ints;
         fv_layers layers;
+        fv_text text;
     } value;
     static const size_t sizes[] = {
         [FV_TYPE_INT] = sizeof value.number, [FV_TYPE_REAL] = sizeof value.real,
         [FV_TYPE_BOOL] = sizeof value.truth, [FV_TYPE_CHOICE] = sizeof value.number,
         [FV_TYPE_INTS] = sizeof value.ints,  [FV_TYPE_LAYERS] = sizeof value.layers,
+        [FV_TYPE_TEXT] = sizeof value.text,
     };
     fv_status status = set_value(field, read ? read : &plain, &value, error);
     if (status == FV_OK) memcpy(value_of(config, field), &value, sizes[field->type]);
@@ -228,6 +249,20 @@ static void put_layers(cursor *c, const fv_layers *layers) {
     put(c, "]");
 }
 
+// As it is where that is no YAML but a word, else in quotes as JSON has them, which YAML reads.
+static void put_text(cursor *c, const char *text) {
+    if (is_plain(text)) {
+        put(c, text);
+        return;
+    }
+    put(c, "\"");
+    for (; *text != '\0'; text++) {
+        if (*text == '"' || *text == '\\') put(c, "\\");
+        put(c, (char[]){*text, '\0'});
+    }
+    put(c, "\"");
+}
+
 int fv_config_get(const fv_config *config, const fv_field *field, char *text, size_t size) {
     cursor c = {text, size, 0};
     const void *value = value_in(config, field);
@@ -251,6 +286,9 @@ int fv_config_get(const fv_config *config, const fv_field *field, char *text, si
     case FV_TYPE_LAYERS:
         put_layers(&c, value);
         break;
+    case FV_TYPE_TEXT:
+        put_text(&c, ((const fv_text *)value)->value);
+        break;
     }
     return c.length;
 }
@@ -267,6 +305,7 @@ double fv_config_number(const fv_config *config, const fv_field *field) {
         return *(const bool *)value;
     case FV_TYPE_INTS:
     case FV_TYPE_LAYERS:
+    case FV_TYPE_TEXT:
         break;
     }
     return NAN;

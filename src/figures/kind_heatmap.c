@@ -56,7 +56,8 @@ static fv_status check(const figure_view *view, fv_error *error) {
     for (int i = 0; i < 2; i++) {
         const char *key = i ? "y" : "x";
         const fv_field *field = fv_field_find(fv_options_text(view->options, key, ""));
-        if (field->type == FV_TYPE_INTS || field->type == FV_TYPE_LAYERS)
+        if (field->type == FV_TYPE_INTS || field->type == FV_TYPE_LAYERS ||
+            field->type == FV_TYPE_TEXT)
             return figure_fail(view, key, error,
                                "%s is a list, which has no order on an axis; choose a number",
                                field->key);

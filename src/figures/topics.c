@@ -31,9 +31,13 @@ static void add(char *text, size_t size, const char *before, const char *word) {
 
 static const char *type_text(fv_type type) {
     static const char *const TEXTS[] = {
-        [FV_TYPE_INT] = "whole number",           [FV_TYPE_REAL] = "number",
-        [FV_TYPE_BOOL] = "true or false",         [FV_TYPE_CHOICE] = "one of",
-        [FV_TYPE_INTS] = "list of whole numbers", [FV_TYPE_LAYERS] = "list of",
+        [FV_TYPE_INT] = "whole number",
+        [FV_TYPE_REAL] = "number",
+        [FV_TYPE_BOOL] = "true or false",
+        [FV_TYPE_CHOICE] = "one of",
+        [FV_TYPE_INTS] = "list of whole numbers",
+        [FV_TYPE_LAYERS] = "list of",
+        [FV_TYPE_TEXT] = "text",
     };
     return TEXTS[type];
 }
@@ -50,7 +54,7 @@ static bool field_at(int i, fv_topic *t) {
     for (int c = 0; field->choices != NULL && field->choices[c] != NULL; c++)
         add(t->takes, sizeof t->takes, c > 0 ? ", " : " ", field->choices[c]);
     size_t length = strlen(t->takes);
-    if (field->choices == NULL && field->type != FV_TYPE_BOOL)
+    if (field->choices == NULL && field->type != FV_TYPE_BOOL && field->type != FV_TYPE_TEXT)
         snprintf(t->takes + length, sizeof t->takes - length, ", %.10g to %.10g", field->lowest,
                  field->highest);
     for (int option = 0; option < N_LAYER_OPTIONS; option++) {

@@ -27,7 +27,7 @@ struct crew {
     crew_job *first, **end; // the queue of finished jobs,
     int n_waiting;          // and how many are in it
     double finished_work;
-    fv_error failure;
+    fv_error failure, memory_failure;
     int last_step;
     double last_perplexity;
     worker *workers; // [n_workers]
@@ -62,6 +62,9 @@ static void hand_over(worker *w, crew_job *job, const fv_error *error) {
     if (job->status == FV_OK) c->finished_work += job->work;
     bool failed = job->status != FV_OK && job->status != FV_INTERRUPTED;
     if (failed && c->failure.status == FV_OK) c->failure = *error;
+    bool memory = job->status == FV_NO_MEMORY;
+    if (memory && c->memory_failure.status == FV_OK) c->memory_failure = *error;
+    if (failed && (job->failure = malloc(sizeof *job->failure)) != NULL) *job->failure = *error;
     job->next = NULL;
     *c->end = job;
     c->end = &job->next;
@@ -206,9 +209,9 @@ crew_job *crew_collect(crew *c, double seconds, bool *working) {
     return finished;
 }
 
-void crew_failure(crew *c, fv_error *failure) {
+void crew_failure(crew *c, bool only_memory, fv_error *failure) {
     pthread_mutex_lock(&c->lock);
-    *failure = c->failure;
+    *failure = only_memory ? c->memory_failure : c->failure;
     pthread_mutex_unlock(&c->lock);
 }
 

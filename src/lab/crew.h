@@ -13,7 +13,8 @@ typedef struct crew_job {
     double work;                   // estimate of its operations, in any unit
     const fv_probe *const *probes; // [n_probes], the caller's
     fv_record *record;             // NULL before it is begun; the caller's
-    fv_status status;              // how fv_run ended
+    fv_status status;              // how fv_run ended,
+    fv_error *failure;             // and why it failed; malloc, or NULL without memory
     struct crew_job *next;         // in the queue
 } crew_job;
 
@@ -47,9 +48,9 @@ fv_status crew_start(const crew_plan *plan, crew **out, fv_error *error);
 // they ended; NULL if none. *working is false once every worker has ended and nothing is left.
 crew_job *crew_collect(crew *c, double seconds, bool *working);
 
-// What went wrong in the first run that failed; empty while none did. Interruptions are no
-// failures.
-void crew_failure(crew *c, fv_error *failure);
+// What went wrong in the first run that failed, or with `only_memory` of memory; empty while none
+// did. Interruptions are no failures.
+void crew_failure(crew *c, bool only_memory, fv_error *failure);
 
 // Lets every running job end with FV_INTERRUPTED at its next step, and no new one begin.
 void crew_stop(crew *c);

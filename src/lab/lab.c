@@ -33,6 +33,7 @@ typedef struct lab {
     fv_record **records; // [n_runs], NULL while missing; or NULL: they are not kept
     crew_job *jobs;      // [n_jobs], the longest first
     int n_jobs, most_jobs;
+    int n_failed;
     int n_taken; // from the store, in one pass
     bool others; // the store has more runs than those
     double total_work;
@@ -306,7 +307,7 @@ static void report(lab *l, crew *workers) {
 
 static fv_status find_failure(lab *l, crew *workers) {
     fv_error failure;
-    crew_failure(workers, &failure);
+    crew_failure(workers, l->options->on_failed != NULL, &failure);
     if (failure.status == FV_OK) return FV_OK;
     return fv_fail(l->error, failure.status, "%s: %.900s", l->experiment->name, failure.text);
 }
@@ -326,6 +327,10 @@ static fv_status store_runs(lab *l, const crew_job *list) {
 
 static void take_runs(lab *l, crew_job *list) {
     for (crew_job *job = list; job != NULL; job = job->next) {
+        if (job->failure != NULL && l->options->on_failed != NULL) {
+            l->n_failed++;
+            l->options->on_failed(l->options->context, job->index, job->failure);
+        }
         if (job->status != FV_OK) continue;
         take_record(l, job->index, job->record, false);
         job->record = NULL;
@@ -379,7 +384,7 @@ static fv_status train_missing(lab *l) {
 
 static fv_status check_complete(lab *l) {
     int n = l->progress.n_runs;
-    if (l->progress.n_done == n) return FV_OK;
+    if (l->progress.n_done + l->n_failed == n) return FV_OK;
     return fv_fail(l->error, FV_INTERRUPTED,
                    "%s: interrupted with %d of %d runs stored; the same command goes on from there",
                    l->experiment->name, l->progress.n_done, n);
@@ -420,6 +425,7 @@ static fv_status prepare(lab *l, bool keep) {
 static void free_jobs(lab *l) {
     for (int i = 0; i < l->n_jobs; i++) {
         free_record(l->jobs[i].record);
+        free(l->jobs[i].failure);
         if (l->jobs[i].probes != l->asked) free((void *)l->jobs[i].probes);
     }
     free(l->jobs);

@@ -8,6 +8,7 @@
 #include "config/config_readers.h"
 #include "lab/grid.h"
 #include "lab/where.h"
+#include "tasks/file.h"
 
 #include <stdlib.h>
 
@@ -41,6 +42,11 @@ static fv_status add_point(walk *w, const fv_config *config) {
     const fv_experiment *e = w->experiment;
     fv_config settled = *config; // the next point settles its own
     config_settle_length(&settled.task);
+    fv_status status = file_settle(&settled, w->error);
+    if (status != FV_OK) {
+        *w->culprit = fv_field_find("task.path");
+        return status;
+    }
     bool left_out = e->optional.n > 0 && !e->complete && where_selects(&e->optional, "", &settled);
     uint64_t hash = sweep_hash(TEXT_HASH_START, &settled, w->swept, w->n_swept);
     w->points[w->n] = (point){hash, w->n, left_out};
@@ -238,6 +244,7 @@ static void config_at(const fv_experiment *experiment, int place, fv_config *con
     *config = *experiment->base;
     grid_set(grid, place, config);
     config_settle_length(&config->task);
+    file_settle(config, NULL); // succeeded when the sweep was planned; else training refuses
 }
 
 void fv_experiment_config(const fv_experiment *experiment, int i, fv_config *config) {

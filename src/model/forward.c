@@ -50,12 +50,40 @@ fv_status fv_model_patterns(const fv_model *model, const float *params, const in
     return FV_OK;
 }
 
+// What the calling program or a file has, in rows.
+static fv_status foreign_test_data(const fv_model *model, uint64_t seed, uint64_t first, int n,
+                                   int32_t *tokens, int32_t *targets, fv_error *error) {
+    size_t n_tokens = (size_t)model->config.task.context_length;
+    size_t n_loss = (size_t)model->data.n_loss;
+    int32_t *rows = malloc((size_t)n * (n_tokens + n_loss) * sizeof *rows);
+    if (rows == NULL) return fv_fail(error, FV_NO_MEMORY, "no memory for %d test sequences", n);
+    const fv_task_config *task = &model->config.task;
+    fv_status status =
+        task->name == FV_TASK_FILE
+            ? file_test_rows(task, first, n, rows, error)
+            : custom_draw(task, seed, FV_STREAM_TEST, model->data.n_loss, first, n, rows, error);
+    for (size_t i = 0; status == FV_OK && i < (size_t)n; i++) {
+        const int32_t *row = rows + i * (n_tokens + n_loss);
+        memcpy(tokens + i * n_tokens, row, n_tokens * sizeof *tokens);
+        memcpy(targets + i * n_loss, row + n_tokens, n_loss * sizeof *targets);
+    }
+    free(rows);
+    return status;
+}
+
 fv_status fv_model_test_data(const fv_model *model, uint64_t seed, uint64_t first, int n,
                              int32_t *tokens, int32_t *targets) {
+    return model_test_data(model, seed, first, n, tokens, targets, NULL);
+}
+
+fv_status model_test_data(const fv_model *model, uint64_t seed, uint64_t first, int n,
+                          int32_t *tokens, int32_t *targets, fv_error *error) {
+    if (model->data.task->foreign)
+        return foreign_test_data(model, seed, first, n, tokens, targets, error);
     size_t n_tokens = (size_t)model->config.task.context_length;
     size_t n_loss = (size_t)model->data.n_loss;
     int32_t *lanes = aligned_alloc(FV_ALIGNMENT, (n_tokens + n_loss) * L * sizeof *lanes);
-    if (lanes == NULL) return FV_NO_MEMORY;
+    if (lanes == NULL) return fv_fail(error, FV_NO_MEMORY, "no memory for %d test sequences", n);
     task_data data = model->data;
     data.seed = seed;
     int first_group = (int)(first / L), end = (int)((first + (uint64_t)n + L - 1) / L);

@@ -49,10 +49,11 @@ static fv_status plan_prefix(const fv_model *model, probe_reads *reads, fv_error
     int32_t *tokens = calloc((size_t)reads->n, (size_t)T * sizeof *tokens);
     int32_t *targets = calloc((size_t)reads->n, (size_t)n_loss * sizeof *targets);
     uint64_t seed = (uint64_t)model->config.train.seed;
-    if (tokens == NULL || targets == NULL ||
-        fv_model_test_data(model, seed, 0, reads->n, tokens, targets) != FV_OK)
+    if (tokens == NULL || targets == NULL)
         status = fv_fail(error, FV_NO_MEMORY, "no memory for %d test sequences", reads->n);
-    else if (!all_repeat(model, tokens, reads->n))
+    else
+        status = model_test_data(model, seed, 0, reads->n, tokens, targets, error);
+    if (status == FV_OK && !all_repeat(model, tokens, reads->n))
         reads->sequences = T < SHORTEST_REPETITION ? FV_SEQUENCES_NONE : FV_SEQUENCES_REPEATED;
     free(tokens);
     free(targets);

@@ -1,6 +1,7 @@
 // Probes of one model, measured together: what their readings want to see of the same sequences is
 // kept by one forward pass, once for all of them.
 #include "base/random.h"
+#include "model/layers.h"
 #include "probes/probe_reading.h"
 #include "probes/probes.h"
 
@@ -60,10 +61,7 @@ static fv_status draw(const fv_model *model, sequence_set *set, int first, int n
         return FV_OK;
     }
     uint64_t seed = (uint64_t)config->train.seed;
-    fv_status status =
-        fv_model_test_data(model, seed, (uint64_t)first, n, set->tokens, set->targets);
-    if (status == FV_OK) return FV_OK;
-    return fv_fail(error, status, "no memory for %d test sequences", n);
+    return model_test_data(model, seed, (uint64_t)first, n, set->tokens, set->targets, error);
 }
 
 // --- what is read together ---------------------------------------------------------------------

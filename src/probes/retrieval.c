@@ -103,9 +103,8 @@ static fv_status questions_make(const fv_model *model, uint64_t seed, uint64_t f
     q->tokens = calloc((size_t)n, (size_t)q->n_tokens * sizeof *q->tokens);
     q->targets = calloc(answers, sizeof *q->targets);
     q->logits = calloc(answers, (size_t)q->n_vocab * sizeof *q->logits);
-    if (questions_room(q) && q->tokens && q->targets && q->logits &&
-        fv_model_test_data(model, seed, first, n, q->tokens, q->targets) == FV_OK)
-        return FV_OK;
+    if (questions_room(q) && q->tokens && q->targets && q->logits)
+        return model_test_data(model, seed, first, n, q->tokens, q->targets, error);
     return fv_fail(error, FV_NO_MEMORY, "out of memory for %d questions of %d tokens", n,
                    q->n_tokens);
 }

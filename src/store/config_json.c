@@ -22,6 +22,10 @@ static void print_field(FILE *out, const fv_config *config, const fv_field *fiel
     case FV_TYPE_CHOICE:
         fprintf(out, "\"%s\"", field->choices[*(const int *)value]);
         break;
+    case FV_TYPE_TEXT:
+        fv_config_get(config, field, text, sizeof text);
+        fprintf(out, text[0] == '"' ? "%s" : "\"%s\"", text);
+        break;
     case FV_TYPE_INTS:
         for (int i = 0; i < ints->n; i++) fprintf(out, "%c%d", i ? ',' : '[', ints->value[i]);
         fputs(ints->n ? "]" : "[]", out);
@@ -67,6 +71,13 @@ static bool value_text(const json_t *value, char *text, size_t size) {
     return length >= 0 && (size_t)length < size;
 }
 
+static bool quoted_text(const json_t *value, char *text, size_t size) {
+    char *json = json_is_string(value) ? json_dumps(value, JSON_ENCODE_ANY) : NULL;
+    int length = json != NULL ? snprintf(text, size, "%s", json) : -1;
+    free(json);
+    return length >= 0 && (size_t)length < size;
+}
+
 static bool list_text(const json_t *list, char *text, size_t size) {
     size_t length = 0;
     text[length++] = '[';
@@ -91,7 +102,9 @@ static fv_status set_field(fv_config *config, const char *key, const json_t *val
                        "version that wrote it",
                        where, key);
     char text[FV_VALUE_SIZE];
+    bool is_text = fv_field_find(key)->type == FV_TYPE_TEXT;
     bool readable = json_is_array(value) ? list_text(value, text, sizeof text)
+                    : is_text            ? quoted_text(value, text, sizeof text)
                                          : value_text(value, text, sizeof text);
     if (!readable)
         return fv_fail(error, FV_FORMAT,

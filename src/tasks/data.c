@@ -89,10 +89,30 @@ static void draw_group(const task_data *data, uint32_t step, int first_sample, i
     }
 }
 
+// Rows of sequences first ... into lanes, zeros and no targets behind the last.
+static void put_test(const task_data *data, int first, int n_groups, int32_t *tokens,
+                     int32_t *targets) {
+    size_t n_tokens = (size_t)data->config.context_length, n_loss = (size_t)data->n_loss;
+    for (size_t s = 0; s < (size_t)n_groups * L; s++) {
+        size_t row = (size_t)first + s;
+        bool there = row < (size_t)data->config.n_test;
+        const int32_t *from = data->test + row * (n_tokens + n_loss);
+        int32_t *token = tokens + s / L * n_tokens * L + s % L;
+        int32_t *target = targets + s / L * n_loss * L + s % L;
+        for (size_t t = 0; t < n_tokens; t++) token[t * L] = there ? from[t] : 0;
+        for (size_t t = 0; t < n_loss; t++) target[t * L] = there ? from[n_tokens + t] : -1;
+    }
+}
+
 void data_batch(const task_data *data, random_stream stream, uint32_t step, int first_group,
                 int n_groups, int n_samples, int32_t *tokens, int32_t *targets) {
     bool fixed = data->fixed && stream == FV_STREAM_TRAIN;
-    if (!fixed) fill_groups(data, stream, step, first_group * L, n_groups, tokens, targets);
+    bool fed = data->feed && stream == FV_STREAM_TRAIN;
+    bool kept = data->test && stream == FV_STREAM_TEST;
+    if (fed) custom_feed_copy(data->feed, first_group, n_groups, tokens, targets);
+    if (kept) put_test(data, first_group * L, n_groups, tokens, targets);
+    if (!fixed && !fed && !kept)
+        fill_groups(data, stream, step, first_group * L, n_groups, tokens, targets);
     for (int g = 0; g < n_groups; g++) {
         int first = (first_group + g) * L;
         int32_t *group_targets = targets + (size_t)g * data->n_loss * L;
@@ -123,6 +143,72 @@ static fv_status make_fixed(task_data *data) {
     return FV_OK;
 }
 
+// The mean number of targets of n rows.
+static double count_targets(const task_data *data, const int32_t *rows, int n) {
+    size_t n_tokens = (size_t)data->config.context_length, size = n_tokens + (size_t)data->n_loss;
+    double sum = 0;
+    for (size_t i = 0; i < (size_t)n; i++)
+        for (size_t t = n_tokens; t < size; t++) sum += rows[i * size + t] >= 0;
+    return sum / n;
+}
+
+// Fixed training data of a custom task, and its test set.
+static fv_status draw_custom(task_data *data, fv_error *error) {
+    const fv_task_config *config = &data->config;
+    size_t size = ((size_t)config->context_length + (size_t)data->n_loss) * sizeof *data->fixed;
+    if ((data->fixed = calloc((size_t)config->n_train, size)) == NULL ||
+        (data->test = calloc((size_t)config->n_test + 1, size)) == NULL)
+        return fv_fail(error, FV_NO_MEMORY, "out of memory for %d sequences of %d tokens",
+                       config->n_train, config->context_length);
+    fv_status status = custom_draw(config, data->seed, FV_STREAM_TRAIN, data->n_loss, 0,
+                                   config->n_train, data->fixed, error);
+    if (status == FV_OK && config->n_test > 0)
+        status = custom_draw(config, data->seed, FV_STREAM_TEST, data->n_loss, 0, config->n_test,
+                             data->test, error);
+    if (status != FV_OK) return status;
+    data->mean_targets = count_targets(data, data->fixed, config->n_train);
+    if (config->n_test > 0) data->test_targets = count_targets(data, data->test, config->n_test);
+    if (data->mean_targets > 0 && (config->n_test == 0 || data->test_targets > 0)) return FV_OK;
+    return fv_fail(error, FV_USAGE, "task %.100s: no sequence has a target; -1 is no target",
+                   config->custom.value);
+}
+
+static fv_status take_file(task_data *data, fv_error *error) {
+    const sequence_file *file;
+    fv_status status = file_get(&data->config, &file, error);
+    if (status != FV_OK) return status;
+    data->borrowed = true;
+    data->fixed = file->rows;
+    data->test = file->rows + (size_t)file->n * ((size_t)file->n_tokens + (size_t)file->n_loss);
+    data->mean_targets = file->n_targets;
+    data->test_targets = file->n_test_targets;
+    return FV_OK;
+}
+
+// Sequences that this library does not draw.
+static fv_status take_foreign(task_data *data, bool fixed, fv_error *error) {
+    if (data->config.name == FV_TASK_FILE) return take_file(data, error);
+    fv_status status = custom_check_known(&data->config, error);
+    return status == FV_OK && fixed ? draw_custom(data, error) : status;
+}
+
+fv_status data_feed(task_data *data, int batch_size, int n_steps, fv_error *error) {
+    if (data->config.name != FV_TASK_CUSTOM || data->fixed != NULL) return FV_OK;
+    return custom_feed_create(&data->config, data->seed, data->n_loss, batch_size, n_steps,
+                              &data->feed, error);
+}
+
+fv_status data_take(task_data *data, uint32_t step, fv_error *error) {
+    return data->feed != NULL ? custom_feed_take(data->feed, (int)step, error) : FV_OK;
+}
+
+double data_n_targets(const task_data *data, random_stream stream, int n_samples) {
+    bool test = stream == FV_STREAM_TEST;
+    if (data->feed != NULL && !test) return custom_feed_targets(data->feed);
+    double mean = test ? data->test_targets : data->mean_targets;
+    return (double)n_samples * (mean > 0 ? mean : data->n_targets);
+}
+
 fv_status data_create(const fv_task_config *config, uint64_t seed, bool training, task_data *data,
                       fv_error *error) {
     *data =
@@ -134,7 +220,14 @@ fv_status data_create(const fv_task_config *config, uint64_t seed, bool training
     if (status == FV_OK) data->n_loss = data->task->loss_positions(config, data->loss_positions);
     data->n_targets = data->task->n_targets ? data->task->n_targets(config) : data->n_loss;
     if (status == FV_OK) status = make_weights(data);
-    if (status == FV_OK && training && config->data == FV_DATA_FIXED) status = make_fixed(data);
+    bool foreign = data->task->foreign;
+    bool fixed = training && config->data == FV_DATA_FIXED;
+    if (status == FV_OK && fixed && !foreign) status = make_fixed(data);
+    if (status == FV_OK && training && foreign) {
+        status = take_foreign(data, fixed, error);
+        if (status != FV_OK) data_free(data);
+        return status;
+    }
     if (status != FV_OK) {
         data_free(data);
         return fv_fail(error, status,
@@ -147,6 +240,10 @@ fv_status data_create(const fv_task_config *config, uint64_t seed, bool training
 void data_free(task_data *data) {
     free(data->loss_positions);
     weights_free(&data->weights);
-    free(data->fixed);
+    if (!data->borrowed) {
+        free(data->fixed);
+        free(data->test);
+    }
+    custom_feed_free(data->feed);
     *data = (task_data){0};
 }

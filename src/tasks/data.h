@@ -3,6 +3,8 @@
 #ifndef TASKS_DATA_H
 #define TASKS_DATA_H
 
+#include "tasks/custom.h"
+#include "tasks/file.h"
 #include "tasks/task_type.h"
 
 typedef struct task_data {
@@ -15,11 +17,25 @@ typedef struct task_data {
     int *loss_positions;  // [n_loss]
     task_weights weights; // what fill draws from
     int32_t *fixed;       // [n_train][T + n_loss], fixed data only
+    int32_t *test;        // [n_test][T + n_loss], where test sequences are no draws of this library
+    bool borrowed;        // these two are a file's
+    custom_feed *feed;    // of a custom task's fresh data, once data_feed has been called
+    double mean_targets;  // of a sequence, where they differ: of `fixed`,
+    double test_targets;  // and of `test`
 } task_data;
 
 // With `training` the fixed training set is made, if the task has one.
 fv_status data_create(const fv_task_config *config, uint64_t seed, bool training, task_data *data,
                       fv_error *error);
+
+// Training data of a custom task that is not fixed are made for these steps, ahead of them; of other
+// tasks nothing is done. With that, data_take waits for the sequences of a step, in turn.
+fv_status data_feed(task_data *data, int batch_size, int n_steps, fv_error *error);
+fv_status data_take(task_data *data, uint32_t step, fv_error *error);
+
+// How many targets a batch has: of a step that was taken, or of n_samples held-out sequences.
+double data_n_targets(const task_data *data, random_stream stream, int n_samples);
+
 void data_free(task_data *data);
 
 // Sequences first_group * 16 ... of a step: tokens [G][T][16], targets [G][n_loss][16]. Lanes at

@@ -54,6 +54,9 @@ typedef struct task_type {
     // The position that the last one must attend to. NULL: the one in front of it.
     int (*attended)(const fv_task_config *config);
 
+    // Its sequences are drawn by the calling program or lie in a file: data.c asks `fill` for none.
+    bool foreign;
+
     bool asks_numbers; // what tokens mean as numbers, not only which are the same
 
     // See include/fovea/task.h. NULL: unknown.

@@ -12,7 +12,9 @@ static fv_status create_length(const fv_model *whole, int n_tokens, train_length
     if (status != FV_OK) return status;
     int capacity = length->model->group_capacity;
     length->n_tiles = (n_groups + capacity - 1) / capacity;
-    return data_create(&config.task, (uint64_t)config.train.seed, true, &length->data, error);
+    status = data_create(&config.task, (uint64_t)config.train.seed, true, &length->data, error);
+    if (status != FV_OK) return status;
+    return data_feed(&length->data, config.train.batch_size, config.train.steps, error);
 }
 
 fv_status lengths_create(const fv_model *whole, train_lengths *lengths, fv_error *error) {
@@ -43,7 +45,7 @@ void lengths_free(train_lengths *lengths) {
     *lengths = (train_lengths){0};
 }
 
-const train_length *lengths_draw(const train_lengths *lengths, int step) {
+train_length *lengths_draw(const train_lengths *lengths, int step) {
     random_source random;
     random_init(&random, lengths->seed, FV_STREAM_LENGTH, (uint32_t)step, 0);
     return &lengths->at[random_below(&random, (uint32_t)lengths->n)];

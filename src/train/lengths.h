@@ -24,8 +24,8 @@ fv_status lengths_create(const fv_model *whole, train_lengths *lengths, fv_error
 void lengths_free(train_lengths *lengths);
 
 // The length that the sequences of a step have: one of them, uniformly drawn.
-const train_length *lengths_draw(const train_lengths *lengths, int step);
-static inline const train_length *lengths_longest(const train_lengths *lengths) {
+train_length *lengths_draw(const train_lengths *lengths, int step);
+static inline train_length *lengths_longest(const train_lengths *lengths) {
     return &lengths->at[lengths->n - 1];
 }
 

@@ -97,6 +97,8 @@ static fv_status take_step(run *r, int step, bool *ended) {
     fv_status status = observe(r, step);
     if (status == FV_OK && logs && r->tests) status = observe_test(r, step);
     if (status != FV_OK) return status;
+    status = fv_trainer_prepare(r->trainer, r->error);
+    if (status != FV_OK) return status;
     double accuracy, begun = clock_now();
     double loss = fv_trainer_step(r->trainer, logs ? &accuracy : NULL);
     r->training_seconds += clock_now() - begun;

@@ -15,6 +15,7 @@
 #include "train/rates.h"
 
 #include <fovea/train.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,7 +30,7 @@ struct fv_trainer {
     fv_config config;
     fv_model *model; // of the whole context; owns the layout of the parameters
     train_lengths lengths;
-    const train_length *length; // of the sequences at work
+    train_length *length; // of the sequences at work
     const kernel_set *kernels;
     thread_pool *pool;
     int n_threads, n_slots;
@@ -195,9 +196,15 @@ static void train_slot(void *context, int piece, int worker) {
               &tile, slot);
 }
 
-double fv_trainer_step(fv_trainer *t, double *accuracy) {
+fv_status fv_trainer_prepare(fv_trainer *t, fv_error *error) {
     t->length = lengths_draw(&t->lengths, t->steps_done);
-    double n_targets = (double)t->config.train.batch_size * t->length->data.n_targets;
+    return data_take(&t->length->data, (uint32_t)t->steps_done, error);
+}
+
+double fv_trainer_step(fv_trainer *t, double *accuracy) {
+    if (fv_trainer_prepare(t, NULL) != FV_OK) return NAN;
+    double n_targets =
+        data_n_targets(&t->length->data, FV_STREAM_TRAIN, t->config.train.batch_size);
     t->count_correct = accuracy != NULL;
     t->weight = (real)(1 / n_targets);
     embeddings_before(&t->embeddings, t->steps_done, t->optimizer.params);
@@ -229,7 +236,7 @@ static void test_slot(void *context, int piece, int worker) {
 
 void fv_trainer_test(fv_trainer *t, double *loss, double *accuracy) {
     t->length = lengths_longest(&t->lengths);
-    double n_targets = (double)t->config.task.n_test * t->length->data.n_targets;
+    double n_targets = data_n_targets(&t->length->data, FV_STREAM_TEST, t->config.task.n_test);
     t->count_correct = true;
     pool_run(t->pool, t->n_slots, test_slot, t);
     *loss = *accuracy = 0;

@@ -502,6 +502,7 @@ static void identity_depends_on_every_field(void **state) {
     int n_ids = 0;
     for (int i = 0; i < n; i++) {
         if (fields[i].type == FV_TYPE_CHOICE && fields[i].choices[1] == NULL) continue;
+        if (strcmp(fields[i].key, "task.path") == 0) continue; // task.digest stands for it
         fv_config config;
         fv_config_init(&config);
         change(&config, &fields[i]);

@@ -118,6 +118,8 @@ static json_t *field_json(const fv_config *config, const fv_field *field) {
         return ints_json(value);
     case FV_TYPE_LAYERS:
         return layers_json(value);
+    case FV_TYPE_TEXT:
+        return json_string(((const fv_text *)value)->value);
     }
     return NULL;
 }

@@ -14,6 +14,8 @@ bool varying_same(const fv_config *a, const fv_config *b, const fv_field *field)
         return *(const int *)x == *(const int *)y;
     case FV_TYPE_BOOL:
         return *(const bool *)x == *(const bool *)y;
+    case FV_TYPE_TEXT:
+        return strcmp(((const fv_text *)x)->value, ((const fv_text *)y)->value) == 0;
     case FV_TYPE_INTS:
         if (memcmp(x, y, sizeof(fv_ints)) == 0) return true;
         break;

@@ -154,6 +154,8 @@ void man_write_tool(FILE *file, const manual *m) {
 static void put_takes(FILE *file, const fv_field *field) {
     if (field->type == FV_TYPE_BOOL) {
         fputs("true or false", file);
+    } else if (field->type == FV_TYPE_TEXT) {
+        fputs("a text", file);
     } else if (field->choices != NULL) {
         fputs(field->type == FV_TYPE_LAYERS ? "a list of" : "one of", file);
         for (int i = 0; field->choices[i] != NULL; i++) {

@@ -141,8 +141,13 @@ fv_status probe_input(const probe_subject *s, const int32_t *given, int n_given,
                       int32_t *targets, fv_error *error) {
     if (given == NULL) {
         uint64_t seed = (uint64_t)s->config->train.seed;
-        if (fv_model_test_data(s->model, seed, 0, 1, tokens, targets) == FV_OK) return FV_OK;
-        return fv_fail(error, FV_NO_MEMORY, "no memory for a test sequence");
+        fv_status drawn = fv_model_test_data(s->model, seed, 0, 1, tokens, targets);
+        if (drawn == FV_OK) return FV_OK;
+        return fv_fail(error, drawn,
+                       drawn == FV_NO_MEMORY
+                           ? "no memory for a test sequence"
+                           : "test sequences of task.name custom are drawn by the program that "
+                             "defines the task; --tokens gives one");
     }
     fv_status status = check_tokens(&s->config->task, given, n_given, error);
     if (status != FV_OK) return status;
