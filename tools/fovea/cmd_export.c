@@ -1,4 +1,5 @@
 // `fovea export`: curves as CSV, parameters as safetensors.
+#include "export_batches.h"
 #include "options.h"
 #include "run_json.h"
 #include "target.h"
@@ -201,10 +202,26 @@ static fv_status export_checkpoints(fv_store *store, const selection *s,
     return status;
 }
 
+// --- batches -----------------------------------------------------------------------------------
+
+typedef struct batch_options {
+    const char *folder; // NULL: not asked for
+    int n_steps;        // 0: all
+} batch_options;
+
+static fv_status export_training_data(const selection *s, const batch_options *options,
+                                      fv_error *error) {
+    if (s->n > 1)
+        return fv_fail(error, FV_USAGE,
+                       "--batches takes one run, and these are %d; name it as DIR/ID", s->n);
+    return export_batches(&s->runs[0].config, options->n_steps, options->folder, error);
+}
+
 // --- the verb ----------------------------------------------------------------------------------
 
 static fv_status export(const char *operand, selection *s, const char *format,
-                        const checkpoint_options *options, fv_error *error) {
+                        const checkpoint_options *options, const batch_options *batches,
+                        fv_error *error) {
     run_target target;
     fv_store *store;
     fv_status status = filter_check(&s->filter, error);
@@ -216,7 +233,9 @@ static fv_status export(const char *operand, selection *s, const char *format,
     if (status == FV_OK && s->n == 0)
         status = fv_fail(error, FV_NOT_FOUND, "%s has no such run; 'fovea runs' lists what it has",
                          target.path);
-    if (status == FV_OK && strcmp(format, "csv") == 0)
+    if (status == FV_OK && batches->folder != NULL)
+        status = export_training_data(s, batches, error);
+    else if (status == FV_OK && strcmp(format, "csv") == 0)
         status = export_csv(store, s, options->out, error);
     else if (status == FV_OK)
         status = export_checkpoints(store, s, options, error);
@@ -230,6 +249,7 @@ static fv_status export(const char *operand, selection *s, const char *format,
 int cmd_export(int argc, char **argv) {
     const char *format = "csv";
     checkpoint_options checkpoint = {.step = -1};
+    batch_options batches = {0};
     const tool_option options[] = {
         OPTION_TEXT("format", &format, "csv|safetensors",
                     "csv: every point of every series, a row each (the default); safetensors: "
@@ -242,6 +262,11 @@ int cmd_export(int argc, char **argv) {
                     "residual stream"),
         OPTION_INT("step", &checkpoint.step, "N", 0, INT32_MAX,
                    "safetensors: the snapshot of step N instead of the result"),
+        OPTION_TEXT("batches", &batches.folder, "FOLDER",
+                    "the very sequences that a run trained on, in their order: tokens.npy and "
+                    "targets.npy, which task.name file reads too"),
+        OPTION_INT("steps", &batches.n_steps, "N", 1, INT32_MAX,
+                   "batches: of the first N steps, not of all"),
         OPTION_END};
     const tool_usage usage = {
         .synopsis = "export DIR|RUN [key=value ...] [options]",
@@ -250,7 +275,8 @@ int cmd_export(int argc, char **argv) {
                  "field, of outcome or of experiment.",
         .example = "fovea export out task.vocab_size=100 --out curves.csv\n"
                    "fovea export out/3fa2 --format safetensors --out model.safetensors\n"
-                   "fovea export out/3fa2 --format safetensors --widen --out lens.safetensors",
+                   "fovea export out/3fa2 --format safetensors --widen --out lens.safetensors\n"
+                   "fovea export out/3fa2 --batches out/batches --steps 100",
         .min_operands = 1,
         .max_operands = 1,
         .overrides = true};
@@ -261,9 +287,11 @@ int cmd_export(int argc, char **argv) {
         return tool_usage_error("export --format takes csv or safetensors, not '%s'", format);
     if (strcmp(format, "csv") == 0 && (checkpoint.widen || checkpoint.step >= 0))
         return tool_usage_error("export: --widen and --step belong to --format safetensors");
+    if (batches.n_steps > 0 && batches.folder == NULL)
+        return tool_usage_error("export: --steps belongs to --batches");
     selection s = {.filter = {operands.overrides, operands.n_overrides}};
     fv_error error = {0};
-    fv_status status = export(operands.items[0], &s, format, &checkpoint, &error);
+    fv_status status = export(operands.items[0], &s, format, &checkpoint, &batches, &error);
     free_selection(&s);
     return status == FV_OK ? EXIT_DONE : tool_fail(&error);
 }

@@ -1,0 +1,63 @@
+// The training data of a run without its training: what train/trainer.c feeds to a model.
+#include "base/arena.h"
+#include "kernels/kernels.h"
+#include "tasks/data.h"
+
+#include <fovea/config.h>
+#include <fovea/train.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { L = FV_LANES };
+
+static fv_status check(const fv_config *config, int first, int n, fv_error *error) {
+    const fv_task_config *task = &config->task;
+    if (first < 0 || n < 1 || first > config->train.steps - n)
+        return fv_fail(error, FV_USAGE, "there are no steps %d to %d; the run has 0 to %d", first,
+                       first + n - 1, config->train.steps - 1);
+    if (task->length_min == 0 && task->length_max == 0) return FV_OK;
+    return fv_fail(
+        error, FV_USAGE,
+        "the run draws a length at every step (task.length_min), so that its batches are no "
+        "single array");
+}
+
+// One step's groups out of their lanes.
+static void take_step(const task_data *data, uint32_t step, int n_samples, int32_t *lanes,
+                      int32_t *tokens, int32_t *targets) {
+    size_t T = (size_t)data->config.context_length, n_loss = (size_t)data->n_loss;
+    for (int g = 0; g * L < n_samples; g++) {
+        data_batch(data, FV_STREAM_TRAIN, step, g, 1, n_samples, lanes, lanes + T * L);
+        for (int l = 0; l < L && g * L + l < n_samples; l++) {
+            size_t row = (size_t)(g * L + l);
+            for (size_t t = 0; t < T; t++) tokens[row * T + t] = lanes[t * L + (size_t)l];
+            for (size_t t = 0; t < n_loss; t++)
+                targets[row * n_loss + t] = lanes[(T + t) * L + (size_t)l];
+        }
+    }
+}
+
+fv_status fv_training_batches(const fv_config *config, int first_step, int n_steps, int32_t *tokens,
+                              int32_t *targets, fv_error *error) {
+    task_data data = {0};
+    fv_status status = check(config, first_step, n_steps, error);
+    if (status != FV_OK) return status;
+    status = data_create(&config->task, (uint64_t)config->train.seed, true, &data, error);
+    if (status != FV_OK) return status;
+    int n = config->train.batch_size;
+    size_t T = (size_t)config->task.context_length, n_loss = (size_t)data.n_loss;
+    int32_t *lanes = aligned_alloc(FV_ALIGNMENT, (T + n_loss) * L * sizeof *lanes);
+    status = data_feed(&data, n, config->train.steps, error);
+    if (lanes == NULL && status == FV_OK)
+        status = fv_fail(error, FV_NO_MEMORY, "out of memory for batches");
+    for (int i = 0; i < n_steps && status == FV_OK; i++) {
+        size_t row = (size_t)i * (size_t)n;
+        status = data_take(&data, (uint32_t)(first_step + i), error);
+        if (status == FV_OK)
+            take_step(&data, (uint32_t)(first_step + i), n, lanes, tokens + row * T,
+                      targets + row * n_loss);
+    }
+    free(lanes);
+    data_free(&data);
+    return status;
+}
