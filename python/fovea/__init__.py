@@ -17,12 +17,13 @@ from .runs import Curve, Params, Run, Runs, Snapshot
 from .scan import selective_scan
 from .studies import Claim, Claims, Figure, Study, run
 from .sweeps import load, sweep
+from .tasks import Task
 
 __version__ = _text(_lib.fv_version())
 
 __all__ = [
     "Claim", "Claims", "Cost", "Curve", "Error", "Figure", "FileError", "FormatError", "Interrupted", "Mask",
     "MissingProgramError", "NewerError", "NotFoundError", "OutOfMemoryError", "Params", "Progress", "Run",
-    "Runs", "Snapshot", "StoreError", "Study", "UsageError", "attention", "attention_vjp", "causal", "cost",
+    "Runs", "Snapshot", "StoreError", "Study", "Task", "UsageError", "attention", "attention_vjp", "causal", "cost",
     "load", "run", "selective_scan", "sweep", "window",
 ]

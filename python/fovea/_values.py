@@ -47,6 +47,8 @@ class Field:
             return value
         if self.type == c.FV_TYPE_CHOICE:
             return self.choices[value]
+        if self.type == c.FV_TYPE_TEXT:
+            return text(value.value)
         if self.type == c.FV_TYPE_INTS:
             return list(value.value[:value.n])
         return [self._layer(value, i) for i in range(value.n)]

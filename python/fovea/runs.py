@@ -11,6 +11,7 @@ import numpy as np
 from . import _interface as c
 from ._library import UsageError, call, lib, text
 from ._values import FIELDS
+from .tasks import Known, Task
 
 
 class Curve(NamedTuple):
@@ -121,6 +122,7 @@ class Run:
 
     def __init__(self, record, owner):
         self._record, self._owner = record, owner
+        self._task: Optional[Task] = None  # in Python
         self._series: Optional[Dict[str, Curve]] = None
         self._planned: Optional[_Model] = None
 
@@ -263,15 +265,42 @@ class Run:
             shape = (n, *hook.shape[:hook.n_dims])
             yield text(hook.name), _array(values, n * hook.size, np.float32).reshape(shape)
 
-    def test_data(self, n: int = 16, seed: int = 0):
+    def test_data(self, n: int = 16, seed: int = 0, task: Optional["Task"] = None):
         """Sequences of the run's task that training never drew: tokens [n, T] and targets [n, loss
-        positions], int32, -1 for none."""
+        positions], int32, -1 for none. Of a run of a task in Python `task` is that, unless the sweep is at
+        hand that trained it."""
+        task = task or self._task
+        if task is not None:
+            with Known(task):
+                return self._test_data(n, seed)
+        return self._test_data(n, seed)
+
+    def _test_data(self, n, seed):
         model = self._model
         tokens = np.empty((n, model.sizes.context_length), np.int32)
         targets = np.empty((n, len(model.loss_positions)), np.int32)
         status = lib.fv_model_test_data(model.handle, seed, 0, n, tokens.ctypes.data, targets.ctypes.data)
+        if status == c.FV_USAGE:
+            raise UsageError(f"the task {self['task.custom']} (version {self['task.custom_version']}) draws its own "
+                             "sequences: give it as task=")
         if status != c.FV_OK:
             raise MemoryError("out of memory")
+        return tokens, targets
+
+    def batches(self, steps: int = 100, first: int = 0, task: Optional[Task] = None):
+        """The very sequences that the run trained on: tokens [steps, B, T] and targets [steps, B, loss
+        positions], int32, -1 for none. `task` as in :meth:`test_data`."""
+        task = task or self._task
+        if task is None:
+            return self._batches(steps, first)
+        with Known(task):
+            return self._batches(steps, first)
+
+    def _batches(self, steps, first):
+        model, size = self._model, (max(steps, 0), self["train.batch_size"])
+        tokens = np.empty((*size, model.sizes.context_length), np.int32)
+        targets = np.empty((*size, len(model.loss_positions)), np.int32)
+        call(lib.fv_training_batches, self._record.config, first, steps, tokens.ctypes.data, targets.ctypes.data)
         return tokens, targets
 
     def measure(self, expression: str) -> float:
@@ -292,8 +321,10 @@ class Run:
 class Runs(Sequence):
     """Runs in the order of their sweep."""
 
-    def __init__(self, runs: List[Run], folder: str):
+    def __init__(self, runs: List[Run], folder: str, task: Optional[Task] = None):
         self._runs, self.folder = runs, folder
+        for run in runs if task is not None else ():
+            run._task = task
 
     def __len__(self) -> int:
         return len(self._runs)

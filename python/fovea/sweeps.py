@@ -13,6 +13,7 @@ from ._library import Interrupted, UsageError, call, check, lib, text
 from ._progress import Progress, lab_options, watched
 from ._values import as_yaml
 from .runs import Run, Runs, _OneRecord, _Records
+from .tasks import Known, Task, unwrap
 
 _locks: Dict[str, threading.Lock] = {}
 _locks_lock = threading.Lock()
@@ -93,14 +94,15 @@ def stored_runs(experiment, store):
     return runs
 
 
-def sweep(task: Optional[Mapping[str, Any]] = None, model: Optional[Mapping[str, Any]] = None,
+def sweep(task: Union[Mapping[str, Any], Task, None] = None, model: Optional[Mapping[str, Any]] = None,
           train: Optional[Mapping[str, Any]] = None,
           over: Union[Mapping[str, Any], Sequence[Mapping[str, Any]], None] = None, *,
           probes: Union[str, Sequence[str]] = (), name: str = "sweep", out: Union[str, os.PathLike, None] = None,
           jobs: Optional[int] = None, progress: Union[None, bool, Callable[[Progress], None]] = None) -> Runs:
     """Trains every run of a grid that the store does not have; all of its runs come back.
 
-    `task`, `model` and `train` are fields by their names ("fovea help fields" lists them). `over` maps
+    `task`, `model` and `train` are fields by their names ("fovea help fields" lists them); `task` may be a
+    :class:`Task` in Python. `over` maps
     dotted fields to the values they take, which are multiplied, the last fastest; a list of such mappings
     is several grids. `probes` are measured while training. The store is ``out/<name>/fovea.db``, the same
     as the command line's, and so are the runs' identities.
@@ -113,22 +115,32 @@ def sweep(task: Optional[Mapping[str, Any]] = None, model: Optional[Mapping[str,
     jobs = lib.fv_machine_cores() if jobs is None else int(jobs)
     if jobs < 1:
         raise UsageError(f"jobs must be 1 or more, not {jobs}")
-    with parsed(name, experiment_text(task, model, train, over, probes)) as experiment:
+    task, own = unwrap(task)
+    known = contextlib.nullcontext() if own is None else Known(own)
+    with known, parsed(name, experiment_text(task, model, train, over, probes)) as experiment:
         warn(experiment)
         with open_store(folder) as store:
-            return Runs(_train(experiment, store, folder, jobs, progress), folder)
+            return _train(experiment, store, folder, jobs, progress, known if own is not None else None)
 
 
-def _train(experiment, store, folder, jobs, progress):
-    records, error = POINTER(POINTER(c.fv_record))(), c.fv_error()
+def _train(experiment, store, folder, jobs, progress, known):
+    records, error, failed = POINTER(POINTER(c.fv_record))(), c.fv_error(), []
     with watched(progress) as watch:
         options = lab_options(watch, jobs)
+        if known is not None:  # its failures are the author's: the other runs go on
+            kind = dict(c.fv_lab_options._fields_)["on_failed"]
+            options.on_failed = kind(watch.guarded(lambda _, i, why: failed.append(text(why.contents.text))))
         status = lib.fv_lab_run(experiment, store, byref(options), byref(records), byref(error))
     watch.raise_failure()
     if status == c.FV_INTERRUPTED:
         raise Interrupted(text(error.text), Runs(stored_runs(experiment, store), folder))
     check(status, error)
-    return _Records(records, lib.fv_experiment_n_runs(experiment)).runs()
+    runs = _Records(records, lib.fv_experiment_n_runs(experiment)).runs()
+    if failed and not runs:
+        raise UsageError(failed[0]) from next(iter(known.failures), None)
+    if failed:
+        warnings.warn(f"{len(failed)} of {len(failed) + len(runs)} runs failed: {failed[0]}", stacklevel=4)
+    return Runs(runs, folder, known.task if known is not None else None)
 
 
 def load(out: Union[str, os.PathLike]) -> Runs:

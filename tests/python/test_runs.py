@@ -119,7 +119,10 @@ class OfRuns(Case):
 
     @unittest.skipUnless(installed("matplotlib"), "matplotlib is not installed")
     def test_a_plot(self):
-        ax = self.runs.plot("perplexity", color="train.learning_rate", log=True)
+        from matplotlib import pyplot
+
+        ax = pyplot.figure().subplots()
+        self.runs.plot("perplexity", color="train.learning_rate", ax=ax, log=True)
         self.assertEqual(len(ax.lines), 4)
         self.assertEqual([t.get_text() for t in ax.get_legend().get_texts()], ["0.001", "0.01"])
 

@@ -1,0 +1,149 @@
+"""Tasks in Python: sequences that NumPy makes, ahead of the training."""
+
+import ctypes
+import sys
+import threading
+import traceback
+import warnings
+from typing import Any, Dict, List, Optional, Tuple
+
+import numpy as np
+
+from . import _interface as c
+from ._library import UsageError, call, lib
+
+
+class Task:
+    """A task of one's own: a subclass says what sequences hold and what is to be predicted.
+
+        class Sums(fv.Task):
+            name, version = "sums", 1
+            vocab_size, context_length, loss = 19, 2, "last"
+
+            def batch(self, rng, n):
+                tokens = rng.integers(0, 10, size=(n, 2), dtype=np.int32)
+                return tokens, tokens.sum(1)
+
+        runs = fv.sweep(task=Sums(), model=dict(n_embd=8), over={"train.seed": range(5)})
+
+    `name` and `version` are the identity of its runs (with vocab_size, context_length and loss): raise the
+    version with every change of what `batch` draws. Runs with the same identity are taken from the store.
+    """
+
+    name: Optional[str] = None  # default: the class's name, with a warning
+    version: Optional[int] = None  # default: 0, with a warning
+    vocab_size: int = 0  # V: tokens are 0 to V - 1
+    context_length: int = 0  # T
+    loss: str = "last"  # "last": one target a sequence, for its last position; "all": one for each
+
+    def batch(self, rng: np.random.Generator, n: int) -> Tuple[Any, Any]:
+        """n sequences: tokens [n, T] whole numbers, and targets [n] (loss "last") or [n, T] (loss "all"),
+        -1 for none. Drawn from `rng` alone: then runs can be repeated. n is that of many steps."""
+        raise NotImplementedError(f"{type(self).__name__} must define batch(self, rng, n)")
+
+    def _fields(self) -> Dict[str, Any]:
+        """The fields of an experiment's task."""
+        for what in ("vocab_size", "context_length"):
+            if not isinstance(getattr(self, what), int) or getattr(self, what) < 1:
+                raise UsageError(f"{type(self).__name__}.{what} must be a whole number of 1 or more, not "
+                                 f"{getattr(self, what)!r}")
+        if self.loss not in ("last", "all"):
+            raise UsageError(f"{type(self).__name__}.loss must be 'last' or 'all', not {self.loss!r}")
+        name, version = _identity(self)
+        return dict(name="custom", custom=name, custom_version=version, vocab_size=self.vocab_size,
+                    context_length=self.context_length, loss=self.loss)
+
+
+_warned = set()
+
+
+def _identity(task):
+    cls = type(task)
+    if (task.name is None or task.version is None) and cls not in _warned:
+        _warned.add(cls)
+        warnings.warn(f"{cls.__name__} states no name and version, so that its runs are those of "
+                      f"{task.name or cls.__name__!r}, version {task.version or 0}: state them, and raise the "
+                      "version with every change of what batch() draws", stacklevel=5)
+    return task.name or cls.__name__, task.version or 0
+
+
+class Known:
+    """A task while the library knows it: between `with` and its end."""
+
+    _lock = threading.Lock()
+    _in_use: Dict[Tuple[str, int], List[Any]] = {}  # task, how often
+
+    def __init__(self, task: Task):
+        self.task, self.key = task, _identity(task)
+        self.failures: List[BaseException] = []
+        self.callback = dict(c.fv_custom_task._fields_)["batch"](self._batch)
+
+    def __enter__(self):
+        with self._lock:
+            if self.key in self._in_use:
+                raise UsageError(f"the task {self.key[0]} (version {self.key[1]}) is being trained by another "
+                                 "thread; wait for it, or give this one another version")
+            self._in_use[self.key] = self
+        task = c.fv_custom_task(name=self.key[0].encode(), version=self.key[1], batch=self.callback)
+        call(lib.fv_custom_task_add, ctypes.byref(task))
+        return self
+
+    def __exit__(self, *_):
+        lib.fv_custom_task_remove(self.key[0].encode(), self.key[1])
+        with self._lock:
+            del self._in_use[self.key]
+
+    def _batch(self, _, asked, error):
+        try:
+            self._fill(asked.contents)
+            return c.FV_OK
+        except BaseException as failure:  # none may pass through C
+            if not isinstance(failure, UsageError):
+                self.failures.append(failure)
+                traceback.print_exc(file=sys.stderr)
+            sentence = str(failure) if isinstance(failure, UsageError) else \
+                f"task {self.key[0]} raised {type(failure).__name__}: {failure}"
+            ctypes.memset(ctypes.addressof(error.contents), 0, ctypes.sizeof(c.fv_error))
+            error.contents.status = c.FV_USAGE
+            error.contents.text = sentence.encode(errors="replace")[:1000].decode(errors="ignore").encode()
+            return c.FV_USAGE
+
+    def _fill(self, asked):
+        n, n_tokens, n_targets = asked.n, asked.n_tokens, asked.n_targets
+        rng = np.random.default_rng([asked.seed, asked.stream, asked.index])
+        made = self.task.batch(rng, n)
+        if not isinstance(made, tuple) or len(made) != 2:
+            raise UsageError(f"task {self.key[0]}: batch() must return (tokens, targets), not "
+                             f"{type(made).__name__}")
+        tokens, targets = self._whole(made[0], "tokens"), self._whole(made[1], "targets")
+        if tokens.shape != (n, n_tokens):
+            raise UsageError(f"task {self.key[0]}: batch(rng, {n}) must return tokens of the shape "
+                             f"[{n}, {n_tokens}], not {list(tokens.shape)}")
+        shapes = [(n, n_tokens)] if self.task.loss == "all" else [(n,), (n, 1)]
+        if targets.shape not in shapes:
+            raise UsageError(f"task {self.key[0]}: with loss {self.task.loss!r} batch(rng, {n}) must return targets "
+                             f"of the shape {list(shapes[0])}, not {list(targets.shape)}")
+        for array, pointer, width, what in ((tokens, asked.tokens, n_tokens, "token"),
+                                            (targets, asked.targets, n_targets, "target")):
+            if array.dtype != np.int32 and array.size:  # what int32 cannot hold is no token either
+                low, high = array.min(), array.max()
+                if low < -2 ** 31 or high >= 2 ** 31:
+                    raise UsageError(f"task {self.key[0]}: {what} {low if low < 0 else high} is outside 0 to "
+                                     f"{self.task.vocab_size - 1} (task.vocab_size {self.task.vocab_size})")
+            np.copyto(np.ctypeslib.as_array(pointer, (n, width)), array.reshape(n, width), casting="unsafe")
+
+    def _whole(self, array, what):
+        array = np.asarray(array)
+        if array.dtype.kind not in "iu":
+            hint = " (there are NaNs among them)" if array.dtype.kind == "f" and np.isnan(array).any() else ""
+            raise UsageError(f"task {self.key[0]}: {what} must be whole numbers, not {array.dtype}{hint}")
+        return array
+
+
+def unwrap(task):
+    """(what to write as the experiment's task, the task to make known or None)."""
+    if isinstance(task, type) and issubclass(task, Task):
+        task = task()
+    if isinstance(task, Task):
+        return task._fields(), task
+    return task, None
