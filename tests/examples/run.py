@@ -12,6 +12,7 @@ import json
 import os
 import re
 import shlex
+import struct
 import subprocess
 import sys
 import tempfile
@@ -140,10 +141,25 @@ def as_file(lines):
     return "\n".join(lines) + "\n"
 
 
+def write_data(path):
+    """Sequences for the task `file`: tokens [20, 8] below 20, targets [20]."""
+    numbers = [(7 * i + 3) % 20 for i in range(180)]
+    header = {"tokens": {"dtype": "I32", "shape": [20, 8], "data_offsets": [0, 640]},
+              "targets": {"dtype": "I32", "shape": [20], "data_offsets": [640, 720]}}
+    text = json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + struct.pack("<180i", *numbers))
+
+
 def run_name(tool, kind, name, lines):
     with tempfile.TemporaryDirectory(prefix="fovea-examples-") as at:
         folder = Path(at)
         (folder / "example.yaml").write_text(as_file(lines))
+        write_data(folder / "data.safetensors")
+        if kind == "tasks" and name == "custom":  # which is a Python program's: tests/python/test_tasks.py
+            done = subprocess.run([tool.path, "run", "example.yaml"], cwd=folder, capture_output=True, text=True)
+            refused = done.returncode == 2 and "belongs to the program that defines it" in done.stderr
+            check(refused, f"custom: exit {done.returncode}: {done.stderr}")
+            return name
         tool("run", "example.yaml", "--out", "out", "--quiet", folder=folder)
         runs = [json.loads(line) for line in tool("runs", "out", "--json", folder=folder).splitlines()]
         check(runs, f"{name} trained nothing")

@@ -276,7 +276,7 @@ int cmd_export(int argc, char **argv) {
         .example = "fovea export out task.vocab_size=100 --out curves.csv\n"
                    "fovea export out/3fa2 --format safetensors --out model.safetensors\n"
                    "fovea export out/3fa2 --format safetensors --widen --out lens.safetensors\n"
-                   "fovea export out/3fa2 --batches out/batches --steps 100",
+                   "fovea export out/3fa2 --batches out/batches --steps 10",
         .min_operands = 1,
         .max_operands = 1,
         .overrides = true};
