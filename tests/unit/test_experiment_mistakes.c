@@ -141,7 +141,7 @@ static void fields_must_be_read_by_some_run(void **state) {
          "  activation: relu}\n",
          "@:3: model.activation relu is not read by model.layers [attention], only by mlp"},
         {"sweep: [{train.beta1: 0.5, train.optimizer: sgd}, {train.optimizer: momentum}]\n",
-         "@:1: train.beta1 0.5 is not read by train.optimizer sgd, only by adam and adamw"},
+         "@:1: train.beta1 0.5 is not read by train.optimizer sgd, only by adam, adamw and muon"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         expect_refused_with(cases[i][0], NULL, 0, FV_USAGE, cases[i][1]);
