@@ -11,14 +11,15 @@
 // --- the frame ---------------------------------------------------------------------------------
 
 fv_status store_scan(fv_store *store, int statement, store_frame *f, fv_error *error) {
-    enum { DIGEST = 4, CREATED = 6 };
+    enum { ID, ROWID, DIGEST = 5, CREATED = 7 };
     char last[40] = "";
     sqlite3_stmt *rows = store_statement(store, statement);
     if (rows == NULL) return store_fail(store, "cannot be read", error);
     *f = (store_frame){.ordered = true};
     while (sqlite3_step(rows) == SQLITE_ROW) {
-        const char *id = (const char *)sqlite3_column_text(rows, 0);
-        f->ids ^= text_hash(TEXT_HASH_START, id != NULL ? id : "");
+        const char *id = (const char *)sqlite3_column_text(rows, ID);
+        uint64_t rowid = (uint64_t)sqlite3_column_int64(rows, ROWID);
+        f->rows ^= text_hash(TEXT_HASH_START ^ rowid, id != NULL ? id : "");
         f->total.n_runs++;
         if (sqlite3_column_count(rows) <= DIGEST) continue;
         f->n_lacking += sqlite3_column_type(rows, DIGEST) == SQLITE_NULL;
@@ -70,7 +71,7 @@ fv_status store_compare_frame(fv_store *store, bool *indexed, fv_error *error) {
     fv_status status = store_scan(store, STATEMENT_SCAN_TABLE, &table, error);
     if (status == FV_OK) status = store_scan(store, STATEMENT_SCAN_INDEX, &index, error);
     if (status != FV_OK) return status;
-    if (table.total.n_runs != index.total.n_runs || table.ids != index.ids)
+    if (table.total.n_runs != index.total.n_runs || table.rows != index.rows)
         return fail_frame(store, "its index of runs does not have what its table has", "it", error);
     status = check_indexes(store, &table, error);
     if (status != FV_OK) return status;

@@ -111,8 +111,8 @@ enum { TAG_RUN = 'r', TAG_SERIES = 's', TAG_TENSOR = 't', TAG_SNAPSHOT = 'p', TA
       "SELECT run_id, step, rowid FROM snapshots INDEXED BY sqlite_autoindex_snapshots_1")          \
     S(COUNT_SERIES, "SELECT count(*) FROM series WHERE run_id = ?1")                                \
     S(COUNT_SNAPSHOTS, "SELECT count(*) FROM snapshots WHERE run_id = ?1")                          \
-    S(SCAN_TABLE, "SELECT id, %s, created FROM runs NOT INDEXED ORDER BY rowid")                    \
-    S(SCAN_INDEX, "SELECT id FROM runs INDEXED BY sqlite_autoindex_runs_1")                         \
+    S(SCAN_TABLE, "SELECT id, rowid, %s, created FROM runs NOT INDEXED ORDER BY rowid")             \
+    S(SCAN_INDEX, "SELECT id, rowid FROM runs INDEXED BY sqlite_autoindex_runs_1")                  \
     S(ROWIDS, "SELECT rowid, id FROM runs NOT INDEXED ORDER BY rowid")                              \
     S(QUICK_CHECK, "PRAGMA quick_check")                                                            \
     S(INTEGRITY_CHECK, "PRAGMA integrity_check(1)")                                                 \
@@ -232,7 +232,7 @@ fv_status store_set_total(fv_store *store, const store_total *total, fv_error *e
 // What a look at every run's row gives.
 typedef struct store_frame {
     store_total total; // as the rows say
-    uint64_t ids;      // hashes of all ids combined
+    uint64_t rows;     // hashes of all ids and places combined
     long n_lacking;    // runs without a digest
     bool ordered;      // no run is older than the one before
 } store_frame;
