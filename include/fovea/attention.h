@@ -81,6 +81,8 @@ typedef struct fv_attention_config {
                             //   scale q.k,  -scale |q - k|^2,  -power / 2 log(|q - k|^2 + floor)
     double scale;           // 0 means 1 / sqrt(d_head) for scores of q.k and 1 for those of |q - k|
     double power, floor;    // of scores that have them: above 0, and 1e-30 or more
+    double soft_cap;        // not 0: a score s becomes soft_cap tanh(s / soft_cap); of q.k only
+    const double *slopes;   // [n_head], copied, or NULL: then less slope (i - j) (ALiBi)
     fv_attention_mask mask;
     int n_threads; // 0 means all cores that the process may use
 } fv_attention_config;

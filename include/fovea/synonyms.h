@@ -118,6 +118,16 @@
     S("model.layers", "mamba", "ssm s6 mamba2 state_space selective_scan")                         \
     S("model.positions", "none", "no nope off null false")                                         \
     S("model.positions", "learned", "absolute learnt trainable standard true yes")                 \
+    S("model.positions", "rope", "rotary roformer")                                                \
+    S("field", "model.rope_base", "rope_theta rotary_base rotary_emb_base")                        \
+    S("field", "model.rope_width", "rotary_dim rotary_pct partial_rotary_factor rotary_ndims")     \
+    S("field", "model.rope_pairs", "rotary_adjacent_pairs rope_interleaved")                       \
+    S("field", "model.rope_original", "original_max_position_embeddings original_context_length")  \
+    S("field", "model.n_kv_head", "num_key_value_heads n_kv_heads num_kv_heads n_key_value_heads num_query_groups multi_query") \
+    S("field", "model.qk_norm", "use_qk_norm qk_layernorm qk_rmsnorm qk_layer_norm")               \
+    S("field", "model.soft_cap", "attn_logit_softcapping attn_scores_soft_cap logit_cap softcap")  \
+    S("field", "model.sink_logit", "softmax_off_by_one learned_sink add_zero_attn") \
+    S("field", "model.gate", "attn_gate output_gate gated_attention")                              \
     S("model.positions", "sinusoidal", "sin sine sinusoid fixed sincos")                           \
     S("model.score", "dot", "dot_product scaled_dot_product scaled_dot softmax")                   \
     S("model.score", "euclidean", "l2 distance rbf gaussian")                                      \
@@ -251,8 +261,6 @@
     A("dtype precision fp16 bf16 amp mixed_precision torch_dtype", "everything is computed in 32-bit floating point") \
     A("num_workers workers n_workers n_jobs jobs threads num_threads n_threads", "--jobs N on the command line says how many runs train at once") \
     A("gradient_accumulation_steps grad_accum accumulate_grad_batches gradient_accumulation accumulation_steps", "train.batch_size is the whole batch, of any size") \
-    A("rope rotary rope_theta rotary_dim rotary_pct rotary_base rope_scaling rope_base use_rope alibi", "positions are none, learned or sinusoidal (model.positions)") \
-    A("num_key_value_heads n_kv_heads num_kv_heads n_key_value_heads n_kv_head num_query_groups multi_query", "every head has keys and values of its own") \
     A("output_dir out_dir out save_dir log_dir output outdir results_dir", "--out DIR on the command line says where results go") \
     A("causal is_causal causal_mask attention_dir use_causal_mask", "attention always is causal") \
     A("amsgrad use_nesterov lookahead", "the optimizers are plain: sgd, momentum, adam and adamw") \

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const double LOG2_E = 1.4426950408889634;
+
 enum { TILES_OF_PIECE = 8 };
 
 // Keys of one tile: rows first, first + step, ... or, where step is 0, rows[first ..] of the pass.
@@ -21,7 +23,9 @@ typedef struct seen_tile {
 
 typedef struct decode_pass {
     fv_attention *plan;
-    int64_t n_rows; // of the cache
+    int64_t n_rows;      // of the cache
+    int64_t position;    // of the query
+    const double *sinks; // [n_batch][n_head] logits that join the sums, or NULL
     const float *q;
     const void *k, *v;
     seen_tile *tiles;
@@ -109,8 +113,25 @@ static void gather(const decode_pass *pass, attention_worker *w, const seen_tile
     job->k_stride = job->v_stride = plan->d_padded * (ptrdiff_t)sizeof(float);
 }
 
+// Rows of the cache are positions.
+static void set_bias(const decode_pass *pass, attention_worker *w, const seen_tile *tile,
+                     int64_t shared, decode_job *job) {
+    const fv_attention *plan = pass->plan;
+    job->bias = w->decode_bias;
+    for (int i = 0; i < plan->group; i++) {
+        int64_t head = (shared * plan->group + i) % plan->config.n_head;
+        double slope = plan->slopes[head] * LOG2_E;
+        for (int j = 0; j < FV_TILE_KEYS; j++) {
+            int64_t row = j >= tile->n ? pass->position
+                          : tile->step ? tile->first + j * tile->step
+                                       : pass->rows[tile->first + j];
+            w->decode_bias[i * FV_TILE_KEYS + j] = (float)(slope * (double)(row - pass->position));
+        }
+    }
+}
+
 static void decode_tile(const decode_pass *pass, attention_worker *w, const seen_tile *tile,
-                        attention_head_rows at, decode_job *job) {
+                        int64_t shared, attention_head_rows at, decode_job *job) {
     const fv_attention *plan = pass->plan;
     job->n_keys = job->n_rows = tile->n;
     if (tile->step == 0 || plan->d_padded != plan->config.d_head) {
@@ -125,6 +146,7 @@ static void decode_tile(const decode_pass *pass, attention_worker *w, const seen
         int64_t rows = (pass->n_rows - 1 - tile->first) / tile->step + 1;
         job->n_rows = (int)(rows < INT_MAX ? rows : INT_MAX);
     }
+    if (plan->slopes) set_bias(pass, w, tile, shared, job);
     plan->kernels->decode(job);
     w->work.pairs += tile->n * plan->group;
     w->work.tiles++;
@@ -165,7 +187,7 @@ static void decode_piece(void *context, int piece, int worker) {
     int64_t end = (split + 1) * TILES_OF_PIECE;
     if (end > pass->n_tiles) end = pass->n_tiles;
     for (int64_t i = split * TILES_OF_PIECE; i < end; i++)
-        decode_tile(pass, w, &pass->tiles[i], at, &job);
+        decode_tile(pass, w, &pass->tiles[i], shared, at, &job);
 }
 
 // Joins the states of one head of queries.
@@ -175,7 +197,8 @@ static void join(const decode_pass *pass, int64_t shared, int64_t member, float 
     size_t width = state_width(plan) * (size_t)plan->group;
     const float *states = pass->states + (size_t)(shared * pass->n_splits) * width;
     size_t at_largest = (size_t)plan->group * (size_t)plan->d_padded + (size_t)member;
-    double largest = FV_NO_SCORE, sum = 0;
+    int64_t head = shared * plan->group + member;
+    double largest = pass->sinks ? pass->sinks[head] * LOG2_E : FV_NO_SCORE, sum = 0;
     for (int64_t s = 0; s < pass->n_splits; s++) {
         float x = states[(size_t)s * width + at_largest];
         if (!(x <= largest)) largest = x;
@@ -184,6 +207,7 @@ static void join(const decode_pass *pass, int64_t shared, int64_t member, float 
         const float *state = states + (size_t)s * width;
         sum += state[at_largest + (size_t)plan->group] * exp2(state[at_largest] - largest);
     }
+    if (pass->sinks) sum += exp2(pass->sinks[head] * LOG2_E - largest);
     for (int64_t f = 0; f < d; f++) {
         double total = 0;
         for (int64_t s = 0; s < pass->n_splits; s++) {
@@ -217,6 +241,11 @@ static fv_status decode(decode_pass *pass, int64_t n_cached, float *o, fv_error 
 
 fv_status fv_attention_decode(fv_attention *plan, int64_t n_cached, const float *q, const void *k,
                               const void *v, float *o, fv_error *error) {
+    return attention_decode(plan, n_cached, q, k, v, NULL, o, error);
+}
+
+fv_status attention_decode(fv_attention *plan, int64_t n_cached, const float *q, const void *k,
+                           const void *v, const double *sinks, float *o, fv_error *error) {
     const fv_attention_config *c = &plan->config;
     if (n_cached < 1 || n_cached > c->n_key)
         return fv_fail(error, FV_USAGE,
@@ -227,7 +256,13 @@ fv_status fv_attention_decode(fv_attention *plan, int64_t n_cached, const float 
                        "attention: the new query is at position %" PRId64
                        ", behind the last one planned, %" PRId64 "; n_query must reach it",
                        n_cached - 1, c->first_query + c->n_query - 1);
-    decode_pass pass = {.plan = plan, .n_rows = c->n_key, .q = q, .k = k, .v = v};
+    decode_pass pass = {.plan = plan,
+                        .n_rows = c->n_key,
+                        .position = n_cached - 1,
+                        .sinks = sinks,
+                        .q = q,
+                        .k = k,
+                        .v = v};
     fv_status status = decode(&pass, n_cached, o, error);
     free(pass.tiles);
     free(pass.rows);

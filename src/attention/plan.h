@@ -20,6 +20,7 @@ typedef struct query_state {
     bool loaded;            // has met keys, and what follows is filled
     float *qt, *ot;         // [d_padded][64]: queries, running output
     float *largest, *sum;   // [64]; backward: logsumexps, deltas
+    float *bias;            // [64], of slopes
 } query_state;
 
 // One worker's memory. Rows are padded to d_padded features; the padding stays zero.
@@ -34,7 +35,9 @@ typedef struct attention_worker {
     float *chunk_dk, *chunk_dv; // and their gradients from the last few tiles of queries
     float *total_dk, *total_dv; // and from the tiles before
     float *factors;             // [64]
-    float *decode_q, *decode_paired, *decode_p; // [group][d_padded] twice, [group][128]
+    float *key_bias;            // [128], of slopes
+    float *decode_q, *decode_paired; // [group][d_padded]
+    float *decode_p, *decode_bias;   // [group][128]
     fv_attention_work work;
 } attention_worker;
 
@@ -44,6 +47,7 @@ struct fv_attention {
     mask_components components;
     const kernel_set *kernels;
     tile_score score;
+    double *slopes;      // [n_head], or NULL
     float column_factor; // what queries are multiplied by on their way into columns
     int d_padded, group; // heads of queries that share a head of keys
     int chunk;           // keys of a piece of the backward pass: they stay in the cache
@@ -56,6 +60,13 @@ struct fv_attention {
     _Atomic int64_t *progress; // of backward pieces, see tiles_backward.c
     int64_t n_progress;
 };
+
+// What positions add to scores of a head, less its slope (i - j) in units of log 2: of queries and of
+// keys, counted from the first of the queries, so that near ones are exact.
+void bias_of_queries(const fv_attention *plan, int64_t head, const query_tile *queries,
+                     float *bias);
+void bias_of_keys(const fv_attention *plan, int64_t head, int64_t from, const index_list *list,
+                  const attention_key_tile *keys, float *bias);
 
 // Where row 0 of one head lies, and how far rows are apart, in numbers.
 typedef struct attention_head_rows {
@@ -79,6 +90,11 @@ void head_rows_store(const fv_attention *plan, const float *from, attention_head
                      const int64_t *rows, int n, float *to);
 void head_rows_add(const fv_attention *plan, const float *from, attention_head_rows at,
                    const int64_t *rows, int n, float *to);
+
+// fv_attention_decode with a logit for each of the queries' heads [n_batch][n_head] that joins the
+// softmax's sum and has no value, or NULL.
+fv_status attention_decode(fv_attention *plan, int64_t n_cached, const float *q, const void *k,
+                           const void *v, const double *sinks, float *o, fv_error *error);
 
 // One row of keys or values, of the plan's kv_type, as floats.
 void kv_load(const fv_attention *plan, const void *from, size_t offset, float *to);

@@ -66,6 +66,26 @@ void kv_load(const fv_attention *plan, const void *from, size_t offset, float *t
     }
 }
 
+static double bias_at(const fv_attention *plan, int64_t head, int64_t distance) {
+    return plan->slopes[head % plan->config.n_head] * LOG2_E * (double)distance;
+}
+
+void bias_of_queries(const fv_attention *plan, int64_t head, const query_tile *queries,
+                     float *bias) {
+    for (int i = 0; i < FV_TILE_QUERIES; i++) {
+        int64_t behind = i < queries->n ? queries->positions[i] - queries->positions[0] : 0;
+        bias[i] = (float)-bias_at(plan, head, behind);
+    }
+}
+
+void bias_of_keys(const fv_attention *plan, int64_t head, int64_t from, const index_list *list,
+                  const attention_key_tile *keys, float *bias) {
+    for (int i = 0; i < keys->n; i++) {
+        int64_t index = keys->contiguous ? keys->first + i : keys->index[i];
+        bias[i] = (float)bias_at(plan, head, index_list_position(list, index) - from);
+    }
+}
+
 int64_t component_tiles(const mask_component *component) {
     int64_t n = 0;
     for (int i = 0; i < component->n_queries; i++)
@@ -130,6 +150,7 @@ static void load_state(const query_block *b, query_state *s) {
     s->loaded = true;
     head_rows_load(plan, b->pass->queries->q, b->q_at, tile->rows, tile->n, w->q);
     plan->kernels->to_columns(plan->d_padded, w->q, plan->column_factor, s->qt);
+    if (plan->slopes) bias_of_queries(plan, b->head, tile, s->bias);
     clear_state(b, s);
     if (b->pass->fresh) return;
     head_rows_load(plan, b->pass->queries->o, b->q_at, tile->rows, tile->n, w->o);
@@ -235,6 +256,11 @@ static bool meet_keys(query_block *b, query_state *s, const index_list *list) {
                     .ot = s->ot,
                     .largest = s->largest,
                     .sum = s->sum};
+    if (plan->slopes) {
+        bias_of_keys(plan, b->head, s->queries.positions[0], list, &w->keys, w->key_bias);
+        job.query_bias = s->bias;
+        job.key_bias = w->key_bias;
+    }
     if (point_at_keys(b, list, &job)) look_ahead(b, &s->walk, &job);
     plan->kernels->tile(&job);
     w->work.pairs += w->keys.pairs;

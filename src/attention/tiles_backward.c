@@ -118,6 +118,7 @@ static void load_queries(const piece *p, attention_head_rows at, int64_t head) {
         s->sum[i] = delta;
     }
     memset(w->o, 0, (size_t)(FV_TILE_QUERIES * plan->d_padded) * sizeof *w->o);
+    if (plan->slopes) bias_of_queries(plan, head, tile, s->bias);
 }
 
 static kernel_tile_gradient gradient_of(const piece *p) {
@@ -174,6 +175,11 @@ static void visit(piece *p, const index_list *queries, int64_t tile, int64_t hea
         ptrdiff_t first = (w->keys.first - p->low) * plan->d_padded;
         g.n_keys = w->keys.n;
         g.seen = w->keys.seen;
+        if (plan->slopes) {
+            bias_of_keys(plan, head, s->queries.positions[0], p->list, &w->keys, w->key_bias);
+            g.query_bias = s->bias;
+            g.key_bias = w->key_bias;
+        }
         g.k = w->chunk_k + first;
         g.v = w->chunk_v + first;
         g.dk = w->chunk_dk + first;

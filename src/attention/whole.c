@@ -89,6 +89,19 @@ static fv_status check_score(const fv_attention_config *c, fv_error *error) {
         return fv_fail(error, FV_USAGE,
                        "attention: the %s score needs a floor of 1e-30 or more; it is %g",
                        names[kind], c->floor);
+    if (!isfinite(c->soft_cap) || c->soft_cap < 0)
+        return fv_fail(error, FV_USAGE,
+                       "attention: soft_cap is %g; it must be finite and 0 or more", c->soft_cap);
+    if (c->soft_cap > 0 && score_is_metric(kind))
+        return fv_fail(error, FV_USAGE,
+                       "attention: soft_cap %g bounds products, and the %s score compares "
+                       "distances; it must be 0",
+                       c->soft_cap, names[kind]);
+    for (int64_t h = 0; c->slopes && h < c->n_head; h++)
+        if (!isfinite(c->slopes[h]))
+            return fv_fail(error, FV_USAGE,
+                           "attention: the slope of head %" PRId64 " is %g; it must be finite", h,
+                           c->slopes[h]);
     return FV_OK;
 }
 
@@ -119,7 +132,8 @@ static void choose_score(fv_attention *plan) {
     plan->score = (tile_score){.kind = kind,
                                .factor = (float)(factor * LOG2_E),
                                .floor = (float)c->floor,
-                               .slope = (float)(metric ? 2 * factor : factor)};
+                               .slope = (float)(metric ? 2 * factor : factor),
+                               .cap = (float)(c->soft_cap * LOG2_E)};
     plan->column_factor = metric ? 1 : plan->score.factor;
 }
 
@@ -150,7 +164,8 @@ static int block_tiles_of(int d_padded) {
     ADD(qt, FV_TILE_QUERIES *n)                                                                    \
     ADD(ot, FV_TILE_QUERIES *n)                                                                    \
     ADD(largest, FV_TILE_QUERIES)                                                                  \
-    ADD(sum, FV_TILE_QUERIES)
+    ADD(sum, FV_TILE_QUERIES)                                                                      \
+    ADD(bias, FV_TILE_QUERIES)
 #define FV_WORKER_ARRAYS(ADD)                                                                      \
     ADD(q, FV_TILE_QUERIES *n)                                                                     \
     ADD(g, FV_TILE_QUERIES *n)                                                                     \
@@ -167,6 +182,8 @@ static int block_tiles_of(int d_padded) {
     ADD(total_dk, chunk *n)                                                                        \
     ADD(total_dv, chunk *n)                                                                        \
     ADD(factors, FV_TILE_QUERIES)                                                                  \
+    ADD(key_bias, FV_TILE_KEYS)                                                                    \
+    ADD(decode_bias, group *FV_TILE_KEYS)                                                          \
     ADD(decode_q, group *n)                                                                        \
     ADD(decode_paired, group *n)                                                                   \
     ADD(decode_p, group *FV_TILE_KEYS)
@@ -223,6 +240,16 @@ static fv_status allocate_progress(fv_attention *plan, fv_error *error) {
     return FV_OK;
 }
 
+static fv_status copy_slopes(fv_attention *plan, fv_error *error) {
+    size_t n = (size_t)plan->config.n_head;
+    if (plan->config.slopes == NULL) return FV_OK;
+    plan->slopes = malloc(n * sizeof *plan->slopes);
+    if (plan->slopes == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory for slopes");
+    memcpy(plan->slopes, plan->config.slopes, n * sizeof *plan->slopes);
+    plan->config.slopes = plan->slopes;
+    return FV_OK;
+}
+
 static fv_status prepare(fv_attention *plan, fv_error *error) {
     const fv_attention_config *c = &plan->config;
     plan->kernels = kernels_get();
@@ -233,6 +260,7 @@ static fv_status prepare(fv_attention *plan, fv_error *error) {
     plan->n_workers = c->n_threads ? c->n_threads : fv_machine_cores();
     choose_score(plan);
     fv_status status = mask_create(c, &plan->mask, error);
+    if (status == FV_OK) status = copy_slopes(plan, error);
     if (status == FV_OK) status = components_create(&plan->mask, &plan->components, error);
     if (status == FV_OK) status = allocate_workers(plan, error);
     if (status == FV_OK) status = allocate_progress(plan, error);
@@ -266,6 +294,7 @@ void fv_attention_free(fv_attention *plan) {
     if (plan == NULL) return;
     pool_free(plan->pool);
     free(plan->progress);
+    free(plan->slopes);
     free(plan->workers);
     free(plan->states);
     arena_free(&plan->arena);

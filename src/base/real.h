@@ -15,6 +15,7 @@ typedef double real;
 #define real_sqrt  sqrt
 #define real_log1p log1p
 #define real_abs   fabs
+#define real_tanh  tanh
 #else
 typedef float real;
 #define real_exp   expf
@@ -23,6 +24,7 @@ typedef float real;
 #define real_sqrt  sqrtf
 #define real_log1p log1pf
 #define real_abs   fabsf
+#define real_tanh  tanhf
 #endif
 
 #endif

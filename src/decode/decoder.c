@@ -92,6 +92,9 @@ static void reserve_attention(fv_decoder *d) {
     d->at.q = reserve_rows(d, s->piece, s->d);
     d->at.o = reserve_rows(d, s->piece, s->d);
     d->at.rows = reserve_rows(d, s->piece, s->d);
+    d->at.gates = reserve_rows(d, s->piece, s->d);
+    d->at.cosines = reserve_rows(d, s->piece, d->rotary.n_pairs);
+    d->at.sines = reserve_rows(d, s->piece, d->rotary.n_pairs);
     d->at.part = reserve_rows(d, s->piece, s->d_head);
     d->at.logsumexps = reserve_rows(d, s->piece, 1);
     d->at.running = reserve_rows(d, s->piece, 2);
@@ -133,6 +136,7 @@ static fv_status prepare(fv_decoder *d, const fv_model *model, const float *para
     d->layers = calloc((size_t)d->n_layers + 1, sizeof *d->layers);
     if (d->layers == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory for a decoder");
     fv_status status = decoder_load(d, model, params, error);
+    if (status == FV_OK) status = rotary_create(&d->config, model->n_positions, &d->rotary, error);
     if (status != FV_OK) return status;
     d->runs = calloc((size_t)d->sizes.piece, sizeof *d->runs);
     if (d->runs == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory for a decoder");
@@ -176,6 +180,7 @@ void fv_decoder_free(fv_decoder *d) {
         if (d->layers[i].kind && d->layers[i].kind->free) d->layers[i].kind->free(&d->layers[i]);
     fv_selective_scan_free(d->scan);
     fv_selective_scan_free(d->one_step);
+    rotary_free(&d->rotary);
     arena_free(&d->weights);
     arena_free(&d->kept);
     arena_free(&d->working);
@@ -225,6 +230,9 @@ static fv_status pass_piece(fv_decoder *d, int64_t n, const int32_t *tokens,
     const decoder_rows all = {n, 1, &everything};
     fv_status status = FV_OK;
     int64_t rows = d->top < 0 ? asked->n : n;
+    if (d->rotary.n_pairs > 0)
+        rotary_fill(&d->rotary, d->n_seen, n, decoder_working(d, d->at.cosines),
+                    decoder_working(d, d->at.sines));
     decoder_embed(d, tokens, d->top < 0 ? asked : &all, decoder_working(d, d->at.x));
     for (int i = 0; i < d->n_layers && rows > 0 && status == FV_OK; i++) {
         const decoder_run left = {0, rows};

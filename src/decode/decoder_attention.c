@@ -16,8 +16,10 @@
 // million times is 100958), so that keys go by in spans, whose results are joined in double.
 // Decoding a single query does the same.
 #include "attention/plan.h"
+#include "config/layer_list.h"
 #include "decode/decoder_plan.h"
 #include "model/attention_keys.h"
+#include "model/positions.h"
 #include "model/scores.h"
 
 #include <fovea/config.h>
@@ -25,8 +27,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum attention_map { W_Q, W_K, W_V, W_O };
-enum attention_array { LOG_POWER };
+enum attention_map { W_Q, W_K, W_V, W_O, W_G };
+enum attention_array { LOG_POWER, SINKS, Q_NORM, K_NORM };
 enum { SPAN = 1024, FEW = 4096 }; // keys of a span; of a window that needs none
 
 // --- what a layer sees ---------------------------------------------------------------------------
@@ -40,8 +42,16 @@ static void load(decoder_loader *l, decoder_layer *layer) {
         const fv_tensor *w = decoder_tensor(l, layer, weights[i]);
         layer->map[i] = decoder_load_map(l, w, 0, w->shape[1], decoder_tensor(l, layer, biases[i]));
     }
-    const fv_tensor *power = decoder_tensor(l, layer, "blocks.%d.attn.log_power");
-    if (power) layer->array[LOG_POWER] = decoder_load_array(l, power);
+    static const char *const arrays[] = {"blocks.%d.attn.log_power", "blocks.%d.attn.sinks",
+                                         "blocks.%d.attn.q_norm.w", "blocks.%d.attn.k_norm.w"};
+    for (int i = 0; i < 4; i++) {
+        const fv_tensor *values = decoder_tensor(l, layer, arrays[i]);
+        if (values) layer->array[LOG_POWER + i] = decoder_load_array(l, values);
+    }
+    const fv_tensor *gate = decoder_tensor(l, layer, "blocks.%d.attn.W_G");
+    if (gate)
+        layer->map[W_G] = decoder_load_map(l, gate, 0, gate->shape[1],
+                                           decoder_tensor(l, layer, "blocks.%d.attn.b_G"));
 }
 
 static void choose_mask(const fv_decoder *d, const decoder_layer *layer, decoder_attention *a) {
@@ -59,11 +69,17 @@ static void reserve(fv_decoder *d, decoder_layer *layer) {
     decoder_attention *a = &layer->attention;
     const decoder_sizes *s = &d->sizes;
     choose_mask(d, layer, a);
+    a->qk_norm = layer_qk_norm(&d->config.model, layer->place);
+    a->gate = layer_gate(&d->config.model, layer->place);
+    a->soft_cap = layer_soft_cap(&d->config.model, layer->place);
     a->n_kv = heads_of(&d->config.model, layer->place).n_kv;
     size_t kv = (size_t)(a->n_kv * s->d_head) * sizeof(float);
     const fv_attention_mask *mask = &a->mask;
     a->rolling = (mask->window > 0 || mask->sinks > 0) && mask->stride == 0 &&
                  mask->n_globals == 0 && mask->random_blocks == 0;
+    // Slopes go by positions, and rows of sinks would be nearer than they are.
+    bool sloped = positions_type_of(d->config.model.positions)->slopes != NULL;
+    a->rolling = a->rolling && !(sloped && mask->sinks > 0);
     a->n_sinks = mask->sinks;
     a->keep = mask->window + a->exclude_self - 1;
     if (a->keep < 0) a->keep = 0;
@@ -88,18 +104,41 @@ static fv_status make_plan(const fv_decoder *d, const decoder_layer *layer, int6
     c.score = model->score;
     score_type_of(model->score)->on_tiles(model, (int)c.d_head, &c);
     if (layer->array[LOG_POWER]) c.power = (double)expf(layer->array[LOG_POWER][head]);
+    c.soft_cap = a->soft_cap;
+    c.slopes = a->slopes ? a->slopes + head : NULL;
     c.mask = a->mask;
     c.n_threads = d->n_threads;
     return fv_attention_create(&c, plan, error);
 }
 
+// Slopes and sinks. A query that stands one row before its own is one nearer to all keys.
+static fv_status make_numbers(const fv_decoder *d, decoder_layer *layer, fv_error *error) {
+    decoder_attention *a = &layer->attention;
+    const positions_type *type = positions_type_of(d->config.model.positions);
+    size_t n = (size_t)d->sizes.n_head;
+    int sink_logit = layer_sink_logit(&d->config.model, layer->place);
+    if (type->slopes) a->slopes = calloc(n, sizeof *a->slopes);
+    if (sink_logit != FV_SINK_LOGIT_NONE) a->sinks = calloc(n, sizeof *a->sinks);
+    if ((type->slopes && !a->slopes) || (sink_logit != FV_SINK_LOGIT_NONE && !a->sinks))
+        return fv_fail(error, FV_NO_MEMORY, "out of memory for a decoder");
+    if (a->slopes) type->slopes((int)n, a->slopes);
+    for (size_t h = 0; a->sinks && h < n; h++) {
+        if (layer->array[SINKS]) a->sinks[h] = (double)layer->array[SINKS][h];
+        if (a->slopes && a->exclude_self) a->sinks[h] += a->slopes[h];
+    }
+    return FV_OK;
+}
+
 static fv_status plan(fv_decoder *d, decoder_layer *layer, fv_error *error) {
     decoder_attention *a = &layer->attention;
-    a->n_plans = layer->array[LOG_POWER] ? (int)d->sizes.n_head : 1;
+    // Heads that differ in their score have a plan each.
+    bool differ = layer->array[LOG_POWER] != NULL ||
+                  positions_type_of(d->config.model.positions)->slopes != NULL;
+    a->n_plans = differ ? (int)d->sizes.n_head : 1;
     a->plans = calloc((size_t)a->n_plans, sizeof(fv_attention *));
     if (a->plans == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory for a decoder");
+    fv_status status = make_numbers(d, layer, error);
     int64_t together = d->sizes.n_head / a->n_plans;
-    fv_status status = FV_OK;
     for (int h = 0; h < a->n_plans && status == FV_OK; h++)
         status = make_plan(d, layer, together, h, &a->plans[h], error);
     if (status == FV_OK && together > 1) status = make_plan(d, layer, 1, 0, &a->one_head, error);
@@ -111,6 +150,8 @@ static void free_plans(decoder_layer *layer) {
     for (int h = 0; a->plans && h < a->n_plans; h++) fv_attention_free(a->plans[h]);
     fv_attention_free(a->one_head);
     free(a->plans);
+    free(a->slopes);
+    free(a->sinks);
 }
 
 // --- the cache -----------------------------------------------------------------------------------
@@ -150,6 +191,56 @@ static void project_heads(const fv_decoder *d, const decode_projection *map, int
                    (decode_projected){heads + first * d_head, d_head, (int)d_head, rows * d_head});
 }
 
+// RMS norms of rows [n_rows][width], as the lab has them.
+static void normalise(int64_t n_rows, int64_t width, const float *w, float *x) {
+    for (int64_t r = 0; r < n_rows; r++, x += width) {
+        double square = 0;
+        for (int64_t f = 0; f < width; f++) square += (double)x[f] * (double)x[f];
+        double factor = 1 / sqrt(square / (double)width + 1e-5);
+        for (int64_t f = 0; f < width; f++) x[f] = (float)((double)x[f] * factor * (double)w[f]);
+    }
+}
+
+// Of all heads of a position together: `heads` rows lie `head` numbers apart.
+static void normalise_whole(int64_t n, int64_t heads, int64_t head, int64_t d_head, const float *w,
+                            float *x) {
+    for (int64_t t = 0; t < n; t++) {
+        double square = 0;
+        for (int64_t i = 0; i < heads * d_head; i++) {
+            double y = (double)x[i / d_head * head + t * d_head + i % d_head];
+            square += y * y;
+        }
+        double factor = 1 / sqrt(square / (double)(heads * d_head) + 1e-5);
+        for (int64_t i = 0; i < heads * d_head; i++) {
+            float *y = &x[i / d_head * head + t * d_head + i % d_head];
+            *y = (float)((double)*y * factor * (double)w[i]);
+        }
+    }
+}
+
+// Queries or keys of n positions of the piece, from its position `from` on: norms, and turned.
+// `heads` heads lie `head` numbers apart.
+static void prepare_rows(const fv_decoder *d, const decoder_layer *layer, const float *w,
+                         int64_t from, int64_t n, int64_t heads, int64_t head, float *x) {
+    const decoder_attention *a = &layer->attention;
+    const rotary *r = &d->rotary;
+    int64_t d_head = d->sizes.d_head;
+    if (a->qk_norm == FV_QK_NORM_VECTOR) normalise_whole(n, heads, head, d_head, w, x);
+    for (int64_t h = 0; h < heads; h++) {
+        float *rows = x + h * head;
+        if (a->qk_norm == FV_QK_NORM_HEAD) normalise(n, d_head, w, rows);
+        const float *cosine = decoder_working(d, d->at.cosines) + from * r->n_pairs;
+        const float *sine = decoder_working(d, d->at.sines) + from * r->n_pairs;
+        for (int64_t t = 0; t < n && r->n_pairs > 0; t++, rows += d_head)
+            for (int m = 0; m < r->n_pairs; m++, cosine++, sine++) {
+                float *first = rows + (ptrdiff_t)m * r->step, *second = first + r->apart;
+                float before = *first;
+                *first = before * *cosine - *second * *sine;
+                *second = before * *sine + *second * *cosine;
+            }
+    }
+}
+
 static void heads_to_rows(const fv_decoder *d, int64_t n, const float *heads, float *rows) {
     size_t width = (size_t)d->sizes.d, d_head = (size_t)d->sizes.d_head;
     for (size_t h = 0; h < (size_t)d->sizes.n_head; h++)
@@ -177,7 +268,8 @@ static void join(int64_t d_head, const float *part, float part_logsumexp, float 
 
 // o [n][d_head] of one head's queries, over a span of keys at a time.
 static void attend_head(const fv_decoder *d, const decoder_attention *a, fv_attention *plan,
-                        decoder_run at, const float *q, const float *k, const float *v, float *o) {
+                        decoder_run at, const float *q, const float *k, const float *v,
+                        const double *sink, float *o) {
     int64_t d_head = d->sizes.d_head, n = at.n;
     float *part = decoder_working(d, d->at.part),
           *logsumexps = decoder_working(d, d->at.logsumexps);
@@ -194,6 +286,13 @@ static void attend_head(const fv_decoder *d, const decoder_attention *a, fv_atte
         for (int64_t i = 0; i < n; i++)
             join(d_head, part + i * d_head, logsumexps[i], o + i * d_head, &running[i]);
     }
+    if (sink == NULL) return;
+    for (int64_t i = 0; i < n; i++) {
+        double larger = running[i] > *sink ? running[i] : *sink;
+        double ours = exp(running[i] - larger), kept = ours / (ours + exp(*sink - larger));
+        for (int64_t f = 0; f < d_head; f++)
+            o[i * d_head + f] = (float)(kept * (double)o[i * d_head + f]);
+    }
 }
 
 // o [head][n][d_head] of the queries q that stand at `row` of the cache and behind it.
@@ -205,18 +304,31 @@ static fv_status attend(const fv_decoder *d, const decoder_attention *a, int64_t
     for (int h = 0; n > 1 && h < d->sizes.n_head; h++) {
         int64_t shared = h * a->n_kv / d->sizes.n_head * cache;
         attend_head(d, a, plan_of_head(a, h), (decoder_run){row, n}, q + h * rows, k + shared,
-                    v + shared, o + h * rows);
+                    v + shared, a->sinks ? &a->sinks[h] : NULL, o + h * rows);
     }
     for (int h = 0; n == 1 && h < a->n_plans && status == FV_OK; h++) {
         int64_t shared = h * a->n_kv / d->sizes.n_head * cache;
-        status = fv_attention_decode(a->plans[h], row + 1, q + h * rows, k + shared, v + shared,
-                                     o + h * rows, error);
+        status = attention_decode(a->plans[h], row + 1, q + h * rows, k + shared, v + shared,
+                                  a->sinks ? a->sinks + h : NULL, o + h * rows, error);
     }
     return status;
 }
 
+// z times its gates, in rows of d.
+static void apply_gate(const fv_decoder *d, const decoder_layer *layer, int64_t n, const float *x,
+                       float *rows) {
+    int64_t n_gates = layer->map[W_G].n_out, width = d->sizes.d / n_gates;
+    float *gates = decoder_working(d, d->at.gates);
+    decoder_project(d, &layer->map[W_G], n, x, gates);
+    for (int64_t i = 0; i < n * n_gates; i++) {
+        float gate = 1 / (1 + expf(-gates[i]));
+        for (int64_t f = 0; f < width; f++) rows[i * width + f] *= gate;
+    }
+}
+
 // The outputs of n neighbouring positions, the first of which has its key at `row` of the cache.
-static fv_status pass_run(fv_decoder *d, decoder_layer *layer, int64_t row, int64_t n,
+// x: the inputs of the piece, `from` the first of the run among them.
+static fv_status pass_run(fv_decoder *d, decoder_layer *layer, int64_t row, int64_t from, int64_t n,
                           const float *x, float *y, fv_error *error) {
     const decoder_attention *a = &layer->attention;
     float *q = decoder_working(d, d->at.q), *o = decoder_working(d, d->at.o);
@@ -224,11 +336,15 @@ static fv_status pass_run(fv_decoder *d, decoder_layer *layer, int64_t row, int6
     fv_status status = FV_OK;
     int64_t blind = a->exclude_self && row == 0; // the first position then sees nothing
     if (n > blind) {
-        project_heads(d, &layer->map[W_Q], n - blind, x + blind * d->sizes.d, q, n - blind, 0);
+        int64_t left = n - blind;
+        project_heads(d, &layer->map[W_Q], left, x + blind * d->sizes.d, q, left, 0);
+        prepare_rows(d, layer, layer->array[Q_NORM], from + blind, left, d->sizes.n_head,
+                     left * d->sizes.d_head, q);
         status = attend(d, a, row + blind - a->exclude_self, n - blind, q, o, error);
         heads_to_rows(d, n - blind, o, rows + blind * d->sizes.d);
     }
     if (blind) memset(rows, 0, (size_t)d->sizes.d * sizeof *rows);
+    if (status == FV_OK && a->gate != FV_GATE_NONE) apply_gate(d, layer, n, x, rows);
     if (status == FV_OK) decoder_project(d, &layer->map[W_O], n, rows, y);
     return status;
 }
@@ -240,10 +356,13 @@ static fv_status pass(fv_decoder *d, decoder_layer *layer, int64_t n, const floa
     make_room(d, a, n);
     project_heads(d, &layer->map[W_K], n, x, decoder_kept(d, a->at_k), a->capacity, a->n_held);
     project_heads(d, &layer->map[W_V], n, x, decoder_kept(d, a->at_v), a->capacity, a->n_held);
+    prepare_rows(d, layer, layer->array[K_NORM], 0, n, a->n_kv, a->capacity * d->sizes.d_head,
+                 decoder_kept(d, a->at_k) + a->n_held * d->sizes.d_head);
     fv_status status = FV_OK;
     for (int64_t r = 0; r < rows->n_runs && status == FV_OK; r++) {
         decoder_run run = rows->runs[r];
-        status = pass_run(d, layer, a->n_held + run.first, run.n, x + run.first * width, y, error);
+        status = pass_run(d, layer, a->n_held + run.first, run.first, run.n, x + run.first * width,
+                          y, error);
         y += run.n * width;
     }
     a->n_held += n;

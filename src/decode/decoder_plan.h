@@ -6,6 +6,7 @@
 
 #include "base/arena.h"
 #include "decode/project.h"
+#include "model/rotary.h"
 
 #include <fovea/config.h>
 #include <fovea/decode.h>
@@ -35,7 +36,10 @@ typedef struct decoder_norm {
 typedef struct decoder_attention {
     fv_attention_mask mask; // of rows of the cache; without its arrays
     int64_t capacity, n_held;
-    int64_t n_kv;           // heads of keys and values
+    int64_t n_kv;      // heads of keys and values
+    int qk_norm, gate; // FV_QK_NORM_*, FV_GATE_*
+    double soft_cap;
+    double *slopes, *sinks; // [n_head] of positions, and logits that join the sums; or NULL
     int64_t n_sinks, keep;  // rows that a later query can see, where the cache drops the others
     bool rolling;           // it does
     bool exclude_self;      // a query stands one row before its own
@@ -50,7 +54,7 @@ typedef struct decoder_mamba {
     size_t at_past;  // [conv_width - 1][E]: the last inputs of the convolution
 } decoder_mamba;
 
-enum { DECODER_MAPS = 7, DECODER_ARRAYS = 5 }; // named by an enum in each kind's file
+enum { DECODER_MAPS = 7, DECODER_ARRAYS = 8 }; // named by an enum in each kind's file
 
 typedef struct decoder_layer decoder_layer;
 typedef struct decoder_loader decoder_loader;
@@ -102,6 +106,8 @@ typedef struct decoder_buffers {
     size_t lanes;                     // of norms: sixteen positions at a time
     size_t hidden, linear;            // of the mlp: [FV_PROJECT_POSITIONS][d_mlp]
     size_t q, o, rows, part;          // of attention: [piece][d] each
+    size_t gates;                     // [piece][d]
+    size_t cosines, sines;            // [piece][pairs], of the positions of the piece
     size_t logsumexps, running;       // [piece], [piece] in double
     size_t inner, u, z, delta, gated; // of mamba: [conv_width - 1 + piece][E], [piece][E]
     size_t step, b, c, gate;          // [piece][R], [piece][N] twice, [E]
@@ -120,6 +126,7 @@ struct fv_decoder {
     const float *embedding, *positions; // [V][d]; [table][d] or NULL
     // Rows [n][d] of positions that are not learned, or NULL.
     void (*fill_positions)(int64_t first, int64_t n, int d, float *rows);
+    rotary rotary; // how queries and keys are turned
     decoder_norm last_norm;
     decode_projection unembedding;
     memory_arena weights, kept, working;

@@ -8,6 +8,7 @@
 //     queries 8..   s s . . . w w w w 0            s sink, w window, 0 computed and hidden,
 //                   s s . . . 0 w w w w            . never touched
 #include "kernels/body_attend_one.h"
+#include "kernels/simd_gates.h"
 
 #if REGISTERS == 32
 enum { PRODUCT_I = 4, PRODUCT_J = 4 };
@@ -159,28 +160,51 @@ INLINE void metric_row(const kernel_attend *a, float *p, float *slopes, int firs
     (void)floor;
 }
 
+// Whole scores, capped, biased, or beside a sink.
+INLINE void shape_row(const kernel_attend *a, float *p, float *slopes, int i, int first, int end) {
+    const float factor = score_is_metric(a->score) ? 1 : factor_of(a);
+    const float cap = a->cap, inverse = cap != 0 ? 1 / cap : 0, bias = a->bias;
+    for (int j = first; j < end; j++) {
+        vf s = vf_load(p + j * L) * factor;
+        if (cap != 0) {
+            vf t = vf_tanh(s * inverse);
+            vf_store(slopes + j * L, vf_fma(-t, t, vf_set1(1)));
+            s = t * cap;
+        }
+        if (bias != 0) s -= bias * (float)(a->query_at[i] - a->key_at[j]);
+        vf_store(p + j * L, s);
+    }
+}
+
 // Scores of a block of queries, up to the factor that softmax_row applies.
 static void score_block(const kernel_attend *a, int part, int g, int i, int m, int first, int end) {
     lanes q = lanes_of(&a->q, g, part), p = lanes_of(&a->p, g, part);
     lanes k = rows_from(lanes_of(&a->k, g, part), first);
     lanes scores = {p.data + i * p.row + first * L, p.row, L};
-    if (!score_is_metric(a->score)) {
+    const bool metric = score_is_metric(a->score), shaped = attend_is_shaped(a);
+    if (metric)
+        squared_distances(scores, rows_from(q, i), transposed(k), m, end - first, a->d_key);
+    else
         product(scores, rows_from(q, i), transposed(k), m, end - first, a->d_key, false);
-        return;
-    }
-    squared_distances(scores, rows_from(q, i), transposed(k), m, end - first, a->d_key);
+    if (!metric && !shaped) return;
     lanes slopes = lanes_of(&a->slopes, g, part);
-    for (int row = i; row < i + m; row++)
-        metric_row(a, p.data + row * p.row, slopes.data + row * slopes.row, first, end);
+    for (int row = i; row < i + m; row++) {
+        float *scores_of = p.data + row * p.row, *slopes_of = slopes.data + row * slopes.row;
+        if (metric) metric_row(a, scores_of, slopes_of, first, end);
+        if (shaped) shape_row(a, scores_of, slopes_of, row, first, end);
+    }
 }
 
-// Turns one row of scores into probabilities.
-INLINE void softmax_row(float *p, keys block, keys query, float scale) {
+// Turns one row of scores into probabilities. A sink's own goes to sink_p.
+INLINE void softmax_row(float *p, keys block, keys query, float scale, const float *sink,
+                        float *sink_p) {
     hide(p, block, query);
-    vf largest = vf_set1(-INFINITY), sum = vf_set1(0), factor = vf_set1(scale);
+    vf largest = vf_set1(sink ? *sink : -INFINITY), sum = vf_set1(0), factor = vf_set1(scale);
     for (int s = 0; s < 2; s++)
         for (int j = query.first[s]; j < query.end[s]; j++)
             largest = vf_max(largest, vf_load(p + j * L));
+    vf at_sink = sink ? vf_exp_share(*sink - largest) : vf_set1(0);
+    if (sink) sum = at_sink;
     for (int s = 0; s < 2; s++)
         for (int j = query.first[s]; j < query.end[s]; j++) {
             vf e = vf_exp_share((vf_load(p + j * L) - largest) * factor);
@@ -191,10 +215,12 @@ INLINE void softmax_row(float *p, keys block, keys query, float scale) {
     for (int s = 0; s < 2; s++)
         for (int j = query.first[s]; j < query.end[s]; j++)
             vf_store(p + j * L, vf_load(p + j * L) * inverse);
+    if (sink) vf_store(sink_p, at_sink * inverse);
 }
 
+// What scores lack before they become weights.
 INLINE float softmax_factor(const kernel_attend *a) {
-    return score_is_metric(a->score) ? 1 : factor_of(a);
+    return score_is_metric(a->score) || attend_is_shaped(a) ? 1 : factor_of(a);
 }
 
 // Scores of keys that are not kept are -infinity.
@@ -223,6 +249,10 @@ INLINE vf stretch_of(const kernel_attend *a, int g, int part, int i) {
                    part * VW);
 }
 
+INLINE float *sink_p_of(const kernel_attend *a, int g, int part, int i) {
+    return a->sink ? a->sink_p + ((ptrdiff_t)g * a->n_queries + i) * L + part * VW : NULL;
+}
+
 // Scores of queries i .. i + m - 1 become weights.
 INLINE void weigh_rows_as(const kernel_attend *a, kernel_normaliser kind, int g, int part, int i,
                           int m, keys block) {
@@ -238,7 +268,8 @@ INLINE void weigh_rows_as(const kernel_attend *a, kernel_normaliser kind, int g,
         else if (normaliser_rule_of(kind) == FV_RULE_ALONE)
             lone_row(kind, a->alpha, weights, query, softmax_factor(a));
         else
-            softmax_row(weights, block, query, softmax_factor(a));
+            softmax_row(weights, block, query, softmax_factor(a), a->sink,
+                        sink_p_of(a, g, part, row));
     }
 }
 
@@ -277,7 +308,7 @@ void KERNEL(attend)(const kernel_attend *a) {
                 if (is_softmax(a))
                     for (int row = i; row < i + m; row++)
                         softmax_row(p.data + row * p.row, block, keys_of_query(a, row),
-                                    softmax_factor(a));
+                                    softmax_factor(a), a->sink, sink_p_of(a, g, part, row));
                 else
                     weigh_rows(a, g, part, i, m, block);
                 pool_keys(rows_from(z, i), p, v, i, m, a->d_value, block);
@@ -285,8 +316,8 @@ void KERNEL(attend)(const kernel_attend *a) {
         }
 }
 
-// ds = p (dp - sum p dp) scale, in place of dp.
-INLINE void softmax_row_gradient(float *ds, const float *p, keys block, float scale) {
+// ds = p (dp - sum p dp) scale, in place of dp; returns the sum.
+INLINE vf softmax_row_gradient(float *ds, const float *p, keys block, float scale) {
     vf sum = vf_set1(0), factor = vf_set1(scale);
     for (int s = 0; s < 2; s++)
         for (int j = block.first[s]; j < block.end[s]; j++)
@@ -296,6 +327,27 @@ INLINE void softmax_row_gradient(float *ds, const float *p, keys block, float sc
             vf_store(
                 ds + j * L,
                 vf_flush((vf_load(ds + j * L) - sum) * (vf_load(p + j * L) * factor), FV_LEAST));
+    return sum;
+}
+
+// sum p dp
+INLINE vf row_product(const float *dp, const float *p, keys block) {
+    vf sum = vf_set1(0);
+    for (int s = 0; s < 2; s++)
+        for (int j = block.first[s]; j < block.end[s]; j++)
+            sum = vf_fma(vf_load(dp + j * L), vf_load(p + j * L), sum);
+    return sum;
+}
+
+// From shaped scores to products. Beyond the keys that the query sees ds is 0.
+INLINE void shape_row_gradient(const kernel_attend *a, float *ds, const float *slopes, keys query) {
+    const vf factor = vf_set1(score_is_metric(a->score) ? 1 : factor_of(a));
+    for (int s = 0; s < 2; s++)
+        for (int j = query.first[s]; j < query.end[s]; j++) {
+            vf d = vf_load(ds + j * L) * factor;
+            if (a->cap != 0) d *= vf_load(slopes + j * L);
+            vf_store(ds + j * L, vf_flush(d, FV_LEAST));
+        }
 }
 
 // The same by another normaliser, of the row's stretch too; returns d alpha.
@@ -399,7 +451,7 @@ static void attend_keys_gradient(const kernel_attend_gradient *b, int g, int par
 
 // Gradients of the head's own numbers, lane by lane.
 typedef struct head_sums {
-    vf log_power, alpha;
+    vf log_power, alpha, sink;
 } head_sums;
 
 // One block of queries: dq and ds, and its share of the head's own gradients.
@@ -419,13 +471,19 @@ static head_sums attend_block_gradient(const kernel_attend_gradient *b, int g, i
     }
     for (int row = i; row < i + m; row++) {
         float *ds_row = ds.data + row * ds.row, *slopes_row = slopes.data + row * slopes.row;
-        if (is_plain_softmax(a))
-            softmax_row_gradient(ds_row, p.data + row * p.row, block, softmax_factor(a));
-        else
+        if (is_plain_softmax(a)) {
+            vf sum = softmax_row_gradient(ds_row, p.data + row * p.row, block, softmax_factor(a));
+            if (b->dsink) sums.sink -= vf_load(sink_p_of(a, g, part, row)) * sum;
+        } else {
+            if (b->dsink)
+                sums.sink -= vf_load(sink_p_of(a, g, part, row)) *
+                             row_product(ds_row, p.data + row * p.row, block);
             sums.alpha += weigh_row_back(b, g, part, row, ds_row, block);
+        }
         if (b->dlog_power)
             sums.log_power =
                 power_row_gradient(a, ds_row, slopes_row, keys_of_query(a, row), sums.log_power);
+        if (attend_is_shaped(a)) shape_row_gradient(a, ds_row, slopes_row, keys_of_query(a, row));
         if (score_is_metric(a->score)) metric_row_gradient(ds_row, slopes_row, block);
     }
     pool_keys(rows_from(dq, i), ds, k, i, m, a->d_key, block);
@@ -454,18 +512,21 @@ static void add_lanes(real *to, const vf *parts) {
 void KERNEL(attend_gradient)(const kernel_attend_gradient *b) {
     const kernel_attend *a = &b->forward;
     if (try_attend_one_gradient(b)) return;
-    vf log_power[PARTS], alpha[PARTS];
-    for (int part = 0; part < PARTS; part++) log_power[part] = alpha[part] = vf_set1(0);
+    vf log_power[PARTS], alpha[PARTS], sink[PARTS];
+    for (int part = 0; part < PARTS; part++)
+        log_power[part] = alpha[part] = sink[part] = vf_set1(0);
     for (int g = 0; g < a->n_groups; g++)
         for (int part = 0; part < PARTS; part++) {
             lanes ds = {b->scratch + part * VW, (ptrdiff_t)a->n_rows_keys * L, L};
-            head_sums sums = {log_power[part], alpha[part]};
+            head_sums sums = {log_power[part], alpha[part], sink[part]};
             for (int i = 0; i < a->n_queries; i += PRODUCT_I)
                 sums = attend_block_gradient(b, g, part, i, ds, sums);
             log_power[part] = sums.log_power;
             alpha[part] = sums.alpha;
+            sink[part] = sums.sink;
             attend_keys_gradient(b, g, part, ds);
         }
     add_lanes(b->dlog_power, log_power);
     add_lanes(b->dalpha, alpha);
+    add_lanes(b->dsink, sink);
 }

@@ -159,6 +159,7 @@ static bool is_softmax(const kernel_attend *a) {
 
 static bool is_one_query(const kernel_attend *a) {
     bool sees_all = a->first_key == NULL || a->first_key[0] <= a->n_sinks;
+    if (attend_is_shaped(a)) return false;
     return is_softmax(a) && a->n_queries == 1 && a->d_key == a->d_value &&
            !score_is_metric(a->score) && a->n_keys[0] > 0 && sees_all;
 }

@@ -205,6 +205,12 @@ INLINE void score_keys(const decode_job *t, int head, int first, bool bfloat16) 
     if (metric)
         UNROLL for (int i = 0; i < 16; i += VW)
             vf_store(p + i, score_of(t->score.kind, &t->score, vf_load(p + i)));
+    if (!is_shaped(&t->score, t->bias)) return;
+    for (int i = 0; i < 16; i += VW) {
+        vf slope = vf_set1(1), bias = vf_set1(0);
+        if (t->bias) bias = vf_load(t->bias + head * FV_TILE_KEYS + first + i);
+        vf_store(p + i, shape(&t->score, vf_load(p + i), bias, &slope));
+    }
 }
 
 // Queries in the order of pairs of bfloat16s.

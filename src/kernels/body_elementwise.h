@@ -94,6 +94,50 @@ void KERNEL(cross_entropy)(const kernel_cross_entropy *a) {
     }
 }
 
+void KERNEL(rotate)(const kernel_rotate *a) {
+    ptrdiff_t row_width = (ptrdiff_t)a->n_heads * a->head_width * L;
+    for (ptrdiff_t r = 0; r < (ptrdiff_t)a->n_groups * a->n_rows; r++) {
+        const float *cosines = a->cosines + r % a->n_rows * a->n_pairs;
+        const float *sines = a->sines + r % a->n_rows * a->n_pairs;
+        for (int h = 0; h < a->n_heads; h++) {
+            float *x = a->x + r * row_width + (ptrdiff_t)h * a->head_width * L;
+            for (int m = 0; m < a->n_pairs; m++, x += a->step * L) {
+                const float c = cosines[m], s = a->back ? -sines[m] : sines[m];
+                float *y = x + a->apart * L;
+                for (int part = 0; part < PARTS; part++) {
+                    vf first = vf_load(x + part * VW), second = vf_load(y + part * VW);
+                    vf_store(x + part * VW, vf_fma(first, vf_set1(c), -(second * s)));
+                    vf_store(y + part * VW, vf_fma(first, vf_set1(s), second * c));
+                }
+            }
+        }
+    }
+}
+
+void KERNEL(sigmoid_gate)(const kernel_sigmoid_gate *a) {
+    for (size_t i = 0; i < a->n_gates; i++)
+        for (int part = 0; part < PARTS; part++) {
+            vf s = vf_sigmoid(vf_load(a->g + i * L + part * VW));
+            size_t at = i * (size_t)a->width * L + (size_t)(part * VW);
+            for (int f = 0; f < a->width; f++, at += L) vf_store(a->y + at, vf_load(a->x + at) * s);
+        }
+}
+
+void KERNEL(sigmoid_gate_gradient)(const kernel_sigmoid_gate_gradient *b) {
+    const kernel_sigmoid_gate *a = &b->forward;
+    for (size_t i = 0; i < a->n_gates; i++)
+        for (int part = 0; part < PARTS; part++) {
+            vf s = vf_sigmoid(vf_load(a->g + i * L + part * VW)), sum = vf_set1(0);
+            size_t at = i * (size_t)a->width * L + (size_t)(part * VW);
+            for (int f = 0; f < a->width; f++, at += L) {
+                vf dy = vf_load(b->dy + at);
+                sum = vf_fma(dy, vf_load(a->x + at), sum);
+                vf_store(b->dx + at, dy * s);
+            }
+            vf_store(b->dg + i * L + part * VW, sum * s * (1.0f - s));
+        }
+}
+
 void KERNEL(norm)(const kernel_norm *a) {
     const float share = 1.0f / (float)a->n_features;
     for (int r = 0; r < a->n_rows; r++)

@@ -5,7 +5,7 @@
 // strips share what ranges have in common: it is done for all their queries at once.
 //
 // Register blocks: vectors of queries (or features) x keys, in the shapes of the instruction set.
-#include "kernels/simd.h"
+#include "kernels/simd_gates.h"
 
 #include <math.h>
 
@@ -118,6 +118,20 @@ INLINE vf slope_of(kernel_score kind, const tile_score *score, vf x) {
         break;
     }
     return vf_set1(NAN);
+}
+
+// Capped and biased scores pass through once more.
+INLINE bool is_shaped(const tile_score *score, const float *key_bias) {
+    return score->cap != 0 || key_bias != NULL;
+}
+
+INLINE vf shape(const tile_score *score, vf s, vf bias, vf *slope) {
+    if (score->cap != 0) {
+        vf t = vf_tanh(s * (1.0f / score->cap));
+        *slope = vf_fma(-t, t, vf_set1(1));
+        s = t * score->cap;
+    }
+    return s + bias;
 }
 
 // Sixteen queries: keys low .. high - 1 are seen by some of them, whole_low .. whole_high - 1 by all.
@@ -299,6 +313,25 @@ static void largest_at_edges(const tile_job *t, const strip *s, int first, float
     largest_seen(t, first, s->whole_high - SHARED, s->high, largest);
 }
 
+// Shapes the scores of a strip, and finds the largest of each query.
+static void shape_strip(const tile_job *t, const strip *s, int first, float *largest) {
+    for (int q = first; q < first + L; q += VW) {
+        vf most = vf_load(largest + q), slope = vf_set1(1);
+        for (int j = s->low; j < s->high; j++) {
+            vf bias = vf_set1(0);
+            if (t->key_bias) bias = vf_load(t->query_bias + q) + t->key_bias[j];
+            vf x = shape(&t->score, vf_load(t->p + j * Q + q), bias, &slope);
+            vf_store(t->p + j * Q + q, x);
+            if (t->seen) {
+                vi seen = lanes_of_bits(t->seen[j], q), none = (vi)vf_set1(FV_NO_SCORE);
+                x = (vf)(((vi)x & seen) | (none & ~seen));
+            }
+            most = vf_max(most, x);
+        }
+        vf_store(largest + q, most);
+    }
+}
+
 // Brings the running state of a strip to a larger maximum, where there is one.
 static void raise_largest(const tile_job *t, int first, const float *largest) {
     for (int q = first; q < first + L; q += VW) {
@@ -379,12 +412,17 @@ static void score_regions(const tile_job *t, const tile_cut *cut, float *largest
 
 void KERNEL(tile)(const tile_job *t) {
     _Alignas(64) float largest[Q];
+    const bool shaped = is_shaped(&t->score, t->key_bias);
     tile_cut cut;
     cut_tile(t->n_keys, t->seen, &cut);
     memcpy(largest, t->largest, sizeof largest);
     score_regions(t, &cut, largest);
+    if (shaped) memcpy(largest, t->largest, sizeof largest); // of no use: scores change
     for (int i = 0; i < STRIPS; i++) {
-        largest_at_edges(t, &cut.strips[i], i * L, largest);
+        if (shaped)
+            shape_strip(t, &cut.strips[i], i * L, largest);
+        else
+            largest_at_edges(t, &cut.strips[i], i * L, largest);
         raise_largest(t, i * L, largest);
         exponentials(t, &cut.strips[i], i * L);
     }
@@ -402,17 +440,19 @@ INLINE vf probability(vf score, vf logsumexp) {
     return vf_exp2(vf_and(x, ~(x >= vf_abs(logsumexp) * -FV_LOGSUMEXP_ERROR)));
 }
 
-// Where the slope depends on the distance, ds keeps what it is multiplied by.
+// Where the slope depends on the distance, ds keeps what it is multiplied by. Scores that are to be
+// shaped stay scores.
 INLINE void probability_region(const kernel_tile_gradient *t, const region *r, kernel_score kind) {
     const bool metric = score_is_metric(kind), bends = score_bends(kind);
+    const bool shaped = is_shaped(&t->score, t->key_bias);
 #define BLOCK(j, q, tall, wide)                                                                    \
     {                                                                                              \
         vf acc[MOST_TALL][MOST_WIDE];                                                              \
         dot_block(t->qt + q, t->k + (j)*t->d_padded, t->d_padded, t->d, metric, tall, wide, acc);  \
         UNROLL for (int i = 0; i < tall; i++) UNROLL for (int w = 0; w < wide; w++) {              \
             vf s = metric ? score_of(kind, &t->score, acc[i][w]) : acc[i][w];                      \
-            vf p = probability(s, vf_load(t->logsumexp + q + w * VW));                             \
-            if (r->masked) p = vf_and(p, lanes_of_bits(t->seen[j + i], q + w * VW));               \
+            vf p = shaped ? s : probability(s, vf_load(t->logsumexp + q + w * VW));                \
+            if (r->masked && !shaped) p = vf_and(p, lanes_of_bits(t->seen[j + i], q + w * VW));    \
             vf_store(t->p + (j + i) * Q + q + w * VW, p);                                          \
             if (bends)                                                                             \
                 vf_store(t->ds + (j + i) * Q + q + w * VW, slope_of(kind, &t->score, acc[i][w]));  \
@@ -420,6 +460,20 @@ INLINE void probability_region(const kernel_tile_gradient *t, const region *r, k
     }
     FOR_REPEATABLE_BLOCKS(r->first, r->width, r->low, r->high)
 #undef BLOCK
+}
+
+// Scores that a region left in place of probabilities.
+static void shape_probabilities(const kernel_tile_gradient *t, const region *r) {
+    for (int j = r->low; j < r->high; j++)
+        for (int q = r->first; q < r->first + r->width; q += VW) {
+            float *at = t->p + j * Q + q;
+            vf slope = vf_set1(1), bias = vf_set1(0);
+            if (t->key_bias) bias = vf_load(t->query_bias + q) + t->key_bias[j];
+            vf s = shape(&t->score, vf_load(at), bias, &slope);
+            vf p = probability(s, vf_load(t->logsumexp + q));
+            vf_store(at, r->masked ? vf_and(p, lanes_of_bits(t->seen[j], q)) : p);
+            if (t->score.cap != 0) vf_store(t->ds + j * Q + q, slope);
+        }
 }
 
 // ds = p (g . v - delta) slope: what products of q and k are multiplied with in the gradients. For
@@ -498,6 +552,7 @@ static void add_gradients(const kernel_tile_gradient *t, const region *r) {
 }
 
 void KERNEL(tile_gradient)(const kernel_tile_gradient *t) {
+    const bool shaped = is_shaped(&t->score, t->key_bias);
     tile_cut cut;
     cut_tile(t->n_keys, t->seen, &cut);
     for (int i = 0; i < cut.n; i++) {
@@ -511,7 +566,8 @@ void KERNEL(tile_gradient)(const kernel_tile_gradient *t) {
         case FV_N_SCORES:
             break;
         }
-        if (score_bends(t->score.kind))
+        if (shaped) shape_probabilities(t, r);
+        if (score_bends(t->score.kind) || t->score.cap != 0)
             slope_region(t, r, true);
         else
             slope_region(t, r, false);

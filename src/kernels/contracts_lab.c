@@ -127,7 +127,7 @@ const char *contract_attend(const kernel_attend *a) {
     DEMAND(attend_on_lanes(&a->z), UNALIGNED("z or a stride"));
     DEMAND(attend_on_lanes(&a->p), UNALIGNED("p or a stride"));
     DEMAND(a->score < FV_N_SCORES, "there is no such score");
-    if (score_is_metric(a->score)) {
+    if (score_is_metric(a->score) || a->cap != 0) {
         DEMAND(attend_on_lanes(&a->slopes), UNALIGNED("slopes or a stride"));
         DEMAND(a->slopes.data != a->p.data, "p and slopes are the same rows");
     }
@@ -136,6 +136,11 @@ const char *contract_attend(const kernel_attend *a) {
            "alpha is outside of (1, 2]");
     DEMAND(a->stretch.data == NULL || attend_on_lanes(&a->stretch),
            UNALIGNED("stretch or a stride"));
+    DEMAND(a->cap == 0 || !score_is_metric(a->score), "a score of distances has a cap");
+    DEMAND(a->bias == 0 || (a->query_at != NULL && a->key_at != NULL),
+           "query_at or key_at is NULL, and there is a bias");
+    DEMAND(a->sink == NULL || a->normaliser == FV_NORMALISE_SOFTMAX, "a sink beside no softmax");
+    DEMAND(a->sink == NULL || is_aligned(a->sink_p), UNALIGNED("sink_p"));
     DEMAND(!score_has_floor(a->score) || !(a->floor <= 0), "floor is not above 0");
     return attend_keys(a);
 }
@@ -187,6 +192,30 @@ const char *contract_cross_entropy(const kernel_cross_entropy *a) {
     DEMAND(within(a->targets, (ptrdiff_t)a->n_rows * FV_LANES, -1, a->vocab_size),
            "a target is outside of the vocabulary and not -1");
     return NULL;
+}
+
+const char *contract_rotate(const kernel_rotate *a) {
+    DEMAND(a->n_groups >= 0 && a->n_rows >= 0 && a->n_heads >= 0, "a size is below 0");
+    DEMAND(a->n_pairs >= 1 && a->step >= 1 && a->apart >= 1, "n_pairs, step or apart is below 1");
+    DEMAND((a->n_pairs - 1) * a->step + a->apart < a->head_width, "a pair is outside of its head");
+    DEMAND(is_aligned(a->x), UNALIGNED("x"));
+    DEMAND(a->cosines != NULL && a->sines != NULL, "cosines or sines is NULL");
+    return NULL;
+}
+
+const char *contract_sigmoid_gate(const kernel_sigmoid_gate *a) {
+    DEMAND(a->width >= 1, "width is below 1");
+    DEMAND(is_aligned(a->g), UNALIGNED("g"));
+    DEMAND(is_aligned(a->x), UNALIGNED("x"));
+    DEMAND(is_aligned_or_null(a->y), "y is no multiple of 64 bytes");
+    return NULL;
+}
+
+const char *contract_sigmoid_gate_gradient(const kernel_sigmoid_gate_gradient *b) {
+    DEMAND(is_aligned(b->dy), UNALIGNED("dy"));
+    DEMAND(is_aligned(b->dg), UNALIGNED("dg"));
+    DEMAND(is_aligned(b->dx), UNALIGNED("dx"));
+    return contract_sigmoid_gate(&b->forward);
 }
 
 const char *contract_norm(const kernel_norm *a) {

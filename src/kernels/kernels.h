@@ -37,6 +37,9 @@
     X(variant, void, select, (const kernel_select *job), (job))                                    \
     X(variant, void, stretch, (const kernel_stretch *job), (job))                                  \
     X(variant, void, stretch_gradient, (const kernel_stretch_gradient *job), (job))                \
+    X(variant, void, rotate, (const kernel_rotate *job), (job))                                    \
+    X(variant, void, sigmoid_gate, (const kernel_sigmoid_gate *job), (job))                        \
+    X(variant, void, sigmoid_gate_gradient, (const kernel_sigmoid_gate_gradient *job), (job))      \
     X(variant, void, cross_entropy, (const kernel_cross_entropy *job), (job))                      \
     X(variant, void, norm, (const kernel_norm *job), (job))                                        \
     X(variant, void, norm_gradient, (const kernel_norm_gradient *job), (job))                      \

@@ -97,8 +97,21 @@ typedef struct kernel_attend {
     const uint16_t *kept; // [G][n_queries][n_rows_keys], bit l: lane l keeps the key; NULL: all do
     kernel_attend_rows q, k, v, z;
     kernel_attend_rows p; // [G][n_queries][n_rows_keys][16]; entries of unseen keys are unspecified
-    kernel_attend_rows slopes; // like p: d score / d |q - k|^2; of metric scores only
+    // Like p: of metric scores d score / d |q - k|^2, with a cap d capped score / d score.
+    kernel_attend_rows slopes;
+    // What becomes of a score before its stretch and the normaliser, in this order:
+    real cap;                     // not 0: cap tanh(score / cap); not of metric scores
+    real bias;                    // not 0: less bias (query_at[i] - key_at[j])
+    const int *query_at, *key_at; // [n_queries], [n_rows_keys] positions; of bias only
+    // What joins the softmax's sum and has no value: a logit, or NULL. With no other normaliser.
+    const real *sink;
+    real *sink_p; // [G][n_queries][16], its probabilities; of a sink only
 } kernel_attend;
+
+// Whether scores pass through once more before the softmax.
+static inline bool attend_is_shaped(const kernel_attend *a) {
+    return a->cap != 0 || a->bias != 0 || a->sink != NULL;
+}
 
 static inline bool attend_sees(const kernel_attend *a, int query, int key) {
     bool within = a->first_key == NULL || key >= a->first_key[query] || key < a->n_sinks;
@@ -109,15 +122,15 @@ static inline bool attend_sees(const kernel_attend *a, int query, int key) {
 // (then dk and dv may still be the same rows, which receive the sum of both). P and slopes are as
 // attend left them; their unspecified entries are overwritten. `scratch` holds
 // [n_queries][n_rows_keys][16]. Of a score with a power also *dlog_power += dL / d log(power), of a
-// normaliser with an alpha *dalpha +=, unless they are NULL. With a stretch dstretch = ..., 0 where the
-// stretch is 0.
+// normaliser with an alpha *dalpha +=, of a sink *dsink +=, unless they are NULL. With a stretch
+// dstretch = ..., 0 where the stretch is 0.
 typedef struct kernel_attend_gradient {
     kernel_attend forward;
     kernel_attend_rows dz, dq, dk, dv;
     bool overwrite;
     real *scratch;
     real *dlog_power;
-    real *dalpha;
+    real *dalpha, *dsink;
     kernel_attend_rows dstretch;
 } kernel_attend_gradient;
 
@@ -144,6 +157,36 @@ typedef struct kernel_stretch_gradient {
     kernel_stretch forward;
     kernel_rows draw;
 } kernel_stretch_gradient;
+
+// Turns pairs of features by the angle of their row, in place: every head of a row has n_pairs of
+// them, pair m at the features m * step and m * step + apart of the head:
+//
+//     (a, b) -> (a cos - b sin, a sin + b cos);  with `back` by the negative angle
+//
+// Cosines and sines may have a common factor. Features of no pair stay as they are.
+typedef struct kernel_rotate {
+    int n_groups, n_rows, n_heads, n_pairs;
+    int head_width, step, apart;
+    real *x;                     // [G][n_rows][n_heads * head_width][16]
+    const real *cosines, *sines; // [n_rows][n_pairs]
+    bool back;
+} kernel_rotate;
+
+// y = x / (1 + exp(-g)): each gate multiplies `width` features.
+typedef struct kernel_sigmoid_gate {
+    size_t n_gates; // in all rows
+    int width;
+    const real *g; // [n_gates][16]
+    const real *x; // [n_gates][width][16]
+    real *y;       // like x, and may be x
+} kernel_sigmoid_gate;
+
+// dg and dx = ..., dx may be dy; y is not touched, and x is as it was before it.
+typedef struct kernel_sigmoid_gate_gradient {
+    kernel_sigmoid_gate forward;
+    const real *dy;
+    real *dg, *dx;
+} kernel_sigmoid_gate_gradient;
 
 // Token embedding plus positions: x[g][t][f] = table[tokens[g][t]][f] + positions[t][f].
 typedef struct kernel_embed {

@@ -160,12 +160,28 @@ static int next_key(const kernel_attend *a, int i, int j) {
 #undef LOG
 #include "kernels/reference_normalise.h" // needs L, at, EACH_KEY
 
+// The score as it goes to the normaliser; *slope is what its gradient keeps.
+static real shaped_score(const kernel_attend *a, int g, int i, int j, int l, real *slope) {
+    real s = score(a, g, i, j, l, slope);
+    if (a->cap != 0) {
+        real t = real_tanh(s / a->cap);
+        s = a->cap * t;
+        *slope = 1 - t * t;
+    }
+    if (a->bias != 0) s -= a->bias * (real)(a->query_at[i] - a->key_at[j]);
+    return s;
+}
+
+static bool has_slopes(const kernel_attend *a) {
+    return score_is_metric(a->score) || a->cap != 0;
+}
+
 static void attend_query(const kernel_attend *a, int g, int i, int l) {
     real slope;
     for (EACH_KEY(a, i, j)) {
-        real s = score(a, g, i, j, l, &slope) * stretch_of(a, g, i, l);
+        real s = shaped_score(a, g, i, j, l, &slope) * stretch_of(a, g, i, l);
         *at(&a->p, g, i, j, l) = keeps(a, g, i, j, l) ? s : -INFINITY;
-        if (score_is_metric(a->score)) *at(&a->slopes, g, i, j, l) = slope;
+        if (has_slopes(a)) *at(&a->slopes, g, i, j, l) = slope;
     }
     weigh(a, g, i, l);
     for (int f = 0; f < a->d_value; f++) {
@@ -189,6 +205,9 @@ static void attend_query_gradient(const kernel_attend_gradient *b, int g, int i,
         for (int f = 0; f < a->d_value; f++) dp += *at(&b->dz, g, i, f, l) * *at(&a->v, g, j, f, l);
         ds[j * L] = dp;
     }
+    real sum = 0;
+    for (EACH_KEY(a, i, j)) sum += ds[j * L] * *at(&a->p, g, i, j, l);
+    if (b->dsink) *b->dsink -= a->sink_p[((ptrdiff_t)g * a->n_queries + i) * L + l] * sum;
     weigh_back(b, g, i, l, ds);
     for (EACH_KEY(a, i, j)) {
         real slope;
@@ -199,8 +218,10 @@ static void attend_query_gradient(const kernel_attend_gradient *b, int g, int i,
         for (int f = 0; f < a->d_key; f++) {
             real q = *at(&a->q, g, i, f, l), k = *at(&a->k, g, j, f, l);
             if (!score_is_metric(a->score)) {
-                *at(&b->dq, g, i, f, l) += ds[j * L] * a->scale * k;
-                *at(&b->dk, g, j, f, l) += ds[j * L] * a->scale * q;
+                real towards = ds[j * L] * a->scale;
+                if (a->cap != 0) towards *= *at(&a->slopes, g, i, j, l);
+                *at(&b->dq, g, i, f, l) += towards * k;
+                *at(&b->dk, g, j, f, l) += towards * q;
             } else {
                 real towards = 2 * ds[j * L] * *at(&a->slopes, g, i, j, l) * (q - k);
                 *at(&b->dq, g, i, f, l) += towards;
@@ -227,6 +248,41 @@ void KERNEL(attend_gradient)(const kernel_attend_gradient *b) {
     for (int g = 0; g < b->forward.n_groups; g++)
         for (int i = 0; i < b->forward.n_queries; i++)
             for (int l = 0; l < L; l++) attend_query_gradient(b, g, i, l);
+}
+
+void KERNEL(rotate)(const kernel_rotate *a) {
+    ptrdiff_t n = (ptrdiff_t)a->n_groups * a->n_rows * a->n_heads;
+    for (ptrdiff_t i = 0; i < n * a->n_pairs * L; i++) {
+        ptrdiff_t head = i / L / a->n_pairs, row = head / a->n_heads % a->n_rows;
+        int m = (int)(i / L % a->n_pairs), l = (int)(i % L);
+        real c = a->cosines[row * a->n_pairs + m], s = a->sines[row * a->n_pairs + m];
+        real *x = a->x + (head * a->head_width + m * a->step) * L + l, *y = x + a->apart * L;
+        real first = *x, second = *y;
+        if (a->back) s = -s;
+        *x = first * c - second * s;
+        *y = first * s + second * c;
+    }
+}
+
+void KERNEL(sigmoid_gate)(const kernel_sigmoid_gate *a) {
+    size_t width = (size_t)a->width;
+    for (size_t i = 0; i < a->n_gates * width * L; i++)
+        a->y[i] = a->x[i] * sigmoid(a->g[i / L / width * L + i % L]);
+}
+
+void KERNEL(sigmoid_gate_gradient)(const kernel_sigmoid_gate_gradient *b) {
+    const kernel_sigmoid_gate *a = &b->forward;
+    size_t width = (size_t)a->width;
+    for (size_t i = 0; i < a->n_gates * L; i++) {
+        real s = sigmoid(a->g[i]), sum = 0;
+        for (size_t f = 0; f < width; f++) {
+            size_t at = (i / L * width + f) * L + i % L;
+            real dy = b->dy[at];
+            sum += dy * a->x[at];
+            b->dx[at] = dy * s;
+        }
+        b->dg[i] = sum * s * (1 - s);
+    }
 }
 
 static void cross_entropy_sample(const kernel_cross_entropy *a, int r, int l) {

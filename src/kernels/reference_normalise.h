@@ -65,12 +65,18 @@ static real largest_score(const kernel_attend *a, int g, int i, int l) {
 
 static void exponential_weights(const kernel_attend *a, int g, int i, int l) {
     real largest = largest_score(a, g, i, l), sum = 0;
+    if (a->sink) {
+        if (*a->sink > largest) largest = *a->sink;
+        sum = kernel_exp_share(*a->sink - largest);
+    }
+    const real at_sink = sum;
     for (EACH_KEY(a, i, j)) {
         real *p = at(&a->p, g, i, j, l);
         *p = kernel_exp_share(*p - largest);
         sum += *p;
     }
     for (EACH_KEY(a, i, j)) *at(&a->p, g, i, j, l) /= sum;
+    if (a->sink) a->sink_p[((ptrdiff_t)g * a->n_queries + i) * L + l] = at_sink / sum;
 }
 
 static double sum_above(const kernel_attend *a, int g, int i, int l, double largest, double tau) {

@@ -28,6 +28,7 @@ typedef struct tile_score {
     kernel_score kind;
     float factor, floor; // factor: times log2(e)
     float slope;         // of products the factor, of distances twice that, without log2(e)
+    float cap;           // not 0: cap tanh(score / cap), in units of log 2; of products
 } tile_score;
 
 typedef struct tile_job {
@@ -39,8 +40,10 @@ typedef struct tile_job {
     ptrdiff_t ahead;              // the row, counted from k and v, from which on
     int n_ahead;                  // so many rows will be wanted next
     const uint64_t *seen;         // [n_keys], bit q: query q sees the key; NULL: all do
-    float *p;                     // [128][64], scratch
-    float *ot, *largest, *sum;    // [d][64], [64], [64]: the running state
+    // What positions add to scores: the sum of both, [64] and [n_keys]; NULL: nothing.
+    const float *query_bias, *key_bias;
+    float *p;                  // [128][64], scratch
+    float *ot, *largest, *sum; // [d][64], [64], [64]: the running state
 } tile_job;
 
 // The backward tile: rows padded to d_padded features (a multiple of 16, zeros behind d).
@@ -53,9 +56,10 @@ typedef struct kernel_tile_gradient {
     const float *delta;     // [64]
     const float *k, *v;     // [n_keys][d_padded]
     const uint64_t *seen;
-    float *p, *ds;  // [128][64], scratch
-    float *dq;      // [64][d_padded] +=
-    float *dk, *dv; // [n_keys][d_padded] +=
+    const float *query_bias, *key_bias; // as above
+    float *p, *ds;                      // [128][64], scratch
+    float *dq;                          // [64][d_padded] +=
+    float *dk, *dv;                     // [n_keys][d_padded] +=
 } kernel_tile_gradient;
 
 // One query for each of n_heads heads that share keys (grouped-query attention): rows padded to
@@ -68,6 +72,7 @@ typedef struct decode_job {
     const char *k, *v;            // rows of d_padded numbers, float or bfloat16, at any address
     ptrdiff_t k_stride, v_stride; // bytes between rows
     bool bfloat16;
+    const float *bias;        // [n_heads][128], added to scores, or NULL
     float *p, *paired;        // [n_heads][128], [n_heads][d_padded], scratch
     float *o, *largest, *sum; // [n_heads][d_padded], [n_heads], [n_heads]: the running state
 } decode_job;

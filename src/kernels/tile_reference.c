@@ -48,6 +48,16 @@ static double score(const tile_score *s, int d, const float *query, ptrdiff_t qu
     return *slope = NAN; // there is no such score
 }
 
+// Capped and biased; *slope receives the cap's share.
+static double shaped(const tile_score *s, double x, double bias, double *slope) {
+    if (s->cap != 0) {
+        double t = tanh(x / s->cap);
+        *slope *= 1 - t * t;
+        x = s->cap * t;
+    }
+    return bias != 0 ? (float)(x + bias) : (float)x;
+}
+
 void KERNEL(to_columns)(int n, const float *rows, float factor, float *columns) {
     for (int q = 0; q < Q; q++)
         for (int f = 0; f < n; f++) columns[f * Q + q] = factor * rows[q * n + f];
@@ -61,7 +71,9 @@ void KERNEL(to_rows)(int n, const float *columns, const float *factors, float *r
 static void forward_query(const tile_job *t, int q) {
     double scores[FV_TILE_KEYS], slope, largest = t->largest[q], sum;
     for (int j = 0; j < t->n_keys; j++) {
+        double bias = t->key_bias ? (double)t->query_bias[q] + t->key_bias[j] : 0;
         scores[j] = score(&t->score, t->d, t->qt + q, Q, t->k + j * t->k_stride, &slope);
+        scores[j] = shaped(&t->score, scores[j], bias, &slope);
         if (sees(t->seen, j, q) && !(scores[j] <= largest)) largest = scores[j];
     }
     double factor = exp2_share(t->largest[q] - largest);
@@ -88,7 +100,9 @@ static void backward_pair(const kernel_tile_gradient *t, int q, int j) {
     ptrdiff_t n = t->d_padded;
     const float *k = t->k + j * n, *v = t->v + j * n, *query = t->q + q * n, *g = t->g + q * n;
     double slope, dp = 0;
-    double x = score(&t->score, t->d, t->qt + q, Q, k, &slope) - t->logsumexp[q];
+    double bias = t->key_bias ? (double)t->query_bias[q] + t->key_bias[j] : 0;
+    double x = score(&t->score, t->d, t->qt + q, Q, k, &slope);
+    x = shaped(&t->score, x, bias, &slope) - t->logsumexp[q];
     double p = exp2_share(x >= -fabs((double)t->logsumexp[q]) * FV_LOGSUMEXP_ERROR ? 0 : x);
     for (int f = 0; f < t->d; f++) dp += (double)t->gt[f * Q + q] * v[f];
     double ds = p * (dp - t->delta[q]) * slope;
@@ -123,10 +137,11 @@ static void read_row(const decode_job *t, const char *row, float *out) {
     }
 }
 
-static void decode_key(const decode_job *t, int head, const float *k, const float *v) {
+static void decode_key(const decode_job *t, int head, int j, const float *k, const float *v) {
     const float *q = t->q + (ptrdiff_t)head * t->d_padded;
     float *o = t->o + (ptrdiff_t)head * t->d_padded;
     double slope, s = score(&t->score, t->d_padded, q, 1, k, &slope);
+    s = shaped(&t->score, s, t->bias ? t->bias[head * FV_TILE_KEYS + j] : 0, &slope);
     double before = t->largest[head], largest = s <= before ? before : (float)s;
     double factor = exp2_share(before - largest), p = exp2_share(s - largest);
     for (int f = 0; f < t->d_padded; f++) o[f] = (float)(o[f] * factor + p * v[f]);
@@ -139,7 +154,7 @@ void KERNEL(decode)(const decode_job *t) {
     for (int j = 0; j < t->n_keys; j++) {
         read_row(t, t->k + j * t->k_stride, k);
         read_row(t, t->v + j * t->v_stride, v);
-        for (int head = 0; head < t->n_heads; head++) decode_key(t, head, k, v);
+        for (int head = 0; head < t->n_heads; head++) decode_key(t, head, j, k, v);
     }
 }
 

@@ -8,6 +8,7 @@
 
 #include "config/layer_list.h"
 #include "model/attention_long.h"
+#include "model/normalisers.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -41,6 +42,8 @@ static void plan_params(fv_model *model, model_layer *layer) {
     if (model->config.model.score_power_learned)
         layer->param[LOG_POWER] = model_add(model, FV_INIT_LOG_POWER, model->config.model.n_head, 0,
                                             1, "blocks.%d.attn.log_power", l);
+    shape_plan_params(model, layer);
+    gate_plan_params(model, layer);
 }
 
 // Buffers -----------------------------------------------------------------------------------------
@@ -48,7 +51,7 @@ static void plan_params(fv_model *model, model_layer *layer) {
 static void plan_probabilities(fv_model *model, model_layer *layer) {
     int rows = layer->out.n * model->config.model.n_head, n_keys = attention_n_keys(layer);
     layer->buffer[P] = model_reserve(model, rows, n_keys);
-    if (score_is_metric((kernel_score)model->config.model.score))
+    if (score_is_metric((kernel_score)model->config.model.score) || shape_keeps_slopes(layer))
         layer->buffer[SLOPES] = model_reserve(model, rows, n_keys);
 }
 
@@ -106,6 +109,9 @@ static void plan_buffers(fv_model *model, model_layer *layer) {
             layer->buffer[D_K + i] = model_reserve(model, n_in, heads->kv);
         }
     }
+    qk_norm_plan(model, layer);
+    shape_plan_buffers(model, layer);
+    gate_plan(model, layer);
     // Four matrices like q, and one group's scores.
     layer->buffer[D_SCRATCH] = model_reserve(model, 4 * n_out, d);
     size_t scores = (size_t)n_out * (size_t)attention_n_keys(layer) * FV_LANES;
@@ -118,6 +124,8 @@ static fv_status plan(fv_model *model, model_layer *layer, fv_error *error) {
     char name[32];
     snprintf(name, sizeof name, "blocks.%d.ln1", layer->index);
     fv_status status = attention_plan_keys(layer, error);
+    if (status == FV_OK) status = turn_plan(layer, error);
+    if (status == FV_OK) status = shape_plan(layer, error);
     if (status != FV_OK) return status;
     norm_plan(model, &layer->norm, config->norm, layer->in.n, name);
     plan_params(model, layer);
@@ -148,9 +156,10 @@ model_linear attention_linear(const model_layer *layer, enum param w) {
 
 real *attention_scratch_of(const model_layer *layer, const model_tile *tile,
                            enum attention_scratch which) {
-    // The gradient of z is made once that of W_O has read z, which only tiles read again.
+    // The gradient of z is made once that of W_O has read z, or what its gate made of it; z itself is
+    // read again by tiles alone.
     if (which == S_DZ && !attention_goes_by(layer, FV_ATTEND_TILES))
-        return tile_buffer(tile, layer->buffer[Z]);
+        return tile_buffer(tile, layer->buffer[GATED]);
     size_t matrix = (size_t)layer->model->group_capacity * (size_t)layer->out.n *
                     (size_t)layer->model->config.model.n_embd * FV_LANES;
     return tile_buffer(tile, layer->buffer[D_SCRATCH]) + (size_t)which * matrix;
@@ -169,12 +178,15 @@ static void forward(const model_layer *layer, const model_tile *tile) {
     real *x = tile_buffer(tile, layer->x), *y = tile_buffer(tile, layer->y);
     real *normed = norm_forward(&layer->norm, tile, layer->in.n, x);
     project_forward(layer, tile, normed);
+    qk_norm_forward(layer, tile);
+    turn_forward(layer, tile);
     normaliser_forward(layer, tile);
     if (attention_goes_by(layer, FV_ATTEND_POOLED))
         pooled_forward(layer, tile, normed);
     else
         textbook_forward(layer, tile);
     if (tile->stops_early == layer) return;
+    gate_forward(layer, tile, normed);
     if (layer->residual) {
         kernel_rows from = rows_of_output(layer, tile, x, y, false);
         for (int r = 0; from.data != y && r < n; r++)
@@ -182,7 +194,7 @@ static void forward(const model_layer *layer, const model_tile *tile) {
                    (size_t)d * FV_LANES * sizeof *y);
     }
     linear_forward(tile, attention_linear(layer, W_O), n,
-                   rows_dense(tile_buffer(tile, layer->buffer[Z]), d), rows_dense(y, d),
+                   rows_dense(tile_buffer(tile, layer->buffer[GATED]), d), rows_dense(y, d),
                    layer->residual);
 }
 
@@ -199,21 +211,65 @@ static void backward(const model_layer *layer, const model_tile *tile) {
                                    pooled ? NULL : tile_buffer(tile, layer->buffer[D_V])};
     kernel_rows dy = rows_dense(tile_buffer(tile, layer->dy), d);
     linear_backward(tile, attention_linear(layer, W_O), n,
-                    rows_dense(tile_buffer(tile, layer->buffer[Z]), d), dy, rows_dense(g.dz, d),
+                    rows_dense(tile_buffer(tile, layer->buffer[GATED]), d), dy, rows_dense(g.dz, d),
                     false);
+    gate_backward(layer, tile, &g);
     if (pooled)
         pooled_backward(layer, tile, normed, dnormed, &g);
     else
         textbook_backward(layer, tile, &g);
     normaliser_backward(layer, tile, &g);
+    turn_backward(layer, tile, &g);
+    qk_norm_backward(layer, tile, &g);
     if (looked_up) {
         look_up_backward(layer, tile, dx, &g);
     } else {
         if (!pooled) project_keys_backward(layer, tile, normed, dnormed, &g);
         project_queries_backward(layer, tile, normed, dnormed, &g);
     }
+    gate_project_backward(layer, tile, normed, dnormed, &g);
     norm_backward(&layer->norm, tile, layer->in.n, x, dnormed, dx);
     if (layer->residual && layer->returns == LAYER_RETURNS_DX) rows_add(layer, tile, dy, dx);
+}
+
+// What a sequence costs ------------------------------------------------------------------------
+
+// What the parts of some layers add: norms 3 a feature, turned pairs 2 a feature, a capped score and
+// a gate an exponential, a sink one a query.
+static void add_parts(const model_layer *layer, double pairs, double *textbook, double *executed,
+                      double *exps) {
+    const attention_layer *a = model_attention_of(layer);
+    double n_head = a->heads.n, n_out = layer->out.n;
+    double features = n_out * a->heads.q + (double)layer->in.n * a->heads.kv, more = 0;
+    double gates = a->gate == FV_GATE_NONE ? 0 : a->gate == FV_GATE_HEAD ? n_head : a->heads.q;
+    if (a->qk_norm != FV_QK_NORM_NONE) more += 3 * features;
+    if (a->rotary.n_pairs > 0) more += 2 * features * 2 * a->rotary.n_pairs / a->heads.width;
+    more += n_out * gates * layer->model->config.model.n_embd;
+    *textbook += more;
+    *executed += more;
+    double each = normaliser_type_of(layer->model->config.model.normaliser)->exps;
+    *exps = pairs * n_head * (each + (a->soft_cap > 0)) + n_out * gates;
+    if (a->sink_logit != FV_SINK_LOGIT_NONE) *exps += n_out * n_head;
+}
+
+static void cost(const model_layer *layer, double *textbook, double *executed, double *exps) {
+    const attention_heads *heads = &model_attention_of(layer)->heads;
+    double d = layer->model->config.model.n_embd, n_head = heads->n, kv = heads->kv;
+    double n_in = layer->in.n, n_out = layer->out.n, pairs = 0;
+    const seen_rows *seen = &model_attention_of(layer)->seen;
+    for (int i = 0; i < layer->out.n; i++) {
+        int behind = seen->first_key[i] - seen->n_sinks; // what the window leaves out
+        pairs += seen->n_keys[i] - (behind > 0 ? behind : 0);
+    }
+    double around = 2 * n_out * d * d; // W_Q and W_O
+    *textbook = around + 2 * n_in * d * kv + 2 * pairs * d;
+    *executed = attention_goes_by(layer, FV_ATTEND_POOLED)
+                    ? around + 2 * n_out * d * d + 2 * pairs * d * n_head
+                    : *textbook;
+    if (model_attention_of(layer)->tables.present)
+        *executed = (n_out + token_tables_rows(layer)) * d * d +
+                    2 * token_tables_rows(layer) * d * kv + 2 * pairs * d;
+    add_parts(layer, pairs, textbook, executed, exps);
 }
 
 const layer_type layer_attention = {
@@ -227,7 +283,7 @@ const layer_type layer_attention = {
     .plan = plan,
     .forward = forward,
     .backward = backward,
-    .cost = attention_cost,
+    .cost = cost,
     .part =
         {.help =
              "multi-head attention over earlier positions, n_head heads of n_embd / n_head each; "
@@ -237,14 +293,23 @@ const layer_type layer_attention = {
          .reads = {FV_READS(model.score), FV_READS(model.normaliser), FV_READS(model.selector),
                    FV_READS(model.exclude_self), FV_READS(model.residual), FV_READS(model.bias),
                    FV_READS(model.window), FV_READS(model.sinks), FV_READS(model.d_score),
-                   FV_READS(model.n_kv_head)},
+                   FV_READS(model.n_kv_head), FV_READS(model.qk_norm), FV_READS(model.soft_cap),
+                   FV_READS(model.sink_logit), FV_READS(model.gate)},
          .rules = {{"model.sinks",
                     {{"model.window", CONFIG_SET},
                      {"model.layers", CONFIG_LAYER_OPTION(LAYER_OPTION_window)}}}},
          .same = {{"model.window", attention_settle_windows,
                    "a window of the whole context hides nothing", "model.layers"},
                   {"model.layers", attention_settle_windows, "they see the same positions", NULL},
-                  {"model.n_kv_head", attention_settle_n_kv_head, "0 is model.n_head",
+                  {"model.n_kv_head", attention_settle_options, "0 is model.n_head",
+                   "model.layers"},
+                  {"model.qk_norm", attention_settle_options, "layers say it themselves",
+                   "model.layers"},
+                  {"model.soft_cap", attention_settle_options, "layers say it themselves",
+                   "model.layers"},
+                  {"model.sink_logit", attention_settle_options, "layers say it themselves",
+                   "model.layers"},
+                  {"model.gate", attention_settle_options, "layers say it themselves",
                    "model.layers"},
                   {"model.d_score", attention_settle_d_score, "0 is all features of a head", NULL}},
          .check = attention_check},

@@ -36,9 +36,13 @@ void attention_settle_windows(fv_config *c) {
 }
 
 // Every layer says for itself what is not the default.
-void attention_settle_n_kv_head(fv_config *c) {
+void attention_settle_options(fv_config *c) {
     fv_layers *layers = &c->model.layers;
     layer_option_settle(c, LAYER_OPTION_n_kv_head);
+    layer_option_settle(c, LAYER_OPTION_qk_norm);
+    layer_option_settle(c, LAYER_OPTION_soft_cap);
+    layer_option_settle(c, LAYER_OPTION_sink_logit);
+    layer_option_settle(c, LAYER_OPTION_gate);
     for (int i = 0; i < layers->n; i++)
         if (layers->n_kv_head[i].value == c->model.n_head)
             layers->n_kv_head[i] = (fv_layer_option){false, 0};
@@ -128,11 +132,36 @@ static fv_status check_selector(const config_checking *c, int i) {
     return FV_OK;
 }
 
+static fv_status check_cap(const config_checking *c, int i) {
+    const fv_model_config *model = &c->config->model;
+    if (layer_soft_cap(model, i) == 0 || !score_is_metric((kernel_score)model->score)) return FV_OK;
+    const char *key = model->layers.soft_cap[i].given ? "model.layers" : "model.soft_cap";
+    return check_refuse(c, key,
+                        "%s: a soft cap bounds products, and model.score %s compares distances, "
+                        "which it would make alike; it needs model.score dot",
+                        key, fv_field_find("model.score")->choices[model->score]);
+}
+
+static fv_status check_sink(const config_checking *c, int i) {
+    const fv_model_config *model = &c->config->model;
+    if (layer_sink_logit(model, i) == FV_SINK_LOGIT_NONE ||
+        model->normaliser == FV_NORMALISER_SOFTMAX)
+        return FV_OK;
+    const char *key = model->layers.sink_logit[i].given ? "model.layers" : "model.sink_logit";
+    return check_refuse(
+        c, key,
+        "%s: a sink joins the sum of a softmax, and model.normaliser %s has another; "
+        "it needs model.normaliser softmax",
+        key, fv_field_find("model.normaliser")->choices[model->normaliser]);
+}
+
 fv_status attention_check(const config_checking *c, int i) {
     const fv_model_config *model = &c->config->model;
     fv_status status = check_window(c, i);
     if (status == FV_OK) status = check_selector(c, i);
     if (status == FV_OK) status = check_heads(c, i);
+    if (status == FV_OK) status = check_cap(c, i);
+    if (status == FV_OK) status = check_sink(c, i);
     if (status != FV_OK) return status;
     if (c->config->task.context_length > FV_KEPT_CONTEXT &&
         !normaliser_is_softmax(model->normaliser))

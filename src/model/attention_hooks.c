@@ -25,7 +25,7 @@ static model_lanes lanes_v(const model_layer *layer, const model_tile *tile, rea
 }
 static model_lanes lanes_z(const model_layer *layer, const model_tile *tile, real *scratch) {
     (void)scratch;
-    return lanes_of_heads(layer, tile, Z);
+    return lanes_of_heads(layer, tile, GATED);
 }
 
 // Probabilities lie as [H][T_q] rows of as many keys as the last query could see.
@@ -45,7 +45,7 @@ static model_lanes lanes_result(const model_layer *layer, const model_tile *tile
     int d = layer->model->config.model.n_embd, n_head = layer->model->config.model.n_head;
     int d_head = d / n_head;
     for (int h = 0; h < n_head; h++) {
-        real *z = tile_buffer(tile, layer->buffer[Z]);
+        real *z = tile_buffer(tile, layer->buffer[GATED]);
         tile->kernels->map(&(kernel_map){
             .n_rows = tile->n_groups * layer->out.n,
             .n_in = d_head,
@@ -63,7 +63,7 @@ static model_lanes lanes_out(const model_layer *layer, const model_tile *tile, r
     int d = layer->model->config.model.n_embd;
     linear_forward(tile, (model_linear){layer->param[W_O], layer->param[B_O], d, d},
                    tile->n_groups * layer->out.n,
-                   rows_dense(tile_buffer(tile, layer->buffer[Z]), d), rows_dense(scratch, d),
+                   rows_dense(tile_buffer(tile, layer->buffer[GATED]), d), rows_dense(scratch, d),
                    false);
     return lanes_dense(scratch, layer->out.n, d);
 }

@@ -1,8 +1,9 @@
 // Plans an attention layer: which positions it reads, which of their rows each query sees, and
 // which of three ways computes them.
 #include "config/layer_list.h"
-#include "model/attention_layer.h"
+#include "model/attention_ways.h"
 #include "model/normalisers.h"
+#include "model/positions.h"
 #include "model/selectors.h"
 
 #include <stdlib.h>
@@ -30,6 +31,11 @@ fv_status attention_layer_create(model_layer *layer, int i, fv_error *error) {
     attention_layer *a = calloc(1, sizeof *a);
     if (a == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory for attention");
     a->heads = heads_of(&layer->model->config.model, i);
+    const fv_model_config *config = &layer->model->config.model;
+    a->qk_norm = layer_qk_norm(config, i);
+    a->sink_logit = layer_sink_logit(config, i);
+    a->gate = layer_gate(config, i);
+    a->soft_cap = layer_soft_cap(config, i);
     a->sight = sight_of(&layer->model->config.model, i);
     a->selector = selector_of(&layer->model->config.model, i);
     layer->own = a;
@@ -39,6 +45,8 @@ fv_status attention_layer_create(model_layer *layer, int i, fv_error *error) {
 void attention_layer_free(model_layer *layer) {
     attention_layer *a = model_attention_of(layer);
     if (a == NULL) return;
+    turn_free(a);
+    free(a->slopes);
     free(a->seen.first_key);
     free(a->seen.n_keys);
     free(a->log_n);
@@ -106,13 +114,24 @@ static bool fits_tiles(const model_layer *layer, attention_layer *a) {
            place(&layer->out, &a->queries) && place(&layer->in, &a->keys);
 }
 
+// Whether the score of a key is linear in its input, up to what all keys of a query share: b_K adds
+// the same to all, which a cap or a sink would see.
+static bool is_linear(const model_layer *layer, const attention_layer *a) {
+    const fv_model_config *config = &layer->model->config.model;
+    bool shared = !config->bias || (a->soft_cap == 0 && a->sink_logit == FV_SINK_LOGIT_NONE);
+    return positions_type_of(config->positions)->turn == NULL && a->qk_norm == FV_QK_NORM_NONE &&
+           shared && !score_is_metric((kernel_score)config->score);
+}
+
 // The one choice between the ways; docs/architecture.md says how they differ.
 static attention_way choose_way(const model_layer *layer, attention_layer *a) {
     const fv_model *model = layer->model;
     const fv_model_config *config = &model->config.model;
     // A single query meets the inputs themselves: 4 d operations a key and head, not 4 d^2. That
-    // takes a score that is linear in the key, and nobody who asks to see keys and values.
-    if (layer->out.n == 1 && config->n_head <= config->n_embd && !model->seen && fits_pool(config))
+    // takes a score that is linear in the key (no norm of keys, none that are turned), and nobody who
+    // asks to see keys and values.
+    if (layer->out.n == 1 && config->n_head <= config->n_embd && !model->seen &&
+        fits_pool(config) && is_linear(layer, a))
         return FV_ATTEND_POOLED;
     // Short contexts have no tiles to fill, and patterns that are to be seen must be kept.
     if (layer->in.n >= FV_LONG_CONTEXT && !model->keeps_patterns && fits_tiles(layer, a))

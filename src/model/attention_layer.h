@@ -8,8 +8,10 @@
 #include "attention/tiles.h"
 #include "model/attention_keys.h"
 #include "model/hooks.h"
+#include "model/rotary.h"
 #include "model/token_tables.h"
 
+// Behind the weights their biases, in one order.
 enum param {
     W_Q,
     W_K,
@@ -21,8 +23,11 @@ enum param {
     B_O,
     LOG_POWER,
     ALPHA_LOGIT,
-    STRETCH_BY,   // s of heads, or W_beta
-    STRETCH_POWER // W_gamma
+    STRETCH_BY,    // s of heads, or W_beta
+    STRETCH_POWER, // W_gamma
+    SINK_LOGITS,
+    W_G,
+    B_G
 };
 enum buffer {
     COMPACT,
@@ -47,7 +52,13 @@ enum buffer {
     RANKS,      // [out.n][units][16] of one group
     UNITS_KEPT, // [out.n][units] bits of one group
     KEYS_KEPT,  // [G][out.n][keys] bits of one head
-    MEANS       // [units][d][16]
+    MEANS,      // [units][d][16]
+    RAW_Q,      // queries and keys as they were projected; without a norm those of the softmax
+    RAW_K,
+    GATES,
+    D_GATES,
+    GATED, // what W_O reads; without a gate Z
+    SINK_P
 };
 
 // Which code computes the attention itself; all give the same function.
@@ -70,6 +81,12 @@ typedef struct attention_layer {
     real *log_n;    // [out.n] of the keys that each sees, where its scores are stretched by it
     attention_way way;
     token_tables tables;
+    int qk_norm, sink_logit, gate; // FV_QK_NORM_*, ...
+    double soft_cap;
+    norm_part q_norm, k_norm;
+    rotary rotary;
+    real *turned_q, *turned_k;         // cosines, then sines, of `out` and of `in`
+    double *slopes;                    // [heads.n] of positions, or NULL
     attention_placement queries, keys; // in tiles: where `out` and `in` stand in the sequence
 } attention_layer;
 
@@ -95,7 +112,7 @@ bool selector_present(const model_layer *layer);
 int attention_reach(const fv_config *config, int i);
 double attention_state(const fv_config *config, int i);
 void attention_settle_windows(fv_config *config);
-void attention_settle_n_kv_head(fv_config *config);
+void attention_settle_options(fv_config *config);
 void attention_settle_d_score(fv_config *config);
 fv_status attention_check(const config_checking *checking, int i);
 

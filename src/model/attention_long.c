@@ -1,7 +1,10 @@
 #include "model/attention_long.h"
 
+#include "model/attention_ways.h"
+
 #include "model/scores.h"
 
+#include <math.h>
 #include <string.h>
 
 enum { L = FV_LANES };
@@ -38,6 +41,8 @@ static fv_attention_config describe(const model_layer *layer) {
     c.layout = FV_POSITIONS_FIRST;
     c.score = config->score;
     score_type_of(config->score)->on_tiles(config, (int)c.d_head, &c);
+    c.soft_cap = model_attention_of(layer)->soft_cap;
+    c.slopes = model_attention_of(layer)->slopes;
     c.mask = sight_mask(&model_attention_of(layer)->sight);
     c.n_threads = 1; // the threads are at work on other groups
     return c;
@@ -79,6 +84,45 @@ static size_t numbers_k(const model_layer *layer) {
     return (size_t)layer->in.n * (size_t)model_attention_of(layer)->heads.kv;
 }
 
+// The sink of every head joins the sums of its queries: outputs z [16][T_q][q] shrink by its share.
+static void add_sinks(const model_layer *layer, const model_long_rows *rows, float *z) {
+    const attention_heads *heads = &model_attention_of(layer)->heads;
+    int n = layer->out.n;
+    for (int h = 0; h < heads->n; h++) {
+        const float *sink = shape_sink(layer, rows->tile, h);
+        if (sink == NULL) return;
+        for (int l = 0; l < L; l++)
+            for (int i = 0; i < n; i++) {
+                float *logsumexp = rows->logsumexps + ((ptrdiff_t)l * heads->n + h) * n + i;
+                float *to = z + ((ptrdiff_t)l * n + i) * heads->q + (ptrdiff_t)h * heads->width;
+                double before = (double)*logsumexp, logit = (double)*sink;
+                double larger = before > logit ? before : logit;
+                double now = larger + log(exp(before - larger) + exp(logit - larger));
+                float kept = (float)exp(before - now);
+                for (int f = 0; f < heads->width; f++) to[f] *= kept;
+                *logsumexp = (float)now;
+            }
+    }
+}
+
+// delta [16][n_head][T_q]: d logit of a query is less its share times what the softmax's gradient
+// takes off every other score.
+static void add_dsinks(const model_layer *layer, const model_long_rows *rows, const float *delta) {
+    const attention_heads *heads = &model_attention_of(layer)->heads;
+    ptrdiff_t n = layer->out.n;
+    for (int h = 0; h < heads->n; h++) {
+        float *dsink = shape_dsink(layer, rows->tile, h);
+        if (dsink == NULL) return;
+        double sum = 0, logit = (double)*shape_sink(layer, rows->tile, h);
+        for (int l = 0; l < L; l++)
+            for (ptrdiff_t i = 0; i < n; i++) {
+                ptrdiff_t at = (l * heads->n + h) * n + i;
+                sum += exp(logit - (double)rows->logsumexps[at]) * (double)delta[at];
+            }
+        *dsink -= (float)sum;
+    }
+}
+
 void long_attention_forward(void *attention, const model_layer *layer,
                             const model_long_rows *rows) {
     const attention_layer *a = model_attention_of(layer);
@@ -87,6 +131,7 @@ void long_attention_forward(void *attention, const model_layer *layer,
     float *v = leave_lanes(rows->v, n_k, leave_lanes(rows->k, n_k, k) + n_k * L);
     tiles_forward(attention, &(local_queries){a->queries, q, z, rows->logsumexps},
                   &(local_keys){a->keys, k, v}, true);
+    add_sinks(layer, rows, z);
     enter_lanes(z, n_q, rows->z);
 }
 
@@ -100,6 +145,7 @@ void long_attention_backward(void *attention, const model_layer *layer,
     float *v = leave_lanes(rows->v, n_k, k + n_k * L);
     float *dk = v + n_k * L, *dv = dk + n_k * L, *dq = dv + n_k * L, *delta = dq + n_q * L;
     tiles_delta(attention, layer->out.n, leave_lanes(rows->z, n_q, dq), dz, delta);
+    add_dsinks(layer, rows, delta);
     memset(dk, 0, (2 * n_k + n_q) * L * sizeof *dk);
     tiles_backward(attention, &(local_gradients){a->queries, q, rows->logsumexps, dz, delta, dq},
                    &(local_keys){a->keys, k, v}, dk, dv);

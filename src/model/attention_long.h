@@ -15,6 +15,7 @@ void long_attention_free(void *attention);
 
 // A group's rows: queries [T_q][q][16] with heads side by side, keys [T_k][kv][16].
 typedef struct model_long_rows {
+    const model_tile *tile; // whose sinks join the sums
     const real *q, *k, *v;
     real *z;
     real *logsumexps; // [16][n_head][T_q], which forward leaves for backward

@@ -130,7 +130,8 @@ void pooled_backward(const model_layer *layer, const model_tile *tile, real *x, 
                                       .dk = attend_rows(dx, layer->in.n, d, 0),
                                       .dv = attend_rows(dx, layer->in.n, d, 0),
                                       .overwrite = h == 0,
-                                      .scratch = attention_scratch_of(layer, tile, S_SCORES)});
+                                      .scratch = attention_scratch_of(layer, tile, S_SCORES),
+                                      .dsink = shape_dsink(layer, tile, h)});
         uncarry(layer, tile, h, rows_dense(dcarried, d), g->dq);
     }
     if (layer->param[B_V] != SIZE_MAX) bias_backward(layer, tile, g->dz);

@@ -9,6 +9,11 @@ static int n_projections(const model_layer *layer, const model_tile *tile) {
     return tile->stops_early == layer ? 2 : 3;
 }
 
+// Where queries (0), keys or values go.
+static size_t projected(const model_layer *layer, int i) {
+    return layer->buffer[i == 0 ? RAW_Q : i == 1 ? RAW_K : V];
+}
+
 // Queries, and keys and values unless what they are made of is pooled.
 static void map_forward(const model_layer *layer, const model_tile *tile, real *x) {
     int d = layer->model->config.model.n_embd, n = tile->n_groups * layer->out.n;
@@ -16,12 +21,12 @@ static void map_forward(const model_layer *layer, const model_tile *tile, real *
     real *compact = tile_buffer(tile, layer->buffer[COMPACT]);
     linear_forward(tile, attention_linear(layer, W_Q), n,
                    rows_of_output(layer, tile, x, compact, false),
-                   rows_dense(tile_buffer(tile, layer->buffer[Q]), heads->q), false);
+                   rows_dense(tile_buffer(tile, layer->buffer[RAW_Q]), heads->q), false);
     if (attention_goes_by(layer, FV_ATTEND_POOLED)) return;
     for (int i = 0; i < n_projections(layer, tile) - 1; i++)
         linear_forward(tile, attention_linear(layer, W_K + i), tile->n_groups * layer->in.n,
                        rows_dense(x, d),
-                       rows_dense(tile_buffer(tile, layer->buffer[K + i]), heads->kv), false);
+                       rows_dense(tile_buffer(tile, projected(layer, 1 + i)), heads->kv), false);
 }
 
 static void look_up_forward(const model_layer *layer, const model_tile *tile) {
@@ -29,7 +34,7 @@ static void look_up_forward(const model_layer *layer, const model_tile *tile) {
     for (int i = 0; i < n_projections(layer, tile); i++)
         token_tables_forward(layer, tile, attention_linear(layer, W_Q + i),
                              i == 0 ? &layer->out : &layer->in,
-                             tile_buffer(tile, layer->buffer[Q + i]));
+                             tile_buffer(tile, projected(layer, i)));
 }
 
 void project_forward(const model_layer *layer, const model_tile *tile, real *x) {
@@ -49,19 +54,24 @@ void project_keys_backward(const model_layer *layer, const model_tile *tile, rea
                     rows_dense(dx, d), true);
 }
 
-// The queries' inputs are rows of x: their gradient joins that of keys and values. Where they are
-// no view, dz is no longer needed and holds it.
-void project_queries_backward(const model_layer *layer, const model_tile *tile, real *x, real *dx,
-                              const attention_gradients *g) {
+// The inputs are rows of x: their gradient joins what is there, by way of `spare` where they are no
+// view.
+void outputs_backward(const model_layer *layer, const model_tile *tile, model_linear linear,
+                      real *x, real *dx, real *dy, real *spare) {
     int d = layer->model->config.model.n_embd, n = tile->n_groups * layer->out.n;
     real *compact = tile_buffer(tile, layer->buffer[COMPACT]);
-    kernel_rows queries = rows_of_output(layer, tile, x, compact, false);
-    kernel_rows dqueries = rows_of_output(layer, tile, dx, g->dz, false);
-    bool view = queries.data != compact;
-    linear_backward(tile, attention_linear(layer, W_Q), n, queries,
-                    rows_dense(g->dq, model_attention_of(layer)->heads.q),
-                    view ? dqueries : rows_dense(g->dz, d), view);
-    if (!view) rows_add(layer, tile, rows_dense(g->dz, d), dx);
+    kernel_rows inputs = rows_of_output(layer, tile, x, compact, false);
+    kernel_rows dinputs = rows_of_output(layer, tile, dx, spare, false);
+    bool view = inputs.data != compact;
+    linear_backward(tile, linear, n, inputs, rows_dense(dy, linear.n_out),
+                    view ? dinputs : rows_dense(spare, d), view);
+    if (!view) rows_add(layer, tile, rows_dense(spare, d), dx);
+}
+
+// dz is no longer needed.
+void project_queries_backward(const model_layer *layer, const model_tile *tile, real *x, real *dx,
+                              const attention_gradients *g) {
+    outputs_backward(layer, tile, attention_linear(layer, W_Q), x, dx, g->dq, g->dz);
 }
 
 // What queries, keys and values came from are the embeddings themselves: only what passes the layer

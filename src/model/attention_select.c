@@ -109,6 +109,8 @@ void selector_choose(const model_layer *layer, const model_tile *tile, int h,
     plain.normaliser = FV_NORMALISE_SOFTMAX;
     plain.stretch.data = NULL;
     plain.d_value = 0;
+    plain.cap = plain.bias = 0; // of keys: units stand elsewhere
+    plain.sink = NULL;
     s.attend = &plain;
     if (type->reads_means) s.means = tile_buffer(tile, layer->buffer[MEANS]);
     if (type->reads_weights) weigh_all(tile, attend);

@@ -28,7 +28,9 @@ kernel_attend attention_arguments(const model_layer *layer, const model_tile *ti
     ptrdiff_t head = (ptrdiff_t)h * n_out * n_keys * FV_LANES;
     a.p = attend_rows(tile_buffer(tile, layer->buffer[P]) + head, n_out * n_head, n_keys, 0);
     a.slopes = a.p;
-    if (score_is_metric(a.score)) a.slopes.data = tile_buffer(tile, layer->buffer[SLOPES]) + head;
+    if (score_is_metric(a.score) || shape_keeps_slopes(layer))
+        a.slopes.data = tile_buffer(tile, layer->buffer[SLOPES]) + head;
+    shape_arguments(layer, tile, h, &a);
     return a;
 }
 
@@ -75,7 +77,8 @@ static void heads_backward(const model_layer *layer, const model_tile *tile,
                                       .dv = attend_rows(g->dv, n_in, heads->kv, shared),
                                       .overwrite = h % (heads->n / heads->n_kv) == 0,
                                       .scratch = attention_scratch_of(layer, tile, S_SCORES),
-                                      .dlog_power = dlog_power});
+                                      .dlog_power = dlog_power,
+                                      .dsink = shape_dsink(layer, tile, h)});
     }
 }
 
@@ -86,7 +89,8 @@ static model_long_rows long_rows(const model_layer *layer, const model_tile *til
     size_t query = (size_t)g * (size_t)layer->out.n * FV_LANES;
     size_t key = (size_t)g * (size_t)layer->in.n * (size_t)heads->kv * FV_LANES;
     real *logsumexps = tile_buffer(tile, layer->buffer[LOGSUMEXPS]);
-    return (model_long_rows){.q = tile_buffer(tile, layer->buffer[Q]) + query * (size_t)heads->q,
+    return (model_long_rows){.tile = tile,
+                             .q = tile_buffer(tile, layer->buffer[Q]) + query * (size_t)heads->q,
                              .k = tile_buffer(tile, layer->buffer[K]) + key,
                              .v = tile_buffer(tile, layer->buffer[V]) + key,
                              .z = tile_buffer(tile, layer->buffer[Z]) + query * (size_t)heads->q,

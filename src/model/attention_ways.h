@@ -2,11 +2,14 @@
 // beside it is one of them.
 //
 //     project   q, k, v of the layer's (normalised) input      attention_project.c
-//     parts     what joins them: attention_part
-//               by what scores are multiplied                  attention_normalise.c
-//               which keys each query keeps                    attention_select.c
+//     norm      of q and k                                     attention_qk_norm.c
+//     turn      q and k by their positions                     attention_turn.c
+//     stretch   by what scores are multiplied                  attention_normalise.c
+//     select    which keys each query keeps                    attention_select.c
 //     attend    z = softmax(score(q, k)) v, by one of          attention_pooled.c
 //               three ways                                     attention_textbook.c
+//               with what becomes of scores                    attention_shape.c
+//     gate      z                                              attention_gate.c
 //     W_O       and the stream                                 attention.c
 //
 // Rows of queries have n_head heads of d_head features side by side, rows of keys and values
@@ -59,6 +62,10 @@ void project_queries_backward(const model_layer *layer, const model_tile *tile, 
                               const attention_gradients *g);
 void project_keys_backward(const model_layer *layer, const model_tile *tile, real *x, real *dx,
                            const attention_gradients *g);
+// dy [G][out.n][n_out] through a map of the inputs at the outputs' positions: dx +=, with room
+// [G][out.n][d] in `spare`.
+void outputs_backward(const model_layer *layer, const model_tile *tile, model_linear linear,
+                      real *x, real *dx, real *dy, real *spare);
 void look_up_backward(const model_layer *layer, const model_tile *tile, real *dx,
                       const attention_gradients *g);
 
@@ -94,6 +101,32 @@ void textbook_forward(const model_layer *layer, const model_tile *tile);
 void textbook_backward(const model_layer *layer, const model_tile *tile,
                        const attention_gradients *g);
 
-void attention_cost(const model_layer *layer, double *textbook, double *executed, double *exps);
+// --- parts of some layers, which do nothing in the others ----------------------------------------
+
+void qk_norm_plan(fv_model *model, model_layer *layer);
+void qk_norm_forward(const model_layer *layer, const model_tile *tile);
+void qk_norm_backward(const model_layer *layer, const model_tile *tile,
+                      const attention_gradients *g);
+
+fv_status turn_plan(model_layer *layer, fv_error *error);
+void turn_free(attention_layer *attention);
+void turn_forward(const model_layer *layer, const model_tile *tile);
+void turn_backward(const model_layer *layer, const model_tile *tile, const attention_gradients *g);
+
+fv_status shape_plan(model_layer *layer, fv_error *error);
+void shape_plan_params(fv_model *model, model_layer *layer);
+void shape_plan_buffers(fv_model *model, model_layer *layer);
+bool shape_keeps_slopes(const model_layer *layer);
+void shape_arguments(const model_layer *layer, const model_tile *tile, int h, kernel_attend *k);
+// Head h's sink and its gradient; NULL where there is none.
+const real *shape_sink(const model_layer *layer, const model_tile *tile, int h);
+real *shape_dsink(const model_layer *layer, const model_tile *tile, int h);
+
+void gate_plan_params(fv_model *model, model_layer *layer);
+void gate_plan(fv_model *model, model_layer *layer);
+void gate_forward(const model_layer *layer, const model_tile *tile, real *x);
+void gate_backward(const model_layer *layer, const model_tile *tile, const attention_gradients *g);
+void gate_project_backward(const model_layer *layer, const model_tile *tile, real *x, real *dx,
+                           const attention_gradients *g);
 
 #endif

@@ -5,6 +5,7 @@
 #include "model/attention_keys.h"
 #include "model/layers.h"
 #include "model/normalisers.h"
+#include "model/positions.h"
 #include "model/scores.h"
 #include "model/selectors.h"
 
@@ -85,6 +86,16 @@ const char *checkpoint_obstacle(const fv_config *config, bool widen) {
         if (layer_n_kv_head(model, i) != 0 && layer_n_kv_head(model, i) != model->n_head)
             return "heads share keys and values (model.n_kv_head), which the configuration written "
                    "for TransformerLens does not express";
+    if (positions_type_of(model->positions)->turn || positions_type_of(model->positions)->slopes)
+        return "its positions are not added to the stream (model.positions), which the "
+               "configuration "
+               "written for TransformerLens does not express";
+    for (int i = 0; i < model->layers.n; i++)
+        if (layer_qk_norm(model, i) != FV_QK_NORM_NONE || layer_soft_cap(model, i) > 0 ||
+            layer_sink_logit(model, i) != FV_SINK_LOGIT_NONE ||
+            layer_gate(model, i) != FV_GATE_NONE)
+            return "its attention has parts (model.qk_norm, soft_cap, sink_logit, gate) that the "
+                   "configuration written for TransformerLens does not express";
     for (int i = 0; i < model->layers.n; i++)
         if (!selector_type_of((int)layer_selector(model, i))->absent)
             return "its queries keep some of the keys (model.selector), which TransformerLens does "

@@ -28,7 +28,7 @@ static fv_status plan(fv_model *model, model_layer *layer, fv_error *error) {
 
 const real *positions_table(const model_tile *tile) {
     const positions_type *type = positions_type_of(tile->model->config.model.positions);
-    if (type->absent) return NULL;
+    if (!positions_are_added(type)) return NULL;
     return type->fill ? tile->model->fixed_positions
                       : tile->params + tile->model->layers[0].param[FV_EMBEDDING_POSITIONS];
 }
@@ -123,7 +123,7 @@ static model_lanes lanes_positions(const model_layer *layer, const model_tile *t
 }
 
 static bool has_positions(const model_layer *layer) {
-    return !positions_type_of(layer->model->config.model.positions)->absent;
+    return positions_are_added(positions_type_of(layer->model->config.model.positions));
 }
 
 static const layer_hook hooks[] = {

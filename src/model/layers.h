@@ -100,6 +100,7 @@ enum { FV_LAYER_PARAMS = 32, FV_LAYER_BUFFERS = 48 };
 // A norm in front of a layer.
 typedef struct norm_part {
     bool present, center;
+    int width;            // features of a row
     size_t w, b;          // parameters
     size_t y, mean, rstd; // buffers
     char name[32];        // "blocks.0.ln1", whether it is present or not
@@ -227,6 +228,9 @@ static inline kernel_rows rows_dense(real *data, int features) {
 void norm_plan(fv_model *model, norm_part *norm, int kind, int rows, const char *name);
 // The same wherever norms stand.
 void norm_plan_always(fv_model *model, norm_part *norm, int kind, int rows, const char *name);
+// One of rows of any width.
+void norm_plan_width(fv_model *model, norm_part *norm, int kind, int rows, int width,
+                     const char *name);
 // Returns the normalised rows, or x itself where there is no norm.
 real *norm_forward(const norm_part *norm, const model_tile *tile, int rows, real *x);
 // dx = gradient at x of dy; where there is no norm dx must be dy.

@@ -5,7 +5,7 @@
 const positions_type positions_none = {
     .part = {.help = "none: attention then sees no order, but for what windows and masks leave out",
              .example = "model: {positions: none}"},
-    .absent = true,
+    .none = true,
 };
 
 const positions_type *positions_type_of(int kind) {
@@ -40,7 +40,8 @@ const char *FV_LACKS_OF_LAYER(int kind) {
 }
 const char *FV_LACKS_OF_POSITIONS(int kind) {
     const positions_type *type = positions_type_of(kind);
-    return type->absent || type->plan || type->fill != NULL ? NULL : "fill";
+    bool one = type->none || type->turn || type->slopes || positions_are_added(type);
+    return one ? NULL : "fill";
 }
 
 const config_part *const FV_PARTS_OF_LAYER[] = {

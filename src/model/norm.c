@@ -11,9 +11,14 @@ void norm_plan(fv_model *model, norm_part *norm, int kind, int rows, const char 
 }
 
 void norm_plan_always(fv_model *model, norm_part *norm, int kind, int rows, const char *name) {
-    int d = model->config.model.n_embd;
-    *norm = (norm_part){.present = kind != FV_NORM_NONE, .center = kind == FV_NORM_LAYER};
-    snprintf(norm->name, sizeof norm->name, "%s", name);
+    norm_plan_width(model, norm, kind, rows, model->config.model.n_embd, name);
+}
+
+void norm_plan_width(fv_model *model, norm_part *norm, int kind, int rows, int d,
+                     const char *name) {
+    *norm =
+        (norm_part){.present = kind != FV_NORM_NONE, .center = kind == FV_NORM_LAYER, .width = d};
+    snprintf(norm->name, sizeof norm->name, "%.31s", name);
     if (!norm->present) return;
     norm->w = model_add(model, FV_INIT_ONE, d, 0, d, "%s.w", name);
     if (norm->center) norm->b = model_add(model, FV_INIT_ZERO, d, 0, d, "%s.b", name);
@@ -24,7 +29,7 @@ void norm_plan_always(fv_model *model, norm_part *norm, int kind, int rows, cons
 
 static kernel_norm kernel_arguments(const norm_part *norm, const model_tile *tile, int rows,
                                     real *x) {
-    int d = tile->model->config.model.n_embd;
+    int d = norm->width;
     return (kernel_norm){.n_rows = tile->n_groups * rows,
                          .n_features = d,
                          .center = norm->center,
@@ -46,7 +51,7 @@ real *norm_forward(const norm_part *norm, const model_tile *tile, int rows, real
 void norm_backward(const norm_part *norm, const model_tile *tile, int rows, real *x, real *dy,
                    real *dx) {
     if (!norm->present) return;
-    int d = tile->model->config.model.n_embd;
+    int d = norm->width;
     tile->kernels->norm_gradient(
         &(kernel_norm_gradient){.forward = kernel_arguments(norm, tile, rows, x),
                                 .dy = rows_dense(dy, d),

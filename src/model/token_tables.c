@@ -12,8 +12,8 @@ static int n_tokens(const model_layer *layer) {
 }
 
 static int n_positions(const model_layer *layer) {
-    bool absent = positions_type_of(layer->model->config.model.positions)->absent;
-    return absent ? 0 : layer->in.n;
+    int kind = layer->model->config.model.positions;
+    return positions_are_added(positions_type_of(kind)) ? layer->in.n : 0;
 }
 
 static bool is_run(const model_positions *positions) {
@@ -25,7 +25,8 @@ static bool fit(const model_layer *layer) {
     bool is_first = layer == &layer->model->layers[1];
     int rows = n_tokens(layer) + n_positions(layer), d = config->model.n_embd;
     // Half of a group's rows at most.
-    return is_first && config->model.norm == FV_NORM_NONE && d % L == 0 &&
+    return is_first && model_attention_of(layer)->gate == FV_GATE_NONE &&
+           config->model.norm == FV_NORM_NONE && d % L == 0 &&
            model_attention_of(layer)->heads.kv % L == 0 && is_run(&layer->in) &&
            is_run(&layer->out) && rows <= L / 2 * layer->in.n;
 }

@@ -306,6 +306,53 @@ static const struct {
     {LONG "model.layers=[attention(n_kv_head=1)] model.n_head=2 model.window=3 model.sinks=2 "
           "model.norm=rms task.loss=all",
      {-1}},
+    // Positions that turn, or bias: both pairings, part of a head, every scaling; pooled and not.
+    {ALL "model.layers=[attention] model.positions=rope model.bias=true", {-1}},
+    {TINY "model.layers=[attention,attention] model.positions=rope model.rope_pairs=interleaved "
+          "model.n_head=2 model.n_kv_head=1 model.rope_base=7",
+     {-1}},
+    {ALL "model.layers=[attention] model.positions=rope model.rope_width=2 model.score=euclidean",
+     {-1}},
+    {LONG "model.layers=[attention(window=5 sinks=2)] model.n_embd=8 model.positions=rope "
+          "model.rope_scaling=linear model.rope_factor=3 task.loss=all",
+     {-1}},
+    {ALL "model.layers=[attention] model.positions=rope model.rope_scaling=ntk "
+         "model.rope_factor=2",
+     {-1}},
+    {LONG "model.layers=[attention] model.n_embd=12 model.positions=rope model.rope_scaling=yarn "
+          "model.rope_factor=4 model.rope_base=50 model.rope_beta_fast=2 model.rope_beta_slow=0.3",
+     {-1}},
+    {LONG "model.layers=[attention] model.n_embd=12 model.positions=rope "
+          "model.rope_scaling=llama3 model.rope_factor=8 model.rope_base=50 "
+          "model.rope_original=40",
+     {-1}},
+    {TINY "model.layers=[attention] model.positions=alibi model.n_head=2", {-1}},
+    {LONG "model.layers=[attention(window=6 sinks=2),attention] model.n_embd=6 model.n_head=3 "
+          "model.positions=alibi model.residual=true model.exclude_self=true task.loss=all",
+     {-1}},
+    {ALL "model.layers=[attention] model.positions=alibi model.score=harmonic "
+         "model.score_power_learned=true",
+     {-1}},
+    // Norms of queries and keys, caps, sinks, gates.
+    {ALL "model.layers=[attention] model.qk_norm=head model.n_head=2 model.n_kv_head=1", {-1}},
+    {TINY "model.layers=[attention] model.qk_norm=vector model.n_head=2 model.positions=rope",
+     {-1}},
+    {ALL "model.layers=[attention] model.soft_cap=0.7 model.n_head=2", {-1}},
+    {TINY "model.layers=[attention] model.soft_cap=0.5 model.bias=true", {-1}},
+    {TINY "model.layers=[attention] model.soft_cap=0.5 model.n_head=2", {-1}},
+    {TINY "model.layers=[attention] model.sink_logit=zero", {-1}},
+    {TINY "model.layers=[attention] model.sink_logit=learned model.n_head=2 model.bias=true", {-1}},
+    {ALL "model.layers=[attention] model.sink_logit=learned model.n_head=2 model.soft_cap=2 "
+         "model.positions=alibi",
+     {-1}},
+    {ALL "model.layers=[attention] model.sink_logit=learned model.exclude_self=true "
+         "model.score=euclidean model.window=2",
+     {-1}},
+    {TINY "model.layers=[attention] model.gate=head model.n_head=2 model.bias=true", {-1}},
+    {ALL "model.layers=[attention,attention(gate=none)] model.gate=feature model.residual=true "
+         "model.norm=rms",
+     {-1}},
+    {ALL "model.layers=[attention] model.gate=head model.n_head=4 task.index=2", {0, 2, -1}},
     // Windows and sinks: alone, with every score, around the own key, in stacks that prune.
     {TINY "model.layers=[attention] model.window=2", {-1}},
     {ALL "model.layers=[attention] model.window=1 model.bias=true", {-1}},
@@ -351,6 +398,9 @@ static const struct {
      {-1}},
     {WIDE "model.layers=[attention] task.loss=all model.tied=true model.exclude_self=true", {-1}},
     {WIDE "model.layers=[attention(n_kv_head=1)] task.loss=all model.bias=true model.n_head=4",
+     {-1}},
+    {WIDE "model.layers=[attention] task.loss=all model.positions=rope "
+          "model.qk_norm=head model.n_head=4",
      {-1}},
     {WIDE "model.layers=[attention,attention] model.positions=sinusoidal train.batch_size=17",
      {-1}},
@@ -589,7 +639,8 @@ static void test_padding_leaves_no_trace(void **state) {
         "model.mamba_state=2 model.mamba_expand=1"
 #define THE_OTHERS                                                                                 \
     ALL "model.layers=[attention,mlp] model.activation=swiglu model.readout=harmonic "             \
-        "model.selector=topk model.selector_k=2"
+        "model.selector=topk model.selector_k=2 model.positions=rope model.n_head=2 "              \
+        "model.gate=head model.qk_norm=head model.sink_logit=learned"
 
 static bool catches(rig *r, const fault *planted) {
     const char *worst;

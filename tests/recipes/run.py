@@ -209,7 +209,7 @@ def use_layer(tree, folder):
 
 
 def use_positions(tree, folder):
-    check_apart(tree, folder, "model.positions", "ramp", ("none", "learned", "sinusoidal"), MODEL)
+    check_apart(tree, folder, "model.positions", "ramp", ("none", "learned", "sinusoidal", "rope", "alibi"), MODEL)
 
 
 def use_score(tree, folder):

@@ -160,6 +160,24 @@ static void fault_distances_gradient(const kernel_distances_gradient *a) {
     free(zeros);
 }
 
+static void fault_rotate(const kernel_rotate *a) {
+    kernel_rotate b = *a;
+    b.back = !b.back;
+    fault_sound->rotate(&b);
+}
+
+// The first gate stays shut.
+static void fault_sigmoid_gate(const kernel_sigmoid_gate *a) {
+    fault_sound->sigmoid_gate(a);
+    memset(a->y, 0, FV_LANES * sizeof *a->y);
+}
+
+// The gates get no gradient.
+static void fault_sigmoid_gate_gradient(const kernel_sigmoid_gate_gradient *a) {
+    fault_sound->sigmoid_gate_gradient(a);
+    memset(a->dg, 0, a->forward.n_gates * FV_LANES * sizeof *a->dg);
+}
+
 static void fault_cross_entropy(const kernel_cross_entropy *a) {
     kernel_cross_entropy b = *a;
     b.weight *= (real)1.001;
@@ -305,6 +323,9 @@ static void fault_scan_gradient_c(const kernel_scan_gradient *a) {
     X("keeps one more", select, fault_select)                                                      \
     X("counts of the query before", stretch, fault_stretch)                                        \
     X("gradient of beta for both", stretch_gradient, fault_stretch_gradient)                       \
+    X("turned the other way", rotate, fault_rotate)                                                \
+    X("a gate stays shut", sigmoid_gate, fault_sigmoid_gate)                                       \
+    X("gates without gradient", sigmoid_gate_gradient, fault_sigmoid_gate_gradient)                \
     X("weight off by 1e-3", cross_entropy, fault_cross_entropy)                                    \
     X("last feature left out", norm, fault_norm)                                                   \
     X("mean taken for a constant", norm_gradient, fault_norm_gradient)                             \

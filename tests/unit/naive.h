@@ -75,6 +75,14 @@ static double naive_alpha(const naive *n, int layer, int h) {
     return logit ? 1.01 + 0.99 / (1 + exp(-logit[h])) : n->config->model.entmax_alpha;
 }
 
+// Softmax in place; a score of -infinity weighs nothing.
+static void naive_softmax(double *scores, int n) {
+    double largest = -INFINITY, sum = 0;
+    for (int j = 0; j < n; j++) largest = fmax(largest, scores[j]);
+    for (int j = 0; j < n; j++) sum += scores[j] = exp(scores[j] - largest);
+    for (int j = 0; j < n; j++) scores[j] /= sum;
+}
+
 // What layer i of the list says, or else the model.
 static int naive_option(const fv_layer_option *own, int of_model) {
     return own->given ? (int)own->value : of_model;
@@ -183,6 +191,72 @@ static void naive_weigh(const naive *n, const naive_query *a, double *scores, in
     naive_margin = fmin(naive_margin, margin);
 }
 
+// What layer i says of a number or choice, or else the model.
+#define NAIVE_OPTION(config, name, i)                                                              \
+    ((config)->layers.name[i].given ? (config)->layers.name[i].value : (double)(config)->name)
+
+// Rotary positions by their definition: pairs as complex numbers, frequencies one by one.
+static void naive_turn(const naive *n, int t, double *x) {
+    const fv_model_config *c = &n->config->model;
+    int d_head = c->n_embd / c->n_head, width = c->rope_width > 0 ? c->rope_width : d_head;
+    double original = c->rope_original > 0 ? c->rope_original : n->T, s = c->rope_factor;
+    double pi = acos(-1), ln_base = log(c->rope_base), scale = 1;
+    if (c->rope_scaling == FV_ROPE_SCALING_NTK) ln_base += log(s) * width / (width - 2);
+    for (int m = 0; m < width / 2; m++) {
+        double w = exp(-ln_base * 2 * m / width), turns = original * w / (2 * pi), mix;
+        switch (c->rope_scaling) {
+        case FV_ROPE_SCALING_LINEAR:
+            w /= s;
+            break;
+        case FV_ROPE_SCALING_YARN: {
+            double low = width * log(original / (c->rope_beta_fast * 2 * pi)) / (2 * ln_base);
+            double high = width * log(original / (c->rope_beta_slow * 2 * pi)) / (2 * ln_base);
+            low = fmin(fmax(floor(low), 0), width - 1);
+            high = fmin(fmax(ceil(high), 0), width - 1);
+            if (low == high) high += 0.001;
+            mix = fmin(fmax((m - low) / (high - low), 0), 1);
+            w = w / s * mix + w * (1 - mix);
+            scale = c->rope_mscale > 0 ? c->rope_mscale : 1 + 0.1 * log(s);
+            break;
+        }
+        case FV_ROPE_SCALING_LLAMA3:
+            mix = (turns - c->rope_low_freq) / (c->rope_high_freq - c->rope_low_freq);
+            if (turns < c->rope_low_freq)
+                w /= s;
+            else if (turns <= c->rope_high_freq)
+                w = (1 - mix) * w / s + mix * w;
+            break;
+        }
+        int a = c->rope_pairs == FV_ROPE_PAIRS_HALF ? m : 2 * m;
+        int b = c->rope_pairs == FV_ROPE_PAIRS_HALF ? m + width / 2 : 2 * m + 1;
+        double first = x[a], second = x[b];
+        x[a] = scale * (first * cos(t * w) - second * sin(t * w));
+        x[b] = scale * (first * sin(t * w) + second * cos(t * w));
+    }
+}
+
+// The norm, then the turning, of the heads of a row.
+static void naive_prepare(const naive *n, int i, int t, int n_heads, const double *w, double *x) {
+    const fv_model_config *c = &n->config->model;
+    int width = c->n_embd / c->n_head, norm = (int)NAIVE_OPTION(c, qk_norm, i);
+    double copy[256];
+    memcpy(copy, x, sizeof(double) * (size_t)(n_heads * width));
+    if (norm == FV_QK_NORM_VECTOR) naive_norm(copy, w, NULL, n_heads * width, x);
+    for (int h = 0; h < n_heads; h++) {
+        if (norm == FV_QK_NORM_HEAD) naive_norm(copy + h * width, w, NULL, width, x + h * width);
+        if (c->positions == FV_POSITIONS_ROPE) naive_turn(n, t, x + h * width);
+    }
+}
+
+// ALiBi's slope of head h of H, 0 without it.
+static double naive_slope(const fv_model_config *c, int h) {
+    int below = 1, H = c->n_head;
+    if (c->positions != FV_POSITIONS_ALIBI) return 0;
+    while (below * 2 <= H) below *= 2;
+    if (h < below) return pow(2, -8.0 * (h + 1) / below);
+    return pow(2, -8.0 * (2 * (h - below) + 1) / (2.0 * below));
+}
+
 // Attention layer `layer`, the i-th of the list.
 static void naive_attention(const naive *n, int layer, int i) {
     const fv_model_config *config = &n->config->model;
@@ -192,7 +266,10 @@ static void naive_attention(const naive *n, int layer, int i) {
     int d = n->d, T = n->T, H = n->config->model.n_head, width = d / H;
     int n_kv = naive_option(&config->layers.n_kv_head[i], config->n_kv_head);
     int kv = (n_kv > 0 ? n_kv : H) * width, group = n_kv > 0 ? H / n_kv : 1;
-    double *normed = malloc(sizeof(double) * (size_t)(5 * T * d + T)), *q = normed + T * d,
+    double cap = NAIVE_OPTION(config, soft_cap, i);
+    int sink = (int)NAIVE_OPTION(config, sink_logit, i), gate = (int)NAIVE_OPTION(config, gate, i);
+    const double *sinks_of = naive_param(n, "blocks.%d.attn.sinks", layer);
+    double *normed = malloc(sizeof(double) * (size_t)(5 * T * d + T + 1)), *q = normed + T * d,
            *k = q + T * d, *v = k + T * d, *z = v + T * d, *p = z + T * d;
     naive_norm_rows(n, "blocks.%d.ln1.w", "blocks.%d.ln1.b", layer, normed);
     for (int t = 0; t < T; t++) {
@@ -203,6 +280,9 @@ static void naive_attention(const naive *n, int layer, int i) {
                      naive_param(n, "blocks.%d.attn.b_K", layer), d, kv, k + t * d);
         naive_linear(x, naive_param(n, "blocks.%d.attn.W_V", layer),
                      naive_param(n, "blocks.%d.attn.b_V", layer), d, kv, v + t * d);
+        naive_prepare(n, i, t, H, naive_param(n, "blocks.%d.attn.q_norm.w", layer), q + t * d);
+        naive_prepare(n, i, t, kv / width, naive_param(n, "blocks.%d.attn.k_norm.w", layer),
+                      k + t * d);
     }
     for (int h = 0; h < H; h++)
         for (int t = 0; t < T; t++) {
@@ -214,10 +294,17 @@ static void naive_attention(const naive *n, int layer, int i) {
                 p[j] = seen ? naive_score(config, power, q + t * d + h * width, k + j * d + shared,
                                           width)
                             : -INFINITY;
+                if (seen && cap > 0) p[j] = cap * tanh(p[j] / cap);
+                p[j] -= naive_slope(config, h) * (t - j);
             }
-            naive_weigh(
-                n, &(naive_query){layer, i, h, t, width, power, q + t * d + h * width, k + shared},
-                p, n_keys);
+            naive_query query = {layer, i, h, t, width, power, q + t * d + h * width, k + shared};
+            if (sink == FV_SINK_LOGIT_NONE) {
+                naive_weigh(n, &query, p, n_keys);
+            } else {
+                naive_select(n, &query, p, n_keys);
+                p[n_keys] = sink == FV_SINK_LOGIT_LEARNED ? sinks_of[h] : 0;
+                naive_softmax(p, n_keys + 1);
+            }
             for (int f = 0; f < width; f++) {
                 double sum = 0;
                 for (int j = 0; j < n_keys; j++) sum += p[j] * v[j * d + shared + f];
@@ -227,7 +314,13 @@ static void naive_attention(const naive *n, int layer, int i) {
                 n->patterns[((layer * H + h) * T + t) * T + j] = p[j];
         }
     for (int t = 0; t < T; t++) {
-        double *y = q; // no longer needed
+        double *y = q, *gates = k; // no longer needed
+        int n_gates = gate == FV_GATE_NONE ? 0 : gate == FV_GATE_HEAD ? H : d;
+        if (n_gates > 0)
+            naive_linear(normed + t * d, naive_param(n, "blocks.%d.attn.W_G", layer),
+                         naive_param(n, "blocks.%d.attn.b_G", layer), d, n_gates, gates);
+        for (int f = 0; f < d && n_gates > 0; f++)
+            z[t * d + f] /= 1 + exp(-gates[f / (d / n_gates)]);
         naive_linear(z + t * d, naive_param(n, "blocks.%d.attn.W_O", layer),
                      naive_param(n, "blocks.%d.attn.b_O", layer), d, d, y);
         for (int f = 0; f < d; f++)

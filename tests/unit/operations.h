@@ -324,6 +324,21 @@ static void choose_kept(call *c, kernel_attend *a) {
     a->kept = kept;
 }
 
+// Positions with gaps and a sink, of some shapes.
+static void choose_shaping(call *c, kernel_attend *a) {
+    static const float sink = 0.4f;
+    static int at[512];
+    for (int i = 0; i < 512; i++) at[i] = 2 * i + i / 3;
+    if (has(c, HOSTILE) || a->n_queries > 512 || a->n_rows_keys > 512) return;
+    if (c->shape.in % 4 == 2) {
+        a->bias = 0.03f;
+        a->query_at = a->key_at = at;
+    }
+    if (c->shape.out % 3 != 0 || a->normaliser != FV_NORMALISE_SOFTMAX || a->stretch.data) return;
+    a->sink = &sink;
+    a->sink_p = output(c, "sink_p", 1, (size_t)(2 * a->n_queries * L), 0, 1);
+}
+
 // shape.rows queries, shape.in key features, shape.out value features.
 static kernel_attend attend_arguments(call *c) {
     int n = c->shape.rows, d_key = c->shape.in;
@@ -347,9 +362,12 @@ static kernel_attend attend_arguments(call *c) {
     a.p = attend_rows(c, NULL, n, a.n_rows_keys);
     a.p.data = output(c, "p", (size_t)(2 * n), (size_t)(a.n_rows_keys * L), gap_of(c), 1);
     a.slopes = a.p;
-    if (score_is_metric(a.score))
+    bool capped = !has(c, HOSTILE) && !score_is_metric(a.score) && c->shape.rows % 3 == 1;
+    a.cap = capped ? 1.5f : 0;
+    if (score_is_metric(a.score) || capped)
         a.slopes.data =
             output(c, "slopes", (size_t)(2 * n), (size_t)(a.n_rows_keys * L), gap_of(c), 1);
+    choose_shaping(c, &a);
     a.z = attend_rows(c, NULL, n, d_value);
     a.z.data = output(c, "z", (size_t)(2 * n), (size_t)(d_value * L), gap_of(c), 1);
     return a;
@@ -398,6 +416,7 @@ static void op_attend_gradient(call *c) {
         a.dstretch = f->stretch;
         a.dstretch.data = output(c, "dstretch", 1, (size_t)(2 * n * L), 0, largest);
     }
+    if (f->sink) a.dsink = accumulator(c, "dsink", 1, 1, 0, slope);
     if (score_has_power(f->score)) a.dlog_power = accumulator(c, "dlog_power", 1, 1, 0, slope);
     a.scratch = add_array(c, "scratch", 1, (size_t)(n * n_keys * L), 0)->data;
     c->n_arrays--; // of no interest once the call is over, but the guards above it are
@@ -508,6 +527,51 @@ static void op_norm_gradient(call *c) {
     a.dw = accumulator(c, "dw", 1, (size_t)in, 0, sqrt(rows * L));
     if (a.forward.center) a.db = accumulator(c, "db", 1, (size_t)in, 0, sqrt(rows * L));
     TIMED(c, c->kernels->norm_gradient(&a));
+}
+
+// shape.rows rows of two heads with shape.in + 1 features, the first of them in pairs.
+static void op_rotate(call *c) {
+    int rows = c->shape.rows, width = c->shape.in + 1, pairs = (width + 1) / 2 / 2 + 1;
+    bool halves = c->shape.out % 2 == 0;
+    if (2 * pairs > width) pairs = width / 2;
+    kernel_rotate a = {.n_groups = 1,
+                       .n_rows = rows,
+                       .n_heads = 2,
+                       .n_pairs = pairs,
+                       .head_width = width,
+                       .step = halves ? 1 : 2,
+                       .apart = halves ? pairs : 1,
+                       .back = has(c, BIAS)};
+    const float *from = input(c, "from", (size_t)rows, (size_t)(2 * width * L), 0);
+    a.x = output(c, "x", (size_t)rows, (size_t)(2 * width * L), 0, 1);
+    a.cosines = input(c, "cosines", 1, (size_t)(rows * pairs), 0);
+    a.sines = input(c, "sines", 1, (size_t)(rows * pairs), 0);
+    memcpy(a.x, from, (size_t)(rows * 2 * width * L) * sizeof *a.x);
+    TIMED(c, c->kernels->rotate(&a));
+}
+
+// shape.rows * shape.in gates of shape.out features.
+static kernel_sigmoid_gate sigmoid_gate_arguments(call *c) {
+    size_t n = (size_t)(c->shape.rows * c->shape.in), width = (size_t)c->shape.out;
+    return (kernel_sigmoid_gate){.n_gates = n,
+                                 .width = c->shape.out,
+                                 .g = input(c, "g", n, L, 0),
+                                 .x = input(c, "x", n, width * L, 0)};
+}
+
+static void op_sigmoid_gate(call *c) {
+    kernel_sigmoid_gate a = sigmoid_gate_arguments(c);
+    a.y = output(c, "y", a.n_gates, (size_t)a.width * L, 0, 1);
+    TIMED(c, c->kernels->sigmoid_gate(&a));
+}
+
+static void op_sigmoid_gate_gradient(call *c) {
+    kernel_sigmoid_gate_gradient a = {.forward = sigmoid_gate_arguments(c)};
+    size_t n = a.forward.n_gates, width = (size_t)a.forward.width;
+    a.dy = input(c, "dy", n, width * L, 0);
+    a.dx = output(c, "dx", n, width * L, 0, 1);
+    a.dg = output(c, "dg", n, L, 0, sqrt((double)width));
+    TIMED(c, c->kernels->sigmoid_gate_gradient(&a));
 }
 
 // Every activation of the list has its share of the shapes.
@@ -691,6 +755,9 @@ static void op_scan_gradient(call *c) {
     X(select, 0)                                                                                   \
     X(stretch, 1e-5)                                                                               \
     X(stretch_gradient, 1e-5)                                                                      \
+    X(rotate, 2e-6)                                                                                \
+    X(sigmoid_gate, 2e-6)                                                                          \
+    X(sigmoid_gate_gradient, 4e-6)                                                                 \
     X(cross_entropy, 2e-6)                                                                         \
     X(norm, 4e-6)                                                                                  \
     X(norm_gradient, 4e-6)                                                                         \

@@ -158,11 +158,11 @@ static const char *const stack_places[] = {"pre", "post", "sandwich", "output"};
 // cancel.
 static inline void stack_draw_words(char words[1024], uint64_t *random, int longest) {
     static const int WIDTHS[] = {2, 3, 8, 12, 16, 24, 32, 48};
-    static const char *const POSITIONS[] = {"none", "learned", "sinusoidal"};
+    static const char *const POSITIONS[] = {"none", "learned", "sinusoidal", "rope", "alibi"};
     static const char *const NORMS[] = {"none", "layer", "rms"};
     *words = '\0';
     for (int i = 0; i < 8; i++) noise01(random); // small seeds begin alike
-    int width = WIDTHS[noise_below(random, 8)], position = noise_below(random, 3);
+    int width = WIDTHS[noise_below(random, 8)], position = noise_below(random, 5);
     int n_head = width % 4 == 0 && noise_below(random, 2) ? 2 + 2 * noise_below(random, 2) : 1;
     bool residual = noise_below(random, 3) > 0;
     int kinds = stack_draw_layers(words, random, width >= 8 && noise_below(random, 3) > 0);
@@ -171,8 +171,20 @@ static inline void stack_draw_words(char words[1024], uint64_t *random, int long
         stack_say(words, "model.n_head=%d ", n_head);
         if (n_head > 1 && noise_below(random, 2))
             stack_say(words, "model.n_kv_head=%d ", n_head / 2);
-        keeps = stack_draw_attention(words, random, width / n_head);
+        if (position == 3 && width / n_head % 2 != 0) position = 4;
+        if (noise_below(random, 4) == 0) stack_say(words, "model.qk_norm=head ");
+        if (noise_below(random, 4) == 0) stack_say(words, "model.gate=feature ");
+        if (noise_below(random, 4) == 0 && strstr(words, "model.normaliser") == NULL)
+            stack_say(words, "model.sink_logit=learned ");
+        keeps = stack_draw_attention(words, random, position == 3 ? 1 : width / n_head);
+        if (strstr(words, "model.score=") == NULL && noise_below(random, 3) == 0)
+            stack_say(words, "model.soft_cap=3 ");
+        if (position == 3 && noise_below(random, 2))
+            stack_say(words, "model.rope_scaling=yarn model.rope_factor=3 model.rope_original=50 ");
+        if (position == 3 && noise_below(random, 2))
+            stack_say(words, "model.rope_pairs=interleaved ");
     }
+    if (position >= 3 && !(kinds & 1)) position = 0;
     if (kinds & 2) {
         int expand = 1 + noise_below(random, 3), conv = 1 + noise_below(random, 5);
         stack_say(words, "model.mamba_state=%d model.mamba_conv=%d model.mamba_expand=%d ",

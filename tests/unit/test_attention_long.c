@@ -112,6 +112,17 @@ static void equals_kept_probabilities(void **state) {
         "model.bias=true model.layers=[attention(window=20 sinks=1),attention]",
         "task.loss=all task.context_length=600 model.n_embd=12 model.n_head=6 model.n_kv_head=2 "
         "model.bias=true model.residual=true model.layers=[attention,attention(n_kv_head=1)]",
+        "task.loss=all task.context_length=600 model.n_embd=8 model.n_head=2 model.n_kv_head=1 "
+        "model.positions=rope model.rope_scaling=yarn model.rope_factor=3 model.rope_original=100 "
+        "model.qk_norm=head model.gate=feature model.bias=true",
+        "task.loss=all task.context_length=640 model.n_embd=12 model.n_head=3 "
+        "model.positions=alibi model.layers=[attention,attention(window=70 sinks=3)]",
+        "task.loss=all task.context_length=600 model.n_embd=8 model.n_head=2 model.soft_cap=0.3 "
+        "model.positions=rope model.rope_pairs=interleaved model.sink_logit=learned",
+        "task.loss=all task.context_length=520 model.n_embd=8 model.n_head=2 model.soft_cap=0.5 "
+        "model.positions=alibi model.sink_logit=zero",
+        "task.loss=all task.context_length=520 model.n_embd=8 model.n_head=2 "
+        "model.score=harmonic model.positions=alibi model.sink_logit=learned",
 #define FV_PART_SCORE(NAME, name)                                                                  \
     "task.loss=all task.context_length=520 model.n_embd=6 model.score=" #name,
 #include <fovea/fields.def>

@@ -138,7 +138,7 @@ static void reads_back_every_part(void **state) {
         for (const char *const *c = fv_field_find(FIELDS[f])->choices; *c != NULL; c++) {
             char text[64];
             snprintf(text, sizeof text, f == 0 ? "%s=[attention, %s]" : "%s=%s", FIELDS[f], *c);
-            check_reads_back((const char *const[]){SMALL, text, NULL}, 1000 * f);
+            check_reads_back((const char *const[]){SMALL, "model.n_embd=8", text, NULL}, 1000 * f);
         }
 }
 

@@ -301,8 +301,9 @@ static void test_mistakes_of_creation(void **state) {
     fv_decoder *d;
     stack s = stack_of("model.positions=learned task.context_length=8", 1);
     fv_decoder_options options = {.n = 9, .n_threads = 1};
-    check_refused(fv_decoder_create(s.model, s.params, &options, &d, &error), &error,
-                  "learned an embedding for 8; model.positions none or sinusoidal go beyond");
+    check_refused(
+        fv_decoder_create(s.model, s.params, &options, &d, &error), &error,
+        "learned an embedding for 8; model.positions none, sinusoidal, rope or alibi go beyond");
     assert_null(d);
     options.n = -1;
     check_refused(fv_decoder_create(s.model, s.params, &options, &d, &error), &error, "1 to ");

@@ -169,14 +169,22 @@ static const operation *operation_of(const char *name) {
 
 // Identities, each with how far it is from holding. They need no reference.
 
-// Attention probabilities of a query add up to 1, but where each key stands for itself.
+static bool has_array(const call *c, const char *name) {
+    for (int i = 0; i < c->n_arrays; i++)
+        if (strcmp(c->arrays[i].name, name) == 0) return true;
+    return false;
+}
+
+// Attention probabilities of a query and of its sink add up to 1, but where each key stands for
+// itself.
 static double attend_identity(const kernel_set *kernels, shape s) {
     call c = make_call(operation_of("attend"), kernels, s);
     const array *p = array_of(&c, "p");
+    const float *sink = has_array(&c, "sink_p") ? array_of(&c, "sink_p")->data : NULL;
     double error = 0;
     for (size_t row = 0; row < p->n; row += p->stride)
         for (size_t l = 0; l < L; l++) {
-            double sum = 0;
+            double sum = sink ? (double)sink[row / p->stride * L + l] : 0;
             for (size_t j = l; j < p->width; j += L) {
                 sum += (double)p->data[row + j];
                 if (!(p->data[row + j] >= 0)) error = INFINITY;

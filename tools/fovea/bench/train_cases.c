@@ -5,8 +5,9 @@
 #include <string.h>
 
 // Parts beside their default at one size.
-#define NORMALISER(name)                                                                           \
-    { "all V64 d32 C64 L2 " #name, 64, 32, 64, 2, 128, true, false, "normaliser=" #name, 0 }
+#define PART(name, fields)                                                                         \
+    { "all V64 d32 C64 L2 " name, 64, 32, 64, 2, 128, true, false, fields, 0 }
+#define NORMALISER(name) PART(#name, "normaliser=" #name)
 
 const train_case train_cases[] = {
     {"last V4 d2 C4 B256", 4, 2, 4, 1, 256, false, false, NULL, 0},
@@ -27,6 +28,15 @@ const train_case train_cases[] = {
     NORMALISER(ssmax),
     NORMALISER(asentmax),
     NORMALISER(sigmoid),
+    PART("rope", "positions=rope"),
+    PART("alibi", "positions=alibi"),
+    PART("H4", "n_head=4"),
+    PART("H4 gqa1", "n_head=4 n_kv_head=1"),
+    PART("qk_norm", "qk_norm=head"),
+    PART("soft_cap", "soft_cap=50"),
+    PART("sink", "sink_logit=learned"),
+    PART("gate", "gate=head"),
+    PART("gates", "gate=feature"),
     {"all V64 d64 C64 L2", 64, 64, 64, 2, 128, true, false, NULL, 0},
     {"all V1000 d256 C64 L2", 1000, 256, 64, 2, 128, true, false, NULL, 0},
     {"recall V64 d32 C65 L2", 64, 32, 65, 2, 256, false, true, NULL, 0},
@@ -62,11 +72,13 @@ fv_config train_case_config(const train_case *c) {
     config.model.residual = c->residual;
     if (c->all_positions || c->residual) config.model.positions = FV_POSITIONS_LEARNED;
     config.train.batch_size = c->batch_size;
-    if (c->part != NULL) {
-        char key[64];
-        int length = (int)strcspn(c->part, "=");
-        snprintf(key, sizeof key, "model.%.*s", length, c->part);
-        fv_config_set(&config, key, c->part + length + 1, NULL);
+    for (const char *at = c->part; at != NULL && *at != '\0';) {
+        char key[64], value[64];
+        int length = (int)strcspn(at, "="), end = (int)strcspn(at, " ");
+        snprintf(key, sizeof key, "model.%.*s", length, at);
+        snprintf(value, sizeof value, "%.*s", end - length - 1, at + length + 1);
+        fv_config_set(&config, key, value, NULL);
+        at += end + (at[end] == ' ');
     }
     if (c->n_head > 0) make_gpt(c, &config);
     return config;

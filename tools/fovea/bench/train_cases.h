@@ -11,7 +11,7 @@ typedef struct train_case {
     int vocab_size, n_embd, context_length, n_layers, batch_size;
     bool all_positions; // loss at every position, learned positions
     bool residual;      // with learned positions
-    const char *part;   // "normaliser=sparsemax" of the model, or NULL
+    const char *part;   // fields of the model, "n_head=4 n_kv_head=1", or NULL
     int n_head; // 0: one, and attention alone; else a small GPT on induction: an MLP of four
                 // times the width behind each attention, RMS norms, relu
 } train_case;

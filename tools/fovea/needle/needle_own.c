@@ -57,8 +57,14 @@ static fv_status read_depths(const char *list, fv_own_plan *plan, fv_error *erro
     return FV_OK;
 }
 
+// What no parameter depends on: how rotary positions are stretched beyond the trained length.
+static bool stretches(const char *key) {
+    bool fixed = strcmp(key, "model.rope_width") == 0 || strcmp(key, "model.rope_pairs") == 0;
+    return strncmp(key, "model.rope_", 11) == 0 && !fixed;
+}
+
 // Asks a model for more than it was trained for: fields of the task, but those that the model's
-// parameters depend on.
+// parameters depend on, and other scalings of rotary positions.
 static fv_status override_task(const tool_operands *operands, fv_config *config, fv_error *error) {
     static const char *const FIXED[] = {"task.vocab_size", "task.context_length", "task.length_min",
                                         "task.length_max"};
@@ -66,14 +72,15 @@ static fv_status override_task(const tool_operands *operands, fv_config *config,
         const char *text = operands->overrides[i];
         char key[64];
         snprintf(key, sizeof key, "%.*s", (int)strcspn(text, "="), text);
-        bool fixed = strncmp(key, "task.", 5) != 0;
+        bool fixed = strncmp(key, "task.", 5) != 0 && !stretches(key);
         for (size_t k = 0; k < sizeof FIXED / sizeof *FIXED; k++)
             fixed |= strcmp(key, FIXED[k]) == 0;
         if (fixed)
             return fv_fail(
                 error, FV_USAGE,
                 "%s is the trained model's own; only what its task hides can be changed, "
-                "as in task.name=needle_multi task.n_pairs=4, and --lengths",
+                "as in task.name=needle_multi task.n_pairs=4, the scaling of rotary positions, "
+                "as in model.rope_scaling=yarn model.rope_factor=4, and --lengths",
                 key);
         fv_status status = fv_config_set(config, key, strchr(text, '=') + 1, error);
         if (status != FV_OK) return status;

@@ -1,0 +1,94 @@
+// Rotary positions: queries and keys are turned in place; on the way back by the negative angle.
+#include "model/attention_ways.h"
+#include "model/positions.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+fv_status rotary_create(const fv_config *config, int longest, rotary *to, fv_error *error) {
+    const positions_type *type = positions_type_of(config->model.positions);
+    *to = (rotary){0};
+    if (type->turn == NULL) return FV_OK;
+    int d_head = config->model.n_embd / config->model.n_head;
+    to->frequency = calloc((size_t)d_head, sizeof *to->frequency);
+    if (to->frequency == NULL)
+        return fv_fail(error, FV_NO_MEMORY, "out of memory for rotary positions");
+    type->turn(config, longest, to);
+    return FV_OK;
+}
+
+void rotary_free(rotary *r) {
+    free(r->frequency);
+    *r = (rotary){0};
+}
+
+void rotary_fill(const rotary *r, int64_t first, int64_t n, real *cosines, real *sines) {
+    for (int64_t t = 0; t < n; t++)
+        for (int m = 0; m < r->n_pairs; m++) {
+            double angle = (double)(first + t) * r->frequency[m];
+            *cosines++ = (real)(r->scale * cos(angle));
+            *sines++ = (real)(r->scale * sin(angle));
+        }
+}
+
+// Cosines, then sines, of these positions.
+static real *fill(const rotary *r, const model_positions *positions) {
+    size_t n = (size_t)positions->n * (size_t)r->n_pairs;
+    real *table = malloc(2 * n * sizeof *table);
+    for (int i = 0; table != NULL && i < positions->n; i++) {
+        real *row = table + (ptrdiff_t)i * r->n_pairs;
+        rotary_fill(r, positions->at[i], 1, row, row + n);
+    }
+    return table;
+}
+
+fv_status turn_plan(model_layer *layer, fv_error *error) {
+    attention_layer *a = model_attention_of(layer);
+    const fv_model *model = layer->model;
+    if (a->turned_q != NULL) return FV_OK; // layers are planned twice
+    fv_status status = rotary_create(&model->config, model->n_positions, &a->rotary, error);
+    if (status != FV_OK || a->rotary.n_pairs == 0) return status;
+    a->turned_q = fill(&a->rotary, &layer->out);
+    a->turned_k = fill(&a->rotary, &layer->in);
+    if (a->turned_q != NULL && a->turned_k != NULL) return FV_OK;
+    return fv_fail(error, FV_NO_MEMORY, "out of memory for rotary positions");
+}
+
+void turn_free(attention_layer *a) {
+    rotary_free(&a->rotary);
+    free(a->turned_q);
+    free(a->turned_k);
+}
+
+static void rotate(const model_layer *layer, const model_tile *tile, const real *table, int n_rows,
+                   int n_heads, real *x, bool back) {
+    const attention_layer *a = model_attention_of(layer);
+    const rotary *r = &a->rotary;
+    tile->kernels->rotate(&(kernel_rotate){.n_groups = tile->n_groups,
+                                           .n_rows = n_rows,
+                                           .n_heads = n_heads,
+                                           .n_pairs = r->n_pairs,
+                                           .head_width = a->heads.width,
+                                           .step = r->step,
+                                           .apart = r->apart,
+                                           .x = x,
+                                           .cosines = table,
+                                           .sines = table + (ptrdiff_t)n_rows * r->n_pairs,
+                                           .back = back});
+}
+
+void turn_forward(const model_layer *layer, const model_tile *tile) {
+    const attention_layer *a = model_attention_of(layer);
+    if (a->rotary.n_pairs == 0) return;
+    rotate(layer, tile, a->turned_q, layer->out.n, a->heads.n, tile_buffer(tile, layer->buffer[Q]),
+           false);
+    rotate(layer, tile, a->turned_k, layer->in.n, a->heads.n_kv,
+           tile_buffer(tile, layer->buffer[K]), false);
+}
+
+void turn_backward(const model_layer *layer, const model_tile *tile, const attention_gradients *g) {
+    const attention_layer *a = model_attention_of(layer);
+    if (a->rotary.n_pairs == 0) return;
+    rotate(layer, tile, a->turned_q, layer->out.n, a->heads.n, g->dq, true);
+    rotate(layer, tile, a->turned_k, layer->in.n, a->heads.n_kv, g->dk, true);
+}
