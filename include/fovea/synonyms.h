@@ -263,7 +263,7 @@
     A("gradient_accumulation_steps grad_accum accumulate_grad_batches gradient_accumulation accumulation_steps", "train.batch_size is the whole batch, of any size") \
     A("output_dir out_dir out save_dir log_dir output outdir results_dir", "--out DIR on the command line says where results go") \
     A("causal is_causal causal_mask attention_dir use_causal_mask", "attention always is causal") \
-    A("amsgrad use_nesterov lookahead", "the optimizers are plain: sgd, momentum, adam and adamw") \
+    A("amsgrad use_nesterov lookahead", "the optimizers are plain: sgd, momentum, adam, adamw and muon") \
     A("label_smoothing smoothing", "the loss is plain cross-entropy") \
     A("layer_norm_eps rms_norm_eps layer_norm_epsilon eps_norm norm_eps layernorm_epsilon", "norms have 1e-5 below their root") \
     A("shuffle drop_last", "batches of a fixed training set (task.data fixed) are drawn with replacement")
