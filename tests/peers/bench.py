@@ -112,6 +112,18 @@ def flops(case):
     return 3 * rows * (case["layers"] * layer + 2 * width * case["vocab"])
 
 
+# Parts of attention that the peers' models lack, each at its default.
+PLAIN = {"normaliser": "softmax", "selector": "none", "n_kv_head": 0, "qk_norm": "none", "soft_cap": 0,
+         "sink_logit": "none", "gate": "none"}
+
+
+def peers_have(row):
+    config = row["config"]
+    heads = config["model.n_head"] == 1 or "mlp" in config["model.layers"]
+    return (heads and config["model.positions"] in ("none", "learned")
+            and all(config[f"model.{field}"] == plain for field, plain in PLAIN.items()))
+
+
 def case_of(row):
     """What the peers need to know of one row of `fovea bench train --json`."""
     config = row["config"]
@@ -214,7 +226,7 @@ def main():
     core = max(os.sched_getaffinity(0))
     end = time.monotonic() + options.budget
     fovea = Fovea(options.tool, core, options.isa)
-    cases = [case_of(row) for row in fovea.rows("--seconds", "0.01")]
+    cases = [case_of(row) for row in fovea.rows("--seconds", "0.01") if peers_have(row)]
     cases = [case for case in cases if re.search(options.only, case["name"])]
     workers = [Worker(framework, core, options.out, options.isa) for framework in ("torch", "jax")]
     machine = {"cpu": cpu_model(), "core": core, "isa": options.isa}
