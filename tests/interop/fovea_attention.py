@@ -26,7 +26,8 @@ class Config(ctypes.Structure):
         ("n_batch", c_int64), ("n_head", c_int64), ("n_kv_head", c_int64), ("n_query", c_int64),
         ("n_key", c_int64), ("d_head", c_int64), ("first_query", c_int64), ("layout", c_int),
         ("kv_type", c_int), ("score", c_int), ("scale", c_double), ("power", c_double),
-        ("floor", c_double), ("mask", Mask), ("n_threads", c_int),
+        ("floor", c_double), ("soft_cap", c_double), ("slopes", POINTER(c_double)), ("mask", Mask),
+        ("n_threads", c_int),
     ]
 
 
