@@ -27,6 +27,10 @@ FV_API fv_status fv_trainer_prepare(fv_trainer *trainer, fv_error *error);
 // argmax of their logits, which costs a little more. NAN, and no step, where fv_trainer_prepare fails.
 FV_API double fv_trainer_step(fv_trainer *trainer, double *accuracy);
 
+// Draws the sequences of the next step on the calling thread and does nothing else: what the data of a
+// step takes. The step is still to be taken, and draws them again.
+FV_API void fv_trainer_draw(fv_trainer *trainer);
+
 // Mean loss and accuracy over task.n_test held-out sequences (task.n_test > 0), of the longest
 // length that is trained.
 FV_API void fv_trainer_test(fv_trainer *trainer, double *loss, double *accuracy);

@@ -154,20 +154,25 @@ static void count_tile(const model_tile *tile, part *slot) {
     if (tile->count_correct) slot->correct += sum_lanes(tile_buffer(tile, tile->model->correct), n);
 }
 
+// The sequences of tile i of n_samples of the stream.
+static void draw_tile(const fv_trainer *t, random_stream stream, uint32_t step, int n_samples,
+                      int i, model_tile *tile) {
+    const fv_model *model = t->length->model;
+    int n_groups = (n_samples + L - 1) / L, capacity = model->group_capacity;
+    int group = i * capacity, left = n_groups - group;
+    tile->n_groups = left < capacity ? left : capacity;
+    tile->step = step;
+    tile->first_group = (uint32_t)group;
+    data_batch(&t->length->data, stream, step, group, tile->n_groups, n_samples,
+               arena_at(tile->workspace, model->tokens), arena_at(tile->workspace, model->targets));
+}
+
 // Runs the tiles of one slot over n_samples sequences of the stream; without a step only forward.
 static void run_tiles(fv_trainer *t, random_stream stream, uint32_t step, int n_samples, int first,
                       int last, model_tile *tile, part *slot) {
-    const fv_model *model = t->length->model;
-    int n_groups = (n_samples + L - 1) / L, capacity = model->group_capacity;
     slot->loss = slot->correct = 0;
     for (int i = first; i < last; i++) {
-        int group = i * capacity, left = n_groups - group;
-        tile->n_groups = left < capacity ? left : capacity;
-        tile->step = step;
-        tile->first_group = (uint32_t)group;
-        data_batch(&t->length->data, stream, step, group, tile->n_groups, n_samples,
-                   arena_at(tile->workspace, model->tokens),
-                   arena_at(tile->workspace, model->targets));
+        draw_tile(t, stream, step, n_samples, i, tile);
         tile_run(tile);
         count_tile(tile, slot);
     }
@@ -222,6 +227,14 @@ double fv_trainer_step(fv_trainer *t, double *accuracy) {
     t->steps_done++;
     if (accuracy) *accuracy = correct / n_targets;
     return loss / n_targets;
+}
+
+void fv_trainer_draw(fv_trainer *t) {
+    if (fv_trainer_prepare(t, NULL) != FV_OK) return;
+    model_tile tile = tile_of_worker(t, 0);
+    for (int i = 0; i < t->length->n_tiles; i++)
+        draw_tile(t, FV_STREAM_TRAIN, (uint32_t)t->steps_done, t->config.train.batch_size, i,
+                  &tile);
 }
 
 // Test tiles are shared out like training tiles; the slots' sums are added in order.

@@ -4,7 +4,8 @@
 // operations over the peak of fused multiply-adds plus the exponentials over the peak of our own
 // exp. "Useful" counts the textbook arrangement, computing only the positions that the loss reads;
 // where attention is rearranged to need fewer operations (src/model/attention.c) the fraction can
-// pass 1, and `fraction_executed` says how the operations really done compare.
+// pass 1, and `fraction_executed` says how the operations really done compare. Drawing the data is
+// no operation of a model: it is timed alone, and `fraction_with_data` adds it to the limit.
 #include "bench/bench.h"
 #include "bench/train_cases.h"
 #include "table.h"
@@ -19,6 +20,10 @@ static void one_step(void *trainer) {
     fv_trainer_step(trainer, NULL);
 }
 
+static void one_draw(void *trainer) {
+    fv_trainer_draw(trainer);
+}
+
 enum { MAX_SETS = 8, TURNS = 8 };
 
 // The sets of kernels that are timed, in turns, so that what else the machine does falls on all.
@@ -31,8 +36,9 @@ typedef struct result {
     const char *kernels;
     fv_config config;
     fv_trainer *trainer;
-    bench_slices slices;
+    bench_slices slices, draws;
     bench_time time;
+    double data; // seconds of the fastest slice of drawing
     fv_limits limits;
     fv_step_cost cost;
     double limit, executed_limit; // seconds
@@ -56,7 +62,8 @@ static fv_status begin(const train_case *c, const char *kernels, double share, r
     if (status != FV_OK) return status;
     see_limits(&r->limits, share);
     bench_slices_begin(&r->slices, one_step, r->trainer);
-    r->slices.by_thread = true;
+    bench_slices_begin(&r->draws, one_draw, r->trainer);
+    r->slices.by_thread = r->draws.by_thread = true;
     return FV_OK;
 }
 
@@ -64,12 +71,14 @@ static fv_status one_turn(result *r, double seconds, double share, fv_error *err
     fv_status status = fv_kernels_force(r->kernels, error);
     if (status != FV_OK) return status;
     bench_slices_add(&r->slices, one_step, r->trainer, seconds);
+    bench_slices_add(&r->draws, one_draw, r->trainer, share);
     see_limits(&r->limits, share);
     return FV_OK;
 }
 
 static void end(result *r) {
     r->time = bench_slices_end(&r->slices);
+    r->data = bench_slices_end(&r->draws).best;
     r->cost = fv_trainer_cost(r->trainer);
     double exps = r->cost.exps / r->limits.exps;
     r->limit = r->cost.flops / r->limits.fma_flops + exps;
@@ -96,14 +105,17 @@ static fv_status measure(const train_case *c, const kernel_sets *sets, double se
 
 static int print_json(const train_case *c, const result *r) {
     return tool_print_json(json_pack(
-        "{s:s, s:o, s:f, s:f, s:i, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:s, s:s}",
+        "{s:s, s:o, s:f, s:f, s:i, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:s, s:s, "
+        "s:f, "
+        "s:f}",
         "name", c->name, "config", tool_config_json(&r->config), "median", 1e6 * r->time.median,
         "best", 1e6 * r->time.best, "slices", r->time.n, "unit", "us", "limit", 1e6 * r->limit,
         "fraction_of_limit", r->limit / r->time.median, "executed_limit", 1e6 * r->executed_limit,
         "fraction_executed", r->executed_limit / r->time.median, "flops", r->cost.flops,
         "executed_flops", r->cost.executed_flops, "exps", r->cost.exps, "peak_flops",
         r->limits.fma_flops, "peak_exps", r->limits.exps, "kernels", r->kernels, "cpu",
-        fv_machine_cpu()));
+        fv_machine_cpu(), "data", 1e6 * r->data, "fraction_with_data",
+        (r->limit + r->data) / r->time.median));
 }
 
 static void add_row(table *t, const train_case *c, const result *r, bool several) {
@@ -113,14 +125,17 @@ static void add_row(table *t, const train_case *c, const result *r, bool several
     table_add(t, "%.2f", 1e6 * r->time.best);
     table_add(t, "%.2f", 1e6 * r->limit);
     table_add(t, "%.2f", r->limit / r->time.median);
+    table_add(t, "%.2f", 1e6 * r->data);
+    table_add(t, "%.2f", (r->limit + r->data) / r->time.median);
     table_add(t, "%.2f", r->executed_limit / r->time.median);
     table_add(t, "%.1f", r->cost.executed_flops / r->time.median / 1e9);
 }
 
 static void add_headers(table *t, bool several) {
-    static const char *const HEADERS[] = {"median us", "best us", "limit us", "of limit",
+    static const char *const HEADERS[] = {"median us", "best us", "limit us",
+                                          "of limit",  "data us", "with data",
                                           "executed",  "GF/s",    NULL};
-    table_init(t, several ? 8 : 7);
+    table_init(t, several ? 10 : 9);
     table_add(t, "case");
     if (several) table_add(t, "kernels");
     table_add_texts(t, HEADERS);
