@@ -8,19 +8,13 @@
 //     queries 8..   s s . . . w w w w 0            s sink, w window, 0 computed and hidden,
 //                   s s . . . 0 w w w w            . never touched
 #include "kernels/body_attend_one.h"
-#include "kernels/simd_gates.h"
+#include "kernels/body_rows.h"
 
 #if REGISTERS == 32
 enum { PRODUCT_I = 4, PRODUCT_J = 4 };
 #else
 enum { PRODUCT_I = 4, PRODUCT_J = 2 };
 #endif
-
-// A matrix of vectors: element (i, j) at data + i * row + j * column.
-typedef struct lanes {
-    float *data;
-    ptrdiff_t row, column;
-} lanes;
 
 // With `metric` squared differences are summed instead of products.
 INLINE void product_block(lanes c, lanes a, lanes b, int depth, bool accumulate, bool metric,
@@ -76,35 +70,6 @@ static void squared_distances(lanes c, lanes a, lanes b, int m, int n, int depth
     product_any(c, a, b, m, n, depth, false, true);
 }
 
-INLINE lanes lanes_of(const kernel_attend_rows *a, int g, int part) {
-    return (lanes){a->data + g * a->group_stride + part * VW, a->row_stride, L};
-}
-INLINE lanes rows_from(lanes a, int i) {
-    return (lanes){a.data + i * a.row, a.row, a.column};
-}
-INLINE lanes transposed(lanes a) {
-    return (lanes){a.data, a.column, a.row};
-}
-
-// The keys that a query or a block of queries reads: the sinks, and from the window's first key on.
-// Where the two touch, all are in the second range.
-typedef struct keys {
-    int first[2], end[2];
-} keys;
-
-INLINE keys keys_between(int sinks, int first, int end) {
-    if (first <= sinks) return (keys){{0, 0}, {0, end}};
-    return (keys){{0, first}, {sinks, end}};
-}
-
-INLINE int first_key_of(const kernel_attend *a, int i) {
-    return a->first_key ? a->first_key[i] : 0;
-}
-
-INLINE keys keys_of_query(const kernel_attend *a, int i) {
-    return keys_between(a->n_sinks, first_key_of(a, i), a->n_keys[i]);
-}
-
 // Widened to whole blocks of PRODUCT_I keys at the inner ends, so that the gradients of keys, which
 // are summed by such blocks, find every entry written.
 INLINE keys keys_of_block(const kernel_attend *a, int i, int m) {
@@ -116,29 +81,11 @@ INLINE int block_height(const kernel_attend *a, int i) {
     return a->n_queries - i < PRODUCT_I ? a->n_queries - i : PRODUCT_I;
 }
 
-INLINE void clear_entries(float *p, int from, int to) {
-    for (int j = from; j < to; j++) vf_store(p + j * L, vf_set1(0));
-}
-
-// Zeroes what the block computed and the query does not see.
-INLINE void hide(float *p, keys block, keys query) {
-    bool apart = block.first[1] > 0;
-    clear_entries(p, query.end[0], apart ? block.end[0] : query.first[1]);
-    if (apart) clear_entries(p, block.first[1], query.first[1]);
-    clear_entries(p, query.end[1], block.end[1]);
-}
-
-#include "kernels/body_normalise.h" // needs keys
-
 // What the formulas of scores are made of (kernels/score_formulas.h).
 #define LOG(x)            vf_log(x)
 #define FINITE(y, x)      (y)
 #define POWER(now, again) (again)
 #define NO_POWER          vf_set1(NAN)
-
-INLINE float factor_of(const kernel_attend *a) {
-    return (float)score_factor(a->score, (double)a->scale, (double)a->power);
-}
 
 // Squared distances become scores, and their slopes are kept for the gradient.
 INLINE void metric_row(const kernel_attend *a, float *p, float *slopes, int first, int end) {
@@ -195,96 +142,6 @@ static void score_block(const kernel_attend *a, int part, int g, int i, int m, i
     }
 }
 
-// Turns one row of scores into probabilities. A sink's own goes to sink_p.
-INLINE void softmax_row(float *p, keys block, keys query, float scale, const float *sink,
-                        float *sink_p) {
-    hide(p, block, query);
-    vf largest = vf_set1(sink ? *sink : -INFINITY), sum = vf_set1(0), factor = vf_set1(scale);
-    for (int s = 0; s < 2; s++)
-        for (int j = query.first[s]; j < query.end[s]; j++)
-            largest = vf_max(largest, vf_load(p + j * L));
-    vf at_sink = sink ? vf_exp_share(*sink - largest) : vf_set1(0);
-    if (sink) sum = at_sink;
-    for (int s = 0; s < 2; s++)
-        for (int j = query.first[s]; j < query.end[s]; j++) {
-            vf e = vf_exp_share((vf_load(p + j * L) - largest) * factor);
-            sum += e;
-            vf_store(p + j * L, e);
-        }
-    vf inverse = 1.0f / sum;
-    for (int s = 0; s < 2; s++)
-        for (int j = query.first[s]; j < query.end[s]; j++)
-            vf_store(p + j * L, vf_load(p + j * L) * inverse);
-    if (sink) vf_store(sink_p, at_sink * inverse);
-}
-
-// What scores lack before they become weights.
-INLINE float softmax_factor(const kernel_attend *a) {
-    return score_is_metric(a->score) || attend_is_shaped(a) ? 1 : factor_of(a);
-}
-
-// Scores of keys that are not kept are -infinity.
-INLINE void keep_row(const kernel_attend *a, float *p, keys query, int g, int part, int i) {
-    const uint16_t *kept = a->kept + ((ptrdiff_t)g * a->n_queries + i) * a->n_rows_keys;
-    vi lane = vi_set1(0);
-    UNROLL for (int l = 0; l < VW; l++) lane[l] = 1 << (part * VW + l);
-    for (int s = 0; s < 2; s++)
-        for (int j = query.first[s]; j < query.end[s]; j++) {
-            vi is_kept = (vi_set1(kept[j]) & lane) != 0;
-            vf score = vf_and(vf_load(p + j * L), is_kept);
-            vf_store(p + j * L, (vf)((vi)score | ((vi)vf_set1(-INFINITY) & ~is_kept)));
-        }
-}
-
-// Scores times the stretch of their query.
-INLINE void stretch_row(float *p, keys query, vf stretch) {
-    for (int s = 0; s < 2; s++)
-        for (int j = query.first[s]; j < query.end[s]; j++)
-            vf_store(p + j * L, vf_load(p + j * L) * stretch);
-}
-
-INLINE vf stretch_of(const kernel_attend *a, int g, int part, int i) {
-    if (a->stretch.data == NULL) return vf_set1(1);
-    return vf_load(a->stretch.data + g * a->stretch.group_stride + i * a->stretch.row_stride +
-                   part * VW);
-}
-
-INLINE float *sink_p_of(const kernel_attend *a, int g, int part, int i) {
-    return a->sink ? a->sink_p + ((ptrdiff_t)g * a->n_queries + i) * L + part * VW : NULL;
-}
-
-// Scores of queries i .. i + m - 1 become weights.
-INLINE void weigh_rows_as(const kernel_attend *a, kernel_normaliser kind, int g, int part, int i,
-                          int m, keys block) {
-    lanes p = lanes_of(&a->p, g, part);
-    for (int row = i; row < i + m; row++) {
-        float *weights = p.data + row * p.row;
-        keys query = keys_of_query(a, row);
-        hide(weights, block, query);
-        if (a->stretch.data) stretch_row(weights, query, stretch_of(a, g, part, row));
-        if (a->kept) keep_row(a, weights, query, g, part, row);
-        if (normaliser_rule_of(kind) == FV_RULE_THRESHOLD)
-            threshold_row(kind, a->alpha, weights, query, softmax_factor(a));
-        else if (normaliser_rule_of(kind) == FV_RULE_ALONE)
-            lone_row(kind, a->alpha, weights, query, softmax_factor(a));
-        else
-            softmax_row(weights, block, query, softmax_factor(a), a->sink,
-                        sink_p_of(a, g, part, row));
-    }
-}
-
-static void weigh_rows(const kernel_attend *a, int g, int part, int i, int m, keys block) {
-    switch (a->normaliser) {
-#define FV_NORMALISER(NAME, name, ...)                                                             \
-    case FV_NORMALISE_##NAME:                                                                      \
-        weigh_rows_as(a, FV_NORMALISE_##NAME, g, part, i, m, block);                               \
-        break;
-#include "kernels/normaliser_list.h"
-    case FV_N_NORMALISERS:
-        break;
-    }
-}
-
 // C [m][n] = P B over the block's keys, P from its row i on, B's rows being keys.
 static void pool_keys(lanes c, lanes p, lanes b, int i, int m, int n, keys block) {
     int sinks = block.end[0];
@@ -310,7 +167,7 @@ void KERNEL(attend)(const kernel_attend *a) {
                         softmax_row(p.data + row * p.row, block, keys_of_query(a, row),
                                     softmax_factor(a), a->sink, sink_p_of(a, g, part, row));
                 else
-                    weigh_rows(a, g, part, i, m, block);
+                    KERNEL(weigh_rows)(a, g, part, i, m, block);
                 pool_keys(rows_from(z, i), p, v, i, m, a->d_value, block);
             }
         }
@@ -348,30 +205,6 @@ INLINE void shape_row_gradient(const kernel_attend *a, float *ds, const float *s
             if (a->cap != 0) d *= vf_load(slopes + j * L);
             vf_store(ds + j * L, vf_flush(d, FV_LEAST));
         }
-}
-
-// The same by another normaliser, of the row's stretch too; returns d alpha.
-static vf weigh_row_back(const kernel_attend_gradient *b, int g, int part, int row, float *ds,
-                         keys block) {
-    const kernel_attend *a = &b->forward;
-    const float *p = a->p.data + g * a->p.group_stride + row * a->p.row_stride + part * VW;
-    const vf stretch = stretch_of(a, g, part, row);
-    row_gradient gradient = {vf_set1(0), vf_set1(0)};
-    switch (a->normaliser) {
-#define FV_NORMALISER(NAME, name, ...)                                                             \
-    case FV_NORMALISE_##NAME:                                                                      \
-        gradient = weigh_row_gradient(FV_NORMALISE_##NAME, a->alpha, ds, p, block,                 \
-                                      softmax_factor(a), stretch);                                 \
-        break;
-#include "kernels/normaliser_list.h"
-    case FV_N_NORMALISERS:
-        break;
-    }
-    if (b->dstretch.data)
-        vf_store(b->dstretch.data + g * b->dstretch.group_stride + row * b->dstretch.row_stride +
-                     part * VW,
-                 gradient.stretch);
-    return gradient.alpha;
 }
 
 // The gradient of a function of |q - k|^2 is that of a dot product with the weights
@@ -478,7 +311,7 @@ static head_sums attend_block_gradient(const kernel_attend_gradient *b, int g, i
             if (b->dsink)
                 sums.sink -= vf_load(sink_p_of(a, g, part, row)) *
                              row_product(ds_row, p.data + row * p.row, block);
-            sums.alpha += weigh_row_back(b, g, part, row, ds_row, block);
+            sums.alpha += KERNEL(weigh_row_back)(b, g, part, row, ds_row, block);
         }
         if (b->dlog_power)
             sums.log_power =

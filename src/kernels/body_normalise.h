@@ -8,7 +8,7 @@
 // and r is one number or f linear, so sparsemax and ties end after as many steps as keys drop out
 // (Michelot's projection), the others when a step changes nothing; three to five steps are usual. A lane
 // that has arrived stands still, whatever the others do: its bits do not depend on them.
-#include "kernels/simd_gates.h"
+#include "kernels/body_rows.h"
 
 #define SQRT(x)      vf_sqrt(x)
 #define POW(x, y)    vf_pow(x, y)
@@ -231,6 +231,80 @@ INLINE row_gradient weigh_row_gradient(kernel_normaliser kind, float alpha, floa
 #undef RATIO
 #undef ONE_ABOVE
 #undef SIGMOID
+
+// Scores of keys that are not kept are -infinity.
+INLINE void keep_row(const kernel_attend *a, float *p, keys query, int g, int part, int i) {
+    const uint16_t *kept = a->kept + ((ptrdiff_t)g * a->n_queries + i) * a->n_rows_keys;
+    vi lane = vi_set1(0);
+    UNROLL for (int l = 0; l < VW; l++) lane[l] = 1 << (part * VW + l);
+    for (int s = 0; s < 2; s++)
+        for (int j = query.first[s]; j < query.end[s]; j++) {
+            vi is_kept = (vi_set1(kept[j]) & lane) != 0;
+            vf score = vf_and(vf_load(p + j * L), is_kept);
+            vf_store(p + j * L, (vf)((vi)score | ((vi)vf_set1(-INFINITY) & ~is_kept)));
+        }
+}
+
+// Scores times the stretch of their query.
+INLINE void stretch_row(float *p, keys query, vf stretch) {
+    for (int s = 0; s < 2; s++)
+        for (int j = query.first[s]; j < query.end[s]; j++)
+            vf_store(p + j * L, vf_load(p + j * L) * stretch);
+}
+
+INLINE void weigh_rows_as(const kernel_attend *a, kernel_normaliser kind, int g, int part, int i,
+                          int m, keys block) {
+    lanes p = lanes_of(&a->p, g, part);
+    for (int row = i; row < i + m; row++) {
+        float *weights = p.data + row * p.row;
+        keys query = keys_of_query(a, row);
+        hide(weights, block, query);
+        if (a->stretch.data) stretch_row(weights, query, stretch_of(a, g, part, row));
+        if (a->kept) keep_row(a, weights, query, g, part, row);
+        if (normaliser_rule_of(kind) == FV_RULE_THRESHOLD)
+            threshold_row(kind, a->alpha, weights, query, softmax_factor(a));
+        else if (normaliser_rule_of(kind) == FV_RULE_ALONE)
+            lone_row(kind, a->alpha, weights, query, softmax_factor(a));
+        else
+            softmax_row(weights, block, query, softmax_factor(a), a->sink,
+                        sink_p_of(a, g, part, row));
+    }
+}
+
+void KERNEL(weigh_rows)(const kernel_attend *a, int g, int part, int i, int m, keys block) {
+    switch (a->normaliser) {
+#define FV_NORMALISER(NAME, name, ...)                                                             \
+    case FV_NORMALISE_##NAME:                                                                      \
+        weigh_rows_as(a, FV_NORMALISE_##NAME, g, part, i, m, block);                               \
+        break;
+#include "kernels/normaliser_list.h"
+    case FV_N_NORMALISERS:
+        break;
+    }
+}
+
+vf KERNEL(weigh_row_back)(const kernel_attend_gradient *b, int g, int part, int row, float *ds,
+                          keys block) {
+    const kernel_attend *a = &b->forward;
+    const float *p = a->p.data + g * a->p.group_stride + row * a->p.row_stride + part * VW;
+    const vf stretch = stretch_of(a, g, part, row);
+    row_gradient gradient = {vf_set1(0), vf_set1(0)};
+    switch (a->normaliser) {
+#define FV_NORMALISER(NAME, name, ...)                                                             \
+    case FV_NORMALISE_##NAME:                                                                      \
+        gradient = weigh_row_gradient(FV_NORMALISE_##NAME, a->alpha, ds, p, block,                 \
+                                      softmax_factor(a), stretch);                                 \
+        break;
+#include "kernels/normaliser_list.h"
+    case FV_N_NORMALISERS:
+        break;
+    }
+    if (b->dstretch.data)
+        vf_store(b->dstretch.data + g * b->dstretch.group_stride + row * b->dstretch.row_stride +
+                     part * VW,
+                 gradient.stretch);
+    return gradient.alpha;
+}
 
 // What a query's stretch is made of.
 typedef struct stretch_parts {
