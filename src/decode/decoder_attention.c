@@ -28,7 +28,6 @@
 #include <string.h>
 
 enum attention_map { W_Q, W_K, W_V, W_O, W_G };
-enum attention_array { LOG_POWER, SINKS, Q_NORM, K_NORM };
 enum { SPAN = 1024, FEW = 4096 }; // keys of a span; of a window that needs none
 
 // --- what a layer sees ---------------------------------------------------------------------------
@@ -42,12 +41,16 @@ static void load(decoder_loader *l, decoder_layer *layer) {
         const fv_tensor *w = decoder_tensor(l, layer, weights[i]);
         layer->map[i] = decoder_load_map(l, w, 0, w->shape[1], decoder_tensor(l, layer, biases[i]));
     }
-    static const char *const arrays[] = {"blocks.%d.attn.log_power", "blocks.%d.attn.sinks",
-                                         "blocks.%d.attn.q_norm.w", "blocks.%d.attn.k_norm.w"};
-    for (int i = 0; i < 4; i++) {
+    static const char *const arrays[] = {"blocks.%d.attn.log_power",   "blocks.%d.attn.sinks",
+                                         "blocks.%d.attn.q_norm.w",    "blocks.%d.attn.k_norm.w",
+                                         "blocks.%d.attn.alpha_logit", "blocks.%d.attn.W_beta",
+                                         "blocks.%d.attn.W_gamma"};
+    for (int i = 0; i < 7; i++) {
         const fv_tensor *values = decoder_tensor(l, layer, arrays[i]);
-        if (values) layer->array[LOG_POWER + i] = decoder_load_array(l, values);
+        if (values) layer->array[A_LOG_POWER + i] = decoder_load_array(l, values);
     }
+    const fv_tensor *of_head = decoder_tensor(l, layer, "blocks.%d.attn.score_stretch");
+    if (of_head) layer->array[A_STRETCH_BY] = decoder_load_array(l, of_head);
     const fv_tensor *gate = decoder_tensor(l, layer, "blocks.%d.attn.W_G");
     if (gate)
         layer->map[W_G] = decoder_load_map(l, gate, 0, gate->shape[1],
@@ -88,6 +91,8 @@ static void reserve(fv_decoder *d, decoder_layer *layer) {
         a->capacity = a->n_sinks + a->keep + s->piece;
     a->at_k = arena_reserve(&d->kept, (size_t)a->capacity, kv);
     a->at_v = arena_reserve(&d->kept, (size_t)a->capacity, kv);
+    a->weighs = decoder_weighs(&d->config.model, layer->place);
+    if (a->weighs) decoder_weigh_reserve(d, a);
 }
 
 // A plan over the cache, of n_head heads from `head` on.
@@ -103,7 +108,7 @@ static fv_status make_plan(const fv_decoder *d, const decoder_layer *layer, int6
     c.d_head = d->sizes.d_head;
     c.score = model->score;
     score_type_of(model->score)->on_tiles(model, (int)c.d_head, &c);
-    if (layer->array[LOG_POWER]) c.power = (double)expf(layer->array[LOG_POWER][head]);
+    if (layer->array[A_LOG_POWER]) c.power = (double)expf(layer->array[A_LOG_POWER][head]);
     c.soft_cap = a->soft_cap;
     c.slopes = a->slopes ? a->slopes + head : NULL;
     c.mask = a->mask;
@@ -111,7 +116,7 @@ static fv_status make_plan(const fv_decoder *d, const decoder_layer *layer, int6
     return fv_attention_create(&c, plan, error);
 }
 
-// Slopes and sinks. A query that stands one row before its own is one nearer to all keys.
+// Slopes and sinks. In tiles a query that stands one row before its own is one nearer to all keys.
 static fv_status make_numbers(const fv_decoder *d, decoder_layer *layer, fv_error *error) {
     decoder_attention *a = &layer->attention;
     const positions_type *type = positions_type_of(d->config.model.positions);
@@ -123,16 +128,17 @@ static fv_status make_numbers(const fv_decoder *d, decoder_layer *layer, fv_erro
         return fv_fail(error, FV_NO_MEMORY, "out of memory for a decoder");
     if (a->slopes) type->slopes((int)n, a->slopes);
     for (size_t h = 0; a->sinks && h < n; h++) {
-        if (layer->array[SINKS]) a->sinks[h] = (double)layer->array[SINKS][h];
-        if (a->slopes && a->exclude_self) a->sinks[h] += a->slopes[h];
+        if (layer->array[A_SINKS]) a->sinks[h] = (double)layer->array[A_SINKS][h];
+        if (a->slopes && a->exclude_self && !a->weighs) a->sinks[h] += a->slopes[h];
     }
     return FV_OK;
 }
 
 static fv_status plan(fv_decoder *d, decoder_layer *layer, fv_error *error) {
     decoder_attention *a = &layer->attention;
+    if (a->weighs) return make_numbers(d, layer, error);
     // Heads that differ in their score have a plan each.
-    bool differ = layer->array[LOG_POWER] != NULL ||
+    bool differ = layer->array[A_LOG_POWER] != NULL ||
                   positions_type_of(d->config.model.positions)->slopes != NULL;
     a->n_plans = differ ? (int)d->sizes.n_head : 1;
     a->plans = calloc((size_t)a->n_plans, sizeof(fv_attention *));
@@ -296,11 +302,16 @@ static void attend_head(const fv_decoder *d, const decoder_attention *a, fv_atte
 }
 
 // o [head][n][d_head] of the queries q that stand at `row` of the cache and behind it.
-static fv_status attend(const fv_decoder *d, const decoder_attention *a, int64_t row, int64_t n,
-                        const float *q, float *o, fv_error *error) {
+static fv_status attend(fv_decoder *d, decoder_layer *layer, int64_t row, int64_t n, const float *q,
+                        float *o, fv_error *error) {
+    const decoder_attention *a = &layer->attention;
     const float *k = decoder_kept(d, a->at_k), *v = decoder_kept(d, a->at_v);
     int64_t rows = n * d->sizes.d_head, cache = a->capacity * d->sizes.d_head;
     fv_status status = FV_OK;
+    if (a->weighs) {
+        decoder_weigh(d, layer, row, n, q, o);
+        return FV_OK;
+    }
     for (int h = 0; n > 1 && h < d->sizes.n_head; h++) {
         int64_t shared = h * a->n_kv / d->sizes.n_head * cache;
         attend_head(d, a, plan_of_head(a, h), (decoder_run){row, n}, q + h * rows, k + shared,
@@ -338,9 +349,9 @@ static fv_status pass_run(fv_decoder *d, decoder_layer *layer, int64_t row, int6
     if (n > blind) {
         int64_t left = n - blind;
         project_heads(d, &layer->map[W_Q], left, x + blind * d->sizes.d, q, left, 0);
-        prepare_rows(d, layer, layer->array[Q_NORM], from + blind, left, d->sizes.n_head,
+        prepare_rows(d, layer, layer->array[A_Q_NORM], from + blind, left, d->sizes.n_head,
                      left * d->sizes.d_head, q);
-        status = attend(d, a, row + blind - a->exclude_self, n - blind, q, o, error);
+        status = attend(d, layer, row + blind - a->exclude_self, n - blind, q, o, error);
         heads_to_rows(d, n - blind, o, rows + blind * d->sizes.d);
     }
     if (blind) memset(rows, 0, (size_t)d->sizes.d * sizeof *rows);
@@ -356,7 +367,7 @@ static fv_status pass(fv_decoder *d, decoder_layer *layer, int64_t n, const floa
     make_room(d, a, n);
     project_heads(d, &layer->map[W_K], n, x, decoder_kept(d, a->at_k), a->capacity, a->n_held);
     project_heads(d, &layer->map[W_V], n, x, decoder_kept(d, a->at_v), a->capacity, a->n_held);
-    prepare_rows(d, layer, layer->array[K_NORM], 0, n, a->n_kv, a->capacity * d->sizes.d_head,
+    prepare_rows(d, layer, layer->array[A_K_NORM], 0, n, a->n_kv, a->capacity * d->sizes.d_head,
                  decoder_kept(d, a->at_k) + a->n_held * d->sizes.d_head);
     fv_status status = FV_OK;
     for (int64_t r = 0; r < rows->n_runs && status == FV_OK; r++) {

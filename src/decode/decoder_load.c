@@ -4,7 +4,6 @@
 #include "decode/decoder_plan.h"
 #include "kernels/kernels.h"
 #include "model/activations.h"
-#include "model/normalisers.h"
 #include "model/positions.h"
 #include "model/selectors.h"
 
@@ -129,21 +128,28 @@ static void load_all(decoder_loader *l) {
 
 // --- the stack -----------------------------------------------------------------------------------
 
-// A decoder's attention is a softmax over tiles.
-static fv_status check_normaliser(const fv_decoder *d, fv_error *error) {
-    const int kind = d->config.model.normaliser;
-    if (normaliser_is_softmax(kind)) return FV_OK;
-    return fv_fail(error, FV_USAGE,
-                   "decoder: attention by model.normaliser %s does not go piece by piece; "
-                   "fv_model_logits reads whole sequences",
-                   fv_field_find("model.normaliser")->choices[kind]);
+// Masks in place of a layer's own are for tiles; a selector that reads more than every decoder has is
+// for whole sequences.
+static fv_status check_attention(const fv_decoder *d, int i, fv_error *error) {
+    const fv_model_config *model = &d->config.model;
+    const int kind = (int)layer_selector(model, i);
+    const char *name = fv_field_find("model.selector")->choices[kind];
+    if (selector_type_of(kind)->whole_only)
+        return fv_fail(error, FV_USAGE,
+                       "decoder: attention with model.selector %s does not go piece by piece; "
+                       "fv_model_logits reads whole sequences",
+                       name);
+    if (model->layers.kind[i] == FV_LAYER_ATTENTION && d->has_mask && decoder_weighs(model, i))
+        return fv_fail(
+            error, FV_USAGE,
+            "decoder: a mask in place of the model's own is for model.normaliser softmax "
+            "and model.selector none; leave `mask` out");
+    return FV_OK;
 }
 
 static fv_status choose_layers(fv_decoder *d, const fv_model *model, fv_error *error) {
     const fv_layers *list = &d->config.model.layers;
-    fv_status status = check_normaliser(d, error);
     d->top = -1;
-    if (status != FV_OK) return status;
     for (int i = 0; i < list->n; i++) {
         const model_layer *layer = &model->layers[i + 1]; // behind the embedding
         int kind = list->kind[i];
@@ -156,10 +162,8 @@ static fv_status choose_layers(fv_decoder *d, const fv_model *model, fv_error *e
                                        .place = i,
                                        .index = layer->index,
                                        .residual = layer->residual || layer->behind.skips};
-        if (!selector_type_of((int)layer_selector(&d->config.model, i))->absent)
-            return fv_fail(error, FV_USAGE,
-                           "decoder: attention with a model.selector does not go piece by piece; "
-                           "fv_model_logits reads whole sequences");
+        fv_status status = check_attention(d, i, error);
+        if (status != FV_OK) return status;
         if (KINDS[kind]->mixes_positions) d->top = i;
     }
     return FV_OK;

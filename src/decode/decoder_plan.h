@@ -43,6 +43,7 @@ typedef struct decoder_attention {
     int64_t n_sinks, keep;  // rows that a later query can see, where the cache drops the others
     bool rolling;           // it does
     bool exclude_self;      // a query stands one row before its own
+    bool weighs;            // by decoder_weigh.c, without plans
     size_t at_k, at_v;      // in `kept`
     int n_plans;            // 1, or one for each head where heads differ in their score
     fv_attention **plans;   // [n_plans]
@@ -54,7 +55,17 @@ typedef struct decoder_mamba {
     size_t at_past;  // [conv_width - 1][E]: the last inputs of the convolution
 } decoder_mamba;
 
-enum { DECODER_MAPS = 7, DECODER_ARRAYS = 8 }; // named by an enum in each kind's file
+enum { DECODER_MAPS = 7, DECODER_ARRAYS = 8 }; // named by an enum of each kind
+
+enum decoder_attention_array {
+    A_LOG_POWER,
+    A_SINKS,
+    A_Q_NORM,
+    A_K_NORM,
+    A_ALPHA_LOGIT,
+    A_STRETCH_BY,
+    A_STRETCH_POWER
+};
 
 typedef struct decoder_layer decoder_layer;
 typedef struct decoder_loader decoder_loader;
@@ -99,6 +110,16 @@ typedef struct decoder_sizes {
     int64_t widest; // outputs of a map, but for the unembedding
 } decoder_sizes;
 
+// Offsets in `working` of decoder_weigh.c, for the most rows `n` that a layer's cache has.
+typedef struct weigh_buffers {
+    size_t n;
+    size_t q, z, sums;      // [d_head][16], the last in double
+    size_t scores, weights; // [n][16]
+    size_t kept, rows;      // [n]: bits of lanes, rows of the cache
+    size_t ranks, units;    // [n][16], [n]: bits of lanes, of units
+    size_t means;           // [n][d_head]
+} weigh_buffers;
+
 // Offsets in `working`, which the layers share.
 typedef struct decoder_buffers {
     size_t x, normed, y;              // [piece][d]
@@ -111,6 +132,7 @@ typedef struct decoder_buffers {
     size_t logsumexps, running;       // [piece], [piece] in double
     size_t inner, u, z, delta, gated; // of mamba: [conv_width - 1 + piece][E], [piece][E]
     size_t step, b, c, gate;          // [piece][R], [piece][N] twice, [E]
+    weigh_buffers weigh;
 } decoder_buffers;
 
 struct fv_decoder {
@@ -191,6 +213,15 @@ static inline int64_t decoder_unembedded_at_once(const fv_decoder *decoder) {
     int64_t n = MOST / (decoder->sizes.n_vocab + 15);
     return n < 1 ? 1 : n > FV_PROJECT_POSITIONS ? FV_PROJECT_POSITIONS : n;
 }
+
+// --- attention that needs all weights of a query at once (decoder_weigh.c) ------------------------
+
+// Whether layer `place` of the list does.
+bool decoder_weighs(const fv_model_config *config, int place);
+void decoder_weigh_reserve(fv_decoder *decoder, const decoder_attention *attention);
+// o [n_head][n][d_head] of the queries q that stand at `row` of the cache and behind it.
+void decoder_weigh(fv_decoder *decoder, decoder_layer *layer, int64_t row, int64_t n,
+                   const float *q, float *o);
 
 static inline double decoder_map_operations(const decode_projection *map) {
     return (double)map->n_in * map->n_out;

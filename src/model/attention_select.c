@@ -41,7 +41,7 @@ void selector_plan(fv_model *model, model_layer *layer) {
     layer->buffer[UNITS_KEPT] = arena_reserve(&model->plan, rows * units, sizeof(uint16_t));
     layer->buffer[KEYS_KEPT] =
         arena_reserve(&model->plan, (size_t)model->group_capacity * rows * keys, sizeof(uint16_t));
-    if (type_of(layer)->reads_means)
+    if (type_of(layer)->ranks_means)
         layer->buffer[MEANS] = arena_reserve(&model->plan, units * d * FV_LANES, sizeof(real));
 }
 
@@ -61,15 +61,51 @@ static void weigh_all(const model_tile *tile, const kernel_attend *attend) {
                            0, FV_LANES * sizeof(real));
 }
 
+// The means [unit][d_key][16] of the keys of each block that has any.
+static void average(const selection *s, const kernel_attend *a, int group, real *means) {
+    const size_t size = (size_t)a->d_key * FV_LANES;
+    const real *keys = a->k.data + group * a->k.group_stride;
+    memset(means, 0, (size_t)s->n_units * size * sizeof *means);
+    for (int j = 0, first = 0; j < s->n_keys; j++) {
+        int unit = s->key_at[j] / s->block;
+        real *mean = means + (size_t)unit * size;
+        for (size_t f = 0; f < size; f++) mean[f] += keys[j * a->k.row_stride + (ptrdiff_t)f];
+        bool last = j + 1 == s->n_keys || s->key_at[j + 1] / s->block != unit;
+        for (size_t f = 0; f < size && last; f++) mean[f] /= (real)(j + 1 - first);
+        if (last) first = j + 1;
+    }
+}
+
+// Weights of units' means, as those of keys: but nothing is added to their scores for where they stand.
+static void weigh_means(const selection *s, const model_tile *tile, const kernel_attend *attend,
+                        int group, const int *n_units_of, real *means) {
+    kernel_attend a = *attend;
+    average(s, attend, group, means);
+    a.normaliser = FV_NORMALISE_SOFTMAX;
+    a.stretch.data = NULL;
+    a.d_value = 0;
+    a.cap = a.bias = 0;
+    a.sink = NULL;
+    a.n_groups = 1;
+    a.q.data += group * a.q.group_stride;
+    a.k = a.v = (kernel_attend_rows){means, (ptrdiff_t)a.d_key * FV_LANES, 0};
+    a.p = (kernel_attend_rows){s->ranks, (ptrdiff_t)s->n_units * FV_LANES, 0};
+    a.n_rows_keys = s->n_units;
+    a.n_keys = n_units_of;
+    a.first_key = NULL;
+    a.n_sinks = 0;
+    tile->kernels->attend(&a);
+}
+
 // A query chooses among the units of which it sees a key; from two keys on its own is kept anyway.
-static void refuse_units(const selection *s) {
-    for (int i = 0; i < s->attend->n_queries; i++) {
-        int own = s->n_units_of[i] - 1;
+static void refuse_units(const selection *s, const kernel_attend *attend, const int *n_units_of) {
+    for (int i = 0; i < s->n_queries; i++) {
+        int own = n_units_of[i] - 1;
         real *ranks = s->ranks + (ptrdiff_t)i * s->n_units * FV_LANES;
         for (int u = 0, j = 0; u < s->n_units; u++) {
             bool seen = false;
-            for (; j < s->attend->n_rows_keys && s->key_at[j] / s->block == u; j++)
-                seen |= attend_sees(s->attend, i, j);
+            for (; j < s->n_keys && s->key_at[j] / s->block == u; j++)
+                seen |= attend_sees(attend, i, j);
             if (seen && (u != own || s->block == 1)) continue;
             for (int l = 0; l < FV_LANES; l++) ranks[u * FV_LANES + l] = -1;
         }
@@ -77,13 +113,13 @@ static void refuse_units(const selection *s) {
 }
 
 // What units are kept is said of their keys.
-static void keep_keys(const selection *s, const uint16_t *units, uint16_t *keys) {
-    const int n_keys = s->attend->n_rows_keys;
-    for (int i = 0; i < s->attend->n_queries; i++)
-        for (int j = 0; j < n_keys; j++) {
+static void keep_keys(const selection *s, const int *n_units_of, const uint16_t *units,
+                      uint16_t *keys) {
+    for (int i = 0; i < s->n_queries; i++)
+        for (int j = 0; j < s->n_keys; j++) {
             int unit = s->key_at[j] / s->block;
-            bool own = s->block > 1 && unit == s->n_units_of[i] - 1;
-            keys[(ptrdiff_t)i * n_keys + j] =
+            bool own = s->block > 1 && unit == n_units_of[i] - 1;
+            keys[(ptrdiff_t)i * s->n_keys + j] =
                 own ? UINT16_MAX : units[(ptrdiff_t)i * s->n_units + unit];
         }
 }
@@ -95,36 +131,33 @@ void selector_choose(const model_layer *layer, const model_tile *tile, int h,
     const selector_type *type = type_of(layer);
     uint16_t *units = arena_at(tile->workspace, layer->buffer[UNITS_KEPT]);
     uint16_t *keys = arena_at(tile->workspace, layer->buffer[KEYS_KEPT]);
-    selection s = {.layer = layer,
-                   .tile = tile,
+    selection s = {.config = &layer->model->config,
+                   .layer = layer->index,
                    .head = h,
+                   .n_queries = attend->n_queries,
+                   .n_keys = attend->n_rows_keys,
                    .block = a->selector.block,
                    .n_units = a->selector.n_units,
                    .query_at = layer->out.at,
                    .key_at = layer->in.at,
-                   .attend = attend,
-                   .n_units_of = a->selector.n_units_of,
+                   .step = tile->step,
                    .ranks = tile_buffer(tile, layer->buffer[RANKS])};
-    kernel_attend plain = *attend;
-    plain.normaliser = FV_NORMALISE_SOFTMAX;
-    plain.stretch.data = NULL;
-    plain.d_value = 0;
-    plain.cap = plain.bias = 0; // of keys: units stand elsewhere
-    plain.sink = NULL;
-    s.attend = &plain;
-    if (type->reads_means) s.means = tile_buffer(tile, layer->buffer[MEANS]);
+    const int *n_units_of = a->selector.n_units_of;
+    real *means = type->ranks_means ? tile_buffer(tile, layer->buffer[MEANS]) : NULL;
     if (type->reads_weights) weigh_all(tile, attend);
     for (int g = 0; g < tile->n_groups; g++) {
-        s.group = g;
+        s.sample = (uint32_t)(tile->first_group + g) * FV_LANES;
+        if (type->ranks_means) weigh_means(&s, tile, attend, g, n_units_of, means);
         if (type->reads_weights) s.weights = attend->p.data + g * attend->p.group_stride;
-        type->rank(&s);
-        refuse_units(&s);
+        if (type->rank) type->rank(&s);
+        refuse_units(&s, attend, n_units_of);
         tile->kernels->select(&(kernel_select){.n_rows = layer->out.n,
                                                .n_units = s.n_units,
                                                .k = a->selector.k - (s.block > 1),
                                                .ranks = s.ranks,
                                                .kept = units});
-        keep_keys(&s, units, keys + (ptrdiff_t)g * layer->out.n * (ptrdiff_t)attend->n_rows_keys);
+        keep_keys(&s, n_units_of, units,
+                  keys + (ptrdiff_t)g * layer->out.n * (ptrdiff_t)attend->n_rows_keys);
     }
     attend->kept = keys;
 }

@@ -4,11 +4,10 @@
 #include <string.h>
 
 static void rank(const selection *s) {
-    const kernel_attend *a = s->attend;
-    memset(s->ranks, 0, (size_t)a->n_queries * (size_t)s->n_units * FV_LANES * sizeof *s->ranks);
-    for (int i = 0; i < a->n_queries; i++)
-        for (int j = 0; j < a->n_rows_keys; j++) {
-            const real *p = s->weights + ((ptrdiff_t)i * a->n_rows_keys + j) * FV_LANES;
+    memset(s->ranks, 0, (size_t)s->n_queries * (size_t)s->n_units * FV_LANES * sizeof *s->ranks);
+    for (int i = 0; i < s->n_queries; i++)
+        for (int j = 0; j < s->n_keys; j++) {
+            const real *p = s->weights + ((ptrdiff_t)i * s->n_keys + j) * FV_LANES;
             real *rank =
                 s->ranks + ((ptrdiff_t)i * s->n_units + s->key_at[j] / s->block) * FV_LANES;
             for (int l = 0; l < FV_LANES; l++)

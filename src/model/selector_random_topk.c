@@ -19,18 +19,17 @@ void selector_noise(uint64_t seed, int layer, int head, uint32_t step, uint32_t 
 }
 
 static void rank(const selection *s) {
-    const fv_config *config = &s->layer->model->config;
-    const bool redraw = config->model.selector_redraw;
+    const bool redraw = s->config->model.selector_redraw, alike = !redraw && !s->queries_in_lanes;
     const ptrdiff_t row = (ptrdiff_t)s->n_units * FV_LANES;
-    for (int i = 0; i < s->attend->n_queries; i++)
+    for (int i = 0; i < s->n_queries; i++)
         for (int l = 0; l < FV_LANES; l++) {
             real *ranks = s->ranks + i * row;
-            uint32_t sample = (uint32_t)((s->tile->first_group + s->group) * FV_LANES + l) + 1;
-            if (redraw || l == 0)
-                selector_noise((uint64_t)config->train.seed, s->layer->index, s->head,
-                               redraw ? s->tile->step : 0, redraw ? sample : 0, s->query_at[i],
-                               s->n_units, ranks + l, FV_LANES);
-            for (int u = 0; u < s->n_units && !redraw; u++)
+            uint32_t sample = s->sample + (s->queries_in_lanes ? 0 : (uint32_t)l) + 1;
+            if (!alike || l == 0)
+                selector_noise((uint64_t)s->config->train.seed, s->layer, s->head,
+                               redraw ? s->step : 0, redraw ? sample : 0,
+                               selection_query_at(s, i, l), s->n_units, ranks + l, FV_LANES);
+            for (int u = 0; u < s->n_units && alike; u++)
                 ranks[u * FV_LANES + l] = ranks[u * FV_LANES];
         }
 }

@@ -5,11 +5,10 @@
 #include <string.h>
 
 static void rank(const selection *s) {
-    const kernel_attend *a = s->attend;
-    for (int i = 0; i < a->n_queries; i++)
-        for (int j = 0; j < a->n_rows_keys; j++)
+    for (int i = 0; i < s->n_queries; i++)
+        for (int j = 0; j < s->n_keys; j++)
             memcpy(s->ranks + ((ptrdiff_t)i * s->n_units + s->key_at[j]) * FV_LANES,
-                   s->weights + ((ptrdiff_t)i * a->n_rows_keys + j) * FV_LANES,
+                   s->weights + ((ptrdiff_t)i * s->n_keys + j) * FV_LANES,
                    FV_LANES * sizeof *s->ranks);
 }
 

@@ -20,5 +20,5 @@ const config_part *const FV_PARTS_OF_SELECTOR[] = {
 
 const char *FV_LACKS_OF_SELECTOR(int kind) {
     const selector_type *type = selector_type_of(kind);
-    return type->absent || type->rank != NULL ? NULL : "rank";
+    return type->absent || type->ranks_means || type->rank != NULL ? NULL : "rank";
 }

@@ -9,27 +9,35 @@
 
 #include "model/layers.h"
 
-// What a selector sees of one group's samples in one head. Rows of queries and keys stand at ascending
-// positions; a unit is a position / block.
+// What a selector sees of one head: of one group's samples in the lab, where lanes are samples; in a
+// decoder of up to sixteen neighbouring queries of one sequence, where they are rows of their own. Rows of
+// queries and keys stand at ascending positions; a unit is a position / block.
 typedef struct selection {
-    const model_layer *layer;
-    const model_tile *tile;
-    int head, group, block, n_units; // units up to that of the last key
-    const int *query_at, *key_at;    // positions of rows
-    const kernel_attend *attend;     // of all groups: queries, keys, and which keys a query sees
+    const fv_config *config;
+    int layer, head;       // among the attention layers; of the layer
+    int n_queries, n_keys; // rows
+    int block, n_units;    // units up to that of the last key
+    const int *query_at;   // positions of rows, in a decoder of its first lane
+    const int *key_at;
+    bool queries_in_lanes; // lane l stands l positions behind its row's
+    uint32_t step, sample; // of training, 0 elsewhere; of the first lane
     const real *weights;   // [query][key][16] of a softmax over all that it sees; others 0
-    real *means;           // [unit][d_key][16], scratch of those that ask for it
-    const int *n_units_of; // [query] units up to its own
     real *ranks;           // [query][unit][16]: to be filled, from 0 to below 2
 } selection;
+
+// Where lane l of query row i stands.
+static inline int selection_query_at(const selection *s, int i, int l) {
+    return s->query_at[i] + (s->queries_in_lanes ? l : 0);
+}
 
 typedef struct selector_type {
     config_part part;
     bool absent;        // every key is kept
     bool single;        // keys are kept one by one, whatever model.selector_block says
     bool reads_weights; // of a dense softmax, which is computed for it
-    bool reads_means;   // has use for the scratch
-    void (*rank)(const selection *s);
+    bool whole_only;    // reads more than a selection has: not for decoders
+    bool ranks_means;   // ranks come as the weights of a softmax over the means of units' keys
+    void (*rank)(const selection *s); // NULL: they stay so
 } selector_type;
 
 // The type of FV_SELECTOR_<kind>.

@@ -55,6 +55,14 @@ static fv_status refuse_beyond(fv_error *error, const fv_config *config, int len
         length, config->task.context_length, others);
 }
 
+// The lab keeps the weights of all pairs of positions for these, and is refused beyond what a training may
+// have; long questions are read by a decoder, which keeps those of a few queries.
+static void leave_out_kept(fv_model_config *model) {
+    model->normaliser = FV_NORMALISER_SOFTMAX;
+    model->selector = FV_SELECTOR_NONE;
+    for (int i = 0; i < model->layers.n; i++) model->layers.selector[i].given = false;
+}
+
 fv_status retrieval_check(const fv_config *config, int length, double depth, fv_error *error) {
     if (!task_hides(&config->task))
         return refuse(error, fv_field_find("task.name")->choices[config->task.name]);
@@ -67,6 +75,7 @@ fv_status retrieval_check(const fv_config *config, int length, double depth, fv_
     if (positions_type_of(config->model.positions)->plan && length > config->task.context_length)
         return refuse_beyond(error, config, length);
     fv_config cell = config_of_cell(config, length, depth);
+    if (length > config->task.context_length) leave_out_kept(&cell.model);
     const fv_field *culprit;
     return config_check(&cell, &culprit, error);
 }

@@ -110,6 +110,70 @@ static void test_windows(void **state) {
     }
 }
 
+// --- weights of all keys at once -----------------------------------------------------------------
+
+// Normalisers and selectors, with whatever else attention has. One layer chooses: what it chooses among
+// has the same bits here as in the lab, and so no two keys change places.
+static void test_weights(void **state) {
+    (void)state;
+    static const char *const normalisers[] = {"softmax", "sparsemax", "entmax15", "entmax",
+                                              "ssmax",   "asentmax",  "sigmoid"};
+    static const char *const selectors[] = {
+        "",
+        "model.selector=topk model.selector_k=5",
+        "model.selector=block_topk model.selector_k=3 model.selector_block=7",
+        "model.selector=block_max model.selector_k=2 model.selector_block=16",
+        "model.selector=oracle_topk model.selector_k=3 model.selector_block=5",
+        "model.selector=random_topk model.selector_k=20",
+        "model.selector=random_topk model.selector_k=4 model.selector_block=3 "
+        "model.selector_redraw=true",
+    };
+    static const char *const others[] = {
+        "",
+        "model.positions=alibi model.n_kv_head=1",
+        "model.soft_cap=2 model.positions=rope",
+        "model.score=euclidean model.score_beta=0.5 model.bias=true",
+        "model.exclude_self=true",
+        "model.score=harmonic model.score_power=2.5 model.score_power_learned=true",
+        "model.gate=head model.qk_norm=vector model.exclude_self=true model.positions=alibi"};
+    static const char *const lengths[] = {"60", "161", "333"};
+    for (int i = 0; i < 7 * 7 * 2; i++) {
+        char words[512];
+        const char *selector = selectors[i % 7], *other = others[(i + i / 7) % 7];
+        if (strstr(selector, "block=") && strstr(other, "exclude_self")) other = others[1];
+        bool sink = i % 7 > 0 && strcmp(normalisers[i / 7 % 7], "softmax") == 0;
+        snprintf(words, sizeof words,
+                 "model.layers=[attention,mlp] model.n_embd=16 model.n_head=2 model.residual=true "
+                 "model.normaliser=%s %s %s %s task.vocab_size=11 task.context_length=%s",
+                 normalisers[i / 7 % 7], selector, other, sink ? "model.sink_logit=learned" : "",
+                 lengths[i % 3]);
+        check_stack(stack_of(words, 70 + (uint64_t)i), (uint64_t)i);
+    }
+}
+
+// Behind a window that drops keys, layer upon layer; and through two layers that choose.
+static void test_weights_of_windows(void **state) {
+    (void)state;
+    static const char *const words[] = {
+        "model.layers=[attention(window=20 sinks=3),attention(window=7)] model.normaliser=sigmoid "
+        "task.context_length=3300",
+        "model.layers=[attention(window=40 sinks=2),mamba,attention] model.normaliser=asentmax "
+        "task.context_length=1400",
+        "model.layers=[attention(window=1 sinks=1)] model.exclude_self=true "
+        "model.normaliser=sparsemax task.context_length=1300",
+        "model.layers=[attention(window=30 sinks=5)*2] model.normaliser=ssmax "
+        "model.positions=alibi task.context_length=400",
+        "model.layers=[attention(selector=topk selector_k=3),attention] "
+        "task.context_length=200",
+    };
+    for (int i = 0; i < 5; i++) {
+        char all[512];
+        snprintf(all, sizeof all, "%s model.n_embd=12 model.residual=true task.vocab_size=9",
+                 words[i]);
+        check_stack(stack_of(all, 140 + (uint64_t)i), (uint64_t)i);
+    }
+}
+
 // One token again and again, without positions: every position sees the same values, so that all
 // have the logits of the first. A plain sum in single precision would not.
 static void test_long_sum(void **state) {
@@ -345,6 +409,8 @@ int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_stacks),
         cmocka_unit_test(test_windows),
+        cmocka_unit_test(test_weights),
+        cmocka_unit_test(test_weights_of_windows),
         cmocka_unit_test(test_long_sum),
         cmocka_unit_test(test_rewind_and_memory),
         cmocka_unit_test(test_mask),

@@ -111,10 +111,11 @@ static bool count_and_stop(void *context, double operations) {
 static void test_decoder(void **state) {
     (void)state;
     static const char *const WORDS_OF[] = {
-        WORDS "5", WORDS "17 model.window=4",
+        WORDS "5", WORDS "17 model.window=4", WORDS "17 model.normaliser=entmax15",
+        WORDS "17 model.selector=random_topk model.selector_k=3",
         ("task.name=needle_multi task.vocab_size=16 model.n_embd=16 task.n_pairs=2 "
          "task.n_queries=2 task.context_length=6")};
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 5; i++) {
         fv_config config = configure(WORDS_OF[i]);
         fv_model *model;
         check_ok(fv_model_create(&config, &model, NULL));
@@ -130,10 +131,11 @@ static void test_decoder(void **state) {
     }
 }
 
-static void test_long_prompts(void **state) {
-    (void)state;
-    fv_config config =
-        configure("task.name=needle task.vocab_size=16 model.n_embd=16 task.context_length=8");
+static void check_long_prompts(const char *more) {
+    char words[256];
+    snprintf(words, sizeof words,
+             "task.name=needle task.vocab_size=16 model.n_embd=16 task.context_length=8 %s", more);
+    fv_config config = configure(words);
     fv_model *model;
     probe_retrieval result;
     fv_error error;
@@ -150,6 +152,13 @@ static void test_long_prompts(void **state) {
     assert_true(left <= 0);
     free(params);
     fv_model_free(model);
+}
+
+static void test_long_prompts(void **state) {
+    (void)state;
+    check_long_prompts("");
+    check_long_prompts("model.normaliser=entmax15");
+    check_long_prompts("model.normaliser=sigmoid model.selector=none");
 }
 
 static void test_plan(void **state) {

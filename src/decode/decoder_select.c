@@ -1,0 +1,90 @@
+// Which keys the queries of a decoder keep (model/selectors.h): the lab's stage attention_select.c for
+// neighbouring queries of one sequence, whose lanes see one key more from each to the next.
+#include "config/layer_list.h"
+#include "decode/decoder_weigh.h"
+#include "model/attention_layer.h"
+
+#include <string.h>
+
+enum { L = FV_LANES };
+
+// Means [unit][d_head] of the keys of each unit that the cache has by now.
+static void average(const selection *s, int64_t d_head, const float *k, float *means) {
+    for (int u = 0; u < s->n_units; u++, means += d_head) {
+        int first = u * s->block, end = first + s->block < s->n_keys ? first + s->block : s->n_keys;
+        memset(means, 0, (size_t)d_head * sizeof *means);
+        for (int j = first; j < end; j++)
+            for (int64_t f = 0; f < d_head; f++) means[f] += k[j * d_head + f];
+        for (int64_t f = 0; f < d_head; f++) means[f] /= (float)(end - first);
+    }
+}
+
+static int own_unit(const selection *s, const weighing *w, int lane) {
+    return selection_query_at(s, 0, lane < w->n ? lane : w->n - 1) / s->block;
+}
+
+// Bits of the lanes that see a key of a unit.
+static uint16_t seen_of(const selection *s, const weighing *w, int unit) {
+    uint16_t seen = 0;
+    for (int l = 0; l < L; l++)
+        if ((int64_t)unit * s->block <= weigh_row(w, l)) seen |= (uint16_t)(1u << l);
+    return seen;
+}
+
+static void weigh_means(fv_decoder *d, const selection *s, const weighing *w, const float *k) {
+    float *means = decoder_working(d, d->at.weigh.means);
+    uint16_t *seen = arena_at(&d->working, d->at.weigh.units);
+    average(s, w->d_head, k, means);
+    for (int u = 0; u < s->n_units; u++) seen[u] = seen_of(s, w, u);
+    // The weights' room is free: no selector reads both.
+    float *scores = decoder_working(d, d->at.weigh.weights);
+    weigh_scores(w, s->n_units, means, scores);
+    weigh_keys(w, s->n_units, FV_NORMALISE_SOFTMAX, scores, seen, NULL, false, s->ranks);
+}
+
+static void refuse_units(const selection *s, const weighing *w) {
+    for (int u = 0; u < s->n_units; u++) {
+        uint16_t seen = seen_of(s, w, u);
+        for (int l = 0; l < L; l++)
+            if (!(seen >> l & 1) || (u == own_unit(s, w, l) && s->block > 1))
+                s->ranks[u * L + l] = -1;
+    }
+}
+
+void decoder_select(fv_decoder *d, decoder_layer *layer, weighing *w, const float *k,
+                    const float *scores, float *weights) {
+    const fv_model_config *model = &d->config.model;
+    const selector_type *type = selector_type_of((int)layer_selector(model, layer->place));
+    const int block = type->absent ? 1 : selector_block_of(model, layer->place);
+    if (type->absent) return;
+    int query_at = (int)w->row + w->ahead;
+    uint16_t *units = arena_at(&d->working, d->at.weigh.units);
+    selection s = {.config = &d->config,
+                   .layer = layer->index,
+                   .head = w->head.index,
+                   .n_queries = 1,
+                   .n_keys = w->n_keys,
+                   .block = block,
+                   .n_units = (w->n_keys + block - 1) / block,
+                   .query_at = &query_at,
+                   .key_at = w->rows,
+                   .queries_in_lanes = true,
+                   .weights = weights,
+                   .ranks = decoder_working(d, d->at.weigh.ranks)};
+    if (type->ranks_means) weigh_means(d, &s, w, k);
+    if (type->reads_weights)
+        weigh_keys(w, w->n_keys, FV_NORMALISE_SOFTMAX, scores, w->kept, NULL, true, weights);
+    if (type->rank) type->rank(&s);
+    refuse_units(&s, w);
+    kernels_get()->select(&(kernel_select){.n_rows = 1,
+                                           .n_units = s.n_units,
+                                           .k = layer_selector_k(model, layer->place) - (block > 1),
+                                           .ranks = s.ranks,
+                                           .kept = units});
+    for (int j = 0; j < w->n_keys; j++) {
+        uint16_t kept = units[w->rows[j] / block];
+        for (int l = 0; l < L && block > 1; l++)
+            if (own_unit(&s, w, l) == w->rows[j] / block) kept |= (uint16_t)(1u << l);
+        w->kept[j] &= kept;
+    }
+}
