@@ -45,6 +45,9 @@ typedef struct fv_options {
 // What an adaptive sweep knows between its rounds.
 typedef struct fv_adaptive fv_adaptive;
 
+// A field whose value is chosen for each arm of the sweep, and how.
+typedef struct fv_choose fv_choose;
+
 typedef struct fv_experiment {
     char *path;      // as given
     char *name;      // file name without folder and extension: "sticky-plateau"
@@ -68,6 +71,7 @@ typedef struct fv_experiment {
     bool overridden;       // by the command line
     struct fv_experiment *published; // what the file says without the overrides, for its claims;
                                      // NULL where there are none, or where it is a mistake
+    fv_choose *choose;               // NULL where every field is given
 } fv_experiment;
 
 // Reads `path` and applies overrides ("task.vocab_size=4,10,100", "train.seed=0..9",
@@ -92,15 +96,28 @@ FV_API void fv_experiment_config(const fv_experiment *experiment, int i, fv_conf
 // Puts the optional runs into the sweep, where they change the numbers of the others.
 FV_API fv_status fv_experiment_complete(fv_experiment *experiment, fv_error *error);
 
+// Where a field is chosen for each arm, the sweep becomes the runs that try its values; nothing
+// changes for other experiments, or where it has been chosen.
+FV_API fv_status fv_experiment_try(fv_experiment *experiment, fv_error *error);
+
 // The next round of an adaptive sweep, from the records of all its runs so far [n_runs]. *grew:
-// there are more runs now. Never so for other sweeps and after the last round.
+// there are more runs now. Never so for other sweeps and after the last round. After
+// fv_experiment_try the sweep is again the experiment's own, each arm with its best value.
 FV_API fv_status fv_experiment_refine(fv_experiment *experiment, const fv_record *const *records,
                                       bool *grew, fv_error *error);
+
+typedef void (*fv_say)(void *context, const char *sentence);
+
+// What was chosen, a sentence for each arm: "train.learning_rate 0.003 where model.selector topk".
+// Nothing before the choice. And by which rule, "" without one; 512 bytes hold most, longer ones are
+// cut off.
+FV_API fv_status fv_experiment_choices(const fv_experiment *experiment, fv_say say, void *context,
+                                       fv_error *error);
+FV_API void fv_experiment_choice_rule(const fv_experiment *experiment, char *text, size_t size);
 
 // What the experiment does that its author hardly meant and that only the results would show, a
 // sentence each, "FILE: ..." or "FILE:LINE: ...": a sweep that trains one model twice, a task that
 // cannot be learned as it is configured, means over samples that differ. Fails without memory.
-typedef void (*fv_say)(void *context, const char *sentence);
 FV_API fv_status fv_experiment_warn(const fv_experiment *experiment, fv_say say, void *context,
                                     fv_error *error);
 

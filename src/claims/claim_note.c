@@ -4,6 +4,7 @@
 #include "lab/sweep.h"
 
 #include <fovea/config.h>
+#include <fovea/eval.h>
 #include <math.h>
 
 enum { MAX_LISTED = 8 }; // seeds, and values of a field, that are named
@@ -20,6 +21,13 @@ void claim_note_criterion(const claim_plan *plan, text_buffer *note) {
         text_add(note, " below %.3g", plan->below);
     else
         text_add(note, " between %.3g and %.3g", plan->above, plan->below);
+}
+
+void claim_note_rate(int n_agree, int n_seeds, text_buffer *note) {
+    double low, high;
+    fv_wilson(n_agree, n_seeds, FV_Z95, &low, &high);
+    text_add(note, "%d of %d seeds", n_agree, n_seeds);
+    if (n_agree > 0) text_add(note, " (rate at least %.2f)", low);
 }
 
 void claim_note_dissent(claim_dissent *d, const claim_cell *cells, int n) {

@@ -20,6 +20,10 @@ typedef struct claim_dissents {
 // Counts a seed, whose cells are given.
 void claim_note_dissent(claim_dissent *d, const claim_cell *cells, int n);
 
+// "4 of 5 seeds (rate at least 0.38)": the lower end of the 95 % Wilson interval of the share of all
+// seeds that agree.
+void claim_note_rate(int n_agree, int n_seeds, text_buffer *note);
+
 // " within 0.1": what a seed must measure to agree.
 void claim_note_criterion(const claim_plan *plan, text_buffer *note);
 

@@ -109,7 +109,7 @@ static void judge_seeds(const claim_plan *plan, const cell *cells, int n, fv_jud
         }
     }
     j->verdict = verdict_of(j);
-    text_add(note, "%d of %d seeds", j->n_agree, j->n_seeds);
+    claim_note_rate(j->n_agree, j->n_seeds, note);
     claim_note_criterion(plan, note);
     claim_note_dissents(&d, j, note);
 }

@@ -1,7 +1,7 @@
 #include "claims/comparable.h"
 
 #include "lab/adaptive.h"
-#include "lab/grid.h"
+#include "lab/choose.h"
 #include "lab/sweep.h"
 
 #include <fovea/config.h>
@@ -17,14 +17,8 @@ static bool is_compared(const fv_field *field) {
     return true;
 }
 
-static bool is_swept(const fv_experiment *experiment, const fv_field *field) {
-    for (int g = 0; g < experiment->n_grids; g++)
-        if (grid_axis(&experiment->grids[g], field) != NULL) return true;
-    return false;
-}
-
 // Fields in which a run here and one of the file may differ. What an adaptive sweep runs follows
-// from its results, and overrides cannot replace the fields that it refines.
+// from its results, and overrides cannot replace the fields that it refines, or that are chosen.
 typedef struct fields {
     int n;
     const fv_field **items;
@@ -40,9 +34,9 @@ static bool find_fields(const fv_experiment *here, bool uncompared, fields *foun
         char a[FV_VALUE_SIZE], b[FV_VALUE_SIZE];
         fv_config_get(here->base, &all[i], a, sizeof a);
         fv_config_get(there->base, &all[i], b, sizeof b);
-        bool differs = strcmp(a, b) != 0 || is_swept(here, &all[i]) || is_swept(there, &all[i]);
+        bool differs = strcmp(a, b) != 0 || sweep_has(here, &all[i]) || sweep_has(there, &all[i]);
         if (differs && (uncompared || is_compared(&all[i])) &&
-            !adaptive_has(here->adaptive, &all[i]))
+            !adaptive_has(here->adaptive, &all[i]) && !choose_has(here->choose, &all[i]))
             found->items[found->n++] = &all[i];
     }
     return found->items != NULL;

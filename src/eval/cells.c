@@ -18,18 +18,6 @@ bool fv_answer_counts(fv_answer answer) {
     return answer != FV_ANSWER_TRUNCATED && answer != FV_ANSWER_ERROR;
 }
 
-void fv_wilson(int hits, int n, double z, double *low, double *high) {
-    *low = 0;
-    *high = 1;
-    if (n <= 0) return;
-    double share = (double)hits / n, zz = z * z / n;
-    double middle = (share + zz / 2) / (1 + zz);
-    double half = z / (1 + zz) * sqrt(share * (1 - share) / n + zz / (4.0 * n));
-    // At the ends the exact bounds are 0 and 1, which rounding would miss.
-    if (hits > 0) *low = fmax(0, middle - half);
-    if (hits < n) *high = fmin(1, middle + half);
-}
-
 int fv_cell_asked(const fv_cell *cell) {
     return cell->n + cell->counts[FV_ANSWER_TRUNCATED] + cell->counts[FV_ANSWER_ERROR];
 }

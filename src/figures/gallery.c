@@ -55,7 +55,26 @@ static void write_claims(FILE *md, const fv_report_part *part) {
     fputc('\n', md);
 }
 
-static void write_part(FILE *md, const char *page, const fv_report_part *part) {
+static void write_choice(void *context, const char *sentence) {
+    FILE *md = context;
+    fputs("- ", md);
+    write_text(md, sentence);
+    fputc('\n', md);
+}
+
+static fv_status write_choices(FILE *md, const fv_experiment *experiment, fv_error *error) {
+    char rule[1024];
+    if (experiment->choose == NULL) return FV_OK;
+    fv_experiment_choice_rule(experiment, rule, sizeof rule);
+    write_text(md, rule);
+    fputs(":\n\n", md);
+    fv_status status = fv_experiment_choices(experiment, write_choice, md, error);
+    fputc('\n', md);
+    return status;
+}
+
+static fv_status write_part(FILE *md, const char *page, const fv_report_part *part,
+                            fv_error *error) {
     const fv_experiment *experiment = part->experiment;
     fputs("## ", md);
     write_text(md, *experiment->source ? experiment->source : experiment->name);
@@ -65,8 +84,10 @@ static void write_part(FILE *md, const char *page, const fv_report_part *part) {
     bool any = fv_divergence_text(&part->diverged, diverged, sizeof diverged) > 0;
     fprintf(md, "\n\n`%s`, %d run%s, numerics %d%s%s\n\n", post != NULL ? post : experiment->path,
             part->n_runs, part->n_runs == 1 ? "" : "s", part->numerics, any ? "; " : "", diverged);
+    fv_status status = write_choices(md, experiment, error);
     for (int f = 0; f < part->n_figures; f++) write_figure(md, page, &part->figures[f]);
     write_claims(md, part);
+    return status;
 }
 
 static void write_tally(FILE *md, const fv_report_part *parts, int n_parts) {
@@ -92,6 +113,8 @@ fv_status fv_gallery_write(const char *path, const char *title, const fv_report_
     write_text(file.stream, title);
     fputs("\n\n", file.stream);
     write_tally(file.stream, parts, n_parts);
-    for (int i = 0; i < n_parts; i++) write_part(file.stream, path, &parts[i]);
-    return fv_whole_file_close(&file, 1, error);
+    for (int i = 0; i < n_parts && status == FV_OK; i++)
+        status = write_part(file.stream, path, &parts[i], error);
+    fv_status closed = fv_whole_file_close(&file, status == FV_OK, error);
+    return status == FV_OK ? closed : status;
 }

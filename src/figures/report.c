@@ -183,6 +183,25 @@ static void write_sweep(FILE *html, const fv_experiment *experiment) {
         }
 }
 
+static void write_choice(void *context, const char *sentence) {
+    FILE *html = context;
+    fputs("<li>", html);
+    html_text(html, sentence);
+    fputs("</li>\n", html);
+}
+
+static fv_status write_choices(FILE *html, const fv_experiment *experiment, fv_error *error) {
+    char rule[1024];
+    if (experiment->choose == NULL) return FV_OK;
+    fv_experiment_choice_rule(experiment, rule, sizeof rule);
+    fputs("<details><summary>", html);
+    html_text(html, rule);
+    fputs("</summary>\n<ul>\n", html);
+    fv_status status = fv_experiment_choices(experiment, write_choice, html, error);
+    fputs("</ul></details>\n", html);
+    return status;
+}
+
 static fv_status write_part(FILE *html, const fv_report_part *part, int index, fv_error *error) {
     const fv_experiment *experiment = part->experiment;
     const char *heading = *experiment->source ? experiment->source : experiment->name;
@@ -203,8 +222,10 @@ static fv_status write_part(FILE *html, const fv_report_part *part, int index, f
           html);
     write_settings(html, experiment);
     write_sweep(html, experiment);
-    fputs("</table></div></details>\n</section>\n", html);
-    return FV_OK;
+    fputs("</table></div></details>\n", html);
+    fv_status status = write_choices(html, experiment, error);
+    fputs("</section>\n", html);
+    return status;
 }
 
 // --- the page ----------------------------------------------------------------------------------

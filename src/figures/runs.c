@@ -1,5 +1,6 @@
 #include "figures/runs.h"
 
+#include "lab/choose.h"
 #include "lab/where.h"
 
 #include <ctype.h>
@@ -117,12 +118,14 @@ static bool differs(const figure_runs *runs, const fv_field *field) {
     return false;
 }
 
-static void add_differing(const figure_runs *runs, const figure_partition *const *taken,
-                          int n_taken, figure_partition *partition) {
+// A field that is chosen for each arm says nothing that the arm's own fields do not.
+static void add_differing(const figure_runs *runs, const fv_choose *choose,
+                          const figure_partition *const *taken, int n_taken,
+                          figure_partition *partition) {
     int n_fields;
     const fv_field *fields = fv_fields(&n_fields);
     for (int f = 0; f < n_fields; f++) {
-        bool skip = is_seed(&fields[f]);
+        bool skip = is_seed(&fields[f]) || choose_has(choose, &fields[f]);
         for (int t = 0; t < n_taken; t++) skip |= has_field(taken[t], &fields[f]);
         if (!skip && differs(runs, &fields[f]))
             partition->fields[partition->n_fields++] = &fields[f];
@@ -143,7 +146,8 @@ fv_status runs_split(const figure_view *view, const char *key, bool otherwise_no
         .first = scratch_get(view->scratch, (size_t)runs->n, sizeof *partition->first)};
     if (partition->fields == NULL || partition->group == NULL || partition->first == NULL)
         return fv_fail(error, FV_NO_MEMORY, "out of memory");
-    if (option == NULL && !otherwise_none) add_differing(runs, taken, n_taken, partition);
+    if (option == NULL && !otherwise_none)
+        add_differing(runs, view->experiment->choose, taken, n_taken, partition);
     for (int v = 0; option != NULL && v < option->n_values; v++)
         if (strcmp(option->values[v], "none") != 0)
             partition->fields[partition->n_fields++] = fv_field_find(option->values[v]);

@@ -1,6 +1,7 @@
 #include "lab/adaptive.h"
 
 #include "config/record_config.h"
+#include "lab/choose.h"
 #include "lab/grid.h"
 #include "lab/spread.h"
 #include "lab/sweep.h"
@@ -214,6 +215,7 @@ fv_status fv_experiment_refine(fv_experiment *experiment, const fv_record *const
                                bool *grew, fv_error *error) {
     fv_adaptive *a = experiment->adaptive;
     *grew = false;
+    if (experiment->choose != NULL) return choose_best(experiment, records, grew, error);
     if (a == NULL || a->round == a->rounds) return FV_OK;
     if (record_check_configs(records, experiment->n_runs, error) != FV_OK) return FV_USAGE;
     size_t n_points = (size_t)a->axes[0].n * (size_t)a->axes[1].n;

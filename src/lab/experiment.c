@@ -4,6 +4,7 @@
 #include "config/config_refuse.h"
 #include "config/synonym_lookup.h"
 #include "lab/adaptive.h"
+#include "lab/choose.h"
 #include "lab/grid.h"
 #include "lab/override.h"
 #include "lab/sections.h"
@@ -24,7 +25,8 @@ typedef struct reader {
     const char *path;
     fv_grid everywhere; // axes of `task`, `model` and `train`, which every grid has
     int *lines;         // [fields]: where each field was last set; 0: not in the file
-    bool lineless;      // messages name no line: nobody wrote them
+    int choose_line;
+    bool lineless; // messages name no line: nobody wrote them
     fv_error error;
 } reader;
 
@@ -306,6 +308,27 @@ static fv_status read_optional(reader *r, const yaml_value *value) {
     return status;
 }
 
+static fv_status read_choose(reader *r, const yaml_value *value) {
+    r->choose_line = value->line;
+    return at(r, value->line, choose_read(value, &r->experiment->choose, &r->error));
+}
+
+// A value of its own for the field that is chosen would be read by nobody.
+static fv_status check_choose(reader *r) {
+    fv_experiment *experiment = r->experiment;
+    int n;
+    if (experiment->choose == NULL) return FV_OK;
+    const fv_field *field = choose_field(experiment->choose);
+    int line = r->lines[field - fv_fields(&n)];
+    if (line > 0)
+        return fail(r, line, FV_USAGE, "%s is chosen for each arm by `choose`; leave it out here",
+                    field->key);
+    if (experiment->adaptive != NULL)
+        return fail(r, r->choose_line, FV_USAGE,
+                    "an adaptive sweep chooses its runs itself and has no `choose`");
+    return at(r, r->choose_line, choose_check(experiment, &r->error));
+}
+
 // `sweep` is read last, once the axes that all grids share are known.
 static fv_status remember_sweep(reader *r, const yaml_value *value) {
     (void)r;
@@ -410,6 +433,7 @@ static fv_status read_tree(const char *path, const yaml_value *root, bool linele
     if (status == FV_OK) status = check_readers(&r);
     if (status == FV_OK) status = plan(&r);
     if (status == FV_OK && n_overrides == 0) status = check_optional(&r);
+    if (status == FV_OK) status = check_choose(&r);
     grid_free(&r.everywhere);
     free(r.lines);
     if (status == FV_OK) {
@@ -466,6 +490,7 @@ void fv_experiment_free(fv_experiment *experiment) {
     free(experiment->left_out);
     options_free(&experiment->optional);
     adaptive_free(experiment->adaptive);
+    choose_free(experiment->choose);
     free(experiment->base);
     free(experiment->source);
     free(experiment->name);

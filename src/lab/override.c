@@ -4,6 +4,7 @@
 #include "base/yaml.h"
 #include "config/config_refuse.h"
 #include "lab/adaptive.h"
+#include "lab/choose.h"
 #include "lab/grid.h"
 #include "lab/sections.h"
 #include "lab/sweep.h"
@@ -37,6 +38,9 @@ static fv_status set(fv_experiment *experiment, const fv_field *field, const yam
     if (adaptive_has(experiment->adaptive, field))
         return fv_fail(error, FV_USAGE,
                        "%s is refined by the adaptive sweep of %s and cannot be replaced",
+                       field->key, experiment->path);
+    if (choose_has(experiment->choose, field))
+        return fv_fail(error, FV_USAGE, "%s is chosen for each arm by %s and cannot be replaced",
                        field->key, experiment->path);
     if (fv_options_find(&experiment->optional, field->key) != NULL) experiment->complete = true;
     fv_status status = axis_read(field, value, &axis, &is_axis, error);

@@ -20,6 +20,11 @@
       "figure: {kind: curves, y: loss}")                                                           \
     X(claims, read_claims, "what is claimed of the runs: a list of statements with a measure",     \
       "claims: [{statement: The loss falls., measure: final(loss), below: 9, published: none}]")   \
+    X(choose, read_choose,                                                                         \
+      "a field that each arm of the sweep has at its best value, found on seeds that are not "     \
+      "judged",                                                                                    \
+      "sweep: {model.n_embd: [2, 4]}\nchoose: {train.learning_rate: [1e-3, 1e-2], seeds: "         \
+      "100..102, measure: final(loss)}")                                                           \
     X(optional, read_optional,                                                                     \
       "which runs of the sweep wait until they are asked for: values of fields",                   \
       "sweep: {task.vocab_size: [4, 8]}\noptional: {task.vocab_size: 8}")

@@ -6,6 +6,7 @@
 
 #include "config/config_check.h"
 #include "config/config_readers.h"
+#include "lab/choose.h"
 #include "lab/grid.h"
 #include "lab/where.h"
 #include "tasks/file.h"
@@ -82,19 +83,20 @@ static fv_status visit_grid(walk *w, const fv_config *base) {
     return status;
 }
 
+bool sweep_has(const fv_experiment *experiment, const fv_field *field) {
+    for (int g = 0; g < experiment->n_grids; g++)
+        if (grid_axis(&experiment->grids[g], field) != NULL) return true;
+    return false;
+}
+
 // The fields of all axes, each once; NULL without memory.
 static const fv_field **find_swept(const fv_experiment *experiment, int *n_swept) {
     int n;
     const fv_field *fields = fv_fields(&n);
     const fv_field **swept = calloc((size_t)n, sizeof *swept);
     *n_swept = 0;
-    for (int i = 0; swept != NULL && i < n; i++) {
-        bool found = false;
-        for (int g = 0; g < experiment->n_grids; g++)
-            for (int a = 0; a < experiment->grids[g].n_axes; a++)
-                found |= experiment->grids[g].axes[a].field == &fields[i];
-        if (found) swept[(*n_swept)++] = &fields[i];
-    }
+    for (int i = 0; swept != NULL && i < n; i++)
+        if (sweep_has(experiment, &fields[i])) swept[(*n_swept)++] = &fields[i];
     return swept;
 }
 
@@ -245,6 +247,7 @@ static void config_at(const fv_experiment *experiment, int place, fv_config *con
     grid_set(grid, place, config);
     config_settle_length(&config->task);
     file_settle(config, NULL); // succeeded when the sweep was planned; else training refuses
+    choose_settle(experiment->choose, config);
 }
 
 void fv_experiment_config(const fv_experiment *experiment, int i, fv_config *config) {

@@ -16,6 +16,9 @@ fv_status sweep_check_readers(const fv_experiment *experiment, const fv_field **
 // Continues `hash`, at first TEXT_HASH_START, with the values of n fields.
 uint64_t sweep_hash(uint64_t hash, const fv_config *config, const fv_field *const *fields, int n);
 
+// Whether the field is an axis of a grid.
+bool sweep_has(const fv_experiment *experiment, const fv_field *field);
+
 // The i-th configuration that is left out.
 void sweep_left_out(const fv_experiment *experiment, int i, fv_config *config);
 

@@ -1,5 +1,6 @@
 #include "statistics/binomial.h"
 
+#include <fovea/eval.h>
 #include <fovea/paired.h>
 #include <math.h>
 
@@ -59,4 +60,16 @@ void binomial_range(int n, double p, int *first, int *last) {
     double wide = 8.5 * sqrt(n * p * (1 - p)) + 30;
     *first = n * p > wide ? (int)(n * p - wide) : 0;
     *last = n * p + wide < n ? (int)(n * p + wide) + 1 : n;
+}
+
+void fv_wilson(int hits, int n, double z, double *low, double *high) {
+    *low = 0;
+    *high = 1;
+    if (n <= 0) return;
+    double share = (double)hits / n, zz = z * z / n;
+    double middle = (share + zz / 2) / (1 + zz);
+    double half = z / (1 + zz) * sqrt(share * (1 - share) / n + zz / (4.0 * n));
+    // At the ends the exact bounds are 0 and 1, which rounding would miss.
+    if (hits > 0) *low = fmax(0, middle - half);
+    if (hits < n) *high = fmin(1, middle + half);
 }

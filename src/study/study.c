@@ -143,23 +143,32 @@ static fv_status train_round(work *w, fv_record ***records, fv_error *error) {
     return status;
 }
 
+static void on_choice(void *context, const char *sentence) {
+    const work *w = context;
+    char text[1024];
+    snprintf(text, sizeof text, "%s: %s", w->study->experiment->name, sentence);
+    on_notice(context, text);
+}
+
 // Whether anybody asks for the records: without, a sweep of any length fits into memory.
 static bool needs_records(const work *w) {
     const fv_experiment *e = w->study->experiment;
     if (w->options->lab.n_shares > 1) return false;
-    return e->adaptive != NULL || e->n_claims > 0 || w->options->keep_records ||
-           (e->n_figures > 0 && w->options->folder != NULL);
+    return e->adaptive != NULL || e->choose != NULL || e->n_claims > 0 ||
+           w->options->keep_records || (e->n_figures > 0 && w->options->folder != NULL);
 }
 
-// The runs of the sweep, round after round where it is adaptive. *records stays NULL after a
+// The runs of the sweep, round after round where it is adaptive or where a field is chosen. *records stays NULL after a
 // failure, and where nobody asks for them.
 static void train(work *w, fv_record ***records) {
     fv_study *s = w->study;
     fv_error error = {0};
     bool more, keeps = needs_records(w);
-    fv_status status;
+    fv_status status = fv_experiment_try(s->experiment, &error);
+    s->n_runs = fv_experiment_n_runs(s->experiment);
     do {
         more = false;
+        if (status != FV_OK) break;
         status = train_round(w, keeps ? records : NULL, &error);
         if (status != FV_OK || !keeps) break;
         const fv_record *const *all = (const fv_record *const *)*records;
@@ -169,6 +178,7 @@ static void train(work *w, fv_record ***records) {
         fv_records_free(*records, s->n_runs);
         *records = NULL;
         s->n_runs = fv_experiment_n_runs(s->experiment);
+        if (status == FV_OK) status = fv_experiment_choices(s->experiment, on_choice, w, &error);
     } while (more && status == FV_OK);
     free(w->told.ids);
     if (status != FV_OK) fail(w, &error);

@@ -67,7 +67,7 @@ static void claims_without_runs_are_listed(void **state) {
 #define SIZE  "task.vocab_size was changed"
     static const char seed_apart[] =
         "not comparable: median 100.2 (100.2 to 100.2); not comparable: " SIZE
-        "; 1 of 1 seeds below 999. N.";
+        "; 1 of 1 seeds (rate at least 0.21) below 999. N.";
     expect(yaml, "task.vocab_size=10", (const char *[]){APART SIZE, APART SIZE, seed_apart});
     expect(yaml, "task.vocab_size=7", (const char *[]){APART SIZE, APART SIZE, seed_apart});
     expect(yaml, "task.vocab_size=7,8",
@@ -78,7 +78,7 @@ static void claims_without_runs_are_listed(void **state) {
                             seed_apart});
     int n;
     fv_judgement *j = judge(yaml, "train.seed=0", &n);
-    assert_string_equal(j[0].note, "1 of 1 seeds below 999");
+    assert_string_equal(j[0].note, "1 of 1 seeds (rate at least 0.21) below 999");
     assert_string_equal(j[2].note, "not comparable: train.seed was changed. N.");
     assert_int_equal(j[2].verdict, FV_NOT_COMPARABLE);
     assert_int_equal(j[2].n_seeds, 0);
@@ -128,7 +128,8 @@ static void many_runs_leave_a_short_note(void **state) {
            "decreasing}\n",
            NULL,
            (const char *[]){
-               "not reproduced: median 115 (0.1 to 230); 1 of 3 seeds below 100; seeds 1, 2 did "
+               "not reproduced: median 115 (0.1 to 230); 1 of 3 seeds (rate at least 0.06) below "
+               "100; seeds 1, 2 did "
                "not (100.1, 100.2, 100.3, 100.4 and 296 more: minimum 100.1, median 115, maximum "
                "130; 200.1, 200.2, 200.3, 200.4 and 296 more: minimum 200.1, median 215.1, maximum "
                "230)",

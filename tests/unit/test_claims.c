@@ -439,11 +439,12 @@ static void test_verdicts(void **state) {
     (void)state;
     expect((const char *[]){"statement", "Near.", "where.task.vocab_size", "4", "measure",
                             "final(loss)", "published", "5", "tolerance", "3", NULL},
-           FV_REPRODUCED, "median 5 (-497 to 8)", "4 of 5 seeds within 3; seed 3 did not (-497)");
+           FV_REPRODUCED, "median 5 (-497 to 8)",
+           "4 of 5 seeds (rate at least 0.38) within 3; seed 3 did not (-497)");
     expect((const char *[]){"statement", "Nearer.", "where.task.vocab_size", "4", "measure",
                             "final(loss)", "published", "4.5", "tolerance", "0.5", NULL},
            FV_PARTLY, "median 5 (-497 to 8)",
-           "2 of 5 seeds within 0.5; seeds 2, 3, 4 did not (6; -497; 8)");
+           "2 of 5 seeds (rate at least 0.12) within 0.5; seeds 2, 3, 4 did not (6; -497; 8)");
     expect((const char *[]){"statement", "Both.", "measure", "final(loss)", "below", "10", "above",
                             "0", "note", "Short runs.", NULL},
            FV_NOT_REPRODUCED, "median 7 (-497 to 104)",
@@ -452,7 +453,8 @@ static void test_verdicts(void **state) {
     expect((const char *[]){"statement", "Grows.", "measure", "final(loss)", "across",
                             "task.vocab_size", "trend", "increasing", NULL},
            FV_REPRODUCED, "medians 4: 5, 100: 101",
-           "4 of 5 seeds increasing with task.vocab_size; seed 3 did not (-497, -497)");
+           "4 of 5 seeds (rate at least 0.38) increasing with task.vocab_size; seed 3 did not "
+           "(-497, -497)");
     expect((const char *[]){"statement", "Shrinks.", "measure", "final(loss)", "across",
                             "task.vocab_size", "trend", "decreasing", NULL},
            FV_NOT_REPRODUCED, "medians 4: 5, 100: 101",
@@ -529,17 +531,19 @@ static void test_fits(void **state) {
     (void)state;
     expect_times(TIMES("fit", "power", "where.train.learning_rate", "0.01", "where.train.seed", "0",
                        "published", "2", "tolerance", "0.01"),
-                 FV_REPRODUCED, "exponent 2 (95 % from 2 to 2)", "1 of 1 seeds within 0.01");
+                 FV_REPRODUCED, "exponent 2 (95 % from 2 to 2)",
+                 "1 of 1 seeds (rate at least 0.21) within 0.01");
     expect_times(TIMES("fit", "power", "where.train.learning_rate", "0.01", "above", "2.5"),
                  FV_PARTLY, "exponent 2.69 (95 % from 1.83 to 3.72), 2 of 12 runs ended before",
-                 "2 of 3 seeds above 2.5; seed 0 did not (2)");
+                 "2 of 3 seeds (rate at least 0.21) above 2.5; seed 0 did not (2)");
     // From 2 to 16: 64 times as long; seed 1 more than 20000 / 80, seed 2 more than 20000 / 40.
     const char *measured = "median more than 250 (64 to more than 500)";
     expect_times(TIMES("fit", "ratio", "where.train.learning_rate", "0.01", "above", "60"),
-                 FV_REPRODUCED, measured, "3 of 3 seeds above 60");
+                 FV_REPRODUCED, measured, "3 of 3 seeds (rate at least 0.44) above 60");
     expect_times(TIMES("fit", "ratio", "where.train.learning_rate", "0.01", "above", "300"),
                  FV_NOT_REPRODUCED, measured,
-                 "1 of 3 seeds above 300; seed 0 did not (64); seed 1 undecided: its runs end too "
+                 "1 of 3 seeds (rate at least 0.06) above 300; seed 0 did not (64); seed 1 "
+                 "undecided: its runs end too "
                  "early (more than 250)");
     expect_times(TIMES("fit", "ratio", "where.train.learning_rate", "0.01", "published", "500",
                        "tolerance", "1"),
@@ -606,7 +610,7 @@ static void test_bounded_ratios(void **state) {
     const char *less = "median less than 0.3467 (less than 0.3233 to less than 0.3667)";
     const char *more = "median more than 3 (more than 2.727 to more than 3.093)";
     expect_steps(first_never, STEPS("fit", "ratio", "below", "1"), FV_REPRODUCED, less,
-                 "3 of 3 seeds below 1");
+                 "3 of 3 seeds (rate at least 0.44) below 1");
     expect_steps(first_never, STEPS("fit", "ratio", "above", "0.1"), FV_NOT_REPRODUCED, less,
                  "0 of 3 seeds above 0.1; seeds 0, 1, 2 undecided: their runs end too early (less "
                  "than 0.3667; less than 0.3233; less than 0.3467); longer runs would decide");
@@ -614,16 +618,18 @@ static void test_bounded_ratios(void **state) {
                  "0 of 3 seeds above 0.5; seeds 0, 1, 2 did not (less than 0.3667; less than "
                  "0.3233; less than 0.3467)");
     expect_steps(last_never, STEPS("fit", "ratio", "above", "1"), FV_REPRODUCED, more,
-                 "3 of 3 seeds above 1");
+                 "3 of 3 seeds (rate at least 0.44) above 1");
     expect_steps(last_never, STEPS("fit", "ratio", "above", "3"), FV_PARTLY, more,
-                 "2 of 3 seeds above 3; seed 0 undecided: its runs end too early (more than "
+                 "2 of 3 seeds (rate at least 0.21) above 3; seed 0 undecided: its runs end too "
+                 "early (more than "
                  "2.727); longer runs would decide");
     expect_steps(last_never, STEPS("fit", "ratio", "above", "5"), FV_NOT_REPRODUCED, more,
                  "0 of 3 seeds above 5; seeds 0, 1, 2 undecided: their runs end too early (more "
                  "than 2.727; more than 3.093; more than 3); longer runs would decide");
     expect_steps(mixed, STEPS("fit", "ratio", "above", "5"), FV_NOT_REPRODUCED,
                  "median between 0.05 and 20 (less than 0.05 to more than 20)",
-                 "1 of 3 seeds above 5; seed 2 did not (0.05); seed 0 undecided: its runs end too "
+                 "1 of 3 seeds (rate at least 0.06) above 5; seed 2 did not (0.05); seed 0 "
+                 "undecided: its runs end too "
                  "early (unknown)");
     expect_steps(both_never, STEPS("fit", "ratio", "above", "5"), FV_NOT_REPRODUCED, "unknown",
                  "0 of 3 seeds above 5; seeds 0, 1, 2 undecided: their runs end too early "
@@ -649,17 +655,18 @@ static void test_trends_of_steps(void **state) {
     (void)state;
     expect_steps(last_never, STEPS("trend", "increasing"), FV_REPRODUCED,
                  "medians 0.001: 1000, 0.01: more than 3000",
-                 "3 of 3 seeds increasing with train.learning_rate");
+                 "3 of 3 seeds (rate at least 0.44) increasing with train.learning_rate");
     expect_steps(first_never, STEPS("trend", "decreasing"), FV_REPRODUCED,
                  "medians 0.001: more than 3000, 0.01: 1040",
-                 "3 of 3 seeds decreasing with train.learning_rate");
+                 "3 of 3 seeds (rate at least 0.44) decreasing with train.learning_rate");
     expect_steps(first_never, STEPS("trend", "increasing"), FV_NOT_REPRODUCED,
                  "medians 0.001: more than 3000, 0.01: 1040",
                  "0 of 3 seeds increasing with train.learning_rate; seeds 0, 1, 2 did not (more "
                  "than 3000, 1100; more than 3000, 970; more than 3000, 1040)");
     expect_steps(mixed, STEPS("trend", "increasing"), FV_NOT_REPRODUCED,
                  "medians 0.001: 2000, 0.01: 2000",
-                 "1 of 3 seeds increasing with train.learning_rate; seed 2 did not (2000, 100); "
+                 "1 of 3 seeds (rate at least 0.06) increasing with train.learning_rate; seed 2 "
+                 "did not (2000, 100); "
                  "seed 0 undecided: its runs end too early (more than 3000, more than 3000)");
     const char *const no_step[] = {"statement", "s",
                                    "measure",   "emergence(accuracy, 0.5) / 2",
@@ -686,7 +693,7 @@ static void test_trends_are_readable(void **state) {
                                      "final(loss)", "across",     "train.schedule",
                                      "trend",       "increasing", NULL};
     expect_steps(mixed, schedules, FV_REPRODUCED, "medians constant: 1, cosine: 1.00001",
-                 "3 of 3 seeds increasing with train.schedule");
+                 "3 of 3 seeds (rate at least 0.44) increasing with train.schedule");
     const char *const residual[] = {
         "statement", "s",          "measure", "final(perplexity)", "across", "model.residual",
         "trend",     "increasing", NULL};
@@ -707,15 +714,16 @@ static void test_reduced_claims(void **state) {
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         expect_times(
             TIMES("trend", "increasing", "reduce", cases[i].reduce, "where.train.seed", "0"),
-            FV_REPRODUCED, cases[i].medians, "1 of 1 seeds increasing with task.vocab_size");
+            FV_REPRODUCED, cases[i].medians,
+            "1 of 1 seeds (rate at least 0.21) increasing with task.vocab_size");
     // Without a value at one of them a mean has none; seed 1 needs 40960 and 81920 steps at 16.
     expect_times(TIMES("trend", "increasing", "reduce", "mean", "where.train.seed", "1"),
                  FV_REPRODUCED, "medians 2: 120, 4: 960, 8: 7680, 16: more than 20000",
-                 "1 of 1 seeds increasing with task.vocab_size");
+                 "1 of 1 seeds (rate at least 0.21) increasing with task.vocab_size");
     // A ratio takes the mean where nothing else is said: 64 again, of both learning rates.
     expect_times(
         TIMES("fit", "ratio", "where.train.seed", "0", "published", "64", "tolerance", "0"),
-        FV_REPRODUCED, "64", "1 of 1 seeds within 0");
+        FV_REPRODUCED, "64", "1 of 1 seeds (rate at least 0.21) within 0");
 }
 
 static void test_refused_claims(void **state) {

@@ -234,24 +234,27 @@ static void expect(bool late, const char *const *pairs, fv_verdict verdict, cons
 
 static void test_verdicts(void **state) {
     (void)state;
-    expect(
-        false, CLAIM("measure", "final(accuracy)", "above", "0.9"), FV_PARTLY,
-        "median 1 (1 to 1), none in 1 of 9 runs",
-        "2 of 3 seeds above 0.9; seed 1 did not (1, diverged at 99, 1); 1 of 9 runs diverged, at "
-        "step 99");
+    expect(false, CLAIM("measure", "final(accuracy)", "above", "0.9"), FV_PARTLY,
+           "median 1 (1 to 1), none in 1 of 9 runs",
+           "2 of 3 seeds (rate at least 0.21) above 0.9; seed 1 did not (1, diverged at 99, 1); 1 "
+           "of 9 runs diverged, at "
+           "step 99");
     expect(true, CLAIM("measure", "emergence(accuracy, 0.9)", "below", "5000"), FV_NOT_REPRODUCED,
            "median 640 (160 to 2560), none in 2 of 9 runs",
-           "1 of 3 seeds below 5e+03; seeds 1, 2 did not (160, diverged at 99, 2560; 160, 640, "
+           "1 of 3 seeds (rate at least 0.06) below 5e+03; seeds 1, 2 did not (160, diverged at "
+           "99, 2560; 160, 640, "
            "diverged at 3999); 2 of 9 runs diverged, at steps 99 to 3999");
     // That it never comes is no evidence that it comes late.
     expect(false, CLAIM("measure", "coalesce(first_above(accuracy, 0.9), 1e9)", "above", "100"),
            FV_PARTLY, "median 640 (160 to 2560), none in 1 of 9 runs",
-           "2 of 3 seeds above 100; seed 1 did not (160, diverged at 99, 2560); 1 of 9 runs "
+           "2 of 3 seeds (rate at least 0.21) above 100; seed 1 did not (160, diverged at 99, "
+           "2560); 1 of 9 runs "
            "diverged, at step 99");
     // A first crossing stays one, whatever became of the run.
     expect(true, CLAIM("measure", "first_above(accuracy, 0.9)", "below", "5000"), FV_PARTLY,
            "median 640 (160 to 2560), none in 1 of 9 runs",
-           "2 of 3 seeds below 5e+03; seed 1 did not (160, diverged at 99, 2560); 2 of 9 runs "
+           "2 of 3 seeds (rate at least 0.21) below 5e+03; seed 1 did not (160, diverged at 99, "
+           "2560); 2 of 9 runs "
            "diverged, at steps 99 to 3999");
 }
 
@@ -259,7 +262,8 @@ static void test_claims_about_divergence(void **state) {
     (void)state;
     expect(false, CLAIM("measure", "diverged", "published", "0", "tolerance", "0"), FV_PARTLY,
            "median 0 (0 to 1)",
-           "2 of 3 seeds within 0; seed 1 did not (0, 1, 0); 1 of 9 runs diverged, at step 99");
+           "2 of 3 seeds (rate at least 0.21) within 0; seed 1 did not (0, 1, 0); 1 of 9 runs "
+           "diverged, at step 99");
     expect(true, CLAIM("measure", "diverged_at", "above", "1", "where.train.seed", "2"),
            FV_NOT_REPRODUCED, "median 3999 (3999 to 3999), none in 2 of 3 runs",
            "0 of 1 seeds above 1; seed 2 did not (none, none, 3999); 1 of 3 runs diverged, at step "
@@ -271,22 +275,26 @@ static void test_fits_and_trends(void **state) {
     (void)state;
     expect(false, CLAIM("measure", "first_above(accuracy, 0.5)", FITTED), FV_PARTLY,
            "exponent 2 (95 % from 2 to 2)",
-           "2 of 3 seeds within 0.1; no value for seed 1; 1 of 9 runs diverged, at step 99");
+           "2 of 3 seeds (rate at least 0.21) within 0.1; no value for seed 1; 1 of 9 runs "
+           "diverged, at step 99");
     expect(true, CLAIM("measure", "first_above(accuracy, 0.5)", FITTED), FV_PARTLY,
            "exponent 2 (95 % from 2 to 2)",
-           "2 of 3 seeds within 0.1; no value for seed 1; 2 of 9 runs diverged, at steps 99 to "
+           "2 of 3 seeds (rate at least 0.21) within 0.1; no value for seed 1; 2 of 9 runs "
+           "diverged, at steps 99 to "
            "3999");
     expect(true,
            CLAIM("measure", "emergence(accuracy, 0.5)", "across", "task.vocab_size", "fit", "ratio",
                  "published", "16", "tolerance", "0.1"),
            FV_PARTLY, "median 16 (16 to 16), none in 1 of 3 runs",
-           "2 of 3 seeds within 0.1; no value for seed 2; 2 of 9 runs diverged, at steps 99 to "
+           "2 of 3 seeds (rate at least 0.21) within 0.1; no value for seed 2; 2 of 9 runs "
+           "diverged, at steps 99 to "
            "3999");
     expect(true,
            CLAIM("measure", "emergence(accuracy, 0.5)", "across", "task.vocab_size", "trend",
                  "increasing"),
            FV_NOT_REPRODUCED, "medians 4: 160, 8: 640, 16: 2560",
-           "1 of 3 seeds increasing with task.vocab_size; seeds 1, 2 did not (160, diverged at 99, "
+           "1 of 3 seeds (rate at least 0.06) increasing with task.vocab_size; seeds 1, 2 did not "
+           "(160, diverged at 99, "
            "2560; 160, 640, diverged at 3999); 2 of 9 runs diverged, at steps 99 to 3999");
 }
 

@@ -117,6 +117,9 @@ static int run_command(int argc, char **argv, fleet *helpers) {
     if (exit_code == EXIT_DONE && request.n_shares > 1 && s->experiment->adaptive != NULL)
         exit_code = tool_usage_error("run: an adaptive sweep cannot be shared: what it runs next "
                                      "depends on all results so far");
+    if (exit_code == EXIT_DONE && request.n_shares > 1 && s->experiment->choose != NULL)
+        exit_code = tool_usage_error("run: a sweep with 'choose' cannot be shared: its runs depend "
+                                     "on those that try the values");
     if (exit_code == EXIT_DONE && !request.quiet) exit_code = study_warn(s);
     if (exit_code == EXIT_DONE) {
         char folder[512];
