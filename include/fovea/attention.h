@@ -57,6 +57,11 @@ typedef struct fv_attention_mask {
     const uint8_t *bitmap; // [block rows][(block columns + 7) / 8]: bit c % 8 of byte c / 8 shows
                            // block column c (numpy.packbits(..., axis=1, bitorder="little"))
     size_t bitmap_bytes; // block rows (of positions below first_query + n_query) times bytes a row
+
+    // A bitmap for each batch and head of keys, in place of one for all: none of it shows anything
+    // until fv_attention_select has chosen `selected` blocks for every block row, or
+    // fv_attention_set_selection says which. 0: there is no such part.
+    int64_t selected;
 } fv_attention_mask;
 
 typedef enum fv_attention_layout {
@@ -115,15 +120,33 @@ FV_API fv_status fv_attention_backward(fv_attention *attention, const float *q, 
                                        const float *d_o, float *dq, float *dk, float *dv,
                                        fv_error *error);
 
+// Chooses blocks of keys: for every block row and head of keys the mask's `selected` block columns of
+// the largest score of means, that of the queries (of all heads that share the keys) and that of the
+// keys; the first among equals. Scores are products, or negative distances. The row's own column is
+// always one of them, and with causal none lies behind it, so that early rows have fewer. q and k are
+// as in forward. Costs a pass over q and k and one score for each pair of blocks. FV_USAGE without
+// `selected`, FV_NO_MEMORY for the means.
+FV_API fv_status fv_attention_select(fv_attention *attention, const float *q, const void *k,
+                                     fv_error *error);
+
+// Says which blocks are selected: as many as one likes, [n_batch][n_kv_head][block rows][bytes a row]
+// as in the mask's bitmap. It is copied. FV_USAGE for another number of bytes, without `selected`.
+FV_API fv_status fv_attention_set_selection(fv_attention *attention, const uint8_t *bitmap,
+                                            size_t bytes, fv_error *error);
+
+// The same array as it is now, the plan's own; NULL and 0 bytes without `selected`.
+FV_API const uint8_t *fv_attention_selection(const fv_attention *attention, size_t *bytes);
+
 // One new query for each batch and head against a cache: k and v hold n_key rows, of which the
 // first n_cached are filled; q and o hold [n_batch][n_head][d_head]. The query's position is
 // n_cached - 1, the mask is that of the whole sequence. Reads each visible key and value once.
-// FV_USAGE for n_cached below 1, above n_key or above first_query + n_query; FV_NO_MEMORY for a
-// list of the visible tiles.
+// FV_USAGE for n_cached below 1, above n_key or above first_query + n_query, and with a selection,
+// which is of whole sequences; FV_NO_MEMORY for a list of the visible tiles.
 FV_API fv_status fv_attention_decode(fv_attention *attention, int64_t n_cached, const float *q,
                                      const void *k, const void *v, float *o, fv_error *error);
 
-// The pairs of query and key that the mask leaves, of one head: a forward pass needs 4 d_head
+// The pairs of query and key that the mask leaves, of one head (their mean over heads where each has a
+// selection): a forward pass needs 4 d_head
 // operations for each, a backward pass 10 d_head. -1 without memory for the count.
 FV_API double fv_attention_pairs(const fv_attention *attention);
 

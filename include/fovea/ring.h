@@ -67,7 +67,8 @@ typedef struct fv_ring_config {
 typedef struct fv_ring fv_ring;
 
 // The same call on every rank, with the rank's own transport, which must outlive the ring. Fails
-// with FV_USAGE for more ranks than positions and for what fv_attention_create refuses.
+// with FV_USAGE for more ranks than positions, for a mask whose blocks are selected, and for what
+// fv_attention_create refuses. Slopes and soft caps travel along.
 FV_API fv_status fv_ring_create(const fv_ring_config *config, const fv_ring_transport *transport,
                                 fv_ring **ring, fv_error *error);
 FV_API void fv_ring_free(fv_ring *ring);

@@ -247,6 +247,10 @@ fv_status fv_attention_decode(fv_attention *plan, int64_t n_cached, const float 
 fv_status attention_decode(fv_attention *plan, int64_t n_cached, const float *q, const void *k,
                            const void *v, const double *sinks, float *o, fv_error *error) {
     const fv_attention_config *c = &plan->config;
+    if (plan->selections != NULL)
+        return fv_fail(error, FV_USAGE,
+                       "attention: the selection is of whole sequences, and a new query has none; "
+                       "decoding needs a mask without `selected`");
     if (n_cached < 1 || n_cached > c->n_key)
         return fv_fail(error, FV_USAGE,
                        "attention: n_cached is %" PRId64 "; the cache has room for 1 to %" PRId64,

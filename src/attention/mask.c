@@ -21,7 +21,8 @@ static fv_status check_not_negative(const fv_attention_mask *m, fv_error *error)
                   {"stride_window", m->stride_window},
                   {"n_globals", m->n_globals},
                   {"block", m->block},
-                  {"random_blocks", m->random_blocks}};
+                  {"random_blocks", m->random_blocks},
+                  {"selected", m->selected}};
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
         if (fields[i].value < 0)
             return fv_fail(error, FV_USAGE, "mask: %s is %" PRId64 "; it must be 0 or more",
@@ -59,13 +60,35 @@ static fv_status copy_globals(const fv_attention_mask *m, attention_mask *mask, 
     return FV_OK;
 }
 
+static fv_status make_selection(const fv_attention_mask *m, attention_mask *mask, fv_error *error) {
+    size_t bytes;
+    if (m->selected > mask->n_block_columns)
+        return fv_fail(error, FV_USAGE,
+                       "mask: %" PRId64 " selected blocks; %" PRId64 " keys have %" PRId64
+                       " blocks of %" PRId64,
+                       m->selected, mask->end_key, mask->n_block_columns, mask->block);
+    if (__builtin_mul_overflow((size_t)mask->n_block_rows, mask->bitmap_row, &bytes) ||
+        __builtin_mul_overflow(bytes, (size_t)mask->n_bitmaps, &bytes) ||
+        (mask->bitmap = calloc(bytes, 1)) == NULL)
+        return fv_fail(error, FV_NO_MEMORY,
+                       "out of memory for the selections of %" PRId64 " heads of keys",
+                       mask->n_bitmaps);
+    mask->n_selected = m->selected;
+    return FV_OK;
+}
+
 static fv_status copy_bitmap(const fv_attention_mask *m, attention_mask *mask, fv_error *error) {
     if (m->bitmap == NULL && m->bitmap_bytes > 0)
         return fv_fail(error, FV_USAGE, "mask: bitmap_bytes is %zu and bitmap is NULL",
                        m->bitmap_bytes);
+    if (m->bitmap != NULL && m->selected > 0)
+        return fv_fail(error, FV_USAGE,
+                       "mask: %" PRId64 " selected blocks take the place of the bitmap; leave one "
+                       "of the two out",
+                       m->selected);
+    if (m->selected > 0) return make_selection(m, mask, error);
     if (m->bitmap == NULL) return FV_OK;
     size_t bytes;
-    mask->bitmap_row = (size_t)(mask->n_block_columns + 7) / 8;
     if (__builtin_mul_overflow((size_t)mask->n_block_rows, mask->bitmap_row, &bytes) ||
         bytes != m->bitmap_bytes)
         return fv_fail(error, FV_USAGE,
@@ -145,6 +168,8 @@ fv_status mask_create(const fv_attention_config *config, attention_mask *mask, f
     mask->block = min64(mask->block, span);
     mask->n_block_rows = (mask->end_query + mask->block - 1) / mask->block;
     mask->n_block_columns = (mask->end_key + mask->block - 1) / mask->block;
+    mask->bitmap_row = (size_t)(mask->n_block_columns + 7) / 8;
+    mask->n_bitmaps = m->selected > 0 ? config->n_batch * config->n_kv_head : 1;
     status = copy_globals(m, mask, error);
     if (status == FV_OK) status = copy_bitmap(m, mask, error);
     if (status == FV_OK) status = draw_random_blocks(m, mask, error);

@@ -27,6 +27,9 @@ typedef struct attention_mask {
     int64_t block, n_block_rows, n_block_columns;
     size_t bitmap_row; // bytes
     uint8_t *bitmap;   // [n_block_rows][bitmap_row], or NULL
+    int64_t
+        n_selected; // bitmaps are chosen, and `bitmap` has one for each of n_bitmaps heads of keys
+    int64_t n_bitmaps;
     int64_t n_random;
     int32_t *random; // [n_block_rows][n_random] ascending block columns, -1 for none
 } attention_mask;

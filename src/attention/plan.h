@@ -44,6 +44,7 @@ typedef struct attention_worker {
 struct fv_attention {
     fv_attention_config config; // its mask's arrays are NULL: `mask` has the copies
     attention_mask mask;
+    attention_mask *selections; // the mask with the bitmap of each head of keys; NULL without
     mask_components components;
     const kernel_set *kernels;
     tile_score score;
@@ -60,6 +61,11 @@ struct fv_attention {
     _Atomic int64_t *progress; // of backward pieces, see tiles_backward.c
     int64_t n_progress;
 };
+
+// What the queries of a head of keys see; heads of all batches are numbered through.
+static inline const attention_mask *mask_of(const fv_attention *plan, int64_t shared) {
+    return plan->selections ? &plan->selections[shared] : &plan->mask;
+}
 
 // What positions add to scores of a head, less its slope (i - j) in units of log 2: of queries and of
 // keys, counted from the first of the queries, so that near ones are exact.
@@ -82,6 +88,9 @@ static inline attention_head_rows head_rows_of(const fv_attention *plan, int64_t
                                      (ptrdiff_t)(n_heads * (int64_t)d)};
     return (attention_head_rows){(size_t)((batch * n_heads + head) * n_rows) * d, (ptrdiff_t)d};
 }
+
+// Heads of keys with bitmaps of their own (select.c): nothing where the mask has no such part.
+fv_status selections_create(fv_attention *plan, fv_error *error);
 
 // Copies rows of floats, at any address, into padded rows and back.
 void head_rows_load(const fv_attention *plan, const float *from, attention_head_rows at,

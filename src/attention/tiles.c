@@ -118,6 +118,7 @@ typedef struct forward_pass {
 typedef struct query_block {
     const forward_pass *pass;
     attention_worker *worker;
+    const attention_mask *mask;
     int64_t head;
     attention_head_rows q_at, k_at;
     int n;
@@ -275,6 +276,7 @@ static query_block query_block_of(const forward_pass *pass, int64_t number, int 
     const fv_attention_config *c = &plan->config;
     int64_t head = number / pass->n_blocks;
     query_block b = {.pass = pass, .worker = &plan->workers[worker], .head = head};
+    b.mask = mask_of(plan, head / plan->group);
     b.q_at = head_rows_of(plan, placement_rows(&pass->queries->at), c->n_head, head / c->n_head,
                           head % c->n_head);
     b.k_at = head_rows_of(plan, placement_rows(&pass->keys->at), c->n_kv_head, head / c->n_head,
@@ -285,13 +287,13 @@ static query_block query_block_of(const forward_pass *pass, int64_t number, int 
         query_state *s = &b.worker->states[b.n];
         s->list = component_tile(pass->component, tile, &s->first);
         s->loaded = false;
-        query_tile_set(&plan->mask, s->list, s->first, FV_BAND, &s->queries);
+        query_tile_set(b.mask, s->list, s->first, FV_BAND, &s->queries);
     }
     return b;
 }
 
 static void meet_list(query_block *b, const index_list *keys) {
-    const attention_mask *mask = &b->pass->plan->mask;
+    const attention_mask *mask = b->mask;
     query_state *states = b->worker->states, *walking[FV_MOST_BLOCK_TILES];
     int n = 0;
     b->fetched = b->copied = (attention_interval){0, 0};
@@ -338,11 +340,12 @@ static void clear_padding(const fv_attention *plan, const local_queries *queries
 }
 
 // Fewer tiles together where there are too few to keep all workers busy; one alone where each has
-// random blocks of its own and would only push the others' out of the cache.
+// blocks of its own and would only push the others' out of the cache.
 static int block_tiles_of(const fv_attention *plan, int64_t n_tiles) {
     enum { PIECES = 4 }; // of a worker
     const attention_mask *mask = &plan->mask;
-    bool alike = mask->everything || mask->window > 0 || mask->stride > 0 || mask->bitmap;
+    bool bitmap = mask->bitmap != NULL && mask->n_selected == 0;
+    bool alike = mask->everything || mask->window > 0 || mask->stride > 0 || bitmap;
     if (!alike) return 1;
     int64_t n = n_tiles / ((int64_t)PIECES * plan->n_workers);
     if (n < 1) return 1;
@@ -379,6 +382,7 @@ static fv_attention_work count(const fv_attention *plan, const attention_placeme
                                const attention_placement *keys, bool any) {
     fv_attention_work work = {0};
     const attention_mask *mask = &plan->mask;
+    const int64_t n_masks = mask->n_bitmaps;
     mask_components components = {0};
     attention_walk walk = {.gather = true,
                            .intervals = malloc(walk_capacity(mask) * sizeof *walk.intervals)};
@@ -389,8 +393,9 @@ static fv_attention_work count(const fv_attention *plan, const attention_placeme
         return (fv_attention_work){-1, -1};
     }
     components_set(mask, queries, keys, &components);
-    for (int i = 0; i < components.n; i++) {
-        const mask_component *component = &components.component[i];
+    for (int64_t m = 0; m < components.n * n_masks; m++) {
+        const mask_component *component = &components.component[m / n_masks];
+        mask = mask_of(plan, m % n_masks);
         int64_t n = component_tiles(component), first_query;
         for (int64_t t = 0; t < n; t++) {
             const index_list *list = component_tile(component, t, &first_query);

@@ -166,9 +166,10 @@ static void visit(piece *p, const index_list *queries, int64_t tile, int64_t hea
     kernel_tile_gradient g = gradient_of(p);
     bool loaded = false;
     report(p, turn);
-    query_tile_set(&plan->mask, queries, tile * FV_TILE_QUERIES, p->list->kind, &s->queries);
+    const attention_mask *mask = mask_of(plan, p->shared);
+    query_tile_set(mask, queries, tile * FV_TILE_QUERIES, p->list->kind, &s->queries);
     s->walk.gather = false;
-    walk_start(&s->walk, &plan->mask, &s->queries, p->list, p->low, p->high);
+    walk_start(&s->walk, mask, &s->queries, p->list, p->low, p->high);
     while (walk_next(&s->walk, &w->keys)) {
         if (!loaded) load_queries(p, at, head);
         loaded = true;
@@ -231,7 +232,7 @@ static void visit_all(piece *p) {
             int64_t n_tiles = (queries->n + FV_TILE_QUERIES - 1) / FV_TILE_QUERIES;
             if (queries->residue == p->list->residue) {
                 attention_interval range =
-                    walk_queries(&plan->mask, queries, p->list, p->low, p->high);
+                    walk_queries(mask_of(plan, p->shared), queries, p->list, p->low, p->high);
                 for (int64_t t = range.low / FV_TILE_QUERIES; t * FV_TILE_QUERIES < range.high; t++)
                     visit(p, queries, t, p->shared * plan->group + i, turn + t);
             }

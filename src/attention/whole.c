@@ -147,7 +147,8 @@ static int between(int64_t low, int64_t x, int64_t high) {
 static int chunk_of(const fv_attention_config *config, int d_padded) {
     int chunk = between(FV_TILE_KEYS, 32768 / d_padded / FV_TILE_KEYS * FV_TILE_KEYS, 1024);
     const fv_attention_mask *mask = &config->mask;
-    if (mask->stride == 0 && mask->random_blocks == 0 && mask->bitmap == NULL) return chunk;
+    bool blocks = mask->random_blocks > 0 || mask->bitmap != NULL || mask->selected > 0;
+    if (mask->stride == 0 && !blocks) return chunk;
     return between(chunk, config->n_key / 16 / FV_TILE_KEYS * FV_TILE_KEYS, 4 * chunk);
 }
 
@@ -260,6 +261,7 @@ static fv_status prepare(fv_attention *plan, fv_error *error) {
     plan->n_workers = c->n_threads ? c->n_threads : fv_machine_cores();
     choose_score(plan);
     fv_status status = mask_create(c, &plan->mask, error);
+    if (status == FV_OK) status = selections_create(plan, error);
     if (status == FV_OK) status = copy_slopes(plan, error);
     if (status == FV_OK) status = components_create(&plan->mask, &plan->components, error);
     if (status == FV_OK) status = allocate_workers(plan, error);
@@ -295,6 +297,7 @@ void fv_attention_free(fv_attention *plan) {
     pool_free(plan->pool);
     free(plan->progress);
     free(plan->slopes);
+    free(plan->selections);
     free(plan->workers);
     free(plan->states);
     arena_free(&plan->arena);
@@ -368,7 +371,8 @@ double fv_attention_pairs(const fv_attention *plan) {
     const fv_attention_config *c = &plan->config;
     attention_placement queries = whole(c->n_query, c->first_query), keys = whole(c->n_key, 0);
     if (plan->mask.everything && !plan->mask.causal) return (double)c->n_query * (double)c->n_key;
-    return (double)tiles_count(plan, &queries, &keys).pairs;
+    double pairs = (double)tiles_count(plan, &queries, &keys).pairs;
+    return pairs < 0 ? pairs : pairs / (double)plan->mask.n_bitmaps;
 }
 
 fv_attention_work fv_attention_worked(const fv_attention *plan) {

@@ -47,6 +47,11 @@ static fv_status check(const fv_ring_config *config, fv_error *error) {
         return fv_fail(error, FV_USAGE,
                        "ring: queries and keys must be of the same sequence: n_query = n_key and "
                        "first_query = 0");
+    if (a->mask.selected > 0)
+        return fv_fail(
+            error, FV_USAGE,
+            "ring: selected blocks are chosen from means of the whole sequence, which no "
+            "rank has; a ring needs a mask without `selected`");
     if ((int)config->layout < 0 || config->layout >= FV_RING_LAYOUT_COUNT)
         return fv_fail(error, FV_USAGE, "ring: layout is %d; it must be one of fv_ring_layout",
                        (int)config->layout);

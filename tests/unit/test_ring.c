@@ -290,6 +290,14 @@ static void any_shape(void **state) {
         check_case("grouped heads", &config, 3);
         config.attention.layout = FV_POSITIONS_FIRST;
         check_case("positions first", &config, 4);
+        static const double SLOPES[] = {0.5, 0.25, 0.125, 0.0625, 0.03125, 0};
+        config.attention.slopes = SLOPES;
+        check_case("slopes", &config, 4);
+        config.attention.soft_cap = 1.5;
+        check_case("slopes and a cap", &config, 3);
+        config.attention.slopes = NULL;
+        check_case("a cap", &config, 4);
+        config.attention.soft_cap = 0;
         config.attention.score = FV_SCORE_EUCLIDEAN;
         config.attention.scale = 0.2;
         check_case("euclidean", &config, 4);
@@ -575,6 +583,8 @@ static void mistakes_are_refused(void **state) {
     config = causal(10, FV_RING_ZIGZAG);
     config.attention.mask.window = -1;
     expect_refusal(&config, 2, "window");
+    config.attention.mask = (fv_attention_mask){.causal = true, .block = 2, .selected = 2};
+    expect_refusal(&config, 2, "selected blocks are chosen from means of the whole sequence");
     assert_int_equal(fv_ring_local_create(0, &(fv_ring_local *){NULL}, NULL), FV_USAGE);
 }
 

@@ -7,7 +7,9 @@
 //
 // Sparse cases name the density of their mask and how many times faster they are than the dense
 // case of the same size, which is timed in the same run. One-thread cases are timed by the thread's
-// own clock, which does not run while another program has the core.
+// own clock, which does not run while another program has the core. Where blocks are selected, choosing
+// them is part of the forward pass, and its operations, as a share of those of the dense pass, are added
+// to the density that the speed-up is held against.
 #include "bench/bench.h"
 #include "table.h"
 #include "tool.h"
@@ -27,7 +29,7 @@ typedef struct attention_case {
     operation operation;
     int n, d_head, n_head, n_kv_head, n_threads;
     bool bfloat16, full; // full: only with --full
-    int window, sinks, stride, random_blocks;
+    int window, sinks, stride, random_blocks, selected;
 } attention_case;
 
 // Dense cases stand before the sparse ones of their size, and one thread before two.
@@ -66,6 +68,14 @@ static const attention_case CASES[] = {
     {"random blocks 1/16", FORWARD, 16384, 64, 1, 1, 1, .random_blocks = 8},
     {"random blocks 1/32", FORWARD, 16384, 64, 1, 1, 1, .random_blocks = 4},
     {"random blocks 1/8 backward", BACKWARD, 16384, 64, 1, 1, 1, .random_blocks = 17},
+    {"selected blocks 1/4", FORWARD, 16384, 64, 1, 1, 1, .selected = 34},
+    {"selected blocks 1/8", FORWARD, 16384, 64, 1, 1, 1, .selected = 17},
+    {"selected blocks 1/16", FORWARD, 16384, 64, 1, 1, 1, .selected = 8},
+    {"selected blocks 1/32", FORWARD, 16384, 64, 1, 1, 1, .selected = 4},
+    {"selected blocks 1/4 backward", BACKWARD, 16384, 64, 1, 1, 1, .selected = 34},
+    {"selected blocks 1/8 backward", BACKWARD, 16384, 64, 1, 1, 1, .selected = 17},
+    {"selected blocks 1/16 backward", BACKWARD, 16384, 64, 1, 1, 1, .selected = 8},
+    {"selected blocks 1/32 backward", BACKWARD, 16384, 64, 1, 1, 1, .selected = 4},
     {"window 1/32 n65536", FORWARD, 65536, 64, 1, 1, 1, .full = true, .window = 1032},
     {"window and sinks 1/32 n65536", FORWARD, 65536, 64, 1, 1, 1, .full = true, .window = 967,
      .sinks = 64},
@@ -83,6 +93,7 @@ enum { N_CASES = sizeof CASES / sizeof *CASES };
 typedef struct result {
     bench_time time;
     double pairs, density; // of one head
+    double own;            // operations of choosing, as a share of those of the dense pass
     bench_time limit;      // what it is held against
     double peak;           // operations or bytes a second
     double speed_up;       // over the dense case, or two threads over one; 0 where there is none
@@ -111,6 +122,7 @@ static fv_attention_config config_of(const attention_case *c) {
     config.mask.sinks = c->sinks;
     config.mask.stride = c->stride;
     config.mask.random_blocks = c->random_blocks;
+    config.mask.selected = c->selected;
     return config;
 }
 
@@ -151,6 +163,8 @@ static fv_status work_start(work *w, const attention_case *c) {
     w->dk = w->dq + (gradients ? queries : 0);
     w->dv = w->dk + (gradients ? kv : 0);
     if (c->operation != BACKWARD) return FV_OK;
+    if (c->selected > 0) status = fv_attention_select(w->attention, w->q, w->k, &w->error);
+    if (status != FV_OK) return status;
     return fv_attention_forward(w->attention, w->q, w->k, w->v, w->o, w->logsumexp, &w->error);
 }
 
@@ -160,8 +174,11 @@ static void work_end(work *w) {
 }
 
 static fv_status once(work *w) {
+    fv_status status = FV_OK;
     switch (w->c->operation) {
     case FORWARD:
+        if (w->c->selected > 0) status = fv_attention_select(w->attention, w->q, w->k, &w->error);
+        if (status != FV_OK) return status;
         return fv_attention_forward(w->attention, w->q, w->k, w->v, w->o, w->logsumexp, &w->error);
     case BACKWARD:
         return fv_attention_backward(w->attention, w->q, w->k, w->v, w->o, w->logsumexp, w->d_o,
@@ -194,6 +211,13 @@ static double amount_of(const attention_case *c, double pairs) {
     double size = c->bfloat16 ? 2 : 4;
     if (c->operation == DECODE) return 2 * size * c->n * c->d_head * c->n_kv_head;
     return (c->operation == FORWARD ? 4 : 10) * pairs * c->d_head * c->n_head;
+}
+
+// Of choosing blocks of 64: a sum over queries and keys, and a product for each pair of means.
+static double own_share(const attention_case *c) {
+    double rows = (c->n + 63) / 64, n = c->n;
+    if (c->selected == 0 || c->operation != FORWARD) return 0;
+    return (2 * n + 2 * rows * (rows + 1) / 2) / (4 * n * (n + 1) / 2);
 }
 
 // At least three slices of one call each, after one that is not counted. `limit` is filled for
@@ -235,12 +259,13 @@ static double peak_flops(double before) {
 
 // The earlier case that this one is compared with: dense, one thread, the same otherwise.
 static int dense_of(const attention_case *c) {
-    bool dense = !c->window && !c->sinks && !c->stride && !c->random_blocks;
+    bool dense = !c->window && !c->sinks && !c->stride && !c->random_blocks && !c->selected;
     if (c->operation == DECODE || (dense && c->n_threads == 1)) return -1;
     for (int i = 0; i < N_CASES; i++) {
         const attention_case *d = &CASES[i];
         if (d->operation == c->operation && d->n == c->n && d->d_head == c->d_head &&
-            d->n_threads == 1 && !d->window && !d->sinks && !d->stride && !d->random_blocks)
+            d->n_threads == 1 && !d->window && !d->sinks && !d->stride && !d->random_blocks &&
+            !d->selected)
             return i;
     }
     return -1;
@@ -257,6 +282,7 @@ static fv_status time_case(int number, double seconds, result results[N_CASES], 
         status = measure(&w, seconds, &r->time, &r->limit);
         r->pairs = reads ? c->n : fv_attention_pairs(w.attention);
         r->density = reads ? 1 : r->pairs / (0.5 * c->n * (c->n + 1.0));
+        r->own = own_share(c);
         double amount = amount_of(c, r->pairs);
         r->peak = reads ? amount / r->limit.best : peak_flops(r->peak);
         if (!reads) r->limit.best = r->limit.median = amount / (r->peak * c->n_threads);
@@ -279,22 +305,23 @@ static fv_status time_case(int number, double seconds, result results[N_CASES], 
 // Output ------------------------------------------------------------------------------------------
 
 static int print_json(const attention_case *c, const result *r) {
-    json_t *config = json_pack("{s:s, s:i, s:i, s:i, s:i, s:s, s:i, s:b, s:i, s:i, s:i, s:i}",
-                               "operation", OPERATIONS[c->operation], "n", c->n, "d_head",
-                               c->d_head, "n_head", c->n_head, "n_kv_head", c->n_kv_head, "kv_type",
-                               c->bfloat16 ? "bfloat16" : "float32", "n_threads", c->n_threads,
-                               "mask.causal", 1, "mask.window", c->window, "mask.sinks", c->sinks,
-                               "mask.stride", c->stride, "mask.random_blocks", c->random_blocks);
+    json_t *config = json_pack(
+        "{s:s, s:i, s:i, s:i, s:i, s:s, s:i, s:b, s:i, s:i, s:i, s:i, s:i}", "operation",
+        OPERATIONS[c->operation], "n", c->n, "d_head", c->d_head, "n_head", c->n_head, "n_kv_head",
+        c->n_kv_head, "kv_type", c->bfloat16 ? "bfloat16" : "float32", "n_threads", c->n_threads,
+        "mask.causal", 1, "mask.window", c->window, "mask.sinks", c->sinks, "mask.stride",
+        c->stride, "mask.random_blocks", c->random_blocks, "mask.selected", c->selected);
     return tool_print_json(json_pack(
-        "{s:s, s:o, s:f, s:f, s:i, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:s, s:f, s:f, s:s, "
+        "{s:s, s:o, s:f, s:f, s:i, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:s, s:f, s:f, "
+        "s:s, "
         "s:s}",
         "name", c->name, "config", config, "median", 1e3 * r->time.median, "best",
         1e3 * r->time.best, "slices", r->time.n, "unit", "ms", "limit", 1e3 * r->limit.median,
         "limit_best", 1e3 * r->limit.best, "fraction_of_limit", r->limit.median / r->time.median,
         "fraction_best", r->limit.best / r->time.best, "pairs", r->pairs, "density", r->density,
-        "peak", r->peak, "peak_unit", c->operation == DECODE ? "bytes/s" : "flop/s", "speed_up",
-        r->speed_up, "peak_memory", r->peak_memory, "kernels", fv_kernels_name(), "cpu",
-        fv_machine_cpu()));
+        "own_share", r->own, "peak", r->peak, "peak_unit",
+        c->operation == DECODE ? "bytes/s" : "flop/s", "speed_up", r->speed_up, "peak_memory",
+        r->peak_memory, "kernels", fv_kernels_name(), "cpu", fv_machine_cpu()));
 }
 
 // A number, or an empty cell where it has no meaning.
@@ -313,8 +340,9 @@ static void add_row(table *t, const attention_case *c, const result *r) {
     table_add(t, "%.2f", r->limit.median / r->time.median);
     table_add(t, "%.2f", r->limit.best / r->time.best);
     add_digits(t, c->operation != DECODE, 4, r->density);
+    add_digits(t, r->own > 0, 4, r->own);
     add_digits(t, r->speed_up > 0, 2, r->speed_up);
-    add_digits(t, r->speed_up > 0 && c->n_threads == 1, 2, r->speed_up * r->density);
+    add_digits(t, r->speed_up > 0 && c->n_threads == 1, 2, r->speed_up * (r->density + r->own));
 }
 
 // With a case's name, it and the case it is compared with.
@@ -327,15 +355,15 @@ static bool is_wanted(const bench_options *options, int number) {
 }
 
 int bench_attention(const bench_options *options) {
-    static const char *const HEADERS[] = {"case",      "median ms", "best ms", "limit ms",
-                                          "of limit",  "at best",   "density", "speed-up",
-                                          "x density", NULL};
+    static const char *const HEADERS[] = {"case",     "median ms", "best ms", "limit ms",
+                                          "of limit", "at best",   "density", "own",
+                                          "speed-up", "x both",    NULL};
     static result results[N_CASES];
     table t;
     fv_error error = {0};
     int n_found = 0, code = EXIT_DONE;
     memset(results, 0, sizeof results);
-    table_init(&t, 9);
+    table_init(&t, 10);
     table_add_texts(&t, HEADERS);
     for (int i = 0; i < N_CASES && code == EXIT_DONE && !tool_interrupted; i++) {
         if (!is_wanted(options, i)) continue;
