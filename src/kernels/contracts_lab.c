@@ -194,6 +194,24 @@ const char *contract_cross_entropy(const kernel_cross_entropy *a) {
     return NULL;
 }
 
+const char *contract_readout(const kernel_readout *a) {
+    DEMAND(a->n_rows >= 0 && a->n_in >= 1 && a->n_out >= 1,
+           "n_rows is below 0, or a width below 1");
+    DEMAND(a->w != NULL, "w is NULL");
+    DEMAND(on_lanes(a->x), UNALIGNED("x or its stride"));
+    DEMAND(is_aligned(a->targets), UNALIGNED("targets"));
+    DEMAND(is_aligned(a->losses), UNALIGNED("losses"));
+    DEMAND(is_aligned_or_null(a->correct), UNALIGNED("correct"));
+    DEMAND(is_aligned(a->logits), UNALIGNED("logits"));
+    DEMAND(within(a->targets, (ptrdiff_t)a->n_rows * FV_LANES, -1, a->n_out),
+           "a target is outside of the vocabulary and not -1");
+    if (a->dw == NULL) return NULL;
+    DEMAND(is_aligned(a->dx) && a->dx != a->x.data, UNALIGNED("dx is x, or"));
+    DEMAND(is_aligned(a->inverse), UNALIGNED("inverse"));
+    DEMAND(is_aligned(a->scaled), UNALIGNED("scaled"));
+    return NULL;
+}
+
 const char *contract_rotate(const kernel_rotate *a) {
     DEMAND(a->n_groups >= 0 && a->n_rows >= 0 && a->n_heads >= 0, "a size is below 0");
     DEMAND(a->n_pairs >= 1 && a->step >= 1 && a->apart >= 1, "n_pairs, step or apart is below 1");

@@ -41,6 +41,7 @@
     X(variant, void, sigmoid_gate, (const kernel_sigmoid_gate *job), (job))                        \
     X(variant, void, sigmoid_gate_gradient, (const kernel_sigmoid_gate_gradient *job), (job))      \
     X(variant, void, cross_entropy, (const kernel_cross_entropy *job), (job))                      \
+    X(variant, void, readout, (const kernel_readout *job), (job))                                  \
     X(variant, void, norm, (const kernel_norm *job), (job))                                        \
     X(variant, void, norm_gradient, (const kernel_norm_gradient *job), (job))                      \
     /* y = f(x) elementwise over n reals, a multiple of 16, and dx = dy f'(x) */                   \

@@ -222,6 +222,26 @@ typedef struct kernel_cross_entropy {
     real *inverse; // [rows][16] or NULL
 } kernel_cross_entropy;
 
+// Logits, their cross-entropy, and with dw the way back, as a map, a cross-entropy and the map's
+// gradients would compute them one after the other (readout_parts.h):
+//   logits = X W,  dW[k * w_in + n * w_out] += sum over rows and lanes of X[k] dlogits[n],
+//   dx = dlogits W^T
+// X and dx share no memory. What is left in the scratch has no meaning.
+typedef struct kernel_readout {
+    int n_rows, n_in, n_out;
+    kernel_rows x;
+    const real *w; // as kernel_map reads it
+    ptrdiff_t w_in, w_out;
+    const int32_t *targets; // these four as of kernel_cross_entropy
+    real weight;
+    real *losses, *correct;
+    real *dw;      // NULL: forward only
+    real *dx;      // [rows][n_in][16]
+    real *logits;  // scratch [rows][n_out][16]
+    real *inverse; // scratch [rows][16] and [rows][n_in][16], of the way back
+    real *scaled;
+} kernel_readout;
+
 // Layer norm (center) or RMS norm over features:
 //   y = (x - mean) * rstd * w + b,  rstd = 1 / sqrt(variance + 1e-5)   (RMS: mean 0, no b)
 typedef struct kernel_norm {

@@ -4,6 +4,7 @@
 #include "kernels/variants.h"
 
 #include "base/random.h"
+#include "kernels/readout_parts.h"
 
 #include <math.h>
 
@@ -305,6 +306,10 @@ static void cross_entropy_sample(const kernel_cross_entropy *a, int r, int l) {
 void KERNEL(cross_entropy)(const kernel_cross_entropy *a) {
     for (int r = 0; r < a->n_rows; r++)
         for (int l = 0; l < L; l++) cross_entropy_sample(a, r, l);
+}
+
+void KERNEL(readout)(const kernel_readout *a) {
+    readout_by_parts(a);
 }
 
 static void norm_sample(const kernel_norm *a, int r, int l) {

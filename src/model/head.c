@@ -2,8 +2,8 @@
 // starts.
 //
 // Logits are [rows][V][16], the widest activation of a small model. They live only in a chunk of
-// rows: unembed, cross-entropy, both gradients, next chunk. The softmax is normalised nowhere: the
-// gradient of a row is (e_n - [n = target] sum) * inverse, linear in `inverse`, so the V numbers
+// rows: unembed, cross-entropy, both gradients, next chunk, by one kernel (kernel_readout). The softmax
+// is normalised nowhere: the gradient of a row is (e_n - [n = target] sum) * inverse, linear in `inverse`, so the V numbers
 // stay as they are and the d numbers around them are scaled.
 //
 // With model.readout harmonic (Baek et al., 2025, arXiv 2502.01628) a logit is -n log |h - u_v| for the
@@ -94,34 +94,6 @@ static void unembed(const model_layer *layer, const model_tile *tile, int n_rows
     tile->kernels->map(&map);
 }
 
-// From the unscaled gradient in `logits` to dW_U and dx.
-static void unembed_gradient(const model_layer *layer, const model_tile *tile, int n_rows,
-                             kernel_rows x, real *logits, const real *inverse, real *scaled,
-                             real *dx) {
-    const fv_config *config = &layer->model->config;
-    int d = config->model.n_embd, n_vocab = config->task.vocab_size;
-    ptrdiff_t in, out;
-    strides(layer, &in, &out);
-    tile->kernels->scale_rows(n_rows, d, x, inverse, rows_dense(scaled, d));
-    tile->kernels->map_gradient(&(kernel_map_gradient){.n_rows = n_rows,
-                                                       .n_in = d,
-                                                       .n_out = n_vocab,
-                                                       .x = rows_dense(scaled, d),
-                                                       .dy = rows_dense(logits, n_vocab),
-                                                       .dw = tile->gradient + layer->param[W_U],
-                                                       .w_in = in,
-                                                       .w_out = out});
-    tile->kernels->map(&(kernel_map){.n_rows = n_rows,
-                                     .n_in = n_vocab,
-                                     .n_out = d,
-                                     .x = rows_dense(logits, n_vocab),
-                                     .y = rows_dense(dx, d),
-                                     .w = tile->params + layer->param[W_U],
-                                     .w_in = out,
-                                     .w_out = in});
-    tile->kernels->scale_rows(n_rows, d, rows_dense(dx, d), inverse, rows_dense(dx, d));
-}
-
 // From the unscaled gradient in `logits`, which it overwrites.
 static void distances_gradient(const model_layer *layer, const model_tile *tile, int n_rows,
                                kernel_rows x, real *logits, const real *inverse, real *dx) {
@@ -143,38 +115,67 @@ static kernel_rows scored_rows(const model_layer *layer, const model_tile *tile)
     return x;
 }
 
+// The rows of one chunk, and where what is made of them goes.
+typedef struct chunk {
+    int n;
+    kernel_rows x;
+    const int32_t *targets;
+    real *losses, *correct, *inverse, *scaled, *dx, *logits;
+} chunk;
+
+static void read_linear(const model_layer *layer, const model_tile *tile, const chunk *c) {
+    const fv_config *config = &layer->model->config;
+    kernel_readout job = {.n_rows = c->n,
+                          .n_in = config->model.n_embd,
+                          .n_out = config->task.vocab_size,
+                          .x = c->x,
+                          .w = tile->params + layer->param[W_U],
+                          .targets = c->targets,
+                          .weight = tile->weight,
+                          .losses = c->losses,
+                          .correct = c->correct,
+                          .dw = tile->gradient ? tile->gradient + layer->param[W_U] : NULL,
+                          .dx = c->dx,
+                          .logits = c->logits,
+                          .inverse = c->inverse,
+                          .scaled = c->scaled};
+    strides(layer, &job.w_in, &job.w_out);
+    tile->kernels->readout(&job);
+}
+
+static void read_harmonic(const model_layer *layer, const model_tile *tile, const chunk *c) {
+    unembed(layer, tile, c->n, c->x, tile_buffer(tile, layer->buffer[SQUARES]), c->logits);
+    tile->kernels->cross_entropy(
+        &(kernel_cross_entropy){.n_rows = c->n,
+                                .vocab_size = layer->model->config.task.vocab_size,
+                                .logits = c->logits,
+                                .targets = c->targets,
+                                .weight = tile->weight,
+                                .losses = c->losses,
+                                .correct = c->correct,
+                                .inverse = tile->gradient ? c->inverse : NULL});
+    if (tile->gradient) distances_gradient(layer, tile, c->n, c->x, c->logits, c->inverse, c->dx);
+}
+
 static void forward(const model_layer *layer, const model_tile *tile) {
     const fv_model *model = layer->model;
-    int d = model->config.model.n_embd, total = tile->n_groups * layer->out.n;
+    ptrdiff_t row = (ptrdiff_t)model->config.model.n_embd * FV_LANES;
+    int total = tile->n_groups * layer->out.n, most = chunk_rows(layer);
     kernel_rows x = scored_rows(layer, tile);
     const int32_t *targets = arena_at(tile->workspace, model->targets);
-    real *logits = tile_buffer(tile, layer->buffer[LOGITS]);
-    real *inverse = tile_buffer(tile, layer->buffer[INVERSE]);
-    real *scaled = tile_buffer(tile, layer->buffer[SCALED]);
-    real *drows = tile_buffer(tile, layer->buffer[D_ROWS]);
-    int chunk = chunk_rows(layer);
-    for (int r = 0; r < total; r += chunk) {
-        int rows = total - r < chunk ? total - r : chunk;
-        kernel_rows part = {x.data + r * x.stride, x.stride};
-        unembed(layer, tile, rows, part,
-                is_harmonic(model) ? tile_buffer(tile, layer->buffer[SQUARES]) : logits, logits);
-        tile->kernels->cross_entropy(&(kernel_cross_entropy){
-            .n_rows = rows,
-            .vocab_size = model->config.task.vocab_size,
-            .logits = logits,
-            .targets = targets + r * FV_LANES,
-            .weight = tile->weight,
-            .losses = tile_buffer(tile, model->losses) + r * FV_LANES,
-            .correct =
-                tile->count_correct ? tile_buffer(tile, model->correct) + r * FV_LANES : NULL,
-            .inverse = tile->gradient ? inverse + r * FV_LANES : NULL});
-        if (tile->gradient && is_harmonic(model))
-            distances_gradient(layer, tile, rows, part, logits, inverse + r * FV_LANES,
-                               drows + (ptrdiff_t)r * d * FV_LANES);
-        else if (tile->gradient)
-            unembed_gradient(layer, tile, rows, part, logits, inverse + r * FV_LANES,
-                             scaled + (ptrdiff_t)r * d * FV_LANES,
-                             drows + (ptrdiff_t)r * d * FV_LANES);
+    for (int r = 0; r < total; r += most) {
+        const ptrdiff_t lanes = (ptrdiff_t)r * FV_LANES;
+        real *correct = tile_buffer(tile, model->correct) + lanes;
+        const chunk c = {.n = total - r < most ? total - r : most,
+                         .x = {x.data + r * x.stride, x.stride},
+                         .targets = targets + lanes,
+                         .losses = tile_buffer(tile, model->losses) + lanes,
+                         .correct = tile->count_correct ? correct : NULL,
+                         .inverse = tile_buffer(tile, layer->buffer[INVERSE]) + lanes,
+                         .scaled = tile_buffer(tile, layer->buffer[SCALED]) + r * row,
+                         .dx = tile_buffer(tile, layer->buffer[D_ROWS]) + r * row,
+                         .logits = tile_buffer(tile, layer->buffer[LOGITS])};
+        (is_harmonic(model) ? read_harmonic : read_linear)(layer, tile, &c);
     }
 }
 

@@ -184,6 +184,15 @@ static void fault_cross_entropy(const kernel_cross_entropy *a) {
     fault_sound->cross_entropy(&b);
 }
 
+// The last class gets no gradient.
+static void fault_readout(const kernel_readout *a) {
+    real kept[128];
+    int last = a->n_out - 1;
+    for (int k = 0; a->dw && k < a->n_in; k++) kept[k] = a->dw[k * a->w_in + last * a->w_out];
+    fault_sound->readout(a);
+    for (int k = 0; a->dw && k < a->n_in; k++) a->dw[k * a->w_in + last * a->w_out] = kept[k];
+}
+
 static void fault_norm(const kernel_norm *a) {
     kernel_norm b = *a;
     b.n_features -= b.n_features > 1; // the last feature is left out
@@ -327,6 +336,7 @@ static void fault_scan_gradient_c(const kernel_scan_gradient *a) {
     X("a gate stays shut", sigmoid_gate, fault_sigmoid_gate)                                       \
     X("gates without gradient", sigmoid_gate_gradient, fault_sigmoid_gate_gradient)                \
     X("weight off by 1e-3", cross_entropy, fault_cross_entropy)                                    \
+    X("last class without gradient", readout, fault_readout)                                       \
     X("last feature left out", norm, fault_norm)                                                   \
     X("mean taken for a constant", norm_gradient, fault_norm_gradient)                             \
     X("the other activation", activate, fault_activate)                                            \

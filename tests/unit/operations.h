@@ -496,6 +496,44 @@ static void op_cross_entropy(call *c) {
             a.inverse ? a.logits[i] * a.inverse[i / ((size_t)classes * L) * L + i % L] : 0;
 }
 
+// shape.rows rows of shape.in features, or of 1 to 4 where shape.in is even, and shape.out + 1 classes;
+// every fifth target is absent.
+static void op_readout(call *c) {
+    int rows = c->shape.rows, classes = c->shape.out + 1;
+    int in = c->shape.in % 2 == 0 ? 1 + c->shape.in / 2 % 4 : c->shape.in;
+    size_t n = (size_t)(rows * L), wide = (size_t)(in * L);
+    bool across = has(c, TRANSPOSED);
+    kernel_readout a = {.n_rows = rows,
+                        .n_in = in,
+                        .n_out = classes,
+                        .weight = 0.01f,
+                        .w_in = across ? 1 : classes,
+                        .w_out = across ? in : 1};
+    int32_t *targets = input_integers(c, "targets", n, 0, classes);
+    for (size_t i = 0; i < n; i++)
+        if (noise01(&c->random) < 0.2) targets[i] = -1;
+    a.targets = targets;
+    a.x = rows_of(c, input(c, "x", (size_t)rows, wide, gap_of(c)), in);
+    array *w = add_array(c, "w", 1, (size_t)(in * classes), 0);
+    // Large logits would leave the same choice to the last bit of each variant.
+    a.w = fill(c, w, has(c, EQUAL) ? 0 : has(c, HOSTILE) ? 20 : 1)->data;
+    a.losses = output(c, "losses", 1, n, 0, 1);
+    if (has(c, BIAS)) a.correct = output(c, "correct", 1, n, 0, 1);
+    float *scratch[3];
+    const size_t sizes[3] = {n * (size_t)classes, n, (size_t)rows * wide};
+    for (int i = 0; i < 3; i++) scratch[i] = add_array(c, "scratch", 1, sizes[i], 0)->data;
+    c->n_arrays -= 3; // of no interest once the call is over, but the guards above them are
+    a.logits = scratch[0];
+    a.inverse = scratch[1];
+    a.scaled = scratch[2];
+    if (has(c, ACCUMULATE)) {
+        a.dx = output(c, "dx", (size_t)rows, wide, 0, a.weight);
+        a.dw = accumulator(c, "dw", 1, (size_t)(in * classes), 0, sqrt(rows * L) * a.weight);
+    }
+    TIMED(c, c->kernels->readout(&a));
+    for (int i = 0; i < 3; i++) free(scratch[i] - GUARD);
+}
+
 // shape.rows rows of shape.in features; BIAS centres.
 static kernel_norm norm_arguments(call *c) {
     int rows = c->shape.rows, in = c->shape.in;
@@ -759,6 +797,7 @@ static void op_scan_gradient(call *c) {
     X(sigmoid_gate, 2e-6)                                                                          \
     X(sigmoid_gate_gradient, 4e-6)                                                                 \
     X(cross_entropy, 2e-6)                                                                         \
+    X(readout, 2e-5)                                                                               \
     X(norm, 4e-6)                                                                                  \
     X(norm_gradient, 4e-6)                                                                         \
     X(activate, 2e-6)                                                                              \

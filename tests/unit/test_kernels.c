@@ -9,6 +9,10 @@
 
 #include "fault.h"
 
+static const kernel_set *parts_of; // whose kernels readout_by_parts calls
+#define READOUT_PART(name) parts_of->name
+#include "kernels/readout_parts.h"
+
 // Sizes around vectors, register blocks and chunks of rows.
 static const int row_sizes[] = {1,  2,  3,  4,  5,  6,  7,  8,   9,  11,
                                 12, 13, 17, 24, 25, 33, 64, 129, 300};
@@ -87,6 +91,31 @@ static void test_same_bits(void **state) {
         }
 }
 
+static const operation *operation_of(const char *name) {
+    for (int o = 0; o < N_OPERATIONS; o++)
+        if (strcmp(operations[o].name, name) == 0) return &operations[o];
+    fail_msg("no operation %s", name);
+    return NULL;
+}
+
+// A readout has the bits of its parts, at every width.
+static void test_readout_is_its_parts(void **state) {
+    (void)state;
+    for (const kernel_set *const *k = kernels_available(); *k; k++)
+        for (int i = 0; i < N_SHAPES; i++) {
+            kernel_set in_parts = **k;
+            parts_of = *k;
+            in_parts.readout = readout_by_parts;
+            call a = make_call(operation_of("readout"), *k, shape_of(i));
+            call b = make_call(operation_of("readout"), &in_parts, shape_of(i));
+            if (!call_same_bits(&a, &b))
+                fail_msg("%s: a readout differs from its parts (%s)", (*k)->name,
+                         describe(shape_of(i)));
+            call_free(&a);
+            call_free(&b);
+        }
+}
+
 // A fault of a kernel, or of its results, does not pass: a tenth of the shapes shows it.
 static void test_parity_catches_faulty_kernels(void **state) {
     enum { ENOUGH = N_SHAPES / 10 };
@@ -157,13 +186,6 @@ static const array *array_of(const call *c, const char *name) {
     for (int i = 0; i < c->n_arrays; i++)
         if (strcmp(c->arrays[i].name, name) == 0) return &c->arrays[i];
     fail_msg("no array %s", name);
-    return NULL;
-}
-
-static const operation *operation_of(const char *name) {
-    for (int o = 0; o < N_OPERATIONS; o++)
-        if (strcmp(operations[o].name, name) == 0) return &operations[o];
-    fail_msg("no operation %s", name);
     return NULL;
 }
 
@@ -482,6 +504,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_table_is_whole),
         cmocka_unit_test(test_parity),
         cmocka_unit_test(test_same_bits),
+        cmocka_unit_test(test_readout_is_its_parts),
         cmocka_unit_test(test_parity_catches_faulty_kernels),
         cmocka_unit_test(test_parity_catches_faulty_results),
         cmocka_unit_test(test_identities),
