@@ -53,7 +53,8 @@ FV_API fv_status fv_model_logits(const fv_model *model, const float *params, con
                                  int n, float *logits, fv_error *error);
 
 // Attention patterns of n sequences: patterns [n][n_attention][H][T][T] (query, key), every row of
-// a query adding up to 1, keys after the query 0. n_attention counts the attention layers.
+// a query adding up to 1 (but for the share of a sink, and with model.normaliser sigmoid), keys that
+// it does not see or keep 0. n_attention counts the attention layers.
 FV_API int fv_model_n_attention(const fv_model *model);
 FV_API fv_status fv_model_patterns(const fv_model *model, const float *params,
                                    const int32_t *tokens, int n, float *patterns, fv_error *error);
@@ -63,6 +64,9 @@ FV_API fv_status fv_model_patterns(const fv_model *model, const float *params,
 // with FV_NO_MEMORY, and as custom tasks do (custom_task.h): FV_USAGE where the task is not known.
 FV_API fv_status fv_model_test_data(const fv_model *model, uint64_t seed, uint64_t first, int n,
                                     int32_t *tokens, int32_t *targets);
+// The same with the reason of a failure.
+FV_API fv_status fv_model_test_sequences(const fv_model *model, uint64_t seed, uint64_t first,
+                                         int n, int32_t *tokens, int32_t *targets, fv_error *error);
 
 #ifdef __cplusplus
 }

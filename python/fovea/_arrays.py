@@ -14,6 +14,15 @@ def is_torch(x):
     return torch is not None and isinstance(x, torch.Tensor)
 
 
+def are_torch(**arrays):
+    """Whether these are tensors of torch; some of them alone are refused, as gradients would end there."""
+    kinds = {name: is_torch(x) for name, x in arrays.items() if x is not None}
+    if any(kinds.values()) and not all(kinds.values()):
+        odd = ", ".join(name for name, tensor in kinds.items() if not tensor)
+        raise UsageError(f"{odd} must be tensors of torch too: use torch.as_tensor")
+    return any(kinds.values())
+
+
 def as_floats(x, name):
     """float32 [..] without gaps: as it is, or a copy of narrower numbers or of other strides.
 

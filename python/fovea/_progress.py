@@ -8,7 +8,25 @@ import threading
 from typing import NamedTuple, Optional
 
 from . import _interface as c
-from ._library import text
+from ._library import UsageError, lib, text
+from ._values import whole
+
+
+_here = threading.local()  # .depth: callbacks of the library that are at work on this thread
+
+
+@contextlib.contextmanager
+def inside_callback():
+    """While Python is called by the library: what would wait for the library's end must not begin here."""
+    _here.depth = getattr(_here, "depth", 0) + 1
+    try:
+        yield
+    finally:
+        _here.depth -= 1
+
+
+def is_inside_callback():
+    return getattr(_here, "depth", 0) > 0
 
 
 class Progress(NamedTuple):
@@ -86,10 +104,12 @@ class Watched:
         self.display = None
         if callable(progress):
             self.show = progress
+        elif progress in (None, True):
+            self.show = self.display = _display()
         elif progress is False:
             self.show = None
         else:
-            self.show = self.display = _display()
+            raise UsageError(f"progress must be None, True, False or a function, not {progress!r}")
 
     def stop(self):
         self.flag.value = 1
@@ -99,7 +119,8 @@ class Watched:
 
         def guard(*arguments):
             try:
-                return function(*arguments)
+                with inside_callback():
+                    return function(*arguments)
             except BaseException as failure:  # Ctrl-C arrives here too, where no handler takes it
                 self.failure = self.failure or failure
                 self.stop()
@@ -143,7 +164,7 @@ def watched(progress):
 def lab_options(watch, jobs):
     """fv_lab_options of a watched call, which must keep them."""
     options = c.fv_lab_options()
-    options.n_jobs = jobs
+    options.n_jobs = lib.fv_machine_cores() if jobs is None else whole(jobs, "jobs", 1, 2 ** 31 - 1)
     options.interrupted = ctypes.pointer(watch.flag)
     kinds = dict(c.fv_lab_options._fields_)
     options.on_progress = kinds["on_progress"](watch.guarded(watch.on_progress))

@@ -2,12 +2,24 @@
 
 import ctypes
 import json
+import operator
 import re
 
 from . import _interface as c
 from ._library import UsageError, lib, text
 
 _PLAIN = re.compile(r"[A-Za-z0-9_.+*/-]*[A-Za-z0-9_*]")
+
+
+def whole(value, where, least=0, most=2 ** 63 - 1):
+    """A whole number in these bounds as an int: ctypes would cut off the bits that C has no room for."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, bool) or not least <= number <= most:
+        raise UsageError(f"{where} must be a whole number from {least} to {most}, not {value!r}")
+    return number
 
 
 def as_yaml(value, where):
@@ -21,7 +33,8 @@ def as_yaml(value, where):
     if isinstance(value, str):
         return value if _PLAIN.fullmatch(value) else json.dumps(value, ensure_ascii=False)
     if isinstance(value, dict):
-        items = (f"{json.dumps(str(k), ensure_ascii=False)}: {as_yaml(v, where)}" for k, v in value.items())
+        items = (f"{json.dumps(str(k), ensure_ascii=False)}: {as_yaml(v, f'{where}: {k}')}"
+                 for k, v in value.items())
         return "{" + ", ".join(items) + "}"
     if isinstance(value, (list, tuple, range, set, frozenset)) or hasattr(value, "__next__"):
         return "[" + ", ".join(as_yaml(v, where) for v in value) + "]"
@@ -55,7 +68,7 @@ class Field:
 
     @staticmethod
     def _layer(layers, i):
-        room = ctypes.create_string_buffer(128)
+        room = ctypes.create_string_buffer(c.FV_LAYER_SIZE)
         lib.fv_layer_text(ctypes.byref(layers), i, ctypes.addressof(room), len(room))
         return text(room.value)
 

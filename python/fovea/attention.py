@@ -9,9 +9,9 @@ from typing import Any, Callable, Optional, Sequence, Tuple
 import numpy as np
 
 from . import _interface as c
-from ._arrays import as_floats, back, is_torch
+from ._arrays import are_torch, as_floats, back
 from ._library import UsageError, call, lib
-from ._values import FIELDS
+from ._values import FIELDS, whole
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,20 +34,25 @@ class Mask:
     seed: int = 0
     blocks: Any = None  # bool [block rows, block columns]: which are seen
 
-    def _fill(self, mask):
-        """Into an fv_attention_mask; returns what it points to."""
+    def _fill(self, mask, end_query, n_key):
+        """Into an fv_attention_mask of queries up to position end_query and so many keys; returns what it points
+        to."""
         kept = []
-        for name in ("causal", "window", "sinks", "stride", "stride_window", "block", "random_blocks"):
-            setattr(mask, name, getattr(self, name))
-        mask.random_seed = self.seed
+        mask.causal = self.causal
+        for name in ("window", "sinks", "stride", "stride_window", "block", "random_blocks"):
+            setattr(mask, name, whole(getattr(self, name), name))
+        mask.random_seed = whole(self.seed, "seed", 0, 2 ** 64 - 1)
         if len(self.globals):
-            places = np.asarray(sorted(set(self.globals)), np.int64)
+            places = np.asarray(sorted({whole(place, "a place of globals") for place in self.globals}), np.int64)
             kept.append(places)
             mask.globals, mask.n_globals = places.ctypes.data_as(POINTER(ctypes.c_int64)), len(places)
         if self.blocks is not None:
             blocks = np.asarray(self.blocks, bool)
-            if blocks.ndim != 2:
-                raise UsageError(f"blocks must have the shape [block rows, block columns], not {list(blocks.shape)}")
+            size = self.block or 64
+            shape = tuple((n + size - 1) // size for n in (end_query, n_key))
+            if blocks.shape != shape:
+                raise UsageError(f"blocks must have the shape [block rows, block columns], {list(shape)} in blocks of "
+                                 f"{size} positions, not {list(blocks.shape)}")
             bits = np.packbits(blocks, axis=1, bitorder="little")
             kept.append(bits)
             mask.bitmap, mask.bitmap_bytes = bits.ctypes.data_as(POINTER(ctypes.c_uint8)), bits.nbytes
@@ -61,9 +66,7 @@ def causal() -> Mask:
 
 def window(n: int, sinks: int = 0) -> Mask:
     """The last n keys, the query's own among them, and the first `sinks` of the sequence."""
-    if n < 1:
-        raise UsageError(f"a window holds 1 key or more, not {n}")
-    return Mask(causal=True, window=n, sinks=sinks)
+    return Mask(causal=True, window=whole(n, "a window", 1), sinks=whole(sinks, "sinks"))
 
 
 def _four(x, name):
@@ -92,13 +95,16 @@ class _Plan:
         lib.fv_attention_config_init(byref(config))
         config.n_batch, config.n_head, config.n_query, config.d_head = q.shape
         config.n_kv_head, config.n_key = k.shape[1:3]
-        config.first_query, config.n_threads = first_query, threads
+        config.first_query = whole(first_query, "first_query")
+        config.n_threads = whole(threads, "threads", 0, 2 ** 31 - 1)
         config.score = _scores().index(score)
         if scale is not None:
             config.scale = scale
         if power is not None:
+            if score != "harmonic":
+                raise UsageError(f"power is read by score 'harmonic' alone, not by {score!r}")
             config.power = power
-        kept = (mask or Mask())._fill(config.mask)  # the library copies it
+        kept = (mask or Mask())._fill(config.mask, config.first_query + config.n_query, config.n_key)  # copied
         self.handle = ctypes.c_void_p()
         call(lib.fv_attention_create, byref(config), byref(self.handle))
         del kept
@@ -142,7 +148,7 @@ def attention(q, k, v, mask: Optional[Mask] = None, *, scale: Optional[float] = 
     first_query: the position of query 0; key j is at position j. threads: 0 means all cores.
     """
     options = _options(mask, scale, score, power, first_query, threads)
-    if is_torch(q) or is_torch(k) or is_torch(v):
+    if are_torch(q=q, k=k, v=v):
         from ._torch import Attention
 
         return Attention.apply(q, k, v, options)

@@ -8,6 +8,7 @@ from typing import Any, Dict, List, Optional, Union
 
 from . import _interface as c
 from ._library import UsageError, call, lib, text
+from ._values import whole
 from .runs import _frame
 
 _libc = ctypes.CDLL(None)
@@ -81,6 +82,8 @@ class Cost:
 
     def largest_context(self, memory: float) -> Optional[int]:
         """The longest context whose cache and state fit into so many bytes; None where none is too long."""
+        if not 0 <= memory < 2 ** 64:
+            raise UsageError(f"memory must be a number of bytes, 0 or more, not {memory!r}")
         n = lib.fv_cost_largest_context(self._model, byref(self._setting), int(memory))
         return None if n == 2 ** 64 - 1 else n
 
@@ -98,11 +101,15 @@ def cost(path: Union[str, os.PathLike], context: int, *, batch: int = 1, engine:
         raise UsageError(f"there is no engine {engine!r}; there are {', '.join(ENGINES)}")
     chosen = c.fv_cost_setting()
     lib.fv_cost_setting_init(byref(chosen))
-    chosen.tokens, chosen.batch, chosen.engine = context, batch, ENGINES.index(engine)
-    for name, value in dict(setting, cache_bytes=cache_bytes, page=page).items():
-        if not hasattr(chosen, name):
-            raise UsageError(f"there is no setting {name!r}; there are "
-                             f"{', '.join(member for member, *_ in chosen._fields_)}")
+    chosen.tokens, chosen.batch = whole(context, "context", 1), whole(batch, "batch", 1)
+    chosen.engine = ENGINES.index(engine)
+    given = dict(setting, cache_bytes=cache_bytes, page=None if page is None else whole(page, "page", 1))
+    names = [member for member, *_ in chosen._fields_ if member not in ("tokens", "batch", "engine")]
+    for name, value in given.items():
+        if name not in names:
+            raise UsageError(f"there is no setting {name!r}; there are {', '.join(names)}")
+        if value is not None and not isinstance(value, (bool, int, float)):
+            raise UsageError(f"{name} must be a number, not {value!r}")
         if value is not None:
             setattr(chosen, name, value)
     model = ctypes.c_void_p()

@@ -1,5 +1,6 @@
 """Trained runs: their fields, curves and parameters, and what the trained models do with tokens."""
 
+import contextlib
 import ctypes
 import pathlib
 import weakref
@@ -10,7 +11,7 @@ import numpy as np
 
 from . import _interface as c
 from ._library import UsageError, call, lib, text
-from ._values import FIELDS
+from ._values import FIELDS, whole
 from .tasks import Known, Task
 
 
@@ -227,7 +228,8 @@ class Run:
     def attention(self, tokens, params: Optional[Params] = None) -> np.ndarray:
         """Attention patterns of tokens [n, T] (or [T]): float32 [n, attention layers, H, T query, T key].
 
-        Every row of a query adds up to 1. `params` may be a snapshot's.
+        Every row of a query adds up to 1, but for the shares of a sink (model.sink_logit), for model.normaliser
+        sigmoid, and for a query that sees no key. `params` may be a snapshot's.
         """
         model = self._model
         tokens, flat = model.tokens(tokens), self._flat(params)
@@ -269,35 +271,41 @@ class Run:
         """Sequences of the run's task that training never drew: tokens [n, T] and targets [n, loss
         positions], int32, -1 for none. Of a run of a task in Python `task` is that, unless the sweep is at
         hand that trained it."""
+        with self._known(task):
+            return self._test_data(n, seed)
+
+    def _known(self, task):
+        """While the run's task in Python is known to the library, if it has one."""
         task = task or self._task
-        if task is not None:
-            with Known(task):
-                return self._test_data(n, seed)
-        return self._test_data(n, seed)
+        if task is None and self["task.name"] == "custom":
+            raise UsageError(f"the task {self['task.custom']} (version {self['task.custom_version']}) draws its own "
+                             "sequences: give it as task=")
+        known = contextlib.nullcontext() if task is None else Known(task)
+        if task is not None and known.key != (self["task.custom"], self["task.custom_version"]):
+            raise UsageError(f"the run's task is {self['task.custom'] or self['task.name']} (version "
+                             f"{self['task.custom_version']}), not {known.key[0]} (version {known.key[1]})")
+        return known
 
     def _test_data(self, n, seed):
+        n, seed = whole(n, "n", 1, 2 ** 31 - 1), whole(seed, "seed", 0, 2 ** 64 - 1)
         model = self._model
         tokens = np.empty((n, model.sizes.context_length), np.int32)
         targets = np.empty((n, len(model.loss_positions)), np.int32)
-        status = lib.fv_model_test_data(model.handle, seed, 0, n, tokens.ctypes.data, targets.ctypes.data)
-        if status == c.FV_USAGE:
-            raise UsageError(f"the task {self['task.custom']} (version {self['task.custom_version']}) draws its own "
-                             "sequences: give it as task=")
-        if status != c.FV_OK:
-            raise MemoryError("out of memory")
+        call(lib.fv_model_test_sequences, model.handle, seed, 0, n, tokens.ctypes.data, targets.ctypes.data)
         return tokens, targets
 
     def batches(self, steps: int = 100, first: int = 0, task: Optional[Task] = None):
         """The very sequences that the run trained on: tokens [steps, B, T] and targets [steps, B, loss
         positions], int32, -1 for none. `task` as in :meth:`test_data`."""
-        task = task or self._task
-        if task is None:
-            return self._batches(steps, first)
-        with Known(task):
+        with self._known(task):
             return self._batches(steps, first)
 
     def _batches(self, steps, first):
-        model, size = self._model, (max(steps, 0), self["train.batch_size"])
+        first, steps = whole(first, "first"), whole(steps, "steps", 1)
+        if first + steps > self["train.steps"]:
+            raise UsageError(f"there are no steps {first} to {first + steps - 1}; the run has 0 to "
+                             f"{self['train.steps'] - 1}")
+        model, size = self._model, (steps, self["train.batch_size"])
         tokens = np.empty((*size, model.sizes.context_length), np.int32)
         targets = np.empty((*size, len(model.loss_positions)), np.int32)
         call(lib.fv_training_batches, self._record.config, first, steps, tokens.ctypes.data, targets.ctypes.data)

@@ -8,8 +8,9 @@ from typing import Optional
 import numpy as np
 
 from . import _interface as c
-from ._arrays import as_floats, back, is_torch
+from ._arrays import are_torch, as_floats, back
 from ._library import UsageError, call, lib
+from ._values import whole
 
 # The inputs in the order of selective_scan(), with the letters of their shapes.
 INPUTS = {"u": "bnc", "delta": "bnc", "A": "cs", "B": "bns", "C": "bns", "D": "c", "z": "bnc", "bias": "c",
@@ -20,6 +21,8 @@ def _floats(arrays):
     """float32 arrays by their names, of matching shapes; the sizes of the letters."""
     sizes, floats = {}, {}
     for (name, letters), x in zip(INPUTS.items(), arrays):
+        if x is None and name in ("u", "delta", "A", "B", "C"):
+            raise UsageError(f"{name} is None; only D, z, bias and initial may be left out")
         if x is None:
             continue
         x = floats[name] = as_floats(x, name)
@@ -37,7 +40,7 @@ class _Plan:
         config = c.fv_selective_scan_config()
         lib.fv_selective_scan_config_init(byref(config))
         config.n_batch, config.n, config.n_channels, config.n_state = (sizes[x] for x in "bncs")
-        config.softplus, config.n_threads = softplus, threads
+        config.softplus, config.n_threads = softplus, whole(threads, "threads", 0, 2 ** 31 - 1)
         self.handle = ctypes.c_void_p()
         call(lib.fv_selective_scan_create, byref(config), byref(self.handle))
         weakref.finalize(self, lib.fv_selective_scan_free, self.handle)
@@ -80,7 +83,7 @@ def selective_scan(u, delta, A, B, C, D=None, z=None, bias=None, initial=None, *
     all inputs but `initial`. float32; float16 and bfloat16 are copied, float64 is refused.
     """
     arrays = (u, delta, A, B, C, D, z, bias, initial)
-    if any(is_torch(x) for x in arrays):
+    if are_torch(**dict(zip(INPUTS, arrays))):
         from ._torch import Scan
 
         y, last = Scan.apply(softplus, threads or 0, *arrays)

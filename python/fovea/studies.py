@@ -148,7 +148,7 @@ def _train(handle, experiment, store, folder, jobs, figures, progress):
     encoded = folder.encode()
     kinds = dict(c.fv_study_options._fields_)
     with watched(progress) as watch:
-        options.lab = lab_options(watch, lib.fv_machine_cores() if jobs is None else int(jobs))
+        options.lab = lab_options(watch, jobs)
         options.folder = encoded if figures else None
         options.keep_records = True
         options.on_left_out = kinds["on_left_out"](watch.guarded(lambda _, what: warnings.warn(text(what), stacklevel=4)))

@@ -10,7 +10,7 @@ from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Union
 
 from . import _interface as c
 from ._library import Interrupted, UsageError, call, check, lib, text
-from ._progress import Progress, lab_options, watched
+from ._progress import Progress, is_inside_callback, lab_options, watched
 from ._values import as_yaml
 from .runs import Run, Runs, _OneRecord, _Records
 from .tasks import Known, Task, unwrap
@@ -19,14 +19,27 @@ _locks: Dict[str, threading.Lock] = {}
 _locks_lock = threading.Lock()
 
 
+def _begin_in_child():  # the threads that held them are not there
+    global _locks_lock
+    _locks_lock = threading.Lock()
+    _locks.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_in_child)
+
+
 @contextlib.contextmanager
 def open_store(folder, mode=c.FV_STORE_WRITE):
-    """The run store of a folder; threads of this process write one after the other."""
-    path = os.path.join(folder, "fovea.db")
+    """The run store of a folder; threads of this process write one after the other, and read meanwhile."""
+    path, lock = os.path.join(folder, "fovea.db"), contextlib.nullcontext()
     if mode == c.FV_STORE_WRITE:
+        if is_inside_callback():
+            raise UsageError("nothing can be trained from inside of a sweep, by its task or progress function: it "
+                             "would wait for itself; do it behind the sweep")
         call(lib.fv_folder_make, os.fspath(folder).encode(), b"fovea.db")
-    with _locks_lock:
-        lock = _locks.setdefault(os.path.realpath(path), threading.Lock())
+        with _locks_lock:
+            lock = _locks.setdefault(os.path.realpath(path), threading.Lock())
     handle = ctypes.c_void_p()
     with lock:
         call(lib.fv_store_open, path.encode(), mode, byref(handle))
@@ -47,6 +60,9 @@ def _section(name, values):
 def _grid(over):
     if isinstance(over, Mapping):
         return as_yaml(dict(over), "over")
+    if not isinstance(over, (list, tuple)) or not all(isinstance(grid, Mapping) for grid in over):
+        raise UsageError("over must be a mapping of fields to their values, such as {'train.seed': range(5)}, or a "
+                         f"list of such mappings, not {over!r}")
     return "[" + ", ".join(as_yaml(dict(grid), "over") for grid in over) + "]"
 
 
@@ -112,9 +128,6 @@ def sweep(task: Union[Mapping[str, Any], Task, None] = None, model: Optional[Map
     finished, which are kept: the same call goes on from there. The GIL is released while training.
     """
     folder = os.fspath(out) if out is not None else os.path.join("out", name)
-    jobs = lib.fv_machine_cores() if jobs is None else int(jobs)
-    if jobs < 1:
-        raise UsageError(f"jobs must be 1 or more, not {jobs}")
     task, own = unwrap(task)
     known = contextlib.nullcontext() if own is None else Known(own)
     with known, parsed(name, experiment_text(task, model, train, over, probes)) as experiment:

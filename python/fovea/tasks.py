@@ -1,6 +1,7 @@
 """Tasks in Python: sequences that NumPy makes, ahead of the training."""
 
 import ctypes
+import os
 import sys
 import threading
 import traceback
@@ -11,6 +12,8 @@ import numpy as np
 
 from . import _interface as c
 from ._library import UsageError, call, lib
+from ._progress import inside_callback
+from ._values import whole
 
 
 class Task:
@@ -43,15 +46,12 @@ class Task:
 
     def _fields(self) -> Dict[str, Any]:
         """The fields of an experiment's task."""
-        for what in ("vocab_size", "context_length"):
-            if not isinstance(getattr(self, what), int) or getattr(self, what) < 1:
-                raise UsageError(f"{type(self).__name__}.{what} must be a whole number of 1 or more, not "
-                                 f"{getattr(self, what)!r}")
+        sizes = {what: whole(getattr(self, what), f"{type(self).__name__}.{what}", 1, 2 ** 31 - 1)
+                 for what in ("vocab_size", "context_length")}
         if self.loss not in ("last", "all"):
             raise UsageError(f"{type(self).__name__}.loss must be 'last' or 'all', not {self.loss!r}")
         name, version = _identity(self)
-        return dict(name="custom", custom=name, custom_version=version, vocab_size=self.vocab_size,
-                    context_length=self.context_length, loss=self.loss)
+        return dict(name="custom", custom=name, custom_version=version, loss=self.loss, **sizes)
 
 
 _warned = set()
@@ -64,7 +64,11 @@ def _identity(task):
         warnings.warn(f"{cls.__name__} states no name and version, so that its runs are those of "
                       f"{task.name or cls.__name__!r}, version {task.version or 0}: state them, and raise the "
                       "version with every change of what batch() draws", stacklevel=5)
-    return task.name or cls.__name__, task.version or 0
+    name = task.name or cls.__name__
+    if not isinstance(name, str) or len(name.encode(errors="replace")) >= c.FV_MAX_TEXT or not name.isprintable():
+        raise UsageError(f"{cls.__name__}.name must be a text of 1 to {c.FV_MAX_TEXT - 1} bytes without control "
+                         f"characters, not {str(name)[:100]!r}")
+    return name, whole(task.version or 0, f"{cls.__name__}.version", 0, 2 ** 31 - 1)
 
 
 class Known:
@@ -72,6 +76,12 @@ class Known:
 
     _lock = threading.Lock()
     _in_use: Dict[Tuple[str, int], List[Any]] = {}  # task, how often
+
+    @classmethod
+    def begin_in_child(cls):
+        """In a process that was forked, where nothing is being trained."""
+        cls._lock = threading.Lock()
+        cls._in_use = {}
 
     def __init__(self, task: Task):
         self.task, self.key = task, _identity(task)
@@ -85,7 +95,11 @@ class Known:
                                  "thread; wait for it, or give this one another version")
             self._in_use[self.key] = self
         task = c.fv_custom_task(name=self.key[0].encode(), version=self.key[1], batch=self.callback)
-        call(lib.fv_custom_task_add, ctypes.byref(task))
+        try:
+            call(lib.fv_custom_task_add, ctypes.byref(task))
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_):
@@ -95,7 +109,8 @@ class Known:
 
     def _batch(self, _, asked, error):
         try:
-            self._fill(asked.contents)
+            with inside_callback():
+                self._fill(asked.contents)
             return c.FV_OK
         except BaseException as failure:  # none may pass through C
             if not isinstance(failure, UsageError):
@@ -119,9 +134,11 @@ class Known:
         if tokens.shape != (n, n_tokens):
             raise UsageError(f"task {self.key[0]}: batch(rng, {n}) must return tokens of the shape "
                              f"[{n}, {n_tokens}], not {list(tokens.shape)}")
-        shapes = [(n, n_tokens)] if self.task.loss == "all" else [(n,), (n, 1)]
+        # What is asked for, whatever the class says: a sweep may replace its fields.
+        loss = self.task.loss if n_tokens == 1 else "all" if n_targets == n_tokens else "last"
+        shapes = [(n, n_targets)] if loss == "all" else [(n,), (n, 1)]
         if targets.shape not in shapes:
-            raise UsageError(f"task {self.key[0]}: with loss {self.task.loss!r} batch(rng, {n}) must return targets "
+            raise UsageError(f"task {self.key[0]}: with loss {loss!r} batch(rng, {n}) must return targets "
                              f"of the shape {list(shapes[0])}, not {list(targets.shape)}")
         for array, pointer, width, what in ((tokens, asked.tokens, n_tokens, "token"),
                                             (targets, asked.targets, n_targets, "target")):
@@ -129,7 +146,7 @@ class Known:
                 low, high = array.min(), array.max()
                 if low < -2 ** 31 or high >= 2 ** 31:
                     raise UsageError(f"task {self.key[0]}: {what} {low if low < 0 else high} is outside 0 to "
-                                     f"{self.task.vocab_size - 1} (task.vocab_size {self.task.vocab_size})")
+                                     f"{asked.vocab_size - 1} (task.vocab_size {asked.vocab_size})")
             np.copyto(np.ctypeslib.as_array(pointer, (n, width)), array.reshape(n, width), casting="unsafe")
 
     def _whole(self, array, what):
@@ -138,6 +155,10 @@ class Known:
             hint = " (there are NaNs among them)" if array.dtype.kind == "f" and np.isnan(array).any() else ""
             raise UsageError(f"task {self.key[0]}: {what} must be whole numbers, not {array.dtype}{hint}")
         return array
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=Known.begin_in_child)
 
 
 def unwrap(task):

@@ -73,10 +73,10 @@ static fv_status foreign_test_data(const fv_model *model, uint64_t seed, uint64_
 
 fv_status fv_model_test_data(const fv_model *model, uint64_t seed, uint64_t first, int n,
                              int32_t *tokens, int32_t *targets) {
-    return model_test_data(model, seed, first, n, tokens, targets, NULL);
+    return fv_model_test_sequences(model, seed, first, n, tokens, targets, NULL);
 }
 
-fv_status model_test_data(const fv_model *model, uint64_t seed, uint64_t first, int n,
+fv_status fv_model_test_sequences(const fv_model *model, uint64_t seed, uint64_t first, int n,
                           int32_t *tokens, int32_t *targets, fv_error *error) {
     if (model->data.task->foreign)
         return foreign_test_data(model, seed, first, n, tokens, targets, error);

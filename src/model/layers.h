@@ -306,10 +306,6 @@ typedef struct model_worker_layers {
     const fv_model *model;
     void **own; // [n_layers]
 } model_worker_layers;
-// fv_model_test_data with the reason of a failure.
-fv_status model_test_data(const fv_model *model, uint64_t seed, uint64_t first, int n,
-                          int32_t *tokens, int32_t *targets, fv_error *error);
-
 fv_status worker_layers_create(const fv_model *model, model_worker_layers *layers, fv_error *error);
 void worker_layers_free(model_worker_layers *layers);
 

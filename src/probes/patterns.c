@@ -52,7 +52,7 @@ static fv_status plan_prefix(const fv_model *model, probe_reads *reads, fv_error
     if (tokens == NULL || targets == NULL)
         status = fv_fail(error, FV_NO_MEMORY, "no memory for %d test sequences", reads->n);
     else
-        status = model_test_data(model, seed, 0, reads->n, tokens, targets, error);
+        status = fv_model_test_sequences(model, seed, 0, reads->n, tokens, targets, error);
     if (status == FV_OK && !all_repeat(model, tokens, reads->n))
         reads->sequences = T < SHORTEST_REPETITION ? FV_SEQUENCES_NONE : FV_SEQUENCES_REPEATED;
     free(tokens);

@@ -118,7 +118,7 @@ static fv_status questions_make(const fv_model *model, uint64_t seed, uint64_t f
     q->targets = calloc(answers, sizeof *q->targets);
     q->logits = calloc(answers, (size_t)q->n_vocab * sizeof *q->logits);
     if (questions_room(q) && q->tokens && q->targets && q->logits)
-        return model_test_data(model, seed, first, n, q->tokens, q->targets, error);
+        return fv_model_test_sequences(model, seed, first, n, q->tokens, q->targets, error);
     return fv_fail(error, FV_NO_MEMORY, "out of memory for %d questions of %d tokens", n,
                    q->n_tokens);
 }

@@ -255,7 +255,35 @@ static void *run_caller(void *unused) {
     return NULL;
 }
 
+// A process that was forked has none of these threads, and nobody that waits for them.
+static void before_fork(void) {
+    pthread_mutex_lock(&lock);
+}
+static void after_fork(void) {
+    pthread_mutex_unlock(&lock);
+}
+static void begin_in_child(void) {
+    n_users = 0;
+    feeds = NULL;
+    requests = NULL;
+    pthread_mutex_init(&life, NULL);
+    pthread_cond_init(&changed, NULL);
+    pthread_mutex_unlock(&lock);
+}
+static void watch_forks(void) {
+    pthread_atfork(before_fork, after_fork, begin_in_child);
+}
+
 static fv_status caller_start(fv_error *error) {
+    static pthread_once_t watched = PTHREAD_ONCE_INIT;
+    pthread_once(&watched, watch_forks);
+    pthread_mutex_lock(&lock);
+    bool is_caller = n_users > 0 && pthread_equal(pthread_self(), caller);
+    pthread_mutex_unlock(&lock);
+    if (is_caller)
+        return fv_fail(error, FV_USAGE,
+                       "the function that makes a task's sequences asks for those of a task of the "
+                       "calling program: it would wait for itself");
     pthread_mutex_lock(&life);
     pthread_mutex_lock(&lock);
     bool first = n_users++ == 0;

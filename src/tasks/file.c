@@ -24,6 +24,18 @@ static int unknown_distance(const fv_task_config *config) {
     return -1;
 }
 
+// A number of sequences that somebody has asked for is to be the file's.
+static fv_status check_number(const fv_config *config, const char *key, int there,
+                              fv_error *error) {
+    fv_config usual;
+    fv_config_init(&usual);
+    const fv_field *field = fv_field_find(key);
+    int asked = (int)fv_config_number(config, field);
+    if (asked == there || asked == (int)fv_config_number(&usual, field)) return FV_OK;
+    return fv_fail(error, FV_USAGE, "%s %d is not what %s has, %d; leave it out", key, asked,
+                   config->task.path.value, there);
+}
+
 fv_status file_settle(fv_config *whole, fv_error *error) {
     fv_task_config *config = &whole->task;
     const sequence_file *file;
@@ -32,10 +44,14 @@ fv_status file_settle(fv_config *whole, fv_error *error) {
     if (status != FV_OK) return status;
     if (config->digest.value[0] == '\0')
         snprintf(config->digest.value, sizeof config->digest.value, "%s", file->digest);
+    status = file_get(config, &file, error);
+    if (status == FV_OK) status = check_number(whole, "task.n_train", file->n, error);
+    if (status == FV_OK) status = check_number(whole, "task.n_test", file->n_test, error);
+    if (status != FV_OK) return status;
     config->data = FV_DATA_FIXED;
     config->n_train = file->n;
     config->n_test = file->n_test;
-    return file_get(config, &file, error);
+    return FV_OK;
 }
 
 static fv_status check_range(const fv_task_config *config, const char *what,

@@ -13,8 +13,8 @@ enum { L = FV_LANES };
 static fv_status check(const fv_config *config, int first, int n, fv_error *error) {
     const fv_task_config *task = &config->task;
     if (first < 0 || n < 1 || first > config->train.steps - n)
-        return fv_fail(error, FV_USAGE, "there are no steps %d to %d; the run has 0 to %d", first,
-                       first + n - 1, config->train.steps - 1);
+        return fv_fail(error, FV_USAGE, "there are no steps %d to %lld; the run has 0 to %d", first,
+                       (long long)first + n - 1, config->train.steps - 1);
     if (task->length_min == 0 && task->length_max == 0) return FV_OK;
     return fv_fail(
         error, FV_USAGE,

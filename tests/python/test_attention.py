@@ -1,6 +1,8 @@
 """Attention and the selective scan against the same sums in float64, and against torch's own."""
 
+import types
 import unittest
+import unittest.mock
 
 import numpy as np
 from case import Case, installed
@@ -96,11 +98,28 @@ class Attention(Case):
         self.refuses("must be a fv.Mask", fv.attention, self.q, self.k, self.v, np.ones((150, 150), bool))
         self.refuses("q must have the shape", fv.attention, self.q[0, 0, 0], self.k, self.v)
         self.refuses("there is no score 'cosine'; there are dot", fv.attention, self.q, self.k, self.v, score="cosine")
-        self.refuses("bitmap", fv.attention, self.q, self.k, self.v, fv.Mask(blocks=np.ones((2, 2))))
-        self.refuses("1 key or more", fv.window, 0)
+        for shape in ((2, 2), (3, 2), (3, 5), (3,)):  # 150 positions; the second and third have as many bytes as (3, 3)
+            self.refuses(f"[3, 3] in blocks of 64 positions, not {list(shape)}", fv.attention, self.q, self.k, self.v,
+                         fv.Mask(blocks=np.ones(shape)))
+        for n in (0, -1, 1.5, (1 << 64) + 1):
+            self.refuses("a window must be a whole number from 1", fv.window, n)
+        for named in (dict(first_query=-1), dict(first_query=1 << 64), dict(threads=(1 << 32) + 1)):
+            self.refuses("must be a whole number from 0", fv.attention, self.q, self.k, self.v, **named)
+        self.refuses("sinks must be a whole number", fv.attention, self.q, self.k, self.v, fv.Mask(sinks=1 << 64))
+        self.refuses("a place of globals must be a whole number", fv.attention, self.q, self.k, self.v,
+                     fv.Mask(globals=[1.7]))
+        self.refuses("power is read by score 'harmonic' alone", fv.attention, self.q, self.k, self.v, power=3)
         self.refuses("d_o must have the shape", fv.attention_vjp(self.q, self.k, self.v)[1], self.d_o[0])
         three = np.ones((2, 3, 150, 16), np.float32)
         self.refuses("", fv.attention, self.q, three, three)
+
+    def test_tensors_and_arrays_do_not_mix(self):
+        class Tensor:
+            pass
+
+        with unittest.mock.patch.dict("sys.modules", torch=types.SimpleNamespace(Tensor=Tensor)):
+            self.refuses("k, v must be tensors of torch too", fv.attention, Tensor(), self.k, self.v)
+            self.refuses("u, A, B, C must be tensors", fv.selective_scan, self.q, Tensor(), self.q, self.q, self.q)
 
     @unittest.skipUnless(installed("torch"), "torch is not installed")
     def test_torch(self):
@@ -179,6 +198,8 @@ class Scan(Case):
         self.refuses("delta [2, 39, 6] does not fit the others: n is 40", fv.selective_scan, self.floats[0],
                      self.floats[1][:, 1:], *self.floats[2:])
         self.refuses("u must be float32", fv.selective_scan, *self.inputs)
+        self.refuses("u is None", fv.selective_scan, None, *self.floats[1:])
+        self.refuses("B is None", fv.selective_scan, *self.floats[:3], None, self.floats[4])
 
     @unittest.skipUnless(installed("torch"), "torch is not installed")
     def test_torch(self):

@@ -38,6 +38,12 @@ class Costs(Case):
     def test_mistakes(self):
         self.refuses("there is no engine 'vlm'", fv.cost, "config.json", 10, engine="vlm")
         self.refuses("there is no setting 'paged'", fv.cost, "config.json", 10, paged=3)
+        self.refuses("there is no setting '_fields_'", fv.cost, "config.json", 10, _fields_=3)
+        self.refuses("there is no setting 'tokens'", fv.cost, "config.json", 10, tokens=3)
+        self.refuses("cache_bytes must be a number, not 'fp8'", fv.cost, "config.json", 10, cache_bytes="fp8")
+        for context in (-5, 0, 1 << 64, 1e5, "128k", True):
+            self.refuses("context must be a whole number from 1", fv.cost, "config.json", context)
+        self.refuses("memory must be a number of bytes", fv.cost("config.json", 10).largest_context, -1)
         self.refuses("absent.json", fv.cost, "absent.json", 10, error=fv.Error)
         self.refuses("parts are", fv.cost("config.json", 10).formula, "mamba", "cache")
         with self.assertRaisesRegex(KeyError, "there are weights"):

@@ -97,6 +97,8 @@ class Files(Case):
         np.testing.assert_array_equal(later, tokens[3:8])
         self.assertEqual(self.train("batches")[0]["task.n_train"], 320)
         self.refuses("no steps 39 to 40; the run has 0 to 39", run.batches, 2, 39)
+        self.refuses("no steps 4294967296 to", run.batches, 2, 1 << 32)
+        self.refuses("n must be a whole number from 1", run.test_data, 0)
         said = tool("export", "out/sweep", "--steps", "10", status=2)
         self.assertIn("--steps belongs to --batches", said)
         # From the initial parameters the first loss is that of the first batch.
@@ -106,6 +108,12 @@ class Files(Case):
         logp = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
         loss = -logp[np.arange(32), targets[0, :, 0]].mean()
         self.assertAlmostEqual(run.series["loss"].values[0], loss, places=5)
+
+    def test_a_file_that_is_gone_is_named(self):
+        run = self.train()[0]
+        os.rename("data.safetensors", "moved.safetensors")
+        self.refuses("data.safetensors: No such file", run.test_data, error=fv.NotFoundError)
+        self.refuses("data.safetensors: No such file", run.batches, 2, error=fv.NotFoundError)
 
     def test_all_positions(self):
         write_folder("all", tokens=self.tokens.astype(np.uint16), targets=self.tokens)
@@ -122,6 +130,9 @@ class Files(Case):
     def test_mistakes(self):
         tokens, targets = self.tokens, self.targets
         self.refused("absent: No such file", path="absent")
+        self.refused("task.n_train 5 is not what data.safetensors has, 200; leave it out",
+                     task=dict(data="fixed", n_train=5))
+        self.refused("task.n_test 5 is not what data.safetensors has, 50", task=dict(data="fixed", n_test=5))
         self.refused("needs task.path", path="")
         self.refused("sequences of 4 tokens, and task.context_length is 5; set it to 4", task=dict(context_length=5))
         self.refused("set task.loss last", task=dict(loss="all"))

@@ -24,6 +24,10 @@ class OfRuns(Case):
         self.assertEqual(self.run_.config["train.optimizer"], "adam")
         self.assertIs(self.run_["model.residual"], True)
         self.assertEqual(self.run_["train.snapshots"], [])
+        layer = ("attention(n_kv_head=1 selector=oracle_topk selector_k=2 selector_block=2 qk_norm=vector "
+                 "soft_cap=1234567.125 sink_logit=learned gate=feature)")
+        many = self.sweep(model={"n_embd": 4, "n_head": 2, "layers": [layer]}, task={"context_length": 9}, out="many")
+        self.assertEqual(many[0]["model.layers"], [layer])
         with self.assertRaisesRegex(KeyError, "the nearest is 'train.seed'"):
             self.run_["train.sed"]
         self.assertEqual(len(self.runs.where(train__seed=1)), 2)

@@ -65,7 +65,12 @@ class Sweeps(Case):
         self.refuses("task.vocab_size must be a whole number", self.sweep, {"task.vocab_size": [1.5]})
         self.refuses("must be a number, a text, a list", self.sweep, {"task.vocab_size": [object()]})
         self.refuses("task must be a mapping of fields", fv.sweep, task=[1])
-        self.refuses("jobs must be 1 or more", self.sweep, jobs=0)
+        for jobs in (0, (1 << 32) + 1, 1.5):
+            self.refuses("jobs must be a whole number from 1", self.sweep, jobs=jobs)
+        self.refuses("train: learning_rate must be a number, a text", self.sweep, train={"learning_rate": None})
+        self.refuses("over must be a mapping", self.sweep, 5)
+        self.refuses("over must be a mapping", self.sweep, [5])
+        self.refuses("progress must be None, True, False or a function", self.sweep, progress="yes")
         self.refuses("n_head 3 does not divide", self.sweep, model={"n_head": 3})
         self.refuses("an empty list leaves nothing to run", self.sweep, {"train.seed": []})
         self.refuses("there is no probe 'ranks'", self.sweep, probes=["ranks"])
@@ -80,6 +85,18 @@ class Sweeps(Case):
 
         with self.assertRaisesRegex(RuntimeError, "mine"):
             self.sweep({"train.seed": range(8)}, train={"steps": 20000}, progress=watch)
+
+    def test_a_callback_reads_the_store_and_trains_nothing(self):
+        seen = []
+
+        def watch(_):
+            seen.append(len(fv.load("out/sweep")))
+            if len(seen) == 2:
+                self.sweep({"train.seed": [9]})
+
+        self.refuses("nothing can be trained from inside of a sweep", self.sweep, {"train.seed": range(4)},
+                     train={"steps": 20000}, progress=watch)
+        self.assertEqual(seen[:1], [0])
 
     def test_interrupt_keeps_what_is_done(self):
         started = time.monotonic()

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -217,6 +218,72 @@ class Tasks(Case):
         run._task = None
         self.refuses("give it as task=", run.test_data)
         self.assertEqual(run.test_data(3, task=Sums())[0].shape, (3, 2))
+
+    def test_the_identity_is_checked(self):
+        for name, version, sentence in (("x" * 256, 1, "name must be a text of 1 to 255 bytes"),
+                                        (5, 1, "name must be a text"), ("a\nb", 1, "without control characters"),
+                                        ("sums", "1", "version must be a whole number"),
+                                        ("sums", -1, "version must be a whole number"),
+                                        ("sums", 1.5, "version must be a whole number")):
+            for _ in range(2):  # a task that is refused is not in use
+                self.refuses(sentence, self.train, type("Odd", (Sums,), dict(name=name, version=version)))
+        run = self.train(Sums())[0]
+        other = type("Other", (Sums,), dict(name="other"))()
+        self.refuses("the run's task is sums (version 1), not other (version 1)", run.test_data, task=other)
+        self.refuses("the run's task is sums (version 1), not other (version 1)", run.batches, 2, task=other)
+
+    def test_what_a_sweep_replaces_is_what_counts(self):
+        with quiet():
+            self.refuses("with loss 'all' batch(rng, 2048) must return targets of the shape [2048, 2], not [2048]",
+                         self.train, Sums(), {"task.loss": ["all"]})
+            self.refuses("is outside 0 to 4 (task.vocab_size 5)", self.train, Sums(), {"task.vocab_size": [5]})
+
+    def test_a_task_waits_for_none(self):
+        run = self.train(Sums())[0]
+
+        class Trains(Sums):
+            name = "trains"
+
+            def batch(self, rng, n):
+                fv.sweep(task=Sums(), train=dict(steps=1), out="inside", progress=False)
+
+        class Draws(Sums):
+            name = "draws"
+
+            def batch(self, rng, n):
+                run.test_data(4)
+
+        with quiet():
+            self.refuses("nothing can be trained from inside of a sweep", self.train, Trains())
+            self.refuses("it would wait for itself", self.train, Draws())
+
+    def test_a_process_forked_while_it_trains(self):
+        asked, answered = threading.Event(), threading.Event()
+
+        class Slow(Sums):
+            def batch(self, rng, n):
+                asked.set()
+                answered.wait(60)
+                return super().batch(rng, n)
+
+        thread = threading.Thread(target=fv.sweep, kwargs=dict(
+            task=Slow(), train=dict(steps=5), out="parent", jobs=1, progress=False))
+        thread.start()
+        asked.wait()
+        child = os.fork()
+        if child == 0:
+            signal.alarm(20)  # not to wait for threads that it does not have
+            try:
+                status = len(fv.sweep(task=Sums(), train=dict(steps=5), out="child", jobs=1, progress=False)) != 1
+            except BaseException:
+                status = 1
+            os._exit(status)
+        try:
+            self.assertEqual(os.waitpid(child, 0)[1], 0)
+        finally:
+            answered.set()
+            thread.join()
+        self.assertEqual(len(fv.load("parent")), 1)
 
     def test_an_interrupt_ends_it(self):
         code = f"""

@@ -141,13 +141,12 @@ fv_status probe_input(const probe_subject *s, const int32_t *given, int n_given,
                       int32_t *targets, fv_error *error) {
     if (given == NULL) {
         uint64_t seed = (uint64_t)s->config->train.seed;
-        fv_status drawn = fv_model_test_data(s->model, seed, 0, 1, tokens, targets);
+        fv_error reason = {0};
+        fv_status drawn =
+            fv_model_test_sequences(s->model, seed, 0, 1, tokens, targets, &reason);
         if (drawn == FV_OK) return FV_OK;
-        return fv_fail(error, drawn,
-                       drawn == FV_NO_MEMORY
-                           ? "no memory for a test sequence"
-                           : "test sequences of task.name custom are drawn by the program that "
-                             "defines the task; --tokens gives one");
+        return fv_fail(error, drawn, "%s%s", reason.text,
+                       drawn == FV_NO_MEMORY ? "" : "; --tokens gives a sequence");
     }
     fv_status status = check_tokens(&s->config->task, given, n_given, error);
     if (status != FV_OK) return status;
