@@ -95,11 +95,30 @@ static fv_status check_heads(const config_checking *c, int i) {
 #define KEY_OF(model, option, i)                                                                   \
     ((model)->layers.option[i].given ? "model.layers" : "model." #option)
 
+// What a layer says of a selector that it has not.
+static fv_status check_selector_options(const config_checking *c, int i) {
+    const fv_layers *layers = &c->config->model.layers;
+    const int kind = (int)layer_selector(&c->config->model, i);
+    const selector_type *type = selector_type_of(kind);
+    const char *name = fv_field_find("model.selector")->choices[kind], *option = NULL;
+    if (layers->selector_k[i].given && type->absent) option = "selector_k";
+    if (layers->selector_block[i].given && (type->absent || type->single))
+        option = "selector_block";
+    if (option == NULL) return FV_OK;
+    return check_refuse(c, "model.layers",
+                        "model.layers: attention(%s=N) needs a selector that reads it, as in "
+                        "attention(selector=%s %s=N), and has %s",
+                        option,
+                        type->absent && !layers->selector_block[i].given ? "topk" : "block_topk",
+                        option, name);
+}
+
 static fv_status check_selector(const config_checking *c, int i) {
     const fv_model_config *model = &c->config->model;
     const int kind = (int)layer_selector(model, i), k = layer_selector_k(model, i);
     const int context = c->config->task.context_length, block = selector_block_of(model, i);
-    if (selector_type_of(kind)->absent) return FV_OK;
+    fv_status status = check_selector_options(c, i);
+    if (status != FV_OK || selector_type_of(kind)->absent) return status;
     const char *name = fv_field_find("model.selector")->choices[kind];
     if (context > FV_KEPT_CONTEXT)
         return check_refuse(c, KEY_OF(model, selector, i),

@@ -112,6 +112,13 @@ static void test_refusals(void **state) {
                                 "keeps the query's own block");
     check_configuration_refused("", "model.selector=random_topk task.context_length=5000",
                                 "it allows up to 4096");
+    check_configuration_refused("",
+                                "model.layers=[attention(selector_k=2),attention(selector=topk)]",
+                                "attention(selector_k=N) needs a selector that reads it, as in "
+                                "attention(selector=topk selector_k=N), and has none");
+    check_configuration_refused(
+        "", "model.layers=[attention(selector=topk selector_block=2)]",
+        "as in attention(selector=block_topk selector_block=N), and has topk");
     configure("model.layers=[attention(selector=topk selector_k=2),attention]");
 }
 
