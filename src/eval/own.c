@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/pool.h"
+#include "config/config_readers.h"
 #include "eval/own_answers.h"
 #include "model/positions.h"
 #include "probes/retrieval.h"
@@ -55,8 +56,27 @@ void fv_own_plan_middle(const fv_config *config, fv_own_plan *plan) {
     plan->lengths[plan->n_lengths++] = training_longest(&config->task);
 }
 
+// Of what a question may change of the model: what it is not, it must not seem to be.
+static fv_status check_positions(const fv_config *config, fv_error *error) {
+    static const char ROPE[] = "model.rope_";
+    int n;
+    const fv_field *fields = fv_fields(&n);
+    for (int i = 0; i < n; i++) {
+        if (strncmp(fields[i].key, ROPE, strlen(ROPE)) != 0 || config_reads(config, &fields[i]) ||
+            config_is_default(config, &fields[i]))
+            continue;
+        char value[64], needs[256];
+        fv_config_get(config, &fields[i], value, sizeof value);
+        config_readers_text(&fields[i], needs, sizeof needs);
+        return fv_fail(error, FV_USAGE, "%s %s is read by nothing here; it needs %s", fields[i].key,
+                       value, needs);
+    }
+    return FV_OK;
+}
+
 fv_status fv_own_check(const fv_config *config, const fv_own_plan *plan, fv_error *error) {
-    fv_status status = FV_OK;
+    fv_status status = check_positions(config, error);
+    if (status != FV_OK) return status;
     if (plan->n_lengths == 0) // no length was possible: says why
         status = retrieval_check(config, training_longest(&config->task), 0, error);
     for (int l = 0; l < plan->n_lengths; l++)
@@ -318,4 +338,8 @@ void fv_own_label(const fv_config *config, char label[96]) {
                fv_field_find("model.positions")->choices[model->positions]);
     else if (attends)
         append(label, ", no positions");
+    if (model->rope_scaling != FV_ROPE_SCALING_NONE)
+        append(label, ", %s x %g",
+               fv_field_find("model.rope_scaling")->choices[model->rope_scaling],
+               model->rope_factor);
 }

@@ -2,7 +2,7 @@
 
 #include "eval/own_questions.h"
 
-#include <fovea/fields.h>
+#include <fovea/config.h>
 #include <fovea/machine.h>
 #include <fovea/model.h>
 #include <math.h>
@@ -93,14 +93,34 @@ struct own_store {
     char endpoint[48], model[96];
 };
 
+// What a model makes of its parameters may be asked otherwise: how rotary positions are stretched.
+static uint64_t hash_of_positions(const fv_config *config, uint64_t hash) {
+    static const char ROPE[] = "model.rope_";
+    fv_config usual;
+    int n;
+    const fv_field *fields = fv_fields(&n);
+    fv_config_init(&usual);
+    for (int i = 0; i < n; i++) {
+        char value[64], other[64];
+        if (strncmp(fields[i].key, ROPE, strlen(ROPE)) != 0) continue;
+        fv_config_get(config, &fields[i], value, sizeof value);
+        fv_config_get(&usual, &fields[i], other, sizeof other);
+        if (strcmp(value, other) == 0) continue;
+        hash = XXH3_64bits_withSeed(fields[i].key, strlen(fields[i].key), hash);
+        hash = XXH3_64bits_withSeed(value, strlen(value), hash);
+    }
+    return hash;
+}
+
 // The same parameters in a run and in a checkpoint of it are the same model.
 static fv_status name_model(own_store *s, const fv_config *config, const float *params,
                             fv_error *error) {
     fv_model *model;
     fv_status status = fv_model_create(config, &model, error);
     if (status != FV_OK) return status;
-    XXH64_hash_t hash = XXH3_64bits(params, fv_model_n_params(model) * sizeof *params);
+    uint64_t hash = XXH3_64bits(params, fv_model_n_params(model) * sizeof *params);
     fv_model_free(model);
+    hash = hash_of_positions(config, hash);
     snprintf(s->endpoint, sizeof s->endpoint, "parameters %016llx", (unsigned long long)hash);
     fv_own_label(config, s->model);
     return FV_OK;

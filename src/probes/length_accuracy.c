@@ -33,17 +33,9 @@ typedef struct asking {
     int32_t *tokens, *targets; // [T][16], [n_loss][16]
 } asking;
 
-static fv_config config_at(const fv_config *config, int length) {
-    fv_config at = *config;
-    at.task.context_length = length;
-    at.task.length_min = at.task.length_max = 0;
-    at.task.length_step = 1;
-    return at;
-}
-
 static fv_status check_length(const fv_config *config, int length, fv_error *error) {
     const fv_field *culprit;
-    fv_config at = config_at(config, length);
+    fv_config at = config_of_length(config, length);
     return config_check(&at, &culprit, error);
 }
 
@@ -81,6 +73,11 @@ static fv_status length_of(const fv_config *config, int ratio, int *length, fv_e
 static fv_status check(const fv_model *model, fv_error *error) {
     const fv_config *config = fv_model_config_of(model);
     int n, length;
+    if (task_of(&config->task)->foreign)
+        return fv_fail(error, FV_USAGE,
+                       "length_accuracy: sequences of task.name %s have one length, "
+                       "task.context_length; it asks tasks that the lab draws",
+                       fv_field_find("task.name")->choices[config->task.name]);
     ratio_of(&config->task, 0, &n);
     fv_status status = FV_OK;
     for (int i = 0; i < n && status == FV_OK; i++)
@@ -210,7 +207,7 @@ static fv_status measure_ratio(const fv_config *config, const float *params, int
     int length;
     fv_status status = length_of(config, ratio, &length, error);
     if (status != FV_OK) return status;
-    asking a = {.config = config_at(config, length),
+    asking a = {.config = config_of_length(config, length),
                 .trained = config,
                 .params = params,
                 .n_samples = samples_of(config, length)};

@@ -23,16 +23,20 @@ int training_shortest(const fv_task_config *task) {
 
 // --- which cells there can be -------------------------------------------------------------------
 
-static fv_config config_of_cell(const fv_config *config, int length, double depth) {
-    fv_config cell = *config;
-    // Positions are stretched from the trained length, whatever the cell's.
+fv_config config_of_length(const fv_config *config, int length) {
+    fv_config of = *config;
     bool stretched = config->model.rope_scaling == FV_ROPE_SCALING_YARN ||
                      config->model.rope_scaling == FV_ROPE_SCALING_LLAMA3;
     if (stretched && config->model.rope_original == 0)
-        cell.model.rope_original = config->task.context_length;
-    cell.task.context_length = length;
-    cell.task.length_min = cell.task.length_max = 0;
-    cell.task.length_step = 1;
+        of.model.rope_original = config->task.context_length;
+    of.task.context_length = length;
+    of.task.length_min = of.task.length_max = 0;
+    of.task.length_step = 1;
+    return of;
+}
+
+static fv_config config_of_cell(const fv_config *config, int length, double depth) {
+    fv_config cell = config_of_length(config, length);
     cell.task.depth = depth;
     return cell;
 }

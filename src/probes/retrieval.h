@@ -22,6 +22,10 @@ typedef struct probe_retrieval {
 int training_longest(const fv_task_config *task);
 int training_shortest(const fv_task_config *task);
 
+// What the trained model is asked with in sequences of one length: rotary positions that are stretched
+// from the length of the context are so from the trained one, whatever this length.
+fv_config config_of_length(const fv_config *config, int length);
+
 // Whether `config`'s model can be asked at this length and depth: FV_USAGE with a sentence for
 // tasks that hide nothing, lengths that the task or the table of learned positions does not reach.
 fv_status retrieval_check(const fv_config *config, int length, double depth, fv_error *error);

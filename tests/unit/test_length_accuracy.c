@@ -98,6 +98,33 @@ static void test_long_sequences(void **state) {
     subject_free(&s);
 }
 
+// Positions are stretched from the trained length, whatever length is asked: a decoder of the trained
+// model knows no other.
+static void test_stretched_positions(void **state) {
+    (void)state;
+    enum { T = 32, N = 256, FROM = 16 };
+    const char *const stretched[] = {"yarn", "llama3"};
+    for (int i = 0; i < 2; i++) {
+        char words[256];
+        snprintf(words, sizeof words,
+                 "task.name=n_back task.vocab_size=5 task.context_length=%d task.loss=all "
+                 "task.test_ratios=[2] model.n_embd=8 model.n_head=1 model.init=normal "
+                 "model.init_sigma=1 model.positions=rope model.rope_scaling=%s "
+                 "model.rope_factor=32 model.rope_base=100",
+                 FROM, stretched[i]);
+        subject s = subject_of(words);
+        fv_record record;
+        measure(&s, &record);
+        // The same positions, said outright.
+        s.config.model.rope_original = FROM;
+        check_near(point(&record, "length_accuracy[2]"), count(&s, T, N, false), 1e-6);
+        s.config.model.rope_original = T;
+        assert_true(fabs(point(&record, "length_accuracy[2]") - count(&s, T, N, false)) > 1e-3);
+        fv_record_free(&record);
+        subject_free(&s);
+    }
+}
+
 static void test_at_the_end_alone(void **state) {
     (void)state;
     fv_config config = configure("task.name=n_back task.context_length=8 task.vocab_size=4 "
@@ -131,6 +158,7 @@ static void test_refusals(void **state) {
     check_refusal("task.name=recall task.n_pairs=4 task.context_length=9", "2 times the training");
     check_refusal("task.context_length=8 model.positions=learned", "learned an embedding for 8");
     check_refusal("task.context_length=65536 task.test_ratios=[1,1000]", "1048576 or fewer");
+    check_refusal("task.name=custom task.custom=mine", "task.name custom have one length");
 }
 
 // Against the trainer's own account of a step.
@@ -171,8 +199,11 @@ static void test_operations(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_whole_sequences),  cmocka_unit_test(test_long_sequences),
-        cmocka_unit_test(test_at_the_end_alone), cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_whole_sequences),
+        cmocka_unit_test(test_long_sequences),
+        cmocka_unit_test(test_stretched_positions),
+        cmocka_unit_test(test_at_the_end_alone),
+        cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_operations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
