@@ -77,7 +77,7 @@ fv_status fv_model_test_data(const fv_model *model, uint64_t seed, uint64_t firs
 }
 
 fv_status fv_model_test_sequences(const fv_model *model, uint64_t seed, uint64_t first, int n,
-                          int32_t *tokens, int32_t *targets, fv_error *error) {
+                                  int32_t *tokens, int32_t *targets, fv_error *error) {
     if (model->data.task->foreign)
         return foreign_test_data(model, seed, first, n, tokens, targets, error);
     size_t n_tokens = (size_t)model->config.task.context_length;

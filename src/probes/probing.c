@@ -61,7 +61,8 @@ static fv_status draw(const fv_model *model, sequence_set *set, int first, int n
         return FV_OK;
     }
     uint64_t seed = (uint64_t)config->train.seed;
-    return fv_model_test_sequences(model, seed, (uint64_t)first, n, set->tokens, set->targets, error);
+    return fv_model_test_sequences(model, seed, (uint64_t)first, n, set->tokens, set->targets,
+                                   error);
 }
 
 // --- what is read together ---------------------------------------------------------------------

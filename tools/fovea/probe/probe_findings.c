@@ -142,8 +142,7 @@ fv_status probe_input(const probe_subject *s, const int32_t *given, int n_given,
     if (given == NULL) {
         uint64_t seed = (uint64_t)s->config->train.seed;
         fv_error reason = {0};
-        fv_status drawn =
-            fv_model_test_sequences(s->model, seed, 0, 1, tokens, targets, &reason);
+        fv_status drawn = fv_model_test_sequences(s->model, seed, 0, 1, tokens, targets, &reason);
         if (drawn == FV_OK) return FV_OK;
         return fv_fail(error, drawn, "%s%s", reason.text,
                        drawn == FV_NO_MEMORY ? "" : "; --tokens gives a sequence");
