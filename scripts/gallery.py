@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
-"""Makes docs/gallery.md of what `fovea reproduce` left in output folders: gallery.py OUT [OUT ...]
+"""Makes docs/gallery.md of what `fovea reproduce` left in output folders: gallery.py [--add] OUT [OUT ...]
 
 Pictures are copied to docs/images/gallery: SVG where that is small, else PNG in few colours, and
 animations as they are, which no scaling makes smaller. A folder's own gallery.md says which there
 are and what stands beside them.
 
 An experiment of the page as it was that no folder holds, since it takes long and was not due, keeps
-its section and pictures, with the version of the numerics that it was trained with.
+its section and pictures, with the version of the numerics that it was trained with. With --add all of the
+page stays as it is, but for the folders' parts, which take the place of those of the same name or
+experiments and otherwise stand at its end.
 """
 import pathlib
 import re
@@ -23,7 +25,8 @@ HEAD = """# Gallery
 Every figure of the experiments beside its claims and their verdicts: what was published, what the median
 seed measured and between which values all did, and how many seeds agree. A verdict is computed, never
 written: [claims.md](claims.md) says how. `fovea reproduce all --out out/all` makes the same page, large and
-whole, as `out/all/gallery.md`; `make gallery OUT="out/all"` made this one from such folders.
+whole, as `out/all/gallery.md`; `make gallery OUT="out/all"` made this one from such folders, and
+`make gallery OUT="--add out/POST"` puts one more into it.
 """
 KEPT = """## Results that were kept
 
@@ -74,7 +77,25 @@ def sections(page):
     return found
 
 
+def join(page, parts):
+    """The page with these parts of folders in the place of their own."""
+    now = sections("\n".join(parts))
+    titles = {part.splitlines()[0] for part in parts}
+    chunks = []
+    for chunk in re.split(r"^(?=#{2,3} )", page, flags=re.M):
+        experiment = re.search(r"^`([^`]+\.yaml)`", chunk, flags=re.M)
+        if chunk.splitlines()[0] in titles or (experiment and experiment[1] in now):
+            continue
+        chunks.append(chunk)
+    last = [i for i, chunk in enumerate(chunks) if chunk.startswith(KEPT.splitlines()[0])]
+    at = last[0] if last else len(chunks)
+    before, behind = "".join(chunks[:at]), "".join(chunks[at:])
+    return "\n".join([before.rstrip() + "\n"] + parts + ([behind] if behind else []))
+
+
 def main(folders):
+    adds = folders[:1] == ["--add"]
+    folders = folders[1:] if adds else folders
     if not folders:
         sys.exit(__doc__.splitlines()[0])
     if shutil.which("convert") is None:
@@ -83,8 +104,9 @@ def main(folders):
         if not pathlib.Path(out, "gallery.md").is_file():
             fail(f"{out} has no gallery.md; 'fovea reproduce POST --out {out}' writes it")
     PICTURES.mkdir(parents=True, exist_ok=True)
-    before = sections(PAGE.read_text()) if PAGE.is_file() else {}
-    page = "\n".join([HEAD] + [read_folder(out) for out in folders])
+    before = sections(PAGE.read_text()) if PAGE.is_file() and not adds else {}
+    parts = [read_folder(out) for out in folders]
+    page = join(PAGE.read_text(), parts) if adds else "\n".join([HEAD] + parts)
     now = sections(page)
     kept = [text for experiment, text in before.items()
             if experiment not in now and pathlib.Path("experiments", experiment).is_file()]

@@ -139,6 +139,11 @@ static fv_status check_attention(const fv_decoder *d, int i, fv_error *error) {
                        "decoder: attention with model.selector %s does not go piece by piece; "
                        "fv_model_logits reads whole sequences",
                        name);
+    if (model->positions == FV_POSITIONS_ROPE && model->rope_scaling != FV_ROPE_SCALING_NONE &&
+        model->rope_factor == 0)
+        return fv_fail(error, FV_USAGE,
+                       "decoder: model.rope_factor 0 follows the length of whole sequences, which "
+                       "piece by piece is not known; give the factor itself");
     if (model->layers.kind[i] == FV_LAYER_ATTENTION && d->has_mask && decoder_weighs(model, i))
         return fv_fail(
             error, FV_USAGE,

@@ -4,6 +4,9 @@
 #include "model/attention_layer.h"
 #include "model/normalisers.h"
 #include "model/selectors.h"
+#include "tasks/task_type.h"
+
+#include <stdlib.h>
 
 // A whole context where the layer sees it or has sinks.
 int attention_reach(const fv_config *config, int i) {
@@ -89,6 +92,27 @@ static fv_status check_heads(const config_checking *c, int i) {
                         "%s: %d heads of queries cannot share %d heads of keys and values evenly; "
                         "n_kv_head must divide model.n_head %d, as %d does",
                         key, n, n_kv, n, below);
+}
+
+// Whether the loss reads one position and no layer above i looks at others: then it has one query.
+static bool has_one_query(const fv_config *config, int i) {
+    const fv_layers *layers = &config->model.layers;
+    for (int above = i + 1; above < layers->n; above++)
+        if (layer_type_of(layers->kind[above])->reach != NULL) return false;
+    int *positions = malloc((size_t)config->task.context_length * sizeof *positions);
+    bool one =
+        positions != NULL && task_of(&config->task)->loss_positions(&config->task, positions) == 1;
+    free(positions);
+    return one;
+}
+
+// Whether layer i sees more pairs of positions than can be kept.
+static bool sees_too_many(const fv_config *config, int i) {
+    int64_t context = config->task.context_length, most = FV_KEPT_CONTEXT;
+    int64_t window = layer_window(&config->model, i), sinks = layer_sinks(&config->model, i);
+    int64_t keys = window > 0 && window + sinks < context ? window + sinks : context;
+    return context > most && context * keys > most * most &&
+           (keys > most * most || !has_one_query(config, i));
 }
 
 // The key that says what layer i has of a selector's option.
@@ -182,13 +206,13 @@ fv_status attention_check(const config_checking *c, int i) {
     if (status == FV_OK) status = check_cap(c, i);
     if (status == FV_OK) status = check_sink(c, i);
     if (status != FV_OK) return status;
-    if (c->config->task.context_length > FV_KEPT_CONTEXT &&
-        !normaliser_is_softmax(model->normaliser))
+    if (!normaliser_is_softmax(model->normaliser) && sees_too_many(c->config, i))
         return check_refuse(
             c, "model.normaliser",
             "model.normaliser %s keeps the weights of all pairs of positions, which "
-            "task.context_length %d makes too many; it allows up to %d, and softmax "
-            "any length",
+            "task.context_length %d makes too many; it allows up to %d, layers of a window or of "
+            "one "
+            "query longer ones, and softmax any length",
             fv_field_find("model.normaliser")->choices[model->normaliser],
             c->config->task.context_length, FV_KEPT_CONTEXT);
     if (model->d_score > model->n_embd / model->n_head)

@@ -17,6 +17,11 @@ fv_status rotary_create(const fv_config *config, int longest, rotary *to, fv_err
     return FV_OK;
 }
 
+void rotary_keep_original(const fv_config *trained, fv_config *asked) {
+    if (trained->model.rope_scaling != FV_ROPE_SCALING_NONE && trained->model.rope_original == 0)
+        asked->model.rope_original = trained->task.context_length;
+}
+
 void rotary_free(rotary *r) {
     free(r->frequency);
     *r = (rotary){0};

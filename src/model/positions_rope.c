@@ -9,6 +9,9 @@
 //     llama3   pairs with wavelengths below L0 / high_freq_factor stay, above L0 / low_freq_factor
 //              are divided by s, and in between blend (Llama 3.1)
 //
+// A factor of 0 is how many times a sequence is longer than L0, and 1 up to there: trained up to L0, a model
+// is asked beyond under the scaling and was never trained with it.
+//
 // Where publications leave a choice it is that of transformers' modeling_rope_utils.
 #include "model/positions.h"
 
@@ -29,24 +32,24 @@ static double clamp(double x, double low, double high) {
     return x < low ? low : x > high ? high : x;
 }
 
-static void stretch_yarn(const fv_model_config *m, double original, rotary *r) {
+static void stretch_yarn(const fv_model_config *m, double original, double s, rotary *r) {
     int width = width_of(m);
     double low = clamp(floor(pair_of_turns(m, original, m->rope_beta_fast)), 0, width - 1);
     double high = clamp(ceil(pair_of_turns(m, original, m->rope_beta_slow)), 0, width - 1);
     if (high == low) high += 0.001;
     for (int i = 0; i < r->n_pairs; i++) {
         double stretched = clamp((i - low) / (high - low), 0, 1);
-        r->frequency[i] *= stretched / m->rope_factor + (1 - stretched);
+        r->frequency[i] *= stretched / s + (1 - stretched);
     }
-    r->scale = m->rope_mscale > 0 ? m->rope_mscale : 0.1 * log(m->rope_factor) + 1;
+    r->scale = m->rope_mscale > 0 ? m->rope_mscale : 0.1 * log(s) + 1;
 }
 
-static void stretch_llama3(const fv_model_config *m, double original, rotary *r) {
+static void stretch_llama3(const fv_model_config *m, double original, double s, rotary *r) {
     double low = m->rope_low_freq, high = m->rope_high_freq;
     for (int i = 0; i < r->n_pairs; i++) {
         double turns = original * r->frequency[i] / TURN;
         double kept = clamp((turns - low) / (high - low), 0, 1);
-        r->frequency[i] *= (1 - kept) / m->rope_factor + kept;
+        r->frequency[i] *= (1 - kept) / s + kept;
     }
 }
 
@@ -56,6 +59,7 @@ static void turn(const fv_config *c, int longest, rotary *r) {
     bool halves = m->rope_pairs == FV_ROPE_PAIRS_HALF;
     double original = m->rope_original > 0 ? m->rope_original : longest;
     double base = m->rope_base, s = m->rope_factor;
+    if (s == 0) s = fmax(1, c->task.context_length / original);
     if (m->rope_scaling == FV_ROPE_SCALING_NTK) base *= pow(s, (double)width / (width - 2));
     r->n_pairs = width / 2;
     r->step = halves ? 1 : 2;
@@ -64,8 +68,8 @@ static void turn(const fv_config *c, int longest, rotary *r) {
     for (int i = 0; i < r->n_pairs; i++) r->frequency[i] = pow(base, -2.0 * i / width);
     if (m->rope_scaling == FV_ROPE_SCALING_LINEAR)
         for (int i = 0; i < r->n_pairs; i++) r->frequency[i] /= s;
-    if (m->rope_scaling == FV_ROPE_SCALING_YARN) stretch_yarn(m, original, r);
-    if (m->rope_scaling == FV_ROPE_SCALING_LLAMA3) stretch_llama3(m, original, r);
+    if (m->rope_scaling == FV_ROPE_SCALING_YARN) stretch_yarn(m, original, s, r);
+    if (m->rope_scaling == FV_ROPE_SCALING_LLAMA3) stretch_llama3(m, original, s, r);
 }
 
 static void settle(fv_config *c) {
@@ -101,6 +105,12 @@ static fv_status check(const config_checking *c, int i) {
     const fv_model_config *m = &c->config->model;
     fv_status status = check_width(c);
     if (status != FV_OK) return status;
+    if (m->rope_factor > 0 && m->rope_factor < 1)
+        return check_refuse(
+            c, "model.rope_factor",
+            "model.rope_factor %g would squeeze positions; it takes 1 and more, or 0 "
+            "for how many times a sequence is longer than model.rope_original",
+            m->rope_factor);
     if (m->rope_scaling == FV_ROPE_SCALING_NTK && width_of(m) <= 2)
         return check_refuse(
             c, "model.rope_scaling",
@@ -134,7 +144,7 @@ const positions_type positions_rope = {
                        FV_READS(model.rope_mscale), FV_READS(model.rope_low_freq),
                        FV_READS(model.rope_high_freq)},
              .rules = {{"model.rope_factor", {{"model.rope_scaling", STRETCHED}}},
-                       {"model.rope_original", {{"model.rope_scaling", YARN | LLAMA3}}},
+                       {"model.rope_original", {{"model.rope_scaling", STRETCHED}}},
                        {"model.rope_beta_fast", {{"model.rope_scaling", YARN}}},
                        {"model.rope_beta_slow", {{"model.rope_scaling", YARN}}},
                        {"model.rope_mscale", {{"model.rope_scaling", YARN}}},

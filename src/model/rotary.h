@@ -19,6 +19,10 @@ typedef struct rotary {
 fv_status rotary_create(const fv_config *config, int longest, rotary *to, fv_error *error);
 void rotary_free(rotary *r);
 
+// For sequences of another length than the trained one: positions are stretched from the latter,
+// whatever is asked.
+void rotary_keep_original(const fv_config *trained, fv_config *asked);
+
 // Cosines and sines of n neighbouring positions from `first` on, [n][n_pairs] each: angles in
 // double precision.
 void rotary_fill(const rotary *r, int64_t first, int64_t n, real *cosines, real *sines);

@@ -11,6 +11,7 @@
 #include "config/config_check.h"
 #include "model/layers.h"
 #include "model/positions.h"
+#include "model/rotary.h"
 #include "probes/probes.h"
 #include "probes/retrieval.h"
 

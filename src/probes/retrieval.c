@@ -2,6 +2,7 @@
 
 #include "config/config_check.h"
 #include "model/positions.h"
+#include "model/rotary.h"
 #include "tasks/task_type.h"
 
 #include <fovea/decode.h>
@@ -25,10 +26,7 @@ int training_shortest(const fv_task_config *task) {
 
 fv_config config_of_length(const fv_config *config, int length) {
     fv_config of = *config;
-    bool stretched = config->model.rope_scaling == FV_ROPE_SCALING_YARN ||
-                     config->model.rope_scaling == FV_ROPE_SCALING_LLAMA3;
-    if (stretched && config->model.rope_original == 0)
-        of.model.rope_original = config->task.context_length;
+    rotary_keep_original(config, &of);
     of.task.context_length = length;
     of.task.length_min = of.task.length_max = 0;
     of.task.length_step = 1;

@@ -200,6 +200,7 @@ static void naive_turn(const naive *n, int t, double *x) {
     const fv_model_config *c = &n->config->model;
     int d_head = c->n_embd / c->n_head, width = c->rope_width > 0 ? c->rope_width : d_head;
     double original = c->rope_original > 0 ? c->rope_original : n->T, s = c->rope_factor;
+    if (s == 0) s = fmax(1, n->config->task.context_length / original);
     double pi = acos(-1), ln_base = log(c->rope_base), scale = 1;
     if (c->rope_scaling == FV_ROPE_SCALING_NTK) ln_base += log(s) * width / (width - 2);
     for (int m = 0; m < width / 2; m++) {

@@ -117,8 +117,19 @@ static void test_refusals(void **state) {
     assert_int_equal(fv_config_set(&config, "model.entmax_alpha", "0.9", &error), FV_USAGE);
     assert_non_null(strstr(error.text, "model.entmax_alpha must be a number from 1.01 to 2"));
     check_configuration_refused("", "model.entmax_alpha=1.2", "only by entmax");
-    check_configuration_refused("", "model.normaliser=sparsemax task.context_length=5000",
-                                "it allows up to 4096, and softmax any length");
+    static const char many[] =
+        "it allows up to 4096, layers of a window or of one query longer ones, "
+        "and softmax any length";
+    check_configuration_refused(
+        "", "model.normaliser=sparsemax task.context_length=5000 task.loss=all", many);
+    check_configuration_refused("",
+                                "model.normaliser=sparsemax task.context_length=5000 "
+                                "model.layers=[attention*2]",
+                                many);
+    // One query, alone or above a window.
+    configure("model.normaliser=sparsemax task.context_length=5000");
+    configure("model.normaliser=sparsemax task.context_length=5000 "
+              "model.layers=[attention(window=2),attention,mlp]");
     check_configuration_refused("", "model.layers=[mlp] model.normaliser=sparsemax",
                                 "model.normaliser sparsemax is not read by");
 }

@@ -103,6 +103,35 @@ static void depends_on_the_distance_alone(void **state) {
     assert_true(apart > 1e-3); // another distance is another score
 }
 
+// With the factor 0 a sequence of four times the original length is read as under the factor 4, and
+// one of the original length as it was trained.
+static void factor_follows_the_length(void **state) {
+    (void)state;
+    static const char *const SCALINGS[] = {"linear", "ntk", "yarn", "llama3"};
+    static const char *const FACTORS[][2] = {{"64", "4"}, {"16", "1"}, {"8", "1"}};
+    for (size_t s = 0; s < sizeof SCALINGS / sizeof *SCALINGS; s++)
+        for (size_t f = 0; f < sizeof FACTORS / sizeof *FACTORS; f++) {
+            rotary r[2];
+            for (int i = 0; i < 2; i++) {
+                char words[256];
+                snprintf(words, sizeof words,
+                         "model.n_embd=32 model.positions=rope model.rope_original=16 "
+                         "task.context_length=%s model.rope_scaling=%s model.rope_factor=%s",
+                         FACTORS[f][0], SCALINGS[s], i == 0 ? "0" : FACTORS[f][1]);
+                fv_config config = configure(words);
+                check_ok(rotary_create(&config, 64, &r[i], NULL));
+            }
+            assert_true(r[0].scale == r[1].scale);
+            for (int m = 0; m < r[0].n_pairs; m++)
+                assert_true(r[0].frequency[m] == r[1].frequency[m]);
+            for (int i = 0; i < 2; i++) rotary_free(&r[i]);
+        }
+    check_configuration_refused("",
+                                "model.positions=rope model.n_embd=8 model.rope_scaling=linear "
+                                "model.rope_factor=0.5",
+                                "model.rope_factor 0.5 would squeeze positions");
+}
+
 static void slopes_as_published(void **state) {
     (void)state;
     double slope[12];
@@ -120,6 +149,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equals_transformers),
         cmocka_unit_test(depends_on_the_distance_alone),
+        cmocka_unit_test(factor_follows_the_length),
         cmocka_unit_test(slopes_as_published),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,7 +16,7 @@ FV_FIELD(model, rope_base, REAL, "10000.0", 1.0001, 1e12, "rope: pair m of r fea
 FV_FIELD(model, rope_width, INT, "0", 0, 8192, "rope: features of a head that are turned, r, an even number; 0 means all")
 FV_CHOICE_FIELD(model, rope_pairs, ROPE_PAIRS, "half", "rope: pair m is the features m and m + r/2 (half: Llama, transformers), or 2m and 2m + 1 (interleaved: GPT-J)")
 FV_CHOICE_FIELD(model, rope_scaling, ROPE_SCALING, "none", "rope beyond the trained length: linear divides positions by rope_factor, ntk raises the base, yarn and llama3 slow down the slow pairs alone; a stored run may be evaluated under another one")
-FV_FIELD(model, rope_factor, REAL, "1.0", 1, 1e9, "rope: how much longer than the original length, s")
+FV_FIELD(model, rope_factor, REAL, "1.0", 0, 1e9, "rope: how much longer than the original length, s; 0: how many times a sequence is longer than rope_original, and 1 up to there")
 FV_FIELD(model, rope_original, INT, "0", 0, 2147483647, "rope yarn and llama3: the length that counts as original; 0 means context_length")
 FV_FIELD(model, rope_beta_fast, REAL, "32.0", 1e-6, 1e9, "rope yarn: pairs that turn more often within the original length stay as they are")
 FV_FIELD(model, rope_beta_slow, REAL, "1.0", 1e-6, 1e9, "rope yarn: pairs that turn less often are slowed down by the whole factor")
