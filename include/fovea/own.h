@@ -15,6 +15,9 @@ extern "C" {
 enum { FV_OWN_MOST = 64 };         // lengths, and depths
 enum { FV_OWN_LONGEST = 1048576 }; // tokens
 
+// The questions of a frozen set of sequences, read from its file.
+typedef struct fv_own_set fv_own_set;
+
 // Where asking stands. Time left is guessed from the multiply-adds that are left.
 typedef struct fv_own_progress {
     int n_done, n_all;            // cells
@@ -32,6 +35,7 @@ typedef struct fv_own_plan {
     uint64_t seed;              // of the sequences; training never draws them
     int n_threads;              // the result does not depend on it
     const char *folder;         // NULL, or: every answer is stored in its eval.db
+    const fv_own_set *set;      // NULL, or: its sequences are asked, none is drawn; fv_own_set_use
     const volatile int *interrupted;
     // NULL, or called some times a second, by one thread at a time.
     void (*on_progress)(void *context, const fv_own_progress *progress);
@@ -67,6 +71,24 @@ FV_API fv_status fv_own_seed(const char *folder, const char *label, uint64_t *se
 // fv_comparison_free frees it, after failure too.
 FV_API fv_status fv_own_compare(const fv_config *config, const fv_own_plan *plan, const char *label,
                                 const char *first, fv_comparison *comparison, fv_error *error);
+
+// --- frozen sets -------------------------------------------------------------------------------
+
+// Writes the sequences that the plan would ask into `path`, with their answers, lengths, depths, the
+// task's fields and a hash, packed with gzip unless its name ends in .jsonl (src/eval/own_set.h has
+// the form). The same plan gives the same bytes. FV_USAGE with a width: a set has n_samples a cell.
+FV_API fv_status fv_own_freeze(const fv_config *config, const fv_own_plan *plan, const char *path,
+                               fv_frozen *made, fv_error *error);
+
+// Reads such a file. FV_FORMAT where it is not what was frozen, FV_USAGE for a set of texts, which
+// served models are asked. fv_own_set_free frees it (NULL: nothing).
+FV_API fv_status fv_own_set_read(const char *path, fv_own_set **set, fv_error *error);
+FV_API void fv_own_set_free(fv_own_set *set);
+
+// Puts the set's task into `config`, and its lengths, depths, seed and number of samples, if the
+// plan has more, into the plan, which keeps `set`. FV_USAGE where the model has another vocabulary.
+FV_API fv_status fv_own_set_use(const fv_own_set *set, fv_config *config, fv_own_plan *plan,
+                                fv_error *error);
 
 // The tokens of a flip's question with blanks between them. The caller frees it.
 FV_API fv_status fv_own_flip_prompt(const fv_config *config, const fv_own_plan *plan,

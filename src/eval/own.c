@@ -4,6 +4,7 @@
 #include "base/pool.h"
 #include "config/config_readers.h"
 #include "eval/own_answers.h"
+#include "eval/own_set.h"
 #include "model/positions.h"
 #include "probes/retrieval.h"
 
@@ -82,6 +83,7 @@ fv_status fv_own_check(const fv_config *config, const fv_own_plan *plan, fv_erro
     for (int l = 0; l < plan->n_lengths; l++)
         for (int d = 0; d < plan->n_depths && status == FV_OK; d++)
             status = retrieval_check(config, plan->lengths[l], plan->depths[d], error);
+    if (status == FV_OK && plan->set != NULL) status = own_set_check(plan->set, plan, error);
     return status;
 }
 
@@ -200,17 +202,17 @@ static bool is_narrow(const fv_own_plan *plan, const probe_retrieval *result) {
     return plan->width <= 0 || high - low <= plan->width || result->n >= plan->most_samples;
 }
 
-static fv_status ask_more(work *w, uint64_t seed, int first, probe_retrieval *more,
+static fv_status ask_more(work *w, const retrieval_source *from, probe_retrieval *more,
                           fv_error *error) {
     asking *a = w->asking;
     int n = a->plan->n_samples;
     const retrieval_listener listener = {
         .watch = watch, .take = w->answers != NULL ? take : NULL, .context = w};
     if (w->length >= DECODED && a->account.decodes)
-        return retrieval_read(a->config, a->params, w->length, w->depth, seed, (uint64_t)first, n,
-                              a->threads_each, &listener, more, error);
-    fv_status status = retrieval_ask(a->config, a->params, w->length, w->depth, seed,
-                                     (uint64_t)first, n, &listener, more, error);
+        return retrieval_read(a->config, a->params, w->length, w->depth, from, n, a->threads_each,
+                              &listener, more, error);
+    fv_status status =
+        retrieval_ask(a->config, a->params, w->length, w->depth, from, n, &listener, more, error);
     account_add(&a->account, a->account.per_question[w->length_index] * n, 0);
     return status;
 }
@@ -223,12 +225,13 @@ static void ask_cell(void *context, int piece, int worker) {
     int l = piece / plan->n_depths;
     work w = {a, l, plan->lengths[l], plan->depths[piece % plan->n_depths],
               plan->folder != NULL ? &cell->answers : NULL};
-    uint64_t seed = own_cell_seed(plan->seed, w.length, w.depth);
+    retrieval_source from = {.seed = own_cell_seed(plan->seed, w.length, w.depth)};
+    if (plan->set != NULL) own_set_find(plan->set, w.length, w.depth, &from);
     do {
         probe_retrieval more;
-        cell->status = is_interrupted(plan)
-                           ? FV_INTERRUPTED
-                           : ask_more(&w, seed, cell->result.n, &more, &cell->error);
+        from.first = (uint64_t)cell->result.n;
+        cell->status =
+            is_interrupted(plan) ? FV_INTERRUPTED : ask_more(&w, &from, &more, &cell->error);
         if (cell->status == FV_INTERRUPTED)
             fv_fail(&cell->error, FV_INTERRUPTED, "interrupted at length %d, depth %g %%", w.length,
                     w.depth);
@@ -249,8 +252,9 @@ static fv_status put_cell(const asking *a, const char *label, int piece, fv_cell
                     .hits = result->found,
                     .score = result->score};
     snprintf(cell.model, sizeof cell.model, "%s", label);
-    snprintf(cell.task, sizeof cell.task, "%s",
-             fv_field_find("task.name")->choices[a->config->task.name]);
+    snprintf(cell.task, sizeof cell.task, "%s%s",
+             fv_field_find("task.name")->choices[a->config->task.name],
+             plan->set != NULL ? ", data" : "");
     cell.counts[FV_ANSWER_FOUND] = result->found;
     cell.counts[FV_ANSWER_PART] = result->part;
     cell.counts[FV_ANSWER_DISTRACTOR] = result->distractor;

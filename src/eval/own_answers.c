@@ -1,6 +1,7 @@
 #include "eval/own_answers.h"
 
 #include "eval/own_questions.h"
+#include "eval/own_set.h"
 
 #include <fovea/config.h>
 #include <fovea/machine.h>
@@ -153,7 +154,7 @@ fv_status own_store_open(const fv_config *config, const float *params, const cha
     *out = NULL;
     if (s == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory");
     s->plan = plan;
-    fv_status status = own_questions_of(config, &s->questions, error);
+    fv_status status = own_questions_of(config, own_set_hash(plan->set), &s->questions, error);
     if (status == FV_OK) status = name_model(s, config, params, error);
     if (status == FV_OK) status = asks_open(plan->folder, true, &s->asks, error);
     if (status == FV_OK) status = check_label(s, label, error);

@@ -2,6 +2,7 @@
 #include "eval/comparer.h"
 #include "eval/own_answers.h"
 #include "eval/own_questions.h"
+#include "eval/own_set.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,7 +40,7 @@ fv_status fv_own_compare(const fv_config *config, const fv_own_plan *plan, const
     comparer c;
     asks *a = NULL;
     fv_status status = comparer_begin(&c, plan->n_lengths * plan->n_depths, out, error);
-    if (status == FV_OK) status = own_questions_of(config, &q, error);
+    if (status == FV_OK) status = own_questions_of(config, own_set_hash(plan->set), &q, error);
     if (status == FV_OK) status = asks_open(plan->folder, false, &a, error);
     for (int i = 0; i < out->n_cells && status == FV_OK; i++) {
         fv_cell *place = &out->cells[i].place;
@@ -56,6 +57,11 @@ fv_status fv_own_compare(const fv_config *config, const fv_own_plan *plan, const
     if (status == FV_OK) status = comparer_end(&c, plan->seed, error);
     comparer_free(&c);
     asks_close(a);
+    if (status == FV_OK && plan->set != NULL && out->all.counts.n == 0 && out->n_others == 0)
+        return fv_fail(error, FV_NOT_FOUND,
+                       "%s has no answers of '%s' to the questions of this set; 'fovea needle RUN "
+                       "--data SET --label %s --out %s' asks them",
+                       plan->folder, first, first, plan->folder);
     return status;
 }
 
@@ -67,9 +73,12 @@ fv_status fv_own_flip_prompt(const fv_config *config, const fv_own_plan *plan,
     int32_t *tokens = malloc((size_t)place->length * sizeof *tokens);
     *prompt = NULL;
     if (tokens == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory");
-    fv_status status = retrieval_prompt(config, place->length, place->depth,
-                                        own_cell_seed(plan->seed, place->length, place->depth),
-                                        (uint64_t)flip->sample, tokens, error);
+    fv_status status =
+        plan->set != NULL
+            ? own_set_prompt(plan->set, place->length, place->depth, flip->sample, tokens, error)
+            : retrieval_prompt(config, place->length, place->depth,
+                               own_cell_seed(plan->seed, place->length, place->depth),
+                               (uint64_t)flip->sample, tokens, error);
     if (status == FV_OK && own_tokens_hash(tokens, place->length) != flip->prompt_hash)
         status = fv_fail(error, FV_USAGE,
                          "the sequence of row %lld is not what was asked: this version draws it "

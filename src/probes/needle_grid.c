@@ -25,14 +25,13 @@ typedef struct grid {
 static fv_status measure_cells(const fv_config *config, const float *params, grid *g,
                                fv_error *error) {
     fv_status status = FV_OK;
-    uint64_t first = 0;
+    retrieval_source from = {.seed = (uint64_t)config->train.seed};
     for (int l = 0; l < g->plan.n_lengths; l++)
         for (int d = 0; d < FV_GRID_DEPTHS && status == FV_OK; d++) {
             probe_retrieval result = {0};
-            status = retrieval_ask(config, params, g->plan.lengths[l], g->plan.depths[d],
-                                   (uint64_t)config->train.seed, first, FV_GRID_SAMPLES, NULL,
-                                   &result, error);
-            first += FV_GRID_SAMPLES;
+            status = retrieval_ask(config, params, g->plan.lengths[l], g->plan.depths[d], &from,
+                                   FV_GRID_SAMPLES, NULL, &result, error);
+            from.first += FV_GRID_SAMPLES;
             g->accuracy[l][d] = (double)result.found / FV_GRID_SAMPLES;
         }
     return status;

@@ -109,8 +109,26 @@ static bool questions_room(questions *q) {
     return q->said != NULL && q->logprobs != NULL;
 }
 
-static fv_status questions_make(const fv_model *model, uint64_t seed, uint64_t first, int n,
+static fv_status check_answers(const retrieval_source *from, int n_answers, fv_error *error) {
+    if (from->tokens == NULL || from->n_answers == n_answers) return FV_OK;
+    return fv_fail(error, FV_FORMAT, "a question has %d answers, and its task asks for %d",
+                   from->n_answers, n_answers);
+}
+
+// Questions i and on of the source, as far as q has room.
+static fv_status questions_fill(const fv_model *model, const retrieval_source *from, uint64_t i,
                                 questions *q, fv_error *error) {
+    size_t n_tokens = (size_t)q->n_tokens, n_answers = (size_t)q->n_answers, n = (size_t)q->n;
+    if (from->tokens == NULL)
+        return fv_model_test_sequences(model, from->seed, from->first + i, q->n, q->tokens,
+                                       q->targets, error);
+    memcpy(q->tokens, from->tokens + i * n_tokens, n * n_tokens * sizeof *q->tokens);
+    memcpy(q->targets, from->targets + i * n_answers, n * n_answers * sizeof *q->targets);
+    return FV_OK;
+}
+
+static fv_status questions_make(const fv_model *model, const retrieval_source *from, uint64_t i,
+                                int n, questions *q, fv_error *error) {
     *q = (questions){.n = n,
                      .n_tokens = model->config.task.context_length,
                      .n_vocab = model->config.task.vocab_size};
@@ -119,10 +137,11 @@ static fv_status questions_make(const fv_model *model, uint64_t seed, uint64_t f
     q->tokens = calloc((size_t)n, (size_t)q->n_tokens * sizeof *q->tokens);
     q->targets = calloc(answers, sizeof *q->targets);
     q->logits = calloc(answers, (size_t)q->n_vocab * sizeof *q->logits);
-    if (questions_room(q) && q->tokens && q->targets && q->logits)
-        return fv_model_test_sequences(model, seed, first, n, q->tokens, q->targets, error);
-    return fv_fail(error, FV_NO_MEMORY, "out of memory for %d questions of %d tokens", n,
-                   q->n_tokens);
+    if (!questions_room(q) || !q->tokens || !q->targets || !q->logits)
+        return fv_fail(error, FV_NO_MEMORY, "out of memory for %d questions of %d tokens", n,
+                       q->n_tokens);
+    fv_status status = check_answers(from, q->n_answers, error);
+    return status == FV_OK ? questions_fill(model, from, i, q, error) : status;
 }
 
 static int best_token(const float *logits, int n) {
@@ -189,20 +208,21 @@ static void judge(const questions *q, int i, uint64_t index, const retrieval_lis
 // At most this many questions at a time, so that long contexts and wide vocabularies fit.
 enum { AT_ONCE = 256 };
 
-static fv_status ask(const fv_model *model, const float *params, uint64_t seed, uint64_t first,
-                     int n, const retrieval_listener *listener, probe_retrieval *result,
-                     fv_error *error) {
+// n questions from number `first` of the source on.
+static fv_status ask(const fv_model *model, const float *params, const retrieval_source *from,
+                     uint64_t first, int n, const retrieval_listener *listener,
+                     probe_retrieval *result, fv_error *error) {
     questions q;
-    fv_status status = questions_make(model, seed, first, n, &q, error);
+    fv_status status = questions_make(model, from, first, n, &q, error);
     if (status == FV_OK) status = fv_model_logits(model, params, q.tokens, n, q.logits, error);
     for (int i = 0; i < n && status == FV_OK; i++)
-        judge(&q, i, first + (uint64_t)i, listener, result);
+        judge(&q, i, from->first + first + (uint64_t)i, listener, result);
     questions_free(&q);
     return status;
 }
 
 fv_status retrieval_ask(const fv_config *config, const float *params, int length, double depth,
-                        uint64_t seed, uint64_t first, int n, const retrieval_listener *listener,
+                        const retrieval_source *from, int n, const retrieval_listener *listener,
                         probe_retrieval *result, fv_error *error) {
     *result = (probe_retrieval){0};
     fv_config cell = config_of_cell(config, length, depth);
@@ -215,7 +235,7 @@ fv_status retrieval_ask(const fv_config *config, const float *params, int length
     if (status != FV_OK) return status;
     for (int asked = 0; asked < n && status == FV_OK; asked += AT_ONCE) {
         int some = n - asked < AT_ONCE ? n - asked : AT_ONCE;
-        status = ask(model, params, seed, first + (uint64_t)asked, some, listener, result, error);
+        status = ask(model, params, from, (uint64_t)asked, some, listener, result, error);
     }
     fv_model_free(model);
     return status;
@@ -276,6 +296,12 @@ static void reading_take(reading *r, uint64_t index) {
         q->targets[i] = r->lanes[(n_tokens + i) * FV_LANES + lane];
 }
 
+static void reading_copy(reading *r, const retrieval_source *from, size_t i) {
+    size_t n_tokens = (size_t)r->q.n_tokens, n_answers = (size_t)r->q.n_answers;
+    memcpy(r->q.tokens, from->tokens + i * n_tokens, n_tokens * sizeof *r->q.tokens);
+    memcpy(r->q.targets, from->targets + i * n_answers, n_answers * sizeof *r->q.targets);
+}
+
 // Reads the question in steps, so that somebody can watch.
 static fv_status reading_answer(reading *r, fv_error *error) {
     enum { STEP = 512 };
@@ -317,7 +343,7 @@ static fv_status reading_begin(reading *r, const fv_config *config, const float 
 }
 
 fv_status retrieval_read(const fv_config *config, const float *params, int length, double depth,
-                         uint64_t seed, uint64_t first, int n, int n_threads,
+                         const retrieval_source *from, int n, int n_threads,
                          const retrieval_listener *listener, probe_retrieval *result,
                          fv_error *error) {
     *result = (probe_retrieval){0};
@@ -325,30 +351,50 @@ fv_status retrieval_read(const fv_config *config, const float *params, int lengt
     fv_config cell = config_of_cell(config, length, depth);
     fv_status status = retrieval_check(config, length, depth, error);
     if (status != FV_OK) return status;
-    status = reading_begin(&r, config, params, &cell, seed, n_threads, error);
+    status = reading_begin(&r, config, params, &cell, from->seed, n_threads, error);
+    if (status == FV_OK) status = check_answers(from, r.q.n_answers, error);
     for (int i = 0; i < n && status == FV_OK; i++) {
-        reading_take(&r, first + (uint64_t)i);
+        if (from->tokens == NULL)
+            reading_take(&r, from->first + (uint64_t)i);
+        else
+            reading_copy(&r, from, (size_t)i);
         status = reading_answer(&r, error);
-        if (status == FV_OK) judge(&r.q, 0, first + (uint64_t)i, listener, result);
+        if (status == FV_OK) judge(&r.q, 0, from->first + (uint64_t)i, listener, result);
     }
     reading_end(&r);
     return status;
 }
 
-fv_status retrieval_prompt(const fv_config *config, int length, double depth, uint64_t seed,
-                           uint64_t index, int32_t *tokens, fv_error *error) {
+fv_status retrieval_draw(const fv_config *config, int length, double depth, uint64_t seed,
+                         uint64_t first, int n, const retrieval_listener *listener,
+                         fv_error *error) {
     reading r = {.group = -1};
     fv_config cell = config_of_cell(config, length, depth);
     fv_status status = retrieval_check(config, length, depth, error);
     if (status != FV_OK) return status;
     status = data_create(&cell.task, seed, false, &r.data, error);
     if (status == FV_OK) status = reading_allocate(&r, &cell.task, error);
-    if (status == FV_OK) {
-        reading_take(&r, index);
-        memcpy(tokens, r.q.tokens, (size_t)length * sizeof *tokens);
+    for (int i = 0; i < n && status == FV_OK; i++) {
+        const retrieval_answer drawn = {.index = first + (uint64_t)i,
+                                        .n_tokens = r.q.n_tokens,
+                                        .n = r.q.n_answers,
+                                        .tokens = r.q.tokens,
+                                        .expected = r.q.targets};
+        reading_take(&r, drawn.index);
+        listener->take(listener->context, &drawn);
     }
     reading_end(&r);
     return status;
+}
+
+static void take_tokens(void *context, const retrieval_answer *drawn) {
+    memcpy(context, drawn->tokens, (size_t)drawn->n_tokens * sizeof *drawn->tokens);
+}
+
+fv_status retrieval_prompt(const fv_config *config, int length, double depth, uint64_t seed,
+                           uint64_t index, int32_t *tokens, fv_error *error) {
+    const retrieval_listener copies = {.take = take_tokens, .context = tokens};
+    return retrieval_draw(config, length, depth, seed, index, 1, &copies, error);
 }
 
 // --- the probe's grid ---------------------------------------------------------------------------

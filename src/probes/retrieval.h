@@ -57,22 +57,37 @@ typedef struct retrieval_listener {
     void *context;
 } retrieval_listener;
 
-// Asks n questions, test sequences `first` and on of `seed`; `listener` may be NULL. Thread-safe.
+// Which questions: test sequences `first` and on of `seed`, or such as were drawn before.
+typedef struct retrieval_source {
+    uint64_t seed, first;
+    const int32_t *tokens, *targets; // of question `first` and on: [n][length], [n][n_answers];
+                                     // NULL: they are drawn
+    int n_answers;
+} retrieval_source;
+
+// Asks n questions; `listener` may be NULL. FV_FORMAT where those that were drawn before have
+// other numbers of answers than the task. Thread-safe.
 fv_status retrieval_ask(const fv_config *config, const float *params, int length, double depth,
-                        uint64_t seed, uint64_t first, int n, const retrieval_listener *listener,
+                        const retrieval_source *from, int n, const retrieval_listener *listener,
                         probe_retrieval *result, fv_error *error);
 
 // The same questions, one after the other through a decoder (fovea/decode.h), whose memory beside
 // its cache does not grow with the length: for prompts whose activations would not fit. n_threads
 // share the attention of a question.
 fv_status retrieval_read(const fv_config *config, const float *params, int length, double depth,
-                         uint64_t seed, uint64_t first, int n, int n_threads,
+                         const retrieval_source *from, int n, int n_threads,
                          const retrieval_listener *listener, probe_retrieval *result,
                          fv_error *error);
 
 // The tokens [length] of question `index`.
 fv_status retrieval_prompt(const fv_config *config, int length, double depth, uint64_t seed,
                            uint64_t index, int32_t *tokens, fv_error *error);
+
+// Hands n questions, test sequences `first` and on of `seed`, to listener->take without asking
+// anybody: nothing was said, and there are no log-probabilities.
+fv_status retrieval_draw(const fv_config *config, int length, double depth, uint64_t seed,
+                         uint64_t first, int n, const retrieval_listener *listener,
+                         fv_error *error);
 
 // The cells that the probe needle_grid measures: training lengths, then longer ones.
 enum { FV_GRID_DEPTHS = 11, FV_GRID_LENGTHS = 8, FV_GRID_SAMPLES = 128 };

@@ -1,6 +1,6 @@
 #include "served/data_file.h"
 
-#include "served/frozen.h"
+#include "eval/frozen.h"
 #include "served/score.h"
 
 #include <dirent.h>
@@ -172,6 +172,11 @@ static fv_status take_line(void *context, const json_line *line, fv_error *error
     if (o->n_lines++ == 0) o->form = data_form_of(line->object);
     if (o->form == DATA_FROZEN) {
         if (o->n_lines == 1) o->about = about_set(line->object);
+        if (o->n_lines == 1 && json_object_get(line->object, "sequences") != NULL)
+            return fv_fail(error, FV_USAGE,
+                           "%s has sequences of tokens, for models of the lab: 'fovea needle RUN "
+                           "--data %s' asks them",
+                           o->path, o->path);
         status = frozen_take(&o->check, line, &is_question, error);
     }
     if (status != FV_OK || !is_question) return status;

@@ -2,7 +2,7 @@
 #ifndef FOVEA_SERVED_DATA_LINE_H
 #define FOVEA_SERVED_DATA_LINE_H
 
-#include "served/lines.h"
+#include "base/json_lines.h"
 #include "served/served_task.h"
 
 // Lines by their members:

@@ -1,5 +1,5 @@
 // Writes a frozen set: frozen.h has its form.
-#include "served/frozen.h"
+#include "eval/frozen.h"
 #include "served/served.h"
 #include "served/written.h"
 

@@ -1,6 +1,6 @@
 #include "served/qa_documents.h"
 
-#include "served/lines.h"
+#include "base/json_lines.h"
 
 #include <string.h>
 

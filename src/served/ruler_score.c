@@ -1,7 +1,7 @@
 // Scores of RULER's prediction files: lines {index, pred, outputs, ...}. Its metrics are means of
 // case insensitive substring matches, times a hundred, rounded to two digits. Rows of MRCR with a
 // `response` have the mean of its metric, times a hundred and not rounded.
-#include "served/lines.h"
+#include "base/json_lines.h"
 #include "served/score.h"
 
 #include <dirent.h>

@@ -1,6 +1,6 @@
 #include "served/told_needles.h"
 
-#include "served/lines.h"
+#include "base/json_lines.h"
 
 #include <stdlib.h>
 #include <string.h>

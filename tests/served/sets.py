@@ -89,6 +89,7 @@ def changed(bench):
         check(not server.log(), "a broken set was asked")
         broken.write_bytes(whole.replace(b'"fovea_set": 1', b'"fovea_set": 7', 1))
         done = bench.ask(server, bench.folder / "out", "--data", broken, code=2)
+        check("is a frozen set of version 7, and this Fovea reads version 1" in done.stderr, done.stderr)
         broken.write_bytes(gzip.compress(whole))
         bench.ask(server, bench.folder / "out", "--data", broken)
         check(len(bench.rows(bench.folder / "out", "id")) == 8, "packed by another program")

@@ -32,7 +32,8 @@ static probe_retrieval ask(const fv_config *config, const float *params, int len
                            int n) {
     probe_retrieval result;
     fv_error error;
-    if (retrieval_ask(config, params, length, depth, 1, 0, n, NULL, &result, &error) != FV_OK)
+    if (retrieval_ask(config, params, length, depth, &(retrieval_source){.seed = 1}, n, NULL,
+                      &result, &error) != FV_OK)
         fail_msg("%s", error.text);
     assert_int_equal(result.n, n);
     assert_int_equal(result.found + result.part + result.distractor + result.wrong, n);
@@ -115,6 +116,7 @@ static void test_decoder(void **state) {
         WORDS "17 model.selector=random_topk model.selector_k=3",
         ("task.name=needle_multi task.vocab_size=16 model.n_embd=16 task.n_pairs=2 "
          "task.n_queries=2 task.context_length=6")};
+    const retrieval_source from = {.seed = 3, .first = 21};
     for (int i = 0; i < 5; i++) {
         fv_config config = configure(WORDS_OF[i]);
         fv_model *model;
@@ -122,8 +124,8 @@ static void test_decoder(void **state) {
         float *params = make_counter(model);
         for (int length = 6; length < 18; length += 5) {
             probe_retrieval lanes, read;
-            check_ok(retrieval_ask(&config, params, length, 50, 3, 21, 100, NULL, &lanes, NULL));
-            check_ok(retrieval_read(&config, params, length, 50, 3, 21, 100, 1, NULL, &read, NULL));
+            check_ok(retrieval_ask(&config, params, length, 50, &from, 100, NULL, &lanes, NULL));
+            check_ok(retrieval_read(&config, params, length, 50, &from, 100, 1, NULL, &read, NULL));
             assert_memory_equal(&lanes, &read, sizeof lanes);
         }
         free(params);
@@ -141,14 +143,15 @@ static void check_long_prompts(const char *more) {
     fv_error error;
     check_ok(fv_model_create(&config, &model, NULL));
     float *params = make_counter(model);
-    check_ok(retrieval_read(&config, params, 100000, 50, 3, 0, 2, 1, NULL, &result, NULL));
+    check_ok(retrieval_read(&config, params, 100000, 50, &(retrieval_source){.seed = 3}, 2, 1, NULL,
+                            &result, NULL));
     assert_int_equal(result.n, 2);
     assert_int_equal(result.wrong, 0); // the most frequent value, and all values stand in it
     double left = 1e6;
     const retrieval_listener stopping = {.watch = count_and_stop, .context = &left};
-    assert_int_equal(
-        retrieval_read(&config, params, 100000, 50, 3, 0, 2, 1, &stopping, &result, &error),
-        FV_INTERRUPTED);
+    assert_int_equal(retrieval_read(&config, params, 100000, 50, &(retrieval_source){.seed = 3}, 2,
+                                    1, &stopping, &result, &error),
+                     FV_INTERRUPTED);
     assert_true(left <= 0);
     free(params);
     fv_model_free(model);

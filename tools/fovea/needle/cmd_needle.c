@@ -157,7 +157,7 @@ static int read_operands(needle_request *r, const tool_operands *operands) {
     bool freezes = operands->n > 0 && strcmp(operands->items[0], "freeze") == 0;
     if (operands->n > 0 && !freezes)
         return tool_usage_error("needle: '%s' is too much: a served model is named by --endpoint "
-                                "and --model",
+                                "and --model; a run or checkpoint of the lab stands in front",
                                 operands->items[0]);
     if (freezes && operands->n < 2)
         return tool_usage_error("needle freeze: name the file to write, as in 'fovea needle freeze "
@@ -236,6 +236,10 @@ int cmd_needle(int argc, char **argv) {
     static const char *const SERVED[] = {"endpoint", "show",  "data",   "questions", "score",
                                          "tasks",    "model", "preset", "serve"};
     if (argc > 1 && strcmp(argv[1], "freeze") == 0) return needle_served(argc, argv);
+    // A set of sequences is asked of the run that stands in front.
+    bool run_first = argc > 1 && *argv[1] != '-' && !served_has_option(argc, argv, "endpoint");
+    if (run_first && served_has_option(argc, argv, "data"))
+        return needle_own(argc, argv, of_served_models);
     for (size_t i = 0; i < sizeof SERVED / sizeof *SERVED; i++)
         if (served_has_option(argc, argv, SERVED[i])) return needle_served(argc, argv);
     // Alone, --help is about both halves.

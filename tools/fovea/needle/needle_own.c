@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fovea/machine.h>
 #include <fovea/own.h>
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,11 +25,12 @@ typedef enum needle_view {
 } needle_view;
 
 typedef struct request {
-    const char *lengths, *depths, *label, *out, *with;
+    const char *lengths, *depths, *label, *out, *with, *data, *freeze;
     int samples, most_samples, step, seed, jobs;
     double width;
     served_request judged; // its options of comparing
     bool json;
+    const fv_own_set *set; // of `data`
 } request;
 
 // --- what was asked for -------------------------------------------------------------------------
@@ -88,8 +90,8 @@ static fv_status override_task(const tool_operands *operands, fv_config *config,
     return FV_OK;
 }
 
-static fv_status make_plan(const request *r, needle_view view, const fv_config *config,
-                           fv_own_plan *plan, fv_error *error) {
+static fv_status make_plan(const request *r, needle_view view, fv_config *config, fv_own_plan *plan,
+                           fv_error *error) {
     if (view == NEEDLE_MAP)
         fv_own_plan_map(config, plan);
     else
@@ -101,7 +103,10 @@ static fv_status make_plan(const request *r, needle_view view, const fv_config *
     plan->most_samples = r->most_samples;
     plan->folder = r->out;
     fv_status status = FV_OK;
-    if (r->seed >= 0)
+    if (r->set != NULL && r->samples == 0) plan->n_samples = INT_MAX; // all that it has
+    if (r->set != NULL)
+        status = fv_own_set_use(r->set, config, plan, error);
+    else if (r->seed >= 0)
         plan->seed = (uint64_t)r->seed;
     else if (r->judged.against != NULL) // the same questions
         status = fv_own_seed(r->out, r->judged.against, &plan->seed, error);
@@ -241,6 +246,25 @@ static fv_status judge(const request *r, asked_model *m, const char *label, cons
     return status;
 }
 
+// Writes the model's questions into a file and asks nobody.
+static fv_status freeze(const request *r, needle_view view, const tool_operands *operands,
+                        fv_error *error) {
+    probe_subject subject;
+    fv_own_plan plan;
+    fv_frozen made = {0};
+    fv_status status = probe_subject_load(operands->items[0], r->step, &subject, error);
+    if (status == FV_OK) status = override_task(operands, subject.config, error);
+    if (status == FV_OK) status = make_plan(r, view, subject.config, &plan, error);
+    if (status == FV_OK) status = fv_own_freeze(subject.config, &plan, r->freeze, &made, error);
+    if (status == FV_OK && r->json)
+        tool_print_json(json_pack("{s:s, s:i, s:s}", "set", r->freeze, "questions", made.n,
+                                  "xxh3_128", made.hash));
+    else if (status == FV_OK)
+        printf("%s: %d questions, hash %s\n", r->freeze, made.n, made.hash);
+    probe_subject_free(&subject);
+    return status;
+}
+
 // Asks one model, puts its cells to the others and judges it.
 static fv_status ask(const request *r, needle_view view, const tool_operands *operands, int i,
                      fv_cells *all, int *exit_code, fv_error *error) {
@@ -272,9 +296,7 @@ static fv_status ask(const request *r, needle_view view, const tool_operands *op
     return status;
 }
 
-static int run(const request *r, needle_view view, const tool_operands *operands) {
-    fv_cells cells = {0};
-    fv_error error = {0};
+static int refuse(const request *r, const tool_operands *operands) {
     if (r->label != NULL && operands->n > 1)
         return tool_usage_error("--label names one model, and there are %d; leave it out or ask "
                                 "them one after the other with the same --out",
@@ -283,11 +305,34 @@ static int run(const request *r, needle_view view, const tool_operands *operands
         return tool_usage_error("%s: --against compares one model with what is stored under a "
                                 "label: give one model and --out DIR, the folder where that is",
                                 r->judged.verb);
-    int judged = against_check(&r->judged);
-    if (judged != EXIT_DONE) return judged;
     if (r->with != NULL && r->out == NULL)
         return tool_usage_error("--with needs --out DIR, the folder of the figures");
+    if (r->freeze != NULL && (operands->n != 1 || r->out != NULL || r->data != NULL))
+        return tool_usage_error(
+            "%s: --freeze writes the questions of one model and asks none: give "
+            "one, and neither --out nor --data",
+            r->judged.verb);
+    if (r->data != NULL &&
+        (r->lengths || r->depths || r->seed >= 0 || r->width > 0 || operands->n_overrides > 0))
+        return tool_usage_error("%s: --data asks what its file has; leave out --lengths, --depths, "
+                                "--seed, --width and task.key=value",
+                                r->judged.verb);
+    return against_check(&r->judged);
+}
+
+static int run(request *r, needle_view view, const tool_operands *operands) {
+    fv_cells cells = {0};
+    fv_error error = {0};
+    fv_own_set *set = NULL;
+    int judged = refuse(r, operands);
+    if (judged != EXIT_DONE) return judged;
+    if (r->freeze != NULL) {
+        tool_catch_interrupts();
+        return freeze(r, view, operands, &error) == FV_OK ? EXIT_DONE : tool_fail(&error);
+    }
     fv_status status = cells_folder_check(r->with, &error);
+    if (status == FV_OK && r->data != NULL) status = fv_own_set_read(r->data, &set, &error);
+    r->set = set;
     if (status == FV_OK) status = cells_folder_mend(r->out, &error);
     tool_catch_interrupts();
     for (int i = 0; i < operands->n && status == FV_OK; i++)
@@ -297,6 +342,7 @@ static int run(const request *r, needle_view view, const tool_operands *operands
         if (status == FV_OK) tool_note("%s/report.html", r->out);
     }
     fv_cells_free(&cells);
+    fv_own_set_free(set);
     return status == FV_OK ? judged : tool_fail(&error);
 }
 
@@ -325,6 +371,10 @@ static int run(const request *r, needle_view view, const tool_operands *operands
         OPTION_TEXT("out", &(r).out, "DIR",                                                        \
                     "adds the cells to DIR/eval.db and draws all that it has into DIR"),           \
         OPTION_TEXT("with", &(r).with, "DIR,...", CELLS_WITH_HELP),                                \
+        OPTION_TEXT("freeze", &(r).freeze, "SET",                                                  \
+                    "writes the sequences with their answers into SET.jsonl.gz, and asks nobody"), \
+        OPTION_TEXT("data", &(r).data, "SET",                                                      \
+                    "asks what such a file has, all of it or --samples of each cell"),             \
         OPTION_TEXT("against", &(r).judged.against, "LABEL",                                       \
                     "compares with what a model of the lab answered under a label of --out: the "  \
                     "same sequences, McNemar's exact test, and a permutation test of "             \
@@ -366,6 +416,8 @@ static int own(int argc, char **argv, needle_view view,
                   "fovea needle model.safetensors --lengths 16,32,64 --depths 0,50,100 --json\n"
                   "fovea needle out/77ab --out map --label other --against 'attention' "
                   "--fail-if-worse\n"
+                  "fovea needle out/3fa2 --freeze set.jsonl.gz --lengths 16,32,64\n"
+                  "fovea needle out/77ab --data set.jsonl.gz --out map\n"
                   "fovea needle --with map,out/needle --out both"
                 : "fovea middle out/3fa2 out/77ab --out map --with out/needle\n"
                   "fovea middle model.safetensors --lengths 64 --width 0.05",

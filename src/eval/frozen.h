@@ -11,11 +11,11 @@
 // A question's `tokens` are those of its prompt as the tokenizer counted them, its `length` is what
 // it was made for, prompt and answer together. The hash is XXH3 (128 bits) of all bytes before the
 // last line.
-#ifndef FOVEA_SERVED_FROZEN_H
-#define FOVEA_SERVED_FROZEN_H
+#ifndef FOVEA_EVAL_FROZEN_H
+#define FOVEA_EVAL_FROZEN_H
 
+#include "base/json_lines.h"
 #include "base/text.h"
-#include "served/lines.h"
 
 #include <zlib.h>
 
@@ -29,13 +29,13 @@ typedef struct frozen_check {
     char why[120]; // what is wrong, or ""
 } frozen_check;
 
-// Takes the next line; *is_question where it is neither the first nor the last. What is wrong with
-// the set is told by frozen_end.
+// Takes the next line; *is_question where it is neither the first nor the last. FV_USAGE for a
+// set of another version; what else is wrong with it is told by frozen_end.
 fv_status frozen_take(frozen_check *check, const json_line *line, bool *is_question,
                       fv_error *error);
 
 // With `status` as reading went: FV_FORMAT where the file is not what was frozen, cut short or
-// changed, with one message for all of it. Frees the check.
+// changed, with one message for all of it (FV_USAGE and FV_NO_MEMORY stay). Frees the check.
 fv_status frozen_end(frozen_check *check, const char *path, fv_status status, fv_error *error);
 
 // Whether a file begins like a frozen set, packed or not, whatever comes behind.

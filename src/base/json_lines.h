@@ -1,6 +1,6 @@
 // JSON Lines: files with an object a line, as RULER and "Lost in the Middle" write them.
-#ifndef FOVEA_SERVED_LINES_H
-#define FOVEA_SERVED_LINES_H
+#ifndef FOVEA_BASE_JSON_LINES_H
+#define FOVEA_BASE_JSON_LINES_H
 
 #include <fovea/status.h>
 #include <jansson.h>

@@ -1,4 +1,4 @@
-#include "served/frozen.h"
+#include "eval/frozen.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -45,7 +45,7 @@ fv_status frozen_take(frozen_check *c, const json_line *line, bool *is_question,
     bool first = c->hash == NULL;
     *is_question = false;
     if (first && json_integer_value(version) != VERSION)
-        return fv_fail(error, FV_FORMAT,
+        return fv_fail(error, FV_USAGE,
                        "%s: is a frozen set of version %lld, and this Fovea reads version %d",
                        line->where, (long long)json_integer_value(version), VERSION);
     if (first && (c->hash = start_hash(error)) == NULL) return FV_NO_MEMORY;
@@ -66,7 +66,8 @@ fv_status frozen_end(frozen_check *c, const char *path, fv_status status, fv_err
     snprintf(why, sizeof why, "%s", c->why);
     XXH3_freeState(c->hash);
     *c = (frozen_check){0};
-    if (status == FV_NO_MEMORY || (status == FV_OK && ended && *why == '\0')) return status;
+    bool else_wrong = status == FV_NO_MEMORY || status == FV_USAGE; // the file may be whole
+    if (else_wrong || (status == FV_OK && ended && *why == '\0')) return status;
     return fv_fail(
         error, FV_FORMAT,
         "%s is not as it was frozen, it was cut short or changed (%s); take a whole copy "

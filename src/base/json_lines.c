@@ -1,4 +1,4 @@
-#include "served/lines.h"
+#include "base/json_lines.h"
 
 #include "base/json.h"
 #include "base/text.h"
