@@ -4,10 +4,6 @@
 #include "kernels/demand.h"
 
 // Rows of lanes: the first on a whole vector, and every other as well.
-static bool on_lanes(kernel_rows rows) {
-    return is_aligned(rows.data) && rows.stride % FV_LANES == 0;
-}
-
 static bool attend_on_lanes(const kernel_attend_rows *rows) {
     return is_aligned(rows->data) && rows->row_stride % FV_LANES == 0 &&
            rows->group_stride % FV_LANES == 0;

@@ -3,6 +3,7 @@
 #define KERNELS_DEMAND_H
 
 #include "base/arena.h"
+#include "kernels/kernels.h"
 
 #include <stdint.h>
 
@@ -20,6 +21,10 @@ static inline bool is_aligned(const void *p) {
 
 static inline bool is_aligned_or_null(const void *p) {
     return (uintptr_t)p % FV_ALIGNMENT == 0;
+}
+
+static inline bool on_lanes(kernel_rows rows) {
+    return is_aligned(rows.data) && rows.stride % FV_LANES == 0;
 }
 
 #endif

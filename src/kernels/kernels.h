@@ -1,6 +1,7 @@
 // Every kernel, once. Jobs and what becomes of them are described where they are declared:
 //
 //   lab_kernels.h    the lab, sixteen samples in the lanes
+//   recurrence_kernels.h  recurrences whose state is a matrix, in the lab
 //   tile_kernels.h   attention over one long sequence, queries in the lanes; decoding
 //   scan_kernels.h   the selective scan over one long sequence, channels in the lanes
 //
@@ -13,6 +14,7 @@
 #define KERNELS_KERNELS_H
 
 #include "kernels/lab_kernels.h"
+#include "kernels/recurrence_kernels.h"
 #include "kernels/scan_kernels.h"
 #include "kernels/tile_kernels.h"
 
@@ -67,7 +69,13 @@
     X(variant, void, conv, (const kernel_conv *job), (job))                                        \
     X(variant, void, conv_gradient, (const kernel_conv_gradient *job), (job))                      \
     X(variant, void, scan, (const kernel_scan *job), (job))                                        \
-    X(variant, void, scan_gradient, (const kernel_scan_gradient *job), (job))
+    X(variant, void, scan_gradient, (const kernel_scan_gradient *job), (job))                      \
+    X(variant, void, recurrence, (const kernel_recurrence *job), (job))                            \
+    X(variant, void, recurrence_gradient, (const kernel_recurrence_gradient *job), (job))          \
+    X(variant, void, decay, (const kernel_decay *job), (job))                                      \
+    X(variant, void, decay_gradient, (const kernel_decay_gradient *job), (job))                    \
+    X(variant, void, ratio, (const kernel_ratio *job), (job))                                      \
+    X(variant, void, ratio_gradient, (const kernel_ratio_gradient *job), (job))
 
 #define FV_LONG_KERNEL_LIST(X, variant)                                                            \
     /* columns[f][q] = factor * rows[q][f] for 64 rows of n features, a multiple of 16 */          \

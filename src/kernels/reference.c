@@ -10,7 +10,8 @@
 
 enum { L = FV_LANES };
 
-#include "kernels/reference_scan.h" // needs L
+#include "kernels/reference_scan.h"       // needs L
+#include "kernels/reference_recurrence.h" // needs reference_scan.h
 
 void KERNEL(draw)(const kernel_draw *a) {
     for (int g = 0; g < a->n_groups; g++)

@@ -309,6 +309,58 @@ static void fault_scan_gradient_c(const kernel_scan_gradient *a) {
     free(zeros);
 }
 
+static void fault_recurrence_keeps(const kernel_recurrence *a) {
+    kernel_recurrence b = *a;
+    b.replaces = !a->replaces;
+    fault_sound->recurrence(&b);
+}
+
+static void fault_recurrence_decay(const kernel_recurrence *a) {
+    kernel_recurrence b = *a;
+    b.n_decay = 0;
+    fault_sound->recurrence(&b);
+}
+
+// The delta rule's gradient without what it takes out.
+static void fault_recurrence_gradient(const kernel_recurrence_gradient *a) {
+    kernel_recurrence_gradient b = *a;
+    b.forward.replaces = !a->forward.replaces;
+    fault_sound->recurrence_gradient(&b);
+}
+
+static void fault_recurrence_gradient_scale(const kernel_recurrence_gradient *a) {
+    kernel_recurrence_gradient b = *a;
+    b.forward.scale *= 1.001f;
+    fault_sound->recurrence_gradient(&b);
+}
+
+static void fault_decay(const kernel_decay *a) {
+    kernel_decay b = *a;
+    b.negative = !a->negative;
+    fault_sound->decay(&b);
+}
+
+static void fault_decay_gradient(const kernel_decay_gradient *a) {
+    kernel_decay_gradient b = *a;
+    real *elsewhere = calloc((size_t)a->forward.n_features, sizeof *elsewhere);
+    b.dfactor = elsewhere;
+    fault_sound->decay_gradient(&b);
+    free(elsewhere);
+}
+
+// The last feature of a row is divided by, instead of what is behind it.
+static void fault_ratio(const kernel_ratio *a) {
+    kernel_ratio b = *a;
+    b.n_features--;
+    fault_sound->ratio(&b);
+}
+
+static void fault_ratio_gradient(const kernel_ratio_gradient *a) {
+    kernel_ratio_gradient b = *a;
+    b.forward.y = a->dy;
+    fault_sound->ratio_gradient(&b);
+}
+
 // name of the fault, kernel, what it replaces the kernel by
 #define FAULTS(X)                                                                                  \
     X("draws of the next step", draw, fault_draw)                                                  \
@@ -352,6 +404,14 @@ static void fault_scan_gradient_c(const kernel_scan_gradient *a) {
     X("steps without bias", scan, fault_scan_bias)                                                 \
     X("gradient of the decay forgotten", scan_gradient, fault_scan_gradient_a)                     \
     X("no gradient through the state", scan_gradient, fault_scan_gradient_c)                       \
+    X("holds what it should replace", recurrence, fault_recurrence_keeps)                          \
+    X("decay forgotten", recurrence, fault_recurrence_decay)                                       \
+    X("the other rule", recurrence_gradient, fault_recurrence_gradient)                            \
+    X("scale off by 1e-3", recurrence_gradient, fault_recurrence_gradient_scale)                   \
+    X("sign of x flipped", decay, fault_decay)                                                     \
+    X("gradient of the factor forgotten", decay_gradient, fault_decay_gradient)                    \
+    X("divides by its neighbour", ratio, fault_ratio)                                              \
+    X("dy taken for y", ratio_gradient, fault_ratio_gradient)                                      \
     X("3 units in the last place", exp_array, fault_exp)                                           \
     X("3 units in the last place", log_array, fault_log)
 
