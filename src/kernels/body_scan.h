@@ -8,7 +8,7 @@
 // Before SiLU, at position t; x points at feature f of position 0.
 INLINE vf conv_at(const kernel_conv *a, const float *x, int f, int t) {
     const float *w = a->w + (ptrdiff_t)f * a->width;
-    vf sum = vf_set1(a->b[f]);
+    vf sum = vf_set1(a->b ? a->b[f] : 0);
     for (int k = a->width - 1 - t > 0 ? a->width - 1 - t : 0; k < a->width; k++)
         sum = vf_fma(vf_load(x + (ptrdiff_t)(t - a->width + 1 + k) * a->n_features * L),
                      vf_set1(w[k]), sum);
@@ -67,7 +67,7 @@ void KERNEL(conv_gradient)(const kernel_conv_gradient *b) {
         reduce16(dw, sum);
         for (int k = 0; k < a->width; k++) b->dw[(ptrdiff_t)f * a->width + k] += sum[k];
         reduce16(db, sum);
-        b->db[f] += sum[0];
+        if (b->db) b->db[f] += sum[0];
     }
 }
 

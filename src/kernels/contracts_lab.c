@@ -324,7 +324,7 @@ static const char *conv_shape(const kernel_conv *a) {
            "n_groups, n_rows or n_features is below 0");
     DEMAND(a->width >= 1 && a->width <= FV_CONV_MAX_WIDTH,
            "width is outside of 1 .. FV_CONV_MAX_WIDTH");
-    DEMAND(a->w != NULL && a->b != NULL, "w or b is NULL");
+    DEMAND(a->w != NULL, "w is NULL");
     DEMAND(is_aligned(a->x), UNALIGNED("x"));
     return NULL;
 }
@@ -336,7 +336,8 @@ const char *contract_conv(const kernel_conv *a) {
 
 const char *contract_conv_gradient(const kernel_conv_gradient *b) {
     DEMAND(is_aligned(b->dy) && is_aligned(b->dx), UNALIGNED("dy or dx"));
-    DEMAND(b->dw != NULL && b->db != NULL, "dw or db is NULL");
+    DEMAND(b->dw != NULL, "dw is NULL");
+    DEMAND((b->forward.b != NULL) == (b->db != NULL), "b and db are not there together");
     return conv_shape(&b->forward);
 }
 

@@ -263,7 +263,7 @@ typedef struct kernel_norm_gradient {
 typedef struct kernel_conv {
     int n_groups, n_rows, n_features, width; // width at most FV_CONV_MAX_WIDTH
     const real *x;                           // [G][rows][features][16]
-    const real *w, *b;                       // [features][width], [features]
+    const real *w, *b;                       // [features][width], [features] or NULL
     real *y;                                 // like x
 } kernel_conv;
 

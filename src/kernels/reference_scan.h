@@ -18,7 +18,7 @@ static size_t element(int n_rows, int n_features, int g, int t, int f, int l) {
 }
 
 static real conv_before_silu(const kernel_conv *a, int g, int t, int f, int l) {
-    real sum = a->b[f];
+    real sum = a->b ? a->b[f] : 0;
     for (int k = 0; k < a->width; k++) {
         int from = t - a->width + 1 + k;
         if (from < 0) continue;
@@ -43,7 +43,7 @@ static void conv_sample_gradient(const kernel_conv_gradient *b, int g, int f, in
         size_t at_t = element(a->n_rows, a->n_features, g, t, f, l);
         b->dy[at_t] *= silu_slope(conv_before_silu(a, g, t, f, l));
         b->dx[at_t] = 0;
-        b->db[f] += b->dy[at_t];
+        if (b->db) b->db[f] += b->dy[at_t];
         for (int k = 0; k < a->width; k++) {
             int from = t - a->width + 1 + k;
             if (from < 0) continue;

@@ -95,7 +95,7 @@ static inline real *tile_buffer(const model_tile *tile, size_t offset) {
 // What layers keep: slots named by an enum in each layer's file, but for the embedding's
 // parameters, which the first layer may read, too.
 enum { FV_EMBEDDING_TOKENS, FV_EMBEDDING_POSITIONS };
-enum { FV_LAYER_PARAMS = 32, FV_LAYER_BUFFERS = 48 };
+enum { FV_LAYER_PARAMS = 32, FV_LAYER_BUFFERS = 80 };
 
 // A norm in front of a layer.
 typedef struct norm_part {

@@ -85,10 +85,13 @@ static rig rig_create(const char *words, const model_positions *top) {
     fv_config config = configure(words);
     rig r = {.n_samples = config.train.batch_size, .kernels = kernels_get()};
     bool kinked = config.model.activation == FV_ACTIVATION_RELU || //
-                  config.model.activation == FV_ACTIVATION_RELU2;
+                  config.model.activation == FV_ACTIVATION_RELU2 ||
+                  config.model.activation == FV_ACTIVATION_ELU_PLUS_ONE;
     bool sparse = has_margin(&config.model);
     bool steep = config.model.readout == FV_READOUT_HARMONIC; // next to a token's own vector
-    r.step = kinked ? 1e-6 : sparse ? 1e-5 : steep ? 1e-4 : 1e-3;
+    // Outputs of heads that are still small, next to what they are divided by.
+    bool divided = strstr(words, "net") || strstr(words, "gla") || strstr(words, "linear_att");
+    r.step = kinked ? 1e-6 : sparse || divided ? 1e-5 : steep ? 1e-4 : 1e-3;
     check_ok(model_plan(&config, top, n_groups(&r), &r.model, NULL));
     check_ok(data_create(&config.task, 7, true, &r.data, NULL));
     r.workspace = r.model->plan;
@@ -465,6 +468,34 @@ static const struct {
      {-1}},
     {ALL "model.layers=[attention,mamba] task.index=2 model.mamba_state=2 model.norm=layer",
      {0, 2, -1}},
+    // A matrix for a state: each kind alone at the last position, and within a stack.
+    {TINY "model.layers=[linear_attention]", {-1}},
+    {ALL "model.layers=[linear_attention] model.n_head=2 model.recurrent_conv=2 "
+         "model.residual=true",
+     {-1}},
+    {ALL "model.layers=[linear_attention,linear_attention] model.feature_map=none "
+         "model.recurrent_key=5 model.norm=rms",
+     {-1}},
+    {TINY "model.layers=[retnet,retnet] model.residual=true", {-1}},
+    {ALL "model.layers=[retnet] model.n_head=2 model.recurrent_key=1 model.norm=layer", {-1}},
+    {TINY "model.layers=[gla] model.recurrent_key=3", {-1}},
+    {ALL "model.layers=[gla,mlp] model.n_head=2 model.recurrent_conv=3 model.norm=rms "
+         "model.residual=true",
+     {-1}},
+    {TINY "model.layers=[mamba2] model.mamba_state=3 model.n_head=2", {-1}},
+    {ALL "model.layers=[mamba2,attention] model.mamba_state=2 model.mamba_conv=1 "
+         "model.mamba_expand=1 model.residual=true model.norm=rms",
+     {-1}},
+    {TINY "model.layers=[deltanet] model.residual=true", {-1}},
+    {ALL "model.layers=[deltanet] model.n_head=2 model.recurrent_conv=0 model.recurrent_key=5",
+     {-1}},
+    {TINY "model.layers=[gated_deltanet] model.recurrent_conv=7 model.norm=layer", {-1}},
+    {ALL "model.layers=[gated_deltanet,deltanet] model.n_head=2 model.residual=true model.norm=rms",
+     {-1}},
+    {ALL "model.layers=[gated_deltanet] model.decay_of=channel model.recurrent_key=3", {-1}},
+    {ALL "model.layers=[attention,gated_deltanet] task.index=2 model.decay_of=channel "
+         "model.norm=rms model.norm_place=sandwich model.residual=true",
+     {0, 2, -1}},
     // Stacks.
     {TINY "model.layers=[] model.positions=learned", {-1}},
     {ALL "model.layers=[] model.tied=true model.norm=layer", {-1}},
@@ -641,6 +672,8 @@ static void test_padding_leaves_no_trace(void **state) {
     ALL "model.layers=[attention,mlp] model.activation=swiglu model.readout=harmonic "             \
         "model.selector=topk model.selector_k=2 model.positions=rope model.n_head=2 "              \
         "model.gate=head model.qk_norm=head model.sink_logit=learned"
+#define RECURRENCES                                                                                \
+    ALL "model.layers=[linear_attention,gated_deltanet] model.residual=true model.norm=layer"
 
 static bool catches(rig *r, const fault *planted) {
     const char *worst;
@@ -660,15 +693,18 @@ static void test_oracles_catch_faulty_kernels(void **state) {
                                                  "log_array", "stretch", "stretch_gradient"};
     fault faults[N_FAULTS];
     rig r = rig_create(EVERYTHING, NULL), others = rig_create(THE_OTHERS, NULL);
+    rig states = rig_create(RECURRENCES, NULL);
     faults_plant(r.kernels, faults);
     for (int i = 0; i < N_FAULTS; i++) {
         bool used = true;
         for (int k = 0; k < 6; k++) used &= strcmp(faults[i].kernel, not_in_a_model[k]) != 0;
-        if (used && !catches(&r, &faults[i]) && !catches(&others, &faults[i]))
+        if (used && !catches(&r, &faults[i]) && !catches(&others, &faults[i]) &&
+            !catches(&states, &faults[i]))
             fail_msg("%s with a fault (%s) passes", faults[i].kernel, faults[i].name);
     }
     rig_free(&r);
     rig_free(&others);
+    rig_free(&states);
 }
 
 static void test_oracles_catch_faulty_gradients(void **state) {

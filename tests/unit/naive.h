@@ -458,6 +458,8 @@ static void naive_behind(const naive *n, const char *norm, int layer, const doub
     for (int i = 0; adds && i < n->T * n->d; i++) n->x[i] += before[i];
 }
 
+#include "naive_recurrence.h"
+
 // Logits of one sequence at every position: tokens [T] -> logits [T][V]; patterns as in `naive`.
 static inline void naive_forward(const fv_model *model, const double *params, const int32_t *tokens,
                                  double *logits, double *patterns) {
@@ -471,7 +473,7 @@ static inline void naive_forward(const fv_model *model, const double *params, co
     double *normed = malloc(sizeof(double) * (size_t)(2 * n.T * n.d));
     n.x = normed + n.T * n.d;
     naive_embed(&n, tokens);
-    int n_attention = 0, n_mlp = 0, n_norms = 0, n_mamba = 0;
+    int n_attention = 0, n_mlp = 0, n_norms = 0, n_mamba = 0, n_recurrent[FV_LAYER_COUNT] = {0};
     double *before = malloc(sizeof(double) * (size_t)(n.T * n.d));
     for (int i = 0; i < n.config->model.layers.n; i++) {
         memcpy(before, n.x, sizeof(double) * (size_t)(n.T * n.d));
@@ -488,6 +490,13 @@ static inline void naive_forward(const fv_model *model, const double *params, co
             naive_mamba(&n, n_mamba);
             naive_behind(&n, "ln_mamba", n_mamba++, before);
             break;
+#define RECURRENCE(NAME, name)                                                                     \
+    case FV_LAYER_##NAME:                                                                          \
+        naive_recurrence(&n, FV_LAYER_##NAME, n_recurrent[FV_LAYER_##NAME]);                       \
+        naive_behind(&n, "ln_" #name, n_recurrent[FV_LAYER_##NAME]++, before);                     \
+        break;
+            NAIVE_RECURRENCES(RECURRENCE)
+#undef RECURRENCE
         default:
             naive_norm_rows(&n, "norms.%d.w", "norms.%d.b", n_norms++, n.x);
         }

@@ -1,0 +1,21 @@
+// The recurrences whose state is a matrix (src/model/recurrence.h), and the fields that they bring along. A
+// part of fields.def.
+// clang-format off
+FV_CHOICES(FEATURE_MAP)
+FV_CHOICE(FEATURE_MAP, ELU_PLUS_ONE, "elu_plus_one")
+FV_CHOICE(FEATURE_MAP, NONE, "none")
+FV_CHOICES_END(FEATURE_MAP)
+FV_CHOICES(DECAY_OF)
+FV_CHOICE(DECAY_OF, HEAD, "head")
+FV_CHOICE(DECAY_OF, CHANNEL, "channel")
+FV_CHOICES_END(DECAY_OF)
+FV_PART(LAYER, LINEAR_ATTENTION, linear_attention)
+FV_PART(LAYER, RETNET, retnet)
+FV_PART(LAYER, GLA, gla)
+FV_PART(LAYER, MAMBA2, mamba2)
+FV_PART(LAYER, DELTANET, deltanet)
+FV_PART(LAYER, GATED_DELTANET, gated_deltanet)
+FV_FIELD(model, recurrent_key, INT, "0", 0, 256, "recurrent layers: numbers of a head's key, the rows of its state, whose columns are n_embd / n_head; 0 is as many rows")
+FV_FIELD(model, recurrent_conv, INT, "-1", -1, 16, "recurrent layers: taps of the causal convolutions, with SiLU, of queries, keys and values; 0 is none; -1 is what the layer was published with: 4 in deltanet and gated_deltanet, else none")
+FV_CHOICE_FIELD(model, feature_map, FEATURE_MAP, "elu_plus_one", "linear_attention: what makes queries and keys positive; with none they are as they are, and their sums are not divided by what the keys count")
+FV_CHOICE_FIELD(model, decay_of, DECAY_OF, "head", "gated_deltanet: one decay for the state of each head, or one for each number of a key (channel: Kimi's KDA)")
