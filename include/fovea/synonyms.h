@@ -115,7 +115,7 @@
     S("model.layers", "mlp", "ffn feedforward feed_forward ff linear dense")                       \
     S("model.layers", "layer_norm", "ln layernorm norm")                                           \
     S("model.layers", "rms_norm", "rmsnorm rms")                                                   \
-    S("model.layers", "mamba", "ssm s6 mamba2 state_space selective_scan")                         \
+    S("model.layers", "mamba", "ssm s6 state_space selective_scan")                         \
     S("model.positions", "none", "no nope off null false")                                         \
     S("model.positions", "learned", "absolute learnt trainable standard true yes")                 \
     S("model.positions", "rope", "rotary roformer")                                                \
