@@ -3,14 +3,14 @@
 // numbers a sample through it four times. Compiled for each width D, so that the inputs of a row, and
 // the gradients of them, are registers.
 //
-// Operations and their order are those of the parts (readout_parts.h), and so are the bits: a weight's
+// Operations and their order are those of the parts (parts.h), and so are the bits: a weight's
 // gradient adds the rows of a chunk up in order, in an accumulator of sixteen lanes of its own.
 // Accumulators and exponentials share the scratch of the logits:
 //
 //     [PARTS][D][V][VW] accumulators | [V][READOUT_ROWS][VW] exponentials
 //
 // Of few classes they lie on the stack, and the target is found by comparison with all of them.
-#include "kernels/readout_parts.h"
+#include "kernels/parts.h"
 #include "kernels/simd.h"
 
 enum { READOUT_ROWS = 2, READOUT_WIDEST = 4, READOUT_CHUNK = 128 };

@@ -69,6 +69,33 @@ const char *contract_map_gradient(const kernel_map_gradient *a) {
     return NULL;
 }
 
+static const char *chain_shape(const kernel_chain *a) {
+    DEMAND(a->n_rows >= 0 && a->n_out >= 0, "n_rows or n_out is below 0");
+    DEMAND(a->n_in >= 1 && a->n_mid >= 1, "n_in or n_mid is below 1");
+    DEMAND(a->w1 != NULL && a->w2 != NULL, "w1 or w2 is NULL");
+    DEMAND(on_lanes(a->x), UNALIGNED("x or its stride"));
+    DEMAND(on_lanes(a->mid), UNALIGNED("mid or its stride"));
+    DEMAND(a->n_rows == 0 || a->x.data != a->mid.data, "x and mid are the same rows");
+    return NULL;
+}
+
+const char *contract_chain(const kernel_chain *a) {
+    DEMAND(on_lanes(a->y), UNALIGNED("y or its stride"));
+    DEMAND(a->n_rows == 0 || (a->y.data != a->mid.data && a->y.data != a->x.data),
+           "y is the rows of x or mid");
+    return chain_shape(a);
+}
+
+const char *contract_chain_gradient(const kernel_chain_gradient *b) {
+    DEMAND(on_lanes(b->dy), UNALIGNED("dy or its stride"));
+    DEMAND(on_lanes(b->dmid), UNALIGNED("dmid or its stride"));
+    DEMAND(on_lanes(b->dx), UNALIGNED("dx or its stride"));
+    DEMAND(b->dw1 != NULL && b->dw2 != NULL, "dw1 or dw2 is NULL");
+    DEMAND(b->forward.n_rows == 0 || (b->dmid.data != b->dy.data && b->dx.data != b->dmid.data),
+           "dmid is the rows of dy or dx");
+    return chain_shape(&b->forward);
+}
+
 static const char *distances_shape(const kernel_distances *a) {
     DEMAND(a->n_rows >= 0 && a->n_out >= 0, "n_rows or n_out is below 0");
     DEMAND(a->n_in >= 1, "n_in is below 1");

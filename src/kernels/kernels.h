@@ -29,6 +29,8 @@
     X(variant, void, embed_gradient, (const kernel_embed_gradient *job), (job))                    \
     X(variant, void, map, (const kernel_map *job), (job))                                          \
     X(variant, void, map_gradient, (const kernel_map_gradient *job), (job))                        \
+    X(variant, void, chain, (const kernel_chain *job), (job))                                      \
+    X(variant, void, chain_gradient, (const kernel_chain_gradient *job), (job))                    \
     X(variant, void, distances, (const kernel_distances *job), (job))                              \
     X(variant, void, distances_gradient, (const kernel_distances_gradient *job), (job))            \
     /* db[n] += sum over rows and lanes of dy[n] */                                                \

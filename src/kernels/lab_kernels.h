@@ -46,6 +46,25 @@ typedef struct kernel_map_gradient {
     ptrdiff_t w_in, w_out;
 } kernel_map_gradient;
 
+// Two maps, one after the other: mid = X W1 and Y = mid W2, or Y += .
+typedef struct kernel_chain {
+    int n_rows, n_in, n_mid, n_out;
+    kernel_rows x, mid, y;
+    const real *w1, *w2; // as kernel_map reads them
+    ptrdiff_t w1_in, w1_out, w2_in, w2_out;
+    bool accumulate;
+} kernel_chain;
+
+// Their way back, mid being as it was left and y not touched:
+//   dW2 += mid^T dY,  dmid = dY W2^T,  dW1 += X^T dmid,  dX = dmid W1^T, or dX += with `accumulate`
+// dmid may be mid.
+typedef struct kernel_chain_gradient {
+    kernel_chain forward;
+    kernel_rows dy, dmid, dx;
+    real *dw1, *dw2; // like w1 and w2
+    bool accumulate;
+} kernel_chain_gradient;
+
 // Logits from distances to the columns of W, which is read as kernel_map reads it:
 //   squares[r][n] = floor + sum_k (x[r][k] - W[k][n])^2,   y[r][n] = -factor log(squares[r][n])
 typedef struct kernel_distances {
@@ -223,7 +242,7 @@ typedef struct kernel_cross_entropy {
 } kernel_cross_entropy;
 
 // Logits, their cross-entropy, and with dw the way back, as a map, a cross-entropy and the map's
-// gradients would compute them one after the other (readout_parts.h):
+// gradients would compute them one after the other (parts.h):
 //   logits = X W,  dW[k * w_in + n * w_out] += sum over rows and lanes of X[k] dlogits[n],
 //   dx = dlogits W^T
 // X and dx share no memory. What is left in the scratch has no meaning.

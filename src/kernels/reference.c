@@ -4,7 +4,7 @@
 #include "kernels/variants.h"
 
 #include "base/random.h"
-#include "kernels/readout_parts.h"
+#include "kernels/parts.h"
 
 #include <math.h>
 
@@ -73,6 +73,14 @@ void KERNEL(map_gradient)(const kernel_map_gradient *a) {
                            a->dy.data[r * a->dy.stride + n * L + l];
             a->dw[k * a->w_in + n * a->w_out] += sum;
         }
+}
+
+void KERNEL(chain)(const kernel_chain *a) {
+    chain_by_parts(a);
+}
+
+void KERNEL(chain_gradient)(const kernel_chain_gradient *b) {
+    chain_gradient_by_parts(b);
 }
 
 static real difference(const kernel_distances *a, int r, int k, int n, int l) {

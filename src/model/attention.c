@@ -193,9 +193,12 @@ static void forward(const model_layer *layer, const model_tile *tile) {
             memcpy(y + (ptrdiff_t)r * d * FV_LANES, from.data + r * from.stride,
                    (size_t)d * FV_LANES * sizeof *y);
     }
-    linear_forward(tile, attention_linear(layer, W_O), n,
-                   rows_dense(tile_buffer(tile, layer->buffer[GATED]), d), rows_dense(y, d),
-                   layer->residual);
+    if (attention_is_chained(layer))
+        pooled_output(layer, tile, y);
+    else
+        linear_forward(tile, attention_linear(layer, W_O), n,
+                       rows_dense(tile_buffer(tile, layer->buffer[GATED]), d), rows_dense(y, d),
+                       layer->residual);
 }
 
 static void backward(const model_layer *layer, const model_tile *tile) {
@@ -205,14 +208,18 @@ static void backward(const model_layer *layer, const model_tile *tile) {
     real *dnormed = layer->norm.present ? tile_buffer(tile, layer->buffer[D_NORMED]) : dx;
     bool pooled = attention_goes_by(layer, FV_ATTEND_POOLED);
     bool looked_up = model_attention_of(layer)->tables.present;
+    bool chained = attention_is_chained(layer);
     const attention_gradients g = {attention_scratch_of(layer, tile, S_DZ),
                                    attention_scratch_of(layer, tile, S_DQ),
                                    pooled ? NULL : tile_buffer(tile, layer->buffer[D_K]),
                                    pooled ? NULL : tile_buffer(tile, layer->buffer[D_V])};
     kernel_rows dy = rows_dense(tile_buffer(tile, layer->dy), d);
-    linear_backward(tile, attention_linear(layer, W_O), n,
-                    rows_dense(tile_buffer(tile, layer->buffer[GATED]), d), dy, rows_dense(g.dz, d),
-                    false);
+    if (chained)
+        pooled_output_backward(layer, tile, dy, &g);
+    else
+        linear_backward(tile, attention_linear(layer, W_O), n,
+                        rows_dense(tile_buffer(tile, layer->buffer[GATED]), d), dy,
+                        rows_dense(g.dz, d), false);
     gate_backward(layer, tile, &g);
     if (pooled)
         pooled_backward(layer, tile, normed, dnormed, &g);
@@ -223,6 +230,8 @@ static void backward(const model_layer *layer, const model_tile *tile) {
     qk_norm_backward(layer, tile, &g);
     if (looked_up) {
         look_up_backward(layer, tile, dx, &g);
+    } else if (chained) {
+        pooled_queries_backward(layer, tile, normed, dnormed, &g);
     } else {
         if (!pooled) project_keys_backward(layer, tile, normed, dnormed, &g);
         project_queries_backward(layer, tile, normed, dnormed, &g);

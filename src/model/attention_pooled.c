@@ -8,7 +8,11 @@
 // (one layer, last position) this removes nearly all arithmetic of long contexts. (b_K shifts all
 // scores of a query alike and has no effect; the textbook arrangement gives it a gradient of zero
 // too.)
+//
+// With one head and nothing in between, the maps around the pooling are two chains: x W_Q W_K^T before
+// it and W_V W_O behind it (kernel_chain).
 #include "model/attention_ways.h"
+#include "model/normalisers.h"
 
 // Head h's score, of the carried query and the inputs.
 static kernel_attend head_arguments(const model_layer *layer, const model_tile *tile, int h,
@@ -45,6 +49,64 @@ static kernel_rows head_rows(const model_layer *layer, real *data, int h, int wi
                          (ptrdiff_t)n_head * width * FV_LANES};
 }
 
+bool attention_is_chained(const model_layer *layer) {
+    const fv_model_config *config = &layer->model->config.model;
+    const attention_layer *a = model_attention_of(layer);
+    return attention_goes_by(layer, FV_ATTEND_POOLED) && a->heads.n == 1 && !config->bias &&
+           a->gate == FV_GATE_NONE &&
+           normaliser_type_of(config->normaliser)->stretch == FV_NO_STRETCH;
+}
+
+// From inputs over queries to carried queries.
+static kernel_chain query_chain(const model_layer *layer, const model_tile *tile, real *x) {
+    int d = layer->model->config.model.n_embd;
+    kernel_rows q = rows_dense(tile_buffer(tile, layer->buffer[Q]), d);
+    kernel_rows carried = rows_dense(tile_buffer(tile, layer->buffer[CARRIED]), d);
+    kernel_map carry = head_map(layer, tile, W_K, 0, true, q, carried);
+    return (kernel_chain){
+        .n_rows = tile->n_groups,
+        .n_in = d,
+        .n_mid = carry.n_in,
+        .n_out = d,
+        .x = rows_of_output(layer, tile, x, tile_buffer(tile, layer->buffer[COMPACT]), false),
+        .mid = q,
+        .y = carried,
+        .w1 = tile->params + layer->param[W_Q],
+        .w1_in = d,
+        .w1_out = 1,
+        .w2 = carry.w,
+        .w2_in = carry.w_in,
+        .w2_out = carry.w_out};
+}
+
+// From pools over values to outputs.
+static kernel_chain output_chain(const model_layer *layer, const model_tile *tile, real *y) {
+    int d = layer->model->config.model.n_embd;
+    kernel_rows pooled = rows_dense(tile_buffer(tile, layer->buffer[POOLED]), d);
+    kernel_rows z = rows_dense(tile_buffer(tile, layer->buffer[Z]), d);
+    kernel_map project = head_map(layer, tile, W_V, 0, false, pooled, z);
+    return (kernel_chain){.n_rows = tile->n_groups,
+                          .n_in = d,
+                          .n_mid = project.n_out,
+                          .n_out = d,
+                          .x = pooled,
+                          .mid = z,
+                          .y = rows_dense(y, d),
+                          .w1 = project.w,
+                          .w1_in = project.w_in,
+                          .w1_out = project.w_out,
+                          .w2 = tile->params + layer->param[W_O],
+                          .w2_in = d,
+                          .w2_out = 1,
+                          .accumulate = layer->residual};
+}
+
+static void attend_pooled(const model_layer *layer, const model_tile *tile, int h, real *x) {
+    kernel_attend attend = head_arguments(layer, tile, h, x);
+    selector_choose(layer, tile, h, &attend);
+    tile->kernels->attend(&attend);
+}
+
 void pooled_forward(const model_layer *layer, const model_tile *tile, real *x) {
     const kernel_set *kernels = tile->kernels;
     const attention_heads *heads = &model_attention_of(layer)->heads;
@@ -52,19 +114,53 @@ void pooled_forward(const model_layer *layer, const model_tile *tile, real *x) {
     real *q = tile_buffer(tile, layer->buffer[Q]), *z = tile_buffer(tile, layer->buffer[Z]);
     real *carried = tile_buffer(tile, layer->buffer[CARRIED]);
     real *pooled = tile_buffer(tile, layer->buffer[POOLED]);
+    if (attention_is_chained(layer)) {
+        kernel_chain chain = query_chain(layer, tile, x);
+        kernels->chain(&chain);
+        attend_pooled(layer, tile, 0, x);
+        return;
+    }
     for (int h = 0; h < heads->n; h++) {
         kernel_map carry = head_map(layer, tile, W_K, h, true, head_rows(layer, q, h, d_head),
                                     head_rows(layer, carried, h, d));
         kernels->map(&carry);
-        kernel_attend attend = head_arguments(layer, tile, h, x);
-        selector_choose(layer, tile, h, &attend);
-        kernels->attend(&attend);
+        attend_pooled(layer, tile, h, x);
         kernel_map project = head_map(layer, tile, W_V, h, false, head_rows(layer, pooled, h, d),
                                       head_rows(layer, z, h, d_head));
         if (layer->param[B_V] != SIZE_MAX)
             project.bias = tile->params + layer->param[B_V] + attention_kv_first(heads, h);
         kernels->map(&project);
     }
+}
+
+void pooled_output(const model_layer *layer, const model_tile *tile, real *y) {
+    kernel_chain chain = output_chain(layer, tile, y);
+    tile->kernels->chain(&chain);
+}
+
+void pooled_output_backward(const model_layer *layer, const model_tile *tile, kernel_rows dy,
+                            const attention_gradients *g) {
+    int d = layer->model->config.model.n_embd;
+    tile->kernels->chain_gradient(
+        &(kernel_chain_gradient){.forward = output_chain(layer, tile, NULL),
+                                 .dy = dy,
+                                 .dmid = rows_dense(g->dz, d),
+                                 .dx = rows_dense(attention_scratch_of(layer, tile, S_DPOOLED), d),
+                                 .dw1 = tile->gradient + layer->param[W_V],
+                                 .dw2 = tile->gradient + layer->param[W_O]});
+}
+
+void pooled_queries_backward(const model_layer *layer, const model_tile *tile, real *x, real *dx,
+                             const attention_gradients *g) {
+    int d = layer->model->config.model.n_embd;
+    tile->kernels->chain_gradient(
+        &(kernel_chain_gradient){.forward = query_chain(layer, tile, x),
+                                 .dy = rows_dense(attention_scratch_of(layer, tile, S_DCARRIED), d),
+                                 .dmid = rows_dense(g->dq, d),
+                                 .dx = rows_of_output(layer, tile, dx, NULL, false),
+                                 .dw1 = tile->gradient + layer->param[W_Q],
+                                 .dw2 = tile->gradient + layer->param[W_K],
+                                 .accumulate = true});
 }
 
 // Every head of queries adds to the bias of the values that it reads.
@@ -100,28 +196,36 @@ static void uncarry(const model_layer *layer, const model_tile *tile, int h, ker
                                                        .w_out = 1});
 }
 
+// The gradient of z back to the pool, and to W_V.
+static void unproject(const model_layer *layer, const model_tile *tile, int h, kernel_rows dz,
+                      kernel_rows dpooled) {
+    const attention_heads *heads = &model_attention_of(layer)->heads;
+    int d = layer->model->config.model.n_embd;
+    real *pooled = tile_buffer(tile, layer->buffer[POOLED]);
+    kernel_map map = head_map(layer, tile, W_V, h, true, dz, dpooled);
+    tile->kernels->map(&map);
+    tile->kernels->map_gradient(&(kernel_map_gradient){.n_rows = tile->n_groups,
+                                                       .n_in = d,
+                                                       .n_out = heads->width,
+                                                       .x = head_rows(layer, pooled, h, d),
+                                                       .dy = dz,
+                                                       .dw = tile->gradient + layer->param[W_V] +
+                                                             attention_kv_first(heads, h),
+                                                       .w_in = heads->kv,
+                                                       .w_out = 1});
+}
+
 void pooled_backward(const model_layer *layer, const model_tile *tile, real *x, real *dx,
                      const attention_gradients *g) {
-    const kernel_set *kernels = tile->kernels;
     const attention_heads *heads = &model_attention_of(layer)->heads;
     int d = layer->model->config.model.n_embd, d_head = heads->width;
-    real *pooled = tile_buffer(tile, layer->buffer[POOLED]);
+    const bool chained = attention_is_chained(layer);
     real *dcarried = attention_scratch_of(layer, tile, S_DCARRIED);
     real *dpooled = attention_scratch_of(layer, tile, S_DPOOLED);
     attention_clear_unattended(layer, tile, dx, d);
     for (int h = 0; h < heads->n; h++) {
         kernel_rows dz_h = head_rows(layer, g->dz, h, d_head);
-        kernel_map unproject = head_map(layer, tile, W_V, h, true, dz_h, rows_dense(dpooled, d));
-        kernels->map(&unproject);
-        kernels->map_gradient(&(kernel_map_gradient){.n_rows = tile->n_groups,
-                                                     .n_in = d,
-                                                     .n_out = d_head,
-                                                     .x = head_rows(layer, pooled, h, d),
-                                                     .dy = dz_h,
-                                                     .dw = tile->gradient + layer->param[W_V] +
-                                                           attention_kv_first(heads, h),
-                                                     .w_in = heads->kv,
-                                                     .w_out = 1});
+        if (!chained) unproject(layer, tile, h, dz_h, rows_dense(dpooled, d));
         normaliser_attend_backward(
             layer, tile, h,
             &(kernel_attend_gradient){.forward = head_arguments(layer, tile, h, x),
@@ -132,7 +236,7 @@ void pooled_backward(const model_layer *layer, const model_tile *tile, real *x, 
                                       .overwrite = h == 0,
                                       .scratch = attention_scratch_of(layer, tile, S_SCORES),
                                       .dsink = shape_dsink(layer, tile, h)});
-        uncarry(layer, tile, h, rows_dense(dcarried, d), g->dq);
+        if (!chained) uncarry(layer, tile, h, rows_dense(dcarried, d), g->dq);
     }
     if (layer->param[B_V] != SIZE_MAX) bias_backward(layer, tile, g->dz);
 }

@@ -40,7 +40,7 @@ static void look_up_forward(const model_layer *layer, const model_tile *tile) {
 void project_forward(const model_layer *layer, const model_tile *tile, real *x) {
     if (model_attention_of(layer)->tables.present)
         look_up_forward(layer, tile);
-    else
+    else if (!attention_is_chained(layer)) // which projects where it carries
         map_forward(layer, tile, x);
 }
 

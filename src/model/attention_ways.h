@@ -34,6 +34,10 @@ static inline bool attention_goes_by(const model_layer *layer, attention_way way
     return model_attention_of(layer)->way == way;
 }
 
+// Whether queries are projected and carried, and pools projected and put out, by chains of two maps:
+// nothing happens between them, and one head reads all features.
+bool attention_is_chained(const model_layer *layer);
+
 // Keys that the last query could see: the width of a row of probabilities.
 static inline int attention_n_keys(const model_layer *layer) {
     return model_attention_of(layer)->seen.n_keys[layer->out.n - 1];
@@ -95,6 +99,13 @@ void pooled_forward(const model_layer *layer, const model_tile *tile, real *x);
 // From dz to dq, W_K, W_V and the part of dx that flows through keys and values.
 void pooled_backward(const model_layer *layer, const model_tile *tile, real *x, real *dx,
                      const attention_gradients *g);
+
+// Of a chained layer, in place of W_O and of the queries' projection. dx has its other parts.
+void pooled_output(const model_layer *layer, const model_tile *tile, real *y);
+void pooled_output_backward(const model_layer *layer, const model_tile *tile, kernel_rows dy,
+                            const attention_gradients *g);
+void pooled_queries_backward(const model_layer *layer, const model_tile *tile, real *x, real *dx,
+                             const attention_gradients *g);
 
 void textbook_forward(const model_layer *layer, const model_tile *tile);
 // From dz to dq, dk and dv.

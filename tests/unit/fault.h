@@ -184,6 +184,26 @@ static void fault_cross_entropy(const kernel_cross_entropy *a) {
     fault_sound->cross_entropy(&b);
 }
 
+static void fault_chain(const kernel_chain *a) {
+    kernel_chain b = *a;
+    b.accumulate = !a->accumulate;
+    if (b.accumulate)
+        for (int r = 0; r < a->n_rows; r++)
+            for (int i = 0; i < a->n_out * FV_LANES; i++) a->y.data[r * a->y.stride + i] = 1;
+    fault_sound->chain(&b);
+}
+
+// The second map's weights get no gradient.
+static void fault_chain_gradient(const kernel_chain_gradient *a) {
+    kernel_chain_gradient b = *a;
+    size_t n = (size_t)(a->forward.n_mid * a->forward.n_out);
+    real *kept = malloc((n + 1) * sizeof *kept);
+    memcpy(kept, a->dw2, n * sizeof *kept);
+    fault_sound->chain_gradient(&b);
+    memcpy(a->dw2, kept, n * sizeof *kept);
+    free(kept);
+}
+
 // The last class gets no gradient.
 static void fault_readout(const kernel_readout *a) {
     real kept[128];
@@ -369,6 +389,8 @@ static void fault_ratio_gradient(const kernel_ratio_gradient *a) {
     X("bias forgotten", map, fault_map_bias)                                                       \
     X("replaces instead of adding", map, fault_map_accumulate)                                     \
     X("last row forgotten", map_gradient, fault_map_gradient)                                      \
+    X("adds what it should replace", chain, fault_chain)                                           \
+    X("second map without gradient", chain_gradient, fault_chain_gradient)                         \
     X("factor off by 1e-3", distances, fault_distances)                                            \
     X("tokens at the origin", distances_gradient, fault_distances_gradient)                        \
     X("last row forgotten", bias_gradient, fault_bias_gradient)                                    \

@@ -496,6 +496,61 @@ static void op_cross_entropy(call *c) {
             a.inverse ? a.logits[i] * a.inverse[i / ((size_t)classes * L) * L + i % L] : 0;
 }
 
+// Widths of a chain: 1 to 4 where shape.in is even, each of its own where shape.out is odd.
+static kernel_chain chain_arguments(call *c) {
+    int rows = c->shape.rows, in = c->shape.in, mid = c->shape.out, out = c->shape.in + 1;
+    if (in % 2 == 0) in = 1 + in / 2 % 4;
+    if (mid % 2 == 0) mid = out = in;
+    bool across = has(c, TRANSPOSED);
+    kernel_chain a = {.n_rows = rows,
+                      .n_in = in,
+                      .n_mid = mid,
+                      .n_out = out,
+                      .w1_in = mid,
+                      .w1_out = 1,
+                      .w2_in = across ? 1 : out,
+                      .w2_out = across ? mid : 1,
+                      .accumulate = has(c, ACCUMULATE)};
+    a.x = rows_of(c, input(c, "x", (size_t)rows, (size_t)(in * L), gap_of(c)), in);
+    a.w1 = input(c, "w1", 1, (size_t)(in * mid), 0);
+    a.w2 = input(c, "w2", 1, (size_t)(mid * out), 0);
+    return a;
+}
+
+static void op_chain(call *c) {
+    kernel_chain a = chain_arguments(c);
+    double between = sqrt(a.n_in);
+    size_t n = (size_t)a.n_rows;
+    a.mid = rows_of(c, output(c, "mid", n, (size_t)(a.n_mid * L), gap_of(c), between), a.n_mid);
+    float *(*make)(call *, const char *, size_t, size_t, size_t, double) =
+        a.accumulate ? accumulator : output;
+    a.y = rows_of(c, make(c, "y", n, (size_t)(a.n_out * L), gap_of(c), between * sqrt(a.n_mid)),
+                  a.n_out);
+    TIMED(c, c->kernels->chain(&a));
+}
+
+// HOSTILE: dmid is mid.
+static void op_chain_gradient(call *c) {
+    kernel_chain_gradient a = {.forward = chain_arguments(c), .accumulate = has(c, BIAS)};
+    kernel_chain *f = &a.forward;
+    size_t n = (size_t)f->n_rows;
+    double back = sqrt(f->n_out), summed = sqrt((double)n * L);
+    float *mid = output(c, "mid", n, (size_t)(f->n_mid * L), gap_of(c), back);
+    fill(c, &c->arrays[c->n_arrays - 1], 1);
+    f->mid = a.dmid = rows_of(c, mid, f->n_mid);
+    if (!has(c, HOSTILE))
+        a.dmid = rows_of(c, output(c, "dmid", n, (size_t)(f->n_mid * L), 0, back), f->n_mid);
+    if (!has(c, HOSTILE)) a.dmid.stride = (ptrdiff_t)f->n_mid * L;
+    a.dy = rows_of(c, input(c, "dy", n, (size_t)(f->n_out * L), gap_of(c)), f->n_out);
+    float *(*make)(call *, const char *, size_t, size_t, size_t, double) =
+        a.accumulate ? accumulator : output;
+    a.dx = rows_of(c, make(c, "dx", n, (size_t)(f->n_in * L), gap_of(c), back * sqrt(f->n_mid)),
+                   f->n_in);
+    a.dw1 = accumulator(c, "dw1", 1, (size_t)(f->n_in * f->n_mid), 0, summed * back);
+    a.dw2 = accumulator(c, "dw2", 1, (size_t)(f->n_mid * f->n_out), 0, summed);
+    TIMED(c, c->kernels->chain_gradient(&a));
+}
+
 // shape.rows rows of shape.in features, or of 1 to 4 where shape.in is even, and shape.out + 1 classes;
 // every fifth target is absent.
 static void op_readout(call *c) {
@@ -691,6 +746,8 @@ static void op_adam(call *c) {
     X(embed_gradient, 2e-6)                                                                        \
     X(map, 2e-6)                                                                                   \
     X(map_gradient, 2e-6)                                                                          \
+    X(chain, 4e-6)                                                                                 \
+    X(chain_gradient, 4e-6)                                                                        \
     X(distances, 4e-6)                                                                             \
     X(distances_gradient, 4e-6)                                                                    \
     X(bias_gradient, 2e-6)                                                                         \

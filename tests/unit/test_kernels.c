@@ -9,9 +9,9 @@
 
 #include "fault.h"
 
-static const kernel_set *parts_of; // whose kernels readout_by_parts calls
-#define READOUT_PART(name) parts_of->name
-#include "kernels/readout_parts.h"
+static const kernel_set *parts_of; // whose kernels those of parts.h call
+#define PART(name) parts_of->name
+#include "kernels/parts.h"
 
 // Sizes around vectors, register blocks and chunks of rows.
 static const int row_sizes[] = {1,  2,  3,  4,  5,  6,  7,  8,   9,  11,
@@ -98,19 +98,23 @@ static const operation *operation_of(const char *name) {
     return NULL;
 }
 
-// A readout has the bits of its parts, at every width.
-static void test_readout_is_its_parts(void **state) {
+// Readouts and chains have the bits of their parts, at every width.
+static void test_jobs_of_parts(void **state) {
+    static const char *const names[] = {"chain", "chain_gradient", "readout"};
     (void)state;
     for (const kernel_set *const *k = kernels_available(); *k; k++)
-        for (int i = 0; i < N_SHAPES; i++) {
+        for (int i = 0; i < 3 * N_SHAPES; i++) {
+            const operation *o = operation_of(names[i % 3]);
             kernel_set in_parts = **k;
             parts_of = *k;
+            in_parts.chain = chain_by_parts;
+            in_parts.chain_gradient = chain_gradient_by_parts;
             in_parts.readout = readout_by_parts;
-            call a = make_call(operation_of("readout"), *k, shape_of(i));
-            call b = make_call(operation_of("readout"), &in_parts, shape_of(i));
+            call a = make_call(o, *k, shape_of(i / 3)),
+                 b = make_call(o, &in_parts, shape_of(i / 3));
             if (!call_same_bits(&a, &b))
-                fail_msg("%s: a readout differs from its parts (%s)", (*k)->name,
-                         describe(shape_of(i)));
+                fail_msg("%s: a %s differs from its parts (%s)", (*k)->name, o->name,
+                         describe(shape_of(i / 3)));
             call_free(&a);
             call_free(&b);
         }
@@ -504,7 +508,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_table_is_whole),
         cmocka_unit_test(test_parity),
         cmocka_unit_test(test_same_bits),
-        cmocka_unit_test(test_readout_is_its_parts),
+        cmocka_unit_test(test_jobs_of_parts),
         cmocka_unit_test(test_parity_catches_faulty_kernels),
         cmocka_unit_test(test_parity_catches_faulty_results),
         cmocka_unit_test(test_identities),

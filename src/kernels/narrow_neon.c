@@ -2,5 +2,6 @@
 #if defined(__aarch64__) && !defined(FOVEA_DOUBLE)
 #include "kernels/simd_neon.h"
 
+#include "kernels/body_chain.h"
 #include "kernels/body_readout.h"
 #endif

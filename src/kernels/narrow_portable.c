@@ -3,5 +3,6 @@
 #ifndef FOVEA_DOUBLE
 #include "kernels/simd_portable.h"
 
+#include "kernels/body_chain.h"
 #include "kernels/body_readout.h"
 #endif
