@@ -5,7 +5,9 @@
 #include "tool.h"
 #include "verbs.h"
 
+#include <fovea/config.h>
 #include <fovea/machine.h>
+#include <fovea/train.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +21,54 @@ typedef struct reproduction {
     const path_list *files;
     fv_study **studies; // [n], of the files
     int n;
+    int *order; // [n] the quickest first
 } reproduction;
+
+// Of a step's operations at a core's limits: what steps of these sizes are measured to reach
+// (docs/performance-results.md).
+static const double REACHED = 0.45;
+
+// Seconds of one core for all runs of a study, whether they are stored or not.
+static double core_seconds(const fv_study *study, const fv_limits *limits) {
+    double seconds = 0;
+    for (int i = 0; i < fv_experiment_n_runs(study->experiment); i++) {
+        fv_config config;
+        fv_step_cost cost;
+        double tokens;
+        fv_experiment_config(study->experiment, i, &config);
+        if (fv_step_cost_of(&config, &cost, &tokens, NULL) == FV_OK)
+            seconds += config.train.steps *
+                       (cost.executed_flops / limits->fma_flops + cost.exps / limits->exps);
+    }
+    return seconds / REACHED;
+}
+
+// Puts the quickest study first, so that most is to be seen early, and says how long all will take.
+static int plan_time(reproduction *r) {
+    fv_limits limits;
+    double *seconds = calloc((size_t)r->n, sizeof *seconds), all = 0;
+    r->order = calloc((size_t)r->n, sizeof *r->order);
+    if (seconds == NULL || r->order == NULL) {
+        free(seconds);
+        return tool_no_memory();
+    }
+    fv_machine_core_limits(0.05, &limits);
+    for (int i = 0; i < r->n; i++) {
+        int at = i;
+        all += seconds[i] = core_seconds(r->studies[i], &limits);
+        for (; at > 0 && seconds[r->order[at - 1]] > seconds[i]; at--)
+            r->order[at] = r->order[at - 1];
+        r->order[at] = i;
+    }
+    double clock = all / (r->jobs < fv_machine_cores() ? r->jobs : fv_machine_cores());
+    if (clock >= 60)
+        fprintf(
+            stderr,
+            "%d experiments, the quickest first: about %.0f minutes for what is not stored yet\n",
+            r->n, clock / 60);
+    free(seconds);
+    return EXIT_DONE;
+}
 
 // All files are read and checked before the first is trained.
 static int read_studies(reproduction *r) {
@@ -50,7 +99,8 @@ static int run_studies(reproduction *r, fv_store *store) {
     progress *display = progress_create(stderr, false);
     int exit_code = EXIT_DONE;
     bool going = true;
-    for (int i = 0; i < r->n && going && r->studies[i] != NULL; i++) {
+    for (int k = 0; k < r->n && going; k++) {
+        const int i = r->order[k];
         char folder[PATH_MAX];
         int code = figure_folder(r, r->files->items[i], folder, sizeof folder);
         const study_options options = {
@@ -76,13 +126,14 @@ static int report(const reproduction *r) {
 
 static int reproduce(reproduction *r) {
     int exit_code = read_studies(r);
+    if (exit_code == EXIT_DONE) exit_code = plan_time(r);
     if (exit_code == EXIT_DONE) exit_code = study_make_folder(r->out, "fovea.db");
     fv_store *store = NULL;
     if (exit_code == EXIT_DONE) exit_code = study_open_store(r->out, &store);
     if (exit_code == EXIT_DONE) {
         tool_catch_interrupts();
         exit_code = run_studies(r, store);
-        if (r->studies[r->n - 1]->finished && !tool_interrupted) {
+        if (r->studies[r->order[r->n - 1]]->finished && !tool_interrupted) {
             int reported = report(r);
             if (exit_code == EXIT_DONE) exit_code = reported;
         }
@@ -109,7 +160,10 @@ int cmd_reproduce(int argc, char **argv) {
         .about =
             "Trains every experiment of a post, draws its figures and judges every claim. POST "
             "is a folder of experiment files under experiments/ (or a path to one). 'all' is "
-            "every one but phase-diagrams. Ctrl-C stops; the same command goes on from there.",
+            "every one but phase-diagrams. The quickest experiment comes first; where all take "
+            "more "
+            "than a minute the time is estimated. Ctrl-C stops; the same command goes on from "
+            "there.",
         .example = "fovea reproduce sparse-attention-1 --out out/sparse-attention-1",
         .min_operands = 1,
         .max_operands = 1};
@@ -132,6 +186,7 @@ int cmd_reproduce(int argc, char **argv) {
     exit_code = reproduce(&r);
     for (int i = 0; i < r.n; i++) fv_study_free(r.studies[i]);
     free(r.studies);
+    free(r.order);
     path_list_free(&files);
     return exit_code;
 }
