@@ -28,6 +28,9 @@ python: ## make the Python package's wheel in build/wheels, and run it in an env
 bench: all ## time training steps against this machine's measured limits
 	$(FOVEA) bench train
 
+bench-against: all ## hold every row of `bench train` against another build; fails above 1.03 of its time (BEFORE=path/to/fovea, CASE=regex)
+	scripts/against.py $(BEFORE) $(FOVEA) $(if $(CASE),--case '$(CASE)')
+
 bench-scale: all ## time the start, 100,000 short runs, their store and figures (RUNS=100000)
 	scripts/scale.py $(FOVEA) --runs $(or $(RUNS),100000)
 
