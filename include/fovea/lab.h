@@ -33,6 +33,7 @@ typedef struct fv_lab_options {
     int share, n_shares;  // trains share 1..n_shares of the sweep only; n_shares 0: all of it
     fv_lab_remote remote; // NULL, or what workers 1 to n_jobs - 1 train with; worker 0 is here
     void *remote_context;
+    bool remote_always; // worker 0 trains with it, too
     const volatile int *interrupted;
     // All are called from the thread that called fv_lab_run, and may be NULL.
     void (*on_progress)(void *context, const fv_lab_progress *progress); // some times a second

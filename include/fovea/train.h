@@ -5,6 +5,7 @@
 #include <fovea/model.h>
 #include <fovea/probe.h>
 #include <fovea/record.h>
+#include <fovea/ring.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -17,6 +18,23 @@ typedef struct fv_trainer fv_trainer;
 FV_API fv_status fv_trainer_create(const fv_config *config, int n_threads, fv_trainer **trainer,
                                    fv_error *error);
 FV_API void fv_trainer_free(fv_trainer *trainer);
+
+// One of the train.context_ranks trainers that share every sequence, the same call on every rank: each
+// has some positions of all sequences (the ring's zigzag), attention goes around the ring, and gradients
+// are added up over the ranks, so that every one of them has the same parameters. Steps and tests are
+// then calls that all ranks make at the same time. `ranks` outlives the trainer. FV_USAGE for parts that
+// are not carried from rank to rank, and for another number of ranks.
+FV_API fv_status fv_trainer_create_rank(const fv_config *config, const fv_ring_transport *ranks,
+                                        fv_trainer **trainer, fv_error *error);
+
+// What the ranks have told each other since the trainer was made: what this one has sent, and how long it
+// has waited. All 0 without ranks.
+typedef struct fv_ranks_report {
+    int n_ranks;
+    uint64_t bytes_sent;
+    double wait_seconds;
+} fv_ranks_report;
+FV_API fv_ranks_report fv_trainer_ranks(const fv_trainer *trainer);
 
 // Sees that the next step has its data: waits for a custom task (custom_task.h), whose failure comes
 // back. Of other tasks they are always there.
@@ -65,6 +83,10 @@ typedef struct fv_run_options {
     // Called at every logged point with the training perplexity; may be NULL.
     void (*on_log)(void *context, int step, double perplexity);
     void *context;
+    // NULL, or the ranks that train.context_ranks asks for, all of which make the same call. What one
+    // is asked by `interrupted` ends the run on all.
+    const fv_ring_transport *ranks;
+    fv_ranks_report *ranks_report; // filled where it is not NULL
 } fv_run_options;
 
 // Trains the configuration to its end and fills `record` (initialised by the caller) with its

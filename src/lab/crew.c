@@ -92,7 +92,7 @@ static void train(worker *w, crew_job *job, fv_error *error) {
     job->status = c->plan.begin(c->plan.context, job, error);
     if (job->status != FV_OK) return;
     announce(w, job);
-    if (c->plan.remote != NULL && w->index > 0) {
+    if (c->plan.remote != NULL && (w->index > 0 || c->plan.remote_always)) {
         job->status = c->plan.remote(c->plan.remote_context, w->index, job->record->config,
                                      job->probes, job->n_probes, &c->stop, job->record, error);
         return;

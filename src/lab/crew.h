@@ -40,6 +40,7 @@ typedef struct crew_plan {
     void *context;
     fv_lab_remote remote;
     void *remote_context;
+    bool remote_always;
 } crew_plan;
 fv_status crew_start(const crew_plan *plan, crew **out, fv_error *error);
 

@@ -373,7 +373,8 @@ static fv_status train_missing(lab *l) {
                             .begin = begin_run,
                             .context = l,
                             .remote = l->options->remote,
-                            .remote_context = l->options->remote_context};
+                            .remote_context = l->options->remote_context,
+                            .remote_always = l->options->remote_always};
     fv_status status = crew_start(&plan, &workers, l->error);
     if (status != FV_OK) return status;
     status = collect(l, workers);

@@ -24,6 +24,7 @@ fv_status rehearsal_run(rehearsal *r, const fv_config *config, const fv_record *
     if (once.train.batch_size > FEW) once.train.batch_size = FEW;
     if (once.task.n_test > FEW) once.task.n_test = FEW;
     once.train.steps = 1;
+    once.train.context_ranks = 1;
     once.train.snapshot_every = once.train.snapshots.n = 0;
     once.train.stop_metric = FV_METRIC_NONE;
     once.train.stop_value = 0;

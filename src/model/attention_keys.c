@@ -7,6 +7,7 @@
 #include "model/selectors.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 attention_sight sight_of(const fv_model_config *config, int i) {
     int window = layer_window(config, i);
@@ -60,6 +61,11 @@ fv_status attention_needs(const model_layer *layer, model_positions *in, fv_erro
     in->at = malloc((size_t)(out->at[out->n - 1] + 1) * sizeof *in->at);
     if (in->at == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory for positions");
     in->n = 0;
+    if (layer->model->ranks) { // the others' keys come by
+        in->n = out->n;
+        memcpy(in->at, out->at, (size_t)out->n * sizeof *in->at);
+        return FV_OK;
+    }
     // Of all queries behind a key the nearest sees it if any does.
     for (int t = 0, i = 0; i < out->n; t++) {
         if (t == out->at[i] || sight_sees(sight, out->at[i], t)) in->at[in->n++] = t;
@@ -127,6 +133,7 @@ static bool is_linear(const model_layer *layer, const attention_layer *a) {
 static attention_way choose_way(const model_layer *layer, attention_layer *a) {
     const fv_model *model = layer->model;
     const fv_model_config *config = &model->config.model;
+    if (model->ranks && fits_tiles(layer, a)) return FV_ATTEND_TILES;
     // A single query meets the inputs themselves: 4 d operations a key and head, not 4 d^2. That
     // takes a score that is linear in the key (no norm of keys, none that are turned), and nobody who
     // asks to see keys and values.

@@ -4,7 +4,9 @@
 
 #include "model/scores.h"
 
+#include <fovea/ring.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { L = FV_LANES };
@@ -48,17 +50,53 @@ static fv_attention_config describe(const model_layer *layer) {
     return c;
 }
 
+// Numbers of a sample in its queries, and in its keys.
+static size_t numbers_q(const model_layer *layer) {
+    return (size_t)layer->out.n * (size_t)model_attention_of(layer)->heads.q;
+}
+static size_t numbers_k(const model_layer *layer) {
+    return (size_t)layer->in.n * (size_t)model_attention_of(layer)->heads.kv;
+}
+
+// A worker's own: the kernel, or a place in the ring of ranks.
+typedef struct long_attention {
+    fv_attention *kernel;
+    fv_ring *ring;
+    float *z; // [16][T_q][q] on the way back; of a ring
+} long_attention;
+
+// Rows of a rank lie as in the ring's zigzag.
+static fv_status join_ring(const model_layer *layer, long_attention *own, fv_error *error) {
+    fv_ring_config config = {
+        .attention = describe(layer), .layout = FV_RING_ZIGZAG, .gradients = true};
+    int n = layer->model->config.task.context_length;
+    config.attention.n_query = config.attention.n_key = n;
+    own->z = malloc(numbers_q(layer) * L * sizeof *own->z);
+    if (own->z == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory for attention");
+    return fv_ring_create(&config, layer->model->ranks, &own->ring, error);
+}
+
 fv_status long_attention_create(const model_layer *layer, void **out, fv_error *error) {
     if (model_attention_of(layer)->way != FV_ATTEND_TILES) return FV_OK;
     fv_attention_config config = describe(layer);
-    fv_attention *kernel;
-    fv_status status = fv_attention_create(&config, &kernel, error);
-    if (status == FV_OK) *out = kernel;
+    long_attention *own = calloc(1, sizeof *own);
+    if (own == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory for attention");
+    fv_status status = fv_attention_create(&config, &own->kernel, error);
+    if (status == FV_OK && layer->model->ranks) status = join_ring(layer, own, error);
+    if (status == FV_OK)
+        *out = own;
+    else
+        long_attention_free(own);
     return status;
 }
 
 void long_attention_free(void *attention) {
-    fv_attention_free(attention);
+    long_attention *own = attention;
+    if (own == NULL) return;
+    fv_attention_free(own->kernel);
+    fv_ring_free(own->ring);
+    free(own->z);
+    free(own);
 }
 
 // [n][16] to [16][n].
@@ -74,14 +112,6 @@ static real *leave_lanes(const real *restrict from, size_t n, real *restrict to)
 static void enter_lanes(const real *restrict from, size_t n, real *restrict to) {
     for (size_t i = 0; i < n; i++)
         for (size_t l = 0; l < L; l++) to[i * L + l] = from[l * n + i];
-}
-
-// Numbers of a sample in its queries, and in its keys.
-static size_t numbers_q(const model_layer *layer) {
-    return (size_t)layer->out.n * (size_t)model_attention_of(layer)->heads.q;
-}
-static size_t numbers_k(const model_layer *layer) {
-    return (size_t)layer->in.n * (size_t)model_attention_of(layer)->heads.kv;
 }
 
 // The sink of every head joins the sums of its queries: outputs z [16][T_q][q] shrink by its share.
@@ -129,8 +159,13 @@ void long_attention_forward(void *attention, const model_layer *layer,
     size_t n_q = numbers_q(layer), n_k = numbers_k(layer);
     float *q = leave_lanes(rows->q, n_q, rows->scratch), *z = q + n_q * L, *k = z + n_q * L;
     float *v = leave_lanes(rows->v, n_k, leave_lanes(rows->k, n_k, k) + n_k * L);
-    tiles_forward(attention, &(local_queries){a->queries, q, z, rows->logsumexps},
-                  &(local_keys){a->keys, k, v}, true);
+    const long_attention *own = attention;
+    // A transport that fails has its own way to say so (train/ranks.c).
+    if (own->ring)
+        fv_ring_forward(own->ring, q, k, v, z, rows->logsumexps, NULL);
+    else
+        tiles_forward(own->kernel, &(local_queries){a->queries, q, z, rows->logsumexps},
+                      &(local_keys){a->keys, k, v}, true);
     add_sinks(layer, rows, z);
     enter_lanes(z, n_q, rows->z);
 }
@@ -144,11 +179,18 @@ void long_attention_backward(void *attention, const model_layer *layer,
     float *k = leave_lanes(rows->k, n_k, dz + n_q * L);
     float *v = leave_lanes(rows->v, n_k, k + n_k * L);
     float *dk = v + n_k * L, *dv = dk + n_k * L, *dq = dv + n_k * L, *delta = dq + n_q * L;
-    tiles_delta(attention, layer->out.n, leave_lanes(rows->z, n_q, dq), dz, delta);
+    const long_attention *own = attention;
+    float *z = leave_lanes(rows->z, n_q, own->ring ? own->z : dq);
+    tiles_delta(own->kernel, layer->out.n, z, dz, delta);
     add_dsinks(layer, rows, delta);
-    memset(dk, 0, (2 * n_k + n_q) * L * sizeof *dk);
-    tiles_backward(attention, &(local_gradients){a->queries, q, rows->logsumexps, dz, delta, dq},
-                   &(local_keys){a->keys, k, v}, dk, dv);
+    if (own->ring) {
+        fv_ring_backward(own->ring, q, k, v, z, rows->logsumexps, dz, dq, dk, dv, NULL);
+    } else {
+        memset(dk, 0, (2 * n_k + n_q) * L * sizeof *dk);
+        tiles_backward(own->kernel,
+                       &(local_gradients){a->queries, q, rows->logsumexps, dz, delta, dq},
+                       &(local_keys){a->keys, k, v}, dk, dv);
+    }
     enter_lanes(dq, n_q, rows->dq);
     enter_lanes(dk, n_k, rows->dk);
     enter_lanes(dv, n_k, rows->dv);

@@ -14,6 +14,7 @@
 #include "tasks/data.h"
 
 #include <fovea/model.h>
+#include <fovea/ring.h>
 
 // Increasing positions of a sequence.
 typedef struct model_positions {
@@ -57,6 +58,10 @@ struct fv_model {
     int tensor_capacity;
     bool short_of_memory; // while it is planned
     size_t n_params;
+
+    // Of a rank that holds some positions of every sequence, all of which it computes; attention
+    // goes to the others through this. NULL: the model has whole sequences.
+    const fv_ring_transport *ranks;
 
     bool seen;           // by a cache of activations: nothing is computed by a way around them
     bool keeps_patterns; // attention's probabilities stay, however long the context
@@ -294,6 +299,11 @@ fv_status model_plan_part(const fv_config *config, int n_positions, const model_
 // values as a textbook does, and with `patterns` keeps its probabilities however long the context.
 fv_status model_plan_seen(const fv_config *config, int n_positions, const model_positions *top,
                           int max_groups, bool patterns, fv_model **model, fv_error *error);
+
+// The same for one of several ranks: every layer computes the positions `own`, and each of them may have
+// a target. Tiles of one group. `ranks` outlives the model.
+fv_status model_plan_rank(const fv_config *config, int n_positions, const model_positions *own,
+                          const fv_ring_transport *ranks, fv_model **model, fv_error *error);
 
 // Draws the initial values of tensor i; `draw` 0 is the model's own initialisation, others are
 // independent of it.

@@ -179,19 +179,28 @@ static fv_status allocate(fv_model *model, fv_error *error) {
     return model->layers ? FV_OK : no_memory(error);
 }
 
-static fv_status plan_model(const fv_config *config, int n_positions, const model_positions *top,
-                            int max_groups, bool seen, bool patterns, fv_model **out,
-                            fv_error *error) {
+// A rank's own positions may each have a target.
+static fv_status score_positions(fv_model *model, const model_positions *own, fv_error *error) {
+    model_positions copy;
+    fv_status status = copy_positions(own, &copy, error);
+    if (status != FV_OK) return status;
+    free(model->data.loss_positions);
+    model->data.loss_positions = copy.at;
+    model->data.n_loss = copy.n;
+    return FV_OK;
+}
+
+static fv_status plan_model(const fv_model *as, const fv_config *config, const model_positions *top,
+                            fv_model **out, fv_error *error) {
     fv_model *model = calloc(1, sizeof *model);
     if (model == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory for a model");
-    model->seen = seen;
-    model->keeps_patterns = patterns;
-    model->max_groups = max_groups;
+    *model = *as;
     model->config = *config;
     config_drop_unread(&model->config);
-    model->n_positions = n_positions;
+    int max_groups = model->max_groups;
     fv_status status =
         data_create(&model->config.task, (uint64_t)config->train.seed, false, &model->data, error);
+    if (status == FV_OK && model->ranks) status = score_positions(model, top, error);
     if (status == FV_OK) {
         model_positions loss = {model->data.n_loss, model->data.loss_positions};
         status = allocate(model, error);
@@ -211,12 +220,23 @@ static fv_status plan_model(const fv_config *config, int n_positions, const mode
 
 fv_status model_plan_part(const fv_config *config, int n_positions, const model_positions *top,
                           int max_groups, fv_model **model, fv_error *error) {
-    return plan_model(config, n_positions, top, max_groups, false, false, model, error);
+    const fv_model as = {.n_positions = n_positions, .max_groups = max_groups};
+    return plan_model(&as, config, top, model, error);
 }
 
 fv_status model_plan_seen(const fv_config *config, int n_positions, const model_positions *top,
                           int max_groups, bool patterns, fv_model **model, fv_error *error) {
-    return plan_model(config, n_positions, top, max_groups, true, patterns, model, error);
+    const fv_model as = {.n_positions = n_positions,
+                         .max_groups = max_groups,
+                         .seen = true,
+                         .keeps_patterns = patterns};
+    return plan_model(&as, config, top, model, error);
+}
+
+fv_status model_plan_rank(const fv_config *config, int n_positions, const model_positions *own,
+                          const fv_ring_transport *ranks, fv_model **model, fv_error *error) {
+    const fv_model as = {.n_positions = n_positions, .max_groups = 1, .ranks = ranks};
+    return plan_model(&as, config, own, model, error);
 }
 
 fv_status model_plan(const fv_config *config, const model_positions *top, int max_groups,

@@ -3,6 +3,7 @@
 #include "config/config_check.h"
 #include "probes/probes.h"
 #include "train/optimizer.h"
+#include "train/ranks.h"
 
 #include <fovea/machine.h>
 #include <fovea/train.h>
@@ -102,6 +103,8 @@ static fv_status take_step(run *r, int step, bool *ended) {
     double accuracy, begun = clock_now();
     double loss = fv_trainer_step(r->trainer, logs ? &accuracy : NULL);
     r->training_seconds += clock_now() - begun;
+    status = trainer_rank_failed(r->trainer, r->error);
+    if (status != FV_OK) return status;
     if (!isfinite(loss)) {
         r->record->outcome = FV_OUTCOME_DIVERGED;
         *ended = true;
@@ -128,7 +131,7 @@ static fv_status train(run *r) {
     bool ended = false;
     fv_status status = FV_OK;
     for (; step < n && !ended && status == FV_OK; step++) {
-        if (is_interrupted(r->options))
+        if (trainer_any_rank(r->trainer, is_interrupted(r->options)))
             return fv_fail(r->error, FV_INTERRUPTED, "interrupted at step %d of %d", step, n);
         status = take_step(r, step, &ended);
     }
@@ -148,7 +151,9 @@ fv_status fv_run(const fv_config *config, const fv_run_options *options, fv_reco
     run r = {.config = config, .options = options, .record = record, .error = error};
     r.tests = config_has_test(&config->task);
     r.started = clock_now();
-    fv_status status = fv_trainer_create(config, options->n_threads, &r.trainer, error);
+    fv_status status = options->ranks
+                           ? fv_trainer_create_rank(config, options->ranks, &r.trainer, error)
+                           : fv_trainer_create(config, options->n_threads, &r.trainer, error);
     if (status != FV_OK) return status;
     status = fv_record_set_config(record, config, error);
     if (status != FV_OK) {
@@ -164,6 +169,7 @@ fv_status fv_run(const fv_config *config, const fv_run_options *options, fv_reco
     status = train(&r);
     record->wall_seconds = clock_now() - r.started;
     record->us_per_step = record->steps > 0 ? 1e6 * r.training_seconds / record->steps : 0;
+    if (options->ranks_report) *options->ranks_report = fv_trainer_ranks(r.trainer);
     fv_probing_free(r.probing);
     fv_trainer_free(r.trainer);
     return status;

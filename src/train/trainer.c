@@ -12,6 +12,7 @@
 #include "train/embeddings.h"
 #include "train/lengths.h"
 #include "train/optimizer.h"
+#include "train/ranks.h"
 #include "train/rates.h"
 
 #include <fovea/train.h>
@@ -31,6 +32,7 @@ struct fv_trainer {
     fv_model *model; // of the whole context; owns the layout of the parameters
     train_lengths lengths;
     train_length *length; // of the sequences at work
+    train_ranks *ranks;   // NULL: sequences are here as a whole
     const kernel_set *kernels;
     thread_pool *pool;
     int n_threads, n_slots;
@@ -44,6 +46,16 @@ struct fv_trainer {
     bool count_correct;
     real weight; // of a target: 1 / targets in the batch
 };
+
+// What computes the sequences at work.
+static const fv_model *computing(const fv_trainer *t) {
+    return t->ranks ? t->ranks->model : t->length->model;
+}
+
+static int tiles_of(const fv_trainer *t, int n_samples) {
+    int groups = (n_samples + L - 1) / L, capacity = computing(t)->group_capacity;
+    return (groups + capacity - 1) / capacity;
+}
 
 static fv_status create_memory(fv_trainer *t, fv_error *error) {
     size_t n = (fv_model_n_params(t->model) + L - 1) / L * L, offsets[4 + SLOTS];
@@ -73,10 +85,10 @@ static fv_status create_workers(fv_trainer *t, fv_error *error) {
         return fv_fail(error, FV_NO_MEMORY, "out of memory for %d threads", n);
     fv_status status = FV_OK;
     for (int i = 0; i < n && status == FV_OK; i++) {
-        t->workspaces[i] = lengths_workspace(&t->lengths);
+        t->workspaces[i] = t->ranks ? t->ranks->model->plan : lengths_workspace(&t->lengths);
         status = arena_allocate(&t->workspaces[i], error);
         for (int k = 0; k < n_lengths && status == FV_OK; k++)
-            status = worker_layers_create(t->lengths.at[k].model,
+            status = worker_layers_create(t->ranks ? t->ranks->model : t->lengths.at[k].model,
                                           &t->worker_layers[i * n_lengths + k], error);
     }
     return status;
@@ -100,16 +112,24 @@ static fv_status init_params(fv_trainer *t, fv_error *error) {
     return FV_OK;
 }
 
-fv_status fv_trainer_create(const fv_config *config, int n_threads, fv_trainer **out,
-                            fv_error *error) {
+// The order of tiles is that of messages, so that one thread takes them.
+static fv_status join_ranks(fv_trainer *t, const fv_ring_transport *others, fv_error *error) {
+    size_t n = (fv_model_n_params(t->model) + L - 1) / L * L;
+    if (t->config.train.context_ranks == 1) return FV_OK;
+    return ranks_create(t->model, others, n, &t->ranks, error);
+}
+
+static fv_status create(const fv_config *config, int n_threads, const fv_ring_transport *others,
+                        fv_trainer **out, fv_error *error) {
     fv_trainer *t = calloc(1, sizeof *t);
     if (t == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory for a run");
     t->config = *config;
     t->kernels = kernels_get();
     fv_status status = fv_model_create(config, &t->model, error);
+    if (status == FV_OK) status = join_ranks(t, others, error);
     if (status == FV_OK) status = lengths_create(t->model, &t->lengths, error);
     if (status == FV_OK) {
-        int n_tiles = lengths_most_tiles(&t->lengths);
+        int n_tiles = t->ranks ? 1 : lengths_most_tiles(&t->lengths);
         t->n_slots = n_tiles < SLOTS ? n_tiles : SLOTS;
         t->n_threads = n_threads < t->n_slots ? n_threads : t->n_slots;
         status = create_memory(t, error);
@@ -127,11 +147,26 @@ fv_status fv_trainer_create(const fv_config *config, int n_threads, fv_trainer *
     return FV_OK;
 }
 
+fv_status fv_trainer_create(const fv_config *config, int n_threads, fv_trainer **out,
+                            fv_error *error) {
+    return create(config, n_threads, NULL, out, error);
+}
+
+fv_status fv_trainer_create_rank(const fv_config *config, const fv_ring_transport *ranks,
+                                 fv_trainer **out, fv_error *error) {
+    return create(config, 1, ranks, out, error);
+}
+
+fv_ranks_report fv_trainer_ranks(const fv_trainer *t) {
+    return t->ranks ? t->ranks->report : (fv_ranks_report){0};
+}
+
 void fv_trainer_free(fv_trainer *t) {
     if (t == NULL) return;
     pool_free(t->pool);
     free_workers(t);
     embeddings_free(&t->embeddings);
+    ranks_free(t->ranks);
     optimizer_close(&t->optimizer);
     arena_free(&t->memory);
     lengths_free(&t->lengths);
@@ -157,12 +192,16 @@ static void count_tile(const model_tile *tile, part *slot) {
 // The sequences of tile i of n_samples of the stream.
 static void draw_tile(const fv_trainer *t, random_stream stream, uint32_t step, int n_samples,
                       int i, model_tile *tile) {
-    const fv_model *model = t->length->model;
+    const fv_model *model = computing(t);
     int n_groups = (n_samples + L - 1) / L, capacity = model->group_capacity;
     int group = i * capacity, left = n_groups - group;
     tile->n_groups = left < capacity ? left : capacity;
     tile->step = step;
     tile->first_group = (uint32_t)group;
+    if (t->ranks) {
+        ranks_draw(t->ranks, &t->length->data, stream, step, n_samples, tile);
+        return;
+    }
     data_batch(&t->length->data, stream, step, group, tile->n_groups, n_samples,
                arena_at(tile->workspace, model->tokens), arena_at(tile->workspace, model->targets));
 }
@@ -180,7 +219,7 @@ static void run_tiles(fv_trainer *t, random_stream stream, uint32_t step, int n_
 
 static model_tile tile_of_worker(const fv_trainer *t, int worker) {
     ptrdiff_t length = t->length - t->lengths.at;
-    return (model_tile){.model = t->length->model,
+    return (model_tile){.model = computing(t),
                         .own = t->worker_layers[worker * t->lengths.n + length].own,
                         .kernels = t->kernels,
                         .workspace = &t->workspaces[worker],
@@ -195,8 +234,9 @@ static void train_slot(void *context, int piece, int worker) {
     model_tile tile = tile_of_worker(t, worker);
     tile.gradient = slot->gradient;
     memset(slot->gradient, 0, t->optimizer.n * sizeof *slot->gradient);
-    int first = (int)((long)piece * t->length->n_tiles / t->n_slots);
-    int last = (int)((long)(piece + 1) * t->length->n_tiles / t->n_slots);
+    long n_tiles = tiles_of(t, t->config.train.batch_size);
+    int first = (int)(piece * n_tiles / t->n_slots);
+    int last = (int)((piece + 1) * n_tiles / t->n_slots);
     run_tiles(t, FV_STREAM_TRAIN, (uint32_t)t->steps_done, t->config.train.batch_size, first, last,
               &tile, slot);
 }
@@ -204,6 +244,28 @@ static void train_slot(void *context, int piece, int worker) {
 fv_status fv_trainer_prepare(fv_trainer *t, fv_error *error) {
     t->length = lengths_draw(&t->lengths, t->steps_done);
     return data_take(&t->length->data, (uint32_t)t->steps_done, error);
+}
+
+// Over all ranks; false where the transport failed, after which nothing here is a result.
+static bool sum_ranks(fv_trainer *t, size_t n, real *gradient, double *loss, double *correct) {
+    double sums[] = {*loss, *correct};
+    if (t->ranks == NULL) return true;
+    ranks_sum(t->ranks, n, gradient, 2, sums);
+    *loss = sums[0];
+    *correct = sums[1];
+    return t->ranks->failure.status == FV_OK;
+}
+
+bool trainer_any_rank(fv_trainer *t, bool here) {
+    double n = here;
+    if (t->ranks) ranks_sum(t->ranks, 0, NULL, 1, &n);
+    return n > 0;
+}
+
+fv_status trainer_rank_failed(const fv_trainer *t, fv_error *error) {
+    if (t->ranks == NULL || t->ranks->failure.status == FV_OK) return FV_OK;
+    if (error) *error = t->ranks->failure;
+    return t->ranks->failure.status;
 }
 
 double fv_trainer_step(fv_trainer *t, double *accuracy) {
@@ -223,6 +285,7 @@ double fv_trainer_step(fv_trainer *t, double *accuracy) {
         const real *restrict from = t->slots[s].gradient;
         for (size_t i = 0; s > 0 && i < t->optimizer.n; i++) gradient[i] += from[i];
     }
+    if (!sum_ranks(t, t->optimizer.n, gradient, &loss, &correct)) return NAN;
     optimizer_step(&t->optimizer, t->kernels, t->steps_done, gradient);
     t->steps_done++;
     if (accuracy) *accuracy = correct / n_targets;
@@ -232,7 +295,7 @@ double fv_trainer_step(fv_trainer *t, double *accuracy) {
 void fv_trainer_draw(fv_trainer *t) {
     if (fv_trainer_prepare(t, NULL) != FV_OK) return;
     model_tile tile = tile_of_worker(t, 0);
-    for (int i = 0; i < t->length->n_tiles; i++)
+    for (int i = 0; i < tiles_of(t, t->config.train.batch_size); i++)
         draw_tile(t, FV_STREAM_TRAIN, (uint32_t)t->steps_done, t->config.train.batch_size, i,
                   &tile);
 }
@@ -241,8 +304,8 @@ void fv_trainer_draw(fv_trainer *t) {
 static void test_slot(void *context, int piece, int worker) {
     fv_trainer *t = context;
     model_tile tile = tile_of_worker(t, worker);
-    int n_samples = t->config.task.n_test, per_tile = t->length->model->group_capacity * L;
-    long n_tiles = (n_samples + per_tile - 1) / per_tile;
+    int n_samples = t->config.task.n_test;
+    long n_tiles = tiles_of(t, n_samples);
     run_tiles(t, FV_STREAM_TEST, 0, n_samples, (int)(piece * n_tiles / t->n_slots),
               (int)((piece + 1) * n_tiles / t->n_slots), &tile, &t->slots[piece]);
 }
@@ -257,6 +320,7 @@ void fv_trainer_test(fv_trainer *t, double *loss, double *accuracy) {
         *loss += t->slots[s].loss / n_targets;
         *accuracy += t->slots[s].correct / n_targets;
     }
+    sum_ranks(t, 0, NULL, loss, accuracy);
 }
 
 int fv_trainer_steps_done(const fv_trainer *t) {

@@ -1,6 +1,7 @@
 // `fovea run`: one experiment file.
 #include "fleet/fleet.h"
 #include "options.h"
+#include "ranks/context_ranks.h"
 #include "study_console.h"
 #include "tool.h"
 #include "verbs.h"
@@ -13,7 +14,8 @@ typedef struct run_request {
     const char *out; // NULL: out/<experiment>
     int jobs, share, n_shares;
     bool json, quiet, all;
-    fleet *helpers; // other processes, or NULL
+    fleet *helpers;       // other processes, or NULL
+    context_ranks *ranks; // or those that share every sequence
 } run_request;
 
 // Reads "3/16"; "" leaves the whole sweep.
@@ -44,6 +46,7 @@ static int train_and_report(fv_study *s, fv_store *store, const char *folder,
                                    .json = request->json,
                                    .progress = display,
                                    .fleet = request->helpers,
+                                   .ranks = request->ranks,
                                    .share = request->share,
                                    .n_shares = request->n_shares};
     tool_catch_interrupts();
@@ -71,8 +74,8 @@ static int run_in(const char *folder, fv_study *s, const run_request *request) {
     return exit_code;
 }
 
-static int run_command(int argc, char **argv, fleet *helpers) {
-    run_request request = {.jobs = fv_machine_cores(), .helpers = helpers};
+static int run_command(int argc, char **argv, fleet *helpers, context_ranks *ranks, bool *quiet) {
+    run_request request = {.jobs = fv_machine_cores(), .helpers = helpers, .ranks = ranks};
     const char *share = "";
     const tool_option options[] = {
         OPTION_TEXT("out", &request.out, "DIR",
@@ -95,10 +98,12 @@ static int run_command(int argc, char **argv, fleet *helpers) {
             "figures and judges its claims. key=value replaces a field of the file; lists and "
             "ranges make a grid. Ctrl-C stops; the same command goes on from there. Under mpirun "
             "the "
-            "processes share the sweep, each training one run at a time.",
+            "processes share the sweep, each training one run at a time; with train.context_ranks "
+            "they share every sequence, and attention goes around the ring of them.",
         .example = "fovea run experiments/sparse-attention-1/sticky-plateau.yaml "
                    "task.vocab_size=4,10,100 train.seed=5..9\n"
-                   "mpirun -n 2 fovea run experiments/sparse-attention-1/sticky-plateau.yaml",
+                   "mpirun -n 2 fovea run experiments/sparse-attention-1/sticky-plateau.yaml\n"
+                   "mpirun -n 2 fovea run long.yaml train.context_ranks=2",
         .min_operands = 1,
         .max_operands = 1,
         .overrides = true};
@@ -106,7 +111,9 @@ static int run_command(int argc, char **argv, fleet *helpers) {
     int exit_code;
     if (!options_parse(argc, argv, &usage, options, &given, &exit_code)) return exit_code;
 
+    *quiet = request.quiet;
     if (helpers != NULL) request.jobs = fleet_size(helpers);
+    if (ranks != NULL) request.jobs = 1;
     if (!read_share(share, &request))
         return tool_usage_error("run: --share must be K/N with K from 1 to N, as in 3/16, not "
                                 "'%s'",
@@ -130,12 +137,30 @@ static int run_command(int argc, char **argv, fleet *helpers) {
     return exit_code;
 }
 
+// Every process reads the file to know that it is one of the ranks; rank 0 runs it.
+static int run_over_ranks(int argc, char **argv) {
+    context_ranks ranks = {0};
+    bool quiet = true;
+    int exit_code = ring_group_join(true, &ranks.group);
+    if (exit_code != EXIT_DONE) return exit_code;
+    if (ring_group_transport(ranks.group).rank > 0) {
+        exit_code = context_ranks_serve(ranks.group);
+    } else {
+        exit_code = run_command(argc, argv, NULL, &ranks, &quiet);
+        context_ranks_end(&ranks, quiet);
+    }
+    ring_group_leave(ranks.group);
+    return exit_code;
+}
+
 int cmd_run(int argc, char **argv) {
     fleet *helpers;
-    bool served;
+    bool served, quiet;
+    if (fleet_is_launched() && context_ranks_asked(argc, argv) > 1)
+        return run_over_ranks(argc, argv);
     int exit_code = fleet_join(&helpers, &served);
     if (served || exit_code != EXIT_DONE) return exit_code;
-    exit_code = run_command(argc, argv, helpers);
+    exit_code = run_command(argc, argv, helpers, NULL, &quiet);
     fleet_leave(helpers, exit_code);
     return exit_code;
 }

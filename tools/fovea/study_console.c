@@ -1,6 +1,7 @@
 #include "study_console.h"
 
 #include "fleet/fleet.h"
+#include "ranks/context_ranks.h"
 #include "run_json.h"
 #include "tool.h"
 
@@ -76,21 +77,25 @@ static void on_failure(void *context, const fv_error *failure) {
 
 int study_run(fv_study *s, fv_store *store, const study_options *options) {
     watch w = {.options = options, .study = s};
-    const fv_study_options o = {.folder = options->folder,
-                                .lab = {.n_jobs = options->jobs,
-                                        .remote = options->fleet != NULL ? fleet_train : NULL,
-                                        .remote_context = options->fleet,
-                                        .share = options->share,
-                                        .n_shares = options->n_shares,
-                                        .interrupted = &tool_interrupted,
-                                        .on_progress = on_progress,
-                                        .on_run = on_run,
-                                        .on_notice = on_notice,
-                                        .context = &w},
-                                .on_trained = on_trained,
-                                .on_drawn = on_drawn,
-                                .on_left_out = on_left_out,
-                                .on_failure = on_failure};
+    const fv_study_options o = {
+        .folder = options->folder,
+        .lab = {.n_jobs = options->jobs,
+                .remote = options->ranks   ? context_ranks_train
+                          : options->fleet ? fleet_train
+                                           : NULL,
+                .remote_context = options->ranks ? (void *)options->ranks : options->fleet,
+                .remote_always = options->ranks != NULL,
+                .share = options->share,
+                .n_shares = options->n_shares,
+                .interrupted = &tool_interrupted,
+                .on_progress = on_progress,
+                .on_run = on_run,
+                .on_notice = on_notice,
+                .context = &w},
+        .on_trained = on_trained,
+        .on_drawn = on_drawn,
+        .on_left_out = on_left_out,
+        .on_failure = on_failure};
     fv_study_run(s, store, &o, NULL);
     return w.unheard != EXIT_DONE ? w.unheard : w.failed;
 }

@@ -10,10 +10,11 @@
 typedef struct study_options {
     const char *folder; // where figures go; must exist
     int jobs;
-    bool json;           // JSON Lines of runs on stdout
-    progress *progress;  // may be NULL
-    struct fleet *fleet; // processes that help training, or NULL
-    int share, n_shares; // n_shares above 1: trains that share, draws and judges nothing
+    bool json;                   // JSON Lines of runs on stdout
+    progress *progress;          // may be NULL
+    struct fleet *fleet;         // processes that help training, or NULL
+    struct context_ranks *ranks; // or that share every sequence, or NULL
+    int share, n_shares;         // n_shares above 1: trains that share, draws and judges nothing
 } study_options;
 
 // fv_study_read; returns an exit code and prints what is wrong. *s is released with fv_study_free

@@ -307,6 +307,11 @@ static bool is_launched(bool *many) {
     return launched;
 }
 
+bool fleet_is_launched(void) {
+    bool many;
+    return is_launched(&many);
+}
+
 // Without an MPI one process is a fleet of one, and several would each train the whole sweep.
 static int load(bool many) {
     const char *why;

@@ -9,6 +9,9 @@
 
 typedef struct fleet fleet;
 
+// Whether an mpirun or srun has started this process.
+bool fleet_is_launched(void);
+
 // Joins the fleet that this process was started in; *out stays NULL where it is alone. A member
 // that is not rank 0 serves here until rank 0 leaves, and *served becomes true: all that is left to
 // do is to return the exit code. Returns an exit code.

@@ -175,7 +175,7 @@ int cmd_ring(int argc, char **argv) {
     int exit_code;
     if (!options_parse(argc, argv, &usage, options, &operands, &exit_code)) return exit_code;
     ring_group *group;
-    exit_code = ring_group_join(&group);
+    exit_code = ring_group_join(false, &group);
     if (exit_code != EXIT_DONE) return exit_code;
     exit_code = run(&o, group);
     ring_group_leave(group);

@@ -23,7 +23,7 @@ struct ring_group {
     message sends[FV_RING_SLOTS], receives[FV_RING_SLOTS];
 };
 
-int ring_group_join(ring_group **out) {
+int ring_group_join(bool threads, ring_group **out) {
     const char *why;
     *out = NULL;
     mpi = mpi_load(&why);
@@ -36,14 +36,21 @@ int ring_group_join(ring_group **out) {
         fv_fail(&error, FV_NO_MEMORY, "out of memory");
         return tool_fail(&error);
     }
-    mpi->join(false, &(*out)->rank, &(*out)->size);
-    return EXIT_DONE;
+    if (mpi->join(threads, &(*out)->rank, &(*out)->size)) return EXIT_DONE;
+    tool_usage_error("ring: this MPI does not serve programs with threads");
+    mpi->abort(EXIT_FAILED);
+    return EXIT_FAILED;
 }
 
 void ring_group_leave(ring_group *g) {
     if (g == NULL) return;
     mpi->leave();
     free(g);
+}
+
+void ring_group_abort(ring_group *g, int exit_code) {
+    (void)g;
+    mpi->abort(exit_code);
 }
 
 // --- the transport -------------------------------------------------------------------------------

@@ -8,7 +8,8 @@ typedef struct ring_group ring_group;
 
 // Joins the other processes; without an mpirun this is a group of one. Returns an exit code, after
 // a message where it is not EXIT_DONE.
-int ring_group_join(ring_group **out);
+// With `threads` any one thread at a time may speak to the others.
+int ring_group_join(bool threads, ring_group **out);
 fv_ring_transport ring_group_transport(ring_group *g);
 
 // Returns when every process is here. Processes that wait leave their core to those that work.
@@ -22,5 +23,8 @@ void ring_group_give(ring_group *g, const void *data, size_t size);
 void ring_group_take(ring_group *g, int rank, void *data, size_t size);
 
 void ring_group_leave(ring_group *g);
+
+// Ends all processes; does not return where MPI does as it should.
+void ring_group_abort(ring_group *g, int exit_code);
 
 #endif
