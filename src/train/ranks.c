@@ -6,6 +6,7 @@
 #include "model/selectors.h"
 
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { L = FV_LANES, SLOT = 0 };
