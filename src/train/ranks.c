@@ -5,8 +5,8 @@
 #include "model/normalisers.h"
 #include "model/selectors.h"
 
-#include <stdlib.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { L = FV_LANES, SLOT = 0 };

@@ -7,6 +7,6 @@ FV_ACTIVATION(ELU_PLUS_ONE, elu_plus_one,
     "x + 1, below 0 exp(x)", // help
     NULL,                    // in TransformerLens
     1,                       // exponentials a feature
-    SIGMOID(x - POSITIVE(x)), // g
+    SIGMOID(-POSITIVE(-x)),  // g: of what x is below 0
     POSITIVE(x) + g / (1.0f - g), // f(x)
     dy * (g / (1.0f - g)))   // dy f'(x)
