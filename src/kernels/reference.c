@@ -10,8 +10,9 @@
 
 enum { L = FV_LANES };
 
-#include "kernels/reference_scan.h"       // needs L
-#include "kernels/reference_recurrence.h" // needs reference_scan.h
+#include "kernels/reference_scan.h" // needs L
+// needs reference_scan.h
+#include "kernels/reference_recurrence.h"
 
 void KERNEL(draw)(const kernel_draw *a) {
     for (int g = 0; g < a->n_groups; g++)

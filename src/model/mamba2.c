@@ -23,5 +23,5 @@ FV_RECURRENCE_LAYER(
     mamba2,
     .help = "Mamba-2: a selective state space with one decay a head, a matrix for its state",
     .example = "model: {layers: [mamba2], n_embd: 16, n_head: 4, mamba_state: 8}",
-    .reads = {FV_READS(model.residual), FV_READS(model.mamba_state),
-              FV_READS(model.mamba_expand), FV_READS(model.mamba_conv)});
+    .reads = {FV_READS(model.residual), FV_READS(model.mamba_state), FV_READS(model.mamba_expand),
+              FV_READS(model.mamba_conv)});
