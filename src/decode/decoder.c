@@ -165,7 +165,9 @@ fv_status fv_decoder_create(const fv_model *model, const float *params,
     d->config = *config;
     d->n = n;
     d->n_threads = options->n_threads;
+    d->keep = options->keep;
     status = copy_mask(d, options->mask, error);
+    if (status == FV_OK) status = decoder_keep_check(d, error);
     if (status == FV_OK) status = prepare(d, model, params, error);
     if (status == FV_OK)
         *out = d;

@@ -91,8 +91,9 @@ static void reserve(fv_decoder *d, decoder_layer *layer) {
         a->capacity = a->n_sinks + a->keep + s->piece;
     a->at_k = arena_reserve(&d->kept, (size_t)a->capacity, kv);
     a->at_v = arena_reserve(&d->kept, (size_t)a->capacity, kv);
-    a->weighs = decoder_weighs(&d->config.model, layer->place);
+    a->weighs = decoder_weighs(d, layer->place);
     if (a->weighs) decoder_weigh_reserve(d, a);
+    if (decoder_evicts(d)) decoder_evict_reserve(d, layer);
 }
 
 // A plan over the cache, of n_head heads from `head` on.
@@ -179,11 +180,12 @@ static void make_room(const fv_decoder *d, decoder_attention *a, int64_t n) {
 static bool reaches(const decoder_layer *layer, int64_t n, int64_t left) {
     const decoder_attention *a = &layer->attention;
     int64_t held = a->n_held - n;
+    if (a->evicts) return n == 0;
     return held >= left || (a->rolling && held >= a->n_sinks + a->keep);
 }
 
 static void forget(fv_decoder *d, decoder_layer *layer, int64_t n, int64_t left) {
-    (void)d;
+    if (decoder_evicts(d) && left == 0) decoder_evict_forget(d, layer);
     layer->attention.n_held = left == 0 ? 0 : layer->attention.n_held - n;
 }
 
@@ -370,6 +372,17 @@ static fv_status pass(fv_decoder *d, decoder_layer *layer, int64_t n, const floa
     prepare_rows(d, layer, layer->array[A_K_NORM], 0, n, a->n_kv, a->capacity * d->sizes.d_head,
                  decoder_kept(d, a->at_k) + a->n_held * d->sizes.d_head);
     fv_status status = FV_OK;
+    if (a->evicts) { // the choice of keys is made of every query
+        status = pass_run(d, layer, a->n_held, 0, n, x, y, error);
+        float *all = y;
+        for (int64_t r = 0; r < rows->n_runs; r++) {
+            decoder_run run = rows->runs[r];
+            memmove(y, all + run.first * width, (size_t)(run.n * width) * sizeof *y);
+            y += run.n * width;
+        }
+        a->n_held += n;
+        return status;
+    }
     for (int64_t r = 0; r < rows->n_runs && status == FV_OK; r++) {
         decoder_run run = rows->runs[r];
         status = pass_run(d, layer, a->n_held + run.first, run.first, run.n, x + run.first * width,

@@ -144,7 +144,7 @@ static fv_status check_attention(const fv_decoder *d, int i, fv_error *error) {
         return fv_fail(error, FV_USAGE,
                        "decoder: model.rope_factor 0 follows the length of whole sequences, which "
                        "piece by piece is not known; give the factor itself");
-    if (model->layers.kind[i] == FV_LAYER_ATTENTION && d->has_mask && decoder_weighs(model, i))
+    if (model->layers.kind[i] == FV_LAYER_ATTENTION && d->has_mask && decoder_weighs(d, i))
         return fv_fail(
             error, FV_USAGE,
             "decoder: a mask in place of the model's own is for model.normaliser softmax "

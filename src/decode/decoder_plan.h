@@ -44,6 +44,8 @@ typedef struct decoder_attention {
     bool rolling;           // it does
     bool exclude_self;      // a query stands one row before its own
     bool weighs;            // by decoder_weigh.c, without plans
+    bool evicts;            // keys that are not among those of decoder_evict.c are gone
+    size_t at_evict;        // in `kept`: decoder_evict.c
     size_t at_k, at_v;      // in `kept`
     int n_plans;            // 1, or one for each head where heads differ in their score
     fv_attention **plans;   // [n_plans]
@@ -117,7 +119,7 @@ typedef struct weigh_buffers {
     size_t scores, weights; // [n][16]
     size_t kept, rows;      // [n]: bits of lanes, rows of the cache
     size_t ranks, units;    // [n][16], [n]: bits of lanes, of units
-    size_t means;           // [n][d_head]
+    size_t means, values;   // [n][d_head]; values where keys are evicted
 } weigh_buffers;
 
 // Offsets in `working`, which the layers share.
@@ -138,6 +140,7 @@ typedef struct decoder_buffers {
 struct fv_decoder {
     fv_config config;
     fv_attention_mask mask; // in place of each layer's own where has_mask
+    fv_decoder_keep keep;
     bool has_mask;
     int64_t *globals; // the mask's
     int n_threads;
@@ -217,11 +220,23 @@ static inline int64_t decoder_unembedded_at_once(const fv_decoder *decoder) {
 // --- attention that needs all weights of a query at once (decoder_weigh.c) ------------------------
 
 // Whether layer `place` of the list does.
-bool decoder_weighs(const fv_model_config *config, int place);
+bool decoder_weighs(const fv_decoder *decoder, int place);
 void decoder_weigh_reserve(fv_decoder *decoder, const decoder_attention *attention);
 // o [n_head][n][d_head] of the queries q that stand at `row` of the cache and behind it.
 void decoder_weigh(fv_decoder *decoder, decoder_layer *layer, int64_t row, int64_t n,
                    const float *q, float *o);
+
+// --- keys that queries do without (decoder_evict.c) -----------------------------------------------
+
+// FV_USAGE where the model cannot keep keys so.
+fv_status decoder_keep_check(const fv_decoder *decoder, fv_error *error);
+
+// Whether keys are gone for good once queries have attended, so that every query counts.
+static inline bool decoder_evicts(const fv_decoder *decoder) {
+    return decoder->keep.kind == FV_KEEP_H2O || decoder->keep.kind == FV_KEEP_SNAPKV;
+}
+void decoder_evict_reserve(fv_decoder *decoder, decoder_layer *layer);
+void decoder_evict_forget(const fv_decoder *decoder, decoder_layer *layer);
 
 static inline double decoder_map_operations(const decode_projection *map) {
     return (double)map->n_in * map->n_out;

@@ -56,6 +56,7 @@ void decoder_select(fv_decoder *d, decoder_layer *layer, weighing *w, const floa
     const fv_model_config *model = &d->config.model;
     const selector_type *type = selector_type_of((int)layer_selector(model, layer->place));
     const int block = type->absent ? 1 : selector_block_of(model, layer->place);
+    if (d->keep.kind == FV_KEEP_TOP_P) decoder_keep_mass(d, w, scores, weights);
     if (type->absent) return;
     int query_at = (int)w->row + w->ahead;
     uint16_t *units = arena_at(&d->working, d->at.weigh.units);

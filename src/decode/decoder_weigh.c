@@ -21,8 +21,9 @@
 
 enum { L = FV_LANES, SPAN = 1024 };
 
-bool decoder_weighs(const fv_model_config *config, int place) {
-    return !normaliser_is_softmax(config->normaliser) ||
+bool decoder_weighs(const fv_decoder *d, int place) {
+    const fv_model_config *config = &d->config.model;
+    return d->keep.kind != FV_KEEP_ALL || !normaliser_is_softmax(config->normaliser) ||
            !selector_type_of((int)layer_selector(config, place))->absent;
 }
 
@@ -42,6 +43,7 @@ void decoder_weigh_reserve(fv_decoder *d, const decoder_attention *a) {
     at->ranks = arena_reserve(w, n * L, sizeof(float));
     at->units = arena_reserve(w, n, sizeof(uint16_t));
     at->means = arena_reserve(w, n, d_head * sizeof(float));
+    if (decoder_evicts(d)) at->values = arena_reserve(w, n, d_head * sizeof(float));
 }
 
 // --- scores --------------------------------------------------------------------------------------
@@ -237,7 +239,10 @@ static void attend_lanes(fv_decoder *d, decoder_layer *layer, weighing *w, const
     for (int64_t f = 0; f < d_head; f++)
         for (int l = 0; l < L; l++) lanes[f * L + l] = q[(l < w->n ? l : w->n - 1) * d_head + f];
     w->q = lanes;
-    list_keys(a, w);
+    if (decoder_evicts(d))
+        decoder_evict_list(d, layer, w, &k, &v);
+    else
+        list_keys(a, w);
     weigh_scores(w, w->n_sinks, k, scores);
     weigh_scores(w, w->n_keys - w->n_sinks, k + w->from * d_head, scores + w->n_sinks * L);
     shape(w, scores);
@@ -250,6 +255,7 @@ static void attend_lanes(fv_decoder *d, decoder_layer *layer, weighing *w, const
     float *z = decoder_working(d, at->z);
     pool(w, w->n_sinks, weights, v, z, sums);
     pool(w, w->n_keys - w->n_sinks, weights + w->n_sinks * L, v + w->from * d_head, z, sums);
+    if (decoder_evicts(d)) decoder_evict_one(d, layer, w, weights);
     for (int l = 0; l < w->n; l++)
         for (int64_t f = 0; f < d_head; f++) o[l * d_head + f] = (float)sums[f * L + l];
 }
@@ -290,6 +296,7 @@ void decoder_weigh(fv_decoder *d, decoder_layer *layer, int64_t row, int64_t n, 
     const decoder_attention *a = &layer->attention;
     const float *k = decoder_kept(d, a->at_k), *v = decoder_kept(d, a->at_v);
     int64_t d_head = d->sizes.d_head, cache = a->capacity * d_head;
+    const int together = decoder_evicts(d) ? 1 : L; // what one evicts the next does without
     weighing w = {.d_head = d_head,
                   .ahead = a->exclude_self,
                   .kept = arena_at(&d->working, d->at.weigh.kept),
@@ -298,7 +305,7 @@ void decoder_weigh(fv_decoder *d, decoder_layer *layer, int64_t row, int64_t n, 
         int64_t shared = h * a->n_kv / d->sizes.n_head * cache;
         w.head = head_of(d, layer, h);
         for (int64_t at = 0; at < n; at += w.n) {
-            w.n = n - at < L ? (int)(n - at) : L;
+            w.n = n - at < together ? (int)(n - at) : together;
             w.row = row + at;
             int64_t from = (h * n + at) * d_head;
             attend_lanes(d, layer, &w, q + from, k + shared, v + shared, o + from);

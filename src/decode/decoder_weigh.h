@@ -49,4 +49,14 @@ void weigh_keys(const weighing *w, int n, kernel_normaliser normaliser, const fl
 void decoder_select(fv_decoder *d, decoder_layer *layer, weighing *w, const float *k,
                     const float *scores, float *weights);
 
+// Of a selection without training: top_p takes bits out of w->kept.
+void decoder_keep_mass(fv_decoder *d, const weighing *w, const float *scores, float *weights);
+
+// Where keys are evicted: the single query's keys, those that are left to its head and its own, with copies
+// of their rows; and what becomes of them once it has weighed them.
+void decoder_evict_list(fv_decoder *d, decoder_layer *layer, weighing *w, const float **k,
+                        const float **v);
+void decoder_evict_one(fv_decoder *d, decoder_layer *layer, const weighing *w,
+                       const float *weights);
+
 #endif
