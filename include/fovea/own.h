@@ -5,6 +5,7 @@
 #define FOVEA_OWN_H
 
 #include <fovea/compare.h>
+#include <fovea/decode.h>
 #include <fovea/eval.h>
 #include <fovea/fields.h>
 
@@ -36,6 +37,7 @@ typedef struct fv_own_plan {
     int n_threads;              // the result does not depend on it
     const char *folder;         // NULL, or: every answer is stored in its eval.db
     const fv_own_set *set;      // NULL, or: its sequences are asked, none is drawn; fv_own_set_use
+    fv_decoder_keep keep;       // all 0, or: the decoder reads every prompt, and keeps these keys
     const volatile int *interrupted;
     // NULL, or called some times a second, by one thread at a time.
     void (*on_progress)(void *context, const fv_own_progress *progress);

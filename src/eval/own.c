@@ -59,12 +59,13 @@ void fv_own_plan_middle(const fv_config *config, fv_own_plan *plan) {
 
 // Of what a question may change of the model: what it is not, it must not seem to be.
 static fv_status check_positions(const fv_config *config, fv_error *error) {
-    static const char ROPE[] = "model.rope_";
+    static const char ROPE[] = "model.rope_", SELECTOR[] = "model.selector";
     int n;
     const fv_field *fields = fv_fields(&n);
     for (int i = 0; i < n; i++) {
-        if (strncmp(fields[i].key, ROPE, strlen(ROPE)) != 0 || config_reads(config, &fields[i]) ||
-            config_is_default(config, &fields[i]))
+        bool changes = strncmp(fields[i].key, ROPE, strlen(ROPE)) == 0 ||
+                       strncmp(fields[i].key, SELECTOR, strlen(SELECTOR)) == 0;
+        if (!changes || config_reads(config, &fields[i]) || config_is_default(config, &fields[i]))
             continue;
         char value[64], needs[256];
         fv_config_get(config, &fields[i], value, sizeof value);
@@ -106,12 +107,13 @@ static fv_status account_open(const fv_config *config, const float *params, cons
     pthread_mutex_init(&a->lock, NULL);
     fv_model *model;
     fv_decoder *decoder;
-    const fv_decoder_options least = {.n = 1, .n_threads = 1};
+    const fv_decoder_options least = {.n = 1, .n_threads = 1, .keep = plan->keep};
     fv_status status = fv_model_create(config, &model, error);
     if (status != FV_OK) return status;
     status = fv_decoder_create(model, params, &least, &decoder, error);
     fv_model_free(model);
     a->decodes = status == FV_OK;
+    if (plan->keep.kind != FV_KEEP_ALL && !a->decodes) return status; // nothing else keeps keys so
     if (status != FV_OK && status != FV_USAGE) return status;
     for (int l = 0; l < plan->n_lengths; l++) {
         int length = plan->lengths[l];
@@ -208,8 +210,9 @@ static fv_status ask_more(work *w, const retrieval_source *from, probe_retrieval
     int n = a->plan->n_samples;
     const retrieval_listener listener = {
         .watch = watch, .take = w->answers != NULL ? take : NULL, .context = w};
-    if (w->length >= DECODED && a->account.decodes)
-        return retrieval_read(a->config, a->params, w->length, w->depth, from, n, a->threads_each,
+    const fv_decoder_options options = {.n_threads = a->threads_each, .keep = a->plan->keep};
+    if ((w->length >= DECODED || options.keep.kind != FV_KEEP_ALL) && a->account.decodes)
+        return retrieval_read(a->config, a->params, w->length, w->depth, from, n, &options,
                               &listener, more, error);
     fv_status status =
         retrieval_ask(a->config, a->params, w->length, w->depth, from, n, &listener, more, error);
@@ -342,6 +345,9 @@ void fv_own_label(const fv_config *config, char label[96]) {
                fv_field_find("model.positions")->choices[model->positions]);
     else if (attends)
         append(label, ", no positions");
+    if (attends && model->selector != FV_SELECTOR_NONE)
+        append(label, ", %s %d", fv_field_find("model.selector")->choices[model->selector],
+               model->selector_k);
     if (model->rope_scaling != FV_ROPE_SCALING_NONE)
         append(label, ", %s x %g",
                fv_field_find("model.rope_scaling")->choices[model->rope_scaling],

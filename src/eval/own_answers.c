@@ -122,6 +122,10 @@ static fv_status name_model(own_store *s, const fv_config *config, const float *
     uint64_t hash = XXH3_64bits(params, fv_model_n_params(model) * sizeof *params);
     fv_model_free(model);
     hash = hash_of_positions(config, hash);
+    if (s->plan->keep.kind != FV_KEEP_ALL)
+        hash = XXH3_64bits_withSeed(&s->plan->keep.number, sizeof s->plan->keep.number,
+                                    hash ^ ((uint64_t)s->plan->keep.kind << 32) ^
+                                        (uint64_t)s->plan->keep.recent);
     snprintf(s->endpoint, sizeof s->endpoint, "parameters %016llx", (unsigned long long)hash);
     fv_own_label(config, s->model);
     return FV_OK;

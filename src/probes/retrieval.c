@@ -328,10 +328,13 @@ static fv_status reading_answer(reading *r, fv_error *error) {
 }
 
 static fv_status reading_begin(reading *r, const fv_config *config, const float *params,
-                               const fv_config *cell, uint64_t seed, int n_threads,
+                               const fv_config *cell, uint64_t seed, const fv_decoder_options *how,
                                fv_error *error) {
     fv_model *model;
-    fv_decoder_options options = {.n = cell->task.context_length, .n_threads = n_threads};
+    fv_decoder_options options;
+    fv_decoder_options_init(&options);
+    if (how != NULL) options = *how;
+    options.n = cell->task.context_length;
     r->group = -1;
     fv_status status = data_create(&cell->task, seed, false, &r->data, error);
     if (status == FV_OK) status = reading_allocate(r, &cell->task, error);
@@ -343,7 +346,7 @@ static fv_status reading_begin(reading *r, const fv_config *config, const float 
 }
 
 fv_status retrieval_read(const fv_config *config, const float *params, int length, double depth,
-                         const retrieval_source *from, int n, int n_threads,
+                         const retrieval_source *from, int n, const fv_decoder_options *how,
                          const retrieval_listener *listener, probe_retrieval *result,
                          fv_error *error) {
     *result = (probe_retrieval){0};
@@ -351,7 +354,7 @@ fv_status retrieval_read(const fv_config *config, const float *params, int lengt
     fv_config cell = config_of_cell(config, length, depth);
     fv_status status = retrieval_check(config, length, depth, error);
     if (status != FV_OK) return status;
-    status = reading_begin(&r, config, params, &cell, from->seed, n_threads, error);
+    status = reading_begin(&r, config, params, &cell, from->seed, how, error);
     if (status == FV_OK) status = check_answers(from, r.q.n_answers, error);
     for (int i = 0; i < n && status == FV_OK; i++) {
         if (from->tokens == NULL)

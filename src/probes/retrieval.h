@@ -3,6 +3,7 @@
 #ifndef PROBES_RETRIEVAL_H
 #define PROBES_RETRIEVAL_H
 
+#include <fovea/decode.h>
 #include <fovea/fields.h>
 #include <stdbool.h>
 
@@ -72,10 +73,10 @@ fv_status retrieval_ask(const fv_config *config, const float *params, int length
                         probe_retrieval *result, fv_error *error);
 
 // The same questions, one after the other through a decoder (fovea/decode.h), whose memory beside
-// its cache does not grow with the length: for prompts whose activations would not fit. n_threads
-// share the attention of a question.
+// its cache does not grow with the length: for prompts whose activations would not fit. `how`
+// (but for its n) may be NULL.
 fv_status retrieval_read(const fv_config *config, const float *params, int length, double depth,
-                         const retrieval_source *from, int n, int n_threads,
+                         const retrieval_source *from, int n, const fv_decoder_options *how,
                          const retrieval_listener *listener, probe_retrieval *result,
                          fv_error *error);
 

@@ -125,7 +125,8 @@ static void test_decoder(void **state) {
         for (int length = 6; length < 18; length += 5) {
             probe_retrieval lanes, read;
             check_ok(retrieval_ask(&config, params, length, 50, &from, 100, NULL, &lanes, NULL));
-            check_ok(retrieval_read(&config, params, length, 50, &from, 100, 1, NULL, &read, NULL));
+            check_ok(
+                retrieval_read(&config, params, length, 50, &from, 100, NULL, NULL, &read, NULL));
             assert_memory_equal(&lanes, &read, sizeof lanes);
         }
         free(params);
@@ -143,14 +144,14 @@ static void check_long_prompts(const char *more) {
     fv_error error;
     check_ok(fv_model_create(&config, &model, NULL));
     float *params = make_counter(model);
-    check_ok(retrieval_read(&config, params, 100000, 50, &(retrieval_source){.seed = 3}, 2, 1, NULL,
-                            &result, NULL));
+    check_ok(retrieval_read(&config, params, 100000, 50, &(retrieval_source){.seed = 3}, 2, NULL,
+                            NULL, &result, NULL));
     assert_int_equal(result.n, 2);
     assert_int_equal(result.wrong, 0); // the most frequent value, and all values stand in it
     double left = 1e6;
     const retrieval_listener stopping = {.watch = count_and_stop, .context = &left};
     assert_int_equal(retrieval_read(&config, params, 100000, 50, &(retrieval_source){.seed = 3}, 2,
-                                    1, &stopping, &result, &error),
+                                    NULL, &stopping, &result, &error),
                      FV_INTERRUPTED);
     assert_true(left <= 0);
     free(params);

@@ -142,19 +142,19 @@ static void test_both_ways(void **state) {
     from = (retrieval_source){
         .seed = 99, .tokens = c.tokens[0], .targets = c.targets[0], .n_answers = 2};
     check_ok(retrieval_ask(&config, params, 11, 50, &from, 40, NULL, &given, NULL));
-    check_ok(retrieval_read(&config, params, 11, 50, &from, 40, 1, NULL, &read, NULL));
+    check_ok(retrieval_read(&config, params, 11, 50, &from, 40, NULL, NULL, &read, NULL));
     assert_memory_equal(&drawn, &given, sizeof drawn);
     assert_memory_equal(&drawn, &read, sizeof drawn);
     assert_true(drawn.score > 0);
     memset(c.targets, 0, sizeof c.targets); // no value
     check_ok(retrieval_ask(&config, params, 11, 50, &from, 40, NULL, &given, NULL));
-    check_ok(retrieval_read(&config, params, 11, 50, &from, 40, 1, NULL, &read, NULL));
+    check_ok(retrieval_read(&config, params, 11, 50, &from, 40, NULL, NULL, &read, NULL));
     assert_true(given.score == 0 && given.found == 0);
     assert_memory_equal(&given, &read, sizeof given);
     from.n_answers = 1;
     assert_int_equal(retrieval_ask(&config, params, 11, 50, &from, 4, NULL, &given, &error),
                      FV_FORMAT);
-    assert_int_equal(retrieval_read(&config, params, 11, 50, &from, 4, 1, NULL, &read, &error),
+    assert_int_equal(retrieval_read(&config, params, 11, 50, &from, 4, NULL, NULL, &read, &error),
                      FV_FORMAT);
     free(params);
 }

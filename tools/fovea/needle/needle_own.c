@@ -12,7 +12,9 @@
 #include "tool.h"
 
 #include <errno.h>
+#include <fovea/config.h>
 #include <fovea/machine.h>
+#include <fovea/model.h>
 #include <fovea/own.h>
 #include <limits.h>
 #include <math.h>
@@ -26,7 +28,8 @@ typedef enum needle_view {
 
 typedef struct request {
     const char *lengths, *depths, *label, *out, *with, *data, *freeze;
-    int samples, most_samples, step, seed, jobs;
+    const char *keep; // NULL, or as fv_decoder_keep_read takes it
+    int samples, most_samples, step, seed, jobs, recent;
     double width;
     served_request judged; // its options of comparing
     bool json;
@@ -59,10 +62,37 @@ static fv_status read_depths(const char *list, fv_own_plan *plan, fv_error *erro
     return FV_OK;
 }
 
-// What no parameter depends on: how rotary positions are stretched beyond the trained length.
+// What no parameter depends on: how rotary positions are stretched beyond the trained length, and which keys
+// a query keeps.
 static bool stretches(const char *key) {
+    if (strncmp(key, "model.selector", 14) == 0) return true;
     bool fixed = strcmp(key, "model.rope_width") == 0 || strcmp(key, "model.rope_pairs") == 0;
     return strncmp(key, "model.rope_", 11) == 0 && !fixed;
+}
+
+static fv_status count_numbers(const fv_config *config, size_t *n, fv_error *error) {
+    fv_model *model;
+    fv_status status = fv_model_create(config, &model, error);
+    if (status != FV_OK) return status;
+    *n = fv_model_n_params(model);
+    fv_model_free(model);
+    return FV_OK;
+}
+
+// Some selectors learn: a model that was trained without has nothing for them.
+static fv_status check_numbers(const fv_config *trained, const fv_config *asked, fv_error *error) {
+    size_t has = 0, needs = 0;
+    if (trained->model.selector == asked->model.selector) return FV_OK;
+    fv_status status = count_numbers(trained, &has, error);
+    if (status == FV_OK) status = count_numbers(asked, &needs, error);
+    if (status != FV_OK || has == needs) return status;
+    const char *const *names = fv_field_find("model.selector")->choices;
+    return fv_fail(
+        error, FV_USAGE,
+        "model.selector %s is learned, and this model was trained with model.selector %s; "
+        "topk, block_topk, block_max, oracle_topk and random_topk learn nothing",
+        names[has > needs ? trained->model.selector : asked->model.selector],
+        names[trained->model.selector]);
 }
 
 // Asks a model for more than it was trained for: fields of the task, but those that the model's
@@ -70,6 +100,7 @@ static bool stretches(const char *key) {
 static fv_status override_task(const tool_operands *operands, fv_config *config, fv_error *error) {
     static const char *const FIXED[] = {"task.vocab_size", "task.context_length", "task.length_min",
                                         "task.length_max"};
+    const fv_config trained = *config;
     for (int i = 0; i < operands->n_overrides; i++) {
         const char *text = operands->overrides[i];
         char key[64];
@@ -82,12 +113,13 @@ static fv_status override_task(const tool_operands *operands, fv_config *config,
                 error, FV_USAGE,
                 "%s is the trained model's own; only what its task hides can be changed, "
                 "as in task.name=needle_multi task.n_pairs=4, the scaling of rotary positions, "
-                "as in model.rope_scaling=yarn model.rope_factor=4, and --lengths",
+                "as in model.rope_scaling=yarn model.rope_factor=4, selectors, as in "
+                "model.selector=topk model.selector_k=8, and --lengths",
                 key);
         fv_status status = fv_config_set(config, key, strchr(text, '=') + 1, error);
         if (status != FV_OK) return status;
     }
-    return FV_OK;
+    return check_numbers(&trained, config, error);
 }
 
 static fv_status make_plan(const request *r, needle_view view, fv_config *config, fv_own_plan *plan,
@@ -103,6 +135,12 @@ static fv_status make_plan(const request *r, needle_view view, fv_config *config
     plan->most_samples = r->most_samples;
     plan->folder = r->out;
     fv_status status = FV_OK;
+    if (r->keep == NULL && r->recent > 0)
+        return fv_fail(error, FV_USAGE,
+                       "--recent %d is of --keep h2o=N or snapkv=N, and there is none", r->recent);
+    if (r->keep != NULL) status = fv_decoder_keep_read(r->keep, &plan->keep, error);
+    if (status != FV_OK) return status;
+    plan->keep.recent = r->recent;
     if (r->set != NULL && r->samples == 0) plan->n_samples = INT_MAX; // all that it has
     if (r->set != NULL)
         status = fv_own_set_use(r->set, config, plan, error);
@@ -172,6 +210,11 @@ static void make_label(const request *r, const probe_subject *subject, int n_ope
         return;
     }
     fv_own_label(subject->config, label);
+    if (r->keep != NULL) {
+        size_t length = strlen(label);
+        if (length > 70) length = 70;
+        snprintf(label + length, 96 - length, ", %.20s", r->keep);
+    }
     if (n_operands == 1) return;
     // Two models of one architecture stay two.
     const char *name =
@@ -380,6 +423,12 @@ static int run(request *r, needle_view view, const tool_operands *operands) {
                     "same sequences, McNemar's exact test, and a permutation test of "             \
                     "log-probabilities"),                                                          \
         OPTION_GATES((r).judged),                                                                  \
+        OPTION_TEXT("keep", &(r).keep, "NAME=N",                                                   \
+                    "queries keep some keys, though the model was trained with all: top_p=0.9 of " \
+                    "the mass; h2o=64 or snapkv=64 keys, the others evicted"),                     \
+        OPTION_INT("recent", &(r).recent, "N", 0, 1 << 20,                                         \
+                   "of these h2o and snapkv always keep the last N; half of them if not given, "   \
+                   "of snapkv 16 at most"),                                                        \
         OPTION_INT("jobs", &(r).jobs, "N", 1, 4096, "threads; all cores if not given"),            \
         OPTION_FLAG("json", &(r).json, "a line of JSON for each cell on stdout")
 
@@ -413,6 +462,7 @@ static int own(int argc, char **argv, needle_view view,
                   "it is asked for another task than its own.",
         .example =
             map ? "fovea needle out/3fa2 --out map\n"
+                  "fovea needle out/3fa2 --lengths 64,256 --keep h2o=32\n"
                   "fovea needle model.safetensors --lengths 16,32,64 --depths 0,50,100 --json\n"
                   "fovea needle out/77ab --out map --label other --against 'attention' "
                   "--fail-if-worse\n"
