@@ -279,6 +279,7 @@ static void cost(const model_layer *layer, double *textbook, double *executed, d
         *executed = (n_out + token_tables_rows(layer)) * d * d +
                     2 * token_tables_rows(layer) * d * kv + 2 * pairs * d;
     add_parts(layer, pairs, textbook, executed, exps);
+    selector_count(layer, pairs, textbook, executed, exps);
 }
 
 const layer_type layer_attention = {

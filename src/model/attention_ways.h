@@ -95,6 +95,10 @@ void normaliser_choose(const model_layer *layer, const model_tile *tile, int h,
 void normaliser_attend_backward(const model_layer *layer, const model_tile *tile, int h,
                                 kernel_attend_gradient *job);
 
+// What the selector takes off and adds to operations that were counted of all `pairs` of a sequence.
+void selector_count(const model_layer *layer, double pairs, double *textbook, double *executed,
+                    double *exps);
+
 void pooled_forward(const model_layer *layer, const model_tile *tile, real *x);
 // From dz to dq, W_K, W_V and the part of dx that flows through keys and values.
 void pooled_backward(const model_layer *layer, const model_tile *tile, real *x, real *dx,
