@@ -87,7 +87,7 @@ static void assert_equal_arrangements(const char *words) {
         norm += (double)kept.gradient[i] * (double)kept.gradient[i];
     }
     if (!(fabs(tiled.loss - kept.loss) <= 1e-5 * fabs(kept.loss)) ||
-        !(sqrt(error) <= 1e-4 * sqrt(norm)))
+        !(sqrt(error) <= 1e-5 * sqrt(norm)))
         fail_msg("%s: loss %.9g, not %.9g; gradient off by %.3g of its norm", words, tiled.loss,
                  kept.loss, sqrt(error / norm));
     free(params);
