@@ -5,7 +5,8 @@
 
 BEFORE and AFTER are two `fovea` programs. Of every row of `fovea bench train` that both have, pairs of
 runs are timed in turns, BEFORE and AFTER, by the thread's own clock; a pair's ratio is that of the fastest
-slices. A row whose median ratio is above RATIO is timed once more, and fails if it is again.
+slices. (Programs before a8123f6 take the time on the clock, which is only good where slices are short: compare
+rows of milliseconds by the user time of `fovea run`.) A row whose median ratio is above RATIO is timed once more, and fails if it is again.
 Exit code 1 where a row fails.
 """
 import argparse
