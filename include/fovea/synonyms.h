@@ -124,6 +124,9 @@
     S("field", "model.rope_pairs", "rotary_adjacent_pairs rope_interleaved")                       \
     S("field", "model.rope_original", "original_max_position_embeddings original_context_length")  \
     S("field", "model.n_kv_head", "num_key_value_heads n_kv_heads num_kv_heads n_key_value_heads num_query_groups multi_query") \
+    S("field", "model.indexer_heads", "index_n_heads n_index_heads")                               \
+    S("field", "model.indexer_width", "index_head_dim index_dim d_index")                          \
+    S("field", "model.selector_k", "index_topk topk k_keys")                                       \
     S("field", "model.qk_norm", "use_qk_norm qk_layernorm qk_rmsnorm qk_layer_norm")               \
     S("field", "model.soft_cap", "attn_logit_softcapping attn_scores_soft_cap logit_cap softcap")  \
     S("field", "model.sink_logit", "softmax_off_by_one learned_sink add_zero_attn") \
@@ -145,6 +148,8 @@
     S("model.selector", "block_max", "max max_pooling")                                            \
     S("model.selector", "oracle_topk", "oracle true_topk")                                         \
     S("model.selector", "random_topk", "random random_gate control")                               \
+    S("model.selector", "indexer", "dsa lightning_indexer index deepseek_sparse_attention")        \
+    S("model.selector", "group_indexer", "msa minimax_sparse_attention block_indexer")             \
     S("model.embedding", "learned", "trainable learnt train true")                                 \
     S("model.embedding", "fixed", "frozen freeze random constant false")                           \
     S("model.embedding", "resampled", "redrawn fresh")                                             \

@@ -12,9 +12,11 @@ enum {
     METRICS = (1 << FV_METRIC_COUNT) - 1 - (1 << FV_METRIC_NONE),
 };
 
-// A layer of the list has a selector of its own.
-#define LAYERS_SELECT                                                                              \
-    { "model.layers", CONFIG_LAYER_OPTION(LAYER_OPTION_selector) }
+// Groups of parts of which a layer of the list may have one of its own.
+static const struct {
+    const char *group;
+    int option;
+} OF_LAYERS[] = {{"model.selector", LAYER_OPTION_selector}};
 
 // What no part says, in any order.
 static const config_reader GENERAL[] = {
@@ -31,9 +33,6 @@ static const config_reader GENERAL[] = {
     {"model.embedding_noise", {{"model.embedding", 1 << FV_EMBEDDING_NOISY}}},
     {"model.init_sigma", {{"model.init", 1 << FV_INIT_NORMAL}}},
     {"model.embedding_sigma", {{"model.init", 1 << FV_INIT_POSTS}}},
-    {"model.selector_k", {{"model.selector", BY_PARTS}, LAYERS_SELECT}},
-    {"model.selector_block", {{"model.selector", BY_PARTS}, LAYERS_SELECT}},
-    {"model.selector_redraw", {{"model.selector", BY_PARTS}, LAYERS_SELECT}},
     {"train.embedding_rate",
      {{"model.embedding", LEARNED_EMBEDDING}, {"model.positions", BY_PARTS}}},
     {"train.unembedding_rate", {{"model.tied", NO}}},
@@ -83,9 +82,12 @@ static bool asks_for_parts(const fv_field *field, const char *group) {
 }
 
 static void add_parts(const fv_field *field, const char *group) {
-    uint64_t bits = parts_that_read(group, field);
-    if (bits != 0 && !asks_for_parts(field, group))
-        add_reader(&(config_reader){field->key, {{group, bits}}});
+    config_reader reader = {field->key, {{group, parts_that_read(group, field)}}};
+    for (size_t i = 0; i < sizeof OF_LAYERS / sizeof *OF_LAYERS; i++)
+        if (strcmp(OF_LAYERS[i].group, group) == 0)
+            reader.any[1] =
+                (config_choices){"model.layers", CONFIG_LAYER_OPTION(OF_LAYERS[i].option)};
+    if (reader.any[0].bits != 0 && !asks_for_parts(field, group)) add_reader(&reader);
     int n = 0;
     const config_part *const *parts = parts_of(group, &n);
     for (int i = 0; i < n; i++)

@@ -132,9 +132,8 @@ static fv_status plan(fv_model *model, model_layer *layer, fv_error *error) {
     status = normaliser_plan_counts(layer, error);
     if (status != FV_OK) return status;
     normaliser_plan(model, layer);
-    status = selector_plan_units(layer, error);
+    status = selector_plan(model, layer, error);
     if (status != FV_OK) return status;
-    selector_plan(model, layer);
     plan_buffers(model, layer);
     if (!attention_goes_by(layer, FV_ATTEND_POOLED)) token_tables_plan(model, layer);
     share_buffers(model, layer);
@@ -181,6 +180,7 @@ static void forward(const model_layer *layer, const model_tile *tile) {
     qk_norm_forward(layer, tile);
     turn_forward(layer, tile);
     normaliser_forward(layer, tile);
+    selector_prepare(layer, tile, normed);
     if (attention_goes_by(layer, FV_ATTEND_POOLED))
         pooled_forward(layer, tile, normed);
     else
@@ -214,6 +214,7 @@ static void backward(const model_layer *layer, const model_tile *tile) {
                                    pooled ? NULL : tile_buffer(tile, layer->buffer[D_K]),
                                    pooled ? NULL : tile_buffer(tile, layer->buffer[D_V])};
     kernel_rows dy = rows_dense(tile_buffer(tile, layer->dy), d);
+    selector_learn(layer, tile, normed);
     if (chained)
         pooled_output_backward(layer, tile, dy, &g);
     else
@@ -259,6 +260,10 @@ static void add_parts(const model_layer *layer, double pairs, double *textbook, 
     double each = normaliser_type_of(layer->model->config.model.normaliser)->exps;
     *exps = pairs * n_head * (each + (a->soft_cap > 0)) + n_out * gates;
     if (a->sink_logit != FV_SINK_LOGIT_NONE) *exps += n_out * n_head;
+    const selector_type *selector = selector_of_layer(layer);
+    more = selector->cost != NULL ? selector->cost(layer, pairs) : 0;
+    *textbook += more;
+    *executed += more;
 }
 
 static void cost(const model_layer *layer, double *textbook, double *executed, double *exps) {

@@ -142,7 +142,10 @@ static fv_status check_selector(const config_checking *c, int i) {
     const int kind = (int)layer_selector(model, i), k = layer_selector_k(model, i);
     const int context = c->config->task.context_length, block = selector_block_of(model, i);
     fv_status status = check_selector_options(c, i);
-    if (status != FV_OK || selector_type_of(kind)->absent) return status;
+    const selector_type *type = selector_type_of(kind);
+    if (status != FV_OK || type->absent) return status;
+    if (type->part.check != NULL) status = type->part.check(c, i);
+    if (status != FV_OK) return status;
     const char *name = fv_field_find("model.selector")->choices[kind];
     if (context > FV_KEPT_CONTEXT)
         return check_refuse(c, KEY_OF(model, selector, i),

@@ -52,6 +52,7 @@ void attention_layer_free(model_layer *layer) {
     free(a->seen.n_keys);
     free(a->log_n);
     free(a->selector.n_units_of);
+    if (selector_of_layer(layer)->free != NULL) selector_of_layer(layer)->free(layer);
     free(a);
 }
 

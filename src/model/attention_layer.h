@@ -51,14 +51,16 @@ enum buffer {
     D_STRETCH_RAW,
     RANKS,      // [out.n][units][16] of one group
     UNITS_KEPT, // [out.n][units] bits of one group
-    KEYS_KEPT,  // [G][out.n][keys] bits of one head
+    KEYS_KEPT,  // [choices][G][out.n][keys] bits; where every head chooses for itself of one head
+    COMPARED,   // [out.n][keys] bits of one group
     MEANS,      // [units][d][16]
     RAW_Q,      // queries and keys as they were projected; without a norm those of the softmax
     RAW_K,
     GATES,
     D_GATES,
     GATED, // what W_O reads; without a gate Z
-    SINK_P
+    SINK_P,
+    N_BUFFERS // up to those of selectors
 };
 
 // Which code computes the attention itself; all give the same function.
@@ -71,6 +73,7 @@ typedef enum attention_way {
 typedef struct attention_selector {
     int kind, k, block, n_units;
     int *n_units_of; // [out.n] up to that of the query itself
+    void *own;       // what only its type knows
 } attention_selector;
 
 typedef struct attention_layer {

@@ -7,12 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const selector_type *type_of(const model_layer *layer) {
-    return selector_type_of(model_attention_of(layer)->selector.kind);
-}
-
 bool selector_present(const model_layer *layer) {
-    return !type_of(layer)->absent;
+    return !selector_of_layer(layer)->absent;
 }
 
 int selector_block_of(const fv_model_config *config, int i) {
@@ -20,9 +16,18 @@ int selector_block_of(const fv_model_config *config, int i) {
     return single ? 1 : layer_selector_block(config, i);
 }
 
-fv_status selector_plan_units(model_layer *layer, fv_error *error) {
+int selector_n_choices(const model_layer *layer) {
+    const selector_type *type = selector_of_layer(layer);
+    return type->n_choices != NULL ? type->n_choices(layer) : 1;
+}
+
+int selector_choice_of(const model_layer *layer, int h) {
+    return h * selector_n_choices(layer) / model_attention_of(layer)->heads.n;
+}
+
+static fv_status plan_units(model_layer *layer, fv_error *error) {
     attention_layer *a = model_attention_of(layer);
-    if (!selector_present(layer) || a->selector.n_units_of != NULL) return FV_OK;
+    if (a->selector.n_units_of != NULL) return FV_OK; // layers are planned twice
     a->selector.n_units_of = malloc((size_t)layer->out.n * sizeof *a->selector.n_units_of);
     if (a->selector.n_units_of == NULL)
         return fv_fail(error, FV_NO_MEMORY, "out of memory for attention");
@@ -32,17 +37,22 @@ fv_status selector_plan_units(model_layer *layer, fv_error *error) {
     return FV_OK;
 }
 
-void selector_plan(fv_model *model, model_layer *layer) {
-    const attention_layer *a = model_attention_of(layer);
-    if (!selector_present(layer)) return;
-    size_t rows = (size_t)layer->out.n, units = (size_t)a->selector.n_units;
+fv_status selector_plan(fv_model *model, model_layer *layer, fv_error *error) {
+    const selector_type *type = selector_of_layer(layer);
+    const attention_selector *selector = &model_attention_of(layer)->selector;
+    if (type->absent) return FV_OK;
+    fv_status status = plan_units(layer, error);
+    if (status != FV_OK) return status;
+    size_t rows = (size_t)layer->out.n, units = (size_t)selector->n_units;
+    size_t kept = (size_t)(model->group_capacity * selector_n_choices(layer)) * rows;
     size_t keys = (size_t)attention_n_keys(layer), d = (size_t)model->config.model.n_embd;
     layer->buffer[RANKS] = arena_reserve(&model->plan, rows * units * FV_LANES, sizeof(real));
     layer->buffer[UNITS_KEPT] = arena_reserve(&model->plan, rows * units, sizeof(uint16_t));
-    layer->buffer[KEYS_KEPT] =
-        arena_reserve(&model->plan, (size_t)model->group_capacity * rows * keys, sizeof(uint16_t));
-    if (type_of(layer)->ranks_means)
+    layer->buffer[KEYS_KEPT] = arena_reserve(&model->plan, kept * keys, sizeof(uint16_t));
+    if (type->ranks_means)
         layer->buffer[MEANS] = arena_reserve(&model->plan, units * d * FV_LANES, sizeof(real));
+    if (type->learn != NULL) selector_plan_lesson(model, layer);
+    return type->plan != NULL ? type->plan(model, layer, error) : FV_OK;
 }
 
 // Weights of all keys that queries see, where those of the head will be; unseen keys have 0.
@@ -124,28 +134,52 @@ static void keep_keys(const selection *s, const int *n_units_of, const uint16_t 
         }
 }
 
+selection selector_view(const model_layer *layer, const model_tile *tile, int h,
+                        const kernel_attend *attend, selection_lab *lab) {
+    const attention_selector *selector = &model_attention_of(layer)->selector;
+    bool own = selector_of_layer(layer)->n_choices == NULL;
+    *lab = (selection_lab){layer, tile, attend, 0, own ? h : selector_choice_of(layer, h)};
+    return (selection){.config = &layer->model->config,
+                       .layer = layer->index,
+                       .head = h,
+                       .n_queries = attend->n_queries,
+                       .n_keys = attend->n_rows_keys,
+                       .block = selector->block,
+                       .n_units = selector->n_units,
+                       .query_at = layer->out.at,
+                       .key_at = layer->in.at,
+                       .step = tile->step,
+                       .ranks = tile_buffer(tile, layer->buffer[RANKS]),
+                       .lab = lab};
+}
+
+uint16_t *selector_kept(const model_layer *layer, const model_tile *tile, int choice) {
+    uint16_t *keys = arena_at(tile->workspace, layer->buffer[KEYS_KEPT]);
+    return keys + (ptrdiff_t)choice * layer->model->group_capacity * layer->out.n *
+                      attention_n_keys(layer);
+}
+
+// Whether head h is the first of those that choose together.
+static bool chooses(const model_layer *layer, int h) {
+    return h == 0 || selector_of_layer(layer)->n_choices == NULL ||
+           selector_choice_of(layer, h) != selector_choice_of(layer, h - 1);
+}
+
 void selector_choose(const model_layer *layer, const model_tile *tile, int h,
                      kernel_attend *attend) {
-    const attention_layer *a = model_attention_of(layer);
-    if (!selector_present(layer)) return;
-    const selector_type *type = type_of(layer);
+    const selector_type *type = selector_of_layer(layer);
+    const attention_selector *selector = &model_attention_of(layer)->selector;
+    if (type->absent || (tile->dense && type->learn != NULL)) return;
     uint16_t *units = arena_at(tile->workspace, layer->buffer[UNITS_KEPT]);
-    uint16_t *keys = arena_at(tile->workspace, layer->buffer[KEYS_KEPT]);
-    selection s = {.config = &layer->model->config,
-                   .layer = layer->index,
-                   .head = h,
-                   .n_queries = attend->n_queries,
-                   .n_keys = attend->n_rows_keys,
-                   .block = a->selector.block,
-                   .n_units = a->selector.n_units,
-                   .query_at = layer->out.at,
-                   .key_at = layer->in.at,
-                   .step = tile->step,
-                   .ranks = tile_buffer(tile, layer->buffer[RANKS])};
-    const int *n_units_of = a->selector.n_units_of;
+    uint16_t *keys = selector_kept(layer, tile, selector_choice_of(layer, h));
+    const int *n_units_of = selector->n_units_of;
     real *means = type->ranks_means ? tile_buffer(tile, layer->buffer[MEANS]) : NULL;
-    if (type->reads_weights) weigh_all(tile, attend);
-    for (int g = 0; g < tile->n_groups; g++) {
+    selection_lab lab;
+    selection s = selector_view(layer, tile, h, attend, &lab);
+    bool shared = !chooses(layer, h); // with the head before
+    if (type->reads_weights && !shared) weigh_all(tile, attend);
+    for (int g = 0; g < tile->n_groups && !shared; g++) {
+        lab.group = g;
         s.sample = (uint32_t)(tile->first_group + g) * FV_LANES;
         if (type->ranks_means) weigh_means(&s, tile, attend, g, n_units_of, means);
         if (type->reads_weights) s.weights = attend->p.data + g * attend->p.group_stride;
@@ -153,7 +187,7 @@ void selector_choose(const model_layer *layer, const model_tile *tile, int h,
         refuse_units(&s, attend, n_units_of);
         tile->kernels->select(&(kernel_select){.n_rows = layer->out.n,
                                                .n_units = s.n_units,
-                                               .k = a->selector.k - (s.block > 1),
+                                               .k = selector->k - (s.block > 1),
                                                .ranks = s.ranks,
                                                .kept = units});
         keep_keys(&s, n_units_of, units,

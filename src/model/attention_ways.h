@@ -6,6 +6,7 @@
 //     turn      q and k by their positions                     attention_turn.c
 //     stretch   by what scores are multiplied                  attention_normalise.c
 //     select    which keys each query keeps                    attention_select.c
+//               and what that learns                           attention_lesson.c
 //     attend    z = softmax(score(q, k)) v, by one of          attention_pooled.c
 //               three ways                                     attention_textbook.c
 //               with what becomes of scores                    attention_shape.c
@@ -18,6 +19,7 @@
 #define MODEL_ATTENTION_WAYS_H
 
 #include "model/attention_layer.h"
+#include "model/selectors.h"
 
 // Gradients on their way back. Those of z and q live only inside backward and share one region with
 // what else does: carried queries and pools, and a group's scores.
@@ -75,10 +77,23 @@ void look_up_backward(const model_layer *layer, const model_tile *tile, real *dx
 
 // The stage of the selector: units and memory, and the keys that the queries of head h keep among the
 // arguments of the attention kernel, whose p holds anything afterwards.
-fv_status selector_plan_units(model_layer *layer, fv_error *error);
-void selector_plan(fv_model *model, model_layer *layer);
+fv_status selector_plan(fv_model *model, model_layer *layer, fv_error *error);
 void selector_choose(const model_layer *layer, const model_tile *tile, int h,
                      kernel_attend *attend);
+// Choices of a layer, and the one of head h.
+int selector_n_choices(const model_layer *layer);
+int selector_choice_of(const model_layer *layer, int h);
+// A choice as selectors see it, of the head's arguments, which must stay; and what the lab shows of it.
+selection selector_view(const model_layer *layer, const model_tile *tile, int h,
+                        const kernel_attend *attend, selection_lab *lab);
+// The keys that a choice kept, [G][out.n][keys] bits.
+uint16_t *selector_kept(const model_layer *layer, const model_tile *tile, int choice);
+
+// Selectors that learn: what they make of the layer's inputs x, and on the way back, while these and the
+// weights of all heads are still there, their loss and the gradients of their parameters.
+void selector_prepare(const model_layer *layer, const model_tile *tile, real *x);
+void selector_plan_lesson(fv_model *model, model_layer *layer);
+void selector_learn(const model_layer *layer, const model_tile *tile, real *x);
 
 // Stages of the normaliser: what is learned and counted for it, the stretch of every query, and its
 // way back to the head's parameters and to dq.

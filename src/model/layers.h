@@ -42,6 +42,7 @@ typedef struct model_param {
     // Of every `period` numbers the first `kept` are learned and the others stay 0; 0: all are
     // learned.
     int kept, period;
+    bool apart; // only a loss of its layer's own reaches it (model_layer.own_loss)
 } model_param;
 
 static inline bool param_is_learned(const model_param *param, size_t k) {
@@ -88,7 +89,10 @@ typedef struct model_tile {
     real *gradient; // [n_params], accumulated; NULL: forward only
     real weight;    // of each target in the loss
     bool count_correct;
-    void *const *own; // [n_layers], of this worker alone: model_worker_layers
+    bool dense;         // selectors that learn keep every key (train.indexer_warmup)
+    int n_samples;      // of the whole batch; 0: every lane has one
+    real sample_weight; // of each sample in losses of layers' own; 0: these are not computed
+    void *const *own;   // [n_layers], of this worker alone: model_worker_layers
     const struct model_layer
         *stops_early; // attention that computes only its probabilities, or NULL
 } model_tile;
@@ -184,6 +188,10 @@ struct model_layer {
     size_t buffer[FV_LAYER_BUFFERS];
     norm_part norm;
     norm_behind behind;
+    // [G][16]: what the layer adds to the loss for parameters that nothing else reaches, a sum over
+    // own_terms of every sample; 0 terms: nothing.
+    size_t own_loss;
+    double own_terms;
     bool residual;
     void *own; // what only its type knows
 };

@@ -54,6 +54,8 @@ static const char *const NEEDS[] = {
     "model.selector=block_max model.selector_block=8 model.selector_k=2",
     "model.selector=oracle_topk model.selector_block=4 model.selector_k=4",
     "model.selector=random_topk model.selector_block=8 model.selector_k=2",
+    "model.selector=indexer model.selector_k=8",
+    "model.selector=group_indexer model.selector_block=8 model.selector_k=2 model.n_kv_head=1",
 };
 
 static const config_part *const *parts_in_model(int group, const char **key, int *n) {

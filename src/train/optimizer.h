@@ -5,7 +5,7 @@
 #include "config/part.h"
 #include "kernels/kernels.h"
 
-#include <fovea/model.h>
+#include <fovea/train.h>
 
 // The learning rate of a step (from 0): a linear rise over warmup_steps, then the schedule.
 double schedule_rate(const fv_train_config *config, int step);
@@ -22,6 +22,10 @@ typedef struct train_optimizer {
 // take the model. optimizer_close frees it, and does nothing where there is nothing.
 fv_status optimizer_open(train_optimizer *optimizer, const fv_model *model, fv_error *error);
 void optimizer_close(train_optimizer *optimizer);
+
+// What layer i of the list added to the loss of the last step for itself, and its index among its kind; NAN
+// where it adds nothing.
+double trainer_own_loss(const fv_trainer *t, int i, int *index);
 
 // One update from the gradient, which clipping may scale in place.
 void optimizer_step(const train_optimizer *optimizer, const kernel_set *kernels, int step,

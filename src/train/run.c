@@ -90,6 +90,23 @@ static bool reached_goal(const run *r) {
     return accuracy ? value >= goal : value <= goal;
 }
 
+// What selectors of attention learn from, layer by layer and the sum of all.
+static fv_status add_own_losses(run *r, int step) {
+    fv_status status = FV_OK;
+    double sum = 0;
+    int n = 0, index;
+    for (int i = 0; i < r->config->model.layers.n && status == FV_OK; i++) {
+        char name[32];
+        double loss = trainer_own_loss(r->trainer, i, &index);
+        if (isnan(loss)) continue;
+        snprintf(name, sizeof name, "selector_loss.%d", index);
+        status = add(r, name, step, loss);
+        sum += loss;
+        n++;
+    }
+    return n > 0 && status == FV_OK ? add(r, "selector_loss", step, sum) : status;
+}
+
 // One step; *ended when the run is over before its last step.
 static fv_status take_step(run *r, int step, bool *ended) {
     static const char *const names[] = {"loss", "perplexity", "accuracy"};
@@ -112,6 +129,7 @@ static fv_status take_step(run *r, int step, bool *ended) {
     }
     if (!logs) return FV_OK;
     status = add_metrics(r, step, names, loss, accuracy);
+    if (status == FV_OK) status = add_own_losses(r, step);
     if (status == FV_OK) status = add(r, "learning_rate", step, schedule_rate(config, step));
     if (r->options->on_log) r->options->on_log(r->options->context, step, exp(loss));
     if (reached_goal(r)) {

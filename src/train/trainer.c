@@ -24,7 +24,8 @@ enum { SLOTS = 8, L = FV_LANES };
 
 typedef struct part {
     double loss, correct;
-    real *gradient; // [n_params], padded to whole vectors
+    double own[FV_MAX_LAYERS]; // what layers of the list add for themselves
+    real *gradient;            // [n_params], padded to whole vectors
 } part;
 
 struct fv_trainer {
@@ -44,7 +45,8 @@ struct fv_trainer {
     train_embeddings embeddings;
     int steps_done;
     bool count_correct;
-    real weight; // of a target: 1 / targets in the batch
+    real weight;               // of a target: 1 / targets in the batch
+    double own[FV_MAX_LAYERS]; // of the last step, a mean over samples; NAN of layers without
 };
 
 // What computes the sequences at work.
@@ -185,7 +187,12 @@ static double sum_lanes(const real *values, int n) {
 
 static void count_tile(const model_tile *tile, part *slot) {
     int n = tile->n_groups * tile->model->data.n_loss;
-    slot->loss += sum_lanes(tile_buffer(tile, tile->model->losses), n);
+    const fv_model *model = tile->model;
+    slot->loss += sum_lanes(tile_buffer(tile, model->losses), n);
+    for (int i = 1; tile->sample_weight > 0 && i < model->n_layers - 1; i++)
+        if (model->layers[i].own_terms > 0)
+            slot->own[i - 1] +=
+                sum_lanes(tile_buffer(tile, model->layers[i].own_loss), tile->n_groups);
     if (tile->count_correct) slot->correct += sum_lanes(tile_buffer(tile, tile->model->correct), n);
 }
 
@@ -198,6 +205,7 @@ static void draw_tile(const fv_trainer *t, random_stream stream, uint32_t step, 
     tile->n_groups = left < capacity ? left : capacity;
     tile->step = step;
     tile->first_group = (uint32_t)group;
+    tile->n_samples = n_samples;
     if (t->ranks) {
         ranks_draw(t->ranks, &t->length->data, stream, step, n_samples, tile);
         return;
@@ -210,6 +218,7 @@ static void draw_tile(const fv_trainer *t, random_stream stream, uint32_t step, 
 static void run_tiles(fv_trainer *t, random_stream stream, uint32_t step, int n_samples, int first,
                       int last, model_tile *tile, part *slot) {
     slot->loss = slot->correct = 0;
+    memset(slot->own, 0, sizeof slot->own);
     for (int i = first; i < last; i++) {
         draw_tile(t, stream, step, n_samples, i, tile);
         tile_run(tile);
@@ -233,6 +242,8 @@ static void train_slot(void *context, int piece, int worker) {
     part *slot = &t->slots[piece];
     model_tile tile = tile_of_worker(t, worker);
     tile.gradient = slot->gradient;
+    tile.dense = t->steps_done < t->config.train.indexer_warmup;
+    tile.sample_weight = 1 / (real)t->config.train.batch_size;
     memset(slot->gradient, 0, t->optimizer.n * sizeof *slot->gradient);
     long n_tiles = tiles_of(t, t->config.train.batch_size);
     int first = (int)(piece * n_tiles / t->n_slots);
@@ -268,6 +279,22 @@ fv_status trainer_rank_failed(const fv_trainer *t, fv_error *error) {
     return t->ranks->failure.status;
 }
 
+// Of layers that add to the loss for themselves: the mean over samples, and over what they add it for.
+static void sum_own(fv_trainer *t) {
+    const fv_model *model = t->length->model;
+    for (int i = 0; i < model->n_layers - 2; i++) {
+        double terms = model->layers[i + 1].own_terms, sum = 0;
+        for (int s = 0; s < t->n_slots; s++) sum += t->slots[s].own[i];
+        t->own[i] = terms > 0 ? sum / (terms * t->config.train.batch_size) : NAN;
+    }
+}
+
+double trainer_own_loss(const fv_trainer *t, int i, int *index) {
+    if (i >= t->model->n_layers - 2) return NAN;
+    *index = t->model->layers[i + 1].index;
+    return t->own[i];
+}
+
 double fv_trainer_step(fv_trainer *t, double *accuracy) {
     if (fv_trainer_prepare(t, NULL) != FV_OK) return NAN;
     double n_targets =
@@ -286,6 +313,7 @@ double fv_trainer_step(fv_trainer *t, double *accuracy) {
         for (size_t i = 0; s > 0 && i < t->optimizer.n; i++) gradient[i] += from[i];
     }
     if (!sum_ranks(t, t->optimizer.n, gradient, &loss, &correct)) return NAN;
+    sum_own(t);
     optimizer_step(&t->optimizer, t->kernels, t->steps_done, gradient);
     t->steps_done++;
     if (accuracy) *accuracy = correct / n_targets;

@@ -52,7 +52,10 @@ static double margin_of(const rig *r) {
     for (int s = 0; s < r->n_samples; s++) {
         for (int t = 0; t < n_tokens; t++)
             sequence[t] = r->tokens[(s / L * n_tokens + t) * L + s % L];
-        naive_forward(r->model, r->params, sequence, logits, NULL);
+        naive_forward_of((naive){.model = r->model,
+                                 .params = r->params,
+                                 .dense = r->model->config.train.indexer_warmup > 0},
+                         sequence, logits);
     }
     free(sequence);
     free(logits);
@@ -74,7 +77,8 @@ static void draw_params(rig *r) {
     bool sparse = has_margin(&r->model->config.model);
     for (bool again = false; !again || (sparse && margin_of(r) < 10 * r->step); again = true) {
         n_redrawn += again;
-        if (again) assert_true(++n_draws < MOST_DRAWS);
+        if (again && ++n_draws >= MOST_DRAWS)
+            fail_msg("drawn %d times: a margin of %g", n_draws, margin_of(r));
         for (size_t i = 0; i < n; i++) r->params[i] = initial[i] + 0.3 * noise(&random);
     }
     free(initial);
@@ -123,9 +127,11 @@ static size_t count_targets(const rig *r) {
     return n;
 }
 
-// The mean loss of the batch; with `gradient` also adds its gradient there.
-static double run(const rig *r, double *gradient) {
+// The mean loss of the batch; with `gradient` also adds its gradient there, and *own (unless it is NULL) is
+// what selectors learn from, layers together, which is part of the gradient too.
+static double run_all(const rig *r, double *gradient, double *own) {
     const fv_model *model = r->model;
+    if (own != NULL) *own = 0;
     size_t n_tokens = (size_t)model->config.task.context_length * L, n_targets = count_targets(r);
     double loss = 0;
     for (int first = 0; first < n_groups(r); first += model->group_capacity) {
@@ -136,6 +142,10 @@ static double run(const rig *r, double *gradient) {
                            .n_groups = left < model->group_capacity ? left : model->group_capacity,
                            .params = r->params,
                            .gradient = gradient,
+                           .first_group = (uint32_t)first,
+                           .n_samples = r->n_samples,
+                           .sample_weight = 1.0 / r->n_samples,
+                           .dense = model->config.train.indexer_warmup > 0,
                            .weight = 1.0 / (double)n_targets};
         size_t groups = (size_t)tile.n_groups;
         memcpy(arena_at(&r->workspace, model->tokens), r->tokens + (size_t)first * n_tokens,
@@ -145,8 +155,25 @@ static double run(const rig *r, double *gradient) {
         tile_run(&tile);
         const double *losses = tile_buffer(&tile, model->losses);
         for (size_t i = 0; i < groups * row_of(r); i++) loss += losses[i];
+        for (int i = 0; i < model->n_layers && own != NULL; i++) {
+            const double *apart = tile_buffer(&tile, model->layers[i].own_loss);
+            for (size_t l = 0; l < groups * L && model->layers[i].own_terms > 0; l++)
+                *own += apart[l] / (model->layers[i].own_terms * r->n_samples);
+        }
     }
     return loss / (double)n_targets;
+}
+
+static double run(const rig *r, double *gradient) {
+    return run_all(r, gradient, NULL);
+}
+
+// What selectors learn from; no parameter of theirs is in the loss, nor another's in this.
+static double run_apart(const rig *r) {
+    double own, *ignored = calloc(r->model->n_params, sizeof *ignored);
+    run_all(r, ignored, &own);
+    free(ignored);
+    return own * r->model->config.train.indexer_weight;
 }
 
 // Starts from a workspace full of NaN: a pass may read nothing that it has not written.
@@ -156,14 +183,14 @@ static void differentiate(rig *r) {
     run(r, r->gradient);
 }
 
-// d loss / d params[i] by the five-point difference.
-static double difference(const rig *r, size_t i) {
+// d loss / d params[i] by the five-point difference, of a parameter apart of the loss that reaches it.
+static double difference(const rig *r, size_t i, bool apart) {
     static const double weights[] = {1, -8, 0, 8, -1};
     double sum = 0, kept = r->params[i];
     for (int k = 0; k < 5; k++) {
         if (weights[k] == 0) continue;
         r->params[i] = kept + (k - 2) * r->step;
-        sum += weights[k] * run(r, NULL);
+        sum += weights[k] * (apart ? run_apart(r) : run(r, NULL));
     }
     r->params[i] = kept;
     return sum / (12 * r->step);
@@ -181,7 +208,7 @@ static double gradient_error(const rig *r, const char **worst) {
         double error = 0, scale = 1e-4 * largest;
         for (int e = 0; e < (all ? (int)tensor->size : ENTRIES); e++) {
             size_t i = tensor->offset + (size_t)(all ? e : noise_below(&random, (int)tensor->size));
-            double numeric = difference(r, i);
+            double numeric = difference(r, i, r->model->params[k].apart);
             error = fmax(error, fabs(numeric - r->gradient[i]));
             if (!isfinite(numeric - r->gradient[i])) error = INFINITY;
             scale = fmax(scale, fabs(numeric));
@@ -194,17 +221,22 @@ static double gradient_error(const rig *r, const char **worst) {
     return worst_error;
 }
 
-// The second oracle: how far the loss is from a naive forward pass.
+// The second oracle: how far the loss is from a naive forward pass, or what selectors learn from.
 static double loss_error(const rig *r) {
     const fv_config *config = &r->model->config;
     const model_positions *scored = &r->model->layers[r->model->n_layers - 1].out;
     int n_tokens = config->task.context_length, n_vocab = config->task.vocab_size;
     int32_t *sequence = malloc((size_t)n_tokens * sizeof *sequence);
     double *logits = malloc((size_t)n_tokens * (size_t)n_vocab * sizeof *logits), loss = 0;
+    double own = 0, of_run = run_apart(r) / config->train.indexer_weight;
     for (int s = 0; s < r->n_samples; s++) {
         for (int t = 0; t < n_tokens; t++)
             sequence[t] = r->tokens[(s / L * n_tokens + t) * L + s % L];
-        naive_forward(r->model, r->params, sequence, logits, NULL);
+        naive_forward_of((naive){.model = r->model,
+                                 .params = r->params,
+                                 .dense = config->train.indexer_warmup > 0,
+                                 .own = &own},
+                         sequence, logits);
         for (int i = 0; i < scored->n; i++) {
             int target = r->targets[(size_t)(s / L) * row_of(r) + (size_t)(i * L + s % L)];
             if (target >= 0) loss += naive_loss(logits + scored->at[i] * n_vocab, n_vocab, target);
@@ -212,7 +244,8 @@ static double loss_error(const rig *r) {
     }
     free(sequence);
     free(logits);
-    return fabs(loss / (double)count_targets(r) - run(r, NULL));
+    return fmax(fabs(loss / (double)count_targets(r) - run(r, NULL)),
+                fabs(own / r->n_samples - of_run));
 }
 
 // Each case: a configuration, and up to three scored positions in place of the task's (-1: none).
@@ -295,6 +328,29 @@ static const struct {
      {-1}},
     {LONG "model.layers=[attention,attention] model.selector=random_topk model.selector_k=3 "
           "model.residual=true task.loss=all",
+     {-1}},
+    // Those that learn: of single keys and blocks, a choice for all heads and one for some, while attention
+    // keeps every key and afterwards, where one query is pooled, and where rotary positions turn.
+    {TINY
+     "model.layers=[attention] model.selector=indexer model.selector_k=2 model.indexer_width=3",
+     {-1}},
+    {LONG "model.layers=[attention,attention] model.selector=indexer model.selector_k=5 "
+          "model.n_head=2 model.residual=true task.loss=all model.positions=learned model.norm=rms "
+          "model.indexer_width=3 train.indexer_weight=0.5",
+     {-1}},
+    {LONG "model.layers=[attention] model.selector=indexer model.selector_k=3 model.n_head=2 "
+          "model.selector_block=4 model.positions=rope model.indexer_width=4 task.loss=all "
+          "train.indexer_warmup=9 model.exclude_self=false model.indexer_heads=3",
+     {-1}},
+    {LONG "model.layers=[attention,attention] model.selector=group_indexer model.selector_k=2 "
+          "model.n_embd=8 model.n_head=4 model.n_kv_head=2 model.selector_block=5 "
+          "model.positions=rope "
+          "model.indexer_width=2 task.loss=all model.residual=true",
+     {-1}},
+    {LONG "model.layers=[attention(selector=group_indexer),attention(selector=topk)] "
+          "model.selector_k=4 model.n_head=2 model.exclude_self=true task.loss=all "
+          "model.residual=true model.positions=learned "
+          "model.normaliser=sigmoid train.indexer_warmup=1",
      {-1}},
     {TINY "model.layers=[attention] model.exclude_self=true", {-1}},
     {ALL "model.layers=[attention] model.exclude_self=true model.n_head=2", {-1}},

@@ -18,6 +18,8 @@ typedef struct naive {
     int T, d, V;
     double *x;        // [T][d], the stream
     double *patterns; // [n_attention][H][T][T], or NULL
+    bool dense;       // selectors that learn keep every key
+    double *own;      // += the losses that selectors have for themselves, each a mean; or NULL
 } naive;
 
 // The parameter of that name; NULL where the model has none.
@@ -111,7 +113,53 @@ typedef struct naive_query {
     int layer, place, h, t, width;
     double power;
     const double *q, *k; // k of position j at k + j * d
+    const double *x;     // [T][d] what the layer's queries and keys are made of
 } naive_query;
+
+static void naive_turn_width(const naive *n, int t, int width, double *x);
+
+static bool naive_learns(int kind) {
+    return kind == FV_SELECTOR_INDEXER || kind == FV_SELECTOR_GROUP_INDEXER;
+}
+
+// The choice that head h takes part in.
+static int naive_choice(const naive *n, int place, int kind, int h) {
+    const fv_model_config *c = &n->config->model;
+    int n_kv = naive_option(&c->layers.n_kv_head[place], c->n_kv_head);
+    if (n_kv == 0) n_kv = c->n_head;
+    return kind == FV_SELECTOR_GROUP_INDEXER ? h * n_kv / c->n_head : 0;
+}
+
+// The learned index of a query and key j (src/model/key_index.h).
+static double naive_index(const naive *n, const naive_query *a, int kind, int j) {
+    const fv_model_config *c = &n->config->model;
+    bool weighted = kind == FV_SELECTOR_INDEXER;
+    int heads = weighted ? c->indexer_heads : 1, width = c->indexer_width, d = n->d;
+    int first = naive_choice(n, a->place, kind, a->h) * width;
+    const double *w_q = naive_param(n, "blocks.%d.attn.selector.W_Q", a->layer),
+                 *w_k = naive_param(n, "blocks.%d.attn.selector.W_K", a->layer),
+                 *w_w = naive_param(n, "blocks.%d.attn.selector.W_w", a->layer);
+    int n_q = (int)fv_model_tensor(n->model, "blocks.0.attn.selector.W_Q")->shape[1];
+    double sum = 0, q[256], k[64];
+    for (int o = 0; o < n_q; o++) {
+        q[o] = 0;
+        for (int f = 0; f < d; f++) q[o] += a->x[a->t * d + f] * w_q[f * n_q + o];
+    }
+    naive_linear(a->x + j * d, w_k, NULL, d, width, k);
+    if (c->positions == FV_POSITIONS_ROPE) naive_turn_width(n, j, width, k);
+    for (int h = 0; h < heads; h++) {
+        double product = 0, weight = 1, *q_h = q + first + h * width;
+        if (c->positions == FV_POSITIONS_ROPE) naive_turn_width(n, a->t, width, q_h);
+        for (int f = 0; f < width; f++) product += q_h[f] * k[f];
+        if (weighted) {
+            weight = 0;
+            for (int f = 0; f < d; f++) weight += a->x[a->t * d + f] * w_w[f * heads + h];
+            product = fmax(product, 0);
+        }
+        sum += weight * product;
+    }
+    return sum / sqrt(width * heads);
+}
 
 // Ranks of units by model.selector, larger is better.
 static void naive_ranks(const naive *n, const naive_query *a, int kind, int block,
@@ -122,7 +170,9 @@ static void naive_ranks(const naive *n, const naive_query *a, int kind, int bloc
         int end = (u + 1) * block < n->T ? (u + 1) * block : n->T;
         ranks[u] = -INFINITY;
         for (int j = u * block; j < end && j < n_keys; j++) {
-            double larger = fmax(ranks[u], scores[j]), smaller = fmin(ranks[u], scores[j]);
+            double score =
+                naive_learns(kind) && isfinite(scores[j]) ? naive_index(n, a, kind, j) : scores[j];
+            double larger = fmax(ranks[u], score), smaller = fmin(ranks[u], score);
             ranks[u] = larger;
             if (kind == FV_SELECTOR_ORACLE_TOPK && isfinite(smaller))
                 ranks[u] += log1p(exp(smaller - larger));
@@ -142,6 +192,9 @@ static void naive_ranks(const naive *n, const naive_query *a, int kind, int bloc
         if (ranks[u] > -INFINITY) ranks[u] = (double)noise[u];
 }
 
+// What the last query kept.
+static bool naive_kept[512];
+
 // Scores of keys that the query does not keep become -infinity.
 static void naive_select(const naive *n, const naive_query *a, double *scores, int n_keys) {
     const fv_model_config *config = &n->config->model;
@@ -150,7 +203,9 @@ static void naive_select(const naive *n, const naive_query *a, double *scores, i
     int block = naive_option(&config->layers.selector_block[a->place], config->selector_block);
     bool kept[512] = {false};
     double ranks[512];
+    for (int j = 0; j < n_keys; j++) naive_kept[j] = isfinite(scores[j]);
     if (kind == FV_SELECTOR_NONE || n_keys == 0) return;
+    if (naive_learns(kind) && n->dense) return;
     if (kind == FV_SELECTOR_TOPK) block = 1;
     int own = a->t / block;
     naive_ranks(n, a, kind, block, scores, n_keys, ranks);
@@ -175,7 +230,7 @@ static void naive_select(const naive *n, const naive_query *a, double *scores, i
     bool tied = last - best < 1e-12;
     if (kind != FV_SELECTOR_RANDOM_TOPK && !tied) naive_margin = fmin(naive_margin, last - best);
     for (int j = 0; j < n_keys; j++)
-        if (!kept[j / block]) scores[j] = -INFINITY;
+        if (!(naive_kept[j] &= kept[j / block])) scores[j] = -INFINITY;
 }
 
 // Scores of keys 0 .. n_keys - 1 become weights; a key that is not seen has a score of -infinity.
@@ -196,9 +251,8 @@ static void naive_weigh(const naive *n, const naive_query *a, double *scores, in
     ((config)->layers.name[i].given ? (config)->layers.name[i].value : (double)(config)->name)
 
 // Rotary positions by their definition: pairs as complex numbers, frequencies one by one.
-static void naive_turn(const naive *n, int t, double *x) {
+static void naive_turn_width(const naive *n, int t, int width, double *x) {
     const fv_model_config *c = &n->config->model;
-    int d_head = c->n_embd / c->n_head, width = c->rope_width > 0 ? c->rope_width : d_head;
     double original = c->rope_original > 0 ? c->rope_original : n->T, s = c->rope_factor;
     if (s == 0) s = fmax(1, n->config->task.context_length / original);
     double pi = acos(-1), ln_base = log(c->rope_base), scale = 1;
@@ -236,6 +290,11 @@ static void naive_turn(const naive *n, int t, double *x) {
     }
 }
 
+static void naive_turn(const naive *n, int t, double *x) {
+    const fv_model_config *c = &n->config->model;
+    naive_turn_width(n, t, c->rope_width > 0 ? c->rope_width : c->n_embd / c->n_head, x);
+}
+
 // The norm, then the turning, of the heads of a row.
 static void naive_prepare(const naive *n, int i, int t, int n_heads, const double *w, double *x) {
     const fv_model_config *c = &n->config->model;
@@ -258,6 +317,30 @@ static double naive_slope(const fv_model_config *c, int h) {
     return pow(2, -8.0 * (2 * (h - below) + 1) / (2.0 * below));
 }
 
+// KL(what the heads of each choice gave to the keys of query t || softmax of its index), over the keys
+// that they kept; p [H][T] are their weights, below 0 where a key was not kept.
+static void naive_lesson(const naive *n, naive_query *a, int kind, double share, const double *p) {
+    const int H = n->config->model.n_head;
+    int n_choices = naive_choice(n, a->place, kind, H - 1) + 1;
+    for (int c = 0; c < n_choices; c++) {
+        double target[512] = {0}, total = 0, sum = 0, loss = 0;
+        for (int h = H - 1; h >= 0; h--) {
+            if (naive_choice(n, a->place, kind, h) != c) continue;
+            a->h = h;
+            for (int j = 0; j <= a->t; j++) target[j] += p[h * n->T + j];
+        }
+        for (int j = 0; j <= a->t; j++) total += fmax(target[j], 0);
+        if (total == 0) continue;
+        for (int j = 0; j <= a->t; j++)
+            if (target[j] >= 0) sum += exp(naive_index(n, a, kind, j));
+        for (int j = 0; j <= a->t; j++)
+            if (target[j] > 0)
+                loss += target[j] / total *
+                        (log(target[j] / total) - naive_index(n, a, kind, j) + log(sum));
+        *n->own += share * loss / n_choices;
+    }
+}
+
 // Attention layer `layer`, the i-th of the list.
 static void naive_attention(const naive *n, int layer, int i) {
     const fv_model_config *config = &n->config->model;
@@ -270,6 +353,9 @@ static void naive_attention(const naive *n, int layer, int i) {
     double cap = NAIVE_OPTION(config, soft_cap, i);
     int sink = (int)NAIVE_OPTION(config, sink_logit, i), gate = (int)NAIVE_OPTION(config, gate, i);
     const double *sinks_of = naive_param(n, "blocks.%d.attn.sinks", layer);
+    int kind = naive_option(&config->layers.selector[i], config->selector);
+    bool learns = n->own != NULL && naive_learns(kind);
+    double *taught = calloc((size_t)(T * T * H), sizeof *taught); // [T][H][T]
     double *normed = malloc(sizeof(double) * (size_t)(5 * T * d + T + 1)), *q = normed + T * d,
            *k = q + T * d, *v = k + T * d, *z = v + T * d, *p = z + T * d;
     naive_norm_rows(n, "blocks.%d.ln1.w", "blocks.%d.ln1.b", layer, normed);
@@ -298,7 +384,8 @@ static void naive_attention(const naive *n, int layer, int i) {
                 if (seen && cap > 0) p[j] = cap * tanh(p[j] / cap);
                 p[j] -= naive_slope(config, h) * (t - j);
             }
-            naive_query query = {layer, i, h, t, width, power, q + t * d + h * width, k + shared};
+            naive_query query = {layer,      i,     h, t, width, power, q + t * d + h * width,
+                                 k + shared, normed};
             if (sink == FV_SINK_LOGIT_NONE) {
                 naive_weigh(n, &query, p, n_keys);
             } else {
@@ -311,9 +398,17 @@ static void naive_attention(const naive *n, int layer, int i) {
                 for (int j = 0; j < n_keys; j++) sum += p[j] * v[j * d + shared + f];
                 z[t * d + h * width + f] = sum;
             }
+            for (int j = 0; j < T; j++)
+                taught[(t * H + h) * T + j] = j < n_keys && naive_kept[j] ? p[j] : -1;
             for (int j = 0; j < n_keys && n->patterns; j++)
                 n->patterns[((layer * H + h) * T + t) * T + j] = p[j];
         }
+    const model_positions *out = &n->model->layers[i + 1].out;
+    for (int r = 0; learns && r < out->n; r++) {
+        naive_query query = {.layer = layer, .place = i, .t = out->at[r], .x = normed};
+        naive_lesson(n, &query, kind, 1.0 / out->n, taught + out->at[r] * H * T);
+    }
+    free(taught);
     for (int t = 0; t < T; t++) {
         double *y = q, *gates = k; // no longer needed
         int n_gates = gate == FV_GATE_NONE ? 0 : gate == FV_GATE_HEAD ? H : d;
@@ -460,13 +555,10 @@ static void naive_behind(const naive *n, const char *norm, int layer, const doub
 
 #include "naive_recurrence.h"
 
-// Logits of one sequence at every position: tokens [T] -> logits [T][V]; patterns as in `naive`.
-static inline void naive_forward(const fv_model *model, const double *params, const int32_t *tokens,
-                                 double *logits, double *patterns) {
-    naive n = {.model = model,
-               .config = fv_model_config_of(model),
-               .params = params,
-               .patterns = patterns};
+// Logits of one sequence at every position: tokens [T] -> logits [T][V]; of `n` only its model, its
+// parameters and what it is to do are given.
+static inline void naive_forward_of(naive n, const int32_t *tokens, double *logits) {
+    n.config = fv_model_config_of(n.model);
     n.T = n.config->task.context_length;
     n.d = n.config->model.n_embd;
     n.V = n.config->task.vocab_size;
@@ -519,6 +611,13 @@ static inline void naive_forward(const fv_model *model, const double *params, co
             logits[t * n.V + v] = harmonic ? -log(square) / 2 * (power > 0 ? power : n.d) : sum;
         }
     free(normed);
+}
+
+// The same with patterns as in `naive`, or NULL.
+static inline void naive_forward(const fv_model *model, const double *params, const int32_t *tokens,
+                                 double *logits, double *patterns) {
+    naive_forward_of((naive){.model = model, .params = params, .patterns = patterns}, tokens,
+                     logits);
 }
 
 // Cross-entropy of one row of logits at its target, in nats.

@@ -4,6 +4,8 @@
 #include "configurations.h"
 #include "model/selectors.h"
 
+#include <fovea/train.h>
+
 enum { L = FV_LANES, N = 6, D = 2 };
 
 // One query over N keys; kept keys as bits of every lane. dk and dv of all keys.
@@ -119,12 +121,90 @@ static void test_refusals(void **state) {
     check_configuration_refused(
         "", "model.layers=[attention(selector=topk selector_block=2)]",
         "as in attention(selector=block_topk selector_block=N), and has topk");
+    check_configuration_refused("", "model.selector=indexer train.indexer_weight=0",
+                                "takes the loss from model.selector indexer");
+    check_configuration_refused("model.layers=[attention(selector=group_indexer)] ",
+                                "train.indexer_weight=0",
+                                "takes the loss from model.selector group_indexer");
+    check_configuration_refused("",
+                                "model.selector=indexer model.positions=rope "
+                                "model.n_embd=4 model.indexer_width=3",
+                                "it must be even");
+    check_configuration_refused("", "train.indexer_warmup=5", "is not read by model.selector none");
+    check_configuration_refused("", "model.selector=group_indexer model.indexer_heads=3",
+                                "is not read by model.selector group_indexer");
+    configure("model.selector=indexer train.indexer_weight=0 train.indexer_frozen=true");
     configure("model.layers=[attention(selector=topk selector_k=2),attention]");
 }
 
+// The parameters of a run's selectors, or all others, before and after so many steps.
+static double moved(const char *words, int steps, bool apart, double *loss) {
+    fv_config config = configure(words);
+    fv_trainer *trainer;
+    check_ok(fv_trainer_create(&config, 1, &trainer, NULL));
+    const fv_model *model = fv_trainer_model(trainer);
+    size_t n = fv_model_n_params(model);
+    float *before = malloc(n * sizeof *before);
+    memcpy(before, fv_trainer_params(trainer), n * sizeof *before);
+    for (int i = 0; i < steps; i++) *loss = fv_trainer_step(trainer, NULL);
+    double most = 0;
+    for (int i = 0; i < model->n_tensors; i++) {
+        const fv_tensor *t = &model->tensors[i];
+        for (size_t k = t->offset; k < t->offset + t->size && model->params[i].apart == apart; k++)
+            most = fmax(most, fabs((double)fv_trainer_params(trainer)[k] - (double)before[k]));
+    }
+    free(before);
+    fv_trainer_free(trainer);
+    return most;
+}
+
+#define LEARNS                                                                                     \
+    "task.vocab_size=7 task.context_length=16 task.loss=all train.batch_size=24 model.n_embd=8 "   \
+    "model.n_head=2 model.layers=[attention,attention] model.residual=true model.selector_k=2 "    \
+    "model.positions=learned "
+
+// What an index learns comes from its own loss; frozen, it stays where it was. Nothing of that loss reaches
+// the rest of the model, which trains the same either way while attention keeps every key.
+static void test_losses_of_their_own(void **state) {
+    (void)state;
+    static const char *const selectors[] = {"indexer", "group_indexer"};
+    for (int i = 0; i < 2; i++) {
+        char words[512], frozen[640], strong[640], sparse[512];
+        double loss, other, chosen;
+        snprintf(words, sizeof words, LEARNS "model.selector=%s train.indexer_warmup=9",
+                 selectors[i]);
+        snprintf(frozen, sizeof frozen, "%s train.indexer_frozen=true", words);
+        snprintf(strong, sizeof strong, "%s train.indexer_weight=7", words);
+        snprintf(sparse, sizeof sparse, LEARNS "model.selector=%s", selectors[i]);
+        assert_true(moved(words, 5, true, &loss) > 1e-4);
+        assert_true(moved(frozen, 5, true, &other) == 0);
+        assert_true(other == loss);
+        assert_true(moved(strong, 5, false, &other) > 1e-4 && other == loss);
+        assert_true(moved(sparse, 5, true, &chosen) > 1e-4 && chosen != loss);
+    }
+}
+
+// A run keeps what its selectors learn from, layer by layer and all together.
+static void test_series(void **state) {
+    (void)state;
+    fv_config config = configure(LEARNS "model.layers=[attention(selector=topk),"
+                                        "attention(selector=indexer)] train.steps=30");
+    fv_record record;
+    fv_record_init(&record);
+    check_ok(fv_run(&config, &(fv_run_options){.n_threads = 2}, &record, NULL));
+    const fv_series *one = fv_record_find(&record, "selector_loss.1");
+    const fv_series *all = fv_record_find(&record, "selector_loss");
+    assert_null(fv_record_find(&record, "selector_loss.0"));
+    assert_int_equal(one->n, all->n);
+    for (int i = 0; i < one->n; i++)
+        assert_true(one->values[i] == all->values[i] && one->values[i] > 0);
+    fv_record_free(&record);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_nothing_reaches_what_is_not_kept),
-                                       cmocka_unit_test(test_control_draws_by_place),
-                                       cmocka_unit_test(test_refusals)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_nothing_reaches_what_is_not_kept),
+        cmocka_unit_test(test_control_draws_by_place), cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_losses_of_their_own), cmocka_unit_test(test_series)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
