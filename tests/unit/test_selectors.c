@@ -123,7 +123,8 @@ static void test_refusals(void **state) {
         "as in attention(selector=block_topk selector_block=N), and has topk");
     check_configuration_refused("", "model.selector=indexer train.indexer_weight=0",
                                 "takes the loss from model.selector indexer");
-    check_configuration_refused("model.layers=[attention(selector=group_indexer)] ",
+    check_configuration_refused("",
+                                "model.layers=[attention(selector=group_indexer)] "
                                 "train.indexer_weight=0",
                                 "takes the loss from model.selector group_indexer");
     check_configuration_refused("",
