@@ -7,6 +7,7 @@
 //                     ln1.hook_normalized, ln2.hook_normalized                     [T][d]
 //                     attn.hook_q, .hook_k, .hook_v, .hook_z                       [T][H][d_head]
 //                     attn.hook_pattern                                            [H][T][T]
+//                     attn.hook_select_dense, .hook_select_kept                      [H][T][T]
 //                     attn.hook_result                                             [T][H][d]
 //                     hook_attn_out, hook_mlp_out                                  [T][d]
 //                     mlp.hook_pre, mlp.hook_pre_linear, mlp.hook_post             [T][d_mlp]

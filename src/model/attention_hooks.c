@@ -1,5 +1,5 @@
 // What can be seen of an attention layer.
-#include "model/attention_layer.h"
+#include "model/attention_ways.h"
 
 // Queries and sums at the outputs, keys and values at the inputs: in a model that is seen both are
 // all positions. Rows as [T][heads] of d_head.
@@ -39,6 +39,29 @@ static model_lanes lanes_pattern(const model_layer *layer, const model_tile *til
     return lanes;
 }
 
+// Of a layer with a selector, for every head as patterns: what dense attention of the same queries and keys
+// would give to them, and which keys are kept.
+static model_lanes made_of_heads(const model_layer *layer, const model_tile *tile, real *scratch,
+                                 void (*make)(const model_layer *layer, const model_tile *tile,
+                                              int h, kernel_attend_rows to)) {
+    int n_head = layer->model->config.model.n_head, n_out = layer->out.n;
+    int n_keys = attention_n_keys(layer), n_rows = n_head * n_out;
+    for (int h = 0; h < n_head; h++)
+        make(layer, tile, h,
+             attend_rows(scratch + (ptrdiff_t)h * n_out * n_keys * FV_LANES, n_rows, n_keys, 0));
+    model_lanes lanes = lanes_dense(scratch, n_rows, n_keys);
+    lanes.seen = &model_attention_of(layer)->seen;
+    return lanes;
+}
+static model_lanes lanes_select_dense(const model_layer *layer, const model_tile *tile,
+                                      real *scratch) {
+    return made_of_heads(layer, tile, scratch, textbook_weights);
+}
+static model_lanes lanes_select_kept(const model_layer *layer, const model_tile *tile,
+                                     real *scratch) {
+    return made_of_heads(layer, tile, scratch, textbook_kept);
+}
+
 // Head h's sum of values through its rows of W_O; all heads and b_O add up to what the layer adds
 // to the stream.
 static model_lanes lanes_result(const model_layer *layer, const model_tile *tile, real *scratch) {
@@ -74,6 +97,8 @@ const layer_hook attention_hooks[] = {
     {"attn.hook_k", "TGh", lanes_k, FV_HOOK_EARLY, NULL},
     {"attn.hook_v", "TGh", lanes_v, FV_HOOK_LIES, NULL},
     {"attn.hook_pattern", "HTK", lanes_pattern, FV_HOOK_EARLY, NULL},
+    {"attn.hook_select_dense", "HTK", lanes_select_dense, FV_HOOK_MADE, selector_present},
+    {"attn.hook_select_kept", "HTK", lanes_select_kept, FV_HOOK_MADE, selector_present},
     {"attn.hook_z", "THh", lanes_z, FV_HOOK_LIES, NULL},
     {"attn.hook_result", "THd", lanes_result, FV_HOOK_MADE, NULL},
     {"hook_attn_out", "Td", lanes_out, FV_HOOK_MADE, NULL},

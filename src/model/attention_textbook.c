@@ -49,6 +49,29 @@ static kernel_attend head_arguments(const model_layer *layer, const model_tile *
     return a;
 }
 
+void textbook_weights(const model_layer *layer, const model_tile *tile, int h,
+                      kernel_attend_rows to) {
+    kernel_attend attend = head_arguments(layer, tile, h);
+    attend.d_value = 0;
+    attend.p = to;
+    tile->kernels->attend(&attend);
+}
+
+void textbook_kept(const model_layer *layer, const model_tile *tile, int h, kernel_attend_rows to) {
+    kernel_attend attend = head_arguments(layer, tile, h);
+    attend.p = to; // where some selectors want the weights of all keys
+    selector_choose(layer, tile, h, &attend);
+    for (int g = 0; g < attend.n_groups; g++)
+        for (int i = 0; i < attend.n_queries; i++)
+            for (int j = 0; j < attend.n_rows_keys; j++) {
+                ptrdiff_t at = ((ptrdiff_t)g * attend.n_queries + i) * attend.n_rows_keys + j;
+                real *row =
+                    to.data + g * to.group_stride + i * to.row_stride + (ptrdiff_t)j * FV_LANES;
+                uint16_t bits = attend.kept != NULL ? attend.kept[at] : UINT16_MAX;
+                for (int l = 0; l < FV_LANES; l++) row[l] = (real)(bits >> l & 1);
+            }
+}
+
 static void heads_forward(const model_layer *layer, const model_tile *tile) {
     for (int h = 0; h < model_attention_of(layer)->heads.n; h++) {
         kernel_attend attend = head_arguments(layer, tile, h);

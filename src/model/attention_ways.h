@@ -126,6 +126,11 @@ void pooled_output_backward(const model_layer *layer, const model_tile *tile, ke
 void pooled_queries_backward(const model_layer *layer, const model_tile *tile, real *x, real *dx,
                              const attention_gradients *g);
 
+// What the weights of head h would be if its queries kept every key, or which keys they keep as ones and
+// zeros, into rows of a buffer of one's own; behind the layer's forward pass.
+void textbook_weights(const model_layer *layer, const model_tile *tile, int h,
+                      kernel_attend_rows to);
+void textbook_kept(const model_layer *layer, const model_tile *tile, int h, kernel_attend_rows to);
 void textbook_forward(const model_layer *layer, const model_tile *tile);
 // From dz to dq, dk and dv.
 void textbook_backward(const model_layer *layer, const model_tile *tile,

@@ -21,6 +21,7 @@
     X(previous_token)                                                                              \
     X(duplicate_token)                                                                             \
     X(induction)                                                                                   \
+    X(indexer_recall)                                                                              \
     X(token_loss)                                                                                  \
     X(position_loss)                                                                               \
     X(score_power)                                                                                 \
