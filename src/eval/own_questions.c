@@ -38,6 +38,10 @@ fv_status own_questions_fields(const fv_config *config, own_visit visit, void *c
     return status;
 }
 
+int own_questions_vocabulary(const fv_config *config) {
+    return config->task.vocab_size;
+}
+
 fv_status own_questions_reset(fv_config *config, fv_error *error) {
     fv_config usual;
     int n;

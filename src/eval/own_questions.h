@@ -24,6 +24,8 @@ typedef fv_status (*own_visit)(void *context, const char *key, const char *value
 fv_status own_questions_fields(const fv_config *config, own_visit visit, void *context,
                                fv_error *error);
 
+int own_questions_vocabulary(const fv_config *config); // tokens
+
 // The other way round: such fields of the task as usual.
 fv_status own_questions_reset(fv_config *config, fv_error *error);
 

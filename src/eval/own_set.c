@@ -4,7 +4,6 @@
 #include "eval/own_answers.h"
 #include "eval/own_questions.h"
 
-#include <fovea/config.h>
 #include <fovea/machine.h>
 #include <fovea/whole_file.h>
 #include <stdlib.h>
@@ -73,8 +72,9 @@ static fv_status add_field(void *context, const char *key, const char *value, fv
 static fv_status make_head(const fv_config *config, const fv_own_plan *plan, text_buffer *head,
                            fv_error *error) {
     json_t *fields = json_object();
-    const char *task = fv_field_find("task.name")->choices[config->task.name];
-    fv_status status = add_field(fields, "task.name", task, error);
+    own_questions questions;
+    fv_status status = own_questions_of(config, NULL, &questions, error);
+    if (status == FV_OK) status = add_field(fields, "task.name", questions.task, error);
     if (status == FV_OK) status = own_questions_fields(config, add_field, fields, error);
     char *text = status == FV_OK ? json_dumps(fields, 0) : NULL;
     text_add(head, ", \"fovea\": \"%s\", \"seed\": %llu, \"sequences\": %s", fv_version(),
@@ -273,10 +273,11 @@ fv_status fv_own_set_use(const fv_own_set *s, fv_config *config, fv_own_plan *pl
                          fv_error *error) {
     const char *key;
     json_t *value;
-    if (config->task.vocab_size != s->vocab_size)
+    int vocab_size = own_questions_vocabulary(config);
+    if (vocab_size != s->vocab_size)
         return fv_fail(error, FV_USAGE,
                        "%s is for models of task.vocab_size %d, and this one has %d tokens",
-                       s->path, s->vocab_size, config->task.vocab_size);
+                       s->path, s->vocab_size, vocab_size);
     fv_status status = own_questions_reset(config, error);
     json_object_foreach(s->fields, key, value) {
         if (status == FV_OK) status = fv_config_set(config, key, json_string_value(value), error);
