@@ -99,6 +99,7 @@ FV_API double fv_decoder_operations(const fv_decoder *decoder, int64_t n);
 //     attention                  8 d n                                  keys and values
 //     attention with a window    8 d min(n, sinks + window - 1 + piece)
 //     mamba                      4 E (N + mamba_conv - 1)               at any length
+//     a state of matrices        4 H K (V, to the next sixteen), and (taps - 1) rows of q, k and v
 //
 // where `piece` is the number of positions that pass through the layers at a time, at most 1024.
 typedef struct fv_decoder_memory {

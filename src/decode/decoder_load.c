@@ -32,6 +32,9 @@ static float *reserve(decoder_loader *l, size_t n, size_t size) {
     return l->fills ? arena_at(&l->decoder->weights, at) : NULL;
 }
 
+const fv_model *decoder_loader_model(const decoder_loader *l) {
+    return l->model;
+}
 const decoder_sizes *decoder_loader_sizes(const decoder_loader *l) {
     return &l->decoder->sizes;
 }

@@ -1,11 +1,12 @@
 // A decoder as its parts share it: decoder.c walks a sequence through the layers, decoder_load.c
 // takes the weights out of the model, decoder_rows.c has what each position does for itself,
-// decoder_attention.c and decoder_mamba.c what mixes positions.
+// decoder_attention.c, decoder_mamba.c and decoder_recurrence.c what mixes positions.
 #ifndef DECODE_DECODER_PLAN_H
 #define DECODE_DECODER_PLAN_H
 
 #include "base/arena.h"
 #include "decode/project.h"
+#include "model/recurrence.h"
 #include "model/rotary.h"
 
 #include <fovea/config.h>
@@ -57,7 +58,22 @@ typedef struct decoder_mamba {
     size_t at_past;  // [conv_width - 1][E]: the last inputs of the convolution
 } decoder_mamba;
 
-enum { DECODER_MAPS = 7, DECODER_ARRAYS = 8 }; // named by an enum of each kind
+// States [H][K][columns] in `kept`, and the last inputs of the convolutions of queries, keys and values; the
+// others are in `working`.
+typedef struct decoder_recurrence {
+    recurrence is;
+    size_t at_state, at_past[3];
+    size_t at_mapped[3], at_strand[3]; // [past + piece][features], [piece][features]
+    size_t at_rate, at_step, at_decay; // [piece][H], [piece][decays]
+    size_t at_heads, at_gate, at_row;  // [piece][H V] twice, [2][columns]
+} decoder_recurrence;
+
+typedef struct decoder_conv {
+    size_t at_past;   // [taps - 1][d], in `kept`
+    size_t at_inputs; // [taps - 1 + piece][d], in `working`
+} decoder_conv;
+
+enum { DECODER_MAPS = 7, DECODER_ARRAYS = 12 }; // named by an enum of each kind
 
 enum decoder_attention_array {
     A_LOG_POWER,
@@ -103,6 +119,8 @@ struct decoder_layer {
     const float *array[DECODER_ARRAYS];
     decoder_attention attention;
     decoder_mamba mamba;
+    decoder_recurrence recurrence;
+    decoder_conv conv;
 };
 
 typedef struct decoder_sizes {
@@ -168,13 +186,22 @@ static inline float *decoder_working(const fv_decoder *d, size_t at) {
     return arena_at(&d->working, at);
 }
 
+#define DECODER_RECURRENCES(X)                                                                     \
+    X(LINEAR_ATTENTION, linear_attention)                                                          \
+    X(RETNET, retnet)                                                                              \
+    X(GLA, gla)                                                                                    \
+    X(MAMBA2, mamba2)                                                                              \
+    X(DELTANET, deltanet)                                                                          \
+    X(GATED_DELTANET, gated_deltanet)
 // The layers that can be read piece by piece, a line each; a model that has others is refused.
 #define DECODER_KINDS(X)                                                                           \
     X(ATTENTION, attention)                                                                        \
     X(MLP, mlp)                                                                                    \
     X(LAYER_NORM, layer_norm)                                                                      \
     X(RMS_NORM, rms_norm)                                                                          \
-    X(MAMBA, mamba)
+    X(MAMBA, mamba)                                                                                \
+    X(SHORT_CONVOLUTION, short_convolution)                                                        \
+    DECODER_RECURRENCES(X)
 #define DECLARE(NAME, name) extern const decoder_kind decoder_kind_##name;
 DECODER_KINDS(DECLARE)
 #undef DECLARE
@@ -186,6 +213,7 @@ DECODER_KINDS(DECLARE)
 fv_status decoder_load(fv_decoder *decoder, const fv_model *model, const float *params,
                        fv_error *error);
 
+const fv_model *decoder_loader_model(const decoder_loader *loader);
 const decoder_sizes *decoder_loader_sizes(const decoder_loader *loader);
 const float *decoder_loader_values(const decoder_loader *loader, const fv_tensor *tensor);
 // The layer's tensor `name` as in "blocks.%d.attn.W_Q".

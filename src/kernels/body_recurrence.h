@@ -263,6 +263,38 @@ void KERNEL(recurrence_gradient)(const kernel_recurrence_gradient *b) {
     for (int h = 0; h < a->n_heads; h++) head_back(b, h);
 }
 
+// --- one step of one sequence ---------------------------------------------------------------------
+
+INLINE void step_columns(const kernel_state_step *a, int first) {
+    const float whole = a->n_decay > 0 ? a->decay[0] : 1;
+    vf held[PARTS], sum[PARTS], added[PARTS];
+    UNROLL for (int p = 0; p < PARTS; p++) held[p] = sum[p] = vf_set1(0);
+    float *state = a->state + first;
+    for (int i = 0; i < a->n_key && a->replaces; i++) {
+        vf decay = vf_set1(a->n_decay > 1 ? a->decay[i] : whole), key = vf_set1(a->k[i]);
+        UNROLL for (int p = 0; p < PARTS; p++) held[p] =
+            vf_fma(key, vf_load(state + (ptrdiff_t)i * a->n_columns + p * VW) * decay, held[p]);
+    }
+    UNROLL for (int p = 0; p < PARTS; p++) added[p] =
+        (vf_load(a->v + first + p * VW) - held[p]) * a->rate;
+    for (int i = 0; i < a->n_key; i++) {
+        vf decay = vf_set1(a->n_decay > 1 ? a->decay[i] : whole), key = vf_set1(a->k[i]);
+        vf query = vf_set1(a->q ? a->q[i] : 0);
+        UNROLL for (int p = 0; p < PARTS; p++) {
+            float *s = state + (ptrdiff_t)i * a->n_columns + p * VW;
+            vf now = vf_flush(vf_fma(key, added[p], vf_load(s) * decay), FV_LEAST);
+            vf_store(s, now);
+            sum[p] = vf_fma(query, now, sum[p]);
+        }
+    }
+    if (a->q == NULL) return;
+    UNROLL for (int p = 0; p < PARTS; p++) vf_store(a->y + first + p * VW, sum[p]);
+}
+
+void KERNEL(state_step)(const kernel_state_step *a) {
+    for (int j = 0; j < a->n_columns; j += L) step_columns(a, j);
+}
+
 // --- steps, decays and ratios ----------------------------------------------------------------------
 
 INLINE vf before_softplus(const kernel_decay *a, ptrdiff_t r, int f, int part) {

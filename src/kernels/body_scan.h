@@ -23,7 +23,7 @@ void KERNEL(conv)(const kernel_conv *a) {
                 ptrdiff_t first = g * a->n_rows * row + f * L + part * VW;
                 for (int t = 0; t < a->n_rows; t++) {
                     vf y = conv_at(a, a->x + first, f, t);
-                    vf_store(a->y + first + t * row, y * vf_sigmoid(y));
+                    vf_store(a->y + first + t * row, a->plain ? y : y * vf_sigmoid(y));
                 }
             }
 }
@@ -36,7 +36,8 @@ INLINE void conv_feature_gradient(const kernel_conv_gradient *b, ptrdiff_t first
     const float *x = a->x + first, *w = a->w + (ptrdiff_t)f * a->width;
     float *dy = b->dy + first, *dx = b->dx + first;
     for (int t = 0; t < a->n_rows; t++) {
-        vf slope = vf_load(dy + t * row) * vf_silu_slope(conv_at(a, x, f, t));
+        vf slope = vf_load(dy + t * row);
+        if (!a->plain) slope *= vf_silu_slope(conv_at(a, x, f, t));
         vf_store(dy + t * row, slope);
         *db += slope;
     }

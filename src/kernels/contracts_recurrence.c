@@ -69,3 +69,17 @@ const char *contract_ratio_gradient(const kernel_ratio_gradient *b) {
     DEMAND(on_lanes(b->dy) && on_lanes(b->dx), UNALIGNED("dy or dx, or a stride of theirs"));
     return ratio_shape(&b->forward);
 }
+
+#ifndef FOVEA_DOUBLE
+const char *contract_state_step(const kernel_state_step *a) {
+    DEMAND(a->n_key >= 1 && a->n_columns >= FV_LANES && a->n_columns % FV_LANES == 0,
+           "n_key is below 1, or n_columns no multiple of 16");
+    DEMAND(a->n_decay == 0 || a->n_decay == 1 || a->n_decay == a->n_key,
+           "n_decay is not 0, 1 or n_key");
+    DEMAND(a->n_decay == 0 || a->decay != NULL, "decay is NULL");
+    DEMAND(a->k != NULL, "k is NULL");
+    DEMAND(is_aligned(a->v) && is_aligned(a->state), UNALIGNED("v or state"));
+    DEMAND(a->q == NULL || is_aligned(a->y), UNALIGNED("y"));
+    return NULL;
+}
+#endif

@@ -89,6 +89,7 @@
     X(variant, void, tile, (const tile_job *job), (job))                                           \
     X(variant, void, tile_gradient, (const kernel_tile_gradient *job), (job))                      \
     X(variant, void, decode, (const decode_job *job), (job))                                       \
+    X(variant, void, state_step, (const kernel_state_step *job), (job))                            \
     /* Scans a chunk. With `correction` the drive is taken for zero and y += : what the state */   \
     /* before the chunk adds to outputs that were computed without it. */                          \
     X(variant, void, long_scan, (const kernel_scan_chunk *job), (job))                             \

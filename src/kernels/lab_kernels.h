@@ -281,6 +281,7 @@ typedef struct kernel_norm_gradient {
 //   y[t][f] = silu(b[f] + sum_k w[f][k] x[t - width + 1 + k][f]), x before position 0 being 0
 typedef struct kernel_conv {
     int n_groups, n_rows, n_features, width; // width at most FV_CONV_MAX_WIDTH
+    bool plain;                              // without SiLU
     const real *x;                           // [G][rows][features][16]
     const real *w, *b;                       // [features][width], [features] or NULL
     real *y;                                 // like x

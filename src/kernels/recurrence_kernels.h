@@ -44,6 +44,20 @@ typedef struct kernel_recurrence_gradient {
     real *scratch; // [rows][K + 1][FV_RECURRENCE_SCRATCH]
 } kernel_recurrence_gradient;
 
+// One head of one sequence at one position, columns in the lanes: the state moves on, and where q is not
+// NULL y = S' q. All rows of columns begin on whole vectors; columns beside the values are 0.
+typedef struct kernel_state_step {
+    int n_key, n_columns; // a multiple of 16
+    bool replaces;
+    int n_decay; // 0, 1 or n_key
+    float rate;
+    const float *decay; // [n_decay]
+    const float *q, *k; // [K]
+    const float *v;     // [columns]
+    float *state;       // [K][columns]
+    float *y;           // [columns]
+} kernel_state_step;
+
 // Time steps and decays: step = softplus(x + bias), or of -x + bias; decay = exp(factor step).
 typedef struct kernel_decay {
     int n_rows, n_features;

@@ -182,3 +182,23 @@ void KERNEL(ratio_gradient)(const kernel_ratio_gradient *b) {
             *in_row(b->dx, r, a->n_features, l) = -sum;
         }
 }
+
+#ifndef FOVEA_DOUBLE
+void KERNEL(state_step)(const kernel_state_step *a) {
+    for (int j = 0; j < a->n_columns; j++) {
+        float held = 0, sum = 0;
+        for (int i = 0; i < a->n_key; i++) {
+            float *s = a->state + (size_t)i * (size_t)a->n_columns + j;
+            *s *= a->n_decay == 0 ? 1 : a->decay[a->n_decay == 1 ? 0 : i];
+            held += a->k[i] * *s;
+        }
+        float added = a->rate * (a->replaces ? a->v[j] - held : a->v[j]);
+        for (int i = 0; i < a->n_key; i++) {
+            float *s = a->state + (size_t)i * (size_t)a->n_columns + j;
+            *s = kernel_flush(*s + a->k[i] * added, FV_LEAST);
+            if (a->q) sum += a->q[i] * *s;
+        }
+        if (a->q) a->y[j] = sum;
+    }
+}
+#endif

@@ -33,7 +33,8 @@ void KERNEL(conv)(const kernel_conv *a) {
             for (int f = 0; f < a->n_features; f++)
                 for (int l = 0; l < L; l++) {
                     real y = conv_before_silu(a, g, t, f, l);
-                    a->y[element(a->n_rows, a->n_features, g, t, f, l)] = y * sigmoid(y);
+                    a->y[element(a->n_rows, a->n_features, g, t, f, l)] =
+                        a->plain ? y : y * sigmoid(y);
                 }
 }
 
@@ -41,7 +42,7 @@ static void conv_sample_gradient(const kernel_conv_gradient *b, int g, int f, in
     const kernel_conv *a = &b->forward;
     for (int t = 0; t < a->n_rows; t++) {
         size_t at_t = element(a->n_rows, a->n_features, g, t, f, l);
-        b->dy[at_t] *= silu_slope(conv_before_silu(a, g, t, f, l));
+        if (!a->plain) b->dy[at_t] *= silu_slope(conv_before_silu(a, g, t, f, l));
         b->dx[at_t] = 0;
         if (b->db) b->db[f] += b->dy[at_t];
         for (int k = 0; k < a->width; k++) {

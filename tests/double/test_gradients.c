@@ -552,6 +552,13 @@ static const struct {
     {ALL "model.layers=[attention,gated_deltanet] task.index=2 model.decay_of=channel "
          "model.norm=rms model.norm_place=sandwich model.residual=true",
      {0, 2, -1}},
+    {TINY "model.layers=[short_convolution]", {-1}},
+    {ALL "model.layers=[short_convolution,attention] model.conv_taps=2 model.norm=layer "
+         "model.residual=true",
+     {-1}},
+    {ALL "model.layers=[attention,short_convolution] task.index=2 model.norm=rms model.conv_taps=7 "
+         "model.residual=true",
+     {0, 2, -1}},
     // Stacks.
     {TINY "model.layers=[] model.positions=learned", {-1}},
     {ALL "model.layers=[] model.tied=true model.norm=layer", {-1}},

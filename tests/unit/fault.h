@@ -381,6 +381,17 @@ static void fault_ratio_gradient(const kernel_ratio_gradient *a) {
     fault_sound->ratio_gradient(&b);
 }
 
+#ifndef FOVEA_DOUBLE
+static void fault_state_step(const kernel_state_step *a) {
+    kernel_state_step b = *a;
+    b.replaces = !a->replaces;
+    fault_sound->state_step(&b);
+}
+#define FAULTS_OF_LONG(X) X("holds what it should replace", state_step, fault_state_step)
+#else
+#define FAULTS_OF_LONG(X)
+#endif
+
 // name of the fault, kernel, what it replaces the kernel by
 #define FAULTS(X)                                                                                  \
     X("draws of the next step", draw, fault_draw)                                                  \
@@ -435,7 +446,8 @@ static void fault_ratio_gradient(const kernel_ratio_gradient *a) {
     X("divides by its neighbour", ratio, fault_ratio)                                              \
     X("dy taken for y", ratio_gradient, fault_ratio_gradient)                                      \
     X("3 units in the last place", exp_array, fault_exp)                                           \
-    X("3 units in the last place", log_array, fault_log)
+    X("3 units in the last place", log_array, fault_log)                                           \
+    FAULTS_OF_LONG(X)
 
 #define FAULT_COUNT(name, kernel, function) +1
 enum { N_FAULTS = 0 FAULTS(FAULT_COUNT) };

@@ -587,6 +587,10 @@ static inline void naive_forward_of(naive n, const int32_t *tokens, double *logi
         naive_recurrence(&n, FV_LAYER_##NAME, n_recurrent[FV_LAYER_##NAME]);                       \
         naive_behind(&n, "ln_" #name, n_recurrent[FV_LAYER_##NAME]++, before);                     \
         break;
+        case FV_LAYER_SHORT_CONVOLUTION:
+            naive_short_convolution(&n, n_recurrent[FV_LAYER_SHORT_CONVOLUTION]);
+            naive_behind(&n, "ln_conv", n_recurrent[FV_LAYER_SHORT_CONVOLUTION]++, before);
+            break;
             NAIVE_RECURRENCES(RECURRENCE)
 #undef RECURRENCE
         default:

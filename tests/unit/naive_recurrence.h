@@ -195,3 +195,18 @@ static void naive_recurrence(const naive *n, int kind, int layer) {
     free(v);
     free(x);
 }
+
+static void naive_short_convolution(const naive *n, int layer) {
+    const int T = n->T, d = n->d, taps = n->config->model.conv_taps;
+    double *x = malloc(sizeof(double) * (size_t)(T * d));
+    const double *w = naive_param(n, "blocks.%d.conv.w", layer);
+    naive_norm_rows(n, "blocks.%d.ln_conv.w", "blocks.%d.ln_conv.b", layer, x);
+    for (int t = 0; t < T; t++)
+        for (int f = 0; f < d; f++) {
+            double sum = n->config->model.residual ? n->x[t * d + f] : 0;
+            for (int back = 0; back < taps && back <= t; back++)
+                sum += w[f * taps + taps - 1 - back] * x[(t - back) * d + f];
+            n->x[t * d + f] = sum;
+        }
+    free(x);
+}

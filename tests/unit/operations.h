@@ -778,7 +778,8 @@ static void op_adam(call *c) {
     X(decay, 4e-6)                                                                                 \
     X(decay_gradient, 4e-6)                                                                        \
     X(ratio, 2e-6)                                                                                 \
-    X(ratio_gradient, 4e-6)
+    X(ratio_gradient, 4e-6)                                                                        \
+    X(state_step, 4e-6)
 
 typedef struct operation {
     const char *name;

@@ -138,3 +138,18 @@ static void op_ratio_gradient(call *c) {
     b.dx = output_rows(c, "dx", c->shape.rows, c->shape.in + 1, sqrt(c->shape.in));
     TIMED(c, c->kernels->ratio_gradient(&b));
 }
+
+// Keys of shape.in numbers, a row of columns for every two of shape.rows. ACCUMULATE replaces.
+static void op_state_step(call *c) {
+    int key = c->shape.in, columns = (1 + c->shape.rows / 2) * L;
+    kernel_state_step a = {
+        .n_key = key, .n_columns = columns, .rate = 0.75f, .replaces = has(c, ACCUMULATE)};
+    a.n_decay = c->shape.out % 3 == 0 ? 0 : c->shape.out % 3 == 1 ? 1 : key;
+    if (a.n_decay > 0) a.decay = shares(c, "decay", 1, (a.n_decay + L - 1) / L).data;
+    a.k = fill(c, add_array(c, "k", 1, (size_t)key, 0), 1 / sqrt(key))->data;
+    if (has(c, BIAS)) a.q = input(c, "q", 1, (size_t)key, 0);
+    a.v = input(c, "v", 1, (size_t)columns, 0);
+    a.state = accumulator(c, "state", (size_t)key, (size_t)columns, 0, 1);
+    if (a.q) a.y = output(c, "y", 1, (size_t)columns, 0, sqrt(key));
+    TIMED(c, c->kernels->state_step(&a));
+}

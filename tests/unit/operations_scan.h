@@ -4,7 +4,11 @@
 static kernel_conv conv_arguments(call *c) {
     int rows = c->shape.rows, in = c->shape.in, width = 1 + c->shape.out % FV_CONV_MAX_WIDTH;
     size_t n = (size_t)(2 * rows * in * L);
-    kernel_conv a = {.n_groups = 2, .n_rows = rows, .n_features = in, .width = width};
+    kernel_conv a = {.n_groups = 2,
+                     .n_rows = rows,
+                     .n_features = in,
+                     .width = width,
+                     .plain = has(c, ACCUMULATE)};
     array *x = add_array(c, "x", 1, n, 0), *w = add_array(c, "w", 1, (size_t)(in * width), 0);
     array *b = add_array(c, "b", 1, (size_t)in, 0);
     if (has(c, HOSTILE)) // whole numbers: large sums that cancel are exact

@@ -77,14 +77,18 @@ static inline void stack_say(char *words, const char *format, ...) {
     va_end(arguments);
 }
 
-// Layers, some with a window and sinks of their own. Returns whether there is attention, mamba and
-// an mlp: bits 1, 2 and 4.
+static const char *const stack_recurrences[] = {"linear_attention", "retnet",   "gla",
+                                                "mamba2",           "deltanet", "gated_deltanet",
+                                                "short_convolution"};
+
+// Layers, some with a window and sinks of their own. Returns whether there is attention, mamba, an mlp
+// and another recurrence: bits 1, 2, 4 and 8.
 static inline int stack_draw_layers(char *words, uint64_t *random, bool norms) {
     int n = 1 + noise_below(random, 4), kinds = 0, sinks;
     stack_say(words, "model.layers=[");
     for (int i = 0; i < n; i++) {
         if (i > 0) stack_say(words, ",");
-        switch (noise_below(random, norms ? 8 : 6)) {
+        switch (noise_below(random, norms ? 10 : 6)) {
         case 0:
             stack_say(words, "mlp");
             kinds |= 4;
@@ -98,6 +102,11 @@ static inline int stack_draw_layers(char *words, uint64_t *random, bool norms) {
             sinks = noise_below(random, 3);
             stack_say(words, "attention(window=%d sinks=%d)", 2 + noise_below(random, 90), sinks);
             kinds |= 1;
+            break;
+        case 8:
+        case 9: // only where a norm of one head is of many numbers
+            stack_say(words, "%s", stack_recurrences[noise_below(random, 7)]);
+            kinds |= strstr(words, "mamba2") != NULL ? 10 : 8;
             break;
         case 6:
             stack_say(words, "layer_norm");
@@ -167,6 +176,7 @@ static inline void stack_draw_words(char words[1024], uint64_t *random, int long
     bool residual = noise_below(random, 3) > 0;
     int kinds = stack_draw_layers(words, random, width >= 8 && noise_below(random, 3) > 0);
     bool keeps = false;
+    if (kinds & 8 && width / n_head < 8) n_head = 1; // as a norm of two features
     if (kinds & 1) {
         stack_say(words, "model.n_head=%d ", n_head);
         if (n_head > 1 && noise_below(random, 2))
@@ -196,7 +206,7 @@ static inline void stack_draw_words(char words[1024], uint64_t *random, int long
     if (kinds & 4 && noise_below(random, 2)) stack_say(words, "model.d_mlp=21 ");
     if (position == 1 && width > 2 && noise_below(random, 3) == 0)
         stack_say(words, "model.d_positions=%d ", width / 2);
-    if (kinds & 7) {
+    if (kinds & 15) {
         if (residual) stack_say(words, "model.residual=true ");
         if (kinds & 5 && noise_below(random, 2)) stack_say(words, "model.bias=true ");
     }
