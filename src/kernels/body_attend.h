@@ -151,6 +151,78 @@ static void pool_keys(lanes c, lanes p, lanes b, int i, int m, int n, keys block
             sinks > 0);
 }
 
+// Where most weights are exactly 0 (thresholds, selections) only keys to which a query of the block gives
+// any are pooled: the same bits, as 0 adds nothing. On AVX2, with T 256 and d 32, the attention of a group took
+// 0.56 to 0.77 of its time with sparsemax and 0.58 to 0.96 with entmax15, the less the sparser; with T 64 and
+// d 16, 0.86 to 1.02.
+enum { LISTED = 512 }; // keys at a time
+
+static bool has_zeros(const kernel_attend *a) {
+    return a->kept != NULL || normaliser_rule_of(a->normaliser) == FV_RULE_THRESHOLD;
+}
+
+// A NaN is a weight, too.
+INLINE bool any_weight(lanes p, int i, int m, int j) {
+    vi zero = vf_load(p.data + i * p.row + j * L) == 0.0f;
+    for (int r = i + 1; r < i + m; r++) zero &= vf_load(p.data + r * p.row + j * L) == 0.0f;
+    return vf_any_above(vf_set1(1) - vf_and(vf_set1(1), zero), vf_set1(0));
+}
+
+INLINE void product_listed(lanes c, lanes a, lanes b, const int *list, int n, bool accumulate,
+                           int TI, int TJ) {
+    vf acc[PRODUCT_I][PRODUCT_J];
+    UNROLL for (int i = 0; i < TI; i++) UNROLL for (int j = 0; j < TJ; j++) acc[i][j] =
+        accumulate ? vf_load(c.data + i * c.row + j * c.column) : vf_set1(0);
+    for (int k = 0; k < n; k++) {
+        const float *pa = a.data + list[k] * a.column, *pb = b.data + list[k] * b.row;
+        vf left[PRODUCT_I];
+        UNROLL for (int i = 0; i < TI; i++) left[i] = vf_load(pa + i * a.row);
+        UNROLL for (int j = 0; j < TJ; j++) {
+            vf right = vf_load(pb + j * b.column);
+            UNROLL for (int i = 0; i < TI; i++) acc[i][j] = vf_fma(left[i], right, acc[i][j]);
+        }
+    }
+    UNROLL for (int i = 0; i < TI; i++) UNROLL for (int j = 0; j < TJ; j++)
+        vf_store(c.data + i * c.row + j * c.column, acc[i][j]);
+}
+
+static void pool_list(lanes c, lanes a, lanes b, int m, int n, const int *list, int n_listed,
+                      bool accumulate) {
+    for (int i = 0, TI; i < m; i += TI) {
+        TI = m - i >= PRODUCT_I ? PRODUCT_I : 1;
+        for (int j = 0, TJ; j < n; j += TJ) {
+            TJ = n - j >= PRODUCT_J ? PRODUCT_J : 1;
+            lanes cc = {c.data + i * c.row + j * c.column, c.row, c.column};
+            lanes bb = {b.data + j * b.column, b.row, b.column};
+            if (TI == PRODUCT_I && TJ == PRODUCT_J)
+                product_listed(cc, rows_from(a, i), bb, list, n_listed, accumulate, PRODUCT_I,
+                               PRODUCT_J);
+            else if (TI == PRODUCT_I)
+                product_listed(cc, rows_from(a, i), bb, list, n_listed, accumulate, PRODUCT_I, 1);
+            else if (TJ == PRODUCT_J)
+                product_listed(cc, rows_from(a, i), bb, list, n_listed, accumulate, 1, PRODUCT_J);
+            else
+                product_listed(cc, rows_from(a, i), bb, list, n_listed, accumulate, 1, 1);
+        }
+    }
+}
+
+static void pool_weighted(lanes c, lanes p, lanes b, int i, int m, int n, keys block) {
+    int list[LISTED], n_listed = 0;
+    bool accumulate = false;
+    for (int s = 0; s < 2; s++)
+        for (int j = block.first[s]; j < block.end[s]; j++) {
+            list[n_listed] = j;
+            n_listed += any_weight(p, i, m, j);
+            if (n_listed < LISTED) continue;
+            pool_list(c, rows_from(p, i), b, m, n, list, n_listed, accumulate);
+            accumulate = true;
+            n_listed = 0;
+        }
+    if (n_listed > 0 || !accumulate)
+        pool_list(c, rows_from(p, i), b, m, n, list, n_listed, accumulate);
+}
+
 void KERNEL(attend)(const kernel_attend *a) {
     if (try_attend_one(a)) return;
     for (int g = 0; g < a->n_groups; g++)
@@ -168,7 +240,10 @@ void KERNEL(attend)(const kernel_attend *a) {
                                     softmax_factor(a), a->sink, sink_p_of(a, g, part, row));
                 else
                     KERNEL(weigh_rows)(a, g, part, i, m, block);
-                pool_keys(rows_from(z, i), p, v, i, m, a->d_value, block);
+                if (has_zeros(a))
+                    pool_weighted(rows_from(z, i), p, v, i, m, a->d_value, block);
+                else
+                    pool_keys(rows_from(z, i), p, v, i, m, a->d_value, block);
             }
         }
 }
