@@ -81,6 +81,10 @@ class Params(Mapping):
         flat.flags.writeable = False
         self._tensors = {name: (shape, offset, size) for name, shape, offset, size in model.tensors}
 
+    def fit(self, model) -> bool:
+        """Whether a model reads parameters of this layout."""
+        return self._tensors == Params(model, self.flat)._tensors
+
     def __getitem__(self, name):
         if name not in self._tensors:
             raise KeyError(f"there is no tensor {name!r}; there are {', '.join(self._tensors)}")
@@ -209,8 +213,14 @@ class Run:
         return Params(self._model, _array(last.params, self._record.n_params, np.float32))
 
     def _flat(self, params):
-        flat = self.params.flat if params is None else params.flat
-        return np.ascontiguousarray(flat, np.float32)
+        if params is None:
+            return np.ascontiguousarray(self.params.flat, np.float32)
+        if not isinstance(params, Params):
+            raise UsageError(f"params must be those of a run or a snapshot, not {type(params).__name__}")
+        if not params.fit(self._model):
+            raise UsageError(f"these parameters are not of the model of run {self.id}: their tensors have other names "
+                             "or shapes")
+        return np.ascontiguousarray(params.flat, np.float32)
 
     @property
     def loss_positions(self) -> np.ndarray:

@@ -99,6 +99,9 @@ class Files(Case):
         self.refuses("no steps 39 to 40; the run has 0 to 39", run.batches, 2, 39)
         self.refuses("no steps 4294967296 to", run.batches, 2, 1 << 32)
         self.refuses("n must be a whole number from 1", run.test_data, 0)
+        for given in (["--format", "csv"], ["--out", "x"], ["--step", "3"], ["--widen"]):
+            said = tool("export", "out/sweep/" + run.id, "--batches", "batches", *given, status=2)
+            self.assertIn("--batches goes with --steps alone", said)
         said = tool("export", "out/sweep", "--steps", "10", status=2)
         self.assertIn("--steps belongs to --batches", said)
         # From the initial parameters the first loss is that of the first batch.

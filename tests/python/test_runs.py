@@ -33,6 +33,13 @@ class OfRuns(Case):
         self.assertEqual(len(self.runs.where(train__seed=1)), 2)
         self.assertEqual(self.runs.varying, ["train.learning_rate", "train.seed"])
 
+    def test_parameters_of_another_model(self):
+        other = self.sweep(model={"n_embd": 2}, out="other")[0]
+        for look in (self.run_.logits, self.run_.attention, self.run_.cache):
+            self.refuses("these parameters are not of the model", look, self.tokens, params=other.params)
+            self.refuses("params must be those of a run or a snapshot, not dict", look, self.tokens, params={})
+            look(self.tokens, params=self.runs[1].params)
+
     def test_curves(self):
         curve = self.run_.series["perplexity"]
         np.testing.assert_array_equal(curve.steps, [0, 10, 20, 30, 39])

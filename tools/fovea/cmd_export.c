@@ -247,7 +247,7 @@ static fv_status export(const char *operand, selection *s, const char *format,
 }
 
 int cmd_export(int argc, char **argv) {
-    const char *format = "csv";
+    const char *format = NULL;
     checkpoint_options checkpoint = {.step = -1};
     batch_options batches = {0};
     const tool_option options[] = {
@@ -283,6 +283,11 @@ int cmd_export(int argc, char **argv) {
     tool_operands operands;
     int exit_code;
     if (!options_parse(argc, argv, &usage, options, &operands, &exit_code)) return exit_code;
+    if (batches.folder != NULL &&
+        (format != NULL || checkpoint.out != NULL || checkpoint.widen || checkpoint.step >= 0))
+        return tool_usage_error("export: --batches goes with --steps alone; --format, --out, "
+                                "--widen and --step are of curves and parameters");
+    if (format == NULL) format = "csv";
     if (strcmp(format, "csv") != 0 && strcmp(format, "safetensors") != 0)
         return tool_usage_error("export --format takes csv or safetensors, not '%s'", format);
     if (strcmp(format, "csv") == 0 && (checkpoint.widen || checkpoint.step >= 0))
