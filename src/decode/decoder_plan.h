@@ -136,7 +136,8 @@ typedef struct weigh_buffers {
     size_t q, z, sums;      // [d_head][16], the last in double
     size_t scores, weights; // [n][16]
     size_t kept, rows;      // [n]: bits of lanes, rows of the cache
-    size_t ranks, units;    // [n][16], [n]: bits of lanes, of units
+    size_t ranks, far;      // [n][16]
+    size_t units;           // [n]: bits of lanes
     size_t means, values;   // [n][d_head]; values where keys are evicted
 } weigh_buffers;
 

@@ -31,7 +31,8 @@ static uint16_t seen_of(const selection *s, const weighing *w, int unit) {
     return seen;
 }
 
-static void weigh_means(fv_decoder *d, const selection *s, const weighing *w, const float *k) {
+static void weigh_means(fv_decoder *d, const selection *s, const weighing *w, const float *k,
+                        const float *stretch) {
     float *means = decoder_working(d, d->at.weigh.means);
     uint16_t *seen = arena_at(&d->working, d->at.weigh.units);
     average(s, w->d_head, k, means);
@@ -39,7 +40,7 @@ static void weigh_means(fv_decoder *d, const selection *s, const weighing *w, co
     // The weights' room is free: no selector reads both.
     float *scores = decoder_working(d, d->at.weigh.weights);
     weigh_scores(w, s->n_units, means, scores);
-    weigh_keys(w, s->n_units, FV_NORMALISE_SOFTMAX, scores, seen, NULL, false, s->ranks);
+    weigh_keys(w, s->n_units, FV_NORMALISE_SOFTMAX, scores, seen, stretch, false, s->ranks);
 }
 
 static void refuse_units(const selection *s, const weighing *w) {
@@ -49,6 +50,21 @@ static void refuse_units(const selection *s, const weighing *w) {
             if (!(seen >> l & 1) || (u == own_unit(s, w, l) && s->block > 1))
                 s->ranks[u * L + l] = -1;
     }
+}
+
+// Ranks of what is too far below the largest score to have a weight.
+static void rank_far(fv_decoder *d, const selection *s, const selector_type *type,
+                     const weighing *w, const float *k, const float *scores, float *weights) {
+    float stretch[L];
+    for (int l = 0; l < L; l++) stretch[l] = FV_FLATTENED;
+    selection flattened = *s;
+    flattened.ranks = decoder_working(d, d->at.weigh.far);
+    if (type->ranks_means)
+        weigh_means(d, &flattened, w, k, stretch);
+    else
+        weigh_keys(w, w->n_keys, FV_NORMALISE_SOFTMAX, scores, w->kept, stretch, false, weights);
+    if (type->rank) type->rank(&flattened);
+    selection_mend(s, flattened.ranks);
 }
 
 void decoder_select(fv_decoder *d, decoder_layer *layer, weighing *w, const float *k,
@@ -72,11 +88,14 @@ void decoder_select(fv_decoder *d, decoder_layer *layer, weighing *w, const floa
                    .queries_in_lanes = true,
                    .weights = weights,
                    .ranks = decoder_working(d, d->at.weigh.ranks)};
-    if (type->ranks_means) weigh_means(d, &s, w, k);
+    if (type->ranks_means) weigh_means(d, &s, w, k, NULL);
     if (type->reads_weights)
         weigh_keys(w, w->n_keys, FV_NORMALISE_SOFTMAX, scores, w->kept, NULL, true, weights);
     if (type->rank) type->rank(&s);
     refuse_units(&s, w);
+    if (selector_reads_far(model, type) &&
+        selection_is_flat(&s, layer_selector_k(model, layer->place) - (block > 1)))
+        rank_far(d, &s, type, w, k, scores, weights);
     kernels_get()->select(&(kernel_select){.n_rows = 1,
                                            .n_units = s.n_units,
                                            .k = layer_selector_k(model, layer->place) - (block > 1),

@@ -41,6 +41,7 @@ void decoder_weigh_reserve(fv_decoder *d, const decoder_attention *a) {
     at->kept = arena_reserve(w, n, sizeof(uint16_t));
     at->rows = arena_reserve(w, n, sizeof(int));
     at->ranks = arena_reserve(w, n * L, sizeof(float));
+    at->far = arena_reserve(w, n * L, sizeof(float));
     at->units = arena_reserve(w, n, sizeof(uint16_t));
     at->means = arena_reserve(w, n, d_head * sizeof(float));
     if (decoder_evicts(d)) at->values = arena_reserve(w, n, d_head * sizeof(float));

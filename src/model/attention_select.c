@@ -55,12 +55,13 @@ fv_status selector_plan(fv_model *model, model_layer *layer, fv_error *error) {
     return type->plan != NULL ? type->plan(model, layer, error) : FV_OK;
 }
 
-// Weights of all keys that queries see, where those of the head will be; unseen keys have 0.
-static void weigh_all(const model_tile *tile, const kernel_attend *attend) {
+// Weights of all keys that queries see, where those of the head will be; unseen keys have 0. `stretch`
+// [16]: of all scores, or NULL.
+static void weigh_all(const model_tile *tile, const kernel_attend *attend, real *stretch) {
     kernel_attend dense = *attend;
     dense.d_value = 0;
     dense.normaliser = FV_NORMALISE_SOFTMAX;
-    dense.stretch.data = NULL;
+    dense.stretch = (kernel_attend_rows){stretch, 0, 0};
     tile->kernels->attend(&dense);
     for (int g = 0; g < dense.n_groups; g++)
         for (int i = 0; i < dense.n_queries; i++)
@@ -88,11 +89,11 @@ static void average(const selection *s, const kernel_attend *a, int group, real 
 
 // Weights of units' means, as those of keys: but nothing is added to their scores for where they stand.
 static void weigh_means(const selection *s, const model_tile *tile, const kernel_attend *attend,
-                        int group, const int *n_units_of, real *means) {
+                        int group, const int *n_units_of, real *stretch, real *means) {
     kernel_attend a = *attend;
     average(s, attend, group, means);
     a.normaliser = FV_NORMALISE_SOFTMAX;
-    a.stretch.data = NULL;
+    a.stretch = (kernel_attend_rows){stretch, 0, 0};
     a.d_value = 0;
     a.cap = a.bias = 0;
     a.sink = NULL;
@@ -105,6 +106,18 @@ static void weigh_means(const selection *s, const model_tile *tile, const kernel
     a.first_key = NULL;
     a.n_sinks = 0;
     tile->kernels->attend(&a);
+}
+
+// Weights of one group's keys, where they lie, from scores times a stretch.
+static void weigh_group(const model_tile *tile, const kernel_attend *attend, int group,
+                        real *stretch) {
+    kernel_attend a = *attend;
+    a.n_groups = 1;
+    a.sink = NULL;
+    kernel_attend_rows *const rows[] = {&a.q, &a.k, &a.v, &a.z, &a.p, &a.slopes};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (rows[i]->data != NULL) rows[i]->data += group * rows[i]->group_stride;
+    weigh_all(tile, &a, stretch);
 }
 
 // A query chooses among the units of which it sees a key; from two keys on its own is kept anyway.
@@ -120,6 +133,22 @@ static void refuse_units(const selection *s, const kernel_attend *attend, const 
             for (int l = 0; l < FV_LANES; l++) ranks[u * FV_LANES + l] = -1;
         }
     }
+}
+
+// Ranks of what is too far below the largest score to have a weight. Scratch of the way back is free.
+static void rank_far(const selection *s, const selector_type *type, const model_tile *tile,
+                     const kernel_attend *attend, int group, const int *n_units_of, real *means,
+                     real *scratch) {
+    _Alignas(FV_ALIGNMENT) real stretch[FV_LANES];
+    for (int l = 0; l < FV_LANES; l++) stretch[l] = (real)FV_FLATTENED;
+    selection flattened = *s;
+    flattened.ranks = scratch;
+    if (type->ranks_means)
+        weigh_means(&flattened, tile, attend, group, n_units_of, stretch, means);
+    else
+        weigh_group(tile, attend, group, stretch);
+    if (type->rank) type->rank(&flattened);
+    selection_mend(s, scratch);
 }
 
 // What units are kept is said of their keys.
@@ -177,14 +206,18 @@ void selector_choose(const model_layer *layer, const model_tile *tile, int h,
     selection_lab lab;
     selection s = selector_view(layer, tile, h, attend, &lab);
     bool shared = !chooses(layer, h); // with the head before
-    if (type->reads_weights && !shared) weigh_all(tile, attend);
+    bool far = selector_reads_far(&layer->model->config.model, type);
+    if (type->reads_weights && !shared) weigh_all(tile, attend, NULL);
     for (int g = 0; g < tile->n_groups && !shared; g++) {
         lab.group = g;
         s.sample = (uint32_t)(tile->first_group + g) * FV_LANES;
-        if (type->ranks_means) weigh_means(&s, tile, attend, g, n_units_of, means);
+        if (type->ranks_means) weigh_means(&s, tile, attend, g, n_units_of, NULL, means);
         if (type->reads_weights) s.weights = attend->p.data + g * attend->p.group_stride;
         if (type->rank) type->rank(&s);
         refuse_units(&s, attend, n_units_of);
+        if (far && selection_is_flat(&s, selector->k - (s.block > 1)))
+            rank_far(&s, type, tile, attend, g, n_units_of, means,
+                     attention_scratch_of(layer, tile, S_DQ));
         tile->kernels->select(&(kernel_select){.n_rows = layer->out.n,
                                                .n_units = s.n_units,
                                                .k = selector->k - (s.block > 1),

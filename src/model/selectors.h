@@ -92,6 +92,16 @@ size_t selector_add(fv_model *model, const model_layer *layer, const char *name,
 const selector_type *selector_type_of(int kind);
 const selector_type *selector_of_layer(const model_layer *layer);
 
+// Ranks that are weights of a softmax are 0 from 44 below the largest score on, where no sum could tell
+// them from nothing. Another choice can: the own block is kept whatever its mean says, and a normaliser may
+// weigh what a softmax does not. Whether the k largest of a row are so not known,
+bool selection_is_flat(const selection *s, int k);
+// and what ranks of 0 become, of ranks from scores times FLATTENED: below all others, and in their order.
+#define FV_FLATTENED 0x1p-10f
+void selection_mend(const selection *s, const real *flattened);
+// Whether anything but the largest weights counts for a layer.
+bool selector_reads_far(const fv_model_config *config, const selector_type *type);
+
 // A number on (0, 1) for a query and a unit of keys, by positions, of one head: the rank that random_topk
 // gives. `step` and `sample` are 0 where it is drawn once.
 void selector_noise(uint64_t seed, int layer, int head, uint32_t step, uint32_t sample, int query,

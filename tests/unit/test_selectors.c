@@ -4,7 +4,9 @@
 #include "configurations.h"
 #include "model/selectors.h"
 
+#include <fovea/decode.h>
 #include <fovea/train.h>
+#include <math.h>
 
 enum { L = FV_LANES, N = 6, D = 2 };
 
@@ -202,10 +204,131 @@ static void test_series(void **state) {
     fv_record_free(&record);
 }
 
+// --- scores that are far apart -------------------------------------------------------------------
+
+enum { T = 12, V = 7, WIDTH = 4, BLOCK = 2, K = 3, SEQUENCES = 32 };
+
+// A model of one head, its parameters and one sequence.
+typedef struct far_model {
+    fv_model *model;
+    const float *params;
+    const int32_t *tokens;
+} far_model;
+
+static double feature(const far_model *m, const char *weights, int t, int f) {
+    const float *embedding =
+        m->params + fv_model_tensor(m->model, "embed.W_E")->offset + m->tokens[t] * WIDTH;
+    const float *w = m->params + fv_model_tensor(m->model, weights)->offset;
+    double sum = 0;
+    for (int i = 0; i < WIDTH; i++) sum += (double)embedding[i] * (double)w[i * WIDTH + f];
+    return sum;
+}
+
+// The score of query t and the mean of keys [from, end).
+static double score_of(const far_model *m, int t, int from, int end) {
+    double sum = 0;
+    for (int j = from; j < end; j++)
+        for (int f = 0; f < WIDTH; f++)
+            sum += feature(m, "blocks.0.attn.W_Q", t, f) * feature(m, "blocks.0.attn.W_K", j, f);
+    return sum / sqrt(WIDTH) / (end - from);
+}
+
+// What a unit of query t's is ranked by.
+static double rank_of(const far_model *m, bool means, int t, int unit) {
+    int from = unit * BLOCK, end = from + BLOCK;
+    double largest = -INFINITY;
+    if (means) return score_of(m, t, from, end);
+    for (int j = from; j < end; j++) largest = fmax(largest, score_of(m, t, j, j + 1));
+    return largest;
+}
+
+// The weights of query t: softmax, or sigmoid, among the keys of its own block and of the K - 1 best before.
+static void weigh_far(const far_model *m, bool means, bool alone, int t, double *p) {
+    int own = t / BLOCK;
+    double sum = 0, largest = -INFINITY;
+    for (int j = 0; j <= t; j++) {
+        int before = 0, unit = j / BLOCK;
+        double rank = unit < own ? rank_of(m, means, t, unit) : 0;
+        for (int u = 0; u < own && unit < own; u++) {
+            double other = rank_of(m, means, t, u);
+            before += other > rank || (other == rank && u < unit);
+        }
+        p[j] = unit == own || before < K - 1 ? score_of(m, t, j, j + 1) : -INFINITY;
+        largest = fmax(largest, p[j]);
+    }
+    for (int j = 0; j <= t; j++) {
+        p[j] = alone ? 1 / (1 + exp(log(t + 1) - p[j])) : exp(p[j] - largest);
+        sum += p[j];
+    }
+    for (int j = 0; j <= t && !alone; j++) p[j] /= sum;
+}
+
+static void check_far_decoder(const far_model *m, const float *params,
+                              const int32_t tokens[SEQUENCES][T]) {
+    static float whole[SEQUENCES][T][V];
+    int64_t places[T];
+    float logits[T][V];
+    check_ok(fv_model_logits(m->model, params, tokens[0], SEQUENCES, whole[0][0], NULL));
+    for (int t = 0; t < T; t++) places[t] = t;
+    for (int s = 0; s < SEQUENCES; s++) {
+        fv_decoder *decoder;
+        check_ok(fv_decoder_create(m->model, params, NULL, &decoder, NULL));
+        check_ok(fv_decoder_read(decoder, T, tokens[s], T, places, logits[0], NULL));
+        fv_decoder_free(decoder);
+        for (int t = 0; t < T; t++)
+            for (int v = 0; v < V; v++) {
+                double want = (double)whole[s][t][v];
+                check_near((double)logits[t][v], want, 1e-3 * (1 + fabs(want)));
+            }
+    }
+}
+
+// With scores that lie hundreds apart the best of those blocks are kept that a softmax gives nothing, too: the
+// own block's mean may be far above all others, and a sigmoid weighs each key for itself. So does a decoder.
+static void test_far_scores(void **state) {
+    (void)state;
+    static const char *const selectors[] = {"block_topk", "block_max"}, *const normalisers[] = {
+                                                                            "softmax", "sigmoid"};
+    for (int i = 0; i < 4; i++) {
+        bool means = i % 2 == 0, alone = i / 2 == 1;
+        char words[512];
+        snprintf(words, sizeof words,
+                 "task.context_length=%d task.vocab_size=%d task.name=copy task.loss=all "
+                 "model.n_embd=%d "
+                 "model.init=normal model.init_sigma=4 model.selector=%s model.selector_block=%d "
+                 "model.selector_k=%d model.normaliser=%s",
+                 T, V, WIDTH, selectors[i % 2], BLOCK, K, normalisers[i / 2]);
+        fv_config config = configure(words);
+        far_model m;
+        check_ok(fv_model_create(&config, &m.model, NULL));
+        float *params = malloc(fv_model_n_params(m.model) * sizeof *params);
+        fv_model_init_params(m.model, 3, params);
+        static int32_t tokens[SEQUENCES][T];
+        static float patterns[SEQUENCES][T][T];
+        uint64_t random = 11;
+        for (int s = 0; s < SEQUENCES; s++)
+            for (int t = 0; t < T; t++) tokens[s][t] = (int32_t)((noise(&random) + 1) / 2 * V) % V;
+        check_ok(fv_model_patterns(m.model, params, tokens[0], SEQUENCES, patterns[0][0], NULL));
+        m.params = params;
+        for (int s = 0; s < SEQUENCES; s++)
+            for (int t = 0; t < T; t++) {
+                double p[T];
+                m.tokens = tokens[s];
+                weigh_far(&m, means, alone, t, p);
+                for (int j = 0; j <= t; j++) check_near((double)patterns[s][t][j], p[j], 1e-3);
+            }
+        check_far_decoder(&m, params, tokens);
+        free(params);
+        fv_model_free(m.model);
+    }
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_nothing_reaches_what_is_not_kept),
-        cmocka_unit_test(test_control_draws_by_place), cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_losses_of_their_own), cmocka_unit_test(test_series)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_nothing_reaches_what_is_not_kept),
+                                       cmocka_unit_test(test_control_draws_by_place),
+                                       cmocka_unit_test(test_refusals),
+                                       cmocka_unit_test(test_losses_of_their_own),
+                                       cmocka_unit_test(test_series),
+                                       cmocka_unit_test(test_far_scores)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
