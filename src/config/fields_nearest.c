@@ -3,7 +3,7 @@
 #include "base/text.h"
 #include "config/synonym_lookup.h"
 
-#include <fovea/config.h>
+#include <fovea/fields.h>
 #include <limits.h>
 #include <string.h>
 
