@@ -2,6 +2,7 @@
 // largest kept, and what that means for keys.
 #include "config/layer_list.h"
 #include "model/attention_ways.h"
+#include "model/scores.h"
 #include "model/selectors.h"
 
 #include <stdlib.h>
@@ -37,6 +38,13 @@ static fv_status plan_units(model_layer *layer, fv_error *error) {
     return FV_OK;
 }
 
+// Where the last query does not see itself its own unit may be one more than there are keys: slopes of
+// metric scores, which lie in rows of keys, then need room of their own behind the means.
+static bool has_more_units(const model_layer *layer) {
+    return model_attention_of(layer)->selector.n_units > attention_n_keys(layer) &&
+           score_is_metric((kernel_score)layer->model->config.model.score);
+}
+
 fv_status selector_plan(fv_model *model, model_layer *layer, fv_error *error) {
     const selector_type *type = selector_of_layer(layer);
     const attention_selector *selector = &model_attention_of(layer)->selector;
@@ -49,8 +57,10 @@ fv_status selector_plan(fv_model *model, model_layer *layer, fv_error *error) {
     layer->buffer[RANKS] = arena_reserve(&model->plan, rows * units * FV_LANES, sizeof(real));
     layer->buffer[UNITS_KEPT] = arena_reserve(&model->plan, rows * units, sizeof(uint16_t));
     layer->buffer[KEYS_KEPT] = arena_reserve(&model->plan, kept * keys, sizeof(uint16_t));
+    size_t spare = has_more_units(layer) ? rows * units : 0;
     if (type->ranks_means)
-        layer->buffer[MEANS] = arena_reserve(&model->plan, units * d * FV_LANES, sizeof(real));
+        layer->buffer[MEANS] =
+            arena_reserve(&model->plan, (units * d + spare) * FV_LANES, sizeof(real));
     if (type->learn != NULL) selector_plan_lesson(model, layer);
     return type->plan != NULL ? type->plan(model, layer, error) : FV_OK;
 }
@@ -91,6 +101,10 @@ static void average(const selection *s, const kernel_attend *a, int group, real 
 static void weigh_means(const selection *s, const model_tile *tile, const kernel_attend *attend,
                         int group, const int *n_units_of, real *stretch, real *means) {
     kernel_attend a = *attend;
+    const model_layer *layer = s->lab->layer;
+    if (has_more_units(layer))
+        a.slopes = (kernel_attend_rows){means + (ptrdiff_t)s->n_units * a.d_key * FV_LANES,
+                                        (ptrdiff_t)s->n_units * FV_LANES, 0};
     average(s, attend, group, means);
     a.normaliser = FV_NORMALISE_SOFTMAX;
     a.stretch = (kernel_attend_rows){stretch, 0, 0};

@@ -326,6 +326,10 @@ static const struct {
           "model.positions=learned "
           "model.selector_k=4 model.normaliser=sigmoid task.loss=all model.bias=true",
      {-1}},
+    {LONG "model.layers=[attention] model.selector=block_topk model.selector_k=2 model.n_head=2 "
+          "model.positions=learned "
+          "model.exclude_self=true model.score=euclidean task.loss=all",
+     {-1}},
     {LONG "model.layers=[attention,attention] model.selector=random_topk model.selector_k=3 "
           "model.residual=true task.loss=all",
      {-1}},
