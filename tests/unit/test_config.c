@@ -511,8 +511,8 @@ static void identity_depends_on_every_field(void **state) {
     (void)state;
     int n;
     const fv_field *fields = fv_fields(&n);
-    char ids[128][17];
-    assert_true(n < 128);
+    char ids[256][17];
+    assert_true(n < 256);
     int n_ids = 0;
     for (int i = 0; i < n; i++) {
         if (fields[i].type == FV_TYPE_CHOICE && fields[i].choices[1] == NULL) continue;
