@@ -30,9 +30,6 @@ void recurrence_free(model_layer *layer) {
 fv_status recurrence_check(const config_checking *c, int i) {
     (void)i;
     const fv_model_config *m = &c->config->model;
-    if (m->n_embd % m->n_head != 0)
-        return check_refuse(c, "model.n_head", "%d does not divide model.n_embd, %d", m->n_head,
-                            m->n_embd);
     int n_key = m->recurrent_key > 0 ? m->recurrent_key : m->n_embd / m->n_head;
     if (n_key > FV_RECURRENCE_MAX_KEY)
         return check_refuse(c, "model.recurrent_key",
