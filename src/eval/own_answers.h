@@ -41,7 +41,7 @@ void own_answers_free(own_answers *answers);
 // process writes there.
 typedef struct own_store own_store;
 fv_status own_store_open(const fv_config *config, const float *params, const char *label,
-                         const fv_own_plan *plan, own_store **store, fv_error *error);
+                         const fv_own_plan *plan, own_store **out, fv_error *error);
 void own_store_close(own_store *store);
 
 fv_status own_store_begin(own_store *store, fv_error *error);

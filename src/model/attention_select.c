@@ -157,7 +157,7 @@ static void rank_far(const selection *s, const selector_type *type, const model_
     for (int l = 0; l < FV_LANES; l++) stretch[l] = (real)FV_FLATTENED;
     selection flattened = *s;
     flattened.ranks = scratch;
-    if (type->ranks_means)
+    if (means != NULL)
         weigh_means(&flattened, tile, attend, group, n_units_of, stretch, means);
     else
         weigh_group(tile, attend, group, stretch);
@@ -225,7 +225,7 @@ void selector_choose(const model_layer *layer, const model_tile *tile, int h,
     for (int g = 0; g < tile->n_groups && !shared; g++) {
         lab.group = g;
         s.sample = (uint32_t)(tile->first_group + g) * FV_LANES;
-        if (type->ranks_means) weigh_means(&s, tile, attend, g, n_units_of, NULL, means);
+        if (means != NULL) weigh_means(&s, tile, attend, g, n_units_of, NULL, means);
         if (type->reads_weights) s.weights = attend->p.data + g * attend->p.group_stride;
         if (type->rank) type->rank(&s);
         refuse_units(&s, attend, n_units_of);

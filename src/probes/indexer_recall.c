@@ -59,7 +59,7 @@ static fv_status create(const fv_model *model, const probe_reads *reads, void **
     r->context = model->config.task.context_length;
     r->n_head = model->config.model.n_head;
     r->layers = calloc((size_t)model->n_attention, sizeof *r->layers);
-    r->of = calloc((size_t)(model->n_attention * r->n_head), sizeof *r->of);
+    r->of = calloc((size_t)model->n_attention * (size_t)r->n_head, sizeof *r->of);
     r->sorted = calloc((size_t)r->context, sizeof *r->sorted);
     if (!r->layers || !r->of || !r->sorted)
         return fv_fail(error, FV_NO_MEMORY, "no memory for attention patterns");

@@ -126,8 +126,8 @@ static fv_status read_all(asking *a, fv_decoder *decoder, fv_error *error) {
     size_t n = (size_t)a->config.task.context_length, n_loss = (size_t)a->data.n_loss;
     size_t n_answers = n_loss - (size_t)a->first_answer;
     int32_t *tokens = malloc(n * sizeof *tokens);
-    int64_t *places = malloc(n_loss * sizeof *places);
-    float *logits = malloc(n_answers * (size_t)a->config.task.vocab_size * sizeof *logits);
+    int64_t *places = malloc((n_loss + 1) * sizeof *places);
+    float *logits = malloc((n_answers + 1) * (size_t)a->config.task.vocab_size * sizeof *logits);
     fv_status status = tokens && places && logits ? FV_OK : no_memory(a, error);
     for (size_t i = 0; i < n_loss && status == FV_OK; i++) places[i] = a->data.loss_positions[i];
     for (int s = 0; s < a->n_samples && status == FV_OK; s++) {
@@ -149,8 +149,8 @@ static fv_status forward_all(asking *a, fv_error *error) {
     fv_status status =
         model_plan_part(&a->config, length > whole ? length : whole, NULL, 1, &model, error);
     if (status != FV_OK) return status;
-    int32_t *tokens = malloc(n * L * sizeof *tokens);
-    float *logits = malloc(n_loss * V * L * sizeof *logits);
+    int32_t *tokens = malloc((n + 1) * L * sizeof *tokens);
+    float *logits = malloc((n_loss + 1) * V * L * sizeof *logits);
     if (tokens == NULL || logits == NULL) status = no_memory(a, error);
     for (int first = 0; first < a->n_samples && status == FV_OK; first += L) {
         int some = a->n_samples - first < L ? a->n_samples - first : L;

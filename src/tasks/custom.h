@@ -20,7 +20,7 @@ fv_status custom_draw(const fv_task_config *config, uint64_t seed, random_stream
 
 typedef struct custom_feed custom_feed;
 fv_status custom_feed_create(const fv_task_config *config, uint64_t seed, int n_loss,
-                             int batch_size, int n_steps, custom_feed **feed, fv_error *error);
+                             int batch_size, int n_steps, custom_feed **out, fv_error *error);
 void custom_feed_free(custom_feed *feed);
 
 // Waits until the sequences of a step are there; steps must not go back.

@@ -8,7 +8,7 @@
 
 // Of a configuration whose task is file: puts the digest and the sizes of what lies at task.path into
 // it, which then is one of a fixed training set. Of others nothing. Fails as sequence_file_get does.
-fv_status file_settle(fv_config *config, fv_error *error);
+fv_status file_settle(fv_config *whole, fv_error *error);
 
 // The sequences of a settled configuration. FV_USAGE where they are not those any more, or do not fit
 // its other fields.

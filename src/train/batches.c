@@ -29,7 +29,7 @@ static void take_step(const task_data *data, uint32_t step, int n_samples, int32
     for (int g = 0; g * L < n_samples; g++) {
         data_batch(data, FV_STREAM_TRAIN, step, g, 1, n_samples, lanes, lanes + T * L);
         for (int l = 0; l < L && g * L + l < n_samples; l++) {
-            size_t row = (size_t)(g * L + l);
+            size_t row = (size_t)g * L + (size_t)l;
             for (size_t t = 0; t < T; t++) tokens[row * T + t] = lanes[t * L + (size_t)l];
             for (size_t t = 0; t < n_loss; t++)
                 targets[row * n_loss + t] = lanes[(T + t) * L + (size_t)l];

@@ -26,7 +26,7 @@ typedef struct train_ranks {
 // `whole` is the model of whole sequences. FV_USAGE with a sentence for what is not carried from rank to
 // rank. `others` outlives the ranks.
 fv_status ranks_create(const fv_model *whole, const fv_ring_transport *others, size_t n,
-                       train_ranks **ranks, fv_error *error);
+                       train_ranks **out, fv_error *error);
 void ranks_free(train_ranks *ranks);
 
 // The targets of a tile's sequences, drawn in whole, go to the rows of this rank.

@@ -19,14 +19,14 @@ static const double WIDTH = 1e-4;
 // Of a loss near 1 differences of this width are good to 1e-11.
 static const double LEAST = 1e-5;
 
-// Wide stacks take most of the time and say little more: one in sixteen of them is kept.
+// Wide stacks take most of the time and say little more: one in 64 of them is kept.
 static void draw_words(char words[1024], uint64_t *random) {
     int width;
     do {
         stack_draw_words(words, random, LONGEST);
         const char *at = strstr(words, "model.n_embd=");
         width = at != NULL ? atoi(at + strlen("model.n_embd=")) : 0;
-    } while (width > 16 && noise_below(random, 16) > 0);
+    } while (width > 16 && noise_below(random, 64) > 0);
 }
 
 typedef struct rig {
