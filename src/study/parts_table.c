@@ -237,7 +237,7 @@ static void try_gradient(trial *t) {
     model_worker_layers layers = {0};
     fv_error error;
     float *arrays = aligned_alloc(FV_ALIGNMENT, 2 * padded * sizeof *arrays);
-    float *gradient = arrays, *moved = arrays + padded;
+    float *gradient = arrays, *moved = arrays == NULL ? NULL : arrays + padded;
     fv_status status = arena_allocate(&workspace, &error);
     if (status == FV_OK) status = worker_layers_create(t->model, &layers, &error);
     if (arrays == NULL || status != FV_OK) {

@@ -285,6 +285,7 @@ static fv_status judge(const request *r, asked_model *m, const char *label, cons
     m->comparison = &c;
     const against_sides sides = {{judged.against, label}, &c, &none, flip_prompt, m};
     if (status == FV_OK) *exit_code = against_report(&judged, &sides, &counts);
+    m->comparison = NULL;
     fv_comparison_free(&c);
     return status;
 }
