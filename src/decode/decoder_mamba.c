@@ -61,11 +61,6 @@ static void reserve(fv_decoder *d, decoder_layer *layer) {
     layer->mamba.at_past = arena_reserve(&d->kept, past_of(d), sizeof(float));
 }
 
-static bool reaches(const decoder_layer *layer, int64_t n, int64_t left) {
-    (void)layer;
-    return n == 0 || left == 0;
-}
-
 static void forget(fv_decoder *d, decoder_layer *layer, int64_t n, int64_t left) {
     (void)n;
     if (left > 0) return;
@@ -179,6 +174,6 @@ const decoder_kind decoder_kind_mamba = {.norm = "blocks.%d.ln_mamba",
                                          .load = load,
                                          .reserve = reserve,
                                          .pass = pass,
-                                         .reaches = reaches,
+                                         .reaches = decoder_state_reaches,
                                          .forget = forget,
                                          .operations = operations};

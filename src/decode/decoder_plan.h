@@ -194,6 +194,12 @@ static inline float *decoder_working(const fv_decoder *d, size_t at) {
     X(MAMBA2, mamba2)                                                                              \
     X(DELTANET, deltanet)                                                                          \
     X(GATED_DELTANET, gated_deltanet)
+// `reaches` of a state, which keeps nothing of what it was before.
+static inline bool decoder_state_reaches(const decoder_layer *layer, int64_t n, int64_t left) {
+    (void)layer;
+    return n == 0 || left == 0;
+}
+
 // The layers that can be read piece by piece, a line each; a model that has others is refused.
 #define DECODER_KINDS(X)                                                                           \
     X(ATTENTION, attention)                                                                        \

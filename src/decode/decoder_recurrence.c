@@ -121,11 +121,6 @@ static void reserve(fv_decoder *d, decoder_layer *layer) {
     r->at_row = arena_reserve(&d->working, 2 * (size_t)columns_of(is), sizeof(float));
 }
 
-static bool reaches(const decoder_layer *layer, int64_t n, int64_t left) {
-    (void)layer;
-    return n == 0 || left == 0;
-}
-
 static void forget(fv_decoder *d, decoder_layer *layer, int64_t n, int64_t left) {
     (void)n;
     if (left > 0) return;
@@ -322,7 +317,7 @@ static double operations(const fv_decoder *d, const decoder_layer *layer, double
                                               .load = load,                                        \
                                               .reserve = reserve,                                  \
                                               .pass = pass,                                        \
-                                              .reaches = reaches,                                  \
+                                              .reaches = decoder_state_reaches,                    \
                                               .forget = forget,                                    \
                                               .operations = operations};
 DECODER_RECURRENCES(KIND)

@@ -25,11 +25,6 @@ static void reserve(fv_decoder *d, decoder_layer *layer) {
     layer->conv.at_inputs = arena_reserve(&d->working, rows, sizeof(float));
 }
 
-static bool reaches(const decoder_layer *layer, int64_t n, int64_t left) {
-    (void)layer;
-    return n == 0 || left == 0;
-}
-
 static void forget(fv_decoder *d, decoder_layer *layer, int64_t n, int64_t left) {
     (void)n;
     if (left == 0) memset(decoder_kept(d, layer->conv.at_past), 0, past_of(d) * sizeof(float));
@@ -67,6 +62,6 @@ const decoder_kind decoder_kind_short_convolution = {.norm = "blocks.%d.ln_conv"
                                                      .load = load,
                                                      .reserve = reserve,
                                                      .pass = pass,
-                                                     .reaches = reaches,
+                                                     .reaches = decoder_state_reaches,
                                                      .forget = forget,
                                                      .operations = operations};

@@ -187,12 +187,7 @@ static void forward(const model_layer *layer, const model_tile *tile) {
         textbook_forward(layer, tile);
     if (tile->stops_early == layer) return;
     gate_forward(layer, tile, normed);
-    if (layer->residual) {
-        kernel_rows from = rows_of_output(layer, tile, x, y, false);
-        for (int r = 0; from.data != y && r < n; r++)
-            memcpy(y + (ptrdiff_t)r * d * FV_LANES, from.data + r * from.stride,
-                   (size_t)d * FV_LANES * sizeof *y);
-    }
+    if (layer->residual) rows_copy_outputs(layer, tile, x, y);
     if (attention_is_chained(layer))
         pooled_output(layer, tile, y);
     else

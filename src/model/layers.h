@@ -222,6 +222,9 @@ size_t model_reserve(fv_model *model, int rows, int features);
 kernel_rows rows_of_output(const model_layer *layer, const model_tile *tile, real *x, real *compact,
                            bool dense);
 
+// y = x at the output positions: what a layer that adds to the stream begins with.
+void rows_copy_outputs(const model_layer *layer, const model_tile *tile, real *x, real *y);
+
 // Adds dy, rows at the output positions, to the matching rows of dx.
 void rows_add(const model_layer *layer, const model_tile *tile, kernel_rows dy, real *dx);
 

@@ -241,12 +241,7 @@ static void forward(const model_layer *layer, const model_tile *tile) {
     compute_a(layer, tile);
     kernel_scan scan = scan_arguments(layer, tile);
     tile->kernels->scan(&scan);
-    if (layer->residual) {
-        kernel_rows from = rows_of_output(layer, tile, x, y, false);
-        for (int r = 0; from.data != y && r < n_out; r++)
-            memcpy(y + (ptrdiff_t)r * s.d * FV_LANES, from.data + r * from.stride,
-                   (size_t)s.d * FV_LANES * sizeof *y);
-    }
+    if (layer->residual) rows_copy_outputs(layer, tile, x, y);
     linear_forward(tile, (model_linear){layer->param[W_OUT], SIZE_MAX, s.inner, s.d}, n_out,
                    rows_dense(scan.y, s.inner), rows_dense(y, s.d), layer->residual);
 }

@@ -440,12 +440,7 @@ void recurrence_forward(const model_layer *layer, const model_tile *tile) {
     kernel_ratio ratio = ratio_arguments(layer, tile);
     if (is->counts) tile->kernels->ratio(&ratio);
     outputs_forward(layer, tile, normed);
-    if (layer->residual) {
-        kernel_rows from = rows_of_output(layer, tile, x, y, false);
-        for (int r = 0; from.data != y && r < n_out; r++)
-            memcpy(y + (ptrdiff_t)r * d * FV_LANES, from.data + r * from.stride,
-                   (size_t)d * FV_LANES * sizeof *y);
-    }
+    if (layer->residual) rows_copy_outputs(layer, tile, x, y);
     linear_forward(tile, out_map(layer), n_out,
                    wide(layer, tile, last_of(is), recurrence_outputs(is)), rows_dense(y, d),
                    layer->residual);

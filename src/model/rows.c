@@ -24,6 +24,13 @@ kernel_rows rows_at_outputs(const model_layer *layer, const model_tile *tile, re
     return (kernel_rows){compact, row};
 }
 
+void rows_copy_outputs(const model_layer *layer, const model_tile *tile, real *x, real *y) {
+    size_t row = (size_t)layer->model->config.model.n_embd * FV_LANES;
+    kernel_rows from = rows_of_output(layer, tile, x, y, false);
+    for (int r = 0; from.data != y && r < tile->n_groups * layer->out.n; r++)
+        memcpy(y + (size_t)r * row, from.data + r * from.stride, row * sizeof *y);
+}
+
 void rows_add(const model_layer *layer, const model_tile *tile, kernel_rows dy, real *dx) {
     rows_add_at_outputs(layer, tile, dy, layer->model->config.model.n_embd, dx);
 }

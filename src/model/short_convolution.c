@@ -52,11 +52,10 @@ static void forward(const model_layer *layer, const model_tile *tile) {
     real *x = tile_buffer(tile, layer->x), *y = tile_buffer(tile, layer->y);
     kernel_conv conv = conv_of(layer, tile, norm_forward(&layer->norm, tile, layer->in.n, x));
     tile->kernels->conv(&conv);
-    kernel_rows from = rows_of_output(layer, tile, conv.y, y, false);
-    for (int r = 0; from.data != y && r < n_out; r++)
-        memcpy(y + (size_t)r * row, from.data + r * from.stride, row * sizeof *y);
+    rows_copy_outputs(layer, tile, conv.y, y);
     if (!layer->residual) return;
-    from = rows_of_output(layer, tile, x, tile_buffer(tile, layer->buffer[COMPACT]), false);
+    kernel_rows from =
+        rows_of_output(layer, tile, x, tile_buffer(tile, layer->buffer[COMPACT]), false);
     for (int r = 0; r < n_out; r++)
         for (size_t i = 0; i < row; i++)
             y[(size_t)r * row + i] += from.data[r * from.stride + (ptrdiff_t)i];
