@@ -15,7 +15,7 @@ extern "C" {
 // Which sequences are asked for, and where they go. The same seed, stream, index and n must give the
 // same sequences, and others otherwise: then a run has the same bits however it is trained.
 typedef struct fv_custom_batch {
-    uint64_t seed;  // train.seed
+    uint64_t seed;  // fv_task_seed: task.seed, or train.seed
     int stream;     // 0: training, 1: held-out sequences
     uint64_t index; // of this call in its stream
     int n;          // sequences: of many steps at once

@@ -91,6 +91,7 @@ FV_API void fv_config_id(const fv_config *config, fv_arithmetic arithmetic, char
 // X(section, name). Claims about runs in which the command line has changed no other are judged.
 #define FV_UNCOMPARED_FIELDS(X)                                                                    \
     X(train, seed)                                                                                 \
+    X(task, seed)                                                                                  \
     X(train, log_every)                                                                            \
     X(train, probe_every)                                                                          \
     X(train, snapshot_every)                                                                       \

@@ -15,6 +15,7 @@
 // clang-format off
 #define FV_TASK_SYNONYMS(S)                                                                        \
     S("field", "task.name", "task dataset task_name problem dataset_name")                         \
+    S("field", "task.seed", "data_seed dataset_seed sampler_seed")                                  \
     S("field", "task.vocab_size", "vocab n_vocab d_vocab num_vocab vocabulary vocabulary_size num_embeddings num_tokens n_tokens ntoken ntokens input_dim n_symbols alphabet_size alphabet d_vocab_out padded_vocab_size") \
     S("field", "task.context_length", "seq_len seq_length sequence_length seqlen n_ctx ctx_len ctx ctx_length block_size max_seq_len max_seq_length max_length max_len maxlen max_position_embeddings n_positions context context_size context_window n_context input_length input_seq_len length") \
     S("field", "task.offset", "shift lag delay target_offset")                                     \

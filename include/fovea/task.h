@@ -1,5 +1,5 @@
-// What is known about a task without training anything: losses that no model can beat. Both are
-// mean cross-entropies per target, in nats, on the data that training draws; measures and the
+// What is known about a task without training anything: its seed, and losses that no model can beat.
+// Both of these are mean cross-entropies per target, in nats, on the data that training draws; measures and the
 // reference lines of figures know them as bayes_loss and blind_loss, bayes_perplexity and
 // blind_perplexity.
 #ifndef FOVEA_TASK_H
@@ -11,6 +11,9 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+// The seed of training and held-out data: task.seed, or train.seed where that is -1.
+FV_API uint64_t fv_task_seed(const fv_config *config);
 
 // The Bayes-optimal loss: that of a predictor that sees everything in front of the answer and knows
 // how sequences are drawn. NAN where it is not known.

@@ -9,6 +9,7 @@
 #include "probes/retrieval.h"
 
 #include <fovea/decode.h>
+#include <fovea/task.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -29,7 +30,7 @@ static void set_depths(fv_own_plan *plan, int step) {
 }
 
 static fv_own_plan plan_of(const fv_config *config) {
-    return (fv_own_plan){.n_samples = 256, .seed = (uint64_t)config->train.seed, .n_threads = 1};
+    return (fv_own_plan){.n_samples = 256, .seed = fv_task_seed(config), .n_threads = 1};
 }
 
 void fv_own_plan_map(const fv_config *config, fv_own_plan *plan) {

@@ -3,6 +3,7 @@
 #include "config/config_readers.h"
 #include "model/layers.h"
 
+#include <fovea/task.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -199,7 +200,7 @@ static fv_status plan_model(const fv_model *as, const fv_config *config, const m
     config_drop_unread(&model->config);
     int max_groups = model->max_groups;
     fv_status status =
-        data_create(&model->config.task, (uint64_t)config->train.seed, false, &model->data, error);
+        data_create(&model->config.task, fv_task_seed(config), false, &model->data, error);
     if (status == FV_OK && model->ranks) status = score_positions(model, top, error);
     if (status == FV_OK) {
         model_positions loss = {model->data.n_loss, model->data.loss_positions};

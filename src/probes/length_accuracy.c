@@ -16,6 +16,7 @@
 #include "probes/retrieval.h"
 
 #include <fovea/decode.h>
+#include <fovea/task.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -212,7 +213,7 @@ static fv_status measure_ratio(const fv_config *config, const float *params, int
                 .trained = config,
                 .params = params,
                 .n_samples = samples_of(config, length)};
-    status = data_create(&a.config.task, (uint64_t)config->train.seed, false, &a.data, error);
+    status = data_create(&a.config.task, fv_task_seed(config), false, &a.data, error);
     if (status != FV_OK) return status;
     if (ratio > ALL_ANSWERS) a.first_answer = a.data.n_loss - 1;
     status = ask(&a, error);

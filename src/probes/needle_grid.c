@@ -16,6 +16,7 @@
 #include "probes/tensors.h"
 
 #include <fovea/config.h>
+#include <fovea/task.h>
 
 typedef struct grid {
     grid_plan plan;
@@ -25,7 +26,7 @@ typedef struct grid {
 static fv_status measure_cells(const fv_config *config, const float *params, grid *g,
                                fv_error *error) {
     fv_status status = FV_OK;
-    retrieval_source from = {.seed = (uint64_t)config->train.seed};
+    retrieval_source from = {.seed = fv_task_seed(config)};
     for (int l = 0; l < g->plan.n_lengths; l++)
         for (int d = 0; d < FV_GRID_DEPTHS && status == FV_OK; d++) {
             probe_retrieval result = {0};

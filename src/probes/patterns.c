@@ -3,6 +3,7 @@
 #include "probes/head_scores.h"
 #include "probes/tensors.h"
 
+#include <fovea/task.h>
 #include <stdlib.h>
 
 enum {
@@ -48,7 +49,7 @@ static fv_status plan_prefix(const fv_model *model, probe_reads *reads, fv_error
     fv_model_loss_positions(model, &n_loss);
     int32_t *tokens = calloc((size_t)reads->n, (size_t)T * sizeof *tokens);
     int32_t *targets = calloc((size_t)reads->n, (size_t)n_loss * sizeof *targets);
-    uint64_t seed = (uint64_t)model->config.train.seed;
+    uint64_t seed = fv_task_seed(&model->config);
     if (tokens == NULL || targets == NULL)
         status = fv_fail(error, FV_NO_MEMORY, "no memory for %d test sequences", reads->n);
     else

@@ -6,6 +6,7 @@
 #include "probes/probes.h"
 
 #include <fovea/config.h>
+#include <fovea/task.h>
 #include <limits.h>
 #include <stdlib.h>
 
@@ -45,7 +46,7 @@ static void draw_repeated(const fv_config *config, int first, int n, int32_t *to
     uint32_t V = (uint32_t)config->task.vocab_size;
     for (int s = 0; s < n; s++, tokens += T) {
         random_source random;
-        random_init(&random, (uint64_t)config->train.seed, FV_STREAM_TEST, repeated_step,
+        random_init(&random, fv_task_seed(config), FV_STREAM_TEST, repeated_step,
                     (uint32_t)(first + s));
         for (int t = 0; t < T; t++)
             tokens[t] = t < period ? (int32_t)random_below(&random, V) : tokens[t - period];
@@ -60,7 +61,7 @@ static fv_status draw(const fv_model *model, sequence_set *set, int first, int n
         draw_repeated(config, first, n, set->tokens);
         return FV_OK;
     }
-    uint64_t seed = (uint64_t)config->train.seed;
+    uint64_t seed = fv_task_seed(config);
     return fv_model_test_sequences(model, seed, (uint64_t)first, n, set->tokens, set->targets,
                                    error);
 }

@@ -135,6 +135,7 @@ static bool is_sized(fv_store *store, const fv_record *record) {
     fv_config *last = store->sized;
     if (last == NULL || store->sized_n_params != record->n_params) return false;
     last->train.seed = record->config->train.seed;
+    last->task.seed = record->config->task.seed;
     // Where padding differs the model is made once more.
     // NOLINTNEXTLINE(bugprone-suspicious-memory-comparison)
     return memcmp(last, record->config, sizeof *last) == 0;

@@ -23,6 +23,10 @@ static void settle_length_max(fv_config *c) {
     if (c->task.length_max == c->task.context_length) c->task.length_max = 0;
 }
 
+static void settle_seed(fv_config *c) {
+    if (c->task.seed == c->train.seed) c->task.seed = -1;
+}
+
 static void settle_embedding(fv_config *c) {
     bool quiet = c->model.embedding_noise == 0;
     if (c->model.embedding == FV_EMBEDDING_NOISY && quiet)
@@ -43,6 +47,7 @@ static void settle_watching(fv_config *c) {
 #define SETTLING_LIST(X)                                                                           \
     X(length_max, "task.length_max", "0 is the length of the context")                             \
     X(length_min, "task.length_min", "sequences then have one length only")                        \
+    X(seed, "task.seed", "-1 is train.seed")                                                       \
     X(embedding, "model.embedding", "noise of 0 is none")                                          \
     X(watching, "train.log_every", "it only says how a run is watched")                            \
     X(watching, "train.probe_every", "it only says how a run is watched")                          \

@@ -68,6 +68,10 @@ double task_no_loss(const fv_task_config *config) {
     return 0;
 }
 
+uint64_t fv_task_seed(const fv_config *config) {
+    return (uint64_t)(config->task.seed >= 0 ? config->task.seed : config->train.seed);
+}
+
 double fv_task_bayes_loss(const fv_task_config *config) {
     const task_type *task = task_of(config);
     return task->bayes_loss ? task->bayes_loss(config) : NAN;

@@ -4,6 +4,7 @@
 #include "tasks/data.h"
 
 #include <fovea/config.h>
+#include <fovea/task.h>
 #include <fovea/train.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,7 +43,7 @@ fv_status fv_training_batches(const fv_config *config, int first_step, int n_ste
     task_data data = {0};
     fv_status status = check(config, first_step, n_steps, error);
     if (status != FV_OK) return status;
-    status = data_create(&config->task, (uint64_t)config->train.seed, true, &data, error);
+    status = data_create(&config->task, fv_task_seed(config), true, &data, error);
     if (status != FV_OK) return status;
     int n = config->train.batch_size;
     size_t T = (size_t)config->task.context_length, n_loss = (size_t)data.n_loss;

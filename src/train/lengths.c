@@ -1,5 +1,6 @@
 #include "train/lengths.h"
 
+#include <fovea/task.h>
 #include <stdlib.h>
 
 static fv_status create_length(const fv_model *whole, int n_tokens, train_length *length,
@@ -12,7 +13,7 @@ static fv_status create_length(const fv_model *whole, int n_tokens, train_length
     if (status != FV_OK) return status;
     int capacity = length->model->group_capacity;
     length->n_tiles = (n_groups + capacity - 1) / capacity;
-    status = data_create(&config.task, (uint64_t)config.train.seed, true, &length->data, error);
+    status = data_create(&config.task, fv_task_seed(&config), true, &length->data, error);
     if (status != FV_OK) return status;
     return data_feed(&length->data, config.train.batch_size, config.train.steps, error);
 }
@@ -22,7 +23,7 @@ fv_status lengths_create(const fv_model *whole, train_lengths *lengths, fv_error
     int longest = task->length_max > 0 ? task->length_max : task->context_length;
     int shortest = task->length_min > 0 ? task->length_min : longest;
     int n = (longest - shortest) / task->length_step + 1;
-    *lengths = (train_lengths){.seed = (uint64_t)whole->config.train.seed};
+    *lengths = (train_lengths){.seed = fv_task_seed(&whole->config)};
     lengths->at = calloc((size_t)n, sizeof *lengths->at);
     if (lengths->at == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory for a run");
     for (; lengths->n < n; lengths->n++) {

@@ -7,6 +7,8 @@
 #include "kernels/kernels.h"
 #include "tasks/data.h"
 
+#include <fovea/task.h>
+
 // A batch, unpacked: tokens [n][T], targets [n][n_loss].
 typedef struct batch {
     int n, n_tokens, n_loss;
@@ -53,7 +55,7 @@ static inline batch take_batch(const task_data *data, random_stream stream, uint
 static inline task_data make_data(const char *words, bool training) {
     fv_config config = configure(words);
     task_data data;
-    check_ok(data_create(&config.task, (uint64_t)config.train.seed, training, &data, NULL));
+    check_ok(data_create(&config.task, fv_task_seed(&config), training, &data, NULL));
     return data;
 }
 

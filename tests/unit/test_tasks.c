@@ -72,6 +72,24 @@ static void test_batches_do_not_depend_on_tiles(void **state) {
     }
 }
 
+// task.seed is that of the data alone, and without it train.seed is.
+static void test_seed_of_the_data(void **state) {
+    (void)state;
+    fv_config apart = configure("task.context_length=6 train.seed=1 task.seed=3"), both = apart;
+    both.task.seed = -1;
+    assert_int_equal(fv_task_seed(&apart), 3);
+    assert_int_equal(fv_task_seed(&both), 1);
+    task_data three = make_data("task.context_length=6 train.seed=3", true);
+    task_data data = make_data("task.context_length=6 train.seed=1 task.seed=3", true);
+    batch a = take_batch(&three, FV_STREAM_TRAIN, 2, 32, 2);
+    batch b = take_batch(&data, FV_STREAM_TRAIN, 2, 32, 2);
+    assert_true(same_prefix(&a, &b));
+    batch_free(&a);
+    batch_free(&b);
+    data_free(&three);
+    data_free(&data);
+}
+
 static void test_seed_and_stream_matter(void **state) {
     (void)state;
     task_data data = make_data("task.context_length=6", true);
@@ -193,6 +211,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_copy),
         cmocka_unit_test(test_batches_do_not_depend_on_tiles),
+        cmocka_unit_test(test_seed_of_the_data),
         cmocka_unit_test(test_seed_and_stream_matter),
         cmocka_unit_test(test_distributions),
         cmocka_unit_test(test_small_shares),

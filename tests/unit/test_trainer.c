@@ -529,6 +529,24 @@ static void test_other_variants_stay_close(void **state) {
 
 // A batch of 300 is trained as such: neither the lanes of the last tile without samples nor the
 // size of tiles leave a trace. Fixed data of one sequence: every batch size has the same gradient.
+// Other data, the same start; and another start with the same data.
+static void test_seeds_of_data_and_start(void **state) {
+    (void)state;
+    size_t n;
+    float *start = train("train.seed=1", "reference", 1, 0, &n);
+    float *same = train("train.seed=1 task.seed=2", "reference", 1, 0, &n);
+    float *other = train("train.seed=2 task.seed=1", "reference", 1, 0, &n);
+    assert_true(distance(start, same, n) == 0);
+    assert_true(distance(start, other, n) > 0);
+    float *trained = train("train.seed=1", "reference", 1, 2, &n);
+    float *said = train("train.seed=1 task.seed=1", "reference", 1, 2, &n);
+    float *apart = train("train.seed=1 task.seed=2", "reference", 1, 2, &n);
+    assert_true(distance(trained, said, n) == 0);
+    assert_true(distance(trained, apart, n) > 0);
+    float *const all[] = {start, same, other, trained, said, apart};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
+}
+
 static void test_batch_size_of_one_sequence(void **state) {
     (void)state;
     size_t n;
@@ -609,6 +627,7 @@ int main(void) {
         cmocka_unit_test(test_threads_do_not_matter),
         cmocka_unit_test(test_avx2_and_avx512_agree),
         cmocka_unit_test(test_other_variants_stay_close),
+        cmocka_unit_test(test_seeds_of_data_and_start),
         cmocka_unit_test(test_batch_size_of_one_sequence),
         cmocka_unit_test(test_unknown_kernels_are_refused),
         cmocka_unit_test(test_rates_of_rare_tokens),

@@ -5,6 +5,7 @@
 #include <fovea/checkpoint.h>
 #include <fovea/config.h>
 #include <fovea/probe.h>
+#include <fovea/task.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -140,7 +141,7 @@ static fv_status check_tokens(const fv_task_config *task, const int32_t *tokens,
 fv_status probe_input(const probe_subject *s, const int32_t *given, int n_given, int32_t *tokens,
                       int32_t *targets, fv_error *error) {
     if (given == NULL) {
-        uint64_t seed = (uint64_t)s->config->train.seed;
+        uint64_t seed = fv_task_seed(s->config);
         fv_error reason = {0};
         fv_status drawn = fv_model_test_sequences(s->model, seed, 0, 1, tokens, targets, &reason);
         if (drawn == FV_OK) return FV_OK;
