@@ -27,8 +27,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum attention_map { W_Q, W_K, W_V, W_O, W_G };
-enum { SPAN = 1024, FEW = 4096 }; // keys of a span; of a window that needs none
+enum attention_map { W_Q, W_K, W_V, W_O, W_G }; // and those of decoder_index.c
+enum { SPAN = 1024, FEW = 4096 };               // keys of a span; of a window that needs none
 
 // --- what a layer sees ---------------------------------------------------------------------------
 
@@ -55,6 +55,7 @@ static void load(decoder_loader *l, decoder_layer *layer) {
     if (gate)
         layer->map[W_G] = decoder_load_map(l, gate, 0, gate->shape[1],
                                            decoder_tensor(l, layer, "blocks.%d.attn.b_G"));
+    decoder_index_load(l, layer);
 }
 
 static void choose_mask(const fv_decoder *d, const decoder_layer *layer, decoder_attention *a) {
@@ -93,6 +94,7 @@ static void reserve(fv_decoder *d, decoder_layer *layer) {
     a->at_v = arena_reserve(&d->kept, (size_t)a->capacity, kv);
     a->weighs = decoder_weighs(d, layer->place);
     if (a->weighs) decoder_weigh_reserve(d, a);
+    decoder_index_reserve(d, layer);
     if (decoder_evicts(d)) decoder_evict_reserve(d, layer);
 }
 
@@ -137,7 +139,10 @@ static fv_status make_numbers(const fv_decoder *d, decoder_layer *layer, fv_erro
 
 static fv_status plan(fv_decoder *d, decoder_layer *layer, fv_error *error) {
     decoder_attention *a = &layer->attention;
-    if (a->weighs) return make_numbers(d, layer, error);
+    if (a->weighs) {
+        fv_status made = make_numbers(d, layer, error);
+        return made == FV_OK ? decoder_index_plan(d, layer, error) : made;
+    }
     // Heads that differ in their score have a plan each.
     bool differ = layer->array[A_LOG_POWER] != NULL ||
                   positions_type_of(d->config.model.positions)->slopes != NULL;
@@ -159,6 +164,7 @@ static void free_plans(decoder_layer *layer) {
     free(a->plans);
     free(a->slopes);
     free(a->sinks);
+    decoder_index_free(layer);
 }
 
 // --- the cache -----------------------------------------------------------------------------------
@@ -353,6 +359,7 @@ static fv_status pass_run(fv_decoder *d, decoder_layer *layer, int64_t row, int6
         project_heads(d, &layer->map[W_Q], left, x + blind * d->sizes.d, q, left, 0);
         prepare_rows(d, layer, layer->array[A_Q_NORM], from + blind, left, d->sizes.n_head,
                      left * d->sizes.d_head, q);
+        decoder_index_queries(d, layer, from + blind, left, x + blind * d->sizes.d);
         status = attend(d, layer, row + blind - a->exclude_self, n - blind, q, o, error);
         heads_to_rows(d, n - blind, o, rows + blind * d->sizes.d);
     }
@@ -371,6 +378,7 @@ static fv_status pass(fv_decoder *d, decoder_layer *layer, int64_t n, const floa
     project_heads(d, &layer->map[W_V], n, x, decoder_kept(d, a->at_v), a->capacity, a->n_held);
     prepare_rows(d, layer, layer->array[A_K_NORM], 0, n, a->n_kv, a->capacity * d->sizes.d_head,
                  decoder_kept(d, a->at_k) + a->n_held * d->sizes.d_head);
+    decoder_index_keys(d, layer, n, x);
     fv_status status = FV_OK;
     if (a->evicts) { // the choice of keys is made of every query
         status = pass_run(d, layer, a->n_held, 0, n, x, y, error);
@@ -399,8 +407,9 @@ static double operations(const fv_decoder *d, const decoder_layer *layer, double
     double inner = 2 * decoder_map_operations(&layer->map[W_K]);
     if (mask->window > 0 && (double)(mask->window + mask->sinks) < n)
         seen = (double)(mask->window + mask->sinks);
-    if (last) return inner * n + outer + 2 * (double)d->sizes.d * seen;
-    return (inner + outer) * n + 2 * (double)d->sizes.d * (n - seen / 2) * seen;
+    double pairs = last ? seen : (n - seen / 2) * seen, queries = last ? 1 : n;
+    return inner * n + outer * queries + 2 * (double)d->sizes.d * pairs +
+           decoder_index_operations(layer, queries, n, pairs);
 }
 
 const decoder_kind decoder_kind_attention = {.norm = "blocks.%d.ln1",

@@ -6,6 +6,7 @@
 
 #include "base/arena.h"
 #include "decode/project.h"
+#include "model/key_index.h"
 #include "model/recurrence.h"
 #include "model/rotary.h"
 
@@ -32,6 +33,19 @@ typedef struct decoder_norm {
     const float *w, *b; // [d]
 } decoder_norm;
 
+// What ranks keys for a selector (model/key_index.h): its keys [capacity][width] in `kept`, its queries
+// [piece][choices heads width] and their weights [piece][heads], of one run of queries, in `working`.
+typedef struct decoder_index {
+    bool present;
+    key_index is;
+    int longest; // positions that the model was made for
+    rotary rotary;
+    size_t at_k, at_q, at_w;
+    size_t at_cosines, at_sines; // [piece][pairs] of the positions of the piece
+    size_t at_query, at_key;     // [heads][width][16] with weights [heads][16] behind; [width][16]
+    size_t at_row;               // [capacity][16]: the index of one block of queries
+} decoder_index;
+
 // Keys and values, [n_kv][capacity][d_head]. Behind a window only what a later query sees is
 // carried on: the sinks, and as many rows as the window has.
 typedef struct decoder_attention {
@@ -51,6 +65,7 @@ typedef struct decoder_attention {
     int n_plans;            // 1, or one for each head where heads differ in their score
     fv_attention **plans;   // [n_plans]
     fv_attention *one_head; // of any of the heads; NULL where the plans are
+    decoder_index index;
 } decoder_attention;
 
 typedef struct decoder_mamba {
@@ -73,7 +88,7 @@ typedef struct decoder_conv {
     size_t at_inputs; // [taps - 1 + piece][d], in `working`
 } decoder_conv;
 
-enum { DECODER_MAPS = 7, DECODER_ARRAYS = 12 }; // named by an enum of each kind
+enum { DECODER_MAPS = 8, DECODER_ARRAYS = 12 }; // named by an enum of each kind
 
 enum decoder_attention_array {
     A_LOG_POWER,
@@ -260,6 +275,22 @@ void decoder_weigh_reserve(fv_decoder *decoder, const decoder_attention *attenti
 // o [n_head][n][d_head] of the queries q that stand at `row` of the cache and behind it.
 void decoder_weigh(fv_decoder *decoder, decoder_layer *layer, int64_t row, int64_t n,
                    const float *q, float *o);
+
+// --- an index of keys (decoder_index.c) -------------------------------------------------------------
+
+// Does nothing where the layer's selector has none; else in the order of a layer's life (decoder_kind).
+void decoder_index_load(decoder_loader *loader, decoder_layer *layer);
+void decoder_index_reserve(fv_decoder *decoder, decoder_layer *layer);
+fv_status decoder_index_plan(const fv_decoder *decoder, decoder_layer *layer, fv_error *error);
+void decoder_index_free(decoder_layer *layer);
+// Keys of the n positions of a piece, x [n][d], join the cache behind its n_held rows; before the queries.
+void decoder_index_keys(const fv_decoder *decoder, const decoder_layer *layer, int64_t n,
+                        const float *x);
+// Queries of n positions of the piece, the first of which is its position `from`; x begins there.
+void decoder_index_queries(const fv_decoder *decoder, const decoder_layer *layer, int64_t from,
+                           int64_t n, const float *x);
+double decoder_index_operations(const decoder_layer *layer, double n_queries, double n_keys,
+                                double pairs);
 
 // --- keys that queries do without (decoder_evict.c) -----------------------------------------------
 

@@ -67,6 +67,29 @@ static void rank_far(fv_decoder *d, const selection *s, const selector_type *typ
     selection_mend(s, flattened.ranks);
 }
 
+// What the layer's selector says of units, in the order of their ranks.
+static void rank_units(fv_decoder *d, decoder_layer *layer, const selection *s, weighing *w,
+                       const float *k, const float *scores, float *weights) {
+    const fv_model_config *model = &d->config.model;
+    const selector_type *type = selector_type_of((int)layer_selector(model, layer->place));
+    int n_others = layer_selector_k(model, layer->place) - (s->block > 1); // but the own
+    if (type->ranks_means) weigh_means(d, s, w, k, NULL);
+    if (type->reads_weights)
+        weigh_keys(w, w->n_keys, FV_NORMALISE_SOFTMAX, scores, w->kept, NULL, true, weights);
+    if (layer->attention.index.present)
+        decoder_index_rank(d, layer, w, s, w->chosen);
+    else if (type->rank)
+        type->rank(s);
+    refuse_units(s, w);
+    if (selector_reads_far(model, type) && selection_is_flat(s, n_others))
+        rank_far(d, s, type, w, k, scores, weights);
+    kernels_get()->select(&(kernel_select){.n_rows = 1,
+                                           .n_units = s->n_units,
+                                           .k = n_others,
+                                           .ranks = s->ranks,
+                                           .kept = arena_at(&d->working, d->at.weigh.units)});
+}
+
 void decoder_select(fv_decoder *d, decoder_layer *layer, weighing *w, const float *k,
                     const float *scores, float *weights) {
     const fv_model_config *model = &d->config.model;
@@ -75,7 +98,7 @@ void decoder_select(fv_decoder *d, decoder_layer *layer, weighing *w, const floa
     if (d->keep.kind == FV_KEEP_TOP_P) decoder_keep_mass(d, w, scores, weights);
     if (type->absent) return;
     int query_at = (int)w->row + w->ahead;
-    uint16_t *units = arena_at(&d->working, d->at.weigh.units);
+    const uint16_t *units = arena_at(&d->working, d->at.weigh.units);
     selection s = {.config = &d->config,
                    .layer = layer->index,
                    .head = w->head.index,
@@ -88,19 +111,11 @@ void decoder_select(fv_decoder *d, decoder_layer *layer, weighing *w, const floa
                    .queries_in_lanes = true,
                    .weights = weights,
                    .ranks = decoder_working(d, d->at.weigh.ranks)};
-    if (type->ranks_means) weigh_means(d, &s, w, k, NULL);
-    if (type->reads_weights)
-        weigh_keys(w, w->n_keys, FV_NORMALISE_SOFTMAX, scores, w->kept, NULL, true, weights);
-    if (type->rank) type->rank(&s);
-    refuse_units(&s, w);
-    if (selector_reads_far(model, type) &&
-        selection_is_flat(&s, layer_selector_k(model, layer->place) - (block > 1)))
-        rank_far(d, &s, type, w, k, scores, weights);
-    kernels_get()->select(&(kernel_select){.n_rows = 1,
-                                           .n_units = s.n_units,
-                                           .k = layer_selector_k(model, layer->place) - (block > 1),
-                                           .ranks = s.ranks,
-                                           .kept = units});
+    const decoder_index *index = &layer->attention.index;
+    int choice = index->present ? w->head.index * index->is.n_choices / (int)d->sizes.n_head : -1;
+    bool chosen = index->present && choice == w->chosen;
+    w->chosen = choice;
+    if (!chosen) rank_units(d, layer, &s, w, k, scores, weights);
     for (int j = 0; j < w->n_keys; j++) {
         uint16_t kept = units[w->rows[j] / block];
         for (int l = 0; l < L && block > 1; l++)

@@ -300,16 +300,20 @@ void decoder_weigh(fv_decoder *d, decoder_layer *layer, int64_t row, int64_t n, 
     const int together = decoder_evicts(d) ? 1 : L; // what one evicts the next does without
     weighing w = {.d_head = d_head,
                   .ahead = a->exclude_self,
+                  .chosen = -1,
                   .kept = arena_at(&d->working, d->at.weigh.kept),
                   .rows = arena_at(&d->working, d->at.weigh.rows)};
-    for (int h = 0; h < d->sizes.n_head; h++) {
-        int64_t shared = h * a->n_kv / d->sizes.n_head * cache;
-        w.head = head_of(d, layer, h);
-        for (int64_t at = 0; at < n; at += w.n) {
-            w.n = n - at < together ? (int)(n - at) : together;
-            w.row = row + at;
-            int64_t from = (h * n + at) * d_head;
-            attend_lanes(d, layer, &w, q + from, k + shared, v + shared, o + from);
-        }
+    // Heads that choose together follow each other, with the same queries.
+    const int64_t n_head = d->sizes.n_head, blocks = (n + together - 1) / together;
+    for (int64_t i = 0; i < n_head * blocks; i++) {
+        int h = (int)(a->index.present ? i % n_head : i / blocks);
+        int64_t at = (a->index.present ? i / n_head : i % blocks) * together;
+        int64_t shared = h * a->n_kv / n_head * cache, from = (h * n + at) * d_head;
+        if (at != w.query) w.chosen = -1;
+        if (i == 0 || h != w.head.index) w.head = head_of(d, layer, h);
+        w.n = n - at < together ? (int)(n - at) : together;
+        w.row = row + at;
+        w.query = at;
+        attend_lanes(d, layer, &w, q + from, k + shared, v + shared, o + from);
     }
 }

@@ -30,6 +30,8 @@ typedef struct weighing {
     int64_t from;
     int *rows;      // [n_keys] of the cache
     uint16_t *kept; // [n_keys], bit l: lane l sees the key, and keeps it
+    int64_t query;  // of the first lane, among those of the run
+    int chosen; // whose units are in place, of choices that several heads make together; -1: none's
 } weighing;
 
 static inline int64_t weigh_row(const weighing *w, int lane) {
@@ -48,6 +50,10 @@ void weigh_keys(const weighing *w, int n, kernel_normaliser normaliser, const fl
 // `weights` is room for as many.
 void decoder_select(fv_decoder *d, decoder_layer *layer, weighing *w, const float *k,
                     const float *scores, float *weights);
+
+// Ranks of units by the layer's index, for a choice of heads (decoder_index.c).
+void decoder_index_rank(fv_decoder *d, const decoder_layer *layer, const weighing *w,
+                        const selection *s, int choice);
 
 // Of a selection without training: top_p takes bits out of w->kept.
 void decoder_keep_mass(fv_decoder *d, const weighing *w, const float *scores, float *weights);

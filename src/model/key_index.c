@@ -40,18 +40,22 @@ static real *turns(const rotary *r, const model_positions *positions) {
     return table;
 }
 
-// All of an index's features turn, whatever model.rope_width leaves of attention's.
+fv_status index_turning(const fv_config *config, const key_index *index, int longest, rotary *to,
+                        fv_error *error) {
+    fv_config narrow = *config;
+    narrow.model.n_embd = index->width;
+    narrow.model.n_head = 1;
+    narrow.model.rope_width = 0;
+    return rotary_create(&narrow, longest, to, error);
+}
+
 static fv_status plan_turning(const fv_model *model, model_layer *layer, const key_index *index,
                               fv_error *error) {
     attention_layer *a = model_attention_of(layer);
     if (a->selector.own != NULL) return FV_OK; // layers are planned twice
     turning *t = a->selector.own = calloc(1, sizeof *t);
     if (t == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory for an index");
-    fv_config narrow = model->config;
-    narrow.model.n_embd = index->width;
-    narrow.model.n_head = 1;
-    narrow.model.rope_width = 0;
-    fv_status status = rotary_create(&narrow, model->n_positions, &t->rotary, error);
+    fv_status status = index_turning(&model->config, index, model->n_positions, &t->rotary, error);
     if (status != FV_OK || t->rotary.n_pairs == 0) return status;
     t->q = turns(&t->rotary, &layer->out);
     t->k = turns(&t->rotary, &layer->in);
@@ -182,47 +186,55 @@ static void product(const real *restrict q, const real *restrict k, int width, r
         for (int l = 0; l < L; l++) sum[l] += q[f * L + l] * k[f * L + l];
 }
 
-static void index_row(const selection *s, const key_index *index, int i, real *restrict to) {
-    const real *q = query_row(s, index, INDEX_Q, i), scale = scale_of(index);
-    const real *w =
-        index->weighted ? row_of(s, INDEX_W, s->lab->layer->out.n, index->n_heads, i) : NULL;
-    for (int j = 0; j < s->n_keys; j++, to += L) {
-        if (!attend_sees(s->lab->attend, i, j)) continue;
-        const real *k = row_of(s, INDEX_K, s->lab->layer->in.n, index->width, j);
-        for (int l = 0; l < L; l++) to[l] = 0;
-        for (int h = 0; h < index->n_heads; h++) {
-            real sum[L];
-            product(q + (ptrdiff_t)h * index->width * L, k, index->width, sum);
-            for (int l = 0; l < L; l++)
-                to[l] += w == NULL ? sum[l] : w[h * L + l] * (sum[l] > 0 ? sum[l] : 0);
-        }
-        for (int l = 0; l < L; l++) to[l] *= scale;
+void index_of_pair(const key_index *index, const real *restrict q, const real *restrict w,
+                   const real *restrict k, real *restrict to) {
+    const real scale = scale_of(index);
+    for (int l = 0; l < L; l++) to[l] = 0;
+    for (int h = 0; h < index->n_heads; h++) {
+        real sum[L];
+        product(q + (ptrdiff_t)h * index->width * L, k, index->width, sum);
+        for (int l = 0; l < L; l++)
+            to[l] += w == NULL ? sum[l] : w[h * L + l] * (sum[l] > 0 ? sum[l] : 0);
     }
+    for (int l = 0; l < L; l++) to[l] *= scale;
 }
 
-// A unit's best key, as a share of the query's best: in (0, 1], in the same order.
-void index_rank(const selection *s, const key_index *index) {
-    const int n_keys = s->n_keys;
-    for (int i = 0; i < s->n_queries; i++) {
-        real *row = index_of(s, index) + (ptrdiff_t)i * n_keys * L;
-        real *ranks = s->ranks + (ptrdiff_t)i * s->n_units * L, best[L];
-        index_row(s, index, i, row);
-        for (int l = 0; l < L; l++) best[l] = -INFINITY;
-        for (int u = 0; u < s->n_units * L; u++) ranks[u] = -INFINITY;
-        for (int j = 0; j < n_keys; j++) {
-            if (!attend_sees(s->lab->attend, i, j)) continue;
-            real *rank = ranks + (ptrdiff_t)(s->key_at[j] / s->block) * L;
-            for (int l = 0; l < L; l++) {
-                if (row[j * L + l] > rank[l]) rank[l] = row[j * L + l];
-                if (row[j * L + l] > best[l]) best[l] = row[j * L + l];
-            }
+static void index_row(const selection *s, const key_index *index, int i, real *restrict to) {
+    const real *q = query_row(s, index, INDEX_Q, i);
+    const real *w =
+        index->weighted ? row_of(s, INDEX_W, s->lab->layer->out.n, index->n_heads, i) : NULL;
+    for (int j = 0; j < s->n_keys; j++, to += L)
+        if (attend_sees(s->lab->attend, i, j))
+            index_of_pair(index, q, w, row_of(s, INDEX_K, s->lab->layer->in.n, index->width, j),
+                          to);
+        else
+            for (int l = 0; l < L; l++) to[l] = -INFINITY;
+}
+
+void index_rank_row(const selection *s, const kernel_set *kernels, const real *row, real *ranks) {
+    real best[L];
+    for (int l = 0; l < L; l++) best[l] = -INFINITY;
+    for (int u = 0; u < s->n_units * L; u++) ranks[u] = -INFINITY;
+    for (int j = 0; j < s->n_keys; j++) {
+        real *rank = ranks + (ptrdiff_t)(s->key_at[j] / s->block) * L;
+        for (int l = 0; l < L; l++) {
+            if (row[j * L + l] > rank[l]) rank[l] = row[j * L + l];
+            if (row[j * L + l] > best[l]) best[l] = row[j * L + l];
         }
-        for (int u = 0; u < s->n_units; u++)
-            for (int l = 0; l < L; l++) {
-                real less = ranks[u * L + l] - best[l];
-                ranks[u * L + l] = less > -80 ? less : -80; // of unseen units, too
-            }
-        s->lab->tile->kernels->exp_array((size_t)s->n_units * L, ranks, ranks);
+    }
+    for (int u = 0; u < s->n_units; u++)
+        for (int l = 0; l < L; l++) {
+            real less = ranks[u * L + l] - best[l];
+            ranks[u * L + l] = less > -80 ? less : -80; // of unseen units, too
+        }
+    kernels->exp_array((size_t)s->n_units * L, ranks, ranks);
+}
+
+void index_rank(const selection *s, const key_index *index) {
+    for (int i = 0; i < s->n_queries; i++) {
+        real *row = index_of(s, index) + (ptrdiff_t)i * s->n_keys * L;
+        index_row(s, index, i, row);
+        index_rank_row(s, s->lab->tile->kernels, row, s->ranks + (ptrdiff_t)i * s->n_units * L);
     }
 }
 

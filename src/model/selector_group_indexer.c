@@ -4,9 +4,11 @@
 #include "model/attention_layer.h"
 #include "model/key_index.h"
 
+static key_index index_for(const fv_model_config *config, int n_kv) {
+    return (key_index){n_kv, 1, config->indexer_width, false};
+}
 static key_index index_of(const model_layer *layer) {
-    const fv_model_config *config = &layer->model->config.model;
-    return (key_index){model_attention_of(layer)->heads.n_kv, 1, config->indexer_width, false};
+    return index_for(&layer->model->config.model, model_attention_of(layer)->heads.n_kv);
 }
 
 static int n_choices(const model_layer *layer) {
@@ -52,7 +54,7 @@ const selector_type selector_group_indexer = {
                    FV_READS(model.indexer_width), FV_READS(train.indexer_warmup),
                    FV_READS(train.indexer_weight), FV_READS(train.indexer_frozen)},
          .check = check},
-    .whole_only = true,
+    .index = index_for,
     .n_choices = n_choices,
     .plan = plan,
     .free = index_free,

@@ -2,11 +2,15 @@
 // small heads whose weighted sum ranks single keys, one choice for all heads of the layer. It learns from
 // what these give to the keys, their sum: for train.indexer_warmup steps from dense attention, then from the
 // keys that it kept itself, as in the report. Unlike there the model itself is trained from the first step.
+#include "model/attention_layer.h"
 #include "model/key_index.h"
 
-static key_index index_of(const model_layer *layer) {
-    const fv_model_config *config = &layer->model->config.model;
+static key_index index_for(const fv_model_config *config, int n_kv) {
+    (void)n_kv;
     return (key_index){1, config->indexer_heads, config->indexer_width, true};
+}
+static key_index index_of(const model_layer *layer) {
+    return index_for(&layer->model->config.model, model_attention_of(layer)->heads.n_kv);
 }
 
 static int n_choices(const model_layer *layer) {
@@ -50,7 +54,7 @@ const selector_type selector_indexer = {
                        FV_READS(train.indexer_warmup), FV_READS(train.indexer_weight),
                        FV_READS(train.indexer_frozen)},
              .check = check},
-    .whole_only = true,
+    .index = index_for,
     .n_choices = n_choices,
     .plan = plan,
     .free = index_free,

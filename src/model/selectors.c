@@ -68,6 +68,7 @@ const config_part *const FV_PARTS_OF_SELECTOR[] = {
 const char *FV_LACKS_OF_SELECTOR(int kind) {
     const selector_type *type = selector_type_of(kind);
     if (!type->absent && !type->ranks_means && type->rank == NULL) return "rank";
+    if (type->plan != NULL && type->index == NULL && !type->whole_only) return "index";
     if (type->learn != NULL && type->differentiate == NULL) return "differentiate";
     return type->learn == NULL && type->differentiate != NULL ? "learn" : NULL;
 }

@@ -52,14 +52,19 @@ typedef struct selection_lesson {
     real *loss;         // [16] += of all queries, unweighted
 } selection_lesson;
 
+struct key_index;
 typedef struct selector_type {
     config_part part;
     bool absent;        // every key is kept
     bool single;        // keys are kept one by one, whatever model.selector_block says
     bool reads_weights; // of a dense softmax, which is computed for it
-    bool whole_only;    // reads more than a selection has: not for decoders
+    bool whole_only;    // has parameters, and no index: not for decoders
     bool ranks_means;   // ranks come as the weights of a softmax over the means of units' keys
     void (*rank)(const selection *s); // NULL: they stay so
+
+    // The index of keys by which it ranks, of a layer with n_kv heads of keys: decoders keep its keys beside
+    // attention's own and rank by it (model/key_index.h) instead of calling `rank`. NULL: none.
+    struct key_index (*index)(const fv_model_config *config, int n_kv);
 
     // --- of those whose heads choose together, and of those that learn; NULL: not wanted
 

@@ -127,7 +127,12 @@ static void test_weights(void **state) {
         "model.selector=random_topk model.selector_k=20",
         "model.selector=random_topk model.selector_k=4 model.selector_block=3 "
         "model.selector_redraw=true",
+        "model.selector=indexer model.selector_k=7",
+        "model.selector=indexer model.selector_k=3 model.selector_block=9 model.indexer_heads=3",
+        "model.selector=group_indexer model.selector_k=4 model.selector_block=5 "
+        "model.indexer_width=4",
     };
+    enum { N_SELECTORS = sizeof selectors / sizeof *selectors };
     static const char *const others[] = {
         "",
         "model.positions=alibi model.n_kv_head=1",
@@ -137,15 +142,17 @@ static void test_weights(void **state) {
         "model.score=harmonic model.score_power=2.5 model.score_power_learned=true",
         "model.gate=head model.qk_norm=vector model.exclude_self=true model.positions=alibi"};
     static const char *const lengths[] = {"60", "161", "333"};
-    for (int i = 0; i < 7 * 7 * 2; i++) {
+    for (int i = 0; i < N_SELECTORS * 7 * 2; i++) {
         char words[512];
-        const char *selector = selectors[i % 7], *other = others[(i + i / 7) % 7];
+        const char *selector = selectors[i % N_SELECTORS];
+        const char *normaliser = normalisers[i / N_SELECTORS % 7];
+        const char *other = others[(i + i / N_SELECTORS) % 7];
         if (strstr(selector, "block=") && strstr(other, "exclude_self")) other = others[1];
-        bool sink = i % 7 > 0 && strcmp(normalisers[i / 7 % 7], "softmax") == 0;
+        bool sink = *selector && strcmp(normaliser, "softmax") == 0;
         snprintf(words, sizeof words,
                  "model.layers=[attention,mlp] model.n_embd=16 model.n_head=2 model.residual=true "
                  "model.normaliser=%s %s %s %s task.vocab_size=11 task.context_length=%s",
-                 normalisers[i / 7 % 7], selector, other, sink ? "model.sink_logit=learned" : "",
+                 normaliser, selector, other, sink ? "model.sink_logit=learned" : "",
                  lengths[i % 3]);
         check_stack(stack_of(words, 70 + (uint64_t)i), (uint64_t)i);
     }
