@@ -25,7 +25,8 @@
 enum { CURVE_POINTS = 48 };
 
 static const figure_option options[] = {
-    {"x", FV_OPTION_FIELD, true, NULL, "field along the x axis"},
+    {"x", FV_OPTION_FIELDS, true, NULL,
+     "field along the x axis; several with a `place` that their runs have in common"},
     {"y", FV_OPTION_MEASURE, true, NULL, "what is measured of each run"},
     {"place", FV_OPTION_MEASURE, false, NULL,
      "where along the x axis a run stands; at its value of x if not given"},
@@ -74,12 +75,25 @@ static fv_status split(scaling *s, fv_error *error) {
     return status;
 }
 
+// One field puts runs where its value is; those of several have no scale in common but a measure.
+static fv_status check_x(const figure_view *view, fv_error *error) {
+    const fv_option *x = fv_options_find(view->options, "x");
+    for (int i = 0; i < x->n_values; i++) {
+        const fv_field *field = fv_field_find(x->values[i]);
+        if (field == NULL || (field->type != FV_TYPE_INT && field->type != FV_TYPE_REAL))
+            return figure_fail(view, "x", error, "%s is no number; choose a field that is one",
+                               x->values[i]);
+    }
+    if (x->n_values > 1 && fv_options_find(view->options, "place") == NULL)
+        return figure_fail(view, "x", error,
+                           "`x` names %d fields, whose values have no scale in common; add "
+                           "`place`, a measure such as state_bytes",
+                           x->n_values);
+    return runs_check_swept(view, "x", error);
+}
+
 static fv_status check(const figure_view *view, fv_error *error) {
-    const fv_field *field = fv_field_find(fv_options_text(view->options, "x", ""));
-    if (field->type != FV_TYPE_INT && field->type != FV_TYPE_REAL)
-        return figure_fail(view, "x", error, "%s is no number; choose a field that is one",
-                           field->key);
-    fv_status status = runs_check_swept(view, "x", error);
+    fv_status status = check_x(view, error);
     scaling s = {.view = (figure_view *)view};
     return status == FV_OK ? split(&s, error) : status;
 }
@@ -112,10 +126,10 @@ static fv_status measure(scaling *s, fv_error *error) {
         if (status == FV_OK && place != NULL)
             status = fv_measure(place, runs->records[r], &s->place[r], error);
         if (status != FV_OK) return status;
+        const char *label = isnan(s->place[r]) ? runs_label(s->view, r, &s->x) : NULL;
         if (isnan(s->place[r]))
-            return figure_fail(s->view, "place", error, "it has no value for a run of %s %g",
-                               s->x.fields[0]->key,
-                               fv_config_number(runs->configs[r], s->x.fields[0]));
+            return figure_fail(s->view, "place", error, "it has no value for a run of %s",
+                               label != NULL ? label : s->x.fields[0]->key);
         s->any_never |= is_never(s, r);
     }
     return FV_OK;

@@ -203,18 +203,25 @@ fv_status runs_check_alike(const figure_view *view, const figure_partition *cons
     return FV_OK;
 }
 
-fv_status runs_check_swept(const figure_view *view, const char *key, fv_error *error) {
-    const fv_experiment *experiment = view->experiment;
-    const fv_field *field = fv_field_find(fv_options_text(view->options, key, ""));
+static bool is_swept(const fv_experiment *experiment, const fv_field *field) {
     int n = fv_experiment_n_runs(experiment);
     fv_config first, other;
-    if (n == 0) return FV_OK;
-    fv_experiment_config(experiment, 0, &first);
+    if (n > 0) fv_experiment_config(experiment, 0, &first);
     for (int i = 1; i < n; i++) {
         fv_experiment_config(experiment, i, &other);
-        if (!same_value(&first, &other, field)) return FV_OK;
+        if (!same_value(&first, &other, field)) return true;
     }
+    return n == 0;
+}
+
+fv_status runs_check_swept(const figure_view *view, const char *key, fv_error *error) {
+    const fv_option *option = fv_options_find(view->options, key);
+    for (int i = 0; i < option->n_values; i++)
+        if (is_swept(view->experiment, fv_field_find(option->values[i]))) return FV_OK;
+    const fv_field *field = fv_field_find(option->values[0]);
+    fv_config first;
     char value[128];
+    fv_experiment_config(view->experiment, 0, &first);
     fv_config_get(&first, field, value, sizeof value);
     return figure_fail(view, key, error,
                        "`%s` is %s, which is %s in every run; put it into `sweep` with several "

@@ -35,7 +35,8 @@ fv_status runs_check_alike(const figure_view *view, const figure_partition *cons
                            int n_partitions, fv_error *error);
 
 // Fails with FV_USAGE where all runs of the experiment, selected or not, have one value of the
-// field that the option `key` puts along an axis: what the figure is about is not in its file.
+// field, or of each of the fields, that the option `key` puts along an axis: what the figure is
+// about is not in its file.
 fv_status runs_check_swept(const figure_view *view, const char *key, fv_error *error);
 
 // "V = 100, d = 2, C = 4, lr = 0.1": the three fields that every setting is known by, and those of

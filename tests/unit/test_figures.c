@@ -352,6 +352,10 @@ static void test_refusals(void **state) {
     refused("  kind: scatter\n  projection: tsne\n", "one of axes|pca");
     refused("  kind: animation\n", "differ in task.vocab_size");
     refused("  kind: scaling\n  x: model.layers\n  y: final(loss)\n", "model.layers is no number");
+    refused("  kind: scaling\n  x: none\n  y: final(loss)\n", "none is no number");
+    refused("  kind: scaling\n  x: [task.vocab_size, model.n_embd]\n  y: final(loss)\n",
+            "try.yaml:7: figure scaling: `x` names 2 fields, whose values have no scale in common; "
+            "add `place`, a measure such as state_bytes");
     refused("  kind: scaling\n  x: task.vocab_size\n  y: final(loss)\n  fit: exponential\n",
             "power");
     refused("  kind: heatmap\n  x: task.vocab_size\n  y: model.layers\n  value: final(loss)\n",
