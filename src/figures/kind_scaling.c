@@ -26,7 +26,7 @@ enum { CURVE_POINTS = 48 };
 
 static const figure_option options[] = {
     {"x", FV_OPTION_FIELDS, true, NULL,
-     "field along the x axis; several with a `place` that their runs have in common"},
+     "field along the x axis; several, or one that is no number, with a `place` for each run"},
     {"y", FV_OPTION_MEASURE, true, NULL, "what is measured of each run"},
     {"place", FV_OPTION_MEASURE, false, NULL,
      "where along the x axis a run stands; at its value of x if not given"},
@@ -75,16 +75,18 @@ static fv_status split(scaling *s, fv_error *error) {
     return status;
 }
 
-// One field puts runs where its value is; those of several have no scale in common but a measure.
+// A number puts runs where its value is; layers, or several fields, have no scale but a measure.
 static fv_status check_x(const figure_view *view, fv_error *error) {
     const fv_option *x = fv_options_find(view->options, "x");
+    bool placed = fv_options_find(view->options, "place") != NULL;
     for (int i = 0; i < x->n_values; i++) {
         const fv_field *field = fv_field_find(x->values[i]);
-        if (field == NULL || (field->type != FV_TYPE_INT && field->type != FV_TYPE_REAL))
-            return figure_fail(view, "x", error, "%s is no number; choose a field that is one",
-                               x->values[i]);
+        bool number = field != NULL && (field->type == FV_TYPE_INT || field->type == FV_TYPE_REAL);
+        if (field == NULL || (!number && !placed))
+            return figure_fail(view, "x", error, "%s is no number; choose a field that is one%s",
+                               x->values[i], field != NULL ? ", or add `place`, a measure" : "");
     }
-    if (x->n_values > 1 && fv_options_find(view->options, "place") == NULL)
+    if (x->n_values > 1 && !placed)
         return figure_fail(view, "x", error,
                            "`x` names %d fields, whose values have no scale in common; add "
                            "`place`, a measure such as state_bytes",
@@ -121,7 +123,7 @@ static fv_status measure(scaling *s, fv_error *error) {
     if (!s->place || !s->measured || !s->points || !s->values || !s->crosses)
         return no_memory(error);
     for (int r = 0; r < runs->n; r++) {
-        s->place[r] = fv_config_number(runs->configs[r], s->x.fields[0]);
+        s->place[r] = place == NULL ? fv_config_number(runs->configs[r], s->x.fields[0]) : NAN;
         fv_status status = fv_measure(expression, runs->records[r], &s->measured[r], error);
         if (status == FV_OK && place != NULL)
             status = fv_measure(place, runs->records[r], &s->place[r], error);

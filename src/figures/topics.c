@@ -105,7 +105,10 @@ static void write_arguments(const char *arguments, char *text, size_t size) {
             continue;
         }
         size_t n = strlen(text);
-        const char *word = *a == 's' ? "series" : *a == 't' ? "'tensor'" : "number";
+        const char *word = *a == 's'   ? "series"
+                           : *a == 't' ? "'tensor'"
+                           : *a == 'l' ? "'layer'"
+                                       : "number";
         snprintf(text + n, size - n, "%s%s%s", *open ? open : "", n > 0 ? ", " : "", word);
         open = "";
     }

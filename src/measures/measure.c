@@ -50,7 +50,7 @@ static bool take_arguments(sqlite3_context *context, const measure_function *fun
         } else if (sqlite3_value_type(values[i]) == SQLITE_NULL) {
             sqlite3_result_null(context);
             return false;
-        } else if (*type == 't') {
+        } else if (*type == 't' || *type == 'l') {
             call->text = (const char *)sqlite3_value_text(values[i]);
         } else {
             call->numbers[call->n_numbers++] = sqlite3_value_double(values[i]);

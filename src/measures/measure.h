@@ -46,7 +46,7 @@ typedef struct measure_text {
 // Fails with FV_USAGE and a sentence that names the place and the nearest known name.
 fv_status measure_parse(const char *expression, measure_text *parsed, fv_error *error);
 
-// What a function takes: 's' a series, 't' a quoted text, 'n' a number; what follows '|' may be
+// What a function takes: 's' a series, 't' a tensor and 'l' a kind of layer, both in quotes, 'n' a number; what follows '|' may be
 // left out. `evaluate` is NULL for functions of SQLite's own.
 typedef struct measure_call {
     const fv_record *record;

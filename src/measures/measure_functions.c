@@ -366,6 +366,32 @@ static double evaluate_layer_state_bytes(measure_call *call) {
     return NAN;
 }
 
+// The number of layers of the kind that the call names, and the sum of their places in the list.
+static double count_kind(measure_call *call, double *places) {
+    const fv_model_config *model = &call->record->config->model;
+    const char *const *names = fv_field_find("model.layers")->choices;
+    int kind = 0, n = 0;
+    while (names[kind] != NULL && strcmp(names[kind], call->text) != 0) kind++;
+    if (names[kind] == NULL) call->problem = "there is no such layer; 'attention' is one";
+    *places = 0;
+    for (int i = 0; i < model->layers.n; i++) {
+        if (model->layers.kind[i] != kind) continue;
+        *places += i;
+        n++;
+    }
+    return n;
+}
+
+static double evaluate_layer_share(measure_call *call) {
+    double places;
+    return count_kind(call, &places) / call->record->config->model.layers.n;
+}
+
+static double evaluate_layer_place(measure_call *call) {
+    double places, n = count_kind(call, &places);
+    return n > 0 ? places / n : NAN;
+}
+
 static double evaluate_ln(measure_call *call) {
     return call->numbers[0] > 0 ? log(call->numbers[0]) : NAN;
 }
@@ -432,6 +458,9 @@ static double evaluate_pow(measure_call *call) {
       "reordered('embed.W_E', 0, 100)")                                                            \
     X(layer_state_bytes, NONE, "n", "state_bytes of one layer of model.layers, counted from 0",    \
       "layer_state_bytes(0)")                                                                      \
+    X(layer_share, NONE, "l", "share of a kind in model.layers", "layer_share('attention')")       \
+    X(layer_place, NONE, "l", "mean place of a kind in model.layers, counted from 0",              \
+      "layer_place('attention')")                                                                  \
     X(ln, NONE, "n", "natural logarithm", "ln(task.vocab_size) - final(loss)")                     \
     X(exp, NONE, "n", "exponential", "exp(final(loss))")                                           \
     X(sqrt, NONE, "n", "square root", "sqrt(model.n_embd)")                                        \

@@ -59,7 +59,7 @@ static bool is_keyword(const char *word, size_t length) {
     return false;
 }
 
-// What the argument being read must be: 's', 't' or 'n'; '\0' where there are too many, 'n' outside
+// What the argument being read must be: 's', 't', 'l' or 'n'; '\0' where there are too many, 'n' outside
 // of calls.
 static char wanted(const parser *p) {
     if (p->depth == 0 || p->open[p->depth - 1].function == NULL) return 'n';

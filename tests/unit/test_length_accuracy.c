@@ -161,6 +161,21 @@ static void test_refusals(void **state) {
     check_refusal("task.name=custom task.custom=mine", "task.name custom have one length");
 }
 
+// Of [attention, mamba, mlp].
+static void check_layers_of_kinds(const fv_record *record) {
+    double value;
+    fv_error error;
+    check_ok(fv_measure("layer_share('mamba')", record, &value, NULL));
+    check_near(value, 1.0 / 3, 1e-15);
+    check_ok(
+        fv_measure("layer_place('mlp') + 10 * layer_place('attention')", record, &value, NULL));
+    check_near(value, 2, 0);
+    check_ok(fv_measure("layer_place('gla')", record, &value, NULL));
+    assert_true(isnan(value));
+    assert_int_equal(fv_measure("layer_share('attn')", record, &value, &error), FV_USAGE);
+    assert_non_null(strstr(error.text, "there is no such layer"));
+}
+
 // Against the trainer's own account of a step.
 static void test_operations(void **state) {
     (void)state;
@@ -194,6 +209,7 @@ static void test_operations(void **state) {
     fv_error error;
     assert_int_equal(fv_measure("layer_state_bytes(3)", &record, &value, &error), FV_USAGE);
     assert_non_null(strstr(error.text, "counted from 0"));
+    check_layers_of_kinds(&record);
     fv_record_free(&record);
 }
 
