@@ -13,8 +13,7 @@ void claim_note_criterion(const claim_plan *plan, text_buffer *note) {
     if (plan->kind == FV_CLAIM_NEAR)
         text_add(note, " within %.3g", plan->tolerance);
     else if (plan->kind == FV_CLAIM_TREND)
-        text_add(note, " %s with %s", plan->sign > 0 ? "increasing" : "decreasing",
-                 plan->across->key);
+        text_add(note, " %s with %s", plan->sign > 0 ? "increasing" : "decreasing", plan->across);
     else if (isinf(plan->below))
         text_add(note, " above %.3g", plan->above);
     else if (isinf(plan->above))

@@ -24,7 +24,7 @@
     X(tolerance, "how far from `published` a seed may be and still agree", "claims: [{statement: It learns., measure: final(loss), published: 4.6, tolerance: 0.5}]") \
     X(above, "what the measure must be above", "claims: [{statement: It learns., measure: final(accuracy), above: 0.9}]") \
     X(below, "what the measure must be below", "claims: [{statement: It learns., measure: final(loss), below: 0.1}]") \
-    X(across, "the field along which the measure is compared, for every seed", "sweep: {task.vocab_size: [4, 10]}\nclaims: [{statement: It learns., measure: final(loss), across: task.vocab_size, trend: increasing}]") \
+    X(across, "the field, or measure of a configuration, along which the measure is compared, for every seed", "sweep: {task.vocab_size: [4, 10]}\nclaims: [{statement: It learns., measure: final(loss), across: task.vocab_size, trend: increasing}]") \
     X(trend, "increasing or decreasing along the field of `across`", "sweep: {task.vocab_size: [4, 10]}\nclaims: [{statement: It learns., measure: final(loss), across: task.vocab_size, trend: increasing}]") \
     X(fit, "power, the exponent of a power law along `across`, or ratio, of its ends", "sweep: {task.vocab_size: [4, 10]}\nclaims: [{statement: It learns., measure: final(loss), across: task.vocab_size, fit: ratio, above: 1}]") \
     X(reduce, "lowest, highest, mean or sum of several runs of a seed at the same place of `across`", "sweep: {task.vocab_size: [4, 10], model.n_embd: [2, 4]}\nclaims: [{statement: It learns., measure: final(loss), reduce: lowest, across: task.vocab_size, trend: increasing}]") \
@@ -101,6 +101,25 @@ static fv_status read_number(const reader *r, const char *key, double *value) {
     return fail(r, option, "'%s' is '%s'; it must be a number", key, option->values[0]);
 }
 
+// What is no field is a measure, which has a value before anything trains: state_bytes, but not a
+// series.
+static fv_status check_across(const reader *r, const fv_option *across) {
+    const char *text = across->values[0];
+    fv_error cause;
+    bool is_name = strpbrk(text, "( +-*/<>='") == NULL;
+    if (is_name && measure_quantity_find(text) == NULL)
+        return fail(r, across, "'across' names '%s', which is no field; the nearest is %s", text,
+                    fv_field_nearest(text));
+    fv_status status = fv_measure_check(text, NULL, 0, &cause);
+    if (status == FV_NO_MEMORY) return fv_fail(r->error, status, "%s", cause.text);
+    if (status != FV_OK) return fail(r, across, "'across': %s", cause.text);
+    if (measure_reads_logged(text))
+        return fail(r, across,
+                    "'across' is '%s', of what training logs; it must follow from a run's fields",
+                    text);
+    return FV_OK;
+}
+
 static fv_status read_across(const reader *r, const fv_option *across, const fv_option *trend,
                              const fv_option *fit, claim_plan *plan) {
     if (across == NULL || (trend == NULL) == (fit == NULL))
@@ -108,16 +127,19 @@ static fv_status read_across(const reader *r, const fv_option *across, const fv_
                     across  ? across
                     : trend ? trend
                             : fit,
-                    "'across' (a field) and either 'trend' (increasing or decreasing) or 'fit' "
+                    "'across' (a field, or a measure of it) and either 'trend' (increasing or "
+                    "decreasing) or 'fit' "
                     "(power or ratio) stand together");
-    plan->across = fv_field_find(across->values[0]);
-    if (plan->across == NULL)
-        return fail(r, across, "'across' names '%s', which is no field; the nearest is %s",
-                    across->values[0], fv_field_nearest(across->values[0]));
-    if (plan->across->type == FV_TYPE_INTS || plan->across->type == FV_TYPE_LAYERS ||
-        plan->across->type == FV_TYPE_TEXT)
-        return fail(r, across, "'across' names %s, a list, which has no order; choose a number",
-                    plan->across->key);
+    plan->across = across->values[0];
+    plan->across_field = fv_field_find(plan->across);
+    if (plan->across_field == NULL) return check_across(r, across);
+    fv_type type = plan->across_field->type;
+    if (type == FV_TYPE_INTS || type == FV_TYPE_LAYERS || type == FV_TYPE_TEXT)
+        return fail(r, across,
+                    "'across' names %s, which has no order; choose a number, or a measure such as "
+                    "%s",
+                    plan->across,
+                    type == FV_TYPE_LAYERS ? "layer_share('attention')" : "state_bytes");
     return FV_OK;
 }
 
@@ -271,6 +293,25 @@ fv_status fv_claims_check(const fv_experiment *experiment, fv_error *error) {
         }
     }
     return FV_OK;
+}
+
+fv_status claim_along(const claim_plan *plan, const fv_config *config, double *along,
+                      fv_error *error) {
+    *along = 0;
+    if (plan->across == NULL) return FV_OK;
+    if (plan->across_field != NULL) {
+        *along = fv_config_number(config, plan->across_field);
+        return FV_OK;
+    }
+    fv_record record;
+    fv_record_init(&record);
+    record.config = (fv_config *)(uintptr_t)config; // is only read
+    fv_error cause;
+    fv_status status = fv_measure(plan->across, &record, along, &cause);
+    record.config = NULL;
+    fv_record_free(&record);
+    if (status == FV_OK) return FV_OK;
+    return fv_fail(error, status, "'across': %s", cause.text);
 }
 
 bool claim_selects(const claim_plan *plan, const fv_config *config) {

@@ -48,9 +48,10 @@ typedef struct claim_plan {
     char id[64];
     claim_kind kind;
     double target, tolerance;
-    double above, below; // -INFINITY and INFINITY where not given
-    const fv_field *across;
-    double sign; // +1 increasing, -1 decreasing
+    double above, below;          // -INFINITY and INFINITY where not given
+    const char *across;           // a field, or a measure of a run's configuration; NULL: none
+    const fv_field *across_field; // NULL where it is a measure
+    double sign;                  // +1 increasing, -1 decreasing
     claim_reduce reduce;
     claim_fit fit; // what NEAR and BOUND judge is then a seed's fit
     bool censors;  // a run without a value is one that ended before its event
@@ -58,6 +59,11 @@ typedef struct claim_plan {
 
 // Reads claim i. Fails with FV_USAGE and "file:line: ...".
 fv_status claim_read(const fv_experiment *experiment, int i, claim_plan *plan, fv_error *error);
+
+// Where along `across` a run of that configuration stands; 0 without `across`, NAN where its measure
+// has no value there.
+fv_status claim_along(const claim_plan *plan, const fv_config *config, double *along,
+                      fv_error *error);
 
 // Whether the claim's `where` picks runs of this configuration.
 bool claim_selects(const claim_plan *plan, const fv_config *config);

@@ -88,9 +88,9 @@ void claim_text_values(text_buffer *out, const claim_cell *cells, int n) {
 }
 
 void claim_text_place(text_buffer *out, const fv_field *field, double along) {
-    if (field->type == FV_TYPE_CHOICE)
+    if (field != NULL && field->type == FV_TYPE_CHOICE)
         text_add(out, "%s", field->choices[(int)along]);
-    else if (field->type == FV_TYPE_BOOL)
+    else if (field != NULL && field->type == FV_TYPE_BOOL)
         text_add(out, along != 0 ? "true" : "false");
     else
         text_add(out, "%.6g", along);

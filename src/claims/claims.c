@@ -221,9 +221,9 @@ static fv_status fail_empty(const fv_experiment *experiment, const claim_plan *p
 
 static fv_status fail_alone(const fv_experiment *experiment, const claim_plan *plan,
                             fv_error *error) {
-    return fv_fail(
-        error, FV_USAGE, "%s:%d: claim: 'across' compares values of %s, and its runs have only one",
-        experiment->path, fv_options_find(plan->options, "across")->line, plan->across->key);
+    return fv_fail(error, FV_USAGE,
+                   "%s:%d: claim: 'across' compares values of %s, and its runs have only one",
+                   experiment->path, fv_options_find(plan->options, "across")->line, plan->across);
 }
 
 static fv_status measure_run(const fv_experiment *experiment, const claim_plan *plan,
@@ -233,6 +233,21 @@ static fv_status measure_run(const fv_experiment *experiment, const claim_plan *
     if (status == FV_OK) return FV_OK;
     return fv_fail(error, status, "%s:%d: claim: %s", experiment->path,
                    fv_options_find(plan->options, "measure")->line, cause.text);
+}
+
+// Where a run stands along `across`.
+static fv_status place_run(const fv_experiment *experiment, const claim_plan *plan,
+                           const fv_config *config, double *along, fv_error *error) {
+    fv_error cause;
+    fv_status status = claim_along(plan, config, along, &cause);
+    if (status == FV_OK && !isnan(*along)) return FV_OK;
+    int line = fv_options_find(plan->options, "across")->line;
+    if (status != FV_OK)
+        return fv_fail(error, status, "%s:%d: claim: %s", experiment->path, line, cause.text);
+    return fv_fail(error, FV_USAGE,
+                   "%s:%d: claim: 'across' has no value for a run that it selects; leave that one "
+                   "out with 'where'",
+                   experiment->path, line);
 }
 
 // Measures the selected runs. cells [n_records].
@@ -246,10 +261,11 @@ static fv_status measure_cells(const fv_experiment *experiment, const claim_plan
         if (!claim_selects(plan, config)) continue;
         cell *c = &cells[(*n)++];
         c->seed = config->train.seed;
-        c->along = plan->across != NULL ? fv_config_number(config, plan->across) : 0;
+        fv_status status = place_run(experiment, plan, config, &c->along, error);
+        if (status != FV_OK) return status;
         several |= c->along != cells[0].along;
         double value;
-        fv_status status = measure_run(experiment, plan, records[i], &value, error);
+        status = measure_run(experiment, plan, records[i], &value, error);
         if (status != FV_OK) return status;
         c->value = claim_range_of(plan, value, records[i]);
         c->diverged_at = isnan(value) ? fv_record_diverged_at(records[i]) : -1;
@@ -270,13 +286,15 @@ static fv_status rehearse(const claim_plan *plan, rehearsal *stage, fv_error *er
     const fv_experiment *experiment = stage->experiment;
     fv_config config, first;
     int n_selected = 0;
-    bool several = false; // values of the field of `across`
+    bool several = false; // values of `across`
+    double along, first_along = 0;
     for (int i = 0; i < fv_experiment_n_runs(experiment); i++) {
         fv_experiment_config(experiment, i, &config);
         if (!claim_selects(plan, &config)) continue;
-        if (n_selected++ == 0) first = config;
-        several |= plan->across != NULL && fv_config_number(&config, plan->across) !=
-                                               fv_config_number(&first, plan->across);
+        fv_status status = place_run(experiment, plan, &config, &along, error);
+        if (status != FV_OK) return status;
+        if (n_selected++ == 0) first = config, first_along = along;
+        several |= along != first_along;
     }
     bool complete = knows_all_runs(experiment);
     if (n_selected == 0 && !complete) return FV_OK;
@@ -379,7 +397,7 @@ static fv_status judge(const fv_experiment *experiment, int i, const fv_record *
     claim_note_left_out(experiment, &plan, &note);
     if (*plan.note != '\0') text_add(&note, ". %s", plan.note);
     if (plan.kind == FV_CLAIM_TREND)
-        describe_trend(plan.across, cells, n, room, j, &measured);
+        describe_trend(plan.across_field, cells, n, room, j, &measured);
     else if (plan.fit != FV_FIT_POWER)
         describe_values(cells, n, room, j, &measured);
     return set_texts(experiment, &plan, &measured, &note, j, error);

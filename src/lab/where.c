@@ -11,14 +11,15 @@
 #include <string.h>
 
 // The values that an option gives for a field: each of its items, or the whole list as one value of
-// a field that is itself a list (model.layers: [attention, mlp]). Calls `visit` until it returns
-// true.
+// a field that is itself a list (model.layers: [attention, mlp]) and is given no list of lists
+// ([[attention, mlp], [attention]]). Calls `visit` until it returns true.
 typedef bool (*value_visit)(void *context, const fv_field *field, const char *value);
 
 static bool any_value(const fv_option *option, const fv_field *field, value_visit visit,
                       void *context) {
     bool list_field = field->type == FV_TYPE_LAYERS || field->type == FV_TYPE_INTS;
-    if (!(list_field && option->is_list)) {
+    bool lists = option->n_values > 0 && option->values[0][0] == '[';
+    if (!(list_field && option->is_list && !lists)) {
         for (int i = 0; i < option->n_values; i++)
             if (visit(context, field, option->values[i])) return true;
         return false;

@@ -35,7 +35,28 @@ static fv_status fail_empty(const flattening *f, const fv_option *option, int li
                    f->path, line, option->key, before->key);
 }
 
+// A list among the values of a `where` is one value of a field that is a list: "[attention, mlp]".
+static bool copy_list(const fv_option *option, const yaml_value *value, char **copy) {
+    bool plain =
+        value->kind == YAML_LIST && option->is_list && strncmp(option->key, "where.", 6) == 0;
+    for (int i = 0; plain && i < value->n; i++) plain = value->items[i].kind == YAML_SCALAR;
+    if (!plain) return false;
+    text_buffer text = {0};
+    text_add(&text, "[");
+    for (int i = 0; i < value->n; i++)
+        text_add(&text, "%s%s", i > 0 ? ", " : "", value->items[i].scalar);
+    text_add(&text, "]");
+    *copy = text.data;
+    return true;
+}
+
 static fv_status add_value(const flattening *f, fv_option *option, const yaml_value *value) {
+    char *list = NULL;
+    if (copy_list(option, value, &list)) {
+        if (list == NULL) return no_memory(f->error);
+        option->values[option->n_values++] = list;
+        return FV_OK;
+    }
     if (value->kind != YAML_SCALAR)
         return fv_fail(f->error, FV_USAGE,
                        "%s:%d: the list of '%s' must hold single values, not %s", f->path,

@@ -126,7 +126,8 @@ static fv_status find_reduced(const selection *s, const claim_plan *plan, text_b
 #define WORD(name, text) text,
     static const char *const words[] = {"", FV_REDUCE_LIST(WORD)};
 #undef WORD
-    const fv_field *group[] = {plan->across, fv_field_find("train.seed")};
+    const fv_field *group[] = {plan->across_field, fv_field_find("train.seed")};
+    if (plan->across_field == NULL) return FV_OK; // a measure puts together what its author chose
     fv_status status = FV_OK;
     for (int f = 0; f < s->n_swept && status == FV_OK && text->n == 0; f++) {
         contrast c;

@@ -455,6 +455,12 @@ static void test_verdicts(void **state) {
            FV_REPRODUCED, "medians 4: 5, 100: 101",
            "4 of 5 seeds (rate at least 0.38) increasing with task.vocab_size; seed 3 did not "
            "(-497, -497)");
+    expect((const char *[]){"statement", "Grows.", "measure", "final(loss)", "across",
+                            "task.vocab_size * state_bytes = 4 * state_bytes", "trend",
+                            "decreasing", NULL},
+           FV_REPRODUCED, "medians 0: 101, 1: 5",
+           "4 of 5 seeds (rate at least 0.38) decreasing with task.vocab_size * state_bytes = 4 * "
+           "state_bytes; seed 3 did not (-497, -497)");
     expect((const char *[]){"statement", "Shrinks.", "measure", "final(loss)", "across",
                             "task.vocab_size", "trend", "decreasing", NULL},
            FV_NOT_REPRODUCED, "medians 4: 5, 100: 101",
