@@ -84,6 +84,8 @@ static void reserve(fv_decoder *d, decoder_layer *layer) {
     // Slopes go by positions, and rows of sinks would be nearer than they are.
     bool sloped = positions_type_of(d->config.model.positions)->slopes != NULL;
     a->rolling = a->rolling && !(sloped && mask->sinks > 0);
+    // So do blocks of keys.
+    a->rolling = a->rolling && !decoder_selects(d, layer->place);
     a->n_sinks = mask->sinks;
     a->keep = mask->window + a->exclude_self - 1;
     if (a->keep < 0) a->keep = 0;

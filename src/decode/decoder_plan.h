@@ -271,6 +271,7 @@ static inline int64_t decoder_unembedded_at_once(const fv_decoder *decoder) {
 
 // Whether layer `place` of the list does.
 bool decoder_weighs(const fv_decoder *decoder, int place);
+bool decoder_selects(const fv_decoder *decoder, int place); // keys that queries keep
 void decoder_weigh_reserve(fv_decoder *decoder, const decoder_attention *attention);
 // o [n_head][n][d_head] of the queries q that stand at `row` of the cache and behind it.
 void decoder_weigh(fv_decoder *decoder, decoder_layer *layer, int64_t row, int64_t n,

@@ -24,7 +24,11 @@ enum { L = FV_LANES, SPAN = 1024 };
 bool decoder_weighs(const fv_decoder *d, int place) {
     const fv_model_config *config = &d->config.model;
     return d->keep.kind != FV_KEEP_ALL || !normaliser_is_softmax(config->normaliser) ||
-           !selector_type_of((int)layer_selector(config, place))->absent;
+           decoder_selects(d, place);
+}
+
+bool decoder_selects(const fv_decoder *d, int place) {
+    return !selector_type_of((int)layer_selector(&d->config.model, place))->absent;
 }
 
 void decoder_weigh_reserve(fv_decoder *d, const decoder_attention *a) {

@@ -137,6 +137,23 @@ static fv_status check_selector_options(const config_checking *c, int i) {
                         option, name);
 }
 
+// Units that any query of layer i sees a key of, at most.
+static int most_units(const fv_config *config, int i) {
+    const fv_model_config *model = &config->model;
+    const int block = selector_block_of(model, i), context = config->task.context_length;
+    const attention_sight sight = sight_of(model, i);
+    int most = 0;
+    for (int t = 0; t < context; t++) {
+        int first = (int)sight_first(&sight, t), end = (int)sight_end(&sight, t);
+        int sinks = sight.sinks < first ? (int)sight.sinks : first;
+        int near = end > first ? (end - 1) / block + 1 - first / block : 0;
+        int far = (sinks + block - 1) / block;
+        if (near > 0 && far > first / block) far = first / block; // one that both are in
+        if (near + far > most) most = near + far;
+    }
+    return most;
+}
+
 static fv_status check_selector(const config_checking *c, int i) {
     const fv_model_config *model = &c->config->model;
     const int kind = (int)layer_selector(model, i), k = layer_selector_k(model, i);
@@ -152,11 +169,6 @@ static fv_status check_selector(const config_checking *c, int i) {
                             "model.selector %s keeps the weights of all pairs of positions, which "
                             "task.context_length %d makes too many; it allows up to %d",
                             name, context, FV_KEPT_CONTEXT);
-    if (layer_window(model, i) > 0)
-        return check_refuse(c, KEY_OF(model, window, i),
-                            "model.selector %s chooses among all earlier positions, of which a "
-                            "window hides most; leave one of the two out",
-                            name);
     if (block > 1 && model->exclude_self)
         return check_refuse(c, "model.exclude_self",
                             "model.selector %s keeps the query's own block, in which "
@@ -168,7 +180,14 @@ static fv_status check_selector(const config_checking *c, int i) {
                             "model.selector_block %d is more than the context has; "
                             "task.context_length %d allows 1 to %d",
                             block, context, context);
-    int n_units = (context + block - 1) / block;
+    int n_units = (context + block - 1) / block, n_seen = most_units(c->config, i);
+    if (n_seen < n_units && k > n_seen)
+        return check_refuse(
+            c, KEY_OF(model, selector_k, i),
+            "model.selector_k %d is more than there is to keep: a window of %d with %d sinks shows "
+            "a query %d %s at most; it allows 1 to %d",
+            k, layer_window(model, i), layer_sinks(model, i), n_seen, block > 1 ? "blocks" : "keys",
+            n_seen);
     if (k > n_units)
         return check_refuse(
             c, KEY_OF(model, selector_k, i),

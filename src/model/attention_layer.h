@@ -50,6 +50,7 @@ enum buffer {
     STRETCH_RAW,
     D_STRETCH_RAW,
     RANKS,      // [out.n][units][16] of one group
+    FAR_RANKS,  // the same, of scores that are far apart, behind a window
     UNITS_KEPT, // [out.n][units] bits of one group
     KEYS_KEPT,  // [choices][G][out.n][keys] bits; where every head chooses for itself of one head
     COMPARED,   // [out.n][keys] bits of one group

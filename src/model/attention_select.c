@@ -45,6 +45,10 @@ static bool has_more_units(const model_layer *layer) {
            score_is_metric((kernel_score)layer->model->config.model.score);
 }
 
+static bool has_window(const model_layer *layer) {
+    return model_attention_of(layer)->sight.window > 0;
+}
+
 fv_status selector_plan(fv_model *model, model_layer *layer, fv_error *error) {
     const selector_type *type = selector_of_layer(layer);
     const attention_selector *selector = &model_attention_of(layer)->selector;
@@ -54,7 +58,12 @@ fv_status selector_plan(fv_model *model, model_layer *layer, fv_error *error) {
     size_t rows = (size_t)layer->out.n, units = (size_t)selector->n_units;
     size_t kept = (size_t)(model->group_capacity * selector_n_choices(layer)) * rows;
     size_t keys = (size_t)attention_n_keys(layer), d = (size_t)model->config.model.n_embd;
-    layer->buffer[RANKS] = arena_reserve(&model->plan, rows * units * FV_LANES, sizeof(real));
+    const size_t ranks = rows * units * FV_LANES;
+    // Behind a window there may be far more units than keys, and others' scratch is too small for them.
+    layer->buffer[RANKS] = arena_reserve(&model->plan, ranks, sizeof(real));
+    layer->buffer[FAR_RANKS] = 0;
+    if (has_window(layer))
+        layer->buffer[FAR_RANKS] = arena_reserve(&model->plan, ranks, sizeof(real));
     layer->buffer[UNITS_KEPT] = arena_reserve(&model->plan, rows * units, sizeof(uint16_t));
     layer->buffer[KEYS_KEPT] = arena_reserve(&model->plan, kept * keys, sizeof(uint16_t));
     size_t spare = has_more_units(layer) ? rows * units : 0;
@@ -97,6 +106,26 @@ static void average(const selection *s, const kernel_attend *a, int group, real 
     }
 }
 
+// The same of the keys that query i sees, which a window may cut out of a block, and in seen [unit] all bits
+// of the units that have any.
+static void average_seen(const selection *s, const kernel_attend *a, int group, int i, real *means,
+                         uint16_t *seen) {
+    const size_t size = (size_t)a->d_key * FV_LANES;
+    const real *keys = a->k.data + group * a->k.group_stride;
+    memset(seen, 0, (size_t)s->n_units * sizeof *seen);
+    for (int j = 0, n = 0; j < s->n_keys; j++) {
+        if (!attend_sees(a, i, j)) continue;
+        int unit = s->key_at[j] / s->block;
+        real *mean = means + (size_t)unit * size;
+        if (seen[unit] == 0) memset(mean, 0, size * sizeof *mean);
+        n = seen[unit] == 0 ? 1 : n + 1;
+        seen[unit] = UINT16_MAX;
+        // Running, since the last key of the unit that is seen is not known yet.
+        for (size_t f = 0; f < size; f++)
+            mean[f] += (keys[j * a->k.row_stride + (ptrdiff_t)f] - mean[f]) / (real)n;
+    }
+}
+
 // Weights of units' means, as those of keys: but nothing is added to their scores for where they stand.
 static void weigh_means(const selection *s, const model_tile *tile, const kernel_attend *attend,
                         int group, const int *n_units_of, real *stretch, real *means) {
@@ -105,7 +134,6 @@ static void weigh_means(const selection *s, const model_tile *tile, const kernel
     if (has_more_units(layer))
         a.slopes = (kernel_attend_rows){means + (ptrdiff_t)s->n_units * a.d_key * FV_LANES,
                                         (ptrdiff_t)s->n_units * FV_LANES, 0};
-    average(s, attend, group, means);
     a.normaliser = FV_NORMALISE_SOFTMAX;
     a.stretch = (kernel_attend_rows){stretch, 0, 0};
     a.d_value = 0;
@@ -119,7 +147,21 @@ static void weigh_means(const selection *s, const model_tile *tile, const kernel
     a.n_keys = n_units_of;
     a.first_key = NULL;
     a.n_sinks = 0;
-    tile->kernels->attend(&a);
+    if (!has_window(layer)) {
+        average(s, attend, group, means);
+        tile->kernels->attend(&a);
+        return;
+    }
+    uint16_t *seen = arena_at(tile->workspace, layer->buffer[UNITS_KEPT]);
+    a.n_queries = 1;
+    a.kept = seen;
+    for (int i = 0; i < s->n_queries; i++) {
+        average_seen(s, attend, group, i, means, seen);
+        tile->kernels->attend(&a);
+        a.q.data += a.q.row_stride;
+        a.p.data += a.p.row_stride;
+        a.n_keys++;
+    }
 }
 
 // Weights of one group's keys, where they lie, from scores times a stretch.
@@ -231,7 +273,8 @@ void selector_choose(const model_layer *layer, const model_tile *tile, int h,
         refuse_units(&s, attend, n_units_of);
         if (far && selection_is_flat(&s, selector->k - (s.block > 1)))
             rank_far(&s, type, tile, attend, g, n_units_of, means,
-                     attention_scratch_of(layer, tile, S_DQ));
+                     has_window(layer) ? tile_buffer(tile, layer->buffer[FAR_RANKS])
+                                       : attention_scratch_of(layer, tile, S_DQ));
         tile->kernels->select(&(kernel_select){.n_rows = layer->out.n,
                                                .n_units = s.n_units,
                                                .k = selector->k - (s.block > 1),

@@ -3,15 +3,18 @@
 #include "model/normalisers.h"
 #include "model/selectors.h"
 
-// Keys that the query at a position keeps of those that it sees, and units that it chooses among.
+// Keys that the query at a position keeps of those that it sees, and units that it chooses among. A block
+// that a window cuts counts as a whole one among those that are chosen, as far as there are keys.
 static void count_query(const attention_layer *a, int position, double *kept, double *units) {
-    const int k = a->selector.k, block = a->selector.block;
-    int seen = position + 1 - a->sight.exclude_self, past = position / block;
-    *units += past + 1;
-    if (block == 1)
-        *kept += k < seen ? k : seen;
-    else
-        *kept += position % block + 1 + (double)block * (k - 1 < past ? k - 1 : past);
+    const int k = a->selector.k, block = a->selector.block, past = position / block;
+    const int first = (int)sight_first(&a->sight, position);
+    const int sinks = a->sight.sinks < first ? (int)a->sight.sinks : first;
+    const int seen = (int)sight_end(&a->sight, position) - first + sinks;
+    const int of_sinks = (sinks + block - 1) / block;
+    *units += past + 1 - first / block + of_sinks - (of_sinks > first / block);
+    int own = block == 1 ? 0 : position + 1 - (first > past * block ? first : past * block);
+    int others = block == 1 ? k : block * (k - 1);
+    *kept += own + (others < seen - own ? others : seen - own);
 }
 
 // The textbook computes what is kept: scores of other keys only where they are ranked by these. The lab

@@ -89,8 +89,10 @@ static void add_beyond(sums *to, const float *sorted, int n, double total) {
     }
 }
 
-// One query: dense weights of the n keys up to it, and which it kept (NULL: it was not asked to).
-static void add_query(recall *r, sums *to, const float *dense, const float *kept, int n) {
+// One query: dense weights of the n keys up to it, of which its layer hides some, and which it kept (NULL: it
+// was not asked to).
+static void add_query(recall *r, sums *to, const float *dense, const float *kept, int n,
+                      int n_hidden) {
     double total = 0, mass = 0;
     int n_kept = 0, n_seen = 0, n_top = 0;
     for (int j = 0; j < n; j++) {
@@ -103,7 +105,7 @@ static void add_query(recall *r, sums *to, const float *dense, const float *kept
     add_beyond(to, r->sorted, n, total);
     if (kept == NULL) return;
     for (int j = 0; j < n; j++) n_kept += kept[j] > 0;
-    if (n_kept >= n || n_kept == 0) return;
+    if (n_kept >= n - n_hidden || n_kept == 0) return;
     int n_wanted = n_kept < n_seen ? n_kept : n_seen;
     float last = r->sorted[n_wanted - 1];
     for (int j = 0; j < n; j++) {
@@ -125,6 +127,13 @@ static const float *find(const probe_piece *piece, int layer, const char *name) 
     return NULL;
 }
 
+// Keys between the sinks and the window of the query at t.
+static int hidden_of(const model_layer *layer, int t) {
+    const attention_sight *sight = &model_attention_of(layer)->sight;
+    int64_t first = sight_first(sight, t);
+    return (int)(sight->sinks < first ? first - sight->sinks : 0);
+}
+
 static void take_layer(recall *r, const probe_piece *piece, int a, const float *dense,
                        const float *kept) {
     const model_positions *out = &r->layers[a]->out;
@@ -134,7 +143,8 @@ static void take_layer(recall *r, const probe_piece *piece, int a, const float *
             for (int i = 0; i < out->n; i++) {
                 size_t row = ((size_t)(s * r->n_head + h) * T + (size_t)out->at[i]) * T;
                 add_query(r, &r->of[a * r->n_head + h], dense + row,
-                          kept != NULL ? kept + row : NULL, out->at[i] + 1);
+                          kept != NULL ? kept + row : NULL, out->at[i] + 1,
+                          hidden_of(r->layers[a], out->at[i]));
             }
 }
 

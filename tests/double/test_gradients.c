@@ -333,6 +333,33 @@ static const struct {
     {LONG "model.layers=[attention,attention] model.selector=random_topk model.selector_k=3 "
           "model.residual=true task.loss=all",
      {-1}},
+    // Among the keys that a window and sinks leave, blocks of which they cut.
+    {LONG "model.layers=[attention,attention] model.selector=topk model.selector_k=2 "
+          "model.window=4 model.sinks=2 model.n_head=2 model.residual=true task.loss=all",
+     {-1}},
+    {LONG "model.layers=[attention] model.selector=block_topk model.selector_k=2 "
+          "model.selector_block=4 model.window=7 model.sinks=3 model.positions=learned "
+          "model.n_head=2 task.loss=all",
+     {-1}},
+    {LONG "model.layers=[attention] model.selector=block_topk model.selector_k=2 "
+          "model.selector_block=3 model.window=8 model.sinks=1 model.positions=learned "
+          "model.score=euclidean",
+     {-1}},
+    {LONG "model.layers=[attention(window=6),attention(window=9 sinks=2)] model.selector_k=2 "
+          "model.selector=block_max model.selector_block=3 model.positions=alibi "
+          "model.normaliser=ssmax task.loss=all model.residual=true",
+     {-1}},
+    {LONG "model.layers=[attention] model.selector=oracle_topk model.selector_block=2 "
+          "model.selector_k=3 model.window=6 model.sinks=4 model.positions=learned "
+          "model.normaliser=sigmoid task.loss=all",
+     {-1}},
+    {LONG "model.layers=[attention] model.selector=random_topk model.selector_k=2 model.window=5 "
+          "model.exclude_self=true model.sinks=1 task.loss=all",
+     {-1}},
+    {LONG "model.layers=[attention] model.selector=indexer model.selector_k=2 model.window=6 "
+          "model.selector_block=3 model.sinks=1 model.positions=rope model.n_head=2 "
+          "model.indexer_width=4 task.loss=all",
+     {-1}},
     // Those that learn: of single keys and blocks, a choice for all heads and one for some, while attention
     // keeps every key and afterwards, where one query is pooled, and where rotary positions turn.
     {TINY

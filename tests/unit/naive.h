@@ -178,9 +178,12 @@ static void naive_ranks(const naive *n, const naive_query *a, int kind, int bloc
                 ranks[u] += log1p(exp(smaller - larger));
         }
         if (kind != FV_SELECTOR_BLOCK_TOPK || ranks[u] == -INFINITY) continue;
+        int n_seen = 0; // of the block: a window hides some
+        for (int j = u * block; j < end && j < n_keys; j++) n_seen += isfinite(scores[j]);
         for (int f = 0; f < a->width; f++) {
             mean[f] = 0;
-            for (int j = u * block; j < end; j++) mean[f] += a->k[j * n->d + f] / (end - u * block);
+            for (int j = u * block; j < end && j < n_keys; j++)
+                if (isfinite(scores[j])) mean[f] += a->k[j * n->d + f] / n_seen;
         }
         ranks[u] = naive_score(&config->model, a->power, a->q, mean, a->width);
     }

@@ -172,8 +172,21 @@ static void test_weights_of_windows(void **state) {
         "model.positions=alibi task.context_length=400",
         "model.layers=[attention(selector=topk selector_k=3),attention] "
         "task.context_length=200",
+        "model.layers=[attention(window=20 sinks=3 selector=topk selector_k=5),attention] "
+        "task.context_length=1300",
+        "model.layers=[attention(window=20 sinks=6)] model.selector=block_topk "
+        "model.selector_block=4 model.selector_k=3 task.context_length=300",
+        "model.layers=[attention(window=25)] model.selector=block_max model.positions=alibi "
+        "model.selector_block=7 model.selector_k=2 task.context_length=300",
+        "model.layers=[attention(window=30 sinks=4)] model.selector=indexer model.positions=rope "
+        "model.selector_k=6 task.context_length=500",
+        "model.layers=[attention(window=20 sinks=3)] model.selector=oracle_topk "
+        "model.exclude_self=true model.selector_k=4 model.normaliser=entmax15 "
+        "task.context_length=300",
+        "model.layers=[attention(window=33 sinks=1)] model.selector=random_topk "
+        "model.selector_block=5 model.selector_k=3 task.context_length=300",
     };
-    for (int i = 0; i < 5; i++) {
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         char all[512];
         snprintf(all, sizeof all, "%s model.n_embd=12 model.residual=true task.vocab_size=9",
                  words[i]);

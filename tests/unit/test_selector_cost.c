@@ -57,7 +57,30 @@ static void test_counts(void **state) {
                false);
 }
 
+// Behind a window and sinks, which cut single keys evenly.
+static void test_counts_behind_a_window(void **state) {
+    (void)state;
+    enum { K = 6, WINDOW = 9, SINKS = 3 };
+    double pairs = 0, kept = 0;
+    for (int t = 0; t < T; t++) {
+        int seen = 0;
+        for (int j = 0; j <= t; j++) seen += j > t - WINDOW || j < SINKS;
+        pairs += seen;
+        kept += seen < K ? seen : K;
+    }
+    fv_step_cost all = cost_of("model.window=9 model.sinks=3");
+    fv_step_cost cost = cost_of("model.window=9 model.sinks=3 model.selector=topk "
+                                "model.selector_k=6");
+    double per = 2 * 3 * (double)BATCH * D;
+    check_near(all.flops - cost.flops, per * (pairs - kept), 1e-6 * all.flops);
+    check_near(cost.executed_flops - all.executed_flops, per * pairs, 1e-6 * all.flops);
+    // Queries that see eleven blocks of one key and more have as many means.
+    cost = cost_of("model.window=9 model.sinks=3 model.selector=block_topk model.selector_k=6");
+    check_near(all.flops - cost.flops, per * (2 * (pairs - kept) - pairs), 1e-6 * all.flops);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_counts)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_counts),
+                                       cmocka_unit_test(test_counts_behind_a_window)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

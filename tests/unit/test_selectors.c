@@ -106,8 +106,15 @@ static void test_refusals(void **state) {
                                 "model.selector=block_max model.selector_block=5 "
                                 "model.selector_k=1",
                                 "task.context_length 4 allows 1 to 4");
-    check_configuration_refused("", "model.selector=topk model.window=2",
-                                "leave one of the two out");
+    check_configuration_refused("",
+                                "model.selector=topk model.selector_k=4 model.window=2 "
+                                "model.sinks=1",
+                                "a window of 2 with 1 sinks shows a query 3 keys at most; it "
+                                "allows 1 to 3");
+    check_configuration_refused("",
+                                "model.layers=[attention(selector=block_max selector_block=3 "
+                                "selector_k=4 window=3)] task.context_length=20",
+                                "shows a query 2 blocks at most; it allows 1 to 2");
     check_configuration_refused("", "model.selector=topk model.selector_block=2",
                                 "model.selector_block 2 is not read by");
     check_configuration_refused("",
