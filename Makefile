@@ -12,7 +12,7 @@ C_FILES = $(shell git ls-files '*.c' '*.h')
 CTEST = ctest --output-on-failure -j $(JOBS)
 
 .DEFAULT_GOAL = all
-.PHONY: all python test recipes gallery bench bench-against bench-scale bench-peers lint format sanitize sanitize-kernels test-arm fuzz interop interop-served interop-smollm2 interop-ruler exact gradients faults mutations builds dist deb install clean help
+.PHONY: all python web web-test test recipes gallery bench bench-against bench-scale bench-peers lint format sanitize sanitize-kernels test-arm fuzz interop interop-served interop-smollm2 interop-ruler exact gradients faults mutations builds dist deb install clean help
 
 all: ## build the tool and the libraries into build/ (BUILD=, CMAKE_FLAGS=)
 	@cmake -S . -B $(BUILD) -DCMAKE_INSTALL_PREFIX="$(PREFIX)" $(CMAKE_FLAGS)
@@ -24,6 +24,18 @@ test: all ## build and run every test
 
 python: ## make the Python package's wheel in build/wheels, and run it in an environment without a compiler (needs the network)
 	scripts/wheel.sh $(BUILD)
+
+web: ## build the explorer, a page that trains in a browser: build/web (needs ./bootstrap web)
+	web/sources.sh $(BUILD)/web-sources
+	@[ -f $(BUILD)/wasm/Makefile ] || NODE_PATH=/usr/share/nodejs emcmake cmake -S web -B $(BUILD)/wasm -DFOVEA_WEB_SOURCES="$(abspath $(BUILD))/web-sources"
+	@NODE_PATH=/usr/share/nodejs cmake --build $(BUILD)/wasm -j $(JOBS)
+	web/assemble.py $(BUILD)/wasm/engine.wasm $(BUILD)/web
+
+web-test: all web ## test the explorer: bits of every experiment in Node, and the page in Chromium (selenium from the network, once)
+	@cmake --build $(BUILD) -j $(JOBS) --target web_native
+	@[ -x $(BUILD)/web-venv/bin/python ] || { python3 -m venv $(BUILD)/web-venv && $(BUILD)/web-venv/bin/pip install -q selenium; }
+	node tests/web/bits.mjs $(BUILD)/wasm/engine.wasm $(BUILD)/tests/web_native --all
+	tests/web/browser.py $(BUILD) --speed
 
 bench: all ## time training steps against this machine's measured limits
 	$(FOVEA) bench train

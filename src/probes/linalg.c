@@ -1,6 +1,5 @@
 #include "probes/linalg.h"
 
-#include <lapacke.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,32 +20,6 @@ double effective_number(const double *weights, int n) {
         if (p > 0) entropy -= p * log(p);
     }
     return exp(entropy);
-}
-
-static void swap_rows(double *a, int n, int i, int j) {
-    for (int c = 0; c < n; c++) {
-        double t = a[(size_t)i * n + c];
-        a[(size_t)i * n + c] = a[(size_t)j * n + c];
-        a[(size_t)j * n + c] = t;
-    }
-}
-
-fv_status eigen_symmetric(double *a, int n, bool vectors, double *values, fv_error *error) {
-    if (n == 0) return FV_OK;
-    // Column-major eigenvectors in columns are row-major eigenvectors in rows.
-    int info = LAPACKE_dsyev(LAPACK_COL_MAJOR, vectors ? 'V' : 'N', 'U', n, a, n, values);
-    if (info == LAPACK_WORK_MEMORY_ERROR) return no_memory(error, n, n);
-    if (info != 0) { // NaN in the input, or no convergence, which infinities cause
-        for (int i = 0; i < n; i++) values[i] = NAN;
-        return FV_OK;
-    }
-    for (int i = 0, j = n - 1; i < j; i++, j--) {
-        double t = values[i];
-        values[i] = values[j];
-        values[j] = t;
-        if (vectors) swap_rows(a, n, i, j);
-    }
-    return FV_OK;
 }
 
 // gram [cols][cols] = (a - 1 mean^T)^T (a - 1 mean^T), with `row` [cols] as room for one row.

@@ -39,6 +39,11 @@ double effective_number(const double *weights, int n);
 // becomes the eigenvector of values[i]; otherwise a is destroyed.
 fv_status eigen_symmetric(double *a, int n, bool vectors, double *values, fv_error *error);
 
+// The same without LAPACK (eigen.c), for symmetric matrices without eigenvalues of equal size and
+// opposite sign, such as Gram matrices: to 1e-6 of the largest. A build with -DFOVEA_WITHOUT_LAPACK has
+// no other.
+fv_status eigen_jacobi(double *a, int n, bool vectors, double *values, fv_error *error);
+
 // Squared singular values, largest first, into squares [min(rows, cols)]. With `centred`, of the
 // matrix less its column means: the variances along its principal axes, times rows.
 fv_status probe_spectrum(probe_matrix a, bool centred, double *squares, fv_error *error);

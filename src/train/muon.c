@@ -229,6 +229,10 @@ static void update(const train_optimizer *o, const kernel_set *kernels, int step
         update_matrix(o, m, &m->matrices[i], rate, gradient + m->matrices[i].offset);
 }
 
+static real *carried(const train_optimizer *o) {
+    return ((const muon *)o->own)->momentum;
+}
+
 const optimizer_type optimizer_muon = {
     .part = {.help = "orthogonalised momentum for the matrices of layers, AdamW for all else",
              .example = "train: {optimizer: muon, learning_rate: 0.02}",
@@ -237,6 +241,7 @@ const optimizer_type optimizer_muon = {
              .check = check},
     .create = create,
     .free = destroy,
+    .carried = carried,
     .step = update,
     .decoupled = true,
 };

@@ -35,6 +35,11 @@ void optimizer_close(train_optimizer *o) {
     o->own = NULL;
 }
 
+real *optimizer_carried(const train_optimizer *o) {
+    const optimizer_type *type = optimizers[o->config->optimizer];
+    return type->carried ? type->carried(o) : NULL;
+}
+
 void optimizer_step(const train_optimizer *o, const kernel_set *kernels, int step, real *gradient) {
     const fv_train_config *c = o->config;
     const optimizer_type *type = optimizers[c->optimizer];

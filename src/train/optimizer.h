@@ -23,6 +23,9 @@ typedef struct train_optimizer {
 fv_status optimizer_open(train_optimizer *optimizer, const fv_model *model, fv_error *error);
 void optimizer_close(train_optimizer *optimizer);
 
+// What the update rule carries from step to step beside params, m and v: [n], or NULL.
+real *optimizer_carried(const train_optimizer *optimizer);
+
 // What layer i of the list added to the loss of the last step for itself, and its index among its kind; NAN
 // where it adds nothing.
 double trainer_own_loss(const fv_trainer *t, int i, int *index);
@@ -39,6 +42,8 @@ typedef struct optimizer_type {
     // Makes o->own and frees it. NULL: it has nothing of its own.
     fv_status (*create)(train_optimizer *o, const fv_model *model, fv_error *error);
     void (*free)(train_optimizer *o);
+    // What it carries from step to step of its own, [n]. NULL: params, m and v are all.
+    real *(*carried)(const train_optimizer *o);
     bool decoupled; // it applies train.weight_decay itself; else that is an L2 penalty
 } optimizer_type;
 

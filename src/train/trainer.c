@@ -14,6 +14,7 @@
 #include "train/optimizer.h"
 #include "train/ranks.h"
 #include "train/rates.h"
+#include "train/trainer_state.h"
 
 #include <fovea/train.h>
 #include <math.h>
@@ -349,6 +350,41 @@ void fv_trainer_test(fv_trainer *t, double *loss, double *accuracy) {
         *accuracy += t->slots[s].correct / n_targets;
     }
     sum_ranks(t, 0, NULL, loss, accuracy);
+}
+
+// The arrays of a state, NULL behind the last.
+enum { MOST_CARRIED = 4 };
+static void list_carried(const fv_trainer *t, real *arrays[MOST_CARRIED + 1]) {
+    const train_optimizer *o = &t->optimizer;
+    real *all[] = {o->params, o->m, o->v, optimizer_carried(o), NULL};
+    memcpy(arrays, all, sizeof all);
+}
+
+size_t trainer_state_size(const fv_trainer *t) {
+    real *arrays[MOST_CARRIED + 1];
+    size_t n = 0;
+    list_carried(t, arrays);
+    while (arrays[n]) n++;
+    return n * t->optimizer.n;
+}
+
+void trainer_save(const fv_trainer *t, real *state) {
+    real *arrays[MOST_CARRIED + 1];
+    size_t n = t->optimizer.n;
+    list_carried(t, arrays);
+    for (int i = 0; arrays[i]; i++) memcpy(state + (size_t)i * n, arrays[i], n * sizeof *state);
+}
+
+void trainer_restore(fv_trainer *t, const real *state, int step) {
+    real *arrays[MOST_CARRIED + 1];
+    size_t n = t->optimizer.n;
+    list_carried(t, arrays);
+    for (int i = 0; arrays[i]; i++) memcpy(arrays[i], state + (size_t)i * n, n * sizeof *state);
+    t->steps_done = step;
+}
+
+void trainer_set_rate(fv_trainer *t, double rate) {
+    t->config.train.learning_rate = rate;
 }
 
 int fv_trainer_steps_done(const fv_trainer *t) {

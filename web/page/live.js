@@ -1,0 +1,210 @@
+// One model, live: a run in a worker of its own, asked for a frame's worth of steps at a time.
+import { csvOf, save, yamlOf } from './experiment.js';
+import { drawCurve } from './curve.js';
+import { drawMatrices, drawPlane, drawRanks, Frame } from './looks.js';
+import { CanvasPen, inks, SvgPen } from './pen.js';
+import { EngineWorker } from './crew.js';
+
+const FRAME_SECONDS = 0.024; // of training between two looks
+
+export class Live {
+  // `told` hears of messages, of the rates that were dragged, and of every frame.
+  constructor(assets, root, told) {
+    Object.assign(this, { assets, root, told, playing: false, points: [], rates: [], speed: 1,
+      sequences: 3, sequence: '', frames: { embeddings: new Frame(), positions: new Frame() } });
+    this.worker = new EngineWorker(assets);
+    this.round = 0;
+    new ResizeObserver(() => this.redraw()).observe(root.querySelector('.views'));
+  }
+
+  get ready() { return this.worker.started; }
+
+  // Begins anew. The rates of `experiment` are replayed as the run gets to their steps.
+  async open(experiment) {
+    const round = ++this.round;
+    this.playing = false;
+    this.experiment = experiment;
+    this.rates = [];
+    this.replay = [...experiment.rates].sort((a, b) => a[0] - b[0]);
+    this.points = [];
+    this.view = null;
+    this.step = 0;
+    this.ended = '';
+    this.speedSeen = null;
+    for (const frame of Object.values(this.frames)) frame.size = 0;
+    try {
+      const run = await this.ask('begin', yamlOf(experiment.fields));
+      if (round !== this.round) return false;
+      this.run = run;
+      this.rate = run.rate;
+      this.told.opened(run);
+      await this.advance(0);
+      return true;
+    } catch (error) {
+      if (round === this.round) this.told.failed(error.message);
+      return false;
+    }
+  }
+
+  // A worker that is gone is replaced, and the run begins anew.
+  async ask(call, ...args) {
+    try {
+      return await this.worker.ask(call, ...args);
+    } catch (error) {
+      if (!error.broken) throw error;
+      this.worker = new EngineWorker(this.assets);
+      this.playing = false;
+      const message = `${error.message}; the engine was started again`;
+      if (call !== 'begin' && this.run) await this.open({ ...this.experiment, rates: [...this.rates, ...this.replay] });
+      this.told.failed(message);
+      throw Object.assign(error, { message });
+    }
+  }
+
+  // Steps up to the next replayed change of rate.
+  until(n) {
+    while (this.replay.length > 0 && this.replay[0][0] <= this.step) {
+      const [, rate] = this.replay.shift();
+      this.pending = rate;
+    }
+    return this.replay.length > 0 ? Math.min(n, this.replay[0][0] - this.step) : n;
+  }
+
+  async advance(n, seconds = 0) {
+    const round = this.round;
+    n = this.until(n);
+    if (this.pending !== undefined) {
+      const rate = this.pending;
+      this.pending = undefined;
+      await this.worker.ask('rate', rate);
+      this.rates = this.rates.filter(([step]) => step < this.step).concat([[this.step, rate]]);
+      this.rate = rate;
+      this.told.rated(this.rates, rate);
+    }
+    const before = this.step;
+    const result = await this.ask('advance', n, seconds, this.sequences, this.sequence);
+    if (round !== this.round) return;
+    this.points.push(...result.points);
+    this.step = result.step;
+    this.ended = result.ended;
+    this.view = result.view;
+    const speed = (this.step - before) / result.seconds;
+    if (this.step - before > 5) this.speedSeen = this.speedSeen ? 0.9 * this.speedSeen + 0.1 * speed : speed;
+    this.queueDraw();
+    this.told.framed(this);
+  }
+
+  async play() {
+    if (this.playing || !this.run) return;
+    if (this.ended === 'done') await this.rewind(0);
+    this.playing = true;
+    const round = this.round;
+    this.told.framed(this);
+    try {
+      while (this.playing && round === this.round && this.ended === '') {
+        const shown = performance.now();
+        if (this.speed >= 1) await this.advance(1e9, FRAME_SECONDS);
+        else await this.advance(1);
+        if (this.speed < 1) await pause(Math.max(0, 1000 * this.speed - (performance.now() - shown)));
+      }
+    } catch (error) {
+      this.told.failed(error.message);
+    }
+    if (round === this.round) this.playing = false;
+    this.told.framed(this);
+  }
+
+  pause() { this.playing = false; }
+
+  async once() {
+    this.pause();
+    await this.advance(1).catch((error) => this.told.failed(error.message));
+  }
+
+  async rewind(step) {
+    this.pause();
+    const { step: at, rate } = await this.ask('rewind', step);
+    this.step = at;
+    this.rate = rate;
+    this.ended = '';
+    this.points = this.points.filter((p) => p[0] < at);
+    this.rates = this.rates.filter(([s]) => s < at);
+    this.told.rated(this.rates, rate);
+    await this.advance(0);
+  }
+
+  // What is dragged while the run goes on holds from its next step.
+  setRate(rate) { this.pending = rate; this.replay = []; }
+
+  // --- what is seen ------------------------------------------------------------------------------
+
+  queueDraw() {
+    if (this.queued) return;
+    this.queued = true;
+    const draw = () => { this.queued = false; this.redraw(); };
+    if (document.hidden) setTimeout(draw, 200);
+    else requestAnimationFrame(draw);
+  }
+
+  // The drawings by their names: name -> (pen, inks) => void.
+  drawings() {
+    const view = this.view || {}, run = this.run || { steps: 1 };
+    const lines = this.told.references ? this.told.references(run) : [];
+    const all = {
+      curve: (pen, colours) => drawCurve(pen, colours, { curves: [{ points: this.points.map((p) => [p[0], p[2]]) }],
+        lines, steps: run.steps, log: this.log, now: this.points.length > 1 ? null : this.step,
+        events: this.rates.filter(([s]) => s > 0).map(([step, rate]) => ({ step, label: `rate ${Number(rate.toPrecision(2))}` })) }),
+    };
+    if (view.embeddings) all.embeddings = (pen, colours) => drawPlane(pen, colours, this.frames.embeddings, view.embeddings);
+    if (view.positions) all.positions = (pen, colours) => drawPlane(pen, colours, this.frames.positions, view.positions);
+    if (view.attention) all.attention = (pen, colours) => drawMatrices(pen, colours, patternsOf(view.attention));
+    if (view.qk && view.qk.length > 0) all.qk = (pen, colours) => drawMatrices(pen, colours, headsOf(view.qk), { signed: true });
+    if (view.ranks && view.ranks.length > 0) all.ranks = (pen, colours) => drawRanks(pen, colours, view.ranks, run.d || 2);
+    return all;
+  }
+
+  redraw() {
+    const drawings = this.drawings(), colours = inks();
+    for (const card of this.root.querySelectorAll('[data-view]')) {
+      const draw = drawings[card.dataset.view];
+      card.hidden = !draw;
+      if (!draw) continue;
+      const canvas = card.querySelector('canvas'), box = canvas.parentElement.getBoundingClientRect();
+      if (box.width > 0) draw(new CanvasPen(canvas, Math.floor(box.width), Math.floor(box.height)), colours);
+    }
+  }
+
+  saveView(name, kind) {
+    const draw = this.drawings()[name], colours = inks();
+    if (!draw) return;
+    if (kind === 'svg') {
+      const pen = new SvgPen(720, 440, colours.paper);
+      draw(pen, colours);
+      save(`${name}.svg`, String(pen), 'image/svg+xml');
+      return;
+    }
+    const canvas = document.createElement('canvas'), pen = new CanvasPen(canvas, 720, 440, 2);
+    pen.rect(0, 0, 720, 440, colours.paper);
+    draw(pen, colours);
+    canvas.toBlob((blob) => save(`${name}.png`, blob, 'image/png'));
+  }
+
+  saveCsv() { save('curve.csv', csvOf(this.points), 'text/csv'); }
+}
+
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+function patternsOf(attention) {
+  const shown = [];
+  for (const { tokens, layers } of attention)
+    layers.forEach((heads, l) => heads.forEach((rows, h) => {
+      if (shown.length >= 8) return;
+      const where = layers.length > 1 || heads.length > 1 ? ` L${l} H${h}` : '';
+      shown.push({ rows, names: tokens, title: `tokens${where}` });
+    }));
+  return shown;
+}
+
+function headsOf(qk) {
+  return qk.flatMap((heads, l) => heads.map((rows, h) => ({ rows, title: `layer ${l}, head ${h}` }))).slice(0, 8);
+}
