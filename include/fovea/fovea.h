@@ -26,6 +26,7 @@
 #include <fovea/paired.h>
 #include <fovea/probe.h>
 #include <fovea/record.h>
+#include <fovea/recurrence.h>
 #include <fovea/ring.h>
 #include <fovea/scan.h>
 #include <fovea/status.h>

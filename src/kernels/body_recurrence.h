@@ -1,9 +1,9 @@
-// Recurrences whose state is a matrix, on lanes (recurrence_kernels.h). A head's state is taken four
-// columns at a time: with sixteen keys they and their gradients are 16 KiB, which stay in the
+// Recurrences whose state is a matrix, on lanes (recurrence_kernels.h). A head's state is taken
+// four columns at a time: with sixteen keys they and their gradients are 16 KiB, which stay in the
 // first-level cache while the positions pass, and every key that is loaded meets four of them.
 #include "kernels/simd_gates.h"
 
-enum { COLUMNS = FV_RECURRENCE_COLUMNS };
+enum { COLUMNS = FV_RECURRENCE_COLUMNS, STEP_VECTORS = 4 };
 
 INLINE float *at_row(kernel_rows rows, ptrdiff_t row, int feature, int part) {
     return rows.data + row * rows.stride + (ptrdiff_t)feature * L + part * VW;
@@ -101,8 +101,8 @@ void KERNEL(recurrence)(const kernel_recurrence *a) {
 
 // --- back ----------------------------------------------------------------------------------------
 
-// Of position t, number i of the key and column j: data + ((t (K + 1) + i) COLUMNS + j) 16. At i = K
-// stands what was left.
+// Of position t, number i of the key and column j: data + ((t (K + 1) + i) COLUMNS + j) 16. At i =
+// K stands what was left.
 INLINE float *kept_at(const kernel_recurrence_gradient *b, int t, int i, int part) {
     ptrdiff_t row = (ptrdiff_t)t * (b->forward.n_key + 1) + i;
     return b->scratch + row * FV_RECURRENCE_SCRATCH + part * VW;
@@ -154,7 +154,8 @@ INLINE vf output_back(const kernel_recurrence_gradient *b, const head_step *s, i
     return dskip;
 }
 
-// Through what was added to the state: to v, the rate and the key. dheld[c] is left for what was held.
+// Through what was added to the state: to v, the rate and the key. dheld[c] is left for what was
+// held.
 INLINE void added_back(const kernel_recurrence_gradient *b, const head_step *s, int t, int h, int j,
                        int part, int N, vf dstate[][COLUMNS], vf *dheld) {
     const kernel_recurrence *a = &b->forward;
@@ -265,22 +266,24 @@ void KERNEL(recurrence_gradient)(const kernel_recurrence_gradient *b) {
 
 // --- one step of one sequence ---------------------------------------------------------------------
 
-INLINE void step_columns(const kernel_state_step *a, int first) {
+// N vectors of columns from `first` on. Rows of several cache lines come from memory in one and a
+// half times the time of a stream, strips of one line each in two and a half times.
+INLINE void step_columns(const kernel_state_step *a, int first, int N) {
     const float whole = a->n_decay > 0 ? a->decay[0] : 1;
-    vf held[PARTS], sum[PARTS], added[PARTS];
-    UNROLL for (int p = 0; p < PARTS; p++) held[p] = sum[p] = vf_set1(0);
+    vf held[STEP_VECTORS], sum[STEP_VECTORS], added[STEP_VECTORS];
+    UNROLL for (int p = 0; p < N; p++) held[p] = sum[p] = vf_set1(0);
     float *state = a->state + first;
     for (int i = 0; i < a->n_key && a->replaces; i++) {
         vf decay = vf_set1(a->n_decay > 1 ? a->decay[i] : whole), key = vf_set1(a->k[i]);
-        UNROLL for (int p = 0; p < PARTS; p++) held[p] =
+        UNROLL for (int p = 0; p < N; p++) held[p] =
             vf_fma(key, vf_load(state + (ptrdiff_t)i * a->n_columns + p * VW) * decay, held[p]);
     }
-    UNROLL for (int p = 0; p < PARTS; p++) added[p] =
+    UNROLL for (int p = 0; p < N; p++) added[p] =
         (vf_load(a->v + first + p * VW) - held[p]) * a->rate;
     for (int i = 0; i < a->n_key; i++) {
         vf decay = vf_set1(a->n_decay > 1 ? a->decay[i] : whole), key = vf_set1(a->k[i]);
         vf query = vf_set1(a->q ? a->q[i] : 0);
-        UNROLL for (int p = 0; p < PARTS; p++) {
+        UNROLL for (int p = 0; p < N; p++) {
             float *s = state + (ptrdiff_t)i * a->n_columns + p * VW;
             vf now = vf_flush(vf_fma(key, added[p], vf_load(s) * decay), FV_LEAST);
             vf_store(s, now);
@@ -288,11 +291,20 @@ INLINE void step_columns(const kernel_state_step *a, int first) {
         }
     }
     if (a->q == NULL) return;
-    UNROLL for (int p = 0; p < PARTS; p++) vf_store(a->y + first + p * VW, sum[p]);
+    UNROLL for (int p = 0; p < N; p++) vf_store(a->y + first + p * VW, sum[p]);
+}
+
+static void step_strip(const kernel_state_step *a, int first) {
+    step_columns(a, first, STEP_VECTORS);
+}
+static void step_lanes(const kernel_state_step *a, int first) {
+    step_columns(a, first, PARTS);
 }
 
 void KERNEL(state_step)(const kernel_state_step *a) {
-    for (int j = 0; j < a->n_columns; j += L) step_columns(a, j);
+    int j = 0;
+    for (; j + STEP_VECTORS * VW <= a->n_columns; j += STEP_VECTORS * VW) step_strip(a, j);
+    for (; j < a->n_columns; j += L) step_lanes(a, j);
 }
 
 // --- steps, decays and ratios ----------------------------------------------------------------------

@@ -92,4 +92,26 @@ const char *contract_long_scan_gradient(const scan_chunk_gradient *g) {
     DEMAND(is_aligned(g->kept) && is_aligned(g->lanes), UNALIGNED("kept or lanes"));
     return contract_long_scan(&g->forward);
 }
+
+const char *contract_chunk(const kernel_chunk *j) {
+    DEMAND(j->n >= 1 && j->n <= FV_CHUNK, "n is outside of 1 .. FV_CHUNK");
+    DEMAND(j->n_key >= 1 && j->n_key <= FV_CHUNK_WIDEST,
+           "n_key is outside of 1 .. FV_CHUNK_WIDEST");
+    DEMAND(j->n_value >= 1 && j->n_value <= FV_CHUNK_WIDEST,
+           "n_value is outside of 1 .. FV_CHUNK_WIDEST");
+    DEMAND(j->k != NULL && j->v != NULL, "k or v is NULL");
+    DEMAND(j->y == NULL || j->q != NULL, "y is asked for without q");
+    DEMAND(j->key_row >= j->n_key && j->value_row >= j->n_value,
+           "key_row is below n_key, or value_row below n_value");
+    DEMAND(is_aligned(j->state), UNALIGNED("state"));
+    DEMAND(is_aligned(j->scratch), UNALIGNED("scratch"));
+    return NULL;
+}
+
+const char *contract_chunk_gradient(const kernel_chunk_gradient *g) {
+    DEMAND(g->forward.q != NULL && g->dy != NULL, "q or dy is NULL");
+    DEMAND(g->dq != NULL && g->dk != NULL && g->dv != NULL, "dq, dk or dv is NULL");
+    DEMAND(is_aligned(g->dstate), UNALIGNED("dstate"));
+    return contract_chunk(&g->forward);
+}
 #endif

@@ -3,6 +3,7 @@
 //   lab_kernels.h    the lab, sixteen samples in the lanes
 //   recurrence_kernels.h  recurrences whose state is a matrix, in the lab
 //   tile_kernels.h   attention over one long sequence, queries in the lanes; decoding
+//   chunk_kernels.h  recurrences whose state is a matrix over one long sequence, in chunks
 //   scan_kernels.h   the selective scan over one long sequence, channels in the lanes
 //
 // All variants but the reference share their bodies (body*.h), built once per instruction set.
@@ -13,6 +14,7 @@
 #ifndef KERNELS_KERNELS_H
 #define KERNELS_KERNELS_H
 
+#include "kernels/chunk_kernels.h"
 #include "kernels/lab_kernels.h"
 #include "kernels/recurrence_kernels.h"
 #include "kernels/scan_kernels.h"
@@ -93,7 +95,9 @@
     /* Scans a chunk. With `correction` the drive is taken for zero and y += : what the state */   \
     /* before the chunk adds to outputs that were computed without it. */                          \
     X(variant, void, long_scan, (const kernel_scan_chunk *job), (job))                             \
-    X(variant, void, long_scan_gradient, (const scan_chunk_gradient *job), (job))
+    X(variant, void, long_scan_gradient, (const scan_chunk_gradient *job), (job))                  \
+    X(variant, void, chunk, (const kernel_chunk *job), (job))                                      \
+    X(variant, void, chunk_gradient, (const kernel_chunk_gradient *job), (job))
 
 // Only the lab is built in double precision (base/real.h).
 #ifdef FOVEA_DOUBLE

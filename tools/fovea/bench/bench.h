@@ -61,6 +61,7 @@ int bench_train(const bench_options *options);
 int bench_converged(const bench_options *options);
 int bench_attention(const bench_options *options);
 int bench_scan(const bench_options *options);
+int bench_recurrence(const bench_options *options);
 int bench_ring(const bench_options *options);
 int bench_crossover(const bench_options *options);
 

@@ -11,6 +11,7 @@
     X(train, bench_train)                                                                          \
     X(converged, bench_converged)                                                                  \
     X(scan, bench_scan)                                                                            \
+    X(recurrence, bench_recurrence)                                                                \
     X(attention, bench_attention)                                                                  \
     X(ring, bench_ring)                                                                            \
     X(crossover, bench_crossover)
@@ -30,7 +31,7 @@ int cmd_bench(int argc, char **argv) {
         OPTION_FLAG("json", &bench.json, "JSON Lines on stdout, everything else on stderr"),
         OPTION_END};
     const tool_usage usage = {
-        .synopsis = "bench train|converged|scan|attention|ring|crossover|all [options]",
+        .synopsis = "bench train|converged|scan|recurrence|attention|ring|crossover|all [options]",
         .about =
             "Times the kernels against this machine's own limits, measured in the same run; "
             "`converged` compares steps late in a training with early ones; `crossover` finds "
