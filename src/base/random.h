@@ -12,6 +12,7 @@ typedef enum random_stream {
     FV_STREAM_TEST,   // held-out sequences
     FV_STREAM_SWEEP,  // configurations of a sampled sweep
     FV_STREAM_LENGTH, // the length of each training step's sequences
+    FV_STREAM_RULE,   // what a task itself is drawn from: task.rule_seed
 } random_stream;
 
 // The four words of a counter under a key: Philox4x32 with ten rounds.

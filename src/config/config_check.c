@@ -91,7 +91,7 @@ static fv_status refuse_no_test(const config_checking *c) {
     tasks_that_repeat(tasks, sizeof tasks);
     return check_refuse(c, "train.stop_metric",
                         "train.stop_metric test_accuracy needs a test set: task.data fixed (or %s "
-                        "with repetition) and task.n_test above 0",
+                        "that trains on other data than it is tested on) and task.n_test above 0",
                         tasks);
 }
 

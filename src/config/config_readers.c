@@ -20,12 +20,16 @@ static const struct {
 
 // What no part says, in any order.
 static const config_reader GENERAL[] = {
-    {"task.zipf_alpha", {{"task.distribution", 1 << FV_DISTRIBUTION_ZIPF}}},
+    {"task.zipf_alpha",
+     {{"task.distribution", 1 << FV_DISTRIBUTION_ZIPF},
+      {"task.transitions", 1 << FV_TRANSITIONS_ZIPF}}},
+    {"task.distinct", {{"task.distribution", 1 << FV_DISTRIBUTION_UNIFORM}}},
     {"task.n_train", {{"task.data", 1 << FV_DATA_FIXED}}},
     {"task.n_test",
      {{"task.data", 1 << FV_DATA_FIXED},
       {"task.context_repetition", CONFIG_SET},
-      {"task.sample_repetition", CONFIG_SET}}},
+      {"task.sample_repetition", CONFIG_SET},
+      {"task.held_out", CONFIG_SET}}},
     {"task.length_step", {{"task.length_min", CONFIG_SET}}},
     {"model.readout_power", {{"model.readout", 1 << FV_READOUT_HARMONIC}}},
     {"model.readout_floor", {{"model.readout", 1 << FV_READOUT_HARMONIC}}},

@@ -19,7 +19,7 @@ typedef struct config_choices {
     uint64_t bits;
 } config_choices;
 
-enum { CONFIG_ALTERNATIVES = 3 };
+enum { CONFIG_ALTERNATIVES = 4 };
 
 // What one field needs to be read: any of the alternatives. A field may have several such rows, all
 // of which must hold.

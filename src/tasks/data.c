@@ -28,6 +28,11 @@ static fv_status make_weights(task_data *data) {
 }
 
 static void draw_tokens(const task_fill *fill) {
+    if (fill->config->distinct) {
+        draw_distinct(fill->random, fill->config->vocab_size, fill->config->context_length,
+                      fill->tokens, fill->stride);
+        return;
+    }
     for (int t = 0; t < fill->config->context_length; t++)
         fill->tokens[t * fill->stride] = weights_draw(fill->weights, fill->random);
 }
@@ -44,6 +49,7 @@ static void draw_samples(const task_data *data, random_stream stream, uint32_t s
         random_init(&random, data->seed, stream, step, (uint32_t)first_sample + (uint32_t)s);
         const task_fill fill = {.config = held_out ? &data->held_out : &data->config,
                                 .weights = &data->weights,
+                                .own = data->own,
                                 .random = &random,
                                 .tokens = tokens + s / L * n_tokens * L + s % L,
                                 .targets = targets + s / L * n_loss * L + s % L,
@@ -59,7 +65,7 @@ static void draw_samples(const task_data *data, random_stream stream, uint32_t s
 static void fill_groups(const task_data *data, random_stream stream, uint32_t step,
                         int first_sample, int n_groups, int32_t *tokens, int32_t *targets) {
     const fv_task_config *config = &data->config;
-    if (data->task->fill == NULL && data->weights.cumulative == NULL)
+    if (data->task->fill == NULL && data->weights.cumulative == NULL && !config->distinct)
         kernels_get()->draw(&(kernel_draw){.seed = data->seed,
                                            .stream = stream,
                                            .step = step,
@@ -218,6 +224,13 @@ fv_status data_create(const fv_task_config *config, uint64_t seed, bool training
     data->loss_positions = malloc((size_t)config->context_length * sizeof *data->loss_positions);
     if (data->loss_positions == NULL) status = FV_NO_MEMORY;
     if (status == FV_OK) data->n_loss = data->task->loss_positions(config, data->loss_positions);
+    if (status == FV_OK && data->task->own_create) {
+        status = data->task->own_create(config, &data->own, error);
+        if (status != FV_OK) {
+            data_free(data);
+            return status;
+        }
+    }
     data->n_targets = data->task->n_targets ? data->task->n_targets(config) : data->n_loss;
     if (status == FV_OK) status = make_weights(data);
     bool foreign = data->task->foreign;
@@ -240,6 +253,7 @@ fv_status data_create(const fv_task_config *config, uint64_t seed, bool training
 void data_free(task_data *data) {
     free(data->loss_positions);
     weights_free(&data->weights);
+    if (data->task && data->task->own_free) data->task->own_free(data->own);
     if (!data->borrowed) {
         free(data->fixed);
         free(data->test);

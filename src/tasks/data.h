@@ -16,6 +16,7 @@ typedef struct task_data {
     int n_targets;        // of a sequence, at most n_loss
     int *loss_positions;  // [n_loss]
     task_weights weights; // what fill draws from
+    const void *own;      // what the task made for it (task_type.own_create)
     int32_t *fixed;       // [n_train][T + n_loss], fixed data only
     int32_t *test;        // [n_test][T + n_loss], where test sequences are no draws of this library
     bool borrowed;        // these two are a file's

@@ -2,6 +2,7 @@
 // how well that can be done, is theirs to know.
 #include "tasks/file.h"
 
+#include "tasks/markov_matrix.h"
 #include "tasks/task_type.h"
 
 #include <fovea/config.h>
@@ -39,6 +40,7 @@ static fv_status check_number(const fv_config *config, const char *key, int ther
 fv_status file_settle(fv_config *whole, fv_error *error) {
     fv_task_config *config = &whole->task;
     const sequence_file *file;
+    if (config->name == FV_TASK_MARKOV) return markov_settle(whole, error);
     if (config->name != FV_TASK_FILE || config->path.value[0] == '\0') return FV_OK;
     fv_status status = sequence_file_get(config->path.value, &file, error);
     if (status != FV_OK) return status;

@@ -6,7 +6,7 @@
 
 #include <fovea/fields.h>
 
-// Of a configuration whose task is file: puts the digest and the sizes of what lies at task.path into
+// Of a configuration whose task is file, or markov with a matrix in a file (markov_settle): puts the digest and the sizes of what lies at task.path into
 // it, which then is one of a fixed training set. Of others nothing. Fails as sequence_file_get does.
 fv_status file_settle(fv_config *whole, fv_error *error);
 

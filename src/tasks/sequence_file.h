@@ -1,6 +1,7 @@
 // Sequences that somebody else has made: a safetensors file with the tensors tokens [N, T] and targets
 // [N] or [N, T], and perhaps test_tokens and test_targets, or a folder with .npy files of these names.
-// Whole numbers of any type; -1 is no target.
+// Whole numbers of any type; -1 is no target. Or reals: inputs [N, T, k] in place of tokens, and targets
+// [N, m] or [N, T, m], each of which is there.
 #ifndef TASKS_SEQUENCE_FILE_H
 #define TASKS_SEQUENCE_FILE_H
 
@@ -15,7 +16,9 @@ typedef struct sequence_extreme { // the lowest or highest number, and its seque
 
 typedef struct sequence_file {
     int n, n_test, n_tokens, n_loss;
-    int32_t *rows;                    // [n + n_test][n_tokens + n_loss]: tokens, then targets
+    int n_inputs, n_outputs; // reals of a position, of a target; 0: it is a whole number
+    int n_in, n_out;         // numbers of a sequence, of all its targets
+    int32_t *rows; // [n + n_test][n_in + n_out]: tokens, or the bits of reals; then targets
     double n_targets, n_test_targets; // of a sequence, on average
     sequence_extreme lowest_token, highest_token, lowest_target, highest_target;
     char digest[17]; // of everything above: the same for any container and type

@@ -11,6 +11,7 @@
 typedef struct task_fill {
     const fv_task_config *config;
     const task_weights *weights; // the task's own, or those of task.distribution
+    const void *own;             // what own_create made
     random_source *random;
     int32_t *tokens, *targets;
     int stride;
@@ -36,6 +37,11 @@ typedef struct task_type {
     // task.distribution over the vocabulary.
     int (*n_weights)(const fv_task_config *config);
     double (*weight)(const fv_task_config *config, int i);
+
+    // What fill reads beside that, made once for the data of a configuration; own_free takes it back
+    // and may be given NULL. NULL: nothing.
+    fv_status (*own_create)(const fv_task_config *config, const void **own, fv_error *error);
+    void (*own_free)(const void *own);
 
     // Fills one sequence. NULL: tokens are independent draws from task.distribution.
     void (*fill)(const task_fill *fill);

@@ -153,7 +153,9 @@ class Files(Case):
         write_folder("folder", tokens=np.asfortranarray(tokens), targets=targets)
         self.refused("is in Fortran's order", path="folder")
         write_folder("folder", tokens=tokens.astype(np.float32), targets=targets)
-        self.refused("does not hold whole numbers", path="folder")
+        self.refused("tokens must be whole numbers", path="folder")
+        write_folder("folder", tokens=tokens.astype(np.complex64), targets=targets)
+        self.refused("it holds neither whole numbers nor reals", path="folder")
         write_folder("folder", tokens=tokens, targets=targets)
         with open("folder/tokens.npy", "ab") as file:
             file.write(b"x")

@@ -232,7 +232,7 @@ static const refusal KEYS[] = {
     {"train.lerning", "1", "the nearest is 'train.learning_rate'"},
     {"train.optm", "1", "the nearest is 'train.optimizer'"},
     {"train.wdd", "1", "the nearest is 'train.weight_decay'"},
-    {"train.los", "1", "the nearest is 'task.loss'"},
+    {"train.losss", "1", "the nearest is 'task.loss'"},
     {"model.d_modl", "4", "the nearest is 'model.n_embd'"},
     {"model.hidden_siz", "4", "the nearest is 'model.n_embd'"},
     {"model.seq_ln", "4", "the nearest is 'task.context_length'"},

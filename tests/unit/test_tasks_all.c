@@ -11,11 +11,11 @@ enum { L = 16, GROUPS = 2, MOST = 64 };
 
 // The task in the first of some shapes that it takes.
 static fv_config some_configuration(int name) {
-    static const char *const SHAPES[] = {"task.context_length=16", "task.context_length=9",
-                                         "task.context_length=24 task.n_copy=4",
-                                         "task.context_length=1"};
+    static const char *const SHAPES[] = {
+        "task.context_length=16", "task.context_length=9", "task.context_length=24 task.n_copy=4",
+        "task.context_length=1",  "task.context_length=3", "task.context_length=5"};
     fv_error error;
-    for (int s = 0; s < 4; s++) {
+    for (int s = 0; s < 6; s++) {
         char words[128];
         const char *pairs = s < 2 ? "task.n_pairs=4 " : "";
         snprintf(words, sizeof words, "task.vocab_size=32 %s%s", pairs, SHAPES[s]);

@@ -1,8 +1,11 @@
 // Tasks on whole sequences: each is solved from its tokens alone in the plainest way, first on
 // sequences written by hand, then on what the task draws.
 #include "batches.h"
+#include "folder.h"
 
+#include "base/safetensors.h"
 #include "tasks/draw.h"
+#include "tasks/markov_matrix.h"
 
 #include <fovea/task.h>
 
@@ -362,12 +365,367 @@ static void test_refusals(void **state) {
     }
 }
 
+// --- next tokens and sums: losses against sums over all sequences -------------------------------
+
+static double bayes(const char *words) {
+    fv_config config = configure(words);
+    return fv_task_bayes_loss(&config.task);
+}
+
+// --- next tokens ----------------------------------------------------------------------------------
+
+// Token t + 1 is the target of position t, and a beginning is there once.
+static void check_shift(const char *words, bool bos) {
+    task_data data = make_data(words, true);
+    int T = data.config.context_length, V = data.config.vocab_size;
+    for (int stream = FV_STREAM_TRAIN; stream <= FV_STREAM_TEST; stream++) {
+        batch b = take_batch(&data, (random_stream)stream, 3, 300, 2);
+        for (int s = 0; s < b.n; s++) {
+            const int32_t *x = b.tokens + s * T, *y = b.targets + s * b.n_loss;
+            if (bos) assert_int_equal(x[0], V - 1);
+            for (int t = bos; t < T; t++) assert_true(x[t] < V - bos);
+            for (int t = 0; t + 1 < T && b.n_loss == T; t++) assert_int_equal(y[t], x[t + 1]);
+            assert_true(y[b.n_loss - 1] >= 0 && y[b.n_loss - 1] < V - bos);
+        }
+        batch_free(&b);
+    }
+    data_free(&data);
+}
+
+static void test_shift(void **state) {
+    (void)state;
+    check_shift("task.name=unigram task.context_length=6 task.loss=all task.distribution=zipf",
+                false);
+    check_shift("task.name=unigram task.context_length=6 task.loss=all task.bos=true", true);
+    check_shift("task.name=unigram task.context_length=1 task.bos=true", true);
+    check_shift("task.name=markov task.vocab_size=6 task.context_length=5 task.loss=all", false);
+    check_shift("task.name=markov task.vocab_size=6 task.context_length=5 task.loss=all "
+                "task.markov_order=3 task.bos=true",
+                true);
+    check_shift("task.name=markov task.vocab_size=6 task.context_length=2 task.markov_order=3",
+                false);
+}
+
+static void test_unigram_losses(void **state) {
+    (void)state;
+    check_near(bayes("task.name=unigram task.vocab_size=7"), log(7), 1e-12);
+    check_near(bayes("task.name=unigram task.vocab_size=7 task.bos=true"), log(6), 1e-12);
+    double sum = 0, entropy = 0;
+    for (int r = 1; r <= 100; r++) sum += 1.0 / r;
+    for (int r = 1; r <= 100; r++) entropy -= 1 / (r * sum) * log(1 / (r * sum));
+    check_near(bayes("task.name=unigram task.vocab_size=101 task.bos=true task.distribution=zipf "
+                     "task.loss=all"),
+               entropy, 1e-12);
+    // After 1, 2 and 3 of 5 different tokens: 4, 3 and 2 are left.
+    check_near(bayes("task.name=unigram task.vocab_size=5 task.context_length=3 task.loss=all "
+                     "task.distinct=true"),
+               (log(4) + log(3) + log(2)) / 3, 1e-12);
+}
+
+// Every token comes once, each in every place as often.
+static void test_distinct(void **state) {
+    (void)state;
+    static const char *const cases[] = {
+        "task.vocab_size=6 task.context_length=5 task.offset=2 task.distinct=true",
+        "task.name=unigram task.vocab_size=6 task.context_length=5 task.distinct=true"};
+    for (int i = 0; i < 2; i++) {
+        task_data data = make_data(cases[i], true);
+        batch b = take_batch(&data, FV_STREAM_TRAIN, 1, 6000, 4);
+        int count[5][6] = {{0}};
+        for (int s = 0; s < b.n; s++) {
+            unsigned seen = i == 1 ? 1u << b.targets[s] : 0;
+            for (int t = 0; t < 5; t++) {
+                int token = b.tokens[s * 5 + t];
+                assert_false(seen >> token & 1);
+                seen |= 1u << token;
+                count[t][token]++;
+            }
+        }
+        for (int t = 0; t < 5; t++)
+            for (int v = 0; v < 6; v++) check_near(count[t][v] / 6000.0, 1.0 / 6, 0.025); // 5 sigma
+        batch_free(&b);
+        data_free(&data);
+    }
+    fv_config config =
+        configure("task.vocab_size=10 task.context_length=10 task.offset=3 task.distinct=true");
+    check_near(fv_task_blind_loss(&config.task), 2.1972, 1e-4); // ln 9
+}
+
+// --- Markov chains --------------------------------------------------------------------------------
+
+// P(next | state), off its cumulative sums.
+static double share(const markov_matrix *m, size_t state, int j) {
+    const double *row = m->cumulative + state * (size_t)m->n_symbols;
+    return row[j] - (j > 0 ? row[j - 1] : 0);
+}
+
+// The entropy of the next token given the k before it, by a sum over all windows of order + k + 1 tokens,
+// whose first `order` are as the stationary distribution has them.
+static double entropy_given(const markov_matrix *m, int k) {
+    size_t V = (size_t)m->n_symbols, n = 1, seen = 1;
+    double joint[2][1 << 12] = {{0}};
+    for (int i = 0; i < k; i++) seen *= V;
+    for (int i = 0; i < m->order + k + 1; i++) n *= V;
+    for (size_t w = 0; w < n; w++) { // digits of w, the oldest first
+        size_t state = 0, rest = n, at = 0;
+        double p = 1;
+        for (int i = 0; i < m->order + k + 1; i++) {
+            rest /= V;
+            size_t digit = w / rest % V;
+            if (i == m->order) p = m->start[state] - (state > 0 ? m->start[state - 1] : 0);
+            if (i >= m->order) {
+                p *= share(m, state, (int)digit);
+                at = at * V + digit;
+            }
+            state = state % (m->n_states / V) * V + digit;
+        }
+        joint[1][at] += p;
+        joint[0][at / V] += p;
+    }
+    double loss = 0;
+    for (size_t i = 0; i < seen * V; i++)
+        if (joint[1][i] > 0) loss -= joint[1][i] * log(joint[1][i] / joint[0][i / V]);
+    return loss;
+}
+
+static void test_markov_entropies(void **state) {
+    (void)state;
+    static const char *const cases[] = {
+        "task.transitions=uniform", "task.transitions=zipf task.zipf_alpha=1.5",
+        "task.transitions=low_rank task.matrix_rank=2", "task.markov_order=2",
+        "task.markov_order=3 task.transitions=zipf"};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char words[256];
+        snprintf(words, sizeof words, "task.name=markov task.vocab_size=3 %s", cases[i]);
+        fv_config config = configure(words);
+        const markov_matrix *m;
+        check_ok(markov_matrix_take(&config.task, &m, NULL));
+        for (int k = 0; k <= m->order; k++) check_near(m->entropy[k], entropy_given(m, k), 1e-9);
+        for (int k = 0; k < m->order; k++) assert_true(m->entropy[k] > m->entropy[k + 1]);
+        for (size_t s = 0; s < m->n_states; s++) check_near(m->cumulative[s * 3 + 2], 1, 1e-12);
+        markov_matrix_release(m);
+    }
+}
+
+// A walk on a circle has the entropy of its hops, from a uniform start; one that always hops has none.
+static void test_circle(void **state) {
+    (void)state;
+    double stays = 0.5, hops = 0.3, back = 0.2;
+    double entropy = -stays * log(stays) - hops * log(hops) - back * log(back);
+    check_near(bayes("task.name=markov task.transitions=circle task.hop_on=0.3 task.hop_back=0.2 "
+                     "task.vocab_size=20"),
+               entropy, 1e-12);
+    check_near(bayes("task.name=markov task.transitions=circle task.hop_on=1 task.hop_back=0 "
+                     "task.vocab_size=20"),
+               0, 1e-12);
+    // With a beginning the first token is a guess among 20, and 3 positions know the one before.
+    check_near(bayes("task.name=markov task.transitions=circle task.hop_on=1 task.hop_back=0 "
+                     "task.vocab_size=21 task.bos=true task.loss=all task.context_length=4"),
+               log(20) / 4, 1e-12);
+}
+
+// Shares of pairs that are drawn: each within 5 standard deviations of what the matrix says.
+static void test_markov_draws(void **state) {
+    (void)state;
+    fv_config config =
+        configure("task.name=markov task.vocab_size=4 task.markov_order=2 task.context_length=4 "
+                  "task.loss=all");
+    task_data data = make_data("task.name=markov task.vocab_size=4 task.markov_order=2 "
+                               "task.context_length=4 task.loss=all",
+                               true);
+    const markov_matrix *m;
+    check_ok(markov_matrix_take(&config.task, &m, NULL));
+    enum { N = 20000 };
+    batch b = take_batch(&data, FV_STREAM_TRAIN, 1, N, 4);
+    int count[16][4] = {{0}}, n[16] = {0};
+    for (int s = 0; s < N; s++) {
+        const int32_t *x = b.tokens + s * 4;
+        count[x[2] * 4 + x[3]][b.targets[s * 4 + 3]]++;
+        n[x[2] * 4 + x[3]]++;
+    }
+    for (size_t i = 0; i < 16; i++) {
+        double p = m->start[i] - (i > 0 ? m->start[i - 1] : 0);
+        check_near((double)n[i] / N, p, 5 * sqrt(p * (1 - p) / N));
+        for (int j = 0; j < 4; j++)
+            check_near((double)count[i][j] / n[i], share(m, i, j), 5 * sqrt(0.25 / n[i]));
+    }
+    batch_free(&b);
+    data_free(&data);
+    markov_matrix_release(m);
+}
+
+// The rule's seed says which matrix it is, and no other seed does.
+static void test_rule_seed(void **state) {
+    (void)state;
+    double one = bayes("task.name=markov task.vocab_size=9");
+    check_near(bayes("task.name=markov task.vocab_size=9 train.seed=4 task.seed=2"), one, 0);
+    assert_true(fabs(bayes("task.name=markov task.vocab_size=9 task.rule_seed=1") - one) > 1e-6);
+}
+
+static void write_matrix(const float *values, uint64_t rows, uint64_t columns) {
+    safetensors_item item = {
+        .name = "transitions", .n_dims = 2, .shape = {rows, columns}, .data = values};
+    json_t *metadata = json_object();
+    check_ok(safetensors_write(path, metadata, &item, 1, NULL));
+    json_decref(metadata);
+}
+
+static void test_matrix_in_a_file(void **state) {
+    (void)state;
+    assert_int_equal(folder_make("matrix.safetensors"), 0);
+    static const float good[] = {0.5f, 0.5f, 0.25f, 0.75f}, bad[] = {0.5f, 0.5f, 0.25f, 0.7f};
+    write_matrix(good, 2, 2);
+    fv_config config = configure("task.name=copy task.vocab_size=2");
+    config.task.name = FV_TASK_MARKOV;
+    config.task.transitions = FV_TRANSITIONS_FILE;
+    snprintf(config.task.path.value, sizeof config.task.path.value, "%s", path);
+    check_ok(markov_settle(&config, NULL));
+    // Stationary: 1/3 and 2/3.
+    double wanted = log(2) / 3 - 2.0 / 3 * (0.25 * log(0.25) + 0.75 * log(0.75));
+    check_near(fv_task_bayes_loss(&config.task), wanted, 1e-9);
+    fv_error error = {0};
+    fv_config larger = config;
+    larger.task.vocab_size = 3;
+    assert_int_equal(markov_settle(&larger, &error), FV_USAGE);
+    assert_non_null(strstr(error.text, "needs [3, 3]"));
+    write_matrix(bad, 2, 2);
+    assert_int_equal(markov_settle(&config, &error), FV_USAGE); // other numbers than its digest's
+    assert_non_null(strstr(error.text, "another matrix"));
+    config.task.digest.value[0] = '\0';
+    assert_int_equal(markov_settle(&config, &error), FV_USAGE);
+    assert_non_null(strstr(error.text, "row 1 of transitions is no distribution"));
+    assert_int_equal(remove_folder(NULL), 0);
+}
+
+// --- sums -------------------------------------------------------------------------------------------
+
+static void test_modular_addition(void **state) {
+    (void)state;
+    enum { P = 7, N = 4000 };
+    task_data data = make_data(
+        "task.name=modular_addition task.vocab_size=8 task.context_length=3 task.held_out=0.3",
+        true);
+    bool seen[2][P * P] = {{false}};
+    for (int test = 0; test < 2; test++) {
+        batch b = take_batch(&data, test ? FV_STREAM_TEST : FV_STREAM_TRAIN, 0, N, 4);
+        for (int s = 0; s < N; s++) {
+            const int32_t *x = b.tokens + s * 3;
+            assert_int_equal(x[2], P);
+            assert_int_equal(b.targets[s], (x[0] + x[1]) % P);
+            seen[test][x[0] * P + x[1]] = true;
+        }
+        batch_free(&b);
+    }
+    int n_held = 0;
+    for (int i = 0; i < P * P; i++) {
+        assert_true(seen[0][i] != seen[1][i]); // each in one of them
+        n_held += seen[1][i];
+    }
+    assert_int_equal(n_held, 15); // of 49
+    data_free(&data);
+    fv_config config =
+        configure("task.name=modular_addition task.vocab_size=8 task.context_length=3 "
+                  "task.held_out=0.3 train.stop_metric=test_accuracy train.stop_value=0.9");
+    check_ok(fv_config_check(&config, NULL)); // there is a test set
+}
+
+static void check_sums(bool reversed) {
+    enum { D = 3, BASE = 10 };
+    char words[128];
+    snprintf(words, sizeof words,
+             "task.name=digit_addition task.vocab_size=12 task.context_length=11 task.reversed=%s",
+             reversed ? "true" : "false");
+    task_data data = make_data(words, true);
+    assert_int_equal(data.n_loss, D + 1);
+    assert_int_equal(data.loss_positions[0], 2 * D + 1);
+    batch b = take_batch(&data, FV_STREAM_TRAIN, 0, 500, 2);
+    for (int s = 0; s < b.n; s++) {
+        const int32_t *x = b.tokens + s * 11, *y = b.targets + s * (D + 1);
+        int a = 0, c = 0, sum = 0;
+        for (int i = 0; i < D; i++) a = BASE * a + x[i];
+        for (int i = 0; i < D; i++) c = BASE * c + x[D + 1 + i];
+        for (int i = 0; i <= D; i++) sum = BASE * sum + y[reversed ? D - i : i];
+        assert_int_equal(sum, a + c);
+        assert_int_equal(x[D], BASE);
+        assert_int_equal(x[2 * D + 1], BASE + 1);
+        for (int i = 0; i < D; i++) assert_int_equal(x[2 * D + 2 + i], y[i]);
+    }
+    batch_free(&b);
+    data_free(&data);
+}
+
+static void test_digit_addition(void **state) {
+    (void)state;
+    check_sums(false);
+    check_sums(true);
+}
+
+// --- what is refused ------------------------------------------------------------------------------
+
+static void test_next_refusals(void **state) {
+    (void)state;
+    static const struct {
+        const char *words, *fragment;
+    } cases[] = {
+        {"name=unigram vocab_size=5 distinct=true context_length=5", "length of 1 to 4"},
+        {"vocab_size=5 distinct=true context_length=6", "length of 1 to 5"},
+        {"name=unigram distribution=zipf distinct=true",
+         "task.distinct true is not read by task.distribution zipf"},
+        {"name=sort distinct=true context_length=8",
+         "task.distinct true is not read by task.name sort"},
+        {"bos=true", "only by unigram and markov"},
+        {"name=markov vocab_size=2 bos=true", "3 or more"},
+        {"name=markov vocab_size=100 markov_order=3", "1e+08 numbers; it can have 4194304"},
+        {"name=markov transitions=circle hop_on=0.6 hop_back=0.6", "more than 1"},
+        {"name=markov hop_on=0.5", "only by circle"},
+        {"name=markov transitions=zipf matrix_rank=2", "only by low_rank"},
+        {"name=markov transitions=file", "task.transitions file needs task.path"},
+        {"name=markov path=x", "only by file"},
+        {"name=modular_addition", "must be 3"},
+        {"name=modular_addition context_length=3 vocab_size=2", "3 or more"},
+        {"name=modular_addition context_length=3 vocab_size=5000 held_out=0.5", "up to 2049"},
+        {"name=digit_addition context_length=9", "3 n + 2"},
+        {"name=digit_addition context_length=8 vocab_size=3", "12 for decimal"},
+        {"name=digit_addition context_length=8 length_min=5 length_step=2", "a digit more is 3"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        fv_config config;
+        fv_error error = {0};
+        fv_config_init(&config);
+        fv_status status = FV_OK;
+        char words[256], *rest = NULL;
+        snprintf(words, sizeof words, "%s", cases[i].words);
+        for (char *word = strtok_r(words, " ", &rest); word && status == FV_OK;
+             word = strtok_r(NULL, " ", &rest)) {
+            char key[64];
+            size_t n = strcspn(word, "=");
+            snprintf(key, sizeof key, "task.%.*s", (int)n, word);
+            status = fv_config_set(&config, key, word + n + 1, &error);
+        }
+        if (status == FV_OK) status = fv_config_check(&config, &error);
+        assert_int_equal(status, FV_USAGE);
+        if (strstr(error.text, cases[i].fragment) == NULL)
+            fail_msg("%s: '%s' lacks '%s'", cases[i].words, error.text, cases[i].fragment);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_by_hand),
         cmocka_unit_test(test_drawn),
         cmocka_unit_test(test_shares),
         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_shift),
+        cmocka_unit_test(test_unigram_losses),
+        cmocka_unit_test(test_distinct),
+        cmocka_unit_test(test_markov_entropies),
+        cmocka_unit_test(test_circle),
+        cmocka_unit_test(test_markov_draws),
+        cmocka_unit_test(test_rule_seed),
+        cmocka_unit_test(test_matrix_in_a_file),
+        cmocka_unit_test(test_modular_addition),
+        cmocka_unit_test(test_digit_addition),
+        cmocka_unit_test(test_next_refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,15 @@
+// markov and the fields that it brings along. A part of fields.def.
+// clang-format off
+FV_CHOICES(TRANSITIONS)
+FV_CHOICE(TRANSITIONS, UNIFORM, "uniform")
+FV_CHOICE(TRANSITIONS, CIRCLE, "circle")
+FV_CHOICE(TRANSITIONS, LOW_RANK, "low_rank")
+FV_CHOICE(TRANSITIONS, ZIPF, "zipf")
+FV_CHOICE(TRANSITIONS, FILE, "file")
+FV_CHOICES_END(TRANSITIONS)
+FV_PART(TASK, MARKOV, markov)
+FV_FIELD(task, markov_order, INT, "1", 1, 8, "markov: how many tokens the next one depends on")
+FV_CHOICE_FIELD(task, transitions, TRANSITIONS, "uniform", "markov: its matrix: uniform random numbers, rows then normalised; a walk on a circle; softmax of a product of low rank; rows of zipf_alpha in an order of their own; or the array transitions [V^order, V] of a file at task.path")
+FV_FIELD(task, hop_back, REAL, "0.25", 0, 1, "circle: probability of a hop to the token before")
+FV_FIELD(task, hop_on, REAL, "0.25", 0, 1, "circle: probability of a hop to the token behind; otherwise it stays")
+FV_FIELD(task, matrix_rank, INT, "4", 1, 1024, "low_rank: rank R of the matrix in the softmax")
