@@ -81,7 +81,7 @@ static fv_status check_window(const config_checking *c, int i) {
     return FV_OK;
 }
 
-static fv_status check_heads(const config_checking *c, int i) {
+fv_status attention_check_heads(const config_checking *c, int i) {
     const fv_model_config *model = &c->config->model;
     int n_kv = layer_n_kv_head(model, i), n = model->n_head, below = n_kv;
     if (n_kv == 0 || n % n_kv == 0) return FV_OK;
@@ -224,7 +224,7 @@ fv_status attention_check(const config_checking *c, int i) {
     const fv_model_config *model = &c->config->model;
     fv_status status = check_window(c, i);
     if (status == FV_OK) status = check_selector(c, i);
-    if (status == FV_OK) status = check_heads(c, i);
+    if (status == FV_OK) status = attention_check_heads(c, i);
     if (status == FV_OK) status = check_cap(c, i);
     if (status == FV_OK) status = check_sink(c, i);
     if (status != FV_OK) return status;

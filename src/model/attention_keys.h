@@ -3,6 +3,7 @@
 #define MODEL_ATTENTION_KEYS_H
 
 #include "attention/sight.h"
+#include "config/part.h"
 
 #include <fovea/fields.h>
 
@@ -27,5 +28,7 @@ static inline int attention_kv_first(const attention_heads *heads, int h) {
 // What layer i of the configuration's list sees, and the heads that it has.
 attention_sight sight_of(const fv_model_config *config, int i);
 attention_heads heads_of(const fv_model_config *config, int i);
+// Whether its heads of keys divide those of queries.
+fv_status attention_check_heads(const config_checking *c, int i);
 
 #endif

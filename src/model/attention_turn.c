@@ -36,13 +36,12 @@ void rotary_fill(const rotary *r, int64_t first, int64_t n, real *cosines, real 
         }
 }
 
-// Cosines, then sines, of these positions.
-static real *fill(const rotary *r, const model_positions *positions) {
-    size_t n = (size_t)positions->n * (size_t)r->n_pairs;
-    real *table = malloc(2 * n * sizeof *table);
-    for (int i = 0; table != NULL && i < positions->n; i++) {
+real *rotary_table(const rotary *r, int n, const int *at) {
+    size_t size = (size_t)n * (size_t)r->n_pairs;
+    real *table = malloc(2 * size * sizeof *table);
+    for (int i = 0; table != NULL && i < n; i++) {
         real *row = table + (ptrdiff_t)i * r->n_pairs;
-        rotary_fill(r, positions->at[i], 1, row, row + n);
+        rotary_fill(r, at[i], 1, row, row + size);
     }
     return table;
 }
@@ -53,8 +52,8 @@ fv_status turn_plan(model_layer *layer, fv_error *error) {
     if (a->turned_q != NULL) return FV_OK; // layers are planned twice
     fv_status status = rotary_create(&model->config, model->n_positions, &a->rotary, error);
     if (status != FV_OK || a->rotary.n_pairs == 0) return status;
-    a->turned_q = fill(&a->rotary, &layer->out);
-    a->turned_k = fill(&a->rotary, &layer->in);
+    a->turned_q = rotary_table(&a->rotary, layer->out.n, layer->out.at);
+    a->turned_k = rotary_table(&a->rotary, layer->in.n, layer->in.at);
     if (a->turned_q != NULL && a->turned_k != NULL) return FV_OK;
     return fv_fail(error, FV_NO_MEMORY, "out of memory for rotary positions");
 }

@@ -31,15 +31,6 @@ static void plan_params(fv_model *model, model_layer *layer, const key_index *in
         layer->param[INDEX_W_W] = selector_add(model, layer, "W_w", d, index->n_heads);
 }
 
-static real *turns(const rotary *r, const model_positions *positions) {
-    size_t n = (size_t)positions->n * (size_t)r->n_pairs;
-    real *table = malloc(2 * n * sizeof *table);
-    for (int i = 0; table != NULL && i < positions->n; i++)
-        rotary_fill(r, positions->at[i], 1, table + (size_t)(i * r->n_pairs),
-                    table + n + (size_t)(i * r->n_pairs));
-    return table;
-}
-
 fv_status index_turning(const fv_config *config, const key_index *index, int longest, rotary *to,
                         fv_error *error) {
     fv_config narrow = *config;
@@ -57,8 +48,8 @@ static fv_status plan_turning(const fv_model *model, model_layer *layer, const k
     if (t == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory for an index");
     fv_status status = index_turning(&model->config, index, model->n_positions, &t->rotary, error);
     if (status != FV_OK || t->rotary.n_pairs == 0) return status;
-    t->q = turns(&t->rotary, &layer->out);
-    t->k = turns(&t->rotary, &layer->in);
+    t->q = rotary_table(&t->rotary, layer->out.n, layer->out.at);
+    t->k = rotary_table(&t->rotary, layer->in.n, layer->in.at);
     if (t->q != NULL && t->k != NULL) return FV_OK;
     return fv_fail(error, FV_NO_MEMORY, "out of memory for an index");
 }

@@ -26,5 +26,7 @@ void rotary_keep_original(const fv_config *trained, fv_config *asked);
 // Cosines and sines of n neighbouring positions from `first` on, [n][n_pairs] each: angles in
 // double precision.
 void rotary_fill(const rotary *r, int64_t first, int64_t n, real *cosines, real *sines);
+// Cosines [n][n_pairs], then sines, of any positions; NULL without memory. To be freed.
+real *rotary_table(const rotary *r, int n, const int *at);
 
 #endif

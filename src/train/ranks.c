@@ -28,6 +28,10 @@ static fv_status check_layer(const fv_model_config *m, int i, int n, fv_error *e
     const layer_type *type = layer_type_of(m->layers.kind[i]);
     const char *kind = choice_of("model.layers", m->layers.kind[i]);
     char what[128];
+    if (m->layers.kind[i] == FV_LAYER_NSA || m->layers.kind[i] == FV_LAYER_COMPRESSED_ATTENTION) {
+        snprintf(what, sizeof what, "layers of the kind %s", kind);
+        return refuse(error, n, what, "blocks of keys that become one lie across ranks");
+    }
     if (type->attends) {
         int selector = (int)layer_selector(m, i);
         if (selector_type_of(selector)->absent) return FV_OK;

@@ -37,8 +37,10 @@ static size_t row_of(const rig *r) {
 static bool has_margin(const fv_model_config *model) {
     bool selects = model->selector != FV_SELECTOR_NONE;
     for (int i = 0; i < model->layers.n; i++)
-        selects |= model->layers.selector[i].given &&
-                   (int)model->layers.selector[i].value != FV_SELECTOR_NONE;
+        selects |= (model->layers.selector[i].given &&
+                    (int)model->layers.selector[i].value != FV_SELECTOR_NONE) ||
+                   model->layers.kind[i] == FV_LAYER_NSA ||
+                   model->layers.kind[i] == FV_LAYER_COMPRESSED_ATTENTION;
     return selects || normaliser_rule_of((kernel_normaliser)model->normaliser) == FV_RULE_THRESHOLD;
 }
 
@@ -590,6 +592,38 @@ static const struct {
     {ALL "model.layers=[attention,short_convolution] task.index=2 model.norm=rms model.conv_taps=7 "
          "model.residual=true",
      {0, 2, -1}},
+    // Blocks of keys that become one: three branches with a gate each, and one softmax with a window.
+    {TINY "model.layers=[nsa] model.compress_k=1", {-1}},
+    {LONG "model.layers=[nsa,attention] model.compress_block=3 model.compress_k=2 "
+          "model.compress_window=4 model.n_head=2 model.residual=true model.positions=learned "
+          "task.loss=all",
+     {-1}},
+    {LONG "model.layers=[nsa,nsa] model.compress_block=2 model.compress_k=3 model.norm=rms "
+          "model.compress_window=3 model.n_embd=8 model.n_head=4 model.n_kv_head=2 "
+          "model.positions=rope model.residual=true task.loss=all",
+     {-1}},
+    {LONG
+     "model.layers=[nsa,mlp] model.compress_block=1 model.compress_k=2 model.positions=learned "
+     "model.compress_window=1 model.norm=layer model.norm_place=post model.residual=true",
+     {-1}},
+    {ALL "model.layers=[attention,nsa] model.compress_block=3 model.compress_k=1 task.index=2 "
+         "model.norm=layer",
+     {0, 1, -1}},
+    {TINY "model.layers=[compressed_attention] model.compress_k=0", {-1}},
+    {LONG "model.layers=[compressed_attention,attention] model.compress_block=3 model.compress_k=0 "
+          "model.compress_window=4 model.n_head=2 model.residual=true model.positions=learned "
+          "task.loss=all",
+     {-1}},
+    {LONG "model.layers=[compressed_attention,compressed_attention] model.compress_block=2 "
+          "model.compress_k=2 model.compress_window=3 model.n_embd=8 model.n_head=4 "
+          "model.n_kv_head=2 model.positions=rope model.norm=rms model.residual=true task.loss=all",
+     {-1}},
+    {LONG "model.layers=[compressed_attention] model.compress_block=1 model.compress_k=3 "
+          "model.positions=learned model.compress_window=1 model.n_head=2",
+     {-1}},
+    {ALL "model.layers=[attention,compressed_attention] model.compress_block=3 model.compress_k=1 "
+         "task.index=2 model.norm=layer",
+     {0, 1, -1}},
     // Stacks.
     {TINY "model.layers=[] model.positions=learned", {-1}},
     {ALL "model.layers=[] model.tied=true model.norm=layer", {-1}},

@@ -556,6 +556,7 @@ static void naive_behind(const naive *n, const char *norm, int layer, const doub
     for (int i = 0; adds && i < n->T * n->d; i++) n->x[i] += before[i];
 }
 
+#include "naive_compressed.h"
 #include "naive_recurrence.h"
 
 // Logits of one sequence at every position: tokens [T] -> logits [T][V]; of `n` only its model, its
@@ -593,6 +594,14 @@ static inline void naive_forward_of(naive n, const int32_t *tokens, double *logi
         case FV_LAYER_SHORT_CONVOLUTION:
             naive_short_convolution(&n, n_recurrent[FV_LAYER_SHORT_CONVOLUTION]);
             naive_behind(&n, "ln_conv", n_recurrent[FV_LAYER_SHORT_CONVOLUTION]++, before);
+            break;
+        case FV_LAYER_NSA:
+            naive_nsa(&n, n_recurrent[FV_LAYER_NSA]);
+            naive_behind(&n, "ln_nsa", n_recurrent[FV_LAYER_NSA]++, before);
+            break;
+        case FV_LAYER_COMPRESSED_ATTENTION:
+            naive_compressed(&n, n_recurrent[FV_LAYER_COMPRESSED_ATTENTION]);
+            naive_behind(&n, "ln_compressed", n_recurrent[FV_LAYER_COMPRESSED_ATTENTION]++, before);
             break;
             NAIVE_RECURRENCES(RECURRENCE)
 #undef RECURRENCE

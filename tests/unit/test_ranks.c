@@ -145,6 +145,7 @@ static void test_refusals(void **state) {
                   "train.context_ranks 2 does not go with layers of the kind mamba: they hand a "
                   "state");
     check_refused(TASK "model.selector=topk model.selector_k=3", 2, "model.selector topk: queries");
+    check_refused(TASK "model.layers=[nsa]", 2, "layers of the kind nsa: blocks of keys");
     check_refused(TASK "model.normaliser=sparsemax", 2, "model.normaliser sparsemax: the ring");
     check_refused(TASK "model.exclude_self=true", 2, "model.exclude_self: in the ring");
     check_refused(TASK "model.score=harmonic model.score_power_learned=true", 2,

@@ -143,6 +143,23 @@ static void test_refusals(void **state) {
     check_configuration_refused("", "train.indexer_warmup=5", "is not read by model.selector none");
     check_configuration_refused("", "model.selector=group_indexer model.indexer_heads=3",
                                 "is not read by model.selector group_indexer");
+    check_configuration_refused("", "model.layers=[nsa] model.compress_block=5",
+                                "task.context_length 4 allows 1 to 4");
+    check_configuration_refused("", "model.layers=[nsa] model.compress_k=0",
+                                "selects 1 block, the query's own, to all 2");
+    check_configuration_refused("", "model.layers=[nsa] model.compress_k=3",
+                                "to all 2 that task.context_length 4 has");
+    check_configuration_refused("", "model.layers=[compressed_attention] model.compress_k=3",
+                                "more than the 2 whole blocks");
+    check_configuration_refused("",
+                                "model.layers=[compressed_attention] model.n_head=2 "
+                                "model.n_kv_head=3",
+                                "n_kv_head must divide model.n_head 2");
+    check_configuration_refused("", "model.layers=[nsa] model.positions=alibi",
+                                "an entry of nsa stands for several");
+    check_configuration_refused("", "model.layers=[nsa] task.context_length=5000",
+                                "it allows up to 4096");
+    check_configuration_refused("", "model.compress_k=3", "is not read by");
     configure("model.selector=indexer train.indexer_weight=0 train.indexer_frozen=true");
     configure("model.layers=[attention(selector=topk selector_k=2),attention]");
 }

@@ -1,0 +1,218 @@
+// What a layer of native sparse attention owns (nsa.h): its places, parameters and buffers, its branches as
+// arguments of the attention kernel, the choice of blocks, and what all of it costs.
+#include "model/nsa.h"
+
+#include <fovea/config.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+// --- places --------------------------------------------------------------------------------------
+
+// Rows of keys are positions, all up to the last query's.
+static fv_status plan_places(const fv_model *model, model_layer *layer, fv_error *error) {
+    nsa *a = nsa_of(layer);
+    const size_t n = (size_t)layer->out.n;
+    if (a->n_whole != NULL) return FV_OK; // layers are planned twice
+    a->n_blocks = layer->in.n / a->block;
+    a->n_units = (layer->in.n + a->block - 1) / a->block;
+    a->n_whole = malloc(n * sizeof *a->n_whole);
+    a->n_keys = malloc(n * sizeof *a->n_keys);
+    a->first_key = malloc(n * sizeof *a->first_key);
+    if (a->n_whole == NULL || a->n_keys == NULL || a->first_key == NULL)
+        return fv_fail(error, FV_NO_MEMORY, "out of memory for nsa");
+    for (int i = 0; i < layer->out.n; i++) {
+        a->n_keys[i] = layer->out.at[i] + 1;
+        a->n_whole[i] = a->n_keys[i] / a->block;
+        a->first_key[i] = a->n_keys[i] > a->window ? a->n_keys[i] - a->window : 0;
+    }
+    fv_status status = rotary_create(&model->config, model->n_positions, &a->rotary, error);
+    if (status != FV_OK || a->rotary.n_pairs == 0) return status;
+    a->turned_q = rotary_table(&a->rotary, layer->out.n, layer->out.at);
+    a->turned_k = rotary_table(&a->rotary, layer->in.n, layer->in.at);
+    if (a->turned_q != NULL && a->turned_k != NULL) return FV_OK;
+    return fv_fail(error, FV_NO_MEMORY, "out of memory for nsa");
+}
+
+// --- parameters and buffers ----------------------------------------------------------------------
+
+static void plan_params(fv_model *model, model_layer *layer) {
+    static const char *const branches[] = {"compressed", "selected", "window"};
+    const nsa *a = nsa_of(layer);
+    const int d = model->config.model.n_embd, l = layer->index, kv = a->heads.kv;
+    const int block = a->block * a->heads.width, width = a->heads.width;
+    layer->param[W_Q] = model_add(model, FV_INIT_LINEAR, d, d, d, "blocks.%d.nsa.W_Q", l);
+    for (int b = 0; b < NSA_BRANCHES; b++) {
+        layer->param[W_K + b] =
+            model_add(model, FV_INIT_LINEAR, d, kv, d, "blocks.%d.nsa.%s.W_K", l, branches[b]);
+        layer->param[W_V + b] =
+            model_add(model, FV_INIT_LINEAR, d, kv, d, "blocks.%d.nsa.%s.W_V", l, branches[b]);
+        layer->param[W_G + b] = model_add(model, FV_INIT_LINEAR, d, a->heads.n, d,
+                                          "blocks.%d.nsa.%s.W_G", l, branches[b]);
+    }
+    layer->param[MAP_K] =
+        model_add(model, FV_INIT_LINEAR, block, width, block, "blocks.%d.nsa.compress_K", l);
+    layer->param[MAP_V] =
+        model_add(model, FV_INIT_LINEAR, block, width, block, "blocks.%d.nsa.compress_V", l);
+    layer->param[W_O] = model_add(model, FV_INIT_OUTPUT, d, d, d, "blocks.%d.nsa.W_O", l);
+}
+
+static int n_rows_of_keys(const model_layer *layer, nsa_branch b) {
+    return b == NSA_COMPRESSED ? nsa_of(layer)->n_blocks : layer->in.n;
+}
+
+static void plan_choice(fv_model *model, model_layer *layer) {
+    const nsa *a = nsa_of(layer);
+    const size_t rows = (size_t)layer->out.n, units = (size_t)a->n_units;
+    size_t choices = (size_t)(model->group_capacity * a->heads.n_kv);
+    layer->buffer[RANKS] = arena_reserve(&model->plan, rows * units * FV_LANES, sizeof(real));
+    layer->buffer[UNITS] = arena_reserve(&model->plan, rows * units, sizeof(uint16_t));
+    layer->buffer[KEPT] =
+        arena_reserve(&model->plan, choices * rows * (size_t)layer->in.n, sizeof(uint16_t));
+}
+
+static void plan_buffers(fv_model *model, model_layer *layer) {
+    static const int of_rows[] = {Q, SUM, GATED, COMPACT, D_SUM, D_Z, D_Q, D_TURNED_Q, D_PART};
+    const nsa *a = nsa_of(layer);
+    const int d = model->config.model.n_embd, n_in = layer->in.n, n_out = layer->out.n;
+    for (size_t i = 0; i < sizeof of_rows / sizeof *of_rows; i++)
+        layer->buffer[of_rows[i]] = model_reserve(model, n_out, d);
+    layer->buffer[TURNED_Q] = a->rotary.n_pairs > 0 ? model_reserve(model, n_out, d) //
+                                                    : layer->buffer[Q];
+    for (int b = 0; b < NSA_BRANCHES; b++) {
+        const int of_keys[] = {K, V, D_K, D_V};
+        for (int i = 0; i < 4; i++)
+            layer->buffer[of_keys[i] + b] = model_reserve(model, n_in, a->heads.kv);
+        layer->buffer[P + b] = model_reserve(model, n_out * a->heads.n, n_rows_of_keys(layer, b));
+        layer->buffer[Z + b] = model_reserve(model, n_out, d);
+        layer->buffer[GATES + b] = model_reserve(model, n_out, a->heads.n);
+        layer->buffer[D_GATES + b] = model_reserve(model, n_out, a->heads.n);
+    }
+    const int entries[] = {ENTRIES_K, ENTRIES_V, D_ENTRIES_K, D_ENTRIES_V};
+    for (int i = 0; i < 4; i++)
+        layer->buffer[entries[i]] = model_reserve(model, a->n_blocks, a->heads.kv);
+    size_t scratch = (size_t)n_out * (size_t)n_in * FV_LANES;
+    layer->buffer[SCRATCH] = arena_reserve(&model->plan, scratch, sizeof(real));
+    layer->buffer[D_NORMED] = layer->norm.present ? model_reserve(model, n_in, d) : 0;
+    layer->y = model_reserve(model, n_out, d);
+}
+
+fv_status nsa_plan(fv_model *model, model_layer *layer, fv_error *error) {
+    char name[32];
+    snprintf(name, sizeof name, "blocks.%d.ln_nsa", layer->index);
+    fv_status status = plan_places(model, layer, error);
+    if (status != FV_OK) return status;
+    norm_plan(model, &layer->norm, model->config.model.norm, layer->in.n, name);
+    plan_params(model, layer);
+    plan_choice(model, layer);
+    plan_buffers(model, layer);
+    return FV_OK;
+}
+
+// --- a branch ------------------------------------------------------------------------------------
+
+// Rows [G][n_rows][width][16] from feature `first` on.
+static kernel_attend_rows rows(real *data, int n_rows, int width, int first) {
+    return (kernel_attend_rows){data + (ptrdiff_t)first * FV_LANES, (ptrdiff_t)width * FV_LANES,
+                                (ptrdiff_t)n_rows * width * FV_LANES};
+}
+
+static uint16_t *kept_of(const model_layer *layer, const model_tile *tile, int group) {
+    uint16_t *kept = arena_at(tile->workspace, layer->buffer[KEPT]);
+    return kept + (ptrdiff_t)group * layer->model->group_capacity * layer->out.n * layer->in.n;
+}
+
+kernel_attend nsa_attend(const model_layer *layer, const model_tile *tile, nsa_branch b, int h) {
+    const nsa *a = nsa_of(layer);
+    const attention_heads *heads = &a->heads;
+    const bool entries = b == NSA_COMPRESSED;
+    const int n_keys = n_rows_of_keys(layer, b), n_out = layer->out.n;
+    const int first = h * heads->width, shared = attention_kv_first(heads, h);
+    real *p = tile_buffer(tile, layer->buffer[P + b]) + (ptrdiff_t)h * n_out * n_keys * FV_LANES;
+    const size_t *at = layer->buffer;
+    kernel_attend_rows weights = rows(p, n_out * heads->n, n_keys, 0);
+    return (kernel_attend){
+        .n_groups = tile->n_groups,
+        .n_queries = n_out,
+        .n_rows_keys = n_keys,
+        .d_key = heads->width,
+        .d_value = heads->width,
+        .n_keys = entries ? a->n_whole : a->n_keys,
+        .first_key = b == NSA_WINDOW ? a->first_key : NULL,
+        .score = FV_KERNEL_DOT,
+        .scale = 1 / real_sqrt((real)heads->width),
+        .normaliser = FV_NORMALISE_SOFTMAX,
+        .kept = b == NSA_SELECTED ? kept_of(layer, tile, h * heads->n_kv / heads->n) : NULL,
+        .q = rows(tile_buffer(tile, at[entries ? Q : TURNED_Q]), n_out, heads->q, first),
+        .k = rows(tile_buffer(tile, at[entries ? ENTRIES_K : K + b]), n_keys, heads->kv, shared),
+        .v = rows(tile_buffer(tile, at[entries ? ENTRIES_V : V + b]), n_keys, heads->kv, shared),
+        .z = rows(tile_buffer(tile, at[Z + b]), n_out, heads->q, first),
+        .p = weights,
+        .slopes = weights};
+}
+
+// --- the choice ----------------------------------------------------------------------------------
+
+// Ranks of the blocks of one group of samples: what the heads that share keys gave to them, in the mean; -1 of
+// blocks that are not whole yet, and of the own one.
+static void rank(const model_layer *layer, const model_tile *tile, int group, int g, real *ranks) {
+    const nsa *a = nsa_of(layer);
+    const int together = a->heads.n / a->heads.n_kv;
+    for (int i = 0; i < layer->out.n; i++)
+        for (int u = 0; u < a->n_units; u++, ranks += FV_LANES) {
+            const bool choosable = u < a->n_whole[i] && u != layer->out.at[i] / a->block;
+            for (int l = 0; l < FV_LANES; l++) ranks[l] = choosable ? 0 : -1;
+            for (int h = group * together; choosable && h < (group + 1) * together; h++) {
+                const kernel_attend_rows p = nsa_attend(layer, tile, NSA_COMPRESSED, h).p;
+                const real *from =
+                    p.data + g * p.group_stride + i * p.row_stride + (ptrdiff_t)u * FV_LANES;
+                for (int l = 0; l < FV_LANES; l++) ranks[l] += from[l] / (real)together;
+            }
+        }
+}
+
+void nsa_select(const model_layer *layer, const model_tile *tile) {
+    const nsa *a = nsa_of(layer);
+    real *ranks = tile_buffer(tile, layer->buffer[RANKS]);
+    uint16_t *units = arena_at(tile->workspace, layer->buffer[UNITS]);
+    for (int group = 0; group < a->heads.n_kv; group++)
+        for (int g = 0; g < tile->n_groups; g++) {
+            uint16_t *keys =
+                kept_of(layer, tile, group) + (ptrdiff_t)g * layer->out.n * layer->in.n;
+            rank(layer, tile, group, g, ranks);
+            tile->kernels->select(&(kernel_select){.n_rows = layer->out.n,
+                                                   .n_units = a->n_units,
+                                                   .k = a->k - 1,
+                                                   .ranks = ranks,
+                                                   .kept = units});
+            for (int i = 0; i < layer->out.n; i++)
+                for (int j = 0; j < layer->in.n; j++) {
+                    const int unit = j / a->block;
+                    const bool own = unit == layer->out.at[i] / a->block;
+                    keys[i * layer->in.n + j] = own ? UINT16_MAX : units[i * a->n_units + unit];
+                }
+        }
+}
+
+// --- what a sequence costs -----------------------------------------------------------------------
+
+// Of the selected branch the textbook computes what is kept, the lab all before the query.
+void nsa_cost(const model_layer *layer, double *textbook, double *executed, double *exps) {
+    const nsa *a = nsa_of(layer);
+    const double d = layer->model->config.model.n_embd, n_in = layer->in.n, n_out = layer->out.n;
+    const compression entries = {0,           a->block,      a->n_blocks,
+                                 layer->in.n, a->heads.n_kv, a->heads.width};
+    double pairs = 0, all = 0;
+    for (int i = 0; i < layer->out.n; i++) {
+        const int past = layer->out.at[i] / a->block, own = a->n_keys[i] - past * a->block;
+        const int others = a->k - 1 < past ? a->k - 1 : past;
+        const int near = a->n_keys[i] - a->first_key[i];
+        pairs += a->n_whole[i] + own + others * a->block + near;
+        all += a->n_whole[i] + a->n_keys[i] + near;
+    }
+    const double maps = 2 * n_out * d * d + 2 * NSA_BRANCHES * n_in * d * a->heads.kv +
+                        NSA_BRANCHES * n_out * d * a->heads.n + 2 * compress_cost(&entries);
+    *textbook = maps + 2 * pairs * d;
+    *executed = maps + 2 * all * d;
+    *exps = all * a->heads.n + NSA_BRANCHES * n_out * a->heads.n;
+}
