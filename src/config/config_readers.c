@@ -16,7 +16,8 @@ enum {
 static const struct {
     const char *group;
     int option;
-} OF_LAYERS[] = {{"model.selector", LAYER_OPTION_selector}};
+} OF_LAYERS[] = {{"model.selector", LAYER_OPTION_selector},
+                 {"model.normaliser", LAYER_OPTION_normaliser}};
 
 // What no part says, in any order.
 static const config_reader GENERAL[] = {

@@ -106,7 +106,8 @@ static void rank_units(fv_decoder *d, decoder_layer *layer, const selection *s, 
     else if (type->rank)
         type->rank(s);
     refuse_units(s, w, units);
-    if (selector_reads_far(model, type) && selection_is_flat(s, n_others))
+    if (selector_reads_far((int)layer_normaliser(model, layer->place), type) &&
+        selection_is_flat(s, n_others))
         rank_far(d, a, s, type, w, k, units, scores, weights);
     kernels_get()->select(&(kernel_select){
         .n_rows = 1, .n_units = s->n_units, .k = n_others, .ranks = s->ranks, .kept = units});

@@ -23,7 +23,8 @@ enum { L = FV_LANES, SPAN = 1024 };
 
 bool decoder_weighs(const fv_decoder *d, int place) {
     const fv_model_config *config = &d->config.model;
-    return d->keep.kind != FV_KEEP_ALL || !normaliser_is_softmax(config->normaliser) ||
+    return d->keep.kind != FV_KEEP_ALL ||
+           !normaliser_is_softmax((int)layer_normaliser(config, place)) ||
            decoder_selects(d, place);
 }
 
@@ -269,7 +270,8 @@ static void attend_lanes(fv_decoder *d, decoder_layer *layer, weighing *w, const
 static weighing_head head_of(const fv_decoder *d, const decoder_layer *layer, int h) {
     const decoder_attention *a = &layer->attention;
     const fv_model_config *model = &d->config.model;
-    const normaliser_type *type = normaliser_type_of(model->normaliser);
+    const int normaliser = (int)layer_normaliser(model, layer->place);
+    const normaliser_type *type = normaliser_type_of(normaliser);
     const int64_t d_head = d->sizes.d_head;
     kernel_attend numbers = {0};
     score_type_of(model->score)->on_lanes(model, (int)d_head, &numbers);
@@ -278,7 +280,7 @@ static weighing_head head_of(const fv_decoder *d, const decoder_layer *layer, in
                           .scale = numbers.scale,
                           .power = numbers.power,
                           .floor = numbers.floor,
-                          .normaliser = (kernel_normaliser)model->normaliser,
+                          .normaliser = (kernel_normaliser)normaliser,
                           .stretch = type->stretch,
                           .cap = a->soft_cap,
                           .slope = a->slopes ? a->slopes[h] : 0,

@@ -252,7 +252,7 @@ static void add_parts(const model_layer *layer, double pairs, double *textbook, 
     more += n_out * gates * layer->model->config.model.n_embd;
     *textbook += more;
     *executed += more;
-    double each = normaliser_type_of(layer->model->config.model.normaliser)->exps;
+    double each = normaliser_type_of(a->normaliser)->exps;
     *exps = pairs * n_head * (each + (a->soft_cap > 0)) + n_out * gates;
     if (a->sink_logit != FV_SINK_LOGIT_NONE) *exps += n_out * n_head;
     const selector_type *selector = selector_of_layer(layer);

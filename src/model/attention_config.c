@@ -209,15 +209,15 @@ static fv_status check_cap(const config_checking *c, int i) {
 
 static fv_status check_sink(const config_checking *c, int i) {
     const fv_model_config *model = &c->config->model;
-    if (layer_sink_logit(model, i) == FV_SINK_LOGIT_NONE ||
-        model->normaliser == FV_NORMALISER_SOFTMAX)
+    const int normaliser = (int)layer_normaliser(model, i);
+    if (layer_sink_logit(model, i) == FV_SINK_LOGIT_NONE || normaliser == FV_NORMALISER_SOFTMAX)
         return FV_OK;
     const char *key = model->layers.sink_logit[i].given ? "model.layers" : "model.sink_logit";
     return check_refuse(
         c, key,
         "%s: a sink joins the sum of a softmax, and model.normaliser %s has another; "
         "it needs model.normaliser softmax",
-        key, fv_field_find("model.normaliser")->choices[model->normaliser]);
+        key, fv_field_find("model.normaliser")->choices[normaliser]);
 }
 
 fv_status attention_check(const config_checking *c, int i) {
@@ -228,15 +228,16 @@ fv_status attention_check(const config_checking *c, int i) {
     if (status == FV_OK) status = check_cap(c, i);
     if (status == FV_OK) status = check_sink(c, i);
     if (status != FV_OK) return status;
-    if (!normaliser_is_softmax(model->normaliser) && sees_too_many(c->config, i))
+    const int normaliser = (int)layer_normaliser(model, i);
+    if (!normaliser_is_softmax(normaliser) && sees_too_many(c->config, i))
         return check_refuse(
-            c, "model.normaliser",
+            c, KEY_OF(model, normaliser, i),
             "model.normaliser %s keeps the weights of all pairs of positions, which "
             "task.context_length %d makes too many; it allows up to %d, layers of a window or of "
             "one "
             "query longer ones, and softmax any length",
-            fv_field_find("model.normaliser")->choices[model->normaliser],
-            c->config->task.context_length, FV_KEPT_CONTEXT);
+            fv_field_find("model.normaliser")->choices[normaliser], c->config->task.context_length,
+            FV_KEPT_CONTEXT);
     if (model->d_score > model->n_embd / model->n_head)
         return check_refuse(c, "model.d_score",
                             "model.d_score %d is more than a head has; n_embd / n_head allows 1 "

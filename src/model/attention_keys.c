@@ -33,6 +33,7 @@ fv_status attention_layer_create(model_layer *layer, int i, fv_error *error) {
     if (a == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory for attention");
     a->heads = heads_of(&layer->model->config.model, i);
     const fv_model_config *config = &layer->model->config.model;
+    a->normaliser = (int)layer_normaliser(config, i);
     a->qk_norm = layer_qk_norm(config, i);
     a->sink_logit = layer_sink_logit(config, i);
     a->gate = layer_gate(config, i);
@@ -105,9 +106,9 @@ static bool place(const model_positions *positions, attention_placement *placeme
 
 // A value's bias goes through weights that add up to 1, and one added to all scores of a query through
 // those that do not change with it.
-static bool fits_pool(const fv_model_config *config) {
+static bool fits_pool(const fv_model_config *config, const attention_layer *a) {
     return !score_is_metric((kernel_score)config->score) &&
-           normaliser_rule_of((kernel_normaliser)config->normaliser) != FV_RULE_ALONE;
+           normaliser_rule_of((kernel_normaliser)a->normaliser) != FV_RULE_ALONE;
 }
 
 // Tiles know no selector, no normaliser but softmax, no query that does not see itself, no gradient of a score's power, no wider heads, no
@@ -115,7 +116,7 @@ static bool fits_pool(const fv_model_config *config) {
 static bool fits_tiles(const model_layer *layer, attention_layer *a) {
     if (sizeof(real) != sizeof(float)) return false;
     const fv_model_config *config = &layer->model->config.model;
-    return !selector_present(layer) && normaliser_is_softmax(config->normaliser) &&
+    return !selector_present(layer) && normaliser_is_softmax(a->normaliser) &&
            !a->sight.exclude_self && !config->score_power_learned &&
            config->n_embd / config->n_head <= FV_MAX_HEAD_WIDTH &&
            place(&layer->out, &a->queries) && place(&layer->in, &a->keys);
@@ -139,7 +140,7 @@ static attention_way choose_way(const model_layer *layer, attention_layer *a) {
     // takes a score that is linear in the key (no norm of keys, none that are turned), and nobody who
     // asks to see keys and values.
     if (layer->out.n == 1 && config->n_head <= config->n_embd && !model->seen &&
-        fits_pool(config) && is_linear(layer, a))
+        fits_pool(config, a) && is_linear(layer, a))
         return FV_ATTEND_POOLED;
     // Short contexts have no tiles to fill, and patterns that are to be seen must be kept.
     if (layer->in.n >= FV_LONG_CONTEXT && !model->keeps_patterns && fits_tiles(layer, a))

@@ -85,7 +85,7 @@ typedef struct attention_layer {
     real *log_n;    // [out.n] of the keys that each sees, where its scores are stretched by it
     attention_way way;
     token_tables tables;
-    int qk_norm, sink_logit, gate; // FV_QK_NORM_*, ...
+    int normaliser, qk_norm, sink_logit, gate; // FV_NORMALISER_*, ...
     double soft_cap;
     norm_part q_norm, k_norm;
     rotary rotary;

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 static const normaliser_type *type_of(const model_layer *layer) {
-    return normaliser_type_of(layer->model->config.model.normaliser);
+    return normaliser_type_of(model_attention_of(layer)->normaliser);
 }
 
 static bool learns_alpha(const model_layer *layer) {
@@ -178,7 +178,7 @@ void normaliser_choose(const model_layer *layer, const model_tile *tile, int h,
                        kernel_attend *attend) {
     const attention_heads *heads = &model_attention_of(layer)->heads;
     real slope;
-    attend->normaliser = (kernel_normaliser)layer->model->config.model.normaliser;
+    attend->normaliser = (kernel_normaliser)model_attention_of(layer)->normaliser;
     if (type_of(layer)->alpha) attend->alpha = alpha_of(layer, tile, h, &slope);
     if (type_of(layer)->stretch != FV_NO_STRETCH)
         attend->stretch =

@@ -53,8 +53,7 @@ bool attention_is_chained(const model_layer *layer) {
     const fv_model_config *config = &layer->model->config.model;
     const attention_layer *a = model_attention_of(layer);
     return attention_goes_by(layer, FV_ATTEND_POOLED) && a->heads.n == 1 && !config->bias &&
-           a->gate == FV_GATE_NONE &&
-           normaliser_type_of(config->normaliser)->stretch == FV_NO_STRETCH;
+           a->gate == FV_GATE_NONE && normaliser_type_of(a->normaliser)->stretch == FV_NO_STRETCH;
 }
 
 // From inputs over queries to carried queries.

@@ -262,7 +262,7 @@ void selector_choose(const model_layer *layer, const model_tile *tile, int h,
     selection_lab lab;
     selection s = selector_view(layer, tile, h, attend, &lab);
     bool shared = !chooses(layer, h); // with the head before
-    bool far = selector_reads_far(&layer->model->config.model, type);
+    bool far = selector_reads_far(model_attention_of(layer)->normaliser, type);
     if (type->reads_weights && !shared) weigh_all(tile, attend, NULL);
     for (int g = 0; g < tile->n_groups && !shared; g++) {
         lab.group = g;

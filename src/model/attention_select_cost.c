@@ -31,6 +31,5 @@ void selector_count(const model_layer *layer, double pairs, double *textbook, do
     *textbook -= left * d * (type->reads_weights ? 1 : 2);
     if (type->ranks_means) *textbook += units * d;
     *executed += type->reads_weights ? pairs * d : type->ranks_means ? units * d : 0;
-    if (!type->reads_weights)
-        *exps -= left * a->heads.n * normaliser_type_of(config->normaliser)->exps;
+    if (!type->reads_weights) *exps -= left * a->heads.n * normaliser_type_of(a->normaliser)->exps;
 }

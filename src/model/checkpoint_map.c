@@ -79,9 +79,10 @@ const char *checkpoint_obstacle(const fv_config *config, bool widen) {
         return "its attention weights are not a softmax of dot products (model.score), the only "
                "ones "
                "that TransformerLens has";
-    if (!normaliser_type_of(model->normaliser)->theirs)
-        return "its attention weights are not those of a softmax (model.normaliser), the only ones "
-               "that TransformerLens has";
+    for (int i = 0; i < model->layers.n; i++)
+        if (!normaliser_type_of((int)layer_normaliser(model, i))->theirs)
+            return "its attention weights are not those of a softmax (model.normaliser), the only "
+                   "ones that TransformerLens has";
     for (int i = 0; i < model->layers.n; i++)
         if (layer_n_kv_head(model, i) != 0 && layer_n_kv_head(model, i) != model->n_head)
             return "heads share keys and values (model.n_kv_head), which the configuration written "

@@ -29,8 +29,7 @@ size_t selector_add(fv_model *model, const model_layer *layer, const char *name,
     return at;
 }
 
-bool selector_reads_far(const fv_model_config *config, const selector_type *type) {
-    const int normaliser = config->normaliser;
+bool selector_reads_far(int normaliser, const selector_type *type) {
     bool softmax_like = normaliser_type_of(normaliser)->stretch == FV_NO_STRETCH &&
                         normaliser_rule_of((kernel_normaliser)normaliser) != FV_RULE_ALONE;
     return type->ranks_means || (type->reads_weights && !softmax_like);

@@ -104,8 +104,8 @@ bool selection_is_flat(const selection *s, int k);
 // and what ranks of 0 become, of ranks from scores times FLATTENED: below all others, and in their order.
 #define FV_FLATTENED 0x1p-10f
 void selection_mend(const selection *s, const real *flattened);
-// Whether anything but the largest weights counts for a layer.
-bool selector_reads_far(const fv_model_config *config, const selector_type *type);
+// Whether anything but the largest weights counts for a layer of that normaliser.
+bool selector_reads_far(int normaliser, const selector_type *type);
 
 // A number on (0, 1) for a query and a unit of keys, by positions, of one head: the rank that random_topk
 // gives. `step` and `sample` are 0 where it is drawn once.

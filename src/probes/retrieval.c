@@ -62,7 +62,8 @@ static fv_status refuse_beyond(fv_error *error, const fv_config *config, int len
 static void leave_out_kept(fv_model_config *model) {
     model->normaliser = FV_NORMALISER_SOFTMAX;
     model->selector = FV_SELECTOR_NONE;
-    for (int i = 0; i < model->layers.n; i++) model->layers.selector[i].given = false;
+    for (int i = 0; i < model->layers.n; i++)
+        model->layers.selector[i].given = model->layers.normaliser[i].given = false;
 }
 
 fv_status retrieval_check(const fv_config *config, int length, double depth, fv_error *error) {

@@ -33,7 +33,12 @@ static fv_status check_layer(const fv_model_config *m, int i, int n, fv_error *e
         return refuse(error, n, what, "blocks of keys that become one lie across ranks");
     }
     if (type->attends) {
-        int selector = (int)layer_selector(m, i);
+        int selector = (int)layer_selector(m, i), normaliser = (int)layer_normaliser(m, i);
+        if (!normaliser_is_softmax(normaliser)) {
+            snprintf(what, sizeof what, "model.normaliser %s",
+                     choice_of("model.normaliser", normaliser));
+            return refuse(error, n, what, "the ring joins softmaxes of parts");
+        }
         if (selector_type_of(selector)->absent) return FV_OK;
         snprintf(what, sizeof what, "model.selector %s", choice_of("model.selector", selector));
         return refuse(error, n, what, "queries choose among keys that no rank has together");
@@ -46,15 +51,9 @@ static fv_status check_layer(const fv_model_config *m, int i, int n, fv_error *e
 static fv_status check_parts(const fv_config *config, fv_error *error) {
     const fv_model_config *m = &config->model;
     int n = config->train.context_ranks;
-    char what[128];
     for (int i = 0; i < m->layers.n; i++) {
         fv_status status = check_layer(m, i, n, error);
         if (status != FV_OK) return status;
-    }
-    if (!normaliser_is_softmax(m->normaliser)) {
-        snprintf(what, sizeof what, "model.normaliser %s",
-                 choice_of("model.normaliser", m->normaliser));
-        return refuse(error, n, what, "the ring joins softmaxes of parts");
     }
     if (m->exclude_self)
         return refuse(error, n, "model.exclude_self", "in the ring every position sees itself");

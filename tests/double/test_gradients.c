@@ -37,6 +37,10 @@ static size_t row_of(const rig *r) {
 static bool has_margin(const fv_model_config *model) {
     bool selects = model->selector != FV_SELECTOR_NONE;
     for (int i = 0; i < model->layers.n; i++)
+        selects |= model->layers.normaliser[i].given &&
+                   normaliser_rule_of((kernel_normaliser)model->layers.normaliser[i].value) ==
+                       FV_RULE_THRESHOLD;
+    for (int i = 0; i < model->layers.n; i++)
         selects |= (model->layers.selector[i].given &&
                     (int)model->layers.selector[i].value != FV_SELECTOR_NONE) ||
                    model->layers.kind[i] == FV_LAYER_NSA ||
@@ -303,6 +307,14 @@ static const struct {
     {LONG "model.layers=[attention,attention] model.normaliser=sigmoid model.n_head=2 "
           "model.bias=true model.exclude_self=true task.loss=all",
      {-1}},
+    // A normaliser of a layer's own, with what it learns.
+    {LONG "model.layers=[attention(normaliser=entmax15),attention,attention(normaliser=asentmax)] "
+          "model.n_head=2 model.residual=true task.loss=all",
+     {-1}},
+    {LONG "model.layers=[attention(normaliser=entmax),attention(normaliser=softmax)] "
+          "model.normaliser=ssmax model.n_head=2 model.residual=true",
+     {-1}},
+    {TINY "model.layers=[attention(normaliser=sigmoid)] model.bias=true", {-1}},
     // Selectors: of single keys and blocks, with what else weighs them.
     {TINY "model.layers=[attention] model.selector=topk model.selector_k=2", {-1}},
     {LONG "model.layers=[attention,attention] model.selector=topk model.selector_k=3 "

@@ -244,8 +244,10 @@ static void naive_weigh(const naive *n, const naive_query *a, double *scores, in
     naive_select(n, a, scores, n_keys);
     for (int j = 0; j < n_keys; j++)
         if (isfinite(scores[j])) scores[j] *= stretch;
-    double margin = normaliser_truth((kernel_normaliser)n->config->model.normaliser,
-                                     naive_alpha(n, a->layer, a->h), scores, n_keys, n_seen);
+    const int normaliser =
+        naive_option(&n->config->model.layers.normaliser[a->place], n->config->model.normaliser);
+    double margin = normaliser_truth((kernel_normaliser)normaliser, naive_alpha(n, a->layer, a->h),
+                                     scores, n_keys, n_seen);
     naive_margin = fmin(naive_margin, margin);
 }
 

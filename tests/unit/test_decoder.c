@@ -172,6 +172,8 @@ static void test_weights_of_windows(void **state) {
         "model.positions=alibi task.context_length=400",
         "model.layers=[attention(selector=topk selector_k=3),attention] "
         "task.context_length=200",
+        "model.layers=[attention(normaliser=asentmax),attention(normaliser=entmax),attention] "
+        "task.context_length=300",
         "model.layers=[attention(window=20 sinks=3 selector=topk selector_k=5),attention] "
         "task.context_length=1300",
         "model.layers=[attention(window=20 sinks=6)] model.selector=block_topk "

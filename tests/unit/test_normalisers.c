@@ -128,6 +128,14 @@ static void test_refusals(void **state) {
                                 many);
     // One query, alone or above a window.
     configure("model.normaliser=sparsemax task.context_length=5000");
+    check_configuration_refused("",
+                                "model.layers=[attention,attention(normaliser=sparsemax)] "
+                                "task.context_length=5000 task.loss=all",
+                                many);
+    check_configuration_refused("", "model.layers=[attention(normaliser=sigmoid sink_logit=zero)]",
+                                "model.normaliser sigmoid has another");
+    check_configuration_refused("", "model.entmax_alpha=1.2", "is not read by");
+    configure("model.layers=[attention(normaliser=entmax),attention] model.entmax_alpha=1.2");
     configure("model.normaliser=sparsemax task.context_length=5000 "
               "model.layers=[attention(window=2),attention,mlp]");
     check_configuration_refused("", "model.layers=[mlp] model.normaliser=sparsemax",
