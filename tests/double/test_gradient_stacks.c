@@ -5,9 +5,14 @@
 // differences of two widths then disagree with each other, and the stack is drawn anew. How many were is
 // counted, and few may be: one whose gradient is wrong has differences that agree.
 //
+// Half of the stacks with attention have a selector of keys, a normaliser, or a layer of compressed keys. Where
+// keys are chosen or cut off, a stack is drawn anew if a plain forward pass (tests/unit/naive.h) finds a gap of
+// scores or a margin of the support below ten steps of the difference.
+//
 // FOVEA_STACKS says how many (500; make gradients: 10,000), FOVEA_STACK_SEED which.
 #include "../unit/configurations.h"
 #include "../unit/fault.h"
+#include "../unit/naive.h"
 #include "../unit/stacks.h"
 
 #include "model/layers.h"
@@ -15,9 +20,9 @@
 enum { L = FV_LANES, LONGEST = 12, USUAL = 500 };
 
 static const double TOLERANCE = 1e-6; // of a tensor's derivative, or of 1e-4 of the largest one
-static const double WIDTH = 1e-4;
-// Of a loss near 1 differences of this width are good to 1e-11.
-static const double LEAST = 1e-5;
+static const double WIDTH = 1e-4, SPARSE_WIDTH = 2e-5; // where keys are chosen
+// Of a loss near 1 differences of these widths are good to 1e-11.
+static const double LEAST = 1e-5, SPARSE_LEAST = 1e-4;
 
 // Wide stacks take most of the time and say little more: one in 64 of them is kept.
 static void draw_words(char words[1024], uint64_t *random) {
@@ -29,13 +34,85 @@ static void draw_words(char words[1024], uint64_t *random) {
     } while (width > 16 && noise_below(random, 64) > 0);
 }
 
+// A layer in front of the others, of keys that become one.
+static void draw_compressed(char words[1024], uint64_t *random, int length) {
+    static const char FRONT[] = "model.layers=[";
+    static const char *const layers[] = {"nsa", "compressed_attention"};
+    const char *layer = layers[noise_below(random, 2)];
+    char *at = words + strlen(FRONT);
+    size_t n = strlen(layer);
+    memmove(at + n + 1, at, strlen(at) + 1);
+    memcpy(at, layer, n);
+    at[n] = ',';
+    stack_say(words, " model.compress_block=%d model.compress_k=%d model.compress_window=%d",
+              1 + noise_below(random, 2), length < 4 ? 1 : 1 + noise_below(random, 2),
+              1 + noise_below(random, 5));
+}
+
+static void draw_selector(char words[1024], uint64_t *random, int length) {
+    static const char *const names[] = {"topk",        "block_topk", "block_max",    "oracle_topk",
+                                        "random_topk", "indexer",    "group_indexer"};
+    const int which = noise_below(random, 7);
+    const bool itself = strstr(words, "exclude_self") == NULL;
+    const bool blocks = which > 0 && itself && length > 2 && noise_below(random, 2);
+    int k = itself ? 1 + noise_below(random, 2) : 1; // what the narrowest window shows
+    if (!blocks && strstr(words, "window") == NULL && itself)
+        k = 1 + noise_below(random, length < 5 ? length : 5);
+    stack_say(words, " model.selector=%s model.selector_k=%d", names[which], k);
+    if (blocks) stack_say(words, " model.selector_block=2");
+    if (which == 5 || which == 6) stack_say(words, " model.indexer_width=4");
+}
+
+// Choices of keys, for stacks with attention.
+static void draw_choices(char words[1024], uint64_t *random) {
+    static const char *const normalisers[] = {"sparsemax", "entmax15", "entmax",
+                                              "ssmax",     "asentmax", "sigmoid"};
+    const int length = atoi(strstr(words, "task.context_length=") + strlen("task.context_length="));
+    if (strstr(words, "model.n_head=") == NULL) return; // no attention
+    if (strstr(words, "sink_logit") == NULL && noise_below(random, 4) == 0)
+        stack_say(words, " model.normaliser=%s", normalisers[noise_below(random, 6)]);
+    if (noise_below(random, 3) == 0) draw_selector(words, random, length);
+    if (strstr(words, "alibi") == NULL && noise_below(random, 8) == 0)
+        draw_compressed(words, random, length);
+}
+
 typedef struct rig {
     fv_model *model;
     const kernel_set *kernels;
     memory_arena workspace;
     model_worker_layers layers;
     double *params, *gradient, *direction;
+    double width; // h
+    bool sparse;  // keys are chosen, or cut off
 } rig;
+
+static bool is_sparse(const char *words) {
+    static const char *const signs[] = {"model.selector=", "sparsemax", "entmax", "nsa",
+                                        "compressed_attention"};
+    for (size_t i = 0; i < sizeof signs / sizeof *signs; i++)
+        if (strstr(words, signs[i]) != NULL) return true;
+    return false;
+}
+
+// How near any key comes to being chosen or left out.
+static double margin_of(const rig *r) {
+    const fv_task_config *task = &r->model->config.task;
+    int32_t *sequence = malloc((size_t)task->context_length * sizeof *sequence);
+    double *logits =
+        malloc((size_t)task->context_length * (size_t)task->vocab_size * sizeof *logits);
+    const int32_t *tokens = arena_at(&r->workspace, r->model->tokens);
+    naive_margin = INFINITY;
+    data_batch(&r->model->data, FV_STREAM_TRAIN, 0, 0, 1, L,
+               arena_at(&r->workspace, r->model->tokens),
+               arena_at(&r->workspace, r->model->targets));
+    for (int s = 0; s < L; s++) {
+        for (int t = 0; t < task->context_length; t++) sequence[t] = tokens[t * L + s];
+        naive_forward_of((naive){.model = r->model, .params = r->params}, sequence, logits);
+    }
+    free(sequence);
+    free(logits);
+    return naive_margin;
+}
 
 static void rig_open(rig *r, const char *words, uint64_t *random) {
     fv_config config = configure(words);
@@ -58,6 +135,8 @@ static void rig_open(rig *r, const char *words, uint64_t *random) {
             r->params[at] = initial[at] + (learned ? 0.2 * noise(random) : 0);
         }
     free(initial);
+    r->sparse = is_sparse(words);
+    r->width = r->sparse ? SPARSE_WIDTH : WIDTH;
 }
 
 static void rig_close(rig *r) {
@@ -69,8 +148,8 @@ static void rig_close(rig *r) {
     fv_model_free(r->model);
 }
 
-// The mean loss of a batch; with `gradient` also its gradient.
-static double run(const rig *r, double *gradient) {
+// The mean loss of a batch; with `gradient` also its gradient, and *own is what selectors learn from.
+static double run_all(const rig *r, double *gradient, double *own) {
     const fv_model *model = r->model;
     int n = model->data.n_loss * L;
     model_tile tile = {.model = model,
@@ -79,6 +158,8 @@ static double run(const rig *r, double *gradient) {
                        .n_groups = 1,
                        .params = r->params,
                        .gradient = gradient,
+                       .n_samples = L,
+                       .sample_weight = 1.0 / L,
                        .weight = 1.0 / n,
                        .own = r->layers.own};
     data_batch(&model->data, FV_STREAM_TRAIN, 0, 0, 1, L, arena_at(&r->workspace, model->tokens),
@@ -87,11 +168,30 @@ static double run(const rig *r, double *gradient) {
     const double *losses = tile_buffer(&tile, model->losses);
     double loss = 0;
     for (int i = 0; i < n; i++) loss += losses[i];
+    *own = 0;
+    for (int i = 0; i < model->n_layers && gradient != NULL; i++) {
+        const double *apart = tile_buffer(&tile, model->layers[i].own_loss);
+        for (int l = 0; l < L && model->layers[i].own_terms > 0; l++)
+            *own += apart[l] / (model->layers[i].own_terms * L);
+    }
     return loss / n;
 }
 
+static double run(const rig *r, double *gradient) {
+    double own;
+    return run_all(r, gradient, &own);
+}
+
+// What selectors learn from: no parameter of theirs is in the loss.
+static double run_apart(const rig *r) {
+    double own, *ignored = calloc(r->model->n_params, sizeof *ignored);
+    run_all(r, ignored, &own);
+    free(ignored);
+    return own;
+}
+
 // Of the loss along the direction of a tensor, by the five-point difference.
-static double difference(const rig *r, const fv_tensor *tensor, double width) {
+static double difference(const rig *r, const fv_tensor *tensor, bool apart, double width) {
     static const double weights[] = {1, -8, 0, 8, -1};
     double sum = 0, *at = r->params + tensor->offset, *kept = malloc(tensor->size * sizeof *kept);
     memcpy(kept, at, tensor->size * sizeof *kept);
@@ -99,7 +199,7 @@ static double difference(const rig *r, const fv_tensor *tensor, double width) {
         if (weights[k] == 0) continue;
         for (size_t i = 0; i < tensor->size; i++)
             at[i] = kept[i] + (k - 2) * width * r->direction[tensor->offset + i];
-        sum += weights[k] * run(r, NULL);
+        sum += weights[k] * (apart ? run_apart(r) : run(r, NULL));
     }
     memcpy(at, kept, tensor->size * sizeof *kept);
     free(kept);
@@ -124,24 +224,26 @@ static void choose_direction(const rig *r, int i, uint64_t *random) {
     for (size_t k = 0; k < tensor->size; k++) d[k] /= size > 0 ? sqrt(size) : 1;
 }
 
-typedef enum outcome { RIGHT, WRONG, KINKED } outcome;
+typedef enum outcome { RIGHT, WRONG, KINKED, TOO_NEAR } outcome;
 
 static outcome check_tensor(const rig *r, int i, double floor, double *error) {
     const fv_tensor *tensor = &r->model->tensors[i];
     double slope = 0;
     for (size_t k = 0; k < tensor->size; k++)
         slope += r->gradient[tensor->offset + k] * r->direction[tensor->offset + k];
-    double wide = difference(r, tensor, WIDTH), scale = fmax(fabs(slope), floor);
+    const bool apart = r->model->params[i].apart;
+    double wide = difference(r, tensor, apart, r->width), scale = fmax(fabs(slope), floor);
     *error = fabs(wide - slope) / scale;
     if (*error <= TOLERANCE) return RIGHT;
     // Narrow enough to pass a kink by, or to leave what bends behind.
-    double narrow = difference(r, tensor, WIDTH / 64);
+    double narrow = difference(r, tensor, apart, r->width / 64);
     if (fabs(narrow - slope) <= 30 * TOLERANCE * scale) return RIGHT;
     return fabs(narrow - wide) > 30 * TOLERANCE * scale ? KINKED : WRONG;
 }
 
 static outcome check_stack(rig *r, uint64_t *random, const char **worst, double *error) {
     double largest = 0;
+    if (r->sparse && margin_of(r) < 10 * r->width) return TOO_NEAR;
     memset(r->gradient, 0, r->model->n_params * sizeof *r->gradient);
     memset(r->workspace.base, 0xff, r->workspace.size);
     run(r, r->gradient);
@@ -154,7 +256,8 @@ static outcome check_stack(rig *r, uint64_t *random, const char **worst, double 
     }
     for (int i = 0; i < r->model->n_tensors; i++) {
         choose_direction(r, i, random);
-        outcome found = check_tensor(r, i, fmax(1e-4 * largest, LEAST), error);
+        double least = r->sparse ? SPARSE_LEAST : LEAST;
+        outcome found = check_tensor(r, i, fmax(1e-4 * largest, least), error);
         *worst = r->model->tensors[i].name;
         if (found != RIGHT) return found;
     }
@@ -168,7 +271,7 @@ static uint64_t number_of(const char *name, uint64_t otherwise) {
 
 static void test_stacks(void **state) {
     (void)state;
-    int n = (int)number_of("FOVEA_STACKS", USUAL), redrawn = 0;
+    int n = (int)number_of("FOVEA_STACKS", USUAL), redrawn = 0, too_near = 0, n_sparse = 0;
     uint64_t random = number_of("FOVEA_STACK_SEED", 1);
     for (int done = 0; done < n;) {
         char words[1024];
@@ -176,16 +279,22 @@ static void test_stacks(void **state) {
         double error;
         rig r;
         draw_words(words, &random);
+        draw_choices(words, &random);
         rig_open(&r, words, &random);
         outcome found = check_stack(&r, &random, &worst, &error);
+        n_sparse += r.sparse && found == RIGHT;
         rig_close(&r);
         if (found == WRONG) fail_msg("%s: gradient of %s is off by %g", words, worst, error);
         done += found == RIGHT;
         redrawn += found == KINKED;
+        too_near += found == TOO_NEAR;
         if (redrawn > 20 + done) fail_msg("%d of %d stacks were drawn anew", redrawn, done);
     }
-    printf("%d stacks, %d drawn anew\n", n, redrawn);
+    printf("%d stacks, %d of them choose keys; drawn anew: %d for a kink, %d for a margin below "
+           "10 h\n",
+           n, n_sparse, redrawn, too_near);
     assert_true(redrawn <= n / 10 + 5);
+    assert_true(too_near <= n && (n < 100 || n_sparse > n / 10));
 }
 
 // A slip in a kernel of the backward pass is seen in some stack.

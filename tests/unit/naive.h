@@ -433,6 +433,7 @@ static void naive_attention(const naive *n, int layer, int i) {
 static double naive_activation(int kind, double x) {
     if (kind == FV_ACTIVATION_RELU) return x > 0 ? x : 0;
     if (kind == FV_ACTIVATION_RELU2) return x > 0 ? x * x : 0;
+    if (kind == FV_ACTIVATION_ELU_PLUS_ONE) return x > 0 ? x + 1 : exp(x);
     if (kind == FV_ACTIVATION_SILU || kind == FV_ACTIVATION_SWIGLU) return x / (1 + exp(-x));
     if (kind != FV_ACTIVATION_GELU && kind != FV_ACTIVATION_GEGLU)
         fail_msg("the naive forward pass lacks this activation");
