@@ -68,7 +68,7 @@ fuzz: ## fuzz every parser (FUZZ_SECONDS=300 each; needs clang)
 test-arm: all ## build for 64-bit Arm, run its tests under qemu and compare bits (needs ./bootstrap arm; 20 minutes)
 	scripts/arm.sh $(BUILD)/arm $(JOBS) $(BUILD)
 
-interop: all ## open exported checkpoints with safetensors and TransformerLens (needs the network)
+interop: all ## open exported checkpoints with safetensors and TransformerLens, hold recurrences against flash-linear-attention (needs the network)
 	tests/interop/run.sh $(FOVEA) $(BUILD)/interop
 
 interop-served: all ## ask llama.cpp's own server, with a random model and SmolLM2 (needs the network once)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Opens exported checkpoints in other programs: run.sh TOOL FOLDER
+# Opens exported checkpoints in other programs, and holds recurrences against theirs: run.sh TOOL FOLDER
 # The first call makes a virtual environment in FOLDER (needs the network, about 6 GB).
 set -euo pipefail
 
@@ -10,11 +10,11 @@ folder=$(realpath "$2")
 here=$(realpath "$(dirname "$0")")
 python=$folder/venv/bin/python
 
-if [ ! -e "$folder/ready" ]; then
-    echo "interop: installing TransformerLens and safetensors into $folder (about 6 GB, once)"
-    python3 -m venv "$folder/venv"
+if ! cmp -s "$here/requirements.txt" "$folder/ready"; then
+    echo "interop: installing TransformerLens, safetensors and flash-linear-attention into $folder (about 6 GB, once)"
+    [ -x "$python" ] || python3 -m venv "$folder/venv"
     "$python" -m pip install --quiet -r "$here/requirements.txt"
-    touch "$folder/ready"
+    cp "$here/requirements.txt" "$folder/ready"
 fi
 
 # name, then what it changes in model.yaml
@@ -55,4 +55,5 @@ for model in "${models[@]}"; do
     "$python" "$here/transformerlens_check.py" "$library" "$work/$name.safetensors" \
         "$work/$name.lens.safetensors" 2>"$work/log" || { cat "$work/log"; exit 1; }
 done
+"$python" "$here/recurrences_check.py" "$library"
 echo "interop: all files open elsewhere and compute the same"

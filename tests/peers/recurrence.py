@@ -40,10 +40,12 @@ def peer(rule, q, k, v, log_decay, rate):
                                                unitriangular=True)
         written, held = solved[..., :v.shape[2]], solved[..., v.shape[2]:]
     state, ys = torch.zeros(k.shape[2], v.shape[2]), []
-    for i in range(len(q)):
-        w = written[i] - held[i] @ state if rule == "gated_delta" else written[i]
-        ys.append(queries[i] @ state + scores[i] @ w)
-        state = since[i, -1] * state + keys[i] @ w
+    rows = [x.unbind(0) for x in (queries, scores, keys, written, since[:, -1])]  # x[i] has a gradient of x's size
+    rows.append(held.unbind(0) if rule == "gated_delta" else [None] * len(q))
+    for query, score, key, w, decay, read in zip(*rows):
+        w = w if read is None else w - read @ state
+        ys.append(query @ state + score @ w)
+        state = decay * state + key @ w
     return torch.cat(ys)
 
 

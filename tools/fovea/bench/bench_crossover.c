@@ -45,7 +45,11 @@ typedef struct drawn {
 
 static fv_status draw_layer(int layer, drawn *m, fv_error *error) {
     const char *const settings[][2] = {
-        {"model.layers", layer == CROSSOVER_MAMBA ? "[mamba]" : "[attention]"},
+        {"model.layers", layer == CROSSOVER_MAMBA            ? "[mamba]"
+                         : layer == CROSSOVER_MAMBA2         ? "[mamba2]"
+                         : layer == CROSSOVER_GATED_DELTANET ? "[gated_deltanet]"
+                                                             : "[attention]"},
+        {"model.mamba_state", layer == CROSSOVER_MAMBA2 ? "64" : "16"},
         {"model.n_embd", "512"},
         {"model.n_head", layer == CROSSOVER_MAMBA ? "1" : "8"},
         {"task.vocab_size", "16"},
@@ -69,6 +73,11 @@ static void drawn_free(drawn *m) {
     fv_model_free(m->model);
     free(m->params);
     *m = (drawn){0};
+}
+
+static bool keeps_state(int layer) {
+    return layer == CROSSOVER_MAMBA || layer == CROSSOVER_MAMBA2 ||
+           layer == CROSSOVER_GATED_DELTANET;
 }
 
 // What an attention layer sees.
@@ -95,7 +104,7 @@ static fv_status make_decoder(int layer, const drawn *m, int64_t n, fv_decoder *
 
 // Seconds that a pass takes at the core's peak: every multiply-add of the maps and of the visible
 // pairs; of Mamba's state an exponential and six operations for each number, as `bench scan` has
-// it.
+// it; of states that are matrices a decay and two multiply-adds, by the delta rule three.
 static fv_status limit_of(int layer, int64_t n, const fv_limits *peak, double *limit,
                           fv_error *error) {
     double d = CROSSOVER_WIDTH, length = (double)n;
@@ -104,6 +113,16 @@ static fv_status limit_of(int layer, int64_t n, const fv_limits *peak, double *l
         double maps = 2 * d * inner + inner * (rank + 2 * state) + rank * inner + inner * d;
         double flops = 2 * maps + 2 * inner * taps + 6 * inner * state;
         *limit = length * (flops / peak->fma_flops + inner * state / peak->exps);
+        return FV_OK;
+    }
+    if (keeps_state(layer)) {
+        const bool is_mamba = layer == CROSSOVER_MAMBA2;
+        double heads = CROSSOVER_HEADS, K = 64, taps = 4, V = is_mamba ? 128 : 64;
+        double keys = is_mamba ? K : heads * K, values = heads * V; // Mamba-2's heads share keys
+        double maps = d * (2 * keys + 3 * values + (is_mamba ? 1 : 2) * heads);
+        double state = heads * K * V * (is_mamba ? 5 : 7);
+        double flops = 2 * maps + 2 * taps * (2 * keys + values) + state;
+        *limit = length * flops / peak->fma_flops;
         return FV_OK;
     }
     fv_attention_config config;
@@ -191,8 +210,7 @@ static fv_status time_tokens(bench *b, int at, int64_t n, fv_error *error) {
         status = read_on(b, b->decoder, 1, error);
         keep_best(tool_seconds(CLOCK_THREAD_CPUTIME_ID) - begun, best);
     }
-    if (status == FV_OK && b->layer != CROSSOVER_MAMBA)
-        status = fv_decoder_rewind(b->decoder, n, error);
+    if (status == FV_OK && !keeps_state(b->layer)) status = fv_decoder_rewind(b->decoder, n, error);
     return status;
 }
 

@@ -22,6 +22,8 @@ enum {
     X(WINDOW, "window", "sliding window of 512")                                                   \
     X(SPARSE, "block-sparse", "window 192, 128 globals, 3 random blocks of 64")                    \
     X(MAMBA, "mamba", "Mamba, 2 x 512 channels, state 16")                                         \
+    X(MAMBA2, "mamba2", "Mamba-2, 8 heads of 64 x 128")                                            \
+    X(GATED_DELTANET, "gated-deltanet", "gated DeltaNet, 8 heads of 64 x 64")                      \
     X(HYBRID, "hybrid", "mean of seven mamba and one dense")
 #define CROSSOVER_ENUM(name, label, about) CROSSOVER_##name,
 enum { CROSSOVER_LAYERS(CROSSOVER_ENUM) CROSSOVER_N_LAYERS };

@@ -117,7 +117,7 @@ int crossover_print(const crossover *c) {
     printf("%s, %s kernels, one thread; width %d, heads %d; fp32\n", fv_machine_cpu(),
            fv_kernels_name(), CROSSOVER_WIDTH, CROSSOVER_HEADS);
     for (int l = 0; l < CROSSOVER_N_LAYERS; l++)
-        printf("  %-13s %s: %.2f of this core's peak at n = %.0f\n", crossover_names[l], ABOUT[l],
+        printf("  %-14s %s: %.2f of this core's peak at n = %.0f\n", crossover_names[l], ABOUT[l],
                c->limit[l][last] / c->value[CROSSOVER_FORWARD][l][last], c->length[last]);
     int code = EXIT_DONE;
     for (int k = 0; code == EXIT_DONE && k < CROSSOVER_N_MEASURES; k++) code = print_table(c, k);
@@ -126,7 +126,7 @@ int crossover_print(const crossover *c) {
         printf("\n%s: less than dense\n", MEASURES[k].title);
         for (int l = CROSSOVER_DENSE + 1; l < CROSSOVER_N_LAYERS; l++) {
             describe(c, k, l, text, sizeof text);
-            printf("  %-13s %s\n", crossover_names[l], text);
+            printf("  %-14s %s\n", crossover_names[l], text);
         }
     }
     verdict given = judge_claim(c, text, sizeof text);
