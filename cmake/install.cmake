@@ -10,6 +10,8 @@ install(TARGETS fovea_static fovea_shared EXPORT fovea-targets
   LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(DIRECTORY include/fovea DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING
   PATTERN *.h PATTERN *.def)
+# The page of `fovea explore`, where `make web` has built it.
+install(DIRECTORY ${PROJECT_BINARY_DIR}/web DESTINATION ${CMAKE_INSTALL_DATADIR}/fovea OPTIONAL)
 install(DIRECTORY experiments DESTINATION ${CMAKE_INSTALL_DATADIR}/fovea
   FILES_MATCHING PATTERN *.yaml)
 if(TARGET fovea)

@@ -22,6 +22,13 @@ if(NOT TARGET fovea_mpi)
   message(NOTICE "fovea: ${why}: sweeps and ring attention over processes are not built")
 endif()
 
+# The server of `fovea explore`: built with libmicrohttpd's headers, which is loaded when it is asked for
+# (tools/fovea/explore/mhd_calls.h).
+pkg_check_modules(FOVEA_MICROHTTPD QUIET libmicrohttpd)
+if(NOT FOVEA_MICROHTTPD_FOUND)
+  message(NOTICE "fovea: no libmicrohttpd is found: fovea explore is not built; the page opens from a disk")
+endif()
+
 file(GLOB TOOL_SOURCES CONFIGURE_DEPENDS tools/fovea/*.c tools/fovea/*/*.c)
 list(FILTER TOOL_SOURCES EXCLUDE REGEX "/main\\.c$")
 file(GLOB MANUAL_SOURCES CONFIGURE_DEPENDS tools/manual/*.c)
@@ -38,6 +45,10 @@ foreach(target fovea_verbs fovea fovea_manual)
   target_include_directories(${target} PRIVATE tools/fovea)
   target_link_libraries(${target} PRIVATE ${FOVEA_DEPENDENCIES})
 endforeach()
+if(FOVEA_MICROHTTPD_FOUND)
+  target_compile_definitions(fovea_verbs PRIVATE FOVEA_HAS_MICROHTTPD)
+  target_include_directories(fovea_verbs PRIVATE ${FOVEA_MICROHTTPD_INCLUDE_DIRS})
+endif()
 file(RELATIVE_PATH module_dir ${CMAKE_INSTALL_FULL_BINDIR} ${CMAKE_INSTALL_FULL_LIBDIR}/fovea)
 target_compile_definitions(fovea_verbs PRIVATE FOVEA_MODULE_DIR="${module_dir}/"
   FOVEA_DATA_DIR="${CMAKE_INSTALL_FULL_DATADIR}/fovea")

@@ -14,9 +14,17 @@ command -v tclsh >/dev/null || die "tclsh makes SQLite's amalgamation: apt-get i
 rm -rf "$folder"
 mkdir -p "$folder"/apt/{lists,cache/archives}/partial
 folder=$(cd "$folder" && pwd)
-cat /etc/apt/sources.list /etc/apt/sources.list.d/*.sources 2>/dev/null |
-    sed -n 's/^Types:.*/Types: deb-src/; /^#/d; p' >"$folder/apt/web.sources"
-options=(-o "Dir::Etc::sourcelist=$folder/apt/web.sources" -o Dir::Etc::sourceparts=-
+shopt -s nullglob
+named=(/etc/apt/sources.list.d/*.sources)
+if [ ${#named[@]} -gt 0 ]; then
+    list=web.sources
+    sed -n 's/^Types:.*/Types: deb-src/; /^#/d; p; $a\
+' "${named[@]}" >"$folder/apt/$list"
+else
+    list=web.list
+    sed -n 's/^deb /deb-src /p' /etc/apt/sources.list /etc/apt/sources.list.d/*.list >"$folder/apt/$list"
+fi
+options=(-o "Dir::Etc::sourcelist=$folder/apt/$list" -o Dir::Etc::sourceparts=-
     -o "Dir::State::lists=$folder/apt/lists" -o "Dir::Cache=$folder/apt/cache" -qq)
 cd "$folder/apt"
 apt-get "${options[@]}" update || die "the lists of source packages could not be fetched"
@@ -24,7 +32,7 @@ apt-get "${options[@]}" source --download-only sqlite3 libyaml jansson 2>/dev/nu
     die "the source packages of sqlite3, libyaml and jansson could not be fetched"
 for archive in sqlite3_*.orig.tar.* libyaml_*.orig.tar.* jansson_*.orig.tar.*; do tar xf "$archive"; done
 mkdir amalgamation
-(cd amalgamation && ../sqlite3-*/configure >log 2>&1 && make sqlite3.c >>log 2>&1) ||
+(cd amalgamation && bash ../sqlite3-*/configure >log 2>&1 && make sqlite3.c >>log 2>&1) ||
     die "SQLite's amalgamation could not be made: $folder/apt/amalgamation/log"
 cp amalgamation/sqlite3.[ch] "$folder"
 mv libyaml-* "$folder/libyaml"

@@ -32,7 +32,13 @@ typedef uint64_t vw
     __attribute__((vector_size(4 * VW))); // wide: a 32-bit number in every other place
 
 #define INLINE static inline __attribute__((always_inline))
+#ifdef __wasm__ // emscripten's clang 14 passes GCC's word over, and a step takes three times as long
+#define UNROLL _Pragma("clang loop unroll(full)")
+#pragma clang diagnostic ignored                                                                   \
+    "-Wpass-failed" // of loops whose end is not known, which stay loops
+#else
 #define UNROLL _Pragma("GCC unroll 16")
+#endif
 
 enum { L = FV_LANES, PARTS = L / VW };
 

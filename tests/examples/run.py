@@ -42,6 +42,7 @@ LEFT_OUT = {
     "--show 17": "answers of a server",
     "fovea bench": "minutes; tests/cli times a case",
     "fovea reproduce": "minutes",
+    "fovea explore": "serves until Ctrl-C; tests/web/explore.py asks it",
     "out/needle": "answers of a server",
     "out/3fa2 out/77ab": "two stored runs of needles",
 }

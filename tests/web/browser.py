@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The page in Chromium, driven as a reader drives it, offline.
 
-    tests/web/browser.py BUILD [--speed] [--only NAME] [--shots FOLDER]
+    tests/web/browser.py BUILD [--speed] [--only NAME]
 
 BUILD has web/ (make web), and tests/web_native for bits. Exit code 77 and a sentence where something is
 missing. Fails on any request but those for the page itself. Selenium is taken from this Python or from
@@ -15,6 +15,7 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -69,7 +70,7 @@ class Page:
 
     def __init__(self, driver, base, build):
         self.driver, self.base, self.build = driver, base, build
-        self.requests = []
+        self.requests, self.own = [], [base]  # addresses that may be asked
 
     def js(self, script, *arguments):
         return self.driver.execute_script(script, *arguments)
@@ -133,7 +134,8 @@ def test_gallery(page):
     cards = page.js("return document.querySelectorAll('#cards .card').length")
     names = sum(1 for line in (TOP / "web/gallery.txt").read_text().splitlines()
                 if line.strip() and not line.startswith("#"))
-    check(cards == names, f"{cards} cards for {names} experiments")
+    names += len(list((TOP / "web/maps").glob("*.json")))
+    check(cards == names, f"{cards} cards for {names} experiments and maps")
     paint = page.js("return performance.getEntriesByType('paint').map((e) => e.startTime)[0]")
     print(f"    first paint {paint:.0f} ms")
     # Times hold on an idle machine; `make web-test` demands them.
@@ -270,7 +272,7 @@ def test_worker_killed(page):
 
 def test_out_of_memory(page):
     page.open(COPY)
-    page.js("""const i = document.getElementById('field-model.n_embd'); i.value = '60000';
+    page.js("""const i = document.getElementById('field-model.n_embd'); i.value = '8192';
         i.dispatchEvent(new Event('change'))""")
     message = page.wait("document.getElementById('message').textContent")
     print(f"    {message}")
@@ -309,6 +311,37 @@ def test_from_a_disk(page):
     page.wait("explorer.live.step > 100")
 
 
+def test_stored_runs(page):
+    tool = page.build / "fovea"
+    with tempfile.TemporaryDirectory(prefix="fovea-stored-") as folder:
+        (pathlib.Path(folder) / "small.yaml").write_text(
+            "task: {vocab_size: 5}\ntrain: {steps: 60, snapshot_every: 20, seed: 0..1}\n")
+        subprocess.run([tool, "run", "small.yaml", "--out", "out", "--quiet"], cwd=folder, check=True)
+        server = subprocess.Popen([tool, "explore", "out", "--port", "0"], cwd=folder, stderr=subprocess.PIPE, text=True)
+        try:
+            line = server.stderr.readline()
+            if "libmicrohttpd" in line:
+                print(f"    left out: {line.strip()}")
+                return
+            base = line.split("#")[0]
+            page.own.append(base)
+            page.open("#stored", base=base)
+            rows = page.js("return document.querySelectorAll('#stored tr[tabindex]').length")
+            check(rows == 2, f"{rows} runs are listed")
+            page.js("document.querySelector('#stored td button').click()")
+            page.wait("!document.getElementById('live').hidden && explorer.live.step === 60")
+            points = page.js("return explorer.live.points.length")
+            check(points == 7, f"its curve has {points} points")
+            page.ask("return explorer.live.rewind(22)")
+            check(page.step() == 20, f"the snapshot of step {page.step()} is shown, not of 20")
+            check(page.message() == "", page.message())
+            page.driver.get("about:blank")
+        finally:
+            server.terminate()
+            server.wait(timeout=20)
+            server.stderr.close()
+
+
 def test_main_thread(page):
     page.open("#live?from=sparse-attention-1/sticky-plateau")
     page.js("""self.longest = 0; new PerformanceObserver((list) => {
@@ -321,20 +354,59 @@ def test_main_thread(page):
 
 def test_requests(page):
     page.note_requests()
-    own = (page.base, "file://", "data:", "blob:", "about:", "chrome:", "chrome-")
+    own = (*page.own, "file://", "data:", "blob:", "about:", "chrome:", "chrome-")
     strange = [url for url in page.requests if not url.startswith(own)]
     check(page.requests and not strange, f"requests to {strange}")
 
 
-def tests_of(only):
-    found = [(name, test) for name, test in globals().items() if name.startswith("test_")]
+# --- what is measured (--speed): printed, and judged by who reads it -----------------------------
+
+def measure_speed(page):
+    """Steps of the first post's shapes in a worker against the portable build, and of two workers."""
+    script = """
+        const { EngineWorker } = explorer, yaml = VOCAB;
+        const workers = [new EngineWorker(explorer.assets), new EngineWorker(explorer.assets)];
+        for (const w of workers) { await w.started; await w.ask('begin', yaml); await w.ask('steps', 1000, 0); }
+        const time = async (some) => { const b = performance.now();
+            await Promise.all(some.map((w) => w.askLong('steps', 4000, 0))); return (performance.now() - b) / 4000; };
+        const one = await time(workers.slice(0, 1)), two = await time(workers);
+        workers.forEach((w) => w.stop());
+        return [1000 * one, 1000 * two];"""
+    for vocabulary in (4, 10, 100):
+        yaml = f"task:\n  vocab_size: {vocabulary}\nmodel:\n  init: uniform\ntrain:\n  steps: 100000\n"
+        path = page.build / "web-speed.yaml"
+        path.write_text(yaml)
+        done = subprocess.run([page.build / "tests/web_native", "9000", path], capture_output=True, text=True, check=True,
+                              env={**os.environ, "FOVEA_CPU": "portable"})
+        native = float(done.stdout.split(" ")[-1])
+        one, two = page.ask(script.replace("VOCAB", json.dumps(yaml)))
+        print(f"    V {vocabulary}: {one:.0f} us a step, natively {native:.0f}: {native / one:.2f} of its speed; "
+              f"two workers {2 * one / two:.2f} times one")
+
+
+def measure_map(page):
+    """A map of 16 x 16 plateau lengths, 2000 steps a cell, and when its coarse half is there."""
+    page.open("#map?model.init=uniform&train.steps=2000&x=train.learning_rate:+1e-4..1e-1+log+16"
+              "&y=task.vocab_size:+4..64+16&measure=plateau_length(perplexity)")
+    begun = time.time()
+    page.click("fill")
+    page.wait("Number(document.body.dataset.cells) >= 64", 600)
+    coarse = time.time() - begun
+    page.wait("document.body.dataset.map === 'whole'", 900)
+    print(f"    16 x 16 cells of 2000 steps in {time.time() - begun:.0f} s, its 8 x 8 in {coarse:.0f} s")
+
+
+def tests_of(only, speed):
+    kinds = ("test_", "measure_") if speed else ("test_",)
+    found = [(name, test) for name, test in globals().items() if name.startswith(kinds) and callable(test)]
     return [(n, t) for n, t in found if only is None or only in n]
 
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("build", type=pathlib.Path)
+    parser.add_argument("build", type=lambda text: pathlib.Path(text).resolve())
     parser.add_argument("--only")
+    parser.add_argument("--speed", action="store_true", help="measure, too")
     arguments = parser.parse_args()
     if not (arguments.build / "web/index.html").exists():
         skip(f"{arguments.build}/web is not there; make web builds it")
@@ -345,7 +417,7 @@ def main():
     driver.set_script_timeout(60)
     page = Page(driver, serve(arguments.build / "web"), arguments.build)
     try:
-        for name, test in tests_of(arguments.only):
+        for name, test in tests_of(arguments.only, arguments.speed):
             begun = time.time()
             try:
                 test(page)

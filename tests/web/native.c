@@ -2,6 +2,7 @@
 // prints a line each, "FILE DIGEST MICROSECONDS", which tests/web/bits.mjs holds the module's lines against.
 //
 //   FOVEA_CPU=portable web_native STEPS FILE...
+//   FOVEA_CPU=portable web_native --cells MEASURE FILE...     the page's answer for each as a cell of a map
 #include "web.h"
 
 #include <stdio.h>
@@ -22,7 +23,19 @@ static int fail(const char *path) {
     return 1;
 }
 
+static int cells(int n, char **arguments) {
+    for (int i = 1; i < n; i++) {
+        char *yaml = read_file(arguments[i]);
+        if (web_cell(yaml, arguments[0]) < 0) return fail(arguments[i]);
+        puts(web_text());
+        fflush(stdout);
+        free(yaml);
+    }
+    return 0;
+}
+
 int main(int argc, char **argv) {
+    if (argc > 2 && strcmp(argv[1], "--cells") == 0) return cells(argc - 2, argv + 2);
     for (int i = 2; i < argc; i++) {
         char *yaml = read_file(argv[i]);
         struct timespec begun, ended;

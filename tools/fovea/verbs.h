@@ -16,6 +16,7 @@
     X(needle, "asks own and served models for what is hidden in a long prompt")                    \
     X(middle, "draws the lost-in-the-middle curve of own and served models")                       \
     X(ring, "attention over many processes: ring attention under mpirun")                          \
+    X(explore, "serves a page that trains in the browser, and a store's runs in it")               \
     X(info, "prints the build, the machine and the kernels chosen for it")                         \
     X(help, "explains a verb or a configuration field")
 

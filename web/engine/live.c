@@ -167,6 +167,23 @@ int web_rewind(int step) {
     return web_end_text();
 }
 
+// Parameters from elsewhere, a stored run's, in the place of the run's own: they are looked at.
+int web_place(int step, const float *params, int n) {
+    if (live.trainer == NULL) return fv_fail(web_failure(), FV_USAGE, "no run has begun");
+    size_t n_params = fv_model_n_params(fv_trainer_model(live.trainer));
+    if (n < 0 || (size_t)n != n_params * sizeof *params)
+        return fv_fail(web_failure(), FV_FORMAT, "a snapshot of %d bytes is none of %zu parameters",
+                       n, n_params);
+    real *state = malloc(trainer_state_size(live.trainer) * sizeof *state);
+    if (state == NULL) return fv_fail(web_failure(), FV_NO_MEMORY, "out of memory for a snapshot");
+    trainer_save(live.trainer, state);
+    memcpy(state, params, (size_t)n);
+    trainer_restore(live.trainer, state, step);
+    free(state);
+    live.ended = "stored";
+    return FV_OK;
+}
+
 const float *web_params(void) {
     return live.trainer ? fv_trainer_params(live.trainer) : NULL;
 }

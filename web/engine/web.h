@@ -58,6 +58,10 @@ WEB_API int web_rewind(int step);
 // `sequences` says how many; `sequence`, a text of token numbers, is put in front of them.
 WEB_API int web_view(int sequences, const char *sequence);
 
+// Puts parameters of a stored run, n bytes of them, where the run's are, to be looked at by web_view; a run
+// goes on from its own with web_rewind.
+WEB_API int web_place(int step, const float *params, int n);
+
 // The parameters, n_params floats, and 16 digits of a hash of their bits.
 WEB_API const float *web_params(void);
 WEB_API int web_digest(void);

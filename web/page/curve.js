@@ -1,7 +1,7 @@
 // The curve of a run: perplexity over steps, with lines to hold it against.
 import { Scale, written } from './axis.js';
 
-const LEFT = 52, RIGHT = 14, TOP = 12, BOTTOM = 34;
+const LEFT = 52, RIGHT = 22, TOP = 12, BOTTOM = 34;
 
 // Of many points the lowest and highest of each pixel: a spike is never lost.
 export function thinned(points, x, y) {

@@ -37,12 +37,12 @@ function boundsOf(field) {
 export class Form {
   // changed(fields) hears of every change, once the value is complete.
   constructor(place, table, changed) {
-    Object.assign(this, { place, table, changed, fields: {}, locked: [], shown: null });
+    Object.assign(this, { place, table, changed, fields: {}, locked: [], hidden: [], shown: null });
   }
 
-  set(fields, { shown = null, locked = [] } = {}) {
+  set(fields, { shown = null, locked = [], hidden = [] } = {}) {
     this.fields = { ...fields };
-    Object.assign(this, { shown, locked });
+    Object.assign(this, { shown, locked, hidden });
     this.draw();
   }
 
@@ -67,7 +67,7 @@ export class Form {
   draw() {
     const first = this.shown || [...new Set([...COMMON, ...Object.keys(this.fields)])]
       .filter((key) => key !== 'train.learning_rate');
-    const rows = first.map((key) => this.table.find((field) => field.key === key)).filter(Boolean);
+    const rows = first.filter((key) => !this.hidden.includes(key)).map((key) => this.table.find((field) => field.key === key)).filter(Boolean);
     this.place.replaceChildren(...rows.map((field) => this.row(field)));
     if (this.shown) return;
     const rest = this.table.filter((field) => !first.includes(field.key) && field.key !== 'train.learning_rate');

@@ -28,6 +28,7 @@ export class Live {
     this.replay = [...experiment.rates].sort((a, b) => a[0] - b[0]);
     this.points = [];
     this.view = null;
+    this.snapshots = null;
     this.step = 0;
     this.ended = '';
     this.speedSeen = null;
@@ -96,6 +97,7 @@ export class Live {
 
   async play() {
     if (this.playing || !this.run) return;
+    if (this.snapshots) return this.playBack();
     if (this.ended === 'done') await this.rewind(0);
     this.playing = true;
     const round = this.round;
@@ -114,15 +116,30 @@ export class Live {
     this.told.framed(this);
   }
 
+  // The snapshots of a stored run one after the other.
+  async playBack() {
+    this.playing = true;
+    const round = this.round, from = this.snapshots.filter(({ step }) => step > this.step);
+    for (const { step } of from.length > 0 ? from : this.snapshots) {
+      if (!this.playing || round !== this.round) break;
+      await this.look(step);
+      await pause(80);
+    }
+    this.playing = false;
+    this.told.framed(this);
+  }
+
   pause() { this.playing = false; }
 
   async once() {
     this.pause();
+    if (this.snapshots) return;
     await this.advance(1).catch((error) => this.told.failed(error.message));
   }
 
   async rewind(step) {
     this.pause();
+    if (this.snapshots) { await this.look(step); return; }
     const { step: at, rate } = await this.ask('rewind', step);
     this.step = at;
     this.rate = rate;
@@ -135,6 +152,23 @@ export class Live {
 
   // What is dragged while the run goes on holds from its next step.
   setRate(rate) { this.pending = rate; this.replay = []; }
+
+  // A stored run: its curve whole, its snapshots to be looked at one by one. Nothing is trained.
+  async openStored(experiment, points, snapshots) {
+    if (!await this.open(experiment)) return;
+    this.points = points;
+    this.snapshots = snapshots;
+    if (snapshots.length > 0) await this.look(snapshots.at(-1).step);
+  }
+
+  async look(step) {
+    const near = this.snapshots.reduce((best, one) => Math.abs(one.step - step) < Math.abs(best.step - step) ? one : best);
+    this.view = await this.ask('place', near.step, near.params, this.sequences, this.sequence);
+    this.step = near.step;
+    this.ended = 'stored';
+    this.queueDraw();
+    this.told.framed(this);
+  }
 
   // --- what is seen ------------------------------------------------------------------------------
 
@@ -152,7 +186,7 @@ export class Live {
     const lines = this.told.references ? this.told.references(run) : [];
     const all = {
       curve: (pen, colours) => drawCurve(pen, colours, { curves: [{ points: this.points.map((p) => [p[0], p[2]]) }],
-        lines, steps: run.steps, log: this.log, now: this.points.length > 1 ? null : this.step,
+        lines, steps: run.steps, log: this.log, now: this.snapshots || this.points.length < 2 ? this.step : null,
         events: this.rates.filter(([s]) => s > 0).map(([step, rate]) => ({ step, label: `rate ${Number(rate.toPrecision(2))}` })) }),
     };
     if (view.embeddings) all.embeddings = (pen, colours) => drawPlane(pen, colours, this.frames.embeddings, view.embeddings);

@@ -66,13 +66,13 @@ function drawMatrix(pen, inks, { rows, title, names }, left, top, room, signed) 
 
 // Bars from 0 to the width that a rank can have at most.
 export function drawRanks(pen, inks, ranks, most) {
-  const line = Math.min(26, (pen.height - 8) / Math.max(ranks.length, 1)), left = Math.min(150, 0.45 * pen.width);
+  const line = Math.min(26, (pen.height - 8) / Math.max(ranks.length, 1)), left = Math.min(110, 0.4 * pen.width);
   const x = new Scale(0, most, left, pen.width - 44);
   ranks.forEach(([name, value], i) => {
     const y = 6 + i * line, end = value === null ? left : x.at(Math.min(value, most));
     pen.rect(left, y + 0.2 * line, x.at(most) - left, 0.5 * line, inks.faint);
     pen.rect(left, y + 0.2 * line, Math.max(end - left, 0), 0.5 * line, inks.accent);
     pen.text(left - 8, y + 0.62 * line, name.replace('blocks.', '').replace('attn.', ''), inks.ink, { anchor: 'end', size: 11 });
-    pen.text(end + 6, y + 0.62 * line, value === null ? '' : value.toFixed(2), inks.soft, { size: 11 });
+    pen.text(x.at(most) + 8, y + 0.62 * line, value === null ? '' : value.toFixed(2), inks.soft, { size: 11 });
   });
 }

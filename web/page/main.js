@@ -10,12 +10,14 @@ import { hasVectors } from './engine.js';
 import { judge } from './claims.js';
 import { Lesson } from './lesson.js';
 import { Live } from './live.js';
+import { CanvasPen, viridis } from './pen.js';
+import { fetchRuns, Stored } from './stored.js';
 
 const $ = (id) => document.getElementById(id);
 const embedded = new URLSearchParams(location.search).has('embed');
 const assets = assetsOf();
 const experiment = { fields: {}, rates: [], title: '', story: '', name: '' };
-let table, live, map, crew, form, mapForm, lesson, shown = '';
+let table, live, map, crew, form, mapForm, lesson, stored, shown = '';
 
 const MEASURES = [
   ['plateau length', 'plateau_length(perplexity)'],
@@ -52,7 +54,7 @@ const told = {
     if (shown === 'live') mirror('live', optionsOfLive());
   },
   framed(run) {
-    $('play').textContent = run.playing ? 'Pause' : 'Train';
+    $('play').textContent = run.playing ? 'Pause' : run.snapshots ? 'Play' : 'Train';
     $('rewind').value = run.step;
     const speed = run.speedSeen ? `, ${Math.round(run.speedSeen).toLocaleString('en')} steps a second` : '';
     $('clock').value = `step ${run.step.toLocaleString('en')}${speed}${run.ended ? `, ${run.ended}` : ''}`;
@@ -143,6 +145,39 @@ async function openFile(name, text) {
   }
 }
 
+// The experiment that `fovea explore FILE.yaml` was given.
+async function openServed() {
+  const answer = await fetch('store/experiment.yaml');
+  if (!answer.ok) throw new Error('no experiment is served here');
+  await openFile('experiment', await answer.text());
+}
+
+const storedTold = {
+  failed: tell,
+  opened(run, whole, snapshots) {
+    lesson.close();
+    Object.assign(experiment, { fields: run.config, rates: [], title: `Run ${run.id.slice(0, 8)}`, story: `Stored: ${run.experiment}, ${run.outcome} after ${run.steps} steps. Its snapshots are played back; Restart trains it here.`, name: '' });
+    $('title').textContent = experiment.title;
+    $('story').textContent = experiment.story;
+    $('judge').hidden = true;
+    form.set(experiment.fields);
+    const series = (name) => new Map(whole.series[name] || []);
+    const [loss, accuracy, rate] = ['loss', 'accuracy', 'learning_rate'].map(series);
+    const points = (whole.series.perplexity || []).map(([step, value]) => [step, loss.get(step) ?? null, value, accuracy.get(step) ?? null, rate.get(step) ?? null]);
+    history.pushState(null, '', `#live?run=${run.id}`);
+    show('live');
+    live.openStored(experiment, points, snapshots).catch((error) => tell(error.message));
+  },
+};
+
+async function openStore() {
+  const store = await fetchRuns();
+  if (!store) return;
+  document.querySelector('[data-nav=stored]').hidden = false;
+  stored = new Stored($('stored'), Object.fromEntries(table.map((field) => [field.key, field.default])), storedTold);
+  stored.show(store);
+}
+
 async function judgeClaims() {
   const place = $('verdicts'), entry = entryOf(experiment.name);
   $('judge').disabled = true;
@@ -181,13 +216,16 @@ function planOf() {
 const optionsOfMap = () => ({ x: `${$('x-key').value}: ${$('x-values').value}`, y: `${$('y-key').value}: ${$('y-values').value}`,
   measure: $('measure').value, title: experiment.title, lesson: lesson.id || '' });
 
+const identityOf = ({ fields, x, y, measure }) =>
+  JSON.stringify([Object.entries(fields).sort(), x.key, x.values, y.key, y.values, measure]);
+
 // A map that ships computed, if it is the one that is asked for.
 function storedMap(plan) {
-  const same = MAPS.find((m) => JSON.stringify([m.fields, m.x, m.y, m.measure]) === JSON.stringify([plan.fields, plan.x, plan.y, plan.measure]));
-  return same ? same.values : null;
+  const asked = identityOf(plan);
+  return MAPS.find((one) => one.values && identityOf(one) === asked)?.values || null;
 }
 
-function showPlan(withStored = true) {
+function showPlan(withStored = !lesson.now) {
   const plan = planOf(), stored = withStored ? storedMap(plan) : null;
   if (plan.x.key === plan.y.key) { tell(`${plan.x.key} stands on both axes: choose two fields`); return false; }
   if (plan.x.values.length * plan.y.values.length > 4096) { tell('a map has 4096 cells at most'); return false; }
@@ -232,7 +270,7 @@ function openMap(fields, options) {
   $('y-values').value = yValues;
   $('measure').value = options.measure || MEASURES[0][1];
   $('measures').value = MEASURES.find((m) => m[1] === $('measure').value)?.[1] || '';
-  mapForm.set(experiment.fields, lesson.form());
+  mapForm.set(experiment.fields, { ...lesson.form(), hidden: [xKey, yKey] });
   showPlan();
 }
 
@@ -281,9 +319,25 @@ function showEmbed(address) {
 const POSTS = { 'sparse-attention-1': 'Sparse attention 1', 'sparse-attention-3': 'Sparse attention 3', 'sparse-attention-4': 'Sparse attention 4',
   'sparse-attention-6': 'Sparse attention 6', 'phase-diagrams': 'Phase diagrams', 'token-frequency': 'Token frequency' };
 
+// A card with its map small, values as colours.
+function mapCard(one) {
+  const options = { x: `${one.x.key}: ${one.xtext}`, y: `${one.y.key}: ${one.ytext}`, measure: one.measure, title: one.title };
+  const made = card(one.title, one.story, addressOf('map', { fields: one.fields, rates: [] }, options));
+  const canvas = Object.assign(document.createElement('canvas'), { width: one.x.values.length, height: one.y.values.length, ariaHidden: true });
+  const known = one.values.filter((value) => value !== null), low = Math.min(...known), high = Math.max(...known);
+  const pen = new CanvasPen(canvas, canvas.width, canvas.height, 1);
+  one.values.forEach((value, i) => {
+    const fill = value === null ? '#9aa0a8' : viridis((value - low) / (high - low || 1));
+    pen.rect(i % canvas.width, canvas.height - 1 - Math.floor(i / canvas.width), 1, 1, fill);
+  });
+  made.prepend(canvas);
+  return made;
+}
+
 function drawGallery() {
   const place = $('cards');
   let post = '';
+  place.append(Object.assign(document.createElement('h3'), { textContent: 'Maps' }), ...MAPS.filter((one) => one.values).map(mapCard));
   for (const entry of GALLERY) {
     const of = entry.name.split('/')[0];
     if (of !== post) place.append(Object.assign(document.createElement('h3'), { textContent: POSTS[of] || of }));
@@ -308,19 +362,22 @@ function show(view) {
   if (view !== 'live' && live) live.pause();
   if (view === 'live' && live) live.redraw();
   if (view === 'map' && map) map.redraw();
+  if (view === 'stored' && stored) stored.draw();
   shown = view;
 }
 
 async function route() {
   const { view, fields, rates, options } = readAddress(location.hash || '#gallery');
-  const known = ['gallery', 'live', 'map', 'lessons'].includes(view) ? view : 'gallery';
+  const known = ['gallery', 'live', 'map', 'lessons', 'stored'].includes(view) ? view : 'gallery';
   lesson.open(LESSONS.find((one) => one.id === options.lesson));
   show(known);
-  if (known === 'gallery' || known === 'lessons') return;
+  if (['gallery', 'lessons', 'stored'].includes(known)) return;
   await live.ready;
   const of = lesson.now;
   const start = of && Object.keys(fields).length === 0 ? of.fields : fields;
   if (known === 'map') { openMap(start, { ...options, ...(of ? { x: options.x || of.x, y: options.y || of.y, measure: options.measure || of.measure, title: of.title } : {}) }); return; }
+  if (options.file) { await openServed(); return; }
+  if (options.run) return;
   const entry = entryOf(options.from), about = { title: options.title || of?.title, ...entry };
   if (entry && Object.keys(fields).length === 0) {
     const opened = await live.worker.ask('open', entry.name.split('/').pop(), entry.yaml);
@@ -372,9 +429,11 @@ async function start() {
   addEventListener('hashchange', () => route().catch((error) => tell(error.message)));
   addEventListener('keydown', keys);
   if (embedded) { $('caption').hidden = false; $('caption').textContent = readAddress(location.hash).options.title || 'Trained in this page by Fovea'; document.querySelector('[data-view=curve]').classList.add('embedded'); }
+  for (const one of document.querySelectorAll('form:not([method])')) one.addEventListener('submit', (event) => event.preventDefault());
+  await openStore();
   await route();
   document.body.dataset.ready = 'yes';
-  self.explorer = { live, crew, map };
+  self.explorer = { live, crew, map, assets, EngineWorker }; // for whoever asks in the console
 }
 
 start().catch((error) => tell(error.message));

@@ -17,6 +17,11 @@ const calls = {
     if (sequences >= 0) result.view = engine.call('view', sequences, sequence);
     return result;
   },
+  // A stored run's parameters, looked at.
+  place: (step, params, sequences, sequence) => {
+    engine.call('place', step, params, params.byteLength);
+    return engine.call('view', sequences, sequence);
+  },
   train: (i) => {
     const result = engine.call('train', i);
     result.record = engine.record();
