@@ -346,6 +346,24 @@ static void test_memory(void **state) {
     rig_free(&r);
 }
 
+// What has died out is 0 and never subnormal: a state of about 2^-110 after 128 positions, and a
+// gradient of it before them.
+static void test_dies_out(void **state) {
+    (void)state;
+    for (const kernel_set *const *k = kernels_available(); *k; k++) {
+        rig r = rig_create((problem){.config = {SSD, 1, 128, 1, 0, 16, 16, 0, 64, 0, 1}});
+        for (int i = 0; i < 128; i++) r.input[LOG_DECAY][i] = -0.6f, r.input[RATE][i] = 0;
+        memset(r.input[DY], 0, r.input_size[DY] * sizeof(float));
+        check_ok(fv_kernels_force((*k)->name, NULL));
+        run(&r);
+        for (size_t i = 0; i < r.result_size[FINAL]; i++) {
+            check_near((double)r.result[FINAL][i], 0, 0);
+            check_near((double)r.result[DINITIAL][i], 0, 0);
+        }
+        rig_free(&r);
+    }
+}
+
 static void check_refused(fv_recurrence_config config, const char *words) {
     fv_recurrence *recurrence = NULL;
     fv_error error;
@@ -391,6 +409,7 @@ int main(void) {
         cmocka_unit_test(test_a_million),
         cmocka_unit_test(test_pieces),
         cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_dies_out),
         cmocka_unit_test(test_mistakes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
