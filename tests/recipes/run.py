@@ -221,6 +221,14 @@ def use_score(tree, folder):
     refuse_export(tree, folder, run, "model.score")
 
 
+def use_selector(tree, folder):
+    others = ("topk", "block_topk", "block_max", "oracle_topk", "random_topk", "indexer", "group_indexer")
+    rest = MODEL.replace("model: {", "model: {selector_k: 2, ").replace("context_length: 4", "context_length: 9")
+    check_apart(tree, folder, "model.selector", "middle", others, rest)
+    run = train(tree, folder, config("model.selector", ["middle"], rest)["middle"])[0]
+    refuse_export(tree, folder, run, "model.selector")
+
+
 def use_activation(tree, folder):
     rest = MODEL.replace("model: {", "model: {layers: [attention, mlp], residual: true, ")
     check_apart(tree, folder, "model.activation", "squared_relu", ("relu", "gelu"), rest)
