@@ -13,6 +13,7 @@
 #include "figures/empty.h"
 #include "figures/groups.h"
 #include "figures/kind.h"
+#include "figures/legend.h"
 #include "figures/runs.h"
 #include "figures/sheet.h"
 #include "figures/tics.h"
@@ -34,6 +35,8 @@ static const figure_option options[] = {
      "one panel for each combination of these fields' values; `none` for a single panel; if not "
      "given, the fields that differ between the runs, but x and color"},
     {"color", FV_OPTION_FIELDS, false, NULL, "points within a panel are coloured by these fields"},
+    {"labels", FV_OPTION_TEXTS, false, NULL,
+     "names of the colours, in their order; what differs between them if not given"},
     {"fit", FV_OPTION_CHOICE, false, "power",
      "draws the power law through all runs of a colour and says its exponent with a 95 % interval; "
      "runs without a value count as later than their last step"},
@@ -72,7 +75,11 @@ static fv_status split(scaling *s, fv_error *error) {
     if (status == FV_OK) status = runs_split(s->view, "panel", false, all, 2, &s->panels, error);
     if (status == FV_OK) runs_leave(s->view, &s->panels, &s->colours);
     if (status == FV_OK) status = runs_check_alike(s->view, all, 3, error);
-    return status;
+    if (status != FV_OK) return status;
+    const fv_option *labels = fv_options_find(s->view->options, "labels");
+    if (labels == NULL || labels->n_values == s->colours.n) return FV_OK;
+    return figure_fail(s->view, "labels", error, "%d labels for %d colours; each takes one",
+                       labels->n_values, s->colours.n);
 }
 
 // A number puts runs where its value is; layers, or several fields, have no scale but a measure.
@@ -242,8 +249,9 @@ static void draw_medians(scaling *s, figure_panel *panel, int i, int colour) {
             fprintf(panel->script, "%.9g %.9g\n", last, median);
     }
     if (!any) fputs("NaN NaN\n", panel->script);
-    panel_block_end(panel, "using 1:2 with %s lw 1.9 pt 7 ps 0.8 lc rgb '#%06x' notitle",
-                    s->fits ? "points" : "linespoints", colour_of(s, colour));
+    panel_block_end(panel, "using 1:2 with %s lw 1.9 dt %s pt 7 ps 0.8 lc rgb '#%06x' notitle",
+                    s->fits ? "points" : "linespoints",
+                    s->groups.bar ? "solid" : dash_text(dash_of(colour)), colour_of(s, colour));
 }
 
 static void draw_law(figure_panel *panel, const power_fit *fit, unsigned colour) {
@@ -379,10 +387,15 @@ static fv_status draw_panel(scaling *s, int i, fv_error *error) {
     return panel_end(&panel) == FV_OK ? FV_OK : no_memory(error);
 }
 
+static const char *name_of(const scaling *s, int colour) {
+    const fv_option *labels = fv_options_find(s->view->options, "labels");
+    if (labels != NULL) return labels->values[colour];
+    return s->colours.n > 1 ? runs_label(s->view, s->colours.first[colour], &s->colours) : "";
+}
+
 static const char *legend_text(scaling *s, int colour) {
     power_fit fit;
-    const char *label =
-        s->colours.n > 1 ? runs_label(s->view, s->colours.first[colour], &s->colours) : "";
+    const char *label = name_of(s, colour);
     if (s->panels.n > 1 || label == NULL || !find_law(s, 0, colour, &fit)) return label;
     const char *law = law_text(s, &fit);
     if (law == NULL || *label == '\0') return law;
@@ -414,7 +427,9 @@ static fv_status make_legend(scaling *s, fv_error *error) {
         if (text == NULL) return no_memory(error);
         if (*text == '\0') continue; // one colour without a law
         if (is_outside(s, c)) text = outside_name(s->view->scratch, text);
-        figure_mark mark = s->fits && s->panels.n == 1 ? FV_MARK_DASHED : FV_MARK_POINT;
+        figure_mark mark = s->fits && s->panels.n == 1     ? FV_MARK_DASHED
+                           : dash_of(n - 1) > FV_MARK_LINE ? dash_of(c) // colours come again
+                                                           : FV_MARK_POINT;
         legend[s->sheet.n_legend++] = (legend_entry){text, colour_of(s, c), mark};
     }
     bool any_lost = false;

@@ -356,6 +356,9 @@ static void test_refusals(void **state) {
     refused("  kind: scaling\n  x: [task.vocab_size, model.n_embd]\n  y: final(loss)\n",
             "try.yaml:7: figure scaling: `x` names 2 fields, whose values have no scale in common; "
             "add `place`, a measure such as state_bytes");
+    refused("  kind: scaling\n  x: task.vocab_size\n  y: final(loss)\n  color: train.seed\n  "
+            "labels: [a, b]\n",
+            "labels for");
     refused("  kind: scaling\n  x: task.vocab_size\n  y: final(loss)\n  fit: exponential\n",
             "power");
     refused("  kind: heatmap\n  x: task.vocab_size\n  y: model.layers\n  value: final(loss)\n",

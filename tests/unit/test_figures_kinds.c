@@ -228,6 +228,9 @@ static void test_scaling(void **state) {
     check_shows(SWEEP "figure: {kind: scaling, x: task.vocab_size, color: train.seed, fit: power, "
                       "y: 100 * task.vocab_size}\n",
                 "seed = 2"); // two points a colour: no law
+    check_shows(SWEEP "figure: {kind: scaling, x: task.vocab_size, color: train.seed, y: "
+                      "100 * task.vocab_size, labels: [one, two, many]}\n",
+                "many");
     check_shows(SWEEP "figure: {kind: scaling, x: [task.vocab_size, task.context_length], place: 3 "
                       "* task.vocab_size, y: 100 * task.vocab_size}\n",
                 "3 * V", "medians over 3 seeds");
