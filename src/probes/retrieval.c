@@ -58,12 +58,23 @@ static fv_status refuse_beyond(fv_error *error, const fv_config *config, int len
 }
 
 // The lab keeps the weights of all pairs of positions for these, and is refused beyond what a training may
-// have; long questions are read by a decoder, which keeps those of a few queries.
+// have; long questions are read by a decoder, which keeps those of a few queries. In short ones there may be
+// fewer keys than queries are to keep: they keep all, as in the short sequences of a training.
 static void leave_out_kept(fv_model_config *model) {
     model->normaliser = FV_NORMALISER_SOFTMAX;
     model->selector = FV_SELECTOR_NONE;
-    for (int i = 0; i < model->layers.n; i++)
-        model->layers.selector[i].given = model->layers.normaliser[i].given = false;
+    for (int i = 0; i < model->layers.n; i++) {
+        fv_layers *layers = &model->layers;
+        layers->selector[i].given = layers->normaliser[i].given = false;
+        layers->selector_k[i].given = layers->selector_block[i].given = false;
+    }
+}
+
+// Nor need there be whole blocks, or as many as are to be kept.
+static void cut_blocks(fv_model_config *model, int length) {
+    if (model->compress_block > length) model->compress_block = length;
+    const int n_blocks = length / model->compress_block;
+    if (model->compress_k > n_blocks) model->compress_k = n_blocks;
 }
 
 fv_status retrieval_check(const fv_config *config, int length, double depth, fv_error *error) {
@@ -78,7 +89,8 @@ fv_status retrieval_check(const fv_config *config, int length, double depth, fv_
     if (positions_type_of(config->model.positions)->plan && length > config->task.context_length)
         return refuse_beyond(error, config, length);
     fv_config cell = config_of_cell(config, length, depth);
-    if (length > config->task.context_length) leave_out_kept(&cell.model);
+    if (length != config->task.context_length) leave_out_kept(&cell.model);
+    if (length < config->task.context_length) cut_blocks(&cell.model, length);
     const fv_field *culprit;
     return config_check(&cell, &culprit, error);
 }

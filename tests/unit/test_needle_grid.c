@@ -193,6 +193,34 @@ static double last_value(const fv_record *record, const char *series) {
     return (double)s->values[s->n - 1];
 }
 
+// Where the shortest sequences of training have fewer keys than queries keep, and no whole block.
+static void check_cells_of(const char *layers) {
+    char words[256];
+    snprintf(words, sizeof words,
+             WORDS "16 task.length_min=4 model.compress_block=8 model.layers=[%s]", layers);
+    fv_config config = read_configuration("", words);
+    fv_model *model;
+    fv_record record;
+    config.model.n_embd = 2, config.model.n_head = 1;
+    check_ok(fv_model_create(&config, &model, NULL));
+    float *params = malloc(fv_model_n_params(model) * sizeof *params);
+    fv_model_init_params(model, 3, params);
+    fv_record_init(&record);
+    check_ok(fv_probe_measure(fv_probe_find("needle_grid"), model, params, 7, &record, NULL));
+    check_between(last_value(&record, "needle_grid.4[0]"), 0, 1);
+    check_between(last_value(&record, "needle_grid.16[100]"), 0, 1);
+    fv_record_free(&record);
+    free(params);
+    fv_model_free(model);
+}
+
+static void test_probe_of_lengths(void) {
+    check_cells_of("attention(selector=topk selector_k=10)");
+    check_cells_of("attention(window=12 selector=block_topk selector_k=3 selector_block=5)");
+    check_cells_of("compressed_attention");
+    check_cells_of("nsa");
+}
+
 static void test_probe(void **state) {
     (void)state;
     fv_config config = configure(WORDS "5 task.length_max=3");
@@ -218,6 +246,7 @@ static void test_probe(void **state) {
     fv_record_free(&record);
     fv_model_free(model);
     free(params);
+    test_probe_of_lengths();
     // A task that hides nothing has no such series.
     config = configure("task.name=copy");
     check_ok(fv_model_create(&config, &model, NULL));
@@ -249,6 +278,12 @@ static void test_refusals(void **state) {
     check_refused(WORDS "5", 19, 50, "16 has 8 keys");
     fv_config config = configure("task.name=needle model.positions=sinusoidal");
     check_ok(retrieval_check(&config, 8, 50, NULL));
+    // What a layer says of a selector does not keep longer questions from it.
+    config =
+        configure("task.name=needle task.context_length=20 "
+                  "model.layers=[attention(selector=block_topk selector_k=2 selector_block=3)]");
+    check_ok(retrieval_check(&config, 8000, 50, NULL));
+    check_refused("task.name=needle model.layers=[nsa]", 5000, 50, "allows up to 4096");
 }
 
 int main(void) {
