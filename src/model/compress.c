@@ -14,7 +14,8 @@ static kernel_rows places(const compression *c, real *x, int g, int n_rows, int 
 }
 
 static model_linear map_of(const compression *c, int p) {
-    return (model_linear){c->w + (size_t)(p * c->width * c->width), SIZE_MAX, c->width, c->width};
+    return (model_linear){c->w + (size_t)p * (size_t)c->width * (size_t)c->width, SIZE_MAX,
+                          c->width, c->width};
 }
 
 void compress_forward(const model_tile *tile, const compression *c, real *x, real *y) {

@@ -49,8 +49,11 @@ static fv_status check(const fv_recurrence_config *c, fv_error *error) {
         return fv_fail(error, FV_USAGE,
                        "the recurrence's checkpoint is %lld; it is a multiple of %d, or 0",
                        (long long)c->checkpoint, FV_CHUNK);
-    if (!isfinite(c->scale))
-        return fv_fail(error, FV_USAGE, "the recurrence's scale is not finite");
+    if (!isfinite((float)c->scale))
+        return fv_fail(
+            error, FV_USAGE,
+            "the recurrence's scale is %g; it is a finite float, or 0 for 1 / sqrt(d_key)",
+            c->scale);
     int64_t size;
     if (__builtin_mul_overflow(c->n_batch, c->n, &size) ||
         __builtin_mul_overflow(size, c->n_head, &size) ||

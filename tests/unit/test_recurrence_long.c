@@ -383,6 +383,7 @@ static void test_mistakes(void **state) {
     check_refused((fv_recurrence_config){SSD, 1, 1, 2, 4, 4, 4, 0, 0, 0, 1}, "n_key_head is 4");
     check_refused((fv_recurrence_config){SSD, 1, 1, 1, 0, 4, 4, 0, 100, 0, 1}, "checkpoint is 100");
     check_refused((fv_recurrence_config){SSD, 1, 1, 1, 0, 4, 4, NAN, 0, 0, 1}, "scale");
+    check_refused((fv_recurrence_config){SSD, 1, 1, 1, 0, 4, 4, 1e300, 0, 0, 1}, "finite float");
     check_refused((fv_recurrence_config){SSD, INT32_MAX, INT64_MAX / 4, 9, 0, 4, 4, 0, 0, 0, 1},
                   "too large");
     fv_recurrence *recurrence;
