@@ -10,7 +10,13 @@
 extern "C" {
 #endif
 
-enum { FV_MAX_TEXT = 256, FV_MAX_LAYERS = 64, FV_MAX_INTS = 64, FV_MAX_LENGTHS = 512 };
+enum {
+    FV_MAX_TEXT = 256,
+    FV_MAX_WRITTEN = 1024,
+    FV_MAX_LAYERS = 64,
+    FV_MAX_INTS = 64,
+    FV_MAX_LENGTHS = 512
+};
 
 // enum { FV_LOSS_LAST, ..., FV_LOSS_COUNT }; and so on for every list of choices and of parts.
 #define FV_CHOICES(LIST)            enum {
@@ -54,12 +60,20 @@ typedef struct fv_text {
     char value[FV_MAX_TEXT]; // UTF-8, ends with a 0
 } fv_text;
 
-#define FV_CTYPE_INT    int
-#define FV_CTYPE_REAL   double
-#define FV_CTYPE_BOOL   bool
-#define FV_CTYPE_INTS   fv_ints
-#define FV_CTYPE_LAYERS fv_layers
-#define FV_CTYPE_TEXT   fv_text
+// What is kept as it is written, one line of YAML in one form: equal values are equal texts.
+typedef struct fv_written {
+    char value[FV_MAX_WRITTEN]; // ends with a 0
+} fv_written;
+
+#define FV_CTYPE_INT     int
+#define FV_CTYPE_REAL    double
+#define FV_CTYPE_BOOL    bool
+#define FV_CTYPE_INTS    fv_ints
+#define FV_CTYPE_LAYERS  fv_layers
+#define FV_CTYPE_TEXT    fv_text
+#define FV_CTYPE_NAMES   fv_written
+#define FV_CTYPE_FACTORS fv_written
+#define FV_CTYPE_STAGES  fv_written
 
 // The members of one section: FV_IN_<section wanted>_<section of the field>.
 #define FV_IN_task_task(member) member

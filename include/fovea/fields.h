@@ -28,7 +28,10 @@ typedef enum fv_type {
     FV_TYPE_CHOICE,
     FV_TYPE_INTS,
     FV_TYPE_LAYERS,
-    FV_TYPE_TEXT
+    FV_TYPE_TEXT,
+    FV_TYPE_NAMES,   // a list of patterns of names
+    FV_TYPE_FACTORS, // a mapping from such patterns to numbers
+    FV_TYPE_STAGES   // a list of mappings: a step, and fields that change there
 } fv_type;
 
 // One row of the field table.
@@ -82,7 +85,7 @@ FV_API fv_status fv_config_check(const fv_config *config, fv_error *error);
 FV_API int fv_config_numerics(const fv_config *config);
 
 // The identity of a run, which names its result bit for bit: 16 hexadecimal digits, a hash of every
-// field whose value is not its default (but task.path, for which task.digest stands), of fv_config_numerics and of the arithmetic
+// field whose value is not its default (but task.path and train.from, for which digests stand), of fv_config_numerics and of the arithmetic
 // (fv_kernels_arithmetic of machine.h for a run of this process). What is measured of a run, its
 // probes, is no part of it.
 FV_API void fv_config_id(const fv_config *config, fv_arithmetic arithmetic, char id[17]);

@@ -54,12 +54,14 @@ FV_API void fv_trainer_draw(fv_trainer *trainer);
 FV_API void fv_trainer_test(fv_trainer *trainer, double *loss, double *accuracy);
 
 FV_API int fv_trainer_steps_done(const fv_trainer *trainer);
-// The model of the whole task.context_length, whatever lengths are trained.
+// The model of the whole task.context_length, whatever lengths are trained. Where train.stages are, that of the
+// stage of the last step: another one behind each of them, with the same parameters.
 FV_API const fv_model *fv_trainer_model(const fv_trainer *trainer);
 FV_API const float *fv_trainer_params(const fv_trainer *trainer); // [n_params]
 
 // The gradient of the mean loss over the batch of the last step, [n_params], as the update used it:
-// clipped to clip_norm, and with the L2 penalty of weight_decay for optimizers other than adamw.
+// clipped to clip_norm, and with the L2 penalty of weight_decay for optimizers other than adamw; 0 for what
+// train.freeze names, but for that penalty.
 FV_API const float *fv_trainer_gradient(const fv_trainer *trainer);
 
 // Operations of one step (forward, backward, update; the mean over training lengths), counted for
@@ -100,7 +102,7 @@ FV_API fv_status fv_run(const fv_config *config, const fv_run_options *options, 
 // The very batches that a run of the configuration trains on: tokens [n_steps][batch_size][T] and
 // targets [n_steps][batch_size][loss positions], -1 for none, of steps first_step and on, as the lab
 // would train them. FV_USAGE for steps that there are not and for runs that draw their lengths; fails
-// as custom and file tasks do.
+// as custom and file tasks do. Of stages (train.stages) those of one shape with the first.
 FV_API fv_status fv_training_batches(const fv_config *config, int first_step, int n_steps,
                                      int32_t *tokens, int32_t *targets, fv_error *error);
 

@@ -54,13 +54,13 @@ class Field:
         self.row = row
 
     def value(self, config):
-        """Of an fv_config: a number, a bool, a text, or a list."""
+        """Of an fv_config: a number, a bool, a text, or a list; freeze, rates and stages as their text."""
         value = getattr(getattr(config, self.section), self.name)
         if self.type in (c.FV_TYPE_INT, c.FV_TYPE_REAL, c.FV_TYPE_BOOL):
             return value
         if self.type == c.FV_TYPE_CHOICE:
             return self.choices[value]
-        if self.type == c.FV_TYPE_TEXT:
+        if self.type in (c.FV_TYPE_TEXT, c.FV_TYPE_NAMES, c.FV_TYPE_FACTORS, c.FV_TYPE_STAGES):
             return text(value.value)
         if self.type == c.FV_TYPE_INTS:
             return list(value.value[:value.n])

@@ -1,6 +1,7 @@
 #include "claims/claim_plan.h"
 
 #include "base/text.h"
+#include "config/as_written.h"
 #include "config/synonym_lookup.h"
 #include "lab/sweep.h"
 #include "lab/where.h"
@@ -134,12 +135,15 @@ static fv_status read_across(const reader *r, const fv_option *across, const fv_
     plan->across_field = fv_field_find(plan->across);
     if (plan->across_field == NULL) return check_across(r, across);
     fv_type type = plan->across_field->type;
-    if (type == FV_TYPE_INTS || type == FV_TYPE_LAYERS || type == FV_TYPE_TEXT)
+    bool written = field_is_written(plan->across_field);
+    if (written || type == FV_TYPE_INTS || type == FV_TYPE_LAYERS || type == FV_TYPE_TEXT)
         return fail(r, across,
                     "'across' names %s, which has no order; choose a number, or a measure such as "
                     "%s",
                     plan->across,
-                    type == FV_TYPE_LAYERS ? "layer_share('attention')" : "state_bytes");
+                    type == FV_TYPE_LAYERS ? "layer_share('attention')"
+                    : written              ? "train.freeze = '[W_Q]'"
+                                           : "state_bytes");
     return FV_OK;
 }
 

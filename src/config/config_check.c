@@ -2,6 +2,7 @@
 #include "config/config_check.h"
 
 #include "config/part.h"
+#include "config/stages.h"
 
 void config_settle_length(fv_task_config *task) {
     if (task->context_length == 0) task->context_length = task_only_length(task);
@@ -113,6 +114,20 @@ static fv_status check_stop(const config_checking *c) {
     }
 }
 
+// A place says nothing of what a run began as; its digest does.
+static fv_status check_start(const config_checking *c) {
+    const fv_train_config *train = &c->config->train;
+    bool place = train->from.value[0] != '\0', digest = train->from_digest.value[0] != '\0';
+    if (place == digest) return FV_OK;
+    if (place)
+        return check_refuse(c, "train.from",
+                            "train.from %.100s has not been read; an experiment reads it",
+                            train->from.value);
+    return check_refuse(c, "train.from_digest",
+                        "train.from_digest %.16s needs train.from, where these parameters are",
+                        train->from_digest.value);
+}
+
 bool config_has_test(const fv_task_config *task) {
     return task->n_test > 0 && (task->data == FV_DATA_FIXED || task_repeats(task));
 }
@@ -125,6 +140,8 @@ fv_status config_check(const fv_config *config, const fv_field **culprit, fv_err
     if (status == FV_OK) status = parts_check(&c);
     if (status == FV_OK) status = check_model(&c);
     if (status == FV_OK) status = check_stop(&c);
+    if (status == FV_OK) status = check_start(&c);
+    if (status == FV_OK) status = stages_check(config, culprit, error);
     return status;
 }
 

@@ -41,9 +41,14 @@ static bool is_plainly_default(const fv_config *config, const fv_field *field) {
     case FV_TYPE_BOOL:
     case FV_TYPE_CHOICE:
         return fv_config_number(config, field) == fv_config_number(&defaults, field);
+    case FV_TYPE_NAMES:
+    case FV_TYPE_FACTORS:
+    case FV_TYPE_STAGES:
+    case FV_TYPE_TEXT:
+        return strcmp((const char *)config + field->offset,
+                      (const char *)&defaults + field->offset) == 0;
     case FV_TYPE_INTS:
     case FV_TYPE_LAYERS:
-    case FV_TYPE_TEXT:
         break;
     }
     return false;
@@ -51,7 +56,8 @@ static bool is_plainly_default(const fv_config *config, const fv_field *field) {
 
 // Where something lies says nothing of what it is: its digest does.
 static bool is_place(const fv_field *field) {
-    return field->offset == offsetof(fv_config, task.path);
+    return field->offset == offsetof(fv_config, task.path) ||
+           field->offset == offsetof(fv_config, train.from);
 }
 
 static uint64_t hash_fields(uint64_t hash, const fv_config *config) {

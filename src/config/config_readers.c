@@ -1,3 +1,4 @@
+#include "config/as_written.h"
 #include "config/layer_list.h"
 #include "config/part.h"
 
@@ -124,7 +125,7 @@ const config_reader *config_readers(int *n) {
 bool config_is_default(const fv_config *config, const fv_field *field) {
     fv_config defaults;
     fv_config_init(&defaults);
-    if (field->type == FV_TYPE_TEXT)
+    if (field->type == FV_TYPE_TEXT || field_is_written(field))
         return strcmp((const char *)config + field->offset,
                       (const char *)&defaults + field->offset) == 0;
     return fv_config_number(config, field) == fv_config_number(&defaults, field);

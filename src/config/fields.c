@@ -21,12 +21,15 @@
     ;
 #include <fovea/fields.def>
 
-#define INT_CHOICES    NULL
-#define REAL_CHOICES   NULL
-#define BOOL_CHOICES   NULL
-#define INTS_CHOICES   NULL
-#define TEXT_CHOICES   NULL
-#define LAYERS_CHOICES LAYER_CHOICES
+#define INT_CHOICES     NULL
+#define REAL_CHOICES    NULL
+#define BOOL_CHOICES    NULL
+#define INTS_CHOICES    NULL
+#define TEXT_CHOICES    NULL
+#define NAMES_CHOICES   NULL
+#define FACTORS_CHOICES NULL
+#define STAGES_CHOICES  NULL
+#define LAYERS_CHOICES  LAYER_CHOICES
 
 #define PLACE(section, name) offsetof(fv_config, section) + offsetof(fv_##section##_config, name)
 

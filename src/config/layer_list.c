@@ -112,6 +112,9 @@ static bool number_of(const fv_field *field, const char *text, double *number) {
     case FV_TYPE_INTS:
     case FV_TYPE_LAYERS:
     case FV_TYPE_TEXT:
+    case FV_TYPE_NAMES:
+    case FV_TYPE_FACTORS:
+    case FV_TYPE_STAGES:
         break;
     }
     return false;

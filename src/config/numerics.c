@@ -5,6 +5,9 @@
 #include "config/numerics.h"
 
 #include "config/part.h"
+#include "config/stages.h"
+
+#include <limits.h>
 
 enum { FIRST_VERSION = 1 };
 
@@ -29,12 +32,26 @@ static const struct {
     {6, is_long},
 };
 
-int numerics_version(const fv_config *config) {
+static int version_of(const fv_config *config) {
     int version = parts_numerics(config);
     if (version < FIRST_VERSION) version = FIRST_VERSION;
     for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
         if (changes[i].version > version && changes[i].touches(config))
             version = changes[i].version;
+    }
+    return version;
+}
+
+// A run has the latest version that any of its stages has.
+int numerics_version(const fv_config *config) {
+    int version = version_of(config);
+    if (!stages_any(config)) return version;
+    fv_config there;
+    stage_now now = {0};
+    for (int step = 0; step < INT_MAX; step = now.next) {
+        if (stages_at(config, step, &there, &now, NULL) != FV_OK) break;
+        int own = version_of(&there);
+        if (own > version) version = own;
     }
     return version;
 }

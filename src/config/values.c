@@ -1,6 +1,7 @@
 // A configuration's values, from YAML text and to text.
 #include "base/text.h"
 #include "base/yaml.h"
+#include "config/as_written.h"
 #include "config/config_refuse.h"
 #include "config/layer_list.h"
 
@@ -10,6 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+_Static_assert(sizeof(fv_written) == WRITTEN_SIZE, "as_written.h says how large they are");
 
 static void *value_of(fv_config *config, const fv_field *field) {
     return (char *)config + field->offset;
@@ -75,6 +78,9 @@ static fv_status set_scalar(const fv_field *field, const char *scalar, bool quot
         return set_text(field, scalar, value, error);
     case FV_TYPE_INTS:
     case FV_TYPE_LAYERS:
+    case FV_TYPE_NAMES:
+    case FV_TYPE_FACTORS:
+    case FV_TYPE_STAGES:
         break;
     }
     return refuse_value(field, "a list", scalar, quoted, error);
@@ -114,6 +120,7 @@ static fv_status set_list(const fv_field *field, const yaml_value *list, void *v
 static fv_status set_value(const fv_field *field, const yaml_value *given, void *value,
                            fv_error *error) {
     bool takes_list = field->type == FV_TYPE_INTS || field->type == FV_TYPE_LAYERS;
+    if (field_is_written(field)) return written_set(field, given, value, error);
     if (given->kind == YAML_MAPPING && takes_list) return refuse_list(field, error);
     if (given->kind == YAML_MAPPING)
         return refuse_value(field, "a single value", "a mapping", false, error);
@@ -156,12 +163,14 @@ static fv_status set_field(fv_config *config, const fv_field *field, const char 
         fv_ints ints;
         fv_layers layers;
         fv_text text;
+        fv_written written;
     } value;
     static const size_t sizes[] = {
-        [FV_TYPE_INT] = sizeof value.number, [FV_TYPE_REAL] = sizeof value.real,
-        [FV_TYPE_BOOL] = sizeof value.truth, [FV_TYPE_CHOICE] = sizeof value.number,
-        [FV_TYPE_INTS] = sizeof value.ints,  [FV_TYPE_LAYERS] = sizeof value.layers,
-        [FV_TYPE_TEXT] = sizeof value.text,
+        [FV_TYPE_INT] = sizeof value.number,      [FV_TYPE_REAL] = sizeof value.real,
+        [FV_TYPE_BOOL] = sizeof value.truth,      [FV_TYPE_CHOICE] = sizeof value.number,
+        [FV_TYPE_INTS] = sizeof value.ints,       [FV_TYPE_LAYERS] = sizeof value.layers,
+        [FV_TYPE_TEXT] = sizeof value.text,       [FV_TYPE_NAMES] = sizeof value.written,
+        [FV_TYPE_FACTORS] = sizeof value.written, [FV_TYPE_STAGES] = sizeof value.written,
     };
     fv_status status = set_value(field, read ? read : &plain, &value, error);
     if (status == FV_OK) memcpy(value_of(config, field), &value, sizes[field->type]);
@@ -180,6 +189,10 @@ static fv_config defaults;
 // The defaults of lists are read here without libyaml, so that making them cannot fail.
 static void set_default(const fv_field *field) {
     void *value = value_of(&defaults, field);
+    if (field_is_written(field)) {
+        strcpy(value, field->default_text);
+        return;
+    }
     if (field->type != FV_TYPE_INTS && field->type != FV_TYPE_LAYERS) {
         set_scalar(field, field->default_text, false, value, NULL);
         return;
@@ -289,6 +302,11 @@ int fv_config_get(const fv_config *config, const fv_field *field, char *text, si
     case FV_TYPE_TEXT:
         put_text(&c, ((const fv_text *)value)->value);
         break;
+    case FV_TYPE_NAMES:
+    case FV_TYPE_FACTORS:
+    case FV_TYPE_STAGES:
+        put(&c, ((const fv_written *)value)->value);
+        break;
     }
     return c.length;
 }
@@ -306,6 +324,9 @@ double fv_config_number(const fv_config *config, const fv_field *field) {
     case FV_TYPE_INTS:
     case FV_TYPE_LAYERS:
     case FV_TYPE_TEXT:
+    case FV_TYPE_NAMES:
+    case FV_TYPE_FACTORS:
+    case FV_TYPE_STAGES:
         break;
     }
     return NAN;

@@ -8,6 +8,7 @@
 // white. A run that diverged is no result: a cell that has no value because of such runs is crossed
 // out, and one that has a value in spite of some bears a small cross in its corner. A value of
 // 0 or below has no colour on a logarithmic scale: such cells are of another grey.
+#include "config/as_written.h"
 #include "figures/colour.h"
 #include "figures/diverged.h"
 #include "figures/gnuplot.h"
@@ -56,8 +57,7 @@ static fv_status check(const figure_view *view, fv_error *error) {
     for (int i = 0; i < 2; i++) {
         const char *key = i ? "y" : "x";
         const fv_field *field = fv_field_find(fv_options_text(view->options, key, ""));
-        if (field->type == FV_TYPE_INTS || field->type == FV_TYPE_LAYERS ||
-            field->type == FV_TYPE_TEXT)
+        if (field_is_list(field) || field_is_written(field) || field->type == FV_TYPE_TEXT)
             return figure_fail(view, key, error,
                                "%s is a list, which has no order on an axis; choose a number",
                                field->key);

@@ -1,5 +1,6 @@
 #include "figures/runs.h"
 
+#include "config/as_written.h"
 #include "lab/choose.h"
 #include "lab/where.h"
 
@@ -31,12 +32,12 @@ static const struct {
 enum { N_SHORT_NAMES = sizeof short_names / sizeof *short_names };
 
 static bool same_value(const fv_config *a, const fv_config *b, const fv_field *field) {
-    bool list = field->type == FV_TYPE_INTS || field->type == FV_TYPE_LAYERS;
-    if (!list && field->type != FV_TYPE_TEXT)
+    if (!field_is_list(field) && !field_is_written(field) && field->type != FV_TYPE_TEXT)
         return fv_config_number(a, field) == fv_config_number(b, field);
     const char *at_a = (const char *)a + field->offset, *at_b = (const char *)b + field->offset;
     size_t size = field->type == FV_TYPE_INTS   ? sizeof(fv_ints)
                   : field->type == FV_TYPE_TEXT ? sizeof(fv_text)
+                  : field_is_written(field)     ? sizeof(fv_written)
                                                 : sizeof(fv_layers);
     if (memcmp(at_a, at_b, size) == 0) return true; // what is written says the rest
     char text_a[FV_VALUE_SIZE], text_b[FV_VALUE_SIZE];

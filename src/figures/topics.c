@@ -1,6 +1,7 @@
 // The tables of everything that experiment files are made of, under one roof.
 #include "base/text.h"
 #include "claims/claim_plan.h"
+#include "config/as_written.h"
 #include "config/layer_list.h"
 #include "config/part.h"
 #include "config/synonym_lookup.h"
@@ -38,8 +39,17 @@ static const char *type_text(fv_type type) {
         [FV_TYPE_INTS] = "list of whole numbers",
         [FV_TYPE_LAYERS] = "list of",
         [FV_TYPE_TEXT] = "text",
+        [FV_TYPE_NAMES] = "list of patterns of names",
+        [FV_TYPE_FACTORS] = "mapping from patterns of names to numbers",
+        [FV_TYPE_STAGES] = "list of mappings, each with a step and fields",
     };
     return TEXTS[type];
+}
+
+static const char *written_example(fv_type type) {
+    return type == FV_TYPE_NAMES     ? "[W_Q, W_K]"
+           : type == FV_TYPE_FACTORS ? "{W_Q: 10}"
+                                     : "[{at: 2000, train.learning_rate: 1e-4}]";
 }
 
 // "whole number, 2 to 1000000" or "one of none, learned, sinusoidal".
@@ -54,7 +64,7 @@ static bool field_at(int i, fv_topic *t) {
     for (int c = 0; field->choices != NULL && field->choices[c] != NULL; c++)
         add(t->takes, sizeof t->takes, c > 0 ? ", " : " ", field->choices[c]);
     size_t length = strlen(t->takes);
-    if (field->choices == NULL && field->type != FV_TYPE_BOOL && field->type != FV_TYPE_TEXT)
+    if (field->choices == NULL && field->lowest < field->highest)
         snprintf(t->takes + length, sizeof t->takes - length, ", %.10g to %.10g", field->lowest,
                  field->highest);
     for (int option = 0; option < N_LAYER_OPTIONS; option++) {
@@ -65,10 +75,11 @@ static bool field_at(int i, fv_topic *t) {
         add(t->takes, sizeof t->takes, "; ", own);
     }
     config_readers_text(field, t->read_by, sizeof t->read_by);
-    bool quoted = field->type == FV_TYPE_INTS || field->type == FV_TYPE_LAYERS;
-    snprintf(t->example, sizeof t->example, "%s=%s%s%s", field->key, quoted ? "'" : "",
-             field->type == FV_TYPE_CHOICE && field->choices != NULL ? field->choices[0]
-                                                                     : field->default_text,
+    bool quoted = field_is_list(field) || field_is_written(field);
+    const char *value = field->type == FV_TYPE_CHOICE && field->choices != NULL ? field->choices[0]
+                        : field_is_written(field) ? written_example(field->type)
+                                                  : field->default_text;
+    snprintf(t->example, sizeof t->example, "%s=%s%s%s", field->key, quoted ? "'" : "", value,
              quoted ? "'" : "");
     return true;
 }

@@ -1,5 +1,6 @@
 #include "lab/grid.h"
 
+#include "config/as_written.h"
 #include "lab/spread.h"
 
 #include <fovea/config.h>
@@ -86,7 +87,7 @@ static fv_status push_yaml(fv_axis *axis, const yaml_value *value, bool *is_rang
 // field that is a list itself.
 static bool lists_values(const fv_field *field, const yaml_value *value) {
     if (value->kind != YAML_LIST) return false;
-    if (field->type != FV_TYPE_INTS && field->type != FV_TYPE_LAYERS) return true;
+    if (!field_is_list(field)) return true;
     for (int i = 0; i < value->n; i++)
         if (value->items[i].kind != YAML_LIST) return false;
     return value->n > 0;
@@ -96,9 +97,9 @@ fv_status axis_read(const fv_field *field, const yaml_value *value, fv_axis *axi
                     fv_error *error) {
     *axis = (fv_axis){.field = field};
     bool is_range = false;
-    bool is_spaced = spread_is_spaced(value);
+    bool is_spaced = !field_is_written(field) && spread_is_spaced(value);
     *is_axis = is_spaced || lists_values(field, value);
-    if (spread_is_distribution(value))
+    if (!field_is_written(field) && spread_is_distribution(value))
         return fv_fail(error, FV_USAGE,
                        "%s: values are drawn only in a sweep that says how many, as in {random: "
                        "200, %s: {range: [2, 64]}}",

@@ -8,6 +8,7 @@
 #include "config/config_readers.h"
 #include "lab/choose.h"
 #include "lab/grid.h"
+#include "lab/origin.h"
 #include "lab/where.h"
 #include "tasks/file.h"
 
@@ -48,11 +49,17 @@ static fv_status add_point(walk *w, const fv_config *config) {
         *w->culprit = fv_field_find("task.path");
         return status;
     }
+    status = origin_settle(&settled, w->error);
+    if (status != FV_OK) {
+        *w->culprit = fv_field_find("train.from");
+        return status;
+    }
     bool left_out = e->optional.n > 0 && !e->complete && where_selects(&e->optional, "", &settled);
     uint64_t hash = sweep_hash(TEXT_HASH_START, &settled, w->swept, w->n_swept);
     w->points[w->n] = (point){hash, w->n, left_out};
     w->n++;
-    return config_check(&settled, w->culprit, w->error);
+    status = config_check(&settled, w->culprit, w->error);
+    return status == FV_OK ? origin_check(&settled, w->culprit, w->error) : status;
 }
 
 // Visits every point of the axes from `axis` on; joint axes are set already.
@@ -247,6 +254,7 @@ static void config_at(const fv_experiment *experiment, int place, fv_config *con
     grid_set(grid, place, config);
     config_settle_length(&config->task);
     file_settle(config, NULL); // succeeded when the sweep was planned; else training refuses
+    origin_settle(config, NULL);
     choose_settle(experiment->choose, config);
 }
 

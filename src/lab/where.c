@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "base/yaml.h"
+#include "config/as_written.h"
 #include "config/config_refuse.h"
 #include "lab/grid.h"
 
@@ -17,9 +18,8 @@ typedef bool (*value_visit)(void *context, const fv_field *field, const char *va
 
 static bool any_value(const fv_option *option, const fv_field *field, value_visit visit,
                       void *context) {
-    bool list_field = field->type == FV_TYPE_LAYERS || field->type == FV_TYPE_INTS;
     bool lists = option->n_values > 0 && option->values[0][0] == '[';
-    if (!(list_field && option->is_list && !lists)) {
+    if (!(field_is_list(field) && option->is_list && !lists)) {
         for (int i = 0; i < option->n_values; i++)
             if (visit(context, field, option->values[i])) return true;
         return false;

@@ -26,6 +26,14 @@ static void print_field(FILE *out, const fv_config *config, const fv_field *fiel
         fv_config_get(config, field, text, sizeof text);
         fprintf(out, text[0] == '"' ? "%s" : "\"%s\"", text);
         break;
+    case FV_TYPE_NAMES:
+    case FV_TYPE_FACTORS:
+    case FV_TYPE_STAGES: // printable, and all that JSON asks to be marked are quotes and backslashes
+        fputc('"', out);
+        for (const char *c = value; *c != '\0'; c++)
+            fprintf(out, *c == '"' || *c == '\\' ? "\\%c" : "%c", *c);
+        fputc('"', out);
+        break;
     case FV_TYPE_INTS:
         for (int i = 0; i < ints->n; i++) fprintf(out, "%c%d", i ? ',' : '[', ints->value[i]);
         fputs(ints->n ? "]" : "[]", out);

@@ -1,5 +1,6 @@
 #include "study/warnings.h"
 
+#include "config/as_written.h"
 #include "lab/grid.h"
 
 #include <string.h>
@@ -10,7 +11,7 @@ int warnings_n_runs(const fv_experiment *experiment) {
 }
 
 static bool is_list(const fv_field *field) {
-    return field->type == FV_TYPE_LAYERS || field->type == FV_TYPE_INTS;
+    return field_is_list(field);
 }
 
 // The i-th value of the axis that an earlier one is too; NULL where there is none.
@@ -66,10 +67,14 @@ static void find_flat_list(const fv_experiment *experiment, const fv_axis *axis,
     if (!is_list(axis->field) || axis->n_items < 2) return;
     const char *value = only_value(experiment, axis->field);
     if (value == NULL) return;
+    const char *example = axis->field->type == FV_TYPE_LAYERS  ? "attention"
+                          : axis->field->type == FV_TYPE_NAMES ? "W_Q"
+                                                               : "10, 20";
+    if (axis->field->type == FV_TYPE_STAGES) example = "{at: 100, train.batch_size: 64}";
     text_add(text,
              "%s has one value in the whole sweep, the list %s; several lists are written as a "
              "list of lists, as in [[%s], ...]",
-             axis->field->key, value, axis->field->type == FV_TYPE_LAYERS ? "attention" : "10, 20");
+             axis->field->key, value, example);
 }
 
 static const fv_axis *first_axis(const fv_experiment *experiment, const fv_field *field) {

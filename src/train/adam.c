@@ -13,20 +13,20 @@ void adam_update(const train_optimizer *o, const kernel_set *kernels, int step, 
                  double decay, const real *gradient) {
     const fv_train_config *c = o->config;
     double share2 = 1 - c->beta2;
-    kernels->adam(
-        &(kernel_adam){.n = o->n,
-                       .params = o->params,
-                       .m = o->m,
-                       .v = o->v,
-                       .gradient = gradient,
-                       .rate_scale = o->rate_scale,
-                       .share1 = (real)(1 - c->beta1),
-                       .share2 = (real)share2,
-                       .least_gradient = (real)sqrt(FV_LEAST_SQUARE / share2),
-                       .rate = (real)(rate / correction(c->beta1, step + 1)),
-                       .root_correction = (real)(1 / sqrt(correction(c->beta2, step + 1))),
-                       .epsilon = (real)c->epsilon,
-                       .decay = (real)decay});
+    int age = step - o->first_step + 1; // of the moments
+    kernels->adam(&(kernel_adam){.n = o->n,
+                                 .params = o->params,
+                                 .m = o->m,
+                                 .v = o->v,
+                                 .gradient = gradient,
+                                 .rate_scale = o->rate_scale,
+                                 .share1 = (real)(1 - c->beta1),
+                                 .share2 = (real)share2,
+                                 .least_gradient = (real)sqrt(FV_LEAST_SQUARE / share2),
+                                 .rate = (real)(rate / correction(c->beta1, age)),
+                                 .root_correction = (real)(1 / sqrt(correction(c->beta2, age))),
+                                 .epsilon = (real)c->epsilon,
+                                 .decay = (real)decay});
 }
 
 static void adam(const train_optimizer *o, const kernel_set *kernels, int step, double rate,

@@ -1,6 +1,7 @@
 #include "train/optimizer.h"
 
 #include <math.h>
+#include <string.h>
 
 static const optimizer_type *const optimizers[] = {
 #define FV_PART_OPTIMIZER(NAME, name) &optimizer_##name,
@@ -40,9 +41,19 @@ real *optimizer_carried(const train_optimizer *o) {
     return type->carried ? type->carried(o) : NULL;
 }
 
+void optimizer_keep(train_optimizer *o, const train_optimizer *from) {
+    real *own = optimizer_carried(o);
+    memcpy(o->m, from->m, o->n * sizeof *o->m);
+    memcpy(o->v, from->v, o->n * sizeof *o->v);
+    if (own != NULL) memcpy(own, optimizer_carried(from), o->n * sizeof *own);
+    o->first_step = from->first_step;
+}
+
 void optimizer_step(const train_optimizer *o, const kernel_set *kernels, int step, real *gradient) {
     const fv_train_config *c = o->config;
     const optimizer_type *type = optimizers[c->optimizer];
+    for (int i = 0; i < o->n_frozen; i++)
+        memset(gradient + o->frozen[i].offset, 0, o->frozen[i].size * sizeof *gradient);
     if (c->clip_norm > 0) clip(o, gradient);
     if (c->weight_decay > 0 && !type->decoupled)
         for (size_t i = 0; i < o->n; i++) gradient[i] += (real)c->weight_decay * o->params[i];

@@ -10,12 +10,19 @@
 // The learning rate of a step (from 0): a linear rise over warmup_steps, then the schedule.
 double schedule_rate(const fv_train_config *config, int step);
 
+typedef struct train_span {
+    size_t offset, size;
+} train_span;
+
 typedef struct train_optimizer {
     const fv_train_config *config;
     size_t n;             // parameters, padded to a multiple of 16; the padding stays 0
     real *params, *m, *v; // m: first moment or velocity; v: second moment
     real *rate_scale;     // factors of the learning rate, or NULL
     void *own;            // what the update rule has for itself
+    int first_step;       // since which the moments are kept
+    int n_frozen;         // tensors without a gradient,
+    train_span *frozen;   // [n_frozen]
 } train_optimizer;
 
 // What the update rule needs beside the arrays above, which are in place; FV_USAGE where it does not
@@ -30,7 +37,18 @@ real *optimizer_carried(const train_optimizer *optimizer);
 // where it adds nothing.
 double trainer_own_loss(const fv_trainer *t, int i, int *index);
 
-// One update from the gradient, which clipping may scale in place.
+// Takes over the moments of another optimizer of the same model and the same update rule.
+void optimizer_keep(train_optimizer *optimizer, const train_optimizer *from);
+
+// Begins the stage of train.stages that holds from the next step on; *entered where there is one. The model
+// is another one then, of the same parameters.
+fv_status trainer_enter_stage(fv_trainer *trainer, bool *entered, fv_error *error);
+
+// The configuration of the stage that is under way.
+const fv_config *trainer_config(const fv_trainer *trainer);
+
+// One update from the gradient, which clipping may scale in place and in which that of frozen tensors
+// becomes 0.
 void optimizer_step(const train_optimizer *optimizer, const kernel_set *kernels, int step,
                     real *gradient);
 

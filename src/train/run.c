@@ -107,12 +107,26 @@ static fv_status add_own_losses(run *r, int step) {
     return n > 0 && status == FV_OK ? add(r, "selector_loss", step, sum) : status;
 }
 
+// Where a stage begins, all that is measured at its first step is measured of its task.
+static fv_status enter_stage(run *r) {
+    bool entered;
+    fv_status status = trainer_enter_stage(r->trainer, &entered, r->error);
+    if (status != FV_OK || !entered) return status;
+    fv_probing_free(r->probing);
+    r->probing = NULL;
+    r->config = trainer_config(r->trainer);
+    r->tests = config_has_test(&r->config->task);
+    return FV_OK;
+}
+
 // One step; *ended when the run is over before its last step.
 static fv_status take_step(run *r, int step, bool *ended) {
     static const char *const names[] = {"loss", "perplexity", "accuracy"};
+    fv_status status = enter_stage(r);
+    if (status != FV_OK) return status;
     const fv_train_config *config = &r->config->train;
     bool logs = step % config->log_every == 0 || step == config->steps - 1;
-    fv_status status = observe(r, step);
+    status = observe(r, step);
     if (status == FV_OK && logs && r->tests) status = observe_test(r, step);
     if (status != FV_OK) return status;
     status = fv_trainer_prepare(r->trainer, r->error);

@@ -8,15 +8,18 @@
 // A run whose task has a range of lengths draws one at every step and takes the model that is
 // planned for it (lengths.h); parameters, gradients and workspaces are the same for all.
 #include "base/pool.h"
+#include "config/stages.h"
 #include "model/layers.h"
 #include "train/embeddings.h"
 #include "train/lengths.h"
 #include "train/optimizer.h"
 #include "train/ranks.h"
 #include "train/rates.h"
+#include "train/start.h"
 #include "train/trainer_state.h"
 
 #include <fovea/train.h>
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,14 +33,16 @@ typedef struct part {
 } part;
 
 struct fv_trainer {
-    fv_config config;
-    fv_model *model; // of the whole context; owns the layout of the parameters
+    fv_config config; // of the stage that is under way
+    fv_config *whole; // with its stages; NULL where there are none
+    int next_stage;   // the step at which another one begins
+    fv_model *model;  // of the whole context; owns the layout of the parameters
     train_lengths lengths;
     train_length *length; // of the sequences at work
     train_ranks *ranks;   // NULL: sequences are here as a whole
     const kernel_set *kernels;
     thread_pool *pool;
-    int n_threads, n_slots;
+    int n_threads, n_slots, n_threads_given;
     part slots[SLOTS];
     memory_arena memory;                // parameters, moments, gradients
     memory_arena *workspaces;           // [n_threads]
@@ -60,6 +65,19 @@ static int tiles_of(const fv_trainer *t, int n_samples) {
     return (groups + capacity - 1) / capacity;
 }
 
+static fv_status list_frozen(fv_trainer *t, fv_error *error) {
+    const fv_model *model = t->model;
+    if (strcmp(t->config.train.freeze.value, "[]") == 0) return FV_OK;
+    train_span *spans = calloc((size_t)model->n_tensors, sizeof *spans);
+    if (spans == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory for a run");
+    t->optimizer.frozen = spans;
+    for (int i = 0; i < model->n_tensors; i++)
+        if (rates_frozen(&t->config, model->tensors[i].name))
+            spans[t->optimizer.n_frozen++] =
+                (train_span){model->tensors[i].offset, model->tensors[i].size};
+    return FV_OK;
+}
+
 static fv_status create_memory(fv_trainer *t, fv_error *error) {
     size_t n = (fv_model_n_params(t->model) + L - 1) / L * L, offsets[4 + SLOTS];
     for (int i = 0; i < 4 + t->n_slots; i++)
@@ -76,7 +94,7 @@ static fv_status create_memory(fv_trainer *t, fv_error *error) {
     if (rates_fill(t->model, weights, scale)) t->optimizer.rate_scale = scale;
     for (int i = 0; i < t->n_slots; i++)
         t->slots[i].gradient = arena_at(&t->memory, offsets[4 + i]);
-    return FV_OK;
+    return list_frozen(t, error);
 }
 
 // One workspace a worker for all lengths, and what the layers of each length have for themselves.
@@ -109,10 +127,14 @@ static fv_status init_params(fv_trainer *t, fv_error *error) {
     size_t n = fv_model_n_params(t->model);
     float *initial = malloc(n * sizeof *initial);
     if (initial == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory for parameters");
-    fv_model_init_params(t->model, (uint64_t)t->config.train.seed, initial);
-    for (size_t i = 0; i < n; i++) t->optimizer.params[i] = initial[i];
+    fv_status status = FV_OK;
+    if (t->config.train.from.value[0] != '\0')
+        status = start_fill(&t->config, t->model, initial, error);
+    else
+        fv_model_init_params(t->model, (uint64_t)t->config.train.seed, initial);
+    for (size_t i = 0; i < n && status == FV_OK; i++) t->optimizer.params[i] = initial[i];
     free(initial);
-    return FV_OK;
+    return status;
 }
 
 // The order of tiles is that of messages, so that one thread takes them.
@@ -122,14 +144,19 @@ static fv_status join_ranks(fv_trainer *t, const fv_ring_transport *others, fv_e
     return ranks_create(t->model, others, n, &t->ranks, error);
 }
 
-static fv_status create(const fv_config *config, int n_threads, const fv_ring_transport *others,
-                        fv_trainer **out, fv_error *error) {
+// Of one stage. Parameters of a later one come from the one before.
+static fv_status create_stage(const fv_config *config, bool later, int n_threads,
+                              const fv_ring_transport *others, fv_trainer **out, fv_error *error) {
     fv_trainer *t = calloc(1, sizeof *t);
     if (t == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory for a run");
     t->config = *config;
+    t->n_threads_given = n_threads;
+    t->next_stage = INT_MAX;
     t->kernels = kernels_get();
     fv_status status = fv_model_create(config, &t->model, error);
     if (status == FV_OK) status = join_ranks(t, others, error);
+    const fv_field *culprit;
+    if (status == FV_OK) status = rates_check(config, t->model, &culprit, error);
     if (status == FV_OK) status = lengths_create(t->model, &t->lengths, error);
     if (status == FV_OK) {
         int n_tiles = t->ranks ? 1 : lengths_most_tiles(&t->lengths);
@@ -140,13 +167,31 @@ static fv_status create(const fv_config *config, int n_threads, const fv_ring_tr
     if (status == FV_OK) status = optimizer_open(&t->optimizer, t->model, error);
     if (status == FV_OK) status = create_workers(t, error);
     if (status == FV_OK) status = pool_create(t->n_threads, &t->pool, error);
-    if (status == FV_OK) status = init_params(t, error);
+    if (status == FV_OK && !later) status = init_params(t, error);
     if (status == FV_OK) status = embeddings_create(t->model, &t->embeddings, error);
     if (status != FV_OK) {
         fv_trainer_free(t);
         return status;
     }
     *out = t;
+    return FV_OK;
+}
+
+static fv_status create(const fv_config *config, int n_threads, const fv_ring_transport *others,
+                        fv_trainer **out, fv_error *error) {
+    if (!stages_any(config)) return create_stage(config, false, n_threads, others, out, error);
+    fv_config *whole = malloc(2 * sizeof *whole);
+    stage_now now;
+    if (whole == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory for a run");
+    whole[0] = *config;
+    fv_status status = stages_at(config, 0, &whole[1], &now, error);
+    if (status == FV_OK) status = create_stage(&whole[1], false, n_threads, others, out, error);
+    if (status != FV_OK) {
+        free(whole);
+        return status;
+    }
+    (*out)->whole = whole;
+    (*out)->next_stage = now.next;
     return FV_OK;
 }
 
@@ -171,6 +216,8 @@ void fv_trainer_free(fv_trainer *t) {
     embeddings_free(&t->embeddings);
     ranks_free(t->ranks);
     optimizer_close(&t->optimizer);
+    free(t->optimizer.frozen);
+    free(t->whole);
     arena_free(&t->memory);
     lengths_free(&t->lengths);
     fv_model_free(t->model);
@@ -253,7 +300,50 @@ static void train_slot(void *context, int piece, int worker) {
               &tile, slot);
 }
 
+// What the stage before leaves to the one that begins.
+static void hand_over(const fv_trainer *from, fv_trainer *to, bool reset) {
+    size_t n = from->optimizer.n;
+    memcpy(to->optimizer.params, from->optimizer.params, n * sizeof *to->optimizer.params);
+    to->steps_done = from->steps_done;
+    to->optimizer.first_step = from->steps_done;
+    if (!reset && from->config.train.optimizer == to->config.train.optimizer)
+        optimizer_keep(&to->optimizer, &from->optimizer);
+}
+
+// Everything but the parameters is made anew: data, batches and workspaces may all be others.
+static fv_status begin_stage(fv_trainer *t, fv_error *error) {
+    fv_trainer *next = NULL;
+    stage_now now;
+    fv_config *here = &t->whole[1];
+    fv_status status = stages_at(&t->whole[0], t->steps_done, here, &now, error);
+    if (status == FV_OK) status = create_stage(here, true, t->n_threads_given, NULL, &next, error);
+    if (status != FV_OK) return status;
+    hand_over(t, next, now.reset);
+    next->whole = t->whole;
+    next->next_stage = now.next;
+    t->whole = NULL;
+    fv_trainer old = *t;
+    *t = *next;
+    *next = old;
+    t->optimizer.config = &t->config.train;
+    next->optimizer.config = &next->config.train;
+    fv_trainer_free(next);
+    return FV_OK;
+}
+
+fv_status trainer_enter_stage(fv_trainer *t, bool *entered, fv_error *error) {
+    *entered = t->steps_done >= t->next_stage;
+    return *entered ? begin_stage(t, error) : FV_OK;
+}
+
+const fv_config *trainer_config(const fv_trainer *t) {
+    return &t->config;
+}
+
 fv_status fv_trainer_prepare(fv_trainer *t, fv_error *error) {
+    bool entered;
+    fv_status status = trainer_enter_stage(t, &entered, error);
+    if (status != FV_OK) return status;
     t->length = lengths_draw(&t->lengths, t->steps_done);
     return data_take(&t->length->data, (uint32_t)t->steps_done, error);
 }

@@ -1,6 +1,6 @@
 // What a trainer carries from one step to the next. Batches, lengths and noise are functions of seed and
 // step, so that a trainer of the same configuration with this state and step goes on bit for bit as the
-// one that it was taken from.
+// one that it was taken from. Of a configuration without train.stages.
 #ifndef TRAIN_TRAINER_STATE_H
 #define TRAIN_TRAINER_STATE_H
 

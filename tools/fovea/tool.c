@@ -119,7 +119,10 @@ static json_t *field_json(const fv_config *config, const fv_field *field) {
     case FV_TYPE_LAYERS:
         return layers_json(value);
     case FV_TYPE_TEXT:
-        return json_string(((const fv_text *)value)->value);
+    case FV_TYPE_NAMES:
+    case FV_TYPE_FACTORS:
+    case FV_TYPE_STAGES:
+        return json_string(value);
     }
     return NULL;
 }

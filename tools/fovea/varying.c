@@ -15,7 +15,10 @@ bool varying_same(const fv_config *a, const fv_config *b, const fv_field *field)
     case FV_TYPE_BOOL:
         return *(const bool *)x == *(const bool *)y;
     case FV_TYPE_TEXT:
-        return strcmp(((const fv_text *)x)->value, ((const fv_text *)y)->value) == 0;
+    case FV_TYPE_NAMES:
+    case FV_TYPE_FACTORS:
+    case FV_TYPE_STAGES:
+        return strcmp(x, y) == 0;
     case FV_TYPE_INTS:
         if (memcmp(x, y, sizeof(fv_ints)) == 0) return true;
         break;

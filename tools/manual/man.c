@@ -156,6 +156,12 @@ static void put_takes(FILE *file, const fv_field *field) {
         fputs("true or false", file);
     } else if (field->type == FV_TYPE_TEXT) {
         fputs("a text", file);
+    } else if (field->type == FV_TYPE_NAMES) {
+        fputs("a list of patterns of names", file);
+    } else if (field->type == FV_TYPE_FACTORS) {
+        fputs("a mapping from patterns of names to numbers", file);
+    } else if (field->type == FV_TYPE_STAGES) {
+        fputs("a list of mappings, each with a step and fields", file);
     } else if (field->choices != NULL) {
         fputs(field->type == FV_TYPE_LAYERS ? "a list of" : "one of", file);
         for (int i = 0; field->choices[i] != NULL; i++) {

@@ -2,6 +2,7 @@
 // back to.
 #include "live.h"
 
+#include "config/stages.h"
 #include "train/optimizer.h"
 #include "train/trainer_state.h"
 #include "web.h"
@@ -93,6 +94,11 @@ int web_begin(const char *yaml) {
     fv_experiment_config(read, 0, &live.config);
     fv_experiment_free(read);
     status = fv_config_check(&live.config, web_failure());
+    if (status == FV_OK && stages_any(&live.config))
+        status =
+            fv_fail(web_failure(), FV_USAGE,
+                    "train.stages: a page goes back and forth in a run, which stages do not; train "
+                    "this experiment with the fovea command");
     if (status == FV_OK) status = fv_trainer_create(&live.config, 1, &live.trainer, web_failure());
     if (status == FV_OK) status = (fv_status)keep_state();
     return status == FV_OK ? describe_run() : (int)status;
