@@ -56,4 +56,5 @@ for model in "${models[@]}"; do
         "$work/$name.lens.safetensors" 2>"$work/log" || { cat "$work/log"; exit 1; }
 done
 "$python" "$here/recurrences_check.py" "$library"
+"$python" "$here/trajectory_check.py" "$tool"
 echo "interop: all files open elsewhere and compute the same"
