@@ -127,6 +127,49 @@ static void test_gradients(void **state) {
     check_case(CASES[0], 5);
 }
 
+// Every value of every field that says what a model is made of: carried, with the gradient of one process,
+// or refused by its name.
+static void test_every_part(void **state) {
+    (void)state;
+    static const char *const FIELDS[] = {"model.layers",      "model.activation", "model.score",
+                                         "model.normaliser",  "model.selector",   "model.positions",
+                                         "model.norm_place",  "model.readout",    "model.qk_norm",
+                                         "model.gate",        "model.sink_logit", "model.embedding",
+                                         "model.rope_scaling"};
+    int n_carried = 0, n_refused = 0;
+    for (size_t f = 0; f < sizeof FIELDS / sizeof *FIELDS; f++)
+        for (const char *const *c = fv_field_find(FIELDS[f])->choices; *c != NULL; c++) {
+            char words[512];
+            bool layer = f == 0;
+            snprintf(
+                words, sizeof words,
+                TASK
+                "model.n_embd=16 model.n_head=4 model.residual=true model.norm=rms %s%s%s=%s%s",
+                layer ? "" : "model.layers=[attention,mlp,attention] ",
+                strcmp(FIELDS[f], "model.rope_scaling") == 0 ? "model.positions=rope " : "",
+                FIELDS[f], layer ? "[attention,mlp," : "", *c);
+            if (layer) strncat(words, "]", sizeof words - strlen(words) - 1);
+            fv_config config = configure(words);
+            member members[MOST_RANKS];
+            config.train.context_ranks = 2;
+            run_ranks(&config, 2, members);
+            bool carried = members[0].status == FV_OK;
+            for (int r = 0; r < 2; r++) {
+                const char *text = members[r].error.text;
+                assert_int_equal(members[r].status, carried ? FV_OK : FV_USAGE);
+                if (!carried && (strstr(text, *c) == NULL ||
+                                 strstr(text, "train.context_ranks 2 does not go with") == NULL))
+                    fail_msg("%s: '%s' does not name %s", words, text, *c);
+                if (carried) free_member(&members[r]);
+            }
+            if (carried) check_case(words, 2);
+            n_carried += carried;
+            n_refused += !carried;
+        }
+    // Were nothing refused, or all, this would have tried nothing.
+    assert_true(n_carried >= 30 && n_refused >= 15);
+}
+
 static void check_refused(const char *words, int n, const char *fragment) {
     fv_config config = configure(words);
     member members[MOST_RANKS];
@@ -169,6 +212,7 @@ static void test_refusals(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_gradients),
+                                       cmocka_unit_test(test_every_part),
                                        cmocka_unit_test(test_refusals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
