@@ -13,7 +13,8 @@ extern "C" {
 // expects and the model does not have (W_pos, biases) are written as zeros. The configuration goes
 // into __metadata__ (every field as text under its dotted key, and "format": "fovea"), and the
 // HookedTransformer configuration as JSON under "transformer_lens". The file appears whole or not
-// at all. Models without residual stream are exported by widening (see docs/checkpoints.md) only
+// at all. Models whose tensors are others there (without residual stream, which is widened, with rotary
+// positions, shared heads, norms of queries and keys, sinks: docs/checkpoints.md) are exported for it only
 // with `widen`; without it they are written in their own shapes for Fovea itself. `widen` demands a
 // file for TransformerLens: FV_USAGE with the reason where it cannot represent the model.
 FV_API fv_status fv_checkpoint_write(const char *path, const fv_model *model, const float *params,

@@ -1,7 +1,6 @@
 #include "base/safetensors.h"
 #include "config/config_check.h"
-#include "model/activations.h"
-#include "model/checkpoint_map.h"
+#include "model/checkpoint_lens.h"
 #include "model/layers.h"
 
 #include <fovea/checkpoint.h>
@@ -16,32 +15,6 @@ fv_status fv_checkpoint_transformerlens(const fv_config *config, bool widen, fv_
 }
 
 // --- metadata ----------------------------------------------------------------------------------
-
-static const char *norm_type(int norm) {
-    return norm == FV_NORM_LAYER ? "LN" : norm == FV_NORM_RMS ? "RMS" : NULL;
-}
-
-// The keyword arguments of a HookedTransformerConfig that computes what the model computes.
-static json_t *transformerlens_config(const fv_config *config, const checkpoint_map *map) {
-    const fv_model_config *model = &config->model;
-    int vocab_size = config->task.vocab_size;
-    const char *activation = activation_applied(model->activation)->theirs;
-    json_t *object =
-        json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:b, s:s?, s:s, s:f, s:b}", "n_layers",
-                  map->n_blocks, "d_model", map->width, "n_ctx", config->task.context_length,
-                  "d_head", model->n_embd / model->n_head, "n_heads", model->n_head, "d_vocab",
-                  vocab_size, "d_vocab_out", vocab_size, "attn_only", !map->has_mlp,
-                  "normalization_type", norm_type(model->norm), "positional_embedding_type",
-                  "standard", "eps", 1e-5, "default_prepend_bos", 0);
-    if (object != NULL && norms_behind(model))
-        json_object_set_new(object, "use_normalization_before_and_after", json_true());
-    if (object == NULL || !map->has_mlp) return object;
-    json_object_set_new(object, "d_mlp", json_integer(mlp_width(model)));
-    json_object_set_new(object, "act_fn", json_string(activation));
-    if (activation_is_gated(model->activation))
-        json_object_set_new(object, "gated_mlp", json_true());
-    return object;
-}
 
 static bool set_text(json_t *object, const char *key, const char *text) {
     return json_object_set_new(object, key, json_string(text)) == 0;
@@ -63,7 +36,7 @@ static json_t *make_metadata(const fv_config *config, const checkpoint_map *map,
         made = set_text(metadata, fields[i].key, text);
     }
     if (made && representable) {
-        json_t *object = transformerlens_config(config, map);
+        json_t *object = checkpoint_lens_config(config, map);
         char *text = object != NULL ? json_dumps(object, JSON_REAL_PRECISION(6)) : NULL;
         made = text != NULL && set_text(metadata, "transformer_lens", text);
         free(text);
@@ -154,7 +127,7 @@ static fv_status write_tensors(const char *path, const fv_model *model, const fl
 fv_status fv_checkpoint_write(const char *path, const fv_model *model, const float *params,
                               bool widen, fv_error *error) {
     const fv_config *config = fv_model_config_of(model);
-    bool widened = widen && !config->model.residual;
+    bool widened = widen && checkpoint_is_laid_out_anew(config);
     bool representable = checkpoint_obstacle(config, widen) == NULL;
     fv_status status = FV_OK;
     if (widen) status = fv_checkpoint_transformerlens(config, widen, error);

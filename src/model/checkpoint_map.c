@@ -1,13 +1,10 @@
 #include "model/checkpoint_map.h"
 
-#include "config/layer_list.h"
 #include "model/activations.h"
 #include "model/attention_keys.h"
+#include "model/checkpoint_lens.h"
 #include "model/layers.h"
-#include "model/normalisers.h"
 #include "model/positions.h"
-#include "model/scores.h"
-#include "model/selectors.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,6 +44,17 @@ static const plan ATTENTION[] = {{"attn.W_Q", HEADS, IN, D_HEAD},
                                  {"ln1_post.w", NONE, NONE, OUT},
                                  {"ln1_post.b", NONE, NONE, OUT}};
 
+// What an attention of TransformerLens has beside, where its configuration says so.
+static const plan NORMS_OF_HEADS[] = {{"attn.q_norm.w", NONE, NONE, D_HEAD},
+                                      {"attn.k_norm.w", NONE, NONE, D_HEAD}};
+static const plan SINKS[] = {{"attn.sinks", NONE, NONE, HEADS}};
+
+// Its names for tensors of heads that are shared.
+static const char *const SHARED[][2] = {{"attn.W_K", "attn._W_K"},
+                                        {"attn.W_V", "attn._W_V"},
+                                        {"attn.b_K", "attn._b_K"},
+                                        {"attn.b_V", "attn._b_V"}};
+
 static const plan MLP[] = {{"mlp.W_gate", NONE, IN, D_MLP}, {"mlp.W_in", NONE, IN, D_MLP},
                            {"mlp.b_in", NONE, NONE, D_MLP}, {"mlp.W_out", NONE, D_MLP, OUT},
                            {"mlp.b_out", NONE, NONE, OUT},  {"ln2.w", NONE, NONE, IN},
@@ -65,73 +73,6 @@ static const plan HEAD[] = {{"ln_final.w", NONE, NONE, IN},
 
 static block_half half_of(const fv_layers *layers, int i) {
     return layer_type_of(layers->kind[i])->half;
-}
-
-const char *checkpoint_obstacle(const fv_config *config, bool widen) {
-    const fv_model_config *model = &config->model;
-    for (int i = 0; i < model->layers.n; i++) {
-        if (half_of(&model->layers, i) == FV_NO_HALF)
-            return "TransformerLens has no layers besides attention and mlp; it normalises in "
-                   "front "
-                   "of these, as model.norm does";
-    }
-    if (!score_type_of(model->score)->theirs)
-        return "its attention weights are not a softmax of dot products (model.score), the only "
-               "ones "
-               "that TransformerLens has";
-    for (int i = 0; i < model->layers.n; i++)
-        if (!normaliser_type_of((int)layer_normaliser(model, i))->theirs)
-            return "its attention weights are not those of a softmax (model.normaliser), the only "
-                   "ones that TransformerLens has";
-    for (int i = 0; i < model->layers.n; i++)
-        if (layer_n_kv_head(model, i) != 0 && layer_n_kv_head(model, i) != model->n_head)
-            return "heads share keys and values (model.n_kv_head), which the configuration written "
-                   "for TransformerLens does not express";
-    if (positions_type_of(model->positions)->turn || positions_type_of(model->positions)->slopes)
-        return "its positions are not added to the stream (model.positions), which the "
-               "configuration "
-               "written for TransformerLens does not express";
-    for (int i = 0; i < model->layers.n; i++)
-        if (layer_qk_norm(model, i) != FV_QK_NORM_NONE || layer_soft_cap(model, i) > 0 ||
-            layer_sink_logit(model, i) != FV_SINK_LOGIT_NONE ||
-            layer_gate(model, i) != FV_GATE_NONE)
-            return "its attention has parts (model.qk_norm, soft_cap, sink_logit, gate) that the "
-                   "configuration written for TransformerLens does not express";
-    for (int i = 0; i < model->layers.n; i++)
-        if (!selector_type_of((int)layer_selector(model, i))->absent)
-            return "its queries keep some of the keys (model.selector), which TransformerLens does "
-                   "not do";
-    for (int i = 0; i < model->layers.n; i++)
-        if (layer_window(model, i) > 0)
-            return "a position does not attend to all before it (model.window), which the "
-                   "configuration written for TransformerLens does not express";
-    bool has_mlp;
-    checkpoint_blocks(&model->layers, &has_mlp);
-    if (has_mlp && activation_applied(model->activation)->theirs == NULL)
-        return "TransformerLens does not have its activation (model.activation)";
-    if (has_mlp && model->bias && activation_is_gated(model->activation))
-        return "the maps of its gated layer have biases (model.bias) in front of the product, "
-               "where "
-               "TransformerLens adds one behind it";
-    if (model->readout != FV_READOUT_LINEAR)
-        return "its logits are distances (model.readout), and TransformerLens has linear ones "
-               "alone";
-    if (model->exclude_self)
-        return "a position does not attend to itself (model.exclude_self), which TransformerLens "
-               "cannot exclude";
-    if (norms_behind(model) && model->norm_place != FV_NORM_PLACE_SANDWICH)
-        return "its norms stand behind its layers alone (model.norm_place), and TransformerLens "
-               "has them "
-               "in front, or on both sides";
-    if (model->residual) return NULL;
-    if (!widen)
-        return "it has no residual stream, which TransformerLens cannot switch off; widening "
-               "represents it exactly";
-    if (model->norm != FV_NORM_NONE)
-        return "it has no residual stream and model.norm is not none; a norm over the widened "
-               "stream "
-               "is not the norm over one layer's output";
-    return NULL;
 }
 
 int checkpoint_blocks(const fv_layers *layers, bool *has_mlp) {
@@ -192,6 +133,12 @@ typedef struct stream_parts {
     int in, out, n_kv_head;
 } stream_parts;
 
+static const char *name_in_file(const checkpoint_map *map, const char *name) {
+    for (int i = 0; map->theirs && map->kv_heads > 0 && i < COUNT(SHARED); i++)
+        if (strcmp(SHARED[i][0], name) == 0) return SHARED[i][1];
+    return name;
+}
+
 // Adds the tensor of `row` under the name "<prefix><plan's name>", filled from the model's tensor
 // "<own><plan's name>" where there is one. False without memory.
 static bool add(checkpoint_map *map, const fv_model *model, const plan *row, const char *prefix,
@@ -199,7 +146,7 @@ static bool add(checkpoint_map *map, const fv_model *model, const plan *row, con
     const fv_config *config = &model->config;
     checkpoint_entry *entry = new_entry(map);
     if (entry == NULL) return false;
-    snprintf(entry->name, sizeof entry->name, "%s%s", prefix, row->name);
+    snprintf(entry->name, sizeof entry->name, "%s%s", prefix, name_in_file(map, row->name));
     int n_kv = parts.n_kv_head;
     entry->heads = extent(config, n_kv, map->width, row->heads);
     entry->rows = extent(config, n_kv, map->width, row->rows);
@@ -234,10 +181,12 @@ static checkpoint_entry *find(const checkpoint_map *map, const char *name) {
 
 // --- the whole file ----------------------------------------------------------------------------
 
-// Whether the tensor "lnX.w" or "lnX.b" exists under model.norm and norm_place, and the map of a gate;
-// every other tensor does.
-static bool exists(const fv_config *config, const plan *row) {
+// Whether the tensor "lnX.w" or "lnX.b" exists under model.norm and norm_place, the map of a gate, and a table
+// of positions; every other tensor does.
+static bool exists(const checkpoint_map *map, const fv_config *config, const plan *row) {
     const fv_model_config *model = &config->model;
+    if (strcmp(row->name, "pos_embed.W_pos") == 0)
+        return !map->theirs || positions_type_of(model->positions)->turn == NULL;
     if (strcmp(row->name, "mlp.W_gate") == 0) return activation_is_gated(model->activation);
     if (strncmp(row->name, "ln", 2) != 0) return true;
     if (row->name[strlen(row->name) - 1] == 'b' && model->norm != FV_NORM_LAYER) return false;
@@ -250,7 +199,7 @@ static bool exists(const fv_config *config, const plan *row) {
 static bool add_all(checkpoint_map *map, const fv_model *model, const plan *plans, int n,
                     const char *prefix, const char *own, stream_parts parts) {
     for (int i = 0; i < n; i++) {
-        if (!exists(&model->config, &plans[i])) continue;
+        if (!exists(map, &model->config, &plans[i])) continue;
         if (!add(map, model, &plans[i], prefix, own, parts)) return false;
     }
     return true;
@@ -282,21 +231,38 @@ static bool add_own(checkpoint_map *map, const fv_model *model, const model_laye
     return made;
 }
 
+// The norms and sinks of a block's attention, which TransformerLens has in every block where it has any.
+static bool add_theirs(checkpoint_map *map, const fv_model *model, const char *prefix,
+                       const char *own, stream_parts parts) {
+    bool made = true;
+    if (map->has_qk_norm)
+        made = add_all(map, model, NORMS_OF_HEADS, COUNT(NORMS_OF_HEADS), prefix, own, parts);
+    if (made && map->has_sinks) made = add_all(map, model, SINKS, COUNT(SINKS), prefix, own, parts);
+    return made;
+}
+
+static int kv_heads_of(const checkpoint_map *map, const fv_model *model, const model_layer *layer) {
+    const fv_model_config *config = &model->config.model;
+    if (layer) return heads_of(config, (int)(layer - model->layers) - 1).n_kv;
+    return map->theirs && map->kv_heads > 0 ? map->kv_heads : config->n_head;
+}
+
 // One half of a block, zeros where the model lacks the layer (NULL); what else it has is added.
 static bool add_half(checkpoint_map *map, const fv_model *model, bool mlp, int block,
                      const model_layer *layer, stream_parts parts) {
     char prefix[24], own[24];
     size_t length = layer ? (size_t)snprintf(own, sizeof own, "blocks.%d.", layer->index) : 0;
     snprintf(prefix, sizeof prefix, "blocks.%d.", block);
-    const fv_model_config *config = &model->config.model;
-    parts.n_kv_head =
-        layer && !mlp ? heads_of(config, (int)(layer - model->layers) - 1).n_kv : config->n_head;
+    if (!mlp) parts.n_kv_head = kv_heads_of(map, model, layer);
     bool made = add_all(map, model, mlp ? MLP : ATTENTION, mlp ? COUNT(MLP) : COUNT(ATTENTION),
                         prefix, layer ? own : NULL, parts);
+    if (made && !mlp && map->theirs)
+        made = add_theirs(map, model, prefix, layer ? own : NULL, parts);
     for (int i = 0; layer && i < layer->n_tensors && made; i++) {
         const fv_tensor *tensor = &model->tensors[layer->first_tensor + i];
+        const char *rest = name_in_file(map, tensor->name + length);
         char name[sizeof tensor->name + sizeof prefix];
-        snprintf(name, sizeof name, "%s%s", prefix, tensor->name + length);
+        snprintf(name, sizeof name, "%s%s", prefix, rest);
         if (find(map, name) == NULL) made = add_as_it_is(map, tensor, name);
     }
     return made;
@@ -336,8 +302,8 @@ static bool add_blocks(checkpoint_map *map, const fv_model *model, int step) {
 // Sources that are no tensor of their own: sinusoidal positions, the tied unembedding.
 static void set_derived(const checkpoint_map *map, const fv_model *model) {
     size_t d = (size_t)model->config.model.n_embd;
-    if (model->fixed_positions != NULL) {
-        checkpoint_entry *positions = find(map, "pos_embed.W_pos");
+    checkpoint_entry *positions = find(map, "pos_embed.W_pos");
+    if (model->fixed_positions != NULL && positions != NULL) {
         positions->source = SOURCE_POSITIONS;
         positions->row_stride = d;
         positions->column_stride = 1;
@@ -358,6 +324,7 @@ fv_status checkpoint_map_create(const fv_model *model, bool widen, checkpoint_ma
     int d = config->n_embd;
     *map = (checkpoint_map){.width = widened ? (config->layers.n + 1) * d : d};
     map->n_blocks = checkpoint_blocks(&config->layers, &map->has_mlp);
+    checkpoint_lens_attention(&model->config, widen, map);
     stream_parts first = {0}, last = {.in = map->width - d};
     bool made = add_all(map, model, EMBEDDING, COUNT(EMBEDDING), "", "", first) &&
                 add_blocks(map, model, widened ? d : 0) &&

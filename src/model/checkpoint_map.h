@@ -39,12 +39,12 @@ typedef struct checkpoint_map {
     int n_blocks;
     int width; // of the residual stream in the file: d, or (L + 1) d
     bool has_mlp;
+    // For TransformerLens: heads of keys where they are shared, and what every attention of it has.
+    bool theirs, has_qk_norm, has_sinks;
+    int kv_heads;
     size_t n, capacity;
     checkpoint_entry *entries;
 } checkpoint_map;
-
-// Why TransformerLens cannot represent the model, or NULL where it can. `widen` as in checkpoint.h.
-const char *checkpoint_obstacle(const fv_config *config, bool widen);
 
 // Lists every tensor of the file. `widen` only where there is no obstacle to it.
 fv_status checkpoint_map_create(const fv_model *model, bool widen, checkpoint_map *map,

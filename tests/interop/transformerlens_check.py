@@ -1,13 +1,12 @@
 #!/usr/bin/env python3
 """Compares a model's logits in Fovea and in TransformerLens.
 
-    transformerlens_check.py LIBFOVEA CHECKPOINT EXPORT
+    transformerlens_check.py LIBFOVEA NAME...
 
-CHECKPOINT is what Fovea reads (exported without --widen), EXPORT what TransformerLens reads. Every
-logit that the task's loss reads must agree within 1e-4 on 256 random sequences.
+NAME.safetensors is what Fovea reads (exported without --widen), NAME.lens.safetensors what TransformerLens
+reads. Every logit that the task's loss reads must agree within 1e-4 on 256 random sequences.
 """
 
-import ctypes
 import json
 import sys
 
@@ -17,41 +16,9 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from transformer_lens import HookedTransformer, HookedTransformerConfig
 
+import fovea_model
+
 TOLERANCE = 1e-4
-N_SEQUENCES = 256
-
-
-class Error(ctypes.Structure):
-    _fields_ = [("status", ctypes.c_int), ("text", ctypes.c_char * 1024)]
-
-
-def fovea_logits(library, path, tokens, vocab_size):
-    """The logits that Fovea computes, and their positions: [n][n_loss][V], [n_loss]."""
-    fovea = ctypes.CDLL(library)
-    config = ctypes.create_string_buffer(1 << 16)  # an fv_config, whatever its size
-    model = ctypes.c_void_p()
-    params = ctypes.POINTER(ctypes.c_float)()
-    error = Error()
-    if fovea.fv_checkpoint_read(
-        path.encode(), config, ctypes.byref(model), ctypes.byref(params), ctypes.byref(error)
-    ):
-        sys.exit(error.text.decode())
-    n_loss = ctypes.c_int()
-    fovea.fv_model_loss_positions.restype = ctypes.POINTER(ctypes.c_int)
-    positions = fovea.fv_model_loss_positions(model, ctypes.byref(n_loss))
-    positions = [positions[i] for i in range(n_loss.value)]
-    logits = np.empty((len(tokens), len(positions), vocab_size), np.float32)
-    tokens = np.ascontiguousarray(tokens, np.int32)
-    if fovea.fv_model_logits(
-        model,
-        params,
-        tokens.ctypes.data_as(ctypes.c_void_p),
-        len(tokens),
-        logits.ctypes.data_as(ctypes.c_void_p),
-        ctypes.byref(error),
-    ):
-        sys.exit(error.text.decode())
-    return logits, positions
 
 
 def lens_model(path):
@@ -73,11 +40,11 @@ def lens_model(path):
     return model, settings
 
 
-def main(library, checkpoint, export):
+def compare(library, checkpoint, export):
     model, settings = lens_model(export)
     rng = np.random.default_rng(0)
-    tokens = rng.integers(0, settings["d_vocab"], (N_SEQUENCES, settings["n_ctx"]))
-    ours, positions = fovea_logits(library, checkpoint, tokens, settings["d_vocab"])
+    tokens = rng.integers(0, settings["d_vocab"], (fovea_model.N_SEQUENCES, settings["n_ctx"]))
+    ours, positions = fovea_model.logits(library, checkpoint, tokens, settings["d_vocab"])
     with torch.no_grad():
         theirs = model(torch.from_numpy(tokens)).numpy()[:, positions]
     off = np.abs(ours - theirs).max()
@@ -85,7 +52,12 @@ def main(library, checkpoint, export):
         f"TransformerLens   {export}: {settings['n_layers']} blocks, width {settings['d_model']}, "
         f"logits up to {np.abs(theirs).max():.1f} differ by at most {off:.1e}"
     )
-    assert off < TOLERANCE, f"more than {TOLERANCE}"
+    assert off < TOLERANCE, f"{export}: more than {TOLERANCE}"
+
+
+def main(library, *names):
+    for name in names:
+        compare(library, f"{name}.safetensors", f"{name}.lens.safetensors")
 
 
 if __name__ == "__main__":

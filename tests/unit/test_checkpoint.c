@@ -102,6 +102,33 @@ static const char *const MODELS[][12] = {
     {SMALL, "model.layers=[mlp, attention, mamba, mamba]", "model.score=harmonic",
      "model.score_power_learned=true", "model.norm=rms", NULL},
 };
+// Parts of attention that TransformerLens has.
+static const char *const THEIRS[][12] = {
+    {SMALL, "model.n_embd=8", "model.layers=[attention, mlp, mlp]", "model.positions=rope",
+     "model.n_kv_head=1", "model.residual=true", "model.qk_norm=head", NULL},
+    {SMALL, "model.n_embd=8", "model.positions=rope", "model.rope_pairs=interleaved",
+     "model.rope_scaling=ntk", "model.rope_factor=4", NULL},
+    {SMALL, "model.layers=[attention(window=2), attention, mlp, attention(window=2)]",
+     "model.positions=alibi", "model.soft_cap=0.5", "model.residual=true", NULL},
+    {SMALL, "model.layers=[mlp, attention, attention]", "model.sink_logit=learned", NULL},
+    {SMALL, "model.sink_logit=zero", "model.positions=rope", "model.rope_width=2",
+     "model.rope_scaling=linear", "model.rope_factor=3", NULL},
+};
+enum { N_THEIRS = sizeof THEIRS / sizeof THEIRS[0] };
+
+// Parts that it does not have, and the field that the refusal names.
+static const char *const REFUSED[][3] = {
+    {"model.gate", "model.gate=head", NULL},
+    {"model.qk_norm", "model.qk_norm=vector", NULL},
+    {"model.n_head", "model.positions=alibi", "model.n_head=3"},
+    {"model.sinks", "model.layers=[attention(window=2 sinks=1)]", NULL},
+    {"model.window", "model.layers=[attention(window=2), attention(window=3)]", NULL},
+    {"soft_cap", "model.layers=[attention(soft_cap=2), attention]", NULL},
+    {"model.selector", "model.selector=topk", NULL},
+    {"model.normaliser", "model.normaliser=sparsemax", NULL},
+    {"model.layers", "model.layers=[attention, mamba]", NULL},
+};
+enum { N_REFUSED = sizeof REFUSED / sizeof REFUSED[0] };
 enum { N_MODELS = sizeof MODELS / sizeof MODELS[0] };
 
 static void check_reads_back(const char *const *settings, int i) {
@@ -233,34 +260,92 @@ static double *normalise(const oracle *o, int block, const char *name, const dou
     return y;
 }
 
-// One head: x [n][d] is read through the norm, `output` [n][d] is added to.
-static void attend(const oracle *o, int l, int h, const double *x, double *output, int n) {
-    int d = o->d, k = o->d_head, H = o->n_heads;
+static bool is_set(const oracle *o, const char *key) {
+    return json_is_true(json_object_get(o->config, key));
+}
+
+static double real_of(const oracle *o, const char *key, double otherwise) {
+    json_t *value = json_object_get(o->config, key);
+    return value != NULL ? json_number_value(value) : otherwise;
+}
+
+static const char *positions_of(const oracle *o) {
+    return json_string_value(json_object_get(o->config, "positional_embedding_type"));
+}
+
+// Queries or keys [n][k] of one head: normalised, then turned.
+static void shape_rows(const oracle *o, int l, const char *norm, double *rows, int n) {
+    int k = o->d_head, r = number(o, "rotary_dim");
+    float *w = is_set(o, "use_qk_norm") ? tensor(o, l, norm, k, 0, 0) : NULL;
+    bool neighbours = is_set(o, "rotary_adjacent_pairs");
+    for (int t = 0; t < n; t++) {
+        double *x = rows + t * k, square = 0;
+        for (int f = 0; w && f < k; f++) square += x[f] * x[f] / k;
+        for (int f = 0; w && f < k; f++) x[f] *= (double)w[f] / sqrt(square + 1e-5);
+        for (int m = 0; m < r / 2; m++) {
+            double angle = t * pow(real_of(o, "rotary_base", 1), -2.0 * m / r) /
+                           real_of(o, "rotary_scaling_factor", 1);
+            double *a = x + (neighbours ? 2 * m : m), *b = a + (neighbours ? 1 : r / 2), old = *a;
+            *a = old * cos(angle) - *b * sin(angle);
+            *b = old * sin(angle) + *b * cos(angle);
+        }
+    }
+    free(w);
+}
+
+// The score of query i and key j after cap and slope, or -INFINITY where the window hides the key.
+static double shape_score(const oracle *o, int l, int h, double score, int i, int j) {
+    double cap = real_of(o, "attn_scores_soft_cap", 0);
+    const char *type =
+        json_string_value(json_array_get(json_object_get(o->config, "attn_types"), (size_t)l));
+    bool local = type != NULL && strcmp(type, "local") == 0;
+    if (cap > 0) score = cap * tanh(score / cap);
+    if (strcmp(positions_of(o), "alibi") == 0)
+        score -= pow(2, -8.0 * (h + 1) / o->n_heads) * (i - j);
+    return local && i - j >= number(o, "window_size") ? -INFINITY : score;
+}
+
+// Queries, keys and values of one head [3][n][k]; keys and values may be those of several heads.
+static double *project(const oracle *o, int l, int h, const double *x, int n) {
     static const char *const NAMES[] = {"Q", "K", "V"};
-    double *qkv = calloc((size_t)(3 * n * k), sizeof *qkv), *p = calloc((size_t)n, sizeof *p);
+    int d = o->d, k = o->d_head, n_kv = number(o, "n_key_value_heads");
+    double *qkv = calloc((size_t)(3 * n * k), sizeof *qkv);
     for (int m = 0; m < 3; m++) {
+        bool shared = m > 0 && n_kv > 0;
+        int heads = shared ? n_kv : o->n_heads, own = shared ? h * n_kv / o->n_heads : h;
         char name[16];
-        snprintf(name, sizeof name, "attn.W_%s", NAMES[m]);
-        float *w = tensor(o, l, name, H, d, k);
-        snprintf(name, sizeof name, "attn.b_%s", NAMES[m]);
-        float *b = tensor(o, l, name, H, k, 0);
+        snprintf(name, sizeof name, "attn.%sW_%s", shared ? "_" : "", NAMES[m]);
+        float *w = tensor(o, l, name, heads, d, k);
+        snprintf(name, sizeof name, "attn.%sb_%s", shared ? "_" : "", NAMES[m]);
+        float *b = tensor(o, l, name, heads, k, 0);
         for (int t = 0; t < n; t++)
-            affine(x + t * d, w + h * d * k, b + h * k, d, k, qkv + (m * n + t) * k);
+            affine(x + t * d, w + own * d * k, b + own * k, d, k, qkv + (m * n + t) * k);
         free(w);
         free(b);
     }
+    shape_rows(o, l, "attn.q_norm.w", qkv, n);
+    shape_rows(o, l, "attn.k_norm.w", qkv + n * k, n);
+    return qkv;
+}
+
+// One head: x [n][d] is read through the norm, `output` [n][d] is added to.
+static void attend(const oracle *o, int l, int h, const double *x, double *output, int n) {
+    int d = o->d, k = o->d_head, H = o->n_heads;
+    double *qkv = project(o, l, h, x, n), *p = calloc((size_t)n, sizeof *p);
     float *w_o = tensor(o, l, "attn.W_O", H, k, d);
+    float *sinks = is_set(o, "use_attention_sinks") ? tensor(o, l, "attn.sinks", H, 0, 0) : NULL;
     for (int i = 0; i < n; i++) {
-        double z[64] = {0}, sum = 0;
+        double z[64] = {0}, sum = sinks ? exp((double)sinks[h]) : 0;
         for (int j = 0; j <= i; j++) {
             double score = 0;
             for (int f = 0; f < k; f++) score += qkv[i * k + f] * qkv[(n + j) * k + f];
-            sum += p[j] = exp(score / sqrt(k));
+            sum += p[j] = exp(shape_score(o, l, h, score / sqrt(k), i, j));
         }
         for (int j = 0; j <= i; j++)
             for (int f = 0; f < k; f++) z[f] += p[j] / sum * qkv[(2 * n + j) * k + f];
         affine(z, w_o + h * k * d, NULL, k, d, output + i * d);
     }
+    free(sinks);
     free(w_o);
     free(qkv);
     free(p);
@@ -327,9 +412,12 @@ static double *oracle_logits(const oracle *o, const int32_t *tokens, int n) {
     double *stream = calloc((size_t)(n * o->d), sizeof *stream);
     double *logits = calloc((size_t)(n * o->n_vocab), sizeof *logits);
     float *w_e = tensor(o, -1, "embed.W_E", o->n_vocab, o->d, 0);
-    float *w_pos = tensor(o, -1, "pos_embed.W_pos", o->n_context, o->d, 0);
+    bool turned = strcmp(positions_of(o), "rotary") == 0;
+    float *w_pos = turned ? NULL : tensor(o, -1, "pos_embed.W_pos", o->n_context, o->d, 0);
+    if (turned) assert_null(safetensors_find(&o->file, "pos_embed.W_pos"));
     for (int i = 0; i < n * o->d; i++)
-        stream[i] = (double)w_e[tokens[i / o->d] * o->d + i % o->d] + (double)w_pos[i];
+        stream[i] =
+            (double)w_e[tokens[i / o->d] * o->d + i % o->d] + (w_pos ? (double)w_pos[i] : 0);
     for (int l = 0; l < o->n_blocks; l++) {
         attention_block(o, l, stream, n);
         if (o->d_mlp > 0) mlp_block(o, l, stream, n);
@@ -395,9 +483,36 @@ static void exports_compute_what_the_model_computes(void **state) {
     assert_int_equal(n_exported, N_MODELS - 10);
 }
 
-static void the_oracle_sees_a_wrong_weight(void **state) {
+static void exports_their_parts_of_attention(void **state) {
     (void)state;
-    trial t = make_trial(MODELS[3]);
+    for (int i = 0; i < N_THEIRS; i++) {
+        check_reads_back(THEIRS[i], 100 + i);
+        trial t = make_trial(THEIRS[i]);
+        fv_error error = {0};
+        if (fv_checkpoint_write(path, t.model, t.params, true, &error) != FV_OK)
+            fail_msg("part %d: %s", i, error.text);
+        double off = difference(&t);
+        if (!(off < 1e-5)) fail_msg("part %d differs by %g", i, off);
+        free_trial(&t);
+    }
+}
+
+static void names_the_parts_that_it_lacks(void **state) {
+    (void)state;
+    for (int i = 0; i < N_REFUSED; i++) {
+        trial t = make_trial((const char *const[]){"model.n_embd=12", "model.n_head=2",
+                                                   "model.residual=true", REFUSED[i][1],
+                                                   REFUSED[i][2], NULL});
+        fv_error error = {0};
+        assert_int_equal(fv_checkpoint_write(path, t.model, t.params, true, &error), FV_USAGE);
+        if (strstr(error.text, REFUSED[i][0]) == NULL)
+            fail_msg("'%s' does not name %s", error.text, REFUSED[i][0]);
+        free_trial(&t);
+    }
+}
+
+static void check_sees_wrong_weights(const char *const *settings) {
+    trial t = make_trial(settings);
     fv_error error = {0};
     size_t n = fv_model_n_params(t.model);
     for (size_t i = 0; i < n; i += n / 7) {
@@ -409,6 +524,12 @@ static void the_oracle_sees_a_wrong_weight(void **state) {
         if (unused && i != 0) fail_msg("parameter %zu can change unseen", i);
     }
     free_trial(&t);
+}
+
+static void the_oracle_sees_a_wrong_weight(void **state) {
+    (void)state;
+    check_sees_wrong_weights(MODELS[3]);
+    check_sees_wrong_weights(THEIRS[0]);
 }
 
 // --- files for Fovea alone ---------------------------------------------------------------------
@@ -482,6 +603,8 @@ int main(void) {
         cmocka_unit_test(reads_back_every_kind_of_model),
         cmocka_unit_test(reads_back_every_part),
         cmocka_unit_test(exports_compute_what_the_model_computes),
+        cmocka_unit_test(exports_their_parts_of_attention),
+        cmocka_unit_test(names_the_parts_that_it_lacks),
         cmocka_unit_test(the_oracle_sees_a_wrong_weight),
         cmocka_unit_test(says_what_a_file_is_for),
         cmocka_unit_test(refuses_forged_metadata),
