@@ -22,8 +22,13 @@ typedef struct fv_custom_batch {
     int n_tokens;   // in each, task.context_length
     int n_targets;  // of each: 1 (the last position's) with task.loss last, else n_tokens
     int vocab_size;
-    int32_t *tokens;  // [n][n_tokens], each 0 to vocab_size - 1; the callee writes all
-    int32_t *targets; // [n][n_targets], likewise, or -1 for none
+    int n_inputs;  // reals of a position in place of its token, task.inputs; 0: tokens
+    int n_outputs; // reals of a target, task.outputs; 0: tokens
+    // [n][n_tokens], each 0 to vocab_size - 1; or the bits of float32 [n][n_tokens][n_inputs]. The
+    // callee writes all.
+    int32_t *tokens;
+    // [n][n_targets], likewise, or -1 for none; or float32 [n][n_targets][n_outputs], all finite.
+    int32_t *targets;
 } fv_custom_batch;
 
 typedef struct fv_custom_task {

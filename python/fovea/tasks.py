@@ -35,23 +35,39 @@ class Task:
 
     name: Optional[str] = None  # default: the class's name, with a warning
     version: Optional[int] = None  # default: 0, with a warning
-    vocab_size: int = 0  # V: tokens are 0 to V - 1
+    vocab_size: int = 0  # V: tokens are 0 to V - 1; of reals alone it may be left out
     context_length: int = 0  # T
-    loss: str = "last"  # "last": one target a sequence, for its last position; "all": one for each
+    # "last": one target a sequence, for its last position; "all": one for each. "mse" and "mse_all": the
+    # same with real targets, under the mean squared error of their numbers.
+    loss: str = "last"
+    inputs: int = 0  # reals of a position, k, in place of its token; 0: tokens
+    outputs: int = 1  # reals of a target, m, with loss "mse" or "mse_all"
 
     def batch(self, rng: np.random.Generator, n: int) -> Tuple[Any, Any]:
-        """n sequences: tokens [n, T] whole numbers, and targets [n] (loss "last") or [n, T] (loss "all"),
-        -1 for none. Drawn from `rng` alone: then runs can be repeated. n is that of many steps."""
+        """n sequences: tokens [n, T] whole numbers, or reals [n, T, k] with `inputs` ([n, k] where T is 1);
+        and targets [n] (loss "last") or [n, T] (loss "all"), -1 for none, or reals [n, m] (loss "mse", [n]
+        where m is 1) or [n, T, m] ("mse_all"). Drawn from `rng` alone: then runs can be repeated. n is that
+        of many steps."""
         raise NotImplementedError(f"{type(self).__name__} must define batch(self, rng, n)")
 
     def _fields(self) -> Dict[str, Any]:
         """The fields of an experiment's task."""
-        sizes = {what: whole(getattr(self, what), f"{type(self).__name__}.{what}", 1, 2 ** 31 - 1)
-                 for what in ("vocab_size", "context_length")}
-        if self.loss not in ("last", "all"):
-            raise UsageError(f"{type(self).__name__}.loss must be 'last' or 'all', not {self.loss!r}")
+        if self.loss not in ("last", "all", "mse", "mse_all"):
+            raise UsageError(f"{type(self).__name__}.loss must be 'last', 'all', 'mse' or 'mse_all', not "
+                             f"{self.loss!r}")
+        reals = self.loss.startswith("mse")
+        lowest = dict(vocab_size=1, context_length=1, inputs=0, outputs=1)
+        if reals and self.inputs:
+            del lowest["vocab_size"]  # there are no tokens
+        sizes = {what: whole(getattr(self, what), f"{type(self).__name__}.{what}", least, 2 ** 31 - 1)
+                 for what, least in lowest.items()}
+        if not reals:
+            del sizes["outputs"]
+        if not sizes["inputs"]:
+            del sizes["inputs"]
         name, version = _identity(self)
-        return dict(name="custom", custom=name, custom_version=version, loss=self.loss, **sizes)
+        loss = "all" if self.loss.endswith("all") else "last"
+        return dict(name="custom", custom=name, custom_version=version, loss=loss, **sizes)
 
 
 _warned = set()
@@ -130,24 +146,56 @@ class Known:
         if not isinstance(made, tuple) or len(made) != 2:
             raise UsageError(f"task {self.key[0]}: batch() must return (tokens, targets), not "
                              f"{type(made).__name__}")
-        tokens, targets = self._whole(made[0], "tokens"), self._whole(made[1], "targets")
+        self._put_in(asked, made[0])
+        self._put_out(asked, made[1])
+
+    def _put_in(self, asked, made):
+        n, n_tokens, k = asked.n, asked.n_tokens, asked.n_inputs
+        if k:
+            shapes = [(n, n_tokens, k)] + ([(n, k)] if n_tokens == 1 else [])
+            self._copy_reals(made, "inputs", shapes, asked.tokens, n * n_tokens * k)
+            return
+        tokens = self._whole(made, "tokens")
         if tokens.shape != (n, n_tokens):
             raise UsageError(f"task {self.key[0]}: batch(rng, {n}) must return tokens of the shape "
                              f"[{n}, {n_tokens}], not {list(tokens.shape)}")
+        self._copy_whole(tokens, asked, asked.tokens, n_tokens, "token")
+
+    def _put_out(self, asked, made):
+        n, n_tokens, n_targets, m = asked.n, asked.n_tokens, asked.n_targets, asked.n_outputs
         # What is asked for, whatever the class says: a sweep may replace its fields.
-        loss = self.task.loss if n_tokens == 1 else "all" if n_targets == n_tokens else "last"
+        own = self.task.loss.replace("mse_", "").replace("mse", "last")
+        loss = own if n_tokens == 1 else "all" if n_targets == n_tokens else "last"
+        if m:
+            shapes = [(n, n_targets, m)] if loss == "all" else [(n, m)] + ([(n,)] if m == 1 else [])
+            self._copy_reals(made, "targets", shapes, asked.targets, n * n_targets * m)
+            return
+        targets = self._whole(made, "targets")
         shapes = [(n, n_targets)] if loss == "all" else [(n,), (n, 1)]
         if targets.shape not in shapes:
             raise UsageError(f"task {self.key[0]}: with loss {loss!r} batch(rng, {n}) must return targets "
                              f"of the shape {list(shapes[0])}, not {list(targets.shape)}")
-        for array, pointer, width, what in ((tokens, asked.tokens, n_tokens, "token"),
-                                            (targets, asked.targets, n_targets, "target")):
-            if array.dtype != np.int32 and array.size:  # what int32 cannot hold is no token either
-                low, high = array.min(), array.max()
-                if low < -2 ** 31 or high >= 2 ** 31:
-                    raise UsageError(f"task {self.key[0]}: {what} {low if low < 0 else high} is outside 0 to "
-                                     f"{asked.vocab_size - 1} (task.vocab_size {asked.vocab_size})")
-            np.copyto(np.ctypeslib.as_array(pointer, (n, width)), array.reshape(n, width), casting="unsafe")
+        self._copy_whole(targets, asked, asked.targets, n_targets, "target")
+
+    def _copy_whole(self, array, asked, pointer, width, what):
+        if array.dtype != np.int32 and array.size:  # what int32 cannot hold is no token either
+            low, high = array.min(), array.max()
+            if low < -2 ** 31 or high >= 2 ** 31:
+                raise UsageError(f"task {self.key[0]}: {what} {low if low < 0 else high} is outside 0 to "
+                                 f"{asked.vocab_size - 1} (task.vocab_size {asked.vocab_size})")
+        np.copyto(np.ctypeslib.as_array(pointer, (asked.n, width)), array.reshape(asked.n, width),
+                  casting="unsafe")
+
+    def _copy_reals(self, made, what, shapes, pointer, size):
+        array = np.asarray(made)
+        if array.dtype.kind not in "fiu":
+            raise UsageError(f"task {self.key[0]}: {what} must be real numbers, such as float32, not {array.dtype}")
+        if array.shape not in shapes:
+            raise UsageError(f"task {self.key[0]}: batch(rng, {shapes[0][0]}) must return {what} of the shape "
+                             f"{list(shapes[0])}, not {list(array.shape)}")
+        words = np.ctypeslib.as_array(pointer, (size,)).view(np.float32)
+        with np.errstate(over="ignore"):  # what float32 cannot hold is refused as infinite
+            np.copyto(words, array.reshape(size), casting="unsafe")
 
     def _whole(self, array, what):
         array = np.asarray(array)

@@ -76,6 +76,38 @@ static fv_status check_model(const config_checking *c) {
                         model->n_head, model->n_embd);
 }
 
+// Models of real numbers in place of tokens.
+static fv_status check_reals(const config_checking *c) {
+    const fv_model_config *model = &c->config->model;
+    int n_inputs = task_inputs(&c->config->task), n_outputs = task_outputs(&c->config->task);
+    const char *task = fv_field_find("task.name")->choices[c->config->task.name];
+    bool direct = model->embedding == FV_EMBEDDING_DIRECT;
+    if (direct && n_inputs == 0)
+        return check_refuse(
+            c, "model.embedding",
+            "model.embedding direct hands on the reals of a position, and task.name "
+            "%s has tokens; it needs a task with inputs, such as linear_regression",
+            task);
+    if (direct && n_inputs != model->n_embd)
+        return check_refuse(c, "model.n_embd",
+                            "model.n_embd %d is not the number of reals of a position; "
+                            "model.embedding direct needs %d",
+                            model->n_embd, n_inputs);
+    if (model->tied && (n_inputs > 0 || n_outputs > 0))
+        return check_refuse(
+            c, "model.tied",
+            "model.tied ties tables of tokens, and task.name %s has reals; leave it "
+            "out",
+            task);
+    if (model->readout == FV_READOUT_HARMONIC && n_outputs > 0)
+        return check_refuse(
+            c, "model.readout",
+            "model.readout harmonic weighs tokens, and task.name %s asks for reals; "
+            "leave it out",
+            task);
+    return FV_OK;
+}
+
 // A threshold that can never be reached is a slip of the pen.
 static fv_status check_threshold(const config_checking *c, const char *metric, double lowest,
                                  double highest) {
@@ -99,6 +131,11 @@ static fv_status refuse_no_test(const config_checking *c) {
 static fv_status check_stop(const config_checking *c) {
     const fv_train_config *train = &c->config->train;
     const fv_task_config *task = &c->config->task;
+    bool reals = task_outputs(task) > 0;
+    if (reals && train->stop_metric != FV_METRIC_NONE && train->stop_metric != FV_METRIC_LOSS)
+        return check_refuse(c, "train.stop_metric",
+                            "train.stop_metric %s is for tokens; with real targets there is loss",
+                            fv_field_find("train.stop_metric")->choices[train->stop_metric]);
     switch (train->stop_metric) {
     case FV_METRIC_NONE:
         return FV_OK;
@@ -139,6 +176,7 @@ fv_status config_check(const fv_config *config, const fv_field **culprit, fv_err
     if (status == FV_OK) status = check_task(&c);
     if (status == FV_OK) status = parts_check(&c);
     if (status == FV_OK) status = check_model(&c);
+    if (status == FV_OK) status = check_reals(&c);
     if (status == FV_OK) status = check_stop(&c);
     if (status == FV_OK) status = check_start(&c);
     if (status == FV_OK) status = stages_check(config, culprit, error);

@@ -91,6 +91,10 @@ int parts_numerics(const fv_config *config);
 // The one length that sequences of the task have; 0 where they may have others.
 int task_only_length(const fv_task_config *config);
 
+// Real numbers of its positions in place of tokens, and of its targets; 0: tokens.
+int task_inputs(const fv_task_config *config);
+int task_outputs(const fv_task_config *config);
+
 // Whether training draws what held-out data does not.
 bool task_repeats(const fv_task_config *config);
 

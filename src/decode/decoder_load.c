@@ -157,6 +157,11 @@ static fv_status check_attention(const fv_decoder *d, int i, fv_error *error) {
 
 static fv_status choose_layers(fv_decoder *d, const fv_model *model, fv_error *error) {
     const fv_layers *list = &d->config.model.layers;
+    if (model->data.n_inputs > 0 || model->data.n_outputs > 0)
+        return fv_fail(error, FV_USAGE,
+                       "decoder: models of reals (task.name %s) do not go token by token; "
+                       "fv_model_logits reads whole sequences",
+                       fv_field_find("task.name")->choices[d->config.task.name]);
     d->top = -1;
     for (int i = 0; i < list->n; i++) {
         const model_layer *layer = &model->layers[i + 1]; // behind the embedding

@@ -142,6 +142,10 @@ static fv_status reserve(fv_activations *a, fv_error *error) {
 fv_status fv_activations_create(const fv_model *model, const char *const *names, int n_names,
                                 fv_rows_kept rows, int n_sequences, fv_activations **out,
                                 fv_error *error) {
+    if (model->data.n_inputs > 0)
+        return fv_fail(error, FV_USAGE,
+                       "activations are those of sequences of tokens, and task.name %s has reals",
+                       fv_field_find("task.name")->choices[model->config.task.name]);
     fv_activations *a = calloc(1, sizeof *a);
     if (a == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory for activations");
     a->model = model;
@@ -178,7 +182,7 @@ void fv_activations_free(fv_activations *a) {
 // Puts sequences first .. of tokens [n][T] into the tile's lanes; the last lanes may repeat the
 // last sequence.
 static void enter_lanes(fv_activations *a, const int32_t *tokens, int first, int n) {
-    int T = a->model->config.task.context_length, groups = (n - first + L - 1) / L;
+    int T = a->model->data.n_in, groups = (n - first + L - 1) / L;
     a->tile.n_groups = groups < a->model->group_capacity ? groups : a->model->group_capacity;
     int32_t *lanes = arena_at(&a->workspace, a->model->tokens);
     for (int g = 0; g < a->tile.n_groups; g++)
@@ -262,8 +266,9 @@ const float *fv_activations_get(const fv_activations *a, const char *name) {
 
 // "1,2,3" of the first sequence, malloc; NULL without memory.
 static char *tokens_text(const fv_activations *a, const int32_t *tokens) {
-    int T = a->model->config.task.context_length;
-    char *text = malloc((size_t)T * 12), *at = text;
+    int T = a->model->data.n_inputs > 0 ? 0 : a->model->data.n_in; // reals have no text
+    char *text = malloc((size_t)T * 12 + 1), *at = text;
+    if (text != NULL) *text = '\0';
     for (int t = 0; text != NULL && t < T; t++)
         at += sprintf(at, t > 0 ? ",%d" : "%d", (int)tokens[t]);
     return text;

@@ -210,9 +210,11 @@ static fv_status find_tensor(const safetensors *file, const char *name, int n_di
 static fv_status check_tables(const safetensors *file, const fv_config *config, fv_error *error) {
     const safetensors_tensor *found;
     uint64_t d = (uint64_t)config->model.n_embd;
-    uint64_t tokens[2] = {(uint64_t)config->task.vocab_size, d};
+    int n_inputs = task_inputs(&config->task);
+    bool direct = config->model.embedding == FV_EMBEDDING_DIRECT; // has no table
+    uint64_t tokens[2] = {(uint64_t)(n_inputs > 0 ? n_inputs : config->task.vocab_size), d};
     uint64_t positions[2] = {(uint64_t)config->task.context_length, d};
-    fv_status status = find_tensor(file, "embed.W_E", 2, tokens, &found, error);
+    fv_status status = direct ? FV_OK : find_tensor(file, "embed.W_E", 2, tokens, &found, error);
     if (status == FV_OK) status = find_tensor(file, "pos_embed.W_pos", 2, positions, &found, error);
     return status;
 }

@@ -147,6 +147,8 @@ static const char *obstacle_of_stream(const fv_config *config, bool widen) {
 
 const char *checkpoint_obstacle(const fv_config *config, bool widen) {
     const fv_model_config *model = &config->model;
+    if (task_inputs(&config->task) > 0 || task_outputs(&config->task) > 0)
+        return "it reads or says reals (task.name), and TransformerLens's models tokens";
     for (int i = 0; i < model->layers.n; i++)
         if (half_of(model, i) == FV_NO_HALF)
             return "it has other layers than attention and mlp (model.layers), and TransformerLens "

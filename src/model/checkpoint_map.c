@@ -20,7 +20,8 @@ typedef enum axis {
     KV_HEADS,
     D_HEAD,
     D_MLP,
-    VOCAB,
+    INPUTS,  // tokens, or the reals of a position
+    OUTPUTS, // tokens, or the reals of a target
     CONTEXT,
 } axis;
 
@@ -61,13 +62,13 @@ static const plan MLP[] = {{"mlp.W_gate", NONE, IN, D_MLP}, {"mlp.W_in", NONE, I
                            {"ln2.b", NONE, NONE, IN},       {"ln2_post.w", NONE, NONE, OUT},
                            {"ln2_post.b", NONE, NONE, OUT}};
 
-static const plan EMBEDDING[] = {{"embed.W_E", NONE, VOCAB, OUT},
+static const plan EMBEDDING[] = {{"embed.W_E", NONE, INPUTS, OUT},
                                  {"pos_embed.W_pos", NONE, CONTEXT, OUT}};
 
 static const plan HEAD[] = {{"ln_final.w", NONE, NONE, IN},
                             {"ln_final.b", NONE, NONE, IN},
-                            {"unembed.W_U", NONE, IN, VOCAB},
-                            {"unembed.b_U", NONE, NONE, VOCAB}};
+                            {"unembed.W_U", NONE, IN, OUTPUTS},
+                            {"unembed.b_U", NONE, NONE, OUTPUTS}};
 
 #define COUNT(array) (int)(sizeof(array) / sizeof(array)[0])
 
@@ -107,8 +108,12 @@ static int extent(const fv_config *config, int n_kv_head, int width, axis axis_k
         return model->n_embd / model->n_head;
     case D_MLP:
         return mlp_width(model);
-    case VOCAB:
-        return config->task.vocab_size;
+    case INPUTS:
+        return task_inputs(&config->task) > 0 ? task_inputs(&config->task)
+                                              : config->task.vocab_size;
+    case OUTPUTS:
+        return task_outputs(&config->task) > 0 ? task_outputs(&config->task)
+                                               : config->task.vocab_size;
     case CONTEXT:
         return config->task.context_length;
     }

@@ -10,7 +10,7 @@ enum { L = FV_LANES };
 fv_status fv_model_logits(const fv_model *model, const float *params, const int32_t *tokens, int n,
                           float *logits, fv_error *error) {
     static const char *const names[] = {"logits"};
-    size_t n_tokens = (size_t)model->config.task.context_length;
+    size_t n_tokens = (size_t)model->data.n_in;
     int at_once = model->group_capacity * L < n ? model->group_capacity * L : n;
     fv_activations *seen;
     fv_status status =
@@ -31,7 +31,7 @@ fv_status fv_model_patterns(const fv_model *model, const float *params, const in
                             int n, float *patterns, fv_error *error) {
     static const char *const names[] = {"blocks.*.attn.hook_pattern"};
     if (model->n_attention == 0) return FV_OK;
-    size_t n_tokens = (size_t)model->config.task.context_length;
+    size_t n_tokens = (size_t)model->data.n_in;
     fv_activations *seen;
     int at_once = n < L ? n : L;
     fv_status status =
@@ -53,8 +53,8 @@ fv_status fv_model_patterns(const fv_model *model, const float *params, const in
 // What the calling program or a file has, in rows.
 static fv_status foreign_test_data(const fv_model *model, uint64_t seed, uint64_t first, int n,
                                    int32_t *tokens, int32_t *targets, fv_error *error) {
-    size_t n_tokens = (size_t)model->config.task.context_length;
-    size_t n_loss = (size_t)model->data.n_loss;
+    size_t n_tokens = (size_t)model->data.n_in;
+    size_t n_loss = (size_t)model->data.n_out;
     int32_t *rows = malloc((size_t)n * (n_tokens + n_loss) * sizeof *rows);
     if (rows == NULL) return fv_fail(error, FV_NO_MEMORY, "no memory for %d test sequences", n);
     const fv_task_config *task = &model->config.task;
@@ -78,10 +78,14 @@ fv_status fv_model_test_data(const fv_model *model, uint64_t seed, uint64_t firs
 
 fv_status fv_model_test_sequences(const fv_model *model, uint64_t seed, uint64_t first, int n,
                                   int32_t *tokens, int32_t *targets, fv_error *error) {
+    if (model->data.n_inputs > 0 || model->data.n_outputs > 0)
+        return fv_fail(error, FV_USAGE,
+                       "task.name %s has reals, and test sequences are handed out as tokens",
+                       fv_field_find("task.name")->choices[model->config.task.name]);
     if (model->data.task->foreign)
         return foreign_test_data(model, seed, first, n, tokens, targets, error);
-    size_t n_tokens = (size_t)model->config.task.context_length;
-    size_t n_loss = (size_t)model->data.n_loss;
+    size_t n_tokens = (size_t)model->data.n_in;
+    size_t n_loss = (size_t)model->data.n_out;
     int32_t *lanes = aligned_alloc(FV_ALIGNMENT, (n_tokens + n_loss) * L * sizeof *lanes);
     if (lanes == NULL) return fv_fail(error, FV_NO_MEMORY, "no memory for %d test sequences", n);
     task_data data = model->data;

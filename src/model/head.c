@@ -13,7 +13,7 @@
 
 #include <string.h>
 
-enum param { W_U };
+enum param { W_U, B_U };
 enum buffer { COMPACT, LOGITS, INVERSE, SCALED, D_ROWS, D_NORMED, SQUARES };
 
 enum { CHUNK_FLOATS = 1 << 17 }; // logits in a chunk: 512 KB
@@ -235,4 +235,106 @@ const layer_type layer_head = {
     .backward = backward,
     .cost = cost,
     .hooks = hooks,
+};
+
+// --- reals in place of tokens ---------------------------------------------------------------------
+
+// The end of a model whose targets are reals: final norm, a linear map to m numbers, and the squared error
+//
+//     loss = sum_j (y_j - t_j)^2 / m
+//
+// of every scored position. Targets lie where those of tokens do, as bits of float32 [G][n_loss][m][16];
+// one whose first number is the word -1 is none.
+
+static fv_status outputs_plan(fv_model *model, model_layer *layer, fv_error *error) {
+    (void)error;
+    const fv_model_config *config = &model->config.model;
+    int d = config->n_embd, n = layer->out.n, m = model->data.n_outputs;
+    bool normed = config->norm_place != FV_NORM_PLACE_POST; // else the last layer's is behind it
+    norm_plan_always(model, &layer->norm, normed ? config->norm : FV_NORM_NONE, n, "ln_final");
+    layer->param[W_U] = model_add(model, FV_INIT_LINEAR, d, m, d, "unembed.W_U");
+    layer->param[B_U] =
+        config->bias ? model_add(model, FV_INIT_BIAS, m, 0, d, "unembed.b_U") : SIZE_MAX;
+    layer->buffer[COMPACT] = model_reserve(model, n, d);
+    layer->buffer[LOGITS] = model_reserve(model, n, m);
+    layer->buffer[D_ROWS] = model_reserve(model, n, d);
+    layer->buffer[D_NORMED] = model_reserve(model, n, d);
+    return FV_OK;
+}
+
+static model_linear outputs_map(const model_layer *layer) {
+    return (model_linear){.w = layer->param[W_U],
+                          .b = layer->param[B_U],
+                          .n_in = layer->model->config.model.n_embd,
+                          .n_out = layer->model->data.n_outputs};
+}
+
+// y [m][16] of one position becomes its gradient, of which `weight` is a target's.
+static void score_row(int m, real weight, const char *words, real *y, real *losses) {
+    for (int l = 0; l < FV_LANES; l++) {
+        int32_t first;
+        memcpy(&first, words + (size_t)l * sizeof first, sizeof first);
+        real sum = 0;
+        for (int j = 0; j < m; j++) {
+            size_t at = (size_t)j * FV_LANES + (size_t)l;
+            float target;
+            memcpy(&target, words + at * sizeof target, sizeof target);
+            real error = first == -1 ? 0 : y[at] - (real)target;
+            sum += error * error;
+            y[at] = 2 * weight * error / (real)m;
+        }
+        losses[l] = sum / (real)m;
+    }
+}
+
+static void outputs_forward(const model_layer *layer, const model_tile *tile) {
+    const fv_model *model = layer->model;
+    int n_rows = tile->n_groups * layer->out.n, m = model->data.n_outputs;
+    real *y = tile_buffer(tile, layer->buffer[LOGITS]), *losses = tile_buffer(tile, model->losses);
+    linear_forward(tile, outputs_map(layer), n_rows, scored_rows(layer, tile), rows_dense(y, m),
+                   false);
+    const char *words = arena_at(tile->workspace, model->targets);
+    size_t row = (size_t)m * FV_LANES;
+    for (size_t r = 0; r < (size_t)n_rows; r++)
+        score_row(m, tile->weight, words + r * row * sizeof(float), y + r * row,
+                  losses + r * FV_LANES);
+    if (tile->count_correct) // nothing is right or wrong
+        memset(tile_buffer(tile, model->correct), 0, (size_t)n_rows * FV_LANES * sizeof(real));
+}
+
+static void outputs_backward(const model_layer *layer, const model_tile *tile) {
+    int d = layer->model->config.model.n_embd, m = layer->model->data.n_outputs;
+    kernel_rows x = layer->norm.present
+                        ? rows_dense(tile_buffer(tile, layer->norm.y), d)
+                        : rows_of_output(layer, tile, tile_buffer(tile, layer->x),
+                                         tile_buffer(tile, layer->buffer[COMPACT]), false);
+    linear_backward(tile, outputs_map(layer), tile->n_groups * layer->out.n, x,
+                    rows_dense(tile_buffer(tile, layer->buffer[LOGITS]), m),
+                    rows_dense(tile_buffer(tile, layer->buffer[D_ROWS]), d), false);
+    backward(layer, tile);
+}
+
+static void outputs_cost(const model_layer *layer, double *textbook, double *executed,
+                         double *exps) {
+    *textbook = *executed =
+        (double)layer->out.n * layer->model->config.model.n_embd * layer->model->data.n_outputs;
+    *exps = 0;
+}
+
+// The head is not run for what is seen of it, since its forward pass reads targets.
+static model_lanes lanes_outputs(const model_layer *layer, const model_tile *tile, real *scratch) {
+    int m = layer->model->data.n_outputs;
+    linear_forward(tile, outputs_map(layer), tile->n_groups * layer->out.n,
+                   scored_rows(layer, tile), rows_dense(scratch, m), false);
+    return lanes_dense(scratch, layer->out.n, m);
+}
+
+static const layer_hook output_hooks[] = {{"logits", "TV", lanes_outputs, FV_HOOK_MADE, NULL}, {0}};
+
+const layer_type layer_outputs = {
+    .plan = outputs_plan,
+    .forward = outputs_forward,
+    .backward = outputs_backward,
+    .cost = outputs_cost,
+    .hooks = output_hooks,
 };

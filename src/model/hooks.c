@@ -27,7 +27,8 @@ static int extent(const fv_config *config, int place, int n_rows, char letter) {
     case 'm':
         return mlp_width(model);
     case 'V':
-        return config->task.vocab_size;
+        return task_outputs(&config->task) > 0 ? task_outputs(&config->task)
+                                               : config->task.vocab_size;
     case 'E': // channels of a mamba layer,
         return model->mamba_expand * model->n_embd;
     case 'N': // and its state

@@ -73,7 +73,7 @@ struct fv_model {
     struct model_layer *layers;
     int n_attention;
     real *fixed_positions;     // [n_positions][d] or NULL
-    size_t tokens, targets;    // buffers [G][T][16], [G][n_loss][16]
+    size_t tokens, targets;    // buffers [G][data.n_in][16], [G][data.n_out][16]
     size_t losses, correct;    // [G][n_loss][16]
     size_t stream_gradient[2]; // dx of even and odd layers
 };
@@ -197,6 +197,7 @@ struct model_layer {
 };
 
 extern const layer_type layer_embedding, layer_head;
+extern const layer_type layer_inputs, layer_outputs; // in their places where a task has reals
 #define FV_PART_LAYER(NAME, name) extern const layer_type layer_##name;
 #include <fovea/fields.def>
 

@@ -114,7 +114,7 @@ static fv_status choose_layers(fv_model *model, fv_error *error) {
     const fv_layers *list = &model->config.model.layers;
     int count[FV_LAYER_COUNT] = {0}, n_norms = 0;
     for (int i = 0; i < model->n_layers; i++) model->layers[i].model = model;
-    model->layers[0].type = &layer_embedding;
+    model->layers[0].type = model->data.n_inputs > 0 ? &layer_inputs : &layer_embedding;
     for (int i = 0; i < list->n; i++) {
         model_layer *layer = &model->layers[i + 1];
         layer->type = layer_type_of(list->kind[i]);
@@ -127,7 +127,7 @@ static fv_status choose_layers(fv_model *model, fv_error *error) {
         fv_status status = layer->type->create(layer, i, error);
         if (status != FV_OK) return status;
     }
-    model->layers[list->n + 1].type = &layer_head;
+    model->layers[list->n + 1].type = model->data.n_outputs > 0 ? &layer_outputs : &layer_head;
     return FV_OK;
 }
 
@@ -136,8 +136,8 @@ static fv_status plan_buffers(fv_model *model, int groups, fv_error *error) {
     model->group_capacity = groups;
     model->plan = (memory_arena){0};
     int widest = 1, d = model->config.model.n_embd;
-    model->tokens = model_reserve(model, model->config.task.context_length, 1);
-    model->targets = model_reserve(model, model->data.n_loss, 1);
+    model->tokens = model_reserve(model, model->data.n_in, 1);
+    model->targets = model_reserve(model, model->data.n_out, 1);
     for (int i = 0; i < model->n_layers; i++) {
         model_layer *layer = &model->layers[i];
         if (i > 0) layer->x = layer_output(&model->layers[i - 1]);

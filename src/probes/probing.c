@@ -154,6 +154,14 @@ fv_status fv_probing_create(const fv_model *model, const fv_probe *const *probes
                             fv_probing **out, fv_error *error) {
     fv_probing *p = calloc(1, sizeof *p);
     if (p == NULL) return fv_fail(error, FV_NO_MEMORY, "no memory for probes");
+    if (n > 0 && (model->data.n_inputs > 0 || model->data.n_outputs > 0)) {
+        free(p);
+        return fv_fail(error, FV_USAGE,
+                       "probe %s: probes ask about tokens, and task.name %s has reals; leave "
+                       "`probes` out",
+                       probes[0]->name,
+                       fv_field_find("task.name")->choices[model->config.task.name]);
+    }
     p->model = model;
     p->n = n;
     p->probes = calloc((size_t)n + 1, sizeof *p->probes);

@@ -16,6 +16,13 @@ static void fill(const task_fill *fill) {
     for (int t = 0; t < fill->config->context_length; t++) fill->tokens[t * fill->stride] = 0;
 }
 
+static int n_inputs(const fv_task_config *config) {
+    return config->inputs;
+}
+static int n_outputs(const fv_task_config *config) {
+    return config->outputs;
+}
+
 static int unknown_distance(const fv_task_config *config) {
     (void)config;
     return -1;
@@ -40,8 +47,11 @@ static fv_status check(const config_checking *c, int i) {
 const task_type task_custom = {
     .part = {.help = "a task that the calling program defines: a class in Python",
              .example = "task: {name: custom, custom: Sums, vocab_size: 20, context_length: 8}",
-             .reads = {FV_READS(task.custom), FV_READS(task.custom_version), FV_READS(task.loss)},
+             .reads = {FV_READS(task.custom), FV_READS(task.custom_version), FV_READS(task.loss),
+                       FV_READS(task.inputs), FV_READS(task.outputs)},
              .check = check},
+    .n_inputs = n_inputs,
+    .n_outputs = n_outputs,
     .loss_positions = loss_positions,
     .fill = fill,
     .distance = unknown_distance,

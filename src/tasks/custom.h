@@ -13,8 +13,8 @@
 // FV_USAGE where the process does not know the task of the configuration.
 fv_status custom_check_known(const fv_task_config *config, fv_error *error);
 
-// Sequences first ... first + n - 1 of a stream: rows of T tokens and n_loss targets, side by side
-// [n][T + n_loss].
+// Sequences first ... first + n - 1 of a stream: rows of tokens and targets, or the words of reals,
+// side by side [n][n_in + n_out] (data.h).
 fv_status custom_draw(const fv_task_config *config, uint64_t seed, random_stream stream, int n_loss,
                       uint64_t first, int n, int32_t *rows, fv_error *error);
 
@@ -26,7 +26,7 @@ void custom_feed_free(custom_feed *feed);
 // Waits until the sequences of a step are there; steps must not go back.
 fv_status custom_feed_take(custom_feed *feed, int step, fv_error *error);
 
-// Groups of the step that was taken last: tokens [G][T][16], targets [G][n_loss][16].
+// Groups of the step that was taken last: tokens [G][n_in][16], targets [G][n_out][16].
 void custom_feed_copy(const custom_feed *feed, int first_group, int n_groups, int32_t *tokens,
                       int32_t *targets);
 

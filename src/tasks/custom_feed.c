@@ -2,6 +2,7 @@
 
 #include <fovea/config.h>
 #include <fovea/custom_task.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,6 +80,7 @@ fv_status custom_check_known(const fv_task_config *config, fv_error *error) {
 typedef struct source {
     fv_custom_task task;
     fv_custom_batch shape;
+    int n_in, n_out; // words of a sequence, and of its targets
 } source;
 
 static fv_status source_init(source *s, const fv_task_config *config, uint64_t seed, int n_loss,
@@ -89,7 +91,11 @@ static fv_status source_init(source *s, const fv_task_config *config, uint64_t s
     s->shape = (fv_custom_batch){.seed = seed,
                                  .n_tokens = config->context_length,
                                  .n_targets = n_loss,
-                                 .vocab_size = config->vocab_size};
+                                 .vocab_size = config->vocab_size,
+                                 .n_inputs = config->inputs,
+                                 .n_outputs = config->outputs};
+    s->n_in = s->shape.n_tokens * (config->inputs > 0 ? config->inputs : 1);
+    s->n_out = n_loss * (config->outputs > 0 ? config->outputs : 1);
     return FV_OK;
 }
 
@@ -106,6 +112,21 @@ static fv_status check_numbers(const source *s, const int32_t *numbers, int n_nu
     return FV_OK;
 }
 
+static fv_status check_reals(const source *s, const int32_t *words, int n_words, int n,
+                             const char *what, fv_error *error) {
+    for (size_t i = 0; i < (size_t)n * (size_t)n_words; i++) {
+        float value;
+        memcpy(&value, &words[i], sizeof value);
+        if (!isfinite(value))
+            return fv_fail(error, FV_USAGE,
+                           "task %.100s: number %zu of the %s of sequence %zu is %g; all must be "
+                           "finite",
+                           s->task.name, i % (size_t)n_words, what, i / (size_t)n_words,
+                           (double)value);
+    }
+    return FV_OK;
+}
+
 static fv_status call(const source *s, int stream, uint64_t index, int n, int32_t *tokens,
                       int32_t *targets, fv_error *error) {
     fv_custom_batch batch = s->shape;
@@ -115,9 +136,13 @@ static fv_status call(const source *s, int stream, uint64_t index, int n, int32_
     batch.tokens = tokens;
     batch.targets = targets;
     fv_status status = s->task.batch(s->task.context, &batch, error);
-    if (status == FV_OK) status = check_numbers(s, tokens, s->shape.n_tokens, n, 0, "token", error);
     if (status == FV_OK)
-        status = check_numbers(s, targets, s->shape.n_targets, n, -1, "target", error);
+        status = s->shape.n_inputs > 0 ? check_reals(s, tokens, s->n_in, n, "inputs", error)
+                                       : check_numbers(s, tokens, s->n_in, n, 0, "token", error);
+    if (status == FV_OK)
+        status = s->shape.n_outputs > 0
+                     ? check_reals(s, targets, s->n_out, n, "targets", error)
+                     : check_numbers(s, targets, s->n_out, n, -1, "target", error);
     return status;
 }
 
@@ -161,13 +186,14 @@ static custom_feed *feeds;
 static request *requests;
 
 static size_t step_size(const custom_feed *f) {
-    return (size_t)f->n_groups * L * (size_t)(f->source.shape.n_tokens + f->source.shape.n_targets);
+    return (size_t)f->n_groups * L * (size_t)(f->source.n_in + f->source.n_out);
 }
 
 // One step's rows into lanes; what a batch lacks to whole groups are sequences without a target.
 static int put_step(const custom_feed *f, const int32_t *tokens, const int32_t *targets,
                     int32_t *lanes) {
-    int n_tokens = f->source.shape.n_tokens, n_loss = f->source.shape.n_targets, n_targets = 0;
+    int n_tokens = f->source.n_in, n_loss = f->source.n_out, n_targets = 0;
+    int each = f->source.shape.n_outputs > 0 ? f->source.shape.n_outputs : 1;
     int32_t *behind = lanes + (size_t)f->n_groups * L * (size_t)n_tokens;
     for (int s = 0; s < f->n_groups * L; s++) {
         int32_t *token = lanes + (size_t)(s / L) * L * (size_t)n_tokens + s % L;
@@ -177,21 +203,22 @@ static int put_step(const custom_feed *f, const int32_t *tokens, const int32_t *
             token[t * L] = there ? tokens[(size_t)s * (size_t)n_tokens + (size_t)t] : 0;
         for (int t = 0; t < n_loss; t++) {
             target[t * L] = there ? targets[(size_t)s * (size_t)n_loss + (size_t)t] : -1;
-            n_targets += target[t * L] >= 0;
+            n_targets +=
+                t % each == 0 && (each > 1 || f->source.shape.n_outputs > 0 ? target[t * L] != -1
+                                                                            : target[t * L] >= 0);
         }
     }
     return n_targets;
 }
 
 static fv_status make_piece(custom_feed *f, int index, fv_error *error) {
-    const fv_custom_batch *shape = &f->source.shape;
     int n = f->steps * f->batch_size;
     fv_status status = call(&f->source, 0, (uint64_t)index, n, f->tokens, f->targets, error);
     piece *p = &f->pieces[index % DEPTH];
     for (int i = 0; i < f->steps && status == FV_OK; i++) {
         size_t first = (size_t)i * (size_t)f->batch_size;
-        p->n_targets[i] = put_step(f, f->tokens + first * (size_t)shape->n_tokens,
-                                   f->targets + first * (size_t)shape->n_targets,
+        p->n_targets[i] = put_step(f, f->tokens + first * (size_t)f->source.n_in,
+                                   f->targets + first * (size_t)f->source.n_out,
                                    p->lanes + (size_t)i * step_size(f));
         if (p->n_targets[i] == 0)
             status = fv_fail(error, FV_USAGE,
@@ -328,7 +355,7 @@ static fv_status ask(request *r) {
 static fv_status draw_pieces(const source *s, random_stream stream, uint64_t first, int n,
                              int32_t *piece_tokens, int32_t *piece_targets, int32_t *rows,
                              fv_error *error) {
-    size_t n_tokens = (size_t)s->shape.n_tokens, n_loss = (size_t)s->shape.n_targets;
+    size_t n_tokens = (size_t)s->n_in, n_loss = (size_t)s->n_out;
     fv_status status = FV_OK;
     for (int done = 0; done < n && status == FV_OK;) {
         uint64_t at = first + (uint64_t)done, index = at / DRAWN_AT_ONCE;
@@ -356,9 +383,9 @@ fv_status custom_draw(const fv_task_config *config, uint64_t seed, random_stream
     source s;
     fv_status status = source_init(&s, config, seed, n_loss, error);
     if (status != FV_OK) return status;
-    size_t n_tokens = (size_t)s.shape.n_tokens;
+    size_t n_tokens = (size_t)s.n_in;
     int32_t *tokens = malloc(DRAWN_AT_ONCE * n_tokens * sizeof *tokens);
-    int32_t *targets = malloc(DRAWN_AT_ONCE * (size_t)n_loss * sizeof *targets);
+    int32_t *targets = malloc(DRAWN_AT_ONCE * (size_t)s.n_out * sizeof *targets);
     if (tokens == NULL || targets == NULL)
         status =
             fv_fail(error, FV_NO_MEMORY, "out of memory for sequences of %zu tokens", n_tokens);
@@ -383,8 +410,8 @@ static void free_memory(custom_feed *f) {
 
 static bool allocate(custom_feed *f) {
     size_t n = (size_t)f->steps * (size_t)f->batch_size;
-    f->tokens = malloc(n * (size_t)f->source.shape.n_tokens * sizeof *f->tokens);
-    f->targets = malloc(n * (size_t)f->source.shape.n_targets * sizeof *f->targets);
+    f->tokens = malloc(n * (size_t)f->source.n_in * sizeof *f->tokens);
+    f->targets = malloc(n * (size_t)f->source.n_out * sizeof *f->targets);
     bool there = f->tokens != NULL && f->targets != NULL;
     for (int i = 0; i < DEPTH; i++) {
         piece *p = &f->pieces[i];
@@ -400,7 +427,7 @@ fv_status custom_feed_create(const fv_task_config *config, uint64_t seed, int n_
     custom_feed *f = calloc(1, sizeof *f);
     if (f == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory for a task's sequences");
     fv_status status = source_init(&f->source, config, seed, n_loss, error);
-    long most = PIECE_TOKENS / ((long)batch_size * config->context_length);
+    long most = status == FV_OK ? PIECE_TOKENS / ((long)batch_size * f->source.n_in) : 1;
     f->steps = most < 1 ? 1 : most < PIECE_STEPS ? (int)most : PIECE_STEPS;
     f->batch_size = batch_size;
     f->n_groups = (batch_size + L - 1) / L;
@@ -457,8 +484,8 @@ static const int32_t *step_lanes(const custom_feed *f) {
 
 void custom_feed_copy(const custom_feed *f, int first_group, int n_groups, int32_t *tokens,
                       int32_t *targets) {
-    size_t n_tokens = (size_t)f->source.shape.n_tokens * L;
-    size_t n_loss = (size_t)f->source.shape.n_targets * L;
+    size_t n_tokens = (size_t)f->source.n_in * L;
+    size_t n_loss = (size_t)f->source.n_out * L;
     const int32_t *lanes = step_lanes(f), *behind = lanes + (size_t)f->n_groups * n_tokens;
     memcpy(tokens, lanes + (size_t)first_group * n_tokens,
            (size_t)n_groups * n_tokens * sizeof *tokens);

@@ -41,7 +41,7 @@ static void draw_tokens(const task_fill *fill) {
 static void draw_samples(const task_data *data, random_stream stream, uint32_t step,
                          int first_sample, int n_groups, int32_t *tokens, int32_t *targets) {
     bool held_out = stream == FV_STREAM_TEST;
-    size_t n_tokens = (size_t)data->config.context_length, n_loss = (size_t)data->n_loss;
+    size_t n_tokens = (size_t)data->n_in, n_loss = (size_t)data->n_out;
     if (data->task->answer == NULL)
         for (size_t i = 0; i < (size_t)n_groups * n_loss * L; i++) targets[i] = -1;
     for (size_t s = 0; s < (size_t)n_groups * L; s++) {
@@ -84,21 +84,21 @@ static void fill_groups(const task_data *data, random_stream stream, uint32_t st
 // Sequences drawn with replacement from the fixed set.
 static void draw_group(const task_data *data, uint32_t step, int first_sample, int32_t *tokens,
                        int32_t *targets) {
-    int n_tokens = data->config.context_length, size = n_tokens + data->n_loss;
+    int n_tokens = data->n_in, size = n_tokens + data->n_out;
     for (int l = 0; l < L; l++) {
         random_source random;
         random_init(&random, data->seed, FV_STREAM_TRAIN, step + 1, (uint32_t)(first_sample + l));
         size_t index = random_below(&random, (uint32_t)data->config.n_train);
         const int32_t *sequence = data->fixed + index * (size_t)size;
         for (int t = 0; t < n_tokens; t++) tokens[t * L + l] = sequence[t];
-        for (int t = 0; t < data->n_loss; t++) targets[t * L + l] = sequence[n_tokens + t];
+        for (int t = 0; t < data->n_out; t++) targets[t * L + l] = sequence[n_tokens + t];
     }
 }
 
 // Rows of sequences first ... into lanes, zeros and no targets behind the last.
 static void put_test(const task_data *data, int first, int n_groups, int32_t *tokens,
                      int32_t *targets) {
-    size_t n_tokens = (size_t)data->config.context_length, n_loss = (size_t)data->n_loss;
+    size_t n_tokens = (size_t)data->n_in, n_loss = (size_t)data->n_out;
     for (size_t s = 0; s < (size_t)n_groups * L; s++) {
         size_t row = (size_t)first + s;
         bool there = row < (size_t)data->config.n_test;
@@ -121,18 +121,18 @@ void data_batch(const task_data *data, random_stream stream, uint32_t step, int 
         fill_groups(data, stream, step, first_group * L, n_groups, tokens, targets);
     for (int g = 0; g < n_groups; g++) {
         int first = (first_group + g) * L;
-        int32_t *group_targets = targets + (size_t)g * data->n_loss * L;
-        int32_t *group_tokens = tokens + (size_t)g * data->config.context_length * L;
+        int32_t *group_targets = targets + (size_t)g * data->n_out * L;
+        int32_t *group_tokens = tokens + (size_t)g * data->n_in * L;
         if (fixed) draw_group(data, step, first, group_tokens, group_targets);
         for (int l = n_samples - first < 0 ? 0 : n_samples - first; l < L; l++)
-            for (int t = 0; t < data->n_loss; t++) group_targets[t * L + l] = -1;
+            for (int t = 0; t < data->n_out; t++) group_targets[t * L + l] = -1;
     }
 }
 
 // Sequence i of the fixed set is the fresh sequence of step 0 and sample i.
 static fv_status make_fixed(task_data *data) {
-    int n_tokens = data->config.context_length, n = data->config.n_train;
-    size_t size = (size_t)n_tokens + (size_t)data->n_loss, total;
+    int n_tokens = data->n_in, n = data->config.n_train;
+    size_t size = (size_t)n_tokens + (size_t)data->n_out, total;
     int32_t *group = aligned_alloc(64, size * L * sizeof *group); // a multiple of 64 bytes
     if (__builtin_mul_overflow(size * sizeof *data->fixed, (size_t)n, &total) || group == NULL ||
         (data->fixed = malloc(total)) == NULL) {
@@ -151,17 +151,19 @@ static fv_status make_fixed(task_data *data) {
 
 // The mean number of targets of n rows.
 static double count_targets(const task_data *data, const int32_t *rows, int n) {
-    size_t n_tokens = (size_t)data->config.context_length, size = n_tokens + (size_t)data->n_loss;
+    size_t n_tokens = (size_t)data->n_in, size = n_tokens + (size_t)data->n_out;
+    size_t step = data->n_outputs > 0 ? (size_t)data->n_outputs : 1;
     double sum = 0;
     for (size_t i = 0; i < (size_t)n; i++)
-        for (size_t t = n_tokens; t < size; t++) sum += rows[i * size + t] >= 0;
+        for (size_t t = n_tokens; t < size; t += step)
+            sum += data->n_outputs > 0 ? rows[i * size + t] != -1 : rows[i * size + t] >= 0;
     return sum / n;
 }
 
 // Fixed training data of a custom task, and its test set.
 static fv_status draw_custom(task_data *data, fv_error *error) {
     const fv_task_config *config = &data->config;
-    size_t size = ((size_t)config->context_length + (size_t)data->n_loss) * sizeof *data->fixed;
+    size_t size = ((size_t)data->n_in + (size_t)data->n_out) * sizeof *data->fixed;
     if ((data->fixed = calloc((size_t)config->n_train, size)) == NULL ||
         (data->test = calloc((size_t)config->n_test + 1, size)) == NULL)
         return fv_fail(error, FV_NO_MEMORY, "out of memory for %d sequences of %d tokens",
@@ -185,7 +187,7 @@ static fv_status take_file(task_data *data, fv_error *error) {
     if (status != FV_OK) return status;
     data->borrowed = true;
     data->fixed = file->rows;
-    data->test = file->rows + (size_t)file->n * ((size_t)file->n_tokens + (size_t)file->n_loss);
+    data->test = file->rows + (size_t)file->n * ((size_t)file->n_in + (size_t)file->n_out);
     data->mean_targets = file->n_targets;
     data->test_targets = file->n_test_targets;
     return FV_OK;
@@ -232,6 +234,10 @@ fv_status data_create(const fv_task_config *config, uint64_t seed, bool training
         }
     }
     data->n_targets = data->task->n_targets ? data->task->n_targets(config) : data->n_loss;
+    data->n_inputs = task_inputs(config);
+    data->n_outputs = task_outputs(config);
+    data->n_in = config->context_length * (data->n_inputs > 0 ? data->n_inputs : 1);
+    data->n_out = data->n_loss * (data->n_outputs > 0 ? data->n_outputs : 1);
     if (status == FV_OK) status = make_weights(data);
     bool foreign = data->task->foreign;
     bool fixed = training && config->data == FV_DATA_FIXED;

@@ -1,4 +1,5 @@
-// Batches of a task, with the sample in the lane. A sequence depends on (seed, stream, step,
+// Batches of a task, with the sample in the lane. Reals lie where tokens do, as the bits of float32:
+// n_in words of a sequence, n_out of its targets. A sequence depends on (seed, stream, step,
 // sample) alone, never on who asks for it.
 #ifndef TASKS_DATA_H
 #define TASKS_DATA_H
@@ -13,16 +14,19 @@ typedef struct task_data {
     const task_type *task;
     uint64_t seed;
     int n_loss;           // loss positions
+    int n_inputs;         // reals of a position; 0: a token
+    int n_outputs;        // reals of a target; 0: a token
+    int n_in, n_out;      // words of a sequence, T or T * n_inputs; and of its targets
     int n_targets;        // of a sequence, at most n_loss
     int *loss_positions;  // [n_loss]
     task_weights weights; // what fill draws from
     const void *own;      // what the task made for it (task_type.own_create)
-    int32_t *fixed;       // [n_train][T + n_loss], fixed data only
-    int32_t *test;        // [n_test][T + n_loss], where test sequences are no draws of this library
-    bool borrowed;        // these two are a file's
-    custom_feed *feed;    // of a custom task's fresh data, once data_feed has been called
-    double mean_targets;  // of a sequence, where they differ: of `fixed`,
-    double test_targets;  // and of `test`
+    int32_t *fixed;       // [n_train][n_in + n_out], fixed data only
+    int32_t *test;     // [n_test][n_in + n_out], where test sequences are no draws of this library
+    bool borrowed;     // these two are a file's
+    custom_feed *feed; // of a custom task's fresh data, once data_feed has been called
+    double mean_targets; // of a sequence, where they differ: of `fixed`,
+    double test_targets; // and of `test`
 } task_data;
 
 // With `training` the fixed training set is made, if the task has one.
@@ -39,7 +43,7 @@ double data_n_targets(const task_data *data, random_stream stream, int n_samples
 
 void data_free(task_data *data);
 
-// Sequences first_group * 16 ... of a step: tokens [G][T][16], targets [G][n_loss][16]. Lanes at
+// Sequences first_group * 16 ... of a step: tokens [G][n_in][16], targets [G][n_out][16]. Lanes at
 // and after sample n_samples have targets -1.
 void data_batch(const task_data *data, random_stream stream, uint32_t step, int first_group,
                 int n_groups, int n_samples, int32_t *tokens, int32_t *targets);

@@ -20,6 +20,13 @@ static void fill(const task_fill *fill) {
     for (int t = 0; t < fill->config->context_length; t++) fill->tokens[t * fill->stride] = 0;
 }
 
+static int n_inputs(const fv_task_config *config) {
+    return config->inputs;
+}
+static int n_outputs(const fv_task_config *config) {
+    return config->outputs;
+}
+
 static int unknown_distance(const fv_task_config *config) {
     (void)config;
     return -1;
@@ -46,6 +53,11 @@ fv_status file_settle(fv_config *whole, fv_error *error) {
     if (status != FV_OK) return status;
     if (config->digest.value[0] == '\0')
         snprintf(config->digest.value, sizeof config->digest.value, "%s", file->digest);
+    status = check_number(whole, "task.inputs", file->n_inputs, error);
+    if (status == FV_OK) status = check_number(whole, "task.outputs", file->n_outputs, error);
+    if (status != FV_OK) return status;
+    config->inputs = file->n_inputs;
+    config->outputs = file->n_outputs;
     status = file_get(config, &file, error);
     if (status == FV_OK) status = check_number(whole, "task.n_train", file->n, error);
     if (status == FV_OK) status = check_number(whole, "task.n_test", file->n_test, error);
@@ -85,8 +97,16 @@ fv_status file_get(const fv_task_config *config, const sequence_file **file, fv_
         return fv_fail(error, FV_USAGE, "%s has %d target%s a sequence: set task.loss %s",
                        config->path.value, f->n_loss, f->n_loss == 1 ? "" : "s",
                        f->n_loss == 1 ? "last" : "all");
-    status = check_range(config, "token", &f->lowest_token, &f->highest_token, 0, error);
-    if (status != FV_OK) return status;
+    if (f->n_inputs != config->inputs || f->n_outputs != config->outputs)
+        return fv_fail(error, FV_USAGE,
+                       "%s has %d reals a position and %d a target, and task.inputs is %d and "
+                       "task.outputs %d; leave them out",
+                       config->path.value, f->n_inputs, f->n_outputs, config->inputs,
+                       config->outputs);
+    status = f->n_inputs > 0
+                 ? FV_OK
+                 : check_range(config, "token", &f->lowest_token, &f->highest_token, 0, error);
+    if (status != FV_OK || f->n_outputs > 0) return status;
     return check_range(config, "target", &f->lowest_target, &f->highest_target, -1, error);
 }
 
@@ -95,7 +115,7 @@ fv_status file_test_rows(const fv_task_config *config, uint64_t first, int n, in
     const sequence_file *file;
     fv_status status = file_get(config, &file, error);
     if (status != FV_OK) return status;
-    size_t size = (size_t)file->n_tokens + (size_t)file->n_loss;
+    size_t size = (size_t)file->n_in + (size_t)file->n_out;
     bool test = file->n_test > 0;
     const int32_t *from = file->rows + (test ? (size_t)file->n * size : 0);
     uint64_t n_rows = (uint64_t)(test ? file->n_test : file->n);
@@ -121,11 +141,16 @@ static fv_status check(const config_checking *c, int i) {
 }
 
 const task_type task_file = {
-    .part = {.help = "sequences of a file: tokens [N, T] and targets [N] or [N, T], -1 for none",
-             .example = "task: {name: file, path: data.safetensors, vocab_size: 20, "
-                        "context_length: 8}",
-             .reads = {FV_READS(task.path), FV_READS(task.digest), FV_READS(task.loss)},
-             .check = check},
+    .part =
+        {.help =
+             "sequences of a file: tokens [N, T] and targets [N] or [N, T], -1 for none; or reals",
+         .example = "task: {name: file, path: data.safetensors, vocab_size: 20, "
+                    "context_length: 8}",
+         .reads = {FV_READS(task.path), FV_READS(task.digest), FV_READS(task.loss),
+                   FV_READS(task.inputs), FV_READS(task.outputs)},
+         .check = check},
+    .n_inputs = n_inputs,
+    .n_outputs = n_outputs,
     .loss_positions = loss_positions,
     .fill = fill,
     .distance = unknown_distance,

@@ -31,6 +31,16 @@ int task_only_length(const fv_task_config *config) {
     return task->only_length ? task->only_length(config) : 0;
 }
 
+int task_inputs(const fv_task_config *config) {
+    const task_type *task = task_of(config);
+    return task->n_inputs ? task->n_inputs(config) : 0;
+}
+
+int task_outputs(const fv_task_config *config) {
+    const task_type *task = task_of(config);
+    return task->n_outputs ? task->n_outputs(config) : 0;
+}
+
 bool task_repeats(const fv_task_config *config) {
     const task_type *task = task_of(config);
     return task->repeats && task->repeats(config);

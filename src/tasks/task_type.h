@@ -7,7 +7,7 @@
 #include "tasks/draw.h"
 
 // What one sequence is filled from, and where it goes: token t to tokens[t * stride], the target of
-// loss position i to targets[i * stride]. Targets are -1 (none) where fill does not set them.
+// loss position i to targets[i * stride]; of reals each position and target has several. Targets are -1 (none) where fill does not set them.
 typedef struct task_fill {
     const fv_task_config *config;
     const task_weights *weights; // the task's own, or those of task.distribution
@@ -22,6 +22,11 @@ typedef struct task_type {
 
     // The one length that its sequences have, from other fields. NULL: any.
     int (*only_length)(const fv_task_config *config);
+
+    // Real numbers of a position in place of its token, and of a target; fill puts the bits of a float
+    // where a token goes (tasks/reals.h). NULL: 0, they are tokens.
+    int (*n_inputs)(const fv_task_config *config);
+    int (*n_outputs)(const fv_task_config *config);
 
     // Whether training repeats what held-out data does not. NULL: never.
     bool (*repeats)(const fv_task_config *config);

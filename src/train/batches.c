@@ -14,6 +14,10 @@ enum { L = FV_LANES };
 
 static fv_status check(const fv_config *config, int first, int n, fv_error *error) {
     const fv_task_config *task = &config->task;
+    if (task_inputs(task) > 0 || task_outputs(task) > 0)
+        return fv_fail(error, FV_USAGE,
+                       "task.name %s has reals, and batches are handed out as tokens",
+                       fv_field_find("task.name")->choices[task->name]);
     if (first < 0 || n < 1 || first > config->train.steps - n)
         return fv_fail(error, FV_USAGE, "there are no steps %d to %lld; the run has 0 to %d", first,
                        (long long)first + n - 1, config->train.steps - 1);
@@ -36,7 +40,7 @@ static fv_status refuse_stage(int step, fv_error *error) {
 // One step's groups out of their lanes.
 static void take_step(const task_data *data, uint32_t step, int n_samples, int32_t *lanes,
                       int32_t *tokens, int32_t *targets) {
-    size_t T = (size_t)data->config.context_length, n_loss = (size_t)data->n_loss;
+    size_t T = (size_t)data->n_in, n_loss = (size_t)data->n_out;
     for (int g = 0; g * L < n_samples; g++) {
         data_batch(data, FV_STREAM_TRAIN, step, g, 1, n_samples, lanes, lanes + T * L);
         for (int l = 0; l < L && g * L + l < n_samples; l++) {
@@ -58,7 +62,7 @@ static fv_status stage_batches(const fv_config *config, const task_data *whole, 
         status = data_create(&config->task, fv_task_seed(config), true, &data, error);
     if (status != FV_OK) return status;
     int n = config->train.batch_size;
-    size_t T = (size_t)config->task.context_length, n_loss = (size_t)data.n_loss;
+    size_t T = (size_t)data.n_in, n_loss = (size_t)data.n_out;
     int32_t *lanes = aligned_alloc(FV_ALIGNMENT, (T + n_loss) * L * sizeof *lanes);
     if (data.n_loss != whole->n_loss) status = refuse_stage(first_step, error);
     if (status == FV_OK) status = data_feed(&data, n, config->train.steps, error);

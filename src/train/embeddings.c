@@ -5,7 +5,9 @@
 
 fv_status embeddings_create(const fv_model *model, train_embeddings *e, fv_error *error) {
     *e = (train_embeddings){.model = model, .kind = model->config.model.embedding};
-    if (e->kind == FV_EMBEDDING_LEARNED || e->kind == FV_EMBEDDING_FIXED) return FV_OK;
+    if (e->kind == FV_EMBEDDING_LEARNED || e->kind == FV_EMBEDDING_FIXED ||
+        e->kind == FV_EMBEDDING_DIRECT)
+        return FV_OK;
     while (strcmp(model->tensors[e->tensor].name, "embed.W_E") != 0) e->tensor++;
     size_t size = model->tensors[e->tensor].size;
     e->values = malloc(size * sizeof *e->values);

@@ -51,6 +51,8 @@ static fv_status check_layer(const fv_model_config *m, int i, int n, fv_error *e
 static fv_status check_parts(const fv_config *config, fv_error *error) {
     const fv_model_config *m = &config->model;
     int n = config->train.context_ranks;
+    if (task_inputs(&config->task) > 0 || task_outputs(&config->task) > 0)
+        return refuse(error, n, "tasks of reals", "ranks exchange tokens");
     for (int i = 0; i < m->layers.n; i++) {
         fv_status status = check_layer(m, i, n, error);
         if (status != FV_OK) return status;

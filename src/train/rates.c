@@ -22,9 +22,11 @@ static double token_rate(const fv_config *config, const task_weights *tokens, in
 static double group_rate(const fv_config *config, const char *name) {
     bool learned = config->model.embedding == FV_EMBEDDING_LEARNED ||
                    config->model.embedding == FV_EMBEDDING_NOISY;
-    if (strcmp(name, "embed.W_E") == 0) return learned ? config->train.embedding_rate : 0;
+    if (strcmp(name, "embed.W_E") == 0 || strcmp(name, "embed.b_E") == 0)
+        return learned ? config->train.embedding_rate : 0;
     if (strcmp(name, "pos_embed.W_pos") == 0) return config->train.embedding_rate;
-    if (strcmp(name, "unembed.W_U") == 0) return config->train.unembedding_rate;
+    if (strcmp(name, "unembed.W_U") == 0 || strcmp(name, "unembed.b_U") == 0)
+        return config->train.unembedding_rate;
     return config->train.layer_rate;
 }
 
@@ -51,7 +53,8 @@ bool rates_fill(const fv_model *model, const task_weights *tokens, real *scale) 
         const fv_tensor *tensor = &model->tensors[i];
         double rate = group_rate(config, tensor->name) * pattern_rate(config, tensor->name);
         size_t width = (size_t)config->model.n_embd;
-        bool by_token = strcmp(tensor->name, "embed.W_E") == 0 && tokens->n > 0;
+        bool by_token =
+            model->data.n_inputs == 0 && strcmp(tensor->name, "embed.W_E") == 0 && tokens->n > 0;
         for (size_t k = 0; k < tensor->size; k++) {
             double factor = param_is_learned(&model->params[i], k) ? rate : 0;
             if (by_token && (int)(k / width) < tokens->n)

@@ -1,6 +1,7 @@
 // A whole run: steps, curves, probes, snapshots, and how it ended.
 #include "base/clock.h"
 #include "config/config_check.h"
+#include "config/part.h"
 #include "probes/probes.h"
 #include "train/optimizer.h"
 #include "train/ranks.h"
@@ -28,10 +29,11 @@ static fv_status add(run *r, const char *series, int step, double value) {
                            : fv_fail(r->error, status, "out of memory for the curves of a run");
 }
 
-// A loss, its perplexity and the accuracy under three names.
+// A loss, its perplexity and the accuracy under three names; squared errors have the first alone.
 static fv_status add_metrics(run *r, int step, const char *const names[3], double loss,
                              double accuracy) {
     fv_status status = add(r, names[0], step, loss);
+    if (task_outputs(&r->config->task) > 0) return status;
     if (status == FV_OK) status = add(r, names[1], step, exp(loss));
     if (status == FV_OK) status = add(r, names[2], step, accuracy);
     return status;

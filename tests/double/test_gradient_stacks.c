@@ -16,6 +16,7 @@
 #include "../unit/stacks.h"
 
 #include "model/layers.h"
+#include "tasks/reals.h"
 
 enum { L = FV_LANES, LONGEST = 12, USUAL = 500 };
 
@@ -324,8 +325,191 @@ static void test_planted_slips(void **state) {
     }
 }
 
+// --- reals -----------------------------------------------------------------------------------------
+
+// Models of reals in double precision: gradients of every tensor against central differences, and the loss
+// against a forward pass in the plainest way. Cases have no kinks (or a step so small that no sample
+// stands on one), weights with margins around them, and targets that are not there.
+
+typedef struct reals_rig {
+    fv_model *model;
+    task_data data;
+    memory_arena workspace;
+    model_worker_layers layers;
+    int n_samples, n_groups;
+    double *params, *gradient;
+    int32_t *tokens, *targets;
+} reals_rig;
+
+static reals_rig reals_open(const char *words) {
+    fv_config config = configure(words);
+    reals_rig r = {.n_samples = config.train.batch_size};
+    r.n_groups = (r.n_samples + L - 1) / L;
+    check_ok(model_plan(&config, NULL, r.n_groups, &r.model, NULL));
+    check_ok(data_create(&config.task, 7, true, &r.data, NULL));
+    r.workspace = r.model->plan;
+    check_ok(arena_allocate(&r.workspace, NULL));
+    check_ok(worker_layers_create(r.model, &r.layers, NULL));
+    size_t n = r.model->n_params, groups = (size_t)r.n_groups;
+    r.params = malloc(n * sizeof *r.params);
+    r.gradient = malloc(n * sizeof *r.gradient);
+    r.tokens = aligned_alloc(64, groups * (size_t)r.data.n_in * L * sizeof *r.tokens);
+    r.targets = aligned_alloc(64, groups * (size_t)r.data.n_out * L * sizeof *r.targets);
+    data_batch(&r.data, FV_STREAM_TRAIN, 3, 0, r.n_groups, r.n_samples, r.tokens, r.targets);
+    float *initial = malloc(n * sizeof *initial);
+    fv_model_init_params(r.model, 11, initial);
+    uint64_t random = 13;
+    for (size_t i = 0; i < n; i++) r.params[i] = (double)initial[i] + 0.3 * noise(&random);
+    free(initial);
+    return r;
+}
+
+static void reals_close(reals_rig *r) {
+    worker_layers_free(&r->layers);
+    fv_model_free(r->model);
+    data_free(&r->data);
+    arena_free(&r->workspace);
+    free(r->params);
+    free(r->gradient);
+    free(r->tokens);
+    free(r->targets);
+}
+
+static double reals_run(reals_rig *r, double *gradient) {
+    const fv_model *model = r->model;
+    size_t n_in = (size_t)r->data.n_in * L, n_out = (size_t)r->data.n_out * L;
+    double loss = 0, n_targets = (double)r->n_samples * r->data.n_loss;
+    for (int first = 0; first < r->n_groups; first += model->group_capacity) {
+        int left = r->n_groups - first;
+        model_tile tile = {.model = model,
+                           .own = r->layers.own,
+                           .kernels = kernels_get(),
+                           .workspace = &r->workspace,
+                           .n_groups = left < model->group_capacity ? left : model->group_capacity,
+                           .params = r->params,
+                           .gradient = gradient,
+                           .first_group = (uint32_t)first,
+                           .n_samples = r->n_samples,
+                           .weight = 1 / n_targets};
+        size_t groups = (size_t)tile.n_groups;
+        memcpy(arena_at(&r->workspace, model->tokens), r->tokens + (size_t)first * n_in,
+               groups * n_in * sizeof *r->tokens);
+        memcpy(arena_at(&r->workspace, model->targets), r->targets + (size_t)first * n_out,
+               groups * n_out * sizeof *r->targets);
+        tile_run(&tile);
+        const double *losses = tile_buffer(&tile, model->losses);
+        for (size_t i = 0; i < groups * (size_t)r->data.n_loss * L; i++) loss += losses[i];
+    }
+    return loss / n_targets;
+}
+
+// The largest error of the gradient in any tensor, relative to the model's largest.
+static double reals_error(reals_rig *r, double h) {
+    static const double weights[] = {1, -8, 0, 8, -1};
+    memset(r->gradient, 0, r->model->n_params * sizeof *r->gradient);
+    memset(r->workspace.base, 0xff, r->workspace.size); // nothing is read that was not written
+    reals_run(r, r->gradient);
+    double largest = 0, error = 0;
+    for (size_t i = 0; i < r->model->n_params; i++) {
+        double kept = r->params[i], sum = 0;
+        for (int k = 0; k < 5; k++) {
+            r->params[i] = kept + (k - 2) * h;
+            if (k != 2) sum += weights[k] * reals_run(r, NULL);
+        }
+        r->params[i] = kept;
+        double numeric = sum / (12 * h);
+        largest = fmax(largest, fabs(numeric));
+        error = fmax(error, isfinite(r->gradient[i]) ? fabs(numeric - r->gradient[i]) : INFINITY);
+    }
+    return error / largest;
+}
+
+#define REGRESSION "task.name=linear_regression task.inputs=3 task.outputs=2 train.batch_size=19 "
+#define TEACHER    "task.name=teacher task.inputs=3 task.outputs=2 train.batch_size=19 "
+
+static const char *const real_cases[] = {
+    REGRESSION "task.context_length=5 model.layers=[pooling] model.n_embd=3 model.embedding=direct",
+    REGRESSION "task.context_length=5 model.layers=[pooling] model.n_embd=4 "
+               "task.location=1",
+    REGRESSION "task.context_length=5 model.layers=[pooling,pooling] model.n_embd=4 "
+               "model.residual=true model.norm=layer model.positions=learned",
+    REGRESSION "task.context_length=4 model.layers=[attention,mlp] model.n_embd=4 "
+               "model.residual=true model.positions=learned model.activation=gelu",
+    REGRESSION "task.context_length=4 model.layers=[attention] model.n_embd=16 model.n_head=1 "
+               "model.positions=sinusoidal task.context_repetition=2 task.sample_repetition=0.5",
+    TEACHER "task.context_length=1 model.layers=[mlp] model.n_embd=4 model.activation=silu",
+    TEACHER "task.context_length=2 model.layers=[mlp,mlp,mlp] model.n_embd=4 "
+            "model.activation=gelu model.residual=true model.norm=rms",
+    TEACHER "task.context_length=1 model.layers=[mlp*8] model.n_embd=4 model.activation=gelu "
+            "model.residual=true model.norm=layer model.norm_place=post",
+    TEACHER "task.context_length=1 model.layers=[mlp*32] model.n_embd=3 model.d_mlp=3 "
+            "model.activation=silu model.residual=true",
+    TEACHER "task.context_length=1 model.layers=[layer_norm] model.n_embd=4 task.noise=0.5 "
+            "task.teacher_depth=3",
+    TEACHER "task.context_length=3 model.layers=[mamba] model.n_embd=4",
+};
+
+static void test_gradients_of_reals(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof real_cases / sizeof *real_cases; i++) {
+        reals_rig r = reals_open(real_cases[i]);
+        double error = reals_error(&r, 1e-3);
+        if (!(error < 1e-6)) fail_msg("%s: %g", real_cases[i], error);
+        reals_close(&r);
+    }
+}
+
+// The oracle sees a gradient that is wrong in one number.
+static void test_oracle_of_reals(void **state) {
+    (void)state;
+    reals_rig r = reals_open(real_cases[1]);
+    assert_true(reals_error(&r, 1e-3) < 1e-6);
+    r.params[2] += 0.1;
+    double *gradient = calloc(r.model->n_params, sizeof *gradient), error = 0;
+    reals_run(&r, gradient); // at other parameters
+    for (size_t i = 0; i < r.model->n_params; i++)
+        error = fmax(error, fabs(gradient[i] - r.gradient[i]));
+    assert_true(error > 1e-4);
+    free(gradient);
+    reals_close(&r);
+}
+
+static double real_at(const int32_t *words, size_t i) {
+    float value;
+    memcpy(&value, &words[i], sizeof value);
+    return (double)value;
+}
+static const double *real_param(const reals_rig *r, const char *name) {
+    return r->params + fv_model_tensor(r->model, name)->offset;
+}
+
+// The paper's model: y = W sum_t softmax(a)_t x_t, its mean squared error.
+static void test_loss_of_the_main_model(void **state) {
+    (void)state;
+    enum { T = 5, K = 3, M = 2 };
+    reals_rig r = reals_open(real_cases[0]);
+    const double *a = real_param(&r, "blocks.0.pool.a"), *w = real_param(&r, "unembed.W_U");
+    double p[T], total = 0, loss = 0;
+    for (int t = 0; t < T; t++) total += p[t] = exp(a[t]);
+    for (int s = 0; s < r.n_samples; s++) {
+        const int32_t *x = r.tokens + (size_t)(s / L) * T * K * L + s % L;
+        const int32_t *y = r.targets + (size_t)(s / L) * M * L + s % L;
+        for (int j = 0; j < M; j++) {
+            double out = 0;
+            for (int t = 0; t < T; t++)
+                for (int i = 0; i < K; i++)
+                    out += p[t] / total * real_at(x, (size_t)(t * K + i) * L) * w[i * M + j];
+            loss += pow(out - real_at(y, (size_t)j * L), 2) / M;
+        }
+    }
+    check_near(reals_run(&r, NULL), loss / r.n_samples, 1e-12);
+    reals_close(&r);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_stacks),
-                                       cmocka_unit_test(test_planted_slips)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_stacks), cmocka_unit_test(test_planted_slips),
+        cmocka_unit_test(test_gradients_of_reals), cmocka_unit_test(test_oracle_of_reals),
+        cmocka_unit_test(test_loss_of_the_main_model)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import struct
 import unittest
 
@@ -129,6 +130,26 @@ class Files(Case):
             write_safetensors("data.safetensors", **arrays)
         self.refuses(sentence, self.train, path, task, error=error)
         self.assertFalse(os.path.exists("out"))  # before anything trains
+
+    def test_reals(self):
+        rng = np.random.default_rng(0)
+        x, W = rng.standard_normal((300, 1, 3)).astype(np.float32), np.array([[1, 0], [2, 1], [0, -1]], np.float32)
+        y = x[:, 0] @ W
+        model = dict(n_embd=4, layers=["mlp"], residual=True)
+        write_safetensors("reals.safetensors", inputs=x, targets=y, test_inputs=x[:50], test_targets=y[:50])
+        write_folder("reals", inputs=x[:, 0].astype(np.float64), targets=y, test_inputs=x[:50, 0], test_targets=y[:50])
+        train = dict(steps=1000, learning_rate=1e-2, batch_size=64)
+        runs = [fv.sweep(task=dict(name="file", path=path, context_length=1), model=model, train=train, progress=False)[0]
+                for path in ("reals.safetensors", "reals")]
+        self.assertEqual(runs[0].id, runs[1].id)
+        self.assertLess(runs[0].final["test_loss"], 0.05)
+        self.assertEqual((runs[0]["task.inputs"], runs[0]["task.outputs"]), (3, 2))
+        shutil.rmtree("out")
+        y[7, 1] = np.nan
+        write_safetensors("reals.safetensors", inputs=x, targets=y)
+        self.refused("a target of sequence 7 is not finite", path="reals.safetensors", task=dict(context_length=1))
+        write_safetensors("reals.safetensors", inputs=x.astype(np.int32), targets=y)
+        self.refused("inputs must be reals", path="reals.safetensors", task=dict(context_length=1))
 
     def test_mistakes(self):
         tokens, targets = self.tokens, self.targets

@@ -50,6 +50,29 @@ class Copy(fv.Task):
         return tokens, targets
 
 
+class Line(fv.Task):
+    """Real vectors in, a linear map of the last of them out."""
+
+    name, version = "line", 1
+    context_length, inputs, outputs, loss = 2, 3, 2, "mse"
+    W = np.array([[1, 0], [0.5, -1], [0, 2]])
+
+    def batch(self, rng, n):
+        x = rng.standard_normal((n, 2, 3), dtype=np.float32)
+        return x, x[:, -1] @ self.W
+
+
+class Classes(fv.Task):
+    """Real vectors in, a class out, at every position."""
+
+    name, version = "classes", 1
+    vocab_size, context_length, inputs, loss = 3, 4, 3, "all"
+
+    def batch(self, rng, n):
+        x = rng.standard_normal((n, 4, 3))
+        return x, x.argmax(2)
+
+
 class Faulty(Sums):
     """Returns what `made` says, or raises."""
 
@@ -85,6 +108,45 @@ class Tasks(Case):
         self.assertGreater(right.mean(), 0.8)
         self.assertEqual(set(task.calls), {64 * 64, 256})  # many steps at once
         self.assertLess(len(task.calls), 30)
+
+    def test_reals(self):
+        run = fv.sweep(task=Line(), model=dict(n_embd=4, layers=["mlp"], residual=True, init="uniform"),
+                       train=dict(steps=1500, learning_rate=1e-2, batch_size=64), progress=False)[0]
+        self.assertLess(run.final["loss"], 0.02)  # from 3 or so
+        self.assertGreater(run.series["loss"].values[0], 1)
+        self.assertNotIn("perplexity", run.series)
+        self.assertEqual((run["task.inputs"], run["task.outputs"]), (3, 2))
+        self.assertEqual(run.params["embed.W_E"].shape, (3, 4))
+        self.assertEqual(run.params["unembed.W_U"].shape, (4, 2))
+        self.refuses("handed out as tokens", run.test_data, 4)
+        again = fv.sweep(task=Line(), model=dict(n_embd=4, layers=["mlp"], residual=True, init="uniform"),
+                         train=dict(steps=1500, learning_rate=1e-2, batch_size=64), out="again", progress=False)[0]
+        np.testing.assert_array_equal(run.params.flat, again.params.flat)
+
+    def test_reals_in_and_classes_out(self):
+        run = fv.sweep(task=Classes(), model=dict(n_embd=8, layers=["mlp"]),
+                       train=dict(steps=1000, learning_rate=1e-2, batch_size=64), progress=False)[0]
+        self.assertGreater(run.final["accuracy"], 0.9)
+
+    def test_reals_are_checked(self):
+        def made(change):
+            class Wrong(Line):
+                name = "wrong-line"
+
+                def batch(self, rng, n):
+                    return change(*super().batch(rng, n))
+
+            with quiet():
+                self.train(Wrong())
+
+        self.refuses("of the targets of sequence 0 is nan; all must be finite", made, lambda x, y: (x, y * np.nan))
+        self.refuses("of the inputs of sequence 0 is inf", made, lambda x, y: (x / 0.0, y))
+        self.refuses("of the inputs of sequence 0 is inf", made, lambda x, y: (np.abs(x) * 1e300 + 1e299, y))
+        self.refuses("inputs of the shape [2048, 2, 3], not [2048, 3]", made, lambda x, y: (x[:, 0], y))
+        self.refuses("targets of the shape [2048, 2], not [2048, 3]", made, lambda x, y: (x, x[:, 0]))
+        self.refuses("must be real numbers, such as float32, not complex", made, lambda x, y: (x * 1j, y))
+        self.refuses("loss must be 'last', 'all', 'mse' or 'mse_all'", self.train,
+                     type("Other", (Line,), dict(loss="l1", name="l1")))
 
     def test_one_thread_calls_for_all_runs(self):
         task = Sums()

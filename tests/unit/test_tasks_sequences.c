@@ -662,6 +662,48 @@ static void test_digit_addition(void **state) {
 
 // --- what is refused ------------------------------------------------------------------------------
 
+static void test_refusals_of_reals(void **state) {
+    (void)state;
+    static const struct {
+        const char *words, *fragment;
+    } cases[] = {
+        {"task.name=linear_regression task.location=4", "allows 0 to 3"},
+        {"task.name=linear_regression task.context_repetition=1.5", "whole number of places"},
+        {"task.name=linear_regression model.embedding=direct model.n_embd=4", "direct needs 8"},
+        {"model.embedding=direct", "task.name copy has tokens"},
+        {"task.name=teacher model.tied=true", "model.tied ties tables of tokens"},
+        {"task.name=teacher model.readout=harmonic", "asks for reals"},
+        {"task.name=teacher task.location=1", "only by linear_regression"},
+        {"task.name=teacher train.stop_metric=perplexity train.stop_value=2", "there is loss"},
+        {"task.inputs=3", "task.inputs 3 is not read by task.name copy"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        check_configuration_refused("", cases[i].words, cases[i].fragment);
+}
+
+// Held-out sequences repeat nothing; copies stand in front of the place, around the sequence.
+static void test_linear_regression(void **state) {
+    (void)state;
+    enum { T = 4, K = 3, N = 64 };
+    task_data data =
+        make_data("task.name=linear_regression task.inputs=3 task.outputs=2 task.location=0 "
+                  "task.context_repetition=2 task.sample_repetition=0.5",
+                  true);
+    static _Alignas(64) int32_t x[N * T * K], y[N * 2];
+    int n_equal[2] = {0};
+    for (int test = 0; test < 2; test++) {
+        data_batch(&data, test ? FV_STREAM_TEST : FV_STREAM_TRAIN, 1, 0, N / 16, N, x, y);
+        for (int s = 0; s < N; s++) {
+            const int32_t *first = x + s / 16 * T * K * 16 + s % 16, *last = first + 3 * K * 16;
+            n_equal[test] += first[0] == last[0] && first[16] == last[16];
+        }
+    }
+    assert_int_equal(n_equal[0], N);
+    assert_int_equal(n_equal[1], 0);
+    data_free(&data);
+    check_near(bayes("task.name=linear_regression task.noise=0.5"), 0.25, 1e-12);
+}
+
 static void test_next_refusals(void **state) {
     (void)state;
     static const struct {
@@ -726,6 +768,8 @@ int main(void) {
         cmocka_unit_test(test_modular_addition),
         cmocka_unit_test(test_digit_addition),
         cmocka_unit_test(test_next_refusals),
+        cmocka_unit_test(test_refusals_of_reals),
+        cmocka_unit_test(test_linear_regression),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
