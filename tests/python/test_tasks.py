@@ -274,8 +274,8 @@ class Tasks(Case):
         Nothing.vocab_size = Nothing.context_length = 4
         with quiet():
             self.refuses("must define batch", self.train, Nothing)
-        Nothing.loss = "mse"
-        self.refuses("loss must be 'last' or 'all'", self.train, Nothing)
+        Nothing.loss = "l1"
+        self.refuses("loss must be 'last', 'all', 'mse' or 'mse_all'", self.train, Nothing)
         run = self.train(Sums())[0]
         run._task = None
         self.refuses("give it as task=", run.test_data)
