@@ -24,7 +24,8 @@ STEPS = {
     "middle": ["middle", "--task", "kv", "--sizes", "4,8", "--depths", "0..100:5", "--samples", 3],
     "map": ["needle", *MULTIKEY, "--lengths", "1024,2048", "--depths", "0,50,100", "--samples", 2],
     "single": ["needle", "--task", "niah_single_1", "--lengths", "512,1024", "--depths", "0,50,100", "--samples", 2],
-    "long": ["needle", "--task", "niah_single_1,niah_multikey_2", "--lengths", "4096,8192,16384", "--depths", "0,50,100", "--samples", 1],
+    "long": ["needle", "--task", "niah_single_1,niah_multikey_2", "--lengths", "4096,8192", "--depths", "0,50,100", "--samples", 1],
+    "twice": ["needle", *MULTIKEY, "--lengths", 16384, "--depths", "0,50,100", "--samples", 1, "--timeout", 7200],
 }
 
 
