@@ -17,7 +17,7 @@ typedef struct worker {
 } worker;
 
 // Finished runs that wait to be stored are held in memory: whoever trains faster waits too.
-enum { MOST_WAITING = 256 };
+enum { MOST_WAITING = 64 };
 
 struct crew {
     pthread_mutex_t lock; // guards everything below but `stop`

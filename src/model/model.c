@@ -187,7 +187,7 @@ static fv_status score_positions(fv_model *model, const model_positions *own, fv
     if (status != FV_OK) return status;
     free(model->data.loss_positions);
     model->data.loss_positions = copy.at;
-    model->data.n_loss = copy.n;
+    model->data.n_loss = model->data.n_out = copy.n; // ranks have no reals
     return FV_OK;
 }
 

@@ -85,7 +85,7 @@ static bool is_blind(const fv_config *c) {
 
 static bool begins_at_zero(const fv_config *c) {
     const fv_model_config *model = &c->model;
-    if (positions(c)->fill) return false;
+    if (positions(c)->fill || model->embedding == FV_EMBEDDING_DIRECT) return false;
     if (model->init == FV_INIT_NORMAL) return model->init_sigma == 0;
     return model->init == FV_INIT_POSTS && model->embedding_sigma == 0 && model->tied;
 }

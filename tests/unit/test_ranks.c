@@ -141,6 +141,7 @@ static void test_every_part(void **state) {
         for (const char *const *c = fv_field_find(FIELDS[f])->choices; *c != NULL; c++) {
             char words[512];
             bool layer = f == 0;
+            if (strcmp(*c, "direct") == 0) continue; // of reals, which ranks refuse with their task
             snprintf(
                 words, sizeof words,
                 TASK
