@@ -19,9 +19,10 @@ fv_experiment *web_experiment(void) {
 }
 
 static const char *const TYPES[] = {
-    [FV_TYPE_INT] = "int",       [FV_TYPE_REAL] = "real", [FV_TYPE_BOOL] = "bool",
-    [FV_TYPE_CHOICE] = "choice", [FV_TYPE_INTS] = "ints", [FV_TYPE_LAYERS] = "layers",
-    [FV_TYPE_TEXT] = "text"};
+    [FV_TYPE_INT] = "int",       [FV_TYPE_REAL] = "real",   [FV_TYPE_BOOL] = "bool",
+    [FV_TYPE_CHOICE] = "choice", [FV_TYPE_INTS] = "ints",   [FV_TYPE_LAYERS] = "layers",
+    [FV_TYPE_TEXT] = "text",     [FV_TYPE_NAMES] = "names", [FV_TYPE_FACTORS] = "factors",
+    [FV_TYPE_STAGES] = "stages"};
 
 static void describe_field(const fv_field *field, text_buffer *out) {
     put_item(out);
