@@ -67,18 +67,7 @@ void turn_free(attention_layer *a) {
 static void rotate(const model_layer *layer, const model_tile *tile, const real *table, int n_rows,
                    int n_heads, real *x, bool back) {
     const attention_layer *a = model_attention_of(layer);
-    const rotary *r = &a->rotary;
-    tile->kernels->rotate(&(kernel_rotate){.n_groups = tile->n_groups,
-                                           .n_rows = n_rows,
-                                           .n_heads = n_heads,
-                                           .n_pairs = r->n_pairs,
-                                           .head_width = a->heads.width,
-                                           .step = r->step,
-                                           .apart = r->apart,
-                                           .x = x,
-                                           .cosines = table,
-                                           .sines = table + (ptrdiff_t)n_rows * r->n_pairs,
-                                           .back = back});
+    rotate_heads(tile, &a->rotary, table, n_rows, n_heads, a->heads.width, x, back);
 }
 
 void turn_forward(const model_layer *layer, const model_tile *tile) {

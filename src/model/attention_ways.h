@@ -19,6 +19,7 @@
 #define MODEL_ATTENTION_WAYS_H
 
 #include "model/attention_layer.h"
+#include "model/attention_rows.h"
 #include "model/selectors.h"
 
 // Gradients on their way back. Those of z and q live only inside backward and share one region with
@@ -47,12 +48,6 @@ static inline int attention_n_keys(const model_layer *layer) {
 
 // W_Q, W_K, W_V or W_O with its bias.
 model_linear attention_linear(const model_layer *layer, enum param w);
-
-// Rows [G][rows][width][16], from feature `first` on.
-static inline kernel_attend_rows attend_rows(real *data, int rows, int width, int first) {
-    return (kernel_attend_rows){data + (ptrdiff_t)first * FV_LANES, (ptrdiff_t)width * FV_LANES,
-                                (ptrdiff_t)rows * width * FV_LANES};
-}
 
 // The attention kernel's arguments for head h but for its queries, keys, values and sums.
 kernel_attend attention_arguments(const model_layer *layer, const model_tile *tile, int h);

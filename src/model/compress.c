@@ -1,6 +1,5 @@
 #include "model/compress.h"
 
-#include "model/attention_keys.h"
 #include "model/positions.h"
 
 #include <fovea/config.h>
@@ -35,6 +34,21 @@ void compress_backward(const model_tile *tile, const compression *c, real *x, re
                                 places(c, x, g, c->n_rows, c->block, p, h),
                                 places(c, dy, g, c->n_blocks, 1, 0, h),
                                 places(c, dx, g, c->n_rows, c->block, p, h), true);
+}
+
+void compress_rank(const compression *c, const attention_heads *heads, int group, int g, int n_rows,
+                   int n_units, const int *n_choosable, const real *weights, real *ranks) {
+    const int together = heads->n / heads->n_kv;
+    for (int i = 0; i < n_rows; i++)
+        for (int u = 0; u < n_units; u++, ranks += FV_LANES) {
+            const bool choosable = u < n_choosable[i];
+            for (int l = 0; l < FV_LANES; l++) ranks[l] = choosable ? 0 : -1;
+            for (int h = group * together; choosable && h < (group + 1) * together; h++) {
+                const ptrdiff_t row = (ptrdiff_t)(g * heads->n + h) * n_rows + i;
+                const real *from = weights + (row * c->n_blocks + u) * FV_LANES;
+                for (int l = 0; l < FV_LANES; l++) ranks[l] += from[l] / (real)together;
+            }
+        }
 }
 
 double compress_cost(const compression *c) {

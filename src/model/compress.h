@@ -7,6 +7,7 @@
 #ifndef MODEL_COMPRESS_H
 #define MODEL_COMPRESS_H
 
+#include "model/attention_keys.h"
 #include "model/layers.h"
 
 typedef struct compression {
@@ -19,6 +20,10 @@ typedef struct compression {
 void compress_forward(const model_tile *tile, const compression *c, real *x, real *y);
 // dx += , and the gradient of W.
 void compress_backward(const model_tile *tile, const compression *c, real *x, real *dy, real *dx);
+// Ranks [n_rows][n_units][16] of blocks for kernel_select, of samples' group g: what the heads that share key head
+// `group` give to an entry, in the mean; -1 from block n_choosable[row] on. weights [G][heads][n_rows][n_blocks][16].
+void compress_rank(const compression *c, const attention_heads *heads, int group, int g, int n_rows,
+                   int n_units, const int *n_choosable, const real *weights, real *ranks);
 // Multiply-adds of a sequence.
 double compress_cost(const compression *c);
 

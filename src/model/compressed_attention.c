@@ -13,6 +13,7 @@
 // Of the report it leaves out overlapping blocks, weights within a block that depend on its content, the
 // indexer, and keys that are their own values.
 #include "model/attention_keys.h"
+#include "model/attention_rows.h"
 #include "model/compress.h"
 #include "model/hooks.h"
 #include "model/positions.h"
@@ -183,11 +184,6 @@ static compression compression_of(const model_layer *layer, int param) {
                          layer->in.n,         a->heads.n_kv, a->heads.width};
 }
 
-static kernel_attend_rows rows(real *data, int n_rows, int width, int first) {
-    return (kernel_attend_rows){data + (ptrdiff_t)first * FV_LANES, (ptrdiff_t)width * FV_LANES,
-                                (ptrdiff_t)n_rows * width * FV_LANES};
-}
-
 static uint16_t *kept_of(const model_layer *layer, const model_tile *tile, int group) {
     uint16_t *kept = arena_at(tile->workspace, layer->buffer[KEPT]);
     return kept +
@@ -199,7 +195,7 @@ static kernel_attend attend_of(const model_layer *layer, const model_tile *tile,
     const attention_heads *heads = &a->heads;
     const int n_out = layer->out.n, shared = attention_kv_first(heads, h);
     real *p = at(layer, tile, P) + (ptrdiff_t)h * n_out * a->n_rows * FV_LANES;
-    kernel_attend_rows weights = rows(p, n_out * heads->n, a->n_rows, 0);
+    kernel_attend_rows weights = attend_rows(p, n_out * heads->n, a->n_rows, 0);
     return (kernel_attend){.n_groups = tile->n_groups,
                            .n_queries = n_out,
                            .n_rows_keys = a->n_rows,
@@ -210,10 +206,10 @@ static kernel_attend attend_of(const model_layer *layer, const model_tile *tile,
                            .scale = 1 / real_sqrt((real)heads->width),
                            .normaliser = FV_NORMALISE_SOFTMAX,
                            .kept = kept_of(layer, tile, h * heads->n_kv / heads->n),
-                           .q = rows(at(layer, tile, Q), n_out, heads->q, h * heads->width),
-                           .k = rows(at(layer, tile, K), a->n_rows, heads->kv, shared),
-                           .v = rows(at(layer, tile, V), a->n_rows, heads->kv, shared),
-                           .z = rows(at(layer, tile, Z), n_out, heads->q, h * heads->width),
+                           .q = attend_rows(at(layer, tile, Q), n_out, heads->q, h * heads->width),
+                           .k = attend_rows(at(layer, tile, K), a->n_rows, heads->kv, shared),
+                           .v = attend_rows(at(layer, tile, V), a->n_rows, heads->kv, shared),
+                           .z = attend_rows(at(layer, tile, Z), n_out, heads->q, h * heads->width),
                            .p = weights,
                            .slopes = weights};
 }
@@ -222,48 +218,20 @@ static kernel_attend attend_of(const model_layer *layer, const model_tile *tile,
 static void turn(const model_layer *layer, const model_tile *tile, int buffer, bool keys,
                  bool back) {
     const compressed *a = of(layer);
-    const int n_rows = keys ? a->n_rows : layer->out.n;
-    const real *table = keys ? a->turned_k : a->turned_q;
-    if (a->rotary.n_pairs == 0) return;
-    tile->kernels->rotate(&(kernel_rotate){.n_groups = tile->n_groups,
-                                           .n_rows = n_rows,
-                                           .n_heads = keys ? a->heads.n_kv : a->heads.n,
-                                           .n_pairs = a->rotary.n_pairs,
-                                           .head_width = a->heads.width,
-                                           .step = a->rotary.step,
-                                           .apart = a->rotary.apart,
-                                           .x = at(layer, tile, buffer),
-                                           .cosines = table,
-                                           .sines = table + (ptrdiff_t)n_rows * a->rotary.n_pairs,
-                                           .back = back});
+    rotate_heads(tile, &a->rotary, keys ? a->turned_k : a->turned_q,
+                 keys ? a->n_rows : layer->out.n, keys ? a->heads.n_kv : a->heads.n, a->heads.width,
+                 at(layer, tile, buffer), back);
 }
 
 // --- the choice ----------------------------------------------------------------------------------
 
-// What the heads of a group would give to the entries alone, in the mean; -1 of blocks that are not whole.
-static void rank(const model_layer *layer, const model_tile *tile, int group, int g, real *ranks) {
-    const compressed *a = of(layer);
-    const int together = a->heads.n / a->heads.n_kv;
-    for (int i = 0; i < layer->out.n; i++)
-        for (int u = 0; u < a->n_blocks; u++, ranks += FV_LANES) {
-            const bool whole = u < a->n_whole[i];
-            for (int l = 0; l < FV_LANES; l++) ranks[l] = whole ? 0 : -1;
-            for (int h = group * together; whole && h < (group + 1) * together; h++) {
-                const real *from =
-                    at(layer, tile, ENTRY_P) +
-                    (((ptrdiff_t)(g * a->heads.n + h) * layer->out.n + i) * a->n_blocks + u) *
-                        FV_LANES;
-                for (int l = 0; l < FV_LANES; l++) ranks[l] += from[l] / (real)together;
-            }
-        }
-}
-
+// What heads would give to the entries alone.
 static void weigh_entries(const model_layer *layer, const model_tile *tile) {
     const compressed *a = of(layer);
     for (int h = 0; h < a->heads.n; h++) {
         kernel_attend attend = attend_of(layer, tile, h);
         real *p = at(layer, tile, ENTRY_P) + (ptrdiff_t)h * layer->out.n * a->n_blocks * FV_LANES;
-        attend.p = attend.slopes = rows(p, layer->out.n * a->heads.n, a->n_blocks, 0);
+        attend.p = attend.slopes = attend_rows(p, layer->out.n * a->heads.n, a->n_blocks, 0);
         attend.n_rows_keys = a->n_blocks;
         attend.n_keys = a->n_whole;
         attend.kept = NULL;
@@ -278,8 +246,10 @@ static void choose(const model_layer *layer, const model_tile *tile, int group, 
     uint16_t *kept = kept_of(layer, tile, group) + (ptrdiff_t)g * layer->out.n * a->n_rows;
     const bool chooses = a->k > 0 && a->n_blocks > 0;
     if (chooses) {
+        const compression map = compression_of(layer, MAP_K);
         real *ranks = at(layer, tile, RANKS);
-        rank(layer, tile, group, g, ranks);
+        compress_rank(&map, &a->heads, group, g, layer->out.n, a->n_blocks, a->n_whole,
+                      at(layer, tile, ENTRY_P), ranks);
         tile->kernels->select(&(kernel_select){.n_rows = layer->out.n,
                                                .n_units = a->n_blocks,
                                                .k = a->k,
@@ -363,10 +333,10 @@ static void attend_back(const model_layer *layer, const model_tile *tile) {
         kernel_attend_gradient job = {
             .forward = attend_of(layer, tile, h),
             .scratch = at(layer, tile, SCRATCH),
-            .dz = rows(at(layer, tile, D_Z), n_out, a->heads.q, first),
-            .dq = rows(at(layer, tile, D_Q), n_out, a->heads.q, first),
-            .dk = rows(at(layer, tile, D_K), a->n_rows, a->heads.kv, shared),
-            .dv = rows(at(layer, tile, D_V), a->n_rows, a->heads.kv, shared)};
+            .dz = attend_rows(at(layer, tile, D_Z), n_out, a->heads.q, first),
+            .dq = attend_rows(at(layer, tile, D_Q), n_out, a->heads.q, first),
+            .dk = attend_rows(at(layer, tile, D_K), a->n_rows, a->heads.kv, shared),
+            .dv = attend_rows(at(layer, tile, D_V), a->n_rows, a->heads.kv, shared)};
         tile->kernels->attend_gradient(&job);
     }
 }

@@ -1,6 +1,7 @@
 #include "model/key_index.h"
 
 #include "model/attention_layer.h"
+#include "model/attention_rows.h"
 #include "model/positions.h"
 
 #include <math.h>
@@ -106,19 +107,9 @@ static void turn(const model_layer *layer, const model_tile *tile, const key_ind
                  int buffer, const part *p, bool back) {
     const turning *t = model_attention_of(layer)->selector.own;
     const real *table = p->keys ? t->k : t->q;
-    if (t->rotary.n_pairs == 0 || p->param == INDEX_W_W) return;
-    tile->kernels->rotate(
-        &(kernel_rotate){.n_groups = tile->n_groups,
-                         .n_rows = p->n_rows,
-                         .n_heads = p->width / index->width,
-                         .n_pairs = t->rotary.n_pairs,
-                         .head_width = index->width,
-                         .step = t->rotary.step,
-                         .apart = t->rotary.apart,
-                         .x = tile_buffer(tile, layer->buffer[buffer]),
-                         .cosines = table,
-                         .sines = table + (ptrdiff_t)p->n_rows * t->rotary.n_pairs,
-                         .back = back});
+    if (p->param == INDEX_W_W) return;
+    rotate_heads(tile, &t->rotary, table, p->n_rows, p->width / index->width, index->width,
+                 tile_buffer(tile, layer->buffer[buffer]), back);
 }
 
 void index_prepare(const model_layer *layer, const model_tile *tile, const key_index *index,

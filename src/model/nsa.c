@@ -1,5 +1,6 @@
 #include "model/nsa.h"
 
+#include "model/attention_rows.h"
 #include "model/hooks.h"
 
 #include <fovea/config.h>
@@ -27,6 +28,7 @@ static void free_nsa(model_layer *layer) {
     free(a->n_whole);
     free(a->n_keys);
     free(a->first_key);
+    free(a->n_past);
     free(a);
 }
 
@@ -63,20 +65,9 @@ static bool is_empty(const model_layer *layer, nsa_branch b) {
 static void turn(const model_layer *layer, const model_tile *tile, int buffer, bool keys,
                  bool back) {
     const nsa *a = nsa_of(layer);
-    const int n_rows = keys ? layer->in.n : layer->out.n;
-    const real *table = keys ? a->turned_k : a->turned_q;
-    if (a->rotary.n_pairs == 0) return;
-    tile->kernels->rotate(&(kernel_rotate){.n_groups = tile->n_groups,
-                                           .n_rows = n_rows,
-                                           .n_heads = keys ? a->heads.n_kv : a->heads.n,
-                                           .n_pairs = a->rotary.n_pairs,
-                                           .head_width = a->heads.width,
-                                           .step = a->rotary.step,
-                                           .apart = a->rotary.apart,
-                                           .x = at(layer, tile, buffer),
-                                           .cosines = table,
-                                           .sines = table + (ptrdiff_t)n_rows * a->rotary.n_pairs,
-                                           .back = back});
+    rotate_heads(tile, &a->rotary, keys ? a->turned_k : a->turned_q,
+                 keys ? layer->in.n : layer->out.n, keys ? a->heads.n_kv : a->heads.n,
+                 a->heads.width, at(layer, tile, buffer), back);
 }
 
 static kernel_sigmoid_gate gate(const model_layer *layer, const model_tile *tile, nsa_branch b) {

@@ -68,6 +68,7 @@ typedef struct nsa {
     int block, k, window;
     int n_blocks, n_units;             // whole blocks, and blocks that have begun
     int *n_whole, *n_keys, *first_key; // [out.n]
+    int *n_past;                       // [out.n]: blocks before the query's own
     rotary rotary;
     real *turned_q, *turned_k; // cosines, then sines, of `out` and of `in`
 } nsa;

@@ -2,6 +2,8 @@
 // arguments of the attention kernel, the choice of blocks, and what all of it costs.
 #include "model/nsa.h"
 
+#include "model/attention_rows.h"
+
 #include <fovea/config.h>
 #include <math.h>
 #include <stdio.h>
@@ -19,11 +21,13 @@ static fv_status plan_places(const fv_model *model, model_layer *layer, fv_error
     a->n_whole = malloc(n * sizeof *a->n_whole);
     a->n_keys = malloc(n * sizeof *a->n_keys);
     a->first_key = malloc(n * sizeof *a->first_key);
-    if (a->n_whole == NULL || a->n_keys == NULL || a->first_key == NULL)
+    a->n_past = malloc(n * sizeof *a->n_past);
+    if (a->n_whole == NULL || a->n_keys == NULL || a->first_key == NULL || a->n_past == NULL)
         return fv_fail(error, FV_NO_MEMORY, "out of memory for nsa");
     for (int i = 0; i < layer->out.n; i++) {
         a->n_keys[i] = layer->out.at[i] + 1;
         a->n_whole[i] = a->n_keys[i] / a->block;
+        a->n_past[i] = layer->out.at[i] / a->block;
         a->first_key[i] = a->n_keys[i] > a->window ? a->n_keys[i] - a->window : 0;
     }
     fv_status status = rotary_create(&model->config, model->n_positions, &a->rotary, error);
@@ -111,12 +115,6 @@ fv_status nsa_plan(fv_model *model, model_layer *layer, fv_error *error) {
 
 // --- a branch ------------------------------------------------------------------------------------
 
-// Rows [G][n_rows][width][16] from feature `first` on.
-static kernel_attend_rows rows(real *data, int n_rows, int width, int first) {
-    return (kernel_attend_rows){data + (ptrdiff_t)first * FV_LANES, (ptrdiff_t)width * FV_LANES,
-                                (ptrdiff_t)n_rows * width * FV_LANES};
-}
-
 static uint16_t *kept_of(const model_layer *layer, const model_tile *tile, int group) {
     uint16_t *kept = arena_at(tile->workspace, layer->buffer[KEPT]);
     return kept + (ptrdiff_t)group * layer->model->group_capacity * layer->out.n * layer->in.n;
@@ -130,7 +128,7 @@ kernel_attend nsa_attend(const model_layer *layer, const model_tile *tile, nsa_b
     const int first = h * heads->width, shared = attention_kv_first(heads, h);
     real *p = tile_buffer(tile, layer->buffer[P + b]) + (ptrdiff_t)h * n_out * n_keys * FV_LANES;
     const size_t *at = layer->buffer;
-    kernel_attend_rows weights = rows(p, n_out * heads->n, n_keys, 0);
+    kernel_attend_rows weights = attend_rows(p, n_out * heads->n, n_keys, 0);
     return (kernel_attend){
         .n_groups = tile->n_groups,
         .n_queries = n_out,
@@ -143,43 +141,30 @@ kernel_attend nsa_attend(const model_layer *layer, const model_tile *tile, nsa_b
         .scale = 1 / real_sqrt((real)heads->width),
         .normaliser = FV_NORMALISE_SOFTMAX,
         .kept = b == NSA_SELECTED ? kept_of(layer, tile, h * heads->n_kv / heads->n) : NULL,
-        .q = rows(tile_buffer(tile, at[entries ? Q : TURNED_Q]), n_out, heads->q, first),
-        .k = rows(tile_buffer(tile, at[entries ? ENTRIES_K : K + b]), n_keys, heads->kv, shared),
-        .v = rows(tile_buffer(tile, at[entries ? ENTRIES_V : V + b]), n_keys, heads->kv, shared),
-        .z = rows(tile_buffer(tile, at[Z + b]), n_out, heads->q, first),
+        .q = attend_rows(tile_buffer(tile, at[entries ? Q : TURNED_Q]), n_out, heads->q, first),
+        .k = attend_rows(tile_buffer(tile, at[entries ? ENTRIES_K : K + b]), n_keys, heads->kv,
+                         shared),
+        .v = attend_rows(tile_buffer(tile, at[entries ? ENTRIES_V : V + b]), n_keys, heads->kv,
+                         shared),
+        .z = attend_rows(tile_buffer(tile, at[Z + b]), n_out, heads->q, first),
         .p = weights,
         .slopes = weights};
 }
 
 // --- the choice ----------------------------------------------------------------------------------
 
-// Ranks of the blocks of one group of samples: what the heads that share keys gave to them, in the mean; -1 of
-// blocks that are not whole yet, and of the own one.
-static void rank(const model_layer *layer, const model_tile *tile, int group, int g, real *ranks) {
-    const nsa *a = nsa_of(layer);
-    const int together = a->heads.n / a->heads.n_kv;
-    for (int i = 0; i < layer->out.n; i++)
-        for (int u = 0; u < a->n_units; u++, ranks += FV_LANES) {
-            const bool choosable = u < a->n_whole[i] && u != layer->out.at[i] / a->block;
-            for (int l = 0; l < FV_LANES; l++) ranks[l] = choosable ? 0 : -1;
-            for (int h = group * together; choosable && h < (group + 1) * together; h++) {
-                const kernel_attend_rows p = nsa_attend(layer, tile, NSA_COMPRESSED, h).p;
-                const real *from =
-                    p.data + g * p.group_stride + i * p.row_stride + (ptrdiff_t)u * FV_LANES;
-                for (int l = 0; l < FV_LANES; l++) ranks[l] += from[l] / (real)together;
-            }
-        }
-}
-
+// Of the blocks before a query's own, which it keeps in any case.
 void nsa_select(const model_layer *layer, const model_tile *tile) {
     const nsa *a = nsa_of(layer);
+    const compression entries = {.n_blocks = a->n_blocks};
     real *ranks = tile_buffer(tile, layer->buffer[RANKS]);
     uint16_t *units = arena_at(tile->workspace, layer->buffer[UNITS]);
     for (int group = 0; group < a->heads.n_kv; group++)
         for (int g = 0; g < tile->n_groups; g++) {
             uint16_t *keys =
                 kept_of(layer, tile, group) + (ptrdiff_t)g * layer->out.n * layer->in.n;
-            rank(layer, tile, group, g, ranks);
+            compress_rank(&entries, &a->heads, group, g, layer->out.n, a->n_units, a->n_past,
+                          tile_buffer(tile, layer->buffer[P + NSA_COMPRESSED]), ranks);
             tile->kernels->select(&(kernel_select){.n_rows = layer->out.n,
                                                    .n_units = a->n_units,
                                                    .k = a->k - 1,
@@ -188,7 +173,7 @@ void nsa_select(const model_layer *layer, const model_tile *tile) {
             for (int i = 0; i < layer->out.n; i++)
                 for (int j = 0; j < layer->in.n; j++) {
                     const int unit = j / a->block;
-                    const bool own = unit == layer->out.at[i] / a->block;
+                    const bool own = unit == a->n_past[i];
                     keys[i * layer->in.n + j] = own ? UINT16_MAX : units[i * a->n_units + unit];
                 }
         }
@@ -204,7 +189,7 @@ void nsa_cost(const model_layer *layer, double *textbook, double *executed, doub
                                  layer->in.n, a->heads.n_kv, a->heads.width};
     double pairs = 0, all = 0;
     for (int i = 0; i < layer->out.n; i++) {
-        const int past = layer->out.at[i] / a->block, own = a->n_keys[i] - past * a->block;
+        const int past = a->n_past[i], own = a->n_keys[i] - past * a->block;
         const int others = a->k - 1 < past ? a->k - 1 : past;
         const int near = a->n_keys[i] - a->first_key[i];
         pairs += a->n_whole[i] + own + others * a->block + near;
