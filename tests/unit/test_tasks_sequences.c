@@ -320,6 +320,27 @@ static void test_shares(void **state) {
 
 // --- what is refused ----------------------------------------------------------------------------
 
+// Fields of a task, by their names without "task.", that cannot be, and what the message says.
+static void check_refused(const char *fields, const char *fragment) {
+    fv_config config;
+    fv_error error = {0};
+    fv_config_init(&config);
+    fv_status status = FV_OK;
+    char words[256], *rest = NULL;
+    snprintf(words, sizeof words, "%s", fields);
+    for (char *word = strtok_r(words, " ", &rest); word && status == FV_OK;
+         word = strtok_r(NULL, " ", &rest)) {
+        char key[64];
+        size_t n = strcspn(word, "=");
+        snprintf(key, sizeof key, "task.%.*s", (int)n, word);
+        status = fv_config_set(&config, key, word + n + 1, &error);
+    }
+    if (status == FV_OK) status = fv_config_check(&config, &error);
+    assert_int_equal(status, FV_USAGE);
+    if (strstr(error.text, fragment) == NULL)
+        fail_msg("%s: '%s' lacks '%s'", fields, error.text, fragment);
+}
+
 static void test_refusals(void **state) {
     (void)state;
     static const struct {
@@ -344,25 +365,8 @@ static void test_refusals(void **state) {
         {"name=mqmtar context_length=99 vocab_size=4", "5 or more"},
         {"name=copy n_back=3", "task.n_back 3 is not read by task.name copy, only by n_back"},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        fv_config config;
-        fv_error error = {0};
-        fv_config_init(&config);
-        fv_status status = FV_OK;
-        char words[256], *rest = NULL;
-        snprintf(words, sizeof words, "%s", cases[i].words);
-        for (char *word = strtok_r(words, " ", &rest); word && status == FV_OK;
-             word = strtok_r(NULL, " ", &rest)) {
-            char key[64];
-            size_t n = strcspn(word, "=");
-            snprintf(key, sizeof key, "task.%.*s", (int)n, word);
-            status = fv_config_set(&config, key, word + n + 1, &error);
-        }
-        if (status == FV_OK) status = fv_config_check(&config, &error);
-        assert_int_equal(status, FV_USAGE);
-        if (strstr(error.text, cases[i].fragment) == NULL)
-            fail_msg("%s: '%s' lacks '%s'", cases[i].words, error.text, cases[i].fragment);
-    }
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        check_refused(cases[i].words, cases[i].fragment);
 }
 
 // --- next tokens and sums: losses against sums over all sequences -------------------------------
@@ -730,25 +734,8 @@ static void test_next_refusals(void **state) {
         {"name=digit_addition context_length=8 vocab_size=3", "12 for decimal"},
         {"name=digit_addition context_length=8 length_min=5 length_step=2", "a digit more is 3"},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        fv_config config;
-        fv_error error = {0};
-        fv_config_init(&config);
-        fv_status status = FV_OK;
-        char words[256], *rest = NULL;
-        snprintf(words, sizeof words, "%s", cases[i].words);
-        for (char *word = strtok_r(words, " ", &rest); word && status == FV_OK;
-             word = strtok_r(NULL, " ", &rest)) {
-            char key[64];
-            size_t n = strcspn(word, "=");
-            snprintf(key, sizeof key, "task.%.*s", (int)n, word);
-            status = fv_config_set(&config, key, word + n + 1, &error);
-        }
-        if (status == FV_OK) status = fv_config_check(&config, &error);
-        assert_int_equal(status, FV_USAGE);
-        if (strstr(error.text, cases[i].fragment) == NULL)
-            fail_msg("%s: '%s' lacks '%s'", cases[i].words, error.text, cases[i].fragment);
-    }
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        check_refused(cases[i].words, cases[i].fragment);
 }
 
 int main(void) {
