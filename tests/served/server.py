@@ -191,7 +191,6 @@ class State:
         self.log = log
         self.arrivals = {}
         self.busy = 0
-        self.begun = 0
         self.started = time.monotonic()
 
     def count(self, text, chat=False):
@@ -202,8 +201,8 @@ class State:
         messages = conversation(text) if chat else None
         return mark + text if messages is None else "\n".join(mark + message["content"] for message in messages)
 
-    def answer(self, prompt):
-        """(text, finish_reason) for a prompt."""
+    def answer(self, prompt, arrival):
+        """(text, finish_reason) for a prompt that is asked for that many times, now included."""
         messages = conversation(prompt)
         if messages is not None:
             accuracy = nearest(nearest(self.config["plant"], count_tokens(prompt)), 0)
@@ -216,8 +215,8 @@ class State:
         depth = 100 * place / len(prompt)
         accuracy = nearest(nearest(self.config["plant"], count_tokens(prompt)), depth)
         drawn = share(unique, "right" + self.config["salt"])
-        if self.config["noise"] and share(unique, f"noise{self.begun}") < self.config["noise"]:
-            drawn = share(unique, f"anew{self.begun}")
+        if self.config["noise"] and share(unique, f"noise at {arrival}") < self.config["noise"]:
+            drawn = share(unique, f"anew at {arrival}")
         if drawn < accuracy:
             return f"It is {value}.", "stop"
         kinds = dict(self.config["otherwise"])
@@ -236,7 +235,6 @@ class State:
 
     def fault(self, prompt, digest):
         """The kind of fault that this arrival of the prompt meets, or None."""
-        self.begun += 1
         self.arrivals[digest] = arrivals = self.arrivals.get(digest, 0) + 1
         low, place = 0.0, share(digest, "fault")
         for fault in self.config["faults"]:
@@ -538,7 +536,7 @@ class Server(asyncio.Protocol):
         limit = config["context"]
         if limit and not config["truncate"] and self.state.count(prompt, chat) + request.get("max_tokens", 16) > limit:
             return self.send_error(400, f"This model's maximum context length is {limit} tokens.")
-        text, finish = self.state.answer(prompt)
+        text, finish = self.state.answer(prompt, self.state.arrivals[digest])
         self.thought = None
         if config["form"] == "effort":
             text, finish, self.thought = think(request, text, finish)
