@@ -33,6 +33,7 @@
 #include <fovea/store.h>
 #include <fovea/study.h>
 #include <fovea/task.h>
+#include <fovea/topic.h>
 #include <fovea/train.h>
 #include <fovea/whole_file.h>
 

@@ -57,6 +57,16 @@ FV_API const char *fv_topic_meant(fv_topic_kind kind, const char *word);
 FV_API const char *fv_topic_nearest(fv_topic_kind kind, const char *word);
 FV_API const char *fv_topic_absent(const char *word);
 
+// All of this as one JSON object: "version", then for each kind (fields, tasks, ..., sections) a list of objects
+// with name, help, and where they have them takes, read_by and example; fields with type, default, lowest,
+// highest and choices; keys of figures with the kind of figure, null for all. The text is made once and stays;
+// NULL without memory.
+FV_API const char *fv_topics_json(void);
+
+// A JSON schema (draft 7) of experiment files, for editors: every key, field, value and range; not what must hold
+// between fields, which reading a file checks. The text is made once and stays; NULL without memory.
+FV_API const char *fv_experiment_schema(void);
+
 #ifdef __cplusplus
 }
 #endif

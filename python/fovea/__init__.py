@@ -18,6 +18,7 @@ from .scan import selective_scan
 from .studies import Claim, Claims, Figure, Study, run
 from .sweeps import load, sweep
 from .tasks import Task
+from .words import schema, topics
 
 __version__ = _text(_lib.fv_version())
 
@@ -25,5 +26,5 @@ __all__ = [
     "Claim", "Claims", "Cost", "Curve", "Error", "Figure", "FileError", "FormatError", "Interrupted", "Mask",
     "MissingProgramError", "NewerError", "NotFoundError", "OutOfMemoryError", "Params", "Progress", "Run",
     "Runs", "Snapshot", "StoreError", "Study", "Task", "UsageError", "attention", "attention_vjp", "causal", "cost",
-    "load", "run", "selective_scan", "sweep", "window",
+    "load", "run", "schema", "selective_scan", "sweep", "topics", "window",
 ]

@@ -22,10 +22,10 @@ static const char *const FIXED[] = {
     "train.stop_metric", "train.context_ranks", NULL,
 };
 
-static bool is_fixed(const fv_field *field) {
+bool stages_may_change(const fv_field *field) {
     for (const char *const *key = FIXED; *key != NULL; key++)
-        if (strcmp(field->key, *key) == 0) return true;
-    return strncmp(field->key, "model.", strlen("model.")) == 0;
+        if (strcmp(field->key, *key) == 0) return false;
+    return strncmp(field->key, "model.", strlen("model.")) != 0;
 }
 
 typedef struct change {
@@ -49,7 +49,7 @@ static fv_status add_change(stage *s, const char *key, const yaml_value *value, 
             error, FV_USAGE,
             "train.stages: '%.60s' is neither at, reset nor a field; the nearest is '%s'", key,
             fv_field_nearest(key));
-    if (is_fixed(field))
+    if (!stages_may_change(field))
         return fv_fail(
             error, FV_USAGE,
             "train.stages: %s is the same in the whole run; a stage changes other fields "

@@ -22,6 +22,9 @@ fv_status stages_write(const fv_field *field, const yaml_value *given, text_buff
 fv_status stages_at(const fv_config *config, int step, fv_config *there, stage_now *now,
                     fv_error *error);
 
+// Whether a stage may change the field: it does not belong to the run as a whole.
+bool stages_may_change(const fv_field *field);
+
 bool stages_any(const fv_config *config);
 
 // Every stage is a configuration that can be trained, and reads what it sets.

@@ -83,6 +83,12 @@ static int help_parts(void) {
     return EXIT_DONE;
 }
 
+static int help_text(const char *text) {
+    if (text != NULL) return puts(text) < 0 ? EXIT_FAILED : EXIT_DONE;
+    fprintf(stderr, "fovea: out of memory\n");
+    return EXIT_FAILED;
+}
+
 static int help_about(const char *name) {
     char *help[] = {NULL, "--help", NULL};
 #define VERB_HELP(verb, text)                                                                      \
@@ -96,26 +102,33 @@ static int help_about(const char *name) {
 }
 
 int cmd_help(int argc, char **argv) {
-    bool markdown = false, parts = false;
+    bool markdown = false, parts = false, json = false, schema = false;
     const tool_option options[] = {
         OPTION_FLAG("markdown", &markdown, "prints docs/fields.md, the table of all fields"),
         OPTION_FLAG("parts", &parts, "prints docs/parts.md, what each part of a model can do"),
+        OPTION_FLAG("json", &json, "prints all of it as one JSON object, for programs"),
+        OPTION_FLAG(
+            "schema", &schema,
+            "prints a JSON schema of experiment files, by which editors complete and check"),
         OPTION_END};
     const tool_usage usage = {
-        .synopsis = "help [VERB | WORD | LIST [WORD]] [--markdown | --parts]",
+        .synopsis = "help [VERB | WORD | LIST [WORD]] [--markdown | --parts | --json | --schema]",
         .about = "Explains a verb, or whatever is called WORD or speaks of it, also by what other "
                  "libraries call it. A LIST (one of" HELP_KINDS
                  ") is printed whole, with an example each.",
         .example = "fovea help task.vocab_size\n"
                    "fovea help lr\n"
                    "fovea help measures\n"
-                   "fovea help figures heatmap",
+                   "fovea help figures heatmap\n"
+                   "fovea help --schema",
         .max_operands = 2};
     tool_operands operands;
     int exit_code;
     if (!options_parse(argc, argv, &usage, options, &operands, &exit_code)) return exit_code;
     if (markdown) return help_markdown();
     if (parts) return help_parts();
+    if (json) return help_text(fv_topics_json());
+    if (schema) return help_text(fv_experiment_schema());
     if (operands.n == 0) return help_verbs();
     if (operands.n == 2) return help_topics(operands.items[0], operands.items[1]);
     return help_about(operands.items[0]);
