@@ -12,7 +12,7 @@ C_FILES = $(shell git ls-files '*.c' '*.h')
 CTEST = ctest --output-on-failure -j $(JOBS)
 
 .DEFAULT_GOAL = all
-.PHONY: all python web web-test test recipes gallery bench bench-against bench-scale bench-peers lint format sanitize sanitize-kernels test-arm fuzz interop interop-served interop-smollm2 interop-ruler exact gradients faults mutations builds dist deb install clean help
+.PHONY: all python web selenium web-test test recipes gallery bench bench-against bench-scale bench-peers lint format sanitize sanitize-kernels test-arm fuzz interop interop-served interop-smollm2 interop-ruler exact gradients faults mutations builds dist deb install clean help
 
 all: ## build the tool and the libraries into build/ (BUILD=, CMAKE_FLAGS=)
 	@cmake -S . -B $(BUILD) -DCMAKE_INSTALL_PREFIX="$(PREFIX)" $(CMAKE_FLAGS)
@@ -31,11 +31,16 @@ web: ## build the explorer, a page that trains in a browser: build/web (needs ./
 	@NODE_PATH=/usr/share/nodejs cmake --build $(BUILD)/wasm -j $(JOBS)
 	web/assemble.py $(BUILD)/wasm/engine.wasm $(BUILD)/web
 
-web-test: all web ## test the explorer: bits of every experiment in Node, and the page in Chromium (selenium from the network, once)
+selenium: ## have what drives Chromium in the explorer's tests (from the network, once)
+	@python3 -c 'import selenium' 2>/dev/null || [ -x $(BUILD)/web-venv/bin/python ] || \
+	  { python3 -m venv $(BUILD)/web-venv && $(BUILD)/web-venv/bin/pip install -q selenium; } || \
+	  { rm -rf $(BUILD)/web-venv; exit 1; }
+
+web-test: all web selenium ## test the explorer: bits of every experiment in Node and in Chromium, the page in Chromium and Firefox, its speed
 	@cmake --build $(BUILD) -j $(JOBS) --target web_native
-	@[ -x $(BUILD)/web-venv/bin/python ] || { python3 -m venv $(BUILD)/web-venv && $(BUILD)/web-venv/bin/pip install -q selenium; }
-	node tests/web/bits.mjs $(BUILD)/wasm/engine.wasm $(BUILD)/tests/web_native --all
-	tests/web/browser.py $(BUILD) --speed
+	node tests/web/bits.mjs $(BUILD)/wasm/engine.wasm $(BUILD)/tests/web_native --all --keep $(BUILD)/web-bits.json
+	tests/web/browser.py $(BUILD) --bits $(BUILD)/web-bits.json --speed
+	tests/web/firefox.py $(BUILD)
 
 bench: all ## time training steps against this machine's measured limits
 	$(FOVEA) bench train

@@ -6,6 +6,7 @@
 
 #include <fovea/config.h>
 #include <limits.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -214,6 +215,65 @@ fv_status stages_at(const fv_config *config, int step, fv_config *there, stage_n
     yaml_value_free(list);
     return status;
 }
+
+// --- one more -------------------------------------------------------------------------------------
+
+static void leave_out(stage *s, const fv_field *field) {
+    int n = 0;
+    for (int i = 0; i < s->n; i++)
+        if (s->changes[i].field != field) s->changes[n++] = s->changes[i];
+    s->n = n;
+}
+
+static fv_status put_stage(const stage *s, text_buffer *out, fv_error *error) {
+    if (s->n == 0 && !s->reset) return FV_OK;
+    if (out->n > 1) text_add(out, ", ");
+    return write_stage(s, out, error);
+}
+
+static fv_status put_all(const yaml_value *list, stage one, text_buffer *out, fv_error *error) {
+    const change set = one.changes[0];
+    fv_status status = FV_OK;
+    for (int i = 0; i < list->n && status == FV_OK; i++) {
+        stage s;
+        status = read_stage(&list->items[i], &s, error);
+        if (status != FV_OK) return status;
+        if (s.at >= one.at) leave_out(&s, set.field);
+        if (s.at == one.at) {
+            one = s;
+            one.changes[one.n++] = set;
+            qsort(one.changes, (size_t)one.n, sizeof *one.changes, by_key);
+            continue;
+        }
+        if (s.at > one.at && one.n > 0) {
+            status = put_stage(&one, out, error);
+            one.n = 0;
+        }
+        if (status == FV_OK) status = put_stage(&s, out, error);
+    }
+    return status == FV_OK && one.n > 0 ? put_stage(&one, out, error) : status;
+}
+
+fv_status stages_set(fv_config *config, int step, const char *key, const char *value,
+                     fv_error *error) {
+    const char *text = config->train.stages.value;
+    const yaml_value scalar = {.kind = YAML_SCALAR, .scalar = (char *)(uintptr_t)value};
+    stage one = {.at = step};
+    yaml_value *list = NULL;
+    text_buffer out = {0};
+    fv_status status = add_change(&one, key, &scalar, error);
+    if (status == FV_OK) status = yaml_value_read(text, strlen(text), NULL, &list, error);
+    text_add_char(&out, '[');
+    if (status == FV_OK) status = put_all(list, one, &out, error);
+    text_add_char(&out, ']');
+    if (status == FV_OK && out.failed) status = fv_fail(error, FV_NO_MEMORY, "out of memory");
+    if (status == FV_OK) status = fv_config_set(config, "train.stages", out.data, error);
+    yaml_value_free(list);
+    text_free(&out);
+    return status;
+}
+
+// --- checks ---------------------------------------------------------------------------------------
 
 // A field that nothing reads in the stage that sets it.
 static fv_status check_reads(const fv_config *there, const stage *s, fv_error *error) {

@@ -27,6 +27,11 @@ bool stages_may_change(const fv_field *field);
 
 bool stages_any(const fv_config *config);
 
+// From `step` (1 or later) on the field has this value, whatever stages from there on said of it; stages that
+// have nothing left to say go. FV_USAGE where the field or the value does not fit.
+fv_status stages_set(fv_config *config, int step, const char *key, const char *value,
+                     fv_error *error);
+
 // Every stage is a configuration that can be trained, and reads what it sets.
 fv_status stages_check(const fv_config *config, const fv_field **culprit, fv_error *error);
 

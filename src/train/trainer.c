@@ -310,15 +310,16 @@ static void hand_over(const fv_trainer *from, fv_trainer *to, bool reset) {
         optimizer_keep(&to->optimizer, &from->optimizer);
 }
 
-// Everything but the parameters is made anew: data, batches and workspaces may all be others.
-static fv_status begin_stage(fv_trainer *t, fv_error *error) {
+// Everything but the parameters is made anew: data, batches and workspaces may all be others. The stage is
+// that of a step; whether it takes over what t has trained so far.
+static fv_status begin_stage(fv_trainer *t, int step, bool goes_on, fv_error *error) {
     fv_trainer *next = NULL;
     stage_now now;
     fv_config *here = &t->whole[1];
-    fv_status status = stages_at(&t->whole[0], t->steps_done, here, &now, error);
+    fv_status status = stages_at(&t->whole[0], step, here, &now, error);
     if (status == FV_OK) status = create_stage(here, true, t->n_threads_given, NULL, &next, error);
     if (status != FV_OK) return status;
-    hand_over(t, next, now.reset);
+    if (goes_on) hand_over(t, next, now.reset);
     next->whole = t->whole;
     next->next_stage = now.next;
     t->whole = NULL;
@@ -333,7 +334,7 @@ static fv_status begin_stage(fv_trainer *t, fv_error *error) {
 
 fv_status trainer_enter_stage(fv_trainer *t, bool *entered, fv_error *error) {
     *entered = t->steps_done >= t->next_stage;
-    return *entered ? begin_stage(t, error) : FV_OK;
+    return *entered ? begin_stage(t, t->steps_done, true, error) : FV_OK;
 }
 
 const fv_config *trainer_config(const fv_trainer *t) {
@@ -458,23 +459,47 @@ size_t trainer_state_size(const fv_trainer *t) {
     return n * t->optimizer.n;
 }
 
-void trainer_save(const fv_trainer *t, real *state) {
+trainer_place trainer_save(const fv_trainer *t, real *state) {
     real *arrays[MOST_CARRIED + 1];
     size_t n = t->optimizer.n;
     list_carried(t, arrays);
     for (int i = 0; arrays[i]; i++) memcpy(state + (size_t)i * n, arrays[i], n * sizeof *state);
+    return (trainer_place){t->steps_done, t->optimizer.first_step};
 }
 
-void trainer_restore(fv_trainer *t, const real *state, int step) {
+// The step that left a state behind; a stage begins when its first step is taken.
+static int step_before(int step) {
+    return step > 0 ? step - 1 : 0;
+}
+
+// Stages are told apart by where they end.
+static fv_status enter_stage_of(fv_trainer *t, int step, fv_error *error) {
+    stage_now now;
+    fv_status status = stages_at(&t->whole[0], step, &t->whole[1], &now, error);
+    if (status != FV_OK || now.next == t->next_stage) return status;
+    return begin_stage(t, step, false, error);
+}
+
+fv_status trainer_restore(fv_trainer *t, const real *state, trainer_place place, fv_error *error) {
+    fv_status status = t->whole ? enter_stage_of(t, step_before(place.step), error) : FV_OK;
+    if (status != FV_OK) return status;
     real *arrays[MOST_CARRIED + 1];
     size_t n = t->optimizer.n;
     list_carried(t, arrays);
     for (int i = 0; arrays[i]; i++) memcpy(arrays[i], state + (size_t)i * n, n * sizeof *state);
-    t->steps_done = step;
+    t->steps_done = place.step;
+    t->optimizer.first_step = place.since;
+    return FV_OK;
 }
 
-void trainer_set_rate(fv_trainer *t, double rate) {
-    t->config.train.learning_rate = rate;
+fv_status trainer_restage(fv_trainer *t, const fv_config *config, fv_error *error) {
+    stage_now now;
+    if (t->whole == NULL) t->whole = malloc(2 * sizeof *t->whole);
+    if (t->whole == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory for a stage");
+    t->whole[0] = *config;
+    fv_status status = stages_at(config, step_before(t->steps_done), &t->whole[1], &now, error);
+    if (status == FV_OK) t->next_stage = now.next;
+    return status;
 }
 
 int fv_trainer_steps_done(const fv_trainer *t) {

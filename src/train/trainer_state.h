@@ -1,6 +1,6 @@
 // What a trainer carries from one step to the next. Batches, lengths and noise are functions of seed and
-// step, so that a trainer of the same configuration with this state and step goes on bit for bit as the
-// one that it was taken from. Of a configuration without train.stages.
+// step, so that a trainer of the same configuration with this state goes on bit for bit as the one that it
+// was taken from.
 #ifndef TRAIN_TRAINER_STATE_H
 #define TRAIN_TRAINER_STATE_H
 
@@ -8,14 +8,22 @@
 
 #include <fovea/train.h>
 
-// Parameters, moments and what the optimizer keeps beside them, in floats.
+// Where a state belongs: the step that is next, from 0, and the one since which moments are kept.
+typedef struct trainer_place {
+    int step, since;
+} trainer_place;
+
+// Parameters, moments and what the optimizer keeps beside them, in floats. It changes where a stage of
+// train.stages changes the optimizer.
 size_t trainer_state_size(const fv_trainer *t);
-void trainer_save(const fv_trainer *t, real *state); // [trainer_state_size]
+trainer_place trainer_save(const fv_trainer *t, real *state); // [trainer_state_size]
 
-// The next step is `step`, from 0.
-void trainer_restore(fv_trainer *t, const real *state, int step);
+// Goes on from a state, in the stage in which it was saved. Fails without memory only, where that is another
+// one than the trainer's.
+fv_status trainer_restore(fv_trainer *t, const real *state, trainer_place place, fv_error *error);
 
-// train.learning_rate from the next step on; in the schedule it takes the place of the one before.
-void trainer_set_rate(fv_trainer *t, double rate);
+// Other stages from the next step on: `config` differs from the trainer's own in stages that begin at the next
+// step or later. Fails without memory only.
+fv_status trainer_restage(fv_trainer *t, const fv_config *config, fv_error *error);
 
 #endif

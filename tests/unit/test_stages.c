@@ -417,6 +417,37 @@ static void threads_change_nothing(void **state) {
 }
 
 // Existing identities are as they were before these fields were there.
+// stages, step, what is set there, what they are then.
+static const char *const SET[][4] = {
+    {"[]", "5", "0.1", "[{at: 5, train.learning_rate: 0.1}]"},
+    {"[{at: 5, train.learning_rate: 0.2}]", "5", "0.1", "[{at: 5, train.learning_rate: 0.1}]"},
+    {"[{at: 3, train.learning_rate: 0.2}]", "5", "0.1",
+     "[{at: 3, train.learning_rate: 0.2}, {at: 5, train.learning_rate: 0.1}]"},
+    {"[{at: 5, train.batch_size: 8}, {at: 7, train.learning_rate: 0.3}]", "5", "0.1",
+     "[{at: 5, train.batch_size: 8, train.learning_rate: 0.1}]"},
+    {"[{at: 6, reset: true, train.learning_rate: 0.3}, {at: 9, task.n_test: 64, "
+     "train.learning_rate: 1}]",
+     "5", "0.1",
+     "[{at: 5, train.learning_rate: 0.1}, {at: 6, reset: true}, {at: 9, task.n_test: 64}]"},
+};
+
+static void a_stage_is_set(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof SET / sizeof SET[0]; i++) {
+        fv_error error;
+        fv_config config = small("train.stages", SET[i][0]);
+        if (stages_set(&config, atoi(SET[i][1]), "train.learning_rate", SET[i][2], &error) != FV_OK)
+            fail_msg("%s", error.text);
+        assert_string_equal(config.train.stages.value, SET[i][3]);
+    }
+    fv_error error;
+    fv_config config = small(NULL, NULL);
+    assert_int_equal(stages_set(&config, 5, "model.n_embd", "8", &error), FV_USAGE);
+    assert_non_null(strstr(error.text, "model.n_embd is the same in the whole run"));
+    assert_int_equal(stages_set(&config, 5, "train.learning_rate", "fast", &error), FV_USAGE);
+    assert_string_equal(config.train.stages.value, "[]");
+}
+
 static void defaults_leave_ids_alone(void **state) {
     (void)state;
     fv_config config, again;
@@ -451,6 +482,7 @@ int main(void) {
         cmocka_unit_test(stages_are_their_configurations),
         cmocka_unit_test(batches_are_those_of_stages),
         cmocka_unit_test(threads_change_nothing),
+        cmocka_unit_test(a_stage_is_set),
         cmocka_unit_test(defaults_leave_ids_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

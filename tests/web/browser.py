@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The page in Chromium, driven as a reader drives it, offline.
 
-    tests/web/browser.py BUILD [--speed] [--only NAME]
+    tests/web/browser.py BUILD [--speed] [--bits FILE] [--only NAME]
 
 BUILD has web/ (make web), and tests/web_native for bits. Exit code 77 and a sentence where something is
 missing. Fails on any request but those for the page itself. Selenium is taken from this Python or from
@@ -13,6 +13,7 @@ import json
 import os
 import pathlib
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -70,6 +71,7 @@ class Page:
 
     def __init__(self, driver, base, build):
         self.driver, self.base, self.build = driver, base, build
+        self.bits = None  # a file of digests of all of the gallery
         self.requests, self.own = [], [base]  # addresses that may be asked
 
     def js(self, script, *arguments):
@@ -179,19 +181,90 @@ def test_bits(page):
     page.open("#live?from=sparse-attention-1/sticky-plateau")
     page.ask("return explorer.live.advance(1000)")
     check(page.digest() == wanted, f"{page.digest()} after 1000 steps, natively {wanted}")
+    for run, digest in json.loads(page.bits.read_text()).items() if page.bits else ():
+        name, steps = run.split(" ")
+        page.js("""const w = self.one = new explorer.EngineWorker(explorer.assets); self.ends = null;
+            const yaml = arguments[0], steps = arguments[1];
+            (async () => { await w.started; await w.ask('begin', yaml);
+                for (let left = steps; left > 0; left -= 10) await w.askLong('steps', Math.min(left, 10), 0);
+                self.ends = await w.ask('digest'); w.stop(); })().catch((error) => { self.ends = error.message; })""",
+                (TOP / f"experiments/{name}.yaml").read_text(), int(steps))
+        page.wait("self.ends", 3600)
+        ends = page.js("return self.ends")
+        check(ends == digest, f"{name}: {ends} after {steps} steps, natively {digest}")
+        print(f"    same {name} {steps} steps {digest}", flush=True)
+
+
+def drag_rate(page, rate):
+    """The slider is moved and let go."""
+    page.js("""const slider = document.getElementById('rate'); slider.value = Math.log10(arguments[0]);
+        slider.dispatchEvent(new Event('input')); slider.dispatchEvent(new Event('change'))""", rate)
 
 
 def test_share_link(page):
     page.open(COPY + "&train.steps=600")
-    page.ask("await explorer.live.advance(200); explorer.live.setRate(0.01); await explorer.live.advance(0)")
+    page.ask("return explorer.live.advance(200)")
+    drag_rate(page, 0.01)
+    page.wait("explorer.live.rate === 0.01")
+    page.ask("return explorer.live.advance(100)")
+    drag_rate(page, 0.1)
+    page.wait("explorer.live.rate === 0.1")
     page.run_to_end()
     end = page.digest()
+    page.ask("return explorer.live.rewind(100)")
+    page.run_to_end()
+    check(page.digest() == end, "what was dragged is gone behind a rewind")
     page.click("share")
     address = page.js("return location.hash")
-    check("rates=200:0.01" in address, f"the link does not hold the rate: {address}")
+    check("train.stages" in address, f"the link does not hold the rates: {address}")
     page.open(address)
     page.run_to_end()
     check(page.digest() == end, "the link gives another run")
+    page.click("restart")
+    page.wait("explorer.live.step === 0")
+    check("train.stages" in page.js("return location.hash"), "Restart forgets the stages of a link")
+
+
+def downloaded(page, button):
+    """What a click would save."""
+    return page.ask("""return new Promise((resolve) => {
+        const make = URL.createObjectURL, click = HTMLAnchorElement.prototype.click;
+        HTMLAnchorElement.prototype.click = () => {};
+        URL.createObjectURL = (blob) => { blob.text().then(resolve); return make(blob); };
+        document.getElementById('%s').click();
+        URL.createObjectURL = make;
+        HTMLAnchorElement.prototype.click = click; })""" % button)
+
+
+def test_dragged_rates_are_stages(page):
+    """What was dragged trains the same run with the fovea command."""
+    page.open(COPY + "&train.steps=600")
+    page.ask("return explorer.live.advance(150)")
+    drag_rate(page, 0.02)
+    page.wait("explorer.live.rate === 0.02")
+    page.run_to_end()
+    yaml = downloaded(page, "download")
+    check("stages: [{at: 150, train.learning_rate: 0.02}]" in yaml, f"the file says {yaml}")
+    here = page.ask("""const w = new explorer.EngineWorker(explorer.assets); await w.started;
+        const live = explorer.live; await w.ask('begin', %s); await w.ask('steps', 600, 0);
+        const again = await w.ask('digest'); w.stop(); return [await live.worker.ask('digest'), again]""" % json.dumps(yaml))
+    check(here[0] == here[1], "the file gives another run in the page")
+    tool = page.build / "fovea"
+    with tempfile.TemporaryDirectory(prefix="fovea-dragged-") as folder:
+        (pathlib.Path(folder) / "dragged.yaml").write_text(yaml)
+        environment = {**os.environ, "FOVEA_CPU": "portable"}
+        subprocess.run([tool, "run", "dragged.yaml", "--out", "out", "--quiet"], cwd=folder, check=True, env=environment)
+        rows = sqlite3.connect(pathlib.Path(folder) / "out/fovea.db").execute(
+            "select params from snapshots order by step desc limit 1").fetchone()
+        check(fnv(rows[0]) == here[0], "the file gives another run with the fovea command")
+
+
+def fnv(data):
+    """The hash that the engine's web_digest makes of parameters."""
+    value = 14695981039346656037
+    for byte in data:
+        value = ((value ^ byte) * 0x100000001B3) % 2**64
+    return f"{value:016x}"
 
 
 def test_invalid_yaml(page):
@@ -407,6 +480,7 @@ def main():
     parser.add_argument("build", type=lambda text: pathlib.Path(text).resolve())
     parser.add_argument("--only")
     parser.add_argument("--speed", action="store_true", help="measure, too")
+    parser.add_argument("--bits", type=pathlib.Path, help="what bits.mjs --keep wrote: hold the gallery against it")
     arguments = parser.parse_args()
     if not (arguments.build / "web/index.html").exists():
         skip(f"{arguments.build}/web is not there; make web builds it")
@@ -416,6 +490,7 @@ def main():
     driver, failed = open_browser(), 0
     driver.set_script_timeout(60)
     page = Page(driver, serve(arguments.build / "web"), arguments.build)
+    page.bits = arguments.bits
     try:
         for name, test in tests_of(arguments.only, arguments.speed):
             begun = time.time()

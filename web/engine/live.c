@@ -20,13 +20,12 @@
 enum { MOST = 128, FIRST_EVERY = 10 };
 
 typedef struct kept_state {
-    int step;
-    double rate;
+    trainer_place place;
     real *state;
 } kept_state;
 
 static struct live {
-    fv_config config;
+    fv_config config; // with the stages that were dragged
     fv_trainer *trainer;
     int n_points, every, n_kept;
     kept_state kept[MOST];
@@ -53,12 +52,12 @@ static void close_run(void) {
 static int keep_state(void) {
     int step = fv_trainer_steps_done(live.trainer);
     if (step % live.every != 0) return FV_OK;
-    if (live.n_kept > 0 && live.kept[live.n_kept - 1].step >= step) return FV_OK;
+    if (live.n_kept > 0 && live.kept[live.n_kept - 1].place.step >= step) return FV_OK;
     if (live.n_kept == MOST) {
         int n = 0;
         live.every *= 2;
         for (int i = 0; i < MOST; i++) {
-            if (live.kept[i].step % live.every == 0)
+            if (live.kept[i].place.step % live.every == 0)
                 live.kept[n++] = live.kept[i];
             else
                 free(live.kept[i].state);
@@ -68,8 +67,7 @@ static int keep_state(void) {
     }
     real *state = malloc(trainer_state_size(live.trainer) * sizeof *state);
     if (state == NULL) return fv_fail(web_failure(), FV_NO_MEMORY, "out of memory for a snapshot");
-    trainer_save(live.trainer, state);
-    live.kept[live.n_kept++] = (kept_state){step, live.config.train.learning_rate, state};
+    live.kept[live.n_kept++] = (kept_state){trainer_save(live.trainer, state), state};
     return FV_OK;
 }
 
@@ -94,11 +92,6 @@ int web_begin(const char *yaml) {
     fv_experiment_config(read, 0, &live.config);
     fv_experiment_free(read);
     status = fv_config_check(&live.config, web_failure());
-    if (status == FV_OK && stages_any(&live.config))
-        status =
-            fv_fail(web_failure(), FV_USAGE,
-                    "train.stages: a page goes back and forth in a run, which stages do not; train "
-                    "this experiment with the fovea command");
     if (status == FV_OK) status = fv_trainer_create(&live.config, 1, &live.trainer, web_failure());
     if (status == FV_OK) status = (fv_status)keep_state();
     return status == FV_OK ? describe_run() : (int)status;
@@ -113,7 +106,7 @@ static void add_point(text_buffer *out, int step, double loss, double accuracy) 
     text_add(out, ",");
     put_number(out, accuracy);
     text_add(out, ",");
-    put_number(out, schedule_rate(&live.config.train, step));
+    put_number(out, schedule_rate(&trainer_config(live.trainer)->train, step));
     text_add(out, "]");
     live.n_points++;
 }
@@ -123,6 +116,8 @@ static int take_step(text_buffer *out) {
     int step = fv_trainer_steps_done(live.trainer);
     bool logs = step % train->log_every == 0 || step == train->steps - 1;
     double accuracy = NAN;
+    fv_status status = fv_trainer_prepare(live.trainer, web_failure());
+    if (status != FV_OK) return status;
     double loss = fv_trainer_step(live.trainer, logs ? &accuracy : NULL);
     if (!isfinite(loss)) {
         live.ended = "diverged";
@@ -131,6 +126,17 @@ static int take_step(text_buffer *out) {
     if (logs) add_point(out, step, loss, accuracy);
     if (step + 1 >= train->steps) live.ended = "done";
     return keep_state();
+}
+
+// The learning rate of the experiment, or of its stage, at the next step.
+static double rate_now(void) {
+    int step = fv_trainer_steps_done(live.trainer);
+    stage_now now;
+    fv_config there;
+    if (!stages_any(&live.config) ||
+        stages_at(&live.config, step, &there, &now, web_failure()) != FV_OK)
+        return live.config.train.learning_rate;
+    return there.train.learning_rate;
 }
 
 int web_steps(int n, double seconds) {
@@ -143,33 +149,52 @@ int web_steps(int n, double seconds) {
         status = take_step(out);
         if (seconds > 0 && seconds_now() >= until) break;
     }
-    text_add(out, "],\"step\":%d,\"ended\":", fv_trainer_steps_done(live.trainer));
+    text_add(out, "],\"step\":%d,\"rate\":%.9g,\"ended\":", fv_trainer_steps_done(live.trainer),
+             rate_now());
     put_string(out, live.ended);
     text_add(out, "}");
     return status == FV_OK ? web_end_text() : status;
 }
 
-int web_rate(double rate) {
-    const fv_field *field = fv_field_find("train.learning_rate");
-    if (live.trainer == NULL || !(rate >= field->lowest && rate <= field->highest))
-        return fv_fail(web_failure(), FV_USAGE, "a learning rate lies from %g to %g, not at %g",
-                       field->lowest, field->highest, rate);
-    live.config.train.learning_rate = rate;
-    trainer_set_rate(live.trainer, rate);
-    return FV_OK;
+// Of the configuration and of the run, or of neither.
+static int set_stage(int step, const char *rate) {
+    fv_config *changed = malloc(sizeof *changed);
+    if (changed == NULL) return fv_fail(web_failure(), FV_NO_MEMORY, "out of memory for a stage");
+    *changed = live.config;
+    fv_status status = stages_set(changed, step, "train.learning_rate", rate, web_failure());
+    if (status == FV_OK) status = fv_config_check(changed, web_failure());
+    if (status == FV_OK) status = trainer_restage(live.trainer, changed, web_failure());
+    if (status == FV_OK) live.config = *changed;
+    free(changed);
+    return status;
+}
+
+int web_rate(const char *rate) {
+    int step = live.trainer ? fv_trainer_steps_done(live.trainer) : 0;
+    if (step == 0)
+        return fv_fail(web_failure(), FV_USAGE,
+                       "before the first step the rate is train.learning_rate");
+    int status = set_stage(step, rate);
+    if (status != FV_OK) return status;
+    text_buffer *out = web_begin_text();
+    text_add(out, "{\"rate\":%.9g,\"stages\":", rate_now());
+    put_string(out, live.config.train.stages.value);
+    text_add(out, "}");
+    return web_end_text();
 }
 
 // Later states go: the run may take another way from here.
 int web_rewind(int step) {
     if (live.trainer == NULL) return fv_fail(web_failure(), FV_USAGE, "no run has begun");
     int i = live.n_kept - 1;
-    while (i > 0 && live.kept[i].step > step) i--;
-    trainer_restore(live.trainer, live.kept[i].state, live.kept[i].step);
-    web_rate(live.kept[i].rate);
+    while (i > 0 && live.kept[i].place.step > step) i--;
+    const kept_state *kept = &live.kept[i];
+    fv_status status = trainer_restore(live.trainer, kept->state, kept->place, web_failure());
+    if (status != FV_OK) return status;
     for (int k = i + 1; k < live.n_kept; k++) free(live.kept[k].state);
     live.n_kept = i + 1;
     live.ended = "";
-    text_add(web_begin_text(), "{\"step\":%d,\"rate\":%.9g}", live.kept[i].step, live.kept[i].rate);
+    text_add(web_begin_text(), "{\"step\":%d,\"rate\":%.9g}", kept->place.step, rate_now());
     return web_end_text();
 }
 
@@ -182,10 +207,12 @@ int web_place(int step, const float *params, int n) {
                        n, n_params);
     real *state = malloc(trainer_state_size(live.trainer) * sizeof *state);
     if (state == NULL) return fv_fail(web_failure(), FV_NO_MEMORY, "out of memory for a snapshot");
-    trainer_save(live.trainer, state);
+    trainer_place place = trainer_save(live.trainer, state);
     memcpy(state, params, (size_t)n);
-    trainer_restore(live.trainer, state, step);
+    place.step = step;
+    fv_status status = trainer_restore(live.trainer, state, place, web_failure());
     free(state);
+    if (status != FV_OK) return status;
     live.ended = "stored";
     return FV_OK;
 }

@@ -42,15 +42,16 @@ WEB_API int web_check_measure(const char *measure);
 // "T", "d", "H", "n_attention", "n_params", "bayes": perplexity}.
 WEB_API int web_begin(const char *yaml);
 
-// Takes up to n steps, or as many as begin before `seconds` are over. {"step", "ended": "" or how, "first":
-// number of the first point, "points": [[step, loss, perplexity, accuracy, learning rate], ...]}.
+// Takes up to n steps, or as many as begin before `seconds` are over. {"step", "rate": of the next step, "ended":
+// "" or how, "points": [[step, loss, perplexity, accuracy, learning rate], ...]}.
 WEB_API int web_steps(int n, double seconds);
 
-// The learning rate from the next step on.
-WEB_API int web_rate(double rate);
+// The learning rate from the next step on, as a stage of the run, whatever its later stages said of it.
+// {"rate", "stages": train.stages as they are then}.
+WEB_API int web_rate(const char *rate);
 
 // Goes back to the last kept state at or before `step`, or looks at it; the state of every step % n == 0 is
-// kept, n growing with the run. {"step"}.
+// kept, n growing with the run. Stages stay. {"step", "rate"}.
 WEB_API int web_rewind(int step);
 
 // What the model is at this step: {"step", "embeddings": {points [V][2], share}, "positions": ...,

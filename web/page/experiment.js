@@ -1,7 +1,8 @@
-// What is to be trained: fields that are no defaults, as YAML texts under their dotted keys, and the
-// learning rates that were dragged while a run went on. It lives in the address, so that a link is a run.
+// What is to be trained: fields that are no defaults, as YAML texts under their dotted keys. A learning rate that
+// was dragged while the run went on is a stage of it (train.stages). It lives in the address, so that a link is a
+// run, and in the file that "fovea run" takes.
 
-export function yamlOf(fields, extra = '') {
+export function yamlOf(fields) {
   const sections = { task: [], model: [], train: [] };
   for (const [key, value] of Object.entries(fields)) {
     const [section, name] = key.split('.');
@@ -10,21 +11,18 @@ export function yamlOf(fields, extra = '') {
   let text = '';
   for (const [section, lines] of Object.entries(sections))
     if (lines.length > 0) text += `${section}:\n${lines.map((line) => `  ${line}\n`).join('')}`;
-  return text + extra;
+  return text;
 }
 
-// The file that "fovea run" takes. Rates that were dragged are no field of a configuration: they stand in
-// comments that opening the file reads back.
-export function fileOf(experiment) {
-  const lines = [`source: ${JSON.stringify(experiment.title || 'Fovea explorer')}`];
-  for (const [step, rate] of experiment.rates)
-    lines.push(`# explorer: from step ${step} on, learning rate ${rate}`);
-  return lines.join('\n') + '\n' + yamlOf(experiment.fields);
-}
+export const fileOf = (experiment) =>
+  `source: ${JSON.stringify(experiment.title || 'Fovea explorer')}\n${yamlOf(experiment.fields)}`;
 
-export function ratesOfFile(text) {
-  const found = text.matchAll(/^# explorer: from step (\d+) on, learning rate ([-+.\de]+)$/gm);
-  return [...found].map((match) => [Number(match[1]), Number(match[2])]);
+// Where stages begin, and what to call them: [{step, label}].
+export function stagesOf(fields) {
+  return (fields['train.stages'] || '').split('{at: ').slice(1).map((stage) => {
+    const rate = stage.match(/train\.learning_rate: ([-+.\de]+)/);
+    return { step: parseInt(stage, 10), label: rate ? `rate ${Number(Number(rate[1]).toPrecision(2))}` : 'stage' };
+  });
 }
 
 // --- the address ---------------------------------------------------------------------------------
@@ -33,8 +31,6 @@ export function ratesOfFile(text) {
 export function addressOf(view, experiment, options = {}) {
   const query = new URLSearchParams();
   for (const [key, value] of Object.entries(experiment.fields)) query.set(key, value);
-  if (experiment.rates.length > 0)
-    query.set('rates', experiment.rates.map(([step, rate]) => `${step}:${rate}`).join(','));
   for (const [key, value] of Object.entries(options))
     if (value !== '' && value !== undefined && value !== null) query.set(key, value);
   return `#${view}?${query.toString().replace(/%2C/g, ',').replace(/%3A/g, ':')}`;
@@ -43,13 +39,11 @@ export function addressOf(view, experiment, options = {}) {
 export function readAddress(hash) {
   const [view, query = ''] = hash.replace(/^#/, '').split('?');
   const fields = {}, options = {};
-  let rates = [];
   for (const [key, value] of new URLSearchParams(query)) {
     if (/^(task|model|train)\./.test(key)) fields[key] = value;
-    else if (key === 'rates') rates = value.split(',').map((part) => part.split(':').map(Number));
     else options[key] = value;
   }
-  return { view, fields, rates, options };
+  return { view, fields, options };
 }
 
 // --- files that leave the page -------------------------------------------------------------------

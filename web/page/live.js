@@ -1,16 +1,17 @@
 // One model, live: a run in a worker of its own, asked for a frame's worth of steps at a time.
-import { csvOf, save, yamlOf } from './experiment.js';
+import { csvOf, save, stagesOf, yamlOf } from './experiment.js';
 import { drawCurve } from './curve.js';
 import { drawMatrices, drawPlane, drawRanks, Frame } from './looks.js';
 import { CanvasPen, inks, SvgPen } from './pen.js';
 import { EngineWorker } from './crew.js';
 
 const FRAME_SECONDS = 0.024; // of training between two looks
+const RATE_EVERY = 250; // ms between two stages while a rate is dragged
 
 export class Live {
-  // `told` hears of messages, of the rates that were dragged, and of every frame.
+  // `told` hears of messages, of stages that were dragged, and of every frame.
   constructor(assets, root, told) {
-    Object.assign(this, { assets, root, told, playing: false, points: [], rates: [], speed: 1,
+    Object.assign(this, { assets, root, told, playing: false, points: [], ratedAt: 0, speed: 1,
       sequences: 3, sequence: '', frames: { embeddings: new Frame(), positions: new Frame() } });
     this.worker = new EngineWorker(assets);
     this.round = 0;
@@ -19,13 +20,12 @@ export class Live {
 
   get ready() { return this.worker.started; }
 
-  // Begins anew. The rates of `experiment` are replayed as the run gets to their steps.
+  // Begins anew. Its stages come as the run gets to their steps.
   async open(experiment) {
     const round = ++this.round;
     this.playing = false;
     this.experiment = experiment;
-    this.rates = [];
-    this.replay = [...experiment.rates].sort((a, b) => a[0] - b[0]);
+    this.pending = undefined;
     this.points = [];
     this.view = null;
     this.snapshots = null;
@@ -56,32 +56,29 @@ export class Live {
       this.worker = new EngineWorker(this.assets);
       this.playing = false;
       const message = `${error.message}; the engine was started again`;
-      if (call !== 'begin' && this.run) await this.open({ ...this.experiment, rates: [...this.rates, ...this.replay] });
+      if (call !== 'begin' && this.run) await this.open(this.experiment);
       this.told.failed(message);
       throw Object.assign(error, { message });
     }
   }
 
-  // Steps up to the next replayed change of rate.
-  until(n) {
-    while (this.replay.length > 0 && this.replay[0][0] <= this.step) {
-      const [, rate] = this.replay.shift();
-      this.pending = rate;
-    }
-    return this.replay.length > 0 ? Math.min(n, this.replay[0][0] - this.step) : n;
+  // A rate that is waiting becomes a stage of the run; while it is dragged not more often than a list of
+  // stages has room for.
+  async takePending() {
+    const now = performance.now(), waits = this.playing && !this.settled && now - this.ratedAt < RATE_EVERY;
+    if (this.pending === undefined || waits) return;
+    const rate = this.pending;
+    this.pending = undefined;
+    this.ratedAt = now;
+    const { stages } = await this.ask('rate', String(rate));
+    this.experiment.fields['train.stages'] = stages;
+    this.told.staged();
   }
 
   async advance(n, seconds = 0) {
     const round = this.round;
-    n = this.until(n);
-    if (this.pending !== undefined) {
-      const rate = this.pending;
-      this.pending = undefined;
-      await this.worker.ask('rate', rate);
-      this.rates = this.rates.filter(([step]) => step < this.step).concat([[this.step, rate]]);
-      this.rate = rate;
-      this.told.rated(this.rates, rate);
-    }
+    await this.takePending();
+    if (round !== this.round) return;
     const before = this.step;
     const result = await this.ask('advance', n, seconds, this.sequences, this.sequence);
     if (round !== this.round) return;
@@ -89,6 +86,7 @@ export class Live {
     this.step = result.step;
     this.ended = result.ended;
     this.view = result.view;
+    if (this.pending === undefined) this.rate = result.rate;
     const speed = (this.step - before) / result.seconds;
     if (this.step - before > 5) this.speedSeen = this.speedSeen ? 0.9 * this.speedSeen + 0.1 * speed : speed;
     this.queueDraw();
@@ -140,18 +138,15 @@ export class Live {
   async rewind(step) {
     this.pause();
     if (this.snapshots) { await this.look(step); return; }
-    const { step: at, rate } = await this.ask('rewind', step);
+    const { step: at } = await this.ask('rewind', step);
     this.step = at;
-    this.rate = rate;
     this.ended = '';
     this.points = this.points.filter((p) => p[0] < at);
-    this.rates = this.rates.filter(([s]) => s < at);
-    this.told.rated(this.rates, rate);
     await this.advance(0);
   }
 
-  // What is dragged while the run goes on holds from its next step.
-  setRate(rate) { this.pending = rate; this.replay = []; }
+  // What is dragged while the run goes on holds from its next step; `settled`: it is dragged no further.
+  setRate(rate, settled = true) { Object.assign(this, { pending: rate, settled }); }
 
   // A stored run: its curve whole, its snapshots to be looked at one by one. Nothing is trained.
   async openStored(experiment, points, snapshots) {
@@ -187,7 +182,7 @@ export class Live {
     const all = {
       curve: (pen, colours) => drawCurve(pen, colours, { curves: [{ points: this.points.map((p) => [p[0], p[2]]) }],
         lines, steps: run.steps, log: this.log, now: this.snapshots || this.points.length < 2 ? this.step : null,
-        events: this.rates.filter(([s]) => s > 0).map(([step, rate]) => ({ step, label: `rate ${Number(rate.toPrecision(2))}` })) }),
+        events: this.experiment ? stagesOf(this.experiment.fields).filter(({ step }) => step <= this.step) : [] }),
     };
     if (view.embeddings) all.embeddings = (pen, colours) => drawPlane(pen, colours, this.frames.embeddings, view.embeddings);
     if (view.positions) all.positions = (pen, colours) => drawPlane(pen, colours, this.frames.positions, view.positions);

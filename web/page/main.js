@@ -1,6 +1,6 @@
 // The page: which view is shown, and what its controls do. The address says both, so that every state is a
 // link.
-import { addressOf, fileOf, ratesOfFile, readAddress, save } from './experiment.js';
+import { addressOf, fileOf, readAddress, save } from './experiment.js';
 import { assetsOf } from './assets.js';
 import { Crew, EngineWorker } from './crew.js';
 import { FieldMap, valuesOf } from './map.js';
@@ -16,7 +16,7 @@ import { fetchRuns, Stored } from './stored.js';
 const $ = (id) => document.getElementById(id);
 const embedded = new URLSearchParams(location.search).has('embed');
 const assets = assetsOf();
-const experiment = { fields: {}, rates: [], title: '', story: '', name: '' };
+const experiment = { fields: {}, stages: undefined, title: '', story: '', name: '' }; // stages: those it was opened with
 let table, live, map, crew, form, mapForm, lesson, stored, shown = '';
 
 const MEASURES = [
@@ -48,14 +48,13 @@ const told = {
     tell(message.replace(/^experiment: /, ''));
     form.blame(message);
   },
-  rated(rates, rate) {
-    experiment.rates = rates;
-    showRate(rate);
+  staged() {
     if (shown === 'live') mirror('live', optionsOfLive());
   },
   framed(run) {
     $('play').textContent = run.playing ? 'Pause' : run.snapshots ? 'Play' : 'Train';
     $('rewind').value = run.step;
+    showRate(run.rate);
     const speed = run.speedSeen ? `, ${Math.round(run.speedSeen).toLocaleString('en')} steps a second` : '';
     $('clock').value = `step ${run.step.toLocaleString('en')}${speed}${run.ended ? `, ${run.ended}` : ''}`;
     document.body.dataset.step = run.step;
@@ -69,14 +68,15 @@ const told = {
 };
 
 function showRate(rate) {
-  if (document.activeElement !== $('rate') || !live.playing) $('rate').value = Math.log10(rate);
+  if (live.pending !== undefined) return; // what is dragged stays under the hand
+  if (Math.abs($('rate').value - Math.log10(rate)) > 0.006) $('rate').value = Math.log10(rate);
   $('rate-shown').value = Number(rate.toPrecision(3));
 }
 
 const optionsOfLive = () => ({ title: experiment.title, lesson: lesson.id || '', from: experiment.name });
 
-function openLive(fields, rates, about = {}) {
-  Object.assign(experiment, { fields: { ...fields }, rates, title: about.title || '', story: about.story || '', name: about.name || '' });
+function openLive(fields, about = {}) {
+  Object.assign(experiment, { fields: { ...fields }, stages: fields['train.stages'], title: about.title || '', story: about.story || '', name: about.name || '' });
   $('title').textContent = experiment.title || 'A model of your own';
   $('story').textContent = experiment.story;
   $('judge').hidden = !(entryOf(experiment.name)?.yaml.includes('\nclaims:'));
@@ -85,29 +85,38 @@ function openLive(fields, rates, about = {}) {
   return live.open(experiment);
 }
 
-function takeRate() {
+// From the next step on; before the first one, of the experiment.
+function takeRate(settled) {
   const rate = Number((10 ** Number($('rate').value)).toPrecision(3));
   $('rate-shown').value = rate;
   if (live.step > 0) {
-    live.setRate(rate);
+    live.setRate(rate, settled);
     if (!live.playing) live.advance(0).catch((error) => told.failed(error.message));
     return;
   }
   experiment.fields['train.learning_rate'] = String(rate);
-  experiment.rates = [];
+  live.open(experiment).then(() => mirror('live', optionsOfLive()));
+}
+
+// To the first step, without what was dragged since the experiment was opened.
+function restart() {
+  if (experiment.stages === undefined) delete experiment.fields['train.stages'];
+  else experiment.fields['train.stages'] = experiment.stages;
+  form.set(experiment.fields, lesson.form());
   live.open(experiment).then(() => mirror('live', optionsOfLive()));
 }
 
 function wireLive() {
   $('play').onclick = () => live.playing ? live.pause() : live.play();
   $('step').onclick = () => live.once();
-  $('restart').onclick = () => { experiment.rates = []; live.open(experiment); };
+  $('restart').onclick = restart;
   $('rewind').oninput = () => {
     clearTimeout(live.seek);
     live.pause();
     live.seek = setTimeout(() => live.rewind(Number($('rewind').value)).catch((error) => told.failed(error.message)), 60);
   };
-  $('rate').oninput = takeRate;
+  $('rate').oninput = () => takeRate(false);
+  $('rate').onchange = () => takeRate(true);
   $('speed').onchange = () => { live.speed = Number($('speed').value); };
   $('log').onchange = () => { live.log = $('log').checked; live.redraw(); };
   $('sequence').onchange = () => { live.sequence = $('sequence').value; if (!live.playing) live.advance(0).catch((error) => told.failed(error.message)); };
@@ -137,7 +146,7 @@ async function openFile(name, text) {
     const opened = await live.worker.ask('open', name.replace(/\.[^.]*$/, ''), text);
     lesson.close();
     shown = 'live';
-    await openLive(opened.fields, ratesOfFile(text), { title: opened.source || opened.name });
+    await openLive(opened.fields, { title: opened.source || opened.name });
     mirror('live', optionsOfLive());
     show('live');
   } catch (error) {
@@ -156,7 +165,7 @@ const storedTold = {
   failed: tell,
   opened(run, whole, snapshots) {
     lesson.close();
-    Object.assign(experiment, { fields: run.config, rates: [], title: `Run ${run.id.slice(0, 8)}`, story: `Stored: ${run.experiment}, ${run.outcome} after ${run.steps} steps. Its snapshots are played back; Restart trains it here.`, name: '' });
+    Object.assign(experiment, { fields: run.config, stages: run.config['train.stages'], title: `Run ${run.id.slice(0, 8)}`, story: `Stored: ${run.experiment}, ${run.outcome} after ${run.steps} steps. Its snapshots are played back; Restart trains it here.`, name: '' });
     $('title').textContent = experiment.title;
     $('story').textContent = experiment.story;
     $('judge').hidden = true;
@@ -260,7 +269,7 @@ async function checker() {
 const crewReady = () => live.ready;
 
 function openMap(fields, options) {
-  Object.assign(experiment, { fields: { ...fields }, rates: [], title: options.title || '' });
+  Object.assign(experiment, { fields: { ...fields }, title: options.title || '' });
   $('map-title').textContent = options.title || 'Many models';
   const [xKey, xValues] = split(options.x || 'train.learning_rate: 1e-4..1e-1 log 16');
   const [yKey, yValues] = split(options.y || 'task.vocab_size: 4..64 log 16');
@@ -295,7 +304,7 @@ const mapTold = {
     $('map-progress').textContent = `${done} of ${n} models, ${seconds.toFixed(1)} s${error ? `; ${error.message}` : ''}`;
     document.body.dataset.cells = done;
   },
-  chosen(fields) { location.hash = addressOf('live', { fields, rates: [] }, {}); },
+  chosen(fields) { location.hash = addressOf('live', { fields }, {}); },
 };
 
 // --- the rest ------------------------------------------------------------------------------------
@@ -322,7 +331,7 @@ const POSTS = { 'sparse-attention-1': 'Sparse attention 1', 'sparse-attention-3'
 // A card with its map small, values as colours.
 function mapCard(one) {
   const options = { x: `${one.x.key}: ${one.xtext}`, y: `${one.y.key}: ${one.ytext}`, measure: one.measure, title: one.title };
-  const made = card(one.title, one.story, addressOf('map', { fields: one.fields, rates: [] }, options));
+  const made = card(one.title, one.story, addressOf('map', { fields: one.fields }, options));
   const canvas = Object.assign(document.createElement('canvas'), { width: one.x.values.length, height: one.y.values.length, ariaHidden: true });
   const known = one.values.filter((value) => value !== null), low = Math.min(...known), high = Math.max(...known);
   const pen = new CanvasPen(canvas, canvas.width, canvas.height, 1);
@@ -367,7 +376,7 @@ function show(view) {
 }
 
 async function route() {
-  const { view, fields, rates, options } = readAddress(location.hash || '#gallery');
+  const { view, fields, options } = readAddress(location.hash || '#gallery');
   const known = ['gallery', 'live', 'map', 'lessons', 'stored'].includes(view) ? view : 'gallery';
   lesson.open(LESSONS.find((one) => one.id === options.lesson));
   show(known);
@@ -381,8 +390,8 @@ async function route() {
   const entry = entryOf(options.from), about = { title: options.title || of?.title, ...entry };
   if (entry && Object.keys(fields).length === 0) {
     const opened = await live.worker.ask('open', entry.name.split('/').pop(), entry.yaml);
-    await openLive(opened.fields, rates, about);
-  } else await openLive(Object.keys(start).length > 0 ? start : experiment.fields, rates, about);
+    await openLive(opened.fields, about);
+  } else await openLive(Object.keys(start).length > 0 ? start : experiment.fields, about);
   if (embedded) live.play();
 }
 
@@ -420,7 +429,7 @@ async function start() {
   crew = new Crew(assets, Math.max(1, Math.min(navigator.hardwareConcurrency || 2, 16)));
   const described = await live.ready;
   table = described.fields;
-  form = new Form($('form'), table, (fields) => { experiment.fields = fields; experiment.rates = []; live.open(experiment).then(() => mirror('live', optionsOfLive())); });
+  form = new Form($('form'), table, (fields) => { Object.assign(experiment, { fields, stages: fields['train.stages'] }); live.open(experiment).then(() => mirror('live', optionsOfLive())); });
   mapForm = new Form($('map-fields'), table, (fields) => { experiment.fields = fields; showPlan(); });
   map = new FieldMap(crew, $('map'), mapTold);
   experiment.fields = {};
