@@ -133,6 +133,10 @@ static const char *obstacle_of_stream(const fv_config *config, bool widen) {
     if (norms_behind(model) && model->norm_place != FV_NORM_PLACE_SANDWICH)
         return "its norms stand behind its layers alone (model.norm_place), and TransformerLens "
                "has them in front, or on both sides";
+    // TransformerLens 3 fails where it makes such a block: it looks for the name LayerNorm, and its own is LN.
+    if (norms_behind(model) && model->norm == FV_NORM_LAYER)
+        return "its layer norms stand on both sides of its layers (model.norm_place), and "
+               "TransformerLens makes such models with rms norms alone (model.norm)";
     if (!model->residual && !widen)
         return "it has no residual stream, which TransformerLens cannot switch off; widening "
                "represents it exactly";

@@ -27,7 +27,7 @@ models=(
     "silu model.layers='[attention, mlp]' model.activation=silu model.bias=true"
     "swiglu model.layers='[attention, mlp]' model.activation=swiglu model.norm=rms"
     "geglu model.layers='[attention, mlp]' model.activation=geglu"
-    "sandwich model.layers='[attention, mlp]' model.norm=layer model.norm_place=sandwich"
+    "sandwich model.layers='[attention, mlp]' model.norm=rms model.norm_place=sandwich"
     "tied model.tied=true model.positions=none task.offset=0"
     "posts model.layers='[attention]' model.residual=false model.positions=none task.offset=0"
     "deep model.residual=false model.layers='[attention, mlp, attention]' model.bias=true"
@@ -61,6 +61,7 @@ recipe_alone=(
     "mixed=model.n_kv_head model.layers='[attention(n_kv_head=1), attention(soft_cap=2 qk_norm=head), attention]'"
     "relu2=model.activation model.layers='[attention, mlp]' model.activation=relu2"
     "post=model.norm_place model.norm=layer model.norm_place=post model.layers='[attention, mlp]'"
+    "both-sides=model.norm_place model.norm=layer model.norm_place=sandwich model.layers='[attention, mlp]'"
     "output=model.norm_place model.norm=rms model.norm_place=output model.layers='[attention, mlp]'"
 )
 # as transformers' models of a family, which have all the parts of one

@@ -229,6 +229,16 @@ def use_selector(tree, folder):
     refuse_export(tree, folder, run, "model.selector")
 
 
+def use_normaliser(tree, folder):
+    others = ("softmax", "sparsemax", "entmax15", "entmax", "ssmax", "asentmax", "sigmoid")
+    rest = MODEL.replace("context_length: 4", "context_length: 9")
+    check_apart(tree, folder, "model.normaliser", "entmax43", others, rest)
+    apart = rest.replace("model: {", "model: {layers: [attention(normaliser=entmax43), attention], ")
+    write(folder, apart)
+    run = train(tree, folder, apart)[0]
+    refuse_export(tree, folder, run, "model.normaliser")
+
+
 def use_activation(tree, folder):
     rest = MODEL.replace("model: {", "model: {layers: [attention, mlp], residual: true, ")
     check_apart(tree, folder, "model.activation", "squared_relu", ("relu", "gelu"), rest)

@@ -98,6 +98,101 @@ static void test_long_sequences(void **state) {
     subject_free(&s);
 }
 
+static float *tensor(const subject *s, const char *name) {
+    return s->params + fv_model_tensor(s->model, name)->offset;
+}
+
+// x [d] times W [d][n], in double.
+static void times(const double *x, const float *w, int d, int n, double *y) {
+    for (int o = 0; o < n; o++) {
+        y[o] = 0;
+        for (int f = 0; f < d; f++) y[o] += x[f] * (double)w[f * n + o];
+    }
+}
+
+// The last token's most likely successor, by one attention layer of one head that keeps the k largest scores.
+static int answer_of_topk(const subject *s, const int32_t *tokens, int n, int k) {
+    enum { D = 2, V = 8 };
+    const float *embed = tensor(s, "embed.W_E"), *w_k = tensor(s, "blocks.0.attn.W_K");
+    double x[D], q[D], key[D], value[D], z[D] = {0}, y[D], logits[V], sum = 0, next = INFINITY;
+    double *scores = malloc((size_t)n * sizeof *scores);
+    for (int f = 0; f < D; f++) x[f] = (double)embed[tokens[n - 1] * D + f];
+    times(x, tensor(s, "blocks.0.attn.W_Q"), D, D, q);
+    for (int j = 0; j < n; j++) {
+        for (int f = 0; f < D; f++) x[f] = (double)embed[tokens[j] * D + f];
+        times(x, w_k, D, D, key);
+        scores[j] = (q[0] * key[0] + q[1] * key[1]) / sqrt(D);
+    }
+    for (int kept = 0; kept < k; kept++) { // the first among equals
+        int best = 0;
+        for (int j = 1; j < n; j++)
+            if (scores[j] > scores[best]) best = j;
+        if (kept == 0) next = scores[best];
+        double weight = exp(scores[best] - next);
+        for (int f = 0; f < D; f++) x[f] = (double)embed[tokens[best] * D + f];
+        times(x, tensor(s, "blocks.0.attn.W_V"), D, D, value);
+        for (int f = 0; f < D; f++) z[f] += weight * value[f];
+        sum += weight;
+        scores[best] = -INFINITY;
+    }
+    free(scores);
+    for (int f = 0; f < D; f++) z[f] /= sum;
+    times(z, tensor(s, "blocks.0.attn.W_O"), D, D, y);
+    times(y, tensor(s, "unembed.W_U"), D, V, logits);
+    int best = 0;
+    for (int v = 1; v < V; v++)
+        if (logits[v] > logits[best]) best = v;
+    return best;
+}
+
+// Selectors keep the weights of all pairs in training, and no task may be that long; a decoder reads it.
+static void test_long_selections(void **state) {
+    (void)state;
+    enum { LENGTH = 65 * 64, N = 63 };
+    fv_record record;
+    subject s = subject_of("task.name=n_back task.vocab_size=8 task.context_length=64 "
+                           "task.loss=last task.test_ratios=[65] model.n_embd=2 model.init=normal "
+                           "model.init_sigma=0.7 model.selector=topk model.selector_k=3");
+    // What a query reads is what it says.
+    const char *const maps[] = {"Q", "K", "V", "O"};
+    for (int i = 0; i < 4; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "blocks.0.attn.W_%s", maps[i]);
+        memcpy(tensor(&s, name), (const float[]){1, 0, 0, 1}, 4 * sizeof(float));
+    }
+    tensor(&s, "blocks.0.attn.W_Q")[0] = tensor(&s, "blocks.0.attn.W_Q")[3] = 0.1F;
+    for (int v = 0; v < 8; v++)
+        for (int f = 0; f < 2; f++) {
+            const double angle = 0.785 * v - 1.57 * f;
+            tensor(&s, "embed.W_E")[v * 2 + f] = (float)((1 + v) * cos(angle));
+            // It says 0 or 1, as n_back does: which half its keys are in.
+            tensor(&s, "unembed.W_U")[f * 8 + v] = f > 0 || v > 1 ? 0 : v == 0 ? 1 : -1;
+        }
+    measure(&s, &record);
+    int32_t *tokens = malloc((size_t)(N * LENGTH) * sizeof *tokens), targets[N];
+    fv_config long_ones = s.config;
+    long_ones.task.context_length = LENGTH;
+    long_ones.model.selector = FV_SELECTOR_NONE;
+    long_ones.task.test_ratios.value[0] = 1;
+    fv_model *model;
+    check_ok(fv_model_create(&long_ones, &model, NULL));
+    check_ok(fv_model_test_data(model, (uint64_t)s.config.train.seed, 0, N, tokens, targets));
+    int right = 0;
+    for (int i = 0; i < N; i++)
+        right += answer_of_topk(&s, tokens + (ptrdiff_t)i * LENGTH, LENGTH, 3) == targets[i];
+    check_near(point(&record, "length_accuracy[65]"), (double)right / N, 1e-6);
+    fv_record_free(&record);
+    fv_model *chooses = s.model;
+    s.model = model; // of all keys it answers otherwise
+    measure(&s, &record);
+    s.model = chooses;
+    assert_true(fabs(point(&record, "length_accuracy[1]") - (double)right / N) > 1e-3);
+    free(tokens);
+    fv_model_free(model);
+    fv_record_free(&record);
+    subject_free(&s);
+}
+
 // Positions are stretched from the trained length, whatever length is asked: a decoder of the trained
 // model knows no other.
 static void test_stretched_positions(void **state) {
@@ -158,6 +253,10 @@ static void test_refusals(void **state) {
     check_refusal("task.name=recall task.n_pairs=4 task.context_length=9", "2 times the training");
     check_refusal("task.context_length=8 model.positions=learned", "learned an embedding for 8");
     check_refusal("task.context_length=65536 task.test_ratios=[1,1000]", "1048576 or fewer");
+    // No decoder reads it, and it keeps the weights of all pairs.
+    check_refusal("task.name=n_back task.context_length=64 task.test_ratios=[65] model.n_embd=4 "
+                  "model.layers=[compressed_attention,pooling]",
+                  "keeps the weights of all pairs");
     check_refusal("task.name=custom task.custom=mine", "task.name custom have one length");
 }
 
@@ -215,11 +314,9 @@ static void test_operations(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_whole_sequences),
-        cmocka_unit_test(test_long_sequences),
-        cmocka_unit_test(test_stretched_positions),
-        cmocka_unit_test(test_at_the_end_alone),
-        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_whole_sequences),  cmocka_unit_test(test_long_sequences),
+        cmocka_unit_test(test_long_selections),  cmocka_unit_test(test_stretched_positions),
+        cmocka_unit_test(test_at_the_end_alone), cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_operations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
