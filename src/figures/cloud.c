@@ -42,14 +42,6 @@ static fv_status find_tensor(const figure_view *view, const fv_config *config, f
 
 // --- reading -----------------------------------------------------------------------------------
 
-static int nearest_snapshot(const fv_record *record, double step) {
-    int nearest = 0;
-    for (int s = 1; s < record->n_snapshots; s++)
-        if (fabs(record->snapshots[s].step - step) <= fabs(record->snapshots[nearest].step - step))
-            nearest = s;
-    return nearest;
-}
-
 // Rows are what lies along the vocabulary or the positions: the unembedding [d][V] has them as
 // columns.
 static probe_matrix matrix_of(const fv_tensor *tensor, const float *params) {
@@ -131,7 +123,7 @@ static fv_status read_points(const figure_view *view, const fv_tensor *tensor, d
                              int most, figure_cloud *cloud, fv_error *error) {
     const fv_record *record = cloud->record;
     probe_matrix shape = matrix_of(tensor, record->snapshots[0].params);
-    int first = step < 0 ? 0 : nearest_snapshot(record, step);
+    int first = step < 0 ? 0 : runs_snapshot(record, step);
     cloud->positions = strcmp(tensor->name, "pos_embed.W_pos") == 0;
     if (!reserve(view, shape.rows, step < 0 ? record->n_snapshots : 1, most, cloud))
         return no_memory(error);

@@ -197,9 +197,9 @@ fv_status runs_check_alike(const figure_view *view, const figure_partition *cons
         for (int f = 0; j < i && f < n_fields; f++)
             if (!is_seed(&fields[f]) && !same_value(runs->configs[i], runs->configs[j], &fields[f]))
                 return figure_fail(view, NULL, error,
-                                   "runs that differ in %s would be drawn as one; add it to "
-                                   "`panel` or select one value with `where`",
-                                   fields[f].key);
+                                   "runs that differ in %s would be drawn as one; %sselect one "
+                                   "value with `where`",
+                                   fields[f].key, n_partitions > 0 ? "add it to `panel` or " : "");
     }
     return FV_OK;
 }
@@ -213,6 +213,14 @@ static bool is_swept(const fv_experiment *experiment, const fv_field *field) {
         if (!same_value(&first, &other, field)) return true;
     }
     return n == 0;
+}
+
+int runs_snapshot(const fv_record *record, double step) {
+    int nearest = 0;
+    for (int s = 1; s < record->n_snapshots; s++)
+        if (fabs(record->snapshots[s].step - step) <= fabs(record->snapshots[nearest].step - step))
+            nearest = s;
+    return nearest;
 }
 
 fv_status runs_check_swept(const figure_view *view, const char *key, fv_error *error) {

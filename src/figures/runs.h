@@ -39,6 +39,9 @@ fv_status runs_check_alike(const figure_view *view, const figure_partition *cons
 // about is not in its file.
 fv_status runs_check_swept(const figure_view *view, const char *key, fv_error *error);
 
+// Which of the record's snapshots, of which it has some, is nearest to a step; the later one of two.
+int runs_snapshot(const fv_record *record, double step);
+
 // "V = 100, d = 2, C = 4, lr = 0.1": the three fields that every setting is known by, and those of
 // the partition, less those of `without` (may be NULL). In scratch memory, or NULL.
 char *runs_title(const figure_view *view, int run, const figure_partition *partition,

@@ -44,6 +44,10 @@ fv_status eigen_symmetric(double *a, int n, bool vectors, double *values, fv_err
 // no other.
 fv_status eigen_jacobi(double *a, int n, bool vectors, double *values, fv_error *error);
 
+// Real parts of the eigenvalues of a [n][n], in no order, into parts [n]; destroys a. NAN where it is not
+// finite, and in a build without LAPACK.
+fv_status eigen_real_parts(double *a, int n, double *parts, fv_error *error);
+
 // Squared singular values, largest first, into squares [min(rows, cols)]. With `centred`, of the
 // matrix less its column means: the variances along its principal axes, times rows.
 fv_status probe_spectrum(probe_matrix a, bool centred, double *squares, fv_error *error);

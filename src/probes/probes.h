@@ -12,6 +12,7 @@
 #define FV_PROBE_LIST(X)                                                                           \
     X(effective_dimension)                                                                         \
     X(effective_rank)                                                                              \
+    X(circuit_form)                                                                                \
     X(embedding_norm)                                                                              \
     X(attention_mass)                                                                              \
     X(token_groups)                                                                                \

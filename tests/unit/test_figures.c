@@ -321,6 +321,8 @@ static void refused(const char *figure, const char *part) {
     bench_close(&b);
 }
 
+#define ATTENTION "  kind: attention\n  where: {task.vocab_size: 4}\n"
+
 static void test_refusals(void **state) {
     (void)state;
     refused("  y: perplexity\n", "`kind` is missing; it is one of curves, scatter");
@@ -350,6 +352,14 @@ static void test_refusals(void **state) {
             "another figure");
     refused("  kind: scatter\n  tensor: embed.W\n", "it has embed.W_E");
     refused("  kind: scatter\n  projection: tsne\n", "one of axes|pca");
+    refused("  kind: attention\n", "drawn as one; select one value with `where`");
+    refused(ATTENTION "  sequences: [\"0,3,3\"]\n", "\"0,3,3\" is no sequence of the task");
+    refused(ATTENTION "  sequences: [\"0,1,2,-1\"]\n", "no sequence of the task");
+    refused(ATTENTION "  layer: 1\n", "no attention layer 1");
+    refused(ATTENTION "  head: 7\n", "there is no head 7; the layer has 1");
+    refused(ATTENTION "  steps: [0, x]\n", "\"x\" is no step");
+    refused(ATTENTION "  samples: 0.5\n", "a whole number from 1");
+    refused(ATTENTION "  samples: 100\n", "too many maps to read");
     refused("  kind: animation\n", "differ in task.vocab_size");
     refused("  kind: scaling\n  x: model.layers\n  y: final(loss)\n", "model.layers is no number");
     refused("  kind: scaling\n  x: none\n  y: final(loss)\n", "none is no number");

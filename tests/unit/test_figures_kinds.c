@@ -193,6 +193,32 @@ static void test_one_dimension(void **state) {
     free(svg);
 }
 
+// Maps of two sequences at the first and the last snapshot: each token stands on both axes of its maps, and
+// the first query sees itself alone. Whatever attention is, the parameters of a bench are all equal: later
+// queries see all keys alike.
+static void test_attention(void **state) {
+    (void)state;
+    char *svg = svg_of(SWEEP "figure: {kind: attention, where: {task.vocab_size: 10}, sequences: "
+                             "[\"1,2,3,4\", \"9,8,7,6\"], steps: [0, 10000]}\n");
+    assert_int_equal(count(svg, ">step 0<"), 2);
+    assert_int_equal(count(svg, ">query<"), 2);
+    assert_int_equal(count(svg, ">key<"), 4);
+    assert_shows(svg, "9");
+    assert_int_equal(count(svg, ">1.00<"), 4);
+    assert_int_equal(count(svg, ">0.25<"), 16);
+    assert_shows(svg, "attention layer 0, head 0; seed 0, the first of 3");
+    free(svg);
+}
+
+static void test_attention_of_test_sequences(void **state) {
+    (void)state;
+    char *svg = svg_of(SWEEP "figure: {kind: attention, where: {task.vocab_size: 10}, seed: 1, "
+                             "samples: 1, steps: 0}\n");
+    assert_int_equal(count(svg, ">key<"), 1);
+    assert_null(strstr(svg, "seed"));
+    free(svg);
+}
+
 // A legend names what its lines differ in: neither what all share nor what panels tell apart.
 static void test_legend_names(void **state) {
     (void)state;
@@ -266,6 +292,8 @@ int main(void) {
         cmocka_unit_test(test_where_layers),
         cmocka_unit_test(test_series_patterns),
         cmocka_unit_test(test_scatter_and_trajectories),
+        cmocka_unit_test(test_attention),
+        cmocka_unit_test(test_attention_of_test_sequences),
         cmocka_unit_test(test_labels_of_ends),
         cmocka_unit_test(test_cloud),
         cmocka_unit_test(test_heatmap),

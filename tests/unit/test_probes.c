@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -289,6 +290,55 @@ static void test_rank_probes_of_heads(void **state) {
     free_model(&m);
 }
 
+static double form_of(const made *m, const char *what) {
+    char name[64];
+    snprintf(name, sizeof name, "circuit_form.blocks.0.attn.%s", what);
+    return value_of(m, name);
+}
+
+static void set_matrix(made *m, const char *name, const float values[16]) {
+    memcpy(m->params + fv_model_tensor(m->model, name)->offset, values, 16 * sizeof *values);
+}
+
+// QK is 36 I. W_O mirrors one direction and turns two others by a quarter: the eigenvalues of OV are
+// -36, +-36 i and 36.
+static void test_form_of_circuits(void **state) {
+    (void)state;
+    made m;
+    make_model(&m, 1);
+    set_matrix(&m, "blocks.0.attn.W_O",
+               (const float[]){-6, 0, 0, 0, 0, 0, -6, 0, 0, 6, 0, 0, 0, 0, 0, 6});
+    measure(&m, "circuit_form");
+    assert_near(form_of(&m, "QK.scale"), 36, 1e-5);
+    assert_near(form_of(&m, "QK.residual"), 0, 1e-6);
+    assert_near(form_of(&m, "QK.negative"), 0, 0);
+    assert_near(form_of(&m, "QK.lowest"), 36, 1e-5);
+    assert_near(form_of(&m, "OV.scale"), 0, 1e-5);
+    assert_near(form_of(&m, "OV.residual"), 1, 1e-6);
+    assert_near(form_of(&m, "OV.negative"), 1, 0);
+    assert_near(form_of(&m, "OV.lowest"), -36, 1e-5);
+    assert_near(form_of(&m, "OV.highest"), 36, 1e-5);
+    free_model(&m);
+}
+
+// A head of half the width: 36 I there and 0 elsewhere, half of whose norm is 18 I. A head that a NaN is in
+// has no form.
+static void test_form_of_heads(void **state) {
+    (void)state;
+    made m;
+    make_model(&m, 2);
+    m.params[fv_model_tensor(m.model, "blocks.0.attn.W_K")->offset + 15] = NAN;
+    m.params[fv_model_tensor(m.model, "blocks.0.attn.W_V")->offset + 5] = -3;
+    measure(&m, "circuit_form");
+    assert_near(form_of(&m, "QK.h0.scale"), 18, 1e-5);
+    assert_near(form_of(&m, "QK.h0.residual"), sqrt(0.5), 1e-6);
+    assert_near(form_of(&m, "QK.h0.highest"), 36, 1e-5);
+    assert_near(form_of(&m, "OV.h0.negative"), 1, 0);
+    assert_near(form_of(&m, "OV.h0.lowest"), -18, 1e-5);
+    assert_true(isnan(form_of(&m, "QK.h1.residual")) && isnan(form_of(&m, "QK.h1.negative")));
+    free_model(&m);
+}
+
 // The query attends to its own token alone, which is the last and by chance others.
 static void test_attention_mass_of_a_model(void **state) {
     (void)state;
@@ -355,6 +405,8 @@ int main(void) {
         cmocka_unit_test(test_token_groups),
         cmocka_unit_test(test_rank_probes_of_a_model),
         cmocka_unit_test(test_rank_probes_of_heads),
+        cmocka_unit_test(test_form_of_circuits),
+        cmocka_unit_test(test_form_of_heads),
         cmocka_unit_test(test_attention_mass_of_a_model),
         cmocka_unit_test(test_token_groups_of_a_model),
         cmocka_unit_test(test_list),
