@@ -9,6 +9,7 @@
 #include "config/layer_list.h"
 #include "model/attention_long.h"
 #include "model/normalisers.h"
+#include "model/selectors.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -85,7 +86,9 @@ static void share_buffers(const fv_model *model, model_layer *layer) {
     if (attention_goes_by(layer, FV_ATTEND_POOLED)) return;
     if (other) layer->buffer[D_K] = other->buffer[D_K];
     if (layer->out.n == layer->in.n) layer->buffer[D_V] = layer->y;
-    if (model_attention_of(layer)->tables.present) layer->buffer[D_K] = layer->x;
+    // Inputs that were looked up nobody reads again, but for a selector that learns from them.
+    if (model_attention_of(layer)->tables.present && selector_of_layer(layer)->learn == NULL)
+        layer->buffer[D_K] = layer->x;
 }
 
 static void plan_buffers(fv_model *model, model_layer *layer) {
@@ -322,7 +325,8 @@ const layer_type layer_attention = {
                   {"model.gate", attention_settle_options, "layers say it themselves",
                    "model.layers"},
                   {"model.d_score", attention_settle_d_score, "0 is all features of a head", NULL}},
-         .check = attention_check},
+         .check = attention_check,
+         .numerics = attention_numerics},
     .reach = attention_reach,
     .state = attention_state,
     .hooks = attention_hooks,

@@ -106,6 +106,22 @@ static bool has_one_query(const fv_config *config, int i) {
     return one;
 }
 
+// Before version 7 gradients of later layers took the place of a first layer's inputs, which it looks up
+// (token_tables.h), before its selector had learned from them.
+int attention_numerics(const fv_config *config) {
+    enum { INPUTS_STAY = 7 };
+    const fv_model_config *model = &config->model;
+    const fv_layers *layers = &model->layers;
+    if (layer_type_of(layers->kind[0]) != &layer_attention || model->norm != FV_NORM_NONE ||
+        model->n_embd % FV_LANES != 0 || config->train.indexer_frozen ||
+        selector_type_of((int)layer_selector(model, 0))->learn == NULL)
+        return 0;
+    for (int i = 1; i < layers->n; i++)
+        if (layer_type_of(layers->kind[i]) == &layer_attention && !has_one_query(config, i))
+            return INPUTS_STAY;
+    return 0;
+}
+
 // Whether layer i sees more pairs of positions than can be kept.
 static bool sees_too_many(const fv_config *config, int i) {
     int64_t context = config->task.context_length, most = FV_KEPT_CONTEXT;

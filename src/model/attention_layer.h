@@ -119,6 +119,7 @@ void attention_settle_windows(fv_config *config);
 void attention_settle_options(fv_config *config);
 void attention_settle_d_score(fv_config *config);
 fv_status attention_check(const config_checking *checking, int i);
+int attention_numerics(const fv_config *config);
 
 extern const layer_hook attention_hooks[];
 

@@ -22,8 +22,8 @@ enum { L = FV_LANES, LONGEST = 12, USUAL = 500 };
 
 static const double TOLERANCE = 1e-6; // of a tensor's derivative, or of 1e-4 of the largest one
 static const double WIDTH = 1e-4, SPARSE_WIDTH = 2e-5; // where keys are chosen
-// Of a loss near 1 differences of these widths are good to 1e-11.
-static const double LEAST = 1e-5, SPARSE_LEAST = 1e-4;
+// Of losses of 1 to 4 differences of these widths are good to 3e-11.
+static const double LEAST = 3e-5, SPARSE_LEAST = 1e-4;
 
 // Wide stacks take most of the time and say little more: one in 64 of them is kept.
 static void draw_words(char words[1024], uint64_t *random) {
@@ -298,6 +298,30 @@ static void test_stacks(void **state) {
     assert_true(too_near <= n && (n < 100 || n_sparse > n / 10));
 }
 
+// Stacks in which gradients once took the place of what was still to be read.
+static void test_kept_inputs(void **state) {
+    (void)state;
+    static const char *const words[] = {
+        "model.layers=[attention,layer_norm,attention,attention] model.n_head=1 "
+        "model.residual=true "
+        "model.n_embd=16 model.norm=none task.vocab_size=9 task.context_length=16 "
+        "model.selector=group_indexer model.selector_k=1 model.selector_block=2 "
+        "model.indexer_width=4 task.loss=all",
+        "model.layers=[attention,attention] model.n_head=1 model.n_embd=16 model.norm=none "
+        "model.positions=learned task.vocab_size=9 task.context_length=16 model.selector=indexer "
+        "model.selector_k=16 model.indexer_width=4 task.loss=all"};
+    for (int i = 0; i < 2; i++) {
+        uint64_t random = 5;
+        const char *worst;
+        double error;
+        rig r;
+        rig_open(&r, words[i], &random);
+        if (check_stack(&r, &random, &worst, &error) != RIGHT)
+            fail_msg("%s: gradient of %s is off by %g", words[i], worst, error);
+        rig_close(&r);
+    }
+}
+
 // A slip in a kernel of the backward pass is seen in some stack.
 static void test_planted_slips(void **state) {
     (void)state;
@@ -508,8 +532,8 @@ static void test_loss_of_the_main_model(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_stacks), cmocka_unit_test(test_planted_slips),
-        cmocka_unit_test(test_gradients_of_reals), cmocka_unit_test(test_oracle_of_reals),
-        cmocka_unit_test(test_loss_of_the_main_model)};
+        cmocka_unit_test(test_stacks),          cmocka_unit_test(test_kept_inputs),
+        cmocka_unit_test(test_planted_slips),   cmocka_unit_test(test_gradients_of_reals),
+        cmocka_unit_test(test_oracle_of_reals), cmocka_unit_test(test_loss_of_the_main_model)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

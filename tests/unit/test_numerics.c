@@ -47,6 +47,9 @@ static const kept_bits rows[] = {
      5, 0x52dd1431e9b05710, 0x5f242b99036483c2},
     {"task.vocab_size=5 task.context_length=512 model.n_embd=4 task.loss=all", 6,
      0x98248dbd35f46b06, 0xd2cee0249555909b},
+    {"task.vocab_size=5 task.context_length=9 model.n_embd=16 task.loss=all model.residual=true "
+     "model.layers=[attention*2] model.selector=group_indexer model.selector_k=2",
+     7, 0xda1fb5181bd2faad, 0x520251dc600a0c41},
 };
 enum { N_ROWS = sizeof rows / sizeof *rows };
 
