@@ -3,6 +3,7 @@
 #define FOVEA_CHECKPOINT_H
 
 #include <fovea/model.h>
+#include <stdbool.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -29,6 +30,27 @@ FV_API fv_status fv_checkpoint_transformerlens(const fv_config *config, bool wid
 // parameters (malloc; the caller frees both). Every size in the file is checked before use.
 FV_API fv_status fv_checkpoint_read(const char *path, fv_config *config, fv_model **model,
                                     float **params, fv_error *error);
+
+// The same for transformers: FOLDER/config.json and FOLDER/model.safetensors (F32), which open there as GPT-2,
+// Llama, Qwen 3 or Mamba, whichever has a place for every part of the model; what a block lacks is there as
+// zeros. The folder is made where there is none. FV_USAGE, naming the parts, where no family has a place for
+// them.
+FV_API fv_status fv_checkpoint_write_hf(const char *folder, const fv_model *model,
+                                        const float *params, fv_error *error);
+
+// Whether it is a folder with a config.json.
+FV_API bool fv_checkpoint_is_hf(const char *folder);
+
+// Opens such a folder: F32, F16 and BF16, in one file or several, mapped into memory and brought to F32. A
+// folder that fv_checkpoint_write_hf wrote gives back the model's configuration and its parameters bit for
+// bit. Of others the model reads `length` positions at a time, 0: as many as it was made for, at most 65536;
+// its task is `needle` (`copy` below 3 positions). Norms there may have another epsilon than Fovea's 1e-5:
+// then what is added to the residual stream is scaled by the root of their ratio, which makes all that is
+// read from it what it is there. The caller frees model and parameters (malloc). FV_NOT_FOUND, FV_IO,
+// FV_FORMAT for a damaged file and for tensors that lack or do not belong to the model, FV_USAGE for families
+// and settings that Fovea does not have.
+FV_API fv_status fv_checkpoint_read_hf(const char *folder, int length, fv_config *config,
+                                       fv_model **model, float **params, fv_error *error);
 
 #ifdef __cplusplus
 }

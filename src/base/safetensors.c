@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -250,7 +251,23 @@ fv_status safetensors_open(const char *path, safetensors *file, fv_error *error)
     return status;
 }
 
+fv_status safetensors_map(safetensors *file, fv_error *error) {
+    struct stat stat;
+    if (fstat(file->file, &stat) != 0)
+        return fv_fail(error, FV_IO, "cannot read %s: %s", file->path, strerror(errno));
+    void *map = mmap(NULL, (size_t)stat.st_size, PROT_READ, MAP_PRIVATE, file->file, 0);
+    if (map == MAP_FAILED)
+        return fv_fail(error, FV_IO, "cannot map %s: %s", file->path, strerror(errno));
+    file->map = map;
+    file->map_size = (size_t)stat.st_size;
+    // Another program may have cut it since its header was checked.
+    uint64_t end = file->n_tensors > 0 ? file->tensors[file->n_tensors - 1].end : 0;
+    if (file->data + end <= file->map_size) return FV_OK;
+    return malformed(file, NULL, "it has become shorter while it was read", error);
+}
+
 void safetensors_close(safetensors *file) {
+    if (file->map != NULL) munmap(file->map, file->map_size);
     if (file->file >= 0) close(file->file);
     json_decref(file->header);
     free(file->tensors);

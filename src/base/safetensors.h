@@ -58,9 +58,11 @@ typedef struct safetensors_tensor {
 } safetensors_tensor;
 
 typedef struct safetensors {
-    char *path;     // for messages
-    int file;       // descriptor, -1 where only a header was parsed
-    uint64_t data;  // where the tensors' bytes begin in the file
+    char *path;    // for messages
+    int file;      // descriptor, -1 where only a header was parsed
+    uint64_t data; // where the tensors' bytes begin in the file
+    uint8_t *map;  // the whole file in memory, map_size bytes, after safetensors_map; NULL before
+    size_t map_size;
     json_t *header; // owns the names and the metadata
     int n_tensors;
     safetensors_tensor *tensors; // in the order of their bytes
@@ -85,6 +87,14 @@ const char *safetensors_metadata(const safetensors *file, const char *key);
 // Reads all bytes of a tensor into `bytes` [end - begin].
 fv_status safetensors_read(const safetensors *file, const safetensors_tensor *tensor, void *bytes,
                            fv_error *error);
+
+// Maps an opened file into memory, which reads of it what is looked at: then a tensor's bytes begin at
+// safetensors_bytes. They are gone after safetensors_close. FV_IO.
+fv_status safetensors_map(safetensors *file, fv_error *error);
+static inline const uint8_t *safetensors_bytes(const safetensors *file,
+                                               const safetensors_tensor *tensor) {
+    return file->map + file->data + tensor->begin;
+}
 
 // A tensor to be written, F32: data [shape[0]] ... [shape[n_dims - 1]].
 typedef struct safetensors_item {

@@ -1,5 +1,6 @@
 #include "base/safetensors.h"
 #include "config/config_check.h"
+#include "model/checkpoint_fields.h"
 #include "model/checkpoint_lens.h"
 #include "model/layers.h"
 
@@ -20,14 +21,8 @@ static bool set_text(json_t *object, const char *key, const char *text) {
     return json_object_set_new(object, key, json_string(text)) == 0;
 }
 
-// Every field of the configuration as text, and what other programs want to know. NULL without
-// memory.
-static json_t *make_metadata(const fv_config *config, const checkpoint_map *map, bool widened,
-                             bool representable) {
-    json_t *metadata = json_object();
-    bool made = set_text(metadata, "format", "fovea") &&
-                set_text(metadata, "fovea_version", FOVEA_VERSION) &&
-                set_text(metadata, "widened", widened ? "true" : "false");
+bool checkpoint_write_fields(const fv_config *config, json_t *metadata) {
+    bool made = set_text(metadata, "fovea_version", FOVEA_VERSION);
     int n;
     const fv_field *fields = fv_fields(&n);
     for (int i = 0; made && i < n; i++) {
@@ -35,6 +30,17 @@ static json_t *make_metadata(const fv_config *config, const checkpoint_map *map,
         fv_config_get(config, &fields[i], text, sizeof text);
         made = set_text(metadata, fields[i].key, text);
     }
+    return made;
+}
+
+// Every field of the configuration as text, and what other programs want to know. NULL without
+// memory.
+static json_t *make_metadata(const fv_config *config, const checkpoint_map *map, bool widened,
+                             bool representable) {
+    json_t *metadata = json_object();
+    bool made = set_text(metadata, "format", "fovea") &&
+                set_text(metadata, "widened", widened ? "true" : "false") &&
+                checkpoint_write_fields(config, metadata);
     if (made && representable) {
         json_t *object = checkpoint_lens_config(config, map);
         char *text = object != NULL ? json_dumps(object, JSON_REAL_PRECISION(6)) : NULL;
@@ -172,6 +178,10 @@ static fv_status read_config(const safetensors *file, fv_config *config, fv_erro
             "%s is widened for TransformerLens; Fovea reads checkpoints exported without "
             "--widen",
             file->path);
+    return checkpoint_read_fields(file, config, error);
+}
+
+fv_status checkpoint_read_fields(const safetensors *file, fv_config *config, fv_error *error) {
     fv_config_init(config);
     fv_status status = check_known(file, error);
     int n;

@@ -84,7 +84,8 @@ def make_folder(tool, folder):
     """A folder like a user's: the checkout's experiments, a store of some runs, a checkpoint."""
     for name in ("experiments", "examples"):
         (folder / name).symlink_to(ROOT / name)
-    (folder / "small.yaml").write_text("task: {vocab_size: 100}\ntrain: {steps: 20, seed: 0..1}\n")
+    (folder / "small.yaml").write_text("task: {vocab_size: 100}\nmodel: {residual: true, norm: layer}\n"
+                                       "train: {steps: 20, seed: 0..1}\n")
     tool("run", "small.yaml", "--out", "out", "--quiet", folder=folder)
     for share in ("1", "2"):
         tool("run", "small.yaml", f"train.steps={share}", "--out", f"share-{share}", "--quiet", folder=folder)

@@ -13,15 +13,16 @@ class Error(ctypes.Structure):
 
 
 def logits(library, path, tokens, vocab_size):
-    """The logits that Fovea computes, and their positions: [n][n_loss][V], [n_loss]."""
+    """The logits that Fovea computes, and their positions: [n][n_loss][V], [n_loss]; of a checkpoint or a folder
+    of transformers."""
     fovea = ctypes.CDLL(library)
     config = ctypes.create_string_buffer(1 << 16)  # an fv_config, whatever its size
     model = ctypes.c_void_p()
     params = ctypes.POINTER(ctypes.c_float)()
     error = Error()
-    if fovea.fv_checkpoint_read(
-        path.encode(), config, ctypes.byref(model), ctypes.byref(params), ctypes.byref(error)
-    ):
+    folder = not path.endswith(".safetensors")
+    read, length = (fovea.fv_checkpoint_read_hf, [tokens.shape[1]]) if folder else (fovea.fv_checkpoint_read, [])
+    if read(path.encode(), *length, config, ctypes.byref(model), ctypes.byref(params), ctypes.byref(error)):
         sys.exit(error.text.decode())
     n_loss = ctypes.c_int()
     fovea.fv_model_loss_positions.restype = ctypes.POINTER(ctypes.c_int)

@@ -80,6 +80,20 @@ families=(
     "gpt_oss=gpt_oss model.positions=rope model.norm=rms model.n_embd=16 model.n_head=4 model.n_kv_head=2 \
         model.sink_logit=learned task.context_length=12"
 )
+# what opens in transformers, as a folder
+folders=(
+    "hf-gpt2 model.layers='[attention, mlp, attention, mlp]' model.bias=true model.norm=layer"
+    "hf-gpt2-uneven model.layers='[mlp, attention, attention, mlp]' model.norm=layer model.activation=silu \
+        model.positions=sinusoidal"
+    "hf-gpt2-tied model.layers='[attention, mlp]' model.norm=layer model.tied=true model.positions=none task.offset=0"
+    "hf-llama $llama model.n_kv_head=1"
+    "hf-llama-bias $llama model.bias=true model.activation=geglu model.rope_scaling=ntk model.rope_factor=4"
+    "hf-llama-yarn $llama model.rope_scaling=yarn model.rope_factor=4"
+    "hf-llama-llama3 $llama model.rope_scaling=llama3 model.rope_factor=4 model.rope_original=64 \
+        model.layers='[attention, attention, mlp]'"
+    "hf-qwen3 $llama model.qk_norm=head model.n_kv_head=1"
+    "hf-mamba model.layers='[mamba, mamba]' model.norm=rms model.positions=none"
+)
 # for neither
 neither=(
     "euclidean=model.score model.score=euclidean"
@@ -148,7 +162,16 @@ for model in "${families[@]}"; do
     theirs+=("$family=$work/${words[0]}.safetensors")
 done
 
+hf=()
+for model in "${folders[@]}"; do
+    eval "words=($model)"
+    train "${words[@]}"
+    "$tool" export "$run" --format hf --out "$work/${words[0]}.hf" >/dev/null
+    hf+=("$work/${words[0]}")
+done
+
 "$python" "$here/safetensors_check.py" "${exports[@]}"
+"$python" "$here/hf_check.py" "$library" "${hf[@]}"
 docs=$here/../../docs/checkpoints.md
 "$python" "$here/torch_check.py" "$library" "$docs" "${recipes[@]}"
 "$python" "$here/torch_check.py" --refused "$docs" "${refused[@]}"

@@ -149,6 +149,7 @@ static fv_status export_csv(fv_store *store, const selection *s, const char *pat
 typedef struct checkpoint_options {
     const char *out;
     bool widen;
+    bool hf;  // folders for transformers
     int step; // of the snapshot; -1: the result
 } checkpoint_options;
 
@@ -160,14 +161,36 @@ static fv_status write_checkpoint(const fv_record *record, const checkpoint_opti
     fv_model *model;
     status = fv_model_create(record->config, &model, error);
     if (status != FV_OK) return status;
-    status = fv_checkpoint_write(path, model, snapshot->params, options->widen, error);
+    status = options->hf
+                 ? fv_checkpoint_write_hf(path, model, snapshot->params, error)
+                 : fv_checkpoint_write(path, model, snapshot->params, options->widen, error);
     fv_model_free(model);
     if (status != FV_OK) return status;
     fv_error reason = {0};
     printf("%s\n", path);
+    if (options->hf) return FV_OK;
     if (fv_checkpoint_transformerlens(record->config, options->widen, &reason) != FV_OK)
         tool_note("%s is for Fovea alone: %s", path, reason.text);
     return FV_OK;
+}
+
+// For transformers a run is a folder: --out, or below it one for each of several.
+static fv_status export_folders(fv_store *store, const selection *s,
+                                const checkpoint_options *options, fv_error *error) {
+    const char *out = options->out != NULL ? options->out : ".";
+    fv_status status = FV_OK;
+    for (int i = 0; status == FV_OK && i < s->n; i++) {
+        fv_record record;
+        char path[4200];
+        if (options->out != NULL && s->n == 1)
+            snprintf(path, sizeof path, "%s", out);
+        else
+            snprintf(path, sizeof path, "%s/%s", out, s->runs[i].id);
+        status = fv_store_get(store, s->runs[i].id, &record, error);
+        if (status == FV_OK) status = write_checkpoint(&record, options, path, error);
+        fv_record_free(&record);
+    }
+    return status;
 }
 
 // One run goes to the file --out; several go to the folder --out, each under its id.
@@ -237,6 +260,8 @@ static fv_status export(const char *operand, selection *s, const char *format,
         status = export_training_data(s, batches, error);
     else if (status == FV_OK && strcmp(format, "csv") == 0)
         status = export_csv(store, s, options->out, error);
+    else if (status == FV_OK && options->hf)
+        status = export_folders(store, s, options, error);
     else if (status == FV_OK)
         status = export_checkpoints(store, s, options, error);
     fv_store_close(store);
@@ -251,17 +276,18 @@ int cmd_export(int argc, char **argv) {
     checkpoint_options checkpoint = {.step = -1};
     batch_options batches = {0};
     const tool_option options[] = {
-        OPTION_TEXT("format", &format, "csv|safetensors",
+        OPTION_TEXT("format", &format, "csv|safetensors|hf",
                     "csv: every point of every series, a row each (the default); safetensors: "
-                    "parameters under TransformerLens's names"),
+                    "parameters under TransformerLens's names; hf: a folder that transformers "
+                    "opens as GPT-2, Llama, Qwen 3 or Mamba, whichever has all of the run's parts"),
         OPTION_TEXT("out", &checkpoint.out, "FILE",
                     "csv: the file (stdout otherwise); safetensors: the file or folder "
-                    "(./RUN.safetensors otherwise)"),
+                    "(./RUN.safetensors otherwise); hf: the folder (./RUN otherwise)"),
         OPTION_FLAG("widen", &checkpoint.widen,
                     "safetensors: demand a file for TransformerLens, and widen models without "
                     "residual stream"),
         OPTION_INT("step", &checkpoint.step, "N", 0, INT32_MAX,
-                   "safetensors: the snapshot of step N instead of the result"),
+                   "safetensors and hf: the snapshot of step N instead of the result"),
         OPTION_TEXT("batches", &batches.folder, "FOLDER",
                     "the very sequences that a run trained on, in their order: tokens.npy and "
                     "targets.npy, which task.name file reads too"),
@@ -276,6 +302,7 @@ int cmd_export(int argc, char **argv) {
         .example = "fovea export out task.vocab_size=100 --out curves.csv\n"
                    "fovea export out/3fa2 --format safetensors --out model.safetensors\n"
                    "fovea export out/3fa2 --format safetensors --widen --out lens.safetensors\n"
+                   "fovea export out/3fa2 --format hf --out folder\n"
                    "fovea export out/3fa2 --batches out/batches --steps 10",
         .min_operands = 1,
         .max_operands = 1,
@@ -288,10 +315,13 @@ int cmd_export(int argc, char **argv) {
         return tool_usage_error("export: --batches goes with --steps alone; --format, --out, "
                                 "--widen and --step are of curves and parameters");
     if (format == NULL) format = "csv";
-    if (strcmp(format, "csv") != 0 && strcmp(format, "safetensors") != 0)
-        return tool_usage_error("export --format takes csv or safetensors, not '%s'", format);
+    checkpoint.hf = strcmp(format, "hf") == 0;
+    if (strcmp(format, "csv") != 0 && strcmp(format, "safetensors") != 0 && !checkpoint.hf)
+        return tool_usage_error("export --format takes csv, safetensors or hf, not '%s'", format);
     if (strcmp(format, "csv") == 0 && (checkpoint.widen || checkpoint.step >= 0))
         return tool_usage_error("export: --widen and --step belong to --format safetensors");
+    if (checkpoint.hf && checkpoint.widen)
+        return tool_usage_error("export: --widen belongs to --format safetensors");
     if (batches.n_steps > 0 && batches.folder == NULL)
         return tool_usage_error("export: --steps belongs to --batches");
     selection s = {.filter = {operands.overrides, operands.n_overrides}};

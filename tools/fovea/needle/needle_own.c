@@ -296,7 +296,7 @@ static fv_status freeze(const request *r, needle_view view, const tool_operands 
     probe_subject subject;
     fv_own_plan plan;
     fv_frozen made = {0};
-    fv_status status = probe_subject_load(operands->items[0], r->step, &subject, error);
+    fv_status status = probe_subject_load(operands->items[0], r->step, 0, &subject, error);
     if (status == FV_OK) status = override_task(operands, subject.config, error);
     if (status == FV_OK) status = make_plan(r, view, subject.config, &plan, error);
     if (status == FV_OK) status = fv_own_freeze(subject.config, &plan, r->freeze, &made, error);
@@ -317,7 +317,7 @@ static fv_status ask(const request *r, needle_view view, const tool_operands *op
     fv_own_plan plan;
     fv_cells cells = {0};
     char label[96] = "";
-    fv_status status = probe_subject_load(operand, r->step, &subject, error);
+    fv_status status = probe_subject_load(operand, r->step, 0, &subject, error);
     if (status == FV_OK) status = override_task(operands, subject.config, error);
     if (status == FV_OK) status = make_plan(r, view, subject.config, &plan, error);
     if (status == FV_OK && r->out != NULL) status = cells_folder_make(r->out, error);
@@ -454,11 +454,14 @@ static int own(int argc, char **argv, needle_view view,
         .about =
             map ? "Asks models of the lab for what their task hides, over a grid of depths and "
                   "lengths. RUN is a run of a store, DIR/ID with the first digits of its id; "
-                  "CHECKPOINT a .safetensors file that Fovea wrote. With key=value it is asked for "
-                  "another task than its own."
+                  "CHECKPOINT a .safetensors file that Fovea wrote, or a folder of transformers. "
+                  "With "
+                  "key=value it is asked for another task than its own."
                 : "Asks models of the lab for what their task hides, over depth at one length: "
                   "the lost-in-the-middle curve. RUN is a run of a store, DIR/ID with the first "
-                  "digits of its id; CHECKPOINT a .safetensors file that Fovea wrote. With "
+                  "digits of its id; CHECKPOINT a .safetensors file that Fovea wrote, or a folder "
+                  "of "
+                  "transformers. With "
                   "key=value "
                   "it is asked for another task than its own.",
         .example =

@@ -90,7 +90,10 @@ static fv_status probe_subject_tell(const probe_subject *subject, const request 
 
 static fv_status probe(const request *r, int *exit_code, fv_error *error) {
     probe_subject subject;
-    fv_status status = probe_subject_load(r->operand, r->step, &subject, error);
+    // A model of transformers reads as many tokens as there are, or else so many that sixteen sequences of
+    // them fit into memory side by side.
+    int length = r->prompt ? 0 : r->tokens != NULL ? r->n_tokens : 64;
+    fv_status status = probe_subject_load(r->operand, r->step, length, &subject, error);
     const probe_cache_request cache = {r->cache, r->tokens, r->n_tokens, r->out, r->json};
     if (status == FV_OK && r->cache != NULL)
         status = probe_cache_tell(&subject, &cache, exit_code, error);
@@ -150,7 +153,8 @@ int cmd_probe(int argc, char **argv) {
                  "with snapshots the paths of its positions and the swaps of its tokens. RUN is a "
                  "run of a "
                  "store, DIR/ID with the first digits of its id; CHECKPOINT a .safetensors file "
-                 "that Fovea wrote.",
+                 "that Fovea wrote, or a folder of transformers with a GPT-2, Llama, Qwen 3 or "
+                 "Mamba.",
         .example = "fovea probe out/3fa2 --tokens 1,2,3,0\n"
                    "fovea probe model.safetensors --json\n"
                    "fovea probe out/3fa2 --prompt 1,2,3 --continue 8\n"

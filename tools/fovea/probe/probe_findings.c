@@ -52,16 +52,19 @@ static fv_status load_run(const char *operand, int step, probe_subject *s, fv_er
     return status;
 }
 
-static fv_status load_checkpoint(const char *operand, int step, probe_subject *s, fv_error *error) {
+static fv_status load_checkpoint(const char *operand, int step, int length, probe_subject *s,
+                                 fv_error *error) {
     if (step >= 0)
         return fv_fail(error, FV_USAGE, "--step chooses among a run's snapshots; %s is one",
                        operand);
     snprintf(s->name, sizeof s->name, "%s", operand);
     fv_status status = fv_record_set_config(&s->record, NULL, error);
     s->config = s->record.config;
-    return status == FV_OK
-               ? fv_checkpoint_read(operand, s->record.config, &s->model, &s->params, error)
-               : status;
+    if (status != FV_OK) return status;
+    if (!is_checkpoint(operand))
+        return fv_checkpoint_read_hf(operand, length, s->record.config, &s->model, &s->params,
+                                     error);
+    return fv_checkpoint_read(operand, s->record.config, &s->model, &s->params, error);
 }
 
 // Attention, ranks and predictions of NaN look like numbers and mean nothing.
@@ -76,11 +79,13 @@ static fv_status check_finite(const probe_subject *s, fv_error *error) {
     return FV_OK;
 }
 
-fv_status probe_subject_load(const char *operand, int step, probe_subject *s, fv_error *error) {
+fv_status probe_subject_load(const char *operand, int step, int length, probe_subject *s,
+                             fv_error *error) {
     *s = (probe_subject){.step = -1};
     fv_record_init(&s->record);
-    fv_status status = is_checkpoint(operand) ? load_checkpoint(operand, step, s, error)
-                                              : load_run(operand, step, s, error);
+    fv_status status = is_checkpoint(operand) || fv_checkpoint_is_hf(operand)
+                           ? load_checkpoint(operand, step, length, s, error)
+                           : load_run(operand, step, s, error);
     return status == FV_OK ? check_finite(s, error) : status;
 }
 

@@ -16,10 +16,12 @@ typedef struct probe_subject {
     fv_record record; // the whole run; of a checkpoint only the configuration
 } probe_subject;
 
-// Loads "out/3fa2" or "model.safetensors"; `step` -1 is the result of a run. Fails with FV_USAGE
+// Loads "out/3fa2", "model.safetensors" or a folder of transformers, whose model reads `length` tokens at a
+// time, 0: as many as it was made for; `step` -1 is the result of a run. Fails with FV_USAGE
 // for an operand that names a whole store and for parameters that are not finite, FV_NOT_FOUND for
 // what is not there.
-fv_status probe_subject_load(const char *operand, int step, probe_subject *s, fv_error *error);
+fv_status probe_subject_load(const char *operand, int step, int length, probe_subject *s,
+                             fv_error *error);
 void probe_subject_free(probe_subject *s);
 
 // The sequence to run a model on: the tokens given [n_given], or with NULL the task's first test
