@@ -20,6 +20,7 @@
     X(separation)                                                                                  \
     X(current_token)                                                                               \
     X(previous_token)                                                                              \
+    X(first_token)                                                                                 \
     X(duplicate_token)                                                                             \
     X(induction)                                                                                   \
     X(indexer_recall)                                                                              \

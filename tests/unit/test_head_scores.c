@@ -27,6 +27,7 @@ static void measure_heads(subject *s) {
     fv_record_free(&s->record);
     run_probe(s, "current_token", 0);
     run_probe(s, "previous_token", 0);
+    run_probe(s, "first_token", 0);
     run_probe(s, "duplicate_token", 0);
     run_probe(s, "induction", 0);
 }
@@ -55,6 +56,7 @@ static void test_previous_token_head(void **state) {
     plant_previous(&s, "blocks.0.attn", 0, 0);
     measure_heads(&s);
     check_near(value(&s, "previous_token.0"), 1, 1e-6);
+    check_near(value(&s, "first_token.0"), 1.0 / 5, 1e-6); // of the second position alone
     // The first position sees itself alone, where the loss asks for it at all.
     int n_loss, first = fv_model_loss_positions(s.model, &n_loss)[0];
     check_near(value(&s, "current_token.0"), first == 0 ? 1.0 / 6 : 0, 1e-6);
@@ -149,9 +151,11 @@ static void test_uniform_attention(void **state) {
     for (int t = 1; t < 9; t++) previous += 1.0 / (t + 1) / 8;
     check_near(value(&s, "current_token.0"), current, 1e-6);
     check_near(value(&s, "previous_token.0"), previous, 1e-6);
+    check_near(value(&s, "first_token.0"), previous, 1e-6);
     // The upper layer is asked at the last position only; the query occurs once before.
     check_near(value(&s, "current_token.1"), 1.0 / 9, 1e-6);
     check_near(value(&s, "previous_token.1"), 1.0 / 9, 1e-6);
+    check_near(value(&s, "first_token.1"), 1.0 / 9, 1e-6);
     check_near(value(&s, "duplicate_token.1"), 1.0 / 9, 1e-6);
     check_near(value(&s, "induction.1"), 1.0 / 9, 1e-6);
     subject_close(&s);
