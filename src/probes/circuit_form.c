@@ -21,36 +21,13 @@ typedef struct form {
     double scale, residual, negative, lowest, highest;
 } form;
 
-// product [k][k] = x^T y of x, y [d][k].
-static void multiply(probe_matrix x, probe_matrix y, double *product) {
-    int k = x.cols;
-    for (int i = 0; i < k; i++)
-        for (int j = 0; j < k; j++) {
-            double sum = 0;
-            for (int r = 0; r < x.rows; r++) sum += matrix_at(x, r, i) * matrix_at(y, r, j);
-            product[(size_t)i * k + j] = sum;
-        }
-}
-
-// tr(M), and |M|^2 = tr(a^T a b^T b); `room` [2][k][k].
-static void measure_norms(const head_circuit *circuit, double *room, double *trace, double *norm) {
-    int k = circuit->a.cols;
-    double *other = room + (size_t)k * k;
-    *trace = *norm = 0;
-    for (int r = 0; r < circuit->a.rows; r++)
-        for (int c = 0; c < k; c++)
-            *trace += matrix_at(circuit->a, r, c) * matrix_at(circuit->b, r, c);
-    multiply(circuit->a, circuit->a, room);
-    multiply(circuit->b, circuit->b, other);
-    for (int i = 0; i < k * k; i++) *norm += room[i] * other[i];
-}
-
-// The eigenvalues of a b^T that are not 0 are those of b^T a, [k][k].
-static fv_status measure_eigenvalues(const head_circuit *circuit, double *room, form *found,
-                                     fv_error *error) {
+// The eigenvalues of a b^T that are not 0 are those of b^T a, [k][k], whose trace it shares.
+static fv_status measure_eigenvalues(const head_circuit *circuit, double *room, double *trace,
+                                     form *found, fv_error *error) {
     int k = circuit->a.cols;
     double *parts = room + (size_t)k * k, largest = 0;
-    multiply(circuit->b, circuit->a, room);
+    circuits_multiply(circuit->b, circuit->a, room);
+    for (int i = 0; i < k; i++) *trace += room[(size_t)i * k + i];
     fv_status status = eigen_real_parts(room, k, parts, error);
     found->negative = found->lowest = found->highest = k > 0 ? parts[0] : NAN;
     if (status != FV_OK || isnan(found->lowest)) return status;
@@ -66,14 +43,16 @@ static fv_status measure_eigenvalues(const head_circuit *circuit, double *room, 
 
 static fv_status measure_form(const head_circuit *circuit, form *found, fv_error *error) {
     int d = circuit->a.rows, k = circuit->a.cols;
-    double *room = calloc(2 * (size_t)k * (size_t)k + 1, sizeof *room), trace, norm;
+    double *room = calloc((size_t)k * (size_t)k + (size_t)k + 1, sizeof *room), trace = 0, norm;
     if (room == NULL) return fv_fail(error, FV_NO_MEMORY, "no memory for %s", circuit->name);
-    measure_norms(circuit, room, &trace, &norm);
-    found->scale = trace / d;
-    found->residual = norm > 0 ? sqrt(fmax(0, 1 - trace * trace / d / norm)) : NAN;
-    fv_status status = measure_eigenvalues(circuit, room, found, error);
+    fv_status status = measure_eigenvalues(circuit, room, &trace, found, error);
+    if (status == FV_OK) status = circuits_norm(circuit, &norm, error);
     free(room);
-    return status;
+    if (status != FV_OK) return status;
+    double share = trace / norm;
+    found->scale = trace / d;
+    found->residual = norm == 0 ? NAN : share * share >= d ? 0 : sqrt(1 - share * share / d);
+    return FV_OK;
 }
 
 typedef struct place {

@@ -2,6 +2,9 @@
 
 #include "probes/tensors.h"
 
+#include <math.h>
+#include <stdlib.h>
+
 static bool find_layer(const fv_model *model, const float *params, const fv_tensor *q,
                        attention_matrices *found) {
     static const char *const letters = "KVO";
@@ -54,4 +57,59 @@ void circuits_of_head(const attention_matrices *layer, int head, head_circuit ci
     circuits[0].b = head_of(layer->k, shared, d_head);
     circuits[1].a = head_of(layer->v, shared, d_head);
     circuits[1].b = head_of(matrix_transposed(layer->o), head, d_head);
+}
+
+void circuits_multiply(probe_matrix x, probe_matrix y, double *product) {
+    for (int i = 0; i < x.cols; i++)
+        for (int j = 0; j < y.cols; j++) {
+            double sum = 0;
+            for (int r = 0; r < x.rows; r++) sum += matrix_at(x, r, i) * matrix_at(y, r, j);
+            product[(size_t)i * (size_t)y.cols + (size_t)j] = sum;
+        }
+}
+
+head_circuit circuits_transposed(const head_circuit *circuit) {
+    head_circuit other = *circuit;
+    other.a = circuit->b;
+    other.b = circuit->a;
+    return other;
+}
+
+static fv_status no_memory(const head_circuit *circuit, fv_error *error) {
+    return fv_fail(error, FV_NO_MEMORY, "no memory for %s", circuit->name);
+}
+
+// |a b^T|^2 = tr(a^T a b^T b).
+fv_status circuits_norm(const head_circuit *circuit, double *norm, fv_error *error) {
+    size_t k = (size_t)circuit->a.cols;
+    double *room = calloc(2 * k * k + 1, sizeof *room), sum = 0;
+    if (room == NULL) return no_memory(circuit, error);
+    circuits_multiply(circuit->a, circuit->a, room);
+    circuits_multiply(circuit->b, circuit->b, room + k * k);
+    for (size_t i = 0; i < k * k; i++) sum += room[i] * room[k * k + i];
+    *norm = sum > 0 || isnan(sum) ? sqrt(sum) : 0;
+    free(room);
+    return FV_OK;
+}
+
+// |a b^T c d^T|^2 = tr(a^T a x d^T d x^T) with x = b^T c.
+fv_status circuits_product_norm(const head_circuit *first, const head_circuit *second, double *norm,
+                                fv_error *error) {
+    size_t k = (size_t)first->a.cols, n = (size_t)second->b.cols;
+    double *left = calloc(k * k + n * n + 2 * k * n + 1, sizeof *left), sum = 0;
+    if (left == NULL) return no_memory(first, error);
+    double *right = left + k * k, *x = right + n * n, *turned = x + k * n;
+    circuits_multiply(first->a, first->a, left);
+    circuits_multiply(second->b, second->b, right);
+    circuits_multiply(first->b, second->a, x);
+    for (size_t i = 0; i < k; i++)
+        for (size_t m = 0; m < k; m++)
+            for (size_t j = 0; j < n; j++) turned[i * n + j] += left[i * k + m] * x[m * n + j];
+    for (size_t i = 0; i < k; i++)
+        for (size_t j = 0; j < n; j++)
+            for (size_t m = 0; m < n; m++)
+                sum += turned[i * n + j] * right[j * n + m] * x[i * n + m];
+    *norm = sum > 0 || isnan(sum) ? sqrt(sum) : 0;
+    free(left);
+    return FV_OK;
 }

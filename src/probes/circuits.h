@@ -30,4 +30,16 @@ fv_status circuits_each_layer(const fv_model *model, const float *params, circui
 // The circuits QK and OV of a head.
 void circuits_of_head(const attention_matrices *layer, int head, head_circuit circuits[2]);
 
+// product [x.cols][y.cols] = x^T y of matrices with as many rows.
+void circuits_multiply(probe_matrix x, probe_matrix y, double *product);
+
+// The same circuit read the other way: b a^T.
+head_circuit circuits_transposed(const head_circuit *circuit);
+
+// Frobenius norms of a circuit and of the product of two, at the cost of d_head x d_head products; *norm is
+// NAN where a matrix is. FV_NO_MEMORY.
+fv_status circuits_norm(const head_circuit *circuit, double *norm, fv_error *error);
+fv_status circuits_product_norm(const head_circuit *first, const head_circuit *second, double *norm,
+                                fv_error *error);
+
 #endif

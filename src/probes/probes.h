@@ -13,6 +13,7 @@
     X(effective_dimension)                                                                         \
     X(effective_rank)                                                                              \
     X(circuit_form)                                                                                \
+    X(composition)                                                                                 \
     X(embedding_norm)                                                                              \
     X(attention_mass)                                                                              \
     X(token_groups)                                                                                \

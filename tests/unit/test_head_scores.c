@@ -139,6 +139,45 @@ static void test_induction_on_repeated_tokens(void **state) {
     subject_close(&s);
 }
 
+// The earlier head writes direction 1 into direction 0; the later one has queries of direction 2, keys of
+// direction 0 and values of direction 0: all of what it reads by keys and values, and nothing by queries.
+static void test_composition_of_planted_heads(void **state) {
+    (void)state;
+    subject s;
+    subject_open(&s, "task.offset=1 task.context_length=5 model.n_embd=6 model.residual=true "
+                     "model.layers=[attention,attention]");
+    *at(&s, "blocks.0.attn.W_V", 1, 0) = 3;
+    *at(&s, "blocks.0.attn.W_O", 0, 0) = 2;
+    *at(&s, "blocks.1.attn.W_Q", 2, 0) = 5;
+    *at(&s, "blocks.1.attn.W_K", 0, 0) = 7;
+    *at(&s, "blocks.1.attn.W_V", 0, 3) = 1;
+    *at(&s, "blocks.1.attn.W_O", 3, 4) = 1;
+    run_probe(&s, "composition", 0);
+    double chance = -value(&s, "composition.Q.0.1");
+    check_near(value(&s, "composition.K.0.1"), 1 - chance, 1e-6);
+    check_near(value(&s, "composition.V.0.1"), 1 - chance, 1e-6);
+    assert_true(chance > 0.2 && chance < 0.8);
+    subject_close(&s);
+}
+
+// Heads as they are drawn compose by chance: 0 in the mean over 2 x 2 heads and three letters.
+static void test_composition_by_chance(void **state) {
+    (void)state;
+    subject s;
+    subject_open(&s, "task.offset=1 task.context_length=5 model.n_embd=32 model.n_head=2 "
+                     "model.residual=true model.layers=[attention,mlp,attention]");
+    fv_model_init_params(s.model, 3, s.params);
+    run_probe(&s, "composition", 0);
+    double sum = 0;
+    for (int i = 0; i < 12; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "composition.%c.0.h%d.1.h%d", "QKV"[i / 4], i / 2 % 2, i % 2);
+        sum += value(&s, name) / 12;
+    }
+    check_near(sum, 0, 0.01);
+    subject_close(&s);
+}
+
 // Uniform attention: each score is a mean of 1 / (t + 1) over the queries that are read.
 static void test_uniform_attention(void **state) {
     (void)state;
@@ -300,6 +339,8 @@ static void test_forms(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_previous_token_head),
+        cmocka_unit_test(test_composition_of_planted_heads),
+        cmocka_unit_test(test_composition_by_chance),
         cmocka_unit_test(test_heads_have_names),
         cmocka_unit_test(test_induction_head),
         cmocka_unit_test(test_induction_on_repeated_tokens),
