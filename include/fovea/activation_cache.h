@@ -22,6 +22,7 @@
 #define FOVEA_ACTIVATION_CACHE_H
 
 #include <fovea/model.h>
+#include <stdbool.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -33,6 +34,9 @@ typedef struct fv_hook {
     int n_dims;
     int shape[3];
     size_t size; // the product of the shape
+    // fv_activations_create_replacing takes it: the stream, attn.hook_q, _k, _v, _pattern and _z, mlp.hook_pre,
+    // _pre_linear and _post, and what a layer adds where no norm stands behind it.
+    bool replaceable;
 } fv_hook;
 
 // All activations that the model has, in the order in which a forward pass computes them: *n of
@@ -58,6 +62,27 @@ FV_API fv_status fv_activations_create(const fv_model *model, const char *const 
                                        fv_rows_kept rows, int n_sequences,
                                        fv_activations **activations, fv_error *error);
 FV_API void fv_activations_free(fv_activations *activations);
+
+// Called during a forward pass for each activation that is replaced, in the order of the pass: `values`
+// [n][hook's shape] are those of all sequences, and what the call leaves there is what later layers read. A
+// pattern may give weight to keys that a query does not see; the other activations have what it left.
+typedef void (*fv_activation_edit)(void *context, const fv_hook *hook, int n, float *values);
+
+typedef struct fv_replacing {
+    const char *const *names; // [n_names], names or shell patterns
+    int n_names;
+    fv_activation_edit function;
+    void *context;
+} fv_replacing;
+
+// A cache of all positions whose forward passes replace activations: those that `replacing` names and that can
+// be replaced. All sequences pass at once, so that memory is that of a forward pass of all of them. Attention
+// keeps its patterns, whatever the context's length. FV_USAGE for names of what there is not, and of what is
+// only shown. Values that are left as they are change nothing but rounding.
+FV_API fv_status fv_activations_create_replacing(const fv_model *model, const char *const *names,
+                                                 int n_names, int n_sequences,
+                                                 const fv_replacing *replacing,
+                                                 fv_activations **activations, fv_error *error);
 
 // Fills the cache by one forward pass of tokens [n][T], n <= n_sequences, up to the last layer that
 // is asked for; overwrites what was there. Values do not depend on n or on what else is kept.

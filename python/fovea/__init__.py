@@ -13,6 +13,7 @@ from ._library import (Error, FileError, FormatError, Interrupted, MissingProgra
 from ._progress import Progress
 from .attention import Mask, attention, attention_vjp, causal, window
 from .costs import Cost, cost
+from .hooks import Patched
 from .runs import Curve, Params, Run, Runs, Snapshot
 from .scan import selective_scan
 from .studies import Claim, Claims, Figure, Study, run
@@ -24,7 +25,7 @@ __version__ = _text(_lib.fv_version())
 
 __all__ = [
     "Claim", "Claims", "Cost", "Curve", "Error", "Figure", "FileError", "FormatError", "Interrupted", "Mask",
-    "MissingProgramError", "NewerError", "NotFoundError", "OutOfMemoryError", "Params", "Progress", "Run",
+    "MissingProgramError", "NewerError", "NotFoundError", "OutOfMemoryError", "Params", "Patched", "Progress", "Run",
     "Runs", "Snapshot", "StoreError", "Study", "Task", "UsageError", "attention", "attention_vjp", "causal", "cost",
     "load", "run", "schema", "selective_scan", "sweep", "topics", "window",
 ]

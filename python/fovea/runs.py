@@ -12,6 +12,7 @@ import numpy as np
 from . import _interface as c
 from ._library import UsageError, call, lib, text
 from ._values import FIELDS, whole
+from .hooks import Interventions, _kept
 from .tasks import Known, Task
 
 
@@ -122,7 +123,7 @@ class _OneRecord:
         call(lib.fv_store_get, store, identity, byref(self.record))
 
 
-class Run:
+class Run(Interventions):
     """One trained run."""
 
     def __init__(self, record, owner):
@@ -265,17 +266,9 @@ class Run:
              byref(handle))
         try:
             lib.fv_activations_fill(handle, flat.ctypes.data, tokens.ctypes.data, len(tokens))
-            return {name: value for name, value in self._kept(handle, len(tokens))}
+            return _kept(handle, len(tokens))
         finally:
             lib.fv_activations_free(handle)
-
-    @staticmethod
-    def _kept(handle, n):
-        for i in range(lib.fv_activations_n(handle)):
-            hook = ctypes.cast(lib.fv_activations_kept(handle, i), POINTER(c.fv_hook)).contents
-            values = ctypes.cast(lib.fv_activations_at(handle, i), POINTER(ctypes.c_float))
-            shape = (n, *hook.shape[:hook.n_dims])
-            yield text(hook.name), _array(values, n * hook.size, np.float32).reshape(shape)
 
     def test_data(self, n: int = 16, seed: int = 0, task: Optional["Task"] = None):
         """Sequences of the run's task that training never drew: tokens [n, T] and targets [n, loss
@@ -426,6 +419,14 @@ class Runs(Sequence):
         if color:
             ax.legend(title=color)
         return ax
+
+    def patch(self, clean, corrupt, names, metric, **options) -> list:
+        """:meth:`Run.patch` of every run, in their order."""
+        return [run.patch(clean, corrupt, names, metric, **options) for run in self._runs]
+
+    def path(self, clean, corrupt, sender, receiver, metric, **options) -> list:
+        """:meth:`Run.path` of every run, in their order."""
+        return [run.path(clean, corrupt, sender, receiver, metric, **options) for run in self._runs]
 
     def _check_series(self, name):
         known = dict.fromkeys(s for run in self._runs for s in run.series)

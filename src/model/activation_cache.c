@@ -2,7 +2,7 @@
 // lanes and stand one sequence after the other.
 #include "base/safetensors.h"
 #include "config/synonym_lookup.h"
-#include "model/hooks.h"
+#include "model/activation_edit.h"
 
 #include <fnmatch.h>
 #include <stdio.h>
@@ -24,6 +24,7 @@ struct fv_activations {
     real *scratch; // [G][the largest activation that is made][16]
     real *params;  // in the lab's number type, where that is not float
     model_tile tile;
+    model_edit edit; // of its function NULL: nothing is replaced
 };
 
 // --- what is kept ------------------------------------------------------------------------------
@@ -81,8 +82,11 @@ static fv_status plan_all_positions(fv_activations *a, fv_error *error) {
     model_positions all = {T, malloc((size_t)T * sizeof *all.at)};
     if (all.at == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory for %d positions", T);
     for (int t = 0; t < T; t++) all.at[t] = t;
-    fv_status status = model_plan_seen(&model->config, model->n_positions, &all, n_groups, patterns,
-                                       &a->own, error);
+    fv_status status = a->edit.function != NULL
+                           ? model_plan_replaced(&model->config, model->n_positions, &all, n_groups,
+                                                 &a->own, error)
+                           : model_plan_seen(&model->config, model->n_positions, &all, n_groups,
+                                             patterns, &a->own, error);
     free(all.at);
     if (status == FV_OK) a->model = a->own;
     return status;
@@ -112,7 +116,7 @@ static fv_status reserve_values(fv_activations *a, size_t *made, fv_error *error
 // The last layer that runs, if what is kept of it is there before it is through.
 static const model_layer *stops_early(const fv_activations *a) {
     int last = a->n_layers - 1;
-    bool early = a->n > 0;
+    bool early = a->n > 0 && a->edit.function == NULL;
     for (int i = 0; i < a->n; i++) // the head is behind the last
         early &= a->sites[i].layer < last || a->sites[i].hook->kind == FV_HOOK_EARLY;
     return early ? &a->model->layers[last] : NULL;
@@ -135,13 +139,24 @@ static fv_status reserve(fv_activations *a, fv_error *error) {
                            .kernels = kernels_get(),
                            .workspace = &a->workspace,
                            .own = a->layers.own,
-                           .stops_early = stops_early(a)};
+                           .stops_early = stops_early(a),
+                           .edit = a->edit.function != NULL ? &a->edit : NULL};
     return status;
 }
 
-fv_status fv_activations_create(const fv_model *model, const char *const *names, int n_names,
-                                fv_rows_kept rows, int n_sequences, fv_activations **out,
-                                fv_error *error) {
+// What is replaced, where there is a function for it.
+static fv_status plan_edit(fv_activations *a, const char *const *names, int n_names,
+                           fv_error *error) {
+    hook_site *all;
+    int n;
+    fv_status status = hook_sites(a->model, a->model->config.task.context_length, &all, &n, error);
+    return status == FV_OK ? edit_create(all, n, names, n_names, a->n_sequences, &a->edit, error)
+                           : status;
+}
+
+static fv_status create(const fv_model *model, const char *const *names, int n_names,
+                        fv_rows_kept rows, int n_sequences, const fv_replacing *replacing,
+                        fv_activations **out, fv_error *error) {
     if (model->data.n_inputs > 0)
         return fv_fail(error, FV_USAGE,
                        "activations are those of sequences of tokens, and task.name %s has reals",
@@ -150,12 +165,16 @@ fv_status fv_activations_create(const fv_model *model, const char *const *names,
     if (a == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory for activations");
     a->model = model;
     a->n_sequences = n_sequences;
+    if (replacing != NULL)
+        a->edit = (model_edit){.function = replacing->function, .context = replacing->context};
     bool all = rows == FV_KEEP_ALL_POSITIONS;
     const model_layer *head = &model->layers[model->n_layers - 1];
     int n_rows = all ? model->config.task.context_length : head->out.n;
     fv_status status = hook_sites(model, n_rows, &a->sites, &a->n, error);
     if (status == FV_OK && !all) leave_head(a);
     if (status == FV_OK) status = choose(a, names, n_names, error);
+    if (status == FV_OK && replacing != NULL)
+        status = plan_edit(a, replacing->names, replacing->n_names, error);
     if (status == FV_OK && all) status = plan_all_positions(a, error);
     if (status == FV_OK) status = reserve(a, error);
     if (status != FV_OK) {
@@ -166,6 +185,19 @@ fv_status fv_activations_create(const fv_model *model, const char *const *names,
     return FV_OK;
 }
 
+fv_status fv_activations_create(const fv_model *model, const char *const *names, int n_names,
+                                fv_rows_kept rows, int n_sequences, fv_activations **out,
+                                fv_error *error) {
+    return create(model, names, n_names, rows, n_sequences, NULL, out, error);
+}
+
+fv_status fv_activations_create_replacing(const fv_model *model, const char *const *names,
+                                          int n_names, int n_sequences,
+                                          const fv_replacing *replacing, fv_activations **out,
+                                          fv_error *error) {
+    return create(model, names, n_names, FV_KEEP_ALL_POSITIONS, n_sequences, replacing, out, error);
+}
+
 void fv_activations_free(fv_activations *a) {
     if (a == NULL) return;
     for (int i = 0; a->values != NULL && i < a->n; i++) free(a->values[i]);
@@ -174,6 +206,7 @@ void fv_activations_free(fv_activations *a) {
     arena_free(&a->workspace);
     worker_layers_free(&a->layers);
     fv_model_free(a->own);
+    edit_free(&a->edit);
     free(a);
 }
 
@@ -193,34 +226,12 @@ static void enter_lanes(fv_activations *a, const int32_t *tokens, int first, int
         }
 }
 
-// Vectors [from, to) of a row, of one lane.
-static void leave_lane(const real *restrict row, int lane, int from, int to, float *restrict out) {
-    for (int j = from; j < to; j++) out[j] = (float)row[j * L + lane];
-}
-
-// One sequence: rows [n_rows][width], the last dimension the width.
-static void copy_sequence(const model_lanes *lanes, const fv_hook *is, const real *group, int lane,
-                          float *out) {
-    int width = is->shape[is->n_dims - 1], n_rows = (int)(is->size / (size_t)width);
-    const seen_rows *seen = lanes->seen;
-    for (int r = 0; r < n_rows; r++, group += lanes->row_stride, out += width) {
-        if (seen == NULL) {
-            leave_lane(group, lane, 0, width, out);
-            continue;
-        }
-        int query = r % seen->n_queries, first = seen->first_key[query];
-        leave_lane(group, lane, 0, seen->n_sinks < first ? seen->n_sinks : first, out);
-        leave_lane(group, lane, first, seen->n_keys[query], out);
-    }
-}
-
 static void keep(fv_activations *a, int first, int n) {
     for (int i = 0; i < a->n; i++) {
         const hook_site *site = &a->sites[i];
         model_lanes lanes = site->hook->lanes(&a->model->layers[site->layer], &a->tile, a->scratch);
         for (int s = 0; s < a->tile.n_groups * L && first + s < n; s++)
-            copy_sequence(&lanes, &site->is, lanes.data + s / L * lanes.group_stride, s % L,
-                          a->values[i] + (size_t)(first + s) * site->is.size);
+            lanes_leave(&lanes, &site->is, s, a->values[i] + (size_t)(first + s) * site->is.size);
     }
 }
 
@@ -239,7 +250,14 @@ void fv_activations_fill(fv_activations *a, const float *params, const int32_t *
     a->n_filled = n;
     for (int first = 0; first < n; first += a->model->group_capacity * L) {
         enter_lanes(a, tokens, first, n);
-        for (int i = 0; i < a->n_layers; i++) layer_forward(&a->model->layers[i], &a->tile);
+        a->edit.n_sequences = n - first;
+        for (int i = 0; i < a->n_layers; i++) {
+            const model_layer *layer = &a->model->layers[i];
+            tile_edit(layer, &a->tile, "hook_resid_pre");
+            tile_edit(layer, &a->tile, "hook_resid_mid");
+            layer_forward(layer, &a->tile);
+            tile_edit(layer, &a->tile, "hook_resid_post");
+        }
         keep(a, first, n);
     }
 }

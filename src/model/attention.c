@@ -7,6 +7,7 @@
 #include "model/attention_ways.h"
 
 #include "config/layer_list.h"
+#include "model/activation_edit.h"
 #include "model/attention_long.h"
 #include "model/normalisers.h"
 #include "model/selectors.h"
@@ -183,13 +184,19 @@ static void forward(const model_layer *layer, const model_tile *tile) {
     qk_norm_forward(layer, tile);
     turn_forward(layer, tile);
     normaliser_forward(layer, tile);
+    tile_edit(layer, tile, "attn.hook_q");
+    tile_edit(layer, tile, "attn.hook_k");
+    tile_edit(layer, tile, "attn.hook_v");
     selector_prepare(layer, tile, normed);
     if (attention_goes_by(layer, FV_ATTEND_POOLED))
         pooled_forward(layer, tile, normed);
     else
         textbook_forward(layer, tile);
     if (tile->stops_early == layer) return;
+    if (tile_edit(layer, tile, "attn.hook_pattern")) attention_weigh(layer, tile);
     gate_forward(layer, tile, normed);
+    tile_edit(layer, tile, "attn.hook_z");
+    if (tile_edit_output(layer, tile, "hook_attn_out")) return;
     if (layer->residual) rows_copy_outputs(layer, tile, x, y);
     if (attention_is_chained(layer))
         pooled_output(layer, tile, y);

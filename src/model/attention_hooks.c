@@ -1,4 +1,5 @@
 // What can be seen of an attention layer.
+#include "model/activation_edit.h"
 #include "model/attention_ways.h"
 
 // Queries and sums at the outputs, keys and values at the inputs: in a model that is seen both are
@@ -89,6 +90,29 @@ static model_lanes lanes_out(const model_layer *layer, const model_tile *tile, r
                    rows_dense(tile_buffer(tile, layer->buffer[GATED]), d), rows_dense(scratch, d),
                    false);
     return lanes_dense(scratch, layer->out.n, d);
+}
+
+// Whatever key a pattern gives weight to, seen or not.
+void attention_weigh(const model_layer *layer, const model_tile *tile) {
+    const attention_heads *heads = &model_attention_of(layer)->heads;
+    const model_lanes values = lanes_of_heads(layer, tile, V),
+                      sums = lanes_of_heads(layer, tile, Z);
+    int T = layer->out.n, per_value = heads->n_kv, width = heads->width;
+    const float *p = tile->edit->values; // [n][H][T][T]
+    for (int s = 0; s < tile->edit->n_sequences; s++)
+        for (int h = 0; h < heads->n; h++) {
+            int group = s / FV_LANES, lane = s % FV_LANES, shared = h * heads->n_kv / heads->n;
+            const real *v = values.data + group * values.group_stride + lane;
+            real *z = sums.data + group * sums.group_stride + lane;
+            for (int i = 0; i < T; i++, p += T)
+                for (int f = 0; f < width; f++) {
+                    real sum = 0;
+                    for (int j = 0; j < T; j++)
+                        sum +=
+                            p[j] * v[(j * per_value + shared) * values.row_stride + f * FV_LANES];
+                    z[(i * heads->n + h) * sums.row_stride + f * FV_LANES] = sum;
+                }
+        }
 }
 
 const layer_hook attention_hooks[] = {

@@ -109,6 +109,9 @@ void normaliser_attend_backward(const model_layer *layer, const model_tile *tile
 void selector_count(const model_layer *layer, double pairs, double *textbook, double *executed,
                     double *exps);
 
+// Sums values again with the pattern that a replacement has left (activation_edit.h).
+void attention_weigh(const model_layer *layer, const model_tile *tile);
+
 void pooled_forward(const model_layer *layer, const model_tile *tile, real *x);
 // From dz to dq, W_K, W_V and the part of dx that flows through keys and values.
 void pooled_backward(const model_layer *layer, const model_tile *tile, real *x, real *dx,

@@ -38,6 +38,50 @@ static int extent(const fv_config *config, int place, int n_rows, char letter) {
     }
 }
 
+// --- lanes --------------------------------------------------------------------------------------
+
+// Columns [from, to) of a row of vectors, of one lane.
+static void leave(const real *restrict row, int lane, int from, int to, float *restrict out) {
+    for (int j = from; j < to; j++) out[j] = (float)row[j * FV_LANES + lane];
+}
+
+static void enter(real *restrict row, int lane, int from, int to, const float *restrict in) {
+    for (int j = from; j < to; j++) row[j * FV_LANES + lane] = in[j];
+}
+
+// Rows [n_rows][width], the last dimension the width; of each the columns that are there.
+void lanes_leave(const model_lanes *lanes, const fv_hook *is, int sequence, float *out) {
+    int width = is->shape[is->n_dims - 1], n_rows = (int)(is->size / (size_t)width);
+    int lane = sequence % FV_LANES;
+    const real *row = lanes->data + sequence / FV_LANES * lanes->group_stride;
+    const seen_rows *seen = lanes->seen;
+    for (int r = 0; r < n_rows; r++, row += lanes->row_stride, out += width) {
+        if (seen == NULL) {
+            leave(row, lane, 0, width, out);
+            continue;
+        }
+        int query = r % seen->n_queries, first = seen->first_key[query];
+        leave(row, lane, 0, seen->n_sinks < first ? seen->n_sinks : first, out);
+        leave(row, lane, first, seen->n_keys[query], out);
+    }
+}
+
+void lanes_enter(const model_lanes *lanes, const fv_hook *is, int sequence, const float *in) {
+    int width = is->shape[is->n_dims - 1], n_rows = (int)(is->size / (size_t)width);
+    int lane = sequence % FV_LANES;
+    real *row = lanes->data + sequence / FV_LANES * lanes->group_stride;
+    const seen_rows *seen = lanes->seen;
+    for (int r = 0; r < n_rows; r++, row += lanes->row_stride, in += width) {
+        if (seen == NULL) {
+            enter(row, lane, 0, width, in);
+            continue;
+        }
+        int query = r % seen->n_queries, first = seen->first_key[query];
+        enter(row, lane, 0, seen->n_sinks < first ? seen->n_sinks : first, in);
+        enter(row, lane, first, seen->n_keys[query], in);
+    }
+}
+
 // --- the residual stream -----------------------------------------------------------------------
 
 static model_lanes lanes_before(const model_layer *layer, const model_tile *tile, real *scratch) {
@@ -73,6 +117,18 @@ static const layer_hook *hook_here(const model_layer *layer, const layer_hook *h
     return hook;
 }
 
+// What layers call tile_edit for. A norm behind a layer has added its output where it stands.
+static bool is_replaceable(const layer_hook *hook) {
+    static const char *const NAMES[] = {
+        "hook_resid_pre", "hook_resid_mid", "hook_resid_post",     "attn.hook_q",
+        "attn.hook_k",    "attn.hook_v",    "attn.hook_pattern",   "attn.hook_z",
+        "hook_attn_out",  "mlp.hook_pre",   "mlp.hook_pre_linear", "mlp.hook_post",
+        "hook_mlp_out"};
+    for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++)
+        if (strcmp(NAMES[i], hook->name) == 0) return hook->lanes != lanes_added;
+    return false;
+}
+
 // --- the list ----------------------------------------------------------------------------------
 
 typedef struct sites {
@@ -87,6 +143,7 @@ static void add(sites *s, int layer, const char *place, const layer_hook *hook) 
     *site = (hook_site){.layer = layer, .hook = hook};
     snprintf(site->is.name, sizeof site->is.name, "%s%s", place, hook->name);
     site->is.size = 1;
+    site->is.replaceable = is_replaceable(hook);
     for (const char *letter = hook->shape; *letter != '\0'; letter++) {
         int size = extent(&s->model->config, layer, s->n_rows, *letter);
         site->is.shape[site->is.n_dims++] = size;

@@ -19,7 +19,7 @@ typedef struct seen_rows {
 // data[g * group_stride + row * row_stride + column * 16 + lane], strides in reals. The last
 // dimension of its shape is the columns, all others together are the rows.
 typedef struct model_lanes {
-    const real *data;
+    real *data;
     ptrdiff_t group_stride, row_stride;
     const seen_rows *seen; // NULL: all columns are there
 } model_lanes;
@@ -41,10 +41,15 @@ struct layer_hook {
 };
 
 // Rows [G][rows][width][16] without gaps.
-static inline model_lanes lanes_dense(const real *data, int rows, int width) {
+static inline model_lanes lanes_dense(real *data, int rows, int width) {
     ptrdiff_t row = (ptrdiff_t)width * FV_LANES;
     return (model_lanes){data, rows * row, row, NULL};
 }
+
+// One sequence of a tile, 0 to 16 G - 1, out of its lanes into values [shape], where what is not there is left as
+// it is; and back.
+void lanes_leave(const model_lanes *lanes, const fv_hook *is, int sequence, float *out);
+void lanes_enter(const model_lanes *lanes, const fv_hook *is, int sequence, const float *in);
 
 // What a norm in front of a layer, or one that is a layer, shows.
 bool norm_exists(const model_layer *layer);

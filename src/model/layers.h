@@ -66,6 +66,7 @@ struct fv_model {
 
     bool seen;           // by a cache of activations: nothing is computed by a way around them
     bool keeps_patterns; // attention's probabilities stay, however long the context
+    bool replaced;       // activations of it: every stage computes what it hands on, in one tile
     int max_groups;      // of a batch
     int group_capacity;  // G, groups in a full tile
     memory_arena plan;   // the layout of a workspace (base is NULL)
@@ -94,7 +95,8 @@ typedef struct model_tile {
     real sample_weight; // of each sample in losses of layers' own; 0: these are not computed
     void *const *own;   // [n_layers], of this worker alone: model_worker_layers
     const struct model_layer
-        *stops_early; // attention that computes only its probabilities, or NULL
+        *stops_early;        // attention that computes only its probabilities, or NULL
+    struct model_edit *edit; // what is replaced on the way (activation_edit.h); NULL: nothing
 } model_tile;
 
 static inline real *tile_buffer(const model_tile *tile, size_t offset) {
@@ -311,6 +313,10 @@ fv_status model_plan_part(const fv_config *config, int n_positions, const model_
 // values as a textbook does, and with `patterns` keeps its probabilities however long the context.
 fv_status model_plan_seen(const fv_config *config, int n_positions, const model_positions *top,
                           int max_groups, bool patterns, fv_model **model, fv_error *error);
+
+// The same for a model of which activations are to be replaced: all of max_groups are one tile.
+fv_status model_plan_replaced(const fv_config *config, int n_positions, const model_positions *top,
+                              int max_groups, fv_model **model, fv_error *error);
 
 // The same for one of several ranks: every layer computes the positions `own`, and each of them may have
 // a target. Tiles of one group. `ranks` outlives the model.

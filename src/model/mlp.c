@@ -1,8 +1,8 @@
 // A position-wise layer: y = f(x W_in + b_in) W_out + b_out, or with a gate
 // y = (f(x W_gate + b_gate) * (x W_in + b_in)) W_out + b_out. HIDDEN is what f is applied to, LINEAR
 // what a gate multiplies.
+#include "model/activation_edit.h"
 #include "model/activations.h"
-#include "model/hooks.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -74,13 +74,17 @@ static void activate(const model_layer *layer, const model_tile *tile, int n, re
     bool gated = is_gated(layer);
     linear_forward(tile, gated ? linear_gate(layer) : linear_in(layer), n, rows_dense(normed, d),
                    rows_dense(hidden, m), false);
+    tile_edit(layer, tile, "mlp.hook_pre");
     if (!gated) {
         tile->kernels->activate(activation(layer), numbers, hidden, active);
+        tile_edit(layer, tile, "mlp.hook_post");
         return;
     }
     real *linear = tile_buffer(tile, layer->buffer[LINEAR]);
     linear_forward(tile, linear_in(layer), n, rows_dense(normed, d), rows_dense(linear, m), false);
+    tile_edit(layer, tile, "mlp.hook_pre_linear");
     tile->kernels->gate(&(kernel_gate){activation(layer), numbers, hidden, linear, active});
+    tile_edit(layer, tile, "mlp.hook_post");
 }
 
 static void forward(const model_layer *layer, const model_tile *tile) {
@@ -88,6 +92,7 @@ static void forward(const model_layer *layer, const model_tile *tile) {
     int n = tile->n_groups * layer->in.n;
     real *x = tile_buffer(tile, layer->x), *y = tile_buffer(tile, layer->y);
     activate(layer, tile, n, norm_forward(&layer->norm, tile, layer->in.n, x));
+    if (tile_edit_output(layer, tile, "hook_mlp_out")) return;
     if (layer->residual) memcpy(y, x, (size_t)n * (size_t)d * FV_LANES * sizeof *x);
     linear_forward(tile, linear_out(layer), n,
                    rows_dense(tile_buffer(tile, layer->buffer[ACTIVE]), m), rows_dense(y, d),

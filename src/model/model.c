@@ -209,7 +209,9 @@ static fv_status plan_model(const fv_model *as, const fv_config *config, const m
         if (status == FV_OK) status = plan_positions(model, top ? top : &loss, error);
         if (status == FV_OK) status = plan_buffers(model, 1, error);
         if (status == FV_OK)
-            status = plan_buffers(model, choose_groups(model->plan.size, max_groups), error);
+            status = plan_buffers(
+                model, model->replaced ? max_groups : choose_groups(model->plan.size, max_groups),
+                error);
     }
     if (status != FV_OK) {
         fv_model_free(model);
@@ -231,6 +233,16 @@ fv_status model_plan_seen(const fv_config *config, int n_positions, const model_
                          .max_groups = max_groups,
                          .seen = true,
                          .keeps_patterns = patterns};
+    return plan_model(&as, config, top, model, error);
+}
+
+fv_status model_plan_replaced(const fv_config *config, int n_positions, const model_positions *top,
+                              int max_groups, fv_model **model, fv_error *error) {
+    const fv_model as = {.n_positions = n_positions,
+                         .max_groups = max_groups,
+                         .seen = true,
+                         .keeps_patterns = true,
+                         .replaced = true};
     return plan_model(&as, config, top, model, error);
 }
 

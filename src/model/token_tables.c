@@ -25,7 +25,7 @@ static bool fit(const model_layer *layer) {
     bool is_first = layer == &layer->model->layers[1];
     int rows = n_tokens(layer) + n_positions(layer), d = config->model.n_embd;
     // Half of a group's rows at most.
-    return is_first && layer->model->data.n_inputs == 0 &&
+    return is_first && !layer->model->replaced && layer->model->data.n_inputs == 0 &&
            model_attention_of(layer)->gate == FV_GATE_NONE && config->model.norm == FV_NORM_NONE &&
            d % L == 0 && model_attention_of(layer)->heads.kv % L == 0 && is_run(&layer->in) &&
            is_run(&layer->out) && rows <= L / 2 * layer->in.n;

@@ -496,8 +496,91 @@ static void test_file(void **state) {
     bench_close(&b);
 }
 
+// --- replacements ------------------------------------------------------------------------------
+
+// Counts what it sees, and leaves all of it, or adds to one of them.
+typedef struct touch {
+    const char *name; // NULL: nothing is changed
+    int n_seen;
+} touch;
+
+static void touch_values(void *context, const fv_hook *hook, int n, float *values) {
+    touch *t = context;
+    t->n_seen++;
+    assert_int_equal(n, N);
+    assert_true(hook->replaceable);
+    if (t->name == NULL || strcmp(t->name, hook->name) != 0) return;
+    for (size_t i = 0; i < (size_t)n * hook->size; i++) values[i] += (float)(i % 7);
+}
+
+static void replace(const bench *b, const char *changed, fv_activations **out, int *n_seen) {
+    static const char *const all[] = {"*"};
+    touch t = {.name = changed};
+    check_ok(fv_activations_create_replacing(b->s.model, all, 1, N,
+                                             &(fv_replacing){all, 1, touch_values, &t}, out, NULL));
+    fv_activations_fill(*out, b->s.params, b->tokens, N);
+    *n_seen = t.n_seen;
+}
+
+static const char *const REPLACED[] = {
+    "task.context_length=7 model.n_embd=8 model.n_head=2 model.layers=[attention,mlp,attention] "
+    "model.residual=true model.norm=layer model.positions=learned model.bias=true",
+    "task.context_length=7 model.n_embd=16 model.layers=[attention,mlp] model.activation=geglu",
+    "task.context_length=9 model.n_embd=8 model.n_head=4 model.n_kv_head=2 model.positions=rope "
+    "model.layers=[attention(window=3),mlp] model.qk_norm=head model.sink_logit=learned",
+};
+
+static void test_what_is_left_changes_nothing(void **state) {
+    (void)state;
+    for (int m = 0; m < 3; m++) {
+        bench b;
+        fv_activations *same;
+        int n_seen, n_replaceable = 0;
+        bench_open(&b, REPLACED[m], "*");
+        replace(&b, NULL, &same, &n_seen);
+        assert_int_equal(fv_activations_n(same), fv_activations_n(b.a));
+        for (int i = 0; i < fv_activations_n(same); i++) {
+            const fv_hook *hook = fv_activations_kept(b.a, i);
+            const float *x = fv_activations_at(b.a, i), *y = fv_activations_at(same, i);
+            n_replaceable += hook->replaceable;
+            for (size_t k = 0; k < N * hook->size; k++)
+                if (!(fabs((double)x[k] - y[k]) <= 1e-4 * fmax(1, fabs((double)x[k]))))
+                    fail_msg("%s %zu is %g and not %g", hook->name, k, (double)y[k], (double)x[k]);
+        }
+        assert_int_equal(n_seen, n_replaceable);
+        fv_activations_free(same);
+        bench_close(&b);
+    }
+}
+
+// Every one that can be replaced is read by what comes behind it.
+static void test_what_is_replaced_is_read(void **state) {
+    (void)state;
+    for (int m = 0; m < 3; m++) {
+        bench b;
+        bench_open(&b, REPLACED[m], "*");
+        for (int i = 0; i < fv_activations_n(b.a); i++) {
+            const fv_hook *hook = fv_activations_kept(b.a, i);
+            fv_activations *other;
+            int n_seen;
+            if (!hook->replaceable) continue;
+            replace(&b, hook->name, &other, &n_seen);
+            const float *x = fv_activations_get(b.a, "logits"),
+                        *y = fv_activations_get(other, "logits");
+            double most = 0;
+            for (size_t k = 0; k < (size_t)(N * b.T * b.s.config.task.vocab_size); k++)
+                most = fmax(most, fabs((double)x[k] - y[k]));
+            if (!(most > 1e-3)) fail_msg("nothing reads %s of model %d", hook->name, m);
+            fv_activations_free(other);
+        }
+        bench_close(&b);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_what_is_left_changes_nothing),
+        cmocka_unit_test(test_what_is_replaced_is_read),
         cmocka_unit_test(test_names_are_those_of_transformerlens),
         cmocka_unit_test(test_names_of_other_stacks),
         cmocka_unit_test(test_what_is_asked_for),
