@@ -13,6 +13,12 @@ typedef enum triangle { WHOLE, LEFT_LOWER, LEFT_UPPER, RESULT_LOWER } triangle;
 // C[m][f] = factor[m] C[m][f] + sum over k of A(m, k) B[k][f], with A(m, k) at a[m * a_m + k *
 // a_k]; without factors C begins at 0. A triangle's other half holds zeros where blocks of rows
 // reach into it.
+typedef struct next_rows {
+    uintptr_t at;
+    ptrdiff_t row; // floats
+    int width;     // 0: none
+} next_rows;
+
 typedef struct matrix_product {
     triangle shape;
     int m, n, k; // n: a multiple of 16
@@ -24,11 +30,21 @@ typedef struct matrix_product {
     ptrdiff_t b_row;
     const float *factor;
     ptrdiff_t factor_step; // 0: one for all rows
+    next_rows next;
 } matrix_product;
+
+// What the next chunk reads comes from memory while this one is multiplied: a block fetches the
+// lines at its own place. Addresses are numbers, as the last chunk may be shorter.
+INLINE void fetch_block(const next_rows *x, int m, int f, int tall, int wide) {
+    if (f >= x->width || m >= C) return;
+    UNROLL for (int i = 0; i < tall; i++) UNROLL for (int w = 0; w < wide * VW; w += 16)
+        __builtin_prefetch((const void *)(x->at + (uintptr_t)((m + i) * x->row + f + w) * 4), 0, 2);
+}
 
 INLINE void multiply_block(const matrix_product *x, int m, int f, int tall, int wide) {
     vf acc[MOST_TALL][MOST_WIDE];
     const ptrdiff_t end = (ptrdiff_t)m + tall;
+    fetch_block(&x->next, m, f, tall, wide);
     if (x->shape == RESULT_LOWER && f >= end) return;
     if (x->factor) UNROLL for (int i = 0; i < tall; i++) {
             vf factor = vf_set1(x->factor[(m + i) * x->factor_step]);
@@ -139,13 +155,22 @@ static chunk_room room_of(const kernel_chunk *j) {
 // Rows `row` floats apart, times factor, into C padded rows.
 static void pack(const kernel_chunk *j, const float *from, ptrdiff_t row, int width, float factor,
                  float *to, ptrdiff_t to_row) {
-    for (int t = 0; t < C; t++, to += to_row) {
-        if (t < j->n) memcpy(to, from + t * row, (size_t)width * sizeof *to);
-        const int first = t < j->n ? width : 0;
-        memset(to + first, 0, (size_t)(to_row - first) * sizeof *to);
-        for (int f = 0; factor != 1 && f < width; f += VW)
-            vf_store(to + f, vf_load(to + f) * factor);
+    const int whole = width / VW * VW;
+    for (int t = 0; t < j->n; t++, from += row, to += to_row) {
+        for (int f = 0; f < whole; f += VW) {
+            vf x;
+            memcpy(&x, from + f, sizeof x);
+            vf_store(to + f, x * factor);
+        }
+        for (int f = whole; f < width; f++) to[f] = from[f] * factor;
+        for (ptrdiff_t f = width; f < to_row; f++) to[f] = 0;
     }
+    memset(to, 0, (size_t)((C - j->n) * to_row) * sizeof *to);
+}
+
+// Rows like `from` of the chunk that follows.
+INLINE next_rows next_of(const kernel_chunk *j, const float *from, ptrdiff_t row, int width) {
+    return (next_rows){(uintptr_t)from + (uintptr_t)(j->next * row) * 4, row, j->next ? width : 0};
 }
 
 // to[t] = from[t] * factors[t]
@@ -260,7 +285,7 @@ static void read_held(const kernel_chunk *j, const chunk_room *r) {
 }
 
 // x[t][s] = q_t . k_s on and below the diagonal.
-static void meet_keys(const chunk_room *r, const float *q, float *x) {
+static void meet_keys(const chunk_room *r, const float *q, float *x, next_rows next) {
     multiply(&(matrix_product){.shape = RESULT_LOWER,
                                .m = C,
                                .n = C,
@@ -271,14 +296,15 @@ static void meet_keys(const chunk_room *r, const float *q, float *x) {
                                .a_m = r->key_row,
                                .a_k = 1,
                                .b = r->kt,
-                               .b_row = SQUARE_ROW});
+                               .b_row = SQUARE_ROW,
+                               .next = next});
 }
 
 // What the delta rule writes: v becomes v less what was held, and w solves (1 - solver) w = rate v
 // with solver = -L = -rate pairs.
 static void find_written(const kernel_chunk *j, const chunk_room *r) {
     read_held(j, r);
-    meet_keys(r, r->k, r->pairs);
+    meet_keys(r, r->k, r->pairs, (next_rows){0});
     weigh_pairs(r, r->pairs, 0);
     for (int t = 0; t < C; t++)
         for (int s = 0; s < C; s += VW)
@@ -313,7 +339,7 @@ static void begin_chunk(const kernel_chunk *j, chunk_room *r, bool reads) {
         scale(r->v, r->rate, r->values, r->value_row, r->w);
     scale(r->k, r->until, r->keys, r->key_row, r->late);
     if (!reads) return;
-    meet_keys(r, r->q, r->p);
+    meet_keys(r, r->q, r->p, next_of(j, j->q, j->key_row, j->n_key));
     weigh_pairs(r, r->p, 1);
 }
 
@@ -333,7 +359,8 @@ static void write_outputs(const kernel_chunk *j, const chunk_room *r) {
                                .a_m = r->key_row,
                                .a_k = 1,
                                .b = j->state,
-                               .b_row = r->value_row});
+                               .b_row = r->value_row,
+                               .next = next_of(j, j->v, j->value_row, j->n_value)});
     multiply(&(matrix_product){.shape = LEFT_LOWER,
                                .m = C,
                                .n = r->values,
@@ -346,7 +373,8 @@ static void write_outputs(const kernel_chunk *j, const chunk_room *r) {
                                .b = r->w,
                                .b_row = r->value_row,
                                .factor = r->since,
-                               .factor_step = 1});
+                               .factor_step = 1,
+                               .next = next_of(j, j->y, j->value_row, j->n_value)});
     for (int t = 0; t < j->n; t++)
         memcpy(j->y + t * j->value_row, r->y + t * r->value_row,
                (size_t)j->n_value * sizeof(float));
@@ -366,7 +394,8 @@ void KERNEL(chunk)(const kernel_chunk *j) {
                                .a_k = r.key_row,
                                .b = r.w,
                                .b_row = r.value_row,
-                               .factor = &r.whole});
+                               .factor = &r.whole,
+                               .next = next_of(j, j->k, j->key_row, j->n_key)});
     flush_rows(j->state, r.keys, r.values, r.value_row);
 }
 

@@ -294,6 +294,27 @@ INLINE void step_columns(const kernel_state_step *a, int first, int N) {
     UNROLL for (int p = 0; p < N; p++) vf_store(a->y + first + p * VW, sum[p]);
 }
 
+// Row by row, for a state that comes from memory and is passed once: one stream of neighbours,
+// whose sums are in the first-level cache. It is at 0.8 of the rate of a plain stream where strips
+// are at 0.63; two or four rows at a time, which caches like better, are no faster than strips.
+static void step_rows(const kernel_state_step *a) {
+    float *const added = a->room, *const y = added + a->n_columns;
+    const ptrdiff_t row = a->n_columns;
+    memset(y, 0, (size_t)row * sizeof *y);
+    for (int f = 0; f < row; f += VW) vf_store(added + f, vf_load(a->v + f) * a->rate);
+    for (int i = 0; i < a->n_key; i++) {
+        vf decay = vf_set1(a->n_decay == 0 ? 1 : a->decay[a->n_decay > 1 ? i : 0]);
+        vf key = vf_set1(a->k[i]), query = vf_set1(a->q ? a->q[i] : 0);
+        float *s = a->state + i * row;
+        for (int f = 0; f < row; f += VW) {
+            vf now = vf_fma(key, vf_load(added + f), vf_load(s + f) * decay);
+            vf_store(s + f, now = vf_flush(now, FV_LEAST));
+            vf_store(y + f, vf_fma(query, now, vf_load(y + f)));
+        }
+    }
+    if (a->q) memcpy(a->y, y, (size_t)row * sizeof *y);
+}
+
 static void step_strip(const kernel_state_step *a, int first) {
     step_columns(a, first, STEP_VECTORS);
 }
@@ -303,6 +324,10 @@ static void step_lanes(const kernel_state_step *a, int first) {
 
 void KERNEL(state_step)(const kernel_state_step *a) {
     int j = 0;
+    if (a->room && !a->replaces) {
+        step_rows(a);
+        return;
+    }
     for (; j + STEP_VECTORS * VW <= a->n_columns; j += STEP_VECTORS * VW) step_strip(a, j);
     for (; j < a->n_columns; j += L) step_lanes(a, j);
 }

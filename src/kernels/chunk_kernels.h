@@ -56,6 +56,7 @@ typedef struct kernel_chunk {
     ptrdiff_t key_row, value_row, head_row; // floats
     float *state;                           // before the chunk and then after it
     float *y;                               // like v, or NULL: the state alone moves on
+    int next; // positions to the chunk that follows, whose rows are fetched; or 0
     float *scratch;
 } kernel_chunk;
 

@@ -80,6 +80,7 @@ const char *contract_state_step(const kernel_state_step *a) {
     DEMAND(a->k != NULL, "k is NULL");
     DEMAND(is_aligned(a->v) && is_aligned(a->state), UNALIGNED("v or state"));
     DEMAND(a->q == NULL || is_aligned(a->y), UNALIGNED("y"));
+    DEMAND(a->room == NULL || is_aligned(a->room), UNALIGNED("room"));
     return NULL;
 }
 #endif

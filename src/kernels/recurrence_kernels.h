@@ -56,6 +56,7 @@ typedef struct kernel_state_step {
     const float *v;     // [columns]
     float *state;       // [K][columns]
     float *y;           // [columns]
+    float *room;        // [2][columns], where the state comes from memory; NULL: from caches
 } kernel_state_step;
 
 // Time steps and decays: step = softplus(x + bias), or of -x + bias; decay = exp(factor step).

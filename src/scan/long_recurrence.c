@@ -14,6 +14,7 @@
 #include <string.h>
 
 enum { SEGMENTS = 8, SHORTEST_SEGMENT = 2048, KEPT_BYTES = 1 << 26 };
+enum { STATES_IN_CACHES = 1 << 21 }; // bytes
 
 void fv_recurrence_config_init(fv_recurrence_config *config) {
     *config = (fv_recurrence_config){.n_batch = 1, .n = 1, .n_head = 1, .d_key = 64, .d_value = 64};
@@ -109,7 +110,7 @@ static void reserve(fv_recurrence *r) {
         r->transition_size = FV_LANES; // the decay
     }
     r->scratch_size = scratch + r->state_size;
-    r->step_size = (size_t)c->d_key * columns + 2 * columns;
+    r->step_size = (size_t)(c->d_key < 2 ? 2 : c->d_key) * columns + 2 * columns;
     r->step_size = (r->step_size + FV_LANES - 1) / FV_LANES * FV_LANES;
     r->at_scratch = arena_reserve(&r->arena, threads, r->scratch_size * sizeof(float));
     r->at_states =
@@ -227,6 +228,7 @@ static void read_segment(const forward_pass *pass, int64_t index, int64_t segmen
         chunk.state = state;
         chunk.scratch = recurrence_scratch(r, worker);
         chunk.y = pass->y + (chunk.v - pass->input->v);
+        chunk.next = p + FV_CHUNK < end ? FV_CHUNK : 0;
         r->kernels->chunk(&chunk);
     }
 }
@@ -367,6 +369,12 @@ static void copy_columns(const float *from, int64_t from_row, int64_t rows, int6
         memcpy(to + i * to_row, from + i * from_row, (size_t)width * sizeof *to);
 }
 
+// Whether a step over all states finds none of them in the caches of a core any more.
+static bool from_memory(const fv_recurrence *r) {
+    const int64_t size = r->n_states * r->config.d_key * r->config.d_value;
+    return size * (int64_t)sizeof(float) > STATES_IN_CACHES;
+}
+
 static void step_state(void *context, int piece, int worker) {
     const step_pass *pass = context;
     fv_recurrence *r = pass->recurrence;
@@ -395,7 +403,8 @@ static void step_state(void *context, int piece, int worker) {
                              .k = pass->input->k + key * c->d_key,
                              .v = v,
                              .state = in_place ? state : own,
-                             .y = y});
+                             .y = y,
+                             .room = in_place && from_memory(r) ? own : NULL});
     if (!in_place) copy_columns(own, columns, c->d_key, c->d_value, state, c->d_value);
     for (int64_t f = 0; f < c->d_value; f++)
         pass->y[piece * c->d_value + f] = (float)c->scale * y[f];
