@@ -128,6 +128,8 @@
     S("field", "model.indexer_heads", "index_n_heads n_index_heads")                               \
     S("field", "model.indexer_width", "index_head_dim index_dim d_index")                          \
     S("field", "model.compress_block", "compress_ratio cmp_block_size selection_block_size")        \
+    S("field", "model.compress_stride", "cmp_stride kernel_stride compress_d")                      \
+    S("field", "model.nsa_block", "slc_block_size select_block_size")                              \
     S("field", "model.compress_window", "swa_window")                                             \
     S("field", "model.selector_k", "index_topk topk k_keys")                                       \
     S("field", "model.qk_norm", "use_qk_norm qk_layernorm qk_rmsnorm qk_layer_norm")               \

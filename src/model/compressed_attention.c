@@ -24,7 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum param { W_Q, W_K, W_V, W_O, MAP_K, MAP_V };
+enum param { W_Q, W_K, W_V, W_O };
 enum buffer {
     Q,     // [out.n][d]
     RAW_K, // [in.n][kv], before they are turned
@@ -52,8 +52,9 @@ enum buffer {
 
 typedef struct compressed {
     attention_heads heads;
-    int block, k, window, n_blocks, n_rows; // of keys: entries and positions
-    int *n_whole, *n_keys;                  // [out.n]: entries, and rows of keys
+    compression map[2];              // of keys and of values
+    int k, window, n_blocks, n_rows; // of keys: entries and positions
+    int *n_whole, *n_keys;           // [out.n]: entries, and rows of keys
     rotary rotary;
     real *turned_q, *turned_k; // cosines, then sines, of `out` and of the rows of keys
 } compressed;
@@ -73,7 +74,6 @@ static fv_status create(model_layer *layer, int i, fv_error *error) {
     compressed *a = calloc(1, sizeof *a);
     if (a == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory for compressed attention");
     a->heads = heads_of(config, i);
-    a->block = config->compress_block;
     a->k = config->compress_k;
     a->window = config->compress_window;
     layer->own = a;
@@ -97,7 +97,7 @@ static fv_status plan_turning(const fv_model *model, const model_layer *layer, f
     if (status != FV_OK || a->rotary.n_pairs == 0) return status;
     int *places = malloc((size_t)a->n_rows * sizeof *places);
     for (int j = 0; places != NULL && j < a->n_rows; j++)
-        places[j] = j < a->n_blocks ? (j + 1) * a->block - 1 : j - a->n_blocks;
+        places[j] = j < a->n_blocks ? j * a->map[0].stride + a->map[0].block - 1 : j - a->n_blocks;
     a->turned_q = rotary_table(&a->rotary, layer->out.n, layer->out.at);
     if (places != NULL) a->turned_k = rotary_table(&a->rotary, a->n_rows, places);
     free(places);
@@ -109,32 +109,31 @@ static fv_status plan_places(const fv_model *model, const model_layer *layer, fv
     compressed *a = of(layer);
     const size_t n = (size_t)layer->out.n;
     if (a->n_whole != NULL) return FV_OK; // layers are planned twice
-    a->n_blocks = layer->in.n / a->block;
+    for (int i = 0; i < 2; i++)
+        a->map[i] = compress_of(&model->config.model, &a->heads, layer->in.n);
+    a->n_blocks = a->map[0].n_blocks;
     a->n_rows = a->n_blocks + layer->in.n;
     a->n_whole = malloc(n * sizeof *a->n_whole);
     a->n_keys = malloc(n * sizeof *a->n_keys);
     if (a->n_whole == NULL || a->n_keys == NULL)
         return fv_fail(error, FV_NO_MEMORY, "out of memory for compressed attention");
     for (int i = 0; i < layer->out.n; i++) {
-        a->n_whole[i] = (layer->out.at[i] + 1) / a->block;
+        a->n_whole[i] = compress_whole(&a->map[0], layer->out.at[i] + 1);
         a->n_keys[i] = a->n_blocks + layer->out.at[i] + 1;
     }
     return plan_turning(model, layer, error);
 }
 
 static void plan_params(fv_model *model, model_layer *layer) {
-    const compressed *a = of(layer);
+    compressed *a = of(layer);
     const int d = model->config.model.n_embd, l = layer->index, kv = a->heads.kv;
-    const int width = a->heads.width, block = a->block * width;
     static const char *const names[] = {"W_Q", "W_K", "W_V", "W_O"};
     for (int i = 0; i < 4; i++)
         layer->param[W_Q + i] =
             model_add(model, i == W_O ? FV_INIT_OUTPUT : FV_INIT_LINEAR, d,
                       i == W_K || i == W_V ? kv : d, d, "blocks.%d.compressed.%s", l, names[i]);
-    layer->param[MAP_K] =
-        model_add(model, FV_INIT_LINEAR, block, width, block, "blocks.%d.compressed.compress_K", l);
-    layer->param[MAP_V] =
-        model_add(model, FV_INIT_LINEAR, block, width, block, "blocks.%d.compressed.compress_V", l);
+    compress_plan(model, layer, "compressed.compress_K", &a->map[0]);
+    compress_plan(model, layer, "compressed.compress_V", &a->map[1]);
 }
 
 static void plan_buffers(fv_model *model, model_layer *layer) {
@@ -176,12 +175,6 @@ static fv_status plan(fv_model *model, model_layer *layer, fv_error *error) {
 
 static model_linear linear(const model_layer *layer, int param, int n_out) {
     return (model_linear){layer->param[param], SIZE_MAX, layer->model->config.model.n_embd, n_out};
-}
-
-static compression compression_of(const model_layer *layer, int param) {
-    const compressed *a = of(layer);
-    return (compression){layer->param[param], a->block,      a->n_blocks,
-                         layer->in.n,         a->heads.n_kv, a->heads.width};
 }
 
 static uint16_t *kept_of(const model_layer *layer, const model_tile *tile, int group) {
@@ -246,10 +239,16 @@ static void choose(const model_layer *layer, const model_tile *tile, int group, 
     uint16_t *kept = kept_of(layer, tile, group) + (ptrdiff_t)g * layer->out.n * a->n_rows;
     const bool chooses = a->k > 0 && a->n_blocks > 0;
     if (chooses) {
-        const compression map = compression_of(layer, MAP_K);
+        // What has no weight among entries has none among those that are kept: which of it is does not matter.
+        const compress_ranking ranking = {.heads = &a->heads,
+                                          .n_rows = layer->out.n,
+                                          .n_units = a->n_blocks,
+                                          .k = a->k,
+                                          .n_choosable = a->n_whole,
+                                          .n_whole = a->n_whole,
+                                          .weights = at(layer, tile, ENTRY_P)};
         real *ranks = at(layer, tile, RANKS);
-        compress_rank(&map, &a->heads, group, g, layer->out.n, a->n_blocks, a->n_whole,
-                      at(layer, tile, ENTRY_P), ranks);
+        compress_rank(tile, &a->map[0], &ranking, group, g, ranks);
         tile->kernels->select(&(kernel_select){.n_rows = layer->out.n,
                                                .n_units = a->n_blocks,
                                                .k = a->k,
@@ -293,11 +292,10 @@ static void project(const model_layer *layer, const model_tile *tile, real *x) {
                    rows_of_output(layer, tile, x, at(layer, tile, COMPACT), false),
                    rows_dense(at(layer, tile, Q), d), false);
     for (int i = 0; i < 2; i++) { // keys, values
-        compression map = compression_of(layer, MAP_K + i);
         real *raw = at(layer, tile, RAW_K + i);
         linear_forward(tile, linear(layer, W_K + i, heads->kv), n_in, rows_dense(x, d),
                        rows_dense(raw, heads->kv), false);
-        compress_forward(tile, &map, raw, entries);
+        compress_forward(tile, &of(layer)->map[i], raw, entries);
         join(layer, tile, entries, raw, at(layer, tile, K + i), false);
     }
     turn(layer, tile, Q, false, false);
@@ -349,10 +347,9 @@ static void project_back(const model_layer *layer, const model_tile *tile, real 
     turn(layer, tile, D_Q, false, true);
     turn(layer, tile, D_K, true, true);
     for (int i = 0; i < 2; i++) {
-        compression map = compression_of(layer, MAP_K + i);
         real *draw = at(layer, tile, D_RAW_K + i);
         join(layer, tile, entries, draw, at(layer, tile, D_K + i), true);
-        compress_backward(tile, &map, at(layer, tile, RAW_K + i), entries, draw);
+        compress_backward(tile, &of(layer)->map[i], at(layer, tile, RAW_K + i), entries, draw);
         linear_backward(tile, linear(layer, W_K + i, heads->kv), n_in, rows_dense(x, d),
                         rows_dense(draw, heads->kv), rows_dense(dx, d), i > 0);
     }
@@ -382,7 +379,6 @@ static void backward(const model_layer *layer, const model_tile *tile) {
 static void cost(const model_layer *layer, double *textbook, double *executed, double *exps) {
     const compressed *a = of(layer);
     const double d = layer->model->config.model.n_embd, n_in = layer->in.n, n_out = layer->out.n;
-    const compression map = compression_of(layer, MAP_K);
     double pairs = 0, ranked = 0, all = 0, left = 0;
     for (int i = 0; i < layer->out.n; i++) {
         const int n = layer->out.at[i] + 1, near = n < a->window ? n : a->window;
@@ -392,10 +388,11 @@ static void cost(const model_layer *layer, double *textbook, double *executed, d
         ranked += a->k > 0 ? a->n_whole[i] : 0;
         all += a->n_keys[i];
     }
-    const double maps = 2 * n_out * d * d + 2 * n_in * d * a->heads.kv + 2 * compress_cost(&map);
+    const double maps =
+        2 * n_out * d * d + 2 * n_in * d * a->heads.kv + 2 * compress_cost(&a->map[0]);
     *textbook = maps + 2 * pairs * d + left * d;
     *executed = maps + 2 * all * d + ranked * d;
-    *exps = (all + ranked) * a->heads.n;
+    *exps = (all + ranked) * a->heads.n + 2 * compress_exps(&a->map[0]);
 }
 
 static int reach(const fv_config *config, int i) {
@@ -408,14 +405,18 @@ static double state(const fv_config *config, int i) {
     const attention_heads heads = heads_of(&config->model, i);
     const int n = config->task.context_length, block = config->model.compress_block;
     int near = config->model.compress_window > block ? config->model.compress_window : block;
-    return 2.0 * heads.kv * (n / block + (near < n ? near : n));
+    const int stride = config->model.compress_stride;
+    const int entries = n / (stride > 0 ? stride : block);
+    return 2.0 * heads.kv * (entries + (near < n ? near : n));
 }
 
 static fv_status check(const config_checking *c, int i) {
     fv_status status = compress_check(c, i, "compressed_attention");
     if (status != FV_OK) return status;
     const fv_model_config *m = &c->config->model;
-    const int n_blocks = c->config->task.context_length / m->compress_block;
+    const compression map =
+        compress_of(m, &(attention_heads){.n_kv = 1}, c->config->task.context_length);
+    const int n_blocks = map.n_blocks;
     if (m->compress_k <= n_blocks) return FV_OK;
     return check_refuse(c, "model.compress_k",
                         "model.compress_k %d is more than the %d whole blocks that "
@@ -439,8 +440,11 @@ const layer_type layer_compressed_attention = {
              .example = "model: {layers: [compressed_attention], n_embd: 8, n_head: 2, "
                         "compress_block: 2, compress_k: 0, compress_window: 2}",
              .reads = {FV_READS(model.residual), FV_READS(model.n_kv_head),
-                       FV_READS(model.compress_block), FV_READS(model.compress_k),
+                       FV_READS(model.compress_block), FV_READS(model.compress_stride),
+                       FV_READS(model.compress_hidden), FV_READS(model.compress_k),
                        FV_READS(model.compress_window)},
+             .same = {{"model.compress_stride", compress_settle, "0 is model.compress_block",
+                       NULL}},
              .check = check},
     .reach = reach,
     .state = state,

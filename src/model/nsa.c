@@ -12,8 +12,9 @@ static fv_status create(model_layer *layer, int i, fv_error *error) {
     nsa *a = calloc(1, sizeof *a);
     if (a == NULL) return fv_fail(error, FV_NO_MEMORY, "out of memory for nsa");
     a->heads = heads_of(config, i);
-    a->block = config->compress_block;
+    a->block = nsa_block_of(config);
     a->k = config->compress_k;
+    a->first = config->nsa_first;
     a->window = config->compress_window;
     layer->own = a;
     return FV_OK;
@@ -49,12 +50,6 @@ static size_t size_of(const model_tile *tile, int n_rows, int width) {
 static void clear(const model_layer *layer, const model_tile *tile, int buffer, int n_rows,
                   int width) {
     memset(at(layer, tile, buffer), 0, size_of(tile, n_rows, width) * sizeof(real));
-}
-
-static compression compression_of(const model_layer *layer, int param) {
-    const nsa *a = nsa_of(layer);
-    return (compression){layer->param[param], a->block,      a->n_blocks,
-                         layer->in.n,         a->heads.n_kv, a->heads.width};
 }
 
 static bool is_empty(const model_layer *layer, nsa_branch b) {
@@ -103,9 +98,9 @@ static void project(const model_layer *layer, const model_tile *tile, real *x) {
     turn(layer, tile, TURNED_Q, false, false);
     turn(layer, tile, K + NSA_SELECTED, true, false);
     turn(layer, tile, K + NSA_WINDOW, true, false);
-    compression keys = compression_of(layer, MAP_K), values = compression_of(layer, MAP_V);
-    compress_forward(tile, &keys, at(layer, tile, K), at(layer, tile, ENTRIES_K));
-    compress_forward(tile, &values, at(layer, tile, V), at(layer, tile, ENTRIES_V));
+    const compression *map = nsa_of(layer)->map;
+    compress_forward(tile, &map[0], at(layer, tile, K), at(layer, tile, ENTRIES_K));
+    compress_forward(tile, &map[1], at(layer, tile, V), at(layer, tile, ENTRIES_V));
 }
 
 static void look(const model_layer *layer, const model_tile *tile, nsa_branch b) {
@@ -191,11 +186,9 @@ static void outputs_back(const model_layer *layer, const model_tile *tile, model
 static void project_back(const model_layer *layer, const model_tile *tile, real *x, real *dx) {
     const attention_heads *heads = &nsa_of(layer)->heads;
     const int d = layer->model->config.model.n_embd, n_in = tile->n_groups * layer->in.n;
-    compression keys = compression_of(layer, MAP_K), values = compression_of(layer, MAP_V);
-    compress_backward(tile, &keys, at(layer, tile, K), at(layer, tile, D_ENTRIES_K),
-                      at(layer, tile, D_K));
-    compress_backward(tile, &values, at(layer, tile, V), at(layer, tile, D_ENTRIES_V),
-                      at(layer, tile, D_V));
+    for (int i = 0; i < 2; i++)
+        compress_backward(tile, &nsa_of(layer)->map[i], at(layer, tile, i == 0 ? K : V),
+                          at(layer, tile, D_ENTRIES_K + i), at(layer, tile, i == 0 ? D_K : D_V));
     turn(layer, tile, D_TURNED_Q, false, true);
     turn(layer, tile, D_K + NSA_SELECTED, true, true);
     turn(layer, tile, D_K + NSA_WINDOW, true, true);
@@ -239,21 +232,43 @@ static int reach(const fv_config *config, int i) {
 static double state(const fv_config *config, int i) {
     const attention_heads heads = heads_of(&config->model, i);
     double n = config->task.context_length, window = config->model.compress_window;
-    return 2.0 * heads.kv * (n / config->model.compress_block + n + (window < n ? window : n));
+    const int stride = config->model.compress_stride;
+    const double entries = n / (stride > 0 ? stride : config->model.compress_block);
+    return 2.0 * heads.kv * (entries + n + (window < n ? window : n));
 }
 
 static fv_status check(const config_checking *c, int i) {
     const fv_model_config *m = &c->config->model;
-    const int context = c->config->task.context_length, block = m->compress_block;
+    const int context = c->config->task.context_length, block = nsa_block_of(m);
     fv_status status = compress_check(c, i, "nsa");
     if (status != FV_OK) return status;
+    if (block > context)
+        return check_refuse(c, "model.nsa_block",
+                            "model.nsa_block %d is more than the context has; task.context_length "
+                            "%d allows 1 to %d, and 0 for model.compress_block",
+                            block, context, context);
     const int n_blocks = (context + block - 1) / block;
     if (m->compress_k < 1 || m->compress_k > n_blocks)
         return check_refuse(c, "model.compress_k",
                             "model.compress_k %d: nsa selects 1 block, the query's own, to all %d "
                             "that task.context_length %d has",
                             m->compress_k, n_blocks, context);
+    if (m->nsa_first >= m->compress_k)
+        return check_refuse(c, "model.nsa_first",
+                            "model.nsa_first %d blocks and the query's own are more than the "
+                            "model.compress_k %d that it selects; it allows 0 to %d",
+                            m->nsa_first, m->compress_k, m->compress_k - 1);
     return FV_OK;
+}
+
+// Before version 7 blocks to which the entries give nothing were all alike, however far below the others.
+static int numerics(const fv_config *config) {
+    return config->model.compress_k > 1 ? 7 : 0;
+}
+
+static void settle_block(fv_config *config) {
+    fv_model_config *m = &config->model;
+    if (m->nsa_block == m->compress_block) m->nsa_block = 0;
 }
 
 static const layer_hook hooks[] = {FV_NORM_HOOKS("ln_nsa."), {0}};
@@ -271,9 +286,14 @@ const layer_type layer_nsa = {
              .example = "model: {layers: [nsa], n_embd: 8, n_head: 2, compress_block: 2, "
                         "compress_k: 1, compress_window: 3}",
              .reads = {FV_READS(model.residual), FV_READS(model.n_kv_head),
-                       FV_READS(model.compress_block), FV_READS(model.compress_k),
-                       FV_READS(model.compress_window)},
-             .check = check},
+                       FV_READS(model.compress_block), FV_READS(model.compress_stride),
+                       FV_READS(model.compress_hidden), FV_READS(model.compress_k),
+                       FV_READS(model.compress_window), FV_READS(model.nsa_block),
+                       FV_READS(model.nsa_first)},
+             .same = {{"model.compress_stride", compress_settle, "0 is model.compress_block", NULL},
+                      {"model.nsa_block", settle_block, "0 is model.compress_block", NULL}},
+             .check = check,
+             .numerics = numerics},
     .reach = reach,
     .state = state,
     .hooks = hooks,

@@ -7,14 +7,15 @@
 //
 //     z = sum over branches of sigmoid(x W_G) * branch,   y = z W_O
 //
-// A block stands for choice once it is whole; a query always keeps its own block, as one of the compress_k. Heads
+// A block of model.nsa_block keys stands for choice once it is whole, by the weights of the entries that share rows
+// with it; a query always keeps its own block and the first model.nsa_first ones, as some of the compress_k. Heads
 // that share keys (model.n_kv_head) choose together, by the mean of their weights. The choice is not
 // differentiated: what it depends on learns through the compressed branch, which is why it has no loss of its
 // own. Rotary positions turn queries and keys of the last two branches; the compressed one knows places within
 // a block by its map alone, and compares what was not turned.
 //
-// Of the paper it leaves out overlapping blocks, compressed blocks that are smaller than selected ones, the
-// hidden layer of the map, and the first block that is always kept.
+// The paper's own sizes are compress_block 32, compress_stride 16, nsa_block 64, compress_k 16, nsa_first 1 and
+// compress_window 512; besides the first block and its own it always keeps the one before its own.
 #ifndef MODEL_NSA_H
 #define MODEL_NSA_H
 
@@ -24,15 +25,7 @@
 
 typedef enum nsa_branch { NSA_COMPRESSED, NSA_SELECTED, NSA_WINDOW, NSA_BRANCHES } nsa_branch;
 
-enum nsa_param {
-    W_Q,
-    W_O,
-    W_K,
-    W_V = W_K + NSA_BRANCHES,
-    W_G = W_V + NSA_BRANCHES,
-    MAP_K = W_G + NSA_BRANCHES,
-    MAP_V
-};
+enum nsa_param { W_Q, W_O, W_K, W_V = W_K + NSA_BRANCHES, W_G = W_V + NSA_BRANCHES };
 enum nsa_buffer {
     Q,        // [out.n][d]
     TURNED_Q, // the same, turned
@@ -46,6 +39,7 @@ enum nsa_buffer {
     SUM = GATES + NSA_BRANCHES, // [out.n][d]
     GATED,                      // [out.n][d] of one branch
     RANKS,                      // [out.n][units][16] of one group
+    FAR_RANKS,                  // the same, of what has no weight
     UNITS,                      // [out.n][units] bits of one group
     KEPT,                       // [heads of keys][G][out.n][in.n] bits
     COMPACT,                    // [out.n][d]
@@ -65,9 +59,10 @@ enum nsa_buffer {
 
 typedef struct nsa {
     attention_heads heads;
-    int block, k, window;
-    int n_blocks, n_units;             // whole blocks, and blocks that have begun
-    int *n_whole, *n_keys, *first_key; // [out.n]
+    int block, k, first, window;       // of what is selected
+    compression map[2];                // of keys and of values
+    int n_blocks, n_units;             // entries, and blocks that have begun
+    int *n_whole, *n_keys, *first_key; // [out.n]: entries; keys
     int *n_past;                       // [out.n]: blocks before the query's own
     rotary rotary;
     real *turned_q, *turned_k; // cosines, then sines, of `out` and of `in`
@@ -82,5 +77,6 @@ void nsa_select(const model_layer *layer, const model_tile *tile);
 kernel_attend nsa_attend(const model_layer *layer, const model_tile *tile, nsa_branch b, int h);
 fv_status nsa_plan(fv_model *model, model_layer *layer, fv_error *error);
 void nsa_cost(const model_layer *layer, double *textbook, double *executed, double *exps);
+int nsa_block_of(const fv_model_config *config);
 
 #endif

@@ -9,6 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+int nsa_block_of(const fv_model_config *config) {
+    return config->nsa_block > 0 ? config->nsa_block : config->compress_block;
+}
+
 // --- places --------------------------------------------------------------------------------------
 
 // Rows of keys are positions, all up to the last query's.
@@ -16,7 +20,9 @@ static fv_status plan_places(const fv_model *model, model_layer *layer, fv_error
     nsa *a = nsa_of(layer);
     const size_t n = (size_t)layer->out.n;
     if (a->n_whole != NULL) return FV_OK; // layers are planned twice
-    a->n_blocks = layer->in.n / a->block;
+    for (int i = 0; i < 2; i++)
+        a->map[i] = compress_of(&model->config.model, &a->heads, layer->in.n);
+    a->n_blocks = a->map[0].n_blocks;
     a->n_units = (layer->in.n + a->block - 1) / a->block;
     a->n_whole = malloc(n * sizeof *a->n_whole);
     a->n_keys = malloc(n * sizeof *a->n_keys);
@@ -26,7 +32,7 @@ static fv_status plan_places(const fv_model *model, model_layer *layer, fv_error
         return fv_fail(error, FV_NO_MEMORY, "out of memory for nsa");
     for (int i = 0; i < layer->out.n; i++) {
         a->n_keys[i] = layer->out.at[i] + 1;
-        a->n_whole[i] = a->n_keys[i] / a->block;
+        a->n_whole[i] = compress_whole(&a->map[0], a->n_keys[i]);
         a->n_past[i] = layer->out.at[i] / a->block;
         a->first_key[i] = a->n_keys[i] > a->window ? a->n_keys[i] - a->window : 0;
     }
@@ -42,9 +48,8 @@ static fv_status plan_places(const fv_model *model, model_layer *layer, fv_error
 
 static void plan_params(fv_model *model, model_layer *layer) {
     static const char *const branches[] = {"compressed", "selected", "window"};
-    const nsa *a = nsa_of(layer);
+    nsa *a = nsa_of(layer);
     const int d = model->config.model.n_embd, l = layer->index, kv = a->heads.kv;
-    const int block = a->block * a->heads.width, width = a->heads.width;
     layer->param[W_Q] = model_add(model, FV_INIT_LINEAR, d, d, d, "blocks.%d.nsa.W_Q", l);
     for (int b = 0; b < NSA_BRANCHES; b++) {
         layer->param[W_K + b] =
@@ -54,10 +59,8 @@ static void plan_params(fv_model *model, model_layer *layer) {
         layer->param[W_G + b] = model_add(model, FV_INIT_LINEAR, d, a->heads.n, d,
                                           "blocks.%d.nsa.%s.W_G", l, branches[b]);
     }
-    layer->param[MAP_K] =
-        model_add(model, FV_INIT_LINEAR, block, width, block, "blocks.%d.nsa.compress_K", l);
-    layer->param[MAP_V] =
-        model_add(model, FV_INIT_LINEAR, block, width, block, "blocks.%d.nsa.compress_V", l);
+    compress_plan(model, layer, "nsa.compress_K", &a->map[0]);
+    compress_plan(model, layer, "nsa.compress_V", &a->map[1]);
     layer->param[W_O] = model_add(model, FV_INIT_OUTPUT, d, d, d, "blocks.%d.nsa.W_O", l);
 }
 
@@ -70,6 +73,7 @@ static void plan_choice(fv_model *model, model_layer *layer) {
     const size_t rows = (size_t)layer->out.n, units = (size_t)a->n_units;
     size_t choices = (size_t)(model->group_capacity * a->heads.n_kv);
     layer->buffer[RANKS] = arena_reserve(&model->plan, rows * units * FV_LANES, sizeof(real));
+    layer->buffer[FAR_RANKS] = arena_reserve(&model->plan, rows * units * FV_LANES, sizeof(real));
     layer->buffer[UNITS] = arena_reserve(&model->plan, rows * units, sizeof(uint16_t));
     layer->buffer[KEPT] =
         arena_reserve(&model->plan, choices * rows * (size_t)layer->in.n, sizeof(uint16_t));
@@ -153,29 +157,52 @@ kernel_attend nsa_attend(const model_layer *layer, const model_tile *tile, nsa_b
 
 // --- the choice ----------------------------------------------------------------------------------
 
-// Of the blocks before a query's own, which it keeps in any case.
+static kernel_attend attend_entries(const model_layer *layer, const model_tile *tile, int h) {
+    return nsa_attend(layer, tile, NSA_COMPRESSED, h);
+}
+
+// The first blocks and a query's own are kept in any case.
+static void keep_keys(const model_layer *layer, const uint16_t *units, uint16_t *keys) {
+    const nsa *a = nsa_of(layer);
+    for (int i = 0; i < layer->out.n; i++)
+        for (int j = 0; j < layer->in.n; j++) {
+            const int unit = j / a->block;
+            const bool always = unit == a->n_past[i] || unit < a->first;
+            keys[i * layer->in.n + j] = always ? UINT16_MAX : units[i * a->n_units + unit];
+        }
+}
+
+// Of the blocks before a query's own, behind the first ones.
 void nsa_select(const model_layer *layer, const model_tile *tile) {
     const nsa *a = nsa_of(layer);
-    const compression entries = {.n_blocks = a->n_blocks};
     real *ranks = tile_buffer(tile, layer->buffer[RANKS]);
     uint16_t *units = arena_at(tile->workspace, layer->buffer[UNITS]);
+    const compress_ranking ranking = {.heads = &a->heads,
+                                      .n_rows = layer->out.n,
+                                      .n_units = a->n_units,
+                                      .unit = a->block,
+                                      .k = a->k - 1 - a->first,
+                                      .n_choosable = a->n_past,
+                                      .n_whole = a->n_whole,
+                                      .weights =
+                                          tile_buffer(tile, layer->buffer[P + NSA_COMPRESSED]),
+                                      .far = tile_buffer(tile, layer->buffer[FAR_RANKS]),
+                                      .flat = tile_buffer(tile, layer->buffer[SCRATCH]),
+                                      .attend = attend_entries,
+                                      .layer = layer};
+    const ptrdiff_t row = (ptrdiff_t)a->n_units * FV_LANES;
     for (int group = 0; group < a->heads.n_kv; group++)
         for (int g = 0; g < tile->n_groups; g++) {
-            uint16_t *keys =
-                kept_of(layer, tile, group) + (ptrdiff_t)g * layer->out.n * layer->in.n;
-            compress_rank(&entries, &a->heads, group, g, layer->out.n, a->n_units, a->n_past,
-                          tile_buffer(tile, layer->buffer[P + NSA_COMPRESSED]), ranks);
+            compress_rank(tile, &a->map[0], &ranking, group, g, ranks);
+            for (int i = 0; i < layer->out.n; i++)
+                for (int x = 0; x < a->first * FV_LANES && x < row; x++) ranks[i * row + x] = -1;
             tile->kernels->select(&(kernel_select){.n_rows = layer->out.n,
                                                    .n_units = a->n_units,
-                                                   .k = a->k - 1,
+                                                   .k = ranking.k,
                                                    .ranks = ranks,
                                                    .kept = units});
-            for (int i = 0; i < layer->out.n; i++)
-                for (int j = 0; j < layer->in.n; j++) {
-                    const int unit = j / a->block;
-                    const bool own = unit == a->n_past[i];
-                    keys[i * layer->in.n + j] = own ? UINT16_MAX : units[i * a->n_units + unit];
-                }
+            keep_keys(layer, units,
+                      kept_of(layer, tile, group) + (ptrdiff_t)g * layer->out.n * layer->in.n);
         }
 }
 
@@ -185,8 +212,6 @@ void nsa_select(const model_layer *layer, const model_tile *tile) {
 void nsa_cost(const model_layer *layer, double *textbook, double *executed, double *exps) {
     const nsa *a = nsa_of(layer);
     const double d = layer->model->config.model.n_embd, n_in = layer->in.n, n_out = layer->out.n;
-    const compression entries = {0,           a->block,      a->n_blocks,
-                                 layer->in.n, a->heads.n_kv, a->heads.width};
     double pairs = 0, all = 0;
     for (int i = 0; i < layer->out.n; i++) {
         const int past = a->n_past[i], own = a->n_keys[i] - past * a->block;
@@ -196,8 +221,8 @@ void nsa_cost(const model_layer *layer, double *textbook, double *executed, doub
         all += a->n_whole[i] + a->n_keys[i] + near;
     }
     const double maps = 2 * n_out * d * d + 2 * NSA_BRANCHES * n_in * d * a->heads.kv +
-                        NSA_BRANCHES * n_out * d * a->heads.n + 2 * compress_cost(&entries);
+                        NSA_BRANCHES * n_out * d * a->heads.n + 2 * compress_cost(&a->map[0]);
     *textbook = maps + 2 * pairs * d;
     *executed = maps + 2 * all * d;
-    *exps = all * a->heads.n + NSA_BRANCHES * n_out * a->heads.n;
+    *exps = all * a->heads.n + NSA_BRANCHES * n_out * a->heads.n + 2 * compress_exps(&a->map[0]);
 }

@@ -45,9 +45,14 @@ static void draw_compressed(char words[1024], uint64_t *random, int length) {
     memmove(at + n + 1, at, strlen(at) + 1);
     memcpy(at, layer, n);
     at[n] = ',';
-    stack_say(words, " model.compress_block=%d model.compress_k=%d model.compress_window=%d",
-              1 + noise_below(random, 2), length < 4 ? 1 : 1 + noise_below(random, 2),
-              1 + noise_below(random, 5));
+    const int block = 1 + noise_below(random, 2);
+    stack_say(words, " model.compress_block=%d model.compress_k=%d model.compress_window=%d", block,
+              length < 4 ? 1 : 1 + noise_below(random, 2), 1 + noise_below(random, 5));
+    if (noise_below(random, 2))
+        stack_say(words, " model.compress_hidden=%d", 1 + noise_below(random, 4));
+    if (block > 1 && noise_below(random, 2)) stack_say(words, " model.compress_stride=1");
+    if (length >= 4 && strcmp(layer, "nsa") == 0 && noise_below(random, 2))
+        stack_say(words, " model.nsa_block=%d", 1 + noise_below(random, 2));
 }
 
 static void draw_selector(char words[1024], uint64_t *random, int length) {

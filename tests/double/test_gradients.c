@@ -621,6 +621,22 @@ static const struct {
     {ALL "model.layers=[attention,nsa] model.compress_block=3 model.compress_k=1 task.index=2 "
          "model.norm=layer",
      {0, 1, -1}},
+    // Entries that overlap, a hidden layer in their map, blocks of another size than theirs, the first ones kept.
+    {LONG "model.layers=[nsa,attention] model.compress_block=4 model.compress_stride=2 "
+          "model.compress_hidden=3 model.nsa_block=4 model.nsa_first=1 model.compress_k=2 "
+          "model.n_head=2 model.n_kv_head=1 model.positions=rope model.residual=true",
+     {-1}},
+    {LONG "model.layers=[nsa] model.compress_block=3 model.compress_stride=2 model.nsa_block=5 "
+          "model.compress_k=2 model.compress_hidden=1 model.residual=true model.positions=learned",
+     {-1}},
+    {LONG
+     "model.layers=[nsa] model.compress_block=5 model.compress_stride=1 model.nsa_block=2 "
+     "model.compress_k=4 model.nsa_first=2 model.norm=rms model.positions=learned task.loss=all",
+     {-1}},
+    {LONG "model.layers=[compressed_attention,attention] model.compress_block=3 "
+          "model.compress_stride=1 model.compress_hidden=5 model.compress_k=2 model.n_head=2 "
+          "model.positions=rope model.n_embd=8 task.loss=all",
+     {-1}},
     {TINY "model.layers=[compressed_attention] model.compress_k=0", {-1}},
     {LONG "model.layers=[compressed_attention,attention] model.compress_block=3 model.compress_k=0 "
           "model.compress_window=4 model.n_head=2 model.residual=true model.positions=learned "

@@ -16,35 +16,59 @@ static double naive_dot(const double *a, const double *b, int n) {
     return sum;
 }
 
-// What a learned map makes of block b of the head's rows x [T][d].
-static void naive_entry(const naive *n, const char *map, int layer, const double *x, int b,
-                        int width, double *y) {
-    const int block = n->config->model.compress_block;
-    const double *w = naive_param(n, map, layer);
-    for (int o = 0; o < width; o++) {
-        y[o] = 0;
-        for (int p = 0; p < block; p++)
-            for (int f = 0; f < width; f++)
-                y[o] += x[(b * block + p) * n->d + f] * w[(p * width + f) * width + o];
-    }
+// Entries of `rows` rows: one of model.compress_block rows every model.compress_stride.
+static int naive_stride(const fv_model_config *c) {
+    return c->compress_stride > 0 ? c->compress_stride : c->compress_block;
+}
+static int naive_entries(const fv_model_config *c, int rows) {
+    int n = 0;
+    while (n * naive_stride(c) + c->compress_block <= rows) n++;
+    return n;
 }
 
-// The blocks that the heads of `group` keep for query t, of their weights [heads][blocks].
+// What a learned map makes entry e of the head's rows x [T][d]; of one with a hidden layer by map_b and map_out.
+static void naive_entry(const naive *n, const char *map, int layer, const double *x, int e,
+                        int width, double *y) {
+    const fv_model_config *c = &n->config->model;
+    const int hidden = c->compress_hidden, columns = hidden > 0 ? hidden : width;
+    double inner[512], *to = hidden > 0 ? inner : y;
+    char name[64];
+    const double *w = naive_param(n, map, layer);
+    for (int o = 0; o < columns; o++) {
+        to[o] = 0;
+        for (int p = 0; p < c->compress_block; p++)
+            for (int f = 0; f < width; f++)
+                to[o] += x[(e * naive_stride(c) + p) * n->d + f] * w[(p * width + f) * columns + o];
+    }
+    if (hidden == 0) return;
+    snprintf(name, sizeof name, "%s_b", map);
+    const double *b = naive_param(n, name, layer);
+    for (int o = 0; o < hidden; o++)
+        inner[o] = naive_activation(FV_ACTIVATION_GELU, inner[o] + b[o]);
+    snprintf(name, sizeof name, "%s_out", map);
+    naive_linear(inner, naive_param(n, name, layer), NULL, hidden, width, y);
+}
+
+// The blocks that the heads of `group` keep for query t, of their weights of entries [heads][n_entries].
 static void naive_nsa_choose(const fv_model_config *c, int t, int group, int together,
-                             const double *weights, int n_blocks, bool *kept) {
-    const int block = c->compress_block, own = t / block;
+                             const double *weights, int n_entries, bool *kept) {
+    const int block = c->nsa_block > 0 ? c->nsa_block : c->compress_block, own = t / block;
     double ranks[512], last = INFINITY;
     memset(kept, 0, sizeof *kept * 512);
     kept[own] = true;
+    for (int u = 0; u < c->nsa_first; u++) kept[u] = true;
     for (int u = 0; u < own; u++) {
         ranks[u] = 0;
-        for (int h = group * together; h < (group + 1) * together; h++)
-            ranks[u] += weights[h * n_blocks + u] / together;
+        for (int e = 0; e < naive_entries(c, t + 1); e++)
+            for (int p = 0; p < c->compress_block; p++)
+                for (int h = group * together; h < (group + 1) * together; h++)
+                    if ((e * naive_stride(c) + p) / block == u)
+                        ranks[u] += weights[h * n_entries + e] / together / c->compress_block;
     }
-    for (int left = c->compress_k - 1; left >= 0; left--) {
+    for (int left = c->compress_k - 1 - c->nsa_first; left >= 0; left--) {
         int best = -1;
         for (int u = 0; u < own; u++)
-            if (!kept[u] && (best < 0 || ranks[u] > ranks[best])) best = u;
+            if (!kept[u] && (best < 0 || ranks[u] > ranks[best] * (1 + 1e-12))) best = u;
         if (best < 0) return;
         if (left == 0) {
             // The same block twice stays the same, of which the first is kept.
@@ -63,9 +87,10 @@ static void naive_nsa(const naive *n, int layer) {
         {"blocks.%d.nsa.selected.W_K", "blocks.%d.nsa.selected.W_V", "blocks.%d.nsa.selected.W_G"},
         {"blocks.%d.nsa.window.W_K", "blocks.%d.nsa.window.W_V", "blocks.%d.nsa.window.W_G"}};
     const fv_model_config *c = &n->config->model;
-    const int d = n->d, T = n->T, H = c->n_head, width = d / H, block = c->compress_block;
+    const int d = n->d, T = n->T, H = c->n_head, width = d / H;
+    const int block = c->nsa_block > 0 ? c->nsa_block : c->compress_block;
     const int n_kv = c->n_kv_head > 0 ? c->n_kv_head : H, together = H / n_kv;
-    const int kv = n_kv * width, n_blocks = T / block;
+    const int kv = n_kv * width, n_blocks = naive_entries(c, T);
     const size_t rows = (size_t)(T * d);
     double *normed = calloc(10 * rows, sizeof *normed), *q = normed + rows, *turned = q + rows,
            *k[3], *v[3];
@@ -103,13 +128,13 @@ static void naive_nsa(const naive *n, int layer) {
             double *weights = far + h * n_blocks, share = 1 / (1 + exp(-gates[0][h]));
             for (int u = 0; u < n_blocks; u++) {
                 weights[u] = -INFINITY;
-                if ((u + 1) * block > t + 1) continue;
+                if (u >= naive_entries(c, t + 1)) continue;
                 naive_entry(n, "blocks.%d.nsa.compress_K", layer, k[0] + shared, u, width, entry);
                 weights[u] = naive_dot(q + t * d + h * width, entry, width) / sqrt(width);
             }
             naive_nsa_weigh(weights, n_blocks);
             for (int u = 0; u < n_blocks; u++) {
-                if ((u + 1) * block > t + 1) continue;
+                if (u >= naive_entries(c, t + 1)) continue;
                 naive_entry(n, "blocks.%d.nsa.compress_V", layer, v[0] + shared, u, width, entry);
                 for (int f = 0; f < width; f++) z[h * width + f] += share * weights[u] * entry[f];
             }
@@ -145,7 +170,7 @@ static void naive_compressed(const naive *n, int layer) {
     const fv_model_config *c = &n->config->model;
     const int d = n->d, T = n->T, H = c->n_head, width = d / H, block = c->compress_block;
     const int n_kv = c->n_kv_head > 0 ? c->n_kv_head : H, together = H / n_kv;
-    const int kv = n_kv * width, n_blocks = T / block;
+    const int kv = n_kv * width, n_blocks = naive_entries(c, T);
     const bool turns = c->positions == FV_POSITIONS_ROPE;
     const size_t rows = (size_t)(T * d);
     double *normed = calloc(4 * rows + (size_t)(H * (n_blocks + T)), sizeof *normed);
@@ -160,13 +185,13 @@ static void naive_compressed(const naive *n, int layer) {
         for (int h = 0; h < H && turns; h++) naive_turn(n, t, q + t * d + h * width);
     }
     for (int t = 0; t < T; t++) {
-        const int whole = (t + 1) / block;
+        const int whole = naive_entries(c, t + 1);
         memset(z, 0, sizeof z);
         for (int h = 0; h < H; h++) {
             const int shared = h / together * width;
             double *p = scores + h * (n_blocks + T);
             for (int j = 0; j < n_blocks + T; j++) {
-                const int at = j < n_blocks ? (j + 1) * block - 1 : j - n_blocks;
+                const int at = j < n_blocks ? j * naive_stride(c) + block - 1 : j - n_blocks;
                 p[j] = -INFINITY;
                 if (at > t || (j >= n_blocks && at <= t - c->compress_window)) continue;
                 if (j < n_blocks)

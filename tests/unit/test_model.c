@@ -158,6 +158,28 @@ static void test_logits_and_patterns(void **state) {
     check_ok(fv_kernels_force(chosen, NULL));
 }
 
+// Scores that lie hundreds apart: a softmax gives most entries nothing, and the best of these are kept all the
+// same, by the mean of what heads that share keys would give them.
+static void test_far_entries(void **state) {
+    (void)state;
+    static const char *const more[] = {
+        "model.compress_k=3", "model.compress_k=4 model.n_head=2 model.n_kv_head=1",
+        "model.compress_k=3 model.compress_stride=1 model.nsa_block=4",
+        "model.compress_k=4 model.nsa_first=1 model.compress_hidden=3"};
+    for (int i = 0; i < 4; i++) {
+        char words[512];
+        snprintf(words, sizeof words,
+                 "task.context_length=16 task.vocab_size=7 task.loss=all model.n_embd=4 "
+                 "model.init=normal model.init_sigma=1.4 model.compress_block=2 "
+                 "model.compress_window=1 model.layers=[nsa] %s",
+                 more[i]);
+        sample s = sample_create(words, 32);
+        double error = logits_error(&s);
+        if (!(error <= tolerance)) fail_msg("%s: logits are off by %g", words, error);
+        sample_free(&s);
+    }
+}
+
 // One parameter of each tensor off by a hundredth of the tensor's size, in the naive pass only, is
 // seen.
 static void test_oracle_catches_faults(void **state) {
@@ -336,6 +358,7 @@ static void test_sinusoids(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_logits_and_patterns),
+        cmocka_unit_test(test_far_entries),
         cmocka_unit_test(test_oracle_catches_faults),
         cmocka_unit_test(test_logits_do_not_depend_on_the_batch),
         cmocka_unit_test(test_initialisations),

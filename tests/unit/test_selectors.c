@@ -145,6 +145,16 @@ static void test_refusals(void **state) {
                                 "is not read by model.selector group_indexer");
     check_configuration_refused("", "model.layers=[nsa] model.compress_block=5",
                                 "task.context_length 4 allows 1 to 4");
+    check_configuration_refused("", "model.layers=[nsa] model.compress_stride=3",
+                                "leaves keys between two entries of model.compress_block 2; it "
+                                "allows 1 to 2");
+    check_configuration_refused("", "model.layers=[nsa] model.nsa_block=5",
+                                "task.context_length 4 allows 1 to 4");
+    check_configuration_refused(
+        "", "model.layers=[nsa] model.nsa_first=2",
+        "more than the model.compress_k 2 that it selects; it allows 0 to 1");
+    check_configuration_refused("", "model.layers=[compressed_attention] model.nsa_first=1",
+                                "is not read by");
     check_configuration_refused("", "model.layers=[nsa] model.compress_k=0",
                                 "selects 1 block, the query's own, to all 2");
     check_configuration_refused("", "model.layers=[nsa] model.compress_k=3",
