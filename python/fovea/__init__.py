@@ -14,8 +14,10 @@ from ._progress import Progress
 from .attention import Mask, attention, attention_vjp, causal, window
 from .costs import Cost, cost
 from .hooks import Patched
+from .ring import ring, ring_positions, ring_vjp
 from .runs import Curve, Params, Run, Runs, Snapshot
 from .scan import selective_scan
+from .selectors import Selector
 from .studies import Claim, Claims, Figure, Study, run
 from .sweeps import load, sweep
 from .tasks import Task
@@ -26,6 +28,6 @@ __version__ = _text(_lib.fv_version())
 __all__ = [
     "Claim", "Claims", "Cost", "Curve", "Error", "Figure", "FileError", "FormatError", "Interrupted", "Mask",
     "MissingProgramError", "NewerError", "NotFoundError", "OutOfMemoryError", "Params", "Patched", "Progress", "Run",
-    "Runs", "Snapshot", "StoreError", "Study", "Task", "UsageError", "attention", "attention_vjp", "causal", "cost",
-    "load", "run", "schema", "selective_scan", "sweep", "topics", "window",
+    "Runs", "Selector", "Snapshot", "StoreError", "Study", "Task", "UsageError", "attention", "attention_vjp", "causal", "cost",
+    "load", "ring", "ring_positions", "ring_vjp", "run", "schema", "selective_scan", "sweep", "topics", "window",
 ]

@@ -81,30 +81,37 @@ def _scores():
     return next(field.choices for field in FIELDS if field.key == "model.score")
 
 
+def _fill(config, q, k, v, mask, scale, score, power, first_query, threads, length=None):
+    """Into an fv_attention_config of these shapes, or of so many positions; returns what its mask points to."""
+    if k.shape != v.shape:
+        raise UsageError(f"k and v must have the same shape, not {list(k.shape)} and {list(v.shape)}")
+    if q.shape[0] != k.shape[0] or q.shape[3] != k.shape[3]:
+        raise UsageError(f"q {list(q.shape)} and k {list(k.shape)} must have the same batch and d")
+    if score not in _scores():
+        raise UsageError(f"there is no score {score!r}; there are {', '.join(_scores())}")
+    lib.fv_attention_config_init(byref(config))
+    config.n_batch, config.n_head, config.n_query, config.d_head = q.shape
+    config.n_kv_head, config.n_key = k.shape[1:3]
+    if length is not None:
+        config.n_query = config.n_key = length
+    config.first_query = whole(first_query, "first_query")
+    config.n_threads = whole(threads, "threads", 0, 2 ** 31 - 1)
+    config.score = _scores().index(score)
+    if scale is not None:
+        config.scale = scale
+    if power is not None:
+        if score != "harmonic":
+            raise UsageError(f"power is read by score 'harmonic' alone, not by {score!r}")
+        config.power = power
+    return (mask or Mask())._fill(config.mask, config.first_query + config.n_query, config.n_key)
+
+
 class _Plan:
     """fv_attention of shapes and a mask."""
 
-    def __init__(self, q, k, v, mask, scale, score, power, first_query, threads):
-        if k.shape != v.shape:
-            raise UsageError(f"k and v must have the same shape, not {list(k.shape)} and {list(v.shape)}")
-        if q.shape[0] != k.shape[0] or q.shape[3] != k.shape[3]:
-            raise UsageError(f"q {list(q.shape)} and k {list(k.shape)} must have the same batch and d")
-        if score not in _scores():
-            raise UsageError(f"there is no score {score!r}; there are {', '.join(_scores())}")
+    def __init__(self, q, k, v, **options):
         config = c.fv_attention_config()
-        lib.fv_attention_config_init(byref(config))
-        config.n_batch, config.n_head, config.n_query, config.d_head = q.shape
-        config.n_kv_head, config.n_key = k.shape[1:3]
-        config.first_query = whole(first_query, "first_query")
-        config.n_threads = whole(threads, "threads", 0, 2 ** 31 - 1)
-        config.score = _scores().index(score)
-        if scale is not None:
-            config.scale = scale
-        if power is not None:
-            if score != "harmonic":
-                raise UsageError(f"power is read by score 'harmonic' alone, not by {score!r}")
-            config.power = power
-        kept = (mask or Mask())._fill(config.mask, config.first_query + config.n_query, config.n_key)  # copied
+        kept = _fill(config, q, k, v, **options)  # copied
         self.handle = ctypes.c_void_p()
         call(lib.fv_attention_create, byref(config), byref(self.handle))
         del kept

@@ -13,6 +13,7 @@ from . import _interface as c
 from ._library import UsageError, call, lib, text
 from ._values import FIELDS, whole
 from .hooks import Interventions, _kept
+from .selectors import Selecting
 from .tasks import Known, Task
 
 
@@ -123,7 +124,7 @@ class _OneRecord:
         call(lib.fv_store_get, store, identity, byref(self.record))
 
 
-class Run(Interventions):
+class Run(Interventions, Selecting):
     """One trained run."""
 
     def __init__(self, record, owner):
