@@ -93,8 +93,6 @@ static void reserve_attention(fv_decoder *d) {
     d->at.o = reserve_rows(d, s->piece, s->d);
     d->at.rows = reserve_rows(d, s->piece, s->d);
     d->at.gates = reserve_rows(d, s->piece, s->d);
-    d->at.cosines = reserve_rows(d, s->piece, d->rotary.n_pairs);
-    d->at.sines = reserve_rows(d, s->piece, d->rotary.n_pairs);
     d->at.part = reserve_rows(d, s->piece, s->d_head);
     d->at.logsumexps = reserve_rows(d, s->piece, 1);
     d->at.running = reserve_rows(d, s->piece, 2);
@@ -119,6 +117,8 @@ static void reserve_working(fv_decoder *d) {
         if (activation_is_gated(d->config.model.activation))
             d->at.linear = reserve_rows(d, FV_PROJECT_POSITIONS, s->d_mlp);
     }
+    d->at.cosines = reserve_rows(d, s->piece, d->rotary.n_pairs);
+    d->at.sines = reserve_rows(d, s->piece, d->rotary.n_pairs);
     if (has(d, &decoder_kind_attention)) reserve_attention(d);
     if (has(d, &decoder_kind_mamba)) reserve_mamba(d);
 }

@@ -1,11 +1,12 @@
 // A decoder as its parts share it: decoder.c walks a sequence through the layers, decoder_load.c
 // takes the weights out of the model, decoder_rows.c has what each position does for itself,
-// decoder_attention.c, decoder_mamba.c and decoder_recurrence.c what mixes positions.
+// decoder_attention.c, decoder_entries.c, decoder_mamba.c and decoder_recurrence.c what mixes positions.
 #ifndef DECODE_DECODER_PLAN_H
 #define DECODE_DECODER_PLAN_H
 
 #include "base/arena.h"
 #include "decode/project.h"
+#include "model/compress.h"
 #include "model/key_index.h"
 #include "model/recurrence.h"
 #include "model/rotary.h"
@@ -88,7 +89,21 @@ typedef struct decoder_conv {
     size_t at_inputs; // [taps - 1 + piece][d], in `working`
 } decoder_conv;
 
-enum { DECODER_MAPS = 8, DECODER_ARRAYS = 12 }; // named by an enum of each kind
+// Keys, values [capacity][kv] of each branch in `kept`, and the entries that were made of the first of these; the
+// others are in `working` (decoder_entries.c).
+typedef struct decoder_entries {
+    attention_heads heads;
+    compression map; // of the longest sequence
+    int block, k, first;
+    int64_t window, n_held;
+    size_t at_k[3], at_v[3], at_entries[2];
+    size_t at_q, at_turned, at_sums, at_gates[3]; // [piece][d], [piece][H]
+    size_t at_turns, at_inner; // of one position; in double, a query's outputs behind it
+    size_t at_weights, at_scores, at_ranks; // in double: [H][entries + 1], [rows, entries], [rows]
+    size_t at_chosen;                       // [rows] bytes
+} decoder_entries;
+
+enum { DECODER_MAPS = 12, DECODER_ARRAYS = 12 }; // named by an enum of each kind
 
 enum decoder_attention_array {
     A_LOG_POWER,
@@ -136,6 +151,7 @@ struct decoder_layer {
     decoder_mamba mamba;
     decoder_recurrence recurrence;
     decoder_conv conv;
+    decoder_entries entries;
 };
 
 typedef struct decoder_sizes {
@@ -223,6 +239,8 @@ static inline bool decoder_state_reaches(const decoder_layer *layer, int64_t n, 
     X(RMS_NORM, rms_norm)                                                                          \
     X(MAMBA, mamba)                                                                                \
     X(SHORT_CONVOLUTION, short_convolution)                                                        \
+    X(NSA, nsa)                                                                                    \
+    X(COMPRESSED_ATTENTION, compressed_attention)                                                  \
     DECODER_RECURRENCES(X)
 #define DECLARE(NAME, name) extern const decoder_kind decoder_kind_##name;
 DECODER_KINDS(DECLARE)

@@ -158,6 +158,35 @@ static void test_weights(void **state) {
     }
 }
 
+// Keys that become one. One layer chooses, for the reason above; sequences are longer than those of training.
+static void test_entries(void **state) {
+    (void)state;
+    static const char *const words[] = {
+        "model.layers=[nsa] model.compress_k=3 task.context_length=60",
+        "model.layers=[nsa,mlp] model.compress_block=8 model.compress_k=4 model.n_head=4 "
+        "model.n_kv_head=2 model.positions=rope model.compress_window=16 model.norm=rms "
+        "task.context_length=333",
+        "model.layers=[mlp,nsa,attention] model.compress_block=6 model.compress_stride=3 "
+        "model.nsa_block=12 model.nsa_first=1 model.compress_k=4 model.compress_hidden=5 "
+        "model.n_head=2 model.positions=rope task.context_length=300",
+        "model.layers=[nsa] model.compress_block=40 model.compress_k=1 task.context_length=65",
+        "model.layers=[compressed_attention,compressed_attention] model.compress_k=0 "
+        "model.compress_block=5 model.n_head=2 model.n_kv_head=1 model.positions=rope "
+        "task.context_length=200",
+        "model.layers=[compressed_attention] model.compress_block=8 model.compress_stride=3 "
+        "model.compress_hidden=4 model.compress_k=5 model.compress_window=9 model.n_head=4 "
+        "model.positions=rope model.norm=layer task.context_length=333",
+        "model.layers=[compressed_attention,mlp] model.compress_block=3 model.compress_k=4 "
+        "model.n_head=4 model.n_kv_head=2 model.compress_window=1 task.context_length=161",
+    };
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        char all[512];
+        snprintf(all, sizeof all, "%s model.n_embd=16 model.residual=true task.vocab_size=9",
+                 words[i]);
+        check_stack(stack_of(all, 240 + (uint64_t)i), (uint64_t)i);
+    }
+}
+
 // Behind a window that drops keys, layer upon layer; and through two layers that choose.
 static void test_weights_of_windows(void **state) {
     (void)state;
@@ -433,6 +462,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_windows),
         cmocka_unit_test(test_weights),
         cmocka_unit_test(test_weights_of_windows),
+        cmocka_unit_test(test_entries),
         cmocka_unit_test(test_long_sum),
         cmocka_unit_test(test_rewind_and_memory),
         cmocka_unit_test(test_mask),
