@@ -51,6 +51,26 @@ void attention_settle_options(fv_config *c) {
             layers->n_kv_head[i] = (fv_layer_option){false, 0};
 }
 
+// One rule for all layers is the model's; where they differ each says what is not a softmax.
+void attention_settle_normaliser(fv_config *c) {
+    fv_layers *layers = &c->model.layers;
+    int rule[FV_MAX_LAYERS], first = -1;
+    bool alike = true;
+    for (int i = 0; i < layers->n; i++) {
+        if (layer_type_of(layers->kind[i]) != &layer_attention) continue;
+        rule[i] = (int)layer_normaliser(&c->model, i);
+        if (first < 0) first = rule[i];
+        alike &= rule[i] == first;
+    }
+    if (first < 0) return;
+    for (int i = 0; i < layers->n; i++)
+        if (layer_type_of(layers->kind[i]) == &layer_attention) {
+            const bool says = !alike && rule[i] != FV_NORMALISER_SOFTMAX;
+            layers->normaliser[i] = (fv_layer_option){says, says ? rule[i] : 0};
+        }
+    c->model.normaliser = alike ? first : FV_NORMALISER_SOFTMAX;
+}
+
 void attention_settle_d_score(fv_config *c) {
     if (c->model.d_score == c->model.n_embd / c->model.n_head) c->model.d_score = 0;
 }

@@ -118,6 +118,7 @@ double attention_state(const fv_config *config, int i);
 void attention_settle_windows(fv_config *config);
 void attention_settle_options(fv_config *config);
 void attention_settle_d_score(fv_config *config);
+void attention_settle_normaliser(fv_config *config);
 fv_status attention_check(const config_checking *checking, int i);
 int attention_numerics(const fv_config *config);
 

@@ -1,5 +1,6 @@
 // `fovea bench`: the kernels' times against this machine's own limits.
 #include "bench/bench.h"
+#include "bench/train_cases.h"
 #include "options.h"
 #include "tool.h"
 #include "verbs.h"
@@ -15,6 +16,21 @@
     X(attention, bench_attention)                                                                  \
     X(ring, bench_ring)                                                                            \
     X(crossover, bench_crossover)
+
+// Benchmarks have cases of their own: a field that somebody asks for is in one of `bench train`, or in none.
+static int refuse_field(const char *bench, const char *word) {
+    if (strchr(word, '=') == NULL)
+        return tool_usage_error("bench takes one benchmark, '%s', and not '%s' too", bench, word);
+    const char *part = strncmp(word, "model.", 6) == 0 ? word + 6 : word;
+    for (size_t i = 0; i < n_train_cases; i++)
+        if (train_cases[i].part != NULL && strcmp(train_cases[i].part, part) == 0)
+            return tool_usage_error("bench %s has cases of its own and does not take %s; "
+                                    "`fovea bench train --case '%s'` times a step with it",
+                                    bench, word, train_cases[i].name);
+    return tool_usage_error("bench %s has cases of its own and does not take %s, which none of "
+                            "bench train has alone either; a run's time a step is in `fovea runs`",
+                            bench, word);
+}
 
 int cmd_bench(int argc, char **argv) {
     bench_options bench = {.seconds = 1};
@@ -42,12 +58,13 @@ int cmd_bench(int argc, char **argv) {
                    "fovea bench attention --full\n"
                    "fovea bench crossover --max-n 8192 --out figures",
         .min_operands = 1,
-        .max_operands = 1};
+        .max_operands = 2};
     tool_operands operands;
     int exit_code;
     if (!options_parse(argc, argv, &usage, options, &operands, &exit_code)) return exit_code;
     const char *what = operands.items[0];
     bool all = strcmp(what, "all") == 0, found = false;
+    if (operands.n > 1) return refuse_field(what, operands.items[1]);
     if ((bench.max_n > 0 || bench.out) && strcmp(what, "crossover") != 0)
         return tool_usage_error("--max-n and --out belong to `fovea bench crossover`, not to '%s'",
                                 what);
