@@ -74,6 +74,9 @@ FV_API int fv_layer_text(const fv_layers *layers, int i, char *text, size_t size
 // The field's value as a number: INT, REAL, BOOL and CHOICE (its index); NAN for lists.
 FV_API double fv_config_number(const fv_config *config, const fv_field *field);
 
+// Whether two configurations have the same value of a field; lists by what they say.
+FV_API bool fv_config_same(const fv_config *a, const fv_config *b, const fv_field *field);
+
 // Checks what single fields cannot: n_embd divisible by n_head, offset inside the context, no value
 // that nothing reads, ... Fails with FV_USAGE and a sentence that says what would be right. The
 // last of these is a mistake only in a configuration on its own: one run of a sweep may have a

@@ -331,3 +331,31 @@ double fv_config_number(const fv_config *config, const fv_field *field) {
     }
     return NAN;
 }
+
+// Bytes behind the end of a list may differ where its text does not.
+bool fv_config_same(const fv_config *a, const fv_config *b, const fv_field *field) {
+    size_t size = 0;
+    switch (field->type) {
+    case FV_TYPE_INT:
+    case FV_TYPE_CHOICE:
+    case FV_TYPE_REAL:
+    case FV_TYPE_BOOL:
+        return fv_config_number(a, field) == fv_config_number(b, field);
+    case FV_TYPE_TEXT:
+    case FV_TYPE_NAMES:
+    case FV_TYPE_FACTORS:
+    case FV_TYPE_STAGES:
+        return strcmp(value_in(a, field), value_in(b, field)) == 0;
+    case FV_TYPE_INTS:
+        size = sizeof(fv_ints);
+        break;
+    case FV_TYPE_LAYERS:
+        size = sizeof(fv_layers);
+        break;
+    }
+    if (memcmp(value_in(a, field), value_in(b, field), size) == 0) return true;
+    char text_a[FV_VALUE_SIZE], text_b[FV_VALUE_SIZE];
+    fv_config_get(a, field, text_a, sizeof text_a);
+    fv_config_get(b, field, text_b, sizeof text_b);
+    return strcmp(text_a, text_b) == 0;
+}

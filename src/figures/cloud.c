@@ -5,7 +5,6 @@
 #include "figures/empty.h"
 #include "probes/linalg.h"
 
-#include <fovea/config.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -275,6 +274,13 @@ fv_status cloud_panels(const figure_view *view, figure_partition *panels, fv_err
     return status;
 }
 
+static bool takes_snapshots(const fv_config *config) {
+    char list[8];
+    fv_config_get(config, fv_field_find("train.snapshots"), list, sizeof list);
+    return strcmp(list, "[]") != 0 ||
+           fv_config_number(config, fv_field_find("train.snapshot_every")) > 0;
+}
+
 fv_status cloud_check(const figure_view *view, bool path, fv_error *error) {
     figure_partition panels;
     fv_status status = cloud_panels(view, &panels, error);
@@ -284,8 +290,7 @@ fv_status cloud_check(const figure_view *view, bool path, fv_error *error) {
         const fv_tensor *tensor;
         status = find_tensor(view, config, &model, &tensor, error);
         fv_model_free(model);
-        if (status == FV_OK && path && config->train.snapshot_every == 0 &&
-            config->train.snapshots.n == 0)
+        if (status == FV_OK && path && !takes_snapshots(config))
             status = figure_fail(view, NULL, error,
                                  "it draws parameters over training, but no snapshots are "
                                  "taken; set train.snapshot_every");

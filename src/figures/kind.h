@@ -16,6 +16,7 @@
     X(trajectories)                                                                                \
     X(heatmap)                                                                                     \
     X(scaling)                                                                                     \
+    X(profile)                                                                                     \
     X(attention)                                                                                   \
     X(animation)                                                                                   \
     X(needle)                                                                                      \

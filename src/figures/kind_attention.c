@@ -9,9 +9,7 @@
 #include "figures/sheet.h"
 
 #include <fovea/activation_cache.h>
-#include <fovea/config.h>
 #include <fovea/task.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <math.h>
 #include <stdlib.h>
@@ -108,9 +106,9 @@ static int read_whole(const char *text, long long high, int32_t *values, int mos
     return -1;
 }
 
-static fv_status check_sequence(const figure_view *view, const fv_config *config, const char *text,
+static fv_status check_sequence(const figure_view *view, const fv_model *model, const char *text,
                                 int32_t *tokens, fv_error *error) {
-    int T = config->task.context_length, V = config->task.vocab_size;
+    int T = fv_model_sizes_of(model).context_length, V = fv_model_sizes_of(model).vocab_size;
     int n = read_whole(text, V - 1, tokens, T);
     if (n == T) return FV_OK;
     return figure_fail(view, "sequences", error,
@@ -123,8 +121,7 @@ static int count_sequences(const figure_view *view) {
     return given != NULL ? given->n_values : whole(view, "samples", USUAL_SEQUENCES);
 }
 
-static fv_status check_sequences(const figure_view *view, const fv_config *config,
-                                 fv_error *error) {
+static fv_status check_sequences(const figure_view *view, const fv_model *model, fv_error *error) {
     const fv_option *given = fv_options_find(view->options, "sequences");
     int32_t tokens[MOST_TOKENS];
     if (given != NULL && fv_options_find(view->options, "samples") != NULL)
@@ -132,7 +129,7 @@ static fv_status check_sequences(const figure_view *view, const fv_config *confi
                            "`samples` counts test sequences; with `sequences` there are none");
     fv_status status = FV_OK;
     for (int i = 0; given != NULL && i < given->n_values && status == FV_OK; i++)
-        status = check_sequence(view, config, given->values[i], tokens, error);
+        status = check_sequence(view, model, given->values[i], tokens, error);
     if (status == FV_OK && count_sequences(view) < 1)
         return figure_fail(view, "samples", error, "`samples` must be a whole number from 1");
     return status;
@@ -152,21 +149,32 @@ static fv_status check_steps(const figure_view *view, fv_error *error) {
                        count_sequences(view), n, MOST_MAPS);
 }
 
+// Sequences of reals have no activations to read.
+static fv_status check_tokens(const figure_view *view, const fv_model *model, fv_error *error) {
+    static const char *const names[] = {"blocks.*.attn.hook_pattern"};
+    fv_activations *seen;
+    fv_error cause;
+    fv_status status =
+        fv_activations_create(model, names, 1, FV_KEEP_ALL_POSITIONS, 1, &seen, &cause);
+    if (status == FV_OK) fv_activations_free(seen);
+    return status == FV_OK ? FV_OK : figure_fail(view, NULL, error, "%s", cause.text);
+}
+
 static fv_status check(const figure_view *view, fv_error *error) {
     const fv_config *config = view->runs.configs[0];
     fv_status status = runs_check_alike(view, NULL, 0, error);
     if (status != FV_OK) return status;
-    if (config->task.context_length > MOST_TOKENS)
-        return figure_fail(view, NULL, error,
-                           "sequences of %d tokens are too long to draw; at most %d",
-                           config->task.context_length, MOST_TOKENS);
-    if (config->model.embedding == FV_EMBEDDING_DIRECT)
-        return figure_fail(view, NULL, error, "the task's inputs are numbers, not tokens");
     fv_model *model;
     status = fv_model_create(config, &model, error);
     if (status != FV_OK) return status;
-    status = check_layer(view, model, error);
-    if (status == FV_OK) status = check_sequences(view, config, error);
+    int T = fv_model_sizes_of(model).context_length;
+    if (T > MOST_TOKENS)
+        status =
+            figure_fail(view, NULL, error,
+                        "sequences of %d tokens are too long to draw; at most %d", T, MOST_TOKENS);
+    if (status == FV_OK) status = check_layer(view, model, error);
+    if (status == FV_OK) status = check_tokens(view, model, error);
+    if (status == FV_OK) status = check_sequences(view, model, error);
     if (status == FV_OK) status = check_steps(view, error);
     fv_model_free(model);
     return status;
@@ -189,11 +197,10 @@ static void choose_snapshots(const figure_view *view, attention_maps *maps) {
 static fv_status read_sequences(const figure_view *view, const fv_model *model,
                                 attention_maps *maps, fv_error *error) {
     const fv_option *given = fv_options_find(view->options, "sequences");
-    const fv_config *config = maps->record->config;
     if (given != NULL) {
         fv_status status = FV_OK;
         for (int i = 0; i < maps->n_sequences && status == FV_OK; i++)
-            status = check_sequence(view, config, given->values[i],
+            status = check_sequence(view, model, given->values[i],
                                     maps->tokens + (size_t)i * (size_t)maps->T, error);
         return status;
     }
@@ -202,8 +209,8 @@ static fv_status read_sequences(const figure_view *view, const fv_model *model,
     int32_t *targets =
         scratch_get(view->scratch, (size_t)maps->n_sequences * (size_t)n_loss, sizeof *targets);
     if (targets == NULL) return no_memory(error);
-    return fv_model_test_sequences(model, fv_task_seed(config), 0, maps->n_sequences, maps->tokens,
-                                   targets, error);
+    return fv_model_test_sequences(model, fv_task_seed(maps->record->config), 0, maps->n_sequences,
+                                   maps->tokens, targets, error);
 }
 
 static fv_status read_patterns(const fv_model *model, attention_maps *maps, fv_error *error) {
@@ -232,12 +239,12 @@ static fv_status read_maps(const figure_view *view, attention_maps *maps, fv_err
     const fv_record *record = view->runs.records[0];
     fv_model *model;
     *maps = (attention_maps){.record = record,
-                             .T = record->config->task.context_length,
                              .layer = whole(view, "layer", 0),
                              .head = whole(view, "head", 0),
                              .n_sequences = count_sequences(view)};
     fv_status status = fv_model_create(record->config, &model, error);
     if (status != FV_OK) return status;
+    maps->T = fv_model_sizes_of(model).context_length;
     size_t n_maps = MOST_MAPS, T = (size_t)maps->T;
     maps->tokens = scratch_get(view->scratch, (size_t)maps->n_sequences * T, sizeof *maps->tokens);
     maps->snapshots = scratch_get(view->scratch, n_maps, sizeof *maps->snapshots);
@@ -325,14 +332,14 @@ static fv_status draw_map(const figure_view *view, const attention_maps *maps,
 
 // "layer 0, head 1, train.seed 3", as far as there is a choice.
 static const char *note_of(const figure_view *view, const attention_maps *maps) {
-    const fv_config *config = maps->record->config;
+    double seed = fv_config_number(maps->record->config, fv_field_find("train.seed"));
     const char *where =
         scratch_text(view->scratch, "attention layer %d, head %d", maps->layer, maps->head);
-    const char *seed = view->runs.n > 1 && where != NULL
-                           ? scratch_text(view->scratch, "%s; seed %" PRIu64 ", the first of %d",
-                                          where, (uint64_t)config->train.seed, view->runs.n)
+    const char *text = view->runs.n > 1 && where != NULL
+                           ? scratch_text(view->scratch, "%s; seed %.0f, the first of %d", where,
+                                          seed, view->runs.n)
                            : where;
-    return diverged_note(view, seed);
+    return diverged_note(view, text);
 }
 
 static fv_status draw(figure_view *view, fv_error *error) {

@@ -3,7 +3,6 @@
 #include "figures/slots.h"
 #include "lab/rehearsal.h"
 
-#include <fovea/config.h>
 #include <string.h>
 
 // Any of the runs may have the series; seeds change nothing about it.
@@ -12,7 +11,8 @@ static fv_status rehearse_series(const figure_view *view, rehearsal *stage, cons
     const figure_runs *runs = &view->runs;
     for (int i = 0; i < runs->n; i++) {
         const fv_record *record;
-        if (runs->configs[i]->train.seed != runs->configs[0]->train.seed) continue;
+        if (!fv_config_same(runs->configs[i], runs->configs[0], fv_field_find("train.seed")))
+            continue;
         fv_status status = rehearsal_run(stage, runs->configs[i], &record, error);
         if (status != FV_OK) return status;
         if (record == NULL || slots_match(record, series)) return FV_OK;

@@ -2,6 +2,7 @@
 
 #include "config/as_written.h"
 #include "lab/choose.h"
+#include "lab/sweep.h"
 #include "lab/where.h"
 
 #include <ctype.h>
@@ -30,21 +31,6 @@ static const struct {
 #undef SHORT_NAME
 };
 enum { N_SHORT_NAMES = sizeof short_names / sizeof *short_names };
-
-static bool same_value(const fv_config *a, const fv_config *b, const fv_field *field) {
-    if (!field_is_list(field) && !field_is_written(field) && field->type != FV_TYPE_TEXT)
-        return fv_config_number(a, field) == fv_config_number(b, field);
-    const char *at_a = (const char *)a + field->offset, *at_b = (const char *)b + field->offset;
-    size_t size = field->type == FV_TYPE_INTS   ? sizeof(fv_ints)
-                  : field->type == FV_TYPE_TEXT ? sizeof(fv_text)
-                  : field_is_written(field)     ? sizeof(fv_written)
-                                                : sizeof(fv_layers);
-    if (memcmp(at_a, at_b, size) == 0) return true; // what is written says the rest
-    char text_a[FV_VALUE_SIZE], text_b[FV_VALUE_SIZE];
-    int length_a = fv_config_get(a, field, text_a, sizeof text_a);
-    int length_b = fv_config_get(b, field, text_b, sizeof text_b);
-    return length_a == length_b && strcmp(text_a, text_b) == 0;
-}
 
 static bool is_seed(const fv_field *field) {
     return strcmp(field->key, "train.seed") == 0;
@@ -92,7 +78,7 @@ fv_status runs_select(figure_view *view, fv_error *error) {
 
 static bool same_group(const fv_config *a, const fv_config *b, const figure_partition *partition) {
     for (int f = 0; f < partition->n_fields; f++)
-        if (!same_value(a, b, partition->fields[f])) return false;
+        if (!fv_config_same(a, b, partition->fields[f])) return false;
     return true;
 }
 
@@ -115,7 +101,7 @@ static bool has_field(const figure_partition *partition, const fv_field *field) 
 
 static bool differs(const figure_runs *runs, const fv_field *field) {
     for (int i = 1; i < runs->n; i++)
-        if (!same_value(runs->configs[0], runs->configs[i], field)) return true;
+        if (!fv_config_same(runs->configs[0], runs->configs[i], field)) return true;
     return false;
 }
 
@@ -195,24 +181,14 @@ fv_status runs_check_alike(const figure_view *view, const figure_partition *cons
     for (int i = 0; i < runs->n; i++) {
         int j = leader_of(i, partitions, n_partitions, leaders, &n_leaders);
         for (int f = 0; j < i && f < n_fields; f++)
-            if (!is_seed(&fields[f]) && !same_value(runs->configs[i], runs->configs[j], &fields[f]))
+            if (!is_seed(&fields[f]) &&
+                !fv_config_same(runs->configs[i], runs->configs[j], &fields[f]))
                 return figure_fail(view, NULL, error,
                                    "runs that differ in %s would be drawn as one; %sselect one "
                                    "value with `where`",
                                    fields[f].key, n_partitions > 0 ? "add it to `panel` or " : "");
     }
     return FV_OK;
-}
-
-static bool is_swept(const fv_experiment *experiment, const fv_field *field) {
-    int n = fv_experiment_n_runs(experiment);
-    fv_config first, other;
-    if (n > 0) fv_experiment_config(experiment, 0, &first);
-    for (int i = 1; i < n; i++) {
-        fv_experiment_config(experiment, i, &other);
-        if (!same_value(&first, &other, field)) return true;
-    }
-    return n == 0;
 }
 
 int runs_snapshot(const fv_record *record, double step) {
@@ -226,7 +202,7 @@ int runs_snapshot(const fv_record *record, double step) {
 fv_status runs_check_swept(const figure_view *view, const char *key, fv_error *error) {
     const fv_option *option = fv_options_find(view->options, key);
     for (int i = 0; i < option->n_values; i++)
-        if (is_swept(view->experiment, fv_field_find(option->values[i]))) return FV_OK;
+        if (sweep_varies(view->experiment, fv_field_find(option->values[i]))) return FV_OK;
     const fv_field *field = fv_field_find(option->values[0]);
     fv_config first;
     char value[128];
@@ -284,7 +260,7 @@ static bool is_shared(const figure_view *view, int run, const figure_partition *
                       const fv_field *field) {
     for (int i = 0; i < view->runs.n; i++)
         if (panels->group[i] == panels->group[run] &&
-            !same_value(view->runs.configs[i], view->runs.configs[run], field))
+            !fv_config_same(view->runs.configs[i], view->runs.configs[run], field))
             return false;
     return true;
 }

@@ -8,7 +8,7 @@
 #include "figures/kind.h"
 #include "lab/sections.h"
 
-#include <fovea/config.h>
+#include <fovea/fields.h>
 #include <fovea/probe.h>
 #include <fovea/topic.h>
 #include <jansson.h>

@@ -282,3 +282,14 @@ bool sweep_trains(const fv_experiment *experiment) {
     }
     return n == 0 || experiment->n_left_out > 0;
 }
+
+bool sweep_varies(const fv_experiment *experiment, const fv_field *field) {
+    int n = fv_experiment_n_runs(experiment);
+    fv_config first, other;
+    if (n > 0) fv_experiment_config(experiment, 0, &first);
+    for (int i = 1; i < n; i++) {
+        fv_experiment_config(experiment, i, &other);
+        if (!fv_config_same(&first, &other, field)) return true;
+    }
+    return n == 0;
+}

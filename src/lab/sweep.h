@@ -25,4 +25,7 @@ void sweep_left_out(const fv_experiment *experiment, int i, fv_config *config);
 // Whether any run has a step, or may have one that is not asked for yet.
 bool sweep_trains(const fv_experiment *experiment);
 
+// Whether the runs differ in the field; so they do where there are none.
+bool sweep_varies(const fv_experiment *experiment, const fv_field *field);
+
 #endif

@@ -352,6 +352,8 @@ static void test_refusals(void **state) {
             "another figure");
     refused("  kind: scatter\n  tensor: embed.W\n", "it has embed.W_E");
     refused("  kind: scatter\n  projection: tsne\n", "one of axes|pca");
+    refused("  kind: profile\n  y: position_loss\n", "no probe of the experiment measures");
+    refused("  kind: profile\n  y: position_loss[3]\n", "without its brackets: position_loss");
     refused("  kind: attention\n", "drawn as one; select one value with `where`");
     refused(ATTENTION "  sequences: [\"0,3,3\"]\n", "\"0,3,3\" is no sequence of the task");
     refused(ATTENTION "  sequences: [\"0,1,2,-1\"]\n", "no sequence of the task");

@@ -219,6 +219,35 @@ static void test_attention_of_test_sequences(void **state) {
     free(svg);
 }
 
+// A series with numbers in brackets against the numbers, at two steps: the first of 10 tokens and the last
+// have tics. The curves of a bench are all the same.
+static void test_profile(void **state) {
+    (void)state;
+    bench b;
+    fv_drawn drawn;
+    fv_error error = {0};
+    bench_open(&b, SWEEP "probes: [token_loss]\nfigure: {kind: profile, y: token_loss, where: "
+                         "{task.vocab_size: 10}, steps: [0, 500], ylabel: how wrong}\n");
+    bench_run(&b);
+    for (int i = 0; i < b.n; i++)
+        for (int token = 0; token < 10; token++) {
+            char name[32];
+            snprintf(name, sizeof name, "token_loss[%d]", token);
+            for (int step = 0; step <= 500; step += 500)
+                fv_record_add(b.records[i], name, step, (float)(step == 0 ? 70 + token : 20));
+        }
+    if (bench_draw(&b, &drawn, &error) != FV_OK) fail_msg("%s", error.text);
+    char *svg = read_text(drawn.svg);
+    assert_shows(svg, "step 0");
+    assert_shows(svg, "step 500");
+    assert_shows(svg, "how wrong");
+    assert_shows(svg, "80");
+    assert_shows(svg, "medians over 3 seeds");
+    free(svg);
+    fv_drawn_free(&drawn);
+    bench_close(&b);
+}
+
 // A legend names what its lines differ in: neither what all share nor what panels tell apart.
 static void test_legend_names(void **state) {
     (void)state;
@@ -293,6 +322,7 @@ int main(void) {
         cmocka_unit_test(test_series_patterns),
         cmocka_unit_test(test_scatter_and_trajectories),
         cmocka_unit_test(test_attention),
+        cmocka_unit_test(test_profile),
         cmocka_unit_test(test_attention_of_test_sequences),
         cmocka_unit_test(test_labels_of_ends),
         cmocka_unit_test(test_cloud),

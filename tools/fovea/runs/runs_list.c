@@ -73,7 +73,7 @@ static char *describe(listing *list, const fv_config *config) {
     const fv_field *fields = fv_fields(&n);
     for (int i = 0; i < n && i < MOST_FIELDS; i++) {
         char value[256];
-        if (varying_same(&list->first, config, &fields[i])) continue;
+        if (fv_config_same(&list->first, config, &fields[i])) continue;
         fv_config_get(config, &fields[i], value, sizeof value);
         fprintf(out, "%c%s%c", i + 1, value, '\0');
         list->varies[i] = true;
