@@ -61,6 +61,17 @@ static int solve_local_count(const fv_task_config *config, const int32_t *tokens
     return n;
 }
 
+static int solve_parity(const fv_task_config *config, const int32_t *tokens, int32_t *answers) {
+    int n = 0, last = config->context_length - 1;
+    for (int t = config->loss == FV_LOSS_ALL ? 0 : last; t <= last; t++, n++) {
+        answers[n] = 0;
+        for (int i = 0; i <= t; i++)
+            for (int ones = 0; ones < tokens[i]; ones++) // turns as often as the token says
+                answers[n] = answers[n] + 1 == config->vocab_size ? 0 : answers[n] + 1;
+    }
+    return n;
+}
+
 // Of positions that are not scored the answer is -1.
 static int solve_flip_flop(const fv_task_config *config, const int32_t *tokens, int32_t *answers) {
     int write = config->vocab_size - 3, kept = -1, n = 0, last = config->context_length - 1;
@@ -150,6 +161,12 @@ static const hand HANDS[] = {
      6,
      {2, 2, 0, 2, 1, 2},
      {0, 1, 0, 1, 0, 1}},
+    {"name=parity context_length=6 vocab_size=2 loss=all",
+     solve_parity,
+     6,
+     {1, 0, 1, 1, 0, 1},
+     {1, 1, 0, 1, 1, 0}},
+    {"name=parity context_length=5 vocab_size=3", solve_parity, 1, {2, 2, 0, 1, 2}, {1}},
     {"name=flip_flop context_length=11 vocab_size=5",
      solve_flip_flop,
      1,
@@ -236,6 +253,8 @@ static void test_drawn(void **state) {
     check_drawn("name=n_back context_length=20 n_back=7", solve_n_back);
     check_drawn("name=local_count context_length=30 loss=all vocab_size=9", solve_local_count);
     check_drawn("name=local_count context_length=30 count_window=1", solve_local_count);
+    check_drawn("name=parity context_length=64 vocab_size=2 loss=all", solve_parity);
+    check_drawn("name=parity context_length=1 vocab_size=5", solve_parity);
     check_drawn("name=flip_flop context_length=3 vocab_size=5", solve_flip_flop);
     check_drawn("name=flip_flop context_length=65 vocab_size=7", solve_flip_flop);
     check_drawn("name=flip_flop context_length=101 vocab_size=5 loss=all ignore_share=0.5",
@@ -306,6 +325,7 @@ static bool asks_the_first_pair(const fv_task_config *config, const int32_t *tok
 static void test_shares(void **state) {
     (void)state;
     check_share("name=n_back context_length=9 vocab_size=30", 0.5, says_yes);
+    check_share("name=parity context_length=9 vocab_size=2", 0.5, says_yes);
     check_share("name=flip_flop context_length=21 vocab_size=5", 0.8, ignores_third);
     // Two reads among eight places; of the six others a share of 2 p / (1 + p) is ignored.
     check_share("name=flip_flop context_length=19 vocab_size=5 loss=all ignore_share=0.5", 0.25,
