@@ -52,8 +52,8 @@ bench-against: all ## hold every row of `bench train` against another build; fai
 bench-scale: all ## time the start, 100,000 short runs, their store and figures (RUNS=100000)
 	scripts/scale.py $(FOVEA) --runs $(or $(RUNS),100000)
 
-bench-peers: all ## time the same steps in PyTorch and JAX, and print the ratios (BUDGET=800 seconds, ISA=avx2)
-	tests/peers/run.sh $(FOVEA) $(BUILD)/peers $(if $(BUDGET),--budget $(BUDGET)) $(if $(ISA),--isa $(ISA))
+bench-peers: all ## time the same steps in PyTorch and JAX, and print the ratios (BUDGET=800 seconds, ISA=avx2, PARTS=1 for parts of attention)
+	tests/peers/run.sh $(FOVEA) $(BUILD)/peers $(if $(BUDGET),--budget $(BUDGET)) $(if $(ISA),--isa $(ISA)) $(if $(PARTS),--parts)
 
 lint: all ## check formatting, and run clang-tidy, cppcheck and shellcheck where installed
 	scripts/lint.sh $(BUILD)
@@ -90,7 +90,7 @@ exact: all ## hold the decoder against the lab's forward on 100 random stacks, u
 	@cmake --build $(BUILD) -j $(JOBS) --target test_decoder
 	$(BUILD)/tests/test_decoder --whole
 
-gradients: all ## hold the gradients of 10,000 random stacks against differences (STACKS=1000 of each of SEEDS="1 2 ... 10"; half an hour)
+gradients: all ## hold the gradients of 10,000 random stacks against differences (STACKS=1000 of each of SEEDS="1 2 ... 10", a core for 20 minutes)
 	@cmake --build $(BUILD) -j $(JOBS) --target double_gradient_stacks
 	@set -e; for seed in $(SEEDS); do echo "seed $$seed"; \
 	  FOVEA_STACK_SEED=$$seed FOVEA_STACKS=$(STACKS) $(BUILD)/tests/double_gradient_stacks; done

@@ -3,8 +3,9 @@
 The cases are those that `fovea bench train` itself times. Everything runs on one core, on one thread,
 with AVX-512 allowed to every peer, or nobody anything above AVX2 (--isa), and no spinning threads. A case goes round by round, each round one
 slice of every contender in turn (A B C ... A B C ... A), so that a drifting clock or a busy neighbour
-hits all alike; a slice gives the median of its repetitions, and a contender's result is its best
-slice. Writes peers.json and peers.md into the folder given by --out and prints the table.
+hits all alike; with --parts, PyTorch alone, the parts of attention (peer_parts.py). A slice gives the median of its
+repetitions, and a contender's result is its best slice. Writes peers.json and peers.md, or parts.json and
+parts.md, into the folder given by --out and prints the table.
 """
 
 import argparse
@@ -28,6 +29,10 @@ COLUMNS = [
     ("stacked", ["torch stacked", "torch stacked, compiled"]),
     ("JAX scan", ["jax scan", "jax scan, one-hot"]),
     ("JAX vmap", ["jax scan, vmap"]),
+]
+PART_COLUMNS = [
+    ("PyTorch eager", ["torch eager", "torch eager, sdpa"]),
+    ("torch.compile", ["torch.compile"]),
 ]
 
 
@@ -124,6 +129,25 @@ def peers_have(row):
             and all(config[f"model.{field}"] == plain for field, plain in PLAIN.items()))
 
 
+def part_of(row):
+    """What peer_parts.py needs to know of a row of a part, or None where it is none that it has."""
+    config = row["config"]
+    model = {name[6:]: value for name, value in config.items() if name.startswith("model.")}
+    rest = {"selector": "none", "soft_cap": 0, "sink_logit": "none", "norm": "none"}
+    if (not row["name"].startswith("all V64 d32 C64 L2")
+            or any(model[name] != value for name, value in rest.items())
+            or set(model["layers"]) != {"attention"}
+            or model["normaliser"] not in ("softmax", "sparsemax", "entmax15")
+            or model["positions"] not in ("learned", "rope")):
+        return None
+    return {"name": row["name"], "vocab": config["task.vocab_size"], "width": model["n_embd"],
+            "context": config["task.context_length"], "layers": model["layers"].count("attention"),
+            "batch": config["train.batch_size"], "n_head": model["n_head"],
+            "n_kv_head": model["n_kv_head"] or model["n_head"], "rope": model["positions"] == "rope",
+            "qk_norm": model["qk_norm"] != "none", "gate": model["gate"],
+            "normaliser": model["normaliser"], "models": 1}
+
+
 def case_of(row):
     """What the peers need to know of one row of `fovea bench train --json`."""
     config = row["config"]
@@ -177,24 +201,25 @@ def microseconds(us):
     return f"{us:.1f}" if us < 100 else f"{us:,.0f}"
 
 
-def table(results):
+def table(results, columns):
     """Markdown: Fovea's time, then how many times longer each peer takes."""
-    titles = [title for title, _ in COLUMNS]
+    titles = [title for title, _ in columns]
+    best = "the better" if columns is PART_COLUMNS else "best of the last four"
     lines = [
-        "| case | Fovea, µs | of its limit | " + " | ".join(titles) + " | best of the last four |",
+        "| case | Fovea, µs | of its limit | " + " | ".join(titles) + f" | {best} |",
         "| --- |" + " ---: |" * (len(titles) + 3),
     ]
     for result in results:
         times = result["times"]
         own = times["fovea"]["us"]
         ratios = []
-        for _, names in COLUMNS:
+        for _, names in columns:
             peers = [times[name]["us"] for name in names if name in times]
             ratios.append(min(peers) / own if peers else math.inf)
         cells = [f"{ratio:.1f}x" if math.isfinite(ratio) else "-" for ratio in ratios]
         lines.append(
             f"| {result['case']['name']} | {microseconds(own)} | {result['fraction_of_limit']:.2f} | "
-            + " | ".join(cells) + f" | **{min(ratios[1:]):.1f}x** |"
+            + " | ".join(cells) + f" | **{min(ratios if columns is PART_COLUMNS else ratios[1:]):.1f}x** |"
         )
     return "\n".join(lines) + "\n"
 
@@ -206,12 +231,13 @@ def cpu_model():
     return "unknown CPU"
 
 
-def write_results(folder, machine, results):
+def write_results(folder, machine, results, columns):
     """After every case, so that a run that is stopped leaves what it has."""
-    (folder / "peers.json").write_text(
+    name = "parts" if columns is PART_COLUMNS else "peers"
+    (folder / f"{name}.json").write_text(
         json.dumps({"machine": machine, "results": results}, indent=1) + "\n"
     )
-    (folder / "peers.md").write_text(table(results))
+    (folder / f"{name}.md").write_text(table(results, columns))
 
 
 def main():
@@ -220,15 +246,21 @@ def main():
     parser.add_argument("--out", type=Path, required=True, help="folder for caches and results")
     parser.add_argument("--budget", type=float, default=800, help="seconds for the whole table")
     parser.add_argument("--isa", choices=LIMITS, default="avx512", help="the widest instructions")
+    parser.add_argument("--parts", action="store_true", help="parts of attention, beside PyTorch")
     parser.add_argument("--only", default="", help="only cases whose name this regular expression finds")
     options = parser.parse_args()
 
     core = max(os.sched_getaffinity(0))
     end = time.monotonic() + options.budget
     fovea = Fovea(options.tool, core, options.isa)
-    cases = [case_of(row) for row in fovea.rows("--seconds", "0.01") if peers_have(row)]
+    rows = fovea.rows("--seconds", "0.01")
+    if options.parts:
+        cases, columns = [case for case in map(part_of, rows) if case], PART_COLUMNS
+    else:
+        cases, columns = [case_of(row) for row in rows if peers_have(row)], COLUMNS
     cases = [case for case in cases if re.search(options.only, case["name"])]
-    workers = [Worker(framework, core, options.out, options.isa) for framework in ("torch", "jax")]
+    frameworks = ("parts",) if options.parts else ("torch", "jax")
+    workers = [Worker(framework, core, options.out, options.isa) for framework in frameworks]
     machine = {"cpu": cpu_model(), "core": core, "isa": options.isa}
     for worker in workers:
         machine.update(worker.facts)
@@ -242,12 +274,12 @@ def main():
             {"case": case, "times": times, "limit": row["limit"],
              "fraction_of_limit": row["limit"] / times["fovea"]["us"]}
         )
-        write_results(options.out, machine, results)
+        write_results(options.out, machine, results, columns)
         print(f"peers: {i + 1}/{len(cases)} {case['name']}", file=sys.stderr)
     for worker in workers:
         worker.close()
 
-    print(table(results), end="")
+    print(table(results, columns), end="")
 
 
 if __name__ == "__main__":
