@@ -14,6 +14,7 @@ from ._progress import Progress
 from .attention import Mask, attention, attention_vjp, causal, window
 from .costs import Cost, cost
 from .hooks import Patched
+from .models import Model, open_model
 from .ring import ring, ring_positions, ring_vjp
 from .runs import Curve, Params, Run, Runs, Snapshot
 from .scan import selective_scan
@@ -27,7 +28,7 @@ __version__ = _text(_lib.fv_version())
 
 __all__ = [
     "Claim", "Claims", "Cost", "Curve", "Error", "Figure", "FileError", "FormatError", "Interrupted", "Mask",
-    "MissingProgramError", "NewerError", "NotFoundError", "OutOfMemoryError", "Params", "Patched", "Progress", "Run",
+    "MissingProgramError", "Model", "NewerError", "NotFoundError", "OutOfMemoryError", "Params", "Patched", "Progress", "Run",
     "Runs", "Selector", "Snapshot", "StoreError", "Study", "Task", "UsageError", "attention", "attention_vjp", "causal", "cost",
-    "load", "ring", "ring_positions", "ring_vjp", "run", "schema", "selective_scan", "sweep", "topics", "window",
+    "load", "open_model", "ring", "ring_positions", "ring_vjp", "run", "schema", "selective_scan", "sweep", "topics", "window",
 ]

@@ -321,9 +321,15 @@ class Run(Interventions, Selecting):
         call(lib.fv_measure, expression.encode(), byref(self._record), byref(value))
         return value.value
 
-    def export(self, path: Union[str, "pathlib.Path"], widen: bool = False) -> None:
-        """Writes a safetensors checkpoint with TransformerLens's names (docs/checkpoints.md)."""
+    def export(self, path: Union[str, "pathlib.Path"], widen: bool = False, format: str = "safetensors") -> None:
+        """Writes a safetensors checkpoint with TransformerLens's names, or with format "hf" a folder that transformers
+        opens (docs/checkpoints.md)."""
         flat = self._flat(None)
+        if format not in ("safetensors", "hf") or (widen and format == "hf"):
+            raise UsageError(f"format must be 'safetensors' or 'hf', which is not widened, not {format!r}")
+        if format == "hf":
+            call(lib.fv_checkpoint_write_hf, str(path).encode(), self._model.handle, flat.ctypes.data)
+            return
         call(lib.fv_checkpoint_write, str(path).encode(), self._model.handle, flat.ctypes.data, widen)
 
     def __repr__(self):

@@ -118,8 +118,13 @@ static fv_status read_scaling(const reading *r, const json_t *rope, const char *
     if (status != FV_OK || (!yarn && !llama3)) return status;
     int longest;
     status = read_int(r, "max_position_embeddings", -1, &longest);
+    if (status != FV_OK) return status;
     double original = real_of(rope, "original_max_position_embeddings", longest);
-    return status == FV_OK ? set_int(r, "model.rope_original", (int)original) : status;
+    if (!(original >= 1 && original <= INT32_MAX && original == floor(original)))
+        return fv_fail(r->error, FV_FORMAT,
+                       "%s: original_max_position_embeddings must be a whole number from 1 on",
+                       r->path);
+    return set_int(r, "model.rope_original", (int)original);
 }
 
 // rope_parameters, or as before transformers 5 rope_theta and rope_scaling.

@@ -363,6 +363,10 @@ static void test_configurations_refused(void **state) {
         {"head_dim", "64", FV_USAGE, "head_dim 64: Fovea's heads share the width"},
         {"rms_norm_eps", "0.0", FV_FORMAT, "epsilon"},
         {"rope_scaling", "{\"rope_type\": \"longrope\"}", FV_USAGE, "Fovea has the types default"},
+        {"rope_scaling", "{\"rope_type\": \"yarn\", \"original_max_position_embeddings\": 1e300}",
+         FV_FORMAT, "original_max_position_embeddings must be a whole number"},
+        {"rope_scaling", "{\"rope_type\": \"linear\", \"factor\": 1e300}", FV_USAGE,
+         "model.rope_factor"},
         {"layer_types", "[\"sliding_attention\"]", FV_USAGE, "full attention alone"},
         {"partial_rotary_factor", "0.5", FV_USAGE, "turns whole heads"},
     };

@@ -12,6 +12,7 @@
 #include "tool.h"
 
 #include <errno.h>
+#include <fovea/checkpoint.h>
 #include <fovea/config.h>
 #include <fovea/machine.h>
 #include <fovea/model.h>
@@ -210,6 +211,11 @@ static void make_label(const request *r, const probe_subject *subject, int n_ope
         return;
     }
     fv_own_label(subject->config, label);
+    // Models from elsewhere have many layers and a name.
+    if (strlen(label) > 60 && fv_checkpoint_is_hf(subject->name)) {
+        const char *end = strrchr(subject->name, '/');
+        snprintf(label, 96, "%.60s", end != NULL && end[1] != '\0' ? end + 1 : subject->name);
+    }
     if (r->keep != NULL) {
         size_t length = strlen(label);
         if (length > 70) length = 70;
