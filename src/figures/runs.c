@@ -351,6 +351,12 @@ char *series_label(figure_scratch *scratch, const char *series) {
     if (*rest == '\0') return scratch_text(scratch, "%s", root);
     if (*rest == '[' || last == NULL) return scratch_text(scratch, "%s%s", root, rest);
     int layer = 0;
+    bool of_block = strncmp(rest, ".blocks.", strlen(".blocks.")) == 0;
+    bool is_head = last[1] == 'h' && isdigit((unsigned char)last[2]);
+    if (!of_block && (is_head || isdigit((unsigned char)last[1])))
+        return scratch_text(scratch, "%s %s", root, rest + 1); // "ablation 0.h1"
+    while (of_block && is_head && last > rest && *--last != '.') {
+    } // "effective rank QK.h0"
     if (sscanf(rest, ".blocks.%d.", &layer) == 1 && layer > 0)
         return scratch_text(scratch, "%s %s, layer %d", root, last + 1, layer);
     return scratch_text(scratch, "%s %s", root, last + 1);

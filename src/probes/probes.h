@@ -24,6 +24,7 @@
     X(first_token)                                                                                 \
     X(duplicate_token)                                                                             \
     X(induction)                                                                                   \
+    X(ablation)                                                                                    \
     X(indexer_recall)                                                                              \
     X(token_loss)                                                                                  \
     X(position_loss)                                                                               \

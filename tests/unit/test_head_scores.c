@@ -178,6 +178,26 @@ static void test_composition_by_chance(void **state) {
     subject_close(&s);
 }
 
+// Of two heads the second alone carries the answer: without it nothing is known, and without the first nothing
+// is lost. The token before is to be said, one of 4 directions in 4.
+static void test_ablation_of_planted_heads(void **state) {
+    (void)state;
+    subject s;
+    subject_open(&s, "task.offset=1 task.context_length=4 task.vocab_size=4 model.n_embd=8 "
+                     "model.n_head=2 model.positions=learned model.residual=false");
+    plant_previous(&s, "blocks.0.attn", 4, 4);
+    for (int v = 0; v < 4; v++) {
+        *at(&s, "embed.W_E", v, v) = 1;
+        *at(&s, "blocks.0.attn.W_V", v, 4 + v) = 1; // of the second head
+        *at(&s, "blocks.0.attn.W_O", 4 + v, v) = 1;
+        *at(&s, "unembed.W_U", v, v) = SHARP;
+    }
+    run_probe(&s, "ablation", 0);
+    check_near(value(&s, "ablation.0.h0"), 0, 1e-6);
+    assert_true(value(&s, "ablation.0.h1") > 1);
+    subject_close(&s);
+}
+
 // Uniform attention: each score is a mean of 1 / (t + 1) over the queries that are read.
 static void test_uniform_attention(void **state) {
     (void)state;
@@ -341,6 +361,7 @@ int main(void) {
         cmocka_unit_test(test_previous_token_head),
         cmocka_unit_test(test_composition_of_planted_heads),
         cmocka_unit_test(test_composition_by_chance),
+        cmocka_unit_test(test_ablation_of_planted_heads),
         cmocka_unit_test(test_heads_have_names),
         cmocka_unit_test(test_induction_head),
         cmocka_unit_test(test_induction_on_repeated_tokens),
