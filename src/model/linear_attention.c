@@ -3,11 +3,12 @@
 #include "model/recurrence.h"
 
 static void describe(const fv_config *config, recurrence *is) {
-    bool positive = config->model.feature_map == FV_FEATURE_MAP_ELU_PLUS_ONE;
+    const int map = config->model.feature_map;
     recurrence_heads(config, 0, is);
     is->name = "linear_attention";
-    is->positive = is->counts = positive;
-    is->scaled = !positive;
+    is->positive = map != FV_FEATURE_MAP_NONE;
+    is->counts = map == FV_FEATURE_MAP_ELU_PLUS_ONE;
+    is->scaled = !is->counts;
 }
 
 FV_RECURRENCE_LAYER(

@@ -577,6 +577,9 @@ static const struct {
     {ALL "model.layers=[linear_attention,linear_attention] model.feature_map=none "
          "model.recurrent_key=5 model.norm=rms",
      {-1}},
+    {ALL "model.layers=[linear_attention,linear_attention] model.feature_map=elu_plus_one_sum "
+         "model.recurrent_key=5 model.norm=rms",
+     {-1}},
     {TINY "model.layers=[retnet,retnet] model.residual=true", {-1}},
     {ALL "model.layers=[retnet] model.n_head=2 model.recurrent_key=1 model.norm=layer", {-1}},
     {TINY "model.layers=[gla] model.recurrent_key=3", {-1}},

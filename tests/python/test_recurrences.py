@@ -42,8 +42,8 @@ def rms(x, w):
 class Layer:
     """A layer of the checkpoint, x [n, T, d] -> [n, T, d]."""
 
-    def __init__(self, kind, tensors, elu=True):
-        self.kind, self.elu = kind, elu
+    def __init__(self, kind, tensors, feature_map="elu_plus_one"):
+        self.kind, self.elu, self.counts = kind, feature_map != "none", feature_map == "elu_plus_one"
         self.w = {name.split(f".{kind}.")[1]: w for name, w in tensors.items() if f".{kind}." in name}
 
     def strand(self, x, which):
@@ -85,11 +85,11 @@ class Layer:
             state = state + np.einsum("nhk,nhv->nhkv", k[:, t], rate[:, t][..., None] * (v[:, t] - held))
             seen = seen + k[:, t]
             y[:, t] = np.einsum("nhk,nhkv->nhv", q[:, t], state)
-            if self.kind == "linear_attention" and self.elu:
+            if self.kind == "linear_attention" and self.counts:
                 y[:, t] /= np.sum(q[:, t] * seen, axis=-1, keepdims=True) + 1e-6
         if self.kind == "mamba2":
             y += self.w["D"][:, None] * v
-        elif not (self.kind == "linear_attention" and self.elu):
+        elif not (self.kind == "linear_attention" and self.counts):
             y /= np.sqrt(k.shape[-1])
         return self.gated(x, y) @ self.w["W_O"]
 
@@ -117,7 +117,7 @@ class Recurrences(Case):
         name = name or kind
         normed = rms(x, tensors[f"blocks.0.ln_{name}.w"])
         x = x + (convolve(normed, tensors["blocks.0.conv.w"]) if name == "conv"
-                 else Layer(kind, tensors, model.get("feature_map") != "none")(normed))
+                 else Layer(kind, tensors, model.get("feature_map", "elu_plus_one"))(normed))
         logits = rms(x, tensors["ln_final.w"]) @ tensors["unembed.W_U"]
         own = run.logits(tokens)
         self.assertLess(np.abs(logits - own).max(), 2e-5 * np.abs(own).max())
@@ -126,6 +126,7 @@ class Recurrences(Case):
     def test_linear_attention(self):
         self.check("linear_attention")
         self.check("linear_attention", feature_map="none")
+        self.check("linear_attention", feature_map="elu_plus_one_sum")
 
     def test_retnet(self):
         self.check("retnet")

@@ -173,8 +173,8 @@ static void naive_recurrence(const naive *n, int kind, int layer) {
     double *q = naive_strand(n, &s, layer, "Q", "q", x, n_keys * s.K);
     double *k = naive_strand(n, &s, layer, "K", "k", x, n_keys * s.K);
     double *v = naive_strand(n, &s, layer, "V", "v", x, width);
-    bool positive = kind == FV_LAYER_LINEAR_ATTENTION &&
-                    n->config->model.feature_map == FV_FEATURE_MAP_ELU_PLUS_ONE;
+    bool positive =
+        kind == FV_LAYER_LINEAR_ATTENTION && n->config->model.feature_map != FV_FEATURE_MAP_NONE;
     for (int i = 0; i < T * n_keys * s.K && positive; i++) {
         q[i] = q[i] > 0 ? q[i] + 1 : exp(q[i]);
         k[i] = k[i] > 0 ? k[i] + 1 : exp(k[i]);
