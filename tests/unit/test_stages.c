@@ -383,7 +383,7 @@ static void stages_are_their_configurations(void **state) {
     set(&later, "train.learning_rate", "0.3");
     set(&later, "task.offset", "1");
     set(&later, "train.stages", "[{at: 5, train.batch_size: 24}]");
-    int32_t tokens[7 * 24 * 3], targets[7 * 24], other[7 * 24 * 3], other_targets[7 * 24];
+    int32_t tokens[12 * 40 * 3], targets[12 * 40], other[7 * 24 * 3], other_targets[7 * 24];
     fv_error error;
     assert_int_equal(fv_training_batches(&staged, 0, 12, tokens, targets, &error), FV_USAGE);
     assert_non_null(strstr(error.text, "batches of another shape"));
