@@ -308,9 +308,9 @@ static void write_tokens(const attention_maps *maps, int sequence, const char *a
 }
 
 static fv_status draw_map(const figure_view *view, const attention_maps *maps,
-                          const figure_sheet *sheet, int i, fv_error *error) {
+                          const figure_sheet *sheet, int sequence, int s, fv_error *error) {
     figure_panel panel;
-    int sequence = i / maps->n_steps, s = i % maps->n_steps;
+    int i = sequence * maps->n_steps + s;
     const char *title =
         scratch_text(view->scratch, "step %d", maps->record->snapshots[maps->snapshots[s]].step);
     if (title == NULL || panel_begin(&panel, sheet, i, title) != FV_OK) return no_memory(error);
@@ -363,8 +363,9 @@ static fv_status draw(figure_view *view, fv_error *error) {
                           .panel_title = "step 0000000"};
     sheet_plan(&sheet);
     sheet_begin(&sheet);
-    for (int i = 0; status == FV_OK && i < sheet.n; i++)
-        status = draw_map(view, &maps, &sheet, i, error);
+    for (int q = 0; q < maps.n_sequences; q++)
+        for (int s = 0; s < maps.n_steps && status == FV_OK; s++)
+            status = draw_map(view, &maps, &sheet, q, s, error);
     sheet_end(&sheet);
     view->width = sheet.width;
     view->height = sheet.height;
