@@ -239,7 +239,7 @@ static void add(list *l, const row *r, int block, int own) {
 hf_piece *hf_pieces(const fv_config *config, hf_family family, int *n) {
     const rows *all = &ROWS_OF[family];
     halves h = halves_of(&config->model.layers);
-    size_t most = (size_t)(all->n_first + all->n_last + h.n * all->n_block);
+    size_t most = (size_t)all->n_first + (size_t)all->n_last + (size_t)h.n * (size_t)all->n_block;
     list l = {.config = config, .family = family, .pieces = calloc(most, sizeof *l.pieces)};
     *n = 0;
     if (l.pieces == NULL) return NULL;

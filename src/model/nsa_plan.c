@@ -71,7 +71,7 @@ static int n_rows_of_keys(const model_layer *layer, nsa_branch b) {
 static void plan_choice(fv_model *model, model_layer *layer) {
     const nsa *a = nsa_of(layer);
     const size_t rows = (size_t)layer->out.n, units = (size_t)a->n_units;
-    size_t choices = (size_t)(model->group_capacity * a->heads.n_kv);
+    size_t choices = (size_t)model->group_capacity * (size_t)a->heads.n_kv;
     layer->buffer[RANKS] = arena_reserve(&model->plan, rows * units * FV_LANES, sizeof(real));
     layer->buffer[FAR_RANKS] = arena_reserve(&model->plan, rows * units * FV_LANES, sizeof(real));
     layer->buffer[UNITS] = arena_reserve(&model->plan, rows * units, sizeof(uint16_t));

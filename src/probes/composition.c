@@ -26,7 +26,7 @@ typedef struct heads {
 
 static fv_status collect(const attention_matrices *layer, void *context, fv_error *error) {
     heads *all = context;
-    size_t n = (size_t)(all->n + layer->n_head);
+    size_t n = (size_t)all->n + (size_t)layer->n_head;
     head_circuit(*grown)[2] = realloc(all->circuits, n * sizeof *grown);
     if (grown == NULL) return fv_fail(error, FV_NO_MEMORY, "no memory for %zu heads", n);
     all->circuits = grown;
