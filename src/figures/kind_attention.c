@@ -182,13 +182,20 @@ static fv_status check(const figure_view *view, fv_error *error) {
 
 // --- reading ------------------------------------------------------------------------------------
 
+// The i-th of the steps asked for, which check has read before.
+static int given_step(const fv_option *given, int i) {
+    int32_t step = 0;
+    read_whole(given->values[i], INT_MAX, &step, 1);
+    return step;
+}
+
 // Each snapshot once, in order.
 static void choose_snapshots(const figure_view *view, attention_maps *maps) {
     const fv_option *given = fv_options_find(view->options, "steps");
     int n = maps->record->n_snapshots, n_wanted = given != NULL ? given->n_values : USUAL_STEPS;
     for (int i = 0; i < n_wanted; i++) {
         int last = maps->n_steps > 0 ? maps->snapshots[maps->n_steps - 1] : -1;
-        int s = given != NULL ? runs_snapshot(maps->record, atof(given->values[i]))
+        int s = given != NULL ? runs_snapshot(maps->record, given_step(given, i))
                               : (int)lround((double)i * (n - 1) / (n_wanted - 1));
         if (s > last) maps->snapshots[maps->n_steps++] = s;
     }

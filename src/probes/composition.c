@@ -126,5 +126,6 @@ const fv_probe probe_composition = {
     .name = "composition",
     .help = "how much of what earlier heads write later ones read, by queries, keys and values, "
             "beyond chance",
+    .needs = "model: {layers: [attention*2], residual: true}",
     .measure = measure,
 };

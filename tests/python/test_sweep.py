@@ -96,7 +96,7 @@ class Sweeps(Case):
 
         self.refuses("nothing can be trained from inside of a sweep", self.sweep, {"train.seed": range(4)},
                      train={"steps": 20000}, progress=watch)
-        self.assertEqual(seen[:1], [0])
+        self.assertIn(seen[0], range(4))  # as many as were done by then
 
     def test_interrupt_keeps_what_is_done(self):
         started = time.monotonic()
