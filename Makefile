@@ -38,7 +38,8 @@ selenium: ## have what drives Chromium in the explorer's tests (from the network
 	  { rm -rf $(BUILD)/web-venv; exit 1; }
 
 web-test: all web selenium ## test the explorer: bits of every experiment in Node and in Chromium, the page in Chromium and Firefox, its speed
-	@cmake --build $(BUILD) -j $(JOBS) --target web_native
+	@cmake --build $(BUILD) -j $(JOBS) --target web_native web_libm
+	node tests/web/libm.mjs $(BUILD)/wasm/libm.wasm $(BUILD)/tests/web_libm
 	node tests/web/bits.mjs $(BUILD)/wasm/engine.wasm $(BUILD)/tests/web_native --all --keep $(BUILD)/web-bits.json
 	tests/web/browser.py $(BUILD) --bits $(BUILD)/web-bits.json --speed
 	tests/web/firefox.py $(BUILD)

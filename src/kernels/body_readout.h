@@ -18,6 +18,14 @@ enum { READOUT_ROWS = 2, READOUT_WIDEST = 4, READOUT_CHUNK = 128 };
 enum { READOUT_FEW = 16, READOUT_FEW_ROWS = 4 };
 #define READOUT_WIDTHS(X) X(2) X(3) X(4)
 
+// clang 14 leaves a loop over rows a loop where it asks for the gradient inside, and logarithms wait for each
+// other.
+#ifdef __wasm__
+enum { READOUT_APART = 1 };
+#else
+enum { READOUT_APART = 0 };
+#endif
+
 // Some rows at work, one part of their lanes.
 typedef struct readout_rows {
     const kernel_readout *job;
@@ -89,8 +97,11 @@ INLINE void readout_losses(readout_rows *b, int n_rows, bool few) {
         b->sum[i] = sum[i];
         vf_store(a->losses + at,
                  vf_and(vf_log(sum[i]) - (b->at_target[i] - b->largest[i]), wanted));
-        if (a->dw) b->inverse[i] = vf_and(a->weight / sum[i], wanted);
+        if (a->dw && !READOUT_APART) b->inverse[i] = vf_and(a->weight / sum[i], wanted);
     }
+    if (a->dw && READOUT_APART)
+        UNROLL for (int i = 0; i < n_rows; i++) b->inverse[i] =
+            vf_and(a->weight / sum[i], vi_load(readout_targets(b, i)) >= 0);
 }
 
 INLINE void readout_gradients(readout_rows *b, int n_rows, int D, bool few) {

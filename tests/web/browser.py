@@ -307,6 +307,60 @@ def test_map(page):
     check(abs(last - values[1]) < 1e-3 * last, f"the run of a cell ends at {last}, its cell says {values[1]}")
 
 
+def test_seeds_as_a_strip(page):
+    page.open("#map?train.steps=60&train.seed=3&seeds=3&x=train.learning_rate:+0.001,0.01&y=task.vocab_size:+4,5"
+              "&measure=final(perplexity)")
+    page.click("fill")
+    page.wait("document.body.dataset.map === 'whole'", 90)
+    cells = page.js("return explorer.map.cells.map((c) => [c.x, c.y, c.s, c.value])")
+    check(len(cells) == 12 and len({value for *_, value in cells}) == 12, f"seeds do not differ: {cells}")
+    at = page.js("""const m = explorer.map, b = m.canvas.getBoundingClientRect(), f = m.frame(b.width, b.height);
+        return {x: b.left + f.left + 0.5 * f.w, y: b.top + f.bottom - 0.5 * f.h}""")
+    for kind in ("pointermove", "click"):
+        page.js("""explorer.map.canvas.dispatchEvent(new PointerEvent(arguments[0],
+            {clientX: arguments[1].x, clientY: arguments[1].y, bubbles: true}))""", kind, at)
+        if kind == "pointermove":
+            note = page.js("return document.querySelector('.note p').textContent")
+            check("seed 4" in note, f"the note says {note}")
+    page.wait("!document.getElementById('live').hidden && explorer.live.run && explorer.live.run.V === 4")
+    page.run_to_end()
+    last = page.js("return explorer.live.points.at(-1)[2]")
+    check(abs(last - cells[1][3]) < 1e-3 * last, f"the run of a strip ends at {last}, it says {cells[1][3]}")
+
+
+def set_row(page, key, row, values):
+    """Fills a row of a field that is a list of parts, adding it where it is new."""
+    page.js("""const field = document.querySelector(`.field[data-key="${arguments[0]}"]`);
+        while (field.querySelectorAll('.one').length <= arguments[1]) document.getElementById('field-' + arguments[0]).click();
+        const inputs = field.querySelectorAll('.one')[arguments[1]].querySelectorAll('input');
+        arguments[2].forEach((value, i) => { inputs[i].value = value; inputs[i].dispatchEvent(new Event('change')); })""",
+            key, row, values)
+
+
+def test_fields_of_parts(page):
+    """Frozen tensors, factors of rates and stages in the form."""
+    page.open(COPY)
+    page.js("document.querySelector('#form details').open = true")
+    page.wait("document.querySelector('.field[data-key=\"train.stages\"]')")
+    set_row(page, "train.stages", 0, ["200", "train.learning_rate", "0.05"])
+    page.wait("location.hash.includes('train.stages')")
+    set_row(page, "train.stages", 1, ["300", "task.offset", "1"])
+    set_row(page, "train.freeze", 0, ["*.W_Q"])
+    set_row(page, "train.rates", 0, ["W_E", "0.5"])
+    page.wait("location.hash.includes('train.rates')")
+    yaml = downloaded(page, "download")
+    for line in ("stages: [{at: 200, train.learning_rate: 0.05}, {at: 300, task.offset: 1}]", 'freeze: ["*.W_Q"]', "rates: {W_E: 0.5}"):
+        check(line in yaml, f"no {line} in {yaml}")
+    page.wait("explorer.live.run && document.getElementById('message').hidden")
+    page.run_to_end()
+    check(page.js("return explorer.live.rate") == 0.05, "the stage is not in force")
+    page.js("document.querySelector('.field[data-key=\"train.freeze\"] .one button').click()")
+    page.wait("!location.hash.includes('train.freeze')")
+    set_row(page, "train.stages", 1, ["5000", "task.offset", "1"])
+    message = page.wait("document.getElementById('message').textContent")
+    check("5000" in message and "1000" in message, f"the message says only: {message}")
+
+
 def test_measure_is_checked(page):
     page.open("#map?x=train.seed:+0..1&y=task.vocab_size:+4,5&measure=finale(loss)")
     page.click("fill")
@@ -401,6 +455,13 @@ def test_stored_runs(page):
             page.open("#stored", base=base)
             rows = page.js("return document.querySelectorAll('#stored tr[tabindex]').length")
             check(rows == 2, f"{rows} runs are listed")
+            page.wait("document.querySelector('#stored-series').value === 'perplexity'")
+            for figure in ("#sweep", "#stored-curves"):
+                drawn = page.wait(f"""(() => {{ const c = document.querySelector('{figure} canvas'); if (!c.width) return 0;
+                    const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data; let n = 0;
+                    for (let i = 0; i < d.length; i += 4) if (d[i] === 0 && d[i + 1] === 114 && d[i + 2] === 178) n++;
+                    return n; }})()""", 10)
+                check(drawn > 20, f"{figure} has {drawn} pixels of its colour")
             page.js("document.querySelector('#stored td button').click()")
             page.wait("!document.getElementById('live').hidden && explorer.live.step === 60")
             points = page.js("return explorer.live.points.length")
@@ -467,6 +528,18 @@ def measure_map(page):
     coarse = time.time() - begun
     page.wait("document.body.dataset.map === 'whole'", 900)
     print(f"    16 x 16 cells of 2000 steps in {time.time() - begun:.0f} s, its 8 x 8 in {coarse:.0f} s")
+
+
+def measure_wide_map(page):
+    """A map of 16 widths and 16 contexts, 2000 steps a cell, and its first coarse picture, of every fourth cell."""
+    page.open("#map?task.vocab_size=100&model.init=uniform&train.steps=2000&train.learning_rate=0.01"
+              "&x=model.n_embd:+1..16&y=task.context_length:+2..32+16&measure=final(perplexity)")
+    begun = time.time()
+    page.click("fill")
+    page.wait("Number(document.body.dataset.cells) >= 16", 600)
+    coarse = time.time() - begun
+    page.wait("document.body.dataset.map === 'whole'", 1800)
+    print(f"    16 widths x 16 contexts, 2000 steps, in {time.time() - begun:.0f} s, every fourth in {coarse:.0f} s")
 
 
 def tests_of(only, speed):

@@ -1,9 +1,13 @@
 // The form of a configuration, made from the engine's table of fields: bounds, choices, help and defaults
 // come from there.
+import { ROWS, rowsOf } from './rows.js';
 
 const COMMON = ['task.name', 'task.vocab_size', 'task.context_length', 'task.offset', 'model.n_embd',
   'model.n_head', 'model.layers', 'model.positions', 'model.residual', 'model.init', 'train.steps',
   'train.batch_size', 'train.optimizer', 'train.seed'];
+
+// task.name is what the reader knows as the task.
+const nameOf = (key) => { const [section, name] = key.split('.'); return name === 'name' ? section : name.replace(/_/g, ' '); };
 
 const plain = (text) => text.replace(/^["'](.*)["']$/s, '$1');
 
@@ -38,6 +42,9 @@ export class Form {
   // changed(fields) hears of every change, once the value is complete.
   constructor(place, table, changed) {
     Object.assign(this, { place, table, changed, fields: {}, locked: [], hidden: [], shown: null });
+    if (document.getElementById('stage-fields')) return;
+    const names = ['reset', ...table.map((field) => field.key).filter((key) => /^(task|train)\./.test(key))];
+    document.body.append(element('datalist', { id: 'stage-fields' }, ...names.map((value) => element('option', { value }))));
   }
 
   set(fields, { shown = null, locked = [], hidden = [] } = {}) {
@@ -48,11 +55,21 @@ export class Form {
 
   row(field) {
     const value = this.fields[field.key] ?? field.default;
+    if (ROWS[field.type]) return this.rows(field, value);
     const input = inputOf(field, value, this.locked.includes(field.key));
-    const name = field.key.split('.')[1].replace(/_/g, ' ');
-    const label = element('label', { htmlFor: input.id, textContent: name });
+    const label = element('label', { htmlFor: input.id, textContent: nameOf(field.key) });
     input.addEventListener('change', () => this.take(field, input.value.trim()));
     const row = element('div', { className: 'field', title: field.help + boundsOf(field) }, label, input);
+    row.dataset.key = field.key;
+    row.classList.toggle('given', field.key in this.fields);
+    return row;
+  }
+
+  rows(field, value) {
+    const place = rowsOf(field.type, value, { id: `field-${field.key}`, locked: this.locked.includes(field.key), choices: 'stage-fields' },
+      (text) => this.take(field, text));
+    const label = element('label', { htmlFor: `field-${field.key}`, textContent: nameOf(field.key) });
+    const row = element('div', { className: 'field', title: field.help }, label, place);
     row.dataset.key = field.key;
     row.classList.toggle('given', field.key in this.fields);
     return row;

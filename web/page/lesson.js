@@ -16,6 +16,7 @@ export class Lesson {
     this.id = lesson ? lesson.id : '';
     this.place.hidden = !lesson;
     if (!lesson) return;
+    document.querySelector(`#${lesson.view} aside`).prepend(this.place);
     this.place.querySelector('h2').textContent = lesson.title;
     this.place.querySelector('.text').textContent = lesson.text;
     this.place.querySelector('legend').textContent = lesson.question;

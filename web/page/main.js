@@ -219,11 +219,12 @@ const typeOf = (key) => table.find((field) => field.key === key)?.type;
 
 function planOf() {
   const axis = (which) => ({ key: $(`${which}-key`).value, values: valuesOf($(`${which}-values`).value, typeOf($(`${which}-key`).value)) });
-  return { fields: { ...experiment.fields }, x: axis('x'), y: axis('y'), measure: $('measure').value };
+  const seeds = Math.min(16, Math.max(1, Math.round(Number($('map-seeds').value)) || 1));
+  return { fields: { ...experiment.fields }, x: axis('x'), y: axis('y'), measure: $('measure').value, seeds };
 }
 
 const optionsOfMap = () => ({ x: `${$('x-key').value}: ${$('x-values').value}`, y: `${$('y-key').value}: ${$('y-values').value}`,
-  measure: $('measure').value, title: experiment.title, lesson: lesson.id || '' });
+  measure: $('measure').value, seeds: map.plan?.seeds > 1 ? map.plan.seeds : '', title: experiment.title, lesson: lesson.id || '' });
 
 const identityOf = ({ fields, x, y, measure }) =>
   JSON.stringify([Object.entries(fields).sort(), x.key, x.values, y.key, y.values, measure]);
@@ -231,13 +232,14 @@ const identityOf = ({ fields, x, y, measure }) =>
 // A map that ships computed, if it is the one that is asked for.
 function storedMap(plan) {
   const asked = identityOf(plan);
-  return MAPS.find((one) => one.values && identityOf(one) === asked)?.values || null;
+  return plan.seeds > 1 ? null : MAPS.find((one) => one.values && identityOf(one) === asked)?.values || null;
 }
 
 function showPlan(withStored = !lesson.now) {
   const plan = planOf(), stored = withStored ? storedMap(plan) : null;
   if (plan.x.key === plan.y.key) { tell(`${plan.x.key} stands on both axes: choose two fields`); return false; }
-  if (plan.x.values.length * plan.y.values.length > 4096) { tell('a map has 4096 cells at most'); return false; }
+  if (plan.seeds > 1 && [plan.x.key, plan.y.key].includes('train.seed')) { tell('train.seed stands on an axis: strips of seeds have nothing to show'); return false; }
+  if (plan.x.values.length * plan.y.values.length * plan.seeds > 4096) { tell('a map has 4096 cells at most'); return false; }
   tell('');
   map.show(plan, stored);
   $('map-progress').textContent = stored ? 'Computed before; train the map to compute it here.' : '';
@@ -277,6 +279,7 @@ function openMap(fields, options) {
   Object.assign($('y-key'), { value: yKey });
   $('x-values').value = xValues;
   $('y-values').value = yValues;
+  $('map-seeds').value = options.seeds || 1;
   $('measure').value = options.measure || MEASURES[0][1];
   $('measures').value = MEASURES.find((m) => m[1] === $('measure').value)?.[1] || '';
   mapForm.set(experiment.fields, { ...lesson.form(), hidden: [xKey, yKey] });
@@ -291,7 +294,7 @@ function wireMap() {
     $(id).replaceChildren(...axes.map((field) => new Option(field.key, field.key)));
   $('measures').replaceChildren(...MEASURES.map(([label, value]) => new Option(label, value)), new Option('as written below', ''));
   $('measures').onchange = () => { if ($('measures').value) $('measure').value = $('measures').value; showPlan(); };
-  for (const id of ['x-key', 'y-key', 'x-values', 'y-values', 'measure']) $(id).addEventListener('change', () => showPlan());
+  for (const id of ['x-key', 'y-key', 'x-values', 'y-values', 'map-seeds', 'measure']) $(id).addEventListener('change', () => showPlan());
   $('fill').onclick = fillMap;
   $('stop').onclick = () => { crew.cancel(); $('map-progress').textContent += ' (stopped)'; };
   $('map-share').onclick = () => copyLink($('map-share'), () => mirror('map', optionsOfMap()));

@@ -20,6 +20,8 @@ export function valuesOf(text, type) {
   return [...new Set(found)];
 }
 
+const COARSE = [4, 2]; // strides of the first passes
+
 export class FieldMap {
   constructor(crew, root, told) {
     Object.assign(this, { crew, root, told, cells: [], plan: null });
@@ -32,33 +34,39 @@ export class FieldMap {
     new ResizeObserver(() => this.redraw()).observe(this.canvas.parentElement);
   }
 
-  // plan: {fields, x: {key, values}, y: {key, values}, measure, label}; stored: values of a map that
-  // ships computed, row by row.
+  // plan: {fields, x: {key, values}, y: {key, values}, measure, seeds}; stored: values of a map that ships
+  // computed, row by row. Each place of the map has a strip of `seeds` cells, one a seed.
   show(plan, stored = null) {
     this.crew.cancel();
     this.plan = plan;
     this.cells = [];
     this.at = 0;
-    plan.y.values.forEach((y, r) => plan.x.values.forEach((x, c) =>
-      this.cells.push({ r, c, x, y, state: 'open', value: null, curve: null })));
+    plan.y.values.forEach((y, r) => plan.x.values.forEach((x, c) => {
+      for (let s = 0; s < plan.seeds; s++) this.cells.push({ r, c, s, x, y, state: 'open', value: null, curve: null });
+    }));
     if (stored) this.cells.forEach((cell, i) => Object.assign(cell, { state: 'done', value: stored[i] }));
     this.redraw();
   }
 
   fieldsOf(cell) {
-    return { ...this.plan.fields, [this.plan.x.key]: cell.x, [this.plan.y.key]: cell.y };
+    const { fields, x, y, seeds } = this.plan, seed = seeds > 1 ? { 'train.seed': String(this.seedOf(cell)) } : {};
+    return { ...fields, ...seed, [x.key]: cell.x, [y.key]: cell.y };
   }
 
-  cell(r, c) {
+  seedOf(cell) { return Number(this.plan.fields['train.seed'] || 0) + cell.s; }
+
+  cell(r, c, s = 0) {
     const columns = this.plan.x.values.length;
-    return r >= 0 && c >= 0 && c < columns ? this.cells[r * columns + c] : undefined;
+    return r >= 0 && c >= 0 && c < columns ? this.cells[(r * columns + c) * this.plan.seeds + s] : undefined;
   }
 
-  // The next cell: every second one of both axes first, then those between cells that differ most.
+  // The next cell: every fourth one of both axes first, then every second one, then those between cells that differ
+  // most; further seeds behind the first.
   next() {
-    const open = this.cells.filter((cell) => cell.state === 'open');
-    if (open.length === 0) return null;
-    const coarse = open.find((cell) => cell.r % 2 === 0 && cell.c % 2 === 0);
+    const all = this.cells.filter((cell) => cell.state === 'open');
+    if (all.length === 0) return null;
+    const seed = Math.min(...all.map((cell) => cell.s)), open = all.filter((cell) => cell.s === seed);
+    const coarse = COARSE.map((n) => open.find((cell) => cell.r % n === 0 && cell.c % n === 0)).find(Boolean);
     const cell = coarse || open.reduce((best, one) => this.contrast(one) > this.contrast(best) ? one : best);
     cell.state = 'asked';
     return { call: 'cell', args: [yamlOf(this.fieldsOf(cell)), this.plan.measure], cell };
@@ -108,9 +116,9 @@ export class FieldMap {
   }
 
   colour(cell, colours) {
-    const source = cell.state === 'done' ? cell : this.cell(cell.r - cell.r % 2, cell.c - cell.c % 2);
+    const source = [1, 2, 4].map((n) => this.cell(cell.r - cell.r % n, cell.c - cell.c % n, cell.s)).find((one) => one.state === 'done');
     if (cell.state === 'failed') return colours.second;
-    if (!source || source.state !== 'done') return colours.faint;
+    if (!source) return colours.faint;
     return source.value === null ? colours.soft : viridis((source.value - this.low) / (this.high - this.low || 1));
   }
 
@@ -118,8 +126,8 @@ export class FieldMap {
     const f = this.frame(pen.width, pen.height);
     this.limits();
     for (const cell of this.cells) {
-      const x = f.left + cell.c * f.w, y = f.bottom - (cell.r + 1) * f.h;
-      pen.rect(x, y, f.w + 0.5, f.h + 0.5, this.colour(cell, colours));
+      const [x, y, w, h] = this.place(cell, f);
+      pen.rect(x, y, w, h, this.colour(cell, colours));
     }
     const every = (n, room) => Math.max(1, Math.ceil(n * 34 / room));
     this.plan.x.values.forEach((value, i) => {
@@ -134,9 +142,15 @@ export class FieldMap {
     pen.text(18, (f.top + f.bottom) / 2, this.plan.y.key, colours.ink, { anchor: 'middle', size: 12, turn: -90 });
     this.drawScale(pen, colours, f);
     if (this.focused) {
-      const cell = this.cells[this.at], x = f.left + cell.c * f.w, y = f.bottom - (cell.r + 1) * f.h;
-      pen.line([[x, y], [x + f.w, y], [x + f.w, y + f.h], [x, y + f.h], [x, y]], colours.ink, 2);
+      const [x, y, w, h] = this.place(this.cells[this.at], f);
+      pen.line([[x, y], [x + w, y], [x + w, y + h], [x, y + h], [x, y]], colours.ink, 2);
     }
+  }
+
+  // [x, y, width, height] of a cell; strips stand a little apart.
+  place(cell, f) {
+    const seeds = this.plan.seeds, gap = seeds > 1 ? Math.min(2, 0.15 * f.w) : -0.5, w = (f.w - gap) / seeds;
+    return [f.left + cell.c * f.w + cell.s * w, f.bottom - (cell.r + 1) * f.h, seeds > 1 ? w + 0.3 : w, f.h - gap];
   }
 
   drawScale(pen, colours, f) {
@@ -163,7 +177,8 @@ export class FieldMap {
   cellAt(event) {
     if (!this.plan) return undefined;
     const box = this.canvas.getBoundingClientRect(), f = this.frame(box.width, box.height);
-    return this.cell(Math.floor((f.bottom - (event.clientY - box.top)) / f.h), Math.floor((event.clientX - box.left - f.left) / f.w));
+    const column = (event.clientX - box.left - f.left) / f.w, seed = Math.floor((column - Math.floor(column)) * this.plan.seeds);
+    return this.cell(Math.floor((f.bottom - (event.clientY - box.top)) / f.h), Math.floor(column), seed);
   }
 
   hover(event) {
@@ -176,14 +191,21 @@ export class FieldMap {
     const value = cell.state === 'failed' ? cell.error : cell.state !== 'done' ? 'not computed yet'
       : cell.value === null ? `none (${cell.outcome || 'no value'})` : written(cell.value);
     this.note.hidden = false;
-    this.note.querySelector('p').textContent = `${this.plan.x.key} ${cell.x}, ${this.plan.y.key} ${cell.y}: ${value}`;
+    const seed = this.plan.seeds > 1 ? `, seed ${this.seedOf(cell)}` : '';
+    this.note.querySelector('p').textContent = `${this.plan.x.key} ${cell.x}, ${this.plan.y.key} ${cell.y}${seed}: ${value}`;
     const small = this.note.querySelector('canvas');
     small.hidden = !cell.curve;
     if (cell.curve)
-      drawCurve(new CanvasPen(small, 220, 130), inks(), { curves: [{ points: cell.curve }], steps: cell.curve.at(-1)?.[0] || 1 });
+      drawCurve(new CanvasPen(small, 220, 130), inks(), { curves: this.curvesOf(cell), steps: cell.curve.at(-1)?.[0] || 1 });
     const box = this.canvas.getBoundingClientRect();
     this.note.style.left = `${Math.min(x + 16, box.width - 250)}px`;
     this.note.style.top = `${Math.min(y + 16, Math.max(0, box.height - 170))}px`;
+  }
+
+  // Those of the other seeds behind it.
+  curvesOf(cell) {
+    const others = this.cells.filter((one) => one.r === cell.r && one.c === cell.c && one !== cell && one.curve);
+    return [...others.map((one) => ({ points: one.curve, colour: '#9aa0a8', width: 1 })), { points: cell.curve }];
   }
 
   choose(cell) {
@@ -191,7 +213,8 @@ export class FieldMap {
   }
 
   key(event) {
-    const move = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: this.plan.x.values.length, ArrowDown: -this.plan.x.values.length }[event.key];
+    const row = this.plan.x.values.length * this.plan.seeds;
+    const move = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: row, ArrowDown: -row }[event.key];
     if (move && this.cells[this.at + move]) {
       this.at += move;
       this.focused = true;
@@ -209,8 +232,9 @@ export class FieldMap {
       this.draw(pen, colours);
       save('map.svg', String(pen), 'image/svg+xml');
     } else if (kind === 'csv') {
-      const rows = this.cells.map((cell) => `${cell.x},${cell.y},${cell.value ?? ''}`);
-      save('map.csv', [`${this.plan.x.key},${this.plan.y.key},value`, ...rows].join('\n') + '\n', 'text/csv');
+      const several = this.plan.seeds > 1;
+      const rows = this.cells.map((cell) => `${cell.x},${cell.y},${several ? `${this.seedOf(cell)},` : ''}${cell.value ?? ''}`);
+      save('map.csv', [`${this.plan.x.key},${this.plan.y.key},${several ? 'train.seed,' : ''}value`, ...rows].join('\n') + '\n', 'text/csv');
     } else {
       const canvas = document.createElement('canvas'), pen = new CanvasPen(canvas, 720, 520, 2);
       pen.rect(0, 0, 720, 520, colours.paper);

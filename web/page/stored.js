@@ -1,6 +1,7 @@
-// The runs of a store that `fovea explore` has opened: a table, their curves, and one of them with its
-// snapshots played back. The server reads the store; nothing is written.
+// The runs of a store that `fovea explore` has opened: the sweep as a figure, a table, their curves, and one of
+// them with its snapshots played back. The server reads the store; nothing is written.
 import { drawCurve } from './curve.js';
+import { drawSweep } from './sweep.js';
 import { CanvasPen, inks } from './pen.js';
 
 const COLOURS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#6b6b6b', '#b8a800'];
@@ -19,9 +20,12 @@ export class Stored {
   // defaults: the values of fields that a run does not name.
   constructor(root, defaults, told) {
     Object.assign(this, { root, defaults, told, chosen: [], store: null, metric: 'perplexity' });
-    this.canvas = root.querySelector('canvas');
+    this.canvas = root.querySelector('#stored-curves canvas');
+    this.sweep = root.querySelector('#sweep');
+    for (const input of this.sweep.querySelectorAll('[data-of]')) input.addEventListener('change', () => this.drawFigure());
+    new ResizeObserver(() => this.drawFigure()).observe(this.sweep.querySelector('.drawing'));
     root.querySelector('input[type=search]').addEventListener('input', () => this.list());
-    root.querySelector('select').addEventListener('change', (event) => { this.metric = event.target.value; this.draw(); });
+    root.querySelector('#stored-series').addEventListener('change', (event) => { this.metric = event.target.value; this.draw(); });
     new ResizeObserver(() => this.draw()).observe(this.canvas.parentElement);
   }
 
@@ -32,8 +36,38 @@ export class Stored {
       for (const [key, value] of Object.entries(run.config)) keys.set(key, (keys.get(key) || new Set()).add(value));
     this.varying = [...keys].filter(([key, values]) => values.size > 1 || store.runs.some((r) => !(key in r.config))).map(([key]) => key);
     this.root.querySelector('.lead').textContent = `${store.runs.length} runs of ${store.source || 'the store'}, which is only read.`;
+    this.offerFigure();
     this.list();
     if (store.runs.length > 0) this.toggle(store.runs[0]);
+  }
+
+  // What the figure can have along its axes: fields that are numbers, one of them varying, and final values.
+  offerFigure() {
+    const numeric = this.varying.filter((key) => this.store.runs.every((run) => Number.isFinite(Number(this.valueOf(run, key)))));
+    const series = [...new Set(this.store.runs.flatMap((run) => Object.keys(run.final)))].sort();
+    const fields = [...numeric.filter((key) => key !== 'train.seed'), ...numeric.filter((key) => key === 'train.seed')];
+    this.sweep.hidden = fields.length === 0 || series.length === 0;
+    const fill = (of, names, chosen) => this.control(of).replaceChildren(...names.map((name) => new Option(name || 'nothing', name, false, name === chosen)));
+    fill('series', series, 'perplexity');
+    fill('x', fields, fields[0]);
+    const others = this.varying.filter((key) => key !== 'train.seed' && key !== fields[0]);
+    fill('lines', ['', ...this.varying], others[0] || '');
+    const spread = this.store.runs.map((run) => Number(this.valueOf(run, fields[0]))).filter((value) => value > 0);
+    this.control('logx').checked = spread.length === this.store.runs.length && Math.max(...spread) / Math.min(...spread) > 30;
+  }
+
+  control(of) { return this.sweep.querySelector(`[data-of=${of}]`); }
+
+  valueOf(run, key) { return run.config[key] ?? this.defaults[key]; }
+
+  drawFigure() {
+    const place = this.sweep.querySelector('.drawing'), box = place.getBoundingClientRect();
+    if (!this.store || this.sweep.hidden || box.width === 0) return;
+    const [series, x, lines] = ['series', 'x', 'lines'].map((of) => this.control(of).value);
+    const points = this.store.runs.filter((run) => Number.isFinite(run.final[series]))
+      .map((run) => ({ x: Number(this.valueOf(run, x)), y: run.final[series], line: lines ? this.valueOf(run, lines) : '' }));
+    drawSweep(new CanvasPen(place.querySelector('canvas'), Math.floor(box.width), Math.floor(box.height)), inks(),
+      { points, x, y: `final ${series}`, lines, colours: COLOURS, logX: this.control('logx').checked, logY: this.control('logy').checked });
   }
 
   list() {
@@ -75,7 +109,7 @@ export class Stored {
       if (this.chosen.some((one) => one.id === run.id)) this.chosen = this.chosen.filter((one) => one.id !== run.id);
       else this.chosen = [...this.chosen, await this.load(run)].slice(-COLOURS.length);
       const names = [...new Set(this.chosen.flatMap((one) => Object.keys(one.series)))].sort();
-      this.root.querySelector('select').replaceChildren(...names.map((name) => new Option(name, name, false, name === this.metric)));
+      this.root.querySelector('#stored-series').replaceChildren(...names.map((name) => new Option(name, name, false, name === this.metric)));
       this.list();
       this.draw();
     } catch (error) {
@@ -95,6 +129,7 @@ export class Stored {
   }
 
   draw() {
+    this.drawFigure();
     const box = this.canvas.parentElement.getBoundingClientRect();
     if (box.width === 0) return;
     const curves = this.chosen.map((run, i) => ({ points: run.series[this.metric] || [], colour: COLOURS[i % COLOURS.length], width: 1.5 }));
