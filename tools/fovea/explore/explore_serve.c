@@ -143,11 +143,11 @@ int explore_serve(const explore_site *site, int port) {
         return tool_usage_error("explore: port %d of 127.0.0.1 cannot be had; --port names another",
                                 port);
     s.port = s.calls->get_daemon_info(daemon, MHD_DAEMON_INFO_BIND_PORT)->port;
+    tool_catch_interrupts(); // before anybody is told of it
     tool_note("http://127.0.0.1:%d/%s until Ctrl-C", s.port,
               site->store        ? "#stored"
               : site->experiment ? "#live?file=1"
                                  : "");
-    tool_catch_interrupts();
     while (!tool_interrupted) nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
     s.calls->stop_daemon(daemon);
     return EXIT_DONE;
