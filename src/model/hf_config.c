@@ -132,12 +132,15 @@ static fv_status read_rope(const reading *r) {
     const json_t *rope = value_of(r, "rope_parameters");
     const char *key = rope != NULL ? "rope_parameters" : "rope_scaling";
     if (rope == NULL) rope = value_of(r, "rope_scaling");
+    if (rope != NULL && !json_is_object(rope)) return refuse(r, key, "it must be an object");
     double base = real_of(rope, "rope_theta", real_of(r->json, "rope_theta", 10000));
     const char *type = json_string_value(json_object_get(rope, "rope_type"));
     if (type == NULL) type = json_string_value(json_object_get(rope, "type"));
     double share =
         real_of(rope, "partial_rotary_factor", real_of(r->json, "partial_rotary_factor", 1));
     if (share != 1) return refuse(r, key, "Fovea turns whole heads of these families");
+    if (type == NULL && json_object_get(rope, "factor") != NULL)
+        return refuse(r, key, "it has a factor, but rope_type names no kind of scaling");
     fv_status status = set(r, "model.positions", "rope");
     if (status == FV_OK) status = set_real(r, "model.rope_base", base);
     if (status != FV_OK || type == NULL || strcmp(type, "default") == 0) return status;

@@ -363,6 +363,8 @@ static void test_configurations_refused(void **state) {
         {"head_dim", "64", FV_USAGE, "head_dim 64: Fovea's heads share the width"},
         {"rms_norm_eps", "0.0", FV_FORMAT, "epsilon"},
         {"rope_scaling", "{\"rope_type\": \"longrope\"}", FV_USAGE, "Fovea has the types default"},
+        {"rope_scaling", "[1]", FV_USAGE, "it must be an object"},
+        {"rope_scaling", "{\"type\": 5, \"factor\": 4}", FV_USAGE, "names no kind of scaling"},
         {"rope_scaling", "{\"rope_type\": \"yarn\", \"original_max_position_embeddings\": 1e300}",
          FV_FORMAT, "original_max_position_embeddings must be a whole number"},
         {"rope_scaling", "{\"rope_type\": \"linear\", \"factor\": 1e300}", FV_USAGE,
