@@ -137,10 +137,15 @@ static fv_status check_sequences(const figure_view *view, const fv_model *model,
 
 static fv_status check_steps(const figure_view *view, fv_error *error) {
     const fv_option *given = fv_options_find(view->options, "steps");
+    int last = -1;
     for (int i = 0; given != NULL && i < given->n_values; i++) {
         int32_t step;
         if (read_whole(given->values[i], INT_MAX, &step, 1) != 1)
             return figure_fail(view, "steps", error, "\"%s\" is no step", given->values[i]);
+        if (step <= last)
+            return figure_fail(view, "steps", error, "steps must increase, %d stands behind %d",
+                               step, last);
+        last = step;
     }
     int n = given != NULL ? given->n_values : USUAL_STEPS;
     if (count_sequences(view) <= MOST_MAPS / n) return FV_OK;

@@ -13,7 +13,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { SEQUENCES = 128, MOST_LOGITS = 1 << 22 };
+// A mean over fewer sequences than LEAST would be the sequences themselves.
+enum { SEQUENCES = 128, LEAST = 16, MOST_FLOATS = 1 << 24 };
 
 // Which head is silenced: the next layer to pass is `passed`.
 typedef struct silencing {
@@ -73,9 +74,10 @@ static double mean_loss(ablation *a, const float *params, int layer, int head) {
 static fv_status prepare(ablation *a, fv_error *error) {
     static const char *const kept[] = {"logits"}, *const replaced[] = {"blocks.*.attn.hook_z"};
     const fv_replacing replacing = {replaced, 1, silence, &a->silenced};
-    size_t T = (size_t)a->sizes.context_length,
-           most = MOST_LOGITS / T / (size_t)a->sizes.vocab_size;
-    a->n = most < 1 ? 1 : most < SEQUENCES ? (int)most : SEQUENCES;
+    size_t T = (size_t)a->sizes.context_length;
+    size_t patterns = (size_t)a->n_layers * (size_t)a->sizes.n_head * T * T;
+    size_t most = MOST_FLOATS / (T * (size_t)a->sizes.vocab_size + patterns);
+    a->n = most < LEAST ? LEAST : most < SEQUENCES ? (int)most : SEQUENCES;
     a->positions = fv_model_loss_positions(a->model, &a->n_loss);
     a->tokens = calloc((size_t)a->n, T * sizeof *a->tokens);
     a->targets = calloc((size_t)a->n, (size_t)a->n_loss * sizeof *a->targets);

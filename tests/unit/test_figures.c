@@ -360,6 +360,7 @@ static void test_refusals(void **state) {
     refused(ATTENTION "  layer: 1\n", "no attention layer 1");
     refused(ATTENTION "  head: 7\n", "there is no head 7; the layer has 1");
     refused(ATTENTION "  steps: [0, x]\n", "\"x\" is no step");
+    refused(ATTENTION "  steps: [500, 0]\n", "steps must increase, 0 stands behind 500");
     refused(ATTENTION "  samples: 0.5\n", "a whole number from 1");
     refused(ATTENTION "  samples: 100\n", "too many maps to read");
     refused("  kind: animation\n", "differ in task.vocab_size");

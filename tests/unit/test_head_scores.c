@@ -198,6 +198,19 @@ static void test_ablation_of_planted_heads(void **state) {
     subject_close(&s);
 }
 
+// Where the vocabulary leaves room for few sequences their mean is still no sequence.
+static void test_ablation_of_a_large_vocabulary(void **state) {
+    (void)state;
+    subject s;
+    subject_open(&s, "task.offset=0 task.context_length=64 task.vocab_size=50000 model.n_embd=4 "
+                     "model.layers=[attention]");
+    fv_model_init_params(s.model, 3, s.params);
+    for (int i = 0; i < 4; i++) *at(&s, "blocks.0.attn.W_O", i, i) += 5;
+    run_probe(&s, "ablation", 0);
+    assert_true(fabs(value(&s, "ablation.0")) > 1e-6);
+    subject_close(&s);
+}
+
 // Uniform attention: each score is a mean of 1 / (t + 1) over the queries that are read.
 static void test_uniform_attention(void **state) {
     (void)state;
@@ -362,6 +375,7 @@ int main(void) {
         cmocka_unit_test(test_composition_of_planted_heads),
         cmocka_unit_test(test_composition_by_chance),
         cmocka_unit_test(test_ablation_of_planted_heads),
+        cmocka_unit_test(test_ablation_of_a_large_vocabulary),
         cmocka_unit_test(test_heads_have_names),
         cmocka_unit_test(test_induction_head),
         cmocka_unit_test(test_induction_on_repeated_tokens),
